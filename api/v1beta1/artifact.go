@@ -1,0 +1,57 @@
+package v1beta1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Artifact describes what a source has in the artifact cache.
+type Artifact struct {
+	// Revision is the upstream name of the content: "main@sha1:…" for Git, "1.4.2@sha256:…" for OCI, the version for a
+	// chart, "sha256:…" for a repository index.
+	// +required
+	Revision string `json:"revision"`
+	// Digest of the cached bytes, as algorithm:hex.
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]+:[a-f0-9]+$`
+	// +required
+	Digest string `json:"digest"`
+	// Size of the cached bytes.
+	// +optional
+	Size int64 `json:"size,omitempty"`
+	// LastUpdateTime is when this revision came into the cache.
+	// +required
+	LastUpdateTime metav1.Time `json:"lastUpdateTime"`
+}
+
+// HasRevision tells whether the artifact stands for the revision and the bytes; false on nil.
+func (a *Artifact) HasRevision(revision, digest string) bool {
+	return a != nil && a.Revision == revision && a.Digest == digest
+}
+
+// ChartRevision is one exact chart: made once, by version choice, and carried unchanged from the source to the status
+// of the release. Two revisions are the same chart exactly when their digests are equal.
+type ChartRevision struct {
+	// Name of the chart, from its Chart.yaml.
+	Name string `json:"name"`
+	// Version of the chart, from its Chart.yaml.
+	Version string `json:"version"`
+	// Digest of the chart, as algorithm:hex: the manifest for a chart in an OCI registry, the archive for one in a Helm
+	// repository, the chart directory for one in Git.
+	Digest string `json:"digest"`
+}
+
+// String gives name-version@digest, the digest shortened to twelve characters.
+func (r ChartRevision) String() string {
+	return r.Name + "-" + r.Version + "@" + ShortDigest(r.Digest)
+}
+
+// ShortDigest returns the first twelve characters of the digest's hash, the form that is shown to people.
+func ShortDigest(digest string) string {
+	for i := range len(digest) {
+		if digest[i] == ':' {
+			digest = digest[i+1:]
+			break
+		}
+	}
+	if len(digest) > 12 {
+		return digest[:12]
+	}
+	return digest
+}

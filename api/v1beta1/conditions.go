@@ -1,0 +1,43 @@
+package v1beta1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Condition types. Ready, Reconciling and Stalled follow the kstatus contract: Reconciling and Stalled are present
+// only while they are True, so that `kubectl wait` and every kstatus reader understand our objects.
+const (
+	// ReadyCondition sums up the object: what is wanted has been reached.
+	ReadyCondition = "Ready"
+	// ReconcilingCondition is True while work towards the wanted state is under way or will be tried again.
+	ReconcilingCondition = "Reconciling"
+	// StalledCondition is True when only a change of the object, or of what it refers to, can help.
+	StalledCondition = "Stalled"
+	// ReleasedCondition tells the result of the last install or upgrade of a HelmRelease.
+	ReleasedCondition = "Released"
+	// ArtifactInStorageCondition is True on a source while its artifact is in the cache.
+	ArtifactInStorageCondition = "ArtifactInStorage"
+)
+
+// Annotations that a user or the CLI sets.
+const (
+	// ReconcileRequestAnnotation asks for a reconciliation at once. Any new value counts as one request; it is echoed
+	// as status.lastHandledReconcileAt.
+	ReconcileRequestAnnotation = "fairlead.dev/requestedAt"
+)
+
+// Finalizer keeps a HelmRelease until its Helm release has been uninstalled.
+const Finalizer = "finalizers.fairlead.dev"
+
+// Conditioned is an object whose conditions the status writer may set.
+// +kubebuilder:object:generate=false
+type Conditioned interface {
+	metav1.Object
+	GetConditions() []metav1.Condition
+	SetConditions([]metav1.Condition)
+}
+
+// ReconcileRequest is embedded in every status; it answers the request annotation.
+type ReconcileRequest struct {
+	// LastHandledReconcileAt is the value of the annotation fairlead.dev/requestedAt that was handled last.
+	// +optional
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+}

@@ -1,0 +1,28 @@
+package v1beta1
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Defaults that apply when a field is left out. The intervals are also written into the CRDs.
+const (
+	// DefaultSourceInterval is how often a source asks upstream for news.
+	DefaultSourceInterval = 5 * time.Minute
+	// DefaultReleaseInterval is how often a release is audited; everything else reaches it as an event.
+	DefaultReleaseInterval = time.Hour
+	// DefaultSourceTimeout bounds one exchange with upstream.
+	DefaultSourceTimeout = time.Minute
+	// DefaultReleaseTimeout bounds each wait of a Helm action.
+	DefaultReleaseTimeout = 5 * time.Minute
+	// DefaultMaxHistory is how many revisions of a Helm release are kept.
+	DefaultMaxHistory = 5
+)
+
+func durationOr(d *metav1.Duration, fallback time.Duration) time.Duration {
+	if d == nil || d.Duration <= 0 {
+		return fallback
+	}
+	return d.Duration
+}

@@ -1,0 +1,93 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Values of reconcileStrategy, which tell when a chart from a Git repository counts as new.
+const (
+	// ReconcileStrategyChartVersion: when the version in its Chart.yaml changes.
+	ReconcileStrategyChartVersion = "ChartVersion"
+	// ReconcileStrategyRevision: when anything in the chart's directory changes.
+	ReconcileStrategyRevision = "Revision"
+)
+
+// HelmChartSpec picks one chart from a source.
+type HelmChartSpec struct {
+	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +required
+	Chart string `json:"chart"`
+	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository.
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:default="*"
+	// +optional
+	Version string `json:"version,omitempty"`
+	// SourceRef names the source, in the same namespace.
+	// +required
+	SourceRef LocalSourceReference `json:"sourceRef"`
+	// ReconcileStrategy tells when a chart from a GitRepository counts as new: on a new ChartVersion, or on any Revision
+	// of the chart's directory.
+	// +kubebuilder:validation:Enum=ChartVersion;Revision
+	// +kubebuilder:default=ChartVersion
+	// +optional
+	ReconcileStrategy string `json:"reconcileStrategy,omitempty"`
+	// Interval at which the choice of version is made again. New content of the source is noticed at once and does not
+	// wait for it.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +kubebuilder:default="5m"
+	// +optional
+	Interval *metav1.Duration `json:"interval,omitempty"`
+	// Suspend keeps the chart revision that was chosen last.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// HelmChartStatus is what the source controller knows about the chart.
+type HelmChartStatus struct {
+	ReconcileRequest `json:",inline"`
+	// ObservedGeneration is the last generation that was handled.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions of the chart: Ready, Reconciling, Stalled, ArtifactInStorage.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// Artifact is the chart archive in the cache; its revision is the chart version.
+	// +optional
+	Artifact *Artifact `json:"artifact,omitempty"`
+	// Chart is the chart revision that was chosen.
+	// +optional
+	Chart *ChartRevision `json:"chart,omitempty"`
+}
+
+// HelmChart is one chart of a source, chosen once and shared by any number of releases.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=flhc;hc,categories=fairlead
+// +kubebuilder:printcolumn:name="Chart",type="string",JSONPath=".spec.chart"
+// +kubebuilder:printcolumn:name="Version",type="string",JSONPath=".spec.version"
+// +kubebuilder:printcolumn:name="Source Kind",type="string",JSONPath=".spec.sourceRef.kind"
+// +kubebuilder:printcolumn:name="Source Name",type="string",JSONPath=".spec.sourceRef.name"
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].status"
+// +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].message"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+type HelmChart struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec HelmChartSpec `json:"spec,omitempty"`
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status HelmChartStatus `json:"status,omitempty"`
+}
+
+// HelmChartList is a list of HelmChart.
+// +kubebuilder:object:root=true
+type HelmChartList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []HelmChart `json:"items"`
+}

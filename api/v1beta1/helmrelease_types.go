@@ -1,0 +1,308 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// HelmReleaseSpec declares a Helm release.
+// +kubebuilder:validation:XValidation:rule="has(self.chart) != has(self.chartRef)",message="exactly one of spec.chart and spec.chartRef must be set"
+type HelmReleaseSpec struct {
+	// Chart picks the chart from a HelmRepository or a GitRepository. No object is created for it.
+	// +optional
+	Chart *HelmChartTemplate `json:"chart,omitempty"`
+	// ChartRef names an OCIRepository or HelmChart that stands for the chart.
+	// +optional
+	ChartRef *ChartSourceReference `json:"chartRef,omitempty"`
+	// Interval of the safety audit, with a jitter of up to 10 %. Changes of the chart, the values, the dependencies and
+	// the object itself are noticed at once and do not wait for it.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +kubebuilder:default="1h"
+	// +optional
+	Interval *metav1.Duration `json:"interval,omitempty"`
+	// Suspend stops everything that changes the Helm release. Deleting a suspended object leaves the Helm release alone.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+	// ReleaseName of the Helm release. Left out, it is the name of the object, with the target namespace in front when
+	// that is set, shortened to 53 characters where it has to be.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=53
+	// +optional
+	ReleaseName string `json:"releaseName,omitempty"`
+	// TargetNamespace is the namespace of the Helm release, the namespace of the object when left out.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	TargetNamespace string `json:"targetNamespace,omitempty"`
+	// StorageNamespace is where the Helm release records are kept, the namespace of the object when left out.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	StorageNamespace string `json:"storageNamespace,omitempty"`
+	// DependsOn names HelmReleases that have to be Ready before this one is installed or upgraded.
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	DependsOn []DependencyReference `json:"dependsOn,omitempty"`
+	// Timeout of each wait of a Helm action, 5m when left out.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// MaxHistory is how many revisions Helm keeps, 5 when left out, 0 for all.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	MaxHistory *int `json:"maxHistory,omitempty"`
+	// Install sets options of the install action.
+	// +optional
+	Install *Install `json:"install,omitempty"`
+	// Upgrade sets options of the upgrade action.
+	// +optional
+	Upgrade *Upgrade `json:"upgrade,omitempty"`
+	// Uninstall sets options of the uninstall action.
+	// +optional
+	Uninstall *Uninstall `json:"uninstall,omitempty"`
+	// ValuesFrom names ConfigMaps and Secrets with values, merged in this order, before Values.
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	ValuesFrom []ValuesReference `json:"valuesFrom,omitempty"`
+	// Values for the chart; they win over ValuesFrom.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	// +optional
+	Values *runtime.RawExtension `json:"values,omitempty"`
+}
+
+// HelmChartTemplate wraps the choice of a chart, in the shape of the Flux API.
+type HelmChartTemplate struct {
+	// Spec of the chart.
+	// +required
+	Spec HelmChartTemplateSpec `json:"spec"`
+}
+
+// HelmChartTemplateSpec picks one chart from a source.
+type HelmChartTemplateSpec struct {
+	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +required
+	Chart string `json:"chart"`
+	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository.
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:default="*"
+	// +optional
+	Version string `json:"version,omitempty"`
+	// SourceRef names the source.
+	// +required
+	SourceRef SourceReference `json:"sourceRef"`
+	// ReconcileStrategy tells when a chart from a GitRepository counts as new: on a new ChartVersion, or on any Revision
+	// of the chart's directory.
+	// +kubebuilder:validation:Enum=ChartVersion;Revision
+	// +kubebuilder:default=ChartVersion
+	// +optional
+	ReconcileStrategy string `json:"reconcileStrategy,omitempty"`
+}
+
+// Install holds options of the install action.
+type Install struct {
+	// Timeout of each wait, spec.timeout when left out.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// CreateNamespace creates spec.targetNamespace when it does not exist. It is never deleted.
+	// +optional
+	CreateNamespace bool `json:"createNamespace,omitempty"`
+	// DisableHooks leaves the chart's hooks out.
+	// +optional
+	DisableHooks bool `json:"disableHooks,omitempty"`
+	// DisableWait does not wait for the objects to become ready.
+	// +optional
+	DisableWait bool `json:"disableWait,omitempty"`
+	// DisableWaitForJobs does not wait for Jobs to complete.
+	// +optional
+	DisableWaitForJobs bool `json:"disableWaitForJobs,omitempty"`
+	// DisableSchemaValidation does not check the values against the chart's values.schema.json.
+	// +optional
+	DisableSchemaValidation bool `json:"disableSchemaValidation,omitempty"`
+}
+
+// Upgrade holds options of the upgrade action.
+type Upgrade struct {
+	// Timeout of each wait, spec.timeout when left out.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// DisableHooks leaves the chart's hooks out.
+	// +optional
+	DisableHooks bool `json:"disableHooks,omitempty"`
+	// DisableWait does not wait for the objects to become ready.
+	// +optional
+	DisableWait bool `json:"disableWait,omitempty"`
+	// DisableWaitForJobs does not wait for Jobs to complete.
+	// +optional
+	DisableWaitForJobs bool `json:"disableWaitForJobs,omitempty"`
+	// DisableSchemaValidation does not check the values against the chart's values.schema.json.
+	// +optional
+	DisableSchemaValidation bool `json:"disableSchemaValidation,omitempty"`
+}
+
+// Uninstall holds options of the uninstall action.
+type Uninstall struct {
+	// Timeout of each wait, spec.timeout when left out.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// DisableHooks leaves the chart's hooks out.
+	// +optional
+	DisableHooks bool `json:"disableHooks,omitempty"`
+	// DisableWait does not wait for the objects to be gone.
+	// +optional
+	DisableWait bool `json:"disableWait,omitempty"`
+	// KeepHistory keeps the Helm release records, with status uninstalled.
+	// +optional
+	KeepHistory bool `json:"keepHistory,omitempty"`
+}
+
+// Snapshot is one revision of the Helm release as it was written to storage.
+type Snapshot struct {
+	// Name of the Helm release.
+	// +required
+	Name string `json:"name"`
+	// Namespace of the Helm release.
+	// +required
+	Namespace string `json:"namespace"`
+	// Version is the revision of the Helm release.
+	// +required
+	Version int `json:"version"`
+	// Status of the revision, in Helm's words: deployed, superseded, failed, uninstalled, pending-….
+	// +required
+	Status string `json:"status"`
+	// ChartName is the name of the chart.
+	// +required
+	ChartName string `json:"chartName"`
+	// ChartVersion is the version of the chart.
+	// +required
+	ChartVersion string `json:"chartVersion"`
+	// ChartDigest is the exact chart.
+	// +optional
+	ChartDigest string `json:"chartDigest,omitempty"`
+	// AppVersion of the chart.
+	// +optional
+	AppVersion string `json:"appVersion,omitempty"`
+	// ConfigDigest is the digest of the values that were given to the chart.
+	// +required
+	ConfigDigest string `json:"configDigest"`
+	// Digest of the release as it is in storage; it changes when another Helm client touches the revision.
+	// +required
+	Digest string `json:"digest"`
+	// Action that made this revision: install or upgrade.
+	// +optional
+	Action string `json:"action,omitempty"`
+	// FirstDeployed is when the release was first installed.
+	// +required
+	FirstDeployed metav1.Time `json:"firstDeployed"`
+	// LastDeployed is when this revision was made.
+	// +required
+	LastDeployed metav1.Time `json:"lastDeployed"`
+	// Deleted is when the release was uninstalled.
+	// +optional
+	Deleted *metav1.Time `json:"deleted,omitempty"`
+}
+
+// ResourceRef identifies one object of the release.
+type ResourceRef struct {
+	// ID of the object, as namespace_name_group_kind.
+	// +required
+	ID string `json:"id"`
+	// Version of its API.
+	// +required
+	Version string `json:"v"`
+}
+
+// ResourceInventory lists the objects of the release, without its hooks.
+type ResourceInventory struct {
+	// Entries of the inventory, sorted by ID.
+	// +required
+	Entries []ResourceRef `json:"entries"`
+}
+
+// HelmReleaseStatus is what the release controller knows about the Helm release.
+type HelmReleaseStatus struct {
+	ReconcileRequest `json:",inline"`
+	// ObservedGeneration is the last generation that was handled.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions of the release: Ready, Reconciling, Stalled, Released.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// StorageNamespace is where the Helm release records are.
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	StorageNamespace string `json:"storageNamespace,omitempty"`
+	// History of the Helm release, newest first.
+	// +optional
+	History []Snapshot `json:"history,omitempty"`
+	// Inventory of the objects of the newest revision.
+	// +optional
+	Inventory *ResourceInventory `json:"inventory,omitempty"`
+	// LastAttemptedGeneration is the generation of the last install or upgrade.
+	// +optional
+	LastAttemptedGeneration int64 `json:"lastAttemptedGeneration,omitempty"`
+	// LastAttemptedRevision is the chart version of the last install or upgrade.
+	// +optional
+	LastAttemptedRevision string `json:"lastAttemptedRevision,omitempty"`
+	// LastAttemptedRevisionDigest is the chart digest of the last install or upgrade.
+	// +optional
+	LastAttemptedRevisionDigest string `json:"lastAttemptedRevisionDigest,omitempty"`
+	// LastAttemptedConfigDigest is the digest of the values of the last install or upgrade.
+	// +optional
+	LastAttemptedConfigDigest string `json:"lastAttemptedConfigDigest,omitempty"`
+	// LastAttemptedReleaseAction is the last Helm action: install or upgrade.
+	// +kubebuilder:validation:Enum=install;upgrade
+	// +optional
+	LastAttemptedReleaseAction string `json:"lastAttemptedReleaseAction,omitempty"`
+	// LastAttemptedAt is when the last install or upgrade ended; the back-off after a failure counts from here.
+	// +optional
+	LastAttemptedAt *metav1.Time `json:"lastAttemptedAt,omitempty"`
+	// Failures counts attempts of any kind that failed since the last success or new input.
+	// +optional
+	Failures int64 `json:"failures,omitempty"`
+	// InstallFailures counts installs that reached the cluster and failed since the last success or new input.
+	// +optional
+	InstallFailures int64 `json:"installFailures,omitempty"`
+	// UpgradeFailures counts upgrades that reached the cluster and failed since the last success or new input.
+	// +optional
+	UpgradeFailures int64 `json:"upgradeFailures,omitempty"`
+}
+
+// HelmRelease declares one Helm release.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=hr;flhr,categories=fairlead
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].status"
+// +kubebuilder:printcolumn:name="Chart",type="string",JSONPath=".status.history[0].chartName",priority=1
+// +kubebuilder:printcolumn:name="Version",type="string",JSONPath=".status.history[0].chartVersion"
+// +kubebuilder:printcolumn:name="Revision",type="integer",JSONPath=".status.history[0].version"
+// +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].message"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+type HelmRelease struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec HelmReleaseSpec `json:"spec,omitempty"`
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status HelmReleaseStatus `json:"status,omitempty"`
+}
+
+// HelmReleaseList is a list of HelmRelease.
+// +kubebuilder:object:root=true
+type HelmReleaseList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []HelmRelease `json:"items"`
+}

@@ -1,0 +1,66 @@
+package v1beta1
+
+// Reasons that more than one kind uses.
+const (
+	// ProgressingReason: work is under way.
+	ProgressingReason = "Progressing"
+	// ProgressingWithRetryReason: the last attempt failed, another one follows by itself.
+	ProgressingWithRetryReason = "ProgressingWithRetry"
+	// SucceededReason: the source has an artifact of the wanted revision.
+	SucceededReason = "Succeeded"
+	// SuspendedReason: spec.suspend is set; nothing is done.
+	SuspendedReason = "Suspended"
+	// AccessDeniedReason: the API server refused what the object needs, or a cross-namespace reference is not allowed.
+	AccessDeniedReason = "AccessDenied"
+)
+
+// Reasons of sources.
+const (
+	// URLInvalidReason: spec.url cannot be used.
+	URLInvalidReason = "URLInvalid"
+	// AuthenticationFailedReason: the Secret is missing or malformed, or upstream refused the credentials.
+	AuthenticationFailedReason = "AuthenticationFailed"
+	// FetchFailedReason: upstream could not be reached or answered with an error.
+	FetchFailedReason = "FetchFailed"
+	// NotFoundReason: upstream answered, and does not have what is asked for.
+	NotFoundReason = "NotFound"
+	// NoMatchReason: versions exist, but none is in the wanted range.
+	NoMatchReason = "NoMatchingVersion"
+	// InvalidContentReason: upstream served something that is broken, too large, or not what it claims to be.
+	InvalidContentReason = "InvalidContent"
+	// StorageFailedReason: the artifact cache could not be written or read.
+	StorageFailedReason = "StorageOperationFailed"
+	// SourceNotReadyReason: the source that is referred to has no artifact yet.
+	SourceNotReadyReason = "SourceNotReady"
+	// SourceNotFoundReason: the source that is referred to does not exist.
+	SourceNotFoundReason = "SourceNotFound"
+	// InvalidReferenceReason: a field of spec cannot be understood, for example a malformed version range.
+	InvalidReferenceReason = "InvalidReference"
+)
+
+// Reasons of HelmRelease.
+const (
+	// InstallSucceededReason and the next ones name the last Helm action and how it ended.
+	InstallSucceededReason   = "InstallSucceeded"
+	InstallFailedReason      = "InstallFailed"
+	UpgradeSucceededReason   = "UpgradeSucceeded"
+	UpgradeFailedReason      = "UpgradeFailed"
+	UninstallSucceededReason = "UninstallSucceeded"
+	UninstallFailedReason    = "UninstallFailed"
+	// DependencyNotReadyReason: an object of spec.dependsOn is not Ready.
+	DependencyNotReadyReason = "DependencyNotReady"
+	// DependencyCycleReason: spec.dependsOn leads back to the object.
+	DependencyCycleReason = "DependencyCycle"
+	// ValuesErrorReason: values could not be composed: a Secret, ConfigMap or key is missing or is not YAML.
+	ValuesErrorReason = "ValuesError"
+	// ArtifactFailedReason: the chart could not be fetched or loaded.
+	ArtifactFailedReason = "ArtifactFailed"
+	// RenderFailedReason: the chart's templates fail with these values.
+	RenderFailedReason = "RenderFailed"
+	// SchemaFailedReason: the values break the chart's values.schema.json.
+	SchemaFailedReason = "ValuesSchemaFailed"
+	// PendingReleaseReason: another Helm client holds the release in a pending state.
+	PendingReleaseReason = "PendingRelease"
+	// StorageErrorReason: the Helm release records could not be read or written.
+	StorageErrorReason = "StorageError"
+)

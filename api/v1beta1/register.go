@@ -1,0 +1,32 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Kinds of this group, as they are written in manifests and references.
+const (
+	GitRepositoryKind  = "GitRepository"
+	HelmChartKind      = "HelmChart"
+	HelmReleaseKind    = "HelmRelease"
+	HelmRepositoryKind = "HelmRepository"
+	OCIRepositoryKind  = "OCIRepository"
+)
+
+// GroupVersion is the API group and version of every kind in this package.
+var GroupVersion = schema.GroupVersion{Group: "fairlead.dev", Version: "v1beta1"}
+
+// AddToScheme registers the kinds of this package with a scheme.
+func AddToScheme(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion,
+		&GitRepository{}, &GitRepositoryList{},
+		&HelmChart{}, &HelmChartList{},
+		&HelmRelease{}, &HelmReleaseList{},
+		&HelmRepository{}, &HelmRepositoryList{},
+		&OCIRepository{}, &OCIRepositoryList{},
+	)
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}
