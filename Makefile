@@ -1,0 +1,106 @@
+# Fairlead: everything a developer does. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := $(CURDIR)/bin
+K8S := 1.37.2
+GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not -name '*_test.go')
+DEMO_SOURCES := $(shell find test/demo test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
+
+# The version that the control plane reports; without it charts with a kubeVersion cannot be installed.
+CLUSTER_FLAGS := -trimpath -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v$(K8S) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37'
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+##@ Use
+
+run: cluster $(BIN)/fairlead $(BIN)/demo ## Start a cluster with Fairlead in it and show an install and an upgrade; stays up
+	@$(BIN)/demo --stay
+
+demo: cluster $(BIN)/fairlead $(BIN)/demo ## The same as run, but ends by itself: 0 when all went well, 1 when not
+	@$(BIN)/demo
+
+##@ Develop
+
+build: $(BIN)/fairlead ## Build the fairlead binary
+
+generate: ## Generate deep copies, CRDs and RBAC from the types and markers
+	@go tool controller-gen object paths=./api/... crd:maxDescLen=1024 output:crd:dir=config/crd
+	@go tool controller-gen rbac:roleName=fairlead-controller paths=./controllers/... output:rbac:dir=config/rbac
+	@cp config/crd/fairlead.dev_*.yaml charts/fairlead/crds/
+
+fmt: ## Format the code
+	@gofmt -w $$(git ls-files '*.go')
+
+tidy: ## Tidy the three modules
+	@go mod tidy && cd test/cluster && go mod tidy && cd ../tools && go mod tidy
+
+lint: $(BIN)/golangci-lint ## Lint; the rules are in .golangci.yml
+	@$(BIN)/golangci-lint run ./...
+
+vuln: $(BIN)/govulncheck ## Look for known vulnerabilities; says "not run" without access to the database
+	@test/tools/vuln.sh $(BIN)/govulncheck
+
+##@ Test
+
+test: unit integration ## All tests: unit, then integration against a real control plane
+
+unit: ## Unit tests
+	@echo "unit tests"
+	@go vet ./... && go test $$(go list ./... | grep -v /test/integration)
+
+integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
+	@echo "integration tests against Kubernetes $(K8S)"
+	@cd test/cluster && go test -count=1 -timeout 15m ./...
+	@go test -count=1 -timeout 25m ./test/integration/...
+
+presubmit: generate fmt lint test vuln verify ## What a change has to pass
+
+verify: ## Fail when generated files differ from what is committed
+	@git diff --exit-code -- api config charts
+
+##@ Control plane for tests
+
+cluster: $(BIN)/kubectl $(BIN)/helm $(BIN)/kwok $(BIN)/devcluster ## Build devcluster, kwok, kubectl and helm into bin/
+
+$(BIN)/kubectl $(BIN)/helm $(BIN)/kwok: test/cluster/go.mod test/cluster/go.sum
+	@mkdir -p $(BIN)
+	@echo "building $(notdir $@); the first build of the control plane takes about ten minutes on two cores"
+	@cd test/cluster && time go build $(CLUSTER_FLAGS) -o $@ \
+	  $(if $(findstring kubectl,$@),k8s.io/kubernetes/cmd/kubectl,$(if $(findstring helm,$@),helm.sh/helm/v3/cmd/helm,sigs.k8s.io/kwok/cmd/kwok))
+
+$(BIN)/devcluster: $(shell find test/cluster -type f -not -name '*_test.go')
+	@mkdir -p $(BIN)
+	@echo "building devcluster with Kubernetes $(K8S); cold, this takes about ten minutes on two cores"
+	@cd test/cluster && time go build $(CLUSTER_FLAGS) -o $@ .
+
+$(BIN)/fairlead: $(GO_SOURCES) go.mod go.sum
+	@mkdir -p $(BIN)
+	@echo "building fairlead; cold, this takes about two minutes on two cores"
+	@go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fairlead
+
+$(BIN)/demo: $(DEMO_SOURCES) go.mod go.sum
+	@echo "building the demo"
+	@go build -trimpath -o $@ ./test/demo
+
+$(BIN)/golangci-lint: test/tools/go.mod
+	@mkdir -p $(BIN)
+	@echo "building golangci-lint; cold, this takes about five minutes on two cores"
+	@cd test/tools && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/govulncheck: test/tools/go.mod
+	@mkdir -p $(BIN)
+	@cd test/tools && go build -o $@ golang.org/x/vuln/cmd/govulncheck
+
+##@ Help
+
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*##"; print "usage: make TARGET"} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-zA-Z_-]+:.*##/ {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+clean: ## Remove what was built and the state of make run
+	@rm -rf $(BIN) .run
+
+.PHONY: run demo build generate fmt tidy lint vuln test unit integration presubmit verify cluster help clean

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // the ways to log in that a kubeconfig may name
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// clusterFlags choose the cluster, the namespace and how patient a request is.
+type clusterFlags struct {
+	namespace      string
+	context        string
+	kubeconfig     string
+	requestTimeout string
+}
+
+// connection is what a command talks to a cluster through. Nothing has been requested when it is new.
+type connection struct {
+	// client reads and patches, each request within the request timeout.
+	client client.Client
+	// watcher watches, for as long as it takes.
+	watcher client.WithWatch
+	// namespace that is meant when none is named.
+	namespace string
+	// context of the kubeconfig, empty inside a cluster.
+	context string
+	// server is the URL of the API server.
+	server string
+}
+
+// addClusterFlags adds the flags of every command that talks to a cluster.
+func (a *app) addClusterFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&a.flags.namespace, "namespace", "n", "", "namespace, that of the kubeconfig context when left out")
+	f.StringVar(&a.flags.context, "context", "", "context of the kubeconfig, the current one when left out")
+	f.StringVar(&a.flags.kubeconfig, "kubeconfig", "", "path of the kubeconfig, $KUBECONFIG or ~/.kube/config when left out")
+	f.StringVar(&a.flags.requestTimeout, "request-timeout", "0", "how long one request may take, for example 10s; 0 for no limit")
+	// The only error is a flag that does not exist, and it was added above.
+	_ = cmd.RegisterFlagCompletionFunc("context", a.completeContext)
+}
+
+// open connects once per run.
+func (a *app) open() (*connection, error) {
+	if a.cluster == nil {
+		c, err := a.connect(a.flags, a.err)
+		if err != nil {
+			return nil, err
+		}
+		a.cluster = c
+	}
+	return a.cluster, nil
+}
+
+func (a *app) completeContext(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	raw, err := loader(a.flags).RawConfig()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return withPrefix(slices.Sorted(maps.Keys(raw.Contexts)), toComplete), cobra.ShellCompDirectiveNoFileComp
+}
+
+func loader(f clusterFlags) clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = f.kubeconfig
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: f.context, Timeout: f.requestTimeout}
+	overrides.Context.Namespace = f.namespace
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
+}
+
+// connect reads the kubeconfig and makes the clients; warnings of the API server go to the writer. No discovery is
+// needed: the few kinds of the API are known.
+func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
+	// The library wants a logger and complains on standard error when it has none.
+	log.SetLogger(logr.New(log.NullLogSink{}))
+	if _, err := clientcmd.ParseTimeout(f.requestTimeout); err != nil {
+		return nil, fmt.Errorf("--request-timeout %q is no duration; write for example 10s", f.requestTimeout)
+	}
+	source := loader(f)
+	config, err := source.ClientConfig()
+	if err != nil {
+		return nil, configError(err, f, source)
+	}
+	namespace, _, err := source.Namespace()
+	if err != nil {
+		return nil, configError(err, f, source)
+	}
+	config.UserAgent = "fairlead-cli/" + version
+	config.WarningHandler = rest.NewWarningWriter(warnings, rest.WarningWriterOptions{Deduplicate: true})
+	scheme := runtime.NewScheme()
+	if err := v1beta1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("register the API: %w", err)
+	}
+	options := client.Options{Scheme: scheme, Mapper: mapper()}
+	requests, err := client.New(config, options)
+	if err != nil {
+		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
+	}
+	// A limit on one request would cut a watch off in the middle.
+	unlimited := rest.CopyConfig(config)
+	unlimited.Timeout = 0
+	watcher, err := client.NewWithWatch(unlimited, options)
+	if err != nil {
+		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
+	}
+	out := &connection{client: requests, watcher: watcher, namespace: namespace, context: f.context, server: config.Host}
+	if raw, err := source.RawConfig(); err == nil {
+		out.context = cmp.Or(f.context, raw.CurrentContext)
+	}
+	return out, nil
+}
+
+// mapper knows the resources of the API without asking for them.
+func mapper() meta.RESTMapper {
+	m := meta.NewDefaultRESTMapper([]schema.GroupVersion{v1beta1.GroupVersion})
+	for _, k := range kinds {
+		m.Add(v1beta1.GroupVersion.WithKind(k.name), meta.RESTScopeNamespace)
+	}
+	return m
+}
+
+// configError says what is wrong with the kubeconfig, and what there is instead.
+func configError(err error, f clusterFlags, source clientcmd.ClientConfig) error {
+	if clientcmd.IsEmptyConfig(err) {
+		return errors.New("no cluster is configured; set --kubeconfig or KUBECONFIG, or choose a context with --context")
+	}
+	raw, rawErr := source.RawConfig()
+	if rawErr != nil {
+		return fmt.Errorf("read the kubeconfig: %w", rawErr)
+	}
+	name := cmp.Or(f.context, raw.CurrentContext)
+	if _, known := raw.Contexts[name]; !known && name != "" {
+		contexts := slices.Sorted(maps.Keys(raw.Contexts))
+		return fmt.Errorf("the kubeconfig has no context %q; it has: %s", name, orNone(strings.Join(contexts, ", ")))
+	}
+	return fmt.Errorf("read the kubeconfig: %w", err)
+}

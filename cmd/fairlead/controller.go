@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/release"
+	"fairlead.dev/fairlead/controllers/source"
+	target "fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/sources/store"
+)
+
+// Leader election renews seldom: it would otherwise be the largest part of what an idle controller asks of the API server.
+const (
+	leaseName     = "fairlead"
+	leaseDuration = 35 * time.Second
+	renewDeadline = 30 * time.Second
+	retryPeriod   = 5 * time.Second
+)
+
+// controllerFlags are the flags of the controller.
+type controllerFlags struct {
+	kubeconfig  string
+	cacheDir    string
+	concurrency int
+	namespaces  []string
+	metricsAddr string
+	healthAddr  string
+	logLevel    string
+	leaderElect bool
+}
+
+func newControllerCommand() *cobra.Command {
+	var flags controllerFlags
+	command := &cobra.Command{
+		Use:   "controller",
+		Short: "Run the controllers",
+		Long: `Run all controllers of Fairlead in the foreground until interrupted: those that fetch from Git repositories, Helm
+repositories and OCI registries, and the one that installs and upgrades Helm releases.
+
+Logs are JSON lines on stderr. SIGTERM and Ctrl-C stop the process within seconds, also in the middle of a rollout: the
+next process goes on with it.`,
+		Example: `  # in a cluster, with the identity of the pod
+  fairlead controller --leader-elect
+
+  # on a workstation, against the current context
+  fairlead controller --kubeconfig ~/.kube/config --cache-dir /tmp/fairlead
+
+  # for two namespaces only
+  fairlead controller --namespaces apps,infra`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return runController(command.Context(), flags)
+		},
+	}
+	f := command.Flags()
+	f.StringVar(&flags.kubeconfig, "kubeconfig", "", "file to connect with; left out, KUBECONFIG, then the identity of the pod, then ~/.kube/config")
+	f.StringVar(&flags.cacheDir, "cache-dir", defaultCacheDir(), "directory of the artifact cache; what is lost there is fetched again")
+	f.IntVar(&flags.concurrency, "concurrency", 4, "workers per kind; polls, Helm actions and waits do not hold one")
+	f.StringSliceVar(&flags.namespaces, "namespaces", nil, "look only at objects in these namespaces, separated by commas; all when left out")
+	f.StringVar(&flags.metricsAddr, "metrics-addr", ":8080", "address that serves Prometheus metrics at /metrics; 0 for none")
+	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
+	f.StringVar(&flags.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
+	f.BoolVar(&flags.leaderElect, "leader-elect", false, "let only one of several replicas work; needs a namespace, so a pod")
+	return command
+}
+
+func defaultCacheDir() string {
+	if dir, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(dir, "fairlead")
+	}
+	return filepath.Join(os.TempDir(), "fairlead")
+}
+
+// runController wires the controllers and runs them until the process is asked to stop.
+func runController(parent context.Context, flags controllerFlags) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(flags.logLevel)); err != nil {
+		return fmt.Errorf("--log-level %q: want debug, info, warn or error", flags.logLevel)
+	}
+	if flags.concurrency < 1 {
+		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
+	}
+	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	ctx, stop := context.WithCancel(parent)
+	defer stop()
+
+	config, err := restConfig(flags.kubeconfig)
+	if err != nil {
+		return err
+	}
+	artifacts, err := store.Open(flags.cacheDir)
+	if err != nil {
+		return fmt.Errorf("opening the artifact cache: %w", err)
+	}
+	defer artifacts.Close()
+	manager, err := newManager(config, flags)
+	if err != nil {
+		return err
+	}
+	if err := addControllers(ctx, manager, config, artifacts, flags); err != nil {
+		return err
+	}
+	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","))
+	return manager.Start(ctx)
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding a cluster: %w", err)
+	}
+	config.UserAgent = "fairlead"
+	config.QPS, config.Burst = -1, 0 // the API server's own fairness decides
+	return config, nil
+}
+
+func newManager(config *rest.Config, flags controllerFlags) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1beta1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
+	shutdown := time.Duration(0) // workers hold nothing that has to be finished
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         cacheOptions(flags.namespaces),
+		Metrics:                       metricsserver.Options{BindAddress: flags.metricsAddr},
+		HealthProbeBindAddress:        flags.healthAddr,
+		LeaderElection:                flags.leaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &lease,
+		RenewDeadline:                 &renew,
+		RetryPeriod:                   &retry,
+		GracefulShutdownTimeout:       &shutdown,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the manager: %w", err)
+	}
+	return manager, errors.Join(
+		manager.AddHealthzCheck("healthz", healthz.Ping),
+		manager.AddReadyzCheck("readyz", healthz.Ping),
+	)
+}
+
+// cacheOptions keeps in memory what is watched and no more: of Secrets and ConfigMaps only that they changed, and of Secrets
+// not the Helm release records.
+func cacheOptions(namespaces []string) cache.Options {
+	options := cache.Options{
+		ReaderFailOnMissingInformer: true,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			metadataOf("Secret"): {
+				Field:     fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
+				Transform: stripMetadata,
+			},
+			metadataOf("ConfigMap"): {Transform: stripMetadata},
+		},
+	}
+	for _, namespace := range namespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return options
+}
+
+func metadataOf(kind string) client.Object {
+	metadata := &metav1.PartialObjectMetadata{}
+	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	return metadata
+}
+
+// stripMetadata keeps the name and version of an object that is watched only to know when it changes.
+func stripMetadata(object any) (any, error) {
+	if metadata, ok := object.(*metav1.PartialObjectMetadata); ok {
+		metadata.ManagedFields, metadata.Annotations, metadata.Labels, metadata.OwnerReferences = nil, nil, nil, nil
+	}
+	return object, nil
+}
+
+func addControllers(ctx context.Context, manager ctrl.Manager, config *rest.Config, artifacts *store.Store, flags controllerFlags) error {
+	to, err := target.New(config)
+	if err != nil {
+		return err
+	}
+	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
+	return errors.Join(
+		source.Setup(ctx, manager, catalog, source.Options{Concurrency: flags.concurrency, Now: time.Now}),
+		release.Setup(ctx, manager, catalog, release.Options{
+			Concurrency: flags.concurrency, Engine: engine.New(to, time.Now), Now: time.Now,
+		}),
+		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),
+	)
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+const (
+	// maxSuggestions is how many names a message offers.
+	maxSuggestions = 5
+	// suggestionTimeout bounds the requests made only to be helpful about a name that does not exist.
+	suggestionTimeout = 5 * time.Second
+)
+
+// usagef is an error about the command line; it names the command whose help explains it.
+func usagef(cmd *cobra.Command, format string, args ...any) error {
+	return fmt.Errorf(format+"; see %q", append(args, cmd.CommandPath()+" --help")...)
+}
+
+// explain says in one line what failed and, where something can be done about it, what. The cluster is nil before there
+// is a connection.
+func explain(err error, c *connection) string {
+	var request *view.RequestError
+	if !errors.As(err, &request) {
+		return oneLine(err.Error())
+	}
+	asked := request.Request()
+	switch cause := request.Err; {
+	case errors.Is(cause, context.Canceled):
+		return asked + ": interrupted"
+	case isNotInstalled(cause):
+		return fmt.Sprintf("%s: Fairlead is not installed in this cluster (%s): the API %s is missing", asked, c.describe(), v1beta1.GroupVersion)
+	case apierrors.IsForbidden(cause):
+		return asked + ": " + forbidden(request)
+	case apierrors.IsUnauthorized(cause):
+		return fmt.Sprintf("%s: the API server does not accept your credentials (%s); log in again", asked, c.describe())
+	case isUnreachable(cause):
+		return fmt.Sprintf("%s: cannot reach the API server %s (%s): %s", asked, c.host(), c.describe(), networkCause(cause))
+	}
+	return asked + ": " + oneLine(request.Err.Error())
+}
+
+// isNotInstalled tells the missing API apart from a missing object: where there is no resource the server's answer is no
+// Status object.
+func isNotInstalled(err error) bool {
+	return meta.IsNoMatchError(err) ||
+		apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+var userPattern = regexp.MustCompile(`User "([^"]+)"`)
+
+func forbidden(r *view.RequestError) string {
+	who := "you may not"
+	if m := userPattern.FindStringSubmatch(r.Err.Error()); m != nil {
+		who = "user " + oneLine(m[1]) + " may not"
+	}
+	resource := r.Resource + "." + v1beta1.GroupVersion.Group
+	where, check, hint := "namespace "+r.Namespace, "-n "+r.Namespace, ""
+	if r.Verb == "watch" {
+		hint = "; only --wait and --with-source need that right"
+	}
+	if r.Namespace == "" {
+		where, check, hint = "all namespaces", "-A", "; name one namespace with -n"
+	}
+	return fmt.Sprintf("forbidden: %s %s %s in %s (kubectl auth can-i %s %s %s)%s", who, r.Verb, resource, where, r.Verb, resource, check, hint)
+}
+
+func isUnreachable(err error) bool {
+	var urlError *url.Error
+	var netError net.Error
+	return errors.As(err, &urlError) || errors.As(err, &netError) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// networkCause is the innermost reason, without the addresses and verbs that the layers above it add.
+func networkCause(err error) string {
+	var netError net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &netError) && netError.Timeout() {
+		return "it did not answer in time"
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return "the name " + dns.Name + " cannot be resolved"
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return oneLine(strings.TrimPrefix(op.Err.Error(), "connect: "))
+	}
+	var urlError *url.Error
+	if errors.As(err, &urlError) {
+		return oneLine(urlError.Err.Error())
+	}
+	return oneLine(err.Error())
+}
+
+// describe names the cluster.
+func (c *connection) describe() string {
+	switch {
+	case c == nil:
+		return "no context"
+	case c.context == "":
+		return "server " + c.host()
+	}
+	return "context " + c.context
+}
+
+func (c *connection) host() string {
+	if c == nil {
+		return ""
+	}
+	if u, err := url.Parse(c.server); err == nil && u.Host != "" {
+		return u.Scheme + "://" + u.Host
+	}
+	return c.server
+}
+
+// notFound turns the answer that an object does not exist into one that helps to find it; other errors pass unchanged.
+func (a *app) notFound(ctx context.Context, k kind, key types.NamespacedName, err error) error {
+	if !apierrors.IsNotFound(err) || isNotInstalled(err) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, suggestionTimeout)
+	defer cancel()
+	reader := view.NewReader(a.cluster.client)
+	text := fmt.Sprintf("%s %q not found in namespace %s", k.word, key.Name, key.Namespace)
+	// What cannot be read here is simply not offered: the answer stays that the object does not exist.
+	names, namesErr := reader.Names(ctx, k.name, key.Namespace)
+	near := view.Similar(key.Name, names, maxSuggestions)
+	elsewhere, _ := reader.Namespaces(ctx, k.name, key.Name)
+	if len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, ", ") + "?"
+	}
+	if len(elsewhere) > 0 {
+		text += "; that name exists in " + strings.Join(elsewhere[:min(len(elsewhere), maxSuggestions)], ", ") + " (choose with -n)"
+	}
+	switch {
+	case len(near) > 0 || len(elsewhere) > 0 || namesErr != nil:
+	case len(names) == 0:
+		text += "; there is no " + k.word + " in it"
+	default:
+		text += fmt.Sprintf("; see %q", "fairlead get "+k.list()+" -n "+key.Namespace)
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// reopenPause keeps a watch that ends at once from being opened in a tight loop.
+const reopenPause = time.Second
+
+// errWatchEnded: the stream ended, which API servers and proxies do now and then; it has to be opened again.
+var errWatchEnded = errors.New("watch ended")
+
+// errGone: the object was deleted while it was followed.
+var errGone = errors.New("deleted")
+
+// follower follows one object by watch until it has settled.
+type follower struct {
+	cluster *connection
+	kind    kind
+	key     types.NamespacedName
+	// token that has to be handled, empty when none was set.
+	token string
+	// generation that has to be reached; taken from the answer of begin.
+	generation int64
+	progress   *progress
+}
+
+// follow opens the watch, begins the change and reports how the object is until it has settled or ctx ends. The watch is
+// opened first, so that nothing between the two is missed and a missing right is noticed before anything is changed. At the
+// end of ctx the last state is returned, not done.
+func (f *follower) follow(ctx context.Context, begin func(context.Context) (view.Object, error)) (view.Settlement, error) {
+	events, err := f.open(ctx)
+	if err != nil {
+		return view.Settlement{}, err
+	}
+	defer func() { events.Stop() }()
+	object, err := begin(ctx)
+	if err != nil {
+		return view.Settlement{}, err
+	}
+	f.generation = object.GetGeneration()
+	state := view.Settle(object, f.token, f.generation)
+	for !state.Done {
+		f.progress.show(f.text(state))
+		object, err = f.next(ctx, events)
+		if errors.Is(err, errWatchEnded) {
+			events.Stop()
+			events, object, err = f.reopen(ctx)
+		}
+		switch {
+		case ctx.Err() != nil:
+			f.progress.clear()
+			return state, stopped(ctx)
+		case errors.Is(err, errGone):
+			f.progress.clear()
+			return view.Settlement{Done: true, Phase: view.Missing, Message: "it was deleted meanwhile"}, nil
+		case err != nil:
+			f.progress.clear()
+			return state, err
+		}
+		state = view.Settle(object, f.token, f.generation)
+	}
+	f.progress.clear()
+	return state, nil
+}
+
+// stopped tells the end of the patience, which is an answer, from an interruption.
+func stopped(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil
+	}
+	return errors.New("interrupted; what was requested goes on in the cluster")
+}
+
+func (f *follower) open(ctx context.Context) (watch.Interface, error) {
+	events, err := f.cluster.watcher.Watch(ctx, view.NewList(f.kind.name), client.InNamespace(f.key.Namespace),
+		client.MatchingFields{"metadata.name": f.key.Name})
+	if err != nil {
+		return watch.NewEmptyWatch(), f.failed("watch", err)
+	}
+	return events, nil
+}
+
+// reopen starts a new watch and reads the object once, because what happened between two watches is in neither.
+func (f *follower) reopen(ctx context.Context) (watch.Interface, view.Object, error) {
+	pause := time.NewTimer(reopenPause)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return watch.NewEmptyWatch(), nil, ctx.Err()
+	case <-pause.C:
+	}
+	events, err := f.open(ctx)
+	if err != nil {
+		return events, nil, err
+	}
+	object, err := view.NewReader(f.cluster.client).Object(ctx, f.kind.name, f.key)
+	if apierrors.IsNotFound(err) {
+		err = errGone
+	}
+	return events, object, err
+}
+
+// next waits for the next state of the object.
+func (f *follower) next(ctx context.Context, events watch.Interface) (view.Object, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case event, open := <-events.ResultChan():
+			if !open {
+				return nil, errWatchEnded
+			}
+			if event.Type == watch.Error {
+				return nil, f.watchError(apierrors.FromObject(event.Object))
+			}
+			object, ok := event.Object.(view.Object)
+			if !ok || object.GetName() != f.key.Name || event.Type == watch.Bookmark {
+				continue
+			}
+			if event.Type == watch.Deleted {
+				return nil, errGone
+			}
+			return object, nil
+		}
+	}
+}
+
+// watchError tells the errors that only mean "begin again" from the others.
+func (f *follower) watchError(err error) error {
+	if apierrors.IsGone(err) || apierrors.IsResourceExpired(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) ||
+		apierrors.IsInternalError(err) || apierrors.IsTooManyRequests(err) {
+		return errWatchEnded
+	}
+	return f.failed("watch", err)
+}
+
+func (f *follower) failed(verb string, err error) error {
+	return &view.RequestError{Verb: verb, Resource: f.kind.resource(), Namespace: f.key.Namespace, Name: f.key.Name, Err: err}
+}
+
+func (f *follower) text(s view.Settlement) string {
+	name := f.kind.describe(f.key)
+	if !s.Started {
+		return name + ": waiting for the controller"
+	}
+	if s.Message == "" {
+		return fmt.Sprintf("%s: %s", name, s.Phase)
+	}
+	return fmt.Sprintf("%s: %s, %s", name, s.Phase, oneLine(s.Message))
+}
+
+// conclude prints how the object ended, and returns errNotReady when that is not Ready.
+func (a *app) conclude(k kind, key types.NamespacedName, s view.Settlement, timeout time.Duration) error {
+	name := k.describe(key)
+	state := string(s.Phase)
+	if message := oneLine(s.Message); message != "" {
+		state += ": " + message
+	}
+	switch {
+	case s.Done:
+		fmt.Fprintf(a.out, "%s is %s\n", name, state)
+	case !s.Started:
+		fmt.Fprintf(a.out, "%s was not taken up by the controller within %s; is the controller running?\n", name, timeout)
+	default:
+		fmt.Fprintf(a.out, "%s is not ready after %s; it is %s\n", name, timeout, state)
+	}
+	if s.Done && s.Phase == view.Ready {
+		return nil
+	}
+	return errNotReady
+}

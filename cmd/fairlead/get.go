@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+func newGetCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "get",
+		Short: "List releases or sources",
+		Example: `  fairlead get releases
+  fairlead get sources -A`,
+		Args: unknownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usagef(cmd, "get what? releases or sources")
+		},
+	}
+	cmd.AddCommand(newGetReleasesCommand(a), newGetSourcesCommand(a))
+	return cmd
+}
+
+func newGetReleasesCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "releases",
+		Aliases: []string{"release", "hr", "helmrelease", "helmreleases"},
+		Short:   "List Helm releases, their phase and what they run",
+		Example: `  fairlead get releases -n web
+  fairlead get releases -A -o wide
+  fairlead get releases -A -o json | jq -r '.items[] | select(.ready | not) | .name'`,
+		Args: noArguments,
+	}
+	all := a.addListFlags(cmd)
+	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := a.open()
+		if err != nil {
+			return err
+		}
+		list, err := view.NewReader(c.client).Releases(cmd.Context(), listNamespace(c, *all))
+		switch {
+		case err != nil:
+			return err
+		case out.machine():
+			return out.write(a.out, list)
+		case len(list.Items) == 0:
+			a.nothing("releases", c, *all)
+			return nil
+		}
+		return a.releaseTable(list.Items, out, *all).write(a.out)
+	}
+	return cmd
+}
+
+func newGetSourcesCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "sources",
+		Aliases: []string{"source"},
+		Short:   "List sources of charts: Git, Helm and OCI repositories, and charts",
+		Example: `  fairlead get sources -n web
+  fairlead get sources -A -o wide
+  fairlead get sources -A -o yaml`,
+		Args: noArguments,
+	}
+	all := a.addListFlags(cmd)
+	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := a.open()
+		if err != nil {
+			return err
+		}
+		list, err := view.NewReader(c.client).Sources(cmd.Context(), listNamespace(c, *all))
+		switch {
+		case err != nil:
+			return err
+		case out.machine():
+			return out.write(a.out, list)
+		case len(list.Items) == 0:
+			a.nothing("sources", c, *all)
+			return nil
+		}
+		return a.sourceTable(list.Items, out, *all).write(a.out)
+	}
+	return cmd
+}
+
+// addListFlags adds the flags of a command that lists objects.
+func (a *app) addListFlags(cmd *cobra.Command) *bool {
+	a.addClusterFlags(cmd)
+	return cmd.Flags().BoolP("all-namespaces", "A", false, "list all namespaces, whatever --namespace says")
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef(cmd, "%s takes no arguments, got %q", strings.TrimPrefix(cmd.CommandPath(), "fairlead "), args[0])
+	}
+	return nil
+}
+
+func listNamespace(c *connection, all bool) string {
+	if all {
+		return ""
+	}
+	return c.namespace
+}
+
+// nothing tells where there was nothing. It is a note, not data, and no failure.
+func (a *app) nothing(what string, c *connection, all bool) {
+	if all {
+		fmt.Fprintf(a.err, "no %s in any namespace (%s)\n", what, c.describe())
+		return
+	}
+	fmt.Fprintf(a.err, "no %s in namespace %s (%s); -A looks in all namespaces\n", what, c.namespace, c.describe())
+}
+
+func (a *app) releaseTable(rows []view.ReleaseRow, out *output, all bool) *table {
+	narrow := !out.wide()
+	t := &table{columns: []column{
+		{"NAMESPACE", !all}, {"NAME", false}, {"PHASE", false}, {"CHART", false}, {"REVISION", false}, {"AGE", false},
+		{"APP", narrow}, {"DIGEST", narrow}, {"DEPLOYED", narrow}, {"SOURCE", narrow}, {"MESSAGE", false},
+	}}
+	for _, r := range rows {
+		revision, source := "", ""
+		if r.Revision > 0 {
+			revision = fmt.Sprint(r.Revision)
+		}
+		if r.Source != nil {
+			source = r.Source.Kind + "/" + r.Source.Namespace + "/" + r.Source.Name
+		}
+		t.add(r.Namespace, r.Name, string(r.Phase), chartText(r.Chart), revision, a.age(&r.CreatedAt),
+			r.AppVersion, digestText(r.Chart), a.age(r.DeployedAt), source, out.messageText(r.Message))
+	}
+	return t
+}
+
+func (a *app) sourceTable(rows []view.SourceRow, out *output, all bool) *table {
+	narrow := !out.wide()
+	t := &table{columns: []column{
+		{"NAMESPACE", !all}, {"KIND", false}, {"NAME", false}, {"PHASE", false}, {"REVISION", false}, {"AGE", false},
+		{"UPDATED", narrow}, {"FROM", narrow}, {"MESSAGE", false},
+	}}
+	for _, r := range rows {
+		revision, from := revisionText(r.Revision), r.URL
+		if out.wide() {
+			revision = r.Revision
+		}
+		if r.Source != nil {
+			from = r.Source.Kind + "/" + r.Source.Namespace + "/" + r.Source.Name
+		}
+		t.add(r.Namespace, r.Kind, r.Name, string(r.Phase), revision, a.age(&r.CreatedAt),
+			a.age(r.UpdatedAt), from, out.messageText(r.Message))
+	}
+	return t
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+)
+
+func TestGet(t *testing.T) {
+	t.Parallel()
+	all := world{objects: everything()}
+	runGolden(t, []goldenCase{
+		{"get-releases", all, "get releases"},
+		{"get-releases-all", all, "get releases -A"},
+		{"get-releases-wide", all, "get releases -A -o wide"},
+		{"get-releases-json", all, "get releases -n infra -o json"},
+		{"get-releases-yaml", all, "get releases -n infra -o yaml"},
+		{"get-releases-empty", world{}, "get releases -n lost"},
+		{"get-releases-empty-all", world{}, "get releases -A"},
+		{"get-releases-empty-json", world{}, "get releases -o json"},
+		{"get-sources", all, "get sources -n infra"},
+		{"get-sources-all", all, "get sources -A"},
+		{"get-sources-wide", all, "get sources -A -o wide"},
+		{"get-sources-json", all, "get sources -n infra -o json"},
+		{"get-sources-empty", world{}, "get sources"},
+		{"get-sources-empty-yaml", world{}, "get sources -A -o yaml"},
+		{"get-unknown", all, "get relases"},
+		{"get-nothing", all, "get"},
+		{"get-extra-argument", all, "get releases shop"},
+		{"get-unknown-format", all, "get releases -o xml"},
+	})
+}
+
+func TestJSONAndYAMLSayTheSame(t *testing.T) {
+	t.Parallel()
+	w := world{objects: everything()}
+	for _, command := range []string{"get releases -A", "get sources -A", "status release api", "history release shop", "version"} {
+		args := strings.Fields(command)
+		var fromJSON, fromYAML any
+		if err := json.Unmarshal([]byte(w.run(t, append(args, "-o", "json")...).stdout), &fromJSON); err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
+		if err := yaml.Unmarshal([]byte(w.run(t, append(args, "-o", "yaml")...).stdout), &fromYAML); err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
+		if diff := cmp.Diff(fromJSON, fromYAML); diff != "" {
+			t.Errorf("%s (-json +yaml):\n%s", command, diff)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// commands walks the tree; what cobra adds by itself is left out.
+func commands(cmd *cobra.Command) []*cobra.Command {
+	out := []*cobra.Command{cmd}
+	for _, sub := range cmd.Commands() {
+		if name := sub.Name(); name != "help" && !sub.Hidden {
+			out = append(out, commands(sub)...)
+		}
+	}
+	return out
+}
+
+func TestEveryCommandExplainsItself(t *testing.T) {
+	t.Parallel()
+	all := commands(newRootCommand(&app{}))
+	if len(all) < 12 {
+		t.Fatalf("found only %d commands", len(all))
+	}
+	for _, cmd := range all {
+		path := cmd.CommandPath()
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: short help %q", path, cmd.Short)
+		}
+		// Every example is the command itself, or a command that is made of it.
+		if !strings.Contains(cmd.Example, path) {
+			t.Errorf("%s: the example does not show it: %q", path, cmd.Example)
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" {
+				t.Errorf("%s: --%s has no help", path, f.Name)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	runGolden(t, []goldenCase{
+		{"help", world{}, "--help"},
+		{"help-get-releases", world{}, "get releases --help"},
+		{"help-get-sources", world{}, "get sources --help"},
+		{"help-status", world{}, "status --help"},
+		{"help-history", world{}, "history --help"},
+		{"help-reconcile", world{}, "reconcile --help"},
+		{"help-suspend", world{}, "suspend --help"},
+		{"help-resume", world{}, "resume --help"},
+		{"help-version", world{}, "version --help"},
+		{"help-completion", world{}, "completion --help"},
+	})
+}
+
+func TestNoArgumentsShowsTheHelp(t *testing.T) {
+	t.Parallel()
+	r := world{}.run(t)
+	if r.code != exitOK || r.stderr != "" || !strings.Contains(r.stdout, "Exit codes:") {
+		t.Errorf("%+v", r)
+	}
+}

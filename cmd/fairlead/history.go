@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+func newHistoryCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "history release NAME",
+		Short: "List the revisions of a release, newest first",
+		Example: `  fairlead history release shop -n web
+  fairlead history hr shop -n web -o json | jq '.items[0].chart'`,
+		ValidArgsFunction: a.completeKindAndName("release"),
+	}
+	a.addClusterFlags(cmd)
+	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		k, name, err := kindAndName(cmd, args, "release")
+		if err != nil {
+			return err
+		}
+		c, err := a.open()
+		if err != nil {
+			return err
+		}
+		key := types.NamespacedName{Namespace: c.namespace, Name: name}
+		history, err := view.NewReader(c.client).History(cmd.Context(), key)
+		switch {
+		case err != nil:
+			return a.notFound(cmd.Context(), k, key, err)
+		case out.machine():
+			return out.write(a.out, history)
+		case len(history.Items) == 0:
+			fmt.Fprintf(a.err, "%s has no revisions yet; it is %s: %s\n", k.describe(key), history.Phase, orNone(oneLine(history.Message)))
+			return nil
+		}
+		return a.historyTable(history.Items, out).write(a.out)
+	}
+	return cmd
+}
+
+func (a *app) historyTable(rows []view.HistoryRow, out *output) *table {
+	narrow := !out.wide()
+	t := &table{columns: []column{
+		{"REV", false}, {"STATUS", false}, {"CHART", false}, {"APP", false}, {"DIGEST", false}, {"WHEN", false},
+		{"ACTION", false}, {"CONFIG", narrow}, {"HELM RELEASE", narrow},
+	}}
+	for _, r := range rows {
+		t.add(fmt.Sprint(r.Revision), r.Status, chartText(r.Chart), r.AppVersion, digestText(r.Chart), a.age(&r.DeployedAt),
+			r.Action, v1beta1.ShortDigest(r.ConfigDigest), r.ReleaseNamespace+"/"+r.ReleaseName)
+	}
+	return t
+}

@@ -1,0 +1,35 @@
+// Command fairlead is the whole of Fairlead: the controller, and the command line that shows and steers what it does.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends what is under way in good order; a second one kills the process as it always does.
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], environment{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, width: terminalWidth(os.Stderr), now: time.Now, connect: connect,
+	})
+	stop()
+	os.Exit(code)
+}
+
+// terminalWidth is the number of columns when the file is a terminal that can rewrite a line, else 0.
+func terminalWidth(f *os.File) int {
+	if !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width < 20 {
+		return 0
+	}
+	return width
+}

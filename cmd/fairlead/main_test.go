@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+var update = flag.Bool("update", false, "write the golden files of testdata anew")
+
+// now is the time of every test.
+var now = time.Date(2026, 5, 4, 3, 0, 0, 0, time.UTC)
+
+// world is what a command finds outside of itself.
+type world struct {
+	objects []client.Object
+	funcs   interceptor.Funcs
+	// width of the terminal, 0 for none.
+	width int
+}
+
+// result is what a command leaves behind.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+func (w world) client(t *testing.T) client.WithWatch {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1beta1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper()).WithObjects(w.objects...).WithInterceptorFuncs(w.funcs)
+	for _, k := range kinds {
+		builder = builder.WithIndex(view.NewObject(k.name), "metadata.name", func(o client.Object) []string { return []string{o.GetName()} })
+	}
+	return builder.Build()
+}
+
+// run executes the real command line against the world.
+func (w world) run(t *testing.T, args ...string) result {
+	t.Helper()
+	return w.runWith(t, w.client(t), args...)
+}
+
+func (w world) runWith(t *testing.T, c client.WithWatch, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), args, environment{
+		in: strings.NewReader(""), out: &stdout, err: &stderr, width: w.width, now: func() time.Time { return now },
+		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
+			out := &connection{client: c, watcher: c, namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
+			if f.namespace != "" {
+				out.namespace = f.namespace
+			}
+			return out, nil
+		},
+	})
+	return result{stdout: stdout.String(), stderr: stderr.String(), code: code}
+}
+
+// golden compares the result with a file of testdata; -update writes it.
+func golden(t *testing.T, name string, args []string, r result) {
+	t.Helper()
+	got := fmt.Sprintf("$ fairlead %s\n--- stdout\n%s--- stderr\n%s--- exit %d\n", strings.Join(args, " "), r.stdout, r.stderr, r.code)
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; write it with -update", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("output differs from %s (-want +got):\n%s", path, diff)
+	}
+}
+
+// goldenCase is one command line whose whole outcome is in a golden file.
+type goldenCase struct {
+	name  string
+	world world
+	args  string
+}
+
+func runGolden(t *testing.T, cases []goldenCase) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			args := strings.Fields(c.args)
+			golden(t, c.name, args, c.world.run(t, args...))
+		})
+	}
+}
+
+// play lets every patch of an object be followed by what a controller would do: each step changes the stored object once.
+func play(steps ...func(client.Object)) interceptor.Funcs {
+	return interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if err := c.Patch(ctx, o, p, opts...); err != nil {
+				return err
+			}
+			if data, _ := p.Data(o); strings.Contains(string(data), `"spec"`) {
+				// An API server counts changes of the spec; the fake client does not.
+				o.SetGeneration(o.GetGeneration() + 1)
+				if err := c.Update(ctx, o); err != nil {
+					return err
+				}
+			}
+			for _, step := range steps {
+				stored := view.NewObject(view.KindOf(o.(view.Object)))
+				if err := c.Get(ctx, client.ObjectKeyFromObject(o), stored); err != nil {
+					return err
+				}
+				step(stored)
+				if err := c.Update(ctx, stored); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// fieldManager owns the fields that these commands write.
+const fieldManager = client.FieldOwner("fairlead-cli")
+
+// requestPatch sets the annotation that asks for a reconciliation.
+func requestPatch(token string) map[string]any {
+	return map[string]any{"metadata": map[string]any{"annotations": map[string]any{v1beta1.ReconcileRequestAnnotation: token}}}
+}
+
+// suspendPatch sets spec.suspend, or removes it, so that a resumed object is again what it was before.
+func suspendPatch(suspend bool) map[string]any {
+	var value any
+	if suspend {
+		value = true
+	}
+	return map[string]any{"spec": map[string]any{"suspend": value}}
+}
+
+// patch changes the object with a JSON merge patch and returns what it has become. The API server refuses fields it does
+// not know, instead of dropping them in silence.
+func patch(ctx context.Context, c *connection, k kind, key types.NamespacedName, change map[string]any) (view.Object, error) {
+	data, err := json.Marshal(change)
+	if err != nil {
+		return nil, fmt.Errorf("write the patch of %s: %w", k.describe(key), err)
+	}
+	object := view.NewObject(k.name)
+	object.SetNamespace(key.Namespace)
+	object.SetName(key.Name)
+	err = c.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, data), fieldManager,
+		client.FieldValidation(metav1.FieldValidationStrict))
+	if err != nil {
+		return nil, &view.RequestError{Verb: "patch", Resource: k.resource(), Namespace: key.Namespace, Name: key.Name, Err: err}
+	}
+	return object, nil
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+const defaultTimeout = 5 * time.Minute
+
+// waitFlags say whether and how long to follow an object.
+type waitFlags struct {
+	wait    bool
+	timeout time.Duration
+}
+
+func addWaitFlags(cmd *cobra.Command, what string) *waitFlags {
+	w := &waitFlags{}
+	cmd.Flags().BoolVar(&w.wait, "wait", false, what)
+	cmd.Flags().DurationVar(&w.timeout, "timeout", defaultTimeout, "how long to wait in all")
+	return w
+}
+
+func (w *waitFlags) check(cmd *cobra.Command) error {
+	if w.timeout <= 0 {
+		return usagef(cmd, "--timeout %s is no time to wait", w.timeout)
+	}
+	return nil
+}
+
+func newReconcileCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reconcile KIND NAME",
+		Short: "Ask the controller to look at an object at once",
+		Long: `Ask the controller to look at an object at once. For a release this also repeats an attempt that failed, without
+waiting for its back-off.
+
+With --wait it exits with 0 when the object became Ready, and with 1 when it failed, stalled or was not ready in time.
+
+Kinds:` + kindTable(),
+		Example: `  fairlead reconcile release shop -n web
+  fairlead reconcile release shop -n web --with-source --wait --timeout 10m
+  fairlead reconcile helmrepository charts -n web --wait`,
+		ValidArgsFunction: a.completeKindAndName(),
+	}
+	a.addClusterFlags(cmd)
+	w := addWaitFlags(cmd, "follow the object until it is Ready, failed or stalled")
+	withSource := cmd.Flags().Bool("with-source", false, "reconcile the source of a release or chart first, and wait for it")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		k, name, err := kindAndName(cmd, args)
+		if err != nil {
+			return err
+		}
+		if err := w.check(cmd); err != nil {
+			return err
+		}
+		return a.reconcile(cmd.Context(), k, name, w, *withSource)
+	}
+	return cmd
+}
+
+func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, withSource bool) error {
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+	key := types.NamespacedName{Namespace: c.namespace, Name: name}
+	object, err := a.reconcilable(ctx, c, k, key)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	if withSource {
+		if err := a.reconcileSources(ctx, c, k, object, w.timeout); err != nil {
+			return err
+		}
+	}
+	if !w.wait {
+		if _, err := patch(ctx, c, k, key, requestPatch(a.token())); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "%s: reconciliation requested\n", k.describe(key))
+		return nil
+	}
+	state, err := a.requestAndFollow(ctx, c, k, key)
+	if err != nil {
+		return err
+	}
+	return a.conclude(k, key, state, w.timeout)
+}
+
+// reconcilable reads the object and refuses one whose controller would ignore the request.
+func (a *app) reconcilable(ctx context.Context, c *connection, k kind, key types.NamespacedName) (view.Object, error) {
+	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
+	if err != nil {
+		return nil, a.notFound(ctx, k, key, err)
+	}
+	if view.IsSuspended(object) {
+		return nil, fmt.Errorf("%s is suspended, so nothing would be done; run %q first", k.describe(key),
+			fmt.Sprintf("fairlead resume %s %s -n %s", k.word, key.Name, key.Namespace))
+	}
+	return object, nil
+}
+
+// reconcileSources brings what the object is made from up to date, the most distant source first. Going on with an old
+// artifact would look like success, so the first source that does not become Ready ends the command.
+func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, object view.Object, timeout time.Duration) error {
+	ref, ok := view.SourceOf(object)
+	if !ok {
+		return fmt.Errorf("%s %s/%s has no source of its own; leave --with-source out", k.word, object.GetNamespace(), object.GetName())
+	}
+	source, known := kindByName(ref.Kind)
+	if !known {
+		return fmt.Errorf("%s %s/%s refers to a %s, which is no kind of source", k.word, object.GetNamespace(), object.GetName(), ref.Kind)
+	}
+	key := types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}
+	sourceObject, err := a.reconcilable(ctx, c, source, key)
+	if err != nil {
+		return err
+	}
+	if _, more := view.SourceOf(sourceObject); more {
+		if err := a.reconcileSources(ctx, c, source, sourceObject, timeout); err != nil {
+			return err
+		}
+	}
+	state, err := a.requestAndFollow(ctx, c, source, key)
+	if err != nil {
+		return err
+	}
+	if state.Done && state.Phase == view.Ready {
+		fmt.Fprintf(a.err, "%s is Ready: %s\n", source.describe(key), orNone(oneLine(state.Message)))
+		return nil
+	}
+	fmt.Fprintf(a.err, "%s was not reconciled, because its source is not ready\n", k.describe(types.NamespacedName{
+		Namespace: object.GetNamespace(), Name: object.GetName()}))
+	return a.conclude(source, key, state, timeout)
+}
+
+// requestAndFollow sets a new token and follows the object until it is handled and the object has settled.
+func (a *app) requestAndFollow(ctx context.Context, c *connection, k kind, key types.NamespacedName) (view.Settlement, error) {
+	f := &follower{cluster: c, kind: k, key: key, token: a.token(), progress: &progress{w: a.err, width: a.width}}
+	return f.follow(ctx, func(ctx context.Context) (view.Object, error) {
+		return patch(ctx, c, k, key, requestPatch(f.token))
+	})
+}
+
+// token is a new value of the request annotation.
+func (a *app) token() string { return a.now().UTC().Format(time.RFC3339Nano) }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, the same for every command.
+const (
+	exitOK       = 0
+	exitNotReady = 1
+	exitError    = 2
+)
+
+// errNotReady ends a command with exitNotReady. Why is printed before it is returned.
+var errNotReady = errors.New("not ready")
+
+// environment is everything a command takes from outside, so that a test can put itself in its place.
+type environment struct {
+	in       io.Reader
+	out, err io.Writer
+	// width of the terminal behind err, 0 when it is none.
+	width int
+	now   func() time.Time
+	// connect reads the kubeconfig. It makes no request.
+	connect func(clusterFlags, io.Writer) (*connection, error)
+}
+
+// app is one run of the program.
+type app struct {
+	environment
+	flags clusterFlags
+	// cluster is set by the first connection, for messages about what went wrong with it.
+	cluster *connection
+}
+
+// run executes one command line and returns its exit code. Errors are told on env.err, in one line.
+func run(ctx context.Context, args []string, env environment) int {
+	a := &app{environment: env}
+	root := newRootCommand(a)
+	// Without arguments cobra would take those of the process.
+	root.SetArgs(append([]string{}, args...))
+	root.SetIn(env.in)
+	root.SetOut(env.out)
+	root.SetErr(env.err)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errNotReady):
+		return exitNotReady
+	}
+	fmt.Fprintf(env.err, "fairlead: %s\n", explain(err, a.cluster))
+	return exitError
+}
+
+func newRootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fairlead",
+		Short: "Declarative Helm releases for Kubernetes",
+		Long: `Fairlead installs and upgrades Helm releases that are declared as objects of the cluster.
+"fairlead controller" does the work; the other commands show it and steer it.
+
+Commands are written VERB KIND NAME. Kinds:` + kindTable() + `
+
+Data goes to standard output; progress, notes and errors go to standard error.
+
+Exit codes:
+  0  success
+  1  differences, or the object is not ready
+  2  error`,
+		Example: `  fairlead get releases -A
+  fairlead status release shop -n web
+  fairlead reconcile release shop -n web --wait`,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%s", err) })
+	root.AddCommand(
+		newGetCommand(a), newStatusCommand(a), newHistoryCommand(a),
+		newReconcileCommand(a), newSuspendCommand(a), newResumeCommand(a),
+		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
+	)
+	return root
+}
+
+// unknownCommand is the argument check of a command that only has subcommands.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef(cmd, "unknown command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return usagef(cmd, "unknown command %q", args[0])
+}

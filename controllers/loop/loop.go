@@ -1,0 +1,144 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// Object is an object with a status that a handler keeps.
+type Object interface {
+	client.Object
+	v1beta1.Conditioned
+}
+
+// Handler brings one object closer to what it asks for. It changes the status of the object it is given and nothing else of
+// it; the loop writes the status when it changed.
+type Handler[T Object] interface {
+	// Reconcile looks at the object and returns when to look again without an event; zero is never. An error is for what
+	// the object's conditions cannot say, and is tried again with back-off.
+	Reconcile(ctx context.Context, object T) (again time.Duration, err error)
+	// Finalize is called instead of Reconcile when the object is being deleted. The finalizer goes once it returns done.
+	Finalize(ctx context.Context, object T) (done bool, again time.Duration, err error)
+	// Forget is called when an object is gone.
+	Forget(key types.NamespacedName)
+}
+
+// reconciler runs a handler.
+type reconciler[T Object] struct {
+	client    client.Client
+	handler   Handler[T]
+	empty     func() T
+	finalizer string
+	written   written[T]
+	metrics   readiness
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	object, err := r.read(ctx, request.NamespacedName)
+	if apierrors.IsNotFound(err) {
+		r.forget(request.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading %s: %w", request, err)
+	}
+	if err := r.addFinalizer(ctx, object); err != nil {
+		return ctrl.Result{}, err
+	}
+	before := object.DeepCopyObject().(T)
+	done, again, err := r.handle(ctx, object)
+	if patchErr := r.patchStatus(ctx, before, object); patchErr != nil {
+		return ctrl.Result{}, patchErr
+	}
+	r.metrics.observe(object)
+	if done {
+		return ctrl.Result{}, r.dropFinalizer(ctx, object)
+	}
+	return ctrl.Result{RequeueAfter: again}, err
+}
+
+func (r *reconciler[T]) handle(ctx context.Context, object T) (done bool, again time.Duration, err error) {
+	if !object.GetDeletionTimestamp().IsZero() {
+		if r.finalizer == "" || !controllerutil.ContainsFinalizer(object, r.finalizer) {
+			return false, 0, nil
+		}
+		return r.handler.Finalize(ctx, object)
+	}
+	again, err = r.handler.Reconcile(ctx, object)
+	return false, again, err
+}
+
+// read returns the object as it is in the cache, or as this process wrote it last when the cache lags behind that.
+func (r *reconciler[T]) read(ctx context.Context, key types.NamespacedName) (T, error) {
+	object := r.empty()
+	if err := r.client.Get(ctx, key, object); err != nil {
+		return object, err
+	}
+	return r.written.newer(key, object), nil
+}
+
+func (r *reconciler[T]) patchStatus(ctx context.Context, before, after T) error {
+	if reflect.DeepEqual(before, after) {
+		return nil
+	}
+	err := r.client.Status().Patch(ctx, after, client.MergeFrom(before))
+	if apierrors.IsNotFound(err) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(after), err)
+	}
+	r.written.remember(after)
+	return nil
+}
+
+// addFinalizer puts the finalizer on before anything is done that would have to be undone.
+func (r *reconciler[T]) addFinalizer(ctx context.Context, object T) error {
+	deleting := !object.GetDeletionTimestamp().IsZero()
+	if r.finalizer == "" || deleting || controllerutil.ContainsFinalizer(object, r.finalizer) {
+		return nil
+	}
+	return r.patchFinalizers(ctx, object, func(o T) { controllerutil.AddFinalizer(o, r.finalizer) })
+}
+
+func (r *reconciler[T]) dropFinalizer(ctx context.Context, object T) error {
+	err := r.patchFinalizers(ctx, object, func(o T) { controllerutil.RemoveFinalizer(o, r.finalizer) })
+	if err == nil {
+		log.FromContext(ctx).Info("finalizer removed")
+	}
+	return err
+}
+
+// patchFinalizers changes the finalizers with the resource version as a condition, because a merge patch replaces the whole
+// list, and takes over nothing but the metadata of the answer.
+func (r *reconciler[T]) patchFinalizers(ctx context.Context, object T, change func(T)) error {
+	before := object.DeepCopyObject().(T)
+	after := object.DeepCopyObject().(T)
+	change(after)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, after, patch); err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("writing the finalizers of %s: %w", client.ObjectKeyFromObject(object), err))
+	}
+	object.SetFinalizers(after.GetFinalizers())
+	object.SetResourceVersion(after.GetResourceVersion())
+	r.written.remember(after)
+	return nil
+}
+
+func (r *reconciler[T]) forget(key types.NamespacedName) {
+	r.written.forget(key)
+	r.metrics.forget(key)
+	r.handler.Forget(key)
+}

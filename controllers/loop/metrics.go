@@ -1,0 +1,52 @@
+package loop
+
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// TaskBuckets suit what takes from milliseconds to many minutes.
+var TaskBuckets = []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
+
+var ready = sync.OnceValue(func() *prometheus.GaugeVec {
+	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "fairlead_object_ready",
+		Help: "Whether an object is Ready: 1 for True, 0 for False, -1 while unknown.",
+	}, []string{"kind", "namespace", "name"})
+	metrics.Registry.MustRegister(gauge)
+	return gauge
+})
+
+// readiness keeps the gauge of one kind.
+type readiness struct {
+	kind string
+}
+
+func (r readiness) observe(object Object) {
+	key := client.ObjectKeyFromObject(object)
+	value := -1.0
+	for _, condition := range object.GetConditions() {
+		if condition.Type != v1beta1.ReadyCondition {
+			continue
+		}
+		switch condition.Status {
+		case metav1.ConditionTrue:
+			value = 1
+		case metav1.ConditionFalse:
+			value = 0
+		case metav1.ConditionUnknown:
+		}
+	}
+	ready().WithLabelValues(r.kind, key.Namespace, key.Name).Set(value)
+}
+
+func (r readiness) forget(key types.NamespacedName) {
+	ready().DeleteLabelValues(r.kind, key.Namespace, key.Name)
+}

@@ -1,0 +1,92 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// Watch has a controller look at objects of its own kind when an object of another kind changes.
+type Watch struct {
+	// Object of the kind that is watched.
+	Object client.Object
+	// MetadataOnly keeps nothing but metadata of it in memory.
+	MetadataOnly bool
+	// Affects returns the objects to look at.
+	Affects func(context.Context, client.Object) []reconcile.Request
+	// When filters the events; nil lets all through.
+	When predicate.Predicate
+}
+
+// Controller describes one controller.
+type Controller[T Object] struct {
+	// Name in logs and metrics.
+	Name string
+	// Empty makes an object of the kind.
+	Empty func() T
+	// Handler decides and acts.
+	Handler Handler[T]
+	// Finalizer to keep on the objects; none when empty.
+	Finalizer string
+	// Waker brings the handler's tasks back.
+	Waker *Waker
+	// Watches on other kinds.
+	Watches []Watch
+	// Concurrency is the number of workers.
+	Concurrency int
+}
+
+// Setup adds a controller to the manager.
+func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
+	writer := client.WithFieldValidation(client.WithFieldOwner(manager.GetClient(), "fairlead"), "Strict")
+	kind := reflect.TypeOf(c.Empty()).Elem().Name()
+	build := ctrl.NewControllerManagedBy(manager).
+		Named(c.Name).
+		For(c.Empty(), builder.WithPredicates(wanted())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Concurrency}).
+		WatchesRawSource(c.Waker.source())
+	for _, w := range c.Watches {
+		var options []builder.WatchesOption
+		if w.MetadataOnly {
+			options = append(options, builder.OnlyMetadata)
+		}
+		if w.When != nil {
+			options = append(options, builder.WithPredicates(w.When))
+		}
+		build = build.Watches(w.Object, handler.EnqueueRequestsFromMapFunc(w.Affects), options...)
+	}
+	err := build.Complete(&reconciler[T]{
+		client: writer, handler: c.Handler, empty: c.Empty, finalizer: c.Finalizer, metrics: readiness{kind: kind},
+	})
+	if err != nil {
+		return fmt.Errorf("setting up the %s controller: %w", c.Name, err)
+	}
+	return nil
+}
+
+// wanted lets events through that change what is wanted: the spec, the request annotation, deletion. Our own status writes
+// are not among them.
+func wanted() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			if e.ObjectOld == nil || e.ObjectNew == nil {
+				return false
+			}
+			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+				e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
+				e.ObjectOld.GetAnnotations()[v1beta1.ReconcileRequestAnnotation] !=
+					e.ObjectNew.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
+		},
+	}
+}

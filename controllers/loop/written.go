@@ -1,0 +1,57 @@
+package loop
+
+import (
+	"strconv"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// written remembers the objects that this process wrote last. The cache follows the API server with a delay; without this
+// an object would be judged by a status that is already out of date, and an action be taken twice. Nothing sleeps or polls
+// for the cache.
+type written[T Object] struct {
+	mu      sync.Mutex
+	objects map[types.NamespacedName]T
+}
+
+func (w *written[T]) remember(object T) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.objects == nil {
+		w.objects = map[types.NamespacedName]T{}
+	}
+	w.objects[client.ObjectKeyFromObject(object)] = object.DeepCopyObject().(T)
+}
+
+// newer returns a copy of the later of the two: the object from the cache, or what was written.
+func (w *written[T]) newer(key types.NamespacedName, cached T) T {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	own, ok := w.objects[key]
+	if !ok {
+		return cached.DeepCopyObject().(T)
+	}
+	if own.GetUID() != cached.GetUID() || !precedes(cached.GetResourceVersion(), own.GetResourceVersion()) {
+		delete(w.objects, key)
+		return cached.DeepCopyObject().(T)
+	}
+	return own.DeepCopyObject().(T)
+}
+
+func (w *written[T]) forget(key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.objects, key)
+}
+
+// precedes compares resource versions of one object, which are numbers that grow. What is not a number precedes nothing.
+func precedes(a, b string) bool {
+	left, err := strconv.ParseUint(a, 10, 64)
+	if err != nil {
+		return false
+	}
+	right, err := strconv.ParseUint(b, 10, 64)
+	return err == nil && left < right
+}

@@ -1,0 +1,174 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	helmchart "helm.sh/helm/v3/pkg/chart"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/chart"
+	"fairlead.dev/fairlead/helmops/release"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
+
+// Names of the field indexes: releases by what they take values from, and by what they depend on.
+const (
+	valuesIndex     = "fairlead.valuesFrom"
+	dependencyIndex = "fairlead.dependsOn"
+)
+
+// Options of the release controller.
+type Options struct {
+	// Concurrency is the number of workers. Helm actions do not hold one.
+	Concurrency int
+	// Engine carries out the actions.
+	Engine release.Engine
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Setup adds the release controller to the manager. ctx is the life of the actions.
+func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o Options) error {
+	if err := index(ctx, manager.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("indexing releases: %w", err)
+	}
+	waker := loop.NewWaker()
+	cached := manager.GetClient()
+	h := &handler{
+		runner:  &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now},
+		catalog: catalog, objects: cached, live: manager.GetAPIReader(),
+		tasks:  loop.NewTasks[landed](ctx, waker.Wake, o.Now),
+		events: manager.GetEventRecorder("fairlead"),
+		now:    o.Now, jitter: rand.Float64, //nolint:gosec // spreads audits, protects nothing
+		steps: map[types.NamespacedName]*step{},
+	}
+	registerInFlight(h.tasks.Count)
+	catalog.Subscribe(func(ctx context.Context, choice source.Choice) {
+		keys, err := source.ReleasesOf(ctx, cached, choice)
+		if err != nil {
+			return // the cache answers; it fails only while the process stops
+		}
+		for _, key := range keys {
+			waker.Wake(key)
+		}
+	})
+	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
+		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
+		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
+		Watches: []loop.Watch{
+			{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: byIndex(cached, valuesIndex, "ConfigMap")},
+			{Object: &corev1.Secret{}, MetadataOnly: true, Affects: byIndex(cached, valuesIndex, "Secret")},
+			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached), When: becameReady()},
+		},
+	})
+}
+
+// charts loads charts from the catalog, each parsed once.
+func charts(catalog *source.Catalog) release.Charts {
+	cache := chart.NewCache(chart.DefaultBudget)
+	return func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) (*helmchart.Chart, error) {
+		return cache.Load(revision, func() (io.ReadCloser, error) {
+			return catalog.Archive(ctx, source.ChoiceOfRelease(hr), revision)
+		})
+	}
+}
+
+func index(ctx context.Context, indexer client.FieldIndexer) error {
+	err := indexer.IndexField(ctx, &v1beta1.HelmRelease{}, valuesIndex, func(o client.Object) []string {
+		var names []string
+		for _, reference := range o.(*v1beta1.HelmRelease).Spec.ValuesFrom {
+			names = append(names, reference.Kind+"/"+reference.Name)
+		}
+		return names
+	})
+	if err != nil {
+		return err
+	}
+	return indexer.IndexField(ctx, &v1beta1.HelmRelease{}, dependencyIndex, func(o client.Object) []string {
+		hr := o.(*v1beta1.HelmRelease)
+		var names []string
+		for _, reference := range hr.Spec.DependsOn {
+			names = append(names, dependencyKey(hr, reference).String())
+		}
+		return names
+	})
+}
+
+func dependencyKey(hr *v1beta1.HelmRelease, reference v1beta1.DependencyReference) types.NamespacedName {
+	return types.NamespacedName{Namespace: cmp.Or(reference.Namespace, hr.Namespace), Name: reference.Name}
+}
+
+// byIndex finds the releases that take values from an object of the given kind.
+func byIndex(reader client.Reader, index, kind string) func(context.Context, client.Object) []reconcile.Request {
+	return func(ctx context.Context, object client.Object) []reconcile.Request {
+		return find(ctx, reader, client.InNamespace(object.GetNamespace()), client.MatchingFields{index: kind + "/" + object.GetName()})
+	}
+}
+
+// dependents finds the releases that depend on a release.
+func dependents(reader client.Reader) func(context.Context, client.Object) []reconcile.Request {
+	return func(ctx context.Context, object client.Object) []reconcile.Request {
+		return find(ctx, reader, client.MatchingFields{dependencyIndex: client.ObjectKeyFromObject(object).String()})
+	}
+}
+
+func find(ctx context.Context, reader client.Reader, options ...client.ListOption) []reconcile.Request {
+	list := &v1beta1.HelmReleaseList{}
+	if err := reader.List(ctx, list, options...); err != nil {
+		return nil // the cache answers; it fails only while the process stops
+	}
+	requests := make([]reconcile.Request, len(list.Items))
+	for i := range list.Items {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
+	}
+	return requests
+}
+
+// becameReady lets the events through that can set dependents free.
+func becameReady() predicate.Predicate {
+	isReady := func(object client.Object) bool {
+		hr, ok := object.(*v1beta1.HelmRelease)
+		return ok && status.IsReady(hr)
+	}
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return isReady(e.Object) },
+		UpdateFunc: func(e event.UpdateEvent) bool { return !isReady(e.ObjectOld) && isReady(e.ObjectNew) },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+	}
+}
+
+func sortedKeys(data map[string][]byte) []string { return slices.Sorted(maps.Keys(data)) }
+
+// listed names the keys that an object has, briefly.
+func listed(keys []string) string {
+	const shown = 5
+	switch {
+	case len(keys) == 0:
+		return "it has none"
+	case len(keys) > shown:
+		return fmt.Sprintf("it has %s and %d more", strings.Join(keys[:shown], ", "), len(keys)-shown)
+	default:
+		return "it has " + strings.Join(keys, ", ")
+	}
+}

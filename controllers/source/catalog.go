@@ -1,0 +1,282 @@
+package source
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/store"
+)
+
+// Catalog answers which chart a choice stands for, from what the last polls found, and opens its archive.
+type Catalog struct {
+	// objects reads the cache of the manager.
+	objects client.Reader
+	// secrets reads Secrets from the API server; they are not kept in memory.
+	secrets client.Reader
+	store   *store.Store
+
+	mu       sync.Mutex
+	shelves  map[Choice]*shelf               // by source
+	wakers   map[string]func(Choice)         // by kind of source: polls it
+	interest []func(context.Context, Choice) // whoever wants to know of new answers
+	fetches  map[string]*fetch               // archives that are being fetched, by digest of the chart
+}
+
+// NewCatalog returns a catalog over an artifact store.
+func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog {
+	return &Catalog{
+		objects: objects, secrets: secrets, store: artifacts,
+		shelves: map[Choice]*shelf{}, wakers: map[string]func(Choice){}, fetches: map[string]*fetch{},
+	}
+}
+
+// Subscribe has tell called with every choice whose answer may have changed. It is for setting up, before any poll.
+func (c *Catalog) Subscribe(tell func(context.Context, Choice)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.interest = append(c.interest, tell)
+}
+
+// Tell has everybody who made the choice look again.
+func (c *Catalog) Tell(ctx context.Context, choices ...Choice) {
+	c.mu.Lock()
+	interest := c.interest
+	c.mu.Unlock()
+	for _, choice := range choices {
+		for _, tell := range interest {
+			tell(ctx, choice)
+		}
+	}
+}
+
+// Chart returns the chart that a choice stands for now. It never waits: for an answer that is still being looked for the
+// error IsPending, and the subscribers are told when there is one. Other errors say why there is none; they have the
+// methods Reason and Retryable.
+func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevision, error) {
+	source, err := c.source(ctx, choice)
+	if err != nil {
+		return v1beta1.ChartRevision{}, err
+	}
+	switch object := source.(type) {
+	case *v1beta1.OCIRepository:
+		return standsFor(choice, object, object.Status.Chart)
+	case *v1beta1.HelmChart:
+		return standsFor(choice, object, object.Status.Chart)
+	}
+	found, ok := c.pick(choice, source)
+	switch {
+	case ok && found.Revision.Digest != "":
+		return found.Revision, nil
+	case ok && found.err != nil:
+		return v1beta1.ChartRevision{}, found.err
+	case source.IsSuspended():
+		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason,
+			"%s is not known yet, and %s %s/%s is suspended", choice, choice.Kind, choice.Namespace, choice.Name)
+	}
+	c.wake(choice)
+	if reason, failed := failure(source); failed {
+		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason, "%s is not known yet, because %s %s/%s is not ready: %s",
+			choice, choice.Kind, choice.Namespace, choice.Name, reason)
+	}
+	return v1beta1.ChartRevision{}, &pending{what: "looking for " + choice.String()}
+}
+
+// standsFor answers for a source that is one chart.
+func standsFor(choice Choice, source v1beta1.Source, chart *v1beta1.ChartRevision) (v1beta1.ChartRevision, error) {
+	if chart != nil {
+		return *chart, nil
+	}
+	if reason, failed := failure(source); failed {
+		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason, "%s is not ready: %s", choice, reason)
+	}
+	return v1beta1.ChartRevision{}, &pending{what: "waiting for " + choice.String()}
+}
+
+// failure returns what a source says of its last failure, when it has failed at its current generation.
+func failure(source v1beta1.Source) (message string, failed bool) {
+	if source.GetObservedGeneration() != source.GetGeneration() || status.IsReady(source) || status.Message(source) == "" {
+		return "", false
+	}
+	return status.Message(source), true
+}
+
+// source reads the source of a choice.
+func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, error) {
+	object := newSource(choice.Kind)
+	if object == nil {
+		return nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%q is not a kind of source", choice.Kind)
+	}
+	key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
+	err := c.objects.Get(ctx, key, object)
+	if apierrors.IsNotFound(err) {
+		return nil, unavailable(v1beta1.SourceNotFoundReason, "%s %s does not exist; work goes on when it is created", choice.Kind, key)
+	}
+	if err != nil {
+		return nil, sources.Fail(v1beta1.SourceNotReadyReason, err, "reading %s %s", choice.Kind, key)
+	}
+	return object, nil
+}
+
+func newSource(kind string) sourceObject {
+	switch kind {
+	case v1beta1.GitRepositoryKind:
+		return &v1beta1.GitRepository{}
+	case v1beta1.HelmChartKind:
+		return &v1beta1.HelmChart{}
+	case v1beta1.HelmRepositoryKind:
+		return &v1beta1.HelmRepository{}
+	case v1beta1.OCIRepositoryKind:
+		return &v1beta1.OCIRepository{}
+	}
+	return nil
+}
+
+// sourceObject is a source as the API machinery wants it.
+type sourceObject interface {
+	client.Object
+	v1beta1.Source
+}
+
+// pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen on the
+// spot, without a poll.
+func (c *Catalog) pick(choice Choice, source v1beta1.Source) (pick, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.shelf(choice, source)
+	if s == nil {
+		return pick{}, false
+	}
+	found, ok := s.Picks[choice.String()]
+	if ok || s.index == nil {
+		return found, ok
+	}
+	found = pickFromIndex(s.index, choice)
+	if found.Revision.Digest == "" && found.err == nil {
+		return pick{}, false // the index does not give a digest, so the archive has to be fetched to know it
+	}
+	s.Picks[choice.String()] = found
+	return found, true
+}
+
+// shelf returns the shelf of a source, from memory or as an earlier process left it; nil when there is none. The caller
+// holds the lock.
+func (c *Catalog) shelf(choice Choice, source v1beta1.Source) *shelf {
+	key := choice.source()
+	if s := c.shelves[key]; s != nil && s.URL == address(source) {
+		return s
+	}
+	s := newShelf("")
+	if ok, err := c.store.Bound(shelfName(source), s); err != nil || !ok || s.URL != address(source) || s.Picks == nil {
+		return nil
+	}
+	c.shelves[key] = s
+	return s
+}
+
+// address is what a shelf is valid for: another address is another source.
+func address(source v1beta1.Source) string {
+	switch object := source.(type) {
+	case *v1beta1.HelmRepository:
+		return object.Spec.URL
+	case *v1beta1.GitRepository:
+		return object.Spec.URL
+	}
+	return ""
+}
+
+func shelfName(source v1beta1.Source) string { return "shelf/" + string(source.GetUID()) }
+
+// put replaces the shelf of a source and returns the choices whose answer is another one now.
+func (c *Catalog) put(key Choice, source v1beta1.Source, s *shelf, choices []Choice) ([]Choice, error) {
+	kept := s.copy()
+	c.mu.Lock()
+	before := c.shelf(key, source)
+	c.shelves[key] = s
+	var changed []Choice
+	for _, choice := range choices {
+		if before == nil || !sameAnswer(before.Picks[choice.String()], s.Picks[choice.String()]) {
+			changed = append(changed, choice)
+		}
+	}
+	c.mu.Unlock()
+	return changed, c.store.Bind(shelfName(source), kept)
+}
+
+func sameAnswer(a, b pick) bool {
+	return a.Revision == b.Revision && errorText(a.err) == errorText(b.err)
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// before returns a copy of the shelf of the last poll, an empty one when there is none.
+func (c *Catalog) before(key Choice, source v1beta1.Source) *shelf {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.shelf(key, source); s != nil {
+		return s.copy()
+	}
+	return newShelf(address(source))
+}
+
+// answered tells whether the shelf of a source has an answer to each choice.
+func (c *Catalog) answered(key Choice, source v1beta1.Source, choices []Choice) bool {
+	for _, choice := range choices {
+		if _, ok := c.pick(choice, source); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Catalog) forget(key Choice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.shelves, key)
+}
+
+func (c *Catalog) onWake(kind string, wake func(Choice)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wakers[kind] = wake
+}
+
+// wake has the source of a choice polled.
+func (c *Catalog) wake(choice Choice) {
+	c.mu.Lock()
+	wake := c.wakers[choice.Kind]
+	c.mu.Unlock()
+	if wake != nil {
+		wake(choice.source())
+	}
+}
+
+// Archive opens the archive of a chart that Chart returned for the choice. When the cache has lost it, it is fetched again
+// from upstream by its digest, once for all who ask at the same time. It waits, so it is not for workers.
+func (c *Catalog) Archive(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (io.ReadCloser, error) {
+	digest, err := c.ensure(ctx, choice, want)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := c.store.Open(digest)
+	if !store.IsMissing(err) {
+		return archive, err
+	}
+	// It was there a moment ago: it is broken, and was removed for it.
+	if digest, err = c.ensure(ctx, choice, want); err != nil {
+		return nil, err
+	}
+	return c.store.Open(digest)
+}

@@ -1,0 +1,63 @@
+package source
+
+import (
+	"cmp"
+	"fmt"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// Choice is what a release asks for: one chart of one source. It is comparable.
+type Choice struct {
+	// Kind, Namespace and Name of the source.
+	Kind, Namespace, Name string
+	// Chart is a name in a HelmRepository or a path in a GitRepository, Version a range. Both are empty for an
+	// OCIRepository and a HelmChart, which stand for one chart.
+	Chart, Version string
+}
+
+// String names the choice in messages and indexes.
+func (c Choice) String() string {
+	source := fmt.Sprintf("%s %s/%s", c.Kind, c.Namespace, c.Name)
+	switch {
+	case c.Chart == "":
+		return source
+	case c.Version == "":
+		return fmt.Sprintf("chart %s of %s", c.Chart, source)
+	default:
+		return fmt.Sprintf("chart %s %q of %s", c.Chart, c.Version, source)
+	}
+}
+
+// source names the source alone.
+func (c Choice) source() Choice { return Choice{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name} }
+
+// ChoiceOfRelease returns what a release asks for.
+func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
+	if ref := hr.Spec.ChartRef; ref != nil {
+		return Choice{Kind: ref.Kind, Namespace: cmp.Or(ref.Namespace, hr.Namespace), Name: ref.Name}
+	}
+	if hr.Spec.Chart == nil {
+		return Choice{}
+	}
+	spec := hr.Spec.Chart.Spec
+	return newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name, spec.Chart, spec.Version)
+}
+
+// ChoiceOfChart returns what a HelmChart asks for.
+func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
+	return newChoice(hc.Spec.SourceRef.Kind, hc.Namespace, hc.Spec.SourceRef.Name, hc.Spec.Chart, hc.Spec.Version)
+}
+
+func newChoice(kind, namespace, name, chart, version string) Choice {
+	if kind == v1beta1.GitRepositoryKind {
+		version = "" // a commit has one version of each chart
+	} else {
+		version = cmp.Or(version, "*")
+	}
+	return Choice{Kind: kind, Namespace: namespace, Name: name, Chart: chart, Version: version}
+}
+
+func keyOf(kind string, source v1beta1.Source) Choice {
+	return Choice{Kind: kind, Namespace: source.GetNamespace(), Name: source.GetName()}
+}

@@ -1,0 +1,261 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// Retries of a failed poll: 5 s, doubled up to the interval of the source or maxRetry, whichever is less.
+const (
+	firstRetry = 5 * time.Second
+	maxRetry   = 10 * time.Minute
+	// slow is how long a first poll may take before the object says that it is under way.
+	slow = time.Second
+)
+
+// handler polls the sources of one kind.
+type handler[T sourceObject] struct {
+	kind    string
+	catalog *Catalog
+	poll    poller
+	choices func(context.Context, Choice) ([]Choice, error)
+	tasks   *loop.Tasks[polled]
+	events  events.EventRecorder
+	now     func() time.Time
+	jitter  func() float64 // 0 to 1
+
+	mu     sync.Mutex
+	visits map[types.NamespacedName]visit
+}
+
+// visit is what is remembered of the last poll of a source.
+type visit struct {
+	input    string
+	next     time.Time
+	failures int
+}
+
+// Reconcile implements loop.Handler.
+func (h *handler[T]) Reconcile(ctx context.Context, object T) (time.Duration, error) {
+	key := client.ObjectKeyFromObject(object)
+	if found, ok := h.tasks.Take(key); ok {
+		h.record(ctx, object, found)
+	}
+	if elapsed, running := h.tasks.Running(key); running {
+		return h.progress(object, elapsed), nil
+	}
+	if object.IsSuspended() {
+		return 0, nil
+	}
+	choices, err := h.choices(ctx, h.choiceOf(object))
+	if err != nil {
+		return 0, err
+	}
+	if wait := h.untilDue(ctx, object, choices); wait > 0 {
+		return wait, nil
+	}
+	h.start(object, choices)
+	return slow, nil
+}
+
+// Finalize implements loop.Handler. Sources have no finalizer: the cache collects what nobody needs.
+func (h *handler[T]) Finalize(context.Context, T) (bool, time.Duration, error) {
+	return true, 0, nil
+}
+
+// Forget implements loop.Handler.
+func (h *handler[T]) Forget(key types.NamespacedName) {
+	h.mu.Lock()
+	delete(h.visits, key)
+	h.mu.Unlock()
+	source := Choice{Kind: h.kind, Namespace: key.Namespace, Name: key.Name}
+	h.catalog.forget(source)
+	if choices, err := h.choices(context.Background(), source); err == nil {
+		h.catalog.Tell(context.Background(), choices...)
+	}
+}
+
+func (h *handler[T]) choiceOf(object T) Choice {
+	return Choice{Kind: h.kind, Namespace: object.GetNamespace(), Name: object.GetName()}
+}
+
+// progress says that the first poll is under way once it takes longer than a moment.
+func (h *handler[T]) progress(object T, elapsed time.Duration) time.Duration {
+	if elapsed < slow {
+		return slow - elapsed
+	}
+	if !status.IsReady(object) && object.GetObservedGeneration() != object.GetGeneration() {
+		status.Progressing(object, "asking upstream", h.now())
+	}
+	return 0
+}
+
+// untilDue tells how long the next poll can wait. It is due at once when what decides about it changed, when somebody asks
+// for a chart that the last poll did not look for, and when the cache has lost the artifact.
+func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) time.Duration {
+	h.mu.Lock()
+	last, visited := h.visits[client.ObjectKeyFromObject(object)]
+	h.mu.Unlock()
+	if !visited || last.input != h.input(ctx, object) {
+		return 0
+	}
+	if last.failures == 0 {
+		artifact := object.GetArtifact()
+		if artifact == nil || !h.catalog.store.Has(artifact.Digest) || !h.catalog.answered(h.choiceOf(object), object, choices) {
+			return 0
+		}
+	}
+	return max(0, last.next.Sub(h.now()))
+}
+
+// input is what decides about a poll besides time: the spec, the request annotation and the Secret.
+func (h *handler[T]) input(ctx context.Context, object T) string {
+	text := fmt.Sprintf("%d %s", object.GetGeneration(), object.GetAnnotations()[v1beta1.ReconcileRequestAnnotation])
+	if ref := secretRef(object); ref != nil {
+		metadata := &metav1.PartialObjectMetadata{}
+		metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		if err := h.catalog.objects.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: ref.Name}, metadata); err == nil {
+			text += " " + string(metadata.UID) + metadata.ResourceVersion
+		}
+	}
+	return text
+}
+
+func (h *handler[T]) start(object T, choices []Choice) {
+	key := client.ObjectKeyFromObject(object)
+	h.mu.Lock()
+	failures := h.visits[key].failures
+	h.visits[key] = visit{input: h.input(context.Background(), object), failures: failures, next: h.now()}
+	h.mu.Unlock()
+	source := object.DeepCopyObject().(T)
+	h.tasks.Start(key, func(ctx context.Context) polled {
+		started := h.now()
+		found := h.poll(ctx, source, choices)
+		found.generation = source.GetGeneration()
+		found.request = source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
+		observePoll(h.kind, found.err, h.now().Sub(started))
+		return found
+	})
+}
+
+// record writes what a poll found into the status, and plans the next one.
+func (h *handler[T]) record(ctx context.Context, object T, found polled) {
+	key := client.ObjectKeyFromObject(object)
+	h.schedule(key, object, found.err)
+	if IsPending(found.err) {
+		return
+	}
+	before, had := status.Message(object), object.GetArtifact()
+	object.Request().LastHandledReconcileAt = found.request
+	if found.err != nil {
+		status.SourceFailed(object, failureOf(found.err), h.now())
+	} else {
+		setChart(object, found.chart)
+		status.SourceReady(object, found.artifact, found.message, h.now())
+	}
+	if object.GetGeneration() != found.generation {
+		object.SetObservedGeneration(found.generation)
+	}
+	if message := status.Message(object); message != before {
+		h.tellEvent(object, found.err, message)
+	}
+	if message := status.Message(object); message != before || had != object.GetArtifact() && !had.HasRevision(found.artifact.Revision, found.artifact.Digest) {
+		if choices, err := h.choices(ctx, h.choiceOf(object)); err == nil {
+			h.catalog.Tell(ctx, unanswered(h.catalog, object, choices)...)
+		}
+	}
+}
+
+// unanswered keeps the choices that are affected by what a source says of itself: those that stand for the source itself,
+// and those that have no answer but the source's failure. The others are told by the poll when their answer changes.
+func unanswered(catalog *Catalog, object sourceObject, choices []Choice) []Choice {
+	return slices.DeleteFunc(choices, func(choice Choice) bool {
+		if choice.Chart == "" {
+			return false
+		}
+		_, ok := catalog.pick(choice, object)
+		return ok
+	})
+}
+
+func (h *handler[T]) tellEvent(object T, failed error, message string) {
+	kind, reason := corev1.EventTypeNormal, v1beta1.SucceededReason
+	if failed != nil {
+		kind, reason = corev1.EventTypeWarning, failureOf(failed).Reason
+	}
+	h.events.Eventf(object, nil, kind, reason, "Fetch", "%s", message)
+}
+
+// schedule plans the next poll: after the interval, or sooner after a failure.
+func (h *handler[T]) schedule(key types.NamespacedName, object T, failed error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	last := h.visits[key]
+	switch {
+	case IsPending(failed):
+		last.next = h.now().Add(object.GetInterval()) // woken before that
+	case failed == nil:
+		last.failures = 0
+		last.next = h.now().Add(jittered(object.GetInterval(), h.jitter()))
+	default:
+		last.failures++
+		last.next = h.now().Add(retryDelay(last.failures, object.GetInterval(), failed))
+	}
+	h.visits[key] = last
+}
+
+func jittered(interval time.Duration, random float64) time.Duration {
+	return interval + time.Duration(float64(interval)/10*random)
+}
+
+// retryDelay is the back-off after failures in a row, or what upstream asked for.
+func retryDelay(failures int, interval time.Duration, failed error) time.Duration {
+	var asked interface{ RetryAfter() time.Duration }
+	if errors.As(failed, &asked) && asked.RetryAfter() > 0 {
+		return min(asked.RetryAfter(), time.Hour)
+	}
+	delay := firstRetry
+	for range min(failures-1, 10) {
+		delay *= 2
+	}
+	return min(delay, max(interval, firstRetry), maxRetry)
+}
+
+// setChart records the chart that a source stands for.
+func setChart(object sourceObject, chart *v1beta1.ChartRevision) {
+	switch source := object.(type) {
+	case *v1beta1.OCIRepository:
+		source.Status.Chart = chart
+	case *v1beta1.HelmChart:
+		source.Status.Chart = chart
+	}
+}
+
+func secretRef(object sourceObject) *v1beta1.LocalObjectReference {
+	switch source := object.(type) {
+	case *v1beta1.OCIRepository:
+		return source.Spec.SecretRef
+	case *v1beta1.HelmRepository:
+		return source.Spec.SecretRef
+	case *v1beta1.GitRepository:
+		return source.Spec.SecretRef
+	}
+	return nil
+}
+
+func randomJitter() float64 { return rand.Float64() } //nolint:gosec // spreads polls, protects nothing

@@ -1,0 +1,142 @@
+package source
+
+import (
+	"context"
+	"io"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/git"
+	"fairlead.dev/fairlead/sources/store"
+)
+
+// fetch is one archive on its way into the store.
+type fetch struct {
+	done   chan struct{}
+	digest string
+	err    error
+}
+
+// ensure has the archive of a chart in the store and returns its digest.
+func (c *Catalog) ensure(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (string, error) {
+	c.mu.Lock()
+	if running, ok := c.fetches[want.Digest]; ok {
+		c.mu.Unlock()
+		return running.wait(ctx)
+	}
+	own := &fetch{done: make(chan struct{})}
+	c.fetches[want.Digest] = own
+	c.mu.Unlock()
+
+	own.digest, own.err = c.fetch(ctx, choice, want)
+	c.mu.Lock()
+	delete(c.fetches, want.Digest)
+	c.mu.Unlock()
+	close(own.done)
+	return own.digest, own.err
+}
+
+func (f *fetch) wait(ctx context.Context) (string, error) {
+	select {
+	case <-f.done:
+		return f.digest, f.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (c *Catalog) fetch(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (string, error) {
+	source, err := c.source(ctx, choice)
+	if err != nil {
+		return "", err
+	}
+	switch object := source.(type) {
+	case *v1beta1.HelmChart:
+		return c.fetch(ctx, ChoiceOfChart(object), want)
+	case *v1beta1.OCIRepository:
+		return c.fetchOCI(ctx, object, want)
+	}
+	found, ok := c.pick(choice, source)
+	if !ok || found.Revision.Digest != want.Digest {
+		return "", unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
+	}
+	if found.Archive != "" && c.store.Has(found.Archive) {
+		return found.Archive, nil
+	}
+	switch object := source.(type) {
+	case *v1beta1.HelmRepository:
+		return c.fetchChart(ctx, object, choice, found)
+	case *v1beta1.GitRepository:
+		packed, err := c.pack(ctx, object.GetArtifact(), choice)
+		if err == nil && packed.Revision.Digest != want.Digest {
+			err = unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
+		}
+		return packed.Archive, err
+	}
+	return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%s has no charts", choice.Kind)
+}
+
+// fetchChart fetches the archive of a pick from a Helm repository.
+func (c *Catalog) fetchChart(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found pick) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
+	defer cancel()
+	if repository.IsOCI() {
+		remote, err := c.registry(ctx, repository, choice.Chart)
+		if err != nil {
+			return "", err
+		}
+		digest, _, err := c.store.Put(ctx, found.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, found.ociChart(), w) })
+		return digest, err
+	}
+	remote, err := c.helmRepository(ctx, repository)
+	if err != nil {
+		return "", err
+	}
+	digest, _, err := c.store.Put(ctx, found.Revision.Digest, func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) })
+	return digest, err
+}
+
+// fetchOCI has the archive that an OCIRepository stands for in the store.
+func (c *Catalog) fetchOCI(ctx context.Context, repository *v1beta1.OCIRepository, want v1beta1.ChartRevision) (string, error) {
+	if chart, artifact := repository.Status.Chart, repository.GetArtifact(); chart != nil && artifact != nil &&
+		chart.Digest == want.Digest && c.store.Has(artifact.Digest) {
+		return artifact.Digest, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
+	defer cancel()
+	remote, err := c.ociRepository(ctx, repository)
+	if err != nil {
+		return "", err
+	}
+	chart, err := remote.Chart(ctx, want.Digest)
+	if err != nil {
+		return "", err
+	}
+	digest, _, err := c.store.Put(ctx, chart.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, chart, w) })
+	return digest, err
+}
+
+// pack makes the archive of a chart in the work tree of a Git repository.
+func (c *Catalog) pack(ctx context.Context, tree *v1beta1.Artifact, choice Choice) (pick, error) {
+	if tree == nil {
+		return pick{}, &pending{what: "waiting for " + choice.source().String()}
+	}
+	archive, err := c.store.Open(tree.Digest)
+	if store.IsMissing(err) {
+		c.wake(choice)
+		return pick{}, &pending{what: "fetching " + choice.source().String() + " again, because the cache has lost it"}
+	}
+	if err != nil {
+		return pick{}, err
+	}
+	defer archive.Close()
+	var chart git.Chart
+	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error {
+		chart, err = git.PackChart(archive, choice.Chart, w, git.Limits{})
+		return err
+	})
+	if err != nil {
+		return pick{}, err
+	}
+	return pick{Revision: chart.ChartRevision, Archive: digest, Size: size}, nil
+}

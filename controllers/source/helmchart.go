@@ -1,0 +1,46 @@
+package source
+
+import (
+	"context"
+	"fmt"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// pollHelmChart takes the answer to the choice of a HelmChart and has the archive in the store.
+func (c *Catalog) pollHelmChart(ctx context.Context, source v1beta1.Source, _ []Choice) polled {
+	chart := source.(*v1beta1.HelmChart)
+	choice := ChoiceOfChart(chart)
+	revision, err := c.Chart(ctx, choice)
+	if err != nil {
+		return polled{err: err}
+	}
+	had := chart.GetArtifact()
+	if current := chart.Status.Chart; current != nil && had != nil && c.store.Has(had.Digest) && !isNew(chart, *current, revision) {
+		return chartFound(*had, *current)
+	}
+	digest, err := c.ensure(ctx, choice, revision)
+	if err != nil {
+		return polled{err: err}
+	}
+	size, err := c.store.Size(digest)
+	if err != nil {
+		return polled{err: err}
+	}
+	return chartFound(v1beta1.Artifact{Revision: revision.Version, Digest: digest, Size: size}, revision)
+}
+
+// isNew tells whether a chart replaces the current one, by the strategy of the HelmChart.
+func isNew(chart *v1beta1.HelmChart, current, found v1beta1.ChartRevision) bool {
+	if chart.Status.ObservedGeneration != chart.Generation {
+		return current != found
+	}
+	if chart.Spec.SourceRef.Kind == v1beta1.GitRepositoryKind && chart.Spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision {
+		return current.Name != found.Name || current.Version != found.Version
+	}
+	return current.Digest != found.Digest
+}
+
+func chartFound(artifact v1beta1.Artifact, revision v1beta1.ChartRevision) polled {
+	return polled{artifact: artifact, chart: &revision, message: fmt.Sprintf("chart %s %s", revision.Name, revision.Version)}
+}

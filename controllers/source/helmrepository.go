@@ -1,0 +1,228 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/helmrepo"
+	"fairlead.dev/fairlead/sources/oci"
+)
+
+// pollHelmRepository looks at a Helm repository of either type.
+func (c *Catalog) pollHelmRepository(ctx context.Context, source v1beta1.Source, choices []Choice) polled {
+	repository := source.(*v1beta1.HelmRepository)
+	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
+	defer cancel()
+	if repository.IsOCI() {
+		return c.pollRegistry(ctx, repository, choices)
+	}
+	return c.pollIndex(ctx, repository, choices)
+}
+
+// pollIndex asks for the index, only if it has changed, and chooses from it.
+func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmRepository, choices []Choice) polled {
+	key := keyOf(v1beta1.HelmRepositoryKind, repository)
+	remote, err := c.helmRepository(ctx, repository)
+	if err != nil {
+		return polled{err: err}
+	}
+	before := c.before(key, repository)
+	s := newShelf(repository.Spec.URL)
+	artifact, err := c.fetchIndex(ctx, remote, before, s)
+	if err != nil {
+		return polled{err: err}
+	}
+	for _, choice := range choices {
+		s.Picks[choice.String()] = c.pickChart(ctx, remote, s.index, choice, before.Picks[choice.String()])
+	}
+	changed, err := c.put(key, repository, s, choices)
+	if err != nil {
+		return polled{err: err}
+	}
+	c.Tell(ctx, changed...)
+	return polled{artifact: artifact, message: fmt.Sprintf("index with %d charts", len(s.index.Charts()))}
+}
+
+// fetchIndex fills the shelf with the index, from upstream or, when that is unchanged, from the store.
+func (c *Catalog) fetchIndex(ctx context.Context, remote *helmrepo.Repository, before, s *shelf) (v1beta1.Artifact, error) {
+	have := before.Validators
+	if before.Digest == "" || !c.store.Has(before.Digest) {
+		have = helmrepo.Validators{}
+	}
+	unchanged := false
+	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) (err error) {
+		s.Validators, unchanged, err = remote.FetchIndex(ctx, have, w)
+		return err
+	})
+	if err != nil {
+		return v1beta1.Artifact{}, err
+	}
+	if unchanged {
+		digest, s.Validators = before.Digest, have
+	}
+	s.Digest, s.Revision, s.index = digest, digest, before.index
+	if s.index == nil || digest != before.Digest {
+		if s.index, err = c.parseIndex(digest); err != nil {
+			return v1beta1.Artifact{}, err
+		}
+	}
+	if unchanged {
+		size, err = c.store.Size(digest)
+	}
+	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
+}
+
+func (c *Catalog) parseIndex(digest string) (*helmrepo.Index, error) {
+	document, err := c.store.Open(digest)
+	if err != nil {
+		return nil, err
+	}
+	defer document.Close()
+	return helmrepo.ParseIndex(document, helmrepo.DefaultIndexLimit)
+}
+
+// pickFromIndex chooses without asking anybody. A chart whose digest the index does not give is left without one.
+func pickFromIndex(index *helmrepo.Index, choice Choice) pick {
+	entry, err := index.Select(choice.Chart, sources.Choice{Constraint: choice.Version})
+	if err != nil {
+		return pick{err: fmt.Errorf("%s: %w", choice, err)}
+	}
+	return pick{
+		Revision: v1beta1.ChartRevision{Name: entry.Name, Version: entry.Tag, Digest: entry.Digest},
+		Archive:  entry.Digest, URL: entry.URL,
+	}
+}
+
+// pickChart chooses from an index. For a chart without a digest there, the archive is fetched once to know it.
+func (c *Catalog) pickChart(ctx context.Context, remote *helmrepo.Repository, index *helmrepo.Index, choice Choice, before pick) pick {
+	found := pickFromIndex(index, choice)
+	if found.err != nil || found.Revision.Digest != "" {
+		return found.keep(before)
+	}
+	if before.Revision.Version == found.Revision.Version && before.URL == found.URL && before.Revision.Digest != "" {
+		return before
+	}
+	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) })
+	if err != nil {
+		return pick{err: err}.keep(before)
+	}
+	found.Revision.Digest, found.Archive, found.Size = digest, digest, size
+	return found
+}
+
+func (c *Catalog) helmRepository(ctx context.Context, repository *v1beta1.HelmRepository) (*helmrepo.Repository, error) {
+	credentials, err := basicCredentials(ctx, c.secrets, repository.Namespace, repository.Spec.SecretRef)
+	if err != nil {
+		return nil, err
+	}
+	return helmrepo.New(helmrepo.Options{
+		URL: repository.Spec.URL, Credentials: credentials, PassCredentials: repository.Spec.PassCredentials,
+	})
+}
+
+// pollRegistry looks at every chart that is asked of a registry: its tags, and the digest of the chosen one.
+func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepository, choices []Choice) polled {
+	key := keyOf(v1beta1.HelmRepositoryKind, repository)
+	before := c.before(key, repository)
+	s := newShelf(repository.Spec.URL)
+	tags := map[string][]string{}
+	var failed error
+	for _, choice := range choices {
+		found := c.pickTag(ctx, repository, choice, tags, before.Picks[choice.String()])
+		if found.err != nil && blocks(found.err) {
+			failed = found.err
+		}
+		s.Picks[choice.String()] = found
+	}
+	artifact, err := c.catalogue(ctx, s)
+	if err != nil {
+		return polled{err: err}
+	}
+	changed, err := c.put(key, repository, s, choices)
+	if err != nil {
+		return polled{err: err}
+	}
+	c.Tell(ctx, changed...)
+	message := fmt.Sprintf("registry with %d charts in use", len(tags))
+	if len(choices) == 0 {
+		message = "registry; it is asked when a release refers to it"
+	}
+	return polled{artifact: artifact, message: message, err: failed}
+}
+
+// blocks tells whether an error is about the registry rather than about one chart or range in it.
+func blocks(err error) bool {
+	switch sources.Reason(err) {
+	case v1beta1.NotFoundReason, v1beta1.NoMatchReason, v1beta1.InvalidContentReason, v1beta1.InvalidReferenceReason:
+		return false
+	}
+	return true
+}
+
+// catalogue stores what was chosen as the artifact of a registry.
+func (c *Catalog) catalogue(ctx context.Context, s *shelf) (v1beta1.Artifact, error) {
+	document, err := json.Marshal(s.Picks) // sorted by choice
+	if err != nil {
+		return v1beta1.Artifact{}, err
+	}
+	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error {
+		_, err := w.Write(document)
+		return err
+	})
+	s.Digest, s.Revision = digest, digest
+	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
+}
+
+// pickTag chooses a tag of one chart. The tags of a chart are listed once per poll.
+func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, tags map[string][]string, before pick) pick {
+	remote, err := c.registry(ctx, repository, choice.Chart)
+	if err != nil {
+		return pick{err: err}.keep(before)
+	}
+	listed, ok := tags[choice.Chart]
+	if !ok {
+		if listed, err = remote.Tags(ctx); err != nil {
+			return pick{err: err}.keep(before)
+		}
+		tags[choice.Chart] = listed
+	}
+	versions, _ := sources.ParseVersions(listed)
+	chosen, err := sources.Select(versions, sources.Choice{Constraint: choice.Version})
+	if err != nil {
+		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before)
+	}
+	return describe(ctx, remote, chosen.Tag, before).keep(before)
+}
+
+// describe finds out what a tag points to. The chart behind a digest that is known already is not read again.
+func describe(ctx context.Context, remote *oci.Repository, tag string, before pick) pick {
+	digest, err := remote.Resolve(ctx, tag)
+	if err != nil {
+		return pick{err: err}
+	}
+	if digest == before.Revision.Digest {
+		before.err = nil
+		return before
+	}
+	chart, err := remote.Chart(ctx, digest)
+	if err != nil {
+		return pick{err: err}
+	}
+	return pick{Revision: chart.ChartRevision, Archive: chart.Archive, Size: chart.Size}
+}
+
+// registry opens the repository of one chart below the URL of a HelmRepository.
+func (c *Catalog) registry(ctx context.Context, repository *v1beta1.HelmRepository, chart string) (*oci.Repository, error) {
+	path := strings.TrimSuffix(strings.TrimPrefix(repository.Spec.URL, "oci://"), "/") + "/" + url.PathEscape(chart)
+	credentials, err := registryCredentials(ctx, c.secrets, repository.Namespace, repository.Spec.SecretRef, path)
+	if err != nil {
+		return nil, err
+	}
+	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials})
+}

@@ -1,0 +1,95 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/oci"
+)
+
+// pollOCIRepository resolves the reference to a digest and has the chart behind it in the store.
+func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []Choice) polled {
+	repository := source.(*v1beta1.OCIRepository)
+	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
+	defer cancel()
+	remote, err := c.ociRepository(ctx, repository)
+	if err != nil {
+		return polled{err: err}
+	}
+	name, digest, err := resolveReference(ctx, remote, repository)
+	if err != nil {
+		return polled{err: err}
+	}
+	revision := name + "@" + digest
+	if had := repository.GetArtifact(); had != nil && had.Revision == revision && repository.Status.Chart != nil && c.store.Has(had.Digest) {
+		return ociFound(*had, *repository.Status.Chart)
+	}
+	chart, err := remote.Chart(ctx, digest)
+	if err != nil {
+		return polled{err: err}
+	}
+	archive, size, err := c.store.Put(ctx, chart.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, chart, w) })
+	if err != nil {
+		return polled{err: err}
+	}
+	return ociFound(v1beta1.Artifact{Revision: revision, Digest: archive, Size: size}, chart.ChartRevision)
+}
+
+func ociFound(artifact v1beta1.Artifact, chart v1beta1.ChartRevision) polled {
+	return polled{artifact: artifact, chart: &chart, message: fmt.Sprintf("chart %s %s, %s", chart.Name, chart.Version, artifact.Revision)}
+}
+
+// resolveReference returns the name that was chosen and the digest it points to.
+func resolveReference(ctx context.Context, remote *oci.Repository, repository *v1beta1.OCIRepository) (name, digest string, err error) {
+	var reference v1beta1.OCIRepositoryRef
+	if repository.Spec.Reference != nil {
+		reference = *repository.Spec.Reference
+	}
+	switch {
+	case reference.Digest != "":
+		digest, err = remote.Resolve(ctx, reference.Digest)
+		return "", digest, err
+	case reference.SemVer != "":
+		name, err = chooseTag(ctx, remote, reference)
+		if err != nil {
+			return "", "", err
+		}
+	default:
+		name = cmp.Or(reference.Tag, "latest")
+	}
+	digest, err = remote.Resolve(ctx, name)
+	return name, digest, err
+}
+
+func chooseTag(ctx context.Context, remote *oci.Repository, reference v1beta1.OCIRepositoryRef) (string, error) {
+	choice := sources.Choice{Constraint: reference.SemVer}
+	if reference.SemverFilter != "" {
+		filter, err := regexp.Compile(reference.SemverFilter)
+		if err != nil {
+			return "", sources.Stall(v1beta1.InvalidReferenceReason, err, "spec.ref.semverFilter is not a regular expression")
+		}
+		choice.Filter = filter
+	}
+	tags, err := remote.Tags(ctx)
+	if err != nil {
+		return "", err
+	}
+	versions, _ := sources.ParseVersions(tags)
+	chosen, err := sources.Select(versions, choice)
+	return chosen.Tag, err
+}
+
+func (c *Catalog) ociRepository(ctx context.Context, repository *v1beta1.OCIRepository) (*oci.Repository, error) {
+	path := strings.TrimSuffix(strings.TrimPrefix(repository.Spec.URL, "oci://"), "/")
+	credentials, err := registryCredentials(ctx, c.secrets, repository.Namespace, repository.Spec.SecretRef, path)
+	if err != nil {
+		return nil, err
+	}
+	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials})
+}

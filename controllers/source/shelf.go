@@ -1,0 +1,84 @@
+package source
+
+import (
+	"errors"
+	"maps"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/helmrepo"
+	"fairlead.dev/fairlead/sources/oci"
+)
+
+// pick is the answer to one choice, as a poll found it.
+type pick struct {
+	// Revision is the chart that was chosen; its digest is empty while there is none.
+	Revision v1beta1.ChartRevision `json:"revision"`
+	// Archive is the digest of the archive's bytes, by which the store knows it.
+	Archive string `json:"archive,omitempty"`
+	// Size of the archive, 0 when it is not known.
+	Size int64 `json:"size,omitempty"`
+	// URL of the archive in a Helm repository.
+	URL string `json:"url,omitempty"`
+	// err is why the last poll found nothing. With a revision from an earlier poll it is only news.
+	err error
+}
+
+// shelf is what the last poll of a source found.
+type shelf struct {
+	// URL of the source the shelf was filled from. A shelf of another URL is worthless.
+	URL string `json:"url"`
+	// Revision and Digest of the source's artifact.
+	Revision string `json:"revision"`
+	Digest   string `json:"digest"`
+	// Validators of the index, to ask for news only.
+	Validators helmrepo.Validators `json:"validators"`
+	// Picks by choice, as text.
+	Picks map[string]pick `json:"picks"`
+
+	index *helmrepo.Index // parsed from Digest, for a HelmRepository over HTTP
+}
+
+func newShelf(url string) *shelf { return &shelf{URL: url, Picks: map[string]pick{}} }
+
+// copy returns a shelf that can be read while the original is added to.
+func (s *shelf) copy() *shelf {
+	own := *s
+	own.Picks = maps.Clone(s.Picks)
+	return &own
+}
+
+// entry rebuilds what the backend needs to fetch the archive of a pick.
+func (p pick) entry() helmrepo.Entry {
+	return helmrepo.Entry{Name: p.Revision.Name, Digest: p.Revision.Digest, URL: p.URL}
+}
+
+func (p pick) ociChart() oci.Chart {
+	return oci.Chart{ChartRevision: p.Revision, Archive: p.Archive, Size: p.Size}
+}
+
+// keep takes over an earlier answer when the new poll could not give one: what runs goes on being served.
+func (p pick) keep(before pick) pick {
+	if p.err != nil && p.Revision.Digest == "" && before.Revision.Digest != "" {
+		before.err = p.err
+		return before
+	}
+	return p
+}
+
+// pending says that an answer is on its way; who asked will be woken.
+type pending struct{ what string }
+
+// Error implements error.
+func (p *pending) Error() string { return p.what }
+
+// IsPending tells whether an error only means that the answer is not there yet and that whoever asked will be woken.
+func IsPending(err error) bool {
+	var p *pending
+	return errors.As(err, &p)
+}
+
+// unavailable builds the error for a choice whose source cannot answer.
+func unavailable(reason string, format string, args ...any) error {
+	return sources.Fail(reason, nil, format, args...)
+}

@@ -1,0 +1,109 @@
+package chart
+
+import (
+	"container/list"
+	"io"
+	"sync"
+
+	"helm.sh/helm/v3/pkg/chart"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// DefaultBudget is how many bytes of parsed charts a Cache keeps.
+const DefaultBudget = 64 << 20
+
+// Cache keeps parsed charts by digest, the least recently used go first. One chart is parsed once, however many releases
+// ask for it at the same time.
+type Cache struct {
+	budget int64
+
+	mu      sync.Mutex
+	size    int64
+	recency *list.List // of *entry, newest first
+	entries map[string]*list.Element
+}
+
+type entry struct {
+	digest string
+	once   sync.Once
+	chart  *chart.Chart
+	size   int64
+	err    error
+}
+
+// NewCache returns a cache that keeps about budget bytes.
+func NewCache(budget int64) *Cache {
+	return &Cache{budget: budget, recency: list.New(), entries: map[string]*list.Element{}}
+}
+
+// Load returns a chart that the caller may change. open is asked for the archive when the chart is not in the cache. A
+// failure is not kept.
+func (c *Cache) Load(want v1beta1.ChartRevision, open func() (io.ReadCloser, error)) (*chart.Chart, error) {
+	e := c.entry(want.Digest)
+	e.once.Do(func() {
+		e.chart, e.err = parse(want, open)
+		if e.err == nil {
+			e.size = footprint(e.chart)
+		}
+		c.settle(e)
+	})
+	if e.err != nil {
+		return nil, e.err
+	}
+	return Copy(e.chart)
+}
+
+func parse(want v1beta1.ChartRevision, open func() (io.ReadCloser, error)) (*chart.Chart, error) {
+	archive, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer archive.Close()
+	return Load(archive, want)
+}
+
+func (c *Cache) entry(digest string) *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if element, ok := c.entries[digest]; ok {
+		c.recency.MoveToFront(element)
+		return element.Value.(*entry)
+	}
+	e := &entry{digest: digest}
+	c.entries[digest] = c.recency.PushFront(e)
+	return e
+}
+
+// settle accounts for a chart that was just parsed, or drops it when that failed, and makes room.
+func (c *Cache) settle(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.err != nil {
+		c.drop(e.digest)
+		return
+	}
+	c.size += e.size
+	for c.size > c.budget && c.recency.Len() > 1 {
+		oldest := c.recency.Back().Value.(*entry)
+		c.size -= oldest.size
+		c.drop(oldest.digest)
+	}
+}
+
+func (c *Cache) drop(digest string) {
+	if element, ok := c.entries[digest]; ok {
+		c.recency.Remove(element)
+		delete(c.entries, digest)
+	}
+}
+
+// footprint estimates what a parsed chart takes: the bytes of its files, which are kept twice, and as much again for the
+// parsed values.
+func footprint(in *chart.Chart) int64 {
+	var size int64
+	for _, file := range in.Raw {
+		size += int64(len(file.Data)) * 2
+	}
+	return size + int64(len(in.Schema))
+}

@@ -1,0 +1,71 @@
+// Package health tells from an object alone whether it has reached the state it asks for. It is pure.
+package health
+
+import (
+	"fmt"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// State of an object.
+type State string
+
+// States, from good to bad.
+const (
+	// Current: the object is what it asks to be.
+	Current State = "Current"
+	// InProgress: it is on the way.
+	InProgress State = "InProgress"
+	// Failed: it will not get there by itself.
+	Failed State = "Failed"
+)
+
+// Report is the health of one object.
+type Report struct {
+	State State
+	// Message says what is missing, empty for Current.
+	Message string
+}
+
+// Assess judges an object by the rules of kstatus. With jobs, a Job counts as Current only once it has completed;
+// otherwise it is enough that it was started.
+func Assess(object *unstructured.Unstructured, jobs bool) Report {
+	if jobs && isJob(object) {
+		return assessJob(object)
+	}
+	result, err := status.Compute(object)
+	if err != nil {
+		return Report{State: InProgress, Message: "its status cannot be read: " + err.Error()}
+	}
+	switch result.Status {
+	case status.CurrentStatus:
+		return Report{State: Current}
+	case status.FailedStatus:
+		return Report{State: Failed, Message: result.Message}
+	default:
+		return Report{State: InProgress, Message: result.Message}
+	}
+}
+
+func isJob(object *unstructured.Unstructured) bool {
+	kind := object.GroupVersionKind()
+	return kind.Group == "batch" && kind.Kind == "Job"
+}
+
+func assessJob(object *unstructured.Unstructured) Report {
+	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+	for _, entry := range conditions {
+		condition, ok := entry.(map[string]any)
+		if !ok || condition["status"] != "True" {
+			continue
+		}
+		switch condition["type"] {
+		case "Complete":
+			return Report{State: Current}
+		case "Failed":
+			return Report{State: Failed, Message: fmt.Sprintf("%v: %v", condition["reason"], condition["message"])}
+		}
+	}
+	return Report{State: InProgress, Message: "Job has not completed"}
+}

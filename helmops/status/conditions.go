@@ -1,0 +1,94 @@
+// Package status turns what was found and done into what an object says of itself: conditions, counters, history and
+// events. It is the only writer of conditions. It is pure; the time is a parameter.
+package status
+
+import (
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// maxMessage bounds a condition's message; the API allows 32768 characters, which nobody reads.
+const maxMessage = 2048
+
+// Event is worth telling once: something has happened.
+type Event struct {
+	// Warning is set when it is bad news.
+	Warning bool
+	Reason  string
+	Message string
+}
+
+// Ready says that the object is what it asks to be.
+func Ready(object v1beta1.Conditioned, reason, message string, now time.Time) {
+	set(object, v1beta1.ReadyCondition, metav1.ConditionTrue, reason, message, now)
+	settle(object)
+}
+
+// Progressing says that work is under way that will make the object ready.
+func Progressing(object v1beta1.Conditioned, message string, now time.Time) {
+	set(object, v1beta1.ReadyCondition, metav1.ConditionUnknown, v1beta1.ProgressingReason, message, now)
+	unset(object, v1beta1.StalledCondition)
+	set(object, v1beta1.ReconcilingCondition, metav1.ConditionTrue, v1beta1.ProgressingReason, message, now)
+}
+
+// Retrying says that the object is not ready, why, and that this will be tried again without help.
+func Retrying(object v1beta1.Conditioned, reason, message string, now time.Time) {
+	set(object, v1beta1.ReadyCondition, metav1.ConditionFalse, reason, message, now)
+	unset(object, v1beta1.StalledCondition)
+	set(object, v1beta1.ReconcilingCondition, metav1.ConditionTrue, v1beta1.ProgressingWithRetryReason, message, now)
+}
+
+// Stalled says that the object is not ready and that only a change of it, or of what it names, can help.
+func Stalled(object v1beta1.Conditioned, reason, message string, now time.Time) {
+	set(object, v1beta1.ReadyCondition, metav1.ConditionFalse, reason, message, now)
+	unset(object, v1beta1.ReconcilingCondition)
+	set(object, v1beta1.StalledCondition, metav1.ConditionTrue, reason, message, now)
+}
+
+// IsTrue tells whether the object has the condition with status True.
+func IsTrue(object v1beta1.Conditioned, condition string) bool {
+	return meta.IsStatusConditionTrue(object.GetConditions(), condition)
+}
+
+// IsReady tells whether the object is Ready at its current generation.
+func IsReady(object v1beta1.Conditioned) bool {
+	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)
+	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == object.GetGeneration()
+}
+
+// Message returns the message of the Ready condition.
+func Message(object v1beta1.Conditioned) string {
+	if ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition); ready != nil {
+		return ready.Message
+	}
+	return ""
+}
+
+// settle removes what is only there while an object is not ready.
+func settle(object v1beta1.Conditioned) {
+	unset(object, v1beta1.ReconcilingCondition)
+	unset(object, v1beta1.StalledCondition)
+}
+
+func set(object v1beta1.Conditioned, kind string, value metav1.ConditionStatus, reason, message string, now time.Time) {
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage-len("…")], "") + "…"
+	}
+	conditions := object.GetConditions()
+	meta.SetStatusCondition(&conditions, metav1.Condition{
+		Type: kind, Status: value, Reason: reason, Message: message,
+		ObservedGeneration: object.GetGeneration(), LastTransitionTime: metav1.NewTime(now),
+	})
+	object.SetConditions(conditions)
+}
+
+func unset(object v1beta1.Conditioned, kind string) {
+	conditions := object.GetConditions()
+	meta.RemoveStatusCondition(&conditions, kind)
+	object.SetConditions(conditions)
+}

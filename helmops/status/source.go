@@ -1,0 +1,45 @@
+package status
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// Failure says why something did not work, in the words of a condition.
+type Failure struct {
+	Reason  string
+	Message string
+	// Final is set when the same input can never succeed.
+	Final bool
+}
+
+// SourceReady records what a source has in the cache. The time of the artifact moves only when the artifact does.
+func SourceReady(source v1beta1.Source, artifact v1beta1.Artifact, message string, now time.Time) {
+	if had := source.GetArtifact(); had.HasRevision(artifact.Revision, artifact.Digest) {
+		artifact.LastUpdateTime = had.LastUpdateTime
+	} else {
+		artifact.LastUpdateTime = metav1.NewTime(now)
+	}
+	source.SetArtifact(&artifact)
+	source.SetObservedGeneration(source.GetGeneration())
+	set(source, v1beta1.ArtifactInStorageCondition, metav1.ConditionTrue, v1beta1.SucceededReason,
+		"artifact "+artifact.Revision+" is in the cache", now)
+	Ready(source, v1beta1.SucceededReason, message, now)
+}
+
+// SourceFailed records why a source could not be brought up to date. What it has in the cache stays.
+func SourceFailed(source v1beta1.Source, f Failure, now time.Time) {
+	source.SetObservedGeneration(source.GetGeneration())
+	message := f.Message
+	if artifact := source.GetArtifact(); artifact != nil {
+		message += "; " + artifact.Revision + " stays in use"
+	}
+	if f.Final {
+		Stalled(source, f.Reason, message, now)
+		return
+	}
+	Retrying(source, f.Reason, message, now)
+}

@@ -1,0 +1,183 @@
+package view
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// Client reads objects with the rights of whoever looks. An object that does not exist is an error for which
+// apierrors.IsNotFound holds. Nothing is retried.
+type Client interface {
+	Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error
+	List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error
+}
+
+// List is the machine form of every list.
+type List[T any] struct {
+	// Items is never nil, so that an empty list is [] and not null.
+	Items []T `json:"items"`
+}
+
+// Reader reads the read model. Each method makes the requests it needs and keeps nothing. Errors are RequestErrors.
+type Reader struct {
+	client Client
+}
+
+// NewReader returns a Reader over the client.
+func NewReader(c Client) Reader { return Reader{client: c} }
+
+// Releases lists the releases of the namespace, of all namespaces when it is empty, sorted by namespace and name.
+func (r Reader) Releases(ctx context.Context, namespace string) (List[ReleaseRow], error) {
+	out := List[ReleaseRow]{Items: []ReleaseRow{}}
+	var list v1beta1.HelmReleaseList
+	if err := r.list(ctx, v1beta1.HelmReleaseKind, namespace, &list); err != nil {
+		return out, err
+	}
+	for i := range list.Items {
+		out.Items = append(out.Items, NewReleaseRow(&list.Items[i]))
+	}
+	slices.SortFunc(out.Items, func(a, b ReleaseRow) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return out, nil
+}
+
+// Sources lists the sources of all kinds of the namespace, of all namespaces when it is empty, sorted by namespace, kind
+// and name. It is all or nothing: a list with a kind missing would look complete.
+func (r Reader) Sources(ctx context.Context, namespace string) (List[SourceRow], error) {
+	out := List[SourceRow]{Items: []SourceRow{}}
+	for _, kind := range SourceKinds {
+		list := NewList(kind)
+		if err := r.list(ctx, kind, namespace, list); err != nil {
+			return List[SourceRow]{Items: []SourceRow{}}, err
+		}
+		err := meta.EachListItem(list, sourceRows(&out.Items))
+		if err != nil {
+			return List[SourceRow]{Items: []SourceRow{}}, fmt.Errorf("read the list of %s: %w", kind, err)
+		}
+	}
+	slices.SortFunc(out.Items, func(a, b SourceRow) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
+	})
+	return out, nil
+}
+
+// Release reads one release, its source and its dependencies. Only the release has to be readable: what cannot be read
+// of the rest is told in its place.
+func (r Reader) Release(ctx context.Context, key types.NamespacedName) (ReleaseStatus, error) {
+	var hr v1beta1.HelmRelease
+	if err := r.get(ctx, v1beta1.HelmReleaseKind, key, &hr); err != nil {
+		return ReleaseStatus{}, err
+	}
+	var source *Related
+	if ref, ok := releaseSource(&hr); ok {
+		related := r.related(ctx, ref)
+		source = &related
+	}
+	dependencies := make([]Related, 0, len(hr.Spec.DependsOn))
+	for _, d := range hr.Spec.DependsOn {
+		namespace := cmp.Or(d.Namespace, hr.Namespace)
+		dependencies = append(dependencies, r.related(ctx, Reference{Kind: v1beta1.HelmReleaseKind, Namespace: namespace, Name: d.Name}))
+	}
+	return NewReleaseStatus(&hr, source, dependencies), nil
+}
+
+// History reads the revisions of one release.
+func (r Reader) History(ctx context.Context, key types.NamespacedName) (History, error) {
+	var hr v1beta1.HelmRelease
+	if err := r.get(ctx, v1beta1.HelmReleaseKind, key, &hr); err != nil {
+		return History{}, err
+	}
+	return NewHistory(&hr), nil
+}
+
+// Object reads one object of the kind.
+func (r Reader) Object(ctx context.Context, kind string, key types.NamespacedName) (Object, error) {
+	object := NewObject(kind)
+	if object == nil {
+		return nil, fmt.Errorf("kind %s is not of this API", kind)
+	}
+	return object, r.get(ctx, kind, key, object)
+}
+
+// Names lists the names of the objects of the kind in the namespace, sorted. Only metadata is transferred.
+func (r Reader) Names(ctx context.Context, kind, namespace string) ([]string, error) {
+	list := metadataList(kind)
+	if err := r.list(ctx, kind, namespace, list); err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(list.Items))
+	for _, item := range list.Items {
+		names = append(names, item.Name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Namespaces lists the namespaces that have an object of the kind and name, sorted.
+func (r Reader) Namespaces(ctx context.Context, kind, name string) ([]string, error) {
+	list := metadataList(kind)
+	if err := r.list(ctx, kind, "", list, client.MatchingFields{"metadata.name": name}); err != nil {
+		return nil, err
+	}
+	namespaces := make([]string, 0, len(list.Items))
+	for _, item := range list.Items {
+		namespaces = append(namespaces, item.Namespace)
+	}
+	slices.Sort(namespaces)
+	return namespaces, nil
+}
+
+func (r Reader) related(ctx context.Context, ref Reference) Related {
+	out := Related{Reference: ref, Phase: Unknown}
+	object, err := r.Object(ctx, ref.Kind, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name})
+	switch {
+	case apierrors.IsNotFound(err):
+		out.Phase, out.Message = Missing, "does not exist"
+		return out
+	case apierrors.IsForbidden(err):
+		out.Message = "you may not read it"
+		return out
+	case err != nil:
+		out.Message = "could not be read: " + err.Error()
+		return out
+	}
+	out.Phase, out.Message = PhaseOf(object), messageOf(object)
+	out.Ready = status.IsReady(object)
+	if source, ok := object.(v1beta1.Source); ok && source.GetArtifact() != nil {
+		out.Revision = source.GetArtifact().Revision
+	}
+	return out
+}
+
+func (r Reader) get(ctx context.Context, kind string, key types.NamespacedName, object client.Object) error {
+	if err := r.client.Get(ctx, key, object); err != nil {
+		return &RequestError{Verb: "get", Resource: ResourceOf(kind), Namespace: key.Namespace, Name: key.Name, Err: err}
+	}
+	return nil
+}
+
+func (r Reader) list(ctx context.Context, kind, namespace string, list client.ObjectList, opts ...client.ListOption) error {
+	if err := r.client.List(ctx, list, append(opts, client.InNamespace(namespace))...); err != nil {
+		return &RequestError{Verb: "list", Resource: ResourceOf(kind), Namespace: namespace, Err: err}
+	}
+	return nil
+}
+
+func metadataList(kind string) *metav1.PartialObjectMetadataList {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(v1beta1.GroupVersion.WithKind(kind + "List"))
+	return list
+}

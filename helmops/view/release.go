@@ -1,0 +1,296 @@
+package view
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// ReleaseRow is one HelmRelease in a list.
+type ReleaseRow struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Phase     Phase  `json:"phase"`
+	// Ready is true exactly when Phase is Ready.
+	Ready   bool   `json:"ready"`
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Suspended repeats spec.suspend, because an object that is being deleted can be suspended too.
+	Suspended bool `json:"suspended"`
+	// Chart of the newest revision, absent before the first one.
+	Chart      *v1beta1.ChartRevision `json:"chart,omitempty"`
+	AppVersion string                 `json:"appVersion,omitempty"`
+	// Revision of the Helm release and its status in Helm's words, absent before the first one.
+	Revision       int    `json:"revision,omitempty"`
+	RevisionStatus string `json:"revisionStatus,omitempty"`
+	// DeployedAt is when the newest revision was made.
+	DeployedAt *metav1.Time `json:"deployedAt,omitempty"`
+	Source     *Reference   `json:"source,omitempty"`
+	CreatedAt  metav1.Time  `json:"createdAt"`
+}
+
+// Condition is one of the conditions Ready, Reconciling and Stalled.
+type Condition struct {
+	Type    string      `json:"type"`
+	Status  string      `json:"status"`
+	Reason  string      `json:"reason"`
+	Message string      `json:"message,omitempty"`
+	Since   metav1.Time `json:"since"`
+}
+
+// Related is the state of another object that a release needs.
+type Related struct {
+	Reference
+	Phase Phase `json:"phase"`
+	// Ready is the controller's own question: is the condition Ready True for the newest spec? So a suspended object can be
+	// Ready for others.
+	Ready bool `json:"ready"`
+	// Revision of the artifact of a source.
+	Revision string `json:"revision,omitempty"`
+	// Message of the object, or why it could not be read.
+	Message string `json:"message,omitempty"`
+}
+
+// ValuesSource names a place values come from. The place is not read.
+type ValuesSource struct {
+	Kind     string `json:"kind"`
+	Name     string `json:"name"`
+	Key      string `json:"key"`
+	Optional bool   `json:"optional,omitempty"`
+}
+
+// KindCount is how many objects of a kind a release has.
+type KindCount struct {
+	Kind  string `json:"kind"`
+	Count int    `json:"count"`
+}
+
+// Inventory counts the objects of a release, without its hooks.
+type Inventory struct {
+	Total int `json:"total"`
+	// Kinds is sorted by kind.
+	Kinds []KindCount `json:"kinds"`
+}
+
+// Attempt is the last install or upgrade.
+type Attempt struct {
+	Action     string       `json:"action"`
+	Version    string       `json:"version,omitempty"`
+	Digest     string       `json:"digest,omitempty"`
+	Generation int64        `json:"generation,omitempty"`
+	EndedAt    *metav1.Time `json:"endedAt,omitempty"`
+	// Failures in a row with the same input; 0 after a success.
+	Failures int64 `json:"failures"`
+}
+
+// Things that can come next for a release.
+const (
+	// NextReconcile: the controller is at work, or takes the object up when it is its turn.
+	NextReconcile = "reconcile"
+	// NextRetry: the last attempt is repeated, at Next.At when that is known.
+	NextRetry = "retry"
+	// NextWait: it goes on when what it waits for is there.
+	NextWait = "wait"
+	// NextAudit: nothing changes until an input does; everything is checked at the interval all the same.
+	NextAudit = "audit"
+	// NextChange: nothing happens until an input changes or somebody asks for another attempt.
+	NextChange = "change"
+	// NextResume: nothing happens until somebody resumes the object.
+	NextResume = "resume"
+	// NextDelete: the object goes away.
+	NextDelete = "delete"
+)
+
+// Next is what happens to a release without anybody's help, or what help it needs.
+type Next struct {
+	// Action is one of the Next constants.
+	Action string `json:"action"`
+	// At is when, where that is known. A moment that has passed means: as soon as it is its turn.
+	At *metav1.Time `json:"at,omitempty"`
+	// Every is the interval of an audit.
+	Every string `json:"every,omitempty"`
+	// Message says it in words, without the time.
+	Message string `json:"message"`
+}
+
+// ReleaseStatus is everything one screen tells about a HelmRelease.
+type ReleaseStatus struct {
+	ReleaseRow
+	Generation         int64       `json:"generation"`
+	ObservedGeneration int64       `json:"observedGeneration"`
+	Conditions         []Condition `json:"conditions"`
+	// ReleaseName, ReleaseNamespace and StorageNamespace are where `helm` finds the release.
+	ReleaseName      string `json:"releaseName"`
+	ReleaseNamespace string `json:"releaseNamespace"`
+	StorageNamespace string `json:"storageNamespace"`
+	// SourceStatus is how the source is; absent when the release names none.
+	SourceStatus *Related `json:"sourceStatus,omitempty"`
+	// Dependencies in the order of spec.dependsOn.
+	Dependencies []Related `json:"dependencies"`
+	// ValuesFrom in the order in which they are merged.
+	ValuesFrom []ValuesSource `json:"valuesFrom"`
+	// InlineValues is set when spec.values is not empty; they win over ValuesFrom.
+	InlineValues bool      `json:"inlineValues"`
+	Inventory    Inventory `json:"inventory"`
+	// LastAttempt is absent before the first install.
+	LastAttempt *Attempt `json:"lastAttempt,omitempty"`
+	Next        Next     `json:"next"`
+}
+
+// NewReleaseRow projects a release.
+func NewReleaseRow(hr *v1beta1.HelmRelease) ReleaseRow {
+	phase := PhaseOf(hr)
+	row := ReleaseRow{
+		Namespace: hr.Namespace, Name: hr.Name, Phase: phase, Ready: phase == Ready,
+		Reason: reasonOf(hr), Message: messageOf(hr), Suspended: hr.Spec.Suspend, CreatedAt: hr.CreationTimestamp,
+	}
+	if ref, ok := releaseSource(hr); ok {
+		row.Source = &ref
+	}
+	if newest := hr.Status.Latest(); newest != nil {
+		row.Chart = chartOf(*newest)
+		row.AppVersion = newest.AppVersion
+		row.Revision, row.RevisionStatus = newest.Version, newest.Status
+		row.DeployedAt = newest.LastDeployed.DeepCopy()
+	}
+	return row
+}
+
+// NewReleaseStatus projects a release and what it needs. The source is nil when the release names none.
+func NewReleaseStatus(hr *v1beta1.HelmRelease, source *Related, dependencies []Related) ReleaseStatus {
+	out := ReleaseStatus{
+		ReleaseRow: NewReleaseRow(hr), Generation: hr.Generation, ObservedGeneration: hr.Status.ObservedGeneration,
+		Conditions: conditionsOf(hr), ReleaseName: hr.GetReleaseName(), ReleaseNamespace: hr.GetReleaseNamespace(),
+		StorageNamespace: hr.GetStorageNamespace(), SourceStatus: source, Dependencies: orEmpty(dependencies),
+		ValuesFrom:   make([]ValuesSource, 0, len(hr.Spec.ValuesFrom)),
+		InlineValues: hr.Spec.Values != nil && !emptyValues(hr.Spec.Values.Raw),
+		Inventory:    countInventory(hr.Status.Inventory), LastAttempt: lastAttempt(hr), Next: nextOf(hr),
+	}
+	for _, ref := range hr.Spec.ValuesFrom {
+		out.ValuesFrom = append(out.ValuesFrom, ValuesSource{
+			Kind: ref.Kind, Name: ref.Name, Key: ref.GetValuesKey(), Optional: ref.Optional,
+		})
+	}
+	return out
+}
+
+// Condition returns the condition of the type; false when the object does not have it.
+func (s ReleaseStatus) Condition(kind string) (Condition, bool) {
+	for _, c := range s.Conditions {
+		if c.Type == kind {
+			return c, true
+		}
+	}
+	return Condition{}, false
+}
+
+func chartOf(s v1beta1.Snapshot) *v1beta1.ChartRevision {
+	return &v1beta1.ChartRevision{Name: s.ChartName, Version: s.ChartVersion, Digest: s.ChartDigest}
+}
+
+func conditionsOf(o v1beta1.Conditioned) []Condition {
+	out := []Condition{}
+	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition} {
+		if c := condition(o, kind); c != nil {
+			out = append(out, Condition{Type: c.Type, Status: string(c.Status), Reason: c.Reason, Message: c.Message,
+				Since: c.LastTransitionTime})
+		}
+	}
+	return out
+}
+
+func emptyValues(raw []byte) bool {
+	text := strings.Join(strings.Fields(string(raw)), "")
+	return text == "" || text == "{}" || text == "null"
+}
+
+// countInventory reads the kind off the end of each ID, namespace_name_group_kind.
+func countInventory(inventory *v1beta1.ResourceInventory) Inventory {
+	out := Inventory{Kinds: []KindCount{}}
+	if inventory == nil {
+		return out
+	}
+	counts := map[string]int{}
+	for _, entry := range inventory.Entries {
+		counts[entry.ID[strings.LastIndexByte(entry.ID, '_')+1:]]++
+	}
+	for kind, n := range counts {
+		out.Kinds = append(out.Kinds, KindCount{Kind: kind, Count: n})
+	}
+	slices.SortFunc(out.Kinds, func(a, b KindCount) int { return strings.Compare(a.Kind, b.Kind) })
+	out.Total = len(inventory.Entries)
+	return out
+}
+
+func lastAttempt(hr *v1beta1.HelmRelease) *Attempt {
+	s := hr.Status
+	if s.LastAttemptedReleaseAction == "" {
+		return nil
+	}
+	return &Attempt{
+		Action: s.LastAttemptedReleaseAction, Version: s.LastAttemptedRevision, Digest: s.LastAttemptedRevisionDigest,
+		Generation: s.LastAttemptedGeneration, EndedAt: s.LastAttemptedAt.DeepCopy(), Failures: s.Failures,
+	}
+}
+
+// nextOf reads the future off the phase. The time of a retry is the planner's own rule, so that both agree.
+func nextOf(hr *v1beta1.HelmRelease) Next {
+	switch phase := PhaseOf(hr); phase {
+	case Deleting:
+		return Next{Action: NextDelete, Message: deletingMessage(hr)}
+	case Suspended:
+		return Next{Action: NextResume, Message: "suspended: nothing happens until it is resumed"}
+	case Pending:
+		return Next{Action: NextReconcile, Message: "the controller has not taken up the newest spec yet; if that lasts, check that it is running"}
+	case Progressing:
+		return Next{Action: NextReconcile, Message: "the controller is at work"}
+	case Waiting:
+		return Next{Action: NextWait, Message: "it goes on by itself when what it waits for is there"}
+	case Stalled:
+		return Next{Action: NextChange, Message: "nothing until the chart, the values or the spec change, or another attempt is requested"}
+	case Failed:
+		return retry(hr)
+	default:
+		every := shortDuration(hr.GetInterval())
+		return Next{Action: NextAudit, Every: every, Message: "changes are noticed at once; an audit runs every " + every}
+	}
+}
+
+// shortDuration leaves out the zeros at the end: 1h instead of 1h0m0s.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func deletingMessage(hr *v1beta1.HelmRelease) string {
+	if hr.Spec.Suspend {
+		return "the object goes away; it is suspended, so the Helm release stays"
+	}
+	return "the Helm release is uninstalled, then the object goes away"
+}
+
+func retry(hr *v1beta1.HelmRelease) Next {
+	next := Next{Action: NextRetry, Message: "it is tried again by itself, and at once when the chart, the values or the spec change"}
+	if s := hr.Status; s.Failures > 0 && s.LastAttemptedAt != nil {
+		next.At = &metav1.Time{Time: s.LastAttemptedAt.Add(plan.RetryDelay(s.Failures))}
+	}
+	return next
+}
+
+func orEmpty[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}

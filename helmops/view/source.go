@@ -1,0 +1,73 @@
+package view
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// SourceRow is one GitRepository, HelmChart, HelmRepository or OCIRepository in a list.
+type SourceRow struct {
+	Namespace string `json:"namespace"`
+	Kind      string `json:"kind"`
+	Name      string `json:"name"`
+	Phase     Phase  `json:"phase"`
+	// Ready is true exactly when Phase is Ready.
+	Ready   bool   `json:"ready"`
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Suspended repeats spec.suspend.
+	Suspended bool `json:"suspended"`
+	// URL of upstream; a HelmChart has none, it has Source.
+	URL string `json:"url,omitempty"`
+	// Source that a HelmChart is taken from.
+	Source *Reference `json:"source,omitempty"`
+	// Chart that the artifact holds, for a HelmChart and an OCIRepository.
+	Chart *v1beta1.ChartRevision `json:"chart,omitempty"`
+	// Revision, Digest and Size of the artifact in the cache, absent before the first success.
+	Revision string `json:"revision,omitempty"`
+	Digest   string `json:"digest,omitempty"`
+	Size     int64  `json:"size,omitempty"`
+	// UpdatedAt is when the artifact came into the cache.
+	UpdatedAt *metav1.Time `json:"updatedAt,omitempty"`
+	CreatedAt metav1.Time  `json:"createdAt"`
+}
+
+// NewSourceRow projects a source.
+func NewSourceRow(source v1beta1.Source) SourceRow {
+	phase := PhaseOf(source)
+	row := SourceRow{
+		Namespace: source.GetNamespace(), Kind: KindOf(source), Name: source.GetName(), Phase: phase, Ready: phase == Ready,
+		Reason: reasonOf(source), Message: messageOf(source), Suspended: source.IsSuspended(),
+		CreatedAt: source.GetCreationTimestamp(),
+	}
+	if artifact := source.GetArtifact(); artifact != nil {
+		row.Revision, row.Digest, row.Size = artifact.Revision, artifact.Digest, artifact.Size
+		row.UpdatedAt = artifact.LastUpdateTime.DeepCopy()
+	}
+	switch v := source.(type) {
+	case *v1beta1.GitRepository:
+		row.URL = v.Spec.URL
+	case *v1beta1.HelmRepository:
+		row.URL = v.Spec.URL
+	case *v1beta1.OCIRepository:
+		row.URL, row.Chart = v.Spec.URL, v.Status.Chart.DeepCopy()
+	case *v1beta1.HelmChart:
+		row.Chart = v.Status.Chart.DeepCopy()
+		if ref, ok := SourceOf(v); ok {
+			row.Source = &ref
+		}
+	}
+	return row
+}
+
+// sourceRows returns a visitor of lists that collects the rows of their sources.
+func sourceRows(rows *[]SourceRow) func(runtime.Object) error {
+	return func(object runtime.Object) error {
+		if source, ok := object.(v1beta1.Source); ok {
+			*rows = append(*rows, NewSourceRow(source))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,119 @@
+package git
+
+import (
+	"encoding/binary"
+	"errors"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+)
+
+const maxHops = 40
+
+var (
+	errOutside = errors.New("it leads out of the repository")
+	errLoop    = errors.New("it leads back to itself")
+)
+
+// layout is what an archive holds, by path.
+type layout struct {
+	names []string          // regular files, sorted
+	links map[string]string // symbolic links and their targets
+}
+
+// follow returns the path behind a path, with every symbolic link on the way followed as a file system would. Text alone
+// cannot tell: "a/b/.." is not "a" when b is a link.
+func (l layout) follow(name string) (string, error) {
+	pending := strings.Split(name, "/")
+	var at []string
+	for hops := 0; len(pending) > 0; {
+		part := pending[0]
+		pending = pending[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			if len(at) == 0 {
+				return "", errOutside
+			}
+			at = at[:len(at)-1]
+			continue
+		}
+		target, isLink := l.links[path.Join(append(at, part)...)]
+		if !isLink {
+			at = append(at, part)
+			continue
+		}
+		if hops++; hops > maxHops {
+			return "", errLoop
+		}
+		if path.IsAbs(target) {
+			return "", errOutside
+		}
+		pending = append(strings.Split(target, "/"), pending...)
+	}
+	return path.Join(at...), nil
+}
+
+// isFile tells whether a path is a regular file.
+func (l layout) isFile(name string) bool {
+	_, ok := slices.BinarySearch(l.names, name)
+	return ok
+}
+
+// below returns the files and links below a directory, sorted; "" is the root.
+func (l layout) below(dir string) []string {
+	prefix := ""
+	if dir != "" {
+		prefix = dir + "/"
+	}
+	var found []string
+	for i := sort.SearchStrings(l.names, prefix); i < len(l.names) && strings.HasPrefix(l.names[i], prefix); i++ {
+		found = append(found, l.names[i])
+	}
+	for link := range l.links {
+		if strings.HasPrefix(link, prefix) {
+			found = append(found, link)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// The extra field of a gzip header is a list of two letters, a length and a text; other readers pass over it.
+const (
+	extraID    = "FL"
+	extraBytes = 32 << 10
+)
+
+// encodeLeftOut packs the paths of links that are not in the archive, as many as there is room for.
+func encodeLeftOut(paths []string) []byte {
+	if len(paths) == 0 {
+		return nil
+	}
+	text := ""
+	for _, p := range paths {
+		if len(text)+len(p)+1 > extraBytes {
+			break
+		}
+		text += p + "\n"
+	}
+	extra := append([]byte(extraID), 0, 0)
+	binary.LittleEndian.PutUint16(extra[2:], uint16(len(text)))
+	return append(extra, text...)
+}
+
+func decodeLeftOut(extra []byte) []string {
+	for len(extra) >= 4 {
+		size := int(binary.LittleEndian.Uint16(extra[2:]))
+		if len(extra) < 4+size {
+			return nil
+		}
+		if string(extra[:2]) == extraID {
+			return strings.Split(strings.TrimSuffix(string(extra[4:4+size]), "\n"), "\n")
+		}
+		extra = extra[4+size:]
+	}
+	return nil
+}

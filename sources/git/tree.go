@@ -1,0 +1,200 @@
+package git
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+)
+
+const (
+	maxDepth  = 100
+	maxTarget = 4096
+	maxName   = 4096
+)
+
+// treeFile is one file or link of a work tree.
+type treeFile struct {
+	path string
+	mode filemode.FileMode
+	hash plumbing.Hash
+}
+
+// walker gathers the files of a work tree within the limits.
+type walker struct {
+	ctx    context.Context //nolint:containedctx // it lives for one walk
+	pack   *pack
+	limits Limits
+	what   string
+	files  []treeFile
+	trees  int
+}
+
+// writeTree writes the work tree of a commit as a tar.gz.
+func (p *pack) writeTree(ctx context.Context, commit plumbing.Hash, w io.Writer, l Limits, what string) error {
+	root, err := p.tree(commit)
+	if err != nil {
+		return err
+	}
+	walk := &walker{ctx: ctx, pack: p, limits: l, what: what}
+	if err := walk.directory(root, "", 0); err != nil {
+		return err
+	}
+	slices.SortFunc(walk.files, func(a, b treeFile) int { return strings.Compare(a.path, b.path) })
+	links, err := walk.links()
+	if err != nil {
+		return err
+	}
+	var left []string
+	for path := range links {
+		if _, err := (layout{links: links}).follow(path); err != nil {
+			left = append(left, path)
+		}
+	}
+	slices.Sort(left)
+	zip := gzip.NewWriter(w)
+	zip.Extra = encodeLeftOut(left)
+	archive := tar.NewWriter(zip)
+	if err := walk.write(archive, links, left); err != nil {
+		return err
+	}
+	if err := archive.Close(); err != nil {
+		return err
+	}
+	return zip.Close()
+}
+
+func (w *walker) bad(format string, args ...any) error {
+	return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: %s", w.what, fmt.Sprintf(format, args...))
+}
+
+func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
+	// A few small trees that hold each other's name many times over can describe more directories than there are atoms.
+	if w.trees++; w.trees > w.limits.Files || depth > maxDepth {
+		return w.bad("it has more than %d directories, or they are nested too deeply", w.limits.Files)
+	}
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	for _, entry := range t.Entries {
+		path := prefix + entry.Name
+		if !validName(entry.Name) || len(path) > maxName {
+			return w.bad("it has a file with the impossible name %.200q", path)
+		}
+		switch entry.Mode {
+		case filemode.Dir:
+			sub, err := w.pack.directory(entry.Hash)
+			if err != nil {
+				return err
+			}
+			if err := w.directory(sub, path+"/", depth+1); err != nil {
+				return err
+			}
+		case filemode.Regular, filemode.Deprecated, filemode.Executable, filemode.Symlink:
+			if w.files = append(w.files, treeFile{path, entry.Mode, entry.Hash}); len(w.files) > w.limits.Files {
+				return w.bad("it has more than the %d files that are allowed", w.limits.Files)
+			}
+		}
+	}
+	return nil
+}
+
+// validName refuses names that would leave the tree or become a repository of their own.
+func validName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.EqualFold(name, ".git") && !strings.ContainsAny(name, "/\x00")
+}
+
+// links reads where the symbolic links point.
+func (w *walker) links() (map[string]string, error) {
+	links := map[string]string{}
+	for _, f := range w.files {
+		if f.mode != filemode.Symlink {
+			continue
+		}
+		var target strings.Builder
+		if err := w.content(f, maxTarget, &target); err != nil {
+			return nil, err
+		}
+		links[f.path] = target.String()
+	}
+	return links, nil
+}
+
+func (w *walker) write(archive *tar.Writer, links map[string]string, left []string) error {
+	room := w.limits.Bytes
+	for _, f := range w.files {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		if _, leftOut := slices.BinarySearch(left, f.path); leftOut {
+			continue
+		}
+		header := &tar.Header{Name: f.path, Mode: 0o644, Typeflag: tar.TypeReg}
+		switch f.mode {
+		case filemode.Symlink:
+			header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, links[f.path], 0o777
+			if err := archive.WriteHeader(header); err != nil {
+				return err
+			}
+			continue
+		case filemode.Executable:
+			header.Mode = 0o755
+		}
+		size, err := w.file(archive, header, f, room)
+		if err != nil {
+			return err
+		}
+		room -= size
+	}
+	return nil
+}
+
+// file writes one regular file and returns its size.
+func (w *walker) file(archive *tar.Writer, header *tar.Header, f treeFile, room int64) (int64, error) {
+	encoded, err := w.pack.object(f.hash)
+	if err != nil {
+		return 0, err
+	}
+	if header.Size = encoded.Size(); encoded.Type() != plumbing.BlobObject || header.Size > room {
+		return 0, w.bad("its files have more than the %d bytes that are allowed, or %.200q is no file", w.limits.Bytes, f.path)
+	}
+	if err := archive.WriteHeader(header); err != nil {
+		return 0, err
+	}
+	r, err := encoded.Reader()
+	if err != nil {
+		return 0, invalidPack(err)
+	}
+	defer r.Close()
+	_, err = io.Copy(archive, r)
+	return header.Size, err
+}
+
+func (w *walker) content(f treeFile, limit int64, to io.Writer) error {
+	encoded, err := w.pack.object(f.hash)
+	if err != nil {
+		return err
+	}
+	if encoded.Type() != plumbing.BlobObject || encoded.Size() > limit {
+		return w.bad("the symbolic link %.200q has more than %d bytes", f.path, limit)
+	}
+	r, err := encoded.Reader()
+	if err != nil {
+		return invalidPack(err)
+	}
+	defer r.Close()
+	if _, err := io.Copy(to, r); err != nil {
+		return invalidPack(err)
+	}
+	return nil
+}

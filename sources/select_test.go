@@ -1,0 +1,175 @@
+package sources
+
+import (
+	"errors"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+func TestSelect(t *testing.T) {
+	all := []string{"1.0.0", "1.2.0", "1.2.3+b1", "1.2.3+b2", "1.2.3+b10", "v1.4.0", "1.3.0-rc.1", "2.0.0-rc.2", "2.0.0-rc.10", "0.9.9", "latest", "1.2"}
+	tests := []struct {
+		name   string
+		tags   []string // all when nil
+		choice Choice
+		want   string // the tag, "" for no match
+		says   []string
+	}{
+		{name: "an empty constraint takes the newest release", want: "v1.4.0"},
+		{name: "a star takes the newest release", choice: Choice{Constraint: "*"}, want: "v1.4.0"},
+		{name: "a range with spaces around it is understood", choice: Choice{Constraint: " ^1.2.0 "}, want: "v1.4.0"},
+		{name: "the newest in range wins", choice: Choice{Constraint: ">=1.0.0 <1.2.3"}, want: "1.2.0"},
+		{name: "a range that names a pre-release takes pre-releases in numeric order", choice: Choice{Constraint: ">=2.0.0-0"}, want: "2.0.0-rc.10"},
+		{name: "pre-releases can be asked for", choice: Choice{Constraint: "*", IncludePrerelease: true}, want: "2.0.0-rc.10"},
+		{name: "a pin of a version finds the tag with a leading v", choice: Choice{Constraint: "1.4.0"}, want: "v1.4.0"},
+		{name: "a pin with a leading v finds a tag without one", choice: Choice{Constraint: "v1.2.0"}, want: "1.2.0"},
+		{name: "a pin may be a pre-release", choice: Choice{Constraint: "2.0.0-rc.2"}, want: "2.0.0-rc.2"},
+		{name: "a pin with a build takes that build", choice: Choice{Constraint: "1.2.3+b1"}, want: "1.2.3+b1"},
+		{name: "a pin without a build takes none", choice: Choice{Constraint: "1.2.3"}, says: []string{"1.2.3+b10 (is not 1.2.3)"}, tags: []string{"1.2.3+b1", "1.2.3+b10"}},
+		{name: "builds are ordered by their identifiers", choice: Choice{Constraint: "~1.2"}, tags: []string{"1.2.3+9", "1.2.3+10", "1.2.3"}, want: "1.2.3+10"},
+		{name: "no build is older than any", choice: Choice{Constraint: "~1.2"}, tags: []string{"1.2.3", "1.2.3+0"}, want: "1.2.3+0"},
+		{name: "two tags of one version are told apart by their text", tags: []string{"v1.0.0", "1.0.0"}, want: "1.0.0"},
+		{name: "an underscore in a tag is a plus", choice: Choice{Constraint: "1.0.0+b1"}, tags: []string{"1.0.0_b1"}, want: "1.0.0_b1"},
+		{name: "a number is no version", tags: []string{"1234567", "20240101", "0.1.0"}, want: "0.1.0"},
+		{name: "the filter sees the tag", choice: Choice{Constraint: "*-0", Filter: regexp.MustCompile(`-rc\.2$`)}, want: "2.0.0-rc.2"},
+		{
+			name: "without a match the five newest are explained", choice: Choice{Constraint: ">=3.0.0"},
+			says: []string{`">=3.0.0"`, "10 published", "2.0.0-rc.10", "2.0.0-rc.2", "v1.4.0", "1.3.0-rc.1", "1.2.3+b2", `v1.4.0 (is less than "3.0.0")`},
+		},
+		{name: "a pre-release that is in range says so", choice: Choice{Constraint: "^2"}, says: []string{"2.1.0-rc.1 (is a pre-release)"}, tags: []string{"2.0.0-rc.2", "2.1.0-rc.1"}},
+		{name: "without versions that is said", tags: []string{"latest"}, choice: Choice{Constraint: "1.x"}, says: []string{`"1.x"`, "no version is published at all"}},
+		{name: "a filter without a match is named", choice: Choice{Filter: regexp.MustCompile("^x")}, says: []string{`the filter "^x"`, "does not match the filter"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tags := test.tags
+			if tags == nil {
+				tags = all
+			}
+			versions, _ := ParseVersions(tags)
+			got, err := Select(versions, test.choice)
+			if test.want != "" {
+				if err != nil || got.Tag != test.want {
+					t.Fatalf("got %q, %v; want %q", got.Tag, err, test.want)
+				}
+				return
+			}
+			wantFailure(t, err, v1beta1.NoMatchReason, true)
+			for _, text := range test.says {
+				if !strings.Contains(err.Error(), text) {
+					t.Errorf("the message does not say %q: %s", text, err)
+				}
+			}
+		})
+	}
+}
+
+func wantFailure(t *testing.T, err error, reason string, retryable bool) {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v, want an Error", err)
+	}
+	if e.Reason() != reason || e.Retryable() != retryable {
+		t.Fatalf("got reason %s, retryable %v: %v; want %s, %v", e.Reason(), e.Retryable(), err, reason, retryable)
+	}
+}
+
+func TestSelectRefusesWhatIsNoRange(t *testing.T) {
+	for _, constraint := range []string{"latest", ">=", "1.2.3.4.5", strings.Repeat(">1 ", 400), "sha256:abc"} {
+		_, err := Select(nil, Choice{Constraint: constraint})
+		wantFailure(t, err, v1beta1.InvalidReferenceReason, false)
+	}
+}
+
+func TestSelectLooksAtTheCluster(t *testing.T) {
+	versions, _ := ParseVersions([]string{"3.0.0", "2.0.0", "1.0.0"})
+	versions[0].KubeVersion = ">=1.40.0-0"
+	versions[1].KubeVersion = "nonsense"
+	versions[2].KubeVersion = ">=1.20.0-0"
+
+	got, err := Select(versions, Choice{KubeVersion: "v1.33.4-eks-1-33"})
+	if err != nil || got.Tag != "1.0.0" {
+		t.Fatalf("got %q, %v", got.Tag, err)
+	}
+	got, err = Select(versions, Choice{})
+	if err != nil || got.Tag != "3.0.0" {
+		t.Fatalf("without a cluster version got %q, %v", got.Tag, err)
+	}
+	_, err = Select(versions, Choice{KubeVersion: "v1.19.0"})
+	wantFailure(t, err, v1beta1.NoMatchReason, true)
+	if !strings.Contains(err.Error(), `is for Kubernetes ">=1.40.0-0", the cluster has v1.19.0`) {
+		t.Errorf("the message does not explain the cluster: %s", err)
+	}
+}
+
+func TestSelectAsksSkipLastAndTellsWhy(t *testing.T) {
+	versions, _ := ParseVersions([]string{"9.0.0", "8.0.0", "7.0.0", "6.0.0", "5.0.0", "1.1.0", "1.0.0"})
+	var asked []string
+	_, err := Select(versions, Choice{Constraint: "1.x", Skip: func(v Version) (string, bool) {
+		asked = append(asked, v.Tag)
+		return "it is known to be bad", true
+	}})
+	wantFailure(t, err, v1beta1.NoMatchReason, true)
+	if diff := cmp.Diff([]string{"1.1.0", "1.0.0"}, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(err.Error(), "1.1.0 (it is known to be bad)") {
+		t.Errorf("the newest version in range is not explained: %s", err)
+	}
+}
+
+func TestSelectDoesNotDependOnTheOrder(t *testing.T) {
+	tags := []string{"1.0.0", "1.0.0+a", "1.0.0+b", "v1.0.0+b", "1.0.0+10", "1.0.0+9", "0.1.0", "2.0.0-x"}
+	for range 50 {
+		rand.Shuffle(len(tags), func(i, j int) { tags[i], tags[j] = tags[j], tags[i] })
+		versions := make([]Version, 0, len(tags))
+		for _, tag := range tags {
+			v, _ := ParseVersion(tag)
+			versions = append(versions, v)
+		}
+		got, err := Select(append(versions, Version{Tag: "empty"}), Choice{})
+		if err != nil || got.Tag != "1.0.0+b" {
+			t.Fatalf("got %q, %v from %v", got.Tag, err, tags)
+		}
+	}
+}
+
+func TestParseVersionsCountsWhatItSkips(t *testing.T) {
+	versions, skipped := ParseVersions([]string{"1.0.0", "latest", "v2.0.0", "01.0.0", "", "vv1.0.0", "1.0.0_b.1"})
+	var got []string
+	for _, v := range versions {
+		got = append(got, v.String())
+	}
+	if diff := cmp.Diff([]string{"2.0.0", "1.0.0+b.1", "1.0.0"}, got); diff != "" || skipped != 4 {
+		t.Errorf("skipped %d (-want +got):\n%s", skipped, diff)
+	}
+}
+
+func FuzzSelect(f *testing.F) {
+	for _, seed := range []string{"", "*", "^1", "1.2.3", "v1.2.3+b1", ">=1.0.0-0 <2.0.0-0", "|| ||", "1.x - 2", "~>1.0.0.0"} {
+		f.Add("1.0.0 v1.2.3+b1 2.0.0-rc.1 1.0.0_9 "+seed, seed, "v1.30.1")
+	}
+	f.Fuzz(func(t *testing.T, tags, constraint, kube string) {
+		versions, skipped := ParseVersions(strings.Fields(tags))
+		if len(versions)+skipped != len(strings.Fields(tags)) {
+			t.Fatalf("%d versions and %d skipped of %q", len(versions), skipped, tags)
+		}
+		for i := range versions {
+			versions[i].KubeVersion = constraint
+		}
+		got, err := Select(versions, Choice{Constraint: constraint, KubeVersion: kube})
+		if (err == nil) == (got.Version == nil) {
+			t.Fatalf("got %+v and %v", got, err)
+		}
+		if err != nil && Reason(err) == "" {
+			t.Fatalf("an error without a reason: %v", err)
+		}
+	})
+}

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+)
+
+const (
+	blobsDir = "blobs"
+	namesDir = "names"
+	tmpDir   = "tmp"
+	lockFile = "lock"
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
+// errMissing is what IsMissing looks for.
+var errMissing = errors.New("not in the cache")
+
+// IsMissing tells whether a digest is not in the store, or was and turned out broken. Fetching it again helps.
+func IsMissing(err error) bool { return errors.Is(err, errMissing) }
+
+// Store is a directory of files by digest. It may be used by many goroutines, but not by two processes at once.
+type Store struct {
+	dir  string
+	lock *os.File
+	now  func() time.Time
+
+	mu    sync.Mutex
+	known map[string]state     // by digest: what was verified in this process
+	used  map[string]time.Time // by path: the last use in this process
+}
+
+// state is how a file looked when its hash was last seen to be right.
+type state struct {
+	size    int64
+	changed time.Time
+}
+
+// Open prepares the directory, creating it when needed, and removes what interrupted writes left behind. It fails when
+// another process uses the directory. Failures are a sources.Error with reason StorageOperationFailed.
+func Open(dir string) (*Store, error) {
+	for _, sub := range []string{"", blobsDir, namesDir, tmpDir} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), dirMode); err != nil {
+			return nil, failed(err, "creating the cache directory")
+		}
+	}
+	lock, err := lockDir(filepath.Join(dir, lockFile))
+	if err != nil {
+		return nil, failed(err, "locking the cache directory %s", dir)
+	}
+	s := &Store{dir: dir, lock: lock, now: time.Now, known: map[string]state{}, used: map[string]time.Time{}}
+	if err := s.clean(); err != nil {
+		return nil, errors.Join(failed(err, "removing interrupted writes"), lock.Close())
+	}
+	return s, nil
+}
+
+// Close lets another process use the directory. The store must not be used after it.
+func (s *Store) Close() error { return s.lock.Close() }
+
+func (s *Store) clean() error {
+	left, err := os.ReadDir(filepath.Join(s.dir, tmpDir))
+	if err != nil {
+		return err
+	}
+	for _, entry := range left {
+		if err := os.RemoveAll(filepath.Join(s.dir, tmpDir, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Has tells whether a digest is there, without looking inside. Open may still find it broken.
+func (s *Store) Has(digest string) bool {
+	if !sources.IsDigest(digest) {
+		return false
+	}
+	info, err := os.Stat(s.blob(digest))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// Size is the size of a digest's bytes, without looking inside. IsMissing tells about a digest that is not there.
+func (s *Store) Size(digest string) (int64, error) {
+	if !sources.IsDigest(digest) {
+		return 0, errMissing
+	}
+	info, err := os.Stat(s.blob(digest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, errMissing
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (s *Store) blob(digest string) string {
+	return filepath.Join(s.dir, blobsDir, digest[len(sources.DigestPrefix):])
+}
+
+// touch remembers the use of a file, also beyond this process when the last one is long ago.
+func (s *Store) touch(path string, info fs.FileInfo) (changed time.Time) {
+	const coarse = time.Hour
+	now := s.now()
+	s.used[path] = now
+	if now.Sub(info.ModTime()) < coarse || os.Chtimes(path, now, now) != nil {
+		return info.ModTime()
+	}
+	if fresh, err := os.Stat(path); err == nil {
+		return fresh.ModTime()
+	}
+	return info.ModTime()
+}
+
+func failed(err error, format string, args ...any) *sources.Error {
+	return sources.Fail(v1beta1.StorageFailedReason, err, format, args...)
+}
+
+// firstError returns the first error that is not nil, or the context's.
+func firstError(ctx context.Context, errs ...error) error {
+	return cmp.Or(cmp.Or(errs...), ctx.Err())
+}
+
+// syncDir makes a rename in a directory last through a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

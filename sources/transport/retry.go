@@ -1,0 +1,67 @@
+package transport
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+const (
+	attempts   = 3
+	firstPause = 150 * time.Millisecond
+)
+
+// Retry returns a round tripper that repeats a GET or HEAD twice, within a second, when the connection broke or upstream
+// answered 500, 502, 503 or 504 without saying when to come back. It never waits for a Retry-After: such an answer is
+// handed on at once.
+func Retry(base http.RoundTripper) http.RoundTripper { return &retry{base: base} }
+
+type retry struct{ base http.RoundTripper }
+
+func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		resp, err := r.base.RoundTrip(req)
+		if attempt == attempts || !again(req, resp, err) {
+			return resp, err
+		}
+		if resp != nil {
+			_ = resp.Body.Close()
+		}
+		select {
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		case <-time.After(pause + rand.N(pause/2)):
+		}
+		pause *= 2
+	}
+}
+
+func again(req *http.Request, resp *http.Response, err error) bool {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead || req.Context().Err() != nil {
+		return false
+	}
+	if err != nil {
+		return !permanent(err)
+	}
+	switch resp.StatusCode {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return resp.Header.Get("Retry-After") == ""
+	}
+	return false
+}
+
+// permanent tells which failures of a connection would only repeat themselves.
+func permanent(err error) bool {
+	if errors.Is(err, ErrAddressRefused) {
+		return true
+	}
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &cert) || errors.As(err, &record)
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/stage"
+)
+
+const (
+	firstVersion  = "1.0.0"
+	secondVersion = "1.1.0"
+	// patience is how long each part may take on a slow machine.
+	patience = 3 * time.Minute
+)
+
+// show is everything that runs during the demonstration.
+type show struct {
+	dir        string
+	cluster    *stage.Cluster
+	controller *stage.Controller
+	upstream   *upstreams
+}
+
+// demonstrate plays the whole story, and waits at its end when asked to stay.
+func demonstrate(ctx context.Context, dir string, stay bool) (err error) {
+	s := &show{dir: dir}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := errors.Join(s.clean()); err != nil {
+		return err
+	}
+	chapters := []struct {
+		title string
+		play  func(context.Context) error
+	}{
+		{"start a Kubernetes control plane", s.startCluster},
+		{"start an OCI registry and a Git server, publish beacon " + firstVersion + " to both", s.startUpstream},
+		{"install the CRDs and start the controller", s.startController},
+		{"declare two releases: lighthouse from Git, beacon from the registry", s.declare},
+		{"publish beacon " + secondVersion + " and touch nothing else", s.publishNewer},
+	}
+	for i, chapter := range chapters {
+		started := time.Now()
+		say("[%d/%d] %s", i+1, len(chapters), chapter.title)
+		if err := chapter.play(ctx); err != nil {
+			return errors.Join(err, s.failure())
+		}
+		say("      done in %.1fs", time.Since(started).Seconds())
+	}
+	s.epilogue(stay)
+	if stay {
+		<-ctx.Done()
+		say("stopping")
+	}
+	return nil
+}
+
+// clean removes what an earlier run left behind, so that every run begins alike.
+func (s *show) clean() error {
+	for _, name := range []string{"cluster", "registry", "git", "controller", "address"} {
+		if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *show) startCluster(ctx context.Context) (err error) {
+	s.cluster, err = stage.StartCluster(ctx, filepath.Join(s.dir, "cluster"))
+	return err
+}
+
+func (s *show) startUpstream(ctx context.Context) (err error) {
+	s.upstream, err = startUpstreams(ctx, s.dir)
+	return err
+}
+
+func (s *show) startController(ctx context.Context) (err error) {
+	if err := s.cluster.InstallCRDs(ctx); err != nil {
+		return err
+	}
+	dir := filepath.Join(s.dir, "controller")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	s.controller, err = stage.StartController(ctx, s.cluster, dir)
+	return err
+}
+
+// declare applies the sources and releases, and waits until both releases are ready.
+func (s *show) declare(ctx context.Context) error {
+	often := &metav1.Duration{Duration: 2 * time.Second}
+	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "default", Name: name} }
+	err := s.cluster.Apply(ctx,
+		&v1beta1.GitRepository{ObjectMeta: meta("fleet"), Spec: v1beta1.GitRepositorySpec{
+			URL: s.upstream.gitURL, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often,
+		}},
+		&v1beta1.HelmRepository{ObjectMeta: meta("charts"), Spec: v1beta1.HelmRepositorySpec{
+			URL: "oci://" + s.upstream.registry + "/charts", Type: v1beta1.HelmRepositoryTypeOCI, Insecure: true, Interval: often,
+		}},
+		&v1beta1.HelmRelease{ObjectMeta: meta("lighthouse"), Spec: v1beta1.HelmReleaseSpec{
+			Chart: template("charts/beacon", "", v1beta1.GitRepositoryKind, "fleet"),
+			Values: &runtime.RawExtension{Raw: []byte(`{"message":"from Git"}`)},
+		}},
+		&v1beta1.HelmRelease{ObjectMeta: meta("beacon"), Spec: v1beta1.HelmReleaseSpec{
+			Chart: template("beacon", ">=1.0.0 <2.0.0", v1beta1.HelmRepositoryKind, "charts"),
+			Values: &runtime.RawExtension{Raw: []byte(`{"message":"from the registry","replicaCount":2}`)},
+		}},
+	)
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, map[string]string{"lighthouse": firstVersion, "beacon": firstVersion})
+}
+
+func template(chart, version, kind, source string) *v1beta1.HelmChartTemplate {
+	return &v1beta1.HelmChartTemplate{Spec: v1beta1.HelmChartTemplateSpec{
+		Chart: chart, Version: version, SourceRef: v1beta1.SourceReference{Kind: kind, Name: source},
+	}}
+}
+
+// publishNewer pushes the next version and waits until the release runs it.
+func (s *show) publishNewer(ctx context.Context) error {
+	if err := s.upstream.publish(ctx, secondVersion); err != nil {
+		return err
+	}
+	return s.await(ctx, map[string]string{"lighthouse": firstVersion, "beacon": secondVersion})
+}
+
+// failure collects why something may have gone wrong.
+func (s *show) failure() error {
+	var errs []error
+	if s.cluster != nil {
+		errs = append(errs, s.cluster.Failed())
+	}
+	if s.controller != nil {
+		errs = append(errs, s.controller.Failed())
+		errs = append(errs, fmt.Errorf("the controller's log is %s", s.controller.Log))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *show) close() error {
+	var errs []error
+	if s.controller != nil {
+		errs = append(errs, s.controller.Stop())
+	}
+	if s.upstream != nil {
+		errs = append(errs, s.upstream.close())
+	}
+	if s.cluster != nil {
+		errs = append(errs, s.cluster.Stop())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *show) epilogue(stay bool) {
+	say("\nBoth releases are Ready, and beacon was upgraded by itself.")
+	if !stay {
+		return
+	}
+	say(`
+Fairlead stays up until Ctrl-C. In another terminal:
+
+  export KUBECONFIG=%s PATH=%s:$PATH
+  fairlead get releases
+  fairlead status release beacon
+  fairlead history release beacon
+  kubectl get hr,gitrepo,helmrepo
+  helm ls -A
+  helm history beacon
+  demo --dir %s publish 1.2.0     # and watch it arrive: kubectl get hr -w
+  kubectl delete hr lighthouse    # uninstalls it
+`, s.cluster.Kubeconfig, filepath.Join(root(), "bin"), s.dir)
+}
+
+func root() string {
+	dir, err := stage.Root()
+	if err != nil {
+		return "."
+	}
+	return dir
+}
+
+// say writes a line of the story to stdout.
+func say(format string, args ...any) { fmt.Fprintf(os.Stdout, format+"\n", args...) }

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"fairlead.dev/fairlead/test/upstream"
+)
+
+// upstreams are the places that the charts of the demonstration come from.
+type upstreams struct {
+	registry string
+	gitURL   string
+
+	server *upstream.RegistryServer
+	git    *upstream.Git
+}
+
+// startUpstreams starts both servers with the sample chart in them.
+func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
+	server, err := upstream.Registry(filepath.Join(dir, "registry"), upstream.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("starting the registry: %w", err)
+	}
+	git, err := upstream.GitServer(filepath.Join(dir, "git"), upstream.Options{})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the Git server: %w", err), server.Close())
+	}
+	u := &upstreams{registry: server.Host(), server: server, git: git}
+	if u.gitURL, err = git.Create("fleet"); err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	files, err := chartFiles(firstVersion)
+	if err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	tree := map[string]string{"README.md": "The charts of our fleet.\n"}
+	for name, content := range files {
+		tree["charts/beacon/"+name] = content
+	}
+	if _, err := git.Commit("fleet", "main", tree, "Add beacon "+firstVersion); err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	if err := u.publish(ctx, firstVersion); err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	return u, os.WriteFile(filepath.Join(dir, "address"), []byte(u.registry), 0o600)
+}
+
+// publish pushes a version of the sample chart to the registry.
+func (u *upstreams) publish(ctx context.Context, version string) error {
+	files, err := chartFiles(version)
+	if err != nil {
+		return err
+	}
+	archive, err := upstream.BuildChart(files)
+	if err != nil {
+		return err
+	}
+	if _, err := u.server.PushChart(ctx, "charts", archive); err != nil {
+		return fmt.Errorf("pushing beacon %s: %w", version, err)
+	}
+	return nil
+}
+
+func (u *upstreams) close() error { return errors.Join(u.git.Close(), u.server.Close()) }
+
+// publish pushes another version to the registry of a demonstration that is up, with the helm command.
+func publish(ctx context.Context, dir, version string) error {
+	address, err := os.ReadFile(filepath.Join(dir, "address"))
+	if err != nil {
+		return errors.New("no demonstration is up; start one with make run")
+	}
+	files, err := chartFiles(version)
+	if err != nil {
+		return err
+	}
+	archive, err := upstream.BuildChart(files)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "beacon-"+version+".tgz")
+	if err := os.WriteFile(file, archive, 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	helm := exec.CommandContext(ctx, filepath.Join(root(), "bin", "helm"), "push", file, "oci://"+string(address)+"/charts", "--plain-http")
+	helm.Stdout, helm.Stderr = os.Stdout, os.Stderr
+	if err := helm.Run(); err != nil {
+		return fmt.Errorf("pushing beacon %s to %s: %w", version, address, err)
+	}
+	return nil
+}
+
+var versionLine = regexp.MustCompile(`(?m)^(version|appVersion):.*$`)
+
+// chartFiles reads the sample chart and gives it a version.
+func chartFiles(version string) (map[string]string, error) {
+	dir := filepath.Join(root(), "charts", "beacon")
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		files[filepath.ToSlash(name)] = string(content)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the sample chart: %w", err)
+	}
+	files["Chart.yaml"] = versionLine.ReplaceAllStringFunc(files["Chart.yaml"], func(line string) string {
+		return strings.SplitN(line, ":", 2)[0] + ": " + version
+	})
+	return files, nil
+}

@@ -1,0 +1,96 @@
+// Package integration tests Fairlead as a whole: the real binary against a real Kubernetes control plane, a real OCI
+// registry, a real Git server and a real chart repository, all on the loopback address.
+//
+// One controller with a single worker serves every test, so each of them shows, by the way, that nothing holds the worker.
+// Tests keep to namespaces of their own. Those that stop the controller are not parallel.
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/upstream"
+)
+
+// patience bounds every wait; it is for slow machines and asserts nothing.
+const patience = 2 * time.Minute
+
+// world is what the tests share.
+var world struct {
+	dir        string
+	cluster    *stage.Cluster
+	controller *stage.Controller
+	registry   *upstream.RegistryServer
+	private    *upstream.RegistryServer // wants a user name and a password
+	git        *upstream.Git
+}
+
+// Credentials of the private servers.
+const (
+	user     = "reader"
+	password = "correct-horse-battery"
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "integration tests:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	if world.dir, err = os.MkdirTemp("", "fairlead-integration-"); err != nil {
+		return 0, err
+	}
+	defer func() {
+		if code == 0 && err == nil {
+			err = os.RemoveAll(world.dir)
+			return
+		}
+		fmt.Fprintln(os.Stderr, "logs are kept in", world.dir)
+	}()
+	if world.cluster, err = stage.StartCluster(ctx, filepath.Join(world.dir, "cluster")); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, world.cluster.Stop()) }()
+	if err = startUpstream(); err != nil {
+		return 0, err
+	}
+	if err = world.cluster.InstallCRDs(ctx); err != nil {
+		return 0, err
+	}
+	if err = startController(ctx); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, world.controller.Stop()) }()
+	return m.Run(), world.controller.Failed()
+}
+
+func startController(ctx context.Context) (err error) {
+	world.controller, err = stage.StartController(ctx, world.cluster, world.dir, "--concurrency", "1", "--log-level", "debug")
+	return err
+}
+
+func startUpstream() (err error) {
+	if err = os.MkdirAll(filepath.Join(world.dir, "private"), 0o700); err != nil {
+		return err
+	}
+	if world.registry, err = upstream.Registry(filepath.Join(world.dir, "registry"), upstream.Options{}); err != nil {
+		return err
+	}
+	world.private, err = upstream.Registry(filepath.Join(world.dir, "private"), upstream.Options{Username: user, Password: password})
+	if err != nil {
+		return err
+	}
+	world.git, err = upstream.GitServer(filepath.Join(world.dir, "git"), upstream.Options{})
+	return err
+}

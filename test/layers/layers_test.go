@@ -1,0 +1,182 @@
+// Package layers holds the test that keeps the structure of the code: imports point down only.
+package layers
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "fairlead.dev/fairlead/"
+
+// layers from top to bottom; a package is in the layer of the longest prefix that matches it. A package may import those of
+// lower layers and, within its own, those below its own path or above it, and what `peers` allows.
+var layers = map[string]int{
+	"cmd/":            5,
+	"controllers/":    4,
+	"helmops/release": 3,
+	"helmops/view":    3,
+	"helmops/engine":  2,
+	"helmops/chart":   2,
+	"helmops/cluster": 2,
+	"sources/":        2,
+	"helmops/plan":    1,
+	"helmops/status":  1,
+	"helmops/values":  1,
+	"helmops/health":  1,
+	"sources":         1,
+	"api/":            0,
+	"test/":           6,
+}
+
+// peers are the imports that are allowed within one layer.
+var peers = map[string][]string{
+	"controllers/source":  {"controllers/loop"},
+	"controllers/release": {"controllers/loop", "controllers/source"},
+	"helmops/engine":      {"helmops/cluster"},
+	"helmops/status":      {"helmops/plan"},
+	"sources/helmrepo":    {"sources/transport"},
+	"sources/oci":         {"sources/transport"},
+	"sources/git":         {"sources/transport"},
+}
+
+// forbidden imports of other modules, by layer or package prefix; the exceptions may have them.
+var forbidden = []struct {
+	path    string
+	except  []string
+	because string
+}{
+	{"helm.sh/helm/v3/pkg/action", []string{"helmops/engine"}, "Helm stays behind one package"},
+	{"helm.sh/helm/v3/pkg/kube", []string{"helmops/engine"}, "Helm stays behind one package"},
+	{"helm.sh/helm/v3/pkg/storage", []string{"helmops/engine"}, "Helm stays behind one package"},
+	{"sigs.k8s.io/controller-runtime/pkg/builder", []string{"controllers/loop"}, "controllers are set up in one place"},
+	{"sigs.k8s.io/controller-runtime/pkg/manager", []string{"cmd/"}, "only the command runs a manager"},
+}
+
+// pure layers know no client, no logger and no metrics.
+var impure = []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/prometheus", "log/slog", "github.com/go-logr", "net/http"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func list(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatalf("listing the packages: %v", err)
+	}
+	var packages []goPackage
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); decoder.More(); {
+		var p goPackage
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	if len(packages) < 10 {
+		t.Fatalf("only %d packages found", len(packages))
+	}
+	return packages
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, p := range list(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		layer, ok := layerOf(from)
+		if !ok {
+			t.Errorf("%s is in no layer; add it to the list", from)
+			continue
+		}
+		for _, path := range p.Imports {
+			to, own := strings.CutPrefix(path, module)
+			if !own {
+				checkForeign(t, from, layer, path)
+				continue
+			}
+			below, _ := layerOf(to)
+			if below > layer || below == layer && !related(from, to) {
+				t.Errorf("%s (layer %d) imports %s (layer %d)", from, layer, to, below)
+			}
+			if strings.HasPrefix(from, "sources") && strings.HasPrefix(to, "helmops") ||
+				strings.HasPrefix(from, "helmops") && strings.HasPrefix(to, "sources") {
+				t.Errorf("%s imports %s: sources and helmops meet in controllers only", from, to)
+			}
+		}
+	}
+}
+
+func checkForeign(t *testing.T, from string, layer int, path string) {
+	t.Helper()
+	for _, f := range forbidden {
+		if within(path, f.path) && layer < 6 && !anyWithin(from, f.except) {
+			t.Errorf("%s imports %s: %s", from, path, f.because)
+		}
+	}
+	if layer > 1 {
+		return
+	}
+	for _, f := range impure {
+		if within(path, f) {
+			t.Errorf("%s imports %s: layers 0 and 1 are pure", from, path)
+		}
+	}
+	if layer == 0 && strings.Contains(path, ".") && !within(path, "k8s.io/apimachinery") {
+		t.Errorf("%s imports %s: the API imports nothing but apimachinery", from, path)
+	}
+}
+
+func layerOf(path string) (int, bool) {
+	best, layer := -1, 0
+	for prefix, l := range layers {
+		if len(prefix) > best && within(path, strings.TrimSuffix(prefix, "/")) {
+			if strings.HasSuffix(prefix, "/") && path == strings.TrimSuffix(prefix, "/") {
+				continue
+			}
+			best, layer = len(prefix), l
+		}
+	}
+	return layer, best >= 0
+}
+
+func related(a, b string) bool {
+	if within(a, b) || within(b, a) || strings.HasPrefix(a, "test/") {
+		return true
+	}
+	for prefix, allowed := range peers {
+		if within(a, prefix) && anyWithin(b, allowed) {
+			return true
+		}
+	}
+	return false
+}
+
+func within(path, prefix string) bool {
+	prefix = strings.TrimSuffix(prefix, "/")
+	return path == prefix || strings.HasPrefix(path, prefix+"/")
+}
+
+func anyWithin(path string, prefixes []string) bool {
+	for _, prefix := range prefixes {
+		if within(path, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// The test itself has to fail when something is wrong.
+func TestLayersAreTold(t *testing.T) {
+	for path, want := range map[string]int{
+		"helmops/engine/records": 2, "helmops/plan": 1, "sources": 1, "sources/oci": 2, "controllers/loop": 4, "api/v1beta1": 0,
+	} {
+		if got, ok := layerOf(path); !ok || got != want {
+			t.Errorf("layer of %s = %d, %v; want %d", path, got, ok, want)
+		}
+	}
+	if related("sources/git", "sources/oci") || related("controllers/loop", "controllers/release") {
+		t.Error("siblings count as related")
+	}
+}

@@ -1,0 +1,90 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+)
+
+// controllerStart is how long the controller may take to come up on a slow machine.
+const controllerStart = time.Minute
+
+// Controller is a running controller of Fairlead.
+type Controller struct {
+	// Metrics is the URL of its metrics.
+	Metrics string
+	// Log is the path of its log.
+	Log string
+
+	process *process
+}
+
+// StartController runs bin/fairlead controller against a cluster until it says that it is ready. dir holds its log and its
+// artifact cache.
+func StartController(ctx context.Context, cluster *Cluster, dir string, args ...string) (*Controller, error) {
+	path, err := binary("fairlead")
+	if err != nil {
+		return nil, err
+	}
+	metrics, health, err := twoPorts()
+	if err != nil {
+		return nil, err
+	}
+	all := append([]string{"controller", "--kubeconfig", cluster.Kubeconfig, "--cache-dir", filepath.Join(dir, "cache"),
+		"--metrics-addr", metrics, "--health-addr", health}, args...)
+	log := filepath.Join(dir, "controller.log")
+	child, err := begin("the controller", log, nil, path, all...)
+	if err != nil {
+		return nil, err
+	}
+	c := &Controller{Metrics: "http://" + metrics + "/metrics", Log: log, process: child}
+	err = Until(ctx, controllerStart, "the controller is ready", func() (bool, error) {
+		if err := child.ended(); err != nil {
+			return false, err
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+"/readyz", nil)
+		if err != nil {
+			return false, err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return false, err
+		}
+		return response.StatusCode == http.StatusOK, response.Body.Close()
+	})
+	if err != nil {
+		return nil, errors.Join(err, child.stop())
+	}
+	return c, nil
+}
+
+// Stop asks the controller to end.
+func (c *Controller) Stop() error { return c.process.stop() }
+
+// Kill ends the controller the way a crash or a lack of memory does.
+func (c *Controller) Kill() { c.process.kill() }
+
+// Failed tells why the controller has ended by itself; nil while it runs.
+func (c *Controller) Failed() error { return c.process.ended() }
+
+// PID of the controller.
+func (c *Controller) PID() int { return c.process.command.Process.Pid }
+
+// twoPorts finds free ports by binding them for a moment.
+func twoPorts() (one, other string, err error) {
+	first, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", "", fmt.Errorf("finding a free port: %w", err)
+	}
+	defer first.Close()
+	second, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", "", fmt.Errorf("finding a free port: %w", err)
+	}
+	defer second.Close()
+	return first.Addr().String(), second.Addr().String(), nil
+}

@@ -1,0 +1,216 @@
+package upstream
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"sigs.k8s.io/yaml"
+)
+
+// ChartOptions of a chart repository.
+type ChartOptions struct {
+	Options
+	// NoDigests leaves the digests of the archives out of the index.
+	NoDigests bool
+}
+
+// Charts is a chart repository: an index.yaml and the archives it names.
+type Charts struct {
+	*server
+	noDigests bool
+
+	content  sync.Mutex
+	archives map[string][]byte // by path
+	entries  map[string][]map[string]any
+	broken   []byte
+}
+
+// ChartRepository starts a chart repository without charts.
+func ChartRepository(o ChartOptions) (*Charts, error) {
+	c := &Charts{noDigests: o.NoDigests, archives: map[string][]byte{}, entries: map[string][]map[string]any{}}
+	var err error
+	c.server, err = start(o.Options, true, http.HandlerFunc(c.serve))
+	return c, err
+}
+
+// URL of the repository.
+func (c *Charts) URL() string { return "http://" + c.Host() }
+
+// Add publishes a chart archive.
+func (c *Charts) Add(archive []byte) error {
+	meta, err := metadata(archive)
+	if err != nil {
+		return err
+	}
+	raw, err := yaml.Marshal(meta)
+	if err != nil {
+		return err
+	}
+	entry := map[string]any{}
+	if err := yaml.Unmarshal(raw, &entry); err != nil {
+		return err
+	}
+	name := meta.Name + "-" + meta.Version + ".tgz"
+	entry["urls"] = []string{"charts/" + name}
+	entry["created"] = "2024-01-01T00:00:00Z"
+	if !c.noDigests {
+		sum := sha256.Sum256(archive)
+		entry["digest"] = hex.EncodeToString(sum[:])
+	}
+	c.content.Lock()
+	defer c.content.Unlock()
+	c.archives["/charts/"+name] = archive
+	c.entries[meta.Name] = append(c.entries[meta.Name], entry)
+	return nil
+}
+
+// Change gives f the entry of a version in the index, as Chart.yaml has it with urls and digest, to make it wrong.
+func (c *Charts) Change(name, version string, f func(entry map[string]any)) {
+	c.content.Lock()
+	defer c.content.Unlock()
+	for _, entry := range c.entries[name] {
+		if entry["version"] == version {
+			f(entry)
+		}
+	}
+}
+
+// Break serves these bytes instead of the index, until it is called with nil.
+func (c *Charts) Break(index []byte) {
+	c.content.Lock()
+	defer c.content.Unlock()
+	c.broken = index
+}
+
+// Index returns what is served as index.yaml.
+func (c *Charts) Index() ([]byte, error) {
+	c.content.Lock()
+	defer c.content.Unlock()
+	if c.broken != nil {
+		return c.broken, nil
+	}
+	return yaml.Marshal(map[string]any{"apiVersion": "v1", "entries": c.entries, "generated": "2024-01-01T00:00:00Z"})
+}
+
+func (c *Charts) serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/index.yaml" {
+		c.serveIndex(w, r)
+		return
+	}
+	c.content.Lock()
+	archive, ok := c.archives[r.URL.Path]
+	c.content.Unlock()
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/gzip")
+	_, _ = w.Write(archive)
+}
+
+func (c *Charts) serveIndex(w http.ResponseWriter, r *http.Request) {
+	index, err := c.Index()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	sum := sha256.Sum256(index)
+	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	w.Header().Set("ETag", etag)
+	if r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.Header().Set("Content-Type", "text/yaml")
+	_, _ = w.Write(index)
+}
+
+// BuildChart packs files, by their path in the chart, into a chart archive. Chart.yaml has to be among them. Equal files
+// give equal bytes.
+func BuildChart(files map[string]string) ([]byte, error) {
+	meta := &chart.Metadata{}
+	if err := yaml.Unmarshal([]byte(files["Chart.yaml"]), meta); err != nil {
+		return nil, fmt.Errorf("reading Chart.yaml: %w", err)
+	}
+	if meta.Name == "" || meta.Version == "" {
+		return nil, errors.New("reading Chart.yaml: it has no name or no version")
+	}
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	archive := tar.NewWriter(zip)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		header := &tar.Header{Name: meta.Name + "/" + name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}
+		if err := archive.WriteHeader(header); err != nil {
+			return nil, err
+		}
+		if _, err := io.WriteString(archive, files[name]); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(archive.Close(), zip.Close()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// PackChart packs a chart directory as it is, as BuildChart does.
+func PackChart(dir string) ([]byte, error) {
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		files[filepath.ToSlash(name)] = string(content)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the chart directory: %w", err)
+	}
+	return BuildChart(files)
+}
+
+// metadata reads the Chart.yaml of an archive.
+func metadata(archive []byte) (*chart.Metadata, error) {
+	zip, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		return nil, fmt.Errorf("reading the chart archive: %w", err)
+	}
+	for r := tar.NewReader(zip); ; {
+		h, err := r.Next()
+		if err != nil {
+			return nil, fmt.Errorf("looking for Chart.yaml in the archive: %w", err)
+		}
+		if strings.Count(h.Name, "/") != 1 || !strings.HasSuffix(h.Name, "/Chart.yaml") {
+			continue
+		}
+		raw, err := io.ReadAll(r)
+		if err != nil {
+			return nil, fmt.Errorf("reading Chart.yaml: %w", err)
+		}
+		meta := &chart.Metadata{}
+		if err := yaml.Unmarshal(raw, meta); err != nil {
+			return nil, fmt.Errorf("reading Chart.yaml: %w", err)
+		}
+		return meta, nil
+	}
+}
