@@ -65,22 +65,21 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	}
 	registerInFlight(h.tasks.Count)
 	catalog.Subscribe(func(ctx context.Context, choice source.Choice) {
-		keys, err := source.ReleasesOf(ctx, cached, choice)
-		if err != nil {
-			return // the cache answers; it fails only while the process stops
-		}
-		for _, key := range keys {
+		for _, key := range source.ReleasesOf(ctx, cached, choice) {
 			waker.Wake(key)
 		}
+	})
+	sourceWatches := source.Watches(func(ctx context.Context, choice source.Choice) []types.NamespacedName {
+		return source.ReleasesOf(ctx, cached, choice)
 	})
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: []loop.Watch{
+		Watches: append(sourceWatches, []loop.Watch{
 			{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: byIndex(cached, valuesIndex, "ConfigMap")},
 			{Object: &corev1.Secret{}, MetadataOnly: true, Affects: byIndex(cached, valuesIndex, "Secret")},
 			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached), When: becameReady()},
-		},
+		}...),
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -54,7 +53,7 @@ type visit struct {
 func (h *handler[T]) Reconcile(ctx context.Context, object T) (time.Duration, error) {
 	key := client.ObjectKeyFromObject(object)
 	if found, ok := h.tasks.Take(key); ok {
-		h.record(ctx, object, found)
+		h.record(object, found)
 	}
 	if elapsed, running := h.tasks.Running(key); running {
 		return h.progress(object, elapsed), nil
@@ -153,14 +152,14 @@ func (h *handler[T]) start(object T, choices []Choice) {
 	})
 }
 
-// record writes what a poll found into the status, and plans the next one.
-func (h *handler[T]) record(ctx context.Context, object T, found polled) {
-	key := client.ObjectKeyFromObject(object)
-	h.schedule(key, object, found.err)
-	if IsPending(found.err) {
+// record writes what a poll found into the status, and plans the next one. A poll of an older spec tells nothing: the next
+// one is due already.
+func (h *handler[T]) record(object T, found polled) {
+	h.schedule(client.ObjectKeyFromObject(object), object, found.err)
+	if IsPending(found.err) || found.generation != object.GetGeneration() {
 		return
 	}
-	before, had := status.Message(object), object.GetArtifact()
+	before := status.Message(object)
 	object.Request().LastHandledReconcileAt = found.request
 	if found.err != nil {
 		status.SourceFailed(object, failureOf(found.err), h.now())
@@ -168,29 +167,9 @@ func (h *handler[T]) record(ctx context.Context, object T, found polled) {
 		setChart(object, found.chart)
 		status.SourceReady(object, found.artifact, found.message, h.now())
 	}
-	if object.GetGeneration() != found.generation {
-		object.SetObservedGeneration(found.generation)
-	}
 	if message := status.Message(object); message != before {
 		h.tellEvent(object, found.err, message)
 	}
-	if message := status.Message(object); message != before || had != object.GetArtifact() && !had.HasRevision(found.artifact.Revision, found.artifact.Digest) {
-		if choices, err := h.choices(ctx, h.choiceOf(object)); err == nil {
-			h.catalog.Tell(ctx, unanswered(h.catalog, object, choices)...)
-		}
-	}
-}
-
-// unanswered keeps the choices that are affected by what a source says of itself: those that stand for the source itself,
-// and those that have no answer but the source's failure. The others are told by the poll when their answer changes.
-func unanswered(catalog *Catalog, object sourceObject, choices []Choice) []Choice {
-	return slices.DeleteFunc(choices, func(choice Choice) bool {
-		if choice.Chart == "" {
-			return false
-		}
-		_, ok := catalog.pick(choice, object)
-		return ok
-	})
 }
 
 func (h *handler[T]) tellEvent(object T, failed error, message string) {

@@ -82,6 +82,13 @@ func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() 
 	if kind == v1beta1.HelmChartKind {
 		// A HelmChart asks upstream for nothing itself: it looks again when the answer to its choice changes.
 		s.catalog.Subscribe(wakeCharts(s.manager.GetClient(), h, waker))
+		controller.Watches = Watches(func(ctx context.Context, source Choice) []types.NamespacedName {
+			keys := chartsOf(ctx, s.manager.GetClient(), source)
+			for _, key := range keys {
+				h.expire(key)
+			}
+			return keys
+		})
 	} else {
 		controller.Watches = []loop.Watch{{Object: &corev1.Secret{}, MetadataOnly: true, Affects: bySecret(s.manager.GetClient(), kind)}}
 	}
@@ -91,16 +98,24 @@ func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() 
 // wakeCharts has the HelmCharts look again that made a choice.
 func wakeCharts[T sourceObject](reader client.Reader, h *handler[T], waker *loop.Waker) func(context.Context, Choice) {
 	return func(ctx context.Context, choice Choice) {
-		charts := &v1beta1.HelmChartList{}
-		if err := reader.List(ctx, charts, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
-			return // the cache answers; it fails only while the process stops
-		}
-		for i := range charts.Items {
-			key := client.ObjectKeyFromObject(&charts.Items[i])
+		for _, key := range chartsOf(ctx, reader, choice) {
 			h.expire(key)
 			waker.Wake(key)
 		}
 	}
+}
+
+// chartsOf lists the HelmCharts that made a choice, or any of a source.
+func chartsOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
+	charts := &v1beta1.HelmChartList{}
+	if err := reader.List(ctx, charts, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
+		return nil // the cache answers; it fails only while the process stops
+	}
+	keys := make([]types.NamespacedName, len(charts.Items))
+	for i := range charts.Items {
+		keys[i] = client.ObjectKeyFromObject(&charts.Items[i])
+	}
+	return keys
 }
 
 // expire makes the next poll of a source due at once.
@@ -215,17 +230,17 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 	)
 }
 
-// ReleasesOf lists the releases that made a choice.
-func ReleasesOf(ctx context.Context, reader client.Reader, choice Choice) ([]types.NamespacedName, error) {
+// ReleasesOf lists the releases that made a choice, or any of a source.
+func ReleasesOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
 	releases := &v1beta1.HelmReleaseList{}
 	if err := reader.List(ctx, releases, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
-		return nil, fmt.Errorf("listing the releases of %s: %w", choice, err)
+		return nil // the cache answers; it fails only while the process stops
 	}
 	keys := make([]types.NamespacedName, len(releases.Items))
 	for i := range releases.Items {
 		keys[i] = client.ObjectKeyFromObject(&releases.Items[i])
 	}
-	return keys, nil
+	return keys
 }
 
 func firstError(steps ...func() error) error {

@@ -25,29 +25,25 @@ type Event struct {
 
 // Ready says that the object is what it asks to be.
 func Ready(object v1beta1.Conditioned, reason, message string, now time.Time) {
-	set(object, v1beta1.ReadyCondition, metav1.ConditionTrue, reason, message, now)
-	settle(object)
+	current(object, now).ready(reason, message)
 }
 
 // Progressing says that work is under way that will make the object ready.
 func Progressing(object v1beta1.Conditioned, message string, now time.Time) {
-	set(object, v1beta1.ReadyCondition, metav1.ConditionUnknown, v1beta1.ProgressingReason, message, now)
-	unset(object, v1beta1.StalledCondition)
-	set(object, v1beta1.ReconcilingCondition, metav1.ConditionTrue, v1beta1.ProgressingReason, message, now)
+	w := current(object, now)
+	w.set(v1beta1.ReadyCondition, metav1.ConditionUnknown, v1beta1.ProgressingReason, message)
+	w.unset(v1beta1.StalledCondition)
+	w.set(v1beta1.ReconcilingCondition, metav1.ConditionTrue, v1beta1.ProgressingReason, message)
 }
 
 // Retrying says that the object is not ready, why, and that this will be tried again without help.
 func Retrying(object v1beta1.Conditioned, reason, message string, now time.Time) {
-	set(object, v1beta1.ReadyCondition, metav1.ConditionFalse, reason, message, now)
-	unset(object, v1beta1.StalledCondition)
-	set(object, v1beta1.ReconcilingCondition, metav1.ConditionTrue, v1beta1.ProgressingWithRetryReason, message, now)
+	current(object, now).retrying(reason, message)
 }
 
 // Stalled says that the object is not ready and that only a change of it, or of what it names, can help.
 func Stalled(object v1beta1.Conditioned, reason, message string, now time.Time) {
-	set(object, v1beta1.ReadyCondition, metav1.ConditionFalse, reason, message, now)
-	unset(object, v1beta1.ReconcilingCondition)
-	set(object, v1beta1.StalledCondition, metav1.ConditionTrue, reason, message, now)
+	current(object, now).stalled(reason, message)
 }
 
 // IsTrue tells whether the object has the condition with status True.
@@ -69,26 +65,50 @@ func Message(object v1beta1.Conditioned) string {
 	return ""
 }
 
-// settle removes what is only there while an object is not ready.
-func settle(object v1beta1.Conditioned) {
-	unset(object, v1beta1.ReconcilingCondition)
-	unset(object, v1beta1.StalledCondition)
+// writer sets the conditions of one object at one time.
+type writer struct {
+	object v1beta1.Conditioned
+	// generation that the conditions are about; it is older than the object's when what is told was begun before a change.
+	generation int64
+	now        time.Time
 }
 
-func set(object v1beta1.Conditioned, kind string, value metav1.ConditionStatus, reason, message string, now time.Time) {
+func current(object v1beta1.Conditioned, now time.Time) writer {
+	return writer{object: object, generation: object.GetGeneration(), now: now}
+}
+
+func (w writer) ready(reason, message string) {
+	w.set(v1beta1.ReadyCondition, metav1.ConditionTrue, reason, message)
+	w.unset(v1beta1.ReconcilingCondition)
+	w.unset(v1beta1.StalledCondition)
+}
+
+func (w writer) retrying(reason, message string) {
+	w.set(v1beta1.ReadyCondition, metav1.ConditionFalse, reason, message)
+	w.unset(v1beta1.StalledCondition)
+	w.set(v1beta1.ReconcilingCondition, metav1.ConditionTrue, v1beta1.ProgressingWithRetryReason, message)
+}
+
+func (w writer) stalled(reason, message string) {
+	w.set(v1beta1.ReadyCondition, metav1.ConditionFalse, reason, message)
+	w.unset(v1beta1.ReconcilingCondition)
+	w.set(v1beta1.StalledCondition, metav1.ConditionTrue, reason, message)
+}
+
+func (w writer) set(kind string, value metav1.ConditionStatus, reason, message string) {
 	if len(message) > maxMessage {
 		message = strings.ToValidUTF8(message[:maxMessage-len("…")], "") + "…"
 	}
-	conditions := object.GetConditions()
+	conditions := w.object.GetConditions()
 	meta.SetStatusCondition(&conditions, metav1.Condition{
 		Type: kind, Status: value, Reason: reason, Message: message,
-		ObservedGeneration: object.GetGeneration(), LastTransitionTime: metav1.NewTime(now),
+		ObservedGeneration: w.generation, LastTransitionTime: metav1.NewTime(w.now),
 	})
-	object.SetConditions(conditions)
+	w.object.SetConditions(conditions)
 }
 
-func unset(object v1beta1.Conditioned, kind string) {
-	conditions := object.GetConditions()
+func (w writer) unset(kind string) {
+	conditions := w.object.GetConditions()
 	meta.RemoveStatusCondition(&conditions, kind)
-	object.SetConditions(conditions)
+	w.object.SetConditions(conditions)
 }

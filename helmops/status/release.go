@@ -66,7 +66,7 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 	if p.Reason == plan.ReasonWithdrawn {
 		message += "; " + p.Message
 	}
-	set(hr, v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, describe(*newest), now)
+	current(hr, now).set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, describe(*newest))
 	Ready(hr, reason, message, now)
 }
 
@@ -100,6 +100,7 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 func released(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	attempt(hr, o, now)
 	hr.Status.ObservedGeneration = o.Generation
+	w := writer{object: hr, generation: o.Generation, now: now}
 	if o.Failure == nil {
 		hr.Status.Failures, hr.Status.InstallFailures, hr.Status.UpgradeFailures = 0, 0, 0
 		reason := v1beta1.UpgradeSucceededReason
@@ -110,25 +111,25 @@ func released(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		if newest := hr.Status.Latest(); newest != nil {
 			message = describe(*newest)
 		}
-		set(hr, v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message, now)
-		Ready(hr, reason, message, now)
+		w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
+		w.ready(reason, message)
 		return Event{Reason: reason, Message: message}
 	}
 	count(hr, o)
 	message := fmt.Sprintf("%s of %s/%s to %s %s failed: %s", o.Step, o.Target.Namespace, o.Target.Name, o.Chart.Name,
 		o.Chart.Version, o.Failure.Message)
 	if o.Reached {
-		set(hr, v1beta1.ReleasedCondition, metav1.ConditionFalse, o.Failure.Reason, message, now)
+		w.set(v1beta1.ReleasedCondition, metav1.ConditionFalse, o.Failure.Reason, message)
 	} else {
 		message += "; nothing in the cluster was changed"
 	}
 	if o.Failure.Final {
 		message += "; it is tried again when the chart, the values or the spec change"
-		Stalled(hr, o.Failure.Reason, message, now)
+		w.stalled(o.Failure.Reason, message)
 	} else {
 		message += fmt.Sprintf("; attempt %d, the next one follows %s later, or at once when the chart, the values or the spec change",
 			hr.Status.Failures, plan.RetryDelay(hr.Status.Failures))
-		Retrying(hr, o.Failure.Reason, message, now)
+		w.retrying(o.Failure.Reason, message)
 	}
 	return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
 }

@@ -25,8 +25,8 @@ func SourceReady(source v1beta1.Source, artifact v1beta1.Artifact, message strin
 	}
 	source.SetArtifact(&artifact)
 	source.SetObservedGeneration(source.GetGeneration())
-	set(source, v1beta1.ArtifactInStorageCondition, metav1.ConditionTrue, v1beta1.SucceededReason,
-		"artifact "+artifact.Revision+" is in the cache", now)
+	current(source, now).set(v1beta1.ArtifactInStorageCondition, metav1.ConditionTrue, v1beta1.SucceededReason,
+		"artifact "+artifact.Revision+" is in the cache")
 	Ready(source, v1beta1.SucceededReason, message, now)
 }
 

@@ -52,15 +52,11 @@ func (t *table) readJSON(d *json.Decoder) error {
 			return array(d, func() error { return t.decodeJSON(d, chart) })
 		})
 	})
-	if err == nil {
-		if _, err = d.Token(); err == io.EOF {
-			err = nil
-		} else {
-			err = errUnusual
-		}
-	}
 	if err != nil {
-		return errUnusual
+		return errUnusual // what begins with a brace may be YAML
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return broken(nil, "the document is not an index: something follows its end")
 	}
 	if !found {
 		return noEntries()

@@ -13,6 +13,8 @@ import (
 const (
 	maxLine  = 1 << 20
 	maxEntry = 1 << 20
+	// longestValue is more than any value of a chart's key that means an empty list.
+	longestValue = 8
 )
 
 // scanner reads an index in block style, the one every tool writes, without holding more than one entry of it:
@@ -32,13 +34,18 @@ type scanner struct {
 	chart            string
 	keys             int // indentation of the charts' names, -1 before the first
 	dashes           int // indentation of the chart's dashes, -1 before the first
-	entry            []line
-	size             int
+
+	open    bool         // an entry has begun
+	fields  int          // indentation of its keys, -1 before the first
+	keeping bool         // the current key is wanted
+	wanted  bytes.Buffer // the lines of wanted keys
+	size    int          // of the entry so far
 }
 
+// line is one line of the document; its text is only valid until the next one is read.
 type line struct {
 	indent int
-	text   string // without the indentation
+	text   []byte // without the indentation
 }
 
 func newScanner(r *bufio.Reader, t *table) *scanner {
@@ -68,30 +75,30 @@ func (s *scanner) run() error {
 }
 
 // next reads a line without its end.
-func (s *scanner) next() (string, error) {
+func (s *scanner) next() ([]byte, error) {
 	var long []byte
 	for {
 		part, more, err := s.r.ReadLine()
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if !more && long == nil {
-			return string(bytes.TrimRight(part, "\r")), nil
+			return bytes.TrimRight(part, "\r"), nil
 		}
 		if long = append(long, part...); len(long) > maxLine {
-			return "", errUnusual
+			return nil, errUnusual
 		}
 		if !more {
-			return string(bytes.TrimRight(long, "\r")), nil
+			return bytes.TrimRight(long, "\r"), nil
 		}
 	}
 }
 
-func (s *scanner) line(text string) error {
-	body := strings.TrimLeft(text, " ")
+func (s *scanner) line(text []byte) error {
+	body := bytes.TrimLeft(text, " ")
 	l := line{indent: len(text) - len(body), text: body}
 	switch {
-	case body == "":
+	case len(body) == 0:
 		return s.keep(l)
 	case body[0] == '\t':
 		return errUnusual
@@ -99,7 +106,7 @@ func (s *scanner) line(text string) error {
 		return s.topLevel(body)
 	case !s.inEntries:
 		return nil
-	case s.dashes >= 0 && l.indent > s.dashes && len(s.entry) > 0:
+	case s.open && l.indent > s.dashes:
 		return s.keep(l)
 	case body[0] == '#':
 		return nil
@@ -111,8 +118,8 @@ func (s *scanner) line(text string) error {
 }
 
 // topLevel sees a key of the document itself.
-func (s *scanner) topLevel(body string) error {
-	if body == "---" && !s.found {
+func (s *scanner) topLevel(body []byte) error {
+	if string(body) == "---" && !s.found {
 		return nil
 	}
 	if err := s.flush(); err != nil {
@@ -159,114 +166,109 @@ func (s *scanner) startEntry(l line) error {
 		return errUnusual
 	}
 	// What follows the dash is the first line of the entry, indented by its place.
-	rest := strings.TrimLeft(l.text[1:], " ")
+	rest := bytes.TrimLeft(l.text[1:], " ")
+	if len(rest) == 0 {
+		return errUnusual
+	}
+	s.open, s.fields = true, -1
 	return s.keep(line{indent: l.indent + len(l.text) - len(rest), text: rest})
 }
 
+// keep takes the next line of an entry, and holds it when its key is wanted. A line that is deeper than the keys, or a
+// dash at their place, belongs to the key above it.
 func (s *scanner) keep(l line) error {
-	if l.text == "" && len(s.entry) == 0 {
+	if !s.open {
 		return nil // an empty line matters only inside a text
 	}
 	if s.size += l.indent + len(l.text) + 1; s.size > maxEntry {
 		return errUnusual
 	}
-	s.entry = append(s.entry, l)
+	if len(l.text) > 0 {
+		if s.fields < 0 {
+			s.fields = l.indent
+		}
+		switch {
+		case l.indent < s.fields:
+			return errUnusual
+		case l.indent == s.fields && l.text[0] != '-' && l.text[0] != '#':
+			name, _, ok := key(l.text)
+			if !ok {
+				return errUnusual
+			}
+			s.keeping = isWanted(name)
+		}
+	}
+	if s.keeping {
+		for range l.indent - s.fields {
+			s.wanted.WriteByte(' ')
+		}
+		s.wanted.Write(l.text)
+		s.wanted.WriteByte('\n')
+	}
 	return nil
+}
+
+func isWanted(field string) bool {
+	switch field {
+	case "name", "version", "digest", "kubeVersion", "appVersion", "urls":
+		return true
+	}
+	return false
 }
 
 // flush decodes the entry that has been gathered.
 func (s *scanner) flush() error {
-	defer func() { s.entry, s.size = s.entry[:0], 0 }()
-	text, ok := wanted(s.entry)
-	if !ok {
-		return errUnusual
-	}
-	if text == "" {
-		if len(s.entry) > 0 {
-			s.table.skipped++
-		}
+	if !s.open {
 		return nil
 	}
+	defer func() {
+		s.open, s.keeping, s.size = false, false, 0
+		s.wanted.Reset()
+	}()
 	var raw rawEntry
-	if err := yaml.Unmarshal([]byte(text), &raw); err != nil {
+	if err := yaml.Unmarshal(s.wanted.Bytes(), &raw); err != nil {
 		if wrong := (*yaml.TypeError)(nil); !errors.As(err, &wrong) {
 			return errUnusual
 		}
-		s.table.skipped++
-		return nil
+		raw = rawEntry{} // not what it should be, which add counts
 	}
 	s.table.add(s.chart, raw)
 	return nil
 }
 
-// wanted joins the lines of the keys that are read. A line that is deeper than the keys, or a dash at their place,
-// belongs to the key above it.
-func wanted(lines []line) (string, bool) {
-	var b strings.Builder
-	indent, keeping := -1, false
-	for _, l := range lines {
-		switch {
-		case l.text == "":
-			if keeping {
-				b.WriteByte('\n')
-			}
-			continue
-		case indent < 0:
-			indent = l.indent
-		case l.indent < indent:
-			return "", false
-		}
-		if l.indent == indent && l.text[0] != '-' && l.text[0] != '#' {
-			name, _, ok := key(l.text)
-			if !ok {
-				return "", false
-			}
-			switch name {
-			case "name", "version", "digest", "kubeVersion", "appVersion", "urls":
-				keeping = true
-			default:
-				keeping = false
-			}
-		}
-		if keeping {
-			b.WriteString(strings.Repeat(" ", l.indent-indent))
-			b.WriteString(l.text)
-			b.WriteByte('\n')
-		}
-	}
-	return b.String(), true
-}
-
 // key splits "name: value" with a plain or quoted name; a comment is no value.
-func key(text string) (name, value string, ok bool) {
-	if text[0] == '"' || text[0] == '\'' {
-		end := strings.IndexByte(text[1:], text[0])
+func key(text []byte) (name, value string, ok bool) {
+	var raw, rest []byte
+	if quote := text[0]; quote == '"' || quote == '\'' {
+		end := bytes.IndexByte(text[1:], quote)
 		if end < 0 {
 			return "", "", false
 		}
-		name, text = text[1:end+1], text[end+2:]
-		if strings.ContainsAny(name, `\`) || !strings.HasPrefix(text, ":") {
+		raw, rest = text[1:end+1], text[end+2:]
+		if bytes.IndexByte(raw, '\\') >= 0 || len(rest) == 0 || rest[0] != ':' {
 			return "", "", false
 		}
-		text = text[1:]
+		rest = rest[1:]
 	} else {
-		if strings.ContainsRune("?&*!|>%@`{}[],-", rune(text[0])) {
+		if strings.IndexByte("?&*!|>%@`{}[],-", quote) >= 0 {
 			return "", "", false
 		}
 		var found bool
-		if name, text, found = strings.Cut(text, ":"); !found {
+		if raw, rest, found = bytes.Cut(text, []byte(":")); !found {
 			return "", "", false
 		}
-		name = strings.TrimRight(name, " ")
+		raw = bytes.TrimRight(raw, " ")
 	}
-	if text != "" && text[0] != ' ' {
+	if len(raw) == 0 || len(rest) > 0 && rest[0] != ' ' {
 		return "", "", false
 	}
-	value = strings.TrimSpace(text)
-	if strings.HasPrefix(value, "#") {
-		value = ""
+	if rest = bytes.TrimSpace(rest); len(rest) > 0 && rest[0] == '#' {
+		rest = nil
 	}
-	return name, value, name != ""
+	if len(rest) > longestValue {
+		rest = rest[:longestValue] // enough to tell it from the few short ones that mean nothing
+	}
+	return string(raw), string(rest), true
 }
 
 // readWhole decodes a document of any layout in one piece, which is affordable for a small one only.
@@ -276,15 +278,15 @@ func (t *table) readWhole(in *input) error {
 		return broken(nil, "the index is laid out in an unusual way, and too large to be read in one piece")
 	}
 	var doc struct {
-		Entries *yaml.Node `yaml:"entries"`
+		Entries yaml.Node `yaml:"entries"`
 	}
 	if err := yaml.Unmarshal(content, &doc); err != nil {
 		return broken(nil, "the document is not an index: it is neither YAML nor JSON with entries")
 	}
-	if doc.Entries == nil {
+	if doc.Entries.IsZero() {
 		return noEntries()
 	}
-	entries := target(doc.Entries)
+	entries := target(&doc.Entries)
 	if entries.Kind != yaml.MappingNode {
 		if entries.Tag == "!!null" {
 			return nil

@@ -107,11 +107,11 @@ func (s *show) declare(ctx context.Context) error {
 			URL: "oci://" + s.upstream.registry + "/charts", Type: v1beta1.HelmRepositoryTypeOCI, Insecure: true, Interval: often,
 		}},
 		&v1beta1.HelmRelease{ObjectMeta: meta("lighthouse"), Spec: v1beta1.HelmReleaseSpec{
-			Chart: template("charts/beacon", "", v1beta1.GitRepositoryKind, "fleet"),
+			Chart:  template("charts/beacon", "", v1beta1.GitRepositoryKind, "fleet"),
 			Values: &runtime.RawExtension{Raw: []byte(`{"message":"from Git"}`)},
 		}},
 		&v1beta1.HelmRelease{ObjectMeta: meta("beacon"), Spec: v1beta1.HelmReleaseSpec{
-			Chart: template("beacon", ">=1.0.0 <2.0.0", v1beta1.HelmRepositoryKind, "charts"),
+			Chart:  template("beacon", ">=1.0.0 <2.0.0", v1beta1.HelmRepositoryKind, "charts"),
 			Values: &runtime.RawExtension{Raw: []byte(`{"message":"from the registry","replicaCount":2}`)},
 		}},
 	)

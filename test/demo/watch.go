@@ -105,4 +105,3 @@ func (l *liveLine) end() {
 		l.shown = false
 	}
 }
-

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -164,11 +165,12 @@ func (c *Cluster) Apply(ctx context.Context, objects ...client.Object) error {
 			return err
 		}
 		delete(content, "status")
-		document, err := yaml.Marshal(content)
-		if err != nil {
-			return err
+		metadata, _ := content["metadata"].(map[string]any)
+		for _, field := range []string{"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "finalizers"} {
+			delete(metadata, field) // what the API server and the controller keep
 		}
-		if document, err = yaml.YAMLToJSON(document); err != nil {
+		document, err := json.Marshal(content)
+		if err != nil {
 			return err
 		}
 		force, strict := true, metav1.FieldValidationStrict

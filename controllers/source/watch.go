@@ -1,0 +1,68 @@
+package source
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
+)
+
+// Watches returns the watches of a controller whose objects refer to sources; users lists those that refer to a source. A
+// new chart from a HelmRepository or GitRepository is told by the catalog, to those whose choice it is; the watches are for
+// what a source says of itself.
+func Watches(users func(context.Context, Choice) []types.NamespacedName) []loop.Watch {
+	var watches []loop.Watch
+	for _, kind := range []string{
+		v1beta1.GitRepositoryKind, v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind, v1beta1.HelmChartKind,
+	} {
+		watches = append(watches, loop.Watch{Object: newSource(kind), When: saysNews(), Affects: func(ctx context.Context, o client.Object) []reconcile.Request {
+			var requests []reconcile.Request
+			for _, key := range users(ctx, Choice{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}) {
+				requests = append(requests, reconcile.Request{NamespacedName: key})
+			}
+			return requests
+		}})
+	}
+	return watches
+}
+
+// saysNews lets the events through after which who refers to a source may decide otherwise: it came or went, is ready or
+// not for another reason, or stands for another chart.
+func saysNews() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(sourceObject)
+		after, also := e.ObjectNew.(sourceObject)
+		if !ok || !also {
+			return false
+		}
+		return readiness(before) != readiness(after) || before.IsSuspended() != after.IsSuspended() ||
+			!equality.Semantic.DeepEqual(chartOf(before), chartOf(after))
+	}, GenericFunc: func(event.GenericEvent) bool { return false }}
+}
+
+func readiness(source sourceObject) string {
+	ready := meta.FindStatusCondition(source.GetConditions(), v1beta1.ReadyCondition)
+	if ready == nil {
+		return ""
+	}
+	return string(ready.Status) + " " + ready.Reason
+}
+
+// chartOf is the chart that a source stands for; nil when it does not stand for one.
+func chartOf(source sourceObject) *v1beta1.ChartRevision {
+	switch object := source.(type) {
+	case *v1beta1.OCIRepository:
+		return object.Status.Chart
+	case *v1beta1.HelmChart:
+		return object.Status.Chart
+	}
+	return nil
+}
