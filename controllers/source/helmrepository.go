@@ -36,6 +36,7 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	s := newShelf(repository.Spec.URL)
 	artifact, err := c.fetchIndex(ctx, remote, before, s)
 	if err != nil {
+		c.restoreIndex(ctx, key, repository, before, choices)
 		return polled{err: err}
 	}
 	for _, choice := range choices {
@@ -76,6 +77,27 @@ func (c *Catalog) fetchIndex(ctx context.Context, remote *helmrepo.Repository, b
 		size, err = c.store.Size(digest)
 	}
 	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
+}
+
+// restoreIndex puts the index that an earlier process left in the store on the shelf, so that choices can be answered from it
+// while upstream is away.
+func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1beta1.HelmRepository, before *shelf, choices []Choice) {
+	if before.index != nil || before.Digest == "" {
+		return
+	}
+	index, err := c.parseIndex(before.Digest)
+	if err != nil {
+		return // it is gone; there is nothing to answer from until upstream is back
+	}
+	before.index = index
+	for _, choice := range choices {
+		if _, known := before.Picks[choice.String()]; !known {
+			before.Picks[choice.String()] = pickFromIndex(index, choice)
+		}
+	}
+	if _, err := c.put(key, repository, before, choices); err == nil {
+		c.Tell(ctx, choices...)
+	}
 }
 
 func (c *Catalog) parseIndex(digest string) (*helmrepo.Index, error) {

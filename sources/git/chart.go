@@ -158,12 +158,7 @@ func (p *packing) notFound() error {
 	if len(p.files) > 0 {
 		missing = fmt.Sprintf("the directory %.200q has no %s", p.shown(), chartFile)
 	}
-	var charts []string
-	for _, name := range p.archive.layout.names {
-		if path.Base(name) == chartFile {
-			charts = append(charts, path.Dir(name))
-		}
-	}
+	charts := p.archive.layout.charts()
 	switch {
 	case len(charts) == 0:
 		missing += "; no directory has one"

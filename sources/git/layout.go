@@ -81,6 +81,28 @@ func (l layout) below(dir string) []string {
 	return found
 }
 
+// charts returns the directories that hold a Chart.yaml, sorted, without those that are another chart's dependencies.
+func (l layout) charts() []string {
+	var all []string
+	for _, name := range l.names {
+		if path.Base(name) == chartFile {
+			all = append(all, path.Dir(name))
+		}
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Clone(all), func(dir string) bool {
+		for i := range dir {
+			if !strings.HasPrefix(dir[i:], "/charts/") {
+				continue
+			}
+			if _, ok := slices.BinarySearch(all, dir[:i]); ok {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // The extra field of a gzip header is a list of two letters, a length and a text; other readers pass over it.
 const (
 	extraID    = "FL"

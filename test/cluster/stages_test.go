@@ -219,7 +219,8 @@ func TestLivePodFollowsItsAnnotations(t *testing.T) {
 	play := newPlayer(t, 0)
 	pod := scheduledPod()
 	play.settle(t, pod)
-	started := pod.Status.ContainerStatuses[0].State.Running.StartedAt
+	// On the wire times have whole seconds.
+	started := pod.Status.ContainerStatuses[0].State.Running.StartedAt.Rfc3339Copy()
 	for _, turn := range []struct{ ready, waiting, look string }{
 		{"false", "", "Running ready=False running"},
 		{"true", "", "Running ready=True running"},
@@ -241,7 +242,7 @@ func TestLivePodFollowsItsAnnotations(t *testing.T) {
 			t.Errorf("ready=%q waiting=%q looks %q, want %q", turn.ready, turn.waiting, got, turn.look)
 		}
 		if running := pod.Status.ContainerStatuses[0].State.Running; turn.waiting == "" && running != nil &&
-			pod.Status.ContainerStatuses[0].RestartCount == 0 && !running.StartedAt.Equal(&started) {
+			pod.Status.ContainerStatuses[0].RestartCount == 0 && running.StartedAt.Rfc3339Copy() != started {
 			t.Error("a flip of readiness restarted the container")
 		}
 		if pod.Status.PodIP != "10.244.0.7" || len(pod.Status.PodIPs) != 1 {

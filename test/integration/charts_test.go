@@ -96,3 +96,5 @@ func gitTree(name, version string, more map[string]string) map[string]string {
 	}
 	return tree
 }
+
+func chartOptions() upstream.ChartOptions { return upstream.ChartOptions{} }

@@ -1,0 +1,475 @@
+package oci
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/store"
+	"fairlead.dev/fairlead/test/upstream"
+)
+
+func serve(t *testing.T, o upstream.Options) *upstream.RegistryServer {
+	t.Helper()
+	server, err := upstream.Registry(t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	return server
+}
+
+func push(t *testing.T, server *upstream.RegistryServer, version string) (digest string, archive []byte) {
+	t.Helper()
+	archive, err := upstream.BuildChart(map[string]string{
+		"Chart.yaml": "apiVersion: v2\nname: app\nversion: " + version + "\nkubeVersion: '>=1.20.0-0'\nappVersion: \"7\"\ndeprecated: true\n",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err = server.PushChart(t.Context(), "charts", archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest, archive
+}
+
+func open(t *testing.T, server *upstream.RegistryServer, change func(*Options)) *Repository {
+	t.Helper()
+	o := Options{Repository: server.Host() + "/charts/app", PlainHTTP: true}
+	if change != nil {
+		change(&o)
+	}
+	r, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func wantFailure(t *testing.T, err error, reason string, says ...string) *sources.Error {
+	t.Helper()
+	var e *sources.Error
+	if !errors.As(err, &e) || e.Reason() != reason {
+		t.Fatalf("got %v, want reason %s", err, reason)
+	}
+	for _, text := range says {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("the message does not say %q: %s", text, err)
+		}
+	}
+	return e
+}
+
+func TestAChartIsFoundAndFetched(t *testing.T) {
+	server := serve(t, upstream.Options{Username: "u", Password: "p"})
+	for _, version := range []string{"1.0.0", "1.2.0", "1.10.0", "2.0.0-rc.1"} {
+		push(t, server, version)
+	}
+	want, archive := push(t, server, "1.10.1+build.7")
+	server.Forget()
+
+	r := open(t, server, func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: "p"} })
+	tags, err := r.Tags(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, skipped := sources.ParseVersions(tags)
+	chosen, err := sources.Select(versions, sources.Choice{Constraint: "^1.0.0"})
+	if err != nil || chosen.Tag != "1.10.1_build.7" || skipped != 0 {
+		t.Fatalf("chose %q of %v, %v", chosen.Tag, tags, err)
+	}
+	digest, err := r.Resolve(t.Context(), "1.10.1+build.7")
+	if err != nil || digest != want {
+		t.Fatalf("resolved %s, %v; want %s", digest, err, want)
+	}
+	chart, err := r.Chart(t.Context(), digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantChart := Chart{
+		ChartRevision: v1beta1.ChartRevision{Name: "app", Version: "1.10.1+build.7", Digest: want},
+		Archive:       chart.Archive, Size: int64(len(archive)), KubeVersion: ">=1.20.0-0", AppVersion: "7", Deprecated: true,
+	}
+	if diff := cmp.Diff(wantChart, chart); diff != "" {
+		t.Errorf("chart (-want +got):\n%s", diff)
+	}
+	s, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, _, err := s.Put(t.Context(), chart.Archive, func(w io.Writer) error { return r.FetchArchive(t.Context(), chart, w) }); err != nil {
+		t.Fatal(err)
+	}
+	// One request to be asked for credentials, then the tag list, the manifest, the config and the archive.
+	if diff := cmp.Diff(map[string]int{"GET": 5, "HEAD": 1}, server.Requests()); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestTagsOfManyPages(t *testing.T) {
+	pages := 0
+	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/tags/list") {
+			return false
+		}
+		pages++
+		if pages < 4 {
+			w.Header().Set("Link", fmt.Sprintf(`</v2/charts/app/tags/list?page=%d>; rel="next"`, pages))
+		}
+		_, _ = fmt.Fprintf(w, `{"tags":["%d.0.0"]}`, pages)
+		return true
+	}})
+	tags, err := open(t, server, nil).Tags(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"1.0.0", "2.0.0", "3.0.0", "4.0.0"}, tags); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	pages = 0
+	_, err = open(t, server, func(o *Options) { o.Limits.Tags = 2 }).Tags(t.Context())
+	wantFailure(t, err, v1beta1.InvalidContentReason, "more than 2")
+	if pages != 3 {
+		t.Errorf("%d pages were read", pages)
+	}
+}
+
+func TestFailuresOfARegistry(t *testing.T) {
+	private := upstream.Options{Username: "u", Password: "p"}
+	answer := func(code int, header, value string) upstream.Options {
+		return upstream.Options{Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set(header, value)
+			w.WriteHeader(code)
+			return true
+		}}
+	}
+	tests := []struct {
+		name     string
+		server   upstream.Options
+		change   func(*Options)
+		reason   string
+		after    time.Duration
+		requests int // for one tag list; 0 does not count
+		says     []string
+	}{
+		{name: "no credentials", server: private, reason: v1beta1.AuthenticationFailedReason, requests: 1, says: []string{"/charts/app", "wants credentials"}},
+		{name: "wrong credentials", server: private, change: func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: "hunter2"} }, reason: v1beta1.AuthenticationFailedReason, requests: 2, says: []string{"/charts/app", "401"}},
+		{name: "an unknown repository", change: func(o *Options) { o.Repository += "-other" }, reason: v1beta1.NotFoundReason, says: []string{"/charts/app-other", "not known to registry"}},
+		{name: "a registry that asks for a pause", server: answer(429, "Retry-After", "21"), reason: v1beta1.FetchFailedReason, after: 21 * time.Second, requests: 1, says: []string{"429"}},
+		{name: "a registry that is busy is asked three times", server: answer(503, "X", ""), reason: v1beta1.FetchFailedReason, requests: 3, says: []string{"503"}},
+		{name: "a redirect to a metadata service", server: answer(302, "Location", "http://169.254.169.254/latest"), reason: v1beta1.URLInvalidReason, requests: 1, says: []string{"refused"}},
+		{name: "a token service at a metadata service", server: answer(401, "WWW-Authenticate", `Bearer realm="http://169.254.169.254/token",service="x"`), reason: v1beta1.FetchFailedReason, requests: 1, says: []string{"169.254.0.0/16"}},
+		{name: "HTTPS that is not spoken", change: func(o *Options) { o.PlainHTTP = false }, reason: v1beta1.FetchFailedReason, says: []string{"HTTP response to HTTPS client"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			server := serve(t, test.server)
+			_, err := open(t, server, test.change).Tags(t.Context())
+			e := wantFailure(t, err, test.reason, test.says...)
+			if e.RetryAfter() != test.after || !e.Retryable() || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("retry after %s, retryable %v: %v", e.RetryAfter(), e.Retryable(), err)
+			}
+			if n := len(server.Seen()); test.requests != 0 && n != test.requests {
+				t.Errorf("%d requests, want %d: %v", n, test.requests, server.Seen())
+			}
+		})
+	}
+}
+
+func TestATokenServiceOnLoopback(t *testing.T) {
+	var server *upstream.RegistryServer
+	server = serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case r.URL.Path == "/token":
+			if user, password, _ := r.BasicAuth(); user != "u" || password != "p" || r.URL.Query().Get("scope") != "repository:charts/app:pull" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return true
+			}
+			_, _ = io.WriteString(w, `{"token":"t0ken"}`)
+			return true
+		case r.Header.Get("Authorization") != "Bearer t0ken":
+			w.Header().Set("WWW-Authenticate", `Bearer realm="http://localhost:`+portOf(server.Host())+`/token",service="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return true
+		}
+		return false
+	}})
+	pushed := func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: "p"} }
+	r := open(t, server, pushed)
+	_, err := r.Resolve(t.Context(), "1.0.0")
+	wantFailure(t, err, v1beta1.NotFoundReason)
+	if _, err = r.Resolve(t.Context(), "1.0.0"); !slices.Equal(server.Seen(), []string{
+		"HEAD /v2/charts/app/manifests/1.0.0", "GET /token", "HEAD /v2/charts/app/manifests/1.0.0",
+		"HEAD /v2/charts/app/manifests/1.0.0", // the token is kept
+	}) {
+		t.Errorf("requests %v, %v", server.Seen(), err)
+	}
+	_, err = open(t, server, nil).Resolve(t.Context(), "1.0.0")
+	wantFailure(t, err, v1beta1.AuthenticationFailedReason)
+}
+
+func portOf(host string) string { return host[strings.LastIndexByte(host, ':')+1:] }
+
+func TestResolve(t *testing.T) {
+	noHead := false
+	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+		if noHead && r.Method == http.MethodHead {
+			w.WriteHeader(http.StatusOK) // neither digest nor length
+			return true
+		}
+		return false
+	}})
+	want, _ := push(t, server, "1.0.0")
+	r := open(t, server, nil)
+	for _, noHead = range []bool{false, true} {
+		for _, ref := range []string{"1.0.0", want} {
+			if got, err := r.Resolve(t.Context(), ref); err != nil || got != want {
+				t.Errorf("%s, without HEAD %v: %s, %v", ref, noHead, got, err)
+			}
+		}
+		_, err := r.Resolve(t.Context(), "sha256:"+strings.Repeat("0", 64))
+		if !noHead {
+			wantFailure(t, err, v1beta1.NotFoundReason)
+		}
+	}
+	for _, ref := range []string{"", "a b", "-x", "sha256:abc", strings.Repeat("x", 200)} {
+		_, err := r.Resolve(t.Context(), ref)
+		if e := wantFailure(t, err, v1beta1.InvalidReferenceReason); e.Retryable() {
+			t.Errorf("%q can be tried again", ref)
+		}
+	}
+}
+
+func TestRepositoriesThatCannotBeUsed(t *testing.T) {
+	for _, name := range []string{"", "host", "oci://host/x", "host/x:1.0.0", "host/x@sha256:" + strings.Repeat("0", 64), "host/UPPER", "u:hunter2@host/x", "169.254.169.254/x", "host/../x"} {
+		_, err := New(Options{Repository: name})
+		if e := wantFailure(t, err, v1beta1.URLInvalidReason); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// pushed is what TestManifests puts into a registry: a manifest made of parts of a chart.
+type pushed struct {
+	server                *upstream.RegistryServer
+	chart                 ocispec.Manifest
+	chartDescriptor, blob ocispec.Descriptor
+}
+
+func manifests(t *testing.T) pushed {
+	t.Helper()
+	p := pushed{server: serve(t, upstream.Options{})}
+	digest, _ := push(t, p.server, "1.0.0")
+	repo, err := p.server.Repository("charts/app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, body, err := repo.Manifests().FetchReference(t.Context(), digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(&p.chart); err != nil {
+		t.Fatal(err)
+	}
+	p.chartDescriptor = d
+	if p.blob, err = upstream.PushBlob(t.Context(), repo, "application/vnd.cncf.helm.chart.provenance.v1.prov", []byte("signature")); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p pushed) put(t *testing.T, mediaType string, m any) string {
+	t.Helper()
+	repo, err := p.server.Repository("charts/app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := upstream.PushManifest(t.Context(), repo, mediaType, "other", m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Digest.String()
+}
+
+func index(children ...ocispec.Descriptor) ocispec.Index {
+	return ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: children}
+}
+
+func TestManifests(t *testing.T) {
+	p := manifests(t)
+	image := p.chart
+	image.Config = p.blob
+	image.Config.MediaType = "application/vnd.oci.image.config.v1+json"
+	imageDescriptor := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: "", Size: 0}
+	imageDigest := p.put(t, ocispec.MediaTypeImageManifest, image)
+	raw, err := json.Marshal(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	imageDescriptor.Digest, imageDescriptor.Size = p.blob.Digest.Algorithm().FromBytes(raw), int64(len(raw))
+
+	with := func(change func(m *ocispec.Manifest)) any {
+		m := p.chart
+		m.Layers = slices.Clone(m.Layers)
+		change(&m)
+		return m
+	}
+	typed := p.chartDescriptor
+	typed.ArtifactType = ConfigMediaType
+	tests := []struct {
+		name      string
+		mediaType string // of a manifest when ""
+		content   any
+		limits    Limits
+		says      string // of the failure, "" for a chart
+	}{
+		{name: "the chart is found behind its signature", content: with(func(m *ocispec.Manifest) { m.Layers = []ocispec.Descriptor{p.blob, m.Layers[0]} })},
+		{name: "the first charts' media type is known", content: with(func(m *ocispec.Manifest) { m.Layers[0].MediaType = LegacyChartMediaType })},
+		{name: "an index that names its chart is followed", mediaType: ocispec.MediaTypeImageIndex, content: index(imageDescriptor, typed)},
+		{name: "an index that does not say what is in it is looked into", mediaType: ocispec.MediaTypeImageIndex, content: index(imageDescriptor, p.chartDescriptor)},
+		{name: "an index without a chart is none", mediaType: ocispec.MediaTypeImageIndex, content: index(imageDescriptor), says: "not a helm chart: it is an index with 0 charts"},
+		{name: "an index with two charts is none", mediaType: ocispec.MediaTypeImageIndex, content: index(typed, typed), says: "not a helm chart: it is an index of 2 manifests"},
+		{name: "an index of nothing is none", mediaType: ocispec.MediaTypeImageIndex, content: index(), says: "not a helm chart"},
+		{name: "an image is no chart", content: image, says: `not a helm chart: its config is "application/vnd.oci.image.config.v1+json"`},
+		{name: "a chart without an archive is none", content: with(func(m *ocispec.Manifest) { m.Layers = []ocispec.Descriptor{p.blob} }), says: "it has no layer of type"},
+		{name: "a chart with two archives is none", content: with(func(m *ocispec.Manifest) { m.Layers = append(m.Layers, m.Layers[0]) }), says: "it has 2 chart archives"},
+		{name: "an archive above the limit is refused before it is fetched", content: p.chart, limits: Limits{Chart: 10}, says: "more than the 10 that are allowed"},
+		{name: "a manifest above the limit is refused", content: p.chart, limits: Limits{Manifest: 10}, says: "10 bytes that are allowed"},
+		{name: "a config that is no chart's", content: with(func(m *ocispec.Manifest) { m.Config = p.blob; m.Config.MediaType = ConfigMediaType }), says: "its config is not a chart's"},
+		{name: "a config of another size than it has", content: with(func(m *ocispec.Manifest) { m.Config.Size++ }), says: "Content-Length"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if test.mediaType == "" {
+				test.mediaType = ocispec.MediaTypeImageManifest
+			}
+			digest := p.put(t, test.mediaType, test.content)
+			r := open(t, p.server, func(o *Options) { o.Limits = test.limits })
+			chart, err := r.Chart(t.Context(), digest)
+			if test.says != "" {
+				if err == nil || !strings.Contains(err.Error(), test.says) {
+					t.Fatalf("got %+v, %v", chart, err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if chart.Name != "app" || chart.Version != "1.0.0" || chart.Digest != digest || chart.Archive != p.chart.Layers[0].Digest.String() {
+				t.Errorf("got %+v", chart)
+			}
+		})
+	}
+	_, err = open(t, p.server, nil).Chart(t.Context(), imageDigest)
+	wantFailure(t, err, v1beta1.InvalidContentReason)
+	_, err = open(t, p.server, nil).Chart(t.Context(), "latest")
+	wantFailure(t, err, v1beta1.InvalidReferenceReason)
+}
+
+func TestContentThatIsNotWhatItsDigestSays(t *testing.T) {
+	spoil := ""
+	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+		if spoil == "" || !strings.Contains(r.URL.Path, spoil) {
+			return false
+		}
+		_, _ = w.Write(bytes.Repeat([]byte("x"), 1000))
+		return true
+	}})
+	digest, archive := push(t, server, "1.0.0")
+	r := open(t, server, nil)
+	chart, err := r.Chart(t.Context(), digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil = "/manifests/"
+	_, err = r.Chart(t.Context(), digest)
+	wantFailure(t, err, v1beta1.InvalidContentReason, "the manifest has the digest sha256:")
+	spoil = "/blobs/"
+	longer := chart
+	longer.Size = 1000
+	err = r.FetchArchive(t.Context(), longer, io.Discard)
+	wantFailure(t, err, v1beta1.InvalidContentReason, "mismatched digest")
+	spoil = ""
+	var got bytes.Buffer
+	if err := r.FetchArchive(t.Context(), chart, &got); err != nil || !bytes.Equal(got.Bytes(), archive) {
+		t.Errorf("the real archive: %d bytes, %v", got.Len(), err)
+	}
+	err = open(t, server, func(o *Options) { o.Limits.Chart = 10 }).FetchArchive(t.Context(), chart, io.Discard)
+	wantFailure(t, err, v1beta1.InvalidContentReason, "at most 10 are allowed")
+}
+
+func TestATransferThatBreaksOff(t *testing.T) {
+	cut := false
+	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+		if !cut || !strings.Contains(r.URL.Path, "/blobs/") {
+			return false
+		}
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}})
+	digest, _ := push(t, server, "1.0.0")
+	r := open(t, server, nil)
+	chart, err := r.Chart(t.Context(), digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut = true
+	wantFailure(t, r.FetchArchive(t.Context(), chart, io.Discard), v1beta1.FetchFailedReason)
+}
+
+func TestPublishedCharts(t *testing.T) {
+	_, file, _, _ := runtime.Caller(0)
+	paths, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "..", "..", "..", "shared", "charts", "*.tgz"))
+	if len(paths) == 0 {
+		t.Skip("no published charts in ../shared/charts beside the repository")
+	}
+	server := serve(t, upstream.Options{})
+	for _, path := range paths {
+		archive, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := server.PushChart(t.Context(), "charts", archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, version, _ := cutLast(strings.TrimSuffix(filepath.Base(path), ".tgz"))
+		r := open(t, server, func(o *Options) { o.Repository = server.Host() + "/charts/" + name })
+		chart, err := r.Chart(t.Context(), digest)
+		if err != nil || chart.Name != name || chart.Version != version {
+			t.Fatalf("%s: %+v, %v", path, chart, err)
+		}
+		var got bytes.Buffer
+		if err := r.FetchArchive(t.Context(), chart, &got); err != nil || !bytes.Equal(got.Bytes(), archive) {
+			t.Errorf("%s: %d bytes, %v", path, got.Len(), err)
+		}
+	}
+}
+
+func cutLast(s string) (before, after string, found bool) {
+	i := strings.LastIndexByte(s, '-')
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}

@@ -1,0 +1,285 @@
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/upstream"
+)
+
+// Each case runs a release, breaks one thing, reads what is said of it, checks that what runs was not touched, mends it and
+// waits for the recovery that needs no further help.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	const secret = "swordfish-in-values"
+	tests := []struct {
+		name string
+		// before changes the release before it is applied for the first time.
+		before func(hr *v1beta1.HelmRelease)
+		// break and mend change the world or the release; what is returned is applied.
+		breakIt func(t *testing.T, ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object
+		mend    func(t *testing.T, ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object
+		reason  string
+		says    []string
+		stalled bool
+	}{
+		{
+			name: "missing chart",
+			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.Chart.Spec.Chart = "smaple"
+				return []client.Object{hr}
+			},
+			mend: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.Chart.Spec.Chart = "sample"
+				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+			},
+			reason: v1beta1.NotFoundReason, says: []string{`"smaple"`, "HelmRepository", "sample"},
+		},
+		{
+			name: "no version in range",
+			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.Chart.Spec.Version = ">=3.0.0"
+				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+			},
+			mend: func(t *testing.T, _ string, charts *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				if err := charts.Add(chartArchive(t, "sample", "3.1.0", nil)); err != nil {
+					t.Fatal(err)
+				}
+				return nil
+			},
+			reason: v1beta1.NoMatchReason, says: []string{">=3.0.0", "1.0.0"},
+		},
+		{
+			name: "malformed range",
+			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.Chart.Spec.Version = "newest please"
+				return []client.Object{hr}
+			},
+			mend: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.Chart.Spec.Version = "1.x"
+				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+			},
+			reason: v1beta1.InvalidReferenceReason, says: []string{"newest please"}, stalled: true,
+		},
+		{
+			name: "missing source",
+			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.Chart.Spec.SourceRef.Name = "elsewhere"
+				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+			},
+			mend: func(_ *testing.T, ns string, charts *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{helmRepository(ns, "elsewhere", charts.URL())}
+			},
+			reason: v1beta1.SourceNotFoundReason, says: []string{"HelmRepository", "elsewhere", "does not exist"},
+		},
+		{
+			name: "broken index",
+			breakIt: func(_ *testing.T, ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				charts.Break([]byte("entries: [this is\nno index"))
+				hr.Spec.Chart.Spec.SourceRef.Name = "other"
+				return []client.Object{helmRepository(ns, "other", charts.URL()), withValues(hr, `{"message":"mended"}`)}
+			},
+			mend: func(_ *testing.T, _ string, charts *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				charts.Break(nil)
+				return nil
+			},
+			reason: v1beta1.SourceNotReadyReason, says: []string{"HelmRepository", "other"},
+		},
+		{
+			name: "unreachable repository",
+			breakIt: func(_ *testing.T, ns string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.Chart.Spec.SourceRef.Name = "other"
+				return []client.Object{helmRepository(ns, "other", "http://127.0.0.1:1"), withValues(hr, `{"message":"mended"}`)}
+			},
+			mend: func(_ *testing.T, ns string, charts *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{helmRepository(ns, "other", charts.URL())}
+			},
+			reason: v1beta1.SourceNotReadyReason, says: []string{"HelmRepository", "other", "127.0.0.1:1"},
+		},
+		{
+			name: "render failure",
+			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{withValues(hr, `{"fail":"message is required"}`)}
+			},
+			mend: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+			},
+			reason: v1beta1.RenderFailedReason, says: []string{"message is required", "configmap.yaml", "nothing in the cluster was changed"},
+		},
+		{
+			name: "schema violation",
+			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{withValues(hr, `{"replicas":"three"}`)}
+			},
+			mend: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+			},
+			reason: v1beta1.SchemaFailedReason, says: []string{"replicas", "integer"}, stalled: true,
+		},
+		{
+			name: "missing secret",
+			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
+				return []client.Object{withValues(hr, "")}
+			},
+			mend: func(_ *testing.T, ns string, _ *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{valuesSecret(ns, "values.yaml", "message: mended")}
+			},
+			reason: v1beta1.ValuesErrorReason, says: []string{"Secret", "later", "does not exist"},
+		},
+		{
+			name: "missing key",
+			breakIt: func(_ *testing.T, ns string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later", ValuesKey: "good"}}
+				return []client.Object{valuesSecret(ns, "bad", "message: "+secret), withValues(hr, "")}
+			},
+			mend: func(_ *testing.T, ns string, _ *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{valuesSecret(ns, "good", "message: mended")}
+			},
+			reason: v1beta1.ValuesErrorReason, says: []string{"Secret", "later", `"good"`, "bad"},
+		},
+		{
+			name: "values that are not YAML",
+			breakIt: func(_ *testing.T, ns string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
+				return []client.Object{valuesSecret(ns, "values.yaml", "message: ["+secret), withValues(hr, "")}
+			},
+			mend: func(_ *testing.T, ns string, _ *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{valuesSecret(ns, "values.yaml", "message: mended")}
+			},
+			reason: v1beta1.ValuesErrorReason, says: []string{"Secret", "later", "not a YAML map"},
+		},
+		{
+			name: "a secret in a render failure",
+			breakIt: func(_ *testing.T, ns string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
+				return []client.Object{valuesSecret(ns, "values.yaml", "fail: "+secret), withValues(hr, "")}
+			},
+			mend: func(_ *testing.T, ns string, _ *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{valuesSecret(ns, "values.yaml", "message: mended")}
+			},
+			reason: v1beta1.RenderFailedReason, says: []string{"***"},
+		},
+		{
+			name: "an object that the API server refuses",
+			breakIt: func(t *testing.T, _ string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				wrong := map[string]string{"templates/wrong.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: Not_A_Name}\nspec: {ports: [{port: 1}]}\n"}
+				if err := charts.Add(chartArchive(t, "sample", "1.1.0", wrong)); err != nil {
+					t.Fatal(err)
+				}
+				return nil
+			},
+			mend: func(t *testing.T, _ string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{withValues(pinned(hr, "1.0.0"), `{"message":"mended"}`)}
+			},
+			reason: v1beta1.UpgradeFailedReason, says: []string{"Not_A_Name"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ns := namespace(t)
+			charts := chartRepository(t, upstream.ChartOptions{}, "sample", "1.0.0")
+			apply(t, helmRepository(ns, "charts", charts.URL()))
+			hr := release(ns, "web", "sample", "1.x", "charts", `{"message":"runs"}`)
+			if tt.name == "no version in range" || tt.name == "broken index" {
+				hr.Spec.Chart.Spec.Version = "*"
+			}
+			apply(t, hr)
+			awaitReady(t, hr)
+
+			apply(t, tt.breakIt(t, ns, charts, hr)...)
+			ready := awaitNotReady(t, hr, tt.reason)
+			for _, text := range tt.says {
+				if !strings.Contains(ready.Message, text) {
+					t.Errorf("the message lacks %q: %s", text, ready.Message)
+				}
+			}
+			if strings.Contains(fmt.Sprintf("%+v", get(t, hr).Status), secret) {
+				t.Errorf("the status shows the secret: %+v", hr.Status)
+			}
+			isStalled := condition(t, hr, v1beta1.StalledCondition).Status == metav1.ConditionTrue
+			isRetried := condition(t, hr, v1beta1.ReconcilingCondition).Status == metav1.ConditionTrue
+			if isStalled != tt.stalled || isRetried == tt.stalled {
+				t.Errorf("Stalled is %v and Reconciling is %v, want %v and %v", isStalled, isRetried, tt.stalled, !tt.stalled)
+			}
+			if got := configMap(t, ns, "web")["message"]; got != "runs" {
+				t.Errorf("what runs was touched: message is %q", got)
+			}
+			noSecretInEvents(t, ns, secret)
+
+			apply(t, tt.mend(t, ns, charts, hr)...)
+			awaitReady(t, hr)
+			if tt.name != "no version in range" {
+				until(t, "the mended release is there", func() bool { return configMap(t, ns, "web")["message"] == "mended" })
+			}
+		})
+	}
+}
+
+func pinned(hr *v1beta1.HelmRelease, version string) *v1beta1.HelmRelease {
+	hr.Spec.Chart.Spec.Version = version
+	return hr
+}
+
+func valuesSecret(namespace, key, values string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "later"},
+		Data:       map[string][]byte{key: []byte(values)},
+	}
+}
+
+func noSecretInEvents(t *testing.T, namespace, secret string) {
+	t.Helper()
+	events := &corev1.EventList{}
+	if err := world.cluster.Client.List(t.Context(), events, client.InNamespace(namespace)); err != nil {
+		t.Fatal(err)
+	}
+	for _, event := range events.Items {
+		if strings.Contains(event.Message, secret) {
+			t.Errorf("an event shows the secret: %s", event.Message)
+		}
+	}
+}
+
+// The API refuses what can never work, at once and with a hint.
+func TestValidation(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	both := release(ns, "both", "sample", "*", "charts", "")
+	both.Spec.ChartRef = &v1beta1.ChartSourceReference{Kind: v1beta1.HelmChartKind, Name: "x"}
+	neither := release(ns, "neither", "sample", "*", "charts", "")
+	neither.Spec.Chart = nil
+	mismatch := helmRepository(ns, "mismatch", "oci://example.com/charts")
+	mismatch.Spec.Type, mismatch.Spec.Insecure = "", false
+	tests := map[string]client.Object{
+		"exactly one of spec.chart and spec.chartRef": both,
+		"exactly one of":    neither,
+		"spec.type must be": mismatch,
+		"spec.url":          &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "bad"}, Spec: v1beta1.GitRepositorySpec{URL: "file:///etc"}},
+		"spec.releaseName": func() client.Object {
+			hr := release(ns, "long", "x", "*", "y", "")
+			hr.Spec.ReleaseName = strings.Repeat("x", 54)
+			return hr
+		}(),
+	}
+	for want, object := range tests {
+		err := world.cluster.Apply(t.Context(), object)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one with %q", object.GetName(), err, want)
+		}
+	}
+	fresh := helmRepository(ns, "fresh", "http://127.0.0.1:1")
+	fresh.Spec.Interval, fresh.Spec.Suspend = nil, true
+	apply(t, fresh)
+	if got := get(t, fresh); got.Status.ObservedGeneration != -1 || got.Spec.Interval == nil || got.Spec.Interval.Duration != 5*time.Minute {
+		t.Errorf("defaults: observed generation %d, interval %v; want -1 and 5m", got.Status.ObservedGeneration, got.Spec.Interval)
+	}
+}
