@@ -55,7 +55,7 @@ func hostOf(key string) string {
 
 // hostsOf gives the hosts of all entries, for a message.
 func hostsOf(auths map[string]dockerEntry) []string {
-	var hosts []string
+	hosts := make([]string, 0, len(auths))
 	for key := range auths {
 		hosts = append(hosts, hostOf(key))
 	}

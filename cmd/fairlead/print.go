@@ -166,7 +166,7 @@ func (o *output) messageText(message string) string {
 	return string(runes[:maxMessage-1]) + "…"
 }
 
-var escapeSequence = regexp.MustCompile("\\x1b\\[[0-9;?]*[a-zA-Z]")
+var escapeSequence = regexp.MustCompile(`\x1b\[[0-9;?]*[a-zA-Z]`)
 
 // oneLine makes one line of text without control characters and what steers a terminal.
 func oneLine(text string) string {

@@ -136,7 +136,7 @@ func sourceLines(r view.ReleaseStatus) []string {
 		return []string{"none"}
 	}
 	source := *r.SourceStatus
-	line := source.Reference.String() + " is " + string(source.Phase)
+	line := source.String() + " is " + string(source.Phase)
 	if source.Revision != "" {
 		line += ", revision " + revisionText(source.Revision)
 	}

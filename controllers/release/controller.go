@@ -14,6 +14,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -170,6 +171,9 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 // advance has the next step planned and starts it.
 func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (time.Duration, error) {
 	p, history, err := h.runner.Decide(ctx, hr, inputs)
+	if apierrors.IsForbidden(err) {
+		return h.blocked(hr, hindered(v1beta1.AccessDeniedReason, "%s; it is tried again every %s", err, hr.GetInterval()))
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -60,7 +60,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		catalog: catalog, objects: cached, live: manager.GetAPIReader(),
 		tasks:  loop.NewTasks[landed](ctx, waker.Wake, o.Now),
 		events: manager.GetEventRecorder("fairlead"),
-		now:    o.Now, jitter: rand.Float64, //nolint:gosec // spreads audits, protects nothing
+		now:    o.Now, jitter: rand.Float64,
 		steps: map[types.NamespacedName]*step{},
 	}
 	registerInFlight(h.tasks.Count)
@@ -95,8 +95,9 @@ func charts(catalog *source.Catalog) release.Charts {
 
 func index(ctx context.Context, indexer client.FieldIndexer) error {
 	err := indexer.IndexField(ctx, &v1beta1.HelmRelease{}, valuesIndex, func(o client.Object) []string {
-		var names []string
-		for _, reference := range o.(*v1beta1.HelmRelease).Spec.ValuesFrom {
+		references := o.(*v1beta1.HelmRelease).Spec.ValuesFrom
+		names := make([]string, 0, len(references))
+		for _, reference := range references {
 			names = append(names, reference.Kind+"/"+reference.Name)
 		}
 		return names
@@ -106,7 +107,7 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 	}
 	return indexer.IndexField(ctx, &v1beta1.HelmRelease{}, dependencyIndex, func(o client.Object) []string {
 		hr := o.(*v1beta1.HelmRelease)
-		var names []string
+		names := make([]string, 0, len(hr.Spec.DependsOn))
 		for _, reference := range hr.Spec.DependsOn {
 			names = append(names, dependencyKey(hr, reference).String())
 		}

@@ -232,7 +232,7 @@ func (c *Catalog) before(key Choice, source v1beta1.Source) *shelf {
 }
 
 // answered tells whether the shelf of a source has an answer to each choice.
-func (c *Catalog) answered(key Choice, source v1beta1.Source, choices []Choice) bool {
+func (c *Catalog) answered(source v1beta1.Source, choices []Choice) bool {
 	for _, choice := range choices {
 		if _, ok := c.pick(choice, source); !ok {
 			return false

@@ -68,7 +68,7 @@ func (h *handler[T]) Reconcile(ctx context.Context, object T) (time.Duration, er
 	if wait := h.untilDue(ctx, object, choices); wait > 0 {
 		return wait, nil
 	}
-	h.start(object, choices)
+	h.start(ctx, object, choices)
 	return slow, nil
 }
 
@@ -115,7 +115,7 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 	}
 	if last.failures == 0 {
 		artifact := object.GetArtifact()
-		if artifact == nil || !h.catalog.store.Has(artifact.Digest) || !h.catalog.answered(h.choiceOf(object), object, choices) {
+		if artifact == nil || !h.catalog.store.Has(artifact.Digest) || !h.catalog.answered(object, choices) {
 			return 0
 		}
 	}
@@ -135,11 +135,11 @@ func (h *handler[T]) input(ctx context.Context, object T) string {
 	return text
 }
 
-func (h *handler[T]) start(object T, choices []Choice) {
+func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
 	key := client.ObjectKeyFromObject(object)
 	h.mu.Lock()
 	failures := h.visits[key].failures
-	h.visits[key] = visit{input: h.input(context.Background(), object), failures: failures, next: h.now()}
+	h.visits[key] = visit{input: h.input(ctx, object), failures: failures, next: h.now()}
 	h.mu.Unlock()
 	source := object.DeepCopyObject().(T)
 	h.tasks.Start(key, func(ctx context.Context) polled {

@@ -50,6 +50,7 @@ func (p Plan) Acts() bool {
 	switch p.Step {
 	case Unlock, Install, Upgrade, Uninstall:
 		return true
+	default:
+		return false
 	}
-	return false
 }

@@ -71,6 +71,7 @@ func (h *toyHelm) act(d Desired, p Plan) {
 	case Uninstall:
 		h.records = nil
 		return
+	default:
 	}
 	if h.attempt.Generation != d.Generation || h.attempt.ChartDigest != d.Chart.Digest || h.attempt.ConfigDigest != d.ConfigDigest {
 		h.attempt.Failures = 0
@@ -97,6 +98,7 @@ func (h *toyHelm) say(format string, args ...any) { fmt.Fprintf(&h.log, "--- "+f
 func TestSequences(t *testing.T) {
 	sequences := map[string]func(*testing.T, *toyHelm){
 		"install, upgrade, delete": func(t *testing.T, h *toyHelm) {
+			t.Helper()
 			h.settle(t, desired())
 			h.say("version 1.1.0 is published")
 			h.settle(t, desired(func(d *Desired) { d.Chart = chart2 }))

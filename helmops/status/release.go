@@ -93,7 +93,7 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	case plan.Uninstall:
 		return uninstalled(hr, o, now)
 	default:
-		return unlocked(hr, o)
+		return unlocked(o)
 	}
 }
 
@@ -153,7 +153,7 @@ func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
 }
 
-func unlocked(hr *v1beta1.HelmRelease, o Outcome) Event {
+func unlocked(o Outcome) Event {
 	what := fmt.Sprintf("the pending revision of %s/%s", o.Target.Namespace, o.Target.Name)
 	if o.Failure != nil {
 		return Event{Warning: true, Reason: v1beta1.PendingReleaseReason, Message: "unlocking " + what + " failed: " + o.Failure.Message}

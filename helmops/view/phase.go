@@ -118,6 +118,7 @@ func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
 		s.Done = true
 	case Ready, Failed, Stalled:
 		s.Done = answered
+	default:
 	}
 	return s
 }

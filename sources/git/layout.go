@@ -122,7 +122,7 @@ func encodeLeftOut(paths []string) []byte {
 		text += p + "\n"
 	}
 	extra := append([]byte(extraID), 0, 0)
-	binary.LittleEndian.PutUint16(extra[2:], uint16(len(text)))
+	binary.LittleEndian.PutUint16(extra[2:], uint16(len(text)&0xffff)) // extraBytes is less
 	return append(extra, text...)
 }
 

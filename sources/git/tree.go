@@ -91,8 +91,8 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 		if !validName(entry.Name) || len(path) > maxName {
 			return w.bad("it has a file with the impossible name %.200q", path)
 		}
-		switch entry.Mode {
-		case filemode.Dir:
+		switch {
+		case entry.Mode == filemode.Dir:
 			sub, err := w.pack.directory(entry.Hash)
 			if err != nil {
 				return err
@@ -100,7 +100,7 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 			if err := w.directory(sub, path+"/", depth+1); err != nil {
 				return err
 			}
-		case filemode.Regular, filemode.Deprecated, filemode.Executable, filemode.Symlink:
+		case entry.Mode == filemode.Symlink || entry.Mode.IsFile():
 			if w.files = append(w.files, treeFile{path, entry.Mode, entry.Hash}); len(w.files) > w.limits.Files {
 				return w.bad("it has more than the %d files that are allowed", w.limits.Files)
 			}
@@ -140,14 +140,14 @@ func (w *walker) write(archive *tar.Writer, links map[string]string, left []stri
 			continue
 		}
 		header := &tar.Header{Name: f.path, Mode: 0o644, Typeflag: tar.TypeReg}
-		switch f.mode {
-		case filemode.Symlink:
+		if f.mode == filemode.Symlink {
 			header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, links[f.path], 0o777
 			if err := archive.WriteHeader(header); err != nil {
 				return err
 			}
 			continue
-		case filemode.Executable:
+		}
+		if f.mode == filemode.Executable {
 			header.Mode = 0o755
 		}
 		size, err := w.file(archive, header, f, room)

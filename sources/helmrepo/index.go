@@ -53,7 +53,7 @@ func ParseIndex(r io.Reader, limit int64) (*Index, error) {
 	}
 	switch {
 	case errors.Is(in.err, transport.ErrTooLarge):
-		return nil, broken(nil, "the index has more than the %d bytes that are allowed", limit)
+		return nil, broken("the index has more than the %d bytes that are allowed", limit)
 	case in.err != nil:
 		if known := (*sources.Error)(nil); errors.As(in.err, &known) {
 			return nil, known
@@ -65,8 +65,8 @@ func ParseIndex(r io.Reader, limit int64) (*Index, error) {
 	return t.index(), nil
 }
 
-func broken(err error, format string, args ...any) error {
-	return sources.Fail(v1beta1.InvalidContentReason, err, format, args...)
+func broken(format string, args ...any) error {
+	return sources.Fail(v1beta1.InvalidContentReason, nil, format, args...)
 }
 
 // Charts returns the names of all charts, sorted.
@@ -154,7 +154,11 @@ type table struct {
 }
 
 // chart makes a chart known even when none of its entries can be used.
-func (t *table) chart(name string) { t.charts[name] = t.charts[name] }
+func (t *table) chart(name string) {
+	if _, ok := t.charts[name]; !ok {
+		t.charts[name] = nil
+	}
+}
 
 func (t *table) add(chart string, raw rawEntry) {
 	version, ok := sources.ParseVersion(raw.Version)

@@ -18,7 +18,7 @@ func (t *table) read(r *bufio.Reader) error {
 	for {
 		c, err := r.ReadByte()
 		if err != nil {
-			return broken(nil, "the index is empty")
+			return broken("the index is empty")
 		}
 		if c == ' ' || c == '\t' || c == '\r' || c == '\n' {
 			// Spaces before the first key would be part of its indentation; such a document is not written by any tool.
@@ -56,7 +56,7 @@ func (t *table) readJSON(d *json.Decoder) error {
 		return errUnusual // what begins with a brace may be YAML
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return broken(nil, "the document is not an index: something follows its end")
+		return broken("the document is not an index: something follows its end")
 	}
 	if !found {
 		return noEntries()
@@ -64,7 +64,7 @@ func (t *table) readJSON(d *json.Decoder) error {
 	return nil
 }
 
-func noEntries() error { return broken(nil, "the document is not an index: it has no entries") }
+func noEntries() error { return broken("the document is not an index: it has no entries") }
 
 func (t *table) decodeJSON(d *json.Decoder, chart string) error {
 	var raw rawEntry

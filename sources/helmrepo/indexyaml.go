@@ -55,7 +55,7 @@ func newScanner(r *bufio.Reader, t *table) *scanner {
 func (s *scanner) run() error {
 	for {
 		text, err := s.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -275,13 +275,13 @@ func key(text []byte) (name, value string, ok bool) {
 func (t *table) readWhole(in *input) error {
 	content, ok := in.whole()
 	if !ok {
-		return broken(nil, "the index is laid out in an unusual way, and too large to be read in one piece")
+		return broken("the index is laid out in an unusual way, and too large to be read in one piece")
 	}
 	var doc struct {
 		Entries yaml.Node `yaml:"entries"`
 	}
 	if err := yaml.Unmarshal(content, &doc); err != nil {
-		return broken(nil, "the document is not an index: it is neither YAML nor JSON with entries")
+		return broken("the document is not an index: it is neither YAML nor JSON with entries")
 	}
 	if doc.Entries.IsZero() {
 		return noEntries()
@@ -291,7 +291,7 @@ func (t *table) readWhole(in *input) error {
 		if entries.Tag == "!!null" {
 			return nil
 		}
-		return broken(nil, "the document is not an index: its entries are no table of charts")
+		return broken("the document is not an index: its entries are no table of charts")
 	}
 	for i := 0; i+1 < len(entries.Content); i += 2 {
 		t.addNodes(entries.Content[i].Value, target(entries.Content[i+1]))

@@ -39,7 +39,7 @@ func (w *watch) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func busy(code int) bool {
-	return code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable
+	return code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable || code == http.StatusForbidden
 }
 
 // answered tells whether the registry understood the question: asking in another way would only repeat the answer.

@@ -23,7 +23,7 @@ type watchedBody struct {
 	ctx     context.Context //nolint:containedctx // it is the body's own exchange
 }
 
-func newWatchedBody(body io.ReadCloser, silence time.Duration, cancel context.CancelCauseFunc, ctx context.Context) io.ReadCloser {
+func newWatchedBody(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser, silence time.Duration) io.ReadCloser {
 	b := &watchedBody{ReadCloser: body, silence: silence, cancel: cancel, ctx: ctx}
 	b.timer = time.AfterFunc(silence, func() { cancel(errSilent) })
 	b.timer.Stop()
@@ -35,7 +35,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.silence)
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop()
-	if err != nil && err != io.EOF && errors.Is(context.Cause(b.ctx), errSilent) {
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(b.ctx), errSilent) {
 		err = fmt.Errorf("%w for %s", errSilent, b.silence)
 	}
 	return n, err

@@ -119,6 +119,6 @@ func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	resp.Body = newWatchedBody(resp.Body, t.silence, cancel, ctx)
+	resp.Body = newWatchedBody(ctx, cancel, resp.Body, t.silence)
 	return resp, nil
 }

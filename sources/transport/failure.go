@@ -36,7 +36,7 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 // Status turns an answer that is no success into an Error: 401 and 403 are AuthenticationFailed, 404 and 410 NotFound,
-// everything else FetchFailed; 429 and 503 carry the pause upstream asks for. All may be tried again: upstream may change
+// everything else FetchFailed; 403, 429 and 503 carry the pause upstream asks for. All may be tried again: upstream may change
 // its mind. what says what was tried.
 func Status(resp *http.Response, what string) *sources.Error {
 	return StatusCode(resp.StatusCode, what).After(pause(resp))
@@ -44,7 +44,7 @@ func Status(resp *http.Response, what string) *sources.Error {
 
 func pause(resp *http.Response) time.Duration {
 	switch resp.StatusCode {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusForbidden: // some say "too many" with 403
 		return RetryAfter(resp.Header, time.Now())
 	}
 	return 0

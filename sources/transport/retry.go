@@ -34,7 +34,7 @@ func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 		select {
 		case <-req.Context().Done():
 			return nil, req.Context().Err()
-		case <-time.After(pause + rand.N(pause/2)):
+		case <-time.After(pause + rand.N(pause/2)): //nolint:gosec // it spreads load, nothing depends on it
 		}
 		pause *= 2
 	}

@@ -87,38 +87,43 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-func TestRedirects(t *testing.T) {
+// redirecting starts a server whose paths redirect in all kinds of ways, and holds the last request that arrived.
+func redirecting(t *testing.T) (*httptest.Server, *atomic.Pointer[http.Request]) {
+	t.Helper()
 	var seen atomic.Pointer[http.Request]
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { seen.Store(r.Clone(context.Background())) }))
-	defer other.Close()
-	var server *httptest.Server
-	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var n int
-		switch _, err := fmt.Sscanf(r.URL.Path, "/hops/%d", &n); {
-		case err == nil && n > 0:
-			http.Redirect(w, r, fmt.Sprintf("/hops/%d", n-1), http.StatusFound)
-		case r.URL.Path == "/away":
-			http.Redirect(w, r, other.URL+"/landed", http.StatusFound)
-		case r.URL.Path == "/around":
-			http.Redirect(w, r, other.URL+"/back", http.StatusFound)
-		case r.URL.Path == "/metadata":
-			http.Redirect(w, r, "http://169.254.169.254/latest/meta-data", http.StatusFound)
-		case r.URL.Path == "/user":
-			http.Redirect(w, r, strings.Replace(server.URL, "://", "://u:"+secret+"@", 1)+"/x", http.StatusFound)
-		case r.URL.Path == "/file":
-			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
-		default:
-			seen.Store(r.Clone(context.Background()))
-		}
-	}))
-	defer server.Close()
-	other.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var server, other *httptest.Server
+	other = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/back" {
 			http.Redirect(w, r, server.URL+"/home", http.StatusFound)
 			return
 		}
 		seen.Store(r.Clone(context.Background()))
-	})
+	}))
+	t.Cleanup(other.Close)
+	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		targets := map[string]string{
+			"/away":     other.URL + "/landed",
+			"/around":   other.URL + "/back",
+			"/metadata": "http://169.254.169.254/latest/meta-data",
+			"/user":     strings.Replace(server.URL, "://", "://u:"+secret+"@", 1) + "/x",
+			"/file":     "file:///etc/passwd",
+		}
+		var n int
+		if _, err := fmt.Sscanf(r.URL.Path, "/hops/%d", &n); err == nil && n > 0 {
+			targets[r.URL.Path] = fmt.Sprintf("/hops/%d", n-1)
+		}
+		if target, ok := targets[r.URL.Path]; ok {
+			http.Redirect(w, r, target, http.StatusFound)
+			return
+		}
+		seen.Store(r.Clone(context.Background()))
+	}))
+	t.Cleanup(server.Close)
+	return server, &seen
+}
+
+func TestRedirects(t *testing.T) {
+	server, seen := redirecting(t)
 	tests := []struct {
 		name     string
 		path     string
@@ -170,7 +175,7 @@ func TestTLS(t *testing.T) {
 	}))
 	defer server.Close()
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	if _, err := get(t, New(Options{}), server.URL, false); err == nil || permanent(err) == false {
+	if _, err := get(t, New(Options{}), server.URL, false); err == nil || !permanent(err) {
 		t.Errorf("an unknown certificate: %v", err)
 	}
 	if _, err := get(t, New(Options{CA: ca}), server.URL, false); err != nil {
@@ -182,7 +187,7 @@ func TestTLS(t *testing.T) {
 	if CheckCA(ca) != nil || CheckCA([]byte("x")) == nil {
 		t.Error("CheckCA is wrong")
 	}
-	if pool(Options{CA: ca}) != pool(Options{CA: ca}) || pool(Options{CA: ca}) == pool(Options{}) {
+	if one, other := pool(Options{CA: ca}), pool(Options{CA: ca}); one != other || one == pool(Options{}) {
 		t.Error("connections are not shared by setting")
 	}
 }
@@ -290,7 +295,7 @@ func TestStatus(t *testing.T) {
 		410: v1beta1.NotFoundReason, 429: v1beta1.FetchFailedReason, 500: v1beta1.FetchFailedReason, 418: v1beta1.FetchFailedReason,
 	} {
 		e := Status(&http.Response{StatusCode: code, Header: http.Header{"Retry-After": {"5"}}}, "asking")
-		if e.Reason() != want || !e.Retryable() || (e.RetryAfter() != 0) != (code == 429) {
+		if e.Reason() != want || !e.Retryable() || (e.RetryAfter() != 0) != (code == 429 || code == 403) {
 			t.Errorf("%d: %s, %v, %s", code, e.Reason(), e.Retryable(), e.RetryAfter())
 		}
 	}

@@ -41,11 +41,12 @@ func ParseURL(raw string, schemes ...string) (*url.URL, error) {
 // CheckHost refuses a host that is written as an address no upstream may have: an Error with reason URLInvalid, stalled.
 // Names are only known when they are dialled.
 func CheckHost(host string) error {
-	addr, err := netip.ParseAddr(host)
-	if err != nil || CheckAddress(addr) == nil {
-		return nil
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if err := CheckAddress(addr); err != nil {
+			return sources.Stall(v1beta1.URLInvalidReason, err, "using the URL")
+		}
 	}
-	return sources.Stall(v1beta1.URLInvalidReason, CheckAddress(addr), "using the URL")
+	return nil
 }
 
 func badURL(format string, args ...any) error {

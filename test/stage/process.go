@@ -4,6 +4,7 @@ package stage
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -83,7 +84,7 @@ func (p *process) ended() error {
 	case <-p.done:
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return fmt.Errorf("%s ended by itself (%v); its last words in %s:\n%s", p.name, p.err, p.log, tail(p.log))
+		return fmt.Errorf("%s ended by itself (%w); its last words in %s:\n%s", p.name, cmp.Or(p.err, errors.New("exit code 0")), p.log, tail(p.log))
 	default:
 		return nil
 	}
@@ -114,14 +115,15 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	for {
 		line, err := w.pending.ReadString('\n')
 		if err != nil {
-			w.pending.WriteString(line)
-			return len(p), nil
+			w.pending.WriteString(line) // not complete yet
+			break
 		}
 		select {
 		case w.lines <- line[:len(line)-1]:
 		default:
 		}
 	}
+	return len(p), nil
 }
 
 // Root is the top folder of the project: the nearest one above the working directory that has the Makefile.

@@ -95,7 +95,7 @@ func look(info *resource.Info, jobs bool) (health.Report, error) {
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 		return health.Report{}, fmt.Errorf("reading %s: %w", name(info), err)
 	case err != nil:
-		return health.Report{State: health.InProgress, Message: "cannot be read: " + err.Error()}, nil
+		return health.Report{State: health.InProgress, Message: "cannot be read: " + err.Error()}, nil //nolint:nilerr // it is looked at again
 	}
 	object, err := toUnstructured(live)
 	if err != nil {

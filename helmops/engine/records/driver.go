@@ -20,7 +20,7 @@ import (
 
 const (
 	// secretType marks a Secret as a Helm 3 release record.
-	secretType = "helm.sh/release.v1"
+	secretType = "helm.sh/release.v1" //nolint:gosec // a type, no credential
 	dataKey    = "release"
 
 	// ChartDigestAnnotation is the exact chart of the revision.
