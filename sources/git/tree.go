@@ -100,7 +100,7 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 			if err := w.directory(sub, path+"/", depth+1); err != nil {
 				return err
 			}
-		case entry.Mode == filemode.Symlink || entry.Mode.IsFile():
+		case entry.Mode.IsFile():
 			if w.files = append(w.files, treeFile{path, entry.Mode, entry.Hash}); len(w.files) > w.limits.Files {
 				return w.bad("it has more than the %d files that are allowed", w.limits.Files)
 			}

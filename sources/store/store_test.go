@@ -96,7 +96,7 @@ func TestPutKeepsNothingOfAFailure(t *testing.T) {
 	cancel()
 	tests := []struct {
 		name   string
-		ctx    context.Context
+		ended  bool // the context has
 		want   string
 		write  func(io.Writer) error
 		reason string
@@ -105,15 +105,16 @@ func TestPutKeepsNothingOfAFailure(t *testing.T) {
 		{name: "other content than wanted", want: digestOf("a"), write: text("b"), reason: v1beta1.InvalidContentReason},
 		{name: "a digest of another kind", want: "md5:abc", write: text("b"), reason: v1beta1.InvalidContentReason},
 		{name: "a transfer that breaks off", write: func(w io.Writer) error { _ = text("half")(w); return broken }, reason: v1beta1.FetchFailedReason, is: broken},
-		{name: "a cancelled context", ctx: cancelled, write: text("x"), is: context.Canceled},
+		{name: "a cancelled context", ended: true, write: text("x"), is: context.Canceled},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t, t.TempDir())
-			if test.ctx == nil {
-				test.ctx = t.Context()
+			ctx := t.Context()
+			if test.ended {
+				ctx = cancelled
 			}
-			_, _, err := s.Put(test.ctx, test.want, test.write)
+			_, _, err := s.Put(ctx, test.want, test.write)
 			if err == nil || sources.Reason(err) != test.reason || test.is != nil && !errors.Is(err, test.is) {
 				t.Errorf("got %v", err)
 			}

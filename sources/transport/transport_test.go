@@ -21,7 +21,8 @@ import (
 
 const secret = "hunter2hunter2"
 
-func get(t *testing.T, c *http.Client, u string, auth bool) (*http.Response, error) {
+// get reads a page to its end.
+func get(t *testing.T, c *http.Client, u string, auth bool) (body string, err error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u, nil)
 	if err != nil {
@@ -31,10 +32,12 @@ func get(t *testing.T, c *http.Client, u string, auth bool) (*http.Response, err
 		req.SetBasicAuth("robot", secret)
 	}
 	resp, err := c.Do(req)
-	if err == nil {
-		t.Cleanup(func() { _ = resp.Body.Close() })
+	if err != nil {
+		return "", err
 	}
-	return resp, err
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	return string(content), err
 }
 
 func TestAddresses(t *testing.T) {
@@ -256,11 +259,7 @@ func TestASilentBodyIsCutOff(t *testing.T) {
 	defer server.Close()
 	defer close(done)
 	client := &http.Client{Transport: &trip{base: pool(Options{}), silence: 20 * time.Millisecond}}
-	resp, err := get(t, client, server.URL, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := io.ReadAll(resp.Body); string(got) != "half" || !errors.Is(err, errSilent) {
+	if got, err := get(t, client, server.URL, false); got != "half" || !errors.Is(err, errSilent) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
