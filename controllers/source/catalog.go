@@ -125,26 +125,6 @@ func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, er
 	return object, nil
 }
 
-func newSource(kind string) sourceObject {
-	switch kind {
-	case v1beta1.GitRepositoryKind:
-		return &v1beta1.GitRepository{}
-	case v1beta1.HelmChartKind:
-		return &v1beta1.HelmChart{}
-	case v1beta1.HelmRepositoryKind:
-		return &v1beta1.HelmRepository{}
-	case v1beta1.OCIRepositoryKind:
-		return &v1beta1.OCIRepository{}
-	}
-	return nil
-}
-
-// sourceObject is a source as the API machinery wants it.
-type sourceObject interface {
-	client.Object
-	v1beta1.Source
-}
-
 // pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen on the
 // spot, without a poll.
 func (c *Catalog) pick(choice Choice, source v1beta1.Source) (pick, bool) {

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -61,14 +62,19 @@ func (g *Collector) collect(ctx context.Context) error {
 // held lists the digests that a source has as its artifact or that answer a choice.
 func (c *Catalog) held(ctx context.Context) (map[string]bool, error) {
 	keep := map[string]bool{}
-	for _, list := range []client.ObjectList{
-		&v1beta1.GitRepositoryList{}, &v1beta1.HelmRepositoryList{}, &v1beta1.OCIRepositoryList{}, &v1beta1.HelmChartList{},
-	} {
+	for _, kind := range kinds {
+		list := newList(kind)
 		if err := c.objects.List(ctx, list); err != nil {
 			return nil, fmt.Errorf("listing the sources: %w", err)
 		}
-		for _, artifact := range artifacts(list) {
-			keep[artifact.Digest] = true
+		err := meta.EachListItem(list, func(item runtime.Object) error {
+			if artifact := item.(v1beta1.Source).GetArtifact(); artifact != nil {
+				keep[artifact.Digest] = true
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("listing the sources: %w", err)
 		}
 	}
 	c.mu.Lock()
@@ -80,32 +86,4 @@ func (c *Catalog) held(ctx context.Context) (map[string]bool, error) {
 		}
 	}
 	return keep, nil
-}
-
-func artifacts(list client.ObjectList) []*v1beta1.Artifact {
-	var found []*v1beta1.Artifact
-	add := func(source v1beta1.Source) {
-		if artifact := source.GetArtifact(); artifact != nil {
-			found = append(found, artifact)
-		}
-	}
-	switch typed := list.(type) {
-	case *v1beta1.GitRepositoryList:
-		for i := range typed.Items {
-			add(&typed.Items[i])
-		}
-	case *v1beta1.HelmRepositoryList:
-		for i := range typed.Items {
-			add(&typed.Items[i])
-		}
-	case *v1beta1.OCIRepositoryList:
-		for i := range typed.Items {
-			add(&typed.Items[i])
-		}
-	case *v1beta1.HelmChartList:
-		for i := range typed.Items {
-			add(&typed.Items[i])
-		}
-	}
-	return found
 }

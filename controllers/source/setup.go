@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -137,36 +139,13 @@ func bySecret(reader client.Reader, kind string) func(context.Context, client.Ob
 	}
 }
 
-func newList(kind string) client.ObjectList {
-	switch kind {
-	case v1beta1.GitRepositoryKind:
-		return &v1beta1.GitRepositoryList{}
-	case v1beta1.HelmRepositoryKind:
-		return &v1beta1.HelmRepositoryList{}
-	default:
-		return &v1beta1.OCIRepositoryList{}
-	}
-}
-
 func requests(list client.ObjectList) []reconcile.Request {
 	var found []reconcile.Request
-	add := func(object client.Object) {
-		found = append(found, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)})
-	}
-	switch typed := list.(type) {
-	case *v1beta1.GitRepositoryList:
-		for i := range typed.Items {
-			add(&typed.Items[i])
-		}
-	case *v1beta1.HelmRepositoryList:
-		for i := range typed.Items {
-			add(&typed.Items[i])
-		}
-	case *v1beta1.OCIRepositoryList:
-		for i := range typed.Items {
-			add(&typed.Items[i])
-		}
-	}
+	// The function below never fails, and neither does the list of a known kind.
+	_ = meta.EachListItem(list, func(item runtime.Object) error {
+		found = append(found, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(item.(client.Object))})
+		return nil
+	})
 	return found
 }
 

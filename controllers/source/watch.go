@@ -19,7 +19,6 @@ import (
 // new chart from a HelmRepository or GitRepository is told by the catalog, to those whose choice it is; the watches are for
 // what a source says of itself.
 func Watches(users func(context.Context, Choice) []types.NamespacedName) []loop.Watch {
-	kinds := []string{v1beta1.GitRepositoryKind, v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind, v1beta1.HelmChartKind}
 	watches := make([]loop.Watch, 0, len(kinds))
 	for _, kind := range kinds {
 		watches = append(watches, loop.Watch{Object: newSource(kind), When: saysNews(), Affects: func(ctx context.Context, o client.Object) []reconcile.Request {

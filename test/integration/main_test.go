@@ -75,8 +75,11 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), world.controller.Failed()
 }
 
-func startController(ctx context.Context) (err error) {
-	world.controller, err = stage.StartController(ctx, world.cluster, world.dir, "--concurrency", "1", "--log-level", "debug")
+func startController(ctx context.Context) error {
+	started, err := stage.StartController(ctx, world.cluster, world.dir, "--concurrency", "1", "--log-level", "debug")
+	if err == nil {
+		world.controller = started
+	}
 	return err
 }
 

@@ -112,12 +112,8 @@ type lineWriter struct {
 // Write implements io.Writer.
 func (w *lineWriter) Write(p []byte) (int, error) {
 	w.pending.Write(p)
-	for {
-		line, err := w.pending.ReadString('\n')
-		if err != nil {
-			w.pending.WriteString(line) // not complete yet
-			break
-		}
+	for bytes.IndexByte(w.pending.Bytes(), '\n') >= 0 {
+		line, _ := w.pending.ReadString('\n')
 		select {
 		case w.lines <- line[:len(line)-1]:
 		default:
