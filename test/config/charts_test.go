@@ -76,7 +76,7 @@ affinity: {nodeAffinity: {}}
 	container := pod.Spec.Containers[0]
 	checkFlags(t, container.Args)
 	checkMemoryLimit(t, container)
-	got := fmt.Sprint(*deployment.Spec.Replicas, container.Image, container.ImagePullPolicy, container.Args[2:], pod.Spec.ImagePullSecrets,
+	got := fmt.Sprintln(*deployment.Spec.Replicas, container.Image, container.ImagePullPolicy, container.Args[2:], pod.Spec.ImagePullSecrets,
 		pod.Spec.NodeSelector, len(pod.Spec.Tolerations), pod.Spec.Affinity != nil, pod.Annotations, pod.Labels["team"],
 		pod.Labels["app.kubernetes.io/name"], pod.Spec.Volumes[0].EmptyDir.SizeLimit)
 	want := "2 registry.example.com/fairlead:v1 Always [--cache-dir=/data --concurrency=8 --namespaces=apps,infra --log-level=debug] [{pull}] " +
@@ -150,7 +150,7 @@ func beacon(t *testing.T, values string) map[string]client.Object {
 }
 
 func TestTheSampleChart(t *testing.T) {
-	all := beacon(t, `{replicaCount: 3, message: "a: b", podAnnotations: {x: y}}`)
+	all := beacon(t, `{replicaCount: 3, message: "a: b", podAnnotations: {note: here}}`)
 	want := []string{"ConfigMap//light", "Deployment//light", "Pod//light-answers", "Service//light", "ServiceAccount//light"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(all))); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
@@ -161,7 +161,7 @@ func TestTheSampleChart(t *testing.T) {
 	if !cmp.Equal(service.Spec.Selector, pod.Labels) || !cmp.Equal(deployment.Spec.Selector.MatchLabels, pod.Labels) {
 		t.Errorf("selectors %v and %v, labels %v", service.Spec.Selector, deployment.Spec.Selector.MatchLabels, pod.Labels)
 	}
-	if *deployment.Spec.Replicas != 3 || config.Data["message"] != "a: b" || pod.Annotations["x"] != "y" || len(pod.Spec.Containers[0].Args) != 0 {
+	if *deployment.Spec.Replicas != 3 || config.Data["message"] != "a: b" || pod.Annotations["note"] != "here" || len(pod.Spec.Containers[0].Args) != 0 {
 		t.Errorf("the values did not arrive: %v, %v, %v", *deployment.Spec.Replicas, config.Data, pod.Annotations)
 	}
 	checkRestricted(t, pod.Spec)
