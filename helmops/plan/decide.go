@@ -113,10 +113,14 @@ func moved(d Desired, o Observed, now time.Time) (Plan, bool) {
 		Message: fmt.Sprintf("the object now asks for another release name or namespace than %s/%s", o.Moved.Namespace, o.Moved.Name)}, true
 }
 
-func interrupted(_ Desired, o Observed, _ time.Time) (Plan, bool) {
+func interrupted(d Desired, o Observed, now time.Time) (Plan, bool) {
 	newest := o.History.Newest()
 	if newest == nil || !newest.Pending() || !newest.Ours {
 		return Plan{}, false
+	}
+	if wait := remaining(d, o.Attempt, now); wait > 0 && !d.Retry {
+		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
+			Message: fmt.Sprintf("revision %d is pending and could not be unlocked; it is tried again in %s", newest.Version, wait)}, true
 	}
 	return Plan{Step: Unlock, Reason: ReasonInterrupted,
 		Message: fmt.Sprintf("revision %d was left %s when the controller stopped", newest.Version, newest.Status)}, true

@@ -93,7 +93,7 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	case plan.Uninstall:
 		return uninstalled(hr, o, now)
 	default:
-		return unlocked(o)
+		return unlocked(hr, o, now)
 	}
 }
 
@@ -141,24 +141,36 @@ func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		return Event{Reason: v1beta1.UninstallSucceededReason,
 			Message: fmt.Sprintf("uninstalled %s/%s", o.Target.Namespace, o.Target.Name)}
 	}
-	if hr.Status.LastAttemptedGeneration != o.Generation {
-		hr.Status.Failures = 0
-	}
-	hr.Status.Failures++
-	at := metav1.NewTime(now)
-	hr.Status.LastAttemptedAt, hr.Status.LastAttemptedGeneration = &at, o.Generation
+	failedAgain(hr, o, now)
 	message := fmt.Sprintf("uninstall of %s/%s failed: %s; attempt %d, the next one follows %s later", o.Target.Namespace,
 		o.Target.Name, o.Failure.Message, hr.Status.Failures, plan.RetryDelay(hr.Status.Failures))
 	Retrying(hr, o.Failure.Reason, message, now)
 	return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
 }
 
-func unlocked(o Outcome) Event {
+// unlocked leaves a release whose newest revision counts as failed, so it is not Ready until work has gone on.
+func unlocked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	what := fmt.Sprintf("the pending revision of %s/%s", o.Target.Namespace, o.Target.Name)
 	if o.Failure != nil {
-		return Event{Warning: true, Reason: v1beta1.PendingReleaseReason, Message: "unlocking " + what + " failed: " + o.Failure.Message}
+		failedAgain(hr, o, now)
+		message := fmt.Sprintf("unlocking %s failed: %s; attempt %d, the next one follows %s later", what, o.Failure.Message,
+			hr.Status.Failures, plan.RetryDelay(hr.Status.Failures))
+		Retrying(hr, v1beta1.PendingReleaseReason, message, now)
+		return Event{Warning: true, Reason: v1beta1.PendingReleaseReason, Message: message}
 	}
-	return Event{Reason: v1beta1.PendingReleaseReason, Message: "unlocked " + what}
+	message := "marked " + what + " as failed, goes on from there"
+	Progressing(hr, message, now)
+	return Event{Reason: v1beta1.PendingReleaseReason, Message: message}
+}
+
+// failedAgain counts a failure that has no chart and values as its input; a new generation starts the count anew.
+func failedAgain(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
+	if hr.Status.LastAttemptedGeneration != o.Generation {
+		hr.Status.Failures = 0
+	}
+	hr.Status.Failures++
+	at := metav1.NewTime(now)
+	hr.Status.LastAttemptedAt, hr.Status.LastAttemptedGeneration = &at, o.Generation
 }
 
 // attempt notes the input of an install or upgrade. New input starts the counters anew.

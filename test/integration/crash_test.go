@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -51,20 +52,21 @@ func TestKilledWhileUninstalling(t *testing.T) {
 	hr := release(ns, "web", "sample", "*", "charts", "")
 	apply(t, hr)
 	awaitReady(t, hr)
-	deployment := get(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}})
-	deployment.Finalizers = []string{"example.com/hold"}
-	if err := world.cluster.Client.Update(t.Context(), deployment); err != nil {
-		t.Fatal(err)
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}
+	hold := func(finalizers string) {
+		t.Helper()
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":`+finalizers+`}}`))
+		if err := world.cluster.Client.Patch(t.Context(), deployment, patch); err != nil {
+			t.Fatal(err)
+		}
 	}
+	hold(`["example.com/hold"]`)
 	if err := world.cluster.Client.Delete(t.Context(), hr); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the uninstall waits for the Deployment", func() bool { return !get(t, deployment).DeletionTimestamp.IsZero() })
 	restart(t)
-	deployment.Finalizers = nil
-	if err := world.cluster.Client.Update(t.Context(), deployment); err != nil {
-		t.Fatal(err)
-	}
+	hold(`[]`)
 	until(t, "the object is gone", func() bool { return !exists(t, hr) })
 	if got := recordStatuses(t, ns, "web"); got != "" {
 		t.Errorf("records are left: %s", got)

@@ -132,7 +132,7 @@ func awaitVersion(t *testing.T, hr *v1beta1.HelmRelease, version string) {
 	err := stage.Until(t.Context(), patience, "it runs version "+version, func() (bool, error) {
 		ready := condition(t, hr, v1beta1.ReadyCondition)
 		latest := hr.Status.Latest()
-		return ready.Status == metav1.ConditionTrue && latest != nil && latest.ChartVersion == version, nil
+		return ready.Status == metav1.ConditionTrue && latest != nil && latest.ChartVersion == version && latest.Status == "deployed", nil
 	})
 	if err != nil {
 		t.Fatalf("%s: %v; status is %+v", hr.Name, err, hr.Status)

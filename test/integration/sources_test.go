@@ -105,10 +105,11 @@ func TestGitReferences(t *testing.T) {
 		ref := tt.ref
 		repository.Spec.Reference = &ref
 		apply(t, repository)
+		until(t, name+" gives "+tt.want, func() bool {
+			artifact := get(t, repository).Status.Artifact
+			return artifact != nil && artifact.Revision == tt.want
+		})
 		awaitReady(t, repository)
-		if got := repository.Status.Artifact.Revision; got != tt.want {
-			t.Errorf("%s: revision %s, want %s", name, got, tt.want)
-		}
 	}
 }
 
