@@ -10,7 +10,7 @@ const (
 	SucceededReason = "Succeeded"
 	// SuspendedReason: spec.suspend is set; nothing is done.
 	SuspendedReason = "Suspended"
-	// AccessDeniedReason: the API server refused what the object needs, or a cross-namespace reference is not allowed.
+	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,8 @@ const (
 	leaseDuration = 35 * time.Second
 	renewDeadline = 30 * time.Second
 	retryPeriod   = 5 * time.Second
+	// readyTimeout is how long the check of readiness may take.
+	readyTimeout = 500 * time.Millisecond
 )
 
 // controllerFlags are the flags of the controller.
@@ -165,8 +168,20 @@ func newManager(config *rest.Config, flags controllerFlags) (ctrl.Manager, error
 	}
 	return manager, errors.Join(
 		manager.AddHealthzCheck("healthz", healthz.Ping),
-		manager.AddReadyzCheck("readyz", healthz.Ping),
+		manager.AddReadyzCheck("readyz", cacheSynced(manager.GetCache())),
 	)
+}
+
+// cacheSynced is ready once the objects are in memory.
+func cacheSynced(objects cache.Cache) healthz.Checker {
+	return func(request *http.Request) error {
+		ctx, cancel := context.WithTimeout(request.Context(), readyTimeout)
+		defer cancel()
+		if !objects.WaitForCacheSync(ctx) {
+			return errors.New("the objects are still being read")
+		}
+		return nil
+	}
 }
 
 // cacheOptions keeps in memory what is watched and no more: of Secrets and ConfigMaps only that they changed, and of Secrets

@@ -49,6 +49,7 @@ type handler struct {
 // step is an action that is under way.
 type step struct {
 	plan       plan.Plan
+	inputs     release.Inputs
 	generation int64
 	superseded chan struct{}
 	once       sync.Once
@@ -65,7 +66,7 @@ type landed struct {
 func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.Duration, error) {
 	h.land(ctx, hr)
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
-		return h.progress(hr, elapsed), nil
+		return h.progress(ctx, hr, elapsed), nil
 	}
 	if hr.Spec.Suspend {
 		return 0, nil
@@ -81,7 +82,7 @@ func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.
 func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, time.Duration, error) {
 	h.land(ctx, hr)
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
-		return false, h.progress(hr, elapsed), nil
+		return false, h.progress(ctx, hr, elapsed), nil
 	}
 	p, _, err := h.runner.Decide(ctx, hr, release.Inputs{})
 	if err != nil {
@@ -129,15 +130,15 @@ func (h *handler) tell(hr *v1beta1.HelmRelease, event status.Event) {
 }
 
 // progress looks at a step that is under way: it says so once the step takes longer than a moment, and supersedes it when
-// the object has changed since it was started.
-func (h *handler) progress(hr *v1beta1.HelmRelease, elapsed time.Duration) time.Duration {
+// something else is wanted now.
+func (h *handler) progress(ctx context.Context, hr *v1beta1.HelmRelease, elapsed time.Duration) time.Duration {
 	h.mu.Lock()
 	current := h.steps[client.ObjectKeyFromObject(hr)]
 	h.mu.Unlock()
 	if current == nil {
 		return slow // started a moment ago by this very pass
 	}
-	if current.generation != hr.Generation {
+	if h.isSuperseded(ctx, hr, current) {
 		current.once.Do(func() { close(current.superseded) })
 	}
 	if elapsed < slow {
@@ -145,6 +146,18 @@ func (h *handler) progress(hr *v1beta1.HelmRelease, elapsed time.Duration) time.
 	}
 	status.ReleaseProgress(hr, current.plan, h.now())
 	return 0
+}
+
+// isSuperseded tells whether a step works towards what nobody wants any more. While what is wanted cannot be told, it is not.
+func (h *handler) isSuperseded(ctx context.Context, hr *v1beta1.HelmRelease, current *step) bool {
+	if current.generation != hr.Generation {
+		return true
+	}
+	if current.plan.Step != plan.Install && current.plan.Step != plan.Upgrade {
+		return false
+	}
+	wanted, err := h.gather(ctx, hr)
+	return err == nil && release.Differ(hr, current.inputs, wanted)
 }
 
 // blocked records why nothing can be planned. What can change that wakes the object; the pause is only for safety.
@@ -173,6 +186,10 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	p, history, err := h.runner.Decide(ctx, hr, inputs)
 	if apierrors.IsForbidden(err) {
 		return h.blocked(hr, hindered(v1beta1.AccessDeniedReason, "%s; it is tried again every %s", err, hr.GetInterval()))
+	}
+	var known interface{ Reason() string }
+	if errors.As(err, &known) {
+		return h.blocked(hr, hindered(known.Reason(), "%s; it is looked at again every %s", err, hr.GetInterval()))
 	}
 	if err != nil {
 		return 0, err
@@ -203,7 +220,7 @@ func (h *handler) audit(hr *v1beta1.HelmRelease) time.Duration {
 // start runs a step outside of the worker.
 func (h *handler) start(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inputs) {
 	key := client.ObjectKeyFromObject(hr)
-	current := &step{plan: p, generation: hr.Generation, superseded: make(chan struct{})}
+	current := &step{plan: p, inputs: inputs, generation: hr.Generation, superseded: make(chan struct{})}
 	h.mu.Lock()
 	h.steps[key] = current
 	h.mu.Unlock()

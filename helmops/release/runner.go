@@ -100,6 +100,15 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 	return outcome
 }
 
+// Differ tells whether other inputs than those a step was begun with are wanted now.
+func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
+	if begun.Chart.Name != now.Chart.Name || begun.Chart.Version != now.Chart.Version ||
+		values.Digest(begun.Values) != values.Digest(now.Values) {
+		return true
+	}
+	return begun.Chart.Digest != now.Chart.Digest && !desiredOf(hr, now).VersionOnly
+}
+
 func chartFailure(err error) *status.Failure {
 	failure := &status.Failure{Reason: v1beta1.ArtifactFailedReason, Message: err.Error()}
 	var known interface {
@@ -148,7 +157,7 @@ func observedOf(hr *v1beta1.HelmRelease) plan.Observed {
 		Managed: s.Latest() != nil,
 		Attempt: plan.Attempt{
 			Generation: s.LastAttemptedGeneration, ChartDigest: s.LastAttemptedRevisionDigest, ConfigDigest: s.LastAttemptedConfigDigest,
-			Failures: s.Failures, Stalled: status.IsTrue(hr, v1beta1.StalledCondition),
+			Failures: s.Failures, Stalled: status.AttemptStalled(hr),
 		},
 	}
 	if s.LastAttemptedAt != nil {

@@ -46,11 +46,6 @@ func Stalled(object v1beta1.Conditioned, reason, message string, now time.Time) 
 	current(object, now).stalled(reason, message)
 }
 
-// IsTrue tells whether the object has the condition with status True.
-func IsTrue(object v1beta1.Conditioned, condition string) bool {
-	return meta.IsStatusConditionTrue(object.GetConditions(), condition)
-}
-
 // IsReady tells whether the object is Ready at its current generation.
 func IsReady(object v1beta1.Conditioned) bool {
 	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)

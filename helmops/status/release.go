@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -68,6 +69,13 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 	}
 	current(hr, now).set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, describe(*newest))
 	Ready(hr, reason, message, now)
+}
+
+// AttemptStalled tells whether the last attempt failed in a way that its input can never overcome. A release can be stalled
+// for other reasons too, which say nothing about its attempts.
+func AttemptStalled(hr *v1beta1.HelmRelease) bool {
+	stalled := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.StalledCondition)
+	return stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1beta1.SchemaFailedReason
 }
 
 // ReleaseProgress records that an action is under way.

@@ -135,6 +135,28 @@ func TestDependencies(t *testing.T) {
 	awaitReady(t, one)
 }
 
+// A circle of dependencies is not taken for the failure of an attempt: the retry of the attempt goes on when it is broken.
+func TestAFailedReleaseSurvivesACircle(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	registrySample(t, ns, "1.0.0")
+	one, two := release(ns, "one", "sample", "*", "charts", `{"fail":"not now"}`), release(ns, "two", "sample", "*", "charts", "")
+	one.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "two"}}
+	apply(t, one, two)
+	awaitNotReady(t, one, v1beta1.RenderFailedReason)
+	two.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "one"}}
+	apply(t, two)
+	mustRun(t, "kubectl", "annotate", "hr/one", "-n", ns, v1beta1.ReconcileRequestAnnotation+"=1")
+	until(t, "the circle is told", func() bool {
+		return condition(t, one, v1beta1.StalledCondition).Reason == v1beta1.DependencyCycleReason
+	})
+	two.Spec.DependsOn = nil
+	apply(t, two)
+	awaitReady(t, two)
+	apply(t, withValues(one, ""))
+	awaitReady(t, one)
+}
+
 func TestSuspendAndDelete(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -282,6 +304,12 @@ func TestAWaitingReleaseDelaysNobody(t *testing.T) {
 		t.Errorf("the stuck release is %s: %s", ready.Status, ready.Message)
 	}
 	apply(t, withValues(stuck, `{"unready":false}`))
+	awaitReady(t, stuck)
+	secret := valuesSecret(ns, "values.yaml", "unready: true")
+	stuck.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
+	apply(t, secret, withValues(stuck, ""))
+	until(t, "it waits again", func() bool { return condition(t, stuck, v1beta1.ReadyCondition).Status == metav1.ConditionUnknown })
+	apply(t, valuesSecret(ns, "values.yaml", "unready: false"))
 	awaitReady(t, stuck)
 	unready := release(ns, "deleted", "sample", "*", "charts", `{"unready":true}`)
 	unready.Spec.Timeout = &metav1.Duration{Duration: time.Hour}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -23,6 +24,24 @@ type Revision struct {
 	// Release as Helm stored it.
 	Release *release.Release
 }
+
+// BrokenError says that a record cannot be read, so that nothing can be decided about its release.
+type BrokenError struct {
+	// Name of the Secret, with its namespace.
+	Name  string
+	Cause error
+}
+
+// Error implements error.
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("release record %s is broken (%v); repair or delete that Secret", e.Name, e.Cause)
+}
+
+// Unwrap returns the cause.
+func (e *BrokenError) Unwrap() error { return e.Cause }
+
+// Reason is the reason for conditions.
+func (e *BrokenError) Reason() string { return v1beta1.StorageErrorReason }
 
 // History reads all revisions of a release in namespace, newest first.
 func History(ctx context.Context, secrets typedcorev1.SecretInterface, name, namespace string) ([]Revision, error) {
@@ -38,7 +57,7 @@ func History(ctx context.Context, secrets typedcorev1.SecretInterface, name, nam
 		}
 		revision, err := newRevision(&list.Items[i])
 		if err != nil {
-			return nil, fmt.Errorf("release record %s: %w", list.Items[i].Name, err)
+			return nil, &BrokenError{Name: list.Items[i].Namespace + "/" + list.Items[i].Name, Cause: err}
 		}
 		// One storage namespace can hold releases of one name in several namespaces.
 		if revision.Release.Namespace == namespace {

@@ -1,0 +1,129 @@
+package loop
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+var (
+	web  = types.NamespacedName{Namespace: "apps", Name: "web"}
+	shop = types.NamespacedName{Namespace: "apps", Name: "shop"}
+	noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+)
+
+// bench is a set of tasks whose ends and wakes are seen on channels.
+type bench struct {
+	*Tasks[string]
+	clock   atomic.Int64 // seconds after noon
+	woken   chan types.NamespacedName
+	release chan string
+}
+
+func newBench(ctx context.Context) *bench {
+	b := &bench{woken: make(chan types.NamespacedName, 10), release: make(chan string)}
+	b.Tasks = NewTasks[string](ctx, func(key types.NamespacedName) { b.woken <- key }, func() time.Time {
+		return noon.Add(time.Duration(b.clock.Load()) * time.Second)
+	})
+	return b
+}
+
+// work ends when its result is released.
+func (b *bench) work(context.Context) string { return <-b.release }
+
+func TestTasksRunOnePerObject(t *testing.T) {
+	t.Parallel()
+	b := newBench(t.Context())
+	if !b.Start(web, b.work) {
+		t.Fatal("the first task did not start")
+	}
+	if b.Start(web, b.work) {
+		t.Error("a second task of the object was started")
+	}
+	if !b.Start(shop, b.work) || b.Count() != 2 {
+		t.Errorf("a task of another object did not start; %d run", b.Count())
+	}
+	if _, ok := b.Take(web); ok {
+		t.Error("a task that runs has a result")
+	}
+	b.release <- "one"
+	b.release <- "two"
+	<-b.woken
+	<-b.woken
+	if b.Count() != 0 {
+		t.Errorf("%d tasks run after both have ended", b.Count())
+	}
+}
+
+func TestTheResultOfATaskIsTakenOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t.Context())
+	b.Start(web, b.work)
+	b.release <- "fine"
+	if key := <-b.woken; key != web {
+		t.Errorf("woke %s", key)
+	}
+	if _, running := b.Running(web); running {
+		t.Error("a task runs that has woken its object")
+	}
+	if b.Start(web, b.work) {
+		t.Error("a task was started before the result of the last one was taken")
+	}
+	if result, ok := b.Take(web); !ok || result != "fine" {
+		t.Errorf("took %q, %v", result, ok)
+	}
+	if result, ok := b.Take(web); ok {
+		t.Errorf("took %q a second time", result)
+	}
+	if !b.Start(web, func(context.Context) string { return "again" }) {
+		t.Error("no new task after the result was taken")
+	}
+	<-b.woken
+}
+
+func TestRunningTellsForHowLong(t *testing.T) {
+	t.Parallel()
+	b := newBench(t.Context())
+	b.Start(web, b.work)
+	b.clock.Store(90)
+	if elapsed, running := b.Running(web); !running || elapsed != 90*time.Second {
+		t.Errorf("running %v for %s, want 90 s", running, elapsed)
+	}
+	if elapsed, running := b.Running(shop); running || elapsed != 0 {
+		t.Errorf("a task that never was runs for %s", elapsed)
+	}
+	b.release <- ""
+	<-b.woken
+}
+
+func TestATaskThatOutlivesTheProcessIsDropped(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	b := newBench(ctx)
+	ended := make(chan struct{})
+	b.Start(web, func(ctx context.Context) string {
+		defer close(ended)
+		<-ctx.Done()
+		return "too late"
+	})
+	cancel()
+	<-ended
+	if b.Start(shop, b.work) {
+		t.Error("a task was started after the end")
+	}
+	// Nothing may come of it, now or a little later: whoever takes the lock sees the task as running for ever.
+	if _, ok := b.Take(web); ok {
+		t.Error("the result of a task that ended too late was kept")
+	}
+	if _, running := b.Running(web); !running {
+		t.Error("the task counts as ended, so that another one could start")
+	}
+	select {
+	case key := <-b.woken:
+		t.Errorf("%s was woken", key)
+	default:
+	}
+}
