@@ -131,11 +131,11 @@ func TestIsNew(t *testing.T) {
 	otherBytes, otherVersion := revision, revision
 	otherBytes.Digest, otherVersion.Version = digest2, "1.1.0"
 	tests := []struct {
-		name                 string
-		kind, strategy       string
-		observed, generation int64
-		found                v1beta1.ChartRevision
-		want                 bool
+		name           string
+		kind, strategy string
+		generation     int64
+		found          v1beta1.ChartRevision
+		want           bool
 	}{
 		{name: "the same chart is not new", kind: v1beta1.HelmRepositoryKind, found: revision},
 		{name: "other bytes are new", kind: v1beta1.HelmRepositoryKind, found: otherBytes, want: true},
@@ -150,7 +150,7 @@ func TestIsNew(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			hc := chartObject("a", "web", "")
-			hc.Generation, hc.Status.ObservedGeneration = tt.generation, tt.observed
+			hc.Generation = tt.generation
 			hc.Spec.SourceRef.Kind, hc.Spec.ReconcileStrategy = tt.kind, tt.strategy
 			if got := isNew(hc, revision, tt.found); got != tt.want {
 				t.Errorf("new: %v, want %v", got, tt.want)

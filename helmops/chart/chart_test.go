@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -109,11 +110,15 @@ func TestLoadBoundsTheArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	archive := tar.NewWriter(zip)
-	if err := archive.WriteHeader(&tar.Header{Name: "web/values.yaml", Mode: 0o644, Size: MaxArchive + 1, Typeflag: tar.TypeReg}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.CopyN(archive, endless{}, MaxArchive+1); err != nil {
-		t.Fatal(err)
+	const part = 4 << 20 // Helm bounds each file by itself
+	for i := range MaxArchive/part + 1 {
+		header := &tar.Header{Name: fmt.Sprintf("web/files/%d", i), Mode: 0o644, Size: part, Typeflag: tar.TypeReg}
+		if err := archive.WriteHeader(header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(archive, endless{}, part); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := errors.Join(archive.Close(), zip.Close()); err != nil {
 		t.Fatal(err)

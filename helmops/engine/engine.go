@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -116,7 +117,9 @@ func (e *Engine) run(ctx context.Context, a Action, before []records.Revision) e
 	if a.Step == plan.Unlock {
 		return e.unlock(ctx, a, before)
 	}
-	cfg, err := e.configuration(ctx, a)
+	cfg, err := e.configuration(ctx, a, apply.Options{
+		Release: a.Target.Name, Namespace: a.Target.Namespace, Superseded: a.Superseded, Leftovers: leftovers(before),
+	})
 	if err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func (e *Engine) run(ctx context.Context, a Action, before []records.Revision) e
 }
 
 // configuration is made anew for each action: Helm's interfaces carry no context, and its storage is changed by actions.
-func (e *Engine) configuration(ctx context.Context, a Action) (*action.Configuration, error) {
+func (e *Engine) configuration(ctx context.Context, a Action, options apply.Options) (*action.Configuration, error) {
 	getter, err := e.cluster.Getter(a.Target.Namespace)
 	if err != nil {
 		return nil, err
@@ -142,10 +145,24 @@ func (e *Engine) configuration(ctx context.Context, a Action) (*action.Configura
 	return &action.Configuration{
 		RESTClientGetter: getter,
 		Releases:         storage.Init(records.NewDriver(ctx, secrets, a.Revision.Digest, e.now)),
-		KubeClient:       apply.NewClient(ctx, getter, a.Target.Namespace, a.Superseded, e.tokens),
+		KubeClient:       apply.NewClient(ctx, getter, e.tokens, options),
 		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
 		HookOutputFunc:   discardHookOutput,
 	}, nil
+}
+
+// leftovers returns the manifests of the failed revisions after the last that was deployed, newest first, each once.
+func leftovers(revisions []records.Revision) []string {
+	var manifests []string
+	for _, revision := range revisions {
+		if revision.Status == plan.StatusDeployed {
+			break
+		}
+		if revision.Status == plan.StatusFailed && !slices.Contains(manifests, revision.Release.Manifest) {
+			manifests = append(manifests, revision.Release.Manifest)
+		}
+	}
+	return manifests
 }
 
 // unlock marks a record that was left pending as failed, so that the next action can go on from it.

@@ -251,6 +251,45 @@ func TestTheHelmCommand(t *testing.T) {
 	mustRun(t, "helm", "uninstall", "adopted", "-n", ns, "--wait")
 }
 
+// What a failed revision added goes with the next one: fields, and objects that are the release's.
+func TestAFailedRevisionLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	registrySample(t, ns, "1.0.0")
+	extra := map[string]string{
+		"templates/extra.yaml":   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n",
+		"templates/foreign.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: foreign}\n",
+	}
+	if _, err := world.registry.PushChart(t.Context(), ns, chartArchive(t, "sample", "1.1.0", extra)); err != nil {
+		t.Fatal(err)
+	}
+	hr := release(ns, "web", "sample", "1.0.0", "charts", "")
+	apply(t, hr)
+	awaitReady(t, hr)
+	hr.Spec.Timeout = &metav1.Duration{Duration: 2 * time.Second}
+	apply(t, withValues(pinned(hr, "1.1.0"), `{"unready":true}`))
+	awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
+	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "foreign"}}
+	if err := world.cluster.Client.Delete(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "foreign"}, Data: map[string]string{"owner": "somebody else"}})
+
+	hr.Spec.Timeout = nil
+	apply(t, withValues(pinned(hr, "1.0.0"), ""))
+	awaitVersion(t, hr, "1.0.0")
+	deployment := get(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}})
+	if args := deployment.Spec.Template.Spec.Containers[0].Args; len(args) != 0 {
+		t.Errorf("the arguments %v of the failed revision are still there", args)
+	}
+	if exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "extra"}}) {
+		t.Error("the ConfigMap of the failed revision is still there")
+	}
+	if got := configMap(t, ns, "foreign")["owner"]; got != "somebody else" {
+		t.Errorf("the ConfigMap that somebody else made meanwhile was touched: %q", got)
+	}
+}
+
 func TestInventory(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

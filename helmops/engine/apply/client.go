@@ -26,7 +26,19 @@ type Client struct {
 	*kube.Client
 	ctx        context.Context //nolint:containedctx // Helm's client interface takes none.
 	superseded <-chan struct{}
+	release    string
+	leftovers  []string
 	yield      Yielder
+}
+
+// Options of a client.
+type Options struct {
+	// Release and Namespace name the Helm release.
+	Release, Namespace string
+	// Superseded is closed when nobody wants the release any more as it is being made. Nil is never.
+	Superseded <-chan struct{}
+	// Leftovers are the manifests of failed revisions whose objects may be in the cluster, newest first.
+	Leftovers []string
 }
 
 // ErrSuperseded ends a wait for objects that nobody wants any more.
@@ -43,12 +55,12 @@ var (
 )
 
 // NewClient returns a client for one action. When ctx ends, waits do not return any more: the process is about to stop,
-// and Helm would take a returning wait for a failed release. When superseded is closed, a wait for readiness ends with
+// and Helm would take a returning wait for a failed release. When it is superseded, a wait for readiness ends with
 // ErrSuperseded; hooks are finished first.
-func NewClient(ctx context.Context, getter genericclioptions.RESTClientGetter, namespace string, superseded <-chan struct{}, yield Yielder) *Client {
+func NewClient(ctx context.Context, getter genericclioptions.RESTClientGetter, yield Yielder, o Options) *Client {
 	client := kube.New(getter)
-	client.Namespace = namespace
-	return &Client{Client: client, ctx: ctx, superseded: superseded, yield: yield}
+	client.Namespace = o.Namespace
+	return &Client{Client: client, ctx: ctx, superseded: o.Superseded, release: o.Release, leftovers: o.Leftovers, yield: yield}
 }
 
 // Build implements kube.Interface. The request to validate is ignored: since Kubernetes 1.27 Helm's validation downloads

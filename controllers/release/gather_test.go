@@ -1,0 +1,252 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+var (
+	now         = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	errSentinel = errors.New("as arranged")
+	revision    = v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:1"}
+)
+
+// meta names an object of the namespace apps.
+func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "apps", Name: name} }
+
+func newHandler(t *testing.T, get func(client.Object) error, objects ...client.Object) *handler {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	chart := &v1beta1.OCIRepository{ObjectMeta: meta("web")}
+	chart.Status.Chart = &revision
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, chart)...).WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+			if get != nil {
+				if err := get(o); err != nil {
+					return err
+				}
+			}
+			return c.Get(ctx, key, o, options...)
+		},
+	}).Build()
+	return &handler{objects: c, live: c, catalog: source.NewCatalog(c, c, nil), now: func() time.Time { return now }}
+}
+
+func helmRelease(name string, change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
+	hr := &v1beta1.HelmRelease{ObjectMeta: meta(name)}
+	hr.Spec.ChartRef = &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "web"}
+	for _, c := range change {
+		c(hr)
+	}
+	return hr
+}
+
+func from(references ...v1beta1.ValuesReference) func(*v1beta1.HelmRelease) {
+	return func(hr *v1beta1.HelmRelease) { hr.Spec.ValuesFrom = references }
+}
+
+func own(document string) func(*v1beta1.HelmRelease) {
+	return func(hr *v1beta1.HelmRelease) { hr.Spec.Values = &runtime.RawExtension{Raw: []byte(document)} }
+}
+
+func secret(data map[string]string) *corev1.Secret {
+	s := &corev1.Secret{ObjectMeta: meta("db"), Data: map[string][]byte{}}
+	for key, value := range data {
+		s.Data[key] = []byte(value)
+	}
+	return s
+}
+
+func TestGatherMergesInOrder(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t, nil,
+		&corev1.ConfigMap{ObjectMeta: meta("base"), Data: map[string]string{"values.yaml": "a: 1\nb: 1\nc: 1"}},
+		secret(map[string]string{"x.yaml": "b: 2\nc: 2\npassword: hunter2", "empty.yaml": ""}))
+	hr := helmRelease("web", own(`{"c":3}`), from(
+		v1beta1.ValuesReference{Kind: "ConfigMap", Name: "base"},
+		v1beta1.ValuesReference{Kind: "Secret", Name: "absent", Optional: true},
+		v1beta1.ValuesReference{Kind: "Secret", Name: "db", ValuesKey: "x.yaml"},
+		v1beta1.ValuesReference{Kind: "Secret", Name: "db", ValuesKey: "empty.yaml"},
+	))
+	got, err := h.gather(t.Context(), hr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"a": float64(1), "b": float64(2), "c": float64(3), "password": "hunter2"}
+	if diff := cmp.Diff(want, got.Values); diff != "" || got.Chart != revision {
+		t.Errorf("chart %v, values (-want +got):\n%s", got.Chart, diff)
+	}
+	if masked := got.Mask.Apply("is hunter2"); masked != "is ***" {
+		t.Errorf("what came from the Secret is told: %q", masked)
+	}
+}
+
+func TestGatherSaysWhatIsMissing(t *testing.T) {
+	forbidden := func(o client.Object) error {
+		if _, ok := o.(*corev1.Secret); ok {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "db", errSentinel)
+		}
+		return nil
+	}
+	reference := v1beta1.ValuesReference{Kind: "Secret", Name: "db"}
+	optional := reference
+	optional.Optional = true
+	tests := []struct {
+		name    string
+		release *v1beta1.HelmRelease
+		objects []client.Object
+		get     func(client.Object) error
+		reason  string
+		message string
+		final   bool
+	}{
+		{name: "a Secret that does not exist", release: helmRelease("web", from(reference)), reason: v1beta1.ValuesErrorReason,
+			message: "Secret apps/db of spec.valuesFrom does not exist; work goes on when it is created"},
+		{name: "a ConfigMap that does not exist", release: helmRelease("web", from(v1beta1.ValuesReference{Kind: "ConfigMap", Name: "db"})),
+			reason: v1beta1.ValuesErrorReason, message: "ConfigMap apps/db of spec.valuesFrom does not exist"},
+		{name: "a key that does not exist", release: helmRelease("web", from(reference)), objects: []client.Object{secret(map[string]string{"b": "", "a": ""})},
+			reason: v1beta1.ValuesErrorReason, message: `Secret apps/db of spec.valuesFrom has no key "values.yaml", it has a, b; work goes on when it has`},
+		{name: "a key of an optional Secret that exists", release: helmRelease("web", from(optional)), objects: []client.Object{secret(nil)},
+			reason: v1beta1.ValuesErrorReason, message: "it has none"},
+		{name: "a Secret that may not be read", release: helmRelease("web", from(optional)), get: forbidden, reason: v1beta1.AccessDeniedReason,
+			message: "Fairlead may not read Secret apps/db of spec.valuesFrom"},
+		{name: "a Secret that is not YAML", release: helmRelease("web", from(reference)), reason: v1beta1.ValuesErrorReason,
+			objects: []client.Object{secret(map[string]string{"values.yaml": "password: hunter2\n  broken: ["})}, message: "Secret apps/db, key values.yaml,"},
+		{name: "a chart that does not exist", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Name = "shop" }),
+			reason: v1beta1.SourceNotFoundReason, message: "OCIRepository apps/shop does not exist"},
+		{name: "a kind of source that does not exist", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Kind = "Bucket" }),
+			reason: v1beta1.InvalidReferenceReason, message: `"Bucket" is not a kind of source`, final: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := newHandler(t, tt.get, tt.objects...).gather(t.Context(), tt.release)
+			var known *obstacle
+			if !errors.As(err, &known) {
+				t.Fatalf("error = %v, want an obstacle", err)
+			}
+			if known.Reason != tt.reason || known.Final != tt.final || !strings.Contains(known.Message, tt.message) || strings.Contains(known.Message, "hunter2") {
+				t.Errorf("%s (final %v): %s; want %s (final %v): %s", known.Reason, known.Final, known.Message, tt.reason, tt.final, tt.message)
+			}
+		})
+	}
+}
+
+func TestAFaultOfTheAPIServerIsNoObstacle(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t, func(o client.Object) error {
+		if _, ok := o.(*corev1.ConfigMap); ok {
+			return errSentinel
+		}
+		return nil
+	})
+	_, err := h.gather(t.Context(), helmRelease("web", from(v1beta1.ValuesReference{Kind: "ConfigMap", Name: "base", Optional: true})))
+	var known *obstacle
+	if !errors.Is(err, errSentinel) || errors.As(err, &known) {
+		t.Errorf("error = %v, want one that is tried again with back-off", err)
+	}
+}
+
+func TestAPendingChartIsNoObstacle(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t, nil, &v1beta1.OCIRepository{ObjectMeta: meta("fresh")})
+	_, err := h.gather(t.Context(), helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Name = "fresh" }))
+	if !source.IsPending(err) {
+		t.Errorf("error = %v, want pending", err)
+	}
+}
+
+func dependingOn(names ...string) func(*v1beta1.HelmRelease) {
+	return func(hr *v1beta1.HelmRelease) {
+		for _, name := range names {
+			hr.Spec.DependsOn = append(hr.Spec.DependsOn, v1beta1.DependencyReference{Name: name})
+		}
+	}
+}
+
+func ready(hr *v1beta1.HelmRelease) { status.Ready(hr, "Done", "fine", now) }
+
+func TestDependencies(t *testing.T) {
+	outdated := func(hr *v1beta1.HelmRelease) { hr.Generation++ }
+	elsewhere := func(hr *v1beta1.HelmRelease) {
+		hr.Spec.DependsOn = []v1beta1.DependencyReference{{Namespace: "infra", Name: "b"}}
+	}
+	tests := []struct {
+		name    string
+		release *v1beta1.HelmRelease
+		others  []client.Object
+		// reason and message of the obstacle, empty when there is none.
+		reason  string
+		message string
+	}{
+		{name: "no dependency is no obstacle", release: helmRelease("a")},
+		{name: "ready dependencies are no obstacle", release: helmRelease("a", dependingOn("b", "c")),
+			others: []client.Object{helmRelease("b", ready), helmRelease("c", ready)}},
+		{name: "one that does not exist", release: helmRelease("a", dependingOn("b")), reason: v1beta1.DependencyNotReadyReason,
+			message: "HelmRelease apps/b of spec.dependsOn does not exist; work goes on when it is Ready"},
+		{name: "one in another namespace", release: helmRelease("a", elsewhere), others: []client.Object{helmRelease("b", ready)},
+			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease infra/b of spec.dependsOn does not exist; work goes on when it is Ready"},
+		{name: "one that is not ready", release: helmRelease("a", dependingOn("b", "c")), others: []client.Object{helmRelease("b", ready), helmRelease("c")},
+			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease apps/c of spec.dependsOn is not Ready; work goes on when it is"},
+		{name: "one that was changed since it was ready", release: helmRelease("a", dependingOn("b")), others: []client.Object{helmRelease("b", ready, outdated)},
+			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease apps/b of spec.dependsOn is not Ready; work goes on when it is"},
+		{name: "itself", release: helmRelease("a", dependingOn("a")), reason: v1beta1.DependencyCycleReason,
+			message: "spec.dependsOn leads back to this object: apps/a → apps/a"},
+		{name: "a way back over others", release: helmRelease("a", dependingOn("x", "b")), reason: v1beta1.DependencyCycleReason,
+			others:  []client.Object{helmRelease("b", ready, dependingOn("c")), helmRelease("c", ready, dependingOn("a")), helmRelease("x", ready)},
+			message: "spec.dependsOn leads back to this object: apps/a → apps/b → apps/c → apps/a"},
+		{name: "a cycle of others is theirs", release: helmRelease("a", dependingOn("b")),
+			others: []client.Object{helmRelease("b", ready, dependingOn("c")), helmRelease("c", dependingOn("b"))}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			err := newHandler(t, nil, tt.others...).dependencies(t.Context(), tt.release)
+			if tt.reason == "" {
+				if err != nil {
+					t.Errorf("error = %v", err)
+				}
+				return
+			}
+			var known *obstacle
+			if !errors.As(err, &known) || known.Reason != tt.reason || known.Message != tt.message || known.Final != (tt.reason == v1beta1.DependencyCycleReason) {
+				t.Errorf("error = %v, want %s: %s", err, tt.reason, tt.message)
+			}
+		})
+	}
+}
+
+func TestListedIsBrief(t *testing.T) {
+	t.Parallel()
+	tests := map[string][]string{
+		"it has none":                     nil,
+		"it has a":                        {"a"},
+		"it has a, b, c, d, e":            {"a", "b", "c", "d", "e"},
+		"it has a, b, c, d, e and 2 more": {"a", "b", "c", "d", "e", "f", "g"},
+	}
+	for want, keys := range tests {
+		if got := listed(keys); got != want {
+			t.Errorf("%v: %q, want %q", keys, got, want)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+func TestReason(t *testing.T) {
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "a", errors.New("no"))
+	tests := []struct {
+		name   string
+		step   plan.Step
+		err    error
+		reason string
+		final  bool
+	}{
+		{name: "values that break the schema never succeed", step: plan.Install, final: true, reason: v1beta1.SchemaFailedReason,
+			err: errors.New("values don't meet the specifications of the schema(s) in the following chart(s):\nweb: replicas: want integer")},
+		{name: "a template that fails", step: plan.Upgrade, reason: v1beta1.RenderFailedReason,
+			err: errors.New(`template: web/templates/a.yaml:3:5: executing "web/templates/a.yaml" at <.Values.x.y>: nil pointer evaluating interface {}.y`)},
+		{name: "a template that refuses", step: plan.Upgrade, reason: v1beta1.RenderFailedReason,
+			err: errors.New("execution error at (web/templates/a.yaml:1:4): host is required")},
+		{name: "a template that cannot be parsed", step: plan.Install, reason: v1beta1.RenderFailedReason,
+			err: errors.New("parse error at (web/templates/a.yaml:2): unclosed action")},
+		{name: "a template that makes no YAML", step: plan.Install, reason: v1beta1.RenderFailedReason,
+			err: errors.New("YAML parse error on web/templates/a.yaml: error converting YAML to JSON")},
+		{name: "a chart for another Kubernetes", step: plan.Install, reason: v1beta1.RenderFailedReason,
+			err: errors.New("chart requires kubeVersion: >=9 which is incompatible with Kubernetes v1.37.2")},
+		{name: "a record that somebody else changed", step: plan.Upgrade, reason: v1beta1.StorageErrorReason,
+			err: fmt.Errorf("updating release record: %w", records.ErrModified)},
+		{name: "what the API server forbids", step: plan.Install, reason: v1beta1.AccessDeniedReason, err: fmt.Errorf("creating pods: %w", forbidden)},
+		{name: "any other failure of an install", step: plan.Install, reason: v1beta1.InstallFailedReason, err: errors.New("no luck")},
+		{name: "any other failure of an upgrade", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason, err: errors.New("no luck")},
+		{name: "any other failure of an uninstall", step: plan.Uninstall, reason: v1beta1.UninstallFailedReason, err: errors.New("no luck")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if reason, final := Reason(tt.step, tt.err); reason != tt.reason || final != tt.final {
+				t.Errorf("got %s (final %v), want %s (final %v)", reason, final, tt.reason, tt.final)
+			}
+		})
+	}
+}
+
+func TestDifferNoticesEveryWrite(t *testing.T) {
+	t.Parallel()
+	revisions := func(digests ...string) []records.Revision {
+		var all []records.Revision
+		for _, d := range digests {
+			all = append(all, records.Revision{Record: plan.Record{Digest: d}})
+		}
+		return all
+	}
+	tests := []struct {
+		before, after []records.Revision
+		want          bool
+	}{
+		{nil, nil, false},
+		{revisions("a"), revisions("a"), false},
+		{nil, revisions("a"), true},
+		{revisions("a"), nil, true},
+		{revisions("b", "a"), revisions("b", "x"), true},
+	}
+	for i, tt := range tests {
+		if got := differ(tt.before, tt.after); got != tt.want {
+			t.Errorf("row %d: %v", i, got)
+		}
+	}
+}
+
+// Whoever waits gives the share to others, and has it again before going on.
+func TestYieldLetsOthersWork(t *testing.T) {
+	t.Parallel()
+	one, sentinel := make(tokens, 1), errors.New("as arranged")
+	err := one.hold(func() error {
+		return one.Yield(func() error { return one.hold(func() error { return sentinel }) })
+	})
+	if !errors.Is(err, sentinel) || len(one) != 0 {
+		t.Errorf("error = %v, %d shares are still taken", err, len(one))
+	}
+}
