@@ -55,6 +55,10 @@ func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (ct
 		return ctrl.Result{}, fmt.Errorf("reading %s: %w", request, err)
 	}
 	if err := r.addFinalizer(ctx, object); err != nil {
+		if apierrors.IsNotFound(err) { // the cache lags behind its deletion
+			r.forget(request.NamespacedName)
+			return ctrl.Result{}, nil
+		}
 		return ctrl.Result{}, err
 	}
 	before := object.DeepCopyObject().(T)
@@ -118,7 +122,7 @@ func (r *reconciler[T]) dropFinalizer(ctx context.Context, object T) error {
 	if err == nil {
 		log.FromContext(ctx).Info("finalizer removed")
 	}
-	return err
+	return client.IgnoreNotFound(err)
 }
 
 // patchFinalizers changes the finalizers with the resource version as a condition, because a merge patch replaces the whole
@@ -129,7 +133,7 @@ func (r *reconciler[T]) patchFinalizers(ctx context.Context, object T, change fu
 	change(after)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.client.Patch(ctx, after, patch); err != nil {
-		return client.IgnoreNotFound(fmt.Errorf("writing the finalizers of %s: %w", client.ObjectKeyFromObject(object), err))
+		return fmt.Errorf("writing the finalizers of %s: %w", client.ObjectKeyFromObject(object), err)
 	}
 	object.SetFinalizers(after.GetFinalizers())
 	object.SetResourceVersion(after.GetResourceVersion())

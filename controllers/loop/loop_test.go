@@ -244,6 +244,8 @@ func TestFailedWrites(t *testing.T) {
 			calls: []string{"reconcile"}},
 		{name: "the status of an object that went meanwhile is no loss", object: release(v1beta1.Finalizer), refuse: "status", cause: gone,
 			calls: []string{"reconcile"}},
+		{name: "an object that went before it had its finalizer is not handled", object: release(), refuse: "metadata", cause: gone,
+			calls: []string{"forget apps/web"}},
 		{name: "the finalizer of an object that went meanwhile is no loss", object: deleted(v1beta1.Finalizer), refuse: "metadata", cause: gone,
 			calls: []string{"finalize"}},
 	}

@@ -126,7 +126,7 @@ func (h *handler) tell(hr *v1beta1.HelmRelease, event status.Event) {
 	if event.Warning {
 		kind = corev1.EventTypeWarning
 	}
-	h.events.Eventf(hr, nil, kind, event.Reason, "Reconcile", "%s", event.Message)
+	h.events.Eventf(hr, nil, kind, event.Reason, "Reconcile", "%s", event.Note())
 }
 
 // progress looks at a step that is under way: it says so once the step takes longer than a moment, and supersedes it when

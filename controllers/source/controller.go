@@ -174,10 +174,11 @@ func (h *handler[T]) record(object T, found polled) {
 
 func (h *handler[T]) tellEvent(object T, failed error, message string) {
 	kind, reason := corev1.EventTypeNormal, v1beta1.SucceededReason
+	note := status.Event{Message: message}.Note()
 	if failed != nil {
 		kind, reason = corev1.EventTypeWarning, failureOf(failed).Reason
 	}
-	h.events.Eventf(object, nil, kind, reason, "Fetch", "%s", message)
+	h.events.Eventf(object, nil, kind, reason, "Fetch", "%s", note)
 }
 
 // schedule plans the next poll: after the interval, or sooner after a failure.

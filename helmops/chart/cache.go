@@ -30,6 +30,8 @@ type entry struct {
 	chart  *chart.Chart
 	size   int64
 	err    error
+	// settled is set once the chart is parsed and counted; the cache's lock guards it.
+	settled bool
 }
 
 // NewCache returns a cache that keeps about budget bytes.
@@ -80,21 +82,30 @@ func (c *Cache) settle(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e.err != nil {
-		c.drop(e.digest)
+		c.drop(e)
 		return
 	}
+	e.settled = true
 	c.size += e.size
-	for c.size > c.budget && c.recency.Len() > 1 {
-		oldest := c.recency.Back().Value.(*entry)
-		c.size -= oldest.size
-		c.drop(oldest.digest)
+	for element := c.recency.Back(); element != nil && c.size > c.budget; {
+		older := element
+		element = element.Prev()
+		if candidate := older.Value.(*entry); candidate.settled && candidate != e {
+			c.drop(candidate)
+		}
 	}
 }
 
-func (c *Cache) drop(digest string) {
-	if element, ok := c.entries[digest]; ok {
-		c.recency.Remove(element)
-		delete(c.entries, digest)
+// drop removes an entry, and what it was counted for. One that is still being parsed is only ever dropped by itself.
+func (c *Cache) drop(e *entry) {
+	element, ok := c.entries[e.digest]
+	if !ok || element.Value.(*entry) != e {
+		return
+	}
+	c.recency.Remove(element)
+	delete(c.entries, e.digest)
+	if e.settled {
+		c.size -= e.size
 	}
 }
 

@@ -110,3 +110,33 @@ func TestCacheKeepsAChartLargerThanItself(t *testing.T) {
 		t.Errorf("%d entries, want the newest alone", len(c.entries))
 	}
 }
+
+// A chart that others push out while it is being parsed must not be counted for ever.
+func TestCacheCountsWhatItKeeps(t *testing.T) {
+	t.Parallel()
+	s := &shop{archive: packed(t, "Chart.yaml", metadata)}
+	c := NewCache(1)
+	opening, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		_, err := c.Load(revision(1), func() (io.ReadCloser, error) {
+			close(opening)
+			<-goOn
+			return s.open()
+		})
+		done <- err
+	}()
+	<-opening
+	load(t, c, 2, s)
+	close(goOn)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	load(t, c, 3, s)
+	var kept int64
+	for _, element := range c.entries {
+		kept += element.Value.(*entry).size
+	}
+	if kept != c.size || len(c.entries) != 1 {
+		t.Errorf("%d charts of %d bytes are kept, %d bytes are counted", len(c.entries), kept, c.size)
+	}
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,8 +17,11 @@ const (
 	schemaText = "values don't meet the specifications of the schema"
 )
 
-// renderTexts begin or appear in errors of the template engine and of the parser of its output.
-var renderTexts = []string{"template: ", "execution error at (", "parse error at (", "YAML parse error on ", "chart requires kubeVersion"}
+// renderTexts appear in errors of the template engine and of the parser of its output.
+var renderTexts = []string{"execution error at (", "parse error at (", "YAML parse error on ", "chart requires kubeVersion"}
+
+// templatePosition is how Go's templates begin an error. The field spec.template of an object does not look like that.
+var templatePosition = regexp.MustCompile(`(^|[\s(])template: [^\s:]+:\d+`)
 
 // Reason gives the condition reason for a failed action, and whether the same input can never succeed.
 func Reason(step plan.Step, err error) (reason string, final bool) {
@@ -48,5 +52,5 @@ func isRender(text string) bool {
 			return true
 		}
 	}
-	return false
+	return templatePosition.MatchString(text)
 }

@@ -24,6 +24,8 @@ func TestReason(t *testing.T) {
 	}{
 		{name: "values that break the schema never succeed", step: plan.Install, final: true, reason: v1beta1.SchemaFailedReason,
 			err: errors.New("values don't meet the specifications of the schema(s) in the following chart(s):\nweb: replicas: want integer")},
+		{name: "an immutable field is no matter of templates", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason,
+			err: errors.New(`cannot patch "migrate" with kind Job: Job.batch "migrate" is invalid: spec.template: Invalid value: {...}: field is immutable`)},
 		{name: "a template that fails", step: plan.Upgrade, reason: v1beta1.RenderFailedReason,
 			err: errors.New(`template: web/templates/a.yaml:3:5: executing "web/templates/a.yaml" at <.Values.x.y>: nil pointer evaluating interface {}.y`)},
 		{name: "a template that refuses", step: plan.Upgrade, reason: v1beta1.RenderFailedReason,

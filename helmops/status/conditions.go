@@ -23,6 +23,20 @@ type Event struct {
 	Message string
 }
 
+// maxNote is how long an event's note may be by the events API; a longer one is refused.
+const maxNote = 1024
+
+// Note returns the message in a length that the events API takes.
+func (e Event) Note() string { return cut(e.Message, maxNote) }
+
+// cut shortens a text to at most limit bytes, without tearing a character apart.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit-len("…")], "") + "…"
+}
+
 // Ready says that the object is what it asks to be.
 func Ready(object v1beta1.Conditioned, reason, message string, now time.Time) {
 	current(object, now).ready(reason, message)
@@ -91,12 +105,9 @@ func (w writer) stalled(reason, message string) {
 }
 
 func (w writer) set(kind string, value metav1.ConditionStatus, reason, message string) {
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage-len("…")], "") + "…"
-	}
 	conditions := w.object.GetConditions()
 	meta.SetStatusCondition(&conditions, metav1.Condition{
-		Type: kind, Status: value, Reason: reason, Message: message,
+		Type: kind, Status: value, Reason: reason, Message: cut(message, maxMessage),
 		ObservedGeneration: w.generation, LastTransitionTime: metav1.NewTime(w.now),
 	})
 	w.object.SetConditions(conditions)

@@ -1,7 +1,10 @@
 package values
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -50,10 +53,31 @@ func collect(found []string, value any) []string {
 		}
 	case string:
 		for _, text := range append(strings.Split(typed, "\n"), typed) {
-			if text = strings.TrimSpace(text); len(text) >= minMasked {
-				found = append(found, text)
-			}
+			found = appendForms(found, strings.TrimSpace(text))
+		}
+	case float64:
+		found = appendForms(found, fmt.Sprint(typed))
+		found = appendForms(found, strconv.FormatFloat(typed, 'f', -1, 64))
+	}
+	return found
+}
+
+// appendForms adds a text as it is, and as Go and JSON quote it.
+func appendForms(found []string, text string) []string {
+	if len(text) < minMasked {
+		return found
+	}
+	found = append(found, text)
+	if quoted := unquoted(strconv.Quote(text)); quoted != text {
+		found = append(found, quoted)
+	}
+	if encoded, err := json.Marshal(text); err == nil {
+		if inner := unquoted(string(encoded)); inner != text {
+			found = append(found, inner)
 		}
 	}
 	return found
 }
+
+// unquoted drops the outer quotes.
+func unquoted(text string) string { return text[1 : len(text)-1] }

@@ -15,6 +15,8 @@ func TestMask(t *testing.T) {
 		{name: "a secret that contains another is hidden whole", secret: map[string]any{"a": "hunter", "b": "hunter2-long"}, text: "hunter2-long hunter", want: "*** ***"},
 		{name: "each line of a secret is one", secret: map[string]any{"p": "first line\n  second line\n"}, text: "at second line", want: "at ***"},
 		{name: "a secret with lines is hidden whole", secret: map[string]any{"p": "first line\nab\nlast line"}, text: "[first line\nab\nlast line]", want: "[***]"},
+		{name: "a secret as Go quotes it", secret: map[string]any{"p": `hun"ter2`}, text: `"hun\"ter2"`, want: `"***"`},
+		{name: "a number", secret: map[string]any{"p": float64(12345678)}, text: "12345678", want: "***"},
 		{name: "keys are no secrets", secret: map[string]any{"password": "hunter2"}, text: "password", want: "password"},
 		{name: "without secrets nothing is hidden", text: "hunter2", want: "hunter2"},
 	}
