@@ -4,10 +4,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/view"
 )
 
 // kinds of sources.
-var kinds = []string{v1beta1.GitRepositoryKind, v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind, v1beta1.HelmChartKind}
+var kinds = view.SourceKinds
 
 // sourceObject is a source as the API machinery wants it.
 type sourceObject interface {
@@ -17,29 +18,12 @@ type sourceObject interface {
 
 // newSource returns an empty object of a kind, nil for a kind that is no source.
 func newSource(kind string) sourceObject {
-	switch kind {
-	case v1beta1.GitRepositoryKind:
-		return &v1beta1.GitRepository{}
-	case v1beta1.HelmChartKind:
-		return &v1beta1.HelmChart{}
-	case v1beta1.HelmRepositoryKind:
-		return &v1beta1.HelmRepository{}
-	case v1beta1.OCIRepositoryKind:
-		return &v1beta1.OCIRepository{}
+	object, ok := view.NewObject(kind).(sourceObject)
+	if !ok {
+		return nil
 	}
-	return nil
+	return object
 }
 
 // newList returns an empty list of a kind of source.
-func newList(kind string) client.ObjectList {
-	switch kind {
-	case v1beta1.GitRepositoryKind:
-		return &v1beta1.GitRepositoryList{}
-	case v1beta1.HelmChartKind:
-		return &v1beta1.HelmChartList{}
-	case v1beta1.HelmRepositoryKind:
-		return &v1beta1.HelmRepositoryList{}
-	default:
-		return &v1beta1.OCIRepositoryList{}
-	}
-}
+func newList(kind string) client.ObjectList { return view.NewList(kind) }

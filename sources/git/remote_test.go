@@ -23,7 +23,7 @@ func serve(t *testing.T, o upstream.Options) *upstream.Git {
 	t.Helper()
 	server, err := upstream.GitServer(t.TempDir(), o)
 	if err != nil {
-		t.Skipf("no git server: %v", err)
+		t.Fatalf("git is needed, with its http-backend: %v", err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	if _, err := server.Create(repository); err != nil {

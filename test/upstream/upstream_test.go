@@ -59,7 +59,7 @@ func TestPushingAChartTwiceGivesOneDigest(t *testing.T) {
 func TestGitCloneReadsWhatWasCommitted(t *testing.T) {
 	server, err := GitServer(t.TempDir(), Options{})
 	if err != nil {
-		t.Skipf("no git server: %v", err)
+		t.Fatalf("git is needed, with its http-backend: %v", err)
 	}
 	defer server.Close()
 	url, err := server.Create("team/apps")
