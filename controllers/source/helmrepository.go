@@ -47,7 +47,7 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		return polled{err: err}
 	}
 	c.Tell(ctx, changed...)
-	return polled{artifact: artifact, message: fmt.Sprintf("index with %d charts", len(s.index.Charts()))}
+	return polled{artifact: artifact, message: "index with " + countCharts(len(s.index.Charts()))}
 }
 
 // fetchIndex fills the shelf with the index, from upstream or, when that is unchanged, from the store.
@@ -171,11 +171,18 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 		return polled{err: err}
 	}
 	c.Tell(ctx, changed...)
-	message := fmt.Sprintf("registry with %d charts in use", len(tags))
+	message := "registry with " + countCharts(len(tags)) + " in use"
 	if len(choices) == 0 {
 		message = "registry; it is asked when a release refers to it"
 	}
 	return polled{artifact: artifact, message: message, err: failed}
+}
+
+func countCharts(n int) string {
+	if n == 1 {
+		return "1 chart"
+	}
+	return fmt.Sprintf("%d charts", n)
 }
 
 // blocks tells whether an error is about the registry rather than about one chart or range in it.

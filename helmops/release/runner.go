@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -95,7 +96,7 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 	outcome.History, outcome.HistoryUnknown = result.History, result.HistoryErr != nil
 	if result.Err != nil {
 		reason, final := engine.Reason(p.Step, result.Err)
-		outcome.Failure = &status.Failure{Reason: reason, Final: final, Message: in.Mask.Apply(result.Err.Error())}
+		outcome.Failure = &status.Failure{Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(result.Err.Error()))}
 	}
 	return outcome
 }
