@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"time"
 )
 
 // ports are the ports of one run, all on 127.0.0.1. Only the API server's is the same in the next run.
@@ -22,6 +23,9 @@ const (
 	lastFreePort  = 29999
 )
 
+// portGrace is how long the remembered port may stay taken.
+const portGrace = 5 * time.Second
+
 // choosePorts settles all ports before anything is started. The API server gets the port that was asked for, else the
 // remembered one; when that is taken it is an error, because a kubeconfig that is already in use names it.
 func choosePorts(d workdir, asked int) (ports, error) {
@@ -36,7 +40,7 @@ func choosePorts(d workdir, asked int) (ports, error) {
 			"or leave --port out to get a free one", asked)
 	case asked != 0:
 		p.apiserver = asked
-	case remembered != 0 && !portFree(remembered):
+	case remembered != 0 && !becomesFree(remembered):
 		return ports{}, fmt.Errorf("port %d on 127.0.0.1 (used by this cluster before, remembered in %s) is taken: "+
 			"stop what listens there, or pass --port with a free one", remembered, d.portFile())
 	default:
@@ -76,6 +80,18 @@ func portFree(port int) bool {
 	}
 	listener.Close()
 	return true
+}
+
+// becomesFree gives the port of a cluster that was killed a moment ago the time to be given back by the kernel.
+func becomesFree(port int) bool {
+	for deadline := time.Now().Add(portGrace); ; time.Sleep(100 * time.Millisecond) {
+		if portFree(port) {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
 }
 
 // loopback is the address of a port on this machine.
