@@ -35,9 +35,6 @@ func generatedRole(t *testing.T) string {
 }
 
 func TestTheClusterRoleIsWhatTheMarkersSay(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds controller-gen")
-	}
 	if diff := cmp.Diff(generatedRole(t), read(t, "config", "rbac", "role.yaml")); diff != "" {
 		t.Errorf("config/rbac/role.yaml is not what make generate writes (-want +got):\n%s", diff)
 	}
