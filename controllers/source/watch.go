@@ -22,9 +22,10 @@ func Watches(users func(context.Context, Choice) []types.NamespacedName) []loop.
 	watches := make([]loop.Watch, 0, len(kinds))
 	for _, kind := range kinds {
 		watches = append(watches, loop.Watch{Object: newSource(kind), When: saysNews(), Affects: func(ctx context.Context, o client.Object) []reconcile.Request {
-			var requests []reconcile.Request
-			for _, key := range users(ctx, Choice{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}) {
-				requests = append(requests, reconcile.Request{NamespacedName: key})
+			keys := users(ctx, Choice{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()})
+			requests := make([]reconcile.Request, len(keys))
+			for i, key := range keys {
+				requests[i].NamespacedName = key
 			}
 			return requests
 		}})
