@@ -13,6 +13,11 @@ const (
 	StalledCondition = "Stalled"
 	// ReleasedCondition tells the result of the last install or upgrade of a HelmRelease.
 	ReleasedCondition = "Released"
+	// TestSuccessCondition tells how the tests of the newest revision of a HelmRelease ended.
+	TestSuccessCondition = "TestSuccess"
+	// RemediatedCondition tells how undoing a failed install or upgrade of a HelmRelease ended; it is there only while the
+	// last thing that was done was to undo one.
+	RemediatedCondition = "Remediated"
 	// ArtifactInStorageCondition is True on a source while its artifact is in the cache.
 	ArtifactInStorageCondition = "ArtifactInStorage"
 )
@@ -22,6 +27,12 @@ const (
 	// ReconcileRequestAnnotation asks for a reconciliation at once. Any new value counts as one request; it is echoed
 	// as status.lastHandledReconcileAt.
 	ReconcileRequestAnnotation = "fairlead.dev/requestedAt"
+	// ForceRequestAnnotation asks for one install or upgrade even when nothing changed. It counts while it equals the
+	// request annotation; it is echoed as status.lastHandledForceAt.
+	ForceRequestAnnotation = "fairlead.dev/forceAt"
+	// ResetRequestAnnotation asks to forget failed attempts, so that what is stalled starts anew. It counts while it equals
+	// the request annotation; it is echoed as status.lastHandledResetAt.
+	ResetRequestAnnotation = "fairlead.dev/resetAt"
 )
 
 // Finalizer keeps a HelmRelease until its Helm release has been uninstalled.

@@ -40,7 +40,8 @@ type HelmReleaseSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	StorageNamespace string `json:"storageNamespace,omitempty"`
-	// DependsOn names HelmReleases that have to be Ready before this one is installed or upgraded.
+	// DependsOn names objects, HelmReleases unless they say otherwise, that have to be ready before this release is installed
+	// or upgraded.
 	// +kubebuilder:validation:MaxItems=64
 	// +optional
 	DependsOn []DependencyReference `json:"dependsOn,omitempty"`
@@ -53,12 +54,45 @@ type HelmReleaseSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	MaxHistory *int `json:"maxHistory,omitempty"`
+	// ServiceAccountName is the ServiceAccount in the namespace of the object on whose behalf everything of the release is
+	// read and written. Left out, it is the controller's default, and without that the controller itself.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// KubeConfig names the cluster of the release when it is not the controller's own.
+	// +optional
+	KubeConfig *KubeConfigReference `json:"kubeConfig,omitempty"`
+	// DeletionPolicy tells what happens to the Helm release when the object is deleted: Delete uninstalls it, Orphan leaves
+	// it, for good, as a plain Helm release.
+	// +kubebuilder:validation:Enum=Delete;Orphan
+	// +kubebuilder:default=Delete
+	// +optional
+	DeletionPolicy string `json:"deletionPolicy,omitempty"`
+	// PostRenderers change what the chart renders, one after the other.
+	// +kubebuilder:validation:MaxItems=16
+	// +optional
+	PostRenderers []PostRenderer `json:"postRenderers,omitempty"`
+	// PostRenderStrategy tells what the post renderers see of hooks: nothing (nohooks), hooks and templates together
+	// (combined, the default), or hooks and templates each by itself (separate).
+	// +kubebuilder:validation:Enum=nohooks;combined;separate
+	// +optional
+	PostRenderStrategy string `json:"postRenderStrategy,omitempty"`
+	// CommonMetadata is put on every object of the release, after the post renderers.
+	// +optional
+	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
 	// Install sets options of the install action.
 	// +optional
 	Install *Install `json:"install,omitempty"`
 	// Upgrade sets options of the upgrade action.
 	// +optional
 	Upgrade *Upgrade `json:"upgrade,omitempty"`
+	// Test sets options of the chart's tests.
+	// +optional
+	Test *Test `json:"test,omitempty"`
+	// Rollback sets options of the rollback action.
+	// +optional
+	Rollback *Rollback `json:"rollback,omitempty"`
 	// Uninstall sets options of the uninstall action.
 	// +optional
 	Uninstall *Uninstall `json:"uninstall,omitempty"`
@@ -103,69 +137,6 @@ type HelmChartTemplateSpec struct {
 	ReconcileStrategy string `json:"reconcileStrategy,omitempty"`
 }
 
-// Install holds options of the install action.
-type Install struct {
-	// Timeout of each wait, spec.timeout when left out.
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
-	// +optional
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
-	// CreateNamespace creates spec.targetNamespace when it does not exist. It is never deleted.
-	// +optional
-	CreateNamespace bool `json:"createNamespace,omitempty"`
-	// DisableHooks leaves the chart's hooks out.
-	// +optional
-	DisableHooks bool `json:"disableHooks,omitempty"`
-	// DisableWait does not wait for the objects to become ready.
-	// +optional
-	DisableWait bool `json:"disableWait,omitempty"`
-	// DisableWaitForJobs does not wait for Jobs to complete.
-	// +optional
-	DisableWaitForJobs bool `json:"disableWaitForJobs,omitempty"`
-	// DisableSchemaValidation does not check the values against the chart's values.schema.json.
-	// +optional
-	DisableSchemaValidation bool `json:"disableSchemaValidation,omitempty"`
-}
-
-// Upgrade holds options of the upgrade action.
-type Upgrade struct {
-	// Timeout of each wait, spec.timeout when left out.
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
-	// +optional
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
-	// DisableHooks leaves the chart's hooks out.
-	// +optional
-	DisableHooks bool `json:"disableHooks,omitempty"`
-	// DisableWait does not wait for the objects to become ready.
-	// +optional
-	DisableWait bool `json:"disableWait,omitempty"`
-	// DisableWaitForJobs does not wait for Jobs to complete.
-	// +optional
-	DisableWaitForJobs bool `json:"disableWaitForJobs,omitempty"`
-	// DisableSchemaValidation does not check the values against the chart's values.schema.json.
-	// +optional
-	DisableSchemaValidation bool `json:"disableSchemaValidation,omitempty"`
-}
-
-// Uninstall holds options of the uninstall action.
-type Uninstall struct {
-	// Timeout of each wait, spec.timeout when left out.
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
-	// +optional
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
-	// DisableHooks leaves the chart's hooks out.
-	// +optional
-	DisableHooks bool `json:"disableHooks,omitempty"`
-	// DisableWait does not wait for the objects to be gone.
-	// +optional
-	DisableWait bool `json:"disableWait,omitempty"`
-	// KeepHistory keeps the Helm release records, with status uninstalled.
-	// +optional
-	KeepHistory bool `json:"keepHistory,omitempty"`
-}
-
 // Snapshot is one revision of the Helm release as it was written to storage.
 type Snapshot struct {
 	// Name of the Helm release.
@@ -198,9 +169,15 @@ type Snapshot struct {
 	// Digest of the release as it is in storage; it changes when another Helm client touches the revision.
 	// +required
 	Digest string `json:"digest"`
-	// Action that made this revision: install or upgrade.
+	// RenderDigest is the digest of the post renderers and the common metadata; empty when there are none.
+	// +optional
+	RenderDigest string `json:"renderDigest,omitempty"`
+	// Action that made this revision: install, upgrade or rollback.
 	// +optional
 	Action string `json:"action,omitempty"`
+	// TestHooks are the chart's tests, by name, as they last ran on this revision.
+	// +optional
+	TestHooks map[string]TestHook `json:"testHooks,omitempty"`
 	// FirstDeployed is when the release was first installed.
 	// +required
 	FirstDeployed metav1.Time `json:"firstDeployed"`
@@ -210,6 +187,35 @@ type Snapshot struct {
 	// Deleted is when the release was uninstalled.
 	// +optional
 	Deleted *metav1.Time `json:"deleted,omitempty"`
+}
+
+// TestHook is one test of a chart.
+type TestHook struct {
+	// LastStarted is when the test last started.
+	// +optional
+	LastStarted *metav1.Time `json:"lastStarted,omitempty"`
+	// LastCompleted is when the test last ended.
+	// +optional
+	LastCompleted *metav1.Time `json:"lastCompleted,omitempty"`
+	// Phase of the last run, in Helm's words: Succeeded, Failed, Running, Unknown.
+	// +optional
+	Phase string `json:"phase,omitempty"`
+}
+
+// Verified names the last revision that rolled out, and passed its tests where it has any.
+type Verified struct {
+	// Revision of the Helm release.
+	// +required
+	Revision int `json:"revision"`
+	// ChartDigest is the exact chart; empty when another Helm client made the revision.
+	// +optional
+	ChartDigest string `json:"chartDigest,omitempty"`
+	// ConfigDigest is the digest of the values.
+	// +required
+	ConfigDigest string `json:"configDigest"`
+	// At is when the revision was verified.
+	// +required
+	At metav1.Time `json:"at"`
 }
 
 // ResourceRef identifies one object of the release.
@@ -235,7 +241,13 @@ type HelmReleaseStatus struct {
 	// ObservedGeneration is the last generation that was handled.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions of the release: Ready, Reconciling, Stalled, Released.
+	// LastHandledForceAt is the value of the annotation fairlead.dev/forceAt that was handled last.
+	// +optional
+	LastHandledForceAt string `json:"lastHandledForceAt,omitempty"`
+	// LastHandledResetAt is the value of the annotation fairlead.dev/resetAt that was handled last.
+	// +optional
+	LastHandledResetAt string `json:"lastHandledResetAt,omitempty"`
+	// Conditions of the release: Ready, Reconciling, Stalled, Released, TestSuccess, Remediated.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -262,6 +274,12 @@ type HelmReleaseStatus struct {
 	// LastAttemptedConfigDigest is the digest of the values of the last install or upgrade.
 	// +optional
 	LastAttemptedConfigDigest string `json:"lastAttemptedConfigDigest,omitempty"`
+	// LastAttemptedRenderDigest is the digest of the post renderers and the common metadata of the last install or upgrade.
+	// +optional
+	LastAttemptedRenderDigest string `json:"lastAttemptedRenderDigest,omitempty"`
+	// LastVerified is the last revision that was good. A failure never clears it, and its record is never pruned.
+	// +optional
+	LastVerified *Verified `json:"lastVerified,omitempty"`
 	// LastAttemptedReleaseAction is the last Helm action: install or upgrade.
 	// +kubebuilder:validation:Enum=install;upgrade
 	// +optional

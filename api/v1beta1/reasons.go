@@ -47,6 +47,25 @@ const (
 	UpgradeFailedReason      = "UpgradeFailed"
 	UninstallSucceededReason = "UninstallSucceeded"
 	UninstallFailedReason    = "UninstallFailed"
+	// RollbackSucceededReason and RollbackFailedReason: a failed upgrade was undone, or could not be.
+	RollbackSucceededReason = "RollbackSucceeded"
+	RollbackFailedReason    = "RollbackFailed"
+	// TestSucceededReason, TestFailedReason and AwaitingTestsReason tell about the chart's tests.
+	TestSucceededReason = "TestSucceeded"
+	TestFailedReason    = "TestFailed"
+	AwaitingTestsReason = "AwaitingTests"
+	// RetriesExceededReason: this very input has failed as often as it may; other input or a reset starts anew.
+	RetriesExceededReason = "RetriesExceeded"
+	// MissingRollbackTargetReason: a failed upgrade cannot be undone, because no good revision is left in storage.
+	MissingRollbackTargetReason = "MissingRollbackTarget"
+	// InvalidCELExpressionReason: a CEL expression of the spec cannot be compiled.
+	InvalidCELExpressionReason = "InvalidCELExpression"
+	// KubeConfigInvalidReason: the kubeconfig is missing, malformed or refused.
+	KubeConfigInvalidReason = "KubeConfigInvalid"
+	// ClusterUnreachableReason: the cluster of the release does not answer.
+	ClusterUnreachableReason = "ClusterUnreachable"
+	// CRDsFailedReason: the chart's crds directory could not be applied.
+	CRDsFailedReason = "CRDsFailed"
 	// DependencyNotReadyReason: an object of spec.dependsOn is not Ready.
 	DependencyNotReadyReason = "DependencyNotReady"
 	// DependencyCycleReason: spec.dependsOn leads back to the object.

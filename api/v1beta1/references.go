@@ -67,17 +67,51 @@ type ChartSourceReference struct {
 	Namespace string `json:"namespace,omitempty"`
 }
 
-// DependencyReference names an object that has to be Ready first.
+// DependencyReference names an object that has to be ready first.
 type DependencyReference struct {
-	// Name of the HelmRelease.
+	// APIVersion of the referent, fairlead.dev/v1beta1 when left out.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	APIVersion string `json:"apiVersion,omitempty"`
+	// Kind of the referent, HelmRelease when left out.
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Kind string `json:"kind,omitempty"`
+	// Name of the referent.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Name string `json:"name"`
-	// Namespace of the HelmRelease, the namespace of the object when left out.
+	// Namespace of the referent, the namespace of the object when left out.
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
+	// ReadyExpr is a CEL expression that tells whether the referent is ready, instead of its own status. It knows the
+	// referent as dep and the object as self.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	ReadyExpr string `json:"readyExpr,omitempty"`
+}
+
+// KubeConfigReference names a Secret, in the namespace of the object, that holds a kubeconfig.
+type KubeConfigReference struct {
+	// SecretRef names the Secret.
+	// +required
+	SecretRef SecretKeyReference `json:"secretRef"`
+}
+
+// SecretKeyReference names a key of a Secret in the namespace of the object.
+type SecretKeyReference struct {
+	// Name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+	// Key of the Secret. Left out, it is value, or value.yaml when there is no such key.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[\-._a-zA-Z0-9]+$`
+	// +optional
+	Key string `json:"key,omitempty"`
 }
 
 // ValuesReference names a ConfigMap or Secret, in the namespace of the object, that holds values.
@@ -96,6 +130,15 @@ type ValuesReference struct {
 	// +kubebuilder:validation:Pattern=`^[\-._a-zA-Z0-9]+$`
 	// +optional
 	ValuesKey string `json:"valuesKey,omitempty"`
+	// TargetPath puts the content of the key, as one value, at this path, in the syntax of the helm command's --set. It wins
+	// over the values that come before it in the list, and over spec.values.
+	// +kubebuilder:validation:MaxLength=250
+	// +kubebuilder:validation:Pattern=`^([a-zA-Z0-9_\-.\\\/]|\[[0-9]{1,5}\])+$`
+	// +optional
+	TargetPath string `json:"targetPath,omitempty"`
+	// Literal takes the content for TargetPath as it is, like the helm command's --set-literal.
+	// +optional
+	Literal bool `json:"literal,omitempty"`
 	// Optional lets the release go on without these values while the object does not exist. A missing key or broken
 	// YAML is an error all the same.
 	// +optional

@@ -17,6 +17,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
+// Access says on which cluster something is done, and as whom.
+type Access struct {
+	// Kubeconfig of a remote cluster; nil is the controller's own.
+	Kubeconfig []byte
+	// User that is impersonated; empty is the identity of the connection itself.
+	User string
+}
+
 // Cluster is one cluster as one identity.
 type Cluster struct {
 	config *rest.Config

@@ -49,27 +49,50 @@ func New(c *cluster.Cluster, now func() time.Time) *Engine {
 
 // Options of an action; those that an action does not know are ignored by it.
 type Options struct {
-	Timeout                 time.Duration
-	MaxHistory              int
+	// Timeout of each wait.
+	Timeout time.Duration
+	// MaxHistory is how many revisions are kept, 0 for all. The newest, the deployed one and Protect are always kept.
+	MaxHistory int
+	// Protect is the revision that was verified last, 0 when there is none.
+	Protect int
+	// CRDs tells what happens to the crds directory of the chart; empty is Create.
+	CRDs                    v1beta1.CRDsPolicy
 	CreateNamespace         bool
 	DisableHooks            bool
 	DisableWait             bool
 	DisableWaitForJobs      bool
 	DisableSchemaValidation bool
+	DisableTakeOwnership    bool
+	Force                   bool
+	CleanupOnFail           bool
+	PreserveValues          bool
 	KeepHistory             bool
+	// Propagation of deletions by an uninstall: background when empty, foreground or orphan.
+	Propagation string
+	// TestFilters choose among the tests.
+	TestFilters []v1beta1.TestFilter
 }
 
 // Action is one step of a plan with everything it needs.
 type Action struct {
-	Step   plan.Step
+	Step plan.Step
+	// Access says on which cluster and as whom.
+	Access cluster.Access
 	Target plan.Target
+	// To is the revision that a Rollback goes back to.
+	To int
 	// Why is noted on the record, where the action leaves a note.
 	Why string
-	// Revision, Chart and Values are for Install and Upgrade. The engine may change Chart.
+	// Revision, Chart and Values are for Install, Upgrade and Resume. The engine may change Chart.
 	Revision v1beta1.ChartRevision
 	Chart    *chart.Chart
 	Values   map[string]any
-	Options  Options
+	// PostRenderers, PostRenderStrategy and CommonMetadata change what the chart renders; RenderDigest is their digest.
+	PostRenderers      []v1beta1.PostRenderer
+	PostRenderStrategy string
+	CommonMetadata     *v1beta1.CommonMetadata
+	RenderDigest       string
+	Options            Options
 	// Superseded is closed when nobody wants the result any more; a wait for readiness then ends early. Nil is never.
 	Superseded <-chan struct{}
 }

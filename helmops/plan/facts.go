@@ -88,6 +88,12 @@ type Record struct {
 	ChartDigest string
 	// ConfigDigest is the digest of the values the user gave.
 	ConfigDigest string
+	// RenderDigest is the digest of the post renderers and the common metadata, empty when there were none.
+	RenderDigest string
+	// Tests of the chart, as they last ran on this revision.
+	Tests []TestRun
+	// Degraded says what had to be left out of the record for its size; empty is nothing.
+	Degraded string
 	// Digest of the record's content; it changes when anybody changes the record.
 	Digest string
 	// Ours is set when Fairlead wrote the record last.
@@ -96,6 +102,16 @@ type Record struct {
 	Modified time.Time
 	// FirstDeployed, LastDeployed and Deleted as Helm records them; Deleted is zero until the release is uninstalled.
 	FirstDeployed, LastDeployed, Deleted time.Time
+}
+
+// TestRun is one test of a chart.
+type TestRun struct {
+	// Name of the test.
+	Name string
+	// Phase in Helm's words: Unknown, Running, Succeeded, Failed.
+	Phase string
+	// Started and Completed are zero when the test never ran.
+	Started, Completed time.Time
 }
 
 // Pending tells whether some Helm client is, or was, in the middle of an action.

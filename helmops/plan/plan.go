@@ -19,13 +19,24 @@ const (
 	Install   Step = "install"
 	Upgrade   Step = "upgrade"
 	Uninstall Step = "uninstall"
+	// Rollback goes back to a revision that was good.
+	Rollback Step = "rollback"
+	// Test runs the tests of the chart on the newest revision.
+	Test Step = "test"
+	// Resume finishes, from its record alone, what a controller that stopped had begun.
+	Resume Step = "resume"
 )
 
 // Fact is something that costs a request to find out.
 type Fact string
 
-// FactHistory is the list of records of the Helm release.
-const FactHistory Fact = "history"
+// Facts.
+const (
+	// FactHistory is the list of records of the Helm release.
+	FactHistory Fact = "history"
+	// FactManifest is whether the newest revision holds just what chart and values render.
+	FactManifest Fact = "manifest"
+)
 
 // Plan is the decision.
 type Plan struct {
@@ -35,6 +46,8 @@ type Plan struct {
 	Fact Fact
 	// Target the step is about.
 	Target Target
+	// To is the revision to go back to, for Rollback.
+	To int
 	// Reason in one word, for conditions, events and metrics.
 	Reason string
 	// Message for people: what happens and why.
@@ -48,7 +61,7 @@ type Plan struct {
 // Acts tells whether the step changes the cluster.
 func (p Plan) Acts() bool {
 	switch p.Step {
-	case Unlock, Install, Upgrade, Uninstall:
+	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume:
 		return true
 	default:
 		return false
