@@ -1,0 +1,190 @@
+package tracker
+
+import (
+	"fmt"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// contents are the entries of one kind. Entries are replaced, never changed.
+type contents struct {
+	mu      sync.RWMutex
+	entries map[key]*Entry
+	// seen is the resource version up to which the stream has told everything; zero before its first list.
+	seen   uint64
+	synced bool
+	// over is set when the stream has ended: what still comes is ignored.
+	over bool
+}
+
+// reduced is an object on its way into the contents.
+type reduced struct {
+	key   key
+	entry Entry
+}
+
+// GetObjectMeta implements metav1.ObjectMetaAccessor, for the reflector.
+func (r *reduced) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{Namespace: r.key.namespace, Name: r.key.name}
+}
+
+func reduce(object any) (*reduced, error) {
+	switch object := object.(type) {
+	case *reduced:
+		return object, nil
+	case *unstructured.Unstructured:
+		return &reduced{key{object.GetNamespace(), object.GetName()}, Reduce(object)}, nil
+	case *metav1.PartialObjectMetadata:
+		return &reduced{key{object.Namespace, object.Name}, reduceMetadata(object)}, nil
+	default:
+		return nil, fmt.Errorf("a watch sent a %T", object)
+	}
+}
+
+func (c *contents) get(k key) (Entry, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	entry, ok := c.entries[k]
+	if !ok {
+		return Entry{}, false
+	}
+	return *entry, true
+}
+
+// put takes in a watch event, unless something newer is known already.
+func (c *contents) put(r *reduced) (changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = max(c.seen, r.entry.ResourceVersion)
+	return c.set(r)
+}
+
+func (c *contents) set(r *reduced) (changed bool) {
+	old, ok := c.entries[r.key]
+	if c.over || ok && r.entry.ResourceVersion < old.ResourceVersion {
+		return false
+	}
+	entry := r.entry.after(old)
+	if ok && entry == *old {
+		return false
+	}
+	if c.entries == nil {
+		c.entries = map[key]*Entry{}
+	}
+	c.entries[r.key] = &entry
+	return true
+}
+
+// after is the entry with what is remembered of our own writes to the same object.
+func (e Entry) after(old *Entry) Entry {
+	if old != nil && old.UID == e.UID {
+		e.Applied, e.Payload = old.Applied, old.Payload
+	}
+	return e
+}
+
+// remove takes in that an object is gone as of a resource version.
+func (c *contents) remove(k key, version uint64) (changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = max(c.seen, version)
+	old, ok := c.entries[k]
+	if !ok || version < old.ResourceVersion {
+		return false // it was made anew since
+	}
+	delete(c.entries, k)
+	return true
+}
+
+// replace takes in a list as of a resource version. What was written after it stays.
+func (c *contents) replace(list []*reduced, version uint64) (changed []key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return nil
+	}
+	old := c.entries
+	if version < c.seen {
+		old = nil // the cluster was restored from a backup: what is known is of another history
+		for k := range c.entries {
+			changed = append(changed, k)
+		}
+	}
+	c.entries, c.seen, c.synced = make(map[key]*Entry, len(list)), version, true
+	for k, entry := range old {
+		if entry.ResourceVersion > version {
+			c.entries[k] = entry
+		}
+	}
+	for _, r := range list {
+		before := old[r.key]
+		if before != nil && r.entry.ResourceVersion < before.ResourceVersion {
+			c.entries[r.key] = before
+			continue
+		}
+		entry := r.entry.after(before)
+		c.entries[r.key] = &entry
+		if before == nil || *before != entry {
+			changed = append(changed, r.key)
+		}
+	}
+	for k := range old {
+		if c.entries[k] == nil {
+			changed = append(changed, k)
+		}
+	}
+	return changed
+}
+
+// wrote takes in the answer to a write of ours. An object that is absent is gone when the stream has told of versions beyond
+// the answer. complete says whether the answer shows the object's health.
+func (c *contents) wrote(r *reduced, payload uint64, complete bool) (changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.entries[r.key]
+	switch {
+	case c.over:
+		return false
+	case old == nil && c.synced && r.entry.ResourceVersion <= c.seen:
+		return false
+	case old != nil && r.entry.ResourceVersion < old.ResourceVersion && r.entry.UID != old.UID:
+		return false // it was deleted and made anew by somebody else
+	}
+	entry := r.entry
+	if old != nil && r.entry.UID == old.UID {
+		if r.entry.ResourceVersion < old.ResourceVersion {
+			entry = *old
+		} else if !complete && (r.entry.Generation == old.Generation) {
+			entry.Ready, entry.Complete = old.Ready, old.Complete
+		}
+	}
+	entry.Applied, entry.Payload = r.entry.Ownership, payload
+	if old != nil && *old == entry {
+		return false
+	}
+	if c.entries == nil {
+		c.entries = map[key]*Entry{}
+	}
+	c.entries[r.key] = &entry
+	return true
+}
+
+// passed takes in that there was nothing new up to a resource version.
+func (c *contents) passed(version uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = max(c.seen, version)
+}
+
+// clear forgets everything for good and returns what there was.
+func (c *contents) clear() (gone []key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k := range c.entries {
+		gone = append(gone, k)
+	}
+	c.entries, c.synced, c.over = nil, false, true
+	return gone
+}

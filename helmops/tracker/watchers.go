@@ -1,0 +1,92 @@
+package tracker
+
+import (
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// key names an object within its kind.
+type key struct{ namespace, name string }
+
+// watchers are those who want to hear of changes.
+type watchers struct {
+	mu          sync.RWMutex
+	byObject    map[schema.GroupVersionKind]map[key][]chan struct{}
+	subscribers []func(Ref)
+}
+
+func (w *watchers) add(refs []Ref) (changed <-chan struct{}, cancel func()) {
+	signal := make(chan struct{}, 1)
+	refs = slices.Clone(refs)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.byObject == nil {
+		w.byObject = map[schema.GroupVersionKind]map[key][]chan struct{}{}
+	}
+	for _, ref := range refs {
+		of := w.byObject[ref.GVK]
+		if of == nil {
+			of = map[key][]chan struct{}{}
+			w.byObject[ref.GVK] = of
+		}
+		k := key{ref.Namespace, ref.Name}
+		of[k] = append(of[k], signal)
+	}
+	return signal, sync.OnceFunc(func() { w.remove(refs, signal) })
+}
+
+func (w *watchers) remove(refs []Ref, signal chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, ref := range refs {
+		of, k := w.byObject[ref.GVK], key{ref.Namespace, ref.Name}
+		of[k] = slices.DeleteFunc(of[k], func(c chan struct{}) bool { return c == signal })
+		if len(of[k]) == 0 {
+			delete(of, k)
+		}
+		if len(of) == 0 {
+			delete(w.byObject, ref.GVK)
+		}
+	}
+}
+
+func (w *watchers) subscribe(f func(Ref)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.subscribers = append(slices.Clip(w.subscribers), f)
+}
+
+// tell everybody that objects of a kind have changed. No lock may be held that a subscriber could want.
+func (w *watchers) tell(gvk schema.GroupVersionKind, changed ...key) {
+	w.mu.RLock()
+	of, subscribers := w.byObject[gvk], w.subscribers
+	for _, k := range changed {
+		raise(of[k])
+	}
+	w.mu.RUnlock()
+	for _, k := range changed {
+		for _, f := range subscribers {
+			f(Ref{GVK: gvk, Namespace: k.namespace, Name: k.name})
+		}
+	}
+}
+
+// wake those who watch any object of a kind: what is known of the kind as a whole has changed.
+func (w *watchers) wake(gvk schema.GroupVersionKind) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	for _, signals := range w.byObject[gvk] {
+		raise(signals)
+	}
+}
+
+func raise(signals []chan struct{}) {
+	for _, signal := range signals {
+		select {
+		case signal <- struct{}{}:
+		default: // it is raised already
+		}
+	}
+}
