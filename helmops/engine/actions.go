@@ -1,12 +1,16 @@
 package engine
 
 import (
+	"cmp"
+	"errors"
 	"io"
 
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/release"
 )
 
-func install(cfg *action.Configuration, a Action, hasHistory bool) error {
+// newInstall prepares Helm's install. again is set when a release of the name was uninstalled and its records were kept.
+func newInstall(cfg *action.Configuration, a Action, again bool) *action.Install {
 	helm := action.NewInstall(cfg)
 	helm.ReleaseName, helm.Namespace = a.Target.Name, a.Target.Namespace
 	helm.Timeout = a.Options.Timeout
@@ -15,25 +19,39 @@ func install(cfg *action.Configuration, a Action, hasHistory bool) error {
 	helm.Wait, helm.WaitForJobs = waits(a.Options)
 	helm.SkipSchemaValidation = a.Options.DisableSchemaValidation
 	helm.DisableOpenAPIValidation = true
-	// Only an uninstalled release with kept records gets here with a history; its name may be used again.
-	helm.Replace = hasHistory
-	_, err := helm.Run(a.Chart, a.Values)
-	return err
+	helm.SkipCRDs = true // they were applied before, by a policy that Helm does not have
+	helm.Replace = again
+	return helm
 }
 
-func upgrade(cfg *action.Configuration, a Action) error {
+// newUpgrade prepares Helm's upgrade.
+func newUpgrade(cfg *action.Configuration, a Action) *action.Upgrade {
 	helm := action.NewUpgrade(cfg)
 	helm.Namespace = a.Target.Namespace
 	helm.Timeout = a.Options.Timeout
-	helm.MaxHistory = a.Options.MaxHistory
 	helm.DisableHooks = a.Options.DisableHooks
 	helm.Wait, helm.WaitForJobs = waits(a.Options)
 	helm.SkipSchemaValidation = a.Options.DisableSchemaValidation
 	helm.DisableOpenAPIValidation = true
-	// Without this Helm takes the former values when the new ones are empty; what is declared is all there is.
-	helm.ResetValues = true
-	_, err := helm.Run(a.Target.Name, a.Chart, a.Values)
-	return err
+	helm.SkipCRDs = true
+	helm.Force = a.Options.Force
+	helm.CleanupOnFail = a.Options.CleanupOnFail
+	// Without one of the two Helm takes the former values when the new ones are empty; what is declared is all there is.
+	helm.ReuseValues = a.Options.PreserveValues
+	helm.ResetValues = !a.Options.PreserveValues
+	helm.MaxHistory = 0 // Helm would prune revisions that are still needed
+	return helm
+}
+
+func rollback(cfg *action.Configuration, a Action) error {
+	helm := action.NewRollback(cfg)
+	helm.Version = a.To
+	helm.Timeout = a.Options.Timeout
+	helm.DisableHooks = a.Options.DisableHooks
+	helm.Wait, helm.WaitForJobs = waits(a.Options)
+	helm.Force = a.Options.Force
+	helm.CleanupOnFail = a.Options.CleanupOnFail
+	return helm.Run(a.Target.Name)
 }
 
 func uninstall(cfg *action.Configuration, a Action) error {
@@ -43,9 +61,42 @@ func uninstall(cfg *action.Configuration, a Action) error {
 	helm.KeepHistory = a.Options.KeepHistory
 	helm.Wait, _ = waits(a.Options)
 	helm.IgnoreNotFound = true
-	helm.DeletionPropagation = "background"
+	helm.DeletionPropagation = cmp.Or(a.Options.Propagation, "background")
 	_, err := helm.Run(a.Target.Name)
 	return err
+}
+
+// test runs the tests of the newest revision. Having none to run is an error: nobody should take that for success.
+func test(cfg *action.Configuration, a Action) error {
+	helm := action.NewReleaseTesting(cfg)
+	helm.Namespace = a.Target.Namespace
+	helm.Timeout = a.Options.Timeout
+	for _, filter := range a.Options.TestFilters {
+		key := action.IncludeNameFilter
+		if filter.Exclude {
+			key = action.ExcludeNameFilter
+		}
+		helm.Filters[key] = append(helm.Filters[key], filter.Name)
+	}
+	rel, err := helm.Run(a.Target.Name)
+	if err != nil {
+		return err
+	}
+	for _, hook := range rel.Hooks {
+		if hook.LastRun.Phase != "" && isTest(hook) {
+			return nil
+		}
+	}
+	return errors.New("none of the chart's tests ran; look at spec.test.filters")
+}
+
+func isTest(hook *release.Hook) bool {
+	for _, event := range hook.Events {
+		if event == release.HookTest {
+			return true
+		}
+	}
+	return false
 }
 
 func waits(o Options) (objects, jobs bool) {

@@ -1,28 +1,22 @@
 // Package engine carries out the steps of a plan with the actions of Helm 3. It is the only package, with those below it,
 // that knows Helm's actions, clients and storage; what it takes and gives is in the words of this project.
 //
-//	Action ─► Execute ─► Helm action ─┬─ apply.Client ──► objects
-//	                                  └─ records.Driver ─► Secrets
+//	Action ─► Execute ─► Helm action ─┬─ apply.Client ──► objects, tracker
+//	                  └► resume.Work ─┴─ records.Driver ─► Secrets
 //	Result ◄─ read back from storage, never taken from what the action returned
 package engine
 
 import (
 	"context"
-	"fmt"
 	"runtime"
-	"slices"
 	"time"
 
-	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/kube"
-	"helm.sh/helm/v3/pkg/release"
-	"helm.sh/helm/v3/pkg/storage"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/apply"
-	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
@@ -30,21 +24,38 @@ func init() { //nolint:gochecknoinits // The only way Helm offers to name the fi
 	kube.ManagedFieldsManager = apply.FieldManager
 }
 
-// Engine executes actions on one cluster.
+// Engine executes actions on any number of clusters.
 type Engine struct {
-	cluster *cluster.Cluster
-	tokens  tokens
-	now     func() time.Time
+	sites  *sites
+	tokens tokens
+	now    func() time.Time
 }
 
 // perProcessor is how many actions work at the same time for each processor: nine tenths of an action are spent on answers
 // of the API server.
 const perProcessor = 6
 
-// New returns an engine. The number of actions that work at the same time is bound to the number of processors; those that
-// wait for objects to become ready do not count.
-func New(c *cluster.Cluster, now func() time.Time) *Engine {
-	return &Engine{cluster: c, tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), now: now}
+// Config of an engine.
+type Config struct {
+	// Local is the cluster of releases that name no other.
+	Local *cluster.Cluster
+	// Remote are the others.
+	Remote *cluster.Pool
+	// Now is the clock.
+	Now func() time.Time
+	// Changed is called when somebody else changed the records of a release. It must not block.
+	Changed func(storageNamespace, release string)
+}
+
+// New returns an engine; ctx is its life. The number of actions that work at the same time is bound to the number of
+// processors; those that wait do not count.
+func New(ctx context.Context, c Config) *Engine {
+	return &Engine{
+		sites: &sites{
+			ctx: ctx, local: c.Local, pool: c.Remote, now: c.Now, notify: c.Changed, known: map[*cluster.Cluster]*site{},
+		},
+		tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), now: c.Now,
+	}
 }
 
 // Options of an action; those that an action does not know are ignored by it.
@@ -101,6 +112,8 @@ type Action struct {
 type Result struct {
 	// Err is nil on success.
 	Err error
+	// Superseded is set when the action was ended because its result was no longer wanted; Err is set then, too.
+	Superseded bool
 	// Reached tells whether the action got as far as writing a release record.
 	Reached bool
 	// History of the release, newest first. It is nil with HistoryErr set when storage could not be read.
@@ -110,118 +123,48 @@ type Result struct {
 	Inventory []v1beta1.ResourceRef
 }
 
-// History reads the records of a release, newest first. None is no error.
-func (e *Engine) History(ctx context.Context, target plan.Target) ([]plan.Record, error) {
-	revisions, err := e.revisions(ctx, target)
-	return plain(revisions), err
+// History reads the records of a release, newest first. None is no error. While nothing changes it costs no request.
+func (e *Engine) History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error) {
+	at, as, err := e.sites.of(access)
+	if err != nil {
+		return nil, err
+	}
+	return at.records.History(ctx, reader(as, access, target), key(target))
 }
 
 // Execute carries out an action and waits for its end, which can take as long as its timeouts allow. It must not be
 // called twice at the same time for one release. When ctx ends before the action does, it never returns: the process is
 // stopping, and the release stays pending for the next one to finish.
 func (e *Engine) Execute(ctx context.Context, a Action) Result {
-	before, err := e.revisions(ctx, a.Target)
+	at, as, err := e.sites.of(a.Access)
 	if err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
-	err = e.tokens.hold(func() error { return e.run(ctx, a, before) })
-	after, historyErr := e.revisions(ctx, a.Target)
-	result := Result{Err: err, History: plain(after), HistoryErr: historyErr, Reached: differ(before, after)}
-	if historyErr == nil && len(after) > 0 && after[0].Status != plan.StatusUninstalled {
-		result.Inventory, historyErr = e.inventory(after[0].Release)
-		if result.Err == nil {
-			result.Err = historyErr
-		}
+	r := &run{Action: a, ctx: ctx, site: at, as: as, engine: e, reader: reader(as, a.Access, a.Target), key: key(a.Target)}
+	before, err := at.records.History(ctx, r.reader, r.key)
+	if err != nil {
+		return Result{Err: err, HistoryErr: err}
 	}
-	return result
+	err = e.tokens.hold(func() error { return r.step(before) })
+	if ctx.Err() != nil {
+		select {} // what the end of the process made of the action is not for anybody to see
+	}
+	return r.result(before, err)
 }
 
-func (e *Engine) run(ctx context.Context, a Action, before []records.Revision) error {
-	if a.Step == plan.Unlock {
-		return e.unlock(ctx, a, before)
-	}
-	cfg, err := e.configuration(ctx, a, apply.Options{
-		Release: a.Target.Name, Namespace: a.Target.Namespace, Superseded: a.Superseded, Leftovers: leftovers(before),
-	})
+// Equal tells whether the newest revision holds just what the chart and the values render, whoever made it.
+func (e *Engine) Equal(ctx context.Context, a Action) (bool, error) {
+	at, as, err := e.sites.of(a.Access)
 	if err != nil {
+		return false, err
+	}
+	r := &run{Action: a, ctx: ctx, site: at, as: as, engine: e, reader: reader(as, a.Access, a.Target), key: key(a.Target)}
+	var equal bool
+	err = e.tokens.hold(func() (err error) {
+		equal, err = r.equal()
 		return err
-	}
-	switch a.Step {
-	case plan.Install:
-		return install(cfg, a, len(before) > 0)
-	case plan.Upgrade:
-		return upgrade(cfg, a)
-	case plan.Uninstall:
-		return uninstall(cfg, a)
-	default:
-		return fmt.Errorf("step %q is not an action", a.Step)
-	}
-}
-
-// configuration is made anew for each action: Helm's interfaces carry no context, and its storage is changed by actions.
-func (e *Engine) configuration(ctx context.Context, a Action, options apply.Options) (*action.Configuration, error) {
-	getter, err := e.cluster.Getter(a.Target.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	secrets := e.cluster.Kube().CoreV1().Secrets(a.Target.StorageNamespace)
-	return &action.Configuration{
-		RESTClientGetter: getter,
-		Releases:         storage.Init(records.NewDriver(ctx, secrets, a.Revision.Digest, e.now)),
-		KubeClient:       apply.NewClient(ctx, getter, e.tokens, options),
-		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
-		HookOutputFunc:   discardHookOutput,
-	}, nil
-}
-
-// leftovers returns the manifests of the failed revisions after the last that was deployed, newest first, each once.
-func leftovers(revisions []records.Revision) []string {
-	var manifests []string
-	for _, revision := range revisions {
-		if revision.Status == plan.StatusDeployed {
-			break
-		}
-		if revision.Status == plan.StatusFailed && !slices.Contains(manifests, revision.Release.Manifest) {
-			manifests = append(manifests, revision.Release.Manifest)
-		}
-	}
-	return manifests
-}
-
-// unlock marks a record that was left pending as failed, so that the next action can go on from it.
-func (e *Engine) unlock(ctx context.Context, a Action, before []records.Revision) error {
-	if len(before) == 0 || !before[0].Pending() {
-		return nil
-	}
-	rel := before[0].Release
-	rel.SetStatus(release.StatusFailed, a.Why)
-	secrets := e.cluster.Kube().CoreV1().Secrets(a.Target.StorageNamespace)
-	return storage.Init(records.NewDriver(ctx, secrets, "", e.now)).Update(rel)
-}
-
-func (e *Engine) revisions(ctx context.Context, target plan.Target) ([]records.Revision, error) {
-	return records.History(ctx, e.cluster.Kube().CoreV1().Secrets(target.StorageNamespace), target.Name, target.Namespace)
-}
-
-func plain(revisions []records.Revision) []plan.Record {
-	history := make([]plan.Record, len(revisions))
-	for i := range revisions {
-		history[i] = revisions[i].Record
-	}
-	return history
-}
-
-// differ tells whether any record was written between the two readings.
-func differ(before, after []records.Revision) bool {
-	if len(before) != len(after) {
-		return true
-	}
-	for i := range before {
-		if before[i].Digest != after[i].Digest {
-			return true
-		}
-	}
-	return false
+	})
+	return equal, err
 }
 
 // tokens are the shares of the processor.

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"errors"
+	"net"
 	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/plan"
 )
@@ -18,32 +20,62 @@ const (
 )
 
 // renderTexts appear in errors of the template engine and of the parser of its output.
-var renderTexts = []string{"execution error at (", "parse error at (", "YAML parse error on ", "chart requires kubeVersion"}
+var renderTexts = []string{"execution error at (", "parse error at (", "YAML parse error on ", "chart requires kubeVersion", "spec.postRenderers["}
 
 // templatePosition is how Go's templates begin an error. The field spec.template of an object does not look like that.
 var templatePosition = regexp.MustCompile(`(^|[\s(])template: [^\s:]+:\d+`)
 
+// rightsText is how the API server refuses for want of rights. Quotas, webhooks and namespaces that are being deleted are
+// forbidden, too, and another matter.
+var rightsText = regexp.MustCompile(` cannot (get|list|watch|create|update|patch|delete|impersonate) resource `)
+
+// crdsError is a failure with the crds directory of a chart.
+type crdsError struct{ cause error }
+
+// Error implements error.
+func (e *crdsError) Error() string { return e.cause.Error() }
+
+// Unwrap returns the cause.
+func (e *crdsError) Unwrap() error { return e.cause }
+
 // Reason gives the condition reason for a failed action, and whether the same input can never succeed.
 func Reason(step plan.Step, err error) (reason string, final bool) {
 	text := err.Error()
+	var kubeconfig *cluster.KubeconfigError
+	var definitions *crdsError
+	var tooLarge *records.TooLargeError
+	var unreachable *net.OpError
 	switch {
 	case strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
+	case errors.As(err, &kubeconfig):
+		return v1beta1.KubeConfigInvalidReason, false
 	case isRender(text):
 		return v1beta1.RenderFailedReason, false
-	case errors.Is(err, records.ErrModified):
+	case errors.Is(err, records.ErrModified), errors.As(err, &tooLarge):
 		return v1beta1.StorageErrorReason, false
-	case apierrors.IsForbidden(err):
+	case isRefused(err):
 		return v1beta1.AccessDeniedReason, false
+	case errors.As(err, &definitions):
+		return v1beta1.CRDsFailedReason, false
+	case errors.As(err, &unreachable):
+		return v1beta1.ClusterUnreachableReason, false
 	}
-	switch step {
-	case plan.Install:
-		return v1beta1.InstallFailedReason, false
-	case plan.Uninstall:
-		return v1beta1.UninstallFailedReason, false
-	default:
-		return v1beta1.UpgradeFailedReason, false
+	if reason, ok := failedReasons[step]; ok {
+		return reason, false
 	}
+	return v1beta1.UpgradeFailedReason, false
+}
+
+var failedReasons = map[plan.Step]string{
+	plan.Install:   v1beta1.InstallFailedReason,
+	plan.Uninstall: v1beta1.UninstallFailedReason,
+	plan.Rollback:  v1beta1.RollbackFailedReason,
+	plan.Test:      v1beta1.TestFailedReason,
+}
+
+func isRefused(err error) bool {
+	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && rightsText.MatchString(err.Error())
 }
 
 func isRender(text string) bool {

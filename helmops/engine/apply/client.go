@@ -1,14 +1,31 @@
-// Package apply is Helm's way to the objects of a release, arranged so that nothing blocks: while an action waits, it
-// gives its share of the processor back.
+// Package apply is Helm's way to the objects of a release. It writes by server-side apply, asks the tracker instead of the
+// API server what exists and what is ready, and gives its share of the processor back while it waits.
+//
+//	Helm action ─► Build ─► Create, Update ─► write ─┬─ nothing changed: no request
+//	                                                 ├─ absent:          apply that only creates
+//	                                                 ├─ there:           apply
+//	                                                 └─ refused as typed: Helm's own client-side way
+//	            ─► Wait, WatchUntilReady, WaitForDelete ─► tracker
 package apply
 
 import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"helm.sh/helm/v3/pkg/kube"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"fairlead.dev/fairlead/helmops/tracker"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 )
 
@@ -16,29 +33,62 @@ import (
 // objects of one release.
 const FieldManager = "helm"
 
+// requestTimeout bounds one request. Admission webhooks have 30 s at most.
+const requestTimeout = time.Minute
+
 // Yielder runs a function that waits, without holding the caller's share of the processor.
 type Yielder interface {
 	Yield(wait func() error) error
 }
 
-// Client implements kube.Interface for one action. What it does not override is Helm's own.
-type Client struct {
-	*kube.Client
-	ctx        context.Context //nolint:containedctx // Helm's client interface takes none.
-	superseded <-chan struct{}
-	release    string
-	leftovers  []string
-	yield      Yielder
+// Identity is a cluster as one user sees it.
+type Identity interface {
+	REST(version schema.GroupVersion) (rest.Interface, error)
+	Dynamic() dynamic.Interface
+	Kube() kubernetes.Interface
+	Getter(namespace string) genericclioptions.RESTClientGetter
+}
+
+// Journal notes how far an action has come, so that another process can go on with it.
+type Journal interface {
+	// HookDone notes that the Job or Pod of a hook has ended.
+	HookDone(kind, namespace, name string, succeeded bool)
 }
 
 // Options of a client.
 type Options struct {
 	// Release and Namespace name the Helm release.
 	Release, Namespace string
+	// Owner is the release among the tracker's users.
+	Owner string
 	// Superseded is closed when nobody wants the release any more as it is being made. Nil is never.
 	Superseded <-chan struct{}
 	// Leftovers are the manifests of failed revisions whose objects may be in the cluster, newest first.
 	Leftovers []string
+	// KeepForeign fails on objects that exist and belong to no release, instead of taking them over.
+	KeepForeign bool
+	// Journal of the action; nil for none.
+	Journal Journal
+}
+
+// Client implements kube.Interface for one action.
+type Client struct {
+	// Client is Helm's own. It serves objects that cannot be applied, and the parts of the interface that no action uses.
+	*kube.Client
+	ctx      context.Context //nolint:containedctx // Helm's client interface takes none.
+	identity Identity
+	mapper   meta.RESTMapper
+	tracker  *tracker.Tracker
+	yield    Yielder
+	options  Options
+	parsed   map[string][]object
+	// tracked is how many kinds the tracker was told of.
+	tracked int
+	// failed is what went wrong in a call whose error Helm does not hand on.
+	failed error
+
+	mu         sync.Mutex
+	departures map[tracker.Ref]departure
 }
 
 // ErrSuperseded ends a wait for objects that nobody wants any more.
@@ -54,54 +104,54 @@ var (
 	_ kube.InterfaceResources           = (*Client)(nil)
 )
 
-// NewClient returns a client for one action. When ctx ends, waits do not return any more: the process is about to stop,
-// and Helm would take a returning wait for a failed release. When it is superseded, a wait for readiness ends with
-// ErrSuperseded; hooks are finished first.
-func NewClient(ctx context.Context, getter genericclioptions.RESTClientGetter, yield Yielder, o Options) *Client {
-	client := kube.New(getter)
-	client.Namespace = o.Namespace
-	return &Client{Client: client, ctx: ctx, superseded: o.Superseded, release: o.Release, leftovers: o.Leftovers, yield: yield}
+// NewClient returns a client for one action. When ctx ends, nothing returns any more: the process is about to stop, and Helm
+// would take a returning call for a failed release. When it is superseded, a wait for readiness ends with ErrSuperseded;
+// hooks are finished first.
+func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *tracker.Tracker, yield Yielder, o Options) *Client {
+	stock := kube.New(as.Getter(o.Namespace))
+	stock.Namespace = o.Namespace
+	return &Client{
+		departures: map[tracker.Ref]departure{},
+		Client:     stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, yield: yield, options: o, parsed: map[string][]object{},
+	}
 }
 
-// Build implements kube.Interface. The request to validate is ignored: since Kubernetes 1.27 Helm's validation downloads
-// megabytes of OpenAPI documents only to see that the server validates by itself.
-func (c *Client) Build(manifest io.Reader, _ bool) (kube.ResourceList, error) {
-	return c.Client.Build(manifest, false)
+// Failure is the error of a deletion, which Helm replaces by one that says nothing.
+func (c *Client) Failure() error { return c.failed }
+
+// IsReachable implements kube.Interface. The action's first request tells just as well.
+func (c *Client) IsReachable() error { return nil }
+
+// GetPodList implements kube.InterfaceLogs. Logs of hooks are not read: they can hold secrets.
+func (c *Client) GetPodList(string, metav1.ListOptions) (*corev1.PodList, error) {
+	return &corev1.PodList{}, nil
 }
 
-// Wait implements kube.Interface. Jobs count as ready once they were started.
-func (c *Client) Wait(resources kube.ResourceList, timeout time.Duration) error {
-	return c.wait(resources, timeout, false)
+// OutputContainerLogsForPodList implements kube.InterfaceLogs.
+func (c *Client) OutputContainerLogsForPodList(*corev1.PodList, string, func(namespace, pod, container string) io.Writer) error {
+	return nil
 }
 
-// WaitWithJobs implements kube.Interface. Jobs count as ready once they have completed.
-func (c *Client) WaitWithJobs(resources kube.ResourceList, timeout time.Duration) error {
-	return c.wait(resources, timeout, true)
-}
-
-// WatchUntilReady implements kube.Interface: it waits for the Jobs and Pods of a hook.
-func (c *Client) WatchUntilReady(resources kube.ResourceList, timeout time.Duration) error {
-	return c.parked(func() error { return c.Client.WatchUntilReady(resources, timeout) })
-}
-
-// WaitForDelete implements kube.InterfaceExt.
-func (c *Client) WaitForDelete(resources kube.ResourceList, timeout time.Duration) error {
-	return c.parked(func() error { return c.Client.WaitForDelete(resources, timeout) })
-}
-
-func (c *Client) wait(resources kube.ResourceList, timeout time.Duration, jobs bool) error {
-	return c.parked(func() error {
-		ctx, cancel := context.WithTimeout(c.ctx, timeout)
-		defer cancel()
-		return untilReady(ctx, c.superseded, resources, timeout, jobs)
-	})
+// UpdateThreeWayMerge implements kube.InterfaceThreeWayMerge. Server-side apply merges every kind this way.
+func (c *Client) UpdateThreeWayMerge(original, target kube.ResourceList, force bool) (*kube.Result, error) {
+	return c.Update(original, target, force)
 }
 
 // parked waits without holding the processor, and does not come back once the process is stopping.
 func (c *Client) parked(wait func() error) error {
 	err := c.yield.Yield(wait)
+	c.stopWithProcess()
+	return err
+}
+
+// stopWithProcess never returns once the process is stopping: what Helm would make of the error is not for it to record.
+func (c *Client) stopWithProcess() {
 	if c.ctx.Err() != nil {
 		select {}
 	}
-	return err
+}
+
+// request bounds one request to the API server.
+func (c *Client) request() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.ctx, requestTimeout)
 }

@@ -2,27 +2,21 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"helm.sh/helm/v3/pkg/kube"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/tracker"
 )
 
-// Objects are looked at again after firstLook, then ever more slowly, up to lastLook.
-const (
-	firstLook = 200 * time.Millisecond
-	lastLook  = 2 * time.Second
-	// maxNamed is how many objects an error names.
-	maxNamed = 3
-)
+// maxNamed is how many objects an error names.
+const maxNamed = 3
 
 // NotReadyError says which objects did not become ready.
 type NotReadyError struct {
@@ -49,76 +43,204 @@ func (e *NotReadyError) Error() string {
 	return "failed: " + what
 }
 
+// Wait implements kube.Interface. Jobs count as ready once they were started.
+func (c *Client) Wait(resources kube.ResourceList, timeout time.Duration) error {
+	return c.wait(resources, timeout, false)
+}
+
+// WaitWithJobs implements kube.Interface. Jobs count as ready once they have completed.
+func (c *Client) WaitWithJobs(resources kube.ResourceList, timeout time.Duration) error {
+	return c.wait(resources, timeout, true)
+}
+
+func (c *Client) wait(resources kube.ResourceList, timeout time.Duration, jobs bool) error {
+	return c.parked(func() error {
+		ctx, cancel := context.WithTimeout(c.ctx, timeout)
+		defer cancel()
+		return c.untilReady(ctx, resources, timeout, jobs)
+	})
+}
+
+// unready is an object that is waited for, and what it lacks.
+type unready struct {
+	info   *resource.Info
+	report health.Report
+}
+
 // untilReady waits until every object is ready. It ends at once when one has failed for good.
-func untilReady(ctx context.Context, superseded <-chan struct{}, resources kube.ResourceList, timeout time.Duration, jobs bool) error {
-	open := resources
-	for pause := firstLook; ; pause = min(pause*3/2, lastLook) {
-		var waiting kube.ResourceList
-		var lacking []string
-		for _, info := range open {
-			report, err := look(info, jobs)
-			if err != nil {
-				return err
-			}
-			lack := name(info) + ": " + report.Message
-			switch report.State {
-			case health.Failed:
-				return &NotReadyError{Objects: []string{lack}, Of: len(resources)}
-			case health.InProgress:
-				waiting, lacking = append(waiting, info), append(lacking, lack)
-			case health.Current:
-			}
-		}
-		if len(waiting) == 0 {
+func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, timeout time.Duration, jobs bool) error {
+	c.trackParsed()
+	refs := make([]tracker.Ref, len(resources))
+	for i, info := range resources {
+		refs[i] = ref(info)
+	}
+	changed, cancel := c.tracker.Watch(refs)
+	defer cancel()
+	alone := c.followUntracked(ctx, resources, jobs)
+	for {
+		lacking := c.judge(resources, alone, jobs)
+		switch {
+		case len(lacking) == 0:
 			return nil
+		case lacking[0].report.State == health.Failed:
+			return &NotReadyError{Objects: c.explained(lacking[:1]), Of: len(resources)}
 		}
-		open = waiting
 		select {
-		case <-superseded:
+		case <-changed:
+		case <-alone.changed:
+		case err := <-alone.refused:
+			return err
+		case <-c.options.Superseded:
 			return ErrSuperseded
 		case <-ctx.Done():
-			return &NotReadyError{TimedOut: true, Timeout: timeout, Objects: lacking, Of: len(resources)}
-		case <-time.After(pause):
+			c.stopWithProcess()
+			return &NotReadyError{TimedOut: true, Timeout: timeout, Objects: c.explained(lacking), Of: len(resources)}
 		}
 	}
 }
 
-// look reads one object and judges it. A passing fault of the API server is no verdict on the object.
-func look(info *resource.Info, jobs bool) (health.Report, error) {
-	live, err := resource.NewHelper(info.Client, info.Mapping).Get(info.Namespace, info.Name)
+// judge returns the objects that are not ready, one that has failed first.
+func (c *Client) judge(resources kube.ResourceList, alone *loners, jobs bool) []unready {
+	var lacking []unready
+	for _, info := range resources {
+		report := c.report(info, alone, jobs)
+		switch report.State {
+		case health.Current:
+		case health.Failed:
+			return []unready{{info, report}}
+		case health.InProgress:
+			lacking = append(lacking, unready{info, report})
+		}
+	}
+	return lacking
+}
+
+func (c *Client) report(info *resource.Info, alone *loners, jobs bool) health.Report {
+	if report, is := alone.report(info); is {
+		return report
+	}
+	entry, there := c.tracker.Get(ref(info))
 	switch {
-	case apierrors.IsNotFound(err):
-		if jobs && info.Mapping.GroupVersionKind.Kind == "Job" {
-			return health.Report{State: health.Current}, nil // removed after it finished, by its time to live
+	case !there:
+		return missing(info, jobs)
+	case jobs:
+		return entry.Complete
+	default:
+		return entry.Ready
+	}
+}
+
+// missing judges an object that does not exist. A Job may have been removed after it finished, by its time to live.
+func missing(info *resource.Info, jobs bool) health.Report {
+	if jobs && info.Mapping.GroupVersionKind.Kind == "Job" {
+		return health.Report{State: health.Current}
+	}
+	return health.Report{State: health.InProgress, Message: "does not exist"}
+}
+
+// loners are objects that the tracker cannot follow, because it may not watch their kind; each has a watch of its own.
+type loners struct {
+	changed chan struct{}
+	refused chan error
+
+	mu      sync.Mutex
+	reports map[tracker.Ref]health.Report
+}
+
+func (l *loners) report(info *resource.Info) (health.Report, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	report, is := l.reports[ref(info)]
+	return report, is
+}
+
+func (c *Client) followUntracked(ctx context.Context, resources kube.ResourceList, jobs bool) *loners {
+	l := &loners{changed: make(chan struct{}, 1), refused: make(chan error, len(resources)), reports: map[tracker.Ref]health.Report{}}
+	for _, info := range resources {
+		if c.tracker.Tracks(info.Mapping.GroupVersionKind) {
+			continue
 		}
-		return health.Report{State: health.InProgress, Message: "does not exist"}, nil
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return health.Report{}, fmt.Errorf("reading %s: %w", name(info), err)
-	case err != nil:
-		return health.Report{State: health.InProgress, Message: "cannot be read: " + err.Error()}, nil //nolint:nilerr // it is looked at again
+		l.reports[ref(info)] = health.Report{State: health.InProgress, Message: "was not looked at yet"}
+		go func() {
+			err := tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) {
+				report := missing(info, jobs)
+				if live != nil {
+					report = health.Assess(live, jobs)
+				}
+				l.mu.Lock()
+				l.reports[ref(info)] = report
+				l.mu.Unlock()
+				select {
+				case l.changed <- struct{}{}:
+				default:
+				}
+				return false, nil
+			})
+			if err != nil && ctx.Err() == nil {
+				l.refused <- fmt.Errorf("waiting for %s: %w", name(info), err)
+			}
+		}()
 	}
-	object, err := toUnstructured(live)
-	if err != nil {
-		return health.Report{}, fmt.Errorf("reading %s: %w", name(info), err)
-	}
-	return health.Assess(object, jobs), nil
+	return l
 }
 
-func toUnstructured(object runtime.Object) (*unstructured.Unstructured, error) {
-	if u, ok := object.(*unstructured.Unstructured); ok {
-		return u, nil
-	}
-	if object == nil {
-		return nil, errors.New("the API server answered with nothing")
-	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-	return &unstructured.Unstructured{Object: content}, err
+// WatchUntilReady implements kube.Interface: it waits for the Jobs and Pods of a hook to succeed. One that is deleted counts
+// as done, as with Helm.
+func (c *Client) WatchUntilReady(resources kube.ResourceList, timeout time.Duration) error {
+	return c.parked(func() error {
+		ctx, cancel := context.WithTimeout(c.ctx, timeout)
+		defer cancel()
+		for _, info := range resources {
+			if err := c.untilDone(ctx, info, timeout); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-func name(info *resource.Info) string {
+func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout time.Duration) error {
 	kind := info.Mapping.GroupVersionKind.Kind
-	if info.Namespace == "" {
-		return kind + " " + info.Name
+	if kind != "Job" && kind != "Pod" {
+		return nil
 	}
-	return kind + " " + info.Namespace + "/" + info.Name
+	last := health.Report{Message: "was not looked at yet"}
+	err := tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) {
+		if live == nil {
+			return true, nil
+		}
+		last = completed(live)
+		return last.State != health.InProgress, nil
+	})
+	if ctx.Err() != nil {
+		c.stopWithProcess()
+		return fmt.Errorf("%s was not done after %s: %s", name(info), timeout, c.explain(unready{info, last}))
+	}
+	if err != nil {
+		return fmt.Errorf("waiting for %s: %w", name(info), err)
+	}
+	if c.options.Journal != nil {
+		c.options.Journal.HookDone(kind, info.Namespace, info.Name, last.State != health.Failed)
+	}
+	if last.State == health.Failed {
+		return fmt.Errorf("%s failed: %s", name(info), c.explain(unready{info, last}))
+	}
+	return nil
+}
+
+// completed judges the Job or Pod of a hook, which has to come to an end.
+func completed(live *unstructured.Unstructured) health.Report {
+	if live.GetKind() != "Pod" {
+		return health.Assess(live, true)
+	}
+	phase, _, _ := unstructured.NestedString(live.Object, "status", "phase")
+	switch phase {
+	case "Succeeded":
+		return health.Report{State: health.Current}
+	case "Failed":
+		message, _, _ := unstructured.NestedString(live.Object, "status", "message")
+		return health.Report{State: health.Failed, Message: strings.TrimSpace("phase Failed " + message)}
+	default:
+		return health.Report{State: health.InProgress, Message: "phase " + phase}
+	}
 }

@@ -1,0 +1,149 @@
+package apply
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
+)
+
+func parsed(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	out := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(text), &out.Object); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestPayload(t *testing.T) {
+	tests := []struct{ name, given, want string }{
+		{name: "nulls of built-in kinds mean nothing",
+			given: `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a, annotations: null}, spec: {replicas: null, template: {spec: {containers: [{name: a, env: null}]}}}}`,
+			want:  `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {template: {spec: {containers: [{name: a}]}}}}`},
+		{name: "empty maps and lists stay",
+			given: `{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {volumes: [{name: a, emptyDir: {}}], tolerations: []}}`,
+			want:  `{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {volumes: [{name: a, emptyDir: {}}], tolerations: []}}`},
+		{name: "nulls of other kinds may mean something",
+			given: `{apiVersion: example.com/v1, kind: Thing, metadata: {name: a}, spec: {limit: null}}`,
+			want:  `{apiVersion: example.com/v1, kind: Thing, metadata: {name: a}, spec: {limit: null}}`},
+		{name: "stringData is data, and wins",
+			given: `{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {a: b2xk, b: b2xk}, stringData: {a: new}}`,
+			want:  `{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {a: bmV3, b: b2xk}}`},
+		{name: "stringData that is no text is left for the API server to refuse",
+			given: `{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {a: 1}}`,
+			want:  `{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {a: 1}}`},
+		{name: "a status is nobody's wish",
+			given: `{apiVersion: example.com/v1, kind: Thing, metadata: {name: a}, status: {ready: true}}`,
+			want:  `{apiVersion: example.com/v1, kind: Thing, metadata: {name: a}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			given := parsed(t, tt.given)
+			before := given.DeepCopy()
+			body, err := payload(given)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got map[string]any
+			if err := json.Unmarshal(body, &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(parsed(t, tt.want).Object, got); diff != "" {
+				t.Errorf("payload (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(before.Object, given.Object); diff != "" {
+				t.Errorf("the object itself was changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFieldsPatchMergesTheEntriesOfFormerManagers(t *testing.T) {
+	entry := func(manager string, op metav1.ManagedFieldsOperationType, field, subresource string) metav1.ManagedFieldsEntry {
+		return metav1.ManagedFieldsEntry{
+			Manager: manager, Operation: op, APIVersion: "v1", FieldsType: "FieldsV1", Subresource: subresource,
+			FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:data":{"f:` + field + `":{}}}`)},
+		}
+	}
+	const update, apply = metav1.ManagedFieldsOperationUpdate, metav1.ManagedFieldsOperationApply
+	tests := []struct {
+		name    string
+		entries []metav1.ManagedFieldsEntry
+		// managers that are left, with their operation, and what ours owns; nil when nothing has to be done.
+		managers []string
+		ours     string
+	}{
+		{name: "only ours", entries: []metav1.ManagedFieldsEntry{entry("helm", apply, "a", "")}},
+		{name: "somebody else's stays", entries: []metav1.ManagedFieldsEntry{entry("helm", apply, "a", ""), entry("kubectl", update, "b", "")}},
+		{name: "a status is nobody's manifest", entries: []metav1.ManagedFieldsEntry{entry("helm", update, "a", "status")}},
+		{name: "the helm command installed it", entries: []metav1.ManagedFieldsEntry{entry("helm", update, "a", "")},
+			managers: []string{"helm Apply"}, ours: `{"f:data":{"f:a":{}}}`},
+		{name: "the helm command upgraded what we applied",
+			entries:  []metav1.ManagedFieldsEntry{entry("helm", apply, "a", ""), entry("helm", update, "b", "")},
+			managers: []string{"helm Apply"}, ours: `{"f:data":{"f:a":{},"f:b":{}}}`},
+		{name: "Flux applied it", entries: []metav1.ManagedFieldsEntry{entry("helm-controller", apply, "a", ""), entry("kubectl", update, "b", "")},
+			managers: []string{"helm Apply", "kubectl Update"}, ours: `{"f:data":{"f:a":{}}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			live := &unstructured.Unstructured{Object: map[string]any{}}
+			live.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"})
+			live.SetResourceVersion("7")
+			live.SetManagedFields(tt.entries)
+			patch, err := fieldsPatch(live)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.managers == nil {
+				if patch != nil {
+					t.Errorf("patch %s for nothing", patch)
+				}
+				return
+			}
+			var operations []struct {
+				Path  string
+				Value json.RawMessage
+			}
+			if err := json.Unmarshal(patch, &operations); err != nil || len(operations) != 2 || string(operations[1].Value) != `"7"` {
+				t.Fatalf("patch %s: %v", patch, err)
+			}
+			var fields []metav1.ManagedFieldsEntry
+			if err := json.Unmarshal(operations[0].Value, &fields); err != nil {
+				t.Fatal(err)
+			}
+			var managers []string
+			for _, f := range fields {
+				managers = append(managers, f.Manager+" "+string(f.Operation))
+				if f.Manager == FieldManager && string(f.FieldsV1.Raw) != tt.ours {
+					t.Errorf("ours owns %s, want %s", f.FieldsV1.Raw, tt.ours)
+				}
+			}
+			if diff := cmp.Diff(tt.managers, managers); diff != "" {
+				t.Errorf("managers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestJoinedNamesTheFirstFew(t *testing.T) {
+	t.Parallel()
+	a, b := errors.New("a"), errors.New("b")
+	if err := joined([]error{nil, nil}); err != nil {
+		t.Errorf("nothing failed, got %v", err)
+	}
+	if err := joined([]error{nil, a}); err != a { //nolint:errorlint // it must be this very one
+		t.Errorf("got %v", err)
+	}
+	err := joined([]error{a, nil, b, a, b, b})
+	if err.Error() != "a; b; a; and 2 more" || !errors.Is(err, b) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,132 @@
+package apply
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/kube"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/client-go/util/csaupgrade"
+	"k8s.io/client-go/util/retry"
+)
+
+// formerManagers wrote the objects of a release before: the helm command, which does not apply, and Flux.
+var formerManagers = sets.New(FieldManager, "helm-controller")
+
+// takeFields makes the fields ours that Helm clients own in another way, so that a field which leaves the chart leaves the
+// object too.
+func (c *Client) takeFields(info *resource.Info) error {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		live, err := c.live(info)
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", name(info), err)
+		}
+		patch, err := fieldsPatch(live)
+		if err != nil {
+			return fmt.Errorf("taking over the fields of %s: %w", name(info), err)
+		}
+		if patch == nil {
+			return nil
+		}
+		ctx, cancel := c.request()
+		defer cancel()
+		client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+		if err != nil {
+			return err
+		}
+		_, err = client.Patch(types.JSONPatchType).
+			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
+			Body(patch).Do(ctx).Raw()
+		if err != nil && !apierrors.IsConflict(err) {
+			return fmt.Errorf("taking over the fields of %s: %w", name(info), err)
+		}
+		return err
+	})
+}
+
+// fieldsPatch is the JSON patch that merges the entries of former managers into ours, nil when there are none. It fails with
+// a conflict when the object has changed since it was read.
+func fieldsPatch(live *unstructured.Unstructured) ([]byte, error) {
+	fields := live.GetManagedFields()
+	for i := range fields {
+		if isFormer(fields[i]) && fields[i].Manager != FieldManager {
+			fields[i].Operation = metav1.ManagedFieldsOperationUpdate // Flux applies; only what was updated is merged
+		}
+	}
+	changed := false
+	for _, entry := range fields {
+		changed = changed || isFormer(entry)
+	}
+	if !changed {
+		return nil, nil
+	}
+	live = live.DeepCopy()
+	live.SetManagedFields(fields)
+	if err := csaupgrade.UpgradeManagedFields(live, formerManagers, FieldManager); err != nil {
+		return nil, err
+	}
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value"`
+	}
+	return json.Marshal([]operation{
+		{Op: "replace", Path: "/metadata/managedFields", Value: live.GetManagedFields()},
+		{Op: "replace", Path: "/metadata/resourceVersion", Value: live.GetResourceVersion()},
+	})
+}
+
+func isFormer(entry metav1.ManagedFieldsEntry) bool {
+	if entry.Subresource != "" || !formerManagers.Has(entry.Manager) {
+		return false
+	}
+	return entry.Operation == metav1.ManagedFieldsOperationUpdate || entry.Manager != FieldManager
+}
+
+// typedTexts are what the API server says of an object that cannot be applied because it does not fit its schema: a list
+// with a key twice, a field that does not exist. Created or patched in Helm's own way it is accepted.
+var typedTexts = []string{"failed to create typed patch object", "duplicate entries for key", "field not declared in schema"}
+
+// fallback writes an object in Helm's own way when it cannot be applied.
+func (c *Client) fallback(info, original *resource.Info, cause error) (created bool, err error) {
+	text := cause.Error()
+	for _, part := range typedTexts {
+		if strings.Contains(text, part) {
+			return c.byHelm(info, original, false)
+		}
+	}
+	return false, fmt.Errorf("applying %s: %w", name(info), cause)
+}
+
+// byHelm writes one object with Helm's own client: created, replaced with force, or patched by a comparison of three.
+func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool, err error) {
+	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	if err != nil {
+		return false, err
+	}
+	direct := *info
+	direct.Client = client
+	former := kube.ResourceList{}
+	if original != nil {
+		was := *original
+		was.Client = client
+		former = append(former, &was)
+	}
+	result, err := c.Client.Update(former, kube.ResourceList{&direct}, force)
+	if err != nil {
+		return false, fmt.Errorf("writing %s: %w", name(info), err)
+	}
+	if answer, ok := direct.Object.(*unstructured.Unstructured); ok {
+		c.tracker.Wrote(kindOf(info.Mapping), answer, 0)
+	}
+	return len(result.Created) > 0, info.Refresh(direct.Object, true)
+}

@@ -1,0 +1,296 @@
+package apply
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"helm.sh/helm/v3/pkg/kube"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/resource"
+)
+
+// writesAtOnce is how many objects of one release are written at the same time.
+const writesAtOnce = 8
+
+// Create implements kube.Interface. Kinds are created one after the other, in the order of the list, the objects of a kind
+// at the same time, as Helm does.
+func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
+	if len(resources) == 0 {
+		return nil, kube.ErrNoObjectsVisited
+	}
+	if err := unique(resources); err != nil {
+		return nil, err
+	}
+	err := c.inBatches(resources, func(info *resource.Info) error {
+		if !c.owned(info) {
+			return c.post(info) // a hook, or the namespace of the release
+		}
+		_, err := c.write(info, nil, false)
+		return err
+	})
+	c.stopWithProcess()
+	if err != nil {
+		return nil, err
+	}
+	return &kube.Result{Created: resources}, nil
+}
+
+// Update implements kube.Interface: what is wanted is applied, and what was there before and is no longer wanted is deleted.
+// What a failed revision left behind counts as having been there.
+func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.Result, error) {
+	original, err := c.withLeftovers(original)
+	if err != nil {
+		return &kube.Result{}, err
+	}
+	c.trackParsed()
+	var mu sync.Mutex
+	result := &kube.Result{}
+	err = c.inBatches(target, func(info *resource.Info) error {
+		created, err := c.write(info, original.Get(info), force)
+		mu.Lock()
+		defer mu.Unlock()
+		if created {
+			result.Created = append(result.Created, info)
+		} else {
+			result.Updated = append(result.Updated, info)
+		}
+		return err
+	})
+	if err == nil {
+		result.Deleted, err = c.prune(original.Difference(target))
+	}
+	c.stopWithProcess()
+	return result, err
+}
+
+// inBatches runs work for the objects, one run of equal kinds after the other.
+func (c *Client) inBatches(resources kube.ResourceList, work func(*resource.Info) error) error {
+	for begin := 0; begin < len(resources); {
+		end := begin + 1
+		for end < len(resources) && resources[end].Mapping.GroupVersionKind == resources[begin].Mapping.GroupVersionKind {
+			end++
+		}
+		failures := make([]error, end-begin)
+		var group errgroup.Group
+		group.SetLimit(writesAtOnce)
+		for i, info := range resources[begin:end] {
+			group.Go(func() error {
+				failures[i] = work(info)
+				return nil
+			})
+		}
+		_ = group.Wait() // the failures are all wanted, not the first
+		if err := joined(failures); err != nil {
+			return err
+		}
+		begin = end
+	}
+	return nil
+}
+
+// joined puts failures into one error that names the first few.
+func joined(failures []error) error {
+	var all []error
+	for _, err := range failures {
+		if err != nil {
+			all = append(all, err)
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return nil
+	case len(all) == 1:
+		return all[0]
+	}
+	shown := all[:min(len(all), maxNamed)]
+	more := ""
+	if len(all) > maxNamed {
+		more = fmt.Sprintf("; and %d more", len(all)-maxNamed)
+	}
+	return &manyError{causes: shown, more: more}
+}
+
+// manyError is several failures of one kind of object.
+type manyError struct {
+	causes []error
+	more   string
+}
+
+// Error implements error.
+func (e *manyError) Error() string {
+	texts := make([]string, len(e.causes))
+	for i, cause := range e.causes {
+		texts[i] = cause.Error()
+	}
+	return strings.Join(texts, "; ") + e.more
+}
+
+// Unwrap returns the causes.
+func (e *manyError) Unwrap() []error { return e.causes }
+
+// unique refuses a manifest that has an object twice, which would be half installed otherwise.
+func unique(resources kube.ResourceList) error {
+	seen := make(map[string]bool, len(resources))
+	for _, info := range resources {
+		key := info.Mapping.GroupVersionKind.Group + " " + name(info)
+		if seen[key] {
+			return fmt.Errorf("%s is in the manifest twice", name(info))
+		}
+		seen[key] = true
+	}
+	return nil
+}
+
+// owned tells whether Helm has marked an object as part of the release.
+func (c *Client) owned(info *resource.Info) bool {
+	content, ok := info.Object.(*unstructured.Unstructured)
+	return ok && ownerOf(content) == c.self()
+}
+
+// write brings one object to what is wanted, and tells whether it had to be created. original is the object in the revision
+// before, nil when it was not there.
+func (c *Client) write(info, original *resource.Info, force bool) (created bool, err error) {
+	wanted := info.Object.(*unstructured.Unstructured)
+	body, err := payload(wanted)
+	if err != nil {
+		return false, fmt.Errorf("encoding %s: %w", name(info), err)
+	}
+	sum := checksum(body)
+	entry, there := c.tracker.Get(ref(info))
+	tracked := c.tracker.Tracks(info.Mapping.GroupVersionKind)
+	switch {
+	case force:
+		return c.byHelm(info, original, true)
+	case tracked && there && entry.Deleting:
+		if err := c.untilGone(info); err != nil {
+			return false, err
+		}
+		there = false
+	case tracked && there && !entry.Legacy && entry.Payload == sum && entry.Applied == entry.Ownership && entry.Applied != 0:
+		return false, nil // what is there is what was sent last
+	}
+	if !there {
+		answer, err := c.applyNew(info, wanted)
+		if err == nil {
+			return true, c.wrote(info, answer, sum)
+		}
+		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+			return c.fallback(info, original, err)
+		}
+		if err := c.mayTake(info); err != nil {
+			return false, err
+		}
+	}
+	if !there || entry.Legacy {
+		if err := c.takeFields(info); err != nil {
+			return false, err
+		}
+	}
+	answer, err := c.apply(info, body)
+	if err != nil {
+		return c.fallback(info, original, err)
+	}
+	return false, c.wrote(info, answer, sum)
+}
+
+// applyNew applies an object in such a way that the API server refuses, with a conflict, when there is one already: an
+// object that does not exist cannot have the resource version that is asked for.
+func (c *Client) applyNew(info *resource.Info, wanted *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	guarded := &unstructured.Unstructured{Object: cloneMetadata(wanted.Object)}
+	guarded.SetResourceVersion("1")
+	body, err := payload(guarded)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", name(info), err)
+	}
+	return c.apply(info, body)
+}
+
+func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstructured, error) {
+	ctx, cancel := c.request()
+	defer cancel()
+	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	if err != nil {
+		return nil, err
+	}
+	answer, err := client.Patch(types.ApplyPatchType).
+		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
+		Param("fieldManager", FieldManager).Param("force", "true").
+		Body(body).Do(ctx).Raw()
+	if err != nil {
+		return nil, err
+	}
+	out := &unstructured.Unstructured{}
+	return out, json.Unmarshal(answer, &out.Object)
+}
+
+// wrote tells the tracker and Helm what the API server made of a write.
+func (c *Client) wrote(info *resource.Info, answer *unstructured.Unstructured, sum uint64) error {
+	c.tracker.Wrote(kindOf(info.Mapping), answer, sum)
+	return info.Refresh(answer, true)
+}
+
+// mayTake tells whether an object that exists may become part of the release. It never may while it is part of another.
+func (c *Client) mayTake(info *resource.Info) error {
+	live, err := c.live(info)
+	if err != nil {
+		return fmt.Errorf("reading %s, which exists already: %w", name(info), err)
+	}
+	switch has := ownerOf(live); {
+	case has == c.self():
+		return nil
+	case has != (owner{}):
+		return fmt.Errorf("%s belongs to the Helm release %s/%s; remove it there, or from this chart", name(info), has.namespace, has.name)
+	case c.options.KeepForeign:
+		return fmt.Errorf("%s exists and belongs to no Helm release, and disableTakeOwnership is set", name(info))
+	default:
+		return nil
+	}
+}
+
+// post creates an object that is not part of the release, the way Helm does.
+func (c *Client) post(info *resource.Info) error {
+	ctx, cancel := c.request()
+	defer cancel()
+	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	if err != nil {
+		return err
+	}
+	answer, err := client.Post().
+		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).
+		VersionedParams(&metav1.CreateOptions{FieldManager: FieldManager}, metav1.ParameterCodec).
+		Body(info.Object).Do(ctx).Get()
+	if apierrors.IsAlreadyExists(err) {
+		return err // Helm looks for this one, for the namespace
+	}
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", name(info), err)
+	}
+	return info.Refresh(answer, true)
+}
+
+// live reads an object.
+func (c *Client) live(info *resource.Info) (*unstructured.Unstructured, error) {
+	ctx, cancel := c.request()
+	defer cancel()
+	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	if err != nil {
+		return nil, err
+	}
+	raw, err := client.Get().
+		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).Do(ctx).Raw()
+	if err != nil {
+		return nil, err
+	}
+	live := &unstructured.Unstructured{}
+	if err := json.Unmarshal(raw, &live.Object); err != nil {
+		return nil, errors.New("the API server's answer is not an object")
+	}
+	return live, nil
+}

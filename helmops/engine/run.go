@@ -1,0 +1,267 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/crds"
+	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/engine/resume"
+	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/render"
+	"fairlead.dev/fairlead/helmops/values"
+)
+
+// run is one action while it is carried out.
+type run struct {
+	Action
+	ctx    context.Context //nolint:containedctx // a run lives no longer than the call it is made for
+	engine *Engine
+	site   *site
+	as     *cluster.Identity
+	reader records.Reader
+	key    records.Key
+	client *apply.Client
+}
+
+// step carries out the step of the action.
+func (r *run) step(before []plan.Record) error {
+	switch r.Step {
+	case plan.Unlock:
+		return r.unlock(before, r.Why)
+	case plan.Resume:
+		return r.resume()
+	case plan.Install, plan.Upgrade:
+		if err := r.customResourceDefinitions(); err != nil {
+			return err
+		}
+		return r.rollout(before)
+	}
+	cfg, err := r.configuration(before, nil)
+	if err != nil {
+		return err
+	}
+	switch r.Step {
+	case plan.Rollback:
+		return r.rollback(cfg)
+	case plan.Test:
+		return test(cfg, r.Action)
+	case plan.Uninstall:
+		if err := uninstall(cfg, r.Action); err != nil {
+			return errors.Join(r.client.Failure(), err)
+		}
+		r.site.tracker.Drop(ownerOf(r.Target))
+		return nil
+	default:
+		return fmt.Errorf("step %q is not an action", r.Step)
+	}
+}
+
+func (r *run) customResourceDefinitions() error {
+	found := r.Chart.CRDObjects()
+	policy := crds.Create
+	if r.Options.CRDs != "" {
+		policy = crds.Policy(r.Options.CRDs)
+	}
+	if len(found) == 0 || policy == crds.Skip {
+		return nil
+	}
+	if _, err := crds.Apply(r.ctx, r.as, found, policy); err != nil {
+		return &crdsError{cause: err}
+	}
+	return nil
+}
+
+// rollout installs or upgrades, and prunes the history afterwards.
+func (r *run) rollout(before []plan.Record) error {
+	pass, err := r.pass()
+	if err != nil {
+		return err
+	}
+	cfg, err := r.configuration(before, pass)
+	if err != nil {
+		return err
+	}
+	if r.Step == plan.Install {
+		helm := newInstall(cfg, r.Action, len(before) > 0)
+		helm.PostRenderer = postRenderer(pass)
+		_, err = helm.Run(r.Chart, r.Values)
+	} else {
+		helm := newUpgrade(cfg, r.Action)
+		helm.PostRenderer = postRenderer(pass)
+		_, err = helm.Run(r.Target.Name, r.Chart, r.Values)
+	}
+	if err != nil {
+		return err
+	}
+	return r.prune()
+}
+
+// rollback goes back to an earlier revision. Where Helm fails without noting it on the record, that is made up for: the
+// release would be locked otherwise.
+func (r *run) rollback(cfg *action.Configuration) error {
+	err := rollback(cfg, r.Action)
+	if err == nil {
+		return r.prune()
+	}
+	now, historyErr := r.site.records.History(r.ctx, r.reader, r.key)
+	if historyErr == nil && len(now) > 0 && now[0].Status == plan.StatusPendingRollback && now[0].Ours {
+		historyErr = r.unlock(now, fmt.Sprintf("Rollback %q failed: %s", r.Target.Name, err))
+	}
+	return errors.Join(err, historyErr)
+}
+
+func (r *run) prune() error {
+	if r.Options.MaxHistory <= 0 {
+		return nil
+	}
+	return r.site.records.Prune(r.ctx, r.reader, r.key, r.Options.MaxHistory, func(record plan.Record) bool {
+		return record.Version == r.Options.Protect
+	})
+}
+
+// resume finishes what the newest record says was begun.
+func (r *run) resume() error {
+	revisions, err := r.site.records.Revisions(r.ctx, r.reader, r.key)
+	if err != nil {
+		return err
+	}
+	if len(revisions) == 0 || !revisions[0].Pending() {
+		return errors.New("no pending revision is left to finish")
+	}
+	driver := r.driver()
+	work := &resume.Work{
+		Client: r.newClient(driver, leftoversOf(revisions[1:])), Records: storage.Init(driver), Release: revisions[0].Release, Now: r.engine.now,
+		Options: resume.Options{
+			Timeout: r.Options.Timeout, DisableHooks: r.Options.DisableHooks, Force: r.Options.Force, KeepHistory: r.Options.KeepHistory,
+			Propagation: metav1.DeletePropagationBackground,
+		},
+	}
+	work.Options.Wait, work.Options.WaitForJobs = waits(r.Options)
+	if revisions[0].Status == plan.StatusUninstalling {
+		return work.Uninstall()
+	}
+	former := ""
+	for _, revision := range revisions[1:] {
+		if revision.Status == plan.StatusDeployed {
+			former = revision.Release.Manifest
+			break
+		}
+	}
+	if err := work.Rollout(former); err != nil {
+		return err
+	}
+	return r.prune()
+}
+
+// unlock marks a record that was left pending as failed, so that the next action can go on from it.
+func (r *run) unlock(before []plan.Record, why string) error {
+	if len(before) == 0 || !before[0].Pending() {
+		return nil
+	}
+	pending, err := r.site.records.One(r.ctx, r.reader, r.key, before[0].Version)
+	if err != nil {
+		return err
+	}
+	pending.Release.SetStatus(release.StatusFailed, why)
+	return storage.Init(r.driver()).Update(pending.Release)
+}
+
+// configuration is made anew for each action: Helm's interfaces carry no context, and its storage is changed by actions.
+func (r *run) configuration(before []plan.Record, pass *render.Pass) (*action.Configuration, error) {
+	leftovers, err := r.leftovers(before)
+	if err != nil {
+		return nil, err
+	}
+	capabilities, err := r.site.cluster.Capabilities(r.ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking the cluster for its APIs: %w", err)
+	}
+	driver := r.driver()
+	return &action.Configuration{
+		RESTClientGetter: r.as.Getter(r.Target.Namespace),
+		Releases:         storage.Init(&hookRenderer{Driver: driver, pass: pass}),
+		KubeClient:       r.newClient(driver, leftovers),
+		Capabilities:     capabilities,
+		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
+		HookOutputFunc:   discardHookOutput,
+	}, nil
+}
+
+func (r *run) driver() *records.Driver {
+	return r.site.records.Driver(r.ctx, r.reader, r.key, records.Note{
+		ChartDigest: r.Revision.Digest, ConfigDigest: values.Digest(r.Values), RenderDigest: r.RenderDigest,
+	})
+}
+
+func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {
+	r.client = apply.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.engine.tokens, apply.Options{
+		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: ownerOf(r.Target), Superseded: r.Superseded,
+		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal,
+	})
+	return r.client
+}
+
+// leftovers returns the manifests of the failed revisions after the last that was deployed, newest first, each once.
+func (r *run) leftovers(before []plan.Record) ([]string, error) {
+	if len(before) == 0 || before[0].Status != plan.StatusFailed {
+		return nil, nil
+	}
+	revisions, err := r.site.records.Revisions(r.ctx, r.reader, r.key)
+	return leftoversOf(revisions), err
+}
+
+func leftoversOf(revisions []records.Revision) []string {
+	var manifests []string
+	for _, revision := range revisions {
+		if revision.Status == plan.StatusDeployed {
+			break
+		}
+		if revision.Status == plan.StatusFailed && !slices.Contains(manifests, revision.Release.Manifest) {
+			manifests = append(manifests, revision.Release.Manifest)
+		}
+	}
+	return manifests
+}
+
+// result reads back what is in storage now.
+func (r *run) result(before []plan.Record, err error) Result {
+	after, historyErr := r.site.records.History(r.ctx, r.reader, r.key)
+	out := Result{
+		Err: err, Superseded: errors.Is(err, apply.ErrSuperseded), History: after, HistoryErr: historyErr, Reached: differ(before, after),
+	}
+	if historyErr != nil || len(after) == 0 || after[0].Status == plan.StatusUninstalled {
+		return out
+	}
+	newest, oneErr := r.site.records.One(r.ctx, r.reader, r.key, after[0].Version)
+	if oneErr == nil {
+		out.Inventory, oneErr = r.inventory(newest.Release)
+	}
+	if out.Err == nil {
+		out.Err = oneErr
+	}
+	return out
+}
+
+// differ tells whether any record was written between the two readings.
+func differ(before, after []plan.Record) bool {
+	return !slices.EqualFunc(before, after, func(a, b plan.Record) bool { return a.Version == b.Version && a.Digest == b.Digest })
+}
+
+// inventory lists the objects of a release, without its hooks, sorted.
+func (r *run) inventory(rel *release.Release) ([]v1beta1.ResourceRef, error) {
+	if r.client == nil {
+		r.newClient(nil, nil)
+	}
+	return r.client.References(rel.Manifest)
+}

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/tracker"
+)
+
+// site is a cluster with what the engine keeps in memory of it.
+type site struct {
+	cluster *cluster.Cluster
+	tracker *tracker.Tracker
+	records *records.Store
+}
+
+// sites are the clusters that releases are made on.
+type sites struct {
+	ctx    context.Context //nolint:containedctx // the life of the process
+	local  *cluster.Cluster
+	pool   *cluster.Pool
+	now    func() time.Time
+	notify func(storageNamespace, release string)
+
+	mu    sync.Mutex
+	known map[*cluster.Cluster]*site
+}
+
+// of returns the cluster of an access, as the identity of that access.
+func (s *sites) of(access cluster.Access) (*site, *cluster.Identity, error) {
+	to := s.local
+	if access.Kubeconfig != nil {
+		remote, err := s.pool.Get(access.Kubeconfig)
+		if err != nil {
+			return nil, nil, err
+		}
+		to = remote
+	}
+	as, err := to.As(access.User)
+	if err != nil {
+		return nil, nil, err
+	}
+	at, err := s.at(to)
+	return at, as, err
+}
+
+func (s *sites) at(to *cluster.Cluster) (*site, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := s.known[to]; at != nil {
+		return at, nil
+	}
+	self, err := to.As("")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	at := &site{
+		cluster: to,
+		tracker: tracker.New(ctx, tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata()}, s.now),
+		records: records.NewStore(self.Metadata(), s.now),
+	}
+	at.records.Subscribe(s.notify)
+	at.records.Start(ctx)
+	s.known[to] = at
+	go func() {
+		defer cancel()
+		select {
+		case <-to.Done():
+		case <-s.ctx.Done():
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.known, to)
+	}()
+	return at, nil
+}
+
+func reader(as *cluster.Identity, access cluster.Access, target plan.Target) records.Reader {
+	return records.Reader{Secrets: as.Kube().CoreV1().Secrets(target.StorageNamespace), As: access.User}
+}
+
+func key(target plan.Target) records.Key {
+	return records.Key{StorageNamespace: target.StorageNamespace, Name: target.Name, Namespace: target.Namespace}
+}
+
+// ownerOf names a release among the users of the tracker.
+func ownerOf(target plan.Target) string {
+	return fmt.Sprintf("%s/%s/%s", target.StorageNamespace, target.Namespace, target.Name)
+}
