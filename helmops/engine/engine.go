@@ -140,12 +140,9 @@ func (e *Engine) run(ctx context.Context, a Action, before []records.Revision) e
 	if a.Step == plan.Unlock {
 		return e.unlock(ctx, a, before)
 	}
-	cfg, err := e.configuration(ctx, a, apply.Options{
+	cfg := e.configuration(ctx, a, apply.Options{
 		Release: a.Target.Name, Namespace: a.Target.Namespace, Superseded: a.Superseded, Leftovers: leftovers(before),
 	})
-	if err != nil {
-		return err
-	}
 	switch a.Step {
 	case plan.Install:
 		return install(cfg, a, len(before) > 0)
@@ -159,19 +156,17 @@ func (e *Engine) run(ctx context.Context, a Action, before []records.Revision) e
 }
 
 // configuration is made anew for each action: Helm's interfaces carry no context, and its storage is changed by actions.
-func (e *Engine) configuration(ctx context.Context, a Action, options apply.Options) (*action.Configuration, error) {
-	getter, err := e.cluster.Getter(a.Target.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	secrets := e.cluster.Kube().CoreV1().Secrets(a.Target.StorageNamespace)
+func (e *Engine) configuration(ctx context.Context, a Action, options apply.Options) *action.Configuration {
+	identity := e.cluster.Self()
+	getter := identity.Getter(a.Target.Namespace)
+	secrets := identity.Kube().CoreV1().Secrets(a.Target.StorageNamespace)
 	return &action.Configuration{
 		RESTClientGetter: getter,
 		Releases:         storage.Init(records.NewDriver(ctx, secrets, a.Revision.Digest, e.now)),
 		KubeClient:       apply.NewClient(ctx, getter, e.tokens, options),
 		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
 		HookOutputFunc:   discardHookOutput,
-	}, nil
+	}
 }
 
 // leftovers returns the manifests of the failed revisions after the last that was deployed, newest first, each once.
@@ -195,12 +190,12 @@ func (e *Engine) unlock(ctx context.Context, a Action, before []records.Revision
 	}
 	rel := before[0].Release
 	rel.SetStatus(release.StatusFailed, a.Why)
-	secrets := e.cluster.Kube().CoreV1().Secrets(a.Target.StorageNamespace)
+	secrets := e.cluster.Self().Kube().CoreV1().Secrets(a.Target.StorageNamespace)
 	return storage.Init(records.NewDriver(ctx, secrets, "", e.now)).Update(rel)
 }
 
 func (e *Engine) revisions(ctx context.Context, target plan.Target) ([]records.Revision, error) {
-	return records.History(ctx, e.cluster.Kube().CoreV1().Secrets(target.StorageNamespace), target.Name, target.Namespace)
+	return records.History(ctx, e.cluster.Self().Kube().CoreV1().Secrets(target.StorageNamespace), target.Name, target.Namespace)
 }
 
 func plain(revisions []records.Revision) []plan.Record {
