@@ -1,0 +1,157 @@
+package cluster
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// Access says on which cluster, and as which user, something is done.
+type Access struct {
+	// Kubeconfig of a remote cluster; empty for the one the controller runs for.
+	Kubeconfig []byte
+	// User that is impersonated; empty for the controller itself, or the user of the kubeconfig.
+	User string
+}
+
+// Key tells accesses apart. It holds no credentials.
+func (a Access) Key() string {
+	if len(a.Kubeconfig) == 0 {
+		return "local/" + a.User
+	}
+	return digestOf(a.Kubeconfig) + "/" + a.User
+}
+
+func digestOf(kubeconfig []byte) string {
+	sum := sha256.Sum256(kubeconfig)
+	return hex.EncodeToString(sum[:])
+}
+
+// Pool keeps the connections to remote clusters, one for each content of a kubeconfig. It is safe for concurrent use.
+type Pool struct {
+	max  int
+	idle time.Duration
+	now  func() time.Time
+	wrap func(http.RoundTripper) http.RoundTripper
+
+	mu       sync.Mutex
+	closed   bool
+	clusters map[string]*list.Element // of *pooled, by digest
+	recent   *list.List               // of *pooled, the last used first
+	timer    *time.Timer
+}
+
+type pooled struct {
+	digest  string
+	cluster *Cluster
+	used    time.Time
+}
+
+// NewPool returns a pool of at most max clusters, at least one. A cluster that was not asked for during idle is closed; so
+// is the one that was asked for longest ago when there is no room for another.
+func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
+	return &Pool{max: max(maximum, 1), idle: idle, now: now, clusters: map[string]*list.Element{}, recent: list.New()}
+}
+
+// Wrap has every request to a cluster of the pool pass through what the function returns. It is called before the first Get.
+func (p *Pool) Wrap(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = wrap }
+
+// Get returns the cluster of a kubeconfig, which is connected to when something is asked of it. The error is a
+// *KubeconfigError when the kubeconfig is not acceptable; trying again does not help then.
+func (p *Pool) Get(kubeconfig []byte) (*Cluster, error) {
+	if err := checkSize(kubeconfig); err != nil {
+		return nil, err
+	}
+	digest := digestOf(kubeconfig)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expire()
+	if element, ok := p.clusters[digest]; ok {
+		entry := element.Value.(*pooled)
+		entry.used = p.now()
+		p.recent.MoveToFront(element)
+		return entry.cluster, nil
+	}
+	config, err := remoteConfig(kubeconfig, p.wrap)
+	if err != nil {
+		return nil, err
+	}
+	made, err := newRemote(config, p.now)
+	if err != nil {
+		return nil, err
+	}
+	if p.closed {
+		made.Close()
+		return made, nil
+	}
+	for p.recent.Len() >= p.max {
+		p.drop(p.recent.Back())
+	}
+	p.clusters[digest] = p.recent.PushFront(&pooled{digest: digest, cluster: made, used: p.now()})
+	p.arm()
+	return made, nil
+}
+
+// newRemote hides the cause, which could quote what the kubeconfig says.
+func newRemote(config *rest.Config, now func() time.Time) (*Cluster, error) {
+	made, err := newCluster(config, now)
+	if err != nil {
+		return nil, &KubeconfigError{Problem: "its server cannot be connected to as it is written", Fix: "compare it with one that kubectl accepts"}
+	}
+	return made, nil
+}
+
+// Len returns how many clusters are kept.
+func (p *Pool) Len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.recent.Len()
+}
+
+// Close closes every cluster. Those that are asked for later are not kept.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	for p.recent.Len() > 0 {
+		p.drop(p.recent.Back())
+	}
+}
+
+// expire needs the lock.
+func (p *Pool) expire() {
+	for last := p.recent.Back(); last != nil && p.now().Sub(last.Value.(*pooled).used) >= p.idle; last = p.recent.Back() {
+		p.drop(last)
+	}
+}
+
+// drop needs the lock.
+func (p *Pool) drop(element *list.Element) {
+	entry := element.Value.(*pooled)
+	p.recent.Remove(element)
+	delete(p.clusters, entry.digest)
+	entry.cluster.Close()
+}
+
+// arm needs the lock. The timer only sees to it that clusters are dropped when nobody asks for any.
+func (p *Pool) arm() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.timer = time.AfterFunc(p.idle, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.expire()
+		if p.recent.Len() > 0 && !p.closed {
+			p.arm()
+		}
+	})
+}
