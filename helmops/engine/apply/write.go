@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -213,16 +214,18 @@ func (c *Client) applyNew(info *resource.Info, wanted *unstructured.Unstructured
 }
 
 func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstructured, error) {
-	ctx, cancel := c.request()
-	defer cancel()
 	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
 	if err != nil {
 		return nil, err
 	}
-	answer, err := client.Patch(types.ApplyPatchType).
-		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
-		Param("fieldManager", FieldManager).Param("force", "true").
-		Body(body).Do(ctx).Raw()
+	var answer []byte
+	err = c.persist(func(ctx context.Context) error {
+		answer, err = client.Patch(types.ApplyPatchType).
+			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
+			Param("fieldManager", FieldManager).Param("force", "true").
+			Body(body).Do(ctx).Raw()
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
