@@ -13,7 +13,15 @@ import (
 // maxTargetPath bounds the path of a single value, in bytes.
 const maxTargetPath = 250
 
-var targetPath = regexp.MustCompile(`^([a-zA-Z0-9_\-.\\/]|\[[0-9]{1,5}\])+$`)
+// A path is keys with dots between them, each followed by any number of indexes. Helm's parser drops values without a word
+// where a key is empty, so the pattern is stricter than that of the API.
+var (
+	targetPath = regexp.MustCompile(`^` + pathKey + `(\.` + pathKey + `)*$`)
+	listIndex  = regexp.MustCompile(`\[([0-9]+)\]`)
+	escape     = regexp.MustCompile(`\\.`)
+)
+
+const pathKey = `([a-zA-Z0-9_\-/]|\\[a-zA-Z0-9_\-./\\])+(\[[0-9]{1,5}\])*`
 
 // budget counts the list items that the paths of all layers ask for: a short path may ask for a long list.
 type budget struct{ items int }
@@ -62,47 +70,19 @@ func (b *budget) check(path string) string {
 	if len(path) > maxTargetPath || !targetPath.MatchString(path) {
 		return fmt.Sprintf(`is no path of at most %d bytes like image.tag, list[2] or annotations.example\.com/name`, maxTargetPath)
 	}
-	depth, key, index := 0, 0, false
-	for i := 0; i < len(path); i++ {
-		switch path[i] {
-		case '.':
-			if key == 0 && !index {
-				return "has an empty key"
-			}
-			depth, key, index = depth+1, 0, false
-		case '[':
-			if key == 0 && !index {
-				return "has an index without a key"
-			}
-			end := i + strings.IndexByte(path[i:], ']')
-			// The pattern holds the index to five digits.
-			number, _ := strconv.Atoi(path[i+1 : end])
-			if number > strvals.MaxIndex {
-				return fmt.Sprintf("has an index above %d", strvals.MaxIndex)
-			}
-			b.items += number + 1
-			i, index = end, true
-		default:
-			if index {
-				return "has a key right behind an index"
-			}
-			if path[i] == '\\' {
-				i++
-			}
-			// An escaped bracket cannot be told from an index by the pattern alone.
-			if i == len(path) || path[i] == '[' || path[i] == ']' {
-				return "has a backslash before a bracket or at its end"
-			}
-			key++
+	for _, found := range listIndex.FindAllStringSubmatch(path, -1) {
+		// The pattern holds the index to five digits.
+		number, _ := strconv.Atoi(found[1])
+		if number > strvals.MaxIndex {
+			return fmt.Sprintf("has an index above %d", strvals.MaxIndex)
 		}
+		b.items += number + 1
 	}
 	switch {
-	case key == 0 && !index:
-		return "has an empty key"
-	case depth > strvals.MaxNestedNameLevel:
-		return fmt.Sprintf("is deeper than %d keys", strvals.MaxNestedNameLevel)
 	case b.items > 4*(strvals.MaxIndex+1):
 		return "makes the lists of all target paths too long"
+	case strings.Count(escape.ReplaceAllString(path, ""), ".") > strvals.MaxNestedNameLevel:
+		return fmt.Sprintf("is deeper than %d keys", strvals.MaxNestedNameLevel)
 	}
 	return ""
 }
