@@ -18,6 +18,9 @@ import (
 	k8syaml "sigs.k8s.io/yaml"
 )
 
+// maxPatched bounds an object while operations are applied to it, in bytes. The API server takes no larger ones.
+const maxPatched = 4 << 20
+
 // library guards every use of kustomize: its schemas are global state. Only its transformers are used, never its loader or
 // its plugins, so that no patch can make it read a file, fetch a base or start a program.
 var library sync.Mutex
@@ -206,8 +209,8 @@ func (p *patch) normalise(o *resource.Resource) error {
 	if err != nil {
 		return errors.New("a JSON 6902 operation leaves no object")
 	}
-	if len(encoded) > MaxSize {
-		return errTooLarge
+	if len(encoded) > maxPatched {
+		return fmt.Errorf("the object becomes larger than %d bytes", maxPatched)
 	}
 	text, err := k8syaml.JSONToYAML(encoded)
 	if err != nil {
