@@ -21,6 +21,7 @@ var layers = map[string]int{
 	"helmops/chart":   2,
 	"helmops/cluster": 2,
 	"helmops/tracker": 2,
+	"helmops/render":  2,
 	"sources/":        2,
 	"helmops/plan":    1,
 	"helmops/status":  1,
