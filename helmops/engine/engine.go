@@ -33,6 +33,7 @@ func init() { //nolint:gochecknoinits // The only way Helm offers to name the fi
 // Engine executes actions on one cluster.
 type Engine struct {
 	cluster *cluster.Cluster
+	records *records.Store
 	tokens  tokens
 	now     func() time.Time
 }
@@ -44,7 +45,7 @@ const perProcessor = 6
 // New returns an engine. The number of actions that work at the same time is bound to the number of processors; those that
 // wait for objects to become ready do not count.
 func New(c *cluster.Cluster, now func() time.Time) *Engine {
-	return &Engine{cluster: c, tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), now: now}
+	return &Engine{cluster: c, records: records.NewStore(nil, now), tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), now: now}
 }
 
 // Options of an action; those that an action does not know are ignored by it.
@@ -164,10 +165,10 @@ func (e *Engine) configuration(ctx context.Context, a Action, options apply.Opti
 	if err != nil {
 		return nil, err
 	}
-	secrets := e.cluster.Kube().CoreV1().Secrets(a.Target.StorageNamespace)
+	reader, key := e.place(a.Target)
 	return &action.Configuration{
 		RESTClientGetter: getter,
-		Releases:         storage.Init(records.NewDriver(ctx, secrets, a.Revision.Digest, e.now)),
+		Releases:         storage.Init(e.records.Driver(ctx, reader, key, records.Note{ChartDigest: a.Revision.Digest})),
 		KubeClient:       apply.NewClient(ctx, getter, e.tokens, options),
 		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
 		HookOutputFunc:   discardHookOutput,
@@ -195,12 +196,20 @@ func (e *Engine) unlock(ctx context.Context, a Action, before []records.Revision
 	}
 	rel := before[0].Release
 	rel.SetStatus(release.StatusFailed, a.Why)
-	secrets := e.cluster.Kube().CoreV1().Secrets(a.Target.StorageNamespace)
-	return storage.Init(records.NewDriver(ctx, secrets, "", e.now)).Update(rel)
+	reader, key := e.place(a.Target)
+	driver := e.records.Driver(ctx, reader, key, records.Note{})
+	driver.Expect(before[0])
+	return storage.Init(driver).Update(rel)
 }
 
 func (e *Engine) revisions(ctx context.Context, target plan.Target) ([]records.Revision, error) {
-	return records.History(ctx, e.cluster.Kube().CoreV1().Secrets(target.StorageNamespace), target.Name, target.Namespace)
+	reader, key := e.place(target)
+	return e.records.Revisions(ctx, reader, key)
+}
+
+func (e *Engine) place(target plan.Target) (records.Reader, records.Key) {
+	return records.Reader{Secrets: e.cluster.Kube().CoreV1().Secrets(target.StorageNamespace)},
+		records.Key{StorageNamespace: target.StorageNamespace, Name: target.Name, Namespace: target.Namespace}
 }
 
 func plain(revisions []records.Revision) []plan.Record {
