@@ -78,6 +78,8 @@ func (h *History) Newest() *Record {
 type Record struct {
 	// Version is the revision, counted from 1.
 	Version int
+	// Namespace of the release, which need not be that of its records.
+	Namespace string
 	// Status in Helm's words.
 	Status string
 	// Description is what Helm or we noted about how the revision ended.
@@ -90,6 +92,8 @@ type Record struct {
 	ConfigDigest string
 	// RenderDigest is the digest of the post renderers and the common metadata, empty when there were none.
 	RenderDigest string
+	// InputDigest is the digest of everything the revision was made from, empty when another Helm client made it.
+	InputDigest string
 	// Tests of the chart, as they last ran on this revision.
 	Tests []TestRun
 	// Degraded says what had to be left out of the record for its size; empty is nothing.

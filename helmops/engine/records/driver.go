@@ -4,134 +4,74 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"sync"
-	"time"
 
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	helmtime "helm.sh/helm/v3/pkg/time"
+
+	"fairlead.dev/fairlead/helmops/plan"
 )
-
-const (
-	// secretType marks a Secret as a Helm 3 release record.
-	secretType = "helm.sh/release.v1" //nolint:gosec // a type, no credential
-	dataKey    = "release"
-
-	// ChartDigestAnnotation is the exact chart of the revision.
-	ChartDigestAnnotation = "fairlead.dev/chart-digest"
-	// WriterAnnotation marks a record that Fairlead wrote last.
-	WriterAnnotation = "fairlead.dev/written-by"
-)
-
-// systemLabels are set by the driver and never part of a release's own labels.
-var systemLabels = []string{"name", "owner", "status", "version", "createdAt", "modifiedAt"}
 
 // ErrModified says that somebody else wrote a record between our reading and writing it.
 var ErrModified = errors.New("the release record was changed by another Helm client")
 
-// Driver stores the records of one Helm action. It is made anew for every action, because Helm's interface has no context
-// and because it remembers what it read, to notice writes of others.
+// Driver is the storage of one Helm action on one release. It is made anew for every action, because Helm's interface has no
+// context and because every write is conditional on the state that the action read first.
 type Driver struct {
-	ctx         context.Context //nolint:containedctx // Helm's driver interface takes none.
-	secrets     typedcorev1.SecretInterface
-	chartDigest string
-	now         func() time.Time
+	ctx    context.Context //nolint:containedctx // Helm's driver interface takes none.
+	store  *Store
+	reader Reader
+	key    Key
+	note   Note
 
-	mu   sync.Mutex
-	seen map[string]*corev1.Secret
+	mu    sync.Mutex
+	seen  map[string]entry
+	stubs map[*release.Release]struct{}
+	last  *release.Release
+	err   error
 }
 
 var _ driver.Driver = (*Driver)(nil)
 
-// NewDriver returns a driver for one action on releases whose records are behind secrets. chartDigest is noted on each
-// revision that the action creates.
-func NewDriver(ctx context.Context, secrets typedcorev1.SecretInterface, chartDigest string, now func() time.Time) *Driver {
-	return &Driver{ctx: ctx, secrets: secrets, chartDigest: chartDigest, now: now, seen: map[string]*corev1.Secret{}}
+// Driver returns the storage for one action on a release, as the identity of reader. note is kept with each revision that
+// the action creates.
+func (s *Store) Driver(ctx context.Context, reader Reader, key Key, note Note) *Driver {
+	return &Driver{
+		ctx: ctx, store: s, reader: reader, key: key, note: note, seen: map[string]entry{}, stubs: map[*release.Release]struct{}{},
+	}
 }
 
 // Name implements driver.Driver. Helm shows it to people; it is the name of Helm's own driver of the same format.
 func (d *Driver) Name() string { return driver.SecretsDriverName }
 
-// Create implements driver.Driver. It is Helm's lock: a record of that name that is there already means that somebody
-// else is at work on the release.
-func (d *Driver) Create(key string, rel *release.Release) error {
-	secret, err := d.secret(key, rel, nil)
-	if err != nil {
-		return err
+// Expect makes the writes of d conditional on revisions being still what they were when they were read.
+func (d *Driver) Expect(revisions ...Revision) {
+	for i := range revisions {
+		d.see(&revisions[i].entry)
 	}
-	secret.Labels["createdAt"] = strconv.FormatInt(d.now().Unix(), 10)
-	created, err := d.secrets.Create(d.ctx, secret, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		return driver.ErrReleaseExists
-	}
-	if err != nil {
-		return fmt.Errorf("creating release record %s: %w", key, err)
-	}
-	d.remember(created)
-	return nil
 }
 
-// Update implements driver.Driver. It fails with ErrModified when the record is no longer the one this driver read.
-func (d *Driver) Update(key string, rel *release.Release) error {
-	before, err := d.last(key)
-	if err != nil {
-		return err
-	}
-	secret, err := d.secret(key, rel, before)
-	if err != nil {
-		return err
-	}
-	if digest(secret.Data[dataKey]) == digest(before.Data[dataKey]) && before.Annotations[WriterAnnotation] != "" {
-		return nil // Helm writes records again that it did not change
-	}
-	secret.Labels["modifiedAt"] = strconv.FormatInt(d.now().Unix(), 10)
-	updated, err := d.secrets.Update(d.ctx, secret, metav1.UpdateOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return driver.ErrReleaseNotFound
-	case apierrors.IsConflict(err):
-		return fmt.Errorf("updating release record %s: %w", key, ErrModified)
-	case err != nil:
-		return fmt.Errorf("updating release record %s: %w", key, err)
-	}
-	d.remember(updated)
-	return nil
-}
-
-// Delete implements driver.Driver.
-func (d *Driver) Delete(key string) (*release.Release, error) {
-	rel, err := d.Get(key)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.secrets.Delete(d.ctx, key, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("deleting release record %s: %w", key, err)
-	}
-	return rel, nil
+// Err returns the first error of a write. Helm only logs some of them.
+func (d *Driver) Err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
 }
 
 // Get implements driver.Driver.
-func (d *Driver) Get(key string) (*release.Release, error) {
-	secret, err := d.secrets.Get(d.ctx, key, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil, driver.ErrReleaseNotFound
-	}
+func (d *Driver) Get(name string) (*release.Release, error) {
+	i, err := d.item(name)
 	if err != nil {
-		return nil, fmt.Errorf("reading release record %s: %w", key, err)
+		return nil, err
 	}
-	d.remember(secret)
-	return decodeSecret(secret)
+	return d.whole(i)
 }
 
-// List implements driver.Driver.
+// List implements driver.Driver. It knows the records of its own release.
 func (d *Driver) List(filter func(*release.Release) bool) ([]*release.Release, error) {
-	found, err := d.query(labels.Set{"owner": "helm"})
+	found, err := d.query(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -144,102 +84,167 @@ func (d *Driver) List(filter func(*release.Release) bool) ([]*release.Release, e
 	return kept, nil
 }
 
-// Query implements driver.Driver.
-func (d *Driver) Query(keyvals map[string]string) ([]*release.Release, error) {
-	found, err := d.query(keyvals)
+// Query implements driver.Driver. Revisions that are neither the newest nor deployed are stubs: name, namespace, version and
+// how they ended, which is all that Helm's actions want of them.
+func (d *Driver) Query(labels map[string]string) ([]*release.Release, error) {
+	found, err := d.query(labels)
 	if err == nil && len(found) == 0 {
 		return nil, driver.ErrReleaseNotFound
 	}
 	return found, err
 }
 
-func (d *Driver) query(selector labels.Set) ([]*release.Release, error) {
-	list, err := d.secrets.List(d.ctx, metav1.ListOptions{LabelSelector: selector.AsSelector().String()})
+func (d *Driver) query(labels map[string]string) ([]*release.Release, error) {
+	items, err := d.store.look(d.ctx, d.reader, d.key)
 	if err != nil {
-		return nil, fmt.Errorf("listing release records: %w", err)
+		return nil, err
 	}
 	var found []*release.Release
-	for i := range list.Items {
-		if list.Items[i].Type != secretType {
+	for n, i := range items {
+		matches, own := d.matches(i, labels)
+		if !matches {
 			continue
 		}
-		rel, err := decodeSecret(&list.Items[i])
-		if err != nil {
-			return nil, fmt.Errorf("release record %s: %w", list.Items[i].Name, err)
+		var rel *release.Release
+		if n == 0 || own || i.record.Status == plan.StatusDeployed {
+			rel, err = d.whole(i)
+		} else {
+			rel = d.stub(i)
 		}
-		d.remember(&list.Items[i])
+		if errors.Is(err, driver.ErrReleaseNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if own && !hasLabels(rel, labels) {
+			continue
+		}
 		found = append(found, rel)
 	}
 	return found, nil
 }
 
-// secret builds the record. What an earlier version of it said about the chart stays.
-func (d *Driver) secret(key string, rel *release.Release, before *corev1.Secret) (*corev1.Secret, error) {
-	data, err := encode(rel)
-	if err != nil {
-		return nil, fmt.Errorf("encoding release record %s: %w", key, err)
-	}
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: key, Labels: map[string]string{}, Annotations: map[string]string{WriterAnnotation: "fairlead"}},
-		Type:       secretType,
-		Data:       map[string][]byte{dataKey: data},
-	}
-	chartDigest := d.chartDigest
-	if before != nil {
-		secret.UID, secret.ResourceVersion = before.UID, before.ResourceVersion
-		chartDigest = before.Annotations[ChartDigestAnnotation]
-		if created := before.Labels["createdAt"]; created != "" {
-			secret.Labels["createdAt"] = created
+// matches also tells whether there are labels that only the release itself has.
+func (d *Driver) matches(i *item, labels map[string]string) (matches, own bool) {
+	for name, value := range labels {
+		var is string
+		switch name {
+		case "name":
+			is = d.key.Name
+		case "owner":
+			is = "helm"
+		case "status":
+			is = i.record.Status
+		case "version":
+			is = strconv.Itoa(i.record.Version)
+		default:
+			own = true
+			continue
+		}
+		if is != value {
+			return false, own
 		}
 	}
-	if chartDigest != "" {
-		secret.Annotations[ChartDigestAnnotation] = chartDigest
-	}
-	maps.Copy(secret.Labels, ownLabels(rel.Labels))
-	maps.Copy(secret.Labels, map[string]string{
-		"name": rel.Name, "owner": "helm", "status": rel.Info.Status.String(), "version": strconv.Itoa(rel.Version),
-	})
-	return secret, nil
+	return true, own
 }
 
-func (d *Driver) remember(secret *corev1.Secret) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.seen[secret.Name] = secret
+func hasLabels(rel *release.Release, labels map[string]string) bool {
+	for name, value := range labels {
+		switch name {
+		case "name", "owner", "status", "version":
+		default:
+			if rel.Labels[name] != value {
+				return false
+			}
+		}
+	}
+	return true
 }
 
-// last returns the record as this driver saw it last, reading it when it never did.
-func (d *Driver) last(key string) (*corev1.Secret, error) {
-	d.mu.Lock()
-	secret := d.seen[key]
-	d.mu.Unlock()
-	if secret != nil {
-		return secret, nil
-	}
-	if _, err := d.Get(key); err != nil {
-		return nil, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.seen[key], nil
-}
-
-func decodeSecret(secret *corev1.Secret) (*release.Release, error) {
-	rel, err := decode(secret.Data[dataKey])
+// item finds a record of the release by the name of its Secret.
+func (d *Driver) item(name string) (*item, error) {
+	items, err := d.store.look(d.ctx, d.reader, d.key)
 	if err != nil {
 		return nil, err
 	}
-	rel.Labels = ownLabels(secret.Labels)
-	return rel, nil
+	for _, i := range items {
+		if i.secret == name {
+			return i, nil
+		}
+	}
+	return nil, driver.ErrReleaseNotFound
 }
 
-func ownLabels(all map[string]string) map[string]string {
-	own := maps.Clone(all)
-	for _, name := range systemLabels {
-		delete(own, name)
+func (d *Driver) whole(i *item) (*release.Release, error) {
+	full, err := d.store.load(d.ctx, d.reader, i)
+	if errors.Is(err, errGone) {
+		return nil, driver.ErrReleaseNotFound
 	}
-	if len(own) == 0 {
-		return nil
+	if err != nil {
+		return nil, err
 	}
-	return own
+	d.see(&i.entry)
+	return copyOf(full.release), nil
+}
+
+func (d *Driver) stub(i *item) *release.Release {
+	d.see(&i.entry)
+	record := i.record
+	rel := &release.Release{
+		Name: d.key.Name, Namespace: record.Namespace, Version: record.Version,
+		Info: &release.Info{
+			Status: release.Status(record.Status), Description: record.Description,
+			FirstDeployed: helmtime.Time{Time: record.FirstDeployed}, LastDeployed: helmtime.Time{Time: record.LastDeployed},
+			Deleted: helmtime.Time{Time: record.Deleted},
+		},
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stubs[rel] = struct{}{}
+	return rel
+}
+
+// see keeps the first state of a record that the action met; what it does is based on that one.
+func (d *Driver) see(e *entry) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.seen[e.secret]; !known {
+		d.seen[e.secret] = *e
+	}
+}
+
+// base returns the state that a write of a record has to be based on.
+func (d *Driver) base(name string) (entry, error) {
+	d.mu.Lock()
+	known, found := d.seen[name]
+	d.mu.Unlock()
+	if found {
+		return known, nil
+	}
+	i, err := d.item(name)
+	if err != nil {
+		return entry{}, err
+	}
+	d.see(&i.entry)
+	return i.entry, nil
+}
+
+// hydrate returns the whole release that a stub stands for, with what was changed in the stub.
+func (d *Driver) hydrate(name string, rel *release.Release) (*release.Release, error) {
+	d.mu.Lock()
+	_, isStub := d.stubs[rel]
+	d.mu.Unlock()
+	if !isStub {
+		return rel, nil
+	}
+	full, err := d.Get(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading release record %s before changing it: %w", name, err)
+	}
+	if rel.Info.Description == bound(full.Info.Description) {
+		rel.Info.Description = full.Info.Description
+	}
+	full.Info.Status, full.Info.Description, full.Info.Deleted = rel.Info.Status, rel.Info.Description, rel.Info.Deleted
+	return full, nil
 }
