@@ -45,6 +45,7 @@ type apiServer struct {
 	requests []string
 	accepts  []string
 	noStream bool // streaming lists are not known
+	refused  chan struct{}
 }
 
 type serverEvent struct {
@@ -56,7 +57,7 @@ type serverEvent struct {
 
 func newServer(t testing.TB) *apiServer {
 	t.Helper()
-	s := &apiServer{changed: make(chan struct{}), version: 100, objects: map[string]*unstructured.Unstructured{}, answer: map[string]int{}}
+	s := &apiServer{changed: make(chan struct{}), version: 100, objects: map[string]*unstructured.Unstructured{}, answer: map[string]int{}, refused: make(chan struct{}, 10_000)}
 	server := httptest.NewServer(s)
 	t.Cleanup(func() {
 		s.set(func() { s.held = nil })
@@ -158,6 +159,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if code != 0 {
 		refuse(w, code)
+		s.refused <- struct{}{}
 		return
 	}
 	v := &view{resource: resource, name: strings.TrimPrefix(query.Get("fieldSelector"), "metadata.name="),
@@ -349,10 +351,4 @@ func until(t *testing.T, tracker *Tracker, ref Ref, what string, is func(Entry, 
 			t.Fatalf("never woken because %s; known is %v, %+v", what, ok, entry)
 		}
 	}
-}
-
-func (s *stream) lastFault() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.fault
 }

@@ -187,6 +187,9 @@ func TestACutStreamGoesOn(t *testing.T) {
 			server.put(deployments, managed(t, deployments, "lost"))
 			tracker, _ := newTracker(t, server)
 			use(t, tracker, "apps/web", deployments)
+			server.bookmark(deployments)
+			server.put(deployments, managed(t, deployments, "early")) // a stream without events is not resumed
+			until(t, tracker, ref(deployments, "early"), "it appeared", func(_ Entry, ok bool) bool { return ok })
 			if expire {
 				server.drop(deployments, "apps", "lost", true)
 			}
@@ -216,10 +219,8 @@ func TestALostConnectionIsTrustedForAWhile(t *testing.T) {
 	changed, cancel := tracker.Watch([]Ref{ref(deployments, "absent")})
 	defer cancel()
 	server.set(func() { server.answer["deployments"] = http.StatusInternalServerError; server.streams++ })
-	s := tracker.stream(deployments.GVK)
-	for s.lastFault() == nil {
-		// The streams are cut; the next request fails within milliseconds.
-	}
+	<-server.refused
+	<-server.refused // the answer before was taken in
 	if !tracker.Tracks(deployments.GVK) {
 		t.Error("it is not trusted at all")
 	}
