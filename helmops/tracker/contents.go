@@ -70,9 +70,6 @@ func (c *contents) set(r *reduced) (changed bool) {
 	if ok && entry == *old {
 		return false
 	}
-	if c.entries == nil {
-		c.entries = map[key]*Entry{}
-	}
 	c.entries[r.key] = &entry
 	return true
 }
@@ -153,19 +150,16 @@ func (c *contents) wrote(r *reduced, payload uint64, complete bool) (changed boo
 		return false // it was deleted and made anew by somebody else
 	}
 	entry := r.entry
-	if old != nil && r.entry.UID == old.UID {
-		if r.entry.ResourceVersion < old.ResourceVersion {
-			entry = *old
-		} else if !complete && (r.entry.Generation == old.Generation) {
-			entry.Ready, entry.Complete = old.Ready, old.Complete
-		}
+	switch {
+	case old == nil || old.UID != entry.UID:
+	case entry.ResourceVersion < old.ResourceVersion:
+		entry = *old
+	case !complete && entry.Generation == old.Generation:
+		entry.Ready, entry.Complete = old.Ready, old.Complete
 	}
 	entry.Applied, entry.Payload = r.entry.Ownership, payload
 	if old != nil && *old == entry {
 		return false
-	}
-	if c.entries == nil {
-		c.entries = map[key]*Entry{}
 	}
 	c.entries[r.key] = &entry
 	return true

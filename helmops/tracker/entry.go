@@ -104,7 +104,7 @@ func reduceMetadata(object *metav1.PartialObjectMetadata) Entry {
 		case field.Subresource != "":
 		case field.Operation == metav1.ManagedFieldsOperationApply && field.Manager == fieldManager:
 			var tree any
-			if field.FieldsV1 != nil && json.Unmarshal(field.FieldsV1.Raw, &tree) == nil {
+			if field.FieldsV1 != nil && json.Unmarshal(field.FieldsV1.GetRawBytes(), &tree) == nil {
 				entry.Ownership ^= digest(tree)
 			}
 		case field.Operation == metav1.ManagedFieldsOperationUpdate && slices.Contains(legacyManagers, field.Manager):

@@ -47,7 +47,10 @@ type stream struct {
 }
 
 func newStream(t *Tracker, kind Kind) *stream {
-	return &stream{kind: kind, tracker: t, ready: make(chan struct{}), ended: make(chan struct{}), lost: t.now()}
+	return &stream{
+		kind: kind, tracker: t, contents: contents{entries: map[key]*Entry{}},
+		ready: make(chan struct{}), ended: make(chan struct{}), lost: t.now(),
+	}
 }
 
 // run lists and watches until ctx or the stream ends.
@@ -198,7 +201,7 @@ func (s *stream) await(ctx context.Context) error {
 	case <-s.ended:
 		return s.refused()
 	case <-s.tracker.ctx.Done():
-		return fmt.Errorf("watching %s: %w", s.kind, context.Cause(s.tracker.ctx))
+		return fmt.Errorf("watching %s: the tracker has ended: %w", s.kind, s.tracker.ctx.Err())
 	case <-ctx.Done():
 		s.mu.Lock()
 		defer s.mu.Unlock()

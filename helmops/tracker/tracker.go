@@ -66,7 +66,7 @@ func New(ctx context.Context, clients Clients, now func() time.Time) *Tracker {
 func (t *Tracker) Use(ctx context.Context, owner string, kinds ...Kind) error {
 	streams := t.declared(owner, kinds)
 	if streams == nil {
-		streams = t.declare(owner, kinds)
+		streams = t.declare(owner, kinds) //nolint:contextcheck // Streams outlive the call that began them.
 	}
 	var refused []error
 	for _, s := range streams {

@@ -31,8 +31,9 @@ func (w *watchers) add(refs []Ref) (changed <-chan struct{}, cancel func()) {
 			of = map[key][]chan struct{}{}
 			w.byObject[ref.GVK] = of
 		}
-		k := key{ref.Namespace, ref.Name}
-		of[k] = append(of[k], signal)
+		if k := (key{ref.Namespace, ref.Name}); !slices.Contains(of[k], signal) {
+			of[k] = append(of[k], signal)
+		}
 	}
 	return signal, sync.OnceFunc(func() { w.remove(refs, signal) })
 }
@@ -42,6 +43,9 @@ func (w *watchers) remove(refs []Ref, signal chan struct{}) {
 	defer w.mu.Unlock()
 	for _, ref := range refs {
 		of, k := w.byObject[ref.GVK], key{ref.Namespace, ref.Name}
+		if of == nil {
+			continue // it was named twice
+		}
 		of[k] = slices.DeleteFunc(of[k], func(c chan struct{}) bool { return c == signal })
 		if len(of[k]) == 0 {
 			delete(of, k)
