@@ -34,15 +34,8 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// Leader election renews seldom: it would otherwise be the largest part of what an idle controller asks of the API server.
-const (
-	leaseName     = "fairlead"
-	leaseDuration = 35 * time.Second
-	renewDeadline = 30 * time.Second
-	retryPeriod   = 5 * time.Second
-	// readyTimeout is how long the check of readiness may take.
-	readyTimeout = 500 * time.Millisecond
-)
+// readyTimeout is how long the check of readiness may take.
+const readyTimeout = 500 * time.Millisecond
 
 // controllerFlags are the flags of the controller.
 type controllerFlags struct {
@@ -53,7 +46,7 @@ type controllerFlags struct {
 	metricsAddr string
 	healthAddr  string
 	logLevel    string
-	leaderElect bool
+	leader      leaderFlags
 }
 
 func newControllerCommand() *cobra.Command {
@@ -87,7 +80,11 @@ next process goes on with it.`,
 	f.StringVar(&flags.metricsAddr, "metrics-addr", ":8080", "address that serves Prometheus metrics at /metrics; 0 for none")
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
 	f.StringVar(&flags.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
-	f.BoolVar(&flags.leaderElect, "leader-elect", false, "let only one of several replicas work; needs a namespace, so a pod")
+	f.BoolVar(&flags.leader.elect, "leader-elect", false, "let only one of several replicas work")
+	f.StringVar(&flags.leader.namespace, "leader-elect-namespace", "", "namespace of the lease; that of the pod when left out")
+	f.DurationVar(&flags.leader.lease, "lease-duration", 35*time.Second, "how long after its last renewal another replica takes the lease")
+	f.DurationVar(&flags.leader.renew, "renew-deadline", 30*time.Second, "how long after its last renewal a replica stops to work; less than the lease")
+	f.DurationVar(&flags.leader.retry, "retry-period", 5*time.Second, "how often the lease is renewed, or tried for")
 	return command
 }
 
@@ -107,6 +104,9 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if flags.concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
 	}
+	if err := flags.leader.complete(podNamespace(namespaceFile)); err != nil {
+		return err
+	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	ctx, stop := context.WithCancel(parent)
 	defer stop()
@@ -120,15 +120,16 @@ func runController(parent context.Context, flags controllerFlags) error {
 		return fmt.Errorf("opening the artifact cache: %w", err)
 	}
 	defer artifacts.Close()
-	manager, err := newManager(config, flags)
+	elector, guarded := flags.leader.fence(config, time.Now)
+	manager, err := newManager(elector, flags)
 	if err != nil {
 		return err
 	}
-	if err := addControllers(ctx, manager, config, artifacts, flags); err != nil {
+	if err := addControllers(ctx, manager, guarded, artifacts, flags); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","))
-	return manager.Start(ctx)
+	return flags.leader.ended(ctx, manager.Start(ctx))
 }
 
 func restConfig(kubeconfig string) (*rest.Config, error) {
@@ -148,21 +149,14 @@ func newManager(config *rest.Config, flags controllerFlags) (ctrl.Manager, error
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1beta1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
 	shutdown := time.Duration(0) // workers hold nothing that has to be finished
-	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         cacheOptions(flags.namespaces),
-		Metrics:                       metricsserver.Options{BindAddress: flags.metricsAddr},
-		HealthProbeBindAddress:        flags.healthAddr,
-		LeaderElection:                flags.leaderElect,
-		LeaderElectionID:              leaseName,
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 &lease,
-		RenewDeadline:                 &renew,
-		RetryPeriod:                   &retry,
-		GracefulShutdownTimeout:       &shutdown,
-	})
+	manager, err := ctrl.NewManager(config, flags.leader.options(ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   cacheOptions(flags.namespaces),
+		Metrics:                 metricsserver.Options{BindAddress: flags.metricsAddr},
+		HealthProbeBindAddress:  flags.healthAddr,
+		GracefulShutdownTimeout: &shutdown,
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("setting up the manager: %w", err)
 	}

@@ -121,7 +121,8 @@ func (w *watch) reflector(stop func()) *cache.Reflector {
 			return stream, err
 		},
 	}
-	return cache.NewReflectorWithOptions(source, &metav1.PartialObjectMetadata{}, ears{w}, cache.ReflectorOptions{Logger: &logger})
+	return cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(source, w.from),
+		&metav1.PartialObjectMetadata{}, ears{w}, cache.ReflectorOptions{Logger: &logger})
 }
 
 // refused tells errors that trying again at once does not help against.

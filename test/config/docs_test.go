@@ -240,7 +240,7 @@ func TestFlagsInTheDocs(t *testing.T) {
 			documented[strings.TrimPrefix(term, "--")] = true
 		}
 	}
-	for _, match := range regexp.MustCompile(`f\.\w+Var\(&flags\.\w+, "([^"]+)"`).FindAllStringSubmatch(source, -1) {
+	for _, match := range regexp.MustCompile(`f\.\w+Var\(&flags\.[\w.]+, "([^"]+)"`).FindAllStringSubmatch(source, -1) {
 		if !documented[match[1]] {
 			t.Errorf("docs/install.md has no row for --%s", match[1])
 		}
