@@ -34,8 +34,13 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// readyTimeout is how long the check of readiness may take.
-const readyTimeout = 500 * time.Millisecond
+const (
+	// maxRemoteClusters and remoteClusterIdle bound what is kept in memory of clusters that a kubeconfig names.
+	maxRemoteClusters = 256
+	remoteClusterIdle = 10 * time.Minute
+	// readyTimeout is how long the check of readiness may take.
+	readyTimeout = 500 * time.Millisecond
+)
 
 // controllerFlags are the flags of the controller.
 type controllerFlags struct {
@@ -220,11 +225,14 @@ func addControllers(ctx context.Context, manager ctrl.Manager, config *rest.Conf
 	if err != nil {
 		return err
 	}
+	remote := target.NewPool(maxRemoteClusters, remoteClusterIdle, time.Now)
+	changed := release.NewChanges()
+	engine := engine.New(ctx, engine.Config{Local: to, Remote: remote, Now: time.Now, Changed: changed.Tell})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	return errors.Join(
 		source.Setup(ctx, manager, catalog, source.Options{Concurrency: flags.concurrency, Now: time.Now}),
 		release.Setup(ctx, manager, catalog, release.Options{
-			Concurrency: flags.concurrency, Engine: engine.New(to, time.Now), Now: time.Now,
+			Concurrency: flags.concurrency, Engine: engine, Changes: changed, Now: time.Now,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),
 	)

@@ -36,6 +36,7 @@ import (
 const (
 	valuesIndex     = "fairlead.valuesFrom"
 	dependencyIndex = "fairlead.dependsOn"
+	recordsIndex    = "fairlead.records"
 )
 
 // Options of the release controller.
@@ -44,6 +45,8 @@ type Options struct {
 	Concurrency int
 	// Engine carries out the actions.
 	Engine release.Engine
+	// Changes of release records by others; nil for none.
+	Changes *Changes
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -64,6 +67,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		steps: map[types.NamespacedName]*step{},
 	}
 	registerInFlight(h.tasks.Count)
+	if o.Changes != nil {
+		o.Changes.listen(func(storageNamespace, name string) { go wake(ctx, cached, waker, storageNamespace, name) })
+	}
 	catalog.Subscribe(func(ctx context.Context, choice source.Choice) {
 		for _, key := range source.ReleasesOf(ctx, cached, choice) {
 			waker.Wake(key)
@@ -105,6 +111,13 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 	if err != nil {
 		return err
 	}
+	err = indexer.IndexField(ctx, &v1beta1.HelmRelease{}, recordsIndex, func(o client.Object) []string {
+		hr := o.(*v1beta1.HelmRelease)
+		return []string{hr.GetStorageNamespace() + "/" + hr.GetReleaseName()}
+	})
+	if err != nil {
+		return err
+	}
 	return indexer.IndexField(ctx, &v1beta1.HelmRelease{}, dependencyIndex, func(o client.Object) []string {
 		hr := o.(*v1beta1.HelmRelease)
 		names := make([]string, 0, len(hr.Spec.DependsOn))
@@ -123,6 +136,13 @@ func dependencyKey(hr *v1beta1.HelmRelease, reference v1beta1.DependencyReferenc
 func byIndex(reader client.Reader, index, kind string) func(context.Context, client.Object) []reconcile.Request {
 	return func(ctx context.Context, object client.Object) []reconcile.Request {
 		return find(ctx, reader, client.InNamespace(object.GetNamespace()), client.MatchingFields{index: kind + "/" + object.GetName()})
+	}
+}
+
+// wake looks again at the releases whose records somebody else wrote.
+func wake(ctx context.Context, reader client.Reader, waker *loop.Waker, storageNamespace, name string) {
+	for _, request := range find(ctx, reader, client.MatchingFields{recordsIndex: storageNamespace + "/" + name}) {
+		waker.Wake(request.NamespacedName)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -67,7 +68,7 @@ func Copy(in *chart.Chart) (*chart.Chart, error) {
 	}
 	metadata := *in.Metadata
 	metadata.Annotations = maps.Clone(in.Metadata.Annotations)
-	metadata.Dependencies = make([]*chart.Dependency, len(in.Metadata.Dependencies))
+	metadata.Dependencies = slices.Clone(in.Metadata.Dependencies) // nil stays nil: Helm looks at charts/ in another way then
 	for i, dependency := range in.Metadata.Dependencies {
 		own := *dependency
 		own.Tags = append([]string(nil), dependency.Tags...)

@@ -176,9 +176,8 @@ func (t tokens) hold(work func() error) error {
 	return work()
 }
 
-// Yield implements apply.Yielder.
-func (t tokens) Yield(wait func() error) error {
-	<-t
-	defer func() { t <- struct{}{} }()
-	return wait()
-}
+// Release implements apply.Share.
+func (t tokens) Release() { <-t }
+
+// Acquire implements apply.Share.
+func (t tokens) Acquire() { t <- struct{}{} }

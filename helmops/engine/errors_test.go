@@ -14,7 +14,9 @@ import (
 )
 
 func TestReason(t *testing.T) {
-	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "a", errors.New("no"))
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "a",
+		errors.New(`User "web" cannot create resource "pods" in API group "" in the namespace "apps"`))
+	overQuota := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "a", errors.New("exceeded quota: small"))
 	tests := []struct {
 		name   string
 		step   plan.Step
@@ -39,6 +41,9 @@ func TestReason(t *testing.T) {
 		{name: "a record that somebody else changed", step: plan.Upgrade, reason: v1beta1.StorageErrorReason,
 			err: fmt.Errorf("updating release record: %w", records.ErrModified)},
 		{name: "what the API server forbids", step: plan.Install, reason: v1beta1.AccessDeniedReason, err: fmt.Errorf("creating pods: %w", forbidden)},
+		{name: "what a quota forbids is no matter of rights", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason, err: fmt.Errorf("creating pods: %w", overQuota)},
+		{name: "a rollback that fails", step: plan.Rollback, reason: v1beta1.RollbackFailedReason, err: errors.New("no luck")},
+		{name: "tests that fail", step: plan.Test, reason: v1beta1.TestFailedReason, err: errors.New("no luck")},
 		{name: "any other failure of an install", step: plan.Install, reason: v1beta1.InstallFailedReason, err: errors.New("no luck")},
 		{name: "any other failure of an upgrade", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason, err: errors.New("no luck")},
 		{name: "any other failure of an uninstall", step: plan.Uninstall, reason: v1beta1.UninstallFailedReason, err: errors.New("no luck")},
@@ -55,15 +60,15 @@ func TestReason(t *testing.T) {
 
 func TestDifferNoticesEveryWrite(t *testing.T) {
 	t.Parallel()
-	revisions := func(digests ...string) []records.Revision {
-		var all []records.Revision
+	revisions := func(digests ...string) []plan.Record {
+		var all []plan.Record
 		for _, d := range digests {
-			all = append(all, records.Revision{Record: plan.Record{Digest: d}})
+			all = append(all, plan.Record{Digest: d})
 		}
 		return all
 	}
 	tests := []struct {
-		before, after []records.Revision
+		before, after []plan.Record
 		want          bool
 	}{
 		{nil, nil, false},
@@ -80,11 +85,13 @@ func TestDifferNoticesEveryWrite(t *testing.T) {
 }
 
 // Whoever waits gives the share to others, and has it again before going on.
-func TestYieldLetsOthersWork(t *testing.T) {
+func TestAReleasedShareLetsOthersWork(t *testing.T) {
 	t.Parallel()
 	one, sentinel := make(tokens, 1), errors.New("as arranged")
 	err := one.hold(func() error {
-		return one.Yield(func() error { return one.hold(func() error { return sentinel }) })
+		one.Release()
+		defer one.Acquire()
+		return one.hold(func() error { return sentinel })
 	})
 	if !errors.Is(err, sentinel) || len(one) != 0 {
 		t.Errorf("error = %v, %d shares are still taken", err, len(one))

@@ -6,13 +6,12 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 
-	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/render"
 )
 
 // pass starts the post-rendering of the action, nil when there is nothing to do.
 func (r *run) pass() (*render.Pass, error) {
-	options := renderOptions(r.PostRenderers, r.PostRenderStrategy, r.CommonMetadata)
+	options := render.OptionsOf(r.PostRenderers, r.PostRenderStrategy, r.CommonMetadata)
 	if options.Digest() == "" {
 		return nil, nil
 	}
@@ -62,37 +61,6 @@ func renderHooks(pass *render.Pass, rel *release.Release) error {
 		rel.Hooks[i].Manifest = rendered[i].Manifest
 	}
 	return nil
-}
-
-func renderOptions(renderers []v1beta1.PostRenderer, strategy string, metadata *v1beta1.CommonMetadata) render.Options {
-	options := render.Options{Strategy: render.Strategy(strategy)}
-	for _, renderer := range renderers {
-		step := render.PostRenderer{}
-		if renderer.Kustomize != nil {
-			step.Kustomize = kustomize(renderer.Kustomize)
-		}
-		options.PostRenderers = append(options.PostRenderers, step)
-	}
-	if metadata != nil {
-		options.CommonMetadata = render.CommonMetadata{Labels: metadata.Labels, Annotations: metadata.Annotations}
-	}
-	return options
-}
-
-func kustomize(from *v1beta1.Kustomize) *render.Kustomize {
-	to := &render.Kustomize{}
-	for _, patch := range from.Patches {
-		converted := render.Patch{Patch: patch.Patch}
-		if patch.Target != nil {
-			target := render.Selector(*patch.Target)
-			converted.Target = &target
-		}
-		to.Patches = append(to.Patches, converted)
-	}
-	for _, image := range from.Images {
-		to.Images = append(to.Images, render.Image(image))
-	}
-	return to
 }
 
 // equal renders without changing anything, and compares with the newest revision.

@@ -140,6 +140,7 @@ func (r *run) resume() error {
 		return errors.New("no pending revision is left to finish")
 	}
 	driver := r.driver()
+	driver.Expect(revisions...)
 	work := &resume.Work{
 		Client: r.newClient(driver, leftoversOf(revisions[1:])), Records: storage.Init(driver), Release: revisions[0].Release, Now: r.engine.now,
 		Options: resume.Options{
@@ -170,11 +171,13 @@ func (r *run) unlock(before []plan.Record, why string) error {
 		return nil
 	}
 	pending, err := r.site.records.One(r.ctx, r.reader, r.key, before[0].Version)
-	if err != nil {
+	if err != nil || pending == nil {
 		return err
 	}
 	pending.Release.SetStatus(release.StatusFailed, why)
-	return storage.Init(r.driver()).Update(pending.Release)
+	driver := r.driver()
+	driver.Expect(*pending)
+	return storage.Init(driver).Update(pending.Release)
 }
 
 // configuration is made anew for each action: Helm's interfaces carry no context, and its storage is changed by actions.
@@ -244,7 +247,7 @@ func (r *run) result(before []plan.Record, err error) Result {
 		return out
 	}
 	newest, oneErr := r.site.records.One(r.ctx, r.reader, r.key, after[0].Version)
-	if oneErr == nil {
+	if oneErr == nil && newest != nil {
 		out.Inventory, oneErr = r.inventory(newest.Release)
 	}
 	if out.Err == nil {

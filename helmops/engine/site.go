@@ -66,7 +66,7 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 		records: records.NewStore(self.Metadata(), s.now),
 	}
 	at.records.Subscribe(s.notify)
-	at.records.Start(ctx)
+	go func() { _ = at.records.Run(ctx) }() // without it every look lists; what ended it is told by Err
 	s.known[to] = at
 	go func() {
 		defer cancel()

@@ -16,6 +16,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
@@ -25,7 +26,7 @@ import (
 // Engine is what the runner wants of Helm.
 type Engine interface {
 	// History reads the records of a release, newest first; none is no error.
-	History(ctx context.Context, target plan.Target) ([]plan.Record, error)
+	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
 	// Execute carries out an action and waits for its end.
 	Execute(ctx context.Context, action engine.Action) engine.Result
 }
@@ -61,7 +62,7 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 			}
 			return p, records, nil
 		}
-		records, err := r.Engine.History(ctx, p.Target)
+		records, err := r.Engine.History(ctx, cluster.Access{}, p.Target)
 		if err != nil {
 			return plan.Plan{}, nil, fmt.Errorf("reading the history of release %s/%s: %w", p.Target.Namespace, p.Target.Name, err)
 		}

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
@@ -38,7 +39,7 @@ type engineFake struct {
 	actions []engine.Action
 }
 
-func (e *engineFake) History(_ context.Context, t plan.Target) ([]plan.Record, error) {
+func (e *engineFake) History(_ context.Context, _ cluster.Access, t plan.Target) ([]plan.Record, error) {
 	e.asked = append(e.asked, t)
 	return e.records[t], e.err
 }

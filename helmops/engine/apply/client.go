@@ -36,9 +36,10 @@ const FieldManager = "helm"
 // requestTimeout bounds one request. Admission webhooks have 30 s at most.
 const requestTimeout = time.Minute
 
-// Yielder runs a function that waits, without holding the caller's share of the processor.
-type Yielder interface {
-	Yield(wait func() error) error
+// Share is the caller's share of the processor, which it gives back while it waits.
+type Share interface {
+	Release()
+	Acquire()
 }
 
 // Identity is a cluster as one user sees it.
@@ -79,7 +80,7 @@ type Client struct {
 	identity Identity
 	mapper   meta.RESTMapper
 	tracker  *tracker.Tracker
-	yield    Yielder
+	share    share
 	options  Options
 	parsed   map[string][]object
 	// tracked is how many kinds the tracker was told of.
@@ -107,12 +108,12 @@ var (
 // NewClient returns a client for one action. When ctx ends, nothing returns any more: the process is about to stop, and Helm
 // would take a returning call for a failed release. When it is superseded, a wait for readiness ends with ErrSuperseded;
 // hooks are finished first.
-func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *tracker.Tracker, yield Yielder, o Options) *Client {
+func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *tracker.Tracker, processor Share, o Options) *Client {
 	stock := kube.New(as.Getter(o.Namespace))
 	stock.Namespace = o.Namespace
 	return &Client{
 		departures: map[tracker.Ref]departure{},
-		Client:     stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, yield: yield, options: o, parsed: map[string][]object{},
+		Client:     stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o, parsed: map[string][]object{},
 	}
 }
 
@@ -139,9 +140,35 @@ func (c *Client) UpdateThreeWayMerge(original, target kube.ResourceList, force b
 
 // parked waits without holding the processor, and does not come back once the process is stopping.
 func (c *Client) parked(wait func() error) error {
-	err := c.yield.Yield(wait)
+	c.share.leave()
+	err := wait()
 	c.stopWithProcess()
+	c.share.enter()
 	return err
+}
+
+// share counts who waits: an action holds one share, and several of its objects may have to be waited for at a time.
+type share struct {
+	of      Share
+	mu      sync.Mutex
+	waiting int
+}
+
+func (s *share) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting == 0 {
+		s.of.Release()
+	}
+	s.waiting++
+}
+
+func (s *share) enter() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting--; s.waiting == 0 {
+		s.of.Acquire()
+	}
 }
 
 // stopWithProcess never returns once the process is stopping: what Helm would make of the error is not for it to record.

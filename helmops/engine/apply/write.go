@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -229,8 +228,7 @@ func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstruct
 	if err != nil {
 		return nil, err
 	}
-	out := &unstructured.Unstructured{}
-	return out, json.Unmarshal(answer, &out.Object)
+	return decoded(answer)
 }
 
 // wrote tells the tracker and Helm what the API server made of a write.
@@ -291,9 +289,14 @@ func (c *Client) live(info *resource.Info) (*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	live := &unstructured.Unstructured{}
-	if err := json.Unmarshal(raw, &live.Object); err != nil {
+	return decoded(raw)
+}
+
+// decoded keeps whole numbers whole, which the plain JSON decoder does not.
+func decoded(answer []byte) (*unstructured.Unstructured, error) {
+	out := &unstructured.Unstructured{}
+	if err := out.UnmarshalJSON(answer); err != nil {
 		return nil, errors.New("the API server's answer is not an object")
 	}
-	return live, nil
+	return out, nil
 }

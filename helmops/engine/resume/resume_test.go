@@ -83,7 +83,9 @@ func (r *recorder) Create(objects kube.ResourceList) (*kube.Result, error) {
 func (r *recorder) Update(_, target kube.ResourceList, _ bool) (*kube.Result, error) {
 	return &kube.Result{}, r.note("update", target)
 }
-func (r *recorder) Wait(objects kube.ResourceList, _ time.Duration) error { return r.note("wait", objects) }
+func (r *recorder) Wait(objects kube.ResourceList, _ time.Duration) error {
+	return r.note("wait", objects)
+}
 func (r *recorder) WaitWithJobs(objects kube.ResourceList, _ time.Duration) error {
 	return r.note("wait with jobs", objects)
 }
