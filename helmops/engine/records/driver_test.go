@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -231,7 +232,7 @@ func TestDriverErrors(t *testing.T) {
 			quoted: keyOf(1)},
 		{name: "a list that fails says what and why", verb: "list", do: func(d *Driver) error { _, err := d.Query(nil); return err }, quoted: "release web"},
 		{name: "what does not fit is refused", do: func(d *Driver) error {
-			return d.Create(keyOf(2), newRelease(2, "failed", func(r *release.Release) { r.Manifest = string(noise(2 << 20)) }))
+			return d.Create(keyOf(2), newRelease(2, "failed", func(r *release.Release) { r.Manifest = base64.StdEncoding.EncodeToString(noise(900_000)) }))
 		}, quoted: "1040384"},
 	}
 	for _, tt := range tests {
@@ -255,7 +256,7 @@ func TestADegradedRecordSaysSo(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	store := s.watching(t)
-	large := newRelease(1, release.StatusPendingInstall, func(r *release.Release) { r.Chart.Files = []*chart.File{{Name: "f", Data: noise(2 << 20)}} })
+	large := newRelease(1, release.StatusPendingInstall, func(r *release.Release) { r.Chart.Files = []*chart.File{{Name: "f", Data: noise(850_000)}} })
 	d := s.driver(t, store)
 	must(t, d.Create(keyOf(1), large))
 	got, err := d.Get(keyOf(1))
