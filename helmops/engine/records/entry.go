@@ -73,6 +73,8 @@ func (e *entry) newerThan(resourceVersion string) bool {
 	return order > 0
 }
 
+func (e *entry) key() secretKey { return secretKey{namespace: e.of.storageNamespace, name: e.secret} }
+
 func (e *entry) fullName() string { return e.of.storageNamespace + "/" + e.secret }
 
 // decodeSecret reads the release in a record, and what it unpacks to.

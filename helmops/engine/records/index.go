@@ -16,12 +16,70 @@ type index struct {
 	gone map[types.UID]*entry
 	// unsure are releases of which a write of ours may have happened or met a record that the watch has not told of yet.
 	unsure map[releaseKey]struct{}
+	// writing holds back what the watch tells of records that we are writing: it can be faster than the answer to us.
+	writing map[secretKey]*inFlight
 	// attempt counts the failures of the watch.
 	attempt int
 }
 
+type secretKey struct{ namespace, name string }
+
+type inFlight struct {
+	writes int
+	told   []told
+}
+
+type told struct {
+	entry *entry
+	gone  bool
+}
+
 func newIndex() *index {
-	return &index{entries: map[releaseKey]map[string]*entry{}, gone: map[types.UID]*entry{}, unsure: map[releaseKey]struct{}{}}
+	return &index{
+		entries: map[releaseKey]map[string]*entry{}, gone: map[types.UID]*entry{}, unsure: map[releaseKey]struct{}{},
+		writing: map[secretKey]*inFlight{},
+	}
+}
+
+// begin holds back news of a record until end.
+func (x *index) begin(key secretKey) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.writing[key] == nil {
+		x.writing[key] = &inFlight{}
+	}
+	x.writing[key].writes++
+}
+
+// end takes in what was held back and returns the releases of which it tells news.
+func (x *index) end(key secretKey) map[releaseKey]struct{} {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	flight := x.writing[key]
+	if flight.writes--; flight.writes > 0 {
+		return nil
+	}
+	delete(x.writing, key)
+	news := map[releaseKey]struct{}{}
+	for _, t := range flight.told {
+		take := x.observeLocked
+		if t.gone {
+			take = x.vanishedLocked
+		}
+		if take(t.entry) {
+			news[t.entry.of] = struct{}{}
+		}
+	}
+	return news
+}
+
+// held tells whether an event was kept for later.
+func (x *index) held(e *entry, gone bool) bool {
+	flight := x.writing[e.key()]
+	if flight != nil {
+		flight.told = append(flight.told, told{entry: e, gone: gone})
+	}
+	return flight != nil
 }
 
 // of returns copies of the entries of a release, and whether they can be relied on.
@@ -87,7 +145,7 @@ func (x *index) observe(e *entry) bool {
 }
 
 func (x *index) observeLocked(e *entry) bool {
-	if x.gone[e.uid] != nil {
+	if x.held(e, false) || x.gone[e.uid] != nil {
 		return false
 	}
 	known := x.entries[e.of][e.secret]
@@ -106,6 +164,13 @@ func (x *index) observeLocked(e *entry) bool {
 func (x *index) vanished(e *entry) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.vanishedLocked(e)
+}
+
+func (x *index) vanishedLocked(e *entry) bool {
+	if x.held(e, true) {
+		return false
+	}
 	delete(x.gone, e.uid)
 	known := x.entries[e.of][e.secret]
 	if known == nil || known.uid != e.uid {
@@ -129,8 +194,9 @@ func (x *index) replace(listed []*entry, resourceVersion string) map[releaseKey]
 	}
 	for _, known := range x.all() {
 		if _, still := present[known.uid]; !still && notAfter(known, resourceVersion) {
-			x.unset(known)
-			news[known.of] = struct{}{}
+			if x.vanishedLocked(known) {
+				news[known.of] = struct{}{}
+			}
 		}
 	}
 	maps.DeleteFunc(x.gone, func(uid types.UID, e *entry) bool {

@@ -105,7 +105,7 @@ func (s *Store) Err() error {
 }
 
 // Subscribe has notify called when a record appears, changes or goes by another hand than this Store's. What is there when
-// the watch begins is no news. notify must not block; it is never called twice at the same time.
+// the watch begins is no news. notify must not block; it can be called several times at once.
 func (s *Store) Subscribe(notify func(storageNamespace, releaseName string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

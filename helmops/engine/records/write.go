@@ -64,6 +64,7 @@ func (d *Driver) create(name string, rel *release.Release) error {
 	about := note(rel, data, d.note, nil)
 	secret := newSecret(name, rel, data, about)
 	secret.Labels["createdAt"] = strconv.FormatInt(d.store.now().Unix(), 10)
+	defer d.store.writing(secretKey{namespace: d.key.StorageNamespace, name: name})()
 	created, err := d.reader.Secrets.Create(d.ctx, secret, metav1.CreateOptions{})
 	if err != nil {
 		d.store.index.doubt(d.key.of())
@@ -100,6 +101,7 @@ func (d *Driver) update(name string, rel *release.Release) error {
 		secret.Labels["createdAt"] = base.createdAt
 	}
 	secret.Labels["modifiedAt"] = strconv.FormatInt(d.store.now().Unix(), 10)
+	defer d.store.writing(base.key())()
 	updated, err := d.reader.Secrets.Update(d.ctx, secret, metav1.UpdateOptions{})
 	if err != nil {
 		d.store.index.doubt(d.key.of())
@@ -136,6 +138,12 @@ func (d *Driver) wrote(rel *release.Release, data packed, stored *corev1.Secret)
 	d.store.wrote(d.reader, e, rel, data)
 }
 
+// writing holds back what the watch tells of a record until the function it returns is called.
+func (s *Store) writing(key secretKey) func() {
+	s.index.begin(key)
+	return func() { s.notify(s.index.end(key)) }
+}
+
 func (s *Store) wrote(writer Reader, e *entry, rel *release.Release, data packed) {
 	kept := copyOf(rel)
 	kept.Labels = ownLabels(rel.Labels)
@@ -160,6 +168,7 @@ func (s *Store) remove(ctx context.Context, writer Reader, e *entry) error {
 	if e.uid != "" && e.resourceVersion != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &e.uid, ResourceVersion: &e.resourceVersion}
 	}
+	defer s.writing(e.key())()
 	err := writer.Secrets.Delete(ctx, e.secret, options)
 	if apierrors.IsConflict(err) {
 		s.index.doubt(e.of)
