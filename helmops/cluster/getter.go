@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -31,7 +32,13 @@ type getter struct {
 // ToRESTConfig implements genericclioptions.RESTClientGetter.
 func (g *getter) ToRESTConfig() (*rest.Config, error) {
 	config := rest.CopyConfig(g.identity.config)
-	config.Transport = &discoveryTransport{shared: g.identity.cluster.discovery, next: config.Transport}
+	base, err := url.Parse(config.Host)
+	if err != nil {
+		return nil, g.identity.failed(err)
+	}
+	config.Transport = &discoveryTransport{
+		shared: g.identity.cluster.discovery, base: strings.TrimSuffix(base.Path, "/"), next: config.Transport,
+	}
 	return config, nil
 }
 
@@ -150,12 +157,13 @@ func (d *sharedDiscovery) WithLegacy() discovery.DiscoveryInterface { return d }
 // such a request for each call.
 type discoveryTransport struct {
 	shared *discoverer
+	base   string // path of the API server, without a slash at the end
 	next   http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *discoveryTransport) RoundTrip(request *http.Request) (*http.Response, error) {
-	gv, ok := resourcesOf(request)
+	gv, ok := t.resourcesOf(request)
 	if !ok {
 		return t.next.RoundTrip(request)
 	}
@@ -184,17 +192,21 @@ func (t *discoveryTransport) WrappedRoundTripper() http.RoundTripper { return t.
 
 var _ utilnet.RoundTripperWrapper = (*discoveryTransport)(nil)
 
-// resourcesOf tells which group version's resources a request asks for. An API server behind a path keeps it in front.
-func resourcesOf(request *http.Request) (schema.GroupVersion, bool) {
-	if request.Method != http.MethodGet || request.URL.RawQuery != "" {
-		return schema.GroupVersion{}, false
+// resourcesOf tells which group version's resources a request asks for.
+func (t *discoveryTransport) resourcesOf(request *http.Request) (schema.GroupVersion, bool) {
+	none := schema.GroupVersion{}
+	query := request.URL.Query()
+	query.Del("timeout")
+	path, below := strings.CutPrefix(request.URL.Path, t.base)
+	if request.Method != http.MethodGet || len(query) > 0 || !below {
+		return none, false
 	}
-	if strings.HasSuffix(request.URL.Path, "/api/v1") && strings.Count(request.URL.Path, "/") == 2 {
-		return schema.GroupVersion{Version: "v1"}, true
-	}
-	parts := strings.Split(strings.TrimPrefix(request.URL.Path, "/"), "/")
-	if len(parts) == 3 && parts[0] == "apis" && parts[1] != "" && parts[2] != "" {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	switch {
+	case len(parts) == 2 && parts[0] == "api":
+		return schema.GroupVersion{Version: parts[1]}, true
+	case len(parts) == 3 && parts[0] == "apis":
 		return schema.GroupVersion{Group: parts[1], Version: parts[2]}, true
 	}
-	return schema.GroupVersion{}, false
+	return none, false
 }
