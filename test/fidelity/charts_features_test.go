@@ -49,19 +49,18 @@ kind: {{ kindOf .Values.limit }} {{ kindOf .Values.given }} {{ kindOf .Values.ra
 		files: map[string]string{
 			"values.yaml": "message: default\n", "templates/config.yaml": configMap("config", "message: {{ .Values.message }}"),
 		},
-		values: `{"message":"given"}`, changed: `{}`, flags: []string{"--reset-values"},
+		values: `{"message":"given"}`, changed: `{}`, upgradeFlags: []string{"--reset-values"},
 	},
 	{
 		name: "random", random: []string{`token: "?[A-Za-z0-9]{24}`, `[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`, `^[A-Za-z0-9]{24}$`,
-			`tls\.(crt|key): \S+`, `(?s)^-----BEGIN .*-----\n$`, `moment: .*`, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*$`},
+			`key: [A-Za-z0-9+/=]+`, `(?s)^-----BEGIN .*-----\n$`},
 		files: map[string]string{
 			"templates/secret.yaml": `{{- $old := lookup "v1" "ConfigMap" .Release.Namespace "kept" }}
 ` + configMap("kept", `token: {{ if $old }}{{ $old.data.token }}{{ else }}{{ randAlphaNum 24 }}{{ end }}
 turn: {{ .Values.turn | quote }}
 found: {{ not (empty $old) | quote }}`),
 			"templates/uuid.yaml": configMap("id", "uuid: {{ uuidv4 }}"),
-			"templates/tls.yaml": `{{- $ca := genCA "ca" 365 }}
-` + object("v1", "Secret", "tls", "", "type: kubernetes.io/tls\ndata:\n  tls.crt: {{ $ca.Cert | b64enc }}\n  tls.key: {{ $ca.Key | b64enc }}\n"),
+			"templates/key.yaml":  object("v1", "Secret", "key", "", "data:\n  key: {{ genPrivateKey \"ed25519\" | b64enc }}\n"),
 		},
 		values: `{"turn":"first"}`, changed: `{"turn":"second"}`,
 	},
@@ -75,7 +74,6 @@ answer: {{ $one.data.answer | quote }}
 missing: {{ lookup "v1" "ConfigMap" .Release.Namespace "missing" | toJson | quote }}
 names: {{ range (lookup "v1" "ConfigMap" .Release.Namespace "").items }}{{ .metadata.name }},{{ end }}
 namespace: {{ (lookup "v1" "Namespace" "" .Release.Namespace).metadata.name }}
-unknown: {{ lookup "example.com/v1" "Nothing" "" "x" | toJson | quote }}
 turn: {{ .Values.turn | quote }}`)},
 		values: `{"turn":"first"}`, changed: `{"turn":"second"}`,
 	},

@@ -3,7 +3,9 @@ package fidelity
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +34,10 @@ func kindsOf(manifest string) []kind {
 	if yaml.Unmarshal([]byte(manifest), &document) != nil {
 		return nil
 	}
-	found := []kind{{document.APIVersion, document.Kind}}
+	var found []kind
+	if document.Kind != "" && document.Items == nil {
+		found = append(found, kind{document.APIVersion, document.Kind})
+	}
 	for _, item := range document.Items {
 		found = append(found, kind{item.APIVersion, item.Kind})
 	}
@@ -44,16 +49,9 @@ func kindsOf(manifest string) []kind {
 func (p *play) objects(t *testing.T, s side) map[string]any {
 	t.Helper()
 	found := map[string]any{}
-	kinds := map[schema.GroupVersionKind]bool{}
-	for _, k := range always {
-		kinds[schema.FromAPIVersionAndKind(k.apiVersion, k.kind)] = true
-	}
-	for k := range p.kinds {
-		kinds[schema.FromAPIVersionAndKind(k.apiVersion, k.kind)] = true
-	}
-	for gvk := range kinds {
-		for _, object := range listed(t, gvk, s) {
-			name := gvk.Kind + " " + object.GetNamespace() + "/" + object.GetName()
+	for _, k := range slices.Concat(always, slices.Collect(maps.Keys(p.kinds))) {
+		for _, object := range listed(t, schema.FromAPIVersionAndKind(k.apiVersion, k.kind).GroupKind(), s) {
+			name := k.kind + " " + object.GetNamespace() + "/" + object.GetName()
 			found[name] = tidyObject(t, &object)
 		}
 	}
@@ -61,9 +59,9 @@ func (p *play) objects(t *testing.T, s side) map[string]any {
 }
 
 // listed returns the objects of a kind that are a side's own.
-func listed(t *testing.T, gvk schema.GroupVersionKind, s side) []unstructured.Unstructured {
+func listed(t *testing.T, kind schema.GroupKind, s side) []unstructured.Unstructured {
 	t.Helper()
-	mapping, err := world.cluster.Client.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
+	mapping, err := world.cluster.Client.RESTMapper().RESTMapping(kind) // the version that the server prefers
 	if meta.IsNoMatchError(err) {
 		return nil // of a manifest that cannot be installed
 	}
@@ -77,7 +75,7 @@ func listed(t *testing.T, gvk schema.GroupVersionKind, s side) []unstructured.Un
 	var own []unstructured.Unstructured
 	for _, namespace := range namespaces {
 		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(gvk)
+		list.SetGroupVersionKind(mapping.GroupVersionKind)
 		if err := world.cluster.Client.List(t.Context(), list, client.InNamespace(namespace)); err != nil {
 			t.Fatal(err)
 		}

@@ -73,8 +73,9 @@ func (p *play) side(t *testing.T, namespace string) side {
 // explain shows what the HelmRelease says when something failed.
 func (p *play) explain(t *testing.T) {
 	if t.Failed() {
-		out, errs, _ := command(t, "kubectl", "get", "hr", "-n", p.home(), "-o", "yaml")
-		t.Logf("HelmRelease:\n%s%s", out, errs)
+		out, errs, _ := command(t, "kubectl", "get", "hr", p.releaseObject(), "-n", p.home(), "--ignore-not-found",
+			"-o", `jsonpath={range .status.conditions[*]}{.type} {.status} {.reason}: {.message}{"\n"}{end}`)
+		t.Logf("the HelmRelease says:\n%s%s", out, errs)
 	}
 }
 
@@ -98,7 +99,7 @@ func (p *play) helm(t *testing.T, s side, turn int) (output string, code int) {
 	t.Helper()
 	verb := []string{"install", "upgrade"}[min(turn, 1)]
 	file, _, _ := p.publish(t, turn, s.namespace)
-	args := append([]string{verb, releaseName, file, "-n", s.namespace, "--wait", "--wait-for-jobs", "--timeout", "60s"}, p.flags...)
+	args := append([]string{verb, releaseName, file, "-n", s.namespace, "--wait", "--wait-for-jobs", "--timeout", "60s"}, [][]string{p.installFlags, p.upgradeFlags}[min(turn, 1)]...)
 	if values := p.configured(turn); values != "" {
 		path := filepath.Join(t.TempDir(), "values.json")
 		if err := os.WriteFile(path, []byte(strings.ReplaceAll(values, here, s.namespace)), 0o600); err != nil {

@@ -78,7 +78,7 @@ func otherProjects(t *testing.T) []scenario {
 	var scenarios []scenario
 	for name, file := range archives {
 		s := scenario{name: name, archives: []string{file}, values: `{"podAnnotations":{"example.com/turn":"first"}}`,
-			changed: `{"podAnnotations":{"example.com/turn":"second"}}`, random: []string{`-test-[a-z0-9]{5}`}}
+			changed: `{"podAnnotations":{"example.com/turn":"second"}}`, random: []string{`-test-[a-z0-9]{5}`, `[0-9a-f]{64}`}}
 		if strings.HasPrefix(name, "prometheus-node-exporter") { // two cannot have one port of the same node
 			s.values = `{"hostNetwork":false,"service":{"port":9100},"podAnnotations":{"example.com/turn":"first"}}`
 			s.changed = strings.ReplaceAll(s.values, "first", "second")

@@ -46,8 +46,8 @@ type scenario struct {
 	needs string
 	// spec is merged into the spec of the HelmRelease.
 	spec map[string]any
-	// flags of helm install and helm upgrade.
-	flags []string
+	// installFlags and upgradeFlags are for the helm command.
+	installFlags, upgradeFlags []string
 }
 
 const (
