@@ -56,6 +56,7 @@ data:
 			"templates/pod.yaml": hook("Pod", "pod", "post-upgrade", "",
 				"spec:\n  restartPolicy: Never\n  containers:\n    - {name: main, image: example.com/pod:1, command: [\"true\"]}\n"),
 		},
+		changed: `{"message":"second"}`,
 	},
 	{
 		name: "hook-unknown", // an event that Helm does not know makes a manifest that is neither applied nor refused

@@ -13,7 +13,7 @@ import (
 // Every chart ends in the same records and objects, whoever installs, upgrades and uninstalls it; and a rollback by the helm
 // command finds in Fairlead's releases what it needs.
 func TestSame(t *testing.T) {
-	for _, s := range slices.Concat(hookCharts, chartFeatures, objectCharts, changeCharts, otherProjects(t)) {
+	for _, s := range everyChart(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			p := begin(t, s)
@@ -39,6 +39,11 @@ func TestSame(t *testing.T) {
 			p.same(t, "after the uninstall")
 		})
 	}
+}
+
+func everyChart(t *testing.T) []scenario {
+	t.Helper()
+	return slices.Concat(hookCharts, chartFeatures, objectCharts, changeCharts, otherProjects(t))
 }
 
 // turn lets both sides install or upgrade, at the same time, and both have to succeed.
