@@ -7,9 +7,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// takesOver is the field that Fairlead has once it takes objects over that belong to nobody.
-const takesOver = "install.disableTakeOwnership"
-
 // adopted are the charts that are installed by the helm command and then handed to Fairlead: those whose upgrades remove
 // something, and those that server-side apply has trouble with.
 var adopted = []string{
@@ -52,7 +49,7 @@ func TestAdopts(t *testing.T) {
 func TestTakesOver(t *testing.T) {
 	t.Parallel()
 	p := begin(t, scenario{
-		name: "takes-over", needs: takesOver,
+		name: "takes-over",
 		before: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, labels: {mine: \"yes\"}}\ndata: {mine: \"1\", message: old}\n---\n" +
 			"apiVersion: v1\nkind: Service\nmetadata: {name: main}\nspec: {ports: [{name: old, port: 1}], selector: {old: \"yes\"}}\n",
 		files: map[string]string{
@@ -69,4 +66,21 @@ func TestTakesOver(t *testing.T) {
 	p.remove(t)
 	mustRun(t, "helm", "uninstall", releaseName, "-n", p.cli.namespace, "--wait")
 	p.same(t, "after the uninstall")
+}
+
+// Tests that Fairlead runs after the install leave on the record what helm test leaves.
+func TestRunsTests(t *testing.T) {
+	t.Parallel()
+	for _, s := range hookCharts {
+		if s.name != "test-hooks" {
+			continue
+		}
+		s.name, s.spec = "runs-tests", map[string]any{"test": map[string]any{"enable": true}}
+		p := begin(t, s)
+		for turn := range 2 {
+			p.turn(t, turn)
+			mustRun(t, "helm", "test", releaseName, "-n", p.cli.namespace, "--timeout", "60s")
+			p.same(t, []string{"after the install", "after the upgrade"}[turn])
+		}
+	}
 }

@@ -24,6 +24,9 @@ var commands = []string{
 // clock finds the times in what helm prints.
 var clock = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^"\s]*( [+-]\d{4} UTC)?|[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}`)
 
+// columns finds what fills the columns of a table, which are as wide as the times are.
+var columns = regexp.MustCompile(`[ \t]+`)
+
 // The helm command does with a release of Fairlead's what it does with its own, says the same, and ends in the same state.
 func TestCommands(t *testing.T) {
 	for _, s := range everyChart(t) {
@@ -64,5 +67,6 @@ func (p *play) say(t *testing.T, s side, line string) []string {
 	}
 	out, errs, code := command(t, "helm", arguments...)
 	text := strings.Join([]string{"exit code " + string(rune('0'+code)), out, errs}, "\n")
-	return strings.Split(clock.ReplaceAllString(p.neutral(text, s), moment), "\n")
+	text = clock.ReplaceAllString(p.neutral(text, s), moment)
+	return strings.Split(columns.ReplaceAllString(text, " "), "\n")
 }

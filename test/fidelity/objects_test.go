@@ -110,6 +110,22 @@ var noise = [][]string{
 // tokenVolume is the volume with the token that the server adds to every Pod.
 var tokenVolume = regexp.MustCompile(`kube-api-access-[a-z0-9]{5}`)
 
+// managersOf lists who wrote the object, but for Kubernetes itself, whatever the operation.
+func managersOf(object client.Object) []any {
+	var names []string
+	for _, entry := range object.GetManagedFields() {
+		if entry.Subresource == "" && !strings.HasPrefix(entry.Manager, "kube-") && entry.Manager != "kwok" {
+			names = append(names, entry.Manager)
+		}
+	}
+	slices.Sort(names)
+	var managers []any
+	for _, name := range slices.Compact(names) {
+		managers = append(managers, name)
+	}
+	return managers
+}
+
 // tidyObject returns the content of an object without noise, the data of a Secret readable.
 func tidyObject(t *testing.T, object client.Object) map[string]any {
 	t.Helper()
@@ -122,11 +138,15 @@ func tidyObject(t *testing.T, object client.Object) map[string]any {
 	if err := json.Unmarshal([]byte(tokenVolume.ReplaceAllString(text, "kube-api-access")), &content); err != nil {
 		t.Fatal(err)
 	}
+	managers := managersOf(object)
 	for _, path := range noise {
 		unstructured.RemoveNestedField(content, path...)
 	}
 	if annotations, found, _ := unstructured.NestedMap(content, "metadata", "annotations"); found && len(annotations) == 0 {
 		unstructured.RemoveNestedField(content, "metadata", "annotations")
+	}
+	if managers != nil {
+		_ = unstructured.SetNestedSlice(content, managers, "metadata", "managers")
 	}
 	ports, _, _ := unstructured.NestedSlice(content, "spec", "ports")
 	for _, port := range ports {

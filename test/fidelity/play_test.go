@@ -43,9 +43,6 @@ type side struct {
 // begin makes the namespaces and what has to be in them.
 func begin(t *testing.T, s scenario) *play {
 	t.Helper()
-	if s.needs != "" && !served(t, s.needs) {
-		t.Skipf("HelmRelease has no field spec.%s yet", s.needs)
-	}
 	if s.changed == "" && s.next == nil && len(s.archives) < 2 {
 		t.Fatal("the scenario upgrades to what is there already")
 	}
@@ -212,13 +209,6 @@ func (p *play) interfere(t *testing.T) {
 		mustRun(t, "kubectl", "patch", p.betweenKind, p.betweenName, "-n", s.namespace, "--type", "merge", "-p", p.between,
 			"--field-manager", "somebody")
 	}
-}
-
-// served tells whether the HelmRelease has a field.
-func served(t *testing.T, field string) bool {
-	t.Helper()
-	_, _, code := command(t, "kubectl", "explain", "helmrelease.spec."+field, "--api-version", v1beta1.GroupVersion.String())
-	return code == 0
 }
 
 func apply(t *testing.T, objects ...client.Object) {

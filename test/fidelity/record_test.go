@@ -43,6 +43,7 @@ func (p *play) records(t *testing.T, s side) map[string]any {
 				secret.Labels[label] = moment
 			}
 		}
+		secret.ManagedFields = nil // each program writes records under its own name
 		revision["secret"] = tidyObject(t, secret)
 		records[secret.Name] = revision
 	}

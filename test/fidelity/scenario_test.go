@@ -42,8 +42,6 @@ type scenario struct {
 	random []string
 	// target plays the release in a namespace that it has to make itself.
 	target bool
-	// needs is a field of the HelmRelease without which the scenario cannot be played, as "install.crds".
-	needs string
 	// spec is merged into the spec of the HelmRelease.
 	spec map[string]any
 	// installFlags and upgradeFlags are for the helm command.
