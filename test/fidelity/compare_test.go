@@ -15,15 +15,7 @@ import (
 // same fails the test where the two sides differ, but for what is listed in differences.
 func (p *play) same(t *testing.T, when string) {
 	t.Helper()
-	cli, own := map[string]any{}, map[string]any{}
-	flatten(cli, "", p.look(t, p.cli))
-	flatten(own, "", p.look(t, p.own))
-	var report []string
-	for _, place := range slices.Sorted(maps.Keys(union(cli, own))) {
-		if diff := gocmp.Diff(cli[place], own[place]); diff != "" {
-			report = append(report, place+"\n"+diff)
-		}
-	}
+	report := compare(p.look(t, p.cli), p.look(t, p.own))
 	if more := len(report) - mostShown; more > 0 {
 		report = append(report[:mostShown], fmt.Sprintf("and %d more", more))
 	}
@@ -31,6 +23,46 @@ func (p *play) same(t *testing.T, when string) {
 		t.Errorf("%s: this differs; - is what the helm command made, + is what Fairlead made\n%s", when, strings.Join(report, "\n"))
 	}
 }
+
+// compare describes the differences of two trees, one for each leaf, and one for a whole object or record that only one has.
+func compare(cli, own any) []string {
+	left, right := map[string]any{}, map[string]any{}
+	flatten(left, "", cli)
+	flatten(right, "", own)
+	var report []string
+	told := map[string]bool{}
+	for _, place := range slices.Sorted(maps.Keys(union(left, right))) {
+		whole := trunk(place)
+		switch diff := gocmp.Diff(left[place], right[place]); {
+		case diff == "" || told[whole]:
+		case !hasTrunk(left, whole):
+			report, told[whole] = append(report, "+ "+whole+", and nothing like it on the other side"), true
+		case !hasTrunk(right, whole):
+			report, told[whole] = append(report, "- "+whole+", and nothing like it on the other side"), true
+		default:
+			report = append(report, place+"\n"+diff)
+		}
+	}
+	return report
+}
+
+// trunk is the object or record that a place belongs to.
+func trunk(place string) string {
+	steps := strings.SplitN(place, separator, 3)
+	return strings.Join(steps[:min(2, len(steps))], separator)
+}
+
+func hasTrunk(leaves map[string]any, whole string) bool {
+	for place := range leaves {
+		if place == whole || strings.HasPrefix(place, whole+separator) {
+			return true
+		}
+	}
+	return false
+}
+
+// separator stands between the steps to a leaf.
+const separator = " > "
 
 // mostShown is how many differences a test prints at a time.
 const mostShown = 12
@@ -40,20 +72,20 @@ func flatten(into map[string]any, place string, in any) {
 	switch value := in.(type) {
 	case map[string]any:
 		for key, below := range value {
-			flatten(into, place+" > "+key, below)
+			flatten(into, place+separator+key, below)
 		}
 		if len(value) > 0 {
 			return
 		}
 	case []any:
 		for i, below := range value {
-			flatten(into, fmt.Sprintf("%s > %d", place, i), below)
+			flatten(into, fmt.Sprintf("%s%s%d", place, separator, i), below)
 		}
 		if len(value) > 0 {
 			return
 		}
 	}
-	into[strings.TrimPrefix(place, " > ")] = in
+	into[strings.TrimPrefix(place, separator)] = in
 }
 
 func union(a, b map[string]any) map[string]any {

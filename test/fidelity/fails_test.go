@@ -13,6 +13,8 @@ type failure struct {
 	scenario
 	// upgrade is set when the install succeeds and the upgrade fails.
 	upgrade bool
+	// then are values of an upgrade after the failure, which succeeds; empty for none.
+	then string
 	// says is what the output of the helm command has to contain, ours what the message of Fairlead has; the same when empty.
 	says, ours string
 }
@@ -27,9 +29,16 @@ metadata:
 data: {theirs: "1"}
 `
 
+// portFiles can be refused by the server, for a port, after a ConfigMap was made.
+var portFiles = map[string]string{
+	"templates/a.yaml": configMap("config", "a: {{ .Values.a | default \"first\" }}") +
+		"{{ if .Values.extra }}\n---\n" + configMap("extra", "a: b") + "{{ end }}\n",
+	"templates/s.yaml": object("v1", "Service", "main", "", "spec: {ports: [{port: {{ .Values.port }}}], sessionAffinity: {{ .Values.affinity | default \"None\" }}}\n"),
+}
+
 var failures = []failure{
 	{says: "already exists", scenario: scenario{name: "object-twice",
-		files: map[string]string{"templates/a.yaml": configMap("config", "a: b"), "templates/b.yaml": configMap("config", "a: c")}}},
+		files: map[string]string{"templates/a.yaml": configMap("config", "a: b"), "templates/b.yaml": configMap("config", "a: b")}}},
 	{says: "a host is required", scenario: scenario{name: "required",
 		files: map[string]string{"templates/a.yaml": configMap("config", "host: {{ required \"a host is required\" .Values.host }}")}}},
 	{says: "not today", upgrade: true, scenario: scenario{name: "fail-function", changed: `{"fail":true}`,
@@ -75,6 +84,11 @@ var failures = []failure{
 	{says: "pre-upgrade", ours: "once", upgrade: true, scenario: scenario{name: "hook-of-upgrade-fails", changed: `{"a":"second"}`,
 		files: map[string]string{"templates/a.yaml": configMap("config", "a: {{ .Values.a | default \"first\" }}"),
 			"templates/h.yaml": hook("Job", "once", "pre-upgrade", "", job(`"exit 3"`))}}},
+	{says: "invalid", then: `{"port":80}`, scenario: scenario{name: "install-mended", values: `{"port":99999999}`, files: portFiles}},
+	{says: "invalid", upgrade: true, then: `{"port":81,"a":"third"}`, scenario: scenario{name: "upgrade-mended",
+		values: `{"port":80}`, changed: `{"port":99999999,"a":"second"}`, files: portFiles}},
+	{says: "sessionAffinity", upgrade: true, then: `{"port":80,"a":"third"}`, scenario: scenario{name: "upgrade-leftovers",
+		values: `{"port":80}`, changed: `{"port":80,"affinity":"Wrong","a":"second","extra":true}`, files: portFiles}},
 	{says: "namespaces \"nowhere\" not found", scenario: scenario{name: "namespace-missing", files: map[string]string{
 		"templates/a.yaml": object("v1", "ConfigMap", "there", "namespace: nowhere", "")}}},
 }
@@ -104,6 +118,11 @@ func TestFailsAlike(t *testing.T) {
 			}
 			p.suspend(t)
 			p.same(t, "after the failure")
+			if f.then != "" {
+				p.changed = f.then
+				p.turn(t, 1)
+				p.same(t, "after the upgrade that follows the failure")
+			}
 		})
 	}
 }

@@ -252,7 +252,7 @@ func command(t *testing.T, name string, args ...string) (stdout, stderr string, 
 	}
 	var out, errs bytes.Buffer
 	c := exec.Command(filepath.Join(root, "bin", name), args...) // also at the end of a test, when its context is over
-	c.Env = append(os.Environ(), "HOME="+world.dir, "KUBECONFIG="+world.cluster.Kubeconfig)
+	c.Env = append(os.Environ(), "HOME="+world.dir, "KUBECONFIG="+world.cluster.Kubeconfig, "GOGC=400")
 	c.Stdout, c.Stderr = &out, &errs
 	var exit *exec.ExitError
 	if err := c.Run(); err != nil && !errors.As(err, &exit) {
