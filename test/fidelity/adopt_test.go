@@ -10,7 +10,8 @@ import (
 // adopted are the charts that are installed by the helm command and then handed to Fairlead: those whose upgrades remove
 // something, and those that server-side apply has trouble with.
 var adopted = []string{
-	"hooks", "random", "fields-removed", "lists-reordered", "volumes-changed", "foreign-fields", "string-data", "twice-in-a-list",
+	"hooks", "random", "fields-removed", "lists-reordered", "volumes-changed", "foreign-fields", "string-data",
+	"twice-in-a-list",
 	"unknown-fields", "nothing-in-it", "crds", "many-kinds", "subcharts", "no-values", longest,
 }
 
@@ -50,11 +51,14 @@ func TestTakesOver(t *testing.T) {
 	t.Parallel()
 	p := begin(t, scenario{
 		name: "takes-over",
-		before: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, labels: {mine: \"yes\"}}\ndata: {mine: \"1\", message: old}\n---\n" +
-			"apiVersion: v1\nkind: Service\nmetadata: {name: main}\nspec: {ports: [{name: old, port: 1}], selector: {old: \"yes\"}}\n",
+		before: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, labels: {mine: \"yes\"}}\n" +
+			"data: {mine: \"1\", message: old}\n---\n" +
+			"apiVersion: v1\nkind: Service\nmetadata: {name: main}\n" +
+			"spec: {ports: [{name: old, port: 1}], selector: {old: \"yes\"}}\n",
 		files: map[string]string{
 			"templates/c.yaml": configMap("config", "message: {{ .Values.message | quote }}"),
-			"templates/s.yaml": object("v1", "Service", "main", "", "spec: {ports: [{name: new, port: 2}], selector: {new: \"yes\"}}\n"),
+			"templates/s.yaml": object("v1", "Service", "main", "",
+				"spec: {ports: [{name: new, port: 2}], selector: {new: \"yes\"}}\n"),
 			"templates/n.yaml": configMap("new", "a: b"),
 		},
 		values: `{"message":"first"}`, changed: `{"message":"second"}`, installFlags: []string{"--take-ownership"},

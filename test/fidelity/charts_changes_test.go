@@ -5,35 +5,46 @@ var changeCharts = []scenario{
 	{
 		name: "fields-removed",
 		files: map[string]string{
-			"templates/c.yaml": object("v1", "ConfigMap", "config", "labels: {gone: \"yes\", stays: \"yes\"}\nannotations: {example.com/gone: \"yes\"}",
+			"templates/c.yaml": object("v1", "ConfigMap", "config", "labels: {gone: \"yes\", stays: \"yes\"}\n"+
+				"annotations: {example.com/gone: \"yes\"}",
 				"data: {gone: \"1\", stays: \"1\", changes: \"1\"}\n"),
-			"templates/d.yaml": deployment("main", "args: [\"--old\"]\nenv: [{name: GONE, value: a}, {name: STAYS, value: a}]\n"+
+			"templates/d.yaml": deployment("main", "args: [\"--old\"]\n"+
+				"env: [{name: GONE, value: a}, {name: STAYS, value: a}]\n"+
 				"resources: {limits: {cpu: 1}}\nports: [{containerPort: 80}, {containerPort: 81}]\n"),
-			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n  sessionAffinity: ClientIP\n  selector: {app: main, gone: \"yes\"}\n"+
+			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n  sessionAffinity: ClientIP\n"+
+				"selector: {app: main, gone: \"yes\"}\n"+
 				"  ports: [{name: a, port: 80}, {name: b, port: 81}]\n"),
 			"templates/x.yaml": configMap("removed", "a: b"),
 		},
 		next: map[string]string{
-			"templates/c.yaml": object("v1", "ConfigMap", "config", "labels: {stays: \"yes\"}", "data: {stays: \"1\", changes: \"2\", new: \"1\"}\n"),
+			"templates/c.yaml": object("v1", "ConfigMap", "config", "labels: {stays: \"yes\"}",
+				"data: {stays: \"1\", changes: \"2\", new: \"1\"}\n"),
 			"templates/d.yaml": deployment("main", "env: [{name: STAYS, value: a}]\nports: [{containerPort: 81}]\n"),
-			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n  selector: {app: main}\n  ports: [{name: b, port: 81}]\n"),
+			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n  selector: {app: main}\n"+
+				"ports: [{name: b, port: 81}]\n"),
 			"templates/x.yaml": "", "templates/y.yaml": configMap("added", "a: b"),
 		},
 	},
 	{
 		name: "lists-reordered",
 		files: map[string]string{
-			"templates/d.yaml": deployment("main", "env: [{name: A, value: a}, {name: B, value: b}, {name: C, value: c}]\nargs: [one, two, three]\n"+
-				"ports: [{name: a, containerPort: 80}, {name: b, containerPort: 81}]\n") + "        - {name: side, image: example.com/side:1}\n",
-			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n  ports: [{name: a, port: 80, targetPort: 1}, {name: b, port: 81}]\n"),
+			"templates/d.yaml": deployment("main",
+				"env: [{name: A, value: a}, {name: B, value: b}, {name: C, value: c}]\nargs: [one, two, three]\n"+
+					"ports: [{name: a, containerPort: 80}, {name: b, containerPort: 81}]\n") +
+				"        - {name: side, image: example.com/side:1}\n",
+			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n"+
+				"ports: [{name: a, port: 80, targetPort: 1}, {name: b, port: 81}]\n"),
 			"templates/r.yaml": object("rbac.authorization.k8s.io/v1", "Role", "main", "",
-				"rules: [{apiGroups: [\"\"], resources: [pods, services], verbs: [get]}, {apiGroups: [apps], resources: [deployments], verbs: [get]}]\n"),
+				"rules: [{apiGroups: [\"\"], resources: [pods, services], verbs: [get]}, "+
+					"{apiGroups: [apps], resources: [deployments], verbs: [get]}]\n"),
 		},
 		next: map[string]string{
-			"templates/d.yaml": deployment("main", "env: [{name: C, value: c}, {name: D, value: d}, {name: A, value: changed}]\nargs: [three, one]\n"+
-				"ports: [{name: renamed, containerPort: 80}, {name: c, containerPort: 82}]\n") +
+			"templates/d.yaml": deployment("main",
+				"env: [{name: C, value: c}, {name: D, value: d}, {name: A, value: changed}]\nargs: [three, one]\n"+
+					"ports: [{name: renamed, containerPort: 80}, {name: c, containerPort: 82}]\n") +
 				"        - {name: other, image: example.com/other:1}\n",
-			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n  ports: [{name: b, port: 81}, {name: a, port: 90, targetPort: 2}]\n"),
+			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n"+
+				"ports: [{name: b, port: 81}, {name: a, port: 90, targetPort: 2}]\n"),
 			"templates/r.yaml": object("rbac.authorization.k8s.io/v1", "Role", "main", "",
 				"rules: [{apiGroups: [apps], resources: [deployments], verbs: [list]}]\n"),
 		},
@@ -41,13 +52,17 @@ var changeCharts = []scenario{
 	{
 		name: "volumes-changed",
 		files: map[string]string{
-			"templates/d.yaml": deployment("main", "volumeMounts: [{name: a, mountPath: /a}, {name: b, mountPath: /b}]\nlivenessProbe: {httpGet: {path: /, port: 80}}\n"+
-				"envFrom: [{configMapRef: {name: x, optional: true}}]\n") +
+			"templates/d.yaml": deployment("main",
+				"volumeMounts: [{name: a, mountPath: /a}, {name: b, mountPath: /b}]\n"+
+					"livenessProbe: {httpGet: {path: /, port: 80}}\n"+
+					"envFrom: [{configMapRef: {name: x, optional: true}}]\n") +
 				"      volumes: [{name: a, emptyDir: {}}, {name: b, configMap: {name: x, optional: true}}]\n",
 		},
 		next: map[string]string{
-			"templates/d.yaml": deployment("main", "volumeMounts: [{name: a, mountPath: /a}]\nlivenessProbe: {exec: {command: [\"true\"]}}\n"+
-				"envFrom: [{secretRef: {name: x, optional: true}}]\n") + "      volumes: [{name: a, secret: {secretName: x, optional: true}}]\n",
+			"templates/d.yaml": deployment("main", "volumeMounts: [{name: a, mountPath: /a}]\n"+
+				"livenessProbe: {exec: {command: [\"true\"]}}\n"+
+				"envFrom: [{secretRef: {name: x, optional: true}}]\n") +
+				"      volumes: [{name: a, secret: {secretName: x, optional: true}}]\n",
 		},
 	},
 	{
@@ -55,7 +70,8 @@ var changeCharts = []scenario{
 		files: map[string]string{
 			"templates/c.yaml": configMap("config", "message: {{ .Values.message | quote }}"),
 		},
-		between:     `{"metadata":{"annotations":{"somebody.example.com/note":"mine"},"labels":{"somebody":"mine"}},"data":{"added":"by somebody"}}`,
+		between: `{"metadata":{"annotations":{"example.com/note":"mine"},"labels":{"somebody":"mine"}},` +
+			`"data":{"added":"by somebody"}}`,
 		betweenKind: "configmap", betweenName: "config", values: `{"message":"first"}`, changed: `{"message":"second"}`,
 	},
 	{
@@ -69,14 +85,16 @@ var changeCharts = []scenario{
 	{
 		name: "api-version-changed",
 		files: map[string]string{"templates/h.yaml": object("autoscaling/v1", "HorizontalPodAutoscaler", "main", "",
-			"spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: none}, minReplicas: 1, maxReplicas: 3, targetCPUUtilizationPercentage: 50}\n")},
+			"spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: none}, minReplicas: 1, "+
+				"maxReplicas: 3, targetCPUUtilizationPercentage: 50}\n")},
 		next: map[string]string{"templates/h.yaml": object("autoscaling/v2", "HorizontalPodAutoscaler", "main", "",
 			"spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: none}, minReplicas: 1, maxReplicas: 4}\n")},
 	},
 	{
 		name: "hook-to-object", // a hook that becomes an object of the manifest, and the other way round
 		files: map[string]string{
-			"templates/a.yaml": hook("ConfigMap", "was-hook", "pre-install", "helm.sh/hook-delete-policy: hook-succeeded", ""),
+			"templates/a.yaml": hook("ConfigMap", "was-hook", "pre-install",
+				"helm.sh/hook-delete-policy: hook-succeeded", ""),
 			"templates/b.yaml": configMap("was-object", "a: b"),
 		},
 		next: map[string]string{
@@ -90,8 +108,9 @@ var changeCharts = []scenario{
 		next:  map[string]string{"crds/widgets.yaml": widgets + "            extra: {type: string}\n"},
 	},
 	{
-		name:  "keys-of-string-data", // a removed key of stringData
-		files: map[string]string{"templates/s.yaml": object("v1", "Secret", "plain", "", "stringData: {gone: a, stays: b}\n")},
-		next:  map[string]string{"templates/s.yaml": object("v1", "Secret", "plain", "", "stringData: {stays: b}\n")},
+		name: "keys-of-string-data", // a removed key of stringData
+		files: map[string]string{"templates/s.yaml": object("v1", "Secret", "plain", "",
+			"stringData: {gone: a, stays: b}\n")},
+		next: map[string]string{"templates/s.yaml": object("v1", "Secret", "plain", "", "stringData: {stays: b}\n")},
 	},
 }

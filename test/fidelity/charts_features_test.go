@@ -32,7 +32,8 @@ var chartFeatures = []scenario{
 	{
 		name: "values",
 		files: map[string]string{
-			"values.yaml": "size: 3\nlimit: 10000000\nratio: 0.10\nbig: 12345678901234567890\nflag: no\nkeep: {a: 1, b: 2}\n" +
+			"values.yaml": "size: 3\nlimit: 10000000\nratio: 0.10\nbig: 12345678901234567890\nflag: no\n" +
+				"keep: {a: 1, b: 2}\n" +
 				"list: [1, 2]\ndropped: {deep: {x: 1, y: 2}}\nempty: {}\ntext: \"007\"\n",
 			"templates/config.yaml": configMap("config", `{{- range $key, $value := .Values }}
 {{ $key }}: {{ $value | toJson | quote }}
@@ -50,7 +51,8 @@ kind: {{ kindOf .Values.limit }} {{ kindOf .Values.given }} {{ kindOf .Values.ra
 	{
 		name: "no-values", // an upgrade to no values is an upgrade to the chart's defaults
 		files: map[string]string{
-			"values.yaml": "message: default\n", "templates/config.yaml": configMap("config", "message: {{ .Values.message }}"),
+			"values.yaml": "message: default\n", "templates/config.yaml": configMap("config",
+				"message: {{ .Values.message }}"),
 		},
 		values: `{"message":"given"}`, changed: `{}`, upgradeFlags: []string{"--reset-values"},
 	},
@@ -63,13 +65,15 @@ kind: {{ kindOf .Values.limit }} {{ kindOf .Values.given }} {{ kindOf .Values.ra
 turn: {{ .Values.turn | quote }}
 found: {{ not (empty $old) | quote }}`),
 			"templates/uuid.yaml": configMap("id", "uuid: {{ uuidv4 }}"),
-			"templates/key.yaml":  object("v1", "Secret", "key", "", "data:\n  key: {{ genPrivateKey \"ed25519\" | b64enc }}\n"),
+			"templates/key.yaml": object("v1", "Secret", "key", "", "data:\n"+
+				"key: {{ genPrivateKey \"ed25519\" | b64enc }}\n"),
 		},
 		values: `{"turn":"first"}`, changed: `{"turn":"second"}`,
 	},
 	{
 		name: "lookup",
-		before: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: existing, labels: {look: \"yes\"}}\ndata: {answer: \"42\"}\n---\n" +
+		before: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: existing, labels: {look: \"yes\"}}\n" +
+			"data: {answer: \"42\"}\n---\n" +
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: existing-too}\n",
 		files: map[string]string{"templates/config.yaml": configMap("config", `
 {{- $one := lookup "v1" "ConfigMap" .Release.Namespace "existing" }}
@@ -89,20 +93,24 @@ turn: {{ .Values.turn | quote }}`)},
   - {name: never, version: "*", repository: "", condition: never.enabled}
 `,
 		files: map[string]string{
-			"values.yaml":                              "tags: {extras: false}\nnever: {enabled: false}\nfirst: {enabled: true, message: from parent}\nglobal: {region: north}\n",
-			"charts/part/Chart.yaml":                   "apiVersion: v2\nname: part\nversion: 1.2.3\n",
-			"charts/part/values.yaml":                  "message: own\nglobal: {region: south, zone: a}\n",
-			"charts/part/templates/c.yaml":             configMap("{{ .Chart.Name }}", "message: {{ .Values.message }}\nglobal: {{ .Values.global | toJson | quote }}"),
-			"charts/other/Chart.yaml":                  "apiVersion: v2\nname: other\nversion: 1.9.0\n",
-			"charts/other/values.yaml":                 "exports: {data: {shared: 7}, more: {deep: yes}}\n",
-			"charts/other/templates/c.yaml":            configMap("other", "root: {{ .Chart.IsRoot | quote }}"),
-			"charts/other/templates/NOTES.txt":         "Not shown.\n",
-			"charts/never/Chart.yaml":                  "apiVersion: v2\nname: never\nversion: 1.0.0\n",
-			"charts/never/templates/c.yaml":            configMap("never", "a: b"),
-			"charts/part/charts/leaf/Chart.yaml":       "apiVersion: v2\nname: leaf\nversion: 0.0.1\n",
-			"charts/part/charts/leaf/templates/c.yaml": configMap("leaf-of-{{ .Values.global.region }}-{{ .Template.BasePath | replace \"/\" \"-\" }}", "a: b"),
-			"templates/c.yaml":                         configMap("parent", "values: {{ .Values | toJson | quote }}\nsubcharts: {{ keys .Subcharts | sortAlpha | join \",\" }}"),
-			"templates/NOTES.txt":                      "Parent in {{ .Values.global.region }}.\n",
+			"values.yaml": "tags: {extras: false}\nnever: {enabled: false}\n" +
+				"first: {enabled: true, message: from parent}\nglobal: {region: north}\n",
+			"charts/part/Chart.yaml":  "apiVersion: v2\nname: part\nversion: 1.2.3\n",
+			"charts/part/values.yaml": "message: own\nglobal: {region: south, zone: a}\n",
+			"charts/part/templates/c.yaml": configMap("{{ .Chart.Name }}",
+				"message: {{ .Values.message }}\nglobal: {{ .Values.global | toJson | quote }}"),
+			"charts/other/Chart.yaml":            "apiVersion: v2\nname: other\nversion: 1.9.0\n",
+			"charts/other/values.yaml":           "exports: {data: {shared: 7}, more: {deep: yes}}\n",
+			"charts/other/templates/c.yaml":      configMap("other", "root: {{ .Chart.IsRoot | quote }}"),
+			"charts/other/templates/NOTES.txt":   "Not shown.\n",
+			"charts/never/Chart.yaml":            "apiVersion: v2\nname: never\nversion: 1.0.0\n",
+			"charts/never/templates/c.yaml":      configMap("never", "a: b"),
+			"charts/part/charts/leaf/Chart.yaml": "apiVersion: v2\nname: leaf\nversion: 0.0.1\n",
+			"charts/part/charts/leaf/templates/c.yaml": configMap(
+				"leaf-of-{{ .Values.global.region }}-{{ .Template.BasePath | replace \"/\" \"-\" }}", "a: b"),
+			"templates/c.yaml": configMap("parent", "values: {{ .Values | toJson | quote }}\n"+
+				"subcharts: {{ keys .Subcharts | sortAlpha | join \",\" }}"),
+			"templates/NOTES.txt": "Parent in {{ .Values.global.region }}.\n",
 		},
 		changed: `{"tags":{"extras":true},"first":{"message":"changed"},"global":{"region":"west"}}`,
 	},
@@ -112,31 +120,35 @@ turn: {{ .Values.turn | quote }}`)},
 			"charts/lib/Chart.yaml":           "apiVersion: v2\nname: lib\nversion: 1.0.0\ntype: library\n",
 			"charts/lib/templates/_names.tpl": "{{- define \"lib.labels\" }}\nfrom: {{ .Chart.Name }}\n{{- end }}\n",
 			"charts/lib/templates/c.yaml":     configMap("never-rendered", "a: b"),
-			"templates/c.yaml":                configMap("config", "{{- include \"lib.labels\" . | nindent 2 }}\nmessage: {{ .Values.message | quote }}"),
+			"templates/c.yaml": configMap("config", "{{- include \"lib.labels\" . | nindent 2 }}\n"+
+				"message: {{ .Values.message | quote }}"),
 		},
 		changed: `{"message":"second"}`,
 	},
 	{
 		name: "schema",
 		files: map[string]string{
-			"values.yaml": "replicas: 1\n", "values.schema.json": `{"type":"object","required":["replicas"],"properties":{"replicas":{"type":"integer","minimum":0}}}`,
-			"templates/c.yaml": configMap("config", "replicas: {{ .Values.replicas | quote }}"),
+			"values.yaml":        "replicas: 1\n",
+			"values.schema.json": `{"type":"object","required":["replicas"],"properties":{"replicas":{"type":"integer","minimum":0}}}`,
+			"templates/c.yaml":   configMap("config", "replicas: {{ .Values.replicas | quote }}"),
 		},
 		changed: `{"replicas":2}`,
 	},
 	{
 		name: "notes",
 		files: map[string]string{
-			"templates/c.yaml":    configMap("config", "message: {{ .Values.message | quote }}"),
-			"templates/NOTES.txt": "\n\n  {{ .Release.Name }} says {{ .Values.message }} <&> \"'\n\n\tRevision {{ .Release.Revision }}.\n\n\n",
+			"templates/c.yaml": configMap("config", "message: {{ .Values.message | quote }}"),
+			"templates/NOTES.txt": "\n\n  {{ .Release.Name }} says {{ .Values.message }} <&> \"'\n\n" +
+				"\tRevision {{ .Release.Revision }}.\n\n\n",
 		},
 		changed: `{"message":"größer"}`,
 	},
 	{
 		name: "files",
 		files: map[string]string{
-			"data/a.txt": "alpha\nbeta\n", "data/b.txt": "{{ .Values.message }} of {{ .Release.Name }}", "data/binary.bin": "\x00\x01\xff\xfe",
-			"README.md": "# Files\n", ".helmignore": "*.bak\n", "data/c.bak": "ignored\n", "crds/README.txt": "no CRD\n",
+			"data/a.txt": "alpha\nbeta\n", "data/b.txt": "{{ .Values.message }} of {{ .Release.Name }}",
+			"data/binary.bin": "\x00\x01\xff\xfe",
+			"README.md":       "# Files\n", ".helmignore": "*.bak\n", "data/c.bak": "ignored\n", "crds/README.txt": "no CRD\n",
 			"values.yaml":            "message: hello\ntemplate: \"{{ .Values.message | upper }}\"\n",
 			"templates/_helpers.tpl": `{{- define "files.name" -}}{{ .Chart.Name }}-config{{- end -}}`,
 			"templates/c.yaml": `apiVersion: v1
@@ -181,18 +193,22 @@ annotations: {example.com/a: "1", example.com/b: "text: with colon"}
 unknownField: ignored
 `,
 		files: map[string]string{
-			"Chart.lock": "dependencies: []\ndigest: sha256:0000000000000000000000000000000000000000000000000000000000000000\n" +
+			"Chart.lock": "dependencies: []\n" +
+				"digest: sha256:0000000000000000000000000000000000000000000000000000000000000000\n" +
 				"generated: \"2024-01-01T00:00:00Z\"\n",
-			"LICENSE": "free\n", "templates/c.yaml": configMap("config", "chart: {{ .Chart | toJson | quote }}\nmessage: {{ .Values.message | quote }}"),
+			"LICENSE": "free\n", "templates/c.yaml": configMap("config", "chart: {{ .Chart | toJson | quote }}\n"+
+				"message: {{ .Values.message | quote }}"),
 		},
 		changed: `{"message":"second"}`,
 	},
 	{
 		name: "chart-v1", about: "apiVersion: v1\n",
 		files: map[string]string{
-			"requirements.yaml":      "dependencies:\n  - {name: part, version: 1.0.0, repository: \"\", condition: part.enabled}\n",
-			"charts/part/Chart.yaml": "apiVersion: v1\nname: part\nversion: 1.0.0\n", "charts/part/templates/c.yaml": configMap("part", "a: b"),
-			"templates/c.yaml": configMap("config", "message: {{ .Values.message | quote }}"),
+			"requirements.yaml": "dependencies:\n" +
+				"- {name: part, version: 1.0.0, repository: \"\", condition: part.enabled}\n",
+			"charts/part/Chart.yaml":       "apiVersion: v1\nname: part\nversion: 1.0.0\n",
+			"charts/part/templates/c.yaml": configMap("part", "a: b"),
+			"templates/c.yaml":             configMap("config", "message: {{ .Values.message | quote }}"),
 		},
 		changed: `{"message":"second","part":{"enabled":false}}`,
 	},

@@ -46,15 +46,18 @@ data:
 	{
 		name: "hook-order",
 		files: map[string]string{
-			"templates/b.yaml":      hook("ConfigMap", "b", "pre-install,pre-upgrade", `helm.sh/hook-weight: "1"`, ""),
-			"templates/a.yaml":      hook("ConfigMap", "a", "pre-install,pre-upgrade", `helm.sh/hook-weight: "1"`, ""),
-			"templates/first.yaml":  hook("ServiceAccount", "first", "pre-install,pre-upgrade", `helm.sh/hook-weight: "-10"`, ""),
+			"templates/b.yaml": hook("ConfigMap", "b", "pre-install,pre-upgrade", `helm.sh/hook-weight: "1"`, ""),
+			"templates/a.yaml": hook("ConfigMap", "a", "pre-install,pre-upgrade", `helm.sh/hook-weight: "1"`, ""),
+			"templates/first.yaml": hook("ServiceAccount", "first", "pre-install,pre-upgrade",
+				`helm.sh/hook-weight: "-10"`, ""),
 			"templates/secret.yaml": hook("Secret", "c", "pre-install,pre-upgrade", `helm.sh/hook-weight: "1"`, ""),
 			"templates/none.yaml":   hook("ConfigMap", "none", "pre-install,pre-upgrade", "", ""),
 			"templates/odd.yaml":    hook("ConfigMap", "odd", "pre-install,pre-upgrade", `helm.sh/hook-weight: "heavy"`, ""),
-			"templates/two.yaml":    hook("ConfigMap", "two", "post-install", "", "") + "---\n" + configMap("no-hook", "a: b"),
+			"templates/two.yaml": hook("ConfigMap", "two", "post-install", "", "") + "---\n" + configMap("no-hook",
+				"a: b"),
 			"templates/pod.yaml": hook("Pod", "pod", "post-upgrade", "",
-				"spec:\n  restartPolicy: Never\n  containers:\n    - {name: main, image: example.com/pod:1, command: [\"true\"]}\n"),
+				"spec:\n  restartPolicy: Never\n  containers:\n"+
+					"- {name: main, image: example.com/pod:1, command: [\"true\"]}\n"),
 		},
 		changed: `{"message":"second"}`,
 	},
@@ -70,7 +73,8 @@ data:
 	{
 		name: "hooks-only",
 		files: map[string]string{
-			"templates/hook.yaml": hook("ConfigMap", "hook", "pre-install,post-upgrade", "", "data:\n  message: {{ .Values.message | quote }}\n"),
+			"templates/hook.yaml": hook("ConfigMap", "hook", "pre-install,post-upgrade", "", "data:\n"+
+				"message: {{ .Values.message | quote }}\n"),
 		},
 		changed: `{"message":"second"}`,
 	},
@@ -79,8 +83,10 @@ data:
 		files: map[string]string{
 			"templates/main.yaml": configMap("main", "message: {{ .Values.message }}"),
 			"templates/tests/pod.yaml": hook("Pod", "check", "test", `helm.sh/hook-weight: "2"`,
-				"spec:\n  restartPolicy: Never\n  containers:\n    - {name: main, image: example.com/pod:1, command: [\"true\"]}\n"),
-			"templates/tests/job.yaml": hook("Job", "check-job", "test-success", "helm.sh/hook-delete-policy: hook-succeeded", job(`"true"`)),
+				"spec:\n  restartPolicy: Never\n  containers:\n"+
+					"- {name: main, image: example.com/pod:1, command: [\"true\"]}\n"),
+			"templates/tests/job.yaml": hook("Job", "check-job", "test-success",
+				"helm.sh/hook-delete-policy: hook-succeeded", job(`"true"`)),
 		},
 		values: `{"message":"first"}`, changed: `{"message":"second"}`,
 	},

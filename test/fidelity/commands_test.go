@@ -12,17 +12,20 @@ import (
 // commands are run on a release with two revisions, one after the other. NS stands for the namespace.
 var commands = []string{
 	"list -n NS -o json", "list -n NS --all", "history web -n NS -o json", "status web -n NS", "status web -n NS -o yaml",
-	"get all web -n NS", "get values web -n NS --all", "get manifest web -n NS --revision 1", "get hooks web -n NS", "get notes web -n NS",
+	"get all web -n NS", "get values web -n NS --all", "get manifest web -n NS --revision 1", "get hooks web -n NS",
+	"get notes web -n NS",
 	"get metadata web -n NS",
 	"test web -n NS --timeout 60s", "status web -n NS",
 	"upgrade web CHART -n NS --reuse-values --set extra=1 --wait --timeout 60s", "history web -n NS", "get values web -n NS",
 	"rollback web 1 -n NS --wait --timeout 60s", "history web -n NS", "get all web -n NS",
 	"rollback web -n NS --timeout 60s", "upgrade web CHART -n NS --reset-values --history-max 3", "history web -n NS",
-	"uninstall web -n NS --keep-history --wait", "history web -n NS", "rollback web 5 -n NS --wait", "uninstall web -n NS --wait", "list -n NS --all",
+	"uninstall web -n NS --keep-history --wait", "history web -n NS", "rollback web 5 -n NS --wait",
+	"uninstall web -n NS --wait", "list -n NS --all",
 }
 
 // clock finds the times in what helm prints.
-var clock = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^"\s]*( [+-]\d{4} UTC)?|[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}`)
+var clock = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^"\s]*( [+-]\d{4} UTC)?|` +
+	`[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}`)
 
 // columns finds what fills the columns of a table, which are as wide as the times are.
 var columns = regexp.MustCompile(`[ \t]+`)
@@ -48,7 +51,8 @@ func TestCommands(t *testing.T) {
 				if strings.HasPrefix(cli[0], "exit code 1") {
 					t.Errorf("helm %s: %s", line, strings.Join(cli, "\n"))
 				}
-				if strings.Contains(line, "CHART") || strings.HasPrefix(line, "test") || strings.HasPrefix(line, "uninstall") {
+				if strings.Contains(line, "CHART") || strings.HasPrefix(line, "test") || strings.HasPrefix(line,
+					"uninstall") {
 					p.same(t, "after helm "+line)
 				}
 			}

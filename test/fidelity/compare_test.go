@@ -20,7 +20,8 @@ func (p *play) same(t *testing.T, when string) {
 		report = append(report[:mostShown], fmt.Sprintf("and %d more", more))
 	}
 	if len(report) > 0 {
-		t.Errorf("%s: this differs; - is what the helm command made, + is what Fairlead made\n%s", when, strings.Join(report, "\n"))
+		t.Errorf("%s: this differs; - is what the helm command made, + is what Fairlead made\n"+
+			"%s", when, strings.Join(report, "\n"))
 	}
 }
 

@@ -68,7 +68,8 @@ func TestComparison(t *testing.T) {
 			"records": map[string]any{"v1": map[string]any{"secret": map[string]any{"metadata": map[string]any{
 				"annotations": map[string]any{"fairlead.dev/" + annotation: "set", "other": value},
 			}}}},
-			"objects": map[string]any{"ConfigMap " + namespace + "/a": map[string]any{"data": "first\n" + value, "list": list}},
+			"objects": map[string]any{"ConfigMap " + namespace + "/a": map[string]any{"data": "first\n" + value,
+				"list": list}},
 		}, side{namespace: namespace}, nil)
 	}
 	base := tree("one", "a", "token-abcd", "a", "b")

@@ -100,11 +100,13 @@ var noise = [][]string{
 	{"status"},
 	{"metadata", "uid"}, {"metadata", "resourceVersion"}, {"metadata", "creationTimestamp"}, {"metadata", "managedFields"},
 	{"metadata", "generation"}, {"metadata", "selfLink"},
-	{"metadata", "annotations", "pv.kubernetes.io/bind-completed"}, {"metadata", "annotations", "pv.kubernetes.io/bound-by-controller"},
+	{"metadata", "annotations", "pv.kubernetes.io/bind-completed"}, {"metadata", "annotations",
+		"pv.kubernetes.io/bound-by-controller"},
 	{"metadata", "annotations", "volume.kubernetes.io/selected-node"},
 	{"metadata", "annotations", "volume.kubernetes.io/storage-provisioner"},
 	{"metadata", "annotations", "volume.beta.kubernetes.io/storage-provisioner"},
-	{"spec", "clusterIP"}, {"spec", "clusterIPs"}, {"spec", "healthCheckNodePort"}, {"spec", "nodeName"}, {"spec", "volumeName"},
+	{"spec", "clusterIP"}, {"spec", "clusterIPs"}, {"spec", "healthCheckNodePort"}, {"spec", "nodeName"}, {"spec",
+		"volumeName"},
 }
 
 // tokenVolume is the volume with the token that the server adds to every Pod.

@@ -99,7 +99,8 @@ func (p *play) helm(t *testing.T, s side, turn int) (output string, code int) {
 	t.Helper()
 	verb := []string{"install", "upgrade"}[min(turn, 1)]
 	file, _, _ := p.publish(t, turn, s.namespace)
-	args := append([]string{verb, releaseName, file, "-n", s.namespace, "--wait", "--wait-for-jobs", "--timeout", "60s"}, [][]string{p.installFlags, p.upgradeFlags}[min(turn, 1)]...)
+	args := []string{verb, releaseName, file, "-n", s.namespace, "--wait", "--wait-for-jobs", "--timeout", "60s"}
+	args = append(args, [][]string{p.installFlags, p.upgradeFlags}[min(turn, 1)]...)
 	if values := p.configured(turn); values != "" {
 		path := filepath.Join(t.TempDir(), "values.json")
 		if err := os.WriteFile(path, []byte(strings.ReplaceAll(values, here, s.namespace)), 0o600); err != nil {
@@ -152,7 +153,8 @@ func (p *play) declare(t *testing.T, turn int) {
 func (p *play) hr(t *testing.T) *v1beta1.HelmRelease {
 	t.Helper()
 	hr := &v1beta1.HelmRelease{}
-	if err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: p.home(), Name: p.releaseObject()}, hr); err != nil {
+	key := client.ObjectKey{Namespace: p.home(), Name: p.releaseObject()}
+	if err := world.cluster.Client.Get(t.Context(), key, hr); err != nil {
 		t.Fatal(err)
 	}
 	return hr

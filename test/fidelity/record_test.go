@@ -27,7 +27,8 @@ var times = []string{"first_deployed", "last_deployed", "deleted", "started_at",
 func (p *play) records(t *testing.T, s side) map[string]any {
 	t.Helper()
 	list := &corev1.SecretList{}
-	err := world.cluster.Client.List(t.Context(), list, client.InNamespace(s.namespace), client.MatchingLabels{"owner": "helm"})
+	err := world.cluster.Client.List(t.Context(), list, client.InNamespace(s.namespace),
+		client.MatchingLabels{"owner": "helm"})
 	if err != nil {
 		t.Fatal(err)
 	}
