@@ -12,7 +12,7 @@ var changeCharts = []scenario{
 				"env: [{name: GONE, value: a}, {name: STAYS, value: a}]\n"+
 				"resources: {limits: {cpu: 1}}\nports: [{containerPort: 80}, {containerPort: 81}]\n"),
 			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n  sessionAffinity: ClientIP\n"+
-				"selector: {app: main, gone: \"yes\"}\n"+
+				"  selector: {app: main, gone: \"yes\"}\n"+
 				"  ports: [{name: a, port: 80}, {name: b, port: 81}]\n"),
 			"templates/x.yaml": configMap("removed", "a: b"),
 		},
@@ -21,7 +21,7 @@ var changeCharts = []scenario{
 				"data: {stays: \"1\", changes: \"2\", new: \"1\"}\n"),
 			"templates/d.yaml": deployment("main", "env: [{name: STAYS, value: a}]\nports: [{containerPort: 81}]\n"),
 			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n  selector: {app: main}\n"+
-				"ports: [{name: b, port: 81}]\n"),
+				"  ports: [{name: b, port: 81}]\n"),
 			"templates/x.yaml": "", "templates/y.yaml": configMap("added", "a: b"),
 		},
 	},
@@ -33,7 +33,7 @@ var changeCharts = []scenario{
 					"ports: [{name: a, containerPort: 80}, {name: b, containerPort: 81}]\n") +
 				"        - {name: side, image: example.com/side:1}\n",
 			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n"+
-				"ports: [{name: a, port: 80, targetPort: 1}, {name: b, port: 81}]\n"),
+				"  ports: [{name: a, port: 80, targetPort: 1}, {name: b, port: 81}]\n"),
 			"templates/r.yaml": object("rbac.authorization.k8s.io/v1", "Role", "main", "",
 				"rules: [{apiGroups: [\"\"], resources: [pods, services], verbs: [get]}, "+
 					"{apiGroups: [apps], resources: [deployments], verbs: [get]}]\n"),
@@ -44,7 +44,7 @@ var changeCharts = []scenario{
 					"ports: [{name: renamed, containerPort: 80}, {name: c, containerPort: 82}]\n") +
 				"        - {name: other, image: example.com/other:1}\n",
 			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n"+
-				"ports: [{name: b, port: 81}, {name: a, port: 90, targetPort: 2}]\n"),
+				"  ports: [{name: b, port: 81}, {name: a, port: 90, targetPort: 2}]\n"),
 			"templates/r.yaml": object("rbac.authorization.k8s.io/v1", "Role", "main", "",
 				"rules: [{apiGroups: [apps], resources: [deployments], verbs: [list]}]\n"),
 		},

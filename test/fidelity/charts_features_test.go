@@ -66,7 +66,7 @@ turn: {{ .Values.turn | quote }}
 found: {{ not (empty $old) | quote }}`),
 			"templates/uuid.yaml": configMap("id", "uuid: {{ uuidv4 }}"),
 			"templates/key.yaml": object("v1", "Secret", "key", "", "data:\n"+
-				"key: {{ genPrivateKey \"ed25519\" | b64enc }}\n"),
+				"  key: {{ genPrivateKey \"ed25519\" | b64enc }}\n"),
 		},
 		values: `{"turn":"first"}`, changed: `{"turn":"second"}`,
 	},
@@ -205,7 +205,7 @@ unknownField: ignored
 		name: "chart-v1", about: "apiVersion: v1\n",
 		files: map[string]string{
 			"requirements.yaml": "dependencies:\n" +
-				"- {name: part, version: 1.0.0, repository: \"\", condition: part.enabled}\n",
+				"  - {name: part, version: 1.0.0, repository: \"\", condition: part.enabled}\n",
 			"charts/part/Chart.yaml":       "apiVersion: v1\nname: part\nversion: 1.0.0\n",
 			"charts/part/templates/c.yaml": configMap("part", "a: b"),
 			"templates/c.yaml":             configMap("config", "message: {{ .Values.message | quote }}"),

@@ -57,7 +57,7 @@ data:
 				"a: b"),
 			"templates/pod.yaml": hook("Pod", "pod", "post-upgrade", "",
 				"spec:\n  restartPolicy: Never\n  containers:\n"+
-					"- {name: main, image: example.com/pod:1, command: [\"true\"]}\n"),
+					"    - {name: main, image: example.com/pod:1, command: [\"true\"]}\n"),
 		},
 		changed: `{"message":"second"}`,
 	},
@@ -74,7 +74,7 @@ data:
 		name: "hooks-only",
 		files: map[string]string{
 			"templates/hook.yaml": hook("ConfigMap", "hook", "pre-install,post-upgrade", "", "data:\n"+
-				"message: {{ .Values.message | quote }}\n"),
+				"  message: {{ .Values.message | quote }}\n"),
 		},
 		changed: `{"message":"second"}`,
 	},
@@ -84,7 +84,7 @@ data:
 			"templates/main.yaml": configMap("main", "message: {{ .Values.message }}"),
 			"templates/tests/pod.yaml": hook("Pod", "check", "test", `helm.sh/hook-weight: "2"`,
 				"spec:\n  restartPolicy: Never\n  containers:\n"+
-					"- {name: main, image: example.com/pod:1, command: [\"true\"]}\n"),
+					"    - {name: main, image: example.com/pod:1, command: [\"true\"]}\n"),
 			"templates/tests/job.yaml": hook("Job", "check-job", "test-success",
 				"helm.sh/hook-delete-policy: hook-succeeded", job(`"true"`)),
 		},

@@ -73,7 +73,7 @@ var objectCharts = []scenario{
 		files: map[string]string{
 			"templates/a.yaml": configMap("twin", "where: release\nmessage: {{ .Values.message | quote }}"),
 			"templates/b.yaml": object("v1", "ConfigMap", "twin", "namespace: {{ .Release.Namespace }}-more", "data:\n"+
-				"where: more\n"),
+				"  where: more\n"),
 			"templates/c.yaml": object("v1", "Secret", "there", "namespace: HERE-more", ""),
 			"templates/h.yaml": hook("ConfigMap", "hook", "post-install", "", "") + "---\n" +
 				object("v1", "ConfigMap", "hook", "namespace: HERE-more\nannotations: {helm.sh/hook: post-install}", ""),
@@ -101,7 +101,7 @@ items:
   {{- end }}
 `,
 			"templates/typed.yaml": "apiVersion: v1\nkind: ConfigMapList\nitems:\n  - apiVersion: v1\n" +
-				"kind: ConfigMap\n    metadata: {name: four}\n",
+				"    kind: ConfigMap\n    metadata: {name: four}\n",
 		},
 		values: `{"message":"first"}`, changed: `{"message":"second"}`,
 	},
@@ -117,7 +117,7 @@ ports:
   - {containerPort: 80, name: b}
 `),
 			"templates/s.yaml": object("v1", "Service", "main", "", "spec:\n  selector: {app: main}\n  ports:\n"+
-				"- {name: dns, port: 53, protocol: UDP}\n"+
+				"    - {name: dns, port: 53, protocol: UDP}\n"+
 				"    - {name: dns-tcp, port: 53, protocol: TCP}\n"),
 		},
 		values: `{"other":"first"}`, changed: `{"other":"second"}`,
@@ -128,7 +128,7 @@ ports:
 			"templates/d.yaml": deployment("main", "livenessprobe: {wrong: case}\nargs: [\"{{ .Values.arg }}\"]\n"),
 			"templates/c.yaml": configMap("config", "a: b") + "spec: {none: of this}\n",
 			"templates/s.yaml": object("v1", "Service", "main", "unknown: meta", "spec:\n"+
-				"ports: [{port: 80, nonsense: 1}]\n"),
+				"  ports: [{port: 80, nonsense: 1}]\n"),
 		},
 		values: `{"arg":"first"}`, changed: `{"arg":"second"}`,
 	},
@@ -136,7 +136,7 @@ ports:
 		name: "string-data",
 		files: map[string]string{
 			"templates/s.yaml": object("v1", "Secret", "plain", "", "stringData:\n"+
-				"password: {{ .Values.password | quote }}\n  same: stays\n"),
+				"  password: {{ .Values.password | quote }}\n  same: stays\n"),
 			"templates/m.yaml": object("v1", "Secret", "mixed", "",
 				"data: {both: {{ b64enc \"data\" }}, only: {{ b64enc \"data\" }}}\n"+
 					"stringData: {both: {{ .Values.password | quote }}}\n"),
@@ -161,7 +161,7 @@ volumeMounts: [{name: scratch, mountPath: /scratch}]
 securityContext: {}
 `) + "      volumes: [{name: scratch, emptyDir: {}}]\n      nodeSelector: {}\n      tolerations: []\n      affinity: null\n",
 			"templates/n.yaml": object("networking.k8s.io/v1", "NetworkPolicy", "all", "", "spec:\n  podSelector: {}\n"+
-				"ingress: [{}]\n"),
+				"  ingress: [{}]\n"),
 			"templates/r.yaml": object("rbac.authorization.k8s.io/v1", "Role", "empty", "", "rules: []\n"),
 		},
 		values: `{"turn":"first"}`, changed: `{"turn":"second"}`,
@@ -255,16 +255,16 @@ binaryData:
 				object("v1", "PersistentVolumeClaim", "data", "",
 					"spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n"),
 			"templates/work.yaml": object("apps/v1", "StatefulSet", "main", "", "spec:\n  serviceName: main\n"+
-				"replicas: 1\n  selector: {matchLabels: {app: set}}\n"+
+				"  replicas: 1\n  selector: {matchLabels: {app: set}}\n"+
 				"  template:\n    metadata: {labels: {app: set}}\n"+
-				"spec: {containers: [{name: main, image: \"example.com/set:{{ .Values.most }}\"}]}\n"+
+				"    spec: {containers: [{name: main, image: \"example.com/set:{{ .Values.most }}\"}]}\n"+
 				"  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], "+
 				"resources: {requests: {storage: 1Gi}}}}]\n") + "---\n" +
 				object("batch/v1", "CronJob", "main", "", "spec:\n  schedule: \"0 0 1 1 *\"\n"+
-					"jobTemplate:\n"+indent(job(`"true"`), 4)) + "---\n" +
+					"  jobTemplate:\n"+indent(job(`"true"`), 4)) + "---\n" +
 				object("batch/v1", "Job", "once-{{ .Values.most }}", "", job(`"true"`)) + "---\n" +
 				object("v1", "Service", "main", "", "spec:\n  type: NodePort\n  selector: {app: set}\n"+
-					"ports: [{port: 80, targetPort: http}]\n") + "---\n" +
+					"  ports: [{port: 80, targetPort: http}]\n") + "---\n" +
 				object("v1", "Pod", "alone", "",
 					"spec: {containers: [{name: main, image: \"example.com/pod:{{ .Values.most }}\"}]}\n"),
 		},

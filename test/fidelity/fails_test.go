@@ -89,7 +89,7 @@ var failures = []failure{
 		files: map[string]string{"templates/a.yaml": configMap("config", "a: {{ .Values.label }}"),
 			"templates/j.yaml": object("batch/v1", "Job", "once", "",
 				strings.Replace(job(`"true"`), "    spec:", "    metadata: {labels: {turn: {{ .Values.label }}}}\n"+
-					"spec:", 1))}}},
+					"    spec:", 1))}}},
 	{says: "pre-install", ours: "once", scenario: scenario{name: "hook-before-fails",
 		files: map[string]string{"templates/a.yaml": configMap("config", "a: b"), "templates/h.yaml": hook("Job",
 			"once", "pre-install", "", job(`"exit 3"`))}}},
