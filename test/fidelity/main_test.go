@@ -1,0 +1,98 @@
+// Package fidelity compares what Fairlead makes of a chart with what the stock helm command makes of it: the release
+// records, the hooks and the live objects, through install, upgrade, rollback and uninstall.
+//
+// Every scenario is played twice, at the same time, under one release name: by the helm command in namespace cli-NAME, by a
+// HelmRelease in namespace own-NAME. What may differ is listed in differences_test.go, and nowhere else.
+package fidelity
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/upstream"
+)
+
+const (
+	// patience bounds every wait; it is for slow machines and asserts nothing.
+	patience = 2 * time.Minute
+	// abreast is how many scenarios are played at a time: most of the time both sides wait.
+	abreast = "10"
+	// shared is the namespace of the repository that all HelmReleases take their charts from.
+	shared = "charts"
+)
+
+// world is what the tests share.
+var world struct {
+	dir      string
+	cluster  *stage.Cluster
+	registry *upstream.RegistryServer
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fidelity tests:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	if err = flag.Set("test.parallel", abreast); err != nil {
+		return 0, err
+	}
+	if world.dir, err = os.MkdirTemp("", "fairlead-fidelity-"); err != nil {
+		return 0, err
+	}
+	defer func() {
+		if code == 0 && err == nil {
+			err = os.RemoveAll(world.dir)
+			return
+		}
+		fmt.Fprintln(os.Stderr, "logs are kept in", world.dir)
+	}()
+	if world.cluster, err = stage.StartCluster(ctx, filepath.Join(world.dir, "cluster")); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, world.cluster.Stop()) }()
+	if world.registry, err = upstream.Registry(filepath.Join(world.dir, "registry"), upstream.Options{}); err != nil {
+		return 0, err
+	}
+	if err = world.cluster.InstallCRDs(ctx); err != nil {
+		return 0, err
+	}
+	controller, err := stage.StartController(ctx, world.cluster, world.dir, "--log-level", "debug")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, controller.Stop()) }()
+	if err = declareRepository(ctx); err != nil {
+		return 0, err
+	}
+	return m.Run(), controller.Failed()
+}
+
+func declareRepository(ctx context.Context) error {
+	return world.cluster.Apply(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: shared}},
+		&v1beta1.HelmRepository{
+			ObjectMeta: metav1.ObjectMeta{Namespace: shared, Name: shared},
+			Spec: v1beta1.HelmRepositorySpec{
+				URL: "oci://" + world.registry.Host() + "/" + shared, Type: v1beta1.HelmRepositoryTypeOCI, Insecure: true,
+				Interval: &metav1.Duration{Duration: time.Hour},
+			},
+		})
+}
