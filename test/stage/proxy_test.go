@@ -18,6 +18,14 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
+func TestDryRunsWriteNothing(t *testing.T) {
+	t.Parallel()
+	r := parseRequest(httptest.NewRequest("POST", "/api/v1/namespaces/a/secrets?dryRun=All", nil), nil, time.Time{})
+	if !r.DryRun || r.Writes() {
+		t.Errorf("%+v writes", r)
+	}
+}
+
 func TestParseRequest(t *testing.T) {
 	t.Parallel()
 	const applyYAML = "application/apply-patch+yaml"

@@ -36,6 +36,8 @@ type Request struct {
 	Subresource string
 	// Namespace and Name as in the path. The name of what is created is in the body only.
 	Namespace, Name string
+	// DryRun asks what would be and changes nothing.
+	DryRun bool
 	// Body of a request that may write, in the client's encoding. It is not to be changed.
 	Body []byte
 }
@@ -46,7 +48,7 @@ func (r Request) Writes() bool {
 	case Get, List, Watch:
 		return false
 	}
-	return true
+	return !r.DryRun
 }
 
 // Key is what requests are counted by.
@@ -84,7 +86,7 @@ func (c Counts) Sum(match func(Key) bool) int {
 
 // parseRequest tells what a request asks of an API server.
 func parseRequest(r *http.Request, body []byte, now time.Time) Request {
-	request := Request{At: now, UserAgent: program(r.UserAgent()), Body: body}
+	request := Request{At: now, UserAgent: program(r.UserAgent()), DryRun: r.URL.Query().Has("dryRun"), Body: body}
 	request.parsePath(r.URL.Path)
 	request.Verb = verb(r, request.Name)
 	return request
