@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -187,12 +188,11 @@ func isRecord(name string) func(stage.Request) bool {
 	}
 }
 
-// writesRecord tells whether a request writes a record with one of these statuses.
-func writesRecord(name string, statuses ...string) func(stage.Request) bool {
-	is := isRecord(name)
-	return func(r stage.Request) bool {
-		return is(r) && r.Writes() && slices.ContainsFunc(statuses, func(s string) bool { return bytes.Contains(r.Body, []byte(s)) })
-	}
+// writesRecord tells whether a request writes a record with a status that begins so. The status is a label of the record, in
+// JSON or protobuf.
+func writesRecord(name, status string) func(stage.Request) bool {
+	is, label := isRecord(name), regexp.MustCompile(`(?s)status(":"|\x12.)`+regexp.QuoteMeta(status))
+	return func(r stage.Request) bool { return is(r) && r.Writes() && label.Match(r.Body) }
 }
 
 // writesObject tells whether a request creates or changes, or else deletes, an object of a release that is no hook.
@@ -357,9 +357,10 @@ func awaitPod(t *testing.T, ns string, labels client.MatchingLabels) {
 	})
 }
 
-// podsOfNewestSet tells whether the Deployment of a release has started the pods of its newest revision.
-func podsOfNewestSet(t *testing.T, ns, name string) bool {
+// isWaiting tells whether a Deployment has come to these rollouts and has started the pods of the newest one.
+func isWaiting(t *testing.T, ns, name, want string) bool {
 	t.Helper()
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
-	return exists(t, deployment) && deployment.Status.ObservedGeneration == deployment.Generation && deployment.Status.UpdatedReplicas > 0
+	return exists(t, deployment) && rollouts(t, ns, name) == want &&
+		deployment.Status.ObservedGeneration == deployment.Generation && deployment.Status.UpdatedReplicas > 0
 }

@@ -50,7 +50,7 @@ func twoControllers(t *testing.T) (first, second *victim, hr *v1beta1.HelmReleas
 	hr = fragileRelease(ns, "web", `{"message":"one","gated":true}`)
 	hr.Spec.Timeout = &metav1.Duration{Duration: time.Hour}
 	apply(t, hr)
-	until(t, "the release waits for its pods", func() bool { return podsOfNewestSet(t, ns, "web") })
+	until(t, "the release waits for its pods", func() bool { return isWaiting(t, ns, "web", installed.rollouts) })
 	return first, second, hr
 }
 

@@ -129,32 +129,40 @@ func TestKilledWhilePodsStart(t *testing.T) {
 	alone(t)
 	v := newVictim(t, ns, "controller")
 	fragileCharts(t, ns)
-	hr := fragileRelease(ns, "web", `{"message":"one","gated":true}`)
-	hr.Spec.Timeout = &metav1.Duration{Duration: time.Hour}
-	apply(t, hr)
-	killedInTheWait(t, v, hr, "1:pending-install")
-	check(t, ns, "web", installed)
-	apply(t, withValues(hr, `{"message":"two","gated":true}`))
-	killedInTheWait(t, v, hr, "1:deployed 2:pending-upgrade")
-	check(t, ns, "web", upgraded)
-}
-
-func killedInTheWait(t *testing.T, v *victim, hr *v1beta1.HelmRelease, waiting string) {
-	t.Helper()
-	until(t, "the release waits for its pods", func() bool {
-		return revisions(t, hr.Namespace, hr.Name) == waiting && podsOfNewestSet(t, hr.Namespace, hr.Name)
-	})
-	begun := manifest(t, hr.Namespace, hr.Name)
-	v.kill()
-	resumed := v.proxy.Record(func(r stage.Request) bool { return r.Resource == "deployments" })
-	defer resumed.Stop()
-	v.start(t)
-	until(t, "the next controller looks at the Deployment", func() bool { return len(resumed.Requests()) > 0 })
-	if got := revisions(t, hr.Namespace, hr.Name); got != waiting {
-		t.Errorf("the next controller went on with the records %s, want %s", got, waiting)
-	}
-	openGate(t, hr)
-	if !strings.Contains(begun, randomValue(t, hr.Namespace, hr.Name)) {
-		t.Error("the random value is not the one of the revision that was begun")
+	for _, test := range []struct {
+		name    string
+		before  string // values of a revision that is there already
+		values  string
+		waiting string
+		want    outcome
+	}{
+		{"install", "", `{"message":"one","gated":true}`, "1:pending-install", installed},
+		{"upgrade", `{"message":"one"}`, `{"message":"two","gated":true}`, "1:deployed 2:pending-upgrade", upgraded},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			hr := fragileRelease(ns, test.name, test.before)
+			hr.Spec.Timeout = &metav1.Duration{Duration: time.Hour}
+			v.start(t)
+			if test.before != "" {
+				apply(t, hr)
+				awaitReady(t, hr)
+			}
+			apply(t, withValues(hr, test.values))
+			until(t, "the release waits for its pods", func() bool { return isWaiting(t, ns, test.name, test.want.rollouts) })
+			begun := manifest(t, ns, test.name)
+			v.kill()
+			resumed := v.proxy.Record(func(r stage.Request) bool { return r.Resource == "deployments" })
+			defer resumed.Stop()
+			v.start(t)
+			until(t, "the next controller looks at the Deployment", func() bool { return len(resumed.Requests()) > 0 })
+			if got := revisions(t, ns, test.name); got != test.waiting {
+				t.Errorf("the next controller goes on with the records %s, want %s", got, test.waiting)
+			}
+			openGate(t, hr)
+			check(t, ns, test.name, test.want)
+			if !strings.Contains(begun, randomValue(t, ns, test.name)) {
+				t.Error("the random value is not the one of the revision that was begun")
+			}
+		})
 	}
 }
