@@ -8,6 +8,7 @@ BIN := $(CURDIR)/bin
 K8S := 1.37.2
 GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not -name '*_test.go')
 DEMO_SOURCES := $(shell find test/demo test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
+BENCH_SOURCES := $(shell find test/bench test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 
 # The version that the control plane reports; without it charts with a kubeVersion cannot be installed.
 CLUSTER_FLAGS := -trimpath -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v$(K8S) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37'
@@ -58,6 +59,9 @@ integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 
 presubmit: generate fmt lint test vuln verify ## What a change has to pass
 
+bench: cluster $(BIN)/fairlead $(BIN)/bench ## Measure times, processor time, memory and requests; flags go into ARGS: make bench ARGS='-n 500'
+	@$(BIN)/bench $(ARGS)
+
 verify: ## Fail when generated files differ from what is committed
 	@git diff --exit-code -- api config charts
 
@@ -85,6 +89,10 @@ $(BIN)/demo: $(DEMO_SOURCES) go.mod go.sum
 	@echo "building the demo"
 	@go build -trimpath -o $@ ./test/demo
 
+$(BIN)/bench: $(BENCH_SOURCES) go.mod go.sum
+	@echo "building the benchmark"
+	@go build -trimpath -o $@ ./test/bench
+
 $(BIN)/golangci-lint: test/tools/go.mod
 	@mkdir -p $(BIN)
 	@echo "building golangci-lint; cold, this takes about five minutes on two cores"
@@ -104,4 +112,4 @@ help: ## Show this help
 clean: ## Remove what was built and the state of make run
 	@rm -rf $(BIN) .run
 
-.PHONY: run demo build generate fmt tidy lint vuln test unit integration presubmit verify cluster help clean
+.PHONY: run demo build generate fmt tidy lint vuln test unit integration presubmit bench verify cluster help clean

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -67,6 +68,12 @@ func (c *Controller) Stop() error { return c.process.stop() }
 
 // Kill ends the controller the way a crash or a lack of memory does.
 func (c *Controller) Kill() { c.process.kill() }
+
+// Pause stops the process where it is, the way a machine does that is overloaded or asleep, until Resume.
+func (c *Controller) Pause() error { return c.process.command.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on; for the process no time has passed.
+func (c *Controller) Resume() error { return c.process.command.Process.Signal(syscall.SIGCONT) }
 
 // Failed tells why the controller has ended by itself; nil while it runs.
 func (c *Controller) Failed() error { return c.process.ended() }
