@@ -90,7 +90,10 @@ func TestFence(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = transport.RoundTrip(r)
+				response, err := transport.RoundTrip(r)
+				if err == nil {
+					_ = response.Body.Close()
+				}
 				if sent == want.refused || errors.Is(err, ErrFenced) != want.refused {
 					t.Errorf("request %d, %s %s: sent is %v, the error %v; want refused %v", i, want.method, want.path, sent, err, want.refused)
 				}
@@ -111,7 +114,11 @@ func TestALeaseOfAnotherClusterMeansNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := transport.RoundTrip(r); !errors.Is(err, ErrFenced) {
+	response, err := transport.RoundTrip(r)
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	if !errors.Is(err, ErrFenced) {
 		t.Errorf("the error is %v", err)
 	}
 }

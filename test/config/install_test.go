@@ -144,7 +144,7 @@ func checkFlags(t *testing.T, args []string) {
 	}
 	for _, arg := range args[1:] {
 		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
-		if !regexp.MustCompile(`f\.\w+Var\(&flags\.\w+, "` + regexp.QuoteMeta(name) + `"`).MatchString(source) {
+		if !regexp.MustCompile(`f\.\w+Var\(&flags\.[\w.]+, "` + regexp.QuoteMeta(name) + `"`).MatchString(source) {
 			t.Errorf("the controller has no flag %s", arg)
 		}
 	}
