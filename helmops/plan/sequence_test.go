@@ -27,7 +27,9 @@ type toyHelm struct {
 }
 
 func (h *toyHelm) observe() Observed {
-	return Observed{History: &History{Records: h.records}, Managed: len(h.records) > 0, Attempt: h.attempt}
+	o := observed(h.records...)
+	o.Attempt = h.attempt
+	return o
 }
 
 // settle decides and acts until there is nothing left to do, letting time pass where the plan says so.
@@ -67,6 +69,9 @@ func (h *toyHelm) act(d Desired, p Plan) {
 	switch p.Step {
 	case Unlock:
 		h.records[0].Status = StatusFailed
+		return
+	case Resume:
+		h.records[0].Status = StatusDeployed
 		return
 	case Uninstall:
 		h.records = nil
