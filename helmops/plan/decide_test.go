@@ -37,7 +37,7 @@ func record(version int, status string, chart v1beta1.ChartRevision, change ...f
 func observed(records ...Record) Observed {
 	o := Observed{History: &History{Records: records}, Managed: len(records) > 0}
 	if len(records) > 0 {
-		o.Recorded = records[0].Version
+		o.Recorded, o.RecordedDigest = records[0].Version, records[0].Digest
 	}
 	return o
 }

@@ -78,8 +78,9 @@ type Observed struct {
 	Moved *Target
 	// Attempt is the last install or upgrade.
 	Attempt Attempt
-	// Recorded is the newest revision that status knows, 0 when it knows none.
-	Recorded int
+	// Recorded is the newest revision that status knows, 0 when it knows none, and RecordedDigest that of its record.
+	Recorded       int
+	RecordedDigest string
 	// Verified is the last revision that was good, 0 when there was none or nobody knows.
 	Verified int
 	// Manifest tells whether the newest revision holds just what the wanted chart renders.

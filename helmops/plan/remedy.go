@@ -33,6 +33,11 @@ func unrecorded(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		return Plan{}, false
 	}
 	records := o.History.Records
+	if newest := &records[0]; newest.Version == o.Recorded && newest.Digest != o.RecordedDigest && newest.Ours && newest.Status == StatusDeployed &&
+		newest.broken(d) {
+		return Plan{Step: Recount, To: newest.Version, Finishes: Test, Reason: ReasonUnrecorded,
+			Message: fmt.Sprintf("the tests of revision %d failed while no controller looked", newest.Version)}, true
+	}
 	for i := len(records) - 1; i >= 0; i-- {
 		r := &records[i]
 		if r.Version <= o.Recorded || o.Recorded == 0 && i > 0 || !r.Ours || r.Superseded || r.Pending() {
@@ -135,10 +140,10 @@ func (o Observed) rollbackTarget(d Desired) *Record {
 	var good, verified *Record
 	for i := range o.History.Records {
 		r := &o.History.Records[i]
-		if r.Version == o.Verified && r.wasGood() {
+		if r.Version == o.Verified && r.wasGood() && !r.failedTests(d) {
 			verified = r
 		}
-		if good == nil && r.wasGood() && !r.broken(d) && !r.failedTests(d) {
+		if good == nil && r.wasGood() && !r.failedTests(d) {
 			good = r
 		}
 	}

@@ -138,7 +138,7 @@ func observedOf(hr *v1beta1.HelmRelease) plan.Observed {
 		observed.Moved = &former
 		return observed
 	}
-	observed.Recorded = latest.Version
+	observed.Recorded, observed.RecordedDigest = latest.Version, latest.Digest
 	if s.LastVerified != nil {
 		observed.Verified = s.LastVerified.Revision
 	}

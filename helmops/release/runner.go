@@ -94,6 +94,9 @@ func (r *Runner) recount(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, histor
 			continue
 		}
 		outcome.History = history[i:]
+		if p.Finishes == plan.Test {
+			outcome.Tested = plan.TestsFailed
+		}
 		if record.Status == plan.StatusFailed {
 			outcome.Failure = &status.Failure{Reason: reasonFor(p.Finishes), Message: in.Mask.Apply(plan.Cause(record.Description))}
 		}

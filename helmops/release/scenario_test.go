@@ -123,6 +123,8 @@ var scenarios = []scenario{
 	{name: "killed in a rollback", script: script{plan.Upgrade: {breaks}, plan.Rollback: {dies}}, play: killedLater},
 	{name: "killed after a rollback", script: script{plan.Upgrade: {breaks}, plan.Rollback: {forgets}}, play: killedLater},
 	{name: "killed after a rollback that failed", script: script{plan.Upgrade: {breaks}, plan.Rollback: {loses}}, play: killedLater},
+	{name: "killed after tests that failed", spec: []func(*v1beta1.HelmRelease){withTests}, tests: true,
+		script: script{plan.Test: {works, loses}}, play: killedLater},
 	{name: "killed in an upgrade that nobody wants any more", script: script{plan.Upgrade: {dies}}, play: func(w *world) {
 		upgrade(w)
 		w.say("a new controller starts, and 1.1.1 is wanted")

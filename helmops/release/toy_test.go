@@ -179,7 +179,7 @@ func (h *toy) test(how end) error {
 	run := &h.records[0].Tests[0]
 	run.Phase, run.Started, run.Completed = "Succeeded", h.now(), h.now()
 	h.touch(&h.records[0])
-	if how == breaks {
+	if how == breaks || how == loses {
 		run.Phase = "Failed"
 		return errors.New("pod smoke failed")
 	}
