@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -33,33 +34,47 @@ func unrecorded(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		return Plan{}, false
 	}
 	records := o.History.Records
-	if newest := &records[0]; newest.Version == o.Recorded && newest.Digest != o.RecordedDigest && newest.Ours && newest.Status == StatusDeployed &&
-		newest.broken(d) {
-		return Plan{Step: Recount, To: newest.Version, Finishes: Test, Reason: ReasonUnrecorded,
-			Message: fmt.Sprintf("the tests of revision %d failed while no controller looked", newest.Version)}, true
+	if o.untold(d) {
+		return Plan{Step: Recount, To: o.Recorded, Finishes: Test, Reason: ReasonUnrecorded,
+			Message: fmt.Sprintf("the tests of revision %d failed while no controller looked", o.Recorded)}, true
 	}
 	for i := len(records) - 1; i >= 0; i-- {
 		r := &records[i]
-		if r.Version <= o.Recorded || o.Recorded == 0 && i > 0 || !r.Ours || r.Superseded || r.Pending() {
-			continue
+		if r.Version <= o.Recorded || o.Recorded == 0 && i > 0 {
+			continue // known, or so old that nobody knows what was wanted then
 		}
-		p := Plan{Step: Recount, To: r.Version, Reason: ReasonUnrecorded,
-			Message: fmt.Sprintf("revision %d ended as %s while no controller looked", r.Version, r.Status)}
-		switch {
-		case r.isRollback():
-			p.Finishes = Rollback
-			if o.Attempt.of(d) && o.Attempt.counted() > 0 && !r.made(d) {
-				return p, true
-			}
-		case r.Status == StatusFailed && r.made(d):
-			p.Finishes = Upgrade
-			if i == len(records)-1 || records[i+1].Status == StatusUninstalled {
-				p.Finishes = Install
-			}
-			return p, true
+		if action := o.ended(d, i); action != "" {
+			return Plan{Step: Recount, To: r.Version, Finishes: action, Reason: ReasonUnrecorded,
+				Message: fmt.Sprintf("revision %d ended as %s while no controller looked", r.Version, r.Status)}, true
 		}
 	}
 	return Plan{}, false
+}
+
+// untold tells whether the tests of the newest revision failed since status looked at it.
+func (o Observed) untold(d Desired) bool {
+	newest := o.History.Newest()
+	return newest.Version == o.Recorded && newest.Digest != o.RecordedDigest && newest.Ours && newest.Status == StatusDeployed && newest.broken(d)
+}
+
+// ended names the action that made a revision and that counts; empty when it does not.
+func (o Observed) ended(d Desired, i int) Step {
+	r, rest := &o.History.Records[i], o.History.Records[i+1:]
+	switch {
+	case !r.Ours || r.Superseded || r.Pending():
+		return ""
+	case r.isRollback():
+		if o.Attempt.of(d) && o.Attempt.counted() > 0 && !r.made(d) {
+			return Rollback
+		}
+		return ""
+	case r.Status != StatusFailed || !r.made(d):
+		return ""
+	case len(rest) == 0 || rest[0].Status == StatusUninstalled:
+		return Install
+	default:
+		return Upgrade
+	}
 }
 
 func forced(d Desired, o Observed, _ time.Time) (Plan, bool) {
@@ -137,27 +152,31 @@ func undo(d Desired, o Observed, now time.Time, policy Policy) Plan {
 // rollbackTarget finds the revision to go back to: the newest that has what was verified last, itself or by a rollback
 // to it, else the newest that was good. It returns nil when there is none.
 func (o Observed) rollbackTarget(d Desired) *Record {
-	var good, verified *Record
+	var good []*Record
 	for i := range o.History.Records {
-		r := &o.History.Records[i]
-		if r.Version == o.Verified && r.wasGood() && !r.failedTests(d) {
-			verified = r
-		}
-		if good == nil && r.wasGood() && !r.failedTests(d) {
-			good = r
+		if r := &o.History.Records[i]; r.wasGood() && !r.failedTests(d) {
+			good = append(good, r)
 		}
 	}
-	if verified == nil {
-		return good
+	if len(good) == 0 {
+		return nil
 	}
-	for i := range o.History.Records {
-		r := &o.History.Records[i]
-		if r.Version > verified.Version && r.isRollback() && r.wasGood() && r.ChartVersion == verified.ChartVersion &&
-			r.ChartName == verified.ChartName && r.ChartDigest == verified.ChartDigest && r.ConfigDigest == verified.ConfigDigest && r.RenderDigest == verified.RenderDigest {
+	at := slices.IndexFunc(good, func(r *Record) bool { return r.Version == o.Verified })
+	if at < 0 {
+		return good[0]
+	}
+	for _, r := range good[:at] {
+		if r.isRollback() && r.same(good[at]) {
 			return r
 		}
 	}
-	return verified
+	return good[at]
+}
+
+// same tells whether two revisions were made from the same input.
+func (r *Record) same(other *Record) bool {
+	return r.ChartName == other.ChartName && r.ChartVersion == other.ChartVersion && r.ChartDigest == other.ChartDigest &&
+		r.ConfigDigest == other.ConfigDigest && r.RenderDigest == other.RenderDigest
 }
 
 // neverGood tells whether no revision of the release ever was.

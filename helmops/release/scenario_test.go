@@ -2,6 +2,7 @@ package release
 
 import (
 	"flag"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 var update = flag.Bool("update", false, "write the golden transcripts anew")
@@ -236,5 +238,45 @@ func TestScenarios(t *testing.T) {
 				t.Errorf("transcript (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Whatever breaks and whenever the controller dies, a release whose last input works ends with it, and nothing is
+// written once it has.
+func TestRandomFailuresConverge(t *testing.T) {
+	t.Parallel()
+	specs := []func(*v1beta1.HelmRelease){
+		func(*v1beta1.HelmRelease) {}, withTests,
+		remediatesUpgrade(v1beta1.UpgradeRemediation{Retries: 1}),
+		remediatesUpgrade(v1beta1.UpgradeRemediation{Retries: 2, Strategy: v1beta1.UninstallRemediation}),
+		remediatesInstall(v1beta1.InstallRemediation{Retries: -1}),
+	}
+	steps := []plan.Step{plan.Install, plan.Upgrade, plan.Rollback, plan.Resume, plan.Test, plan.Uninstall}
+	ends := []end{works, breaks, refuses, dies, forgets, loses, testFail}
+	for seed := range uint64(150) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		w := newWorld(t, specs[random.IntN(len(specs))])
+		w.helm.tests = random.IntN(2) == 0
+		version := ""
+		for round := range 4 {
+			version = []string{"1.0.0", "1.1.0", "2.0.0"}[random.IntN(3)]
+			w.wants(version)
+			for range random.IntN(4) {
+				step, how := steps[random.IntN(len(steps))], ends[random.IntN(len(ends))]
+				if round < 3 && (how != dies || pending[step] != "") && (step != plan.Test || how != testFail) {
+					w.helm.script[step] = append(w.helm.script[step], how)
+				}
+			}
+			if round == 3 {
+				w.helm.script = script{}
+			}
+			for range 6 { // each time the controller is killed, another one starts
+				w.settle(2 * time.Hour)
+			}
+		}
+		newest := w.helm.records[0]
+		if newest.Status != plan.StatusDeployed || newest.ChartVersion != version || !status.IsReady(w.hr) || w.hr.Status.Failures != 0 {
+			t.Fatalf("seed %d ends with %+v, want %s:\n%s", seed, newest, version, w.log.String())
+		}
 	}
 }
