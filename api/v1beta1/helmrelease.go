@@ -98,6 +98,31 @@ func (in *HelmRelease) GetUninstall() Uninstall {
 	return out
 }
 
+// GetTest returns the test options, never nil, with the timeout filled in.
+func (in *HelmRelease) GetTest() Test {
+	var out Test
+	if in.Spec.Test != nil {
+		out = *in.Spec.Test
+	}
+	out.Timeout = &metav1.Duration{Duration: durationOr(out.Timeout, in.GetTimeout())}
+	return out
+}
+
+// GetRollback returns the rollback options, never nil, with the timeout filled in.
+func (in *HelmRelease) GetRollback() Rollback {
+	var out Rollback
+	if in.Spec.Rollback != nil {
+		out = *in.Spec.Rollback
+	}
+	out.Timeout = &metav1.Duration{Duration: durationOr(out.Timeout, in.GetTimeout())}
+	return out
+}
+
+// GetRetryInterval is the pause between two attempts with RetryOnFailure.
+func (in *FailureStrategy) GetRetryInterval() time.Duration {
+	return durationOr(in.RetryInterval, DefaultRetryInterval)
+}
+
 // Latest returns the newest revision of the Helm release, nil when there is none.
 func (in *HelmReleaseStatus) Latest() *Snapshot {
 	if len(in.History) == 0 {

@@ -54,6 +54,10 @@ const (
 	TestSucceededReason = "TestSucceeded"
 	TestFailedReason    = "TestFailed"
 	AwaitingTestsReason = "AwaitingTests"
+	// AdoptedReason: a revision of another Helm client is as wanted and was taken over as it is.
+	AdoptedReason = "Adopted"
+	// OrphanedReason: the object was deleted and its Helm release was left behind.
+	OrphanedReason = "Orphaned"
 	// RetriesExceededReason: this very input has failed as often as it may; other input or a reset starts anew.
 	RetriesExceededReason = "RetriesExceeded"
 	// MissingRollbackTargetReason: a failed upgrade cannot be undone, because no good revision is left in storage.

@@ -16,9 +16,13 @@ import (
 // fieldManager owns the fields that these commands write.
 const fieldManager = client.FieldOwner("fairlead-cli")
 
-// requestPatch sets the annotation that asks for a reconciliation.
-func requestPatch(token string) map[string]any {
-	return map[string]any{"metadata": map[string]any{"annotations": map[string]any{v1beta1.ReconcileRequestAnnotation: token}}}
+// requestPatch sets the annotation that asks for a reconciliation, and others that count together with it.
+func requestPatch(token string, more ...string) map[string]any {
+	annotations := map[string]any{v1beta1.ReconcileRequestAnnotation: token}
+	for _, annotation := range more {
+		annotations[annotation] = token
+	}
+	return map[string]any{"metadata": map[string]any{"annotations": annotations}}
 }
 
 // suspendPatch sets spec.suspend, or removes it, so that a resumed object is again what it was before.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -38,19 +39,23 @@ func newReconcileCommand(a *app) *cobra.Command {
 		Use:   "reconcile KIND NAME",
 		Short: "Ask the controller to look at an object at once",
 		Long: `Ask the controller to look at an object at once. For a release this also repeats an attempt that failed, without
-waiting for its back-off.
+waiting for its back-off. A release that is stalled stays so: --reset forgets its failures, so that it is tried anew, and
+--force installs or upgrades it once, whether or not anything has changed or can succeed.
 
 With --wait it exits with 0 when the object became Ready, and with 1 when it failed, stalled or was not ready in time.
 
 Kinds:` + kindTable(),
 		Example: `  fairlead reconcile release shop -n web
   fairlead reconcile release shop -n web --with-source --wait --timeout 10m
+  fairlead reconcile release shop -n web --reset --wait
   fairlead reconcile helmrepository charts -n web --wait`,
 		ValidArgsFunction: a.completeKindAndName(),
 	}
 	a.addClusterFlags(cmd)
 	w := addWaitFlags(cmd, "follow the object until it is Ready, failed or stalled")
 	withSource := cmd.Flags().Bool("with-source", false, "reconcile the source of a release or chart first, and wait for it")
+	force := cmd.Flags().Bool("force", false, "releases only: install or upgrade once, even when nothing changed")
+	reset := cmd.Flags().Bool("reset", false, "releases only: forget failures, so that a stalled release is tried anew")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, name, err := kindAndName(cmd, args)
 		if err != nil {
@@ -59,12 +64,27 @@ Kinds:` + kindTable(),
 		if err := w.check(cmd); err != nil {
 			return err
 		}
-		return a.reconcile(cmd.Context(), k, name, w, *withSource)
+		if (*force || *reset) && k.name != v1beta1.HelmReleaseKind {
+			return usagef(cmd, "--force and --reset are for releases only; this is of kind %s", k.word)
+		}
+		return a.reconcile(cmd.Context(), k, name, w, *withSource, special(*force, *reset)...)
 	}
 	return cmd
 }
 
-func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, withSource bool) error {
+// special are the annotations of a request that asks for more than a look.
+func special(force, reset bool) []string {
+	var annotations []string
+	if force {
+		annotations = append(annotations, v1beta1.ForceRequestAnnotation)
+	}
+	if reset {
+		annotations = append(annotations, v1beta1.ResetRequestAnnotation)
+	}
+	return annotations
+}
+
+func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, withSource bool, more ...string) error {
 	c, err := a.open()
 	if err != nil {
 		return err
@@ -82,13 +102,13 @@ func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, 
 		}
 	}
 	if !w.wait {
-		if _, err := patch(ctx, c, k, key, requestPatch(a.token())); err != nil {
+		if _, err := patch(ctx, c, k, key, requestPatch(a.token(), more...)); err != nil {
 			return err
 		}
 		fmt.Fprintf(a.out, "%s: reconciliation requested\n", k.describe(key))
 		return nil
 	}
-	state, err := a.requestAndFollow(ctx, c, k, key)
+	state, err := a.requestAndFollow(ctx, c, k, key, more...)
 	if err != nil {
 		return err
 	}
@@ -143,10 +163,10 @@ func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, objec
 }
 
 // requestAndFollow sets a new token and follows the object until it is handled and the object has settled.
-func (a *app) requestAndFollow(ctx context.Context, c *connection, k kind, key types.NamespacedName) (view.Settlement, error) {
+func (a *app) requestAndFollow(ctx context.Context, c *connection, k kind, key types.NamespacedName, more ...string) (view.Settlement, error) {
 	f := &follower{cluster: c, kind: k, key: key, token: a.token(), progress: &progress{w: a.err, width: a.width}}
 	return f.follow(ctx, func(ctx context.Context) (view.Object, error) {
-		return patch(ctx, c, k, key, requestPatch(f.token))
+		return patch(ctx, c, k, key, requestPatch(f.token, more...))
 	})
 }
 

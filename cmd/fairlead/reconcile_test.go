@@ -84,6 +84,7 @@ func TestReconcile(t *testing.T) {
 	onTerminal.width = 40
 	runGolden(t, []goldenCase{
 		{"reconcile", reconcileWorld(), "reconcile release shop"},
+		{"reconcile-force-source", reconcileWorld(), "reconcile oci api -n registry --force"},
 		{"reconcile-source", reconcileWorld(), "reconcile oci api -n registry"},
 		{"reconcile-wait-ready", reconcileWorld(works, labelled, becomesReady), "reconcile release shop --wait"},
 		{"reconcile-wait-failed", reconcileWorld(works, fails), "reconcile release shop --wait"},
@@ -181,5 +182,27 @@ func TestReconcileChangesNothingWithoutTheRightToWatch(t *testing.T) {
 		"--with-source need that right\n"
 	if r.code != exitError || r.stderr != want || r.stdout != "" {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestReconcileAsksForMore(t *testing.T) {
+	t.Parallel()
+	tests := map[string][]string{
+		"":                {v1beta1.ReconcileRequestAnnotation},
+		"--force":         {v1beta1.ReconcileRequestAnnotation, v1beta1.ForceRequestAnnotation},
+		"--reset":         {v1beta1.ReconcileRequestAnnotation, v1beta1.ResetRequestAnnotation},
+		"--reset --force": {v1beta1.ReconcileRequestAnnotation, v1beta1.ForceRequestAnnotation, v1beta1.ResetRequestAnnotation},
+	}
+	for flags, want := range tests {
+		patched := requestPatch("now", special(strings.Contains(flags, "force"), strings.Contains(flags, "reset"))...)
+		annotations := patched["metadata"].(map[string]any)["annotations"].(map[string]any)
+		if len(annotations) != len(want) {
+			t.Errorf("%q sets %v, want %v", flags, annotations, want)
+		}
+		for _, annotation := range want {
+			if annotations[annotation] != "now" {
+				t.Errorf("%q sets %v, want %s with the same token", flags, annotations, annotation)
+			}
+		}
 	}
 }

@@ -81,6 +81,11 @@ func (a *app) printStatus(r view.ReleaseStatus) error {
 	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition} {
 		s.add(kind, a.conditionText(r, kind))
 	}
+	for _, kind := range []string{v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition} {
+		if _, there := r.Condition(kind); there {
+			s.add(kind, a.conditionText(r, kind))
+		}
+	}
 	s.add("Message", orNone(r.Message))
 	s.add("Chart", chartLine(r))
 	s.add("Revision", a.revisionLine(r))
@@ -89,6 +94,9 @@ func (a *app) printStatus(r view.ReleaseStatus) error {
 	s.add("Depends on", dependencyLines(r.Dependencies)...)
 	s.add("Values", valuesLine(r))
 	s.add("Inventory", inventoryLine(r.Inventory))
+	if v := r.LastVerified; v != nil {
+		s.add("Verified", fmt.Sprintf("revision %d", v.Revision))
+	}
 	s.add("Last attempt", a.attemptLine(r.LastAttempt))
 	s.add("Next", a.nextLine(r.Next))
 	return s.write(a.out)

@@ -10,6 +10,7 @@ package release
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -44,6 +45,8 @@ type handler struct {
 
 	mu    sync.Mutex
 	steps map[types.NamespacedName]*step
+	// compared holds the answers of comparisons whose revision is not as wanted, until the upgrade that follows has ended.
+	compared map[types.NamespacedName]release.Comparison
 }
 
 // step is an action that is under way.
@@ -58,8 +61,10 @@ type step struct {
 // landed is an action that has ended.
 type landed struct {
 	outcome status.Outcome
-	request string
-	took    time.Duration
+	// compared is the answer of a Compare.
+	compared release.Comparison
+	request  string
+	took     time.Duration
 }
 
 // Reconcile implements loop.Handler.
@@ -84,19 +89,47 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return false, h.progress(ctx, hr, elapsed), nil
 	}
-	p, _, err := h.runner.Decide(ctx, hr, release.Inputs{})
+	return h.leave(ctx, hr, release.Inputs{})
+}
+
+// leave brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that says so.
+func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (bool, time.Duration, error) {
+	decision, err := h.runner.Decide(ctx, hr, inputs)
+	if apierrors.IsForbidden(err) {
+		return h.refused(hr, inputs, err)
+	}
 	if err != nil {
 		return false, 0, err
 	}
-	switch p.Step {
+	switch decision.Step {
 	case plan.None:
+		switch decision.Reason {
+		case plan.ReasonOrphaned:
+			h.tell(hr, status.Event{Reason: v1beta1.OrphanedReason, Message: decision.Message})
+		case plan.ReasonUnreachable:
+			h.tell(hr, status.Event{Warning: true, Reason: v1beta1.OrphanedReason, Message: decision.Message})
+		}
 		return true, 0, nil
 	case plan.Wait:
-		return false, p.After, nil
+		return false, decision.After, nil
 	default:
-		h.start(hr, p, release.Inputs{})
+		h.start(hr, decision.Plan, inputs)
 		return false, slow, nil
 	}
+}
+
+// refused decides about a deleted object whose release may not even be looked at. In a namespace that is being deleted the
+// identity does not come back.
+func (h *handler) refused(hr *v1beta1.HelmRelease, inputs release.Inputs, err error) (bool, time.Duration, error) {
+	if inputs.NamespaceTerminating {
+		h.tell(hr, status.Event{Warning: true, Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf(
+			"%s; the namespace is being deleted, so the object goes without an uninstall; cluster-wide objects of the release and those in other "+
+				"namespaces may be left", err)})
+		return true, 0, nil
+	}
+	_, err = h.blocked(hr, hindered(v1beta1.AccessDeniedReason, "%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to "+
+		"leave the Helm release behind", err, v1beta1.DeletionPolicyOrphan))
+	return false, plan.RetryDelay(1), err
 }
 
 // Forget implements loop.Handler.
@@ -104,6 +137,7 @@ func (h *handler) Forget(key types.NamespacedName) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.steps, key)
+	delete(h.compared, key)
 }
 
 // land records a step that has ended.
@@ -114,10 +148,17 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 		return
 	}
 	h.Forget(key)
+	if ended.compared != (release.Comparison{}) {
+		h.mu.Lock()
+		h.compared[key] = ended.compared
+		h.mu.Unlock()
+	}
 	event := status.ReleaseDone(hr, ended.outcome, h.now())
 	hr.Status.LastHandledReconcileAt = ended.request
 	observeAction(ended)
-	h.tell(hr, event)
+	if event.Reason != "" {
+		h.tell(hr, event)
+	}
 	log.FromContext(ctx).Info(event.Message, "step", ended.outcome.Step, "took", ended.took.Round(time.Millisecond).String())
 }
 
@@ -150,11 +191,15 @@ func (h *handler) progress(ctx context.Context, hr *v1beta1.HelmRelease, elapsed
 
 // isSuperseded tells whether a step works towards what nobody wants any more. While what is wanted cannot be told, it is not.
 func (h *handler) isSuperseded(ctx context.Context, hr *v1beta1.HelmRelease, current *step) bool {
-	if current.generation != hr.Generation {
-		return true
-	}
-	if current.plan.Step != plan.Install && current.plan.Step != plan.Upgrade {
-		return false
+	switch current.plan.Action() {
+	case plan.Rollback:
+		return false // what runs is bad; whatever is wanted by now starts from a good revision
+	case plan.Install, plan.Upgrade, plan.Test, plan.Compare:
+		if current.generation != hr.Generation {
+			return true
+		}
+	default:
+		return current.generation != hr.Generation
 	}
 	wanted, err := h.gather(ctx, hr)
 	return err == nil && release.Differ(hr, current.inputs, wanted)
@@ -183,7 +228,16 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 
 // advance has the next step planned and starts it.
 func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (time.Duration, error) {
-	p, history, err := h.runner.Decide(ctx, hr, inputs)
+	if token := release.ResetRequested(hr); token != "" {
+		status.ReleaseReset(hr, token, h.now())
+	}
+	h.mu.Lock()
+	inputs.Compared = h.compared[client.ObjectKeyFromObject(hr)]
+	h.mu.Unlock()
+	decision, err := h.runner.Decide(ctx, hr, inputs)
+	for _, event := range decision.Told {
+		h.tell(hr, event)
+	}
 	if apierrors.IsForbidden(err) {
 		return h.blocked(hr, hindered(v1beta1.AccessDeniedReason, "%s; it is tried again every %s", err, hr.GetInterval()))
 	}
@@ -194,21 +248,29 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if err != nil {
 		return 0, err
 	}
-	if !p.Acts() {
-		status.ReleaseSettled(hr, p, history, h.now())
+	if !decision.Acts() {
+		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())
 		hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
-		if p.After > 0 {
-			return p.After, nil
+		if decision.After > 0 {
+			return decision.After, nil
 		}
 		return h.audit(hr), nil
 	}
-	if p.Step == plan.Install || p.Step == plan.Upgrade {
+	if brings(decision.Plan) {
 		if err := h.dependencies(ctx, hr); err != nil {
 			return h.blocked(hr, err)
 		}
 	}
-	h.start(hr, p, inputs)
+	if decision.Reason == plan.ReasonForced {
+		hr.Status.LastHandledForceAt = release.ForceRequested(hr)
+	}
+	h.start(hr, decision.Plan, inputs)
 	return slow, nil
+}
+
+// brings tells whether the step brings something new into the cluster, which waits for what it depends on.
+func brings(p plan.Plan) bool {
+	return p.Step == plan.Install || p.Step == plan.Upgrade || p.Step == plan.Uninstall && p.Reason == plan.ReasonRenamed
 }
 
 // audit is when to look again although nothing happened.
@@ -228,8 +290,10 @@ func (h *handler) start(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inp
 	h.tasks.Start(key, func(ctx context.Context) landed {
 		started := h.now()
 		outcome := h.runner.Do(ctx, wanted, p, inputs, current.superseded)
-		return landed{
-			outcome: outcome, took: h.now().Sub(started), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation],
+		ended := landed{outcome: outcome, took: h.now().Sub(started), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
+		if p.Step == plan.Compare && outcome.Failure == nil && len(outcome.History) > 0 {
+			ended.compared = release.NewComparison(wanted, inputs, outcome.History[0], outcome.Equal)
 		}
+		return ended
 	})
 }

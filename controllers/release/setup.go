@@ -64,7 +64,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		tasks:  loop.NewTasks[landed](ctx, waker.Wake, o.Now),
 		events: manager.GetEventRecorder("fairlead"),
 		now:    o.Now, jitter: rand.Float64,
-		steps: map[types.NamespacedName]*step{},
+		steps: map[types.NamespacedName]*step{}, compared: map[types.NamespacedName]release.Comparison{},
 	}
 	registerInFlight(h.tasks.Count)
 	if o.Changes != nil {

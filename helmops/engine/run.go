@@ -139,7 +139,7 @@ func (r *run) resume() error {
 	if len(revisions) == 0 || !revisions[0].Pending() {
 		return errors.New("no pending revision is left to finish")
 	}
-	driver := r.driver()
+	driver := r.driver(nil)
 	driver.Expect(revisions...)
 	work := &resume.Work{
 		Client: r.newClient(driver, leftoversOf(revisions[1:])), Records: storage.Init(driver), Release: revisions[0].Release, Now: r.engine.now,
@@ -175,7 +175,7 @@ func (r *run) unlock(before []plan.Record, why string) error {
 		return err
 	}
 	pending.Release.SetStatus(release.StatusFailed, why)
-	driver := r.driver()
+	driver := r.driver(nil)
 	driver.Expect(*pending)
 	return storage.Init(driver).Update(pending.Release)
 }
@@ -190,7 +190,7 @@ func (r *run) configuration(before []plan.Record, pass *render.Pass) (*action.Co
 	if err != nil {
 		return nil, fmt.Errorf("asking the cluster for its APIs: %w", err)
 	}
-	driver := r.driver()
+	driver := r.driver(before)
 	return &action.Configuration{
 		RESTClientGetter: r.as.Getter(r.Target.Namespace),
 		Releases:         storage.Init(&hookRenderer{Driver: driver, pass: pass}),
@@ -201,10 +201,14 @@ func (r *run) configuration(before []plan.Record, pass *render.Pass) (*action.Co
 	}, nil
 }
 
-func (r *run) driver() *records.Driver {
-	return r.site.records.Driver(r.ctx, r.reader, r.key, records.Note{
-		ChartDigest: r.Revision.Digest, ConfigDigest: values.Digest(r.Values), RenderDigest: r.RenderDigest,
-	})
+func (r *run) driver(before []plan.Record) *records.Driver {
+	note := records.Note{ChartDigest: r.Revision.Digest, ConfigDigest: values.Digest(r.Values), RenderDigest: r.RenderDigest}
+	for _, record := range before {
+		if r.Step == plan.Rollback && record.Version == r.To {
+			note = records.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
+		}
+	}
+	return r.site.records.Driver(r.ctx, r.reader, r.key, note)
 }
 
 func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {

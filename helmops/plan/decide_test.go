@@ -35,7 +35,11 @@ func record(version int, status string, chart v1beta1.ChartRevision, change ...f
 }
 
 func observed(records ...Record) Observed {
-	return Observed{History: &History{Records: records}, Managed: len(records) > 0}
+	o := Observed{History: &History{Records: records}, Managed: len(records) > 0}
+	if len(records) > 0 {
+		o.Recorded, o.RecordedDigest = records[0].Version, records[0].Digest
+	}
+	return o
 }
 
 func attempt(o Observed, a Attempt) Observed {
@@ -49,6 +53,11 @@ func attempt(o Observed, a Attempt) Observed {
 		a.ConfigDigest = "sha256:c"
 	}
 	o.Attempt = a
+	return o
+}
+
+func compared(o Observed, equal bool) Observed {
+	o.Manifest = &equal
 	return o
 }
 
@@ -83,10 +92,26 @@ func TestDecide(t *testing.T) {
 		{name: "other content under the same version is no upgrade when only the version counts",
 			desired:  desired(func(d *Desired) { d.Chart.Digest, d.VersionOnly = "sha256:other", true }),
 			observed: observed(record(1, StatusDeployed, chart1)), step: None, reason: ReasonInSync},
+		{name: "other post renderers are an upgrade", desired: desired(func(d *Desired) { d.RenderDigest = "sha256:r" }),
+			observed: observed(record(1, StatusDeployed, chart1)), step: Upgrade, reason: ReasonChanged, message: "post renderers"},
+		{name: "a release of another Helm client that may be equal is compared", desired: desired(func(d *Desired) { d.RenderDigest = "sha256:r" }),
+			observed: observed(record(3, StatusDeployed, chart1, foreign)), step: Need, reason: "manifest", message: "revision 3"},
 		{name: "a release of another Helm client that is equal is taken over without a new revision", desired: desired(),
-			observed: observed(record(3, StatusDeployed, chart1, foreign)), step: None, reason: ReasonInSync},
-		{name: "another chart name is an upgrade", desired: desired(func(d *Desired) { d.Chart.Name = "shop" }),
+			observed: compared(observed(record(3, StatusDeployed, chart1, foreign)), true), step: None, reason: ReasonInSync},
+		{name: "a release of another Helm client that differs is upgraded", desired: desired(),
+			observed: compared(observed(record(3, StatusDeployed, chart1, foreign)), false), step: Upgrade, reason: ReasonForeign},
+		{name: "a release of another Helm client with other values need not be compared", desired: desired(func(d *Desired) { d.ConfigDigest = "sha256:new" }),
+			observed: observed(record(3, StatusDeployed, chart1, foreign)), step: Upgrade, reason: ReasonChanged, message: "values"},
+		{name: "a failed release of another Helm client is upgraded", desired: desired(),
+			observed: observed(record(3, StatusFailed, chart1, foreign)), step: Upgrade, reason: ReasonFailed},
+		{name: "a chart of another name replaces the release", desired: desired(func(d *Desired) { d.Chart.Name = "shop" }),
+			observed: observed(record(1, StatusDeployed, chart1)), step: Uninstall, reason: ReasonRenamed, message: "shop"},
+		{name: "a chart of another name upgrades in place when that is asked for",
+			desired:  desired(func(d *Desired) { d.Chart.Name, d.InPlace = "shop", true }),
 			observed: observed(record(1, StatusDeployed, chart1)), step: Upgrade, reason: ReasonChanged, message: "chart web → shop"},
+		{name: "what another Helm client made is not uninstalled for a chart of another name",
+			desired:  desired(func(d *Desired) { d.Chart.Name = "shop" }),
+			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, foreign)}}}, step: Upgrade, reason: ReasonChanged},
 		{name: "a version that upstream withdrew stays",
 			desired:  desired(func(d *Desired) { d.FromRange = true }),
 			observed: attempt(observed(record(2, StatusDeployed, chart2)), Attempt{At: now}), step: None, reason: ReasonWithdrawn, message: "1.1.0"},
@@ -119,8 +144,17 @@ func TestDecide(t *testing.T) {
 			observed: attempt(observed(), Attempt{Failures: 1, Stalled: true, At: now}), step: Install, reason: ReasonAbsent},
 
 		{name: "our own pending revision was interrupted", desired: desired(),
-			observed: observed(record(2, StatusPendingUpgrade, chart1), record(1, StatusDeployed, chart1)), step: Unlock, reason: ReasonInterrupted,
+			observed: observed(record(2, StatusPendingUpgrade, chart1), record(1, StatusDeployed, chart1)), step: Resume, reason: ReasonInterrupted,
 			message: "revision 2"},
+		{name: "our own pending revision of other input was interrupted", desired: desired(func(d *Desired) { d.Chart = chart2 }),
+			observed: observed(record(2, StatusPendingUpgrade, chart1), record(1, StatusDeployed, chart1)), step: Unlock, reason: ReasonInterrupted},
+		{name: "our own rollback was interrupted", desired: desired(func(d *Desired) { d.Chart = chart2 }),
+			observed: observed(record(3, StatusPendingRollback, chart1), record(2, StatusFailed, chart2), record(1, StatusDeployed, chart1)),
+			step:     Resume, reason: ReasonInterrupted},
+		{name: "our own uninstall was interrupted and nobody wants it any more", desired: desired(),
+			observed: observed(record(1, StatusUninstalling, chart1)), step: Unlock, reason: ReasonInterrupted},
+		{name: "our own uninstall for a chart of another name was interrupted", desired: desired(func(d *Desired) { d.Chart.Name = "shop" }),
+			observed: observed(record(1, StatusUninstalling, chart1)), step: Resume, reason: ReasonRenamed},
 		{name: "a pending revision that could not be unlocked waits", desired: desired(),
 			observed: attempt(observed(record(2, StatusPendingUpgrade, chart1)), Attempt{Failures: 1, At: aMomentAgo}),
 			step:     Wait, reason: ReasonBackoff, after: 20 * time.Second},
@@ -140,7 +174,16 @@ func TestDecide(t *testing.T) {
 			observed: attempt(observed(record(1, StatusUninstalling, chart1)), Attempt{Failures: 1, At: aMomentAgo}),
 			step:     Wait, reason: ReasonBackoff, after: 20 * time.Second},
 		{name: "an interrupted uninstall goes on", desired: desired(func(d *Desired) { d.Deleting = true }),
-			observed: observed(record(1, StatusUninstalling, chart1)), step: Uninstall, reason: ReasonDeleted},
+			observed: observed(record(1, StatusUninstalling, chart1)), step: Resume, reason: ReasonDeleted},
+		{name: "a deleted object can leave its release behind, whatever is known of it",
+			desired: desired(func(d *Desired) { d.Deleting, d.Orphan = true, true }), step: None, reason: ReasonOrphaned, message: "apps/web"},
+		{name: "in a namespace that goes too, an uninstall that is refused is let be",
+			desired:  desired(func(d *Desired) { d.Deleting, d.NamespaceTerminating = true, true }),
+			observed: attempt(observed(record(1, StatusDeployed, chart1)), Attempt{Failures: 1, Denied: true, At: aMomentAgo}),
+			step:     None, reason: ReasonUnreachable, message: "may be left"},
+		{name: "in a namespace that stays, an uninstall that is refused is tried again", desired: desired(func(d *Desired) { d.Deleting = true }),
+			observed: attempt(observed(record(1, StatusDeployed, chart1)), Attempt{Failures: 1, Denied: true, At: aMomentAgo}),
+			step:     Wait, reason: ReasonBackoff, after: 20 * time.Second},
 		{name: "when the release is gone, the object may go", desired: desired(func(d *Desired) { d.Deleting = true }),
 			observed: observed(), step: None, reason: ReasonGone},
 		{name: "a release that was never ours is left alone on deletion", desired: desired(func(d *Desired) { d.Deleting = true }),
@@ -171,7 +214,8 @@ func TestDecide(t *testing.T) {
 // The order of the rules is a contract: each row would go wrong if its two rules changed places.
 func TestRuleOrder(t *testing.T) {
 	order := []string{
-		"suspended", "history", "deleted", "moved", "interrupted", "locked", "stalled", "backing off", "absent", "failed", "withdrawn", "changed",
+		"suspended", "orphaned", "history", "deleted", "moved", "interrupted", "locked", "unrecorded", "renamed", "forced", "stalled", "remedied",
+		"backing off", "absent", "failed", "foreign", "withdrawn", "changed", "untested",
 	}
 	if len(order) != len(rules) {
 		t.Fatalf("%d rules, %d expected", len(rules), len(order))

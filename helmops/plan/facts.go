@@ -1,7 +1,12 @@
 package plan
 
 import (
+	"regexp"
+	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 )
@@ -31,8 +36,14 @@ type Desired struct {
 	Deleting bool
 	// Suspended is set when nothing may be changed.
 	Suspended bool
-	// Retry is set when the user asked for a new attempt at once.
+	// Orphan is set when a deleted object leaves its release behind.
+	Orphan bool
+	// NamespaceTerminating is set when the namespace of the object is being deleted, with all ServiceAccounts in it.
+	NamespaceTerminating bool
+	// Retry is set when the user asked for a look at once: no back-off is waited for. It does not free what is stalled.
 	Retry bool
+	// Force is set when the user asked for one install or upgrade, whether or not anything has changed or can succeed.
+	Force bool
 	// Target is the Helm release that is wanted.
 	Target Target
 	// Chart is the exact chart that is wanted.
@@ -44,6 +55,14 @@ type Desired struct {
 	FromRange bool
 	// ConfigDigest is the digest of the values that are wanted.
 	ConfigDigest string
+	// RenderDigest is the digest of the post renderers and common metadata that are wanted, empty when there are none.
+	RenderDigest string
+	// InPlace is set when a chart of another name upgrades the release; otherwise the release is uninstalled first.
+	InPlace bool
+	// Install and Upgrade tell what follows when one fails.
+	Install, Upgrade Policy
+	// Tests that are wanted after an install or upgrade.
+	Tests Tests
 	// Timeout is how long a pending action of another Helm client is left alone.
 	Timeout time.Duration
 }
@@ -59,6 +78,13 @@ type Observed struct {
 	Moved *Target
 	// Attempt is the last install or upgrade.
 	Attempt Attempt
+	// Recorded is the newest revision that status knows, 0 when it knows none, and RecordedDigest that of its record.
+	Recorded       int
+	RecordedDigest string
+	// Verified is the last revision that was good, 0 when there was none or nobody knows.
+	Verified int
+	// Manifest tells whether the newest revision holds just what the wanted chart renders.
+	Manifest *bool
 }
 
 // History is the list of records of a Helm release, newest first.
@@ -92,8 +118,10 @@ type Record struct {
 	ConfigDigest string
 	// RenderDigest is the digest of the post renderers and the common metadata, empty when there were none.
 	RenderDigest string
-	// InputDigest is the digest of everything the revision was made from, empty when another Helm client made it.
-	InputDigest string
+	// Action that made the revision, Install, Upgrade or Rollback, where that is known.
+	Action Step
+	// Superseded is set on a failed revision when nobody waited for it any more; that says nothing against its input.
+	Superseded bool
 	// Tests of the chart, as they last ran on this revision.
 	Tests []TestRun
 	// Degraded says what had to be left out of the record for its size; empty is nothing.
@@ -127,20 +155,80 @@ func (r *Record) Pending() bool {
 	return false
 }
 
+// isRollback tells whether the revision was made by a rollback, whoever made it.
+func (r *Record) isRollback() bool {
+	return r.Action == Rollback || r.Action == "" && strings.HasPrefix(r.Description, "Rollback ")
+}
+
+// failures are how Helm, or we, begin the note on a revision that was never good. Helm calls such a revision superseded as
+// soon as a later one is deployed.
+var failures = regexp.MustCompile(`^(Release|Upgrade|Rollback) ".*" failed: |^revision \d+ was left `)
+
+// Cause returns why a revision failed, from the note on it, without what Helm puts in front.
+func Cause(description string) string {
+	return strings.TrimSpace(failures.ReplaceAllString(description, ""))
+}
+
+// wasGood tells whether the revision was rolled out as a whole.
+func (r *Record) wasGood() bool {
+	return (r.Status == StatusDeployed || r.Status == StatusSuperseded) && !failures.MatchString(r.Description)
+}
+
 // Attempt is the last install or upgrade and the input it was made with.
 type Attempt struct {
+	// Action is Install or Upgrade.
+	Action       Step
 	Generation   int64
 	ChartDigest  string
 	ConfigDigest string
-	// Failures counts attempts with this input that failed, 0 after a success.
+	RenderDigest string
+	// Failures counts attempts of any kind with this input that failed, 0 after a success.
 	Failures int64
+	// InstallFailures and UpgradeFailures count those that reached the cluster.
+	InstallFailures, UpgradeFailures int64
+	// UndoFailed is set when a rollback or uninstall that should have undone the attempt failed last.
+	UndoFailed bool
+	// Denied is set when the API server refused what was tried last.
+	Denied bool
 	// Stalled is set when the last failure cannot go away without new input.
 	Stalled bool
 	// At is when it ended, zero when there was none.
 	At time.Time
 }
 
+// AttemptOf reads the last attempt off a status.
+func AttemptOf(s *v1beta1.HelmReleaseStatus) Attempt {
+	ready := meta.FindStatusCondition(s.Conditions, v1beta1.ReadyCondition)
+	stalled := meta.FindStatusCondition(s.Conditions, v1beta1.StalledCondition)
+	a := Attempt{
+		Action: Step(s.LastAttemptedReleaseAction), Generation: s.LastAttemptedGeneration,
+		ChartDigest: s.LastAttemptedRevisionDigest, ConfigDigest: s.LastAttemptedConfigDigest, RenderDigest: s.LastAttemptedRenderDigest,
+		Failures: s.Failures, InstallFailures: s.InstallFailures, UpgradeFailures: s.UpgradeFailures,
+		UndoFailed: meta.IsStatusConditionFalse(s.Conditions, v1beta1.RemediatedCondition),
+		Denied:     ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == v1beta1.AccessDeniedReason,
+		// A release can be stalled for other reasons, too, which say nothing about its attempts or follow from their number.
+		Stalled: stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1beta1.SchemaFailedReason,
+	}
+	if s.LastAttemptedAt != nil {
+		a.At = s.LastAttemptedAt.Time
+	}
+	return a
+}
+
 // of tells whether the attempt was made with the input that is wanted now.
 func (a Attempt) of(d Desired) bool {
-	return !a.At.IsZero() && a.Generation == d.Generation && a.ChartDigest == d.Chart.Digest && a.ConfigDigest == d.ConfigDigest
+	return !a.At.IsZero() && a.Generation == d.Generation && a.ChartDigest == d.Chart.Digest && a.ConfigDigest == d.ConfigDigest &&
+		a.RenderDigest == d.RenderDigest
+}
+
+// counted is how many attempts with the input failed in the cluster.
+func (a Attempt) counted() int64 { return a.InstallFailures + a.UpgradeFailures }
+
+// uncounted is how many other things failed since: attempts that never got to the cluster, and what should have undone one.
+func (a Attempt) uncounted() int64 { return max(0, a.Failures-a.counted()) }
+
+// made tells whether the revision has the input that is wanted.
+func (r *Record) made(d Desired) bool {
+	return r.ChartName == d.Chart.Name && r.ChartVersion == d.Chart.Version && (d.VersionOnly || r.ChartDigest == d.Chart.Digest) &&
+		r.ConfigDigest == d.ConfigDigest && r.RenderDigest == d.RenderDigest
 }

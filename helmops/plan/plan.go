@@ -25,6 +25,10 @@ const (
 	Test Step = "test"
 	// Resume finishes, from its record alone, what a controller that stopped had begun.
 	Resume Step = "resume"
+	// Compare finds out the fact FactManifest; it renders the chart, so it takes longer than a look.
+	Compare Step = "compare"
+	// Recount takes over into status how an action ended that was not seen to end. Nothing is done in the cluster.
+	Recount Step = "recount"
 )
 
 // Fact is something that costs a request to find out.
@@ -46,8 +50,10 @@ type Plan struct {
 	Fact Fact
 	// Target the step is about.
 	Target Target
-	// To is the revision to go back to, for Rollback.
+	// To is the revision to go back to, for Rollback, or the one to take over, for Recount.
 	To int
+	// Finishes is the action that a Resume finishes, or that a Recount takes over.
+	Finishes Step
 	// Reason in one word, for conditions, events and metrics.
 	Reason string
 	// Message for people: what happens and why.
@@ -56,12 +62,22 @@ type Plan struct {
 	After time.Duration
 	// Stalled is set on Wait when only new input can help.
 	Stalled bool
+	// Tested is what the tests of the newest revision say, for None.
+	Tested Tested
 }
 
-// Acts tells whether the step changes the cluster.
+// Action is the Helm action that the step amounts to: what a Resume or Recount is about, else the step itself.
+func (p Plan) Action() Step {
+	if p.Finishes != "" {
+		return p.Finishes
+	}
+	return p.Step
+}
+
+// Acts tells whether the step needs the cluster.
 func (p Plan) Acts() bool {
 	switch p.Step {
-	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume:
+	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume, Compare:
 		return true
 	default:
 		return false

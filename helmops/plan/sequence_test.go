@@ -27,7 +27,9 @@ type toyHelm struct {
 }
 
 func (h *toyHelm) observe() Observed {
-	return Observed{History: &History{Records: h.records}, Managed: len(h.records) > 0, Attempt: h.attempt}
+	o := observed(h.records...)
+	o.Attempt = h.attempt
+	return o
 }
 
 // settle decides and acts until there is nothing left to do, letting time pass where the plan says so.
@@ -67,6 +69,9 @@ func (h *toyHelm) act(d Desired, p Plan) {
 	switch p.Step {
 	case Unlock:
 		h.records[0].Status = StatusFailed
+		return
+	case Resume:
+		h.records[0].Status = StatusDeployed
 		return
 	case Uninstall:
 		h.records = nil
@@ -190,6 +195,11 @@ func FuzzDecide(f *testing.F) {
 		})
 		o := attempt(observed(record(1, status, v1beta1.ChartRevision{Name: "web", Version: version}, func(r *Record) { r.Ours = ours })),
 			Attempt{Failures: failures, Stalled: bits&32 != 0, At: now})
+		d.Force, d.Orphan, d.InPlace, d.NamespaceTerminating = failures%2 == 0, failures%3 == 0, failures%5 == 0, failures%7 == 0
+		d.Upgrade = Policy{Default: failures%11 == 0, Remediates: bits&4 == 0, Uninstalls: bits&1 == 0, LastToo: ours, Retries: int(failures % 3)}
+		d.Tests.Enabled = bits&2 == 0
+		o.History.Records[0].Tests = []TestRun{{Name: "a", Phase: version}}
+		o.Attempt.UpgradeFailures, o.Recorded = failures, int(bits)%2
 		if bits&64 != 0 {
 			o.Moved = &Target{Name: "old"}
 		}
@@ -202,6 +212,12 @@ func FuzzDecide(f *testing.F) {
 		}
 		if first.Reason == "" || first.Step == "" || first.After < 0 {
 			t.Fatalf("incomplete plan %+v", first)
+		}
+		if d.Deleting && d.Orphan && first.Acts() {
+			t.Fatalf("a release that is left behind is changed: %+v", first)
+		}
+		if first.Step == Rollback && (first.To <= 0 || first.To == o.History.Records[0].Version && o.History.Records[0].Status == StatusFailed) {
+			t.Fatalf("a rollback to what failed: %+v", first)
 		}
 		if d.Suspended && first.Acts() {
 			t.Fatalf("a suspended release is changed: %+v", first)

@@ -1,6 +1,6 @@
 // Package release carries one release from what it is to what it should be: observe, decide, do, record.
 //
-//	Decide: status, history ─► plan.Decide ─(needs a fact)─► Engine ─► plan.Decide ─► Plan
+//	Decide: status, history ─► plan.Decide ─(needs a fact)─► Engine ─► plan.Decide ─► Decision
 //	Do:     Plan, Inputs ─► chart ─► Engine ─► status.Outcome
 //
 // Decide is quick and for workers; Do takes as long as the release does and is not.
@@ -18,9 +18,9 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // Engine is what the runner wants of Helm.
@@ -29,18 +29,12 @@ type Engine interface {
 	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
 	// Execute carries out an action and waits for its end.
 	Execute(ctx context.Context, action engine.Action) engine.Result
+	// Equal tells whether the newest revision holds just what the chart and values of the action render.
+	Equal(ctx context.Context, action engine.Action) (bool, error)
 }
 
 // Charts loads the chart of a revision. It may wait for upstream. The errors have a method Reason where they know one.
 type Charts func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) (*chart.Chart, error)
-
-// Inputs are what a release is made of, as it is wanted now.
-type Inputs struct {
-	Chart  v1beta1.ChartRevision
-	Values map[string]any
-	// Mask hides what came from Secrets.
-	Mask values.Mask
-}
 
 // Runner plans and carries out the steps of releases.
 type Runner struct {
@@ -49,66 +43,196 @@ type Runner struct {
 	Now    func() time.Time
 }
 
-// Decide plans the next step. The history it looked at is returned with it.
-func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs) (plan.Plan, []plan.Record, error) {
+// Decision is the next step of a release.
+type Decision struct {
+	plan.Plan
+	// History that was looked at, newest first.
+	History []plan.Record
+	// Told are events about actions that had ended without anybody looking, and that were taken over into status.
+	Told []status.Event
+}
+
+// Decide plans the next step. It changes nothing but the status of the object, and that only to take over how an action
+// ended that an earlier process had begun.
+func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs) (Decision, error) {
 	desired := desiredOf(hr, in)
 	observed := observedOf(hr)
+	var out Decision
 	for {
 		p := plan.Decide(desired, observed, r.Now())
-		if p.Step != plan.Need {
-			var records []plan.Record
-			if observed.History != nil {
-				records = observed.History.Records
-			}
-			return p, records, nil
+		switch {
+		case p.Step == plan.Recount:
+			out.Told = append(out.Told, r.recount(hr, in, p, out.History))
+			observed = see(observedOf(hr), hr, in, out.History)
+			continue
+		case p.Step == plan.Need && p.Fact == plan.FactManifest:
+			p.Step, p.Fact = plan.Compare, "" // it is too slow for a worker, so it is a step of its own
+			fallthrough
+		case p.Step != plan.Need:
+			out.Plan = p
+			return out, nil
 		}
-		records, err := r.Engine.History(ctx, cluster.Access{}, p.Target)
+		records, err := r.Engine.History(ctx, in.Access, p.Target)
 		if err != nil {
-			return plan.Plan{}, nil, fmt.Errorf("reading the history of release %s/%s: %w", p.Target.Namespace, p.Target.Name, err)
+			return Decision{}, fmt.Errorf("reading the history of release %s/%s: %w", p.Target.Namespace, p.Target.Name, err)
 		}
-		observed.History = &plan.History{Records: records}
+		out.History = records
+		observed = see(observed, hr, in, records)
 		if newest := observed.History.Newest(); observed.Moved != nil && !desired.Deleting &&
 			(newest == nil || newest.Status == plan.StatusUninstalled) {
-			observed.Moved, observed.History = nil, nil // the former release is gone; now for the one that is wanted
+			observed.Moved, observed.History, out.History = nil, nil, nil // the former release is gone; now for the one that is wanted
 		}
 	}
+}
+
+// recount takes over into status how an action ended that nobody saw to end, as its record tells.
+func (r *Runner) recount(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, history []plan.Record) status.Event {
+	outcome := begin(hr, p, in)
+	outcome.Reached, outcome.InventoryUnknown = true, true
+	for i, record := range history {
+		if record.Version != p.To {
+			continue
+		}
+		outcome.History = history[i:]
+		if p.Finishes == plan.Test {
+			outcome.Tested = plan.TestsFailed
+		}
+		if record.Status == plan.StatusFailed {
+			outcome.Failure = &status.Failure{Reason: reasonFor(p.Finishes), Message: in.Mask.Apply(plan.Cause(record.Description))}
+		}
+	}
+	outcome.Next = r.next(hr, in, outcome)
+	return status.ReleaseDone(hr, outcome, r.Now())
 }
 
 // Do carries out a plan that acts, and tells how it ended. superseded is closed when the plan is no longer wanted.
 func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) status.Outcome {
-	outcome := status.Outcome{
-		Step: p.Step, Target: p.Target, Generation: hr.Generation, Chart: in.Chart, ConfigDigest: values.Digest(in.Values),
+	outcome := begin(hr, p, in)
+	action := actionOf(hr, p, in, superseded)
+	switch err := r.load(ctx, hr, in, p, &action); {
+	case err != nil:
+		outcome.HistoryUnknown = true
+		outcome.Failure = chartFailure(err)
+	case p.Step == plan.Compare:
+		r.compare(ctx, in, action, &outcome)
+	default:
+		r.execute(ctx, hr, in, action, &outcome)
 	}
-	action := engine.Action{
-		Step: p.Step, Target: p.Target, Why: p.Message, Revision: in.Chart, Values: in.Values,
-		Options: optionsOf(hr, p.Step), Superseded: superseded,
-	}
-	if p.Step == plan.Install || p.Step == plan.Upgrade {
-		loaded, err := r.Charts(ctx, hr, in.Chart)
-		if err != nil {
-			outcome.HistoryUnknown = true
-			outcome.Failure = chartFailure(err)
-			return outcome
-		}
-		action.Chart = loaded
-	}
-	result := r.Engine.Execute(ctx, action)
-	outcome.Reached, outcome.Inventory = result.Reached, result.Inventory
-	outcome.History, outcome.HistoryUnknown = result.History, result.HistoryErr != nil
-	if result.Err != nil {
-		reason, final := engine.Reason(p.Step, result.Err)
-		outcome.Failure = &status.Failure{Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(result.Err.Error()))}
+	if outcome.Failure != nil || outcome.Tested == plan.TestsFailed || outcome.Step == plan.Rollback || outcome.Reason == plan.ReasonRemediation {
+		outcome.Next = r.next(hr, in, outcome)
 	}
 	return outcome
 }
 
-// Differ tells whether other inputs than those a step was begun with are wanted now.
-func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
-	if begun.Chart.Name != now.Chart.Name || begun.Chart.Version != now.Chart.Version ||
-		values.Digest(begun.Values) != values.Digest(now.Values) {
-		return true
+// begin is what is known of an outcome beforehand.
+func begin(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs) status.Outcome {
+	desired := desiredOf(hr, in)
+	return status.Outcome{
+		Step: p.Action(), Reason: p.Reason, Target: p.Target, Generation: hr.Generation, Chart: in.Chart,
+		ConfigDigest: desired.ConfigDigest, RenderDigest: desired.RenderDigest,
 	}
-	return begun.Chart.Digest != now.Chart.Digest && !desiredOf(hr, now).VersionOnly
+}
+
+// load gives the action the chart, where it has to be rendered or kept in the record.
+func (r *Runner) load(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, action *engine.Action) error {
+	switch p.Action() {
+	case plan.Install, plan.Upgrade, plan.Compare:
+	default:
+		return nil
+	}
+	loaded, err := r.Charts(ctx, hr, in.Chart)
+	action.Chart = loaded
+	return err
+}
+
+func (r *Runner) compare(ctx context.Context, in Inputs, action engine.Action, outcome *status.Outcome) {
+	// What was compared is what was decided on; a later change of the records is seen by the next look.
+	records, err := r.Engine.History(ctx, in.Access, action.Target)
+	if err == nil {
+		outcome.History, outcome.InventoryUnknown = records, true
+		outcome.Equal, err = r.Engine.Equal(ctx, action)
+	}
+	outcome.HistoryUnknown = outcome.History == nil
+	outcome.Failure = failureOf(plan.Upgrade, err, in)
+}
+
+func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs, action engine.Action, outcome *status.Outcome) {
+	result := r.Engine.Execute(ctx, action)
+	outcome.Reached, outcome.Inventory = result.Reached, result.Inventory
+	outcome.History, outcome.HistoryUnknown = result.History, result.HistoryErr != nil
+	outcome.Failure = failureOf(outcome.Step, result.Err, in)
+	if len(result.History) == 0 {
+		return
+	}
+	switch outcome.Step {
+	case plan.Install, plan.Upgrade, plan.Test:
+		desired := desiredOf(hr, in)
+		outcome.Tested = desired.Tests.Of(&annotated(hr, result.History[:1])[0])
+		outcome.IgnoresTests = desired.Upgrade.IgnoresTests
+		if hr.Status.LastAttemptedReleaseAction == string(plan.Install) {
+			outcome.IgnoresTests = desired.Install.IgnoresTests
+		}
+	default:
+	}
+}
+
+// next says in words what will follow an outcome: what is decided when it has been taken over.
+func (r *Runner) next(hr *v1beta1.HelmRelease, in Inputs, outcome status.Outcome) string {
+	after := hr.DeepCopy()
+	status.ReleaseDone(after, outcome, r.Now())
+	if after.Status.Failures == 0 && outcome.Failure != nil {
+		return "" // nothing was counted
+	}
+	after.Annotations = nil // a request has been answered by the step
+	p := plan.Plan{Step: plan.Wait, After: plan.RetryDelay(after.Status.Failures)}
+	if !outcome.HistoryUnknown {
+		p = plan.Decide(desiredOf(after, in), see(observedOf(after), after, in, outcome.History), r.Now())
+	}
+	switch {
+	case p.Step == plan.Rollback:
+		return fmt.Sprintf("it is rolled back to revision %d now", p.To)
+	case p.Step == plan.Uninstall:
+		return "it is uninstalled now"
+	case p.Step == plan.Wait && p.Stalled:
+		return p.Message
+	case p.Step == plan.Wait && p.After > 0:
+		return fmt.Sprintf("the next attempt follows %s later, or at once when the chart, the values or the spec change", p.After)
+	case p.Step == plan.Install || p.Step == plan.Upgrade:
+		return "the next attempt follows at once"
+	default:
+		return ""
+	}
+}
+
+// failureOf words an error of the engine, nil when there is none.
+func failureOf(action plan.Step, err error, in Inputs) *status.Failure {
+	if err == nil {
+		return nil
+	}
+	reason, final := engine.Reason(action, err)
+	if reason == v1beta1.UpgradeFailedReason {
+		reason = reasonFor(action)
+	}
+	return &status.Failure{
+		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(err.Error())),
+		Superseded: errors.Is(err, apply.ErrSuperseded),
+	}
+}
+
+// reasonFor is the reason of an action that failed for nothing more special.
+func reasonFor(action plan.Step) string {
+	switch action {
+	case plan.Install:
+		return v1beta1.InstallFailedReason
+	case plan.Rollback:
+		return v1beta1.RollbackFailedReason
+	case plan.Test:
+		return v1beta1.TestFailedReason
+	case plan.Uninstall:
+		return v1beta1.UninstallFailedReason
+	default:
+		return v1beta1.UpgradeFailedReason
+	}
 }
 
 func chartFailure(err error) *status.Failure {
@@ -121,77 +245,4 @@ func chartFailure(err error) *status.Failure {
 		failure.Reason = known.Reason()
 	}
 	return failure
-}
-
-func targetOf(hr *v1beta1.HelmRelease) plan.Target {
-	return plan.Target{Name: hr.GetReleaseName(), Namespace: hr.GetReleaseNamespace(), StorageNamespace: hr.GetStorageNamespace()}
-}
-
-func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
-	desired := plan.Desired{
-		Generation:   hr.Generation,
-		Deleting:     !hr.DeletionTimestamp.IsZero(),
-		Suspended:    hr.Spec.Suspend,
-		Retry:        Requested(hr),
-		Target:       targetOf(hr),
-		Chart:        in.Chart,
-		ConfigDigest: values.Digest(in.Values),
-		Timeout:      hr.GetTimeout(),
-	}
-	if hr.Spec.Chart != nil {
-		spec := hr.Spec.Chart.Spec
-		isGit := spec.SourceRef.Kind == v1beta1.GitRepositoryKind
-		desired.VersionOnly = isGit && spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision
-		desired.FromRange = !isGit
-	}
-	return desired
-}
-
-// Requested tells whether the user asked for a reconciliation that was not handled yet.
-func Requested(hr *v1beta1.HelmRelease) bool {
-	token := hr.Annotations[v1beta1.ReconcileRequestAnnotation]
-	return token != "" && token != hr.Status.LastHandledReconcileAt
-}
-
-func observedOf(hr *v1beta1.HelmRelease) plan.Observed {
-	s := &hr.Status
-	observed := plan.Observed{
-		Managed: s.Latest() != nil,
-		Attempt: plan.Attempt{
-			Generation: s.LastAttemptedGeneration, ChartDigest: s.LastAttemptedRevisionDigest, ConfigDigest: s.LastAttemptedConfigDigest,
-			Failures: s.Failures, Stalled: status.AttemptStalled(hr),
-		},
-	}
-	if s.LastAttemptedAt != nil {
-		observed.Attempt.At = s.LastAttemptedAt.Time
-	}
-	if latest := s.Latest(); latest != nil {
-		former := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: s.StorageNamespace}
-		if former != targetOf(hr) {
-			observed.Moved = &former
-		}
-	}
-	return observed
-}
-
-func optionsOf(hr *v1beta1.HelmRelease, step plan.Step) engine.Options {
-	options := engine.Options{MaxHistory: hr.GetMaxHistory()}
-	switch step {
-	case plan.Install:
-		o := hr.GetInstall()
-		options.Timeout, options.CreateNamespace = o.Timeout.Duration, o.CreateNamespace
-		options.DisableHooks, options.DisableWait = o.DisableHooks, o.DisableWait
-		options.DisableWaitForJobs, options.DisableSchemaValidation = o.DisableWaitForJobs, o.DisableSchemaValidation
-	case plan.Upgrade:
-		o := hr.GetUpgrade()
-		options.Timeout = o.Timeout.Duration
-		options.DisableHooks, options.DisableWait = o.DisableHooks, o.DisableWait
-		options.DisableWaitForJobs, options.DisableSchemaValidation = o.DisableWaitForJobs, o.DisableSchemaValidation
-	case plan.Uninstall:
-		o := hr.GetUninstall()
-		options.Timeout, options.KeepHistory = o.Timeout.Duration, o.KeepHistory
-		options.DisableHooks, options.DisableWait = o.DisableHooks, o.DisableWait
-	default:
-	}
-	return options
 }

@@ -44,10 +44,7 @@ func Ready(object v1beta1.Conditioned, reason, message string, now time.Time) {
 
 // Progressing says that work is under way that will make the object ready.
 func Progressing(object v1beta1.Conditioned, message string, now time.Time) {
-	w := current(object, now)
-	w.set(v1beta1.ReadyCondition, metav1.ConditionUnknown, v1beta1.ProgressingReason, message)
-	w.unset(v1beta1.StalledCondition)
-	w.set(v1beta1.ReconcilingCondition, metav1.ConditionTrue, v1beta1.ProgressingReason, message)
+	current(object, now).progressing(message)
 }
 
 // Retrying says that the object is not ready, why, and that this will be tried again without help.
@@ -90,6 +87,12 @@ func (w writer) ready(reason, message string) {
 	w.set(v1beta1.ReadyCondition, metav1.ConditionTrue, reason, message)
 	w.unset(v1beta1.ReconcilingCondition)
 	w.unset(v1beta1.StalledCondition)
+}
+
+func (w writer) progressing(message string) {
+	w.set(v1beta1.ReadyCondition, metav1.ConditionUnknown, v1beta1.ProgressingReason, message)
+	w.unset(v1beta1.StalledCondition)
+	w.set(v1beta1.ReconcilingCondition, metav1.ConditionTrue, v1beta1.ProgressingReason, message)
 }
 
 func (w writer) retrying(reason, message string) {

@@ -2,36 +2,43 @@ package status
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// maxSnapshots bounds status.history when a release keeps all its revisions.
-const maxSnapshots = 10
-
 // Outcome is how an action of the engine ended.
 type Outcome struct {
-	Step   plan.Step
+	// Step that was taken; for one that finished or took over an action, that action.
+	Step plan.Step
+	// Reason of the plan.
+	Reason string
 	Target plan.Target
-	// Generation, Chart and ConfigDigest are the input it was made with.
+	// Generation, Chart, ConfigDigest and RenderDigest are the input it was made with.
 	Generation   int64
 	Chart        v1beta1.ChartRevision
 	ConfigDigest string
+	RenderDigest string
 	// Failure is nil on success.
 	Failure *Failure
 	// Reached tells whether the action wrote a release record.
 	Reached bool
+	// Equal is the answer of a Compare.
+	Equal bool
+	// Tested is what the tests of the newest revision say; IgnoresTests is set when it does not matter that they failed.
+	Tested       plan.Tested
+	IgnoresTests bool
 	// History is what is in storage now, newest first; nil with HistoryUnknown set when it could not be read.
 	History        []plan.Record
 	HistoryUnknown bool
-	// Inventory of the newest revision.
-	Inventory []v1beta1.ResourceRef
+	// Inventory of the newest revision; InventoryUnknown is set when nobody looked at it.
+	Inventory        []v1beta1.ResourceRef
+	InventoryUnknown bool
+	// Next says what happens next after a failure, for messages.
+	Next string
 }
 
 // ReleaseBlocked records why nothing can be planned for a release: a missing source, values, a dependency. What runs stays.
@@ -44,116 +51,176 @@ func ReleaseBlocked(hr *v1beta1.HelmRelease, f Failure, now time.Time) {
 	Retrying(hr, f.Reason, f.Message, now)
 }
 
-// ReleaseSettled records a plan that leaves nothing to do, or nothing for now.
-func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record, now time.Time) {
-	hr.Status.ObservedGeneration = hr.Generation
-	if p.Step == plan.Wait {
-		if p.Reason == v1beta1.PendingReleaseReason {
-			Retrying(hr, p.Reason, p.Message, now)
-		}
-		return // the failure that is waited on has been recorded when it happened
-	}
-	record(hr, p.Target, history, "")
-	newest := hr.Status.Latest()
-	if newest == nil {
-		return
-	}
-	hr.Status.Failures, hr.Status.InstallFailures, hr.Status.UpgradeFailures = 0, 0, 0
-	reason := v1beta1.UpgradeSucceededReason
-	if newest.Version == 1 {
-		reason = v1beta1.InstallSucceededReason
-	}
-	message := describe(*newest)
-	if p.Reason == plan.ReasonWithdrawn {
-		message += "; " + p.Message
-	}
-	current(hr, now).set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, describe(*newest))
-	Ready(hr, reason, message, now)
-}
-
-// AttemptStalled tells whether the last attempt failed in a way that its input can never overcome. A release can be stalled
-// for other reasons too, which say nothing about its attempts.
-func AttemptStalled(hr *v1beta1.HelmRelease) bool {
-	stalled := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.StalledCondition)
-	return stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1beta1.SchemaFailedReason
+// ReleaseReset forgets the failures of a release, so that what is stalled starts anew.
+func ReleaseReset(hr *v1beta1.HelmRelease, token string, now time.Time) {
+	hr.Status.LastHandledResetAt = token
+	forgive(hr)
+	current(hr, now).unset(v1beta1.StalledCondition)
 }
 
 // ReleaseProgress records that an action is under way.
 func ReleaseProgress(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 	verb := map[plan.Step]string{
 		plan.Install: "installing", plan.Upgrade: "upgrading", plan.Uninstall: "uninstalling", plan.Unlock: "unlocking",
-	}[p.Step]
+		plan.Rollback: "rolling back", plan.Test: "testing", plan.Compare: "comparing",
+	}[p.Action()]
 	Progressing(hr, fmt.Sprintf("%s %s/%s: %s", verb, p.Target.Namespace, p.Target.Name, p.Message), now)
 }
 
-// ReleaseDone records how an action ended, and returns the event that tells of it.
+// ReleaseDone records how an action ended, and returns the event that tells of it; one without a reason is not worth
+// telling.
 func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if !o.HistoryUnknown {
-		record(hr, o.Target, o.History, actionOf(o.Step, o.Reached))
+		record(hr, o.Target, o.History, actionOf(o))
+	}
+	if !o.HistoryUnknown && !o.InventoryUnknown {
 		hr.Status.Inventory = nil
 		if len(o.Inventory) > 0 {
 			hr.Status.Inventory = &v1beta1.ResourceInventory{Entries: o.Inventory}
 		}
 	}
+	if o.Failure != nil && o.Failure.Superseded {
+		return superseded(hr, o, now)
+	}
 	switch o.Step {
 	case plan.Install, plan.Upgrade:
 		return released(hr, o, now)
+	case plan.Rollback:
+		return rolledBack(hr, o, now)
+	case plan.Test:
+		return tested(hr, o, now)
 	case plan.Uninstall:
 		return uninstalled(hr, o, now)
+	case plan.Compare:
+		return compared(hr, o, now)
 	default:
 		return unlocked(hr, o, now)
 	}
 }
 
+// superseded tells of an action that ended because something else is wanted by now. It is no failure of its input.
+func superseded(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+	message := fmt.Sprintf("%s of %s/%s was ended, because something else is wanted by now", o.Step, o.Target.Namespace, o.Target.Name)
+	Progressing(hr, message, now)
+	return Event{Reason: v1beta1.ProgressingReason, Message: message}
+}
+
+// released records the end of an install or upgrade.
 func released(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
-	attempt(hr, o, now)
+	attempt(hr, o, string(o.Step), now)
 	hr.Status.ObservedGeneration = o.Generation
 	w := writer{object: hr, generation: o.Generation, now: now}
-	if o.Failure == nil {
-		hr.Status.Failures, hr.Status.InstallFailures, hr.Status.UpgradeFailures = 0, 0, 0
-		reason := v1beta1.UpgradeSucceededReason
-		if o.Step == plan.Install {
-			reason = v1beta1.InstallSucceededReason
-		}
-		message := fmt.Sprintf("%s succeeded for %s/%s", o.Step, o.Target.Namespace, o.Target.Name)
-		if newest := hr.Status.Latest(); newest != nil {
-			message = describe(*newest)
-		}
-		w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
-		w.ready(reason, message)
+	if o.Failure != nil {
+		return notReleased(hr, o, w)
+	}
+	reason := v1beta1.UpgradeSucceededReason
+	if o.Step == plan.Install {
+		reason = v1beta1.InstallSucceededReason
+	}
+	message := fmt.Sprintf("%s succeeded for %s/%s", o.Step, o.Target.Namespace, o.Target.Name)
+	if newest := hr.Status.Latest(); newest != nil {
+		message = describe(*newest)
+	}
+	w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
+	w.unset(v1beta1.RemediatedCondition)
+	if o.Tested == plan.Untested {
+		awaited := message + "; it is Ready when its tests have passed"
+		w.set(v1beta1.TestSuccessCondition, metav1.ConditionUnknown, v1beta1.AwaitingTestsReason, awaited)
+		w.progressing(awaited)
 		return Event{Reason: reason, Message: message}
 	}
+	w.unset(v1beta1.TestSuccessCondition)
+	good(hr, w)
+	w.ready(reason, message)
+	return Event{Reason: reason, Message: message}
+}
+
+func notReleased(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 	count(hr, o)
 	message := fmt.Sprintf("%s of %s/%s to %s %s failed: %s", o.Step, o.Target.Namespace, o.Target.Name, o.Chart.Name,
 		o.Chart.Version, o.Failure.Message)
 	if o.Reached {
 		w.set(v1beta1.ReleasedCondition, metav1.ConditionFalse, o.Failure.Reason, message)
+		w.unset(v1beta1.TestSuccessCondition)
+		w.unset(v1beta1.RemediatedCondition)
 	} else {
 		message += "; nothing in the cluster was changed"
 	}
-	if o.Failure.Final {
-		message += "; it is tried again when the chart, the values or the spec change"
-		w.stalled(o.Failure.Reason, message)
-	} else {
-		message += fmt.Sprintf("; attempt %d, the next one follows %s later, or at once when the chart, the values or the spec change",
-			hr.Status.Failures, plan.RetryDelay(hr.Status.Failures))
-		w.retrying(o.Failure.Reason, message)
-	}
-	return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
+	return w.failed(*o.Failure, message, o.Next)
 }
 
-func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
-	if o.Failure == nil {
-		hr.Status.Failures = 0
-		hr.Status.LastAttemptedAt = nil
-		return Event{Reason: v1beta1.UninstallSucceededReason,
-			Message: fmt.Sprintf("uninstalled %s/%s", o.Target.Namespace, o.Target.Name)}
+// failed says that something failed, and what happens next.
+func (w writer) failed(f Failure, message, next string) Event {
+	if f.Final {
+		next = "it is tried again when the chart, the values or the spec change"
+	}
+	message = joined(message, next)
+	if f.Final {
+		w.stalled(f.Reason, message)
+	} else {
+		w.retrying(f.Reason, message)
+	}
+	return Event{Warning: true, Reason: f.Reason, Message: message}
+}
+
+func joined(message, next string) string {
+	if next == "" {
+		return message
+	}
+	return message + "; " + next
+}
+
+// tested records the end of the tests of the newest revision.
+func tested(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+	hr.Status.ObservedGeneration = o.Generation
+	w := writer{object: hr, generation: o.Generation, now: now}
+	newest := hr.Status.Latest()
+	switch {
+	case o.Tested == plan.TestsPassed && newest != nil:
+		message := "the tests of revision " + fmt.Sprint(newest.Version) + " passed"
+		w.set(v1beta1.TestSuccessCondition, metav1.ConditionTrue, v1beta1.TestSucceededReason, message)
+		good(hr, w)
+		w.ready(succeeded(*newest), describe(*newest)+"; its tests passed")
+		return Event{Reason: v1beta1.TestSucceededReason, Message: fmt.Sprintf("%s/%s: %s", o.Target.Namespace, o.Target.Name, message)}
+	case o.Tested == plan.TestsFailed && newest != nil:
+		return testsFailed(hr, o, w)
+	}
+	message := fmt.Sprintf("the tests of %s/%s did not run", o.Target.Namespace, o.Target.Name)
+	f := Failure{Reason: v1beta1.TestFailedReason}
+	if o.Failure != nil {
+		f = *o.Failure
+		message += ": " + f.Message
 	}
 	failedAgain(hr, o, now)
-	message := fmt.Sprintf("uninstall of %s/%s failed: %s; attempt %d, the next one follows %s later", o.Target.Namespace,
-		o.Target.Name, o.Failure.Message, hr.Status.Failures, plan.RetryDelay(hr.Status.Failures))
-	Retrying(hr, o.Failure.Reason, message, now)
-	return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
+	w.set(v1beta1.TestSuccessCondition, metav1.ConditionUnknown, v1beta1.AwaitingTestsReason, message)
+	return w.failed(f, message, o.Next)
+}
+
+func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
+	newest := hr.Status.Latest()
+	message := fmt.Sprintf("the tests of %s/%s revision %d, %s %s, failed", newest.Namespace, newest.Name, newest.Version,
+		newest.ChartName, newest.ChartVersion)
+	if o.Failure != nil {
+		message += ": " + o.Failure.Message
+	}
+	w.set(v1beta1.TestSuccessCondition, metav1.ConditionFalse, v1beta1.TestFailedReason, message)
+	if o.IgnoresTests {
+		good(hr, w)
+		w.ready(succeeded(*newest), describe(*newest)+"; its tests failed, which is ignored")
+		return Event{Warning: true, Reason: v1beta1.TestFailedReason, Message: message}
+	}
+	action := hr.Status.LastAttemptedReleaseAction
+	if action == "" {
+		action = string(plan.Upgrade)
+		if newest.Version == 1 {
+			action = string(plan.Install)
+		}
+	}
+	attempt(hr, o, action, w.now)
+	o.Step, o.Reached = plan.Step(action), true
+	count(hr, o)
+	w.unset(v1beta1.RemediatedCondition)
+	return w.failed(Failure{Reason: v1beta1.TestFailedReason}, message, o.Next)
 }
 
 // unlocked leaves a release whose newest revision counts as failed, so it is not Ready until work has gone on.
@@ -161,8 +228,8 @@ func unlocked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	what := fmt.Sprintf("the pending revision of %s/%s", o.Target.Namespace, o.Target.Name)
 	if o.Failure != nil {
 		failedAgain(hr, o, now)
-		message := fmt.Sprintf("unlocking %s failed: %s; attempt %d, the next one follows %s later", what, o.Failure.Message,
-			hr.Status.Failures, plan.RetryDelay(hr.Status.Failures))
+		message := fmt.Sprintf("unlocking %s failed: %s; the next attempt follows %s later", what, o.Failure.Message,
+			plan.RetryDelay(failuresBeside(hr)))
 		Retrying(hr, v1beta1.PendingReleaseReason, message, now)
 		return Event{Warning: true, Reason: v1beta1.PendingReleaseReason, Message: message}
 	}
@@ -171,95 +238,42 @@ func unlocked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	return Event{Reason: v1beta1.PendingReleaseReason, Message: message}
 }
 
-// failedAgain counts a failure that has no chart and values as its input; a new generation starts the count anew.
-func failedAgain(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
-	if hr.Status.LastAttemptedGeneration != o.Generation {
-		hr.Status.Failures = 0
+// compared records whether a revision of another Helm client is as wanted. When it is, what it was made from is
+// noted with it, so that it is not compared again.
+func compared(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+	if o.Failure != nil {
+		attempt(hr, o, string(plan.Upgrade), now)
+		hr.Status.Failures++
+		w := writer{object: hr, generation: o.Generation, now: now}
+		return w.failed(*o.Failure, fmt.Sprintf("comparing %s/%s with %s %s failed: %s", o.Target.Namespace, o.Target.Name, o.Chart.Name,
+			o.Chart.Version, o.Failure.Message), o.Next)
 	}
-	hr.Status.Failures++
-	at := metav1.NewTime(now)
-	hr.Status.LastAttemptedAt, hr.Status.LastAttemptedGeneration = &at, o.Generation
+	newest := hr.Status.Latest()
+	if !o.Equal || newest == nil {
+		return Event{}
+	}
+	newest.ChartDigest, newest.RenderDigest = o.Chart.Digest, o.RenderDigest
+	return Event{Reason: v1beta1.AdoptedReason, Message: fmt.Sprintf("%s/%s revision %d of another Helm client is as wanted and was taken over",
+		newest.Namespace, newest.Name, newest.Version)}
 }
 
-// attempt notes the input of an install or upgrade. New input starts the counters anew.
-func attempt(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
-	status := &hr.Status
-	if status.LastAttemptedGeneration != o.Generation || status.LastAttemptedRevisionDigest != o.Chart.Digest ||
-		status.LastAttemptedConfigDigest != o.ConfigDigest {
-		status.Failures, status.InstallFailures, status.UpgradeFailures = 0, 0, 0
-	}
-	at := metav1.NewTime(now)
-	status.LastAttemptedAt = &at
-	status.LastAttemptedGeneration = o.Generation
-	status.LastAttemptedRevision = o.Chart.Version
-	status.LastAttemptedRevisionDigest = o.Chart.Digest
-	status.LastAttemptedConfigDigest = o.ConfigDigest
-	status.LastAttemptedReleaseAction = string(o.Step)
-	status.StorageNamespace = o.Target.StorageNamespace
-}
-
-func count(hr *v1beta1.HelmRelease, o Outcome) {
-	hr.Status.Failures++
-	if !o.Reached {
+// good notes that the newest revision is: its failures are forgotten, and it is what one goes back to.
+func good(hr *v1beta1.HelmRelease, w writer) {
+	forgive(hr)
+	w.unset(v1beta1.RemediatedCondition)
+	newest, had := hr.Status.Latest(), hr.Status.LastVerified
+	if newest == nil || had != nil && had.Revision == newest.Version && had.ChartDigest == newest.ChartDigest && had.ConfigDigest == newest.ConfigDigest {
 		return
 	}
-	if o.Step == plan.Install {
-		hr.Status.InstallFailures++
-	} else {
-		hr.Status.UpgradeFailures++
+	hr.Status.LastVerified = &v1beta1.Verified{
+		Revision: newest.Version, ChartDigest: newest.ChartDigest, ConfigDigest: newest.ConfigDigest, At: metav1.NewTime(w.now),
 	}
 }
 
-func actionOf(step plan.Step, reached bool) string {
-	if reached && (step == plan.Install || step == plan.Upgrade) {
-		return string(step)
+// succeeded is the reason of a release whose newest revision is good.
+func succeeded(s v1beta1.Snapshot) string {
+	if s.Version == 1 || s.Action == string(plan.Install) {
+		return v1beta1.InstallSucceededReason
 	}
-	return ""
-}
-
-// record takes the history over from storage. The action is noted on the newest revision when it is new.
-func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, action string) {
-	actions := map[int]string{}
-	for _, had := range hr.Status.History {
-		if had.Name == target.Name && had.Namespace == target.Namespace {
-			actions[had.Version] = had.Action
-		}
-	}
-	snapshots := make([]v1beta1.Snapshot, 0, min(len(history), maxSnapshots))
-	for i, r := range history[:min(len(history), maxSnapshots)] {
-		if i == 0 && actions[r.Version] == "" {
-			actions[r.Version] = action
-		}
-		snapshots = append(snapshots, snapshot(target, r, actions[r.Version]))
-	}
-	if !slices.EqualFunc(snapshots, hr.Status.History, equal) {
-		hr.Status.History = snapshots
-	}
-	if len(snapshots) > 0 {
-		hr.Status.StorageNamespace = target.StorageNamespace
-	}
-}
-
-func snapshot(target plan.Target, r plan.Record, action string) v1beta1.Snapshot {
-	out := v1beta1.Snapshot{
-		Name: target.Name, Namespace: target.Namespace, Version: r.Version, Status: r.Status,
-		ChartName: r.ChartName, ChartVersion: r.ChartVersion, ChartDigest: r.ChartDigest, AppVersion: r.AppVersion,
-		ConfigDigest: r.ConfigDigest, Digest: r.Digest, Action: action,
-		FirstDeployed: metav1.NewTime(r.FirstDeployed.Truncate(time.Second)),
-		LastDeployed:  metav1.NewTime(r.LastDeployed.Truncate(time.Second)),
-	}
-	if !r.Deleted.IsZero() {
-		out.Deleted = &metav1.Time{Time: r.Deleted.Truncate(time.Second)}
-	}
-	return out
-}
-
-// equal compares what decides; the times follow from the digest.
-func equal(a, b v1beta1.Snapshot) bool {
-	return a.Name == b.Name && a.Namespace == b.Namespace && a.Version == b.Version && a.Digest == b.Digest &&
-		a.ChartDigest == b.ChartDigest && a.Action == b.Action
-}
-
-func describe(s v1beta1.Snapshot) string {
-	return fmt.Sprintf("%s/%s revision %d runs %s %s", s.Namespace, s.Name, s.Version, s.ChartName, s.ChartVersion)
+	return v1beta1.UpgradeSucceededReason
 }

@@ -14,6 +14,8 @@ type Failure struct {
 	Message string
 	// Final is set when the same input can never succeed.
 	Final bool
+	// Superseded is set when it was ended because something else is wanted by now; then it is nobody's failure.
+	Superseded bool
 }
 
 // SourceReady records what a source has in the cache. The time of the artifact moves only when the artifact does.

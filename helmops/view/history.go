@@ -14,12 +14,14 @@ type HistoryRow struct {
 	Chart        *v1beta1.ChartRevision `json:"chart"`
 	AppVersion   string                 `json:"appVersion,omitempty"`
 	ConfigDigest string                 `json:"configDigest,omitempty"`
-	// Action that made the revision: install or upgrade; absent when another Helm client made it.
-	Action           string       `json:"action,omitempty"`
-	DeployedAt       metav1.Time  `json:"deployedAt"`
-	DeletedAt        *metav1.Time `json:"deletedAt,omitempty"`
-	ReleaseName      string       `json:"releaseName"`
-	ReleaseNamespace string       `json:"releaseNamespace"`
+	// Action that made the revision: install, upgrade or rollback; absent when another Helm client made it.
+	Action string `json:"action,omitempty"`
+	// Tests of the chart that have run on the revision, by name, with how they ended in Helm's words.
+	Tests            map[string]string `json:"tests,omitempty"`
+	DeployedAt       metav1.Time       `json:"deployedAt"`
+	DeletedAt        *metav1.Time      `json:"deletedAt,omitempty"`
+	ReleaseName      string            `json:"releaseName"`
+	ReleaseNamespace string            `json:"releaseNamespace"`
 }
 
 // History is the list of revisions of a release, newest first.
@@ -36,9 +38,23 @@ func NewHistory(hr *v1beta1.HelmRelease) History {
 	for _, s := range hr.Status.History {
 		out.Items = append(out.Items, HistoryRow{
 			Revision: s.Version, Status: s.Status, Chart: chartOf(s), AppVersion: s.AppVersion, ConfigDigest: s.ConfigDigest,
-			Action: s.Action, DeployedAt: s.LastDeployed, DeletedAt: s.Deleted.DeepCopy(),
+			Action: s.Action, Tests: testsOf(s), DeployedAt: s.LastDeployed, DeletedAt: s.Deleted.DeepCopy(),
 			ReleaseName: s.Name, ReleaseNamespace: s.Namespace,
 		})
+	}
+	return out
+}
+
+func testsOf(s v1beta1.Snapshot) map[string]string {
+	var out map[string]string
+	for name, hook := range s.TestHooks {
+		if hook.LastStarted == nil {
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[name] = hook.Phase
 	}
 	return out
 }

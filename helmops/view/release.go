@@ -34,7 +34,7 @@ type ReleaseRow struct {
 	CreatedAt  metav1.Time  `json:"createdAt"`
 }
 
-// Condition is one of the conditions Ready, Reconciling and Stalled.
+// Condition is one of the conditions Ready, Reconciling, Stalled, TestSuccess and Remediated.
 type Condition struct {
 	Type    string      `json:"type"`
 	Status  string      `json:"status"`
@@ -75,6 +75,12 @@ type Inventory struct {
 	Total int `json:"total"`
 	// Kinds is sorted by kind.
 	Kinds []KindCount `json:"kinds"`
+}
+
+// Verified is the last revision that rolled out and passed its tests.
+type Verified struct {
+	Revision int         `json:"revision"`
+	At       metav1.Time `json:"at"`
 }
 
 // Attempt is the last install or upgrade.
@@ -137,6 +143,8 @@ type ReleaseStatus struct {
 	// InlineValues is set when spec.values is not empty; they win over ValuesFrom.
 	InlineValues bool      `json:"inlineValues"`
 	Inventory    Inventory `json:"inventory"`
+	// LastVerified is the last revision that was good, the one that is gone back to; absent before the first.
+	LastVerified *Verified `json:"lastVerified,omitempty"`
 	// LastAttempt is absent before the first install.
 	LastAttempt *Attempt `json:"lastAttempt,omitempty"`
 	Next        Next     `json:"next"`
@@ -171,6 +179,9 @@ func NewReleaseStatus(hr *v1beta1.HelmRelease, source *Related, dependencies []R
 		InlineValues: hr.Spec.Values != nil && !emptyValues(hr.Spec.Values.Raw),
 		Inventory:    countInventory(hr.Status.Inventory), LastAttempt: lastAttempt(hr), Next: nextOf(hr),
 	}
+	if v := hr.Status.LastVerified; v != nil {
+		out.LastVerified = &Verified{Revision: v.Revision, At: v.At}
+	}
 	for _, ref := range hr.Spec.ValuesFrom {
 		out.ValuesFrom = append(out.ValuesFrom, ValuesSource{
 			Kind: ref.Kind, Name: ref.Name, Key: ref.GetValuesKey(), Optional: ref.Optional,
@@ -195,7 +206,8 @@ func chartOf(s v1beta1.Snapshot) *v1beta1.ChartRevision {
 
 func conditionsOf(o v1beta1.Conditioned) []Condition {
 	out := []Condition{}
-	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition} {
+	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition,
+		v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition} {
 		if c := condition(o, kind); c != nil {
 			out = append(out, Condition{Type: c.Type, Status: string(c.Status), Reason: c.Reason, Message: c.Message,
 				Since: c.LastTransitionTime})
@@ -252,7 +264,8 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 	case Waiting:
 		return Next{Action: NextWait, Message: "it goes on by itself when what it waits for is there"}
 	case Stalled:
-		return Next{Action: NextChange, Message: "nothing until the chart, the values or the spec change, or another attempt is requested"}
+		return Next{Action: NextChange, Message: "nothing until the chart, the values or the spec change, or until it is reset: fairlead reconcile release " +
+			hr.Name + " -n " + hr.Namespace + " --reset"}
 	case Failed:
 		return retry(hr)
 	default:
@@ -277,13 +290,16 @@ func deletingMessage(hr *v1beta1.HelmRelease) string {
 	if hr.Spec.Suspend {
 		return "the object goes away; it is suspended, so the Helm release stays"
 	}
+	if hr.Spec.DeletionPolicy == v1beta1.DeletionPolicyOrphan {
+		return "the object goes away; its deletionPolicy is Orphan, so the Helm release stays"
+	}
 	return "the Helm release is uninstalled, then the object goes away"
 }
 
 func retry(hr *v1beta1.HelmRelease) Next {
 	next := Next{Action: NextRetry, Message: "it is tried again by itself, and at once when the chart, the values or the spec change"}
-	if s := hr.Status; s.Failures > 0 && s.LastAttemptedAt != nil {
-		next.At = &metav1.Time{Time: s.LastAttemptedAt.Add(plan.RetryDelay(s.Failures))}
+	if at, known := plan.NextAttempt(hr); known {
+		next.At = &metav1.Time{Time: at}
 	}
 	return next
 }

@@ -25,8 +25,8 @@ const (
 // Note is what is known of the revisions that an action creates, besides what Helm stores.
 type Note struct {
 	// ChartDigest is the exact chart, ConfigDigest the values the user gave (taken from the release when it is empty),
-	// RenderDigest what was rendered of them, InputDigest everything the revision was made from.
-	ChartDigest, ConfigDigest, RenderDigest, InputDigest string
+	// RenderDigest what was rendered of them.
+	ChartDigest, ConfigDigest, RenderDigest string
 }
 
 // noted is the annotation of a record.
@@ -39,7 +39,6 @@ type noted struct {
 	ChartDigest  string `json:"chartDigest,omitempty"`
 	ConfigDigest string `json:"configDigest,omitempty"`
 	RenderDigest string `json:"renderDigest,omitempty"`
-	InputDigest  string `json:"inputDigest,omitempty"`
 	// Content is the digest of the record this was noted on; another one was written by somebody else.
 	Content       string     `json:"content"`
 	Description   string     `json:"description,omitempty"`
@@ -82,7 +81,7 @@ func (n noted) text() string {
 	// Digests and names of objects are bounded; what comes from the chart is not.
 	short := noted{
 		Namespace: n.Namespace, Status: n.Status, ChartDigest: n.ChartDigest, ConfigDigest: n.ConfigDigest, RenderDigest: n.RenderDigest,
-		InputDigest: n.InputDigest, Content: n.Content, Degraded: n.Degraded, Partial: true,
+		Content: n.Content, Degraded: n.Degraded, Partial: true,
 	}
 	text, _ = json.Marshal(short) // strings and a bool
 	return string(text)
@@ -95,7 +94,7 @@ func note(rel *release.Release, data packed, given Note, before *noted) noted {
 	n := noted{
 		Namespace: record.Namespace, Status: record.Status, Description: record.Description, Content: digest(data.data),
 		ChartName: record.ChartName, ChartVersion: record.ChartVersion, AppVersion: record.AppVersion,
-		ChartDigest: given.ChartDigest, ConfigDigest: given.ConfigDigest, RenderDigest: given.RenderDigest, InputDigest: given.InputDigest,
+		ChartDigest: given.ChartDigest, ConfigDigest: given.ConfigDigest, RenderDigest: given.RenderDigest,
 		FirstDeployed: record.FirstDeployed, LastDeployed: record.LastDeployed, Deleted: record.Deleted, Degraded: data.degraded,
 	}
 	for _, test := range record.Tests {
@@ -103,7 +102,7 @@ func note(rel *release.Release, data packed, given Note, before *noted) noted {
 	}
 	if before != nil {
 		n.ChartDigest, n.ConfigDigest = before.ChartDigest, before.ConfigDigest
-		n.RenderDigest, n.InputDigest = before.RenderDigest, before.InputDigest
+		n.RenderDigest = before.RenderDigest
 		n.Degraded = stillDegraded(rel, before.Degraded, data.degraded)
 	}
 	if n.ConfigDigest == "" {
@@ -144,7 +143,7 @@ func (n *noted) supplement(record *plan.Record) {
 	record.Ours = true
 	record.Digest = n.Content
 	record.ChartDigest, record.ConfigDigest = n.ChartDigest, n.ConfigDigest
-	record.RenderDigest, record.InputDigest = n.RenderDigest, n.InputDigest
+	record.RenderDigest = n.RenderDigest
 	record.Degraded = strings.Join(n.Degraded, ",")
 }
 

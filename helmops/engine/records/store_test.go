@@ -34,7 +34,7 @@ func (s *server) history(t *testing.T, store *Store, user string) []plan.Record 
 func (s *server) create(t *testing.T, store *Store, rels ...*release.Release) {
 	t.Helper()
 	for _, rel := range rels {
-		must(t, store.Driver(t.Context(), s.reader(t, alice), web, Note{ChartDigest: digest1, RenderDigest: "r", InputDigest: "i"}).
+		must(t, store.Driver(t.Context(), s.reader(t, alice), web, Note{ChartDigest: digest1, RenderDigest: "r"}).
 			Create(secretName(rel.Name, rel.Version), rel))
 	}
 }
@@ -67,7 +67,7 @@ func TestHistoryTellsTheRecord(t *testing.T) {
 	s.create(t, s.store(t), newRelease(1, release.StatusDeployed, func(r *release.Release) { r.Hooks = []*release.Hook{tested} }))
 	want := plan.Record{
 		Version: 1, Namespace: "apps", Status: plan.StatusDeployed, Description: "as told", ChartName: "web", ChartVersion: "1.0.0", AppVersion: "9.9",
-		ChartDigest: digest1, RenderDigest: "r", InputDigest: "i", ConfigDigest: values.Digest(map[string]any{"replicas": 2}),
+		ChartDigest: digest1, RenderDigest: "r", ConfigDigest: values.Digest(map[string]any{"replicas": 2}),
 		Digest: digest(s.secret(t, keyOf(1)).Data["release"]), Ours: true, Modified: now, FirstDeployed: newRelease(1, "").Info.FirstDeployed.Time,
 		LastDeployed: now, Tests: []plan.TestRun{{Name: "probe", Phase: "Succeeded"}},
 	}

@@ -1,0 +1,204 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// absent tells whether there is no release.
+func (o Observed) absent() bool {
+	newest := o.History.Newest()
+	return newest == nil || newest.Status == StatusUninstalled
+}
+
+// broken tells whether the revision failed: its rollout, or its tests where these count.
+func (r *Record) broken(d Desired) bool {
+	return r.Status == StatusFailed || r.Status == StatusDeployed && r.made(d) && r.failedTests(d)
+}
+
+func (r *Record) failedTests(d Desired) bool {
+	p := d.Upgrade
+	if r.Action == Install || r.Action == "" && r.Version == 1 {
+		p = d.Install
+	}
+	return !p.IgnoresTests && d.Tests.Of(r) == TestsFailed
+}
+
+// unrecorded finds the oldest action of ours that ended without being taken over into status, because the controller
+// stopped in between. It counts like any other. One that succeeded needs nothing: it is what is wanted, or is upgraded.
+func unrecorded(d Desired, o Observed, _ time.Time) (Plan, bool) {
+	if o.absent() {
+		return Plan{}, false
+	}
+	records := o.History.Records
+	if o.untold(d) {
+		return Plan{Step: Recount, To: o.Recorded, Finishes: Test, Reason: ReasonUnrecorded,
+			Message: fmt.Sprintf("the tests of revision %d failed while no controller looked", o.Recorded)}, true
+	}
+	for i := len(records) - 1; i >= 0; i-- {
+		r := &records[i]
+		if r.Version <= o.Recorded || o.Recorded == 0 && i > 0 {
+			continue // known, or so old that nobody knows what was wanted then
+		}
+		if action := o.ended(d, i); action != "" {
+			return Plan{Step: Recount, To: r.Version, Finishes: action, Reason: ReasonUnrecorded,
+				Message: fmt.Sprintf("revision %d ended as %s while no controller looked", r.Version, r.Status)}, true
+		}
+	}
+	return Plan{}, false
+}
+
+// untold tells whether the tests of the newest revision failed since status looked at it.
+func (o Observed) untold(d Desired) bool {
+	newest := o.History.Newest()
+	return newest.Version == o.Recorded && newest.Digest != o.RecordedDigest && newest.Ours && newest.Status == StatusDeployed && newest.broken(d)
+}
+
+// ended names the action that made a revision and that counts; empty when it does not.
+func (o Observed) ended(d Desired, i int) Step {
+	r, rest := &o.History.Records[i], o.History.Records[i+1:]
+	switch {
+	case !r.Ours || r.Superseded || r.Pending():
+		return ""
+	case r.isRollback():
+		if o.Attempt.of(d) && o.Attempt.counted() > 0 && !r.made(d) {
+			return Rollback
+		}
+		return ""
+	case r.Status != StatusFailed || !r.made(d):
+		return ""
+	case len(rest) == 0 || rest[0].Status == StatusUninstalled:
+		return Install
+	default:
+		return Upgrade
+	}
+}
+
+func forced(d Desired, o Observed, _ time.Time) (Plan, bool) {
+	p := Plan{Step: Upgrade, Reason: ReasonForced, Message: "forced, to " + d.Chart.String()}
+	if o.absent() {
+		p.Step = Install
+	}
+	return p, d.Force
+}
+
+func stalled(d Desired, o Observed, _ time.Time) (Plan, bool) {
+	if !o.Attempt.Stalled || !o.Attempt.of(d) {
+		return Plan{}, false
+	}
+	return Plan{Step: Wait, Reason: ReasonFailed, Stalled: true, Message: "the last attempt with this chart and these values cannot succeed"}, true
+}
+
+// remedied follows the policy of an install or upgrade that failed in the cluster.
+func remedied(d Desired, o Observed, now time.Time) (Plan, bool) {
+	a := o.Attempt
+	if !a.of(d) || a.counted() == 0 {
+		return Plan{}, false
+	}
+	newest := o.History.Newest()
+	if o.absent() {
+		return exceeded(a.InstallFailures), d.Install.exhausted(a.InstallFailures)
+	}
+	if !newest.broken(d) {
+		return exceeded(a.UpgradeFailures), !newest.made(d) && d.Upgrade.exhausted(a.UpgradeFailures)
+	}
+	p, failures := governing(d, a, o.neverGood(d))
+	if !p.Remediates {
+		// The failed release is retried by upgrade, and what the object says of upgrades bounds that.
+		return exceeded(a.UpgradeFailures), !d.Upgrade.Default && d.Upgrade.exhausted(a.UpgradeFailures)
+	}
+	switch {
+	case failures == 0:
+		return Plan{}, false
+	case p.exhausted(failures) && !p.LastToo:
+		return exceeded(failures), true
+	default:
+		return undo(d, o, now, p), true
+	}
+}
+
+func exceeded(failures int64) Plan {
+	times := fmt.Sprintf("%d times", failures)
+	if failures == 1 {
+		times = "once"
+	}
+	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, Message: "this input has failed " + times +
+		", as often as it may; another chart, other values, a change of the spec or a reset starts anew"}
+}
+
+// undo is the remediation of a failed revision. It follows at once, and with back-off after it failed itself.
+func undo(d Desired, o Observed, now time.Time, policy Policy) Plan {
+	newest := o.History.Newest()
+	if policy.Uninstalls {
+		return uninstall(d, o, now, Plan{Reason: ReasonRemediation, Message: fmt.Sprintf("revision %d failed", newest.Version)})
+	}
+	to := o.rollbackTarget(d)
+	if to == nil {
+		return Plan{Step: Wait, Reason: v1beta1.MissingRollbackTargetReason, Stalled: true, Message: fmt.Sprintf(
+			"revision %d failed, and no good revision is left in storage to roll back to; correct the chart, the values or the spec, or reset "+
+				"the release to have it tried again", newest.Version)}
+	}
+	if wait := remaining(d, o.Attempt, now); wait > 0 && o.Attempt.UndoFailed {
+		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
+			Message: fmt.Sprintf("the rollback to revision %d failed; it is tried again in %s", to.Version, wait)}
+	}
+	return Plan{Step: Rollback, To: to.Version, Reason: ReasonRemediation,
+		Message: fmt.Sprintf("revision %d failed; revision %d ran %s %s", newest.Version, to.Version, to.ChartName, to.ChartVersion)}
+}
+
+// rollbackTarget finds the revision to go back to: the newest that has what was verified last, itself or by a rollback
+// to it, else the newest that was good. It returns nil when there is none.
+func (o Observed) rollbackTarget(d Desired) *Record {
+	var good []*Record
+	for i := range o.History.Records {
+		if r := &o.History.Records[i]; r.wasGood() && !r.failedTests(d) {
+			good = append(good, r)
+		}
+	}
+	if len(good) == 0 {
+		return nil
+	}
+	at := slices.IndexFunc(good, func(r *Record) bool { return r.Version == o.Verified })
+	if at < 0 {
+		return good[0]
+	}
+	for _, r := range good[:at] {
+		if r.isRollback() && r.same(good[at]) {
+			return r
+		}
+	}
+	return good[at]
+}
+
+// same tells whether two revisions were made from the same input.
+func (r *Record) same(other *Record) bool {
+	return r.ChartName == other.ChartName && r.ChartVersion == other.ChartVersion && r.ChartDigest == other.ChartDigest &&
+		r.ConfigDigest == other.ConfigDigest && r.RenderDigest == other.RenderDigest
+}
+
+// neverGood tells whether no revision of the release ever was.
+func (o Observed) neverGood(d Desired) bool { return o.Verified == 0 && o.rollbackTarget(d) == nil }
+
+func backingOff(d Desired, o Observed, now time.Time) (Plan, bool) {
+	a := o.Attempt
+	if a.Failures == 0 || !a.of(d) || d.Retry {
+		return Plan{}, false
+	}
+	p, _ := governing(d, a, o.neverGood(d))
+	wait := max(0, a.At.Add(pause(p, a)).Sub(now)).Round(time.Second)
+	return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
+		Message: fmt.Sprintf("attempt %d failed; the next one is in %s", a.Failures, wait)}, wait > 0
+}
+
+func absent(d Desired, o Observed, _ time.Time) (Plan, bool) {
+	return Plan{Step: Install, Reason: ReasonAbsent, Message: "chart " + d.Chart.String()}, o.absent()
+}
+
+func failed(d Desired, o Observed, _ time.Time) (Plan, bool) {
+	newest := o.History.Newest()
+	return Plan{Step: Upgrade, Reason: ReasonFailed,
+		Message: fmt.Sprintf("revision %d failed; goes on to %s", newest.Version, d.Chart)}, newest.broken(d)
+}

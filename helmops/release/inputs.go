@@ -1,0 +1,177 @@
+package release
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/values"
+)
+
+// Inputs are what a release is made of, as it is wanted now.
+type Inputs struct {
+	// Access says on which cluster, and as whom, everything of the release is read and written.
+	Access cluster.Access
+	Chart  v1beta1.ChartRevision
+	Values map[string]any
+	// Mask hides what came from Secrets.
+	Mask values.Mask
+	// NamespaceTerminating is set when the namespace of the object is being deleted.
+	NamespaceTerminating bool
+	// Compared is what was last found out about a revision of another Helm client; the zero value is nothing.
+	Compared Comparison
+}
+
+// Comparison is the answer of a Compare.
+type Comparison struct {
+	// record and input that were compared, by digest.
+	record, chart, values, rendering string
+	equal                            bool
+}
+
+// NewComparison returns the answer of a Compare of the newest revision with the inputs.
+func NewComparison(hr *v1beta1.HelmRelease, in Inputs, newest plan.Record, equal bool) Comparison {
+	d := desiredOf(hr, in)
+	return Comparison{record: newest.Digest, chart: d.Chart.Digest, values: d.ConfigDigest, rendering: d.RenderDigest, equal: equal}
+}
+
+// Differ tells whether other inputs than those a step was begun with are wanted now.
+func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
+	if begun.Chart.Name != now.Chart.Name || begun.Chart.Version != now.Chart.Version ||
+		values.Digest(begun.Values) != values.Digest(now.Values) {
+		return true
+	}
+	return begun.Chart.Digest != now.Chart.Digest && !desiredOf(hr, now).VersionOnly
+}
+
+// RenderDigest returns the sha256 of what changes the manifests on their way from the chart to the cluster, as canonical
+// JSON; empty when nothing does.
+func RenderDigest(spec v1beta1.HelmReleaseSpec) string {
+	if len(spec.PostRenderers) == 0 && spec.CommonMetadata == nil {
+		return ""
+	}
+	rendering := struct {
+		PostRenderers []v1beta1.PostRenderer  `json:"postRenderers,omitempty"`
+		Strategy      string                  `json:"postRenderStrategy,omitempty"`
+		Metadata      *v1beta1.CommonMetadata `json:"commonMetadata,omitempty"`
+	}{spec.PostRenderers, spec.PostRenderStrategy, spec.CommonMetadata}
+	canonical, _ := json.Marshal(rendering) // plain structs and maps of strings, which come out sorted
+	sum := sha256.Sum256(canonical)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Requested tells whether the user asked for a reconciliation that was not handled yet.
+func Requested(hr *v1beta1.HelmRelease) bool {
+	token := hr.Annotations[v1beta1.ReconcileRequestAnnotation]
+	return token != "" && token != hr.Status.LastHandledReconcileAt
+}
+
+// ForceRequested returns the token of a request for one install or upgrade in any case, empty when there is none that was
+// not handled yet.
+func ForceRequested(hr *v1beta1.HelmRelease) string {
+	return requested(hr, v1beta1.ForceRequestAnnotation, hr.Status.LastHandledForceAt)
+}
+
+// ResetRequested returns the token of a request to forget failures, empty when there is none that was not handled yet.
+func ResetRequested(hr *v1beta1.HelmRelease) string {
+	return requested(hr, v1beta1.ResetRequestAnnotation, hr.Status.LastHandledResetAt)
+}
+
+// requested counts a special request only together with the plain one, so that an annotation that is kept in Git does
+// nothing.
+func requested(hr *v1beta1.HelmRelease, annotation, handled string) string {
+	token := hr.Annotations[annotation]
+	if token == handled || token != hr.Annotations[v1beta1.ReconcileRequestAnnotation] {
+		return ""
+	}
+	return token
+}
+
+func targetOf(hr *v1beta1.HelmRelease) plan.Target {
+	return plan.Target{Name: hr.GetReleaseName(), Namespace: hr.GetReleaseNamespace(), StorageNamespace: hr.GetStorageNamespace()}
+}
+
+func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
+	test := hr.GetTest()
+	desired := plan.Desired{
+		Generation:           hr.Generation,
+		Deleting:             !hr.DeletionTimestamp.IsZero(),
+		Suspended:            hr.Spec.Suspend,
+		Orphan:               hr.Spec.DeletionPolicy == v1beta1.DeletionPolicyOrphan,
+		NamespaceTerminating: in.NamespaceTerminating,
+		Retry:                Requested(hr),
+		Force:                ForceRequested(hr) != "",
+		Target:               targetOf(hr),
+		Chart:                in.Chart,
+		ConfigDigest:         values.Digest(in.Values),
+		RenderDigest:         RenderDigest(hr.Spec),
+		InPlace:              hr.GetUpgrade().ChartNameChangeStrategy == v1beta1.ChartNameInPlaceUpdate,
+		Install:              plan.InstallPolicy(hr),
+		Upgrade:              plan.UpgradePolicy(hr),
+		Tests:                plan.Tests{Enabled: test.Enable, Filters: test.Filters},
+		Timeout:              hr.GetTimeout(),
+	}
+	if hr.Spec.Chart != nil {
+		spec := hr.Spec.Chart.Spec
+		isGit := spec.SourceRef.Kind == v1beta1.GitRepositoryKind
+		desired.VersionOnly = isGit && spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision
+		desired.FromRange = !isGit
+	}
+	return desired
+}
+
+func observedOf(hr *v1beta1.HelmRelease) plan.Observed {
+	s := &hr.Status
+	latest := s.Latest()
+	observed := plan.Observed{Managed: latest != nil, Attempt: plan.AttemptOf(s)}
+	if latest == nil {
+		return observed
+	}
+	former := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: s.StorageNamespace}
+	if former != targetOf(hr) {
+		observed.Moved = &former
+		return observed
+	}
+	observed.Recorded, observed.RecordedDigest = latest.Version, latest.Digest
+	if s.LastVerified != nil {
+		observed.Verified = s.LastVerified.Revision
+	}
+	return observed
+}
+
+// see returns what is known with the history added.
+func see(observed plan.Observed, hr *v1beta1.HelmRelease, in Inputs, records []plan.Record) plan.Observed {
+	observed.History = &plan.History{Records: annotated(hr, records)}
+	if newest := observed.History.Newest(); newest != nil && newest.Digest != "" &&
+		in.Compared == NewComparison(hr, in, *newest, in.Compared.equal) {
+		observed.Manifest = &in.Compared.equal
+	}
+	return observed
+}
+
+// annotated returns the records with what only status remembers of them.
+func annotated(hr *v1beta1.HelmRelease, records []plan.Record) []plan.Record {
+	known := map[int]v1beta1.Snapshot{}
+	for _, s := range hr.Status.History {
+		known[s.Version] = s
+	}
+	out := slices.Clone(records)
+	for i := range out {
+		r := &out[i]
+		had := known[r.Version]
+		if r.Action == "" {
+			r.Action = plan.Step(had.Action)
+		}
+		if r.ChartDigest == "" && had.Digest == r.Digest {
+			r.ChartDigest, r.RenderDigest = had.ChartDigest, had.RenderDigest
+		}
+		r.Superseded = r.Status == plan.StatusFailed && strings.Contains(r.Description, apply.ErrSuperseded.Error())
+	}
+	return out
+}

@@ -1,0 +1,61 @@
+package release
+
+import (
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// actionOf gives the engine everything it needs for a step but the chart.
+func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) engine.Action {
+	action := engine.Action{
+		Step: p.Step, Access: in.Access, Target: p.Target, To: p.To, Why: p.Message, Options: optionsOf(hr, p.Action()), Superseded: superseded,
+	}
+	if p.Action() == plan.Rollback {
+		return action // what it goes back to has an input of its own
+	}
+	action.Revision, action.Values = in.Chart, in.Values
+	action.PostRenderers, action.PostRenderStrategy = hr.Spec.PostRenderers, hr.Spec.PostRenderStrategy
+	action.CommonMetadata, action.RenderDigest = hr.Spec.CommonMetadata, RenderDigest(hr.Spec)
+	return action
+}
+
+// optionsOf reads the options of an action off the spec.
+func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
+	options := engine.Options{MaxHistory: hr.GetMaxHistory()}
+	if hr.Status.LastVerified != nil {
+		options.Protect = hr.Status.LastVerified.Revision
+	}
+	switch action {
+	case plan.Install:
+		installOptions(hr.GetInstall(), &options)
+	case plan.Upgrade, plan.Compare:
+		upgradeOptions(hr.GetUpgrade(), &options)
+	case plan.Rollback:
+		o := hr.GetRollback()
+		options.Timeout, options.Force, options.CleanupOnFail = o.Timeout.Duration, o.Force, o.CleanupOnFail
+		options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
+	case plan.Test:
+		o := hr.GetTest()
+		options.Timeout, options.TestFilters = o.Timeout.Duration, o.Filters
+	case plan.Uninstall:
+		o := hr.GetUninstall()
+		options.Timeout, options.KeepHistory, options.Propagation = o.Timeout.Duration, o.KeepHistory, o.DeletionPropagation
+		options.DisableHooks, options.DisableWait = o.DisableHooks, o.DisableWait
+	default:
+	}
+	return options
+}
+
+func installOptions(o v1beta1.Install, options *engine.Options) {
+	options.Timeout, options.CreateNamespace, options.CRDs = o.Timeout.Duration, o.CreateNamespace, o.CRDs
+	options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
+	options.DisableSchemaValidation, options.DisableTakeOwnership = o.DisableSchemaValidation, o.DisableTakeOwnership
+}
+
+func upgradeOptions(o v1beta1.Upgrade, options *engine.Options) {
+	options.Timeout, options.CRDs = o.Timeout.Duration, o.CRDs
+	options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
+	options.DisableSchemaValidation, options.DisableTakeOwnership = o.DisableSchemaValidation, o.DisableTakeOwnership
+	options.Force, options.CleanupOnFail, options.PreserveValues = o.Force, o.CleanupOnFail, o.PreserveValues
+}

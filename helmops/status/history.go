@@ -1,0 +1,97 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// maxSnapshots bounds status.history when a release keeps all its revisions.
+const maxSnapshots = 10
+
+// actionOf names the action that made the newest revision, empty when the step makes none.
+func actionOf(o Outcome) string {
+	switch o.Step {
+	case plan.Install, plan.Upgrade, plan.Rollback:
+		if o.Reached {
+			return string(o.Step)
+		}
+	default:
+	}
+	return ""
+}
+
+// record takes the history over from storage. The action is noted on the newest revision when it is new.
+func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, action string) {
+	known := map[int]v1beta1.Snapshot{}
+	for _, had := range hr.Status.History {
+		if had.Name == target.Name && had.Namespace == target.Namespace {
+			known[had.Version] = had
+		}
+	}
+	snapshots := make([]v1beta1.Snapshot, 0, min(len(history), maxSnapshots))
+	for i, r := range history[:min(len(history), maxSnapshots)] {
+		next, had := snapshot(target, r), known[r.Version]
+		next.Action = had.Action
+		if i == 0 && next.Action == "" {
+			next.Action = action
+		}
+		if next.ChartDigest == "" && had.Digest == next.Digest {
+			next.ChartDigest, next.RenderDigest = had.ChartDigest, had.RenderDigest // a revision that was taken over
+		}
+		snapshots = append(snapshots, next)
+	}
+	if !slices.EqualFunc(snapshots, hr.Status.History, equal) {
+		hr.Status.History = snapshots
+	}
+	if len(snapshots) > 0 {
+		hr.Status.StorageNamespace = target.StorageNamespace
+	}
+}
+
+func snapshot(target plan.Target, r plan.Record) v1beta1.Snapshot {
+	out := v1beta1.Snapshot{
+		Name: target.Name, Namespace: target.Namespace, Version: r.Version, Status: r.Status,
+		ChartName: r.ChartName, ChartVersion: r.ChartVersion, ChartDigest: r.ChartDigest, AppVersion: r.AppVersion,
+		ConfigDigest: r.ConfigDigest, RenderDigest: r.RenderDigest, Digest: r.Digest, TestHooks: testHooks(r.Tests),
+		FirstDeployed: metav1.NewTime(r.FirstDeployed.Truncate(time.Second)),
+		LastDeployed:  metav1.NewTime(r.LastDeployed.Truncate(time.Second)),
+	}
+	if !r.Deleted.IsZero() {
+		out.Deleted = &metav1.Time{Time: r.Deleted.Truncate(time.Second)}
+	}
+	return out
+}
+
+func testHooks(runs []plan.TestRun) map[string]v1beta1.TestHook {
+	if len(runs) == 0 {
+		return nil
+	}
+	hooks := make(map[string]v1beta1.TestHook, len(runs))
+	for _, run := range runs {
+		hooks[run.Name] = v1beta1.TestHook{Phase: run.Phase, LastStarted: moment(run.Started), LastCompleted: moment(run.Completed)}
+	}
+	return hooks
+}
+
+func moment(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &metav1.Time{Time: t.Truncate(time.Second)}
+}
+
+// equal compares what decides; times and tests follow from the digest.
+func equal(a, b v1beta1.Snapshot) bool {
+	return a.Name == b.Name && a.Namespace == b.Namespace && a.Version == b.Version && a.Digest == b.Digest &&
+		a.ChartDigest == b.ChartDigest && a.RenderDigest == b.RenderDigest && a.Action == b.Action
+}
+
+func describe(s v1beta1.Snapshot) string {
+	return fmt.Sprintf("%s/%s revision %d runs %s %s", s.Namespace, s.Name, s.Version, s.ChartName, s.ChartVersion)
+}

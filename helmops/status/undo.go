@@ -1,0 +1,81 @@
+package status
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// rolledBack records the end of a rollback that undoes a failed upgrade. What failed stays the reason for not being Ready,
+// because what runs is not what is wanted.
+func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+	hr.Status.ObservedGeneration = o.Generation
+	w := writer{object: hr, generation: o.Generation, now: now}
+	if o.Failure != nil {
+		failedAgain(hr, o, now)
+		message := fmt.Sprintf("rollback of %s/%s failed: %s", o.Target.Namespace, o.Target.Name, o.Failure.Message)
+		w.set(v1beta1.RemediatedCondition, metav1.ConditionFalse, v1beta1.RollbackFailedReason, message)
+		return w.failed(Failure{Reason: v1beta1.RollbackFailedReason}, message, o.Next)
+	}
+	message := fmt.Sprintf("%s/%s was rolled back", o.Target.Namespace, o.Target.Name)
+	if newest := hr.Status.Latest(); newest != nil {
+		message = "rolled back: " + describe(*newest)
+	}
+	return remedied(hr, o, w, v1beta1.RollbackSucceededReason, message)
+}
+
+// remedied records that a failed attempt was undone.
+func remedied(hr *v1beta1.HelmRelease, o Outcome, w writer, reason, message string) Event {
+	hr.Status.Failures = counted(hr)
+	w.set(v1beta1.RemediatedCondition, metav1.ConditionTrue, reason, message)
+	event := Event{Reason: reason, Message: message}
+	if why := lastFailure(hr); why != "" {
+		message = why + "; " + message
+	}
+	w.retrying(reason, joined(message, o.Next))
+	return event
+}
+
+func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+	message := fmt.Sprintf("uninstalled %s/%s", o.Target.Namespace, o.Target.Name)
+	remediates := o.Reason == plan.ReasonRemediation
+	w := writer{object: hr, generation: o.Generation, now: now}
+	if o.Failure == nil {
+		hr.Status.LastVerified = nil
+		if remediates {
+			hr.Status.ObservedGeneration = o.Generation
+			return remedied(hr, o, w, v1beta1.UninstallSucceededReason, message)
+		}
+		forgive(hr)
+		hr.Status.LastAttemptedAt = nil
+		return Event{Reason: v1beta1.UninstallSucceededReason, Message: message}
+	}
+	failedAgain(hr, o, now)
+	failures := failuresBeside(hr)
+	message = fmt.Sprintf("uninstall of %s/%s failed: %s; attempt %d, the next one follows %s later", o.Target.Namespace,
+		o.Target.Name, o.Failure.Message, failures, plan.RetryDelay(failures))
+	if o.Reason == plan.ReasonDeleted && o.Failure.Reason == v1beta1.AccessDeniedReason {
+		message += "; restore the ServiceAccount and its rights, or set spec.deletionPolicy to Orphan to leave the Helm release behind"
+	}
+	reason := o.Failure.Reason
+	if remediates {
+		reason = v1beta1.UninstallFailedReason
+		w.set(v1beta1.RemediatedCondition, metav1.ConditionFalse, reason, message)
+	}
+	Retrying(hr, reason, message, now)
+	return Event{Warning: true, Reason: reason, Message: message}
+}
+
+// lastFailure is what the conditions say about the attempt that was undone.
+func lastFailure(hr *v1beta1.HelmRelease) string {
+	for _, c := range hr.Status.Conditions {
+		if c.Status == metav1.ConditionFalse && (c.Type == v1beta1.ReleasedCondition || c.Type == v1beta1.TestSuccessCondition) {
+			return c.Message
+		}
+	}
+	return ""
+}
