@@ -64,9 +64,9 @@ func chartObstacle(err error) error {
 
 // layers reads the values of the release: those it refers to, in order, then its own. What comes from Secrets is returned
 // once more, to be masked.
-func (h *handler) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([]values.Layer, []map[string]any, error) {
+func (h *handler) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([]values.Layer, []any, error) {
 	var layers []values.Layer
-	var secrets []map[string]any
+	var secrets []any
 	for _, reference := range hr.Spec.ValuesFrom {
 		layer, err := h.layer(ctx, hr.Namespace, reference)
 		if err != nil {
@@ -77,9 +77,7 @@ func (h *handler) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([]values
 		}
 		layers = append(layers, *layer)
 		if reference.Kind == "Secret" {
-			if parsed, err := values.Merge(*layer); err == nil {
-				secrets = append(secrets, parsed)
-			}
+			secrets = append(secrets, layer.Secrets()...)
 		}
 	}
 	if hr.Spec.Values != nil {

@@ -16,9 +16,9 @@ type Mask struct {
 	secrets []string
 }
 
-// NewMask returns a mask for every text in the given values. Each line of a text with several lines counts by itself too,
-// because errors quote lines.
-func NewMask(secret ...map[string]any) Mask {
+// NewMask returns a mask for every text and number in the given values: maps, lists or single values. Each line of a text
+// with several lines counts by itself too, because errors quote lines.
+func NewMask(secret ...any) Mask {
 	var found []string
 	for _, values := range secret {
 		found = collect(found, values)
@@ -55,6 +55,8 @@ func collect(found []string, value any) []string {
 		for _, text := range append(strings.Split(typed, "\n"), typed) {
 			found = appendForms(found, strings.TrimSpace(text))
 		}
+	case int64:
+		found = appendForms(found, strconv.FormatInt(typed, 10))
 	case float64:
 		found = appendForms(found, fmt.Sprint(typed))
 		found = appendForms(found, strconv.FormatFloat(typed, 'f', -1, 64))

@@ -28,6 +28,9 @@ func TestMask(t *testing.T) {
 			}
 		})
 	}
+	if got := NewMask("hunter2", int64(12345678)).Apply("hunter2 at 12345678"); got != "*** at ***" {
+		t.Errorf("the mask of single values makes %q of it", got)
+	}
 	if got := (Mask{}).Apply("text"); got != "text" {
 		t.Errorf("the mask without secrets makes %q of it", got)
 	}

@@ -1,0 +1,154 @@
+package values
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"helm.sh/helm/v3/pkg/strvals"
+)
+
+// maxTargetPath bounds the path of a single value, in bytes.
+const maxTargetPath = 250
+
+var targetPath = regexp.MustCompile(`^([a-zA-Z0-9_\-.\\/]|\[[0-9]{1,5}\])+$`)
+
+// budget counts the list items that the paths of all layers ask for: a short path may ask for a long list.
+type budget struct{ items int }
+
+// set writes the value of a layer with a target path into the values, in place.
+func (b *budget) set(into map[string]any, layer Layer) error {
+	cause := b.check(layer.TargetPath)
+	if cause == "" && !utf8.Valid(layer.Data) {
+		cause = "gets data that is no UTF-8 text"
+	}
+	if cause == "" {
+		cause = assign(into, layer)
+	}
+	if cause != "" {
+		return &LayerError{Origin: layer.Origin, Cause: fmt.Sprintf("cannot be used: targetPath %s %s", shown(layer.TargetPath), cause)}
+	}
+	return nil
+}
+
+// assign hands path and value to Helm's parser. It refuses what the parser would take for further values, and quotes none
+// of its errors: they may hold the value.
+func assign(into map[string]any, layer Layer) string {
+	value, parse := string(layer.Data), strvals.ParseInto
+	if layer.Literal {
+		// Helm's parser of literal values knows no escapes in the path; with the value escaped instead, both kinds share
+		// one syntax of paths.
+		value, parse = escaped(value), strvals.ParseIntoString
+	} else if text, quoted := unquotedText(value); quoted {
+		value, parse = text, strvals.ParseIntoString
+	}
+	if !single(value) {
+		return `gets more than one value; write \, for a comma that belongs to the value, or set literal`
+	}
+	if value == "" {
+		// Helm's parser loses an empty value below a list item when nothing follows.
+		value = ","
+	}
+	if parse(layer.TargetPath+"="+value, into) != nil {
+		return "leads through a value that is no map or list, or gets a value that --set of Helm does not understand"
+	}
+	return ""
+}
+
+// check says what is wrong with a path, empty when it can be used.
+func (b *budget) check(path string) string {
+	if len(path) > maxTargetPath || !targetPath.MatchString(path) {
+		return fmt.Sprintf(`is no path of at most %d bytes like image.tag, list[2] or annotations.example\.com/name`, maxTargetPath)
+	}
+	depth, key, index := 0, 0, false
+	for i := 0; i < len(path); i++ {
+		switch path[i] {
+		case '.':
+			if key == 0 && !index {
+				return "has an empty key"
+			}
+			depth, key, index = depth+1, 0, false
+		case '[':
+			if key == 0 && !index {
+				return "has an index without a key"
+			}
+			end := i + strings.IndexByte(path[i:], ']')
+			// The pattern holds the index to five digits.
+			number, _ := strconv.Atoi(path[i+1 : end])
+			if number > strvals.MaxIndex {
+				return fmt.Sprintf("has an index above %d", strvals.MaxIndex)
+			}
+			b.items += number + 1
+			i, index = end, true
+		default:
+			if index {
+				return "has a key right behind an index"
+			}
+			if path[i] == '\\' {
+				i++
+			}
+			// An escaped bracket cannot be told from an index by the pattern alone.
+			if i == len(path) || path[i] == '[' || path[i] == ']' {
+				return "has a backslash before a bracket or at its end"
+			}
+			key++
+		}
+	}
+	switch {
+	case key == 0 && !index:
+		return "has an empty key"
+	case depth > strvals.MaxNestedNameLevel:
+		return fmt.Sprintf("is deeper than %d keys", strvals.MaxNestedNameLevel)
+	case b.items > 4*(strvals.MaxIndex+1):
+		return "makes the lists of all target paths too long"
+	}
+	return ""
+}
+
+// unquotedText returns the text between quotes, if the value is within one pair of them.
+func unquotedText(value string) (string, bool) {
+	if len(value) < 2 {
+		return value, false
+	}
+	first, last := value[0], value[len(value)-1]
+	if first != last || first != '"' && first != '\'' {
+		return value, false
+	}
+	return value[1 : len(value)-1], true
+}
+
+// single tells whether Helm's parser takes the text for one value: no comma ends it early, nothing follows a list.
+func single(value string) bool {
+	list := strings.HasPrefix(value, "{")
+	for i := 0; i < len(value); i++ {
+		switch {
+		case value[i] == '\\':
+			i++
+		case list && value[i] == '}':
+			return i == len(value)-1
+		case !list && value[i] == ',':
+			return false
+		}
+	}
+	return true
+}
+
+// escaped returns the value so that Helm's parser reads every character as it is.
+func escaped(value string) string {
+	value = strings.NewReplacer(`\`, `\\`, `,`, `\,`).Replace(value)
+	if strings.HasPrefix(value, "{") {
+		value = `\` + value
+	}
+	return value
+}
+
+// shown is the path for a message, cut when it is far too long.
+func shown(path string) string {
+	if len(path) > maxTargetPath {
+		path = path[:maxTargetPath]
+		return strconv.Quote(strings.ToValidUTF8(path, "")) + "…"
+	}
+	return strconv.Quote(path)
+}
