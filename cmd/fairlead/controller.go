@@ -54,6 +54,7 @@ type controllerFlags struct {
 	healthAddr  string
 	logLevel    string
 	leaderElect bool
+	tenancy     tenancy
 }
 
 func newControllerCommand() *cobra.Command {
@@ -86,6 +87,7 @@ next process goes on with it.`,
 	f.StringSliceVar(&flags.namespaces, "namespaces", nil, "look only at objects in these namespaces, separated by commas; all when left out")
 	f.StringVar(&flags.metricsAddr, "metrics-addr", ":8080", "address that serves Prometheus metrics at /metrics; 0 for none")
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
+	flags.tenancy.register(f)
 	f.StringVar(&flags.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
 	f.BoolVar(&flags.leaderElect, "leader-elect", false, "let only one of several replicas work; needs a namespace, so a pod")
 	return command
@@ -106,6 +108,9 @@ func runController(parent context.Context, flags controllerFlags) error {
 	}
 	if flags.concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
+	}
+	if err := flags.tenancy.check(); err != nil {
+		return err
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	ctx, stop := context.WithCancel(parent)
@@ -195,7 +200,8 @@ func cacheOptions(namespaces []string) cache.Options {
 				Field:     fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
 				Transform: stripMetadata,
 			},
-			metadataOf("ConfigMap"): {Transform: stripMetadata},
+			metadataOf("ConfigMap"):      {Transform: stripMetadata},
+			metadataOf("ServiceAccount"): {Transform: stripMetadata},
 		},
 	}
 	for _, namespace := range namespaces {
@@ -228,9 +234,13 @@ func addControllers(ctx context.Context, manager ctrl.Manager, config *rest.Conf
 	}
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	return errors.Join(
-		source.Setup(ctx, manager, catalog, source.Options{Concurrency: flags.concurrency, Now: time.Now}),
+		source.Setup(ctx, manager, catalog, source.Options{
+			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
+		}),
 		release.Setup(ctx, manager, catalog, release.Options{
 			Concurrency: flags.concurrency, Engine: engine.New(to, time.Now), Now: time.Now,
+			Connect:               connectTo(config),
+			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),
 	)

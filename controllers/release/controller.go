@@ -33,14 +33,12 @@ const slow = time.Second
 
 // handler implements loop.Handler.
 type handler struct {
-	runner  *release.Runner
-	catalog *source.Catalog
-	objects client.Reader // the cache
-	live    client.Reader // the API server, for values
-	tasks   *loop.Tasks[landed]
-	events  events.EventRecorder
-	now     func() time.Time
-	jitter  func() float64
+	*gatherer
+	runner *release.Runner
+	tasks  *loop.Tasks[landed]
+	events events.EventRecorder
+	now    func() time.Time
+	jitter func() float64
 
 	mu    sync.Mutex
 	steps map[types.NamespacedName]*step
@@ -64,6 +62,7 @@ type landed struct {
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.Duration, error) {
+	defer h.lookout.turn(client.ObjectKeyFromObject(hr))()
 	h.land(ctx, hr)
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return h.progress(ctx, hr, elapsed), nil
@@ -84,7 +83,15 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return false, h.progress(ctx, hr, elapsed), nil
 	}
-	p, _, err := h.runner.Decide(ctx, hr, release.Inputs{})
+	way, err := h.departure(ctx, hr)
+	if err != nil {
+		return false, 0, err
+	}
+	if way.obstacle != nil {
+		return h.stranded(ctx, hr, way)
+	}
+	inputs := release.Inputs{Access: way.access}
+	p, _, err := h.runner.Decide(ctx, hr, inputs)
 	if err != nil {
 		return false, 0, err
 	}
@@ -94,13 +101,19 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 	case plan.Wait:
 		return false, p.After, nil
 	default:
-		h.start(hr, p, release.Inputs{})
+		h.start(hr, p, inputs)
 		return false, slow, nil
 	}
 }
 
 // Forget implements loop.Handler.
 func (h *handler) Forget(key types.NamespacedName) {
+	h.drop(key)
+	h.forget(key)
+}
+
+// drop forgets a step that has ended.
+func (h *handler) drop(key types.NamespacedName) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.steps, key)
@@ -113,7 +126,7 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	if !ok {
 		return
 	}
-	h.Forget(key)
+	h.drop(key)
 	event := status.ReleaseDone(hr, ended.outcome, h.now())
 	hr.Status.LastHandledReconcileAt = ended.request
 	observeAction(ended)
@@ -168,6 +181,14 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 		}
 		return 0, nil
 	}
+	var reading *looking
+	if errors.As(err, &reading) {
+		if reading.took < slow {
+			return slow - reading.took, nil
+		}
+		status.Progressing(hr, err.Error(), h.now())
+		return 0, nil
+	}
 	var known *obstacle
 	if !errors.As(err, &known) {
 		return 0, err
@@ -177,6 +198,9 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 	hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
 	if status.Message(hr) != before {
 		h.tell(hr, status.Event{Warning: true, Reason: known.Reason, Message: known.Message})
+	}
+	if known.after > 0 {
+		return known.after, nil
 	}
 	return h.audit(hr), nil
 }
@@ -203,7 +227,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		return h.audit(hr), nil
 	}
 	if p.Step == plan.Install || p.Step == plan.Upgrade {
-		if err := h.dependencies(ctx, hr); err != nil {
+		if err := h.dependencies(ctx, hr, inputs.Access); err != nil {
 			return h.blocked(hr, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
@@ -35,6 +36,8 @@ type Charts func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.
 
 // Inputs are what a release is made of, as it is wanted now.
 type Inputs struct {
+	// Access says on which cluster, and as whom, everything of the release is read and written.
+	Access cluster.Access
 	Chart  v1beta1.ChartRevision
 	Values map[string]any
 	// Mask hides what came from Secrets.
