@@ -87,7 +87,7 @@ func (g *gatherer) object(ctx context.Context, hr *v1beta1.HelmRelease, access c
 	if d.kind.Group == v1beta1.GroupVersion.Group {
 		access.Kubeconfig = nil // sources and the like are where the release is declared
 	}
-	seen := g.lookout.look(client.ObjectKeyFromObject(hr), access, d.kind, d.key)
+	seen := g.lookout.look(client.ObjectKeyFromObject(hr), access, d.kind, d.key) //nolint:contextcheck // a watch outlives the look
 	switch {
 	case seen.err != nil:
 		return unseen(d, access, seen)

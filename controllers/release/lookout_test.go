@@ -172,7 +172,7 @@ func TestAWatchEndsWithItsLastWaiter(t *testing.T) {
 		if got := w.took(); !slices.Equal(got, []string{"a"}) {
 			t.Errorf("woken %v", got)
 		}
-		w.lookout.forget(inApps("a"))
+		w.forget(inApps("a"))
 		if got := w.watched(); len(got) != 0 || len(w.views) != 0 || len(w.turns) != 0 {
 			t.Errorf("watches %v, %d views, %d turns are left", got, len(w.views), len(w.turns))
 		}
