@@ -52,6 +52,7 @@ type controllerFlags struct {
 	healthAddr  string
 	logLevel    string
 	leader      leaderFlags
+	tenancy     tenancy
 }
 
 func newControllerCommand() *cobra.Command {
@@ -84,6 +85,7 @@ next process goes on with it.`,
 	f.StringSliceVar(&flags.namespaces, "namespaces", nil, "look only at objects in these namespaces, separated by commas; all when left out")
 	f.StringVar(&flags.metricsAddr, "metrics-addr", ":8080", "address that serves Prometheus metrics at /metrics; 0 for none")
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
+	flags.tenancy.register(f)
 	f.StringVar(&flags.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
 	f.BoolVar(&flags.leader.elect, "leader-elect", false, "let only one of several replicas work")
 	f.StringVar(&flags.leader.namespace, "leader-elect-namespace", "", "namespace of the lease; that of the pod when left out")
@@ -109,7 +111,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if flags.concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
 	}
-	if err := flags.leader.complete(podNamespace(namespaceFile)); err != nil {
+	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.tenancy.check()); err != nil {
 		return err
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
@@ -194,7 +196,8 @@ func cacheOptions(namespaces []string) cache.Options {
 				Field:     fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
 				Transform: stripMetadata,
 			},
-			metadataOf("ConfigMap"): {Transform: stripMetadata},
+			metadataOf("ConfigMap"):      {Transform: stripMetadata},
+			metadataOf("ServiceAccount"): {Transform: stripMetadata},
 		},
 	}
 	for _, namespace := range namespaces {
@@ -230,9 +233,12 @@ func addControllers(ctx context.Context, manager ctrl.Manager, config *rest.Conf
 	engine := engine.New(ctx, engine.Config{Local: to, Remote: remote, Now: time.Now, Changed: changed.Tell})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	return errors.Join(
-		source.Setup(ctx, manager, catalog, source.Options{Concurrency: flags.concurrency, Now: time.Now}),
+		source.Setup(ctx, manager, catalog, source.Options{
+			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
+		}),
 		release.Setup(ctx, manager, catalog, release.Options{
-			Concurrency: flags.concurrency, Engine: engine, Changes: changed, Now: time.Now,
+			Concurrency: flags.concurrency, Engine: engine, Changes: changed, Now: time.Now, Connect: connectTo(to, remote),
+			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),
 	)

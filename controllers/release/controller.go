@@ -34,14 +34,12 @@ const slow = time.Second
 
 // handler implements loop.Handler.
 type handler struct {
-	runner  *release.Runner
-	catalog *source.Catalog
-	objects client.Reader // the cache
-	live    client.Reader // the API server, for values
-	tasks   *loop.Tasks[landed]
-	events  events.EventRecorder
-	now     func() time.Time
-	jitter  func() float64
+	*gatherer
+	runner *release.Runner
+	tasks  *loop.Tasks[landed]
+	events events.EventRecorder
+	now    func() time.Time
+	jitter func() float64
 
 	mu    sync.Mutex
 	steps map[types.NamespacedName]*step
@@ -69,6 +67,7 @@ type landed struct {
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.Duration, error) {
+	defer h.lookout.turn(client.ObjectKeyFromObject(hr))()
 	h.land(ctx, hr)
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return h.progress(ctx, hr, elapsed), nil
@@ -89,7 +88,14 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return false, h.progress(ctx, hr, elapsed), nil
 	}
-	return h.leave(ctx, hr, release.Inputs{})
+	way, err := h.departure(ctx, hr)
+	if err != nil {
+		return false, 0, err
+	}
+	if way.obstacle != nil {
+		return h.stranded(ctx, hr, way)
+	}
+	return h.leave(ctx, hr, release.Inputs{Access: way.access, NamespaceTerminating: way.terminating})
 }
 
 // leave brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that says so.
@@ -134,6 +140,12 @@ func (h *handler) refused(hr *v1beta1.HelmRelease, inputs release.Inputs, err er
 
 // Forget implements loop.Handler.
 func (h *handler) Forget(key types.NamespacedName) {
+	h.drop(key)
+	h.forget(key)
+}
+
+// drop forgets a step that has ended.
+func (h *handler) drop(key types.NamespacedName) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.steps, key)
@@ -147,7 +159,7 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	if !ok {
 		return
 	}
-	h.Forget(key)
+	h.drop(key)
 	if ended.compared != (release.Comparison{}) {
 		h.mu.Lock()
 		h.compared[key] = ended.compared
@@ -213,6 +225,14 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 		}
 		return 0, nil
 	}
+	var reading *looking
+	if errors.As(err, &reading) {
+		if reading.took < slow {
+			return slow - reading.took, nil
+		}
+		status.Progressing(hr, err.Error(), h.now())
+		return 0, nil
+	}
 	var known *obstacle
 	if !errors.As(err, &known) {
 		return 0, err
@@ -222,6 +242,9 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 	hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
 	if status.Message(hr) != before {
 		h.tell(hr, status.Event{Warning: true, Reason: known.Reason, Message: known.Message})
+	}
+	if known.after > 0 {
+		return known.after, nil
 	}
 	return h.audit(hr), nil
 }
@@ -257,7 +280,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		return h.audit(hr), nil
 	}
 	if brings(decision.Plan) {
-		if err := h.dependencies(ctx, hr); err != nil {
+		if err := h.dependencies(ctx, hr, inputs.Access); err != nil {
 			return h.blocked(hr, err)
 		}
 	}

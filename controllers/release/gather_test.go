@@ -11,14 +11,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -28,18 +31,24 @@ var (
 	revision    = v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:1"}
 )
 
-// meta names an object of the namespace apps.
-func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "apps", Name: name} }
+// named names an object of the namespace apps.
+func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "apps", Name: name} }
 
+// newHandler returns a handler over the given objects. get is asked before each read that goes to the API server, and may
+// fail it.
 func newHandler(t *testing.T, get func(client.Object) error, objects ...client.Object) *handler {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	chart := &v1beta1.OCIRepository{ObjectMeta: meta("web")}
+	chart := &v1beta1.OCIRepository{ObjectMeta: named("web")}
 	chart.Status.Chart = &revision
-	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, chart)...).WithInterceptorFuncs(interceptor.Funcs{
+	own := []client.Object{chart}
+	for _, object := range objects { // tests share them
+		own = append(own, object.DeepCopyObject().(client.Object))
+	}
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(own...).WithInterceptorFuncs(interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
 			if get != nil {
 				if err := get(o); err != nil {
@@ -49,11 +58,28 @@ func newHandler(t *testing.T, get func(client.Object) error, objects ...client.O
 			return c.Get(ctx, key, o, options...)
 		},
 	}).Build()
-	return &handler{objects: c, live: c, catalog: source.NewCatalog(c, c, nil), now: func() time.Time { return now }}
+	expressions, err := newExpressions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := func() time.Time { return now }
+	return &handler{now: clock, gatherer: &gatherer{
+		catalog: source.NewCatalog(c, c, nil), objects: c, live: c, expressions: expressions,
+		documents: newDocuments(c, c, maxDocuments),
+		lookout:   newLookout(t.Context(), nothing{}, func(types.NamespacedName) {}, clock),
+	}}
+}
+
+// nothing is a cluster that does not answer.
+type nothing struct{}
+
+func (nothing) Follow(ctx context.Context, _ cluster.Access, _ schema.GroupVersionKind, _ types.NamespacedName, _ func(*unstructured.Unstructured) (bool, error)) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func helmRelease(name string, change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
-	hr := &v1beta1.HelmRelease{ObjectMeta: meta(name)}
+	hr := &v1beta1.HelmRelease{ObjectMeta: named(name)}
 	hr.Spec.ChartRef = &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "web"}
 	for _, c := range change {
 		c(hr)
@@ -70,7 +96,7 @@ func own(document string) func(*v1beta1.HelmRelease) {
 }
 
 func secret(data map[string]string) *corev1.Secret {
-	s := &corev1.Secret{ObjectMeta: meta("db"), Data: map[string][]byte{}}
+	s := &corev1.Secret{ObjectMeta: named("db"), Data: map[string][]byte{}}
 	for key, value := range data {
 		s.Data[key] = []byte(value)
 	}
@@ -80,23 +106,26 @@ func secret(data map[string]string) *corev1.Secret {
 func TestGatherMergesInOrder(t *testing.T) {
 	t.Parallel()
 	h := newHandler(t, nil,
-		&corev1.ConfigMap{ObjectMeta: meta("base"), Data: map[string]string{"values.yaml": "a: 1\nb: 1\nc: 1"}},
-		secret(map[string]string{"x.yaml": "b: 2\nc: 2\npassword: hunter2", "empty.yaml": ""}))
+		&corev1.ConfigMap{ObjectMeta: named("base"), Data: map[string]string{"values.yaml": "a: 1\nb: 1\nc: 1"}},
+		secret(map[string]string{"x.yaml": "b: 2\nc: 2\npassword: hunter2", "empty.yaml": "", "token": "correct-horse", "raw": "{a,b}"}))
 	hr := helmRelease("web", own(`{"c":3}`), from(
 		v1beta1.ValuesReference{Kind: "ConfigMap", Name: "base"},
 		v1beta1.ValuesReference{Kind: "Secret", Name: "absent", Optional: true},
 		v1beta1.ValuesReference{Kind: "Secret", Name: "db", ValuesKey: "x.yaml"},
 		v1beta1.ValuesReference{Kind: "Secret", Name: "db", ValuesKey: "empty.yaml"},
+		v1beta1.ValuesReference{Kind: "Secret", Name: "db", ValuesKey: "token", TargetPath: "auth.token"},
+		v1beta1.ValuesReference{Kind: "Secret", Name: "db", ValuesKey: "raw", TargetPath: "auth.raw", Literal: true},
 	))
 	got, err := h.gather(t.Context(), hr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]any{"a": float64(1), "b": float64(2), "c": float64(3), "password": "hunter2"}
+	want := map[string]any{"a": float64(1), "b": float64(2), "c": float64(3), "password": "hunter2",
+		"auth": map[string]any{"token": "correct-horse", "raw": "{a,b}"}}
 	if diff := cmp.Diff(want, got.Values); diff != "" || got.Chart != revision {
 		t.Errorf("chart %v, values (-want +got):\n%s", got.Chart, diff)
 	}
-	if masked := got.Mask.Apply("is hunter2"); masked != "is ***" {
+	if masked := got.Mask.Apply("is hunter2 or correct-horse"); masked != "is *** or ***" {
 		t.Errorf("what came from the Secret is told: %q", masked)
 	}
 }
@@ -169,7 +198,7 @@ func TestAFaultOfTheAPIServerIsNoObstacle(t *testing.T) {
 
 func TestAPendingChartIsNoObstacle(t *testing.T) {
 	t.Parallel()
-	h := newHandler(t, nil, &v1beta1.OCIRepository{ObjectMeta: meta("fresh")})
+	h := newHandler(t, nil, &v1beta1.OCIRepository{ObjectMeta: named("fresh")})
 	_, err := h.gather(t.Context(), helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Name = "fresh" }))
 	if !source.IsPending(err) {
 		t.Errorf("error = %v, want pending", err)
@@ -221,7 +250,7 @@ func TestDependencies(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := newHandler(t, nil, tt.others...).dependencies(t.Context(), tt.release)
+			err := newHandler(t, nil, tt.others...).dependencies(t.Context(), tt.release, cluster.Access{})
 			if tt.reason == "" {
 				if err != nil {
 					t.Errorf("error = %v", err)

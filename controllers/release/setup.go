@@ -1,7 +1,6 @@
 package release
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -31,12 +30,17 @@ import (
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;impersonate
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 
-// Names of the field indexes: releases by what they take values from, and by what they depend on.
+// Names of the field indexes: releases by the ConfigMaps and Secrets they name, by the ServiceAccount they act as, by the
+// releases they depend on, and by those whose readiness they judge by an expression.
 const (
-	valuesIndex     = "fairlead.valuesFrom"
+	documentIndex   = "fairlead.documents"
+	accountIndex    = "fairlead.serviceAccount"
 	dependencyIndex = "fairlead.dependsOn"
 	recordsIndex    = "fairlead.records"
+	expressionIndex = "fairlead.dependsOn.readyExpr"
 )
 
 // Options of the release controller.
@@ -49,18 +53,34 @@ type Options struct {
 	Changes *Changes
 	// Now is the clock.
 	Now func() time.Time
+	// Connect reaches the objects of other kinds that releases depend on.
+	Connect Connect
+	// DefaultServiceAccount is whom releases act as that name no ServiceAccount, in the namespace of each; empty is the
+	// controller itself.
+	DefaultServiceAccount string
+	// NoCrossNamespaceRefs refuses references to sources, charts and dependencies in other namespaces.
+	NoCrossNamespaceRefs bool
 }
 
 // Setup adds the release controller to the manager. ctx is the life of the actions.
 func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o Options) error {
-	if err := index(ctx, manager.GetFieldIndexer()); err != nil {
+	if err := index(ctx, manager.GetFieldIndexer(), o.DefaultServiceAccount); err != nil {
 		return fmt.Errorf("indexing releases: %w", err)
 	}
+	expressions, err := newExpressions()
+	if err != nil {
+		return err
+	}
 	waker := loop.NewWaker()
-	cached := manager.GetClient()
+	cached, live := manager.GetClient(), manager.GetAPIReader()
 	h := &handler{
-		runner:  &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now},
-		catalog: catalog, objects: cached, live: manager.GetAPIReader(),
+		runner: &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now},
+		gatherer: &gatherer{
+			catalog: catalog, objects: cached, live: live,
+			documents: newDocuments(cached, live, maxDocuments), expressions: expressions,
+			lookout:               newLookout(ctx, connected{o.Connect, followOne}, waker.Wake, o.Now),
+			defaultServiceAccount: o.DefaultServiceAccount, ownNamespace: o.NoCrossNamespaceRefs,
+		},
 		tasks:  loop.NewTasks[landed](ctx, waker.Wake, o.Now),
 		events: manager.GetEventRecorder("fairlead"),
 		now:    o.Now, jitter: rand.Float64,
@@ -82,9 +102,11 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
 		Watches: append(sourceWatches, []loop.Watch{
-			{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: byIndex(cached, valuesIndex, "ConfigMap")},
-			{Object: &corev1.Secret{}, MetadataOnly: true, Affects: byIndex(cached, valuesIndex, "Secret")},
-			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached), When: becameReady()},
+			{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "ConfigMap/")},
+			{Object: &corev1.Secret{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "Secret/")},
+			{Object: &corev1.ServiceAccount{}, MetadataOnly: true, Affects: byIndex(cached, accountIndex, ""), When: cameOrWent()},
+			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached, dependencyIndex), When: becameReady()},
+			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached, expressionIndex)},
 		}...),
 	})
 }
@@ -99,43 +121,57 @@ func charts(catalog *source.Catalog) release.Charts {
 	}
 }
 
-func index(ctx context.Context, indexer client.FieldIndexer) error {
-	err := indexer.IndexField(ctx, &v1beta1.HelmRelease{}, valuesIndex, func(o client.Object) []string {
-		references := o.(*v1beta1.HelmRelease).Spec.ValuesFrom
-		names := make([]string, 0, len(references))
-		for _, reference := range references {
-			names = append(names, reference.Kind+"/"+reference.Name)
+func index(ctx context.Context, indexer client.FieldIndexer, defaultServiceAccount string) error {
+	for name, values := range map[string]func(*v1beta1.HelmRelease) []string{
+		documentIndex: func(hr *v1beta1.HelmRelease) []string {
+			keys := documentsOf(hr)
+			names := make([]string, 0, len(keys))
+			for _, key := range keys {
+				names = append(names, key.kind+"/"+key.Name)
+			}
+			return names
+		},
+		accountIndex: func(hr *v1beta1.HelmRelease) []string {
+			if name := hr.GetServiceAccountName(defaultServiceAccount); name != "" {
+				return []string{name}
+			}
+			return nil
+		},
+		recordsIndex: func(hr *v1beta1.HelmRelease) []string {
+			return []string{hr.GetStorageNamespace() + "/" + hr.GetReleaseName()}
+		},
+		dependencyIndex: func(hr *v1beta1.HelmRelease) []string {
+			keys := releasesBelow(hr)
+			names := make([]string, 0, len(keys))
+			for _, key := range keys {
+				names = append(names, key.String())
+			}
+			return names
+		},
+		expressionIndex: func(hr *v1beta1.HelmRelease) []string {
+			var names []string
+			for _, reference := range hr.Spec.DependsOn {
+				if reference.ReadyExpr != "" && reference.IsHelmRelease() {
+					names = append(names, reference.GetKey(hr.Namespace).String())
+				}
+			}
+			return names
+		},
+	} {
+		err := indexer.IndexField(ctx, &v1beta1.HelmRelease{}, name, func(o client.Object) []string {
+			return values(o.(*v1beta1.HelmRelease))
+		})
+		if err != nil {
+			return err
 		}
-		return names
-	})
-	if err != nil {
-		return err
 	}
-	err = indexer.IndexField(ctx, &v1beta1.HelmRelease{}, recordsIndex, func(o client.Object) []string {
-		hr := o.(*v1beta1.HelmRelease)
-		return []string{hr.GetStorageNamespace() + "/" + hr.GetReleaseName()}
-	})
-	if err != nil {
-		return err
-	}
-	return indexer.IndexField(ctx, &v1beta1.HelmRelease{}, dependencyIndex, func(o client.Object) []string {
-		hr := o.(*v1beta1.HelmRelease)
-		names := make([]string, 0, len(hr.Spec.DependsOn))
-		for _, reference := range hr.Spec.DependsOn {
-			names = append(names, dependencyKey(hr, reference).String())
-		}
-		return names
-	})
+	return nil
 }
 
-func dependencyKey(hr *v1beta1.HelmRelease, reference v1beta1.DependencyReference) types.NamespacedName {
-	return types.NamespacedName{Namespace: cmp.Or(reference.Namespace, hr.Namespace), Name: reference.Name}
-}
-
-// byIndex finds the releases that take values from an object of the given kind.
-func byIndex(reader client.Reader, index, kind string) func(context.Context, client.Object) []reconcile.Request {
+// byIndex finds the releases in the namespace of an object that name it.
+func byIndex(reader client.Reader, index, prefix string) func(context.Context, client.Object) []reconcile.Request {
 	return func(ctx context.Context, object client.Object) []reconcile.Request {
-		return find(ctx, reader, client.InNamespace(object.GetNamespace()), client.MatchingFields{index: kind + "/" + object.GetName()})
+		return find(ctx, reader, client.InNamespace(object.GetNamespace()), client.MatchingFields{index: prefix + object.GetName()})
 	}
 }
 
@@ -147,9 +183,9 @@ func wake(ctx context.Context, reader client.Reader, waker *loop.Waker, storageN
 }
 
 // dependents finds the releases that depend on a release.
-func dependents(reader client.Reader) func(context.Context, client.Object) []reconcile.Request {
+func dependents(reader client.Reader, index string) func(context.Context, client.Object) []reconcile.Request {
 	return func(ctx context.Context, object client.Object) []reconcile.Request {
-		return find(ctx, reader, client.MatchingFields{dependencyIndex: client.ObjectKeyFromObject(object).String()})
+		return find(ctx, reader, client.MatchingFields{index: client.ObjectKeyFromObject(object).String()})
 	}
 }
 
@@ -176,6 +212,11 @@ func becameReady() predicate.Predicate {
 		UpdateFunc: func(e event.UpdateEvent) bool { return !isReady(e.ObjectOld) && isReady(e.ObjectNew) },
 		DeleteFunc: func(event.DeleteEvent) bool { return false },
 	}
+}
+
+// cameOrWent lets the events through after which an object exists or no longer does.
+func cameOrWent() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 }
 
 func sortedKeys(data map[string][]byte) []string { return slices.Sorted(maps.Keys(data)) }

@@ -49,7 +49,7 @@ func newClient(t *testing.T, objects ...client.Object) client.Client {
 		t.Fatal(err)
 	}
 	b := builder{fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...)}
-	if err := index(t.Context(), b); err != nil {
+	if err := index(t.Context(), b, false); err != nil {
 		t.Fatal(err)
 	}
 	return b.Build()

@@ -34,11 +34,14 @@ type Options struct {
 	Concurrency int
 	// Now is the clock.
 	Now func() time.Time
+	// NoCrossNamespaceRefs has the choices of releases in other namespaces ignored. The release controller refuses them; here
+	// it means that nothing is fetched for them either.
+	NoCrossNamespaceRefs bool
 }
 
 // Setup adds the source controllers to the manager. ctx is the life of the polls.
 func Setup(ctx context.Context, manager ctrl.Manager, catalog *Catalog, o Options) error {
-	if err := index(ctx, manager.GetFieldIndexer()); err != nil {
+	if err := index(ctx, manager.GetFieldIndexer(), o.NoCrossNamespaceRefs); err != nil {
 		return err
 	}
 	s := &setup{ctx: ctx, manager: manager, catalog: catalog, options: o}
@@ -179,7 +182,7 @@ func choicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, er
 }
 
 // index makes releases and HelmCharts findable by their choice and by its source, and sources by their Secret.
-func index(ctx context.Context, indexer client.FieldIndexer) error {
+func index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) error {
 	byChoice := func(choice Choice) []string {
 		if choice.Chart == "" {
 			return []string{choice.String()}
@@ -195,7 +198,11 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 	return firstError(
 		func() error {
 			return indexer.IndexField(ctx, &v1beta1.HelmRelease{}, choiceIndex, func(o client.Object) []string {
-				return byChoice(ChoiceOfRelease(o.(*v1beta1.HelmRelease)))
+				choice := ChoiceOfRelease(o.(*v1beta1.HelmRelease))
+				if ownNamespace && choice.Namespace != o.GetNamespace() {
+					return nil
+				}
+				return byChoice(choice)
 			})
 		},
 		func() error {

@@ -53,7 +53,10 @@ func TestTheClusterRoleIsNarrow(t *testing.T) {
 		if slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, "*") }) {
 			t.Errorf("a wildcard: %v", rule)
 		}
-		for _, verb := range []string{"escalate", "bind", "impersonate", "delete", "deletecollection"} {
+		if slices.Contains(rule.Verbs, "impersonate") && !cmp.Equal(rule.Resources, []string{"serviceaccounts"}) {
+			t.Errorf("others than ServiceAccounts can be impersonated: %v", rule)
+		}
+		for _, verb := range []string{"escalate", "bind", "delete", "deletecollection"} {
 			if slices.Contains(rule.Verbs, verb) {
 				t.Errorf("the verb %s: %v", verb, rule)
 			}
@@ -138,7 +141,7 @@ func checkMemoryLimit(t *testing.T, c corev1.Container) {
 // checkFlags checks that the command has the flags it is given.
 func checkFlags(t *testing.T, args []string) {
 	t.Helper()
-	source := read(t, "cmd", "fairlead", "controller.go")
+	source := read(t, "cmd", "fairlead", "controller.go") + read(t, "cmd", "fairlead", "tenancy.go")
 	if len(args) == 0 || args[0] != "controller" {
 		t.Errorf("arguments %v, want the command controller", args)
 	}

@@ -1,0 +1,166 @@
+package release
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+const kubeconfig = `{"apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [{"name": "c", "cluster": {"server": "https://remote"}}],
+"contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {"token": "hunter2"}}]}`
+
+func as(name string) func(*v1beta1.HelmRelease) {
+	return func(hr *v1beta1.HelmRelease) { hr.Spec.ServiceAccountName = name }
+}
+
+func remote(key string) func(*v1beta1.HelmRelease) {
+	return func(hr *v1beta1.HelmRelease) {
+		hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "db", Key: key}}
+	}
+}
+
+func TestAccess(t *testing.T) {
+	deployer := &corev1.ServiceAccount{ObjectMeta: named("deployer")}
+	tests := []struct {
+		name       string
+		release    *v1beta1.HelmRelease
+		fallback   string
+		objects    []client.Object
+		user       string
+		kubeconfig string
+	}{
+		{name: "the controller itself", release: helmRelease("web")},
+		{name: "a ServiceAccount", release: helmRelease("web", as("deployer")), objects: []client.Object{deployer}, user: "system:serviceaccount:apps:deployer"},
+		{name: "the default one", release: helmRelease("web"), fallback: "deployer", objects: []client.Object{deployer}, user: "system:serviceaccount:apps:deployer"},
+		{name: "its own before the default one", release: helmRelease("web", as("deployer")), fallback: "other", objects: []client.Object{deployer},
+			user: "system:serviceaccount:apps:deployer"},
+		{name: "a remote cluster", release: helmRelease("web", remote("")), objects: []client.Object{secret(map[string]string{"value": kubeconfig})}, kubeconfig: kubeconfig},
+		{name: "the second key", release: helmRelease("web", remote("")), objects: []client.Object{secret(map[string]string{"value.yaml": kubeconfig})}, kubeconfig: kubeconfig},
+		{name: "a key by name", release: helmRelease("web", remote("k")), objects: []client.Object{secret(map[string]string{"k": kubeconfig, "value": "x"})}, kubeconfig: kubeconfig},
+		{name: "a ServiceAccount of a remote cluster, which is not looked for here", release: helmRelease("web", remote(""), as("there")),
+			objects: []client.Object{secret(map[string]string{"value": kubeconfig})}, user: "system:serviceaccount:apps:there", kubeconfig: kubeconfig},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHandler(t, nil, tt.objects...)
+			h.defaultServiceAccount = tt.fallback
+			got, err := h.gather(t.Context(), tt.release)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Access.User != tt.user || string(got.Access.Kubeconfig) != tt.kubeconfig {
+				t.Errorf("as %q on %q", got.Access.User, got.Access.Kubeconfig)
+			}
+		})
+	}
+}
+
+func TestAccessSaysWhatIsMissing(t *testing.T) {
+	forbidden := func(o client.Object) error {
+		switch o.GetObjectKind().GroupVersionKind().Kind {
+		case "ServiceAccount":
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "serviceaccounts"}, "deployer", errSentinel)
+		}
+		return nil
+	}
+	long := strings.Repeat("# hunter2\n", maxKubeconfig/10+1) + kubeconfig
+	tests := []struct {
+		name    string
+		release *v1beta1.HelmRelease
+		get     func(client.Object) error
+		content map[string]string
+		reason  string
+		message string
+	}{
+		{name: "a ServiceAccount that does not exist", release: helmRelease("web", as("deployer")), reason: v1beta1.AccessDeniedReason,
+			message: "ServiceAccount apps/deployer does not exist; work goes on when it is created"},
+		{name: "a ServiceAccount that may not be read", release: helmRelease("web", as("deployer")), get: forbidden, reason: v1beta1.AccessDeniedReason,
+			message: "Fairlead may not read ServiceAccount apps/deployer, as whom the release is worked on"},
+		{name: "no Secret", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
+			message: "Secret apps/db of spec.kubeConfig does not exist; work goes on when it is created"},
+		{name: "no key", release: helmRelease("web", remote("")), content: map[string]string{"config": kubeconfig}, reason: v1beta1.KubeConfigInvalidReason,
+			message: `Secret apps/db of spec.kubeConfig has no key "value", it has config; work goes on when it has`},
+		{name: "nothing", release: helmRelease("web", remote("")), content: map[string]string{"value": ""}, reason: v1beta1.KubeConfigInvalidReason,
+			message: "Secret apps/db of spec.kubeConfig, key value, is empty; work goes on when that changes"},
+		{name: "no kubeconfig", release: helmRelease("web", remote("")), content: map[string]string{"value": "clusters: hunter2"}, reason: v1beta1.KubeConfigInvalidReason,
+			message: "Secret apps/db of spec.kubeConfig, key value, is not a kubeconfig; work goes on when that changes"},
+		{name: "no cluster", release: helmRelease("web", remote("")), content: map[string]string{"value": "kind: Config"}, reason: v1beta1.KubeConfigInvalidReason,
+			message: "Secret apps/db of spec.kubeConfig, key value, is a kubeconfig without a cluster; work goes on when that changes"},
+		{name: "no context", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
+			content: map[string]string{"value": strings.Replace(kubeconfig, `"current-context": "c"`, `"current-context": "hunter2"`, 1)},
+			message: "Secret apps/db of spec.kubeConfig, key value, is a kubeconfig whose current context does not exist; work goes on when that changes"},
+		{name: "too much", release: helmRelease("web", remote("")), content: map[string]string{"value": long}, reason: v1beta1.KubeConfigInvalidReason,
+			message: "more than 1048576; work goes on when that changes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var objects []client.Object
+			if tt.content != nil {
+				objects = append(objects, secret(tt.content))
+			}
+			_, err := newHandler(t, tt.get, objects...).gather(t.Context(), tt.release)
+			var known *obstacle
+			if !errors.As(err, &known) {
+				t.Fatalf("error = %v, want an obstacle", err)
+			}
+			if known.Reason != tt.reason || known.Final || !strings.Contains(known.Message, tt.message) || strings.Contains(known.Message, "hunter2") {
+				t.Errorf("%s (final %v): %s; want %s: %s", known.Reason, known.Final, known.Message, tt.reason, tt.message)
+			}
+		})
+	}
+}
+
+func TestDeparture(t *testing.T) {
+	there := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}
+	ending := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps", Finalizers: []string{"kubernetes"}}}
+	at := metav1.NewTime(now)
+	ending.DeletionTimestamp = &at
+	tests := []struct {
+		name        string
+		release     *v1beta1.HelmRelease
+		objects     []client.Object
+		user        string
+		obstacle    bool
+		terminating bool
+		asked       int // for the Namespace
+	}{
+		{name: "with a ServiceAccount the namespace does not matter", release: helmRelease("web", as("deployer")),
+			objects: []client.Object{&corev1.ServiceAccount{ObjectMeta: named("deployer")}, ending}, user: "system:serviceaccount:apps:deployer"},
+		{name: "without it, it does", release: helmRelease("web", as("deployer")), objects: []client.Object{there}, obstacle: true, asked: 1},
+		{name: "it is being deleted", release: helmRelease("web", as("deployer")), objects: []client.Object{ending}, obstacle: true, terminating: true, asked: 1},
+		{name: "without a kubeconfig too", release: helmRelease("web", remote("")), objects: []client.Object{ending}, obstacle: true, terminating: true, asked: 1},
+		{name: "what is left alone needs nobody", objects: []client.Object{there},
+			release: helmRelease("web", as("deployer"), func(hr *v1beta1.HelmRelease) { hr.Spec.DeletionPolicy = v1beta1.DeletionPolicyOrphan })},
+		{name: "nor does what is suspended", objects: []client.Object{there},
+			release: helmRelease("web", as("deployer"), func(hr *v1beta1.HelmRelease) { hr.Spec.Suspend = true })},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			asked := 0
+			h := newHandler(t, func(o client.Object) error {
+				if o.GetObjectKind().GroupVersionKind().Kind == "Namespace" {
+					asked++
+				}
+				return nil
+			}, tt.objects...)
+			got, err := h.departure(t.Context(), tt.release)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.access.User != tt.user || (got.obstacle != nil) != tt.obstacle || got.terminating != tt.terminating || asked != tt.asked {
+				t.Errorf("%+v after %d questions for the namespace, want %+v", got, asked, tt)
+			}
+		})
+	}
+}

@@ -1,0 +1,179 @@
+package release
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// maxDocuments bounds what is kept of ConfigMaps and Secrets, in bytes.
+const maxDocuments = 16 << 20
+
+// documentKey names a ConfigMap or Secret.
+type documentKey struct {
+	kind string
+	types.NamespacedName
+}
+
+// document is the content of a ConfigMap or Secret at one version, or that there is none.
+type document struct {
+	key     documentKey
+	exists  bool
+	uid     types.UID
+	version string
+	data    map[string][]byte
+	size    int
+}
+
+// documents reads the ConfigMaps and Secrets that releases name. What was read is kept until the metadata in the cache tells
+// of another version, so looking again costs no request; and no longer than a release names it, because it may be secret.
+type documents struct {
+	cached client.Reader // metadata
+	live   client.Reader
+	budget int
+
+	mu    sync.Mutex
+	users map[documentKey]map[types.NamespacedName]struct{} // who names what
+	named map[types.NamespacedName][]documentKey            // the same the other way round
+	kept  map[documentKey]*list.Element                     // of *document
+	order *list.List                                        // the one that was used last is in front
+	size  int
+}
+
+func newDocuments(cached, live client.Reader, budget int) *documents {
+	return &documents{
+		cached: cached, live: live, budget: budget, order: list.New(),
+		users: map[documentKey]map[types.NamespacedName]struct{}{}, named: map[types.NamespacedName][]documentKey{},
+		kept: map[documentKey]*list.Element{},
+	}
+}
+
+// name records what a release names now. What nobody names any more is dropped.
+func (d *documents) name(user types.NamespacedName, keys ...documentKey) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	former := d.named[user]
+	delete(d.named, user)
+	if len(keys) > 0 {
+		d.named[user] = keys
+	}
+	for _, key := range former {
+		delete(d.users[key], user)
+	}
+	for _, key := range keys {
+		if d.users[key] == nil {
+			d.users[key] = map[types.NamespacedName]struct{}{}
+		}
+		d.users[key][user] = struct{}{}
+	}
+	for _, key := range former {
+		if len(d.users[key]) == 0 {
+			delete(d.users, key)
+			d.drop(key)
+		}
+	}
+}
+
+// get returns the content of a ConfigMap or Secret, by key. It is shared: callers do not change it.
+func (d *documents) get(ctx context.Context, key documentKey) (map[string][]byte, error) {
+	metadata := &metav1.PartialObjectMetadata{}
+	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(key.kind))
+	if err := d.cached.Get(ctx, key.NamespacedName, metadata); client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
+	found := d.find(key, metadata.UID, metadata.ResourceVersion)
+	if found == nil {
+		var err error
+		if found, err = d.read(ctx, key); err != nil {
+			return nil, err
+		}
+		d.put(found)
+	}
+	if !found.exists {
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: key.kind}, key.Name)
+	}
+	return found.data, nil
+}
+
+// read asks the API server. That there is no such object is an answer too: the cache may only be behind.
+func (d *documents) read(ctx context.Context, key documentKey) (*document, error) {
+	found := &document{key: key, exists: true, data: map[string][]byte{}}
+	var err error
+	if key.kind == "Secret" {
+		secret := &corev1.Secret{}
+		err = d.live.Get(ctx, key.NamespacedName, secret)
+		found.uid, found.version = secret.UID, secret.ResourceVersion
+		for name, value := range secret.Data {
+			found.add(name, value)
+		}
+	} else {
+		config := &corev1.ConfigMap{}
+		err = d.live.Get(ctx, key.NamespacedName, config)
+		found.uid, found.version = config.UID, config.ResourceVersion
+		for name, value := range config.Data {
+			found.add(name, []byte(value))
+		}
+	}
+	if apierrors.IsNotFound(err) {
+		return &document{key: key}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s %s: %w", key.kind, key.NamespacedName, err)
+	}
+	return found, nil
+}
+
+func (d *document) add(name string, value []byte) {
+	if value == nil {
+		value = []byte{} // the key is there
+	}
+	d.data[name] = value
+	d.size += len(name) + len(value)
+}
+
+// find returns what is kept of the object at that version.
+func (d *documents) find(key documentKey, uid types.UID, version string) *document {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	element := d.kept[key]
+	if element == nil {
+		return nil
+	}
+	found := element.Value.(*document)
+	if found.uid != uid || found.version != version {
+		return nil
+	}
+	d.order.MoveToFront(element)
+	return found
+}
+
+func (d *documents) put(found *document) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drop(found.key)
+	if len(d.users[found.key]) == 0 || found.size > d.budget {
+		return
+	}
+	d.kept[found.key] = d.order.PushFront(found)
+	d.size += found.size
+	for d.size > d.budget {
+		d.drop(d.order.Back().Value.(*document).key)
+	}
+}
+
+// drop forgets a document. The caller holds the lock.
+func (d *documents) drop(key documentKey) {
+	if element := d.kept[key]; element != nil {
+		d.size -= element.Value.(*document).size
+		d.order.Remove(element)
+		delete(d.kept, key)
+	}
+}

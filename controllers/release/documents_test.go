@@ -1,0 +1,145 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+// counted are documents over an API server that counts what it is asked.
+type counted struct {
+	*documents
+	client client.Client
+	asked  int
+}
+
+func newCounted(budget int, objects ...client.Object) *counted {
+	c := &counted{client: fake.NewClientBuilder().WithObjects(objects...).Build()}
+	live := interceptor.NewClient(c.client.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, to client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+			c.asked++
+			return to.Get(ctx, key, o, options...)
+		},
+	})
+	c.documents = newDocuments(c.client, live, budget)
+	return c
+}
+
+// want checks what a document has under the key k, empty for no document, and how often the API server has been asked by now.
+func (c *counted) want(t *testing.T, key documentKey, content string, asked int) {
+	t.Helper()
+	all, err := c.get(t.Context(), key)
+	if content == "" && !apierrors.IsNotFound(err) || content != "" && err != nil {
+		t.Fatalf("%v: %v", key, err)
+	}
+	if got := string(all["k"]); got != content || c.asked != asked {
+		t.Errorf("%v is %q after %d requests, want %q after %d", key, got, c.asked, content, asked)
+	}
+}
+
+func inApps(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: "apps", Name: name}
+}
+
+func TestLookingAgainCostsNoRequest(t *testing.T) {
+	t.Parallel()
+	config := &corev1.ConfigMap{ObjectMeta: named("base"), Data: map[string]string{"k": "one"}}
+	c := newCounted(maxDocuments, config)
+	key, absent := documentKey{"ConfigMap", inApps("base")}, documentKey{"Secret", inApps("late")}
+	c.name(inApps("web"), key, absent)
+	c.want(t, key, "one", 1)
+	c.want(t, key, "one", 1)
+	c.want(t, absent, "", 2)
+	c.want(t, absent, "", 2)
+
+	config.Data["k"] = "two"
+	if err := c.client.Update(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	late := &corev1.Secret{ObjectMeta: named("late"), Data: map[string][]byte{"k": []byte("here")}}
+	if err := c.client.Create(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	c.want(t, key, "two", 3)
+	c.want(t, absent, "here", 4)
+	c.want(t, key, "two", 4)
+	if err := c.client.Delete(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	c.want(t, absent, "", 5)
+	c.want(t, absent, "", 5)
+}
+
+func TestWhatNobodyNamesIsDropped(t *testing.T) {
+	t.Parallel()
+	c := newCounted(maxDocuments, &corev1.Secret{ObjectMeta: named("db"), Data: map[string][]byte{"k": []byte("hunter2")}})
+	key := documentKey{"Secret", inApps("db")}
+	c.want(t, key, "hunter2", 1)
+	if len(c.kept) != 0 {
+		t.Error("what nobody names is kept")
+	}
+	c.name(inApps("web"), key)
+	c.name(inApps("api"), key)
+	c.want(t, key, "hunter2", 2)
+	c.name(inApps("web"), key) // looks again
+	c.name(inApps("api"))
+	c.want(t, key, "hunter2", 2)
+	c.name(inApps("web"), documentKey{"Secret", inApps("other")})
+	if len(c.kept) != 0 || c.size != 0 || len(c.users) != 1 || len(c.named) != 1 {
+		t.Errorf("kept %d documents of %d bytes, users %v, named %v", len(c.kept), c.size, c.users, c.named)
+	}
+}
+
+func TestDocumentsStayWithinTheirBudget(t *testing.T) {
+	t.Parallel()
+	var objects []client.Object
+	var keys []documentKey
+	for i := range 4 {
+		name := fmt.Sprint("c", i)
+		objects = append(objects, &corev1.ConfigMap{ObjectMeta: named(name), Data: map[string]string{"k": strings.Repeat("x", 99)}})
+		keys = append(keys, documentKey{"ConfigMap", inApps(name)})
+	}
+	objects = append(objects, &corev1.ConfigMap{ObjectMeta: named("huge"), Data: map[string]string{"k": strings.Repeat("x", 400)}})
+	keys = append(keys, documentKey{"ConfigMap", inApps("huge")})
+	c := newCounted(300, objects...)
+	c.name(inApps("web"), keys...)
+	content := strings.Repeat("x", 99)
+	c.want(t, keys[0], content, 1)
+	c.want(t, keys[1], content, 2)
+	c.want(t, keys[2], content, 3)
+	c.want(t, keys[0], content, 3) // now 1 is the oldest
+	c.want(t, keys[3], content, 4)
+	c.want(t, keys[0], content, 4)
+	c.want(t, keys[1], content, 5)
+	c.want(t, keys[4], strings.Repeat("x", 400), 6)
+	c.want(t, keys[4], strings.Repeat("x", 400), 7)
+	if c.size != 300 || len(c.kept) != 3 {
+		t.Errorf("%d bytes in %d documents", c.size, len(c.kept))
+	}
+}
+
+func TestTheSameNameIsAnotherObject(t *testing.T) {
+	t.Parallel()
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "base", UID: "1"}, Data: map[string]string{"k": "one"}}
+	c := newCounted(maxDocuments, config)
+	key := documentKey{"ConfigMap", inApps("base")}
+	c.name(inApps("web"), key)
+	c.want(t, key, "one", 1)
+	if err := c.client.Delete(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	again := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "base", UID: "2"}, Data: map[string]string{"k": "two"}}
+	if err := c.client.Create(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	c.want(t, key, "two", 2)
+}

@@ -1,0 +1,75 @@
+package release
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/values"
+)
+
+// documentsOf names the ConfigMaps and Secrets that a release names.
+func documentsOf(hr *v1beta1.HelmRelease) []documentKey {
+	keys := make([]documentKey, 0, len(hr.Spec.ValuesFrom)+1)
+	for _, reference := range hr.Spec.ValuesFrom {
+		keys = append(keys, documentKey{reference.Kind, types.NamespacedName{Namespace: hr.Namespace, Name: reference.Name}})
+	}
+	if remote := hr.Spec.KubeConfig; remote != nil {
+		keys = append(keys, documentKey{"Secret", types.NamespacedName{Namespace: hr.Namespace, Name: remote.SecretRef.Name}})
+	}
+	return keys
+}
+
+// layers reads the values of the release: those it refers to, in order, then its own. What comes from Secrets is returned
+// once more, to be masked.
+func (g *gatherer) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([]values.Layer, []any, error) {
+	var layers []values.Layer
+	var secrets []any
+	for _, reference := range hr.Spec.ValuesFrom {
+		layer, err := g.layer(ctx, hr.Namespace, reference)
+		if err != nil {
+			return nil, nil, err
+		}
+		if layer == nil {
+			continue
+		}
+		layers = append(layers, *layer)
+		if reference.Kind == "Secret" {
+			secrets = append(secrets, layer.Secrets()...)
+		}
+	}
+	if hr.Spec.Values != nil {
+		layers = append(layers, values.Layer{Origin: "spec.values", Data: hr.Spec.Values.Raw})
+	}
+	return layers, secrets, nil
+}
+
+// layer reads one ConfigMap or Secret; nil when it is optional and does not exist.
+func (g *gatherer) layer(ctx context.Context, namespace string, reference v1beta1.ValuesReference) (*values.Layer, error) {
+	name := client.ObjectKey{Namespace: namespace, Name: reference.Name}
+	all, err := g.documents.get(ctx, documentKey{reference.Kind, name})
+	switch {
+	case apierrors.IsNotFound(err) && reference.Optional:
+		return nil, nil
+	case apierrors.IsNotFound(err):
+		return nil, hindered(v1beta1.ValuesErrorReason, "%s %s of spec.valuesFrom does not exist; work goes on when it is created",
+			reference.Kind, name)
+	case apierrors.IsForbidden(err):
+		return nil, hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.valuesFrom", reference.Kind, name)
+	case err != nil:
+		return nil, fmt.Errorf("spec.valuesFrom: %w", err)
+	}
+	data, ok := all[reference.GetValuesKey()]
+	if !ok {
+		return nil, hindered(v1beta1.ValuesErrorReason, "%s %s of spec.valuesFrom has no key %q, %s; work goes on when it has",
+			reference.Kind, name, reference.GetValuesKey(), listed(sortedKeys(all)))
+	}
+	return &values.Layer{
+		Origin: fmt.Sprintf("%s %s, key %s,", reference.Kind, name, reference.GetValuesKey()), Data: data,
+		TargetPath: reference.TargetPath, Literal: reference.Literal,
+	}, nil
+}
