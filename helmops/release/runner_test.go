@@ -242,13 +242,18 @@ func TestDoHandsTheOptionsOn(t *testing.T) {
 		hr.Spec.MaxHistory, hr.Spec.Timeout = &history, &metav1.Duration{Duration: time.Minute}
 		hr.Spec.Install = &v1beta1.Install{CreateNamespace: true, DisableWaitForJobs: true, Timeout: &metav1.Duration{Duration: time.Hour}}
 		hr.Spec.Upgrade = &v1beta1.Upgrade{DisableHooks: true, DisableSchemaValidation: true}
-		hr.Spec.Uninstall = &v1beta1.Uninstall{KeepHistory: true, DisableWait: true}
+		hr.Spec.Uninstall = &v1beta1.Uninstall{KeepHistory: true, DisableWait: true, DeletionPropagation: "orphan"}
+		hr.Spec.Rollback = &v1beta1.Rollback{Force: true, CleanupOnFail: true}
+		hr.Spec.Test = &v1beta1.Test{Filters: []v1beta1.TestFilter{{Name: "smoke"}}}
+		hr.Status.LastVerified = &v1beta1.Verified{Revision: 3}
 	})
 	want := map[plan.Step]engine.Options{
-		plan.Install:   {Timeout: time.Hour, MaxHistory: 7, CreateNamespace: true, DisableWaitForJobs: true},
-		plan.Upgrade:   {Timeout: time.Minute, MaxHistory: 7, DisableHooks: true, DisableSchemaValidation: true},
-		plan.Uninstall: {Timeout: time.Minute, MaxHistory: 7, KeepHistory: true, DisableWait: true},
-		plan.Unlock:    {MaxHistory: 7},
+		plan.Install:   {Timeout: time.Hour, MaxHistory: 7, Protect: 3, CreateNamespace: true, DisableWaitForJobs: true},
+		plan.Upgrade:   {Timeout: time.Minute, MaxHistory: 7, Protect: 3, DisableHooks: true, DisableSchemaValidation: true},
+		plan.Uninstall: {Timeout: time.Minute, MaxHistory: 7, Protect: 3, KeepHistory: true, DisableWait: true, Propagation: "orphan"},
+		plan.Rollback:  {Timeout: time.Minute, MaxHistory: 7, Protect: 3, Force: true, CleanupOnFail: true},
+		plan.Test:      {Timeout: time.Minute, MaxHistory: 7, Protect: 3, TestFilters: []v1beta1.TestFilter{{Name: "smoke"}}},
+		plan.Unlock:    {MaxHistory: 7, Protect: 3},
 	}
 	for step, options := range want {
 		t.Run(string(step), func(t *testing.T) {
@@ -270,5 +275,49 @@ func TestDoHandsTheOptionsOn(t *testing.T) {
 				t.Errorf("action %+v", got)
 			}
 		})
+	}
+}
+
+func TestRenderDigest(t *testing.T) {
+	t.Parallel()
+	labels := func(value string) v1beta1.HelmReleaseSpec {
+		return v1beta1.HelmReleaseSpec{CommonMetadata: &v1beta1.CommonMetadata{Labels: map[string]string{"team": value, "a": "b"}}}
+	}
+	if got := RenderDigest(v1beta1.HelmReleaseSpec{PostRenderStrategy: v1beta1.PostRenderSeparate}); got != "" {
+		t.Errorf("nothing to render with has digest %s", got)
+	}
+	web := RenderDigest(labels("web"))
+	if again := RenderDigest(labels("web")); again != web || web == RenderDigest(labels("db")) {
+		t.Error("the digest does not follow the content")
+	}
+}
+
+func TestForceAndResetCountTogetherWithTheRequest(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ special, request, handled, want string }{
+		{"", "", "", ""}, {"1", "", "", ""}, {"1", "2", "", ""}, {"1", "1", "", "1"}, {"1", "1", "1", ""}, {"2", "2", "1", "2"},
+	} {
+		hr := helmRelease()
+		hr.Annotations = map[string]string{v1beta1.ReconcileRequestAnnotation: tt.request,
+			v1beta1.ForceRequestAnnotation: tt.special, v1beta1.ResetRequestAnnotation: tt.special}
+		hr.Status.LastHandledForceAt, hr.Status.LastHandledResetAt = tt.handled, tt.handled
+		if force, reset := ForceRequested(hr), ResetRequested(hr); force != tt.want || reset != tt.want {
+			t.Errorf("%+v: force %q, reset %q", tt, force, reset)
+		}
+	}
+}
+
+func TestAComparisonCountsForWhatWasCompared(t *testing.T) {
+	t.Parallel()
+	theirs := deployed(values.Digest(inputs.Values))
+	theirs[0].Ours, theirs[0].ChartDigest, theirs[0].Digest = false, "", "sha256:theirs"
+	e := &engineFake{records: map[plan.Target][]plan.Record{target: theirs}}
+	in, hr := inputs, helmRelease()
+	in.Compared = NewComparison(hr, in, theirs[0], false)
+	for digest, want := range map[string]plan.Step{"sha256:theirs": plan.Upgrade, "sha256:touched": plan.Compare} {
+		theirs[0].Digest = digest
+		if p, err := runner(e, nil).Decide(t.Context(), hr, in); err != nil || p.Step != want {
+			t.Errorf("record %s: %s, want %s (error %v)", digest, p.Step, want, err)
+		}
 	}
 }
