@@ -134,7 +134,8 @@ func TestDeparture(t *testing.T) {
 		terminating bool
 		asked       int // for the Namespace
 	}{
-		{name: "with a ServiceAccount the namespace does not matter", release: helmRelease("web", as("deployer")),
+		{name: "the controller itself keeps its rights", release: helmRelease("web"), objects: []client.Object{ending}},
+		{name: "a ServiceAccount may lose them before it goes", release: helmRelease("web", as("deployer")), terminating: true, asked: 1,
 			objects: []client.Object{&corev1.ServiceAccount{ObjectMeta: named("deployer")}, ending}, user: "system:serviceaccount:apps:deployer"},
 		{name: "without it, it does", release: helmRelease("web", as("deployer")), objects: []client.Object{there}, obstacle: true, asked: 1},
 		{name: "it is being deleted", release: helmRelease("web", as("deployer")), objects: []client.Object{ending}, obstacle: true, terminating: true, asked: 1},

@@ -1,9 +1,6 @@
 package release
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -11,6 +8,7 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/render"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -50,20 +48,10 @@ func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
 	return begun.Chart.Digest != now.Chart.Digest && !desiredOf(hr, now).VersionOnly
 }
 
-// RenderDigest returns the sha256 of what changes the manifests on their way from the chart to the cluster, as canonical
-// JSON; empty when nothing does.
+// RenderDigest returns the digest of what changes the manifests on their way from the chart to the cluster; empty when nothing
+// does.
 func RenderDigest(spec v1beta1.HelmReleaseSpec) string {
-	if len(spec.PostRenderers) == 0 && spec.CommonMetadata == nil {
-		return ""
-	}
-	rendering := struct {
-		PostRenderers []v1beta1.PostRenderer  `json:"postRenderers,omitempty"`
-		Strategy      string                  `json:"postRenderStrategy,omitempty"`
-		Metadata      *v1beta1.CommonMetadata `json:"commonMetadata,omitempty"`
-	}{spec.PostRenderers, spec.PostRenderStrategy, spec.CommonMetadata}
-	canonical, _ := json.Marshal(rendering) // plain structs and maps of strings, which come out sorted
-	sum := sha256.Sum256(canonical)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return render.OptionsOf(spec.PostRenderers, spec.PostRenderStrategy, spec.CommonMetadata).Digest()
 }
 
 // Requested tells whether the user asked for a reconciliation that was not handled yet.

@@ -135,10 +135,10 @@ func begin(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs) status.Outcome {
 
 // load gives the action the chart, where it has to be rendered or kept in the record.
 func (r *Runner) load(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, action *engine.Action) error {
-	switch p.Action() {
+	switch p.Step {
 	case plan.Install, plan.Upgrade, plan.Compare:
 	default:
-		return nil
+		return nil // what a stopped process had begun is finished from its record
 	}
 	loaded, err := r.Charts(ctx, hr, in.Chart)
 	action.Chart = loaded
