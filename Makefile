@@ -49,13 +49,14 @@ test: unit integration ## All tests: unit, then integration against a real contr
 
 unit: ## Unit tests
 	@echo "unit tests"
-	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity)')
+	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios)')
 
 integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 	@echo "integration tests against Kubernetes $(K8S)"
 	@cd test/cluster && go test -trimpath -count=1 -timeout 15m ./...
 	@go test -count=1 -timeout 25m ./test/integration/...
 	@go test -count=1 -timeout 15m ./test/fidelity
+	@go test -count=1 -timeout 10m ./test/scenarios
 
 presubmit: generate fmt lint test vuln verify ## What a change has to pass
 

@@ -9,9 +9,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 const kubeconfig = `{"apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [{"name": "c", "cluster": {"server": "https://remote"}}],
@@ -66,8 +68,7 @@ func TestAccess(t *testing.T) {
 
 func TestAccessSaysWhatIsMissing(t *testing.T) {
 	forbidden := func(o client.Object) error {
-		switch o.GetObjectKind().GroupVersionKind().Kind {
-		case "ServiceAccount":
+		if o.GetObjectKind().GroupVersionKind().Kind == "ServiceAccount" {
 			return apierrors.NewForbidden(schema.GroupResource{Resource: "serviceaccounts"}, "deployer", errSentinel)
 		}
 		return nil
@@ -161,6 +162,41 @@ func TestDeparture(t *testing.T) {
 			}
 			if got.access.User != tt.user || (got.obstacle != nil) != tt.obstacle || got.terminating != tt.terminating || asked != tt.asked {
 				t.Errorf("%+v after %d questions for the namespace, want %+v", got, asked, tt)
+			}
+		})
+	}
+}
+
+func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
+	tests := []struct {
+		name        string
+		terminating bool
+		revisions   []v1beta1.Snapshot
+		done        bool
+	}{
+		{name: "with its namespace", terminating: true, revisions: []v1beta1.Snapshot{{Version: 1}}, done: true},
+		{name: "one that never came to be", done: true},
+		{name: "otherwise it waits", revisions: []v1beta1.Snapshot{{Version: 1}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHandler(t, nil)
+			h.events, h.jitter = events.NewFakeRecorder(1), func() float64 { return 0 }
+			hr := helmRelease("web", as("deployer"))
+			hr.Status.History = tt.revisions
+			missing := hindered(v1beta1.AccessDeniedReason, "ServiceAccount apps/deployer does not exist; work goes on when it is created")
+			done, again, err := h.stranded(t.Context(), hr, departure{obstacle: missing, terminating: tt.terminating})
+			if err != nil || done != tt.done {
+				t.Fatalf("done %v, error %v", done, err)
+			}
+			if done {
+				return
+			}
+			want := "cannot uninstall apps/web: ServiceAccount apps/deployer does not exist; work goes on when it is created; " +
+				"to keep the Helm release, set spec.deletionPolicy to Orphan"
+			if got := status.Message(hr); got != want || again != departureRetry {
+				t.Errorf("looks again after %s and says %q, want %q", again, got, want)
 			}
 		})
 	}

@@ -17,12 +17,13 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 func connectedTo(client dynamic.Interface) connected {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(deployments, meta.RESTScopeNamespace)
-	return connected{follow: followOne, connect: func(context.Context, cluster.Access) (dynamic.Interface, meta.RESTMapper, error) {
+	return connected{follow: tracker.Follow, connect: func(context.Context, cluster.Access) (dynamic.Interface, meta.RESTMapper, error) {
 		return client, mapper, nil
 	}}
 }

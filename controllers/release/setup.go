@@ -25,6 +25,7 @@ import (
 	"fairlead.dev/fairlead/helmops/chart"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases,verbs=get;list;watch;patch
@@ -78,7 +79,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		gatherer: &gatherer{
 			catalog: catalog, objects: cached, live: live,
 			documents: newDocuments(cached, live, maxDocuments), expressions: expressions,
-			lookout:               newLookout(ctx, connected{o.Connect, followOne}, waker.Wake, o.Now),
+			lookout:               newLookout(ctx, connected{o.Connect, tracker.Follow}, waker.Wake, o.Now),
 			defaultServiceAccount: o.DefaultServiceAccount, ownNamespace: o.NoCrossNamespaceRefs,
 		},
 		tasks:  loop.NewTasks[landed](ctx, waker.Wake, o.Now),

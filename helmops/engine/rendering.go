@@ -1,11 +1,16 @@
 package engine
 
 import (
-	"helm.sh/helm/v3/pkg/action"
+	"bytes"
+	"regexp"
+	"slices"
+
+	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/postrender"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 
+	helmchart "fairlead.dev/fairlead/helmops/chart"
 	"fairlead.dev/fairlead/helmops/render"
 )
 
@@ -63,51 +68,79 @@ func renderHooks(pass *render.Pass, rel *release.Release) error {
 	return nil
 }
 
-// equal renders without changing anything, and compares with the newest revision.
+// unrepeatable are what makes a template render differently each time, or on what it has rendered before.
+var unrepeatable = regexp.MustCompile(`\b(lookup|rand[A-Z]\w+|randInt|gen[A-Z]\w+|uuidv4|now|bcrypt|htpasswd|IsInstall|IsUpgrade|Revision)\b`)
+
+// equal renders without changing anything, and compares with the newest revision. A chart that cannot render the same again
+// is compared by its templates instead.
 func (r *run) equal() (bool, error) {
-	newest, err := r.site.records.Revisions(r.ctx, r.reader, r.key)
-	if err != nil || len(newest) == 0 {
+	newest, err := r.site.records.Newest(r.ctx, r.reader, r.key)
+	if err != nil || newest == nil {
 		return false, err
 	}
-	had := newest[0].Release
+	had := newest.Release
+	would, err := r.rendered(had.Version == 1)
+	if err != nil || same(had, would) {
+		return err == nil, err
+	}
+	repeatable := !slices.ContainsFunc(templatesOf(r.Chart), func(file *chart.File) bool { return unrepeatable.Match(file.Data) })
+	if repeatable {
+		return false, nil
+	}
+	return slices.EqualFunc(had.Chart.Templates, r.Chart.Templates, func(a, b *chart.File) bool {
+		return a.Name == b.Name && bytes.Equal(a.Data, b.Data)
+	}), nil
+}
+
+// templatesOf returns the templates of a chart and its subcharts.
+func templatesOf(c *chart.Chart) []*chart.File {
+	all := slices.Clone(c.Templates)
+	for _, sub := range c.Dependencies() {
+		all = append(all, templatesOf(sub)...)
+	}
+	return all
+}
+
+// rendered is what an install, or an upgrade, would make.
+func (r *run) rendered(first bool) (*release.Release, error) {
 	pass, err := r.pass()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	cfg, err := r.configuration(nil, nil)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	would, err := r.dryRun(cfg, postRenderer(pass), had.Version == 1)
-	if err != nil {
-		return false, err
+	copied := r.Action
+	if copied.Chart, err = helmchart.Copy(r.Chart); err != nil {
+		return nil, err
 	}
-	if err := renderHooks(pass, would); err != nil {
-		return false, err
-	}
-	return same(had, would), nil
-}
-
-func (r *run) dryRun(cfg *action.Configuration, with postrender.PostRenderer, first bool) (*release.Release, error) {
+	var would *release.Release
 	if first {
-		helm := newInstall(cfg, r.Action, false)
-		helm.DryRunOption, helm.PostRenderer = "server", with
-		return helm.Run(r.Chart, r.Values)
+		helm := newInstall(cfg, copied, false)
+		helm.DryRunOption, helm.PostRenderer = "server", postRenderer(pass)
+		would, err = helm.Run(copied.Chart, copied.Values)
+	} else {
+		helm := newUpgrade(cfg, copied)
+		helm.DryRunOption, helm.PostRenderer = "server", postRenderer(pass)
+		would, err = helm.Run(copied.Target.Name, copied.Chart, copied.Values)
 	}
-	helm := newUpgrade(cfg, r.Action)
-	helm.DryRunOption, helm.PostRenderer = "server", with
-	return helm.Run(r.Target.Name, r.Chart, r.Values)
+	if err != nil {
+		return nil, err
+	}
+	return would, renderHooks(pass, would)
 }
 
-// same compares manifests and hooks, and of hooks what runs.
+// same compares manifests and hooks.
 func same(a, b *release.Release) bool {
-	if a.Manifest != b.Manifest || len(a.Hooks) != len(b.Hooks) {
-		return false
+	return a.Manifest == b.Manifest && slices.Equal(hooksOf(a), hooksOf(b))
+}
+
+func hooksOf(rel *release.Release) []string {
+	manifests := make([]string, len(rel.Hooks))
+	for i, hook := range rel.Hooks {
+		manifests[i] = hook.Path + "\n" + hook.Manifest
 	}
-	for i := range a.Hooks {
-		if a.Hooks[i].Manifest != b.Hooks[i].Manifest || a.Hooks[i].Path != b.Hooks[i].Path {
-			return false
-		}
-	}
-	return true
+	slices.Sort(manifests)
+	return manifests
 }

@@ -36,35 +36,19 @@ type run struct {
 
 // step carries out the step of the action.
 func (r *run) step(before []plan.Record) error {
-	switch r.Step {
-	case plan.Unlock:
-		return r.unlock(before, r.Why)
-	case plan.Resume:
-		return r.resume()
-	case plan.Install, plan.Upgrade:
-		if err := r.customResourceDefinitions(); err != nil {
-			return err
-		}
-		return r.rollout(before)
-	}
-	cfg, err := r.configuration(before, nil)
-	if err != nil {
-		return err
-	}
-	switch r.Step {
-	case plan.Rollback:
-		return r.rollback(cfg)
-	case plan.Test:
-		return test(cfg, r.Action)
-	case plan.Uninstall:
-		if err := uninstall(cfg, r.Action); err != nil {
-			return errors.Join(r.client.Failure(), err)
-		}
-		r.site.tracker.Drop(ownerOf(r.Target))
-		return nil
-	default:
+	work := map[plan.Step]func([]plan.Record) error{
+		plan.Unlock:    func(before []plan.Record) error { return r.unlock(before, r.Why) },
+		plan.Resume:    r.resume,
+		plan.Install:   r.rollout,
+		plan.Upgrade:   r.rollout,
+		plan.Rollback:  r.rollback,
+		plan.Test:      r.test,
+		plan.Uninstall: r.uninstall,
+	}[r.Step]
+	if work == nil {
 		return fmt.Errorf("step %q is not an action", r.Step)
 	}
+	return work(before)
 }
 
 func (r *run) customResourceDefinitions() error {
@@ -84,6 +68,9 @@ func (r *run) customResourceDefinitions() error {
 
 // rollout installs or upgrades, and prunes the history afterwards.
 func (r *run) rollout(before []plan.Record) error {
+	if err := r.customResourceDefinitions(); err != nil {
+		return err
+	}
 	pass, err := r.pass()
 	if err != nil {
 		return err
@@ -109,8 +96,12 @@ func (r *run) rollout(before []plan.Record) error {
 
 // rollback goes back to an earlier revision. Where Helm fails without noting it on the record, that is made up for: the
 // release would be locked otherwise.
-func (r *run) rollback(cfg *action.Configuration) error {
-	err := rollback(cfg, r.Action)
+func (r *run) rollback(before []plan.Record) error {
+	cfg, err := r.configuration(before, nil)
+	if err != nil {
+		return err
+	}
+	err = rollback(cfg, r.Action)
 	if err == nil {
 		return r.prune()
 	}
@@ -119,6 +110,26 @@ func (r *run) rollback(cfg *action.Configuration) error {
 		historyErr = r.unlock(now, fmt.Sprintf("Rollback %q failed: %s", r.Target.Name, err))
 	}
 	return errors.Join(err, historyErr)
+}
+
+func (r *run) test(before []plan.Record) error {
+	cfg, err := r.configuration(before, nil)
+	if err != nil {
+		return err
+	}
+	return test(cfg, r.Action)
+}
+
+func (r *run) uninstall(before []plan.Record) error {
+	cfg, err := r.configuration(before, nil)
+	if err != nil {
+		return err
+	}
+	if err := uninstall(cfg, r.Action); err != nil {
+		return errors.Join(r.client.Failure(), err)
+	}
+	r.site.tracker.Drop(ownerOf(r.Target))
+	return nil
 }
 
 func (r *run) prune() error {
@@ -131,7 +142,7 @@ func (r *run) prune() error {
 }
 
 // resume finishes what the newest record says was begun.
-func (r *run) resume() error {
+func (r *run) resume([]plan.Record) error {
 	revisions, err := r.site.records.Revisions(r.ctx, r.reader, r.key)
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func TestFieldsPatchMergesTheEntriesOfFormerManagers(t *testing.T) {
 	entry := func(manager string, op metav1.ManagedFieldsOperationType, field, subresource string) metav1.ManagedFieldsEntry {
 		return metav1.ManagedFieldsEntry{
 			Manager: manager, Operation: op, APIVersion: "v1", FieldsType: "FieldsV1", Subresource: subresource,
-			FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:data":{"f:` + field + `":{}}}`)},
+			FieldsV1: metav1.NewFieldsV1(`{"f:data":{"f:` + field + `":{}}}`),
 		}
 	}
 	const update, apply = metav1.ManagedFieldsOperationUpdate, metav1.ManagedFieldsOperationApply
@@ -122,8 +122,8 @@ func TestFieldsPatchMergesTheEntriesOfFormerManagers(t *testing.T) {
 			var managers []string
 			for _, f := range fields {
 				managers = append(managers, f.Manager+" "+string(f.Operation))
-				if f.Manager == FieldManager && string(f.FieldsV1.Raw) != tt.ours {
-					t.Errorf("ours owns %s, want %s", f.FieldsV1.Raw, tt.ours)
+				if f.Manager == FieldManager && f.FieldsV1.GetRawString() != tt.ours {
+					t.Errorf("ours owns %s, want %s", f.FieldsV1.GetRawString(), tt.ours)
 				}
 			}
 			if diff := cmp.Diff(tt.managers, managers); diff != "" {
@@ -139,7 +139,7 @@ func TestJoinedNamesTheFirstFew(t *testing.T) {
 	if err := joined([]error{nil, nil}); err != nil {
 		t.Errorf("nothing failed, got %v", err)
 	}
-	if err := joined([]error{nil, a}); err != a { //nolint:errorlint // it must be this very one
+	if err := joined([]error{nil, a}); err != a {
 		t.Errorf("got %v", err)
 	}
 	err := joined([]error{a, nil, b, a, b, b})

@@ -26,7 +26,7 @@ const (
 
 // withLeftovers adds what failed revisions may have left to what was there before. Helm compares with the last revision that
 // was deployed; an object that only a failed one had would stay for ever.
-func (c *Client) withLeftovers(original kube.ResourceList) (kube.ResourceList, error) {
+func (c *Client) withLeftovers(original kube.ResourceList) kube.ResourceList {
 	for _, manifest := range c.options.Leftovers {
 		former, err := c.Build(strings.NewReader(manifest), false)
 		if err != nil {
@@ -34,7 +34,7 @@ func (c *Client) withLeftovers(original kube.ResourceList) (kube.ResourceList, e
 		}
 		original = append(original, former.Difference(original)...)
 	}
-	return original, nil
+	return original
 }
 
 // prune deletes what is no longer wanted. What another release or nobody owns by now, and what is to be kept, stays.

@@ -43,9 +43,9 @@ func (c *Client) takeFields(info *resource.Info) error {
 		if err != nil {
 			return err
 		}
-		_, err = client.Patch(types.JSONPatchType).
+		err = client.Patch(types.JSONPatchType).
 			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
-			Body(patch).Do(ctx).Raw()
+			Body(patch).Do(ctx).Error()
 		if err != nil && !apierrors.IsConflict(err) {
 			return fmt.Errorf("taking over the fields of %s: %w", name(info), err)
 		}

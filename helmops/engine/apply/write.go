@@ -14,6 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/client-go/rest"
+
+	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 // writesAtOnce is how many objects of one release are written at the same time.
@@ -45,14 +48,11 @@ func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 // Update implements kube.Interface: what is wanted is applied, and what was there before and is no longer wanted is deleted.
 // What a failed revision left behind counts as having been there.
 func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.Result, error) {
-	original, err := c.withLeftovers(original)
-	if err != nil {
-		return &kube.Result{}, err
-	}
+	original = c.withLeftovers(original)
 	c.trackParsed()
 	var mu sync.Mutex
 	result := &kube.Result{}
-	err = c.inBatches(target, func(info *resource.Info) error {
+	err := c.inBatches(target, func(info *resource.Info) error {
 		created, err := c.write(info, original.Get(info), force)
 		mu.Lock()
 		defer mu.Unlock()
@@ -157,42 +157,56 @@ func (c *Client) owned(info *resource.Info) bool {
 // write brings one object to what is wanted, and tells whether it had to be created. original is the object in the revision
 // before, nil when it was not there.
 func (c *Client) write(info, original *resource.Info, force bool) (created bool, err error) {
+	if force {
+		return c.byHelm(info, original, true)
+	}
 	wanted := info.Object.(*unstructured.Unstructured)
 	body, err := payload(wanted)
 	if err != nil {
 		return false, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
 	sum := checksum(body)
-	entry, there := c.tracker.Get(ref(info))
-	tracked := c.tracker.Tracks(info.Mapping.GroupVersionKind)
+	entry, there := c.known(info)
 	switch {
-	case force:
-		return c.byHelm(info, original, true)
-	case tracked && there && entry.Deleting:
+	case there && entry.Deleting:
 		if err := c.untilGone(info); err != nil {
 			return false, err
 		}
 		there = false
-	case tracked && there && !entry.Legacy && entry.Payload == sum && entry.Applied == entry.Ownership && entry.Applied != 0:
+	case there && !entry.Legacy && entry.Payload == sum && entry.Applied == entry.Ownership && entry.Applied != 0:
 		return false, nil // what is there is what was sent last
+	}
+	if there && !entry.Legacy {
+		return c.overwrite(info, original, body, sum)
 	}
 	if !there {
 		answer, err := c.applyNew(info, wanted)
-		if err == nil {
+		switch {
+		case err == nil:
 			return true, c.wrote(info, answer, sum)
-		}
-		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+		case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err):
 			return c.fallback(info, original, err)
 		}
 		if err := c.mayTake(info); err != nil {
 			return false, err
 		}
 	}
-	if !there || entry.Legacy {
-		if err := c.takeFields(info); err != nil {
-			return false, err
-		}
+	if err := c.takeFields(info); err != nil {
+		return false, err
 	}
+	return c.overwrite(info, original, body, sum)
+}
+
+// known returns what the tracker knows of an object, if that can be relied on.
+func (c *Client) known(info *resource.Info) (tracker.Entry, bool) {
+	if !c.tracker.Tracks(info.Mapping.GroupVersionKind) {
+		return tracker.Entry{}, false
+	}
+	return c.tracker.Get(ref(info))
+}
+
+// overwrite applies an object that exists.
+func (c *Client) overwrite(info, original *resource.Info, body []byte, sum uint64) (created bool, err error) {
 	answer, err := c.apply(info, body)
 	if err != nil {
 		return c.fallback(info, original, err)
@@ -219,10 +233,10 @@ func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstruct
 	}
 	var answer []byte
 	err = c.persist(func(ctx context.Context) error {
-		answer, err = client.Patch(types.ApplyPatchType).
+		answer, err = raw(client.Patch(types.ApplyPatchType).
 			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
 			Param("fieldManager", FieldManager).Param("force", "true").
-			Body(body).Do(ctx).Raw()
+			Body(body).Do(ctx))
 		return err
 	})
 	if err != nil {
@@ -284,12 +298,20 @@ func (c *Client) live(info *resource.Info) (*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := client.Get().
-		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).Do(ctx).Raw()
+	answer, err := raw(client.Get().
+		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).Do(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return decoded(raw)
+	return decoded(answer)
+}
+
+// raw returns the body of an answer, and what the API server says when it refuses, which Raw alone does not.
+func raw(result rest.Result) ([]byte, error) {
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	return result.Raw()
 }
 
 // decoded keeps whole numbers whole, which the plain JSON decoder does not.

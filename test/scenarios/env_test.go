@@ -1,0 +1,266 @@
+package scenarios
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/stage"
+)
+
+// namespace makes a namespace for a scenario.
+func namespace(t *testing.T) string {
+	t.Helper()
+	t.Parallel()
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
+	name = strings.TrimRight(name[:min(len(name), 50)], "-")
+	if err := world.cluster.Apply(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dumpOnFailure(t, name) })
+	return name
+}
+
+func dumpOnFailure(t *testing.T, namespace string) {
+	if !t.Failed() {
+		return
+	}
+	releases := &v1beta1.HelmReleaseList{}
+	if err := world.cluster.Client.List(context.Background(), releases, client.InNamespace(namespace)); err != nil {
+		t.Log(err)
+	}
+	for _, hr := range releases.Items {
+		for _, condition := range hr.Status.Conditions {
+			t.Logf("HelmRelease %s, generation %d: %s %s at %d, %s: %s", hr.Name, hr.Generation, condition.Type, condition.Status,
+				condition.ObservedGeneration, condition.Reason, condition.Message)
+		}
+	}
+}
+
+// declare applies manifests. Objects without a namespace are in the given one. $NS, $REGISTRY, $CHARTS and $GIT stand for the
+// namespace and the upstream servers.
+func declare(ctx context.Context, namespace, manifests string) error {
+	text := strings.NewReplacer("$NS", namespace, "$REGISTRY", world.registry.Host(), "$CHARTS", world.charts.Host(), "$GIT", world.git.Host()).Replace(manifests)
+	for _, document := range strings.Split(text, "\n---\n") {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+			return fmt.Errorf("%w in:\n%s", err, document)
+		}
+		if object.GetNamespace() == "" && object.GetKind() != "Namespace" {
+			object.SetNamespace(namespace)
+		}
+		if err := world.cluster.Apply(ctx, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func apply(t *testing.T, namespace, manifests string) {
+	t.Helper()
+	if err := declare(t.Context(), namespace, manifests); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// release is the manifest of a HelmRelease of the chart kiosk, with more fields of its spec.
+func release(name, fields string) string {
+	return fmt.Sprintf(`apiVersion: fairlead.dev/v1beta1
+kind: HelmRelease
+metadata: {name: %s}
+spec:
+  chart: {spec: {chart: kiosk, version: 1.0.0, sourceRef: {kind: HelmRepository, name: charts, namespace: sources}}}
+%s`, name, fields)
+}
+
+func readRelease(ctx context.Context, namespace, name string) (*unstructured.Unstructured, error) {
+	hr := &unstructured.Unstructured{}
+	hr.SetGroupVersionKind(v1beta1.GroupVersion.WithKind(v1beta1.HelmReleaseKind))
+	return hr, world.cluster.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, hr)
+}
+
+// statusOf returns the status of an object as JSON.
+func statusOf(object []byte) (string, error) {
+	var parsed struct {
+		Status json.RawMessage `json:"status"`
+	}
+	err := json.Unmarshal(object, &parsed)
+	return string(parsed.Status), err
+}
+
+// revision is what the helm command says of a revision.
+type revision struct {
+	Revision    int    `json:"revision"`
+	Status      string `json:"status"`
+	Chart       string `json:"chart"`
+	Description string `json:"description"`
+}
+
+// state is how a release is to end up. A condition that is left out is not there, or not True in the case of Stalled.
+type state struct {
+	Released, TestSuccess, Remediated, Ready string
+	Stalled                                  bool
+	InstallFailures, UpgradeFailures         int64
+	// History in Helm's storage, oldest first: "1 superseded", with the description of a rollback behind it.
+	History []string
+}
+
+// good is a release that runs.
+func good(history ...string) state { return state{Released: "True", Ready: "True", History: history} }
+
+// await waits until a release is as wanted, at its present generation and with nothing more to come, and returns it.
+func await(t *testing.T, namespace, name string, want state) *v1beta1.HelmRelease {
+	t.Helper()
+	hr := &v1beta1.HelmRelease{}
+	var got state
+	err := stage.Until(t.Context(), patience, "the release is as wanted", func() (bool, error) {
+		if err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, hr); err != nil {
+			return false, err
+		}
+		got = stateOf(hr)
+		settled := hr.Status.ObservedGeneration == hr.Generation && (got.Ready == "True" || got.Ready == "False")
+		got.History = want.History
+		if !settled || !cmp.Equal(want, got) {
+			return false, nil
+		}
+		got.History = history(t, namespace, name)
+		return cmp.Equal(want, got), nil
+	})
+	if err != nil {
+		got.History = history(t, namespace, name)
+		t.Fatalf("%s/%s: %v (-want +got):\n%s", namespace, name, err, cmp.Diff(want, got))
+	}
+	return hr
+}
+
+// awaitReady waits until a release is Ready at its present generation, and returns it. It is for releases whose name or
+// namespace is not that of the object.
+func awaitReady(t *testing.T, namespace, name string) *v1beta1.HelmRelease {
+	t.Helper()
+	hr := &v1beta1.HelmRelease{}
+	err := stage.Until(t.Context(), patience, "the release is Ready", func() (bool, error) {
+		err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, hr)
+		return stateOf(hr).Ready == "True" && hr.Status.ObservedGeneration == hr.Generation, err
+	})
+	if err != nil {
+		t.Fatalf("%s/%s: %v", namespace, name, err)
+	}
+	return hr
+}
+
+func stateOf(hr *v1beta1.HelmRelease) state {
+	value := func(kind string) string {
+		if found := meta.FindStatusCondition(hr.Status.Conditions, kind); found != nil {
+			return string(found.Status)
+		}
+		return ""
+	}
+	return state{
+		Released: value(v1beta1.ReleasedCondition), TestSuccess: value(v1beta1.TestSuccessCondition),
+		Remediated: value(v1beta1.RemediatedCondition), Ready: value(v1beta1.ReadyCondition),
+		Stalled:         value(v1beta1.StalledCondition) == "True",
+		InstallFailures: hr.Status.InstallFailures, UpgradeFailures: hr.Status.UpgradeFailures,
+	}
+}
+
+// history returns what the helm command has of a release, oldest first.
+func history(t *testing.T, namespace, name string) []string {
+	t.Helper()
+	out, errs, err := command(t, "helm", "-n", namespace, "history", name, "-o", "json")
+	if err != nil && strings.Contains(errs, "not found") {
+		return nil
+	}
+	if err != nil {
+		t.Fatalf("%v: %s", err, errs)
+	}
+	var revisions []revision
+	if err := json.Unmarshal([]byte(out), &revisions); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, r := range revisions {
+		line := fmt.Sprint(r.Revision, " ", r.Status)
+		if strings.HasPrefix(r.Description, "Rollback") {
+			line += ", " + r.Description
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// record is what the helm command tells of the newest revision of a release.
+type record struct {
+	Info struct {
+		FirstDeployed time.Time `json:"first_deployed"`
+		LastDeployed  time.Time `json:"last_deployed"`
+	} `json:"info"`
+	Hooks []struct {
+		Name    string `json:"name"`
+		LastRun struct {
+			Phase string `json:"phase"`
+		} `json:"last_run"`
+	} `json:"hooks"`
+}
+
+func recordOf(t *testing.T, namespace, name string) record {
+	t.Helper()
+	var r record
+	if err := json.Unmarshal([]byte(mustRun(t, "helm", "-n", namespace, "status", name, "-o", "json")), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func get[T client.Object](t *testing.T, namespace, name string, object T) T {
+	t.Helper()
+	if err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object); err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+// command runs a program of bin/ against the cluster.
+func command(t *testing.T, name string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	root, err := stage.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	c := exec.CommandContext(t.Context(), filepath.Join(root, "bin", name), args...)
+	c.Env = append(os.Environ(), "KUBECONFIG="+world.cluster.Kubeconfig, "HELM_CACHE_HOME="+world.dir, "HELM_CONFIG_HOME="+world.dir)
+	c.Stdout, c.Stderr = &out, &errs
+	err = c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), err
+}
+
+func mustRun(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, errs, err := command(t, name, args...)
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s%s", name, args, err, out, errs)
+	}
+	return out
+}

@@ -1,0 +1,91 @@
+package scenarios
+
+import (
+	"strings"
+	"testing"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/stage"
+)
+
+// deployer may manage Secrets, ConfigMaps, Pods and workloads in its namespace, and nothing else.
+const deployer = `
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: deployer}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: deployer}
+rules:
+  - {apiGroups: ["", apps], resources: ["*"], verbs: ["*"]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: deployer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: deployer}
+subjects: [{kind: ServiceAccount, name: deployer, namespace: $NS}]
+`
+
+// A release can do what its ServiceAccount can do, and says who lacks what.
+func TestIdentity(t *testing.T) {
+	ns := namespace(t)
+	apply(t, ns, deployer)
+	apply(t, ns, release("allowed", "  serviceAccountName: deployer"))
+	apply(t, ns, release("refused", "  serviceAccountName: deployer\n  values: {autoscaler: true}"))
+	await(t, ns, "allowed", good("1 deployed"))
+	hr := &v1beta1.HelmRelease{}
+	var ready string
+	err := stage.Until(t.Context(), patience, "the release says who lacks what", func() (bool, error) {
+		err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "refused"}, hr)
+		if found := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.ReadyCondition); found != nil {
+			ready = string(found.Status) + " " + found.Message
+		}
+		return strings.HasPrefix(ready, "False") && strings.Contains(ready, "horizontalpodautoscalers"), err
+	})
+	if err != nil {
+		t.Fatalf("%v; Ready is %s", err, ready)
+	}
+	for _, text := range []string{"system:serviceaccount:" + ns + ":deployer", "forbidden"} {
+		if !strings.Contains(ready, text) {
+			t.Errorf("the message lacks %q: %s", text, ready)
+		}
+	}
+	// Whether it came to a revision depends on when the missing right was noticed; one that came is failed.
+	if got := stateOf(hr); got.Released == "True" {
+		t.Errorf("it counts as released: %+v", got)
+	}
+	scalers := &autoscalingv2.HorizontalPodAutoscalerList{}
+	if err := world.cluster.Client.List(t.Context(), scalers, client.InNamespace(ns)); err != nil || len(scalers.Items) > 0 {
+		t.Errorf("there are %d autoscalers, %v", len(scalers.Items), err)
+	}
+}
+
+// A ServiceAccount that does not exist is told before anything is attempted, and waited for.
+func TestAnIdentityThatComesLater(t *testing.T) {
+	ns := namespace(t)
+	apply(t, ns, release("web", "  serviceAccountName: deployer"))
+	hr := await(t, ns, "web", state{Ready: "False"})
+	ready := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.ReadyCondition)
+	want := "ServiceAccount " + ns + "/deployer does not exist; work goes on when it is created"
+	if ready.Reason != v1beta1.AccessDeniedReason || ready.Message != want {
+		t.Errorf("%s: %s", ready.Reason, ready.Message)
+	}
+	// The rights first: what wakes the release is the ServiceAccount.
+	documents := strings.SplitN(deployer, "\n---\n", 2)
+	apply(t, ns, documents[1]+"---"+documents[0])
+	await(t, ns, "web", good("1 deployed"))
+}
+
+// A namespace goes with its releases, in whatever order the ServiceAccount goes.
+func TestDeletingTheNamespace(t *testing.T) {
+	ns := namespace(t)
+	apply(t, ns, deployer)
+	apply(t, ns, release("web", "  serviceAccountName: deployer"))
+	await(t, ns, "web", good("1 deployed"))
+	mustRun(t, "kubectl", "delete", "namespace", ns, "--timeout", patience.String())
+}

@@ -1,0 +1,135 @@
+// Package scenarios plays what users of the Flux API do every day, from manifests written for it, and holds the result
+// against the stock helm command and the live objects: installs, upgrades, failures of every kind and what follows them,
+// identities, CRDs, and charts that change their name.
+//
+// One controller serves all scenarios; each has a namespace of its own, and they run side by side.
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/upstream"
+)
+
+const (
+	// patience bounds every wait; it is for slow machines and asserts nothing.
+	patience = 75 * time.Second
+	// abreast is how many scenarios are played at a time: most of the time they wait.
+	abreast = "12"
+)
+
+// world is what the scenarios share.
+var world struct {
+	dir      string
+	cluster  *stage.Cluster
+	registry *upstream.RegistryServer
+	charts   *upstream.Charts
+	git      *upstream.Git
+	// untouched is the status, as JSON, that the API server gave a HelmRelease before there was a controller.
+	untouched string
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "scenarios:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	if err = flag.Set("test.parallel", abreast); err != nil {
+		return 0, err
+	}
+	if world.dir, err = os.MkdirTemp("", "fairlead-scenarios-"); err != nil {
+		return 0, err
+	}
+	defer func() {
+		if code == 0 && err == nil {
+			err = os.RemoveAll(world.dir)
+			return
+		}
+		fmt.Fprintln(os.Stderr, "logs are kept in", world.dir)
+	}()
+	if world.cluster, err = stage.StartCluster(ctx, filepath.Join(world.dir, "cluster")); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, world.cluster.Stop()) }()
+	if err = world.cluster.InstallCRDs(ctx); err != nil {
+		return 0, err
+	}
+	if err = startUpstream(ctx); err != nil {
+		return 0, err
+	}
+	if err = declareSources(ctx); err != nil {
+		return 0, err
+	}
+	controller, err := stage.StartController(ctx, world.cluster, world.dir, "--log-level", "debug")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, controller.Stop()) }()
+	return m.Run(), controller.Failed()
+}
+
+func startUpstream(ctx context.Context) (err error) {
+	if world.registry, err = upstream.Registry(filepath.Join(world.dir, "registry"), upstream.Options{}); err != nil {
+		return err
+	}
+	if world.charts, err = upstream.ChartRepository(upstream.ChartOptions{}); err != nil {
+		return err
+	}
+	if world.git, err = upstream.GitServer(filepath.Join(world.dir, "git"), upstream.Options{}); err != nil {
+		return err
+	}
+	for _, files := range published() {
+		archive, err := upstream.BuildChart(files)
+		if err != nil {
+			return err
+		}
+		if err := world.charts.Add(archive); err != nil {
+			return err
+		}
+		if _, err := world.registry.PushChart(ctx, "charts", archive); err != nil {
+			return err
+		}
+	}
+	if _, err := world.git.Create("fleet"); err != nil {
+		return err
+	}
+	tree := map[string]string{}
+	for path, content := range kiosk("kiosk", "1.0.0") {
+		tree["charts/kiosk/"+path] = content
+	}
+	_, err = world.git.Commit("fleet", "main", tree, "kiosk 1.0.0")
+	return err
+}
+
+// declareSources makes the sources that scenarios share, in a namespace of their own, and notes what a HelmRelease looks like
+// that no controller has seen.
+func declareSources(ctx context.Context) error {
+	if err := declare(ctx, "sources", sources); err != nil {
+		return err
+	}
+	hr, err := readRelease(ctx, "sources", "untouched")
+	if err != nil {
+		return err
+	}
+	content, err := hr.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	world.untouched, err = statusOf(content)
+	return err
+}
