@@ -112,8 +112,6 @@ type Action struct {
 type Result struct {
 	// Err is nil on success.
 	Err error
-	// Superseded is set when the action was ended because its result was no longer wanted; Err is set then, too.
-	Superseded bool
 	// Reached tells whether the action got as far as writing a release record.
 	Reached bool
 	// History of the release, newest first. It is nil with HistoryErr set when storage could not be read.

@@ -6,17 +6,20 @@ import (
 	"regexp"
 	"strings"
 
+	"helm.sh/helm/v3/pkg/storage/driver"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
 // Helm gives most of its failures as text only; these are the texts of v3.22 that tell classes apart.
 const (
-	schemaText = "values don't meet the specifications of the schema"
+	schemaText  = "values don't meet the specifications of the schema"
+	pendingText = "another operation (install/upgrade/rollback) is in progress"
 )
 
 // renderTexts appear in errors of the template engine and of the parser of its output.
@@ -72,6 +75,13 @@ var failedReasons = map[plan.Step]string{
 	plan.Uninstall: v1beta1.UninstallFailedReason,
 	plan.Rollback:  v1beta1.RollbackFailedReason,
 	plan.Test:      v1beta1.TestFailedReason,
+}
+
+// IsSuperseded tells whether an action has ended because it was not wanted any more, or because another Helm client was faster
+// to begin one. Neither says anything against its input.
+func IsSuperseded(err error) bool {
+	return errors.Is(err, apply.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) ||
+		err != nil && strings.Contains(err.Error(), pendingText)
 }
 
 func isRefused(err error) bool {

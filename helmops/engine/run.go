@@ -150,10 +150,10 @@ func (r *run) resume([]plan.Record) error {
 	if len(revisions) == 0 || !revisions[0].Pending() {
 		return errors.New("no pending revision is left to finish")
 	}
-	driver := r.driver(nil)
-	driver.Expect(revisions...)
+	store := r.driver(nil)
+	store.Expect(revisions...)
 	work := &resume.Work{
-		Client: r.newClient(driver, leftoversOf(revisions[1:])), Records: storage.Init(driver), Release: revisions[0].Release, Now: r.engine.now,
+		Client: r.newClient(store, leftoversOf(revisions[1:])), Records: storage.Init(store), Release: revisions[0].Release, Now: r.engine.now,
 		Options: resume.Options{
 			Timeout: r.Options.Timeout, DisableHooks: r.Options.DisableHooks, Force: r.Options.Force, KeepHistory: r.Options.KeepHistory,
 			Propagation: metav1.DeletePropagationBackground,
@@ -186,9 +186,9 @@ func (r *run) unlock(before []plan.Record, why string) error {
 		return err
 	}
 	pending.Release.SetStatus(release.StatusFailed, why)
-	driver := r.driver(nil)
-	driver.Expect(*pending)
-	return storage.Init(driver).Update(pending.Release)
+	store := r.driver(nil)
+	store.Expect(*pending)
+	return storage.Init(store).Update(pending.Release)
 }
 
 // configuration is made anew for each action: Helm's interfaces carry no context, and its storage is changed by actions.
@@ -201,11 +201,11 @@ func (r *run) configuration(before []plan.Record, pass *render.Pass) (*action.Co
 	if err != nil {
 		return nil, fmt.Errorf("asking the cluster for its APIs: %w", err)
 	}
-	driver := r.driver(before)
+	store := r.driver(before)
 	return &action.Configuration{
 		RESTClientGetter: r.as.Getter(r.Target.Namespace),
-		Releases:         storage.Init(&hookRenderer{Driver: driver, pass: pass}),
-		KubeClient:       r.newClient(driver, leftovers),
+		Releases:         storage.Init(&hookRenderer{Driver: store, pass: pass}),
+		KubeClient:       r.newClient(store, leftovers),
 		Capabilities:     capabilities,
 		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
 		HookOutputFunc:   discardHookOutput,
@@ -256,7 +256,7 @@ func leftoversOf(revisions []records.Revision) []string {
 func (r *run) result(before []plan.Record, err error) Result {
 	after, historyErr := r.site.records.History(r.ctx, r.reader, r.key)
 	out := Result{
-		Err: err, Superseded: errors.Is(err, apply.ErrSuperseded), History: after, HistoryErr: historyErr, Reached: differ(before, after),
+		Err: err, History: after, HistoryErr: historyErr, Reached: differ(before, after),
 	}
 	if historyErr != nil || len(after) == 0 || after[0].Status == plan.StatusUninstalled {
 		return out

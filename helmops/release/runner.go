@@ -18,7 +18,6 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
-	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -215,7 +214,7 @@ func failureOf(action plan.Step, err error, in Inputs) *status.Failure {
 	}
 	return &status.Failure{
 		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(err.Error())),
-		Superseded: errors.Is(err, apply.ErrSuperseded),
+		Superseded: engine.IsSuperseded(err),
 	}
 }
 

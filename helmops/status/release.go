@@ -98,9 +98,11 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 }
 
-// superseded tells of an action that ended because something else is wanted by now. It is no failure of its input.
+// superseded tells of an action that ended because something else is wanted by now, or because another Helm client has begun
+// one. It is no failure of its input.
 func superseded(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
-	message := fmt.Sprintf("%s of %s/%s was ended, because something else is wanted by now", o.Step, o.Target.Namespace, o.Target.Name)
+	message := fmt.Sprintf("%s of %s/%s was ended: %s; it is decided anew what to do", o.Step, o.Target.Namespace, o.Target.Name,
+		o.Failure.Message)
 	Progressing(hr, message, now)
 	return Event{Reason: v1beta1.ProgressingReason, Message: message}
 }
