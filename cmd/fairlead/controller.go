@@ -127,12 +127,19 @@ func runController(parent context.Context, flags controllerFlags) error {
 		return fmt.Errorf("opening the artifact cache: %w", err)
 	}
 	defer artifacts.Close()
-	elector, guarded := flags.leader.fence(config, time.Now)
+	elector, guarded, guard := flags.leader.fence(config, time.Now)
 	manager, err := newManager(elector, flags)
 	if err != nil {
 		return err
 	}
-	if err := addControllers(ctx, manager, guarded, artifacts, flags); err != nil {
+	to, err := target.New(guarded)
+	if err != nil {
+		return err
+	}
+	remote := target.NewPool(maxRemoteClusters, remoteClusterIdle, time.Now)
+	defer remote.Close()
+	remote.Wrap(guard)
+	if err := addControllers(ctx, manager, clusters{local: to, remote: remote}, artifacts, flags); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","))
@@ -223,21 +230,22 @@ func stripMetadata(object any) (any, error) {
 	return object, nil
 }
 
-func addControllers(ctx context.Context, manager ctrl.Manager, config *rest.Config, artifacts *store.Store, flags controllerFlags) error {
-	to, err := target.New(config)
-	if err != nil {
-		return err
-	}
-	remote := target.NewPool(maxRemoteClusters, remoteClusterIdle, time.Now)
+// clusters are where releases are made.
+type clusters struct {
+	local  *target.Cluster
+	remote *target.Pool
+}
+
+func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, artifacts *store.Store, flags controllerFlags) error {
 	changed := release.NewChanges()
-	engine := engine.New(ctx, engine.Config{Local: to, Remote: remote, Now: time.Now, Changed: changed.Tell})
+	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	return errors.Join(
 		source.Setup(ctx, manager, catalog, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		release.Setup(ctx, manager, catalog, release.Options{
-			Concurrency: flags.concurrency, Engine: engine, Changes: changed, Now: time.Now, Connect: connectTo(to, remote),
+			Concurrency: flags.concurrency, Engine: engine, Changes: changed, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),

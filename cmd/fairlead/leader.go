@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -67,16 +68,17 @@ func podNamespace(file string) string {
 	return strings.TrimSpace(string(content))
 }
 
-// fence has a process that may have lost the lease write nothing. The copy for the manager sees the lease being renewed.
-func (f *leaderFlags) fence(config *rest.Config, now func() time.Time) (elector, guarded *rest.Config) {
+// fence has a process that may have lost the lease write nothing. The copy for the manager sees the lease being renewed; guard
+// is for the transports of other clusters.
+func (f *leaderFlags) fence(config *rest.Config, now func() time.Time) (elector, guarded *rest.Config, guard func(http.RoundTripper) http.RoundTripper) {
 	if !f.elect {
-		return config, config
+		return config, config, func(next http.RoundTripper) http.RoundTripper { return next }
 	}
 	fence := target.NewFence(f.namespace, leaseName, f.renew, now)
 	elector, guarded = rest.CopyConfig(config), rest.CopyConfig(config)
 	elector.Wrap(fence.Elector)
 	guarded.Wrap(fence.Guard)
-	return elector, guarded
+	return elector, guarded, fence.Guard
 }
 
 // options adds the leader election to those of the manager.

@@ -39,19 +39,19 @@ func (flags *tenancy) check() error {
 }
 
 // connectTo reaches the objects that releases depend on, where and as whom these are made.
-func connectTo(local *target.Cluster, remote *target.Pool) release.Connect {
+func connectTo(to clusters) release.Connect {
 	return func(_ context.Context, access target.Access) (dynamic.Interface, meta.RESTMapper, error) {
-		to := local
+		at := to.local
 		if access.Kubeconfig != nil {
 			var err error
-			if to, err = remote.Get(access.Kubeconfig); err != nil {
+			if at, err = to.remote.Get(access.Kubeconfig); err != nil {
 				return nil, nil, err
 			}
 		}
-		as, err := to.As(access.User)
+		as, err := at.As(access.User)
 		if err != nil {
 			return nil, nil, err
 		}
-		return as.Dynamic(), to.Mapper(), nil
+		return as.Dynamic(), at.Mapper(), nil
 	}
 }

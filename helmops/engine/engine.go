@@ -123,7 +123,7 @@ type Result struct {
 
 // History reads the records of a release, newest first. None is no error. While nothing changes it costs no request.
 func (e *Engine) History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error) {
-	at, as, err := e.sites.of(access)
+	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (e *Engine) History(ctx context.Context, access cluster.Access, target plan
 // called twice at the same time for one release. When ctx ends before the action does, it never returns: the process is
 // stopping, and the release stays pending for the next one to finish.
 func (e *Engine) Execute(ctx context.Context, a Action) Result {
-	at, as, err := e.sites.of(a.Access)
+	at, as, err := e.sites.of(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
@@ -152,7 +152,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 
 // Equal tells whether the newest revision holds just what the chart and the values render, whoever made it.
 func (e *Engine) Equal(ctx context.Context, a Action) (bool, error) {
-	at, as, err := e.sites.of(a.Access)
+	at, as, err := e.sites.of(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return false, err
 	}

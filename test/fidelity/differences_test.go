@@ -17,6 +17,8 @@ type difference struct {
 	places [][]string
 	// scenario bounds it to one scenario; empty is all.
 	scenario string
+	// fails bounds it to scenarios that fail.
+	fails bool
 	// why it is so.
 	why string
 }
@@ -38,6 +40,30 @@ var differences = []difference{
 		places:   [][]string{{"objects", "ConfigMap NAMESPACE/extra"}},
 		scenario: "upgrade-leftovers",
 		why:      "the helm command compares with the last revision that was deployed, and leaves it; Fairlead removes it",
+	},
+	{
+		what:     "key of a Secret that left stringData",
+		places:   [][]string{{"objects", "Secret NAMESPACE/plain", "data", "gone"}},
+		scenario: "keys-of-string-data",
+		why:      "the helm command leaves it in the Secret; Fairlead applies stringData as data, and removes it",
+	},
+	{
+		what:   "description of a failed revision",
+		places: [][]string{{"records", "*", "release", "info", "description"}},
+		fails:  true,
+		why:    "Fairlead names the object with its kind and namespace, and the cause, with the exit code of a Job's container",
+	},
+	{
+		what:     "first of two objects of one name",
+		places:   [][]string{{"objects", "ConfigMap NAMESPACE/config"}, {"objects"}},
+		scenario: "object-twice",
+		why:      "the helm command makes it before it fails at the second; Fairlead refuses the manifest before it makes anything",
+	},
+	{
+		what:     "lists and selectors of a Service that belonged to nobody",
+		places:   [][]string{{"objects", "Service NAMESPACE/main", "spec", "ports", "*", "*"}, {"objects", "Service NAMESPACE/main", "spec", "selector", "old"}},
+		scenario: "takes-over",
+		why:      "the helm command merges by comparison, Fairlead by server-side apply: the order of ports differs, and a selector is of one owner",
 	},
 }
 

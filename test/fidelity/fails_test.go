@@ -125,6 +125,7 @@ func TestFailsAlike(t *testing.T) {
 			if f.spec == nil {
 				f.spec = left
 			}
+			f.fails = true
 			p := begin(t, f.scenario)
 			turn := 0
 			if f.upgrade {

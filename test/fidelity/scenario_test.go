@@ -20,7 +20,9 @@ const here = "HERE"
 
 // scenario is one chart and what is done with it.
 type scenario struct {
-	name string
+	// fails is set when the chart cannot be installed or upgraded to.
+	fails bool
+	name  string
 	// about is the part of Chart.yaml below name and version.
 	about string
 	// files of the chart, by path, without Chart.yaml.

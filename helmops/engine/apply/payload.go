@@ -13,7 +13,7 @@ import (
 // payload is what is sent for an object. Two things that Helm's way of creating objects forgives are put right first, because
 // an apply would own them for ever: fields that are null, and the stringData of Secrets, which the API server moves to data.
 func payload(wanted *unstructured.Unstructured) ([]byte, error) {
-	content := wanted.Object
+	content := textual(wanted)
 	if scheme.Scheme.Recognizes(wanted.GroupVersionKind()) {
 		content = withoutNulls(content)
 	}
@@ -25,6 +25,29 @@ func payload(wanted *unstructured.Unstructured) ([]byte, error) {
 		delete(content, "status")
 	}
 	return json.Marshal(content)
+}
+
+// textual returns an object whose data is text throughout. The API server reads a key without a value as an empty text.
+func textual(wanted *unstructured.Unstructured) map[string]any {
+	kind := wanted.GroupVersionKind()
+	if kind.Group != "" || kind.Kind != "ConfigMap" && kind.Kind != "Secret" {
+		return wanted.Object
+	}
+	out := maps.Clone(wanted.Object)
+	for _, field := range []string{"data", "stringData", "binaryData"} {
+		entries, ok := out[field].(map[string]any)
+		if !ok {
+			continue
+		}
+		entries = maps.Clone(entries)
+		for key, value := range entries {
+			if value == nil {
+				entries[key] = ""
+			}
+		}
+		out[field] = entries
+	}
+	return out
 }
 
 // withoutNulls returns a copy without fields that are null; of a built-in kind these mean nothing.

@@ -177,7 +177,7 @@ func (c *Client) gone(ctx context.Context, info *resource.Info, timeout time.Dur
 	switch {
 	case ctx.Err() != nil:
 		c.stopWithProcess()
-		return c.held(info, timeout)
+		return c.held(info, timeout) //nolint:contextcheck // this one has ended
 	case err != nil:
 		return fmt.Errorf("waiting until %s is gone: %w", name(info), err)
 	}

@@ -3,6 +3,7 @@ package apply
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/kube"
@@ -20,8 +21,8 @@ import (
 var formerManagers = sets.New(FieldManager, "helm-controller")
 
 // takeFields makes the fields ours that Helm clients own in another way, so that a field which leaves the chart leaves the
-// object too.
-func (c *Client) takeFields(info *resource.Info) error {
+// object too. original is the object in the revision before, nil when it was not there.
+func (c *Client) takeFields(info, original *resource.Info) error {
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		live, err := c.live(info)
 		if apierrors.IsNotFound(err) {
@@ -30,12 +31,12 @@ func (c *Client) takeFields(info *resource.Info) error {
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", name(info), err)
 		}
-		patch, err := fieldsPatch(live)
+		if !slices.ContainsFunc(live.GetManagedFields(), isFormer) {
+			return nil
+		}
+		patch, err := fieldsPatch(live, c.meant(info, original))
 		if err != nil {
 			return fmt.Errorf("taking over the fields of %s: %w", name(info), err)
-		}
-		if patch == nil {
-			return nil
 		}
 		ctx, cancel := c.request()
 		defer cancel()
@@ -53,21 +54,61 @@ func (c *Client) takeFields(info *resource.Info) error {
 	})
 }
 
-// fieldsPatch is the JSON patch that merges the entries of former managers into ours, nil when there are none. It fails with
-// a conflict when the object has changed since it was read.
-func fieldsPatch(live *unstructured.Unstructured) ([]byte, error) {
-	fields := live.GetManagedFields()
-	for i := range fields {
-		if isFormer(fields[i]) && fields[i].Manager != FieldManager {
-			fields[i].Operation = metav1.ManagedFieldsOperationUpdate // Flux applies; only what was updated is merged
+// meant returns which fields the revision before had in its manifest, as ours; nil when that cannot be told. A client that
+// does not apply owns more than it sent: what admission added to its request, too. That must not go with the first apply.
+func (c *Client) meant(info, original *resource.Info) *metav1.ManagedFieldsEntry {
+	if original == nil {
+		return nil
+	}
+	former, ok := original.Object.(*unstructured.Unstructured)
+	if !ok {
+		return nil
+	}
+	body, err := payload(former)
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := c.request()
+	defer cancel()
+	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	if err != nil {
+		return nil
+	}
+	answer, err := raw(client.Patch(types.ApplyPatchType).
+		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
+		Param("fieldManager", FieldManager).Param("force", "true").Param("dryRun", metav1.DryRunAll).
+		Body(body).Do(ctx))
+	if err != nil {
+		return nil
+	}
+	would, err := decoded(answer)
+	if err != nil {
+		return nil
+	}
+	for _, entry := range would.GetManagedFields() {
+		if entry.Manager == FieldManager && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == "" {
+			return &entry
 		}
 	}
-	changed := false
-	for _, entry := range fields {
-		changed = changed || isFormer(entry)
+	return nil
+}
+
+// fieldsPatch is the JSON patch that puts our entry in the place of those of former managers: the fields that were meant, or
+// all of theirs when that is not known. It fails with a conflict when the object has changed since it was read.
+func fieldsPatch(live *unstructured.Unstructured, meant *metav1.ManagedFieldsEntry) ([]byte, error) {
+	var fields []metav1.ManagedFieldsEntry
+	if meant != nil {
+		fields = append(fields, *meant)
 	}
-	if !changed {
-		return nil, nil
+	for _, entry := range live.GetManagedFields() {
+		own := entry.Manager == FieldManager && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == ""
+		switch {
+		case meant != nil && (own || isFormer(entry) && entry.Operation == metav1.ManagedFieldsOperationUpdate):
+			continue
+		case isFormer(entry):
+			entry.Operation = metav1.ManagedFieldsOperationUpdate // Flux applies; only what was updated is merged
+		}
+		fields = append(fields, entry)
 	}
 	live = live.DeepCopy()
 	live.SetManagedFields(fields)

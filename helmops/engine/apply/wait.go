@@ -83,7 +83,7 @@ func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, ti
 		case len(lacking) == 0:
 			return nil
 		case lacking[0].report.State == health.Failed:
-			return &NotReadyError{Objects: c.explained(lacking[:1]), Of: len(resources)}
+			return &NotReadyError{Objects: c.explained(lacking[:1]), Of: len(resources)} //nolint:contextcheck // it has a time of its own
 		}
 		select {
 		case <-changed:
@@ -94,7 +94,7 @@ func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, ti
 			return ErrSuperseded
 		case <-ctx.Done():
 			c.stopWithProcess()
-			return &NotReadyError{TimedOut: true, Timeout: timeout, Objects: c.explained(lacking), Of: len(resources)}
+			return &NotReadyError{TimedOut: true, Timeout: timeout, Objects: c.explained(lacking), Of: len(resources)} //nolint:contextcheck // this one has ended
 		}
 	}
 }
@@ -214,7 +214,7 @@ func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout tim
 	})
 	if ctx.Err() != nil {
 		c.stopWithProcess()
-		return fmt.Errorf("%s was not done after %s: %s", name(info), timeout, c.explain(unready{info, last}))
+		return fmt.Errorf("%s was not done after %s: %s", name(info), timeout, c.explain(unready{info, last})) //nolint:contextcheck // this one has ended
 	}
 	if err != nil {
 		return fmt.Errorf("waiting for %s: %w", name(info), err)
@@ -223,7 +223,7 @@ func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout tim
 		c.options.Journal.HookDone(kind, info.Namespace, info.Name, last.State != health.Failed)
 	}
 	if last.State == health.Failed {
-		return fmt.Errorf("%s failed: %s", name(info), c.explain(unready{info, last}))
+		return fmt.Errorf("%s failed: %s", name(info), c.explain(unready{info, last})) //nolint:contextcheck // it has a time of its own
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func unique(resources kube.ResourceList) error {
 	for _, info := range resources {
 		key := info.Mapping.GroupVersionKind.Group + " " + name(info)
 		if seen[key] {
-			return fmt.Errorf("%s is in the manifest twice", name(info))
+			return fmt.Errorf("%s already exists: it is in the manifest twice", name(info))
 		}
 		seen[key] = true
 	}
@@ -160,8 +160,7 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 	if force {
 		return c.byHelm(info, original, true)
 	}
-	wanted := info.Object.(*unstructured.Unstructured)
-	body, err := payload(wanted)
+	body, err := payload(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return false, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
@@ -176,25 +175,25 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 	case there && !entry.Legacy && entry.Payload == sum && entry.Applied == entry.Ownership && entry.Applied != 0:
 		return false, nil // what is there is what was sent last
 	}
-	if there && !entry.Legacy {
-		return c.overwrite(info, original, body, sum)
-	}
 	if !there {
-		answer, err := c.applyNew(info, wanted)
-		switch {
-		case err == nil:
-			return true, c.wrote(info, answer, sum)
-		case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err):
-			return c.fallback(info, original, err)
-		}
-		if err := c.mayTake(info); err != nil {
-			return false, err
-		}
+		return c.create(info, original, body, sum)
 	}
-	if err := c.takeFields(info); err != nil {
+	return c.overwrite(info, original, body, sum, entry.Legacy)
+}
+
+// create makes an object, or takes it over when there is one that the tracker does not know.
+func (c *Client) create(info, original *resource.Info, body []byte, sum uint64) (created bool, err error) {
+	answer, err := c.applyNew(info)
+	switch {
+	case err == nil:
+		return true, c.wrote(info, answer, sum)
+	case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err):
+		return c.fallback(info, original, err)
+	}
+	if err := c.mayTake(info); err != nil {
 		return false, err
 	}
-	return c.overwrite(info, original, body, sum)
+	return c.overwrite(info, original, body, sum, true)
 }
 
 // known returns what the tracker knows of an object, if that can be relied on.
@@ -205,8 +204,13 @@ func (c *Client) known(info *resource.Info) (tracker.Entry, bool) {
 	return c.tracker.Get(ref(info))
 }
 
-// overwrite applies an object that exists.
-func (c *Client) overwrite(info, original *resource.Info, body []byte, sum uint64) (created bool, err error) {
+// overwrite applies an object that exists. legacy is set when Helm clients may own fields of it in another way.
+func (c *Client) overwrite(info, original *resource.Info, body []byte, sum uint64, legacy bool) (created bool, err error) {
+	if legacy {
+		if err := c.takeFields(info, original); err != nil {
+			return false, err
+		}
+	}
 	answer, err := c.apply(info, body)
 	if err != nil {
 		return c.fallback(info, original, err)
@@ -216,8 +220,8 @@ func (c *Client) overwrite(info, original *resource.Info, body []byte, sum uint6
 
 // applyNew applies an object in such a way that the API server refuses, with a conflict, when there is one already: an
 // object that does not exist cannot have the resource version that is asked for.
-func (c *Client) applyNew(info *resource.Info, wanted *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	guarded := &unstructured.Unstructured{Object: cloneMetadata(wanted.Object)}
+func (c *Client) applyNew(info *resource.Info) (*unstructured.Unstructured, error) {
+	guarded := &unstructured.Unstructured{Object: cloneMetadata(info.Object.(*unstructured.Unstructured).Object)}
 	guarded.SetResourceVersion("1")
 	body, err := payload(guarded)
 	if err != nil {
