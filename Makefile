@@ -81,10 +81,11 @@ $(BIN)/devcluster: $(shell find test/cluster -type f -not -name '*_test.go')
 	@echo "building devcluster with Kubernetes $(K8S); cold, this takes about ten minutes on two cores"
 	@cd test/cluster && time go build $(CLUSTER_FLAGS) -o $@ .
 
+# Without cgo the binary is static and a quarter smaller: with it, Go's plugin package keeps code that nobody calls.
 $(BIN)/fairlead: $(GO_SOURCES) go.mod go.sum
 	@mkdir -p $(BIN)
 	@echo "building fairlead; cold, this takes about two minutes on two cores"
-	@go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fairlead
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fairlead
 
 $(BIN)/demo: $(DEMO_SOURCES) go.mod go.sum
 	@echo "building the demo"

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -38,6 +39,9 @@ const (
 	// maxRemoteClusters and remoteClusterIdle bound what is kept in memory of clusters that a kubeconfig names.
 	maxRemoteClusters = 256
 	remoteClusterIdle = 10 * time.Minute
+	// gcPercent is half of Go's default: most of what a rendering allocates is garbage at once, and ten MiB less at the peak are
+	// worth a quarter more processor time, of which there is little. GOGC overrides it.
+	gcPercent = 50
 	// readyTimeout is how long the check of readiness may take.
 	readyTimeout = 500 * time.Millisecond
 )
@@ -113,6 +117,9 @@ func runController(parent context.Context, flags controllerFlags) error {
 	}
 	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.tenancy.check()); err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	ctx, stop := context.WithCancel(parent)

@@ -10,10 +10,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -88,8 +90,7 @@ func (r Reader) Release(ctx context.Context, key types.NamespacedName) (ReleaseS
 	}
 	dependencies := make([]Related, 0, len(hr.Spec.DependsOn))
 	for _, d := range hr.Spec.DependsOn {
-		namespace := cmp.Or(d.Namespace, hr.Namespace)
-		dependencies = append(dependencies, r.related(ctx, Reference{Kind: v1beta1.HelmReleaseKind, Namespace: namespace, Name: d.Name}))
+		dependencies = append(dependencies, r.dependency(ctx, &hr, d))
 	}
 	return NewReleaseStatus(&hr, source, dependencies), nil
 }
@@ -158,6 +159,36 @@ func (r Reader) related(ctx context.Context, ref Reference) Related {
 	out.Ready = status.IsReady(object)
 	if source, ok := object.(v1beta1.Source); ok && source.GetArtifact() != nil {
 		out.Revision = source.GetArtifact().Revision
+	}
+	return out
+}
+
+// dependency reads what a release depends on. What a readyExpr says of it is known to the controller only.
+func (r Reader) dependency(ctx context.Context, hr *v1beta1.HelmRelease, d v1beta1.DependencyReference) Related {
+	reference := Reference{Kind: cmp.Or(d.Kind, v1beta1.HelmReleaseKind), Namespace: cmp.Or(d.Namespace, hr.Namespace), Name: d.Name}
+	if d.IsHelmRelease() {
+		return r.related(ctx, reference)
+	}
+	out := Related{Reference: reference, Phase: Unknown}
+	kind, err := d.GetGroupVersionKind()
+	if err != nil {
+		out.Message = err.Error()
+		return out
+	}
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(kind)
+	err = r.client.Get(ctx, types.NamespacedName{Namespace: reference.Namespace, Name: reference.Name}, object)
+	switch {
+	case apierrors.IsNotFound(err) || meta.IsNoMatchError(err):
+		out.Phase, out.Message = Missing, "does not exist"
+	case apierrors.IsForbidden(err):
+		out.Message = "you may not read it"
+	case err != nil:
+		out.Message = "could not be read: " + err.Error()
+	default:
+		report := health.Assess(object, true)
+		out.Message, out.Ready = report.Message, report.State == health.Current
+		out.Phase = map[health.State]Phase{health.Current: Ready, health.InProgress: Progressing, health.Failed: Failed}[report.State]
 	}
 	return out
 }
