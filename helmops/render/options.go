@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+
+	"fairlead.dev/fairlead/api/v1beta1"
 )
 
 // Strategy says what is done with the hooks of a chart.
@@ -30,54 +32,31 @@ type Options struct {
 	Strategy Strategy `json:"postRenderStrategy,omitempty"`
 }
 
-// PostRenderer is one step. One that is empty does nothing.
-type PostRenderer struct {
-	Kustomize *Kustomize `json:"kustomize,omitempty"`
-}
+// The parts of the options are those of the API.
+type (
+	// PostRenderer is one step. One that is empty does nothing.
+	PostRenderer = v1beta1.PostRenderer
+	// Kustomize changes objects as a kustomization does: first the patches, in order, then the images.
+	Kustomize = v1beta1.Kustomize
+	// Patch is a strategic merge patch or a list of JSON 6902 operations. The latter needs a target; the former may hold several
+	// documents without one, each for the object that it names, which has to exist.
+	Patch = v1beta1.Patch
+	// Selector selects the objects that match every field that is set. An object without a namespace counts as one of the
+	// namespace "default".
+	Selector = v1beta1.Selector
+	// Image replaces parts of the reference of one container image.
+	Image = v1beta1.Image
+	// CommonMetadata must not hold annotations of Helm hooks.
+	CommonMetadata = v1beta1.CommonMetadata
+)
 
-// Kustomize changes objects as a kustomization does: first the patches, in order, then the images.
-type Kustomize struct {
-	Patches []Patch `json:"patches,omitempty"`
-	Images  []Image `json:"images,omitempty"`
-}
-
-// Patch is a strategic merge patch or a list of JSON 6902 operations, as YAML or JSON.
-type Patch struct {
-	Patch string `json:"patch"`
-	// Target selects the objects. JSON 6902 operations need it. A strategic merge patch without it is for the object that it
-	// names, which has to exist; it may hold several documents.
-	Target *Selector `json:"target,omitempty"`
-}
-
-// Selector selects the objects that match every field that is set. Group to Namespace are anchored regular expressions, the
-// others are label selectors. An object without a namespace counts as one of the namespace "default".
-type Selector struct {
-	Group              string `json:"group,omitempty"`
-	Version            string `json:"version,omitempty"`
-	Kind               string `json:"kind,omitempty"`
-	Name               string `json:"name,omitempty"`
-	Namespace          string `json:"namespace,omitempty"`
-	LabelSelector      string `json:"labelSelector,omitempty"`
-	AnnotationSelector string `json:"annotationSelector,omitempty"`
-}
-
-// Image replaces parts of the reference of one container image.
-type Image struct {
-	// Name of the image, without tag and digest.
-	Name string `json:"name"`
-	// NewName replaces the name.
-	NewName string `json:"newName,omitempty"`
-	// NewTag replaces the tag.
-	NewTag string `json:"newTag,omitempty"`
-	// Digest replaces the tag, and wins over NewTag.
-	Digest string `json:"digest,omitempty"`
-}
-
-// CommonMetadata is metadata for all objects.
-type CommonMetadata struct {
-	Labels map[string]string `json:"labels,omitempty"`
-	// Annotations must not be those of Helm hooks.
-	Annotations map[string]string `json:"annotations,omitempty"`
+// OptionsOf takes the options over from a release.
+func OptionsOf(renderers []PostRenderer, strategy string, metadata *CommonMetadata) Options {
+	options := Options{PostRenderers: renderers, Strategy: Strategy(strategy)}
+	if metadata != nil {
+		options.CommonMetadata = *metadata
+	}
+	return options
 }
 
 // empty tells whether nothing is asked for.
