@@ -151,15 +151,15 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 		says   []string
 	}{
 		{name: "image", values: `{"waiting":"ImagePullBackOff"}`,
-			says: []string{"not ready after 4s", `Deployment "web"`, "container main: ImagePullBackOff", "example.com/sample:1.0.0"}},
+			says: []string{"not ready after 4s", "Deployment $NS/web", "container main: ImagePullBackOff", "example.com/sample:1.0.0"}},
 		{name: "crash", values: `{"waiting":"CrashLoopBackOff"}`,
-			says: []string{"not ready after 4s", `Deployment "web"`, "container main: CrashLoopBackOff, exit code 1 (Error), 5 restarts"}},
+			says: []string{"not ready after 4s", "Deployment $NS/web", "container main: CrashLoopBackOff, exit code 1 (Error), 5 restarts"}},
 		{name: "unschedulable", values: `{"nodeSelector":{"disk":"none-such"}}`,
-			says: []string{"not ready after 4s", `Deployment "web"`, "cannot be scheduled", "node(s) didn't match"}},
+			says: []string{"not ready after 4s", "Deployment $NS/web", "cannot be scheduled", "node(s) didn't match"}},
 		{name: "job", values: `{"exit":3}`,
-			says: []string{`Job "migrate"`, "BackoffLimitExceeded", "container main: exit code 3 (Error)"}},
+			says: []string{"Job $NS/migrate", "BackoffLimitExceeded", "container main: exit code 3 (Error)"}},
 		{name: "quota", values: `{"message":"more"}`, quota: true,
-			says: []string{"not ready after 4s", `Deployment "web"`, "exceeded quota: small", "limited: pods=1"}},
+			says: []string{"not ready after 4s", "Deployment $NS/web", "exceeded quota: small", "limited: pods=1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -174,7 +174,10 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 			hr.Spec.Timeout = &metav1.Duration{Duration: timeout}
 			apply(t, withValues(hr, tt.values))
 			ready := awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
-			says(t, ready.Message, append(tt.says, ns+"/web", "sample 1.0.0")...)
+			for i := range tt.says {
+				tt.says[i] = strings.ReplaceAll(tt.says[i], "$NS", ns)
+			}
+			says(t, ready.Message, append(tt.says, ns+"/web to sample 1.0.0 failed")...)
 			if newest := hr.Status.Latest(); newest.Version != 2 || newest.Status != "failed" || condition(t, hr, v1beta1.StalledCondition).Status != "True" {
 				t.Errorf("the newest revision is %+v, want 2, failed and left as it is", newest)
 			}
@@ -203,7 +206,7 @@ func TestAnImmutableField(t *testing.T) {
 	ns, _, hr := frailRelease(t, map[string]string{"templates/deployment.yaml": template})
 	apply(t, withValues(hr, `{"labels":60}`))
 	ready := awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
-	says(t, ready.Message, `Deployment "web"`, "spec.selector", "***", "…", "field is immutable", "tried again")
+	says(t, ready.Message, "Deployment "+ns+"/web", "spec.selector", "***", "…", "field is immutable", "another chart, other values")
 	nothingShown(t, ns, hidden)
 	deployment := get(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}})
 	if labels := deployment.Spec.Selector.MatchLabels; len(labels) != 1 {
