@@ -1,12 +1,14 @@
 package integration
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -217,4 +219,47 @@ func TestAnImmutableField(t *testing.T) {
 	if got := configMap(t, ns, "web")["message"]; got != "mended" {
 		t.Errorf("the message is %q after the fix", got)
 	}
+}
+
+// What a policy of the cluster refuses is told in the words of the policy, and goes on by itself when the policy is gone.
+func TestAnAdmissionPolicy(t *testing.T) {
+	t.Parallel()
+	const words = "the legal team wants no announcements"
+	ns, _, hr := frailRelease(t, nil)
+	named := metav1.ObjectMeta{Name: ns}
+	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: named, Spec: admissionv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
+			RuleWithOperations: admissionv1.RuleWithOperations{
+				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
+				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"configmaps"}},
+			},
+		}}},
+		Validations: []admissionv1.Validation{{Expression: `!has(object.data) || !("message" in object.data) || object.data.message != "announced"`, Message: words}},
+	}}
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: named, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+		PolicyName: ns, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+		MatchResources: &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}}},
+	}}
+	apply(t, policy, binding)
+	t.Cleanup(func() { _ = client.IgnoreNotFound(world.cluster.Client.Delete(context.Background(), policy)) })
+	until(t, "the policy is in force", func() bool {
+		probe := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "probe"}, Data: map[string]string{"message": "announced"}}
+		err := world.cluster.Client.Create(t.Context(), probe, client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), words)
+	})
+	hr.Spec.Upgrade = &v1beta1.Upgrade{Strategy: &v1beta1.FailureStrategy{Name: v1beta1.RetryOnFailure, RetryInterval: often}}
+	apply(t, withValues(hr, `{"message":"announced"}`))
+	ready := awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
+	says(t, ready.Message, words, "ConfigMap "+ns+"/web", "ValidatingAdmissionPolicy", "the next attempt follows 1s later")
+	if got := configMap(t, ns, "web")["message"]; got != "runs" {
+		t.Errorf("the refused message is there: %q", got)
+	}
+	nothingShown(t, ns, hidden)
+	for _, object := range []client.Object{binding, policy} {
+		if err := world.cluster.Client.Delete(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "the release gets through", func() bool { return configMap(t, ns, "web")["message"] == "announced" })
+	awaitReady(t, hr)
 }
