@@ -18,6 +18,7 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 func init() { //nolint:gochecknoinits // The only way Helm offers to name the field manager.
@@ -104,6 +105,8 @@ type Action struct {
 	CommonMetadata     *v1beta1.CommonMetadata
 	RenderDigest       string
 	Options            Options
+	// Mask hides secrets in what the record says about a failure.
+	Mask values.Mask
 	// Superseded is closed when nobody wants the result any more; a wait for readiness then ends early. Nil is never.
 	Superseded <-chan struct{}
 }

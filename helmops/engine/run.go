@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/release"
@@ -219,7 +220,17 @@ func (r *run) driver(before []plan.Record) *records.Driver {
 			note = records.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
 		}
 	}
-	return r.site.records.Driver(r.ctx, r.reader, r.key, note)
+	store := r.site.records.Driver(r.ctx, r.reader, r.key, note)
+	store.Conceal(r.conceal)
+	return store
+}
+
+// conceal hides secrets in why a revision failed. That it was superseded is read off this text later, so it stays as it is.
+func (r *run) conceal(cause string) string {
+	if strings.Contains(cause, apply.ErrSuperseded.Error()) {
+		return cause
+	}
+	return r.Mask.Apply(cause)
 }
 
 func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {

@@ -10,6 +10,7 @@ import (
 func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) engine.Action {
 	action := engine.Action{
 		Step: p.Step, Access: in.Access, Target: p.Target, To: p.To, Why: p.Message, Options: optionsOf(hr, p.Action()), Superseded: superseded,
+		Mask: in.Mask,
 	}
 	if p.Action() == plan.Rollback {
 		return action // what it goes back to has an input of its own

@@ -29,12 +29,15 @@ const maxNote = 1024
 // Note returns the message in a length that the events API takes.
 func (e Event) Note() string { return cut(e.Message, maxNote) }
 
-// cut shortens a text to at most limit bytes, without tearing a character apart.
+// cut shortens a text to at most limit bytes, without tearing a character apart. It leaves out the middle: a message begins
+// with the object and ends with the cause and what happens next, and what makes it long is a value that is quoted in between.
 func cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:limit-len("…")], "") + "…"
+	kept := limit - len("…")
+	head, tail := text[:kept-kept/2], text[len(text)-kept/2:]
+	return strings.ToValidUTF8(head, "") + "…" + strings.ToValidUTF8(tail, "")
 }
 
 // Ready says that the object is what it asks to be.

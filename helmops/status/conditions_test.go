@@ -78,14 +78,17 @@ func TestTransitionTimeMovesWithTheStatusOnly(t *testing.T) {
 	}
 }
 
-func TestLongMessagesAreCutAtACharacter(t *testing.T) {
+func TestLongMessagesAreCutInTheMiddleAtACharacter(t *testing.T) {
 	t.Parallel()
 	for shift := range 3 { // so that a cut at a fixed byte hits each part of a three-byte character
 		hr := &v1beta1.HelmRelease{}
-		Retrying(hr, "Broken", strings.Repeat("x", shift)+strings.Repeat("→", maxMessage), now)
+		Retrying(hr, "Broken", "Deployment web"+strings.Repeat("x", shift)+strings.Repeat("→", maxMessage)+": field is immutable", now)
 		got := Message(hr)
-		if len(got) > maxMessage || len(got) < maxMessage-8 || !utf8.ValidString(got) || !strings.HasSuffix(got, "→…") {
-			t.Errorf("shift %d: %d bytes ending in %q, valid %v", shift, len(got), got[len(got)-8:], utf8.ValidString(got))
+		if len(got) > maxMessage || len(got) < maxMessage-8 || !utf8.ValidString(got) || !strings.Contains(got, "→…→") {
+			t.Errorf("shift %d: %d bytes, valid %v: %s", shift, len(got), utf8.ValidString(got), got)
+		}
+		if !strings.HasPrefix(got, "Deployment web") || !strings.HasSuffix(got, ": field is immutable") {
+			t.Errorf("shift %d: the object or the cause is lost: %s", shift, got)
 		}
 	}
 	hr := &v1beta1.HelmRelease{}

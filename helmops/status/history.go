@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,4 +95,13 @@ func equal(a, b v1beta1.Snapshot) bool {
 
 func describe(s v1beta1.Snapshot) string {
 	return fmt.Sprintf("%s/%s revision %d runs %s %s", s.Namespace, s.Name, s.Version, s.ChartName, s.ChartVersion)
+}
+
+// describeRecorded also tells what the record of the revision lacks, which who uses the helm command on it has to know.
+func describeRecorded(s v1beta1.Snapshot, history []plan.Record) string {
+	if len(history) == 0 || history[0].Version != s.Version || history[0].Degraded == "" {
+		return describe(s)
+	}
+	return fmt.Sprintf("%s; its Helm record would be too large, so it lacks the chart's %s", describe(s),
+		strings.ReplaceAll(history[0].Degraded, ",", " and "))
 }

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -163,5 +164,28 @@ func TestReleaseProgressNamesTheVerb(t *testing.T) {
 		if want := verb + " apps/web: values changed"; Message(hr) != want || conditions(hr)["Ready"] != "Unknown Progressing" {
 			t.Errorf("%s: %q, want %q", step, Message(hr), want)
 		}
+	}
+}
+
+// What a record lacks is said as long as the revision is the newest one, in the same words, so that nothing is written twice.
+func TestADegradedRecordIsTold(t *testing.T) {
+	t.Parallel()
+	const want = "apps/web revision 1 runs web 1.0.0; its Helm record would be too large, so it lacks the chart's files and templates"
+	hr, whole := helmRelease(), revision(1, plan.StatusDeployed)
+	reduced := whole
+	reduced.Degraded = "files,templates"
+	event := ReleaseDone(hr, outcome(plan.Install, func(o *Outcome) { o.History = []plan.Record{reduced} }), now)
+	if event.Message != want || Message(hr) != want {
+		t.Errorf("the event says %q and Ready says %q, want %q", event.Message, Message(hr), want)
+	}
+	before := hr.DeepCopy()
+	settled := plan.Plan{Step: plan.None, Target: target, Reason: plan.ReasonInSync}
+	ReleaseSettled(hr, settled, []plan.Record{reduced}, now.Add(time.Hour))
+	if diff := cmp.Diff(before.Status.Conditions, hr.Status.Conditions); diff != "" {
+		t.Errorf("looking again changes the conditions (-want +got):\n%s", diff)
+	}
+	ReleaseSettled(hr, settled, []plan.Record{whole}, now)
+	if strings.Contains(Message(hr), "lacks") {
+		t.Errorf("a whole record is told as %q", Message(hr))
 	}
 }

@@ -121,7 +121,7 @@ func released(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 	message := fmt.Sprintf("%s succeeded for %s/%s", o.Step, o.Target.Namespace, o.Target.Name)
 	if newest := hr.Status.Latest(); newest != nil {
-		message = describe(*newest)
+		message = describeRecorded(*newest, o.History)
 	}
 	w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
 	w.unset(v1beta1.RemediatedCondition)
@@ -182,7 +182,7 @@ func tested(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		message := "the tests of revision " + fmt.Sprint(newest.Version) + " passed"
 		w.set(v1beta1.TestSuccessCondition, metav1.ConditionTrue, v1beta1.TestSucceededReason, message)
 		good(hr, w)
-		w.ready(succeeded(*newest), describe(*newest)+"; its tests passed")
+		w.ready(succeeded(*newest), describeRecorded(*newest, o.History)+"; its tests passed")
 		return Event{Reason: v1beta1.TestSucceededReason, Message: fmt.Sprintf("%s/%s: %s", o.Target.Namespace, o.Target.Name, message)}
 	case o.Tested == plan.TestsFailed && newest != nil:
 		return testsFailed(hr, o, w)
@@ -208,7 +208,7 @@ func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 	w.set(v1beta1.TestSuccessCondition, metav1.ConditionFalse, v1beta1.TestFailedReason, message)
 	if o.IgnoresTests {
 		good(hr, w)
-		w.ready(succeeded(*newest), describe(*newest)+"; its tests failed, which is ignored")
+		w.ready(succeeded(*newest), describeRecorded(*newest, o.History)+"; its tests failed, which is ignored")
 		return Event{Warning: true, Reason: v1beta1.TestFailedReason, Message: message}
 	}
 	action := hr.Status.LastAttemptedReleaseAction

@@ -34,7 +34,7 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 	}
 	w := current(hr, now)
 	good(hr, w)
-	reason, message := succeeded(*newest), describe(*newest)
+	reason, message := succeeded(*newest), describeRecorded(*newest, history)
 	w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
 	message += testResult(w, p.Tested, *newest)
 	if p.Reason == plan.ReasonWithdrawn {

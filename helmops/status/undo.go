@@ -23,7 +23,7 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 	message := fmt.Sprintf("%s/%s was rolled back", o.Target.Namespace, o.Target.Name)
 	if newest := hr.Status.Latest(); newest != nil {
-		message = "rolled back: " + describe(*newest)
+		message = "rolled back: " + describeRecorded(*newest, o.History)
 	}
 	return remedied(hr, o, w, v1beta1.RollbackSucceededReason, message)
 }

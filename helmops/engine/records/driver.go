@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	"helm.sh/helm/v3/pkg/release"
@@ -25,6 +26,8 @@ type Driver struct {
 	reader Reader
 	key    Key
 	note   Note
+	// conceal is never nil.
+	conceal func(cause string) string
 
 	mu    sync.Mutex
 	seen  map[string]entry
@@ -40,7 +43,28 @@ var _ driver.Driver = (*Driver)(nil)
 func (s *Store) Driver(ctx context.Context, reader Reader, key Key, note Note) *Driver {
 	return &Driver{
 		ctx: ctx, store: s, reader: reader, key: key, note: note, seen: map[string]entry{}, stubs: map[*release.Release]struct{}{},
+		conceal: func(cause string) string { return cause },
 	}
+}
+
+// Conceal has secrets hidden in the cause that Helm notes on a failed revision; it often quotes the API server, which quotes
+// values. It is called before the action begins.
+func (d *Driver) Conceal(hide func(cause string) string) { d.conceal = hide }
+
+// concealed is a release whose description is fit to be stored.
+func (d *Driver) concealed(rel *release.Release) *release.Release {
+	if rel.Info == nil || rel.Info.Status != release.StatusFailed {
+		return rel
+	}
+	cause := plan.Cause(rel.Info.Description)
+	hidden := d.conceal(cause)
+	if hidden == cause {
+		return rel
+	}
+	changed, info := *rel, *rel.Info
+	info.Description = strings.TrimSuffix(strings.TrimSpace(info.Description), cause) + hidden
+	changed.Info = &info
+	return &changed
 }
 
 // Name implements driver.Driver. Helm shows it to people; it is the name of Helm's own driver of the same format.

@@ -271,6 +271,24 @@ func TestADegradedRecordSaysSo(t *testing.T) {
 	}
 }
 
+func TestSecretsAreConcealedInWhyARevisionFailed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	store := s.watching(t)
+	d := s.driver(t, store)
+	d.Conceal(func(cause string) string { return strings.ReplaceAll(cause, "swordfish", "***") })
+	rel := newRelease(1, release.StatusPendingUpgrade)
+	must(t, d.Create(keyOf(1), rel))
+	rel.SetStatus(release.StatusFailed, `Upgrade "swordfish" failed: Invalid value: "swordfish"`)
+	must(t, d.Update(keyOf(1), rel))
+	got, err := s.driver(t, store).Get(keyOf(1))
+	must(t, err)
+	const want = `Upgrade "swordfish" failed: Invalid value: "***"` // the name of the release is none
+	if got.Info.Description != want || s.history(t, store, alice)[0].Description != want {
+		t.Errorf("the record says %q, the annotation %q; want %q", got.Info.Description, s.history(t, store, alice)[0].Description, want)
+	}
+}
+
 func TestAFinishedHookIsStoredAtOnce(t *testing.T) {
 	tests := []struct {
 		name                  string

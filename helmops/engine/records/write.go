@@ -86,6 +86,7 @@ func (d *Driver) update(name string, rel *release.Release) error {
 	if err != nil {
 		return err
 	}
+	whole = d.concealed(whole)
 	data, err := d.store.encoder.pack(whole, maxSecret)
 	if err != nil {
 		return fmt.Errorf("updating release record %s: %w", name, err)
