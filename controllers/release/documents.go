@@ -46,13 +46,27 @@ type documents struct {
 	kept  map[documentKey]*list.Element                     // of *document
 	order *list.List                                        // the one that was used last is in front
 	size  int
+	reads map[version]*reading // under way
+}
+
+// version is what the cache has seen of a document.
+type version struct {
+	documentKey
+	uid     types.UID
+	version string
+}
+
+// reading is a request for a document. What it found is there when done is closed, nil when the request failed.
+type reading struct {
+	done  chan struct{}
+	found *document
 }
 
 func newDocuments(cached, live client.Reader, budget int) *documents {
 	return &documents{
 		cached: cached, live: live, budget: budget, order: list.New(),
 		users: map[documentKey]map[types.NamespacedName]struct{}{}, named: map[types.NamespacedName][]documentKey{},
-		kept: map[documentKey]*list.Element{},
+		kept: map[documentKey]*list.Element{}, reads: map[version]*reading{},
 	}
 }
 
@@ -89,18 +103,66 @@ func (d *documents) get(ctx context.Context, key documentKey) (map[string][]byte
 	if err := d.cached.Get(ctx, key.NamespacedName, metadata); client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}
-	found := d.find(key, metadata.UID, metadata.ResourceVersion)
-	if found == nil {
-		var err error
-		if found, err = d.read(ctx, key); err != nil {
-			return nil, err
-		}
-		d.put(found)
+	found, err := d.at(ctx, version{key, metadata.UID, metadata.ResourceVersion})
+	if err != nil {
+		return nil, err
 	}
 	if !found.exists {
 		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: key.kind}, key.Name)
 	}
 	return found.data, nil
+}
+
+// at returns a document at that version or a later one. A change of what many releases name brings all of them here at once:
+// one reads, the others wait for it. Only who has seen the same version waits, because the answer may be older than others.
+func (d *documents) at(ctx context.Context, seen version) (*document, error) {
+	for {
+		found, other, mine := d.findOrBegin(seen)
+		if found != nil {
+			return found, nil
+		}
+		if mine != nil {
+			found, err := d.read(ctx, seen.documentKey)
+			d.end(seen, mine, found)
+			return found, err
+		}
+		select {
+		case <-other.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if other.found != nil {
+			return other.found, nil
+		}
+	}
+}
+
+// findOrBegin returns a document that is kept, or else a request that is under way, or else a request that the caller has
+// to make and to end.
+func (d *documents) findOrBegin(seen version) (found *document, other, mine *reading) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if found = d.find(seen); found != nil {
+		return found, nil, nil
+	}
+	if other = d.reads[seen]; other != nil {
+		return nil, other, nil
+	}
+	mine = &reading{done: make(chan struct{})}
+	d.reads[seen] = mine
+	return nil, nil, mine
+}
+
+// end tells those who wait what was found, nil for a failure, and keeps it.
+func (d *documents) end(seen version, mine *reading, found *document) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.reads, seen)
+	mine.found = found
+	close(mine.done)
+	if found != nil {
+		d.put(found)
+	}
 }
 
 // read asks the API server. That there is no such object is an answer too: the cache may only be behind.
@@ -139,25 +201,22 @@ func (d *document) add(name string, value []byte) {
 	d.size += len(name) + len(value)
 }
 
-// find returns what is kept of the object at that version.
-func (d *documents) find(key documentKey, uid types.UID, version string) *document {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	element := d.kept[key]
+// find returns what is kept of the object at that version. The caller holds the lock.
+func (d *documents) find(seen version) *document {
+	element := d.kept[seen.documentKey]
 	if element == nil {
 		return nil
 	}
 	found := element.Value.(*document)
-	if found.uid != uid || found.version != version {
+	if found.uid != seen.uid || found.version != seen.version {
 		return nil
 	}
 	d.order.MoveToFront(element)
 	return found
 }
 
+// put keeps a document. The caller holds the lock.
 func (d *documents) put(found *document) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.drop(found.key)
 	if len(d.users[found.key]) == 0 || found.size > d.budget {
 		return

@@ -2,9 +2,11 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -77,6 +79,51 @@ func TestLookingAgainCostsNoRequest(t *testing.T) {
 	}
 	c.want(t, absent, "", 5)
 	c.want(t, absent, "", 5)
+}
+
+// When many look at the same time, one asks the API server, and what it fails to read the next one reads.
+func TestLookingTogetherCostsOneRequest(t *testing.T) {
+	t.Parallel()
+	c := newCounted(maxDocuments, &corev1.ConfigMap{ObjectMeta: named("base"), Data: map[string]string{"k": "one"}})
+	key := documentKey{"ConfigMap", inApps("base")}
+	c.name(inApps("web"), key)
+	synctest.Test(t, func(t *testing.T) {
+		failed, release := errors.New("the first request fails"), make(chan struct{})
+		asked := 0
+		c.live = interceptor.NewClient(c.client.(client.WithWatch), interceptor.Funcs{
+			Get: func(ctx context.Context, to client.WithWatch, k client.ObjectKey, o client.Object, options ...client.GetOption) error {
+				asked++
+				first := asked == 1
+				<-release
+				if first {
+					return failed
+				}
+				return to.Get(ctx, k, o, options...)
+			},
+		})
+		answers := make(chan string, 4)
+		for range cap(answers) {
+			go func() {
+				data, err := c.get(t.Context(), key)
+				answers <- fmt.Sprint(string(data["k"]), errors.Is(err, failed))
+			}()
+		}
+		synctest.Wait()
+		if asked != 1 {
+			t.Errorf("%d requests are under way, want 1", asked)
+		}
+		close(release)
+		got := map[string]int{}
+		for range cap(answers) {
+			got[<-answers]++
+		}
+		if asked != 2 || got["true"] != 1 || got["onefalse"] != 3 {
+			t.Errorf("%d requests, answers %v", asked, got)
+		}
+		if len(c.reads) != 0 {
+			t.Errorf("%d requests are still noted", len(c.reads))
+		}
+	})
 }
 
 func TestWhatNobodyNamesIsDropped(t *testing.T) {

@@ -84,6 +84,44 @@ func TestDifferNoticesEveryWrite(t *testing.T) {
 	}
 }
 
+func TestNothingIsReachedThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	before := []plan.Record{{Version: 1, Digest: "a"}}
+	if reached(before, nil, errors.New("connection refused")) {
+		t.Error("an action counts as having reached a cluster that is away")
+	}
+	if !reached(before, nil, nil) || reached(before, before, nil) {
+		t.Error("records that can be read are not compared")
+	}
+}
+
+func TestGrownNoticesNewRevisionsOnly(t *testing.T) {
+	t.Parallel()
+	revisions := func(versions ...int) []plan.Record {
+		var all []plan.Record
+		for _, v := range versions {
+			all = append(all, plan.Record{Version: v})
+		}
+		return all
+	}
+	tests := []struct {
+		before, after []plan.Record
+		want          bool
+	}{
+		{nil, nil, false},
+		{nil, revisions(1), true},
+		{revisions(1), nil, false},
+		{revisions(2, 1), revisions(2, 1), false},
+		{revisions(2, 1), revisions(2), false},
+		{revisions(2, 1), revisions(3, 2, 1), true},
+	}
+	for i, tt := range tests {
+		if got := grown(tt.before, tt.after); got != tt.want {
+			t.Errorf("row %d: %v", i, got)
+		}
+	}
+}
+
 // Whoever waits gives the share to others, and has it again before going on.
 func TestAReleasedShareLetsOthersWork(t *testing.T) {
 	t.Parallel()

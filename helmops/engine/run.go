@@ -90,6 +90,7 @@ func (r *run) rollout(before []plan.Record) error {
 		_, err = helm.Run(r.Target.Name, r.Chart, r.Values)
 	}
 	if err != nil {
+		r.pruneFailed(before)
 		return err
 	}
 	return r.prune()
@@ -110,6 +111,7 @@ func (r *run) rollback(before []plan.Record) error {
 	if historyErr == nil && len(now) > 0 && now[0].Status == plan.StatusPendingRollback && now[0].Ours {
 		historyErr = r.unlock(now, fmt.Sprintf("Rollback %q failed: %s", r.Target.Name, err))
 	}
+	r.pruneFailed(before)
 	return errors.Join(err, historyErr)
 }
 
@@ -140,6 +142,20 @@ func (r *run) prune() error {
 	return r.site.records.Prune(r.ctx, r.reader, r.key, r.Options.MaxHistory, func(record plan.Record) bool {
 		return record.Version == r.Options.Protect
 	})
+}
+
+// pruneFailed prunes after a failure that has left a revision: attempts that are repeated for ever must not fill the cluster.
+// Why the action failed is more important than that pruning failed, which the next attempt makes up for.
+func (r *run) pruneFailed(before []plan.Record) {
+	if now, err := r.site.records.History(r.ctx, r.reader, r.key); err == nil && grown(before, now) {
+		_ = r.prune()
+	}
+}
+
+// grown tells whether there is a revision that was not there before. Where there is none nothing may be pruned: a record that
+// goes would look as if the action had reached the cluster.
+func grown(before, after []plan.Record) bool {
+	return len(after) > 0 && (len(before) == 0 || after[0].Version > before[0].Version)
 }
 
 // resume finishes what the newest record says was begun.
@@ -267,7 +283,7 @@ func leftoversOf(revisions []records.Revision) []string {
 func (r *run) result(before []plan.Record, err error) Result {
 	after, historyErr := r.site.records.History(r.ctx, r.reader, r.key)
 	out := Result{
-		Err: err, History: after, HistoryErr: historyErr, Reached: differ(before, after),
+		Err: err, History: after, HistoryErr: historyErr, Reached: reached(before, after, historyErr),
 	}
 	if historyErr != nil || len(after) == 0 || after[0].Status == plan.StatusUninstalled {
 		return out
@@ -281,6 +297,10 @@ func (r *run) result(before []plan.Record, err error) Result {
 	}
 	return out
 }
+
+// reached tells whether an action has written a record. While the records cannot be read it has not: a cluster that is away is
+// no failure of the input, and a record that turns up later is taken over as what it is.
+func reached(before, after []plan.Record, err error) bool { return err == nil && differ(before, after) }
 
 // differ tells whether any record was written between the two readings.
 func differ(before, after []plan.Record) bool {
