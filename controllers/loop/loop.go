@@ -41,6 +41,7 @@ type reconciler[T Object] struct {
 	empty     func() T
 	finalizer string
 	written   written[T]
+	unwritten unwritten[T]
 	metrics   readiness
 }
 
@@ -62,6 +63,7 @@ func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (ct
 		return ctrl.Result{}, err
 	}
 	before := object.DeepCopyObject().(T)
+	object = r.unwritten.resume(object)
 	done, again, err := r.handle(ctx, object)
 	if patchErr := r.patchStatus(ctx, before, object); patchErr != nil {
 		return ctrl.Result{}, patchErr
@@ -97,13 +99,16 @@ func (r *reconciler[T]) patchStatus(ctx context.Context, before, after T) error 
 	if reflect.DeepEqual(before, after) {
 		return nil
 	}
+	wanted := after.DeepCopyObject().(T)
 	err := r.client.Status().Patch(ctx, after, client.MergeFrom(before))
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile
 	}
 	if err != nil {
+		r.unwritten.remember(wanted)
 		return fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(after), err)
 	}
+	r.unwritten.forget(client.ObjectKeyFromObject(after))
 	r.written.remember(after)
 	return nil
 }
@@ -143,6 +148,7 @@ func (r *reconciler[T]) patchFinalizers(ctx context.Context, object T, change fu
 
 func (r *reconciler[T]) forget(key types.NamespacedName) {
 	r.written.forget(key)
+	r.unwritten.forget(key)
 	r.metrics.forget(key)
 	r.handler.Forget(key)
 }

@@ -271,6 +271,29 @@ func TestFailedWrites(t *testing.T) {
 }
 
 // A cache that is behind our own write must not bring the status of before back.
+// What an action has come to is told once. While the API server is away it must not be lost, or the action is taken again.
+func TestAStatusThatCouldNotBeWrittenIsKept(t *testing.T) {
+	t.Parallel()
+	counted := func(hr *v1beta1.HelmRelease) (time.Duration, error) {
+		hr.Status.Failures++
+		return 0, nil
+	}
+	f := newFixture(t, &handlerFake{reconcile: counted}, release(v1beta1.Finalizer))
+	f.before = func(string) error { return errSentinel }
+	for range 2 {
+		if _, err := f.run(t); !errors.Is(err, errSentinel) {
+			t.Fatalf("error = %v, want %v", err, errSentinel)
+		}
+	}
+	f.before = func(string) error { return nil }
+	if _, err := f.run(t); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.stored(t).Status.Failures; got != 3 {
+		t.Errorf("%d of 3 looks left their mark", got)
+	}
+}
+
 func TestAStaleReadIsReplacedByOwnWrite(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, &handlerFake{reconcile: observe}, release(v1beta1.Finalizer))

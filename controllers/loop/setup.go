@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"time"
 
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,6 +17,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// firstAgain and lastAgain bound the pause before an object is looked at again after an error, which is about the API server:
+// what an object can do about is in its conditions. Once the server is back nobody should wait long.
+const (
+	firstAgain = 20 * time.Millisecond
+	lastAgain  = 15 * time.Second
 )
 
 // Watch has a controller look at objects of its own kind when an object of another kind changes.
@@ -54,7 +63,10 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 	build := ctrl.NewControllerManagedBy(manager).
 		Named(c.Name).
 		For(c.Empty(), builder.WithPredicates(wanted())).
-		WithOptions(controller.Options{MaxConcurrentReconciles: c.Concurrency}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: c.Concurrency,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstAgain, lastAgain),
+		}).
 		WatchesRawSource(c.Waker.source())
 	for _, w := range c.Watches {
 		var options []builder.WatchesOption

@@ -100,7 +100,11 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 
 // leave brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that says so.
 func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (bool, time.Duration, error) {
-	decision, err := h.runner.Decide(ctx, hr, inputs)
+	decision, err := h.decide(ctx, hr, inputs)
+	if isObstacle(err) {
+		_, err = h.blocked(hr, err)
+		return false, remoteRetry, err
+	}
 	if apierrors.IsForbidden(err) {
 		return h.refused(hr, inputs, err)
 	}
@@ -257,9 +261,12 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	h.mu.Lock()
 	inputs.Compared = h.compared[client.ObjectKeyFromObject(hr)]
 	h.mu.Unlock()
-	decision, err := h.runner.Decide(ctx, hr, inputs)
+	decision, err := h.decide(ctx, hr, inputs)
 	for _, event := range decision.Told {
 		h.tell(hr, event)
+	}
+	if isObstacle(err) {
+		return h.blocked(hr, err)
 	}
 	if apierrors.IsForbidden(err) {
 		return h.blocked(hr, hindered(v1beta1.AccessDeniedReason, "%s; it is tried again every %s", err, hr.GetInterval()))
