@@ -172,12 +172,13 @@ func (g *gatherer) departure(ctx context.Context, hr *v1beta1.HelmRelease) (depa
 // identity does not come back, and what is left of the release goes with the namespace; a release that never came to be
 // needs nobody.
 func (h *handler) stranded(ctx context.Context, hr *v1beta1.HelmRelease, way departure) (bool, time.Duration, error) {
-	away := reasonOf(way.obstacle) == v1beta1.ClusterUnreachableReason // what is there cannot be told
-	if way.terminating || hr.Status.Latest() == nil && !away {
+	reason := reasonOf(way.obstacle)
+	nobody := reason == v1beta1.AccessDeniedReason || reason == v1beta1.KubeConfigInvalidReason // otherwise a cluster only does not answer
+	if way.terminating || hr.Status.Latest() == nil && nobody {
 		log.FromContext(ctx).Info("the Helm release is not uninstalled", "because", way.obstacle.Error(), "namespaceTerminating", way.terminating)
 		return true, 0, nil
 	}
-	_, err := h.blocked(hr, hindered(reasonOf(way.obstacle), "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
+	_, err := h.blocked(hr, hindered(reason, "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
 		hr.GetReleaseNamespace(), hr.GetReleaseName(), way.obstacle, v1beta1.DeletionPolicyOrphan))
 	return false, departureRetry, err
 }
