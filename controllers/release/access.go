@@ -2,7 +2,9 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +16,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 const (
@@ -22,6 +25,8 @@ const (
 	// departureRetry is how often the namespace of a deleted object is looked at that cannot be uninstalled for lack of an
 	// identity. Namespaces are not watched, and this is rare.
 	departureRetry = time.Minute
+	// unreachableRetry is how often a remote cluster is tried that does not answer.
+	unreachableRetry = time.Minute
 )
 
 // access finds out on which cluster and as whom the release is worked on.
@@ -111,6 +116,29 @@ func faultOf(content []byte) string {
 	}
 }
 
+// unreadable words why the records of a release could not be read; nil stays nil. An error that nobody but the API server can
+// help with stays as it is, and is tried again soon.
+func unreadable(hr *v1beta1.HelmRelease, err error) error {
+	var kubeconfig *cluster.KubeconfigError
+	var known interface{ Reason() string }
+	var unreachable *net.OpError
+	switch {
+	case apierrors.IsForbidden(err):
+		return hindered(v1beta1.AccessDeniedReason, "%s; it is tried again every %s", err, hr.GetInterval())
+	case errors.As(err, &kubeconfig) && hr.Spec.KubeConfig != nil:
+		return hindered(v1beta1.KubeConfigInvalidReason, "Secret %s/%s of spec.kubeConfig: %s; work goes on when that changes",
+			hr.Namespace, hr.Spec.KubeConfig.SecretRef.Name, kubeconfig)
+	case errors.As(err, &known):
+		return hindered(known.Reason(), "%s; it is looked at again every %s", err, hr.GetInterval())
+	case errors.As(err, &unreachable) && hr.Spec.KubeConfig != nil:
+		return &obstacle{after: unreachableRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
+			"the cluster of Secret %s/%s of spec.kubeConfig does not answer: %s; it is tried again every %s",
+			hr.Namespace, hr.Spec.KubeConfig.SecretRef.Name, unreachable, unreachableRetry)}}
+	default:
+		return err
+	}
+}
+
 // departure is what counts for the uninstall of a deleted object.
 type departure struct {
 	access cluster.Access
@@ -144,11 +172,13 @@ func (g *gatherer) departure(ctx context.Context, hr *v1beta1.HelmRelease) (depa
 // identity does not come back, and what is left of the release goes with the namespace; a release that never came to be
 // needs nobody.
 func (h *handler) stranded(ctx context.Context, hr *v1beta1.HelmRelease, way departure) (bool, time.Duration, error) {
-	if way.terminating || hr.Status.Latest() == nil {
+	reason := reasonOf(way.obstacle)
+	nobody := reason == v1beta1.AccessDeniedReason || reason == v1beta1.KubeConfigInvalidReason // otherwise a cluster only does not answer
+	if way.terminating || hr.Status.Latest() == nil && nobody {
 		log.FromContext(ctx).Info("the Helm release is not uninstalled", "because", way.obstacle.Error(), "namespaceTerminating", way.terminating)
 		return true, 0, nil
 	}
-	_, err := h.blocked(hr, hindered(reasonOf(way.obstacle), "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
+	_, err := h.blocked(hr, hindered(reason, "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
 		hr.GetReleaseNamespace(), hr.GetReleaseName(), way.obstacle, v1beta1.DeletionPolicyOrphan))
 	return false, departureRetry, err
 }

@@ -1,9 +1,13 @@
 package release
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -172,10 +177,12 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 		name        string
 		terminating bool
 		revisions   []v1beta1.Snapshot
+		reason      string
 		done        bool
 	}{
 		{name: "with its namespace", terminating: true, revisions: []v1beta1.Snapshot{{Version: 1}}, done: true},
 		{name: "one that never came to be", done: true},
+		{name: "one whose cluster does not answer, so that nobody knows", reason: v1beta1.ClusterUnreachableReason},
 		{name: "otherwise it waits", revisions: []v1beta1.Snapshot{{Version: 1}}},
 	}
 	for _, tt := range tests {
@@ -185,7 +192,7 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 			h.events, h.jitter = events.NewFakeRecorder(1), func() float64 { return 0 }
 			hr := helmRelease("web", as("deployer"))
 			hr.Status.History = tt.revisions
-			missing := hindered(v1beta1.AccessDeniedReason, "ServiceAccount apps/deployer does not exist; work goes on when it is created")
+			missing := hindered(cmp.Or(tt.reason, v1beta1.AccessDeniedReason), "ServiceAccount apps/deployer does not exist; work goes on when it is created")
 			done, again, err := h.stranded(t.Context(), hr, departure{obstacle: missing, terminating: tt.terminating})
 			if err != nil || done != tt.done {
 				t.Fatalf("done %v, error %v", done, err)
@@ -197,6 +204,46 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 				"to keep the Helm release, set spec.deletionPolicy to Orphan"
 			if got := status.Message(hr); got != want || again != departureRetry {
 				t.Errorf("looks again after %s and says %q, want %q", again, got, want)
+			}
+		})
+	}
+}
+
+func TestWhyRecordsCannotBeRead(t *testing.T) {
+	t.Parallel()
+	reading := func(err error) error { return fmt.Errorf("reading the history of release apps/web: %w", err) }
+	away := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	tests := []struct {
+		name    string
+		release *v1beta1.HelmRelease
+		err     error
+		reason  string
+		says    string
+		again   time.Duration
+	}{
+		{name: "nothing is wrong", release: helmRelease("web")},
+		{name: "no rights", release: helmRelease("web"), reason: v1beta1.AccessDeniedReason, says: "secrets is forbidden",
+			err: reading(apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", nil))},
+		{name: "a kubeconfig that is refused", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
+			err:  reading(&cluster.KubeconfigError{Problem: "its user runs a program (exec)", Fix: "use a token"}),
+			says: "Secret apps/db of spec.kubeConfig: the kubeconfig is refused: its user runs a program (exec); use a token; work goes on when that changes"},
+		{name: "a remote cluster that does not answer", release: helmRelease("web", remote("")), err: reading(away), again: unreachableRetry,
+			reason: v1beta1.ClusterUnreachableReason, says: "the cluster of Secret apps/db of spec.kubeConfig does not answer: dial tcp: connection refused"},
+		{name: "the own cluster does not answer, so it cannot be told either", release: helmRelease("web"), err: reading(away)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := unreadable(tt.release, tt.err)
+			var known *obstacle
+			if !errors.As(got, &known) {
+				if tt.reason != "" || !errors.Is(got, tt.err) {
+					t.Errorf("got %v, want reason %q", got, tt.reason)
+				}
+				return
+			}
+			if known.Reason != tt.reason || !strings.Contains(known.Message, tt.says) || known.after != tt.again {
+				t.Errorf("got %s again after %s: %s", known.Reason, known.after, known.Message)
 			}
 		})
 	}

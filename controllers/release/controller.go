@@ -103,10 +103,13 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 	decision, err := h.decide(ctx, hr, inputs)
 	if isObstacle(err) {
 		_, err = h.blocked(hr, err)
-		return false, remoteRetry, err
+		return false, unreachableRetry, err
 	}
 	if apierrors.IsForbidden(err) {
 		return h.refused(hr, inputs, err)
+	}
+	if err = unreadable(hr, err); isObstacle(err) {
+		return h.stranded(ctx, hr, departure{obstacle: err, terminating: inputs.NamespaceTerminating})
 	}
 	if err != nil {
 		return false, 0, err
@@ -268,15 +271,8 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if isObstacle(err) {
 		return h.blocked(hr, err)
 	}
-	if apierrors.IsForbidden(err) {
-		return h.blocked(hr, hindered(v1beta1.AccessDeniedReason, "%s; it is tried again every %s", err, hr.GetInterval()))
-	}
-	var known interface{ Reason() string }
-	if errors.As(err, &known) {
-		return h.blocked(hr, hindered(known.Reason(), "%s; it is looked at again every %s", err, hr.GetInterval()))
-	}
 	if err != nil {
-		return 0, err
+		return h.blocked(hr, unreadable(hr, err))
 	}
 	if !decision.Acts() {
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())

@@ -2,9 +2,7 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -12,13 +10,9 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-const (
-	// remotePatience is how long a worker waits for the records of another cluster. What takes longer goes on in the background,
-	// and is there at one of the next looks.
-	remotePatience = time.Second
-	// remoteRetry is the pause before a cluster that does not answer is asked again.
-	remoteRetry = 15 * time.Second
-)
+// remotePatience is how long a worker waits for the records of another cluster. What takes longer goes on in the background, and
+// is there at one of the next looks.
+const remotePatience = time.Second
 
 // decide has the next step planned. A cluster that does not answer is an obstacle, and may not keep the worker.
 func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (release.Decision, error) {
@@ -28,10 +22,9 @@ func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs re
 	patient, cancel := context.WithTimeout(ctx, remotePatience)
 	defer cancel()
 	decision, err := h.runner.Decide(patient, hr, inputs)
-	var network net.Error
-	if err == nil || patient.Err() == nil && !errors.As(err, &network) {
+	if err == nil || patient.Err() == nil {
 		return decision, err
 	}
-	return decision, &obstacle{after: remoteRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
-		"the cluster of spec.kubeConfig does not answer: %s; it is asked again every %s", err, remoteRetry)}}
+	return decision, &obstacle{after: unreachableRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
+		"the cluster of spec.kubeConfig does not answer: %s; it is asked again every %s", err, unreachableRetry)}}
 }

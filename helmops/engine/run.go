@@ -221,7 +221,7 @@ func (r *run) configuration(before []plan.Record, pass *render.Pass) (*action.Co
 	store := r.driver(before)
 	return &action.Configuration{
 		RESTClientGetter: r.as.Getter(r.Target.Namespace),
-		Releases:         storage.Init(&hookRenderer{Driver: store, pass: pass}),
+		Releases:         storage.Init(r.beforehand(&hookRenderer{Driver: store, pass: pass})),
 		KubeClient:       r.newClient(store, leftovers),
 		Capabilities:     capabilities,
 		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets

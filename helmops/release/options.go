@@ -32,6 +32,8 @@ func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
 		installOptions(hr.GetInstall(), &options)
 	case plan.Upgrade, plan.Compare:
 		upgradeOptions(hr.GetUpgrade(), &options)
+		// An upgrade of what has never been good is the installation that goes on.
+		options.CreateNamespace = hr.Status.LastVerified == nil && hr.GetInstall().CreateNamespace
 	case plan.Rollback:
 		o := hr.GetRollback()
 		options.Timeout, options.Force, options.CleanupOnFail = o.Timeout.Duration, o.Force, o.CleanupOnFail

@@ -278,6 +278,19 @@ func TestDoHandsTheOptionsOn(t *testing.T) {
 	}
 }
 
+// A failed install is gone on with as an upgrade, which then has to make the namespace.
+func TestANamespaceIsMadeUntilTheReleaseHasBeenGood(t *testing.T) {
+	t.Parallel()
+	hr := helmRelease(func(hr *v1beta1.HelmRelease) { hr.Spec.Install = &v1beta1.Install{CreateNamespace: true} })
+	if !optionsOf(hr, plan.Upgrade).CreateNamespace {
+		t.Error("an upgrade of what was never good makes no namespace")
+	}
+	hr.Status.LastVerified = &v1beta1.Verified{Revision: 1}
+	if optionsOf(hr, plan.Upgrade).CreateNamespace {
+		t.Error("an upgrade of what was good makes a namespace")
+	}
+}
+
 func TestRenderDigest(t *testing.T) {
 	t.Parallel()
 	labels := func(value string) v1beta1.HelmReleaseSpec {
