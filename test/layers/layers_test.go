@@ -36,7 +36,7 @@ var layers = map[string]int{
 var peers = map[string][]string{
 	"controllers/source":  {"controllers/loop"},
 	"controllers/release": {"controllers/loop", "controllers/source"},
-	"helmops/engine":      {"helmops/cluster", "helmops/tracker", "helmops/render"},
+	"helmops/engine":      {"helmops/chart", "helmops/cluster", "helmops/tracker", "helmops/render"},
 	"helmops/status":      {"helmops/plan"},
 	"sources/helmrepo":    {"sources/transport"},
 	"sources/oci":         {"sources/transport"},
