@@ -267,6 +267,7 @@ func TestAFailedRevisionLeavesNothingBehind(t *testing.T) {
 	apply(t, hr)
 	awaitReady(t, hr)
 	hr.Spec.Timeout = &metav1.Duration{Duration: 2 * time.Second}
+	hr.Spec.Upgrade = &v1beta1.Upgrade{Strategy: &v1beta1.FailureStrategy{Name: v1beta1.RetryOnFailure}} // so that it is not rolled back
 	apply(t, withValues(pinned(hr, "1.1.0"), `{"unready":true}`))
 	awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
 	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "foreign"}}
