@@ -18,6 +18,12 @@ const (
 	// RemediatedCondition tells how undoing a failed install or upgrade of a HelmRelease ended; it is there only while the
 	// last thing that was done was to undo one.
 	RemediatedCondition = "Remediated"
+	// HealthyCondition follows the live objects of a HelmRelease all the time.
+	HealthyCondition = "Healthy"
+	// VerifiedCondition is True when the newest revision of a HelmRelease has stayed healthy for spec.bake.
+	VerifiedCondition = "Verified"
+	// DriftedCondition is True while objects of a HelmRelease differ from its manifest.
+	DriftedCondition = "Drifted"
 	// ArtifactInStorageCondition is True on a source while its artifact is in the cache.
 	ArtifactInStorageCondition = "ArtifactInStorage"
 )

@@ -20,6 +20,11 @@ const (
 	DefaultRetryInterval = 5 * time.Minute
 	// DefaultMaxHistory is how many revisions of a Helm release are kept.
 	DefaultMaxHistory = 5
+	// DefaultBake is how long a revision has to stay healthy to be verified.
+	DefaultBake = 2 * time.Minute
+	// DefaultRollbackCount and DefaultRollbackPer are the budget of rollbacks.
+	DefaultRollbackCount = 3
+	DefaultRollbackPer   = 24 * time.Hour
 )
 
 func durationOr(d *metav1.Duration, fallback time.Duration) time.Duration {

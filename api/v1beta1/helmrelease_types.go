@@ -81,6 +81,26 @@ type HelmReleaseSpec struct {
 	// CommonMetadata is put on every object of the release, after the post renderers.
 	// +optional
 	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
+	// DriftDetection tells what happens to objects that somebody else has changed: by default that is reported.
+	// +optional
+	DriftDetection *DriftDetection `json:"driftDetection,omitempty"`
+	// HealthCheckExprs judge objects whose status the usual rules do not fit.
+	// +kubebuilder:validation:MaxItems=32
+	// +optional
+	HealthCheckExprs []HealthCheckExpr `json:"healthCheckExprs,omitempty"`
+	// Bake is how long a revision has to stay healthy after its rollout to count as verified, 2m when left out, 0 for not at
+	// all. One that does not is rolled back.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^(0|([0-9]+(\\.[0-9]+)?(ms|s|m|h))+)$"
+	// +optional
+	Bake *metav1.Duration `json:"bake,omitempty"`
+	// Preflight has the API server check what an upgrade changes before anything is changed: enabled, the default, or disabled.
+	// +kubebuilder:validation:Enum=enabled;disabled
+	// +optional
+	Preflight string `json:"preflight,omitempty"`
+	// AutoRollback tells how the release recovers from a revision that fails or does not stay healthy.
+	// +optional
+	AutoRollback *AutoRollback `json:"autoRollback,omitempty"`
 	// Install sets options of the install action.
 	// +optional
 	Install *Install `json:"install,omitempty"`
@@ -202,7 +222,7 @@ type TestHook struct {
 	Phase string `json:"phase,omitempty"`
 }
 
-// Verified names the last revision that rolled out, and passed its tests where it has any.
+// Verified names the last revision that rolled out, passed its tests where it has any, and stayed healthy while it baked.
 type Verified struct {
 	// Revision of the Helm release.
 	// +required
@@ -226,6 +246,10 @@ type ResourceRef struct {
 	// Version of its API.
 	// +required
 	Version string `json:"v"`
+	// Ownership is a digest of the fields that the release owns of the object. It changes when somebody else changes or takes
+	// one of them. Empty when it is not known.
+	// +optional
+	Ownership string `json:"o,omitempty"`
 }
 
 // ResourceInventory lists the objects of the release, without its hooks.
@@ -247,7 +271,7 @@ type HelmReleaseStatus struct {
 	// LastHandledResetAt is the value of the annotation fairlead.dev/resetAt that was handled last.
 	// +optional
 	LastHandledResetAt string `json:"lastHandledResetAt,omitempty"`
-	// Conditions of the release: Ready, Reconciling, Stalled, Released, TestSuccess, Remediated.
+	// Conditions of the release: Ready, Reconciling, Stalled, Released, TestSuccess, Remediated, Healthy, Verified, Drifted.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -280,6 +304,31 @@ type HelmReleaseStatus struct {
 	// LastVerified is the last revision that was good. A failure never clears it, and its record is never pruned.
 	// +optional
 	LastVerified *Verified `json:"lastVerified,omitempty"`
+	// InputDigest is the digest of the chart, the values and the post renderers that are wanted.
+	// +optional
+	InputDigest string `json:"inputDigest,omitempty"`
+	// Bake is the watch over a revision that is not verified yet.
+	// +optional
+	Bake *Bake `json:"bake,omitempty"`
+	// KnownBad are inputs that failed and are not tried again, newest first, at most 10.
+	// +kubebuilder:validation:MaxItems=10
+	// +optional
+	KnownBad []KnownBad `json:"knownBad,omitempty"`
+	// LastFailure is the last failure, kept until a revision is verified.
+	// +optional
+	LastFailure *LastFailure `json:"lastFailure,omitempty"`
+	// Rollbacks are the last automatic rollbacks, newest first, at most 20.
+	// +kubebuilder:validation:MaxItems=20
+	// +optional
+	Rollbacks []AutomaticRollback `json:"rollbacks,omitempty"`
+	// Unhealthy are the worst objects of the release, at most 10.
+	// +kubebuilder:validation:MaxItems=10
+	// +optional
+	Unhealthy []ObjectHealth `json:"unhealthy,omitempty"`
+	// Drift is how objects differ from the manifest of the release, at most 10 of them.
+	// +kubebuilder:validation:MaxItems=10
+	// +optional
+	Drift []ObjectDrift `json:"drift,omitempty"`
 	// LastAttemptedReleaseAction is the last Helm action: install or upgrade.
 	// +kubebuilder:validation:Enum=install;upgrade
 	// +optional

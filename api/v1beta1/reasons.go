@@ -86,4 +86,46 @@ const (
 	PendingReleaseReason = "PendingRelease"
 	// StorageErrorReason: the Helm release records could not be read or written.
 	StorageErrorReason = "StorageError"
+	// PreflightRejectedReason: the API server would refuse what an upgrade changes; nothing was changed.
+	PreflightRejectedReason = "PreflightRejected"
+	// KnownBadReason: this very input has failed before and is not tried again.
+	KnownBadReason = "KnownBad"
+	// RolledBackReason: the user asked for the revision that runs.
+	RolledBackReason = "RolledBackByRequest"
+	// RollbackHeldReason: a failed revision is left as it is, because a rollback is not allowed or would not help.
+	RollbackHeldReason = "RollbackHeld"
+	// InvalidDriftRuleReason: a rule of spec.driftDetection.ignore cannot be understood.
+	InvalidDriftRuleReason = "InvalidDriftRule"
+)
+
+// Reasons of the conditions Healthy, Verified and Drifted of a HelmRelease.
+const (
+	// HealthyReason: every object is healthy.
+	HealthyReason = "Healthy"
+	// UnhealthyReason: an object has failed, or is not ready.
+	UnhealthyReason = "Unhealthy"
+	// HealthUnknownReason: the cluster cannot be watched at present.
+	HealthUnknownReason = "Unknown"
+	// VerifiedReason: the revision has stayed healthy while it baked.
+	VerifiedReason = "Verified"
+	// BakingReason: the revision is Ready and is watched.
+	BakingReason = "Baking"
+	// BakeFailedReason: the revision did not stay healthy.
+	BakeFailedReason = "BakeFailed"
+	// InconclusiveReason: the revision is not healthy, but not for a cause of its own.
+	InconclusiveReason = "Inconclusive"
+	// NotVerifiedReason: what is wanted did not get as far as to be watched.
+	NotVerifiedReason = "NotVerified"
+	// NoDriftReason: every object is as its manifest says.
+	NoDriftReason = "InSync"
+	// DriftDetectedReason: objects differ and are left so.
+	DriftDetectedReason = "DriftDetected"
+	// DriftCorrectedReason: objects differed and were corrected.
+	DriftCorrectedReason = "DriftCorrected"
+	// DriftCorrectionFailedReason: objects differ and could not be corrected.
+	DriftCorrectionFailedReason = "DriftCorrectionFailed"
+	// DriftFightReason: another manager changes an object again and again; it is left alone for a while.
+	DriftFightReason = "DriftFight"
+	// DriftUnknownReason: the cluster cannot be watched at present.
+	DriftUnknownReason = "DriftUnknown"
 )

@@ -1,0 +1,263 @@
+package v1beta1
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Values of fields that switch something on or off.
+const (
+	Enabled  = "enabled"
+	Disabled = "disabled"
+)
+
+// HealthCheckExpr judges the objects of a kind by CEL expressions over the object, with its fields as variables: metadata, spec,
+// status, data and so on. They are asked in the order inProgress, failed, current; when none holds, the object is in progress.
+type HealthCheckExpr struct {
+	// APIVersion of the objects; its version does not matter.
+	// +kubebuilder:validation:MaxLength=317
+	// +required
+	APIVersion string `json:"apiVersion"`
+	// Kind of the objects.
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Kind string `json:"kind"`
+	// Current tells that the object has reached what it asks for.
+	// +kubebuilder:validation:MaxLength=4096
+	// +required
+	Current string `json:"current"`
+	// InProgress tells that the object is on the way.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	InProgress string `json:"inProgress,omitempty"`
+	// Failed tells that the object will not get there by itself.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Failed string `json:"failed,omitempty"`
+}
+
+// AutoRollback tells how a release recovers from a revision that fails or does not stay healthy.
+type AutoRollback struct {
+	// Mode is enabled, the default, or disabled, which leaves a failed revision as it is.
+	// +kubebuilder:validation:Enum=enabled;disabled
+	// +optional
+	Mode string `json:"mode,omitempty"`
+	// Budget bounds how often a release is rolled back by itself; 3 times in 24h when left out.
+	// +optional
+	Budget *RollbackBudget `json:"budget,omitempty"`
+	// Protect names kinds, as Kind or Kind.group, whose objects a rollback never deletes, besides PersistentVolumeClaim,
+	// CustomResourceDefinition and Namespace, which it never does.
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	Protect []string `json:"protect,omitempty"`
+}
+
+// RollbackBudget is a number of rollbacks in a time.
+type RollbackBudget struct {
+	// Count of rollbacks; 3 when left out.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=20
+	// +optional
+	Count *int `json:"count,omitempty"`
+	// Per is the time; 24h when left out.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +optional
+	Per *metav1.Duration `json:"per,omitempty"`
+}
+
+// GetBake is how long a revision has to stay healthy after its rollout to count as verified; 0 is not at all.
+func (in *HelmRelease) GetBake() time.Duration {
+	if in.Spec.Bake == nil {
+		return DefaultBake
+	}
+	return max(0, in.Spec.Bake.Duration)
+}
+
+// PreflightEnabled tells whether upgrades are tried on the API server before they begin.
+func (in *HelmRelease) PreflightEnabled() bool { return in.Spec.Preflight != Disabled }
+
+// AutoRollbackEnabled tells whether a revision that fails may be rolled back.
+func (in *HelmRelease) AutoRollbackEnabled() bool {
+	return in.Spec.AutoRollback == nil || in.Spec.AutoRollback.Mode != Disabled
+}
+
+// GetRollbackBudget is how many rollbacks may happen in which time.
+func (in *HelmRelease) GetRollbackBudget() (count int, per time.Duration) {
+	count, per = DefaultRollbackCount, DefaultRollbackPer
+	if in.Spec.AutoRollback == nil || in.Spec.AutoRollback.Budget == nil {
+		return count, per
+	}
+	budget := in.Spec.AutoRollback.Budget
+	if budget.Count != nil {
+		count = *budget.Count
+	}
+	return count, durationOr(budget.Per, per)
+}
+
+// GetProtected names the kinds that a rollback does not delete, besides those it never does.
+func (in *HelmRelease) GetProtected() []string {
+	if in.Spec.AutoRollback == nil {
+		return nil
+	}
+	return in.Spec.AutoRollback.Protect
+}
+
+// ObjectHealth is an object that is not healthy.
+type ObjectHealth struct {
+	// Kind of the object.
+	// +required
+	Kind string `json:"kind"`
+	// Group of its API.
+	// +optional
+	Group string `json:"group,omitempty"`
+	// Namespace of the object, empty when its kind has none.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// Name of the object.
+	// +required
+	Name string `json:"name"`
+	// State is InProgress or Failed.
+	// +required
+	State string `json:"state"`
+	// Message says what is missing, and the cause where it is known: an image that cannot be pulled, a crash with its exit
+	// code, a quota.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// Classes of failures, which decide what follows.
+const (
+	// FailureRejected: the chart does not render, or the API server would refuse it. Nothing was changed.
+	FailureRejected = "Rejected"
+	// FailureTransient: the API server, a webhook or the network was away. It is tried again and not counted.
+	FailureTransient = "Transient"
+	// FailureApply: an object was refused, or a hook failed, in the middle of the rollout.
+	FailureApply = "ApplyFailed"
+	// FailureHealth: an object or a test failed for good.
+	FailureHealth = "Failed"
+	// FailureTimeout: objects were not ready in time.
+	FailureTimeout = "TimedOut"
+	// FailureDegraded: the revision was healthy and did not stay so in the bake time.
+	FailureDegraded = "Degraded"
+)
+
+// Phases in which a release can fail.
+const (
+	PhasePreflight = "Preflight"
+	PhaseRollout   = "Rollout"
+	PhaseTest      = "Test"
+	PhaseBake      = "Bake"
+	PhaseRollback  = "Rollback"
+)
+
+// LastFailure is the last failure of a release.
+type LastFailure struct {
+	// Class decides what follows: Rejected, Transient, ApplyFailed, Failed, TimedOut or Degraded.
+	// +required
+	Class string `json:"class"`
+	// Phase in which it failed: Preflight, Rollout, Test, Bake or Rollback.
+	// +required
+	Phase string `json:"phase"`
+	// Reason as in the conditions.
+	// +required
+	Reason string `json:"reason"`
+	// Message of the failure.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// Revision that failed, 0 when none was made.
+	// +optional
+	Revision int `json:"revision,omitempty"`
+	// ChartVersion that failed.
+	// +optional
+	ChartVersion string `json:"chartVersion,omitempty"`
+	// ChartDigest that failed.
+	// +optional
+	ChartDigest string `json:"chartDigest,omitempty"`
+	// ConfigDigest of the values that failed.
+	// +optional
+	ConfigDigest string `json:"configDigest,omitempty"`
+	// Objects that were not healthy, at most 10.
+	// +optional
+	Objects []ObjectHealth `json:"objects,omitempty"`
+	// Inconclusive says why the failure was not held against the revision; empty when it was.
+	// +optional
+	Inconclusive string `json:"inconclusive,omitempty"`
+	// At is when it failed.
+	// +required
+	At metav1.Time `json:"at"`
+}
+
+// KnownBad is an input that has failed and is not tried again.
+type KnownBad struct {
+	// ChartVersion of the chart.
+	// +optional
+	ChartVersion string `json:"chartVersion,omitempty"`
+	// ChartDigest is the exact chart.
+	// +required
+	ChartDigest string `json:"chartDigest"`
+	// ConfigDigest is the digest of the values.
+	// +required
+	ConfigDigest string `json:"configDigest"`
+	// RenderDigest is the digest of post renderers and common metadata; empty when there are none.
+	// +optional
+	RenderDigest string `json:"renderDigest,omitempty"`
+	// SettingsDigest is the digest of the settings it failed under: timeouts, waits, tests, health checks and remediation. With
+	// others it is tried again.
+	// +optional
+	SettingsDigest string `json:"settingsDigest,omitempty"`
+	// Reason in the words of the conditions.
+	// +required
+	Reason string `json:"reason"`
+	// Since is when it was found to be bad.
+	// +required
+	Since metav1.Time `json:"since"`
+}
+
+// Bake is the watch over a revision that has rolled out and is not verified yet.
+type Bake struct {
+	// Revision that is watched.
+	// +required
+	Revision int `json:"revision"`
+	// Until is when it is verified if it stays healthy. While the object is suspended the time does not pass.
+	// +required
+	Until metav1.Time `json:"until"`
+	// BadSince is since when it has not been healthy, without a break; empty while it is.
+	// +optional
+	BadSince *metav1.Time `json:"badSince,omitempty"`
+	// SuspendedAt is when the object was suspended; empty when it is not.
+	// +optional
+	SuspendedAt *metav1.Time `json:"suspendedAt,omitempty"`
+}
+
+// AutomaticRollback is one rollback that was not asked for by a user.
+type AutomaticRollback struct {
+	// At is when it ended.
+	// +required
+	At metav1.Time `json:"at"`
+	// From is the revision that was bad.
+	// +required
+	From int `json:"from"`
+	// To is the revision that it went back to.
+	// +required
+	To int `json:"to"`
+	// Reason in the words of the conditions.
+	// +required
+	Reason string `json:"reason"`
+}
+
+// RollbackRequestAnnotation asks to go back to a revision and to stay there, as a JSON object RollbackRequest.
+const RollbackRequestAnnotation = "fairlead.dev/rollback"
+
+// RollbackRequest is the content of RollbackRequestAnnotation. It holds as long as the desired input is the one it was made
+// against: a new chart, other values or other post renderers end it.
+// +kubebuilder:object:generate=false
+type RollbackRequest struct {
+	// Revision to go back to.
+	Revision int `json:"revision"`
+	// Reason in the words of the user.
+	Reason string `json:"reason,omitempty"`
+	// InputDigest is status.inputDigest at the time of the request.
+	InputDigest string `json:"inputDigest"`
+}
