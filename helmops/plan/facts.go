@@ -124,6 +124,8 @@ type Record struct {
 	Superseded bool
 	// Tests of the chart, as they last ran on this revision.
 	Tests []TestRun
+	// ForwardOnly says why one does not go back from this revision; empty when one may.
+	ForwardOnly string
 	// Degraded says what had to be left out of the record for its size; empty is nothing.
 	Degraded string
 	// Digest of the record's content; it changes when anybody changes the record.

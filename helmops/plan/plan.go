@@ -27,6 +27,9 @@ const (
 	Resume Step = "resume"
 	// Compare finds out the fact FactManifest; it renders the chart, so it takes longer than a look.
 	Compare Step = "compare"
+	// Correct brings objects that drifted back to what the release says; Inspect only finds out how they differ.
+	Correct Step = "correct"
+	Inspect Step = "inspect"
 	// Recount takes over into status how an action ended that was not seen to end. Nothing is done in the cluster.
 	Recount Step = "recount"
 )
@@ -77,7 +80,7 @@ func (p Plan) Action() Step {
 // Acts tells whether the step needs the cluster.
 func (p Plan) Acts() bool {
 	switch p.Step {
-	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume, Compare:
+	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume, Compare, Correct, Inspect:
 		return true
 	default:
 		return false
