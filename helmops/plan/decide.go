@@ -31,6 +31,9 @@ const (
 	ReasonWithdrawn   = "VersionWithdrawn"
 	ReasonForeign     = "Foreign"
 	ReasonUntested    = "Untested"
+	ReasonDrifted     = "Drifted"
+	ReasonAudit       = "Audit"
+	ReasonDegraded    = "Degraded"
 )
 
 // rule looks at the facts and either decides or passes.
@@ -50,9 +53,11 @@ var rules = []rule{
 	{"locked: another Helm client is at work", locked},
 	{"unrecorded: our own action ended and nobody saw it", unrecorded},
 	{"renamed: a chart of another name replaces the release", renamed},
+	{"pinned: the user asked for a former revision", pinned},
 	{"forced: the user asked for one install or upgrade in any case", forced},
 	{"stalled: this very input cannot succeed", stalled},
 	{"remedied: this very input has failed, and its policy undoes it or gives up", remedied},
+	{"known bad: this very input failed for good, and nothing it depends on has changed", knownBad},
 	{"backing off: this very input failed a moment ago", backingOff},
 	{"absent: there is no release yet", absent},
 	{"failed: the newest revision failed", failed},
@@ -61,6 +66,9 @@ var rules = []rule{
 	{"changed: chart, values or rendering differ from what is deployed", changed},
 	{"untested: the tests of the newest revision have not run", untested},
 }
+
+// afterthoughts may change a decision that leaves nothing to do.
+var afterthoughts = []func(Desired, Observed, time.Time, Plan) (Plan, bool){baking, drifted}
 
 // Decide says what happens next. It is total: with any input it gives a plan with a reason, the same for the same input.
 func Decide(d Desired, o Observed, now time.Time) Plan {
@@ -73,6 +81,12 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 	}
 	if p.Target == (Target{}) {
 		p.Target = d.Target
+	}
+	for _, think := range afterthoughts {
+		if better, decided := think(d, o, now, p); decided {
+			better.Target = p.Target
+			p = better
+		}
 	}
 	if p.Step == None {
 		p.Tested = d.Tests.Of(o.History.Newest())

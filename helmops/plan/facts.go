@@ -63,6 +63,18 @@ type Desired struct {
 	Install, Upgrade Policy
 	// Tests that are wanted after an install or upgrade.
 	Tests Tests
+	// Bake is how long a revision has to stay healthy to be verified; 0 is not at all.
+	Bake time.Duration
+	// KeepFailed is set when a revision that fails is never rolled back.
+	KeepFailed bool
+	// Budget bounds the automatic rollbacks.
+	Budget Budget
+	// SettingsDigest is the digest of the settings under which an input succeeds or fails.
+	SettingsDigest string
+	// Pin is the revision that a user wants to stay at; nil when there is none.
+	Pin *Pin
+	// Corrects is set when drift is corrected, not only found out about.
+	Corrects bool
 	// Timeout is how long a pending action of another Helm client is left alone.
 	Timeout time.Duration
 }
@@ -85,6 +97,20 @@ type Observed struct {
 	Verified int
 	// Manifest tells whether the newest revision holds just what the wanted chart renders.
 	Manifest *bool
+	// Health of the live objects.
+	Health Health
+	// Drifted are objects that somebody else has changed, and that have to be looked at.
+	Drifted []v1beta1.ResourceRef
+	// Audit is set when it is time to look at every object.
+	Audit bool
+	// Bake is the watch over a revision that is not verified yet; nil when there is none.
+	Bake *Bake
+	// KnownBad are inputs that failed and are not tried again.
+	KnownBad []v1beta1.KnownBad
+	// Rollbacks are the times of automatic rollbacks, newest first.
+	Rollbacks []time.Time
+	// Shaken says why a release that is not healthy now may not be to blame for it; empty when there is nothing.
+	Shaken string
 }
 
 // History is the list of records of a Helm release, newest first.
@@ -194,6 +220,8 @@ type Attempt struct {
 	Denied bool
 	// Stalled is set when the last failure cannot go away without new input.
 	Stalled bool
+	// Inconclusive says why the last failure is not held against its input; empty when it is.
+	Inconclusive string
 	// At is when it ended, zero when there was none.
 	At time.Time
 }
@@ -209,7 +237,11 @@ func AttemptOf(s *v1beta1.HelmReleaseStatus) Attempt {
 		UndoFailed: meta.IsStatusConditionFalse(s.Conditions, v1beta1.RemediatedCondition),
 		Denied:     ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == v1beta1.AccessDeniedReason,
 		// A release can be stalled for other reasons, too, which say nothing about its attempts or follow from their number.
-		Stalled: stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1beta1.SchemaFailedReason,
+		Stalled: stalled != nil && stalled.Status == metav1.ConditionTrue &&
+			(stalled.Reason == v1beta1.SchemaFailedReason || stalled.Reason == v1beta1.PreflightRejectedReason),
+	}
+	if f := s.LastFailure; f != nil && f.Phase != v1beta1.PhaseBake && f.ChartDigest == a.ChartDigest && f.ConfigDigest == a.ConfigDigest {
+		a.Inconclusive = f.Inconclusive
 	}
 	if s.LastAttemptedAt != nil {
 		a.At = s.LastAttemptedAt.Time

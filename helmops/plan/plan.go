@@ -1,6 +1,10 @@
 package plan
 
-import "time"
+import (
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
 
 // Step is one thing to do.
 type Step string
@@ -55,6 +59,16 @@ type Plan struct {
 	Target Target
 	// To is the revision to go back to, for Rollback, or the one to take over, for Recount.
 	To int
+	// Others are revisions to go back to when the cluster cannot take To any more, best first.
+	Others []int
+	// Condemns is set when the input that is wanted has failed for good and is not tried again.
+	Condemns bool
+	// Failure is what a Rollback undoes when that is not a failed action, and what a None leaves as it is; empty otherwise.
+	Failure string
+	// Objects to look at, for Correct and Inspect; all of the release when there are none.
+	Objects []v1beta1.ResourceRef
+	// Baking is set on None while the newest revision is watched and not verified yet.
+	Baking bool
 	// Finishes is the action that a Resume finishes, or that a Recount takes over.
 	Finishes Step
 	// Reason in one word, for conditions, events and metrics.

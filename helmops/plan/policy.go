@@ -88,6 +88,25 @@ func (p Policy) exhausted(failures int64) bool {
 	return p.Remediates && p.Retries >= 0 && failures > int64(p.Retries)
 }
 
+// rollsBack tells whether a failure is undone by a rollback.
+func (p Policy) rollsBack() bool { return p.Remediates && !p.Uninstalls }
+
+// Budget is how many automatic rollbacks may happen in which time.
+type Budget struct {
+	Count int
+	Per   time.Duration
+}
+
+func (b Budget) spent(rollbacks []time.Time, now time.Time) bool {
+	within := 0
+	for _, at := range rollbacks {
+		if now.Sub(at) < b.Per {
+			within++
+		}
+	}
+	return b.Per > 0 && within >= b.Count
+}
+
 // governing returns the policy for the last attempt, and how many of its failures count. As long as a release has never
 // been good there is nothing to roll back to, so our default for upgrades does not apply: such an upgrade is the
 // installation that goes on.

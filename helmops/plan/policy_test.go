@@ -170,8 +170,8 @@ func TestRollbackTarget(t *testing.T) {
 		o := observed(tt.records...)
 		o.Verified = tt.verified
 		got := 0
-		if to := o.rollbackTarget(desired(func(d *Desired) { d.Tests.Enabled = true })); to != nil {
-			got = to.Version
+		if targets := o.rollbackTargets(desired(func(d *Desired) { d.Tests.Enabled = true })); len(targets) > 0 {
+			got = targets[0].Version
 		}
 		if got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)

@@ -106,6 +106,12 @@ func remedied(d Desired, o Observed, now time.Time) (Plan, bool) {
 		return exceeded(a.UpgradeFailures), !newest.made(d) && d.Upgrade.exhausted(a.UpgradeFailures)
 	}
 	p, failures := governing(d, a, o.neverGood(d))
+	if held := o.held(d, now); held != "" && p.rollsBack() {
+		if p.Default {
+			return Plan{}, false // it is retried by upgrade
+		}
+		return left(newest, held), true
+	}
 	if !p.Remediates {
 		// The failed release is retried by upgrade, and what the object says of upgrades bounds that.
 		return exceeded(a.UpgradeFailures), !d.Upgrade.Default && d.Upgrade.exhausted(a.UpgradeFailures)
@@ -125,7 +131,7 @@ func exceeded(failures int64) Plan {
 	if failures == 1 {
 		times = "once"
 	}
-	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, Message: "this input has failed " + times +
+	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, Condemns: true, Message: "this input has failed " + times +
 		", as often as it may; another chart, other values, a change of the spec or a reset starts anew"}
 }
 
@@ -135,42 +141,78 @@ func undo(d Desired, o Observed, now time.Time, policy Policy) Plan {
 	if policy.Uninstalls {
 		return uninstall(d, o, now, Plan{Reason: ReasonRemediation, Message: fmt.Sprintf("revision %d failed", newest.Version)})
 	}
-	to := o.rollbackTarget(d)
-	if to == nil {
+	targets := o.rollbackTargets(d)
+	if len(targets) == 0 {
 		return Plan{Step: Wait, Reason: v1beta1.MissingRollbackTargetReason, Stalled: true, Message: fmt.Sprintf(
 			"revision %d failed, and no good revision is left in storage to roll back to; correct the chart, the values or the spec, or reset "+
 				"the release to have it tried again", newest.Version)}
 	}
+	p := back(d, o, now, targets, fmt.Sprintf("revision %d failed", newest.Version))
+	_, failures := governing(d, o.Attempt, o.neverGood(d))
+	p.Condemns = policy.exhausted(failures)
+	return p
+}
+
+// back is the rollback to the best of the targets. It follows at once, and with back-off after it failed.
+func back(d Desired, o Observed, now time.Time, targets []*Record, why string) Plan {
+	to := targets[0]
 	if wait := remaining(d, o.Attempt, now); wait > 0 && o.Attempt.UndoFailed {
 		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
 			Message: fmt.Sprintf("the rollback to revision %d failed; it is tried again in %s", to.Version, wait)}
 	}
-	return Plan{Step: Rollback, To: to.Version, Reason: ReasonRemediation,
-		Message: fmt.Sprintf("revision %d failed; revision %d ran %s %s", newest.Version, to.Version, to.ChartName, to.ChartVersion)}
+	p := Plan{Step: Rollback, To: to.Version, Reason: ReasonRemediation,
+		Message: fmt.Sprintf("%s; revision %d ran %s %s", why, to.Version, to.ChartName, to.ChartVersion)}
+	for _, other := range targets[1:] {
+		p.Others = append(p.Others, other.Version)
+	}
+	return p
 }
 
-// rollbackTarget finds the revision to go back to: the newest that has what was verified last, itself or by a rollback
-// to it, else the newest that was good. It returns nil when there is none.
-func (o Observed) rollbackTarget(d Desired) *Record {
+// left leaves a failed revision as it is.
+func left(newest *Record, held string) Plan {
+	return Plan{Step: Wait, Reason: v1beta1.RollbackHeldReason, Stalled: true, Condemns: true, Message: fmt.Sprintf(
+		"revision %d failed and is left as it is: %s", newest.Version, held)}
+}
+
+// held says why a revision that fails may not be rolled back, or why that would not help; empty when it may.
+func (o Observed) held(d Desired, now time.Time) string {
+	newest := o.History.Newest()
+	switch {
+	case d.KeepFailed:
+		return "spec.autoRollback.mode is disabled"
+	case newest.ForwardOnly != "":
+		return newest.ForwardOnly
+	case d.Upgrade.Default && o.Attempt.of(d) && o.Attempt.Inconclusive != "":
+		return o.Attempt.Inconclusive
+	case d.Upgrade.Default && d.Budget.spent(o.Rollbacks, now):
+		return fmt.Sprintf("it was rolled back %d times in %s, as often as spec.autoRollback.budget allows", d.Budget.Count, d.Budget.Per)
+	default:
+		return ""
+	}
+}
+
+// rollbackTargets are the revisions to go back to, best first: the newest that has what was verified last, itself or by a
+// rollback to it, then those that were good, the newest first.
+func (o Observed) rollbackTargets(d Desired) []*Record {
 	var good []*Record
 	for i := range o.History.Records {
-		if r := &o.History.Records[i]; r.wasGood() && !r.failedTests(d) {
+		if r := &o.History.Records[i]; r.wasGood() && !r.failedTests(d) && !o.turnedOutBad(r) {
 			good = append(good, r)
 		}
 	}
-	if len(good) == 0 {
-		return nil
+	verified := slices.IndexFunc(good, func(r *Record) bool { return r.Version == o.Verified })
+	if verified < 0 {
+		return good
 	}
-	at := slices.IndexFunc(good, func(r *Record) bool { return r.Version == o.Verified })
-	if at < 0 {
-		return good[0]
-	}
-	for _, r := range good[:at] {
-		if r.isRollback() && r.same(good[at]) {
-			return r
+	best := verified
+	for i, r := range good[:verified] {
+		if r.isRollback() && r.same(good[verified]) {
+			best = i
+			break
 		}
 	}
-	return good[at]
+	first := good[best]
+	return append([]*Record{first}, slices.Delete(good, best, best+1)...)
 }
 
 // same tells whether two revisions were made from the same input.
@@ -180,7 +222,7 @@ func (r *Record) same(other *Record) bool {
 }
 
 // neverGood tells whether no revision of the release ever was.
-func (o Observed) neverGood(d Desired) bool { return o.Verified == 0 && o.rollbackTarget(d) == nil }
+func (o Observed) neverGood(d Desired) bool { return o.Verified == 0 && len(o.rollbackTargets(d)) == 0 }
 
 func backingOff(d Desired, o Observed, now time.Time) (Plan, bool) {
 	a := o.Attempt
@@ -188,9 +230,15 @@ func backingOff(d Desired, o Observed, now time.Time) (Plan, bool) {
 		return Plan{}, false
 	}
 	p, _ := governing(d, a, o.neverGood(d))
+	message := fmt.Sprintf("attempt %d failed", a.Failures)
+	if newest := o.History.Newest(); !o.absent() && newest.broken(d) && p.Default && p.rollsBack() {
+		if held := o.held(d, now); held != "" {
+			p, message = Policy{Default: true}, message+" and is not rolled back: "+held
+		}
+	}
 	wait := max(0, a.At.Add(pause(p, a)).Sub(now)).Round(time.Second)
 	return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
-		Message: fmt.Sprintf("attempt %d failed; the next one is in %s", a.Failures, wait)}, wait > 0
+		Message: fmt.Sprintf("%s; the next one is in %s", message, wait)}, wait > 0
 }
 
 func absent(d Desired, o Observed, _ time.Time) (Plan, bool) {

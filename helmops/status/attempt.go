@@ -27,11 +27,12 @@ func attempt(hr *v1beta1.HelmRelease, o Outcome, action string, now time.Time) {
 	status.StorageNamespace = o.Target.StorageNamespace
 }
 
-// count counts a failed install or upgrade; only one that reached the cluster counts against the policy.
+// count counts a failed install or upgrade; only one that reached the cluster counts against the policy, and only when the
+// cluster itself was not the cause.
 func count(hr *v1beta1.HelmRelease, o Outcome) {
 	hr.Status.Failures++
 	switch {
-	case !o.Reached:
+	case !o.Reached, o.Failure != nil && o.Failure.Class == v1beta1.FailureTransient:
 	case o.Step == plan.Install:
 		hr.Status.InstallFailures++
 	default:

@@ -39,6 +39,19 @@ type Outcome struct {
 	InventoryUnknown bool
 	// Next says what happens next after a failure, for messages.
 	Next string
+	// Settings is the digest of the settings that the input was tried under.
+	Settings string
+	// Cause is what a rollback undoes when that is not a failed action.
+	Cause string
+	// Excuse says why a failure is not held against its input; empty when it is.
+	Excuse string
+	// Kept are objects that a rollback would have deleted, and that are protected.
+	Kept []string
+	// Drift is how the objects in Looked, or all of them, differed before they were corrected.
+	Drift  []v1beta1.ObjectDrift
+	Looked []v1beta1.ResourceRef
+	// To is the revision that a rollback went back to.
+	To int
 }
 
 // ReleaseBlocked records why nothing can be planned for a release: a missing source, values, a dependency. What runs stays.
@@ -87,6 +100,8 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		return released(hr, o, now)
 	case plan.Rollback:
 		return rolledBack(hr, o, now)
+	case plan.Correct, plan.Inspect:
+		return looked(hr, o, now)
 	case plan.Test:
 		return tested(hr, o, now)
 	case plan.Uninstall:
@@ -139,6 +154,9 @@ func released(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 
 func notReleased(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 	count(hr, o)
+	failed(hr, o, v1beta1.PhaseRollout, w.now)
+	w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.NotVerifiedReason, fmt.Sprintf("%s %s failed before it could be verified",
+		o.Chart.Name, o.Chart.Version))
 	message := fmt.Sprintf("%s of %s/%s to %s %s failed: %s", o.Step, o.Target.Namespace, o.Target.Name, o.Chart.Name,
 		o.Chart.Version, o.Failure.Message)
 	if o.Reached {
@@ -221,6 +239,8 @@ func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 	attempt(hr, o, action, w.now)
 	o.Step, o.Reached = plan.Step(action), true
 	count(hr, o)
+	failed(hr, o, v1beta1.PhaseTest, w.now)
+	w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.NotVerifiedReason, message)
 	w.unset(v1beta1.RemediatedCondition)
 	return w.failed(Failure{Reason: v1beta1.TestFailedReason}, message, o.Next)
 }
@@ -257,19 +277,6 @@ func compared(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	newest.ChartDigest, newest.RenderDigest = o.Chart.Digest, o.RenderDigest
 	return Event{Reason: v1beta1.AdoptedReason, Message: fmt.Sprintf("%s/%s revision %d of another Helm client is as wanted and was taken over",
 		newest.Namespace, newest.Name, newest.Version)}
-}
-
-// good notes that the newest revision is: its failures are forgotten, and it is what one goes back to.
-func good(hr *v1beta1.HelmRelease, w writer) {
-	forgive(hr)
-	w.unset(v1beta1.RemediatedCondition)
-	newest, had := hr.Status.Latest(), hr.Status.LastVerified
-	if newest == nil || had != nil && had.Revision == newest.Version && had.ChartDigest == newest.ChartDigest && had.ConfigDigest == newest.ConfigDigest {
-		return
-	}
-	hr.Status.LastVerified = &v1beta1.Verified{
-		Revision: newest.Version, ChartDigest: newest.ChartDigest, ConfigDigest: newest.ConfigDigest, At: metav1.NewTime(w.now),
-	}
 }
 
 // succeeded is the reason of a release whose newest revision is good.

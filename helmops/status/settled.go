@@ -18,6 +18,7 @@ var outcomes = map[string]bool{
 	v1beta1.UninstallSucceededReason: true, v1beta1.UninstallFailedReason: true,
 	v1beta1.RenderFailedReason: true, v1beta1.SchemaFailedReason: true, v1beta1.ArtifactFailedReason: true,
 	v1beta1.StorageErrorReason: true, v1beta1.CRDsFailedReason: true, v1beta1.AccessDeniedReason: true,
+	v1beta1.PreflightRejectedReason: true,
 }
 
 // ReleaseSettled records a plan that leaves nothing to do, or nothing for now.
@@ -33,7 +34,15 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 		return
 	}
 	w := current(hr, now)
-	good(hr, w)
+	if p.Reason == v1beta1.RolledBackReason {
+		stays(hr, p, w)
+		return
+	}
+	if p.Baking {
+		bakes(hr, p, w)
+	} else {
+		good(hr, w)
+	}
 	reason, message := succeeded(*newest), describeRecorded(*newest, history)
 	w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
 	message += testResult(w, p.Tested, *newest)
@@ -75,6 +84,9 @@ func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 	}
 	w := current(hr, now)
 	reason, message := told(hr, p)
+	if p.Reason == v1beta1.MissingRollbackTargetReason && p.To > 0 {
+		reason, message = p.Reason, p.Message // the request of a user
+	}
 	if !p.Stalled {
 		w.retrying(reason, message)
 		return

@@ -14,6 +14,10 @@ type Failure struct {
 	Message string
 	// Final is set when the same input can never succeed.
 	Final bool
+	// Class of a failed action of a release, one of v1beta1.Failure…; empty when it does not matter.
+	Class string
+	// Objects that were not healthy.
+	Objects []v1beta1.ObjectHealth
 	// Superseded is set when it was ended because something else is wanted by now; then it is nobody's failure.
 	Superseded bool
 }

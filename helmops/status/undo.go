@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,8 +16,13 @@ import (
 func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	hr.Status.ObservedGeneration = o.Generation
 	w := writer{object: hr, generation: o.Generation, now: now}
+	automatic := o.Reason != v1beta1.RolledBackReason
+	if o.Reached && automatic {
+		counts(hr, o, now)
+	}
 	if o.Failure != nil {
 		failedAgain(hr, o, now)
+		failed(hr, o, v1beta1.PhaseRollback, now)
 		message := fmt.Sprintf("rollback of %s/%s failed: %s", o.Target.Namespace, o.Target.Name, o.Failure.Message)
 		w.set(v1beta1.RemediatedCondition, metav1.ConditionFalse, v1beta1.RollbackFailedReason, message)
 		return w.failed(Failure{Reason: v1beta1.RollbackFailedReason}, message, o.Next)
@@ -24,6 +30,18 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	message := fmt.Sprintf("%s/%s was rolled back", o.Target.Namespace, o.Target.Name)
 	if newest := hr.Status.Latest(); newest != nil {
 		message = "rolled back: " + describeRecorded(*newest, o.History)
+	}
+	if len(o.Kept) > 0 {
+		message += "; kept, because a rollback does not delete them: " + strings.Join(o.Kept, ", ")
+	}
+	hr.Status.Bake = nil
+	if !automatic {
+		stays(hr, plan.Plan{Message: message}, w)
+		return Event{Reason: v1beta1.RollbackSucceededReason, Message: message}
+	}
+	if o.Reason == plan.ReasonDegraded {
+		w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.BakeFailedReason, fmt.Sprintf("%s %s did not stay healthy: %s",
+			o.Chart.Name, o.Chart.Version, o.Cause))
 	}
 	return remedied(hr, o, w, v1beta1.RollbackSucceededReason, message)
 }
@@ -33,7 +51,11 @@ func remedied(hr *v1beta1.HelmRelease, o Outcome, w writer, reason, message stri
 	hr.Status.Failures = counted(hr)
 	w.set(v1beta1.RemediatedCondition, metav1.ConditionTrue, reason, message)
 	event := Event{Reason: reason, Message: message}
-	if why := lastFailure(hr); why != "" {
+	why := lastFailure(hr)
+	if o.Reason == plan.ReasonDegraded {
+		why = fmt.Sprintf("%s %s did not stay healthy: %s", o.Chart.Name, o.Chart.Version, o.Cause)
+	}
+	if why != "" {
 		message = why + "; " + message
 	}
 	w.retrying(reason, joined(message, o.Next))

@@ -1,0 +1,222 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// bakeGrace is how long a revision may be unhealthy without a break before that counts against it, and never more than half
+// of its bake time. An object that has failed for good is not waited for.
+const bakeGrace = 30 * time.Second
+
+// reconsider is how soon a verdict that was put off is thought over again.
+const reconsider = 15 * time.Second
+
+// Health of the live objects of a release.
+type Health struct {
+	// Known is unset while the cluster cannot be watched.
+	Known bool
+	// Healthy is set when every object is, or when enough of it is there to serve.
+	Healthy bool
+	// Failed is set when an object will not become healthy by itself.
+	Failed bool
+	// Since is when it has last become healthy, or unhealthy.
+	Since time.Time
+	// Message names the worst objects and their causes; empty when healthy.
+	Message string
+}
+
+// Bake is the watch over a revision that has rolled out.
+type Bake struct {
+	Revision int
+	// Until is when it is verified.
+	Until time.Time
+}
+
+// Pin is the wish of a user to stay at a former revision.
+type Pin struct {
+	Revision int
+	Reason   string
+}
+
+// Excuse says why a failure is not held against the input that failed; empty when it is. before is the health of the release
+// before it was changed, shaken what else goes wrong at the same time.
+func Excuse(before Health, shaken string) string {
+	if before.Known && !before.Healthy {
+		return "the release was not healthy before, either"
+	}
+	return shaken
+}
+
+// Widespread says that so many releases are failing at once that none of them is likely to be the cause; empty when they are
+// not.
+func Widespread(failing, all int) string {
+	const atLeast, percent = 5, 30
+	if failing < atLeast || failing*100 <= all*percent {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d releases are failing at once", failing, all)
+}
+
+// baking watches the newest revision for a while after it has become what is wanted.
+func baking(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
+	settled := otherwise.Step == None && (otherwise.Reason == ReasonInSync || otherwise.Reason == ReasonWithdrawn)
+	newest := o.History.Newest()
+	if !settled || o.Bake == nil || o.Bake.Revision != newest.Version || newest.Status != StatusDeployed {
+		return Plan{}, false
+	}
+	p := Plan{Step: None, Reason: v1beta1.BakingReason, Baking: true}
+	left := o.Bake.Until.Sub(now)
+	bad := now.Sub(o.Health.Since)
+	grace := min(bakeGrace, d.Bake/2)
+	switch {
+	case !o.Health.Known:
+		p.After, p.Message = max(left, reconsider), "its objects cannot be watched at present, so it is not verified yet"
+	case o.Health.Healthy && left <= 0:
+		return Plan{}, false
+	case o.Health.Healthy:
+		p.After, p.Message = left, "it is verified if it stays healthy until "+o.Bake.Until.UTC().Format(time.RFC3339)
+	case !o.Health.Failed && bad < grace:
+		p.After, p.Message = grace-bad, "it is not healthy at the moment: "+o.Health.Message
+	default:
+		return degraded(d, o, now), true
+	}
+	return p, true
+}
+
+// degraded is the verdict on a revision that did not stay healthy.
+func degraded(d Desired, o Observed, now time.Time) Plan {
+	newest := o.History.Newest()
+	why := fmt.Sprintf("revision %d did not stay healthy: %s", newest.Version, o.Health.Message)
+	put := Plan{Step: None, Baking: true, After: reconsider, Failure: o.Health.Message}
+	if excuse := o.excuse(); excuse != "" {
+		put.Reason, put.Message = v1beta1.InconclusiveReason, fmt.Sprintf("%s; it is not rolled back, because %s", why, excuse)
+		return put
+	}
+	held, targets := o.held(d, now), o.older(d)
+	if held == "" && len(targets) == 0 {
+		held = "there is no other good revision in storage to go back to"
+	}
+	if held != "" {
+		put.Reason, put.Message = v1beta1.RollbackHeldReason, fmt.Sprintf("%s; it is not rolled back: %s", why, held)
+		return put
+	}
+	p := back(d, o, now, targets, why)
+	if p.Step == Rollback {
+		p.Reason, p.Condemns, p.Failure = ReasonDegraded, true, o.Health.Message
+	}
+	return p
+}
+
+// excuse says why a release that is not healthy is not to blame for it.
+func (o Observed) excuse() string {
+	if len(o.Drifted) > 0 {
+		return "objects were changed by somebody else"
+	}
+	return o.Shaken
+}
+
+// older are the revisions to go back to from one that was good itself.
+func (o Observed) older(d Desired) []*Record {
+	newest := o.History.Newest()
+	var out []*Record
+	for _, r := range o.rollbackTargets(d) {
+		if r.Version != newest.Version && !r.same(newest) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// pinned goes to the revision that a user has asked for, and stays there.
+func pinned(d Desired, o Observed, now time.Time) (Plan, bool) {
+	if d.Pin == nil || o.absent() {
+		return Plan{}, false
+	}
+	newest := o.History.Newest()
+	what := fmt.Sprintf("revision %d was asked for", d.Pin.Revision)
+	if d.Pin.Reason != "" {
+		what += " (" + d.Pin.Reason + ")"
+	}
+	for i := range o.History.Records {
+		r := &o.History.Records[i]
+		switch {
+		case r.Version != d.Pin.Revision:
+			continue
+		case newest.Status == StatusDeployed && (r == newest || newest.isRollback() && newest.same(r)):
+			return Plan{Step: None, Reason: v1beta1.RolledBackReason, To: r.Version, Message: what +
+				"; it stays until the chart, the values or the post renderers change, or the request is taken back"}, true
+		case !r.wasGood():
+			return d.Pin.impossible(what, "was never good"), true
+		}
+		p := back(d, o, now, []*Record{r}, what)
+		if p.Step == Rollback {
+			p.Reason = v1beta1.RolledBackReason
+		}
+		return p, true
+	}
+	return d.Pin.impossible(what, "is no longer in storage"), true
+}
+
+func (p Pin) impossible(what, why string) Plan {
+	return Plan{Step: Wait, To: p.Revision, Reason: v1beta1.MissingRollbackTargetReason, Stalled: true,
+		Message: what + ", and " + why + "; take the request back or name another revision"}
+}
+
+// knownBad keeps from trying an input again that has failed for good.
+func knownBad(d Desired, o Observed, now time.Time) (Plan, bool) {
+	bad, is := o.bad(d)
+	newest := o.History.Newest()
+	if !is || !o.absent() && newest.made(d) && !newest.broken(d) {
+		return Plan{}, false
+	}
+	if !o.absent() && newest.broken(d) && d.Upgrade.rollsBack() && d.Upgrade.LastToo && o.held(d, now) == "" && len(o.rollbackTargets(d)) > 0 {
+		return back(d, o, now, o.rollbackTargets(d), fmt.Sprintf("revision %d failed", newest.Version)), true
+	}
+	return Plan{Step: Wait, Reason: v1beta1.KnownBadReason, Stalled: true, Message: fmt.Sprintf(
+		"chart %s with these values failed on %s (%s) and is not tried again; another chart, other values, a change of a timeout, wait, test, "+
+			"health or remediation setting, or a reset starts anew", d.Chart, bad.Since.UTC().Format(time.RFC3339), bad.Reason)}, true
+}
+
+// bad finds the input that is wanted among those that failed.
+func (o Observed) bad(d Desired) (v1beta1.KnownBad, bool) {
+	i := slices.IndexFunc(o.KnownBad, func(bad v1beta1.KnownBad) bool {
+		return bad.ChartDigest == d.Chart.Digest && bad.ConfigDigest == d.ConfigDigest && bad.RenderDigest == d.RenderDigest &&
+			bad.SettingsDigest == d.SettingsDigest
+	})
+	if i < 0 {
+		return v1beta1.KnownBad{}, false
+	}
+	return o.KnownBad[i], true
+}
+
+// turnedOutBad tells whether a revision that rolled out well is of an input that failed later.
+func (o Observed) turnedOutBad(r *Record) bool {
+	return slices.ContainsFunc(o.KnownBad, func(bad v1beta1.KnownBad) bool {
+		return bad.ChartDigest == r.ChartDigest && bad.ConfigDigest == r.ConfigDigest && bad.RenderDigest == r.RenderDigest
+	})
+}
+
+// drifted looks at objects that somebody has changed, when nothing else has to be done with the release.
+func drifted(d Desired, o Observed, _ time.Time, otherwise Plan) (Plan, bool) {
+	newest := o.History.Newest()
+	idle := otherwise.Step == None || otherwise.Step == Wait
+	if !idle || newest == nil || newest.Status != StatusDeployed || d.Suspended || d.Deleting || o.Moved != nil {
+		return Plan{}, false
+	}
+	p := Plan{Step: Inspect, Reason: ReasonDrifted, To: newest.Version, Objects: o.Drifted}
+	switch {
+	case len(o.Drifted) == 0 && o.Audit:
+		p.Reason, p.Message = ReasonAudit, "every object is compared with its manifest"
+		return p, true
+	case len(o.Drifted) == 0:
+		return Plan{}, false
+	case d.Corrects:
+		p.Step = Correct
+	}
+	p.Message = fmt.Sprintf("%d objects were changed by somebody else", len(o.Drifted))
+	return p, true
+}

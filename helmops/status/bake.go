@@ -1,0 +1,166 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// Bounds of what is remembered.
+const (
+	maxKnownBad  = 10
+	maxRollbacks = 20
+)
+
+// good notes that the newest revision is: its failures are forgotten, and it is verified, or begins to bake.
+func good(hr *v1beta1.HelmRelease, w writer) {
+	forgive(hr)
+	w.unset(v1beta1.RemediatedCondition)
+	newest, s := hr.Status.Latest(), &hr.Status
+	switch {
+	case newest == nil:
+		return
+	case isVerified(s.LastVerified, newest):
+	case hr.GetBake() == 0, s.Bake != nil && s.Bake.Revision == newest.Version && !w.now.Before(s.Bake.Until.Time):
+		s.LastVerified = &v1beta1.Verified{
+			Revision: newest.Version, ChartDigest: newest.ChartDigest, ConfigDigest: newest.ConfigDigest, At: metav1.NewTime(w.now),
+		}
+	default:
+		if s.Bake == nil || s.Bake.Revision != newest.Version {
+			s.Bake = &v1beta1.Bake{Revision: newest.Version, Until: metav1.NewTime(w.now.Add(hr.GetBake()).Truncate(time.Second))}
+		}
+		bakes(hr, plan.Plan{Reason: v1beta1.BakingReason}, w)
+		return
+	}
+	s.Bake, s.LastFailure = nil, nil
+	w.set(v1beta1.VerifiedCondition, metav1.ConditionTrue, v1beta1.VerifiedReason, fmt.Sprintf("%s, chart %s, values %s", describe(*newest),
+		orUnknown(newest.ChartDigest), newest.ConfigDigest))
+}
+
+// isVerified tells whether a revision is the one that was verified last, or a rollback to it.
+func isVerified(had *v1beta1.Verified, newest *v1beta1.Snapshot) bool {
+	return had != nil && had.ChartDigest == newest.ChartDigest && had.ConfigDigest == newest.ConfigDigest &&
+		(had.Revision == newest.Version || newest.Action == string(plan.Rollback))
+}
+
+func orUnknown(digest string) string {
+	if digest == "" {
+		return "of unknown digest"
+	}
+	return digest
+}
+
+// bakes says that the newest revision is watched, and what stands against it.
+func bakes(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
+	if hr.Status.Bake == nil {
+		return
+	}
+	reason, until := p.Reason, "it is verified if it stays healthy until "+hr.Status.Bake.Until.UTC().Format(time.RFC3339)
+	message := fmt.Sprintf("revision %d is baking: %s", hr.Status.Bake.Revision, until)
+	status := metav1.ConditionUnknown
+	if p.Message != "" {
+		message = fmt.Sprintf("revision %d is baking: %s", hr.Status.Bake.Revision, p.Message)
+	}
+	if p.Failure != "" {
+		message, status = p.Message, metav1.ConditionFalse
+		if reason == v1beta1.RollbackHeldReason {
+			reason = v1beta1.BakeFailedReason
+		}
+		// It may still recover, and is watched for the whole time again then.
+		hr.Status.Bake.Until = later(hr.Status.Bake.Until, w.now, hr.GetBake())
+	}
+	w.set(v1beta1.VerifiedCondition, status, reason, message)
+}
+
+// later moves the end of a bake that has to begin anew, in steps of half its length, so that it is not written all the time.
+func later(until metav1.Time, now time.Time, bake time.Duration) metav1.Time {
+	if until.Sub(now) > bake/2 {
+		return until
+	}
+	return metav1.NewTime(now.Add(bake).Truncate(time.Second))
+}
+
+// stays says that the release is where a user wants it to be, and not at what its spec asks for.
+func stays(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
+	hr.Status.Bake = nil
+	w.unset(v1beta1.RemediatedCondition)
+	w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.NotVerifiedReason, "a user has asked for a former revision")
+	w.stalled(v1beta1.RolledBackReason, p.Message)
+}
+
+// BakeClock stops the time of a bake while the object is suspended, and starts it again.
+func BakeClock(hr *v1beta1.HelmRelease, now time.Time) {
+	bake := hr.Status.Bake
+	switch {
+	case bake == nil:
+	case hr.Spec.Suspend && bake.SuspendedAt == nil:
+		at := metav1.NewTime(now)
+		bake.SuspendedAt = &at
+	case !hr.Spec.Suspend && bake.SuspendedAt != nil:
+		bake.Until = metav1.NewTime(bake.Until.Add(now.Sub(bake.SuspendedAt.Time)).Truncate(time.Second))
+		bake.SuspendedAt, bake.BadSince = nil, nil
+	}
+}
+
+// Condemn notes that an input has failed for good under its settings.
+func Condemn(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
+	same := func(had v1beta1.KnownBad) bool {
+		return had.ChartDigest == bad.ChartDigest && had.ConfigDigest == bad.ConfigDigest && had.RenderDigest == bad.RenderDigest
+	}
+	if i := slices.IndexFunc(hr.Status.KnownBad, same); i >= 0 && hr.Status.KnownBad[i].SettingsDigest == bad.SettingsDigest {
+		return
+	}
+	rest := slices.DeleteFunc(slices.Clone(hr.Status.KnownBad), same)
+	hr.Status.KnownBad = append([]v1beta1.KnownBad{bad}, rest[:min(len(rest), maxKnownBad-1)]...)
+}
+
+// failed remembers a failure until a revision is verified.
+func failed(hr *v1beta1.HelmRelease, o Outcome, phase string, now time.Time) {
+	f := v1beta1.LastFailure{
+		Phase: phase, Class: v1beta1.FailureHealth, Reason: v1beta1.TestFailedReason, ChartVersion: o.Chart.Version, ChartDigest: o.Chart.Digest,
+		ConfigDigest: o.ConfigDigest, Inconclusive: o.Excuse, At: metav1.NewTime(now),
+	}
+	if o.Failure != nil {
+		f.Class, f.Reason, f.Message, f.Objects = o.Failure.Class, o.Failure.Reason, cut(o.Failure.Message, maxMessage), o.Failure.Objects
+	}
+	if f.Class == v1beta1.FailureRejected && !o.Reached {
+		f.Phase = v1beta1.PhasePreflight
+	}
+	if newest := hr.Status.Latest(); newest != nil && o.Reached {
+		f.Revision = newest.Version
+	}
+	hr.Status.LastFailure = &f
+}
+
+// Degraded remembers that a revision did not stay healthy.
+func Degraded(hr *v1beta1.HelmRelease, p plan.Plan, chart v1beta1.ChartRevision, configDigest string, now time.Time) {
+	had := hr.Status.LastFailure
+	inconclusive := ""
+	if p.Reason == v1beta1.InconclusiveReason || p.Reason == v1beta1.RollbackHeldReason {
+		inconclusive = p.Message
+	}
+	newest := hr.Status.Latest()
+	if newest == nil || had != nil && had.Phase == v1beta1.PhaseBake && had.Revision == newest.Version && had.Inconclusive == inconclusive {
+		return
+	}
+	hr.Status.LastFailure = &v1beta1.LastFailure{
+		Class: v1beta1.FailureDegraded, Phase: v1beta1.PhaseBake, Reason: v1beta1.BakeFailedReason, Message: cut(p.Failure, maxMessage),
+		Revision: newest.Version, ChartVersion: chart.Version, ChartDigest: chart.Digest, ConfigDigest: configDigest,
+		Objects: hr.Status.Unhealthy, Inconclusive: cut(inconclusive, maxMessage), At: metav1.NewTime(now),
+	}
+}
+
+// counts notes an automatic rollback.
+func counts(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
+	done := v1beta1.AutomaticRollback{At: metav1.NewTime(now), Reason: o.Reason}
+	if newest := hr.Status.Latest(); newest != nil {
+		done.From, done.To = newest.Version-1, o.To
+	}
+	all := append([]v1beta1.AutomaticRollback{done}, hr.Status.Rollbacks...)
+	hr.Status.Rollbacks = all[:min(len(all), maxRollbacks)]
+}
