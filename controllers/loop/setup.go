@@ -87,8 +87,8 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 	return nil
 }
 
-// wanted lets events through that change what is wanted: the spec, the request annotation, deletion. Our own status writes
-// are not among them.
+// wanted lets events through that change what is wanted: the spec, the annotations by which a user asks for
+// something, deletion. Our own status writes are not among them.
 func wanted() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
@@ -97,8 +97,13 @@ func wanted() predicate.Predicate {
 			}
 			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
 				e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
-				e.ObjectOld.GetAnnotations()[v1beta1.ReconcileRequestAnnotation] !=
-					e.ObjectNew.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
+				asked(e.ObjectOld) != asked(e.ObjectNew)
 		},
 	}
+}
+
+// asked is what a user asks of an object by its annotations.
+func asked(object client.Object) [2]string {
+	annotations := object.GetAnnotations()
+	return [2]string{annotations[v1beta1.ReconcileRequestAnnotation], annotations[v1beta1.RollbackRequestAnnotation]}
 }

@@ -35,7 +35,8 @@ const slow = time.Second
 // handler implements loop.Handler.
 type handler struct {
 	*gatherer
-	runner *release.Runner
+	runner  *release.Runner
+	watcher *watcher
 	tasks  *loop.Tasks[landed]
 	events events.EventRecorder
 	now    func() time.Time
@@ -54,6 +55,8 @@ type step struct {
 	generation int64
 	superseded chan struct{}
 	once       sync.Once
+	// states are those of the objects that the step looks at.
+	states map[string]string
 }
 
 // landed is an action that has ended.
@@ -68,18 +71,30 @@ type landed struct {
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.Duration, error) {
 	defer h.lookout.turn(client.ObjectKeyFromObject(hr))()
+	defer h.watcher.tally(hr)
 	h.land(ctx, hr)
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return h.progress(ctx, hr, elapsed), nil
 	}
+	status.BakeClock(hr, h.now())
 	if hr.Spec.Suspend {
-		return 0, nil
+		return h.asleep(ctx, hr), nil
 	}
 	inputs, err := h.gather(ctx, hr)
 	if err != nil {
 		return h.blocked(hr, err)
 	}
 	return h.advance(ctx, hr, inputs)
+}
+
+// asleep looks at the objects of a suspended release; nothing is done about what is found.
+func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Duration {
+	access, err := h.access(ctx, hr)
+	if err != nil {
+		return 0
+	}
+	_, again := h.observe(ctx, hr, release.Inputs{Access: access})
+	return again
 }
 
 // Finalize implements loop.Handler. A release that never came to be, and one of a suspended object, is left alone.
@@ -149,6 +164,7 @@ func (h *handler) refused(hr *v1beta1.HelmRelease, inputs release.Inputs, err er
 func (h *handler) Forget(key types.NamespacedName) {
 	h.drop(key)
 	h.forget(key)
+	h.watcher.forget(key)
 }
 
 // drop forgets a step that has ended.
@@ -166,6 +182,9 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	if !ok {
 		return
 	}
+	h.mu.Lock()
+	begun := h.steps[key]
+	h.mu.Unlock()
 	h.drop(key)
 	if ended.compared != (release.Comparison{}) {
 		h.mu.Lock()
@@ -175,6 +194,9 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	event := status.ReleaseDone(hr, ended.outcome, h.now())
 	hr.Status.LastHandledReconcileAt = ended.request
 	observeAction(ended)
+	if begun != nil {
+		h.watcher.landed(hr, ended.outcome, begun.states)
+	}
 	if event.Reason != "" {
 		h.tell(hr, event)
 	}
@@ -261,9 +283,12 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if token := release.ResetRequested(hr); token != "" {
 		status.ReleaseReset(hr, token, h.now())
 	}
+	hr.Status.InputDigest = release.InputDigest(hr, inputs)
 	h.mu.Lock()
 	inputs.Compared = h.compared[client.ObjectKeyFromObject(hr)]
 	h.mu.Unlock()
+	var again time.Duration
+	inputs.Live, again = h.observe(ctx, hr, inputs)
 	decision, err := h.decide(ctx, hr, inputs)
 	for _, event := range decision.Told {
 		h.tell(hr, event)
@@ -274,13 +299,11 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if err != nil {
 		return h.blocked(hr, unreadable(hr, err))
 	}
+	h.judge(hr, decision.Plan, inputs)
 	if !decision.Acts() {
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())
 		hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
-		if decision.After > 0 {
-			return decision.After, nil
-		}
-		return h.audit(hr), nil
+		return h.again(hr, soonest(decision.After, again)), nil
 	}
 	if brings(decision.Plan) {
 		if err := h.dependencies(ctx, hr, inputs.Access); err != nil {
@@ -292,6 +315,39 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	}
 	h.start(hr, decision.Plan, inputs)
 	return slow, nil
+}
+
+// observe finds out from memory how the objects of the release do.
+func (h *handler) observe(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (release.Live, time.Duration) {
+	live, again, events := h.watcher.look(hr, inputs)
+	for _, event := range events {
+		h.tell(hr, event)
+	}
+	if live.Health.Known && !live.Health.Healthy {
+		live.Shaken = h.shaken(ctx, hr)
+	}
+	return live, again
+}
+
+// judge notes what a plan says against the input: that it is known to be bad, or did not stay healthy.
+func (h *handler) judge(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inputs) {
+	if p.Condemns {
+		status.Condemn(hr, release.Condemned(hr, inputs, p, h.now()))
+	}
+	if p.Failure != "" {
+		status.Degraded(hr, p, inputs.Chart, release.ConfigDigest(inputs), h.now())
+	}
+}
+
+// again is when to look at a settled release again although nothing happened.
+func (h *handler) again(hr *v1beta1.HelmRelease, planned time.Duration) time.Duration {
+	if bake := hr.Status.Bake; bake != nil {
+		planned = soonest(planned, max(time.Second, bake.Until.Sub(h.now())))
+	}
+	if planned > 0 {
+		return planned
+	}
+	return h.audit(hr)
 }
 
 // brings tells whether the step brings something new into the cluster, which waits for what it depends on.
@@ -308,7 +364,9 @@ func (h *handler) audit(hr *v1beta1.HelmRelease) time.Duration {
 // start runs a step outside of the worker.
 func (h *handler) start(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inputs) {
 	key := client.ObjectKeyFromObject(hr)
-	current := &step{plan: p, inputs: inputs, generation: hr.Generation, superseded: make(chan struct{})}
+	current := &step{
+		plan: p, inputs: inputs, generation: hr.Generation, superseded: make(chan struct{}), states: h.watcher.statesOf(hr, p),
+	}
 	h.mu.Lock()
 	h.steps[key] = current
 	h.mu.Unlock()

@@ -6,7 +6,9 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/render"
 	"fairlead.dev/fairlead/helmops/values"
@@ -24,6 +26,22 @@ type Inputs struct {
 	NamespaceTerminating bool
 	// Compared is what was last found out about a revision of another Helm client; the zero value is nothing.
 	Compared Comparison
+	// Rules judge the health of objects; nil for the usual ones. Ignore tells what may drift; nil for nothing.
+	Rules  *health.Rules
+	Ignore *drift.Rules
+	// Live is what is known of the objects of the release at the moment.
+	Live Live
+}
+
+// Live is what is known of the objects of a release, without asking for it.
+type Live struct {
+	// Health of the objects.
+	Health plan.Health
+	// Drifted are objects that have to be looked at because somebody else has changed them; Audit has all of them looked at.
+	Drifted []v1beta1.ResourceRef
+	Audit   bool
+	// Shaken says what else goes wrong at the same time, and may be the cause when the release is not healthy.
+	Shaken string
 }
 
 // Comparison is the answer of a Compare.
@@ -104,20 +122,40 @@ func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
 		Upgrade:              plan.UpgradePolicy(hr),
 		Tests:                plan.Tests{Enabled: test.Enable, Filters: test.Filters},
 		Timeout:              hr.GetTimeout(),
+		Bake:                 hr.GetBake(),
+		KeepFailed:           !hr.AutoRollbackEnabled(),
+		SettingsDigest:       SettingsDigest(hr),
+		Pin:                  pinOf(hr, in),
+		Corrects:             hr.GetDriftMode() == v1beta1.DriftEnabled,
 	}
-	if hr.Spec.Chart != nil {
-		spec := hr.Spec.Chart.Spec
-		isGit := spec.SourceRef.Kind == v1beta1.GitRepositoryKind
-		desired.VersionOnly = isGit && spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision
-		desired.FromRange = !isGit
-	}
+	desired.Budget.Count, desired.Budget.Per = hr.GetRollbackBudget()
+	desired.VersionOnly = versionOnly(hr)
+	desired.FromRange = hr.Spec.Chart != nil && hr.Spec.Chart.Spec.SourceRef.Kind != v1beta1.GitRepositoryKind
 	return desired
 }
 
-func observedOf(hr *v1beta1.HelmRelease) plan.Observed {
+// versionOnly tells whether two charts of one version are equal, whatever their digests.
+func versionOnly(hr *v1beta1.HelmRelease) bool {
+	if hr.Spec.Chart == nil {
+		return false
+	}
+	spec := hr.Spec.Chart.Spec
+	return spec.SourceRef.Kind == v1beta1.GitRepositoryKind && spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision
+}
+
+func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {
 	s := &hr.Status
 	latest := s.Latest()
-	observed := plan.Observed{Managed: latest != nil, Attempt: plan.AttemptOf(s)}
+	observed := plan.Observed{
+		Managed: latest != nil, Attempt: plan.AttemptOf(s), KnownBad: s.KnownBad,
+		Health: live.Health, Drifted: live.Drifted, Audit: live.Audit, Shaken: live.Shaken,
+	}
+	if s.Bake != nil {
+		observed.Bake = &plan.Bake{Revision: s.Bake.Revision, Until: s.Bake.Until.Time}
+	}
+	for _, rollback := range s.Rollbacks {
+		observed.Rollbacks = append(observed.Rollbacks, rollback.At.Time)
+	}
 	if latest == nil {
 		return observed
 	}

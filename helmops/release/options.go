@@ -10,8 +10,9 @@ import (
 func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) engine.Action {
 	action := engine.Action{
 		Step: p.Step, Access: in.Access, Target: p.Target, To: p.To, Why: p.Message, Options: optionsOf(hr, p.Action()), Superseded: superseded,
-		Mask: in.Mask,
+		Mask: in.Mask, Others: p.Others, Objects: p.Objects, DriftIgnore: in.Ignore, Audit: p.Reason == plan.ReasonAudit,
 	}
+	action.Options.Health, action.Options.ProtectKinds, action.Options.Preflight = in.Rules, hr.GetProtected(), hr.PreflightEnabled()
 	if p.Action() == plan.Rollback {
 		return action // what it goes back to has an input of its own
 	}

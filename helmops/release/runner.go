@@ -40,6 +40,8 @@ type Runner struct {
 	Engine Engine
 	Charts Charts
 	Now    func() time.Time
+	// Shaken says what else goes wrong at the moment that may be the cause of a failure; empty when there is nothing.
+	Shaken func(ctx context.Context, hr *v1beta1.HelmRelease) string
 }
 
 // Decision is the next step of a release.
@@ -55,14 +57,14 @@ type Decision struct {
 // ended that an earlier process had begun.
 func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs) (Decision, error) {
 	desired := desiredOf(hr, in)
-	observed := observedOf(hr)
+	observed := observedOf(hr, in.Live)
 	var out Decision
 	for {
 		p := plan.Decide(desired, observed, r.Now())
 		switch {
 		case p.Step == plan.Recount:
 			out.Told = append(out.Told, r.recount(hr, in, p, out.History))
-			observed = see(observedOf(hr), hr, in, out.History)
+			observed = see(observedOf(hr, in.Live), hr, in, out.History)
 			continue
 		case p.Step == plan.Need && p.Fact == plan.FactManifest:
 			p.Step, p.Fact = plan.Compare, "" // it is too slow for a worker, so it is a step of its own
@@ -117,6 +119,9 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 	default:
 		r.execute(ctx, hr, in, action, &outcome)
 	}
+	if outcome.Failure != nil && p.Action() != plan.Rollback {
+		outcome.Excuse = plan.Excuse(in.Live.Health, r.Shaken(ctx, hr))
+	}
 	if outcome.Failure != nil || outcome.Tested == plan.TestsFailed || outcome.Step == plan.Rollback || outcome.Reason == plan.ReasonRemediation {
 		outcome.Next = r.next(hr, in, outcome)
 	}
@@ -129,6 +134,7 @@ func begin(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs) status.Outcome {
 	return status.Outcome{
 		Step: p.Action(), Reason: p.Reason, Target: p.Target, Generation: hr.Generation, Chart: in.Chart,
 		ConfigDigest: desired.ConfigDigest, RenderDigest: desired.RenderDigest,
+		Settings: desired.SettingsDigest, Cause: p.Failure, To: p.To, Looked: p.Objects,
 	}
 }
 
@@ -160,6 +166,10 @@ func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs
 	outcome.Reached, outcome.Inventory = result.Reached, result.Inventory
 	outcome.History, outcome.HistoryUnknown = result.History, result.HistoryErr != nil
 	outcome.Failure = failureOf(outcome.Step, result.Err, in)
+	outcome.Kept, outcome.InventoryUnknown = result.Kept, result.Inventory == nil && result.Err != nil
+	for _, d := range result.Drift {
+		outcome.Drift = append(outcome.Drift, d.Status())
+	}
 	if len(result.History) == 0 {
 		return
 	}
@@ -185,7 +195,7 @@ func (r *Runner) next(hr *v1beta1.HelmRelease, in Inputs, outcome status.Outcome
 	after.Annotations = nil // a request has been answered by the step
 	p := plan.Plan{Step: plan.Wait, After: plan.RetryDelay(after.Status.Failures)}
 	if !outcome.HistoryUnknown {
-		p = plan.Decide(desiredOf(after, in), see(observedOf(after), after, in, outcome.History), r.Now())
+		p = plan.Decide(desiredOf(after, in), see(observedOf(after, in.Live), after, in, outcome.History), r.Now())
 	}
 	switch {
 	case p.Step == plan.Rollback:
@@ -214,7 +224,7 @@ func failureOf(action plan.Step, err error, in Inputs) *status.Failure {
 	}
 	return &status.Failure{
 		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(err.Error())),
-		Superseded: engine.IsSuperseded(err),
+		Superseded: engine.IsSuperseded(err), Class: engine.Class(action, err), Objects: maskedObjects(engine.Objects(err), in),
 	}
 }
 

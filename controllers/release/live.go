@@ -1,0 +1,373 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/release"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// Live is what the controller wants to know of live objects.
+type Live interface {
+	// Live returns what is known of objects without a request; false while they have not been seen completely.
+	Live(access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, rules *health.Rules) ([]engine.Sighting, bool)
+	// Explain adds to objects that are not healthy why they are not, by a look at their pods.
+	Explain(ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth
+}
+
+// watcher follows the live objects of all releases: it finds what drifted and what is not healthy, from memory.
+type watcher struct {
+	objects  Live
+	examined *loop.Tasks[[]v1beta1.ObjectHealth]
+	fights   *drift.Fights
+	now      func() time.Time
+	jitter   func() float64
+
+	mu       sync.Mutex
+	releases map[types.NamespacedName]*watched
+	// owners are the HelmReleases by their Helm release.
+	owners map[string]types.NamespacedName
+	failing
+}
+
+// watched is what is remembered of one release.
+type watched struct {
+	owner string
+	pulse pulse
+	// causes were found out about objects that are not healthy, which is what they are about.
+	causes []v1beta1.ObjectHealth
+	which  string
+	// judged are objects that differed from what was expected when they were looked at, by the state they were in then; seen is
+	// the state in which they were seen last.
+	judged, seen map[string]string
+	// again are objects that an audit found to differ.
+	again map[string]bool
+	// audit is when every object is looked at.
+	audit time.Time
+}
+
+func newWatcher(objects Live, examined *loop.Tasks[[]v1beta1.ObjectHealth], now func() time.Time, jitter func() float64) *watcher {
+	return &watcher{
+		objects: objects, examined: examined, fights: drift.NewFights(), now: now, jitter: jitter,
+		releases: map[types.NamespacedName]*watched{}, owners: map[string]types.NamespacedName{}, failing: failing{},
+	}
+}
+
+// ownerOf returns whose Helm release it is; false when it is nobody's.
+func (w *watcher) ownerOf(namespace, name string) (types.NamespacedName, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key, ok := w.owners[namespace+"/"+name]
+	return key, ok
+}
+
+// forget drops what is remembered of a release that is gone.
+func (w *watcher) forget(key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.releases[key]; known != nil && w.owners[known.owner] == key {
+		delete(w.owners, known.owner)
+	}
+	delete(w.releases, key)
+	delete(w.failing, key)
+}
+
+// of returns what is remembered of a release. Only the worker that has its object uses it.
+func (w *watcher) of(hr *v1beta1.HelmRelease) *watched {
+	key, owner := client.ObjectKeyFromObject(hr), hr.GetReleaseNamespace()+"/"+hr.GetReleaseName()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.releases[key]
+	if known == nil {
+		first := time.Duration(float64(hr.GetInterval()) * w.jitter())
+		known = &watched{judged: map[string]string{}, seen: map[string]string{}, again: map[string]bool{}, audit: w.now().Add(first)}
+		w.releases[key] = known
+	}
+	if known.owner != owner {
+		delete(w.owners, known.owner)
+		known.owner, w.owners[owner] = owner, key
+	}
+	return known
+}
+
+// look compares the live objects of a release with what they should be, tells of their health and drift in the status, and
+// returns what the plan has to know, and when to look again.
+func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release.Live, again time.Duration, events []status.Event) {
+	known, now := w.of(hr), w.now()
+	latest := hr.Status.Latest()
+	if latest == nil || hr.Status.Inventory == nil || latest.Status == plan.StatusUninstalled {
+		return live, 0, nil
+	}
+	target := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: hr.Status.StorageNamespace}
+	sightings, ready := w.objects.Live(in.Access, target, hr.Status.Inventory.Entries, in.Rules)
+	if !ready || lost(sightings) {
+		status.ReleaseHealth(hr, status.Health{}, now)
+		status.DriftUnknown(hr, now)
+		return live, 0, nil
+	}
+	live.Health, again = w.health(hr, known, in.Access, target, sightings)
+	found := w.drift(hr, known, sightings)
+	live.Drifted, live.Audit = found.drifted, found.audit
+	return live, soonest(again, found.again), found.events
+}
+
+// lost tells whether nothing of a release can be seen.
+func lost(sightings []engine.Sighting) bool {
+	return len(sightings) > 0 && !slices.ContainsFunc(sightings, func(s engine.Sighting) bool { return s.Tracked })
+}
+
+// soonest returns the shorter of two pauses; zero is none.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// health judges the objects, and has the causes looked for of what is not healthy.
+func (w *watcher) health(
+	hr *v1beta1.HelmRelease, known *watched, access cluster.Access, target plan.Target, sightings []engine.Sighting,
+) (plan.Health, time.Duration) {
+	now, key := w.now(), client.ObjectKeyFromObject(hr)
+	var badSince time.Time
+	if bake := hr.Status.Bake; bake != nil && bake.BadSince != nil {
+		badSince = bake.BadSince.Time
+	}
+	objects, serves, failed := unhealthy(sightings)
+	known.pulse.beat(objects, serves && !failed, badSince, now)
+	if causes, ok := w.examined.Take(key); ok {
+		known.causes, known.which = causes, known.pulse.which
+	}
+	objects = explained(objects, known.causes)
+	p := &known.pulse
+	out := healthOf(p, objects, failed)
+	if wait := p.due(failed, now); wait > 0 {
+		return out, wait
+	}
+	again := time.Duration(0)
+	if len(objects) > 0 {
+		if p.told != p.which || now.Sub(p.examined) >= examineAgain {
+			p.examined = now
+			refs := refsOf(sightings, objects)
+			w.examined.Start(key, func(ctx context.Context) []v1beta1.ObjectHealth { return w.objects.Explain(ctx, access, target, refs) })
+		}
+		again = max(time.Second, examineAgain-now.Sub(p.examined))
+	}
+	p.told = p.which
+	status.ReleaseHealth(hr, status.Health{Known: true, Objects: objects, Of: len(sightings)}, now)
+	if bake := hr.Status.Bake; bake != nil {
+		bake.BadSince = nil
+		if !out.Healthy {
+			since := metav1.NewTime(p.since)
+			bake.BadSince = &since
+		}
+	}
+	return out, again
+}
+
+// explained adds the causes that were found.
+func explained(objects, causes []v1beta1.ObjectHealth) []v1beta1.ObjectHealth {
+	for i := range objects {
+		for _, cause := range causes {
+			if cause.Message != "" && cause.Kind == objects[i].Kind && cause.Group == objects[i].Group &&
+				cause.Namespace == objects[i].Namespace && cause.Name == objects[i].Name {
+				objects[i].Message = cause.Message
+			}
+		}
+	}
+	return objects
+}
+
+// maxExplained bounds how many objects are looked at for a cause.
+const maxExplained = 5
+
+func refsOf(sightings []engine.Sighting, objects []v1beta1.ObjectHealth) []v1beta1.ResourceRef {
+	var refs []v1beta1.ResourceRef
+	for _, o := range objects[:min(len(objects), maxExplained)] {
+		for _, s := range sightings {
+			if s.Kind == o.Kind && s.Group == o.Group && s.Namespace == o.Namespace && s.Name == o.Name {
+				refs = append(refs, s.Ref)
+			}
+		}
+	}
+	return refs
+}
+
+// differences are what drift was found, from memory.
+type differences struct {
+	// drifted have to be looked at; audit has all objects looked at.
+	drifted []v1beta1.ResourceRef
+	audit   bool
+	again   time.Duration
+	events  []status.Event
+}
+
+// drift finds the objects that have to be looked at, and says whether all of them have to.
+func (w *watcher) drift(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Sighting) (found differences) {
+	now := w.now()
+	if hr.GetDriftMode() == v1beta1.DriftDisabled {
+		status.DriftOff(hr, now)
+		clear(known.judged)
+		return found
+	}
+	var fought fight
+	clear(known.seen)
+	for _, s := range sightings {
+		state := stateOf(hr, s)
+		if state == "" && !known.again[s.Ref.ID] {
+			delete(known.judged, s.Ref.ID)
+			continue
+		}
+		known.seen[s.Ref.ID] = state
+		if rival, until, is := w.fights.Fought(fightKey(hr, s.Ref), now); is && hr.GetDriftMode() == v1beta1.DriftEnabled {
+			fought.add(s, rival, until)
+			continue
+		}
+		if had, is := known.judged[s.Ref.ID]; !is || had != state || known.again[s.Ref.ID] {
+			found.drifted = append(found.drifted, s.Ref)
+		}
+	}
+	switch {
+	case len(fought.objects) > 0:
+		if event := status.DriftFight(hr, fought.objects, fought.rivals, fought.until, now); event.Reason != "" {
+			found.events = append(found.events, event)
+		}
+		found.again = fought.until.Sub(now)
+	case len(known.seen) == 0:
+		status.DriftNone(hr, now)
+	}
+	due := known.audit.Sub(now)
+	found.audit, found.again = due <= 0, soonest(found.again, max(due, time.Millisecond))
+	return found
+}
+
+// fight are the objects that a rival changes again and again.
+type fight struct {
+	objects, rivals []string
+	until           time.Time
+}
+
+func (f *fight) add(s engine.Sighting, rival string, until time.Time) {
+	name := s.Kind + " " + s.Name
+	if s.Namespace != "" {
+		name = s.Kind + " " + s.Namespace + "/" + s.Name
+	}
+	f.objects = append(f.objects, name)
+	if rival != "" && !slices.Contains(f.rivals, rival) {
+		f.rivals = append(f.rivals, rival)
+	}
+	if f.until.IsZero() || until.Before(f.until) {
+		f.until = until
+	}
+}
+
+func fightKey(hr *v1beta1.HelmRelease, ref v1beta1.ResourceRef) string {
+	return client.ObjectKeyFromObject(hr).String() + " " + ref.ID
+}
+
+// stateOf names the state of an object that is not as it should be; empty when it is, or when nobody can tell.
+func stateOf(hr *v1beta1.HelmRelease, s engine.Sighting) string {
+	switch {
+	case !s.Tracked, s.There && (s.Entry.Deleting || s.Entry.IgnoresDrift):
+		return ""
+	case !s.There:
+		return "missing"
+	case s.Entry.Release != hr.GetReleaseName() || s.Entry.ReleaseNamespace != hr.GetReleaseNamespace():
+		return "of another release, " + string(s.Entry.UID)
+	case s.Ref.Ownership == "":
+		return fmt.Sprintf("not compared yet, %s %s", s.Entry.UID, s.Ownership())
+	case s.Ref.Ownership != s.Ownership():
+		return fmt.Sprintf("%s %s", s.Entry.UID, s.Ownership())
+	default:
+		return ""
+	}
+}
+
+// statesOf remembers in which states the objects of a step are that begins.
+func (w *watcher) statesOf(hr *v1beta1.HelmRelease, p plan.Plan) map[string]string {
+	known := w.of(hr)
+	states := map[string]string{}
+	for _, ref := range p.Objects {
+		states[ref.ID] = known.seen[ref.ID]
+	}
+	return states
+}
+
+// landed takes over what a look at objects, or their correction, found out.
+func (w *watcher) landed(hr *v1beta1.HelmRelease, o status.Outcome, states map[string]string) {
+	known, now := w.of(hr), w.now()
+	for id, state := range states {
+		known.judged[id] = state
+		delete(known.again, id)
+	}
+	if o.Reason == plan.ReasonAudit {
+		known.audit = now.Add(hr.GetInterval() + time.Duration(float64(hr.GetInterval())/10*w.jitter()))
+	}
+	for _, d := range o.Drift {
+		ref := v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "")
+		switch {
+		case o.Step == plan.Correct && d.Note == "" && o.Failure == nil:
+			w.fights.Corrected(fightKey(hr, ref), rivalOf(d), now)
+		case o.Reason == plan.ReasonAudit && hr.GetDriftMode() == v1beta1.DriftEnabled && differs(d):
+			known.again[ref.ID] = true
+		}
+	}
+}
+
+func rivalOf(d v1beta1.ObjectDrift) string {
+	for _, f := range d.Fields {
+		if f.Manager != "" {
+			return f.Manager
+		}
+	}
+	return ""
+}
+
+func differs(d v1beta1.ObjectDrift) bool {
+	return d.Missing || slices.ContainsFunc(d.Fields, func(f v1beta1.FieldDrift) bool { return f.Change != v1beta1.DriftAdded })
+}
+
+// failing are the releases that do not do well at present.
+type failing map[types.NamespacedName]bool
+
+// recently is how long a failure counts.
+const recently = 10 * time.Minute
+
+// tally takes over whether a release does well.
+func (w *watcher) tally(hr *v1beta1.HelmRelease) {
+	f := hr.Status.LastFailure
+	bad := meta.IsStatusConditionFalse(hr.Status.Conditions, v1beta1.HealthyCondition) ||
+		f != nil && f.Class != v1beta1.FailureRejected && w.now().Sub(f.At.Time) < recently
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failing[client.ObjectKeyFromObject(hr)] = bad
+}
+
+// widespread says that many releases are failing at once; empty when they are not.
+func (w *watcher) widespread() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	bad := 0
+	for _, is := range w.failing {
+		if is {
+			bad++
+		}
+	}
+	return plan.Widespread(bad, len(w.failing))
+}

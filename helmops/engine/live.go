@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/tracker"
+)
+
+// Sighting is what is known of one object of a release.
+type Sighting struct {
+	Ref v1beta1.ResourceRef
+	// Kind, Group, Namespace and Name of the object.
+	Kind, Group, Namespace, Name string
+	// Tracked is unset while the kind of the object is not watched: the API server refuses it, or cannot be reached.
+	Tracked bool
+	// There is set when the object exists and Helm manages it. Entry is what is known of it then.
+	There bool
+	Entry tracker.Entry
+}
+
+// Ownership returns the digest of the fields that the release owns, as an inventory has it; empty when it owns none.
+func (s Sighting) Ownership() string { return ownership(s.Entry.Ownership) }
+
+func ownership(digest uint64) string {
+	if digest == 0 {
+		return ""
+	}
+	return strconv.FormatUint(digest, 16)
+}
+
+// Live returns what is known of objects of a release at the moment, without a request. It is ready once their kinds have been
+// seen completely; until then, which Moved tells, the answer is false.
+func (e *Engine) Live(access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef) ([]Sighting, bool) {
+	at, _, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	if err != nil {
+		return nil, false
+	}
+	out := make([]Sighting, 0, len(refs))
+	kinds := map[schema.GroupVersionKind]bool{}
+	for _, ref := range refs {
+		namespace, name, group, kind, ok := ref.Split()
+		if !ok {
+			continue
+		}
+		gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
+		kinds[gvk] = true
+		s := Sighting{Ref: ref, Kind: kind, Group: group, Namespace: namespace, Name: name, Tracked: at.tracker.Tracks(gvk)}
+		s.Entry, s.There = at.tracker.Get(tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
+		out = append(out, s)
+	}
+	if !at.follows(target, kinds) {
+		return nil, false
+	}
+	return out, true
+}
+
+// follows tells whether the tracker follows the kinds of a release, and has them followed otherwise.
+func (s *site) follows(target plan.Target, kinds map[schema.GroupVersionKind]bool) bool {
+	names := make([]string, 0, len(kinds))
+	for kind := range kinds {
+		names = append(names, kind.String())
+	}
+	slices.Sort(names)
+	wanted := strings.Join(names, ";")
+	owner := ownerOf(target)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.followed[owner]
+	if now.kinds == wanted {
+		return now.ready
+	}
+	s.followed[owner] = following{kinds: wanted}
+	go func() {
+		s.follow(owner, kinds)
+		s.mu.Lock()
+		if s.followed[owner].kinds == wanted {
+			s.followed[owner] = following{kinds: wanted, ready: true}
+		}
+		s.mu.Unlock()
+		s.moved(target.Namespace, target.Name)
+	}()
+	return false
+}
+
+// following is which kinds the tracker follows for a release, and whether they were seen completely or refused.
+type following struct {
+	kinds string
+	ready bool
+}
+
+// follow has the tracker follow kinds, and comes back when it has seen them, or may not.
+func (s *site) follow(owner string, kinds map[schema.GroupVersionKind]bool) {
+	mapped := make([]tracker.Kind, 0, len(kinds))
+	for kind := range kinds {
+		mapping, err := s.cluster.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
+		if err != nil {
+			continue // it is not served any more: its objects are not tracked
+		}
+		mapped = append(mapped, tracker.Kind{
+			GVK: kind, Resource: mapping.Resource.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace,
+		})
+	}
+	_ = s.tracker.Use(s.ctx, owner, mapped...) // what is refused is not tracked, which Live tells
+}
+
+// unfollow forgets that the kinds of a release are followed, because an action declared others.
+func (s *site) unfollow(target plan.Target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.followed, ownerOf(target))
+}
+
+// listen tells of objects that changed in a way that matters to their release.
+func (s *site) listen(ctx context.Context, moved func(namespace, release string)) {
+	s.ctx, s.moved, s.followed = ctx, moved, map[string]following{}
+	s.tracker.Subscribe(func(change tracker.Change) {
+		if !matters(change) {
+			return
+		}
+		for _, entry := range []*tracker.Entry{change.Before, change.After} {
+			if entry != nil && entry.Release != "" {
+				moved(entry.ReleaseNamespace, entry.Release)
+			}
+		}
+	})
+}
+
+// matters tells whether a change is about health or about what the release owns.
+func matters(change tracker.Change) bool {
+	before, after := change.Before, change.After
+	if before == nil || after == nil {
+		return true
+	}
+	return before.Ownership != after.Ownership || before.Ready.State != after.Ready.State || before.Complete.State != after.Complete.State ||
+		before.Deleting != after.Deleting || before.UID != after.UID || before.Release != after.Release ||
+		before.ReleaseNamespace != after.ReleaseNamespace
+}
