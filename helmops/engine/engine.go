@@ -16,6 +16,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
@@ -107,6 +108,11 @@ type Action struct {
 	Options            Options
 	// Mask hides secrets in what the record says about a failure.
 	Mask values.Mask
+	// Objects are those that Correct and Inspect look at; empty is all of the revision. DriftIgnore says what of them may
+	// differ, nil nothing. Audit reports fields that were added, too.
+	Objects     []v1beta1.ResourceRef
+	DriftIgnore *drift.Rules
+	Audit       bool
 	// Superseded is closed when nobody wants the result any more; a wait for readiness then ends early. Nil is never.
 	Superseded <-chan struct{}
 }
@@ -120,8 +126,12 @@ type Result struct {
 	// History of the release, newest first. It is nil with HistoryErr set when storage could not be read.
 	History    []plan.Record
 	HistoryErr error
-	// Inventory of the newest revision, without hooks; empty after an uninstall.
+	// Inventory of the newest revision, without hooks; empty after an uninstall. Of Correct and Inspect it is that of the
+	// revision that is deployed. Ownership is that of the object as the action left it, or as Inspect found it, drift.Absent
+	// where there is none; it is empty for objects that the action had nothing to do with: what was known of them stands.
 	Inventory []v1beta1.ResourceRef
+	// Drift is how objects differed, before they were corrected if they were.
+	Drift []drift.Object
 }
 
 // History reads the records of a release, newest first. None is no error. While nothing changes it costs no request.

@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/crds"
 	"fairlead.dev/fairlead/helmops/engine/records"
@@ -33,6 +34,9 @@ type run struct {
 	reader records.Reader
 	key    records.Key
 	client *apply.Client
+	// drifted and looked are what Correct and Inspect have found.
+	drifted []drift.Object
+	looked  *release.Release
 }
 
 // step carries out the step of the action.
@@ -45,6 +49,8 @@ func (r *run) step(before []plan.Record) error {
 		plan.Rollback:  r.rollback,
 		plan.Test:      r.test,
 		plan.Uninstall: r.uninstall,
+		plan.Correct:   r.drift,
+		plan.Inspect:   r.drift,
 	}[r.Step]
 	if work == nil {
 		return fmt.Errorf("step %q is not an action", r.Step)
@@ -283,7 +289,13 @@ func leftoversOf(revisions []records.Revision) []string {
 func (r *run) result(before []plan.Record, err error) Result {
 	after, historyErr := r.site.records.History(r.ctx, r.reader, r.key)
 	out := Result{
-		Err: err, History: after, HistoryErr: historyErr, Reached: reached(before, after, historyErr),
+		Err: err, History: after, HistoryErr: historyErr, Reached: reached(before, after, historyErr), Drift: r.drifted,
+	}
+	if r.looked != nil {
+		if out.Inventory, historyErr = r.inventory(r.looked); out.Err == nil {
+			out.Err = historyErr
+		}
+		return out
 	}
 	if historyErr != nil || len(after) == 0 || after[0].Status == plan.StatusUninstalled {
 		return out

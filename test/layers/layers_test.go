@@ -27,6 +27,7 @@ var layers = map[string]int{
 	"helmops/status":  1,
 	"helmops/values":  1,
 	"helmops/health":  1,
+	"helmops/drift":   1,
 	"sources":         1,
 	"api/":            0,
 	"test/":           6,

@@ -1,0 +1,94 @@
+package drift
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// fightWindow is the time in which corrections of an object are counted, and how long a fight is left alone.
+	fightWindow = 10 * time.Minute
+	// maxCorrections within the window are no fight yet.
+	maxCorrections = 5
+	// maxFights bounds how many objects are remembered; beyond it those that were corrected the longest ago are forgotten.
+	maxFights = 10000
+)
+
+// Fights counts how often objects were corrected, to tell when somebody else sets the same fields again and again. More than
+// five corrections of one object in ten minutes are a fight. The zero value is ready; all methods may be called at the same
+// time.
+type Fights struct {
+	mu   sync.Mutex
+	of   map[string]*bout
+	last time.Time
+}
+
+// bout are the corrections of one object.
+type bout struct {
+	manager string
+	times   []time.Time
+}
+
+// Corrected notes that an object was corrected, and which manager had changed it; empty when that is not known.
+func (f *Fights) Corrected(ref, manager string, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sweep(now)
+	if f.of == nil {
+		f.of = map[string]*bout{}
+	}
+	b := f.of[ref]
+	if b == nil {
+		b = &bout{}
+		f.of[ref] = b
+	}
+	if manager != "" {
+		b.manager = manager
+	}
+	b.times = append(b.since(now), now)
+	b.times = b.times[max(0, len(b.times)-maxCorrections-1):]
+}
+
+// Fought tells whether an object is fought over: with which manager, empty when it is not known, and until when it should be
+// left alone.
+func (f *Fights) Fought(ref string, now time.Time) (manager string, until time.Time, is bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.of[ref]
+	if b == nil || len(b.times) <= maxCorrections {
+		return "", time.Time{}, false
+	}
+	until = b.times[len(b.times)-1].Add(fightWindow)
+	if !now.Before(until) {
+		return "", time.Time{}, false
+	}
+	return b.manager, until, true
+}
+
+// since returns the corrections within the window; after a fight was left alone the count begins anew.
+func (b *bout) since(now time.Time) []time.Time {
+	return slices.DeleteFunc(b.times, func(at time.Time) bool { return now.Sub(at) >= fightWindow })
+}
+
+// sweep forgets, once in a window, what was corrected before it.
+func (f *Fights) sweep(now time.Time) {
+	if now.Sub(f.last) < fightWindow && len(f.of) < maxFights {
+		return
+	}
+	f.last = now
+	oldest, when := "", now
+	for ref, b := range f.of {
+		latest := b.times[len(b.times)-1]
+		if now.Sub(latest) >= fightWindow {
+			delete(f.of, ref)
+			continue
+		}
+		if !latest.After(when) {
+			oldest, when = ref, latest
+		}
+	}
+	if len(f.of) >= maxFights {
+		delete(f.of, oldest)
+	}
+}

@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// drift looks at the objects of the revision that is deployed, and corrects them if that is the step.
+func (r *run) drift(before []plan.Record) error {
+	version := 0
+	for _, record := range before { // newest first
+		if record.Status == plan.StatusDeployed {
+			version = record.Version
+			break
+		}
+	}
+	if version == 0 {
+		return errors.New("no revision is deployed that objects could have drifted from")
+	}
+	deployed, err := r.site.records.One(r.ctx, r.reader, r.key, version)
+	if err != nil {
+		return err
+	}
+	if deployed == nil {
+		return errors.New("the revision that was deployed is gone; it is looked for again")
+	}
+	r.looked = deployed.Release
+	r.drifted, err = r.newClient(nil, nil).Drift(deployed.Release.Manifest, apply.Inspection{
+		Objects: r.Objects, Rules: r.DriftIgnore, Audit: r.Audit, Correct: r.Step == plan.Correct, Mask: r.Mask.Apply,
+	})
+	return err
+}
+
+// Drift tells how the objects of the revision that is deployed differ from it, and changes nothing. With audit fields that
+// others added are reported, too. Values of Secrets are masked. Where some objects cannot be looked at, the others are
+// returned together with the error.
+func (e *Engine) Drift(
+	ctx context.Context, access cluster.Access, target plan.Target, rules *drift.Rules, audit bool,
+) ([]drift.Object, error) {
+	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	if err != nil {
+		return nil, err
+	}
+	r := &run{
+		Action: Action{Step: plan.Inspect, Access: access, Target: target, DriftIgnore: rules, Audit: audit},
+		ctx:    ctx, site: at, as: as, engine: e, reader: reader(as, access, target), key: key(target),
+	}
+	before, err := at.records.History(ctx, r.reader, r.key)
+	if err != nil {
+		return nil, err
+	}
+	done := make(chan error, 1)
+	go func() { done <- e.tokens.hold(func() error { return r.drift(before) }) }() // it never returns once ctx has ended
+	select {
+	case err := <-done:
+		return r.drifted, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
