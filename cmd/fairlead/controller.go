@@ -245,14 +245,14 @@ type clusters struct {
 
 func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, artifacts *store.Store, flags controllerFlags) error {
 	changed := release.NewChanges()
-	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell})
+	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	return errors.Join(
 		source.Setup(ctx, manager, catalog, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		release.Setup(ctx, manager, catalog, release.Options{
-			Concurrency: flags.concurrency, Engine: engine, Changes: changed, Now: time.Now, Connect: connectTo(to),
+			Concurrency: flags.concurrency, Engine: engine, Live: engine, Changes: changed, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),

@@ -4,11 +4,12 @@ import (
 	"sync"
 )
 
-// Changes carries the news that somebody else wrote the records of a Helm release from the engine to the controller, which
-// are made one after the other.
+// Changes carries news from the engine to the controller, which are made one after the other: that somebody else wrote the
+// records of a Helm release, or that its objects changed.
 type Changes struct {
-	mu   sync.Mutex
-	tell func(storageNamespace, release string)
+	mu    sync.Mutex
+	tell  func(storageNamespace, release string)
+	moved func(namespace, release string)
 }
 
 // NewChanges returns a carrier that drops everything until the controller listens.
@@ -24,8 +25,18 @@ func (c *Changes) Tell(storageNamespace, release string) {
 	}
 }
 
-func (c *Changes) listen(tell func(storageNamespace, release string)) {
+// Moved passes on that objects of a release changed. It does not block for long.
+func (c *Changes) Moved(namespace, release string) {
+	c.mu.Lock()
+	moved := c.moved
+	c.mu.Unlock()
+	if moved != nil {
+		moved(namespace, release)
+	}
+}
+
+func (c *Changes) listen(tell func(storageNamespace, release string), moved func(namespace, release string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tell = tell
+	c.tell, c.moved = tell, moved
 }

@@ -37,10 +37,10 @@ type handler struct {
 	*gatherer
 	runner  *release.Runner
 	watcher *watcher
-	tasks  *loop.Tasks[landed]
-	events events.EventRecorder
-	now    func() time.Time
-	jitter func() float64
+	tasks   *loop.Tasks[landed]
+	events  events.EventRecorder
+	now     func() time.Time
+	jitter  func() float64
 
 	mu    sync.Mutex
 	steps map[types.NamespacedName]*step

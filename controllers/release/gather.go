@@ -28,6 +28,7 @@ type gatherer struct {
 	live        client.Reader // the API server
 	documents   *documents
 	expressions *expressions
+	rules       *rules
 	lookout     *lookout
 	// defaultServiceAccount is the identity of releases that name none; empty is the controller itself.
 	defaultServiceAccount string
@@ -74,6 +75,10 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err := g.admit(hr); err != nil {
 		return release.Inputs{}, err
 	}
+	judges, ignore, err := g.rules.of(hr)
+	if err != nil {
+		return release.Inputs{}, err
+	}
 	access, err := g.access(ctx, hr)
 	if err != nil {
 		return release.Inputs{}, err
@@ -90,13 +95,16 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, hindered(v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
 	}
-	return release.Inputs{Access: access, Chart: chart, Values: merged, Mask: values.NewMask(secrets...)}, nil
+	return release.Inputs{
+		Access: access, Chart: chart, Values: merged, Mask: values.NewMask(secrets...), Rules: judges, Ignore: ignore,
+	}, nil
 }
 
 // forget drops what is kept for an object that is gone.
 func (g *gatherer) forget(key types.NamespacedName) {
 	g.documents.name(key)
 	g.lookout.forget(key)
+	g.rules.forget(key)
 }
 
 // chartObstacle words why there is no chart. An answer that is still being looked for is no obstacle.

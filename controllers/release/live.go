@@ -64,7 +64,7 @@ type watched struct {
 
 func newWatcher(objects Live, examined *loop.Tasks[[]v1beta1.ObjectHealth], now func() time.Time, jitter func() float64) *watcher {
 	return &watcher{
-		objects: objects, examined: examined, fights: drift.NewFights(), now: now, jitter: jitter,
+		objects: objects, examined: examined, fights: &drift.Fights{}, now: now, jitter: jitter,
 		releases: map[types.NamespacedName]*watched{}, owners: map[string]types.NamespacedName{}, failing: failing{},
 	}
 }
@@ -285,6 +285,8 @@ func fightKey(hr *v1beta1.HelmRelease, ref v1beta1.ResourceRef) string {
 func stateOf(hr *v1beta1.HelmRelease, s engine.Sighting) string {
 	switch {
 	case !s.Tracked, s.There && (s.Entry.Deleting || s.Entry.IgnoresDrift):
+		return ""
+	case !s.There && s.Ref.Ownership == drift.Absent:
 		return ""
 	case !s.There:
 		return "missing"

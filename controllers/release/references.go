@@ -5,6 +5,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/release"
 )
 
 // admit checks what the spec says by itself: references that are not allowed or malformed, and expressions. What it finds
@@ -32,6 +33,9 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 		if _, err := g.expressions.compile(reference.ReadyExpr); err != nil {
 			return refused(v1beta1.InvalidCELExpressionReason, "%s.readyExpr cannot be used: %s", field, err)
 		}
+	}
+	if _, err := release.RollbackRequested(hr); err != nil {
+		return refused(v1beta1.InvalidReferenceReason, "%s", err)
 	}
 	return nil
 }

@@ -52,7 +52,9 @@ type Options struct {
 	Concurrency int
 	// Engine carries out the actions.
 	Engine release.Engine
-	// Changes of release records by others; nil for none.
+	// Live tells of live objects.
+	Live Live
+	// Changes of release records by others, and of live objects; nil for none.
 	Changes *Changes
 	// Now is the clock.
 	Now func() time.Time
@@ -80,7 +82,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		runner: &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now},
 		gatherer: &gatherer{
 			catalog: catalog, objects: cached, live: live,
-			documents: newDocuments(cached, live, maxDocuments), expressions: expressions,
+			documents: newDocuments(cached, live, maxDocuments), expressions: expressions, rules: &rules{known: map[types.NamespacedName]compiledRules{}},
 			lookout:               newLookout(ctx, connected{o.Connect, tracker.Follow}, waker.Wake, o.Now),
 			defaultServiceAccount: o.DefaultServiceAccount, ownNamespace: o.NoCrossNamespaceRefs,
 		},
@@ -88,10 +90,15 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		events: manager.GetEventRecorder("fairlead"),
 		now:    o.Now, jitter: rand.Float64,
 		steps: map[types.NamespacedName]*step{}, compared: map[types.NamespacedName]release.Comparison{},
+		watcher: newWatcher(o.Live, loop.NewTasks[[]v1beta1.ObjectHealth](ctx, waker.Wake, o.Now), o.Now, rand.Float64),
 	}
+	h.runner.Shaken = h.shaken
 	registerInFlight(h.tasks.Count)
 	if o.Changes != nil {
-		o.Changes.listen(func(storageNamespace, name string) { go wake(ctx, cached, waker, storageNamespace, name) })
+		o.Changes.listen(
+			func(storageNamespace, name string) { go wake(ctx, cached, waker, storageNamespace, name) },
+			func(namespace, name string) { h.wakeFor(namespace, name, waker) },
+		)
 	}
 	catalog.Subscribe(func(ctx context.Context, choice source.Choice) {
 		for _, key := range source.ReleasesOf(ctx, cached, choice) {
@@ -112,6 +119,17 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached, expressionIndex)},
 		}...),
 	})
+}
+
+// wakeFor looks again at the release whose objects changed, unless it is being worked on, after which that happens anyway.
+func (h *handler) wakeFor(namespace, name string, waker *loop.Waker) {
+	key, ok := h.watcher.ownerOf(namespace, name)
+	if !ok {
+		return
+	}
+	if _, running := h.tasks.Running(key); !running {
+		waker.Wake(key)
+	}
 }
 
 // charts loads charts from the catalog, each parsed once.

@@ -47,6 +47,8 @@ type Config struct {
 	Now func() time.Time
 	// Changed is called when somebody else changed the records of a release. It must not block.
 	Changed func(storageNamespace, release string)
+	// Moved is called when objects of a release changed in a way that matters to it. It must not block for long.
+	Moved func(namespace, release string)
 }
 
 // New returns an engine; ctx is its life. The number of actions that work at the same time is bound to the number of
@@ -54,7 +56,7 @@ type Config struct {
 func New(ctx context.Context, c Config) *Engine {
 	return &Engine{
 		sites: &sites{
-			ctx: ctx, local: c.Local, pool: c.Remote, now: c.Now, notify: c.Changed, known: map[*cluster.Cluster]*site{},
+			ctx: ctx, local: c.Local, pool: c.Remote, now: c.Now, notify: c.Changed, moved: c.Moved, known: map[*cluster.Cluster]*site{},
 		},
 		tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), now: c.Now,
 	}

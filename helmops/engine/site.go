@@ -17,6 +17,12 @@ type site struct {
 	cluster *cluster.Cluster
 	tracker *tracker.Tracker
 	records *records.Store
+
+	ctx   context.Context //nolint:containedctx // the life of what is followed
+	moved func(namespace, release string)
+
+	mu       sync.Mutex
+	followed map[string]following
 }
 
 // sites are the clusters that releases are made on.
@@ -26,6 +32,7 @@ type sites struct {
 	pool   *cluster.Pool
 	now    func() time.Time
 	notify func(storageNamespace, release string)
+	moved  func(namespace, release string)
 
 	mu    sync.Mutex
 	known map[*cluster.Cluster]*site
@@ -66,6 +73,9 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 		records: records.NewStore(self.Metadata(), s.now),
 	}
 	at.records.Subscribe(s.notify)
+	if s.moved != nil {
+		at.listen(ctx, s.moved)
+	}
 	go func() { _ = at.records.Run(ctx) }() // without it every look lists; what ended it is told by Err
 	s.known[to] = at
 	go func() {

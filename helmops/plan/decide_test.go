@@ -214,8 +214,8 @@ func TestDecide(t *testing.T) {
 // The order of the rules is a contract: each row would go wrong if its two rules changed places.
 func TestRuleOrder(t *testing.T) {
 	order := []string{
-		"suspended", "orphaned", "history", "deleted", "moved", "interrupted", "locked", "unrecorded", "renamed", "forced", "stalled", "remedied",
-		"backing off", "absent", "failed", "foreign", "withdrawn", "changed", "untested",
+		"suspended", "orphaned", "history", "deleted", "moved", "interrupted", "locked", "unrecorded", "renamed", "pinned", "forced", "stalled", "remedied",
+		"known bad", "backing off", "absent", "failed", "foreign", "withdrawn", "changed", "untested",
 	}
 	if len(order) != len(rules) {
 		t.Fatalf("%d rules, %d expected", len(rules), len(order))

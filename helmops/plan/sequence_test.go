@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -207,7 +208,7 @@ func FuzzDecide(f *testing.F) {
 			o.History = nil
 		}
 		first, second := Decide(d, o, now), Decide(d, o, now)
-		if first != second {
+		if !reflect.DeepEqual(first, second) {
 			t.Fatalf("the same input gives %+v and %+v", first, second)
 		}
 		if first.Reason == "" || first.Step == "" || first.After < 0 {

@@ -18,7 +18,10 @@ var (
 )
 
 func helmRelease(change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
-	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 4}}
+	hr := &v1beta1.HelmRelease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 4},
+		Spec:       v1beta1.HelmReleaseSpec{Bake: &metav1.Duration{}},
+	}
 	for _, c := range change {
 		c(hr)
 	}
