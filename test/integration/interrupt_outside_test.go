@@ -2,9 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -99,14 +96,12 @@ func TestAHumanIsUnderWay(t *testing.T) {
 // humanUpgrade runs helm upgrade of the release web beside the controller; the channel brings how it ends.
 func humanUpgrade(t *testing.T, ns string, args ...string) <-chan error {
 	t.Helper()
-	root, err := stage.Root()
+	chart := "oci://" + world.registry.Host() + "/" + ns + "/fragile"
+	c, err := world.cluster.Command(t.Context(), "helm",
+		append([]string{"upgrade", "web", chart, "--plain-http", "--version", "1.0.0", "-n", ns}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	chart := "oci://" + world.registry.Host() + "/" + ns + "/fragile"
-	c := exec.CommandContext(t.Context(), filepath.Join(root, "bin", "helm"),
-		append([]string{"upgrade", "web", chart, "--plain-http", "--version", "1.0.0", "-n", ns}, args...)...)
-	c.Env = append(os.Environ(), "KUBECONFIG="+world.cluster.Kubeconfig, "HELM_CACHE_HOME="+world.dir, "HELM_CONFIG_HOME="+world.dir)
 	ended := make(chan error, 1)
 	go func() {
 		out, err := c.CombinedOutput()

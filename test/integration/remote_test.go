@@ -55,11 +55,7 @@ func (r *remote) start(t *testing.T) {
 // has tells whether the remote cluster has an object.
 func (r *remote) has(t *testing.T, object client.Object) bool {
 	t.Helper()
-	err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object)
-	if client.IgnoreNotFound(err) != nil {
-		t.Fatal(err)
-	}
-	return err == nil
+	return r.Exists(t, object)
 }
 
 func (r *remote) message(t *testing.T, ns, name string) string {
