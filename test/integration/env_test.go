@@ -39,6 +39,14 @@ func exists(t *testing.T, object client.Object) bool {
 	return world.cluster.Exists(t, object)
 }
 
+// remove deletes an object and does not wait for it to go.
+func remove(t *testing.T, object client.Object) {
+	t.Helper()
+	if err := world.cluster.Client.Delete(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func until(t *testing.T, what string, ask func() bool) {
 	t.Helper()
 	stage.Await(t, what, ask)

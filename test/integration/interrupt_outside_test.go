@@ -14,10 +14,7 @@ import (
 
 // Installs that the API server leaves in the middle are finished when it is back, each as its first revision.
 func TestTheAPIServerIsAway(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	v := newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
+	ns, v := interruption(t)
 	records := v.proxy.Record(func(r stage.Request) bool { return r.Resource == "secrets" && r.Verb == stage.Create })
 	var releases []*v1beta1.HelmRelease
 	for i := range 6 {
@@ -43,10 +40,7 @@ var upgradedByTwo = "1:superseded 2:superseded 3:deployed"
 
 // A human's helm upgrade that gets in between our decision and our record wins its revision; ours comes after it.
 func TestAHumanIsFaster(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	v := newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
+	ns, v := interruption(t)
 	hr := fragileRelease(ns, "web", `{"message":"one"}`)
 	apply(t, hr)
 	awaitReady(t, hr)
@@ -62,10 +56,7 @@ func TestAHumanIsFaster(t *testing.T) {
 
 // A human's helm upgrade that is under way is not disturbed; ours comes after it.
 func TestAHumanIsUnderWay(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
+	ns, _ := interruption(t)
 	hr := fragileRelease(ns, "web", `{"message":"one"}`)
 	apply(t, hr)
 	awaitReady(t, hr)

@@ -139,9 +139,7 @@ func awayAndBack(t *testing.T, r *remote, ns string) {
 	}
 	created := remoteRelease(ns, "created", `{"message":"new"}`)
 	apply(t, withValues(changed, `{"message":"new"}`), created)
-	if err := world.cluster.Client.Delete(t.Context(), leaving); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, leaving)
 	for _, hr := range []*v1beta1.HelmRelease{changed, created} {
 		if ready := awaitNotReady(t, hr, v1beta1.ClusterUnreachableReason); !strings.Contains(ready.Message, "connection refused") {
 			t.Errorf("%s: the message does not tell why: %s", hr.Name, ready.Message)

@@ -7,7 +7,6 @@ package scenarios
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -44,12 +43,7 @@ func TestMain(m *testing.M) {
 		if err := declareSources(ctx); err != nil {
 			return 0, err
 		}
-		controller, err := stage.StartController(ctx, cluster, dir, "--log-level", "debug")
-		if err != nil {
-			return 0, err
-		}
-		defer func() { err = errors.Join(err, controller.Stop()) }()
-		return m.Run(), controller.Failed()
+		return cluster.WithController(ctx, dir, m.Run)
 	}))
 }
 

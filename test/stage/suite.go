@@ -43,3 +43,14 @@ func runSuite(name string, play func(context.Context, string, *Cluster) (int, er
 	}
 	return play(ctx, dir, cluster)
 }
+
+// WithController runs a controller on the cluster, with its log in dir, while a suite of tests is played, and returns the exit
+// code of the suite. It fails when the controller does, or when it has ended before its time.
+func (c *Cluster) WithController(ctx context.Context, dir string, play func() int) (code int, err error) {
+	controller, err := StartController(ctx, c, dir, "--log-level", "debug")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, controller.Stop()) }()
+	return play(), controller.Failed()
+}
