@@ -7,7 +7,7 @@ SHELL := /bin/bash
 BIN := $(CURDIR)/bin
 K8S := 1.37.2
 GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not -name '*_test.go')
-DEMO_SOURCES := $(shell find test/demo test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
+DEMO_SOURCES := $(shell find test/demo test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 BENCH_SOURCES := $(shell find test/bench test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 
 # The version that the control plane reports; without it charts with a kubeVersion cannot be installed.

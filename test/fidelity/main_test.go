@@ -7,9 +7,7 @@ package fidelity
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,8 +22,6 @@ import (
 )
 
 const (
-	// patience bounds every wait; it is for slow machines and asserts nothing.
-	patience = 2 * time.Minute
 	// abreast is how many scenarios are played at a time: most of the time both sides wait.
 	abreast = "10"
 	// shared is the namespace of the repository that all HelmReleases take their charts from.
@@ -34,55 +30,25 @@ const (
 
 // world is what the tests share.
 var world struct {
-	dir      string
 	cluster  *stage.Cluster
 	registry *upstream.RegistryServer
 }
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "fidelity tests:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (code int, err error) {
-	ctx := context.Background()
-	if err = flag.Set("test.parallel", abreast); err != nil {
-		return 0, err
-	}
-	if world.dir, err = os.MkdirTemp("", "fairlead-fidelity-"); err != nil {
-		return 0, err
-	}
-	defer func() {
-		if code == 0 && err == nil {
-			err = os.RemoveAll(world.dir)
-			return
+	os.Exit(stage.RunSuite("fidelity", func(ctx context.Context, dir string, cluster *stage.Cluster) (code int, err error) {
+		if err := flag.Set("test.parallel", abreast); err != nil {
+			return 0, err
 		}
-		fmt.Fprintln(os.Stderr, "logs are kept in", world.dir)
-	}()
-	if world.cluster, err = stage.StartCluster(ctx, filepath.Join(world.dir, "cluster")); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, world.cluster.Stop()) }()
-	if world.registry, err = upstream.Registry(filepath.Join(world.dir, "registry"), upstream.Options{}); err != nil {
-		return 0, err
-	}
-	if err = world.cluster.InstallCRDs(ctx); err != nil {
-		return 0, err
-	}
-	controller, err := stage.StartController(ctx, world.cluster, world.dir, "--log-level", "debug")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, controller.Stop()) }()
-	if err = declareRepository(ctx); err != nil {
-		return 0, err
-	}
-	return m.Run(), controller.Failed()
+		world.cluster = cluster
+		if world.registry, err = upstream.Registry(filepath.Join(dir, "registry"), upstream.Options{}); err != nil {
+			return 0, err
+		}
+		if err := declareRepository(ctx); err != nil {
+			return 0, err
+		}
+		return cluster.WithController(ctx, dir, m.Run)
+	}))
 }
 
 func declareRepository(ctx context.Context) error {

@@ -1,18 +1,14 @@
 package fidelity
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -49,7 +45,7 @@ func begin(t *testing.T, s scenario) *play {
 	p := &play{scenario: s, kinds: map[kind]bool{}}
 	name := strings.ReplaceAll(s.name, ".", "-")
 	p.cli, p.own = p.side(t, "cli-"+name), p.side(t, "own-"+name)
-	t.Cleanup(func() { p.explain(t) })
+	t.Cleanup(func() { world.cluster.ShowOnFailure(t, p.home()) })
 	return p
 }
 
@@ -68,15 +64,6 @@ func (p *play) side(t *testing.T, namespace string) side {
 		create(t, namespace, p.before)
 	}
 	return s
-}
-
-// explain shows what the HelmRelease says when something failed.
-func (p *play) explain(t *testing.T) {
-	if t.Failed() {
-		out, errs, _ := command(t, "kubectl", "get", "hr", p.releaseObject(), "-n", p.home(), "--ignore-not-found",
-			"-o", `jsonpath={range .status.conditions[*]}{.type} {.status} {.reason}: {.message}{"\n"}{end}`)
-		t.Logf("the HelmRelease says:\n%s%s", out, errs)
-	}
 }
 
 // home is the namespace of the HelmRelease.
@@ -152,30 +139,17 @@ func (p *play) declare(t *testing.T, turn int) {
 // hr reads the HelmRelease.
 func (p *play) hr(t *testing.T) *v1beta1.HelmRelease {
 	t.Helper()
-	hr := &v1beta1.HelmRelease{}
-	key := client.ObjectKey{Namespace: p.home(), Name: p.releaseObject()}
-	if err := world.cluster.Client.Get(t.Context(), key, hr); err != nil {
-		t.Fatal(err)
-	}
-	return hr
+	return stage.Read(t, world.cluster, &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: p.home(), Name: p.releaseObject()}})
 }
 
 // settled waits until the HelmRelease has come to an end with its current generation, one way or the other.
 func (p *play) settled(t *testing.T) metav1.Condition {
 	t.Helper()
-	var ready metav1.Condition
-	err := stage.Until(t.Context(), patience, "the HelmRelease is Ready or has failed", func() (bool, error) {
-		hr := p.hr(t)
-		if found := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.ReadyCondition); found != nil {
-			ready = *found
-		}
-		return ready.ObservedGeneration == hr.Generation && ready.Status != metav1.ConditionUnknown &&
-			ready.Reason != v1beta1.ProgressingReason, nil
+	hr := p.hr(t)
+	return world.cluster.AwaitReadiness(t, hr, "it is Ready or has failed", func(ready metav1.Condition) bool {
+		return ready.ObservedGeneration == hr.Generation && ready.Status != metav1.ConditionUnknown && ready.Status != "" &&
+			ready.Reason != v1beta1.ProgressingReason
 	})
-	if err != nil {
-		t.Fatalf("%v; Ready is %s, %s: %s", err, ready.Status, ready.Reason, ready.Message)
-	}
-	return ready
 }
 
 // suspend stops Fairlead from acting, as one does before taking the helm command to its release.
@@ -195,13 +169,7 @@ func (p *play) remove(t *testing.T) {
 	if err := world.cluster.Client.Delete(t.Context(), hr); err != nil {
 		t.Fatal(err)
 	}
-	err := stage.Until(t.Context(), patience, "the HelmRelease is gone", func() (bool, error) {
-		err := world.cluster.Client.Get(t.Context(), client.ObjectKeyFromObject(hr), hr)
-		return err != nil, client.IgnoreNotFound(err)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	stage.Await(t, "the HelmRelease is gone", func() bool { return !world.cluster.Exists(t, hr) })
 }
 
 // interfere patches an object of both sides, as somebody else would.
@@ -215,9 +183,7 @@ func (p *play) interfere(t *testing.T) {
 
 func apply(t *testing.T, objects ...client.Object) {
 	t.Helper()
-	if err := world.cluster.Apply(t.Context(), objects...); err != nil {
-		t.Fatal(err)
-	}
+	world.cluster.MustApply(t, objects...)
 }
 
 // create makes the objects of a manifest, in the namespace unless they name one.
@@ -238,27 +204,11 @@ func create(t *testing.T, namespace, manifest string) {
 // mustRun runs a program of bin/ that has to succeed.
 func mustRun(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, errs, code := command(t, name, args...)
-	if code != 0 {
-		t.Fatalf("%s %s ended with %d:\n%s%s", name, strings.Join(args, " "), code, out, errs)
-	}
-	return out
+	return world.cluster.MustRun(t, name, args...)
 }
 
 // command runs a program of bin/ against the cluster and returns what it prints and its exit code.
 func command(t *testing.T, name string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	root, err := stage.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out, errs bytes.Buffer
-	c := exec.Command(filepath.Join(root, "bin", name), args...) // also at the end of a test, when its context is over
-	c.Env = append(os.Environ(), "HOME="+world.dir, "KUBECONFIG="+world.cluster.Kubeconfig, "GOGC=400")
-	c.Stdout, c.Stderr = &out, &errs
-	var exit *exec.ExitError
-	if err := c.Run(); err != nil && !errors.As(err, &exit) {
-		t.Fatalf("%s %v: %v", name, args, err)
-	}
-	return out.String(), errs.String(), c.ProcessState.ExitCode()
+	return world.cluster.Run(t, name, args...)
 }

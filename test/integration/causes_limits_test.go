@@ -108,12 +108,8 @@ func TestAServiceAccountThatIsGoneAtTheEnd(t *testing.T) {
 	apply(t, hr)
 	awaitReady(t, hr)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "deployer"}}
-	if err := world.cluster.Client.Delete(t.Context(), account); err != nil {
-		t.Fatal(err)
-	}
-	if err := world.cluster.Client.Delete(t.Context(), hr.DeepCopy()); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, account)
+	remove(t, hr)
 	ready := awaitNotReady(t, hr, v1beta1.AccessDeniedReason)
 	says(t, ready.Message, "cannot uninstall "+ns+"/web", "ServiceAccount "+ns+"/deployer does not exist", "when it is created", "spec.deletionPolicy to Orphan")
 	hr.Spec.DeletionPolicy = v1beta1.DeletionPolicyOrphan
@@ -135,9 +131,7 @@ func TestAnInstallIntoANamespaceThatGoes(t *testing.T) {
 	if err := world.cluster.Client.Create(t.Context(), holder); err != nil { // Apply leaves finalizers out
 		t.Fatal(err)
 	}
-	if err := world.cluster.Client.Delete(t.Context(), target.DeepCopy()); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, target)
 	until(t, "the namespace is being deleted", func() bool { return !get(t, target).DeletionTimestamp.IsZero() })
 	hr := release(ns, "web", "sample", "*", "charts", "")
 	hr.Spec.ReleaseName, hr.Spec.TargetNamespace, hr.Spec.Install = "web", target.Name, &v1beta1.Install{CreateNamespace: true}

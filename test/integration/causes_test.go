@@ -24,29 +24,7 @@ const hidden = "swordfish-in-values"
 
 // frail is the sample chart with everything that can go wrong with its pods.
 var frail = map[string]string{
-	"templates/deployment.yaml": `apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {{ .Release.Name }}
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {app: {{ .Release.Name }}}
-  template:
-    metadata:
-      labels: {app: {{ .Release.Name }}}
-      annotations:
-        message: {{ .Values.message | quote }}
-        {{- with .Values.waiting }}
-        sim.fairlead.dev/waiting: {{ . }}
-        {{- end }}
-    spec:
-      nodeSelector: {{ toJson (.Values.nodeSelector | default dict) }}
-      containers:
-        - name: main
-          image: example.com/sample:{{ .Chart.Version }}
-          env: [{name: TOKEN, value: {{ .Values.token | quote }}}]
-`,
+	"templates/deployment.yaml": podsTemplate,
 	"templates/job.yaml": `{{- with .Values.exit }}
 apiVersion: batch/v1
 kind: Job
@@ -145,22 +123,23 @@ func requestNow(t *testing.T, hr *v1beta1.HelmRelease) {
 // A release whose pods do not come up says of which object, and why.
 func TestWhyPodsDoNotRun(t *testing.T) {
 	t.Parallel()
-	const timeout = 4 * time.Second
+	const short = 4 * time.Second // for what is not going to end
 	tests := []struct {
-		name   string
-		values string
-		quota  bool
-		says   []string
+		name    string
+		values  string
+		quota   bool
+		timeout time.Duration
+		says    []string
 	}{
-		{name: "image", values: `{"waiting":"ImagePullBackOff"}`,
+		{name: "image", values: `{"waiting":"ImagePullBackOff"}`, timeout: short,
 			says: []string{"not ready after 4s", "Deployment $NS/web", "container main: ImagePullBackOff", "example.com/sample:1.0.0"}},
-		{name: "crash", values: `{"waiting":"CrashLoopBackOff"}`,
+		{name: "crash", values: `{"waiting":"CrashLoopBackOff"}`, timeout: short,
 			says: []string{"not ready after 4s", "Deployment $NS/web", "container main: CrashLoopBackOff, exit code 1 (Error), 5 restarts"}},
-		{name: "unschedulable", values: `{"nodeSelector":{"disk":"none-such"}}`,
+		{name: "unschedulable", values: `{"nodeSelector":{"disk":"none-such"}}`, timeout: short,
 			says: []string{"not ready after 4s", "Deployment $NS/web", "cannot be scheduled", "node(s) didn't match"}},
-		{name: "job", values: `{"exit":3}`,
+		{name: "job", values: `{"exit":3}`, timeout: patience,
 			says: []string{"Job $NS/migrate", "BackoffLimitExceeded", "container main: exit code 3 (Error)"}},
-		{name: "quota", values: `{"message":"more"}`, quota: true,
+		{name: "quota", values: `{"message":"more"}`, quota: true, timeout: short,
 			says: []string{"not ready after 4s", "Deployment $NS/web", "exceeded quota: small", "limited: pods=1"}},
 	}
 	for _, tt := range tests {
@@ -173,7 +152,7 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 				apply(t, quota)
 				until(t, "the quota counts", func() bool { return get(t, quota).Status.Used.Pods().Value() == 1 })
 			}
-			hr.Spec.Timeout = &metav1.Duration{Duration: timeout}
+			hr.Spec.Timeout = &metav1.Duration{Duration: tt.timeout}
 			apply(t, withValues(hr, tt.values))
 			ready := awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
 			for i := range tt.says {
@@ -203,7 +182,7 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 // the value is not.
 func TestAnImmutableField(t *testing.T) {
 	t.Parallel()
-	template := strings.ReplaceAll(frail["templates/deployment.yaml"], "{app: {{ .Release.Name }}}",
+	template := strings.ReplaceAll(podsTemplate, "{app: {{ .Release.Name }}}",
 		`{app: {{ .Release.Name }}{{ range $i := until (int .Values.labels) }}, l{{ $i }}: {{ printf "%s-%s-%d" $.Values.token (repeat 30 "x") $i }}{{ end }}}`)
 	ns, _, hr := frailRelease(t, map[string]string{"templates/deployment.yaml": template})
 	apply(t, withValues(hr, `{"labels":60}`))
@@ -256,9 +235,7 @@ func TestAnAdmissionPolicy(t *testing.T) {
 	}
 	nothingShown(t, ns, hidden)
 	for _, object := range []client.Object{binding, policy} {
-		if err := world.cluster.Client.Delete(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
+		remove(t, object)
 	}
 	until(t, "the release gets through", func() bool { return configMap(t, ns, "web")["message"] == "announced" })
 	awaitReady(t, hr)

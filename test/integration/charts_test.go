@@ -45,6 +45,35 @@ spec:
 `,
 }
 
+// podsTemplate is a Deployment whose pods are replaced with the message, and do what the values ask of them: they become ready
+// when told (gated), wait (waiting), or find no node (nodeSelector).
+const podsTemplate = `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  replicas: 1
+  selector:
+    matchLabels: {app: {{ .Release.Name }}}
+  template:
+    metadata:
+      labels: {app: {{ .Release.Name }}}
+      annotations:
+        message: {{ .Values.message | quote }}
+        {{- if .Values.gated }}
+        sim.fairlead.dev/ready: "false"
+        {{- end }}
+        {{- with .Values.waiting }}
+        sim.fairlead.dev/waiting: {{ . }}
+        {{- end }}
+    spec:
+      nodeSelector: {{ toJson (.Values.nodeSelector | default dict) }}
+      containers:
+        - name: main
+          image: example.com/sample:{{ .Chart.Version }}
+          env: [{name: TOKEN, value: {{ .Values.token | quote }}}]
+`
+
 // chartFiles is the sample chart with a name and version, and with further files.
 func chartFiles(name, version string, more map[string]string) map[string]string {
 	files := maps.Clone(sample)

@@ -61,9 +61,7 @@ func TestKilledWhileUninstalling(t *testing.T) {
 		}
 	}
 	hold(`["example.com/hold"]`)
-	if err := world.cluster.Client.Delete(t.Context(), hr); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, hr)
 	until(t, "the uninstall waits for the Deployment", func() bool { return !get(t, deployment).DeletionTimestamp.IsZero() })
 	restart(t)
 	hold(`[]`)

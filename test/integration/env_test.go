@@ -1,19 +1,12 @@
 package integration
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,118 +18,67 @@ import (
 // often is the interval of sources whose news a test waits for.
 var often = &metav1.Duration{Duration: time.Second}
 
-// namespace makes a namespace for the test and removes the releases in it afterwards.
+// namespace makes a namespace for the test.
 func namespace(t *testing.T) string {
 	t.Helper()
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", " ", "-").Replace(t.Name()))
-	name = strings.TrimRight(name[:min(len(name), 40)], "-")
-	apply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
-	t.Cleanup(func() { dumpOnFailure(t, name) })
-	return name
-}
-
-func dumpOnFailure(t *testing.T, namespace string) {
-	if !t.Failed() {
-		return
-	}
-	releases := &v1beta1.HelmReleaseList{}
-	if err := world.cluster.Client.List(context.Background(), releases, client.InNamespace(namespace)); err != nil {
-		t.Log(err)
-	}
-	for _, hr := range releases.Items {
-		t.Logf("HelmRelease %s: generation %d, %+v", hr.Name, hr.Generation, hr.Status)
-	}
+	return world.cluster.Namespace(t)
 }
 
 func apply(t *testing.T, objects ...client.Object) {
 	t.Helper()
-	if err := world.cluster.Apply(t.Context(), objects...); err != nil {
-		t.Fatal(err)
-	}
+	world.cluster.MustApply(t, objects...)
 }
 
 func get[T client.Object](t *testing.T, object T) T {
 	t.Helper()
-	if err := world.cluster.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
-		t.Fatal(err)
-	}
-	return object
+	return stage.Read(t, world.cluster, object)
 }
 
 func exists(t *testing.T, object client.Object) bool {
 	t.Helper()
-	err := world.cluster.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object)
-	if err != nil && !apierrors.IsNotFound(err) {
+	return world.cluster.Exists(t, object)
+}
+
+// remove deletes an object and does not wait for it to go.
+func remove(t *testing.T, object client.Object) {
+	t.Helper()
+	if err := world.cluster.Client.Delete(t.Context(), object); err != nil {
 		t.Fatal(err)
 	}
-	return err == nil
 }
 
 func until(t *testing.T, what string, ask func() bool) {
 	t.Helper()
-	err := stage.Until(t.Context(), patience, what, func() (bool, error) { return ask(), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
+	stage.Await(t, what, ask)
 }
 
 // condition reads an object and returns one of its conditions, the zero value when it has none.
-func condition(t *testing.T, object interface {
-	client.Object
-	v1beta1.Conditioned
-}, kind string) metav1.Condition {
+func condition(t *testing.T, object stage.Conditioned, kind string) metav1.Condition {
 	t.Helper()
-	get(t, object)
-	if found := meta.FindStatusCondition(object.GetConditions(), kind); found != nil {
-		return *found
-	}
-	return metav1.Condition{}
+	return stage.Condition(get(t, object), kind)
 }
 
 // awaitReady waits until an object is Ready at its current generation.
-func awaitReady(t *testing.T, object interface {
-	client.Object
-	v1beta1.Conditioned
-}) {
+func awaitReady(t *testing.T, object stage.Conditioned) {
 	t.Helper()
-	var last metav1.Condition
-	err := stage.Until(t.Context(), patience, "it is Ready", func() (bool, error) {
-		last = condition(t, object, v1beta1.ReadyCondition)
-		return last.Status == metav1.ConditionTrue && last.ObservedGeneration == object.GetGeneration(), nil
-	})
-	if err != nil {
-		t.Fatalf("%s: %v; Ready is %s, %s: %s", object.GetName(), err, last.Status, last.Reason, last.Message)
-	}
+	world.cluster.AwaitReady(t, object)
 }
 
 // awaitNotReady waits until an object says that it is not ready, at its current generation, and returns the condition.
-func awaitNotReady(t *testing.T, object interface {
-	client.Object
-	v1beta1.Conditioned
-}, reason string) metav1.Condition {
+func awaitNotReady(t *testing.T, object stage.Conditioned, reason string) metav1.Condition {
 	t.Helper()
-	var last metav1.Condition
-	err := stage.Until(t.Context(), patience, "it is not Ready with reason "+reason, func() (bool, error) {
-		last = condition(t, object, v1beta1.ReadyCondition)
-		return last.Status == metav1.ConditionFalse && last.Reason == reason && last.ObservedGeneration == object.GetGeneration(), nil
+	return world.cluster.AwaitReadiness(t, object, "it is not Ready with reason "+reason, func(ready metav1.Condition) bool {
+		return ready.Status == metav1.ConditionFalse && ready.Reason == reason && ready.ObservedGeneration == object.GetGeneration()
 	})
-	if err != nil {
-		t.Fatalf("%s: %v; Ready is %s, %s: %s", object.GetName(), err, last.Status, last.Reason, last.Message)
-	}
-	return last
 }
 
 // awaitVersion waits until a release is Ready with a version of its chart.
 func awaitVersion(t *testing.T, hr *v1beta1.HelmRelease, version string) {
 	t.Helper()
-	err := stage.Until(t.Context(), patience, "it runs version "+version, func() (bool, error) {
-		ready := condition(t, hr, v1beta1.ReadyCondition)
+	world.cluster.AwaitReadiness(t, hr, "it runs version "+version, func(ready metav1.Condition) bool {
 		latest := hr.Status.Latest()
-		return ready.Status == metav1.ConditionTrue && latest != nil && latest.ChartVersion == version && latest.Status == "deployed", nil
+		return ready.Status == metav1.ConditionTrue && latest != nil && latest.ChartVersion == version && latest.Status == "deployed"
 	})
-	if err != nil {
-		t.Fatalf("%s: %v; status is %+v", hr.Name, err, hr.Status)
-	}
 }
 
 // release declares a release of a chart from a HelmRepository.
@@ -189,36 +131,13 @@ func configMap(t *testing.T, namespace, name string) map[string]string {
 // command runs a program of bin/ against the cluster and returns what it prints and its exit code.
 func command(t *testing.T, name string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	root, err := stage.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out, errs bytes.Buffer
-	c := exec.CommandContext(t.Context(), filepath.Join(root, "bin", name), args...)
-	c.Env = append(os.Environ(), "KUBECONFIG="+world.cluster.Kubeconfig, "HELM_CACHE_HOME="+world.dir, "HELM_CONFIG_HOME="+world.dir)
-	c.Stdout, c.Stderr = &out, &errs
-	err = c.Run()
-	var exit *exec.ExitError
-	if err != nil && !isExit(err, &exit) {
-		t.Fatalf("%s %v: %v", name, args, err)
-	}
-	return out.String(), errs.String(), c.ProcessState.ExitCode()
-}
-
-func isExit(err error, exit **exec.ExitError) bool {
-	e, ok := err.(*exec.ExitError)
-	*exit = e
-	return ok
+	return world.cluster.Run(t, name, args...)
 }
 
 // mustRun runs a program of bin/ that has to succeed.
 func mustRun(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, errs, code := command(t, name, args...)
-	if code != 0 {
-		t.Fatalf("%s %v ended with %d:\n%s%s", name, args, code, out, errs)
-	}
-	return out
+	return world.cluster.MustRun(t, name, args...)
 }
 
 func key(namespace, name string) string { return fmt.Sprintf("%s/%s", namespace, name) }

@@ -41,27 +41,7 @@ metadata:
 data:
   random: {{ randAlphaNum 16 | b64enc }}
 `,
-	"templates/deployment.yaml": `apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {{ .Release.Name }}
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {app: {{ .Release.Name }}}
-  template:
-    metadata:
-      labels: {app: {{ .Release.Name }}}
-      annotations:
-        message: {{ .Values.message | quote }}
-        {{- if .Values.gated }}
-        sim.fairlead.dev/ready: "false"
-        {{- end }}
-    spec:
-      containers:
-        - name: main
-          image: example.com/sample:{{ .Chart.Version }}
-`,
+	"templates/deployment.yaml": podsTemplate,
 	"templates/hook.yaml": `{{- if .Values.hook }}
 apiVersion: batch/v1
 kind: Job
@@ -141,6 +121,24 @@ func newVictim(t *testing.T, ns, name string, args ...string) *victim {
 	return v
 }
 
+// interruption sets up what the interruption tests begin with: a namespace with the chart, and its only controller.
+func interruption(t *testing.T) (ns string, v *victim) {
+	t.Helper()
+	ns = namespace(t)
+	alone(t)
+	v = newVictim(t, ns, "controller")
+	fragileCharts(t, ns)
+	return ns, v
+}
+
+// install has the controller install a release.
+func (v *victim) install(t *testing.T, hr *v1beta1.HelmRelease) {
+	t.Helper()
+	v.start(t)
+	apply(t, hr)
+	awaitReady(t, hr)
+}
+
 // start starts the controller if it does not run.
 func (v *victim) start(t *testing.T) {
 	t.Helper()
@@ -161,9 +159,11 @@ func (v *victim) kill() {
 	}
 }
 
-// killAt kills the controller at the moment when a request is held, and makes sure that the request has no further effect.
-func (v *victim) killAt(t *testing.T, held *stage.Held) {
+// killAt kills the controller at the first request that matches after a change, and makes sure that the request has no effect.
+func (v *victim) killAt(t *testing.T, at match, change func()) {
 	t.Helper()
+	held := v.proxy.Hold(at, false)
+	change()
 	await(t, held)
 	v.kill()
 	held.Drop()
@@ -178,6 +178,15 @@ func await(t *testing.T, held *stage.Held) {
 	case <-time.After(patience):
 		t.Fatalf("the controller has not come to the request within %s", patience)
 	}
+}
+
+// match tells whether a request is meant.
+type match = func(stage.Request) bool
+
+// point is where a controller is killed that works on a release.
+type point struct {
+	name string
+	at   func(release string) match
 }
 
 // isRecord tells whether a request is about a Helm release record of a release.

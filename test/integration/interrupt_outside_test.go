@@ -2,9 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,10 +14,7 @@ import (
 
 // Installs that the API server leaves in the middle are finished when it is back, each as its first revision.
 func TestTheAPIServerIsAway(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	v := newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
+	ns, v := interruption(t)
 	records := v.proxy.Record(func(r stage.Request) bool { return r.Resource == "secrets" && r.Verb == stage.Create })
 	var releases []*v1beta1.HelmRelease
 	for i := range 6 {
@@ -46,10 +40,7 @@ var upgradedByTwo = "1:superseded 2:superseded 3:deployed"
 
 // A human's helm upgrade that gets in between our decision and our record wins its revision; ours comes after it.
 func TestAHumanIsFaster(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	v := newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
+	ns, v := interruption(t)
 	hr := fragileRelease(ns, "web", `{"message":"one"}`)
 	apply(t, hr)
 	awaitReady(t, hr)
@@ -65,10 +56,7 @@ func TestAHumanIsFaster(t *testing.T) {
 
 // A human's helm upgrade that is under way is not disturbed; ours comes after it.
 func TestAHumanIsUnderWay(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
+	ns, _ := interruption(t)
 	hr := fragileRelease(ns, "web", `{"message":"one"}`)
 	apply(t, hr)
 	awaitReady(t, hr)
@@ -99,14 +87,12 @@ func TestAHumanIsUnderWay(t *testing.T) {
 // humanUpgrade runs helm upgrade of the release web beside the controller; the channel brings how it ends.
 func humanUpgrade(t *testing.T, ns string, args ...string) <-chan error {
 	t.Helper()
-	root, err := stage.Root()
+	chart := "oci://" + world.registry.Host() + "/" + ns + "/fragile"
+	c, err := world.cluster.Command(t.Context(), "helm",
+		append([]string{"upgrade", "web", chart, "--plain-http", "--version", "1.0.0", "-n", ns}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	chart := "oci://" + world.registry.Host() + "/" + ns + "/fragile"
-	c := exec.CommandContext(t.Context(), filepath.Join(root, "bin", "helm"),
-		append([]string{"upgrade", "web", chart, "--plain-http", "--version", "1.0.0", "-n", ns}, args...)...)
-	c.Env = append(os.Environ(), "KUBECONFIG="+world.cluster.Kubeconfig, "HELM_CACHE_HOME="+world.dir, "HELM_CONFIG_HOME="+world.dir)
 	ended := make(chan error, 1)
 	go func() {
 		out, err := c.CombinedOutput()

@@ -19,40 +19,28 @@ import (
 // A controller that is killed at any point of an install or upgrade leaves work that the next one finishes, as one revision and
 // one rollout, with the random values of the revision that was begun.
 func TestKilledAtAPoint(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	v := newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
-	for _, point := range []struct {
-		name string
-		at   func(release string) func(stage.Request) bool
-	}{
-		{"before-record", func(name string) func(stage.Request) bool { return writesRecord(name, "pending-") }},
-		{"first-object", func(name string) func(stage.Request) bool { return nth(1, writesObject(name, false)) }},
-		{"second-object", func(name string) func(stage.Request) bool { return nth(2, writesObject(name, false)) }},
-		{"before-final-record", func(name string) func(stage.Request) bool { return writesRecord(name, "deployed") }},
-		{"before-status", func(name string) func(stage.Request) bool {
+	ns, v := interruption(t)
+	for _, point := range []point{
+		{"before-record", func(name string) match { return writesRecord(name, "pending-") }},
+		{"first-object", func(name string) match { return nth(1, writesObject(name, false)) }},
+		{"second-object", func(name string) match { return nth(2, writesObject(name, false)) }},
+		{"before-final-record", func(name string) match { return writesRecord(name, "deployed") }},
+		{"before-status", func(name string) match {
 			return following(writesRecord(name, "deployed"), writesStatus(name))
 		}},
 	} {
 		t.Run("install-"+point.name, func(t *testing.T) {
 			name := "i-" + point.name
 			v.start(t)
-			held := v.proxy.Hold(point.at(name), false)
 			hr := fragileRelease(ns, name, `{"message":"one"}`)
-			apply(t, hr)
-			v.killAt(t, held)
+			v.killAt(t, point.at(name), func() { apply(t, hr) })
 			finishes(t, v, hr, installed)
 		})
 		t.Run("upgrade-"+point.name, func(t *testing.T) {
 			name := "u-" + point.name
-			v.start(t)
 			hr := fragileRelease(ns, name, `{"message":"one"}`)
-			apply(t, hr)
-			awaitReady(t, hr)
-			held := v.proxy.Hold(point.at(name), false)
-			apply(t, withValues(hr, `{"message":"two"}`))
-			v.killAt(t, held)
+			v.install(t, hr)
+			v.killAt(t, point.at(name), func() { apply(t, withValues(hr, `{"message":"two"}`)) })
 			finishes(t, v, hr, upgraded)
 		})
 	}
@@ -72,10 +60,7 @@ func finishes(t *testing.T, v *victim, hr *v1beta1.HelmRelease, want outcome) {
 
 // A Job that runs as a hook is watched to its end by the next controller, not started again.
 func TestKilledInAHook(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	v := newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
+	ns, v := interruption(t)
 	for _, test := range []struct {
 		hook   string
 		before string // values of a revision that is there already
@@ -90,8 +75,7 @@ func TestKilledInAHook(t *testing.T) {
 			hr := fragileRelease(ns, name, test.before)
 			v.start(t)
 			if test.before != "" {
-				apply(t, hr)
-				awaitReady(t, hr)
+				v.install(t, hr)
 			}
 			starts := v.proxy.Record(func(r stage.Request) bool {
 				return r.Resource == "jobs" && (r.Verb == stage.Create || r.Verb == stage.Apply) && r.Writes()
@@ -125,10 +109,7 @@ func TestKilledInAHook(t *testing.T) {
 
 // The wait for readiness goes on where it was.
 func TestKilledWhilePodsStart(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	v := newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
+	ns, v := interruption(t)
 	for _, test := range []struct {
 		name    string
 		before  string // values of a revision that is there already
@@ -144,8 +125,7 @@ func TestKilledWhilePodsStart(t *testing.T) {
 			hr.Spec.Timeout = &metav1.Duration{Duration: time.Hour}
 			v.start(t)
 			if test.before != "" {
-				apply(t, hr)
-				awaitReady(t, hr)
+				v.install(t, hr)
 			}
 			apply(t, withValues(hr, test.values))
 			until(t, "the release waits for its pods", func() bool { return isWaiting(t, ns, test.name, test.want.rollouts) })

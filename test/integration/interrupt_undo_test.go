@@ -15,41 +15,31 @@ import (
 
 // A rollback that was begun is finished, to the revision that it was begun for, and the upgrade that failed is not tried again.
 func TestKilledInARollback(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	v := newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
-	for _, point := range []struct {
-		name string
-		at   func(release string) func(stage.Request) bool
-	}{
-		{"before-record", func(name string) func(stage.Request) bool { return writesRecord(name, "pending-rollback") }},
-		{"first-object", func(name string) func(stage.Request) bool {
+	ns, v := interruption(t)
+	for _, point := range []point{
+		{"before-record", func(name string) match { return writesRecord(name, "pending-rollback") }},
+		{"first-object", func(name string) match {
 			return following(writesRecord(name, "pending-rollback"), writesObject(name, false))
 		}},
-		{"before-final-record", func(name string) func(stage.Request) bool {
+		{"before-final-record", func(name string) match {
 			return following(writesRecord(name, "pending-rollback"), writesRecord(name, "deployed"))
 		}},
-		{"before-status", func(name string) func(stage.Request) bool {
+		{"before-status", func(name string) match {
 			final := following(writesRecord(name, "pending-rollback"), writesRecord(name, "deployed"))
 			return following(final, writesStatus(name))
 		}},
 	} {
 		t.Run(point.name, func(t *testing.T) {
 			name := point.name
-			v.start(t)
 			hr := fragileRelease(ns, name, `{"message":"one"}`)
 			yes := true
 			hr.Spec.Upgrade = &v1beta1.Upgrade{
 				Timeout:     &metav1.Duration{Duration: 3 * time.Second},
 				Remediation: &v1beta1.UpgradeRemediation{RemediateLastFailure: &yes, Strategy: v1beta1.RollbackRemediation},
 			}
-			apply(t, hr)
-			awaitReady(t, hr)
+			v.install(t, hr)
 			value := randomValue(t, ns, name)
-			held := v.proxy.Hold(point.at(name), false)
-			apply(t, withValues(hr, `{"message":"two","gated":true}`))
-			v.killAt(t, held)
+			v.killAt(t, point.at(name), func() { apply(t, withValues(hr, `{"message":"two","gated":true}`)) })
 			v.start(t)
 			until(t, "the release is rolled back", func() bool {
 				remediated := condition(t, hr, v1beta1.RemediatedCondition)
@@ -68,21 +58,15 @@ func TestKilledInARollback(t *testing.T) {
 
 // An uninstall that was begun is finished, and nothing is left.
 func TestKilledInAnUninstall(t *testing.T) {
-	ns := namespace(t)
-	alone(t)
-	v := newVictim(t, ns, "controller")
-	fragileCharts(t, ns)
-	for _, point := range []struct {
-		name string
-		at   func(release string) func(stage.Request) bool
-	}{
-		{"first-object", func(name string) func(stage.Request) bool { return nth(1, writesObject(name, true)) }},
-		{"second-object", func(name string) func(stage.Request) bool { return nth(2, writesObject(name, true)) }},
-		{"before-record-goes", func(name string) func(stage.Request) bool {
+	ns, v := interruption(t)
+	for _, point := range []point{
+		{"first-object", func(name string) match { return nth(1, writesObject(name, true)) }},
+		{"second-object", func(name string) match { return nth(2, writesObject(name, true)) }},
+		{"before-record-goes", func(name string) match {
 			is := isRecord(name)
 			return func(r stage.Request) bool { return is(r) && r.Verb == stage.Delete }
 		}},
-		{"before-finalizer-goes", func(name string) func(stage.Request) bool {
+		{"before-finalizer-goes", func(name string) match {
 			return func(r stage.Request) bool {
 				return r.Resource == "helmreleases" && r.Subresource == "" && r.Name == name && r.Writes()
 			}
@@ -90,15 +74,9 @@ func TestKilledInAnUninstall(t *testing.T) {
 	} {
 		t.Run(point.name, func(t *testing.T) {
 			name := point.name
-			v.start(t)
 			hr := fragileRelease(ns, name, `{"message":"one"}`)
-			apply(t, hr)
-			awaitReady(t, hr)
-			held := v.proxy.Hold(point.at(name), false)
-			if err := world.cluster.Client.Delete(t.Context(), hr); err != nil {
-				t.Fatal(err)
-			}
-			v.killAt(t, held)
+			v.install(t, hr)
+			v.killAt(t, point.at(name), func() { remove(t, hr) })
 			v.start(t)
 			until(t, "the object is gone", func() bool { return !exists(t, hr) })
 			if got := revisions(t, ns, name); got != "" {

@@ -8,18 +8,16 @@ package integration
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"fairlead.dev/fairlead/test/stage"
 	"fairlead.dev/fairlead/test/upstream"
 )
 
-// patience bounds every wait; it is for slow machines and asserts nothing.
-const patience = 2 * time.Minute
+// patience bounds every wait.
+const patience = stage.Patience
 
 // world is what the tests share.
 var world struct {
@@ -38,41 +36,17 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "integration tests:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (code int, err error) {
-	ctx := context.Background()
-	if world.dir, err = os.MkdirTemp("", "fairlead-integration-"); err != nil {
-		return 0, err
-	}
-	defer func() {
-		if code == 0 && err == nil {
-			err = os.RemoveAll(world.dir)
-			return
+	os.Exit(stage.RunSuite("integration", func(ctx context.Context, dir string, cluster *stage.Cluster) (code int, err error) {
+		world.dir, world.cluster = dir, cluster
+		if err := startUpstream(); err != nil {
+			return 0, err
 		}
-		fmt.Fprintln(os.Stderr, "logs are kept in", world.dir)
-	}()
-	if world.cluster, err = stage.StartCluster(ctx, filepath.Join(world.dir, "cluster")); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, world.cluster.Stop()) }()
-	if err = startUpstream(); err != nil {
-		return 0, err
-	}
-	if err = world.cluster.InstallCRDs(ctx); err != nil {
-		return 0, err
-	}
-	if err = startController(ctx); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, world.controller.Stop()) }()
-	return m.Run(), world.controller.Failed()
+		if err := startController(ctx); err != nil {
+			return 0, err
+		}
+		defer func() { err = errors.Join(err, world.controller.Stop()) }()
+		return m.Run(), world.controller.Failed()
+	}))
 }
 
 func startController(ctx context.Context) error {

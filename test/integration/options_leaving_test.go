@@ -137,9 +137,7 @@ func TestMoves(t *testing.T) {
 // removed deletes an object and waits until it is gone.
 func removed(t *testing.T, object client.Object) {
 	t.Helper()
-	if err := world.cluster.Client.Delete(t.Context(), object); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, object)
 	until(t, object.GetName()+" is gone", func() bool { return !exists(t, object) })
 }
 

@@ -68,10 +68,9 @@ func realCharts(t *testing.T) []string {
 	return archives
 }
 
-// The sample chart of the project, with its hooks and its test.
-func TestTheSampleChart(t *testing.T) {
-	t.Parallel()
-	ns := namespace(t)
+// pushBeacon publishes the sample chart of the project in a repository of the namespace's own.
+func pushBeacon(t *testing.T, ns string) {
+	t.Helper()
 	root, err := stage.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +82,13 @@ func TestTheSampleChart(t *testing.T) {
 	if _, err := world.registry.PushChart(t.Context(), ns, archive); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// The sample chart of the project, with its hooks and its test.
+func TestTheSampleChart(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	pushBeacon(t, ns)
 	apply(t, helmRepository(ns, "charts", "oci://"+world.registry.Host()+"/"+ns))
 	hr := release(ns, "beacon", "beacon", "*", "charts", `{"hooks":{"enabled":true}}`)
 	hr.Spec.Install = &v1beta1.Install{}

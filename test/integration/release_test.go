@@ -179,9 +179,7 @@ func TestSuspendAndDelete(t *testing.T) {
 	awaitVersion(t, hr, "1.1.0")
 
 	for _, object := range []client.Object{hr, kept} {
-		if err := world.cluster.Client.Delete(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
+		remove(t, object)
 	}
 	until(t, "both objects are gone", func() bool { return !exists(t, hr) && !exists(t, kept) })
 	if exists(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}) ||
@@ -200,9 +198,7 @@ func TestDeletingANamespace(t *testing.T) {
 	hr := release(ns, "web", "sample", "*", "charts", "")
 	apply(t, hr)
 	awaitReady(t, hr)
-	if err := world.cluster.Client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
 	until(t, "the namespace is gone", func() bool { return !exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}) })
 }
 
@@ -271,9 +267,7 @@ func TestAFailedRevisionLeavesNothingBehind(t *testing.T) {
 	apply(t, withValues(pinned(hr, "1.1.0"), `{"unready":true}`))
 	awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
 	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "foreign"}}
-	if err := world.cluster.Client.Delete(t.Context(), foreign); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, foreign)
 	apply(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "foreign"}, Data: map[string]string{"owner": "somebody else"}})
 
 	hr.Spec.Timeout = nil
@@ -357,8 +351,6 @@ func TestAWaitingReleaseDelaysNobody(t *testing.T) {
 	until(t, "the other one waits too", func() bool {
 		return exists(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "deleted"}})
 	})
-	if err := world.cluster.Client.Delete(t.Context(), unready); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, unready)
 	until(t, "a waiting release can be deleted", func() bool { return !exists(t, unready) })
 }

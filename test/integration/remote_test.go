@@ -55,11 +55,7 @@ func (r *remote) start(t *testing.T) {
 // has tells whether the remote cluster has an object.
 func (r *remote) has(t *testing.T, object client.Object) bool {
 	t.Helper()
-	err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object)
-	if client.IgnoreNotFound(err) != nil {
-		t.Fatal(err)
-	}
-	return err == nil
+	return r.Exists(t, object)
 }
 
 func (r *remote) message(t *testing.T, ns, name string) string {
@@ -143,9 +139,7 @@ func awayAndBack(t *testing.T, r *remote, ns string) {
 	}
 	created := remoteRelease(ns, "created", `{"message":"new"}`)
 	apply(t, withValues(changed, `{"message":"new"}`), created)
-	if err := world.cluster.Client.Delete(t.Context(), leaving); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, leaving)
 	for _, hr := range []*v1beta1.HelmRelease{changed, created} {
 		if ready := awaitNotReady(t, hr, v1beta1.ClusterUnreachableReason); !strings.Contains(ready.Message, "connection refused") {
 			t.Errorf("%s: the message does not tell why: %s", hr.Name, ready.Message)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +18,6 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
 )
 
 // Most requests to the API server for the sample chart of the project, watches aside.
@@ -172,17 +170,7 @@ func TestRequestsOfARelease(t *testing.T) {
 	ns := namespace(t)
 	alone(t)
 	v := newVictim(t, ns, "controller")
-	root, err := stage.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	archive, err := upstream.PackChart(filepath.Join(root, "charts", "beacon"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := world.registry.PushChart(t.Context(), ns, archive); err != nil {
-		t.Fatal(err)
-	}
+	pushBeacon(t, ns)
 	repository := helmRepository(ns, "charts", "oci://"+world.registry.Host()+"/"+ns)
 	repository.Spec.Interval = &metav1.Duration{Duration: time.Hour}
 	apply(t, repository)

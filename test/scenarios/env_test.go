@@ -1,21 +1,14 @@
 package scenarios
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,33 +19,11 @@ import (
 	"fairlead.dev/fairlead/test/stage"
 )
 
-// namespace makes a namespace for a scenario.
+// namespace makes a namespace for a scenario, which is played beside others.
 func namespace(t *testing.T) string {
 	t.Helper()
 	t.Parallel()
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
-	name = strings.TrimRight(name[:min(len(name), 50)], "-")
-	if err := world.cluster.Apply(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { dumpOnFailure(t, name) })
-	return name
-}
-
-func dumpOnFailure(t *testing.T, namespace string) {
-	if !t.Failed() {
-		return
-	}
-	releases := &v1beta1.HelmReleaseList{}
-	if err := world.cluster.Client.List(context.Background(), releases, client.InNamespace(namespace)); err != nil {
-		t.Log(err)
-	}
-	for _, hr := range releases.Items {
-		for _, condition := range hr.Status.Conditions {
-			t.Logf("HelmRelease %s, generation %d: %s %s at %d, %s: %s", hr.Name, hr.Generation, condition.Type, condition.Status,
-				condition.ObservedGeneration, condition.Reason, condition.Message)
-		}
-	}
+	return world.cluster.Namespace(t)
 }
 
 // declare applies manifests. Objects without a namespace are in the given one. $NS, $REGISTRY, $CHARTS and $GIT stand for the
@@ -131,7 +102,7 @@ func await(t *testing.T, namespace, name string, want state) *v1beta1.HelmReleas
 	t.Helper()
 	hr := &v1beta1.HelmRelease{}
 	var got state
-	err := stage.Until(t.Context(), patience, "the release is as wanted", func() (bool, error) {
+	err := stage.Until(t.Context(), stage.Patience, "the release is as wanted", func() (bool, error) {
 		if err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, hr); err != nil {
 			return false, err
 		}
@@ -155,24 +126,13 @@ func await(t *testing.T, namespace, name string, want state) *v1beta1.HelmReleas
 // namespace is not that of the object.
 func awaitReady(t *testing.T, namespace, name string) *v1beta1.HelmRelease {
 	t.Helper()
-	hr := &v1beta1.HelmRelease{}
-	err := stage.Until(t.Context(), patience, "the release is Ready", func() (bool, error) {
-		err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, hr)
-		return stateOf(hr).Ready == "True" && hr.Status.ObservedGeneration == hr.Generation, err
-	})
-	if err != nil {
-		t.Fatalf("%s/%s: %v", namespace, name, err)
-	}
+	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	world.cluster.AwaitReady(t, hr)
 	return hr
 }
 
 func stateOf(hr *v1beta1.HelmRelease) state {
-	value := func(kind string) string {
-		if found := meta.FindStatusCondition(hr.Status.Conditions, kind); found != nil {
-			return string(found.Status)
-		}
-		return ""
-	}
+	value := func(kind string) string { return string(stage.Condition(hr, kind).Status) }
 	return state{
 		Released: value(v1beta1.ReleasedCondition), TestSuccess: value(v1beta1.TestSuccessCondition),
 		Remediated: value(v1beta1.RemediatedCondition), Ready: value(v1beta1.ReadyCondition),
@@ -184,12 +144,12 @@ func stateOf(hr *v1beta1.HelmRelease) state {
 // history returns what the helm command has of a release, oldest first.
 func history(t *testing.T, namespace, name string) []string {
 	t.Helper()
-	out, errs, err := command(t, "helm", "-n", namespace, "history", name, "-o", "json")
-	if err != nil && strings.Contains(errs, "not found") {
+	out, errs, code := world.cluster.Run(t, "helm", "-n", namespace, "history", name, "-o", "json")
+	if code != 0 && strings.Contains(errs, "not found") {
 		return nil
 	}
-	if err != nil {
-		t.Fatalf("%v: %s", err, errs)
+	if code != 0 {
+		t.Fatalf("helm history ended with %d: %s", code, errs)
 	}
 	var revisions []revision
 	if err := json.Unmarshal([]byte(out), &revisions); err != nil {
@@ -231,36 +191,12 @@ func recordOf(t *testing.T, namespace, name string) record {
 
 func get[T client.Object](t *testing.T, namespace, name string, object T) T {
 	t.Helper()
-	if err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object); err != nil {
-		t.Fatal(err)
-	}
-	return object
-}
-
-// command runs a program of bin/ against the cluster.
-func command(t *testing.T, name string, args ...string) (stdout, stderr string, err error) {
-	t.Helper()
-	root, err := stage.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out, errs bytes.Buffer
-	c := exec.CommandContext(t.Context(), filepath.Join(root, "bin", name), args...)
-	c.Env = append(os.Environ(), "KUBECONFIG="+world.cluster.Kubeconfig, "HELM_CACHE_HOME="+world.dir, "HELM_CONFIG_HOME="+world.dir)
-	c.Stdout, c.Stderr = &out, &errs
-	err = c.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return out.String(), errs.String(), err
+	object.SetNamespace(namespace)
+	object.SetName(name)
+	return stage.Read(t, world.cluster, object)
 }
 
 func mustRun(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, errs, err := command(t, name, args...)
-	if err != nil {
-		t.Fatalf("%s %v: %v\n%s%s", name, args, err, out, errs)
-	}
-	return out
+	return world.cluster.MustRun(t, name, args...)
 }

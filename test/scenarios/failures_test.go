@@ -16,7 +16,7 @@ func failed(history ...string) state {
 // An install that fails is left as it is, and tried again after a while.
 func TestInstallFails(t *testing.T) {
 	ns := namespace(t)
-	apply(t, ns, release("web", "  timeout: 3s\n"+unready))
+	apply(t, ns, release("web", "  install: {timeout: 3s}\n"+unready))
 	want := failed("1 failed")
 	want.InstallFailures = 1
 	await(t, ns, "web", want)
@@ -46,8 +46,7 @@ func TestInstallTestFailureIgnored(t *testing.T) {
 // A failed install that is to be undone is uninstalled; the record that is kept can be removed by the helm command.
 func TestInstallFailsAndIsRemediated(t *testing.T) {
 	ns := namespace(t)
-	apply(t, ns, release("web", `  timeout: 3s
-  install: {remediation: {remediateLastFailure: true}}
+	apply(t, ns, release("web", `  install: {timeout: 3s, remediation: {remediateLastFailure: true}}
   uninstall: {keepHistory: true}
 `+unready))
 	want := failed("1 uninstalled")
@@ -61,7 +60,7 @@ func TestInstallFailsAndIsRemediated(t *testing.T) {
 
 func TestInstallFailsAndIsRetried(t *testing.T) {
 	ns := namespace(t)
-	apply(t, ns, release("web", "  timeout: 3s\n  install: {remediation: {retries: 1}}\n"+unready))
+	apply(t, ns, release("web", "  install: {timeout: 3s, remediation: {retries: 1}}\n"+unready))
 	want := failed("1 failed")
 	want.Stalled, want.InstallFailures = true, 2
 	await(t, ns, "web", want)
@@ -79,76 +78,64 @@ func upgrade(t *testing.T, ns, fields, fault string) {
 	apply(t, ns, release("web", fields+fault))
 }
 
-// An upgrade that fails is rolled back once, where nothing else is asked for.
+// givenUp is a release after so many failed upgrades, which are not tried again.
+func givenUp(s state, failures int64) state {
+	s.Stalled, s.UpgradeFailures = true, failures
+	return s
+}
+
+// undone is a release whose failed upgrade, the last of so many, was undone.
+func undone(s state, failures int64) state {
+	s.Remediated = "True"
+	return givenUp(s, failures)
+}
+
+// The timeout of these upgrades is theirs alone: what comes before and after them has to succeed.
 func TestUpgradeFails(t *testing.T) {
-	ns := namespace(t)
-	upgrade(t, ns, "  timeout: 3s\n", unready)
-	want := failed("1 superseded", "2 failed", "3 deployed, Rollback to 1")
-	want.Remediated, want.Stalled, want.UpgradeFailures = "True", true, 1
-	await(t, ns, "web", want)
-}
-
-// It is left where remediation is configured and excludes the last failure.
-func TestUpgradeFailsAndIsLeft(t *testing.T) {
-	ns := namespace(t)
-	upgrade(t, ns, "  timeout: 3s\n  upgrade: {remediation: {remediateLastFailure: false}}\n", unready)
-	want := failed("1 deployed", "2 failed")
-	want.Stalled, want.UpgradeFailures = true, 1
-	await(t, ns, "web", want)
-}
-
-// Tests that fail are a failed upgrade.
-func TestUpgradeTestFails(t *testing.T) {
-	ns := namespace(t)
-	upgrade(t, ns, "  test: {enable: true}\n", failedTest)
-	want := untested("1 superseded", "2 superseded", "3 deployed, Rollback to 1")
-	want.Remediated, want.Stalled, want.UpgradeFailures = "True", true, 1
-	await(t, ns, "web", want)
-}
-
-func TestUpgradeTestFailsAndIsLeft(t *testing.T) {
-	ns := namespace(t)
-	upgrade(t, ns, "  test: {enable: true}\n  upgrade: {remediation: {remediateLastFailure: false}}\n", failedTest)
-	want := untested("1 superseded", "2 deployed")
-	want.Stalled, want.UpgradeFailures = true, 1
-	await(t, ns, "web", want)
-}
-
-func TestUpgradeFailsAndIsRemediated(t *testing.T) {
-	ns := namespace(t)
-	upgrade(t, ns, "  timeout: 10s\n  upgrade: {remediation: {remediateLastFailure: true}}\n", unready)
-	want := failed("1 superseded", "2 failed", "3 deployed, Rollback to 1")
-	want.Remediated, want.Stalled, want.UpgradeFailures = "True", true, 1
-	await(t, ns, "web", want)
-}
-
-func TestUpgradeFailsAndIsRetried(t *testing.T) {
-	ns := namespace(t)
-	upgrade(t, ns, "  timeout: 3s\n  upgrade: {remediation: {retries: 1}}\n", unready)
-	want := failed("1 superseded", "2 failed", "3 superseded, Rollback to 1", "4 failed", "5 deployed, Rollback to 3")
-	want.Remediated, want.Stalled, want.UpgradeFailures = "True", true, 2
-	await(t, ns, "web", want)
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fields, fault string
+		want          state
+	}{
+		// Where nothing else is asked for, a failed upgrade is rolled back once.
+		"default": {"  upgrade: {timeout: 3s}\n", unready,
+			undone(failed("1 superseded", "2 failed", "3 deployed, Rollback to 1"), 1)},
+		// It is left where remediation is configured and excludes the last failure.
+		"left": {"  upgrade: {timeout: 3s, remediation: {remediateLastFailure: false}}\n", unready,
+			givenUp(failed("1 deployed", "2 failed"), 1)},
+		"remediated": {"  upgrade: {timeout: 3s, remediation: {remediateLastFailure: true}}\n", unready,
+			undone(failed("1 superseded", "2 failed", "3 deployed, Rollback to 1"), 1)},
+		"retried": {"  upgrade: {timeout: 3s, remediation: {retries: 1}}\n", unready,
+			undone(failed("1 superseded", "2 failed", "3 superseded, Rollback to 1", "4 failed", "5 deployed, Rollback to 3"), 2)},
+		// Tests that fail are a failed upgrade.
+		"test": {"  test: {enable: true}\n", failedTest,
+			undone(untested("1 superseded", "2 superseded", "3 deployed, Rollback to 1"), 1)},
+		"test-left": {"  test: {enable: true}\n  upgrade: {remediation: {remediateLastFailure: false}}\n", failedTest,
+			givenUp(untested("1 superseded", "2 deployed"), 1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := namespace(t)
+			upgrade(t, ns, test.fields, test.fault)
+			await(t, ns, "web", test.want)
+		})
+	}
 }
 
 // A failed upgrade that is uninstalled is installed anew, which fails too and is left.
 func TestUpgradeFailsAndIsUninstalled(t *testing.T) {
 	ns := namespace(t)
-	upgrade(t, ns, `  timeout: 3s
-  install: {remediation: {retries: 0}}
-  upgrade: {remediation: {remediateLastFailure: true, strategy: uninstall}}
-`, unready)
-	want := failed("1 failed")
-	want.Stalled, want.InstallFailures, want.UpgradeFailures = true, 1, 1
+	fields := "  upgrade: {timeout: 3s, remediation: {remediateLastFailure: true, strategy: uninstall}}\n"
+	upgrade(t, ns, fields, "  install: {timeout: 3s, remediation: {retries: 0}}\n"+unready) // the first install has more time
+	want := givenUp(failed("1 failed"), 1)
+	want.InstallFailures = 1
 	await(t, ns, "web", want)
 }
 
 // New input starts anew after everything else was given up.
 func TestAFixEndsAStall(t *testing.T) {
 	ns := namespace(t)
-	upgrade(t, ns, "  timeout: 3s\n", unready)
-	stalled := failed("1 superseded", "2 failed", "3 deployed, Rollback to 1")
-	stalled.Remediated, stalled.Stalled, stalled.UpgradeFailures = "True", true, 1
-	await(t, ns, "web", stalled)
-	apply(t, ns, release("web", "  timeout: 30s\n  values: {message: fixed}"))
+	upgrade(t, ns, "  upgrade: {timeout: 3s}\n", unready)
+	await(t, ns, "web", undone(failed("1 superseded", "2 failed", "3 deployed, Rollback to 1"), 1))
+	apply(t, ns, release("web", "  values: {message: fixed}"))
 	await(t, ns, "web", good("1 superseded", "2 failed", "3 superseded, Rollback to 1", "4 deployed"))
 }

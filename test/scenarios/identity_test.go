@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -38,21 +38,13 @@ func TestIdentity(t *testing.T) {
 	apply(t, ns, release("allowed", "  serviceAccountName: deployer"))
 	apply(t, ns, release("refused", "  serviceAccountName: deployer\n  values: {autoscaler: true}"))
 	await(t, ns, "allowed", good("1 deployed"))
-	hr := &v1beta1.HelmRelease{}
-	var ready string
-	err := stage.Until(t.Context(), patience, "the release says who lacks what", func() (bool, error) {
-		err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "refused"}, hr)
-		if found := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.ReadyCondition); found != nil {
-			ready = string(found.Status) + " " + found.Message
-		}
-		return strings.HasPrefix(ready, "False") && strings.Contains(ready, "horizontalpodautoscalers"), err
+	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "refused"}}
+	told := world.cluster.AwaitReadiness(t, hr, "it says who lacks what", func(ready metav1.Condition) bool {
+		return ready.Status == metav1.ConditionFalse && strings.Contains(ready.Message, "horizontalpodautoscalers")
 	})
-	if err != nil {
-		t.Fatalf("%v; Ready is %s", err, ready)
-	}
 	for _, text := range []string{"system:serviceaccount:" + ns + ":deployer", "forbidden"} {
-		if !strings.Contains(ready, text) {
-			t.Errorf("the message lacks %q: %s", text, ready)
+		if !strings.Contains(told.Message, text) {
+			t.Errorf("the message lacks %q: %s", text, told.Message)
 		}
 	}
 	// Whether it came to a revision depends on when the missing right was noticed; one that came is failed.
@@ -70,7 +62,7 @@ func TestAnIdentityThatComesLater(t *testing.T) {
 	ns := namespace(t)
 	apply(t, ns, release("web", "  serviceAccountName: deployer"))
 	hr := await(t, ns, "web", state{Ready: "False"})
-	ready := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.ReadyCondition)
+	ready := stage.Condition(hr, v1beta1.ReadyCondition)
 	want := "ServiceAccount " + ns + "/deployer does not exist; work goes on when it is created"
 	if ready.Reason != v1beta1.AccessDeniedReason || ready.Message != want {
 		t.Errorf("%s: %s", ready.Reason, ready.Message)
@@ -87,5 +79,5 @@ func TestDeletingTheNamespace(t *testing.T) {
 	apply(t, ns, deployer)
 	apply(t, ns, release("web", "  serviceAccountName: deployer"))
 	await(t, ns, "web", good("1 deployed"))
-	mustRun(t, "kubectl", "delete", "namespace", ns, "--timeout", patience.String())
+	mustRun(t, "kubectl", "delete", "namespace", ns, "--timeout", stage.Patience.String())
 }

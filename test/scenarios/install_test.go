@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/stage"
 )
 
 // Until a controller has seen an object, its status says so.
@@ -61,7 +62,7 @@ func TestSamples(t *testing.T) {
 	}
 	await(t, ns, "from-git", good("1 deployed"))
 	await(t, ns, "from-charts", good("1 deployed"))
-	mustRun(t, "kubectl", "delete", "namespace", ns, "--timeout", patience.String())
+	mustRun(t, "kubectl", "delete", "namespace", ns, "--timeout", stage.Patience.String())
 }
 
 func TestInventory(t *testing.T) {

@@ -7,24 +7,17 @@ package scenarios
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"fairlead.dev/fairlead/test/stage"
 	"fairlead.dev/fairlead/test/upstream"
 )
 
-const (
-	// patience bounds every wait; it is for slow machines and asserts nothing.
-	patience = 75 * time.Second
-	// abreast is how many scenarios are played at a time: most of the time they wait.
-	abreast = "12"
-)
+// abreast is how many scenarios are played at a time: most of the time they wait.
+const abreast = "12"
 
 // world is what the scenarios share.
 var world struct {
@@ -39,48 +32,19 @@ var world struct {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "scenarios:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (code int, err error) {
-	ctx := context.Background()
-	if err = flag.Set("test.parallel", abreast); err != nil {
-		return 0, err
-	}
-	if world.dir, err = os.MkdirTemp("", "fairlead-scenarios-"); err != nil {
-		return 0, err
-	}
-	defer func() {
-		if code == 0 && err == nil {
-			err = os.RemoveAll(world.dir)
-			return
+	os.Exit(stage.RunSuite("scenarios", func(ctx context.Context, dir string, cluster *stage.Cluster) (code int, err error) {
+		if err := flag.Set("test.parallel", abreast); err != nil {
+			return 0, err
 		}
-		fmt.Fprintln(os.Stderr, "logs are kept in", world.dir)
-	}()
-	if world.cluster, err = stage.StartCluster(ctx, filepath.Join(world.dir, "cluster")); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, world.cluster.Stop()) }()
-	if err = world.cluster.InstallCRDs(ctx); err != nil {
-		return 0, err
-	}
-	if err = startUpstream(ctx); err != nil {
-		return 0, err
-	}
-	if err = declareSources(ctx); err != nil {
-		return 0, err
-	}
-	controller, err := stage.StartController(ctx, world.cluster, world.dir, "--log-level", "debug")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, controller.Stop()) }()
-	return m.Run(), controller.Failed()
+		world.dir, world.cluster = dir, cluster
+		if err := startUpstream(ctx); err != nil {
+			return 0, err
+		}
+		if err := declareSources(ctx); err != nil {
+			return 0, err
+		}
+		return cluster.WithController(ctx, dir, m.Run)
+	}))
 }
 
 func startUpstream(ctx context.Context) (err error) {
