@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -33,8 +34,6 @@ type Ignored struct {
 	Whole    bool
 	pointers []pointer
 	managers sets.Set[string]
-	// leave are fields that are left to another owner even while its value is the same.
-	replicas bool
 }
 
 // Compile reads rules. The error names the rule, by its index, and what is wrong with it.
@@ -55,7 +54,7 @@ func Compile(rules []v1beta1.DriftIgnoreRule) (*Rules, error) {
 
 func compile(given v1beta1.DriftIgnoreRule) (rule, error) {
 	if len(given.Paths) == 0 && len(given.Managers) == 0 {
-		return rule{}, fmt.Errorf("it needs paths or managers")
+		return rule{}, errors.New("it needs paths or managers")
 	}
 	read := rule{managers: given.Managers}
 	for _, text := range given.Paths {
@@ -71,7 +70,7 @@ func compile(given v1beta1.DriftIgnoreRule) (rule, error) {
 	}
 	for _, manager := range given.Managers {
 		if manager == "" {
-			return rule{}, fmt.Errorf("a manager has no name")
+			return rule{}, errors.New("a manager has no name")
 		}
 	}
 	if given.Target == nil {

@@ -55,7 +55,8 @@ func (e *Engine) Drift(
 		return nil, err
 	}
 	done := make(chan error, 1)
-	go func() { done <- e.tokens.hold(func() error { return r.drift(before) }) }() // it never returns once ctx has ended
+	//nolint:contextcheck // The run carries the context. It may not return once that has ended.
+	go func() { done <- e.tokens.hold(func() error { return r.drift(before) }) }()
 	select {
 	case err := <-done:
 		return r.drifted, err

@@ -90,6 +90,7 @@ type Client struct {
 
 	mu         sync.Mutex
 	departures map[tracker.Ref]departure
+	outcome
 }
 
 // ErrSuperseded ends a wait for objects that nobody wants any more.

@@ -168,6 +168,7 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 	}
 	if answer, ok := direct.Object.(*unstructured.Unstructured); ok {
 		c.tracker.Wrote(kindOf(info.Mapping), answer, 0)
+		c.mark(info, answer)
 	}
 	return len(result.Created) > 0, info.Refresh(direct.Object, true)
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/rest"
 
+	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -31,6 +32,7 @@ func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 	if err := unique(resources); err != nil {
 		return nil, err
 	}
+	c.scaled = scaledBy(resources)
 	err := c.inBatches(resources, func(info *resource.Info) error {
 		if !c.owned(info) {
 			return c.post(info) // a hook, or the namespace of the release
@@ -50,6 +52,7 @@ func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.Result, error) {
 	original = c.withLeftovers(original)
 	c.trackParsed()
+	c.scaled, c.unscaled = scaledBy(target), scaledBy(original)
 	var mu sync.Mutex
 	result := &kube.Result{}
 	err := c.inBatches(target, func(info *resource.Info) error {
@@ -164,7 +167,7 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 	if err != nil {
 		return false, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
-	sum := checksum(body)
+	w := wish{body: body, sum: checksum(body)}
 	entry, there := c.known(info)
 	switch {
 	case there && entry.Deleting:
@@ -172,28 +175,40 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 			return false, err
 		}
 		there = false
-	case there && !entry.Legacy && entry.Payload == sum && entry.Applied == entry.Ownership && entry.Applied != 0:
+	case there && !entry.Legacy && entry.Payload == w.sum && entry.Applied == entry.Ownership && entry.Applied != 0:
+		c.markAs(info, ownershipText(entry.Ownership))
 		return false, nil // what is there is what was sent last
 	}
 	if !there {
-		return c.create(info, original, body, sum)
+		return c.create(info, original, w)
 	}
-	return c.overwrite(info, original, body, sum, entry.Legacy)
+	if c.autoscaled(info, setByAutoscaler(entry)) {
+		if w, err = c.leaveReplicas(info, w, nil); err != nil {
+			return false, err
+		}
+	}
+	return c.overwrite(info, original, w, entry.Legacy)
 }
 
 // create makes an object, or takes it over when there is one that the tracker does not know.
-func (c *Client) create(info, original *resource.Info, body []byte, sum uint64) (created bool, err error) {
+func (c *Client) create(info, original *resource.Info, w wish) (created bool, err error) {
 	answer, err := c.applyNew(info)
 	switch {
 	case err == nil:
-		return true, c.wrote(info, answer, sum)
+		return true, c.wrote(info, answer, w.sum)
 	case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err):
 		return c.fallback(info, original, err)
 	}
-	if err := c.mayTake(info); err != nil {
+	live, err := c.mayTake(info)
+	if err != nil {
 		return false, err
 	}
-	return c.overwrite(info, original, body, sum, true)
+	if c.autoscaled(info, drift.Autoscaled(live)) {
+		if w, err = c.leaveReplicas(info, w, live); err != nil {
+			return false, err
+		}
+	}
+	return c.overwrite(info, original, w, true)
 }
 
 // known returns what the tracker knows of an object, if that can be relied on.
@@ -205,17 +220,25 @@ func (c *Client) known(info *resource.Info) (tracker.Entry, bool) {
 }
 
 // overwrite applies an object that exists. legacy is set when Helm clients may own fields of it in another way.
-func (c *Client) overwrite(info, original *resource.Info, body []byte, sum uint64, legacy bool) (created bool, err error) {
+func (c *Client) overwrite(info, original *resource.Info, w wish, legacy bool) (created bool, err error) {
 	if legacy {
 		if err := c.takeFields(info, original); err != nil {
 			return false, err
 		}
 	}
-	answer, err := c.apply(info, body)
-	if err != nil {
+	answer, err := c.apply(info, w.body)
+	switch {
+	case err == nil:
+		return false, c.wrote(info, answer, w.sum)
+	case w.autoscaled:
+		bare := withoutReplicas(info)
+		if created, err = c.fallback(bare, withoutReplicas(original), err); err != nil {
+			return created, err
+		}
+		return created, info.Refresh(bare.Object, true)
+	default:
 		return c.fallback(info, original, err)
 	}
-	return false, c.wrote(info, answer, sum)
 }
 
 // applyNew applies an object in such a way that the API server refuses, with a conflict, when there is one already: an
@@ -231,16 +254,24 @@ func (c *Client) applyNew(info *resource.Info) (*unstructured.Unstructured, erro
 }
 
 func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstructured, error) {
+	return c.patch(info, body, false)
+}
+
+// patch applies an object, or asks what would become of it.
+func (c *Client) patch(info *resource.Info, body []byte, dryRun bool) (*unstructured.Unstructured, error) {
 	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
 	if err != nil {
 		return nil, err
 	}
 	var answer []byte
 	err = c.persist(func(ctx context.Context) error {
-		answer, err = raw(client.Patch(types.ApplyPatchType).
+		request := client.Patch(types.ApplyPatchType).
 			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
-			Param("fieldManager", FieldManager).Param("force", "true").
-			Body(body).Do(ctx))
+			Param("fieldManager", FieldManager).Param("force", "true").Body(body)
+		if dryRun {
+			request.Param("dryRun", metav1.DryRunAll)
+		}
+		answer, err = raw(request.Do(ctx))
 		return err
 	})
 	if err != nil {
@@ -252,15 +283,21 @@ func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstruct
 // wrote tells the tracker and Helm what the API server made of a write.
 func (c *Client) wrote(info *resource.Info, answer *unstructured.Unstructured, sum uint64) error {
 	c.tracker.Wrote(kindOf(info.Mapping), answer, sum)
+	c.mark(info, answer)
 	return info.Refresh(answer, true)
 }
 
-// mayTake tells whether an object that exists may become part of the release. It never may while it is part of another.
-func (c *Client) mayTake(info *resource.Info) error {
+// mayTake returns an object that exists if it may become part of the release. It never may while it is part of another.
+func (c *Client) mayTake(info *resource.Info) (*unstructured.Unstructured, error) {
 	live, err := c.live(info)
 	if err != nil {
-		return fmt.Errorf("reading %s, which exists already: %w", name(info), err)
+		return nil, fmt.Errorf("reading %s, which exists already: %w", name(info), err)
 	}
+	return live, c.mine(info, live)
+}
+
+// mine fails when an object belongs to somebody else.
+func (c *Client) mine(info *resource.Info, live *unstructured.Unstructured) error {
 	switch has := ownerOf(live); {
 	case has == c.self():
 		return nil

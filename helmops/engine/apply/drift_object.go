@@ -1,0 +1,182 @@
+package apply
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/cli-runtime/pkg/resource"
+
+	"fairlead.dev/fairlead/helmops/drift"
+)
+
+// How Helm marks the objects of releases, besides its annotations.
+const (
+	managedByLabel = "app.kubernetes.io/managed-by"
+	managedByHelm  = "Helm"
+)
+
+// inspection is the look at one object.
+type inspection struct {
+	*Client
+	Inspection
+	info  *resource.Info
+	found drift.Object
+}
+
+// wants is the object as the release says it.
+func (i *inspection) wants() *unstructured.Unstructured {
+	return i.info.Object.(*unstructured.Unstructured)
+}
+
+// look finds out how the object differs, and brings it back if that is asked for.
+func (i *inspection) look() error {
+	live, err := i.live(i.info)
+	if apierrors.IsNotFound(err) {
+		return i.missing()
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name(i.info), err)
+	}
+	i.mark(i.info, live)
+	ignored := i.Rules.Of(i.wants())
+	switch {
+	case ignored.Whole, drift.Exempt(i.wants()), drift.Exempt(live):
+		return nil
+	case live.GetDeletionTimestamp() != nil:
+		i.found.Note = "it is being deleted; it is missing once its finalizers are done"
+		return nil
+	}
+	if err := i.mine(i.info, live); err != nil && (ownerOf(live) != (owner{}) || !drift.Managed(live)) {
+		i.found.Note = err.Error()
+		return nil
+	}
+	if i.scaled[scaledOf(i.info)] || drift.Autoscaled(live) {
+		ignored = ignored.WithReplicas()
+	}
+	return i.compare(live, ignored)
+}
+
+// missing deals with an object that does not exist.
+func (i *inspection) missing() error {
+	i.mark(i.info, nil)
+	if i.Rules.Of(i.wants()).Whole || drift.Exempt(i.wants()) || expires(i.wants()) {
+		return nil
+	}
+	i.found.Missing = true
+	if !i.Correct {
+		return nil
+	}
+	body, err := payload(i.wants())
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", name(i.info), err)
+	}
+	_, err = i.create(i.info, nil, wish{body: body, sum: checksum(body)})
+	return err
+}
+
+// expires tells whether an object is a Job that goes by itself once it has ended.
+func expires(object *unstructured.Unstructured) bool {
+	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Group: "batch", Kind: "Job"}) {
+		return false
+	}
+	ttl, ok, err := unstructured.NestedFieldNoCopy(object.Object, "spec", "ttlSecondsAfterFinished")
+	return ok && err == nil && ttl != nil
+}
+
+// compare applies the object, at least for a trial, and compares what comes of it with what was there.
+func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Ignored) error {
+	full, err := payload(i.wants())
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", name(i.info), err)
+	}
+	sent := &unstructured.Unstructured{}
+	if err := sent.UnmarshalJSON(full); err != nil {
+		return fmt.Errorf("encoding %s: it is not an object", name(i.info))
+	}
+	sent.Object = ignored.Trim(sent.Object, live)
+	body, err := json.Marshal(sent.Object)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", name(i.info), err)
+	}
+	would, err := i.applied(live, body)
+	if err != nil {
+		return i.refused(live, sent, err)
+	}
+	if i.found.Fields = drift.Compare(live, would, i.Mask); !drift.Managed(would) {
+		i.found.Fields = drift.Subset(live, sent.Object, i.Mask)
+	}
+	if i.Audit {
+		i.found.Fields = append(i.found.Fields, drift.Added(live, would, ignored, i.Mask)...)
+	}
+	if !i.Correct {
+		return nil
+	}
+	return i.wrote(i.info, would, checksum(full))
+}
+
+// applied applies the object, or asks what would become of it. Fields that Helm clients own in another way are taken over
+// first; they stay theirs where the object cannot be applied at all.
+func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*unstructured.Unstructured, error) {
+	if i.Correct && slices.ContainsFunc(live.GetManagedFields(), isFormer) {
+		if _, err := i.patch(i.info, body, true); err != nil {
+			return nil, err
+		}
+		if err := i.takeFields(i.info, i.info); err != nil {
+			return nil, err
+		}
+	}
+	return i.patch(i.info, body, !i.Correct)
+}
+
+// refused deals with an object that cannot be applied: it is compared with what was sent, and written in Helm's own way if
+// that is why.
+func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error) error {
+	untyped := slices.ContainsFunc(typedTexts, func(text string) bool { return strings.Contains(cause.Error(), text) })
+	if !untyped && !isRefusal(cause) {
+		return fmt.Errorf("applying %s: %w", name(i.info), cause)
+	}
+	i.found.Fields = drift.Subset(live, sent.Object, i.Mask)
+	switch {
+	case !untyped:
+		i.found.Note = "the API server refuses what the release says" + invalidFields(cause)
+		return fmt.Errorf("applying %s: %w", name(i.info), cause)
+	case !i.Correct || len(i.found.Fields) == 0:
+		return nil
+	}
+	wanted := *i.info
+	wanted.Object = sent
+	former := wanted
+	former.Object = sent.DeepCopy()
+	_, err := i.byHelm(&wanted, &former, false)
+	return err
+}
+
+// isRefusal tells whether an error is about the object.
+func isRefusal(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsConflict(err)
+}
+
+// invalidFields names the fields that the API server refuses, if it does.
+func invalidFields(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return ""
+	}
+	var named []string
+	for _, cause := range status.Status().Details.Causes {
+		if cause.Field != "" && cause.Type != metav1.CauseTypeFieldManagerConflict && len(named) < maxNamed {
+			named = append(named, cause.Field)
+		}
+	}
+	if len(named) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(named, ", ")
+}
