@@ -23,6 +23,7 @@ import (
 type settings struct {
 	Releases     int           `json:"releases"`
 	Slow         int           `json:"slow"`
+	Edits        int           `json:"edits"`
 	ReadyDelay   time.Duration `json:"readyDelayNanoseconds"`
 	Concurrency  int           `json:"concurrency"` // 0 is the controller's default
 	Idle         time.Duration `json:"idleNanoseconds"`
@@ -67,10 +68,11 @@ func parse(args []string, messages io.Writer) (settings, error) {
 	flags.SetOutput(messages)
 	flags.IntVar(&s.Releases, "n", 100, "releases that are installed and upgraded, without pods")
 	flags.IntVar(&s.Slow, "slow", 60, "releases of the slow rollout, with one pod each")
+	flags.IntVar(&s.Edits, "edits", 100, "edits by hand, and changes of status")
 	flags.DurationVar(&s.ReadyDelay, "ready-delay", 30*time.Second, "how long each pod takes to become ready")
 	flags.IntVar(&s.Concurrency, "concurrency", 0, "workers of the controller; 0 for its default")
 	flags.DurationVar(&s.Idle, "idle", time.Minute, "how long the idle controller is watched")
-	flags.StringVar(&names, "scenarios", strings.Join(scenarioNames(), ","), "what to run, in the order of the default; upgrade needs install")
+	flags.StringVar(&names, "scenarios", strings.Join(scenarioNames(), ","), "what to run, in the order of the default; upgrade, drift and noise need install")
 	flags.BoolVar(&s.ThroughProxy, "through-proxy", true, "count the controller's requests with a proxy in its way, which costs some time")
 	flags.DurationVar(&s.Timeout, "timeout", 15*time.Minute, "how long the releases of a scenario may take to become Ready")
 	flags.StringVar(&s.output, "o", "", "file for the report as JSON")
@@ -90,16 +92,18 @@ func (s settings) check(rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is no flag", rest[0])
 	}
-	if s.Releases < 1 || s.Slow < 1 || s.Concurrency < 0 || s.Idle <= 0 || s.ReadyDelay < 0 || s.Timeout <= 0 {
-		return errors.New("-n, -slow, -idle and -timeout have to be positive, -concurrency and -ready-delay not negative")
+	if s.Releases < 1 || s.Slow < 1 || s.Edits < 1 || s.Concurrency < 0 || s.Idle <= 0 || s.ReadyDelay < 0 || s.Timeout <= 0 {
+		return errors.New("-n, -slow, -edits, -idle and -timeout have to be positive, -concurrency and -ready-delay not negative")
 	}
 	for _, name := range s.Scenarios {
 		if !slices.Contains(scenarioNames(), name) {
 			return fmt.Errorf("scenario %q: want one of %s", name, strings.Join(scenarioNames(), ", "))
 		}
 	}
-	if slices.Contains(s.Scenarios, "upgrade") && !slices.Contains(s.Scenarios, "install") {
-		return errors.New("scenario upgrade needs install")
+	for _, name := range []string{"upgrade", "drift", "noise"} {
+		if slices.Contains(s.Scenarios, name) && !slices.Contains(s.Scenarios, "install") {
+			return fmt.Errorf("scenario %s needs install", name)
+		}
 	}
 	return nil
 }

@@ -29,9 +29,13 @@ const (
 type scenario struct {
 	name  string
 	title func(settings) string
-	// submit asks for the change; nil where there is none to ask for.
+	// submit asks for the change of one release; nil where there is none to ask for.
 	submit func(context.Context, *field, int) (wanted, error)
-	count  func(settings) int
+	// play is for what is no rollout; nil for rollouts.
+	play  func(*field, context.Context, *result) error
+	count func(settings) int
+	// calm is set when nothing else may be under way.
+	calm bool
 }
 
 // scenarios in the order in which they run.
@@ -56,6 +60,25 @@ var scenarios = []scenario{
 		name:  "idle",
 		title: func(s settings) string { return fmt.Sprintf("nothing to do for %s", s.Idle) },
 		count: func(settings) int { return 0 },
+		play: func(f *field, ctx context.Context, r *result) error {
+			r.Wall = f.settings.Idle.Seconds()
+			return f.pause(ctx, f.settings.Idle)
+		},
+		calm: true,
+	},
+	{
+		name:  "drift",
+		title: func(s settings) string { return fmt.Sprintf("%d edits by hand among %d releases, until each is undone", s.Edits, s.Releases) },
+		count: func(s settings) int { return s.Edits },
+		play:  (*field).editByHand,
+		calm:  true,
+	},
+	{
+		name:  "noise",
+		title: func(s settings) string { return fmt.Sprintf("%d changes of status among %d releases", s.Edits, s.Releases) },
+		count: func(s settings) int { return s.Edits },
+		play:  (*field).touchStatus,
+		calm:  true,
 	},
 	{
 		name: "slow",
@@ -80,7 +103,7 @@ func scenarioNames() []string {
 // measure runs a scenario and reads what it cost.
 func (f *field) measure(ctx context.Context, s scenario) (result, error) {
 	f.tell("%s", s.title(f.settings))
-	if s.submit == nil {
+	if s.calm {
 		if err := f.settle(ctx); err != nil {
 			return result{}, err
 		}
@@ -90,10 +113,12 @@ func (f *field) measure(ctx context.Context, s scenario) (result, error) {
 		return result{}, err
 	}
 	r := result{Name: s.name, Title: s.title(f.settings), Releases: s.count(f.settings)}
-	if s.submit == nil {
-		r.Wall = f.settings.Idle.Seconds()
-		err = f.pause(ctx, f.settings.Idle)
-	} else if err = f.rollOut(ctx, s, &r); err == nil {
+	if s.play != nil {
+		err = s.play(f, ctx, &r)
+	} else {
+		err = f.rollOut(ctx, s, &r)
+	}
+	if err == nil && s.count(f.settings) > 0 {
 		err = f.pause(ctx, trail)
 	}
 	if err != nil {
@@ -199,7 +224,8 @@ func (f *field) create(ctx context.Context, name string, replicas int) (wanted, 
 			Chart: &v1beta1.HelmChartTemplate{Spec: v1beta1.HelmChartTemplateSpec{
 				Chart: chartName, SourceRef: v1beta1.SourceReference{Kind: v1beta1.HelmRepositoryKind, Name: repository},
 			}},
-			Values: &runtime.RawExtension{Raw: fmt.Appendf(nil, `{"replicaCount":%d}`, replicas)},
+			Values:         &runtime.RawExtension{Raw: fmt.Appendf(nil, `{"replicaCount":%d}`, replicas)},
+			DriftDetection: &v1beta1.DriftDetection{Mode: v1beta1.DriftEnabled},
 		},
 	}
 	err := f.cluster.Client.Create(ctx, hr)

@@ -18,6 +18,8 @@ import (
 const (
 	firstVersion  = "1.0.0"
 	secondVersion = "1.1.0"
+	brokenVersion = "1.2.0"
+	fixedVersion  = "1.2.1"
 	// patience is how long each part may take on a slow machine.
 	patience = 3 * time.Minute
 )
@@ -46,6 +48,9 @@ func demonstrate(ctx context.Context, dir string, stay bool) (err error) {
 		{"install the CRDs and start the controller", s.startController},
 		{"declare two releases: lighthouse from Git, beacon from the registry", s.declare},
 		{"publish beacon " + secondVersion + " and touch nothing else", s.publishNewer},
+		{"edit the Deployment of beacon by hand", s.editByHand},
+		{"publish beacon " + brokenVersion + ", whose image cannot be pulled", s.publishBroken},
+		{"publish the fix, beacon " + fixedVersion, s.publishFix},
 	}
 	for i, chapter := range chapters {
 		started := time.Now()
@@ -111,8 +116,9 @@ func (s *show) declare(ctx context.Context) error {
 			Values: &runtime.RawExtension{Raw: []byte(`{"message":"from Git"}`)},
 		}},
 		&v1beta1.HelmRelease{ObjectMeta: meta("beacon"), Spec: v1beta1.HelmReleaseSpec{
-			Chart:  template("beacon", ">=1.0.0 <2.0.0", v1beta1.HelmRepositoryKind, "charts"),
-			Values: &runtime.RawExtension{Raw: []byte(`{"message":"from the registry","replicaCount":2}`)},
+			Chart:          template("beacon", ">=1.0.0 <2.0.0", v1beta1.HelmRepositoryKind, "charts"),
+			Values:         &runtime.RawExtension{Raw: []byte(`{"message":"from the registry","replicaCount":2}`)},
+			DriftDetection: &v1beta1.DriftDetection{Mode: v1beta1.DriftEnabled},
 		}},
 	)
 	if err != nil {
@@ -163,7 +169,7 @@ func (s *show) close() error {
 }
 
 func (s *show) epilogue(stay bool) {
-	say("\nBoth releases are Ready, and beacon was upgraded by itself.")
+	say("\nBoth releases are Ready. Beacon was upgraded, repaired, rolled back and upgraded again by itself.")
 	if !stay {
 		return
 	}
@@ -174,10 +180,12 @@ Fairlead stays up until Ctrl-C. In another terminal:
   fairlead get releases
   fairlead status release beacon
   fairlead history release beacon
+  fairlead tree release beacon
+  fairlead explain release beacon
   kubectl get hr,gitrepo,helmrepo
   helm ls -A
   helm history beacon
-  demo --dir %s publish 1.2.0     # and watch it arrive: kubectl get hr -w
+  demo --dir %s publish 1.3.0     # and watch it arrive: kubectl get hr -w
   kubectl delete hr lighthouse    # uninstalls it
 `, s.cluster.Kubeconfig, filepath.Join(root(), "bin"), s.dir)
 }

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 
+	"sigs.k8s.io/yaml"
+
 	"fairlead.dev/fairlead/test/upstream"
 )
 
@@ -54,11 +56,23 @@ func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
 	return u, os.WriteFile(filepath.Join(dir, "address"), []byte(u.registry), 0o600)
 }
 
-// publish pushes a version of the sample chart to the registry.
-func (u *upstreams) publish(ctx context.Context, version string) error {
+// publish pushes a version of the sample chart to the registry, with changes to its values.
+func (u *upstreams) publish(ctx context.Context, version string, change ...func(values map[string]any)) error {
 	files, err := chartFiles(version)
 	if err != nil {
 		return err
+	}
+	values := map[string]any{}
+	if err := yaml.Unmarshal([]byte(files["values.yaml"]), &values); err != nil {
+		return err
+	}
+	for _, c := range change {
+		c(values)
+		changed, err := yaml.Marshal(values)
+		if err != nil {
+			return err
+		}
+		files["values.yaml"] = string(changed)
 	}
 	archive, err := upstream.BuildChart(files)
 	if err != nil {
