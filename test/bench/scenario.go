@@ -67,15 +67,19 @@ var scenarios = []scenario{
 		calm: true,
 	},
 	{
-		name:  "drift",
-		title: func(s settings) string { return fmt.Sprintf("%d edits by hand among %d releases, until each is undone", s.Edits, s.Releases) },
+		name: "drift",
+		title: func(s settings) string {
+			return fmt.Sprintf("%d edits by hand among %d releases, until each is undone", s.Edits, s.Releases)
+		},
 		count: func(s settings) int { return s.Edits },
 		play:  (*field).editByHand,
 		calm:  true,
 	},
 	{
-		name:  "noise",
-		title: func(s settings) string { return fmt.Sprintf("%d changes of status among %d releases", s.Edits, s.Releases) },
+		name: "noise",
+		title: func(s settings) string {
+			return fmt.Sprintf("%d changes of status among %d releases", s.Edits, s.Releases)
+		},
 		count: func(s settings) int { return s.Edits },
 		play:  (*field).touchStatus,
 		calm:  true,

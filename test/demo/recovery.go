@@ -52,7 +52,9 @@ func (s *show) editByHand(ctx context.Context) error {
 
 // publishBroken publishes a version whose image cannot be pulled, and waits until the release is back on the one before.
 func (s *show) publishBroken(ctx context.Context) error {
-	broken := func(values map[string]any) { values["podAnnotations"] = map[string]any{"sim.fairlead.dev/waiting": "ImagePullBackOff"} }
+	broken := func(values map[string]any) {
+		values["podAnnotations"] = map[string]any{"sim.fairlead.dev/waiting": "ImagePullBackOff"}
+	}
 	began := time.Now()
 	if err := s.upstream.publish(ctx, brokenVersion, broken); err != nil {
 		return err
