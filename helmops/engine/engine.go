@@ -18,6 +18,7 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -86,6 +87,12 @@ type Options struct {
 	Propagation string
 	// TestFilters choose among the tests.
 	TestFilters []v1beta1.TestFilter
+	// Preflight has the API server check what an upgrade changes before anything is written.
+	Preflight bool
+	// ProtectKinds are kinds, as Kind or Kind.group, whose objects a rollback does not delete, besides those it never does.
+	ProtectKinds []string
+	// Health judges objects that are waited for; nil for the usual rules.
+	Health *health.Rules
 }
 
 // Action is one step of a plan with everything it needs.
@@ -94,8 +101,10 @@ type Action struct {
 	// Access says on which cluster and as whom.
 	Access cluster.Access
 	Target plan.Target
-	// To is the revision that a Rollback goes back to.
-	To int
+	// To is the revision that a Rollback goes back to, and Others are those to take when the cluster cannot take it any more,
+	// best first.
+	To     int
+	Others []int
 	// Why is noted on the record, where the action leaves a note.
 	Why string
 	// Revision, Chart and Values are for Install, Upgrade and Resume. The engine may change Chart.
@@ -134,6 +143,8 @@ type Result struct {
 	Inventory []v1beta1.ResourceRef
 	// Drift is how objects differed, before they were corrected if they were.
 	Drift []drift.Object
+	// Kept are objects that a rollback left although the revision it went back to does not have them.
+	Kept []string
 }
 
 // History reads the records of a release, newest first. None is no error. While nothing changes it costs no request.

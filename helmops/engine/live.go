@@ -11,6 +11,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -39,11 +40,14 @@ func ownership(digest uint64) string {
 
 // Live returns what is known of objects of a release at the moment, without a request. It is ready once their kinds have been
 // seen completely; until then, which Moved tells, the answer is false.
-func (e *Engine) Live(access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef) ([]Sighting, bool) {
+//
+// The objects are judged by rules, nil for the usual ones.
+func (e *Engine) Live(access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, rules *health.Rules) ([]Sighting, bool) {
 	at, _, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return nil, false
 	}
+	at.tracker.Judge(target.Namespace, target.Name, rules)
 	out := make([]Sighting, 0, len(refs))
 	kinds := map[schema.GroupVersionKind]bool{}
 	for _, ref := range refs {

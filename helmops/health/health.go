@@ -26,6 +26,8 @@ type Report struct {
 	State State
 	// Message says what is missing, empty for Current.
 	Message string
+	// Serving is set when the object does its work although it is not Current: at least half of what it wants is available.
+	Serving bool
 }
 
 // Assess judges an object by the rules of kstatus. With jobs, a Job counts as Current only once it has completed;
@@ -44,8 +46,31 @@ func Assess(object *unstructured.Unstructured, jobs bool) Report {
 	case status.FailedStatus:
 		return Report{State: Failed, Message: result.Message}
 	default:
-		return Report{State: InProgress, Message: result.Message}
+		return Report{State: InProgress, Message: result.Message, Serving: isServing(object)}
 	}
+}
+
+// isServing tells whether at least half of the pods that a workload wants are available, and one at least. A workload that is
+// scaled, or moves between nodes, is no failure.
+func isServing(object *unstructured.Unstructured) bool {
+	group := object.GroupVersionKind().Group
+	if group != "apps" || object.GetDeletionTimestamp() != nil {
+		return false
+	}
+	wants, available := int64(1), int64(0)
+	switch object.GetKind() {
+	case "Deployment", "StatefulSet", "ReplicaSet":
+		if replicas, has, _ := unstructured.NestedInt64(object.Object, "spec", "replicas"); has {
+			wants = replicas
+		}
+		available, _, _ = unstructured.NestedInt64(object.Object, "status", "availableReplicas")
+	case "DaemonSet":
+		wants, _, _ = unstructured.NestedInt64(object.Object, "status", "desiredNumberScheduled")
+		available, _, _ = unstructured.NestedInt64(object.Object, "status", "numberAvailable")
+	default:
+		return false
+	}
+	return available >= 1 && 2*available >= wants
 }
 
 func isJob(object *unstructured.Unstructured) bool {

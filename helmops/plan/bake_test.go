@@ -102,11 +102,15 @@ func TestRecovery(t *testing.T) {
 			observed: rolledOut(broken(), func(o *Observed) { o.History.Records[0].ForwardOnly = "the chart is forward-only" }), step: None,
 			reason: v1beta1.RollbackHeldReason, message: "forward-only"},
 		{name: "a budget that is used up", desired: upgraded(),
-			observed: rolledOut(broken(), func(o *Observed) { o.Rollbacks = []time.Time{now.Add(-time.Hour), now.Add(-2 * time.Hour), now.Add(-3 * time.Hour)} }),
-			step:     None, reason: v1beta1.RollbackHeldReason, message: "3 times in 24h"},
+			observed: rolledOut(broken(), func(o *Observed) {
+				o.Rollbacks = []time.Time{now.Add(-time.Hour), now.Add(-2 * time.Hour), now.Add(-3 * time.Hour)}
+			}),
+			step: None, reason: v1beta1.RollbackHeldReason, message: "3 times in 24h"},
 		{name: "old rollbacks do not count", desired: upgraded(),
-			observed: rolledOut(broken(), func(o *Observed) { o.Rollbacks = []time.Time{now.Add(-time.Hour), now.Add(-25 * time.Hour), now.Add(-26 * time.Hour)} }),
-			step:     Rollback, reason: ReasonDegraded},
+			observed: rolledOut(broken(), func(o *Observed) {
+				o.Rollbacks = []time.Time{now.Add(-time.Hour), now.Add(-25 * time.Hour), now.Add(-26 * time.Hour)}
+			}),
+			step: Rollback, reason: ReasonDegraded},
 		{name: "a revision that turned out bad before is no way back", desired: upgraded(func(d *Desired) { d.Chart.Digest, d.Chart.Version = "sha256:3", "1.2.0" }),
 			observed: func() Observed {
 				three := v1beta1.ChartRevision{Name: "web", Version: "1.2.0", Digest: "sha256:3"}

@@ -255,3 +255,11 @@ func chartFailure(err error) *status.Failure {
 	}
 	return failure
 }
+
+// maskedObjects hides secrets in what objects say.
+func maskedObjects(objects []v1beta1.ObjectHealth, in Inputs) []v1beta1.ObjectHealth {
+	for i := range objects {
+		objects[i].Message = in.Mask.Apply(objects[i].Message)
+	}
+	return objects
+}

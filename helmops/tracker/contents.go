@@ -53,25 +53,31 @@ func (c *contents) get(k key) (Entry, bool) {
 	return *entry, true
 }
 
+// change is one change of the contents.
+type change struct {
+	key           key
+	before, after *Entry
+}
+
 // put takes in a watch event, unless something newer is known already.
-func (c *contents) put(r *reduced) (changed bool) {
+func (c *contents) put(r *reduced) []change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen = max(c.seen, r.entry.ResourceVersion)
 	return c.set(r)
 }
 
-func (c *contents) set(r *reduced) (changed bool) {
+func (c *contents) set(r *reduced) []change {
 	old, ok := c.entries[r.key]
 	if c.over || ok && r.entry.ResourceVersion < old.ResourceVersion {
-		return false
+		return nil
 	}
 	entry := r.entry.after(old)
 	if ok && entry == *old {
-		return false
+		return nil
 	}
 	c.entries[r.key] = &entry
-	return true
+	return []change{{r.key, old, &entry}}
 }
 
 // after is the entry with what is remembered of our own writes to the same object.
@@ -83,20 +89,20 @@ func (e Entry) after(old *Entry) Entry {
 }
 
 // remove takes in that an object is gone as of a resource version.
-func (c *contents) remove(k key, version uint64) (changed bool) {
+func (c *contents) remove(k key, version uint64) []change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen = max(c.seen, version)
 	old, ok := c.entries[k]
 	if !ok || version < old.ResourceVersion {
-		return false // it was made anew since
+		return nil // it was made anew since
 	}
 	delete(c.entries, k)
-	return true
+	return []change{{k, old, nil}}
 }
 
 // replace takes in a list as of a resource version. What was written after it stays.
-func (c *contents) replace(list []*reduced, version uint64) (changed []key) {
+func (c *contents) replace(list []*reduced, version uint64) (changed []change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over {
@@ -105,8 +111,8 @@ func (c *contents) replace(list []*reduced, version uint64) (changed []key) {
 	old := c.entries
 	if version < c.seen {
 		old = nil // the cluster was restored from a backup: what is known is of another history
-		for k := range c.entries {
-			changed = append(changed, k)
+		for k, entry := range c.entries {
+			changed = append(changed, change{k, entry, nil})
 		}
 	}
 	c.entries, c.seen, c.synced = make(map[key]*Entry, len(list)), version, true
@@ -124,12 +130,12 @@ func (c *contents) replace(list []*reduced, version uint64) (changed []key) {
 		entry := r.entry.after(before)
 		c.entries[r.key] = &entry
 		if before == nil || *before != entry {
-			changed = append(changed, r.key)
+			changed = append(changed, change{r.key, before, &entry})
 		}
 	}
-	for k := range old {
+	for k, entry := range old {
 		if c.entries[k] == nil {
-			changed = append(changed, k)
+			changed = append(changed, change{k, entry, nil})
 		}
 	}
 	return changed
@@ -137,17 +143,17 @@ func (c *contents) replace(list []*reduced, version uint64) (changed []key) {
 
 // wrote takes in the answer to a write of ours. An object that is absent is gone when the stream has told of versions beyond
 // the answer. complete says whether the answer shows the object's health.
-func (c *contents) wrote(r *reduced, payload uint64, complete bool) (changed bool) {
+func (c *contents) wrote(r *reduced, payload uint64, complete bool) []change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.entries[r.key]
 	switch {
 	case c.over:
-		return false
+		return nil
 	case old == nil && c.synced && r.entry.ResourceVersion <= c.seen:
-		return false
+		return nil
 	case old != nil && r.entry.ResourceVersion < old.ResourceVersion && r.entry.UID != old.UID:
-		return false // it was deleted and made anew by somebody else
+		return nil // it was deleted and made anew by somebody else
 	}
 	entry := r.entry
 	switch {
@@ -159,10 +165,10 @@ func (c *contents) wrote(r *reduced, payload uint64, complete bool) (changed boo
 	}
 	entry.Applied, entry.Payload = r.entry.Ownership, payload
 	if old != nil && *old == entry {
-		return false
+		return nil
 	}
 	c.entries[r.key] = &entry
-	return true
+	return []change{{r.key, old, &entry}}
 }
 
 // passed takes in that there was nothing new up to a resource version.
@@ -173,11 +179,11 @@ func (c *contents) passed(version uint64) {
 }
 
 // clear forgets everything for good and returns what there was.
-func (c *contents) clear() (gone []key) {
+func (c *contents) clear() (gone []change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for k := range c.entries {
-		gone = append(gone, k)
+	for k, entry := range c.entries {
+		gone = append(gone, change{k, entry, nil})
 	}
 	c.entries, c.synced, c.over = nil, false, true
 	return gone

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/health"
 )
 
@@ -45,13 +46,18 @@ type Entry struct {
 	Generation      int64
 	// Release and ReleaseNamespace are what the object's annotations name as its Helm release.
 	Release, ReleaseNamespace string
-	// Ownership is a digest of the fields that the manager "helm" owns by having applied them; zero when there are none. It
-	// changes whenever somebody changes or takes one of them, and only then.
+	// Ownership is a digest of the fields that the manager "helm" owns by having applied them, or of those that Helm clients own
+	// in another way when there are none of these; zero without either. It changes whenever somebody changes or takes one of
+	// them, and only then.
 	Ownership uint64
 	// Legacy is set when fields are owned by an update of "helm" or "helm-controller".
 	Legacy bool
 	// Deleting is set when the object waits for its finalizers.
 	Deleting bool
+	// Autoscaled is set when a HorizontalPodAutoscaler owns spec.replicas.
+	Autoscaled bool
+	// IgnoresDrift and IgnoresHealth are set by annotations of the object.
+	IgnoresDrift, IgnoresHealth bool
 	// Ready is the object's health when a Job only has to be started, Complete when it has to have completed.
 	Ready, Complete health.Report
 	// Applied is the Ownership right after our own last write, Payload the digest of what was sent with it. Both are zero
@@ -72,19 +78,15 @@ func Reduce(object *unstructured.Unstructured) Entry {
 	entry.annotate(object.GetAnnotations())
 	managed, _, _ := unstructured.NestedFieldNoCopy(object.Object, "metadata", "managedFields")
 	fields, _ := managed.([]any)
+	var owners owners
 	for _, field := range fields {
 		field, _ := field.(map[string]any)
-		if subresource, _ := field["subresource"].(string); subresource != "" {
-			continue
-		}
 		manager, _ := field["manager"].(string)
-		switch operation, _ := field["operation"].(string); {
-		case operation == string(metav1.ManagedFieldsOperationApply) && manager == fieldManager:
-			entry.Ownership ^= digest(field["fieldsV1"])
-		case operation == string(metav1.ManagedFieldsOperationUpdate) && slices.Contains(legacyManagers, manager):
-			entry.Legacy = true
-		}
+		operation, _ := field["operation"].(string)
+		subresource, _ := field["subresource"].(string)
+		owners.add(manager, operation, subresource, func() any { return field["fieldsV1"] })
 	}
+	owners.tell(&entry)
 	return entry
 }
 
@@ -99,18 +101,17 @@ func reduceMetadata(object *metav1.PartialObjectMetadata) Entry {
 	}
 	entry.Complete = entry.Ready
 	entry.annotate(object.Annotations)
+	var owners owners
 	for _, field := range object.ManagedFields {
-		switch {
-		case field.Subresource != "":
-		case field.Operation == metav1.ManagedFieldsOperationApply && field.Manager == fieldManager:
+		owners.add(field.Manager, string(field.Operation), field.Subresource, func() any {
 			var tree any
-			if field.FieldsV1 != nil && json.Unmarshal(field.FieldsV1.GetRawBytes(), &tree) == nil {
-				entry.Ownership ^= digest(tree)
+			if field.FieldsV1 == nil || json.Unmarshal(field.FieldsV1.GetRawBytes(), &tree) != nil {
+				return nil
 			}
-		case field.Operation == metav1.ManagedFieldsOperationUpdate && slices.Contains(legacyManagers, field.Manager):
-			entry.Legacy = true
-		}
+			return tree
+		})
 	}
+	owners.tell(&entry)
 	return entry
 }
 
@@ -120,7 +121,47 @@ func healthOfMetadata(object *metav1.PartialObjectMetadata) health.Report {
 	return health.Assess(bare, false)
 }
 
+// owners are what managedFields say of an object.
+type owners struct {
+	applied, updated   uint64
+	legacy, autoscaled bool
+}
+
+func (o *owners) add(manager, operation, subresource string, fields func() any) {
+	switch {
+	case subresource == scaleSubresource && manager == autoscaler:
+		o.autoscaled = o.autoscaled || ownsReplicas(fields())
+	case subresource != "":
+	case operation == string(metav1.ManagedFieldsOperationApply) && manager == fieldManager:
+		o.applied ^= digest(fields())
+	case operation == string(metav1.ManagedFieldsOperationUpdate) && slices.Contains(legacyManagers, manager):
+		o.legacy, o.updated = true, o.updated^digest(fields())
+	}
+}
+
+func (o *owners) tell(e *Entry) {
+	e.Ownership, e.Legacy, e.Autoscaled = o.applied, o.legacy, o.autoscaled
+	if e.Ownership == 0 {
+		e.Ownership = o.updated
+	}
+}
+
+// A HorizontalPodAutoscaler scales by the subresource, as the manager that all controllers of Kubernetes share.
+const (
+	scaleSubresource = "scale"
+	autoscaler       = "kube-controller-manager"
+)
+
+func ownsReplicas(fields any) bool {
+	tree, _ := fields.(map[string]any)
+	spec, _ := tree["f:spec"].(map[string]any)
+	_, owns := spec["f:replicas"]
+	return owns
+}
+
 func (e *Entry) annotate(annotations map[string]string) {
+	e.IgnoresDrift = annotations[v1beta1.DriftIgnoreAnnotation] == v1beta1.Ignored
+	e.IgnoresHealth = annotations[v1beta1.HealthIgnoreAnnotation] == v1beta1.Ignored
 	e.Release = cut(annotations[releaseAnnotation], maxAnnotation)
 	e.ReleaseNamespace = cut(annotations[releaseNamespaceAnnotation], maxAnnotation)
 }

@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -59,8 +60,8 @@ func TestOwnership(t *testing.T) {
 		{name: "a field of ours moved", fields: oursMoved},
 		{name: "our entry is gone", fields: foreign, none: true},
 		{name: "helm updates beside us", fields: ours + update, same: true, legacy: true},
-		{name: "helm updated before us", fields: update, none: true, legacy: true},
-		{name: "helm-controller updated before us", fields: flux, none: true, legacy: true},
+		{name: "helm updated before us", fields: update, legacy: true},
+		{name: "helm-controller updated before us", fields: flux, legacy: true},
 		{name: "an entry that is no object", fields: "  - x\n", none: true},
 	}
 	for _, tt := range tests {
@@ -133,7 +134,7 @@ func TestReduce(t *testing.T) {
 // What a kind of the list says in a status must not matter, or it would have to be watched in full.
 func TestStatelessKindsHaveNoReadiness(t *testing.T) {
 	t.Parallel()
-	for kind := range stateless {
+	for _, kind := range health.Stateless() {
 		object := parse(t, "apiVersion: v1\nkind: X\nmetadata: {name: a, generation: 1}\n")
 		object.SetAPIVersion(strings.TrimPrefix(kind.Group+"/v1", "/"))
 		object.SetKind(kind.Kind)
@@ -160,5 +161,37 @@ func TestReduceBoundsWhatOthersWrote(t *testing.T) {
 	}
 	if got.ResourceVersion != 0 || got.ReleaseNamespace != "apps" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAutoscalersAreKnownByTheSubresource(t *testing.T) {
+	t.Parallel()
+	const replicas = "{manager: %s, operation: Update, subresource: '%s', fieldsV1: {'f:spec': {'f:replicas': {}}}}\n"
+	for name, tt := range map[string]struct {
+		manager, subresource string
+		want                 bool
+	}{
+		"a HorizontalPodAutoscaler": {"kube-controller-manager", "scale", true},
+		"kubectl scale":             {"kubectl", "scale", false},
+		"an edit":                   {"kubectl-edit", "", false},
+		"a controller":              {"kube-controller-manager", "", false},
+	} {
+		object := parse(t, configMapHead+ours+"  - "+fmt.Sprintf(replicas, tt.manager, tt.subresource))
+		if got := Reduce(object).Autoscaled; got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestObjectsMayOptOut(t *testing.T) {
+	t.Parallel()
+	object := parse(t, configMapHead+ours)
+	object.SetAnnotations(map[string]string{"fairlead.dev/drift": "ignore", "fairlead.dev/health": "ignore"})
+	if got := Reduce(object); !got.IgnoresDrift || !got.IgnoresHealth {
+		t.Errorf("%+v", got)
+	}
+	object.SetAnnotations(map[string]string{"fairlead.dev/drift": "yes", "fairlead.dev/health": ""})
+	if got := Reduce(object); got.IgnoresDrift || got.IgnoresHealth {
+		t.Errorf("%+v", got)
 	}
 }

@@ -8,11 +8,14 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
+
+	"fairlead.dev/fairlead/helmops/health"
 )
 
 const (
@@ -89,7 +92,7 @@ func (s *stream) listerWatcher() cache.ListerWatcher {
 
 // calls are the requests that list and watch the kind, and the client that makes them.
 func (s *stream) calls() (cache.ListWithContextFunc, cache.WatchFuncWithContext, any) {
-	if stateless[s.kind.GVK.GroupKind()] {
+	if health.MetadataOnly(s.kind.GVK.GroupKind()) {
 		resource := s.tracker.clients.Metadata.Resource(s.kind.gvr())
 		return func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return resource.List(ctx, o) },
 			resource.Watch, s.tracker.clients.Metadata
@@ -157,7 +160,7 @@ func (s *stream) end(err error) {
 	gone := s.contents.clear()
 	close(s.ended)
 	s.cancel()
-	s.tracker.watchers.tell(s.kind.GVK, gone...)
+	s.tracker.watchers.tell(s.kind.GVK, gone)
 	s.tracker.watchers.wake(s.kind.GVK)
 }
 
@@ -240,6 +243,9 @@ func (s *store) take(object any) (*reduced, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching %s: %w", s.kind, err)
 	}
+	if full, is := object.(*unstructured.Unstructured); is {
+		s.tracker.rules.judge(&r.entry, full)
+	}
 	s.tracker.strings.share(&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace, &r.entry.Ready.Message, &r.entry.Complete.Message)
 	return r, nil
 }
@@ -250,8 +256,8 @@ func (s *store) Add(object any) error { return s.Update(object) }
 // Update implements cache.ReflectorStore.
 func (s *store) Update(object any) error {
 	r, err := s.take(object)
-	if err == nil && s.contents.put(r) {
-		s.tracker.watchers.tell(s.kind.GVK, r.key)
+	if err == nil {
+		s.tracker.watchers.tell(s.kind.GVK, s.contents.put(r))
 	}
 	return err
 }
@@ -259,8 +265,8 @@ func (s *store) Update(object any) error {
 // Delete implements cache.ReflectorStore.
 func (s *store) Delete(object any) error {
 	r, err := reduce(object)
-	if err == nil && s.contents.remove(r.key, r.entry.ResourceVersion) {
-		s.tracker.watchers.tell(s.kind.GVK, r.key)
+	if err == nil {
+		s.tracker.watchers.tell(s.kind.GVK, s.contents.remove(r.key, r.entry.ResourceVersion))
 	}
 	return err
 }
@@ -280,7 +286,7 @@ func (s *store) Replace(objects []any, version string) error {
 	if !isClosed(s.ready) {
 		close(s.ready)
 	}
-	s.tracker.watchers.tell(s.kind.GVK, changed...)
+	s.tracker.watchers.tell(s.kind.GVK, changed)
 	s.tracker.watchers.wake(s.kind.GVK)
 	return nil
 }

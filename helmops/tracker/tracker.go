@@ -36,6 +36,7 @@ type Tracker struct {
 	backOff  wait.Backoff
 	strings  sharedStrings
 	watchers watchers
+	rules    rules
 
 	mu     sync.RWMutex
 	slots  map[schema.GroupVersionKind]*slot
@@ -218,14 +219,12 @@ func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload ui
 	if err != nil {
 		return // it takes every unstructured object
 	}
-	complete := answer.GroupVersionKind() == kind.GVK || stateless[kind.GVK.GroupKind()]
+	complete := answer.GroupVersionKind() == kind.GVK || health.MetadataOnly(kind.GVK.GroupKind())
 	if !complete {
 		unknown := health.Report{State: health.InProgress, Message: "its status is not known yet"}
 		r.entry.Ready, r.entry.Complete = unknown, unknown
 	}
-	if s.contents.wrote(r, payload, complete) {
-		t.watchers.tell(kind.GVK, r.key)
-	}
+	t.watchers.tell(kind.GVK, s.contents.wrote(r, payload, complete))
 }
 
 // Watch returns a channel that receives whenever an entry of one of the objects changed, appeared or went, and when their
@@ -237,4 +236,4 @@ func (t *Tracker) Watch(refs []Ref) (changed <-chan struct{}, cancel func()) {
 
 // Subscribe has f called with every object whose entry changed, appeared or went, for as long as the tracker lives. f is
 // called from several goroutines, must not block, and may call the tracker.
-func (t *Tracker) Subscribe(f func(Ref)) { t.watchers.subscribe(f) }
+func (t *Tracker) Subscribe(f func(Change)) { t.watchers.subscribe(f) }

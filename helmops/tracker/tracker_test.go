@@ -281,7 +281,8 @@ func TestSubscribersMayCallTheTracker(t *testing.T) {
 	tracker, _ := newTracker(t, server)
 	var mu sync.Mutex
 	heard := map[Ref]int{}
-	tracker.Subscribe(func(ref Ref) {
+	tracker.Subscribe(func(change Change) {
+		ref := change.Ref
 		_, _ = tracker.Get(ref)
 		_, cancel := tracker.Watch([]Ref{ref})
 		cancel()

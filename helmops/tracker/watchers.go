@@ -10,11 +10,17 @@ import (
 // key names an object within its kind.
 type key struct{ namespace, name string }
 
+// Change is one change of an object. Before is nil when it appeared, After when it went. Entries are never changed.
+type Change struct {
+	Ref           Ref
+	Before, After *Entry
+}
+
 // watchers are those who want to hear of changes.
 type watchers struct {
 	mu          sync.RWMutex
 	byObject    map[schema.GroupVersionKind]map[key][]chan struct{}
-	subscribers []func(Ref)
+	subscribers []func(Change)
 }
 
 func (w *watchers) add(refs []Ref) (changed <-chan struct{}, cancel func()) {
@@ -56,23 +62,26 @@ func (w *watchers) remove(refs []Ref, signal chan struct{}) {
 	}
 }
 
-func (w *watchers) subscribe(f func(Ref)) {
+func (w *watchers) subscribe(f func(Change)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.subscribers = append(slices.Clip(w.subscribers), f)
 }
 
 // tell everybody that objects of a kind have changed. No lock may be held that a subscriber could want.
-func (w *watchers) tell(gvk schema.GroupVersionKind, changed ...key) {
+func (w *watchers) tell(gvk schema.GroupVersionKind, changed []change) {
+	if len(changed) == 0 {
+		return
+	}
 	w.mu.RLock()
 	of, subscribers := w.byObject[gvk], w.subscribers
-	for _, k := range changed {
-		raise(of[k])
+	for _, c := range changed {
+		raise(of[c.key])
 	}
 	w.mu.RUnlock()
-	for _, k := range changed {
+	for _, c := range changed {
 		for _, f := range subscribers {
-			f(Ref{GVK: gvk, Namespace: k.namespace, Name: k.name})
+			f(Change{Ref: Ref{GVK: gvk, Namespace: c.key.namespace, Name: c.key.name}, Before: c.before, After: c.after})
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/tracker"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -68,6 +69,8 @@ type Options struct {
 	Leftovers []string
 	// KeepForeign fails on objects that exist and belong to no release, instead of taking them over.
 	KeepForeign bool
+	// Health judges objects that are waited for; nil for the usual rules.
+	Health *health.Rules
 	// Journal of the action; nil for none.
 	Journal Journal
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/resource"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -25,6 +26,8 @@ type NotReadyError struct {
 	Timeout  time.Duration
 	// Objects that are not ready, with what they lack: "Deployment apps/web: Available: 0/1".
 	Objects []string
+	// Unready are the same objects in parts.
+	Unready []v1beta1.ObjectHealth
 	// Of is how many objects the release has.
 	Of int
 }
@@ -40,7 +43,7 @@ func (e *NotReadyError) Error() string {
 	if e.TimedOut {
 		return fmt.Sprintf("%d of %d objects not ready after %s: %s", len(e.Objects), e.Of, e.Timeout, what)
 	}
-	return "failed: " + what
+	return what + ", which failed"
 }
 
 // Wait implements kube.Interface. Jobs count as ready once they were started.
@@ -83,7 +86,7 @@ func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, ti
 		case len(lacking) == 0:
 			return nil
 		case lacking[0].report.State == health.Failed:
-			return &NotReadyError{Objects: c.explained(lacking[:1]), Of: len(resources)} //nolint:contextcheck // it has a time of its own
+			return c.notReady(lacking[:1], len(resources), 0) //nolint:contextcheck // it has a time of its own
 		}
 		select {
 		case <-changed:
@@ -94,9 +97,22 @@ func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, ti
 			return ErrSuperseded
 		case <-ctx.Done():
 			c.stopWithProcess()
-			return &NotReadyError{TimedOut: true, Timeout: timeout, Objects: c.explained(lacking), Of: len(resources)} //nolint:contextcheck // this one has ended
+			return c.notReady(lacking, len(resources), timeout) //nolint:contextcheck // this one has ended
 		}
 	}
+}
+
+// notReady says what objects lack, and why. A timeout of zero is that of an object that has failed for good.
+func (c *Client) notReady(lacking []unready, of int, timeout time.Duration) error {
+	e := &NotReadyError{TimedOut: timeout > 0, Timeout: timeout, Of: of, Objects: c.explained(lacking)}
+	for i, object := range lacking {
+		kind := object.info.Mapping.GroupVersionKind
+		e.Unready = append(e.Unready, v1beta1.ObjectHealth{
+			Kind: kind.Kind, Group: kind.Group, Namespace: object.info.Namespace, Name: object.info.Name,
+			State: string(object.report.State), Message: strings.TrimPrefix(e.Objects[i], name(object.info)+": "),
+		})
+	}
+	return e
 }
 
 // judge returns the objects that are not ready, one that has failed first.

@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/storage/driver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// Class gives the class of a failed action, one of v1beta1.Failure…, which decides what follows.
+func Class(step plan.Step, err error) string {
+	var unready *apply.NotReadyError
+	switch reason, _ := Reason(step, err); {
+	case errors.As(err, &unready) && unready.TimedOut:
+		return v1beta1.FailureTimeout
+	case errors.As(err, &unready), step == plan.Test:
+		return v1beta1.FailureHealth
+	case isTransient(err):
+		return v1beta1.FailureTransient
+	case reason == v1beta1.SchemaFailedReason, reason == v1beta1.RenderFailedReason, reason == v1beta1.CRDsFailedReason,
+		reason == v1beta1.PreflightRejectedReason:
+		return v1beta1.FailureRejected
+	default:
+		return v1beta1.FailureApply
+	}
+}
+
+// webhookText is how the API server begins when an admission webhook did not answer; what a webhook refuses reads otherwise.
+const webhookText = "failed calling webhook"
+
+// isTransient tells whether a failure is about the way to the API server, or a moment of it, and not about what was sent.
+func isTransient(err error) bool {
+	var network net.Error
+	switch {
+	case errors.Is(err, cluster.ErrFenced), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, driver.ErrReleaseExists):
+		return true
+	case errors.As(err, &network):
+		return true
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err), apierrors.IsConflict(err):
+		return true
+	default:
+		return strings.Contains(err.Error(), webhookText)
+	}
+}
+
+// Objects returns the objects that were not healthy when an action failed; nil when it failed for something else.
+func Objects(err error) []v1beta1.ObjectHealth {
+	var unready *apply.NotReadyError
+	if !errors.As(err, &unready) {
+		return nil
+	}
+	return unready.Unready
+}
+
+// Explain looks at objects of a release and their pods, and says what those lack that are not healthy, and why. What cannot be
+// read is left out.
+func (e *Engine) Explain(ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
+	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	if err != nil {
+		return nil
+	}
+	r := &run{Action: Action{Access: access, Target: target}, ctx: ctx, site: at, as: as, engine: e}
+	return r.newClient(nil, nil).Explain(refs)
+}
