@@ -119,7 +119,7 @@ func (c *Client) inspect(info *resource.Info, o Inspection) (drift.Object, error
 
 // claim marks the object as the release's, as Helm does before it writes it.
 func (i *inspection) claim() {
-	content := i.info.Object.(*unstructured.Unstructured) // Build made it
+	content := i.info.Object.(*unstructured.Unstructured)                // Build made it
 	labels, annotations := content.GetLabels(), content.GetAnnotations() // copies
 	if labels == nil {
 		labels = map[string]string{}
