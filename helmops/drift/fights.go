@@ -11,7 +11,7 @@ const (
 	fightWindow = 10 * time.Minute
 	// maxCorrections within the window are no fight yet.
 	maxCorrections = 5
-	// maxFights bounds how many objects are remembered; beyond it those that were corrected the longest ago are forgotten.
+	// maxFights bounds how many objects are remembered; beyond it the half that was corrected the longest ago is forgotten.
 	maxFights = 10000
 )
 
@@ -59,7 +59,7 @@ func (f *Fights) Fought(ref string, now time.Time) (manager string, until time.T
 	if b == nil || len(b.times) <= maxCorrections {
 		return "", time.Time{}, false
 	}
-	until = b.times[len(b.times)-1].Add(fightWindow)
+	until = b.latest().Add(fightWindow)
 	if !now.Before(until) {
 		return "", time.Time{}, false
 	}
@@ -71,24 +71,30 @@ func (b *bout) since(now time.Time) []time.Time {
 	return slices.DeleteFunc(b.times, func(at time.Time) bool { return now.Sub(at) >= fightWindow })
 }
 
-// sweep forgets, once in a window, what was corrected before it.
+// sweep forgets, once in a window, what was corrected before it. When there are too many objects it forgets the older half.
 func (f *Fights) sweep(now time.Time) {
 	if now.Sub(f.last) < fightWindow && len(f.of) < maxFights {
 		return
 	}
 	f.last = now
-	oldest, when := "", now
+	latest := make([]time.Time, 0, len(f.of))
 	for ref, b := range f.of {
-		latest := b.times[len(b.times)-1]
-		if now.Sub(latest) >= fightWindow {
+		if now.Sub(b.latest()) >= fightWindow {
 			delete(f.of, ref)
 			continue
 		}
-		if !latest.After(when) {
-			oldest, when = ref, latest
+		latest = append(latest, b.latest())
+	}
+	if len(f.of) < maxFights {
+		return
+	}
+	slices.SortFunc(latest, time.Time.Compare)
+	middle := latest[len(latest)/2]
+	for ref, b := range f.of {
+		if !b.latest().After(middle) {
+			delete(f.of, ref)
 		}
 	}
-	if len(f.of) >= maxFights {
-		delete(f.of, oldest)
-	}
 }
+
+func (b *bout) latest() time.Time { return b.times[len(b.times)-1] }

@@ -70,6 +70,18 @@ func union(owners []owner, chosen func(owner) bool) *fieldpath.Set {
 	return out
 }
 
+// holds tells whether a set has a field, something below it, or something above it that is owned as a whole.
+func holds(set *fieldpath.Set, path fieldpath.Path) bool {
+	for _, element := range path {
+		next := below(set, element)
+		if set.Members.Has(element) && next.Empty() {
+			return true
+		}
+		set = next
+	}
+	return !set.Empty()
+}
+
 // owns tells whether a set has a field, or something below it.
 func owns(set *fieldpath.Set, path fieldpath.Path) bool {
 	for _, element := range path[:len(path)-1] {
@@ -90,7 +102,7 @@ func below(set *fieldpath.Set, element fieldpath.PathElement) *fieldpath.Set {
 // rival tells who, other than our applies, owns a field; the one that wrote last when there are several.
 func rival(owners []owner, path fieldpath.Path) (manager string, since time.Time) {
 	for _, o := range owners {
-		if o.apply && o.ours() || !owns(o.fields, path) {
+		if o.apply && o.ours() || !holds(o.fields, path) {
 			continue
 		}
 		if manager == "" || o.since.After(since) {

@@ -108,10 +108,11 @@ type found struct {
 
 // trim returns what is left of a value; false for nothing.
 func (i Ignored) trim(value any, live found, at pointer, owned owned) (any, bool) {
-	if slices.ContainsFunc(kept, func(p pointer) bool { return slices.Equal(p, at) }) {
+	is, above := keeps(at)
+	if is {
 		return value, true
 	}
-	atomic := owned.all.Empty() && live.there
+	atomic := owned.all.Empty() && live.there && !above
 	switch value := value.(type) {
 	case map[string]any:
 		if len(value) > 0 && !atomic {
@@ -123,6 +124,16 @@ func (i Ignored) trim(value any, live found, at pointer, owned owned) (any, bool
 		}
 	}
 	return i.trimLeaf(value, live, at, owned)
+}
+
+// keeps tells whether a place is never left out, or holds one that is not.
+func keeps(at pointer) (is, above bool) {
+	for _, p := range kept {
+		if len(at) <= len(p) && slices.Equal(p[:len(at)], at) {
+			is, above = is || len(at) == len(p), true
+		}
+	}
+	return is, above
 }
 
 // trimList trims the items of a list that is merged item by item.

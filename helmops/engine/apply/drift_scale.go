@@ -67,7 +67,7 @@ type wish struct {
 	autoscaled bool
 }
 
-// autoscaled tells whether an autoscaler sets the replicas of an object: one of this manifest, or one that has set them
+// autoscaled tells whether an autoscaler may set the replicas of an object: one of this manifest, or one that has set them
 // already. One that leaves the release with this revision does no longer.
 func (c *Client) autoscaled(info *resource.Info, already bool) bool {
 	target := scaledOf(info)
@@ -91,6 +91,9 @@ func (c *Client) leaveReplicas(info *resource.Info, w wish, live *unstructured.U
 		} else if err != nil {
 			return w, fmt.Errorf("reading the replicas of %s, which an autoscaler sets: %w", name(info), err)
 		}
+	}
+	if !c.autoscaled(info, drift.Autoscaled(live)) {
+		return w, nil
 	}
 	body, err := json.Marshal(drift.Ignored{}.WithReplicas().Trim(content.Object, live))
 	return wish{body: body, sum: w.sum, autoscaled: true}, err
@@ -118,5 +121,5 @@ func withoutReplicas(info *resource.Info) *resource.Info {
 	return &out
 }
 
-// setByAutoscaler tells whether an autoscaler has set the replicas of an object.
-func setByAutoscaler(tracker.Entry) bool { return false }
+// mayBeAutoscaled tells whether an autoscaler may have set the replicas of an object; the object itself tells for sure.
+func mayBeAutoscaled(tracker.Entry) bool { return true }

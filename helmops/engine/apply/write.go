@@ -182,7 +182,7 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 	if !there {
 		return c.create(info, original, w)
 	}
-	if c.autoscaled(info, setByAutoscaler(entry)) {
+	if c.autoscaled(info, mayBeAutoscaled(entry)) {
 		if w, err = c.leaveReplicas(info, w, nil); err != nil {
 			return false, err
 		}
@@ -203,10 +203,8 @@ func (c *Client) create(info, original *resource.Info, w wish) (created bool, er
 	if err != nil {
 		return false, err
 	}
-	if c.autoscaled(info, drift.Autoscaled(live)) {
-		if w, err = c.leaveReplicas(info, w, live); err != nil {
-			return false, err
-		}
+	if w, err = c.leaveReplicas(info, w, live); err != nil {
+		return false, err
 	}
 	return c.overwrite(info, original, w, true)
 }

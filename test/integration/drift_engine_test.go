@@ -1,0 +1,472 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v3/pkg/chart"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/engine"
+	objects "fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// workbench is one Helm release, made by an engine of the test's own, and hands that disturb its objects.
+type workbench struct {
+	t       *testing.T
+	ns      string
+	engine  *engine.Engine
+	objects dynamic.Interface
+	rules   []v1beta1.DriftIgnoreRule
+}
+
+func newWorkbench(t *testing.T) *workbench {
+	t.Helper()
+	local, err := cluster.New(world.cluster.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := dynamic.NewForConfig(world.cluster.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	return &workbench{t: t, ns: namespace(t), objects: objects, engine: engine.New(ctx, engine.Config{
+		Local: local, Now: time.Now, Changed: func(string, string) {},
+	})}
+}
+
+func (w *workbench) target() plan.Target {
+	return plan.Target{Name: "web", Namespace: w.ns, StorageNamespace: w.ns}
+}
+
+// rollOut installs or upgrades to a chart of one template.
+func (w *workbench) rollOut(step plan.Step, manifest string) engine.Result {
+	w.t.Helper()
+	made := &chart.Chart{
+		Metadata:  &chart.Metadata{APIVersion: "v2", Name: "objects", Version: "1.0.0"},
+		Templates: []*chart.File{{Name: "templates/all.yaml", Data: []byte(manifest)}},
+	}
+	result := w.engine.Execute(w.t.Context(), engine.Action{
+		Step: step, Target: w.target(), Chart: made, Values: map[string]any{},
+		Revision: v1beta1.ChartRevision{Name: "objects", Version: "1.0.0", Digest: "sha256:0"},
+		Options:  engine.Options{Timeout: patience, DisableWait: true},
+	})
+	if result.Err != nil {
+		w.t.Fatalf("%s: %v", step, result.Err)
+	}
+	w.complete(result)
+	return result
+}
+
+// complete fails when an object of the inventory has no ownership.
+func (w *workbench) complete(result engine.Result) {
+	w.t.Helper()
+	hex := regexp.MustCompile(`^([0-9a-f]{16}|-)$`)
+	for _, one := range result.Inventory {
+		if !hex.MatchString(one.Ownership) {
+			w.t.Errorf("%s has ownership %q", one.ID, one.Ownership)
+		}
+	}
+	if len(result.Inventory) == 0 {
+		w.t.Error("the inventory is empty")
+	}
+}
+
+func (w *workbench) drift(step plan.Step, audit bool) engine.Result {
+	w.t.Helper()
+	rules, err := drift.Compile(w.rules)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.engine.Execute(w.t.Context(), engine.Action{Step: step, Target: w.target(), DriftIgnore: rules, Audit: audit})
+}
+
+// told prints what differs, one line each: Kind name path change manager was>wants.
+func told(objects []drift.Object) []string {
+	var out []string
+	for _, o := range objects {
+		if o.Missing {
+			out = append(out, fmt.Sprintf("%s %s missing", o.Kind, o.Name))
+		}
+		for _, f := range o.Fields {
+			manager := f.Manager
+			if manager != "" && f.Since.IsZero() {
+				manager += " at no time"
+			}
+			out = append(out, fmt.Sprintf("%s %s %s %s by %q: %q > %q", o.Kind, o.Name, f.Path, f.Change, manager, f.Was, f.Wants))
+		}
+		if o.Note != "" {
+			out = append(out, fmt.Sprintf("%s %s note: %s", o.Kind, o.Name, o.Note))
+		}
+	}
+	return out
+}
+
+func (w *workbench) resource(kind string) dynamic.ResourceInterface {
+	return w.objects.Resource(map[string]schema.GroupVersionResource{
+		"ConfigMap":  {Version: "v1", Resource: "configmaps"},
+		"Secret":     {Version: "v1", Resource: "secrets"},
+		"Job":        {Group: "batch", Version: "v1", Resource: "jobs"},
+		"Deployment": {Group: "apps", Version: "v1", Resource: "deployments"},
+	}[kind]).Namespace(w.ns)
+}
+
+func (w *workbench) get(kind, name string) *unstructured.Unstructured {
+	w.t.Helper()
+	object, err := w.resource(kind).Get(w.t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return object
+}
+
+// edit changes an object the way kubectl edit does.
+func (w *workbench) edit(kind, name, patch string) {
+	w.t.Helper()
+	w.patch("kubectl-edit", kind, name, types.StrategicMergePatchType, patch)
+}
+
+func (w *workbench) patch(manager, kind, name string, how types.PatchType, patch string, subresource ...string) {
+	w.t.Helper()
+	_, err := w.resource(kind).Patch(w.t.Context(), name, how, []byte(patch), metav1.PatchOptions{FieldManager: manager}, subresource...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *workbench) remove(kind, name string) {
+	w.t.Helper()
+	foreground := metav1.DeletePropagationBackground
+	if err := w.resource(kind).Delete(w.t.Context(), name, metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *workbench) create(kind, document string) {
+	w.t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.resource(kind).Create(w.t.Context(), object, metav1.CreateOptions{FieldManager: "kubectl-create"}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func field(object *unstructured.Unstructured, path ...string) any {
+	value, _, _ := unstructured.NestedFieldNoCopy(object.Object, path...)
+	return value
+}
+
+const driftConfig = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: one, b: two}\n"
+
+func driftDeployment(replicas, extra string) string {
+	return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n" + replicas +
+		"  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n" +
+		"      - {name: main, image: 'example.com/web:1', ports: [{containerPort: 80}]}\n" + extra
+}
+
+const driftSidecar = "      - {name: side, image: 'example.com/side:1'}\n"
+
+func TestDrift(t *testing.T) {
+	t.Parallel()
+	hpa := "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\n" +
+		"spec: {maxReplicas: 9, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n"
+	job := "apiVersion: batch/v1\nkind: Job\nmetadata: {name: web}\nspec:\n%s  template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}\n"
+	twice := driftDeployment("  replicas: 0\n", "        env: [{name: A, value: '1'}, {name: A, value: '2'}]\n")
+	twice = strings.Replace(twice, "      - {name: main, image: 'example.com/web:1', ports: [{containerPort: 80}]}",
+		"      - name: main\n        image: example.com/web:1", 1)
+	tests := []struct {
+		name     string
+		manifest string
+		rules    []v1beta1.DriftIgnoreRule
+		audit    bool
+		disturb  func(w *workbench)
+		// want is what an inspection and then a correction tell; after is what a second inspection does.
+		want, after []string
+		check       func(w *workbench)
+	}{
+		{
+			name: "nothing", manifest: driftConfig + "---\n" + driftDeployment("  replicas: 0\n", driftSidecar),
+			disturb: func(*workbench) {},
+		},
+		{
+			name: "a changed and a removed key", manifest: driftConfig,
+			disturb: func(w *workbench) { w.edit("ConfigMap", "web", `{"data":{"a":"other","b":null,"c":"new"}}`) },
+			want: []string{
+				`ConfigMap web .data.a changed by "kubectl-edit": "other" > "one"`,
+				`ConfigMap web .data.b removed by "": "" > "two"`,
+			},
+			check: func(w *workbench) {
+				if got := field(w.get("ConfigMap", "web"), "data"); !cmp.Equal(got, map[string]any{"a": "one", "b": "two", "c": "new"}) {
+					w.t.Errorf("the data is %v", got)
+				}
+			},
+		},
+		{
+			name: "additions are told by an audit and stay", manifest: driftDeployment("  replicas: 0\n", ""), audit: true,
+			disturb: func(w *workbench) {
+				w.edit("Deployment", "web", `{"metadata":{"labels":{"team":"a"}},"spec":{"template":{"spec":{"containers":[{"name":"debug","image":"d"}]}}}}`)
+			},
+			want: []string{
+				`Deployment web .metadata.labels.team added by "kubectl-edit": "a" > ""`,
+				`Deployment web .spec.template.spec.containers[name="debug"] added by "kubectl-edit": "{\"image\":\"d\",\"imagePullPolicy\":\"Always\",\"name\":\"debug\",\"resources\":{},\"terminationMessagePath\":\"/dev/termination-log\",\"terminationMessagePolicy\":\"File\"}" > ""`,
+			},
+			after: []string{
+				`Deployment web .metadata.labels.team added by "kubectl-edit": "a" > ""`,
+				`Deployment web .spec.template.spec.containers[name="debug"] added by "kubectl-edit": "{\"image\":\"d\",\"imagePullPolicy\":\"Always\",\"name\":\"debug\",\"resources\":{},\"terminationMessagePath\":\"/dev/termination-log\",\"terminationMessagePolicy\":\"File\"}" > ""`,
+			},
+		},
+		{
+			name: "an image and a container that is gone", manifest: driftDeployment("  replicas: 0\n", driftSidecar),
+			disturb: func(w *workbench) {
+				w.edit("Deployment", "web", `{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"example.com/web:2"},{"name":"side","$patch":"delete"}]}}}}`)
+			},
+			want: []string{
+				`Deployment web .spec.template.spec.containers[name="main"].image changed by "kubectl-edit": "example.com/web:2" > "example.com/web:1"`,
+				`Deployment web .spec.template.spec.containers[name="side"] removed by "": "" > "{\"image\":\"example.com/side:1\",\"imagePullPolicy\":\"IfNotPresent\",\"name\":\"side\",\"resources\":{},\"terminationMessagePath\":\"/dev/termination-log\",\"terminationMessagePolicy\":\"File\"}"`,
+			},
+		},
+		{
+			name: "an object that is gone", manifest: driftConfig,
+			disturb: func(w *workbench) { w.remove("ConfigMap", "web") },
+			want:    []string{"ConfigMap web missing"},
+			check: func(w *workbench) {
+				if got := field(w.get("ConfigMap", "web"), "data", "a"); got != "one" {
+					w.t.Errorf("a is %v", got)
+				}
+			},
+		},
+		{
+			name: "an object that belongs to another release", manifest: driftConfig,
+			disturb: func(w *workbench) {
+				w.edit("ConfigMap", "web", `{"metadata":{"annotations":{"meta.helm.sh/release-name":"other"}},"data":{"a":"theirs"}}`)
+			},
+			want:  []string{"ConfigMap web note: ConfigMap NS/web belongs to the Helm release NS/other; remove it there, or from this chart"},
+			after: []string{"ConfigMap web note: ConfigMap NS/web belongs to the Helm release NS/other; remove it there, or from this chart"},
+		},
+		{
+			name: "the marks of the release", manifest: driftConfig,
+			disturb: func(w *workbench) {
+				w.edit("ConfigMap", "web", `{"metadata":{"labels":null,"annotations":{"meta.helm.sh/release-name":null,"meta.helm.sh/release-namespace":null}}}`)
+			},
+			want: []string{
+				`ConfigMap web .metadata.annotations removed by "": "" > "{\"meta.helm.sh/release-name\":\"web\",\"meta.helm.sh/release-namespace\":\"NS\"}"`,
+				`ConfigMap web .metadata.labels removed by "": "" > "{\"app.kubernetes.io/managed-by\":\"Helm\"}"`,
+			},
+		},
+		{
+			name: "a Secret", manifest: "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {token: swordfish, same: a}\n",
+			disturb: func(w *workbench) { w.edit("Secret", "web", `{"data":{"token":"b3RoZXI="}}`) },
+			want:    []string{`Secret web .data.token changed by "kubectl-edit": "***" > "***"`},
+		},
+		{
+			name: "an object that cannot be applied", manifest: twice,
+			disturb: func(w *workbench) {
+				w.edit("Deployment", "web", `{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"example.com/web:2"}]}}}}`)
+			},
+			want: []string{`Deployment web .spec.template.spec.containers[name="main"].image changed by "kubectl-edit": "example.com/web:2" > "example.com/web:1"`},
+			check: func(w *workbench) {
+				containers := field(w.get("Deployment", "web"), "spec", "template", "spec", "containers").([]any)
+				if got := containers[0].(map[string]any)["image"]; got != "example.com/web:1" {
+					w.t.Errorf("the image is %v", got)
+				}
+			},
+		},
+		{
+			name: "replicas that an autoscaler has set", manifest: driftDeployment("  replicas: 0\n", ""),
+			disturb: func(w *workbench) {
+				w.patch("kube-controller-manager", "Deployment", "web", types.MergePatchType, `{"spec":{"replicas":4}}`, "scale")
+			},
+			check: func(w *workbench) {
+				w.rollOut(plan.Upgrade, driftDeployment("  replicas: 2\n", driftSidecar))
+				if got := field(w.get("Deployment", "web"), "spec", "replicas"); got != int64(4) {
+					w.t.Errorf("an upgrade sets %v replicas", got)
+				}
+			},
+		},
+		{
+			name: "replicas that somebody has set", manifest: driftDeployment("  replicas: 0\n", ""),
+			disturb: func(w *workbench) {
+				w.patch("kubectl", "Deployment", "web", types.MergePatchType, `{"spec":{"replicas":4}}`, "scale")
+			},
+			want: []string{`Deployment web .spec.replicas changed by "kubectl at no time": "4" > "0"`},
+		},
+		{
+			name: "replicas that an autoscaler of the chart may set", manifest: driftDeployment("  replicas: 3\n", "") + hpa,
+			disturb: func(*workbench) {},
+			check: func(w *workbench) {
+				if got := field(w.get("Deployment", "web"), "spec", "replicas"); got != int64(3) {
+					w.t.Errorf("an install sets %v replicas", got)
+				}
+				w.rollOut(plan.Upgrade, driftDeployment("  replicas: 5\n", "")+hpa)
+				if got := field(w.get("Deployment", "web"), "spec", "replicas"); got != int64(3) {
+					w.t.Errorf("an upgrade sets %v replicas before the autoscaler did", got)
+				}
+				w.patch("kube-controller-manager", "Deployment", "web", types.MergePatchType, `{"spec":{"replicas":4}}`, "scale")
+				w.rollOut(plan.Upgrade, driftDeployment("  replicas: 6\n", driftSidecar)+hpa)
+				if got := field(w.get("Deployment", "web"), "spec", "replicas"); got != int64(4) {
+					w.t.Errorf("an upgrade sets %v replicas after the autoscaler did", got)
+				}
+				w.rollOut(plan.Upgrade, driftDeployment("  replicas: 7\n", driftSidecar))
+				if got := field(w.get("Deployment", "web"), "spec", "replicas"); got != int64(7) {
+					w.t.Errorf("once the autoscaler has left the chart there are %v replicas", got)
+				}
+			},
+		},
+		{
+			name: "a Job that went by itself", manifest: fmt.Sprintf(job, "  ttlSecondsAfterFinished: 60\n"),
+			disturb: func(w *workbench) { w.remove("Job", "web") },
+		},
+		{
+			name: "a Job that did not", manifest: fmt.Sprintf(job, ""),
+			disturb: func(w *workbench) { w.remove("Job", "web") },
+			want:    []string{"Job web missing"},
+		},
+		{
+			name: "what may differ", manifest: driftConfig + "---\n" + driftDeployment("  replicas: 0\n", driftSidecar),
+			rules: []v1beta1.DriftIgnoreRule{
+				{Paths: []string{"/data/a"}, Target: &v1beta1.Selector{Kind: "ConfigMap"}},
+				{Paths: []string{"/spec/template/spec/containers/1"}, Target: &v1beta1.Selector{Kind: "Deploy.*", Name: "web"}},
+				{Managers: []string{"rollouts"}},
+			},
+			disturb: func(w *workbench) {
+				w.edit("ConfigMap", "web", `{"data":{"a":"other"}}`)
+				w.edit("Deployment", "web", `{"spec":{"template":{"spec":{"containers":[{"name":"side","$patch":"delete"}]}}}}`)
+				w.patch("rollouts", "Deployment", "web", types.MergePatchType, `{"spec":{"replicas":1}}`)
+			},
+			check: func(w *workbench) {
+				if got := field(w.get("ConfigMap", "web"), "data"); !cmp.Equal(got, map[string]any{"a": "other", "b": "two"}) {
+					w.t.Errorf("the data is %v", got)
+				}
+				object := w.get("Deployment", "web")
+				if got := field(object, "spec", "template", "spec", "containers").([]any); len(got) != 1 {
+					w.t.Errorf("%d containers", len(got))
+				}
+				if got := field(object, "spec", "replicas"); got != int64(1) {
+					w.t.Errorf("%v replicas", got)
+				}
+			},
+		},
+		{
+			name: "the annotation", manifest: driftConfig,
+			disturb: func(w *workbench) {
+				w.edit("ConfigMap", "web", `{"metadata":{"annotations":{"fairlead.dev/drift":"ignore"}},"data":{"a":"other"}}`)
+			},
+			check: func(w *workbench) {
+				if got := field(w.get("ConfigMap", "web"), "data", "a"); got != "other" {
+					w.t.Errorf("a is %v", got)
+				}
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorkbench(t)
+			w.rules = tt.rules
+			w.rollOut(plan.Install, tt.manifest)
+			tt.disturb(w)
+			at := func(lines []string) []string {
+				var out []string
+				for _, line := range lines {
+					out = append(out, strings.ReplaceAll(line, "NS", w.ns))
+				}
+				return out
+			}
+			for _, look := range []struct {
+				step plan.Step
+				want []string
+			}{{plan.Inspect, tt.want}, {plan.Correct, tt.want}, {plan.Inspect, tt.after}, {plan.Correct, tt.after}} {
+				got := w.drift(look.step, tt.audit)
+				if got.Err != nil || got.Reached {
+					t.Fatalf("%s: %v, reached is %v", look.step, got.Err, got.Reached)
+				}
+				if diff := cmp.Diff(at(look.want), told(got.Drift)); diff != "" {
+					t.Errorf("%s tells (-want +got):\n%s", look.step, diff)
+				}
+				w.complete(got)
+			}
+			if tt.check != nil {
+				tt.check(w)
+			}
+		})
+	}
+}
+
+// What one object is refused for does not keep another from being corrected.
+func TestDriftThatCannotBeCorrected(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t)
+	w.rollOut(plan.Install, driftConfig+"---\n"+driftDeployment("  replicas: 0\n", ""))
+	w.edit("ConfigMap", "web", `{"data":{"a":"other"}}`)
+	w.remove("Deployment", "web")
+	until(t, "the Deployment is gone", func() bool {
+		list, err := w.resource("Deployment").List(t.Context(), metav1.ListOptions{})
+		return err == nil && len(list.Items) == 0
+	})
+	w.create("Deployment", strings.ReplaceAll(driftDeployment("  replicas: 0\n", ""), "app: web", "app: other"))
+	got := w.drift(plan.Correct, false)
+	var failed *objects.ObjectError
+	if !errors.As(got.Err, &failed) || failed.Kind != "Deployment" || failed.Name != "web" || !strings.Contains(failed.Error(), "spec.selector") {
+		t.Fatalf("the error is %v", got.Err)
+	}
+	lines := strings.Join(told(got.Drift), "\n")
+	for _, want := range []string{
+		`ConfigMap web .data.a changed by "kubectl-edit"`, `.spec.selector.matchLabels.app changed by "kubectl-create": "other" > "web"`,
+		"Deployment web note: the API server refuses what the release says: spec.selector",
+	} {
+		if !strings.Contains(lines, want) {
+			t.Errorf("%s is not told:\n%s", want, lines)
+		}
+	}
+	if a := field(w.get("ConfigMap", "web"), "data", "a"); a != "one" {
+		t.Errorf("the ConfigMap was not corrected: a is %v", a)
+	}
+	for _, one := range got.Inventory {
+		if deployment := strings.Contains(one.ID, "Deployment"); deployment != (one.Ownership == "") {
+			t.Errorf("%s has ownership %q", one.ID, one.Ownership)
+		}
+	}
+}
+
+// Objects that are not asked for are left alone, and the command line sees the same without changing anything.
+func TestDriftOfChosenObjects(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t)
+	second := strings.Replace(driftConfig, "name: web", "name: second", 1)
+	rolled := w.rollOut(plan.Install, driftConfig+"---\n"+second)
+	w.edit("ConfigMap", "web", `{"data":{"a":"other"}}`)
+	w.edit("ConfigMap", "second", `{"data":{"a":"other"}}`)
+	seen, err := w.engine.Drift(t.Context(), cluster.Access{}, w.target(), nil, false)
+	if err != nil || len(seen) != 2 {
+		t.Fatalf("%v, %v", seen, err)
+	}
+	got := w.engine.Execute(t.Context(), engine.Action{Step: plan.Correct, Target: w.target(), Objects: []v1beta1.ResourceRef{rolled.Inventory[0]}})
+	if lines := told(got.Drift); got.Err != nil || len(lines) != 1 || !strings.HasPrefix(lines[0], "ConfigMap second .data.a") {
+		t.Errorf("%v, %v", lines, got.Err)
+	}
+	if got.Inventory[0].Ownership != rolled.Inventory[0].Ownership || got.Inventory[1].Ownership != "" {
+		t.Errorf("the inventory was %v, and is %v", rolled.Inventory, got.Inventory)
+	}
+	if a := field(w.get("ConfigMap", "web"), "data", "a"); a != "other" {
+		t.Errorf("an object that was not asked for was changed: %v", a)
+	}
+}
