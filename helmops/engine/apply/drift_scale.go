@@ -122,4 +122,4 @@ func withoutReplicas(info *resource.Info) *resource.Info {
 }
 
 // mayBeAutoscaled tells whether an autoscaler may have set the replicas of an object; the object itself tells for sure.
-func mayBeAutoscaled(tracker.Entry) bool { return true }
+func mayBeAutoscaled(entry tracker.Entry) bool { return entry.Autoscaled }
