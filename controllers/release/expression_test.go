@@ -27,7 +27,7 @@ func TestExpressions(t *testing.T) {
 		{text: "dep.status.observedGeneration > 2.5", holds: true},
 		{text: "dep.metadata.name.upperAscii() == 'DB'", holds: true},
 		{text: "dep.status.phase == 'Done'", err: "no such key: phase"},
-		{text: "dep.metadata.name", err: errNotBool.Error()},
+		{text: "dep.metadata.name", err: "it does not give a bool"},
 		{text: "1 + 1", err: "it gives a value of type int, want bool"},
 		{text: "dep.", err: "line 1, column 5: "},
 		{text: "other.ready", err: "line 1, column 1: undeclared reference to 'other'"},

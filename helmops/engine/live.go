@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -35,7 +35,7 @@ func ownership(digest uint64) string {
 	if digest == 0 {
 		return ""
 	}
-	return strconv.FormatUint(digest, 16)
+	return fmt.Sprintf("%016x", digest)
 }
 
 // Live returns what is known of objects of a release at the moment, without a request. It is ready once their kinds have been

@@ -198,7 +198,7 @@ func merge(had []v1beta1.ObjectDrift, o Outcome) []v1beta1.ObjectDrift {
 	}
 	out := slices.Clone(o.Drift)
 	for _, d := range had {
-		id := strings.Join([]string{d.Namespace, d.Name, d.Group, d.Kind}, "_")
+		id := v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "").ID
 		if !slices.ContainsFunc(o.Looked, func(ref v1beta1.ResourceRef) bool { return ref.ID == id }) {
 			out = append(out, d)
 		}

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -88,10 +89,7 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		record(hr, o.Target, o.History, actionOf(o))
 	}
 	if !o.HistoryUnknown && !o.InventoryUnknown {
-		hr.Status.Inventory = nil
-		if len(o.Inventory) > 0 {
-			hr.Status.Inventory = &v1beta1.ResourceInventory{Entries: o.Inventory}
-		}
+		hr.Status.Inventory = inventory(hr.Status.Inventory, o)
 	}
 	if o.Failure != nil && o.Failure.Superseded {
 		return superseded(hr, o, now)
@@ -112,6 +110,33 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	default:
 		return unlocked(hr, o, now)
 	}
+}
+
+// inventory takes over which objects a release has. What the release owned of an object stands where the action had nothing to do
+// with it, and where the object drifted and was only looked at.
+func inventory(had *v1beta1.ResourceInventory, o Outcome) *v1beta1.ResourceInventory {
+	if len(o.Inventory) == 0 {
+		return nil
+	}
+	known := map[string]string{}
+	if had != nil {
+		for _, entry := range had.Entries {
+			known[entry.ID] = entry.Ownership
+		}
+	}
+	drifted := map[string]bool{}
+	for _, d := range o.Drift {
+		if !onlyAdded(d) && (o.Step == plan.Inspect || d.Note != "") {
+			drifted[v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "").ID] = true
+		}
+	}
+	entries := slices.Clone(o.Inventory)
+	for i := range entries {
+		if entries[i].Ownership == "" || drifted[entries[i].ID] {
+			entries[i].Ownership = known[entries[i].ID]
+		}
+	}
+	return &v1beta1.ResourceInventory{Entries: entries}
 }
 
 // superseded tells of an action that ended because something else is wanted by now, or because another Helm client has begun
