@@ -4,176 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"helm.sh/helm/v3/pkg/chart"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
-	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
 	objects "fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/plan"
 )
-
-// workbench is one Helm release, made by an engine of the test's own, and hands that disturb its objects.
-type workbench struct {
-	t       *testing.T
-	ns      string
-	engine  *engine.Engine
-	objects dynamic.Interface
-	rules   []v1beta1.DriftIgnoreRule
-}
-
-func newWorkbench(t *testing.T) *workbench {
-	t.Helper()
-	local, err := cluster.New(world.cluster.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := dynamic.NewForConfig(world.cluster.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
-	return &workbench{t: t, ns: namespace(t), objects: objects, engine: engine.New(ctx, engine.Config{
-		Local: local, Now: time.Now, Changed: func(string, string) {},
-	})}
-}
-
-func (w *workbench) target() plan.Target {
-	return plan.Target{Name: "web", Namespace: w.ns, StorageNamespace: w.ns}
-}
-
-// rollOut installs or upgrades to a chart of one template.
-func (w *workbench) rollOut(step plan.Step, manifest string) engine.Result {
-	w.t.Helper()
-	made := &chart.Chart{
-		Metadata:  &chart.Metadata{APIVersion: "v2", Name: "objects", Version: "1.0.0"},
-		Templates: []*chart.File{{Name: "templates/all.yaml", Data: []byte(manifest)}},
-	}
-	result := w.engine.Execute(w.t.Context(), engine.Action{
-		Step: step, Target: w.target(), Chart: made, Values: map[string]any{},
-		Revision: v1beta1.ChartRevision{Name: "objects", Version: "1.0.0", Digest: "sha256:0"},
-		Options:  engine.Options{Timeout: patience, DisableWait: true},
-	})
-	if result.Err != nil {
-		w.t.Fatalf("%s: %v", step, result.Err)
-	}
-	w.complete(result)
-	return result
-}
-
-// complete fails when an object of the inventory has no ownership.
-func (w *workbench) complete(result engine.Result) {
-	w.t.Helper()
-	hex := regexp.MustCompile(`^([0-9a-f]{16}|-)$`)
-	for _, one := range result.Inventory {
-		if !hex.MatchString(one.Ownership) {
-			w.t.Errorf("%s has ownership %q", one.ID, one.Ownership)
-		}
-	}
-	if len(result.Inventory) == 0 {
-		w.t.Error("the inventory is empty")
-	}
-}
-
-func (w *workbench) drift(step plan.Step, audit bool) engine.Result {
-	w.t.Helper()
-	rules, err := drift.Compile(w.rules)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return w.engine.Execute(w.t.Context(), engine.Action{Step: step, Target: w.target(), DriftIgnore: rules, Audit: audit})
-}
-
-// told prints what differs, one line each: Kind name path change manager was>wants.
-func told(objects []drift.Object) []string {
-	var out []string
-	for _, o := range objects {
-		if o.Missing {
-			out = append(out, fmt.Sprintf("%s %s missing", o.Kind, o.Name))
-		}
-		for _, f := range o.Fields {
-			manager := f.Manager
-			if manager != "" && f.Since.IsZero() {
-				manager += " at no time"
-			}
-			out = append(out, fmt.Sprintf("%s %s %s %s by %q: %q > %q", o.Kind, o.Name, f.Path, f.Change, manager, f.Was, f.Wants))
-		}
-		if o.Note != "" {
-			out = append(out, fmt.Sprintf("%s %s note: %s", o.Kind, o.Name, o.Note))
-		}
-	}
-	return out
-}
-
-func (w *workbench) resource(kind string) dynamic.ResourceInterface {
-	return w.objects.Resource(map[string]schema.GroupVersionResource{
-		"ConfigMap":  {Version: "v1", Resource: "configmaps"},
-		"Secret":     {Version: "v1", Resource: "secrets"},
-		"Job":        {Group: "batch", Version: "v1", Resource: "jobs"},
-		"Deployment": {Group: "apps", Version: "v1", Resource: "deployments"},
-	}[kind]).Namespace(w.ns)
-}
-
-func (w *workbench) get(kind, name string) *unstructured.Unstructured {
-	w.t.Helper()
-	object, err := w.resource(kind).Get(w.t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return object
-}
-
-// edit changes an object the way kubectl edit does.
-func (w *workbench) edit(kind, name, patch string) {
-	w.t.Helper()
-	w.patch("kubectl-edit", kind, name, types.StrategicMergePatchType, patch)
-}
-
-func (w *workbench) patch(manager, kind, name string, how types.PatchType, patch string, subresource ...string) {
-	w.t.Helper()
-	_, err := w.resource(kind).Patch(w.t.Context(), name, how, []byte(patch), metav1.PatchOptions{FieldManager: manager}, subresource...)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *workbench) remove(kind, name string) {
-	w.t.Helper()
-	foreground := metav1.DeletePropagationBackground
-	if err := w.resource(kind).Delete(w.t.Context(), name, metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *workbench) create(kind, document string) {
-	w.t.Helper()
-	object := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := w.resource(kind).Create(w.t.Context(), object, metav1.CreateOptions{FieldManager: "kubectl-create"}); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func field(object *unstructured.Unstructured, path ...string) any {
-	value, _, _ := unstructured.NestedFieldNoCopy(object.Object, path...)
-	return value
-}
 
 const driftConfig = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: one, b: two}\n"
 
@@ -362,6 +205,57 @@ func TestDrift(t *testing.T) {
 				}
 				if got := field(object, "spec", "replicas"); got != int64(1) {
 					w.t.Errorf("%v replicas", got)
+				}
+			},
+		},
+		{
+			name: "an object that waits for its finalizers", manifest: driftConfig,
+			disturb: func(w *workbench) {
+				w.edit("ConfigMap", "web", `{"metadata":{"finalizers":["example.com/wait"]},"data":{"a":"other"}}`)
+				w.remove("ConfigMap", "web")
+				w.t.Cleanup(func() {
+					_, _ = w.resource("ConfigMap").Patch(context.Background(), "web", types.MergePatchType,
+						[]byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+				})
+			},
+			want:  []string{"ConfigMap web note: it is being deleted; it is missing once its finalizers are done"},
+			after: []string{"ConfigMap web note: it is being deleted; it is missing once its finalizers are done"},
+		},
+		{
+			name: "owners that were wiped away", manifest: driftConfig,
+			disturb: func(w *workbench) {
+				w.patch("x", "ConfigMap", "web", types.MergePatchType, `{"metadata":{"managedFields":[{}]},"data":{"a":"other"}}`)
+			},
+			want: []string{`ConfigMap web .data.a changed by "": "other" > "one"`},
+			check: func(w *workbench) {
+				w.rollOut(plan.Upgrade, strings.Replace(driftConfig, "one", "three", 1))
+				back := w.engine.Execute(w.t.Context(), engine.Action{
+					Step: plan.Rollback, Target: w.target(), To: 1, Options: engine.Options{Timeout: patience, DisableWait: true},
+				})
+				if back.Err != nil {
+					w.t.Errorf("going back: %v", back.Err)
+				}
+				w.complete(back)
+				if got := field(w.get("ConfigMap", "web"), "data", "a"); got != "one" {
+					w.t.Errorf("a is %v", got)
+				}
+			},
+		},
+		{
+			name: "what a Helm client owns without apply", manifest: driftConfig,
+			disturb: func(w *workbench) {
+				w.remove("ConfigMap", "web")
+				w.createAs("helm", "ConfigMap", strings.Replace(driftConfig, "one", "other", 1))
+			},
+			want: []string{
+				`ConfigMap web .data.a changed by "helm": "other" > "one"`,
+				`ConfigMap web .metadata.annotations removed by "": "" > "{\"meta.helm.sh/release-name\":\"web\",\"meta.helm.sh/release-namespace\":\"NS\"}"`,
+				`ConfigMap web .metadata.labels removed by "": "" > "{\"app.kubernetes.io/managed-by\":\"Helm\"}"`,
+			},
+			check: func(w *workbench) {
+				w.rollOut(plan.Upgrade, strings.Replace(driftConfig, ", b: two", "", 1))
+				if got := field(w.get("ConfigMap", "web"), "data"); !cmp.Equal(got, map[string]any{"a": "one"}) {
+					w.t.Errorf("what leaves the chart stays: %v", got)
 				}
 			},
 		},

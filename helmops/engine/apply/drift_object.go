@@ -125,7 +125,7 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 // first; they stay theirs where the object cannot be applied at all.
 func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*unstructured.Unstructured, error) {
 	if i.Correct && slices.ContainsFunc(live.GetManagedFields(), isFormer) {
-		if _, err := i.patch(i.info, body, true); err != nil {
+		if _, err := i.patch(i.info, body, true); err != nil && !untried(err) {
 			return nil, err
 		}
 		if err := i.takeFields(i.info, i.info); err != nil {
@@ -139,11 +139,13 @@ func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*uns
 // that is why.
 func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error) error {
 	untyped := slices.ContainsFunc(typedTexts, func(text string) bool { return strings.Contains(cause.Error(), text) })
-	if !untyped && !isRefusal(cause) {
+	if !untyped && !untried(cause) && !isRefusal(cause) {
 		return fmt.Errorf("applying %s: %w", name(i.info), cause)
 	}
 	i.found.Fields = drift.Subset(live, sent.Object, i.Mask)
 	switch {
+	case untried(cause):
+		return nil
 	case !untyped:
 		i.found.Note = "the API server refuses what the release says" + invalidFields(cause)
 		return fmt.Errorf("applying %s: %w", name(i.info), cause)
@@ -156,6 +158,11 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 	former.Object = sent.DeepCopy()
 	_, err := i.byHelm(&wanted, &former, false)
 	return err
+}
+
+// untried tells whether an error is that an admission webhook takes no part in trials.
+func untried(err error) bool {
+	return apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run")
 }
 
 // isRefusal tells whether an error is about the object.
