@@ -28,7 +28,7 @@ type gatherer struct {
 	live        client.Reader // the API server
 	documents   *documents
 	expressions *expressions
-	rules       *rules
+	rules       rules
 	lookout     *lookout
 	// defaultServiceAccount is the identity of releases that name none; empty is the controller itself.
 	defaultServiceAccount string

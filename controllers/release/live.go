@@ -296,6 +296,8 @@ func stateOf(hr *v1beta1.HelmRelease, s engine.Sighting) string {
 		return fmt.Sprintf("not compared yet, %s %s", s.Entry.UID, s.Ownership())
 	case s.Ref.Ownership != s.Ownership():
 		return fmt.Sprintf("%s %s", s.Entry.UID, s.Ownership())
+	case !s.Owned():
+		return fmt.Sprintf("%s at %d", s.Entry.UID, s.Entry.ResourceVersion)
 	default:
 		return ""
 	}

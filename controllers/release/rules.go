@@ -11,7 +11,7 @@ import (
 	"fairlead.dev/fairlead/helmops/health"
 )
 
-// rules compiles the health checks and drift rules of releases, each generation once.
+// rules compiles the health checks and drift rules of releases, each generation once. The zero value has none.
 type rules struct {
 	mu    sync.Mutex
 	known map[types.NamespacedName]compiledRules
@@ -33,6 +33,9 @@ func (r *rules) of(hr *v1beta1.HelmRelease) (*health.Rules, *drift.Rules, error)
 	known, is := r.known[key]
 	if !is || known.uid != hr.UID || known.generation != hr.Generation {
 		known = compileRules(hr)
+		if r.known == nil {
+			r.known = map[types.NamespacedName]compiledRules{}
+		}
 		r.known[key] = known
 	}
 	return known.health, known.ignore, known.err

@@ -82,7 +82,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		runner: &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now},
 		gatherer: &gatherer{
 			catalog: catalog, objects: cached, live: live,
-			documents: newDocuments(cached, live, maxDocuments), expressions: expressions, rules: &rules{known: map[types.NamespacedName]compiledRules{}},
+			documents: newDocuments(cached, live, maxDocuments), expressions: expressions,
 			lookout:               newLookout(ctx, connected{o.Connect, tracker.Follow}, waker.Wake, o.Now),
 			defaultServiceAccount: o.DefaultServiceAccount, ownNamespace: o.NoCrossNamespaceRefs,
 		},

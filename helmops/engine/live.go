@@ -28,15 +28,12 @@ type Sighting struct {
 	Entry tracker.Entry
 }
 
-// Ownership returns the digest of the fields that the release owns, as an inventory has it; empty when it owns none.
-func (s Sighting) Ownership() string { return ownership(s.Entry.Ownership) }
+// Ownership returns the digest of the fields that the release owns, as an inventory has it.
+func (s Sighting) Ownership() string { return fmt.Sprintf("%016x", s.Entry.Ownership) }
 
-func ownership(digest uint64) string {
-	if digest == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%016x", digest)
-}
+// Owned tells whether the object says which fields the release owns. One of an API that does not keep count of that has to be
+// compared whenever it changes.
+func (s Sighting) Owned() bool { return s.Entry.Ownership != 0 }
 
 // Live returns what is known of objects of a release at the moment, without a request. It is ready once their kinds have been
 // seen completely; until then, which Moved tells, the answer is false.
@@ -144,7 +141,8 @@ func matters(change tracker.Change) bool {
 	if before == nil || after == nil {
 		return true
 	}
-	return before.Ownership != after.Ownership || before.Ready.State != after.Ready.State || before.Complete.State != after.Complete.State ||
+	unowned := after.Ownership == 0 && before.ResourceVersion != after.ResourceVersion
+	return unowned || before.Ownership != after.Ownership || before.Ready.State != after.Ready.State || before.Complete.State != after.Complete.State ||
 		before.Deleting != after.Deleting || before.UID != after.UID || before.Release != after.Release ||
 		before.ReleaseNamespace != after.ReleaseNamespace
 }

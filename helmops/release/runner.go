@@ -40,7 +40,8 @@ type Runner struct {
 	Engine Engine
 	Charts Charts
 	Now    func() time.Time
-	// Shaken says what else goes wrong at the moment that may be the cause of a failure; empty when there is nothing.
+	// Shaken says what else goes wrong at the moment that may be the cause of a failure; empty when there is nothing. Nil never
+	// knows of anything.
 	Shaken func(ctx context.Context, hr *v1beta1.HelmRelease) string
 }
 
@@ -120,12 +121,19 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 		r.execute(ctx, hr, in, action, &outcome)
 	}
 	if outcome.Failure != nil && p.Action() != plan.Rollback {
-		outcome.Excuse = plan.Excuse(in.Live.Health, r.Shaken(ctx, hr))
+		outcome.Excuse = plan.Excuse(in.Live.Health, r.shaken(ctx, hr))
 	}
 	if outcome.Failure != nil || outcome.Tested == plan.TestsFailed || outcome.Step == plan.Rollback || outcome.Reason == plan.ReasonRemediation {
 		outcome.Next = r.next(hr, in, outcome)
 	}
 	return outcome
+}
+
+func (r *Runner) shaken(ctx context.Context, hr *v1beta1.HelmRelease) string {
+	if r.Shaken == nil {
+		return ""
+	}
+	return r.Shaken(ctx, hr)
 }
 
 // begin is what is known of an outcome beforehand.
