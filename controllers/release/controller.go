@@ -299,7 +299,6 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if err != nil {
 		return h.blocked(hr, unreadable(hr, err))
 	}
-	h.judge(hr, decision.Plan, inputs)
 	if !decision.Acts() {
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())
 		hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
@@ -327,16 +326,6 @@ func (h *handler) observe(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		live.Shaken = h.shaken(ctx, hr)
 	}
 	return live, again
-}
-
-// judge notes what a plan says against the input: that it is known to be bad, or did not stay healthy.
-func (h *handler) judge(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inputs) {
-	if p.Condemns {
-		status.Condemn(hr, release.Condemned(hr, inputs, p, h.now()))
-	}
-	if p.Failure != "" {
-		status.Degraded(hr, p, inputs.Chart, release.ConfigDigest(inputs), h.now())
-	}
 }
 
 // again is when to look at a settled release again although nothing happened.

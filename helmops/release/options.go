@@ -12,7 +12,7 @@ func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan
 		Step: p.Step, Access: in.Access, Target: p.Target, To: p.To, Why: p.Message, Options: optionsOf(hr, p.Action()), Superseded: superseded,
 		Mask: in.Mask, Others: p.Others, Objects: p.Objects, DriftIgnore: in.Ignore, Audit: p.Reason == plan.ReasonAudit,
 	}
-	action.Options.Health, action.Options.ProtectKinds, action.Options.Preflight = in.Rules, hr.GetProtected(), hr.PreflightEnabled()
+	action.Options.Health = in.Rules
 	if p.Action() == plan.Rollback {
 		return action // what it goes back to has an input of its own
 	}
@@ -35,10 +35,12 @@ func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
 		upgradeOptions(hr.GetUpgrade(), &options)
 		// An upgrade of what has never been good is the installation that goes on.
 		options.CreateNamespace = hr.Status.LastVerified == nil && hr.GetInstall().CreateNamespace
+		options.Preflight = action == plan.Upgrade && hr.PreflightEnabled()
 	case plan.Rollback:
 		o := hr.GetRollback()
 		options.Timeout, options.Force, options.CleanupOnFail = o.Timeout.Duration, o.Force, o.CleanupOnFail
 		options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
+		options.ProtectKinds = hr.GetProtected()
 	case plan.Test:
 		o := hr.GetTest()
 		options.Timeout, options.TestFilters = o.Timeout.Duration, o.Filters

@@ -20,6 +20,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // Engine is what the runner wants of Helm.
@@ -55,7 +56,7 @@ type Decision struct {
 }
 
 // Decide plans the next step. It changes nothing but the status of the object, and that only to take over how an action
-// ended that an earlier process had begun.
+// ended that an earlier process had begun, and what the plan holds against the input.
 func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs) (Decision, error) {
 	desired := desiredOf(hr, in)
 	observed := observedOf(hr, in.Live)
@@ -72,6 +73,7 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 			fallthrough
 		case p.Step != plan.Need:
 			out.Plan = p
+			r.judge(hr, in, p)
 			return out, nil
 		}
 		records, err := r.Engine.History(ctx, in.Access, p.Target)
@@ -84,6 +86,16 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 			(newest == nil || newest.Status == plan.StatusUninstalled) {
 			observed.Moved, observed.History, out.History = nil, nil, nil // the former release is gone; now for the one that is wanted
 		}
+	}
+}
+
+// judge notes what a plan holds against the input: that it is known to be bad, or did not stay healthy.
+func (r *Runner) judge(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan) {
+	if p.Condemns {
+		status.Condemn(hr, condemned(hr, in, p, r.Now()))
+	}
+	if p.Failure != "" {
+		status.Degraded(hr, p, in.Chart, values.Digest(in.Values), r.Now())
 	}
 }
 
@@ -174,7 +186,9 @@ func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs
 	outcome.Reached, outcome.Inventory = result.Reached, result.Inventory
 	outcome.History, outcome.HistoryUnknown = result.History, result.HistoryErr != nil
 	outcome.Failure = failureOf(outcome.Step, result.Err, in)
-	outcome.Kept, outcome.InventoryUnknown = result.Kept, result.Inventory == nil && result.Err != nil
+	outcome.Kept = result.Kept
+	looked := outcome.Step == plan.Correct || outcome.Step == plan.Inspect
+	outcome.InventoryUnknown = looked && len(result.Inventory) == 0 && result.Err != nil
 	for _, d := range result.Drift {
 		outcome.Drift = append(outcome.Drift, d.Status())
 	}

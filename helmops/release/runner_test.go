@@ -158,7 +158,9 @@ func TestDo(t *testing.T) {
 	history := deployed("sha256:c")
 	inventory := []v1beta1.ResourceRef{{ID: "apps_web_apps_Deployment", Version: "v1"}}
 	base := func(step plan.Step, change func(*status.Outcome)) status.Outcome {
-		o := status.Outcome{Step: step, Target: target, Generation: 3, Chart: inputs.Chart, ConfigDigest: values.Digest(inputs.Values)}
+		o := status.Outcome{
+			Step: step, Target: target, Generation: 3, Chart: inputs.Chart, ConfigDigest: values.Digest(inputs.Values), Settings: SettingsDigest(helmRelease()),
+		}
 		change(&o)
 		return o
 	}
@@ -173,17 +175,17 @@ func TestDo(t *testing.T) {
 		{name: "a failure is masked", step: plan.Install, result: engine.Result{Reached: true, Err: errors.New("bad password hunter2"), History: history},
 			want: base(plan.Install, func(o *status.Outcome) {
 				o.Reached, o.History = true, history
-				o.Failure = &status.Failure{Reason: v1beta1.InstallFailedReason, Message: "bad password ***"}
+				o.Failure = &status.Failure{Reason: v1beta1.InstallFailedReason, Message: "bad password ***", Class: v1beta1.FailureApply}
 			})},
 		{name: "a failure for good is final", step: plan.Upgrade,
 			result: engine.Result{Err: errors.New("values don't meet the specifications of the schema(s) in the following chart(s)")},
 			want: base(plan.Upgrade, func(o *status.Outcome) {
-				o.Failure = &status.Failure{Reason: v1beta1.SchemaFailedReason, Final: true,
+				o.Failure = &status.Failure{Reason: v1beta1.SchemaFailedReason, Final: true, Class: v1beta1.FailureRejected,
 					Message: "values don't meet the specifications of the schema(s) in the following chart(s)"}
 			})},
 		{name: "storage that cannot be read is told", step: plan.Uninstall, result: engine.Result{Err: errSentinel, HistoryErr: errSentinel},
 			want: base(plan.Uninstall, func(o *status.Outcome) {
-				o.HistoryUnknown, o.Failure = true, &status.Failure{Reason: v1beta1.UninstallFailedReason, Message: "as arranged"}
+				o.HistoryUnknown, o.Failure = true, &status.Failure{Reason: v1beta1.UninstallFailedReason, Message: "as arranged", Class: v1beta1.FailureApply}
 			})},
 	}
 	for _, tt := range tests {
@@ -245,13 +247,14 @@ func TestDoHandsTheOptionsOn(t *testing.T) {
 		hr.Spec.Uninstall = &v1beta1.Uninstall{KeepHistory: true, DisableWait: true, DeletionPropagation: "orphan"}
 		hr.Spec.Rollback = &v1beta1.Rollback{Force: true, CleanupOnFail: true}
 		hr.Spec.Test = &v1beta1.Test{Filters: []v1beta1.TestFilter{{Name: "smoke"}}}
+		hr.Spec.AutoRollback = &v1beta1.AutoRollback{Protect: []string{"Service"}}
 		hr.Status.LastVerified = &v1beta1.Verified{Revision: 3}
 	})
 	want := map[plan.Step]engine.Options{
 		plan.Install:   {Timeout: time.Hour, MaxHistory: 7, Protect: 3, CreateNamespace: true, DisableWaitForJobs: true},
-		plan.Upgrade:   {Timeout: time.Minute, MaxHistory: 7, Protect: 3, DisableHooks: true, DisableSchemaValidation: true},
+		plan.Upgrade:   {Timeout: time.Minute, MaxHistory: 7, Protect: 3, DisableHooks: true, DisableSchemaValidation: true, Preflight: true},
 		plan.Uninstall: {Timeout: time.Minute, MaxHistory: 7, Protect: 3, KeepHistory: true, DisableWait: true, Propagation: "orphan"},
-		plan.Rollback:  {Timeout: time.Minute, MaxHistory: 7, Protect: 3, Force: true, CleanupOnFail: true},
+		plan.Rollback:  {Timeout: time.Minute, MaxHistory: 7, Protect: 3, Force: true, CleanupOnFail: true, ProtectKinds: []string{"Service"}},
 		plan.Test:      {Timeout: time.Minute, MaxHistory: 7, Protect: 3, TestFilters: []v1beta1.TestFilter{{Name: "smoke"}}},
 		plan.Unlock:    {MaxHistory: 7, Protect: 3},
 	}

@@ -2,6 +2,7 @@ package release
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -269,6 +270,7 @@ func TestRandomFailuresConverge(t *testing.T) {
 			}
 			if round == 3 {
 				w.helm.script = script{}
+				w.ask(fmt.Sprint("reset", seed), v1beta1.ResetRequestAnnotation) // it may be an input that failed for good before
 			}
 			for range 6 { // each time the controller is killed, another one starts
 				w.settle(2 * time.Hour)

@@ -39,16 +39,13 @@ func digest(parts ...any) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Condemned is the input as one that has failed for good.
-func Condemned(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, now time.Time) v1beta1.KnownBad {
+// condemned is the input as one that has failed for good.
+func condemned(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, now time.Time) v1beta1.KnownBad {
 	return v1beta1.KnownBad{
 		ChartVersion: in.Chart.Version, ChartDigest: in.Chart.Digest, ConfigDigest: values.Digest(in.Values), RenderDigest: RenderDigest(hr.Spec),
 		SettingsDigest: SettingsDigest(hr), Reason: p.Reason, Since: metav1.NewTime(now),
 	}
 }
-
-// ConfigDigest returns the digest of the values.
-func ConfigDigest(in Inputs) string { return values.Digest(in.Values) }
 
 // RollbackRequested reads the request of a user for a former revision; nil when there is none.
 func RollbackRequested(hr *v1beta1.HelmRelease) (*v1beta1.RollbackRequest, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	helmchart "helm.sh/helm/v3/pkg/chart"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
@@ -208,6 +209,9 @@ func newWorld(t *testing.T, change ...func(*v1beta1.HelmRelease)) *world {
 	}
 	w.runner = &Runner{Engine: w.helm, Charts: charts, Now: w.helm.now}
 	w.hr.Generation, w.hr.Annotations = 1, map[string]string{}
+	if w.hr.Spec.Bake == nil {
+		w.hr.Spec.Bake = &metav1.Duration{} // those that are about it set it
+	}
 	return w
 }
 

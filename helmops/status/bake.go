@@ -26,6 +26,7 @@ func good(hr *v1beta1.HelmRelease, w writer) {
 	case newest == nil:
 		return
 	case isVerified(s.LastVerified, newest):
+		s.LastVerified.Revision = newest.Version
 	case hr.GetBake() == 0, s.Bake != nil && s.Bake.Revision == newest.Version && !w.now.Before(s.Bake.Until.Time):
 		s.LastVerified = &v1beta1.Verified{
 			Revision: newest.Version, ChartDigest: newest.ChartDigest, ConfigDigest: newest.ConfigDigest, At: metav1.NewTime(w.now),
