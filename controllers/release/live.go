@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,7 +42,7 @@ type watcher struct {
 	releases map[types.NamespacedName]*watched
 	// owners are the HelmReleases by their Helm release.
 	owners map[string]types.NamespacedName
-	failing
+	states map[types.NamespacedName]state
 }
 
 // watched is what is remembered of one release.
@@ -65,7 +64,7 @@ type watched struct {
 func newWatcher(objects Live, examined *loop.Tasks[[]v1beta1.ObjectHealth], now func() time.Time, jitter func() float64) *watcher {
 	return &watcher{
 		objects: objects, examined: examined, fights: &drift.Fights{}, now: now, jitter: jitter,
-		releases: map[types.NamespacedName]*watched{}, owners: map[string]types.NamespacedName{}, failing: failing{},
+		releases: map[types.NamespacedName]*watched{}, owners: map[string]types.NamespacedName{}, states: map[types.NamespacedName]state{},
 	}
 }
 
@@ -85,7 +84,7 @@ func (w *watcher) forget(key types.NamespacedName) {
 		delete(w.owners, known.owner)
 	}
 	delete(w.releases, key)
-	delete(w.failing, key)
+	delete(w.states, key)
 }
 
 // of returns what is remembered of a release. Only the worker that has its object uses it.
@@ -345,33 +344,4 @@ func rivalOf(d v1beta1.ObjectDrift) string {
 
 func differs(d v1beta1.ObjectDrift) bool {
 	return d.Missing || slices.ContainsFunc(d.Fields, func(f v1beta1.FieldDrift) bool { return f.Change != v1beta1.DriftAdded })
-}
-
-// failing are the releases that do not do well at present.
-type failing map[types.NamespacedName]bool
-
-// recently is how long a failure counts.
-const recently = 10 * time.Minute
-
-// tally takes over whether a release does well.
-func (w *watcher) tally(hr *v1beta1.HelmRelease) {
-	f := hr.Status.LastFailure
-	bad := meta.IsStatusConditionFalse(hr.Status.Conditions, v1beta1.HealthyCondition) ||
-		f != nil && f.Class != v1beta1.FailureRejected && w.now().Sub(f.At.Time) < recently
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.failing[client.ObjectKeyFromObject(hr)] = bad
-}
-
-// widespread says that many releases are failing at once; empty when they are not.
-func (w *watcher) widespread() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	bad := 0
-	for _, is := range w.failing {
-		if is {
-			bad++
-		}
-	}
-	return plan.Widespread(bad, len(w.failing))
 }
