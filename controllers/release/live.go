@@ -292,14 +292,23 @@ func stateOf(hr *v1beta1.HelmRelease, s engine.Sighting) string {
 	case s.Entry.Release != hr.GetReleaseName() || s.Entry.ReleaseNamespace != hr.GetReleaseNamespace():
 		return "of another release, " + string(s.Entry.UID)
 	case s.Ref.Ownership == "":
-		return fmt.Sprintf("not compared yet, %s %s", s.Entry.UID, s.Ownership())
+		return "not compared yet, " + contentOfEntry(s)
 	case s.Ref.Ownership != s.Ownership():
-		return fmt.Sprintf("%s %s", s.Entry.UID, s.Ownership())
+		return contentOfEntry(s)
 	case !s.Owned():
 		return fmt.Sprintf("%s at %d", s.Entry.UID, s.Entry.ResourceVersion)
 	default:
 		return ""
 	}
+}
+
+// contentOfEntry changes with the content of an object, and not with its status where the API server tells these apart.
+func contentOfEntry(s engine.Sighting) string {
+	version := s.Entry.Generation
+	if version == 0 {
+		version = int64(s.Entry.ResourceVersion) //nolint:gosec // it is only compared
+	}
+	return fmt.Sprintf("%s %s at %d", s.Entry.UID, s.Ownership(), version)
 }
 
 // statesOf remembers in which states the objects of a step are that begins.

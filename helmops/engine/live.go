@@ -141,8 +141,10 @@ func matters(change tracker.Change) bool {
 	if before == nil || after == nil {
 		return true
 	}
-	unowned := after.Ownership == 0 && before.ResourceVersion != after.ResourceVersion
-	return unowned || before.Ownership != after.Ownership || before.Ready.State != after.Ready.State || before.Complete.State != after.Complete.State ||
+	unversioned := after.Generation == 0 || after.Ownership == 0
+	content := before.Generation != after.Generation || unversioned && before.ResourceVersion != after.ResourceVersion
+	return content || before.Ownership != after.Ownership || before.Ready.State != after.Ready.State ||
+		before.Ready.Serving != after.Ready.Serving || before.Complete.State != after.Complete.State ||
 		before.Deleting != after.Deleting || before.UID != after.UID || before.Release != after.Release ||
 		before.ReleaseNamespace != after.ReleaseNamespace
 }

@@ -124,7 +124,7 @@ func correctedDrift(hr *v1beta1.HelmRelease, o Outcome, w writer, outstanding []
 		return Event{Warning: true, Reason: v1beta1.DriftDetectedReason, Message: message}
 	}
 	if len(fixed) == 0 {
-		driftNone(w, left)
+		DriftNone(hr, w.now)
 		return Event{}
 	}
 	message := "corrected: " + describeDrift(fixed)
