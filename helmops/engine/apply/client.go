@@ -71,6 +71,8 @@ type Options struct {
 	KeepForeign bool
 	// Health judges objects that are waited for; nil for the usual rules.
 	Health *health.Rules
+	// Rollback is set when the action goes back to an earlier revision.
+	Rollback *Rollback
 	// Journal of the action; nil for none.
 	Journal Journal
 }
@@ -93,6 +95,7 @@ type Client struct {
 
 	mu         sync.Mutex
 	departures map[tracker.Ref]departure
+	kept       []string
 	outcome
 }
 

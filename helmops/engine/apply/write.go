@@ -52,6 +52,9 @@ func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.R
 	original = c.withLeftovers(original)
 	c.trackParsed()
 	c.scaled, c.unscaled = scaledBy(target), scaledBy(original)
+	if err := c.keepSizes(target); err != nil {
+		return &kube.Result{}, err
+	}
 	var mu sync.Mutex
 	result := &kube.Result{}
 	err := c.inBatches(target, func(info *resource.Info) error {
