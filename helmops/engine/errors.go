@@ -59,7 +59,7 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 		return v1beta1.RenderFailedReason, false
 	case errors.Is(err, records.ErrModified), errors.As(err, &tooLarge):
 		return v1beta1.StorageErrorReason, false
-	case isRefused(err) && !(errors.As(err, &rejected) && rejected.Final):
+	case isRefused(err) && (!errors.As(err, &rejected) || !rejected.Final):
 		return v1beta1.AccessDeniedReason, false
 	case errors.As(err, &unusable):
 		return v1beta1.MissingRollbackTargetReason, true

@@ -266,7 +266,7 @@ func (r *run) conceal(cause string) string {
 func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {
 	options := apply.Options{
 		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: ownerOf(r.Target), Superseded: r.Superseded,
-		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health,
+		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
 	}
 	if r.backwards {
 		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}

@@ -23,7 +23,7 @@ func TestRefusal(t *testing.T) {
 		return apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "web", errs)
 	}
 	policy := status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, `configmaps "web" is forbidden: ValidatingAdmissionPolicy 'p' denied request: no`)
-	policy.(*apierrors.StatusError).ErrStatus.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Message: "no"}}} //nolint:errorlint,forcetypeassert // made above
+	policy.(*apierrors.StatusError).ErrStatus.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Message: "no"}}} //nolint:forcetypeassert // made above
 	tests := []struct {
 		name    string
 		cause   error

@@ -162,6 +162,7 @@ func (c *Client) owned(info *resource.Info) bool {
 // write brings one object to what is wanted, and tells whether it had to be created. original is the object in the revision
 // before, nil when it was not there.
 func (c *Client) write(info, original *resource.Info, force bool) (created bool, err error) {
+	c.begin()
 	if force {
 		return c.byHelm(info, original, true)
 	}
