@@ -69,5 +69,5 @@ func (e *Engine) Explain(ctx context.Context, access cluster.Access, target plan
 		return nil
 	}
 	r := &run{Action: Action{Access: access, Target: target}, ctx: ctx, site: at, as: as, engine: e}
-	return r.newClient(nil, nil).Explain(refs)
+	return r.newClient(nil, nil).Explain(refs) //nolint:contextcheck // the run carries it
 }

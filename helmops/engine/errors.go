@@ -48,6 +48,8 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var definitions *crdsError
 	var tooLarge *records.TooLargeError
 	var unreachable *net.OpError
+	var rejected *apply.RejectedError
+	var unusable *NoUsableTargetError
 	switch {
 	case strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
@@ -57,8 +59,12 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 		return v1beta1.RenderFailedReason, false
 	case errors.Is(err, records.ErrModified), errors.As(err, &tooLarge):
 		return v1beta1.StorageErrorReason, false
-	case isRefused(err):
+	case isRefused(err) && (!errors.As(err, &rejected) || !rejected.Final):
 		return v1beta1.AccessDeniedReason, false
+	case errors.As(err, &unusable):
+		return v1beta1.MissingRollbackTargetReason, true
+	case errors.As(err, &rejected):
+		return v1beta1.PreflightRejectedReason, rejected.Final
 	case errors.As(err, &definitions):
 		return v1beta1.CRDsFailedReason, false
 	case errors.As(err, &unreachable):

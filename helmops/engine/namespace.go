@@ -18,10 +18,16 @@ import (
 // beforehand adds what an upgrade does before its record is created. Helm makes namespaces for installs only; a failed install
 // is gone on with as an upgrade, and the namespace may be gone by then.
 func (r *run) beforehand(store driver.Driver) driver.Driver {
-	if r.Step != plan.Upgrade || !r.Options.CreateNamespace {
+	if r.Step != plan.Upgrade {
 		return store
 	}
-	return &namespaceMaker{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
+	if r.Options.CreateNamespace {
+		store = &namespaceMaker{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
+	}
+	if r.Options.Preflight && !r.Options.Force { // what is replaced is not applied
+		store = &preflight{Driver: store, run: r}
+	}
+	return store
 }
 
 // namespaceMaker makes the namespace of a release when everything was rendered, just before the record is created, which may be

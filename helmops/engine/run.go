@@ -34,6 +34,8 @@ type run struct {
 	reader records.Reader
 	key    records.Key
 	client *apply.Client
+	// backwards is set when the action goes back to an earlier revision, or finishes doing so.
+	backwards bool
 	// drifted and looked are what Correct and Inspect have found.
 	drifted []drift.Object
 	looked  *release.Release
@@ -105,6 +107,11 @@ func (r *run) rollout(before []plan.Record) error {
 // rollback goes back to an earlier revision. Where Helm fails without noting it on the record, that is made up for: the
 // release would be locked otherwise.
 func (r *run) rollback(before []plan.Record) error {
+	to, err := r.usable()
+	if err != nil {
+		return err
+	}
+	r.To, r.backwards = to, true
 	cfg, err := r.configuration(before, nil)
 	if err != nil {
 		return err
@@ -175,6 +182,7 @@ func (r *run) resume([]plan.Record) error {
 	}
 	store := r.driver(nil)
 	store.Expect(revisions...)
+	r.backwards = r.backwards || revisions[0].Status == plan.StatusPendingRollback
 	work := &resume.Work{
 		Client: r.newClient(store, leftoversOf(revisions[1:])), Records: storage.Init(store), Release: revisions[0].Release, Now: r.engine.now,
 		Options: resume.Options{
@@ -256,10 +264,14 @@ func (r *run) conceal(cause string) string {
 }
 
 func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {
-	r.client = apply.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.engine.tokens, apply.Options{
+	options := apply.Options{
 		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: ownerOf(r.Target), Superseded: r.Superseded,
-		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal,
-	})
+		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
+	}
+	if r.backwards {
+		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}
+	}
+	r.client = apply.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.engine.tokens, options)
 	return r.client
 }
 
@@ -290,6 +302,9 @@ func (r *run) result(before []plan.Record, err error) Result {
 	after, historyErr := r.site.records.History(r.ctx, r.reader, r.key)
 	out := Result{
 		Err: err, History: after, HistoryErr: historyErr, Reached: reached(before, after, historyErr), Drift: r.drifted,
+	}
+	if r.client != nil {
+		out.Kept = r.client.Kept()
 	}
 	if r.looked != nil {
 		if out.Inventory, historyErr = r.inventory(r.looked); out.Err == nil {

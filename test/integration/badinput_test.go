@@ -174,13 +174,12 @@ func TestBadInput(t *testing.T) {
 				if err := charts.Add(chartArchive(t, "sample", "1.1.0", wrong)); err != nil {
 					t.Fatal(err)
 				}
-				hr.Spec.Upgrade = &v1beta1.Upgrade{Strategy: &v1beta1.FailureStrategy{Name: v1beta1.RetryOnFailure}} // so that it is not rolled back
 				return []client.Object{hr}
 			},
 			mend: func(t *testing.T, _ string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(pinned(hr, "1.0.0"), `{"message":"mended"}`)}
 			},
-			reason: v1beta1.UpgradeFailedReason, says: []string{"Not_A_Name"},
+			reason: v1beta1.PreflightRejectedReason, says: []string{"Not_A_Name", "nothing in the cluster was changed"}, stalled: true,
 		},
 	}
 	for _, tt := range tests {

@@ -178,16 +178,19 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 	}
 }
 
-// The API server quotes the whole value before it says what is wrong with it; what it says is in the message, the secret in
-// the value is not.
+// The API server quotes the whole value before it says what is wrong with it; what it says is in the message, the value and the
+// secret in it are not.
 func TestAnImmutableField(t *testing.T) {
 	t.Parallel()
 	template := strings.ReplaceAll(podsTemplate, "{app: {{ .Release.Name }}}",
 		`{app: {{ .Release.Name }}{{ range $i := until (int .Values.labels) }}, l{{ $i }}: {{ printf "%s-%s-%d" $.Values.token (repeat 30 "x") $i }}{{ end }}}`)
 	ns, _, hr := frailRelease(t, map[string]string{"templates/deployment.yaml": template})
 	apply(t, withValues(hr, `{"labels":60}`))
-	ready := awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
-	says(t, ready.Message, "Deployment "+ns+"/web", "spec.selector", "***", "…", "field is immutable", "another chart, other values")
+	ready := awaitNotReady(t, hr, v1beta1.PreflightRejectedReason)
+	says(t, ready.Message, "would refuse 1 of ", "Deployment "+ns+"/web: spec.selector: field is immutable", "nothing in the cluster was changed")
+	if n := records(t, ns, "web"); n != 1 {
+		t.Errorf("there are %d records, want that of what runs", n)
+	}
 	nothingShown(t, ns, hidden)
 	deployment := get(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}})
 	if labels := deployment.Spec.Selector.MatchLabels; len(labels) != 1 {
@@ -226,10 +229,9 @@ func TestAnAdmissionPolicy(t *testing.T) {
 		err := world.cluster.Client.Create(t.Context(), probe, client.DryRunAll)
 		return err != nil && strings.Contains(err.Error(), words)
 	})
-	hr.Spec.Upgrade = &v1beta1.Upgrade{Strategy: &v1beta1.FailureStrategy{Name: v1beta1.RetryOnFailure, RetryInterval: often}}
 	apply(t, withValues(hr, `{"message":"announced"}`))
-	ready := awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
-	says(t, ready.Message, words, "ConfigMap "+ns+"/web", "ValidatingAdmissionPolicy", "the next attempt follows 1s later")
+	ready := awaitNotReady(t, hr, v1beta1.PreflightRejectedReason)
+	says(t, ready.Message, words, "ConfigMap "+ns+"/web", "ValidatingAdmissionPolicy", "nothing in the cluster was changed; the next attempt follows")
 	if got := configMap(t, ns, "web")["message"]; got != "runs" {
 		t.Errorf("the refused message is there: %q", got)
 	}
@@ -237,6 +239,7 @@ func TestAnAdmissionPolicy(t *testing.T) {
 	for _, object := range []client.Object{binding, policy} {
 		remove(t, object)
 	}
+	requestNow(t, hr)
 	until(t, "the release gets through", func() bool { return configMap(t, ns, "web")["message"] == "announced" })
 	awaitReady(t, hr)
 }

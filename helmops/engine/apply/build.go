@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/cli-runtime/pkg/resource"
 )
@@ -104,6 +105,18 @@ func (c *Client) parse(manifest string) ([]object, error) {
 	}
 }
 
+// UnknownKindError says that an object is of a kind that the cluster does not serve.
+type UnknownKindError struct {
+	Kind schema.GroupVersionKind
+	Name string
+}
+
+// Error implements error. Helm looks for its text to explain APIs that were removed.
+func (e *UnknownKindError) Error() string {
+	return fmt.Sprintf("%s %s: unable to recognize \"\": no matches for kind %q in version %q; install its CustomResourceDefinition first",
+		e.Kind.Kind, e.Name, e.Kind.Kind, e.Kind.GroupVersion())
+}
+
 // identify finds the kind of an object, and the namespace it goes to.
 func (c *Client) identify(content *unstructured.Unstructured) (object, error) {
 	kind := content.GroupVersionKind()
@@ -115,9 +128,7 @@ func (c *Client) identify(content *unstructured.Unstructured) (object, error) {
 	}
 	mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	if meta.IsNoMatchError(err) {
-		// Helm looks for this text to explain APIs that were removed.
-		return object{}, fmt.Errorf("%s %s: unable to recognize \"\": no matches for kind %q in version %q; install its CustomResourceDefinition first",
-			kind.Kind, content.GetName(), kind.Kind, kind.GroupVersion())
+		return object{}, &UnknownKindError{Kind: kind, Name: content.GetName()}
 	}
 	if err != nil {
 		return object{}, fmt.Errorf("finding kind %s of %s: %w", kind.Kind, kind.GroupVersion(), err)

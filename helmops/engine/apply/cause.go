@@ -38,7 +38,10 @@ func (c *Client) explained(lacking []unready) []string {
 func (c *Client) explain(object unready) string {
 	ctx, cancel := context.WithTimeout(c.ctx, explainTimeout)
 	defer cancel()
-	cause := c.podCause(ctx, object.info)
+	cause := object.cause
+	if cause == "" {
+		cause = c.podCause(ctx, object.info)
+	}
 	if cause == "" {
 		cause = c.controllerCause(object.info)
 	}

@@ -71,6 +71,10 @@ type Options struct {
 	KeepForeign bool
 	// Health judges objects that are waited for; nil for the usual rules.
 	Health *health.Rules
+	// Rollback is set when the action goes back to an earlier revision.
+	Rollback *Rollback
+	// Now is the clock.
+	Now func() time.Time
 	// Journal of the action; nil for none.
 	Journal Journal
 }
@@ -93,6 +97,9 @@ type Client struct {
 
 	mu         sync.Mutex
 	departures map[tracker.Ref]departure
+	kept       []string
+	// begun is when the first object was written.
+	begun time.Time
 	outcome
 }
 
@@ -119,6 +126,27 @@ func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *t
 		departures: map[tracker.Ref]departure{},
 		Client:     stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o, parsed: map[string][]object{},
 	}
+}
+
+func (c *Client) now() time.Time { return c.options.Now() }
+
+// begin notes that objects are about to be written.
+func (c *Client) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun.IsZero() {
+		c.begun = c.now()
+	}
+}
+
+// writesBegan is when the first object was written; otherwise when none was.
+func (c *Client) writesBegan(otherwise time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun.IsZero() {
+		return otherwise
+	}
+	return c.begun
 }
 
 // Failure is the error of a deletion, which Helm replaces by one that says nothing.

@@ -31,7 +31,7 @@ func (c *Client) Explain(refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
 			continue
 		}
 		out = append(out, v1beta1.ObjectHealth{
-			Kind: kind, Group: group, Namespace: namespace, Name: name, State: string(report.State), Message: c.explain(unready{info, report}),
+			Kind: kind, Group: group, Namespace: namespace, Name: name, State: string(report.State), Message: c.explain(unready{info: info, report: report}),
 		})
 	}
 	return out

@@ -54,6 +54,10 @@ func (c *Client) prune(unwanted kube.ResourceList) (kube.ResourceList, error) {
 		if ownerOf(live) != c.self() || live.GetAnnotations()[resourcePolicyAnnotation] == keepPolicy {
 			continue
 		}
+		if c.options.Rollback.protects(info.Mapping.GroupVersionKind.GroupKind()) {
+			c.keep(info)
+			continue
+		}
 		if err := c.remove(info, metav1.DeletePropagationBackground); err != nil {
 			return deleted, err
 		}

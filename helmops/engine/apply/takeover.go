@@ -139,13 +139,16 @@ var typedTexts = []string{"failed to create typed patch object", "duplicate entr
 
 // fallback writes an object in Helm's own way when it cannot be applied.
 func (c *Client) fallback(info, original *resource.Info, cause error) (created bool, err error) {
-	text := cause.Error()
-	for _, part := range typedTexts {
-		if strings.Contains(text, part) {
-			return c.byHelm(info, original, false)
-		}
+	if isTyped(cause) {
+		return c.byHelm(info, original, false)
 	}
 	return false, fmt.Errorf("applying %s: %w", name(info), cause)
+}
+
+// isTyped tells whether an object cannot be applied, and may be written otherwise.
+func isTyped(err error) bool {
+	text := err.Error()
+	return slices.ContainsFunc(typedTexts, func(part string) bool { return strings.Contains(text, part) })
 }
 
 // byHelm writes one object with Helm's own client: created, replaced with force, or patched by a comparison of three.

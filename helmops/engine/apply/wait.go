@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +24,8 @@ const maxNamed = 3
 type NotReadyError struct {
 	// TimedOut is set when there was no more time, unset when an object has failed for good.
 	TimedOut bool
-	Timeout  time.Duration
+	// Timeout is how long was waited, with what was added for the progress there was.
+	Timeout time.Duration
 	// Objects that are not ready, with what they lack: "Deployment apps/web: Available: 0/1".
 	Objects []string
 	// Unready are the same objects in parts.
@@ -58,7 +60,7 @@ func (c *Client) WaitWithJobs(resources kube.ResourceList, timeout time.Duration
 
 func (c *Client) wait(resources kube.ResourceList, timeout time.Duration, jobs bool) error {
 	return c.parked(func() error {
-		ctx, cancel := context.WithTimeout(c.ctx, timeout)
+		ctx, cancel := context.WithCancel(c.ctx)
 		defer cancel()
 		return c.untilReady(ctx, resources, timeout, jobs)
 	})
@@ -68,11 +70,15 @@ func (c *Client) wait(resources kube.ResourceList, timeout time.Duration, jobs b
 type unready struct {
 	info   *resource.Info
 	report health.Report
+	// cause is why, when that is known already.
+	cause string
 }
 
-// untilReady waits until every object is ready. It ends at once when one has failed for good.
+// untilReady waits until every object is ready. It ends at once when one has failed for good, and later than at the timeout,
+// once, when there is progress.
 func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, timeout time.Duration, jobs bool) error {
 	c.trackParsed()
+	c.tracker.Judge(c.options.Namespace, c.options.Release, c.options.Health)
 	refs := make([]tracker.Ref, len(resources))
 	for i, info := range resources {
 		refs[i] = ref(info)
@@ -80,6 +86,13 @@ func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, ti
 	changed, cancel := c.tracker.Watch(refs)
 	defer cancel()
 	alone := c.followUntracked(ctx, resources, jobs)
+	begun := c.now()
+	slow, end := time.NewTimer(podsAfter), time.NewTimer(timeout)
+	defer slow.Stop()
+	defer end.Stop()
+	progress := progress{last: begun}
+	total := timeout
+	var pods *podWatch
 	for {
 		lacking := c.judge(resources, alone, jobs)
 		switch {
@@ -88,18 +101,52 @@ func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, ti
 		case lacking[0].report.State == health.Failed:
 			return c.notReady(lacking[:1], len(resources), 0) //nolint:contextcheck // it has a time of its own
 		}
+		progress.see(lacking, c.now())
 		select {
 		case <-changed:
 		case <-alone.changed:
 		case err := <-alone.refused:
 			return err
+		case <-slow.C:
+			pods = c.watchPods(ctx, lacking, c.writesBegan(begun))
+		case broken := <-pods.found():
+			broken.report.State = health.Failed
+			return c.notReady([]unready{broken}, len(resources), 0) //nolint:contextcheck // it has a time of its own
 		case <-c.options.Superseded:
 			return ErrSuperseded
+		case <-end.C:
+			if total > timeout || !progress.lately(pods, timeout/4, c.now()) {
+				return c.notReady(lacking, len(resources), total) //nolint:contextcheck // it has a time of its own
+			}
+			total += timeout
+			end.Reset(timeout)
 		case <-ctx.Done():
 			c.stopWithProcess()
-			return c.notReady(lacking, len(resources), timeout) //nolint:contextcheck // this one has ended
+			return ctx.Err()
 		}
 	}
+}
+
+// progress is when what the objects lack changed last.
+type progress struct {
+	last  time.Time
+	lacks map[tracker.Ref]string
+}
+
+func (p *progress) see(lacking []unready, now time.Time) {
+	lacks := make(map[tracker.Ref]string, len(lacking))
+	for _, object := range lacking {
+		lacks[ref(object.info)] = object.report.Message
+	}
+	if p.lacks != nil && !maps.Equal(p.lacks, lacks) {
+		p.last = now
+	}
+	p.lacks = lacks
+}
+
+// lately tells whether there was any progress in the last span of time, or containers are being made.
+func (p *progress) lately(pods *podWatch, span time.Duration, now time.Time) bool {
+	return pods.busy() || now.Sub(p.last) < span
 }
 
 // notReady says what objects lack, and why. A timeout of zero is that of an object that has failed for good.
@@ -123,9 +170,9 @@ func (c *Client) judge(resources kube.ResourceList, alone *loners, jobs bool) []
 		switch report.State {
 		case health.Current:
 		case health.Failed:
-			return []unready{{info, report}}
+			return []unready{{info: info, report: report}}
 		case health.InProgress:
-			lacking = append(lacking, unready{info, report})
+			lacking = append(lacking, unready{info: info, report: report})
 		}
 	}
 	return lacking
@@ -178,10 +225,11 @@ func (c *Client) followUntracked(ctx context.Context, resources kube.ResourceLis
 		}
 		l.reports[ref(info)] = health.Report{State: health.InProgress, Message: "was not looked at yet"}
 		go func() {
+			//nolint:contextcheck // Rules are bounded by what they may cost.
 			err := tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) {
 				report := missing(info, jobs)
 				if live != nil {
-					report = health.Assess(live, jobs)
+					report = c.options.Health.Assess(live, jobs)
 				}
 				l.mu.Lock()
 				l.reports[ref(info)] = report
@@ -230,7 +278,7 @@ func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout tim
 	})
 	if ctx.Err() != nil {
 		c.stopWithProcess()
-		return fmt.Errorf("%s was not done after %s: %s", name(info), timeout, c.explain(unready{info, last})) //nolint:contextcheck // this one has ended
+		return fmt.Errorf("%s was not done after %s: %s", name(info), timeout, c.explain(unready{info: info, report: last})) //nolint:contextcheck // this one has ended
 	}
 	if err != nil {
 		return fmt.Errorf("waiting for %s: %w", name(info), err)
@@ -239,7 +287,7 @@ func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout tim
 		c.options.Journal.HookDone(kind, info.Namespace, info.Name, last.State != health.Failed)
 	}
 	if last.State == health.Failed {
-		return fmt.Errorf("%s failed: %s", name(info), c.explain(unready{info, last})) //nolint:contextcheck // it has a time of its own
+		return fmt.Errorf("%s failed: %s", name(info), c.explain(unready{info: info, report: last})) //nolint:contextcheck // it has a time of its own
 	}
 	return nil
 }

@@ -52,6 +52,9 @@ func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.R
 	original = c.withLeftovers(original)
 	c.trackParsed()
 	c.scaled, c.unscaled = scaledBy(target), scaledBy(original)
+	if err := c.keepSizes(target); err != nil {
+		return &kube.Result{}, err
+	}
 	var mu sync.Mutex
 	result := &kube.Result{}
 	err := c.inBatches(target, func(info *resource.Info) error {
@@ -159,6 +162,7 @@ func (c *Client) owned(info *resource.Info) bool {
 // write brings one object to what is wanted, and tells whether it had to be created. original is the object in the revision
 // before, nil when it was not there.
 func (c *Client) write(info, original *resource.Info, force bool) (created bool, err error) {
+	c.begin()
 	if force {
 		return c.byHelm(info, original, true)
 	}
@@ -174,9 +178,9 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 			return false, err
 		}
 		there = false
-	case there && !entry.Legacy && entry.Payload == w.sum && entry.Applied == entry.Ownership && entry.Applied != 0:
+	case there && unchanged(entry, w.sum):
 		c.markAs(info, ownershipText(entry.Ownership))
-		return false, nil // what is there is what was sent last
+		return false, nil
 	}
 	if !there {
 		return c.create(info, original, w)
@@ -206,6 +210,11 @@ func (c *Client) create(info, original *resource.Info, w wish) (created bool, er
 		return false, err
 	}
 	return c.overwrite(info, original, w, true)
+}
+
+// unchanged tells whether what is there is what was sent last, and is wanted now.
+func unchanged(entry tracker.Entry, sum uint64) bool {
+	return !entry.Legacy && entry.Payload == sum && entry.Applied == entry.Ownership && entry.Applied != 0
 }
 
 // known returns what the tracker knows of an object, if that can be relied on.
@@ -241,13 +250,22 @@ func (c *Client) overwrite(info, original *resource.Info, w wish, legacy bool) (
 // applyNew applies an object in such a way that the API server refuses, with a conflict, when there is one already: an
 // object that does not exist cannot have the resource version that is asked for.
 func (c *Client) applyNew(info *resource.Info) (*unstructured.Unstructured, error) {
-	guarded := &unstructured.Unstructured{Object: cloneMetadata(info.Object.(*unstructured.Unstructured).Object)}
-	guarded.SetResourceVersion("1")
-	body, err := payload(guarded)
+	body, err := guarded(info)
+	if err != nil {
+		return nil, err
+	}
+	return c.apply(info, body)
+}
+
+// guarded is the payload that only creates.
+func guarded(info *resource.Info) ([]byte, error) {
+	content := &unstructured.Unstructured{Object: cloneMetadata(info.Object.(*unstructured.Unstructured).Object)}
+	content.SetResourceVersion("1")
+	body, err := payload(content)
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
-	return c.apply(info, body)
+	return body, nil
 }
 
 func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstructured, error) {

@@ -46,6 +46,7 @@ type noted struct {
 	LastDeployed  time.Time  `json:"lastDeployed,omitzero"`
 	Deleted       time.Time  `json:"deleted,omitzero"`
 	Tests         []testNote `json:"tests,omitempty"`
+	ForwardOnly   string     `json:"forwardOnly,omitempty"`
 	// Degraded names the parts of the chart that the record leaves out.
 	Degraded []string `json:"degraded,omitempty"`
 	// Partial is set when not everything found room here, so that the record itself has to be read.
@@ -68,7 +69,7 @@ func parseNote(text string) *noted {
 	if err := json.Unmarshal([]byte(text), n); err != nil || n.Content == "" {
 		return nil
 	}
-	n.Description = bound(n.Description)
+	n.Description, n.ForwardOnly = bound(n.Description), bound(n.ForwardOnly)
 	return n
 }
 
@@ -81,7 +82,7 @@ func (n noted) text() string {
 	// Digests and names of objects are bounded; what comes from the chart is not.
 	short := noted{
 		Namespace: n.Namespace, Status: n.Status, ChartDigest: n.ChartDigest, ConfigDigest: n.ConfigDigest, RenderDigest: n.RenderDigest,
-		Content: n.Content, Degraded: n.Degraded, Partial: true,
+		Content: n.Content, Degraded: n.Degraded, ForwardOnly: n.ForwardOnly, Partial: true,
 	}
 	text, _ = json.Marshal(short) // strings and a bool
 	return string(text)
@@ -96,6 +97,7 @@ func note(rel *release.Release, data packed, given Note, before *noted) noted {
 		ChartName: record.ChartName, ChartVersion: record.ChartVersion, AppVersion: record.AppVersion,
 		ChartDigest: given.ChartDigest, ConfigDigest: given.ConfigDigest, RenderDigest: given.RenderDigest,
 		FirstDeployed: record.FirstDeployed, LastDeployed: record.LastDeployed, Deleted: record.Deleted, Degraded: data.degraded,
+		ForwardOnly: record.ForwardOnly,
 	}
 	for _, test := range record.Tests {
 		n.Tests = append(n.Tests, testNote(test))
@@ -130,6 +132,7 @@ func (n *noted) record(version int, modified time.Time) plan.Record {
 		Version: version, Status: n.Status, Description: n.Description, Namespace: n.Namespace,
 		ChartName: n.ChartName, ChartVersion: n.ChartVersion, AppVersion: n.AppVersion, Ours: true,
 		FirstDeployed: n.FirstDeployed, LastDeployed: n.LastDeployed, Deleted: n.Deleted, Modified: modified,
+		ForwardOnly: n.ForwardOnly,
 	}
 	for _, test := range n.Tests {
 		record.Tests = append(record.Tests, plan.TestRun(test))
@@ -152,6 +155,7 @@ func recordOf(rel *release.Release) plan.Record {
 	record := plan.Record{
 		Version: rel.Version, Status: rel.Info.Status.String(), Description: bound(rel.Info.Description), Namespace: rel.Namespace,
 		FirstDeployed: rel.Info.FirstDeployed.Time, LastDeployed: rel.Info.LastDeployed.Time, Deleted: rel.Info.Deleted.Time,
+		ForwardOnly: forwardOnlyOf(rel),
 	}
 	if rel.Chart != nil && rel.Chart.Metadata != nil {
 		meta := rel.Chart.Metadata

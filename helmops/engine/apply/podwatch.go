@@ -1,0 +1,245 @@
+package apply
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+const (
+	// podsAfter is how long a wait goes on before pods are watched; most waits are over by then.
+	podsAfter = 2 * time.Second
+	// pullGrace is how long an image may fail to be pulled; registries have bad moments.
+	pullGrace = 10 * time.Second
+	// maxWatched is how many workloads have their pods watched at a time.
+	maxWatched = 32
+)
+
+// podWatch watches the pods of workloads that are not ready. A nil one watches none.
+type podWatch struct {
+	client *Client
+	// since is when the revision was begun: pods that are older are of the one before.
+	since time.Time
+	// broken tells of the first workload that cannot become ready.
+	broken chan unready
+
+	mu sync.Mutex
+	// starting are the pods whose containers are being made.
+	starting map[types.UID]bool
+}
+
+// watchPods watches until ctx ends. Where that is refused, nothing is told.
+func (c *Client) watchPods(ctx context.Context, lacking []unready, since time.Time) *podWatch {
+	w := &podWatch{client: c, since: since.Truncate(time.Second), broken: make(chan unready, 1), starting: map[types.UID]bool{}}
+	watched := 0
+	for _, object := range lacking {
+		options := metav1.ListOptions{LabelSelector: podSelector(object.info)}
+		if object.info.Mapping.GroupVersionKind.Kind == "Pod" {
+			options.FieldSelector = fields.OneTermEqualSelector("metadata.name", object.info.Name).String()
+		}
+		if options.LabelSelector == "" && options.FieldSelector == "" || watched == maxWatched {
+			continue
+		}
+		watched++
+		f := &podFollower{podWatch: w, object: object, options: options, pulling: map[types.UID]*corev1.Pod{}, due: map[types.UID]time.Time{}}
+		go f.run(ctx)
+	}
+	return w
+}
+
+// found is never ready of a watch that does not exist.
+func (w *podWatch) found() <-chan unready {
+	if w == nil {
+		return nil
+	}
+	return w.broken
+}
+
+// busy tells whether containers are being made.
+func (w *podWatch) busy() bool {
+	if w == nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.starting) > 0
+}
+
+// podFollower follows the pods of one workload.
+type podFollower struct {
+	*podWatch
+	object  unready
+	options metav1.ListOptions
+	// pulling are pods whose image cannot be pulled, due is when that is held against them.
+	pulling map[types.UID]*corev1.Pod
+	due     map[types.UID]time.Time
+}
+
+// run lists and watches again until it must not, or ctx ends.
+func (f *podFollower) run(ctx context.Context) {
+	again := wait.Backoff{Duration: firstAgain, Factor: 2, Steps: 8, Cap: lastAgain}
+	for {
+		err := f.attempt(ctx)
+		if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(again.Step()):
+		}
+	}
+}
+
+func (f *podFollower) attempt(ctx context.Context) error {
+	pods := f.client.identity.Kube().CoreV1().Pods(f.object.info.Namespace)
+	list, err := pods.List(ctx, f.options)
+	if err != nil {
+		return err
+	}
+	for i := range list.Items {
+		f.see(ctx, &list.Items[i])
+	}
+	options := f.options
+	options.ResourceVersion = list.ResourceVersion
+	events, err := pods.Watch(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer events.Stop()
+	for {
+		select {
+		case event, open := <-events.ResultChan():
+			pod, is := event.Object.(*corev1.Pod)
+			switch {
+			case !open || !is:
+				return apierrors.FromObject(event.Object)
+			case event.Type == watch.Deleted:
+				f.forget(pod)
+			default:
+				f.see(ctx, pod)
+			}
+		case <-f.nextDue():
+			f.overdue()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// see judges a pod.
+func (f *podFollower) see(ctx context.Context, pod *corev1.Pod) {
+	if pod.DeletionTimestamp != nil {
+		f.forget(pod)
+		return
+	}
+	f.unstick(ctx, pod)
+	if pod.CreationTimestamp.Time.Before(f.since) {
+		return
+	}
+	state := stateOf(pod, f.object.info.Mapping.GroupVersionKind.Kind == "Job")
+	f.mu.Lock()
+	if state == podStarting {
+		f.starting[pod.UID] = true
+	} else {
+		delete(f.starting, pod.UID)
+	}
+	f.mu.Unlock()
+	switch state {
+	case podBroken:
+		f.tell(pod)
+	case podPulling:
+		if _, known := f.due[pod.UID]; !known {
+			f.due[pod.UID] = f.client.now().Add(pullGrace)
+		}
+		f.pulling[pod.UID] = pod
+	default:
+		delete(f.due, pod.UID)
+		delete(f.pulling, pod.UID)
+	}
+}
+
+func (f *podFollower) forget(pod *corev1.Pod) {
+	delete(f.due, pod.UID)
+	delete(f.pulling, pod.UID)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.starting, pod.UID)
+}
+
+// nextDue is ready when the grace of a pod is over.
+func (f *podFollower) nextDue() <-chan time.Time {
+	var next time.Time
+	for _, at := range f.due {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	if next.IsZero() {
+		return nil
+	}
+	return time.After(next.Sub(f.client.now()))
+}
+
+func (f *podFollower) overdue() {
+	for uid, at := range f.due {
+		if !at.After(f.client.now()) {
+			f.tell(f.pulling[uid])
+			return
+		}
+	}
+}
+
+func (f *podFollower) tell(pod *corev1.Pod) {
+	object := f.object
+	object.cause = "pod " + pod.Name + " " + causeOf(pod)
+	select {
+	case f.broken <- object:
+	default: // one is enough
+	}
+}
+
+// podState is what a pod tells about its workload.
+type podState int
+
+const (
+	podFine podState = iota
+	podStarting
+	podPulling
+	podBroken
+)
+
+// stateOf judges the containers of a pod; the worst counts. A Job starts its containers again as often as it says itself.
+func stateOf(pod *corev1.Pod, job bool) podState {
+	worst := podFine
+	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for _, status := range statuses {
+			if status.State.Waiting == nil {
+				continue
+			}
+			state := podFine
+			switch status.State.Waiting.Reason {
+			case "ContainerCreating", "PodInitializing":
+				state = podStarting
+			case "ImagePullBackOff", "ErrImagePull":
+				state = podPulling
+			case "CreateContainerConfigError", "InvalidImageName":
+				state = podBroken
+			case "CrashLoopBackOff":
+				if !job {
+					state = podBroken
+				}
+			}
+			worst = max(worst, state)
+		}
+	}
+	return worst
+}

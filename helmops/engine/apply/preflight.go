@@ -1,0 +1,177 @@
+package apply
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"helm.sh/helm/v3/pkg/kube"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/cli-runtime/pkg/resource"
+)
+
+// surroundings are kinds that decide what the API server admits. While one of them changes together with the rest of the
+// release, what is refused now may be admitted by then.
+var surroundings = sets.New(
+	schema.GroupKind{Kind: "Namespace"}, schema.GroupKind{Kind: "ServiceAccount"},
+	schema.GroupKind{Kind: "ResourceQuota"}, schema.GroupKind{Kind: "LimitRange"},
+	schema.GroupKind{Group: "scheduling.k8s.io", Kind: "PriorityClass"}, schema.GroupKind{Group: "node.k8s.io", Kind: "RuntimeClass"},
+	schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "Role"}, schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole"},
+	schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"},
+	schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"},
+	schema.GroupKind{Group: "admissionregistration.k8s.io", Kind: "ValidatingAdmissionPolicy"},
+	schema.GroupKind{Group: "admissionregistration.k8s.io", Kind: "ValidatingAdmissionPolicyBinding"},
+	schema.GroupKind{Group: "admissionregistration.k8s.io", Kind: "MutatingAdmissionPolicy"},
+	schema.GroupKind{Group: "admissionregistration.k8s.io", Kind: "MutatingAdmissionPolicyBinding"},
+	schema.GroupKind{Group: "admissionregistration.k8s.io", Kind: "ValidatingWebhookConfiguration"},
+	schema.GroupKind{Group: "admissionregistration.k8s.io", Kind: "MutatingWebhookConfiguration"},
+)
+
+var customResourceDefinition = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
+
+// Preflight asks the API server, without changing anything, whether it would take what an update to the manifest writes.
+// Objects that the update would leave alone cost no request. What the update itself makes room for is not asked for: objects
+// in namespaces that it brings or that are in created, and objects of kinds that it defines.
+//
+// It fails with a RejectedError when the API server would refuse objects, and with what went wrong when that cannot be told.
+func (c *Client) Preflight(manifest string, created ...string) error {
+	objects, err := c.Build(strings.NewReader(manifest), false)
+	if err != nil {
+		return err
+	}
+	c.trackParsed()
+	c.scaled = scaledBy(objects)
+	p := &preflight{Client: c, namespaces: sets.New(created...), defined: sets.New[schema.GroupKind]()}
+	p.survey(objects)
+	asked := make([]bool, len(objects))
+	failures := make([]error, len(objects))
+	var group errgroup.Group
+	group.SetLimit(writesAtOnce)
+	for i, info := range objects {
+		if p.defined.Has(info.Mapping.GroupVersionKind.GroupKind()) {
+			continue
+		}
+		group.Go(func() error {
+			asked[i], failures[i] = p.ask(info)
+			return nil
+		})
+	}
+	_ = group.Wait() // the failures are all wanted, not the first
+	c.stopWithProcess()
+	return p.verdict(objects, asked, failures)
+}
+
+// preflight is what one update makes room for.
+type preflight struct {
+	*Client
+	namespaces sets.Set[string]
+	defined    sets.Set[schema.GroupKind]
+}
+
+func (p *preflight) survey(objects kube.ResourceList) {
+	for _, info := range objects {
+		switch info.Mapping.GroupVersionKind.GroupKind() {
+		case schema.GroupKind{Kind: "Namespace"}:
+			p.namespaces.Insert(info.Name)
+		case customResourceDefinition:
+			if content, ok := info.Object.(*unstructured.Unstructured); ok {
+				group, _, _ := unstructured.NestedString(content.Object, "spec", "group")
+				kind, _, _ := unstructured.NestedString(content.Object, "spec", "names", "kind")
+				p.defined.Insert(schema.GroupKind{Group: group, Kind: kind})
+			}
+		}
+	}
+}
+
+// ask tries the write of one object, and tells whether there is anything to write.
+func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
+	(&inspection{Client: p.Client, info: info}).claim() // Helm does it to what it updates
+	body, err := payload(info.Object.(*unstructured.Unstructured))
+	if err != nil {
+		return true, fmt.Errorf("encoding %s: %w", name(info), err)
+	}
+	w := wish{body: body, sum: checksum(body)}
+	entry, there := p.known(info)
+	switch {
+	case there && entry.Deleting:
+		return true, nil // it is made anew once it is gone
+	case there && unchanged(entry, w.sum):
+		return false, nil
+	case !there:
+		return true, p.create(info, w)
+	}
+	if p.autoscaled(info, mayBeAutoscaled(entry)) {
+		if w, err = p.leaveReplicas(info, w, nil); err != nil {
+			return true, err
+		}
+	}
+	_, err = p.patch(info, w.body, true)
+	return true, p.judge(info, err)
+}
+
+// create tries to make an object, or to take it over when there is one that the tracker does not know.
+func (p *preflight) create(info *resource.Info, w wish) error {
+	body, err := guarded(info)
+	if err != nil {
+		return err
+	}
+	_, err = p.patch(info, body, true)
+	if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+		return p.judge(info, err)
+	}
+	live, err := p.mayTake(info)
+	if err != nil {
+		return err
+	}
+	if w, err = p.leaveReplicas(info, w, live); err != nil {
+		return err
+	}
+	_, err = p.patch(info, w.body, true)
+	return p.judge(info, err)
+}
+
+// judge returns why an object cannot be written; nil when it can, or when the update itself makes room for it.
+func (p *preflight) judge(info *resource.Info, err error) error {
+	switch {
+	case err == nil, isTyped(err):
+		return nil
+	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
+		return nil
+	default:
+		return &refusal{object: name(info), secret: info.Mapping.GroupVersionKind.GroupKind() == schema.GroupKind{Kind: "Secret"}, cause: err}
+	}
+}
+
+// verdict puts the refusals together. What kept the API server from answering goes first: nothing was decided then.
+func (p *preflight) verdict(objects kube.ResourceList, asked []bool, failures []error) error {
+	var unanswered []error
+	rejected := &RejectedError{Of: len(objects)}
+	moving := false
+	for i, info := range objects {
+		moving = moving || asked[i] && surroundings.Has(info.Mapping.GroupVersionKind.GroupKind())
+	}
+	for _, err := range failures {
+		refused, is := err.(*refusal) //nolint:errorlint // judge made it
+		switch {
+		case err == nil:
+		case !is || !refused.decided():
+			unanswered = append(unanswered, err)
+		case refused.final():
+			rejected.Final = true
+			rejected.add(refused)
+		case !moving:
+			rejected.add(refused)
+		}
+	}
+	switch {
+	case len(unanswered) > 0:
+		return joined(unanswered)
+	case len(rejected.Objects) > 0:
+		return rejected
+	default:
+		return nil
+	}
+}
