@@ -18,22 +18,22 @@ func Compare(live, would *unstructured.Unstructured, mask func(string) string) [
 	owners, show := ownersOf(live), printerFor(live, mask)
 	found := fields{}
 	union(ownersOf(would), owner.ours).Leaves().Iterate(func(path fieldpath.Path) {
-		wants, ok := lookup(would.Object, path)
-		if !ok {
-			return
-		}
+		wants, given := lookup(would.Object, path)
 		was, ok := lookup(live.Object, path)
-		if ok && equal(was, wants) {
-			return
-		}
-		if !ok {
+		switch {
+		case !given && !ok, ok && equal(was, wants), !given && equal(was, ""):
+			return // the API server leaves an empty value out
+		case !ok:
 			gone := firstAbsent(live.Object, path)
 			if wants, ok = lookup(would.Object, gone); ok {
 				found.add(Field{Path: show.path(gone), Change: v1beta1.DriftRemoved, Wants: show.value(wants)})
 			}
 			return
 		}
-		field := Field{Path: show.path(path), Change: v1beta1.DriftChanged, Was: show.value(was), Wants: show.value(wants)}
+		field := Field{Path: show.path(path), Change: v1beta1.DriftChanged, Was: show.value(was)}
+		if given {
+			field.Wants = show.value(wants)
+		}
 		field.Manager, field.Since = rival(owners, path)
 		found.add(field)
 	})
