@@ -45,7 +45,7 @@ func (e *NotReadyError) Error() string {
 	if e.TimedOut {
 		return fmt.Sprintf("%d of %d objects not ready after %s: %s", len(e.Objects), e.Of, e.Timeout, what)
 	}
-	return what + ", which failed"
+	return what
 }
 
 // Wait implements kube.Interface. Jobs count as ready once they were started.

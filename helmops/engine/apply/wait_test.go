@@ -11,7 +11,7 @@ func TestNotReadyErrorSaysWhatIsMissing(t *testing.T) {
 		err  NotReadyError
 		want string
 	}{
-		{name: "an object that failed", err: NotReadyError{Objects: []string{"Job apps/a: too often"}, Of: 4}, want: "Job apps/a: too often, which failed"},
+		{name: "an object that failed", err: NotReadyError{Objects: []string{"Job apps/a: too often"}, Of: 4}, want: "Job apps/a: too often"},
 		{name: "no more time", err: NotReadyError{TimedOut: true, Timeout: time.Minute, Objects: []string{"Pod apps/a: x", "Pod apps/b: y"}, Of: 4},
 			want: "2 of 4 objects not ready after 1m0s: Pod apps/a: x; Pod apps/b: y"},
 		{name: "as many as are named", err: NotReadyError{TimedOut: true, Timeout: time.Minute, Objects: []string{"a", "b", "c"}, Of: 3},
