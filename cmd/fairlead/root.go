@@ -87,7 +87,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%s", err) })
 	root.AddCommand(
 		newGetCommand(a), newStatusCommand(a), newHistoryCommand(a),
-		newReconcileCommand(a), newSuspendCommand(a), newResumeCommand(a),
+		newReconcileCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
 		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
 	)
 	return root
