@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,8 +43,8 @@ type connection struct {
 	objects client.Reader
 	// logs reads the end of the output of a container.
 	logs logReader
-	// config makes further clients with the same rights; nil in tests.
-	config *rest.Config
+	// engine looks at Helm releases; its life is that of the context.
+	engine func(context.Context) (inspector, error)
 	// namespace that is meant when none is named.
 	namespace string
 	// context of the kubeconfig, empty inside a cluster.
@@ -130,7 +131,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
-	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), config: config,
+	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
 		namespace: namespace, context: f.context, server: config.Host}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)

@@ -39,6 +39,8 @@ type world struct {
 	live []client.Object
 	// reads steps in where these are read.
 	reads interceptor.Funcs
+	// looks answers what the engine is asked; without it, it is an error.
+	looks fakeInspector
 	// logs of containers, by name; none can be read when it is nil.
 	logs map[string][]string
 	// width of the terminal, 0 for none.
@@ -90,7 +92,7 @@ func (w world) runWith(t *testing.T, c client.WithWatch, args ...string) result 
 	code := run(t.Context(), args, environment{
 		in: strings.NewReader(""), out: &stdout, err: &stderr, width: w.width, colour: w.colour, now: func() time.Time { return now },
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
-			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs,
+			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine,
 				namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
 			if f.namespace != "" {
 				out.namespace = f.namespace
