@@ -24,7 +24,6 @@ type fakeInspector struct {
 	drifted  []drift.Object
 	driftErr error
 	stored   map[int]*engine.Content
-	rendered *engine.Content
 }
 
 func (w world) engine(context.Context) (inspector, error) { return w.looks, nil }
@@ -38,13 +37,6 @@ func (f fakeInspector) Stored(_ context.Context, _ cluster.Access, _ plan.Target
 		return nil, errors.New("secrets is forbidden")
 	}
 	return f.stored[version], nil
-}
-
-func (f fakeInspector) Render(context.Context, engine.Action) (*engine.Content, error) {
-	if f.rendered == nil {
-		return nil, errors.New("nothing to render")
-	}
-	return f.rendered, nil
 }
 
 func condition(hr *v1beta1.HelmRelease, kind string, state metav1.ConditionStatus, reason, message string) {

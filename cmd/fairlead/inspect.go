@@ -19,7 +19,6 @@ const maxInspected = 1
 type inspector interface {
 	Drift(ctx context.Context, access cluster.Access, target plan.Target, rules *drift.Rules, audit bool) ([]drift.Object, error)
 	Stored(ctx context.Context, access cluster.Access, target plan.Target, version int) (*engine.Content, error)
-	Render(ctx context.Context, a engine.Action) (*engine.Content, error)
 }
 
 // engineOf makes an engine with the rights of the configuration.

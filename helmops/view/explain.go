@@ -132,7 +132,7 @@ func (e *Explanation) live(tree *Tree) {
 }
 
 func crashesIn(n Node) []CrashReport {
-	var out []CrashReport
+	out := make([]CrashReport, 0, len(n.crashes))
 	for _, c := range n.crashes {
 		out = append(out, CrashReport{Crash: c})
 	}

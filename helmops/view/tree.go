@@ -119,7 +119,7 @@ func (r Reader) Tree(ctx context.Context, hr *v1beta1.HelmRelease) (Tree, error)
 	for _, f := range found {
 		node := f.node
 		if f.object != nil {
-			node.Children = l.children(f.object.GetUID(), owned, maxDepth)
+			node.Children = l.children(f.object.GetUID(), owned, maxDepth) //nolint:contextcheck // judging asks nobody
 		}
 		if node.State == string(health.Current) {
 			out.Healthy++
@@ -183,7 +183,7 @@ func (l looker) object(ctx context.Context, ref v1beta1.ResourceRef) (seen, erro
 	case object == nil:
 		out.node.State = string(health.Current)
 	default:
-		out.object, out.node = object, l.judged(object)
+		out.object, out.node = object, l.judged(object) //nolint:contextcheck // judging asks nobody
 	}
 	return out, nil
 }
