@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -37,6 +39,12 @@ type connection struct {
 	client client.Client
 	// watcher watches, for as long as it takes.
 	watcher client.WithWatch
+	// objects reads objects of every kind that the cluster serves. It asks which these are when it is first used.
+	objects client.Reader
+	// logs reads the end of the output of a container.
+	logs logReader
+	// engine looks at Helm releases; its life is that of the context.
+	engine func(context.Context) (inspector, error)
 	// namespace that is meant when none is named.
 	namespace string
 	// context of the kubeconfig, empty inside a cluster.
@@ -119,11 +127,29 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
-	out := &connection{client: requests, watcher: watcher, namespace: namespace, context: f.context, server: config.Host}
+	objects, err := allKinds(config)
+	if err != nil {
+		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
+	}
+	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
+		namespace: namespace, context: f.context, server: config.Host}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)
 	}
 	return out, nil
+}
+
+// allKinds returns a client of whatever the cluster serves.
+func allKinds(config *rest.Config) (client.Reader, error) {
+	http, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	served, err := apiutil.NewDynamicRESTMapper(config, http)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(config, client.Options{Scheme: runtime.NewScheme(), Mapper: served, HTTPClient: http})
 }
 
 // mapper knows the resources of the API without asking for them.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // TestDocumentationIsTrue runs the commands of docs/cli.md and compares what it shows; -update writes it anew.
@@ -21,10 +22,11 @@ func TestDocumentationIsTrue(t *testing.T) {
 	text := regexp.MustCompile("(?s)```console\n\\$ fairlead ([^\n]*)\n.*?```").ReplaceAllStringFunc(string(data), func(block string) string {
 		examples++
 		line := strings.SplitN(block, "\n", 3)[1]
-		r := reconcileWorld(works, becomesReady).run(t, strings.Fields(strings.TrimPrefix(line, "$ fairlead "))...)
+		args := strings.Fields(strings.TrimPrefix(line, "$ fairlead "))
+		r := documented(args[0]).run(t, args...)
 		return "```console\n" + line + "\n" + r.stderr + r.stdout + "```"
 	})
-	if examples < 9 {
+	if examples < 14 {
 		t.Errorf("only %d examples", examples)
 	}
 	if *update {
@@ -42,4 +44,20 @@ func TestDocumentationIsTrue(t *testing.T) {
 			t.Errorf("%s does not mention %q", path, name)
 		}
 	}
+}
+
+// documented is the world in which the examples of a command run.
+func documented(command string) world {
+	w := reconcileWorld(works, becomesReady)
+	w.live, w.looks = crashedShop(), fakeInspector{drifted: driftOfShop(), stored: contents()}
+	switch command {
+	case "rollback":
+		return rollbackWorld(steered(), works, rollsBack)
+	case "explain":
+		hr := shop()
+		failing(hr)
+		w.objects, w.looks = []client.Object{hr}, records()
+		w.logs = map[string][]string{"web": {"loading 2000000 products", "fatal: out of memory"}}
+	}
+	return w
 }

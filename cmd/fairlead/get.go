@@ -120,7 +120,7 @@ func (a *app) nothing(what string, c *connection, all bool) {
 func (a *app) releaseTable(rows []view.ReleaseRow, out *output, all bool) *table {
 	narrow := !out.wide()
 	t := &table{columns: []column{
-		{"NAMESPACE", !all}, {"NAME", false}, {"PHASE", false}, {"CHART", false}, {"REVISION", false}, {"AGE", false},
+		{"NAMESPACE", !all}, {"NAME", false}, {"PHASE", false}, {"HEALTH", false}, {"CHART", false}, {"REVISION", false}, {"AGE", false},
 		{"APP", narrow}, {"DIGEST", narrow}, {"DEPLOYED", narrow}, {"SOURCE", narrow}, {"MESSAGE", false},
 	}}
 	for _, r := range rows {
@@ -131,10 +131,32 @@ func (a *app) releaseTable(rows []view.ReleaseRow, out *output, all bool) *table
 		if r.Source != nil {
 			source = r.Source.Kind + "/" + r.Source.Namespace + "/" + r.Source.Name
 		}
-		t.add(r.Namespace, r.Name, string(r.Phase), chartText(r.Chart), revision, a.age(&r.CreatedAt),
+		t.add(r.Namespace, r.Name, string(r.Phase), healthText(r), chartText(r.Chart), revision, a.age(&r.CreatedAt),
 			r.AppVersion, digestText(r.Chart), a.age(r.DeployedAt), source, out.messageText(r.Message))
 	}
 	return t
+}
+
+// healthText sums up in a few words what the conditions Healthy, Verified and Drifted say: the worst first.
+func healthText(r view.ReleaseRow) string {
+	var words []string
+	if r.Healthy == "False" {
+		words = append(words, "Unhealthy")
+	}
+	if r.Drifted == "True" {
+		words = append(words, "Drifted")
+	}
+	switch {
+	case len(words) > 0:
+		return strings.Join(words, ",")
+	case r.Verified == "True":
+		return "Verified"
+	case r.Verified == "Unknown":
+		return "Unverified"
+	case r.Healthy == "True":
+		return "Healthy"
+	}
+	return ""
 }
 
 func (a *app) sourceTable(rows []view.SourceRow, out *output, all bool) *table {

@@ -6,13 +6,18 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/api/v1beta1"
 )
 
 func TestGet(t *testing.T) {
 	t.Parallel()
 	all := world{objects: everything()}
 	runGolden(t, []goldenCase{
+		{"get-releases-health", world{objects: conditioned()}, "get releases"},
+		{"get-releases-health-json", world{objects: conditioned()[:1]}, "get releases -o json"},
 		{"get-releases", all, "get releases"},
 		{"get-releases-all", all, "get releases -A"},
 		{"get-releases-wide", all, "get releases -A -o wide"},
@@ -50,4 +55,16 @@ func TestJSONAndYAMLSayTheSame(t *testing.T) {
 			t.Errorf("%s (-json +yaml):\n%s", command, diff)
 		}
 	}
+}
+
+// conditioned are releases with the conditions Healthy, Verified and Drifted.
+func conditioned() []client.Object {
+	var out []client.Object
+	for i, change := range []func(*v1beta1.HelmRelease){verified, baking, drifted, failing} {
+		hr := shop()
+		change(hr)
+		hr.Name = []string{"a-verified", "b-baking", "c-drifted", "d-failing"}[i]
+		out = append(out, hr)
+	}
+	return out
 }

@@ -16,7 +16,8 @@ func main() {
 	// The first signal ends what is under way in good order; a second one kills the process as it always does.
 	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], environment{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr, width: terminalWidth(os.Stderr), now: time.Now, connect: connect,
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, width: terminalWidth(os.Stderr), colour: showsColours(os.Stdout),
+		now: time.Now, connect: connect,
 	})
 	stop()
 	os.Exit(code)
@@ -32,4 +33,9 @@ func terminalWidth(f *os.File) int {
 		return 0
 	}
 	return width
+}
+
+// showsColours tells whether the file is a terminal whose user wants colours.
+func showsColours(f *os.File) bool {
+	return term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && os.Getenv("NO_COLOR") == ""
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,7 +14,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -31,8 +35,18 @@ var now = time.Date(2026, 5, 4, 3, 0, 0, 0, time.UTC)
 type world struct {
 	objects []client.Object
 	funcs   interceptor.Funcs
+	// live are the objects of releases.
+	live []client.Object
+	// reads steps in where these are read.
+	reads interceptor.Funcs
+	// looks answers what the engine is asked; without it, it is an error.
+	looks fakeInspector
+	// logs of containers, by name; none can be read when it is nil.
+	logs map[string][]string
 	// width of the terminal, 0 for none.
 	width int
+	// colour is set when the terminal shows colours.
+	colour bool
 }
 
 // result is what a command leaves behind.
@@ -54,6 +68,18 @@ func (w world) client(t *testing.T) client.WithWatch {
 	return builder.Build()
 }
 
+// liveClient reads the objects of releases.
+func (w world) liveClient() client.Client {
+	return fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(w.live...).WithInterceptorFuncs(w.reads).Build()
+}
+
+func (w world) readLogs(_ context.Context, crash view.Crash) ([]string, error) {
+	if w.logs == nil {
+		return nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods/log"}, crash.Pod, errors.New("no"))
+	}
+	return w.logs[crash.Container], nil
+}
+
 // run executes the real command line against the world.
 func (w world) run(t *testing.T, args ...string) result {
 	t.Helper()
@@ -64,9 +90,10 @@ func (w world) runWith(t *testing.T, c client.WithWatch, args ...string) result 
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := run(t.Context(), args, environment{
-		in: strings.NewReader(""), out: &stdout, err: &stderr, width: w.width, now: func() time.Time { return now },
+		in: strings.NewReader(""), out: &stdout, err: &stderr, width: w.width, colour: w.colour, now: func() time.Time { return now },
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
-			out := &connection{client: c, watcher: c, namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
+			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine,
+				namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
 			if f.namespace != "" {
 				out.namespace = f.namespace
 			}

@@ -27,7 +27,9 @@ type environment struct {
 	out, err io.Writer
 	// width of the terminal behind err, 0 when it is none.
 	width int
-	now   func() time.Time
+	// colour is set when out is a terminal that shows colours.
+	colour bool
+	now    func() time.Time
 	// connect reads the kubeconfig. It makes no request.
 	connect func(clusterFlags, io.Writer) (*connection, error)
 }
@@ -86,8 +88,8 @@ Exit codes:
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%s", err) })
 	root.AddCommand(
-		newGetCommand(a), newStatusCommand(a), newHistoryCommand(a),
-		newReconcileCommand(a), newSuspendCommand(a), newResumeCommand(a),
+		newGetCommand(a), newStatusCommand(a), newTreeCommand(a), newExplainCommand(a), newDiffCommand(a), newHistoryCommand(a),
+		newReconcileCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
 		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
 	)
 	return root

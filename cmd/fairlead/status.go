@@ -81,7 +81,8 @@ func (a *app) printStatus(r view.ReleaseStatus) error {
 	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition} {
 		s.add(kind, a.conditionText(r, kind))
 	}
-	for _, kind := range []string{v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition} {
+	for _, kind := range []string{v1beta1.HealthyCondition, v1beta1.VerifiedCondition, v1beta1.DriftedCondition,
+		v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition} {
 		if _, there := r.Condition(kind); there {
 			s.add(kind, a.conditionText(r, kind))
 		}
@@ -95,7 +96,10 @@ func (a *app) printStatus(r view.ReleaseStatus) error {
 	s.add("Values", valuesLine(r))
 	s.add("Inventory", inventoryLine(r.Inventory))
 	if v := r.LastVerified; v != nil {
-		s.add("Verified", fmt.Sprintf("revision %d", v.Revision))
+		s.add("Last good", fmt.Sprintf("revision %d, verified %s ago", v.Revision, orNone(a.age(&v.At))))
+	}
+	if f := r.LastFailure; f != nil {
+		s.add("Last failure", a.failureLines(*f)...)
 	}
 	s.add("Last attempt", a.attemptLine(r.LastAttempt))
 	s.add("Next", a.nextLine(r.Next))

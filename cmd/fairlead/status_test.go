@@ -12,6 +12,7 @@ func TestStatus(t *testing.T) {
 		{"status-pending", all, "status release fresh"},
 		{"status-suspended", all, "status release parked"},
 		{"status-stalled", all, "status release broken"},
+		{"status-conditions", world{objects: conditioned()}, "status release d-failing"},
 		{"status-json", all, "status release api -o json"},
 		{"status-yaml", all, "status release fresh -o yaml"},
 		{"status-not-found", all, "status release shpo"},

@@ -97,8 +97,9 @@ type Settlement struct {
 	// Done is set when waiting longer makes no sense: the request is handled and the object is Ready, Failed or Stalled, or
 	// somebody suspended or deleted it meanwhile.
 	Done bool
-	// Phase and Message are how the object is now.
+	// Phase, Reason of the condition Ready and Message are how the object is now.
 	Phase   Phase
+	Reason  string
 	Message string
 }
 
@@ -106,7 +107,7 @@ type Settlement struct {
 // token was set. Without a token there is no request to wait for. An older generation is a stale read and never settles
 // anything.
 func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
-	s := Settlement{Phase: PhaseOf(o), Message: messageOf(o)}
+	s := Settlement{Phase: PhaseOf(o), Reason: reasonOf(o), Message: messageOf(o)}
 	if o.GetGeneration() < generation {
 		return s
 	}

@@ -31,10 +31,14 @@ type ReleaseRow struct {
 	// DeployedAt is when the newest revision was made.
 	DeployedAt *metav1.Time `json:"deployedAt,omitempty"`
 	Source     *Reference   `json:"source,omitempty"`
-	CreatedAt  metav1.Time  `json:"createdAt"`
+	// Healthy, Verified and Drifted repeat these conditions: True, False or Unknown, absent while there is no such condition.
+	Healthy   string      `json:"healthy,omitempty"`
+	Verified  string      `json:"verified,omitempty"`
+	Drifted   string      `json:"drifted,omitempty"`
+	CreatedAt metav1.Time `json:"createdAt"`
 }
 
-// Condition is one of the conditions Ready, Reconciling, Stalled, TestSuccess and Remediated.
+// Condition is one of the conditions Ready, Reconciling, Stalled, TestSuccess, Remediated, Healthy, Verified and Drifted.
 type Condition struct {
 	Type    string      `json:"type"`
 	Status  string      `json:"status"`
@@ -145,6 +149,8 @@ type ReleaseStatus struct {
 	Inventory    Inventory `json:"inventory"`
 	// LastVerified is the last revision that was good, the one that is gone back to; absent before the first.
 	LastVerified *Verified `json:"lastVerified,omitempty"`
+	// LastFailure is what failed last, until a revision is verified.
+	LastFailure *v1beta1.LastFailure `json:"lastFailure,omitempty"`
 	// LastAttempt is absent before the first install.
 	LastAttempt *Attempt `json:"lastAttempt,omitempty"`
 	Next        Next     `json:"next"`
@@ -166,7 +172,17 @@ func NewReleaseRow(hr *v1beta1.HelmRelease) ReleaseRow {
 		row.Revision, row.RevisionStatus = newest.Version, newest.Status
 		row.DeployedAt = newest.LastDeployed.DeepCopy()
 	}
+	row.Healthy, row.Verified, row.Drifted = statusOf(hr, v1beta1.HealthyCondition), statusOf(hr, v1beta1.VerifiedCondition),
+		statusOf(hr, v1beta1.DriftedCondition)
 	return row
+}
+
+// statusOf is the status of a condition, empty when there is none.
+func statusOf(o v1beta1.Conditioned, kind string) string {
+	if c := condition(o, kind); c != nil {
+		return string(c.Status)
+	}
+	return ""
 }
 
 // NewReleaseStatus projects a release and what it needs. The source is nil when the release names none.
@@ -179,6 +195,7 @@ func NewReleaseStatus(hr *v1beta1.HelmRelease, source *Related, dependencies []R
 		InlineValues: hr.Spec.Values != nil && !emptyValues(hr.Spec.Values.Raw),
 		Inventory:    countInventory(hr.Status.Inventory), LastAttempt: lastAttempt(hr), Next: nextOf(hr),
 	}
+	out.LastFailure = hr.Status.LastFailure.DeepCopy()
 	if v := hr.Status.LastVerified; v != nil {
 		out.LastVerified = &Verified{Revision: v.Revision, At: v.At}
 	}
@@ -207,7 +224,8 @@ func chartOf(s v1beta1.Snapshot) *v1beta1.ChartRevision {
 func conditionsOf(o v1beta1.Conditioned) []Condition {
 	out := []Condition{}
 	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition,
-		v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition} {
+		v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition, v1beta1.HealthyCondition, v1beta1.VerifiedCondition,
+		v1beta1.DriftedCondition} {
 		if c := condition(o, kind); c != nil {
 			out = append(out, Condition{Type: c.Type, Status: string(c.Status), Reason: c.Reason, Message: c.Message,
 				Since: c.LastTransitionTime})
@@ -264,6 +282,10 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 	case Waiting:
 		return Next{Action: NextWait, Message: "it goes on by itself when what it waits for is there"}
 	case Stalled:
+		if reasonOf(hr) == v1beta1.RolledBackReason {
+			return Next{Action: NextChange, Message: "it stays at the revision that was asked for until the chart, the values or the post renderers " +
+				"change, or until the request is taken back: fairlead rollback release " + hr.Name + " -n " + hr.Namespace + " --undo"}
+		}
 		return Next{Action: NextChange, Message: "nothing until the chart, the values or the spec change, or until it is reset: fairlead reconcile release " +
 			hr.Name + " -n " + hr.Namespace + " --reset"}
 	case Failed:

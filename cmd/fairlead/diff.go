@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/manifest"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+func newDiffCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "diff release NAME",
+		Short: "Show how a release differs from its manifest, or two of its revisions",
+		Long: `Show how a release differs, object by object and field by field. Nothing is changed.
+
+Without a flag it compares the cluster with the manifest of the revision that is deployed: what somebody has changed, who and
+since when, and what the release wants. --revision compares two revisions in storage.
+
+Values in Secrets are masked. The cluster is asked with your own rights: to compare it with a manifest takes get and patch, the
+latter for trials only, and reading the Helm records takes get and list of Secrets.
+
+Exits with 0 when there is no difference, with 1 when there is one, with 2 on an error.`,
+		Example: `  fairlead diff release shop -n web
+  fairlead diff release shop -n web --revision 41..42
+  fairlead diff hr shop -n web -o json | jq '.objects[].name'`,
+		ValidArgsFunction: a.completeKindAndName("release"),
+	}
+	a.addClusterFlags(cmd)
+	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	revisions := cmd.Flags().String("revision", "", "compare two revisions, as FROM..TO")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		k, name, err := kindAndName(cmd, args, "release")
+		if err != nil {
+			return err
+		}
+		from, to, err := revisionRange(cmd, *revisions)
+		if err != nil {
+			return err
+		}
+		c, err := a.open()
+		if err != nil {
+			return err
+		}
+		key := types.NamespacedName{Namespace: c.namespace, Name: name}
+		hr, err := a.release(cmd.Context(), c, k, key)
+		switch {
+		case err != nil:
+			return err
+		case hr.Spec.KubeConfig != nil:
+			return elsewhere(k, key)
+		case from > 0:
+			return a.diffRevisions(cmd.Context(), c, hr, from, to, out)
+		}
+		return a.diffDrift(cmd.Context(), c, hr, out)
+	}
+	return cmd
+}
+
+// revisionRange reads FROM..TO; both are 0 when there is none.
+func revisionRange(cmd *cobra.Command, text string) (from, to int, err error) {
+	if text == "" {
+		return 0, 0, nil
+	}
+	first, second, is := strings.Cut(text, "..")
+	from, errFrom := strconv.Atoi(first)
+	to, errTo := strconv.Atoi(second)
+	if !is || errFrom != nil || errTo != nil || from < 1 || to < 1 {
+		return 0, 0, usagef(cmd, "--revision %q is no range; write for example 41..42", text)
+	}
+	return from, to, nil
+}
+
+func (a *app) diffDrift(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) error {
+	rules, err := drift.Compile(hr.GetDriftIgnore())
+	if err != nil {
+		return fmt.Errorf("spec.driftDetection.ignore cannot be understood: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	look, err := c.engine(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := look.Drift(ctx, cluster.Access{}, view.Target(hr), rules, false)
+	if err != nil && len(found) == 0 {
+		return fmt.Errorf("compare release %s/%s with the cluster: %w", hr.Namespace, hr.Name, err)
+	}
+	d := view.DriftDifferences(found, hr.GetReleaseNamespace())
+	if printErr := a.printDifferences(d, out); err == nil {
+		return printErr
+	}
+	return fmt.Errorf("not all objects of release %s/%s could be compared with the cluster: %w", hr.Namespace, hr.Name, err)
+}
+
+func (a *app) diffRevisions(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, from, to int, out *output) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	look, err := c.engine(ctx)
+	if err != nil {
+		return err
+	}
+	target := view.Target(hr)
+	former, errFormer := look.Stored(ctx, cluster.Access{}, target, from)
+	latter, errLatter := look.Stored(ctx, cluster.Access{}, target, to)
+	if err := errors.Join(errFormer, errLatter); err != nil {
+		return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
+	}
+	for version, content := range map[int]bool{from: former != nil, to: latter != nil} {
+		if !content {
+			return fmt.Errorf("revision %d of release %s/%s is not in storage; see %q", version, hr.Namespace, hr.Name,
+				"fairlead history release "+hr.Name+" -n "+hr.Namespace)
+		}
+	}
+	d, err := view.ContentDifferences(former, latter, target.Namespace, nil)
+	if err != nil {
+		return fmt.Errorf("compare revisions %d and %d of release %s/%s: %w", from, to, hr.Namespace, hr.Name, err)
+	}
+	d.Hooks = slices.DeleteFunc(d.Hooks, func(h view.HookDifference) bool { return h.Change == view.SameHook })
+	d.From, d.To = fmt.Sprintf("revision %d (%s %s)", from, former.ChartName, former.ChartVersion),
+		fmt.Sprintf("revision %d (%s %s)", to, latter.ChartName, latter.ChartVersion)
+	return a.printDifferences(d, out)
+}
+
+// printDifferences returns errNotReady when there are any.
+func (a *app) printDifferences(d view.Differences, out *output) error {
+	if out.machine() {
+		if err := out.write(a.out, d); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(a.err, "from %s to %s\n", oneLine(d.From), oneLine(d.To))
+		a.differenceLines(d)
+	}
+	if d.Differ() {
+		return errNotReady
+	}
+	return nil
+}
+
+func (a *app) differenceLines(d view.Differences) {
+	if !d.Differ() {
+		fmt.Fprintln(a.err, "no differences")
+	}
+	for _, o := range d.Objects {
+		name := o.Name
+		if o.Namespace != "" {
+			name = o.Namespace + "/" + name
+		}
+		line := o.Kind + " " + name + ": " + o.Change
+		if o.Note != "" {
+			line += " (" + o.Note + ")"
+		}
+		fmt.Fprintln(a.out, a.paint(colourOfChange[o.Change], oneLine(line)))
+		for _, f := range o.Fields {
+			fmt.Fprintln(a.out, "  "+oneLine(differenceText(f)))
+		}
+		if o.More > 0 {
+			fmt.Fprintf(a.out, "  and %s\n", plural(o.More, "more field"))
+		}
+	}
+	for _, h := range d.Hooks {
+		fmt.Fprintln(a.out, a.paint(colourOfChange[h.Change], oneLine(fmt.Sprintf("hook %s %s (%s): %s", h.Kind, h.Name, strings.Join(h.Events, ", "), h.Change))))
+	}
+}
+
+// colourOfChange gives changes the colours of states.
+var colourOfChange = map[string]string{
+	manifest.Created: "Current", v1beta1.DriftMissing: "Missing", manifest.Deleted: "Failed", manifest.Changed: "InProgress",
+}
+
+func differenceText(f view.FieldDifference) string {
+	text := fmt.Sprintf("%s: %s → %s", f.Path, orNone(oneLine(f.From)), orNone(oneLine(f.To)))
+	if f.Manager == "" {
+		return text
+	}
+	text += "   (" + f.Manager
+	if f.Since != nil {
+		text += " since " + f.Since.UTC().Format(time.RFC3339)
+	}
+	return text + ")"
+}

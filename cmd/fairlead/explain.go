@@ -1,0 +1,271 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// maxCrashLogs is how many containers have their output shown.
+const maxCrashLogs = 3
+
+func newExplainCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "explain release NAME",
+		Short: "Say why a release is not healthy, what introduced it and what happens next",
+		Long: `Say why a release is not healthy: which objects, with the exit codes and the last lines of containers that crash; what
+changed since the revision that was verified last; whether somebody changed its objects; and what happens next. The cluster
+is read with your own rights; what they do not allow is named. Values are never shown, only the names of those that changed.
+
+Exits with 0 when it is healthy, verified and nothing is pending, with 1 when it is not, with 2 on an error.`,
+		Example: `  fairlead explain release shop -n web
+  fairlead explain hr shop -n web --no-logs -o yaml`,
+		ValidArgsFunction: a.completeKindAndName("release"),
+	}
+	a.addClusterFlags(cmd)
+	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	noLogs := cmd.Flags().Bool("no-logs", false, "do not read the output of containers that crashed")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		k, name, err := kindAndName(cmd, args, "release")
+		if err != nil {
+			return err
+		}
+		c, err := a.open()
+		if err != nil {
+			return err
+		}
+		hr, err := a.release(cmd.Context(), c, k, types.NamespacedName{Namespace: c.namespace, Name: name})
+		if err != nil {
+			return err
+		}
+		e := a.explanation(cmd.Context(), c, hr, !*noLogs)
+		if out.machine() {
+			err = out.write(a.out, e)
+		} else {
+			err = a.printExplanation(e)
+		}
+		if err == nil && !e.Healthy {
+			err = errNotReady
+		}
+		return err
+	}
+	return cmd
+}
+
+// explanation gathers what can be read. Only the release has to be readable: what is known of it is worth more than nothing.
+func (a *app) explanation(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, logs bool) view.Explanation {
+	tree, err := view.NewReader(c.objects).Tree(ctx, hr)
+	e := view.Explain(hr, &tree)
+	if err != nil {
+		e.Notes = append(e.Notes, "the objects could not be looked at: "+explain(err, c))
+	}
+	for i := range e.Crashes {
+		if !logs || i >= maxCrashLogs {
+			break
+		}
+		lines, err := c.logs(ctx, e.Crashes[i].Crash)
+		switch {
+		case apierrors.IsForbidden(err):
+			e.Crashes[i].LogsError = "you may not get pods/log in namespace " + e.Crashes[i].Namespace
+		case err != nil:
+			e.Crashes[i].LogsError = oneLine(err.Error())
+		default:
+			e.Crashes[i].Lines = lines
+		}
+	}
+	if i := e.Introduced; i != nil && i.ValuesChanged && i.Bad > 0 {
+		if err := nameValues(ctx, c, hr, &e); err != nil {
+			e.Notes = append(e.Notes, fmt.Sprintf("which values changed is not known: %s", oneLine(err.Error())))
+		}
+	}
+	return e
+}
+
+// nameValues reads from the Helm records which values changed.
+func nameValues(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, e *view.Explanation) error {
+	ctx, cancel := context.WithTimeout(ctx, logTimeout)
+	defer cancel()
+	look, err := c.engine(ctx)
+	if err != nil {
+		return err
+	}
+	target := view.Target(hr)
+	good, err := look.Stored(ctx, cluster.Access{}, target, e.Introduced.Good)
+	if err != nil {
+		return err
+	}
+	bad, err := look.Stored(ctx, cluster.Access{}, target, e.Introduced.Bad)
+	if err != nil {
+		return err
+	}
+	if good == nil || bad == nil {
+		return fmt.Errorf("revision %d or %d is no longer in storage", e.Introduced.Good, e.Introduced.Bad)
+	}
+	e.WithValueKeys(good.Values, bad.Values)
+	return nil
+}
+
+func (a *app) printExplanation(e view.Explanation) error {
+	s := &screen{}
+	state := "Current"
+	if !e.Healthy {
+		state = "Failed"
+	}
+	s.add("Release", e.Namespace+"/"+e.Name)
+	s.lines = append(s.lines, fmt.Sprintf("%-13s %s", "Verdict", a.paint(state, oneLine(e.Summary))))
+	if e.Healthy {
+		s.add("Not seen", e.Notes...)
+		return s.write(a.out)
+	}
+	s.add("Not healthy", unhealthyLines(e)...)
+	for _, c := range e.Crashes {
+		s.lines = append(s.lines, crashLines(c)...)
+	}
+	if f := e.LastFailure; f != nil {
+		s.add("Failed", a.failureLines(*f)...)
+	}
+	s.add("Introduced by", introducedLines(e)...)
+	s.add("Drift", driftLines(e.Drift)...)
+	for _, c := range e.Conditions {
+		text := oneLine(c.Message)
+		s.add(c.Type, strings.TrimSuffix(fmt.Sprintf("%s, %s for %s: %s", conditionWord(c.Status), c.Reason, a.age(&c.Since), text), ": "))
+	}
+	s.add("Next", append([]string{a.nextLine(e.Next)}, e.Then...)...)
+	s.add("Not seen", e.Notes...)
+	return s.write(a.out)
+}
+
+func unhealthyLines(e view.Explanation) []string {
+	var lines []string
+	for _, o := range e.Unhealthy {
+		lines = append(lines, fmt.Sprintf("%s %s: %s", objectText(o.Kind, o.Namespace, o.Name, e.Namespace), o.State, orNone(o.Message)))
+	}
+	if e.More > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", e.More))
+	}
+	if len(lines) > 0 && !e.Live {
+		lines = append(lines, "(as the controller saw them last)")
+	}
+	return lines
+}
+
+// objectText names an object, with its namespace where it is not that of the release.
+func objectText(kind, namespace, name, home string) string {
+	if namespace != "" && namespace != home {
+		name = namespace + "/" + name
+	}
+	return kind + " " + name
+}
+
+func crashLines(c view.CrashReport) []string {
+	text := fmt.Sprintf("pod %s, container %s: exit code %d (%s), restarts: %d", c.Pod, c.Container, c.ExitCode, c.Reason, c.Restarts)
+	s := &screen{}
+	s.add("Crash", text)
+	for _, line := range c.Lines {
+		s.lines = append(s.lines, strings.TrimRight("              | "+oneLine(line), " "))
+	}
+	if c.LogsError != "" {
+		s.add("", "no output: "+c.LogsError)
+	}
+	return s.lines
+}
+
+func (a *app) failureLines(f v1beta1.LastFailure) []string {
+	what := fmt.Sprintf("%s in phase %s, %s ago", f.Class, f.Phase, orNone(a.age(&f.At)))
+	if f.Revision > 0 {
+		what += fmt.Sprintf(", revision %d", f.Revision)
+	}
+	if f.ChartVersion != "" {
+		what += ", chart " + f.ChartVersion
+	}
+	lines := []string{what}
+	if f.Message != "" {
+		lines = append(lines, f.Message)
+	}
+	return lines
+}
+
+func introducedLines(e view.Explanation) []string {
+	i := e.Introduced
+	if i == nil {
+		return nil
+	}
+	bad := "what was tried"
+	if i.Bad > 0 {
+		bad = fmt.Sprintf("revision %d", i.Bad)
+	}
+	lines := []string{fmt.Sprintf("%s, compared with revision %d, which was verified last", bad, i.Good)}
+	if i.ChartChanged {
+		lines = append(lines, fmt.Sprintf("chart: %s → %s", chartAndDigest(i.GoodChart), chartAndDigest(i.BadChart)))
+	} else {
+		lines = append(lines, "chart: the same, "+chartAndDigest(i.GoodChart))
+	}
+	switch {
+	case !i.ValuesChanged:
+		lines = append(lines, "values: the same")
+	case len(i.ValueKeys) > 0:
+		lines = append(lines, "values: changed: "+strings.Join(i.ValueKeys, ", "))
+	default:
+		lines = append(lines, "values: changed")
+	}
+	if i.RenderingChanged {
+		lines = append(lines, "post renderers or common metadata: changed")
+	}
+	return lines
+}
+
+func chartAndDigest(c v1beta1.ChartRevision) string {
+	if c.Digest == "" {
+		return c.Name + " " + cmp.Or(c.Version, "-")
+	}
+	return c.Name + " " + c.Version + " (" + v1beta1.ShortDigest(c.Digest) + ")"
+}
+
+func driftLines(objects []v1beta1.ObjectDrift) []string {
+	if len(objects) == 0 {
+		return []string{"none known"}
+	}
+	var lines []string
+	for _, o := range objects {
+		line := o.Kind + " " + o.Name + ": "
+		switch {
+		case o.Missing:
+			line += "is gone"
+		case len(o.Fields) > 0:
+			line += fieldText(o.Fields[0])
+			if n := len(o.Fields) - 1 + o.More; n > 0 {
+				line += " and " + plural(n, "more field")
+			}
+		}
+		if o.Note != "" {
+			line += " (" + o.Note + ")"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func fieldText(f v1beta1.FieldDrift) string {
+	text := f.Path + " " + f.Change
+	if f.Manager != "" {
+		text += " by " + f.Manager
+	}
+	if f.Since != nil {
+		text += " on " + f.Since.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+func conditionWord(status string) string {
+	return cmp.Or(map[string]string{"True": "yes", "False": "no"}[status], "not known")
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// maxInspected bounds the remote clusters of an engine for one command, which uses none.
+const maxInspected = 1
+
+// inspector looks at Helm releases with the rights of the caller, and changes nothing.
+type inspector interface {
+	Drift(ctx context.Context, access cluster.Access, target plan.Target, rules *drift.Rules, audit bool) ([]drift.Object, error)
+	Stored(ctx context.Context, access cluster.Access, target plan.Target, version int) (*engine.Content, error)
+}
+
+// engineOf makes an engine with the rights of the configuration.
+func engineOf(config *rest.Config) func(context.Context) (inspector, error) {
+	return func(ctx context.Context) (inspector, error) {
+		to, err := cluster.New(config)
+		if err != nil {
+			return nil, err
+		}
+		remote := cluster.NewPool(maxInspected, time.Minute, time.Now)
+		context.AfterFunc(ctx, func() {
+			to.Close()
+			remote.Close()
+		})
+		return engine.New(ctx, engine.Config{Local: to, Remote: remote, Now: time.Now, Changed: func(string, string) {}}), nil
+	}
+}

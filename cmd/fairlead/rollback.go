@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// maxReason bounds the reason of a rollback, which is repeated in conditions and events.
+const maxReason = 256
+
+// rollbackFlags are the flags of the command rollback.
+type rollbackFlags struct {
+	reason  string
+	undo    bool
+	noWait  bool
+	timeout time.Duration
+}
+
+func newRollbackCommand(a *app) *cobra.Command {
+	f := &rollbackFlags{}
+	cmd := &cobra.Command{
+		Use:   "rollback release NAME [REVISION]",
+		Short: "Go back to a former revision of a release and stay there",
+		Long: `Go back to a former revision of a release and stay there. Without REVISION it is the revision that was verified last,
+else the newest good one that is not what runs now.
+
+The request is the annotation ` + v1beta1.RollbackRequestAnnotation + `; the controller does the work. It ends by itself with the next chart, other
+values or other post renderers, so that a correction is rolled out as ever; --undo ends it at once. While it holds, the
+release is not Ready, because what runs is not what its spec asks for.
+
+Exits with 0 when the revision runs, with 1 when that failed or took too long, with 2 on an error.`,
+		Example: `  fairlead rollback release shop -n web --reason "checkout is slow since 1.9.1"
+  fairlead rollback hr shop 41 -n web --reason INC-1234
+  fairlead rollback release shop -n web --undo`,
+		ValidArgsFunction: a.completeKindAndName("release"),
+	}
+	a.addClusterFlags(cmd)
+	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for those who look at the release later; required")
+	cmd.Flags().BoolVar(&f.undo, "undo", false, "take the request back, so that the release goes on to what its spec asks for")
+	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "make the request and do not wait for the controller")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to wait in all")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		k, name, err := kindAndName(cmd, args[:min(len(args), 2)], "release")
+		if err != nil {
+			return err
+		}
+		revision, err := f.check(cmd, args[2:])
+		if err != nil {
+			return err
+		}
+		if f.undo {
+			return a.undoRollback(cmd.Context(), k, name, f)
+		}
+		return a.rollback(cmd.Context(), k, name, revision, f)
+	}
+	return cmd
+}
+
+// check returns the revision that is named, 0 for none.
+func (f *rollbackFlags) check(cmd *cobra.Command, rest []string) (int, error) {
+	f.reason = oneLine(f.reason)
+	switch {
+	case f.timeout <= 0:
+		return 0, usagef(cmd, "--timeout %s is no time to wait", f.timeout)
+	case len(rest) > 1:
+		return 0, usagef(cmd, "expected one REVISION, got %d", len(rest))
+	case f.undo && (len(rest) > 0 || f.reason != ""):
+		return 0, usagef(cmd, "--undo takes the request back and needs neither a revision nor a reason")
+	case f.undo:
+		return 0, nil
+	case f.reason == "":
+		return 0, usagef(cmd, "--reason is missing; say why, for those who look at the release later")
+	case len(f.reason) > maxReason:
+		return 0, usagef(cmd, "--reason has %d bytes, at most %d are kept", len(f.reason), maxReason)
+	case len(rest) == 0:
+		return 0, nil
+	}
+	revision, err := strconv.Atoi(rest[0])
+	if err != nil || revision < 1 {
+		return 0, usagef(cmd, "revision %q is no number above 0", rest[0])
+	}
+	return revision, nil
+}
+
+func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f *rollbackFlags) error {
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+	key := types.NamespacedName{Namespace: c.namespace, Name: name}
+	object, err := a.reconcilable(ctx, c, k, key)
+	if err != nil {
+		return err
+	}
+	hr, ok := object.(*v1beta1.HelmRelease)
+	if !ok {
+		return fmt.Errorf("%s is no release", k.describe(key))
+	}
+	target, err := view.RollbackTarget(hr, revision)
+	if err != nil {
+		return fmt.Errorf("%s cannot be rolled back: %w", k.describe(key), err)
+	}
+	request, err := json.Marshal(v1beta1.RollbackRequest{Revision: target.Version, Reason: f.reason, InputDigest: hr.Status.InputDigest})
+	if err != nil {
+		return fmt.Errorf("write the request to roll %s back: %w", k.describe(key), err)
+	}
+	what := fmt.Sprintf("revision %d (%s)", target.Version, chartText(&v1beta1.ChartRevision{Name: target.ChartName, Version: target.ChartVersion}))
+	if f.noWait {
+		if _, err := patch(ctx, c, k, key, rollbackPatch(a.token(), string(request))); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "%s: rollback to %s requested\n%s\n", k.describe(key), what, endsByItself(key))
+		return nil
+	}
+	state, err := a.followRollback(ctx, c, k, key, string(request), f.timeout)
+	if err != nil {
+		return err
+	}
+	if state.Done && state.Reason == v1beta1.RolledBackReason {
+		fmt.Fprintf(a.out, "%s is at %s, as asked for: %s\n%s\n", k.describe(key), what, f.reason, endsByItself(key))
+		return nil
+	}
+	return a.concludeRollback(k, key, state, f.timeout)
+}
+
+// concludeRollback tells of a release that did not get where the request wanted it.
+func (a *app) concludeRollback(k kind, key types.NamespacedName, state view.Settlement, timeout time.Duration) error {
+	err := a.conclude(k, key, state, timeout)
+	if state.Done && state.Phase == view.Ready {
+		fmt.Fprintln(a.out, "it was not rolled back: its chart, values or post renderers changed meanwhile, and a request ends with that")
+		return errNotReady
+	}
+	return err
+}
+
+func (a *app) undoRollback(ctx context.Context, k kind, name string, f *rollbackFlags) error {
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+	key := types.NamespacedName{Namespace: c.namespace, Name: name}
+	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
+	if err != nil {
+		return a.notFound(ctx, k, key, err)
+	}
+	if object.GetAnnotations()[v1beta1.RollbackRequestAnnotation] == "" {
+		fmt.Fprintf(a.out, "%s has no request to stay at a former revision; nothing was changed\n", k.describe(key))
+		return nil
+	}
+	if f.noWait || view.IsSuspended(object) {
+		if _, err := patch(ctx, c, k, key, rollbackPatch(a.token(), nil)); err != nil {
+			return err
+		}
+		next := "it goes on to what its spec asks for"
+		if view.IsSuspended(object) {
+			next = "it is suspended, so that nothing happens until it is resumed"
+		}
+		fmt.Fprintf(a.out, "%s: the request is taken back; %s\n", k.describe(key), next)
+		return nil
+	}
+	state, err := a.followRollback(ctx, c, k, key, nil, f.timeout)
+	if err != nil {
+		return err
+	}
+	return a.conclude(k, key, state, f.timeout)
+}
+
+// followRollback sets the request, or takes it back when it is nil, and follows the release until it has settled.
+func (a *app) followRollback(
+	ctx context.Context, c *connection, k kind, key types.NamespacedName, request any, timeout time.Duration,
+) (view.Settlement, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	f := &follower{cluster: c, kind: k, key: key, token: a.token(), progress: &progress{w: a.err, width: a.width}}
+	return f.follow(ctx, func(ctx context.Context) (view.Object, error) {
+		return patch(ctx, c, k, key, rollbackPatch(f.token, request))
+	})
+}
+
+// rollbackPatch sets the request, or removes it when it is nil, and asks for a reconciliation, whose answer tells that the
+// controller has seen it.
+func rollbackPatch(token string, request any) map[string]any {
+	return map[string]any{"metadata": map[string]any{"annotations": map[string]any{
+		v1beta1.ReconcileRequestAnnotation: token, v1beta1.RollbackRequestAnnotation: request,
+	}}}
+}
+
+func endsByItself(key types.NamespacedName) string {
+	return fmt.Sprintf("It ends by itself with the next chart, values or post renderers; to end it now: fairlead rollback release %s -n %s --undo",
+		key.Name, key.Namespace)
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+func newTreeCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "tree release NAME",
+		Short: "Show the objects of a release, what belongs to them, and how they are",
+		Long: `Show the objects of a release, what belongs to them, and how they are: a Deployment with its ReplicaSets and Pods, and for
+a Pod why it does not run. The cluster is read with your own rights; what they do not allow is named.
+
+Exits with 0 when every object is healthy, with 1 when one is not, with 2 on an error.`,
+		Example: `  fairlead tree release shop -n web
+  fairlead tree hr shop -n web -o json | jq '.objects[] | select(.state != "Current")'`,
+		ValidArgsFunction: a.completeKindAndName("release"),
+	}
+	a.addClusterFlags(cmd)
+	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		k, name, err := kindAndName(cmd, args, "release")
+		if err != nil {
+			return err
+		}
+		c, err := a.open()
+		if err != nil {
+			return err
+		}
+		key := types.NamespacedName{Namespace: c.namespace, Name: name}
+		hr, err := a.release(cmd.Context(), c, k, key)
+		if err != nil {
+			return err
+		}
+		if hr.Spec.KubeConfig != nil {
+			return elsewhere(k, key)
+		}
+		tree, err := view.NewReader(c.objects).Tree(cmd.Context(), hr)
+		if err != nil {
+			return err
+		}
+		if out.machine() {
+			err = out.write(a.out, tree)
+		} else {
+			err = a.printTree(k, key, tree)
+		}
+		if err == nil && tree.Healthy < tree.Total {
+			err = errNotReady
+		}
+		return err
+	}
+	return cmd
+}
+
+// elsewhere refuses to look at objects where they are not.
+func elsewhere(k kind, key types.NamespacedName) error {
+	return fmt.Errorf("%s has its objects in another cluster (spec.kubeConfig), where your kubeconfig does not lead", k.describe(key))
+}
+
+// release reads one release.
+func (a *app) release(ctx context.Context, c *connection, k kind, key types.NamespacedName) (*v1beta1.HelmRelease, error) {
+	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
+	if err != nil {
+		return nil, a.notFound(ctx, k, key, err)
+	}
+	hr, ok := object.(*v1beta1.HelmRelease)
+	if !ok {
+		return nil, fmt.Errorf("%s is no release", k.describe(key))
+	}
+	return hr, nil
+}
+
+func (a *app) printTree(k kind, key types.NamespacedName, tree view.Tree) error {
+	for _, note := range tree.Notes {
+		fmt.Fprintln(a.err, oneLine(note))
+	}
+	if tree.Total == 0 {
+		fmt.Fprintf(a.err, "%s has no objects\n", k.describe(key))
+		return nil
+	}
+	t := &table{columns: []column{{"OBJECT", false}, {a.paint("", "HEALTH"), false}, {"MESSAGE", false}}}
+	for _, node := range tree.Objects {
+		a.addNode(t, node, tree.Namespace, "", "")
+	}
+	if err := t.write(a.out); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "\n%d of %s healthy\n", tree.Healthy, plural(tree.Total, "object"))
+	return err
+}
+
+// addNode adds the row of an object and those of what belongs to it. The namespace is named where it is another one.
+func (a *app) addNode(t *table, n view.Node, namespace, branch, below string) {
+	name := n.Kind + " " + n.Name
+	if n.Namespace != "" && n.Namespace != namespace {
+		name = n.Kind + " " + n.Namespace + "/" + n.Name
+	}
+	// The lines of the tree are not cleaned as cells are, because they begin with spaces.
+	t.rows = append(t.rows, []string{branch + oneLine(name), a.paint(n.State, n.State), orNone(oneLine(n.Message))})
+	for i, c := range n.Children {
+		if i == len(n.Children)-1 {
+			a.addNode(t, c, cmp.Or(n.Namespace, namespace), below+"└─ ", below+"   ")
+		} else {
+			a.addNode(t, c, cmp.Or(n.Namespace, namespace), below+"├─ ", below+"│  ")
+		}
+	}
+}
+
+// colours of states. All codes have the same length, so that columns stay aligned.
+var colours = map[string]string{
+	string(health.Current): "32", string(health.InProgress): "33", string(health.Failed): "31", view.StateMissing: "31", view.StateUnknown: "35",
+	"": "39",
+}
+
+// paint gives a text the colour of a state, on a terminal only.
+func (a *app) paint(state, text string) string {
+	colour, known := colours[state]
+	if !a.colour || !known {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}

@@ -1,0 +1,155 @@
+// Package manifest compares what two revisions of a release are made of, object by object and field by field. It is pure.
+package manifest
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	// maxSize bounds a manifest, in bytes. Helm's records are smaller.
+	maxSize = 64 << 20
+	// maxFields bounds the fields that are named of one object.
+	maxFields = 100
+)
+
+// What happens to an object or a field.
+const (
+	Created = "created"
+	Deleted = "deleted"
+	Changed = "changed"
+	Added   = "added"
+	Removed = "removed"
+)
+
+// Change is what happens to one object between two manifests.
+type Change struct {
+	Kind  string `json:"kind"`
+	Group string `json:"group,omitempty"`
+	// Namespace is empty for objects of the release's own namespace, and for those that have none.
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Change is Created, Deleted or Changed.
+	Change string `json:"change"`
+	// Fields that differ, sorted by path, at most 100, and how many more there are; only of what is Changed.
+	Fields []Field `json:"fields,omitempty"`
+	More   int     `json:"more,omitempty"`
+}
+
+// Field is one field that differs.
+type Field struct {
+	// Path as kubectl prints it: .spec.template.spec.containers[name="web"].image.
+	Path string `json:"path"`
+	// Change is Changed, Added or Removed.
+	Change string `json:"change"`
+	// Was and Becomes are the values, each empty when there is none: texts as they are, other values as JSON. They are cut, and
+	// "***" in Secrets.
+	Was     string `json:"was,omitempty"`
+	Becomes string `json:"becomes,omitempty"`
+}
+
+// identity tells objects apart; their version does not matter.
+type identity struct{ group, kind, namespace, name string }
+
+// Compare returns what happens on the way from one manifest to another, sorted by kind, namespace and name. Both are YAML
+// documents as Helm stores them; namespace is that of the release, whose objects may leave it out. mask hides secrets in
+// values; nil hides none beside the content of Secrets. An error says which document cannot be read, and shows nothing of it.
+func Compare(before, after, namespace string, mask func(string) string) ([]Change, error) {
+	had, err := parse(before, namespace)
+	if err != nil {
+		return nil, fmt.Errorf("the former manifest: %w", err)
+	}
+	has, err := parse(after, namespace)
+	if err != nil {
+		return nil, fmt.Errorf("the new manifest: %w", err)
+	}
+	out := []Change{}
+	for id, object := range has {
+		former, was := had[id]
+		switch {
+		case !was:
+			out = append(out, id.change(Created))
+		default:
+			d := differ{secret: id.group == "" && id.kind == "Secret", mask: mask}
+			d.maps("", former, object)
+			if len(d.fields) > 0 {
+				out = append(out, d.sum(id))
+			}
+		}
+	}
+	for id := range had {
+		if _, still := has[id]; !still {
+			out = append(out, id.change(Deleted))
+		}
+	}
+	slices.SortFunc(out, func(a, b Change) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Group, b.Group), strings.Compare(a.Namespace, b.Namespace),
+			strings.Compare(a.Name, b.Name))
+	})
+	return out, nil
+}
+
+func (id identity) change(what string) Change {
+	return Change{Kind: id.kind, Group: id.group, Namespace: id.namespace, Name: id.name, Change: what}
+}
+
+// parse reads the objects of a manifest. Lists are taken apart.
+func parse(manifest, namespace string) (map[identity]map[string]any, error) {
+	if len(manifest) > maxSize {
+		return nil, fmt.Errorf("it has %d bytes, at most %d are compared", len(manifest), maxSize)
+	}
+	out := map[identity]map[string]any{}
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
+	for n := 1; ; n++ {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("document %d cannot be read", n)
+		}
+		if len(bytes.TrimSpace(document)) == 0 {
+			continue
+		}
+		var object map[string]any
+		if err := yaml.Unmarshal(document, &object); err != nil {
+			return nil, fmt.Errorf("document %d is not YAML", n) // the error of the parser would show a part of it
+		}
+		collect(out, object, namespace)
+	}
+}
+
+func collect(out map[identity]map[string]any, object map[string]any, namespace string) {
+	kind, _ := object["kind"].(string)
+	if kind == "" {
+		return // only comments
+	}
+	if items, is := object["items"].([]any); is && strings.HasSuffix(kind, "List") {
+		for _, item := range items {
+			if entry, ok := item.(map[string]any); ok {
+				collect(out, entry, namespace)
+			}
+		}
+		return
+	}
+	version, _ := object["apiVersion"].(string)
+	group, _ := schema.ParseGroupVersion(version)
+	metadata, _ := object["metadata"].(map[string]any)
+	id := identity{group: group.Group, kind: kind}
+	id.name, _ = metadata["name"].(string)
+	if id.namespace, _ = metadata["namespace"].(string); id.namespace == namespace {
+		id.namespace = ""
+		delete(metadata, "namespace")
+	}
+	out[id] = object
+}

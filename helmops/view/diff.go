@@ -1,0 +1,143 @@
+package view
+
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/manifest"
+)
+
+// Differences are how two states of a release differ.
+type Differences struct {
+	// From and To say what is compared, for example "the cluster" and "revision 42".
+	From string `json:"from"`
+	To   string `json:"to"`
+	// Objects that differ, without hooks.
+	Objects []ObjectDifference `json:"objects"`
+	// Hooks that differ, or that would run.
+	Hooks []HookDifference `json:"hooks"`
+}
+
+// ObjectDifference is how one object differs.
+type ObjectDifference struct {
+	Kind      string `json:"kind"`
+	Group     string `json:"group,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Change is what has to happen to get from one state to the other: created, deleted or changed. Of drift it is missing
+	// instead of created.
+	Change string            `json:"change"`
+	Fields []FieldDifference `json:"fields,omitempty"`
+	// More is how many further fields differ.
+	More int `json:"more,omitempty"`
+	// Note says why the difference is left as it is.
+	Note string `json:"note,omitempty"`
+}
+
+// FieldDifference is one field that differs. Values in Secrets are masked.
+type FieldDifference struct {
+	Path string `json:"path"`
+	// Change is changed, added or removed. Of drift it is what somebody has done, else what happens on the way.
+	Change string `json:"change"`
+	// From and To are the values in either state, empty where there is none.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// Manager and Since are who owns the field in the cluster, for drift.
+	Manager string       `json:"manager,omitempty"`
+	Since   *metav1.Time `json:"since,omitempty"`
+}
+
+// HookDifference is a hook.
+type HookDifference struct {
+	Kind   string   `json:"kind"`
+	Name   string   `json:"name"`
+	Events []string `json:"events"`
+	// Change is created, deleted, changed or same.
+	Change string `json:"change"`
+}
+
+// Differ tells whether there is any difference; a hook that is the same is none.
+func (d Differences) Differ() bool {
+	return len(d.Objects) > 0 || slices.ContainsFunc(d.Hooks, func(h HookDifference) bool { return h.Change != SameHook })
+}
+
+// SameHook is the Change of a hook that does not differ.
+const SameHook = "same"
+
+// DriftDifferences are the differences between the cluster and the manifest of the revision that is deployed.
+func DriftDifferences(objects []drift.Object, namespace string) Differences {
+	out := Differences{From: "the cluster", To: "the manifest", Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
+	for _, o := range objects {
+		if !o.Drifted() {
+			continue
+		}
+		d := ObjectDifference{Kind: o.Kind, Group: o.Group, Namespace: o.Namespace, Name: o.Name, Change: manifest.Changed, Note: o.Note}
+		if d.Namespace == namespace {
+			d.Namespace = ""
+		}
+		if o.Missing {
+			d.Change = v1beta1.DriftMissing
+		}
+		for _, f := range o.Fields {
+			field := FieldDifference{Path: f.Path, Change: f.Change, From: f.Was, To: f.Wants, Manager: f.Manager}
+			if !f.Since.IsZero() {
+				since := metav1.NewTime(f.Since)
+				field.Since = &since
+			}
+			d.Fields = append(d.Fields, field)
+		}
+		out.Objects = append(out.Objects, d)
+	}
+	return out
+}
+
+// ContentDifferences are the differences between two contents of a release in the namespace. mask hides secrets; nil hides none
+// beside the content of Secrets. All hooks are named when those that are the same run, too.
+func ContentDifferences(from, to *engine.Content, namespace string, mask func(string) string) (Differences, error) {
+	out := Differences{Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
+	changes, err := manifest.Compare(from.Manifest, to.Manifest, namespace, mask)
+	if err != nil {
+		return out, err
+	}
+	for _, c := range changes {
+		d := ObjectDifference{Kind: c.Kind, Group: c.Group, Namespace: c.Namespace, Name: c.Name, Change: c.Change, More: c.More}
+		for _, f := range c.Fields {
+			d.Fields = append(d.Fields, FieldDifference{Path: f.Path, Change: f.Change, From: f.Was, To: f.Becomes})
+		}
+		out.Objects = append(out.Objects, d)
+	}
+	out.Hooks = hookDifferences(from.Hooks, to.Hooks)
+	return out, nil
+}
+
+func hookDifferences(from, to []engine.ContentHook) []HookDifference {
+	out := []HookDifference{}
+	find := func(hooks []engine.ContentHook, h engine.ContentHook) int {
+		return slices.IndexFunc(hooks, func(o engine.ContentHook) bool {
+			return o.Kind == h.Kind && o.Name == h.Name && slices.Equal(o.Events, h.Events)
+		})
+	}
+	add := func(h engine.ContentHook, change string) {
+		out = append(out, HookDifference{Kind: h.Kind, Name: h.Name, Events: orEmpty(h.Events), Change: change})
+	}
+	for _, h := range to {
+		switch i := find(from, h); {
+		case i < 0:
+			add(h, manifest.Created)
+		case from[i].Manifest != h.Manifest:
+			add(h, manifest.Changed)
+		default:
+			add(h, SameHook)
+		}
+	}
+	for _, h := range from {
+		if find(to, h) < 0 {
+			add(h, manifest.Deleted)
+		}
+	}
+	return out
+}
