@@ -205,15 +205,16 @@ func TestASuspendedReleaseIsOnlyWatched(t *testing.T) {
 		return bake != nil && bake.SuspendedAt != nil
 	})
 	annotatePods(t, ns, simReady, "false")
-	editAs(t, "kubectl-edit", deployment(ns), `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"Helm"}},"spec":{"minReadySeconds":1}}`)
-	editAs(t, "kubectl-edit", deployment(ns), setImage)
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}
+	editAs(t, "kubectl-edit", config, `{"data":{"message":"by hand"}}`)
 	until(t, "the bad health is told", func() bool { return condition(t, hr, v1beta1.HealthyCondition).Status == metav1.ConditionFalse })
-	if image(t, ns) != "example.com/by-hand" || revisionOf(t, hr) != "2 1.0.0" {
-		t.Errorf("a suspended release was changed: %s, revision %s", image(t, ns), revisionOf(t, hr))
+	if message := configMap(t, ns, "web")["message"]; message != "by hand" || revisionOf(t, hr) != "2 1.0.0" {
+		t.Errorf("a suspended release was changed: %s, revision %s", message, revisionOf(t, hr))
 	}
 	hr.Spec.Suspend = false
 	apply(t, hr)
-	until(t, "the drift is corrected", func() bool { return image(t, ns) == "example.com/sample:1.0.0" })
+	until(t, "the drift is corrected", func() bool { return configMap(t, ns, "web")["message"] != "by hand" })
+	until(t, "the bad revision is rolled back", func() bool { return revisionOf(t, hr) == "3 1.0.0" })
 }
 
 func TestAUserRollsBackAndGitGoesOn(t *testing.T) {

@@ -35,8 +35,23 @@ func (i *inspection) wants() *unstructured.Unstructured {
 	return i.info.Object.(*unstructured.Unstructured)
 }
 
+// errMoved says that an object changed between the look at it and its correction.
+var errMoved = errors.New("it changed while it was looked at")
+
+// looks is how often an object is looked at that changes meanwhile.
+const looks = 4
+
 // look finds out how the object differs, and brings it back if that is asked for.
-func (i *inspection) look() error {
+func (i *inspection) look() (err error) {
+	for range looks {
+		if err = i.once(); !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	return err
+}
+
+func (i *inspection) once() error {
 	live, err := i.live(i.info)
 	if apierrors.IsNotFound(err) {
 		return i.missing()
@@ -101,11 +116,19 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 		return fmt.Errorf("encoding %s: it is not an object", name(i.info))
 	}
 	sent.Object = ignored.Trim(sent.Object, live)
+	// What is left out depends on what was there. Nobody may have changed it since.
+	guarded := i.Correct && !ignored.Empty() && !slices.ContainsFunc(live.GetManagedFields(), isFormer)
+	if guarded {
+		sent.SetResourceVersion(live.GetResourceVersion())
+	}
 	body, err := json.Marshal(sent.Object)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
 	would, err := i.applied(live, body)
+	if guarded && apierrors.IsConflict(err) {
+		return fmt.Errorf("applying %s: %w", name(i.info), errMoved)
+	}
 	if err != nil {
 		return i.refused(live, sent, err)
 	}
