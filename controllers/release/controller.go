@@ -226,6 +226,7 @@ func (h *handler) progress(ctx context.Context, hr *v1beta1.HelmRelease, elapsed
 	if elapsed < slow {
 		return slow - elapsed
 	}
+	hr.Status.InputDigest = release.InputDigest(hr, current.inputs)
 	status.ReleaseProgress(hr, current.plan, h.now())
 	return 0
 }
@@ -283,7 +284,6 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if token := release.ResetRequested(hr); token != "" {
 		status.ReleaseReset(hr, token, h.now())
 	}
-	hr.Status.InputDigest = release.InputDigest(hr, inputs)
 	h.mu.Lock()
 	inputs.Compared = h.compared[client.ObjectKeyFromObject(hr)]
 	h.mu.Unlock()
@@ -300,6 +300,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		return h.blocked(hr, unreadable(hr, err))
 	}
 	if !decision.Acts() {
+		hr.Status.InputDigest = release.InputDigest(hr, inputs)
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())
 		hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
 		return h.again(hr, soonest(decision.After, again)), nil
@@ -332,6 +333,9 @@ func (h *handler) observe(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 func (h *handler) again(hr *v1beta1.HelmRelease, planned time.Duration) time.Duration {
 	if bake := hr.Status.Bake; bake != nil {
 		planned = soonest(planned, max(time.Second, bake.Until.Sub(h.now())))
+	}
+	if hr.Spec.KubeConfig != nil {
+		planned = soonest(planned, remoteLook)
 	}
 	if planned > 0 {
 		return planned

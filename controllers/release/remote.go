@@ -14,6 +14,10 @@ import (
 // is there at one of the next looks.
 const remotePatience = time.Second
 
+// remoteLook is how often a release on another cluster is looked at. A cluster that nobody looks at is let go of after a while,
+// and its objects would not be watched any more.
+const remoteLook = 4 * time.Minute
+
 // decide has the next step planned. A cluster that does not answer is an obstacle, and may not keep the worker.
 func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (release.Decision, error) {
 	if inputs.Access.Kubeconfig == nil {

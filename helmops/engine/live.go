@@ -45,7 +45,7 @@ func (e *Engine) Live(access cluster.Access, target plan.Target, refs []v1beta1.
 		return nil, false
 	}
 	at.tracker.Judge(target.Namespace, target.Name, rules)
-	out := make([]Sighting, 0, len(refs))
+	out, tracked := make([]Sighting, 0, len(refs)), true
 	kinds := map[schema.GroupVersionKind]bool{}
 	for _, ref := range refs {
 		namespace, name, group, kind, ok := ref.Split()
@@ -56,37 +56,39 @@ func (e *Engine) Live(access cluster.Access, target plan.Target, refs []v1beta1.
 		kinds[gvk] = true
 		s := Sighting{Ref: ref, Kind: kind, Group: group, Namespace: namespace, Name: name, Tracked: at.tracker.Tracks(gvk)}
 		s.Entry, s.There = at.tracker.Get(tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
+		tracked = tracked && s.Tracked
 		out = append(out, s)
 	}
-	if !at.follows(target, kinds) {
+	if !at.follows(target, kinds, tracked) {
 		return nil, false
 	}
 	return out, true
 }
 
-// follows tells whether the tracker follows the kinds of a release, and has them followed otherwise.
-func (s *site) follows(target plan.Target, kinds map[schema.GroupVersionKind]bool) bool {
+// follows tells whether the tracker follows the kinds of a release, and has them followed otherwise. That takes a request, and is
+// not waited for, unless all of them are tracked already.
+func (s *site) follows(target plan.Target, kinds map[schema.GroupVersionKind]bool, tracked bool) bool {
 	names := make([]string, 0, len(kinds))
 	for kind := range kinds {
 		names = append(names, kind.String())
 	}
 	slices.Sort(names)
-	wanted := strings.Join(names, ";")
-	owner := ownerOf(target)
+	wanted, owner := strings.Join(names, ";"), ownerOf(target)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := s.followed[owner]
-	if now.kinds == wanted {
-		return now.ready
+	if now.kinds != wanted {
+		s.followed[owner] = following{kinds: wanted}
 	}
-	s.followed[owner] = following{kinds: wanted}
+	s.mu.Unlock()
+	switch {
+	case now.kinds == wanted:
+		return now.ready
+	case tracked:
+		s.follow(owner, wanted, kinds)
+		return true
+	}
 	go func() {
-		s.follow(owner, kinds)
-		s.mu.Lock()
-		if s.followed[owner].kinds == wanted {
-			s.followed[owner] = following{kinds: wanted, ready: true}
-		}
-		s.mu.Unlock()
+		s.follow(owner, wanted, kinds)
 		s.moved(target.Namespace, target.Name)
 	}()
 	return false
@@ -99,7 +101,7 @@ type following struct {
 }
 
 // follow has the tracker follow kinds, and comes back when it has seen them, or may not.
-func (s *site) follow(owner string, kinds map[schema.GroupVersionKind]bool) {
+func (s *site) follow(owner, wanted string, kinds map[schema.GroupVersionKind]bool) {
 	mapped := make([]tracker.Kind, 0, len(kinds))
 	for kind := range kinds {
 		mapping, err := s.cluster.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
@@ -111,13 +113,11 @@ func (s *site) follow(owner string, kinds map[schema.GroupVersionKind]bool) {
 		})
 	}
 	_ = s.tracker.Use(s.ctx, owner, mapped...) // what is refused is not tracked, which Live tells
-}
-
-// unfollow forgets that the kinds of a release are followed, because an action declared others.
-func (s *site) unfollow(target plan.Target) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.followed, ownerOf(target))
+	if s.followed[owner].kinds == wanted {
+		s.followed[owner] = following{kinds: wanted, ready: true}
+	}
 }
 
 // listen tells of objects that changed in a way that matters to their release.
