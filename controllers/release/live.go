@@ -115,20 +115,34 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 	}
 	target := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: hr.Status.StorageNamespace}
 	sightings, ready := w.objects.Live(in.Access, target, hr.Status.Inventory.Entries, in.Rules)
-	if !ready || lost(sightings) {
+	switch {
+	case !ready || lost(sightings):
 		status.ReleaseHealth(hr, status.Health{}, now)
 		status.DriftUnknown(hr, now)
 		return live, 0, nil
+	case unwatched(sightings) == len(sightings):
+		status.ReleaseHealth(hr, status.Health{}, now) // only the audit sees anything
+	default:
+		live.Health, again = w.health(hr, known, in.Access, target, sightings)
 	}
-	live.Health, again = w.health(hr, known, in.Access, target, sightings)
 	found := w.drift(hr, known, sightings)
 	live.Drifted, live.Audit = found.drifted, found.audit
 	return live, soonest(again, found.again), found.events
 }
 
-// lost tells whether nothing of a release can be seen.
+// lost tells whether objects of a release cannot be seen that could be seen before.
 func lost(sightings []engine.Sighting) bool {
-	return len(sightings) > 0 && !slices.ContainsFunc(sightings, func(s engine.Sighting) bool { return s.Tracked })
+	return slices.ContainsFunc(sightings, func(s engine.Sighting) bool { return !s.Tracked && !s.Refused })
+}
+
+// unwatched is how many objects of a release may not be watched.
+func unwatched(sightings []engine.Sighting) (count int) {
+	for _, s := range sightings {
+		if s.Refused {
+			count++
+		}
+	}
+	return count
 }
 
 // soonest returns the shorter of two pauses; zero is none.
@@ -169,7 +183,7 @@ func (w *watcher) health(
 		again = max(time.Second, examineAgain-now.Sub(p.examined))
 	}
 	p.told = p.which
-	status.ReleaseHealth(hr, status.Health{Known: true, Objects: objects, Of: len(sightings)}, now)
+	status.ReleaseHealth(hr, status.Health{Known: true, Objects: objects, Of: len(sightings) - unwatched(sightings)}, now)
 	if bake := hr.Status.Bake; bake != nil {
 		bake.BadSince = nil
 		if !out.Healthy {
@@ -248,7 +262,7 @@ func (w *watcher) drift(hr *v1beta1.HelmRelease, known *watched, sightings []eng
 			found.events = append(found.events, event)
 		}
 		found.again = fought.until.Sub(now)
-	case len(known.seen) == 0:
+	case len(known.seen) == 0 && unwatched(sightings) == 0:
 		status.DriftNone(hr, now)
 	}
 	due := known.audit.Sub(now)

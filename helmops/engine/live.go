@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,8 +22,9 @@ type Sighting struct {
 	Ref v1beta1.ResourceRef
 	// Kind, Group, Namespace and Name of the object.
 	Kind, Group, Namespace, Name string
-	// Tracked is unset while the kind of the object is not watched: the API server refuses it, or cannot be reached.
-	Tracked bool
+	// Tracked is unset while the kind of the object is not watched, because the API server cannot be reached or because it
+	// refuses; Refused is set then.
+	Tracked, Refused bool
 	// There is set when the object exists and Helm manages it. Entry is what is known of it then.
 	There bool
 	Entry tracker.Entry
@@ -56,6 +58,7 @@ func (e *Engine) Live(access cluster.Access, target plan.Target, refs []v1beta1.
 		kinds[gvk] = true
 		s := Sighting{Ref: ref, Kind: kind, Group: group, Namespace: namespace, Name: name, Tracked: at.tracker.Tracks(gvk)}
 		s.Entry, s.There = at.tracker.Get(tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
+		s.Refused = !s.Tracked && at.tracker.Refused(gvk)
 		tracked = tracked && s.Tracked
 		out = append(out, s)
 	}
@@ -76,12 +79,13 @@ func (s *site) follows(target plan.Target, kinds map[schema.GroupVersionKind]boo
 	wanted, owner := strings.Join(names, ";"), ownerOf(target)
 	s.mu.Lock()
 	now := s.followed[owner]
-	if now.kinds != wanted {
-		s.followed[owner] = following{kinds: wanted}
+	known := now.kinds == wanted && (!now.ready || now.complete || s.now().Sub(now.since) < followAgain)
+	if !known {
+		s.followed[owner] = following{target: target, kinds: wanted, of: kinds, since: s.now()}
 	}
 	s.mu.Unlock()
 	switch {
-	case now.kinds == wanted:
+	case known:
 		return now.ready
 	case tracked:
 		s.follow(owner, wanted, kinds)
@@ -94,10 +98,17 @@ func (s *site) follows(target plan.Target, kinds map[schema.GroupVersionKind]boo
 	return false
 }
 
-// following is which kinds the tracker follows for a release, and whether they were seen completely or refused.
+// followAgain is how soon kinds are tried again that were refused, or not served.
+const followAgain = time.Minute
+
+// following is which kinds the tracker follows for a release.
 type following struct {
-	kinds string
-	ready bool
+	target plan.Target
+	kinds  string
+	of     map[schema.GroupVersionKind]bool
+	// since is when that began, ready whether the kinds were seen completely or refused, complete whether none was refused.
+	since           time.Time
+	ready, complete bool
 }
 
 // follow has the tracker follow kinds, and comes back when it has seen them, or may not.
@@ -106,23 +117,49 @@ func (s *site) follow(owner, wanted string, kinds map[schema.GroupVersionKind]bo
 	for kind := range kinds {
 		mapping, err := s.cluster.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
 		if err != nil {
-			continue // it is not served any more: its objects are not tracked
+			continue // it is not served: its objects are not tracked
 		}
 		mapped = append(mapped, tracker.Kind{
 			GVK: kind, Resource: mapping.Resource.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace,
 		})
 	}
-	_ = s.tracker.Use(s.ctx, owner, mapped...) // what is refused is not tracked, which Live tells
+	err := s.tracker.Use(s.ctx, owner, mapped...) // what is refused is not tracked, which Live tells
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.followed[owner].kinds == wanted {
-		s.followed[owner] = following{kinds: wanted, ready: true}
+	if now := s.followed[owner]; now.kinds == wanted {
+		now.ready, now.complete = true, err == nil && len(mapped) == len(kinds)
+		s.followed[owner] = now
+	}
+}
+
+// forget ends what is kept for a Helm release that is gone.
+func (s *site) forget(target plan.Target) {
+	s.tracker.Drop(ownerOf(target))
+	s.tracker.Judge(target.Namespace, target.Name, nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.followed, ownerOf(target))
+}
+
+// wakeFollowers tells of every release that has objects of a kind.
+func (s *site) wakeFollowers(kind schema.GroupVersionKind) {
+	s.mu.Lock()
+	var targets []plan.Target
+	for _, f := range s.followed {
+		if f.of[kind] && f.ready {
+			targets = append(targets, f.target)
+		}
+	}
+	s.mu.Unlock()
+	for _, target := range targets {
+		s.moved(target.Namespace, target.Name)
 	}
 }
 
 // listen tells of objects that changed in a way that matters to their release.
 func (s *site) listen(ctx context.Context, moved func(namespace, release string)) {
 	s.ctx, s.moved, s.followed = ctx, moved, map[string]following{}
+	s.tracker.SubscribeKinds(func(kind schema.GroupVersionKind) { go s.wakeFollowers(kind) })
 	s.tracker.Subscribe(func(change tracker.Change) {
 		if !matters(change) {
 			return

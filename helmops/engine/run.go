@@ -144,7 +144,7 @@ func (r *run) uninstall(before []plan.Record) error {
 	if err := uninstall(cfg, r.Action); err != nil {
 		return errors.Join(r.client.Failure(), err)
 	}
-	r.site.tracker.Drop(ownerOf(r.Target))
+	r.site.forget(r.Target)
 	return nil
 }
 

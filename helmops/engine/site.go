@@ -20,6 +20,7 @@ type site struct {
 
 	ctx   context.Context //nolint:containedctx // the life of what is followed
 	moved func(namespace, release string)
+	now   func() time.Time
 
 	mu       sync.Mutex
 	followed map[string]following
@@ -70,7 +71,7 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 	at := &site{
 		cluster: to,
 		tracker: tracker.New(ctx, tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata()}, s.now),
-		records: records.NewStore(self.Metadata(), s.now),
+		records: records.NewStore(self.Metadata(), s.now), now: s.now,
 	}
 	at.records.Subscribe(s.notify)
 	if s.moved != nil {

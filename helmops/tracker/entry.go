@@ -121,7 +121,8 @@ func healthOfMetadata(object *metav1.PartialObjectMetadata) health.Report {
 	return health.Assess(bare, false)
 }
 
-// owners are what managedFields say of an object.
+// owners are what managedFields say of an object. Digests are added up, so that two entries with the same fields do not cancel
+// each other out.
 type owners struct {
 	applied, updated   uint64
 	legacy, autoscaled bool
@@ -129,13 +130,13 @@ type owners struct {
 
 func (o *owners) add(manager, operation, subresource string, fields func() any) {
 	switch {
-	case subresource == scaleSubresource && manager == autoscaler:
+	case subresource == scaleSubresource && manager == autoscaler && operation == string(metav1.ManagedFieldsOperationUpdate):
 		o.autoscaled = o.autoscaled || ownsReplicas(fields())
 	case subresource != "":
 	case operation == string(metav1.ManagedFieldsOperationApply) && manager == fieldManager:
-		o.applied ^= digest(fields())
+		o.applied += digest(fields())
 	case operation == string(metav1.ManagedFieldsOperationUpdate) && slices.Contains(legacyManagers, manager):
-		o.legacy, o.updated = true, o.updated^digest(fields())
+		o.legacy, o.updated = true, o.updated+digest(fields())
 	}
 }
 

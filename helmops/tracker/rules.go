@@ -93,9 +93,34 @@ func (s *stream) judgeAnew(ctx context.Context, keys []key) {
 			return
 		}
 		if err == nil {
-			_ = (*store)(s).Update(object) // it takes every unstructured object
+			s.take(object)
 		}
 	}
+}
+
+// take takes in how an object that was read is judged now, unless it has changed since or is another one.
+func (s *stream) take(object *unstructured.Unstructured) {
+	r, err := (*store)(s).take(object)
+	if err == nil {
+		s.tracker.watchers.tell(s.kind.GVK, s.contents.rejudge(r))
+	}
+}
+
+// rejudge takes over the health of an object as of the version that is known.
+func (c *contents) rejudge(r *reduced) []change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.entries[r.key]
+	if c.over || old == nil || old.UID != r.entry.UID || old.ResourceVersion > r.entry.ResourceVersion {
+		return nil
+	}
+	entry := *old
+	entry.Ready, entry.Complete = r.entry.Ready, r.entry.Complete
+	if entry == *old {
+		return nil
+	}
+	c.entries[r.key] = &entry
+	return []change{{r.key, old, &entry}}
 }
 
 // of returns the objects of a Helm release.

@@ -108,14 +108,30 @@ func (s *stream) connecting() {
 	defer s.mu.Unlock()
 	if s.lost.IsZero() {
 		s.lost = s.tracker.now()
+		time.AfterFunc(trusted+time.Second, s.miss)
+	}
+}
+
+// miss tells that the last known state does not count any more, if the connection is still lost.
+func (s *stream) miss() {
+	s.mu.Lock()
+	tell := isClosed(s.ready) && s.over.IsZero() && !s.told && !s.usable()
+	s.told = s.told || tell
+	s.mu.Unlock()
+	if tell {
+		s.tracker.watchers.wake(s.kind.GVK)
 	}
 }
 
 // connected notes that what is known is complete, and kept up to date from here on.
 func (s *stream) connected() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	tell := s.told
 	s.fault, s.lost, s.told = nil, time.Time{}, false
+	s.mu.Unlock()
+	if tell {
+		s.tracker.watchers.wake(s.kind.GVK)
+	}
 }
 
 // judge an answer of the API server. A kind that is refused from the start, or not served any more, ends the stream; what was
@@ -166,7 +182,7 @@ func (s *stream) end(err error) {
 
 // tracks tells whether what is known can be relied on.
 func (s *stream) tracks() bool {
-	if !isClosed(s.ready) {
+	if !isClosed(s.ready) || s.tracker.ctx.Err() != nil {
 		return false
 	}
 	s.mu.Lock()

@@ -237,3 +237,14 @@ func (t *Tracker) Watch(refs []Ref) (changed <-chan struct{}, cancel func()) {
 // Subscribe has f called with every object whose entry changed, appeared or went, for as long as the tracker lives. f is
 // called from several goroutines, must not block, and may call the tracker.
 func (t *Tracker) Subscribe(f func(Change)) { t.watchers.subscribe(f) }
+
+// SubscribeKinds has f called with every kind that was listed anew, and that has begun or stopped to be tracked. f is called as
+// Subscribe does.
+func (t *Tracker) SubscribeKinds(f func(schema.GroupVersionKind)) { t.watchers.subscribeKinds(f) }
+
+// Refused tells whether the API server does not let a kind be watched, or does not serve it. A kind that nobody uses counts as
+// such.
+func (t *Tracker) Refused(gvk schema.GroupVersionKind) bool {
+	s := t.stream(gvk)
+	return s == nil || s.refused() != nil
+}

@@ -21,6 +21,7 @@ type watchers struct {
 	mu          sync.RWMutex
 	byObject    map[schema.GroupVersionKind]map[key][]chan struct{}
 	subscribers []func(Change)
+	kinds       []func(schema.GroupVersionKind)
 }
 
 func (w *watchers) add(refs []Ref) (changed <-chan struct{}, cancel func()) {
@@ -86,13 +87,24 @@ func (w *watchers) tell(gvk schema.GroupVersionKind, changed []change) {
 	}
 }
 
-// wake those who watch any object of a kind: what is known of the kind as a whole has changed.
+// wake those who watch any object of a kind, or kinds: what is known of the kind as a whole has changed. No lock may be held that
+// a subscriber could want.
 func (w *watchers) wake(gvk schema.GroupVersionKind) {
 	w.mu.RLock()
-	defer w.mu.RUnlock()
 	for _, signals := range w.byObject[gvk] {
 		raise(signals)
 	}
+	kinds := w.kinds
+	w.mu.RUnlock()
+	for _, f := range kinds {
+		f(gvk)
+	}
+}
+
+func (w *watchers) subscribeKinds(f func(schema.GroupVersionKind)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.kinds = append(slices.Clip(w.kinds), f)
 }
 
 func raise(signals []chan struct{}) {
