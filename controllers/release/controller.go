@@ -337,10 +337,7 @@ func (h *handler) again(hr *v1beta1.HelmRelease, planned time.Duration) time.Dur
 	if hr.Spec.KubeConfig != nil {
 		planned = soonest(planned, remoteLook)
 	}
-	if planned > 0 {
-		return planned
-	}
-	return h.audit(hr)
+	return soonest(planned, h.audit(hr))
 }
 
 // brings tells whether the step brings something new into the cluster, which waits for what it depends on.

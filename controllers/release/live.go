@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -57,9 +56,20 @@ type watched struct {
 	judged, seen map[string]string
 	// again are objects that an audit found to differ.
 	again map[string]bool
-	// audit is when every object is looked at.
+	// audit is when every object is looked at; zero before the first look.
 	audit time.Time
+	// audited is set after the first one.
+	audited bool
+	// blind is since when the objects cannot be seen; zero while they can.
+	blind time.Time
 }
+
+// leastAudit is the shortest time between two audits of objects that are watched. What an audit finds is no hurry: fields that
+// others have added. Objects that may not be watched are audited at the interval of the release.
+const leastAudit = 10 * time.Minute
+
+// patience is how long a release is said to be as it was although its objects cannot be seen.
+const patience = time.Minute
 
 func newWatcher(objects Live, examined *loop.Tasks[[]v1beta1.ObjectHealth], now func() time.Time, jitter func() float64) *watcher {
 	return &watcher{
@@ -94,8 +104,7 @@ func (w *watcher) of(hr *v1beta1.HelmRelease) *watched {
 	defer w.mu.Unlock()
 	known := w.releases[key]
 	if known == nil {
-		first := time.Duration(float64(hr.GetInterval()) * w.jitter())
-		known = &watched{judged: map[string]string{}, seen: map[string]string{}, again: map[string]bool{}, audit: w.now().Add(first)}
+		known = &watched{judged: map[string]string{}, seen: map[string]string{}, again: map[string]bool{}}
 		w.releases[key] = known
 	}
 	if known.owner != owner {
@@ -117,17 +126,29 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 	sightings, ready := w.objects.Live(in.Access, target, hr.Status.Inventory.Entries, in.Rules)
 	switch {
 	case !ready || lost(sightings):
-		status.ReleaseHealth(hr, status.Health{}, now)
-		status.DriftUnknown(hr, now)
-		return live, 0, nil
+		return live, w.blind(hr, known), nil
 	case unwatched(sightings) == len(sightings):
 		status.ReleaseHealth(hr, status.Health{}, now) // only the audit sees anything
 	default:
 		live.Health, again = w.health(hr, known, in.Access, target, sightings)
 	}
 	found := w.drift(hr, known, sightings)
-	live.Drifted, live.Audit = found.drifted, found.audit
+	live.Drifted, live.Audit, known.blind = found.drifted, found.audit, time.Time{}
 	return live, soonest(again, found.again), found.events
+}
+
+// blind says that nothing is known when the objects could not be seen for a while.
+func (w *watcher) blind(hr *v1beta1.HelmRelease, known *watched) time.Duration {
+	now := w.now()
+	if known.blind.IsZero() {
+		known.blind = now
+	}
+	if left := patience - now.Sub(known.blind); left > 0 {
+		return left
+	}
+	status.ReleaseHealth(hr, status.Health{}, now)
+	status.DriftUnknown(hr, now)
+	return 0
 }
 
 // lost tells whether objects of a release cannot be seen that could be seen before.
@@ -222,109 +243,6 @@ func refsOf(sightings []engine.Sighting, objects []v1beta1.ObjectHealth) []v1bet
 	return refs
 }
 
-// differences are what drift was found, from memory.
-type differences struct {
-	// drifted have to be looked at; audit has all objects looked at.
-	drifted []v1beta1.ResourceRef
-	audit   bool
-	again   time.Duration
-	events  []status.Event
-}
-
-// drift finds the objects that have to be looked at, and says whether all of them have to.
-func (w *watcher) drift(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Sighting) (found differences) {
-	now := w.now()
-	if hr.GetDriftMode() == v1beta1.DriftDisabled {
-		status.DriftOff(hr, now)
-		clear(known.judged)
-		return found
-	}
-	var fought fight
-	clear(known.seen)
-	for _, s := range sightings {
-		state := stateOf(hr, s)
-		if state == "" && !known.again[s.Ref.ID] {
-			delete(known.judged, s.Ref.ID)
-			continue
-		}
-		known.seen[s.Ref.ID] = state
-		if rival, until, is := w.fights.Fought(fightKey(hr, s.Ref), now); is && hr.GetDriftMode() == v1beta1.DriftEnabled {
-			fought.add(s, rival, until)
-			continue
-		}
-		if had, is := known.judged[s.Ref.ID]; !is || had != state || known.again[s.Ref.ID] {
-			found.drifted = append(found.drifted, s.Ref)
-		}
-	}
-	switch {
-	case len(fought.objects) > 0:
-		if event := status.DriftFight(hr, fought.objects, fought.rivals, fought.until, now); event.Reason != "" {
-			found.events = append(found.events, event)
-		}
-		found.again = fought.until.Sub(now)
-	case len(known.seen) == 0 && unwatched(sightings) == 0:
-		status.DriftNone(hr, now)
-	}
-	due := known.audit.Sub(now)
-	found.audit, found.again = due <= 0, soonest(found.again, max(due, time.Millisecond))
-	return found
-}
-
-// fight are the objects that a rival changes again and again.
-type fight struct {
-	objects, rivals []string
-	until           time.Time
-}
-
-func (f *fight) add(s engine.Sighting, rival string, until time.Time) {
-	name := s.Kind + " " + s.Name
-	if s.Namespace != "" {
-		name = s.Kind + " " + s.Namespace + "/" + s.Name
-	}
-	f.objects = append(f.objects, name)
-	if rival != "" && !slices.Contains(f.rivals, rival) {
-		f.rivals = append(f.rivals, rival)
-	}
-	if f.until.IsZero() || until.Before(f.until) {
-		f.until = until
-	}
-}
-
-func fightKey(hr *v1beta1.HelmRelease, ref v1beta1.ResourceRef) string {
-	return client.ObjectKeyFromObject(hr).String() + " " + ref.ID
-}
-
-// stateOf names the state of an object that is not as it should be; empty when it is, or when nobody can tell.
-func stateOf(hr *v1beta1.HelmRelease, s engine.Sighting) string {
-	switch {
-	case !s.Tracked, s.There && (s.Entry.Deleting || s.Entry.IgnoresDrift):
-		return ""
-	case !s.There && s.Ref.Ownership == drift.Absent:
-		return ""
-	case !s.There:
-		return "missing"
-	case s.Entry.Release != hr.GetReleaseName() || s.Entry.ReleaseNamespace != hr.GetReleaseNamespace():
-		return "of another release, " + string(s.Entry.UID)
-	case s.Ref.Ownership == "":
-		return "not compared yet, " + contentOfEntry(s)
-	case s.Ref.Ownership != s.Ownership():
-		return contentOfEntry(s)
-	case !s.Owned():
-		return fmt.Sprintf("%s at %d", s.Entry.UID, s.Entry.ResourceVersion)
-	default:
-		return ""
-	}
-}
-
-// contentOfEntry changes with the content of an object, and not with its status where the API server tells these apart.
-func contentOfEntry(s engine.Sighting) string {
-	version := s.Entry.Generation
-	if version == 0 {
-		version = int64(s.Entry.ResourceVersion) //nolint:gosec // it is only compared
-	}
-	return fmt.Sprintf("%s %s at %d", s.Entry.UID, s.Ownership(), version)
-}
-
 // statesOf remembers in which states the objects of a step are that begins.
 func (w *watcher) statesOf(hr *v1beta1.HelmRelease, p plan.Plan) map[string]string {
 	known := w.of(hr)
@@ -343,7 +261,7 @@ func (w *watcher) landed(hr *v1beta1.HelmRelease, o status.Outcome, states map[s
 		delete(known.again, id)
 	}
 	if o.Reason == plan.ReasonAudit {
-		known.audit = now.Add(hr.GetInterval() + time.Duration(float64(hr.GetInterval())/10*w.jitter()))
+		known.audit, known.audited = time.Time{}, true // the next look sets when the next one is
 	}
 	for _, d := range o.Drift {
 		ref := v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "")

@@ -18,7 +18,7 @@ var outcomes = map[string]bool{
 	v1beta1.UninstallSucceededReason: true, v1beta1.UninstallFailedReason: true,
 	v1beta1.RenderFailedReason: true, v1beta1.SchemaFailedReason: true, v1beta1.ArtifactFailedReason: true,
 	v1beta1.StorageErrorReason: true, v1beta1.CRDsFailedReason: true, v1beta1.AccessDeniedReason: true,
-	v1beta1.PreflightRejectedReason: true,
+	v1beta1.PreflightRejectedReason: true, v1beta1.ClusterUnreachableReason: true,
 }
 
 // ReleaseSettled records a plan that leaves nothing to do, or nothing for now.

@@ -174,6 +174,7 @@ func TestTheVerifiedRecordIsKept(t *testing.T) {
 	}}
 	hr.Spec.Install = &v1beta1.Install{Timeout: &metav1.Duration{Duration: patience}}
 	hr.Spec.Rollback = &v1beta1.Rollback{Timeout: &metav1.Duration{Duration: patience}}
+	hr.Spec.Bake = &metav1.Duration{}
 	apply(t, hr)
 	awaitReady(t, hr)
 	apply(t, withValues(hr, `{"message":"bad","unready":true}`))
