@@ -88,13 +88,13 @@ func (w *watcher) ownerOf(namespace, name string) (types.NamespacedName, bool) {
 
 // forget drops what is remembered of a release that is gone.
 func (w *watcher) forget(key types.NamespacedName) {
+	w.enter(key, nil)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if known := w.releases[key]; known != nil && w.owners[known.owner] == key {
 		delete(w.owners, known.owner)
 	}
 	delete(w.releases, key)
-	delete(w.states, key)
 }
 
 // of returns what is remembered of a release. Only the worker that has its object uses it.

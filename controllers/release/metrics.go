@@ -53,29 +53,38 @@ func observeAction(ended landed) {
 	}
 }
 
-// census publishes how many releases are healthy and how many have drifted.
-type census struct{ count func() (map[string]int, int) }
+var releaseHealth = sync.OnceValue(func() *prometheus.GaugeVec {
+	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "fairlead_release_health",
+		Help: "Releases by the health of their objects (healthy, unhealthy, unknown).",
+	}, []string{"health"})
+	metrics.Registry.MustRegister(gauge)
+	return gauge
+})
 
-var (
-	healthDesc = prometheus.NewDesc("fairlead_release_health", "Releases by the health of their objects (healthy, unhealthy, unknown).",
-		[]string{"health"}, nil)
-	driftedDesc = prometheus.NewDesc("fairlead_releases_drifted", "Releases with objects that differ from their manifest.", nil, nil)
-)
+var releasesDrifted = sync.OnceValue(func() prometheus.Gauge {
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "fairlead_releases_drifted",
+		Help: "Releases with objects that differ from their manifest.",
+	})
+	metrics.Registry.MustRegister(gauge)
+	return gauge
+})
 
-// Describe implements prometheus.Collector.
-func (c census) Describe(to chan<- *prometheus.Desc) { to <- healthDesc; to <- driftedDesc }
-
-// Collect implements prometheus.Collector.
-func (c census) Collect(to chan<- prometheus.Metric) {
-	byHealth, drifted := c.count()
-	for health, releases := range byHealth {
-		to <- prometheus.MustNewConstMetric(healthDesc, prometheus.GaugeValue, float64(releases), health)
+// observeState publishes that a release was in one state and is in another now; nil is none.
+func observeState(before, now *state) {
+	add := func(s *state, one float64) {
+		if s == nil {
+			return
+		}
+		releaseHealth().WithLabelValues(s.health).Add(one)
+		if s.drifted {
+			releasesDrifted().Add(one)
+		}
 	}
-	to <- prometheus.MustNewConstMetric(driftedDesc, prometheus.GaugeValue, float64(drifted))
+	add(before, -1)
+	add(now, 1)
 }
-
-// registerCensus publishes the census. Only the first controller of a process does.
-func registerCensus(count func() (map[string]int, int)) { _ = metrics.Registry.Register(census{count}) }
 
 // registerInFlight publishes how many actions are under way. Only the first controller of a process does.
 func registerInFlight(count func() int) {

@@ -94,7 +94,6 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	}
 	h.runner.Shaken = h.shaken
 	registerInFlight(h.tasks.Count)
-	registerCensus(h.watcher.count)
 	if o.Changes != nil {
 		o.Changes.listen(
 			func(storageNamespace, name string) { go wake(ctx, cached, waker, storageNamespace, name) },

@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -40,9 +41,22 @@ func (w *watcher) tally(hr *v1beta1.HelmRelease) {
 	if f != nil && f.Class != v1beta1.FailureRejected && w.now().Sub(f.At.Time) < recently {
 		now.failing = true
 	}
+	w.enter(client.ObjectKeyFromObject(hr), &now)
+}
+
+// enter notes the state of a release; nil forgets it.
+func (w *watcher) enter(key types.NamespacedName, now *state) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.states[client.ObjectKeyFromObject(hr)] = now
+	var before *state
+	if had, is := w.states[key]; is {
+		before = &had
+	}
+	observeState(before, now)
+	delete(w.states, key)
+	if now != nil {
+		w.states[key] = *now
+	}
 }
 
 // widespread says that many releases are failing at once; empty when they are not.
@@ -56,18 +70,4 @@ func (w *watcher) widespread() string {
 		}
 	}
 	return plan.Widespread(failing, len(w.states))
-}
-
-// count returns how many releases are of which health, and how many have drifted.
-func (w *watcher) count() (byHealth map[string]int, drifted int) {
-	byHealth = map[string]int{"healthy": 0, "unhealthy": 0, "unknown": 0}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, is := range w.states {
-		byHealth[is.health]++
-		if is.drifted {
-			drifted++
-		}
-	}
-	return byHealth, drifted
 }
