@@ -64,11 +64,11 @@ func (w *watcher) drift(hr *v1beta1.HelmRelease, known *watched, sightings []eng
 	return found
 }
 
-// pause is how long the next audit is off: somewhere within the first period of a process, so that a thousand releases are not
-// audited at once, and a little more than one after that.
+// pause is how long the next audit is off: somewhere in the second half of the first period of a process, so that a thousand
+// releases are not audited at once, and a little more than one period after that.
 func (k *watched) pause(every time.Duration, jitter float64) time.Duration {
 	if !k.audited {
-		return time.Duration(float64(every) * jitter)
+		return every/2 + time.Duration(float64(every)/2*jitter)
 	}
 	return every + time.Duration(float64(every)/10*jitter)
 }

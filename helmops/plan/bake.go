@@ -74,7 +74,7 @@ func baking(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	grace := min(bakeGrace, d.Bake/2)
 	switch {
 	case !o.Health.Known:
-		p.After, p.Message = max(left, reconsider), "its objects cannot be watched at present, so it is not verified yet"
+		p.After = max(left, reconsider) // Healthy tells why
 	case o.Health.Healthy && left <= 0:
 		return Plan{}, false
 	case o.Health.Healthy:

@@ -13,6 +13,9 @@ func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan
 		Mask: in.Mask, Others: p.Others, Objects: p.Objects, DriftIgnore: in.Ignore, Audit: p.Reason == plan.ReasonAudit,
 	}
 	action.Options.Health = in.Rules
+	if action.Audit && hr.Status.Inventory != nil {
+		action.Objects = hr.Status.Inventory.Entries // with what the release is known to own
+	}
 	if p.Action() == plan.Rollback {
 		return action // what it goes back to has an input of its own
 	}

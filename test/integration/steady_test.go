@@ -65,7 +65,7 @@ func TestSteadyReleasesCostNothing(t *testing.T) {
 	during.Stop()
 	for _, r := range during.Requests() {
 		if r.Writes() || r.Verb == stage.Get && strings.HasPrefix(r.Name, "sh.helm.release.") {
-			t.Errorf("a new controller sent %s", describe(r))
+			t.Errorf("a new controller sent %s: %s", describe(r), r.Body)
 		}
 	}
 	during = v.proxy.Record(ofFairlead)
@@ -193,7 +193,7 @@ func TestRequestsOfARelease(t *testing.T) {
 		awaitReady(t, hr)
 		looked()
 		during.Stop()
-		sent := requests(during)
+		sent := withoutProgress(requests(during))
 		t.Logf("%s: %d requests\n%s", step.name, len(sent), tally(sent))
 		if len(sent) == 0 || len(sent) > step.most {
 			t.Errorf("an %s takes %d requests, want at most %d", step.name, len(sent), step.most)
@@ -203,6 +203,22 @@ func TestRequestsOfARelease(t *testing.T) {
 	if got := revisions(t, ns, "web"); got != "1:superseded 2:deployed" {
 		t.Errorf("the records are %s", got)
 	}
+}
+
+// withoutProgress leaves out what a release says while an action takes long, which depends on the machine: all but one write of
+// its status.
+func withoutProgress(sent []string) (out []string) {
+	told := false
+	for _, request := range sent {
+		if strings.HasPrefix(request, "patch helmreleases/status") {
+			if told {
+				continue
+			}
+			told = true
+		}
+		out = append(out, request)
+	}
+	return out
 }
 
 func tally(all []string) string {

@@ -41,6 +41,7 @@ var peers = map[string][]string{
 	"controllers/release": {"controllers/loop", "controllers/source"},
 	"helmops/engine":      {"helmops/chart", "helmops/cluster", "helmops/tracker", "helmops/render"},
 	"helmops/status":      {"helmops/plan"},
+	"helmops/health":      {"helmops/expression"},
 	"sources/helmrepo":    {"sources/transport"},
 	"sources/oci":         {"sources/transport"},
 	"sources/git":         {"sources/transport"},

@@ -15,7 +15,8 @@ import (
 
 // Inspection is what Drift looks at, and how.
 type Inspection struct {
-	// Objects to look at; empty is all of the manifest. Those that are not in it are left out.
+	// Objects to look at; empty is all of the manifest. Those that are not in it are left out. One whose ownership is given, and
+	// still is as it was, is not compared: nobody has changed what the release says of it.
 	Objects []v1beta1.ResourceRef
 	// Rules say what may differ.
 	Rules *drift.Rules

@@ -13,7 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/resource"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 // How Helm marks the objects of releases, besides its annotations.
@@ -105,8 +107,19 @@ func expires(object *unstructured.Unstructured) bool {
 	return ok && err == nil && ttl != nil
 }
 
+// unchanged tells whether the release owns just what it is known to own.
+func (i *inspection) unchanged(live *unstructured.Unstructured) bool {
+	at := slices.IndexFunc(i.Objects, func(ref v1beta1.ResourceRef) bool { return ref.ID == id(i.info) })
+	owned := tracker.Reduce(live).Ownership
+	return at >= 0 && owned != 0 && i.Objects[at].Ownership == ownershipText(owned)
+}
+
 // compare applies the object, at least for a trial, and compares what comes of it with what was there.
 func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Ignored) error {
+	if i.Audit && !i.Correct && i.unchanged(live) {
+		i.found.Fields = drift.Added(live, live, ignored, i.Mask)
+		return nil
+	}
 	full, err := payload(i.wants())
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)

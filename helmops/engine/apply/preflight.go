@@ -51,7 +51,7 @@ func (c *Client) Preflight(manifest string, created ...string) error {
 	var group errgroup.Group
 	group.SetLimit(writesAtOnce)
 	for i, info := range objects {
-		if p.defined.Has(info.Mapping.GroupVersionKind.GroupKind()) {
+		if p.defined.Has(info.Mapping.GroupVersionKind.GroupKind()) || plain(info) {
 			continue
 		}
 		group.Go(func() error {
@@ -62,6 +62,18 @@ func (c *Client) Preflight(manifest string, created ...string) error {
 	_ = group.Wait() // the failures are all wanted, not the first
 	c.stopWithProcess()
 	return p.verdict(objects, asked, failures)
+}
+
+// plain tells whether an object is hardly ever refused: it only holds data, and is not sealed. Most upgrades change one; what an
+// admission policy has against it fails the upgrade itself.
+func plain(info *resource.Info) bool {
+	kind := info.Mapping.GroupVersionKind
+	content, ok := info.Object.(*unstructured.Unstructured)
+	if !ok || kind.Group != "" || kind.Kind != "ConfigMap" && kind.Kind != "Secret" {
+		return false
+	}
+	_, sealed := content.Object["immutable"]
+	return !sealed
 }
 
 // preflight is what one update makes room for.
