@@ -42,7 +42,7 @@ func (s Sighting) Owned() bool { return s.Entry.Ownership != 0 }
 //
 // The objects are judged by rules, nil for the usual ones.
 func (e *Engine) Live(access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, rules *health.Rules) ([]Sighting, bool) {
-	at, _, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	at, _, err := e.sites.of(access)
 	if err != nil {
 		return nil, false
 	}

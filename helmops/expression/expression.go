@@ -30,13 +30,12 @@ type Language struct{ env *cel.Env }
 
 // NewLanguage returns CEL with these variables.
 func NewLanguage(variables ...string) (*Language, error) {
-	options := []cel.EnvOption{
-		cel.HomogeneousAggregateLiterals(), cel.EagerlyValidateDeclarations(true), cel.DefaultUTCTimeZone(true),
-		cel.CrossTypeNumericComparisons(true), cel.OptionalTypes(), ext.Strings(), ext.Sets(), ext.Encoders(),
-	}
+	options := make([]cel.EnvOption, 0, len(variables)+1)
 	for _, name := range variables {
 		options = append(options, cel.Variable(name, cel.DynType))
 	}
+	options = append(options, cel.HomogeneousAggregateLiterals(), cel.EagerlyValidateDeclarations(true), cel.DefaultUTCTimeZone(true),
+		cel.CrossTypeNumericComparisons(true), cel.OptionalTypes(), ext.Strings(), ext.Sets(), ext.Encoders())
 	env, err := cel.NewEnv(options...)
 	if err != nil {
 		return nil, fmt.Errorf("setting up CEL: %w", err)

@@ -57,7 +57,8 @@ func isServing(object *unstructured.Unstructured) bool {
 	if group != "apps" || object.GetDeletionTimestamp() != nil {
 		return false
 	}
-	wants, available := int64(1), int64(0)
+	var available int64
+	wants := int64(1)
 	switch object.GetKind() {
 	case "Deployment", "StatefulSet", "ReplicaSet":
 		if replicas, has, _ := unstructured.NestedInt64(object.Object, "spec", "replicas"); has {

@@ -93,7 +93,7 @@ func (s *stream) judgeAnew(ctx context.Context, keys []key) {
 			return
 		}
 		if err == nil {
-			s.take(object)
+			s.take(object) //nolint:contextcheck // an expression has a time of its own
 		}
 	}
 }

@@ -114,21 +114,29 @@ func (i *inspection) unchanged(live *unstructured.Unstructured) bool {
 	return at >= 0 && owned != 0 && i.Objects[at].Ownership == ownershipText(owned)
 }
 
+// toSend returns what the release says of an object, and what of it is to be applied.
+func (i *inspection) toSend(live *unstructured.Unstructured, ignored drift.Ignored) (full []byte, sent *unstructured.Unstructured, err error) {
+	if full, err = payload(i.wants()); err != nil {
+		return nil, nil, err
+	}
+	sent = &unstructured.Unstructured{}
+	if err := sent.UnmarshalJSON(full); err != nil {
+		return nil, nil, errors.New("it is not an object")
+	}
+	sent.Object = ignored.Trim(sent.Object, live)
+	return full, sent, nil
+}
+
 // compare applies the object, at least for a trial, and compares what comes of it with what was there.
 func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Ignored) error {
 	if i.Audit && !i.Correct && i.unchanged(live) {
 		i.found.Fields = drift.Added(live, live, ignored, i.Mask)
 		return nil
 	}
-	full, err := payload(i.wants())
+	full, sent, err := i.toSend(live, ignored)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
-	sent := &unstructured.Unstructured{}
-	if err := sent.UnmarshalJSON(full); err != nil {
-		return fmt.Errorf("encoding %s: it is not an object", name(i.info))
-	}
-	sent.Object = ignored.Trim(sent.Object, live)
 	// What is left out depends on what was there. Nobody may have changed it since.
 	guarded := i.Correct && !ignored.Empty() && !slices.ContainsFunc(live.GetManagedFields(), isFormer)
 	if guarded {
