@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -112,7 +113,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	config.UserAgent = "fairlead-cli/" + version
 	config.WarningHandler = rest.NewWarningWriter(warnings, rest.WarningWriterOptions{Deduplicate: true})
 	scheme := runtime.NewScheme()
-	if err := v1beta1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("register the API: %w", err)
 	}
 	options := client.Options{Scheme: scheme, Mapper: mapper()}
@@ -154,9 +155,12 @@ func allKinds(config *rest.Config) (client.Reader, error) {
 
 // mapper knows the resources of the API without asking for them.
 func mapper() meta.RESTMapper {
-	m := meta.NewDefaultRESTMapper([]schema.GroupVersion{v1beta1.GroupVersion})
+	m := meta.NewDefaultRESTMapper([]schema.GroupVersion{v1beta1.GroupVersion, corev1.SchemeGroupVersion})
 	for _, k := range kinds {
 		m.Add(v1beta1.GroupVersion.WithKind(k.name), meta.RESTScopeNamespace)
+	}
+	for _, document := range []string{"Secret", "ConfigMap"} { // what values and credentials come from
+		m.Add(corev1.SchemeGroupVersion.WithKind(document), meta.RESTScopeNamespace)
 	}
 	return m
 }

@@ -26,20 +26,25 @@ func newDiffCommand(a *app) *cobra.Command {
 		Long: `Show how a release differs, object by object and field by field. Nothing is changed.
 
 Without a flag it compares the cluster with the manifest of the revision that is deployed: what somebody has changed, who and
-since when, and what the release wants. --revision compares two revisions in storage.
+since when, and what the release wants. --revision compares two revisions in storage. --pending asks upstream for the chart that the
+release wants now, also while it is suspended, renders it with the values that are wanted, and compares that with what is deployed.
 
 Values in Secrets are masked. The cluster is asked with your own rights: to compare it with a manifest takes get and patch, the
-latter for trials only, and reading the Helm records takes get and list of Secrets.
+latter for trials only, and reading the Helm records takes get and list of Secrets. --pending reads the source, its Secret and what
+spec.valuesFrom names, too, and asks upstream from where it runs.
 
 Exits with 0 when there is no difference, with 1 when there is one, with 2 on an error.`,
 		Example: `  fairlead diff release shop -n web
   fairlead diff release shop -n web --revision 41..42
+  fairlead diff release shop -n web --pending
   fairlead diff hr shop -n web -o json | jq '.objects[].name'`,
 		ValidArgsFunction: a.completeKindAndName("release"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	revisions := cmd.Flags().String("revision", "", "compare two revisions, as FROM..TO")
+	pending := cmd.Flags().Bool("pending", false, "compare what is deployed with what the chart and the values that are wanted make")
+	cmd.MarkFlagsMutuallyExclusive("revision", "pending")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, name, err := kindAndName(cmd, args, "release")
 		if err != nil {
@@ -62,6 +67,8 @@ Exits with 0 when there is no difference, with 1 when there is one, with 2 on an
 			return elsewhere(k, key)
 		case from > 0:
 			return a.diffRevisions(cmd.Context(), c, hr, from, to, out)
+		case *pending:
+			return a.diffPending(cmd.Context(), c, hr, out)
 		}
 		return a.diffDrift(cmd.Context(), c, hr, out)
 	}
@@ -141,6 +148,7 @@ func (a *app) printDifferences(d view.Differences, out *output) error {
 		}
 	} else {
 		fmt.Fprintf(a.err, "from %s to %s\n", oneLine(d.From), oneLine(d.To))
+		a.pendingLines(d.Pending)
 		a.differenceLines(d)
 	}
 	if d.Differ() {
@@ -150,7 +158,11 @@ func (a *app) printDifferences(d view.Differences, out *output) error {
 }
 
 func (a *app) differenceLines(d view.Differences) {
-	if !d.Differ() {
+	switch {
+	case d.Differ():
+	case d.Pending != nil:
+		fmt.Fprintln(a.err, "nothing pending")
+	default:
 		fmt.Fprintln(a.err, "no differences")
 	}
 	for _, o := range d.Objects {
@@ -171,7 +183,11 @@ func (a *app) differenceLines(d view.Differences) {
 		}
 	}
 	for _, h := range d.Hooks {
-		fmt.Fprintln(a.out, a.paint(colourOfChange[h.Change], oneLine(fmt.Sprintf("hook %s %s (%s): %s", h.Kind, h.Name, strings.Join(h.Events, ", "), h.Change))))
+		line := fmt.Sprintf("hook %s %s (%s): %s", h.Kind, h.Name, strings.Join(h.Events, ", "), h.Change)
+		if h.Runs {
+			line += ", would run"
+		}
+		fmt.Fprintln(a.out, a.paint(colourOfChange[h.Change], oneLine(line)))
 	}
 }
 

@@ -24,6 +24,8 @@ type fakeInspector struct {
 	drifted  []drift.Object
 	driftErr error
 	stored   map[int]*engine.Content
+	records  []plan.Record
+	renders  *engine.Content
 }
 
 func (w world) engine(context.Context) (inspector, error) { return w.looks, nil }
@@ -37,6 +39,17 @@ func (f fakeInspector) Stored(_ context.Context, _ cluster.Access, _ plan.Target
 		return nil, errors.New("secrets is forbidden")
 	}
 	return f.stored[version], nil
+}
+
+func (f fakeInspector) History(context.Context, cluster.Access, plan.Target) ([]plan.Record, error) {
+	return f.records, nil
+}
+
+func (f fakeInspector) Render(context.Context, engine.Action) (*engine.Content, error) {
+	if f.renders == nil {
+		return nil, errors.New("template: shop/templates/web.yaml: the password hunter2 is too short")
+	}
+	return f.renders, nil
 }
 
 func condition(hr *v1beta1.HelmRelease, kind string, state metav1.ConditionStatus, reason, message string) {

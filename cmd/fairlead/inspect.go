@@ -19,6 +19,8 @@ const maxInspected = 1
 type inspector interface {
 	Drift(ctx context.Context, access cluster.Access, target plan.Target, rules *drift.Rules, audit bool) ([]drift.Object, error)
 	Stored(ctx context.Context, access cluster.Access, target plan.Target, version int) (*engine.Content, error)
+	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
+	Render(ctx context.Context, action engine.Action) (*engine.Content, error)
 }
 
 // engineOf makes an engine with the rights of the configuration.

@@ -107,10 +107,15 @@ func (d *documents) get(ctx context.Context, key documentKey) (map[string][]byte
 	if err != nil {
 		return nil, err
 	}
-	if !found.exists {
-		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: key.kind}, key.Name)
+	return found.content()
+}
+
+// content returns the data, or the answer of an API server that has no such object.
+func (d *document) content() (map[string][]byte, error) {
+	if !d.exists {
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: d.key.kind}, d.key.Name)
 	}
-	return found.data, nil
+	return d.data, nil
 }
 
 // at returns a document at that version or a later one. A change of what many releases name brings all of them here at once:
@@ -167,18 +172,22 @@ func (d *documents) end(seen version, mine *reading, found *document) {
 
 // read asks the API server. That there is no such object is an answer too: the cache may only be behind.
 func (d *documents) read(ctx context.Context, key documentKey) (*document, error) {
+	return fetchDocument(ctx, d.live, key)
+}
+
+func fetchDocument(ctx context.Context, reader client.Reader, key documentKey) (*document, error) {
 	found := &document{key: key, exists: true, data: map[string][]byte{}}
 	var err error
 	if key.kind == "Secret" {
 		secret := &corev1.Secret{}
-		err = d.live.Get(ctx, key.NamespacedName, secret)
+		err = reader.Get(ctx, key.NamespacedName, secret)
 		found.uid, found.version = secret.UID, secret.ResourceVersion
 		for name, value := range secret.Data {
 			found.add(name, value)
 		}
 	} else {
 		config := &corev1.ConfigMap{}
-		err = d.live.Get(ctx, key.NamespacedName, config)
+		err = reader.Get(ctx, key.NamespacedName, config)
 		found.uid, found.version = config.UID, config.ResourceVersion
 		for name, value := range config.Data {
 			found.add(name, []byte(value))

@@ -13,7 +13,6 @@ import (
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // gatherer finds what a release is made of and whether its time has come:
@@ -87,17 +86,11 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, chartObstacle(err)
 	}
-	layers, secrets, err := g.layers(ctx, hr)
+	merged, mask, err := readDocument(g.documents.get).values(ctx, hr)
 	if err != nil {
 		return release.Inputs{}, err
 	}
-	merged, err := values.Merge(layers...)
-	if err != nil {
-		return release.Inputs{}, hindered(v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
-	}
-	return release.Inputs{
-		Access: access, Chart: chart, Values: merged, Mask: values.NewMask(secrets...), Rules: judges, Ignore: ignore,
-	}, nil
+	return release.Inputs{Access: access, Chart: chart, Values: merged, Mask: mask, Rules: judges, Ignore: ignore}, nil
 }
 
 // forget drops what is kept for an object that is gone.

@@ -24,13 +24,16 @@ func documentsOf(hr *v1beta1.HelmRelease) []documentKey {
 	return keys
 }
 
+// readDocument returns the content of a ConfigMap or Secret, by key.
+type readDocument func(ctx context.Context, key documentKey) (map[string][]byte, error)
+
 // layers reads the values of the release: those it refers to, in order, then its own. What comes from Secrets is returned
 // once more, to be masked.
-func (g *gatherer) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([]values.Layer, []any, error) {
+func (read readDocument) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([]values.Layer, []any, error) {
 	var layers []values.Layer
 	var secrets []any
 	for _, reference := range hr.Spec.ValuesFrom {
-		layer, err := g.layer(ctx, hr.Namespace, reference)
+		layer, err := read.layer(ctx, hr.Namespace, reference)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -49,9 +52,9 @@ func (g *gatherer) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([]value
 }
 
 // layer reads one ConfigMap or Secret; nil when it is optional and does not exist.
-func (g *gatherer) layer(ctx context.Context, namespace string, reference v1beta1.ValuesReference) (*values.Layer, error) {
+func (read readDocument) layer(ctx context.Context, namespace string, reference v1beta1.ValuesReference) (*values.Layer, error) {
 	name := client.ObjectKey{Namespace: namespace, Name: reference.Name}
-	all, err := g.documents.get(ctx, documentKey{reference.Kind, name})
+	all, err := read(ctx, documentKey{reference.Kind, name})
 	switch {
 	case apierrors.IsNotFound(err) && reference.Optional:
 		return nil, nil

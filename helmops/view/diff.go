@@ -20,6 +20,20 @@ type Differences struct {
 	Objects []ObjectDifference `json:"objects"`
 	// Hooks that differ, or that would run.
 	Hooks []HookDifference `json:"hooks"`
+	// Pending is set when what is deployed was compared with what is wanted.
+	Pending *PendingChange `json:"pending,omitempty"`
+}
+
+// PendingChange is what an install or upgrade would be made of.
+type PendingChange struct {
+	// Change says why there would be one, empty when nothing is pending.
+	Change string `json:"change,omitempty"`
+	// From is the chart that is deployed, nil when there is none; its digest is empty when another Helm client deployed it.
+	From *v1beta1.ChartRevision `json:"from,omitempty"`
+	// To is the chart that is wanted.
+	To v1beta1.ChartRevision `json:"to"`
+	// Note says what keeps the change from happening, for example a rollback that was asked for; empty when nothing does.
+	Note string `json:"note,omitempty"`
 }
 
 // ObjectDifference is how one object differs.
@@ -58,10 +72,15 @@ type HookDifference struct {
 	Events []string `json:"events"`
 	// Change is created, deleted, changed or same.
 	Change string `json:"change"`
+	// Runs is set when a pending install or upgrade would run it.
+	Runs bool `json:"runs,omitempty"`
 }
 
 // Differ tells whether there is any difference; a hook that is the same is none.
 func (d Differences) Differ() bool {
+	if d.Pending != nil && d.Pending.Change != "" {
+		return true // of the same objects, too, a new revision is made
+	}
 	return len(d.Objects) > 0 || slices.ContainsFunc(d.Hooks, func(h HookDifference) bool { return h.Change != SameHook })
 }
 

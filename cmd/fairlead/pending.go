@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	controllers "fairlead.dev/fairlead/controllers/release"
+	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/chart"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/release"
+	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// diffPending compares what is deployed with what the release wants now.
+func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	look, err := c.engine(ctx)
+	if err != nil {
+		return err
+	}
+	in, action, err := wanted(ctx, callerReader{c.client}, hr)
+	if err != nil {
+		return fmt.Errorf("find out what release %s/%s wants: %w", hr.Namespace, hr.Name, err)
+	}
+	target := view.Target(hr)
+	records, err := look.History(ctx, cluster.Access{}, target)
+	if err != nil {
+		return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
+	}
+	would := release.Foresee(hr, in, records, a.now())
+	d, from := pendingOf(would, in), &engine.Content{}
+	if would.Deployed != nil {
+		if from, err = look.Stored(ctx, cluster.Access{}, target, would.Deployed.Version); err != nil {
+			return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
+		}
+	}
+	if d.Pending.Change == "" || from == nil {
+		return a.printDifferences(d, out)
+	}
+	first := len(records) == 0 || records[0].Status == plan.StatusUninstalled
+	rendering := release.Rendering(hr, in, first)
+	rendering.Chart = action.Chart
+	to, err := look.Render(ctx, rendering)
+	if err != nil {
+		return fmt.Errorf("render %s for release %s/%s: %s", in.Chart, hr.Namespace, hr.Name, in.Mask.Apply(err.Error()))
+	}
+	compared, err := view.ContentDifferences(from, to, target.Namespace, masking(hr, from.Values, in))
+	if err != nil {
+		return fmt.Errorf("compare release %s/%s with %s: %w", hr.Namespace, hr.Name, in.Chart, err)
+	}
+	d.Objects, d.Hooks = compared.Objects, hooksOfNext(compared.Hooks, first, rendering.Options.DisableHooks)
+	if would.Change.Step == plan.Need && len(d.Objects)+len(changedHooks(d.Hooks)) == 0 {
+		d.Pending.Change, d.Hooks = "", []view.HookDifference{} // another Helm client made just what is wanted
+	}
+	return a.printDifferences(d, out)
+}
+
+// wanted resolves the chart and the values of a release.
+func wanted(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) (in release.Inputs, action engine.Action, err error) {
+	if in.Values, in.Mask, err = controllers.Values(ctx, reader, hr); err != nil {
+		return in, action, err
+	}
+	dir, err := os.MkdirTemp("", "fairlead-")
+	if err != nil {
+		return in, action, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	revision, archive, err := source.Resolve(ctx, reader, dir, source.ChoiceOfRelease(hr))
+	if err != nil {
+		return in, action, err
+	}
+	defer func() { err = errors.Join(err, archive.Close()) }()
+	in.Chart = revision
+	action.Chart, err = chart.Load(archive, revision)
+	return in, action, err
+}
+
+// masking hides what comes from Secrets. What came from them formerly cannot be told from other values any more, so that all
+// former values that have changed are hidden when the release takes any from a Secret.
+func masking(hr *v1beta1.HelmRelease, former map[string]any, in release.Inputs) func(string) string {
+	if !slices.ContainsFunc(hr.Spec.ValuesFrom, func(r v1beta1.ValuesReference) bool { return r.Kind == "Secret" }) {
+		return in.Mask.Apply
+	}
+	old := values.NewMask(changedValues(former, in.Values))
+	return func(text string) string { return old.Apply(in.Mask.Apply(text)) }
+}
+
+func changedValues(former, now map[string]any) map[string]any {
+	out := map[string]any{}
+	for key, was := range former {
+		below, isMap := was.(map[string]any)
+		nowBelow, still := now[key].(map[string]any)
+		switch {
+		case isMap && still:
+			out[key] = changedValues(below, nowBelow)
+		case !reflect.DeepEqual(was, now[key]):
+			out[key] = was
+		}
+	}
+	return out
+}
+
+// pendingOf says what is compared, without the objects.
+func pendingOf(would release.Foresight, in release.Inputs) view.Differences {
+	out := view.Differences{From: "nothing", To: "the wanted chart and values", Objects: []view.ObjectDifference{}, Hooks: []view.HookDifference{},
+		Pending: &view.PendingChange{To: in.Chart}}
+	if r := would.Deployed; r != nil {
+		out.From = fmt.Sprintf("revision %d (%s %s)", r.Version, r.ChartName, r.ChartVersion)
+		out.Pending.From = &v1beta1.ChartRevision{Name: r.ChartName, Version: r.ChartVersion, Digest: r.ChartDigest}
+	}
+	if would.Change.Step == plan.None {
+		return out
+	}
+	out.Pending.Change = in.Mask.Apply(would.Change.Message)
+	switch would.Next.Step {
+	case plan.Install, plan.Upgrade, plan.Compare, plan.Need:
+	default:
+		out.Pending.Note = in.Mask.Apply(would.Next.Message)
+	}
+	return out
+}
+
+// hooksOfNext are the hooks that differ or that the install or upgrade would run.
+func hooksOfNext(hooks []view.HookDifference, first, disabled bool) []view.HookDifference {
+	events := []string{"pre-upgrade", "post-upgrade"}
+	if first {
+		events = []string{"pre-install", "post-install"}
+	}
+	out := []view.HookDifference{}
+	for _, h := range hooks {
+		h.Runs = !disabled && h.Change != "deleted" && slices.ContainsFunc(h.Events, func(e string) bool { return slices.Contains(events, e) })
+		if h.Runs || h.Change != view.SameHook {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func changedHooks(hooks []view.HookDifference) []view.HookDifference {
+	return slices.DeleteFunc(slices.Clone(hooks), func(h view.HookDifference) bool { return h.Change == view.SameHook })
+}
+
+// pendingLines prints why something is pending, and what keeps it from happening.
+func (a *app) pendingLines(p *view.PendingChange) {
+	if p == nil || p.Change == "" {
+		return
+	}
+	from := "-"
+	if p.From != nil {
+		from = strings.TrimSpace(fmt.Sprintf("%s %s %s", p.From.Name, p.From.Version, v1beta1.ShortDigest(p.From.Digest)))
+	}
+	fmt.Fprintln(a.out, oneLine(fmt.Sprintf("chart: %s → %s %s %s", from, p.To.Name, p.To.Version, v1beta1.ShortDigest(p.To.Digest))))
+	fmt.Fprintln(a.out, "why: "+oneLine(p.Change))
+	if p.Note != "" {
+		fmt.Fprintln(a.out, "but: "+oneLine(p.Note))
+	}
+}
+
+// callerReader reads with the rights of the caller and says which of them is missing.
+type callerReader struct{ client.Reader }
+
+// Get implements client.Reader.
+func (r callerReader) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	err := r.Reader.Get(ctx, key, object, options...)
+	if !apierrors.IsForbidden(err) {
+		return err
+	}
+	var answer apierrors.APIStatus
+	what := "this"
+	if errors.As(err, &answer) && answer.Status().Details != nil {
+		what = strings.TrimSuffix(answer.Status().Details.Kind+"."+answer.Status().Details.Group, ".")
+	}
+	return fmt.Errorf("forbidden: you may not get %s in namespace %s (kubectl auth can-i get %s -n %s)", what, key.Namespace, what, key.Namespace)
+}

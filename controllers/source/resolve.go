@@ -1,0 +1,55 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources/store"
+)
+
+// Resolve asks upstream once which chart a choice stands for, and opens its archive. It polls as the controllers do, but keeps
+// what it fetches in dir, which the caller removes after closing the archive, and writes nothing to the cluster. Sources and
+// their Secrets are read with reader. A source that is suspended is asked, too.
+func Resolve(ctx context.Context, reader client.Reader, dir string, choice Choice) (_ v1beta1.ChartRevision, _ io.ReadCloser, err error) {
+	artifacts, err := store.Open(dir)
+	if err != nil {
+		return v1beta1.ChartRevision{}, nil, err
+	}
+	defer func() { err = errors.Join(err, artifacts.Close()) }()
+	return NewCatalog(reader, reader, artifacts).resolve(ctx, choice)
+}
+
+func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevision, io.ReadCloser, error) {
+	object, err := c.source(ctx, choice)
+	if err != nil {
+		return v1beta1.ChartRevision{}, nil, err
+	}
+	var found polled
+	switch source := object.(type) {
+	case *v1beta1.HelmChart:
+		return c.resolve(ctx, ChoiceOfChart(source))
+	case *v1beta1.OCIRepository:
+		if found = c.pollOCIRepository(ctx, source, nil); found.err != nil {
+			return v1beta1.ChartRevision{}, nil, found.err
+		}
+		archive, err := c.store.Open(found.artifact.Digest)
+		return *found.chart, archive, err
+	case *v1beta1.HelmRepository:
+		found = c.pollHelmRepository(ctx, source, []Choice{choice})
+	case *v1beta1.GitRepository:
+		found = c.pollGitRepository(ctx, source, []Choice{choice})
+	}
+	if found.err != nil {
+		return v1beta1.ChartRevision{}, nil, found.err
+	}
+	revision, err := c.Chart(ctx, choice)
+	if err != nil {
+		return v1beta1.ChartRevision{}, nil, err
+	}
+	archive, err := c.Archive(ctx, choice, revision)
+	return revision, archive, err
+}
