@@ -35,6 +35,9 @@ type settings struct {
 	keep   bool
 }
 
+// broken is how many releases are rolled back: so few that nothing looks like an outage of the cluster.
+func (s settings) broken() int { return min(s.Slow, 4) }
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -72,7 +75,7 @@ func parse(args []string, messages io.Writer) (settings, error) {
 	flags.DurationVar(&s.ReadyDelay, "ready-delay", 30*time.Second, "how long each pod takes to become ready")
 	flags.IntVar(&s.Concurrency, "concurrency", 0, "workers of the controller; 0 for its default")
 	flags.DurationVar(&s.Idle, "idle", time.Minute, "how long the idle controller is watched")
-	flags.StringVar(&names, "scenarios", strings.Join(scenarioNames(), ","), "what to run, in the order of the default; upgrade, drift and noise need install")
+	flags.StringVar(&names, "scenarios", strings.Join(scenarioNames(), ","), "what to run, in the order of the default; upgrade, drift and noise need install, rollback needs slow")
 	flags.BoolVar(&s.ThroughProxy, "through-proxy", true, "count the controller's requests with a proxy in its way, which costs some time")
 	flags.DurationVar(&s.Timeout, "timeout", 15*time.Minute, "how long the releases of a scenario may take to become Ready")
 	flags.StringVar(&s.output, "o", "", "file for the report as JSON")
@@ -100,9 +103,9 @@ func (s settings) check(rest []string) error {
 			return fmt.Errorf("scenario %q: want one of %s", name, strings.Join(scenarioNames(), ", "))
 		}
 	}
-	for _, name := range []string{"upgrade", "drift", "noise"} {
-		if slices.Contains(s.Scenarios, name) && !slices.Contains(s.Scenarios, "install") {
-			return fmt.Errorf("scenario %s needs install", name)
+	for name, needs := range map[string]string{"upgrade": "install", "drift": "install", "noise": "install", "rollback": "slow"} {
+		if slices.Contains(s.Scenarios, name) && !slices.Contains(s.Scenarios, needs) {
+			return fmt.Errorf("scenario %s needs %s", name, needs)
 		}
 	}
 	return nil

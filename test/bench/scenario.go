@@ -94,6 +94,14 @@ var scenarios = []scenario{
 			return f.create(ctx, fmt.Sprintf("slow%04d", i), 1)
 		},
 	},
+	{
+		name: "rollback",
+		title: func(s settings) string {
+			return fmt.Sprintf("%d of these crash after an upgrade, until each rollback has begun", s.broken())
+		},
+		count: func(s settings) int { return s.broken() },
+		play:  (*field).rollBack,
+	},
 }
 
 func scenarioNames() []string {
@@ -237,9 +245,12 @@ func (f *field) create(ctx context.Context, name string, replicas int) (wanted, 
 }
 
 func (f *field) change(ctx context.Context, name string) (wanted, error) {
+	return f.patch(ctx, name, `{"spec":{"values":{"message":"changed"}}}`)
+}
+
+func (f *field) patch(ctx context.Context, name, merge string) (wanted, error) {
 	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"values":{"message":"changed"}}}`))
-	err := f.cluster.Client.Patch(ctx, hr, patch)
+	err := f.cluster.Client.Patch(ctx, hr, client.RawPatch(types.MergePatchType, []byte(merge)))
 	return wanted{name, hr.Generation}, err
 }
 

@@ -19,6 +19,8 @@ const (
 	podsAfter = 2 * time.Second
 	// pullGrace is how long an image may fail to be pulled; registries have bad moments.
 	pullGrace = 10 * time.Second
+	// crashes is after how many restarts a crash loop counts. The first ones are normal for what waits for its database.
+	crashes = 3
 	// maxWatched is how many workloads have their pods watched at a time.
 	maxWatched = 32
 )
@@ -234,7 +236,7 @@ func stateOf(pod *corev1.Pod, job bool) podState {
 			case "CreateContainerConfigError", "InvalidImageName":
 				state = podBroken
 			case "CrashLoopBackOff":
-				if !job {
+				if !job && status.RestartCount >= crashes {
 					state = podBroken
 				}
 			}

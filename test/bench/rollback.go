@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// decideTimeout is when a rollback counts as missed.
+	decideTimeout = time.Minute
+	// waits is how long an upgrade waits for its pod before that is made to crash.
+	waits = 4 * time.Second
+)
+
+// rollBack has releases upgraded to pods that do not become ready, then makes these crash, and takes the time from the first
+// news of that until the rollback has begun.
+func (f *field) rollBack(ctx context.Context, r *result) error {
+	begin := time.Now()
+	took := make([]float64, r.Releases)
+	err := inParallel(r.Releases, r.Releases, func(i int) (err error) {
+		took[i], err = f.decision(ctx, fmt.Sprintf("slow%04d", i))
+		return err
+	})
+	r.Ready, r.Wall = spreadOf(took), time.Since(begin).Seconds()
+	return err
+}
+
+// decision takes the time for one release.
+func (f *field) decision(ctx context.Context, release string) (float64, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, decideTimeout, errors.New("no rollback has begun in "+decideTimeout.String()))
+	defer cancel()
+	records, err := f.cluster.Client.Watch(ctx, &corev1.SecretList{}, f.selected(labels.Set{"owner": "helm", "name": release}))
+	if err != nil {
+		return 0, err
+	}
+	defer records.Stop()
+	pods, err := f.cluster.Client.Watch(ctx, &corev1.PodList{}, f.selected(labels.Set{"app.kubernetes.io/instance": release}))
+	if err != nil {
+		return 0, err
+	}
+	defer pods.Stop()
+	if _, err := f.patch(ctx, release, `{"spec":{"values":{"unready":true}}}`); err != nil {
+		return 0, err
+	}
+	crash := time.After(waits)
+	var news, crashed <-chan watch.Event = records.ResultChan(), pods.ResultChan()
+	var newest *corev1.Pod
+	var failed time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("%s: %w", release, context.Cause(ctx))
+		case <-crash:
+			if newest == nil {
+				return 0, fmt.Errorf("%s: the upgrade has made no pod", release)
+			}
+			patch := []byte(`{"metadata":{"annotations":{"sim.fairlead.dev/waiting":"CrashLoopBackOff"}}}`)
+			if err := f.cluster.Client.Patch(ctx, newest.DeepCopy(), client.RawPatch(types.StrategicMergePatchType, patch)); err != nil {
+				return 0, err
+			}
+		case event := <-crashed:
+			pod, ok := event.Object.(*corev1.Pod)
+			if ok && (newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp) || newest.UID == pod.UID) {
+				newest = pod
+			}
+			if ok && failed.IsZero() && crashes(pod) {
+				failed = time.Now()
+			}
+		case event := <-news:
+			record, ok := event.Object.(*corev1.Secret)
+			if ok && record.Labels["status"] == "pending-rollback" && !failed.IsZero() {
+				return time.Since(failed).Seconds(), nil
+			}
+		}
+	}
+}
+
+func crashes(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.State.Waiting != nil && c.State.Waiting.Reason == "CrashLoopBackOff" {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *field) selected(by labels.Set) *client.ListOptions {
+	return &client.ListOptions{Namespace: namespace, LabelSelector: labels.SelectorFromSet(by), Raw: &metav1.ListOptions{}}
+}
