@@ -94,7 +94,7 @@ func TestServing(t *testing.T) {
 	}{
 		"half of it": {workload("Deployment", 4, 2), true}, "less": {workload("Deployment", 4, 1), false}, "nothing": {workload("StatefulSet", 1, 0), false},
 		"another kind": {object("Pod", "v1", nil), false},
-		"a DaemonSet": {object("DaemonSet", "apps/v1", map[string]any{"status": map[string]any{"desiredNumberScheduled": int64(3), "numberAvailable": int64(2)}}), true},
+		"a DaemonSet":  {object("DaemonSet", "apps/v1", map[string]any{"status": map[string]any{"desiredNumberScheduled": int64(3), "numberAvailable": int64(2)}}), true},
 	} {
 		if got := isServing(tt.object); got != tt.want {
 			t.Errorf("%s: %v", name, got)

@@ -97,7 +97,13 @@ func degraded(d Desired, o Observed, now time.Time) Plan {
 		return put
 	}
 	held, targets := o.held(d, now), o.older(d)
-	if held == "" && len(targets) == 0 {
+	switch {
+	case held != "":
+	case !d.Upgrade.rollsBack():
+		held = "spec.upgrade says that a failed revision is not rolled back"
+	case d.Budget.spent(o.Rollbacks, now):
+		held = d.Budget.String()
+	case len(targets) == 0:
 		held = "there is no other good revision in storage to go back to"
 	}
 	if held != "" {
@@ -113,7 +119,7 @@ func degraded(d Desired, o Observed, now time.Time) Plan {
 
 // excuse says why a release that is not healthy is not to blame for it.
 func (o Observed) excuse() string {
-	if len(o.Drifted) > 0 {
+	if len(o.Drifted) > 0 || o.Differs {
 		return "objects were changed by somebody else"
 	}
 	return o.Shaken

@@ -101,6 +101,8 @@ type Observed struct {
 	Health Health
 	// Drifted are objects that somebody else has changed, and that have to be looked at.
 	Drifted []v1beta1.ResourceRef
+	// Differs is set while objects are known to differ from the manifest.
+	Differs bool
 	// Audit is set when it is time to look at every object.
 	Audit bool
 	// Bake is the watch over a revision that is not verified yet; nil when there is none.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -95,6 +96,11 @@ func (p Policy) rollsBack() bool { return p.Remediates && !p.Uninstalls }
 type Budget struct {
 	Count int
 	Per   time.Duration
+}
+
+// String says that it is used up.
+func (b Budget) String() string {
+	return fmt.Sprintf("it was rolled back %d times in %s, as often as spec.autoRollback.budget allows", b.Count, b.Per)
 }
 
 func (b Budget) spent(rollbacks []time.Time, now time.Time) bool {

@@ -132,7 +132,7 @@ func exceeded(failures int64) Plan {
 		times = "once"
 	}
 	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, Condemns: true, Message: "this input has failed " + times +
-		", as often as it may; another chart, other values, a change of the spec or a reset starts anew"}
+		", as often as it may; another chart, other values, a change of a timeout, wait, test, health or remediation setting, or a reset starts anew"}
 }
 
 // undo is the remediation of a failed revision. It follows at once, and with back-off after it failed itself.
@@ -185,7 +185,7 @@ func (o Observed) held(d Desired, now time.Time) string {
 	case d.Upgrade.Default && o.Attempt.of(d) && o.Attempt.Inconclusive != "":
 		return o.Attempt.Inconclusive
 	case d.Upgrade.Default && d.Budget.spent(o.Rollbacks, now):
-		return fmt.Sprintf("it was rolled back %d times in %s, as often as spec.autoRollback.budget allows", d.Budget.Count, d.Budget.Per)
+		return d.Budget.String()
 	default:
 		return ""
 	}

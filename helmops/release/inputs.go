@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
@@ -149,6 +151,7 @@ func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {
 	observed := plan.Observed{
 		Managed: latest != nil, Attempt: plan.AttemptOf(s), KnownBad: s.KnownBad,
 		Health: live.Health, Drifted: live.Drifted, Audit: live.Audit, Shaken: live.Shaken,
+		Differs: meta.IsStatusConditionTrue(s.Conditions, v1beta1.DriftedCondition),
 	}
 	if s.Bake != nil {
 		observed.Bake = &plan.Bake{Revision: s.Bake.Revision, Until: s.Bake.Until.Time}

@@ -183,3 +183,12 @@ func TestATransientFailureIsNotCounted(t *testing.T) {
 		t.Errorf("counters %v, failure %+v", countersOf(hr), hr.Status.LastFailure)
 	}
 }
+
+func TestOnlyRollbacksThatWorkAreCounted(t *testing.T) {
+	t.Parallel()
+	hr := upgraded(t)
+	ReleaseDone(hr, outcome(plan.Rollback, bad, failing(Failure{Reason: v1beta1.RollbackFailedReason, Message: "quota"})), now)
+	if len(hr.Status.Rollbacks) != 0 || hr.Status.LastFailure.Phase != v1beta1.PhaseRollback {
+		t.Errorf("rollbacks %+v, failure %+v", hr.Status.Rollbacks, hr.Status.LastFailure)
+	}
+}

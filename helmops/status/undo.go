@@ -17,7 +17,7 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	hr.Status.ObservedGeneration = o.Generation
 	w := writer{object: hr, generation: o.Generation, now: now}
 	automatic := o.Reason != v1beta1.RolledBackReason
-	if o.Reached && automatic {
+	if o.Failure == nil && automatic {
 		counts(hr, o, now)
 	}
 	if o.Failure != nil {

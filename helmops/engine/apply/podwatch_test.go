@@ -27,7 +27,7 @@ func waitingPod(name, reason string, created time.Time) *corev1.Pod {
 			Namespace: "apps", Name: name, UID: "pod", Labels: map[string]string{"app": "web"}, CreationTimestamp: metav1.Time{Time: created},
 		},
 		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
-			{Name: "main", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}},
+			{Name: "main", RestartCount: crashes, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}},
 		}},
 	}
 }
@@ -47,6 +47,12 @@ func TestStateOf(t *testing.T) {
 		pod := waitingPod("web", tt.reason, time.Time{})
 		if got := stateOf(pod, tt.job); got != tt.want {
 			t.Errorf("%s (job: %t) is %d, want %d", tt.reason, tt.job, got, tt.want)
+		}
+		if early := pod.DeepCopy(); tt.reason == "CrashLoopBackOff" {
+			early.Status.ContainerStatuses[0].RestartCount = crashes - 1
+			if got := stateOf(early, tt.job); got != podFine {
+				t.Errorf("a first crash (job: %t) is %d", tt.job, got)
+			}
 		}
 		pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses = pod.Status.ContainerStatuses, nil
 		if got := stateOf(pod, tt.job); got != tt.want {

@@ -148,7 +148,7 @@ func (p *preflight) create(info *resource.Info, w wish) error {
 // judge returns why an object cannot be written; nil when it can, or when the update itself makes room for it.
 func (p *preflight) judge(info *resource.Info, err error) error {
 	switch {
-	case err == nil, isTyped(err):
+	case err == nil, isTyped(err), untried(err):
 		return nil
 	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
 		return nil
