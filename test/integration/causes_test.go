@@ -42,6 +42,7 @@ spec:
 // frailRelease is a release of a chart with further files that runs, and whose failed upgrades stay as they are.
 func frailRelease(t *testing.T, more map[string]string) (ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) {
 	t.Helper()
+	amongOthers(t)
 	ns = namespace(t)
 	charts = chartRepository(t, upstream.ChartOptions{}, "sample")
 	addChart(t, charts, "1.0.0", more)
@@ -207,16 +208,16 @@ func TestAnImmutableField(t *testing.T) {
 func TestAnAdmissionPolicy(t *testing.T) {
 	t.Parallel()
 	const words = "the legal team wants no announcements"
-	ns, _, hr := frailRelease(t, nil)
+	ns, _, hr := frailRelease(t, frail)
 	named := metav1.ObjectMeta{Name: ns}
 	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: named, Spec: admissionv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
 			RuleWithOperations: admissionv1.RuleWithOperations{
 				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
-				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"configmaps"}},
+				Rule:       admissionv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"deployments"}},
 			},
 		}}},
-		Validations: []admissionv1.Validation{{Expression: `!has(object.data) || !("message" in object.data) || object.data.message != "announced"`, Message: words}},
+		Validations: []admissionv1.Validation{{Expression: `object.spec.template.metadata.?annotations.message.orValue("") != "announced"`, Message: words}},
 	}}
 	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: named, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 		PolicyName: ns, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
@@ -225,13 +226,14 @@ func TestAnAdmissionPolicy(t *testing.T) {
 	apply(t, policy, binding)
 	t.Cleanup(func() { _ = client.IgnoreNotFound(world.cluster.Client.Delete(context.Background(), policy)) })
 	until(t, "the policy is in force", func() bool {
-		probe := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "probe"}, Data: map[string]string{"message": "announced"}}
-		err := world.cluster.Client.Create(t.Context(), probe, client.DryRunAll)
+		probe := get(t, deployment(ns))
+		probe.Spec.Template.Annotations["message"] = "announced"
+		err := world.cluster.Client.Update(t.Context(), probe, client.DryRunAll)
 		return err != nil && strings.Contains(err.Error(), words)
 	})
 	apply(t, withValues(hr, `{"message":"announced"}`))
 	ready := awaitNotReady(t, hr, v1beta1.PreflightRejectedReason)
-	says(t, ready.Message, words, "ConfigMap "+ns+"/web", "ValidatingAdmissionPolicy", "nothing in the cluster was changed; the next attempt follows")
+	says(t, ready.Message, words, "Deployment "+ns+"/web", "ValidatingAdmissionPolicy", "nothing in the cluster was changed; the next attempt follows")
 	if got := configMap(t, ns, "web")["message"]; got != "runs" || records(t, ns, "web") != 1 {
 		t.Errorf("the refused message is there, or a revision for it: %q", got)
 	}

@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,9 +15,29 @@ import (
 	"fairlead.dev/fairlead/test/upstream"
 )
 
+// others are releases that do well, so that the few that tests break on purpose are no outage of the cluster: then nothing would be
+// rolled back.
+var others sync.Once
+
+func amongOthers(t *testing.T) {
+	t.Helper()
+	others.Do(func() {
+		const ns, many = "others", 60
+		apply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
+		registrySample(t, ns, "1.0.0")
+		var last *v1beta1.HelmRelease
+		for i := range many {
+			last = release(ns, fmt.Sprintf("other%d", i), "sample", "*", "charts", "")
+			apply(t, last)
+		}
+		awaitReady(t, last)
+	})
+}
+
 // served is a chart with one pod, in a repository of the test's own.
 func served(t *testing.T, change ...func(*v1beta1.HelmRelease)) (ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) {
 	t.Helper()
+	amongOthers(t)
 	ns = namespace(t)
 	charts = chartRepository(t, upstream.ChartOptions{}, "sample")
 	addChart(t, charts, "1.0.0", map[string]string{"templates/deployment.yaml": podsTemplate})

@@ -23,6 +23,7 @@ var crashing = strings.NewReplacer(
 // recovering is a release that is rolled back when it fails, with further files in its first version.
 func recovering(t *testing.T, first map[string]string) (ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) {
 	t.Helper()
+	amongOthers(t)
 	ns = namespace(t)
 	charts = chartRepository(t, upstream.ChartOptions{}, "sample")
 	addChart(t, charts, "1.0.0", withCrashes(first))
