@@ -216,29 +216,35 @@ func requests(w *world) {
 }
 
 func TestScenarios(t *testing.T) {
-	for _, s := range scenarios {
+	for _, s := range append(scenarios, recoveries...) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, s.spec...)
-			w.helm.tests = s.tests
-			for step, ends := range s.script {
-				w.helm.script[step] = append([]end(nil), ends...)
-			}
-			s.play(w)
-			file := filepath.Join("testdata", "scenarios", s.name+".golden")
-			if *update {
-				if err := os.WriteFile(file, []byte(w.log.String()), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), w.log.String()); diff != "" {
-				t.Errorf("transcript (-want +got):\n%s", diff)
-			}
+			s.run(t)
 		})
+	}
+}
+
+// run plays a scenario and compares its transcript.
+func (s scenario) run(t *testing.T) {
+	t.Helper()
+	w := newWorld(t, s.spec...)
+	w.helm.tests = s.tests
+	for step, ends := range s.script {
+		w.helm.script[step] = append([]end(nil), ends...)
+	}
+	s.play(w)
+	file := filepath.Join("testdata", "scenarios", s.name+".golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(w.log.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), w.log.String()); diff != "" {
+		t.Errorf("transcript (-want +got):\n%s", diff)
 	}
 }
 

@@ -17,6 +17,10 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	hr.Status.ObservedGeneration = o.Generation
 	w := writer{object: hr, generation: o.Generation, now: now}
 	automatic := o.Reason != v1beta1.RolledBackReason
+	if o.Reason == plan.ReasonDegraded {
+		w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.BakeFailedReason, fmt.Sprintf("%s %s did not stay healthy: %s",
+			o.Chart.Name, o.Chart.Version, o.Cause))
+	}
 	if o.Failure == nil && automatic {
 		counts(hr, o, now)
 	}
@@ -39,10 +43,6 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		stays(hr, plan.Plan{Message: message}, w)
 		return Event{Reason: v1beta1.RollbackSucceededReason, Message: message}
 	}
-	if o.Reason == plan.ReasonDegraded {
-		w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.BakeFailedReason, fmt.Sprintf("%s %s did not stay healthy: %s",
-			o.Chart.Name, o.Chart.Version, o.Cause))
-	}
 	return remedied(hr, o, w, v1beta1.RollbackSucceededReason, message)
 }
 
@@ -51,11 +51,7 @@ func remedied(hr *v1beta1.HelmRelease, o Outcome, w writer, reason, message stri
 	hr.Status.Failures = counted(hr)
 	w.set(v1beta1.RemediatedCondition, metav1.ConditionTrue, reason, message)
 	event := Event{Reason: reason, Message: message}
-	why := lastFailure(hr)
-	if o.Reason == plan.ReasonDegraded {
-		why = fmt.Sprintf("%s %s did not stay healthy: %s", o.Chart.Name, o.Chart.Version, o.Cause)
-	}
-	if why != "" {
+	if why := lastFailure(hr); why != "" {
 		message = why + "; " + message
 	}
 	w.retrying(reason, joined(message, o.Next))
@@ -95,7 +91,9 @@ func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 // lastFailure is what the conditions say about the attempt that was undone.
 func lastFailure(hr *v1beta1.HelmRelease) string {
 	for _, c := range hr.Status.Conditions {
-		if c.Status == metav1.ConditionFalse && (c.Type == v1beta1.ReleasedCondition || c.Type == v1beta1.TestSuccessCondition) {
+		failed := c.Type == v1beta1.ReleasedCondition || c.Type == v1beta1.TestSuccessCondition ||
+			c.Type == v1beta1.VerifiedCondition && c.Reason == v1beta1.BakeFailedReason
+		if failed && c.Status == metav1.ConditionFalse {
 			return c.Message
 		}
 	}
