@@ -111,8 +111,9 @@ var failures = []failure{
 		"templates/a.yaml": object("v1", "ConfigMap", "there", "namespace: nowhere", "")}}},
 }
 
-// left leaves a failed upgrade as it is, as the helm command does without --atomic.
-var left = map[string]any{"upgrade": map[string]any{"remediation": map[string]any{"retries": int64(0), "remediateLastFailure": false}}}
+// left leaves a failed upgrade as it is, as the helm command does without --atomic, and has nothing tried before it, which the
+// helm command does not either.
+var left = map[string]any{"preflight": "disabled", "upgrade": map[string]any{"remediation": map[string]any{"retries": int64(0), "remediateLastFailure": false}}}
 
 // What the helm command cannot do Fairlead does not do either, for the same reason, and both leave the same behind.
 func TestFailsAlike(t *testing.T) {

@@ -112,8 +112,10 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 		return true, nil // it is made anew once it is gone
 	case there && unchanged(entry, w.sum):
 		return false, nil
+	case there && entry.Legacy:
+		return true, nil // fields of Helm clients are taken over first, and a trial would add to them
 	case !there:
-		return true, p.create(info, w)
+		return true, p.create(info)
 	}
 	if p.autoscaled(info, mayBeAutoscaled(entry)) {
 		if w, err = p.leaveReplicas(info, w, nil); err != nil {
@@ -125,7 +127,7 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 }
 
 // create tries to make an object, or to take it over when there is one that the tracker does not know.
-func (p *preflight) create(info *resource.Info, w wish) error {
+func (p *preflight) create(info *resource.Info) error {
 	body, err := guarded(info)
 	if err != nil {
 		return err
@@ -134,15 +136,8 @@ func (p *preflight) create(info *resource.Info, w wish) error {
 	if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
 		return p.judge(info, err)
 	}
-	live, err := p.mayTake(info)
-	if err != nil {
-		return err
-	}
-	if w, err = p.leaveReplicas(info, w, live); err != nil {
-		return err
-	}
-	_, err = p.patch(info, w.body, true)
-	return p.judge(info, err)
+	_, err = p.mayTake(info) // its fields are taken over first, too
+	return err
 }
 
 // judge returns why an object cannot be written; nil when it can, or when the update itself makes room for it.
