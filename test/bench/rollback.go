@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -52,7 +51,7 @@ func (f *field) decision(ctx context.Context, release string) (float64, error) {
 		return 0, err
 	}
 	crash := time.After(waits)
-	var news, crashed <-chan watch.Event = records.ResultChan(), pods.ResultChan()
+	news, crashed := records.ResultChan(), pods.ResultChan()
 	var newest *corev1.Pod
 	var failed time.Time
 	for {
@@ -60,17 +59,13 @@ func (f *field) decision(ctx context.Context, release string) (float64, error) {
 		case <-ctx.Done():
 			return 0, fmt.Errorf("%s: %w", release, context.Cause(ctx))
 		case <-crash:
-			if newest == nil {
-				return 0, fmt.Errorf("%s: the upgrade has made no pod", release)
-			}
-			patch := []byte(`{"metadata":{"annotations":{"sim.fairlead.dev/waiting":"CrashLoopBackOff"}}}`)
-			if err := f.cluster.Client.Patch(ctx, newest.DeepCopy(), client.RawPatch(types.StrategicMergePatchType, patch)); err != nil {
-				return 0, err
+			if err := f.crash(ctx, newest); err != nil {
+				return 0, fmt.Errorf("%s: %w", release, err)
 			}
 		case event := <-crashed:
 			pod, ok := event.Object.(*corev1.Pod)
-			if ok && (newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp) || newest.UID == pod.UID) {
-				newest = pod
+			if ok {
+				newest = newer(newest, pod)
 			}
 			if ok && failed.IsZero() && crashes(pod) {
 				failed = time.Now()
@@ -82,6 +77,23 @@ func (f *field) decision(ctx context.Context, release string) (float64, error) {
 			}
 		}
 	}
+}
+
+// crash makes a pod crash from now on.
+func (f *field) crash(ctx context.Context, pod *corev1.Pod) error {
+	if pod == nil {
+		return errors.New("the upgrade has made no pod")
+	}
+	patch := []byte(`{"metadata":{"annotations":{"sim.fairlead.dev/waiting":"CrashLoopBackOff"}}}`)
+	return f.cluster.Client.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.StrategicMergePatchType, patch))
+}
+
+// newer returns the pod that was made later, in its latest state.
+func newer(a, b *corev1.Pod) *corev1.Pod {
+	if a == nil || a.UID == b.UID || a.CreationTimestamp.Before(&b.CreationTimestamp) {
+		return b
+	}
+	return a
 }
 
 func crashes(pod *corev1.Pod) bool {

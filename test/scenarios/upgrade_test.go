@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fairlead.dev/fairlead/test/stage"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -39,6 +40,9 @@ spec: {chartRef: {kind: OCIRepository, name: kiosk}}`)
 	await(t, ns, "web", good("1 deployed"))
 	apply(t, ns, repository("1.1.0"))
 	hr := await(t, ns, "web", good("1 superseded", "2 deployed"))
+	stage.Await(t, "the status tells of the upgrade", func() bool {
+		return stage.Read(t, world.cluster, hr).Status.Latest().Version == 2
+	})
 	if latest := hr.Status.Latest(); latest.ChartVersion != "1.1.0" || latest.ChartDigest != digests["1.1.0"] {
 		t.Errorf("it runs %s, %s; want 1.1.0, %s", latest.ChartVersion, latest.ChartDigest, digests["1.1.0"])
 	}
