@@ -331,7 +331,7 @@ func (h *handler) observe(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 
 // again is when to look at a settled release again although nothing happened.
 func (h *handler) again(hr *v1beta1.HelmRelease, planned time.Duration) time.Duration {
-	if bake := hr.Status.Bake; bake != nil {
+	if bake := hr.Status.Bake; bake != nil && bake.Until.After(h.now()) {
 		planned = soonest(planned, max(time.Second, bake.Until.Sub(h.now())))
 	}
 	if hr.Spec.KubeConfig != nil {
