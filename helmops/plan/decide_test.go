@@ -104,6 +104,12 @@ func TestDecide(t *testing.T) {
 			observed: observed(record(3, StatusDeployed, chart1, foreign)), step: Upgrade, reason: ReasonChanged, message: "values"},
 		{name: "a failed release of another Helm client is upgraded", desired: desired(),
 			observed: observed(record(3, StatusFailed, chart1, foreign)), step: Upgrade, reason: ReasonFailed},
+		{name: "an upgrade that failed unseen counts before the rollback of it is finished", desired: desired(func(d *Desired) { d.Chart = chart2 }),
+			observed: func() Observed {
+				o := observed(record(3, StatusPendingRollback, chart1), record(2, StatusFailed, chart2), record(1, StatusSuperseded, chart1))
+				o.Recorded = 1
+				return o
+			}(), step: Recount, reason: ReasonUnrecorded, message: "revision 2 ended as failed"},
 		{name: "a chart of another name replaces the release", desired: desired(func(d *Desired) { d.Chart.Name = "shop" }),
 			observed: observed(record(1, StatusDeployed, chart1)), step: Uninstall, reason: ReasonRenamed, message: "shop"},
 		{name: "a chart of another name upgrades in place when that is asked for",
@@ -214,7 +220,7 @@ func TestDecide(t *testing.T) {
 // The order of the rules is a contract: each row would go wrong if its two rules changed places.
 func TestRuleOrder(t *testing.T) {
 	order := []string{
-		"suspended", "orphaned", "history", "deleted", "moved", "interrupted", "locked", "unrecorded", "renamed", "pinned", "forced", "stalled", "remedied",
+		"suspended", "orphaned", "history", "deleted", "moved", "unrecorded", "interrupted", "locked", "renamed", "pinned", "forced", "stalled", "remedied",
 		"known bad", "backing off", "absent", "failed", "foreign", "withdrawn", "changed", "untested",
 	}
 	if len(order) != len(rules) {
