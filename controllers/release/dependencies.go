@@ -35,10 +35,10 @@ func (g *gatherer) dependencies(ctx context.Context, hr *v1beta1.HelmRelease, ac
 	for i, reference := range hr.Spec.DependsOn {
 		d := dependency{field: fmt.Sprintf("spec.dependsOn[%d]", i), reference: reference, key: reference.GetKey(hr.Namespace)}
 		var err error
-		if d.kind, err = reference.GetGroupVersionKind(); err != nil {
+		if d.kind, err = reference.GetGroupVersionKind(v1beta1.HelmReleaseKind); err != nil {
 			return refused(v1beta1.InvalidReferenceReason, "%s: %s", d.field, err)
 		}
-		if reference.IsHelmRelease() {
+		if reference.IsOwn(v1beta1.HelmReleaseKind) {
 			err = g.release(ctx, hr, d)
 		} else {
 			err = g.object(ctx, hr, access, d)
@@ -188,7 +188,7 @@ func (g *gatherer) cycle(ctx context.Context, hr *v1beta1.HelmRelease) string {
 func releasesBelow(hr *v1beta1.HelmRelease) []types.NamespacedName {
 	keys := make([]types.NamespacedName, 0, len(hr.Spec.DependsOn))
 	for _, reference := range hr.Spec.DependsOn {
-		if reference.IsHelmRelease() {
+		if reference.IsOwn(v1beta1.HelmReleaseKind) {
 			keys = append(keys, reference.GetKey(hr.Namespace))
 		}
 	}

@@ -20,7 +20,7 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 	}
 	for i, reference := range hr.Spec.DependsOn {
 		field := fmt.Sprintf("spec.dependsOn[%d]", i)
-		kind, err := reference.GetGroupVersionKind()
+		kind, err := reference.GetGroupVersionKind(v1beta1.HelmReleaseKind)
 		if err != nil {
 			return refused(v1beta1.InvalidReferenceReason, "%s: %s", field, err)
 		}

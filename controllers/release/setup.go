@@ -172,7 +172,7 @@ func index(ctx context.Context, indexer client.FieldIndexer, defaultServiceAccou
 		expressionIndex: func(hr *v1beta1.HelmRelease) []string {
 			var names []string
 			for _, reference := range hr.Spec.DependsOn {
-				if reference.ReadyExpr != "" && reference.IsHelmRelease() {
+				if reference.ReadyExpr != "" && reference.IsOwn(v1beta1.HelmReleaseKind) {
 					names = append(names, reference.GetKey(hr.Namespace).String())
 				}
 			}
