@@ -130,3 +130,6 @@ func (in *HelmReleaseStatus) Latest() *Snapshot {
 	}
 	return &in.History[0]
 }
+
+// GetDependsOn names what has to be ready first.
+func (in *HelmRelease) GetDependsOn() []DependencyReference { return in.Spec.DependsOn }

@@ -54,3 +54,6 @@ func (in *Kustomization) GetConditions() []metav1.Condition { return in.Status.C
 func (in *Kustomization) SetConditions(conditions []metav1.Condition) {
 	in.Status.Conditions = conditions
 }
+
+// GetDependsOn names what has to be ready first.
+func (in *Kustomization) GetDependsOn() []DependencyReference { return in.Spec.DependsOn }

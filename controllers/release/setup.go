@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"time"
 
 	helmchart "helm.sh/helm/v3/pkg/chart"
@@ -21,6 +18,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/chart"
 	"fairlead.dev/fairlead/helmops/release"
@@ -59,7 +57,7 @@ type Options struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Connect reaches the objects of other kinds that releases depend on.
-	Connect Connect
+	Connect referent.Connect
 	// DefaultServiceAccount is whom releases act as that name no ServiceAccount, in the namespace of each; empty is the
 	// controller itself.
 	DefaultServiceAccount string
@@ -72,7 +70,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	if err := index(ctx, manager.GetFieldIndexer(), o.DefaultServiceAccount); err != nil {
 		return fmt.Errorf("indexing releases: %w", err)
 	}
-	expressions, err := newExpressions()
+	expressions, err := referent.NewExpressions()
 	if err != nil {
 		return err
 	}
@@ -80,12 +78,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	cached, live := manager.GetClient(), manager.GetAPIReader()
 	h := &handler{
 		runner: &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now},
-		gatherer: &gatherer{
-			catalog: catalog, objects: cached, live: live,
-			documents: newDocuments(cached, live, maxDocuments), expressions: expressions,
-			lookout:               newLookout(ctx, connected{o.Connect, tracker.Follow}, waker.Wake, o.Now),
-			defaultServiceAccount: o.DefaultServiceAccount, ownNamespace: o.NoCrossNamespaceRefs,
-		},
+		gatherer: newGatherer(catalog, sight{cached: cached, live: live, expressions: expressions,
+			lookout: referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
 		tasks:  loop.NewTasks[landed](ctx, waker.Wake, o.Now),
 		events: manager.GetEventRecorder("fairlead"),
 		now:    o.Now, jitter: rand.Float64,
@@ -148,7 +142,7 @@ func index(ctx context.Context, indexer client.FieldIndexer, defaultServiceAccou
 			keys := documentsOf(hr)
 			names := make([]string, 0, len(keys))
 			for _, key := range keys {
-				names = append(names, key.kind+"/"+key.Name)
+				names = append(names, key.Kind+"/"+key.Name)
 			}
 			return names
 		},
@@ -162,7 +156,7 @@ func index(ctx context.Context, indexer client.FieldIndexer, defaultServiceAccou
 			return []string{hr.GetStorageNamespace() + "/" + hr.GetReleaseName()}
 		},
 		dependencyIndex: func(hr *v1beta1.HelmRelease) []string {
-			keys := releasesBelow(hr)
+			keys := referent.Below(hr, v1beta1.HelmReleaseKind)
 			names := make([]string, 0, len(keys))
 			for _, key := range keys {
 				names = append(names, key.String())
@@ -238,19 +232,4 @@ func becameReady() predicate.Predicate {
 // cameOrWent lets the events through after which an object exists or no longer does.
 func cameOrWent() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
-}
-
-func sortedKeys(data map[string][]byte) []string { return slices.Sorted(maps.Keys(data)) }
-
-// listed names the keys that an object has, briefly.
-func listed(keys []string) string {
-	const shown = 5
-	switch {
-	case len(keys) == 0:
-		return "it has none"
-	case len(keys) > shown:
-		return fmt.Sprintf("it has %s and %d more", strings.Join(keys[:shown], ", "), len(keys)-shown)
-	default:
-		return "it has " + strings.Join(keys, ", ")
-	}
 }

@@ -38,7 +38,7 @@ var layers = map[string]int{
 // peers are the imports that are allowed within one layer.
 var peers = map[string][]string{
 	"controllers/source":  {"controllers/loop"},
-	"controllers/release": {"controllers/loop", "controllers/source"},
+	"controllers/release": {"controllers/loop", "controllers/referent", "controllers/source"},
 	"helmops/engine":      {"helmops/chart", "helmops/cluster", "helmops/tracker", "helmops/render"},
 	"helmops/status":      {"helmops/plan"},
 	"helmops/health":      {"helmops/expression"},

@@ -1,4 +1,4 @@
-package release
+package referent
 
 import (
 	"context"
@@ -29,21 +29,21 @@ type Objects interface {
 		see func(*unstructured.Unstructured) (bool, error)) error
 }
 
-// sight is what is known of an object that a release waits for.
-type sight struct {
-	// known tells whether the object has been looked at; object is nil when it does not exist.
-	known  bool
-	object *unstructured.Unstructured
-	// took is for how long the first answer has been awaited.
-	took time.Duration
-	// err is why the object cannot be watched now, pause how long nothing is tried, left what is left of that.
-	err         error
-	pause, left time.Duration
+// Sight is what is known of an object that somebody waits for.
+type Sight struct {
+	// Known tells whether the object has been looked at; Object is nil when it does not exist.
+	Known  bool
+	Object *unstructured.Unstructured
+	// Took is for how long the first answer has been awaited.
+	Took time.Duration
+	// Err is why the object cannot be watched now, Pause how long nothing is tried, Left what is left of that.
+	Err         error
+	Pause, Left time.Duration
 }
 
-// view is one object that releases wait for, as one identity sees it.
+// view is one object that somebody waits for, as one identity sees it.
 type view struct {
-	sight
+	Sight
 	since    time.Time
 	retry    time.Time
 	failures int
@@ -60,9 +60,9 @@ type viewKey struct {
 	key        types.NamespacedName
 }
 
-// lookout watches objects on behalf of the releases that wait for them: each with one watch for all releases of the same
+// Lookout watches objects on behalf of those who wait for them: each with one watch for all of the same
 // identity, and only as long as one of them waits.
-type lookout struct {
+type Lookout struct {
 	ctx     context.Context //nolint:containedctx // the life of the watches
 	objects Objects
 	wake    func(types.NamespacedName)
@@ -73,15 +73,16 @@ type lookout struct {
 	turns map[types.NamespacedName]map[viewKey]bool // what a waiter waits for; true when it asked in its present turn
 }
 
-func newLookout(ctx context.Context, objects Objects, wake func(types.NamespacedName), now func() time.Time) *lookout {
-	return &lookout{
+// NewLookout returns a lookout whose watches live as long as ctx. wake is called with those who wait when something changed.
+func NewLookout(ctx context.Context, objects Objects, wake func(types.NamespacedName), now func() time.Time) *Lookout {
+	return &Lookout{
 		ctx: ctx, objects: objects, wake: wake, now: now,
 		views: map[viewKey]*view{}, turns: map[types.NamespacedName]map[viewKey]bool{},
 	}
 }
 
-// turn begins a turn of a waiter. What it has not looked at when end is called is no longer watched for it.
-func (l *lookout) turn(waiter types.NamespacedName) (end func()) {
+// Turn begins a turn of a waiter. What it has not looked at when end is called is no longer watched for it.
+func (l *Lookout) Turn(waiter types.NamespacedName) (end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key := range l.turns[waiter] {
@@ -98,8 +99,8 @@ func (l *lookout) turn(waiter types.NamespacedName) (end func()) {
 	}
 }
 
-// forget has nothing watched for a waiter any more.
-func (l *lookout) forget(waiter types.NamespacedName) {
+// Forget has nothing watched for a waiter any more.
+func (l *Lookout) Forget(waiter types.NamespacedName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key := range l.turns[waiter] {
@@ -108,7 +109,7 @@ func (l *lookout) forget(waiter types.NamespacedName) {
 }
 
 // leave takes a waiter from a view, and ends the view with the last one. The caller holds the lock.
-func (l *lookout) leave(waiter types.NamespacedName, key viewKey) {
+func (l *Lookout) leave(waiter types.NamespacedName, key viewKey) {
 	delete(l.turns[waiter], key)
 	if len(l.turns[waiter]) == 0 {
 		delete(l.turns, waiter)
@@ -121,8 +122,8 @@ func (l *lookout) leave(waiter types.NamespacedName, key viewKey) {
 	}
 }
 
-// look returns what is known of an object and has the waiter woken when that changes. It never waits.
-func (l *lookout) look(waiter types.NamespacedName, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName) sight {
+// Look returns what is known of an object and has the waiter woken when that changes. It never waits.
+func (l *Lookout) Look(waiter types.NamespacedName, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName) Sight {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := viewKey{user: access.User, kubeconfig: sha256.Sum256(access.Kubeconfig), kind: kind, key: key}
@@ -143,13 +144,13 @@ func (l *lookout) look(waiter types.NamespacedName, access cluster.Access, kind 
 		l.turns[waiter] = map[viewKey]bool{}
 	}
 	l.turns[waiter][id] = true
-	seen := v.sight
-	seen.took, seen.left = l.now().Sub(v.since), max(0, v.retry.Sub(l.now()))
+	seen := v.Sight
+	seen.Took, seen.Left = l.now().Sub(v.since), max(0, v.retry.Sub(l.now()))
 	return seen
 }
 
 // start watches an object outside of the worker. The caller holds the lock.
-func (l *lookout) start(ctx context.Context, v *view, access cluster.Access, id viewKey) {
+func (l *Lookout) start(ctx context.Context, v *view, access cluster.Access, id viewKey) {
 	v.running = true
 	go func() {
 		err := l.objects.Follow(ctx, access, id.kind, id.key, func(object *unstructured.Unstructured) (bool, error) {
@@ -163,15 +164,15 @@ func (l *lookout) start(ctx context.Context, v *view, access cluster.Access, id 
 }
 
 // see takes over a state of an object.
-func (l *lookout) see(v *view, object *unstructured.Unstructured) {
+func (l *Lookout) see(v *view, object *unstructured.Unstructured) {
 	l.mu.Lock()
-	v.sight = sight{known: true, object: object}
+	v.Sight = Sight{Known: true, Object: object}
 	v.failures, v.retry = 0, time.Time{}
 	l.tell(v)
 }
 
 // ended takes over why an object cannot be watched for now.
-func (l *lookout) ended(v *view, err error) {
+func (l *Lookout) ended(v *view, err error) {
 	if err == nil {
 		err = errors.New("its watch ended")
 	}
@@ -179,13 +180,13 @@ func (l *lookout) ended(v *view, err error) {
 	pause := firstPause << min(v.failures, 10)
 	v.failures++
 	v.running = false
-	v.sight = sight{err: err, pause: min(pause, lastPause)}
-	v.retry = l.now().Add(v.pause)
+	v.Sight = Sight{Err: err, Pause: min(pause, lastPause)}
+	v.retry = l.now().Add(v.Pause)
 	l.tell(v)
 }
 
 // tell releases the lock and wakes the waiters.
-func (l *lookout) tell(v *view) {
+func (l *Lookout) tell(v *view) {
 	waiters := make([]types.NamespacedName, 0, len(v.waiters))
 	for waiter := range v.waiters {
 		waiters = append(waiters, waiter)

@@ -1,4 +1,4 @@
-package release
+package referent
 
 import (
 	"errors"
@@ -9,13 +9,118 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/status"
 )
+
+var (
+	now         = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	errSentinel = errors.New("as arranged")
+)
+
+// named names an object of the namespace apps.
+func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "apps", Name: name} }
+
+// newDependencies judges HelmReleases among the given objects.
+func newDependencies(t *testing.T, lookout *Lookout, objects ...client.Object) *Dependencies {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1beta1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	own := make([]client.Object, len(objects))
+	for i, object := range objects { // tests share them
+		own[i] = object.DeepCopyObject().(client.Object)
+	}
+	expressions, err := NewExpressions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Dependencies{
+		Kind: v1beta1.HelmReleaseKind, Empty: func() Dependent { return &v1beta1.HelmRelease{} },
+		Objects: fake.NewClientBuilder().WithScheme(scheme).WithObjects(own...).Build(), Lookout: lookout, Expressions: expressions,
+	}
+}
+
+func helmRelease(name string, change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
+	hr := &v1beta1.HelmRelease{ObjectMeta: named(name)}
+	for _, c := range change {
+		c(hr)
+	}
+	return hr
+}
+
+func depends(references ...v1beta1.DependencyReference) func(*v1beta1.HelmRelease) {
+	return func(hr *v1beta1.HelmRelease) { hr.Spec.DependsOn = references }
+}
+
+func dependingOn(names ...string) func(*v1beta1.HelmRelease) {
+	return func(hr *v1beta1.HelmRelease) {
+		for _, name := range names {
+			hr.Spec.DependsOn = append(hr.Spec.DependsOn, v1beta1.DependencyReference{Name: name})
+		}
+	}
+}
+
+func ready(hr *v1beta1.HelmRelease) { status.Ready(hr, "Done", "fine", now) }
+
+func TestDependencies(t *testing.T) {
+	outdated := func(hr *v1beta1.HelmRelease) { hr.Generation++ }
+	elsewhere := func(hr *v1beta1.HelmRelease) {
+		hr.Spec.DependsOn = []v1beta1.DependencyReference{{Namespace: "infra", Name: "b"}}
+	}
+	tests := []struct {
+		name    string
+		release *v1beta1.HelmRelease
+		others  []client.Object
+		// reason and message of the obstacle, empty when there is none.
+		reason  string
+		message string
+	}{
+		{name: "no dependency is no obstacle", release: helmRelease("a")},
+		{name: "ready dependencies are no obstacle", release: helmRelease("a", dependingOn("b", "c")),
+			others: []client.Object{helmRelease("b", ready), helmRelease("c", ready)}},
+		{name: "one that does not exist", release: helmRelease("a", dependingOn("b")), reason: v1beta1.DependencyNotReadyReason,
+			message: "HelmRelease apps/b of spec.dependsOn does not exist; work goes on when it is Ready"},
+		{name: "one in another namespace", release: helmRelease("a", elsewhere), others: []client.Object{helmRelease("b", ready)},
+			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease infra/b of spec.dependsOn does not exist; work goes on when it is Ready"},
+		{name: "one that is not ready", release: helmRelease("a", dependingOn("b", "c")), others: []client.Object{helmRelease("b", ready), helmRelease("c")},
+			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease apps/c of spec.dependsOn is not Ready; work goes on when it is"},
+		{name: "one that was changed since it was ready", release: helmRelease("a", dependingOn("b")), others: []client.Object{helmRelease("b", ready, outdated)},
+			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease apps/b of spec.dependsOn is not Ready; work goes on when it is"},
+		{name: "itself", release: helmRelease("a", dependingOn("a")), reason: v1beta1.DependencyCycleReason,
+			message: "spec.dependsOn leads back to this object: apps/a → apps/a"},
+		{name: "a way back over others", release: helmRelease("a", dependingOn("x", "b")), reason: v1beta1.DependencyCycleReason,
+			others:  []client.Object{helmRelease("b", ready, dependingOn("c")), helmRelease("c", ready, dependingOn("a")), helmRelease("x", ready)},
+			message: "spec.dependsOn leads back to this object: apps/a → apps/b → apps/c → apps/a"},
+		{name: "a cycle of others is theirs", release: helmRelease("a", dependingOn("b")),
+			others: []client.Object{helmRelease("b", ready, dependingOn("c")), helmRelease("c", dependingOn("b"))}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			err := newDependencies(t, nil, tt.others...).Check(t.Context(), tt.release, cluster.Access{})
+			if tt.reason == "" {
+				if err != nil {
+					t.Errorf("error = %v", err)
+				}
+				return
+			}
+			var known *ObstacleError
+			if !errors.As(err, &known) || known.Reason != tt.reason || known.Message != tt.message || known.Final != (tt.reason == v1beta1.DependencyCycleReason) {
+				t.Errorf("error = %v, want %s: %s", err, tt.reason, tt.message)
+			}
+		})
+	}
+}
 
 func deploymentWith(ready string) *unstructured.Unstructured {
 	object := deployment("db")
@@ -49,11 +154,11 @@ func TestDependenciesByExpression(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := newHandler(t, nil, tt.other).dependencies(t.Context(), tt.release, cluster.Access{})
+			err := newDependencies(t, nil, tt.other).Check(t.Context(), tt.release, cluster.Access{})
 			if tt.message == "" && err == nil {
 				return
 			}
-			if err == nil || err.Error() != tt.message || !isObstacle(err) {
+			if err == nil || err.Error() != tt.message || !IsObstacle(err) {
 				t.Errorf("error = %v, want %q", err, tt.message)
 			}
 		})
@@ -94,24 +199,24 @@ func TestDependenciesOfOtherKinds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h, w := newHandler(t, nil), newObserved(t.Context())
-				h.lookout = w.lookout
+				w := newObserved(t.Context())
+				d := newDependencies(t, w.Lookout)
 				hr, access := helmRelease("a", depends(tt.reference)), cluster.Access{User: "system:serviceaccount:apps:deployer"}
-				err := h.dependencies(t.Context(), hr, access)
-				var reading *looking
+				err := d.Check(t.Context(), hr, access)
+				var reading *LookingError
 				if !errors.As(err, &reading) {
 					t.Fatalf("before it was read: %v", err)
 				}
 				w.happen(t, access.User+" db", tt.event)
-				err = h.dependencies(t.Context(), hr, access)
+				err = d.Check(t.Context(), hr, access)
 				if tt.message == "" {
 					if err != nil {
 						t.Errorf("error = %v", err)
 					}
 					return
 				}
-				var known *obstacle
-				if !errors.As(err, &known) || known.Reason != tt.reason || known.Message != tt.message || known.after != tt.after || known.Final {
+				var known *ObstacleError
+				if !errors.As(err, &known) || known.Reason != tt.reason || known.Message != tt.message || known.After != tt.after || known.Final {
 					t.Errorf("error = %v, want %s: %s", err, tt.reason, tt.message)
 				}
 			})
@@ -122,10 +227,10 @@ func TestDependenciesOfOtherKinds(t *testing.T) {
 // What belongs to Fairlead itself is where the release is declared, everything else where it is installed.
 func TestWhereDependenciesAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, w := newHandler(t, nil), newObserved(t.Context())
-		h.lookout = w.lookout
+		w := newObserved(t.Context())
+		d := newDependencies(t, w.Lookout)
 		for _, reference := range []v1beta1.DependencyReference{{Kind: "GitRepository", Name: "fleet"}, {APIVersion: "v1", Kind: "Service", Name: "db"}} {
-			_ = h.dependencies(t.Context(), helmRelease("a", depends(reference)), cluster.Access{User: "u", Kubeconfig: []byte("@remote")})
+			_ = d.Check(t.Context(), helmRelease("a", depends(reference)), cluster.Access{User: "u", Kubeconfig: []byte("@remote")})
 		}
 		if got := strings.Join(w.watched(), ", "); got != "u fleet, u@remote db" {
 			t.Errorf("watched: %s", got)

@@ -1,4 +1,4 @@
-package release
+package referent
 
 import (
 	"context"
@@ -20,10 +20,10 @@ import (
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
-func connectedTo(client dynamic.Interface) connected {
+func connectedTo(client dynamic.Interface) Connected {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(deployments, meta.RESTScopeNamespace)
-	return connected{follow: tracker.Follow, connect: func(context.Context, cluster.Access) (dynamic.Interface, meta.RESTMapper, error) {
+	return Connected{Watch: tracker.Follow, Connect: func(context.Context, cluster.Access) (dynamic.Interface, meta.RESTMapper, error) {
 		return client, mapper, nil
 	}}
 }

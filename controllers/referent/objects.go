@@ -1,4 +1,4 @@
-package release
+package referent
 
 import (
 	"context"
@@ -15,17 +15,17 @@ import (
 // Connect returns the client and the mapper of a cluster and identity. It may wait for the cluster.
 type Connect func(ctx context.Context, access cluster.Access) (dynamic.Interface, meta.RESTMapper, error)
 
-// connected follows objects over connections.
-type connected struct {
-	connect Connect
-	// follow watches one object of a resource, as Objects.Follow does.
-	follow func(ctx context.Context, resource dynamic.ResourceInterface, name string, see func(*unstructured.Unstructured) (bool, error)) error
+// Connected follows objects over connections.
+type Connected struct {
+	Connect Connect
+	// Watch follows one object of a resource, as Objects.Follow does.
+	Watch func(ctx context.Context, resource dynamic.ResourceInterface, name string, see func(*unstructured.Unstructured) (bool, error)) error
 }
 
 // Follow implements Objects.
-func (c connected) Follow(ctx context.Context, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName,
+func (c Connected) Follow(ctx context.Context, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName,
 	see func(*unstructured.Unstructured) (bool, error)) error {
-	client, mapper, err := c.connect(ctx, access)
+	client, mapper, err := c.Connect(ctx, access)
 	if err != nil {
 		return err
 	}
@@ -37,5 +37,5 @@ func (c connected) Follow(ctx context.Context, access cluster.Access, kind schem
 	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
 		resource = client.Resource(mapping.Resource).Namespace(key.Namespace)
 	}
-	return c.follow(ctx, resource, key.Name, see)
+	return c.Watch(ctx, resource, key.Name, see)
 }

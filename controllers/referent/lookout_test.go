@@ -1,4 +1,4 @@
-package release
+package referent
 
 import (
 	"context"
@@ -85,7 +85,7 @@ func (s *scripted) watched() []string {
 
 // observed is a lookout over a scripted cluster, with what it woke.
 type observed struct {
-	*lookout
+	*Lookout
 	*scripted
 	mu    sync.Mutex
 	woken []string
@@ -93,7 +93,7 @@ type observed struct {
 
 func newObserved(ctx context.Context) *observed {
 	w := &observed{scripted: newScripted()}
-	w.lookout = newLookout(ctx, w.scripted, func(key types.NamespacedName) {
+	w.Lookout = NewLookout(ctx, w.scripted, func(key types.NamespacedName) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.woken = append(w.woken, key.Name)
@@ -111,8 +111,8 @@ func (w *observed) took() []string {
 	return woken
 }
 
-func (w *observed) see(waiter, user, object string) sight {
-	return w.look(inApps(waiter), cluster.Access{User: user}, deployments, inApps(object))
+func (w *observed) see(waiter, user, object string) Sight {
+	return w.Look(inApps(waiter), cluster.Access{User: user}, deployments, inApps(object))
 }
 
 func deployment(name string) *unstructured.Unstructured {
@@ -127,7 +127,7 @@ func TestOneWatchForAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newObserved(t.Context())
 		for _, waiter := range []string{"a", "b"} {
-			if seen := w.see(waiter, "u", "db"); seen.known || seen.err != nil {
+			if seen := w.see(waiter, "u", "db"); seen.Known || seen.Err != nil {
 				t.Errorf("before it was read, %+v is known", seen)
 			}
 		}
@@ -139,11 +139,11 @@ func TestOneWatchForAllWhoWait(t *testing.T) {
 		if got := w.took(); !slices.Equal(got, []string{"a", "b"}) {
 			t.Errorf("woken %v", got)
 		}
-		if seen := w.see("a", "u", "db"); !seen.known || seen.object != nil {
+		if seen := w.see("a", "u", "db"); !seen.Known || seen.Object != nil {
 			t.Errorf("an object that does not exist: %+v", seen)
 		}
 		w.happen(t, "u db", deployment("db"))
-		if seen := w.see("b", "u", "db"); !seen.known || seen.object == nil || seen.object.GetName() != "db" {
+		if seen := w.see("b", "u", "db"); !seen.Known || seen.Object == nil || seen.Object.GetName() != "db" {
 			t.Errorf("%+v", seen)
 		}
 		if len(w.started) != 2 {
@@ -156,15 +156,15 @@ func TestAWatchEndsWithItsLastWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newObserved(t.Context())
 		for _, waiter := range []string{"a", "b"} {
-			end := w.turn(inApps(waiter))
+			end := w.Turn(inApps(waiter))
 			w.see(waiter, "", "db")
 			w.see(waiter, "", "queue")
 			end()
 		}
-		end := w.turn(inApps("a"))
+		end := w.Turn(inApps("a"))
 		w.see("a", "", "db")
 		end() // no longer for the queue
-		w.turn(inApps("b"))()
+		w.Turn(inApps("b"))()
 		if got := w.watched(); !slices.Equal(got, []string{" db"}) {
 			t.Errorf("watches %v, want the one for which a waits", got)
 		}
@@ -172,11 +172,11 @@ func TestAWatchEndsWithItsLastWaiter(t *testing.T) {
 		if got := w.took(); !slices.Equal(got, []string{"a"}) {
 			t.Errorf("woken %v", got)
 		}
-		w.forget(inApps("a"))
+		w.Forget(inApps("a"))
 		if got := w.watched(); len(got) != 0 || len(w.views) != 0 || len(w.turns) != 0 {
 			t.Errorf("watches %v, %d views, %d turns are left", got, len(w.views), len(w.turns))
 		}
-		if seen := w.see("a", "", "db"); seen.known {
+		if seen := w.see("a", "", "db"); seen.Known {
 			t.Error("what was known before is told again")
 		}
 	})
@@ -194,30 +194,30 @@ func TestAFailedWatchIsTriedAgainLater(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			seen := w.see("a", "", "db")
-			if !errors.Is(seen.err, unknown) || seen.pause != pause || seen.left != pause-time.Second {
+			if !errors.Is(seen.Err, unknown) || seen.Pause != pause || seen.Left != pause-time.Second {
 				t.Fatalf("%+v, want a pause of %s", seen, pause)
 			}
 			if len(w.watched()) != 0 || len(w.started) != i+1 {
 				t.Fatalf("it was tried %d times, %v are open", len(w.started), w.watched())
 			}
-			time.Sleep(seen.left)
+			time.Sleep(seen.Left)
 			w.see("a", "", "db")
 		}
 		w.happen(t, " db", deployment("db"))
-		if seen := w.see("a", "", "db"); seen.err != nil || seen.object == nil {
+		if seen := w.see("a", "", "db"); seen.Err != nil || seen.Object == nil {
 			t.Errorf("%+v", seen)
 		}
 		w.happen(t, " db", errSentinel)
-		if seen := w.see("a", "", "db"); seen.pause != firstPause {
-			t.Errorf("after a success the pause is %s", seen.pause)
+		if seen := w.see("a", "", "db"); seen.Pause != firstPause {
+			t.Errorf("after a success the pause is %s", seen.Pause)
 		}
 		for range 20 {
 			time.Sleep(lastPause)
 			w.see("a", "", "db")
 			w.happen(t, " db", errSentinel)
 		}
-		if seen := w.see("a", "", "db"); seen.pause != lastPause {
-			t.Errorf("the pause grows to %s", seen.pause)
+		if seen := w.see("a", "", "db"); seen.Pause != lastPause {
+			t.Errorf("the pause grows to %s", seen.Pause)
 		}
 	})
 }

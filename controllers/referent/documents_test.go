@@ -1,4 +1,4 @@
-package release
+package referent
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 
 // counted are documents over an API server that counts what it is asked.
 type counted struct {
-	*documents
+	*Documents
 	client client.Client
 	asked  int
 }
@@ -32,14 +32,14 @@ func newCounted(budget int, objects ...client.Object) *counted {
 			return to.Get(ctx, key, o, options...)
 		},
 	})
-	c.documents = newDocuments(c.client, live, budget)
+	c.Documents = NewDocuments(c.client, live, budget)
 	return c
 }
 
 // want checks what a document has under the key k, empty for no document, and how often the API server has been asked by now.
-func (c *counted) want(t *testing.T, key documentKey, content string, asked int) {
+func (c *counted) want(t *testing.T, key Document, content string, asked int) {
 	t.Helper()
-	all, err := c.get(t.Context(), key)
+	all, err := c.Get(t.Context(), key)
 	if content == "" && !apierrors.IsNotFound(err) || content != "" && err != nil {
 		t.Fatalf("%v: %v", key, err)
 	}
@@ -55,9 +55,9 @@ func inApps(name string) types.NamespacedName {
 func TestLookingAgainCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	config := &corev1.ConfigMap{ObjectMeta: named("base"), Data: map[string]string{"k": "one"}}
-	c := newCounted(maxDocuments, config)
-	key, absent := documentKey{"ConfigMap", inApps("base")}, documentKey{"Secret", inApps("late")}
-	c.name(inApps("web"), key, absent)
+	c := newCounted(MaxDocuments, config)
+	key, absent := Document{"ConfigMap", inApps("base")}, Document{"Secret", inApps("late")}
+	c.Name(inApps("web"), key, absent)
 	c.want(t, key, "one", 1)
 	c.want(t, key, "one", 1)
 	c.want(t, absent, "", 2)
@@ -84,9 +84,9 @@ func TestLookingAgainCostsNoRequest(t *testing.T) {
 // When many look at the same time, one asks the API server, and what it fails to read the next one reads.
 func TestLookingTogetherCostsOneRequest(t *testing.T) {
 	t.Parallel()
-	c := newCounted(maxDocuments, &corev1.ConfigMap{ObjectMeta: named("base"), Data: map[string]string{"k": "one"}})
-	key := documentKey{"ConfigMap", inApps("base")}
-	c.name(inApps("web"), key)
+	c := newCounted(MaxDocuments, &corev1.ConfigMap{ObjectMeta: named("base"), Data: map[string]string{"k": "one"}})
+	key := Document{"ConfigMap", inApps("base")}
+	c.Name(inApps("web"), key)
 	synctest.Test(t, func(t *testing.T) {
 		failed, release := errors.New("the first request fails"), make(chan struct{})
 		asked := 0
@@ -104,7 +104,7 @@ func TestLookingTogetherCostsOneRequest(t *testing.T) {
 		answers := make(chan string, 4)
 		for range cap(answers) {
 			go func() {
-				data, err := c.get(t.Context(), key)
+				data, err := c.Get(t.Context(), key)
 				answers <- fmt.Sprint(string(data["k"]), errors.Is(err, failed))
 			}()
 		}
@@ -128,19 +128,19 @@ func TestLookingTogetherCostsOneRequest(t *testing.T) {
 
 func TestWhatNobodyNamesIsDropped(t *testing.T) {
 	t.Parallel()
-	c := newCounted(maxDocuments, &corev1.Secret{ObjectMeta: named("db"), Data: map[string][]byte{"k": []byte("hunter2")}})
-	key := documentKey{"Secret", inApps("db")}
+	c := newCounted(MaxDocuments, &corev1.Secret{ObjectMeta: named("db"), Data: map[string][]byte{"k": []byte("hunter2")}})
+	key := Document{"Secret", inApps("db")}
 	c.want(t, key, "hunter2", 1)
 	if len(c.kept) != 0 {
 		t.Error("what nobody names is kept")
 	}
-	c.name(inApps("web"), key)
-	c.name(inApps("api"), key)
+	c.Name(inApps("web"), key)
+	c.Name(inApps("api"), key)
 	c.want(t, key, "hunter2", 2)
-	c.name(inApps("web"), key) // looks again
-	c.name(inApps("api"))
+	c.Name(inApps("web"), key) // looks again
+	c.Name(inApps("api"))
 	c.want(t, key, "hunter2", 2)
-	c.name(inApps("web"), documentKey{"Secret", inApps("other")})
+	c.Name(inApps("web"), Document{"Secret", inApps("other")})
 	if len(c.kept) != 0 || c.size != 0 || len(c.users) != 1 || len(c.named) != 1 {
 		t.Errorf("kept %d documents of %d bytes, users %v, named %v", len(c.kept), c.size, c.users, c.named)
 	}
@@ -149,16 +149,16 @@ func TestWhatNobodyNamesIsDropped(t *testing.T) {
 func TestDocumentsStayWithinTheirBudget(t *testing.T) {
 	t.Parallel()
 	var objects []client.Object
-	var keys []documentKey
+	var keys []Document
 	for i := range 4 {
 		name := fmt.Sprint("c", i)
 		objects = append(objects, &corev1.ConfigMap{ObjectMeta: named(name), Data: map[string]string{"k": strings.Repeat("x", 99)}})
-		keys = append(keys, documentKey{"ConfigMap", inApps(name)})
+		keys = append(keys, Document{"ConfigMap", inApps(name)})
 	}
 	objects = append(objects, &corev1.ConfigMap{ObjectMeta: named("huge"), Data: map[string]string{"k": strings.Repeat("x", 400)}})
-	keys = append(keys, documentKey{"ConfigMap", inApps("huge")})
+	keys = append(keys, Document{"ConfigMap", inApps("huge")})
 	c := newCounted(300, objects...)
-	c.name(inApps("web"), keys...)
+	c.Name(inApps("web"), keys...)
 	content := strings.Repeat("x", 99)
 	c.want(t, keys[0], content, 1)
 	c.want(t, keys[1], content, 2)
@@ -177,9 +177,9 @@ func TestDocumentsStayWithinTheirBudget(t *testing.T) {
 func TestTheSameNameIsAnotherObject(t *testing.T) {
 	t.Parallel()
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "base", UID: "1"}, Data: map[string]string{"k": "one"}}
-	c := newCounted(maxDocuments, config)
-	key := documentKey{"ConfigMap", inApps("base")}
-	c.name(inApps("web"), key)
+	c := newCounted(MaxDocuments, config)
+	key := Document{"ConfigMap", inApps("base")}
+	c.Name(inApps("web"), key)
 	c.want(t, key, "one", 1)
 	if err := c.client.Delete(t.Context(), config); err != nil {
 		t.Fatal(err)

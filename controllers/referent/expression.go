@@ -1,4 +1,4 @@
-package release
+package referent
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 // maxExpressions is how many compiled expressions are kept.
 const maxExpressions = 256
 
-// expressions compiles CEL expressions about dependencies, each once.
-type expressions struct {
+// Expressions compiles CEL expressions about dependencies, each once.
+type Expressions struct {
 	language *expression.Language
 	compiled *lru.Cache // of compiled, by text
 }
@@ -22,17 +22,17 @@ type compiled struct {
 	err     error
 }
 
-// newExpressions returns an empty set. The expressions know dep and self, both objects as they are in JSON.
-func newExpressions() (*expressions, error) {
+// NewExpressions returns an empty set. The expressions know dep and self, both objects as they are in JSON.
+func NewExpressions() (*Expressions, error) {
 	language, err := expression.NewLanguage("dep", "self")
 	if err != nil {
 		return nil, err
 	}
-	return &expressions{language: language, compiled: lru.New(maxExpressions)}, nil
+	return &Expressions{language: language, compiled: lru.New(maxExpressions)}, nil
 }
 
 // compile returns the program of an expression, or where and why it is none.
-func (e *expressions) compile(text string) (*expression.Program, error) {
+func (e *Expressions) compile(text string) (*expression.Program, error) {
 	if known, ok := e.compiled.Get(text); ok {
 		return known.(compiled).program, known.(compiled).err
 	}
@@ -42,7 +42,7 @@ func (e *expressions) compile(text string) (*expression.Program, error) {
 }
 
 // holds evaluates an expression. An error says why it has no answer; it may quote what the objects contain.
-func (e *expressions) holds(ctx context.Context, text string, dep, self map[string]any) (bool, error) {
+func (e *Expressions) holds(ctx context.Context, text string, dep, self map[string]any) (bool, error) {
 	program, err := e.compile(text)
 	if err != nil {
 		return false, err

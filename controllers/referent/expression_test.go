@@ -1,4 +1,4 @@
-package release
+package referent
 
 import (
 	"fmt"
@@ -36,7 +36,7 @@ func TestExpressions(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.text[:min(len(tt.text), 40)], func(t *testing.T) {
 			t.Parallel()
-			e, err := newExpressions()
+			e, err := NewExpressions()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +55,7 @@ func TestExpressions(t *testing.T) {
 
 func TestExpressionsAreCompiledOnceAndBounded(t *testing.T) {
 	t.Parallel()
-	e, err := newExpressions()
+	e, err := NewExpressions()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package release
+package referent
 
 import (
 	"container/list"
@@ -14,18 +14,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// maxDocuments bounds what is kept of ConfigMaps and Secrets, in bytes.
-const maxDocuments = 16 << 20
+// MaxDocuments bounds what is kept of ConfigMaps and Secrets, in bytes.
+const MaxDocuments = 16 << 20
 
-// documentKey names a ConfigMap or Secret.
-type documentKey struct {
-	kind string
+// Document names a ConfigMap or Secret.
+type Document struct {
+	Kind string
 	types.NamespacedName
 }
 
 // document is the content of a ConfigMap or Secret at one version, or that there is none.
 type document struct {
-	key     documentKey
+	key     Document
 	exists  bool
 	uid     types.UID
 	version string
@@ -33,25 +33,25 @@ type document struct {
 	size    int
 }
 
-// documents reads the ConfigMaps and Secrets that releases name. What was read is kept until the metadata in the cache tells
-// of another version, so looking again costs no request; and no longer than a release names it, because it may be secret.
-type documents struct {
+// Documents reads the ConfigMaps and Secrets that objects name. What was read is kept until the metadata in the cache tells
+// of another version, so looking again costs no request; and no longer than an object names it, because it may be secret.
+type Documents struct {
 	cached client.Reader // metadata
 	live   client.Reader
 	budget int
 
 	mu    sync.Mutex
-	users map[documentKey]map[types.NamespacedName]struct{} // who names what
-	named map[types.NamespacedName][]documentKey            // the same the other way round
-	kept  map[documentKey]*list.Element                     // of *document
-	order *list.List                                        // the one that was used last is in front
+	users map[Document]map[types.NamespacedName]struct{} // who names what
+	named map[types.NamespacedName][]Document            // the same the other way round
+	kept  map[Document]*list.Element                     // of *document
+	order *list.List                                     // the one that was used last is in front
 	size  int
 	reads map[version]*reading // under way
 }
 
 // version is what the cache has seen of a document.
 type version struct {
-	documentKey
+	Document
 	uid     types.UID
 	version string
 }
@@ -62,16 +62,17 @@ type reading struct {
 	found *document
 }
 
-func newDocuments(cached, live client.Reader, budget int) *documents {
-	return &documents{
+// NewDocuments returns documents that keep up to budget bytes. cached knows the metadata, live is the API server.
+func NewDocuments(cached, live client.Reader, budget int) *Documents {
+	return &Documents{
 		cached: cached, live: live, budget: budget, order: list.New(),
-		users: map[documentKey]map[types.NamespacedName]struct{}{}, named: map[types.NamespacedName][]documentKey{},
-		kept: map[documentKey]*list.Element{}, reads: map[version]*reading{},
+		users: map[Document]map[types.NamespacedName]struct{}{}, named: map[types.NamespacedName][]Document{},
+		kept: map[Document]*list.Element{}, reads: map[version]*reading{},
 	}
 }
 
-// name records what a release names now. What nobody names any more is dropped.
-func (d *documents) name(user types.NamespacedName, keys ...documentKey) {
+// Name records what an object names now. What nobody names any more is dropped.
+func (d *Documents) Name(user types.NamespacedName, keys ...Document) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	former := d.named[user]
@@ -96,10 +97,10 @@ func (d *documents) name(user types.NamespacedName, keys ...documentKey) {
 	}
 }
 
-// get returns the content of a ConfigMap or Secret, by key. It is shared: callers do not change it.
-func (d *documents) get(ctx context.Context, key documentKey) (map[string][]byte, error) {
+// Get returns the content of a ConfigMap or Secret, by key. It is shared: callers do not change it.
+func (d *Documents) Get(ctx context.Context, key Document) (map[string][]byte, error) {
 	metadata := &metav1.PartialObjectMetadata{}
-	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(key.kind))
+	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(key.Kind))
 	if err := d.cached.Get(ctx, key.NamespacedName, metadata); client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}
@@ -113,21 +114,21 @@ func (d *documents) get(ctx context.Context, key documentKey) (map[string][]byte
 // content returns the data, or the answer of an API server that has no such object.
 func (d *document) content() (map[string][]byte, error) {
 	if !d.exists {
-		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: d.key.kind}, d.key.Name)
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: d.key.Kind}, d.key.Name)
 	}
 	return d.data, nil
 }
 
-// at returns a document at that version or a later one. A change of what many releases name brings all of them here at once:
+// at returns a document at that version or a later one. A change of what many objects name brings all of them here at once:
 // one reads, the others wait for it. Only who has seen the same version waits, because the answer may be older than others.
-func (d *documents) at(ctx context.Context, seen version) (*document, error) {
+func (d *Documents) at(ctx context.Context, seen version) (*document, error) {
 	for {
 		found, other, mine := d.findOrBegin(seen)
 		if found != nil {
 			return found, nil
 		}
 		if mine != nil {
-			found, err := d.read(ctx, seen.documentKey)
+			found, err := d.read(ctx, seen.Document)
 			d.end(seen, mine, found)
 			return found, err
 		}
@@ -144,7 +145,7 @@ func (d *documents) at(ctx context.Context, seen version) (*document, error) {
 
 // findOrBegin returns a document that is kept, or else a request that is under way, or else a request that the caller has
 // to make and to end.
-func (d *documents) findOrBegin(seen version) (found *document, other, mine *reading) {
+func (d *Documents) findOrBegin(seen version) (found *document, other, mine *reading) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if found = d.find(seen); found != nil {
@@ -159,7 +160,7 @@ func (d *documents) findOrBegin(seen version) (found *document, other, mine *rea
 }
 
 // end tells those who wait what was found, nil for a failure, and keeps it.
-func (d *documents) end(seen version, mine *reading, found *document) {
+func (d *Documents) end(seen version, mine *reading, found *document) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.reads, seen)
@@ -171,14 +172,23 @@ func (d *documents) end(seen version, mine *reading, found *document) {
 }
 
 // read asks the API server. That there is no such object is an answer too: the cache may only be behind.
-func (d *documents) read(ctx context.Context, key documentKey) (*document, error) {
+func (d *Documents) read(ctx context.Context, key Document) (*document, error) {
 	return fetchDocument(ctx, d.live, key)
 }
 
-func fetchDocument(ctx context.Context, reader client.Reader, key documentKey) (*document, error) {
+// Read reads a ConfigMap or Secret, and keeps nothing.
+func Read(ctx context.Context, reader client.Reader, key Document) (map[string][]byte, error) {
+	found, err := fetchDocument(ctx, reader, key)
+	if err != nil {
+		return nil, err
+	}
+	return found.content()
+}
+
+func fetchDocument(ctx context.Context, reader client.Reader, key Document) (*document, error) {
 	found := &document{key: key, exists: true, data: map[string][]byte{}}
 	var err error
-	if key.kind == "Secret" {
+	if key.Kind == "Secret" {
 		secret := &corev1.Secret{}
 		err = reader.Get(ctx, key.NamespacedName, secret)
 		found.uid, found.version = secret.UID, secret.ResourceVersion
@@ -197,7 +207,7 @@ func fetchDocument(ctx context.Context, reader client.Reader, key documentKey) (
 		return &document{key: key}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s %s: %w", key.kind, key.NamespacedName, err)
+		return nil, fmt.Errorf("reading %s %s: %w", key.Kind, key.NamespacedName, err)
 	}
 	return found, nil
 }
@@ -211,8 +221,8 @@ func (d *document) add(name string, value []byte) {
 }
 
 // find returns what is kept of the object at that version. The caller holds the lock.
-func (d *documents) find(seen version) *document {
-	element := d.kept[seen.documentKey]
+func (d *Documents) find(seen version) *document {
+	element := d.kept[seen.Document]
 	if element == nil {
 		return nil
 	}
@@ -225,7 +235,7 @@ func (d *documents) find(seen version) *document {
 }
 
 // put keeps a document. The caller holds the lock.
-func (d *documents) put(found *document) {
+func (d *Documents) put(found *document) {
 	d.drop(found.key)
 	if len(d.users[found.key]) == 0 || found.size > d.budget {
 		return
@@ -238,7 +248,7 @@ func (d *documents) put(found *document) {
 }
 
 // drop forgets a document. The caller holds the lock.
-func (d *documents) drop(key documentKey) {
+func (d *Documents) drop(key Document) {
 	if element := d.kept[key]; element != nil {
 		d.size -= element.Value.(*document).size
 		d.order.Remove(element)
