@@ -70,7 +70,7 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	at := &site{
 		cluster: to,
-		tracker: tracker.New(ctx, tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata()}, s.now),
+		tracker: tracker.New(ctx, tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata()}, tracker.Helm(), s.now),
 		records: records.NewStore(self.Metadata(), s.now), now: s.now,
 	}
 	at.records.Subscribe(s.notify)

@@ -1,4 +1,5 @@
-package apply
+// Package payload makes what is sent to the API server of an object that is applied.
+package payload
 
 import (
 	"encoding/base64"
@@ -10,9 +11,9 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// payload is what is sent for an object. Two things that Helm's way of creating objects forgives are put right first, because
+// Of is what is sent for an object, as JSON. Two things that Helm's way of creating objects forgives are put right first, because
 // an apply would own them for ever: fields that are null, and the stringData of Secrets, which the API server moves to data.
-func payload(wanted *unstructured.Unstructured) ([]byte, error) {
+func Of(wanted *unstructured.Unstructured) ([]byte, error) {
 	content := textual(wanted)
 	if scheme.Scheme.Recognizes(wanted.GroupVersionKind()) {
 		content = withoutNulls(content)
@@ -99,17 +100,8 @@ func withoutStringData(secret map[string]any) map[string]any {
 	return out
 }
 
-// cloneMetadata copies an object as far as its metadata.
-func cloneMetadata(object map[string]any) map[string]any {
-	out := maps.Clone(object)
-	if metadata, ok := object["metadata"].(map[string]any); ok {
-		out["metadata"] = maps.Clone(metadata)
-	}
-	return out
-}
-
-// checksum tells one payload from another; it guards against nothing.
-func checksum(body []byte) uint64 {
+// Checksum tells one payload from another; it guards against nothing.
+func Checksum(body []byte) uint64 {
 	hash := fnv.New64a()
 	_, _ = hash.Write(body) // never fails
 	return hash.Sum64()

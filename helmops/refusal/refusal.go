@@ -1,4 +1,5 @@
-package apply
+// Package refusal words what the API server has against objects, without the values of Secrets. It is pure.
+package refusal
 
 import (
 	"encoding/json"
@@ -16,6 +17,8 @@ const (
 	// maxRefusal bounds what is told of one object that is refused, maxQuoted the value in it that is wrong.
 	maxRefusal = 512
 	maxQuoted  = 64
+	// maxNamed is how many objects are named.
+	maxNamed = 3
 )
 
 // RejectedError says which objects of a revision the API server would refuse. Nothing of the revision was written.
@@ -43,29 +46,32 @@ func (e *RejectedError) Error() string {
 // Unwrap returns what the API server said.
 func (e *RejectedError) Unwrap() []error { return e.causes }
 
-func (e *RejectedError) add(refused *refusal) {
+// Add adds the refusal of one object.
+func (e *RejectedError) Add(refused *Error) {
 	e.Objects = append(e.Objects, refused.Error())
-	e.causes = append(e.causes, refused.cause)
+	e.causes = append(e.causes, refused.Cause)
 }
 
-// refusal is the answer to a write that was only tried.
-type refusal struct {
-	object string
-	// secret is set when the object is a Secret, of which no value may be told.
-	secret bool
-	cause  error
+// Error is the answer to a write of one object.
+type Error struct { //nolint:errname // it is refusal.Error where it is used
+	// Object is its kind and name.
+	Object string
+	// Secret is set when the object is a Secret, of which no value may be told.
+	Secret bool
+	// Cause is what the API server said.
+	Cause error
 }
 
 // Error implements error.
-func (r *refusal) Error() string { return r.object + ": " + shortened(r.why(), maxRefusal) }
+func (r *Error) Error() string { return r.Object + ": " + shortened(r.why(), maxRefusal) }
 
 // Unwrap returns what the API server said.
-func (r *refusal) Unwrap() error { return r.cause }
+func (r *Error) Unwrap() error { return r.Cause }
 
-// decided tells whether the API server has looked at the object and does not want it.
-func (r *refusal) decided() bool {
+// Decided tells whether the API server has looked at the object and does not want it.
+func (r *Error) Decided() bool {
 	var status apierrors.APIStatus
-	if !errors.As(r.cause, &status) {
+	if !errors.As(r.Cause, &status) {
 		return false
 	}
 	switch code := status.Status().Code; code {
@@ -76,13 +82,13 @@ func (r *refusal) decided() bool {
 	}
 }
 
-// final tells whether the object itself is wrong. Policies answer with the same code, but they name no field.
-func (r *refusal) final() bool { return apierrors.IsInvalid(r.cause) && len(r.fields()) > 0 }
+// Final tells whether the object itself is wrong. Policies answer with the same code, but they name no field.
+func (r *Error) Final() bool { return apierrors.IsInvalid(r.Cause) && len(r.fields()) > 0 }
 
 // fields are the fields that are wrong.
-func (r *refusal) fields() []metav1.StatusCause {
+func (r *Error) fields() []metav1.StatusCause {
 	var status apierrors.APIStatus
-	if !errors.As(r.cause, &status) || status.Status().Details == nil {
+	if !errors.As(r.Cause, &status) || status.Status().Details == nil {
 		return nil
 	}
 	var fields []metav1.StatusCause
@@ -95,14 +101,14 @@ func (r *refusal) fields() []metav1.StatusCause {
 }
 
 // why words the refusal, with the fields that are wrong where the API server names them.
-func (r *refusal) why() string {
+func (r *Error) why() string {
 	fields := r.fields()
-	if !apierrors.IsInvalid(r.cause) || len(fields) == 0 {
-		return r.cause.Error()
+	if !apierrors.IsInvalid(r.Cause) || len(fields) == 0 {
+		return r.Cause.Error()
 	}
 	texts := make([]string, len(fields))
 	for i, field := range fields {
-		texts[i] = field.Field + ": " + unquote(field.Message, r.secret)
+		texts[i] = field.Field + ": " + unquote(field.Message, r.Secret)
 	}
 	return strings.Join(texts, ", ")
 }
@@ -147,14 +153,4 @@ func shortened(text string, limit int) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:limit], "") + "…"
-}
-
-// isMissing tells whether the API server lacks something that a request needs.
-func isMissing(err error, resource, name string) bool {
-	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
-		return false
-	}
-	details := status.Status().Details
-	return details != nil && details.Kind == resource && details.Name == name
 }

@@ -1,4 +1,4 @@
-package apply
+package refusal
 
 import (
 	"errors"
@@ -54,9 +54,9 @@ func TestRefusal(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := &refusal{object: "Deployment apps/web", secret: tt.secret, cause: tt.cause}
-			if r.decided() != tt.decided || r.final() != tt.final {
-				t.Errorf("decided %t, final %t", r.decided(), r.final())
+			r := &Error{Object: "Deployment apps/web", Secret: tt.secret, Cause: tt.cause}
+			if r.Decided() != tt.decided || r.Final() != tt.final {
+				t.Errorf("decided %t, final %t", r.Decided(), r.Final())
 			}
 			if got, want := r.Error(), "Deployment apps/web: "+tt.want; got != want {
 				t.Errorf("got %q, want %q", got, want)
