@@ -150,6 +150,8 @@ const (
 	KindUnknownReason = "KindUnknown"
 	// NothingToApplyReason: the directory has no object any more; nothing was deleted.
 	NothingToApplyReason = "NothingToApply"
+	// PruneRefusedReason: an object is to be deleted that holds objects of others; nothing was changed.
+	PruneRefusedReason = "PruneRefused"
 	// ApplyFailedReason: an object could not be written or deleted.
 	ApplyFailedReason = "ApplyFailed"
 )

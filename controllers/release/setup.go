@@ -12,8 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -22,7 +20,6 @@ import (
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/chart"
 	"fairlead.dev/fairlead/helmops/release"
-	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -108,8 +105,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		Watches: append(sourceWatches, []loop.Watch{
 			{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "ConfigMap/")},
 			{Object: &corev1.Secret{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "Secret/")},
-			{Object: &corev1.ServiceAccount{}, MetadataOnly: true, Affects: byIndex(cached, accountIndex, ""), When: cameOrWent()},
-			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached, dependencyIndex), When: becameReady()},
+			{Object: &corev1.ServiceAccount{}, MetadataOnly: true, Affects: byIndex(cached, accountIndex, ""), When: referent.CameOrWent()},
+			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached, dependencyIndex), When: referent.BecameReady()},
 			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached, expressionIndex)},
 		}...),
 	})
@@ -214,22 +211,4 @@ func find(ctx context.Context, reader client.Reader, options ...client.ListOptio
 		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
 	}
 	return requests
-}
-
-// becameReady lets the events through that can set dependents free.
-func becameReady() predicate.Predicate {
-	isReady := func(object client.Object) bool {
-		hr, ok := object.(*v1beta1.HelmRelease)
-		return ok && status.IsReady(hr)
-	}
-	return predicate.Funcs{
-		CreateFunc: func(e event.CreateEvent) bool { return isReady(e.Object) },
-		UpdateFunc: func(e event.UpdateEvent) bool { return !isReady(e.ObjectOld) && isReady(e.ObjectNew) },
-		DeleteFunc: func(event.DeleteEvent) bool { return false },
-	}
-}
-
-// cameOrWent lets the events through after which an object exists or no longer does.
-func cameOrWent() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 }

@@ -34,6 +34,7 @@ var layers = map[string]int{
 	"helmops/drift":      1,
 	"helmops/expression": 1,
 	"helmops/manifest":   1,
+	"helmops/kustomize":  1,
 	"sources":            1,
 	"api/":               0,
 	"test/":              6,
@@ -41,15 +42,17 @@ var layers = map[string]int{
 
 // peers are the imports that are allowed within one layer.
 var peers = map[string][]string{
-	"controllers/source":  {"controllers/loop"},
-	"controllers/release": {"controllers/loop", "controllers/referent", "controllers/source"},
-	"helmops/engine":      {"helmops/chart", "helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker", "helmops/render"},
-	"helmops/rollout":     {"helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker"},
-	"helmops/status":      {"helmops/plan"},
-	"helmops/health":      {"helmops/expression"},
-	"sources/helmrepo":    {"sources/transport"},
-	"sources/oci":         {"sources/transport"},
-	"sources/git":         {"sources/transport"},
+	"controllers/source":        {"controllers/loop"},
+	"controllers/kustomization": {"controllers/loop", "controllers/referent", "controllers/source"},
+	"controllers/referent":      {"controllers/loop"},
+	"controllers/release":       {"controllers/loop", "controllers/referent", "controllers/source"},
+	"helmops/engine":            {"helmops/chart", "helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker", "helmops/render"},
+	"helmops/rollout":           {"helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker"},
+	"helmops/status":            {"helmops/plan"},
+	"helmops/health":            {"helmops/expression"},
+	"sources/helmrepo":          {"sources/transport"},
+	"sources/oci":               {"sources/transport"},
+	"sources/git":               {"sources/transport"},
 }
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.

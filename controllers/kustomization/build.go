@@ -1,0 +1,99 @@
+package kustomization
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"k8s.io/utils/lru"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/manifests"
+	"fairlead.dev/fairlead/helmops/manifests/decryption"
+	"fairlead.dev/fairlead/helmops/rollout"
+)
+
+// maxTrees is how many artifacts are kept unpacked. All Kustomizations of one revision share one.
+const maxTrees = 8
+
+// trees unpacks artifacts, each once for all who ask at the same time.
+type trees struct {
+	catalog *source.Catalog
+
+	mu    sync.Mutex
+	known *lru.Cache // of *tree, by digest
+}
+
+type tree struct {
+	once sync.Once
+	read *manifests.Tree
+	err  error
+}
+
+func newTrees(catalog *source.Catalog) *trees {
+	return &trees{catalog: catalog, known: lru.New(maxTrees)}
+}
+
+// of returns the files of an artifact.
+func (t *trees) of(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact) (*manifests.Tree, error) {
+	t.mu.Lock()
+	cached, is := t.known.Get(artifact.Digest)
+	if !is {
+		cached = &tree{}
+		t.known.Add(artifact.Digest, cached)
+	}
+	t.mu.Unlock()
+	own := cached.(*tree) //nolint:forcetypeassert // nothing else is put there
+	own.once.Do(func() { own.read, own.err = t.unpack(ctx, choice, artifact) })
+	if own.err != nil { // the next one tries again
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if now, is := t.known.Get(artifact.Digest); is && now == cached {
+			t.known.Remove(artifact.Digest)
+		}
+	}
+	return own.read, own.err
+}
+
+func (t *trees) unpack(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact) (*manifests.Tree, error) {
+	archive, err := t.catalog.OpenArtifact(ctx, choice, artifact)
+	if err != nil {
+		return nil, err
+	}
+	read, err := manifests.Read(archive, manifests.Limits{})
+	return read, errors.Join(err, archive.Close())
+}
+
+// build makes the objects of a Kustomization from its artifact.
+func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]rollout.Object, error) {
+	files, err := g.trees.of(ctx, in.choice, in.artifact)
+	if err != nil {
+		return nil, err
+	}
+	built, err := Build(ctx, k, files, in.variables, in.keys)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]rollout.Object, 0, len(built))
+	for _, o := range built {
+		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
+	}
+	return out, nil
+}
+
+// Build makes the objects of a Kustomization from files. variables are those of spec.postBuild with what it refers to, keys the content
+// of the Secret of spec.decryption.
+func Build(ctx context.Context, k *v1beta1.Kustomization, files *manifests.Tree, variables map[string]string, keys map[string][]byte) ([]manifests.Object, error) {
+	options := manifests.Options{Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k), Variables: variables}
+	if k.Spec.Decryption != nil {
+		decrypt, err := decryption.NewKeys(keys)
+		if err != nil {
+			return nil, fmt.Errorf("Secret %s/%s of spec.decryption: %w", k.Namespace, k.Spec.Decryption.SecretRef.Name, err)
+		}
+		options.Decrypt = decrypt
+	}
+	return manifests.Build(ctx, files, options)
+}
