@@ -28,10 +28,12 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/kustomization"
 	"fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/controllers/source"
 	target "fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/sources/store"
 )
 
@@ -247,12 +249,20 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	changed := release.NewChanges()
 	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
+	moved := kustomization.NewMoved()
+	sets := rollout.New(ctx, rollout.Config{
+		Local: to.local, Remote: to.remote, Now: time.Now, Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),
+	})
 	return errors.Join(
 		source.Setup(ctx, manager, catalog, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		release.Setup(ctx, manager, catalog, release.Options{
 			Concurrency: flags.concurrency, Engine: engine, Live: engine, Changes: changed, Now: time.Now, Connect: connectTo(to),
+			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
+		}),
+		kustomization.Setup(ctx, manager, catalog, kustomization.Options{
+			Concurrency: flags.concurrency, Engine: sets, Moved: moved, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),

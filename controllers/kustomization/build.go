@@ -91,9 +91,18 @@ func Build(ctx context.Context, k *v1beta1.Kustomization, files *manifests.Tree,
 	if k.Spec.Decryption != nil {
 		decrypt, err := decryption.NewKeys(keys)
 		if err != nil {
-			return nil, fmt.Errorf("Secret %s/%s of spec.decryption: %w", k.Namespace, k.Spec.Decryption.SecretRef.Name, err)
+			return nil, &keysError{fmt.Errorf("the Secret of spec.decryption: %w", err)}
 		}
 		options.Decrypt = decrypt
 	}
 	return manifests.Build(ctx, files, options)
 }
+
+// keysError says that keys cannot be used.
+type keysError struct{ error }
+
+// Reason is the reason for a condition.
+func (e *keysError) Reason() string { return v1beta1.DecryptionFailedReason }
+
+// Unwrap returns the cause.
+func (e *keysError) Unwrap() error { return e.error }

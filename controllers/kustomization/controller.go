@@ -87,7 +87,7 @@ func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time
 
 // advance judges what is known, and starts the next attempt where one is due.
 func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inputs) (time.Duration, error) {
-	f := h.look(k, in)
+	f := h.look(k, in) //nolint:contextcheck // a watch outlives the look
 	found := judge(k, f, h.now())
 	switch found.step {
 	case apply:
@@ -318,7 +318,7 @@ func (h *handler) stranded(ctx context.Context, k *v1beta1.Kustomization, err er
 
 // Forget implements loop.Handler.
 func (h *handler) Forget(key types.NamespacedName) {
-	h.gatherer.forget(key)
+	h.forget(key)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.awaited, key)

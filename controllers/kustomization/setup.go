@@ -7,6 +7,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,8 +21,6 @@ import (
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/tracker"
-
-	"k8s.io/apimachinery/pkg/api/meta"
 )
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=kustomizations,verbs=get;list;watch;patch
@@ -70,8 +70,7 @@ func (m *Moved) Tell(owner types.NamespacedName) { m.waker.Wake(owner) }
 // Exists tells whether there is a Kustomization, by the cache.
 func Exists(objects client.Reader) func(context.Context, types.NamespacedName) bool {
 	return func(ctx context.Context, owner types.NamespacedName) bool {
-		return client.IgnoreNotFound(objects.Get(ctx, owner, &v1beta1.Kustomization{})) != nil ||
-			objects.Get(ctx, owner, &v1beta1.Kustomization{}) == nil
+		return !apierrors.IsNotFound(objects.Get(ctx, owner, &v1beta1.Kustomization{}))
 	}
 }
 
@@ -145,8 +144,9 @@ func index(ctx context.Context, indexer client.FieldIndexer, defaultServiceAccou
 	for name, values := range map[string]func(*v1beta1.Kustomization) []string{
 		sourceIndex: func(k *v1beta1.Kustomization) []string { return []string{sourceKey(choiceOf(k))} },
 		documentIndex: func(k *v1beta1.Kustomization) []string {
-			var names []string
-			for _, key := range documentsOf(k) {
+			keys := documentsOf(k)
+			names := make([]string, 0, len(keys))
+			for _, key := range keys {
 				names = append(names, key.Kind+"/"+key.Name)
 			}
 			return names
@@ -158,8 +158,9 @@ func index(ctx context.Context, indexer client.FieldIndexer, defaultServiceAccou
 			return nil
 		},
 		dependencyIndex: func(k *v1beta1.Kustomization) []string {
-			var names []string
-			for _, key := range referent.Below(k, v1beta1.KustomizationKind) {
+			keys := referent.Below(k, v1beta1.KustomizationKind)
+			names := make([]string, 0, len(keys))
+			for _, key := range keys {
 				names = append(names, key.String())
 			}
 			return names
@@ -225,4 +226,3 @@ func find(ctx context.Context, reader client.Reader, options ...client.ListOptio
 	}
 	return requests
 }
-

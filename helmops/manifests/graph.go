@@ -77,7 +77,9 @@ type reference struct {
 	follow, config bool
 }
 
-// namedBy lists all files and directories that a kustomization names.
+// namedBy lists all files and directories that a kustomization names, also by the fields that are deprecated.
+//
+//nolint:staticcheck // what is deprecated still works
 func namedBy(k *types.Kustomization) []reference {
 	var out []reference
 	add := func(field string, follow, config bool, paths ...string) {

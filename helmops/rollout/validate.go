@@ -74,9 +74,16 @@ func (r *run) check(ctx context.Context, i *item, namespaces sets.Set[string]) e
 		return nil
 	case isImmutable(err) && !protected(i):
 		return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Cause: &hintError{err, "spec.force would delete the object and create it anew"}}
+	case isUntyped(err):
+		return invalid(i, withoutValues(err.Error(), i.isSecret()))
 	default:
 		return refused(i, err)
 	}
+}
+
+// isUntyped tells whether an object does not fit the schema of its kind, which the API server says in the words of a fault of its own.
+func isUntyped(err error) bool {
+	return strings.Contains(err.Error(), "failed to create typed patch object")
 }
 
 // hintError adds to what the API server says what would help.
@@ -247,20 +254,24 @@ func contains(allowed []any, value any) bool {
 	return false
 }
 
+// fits tells whether a value is of a type of a schema, empty for any.
 func fits(value any, kind string) bool {
+	if kind == "" {
+		return true
+	}
 	switch value := value.(type) {
 	case map[string]any:
-		return kind == "" || kind == "object"
+		return kind == "object"
 	case []any:
-		return kind == "" || kind == "array"
+		return kind == "array"
 	case string:
-		return kind == "" || kind == "string"
+		return kind == "string"
 	case bool:
-		return kind == "" || kind == "boolean"
+		return kind == "boolean"
 	case int64:
-		return kind == "" || kind == "integer" || kind == "number"
+		return kind == "integer" || kind == "number"
 	case float64:
-		return kind == "" || kind == "number" || kind == "integer" && value == float64(int64(value))
+		return kind == "number" || kind == "integer" && value == float64(int64(value))
 	default:
 		return true
 	}

@@ -38,7 +38,7 @@ func (r *run) write(ctx context.Context, i *item) error {
 		return refused(i, err)
 	}
 	reduced := tracker.Kustomizations().Reduce(answer)
-	r.site.tracker.Wrote(i.kind, answer, payload.Checksum(i.body))
+	r.site.tracker.Wrote(i.kind, answer, payload.Checksum(i.body)) //nolint:contextcheck // an expression has a time of its own
 	i.ownership = tracker.OwnershipText(reduced.Ownership)
 	r.tell(i, live, answer)
 	return nil

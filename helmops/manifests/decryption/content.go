@@ -65,6 +65,7 @@ func (c *content) node(n *yaml.Node, at []string) error {
 		return errors.New("it has an alias, which sops does not write")
 	case yaml.ScalarNode:
 		return c.scalar(n, at)
+	case yaml.DocumentNode: // is never within another node
 	}
 	return nil
 }
