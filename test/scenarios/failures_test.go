@@ -1,6 +1,10 @@
 package scenarios
 
-import "testing"
+import (
+	"fmt"
+	"sync"
+	"testing"
+)
 
 // Values that make a rollout and a test fail.
 const (
@@ -66,9 +70,26 @@ func TestInstallFailsAndIsRetried(t *testing.T) {
 	await(t, ns, "web", want)
 }
 
+// others makes sure that most releases do well: when many fail at the same time, as they do in this suite, none of them is rolled
+// back where nothing is asked for.
+var others sync.Once
+
+func amongOthers(t *testing.T) {
+	t.Helper()
+	others.Do(func() {
+		const ns, many = "others", 60
+		apply(t, ns, "apiVersion: v1\nkind: Namespace\nmetadata: {name: others}")
+		for i := range many {
+			apply(t, ns, release(fmt.Sprintf("other%d", i), ""))
+		}
+		await(t, ns, fmt.Sprintf("other%d", many-1), good("1 deployed"))
+	})
+}
+
 // upgrade installs a good release and then changes it to fail.
 func upgrade(t *testing.T, ns, fields, fault string) {
 	t.Helper()
+	amongOthers(t)
 	apply(t, ns, release("web", fields))
 	want := good("1 deployed")
 	if fault == failedTest {
