@@ -12,15 +12,16 @@ import (
 func newGetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get",
-		Short: "List releases or sources",
+		Short: "List releases, kustomizations or sources",
 		Example: `  fairlead get releases
+  fairlead get kustomizations -A
   fairlead get sources -A`,
 		Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usagef(cmd, "get what? releases or sources")
+			return usagef(cmd, "get what? releases, kustomizations or sources")
 		},
 	}
-	cmd.AddCommand(newGetReleasesCommand(a), newGetSourcesCommand(a))
+	cmd.AddCommand(newGetReleasesCommand(a), newGetKustomizationsCommand(a), newGetSourcesCommand(a))
 	return cmd
 }
 

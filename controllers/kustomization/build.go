@@ -10,10 +10,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/manifests/decryption"
 	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // maxTrees is how many artifacts are kept unpacked. All Kustomizations of one revision share one.
@@ -73,20 +75,13 @@ func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in input
 	if err != nil {
 		return nil, err
 	}
-	built, err := Build(ctx, k, files, in.variables, in.keys)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]rollout.Object, 0, len(built))
-	for _, o := range built {
-		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
-	}
-	return out, nil
+	built, err := build(ctx, k, files, in.variables, in.keys)
+	return objectsOf(built), err
 }
 
-// Build makes the objects of a Kustomization from files. variables are those of spec.postBuild with what it refers to, keys the content
+// build makes the objects of a Kustomization from files. variables are those of spec.postBuild with what it refers to, keys the content
 // of the Secret of spec.decryption.
-func Build(ctx context.Context, k *v1beta1.Kustomization, files *manifests.Tree, variables map[string]string, keys map[string][]byte) ([]manifests.Object, error) {
+func build(ctx context.Context, k *v1beta1.Kustomization, files *manifests.Tree, variables map[string]string, keys map[string][]byte) ([]manifests.Object, error) {
 	options := manifests.Options{Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k), Variables: variables}
 	if k.Spec.Decryption != nil {
 		decrypt, err := decryption.NewKeys(keys)
@@ -96,6 +91,34 @@ func Build(ctx context.Context, k *v1beta1.Kustomization, files *manifests.Tree,
 		options.Decrypt = decrypt
 	}
 	return manifests.Build(ctx, files, options)
+}
+
+// Render makes the objects of a Kustomization from the directory at path in files, in place of spec.path, as the controller does. The
+// ConfigMaps and Secrets that it names are read with reader. The mask hides what came from Secrets.
+func Render(ctx context.Context, reader client.Reader, k *v1beta1.Kustomization, files *manifests.Tree, path string) ([]rollout.Object, values.Mask, error) {
+	read := readDocument(func(ctx context.Context, key referent.Document) (map[string][]byte, error) {
+		return referent.Read(ctx, reader, key)
+	})
+	variables, secrets, err := read.variables(ctx, k)
+	if err != nil {
+		return nil, values.Mask{}, err
+	}
+	keys, err := read.keys(ctx, k)
+	if err != nil {
+		return nil, values.Mask{}, err
+	}
+	own := k.DeepCopy()
+	own.Spec.Path = path
+	built, err := build(ctx, own, files, variables, keys)
+	return objectsOf(built), values.NewMask(secrets), err
+}
+
+func objectsOf(built []manifests.Object) []rollout.Object {
+	out := make([]rollout.Object, 0, len(built))
+	for _, o := range built {
+		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
+	}
+	return out
 }
 
 // keysError says that keys cannot be used.

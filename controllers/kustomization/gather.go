@@ -86,10 +86,10 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 		return inputs{}, obstacleOf(err)
 	}
 	var secrets map[string]any
-	if in.variables, secrets, err = g.variables(ctx, k); err != nil {
+	if in.variables, secrets, err = readDocument(g.documents.Get).variables(ctx, k); err != nil {
 		return inputs{}, err
 	}
-	if in.keys, err = g.keys(ctx, k); err != nil {
+	if in.keys, err = readDocument(g.documents.Get).keys(ctx, k); err != nil {
 		return inputs{}, err
 	}
 	in.mask = values.NewMask(secrets)
@@ -137,15 +137,18 @@ func (g *gatherer) rulesOf(k *v1beta1.Kustomization) rules {
 	return known
 }
 
+// readDocument reads a ConfigMap or Secret.
+type readDocument func(ctx context.Context, key referent.Document) (map[string][]byte, error)
+
 // variables are those of spec.postBuild, and what of them came from Secrets.
-func (g *gatherer) variables(ctx context.Context, k *v1beta1.Kustomization) (found map[string]string, secrets map[string]any, err error) {
+func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization) (found map[string]string, secrets map[string]any, err error) {
 	if k.Spec.PostBuild == nil {
 		return nil, nil, nil
 	}
 	found, secrets = map[string]string{}, map[string]any{}
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
 		name := types.NamespacedName{Namespace: k.Namespace, Name: reference.Name}
-		data, err := g.documents.Get(ctx, referent.Document{Kind: reference.Kind, NamespacedName: name})
+		data, err := read(ctx, referent.Document{Kind: reference.Kind, NamespacedName: name})
 		switch {
 		case apierrors.IsNotFound(err) && reference.Optional:
 			continue
@@ -171,12 +174,12 @@ func (g *gatherer) variables(ctx context.Context, k *v1beta1.Kustomization) (fou
 }
 
 // keys are those of spec.decryption.
-func (g *gatherer) keys(ctx context.Context, k *v1beta1.Kustomization) (map[string][]byte, error) {
+func (read readDocument) keys(ctx context.Context, k *v1beta1.Kustomization) (map[string][]byte, error) {
 	if k.Spec.Decryption == nil || k.Spec.Decryption.SecretRef == nil {
 		return nil, nil
 	}
 	name := types.NamespacedName{Namespace: k.Namespace, Name: k.Spec.Decryption.SecretRef.Name}
-	data, err := g.documents.Get(ctx, referent.Document{Kind: "Secret", NamespacedName: name})
+	data, err := read(ctx, referent.Document{Kind: "Secret", NamespacedName: name})
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, referent.Hindered(v1beta1.DecryptionFailedReason, "Secret %s of spec.decryption does not exist; work goes on when it is created", name)

@@ -45,6 +45,10 @@ func (g *remnant) client(as *cluster.Identity) dynamic.ResourceInterface {
 	return as.Dynamic().Resource(g.resource)
 }
 
+func (g *remnant) live(ctx context.Context, as *cluster.Identity) (*unstructured.Unstructured, error) {
+	return g.client(as).Get(ctx, g.name, metav1.GetOptions{})
+}
+
 // foreign looks at what is to be deleted before anything is written: whether it is still ours, and whether objects of others would go
 // with it.
 func (r *run) foreign(ctx context.Context) error {
@@ -80,7 +84,7 @@ func (r *run) find(ctx context.Context, g *remnant) error {
 		return fmt.Errorf("asking which kinds the cluster knows: %w", err)
 	}
 	g.resource, g.namespaced = mapping.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace
-	live, err := g.client(r.as).Get(ctx, g.name, metav1.GetOptions{})
+	live, err := g.live(ctx, r.as)
 	switch {
 	case apierrors.IsNotFound(err):
 		g.done = true
@@ -167,7 +171,7 @@ func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
 	var kinds []schema.GroupVersionResource
 	in := ""
 	if g.kind.GroupKind() == definitionKind {
-		live, err := g.client(r.as).Get(ctx, g.name, metav1.GetOptions{})
+		live, err := g.live(ctx, r.as)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", g, err)
 		}

@@ -55,18 +55,23 @@ func (r *run) payload(ctx context.Context, i *item) (body []byte, live *unstruct
 	if live, err = r.get(ctx, i); err != nil || live == nil {
 		return i.body, nil, err
 	}
+	body, err = r.trimmed(i, live, ignored)
+	return body, live, err
+}
+
+// trimmed leaves out of a payload what may differ, and what belongs to an autoscaler.
+func (r *run) trimmed(i *item, live *unstructured.Unstructured, ignored drift.Ignored) ([]byte, error) {
 	if drift.Autoscaled(live) {
 		ignored = ignored.WithReplicas()
 	}
 	if ignored.Empty() {
-		return i.body, live, nil
+		return i.body, nil
 	}
-	var content map[string]any
-	if err := json.Unmarshal(i.body, &content); err != nil {
-		return nil, nil, fmt.Errorf("encoding %s: %w", i.place(), err)
+	content := &unstructured.Unstructured{}
+	if err := content.UnmarshalJSON(i.body); err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", i.place(), err)
 	}
-	body, err = json.Marshal(ignored.Trim(content, live))
-	return body, live, err
+	return json.Marshal(ignored.Trim(content.Object, live))
 }
 
 // tell notes what was done to an object.

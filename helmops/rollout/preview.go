@@ -1,0 +1,124 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/refusal"
+)
+
+// Previewed is what would become of one object.
+type Previewed struct {
+	// Live is the object as it is, nil when it does not exist; Would as it would be, nil when it would be deleted.
+	Live, Would *unstructured.Unstructured
+}
+
+// Preview finds out what applying a set would do, with the rights of as. It only reads and tries. The error says what would be refused;
+// what of the set could be tried is returned all the same.
+func Preview(ctx context.Context, as *cluster.Identity, set Set) ([]Previewed, error) {
+	r := &run{Set: set, as: as, site: &site{cluster: as.Cluster()}, brought: broughtBy(set.Objects)}
+	kept, namespaces := map[string]bool{}, sets.New[string]()
+	for _, o := range set.Objects {
+		i, err := newItem(o, as.Cluster().Mapper(), r.brought, set.Owner.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		kept[i.id] = true
+		r.items = append(r.items, i)
+		if i.GroupVersionKind().GroupKind() == namespaceKind {
+			namespaces.Insert(i.GetName())
+		}
+	}
+	var mu sync.Mutex
+	found := map[*item]Previewed{}
+	rejected := &refusal.RejectedError{Of: len(r.items)}
+	err := r.each(ctx, r.items, func(ctx context.Context, i *item) error {
+		p, err := r.preview(ctx, i, namespaces)
+		mu.Lock()
+		defer mu.Unlock()
+		var refused *refusal.Error
+		if errors.As(err, &refused) {
+			rejected.Add(refused)
+			return nil
+		}
+		found[i] = p
+		return err
+	})
+	out := make([]Previewed, 0, len(found))
+	for _, i := range r.items {
+		if p, is := found[i]; is {
+			out = append(out, p)
+		}
+	}
+	if err == nil && set.Prune {
+		for _, ref := range set.Before {
+			if !kept[ref.ID] {
+				r.gone = append(r.gone, newRemnant(ref))
+			}
+		}
+		out, err = r.previewPrune(ctx, out)
+	}
+	if err == nil && len(rejected.Objects) > 0 {
+		err = rejected
+	}
+	return out, err
+}
+
+func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string]) (Previewed, error) {
+	p := Previewed{Would: i.Unstructured}
+	if i.pending {
+		return p, r.local(i)
+	}
+	var err error
+	if p.Live, err = r.get(ctx, i); err != nil {
+		return p, fmt.Errorf("reading %s: %w", i, err)
+	}
+	body := i.body
+	if p.Live != nil {
+		ignored := r.Ignore.Of(i.Unstructured)
+		if ignored.Whole || drift.Exempt(i.Unstructured) || drift.Exempt(p.Live) {
+			return Previewed{}, nil
+		}
+		if body, err = r.trimmed(i, p.Live, ignored); err != nil {
+			return p, err
+		}
+	}
+	would, err := r.patch(ctx, i, body, true)
+	switch {
+	case err == nil:
+		p.Would = would
+		return p, nil
+	case apierrors.IsNotFound(err) && namespaces.Has(i.GetNamespace()), apierrors.IsBadRequest(err):
+		return p, r.local(i)
+	case isUntyped(err):
+		return p, invalid(i, withoutValues(err.Error(), i.isSecret()))
+	default:
+		return p, refused(i, err)
+	}
+}
+
+// previewPrune adds what would be deleted.
+func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, error) {
+	for _, g := range r.gone {
+		if err := r.find(ctx, g); err != nil {
+			return out, err
+		}
+		if !g.there {
+			continue
+		}
+		live, err := g.live(ctx, r.as)
+		if err != nil {
+			return out, fmt.Errorf("reading %s: %w", g, err)
+		}
+		out = append(out, Previewed{Live: live})
+	}
+	return out, nil
+}
