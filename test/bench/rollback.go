@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -51,32 +52,49 @@ func (f *field) decision(ctx context.Context, release string) (float64, error) {
 		return 0, err
 	}
 	crash := time.After(waits)
-	news, crashed := records.ResultChan(), pods.ResultChan()
-	var newest *corev1.Pod
-	var failed time.Time
+	failure := &failure{}
 	for {
 		select {
 		case <-ctx.Done():
 			return 0, fmt.Errorf("%s: %w", release, context.Cause(ctx))
 		case <-crash:
-			if err := f.crash(ctx, newest); err != nil {
+			if err := f.crash(ctx, failure.pod); err != nil {
 				return 0, fmt.Errorf("%s: %w", release, err)
 			}
-		case event := <-crashed:
-			pod, ok := event.Object.(*corev1.Pod)
-			if ok {
-				newest = newer(newest, pod)
-			}
-			if ok && failed.IsZero() && crashes(pod) {
-				failed = time.Now()
-			}
-		case event := <-news:
-			record, ok := event.Object.(*corev1.Secret)
-			if ok && record.Labels["status"] == "pending-rollback" && !failed.IsZero() {
-				return time.Since(failed).Seconds(), nil
+		case event := <-pods.ResultChan():
+			failure.see(event.Object)
+		case event := <-records.ResultChan():
+			if failure.answered(event.Object) {
+				return time.Since(failure.began).Seconds(), nil
 			}
 		}
 	}
+}
+
+// failure of a release while it is upgraded.
+type failure struct {
+	// pod that the upgrade has made last.
+	pod *corev1.Pod
+	// began is when a pod was first seen to crash.
+	began time.Time
+}
+
+// see takes note of a pod.
+func (f *failure) see(object runtime.Object) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	f.pod = newer(f.pod, pod)
+	if f.began.IsZero() && crashes(pod) {
+		f.began = time.Now()
+	}
+}
+
+// answered tells whether a record of the release says that it is rolled back because of the failure.
+func (f *failure) answered(object runtime.Object) bool {
+	record, ok := object.(*corev1.Secret)
+	return ok && record.Labels["status"] == "pending-rollback" && !f.began.IsZero()
 }
 
 // crash makes a pod crash from now on.
