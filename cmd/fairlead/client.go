@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/rollout"
 )
 
 // clusterFlags choose the cluster, the namespace and how patient a request is.
@@ -46,6 +47,8 @@ type connection struct {
 	logs logReader
 	// engine looks at Helm releases; its life is that of the context.
 	engine func(context.Context) (inspector, error)
+	// preview finds out what applying a set of objects would do, and only tries.
+	preview func(context.Context, rollout.Set) ([]rollout.Previewed, error)
 	// namespace that is meant when none is named.
 	namespace string
 	// context of the kubeconfig, empty inside a cluster.
@@ -132,7 +135,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
-	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
+	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config), preview: previewOf(config),
 		namespace: namespace, context: f.context, server: config.Host}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)

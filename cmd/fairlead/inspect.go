@@ -10,6 +10,7 @@ import (
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/rollout"
 )
 
 // maxInspected bounds the remote clusters of an engine for one command, which uses none.
@@ -21,6 +22,18 @@ type inspector interface {
 	Stored(ctx context.Context, access cluster.Access, target plan.Target, version int) (*engine.Content, error)
 	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
 	Render(ctx context.Context, action engine.Action) (*engine.Content, error)
+}
+
+// previewOf tries sets of objects with the rights of the configuration.
+func previewOf(config *rest.Config) func(context.Context, rollout.Set) ([]rollout.Previewed, error) {
+	return func(ctx context.Context, set rollout.Set) ([]rollout.Previewed, error) {
+		to, err := cluster.New(config)
+		if err != nil {
+			return nil, err
+		}
+		defer to.Close()
+		return rollout.Preview(ctx, to.Self(), set)
+	}
 }
 
 // engineOf makes an engine with the rights of the configuration.

@@ -12,6 +12,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/manifests/decryption"
 	"fairlead.dev/fairlead/helmops/rollout"
@@ -69,56 +70,77 @@ func (t *trees) unpack(ctx context.Context, choice source.Choice, artifact v1bet
 	return read, errors.Join(err, archive.Close())
 }
 
-// build makes the objects of a Kustomization from its artifact.
-func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]rollout.Object, error) {
+// build makes the objects of a Kustomization from its artifact. The mask hides what came from Secrets and encrypted files.
+func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]rollout.Object, values.Mask, error) {
 	files, err := g.trees.of(ctx, in.choice, in.artifact)
 	if err != nil {
-		return nil, err
+		return nil, values.Mask{}, err
 	}
-	built, err := build(ctx, k, files, in.variables, in.keys)
-	return objectsOf(built), err
+	return in.build(ctx, k, files)
 }
 
-// build makes the objects of a Kustomization from files. variables are those of spec.postBuild with what it refers to, keys the content
-// of the Secret of spec.decryption.
-func build(ctx context.Context, k *v1beta1.Kustomization, files *manifests.Tree, variables map[string]string, keys map[string][]byte) ([]manifests.Object, error) {
-	options := manifests.Options{Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k), Variables: variables}
+// materials are what objects are made with, beside files.
+type materials struct {
+	// variables of spec.postBuild with what it refers to; secrets are those of them that came from Secrets.
+	variables map[string]string
+	secrets   map[string]any
+	// keys are the content of the Secret of spec.decryption.
+	keys map[string][]byte
+}
+
+// build makes the objects of a Kustomization from files.
+func (m materials) build(ctx context.Context, k *v1beta1.Kustomization, files *manifests.Tree) ([]rollout.Object, values.Mask, error) {
+	options := manifests.Options{Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k), Variables: m.variables}
+	var mu sync.Mutex
+	var opened []any
 	if k.Spec.Decryption != nil {
-		decrypt, err := decryption.NewKeys(keys)
+		decrypt, err := decryption.NewKeys(m.keys, func(value string) {
+			mu.Lock()
+			defer mu.Unlock()
+			opened = append(opened, value)
+		})
 		if err != nil {
-			return nil, &keysError{fmt.Errorf("the Secret of spec.decryption: %w", err)}
+			return nil, values.Mask{}, &keysError{err}
 		}
 		options.Decrypt = decrypt
 	}
-	return manifests.Build(ctx, files, options)
+	built, err := manifests.Build(ctx, files, options)
+	out := make([]rollout.Object, 0, len(built))
+	for _, o := range built {
+		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
+	}
+	return out, values.NewMask(m.secrets, opened), err
 }
 
-// Render makes the objects of a Kustomization from the directory at path in files, in place of spec.path, as the controller does. The
-// ConfigMaps and Secrets that it names are read with reader. The mask hides what came from Secrets.
+// Render makes the objects of a Kustomization as the controller does, from the directory at path in files instead of spec.path. The
+// ConfigMaps and Secrets that it names are read with reader. The mask hides what came from Secrets and encrypted files.
 func Render(ctx context.Context, reader client.Reader, k *v1beta1.Kustomization, files *manifests.Tree, path string) ([]rollout.Object, values.Mask, error) {
 	read := readDocument(func(ctx context.Context, key referent.Document) (map[string][]byte, error) {
 		return referent.Read(ctx, reader, key)
 	})
-	variables, secrets, err := read.variables(ctx, k)
-	if err != nil {
-		return nil, values.Mask{}, err
-	}
-	keys, err := read.keys(ctx, k)
+	m, err := read.materials(ctx, k)
 	if err != nil {
 		return nil, values.Mask{}, err
 	}
 	own := k.DeepCopy()
 	own.Spec.Path = path
-	built, err := build(ctx, own, files, variables, keys)
-	return objectsOf(built), values.NewMask(secrets), err
+	return m.build(ctx, own, files)
 }
 
-func objectsOf(built []manifests.Object) []rollout.Object {
-	out := make([]rollout.Object, 0, len(built))
-	for _, o := range built {
-		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
+// Set is what applying the objects of a Kustomization means. The error says which rule of spec.ignore cannot be understood.
+func Set(k *v1beta1.Kustomization, objects []rollout.Object) (rollout.Set, error) {
+	ignore, err := drift.Compile(k.Spec.Ignore)
+	if err != nil {
+		return rollout.Set{}, fmt.Errorf("spec.ignore: %w", err)
 	}
-	return out
+	return setOf(k, objects, ignore), nil
+}
+
+func setOf(k *v1beta1.Kustomization, objects []rollout.Object, ignore *drift.Rules) rollout.Set {
+	return rollout.Set{
+		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune, AllowEmpty: k.Spec.AllowEmpty,
+		Force: k.Spec.Force, Ignore: ignore,
+	}
 }
 
 // keysError says that keys cannot be used.

@@ -192,23 +192,20 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs) {
 // attempt builds the objects and brings them into the cluster.
 func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs) landed {
 	out := landed{applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest}}
-	objects, err := h.build(ctx, k, in)
+	objects, mask, err := h.build(ctx, k, in)
 	if err != nil {
 		reason, final := reasonOf(err)
-		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: in.mask.Apply(err.Error())}
+		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(err.Error())}
 		return out
 	}
-	result := h.engine.Apply(ctx, in.access, rollout.Set{
-		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune, AllowEmpty: k.Spec.AllowEmpty,
-		Force: k.Spec.Force, Ignore: in.ignore,
-	})
+	result := h.engine.Apply(ctx, in.access, setOf(k, objects, in.ignore))
 	out.spared = result.Spared
 	out.applied.Inventory = result.Inventory
 	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
 	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
 	if result.Err != nil {
 		reason, final := rollout.Reason(result.Err)
-		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: in.mask.Apply(result.Err.Error())}
+		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(result.Err.Error())}
 	}
 	return out
 }

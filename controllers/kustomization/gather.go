@@ -22,7 +22,6 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/health"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // gatherer finds what a Kustomization is made of and whether its time has come. Looking again while nothing has changed costs no
@@ -52,16 +51,12 @@ type rules struct {
 
 // inputs are what decides about the objects of a Kustomization.
 type inputs struct {
-	choice    source.Choice
-	artifact  v1beta1.Artifact
-	access    cluster.Access
-	variables map[string]string
-	// keys are the content of the Secret of spec.decryption.
-	keys map[string][]byte
-	// mask hides what came from Secrets.
-	mask   values.Mask
-	health *health.Rules
-	ignore *drift.Rules
+	choice   source.Choice
+	artifact v1beta1.Artifact
+	access   cluster.Access
+	health   *health.Rules
+	ignore   *drift.Rules
+	materials
 	// digest tells one set of inputs from another.
 	digest string
 }
@@ -85,14 +80,9 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 	if in.artifact, err = g.catalog.Artifact(ctx, in.choice); err != nil {
 		return inputs{}, obstacleOf(err)
 	}
-	var secrets map[string]any
-	if in.variables, secrets, err = readDocument(g.documents.Get).variables(ctx, k); err != nil {
+	if in.materials, err = readDocument(g.documents.Get).materials(ctx, k); err != nil {
 		return inputs{}, err
 	}
-	if in.keys, err = readDocument(g.documents.Get).keys(ctx, k); err != nil {
-		return inputs{}, err
-	}
-	in.mask = values.NewMask(secrets)
 	in.digest = digestOf(k, in)
 	return in, nil
 }
@@ -139,6 +129,14 @@ func (g *gatherer) rulesOf(k *v1beta1.Kustomization) rules {
 
 // readDocument reads a ConfigMap or Secret.
 type readDocument func(ctx context.Context, key referent.Document) (map[string][]byte, error)
+
+func (read readDocument) materials(ctx context.Context, k *v1beta1.Kustomization) (m materials, err error) {
+	if m.variables, m.secrets, err = read.variables(ctx, k); err != nil {
+		return m, err
+	}
+	m.keys, err = read.keys(ctx, k)
+	return m, err
+}
 
 // variables are those of spec.postBuild, and what of them came from Secrets.
 func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization) (found map[string]string, secrets map[string]any, err error) {

@@ -132,16 +132,27 @@ func read(files *view, names []string) ([]Object, error) {
 		if err != nil {
 			return nil, err
 		}
-		documents, err := parse(name, content)
+		objects, err := Parse(name, content)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range documents {
-			if err := d.check(name); err != nil {
-				return nil, err
-			}
-			out = append(out, Object{&unstructured.Unstructured{Object: d.object}, name})
+		out = append(out, objects...)
+	}
+	return out, nil
+}
+
+// Parse reads the objects of a file of manifests. Lists are taken apart. The error names the line; it is an *Error.
+func Parse(name string, content []byte) ([]Object, error) {
+	documents, err := parse(name, content)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Object, 0, len(documents))
+	for _, d := range documents {
+		if err := d.check(name); err != nil {
+			return nil, err
 		}
+		out = append(out, Object{&unstructured.Unstructured{Object: d.object}, name})
 	}
 	return out, nil
 }

@@ -53,7 +53,7 @@ func (e *RejectedError) Add(refused *Error) {
 }
 
 // Error is the answer to a write of one object.
-type Error struct { //nolint:errname // it is refusal.Error where it is used
+type Error struct {
 	// Object is its kind and name.
 	Object string
 	// Secret is set when the object is a Secret, of which no value may be told.

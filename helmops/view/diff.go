@@ -128,7 +128,7 @@ func ContentDifferences(from, to *engine.Content, namespace string, mask func(st
 }
 
 func differencesOf(changes []manifest.Change) []ObjectDifference {
-	out := []ObjectDifference{}
+	out := make([]ObjectDifference, 0, len(changes))
 	for _, c := range changes {
 		d := ObjectDifference{Kind: c.Kind, Group: c.Group, Namespace: c.Namespace, Name: c.Name, Change: c.Change, More: c.More}
 		for _, f := range c.Fields {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -77,26 +78,96 @@ func (r Reader) Kustomizations(ctx context.Context, namespace string) (List[Kust
 	return out, nil
 }
 
-// PreviewDifferences are the differences between the cluster and what a Kustomization would make of it. mask hides secrets beside the
-// content of Secrets.
-func PreviewDifferences(previewed []rollout.Previewed, mask func(string) string) (Differences, error) {
-	out := Differences{From: "the cluster", To: "the manifests", Hooks: []HookDifference{}}
-	var before, after strings.Builder
+// masked stands for what is secret.
+const masked = "***"
+
+// Built lists objects as they would be applied. The values of Secrets are masked, and in others what mask hides.
+func Built(objects []rollout.Object, mask func(string) string) List[map[string]any] {
+	out := List[map[string]any]{Items: []map[string]any{}}
+	for _, o := range objects {
+		hide := mask
+		if o.GroupVersionKind().GroupKind() == (schema.GroupKind{Kind: "Secret"}) {
+			hide = func(string) string { return masked }
+		}
+		shown := map[string]any{}
+		for field, value := range o.Object {
+			switch field {
+			case "apiVersion", "kind", "metadata", "type", "immutable":
+				shown[field] = hidden(value, mask)
+			default:
+				shown[field] = hidden(value, hide)
+			}
+		}
+		out.Items = append(out.Items, shown)
+	}
+	return out
+}
+
+// hidden is a value with every text in it masked.
+func hidden(value any, mask func(string) string) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, below := range v {
+			out[key] = hidden(below, mask)
+		}
+		return out
+	case []any:
+		out := make([]any, 0, len(v))
+		for _, below := range v {
+			out = append(out, hidden(below, mask))
+		}
+		return out
+	case string:
+		return mask(v)
+	default:
+		return value
+	}
+}
+
+// Disclosure is what of values may be shown beside the content of Secrets, which never is.
+type Disclosure struct {
+	// Mask hides secrets in values.
+	Mask func(string) string
+	// Former is set when the values that are in the cluster may be shown. They may not where they may come from a Secret, because what
+	// it held formerly cannot be known.
+	Former bool
+}
+
+// PreviewDifferences are the differences between the cluster and what a Kustomization would make of it.
+func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differences, error) {
+	out := Differences{From: "the cluster", To: "the manifests", Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
 	for _, p := range previewed {
-		for to, object := range map[*strings.Builder]*unstructured.Unstructured{&before: p.Live, &after: p.Would} {
-			if object == nil {
-				continue
+		before, err := documentOf(p.Live)
+		if err != nil {
+			return out, err
+		}
+		after, err := documentOf(p.Would)
+		if err != nil {
+			return out, err
+		}
+		changes, err := manifest.Compare(before, after, "", show.Mask)
+		if err != nil {
+			return out, err
+		}
+		out.Objects = append(out.Objects, differencesOf(changes)...)
+	}
+	for _, o := range out.Objects {
+		for i := range o.Fields {
+			if f := &o.Fields[i]; f.From != "" && !show.Former {
+				f.From = masked
 			}
-			text, err := yaml.Marshal(bare(object))
-			if err != nil {
-				return out, err
-			}
-			to.WriteString("---\n" + string(text))
 		}
 	}
-	changes, err := manifest.Compare(before.String(), after.String(), "", mask)
-	out.Objects = differencesOf(changes)
-	return out, err
+	return out, nil
+}
+
+func documentOf(object *unstructured.Unstructured) (string, error) {
+	if object == nil {
+		return "", nil
+	}
+	text, err := yaml.Marshal(bare(object))
+	return string(text), err
 }
 
 // bare is an object without what the API server keeps of it.

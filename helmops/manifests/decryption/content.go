@@ -31,10 +31,12 @@ type content struct {
 	key  []byte
 	meta metadata
 	mac  hash.Hash
+	// opened is told every value that was decrypted.
+	opened func(value string)
 }
 
-func newContent(key []byte, m metadata) *content {
-	c := &content{key: key, meta: m, mac: sha512.New()}
+func newContent(key []byte, m metadata, opened func(string)) *content {
+	c := &content{key: key, meta: m, mac: sha512.New(), opened: opened}
 	if m.MACOnlyEncrypted {
 		c.mac.Write(onlyEncryptedSalt)
 	}
@@ -165,7 +167,11 @@ var encrypted = regexp.MustCompile(`^ENC\[AES256_GCM,data:(.*),iv:(.+),tag:(.+),
 
 // open decrypts one value. Where it is in the file is part of what is authenticated.
 func (c *content) open(m []string, at []string) (value []byte, kind string, err error) {
-	return open(c.key, m, strings.Join(at, ":")+":")
+	value, kind, err = open(c.key, m, strings.Join(at, ":")+":")
+	if err == nil && kind != "comment" {
+		c.opened(string(value))
+	}
+	return value, kind, err
 }
 
 func open(key []byte, m []string, where string) (value []byte, kind string, err error) {

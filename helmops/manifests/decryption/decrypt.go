@@ -103,7 +103,7 @@ func (k *Keys) nodes(documents []*yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	c := newContent(key, *found)
+	c := newContent(key, *found, k.opened)
 	for _, document := range documents {
 		if len(document.Content) > 0 {
 			if err := c.node(document.Content[0], nil); err != nil {
@@ -274,5 +274,5 @@ func (k *Keys) flat(fields map[string]string) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newContent(key, m), nil
+	return newContent(key, m, k.opened), nil
 }

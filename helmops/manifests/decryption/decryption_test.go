@@ -29,7 +29,7 @@ func keys(t *testing.T, names ...string) *Keys {
 	for _, name := range names {
 		secret[name] = file(t, name)
 	}
-	k, err := NewKeys(secret)
+	k, err := NewKeys(secret, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func withoutLine(content []byte, prefix string) []byte {
 func TestKeysThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]string{"bad.agekey": "AGE-SECRET-KEY-hunter2", "bad.asc": "hunter2"} {
-		if _, err := NewKeys(map[string][]byte{name: []byte(content)}); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hunter2") {
+		if _, err := NewKeys(map[string][]byte{name: []byte(content)}, nil); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -178,7 +178,7 @@ func FuzzDecrypt(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	k, err := NewKeys(map[string][]byte{"key.agekey": secret})
+	k, err := NewKeys(map[string][]byte{"key.agekey": secret}, func(string) {})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -32,12 +32,14 @@ const (
 type Keys struct {
 	identities []age.Identity
 	ring       openpgp.EntityList
+	opened     func(value string)
 }
 
 // NewKeys reads the content of a Secret: age identities from keys that end in .agekey, armored PGP private keys without a passphrase
-// from those that end in .asc. Others are left out. Errors name the key of the Secret and quote nothing of it.
-func NewKeys(secret map[string][]byte) (*Keys, error) {
-	k := &Keys{}
+// from those that end in .asc. Others are left out. opened is told every value that is decrypted, so that messages can be masked. Errors
+// name the key of the Secret and quote nothing of it.
+func NewKeys(secret map[string][]byte, opened func(value string)) (*Keys, error) {
+	k := &Keys{opened: opened}
 	for _, name := range slices.Sorted(maps.Keys(secret)) {
 		switch {
 		case strings.HasSuffix(name, ageSuffix):
