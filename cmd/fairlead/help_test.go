@@ -47,6 +47,8 @@ func TestHelp(t *testing.T) {
 	runGolden(t, []goldenCase{
 		{"help", world{}, "--help"},
 		{"help-get-releases", world{}, "get releases --help"},
+		{"help-get-kustomizations", world{}, "get kustomizations --help"},
+		{"help-build", world{}, "build --help"},
 		{"help-get-sources", world{}, "get sources --help"},
 		{"help-status", world{}, "status --help"},
 		{"help-history", world{}, "history --help"},
