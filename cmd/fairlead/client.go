@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/installation"
 	"fairlead.dev/fairlead/helmops/rollout"
 )
 
@@ -49,6 +50,8 @@ type connection struct {
 	engine func(context.Context) (inspector, error)
 	// preview finds out what applying a set of objects would do, and only tries.
 	preview func(context.Context, rollout.Set) ([]rollout.Previewed, error)
+	// site is the cluster as something to install in; its life is that of the context.
+	site func(context.Context) (*installation.Site, error)
 	// namespace that is meant when none is named.
 	namespace string
 	// context of the kubeconfig, empty inside a cluster.
@@ -136,7 +139,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
 	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config), preview: previewOf(config),
-		namespace: namespace, context: f.context, server: config.Host}
+		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)
 	}

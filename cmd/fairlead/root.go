@@ -91,6 +91,7 @@ Exit codes:
 		newGetCommand(a), newStatusCommand(a), newTreeCommand(a), newExplainCommand(a), newDiffCommand(a), newBuildCommand(a),
 		newHistoryCommand(a),
 		newReconcileCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
+		newInstallCommand(a), newUninstallCommand(a), newCheckCommand(a), newBootstrapCommand(a),
 		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
 	)
 	return root

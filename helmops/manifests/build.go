@@ -325,10 +325,15 @@ func mark(object *unstructured.Unstructured, o Options) {
 		object.SetAnnotations(merged(object.GetAnnotations(), common.Annotations))
 	}
 	if o.Owner.Name != "" {
-		object.SetLabels(merged(object.GetLabels(), map[string]string{
-			v1beta1.KustomizationNameLabel: o.Owner.Name, v1beta1.KustomizationNamespaceLabel: o.Owner.Namespace,
-		}))
+		Own(object, o.Owner)
 	}
+}
+
+// Own puts the labels of the Kustomization that owns an object on it.
+func Own(object *unstructured.Unstructured, owner types.NamespacedName) {
+	object.SetLabels(merged(object.GetLabels(), map[string]string{
+		v1beta1.KustomizationNameLabel: owner.Name, v1beta1.KustomizationNamespaceLabel: owner.Namespace,
+	}))
 }
 
 func merged(under, over map[string]string) map[string]string {

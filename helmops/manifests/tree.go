@@ -16,7 +16,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -136,23 +135,26 @@ func (t *Tree) add(h *tar.Header, r io.Reader, l Limits) error {
 
 // ReadDir reads a directory of the local file system, without its .git. Links that lead out of it are left out when they are needed.
 func ReadDir(dir string, l Limits) (*Tree, error) {
+	t, err := ReadFS(os.DirFS(dir), l)
+	if err != nil {
+		return nil, broken(dir, "%w", err)
+	}
+	return t, nil
+}
+
+// ReadFS reads a file system, as ReadDir does.
+func ReadFS(files fs.FS, l Limits) (*Tree, error) {
 	l = l.complete()
 	t := newTree()
 	left := l.Bytes
-	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		relative, err := filepath.Rel(dir, file)
-		if err != nil {
-			return err
-		}
-		name := filepath.ToSlash(relative)
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
+		case err != nil:
+			return err
 		case entry.IsDir() && entry.Name() == ".git":
 			return fs.SkipDir
 		case entry.Type()&fs.ModeSymlink != 0:
-			t.links[name], err = os.Readlink(file)
+			t.links[name], err = fs.ReadLink(files, name)
 			return err
 		case !entry.Type().IsRegular():
 			return nil
@@ -168,11 +170,11 @@ func ReadDir(dir string, l Limits) (*Tree, error) {
 		if left -= info.Size(); left < 0 || len(t.files) >= l.Files {
 			return fmt.Errorf("it has more than %d files or %d bytes", l.Files, l.Bytes)
 		}
-		t.files[name], err = os.ReadFile(file) //nolint:gosec // the user names the directory
+		t.files[name], err = fs.ReadFile(files, name)
 		return err
 	})
 	if err != nil {
-		return nil, broken(dir, "%w", err)
+		return nil, err
 	}
 	t.index()
 	return t, nil
@@ -293,7 +295,7 @@ func (t *Tree) list(name string) []string {
 
 // directory returns the clean form of a path that has to be a directory in the tree.
 func (t *Tree) directory(name string) (string, error) {
-	clean := path.Clean(strings.TrimLeft(filepath.ToSlash(name), "/"))
+	clean := path.Clean(strings.TrimLeft(name, "/"))
 	at, err := t.resolve(clean)
 	if err != nil {
 		return "", &Error{reason: v1beta1.PathNotFoundReason, Path: name, err: err}
