@@ -49,7 +49,7 @@ test: unit integration ## All tests: unit, then integration against a real contr
 
 unit: ## Unit tests
 	@echo "unit tests"
-	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios)')
+	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios|gitops)')
 
 integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 	@echo "integration tests against Kubernetes $(K8S)"
@@ -57,6 +57,7 @@ integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 	@go test -count=1 -timeout 25m ./test/integration/...
 	@go test -count=1 -timeout 15m ./test/fidelity
 	@go test -count=1 -timeout 10m ./test/scenarios
+	@go test -count=1 -timeout 10m ./test/gitops
 
 presubmit: generate fmt lint test vuln verify ## What a change has to pass
 

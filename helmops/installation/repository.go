@@ -47,10 +47,10 @@ func (r Repository) Check() error {
 	switch {
 	case err != nil:
 		return errors.New("the URL of the repository is malformed") // the error would show it, with a password perhaps
-	case u.User != nil:
-		return errors.New("the URL of the repository has credentials in it; they would be in every declaration; name a token instead")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("the URL of the repository has the scheme %q; only https and http can be used", u.Scheme)
+	case u.User != nil:
+		return errors.New("the URL of the repository has credentials in it; they would be in every declaration; name a token instead")
 	case u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("the URL of the repository is no address of a repository")
 	}
