@@ -40,7 +40,9 @@ func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
 	if err != nil {
 		return nil, errors.Join(err, u.close())
 	}
-	tree := map[string]string{"README.md": "The charts of our fleet.\n"}
+	tree := map[string]string{
+		"README.md": "What the cluster of the demonstration follows, and a chart.\n", followed + "/sources.yaml": fmt.Sprintf(sources, u.registry),
+	}
 	for name, content := range files {
 		tree["charts/beacon/"+name] = content
 	}
