@@ -69,7 +69,7 @@ Exits with 0 when the cluster follows the repository, with 1 when it does not in
   fairlead bootstrap git --url https://git.example.com/org/fleet --branch live --path clusters/staging --image registry.example.com/fairlead:v1`,
 		Args: noArguments,
 	}
-	a.addClusterFlags(cmd)
+	a.addConnectionFlags(cmd)
 	f.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.repository.URL, "url", "", "HTTP(S) address of the repository; required")

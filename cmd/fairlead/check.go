@@ -30,7 +30,7 @@ Exits with 0 when nothing failed, with 1 when something did, with 2 on an error.
   fairlead check -o json | jq -r '.items[] | select(.outcome == "failed") | .fix'`,
 		Args: noArguments,
 	}
-	a.addClusterFlags(cmd)
+	a.addConnectionFlags(cmd)
 	cmd.Flags().BoolVar(&pre, "pre", false, "only what matters before an installation")
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -62,8 +62,13 @@ type connection struct {
 
 // addClusterFlags adds the flags of every command that talks to a cluster.
 func (a *app) addClusterFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&a.flags.namespace, "namespace", "n", "", "namespace, that of the kubeconfig context when left out")
+	a.addConnectionFlags(cmd)
+}
+
+// addConnectionFlags adds those of them that choose the cluster, for commands that are about the whole of it.
+func (a *app) addConnectionFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&a.flags.namespace, "namespace", "n", "", "namespace, that of the kubeconfig context when left out")
 	f.StringVar(&a.flags.context, "context", "", "context of the kubeconfig, the current one when left out")
 	f.StringVar(&a.flags.kubeconfig, "kubeconfig", "", "path of the kubeconfig, $KUBECONFIG or ~/.kube/config when left out")
 	f.StringVar(&a.flags.requestTimeout, "request-timeout", "0", "how long one request may take, for example 10s; 0 for no limit")

@@ -67,7 +67,7 @@ Exits with 0 when the controller is available, with 1 when it is not in time, wi
   fairlead install --image registry.example.com/fairlead:v1 --export > fairlead.yaml`,
 		Args: noArguments,
 	}
-	a.addClusterFlags(cmd)
+	a.addConnectionFlags(cmd)
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "do not wait for the controller")
 	cmd.Flags().BoolVar(&export, "export", false, "print the manifests and install nothing")

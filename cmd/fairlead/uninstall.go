@@ -29,7 +29,7 @@ controller that is gone. What is gone already is no error; a removal that was in
   fairlead uninstall --yes --releases --timeout 15m`,
 		Args: noArguments,
 	}
-	a.addClusterFlags(cmd)
+	a.addConnectionFlags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "really remove it; required")
 	cmd.Flags().BoolVar(&releases, "releases", false, "uninstall all releases, too, and delete what Kustomizations have applied")
 	cmd.Flags().DurationVar(&timeout, "timeout", installTimeout, "how long all of it may take")

@@ -50,6 +50,17 @@ func TestFleet(t *testing.T) {
 	reverted(t, files)
 	kept(t)
 	everyCluster(t, files)
+
+	// Taken out with all that it has made, the cluster is as it was.
+	must(t, "uninstall", "--yes", "--releases")
+	if out := world.cluster.MustRun(t, "helm", "ls", "-A", "-a", "-q"); out != "" {
+		t.Errorf("releases are left: %s", out)
+	}
+	for _, name := range []string{"apps", "team-a"} {
+		stage.Await(t, "namespace "+name+" is gone", func() bool {
+			return !world.cluster.Exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		})
+	}
 }
 
 // previewed shows what a pull request would change.
