@@ -143,7 +143,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
-	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config), preview: previewOf(config),
+	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config), preview: previewOf(config, requests),
 		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)

@@ -36,12 +36,12 @@ func (a *app) diffKustomization(ctx context.Context, k kind, name string, files 
 		err = compareErr
 	}
 	if err != nil && len(d.Objects) == 0 {
-		return fmt.Errorf("compare Kustomization %s/%s with the cluster: %s", ks.Namespace, ks.Name, mask(err.Error()))
+		return fmt.Errorf("%s would not be applied so: %s", k.describe(client.ObjectKeyFromObject(ks)), mask(err.Error()))
 	}
 	if printErr := a.printDifferences(d, out); err == nil {
 		return printErr
 	}
-	return fmt.Errorf("not all objects of Kustomization %s/%s could be compared with the cluster: %s", ks.Namespace, ks.Name, mask(err.Error()))
+	return fmt.Errorf("%s would not be applied so: %s", k.describe(client.ObjectKeyFromObject(ks)), mask(err.Error()))
 }
 
 // adoptInventory takes over what the Kustomization in the cluster has applied, so that what would be deleted is known. There may be none.

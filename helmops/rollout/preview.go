@@ -8,8 +8,10 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/refusal"
@@ -21,18 +23,34 @@ type Previewed struct {
 	Live, Would *unstructured.Unstructured
 }
 
-// Preview finds out what applying a set would do, with the rights of as. It only reads and tries. The error says what would be refused;
-// what of the set could be tried is returned all the same.
-func Preview(ctx context.Context, as *cluster.Identity, set Set) ([]Previewed, error) {
-	r := &run{Set: set, as: as, site: &site{cluster: as.Cluster()}, brought: broughtBy(set.Objects)}
-	kept, namespaces := map[string]bool{}, sets.New[string]()
+// Preview finds out what applying a set would do, with the rights of as. It only reads and tries. exists tells whether there is a
+// Kustomization of that name; nil takes it for granted. The error says what would be refused; what of the set could be tried is returned
+// all the same.
+func Preview(ctx context.Context, as *cluster.Identity, set Set, exists func(context.Context, types.NamespacedName) bool) ([]Previewed, error) {
+	r := &run{
+		Set: set, as: as, site: &site{cluster: as.Cluster()}, brought: broughtBy(set.Objects), engine: &Engine{config: Config{Exists: exists}},
+	}
 	for _, o := range set.Objects {
 		i, err := newItem(o, as.Cluster().Mapper(), r.brought, set.Owner.Namespace)
 		if err != nil {
 			return nil, err
 		}
-		kept[i.id] = true
 		r.items = append(r.items, i)
+	}
+	out, err := r.previewItems(ctx)
+	switch {
+	case err != nil, !set.Prune:
+		return out, err
+	case len(set.Objects) == 0 && len(set.Before) > 0 && !set.AllowEmpty:
+		return out, &EmptyError{Objects: len(set.Before)}
+	}
+	return r.previewPrune(ctx, out)
+}
+
+// previewItems tries all objects. The error names those that would be refused.
+func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
+	namespaces := sets.New[string]()
+	for _, i := range r.items {
 		if i.GroupVersionKind().GroupKind() == namespaceKind {
 			namespaces.Insert(i.GetName())
 		}
@@ -49,7 +67,9 @@ func Preview(ctx context.Context, as *cluster.Identity, set Set) ([]Previewed, e
 			rejected.Add(refused)
 			return nil
 		}
-		found[i] = p
+		if p.Live != nil || p.Would != nil {
+			found[i] = p
+		}
 		return err
 	})
 	out := make([]Previewed, 0, len(found))
@@ -57,14 +77,6 @@ func Preview(ctx context.Context, as *cluster.Identity, set Set) ([]Previewed, e
 		if p, is := found[i]; is {
 			out = append(out, p)
 		}
-	}
-	if err == nil && set.Prune {
-		for _, ref := range set.Before {
-			if !kept[ref.ID] {
-				r.gone = append(r.gone, newRemnant(ref))
-			}
-		}
-		out, err = r.previewPrune(ctx, out)
 	}
 	if err == nil && len(rejected.Objects) > 0 {
 		err = rejected
@@ -83,6 +95,9 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 	}
 	body := i.body
 	if p.Live != nil {
+		if err := r.ofAnother(ctx, i, p.Live); err != nil {
+			return p, err
+		}
 		ignored := r.Ignore.Of(i.Unstructured)
 		if ignored.Whole || drift.Exempt(i.Unstructured) || drift.Exempt(p.Live) {
 			return Previewed{}, nil
@@ -91,11 +106,11 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 			return p, err
 		}
 	}
-	would, err := r.patch(ctx, i, body, true)
+	i.trial, err = r.patch(ctx, i, body, true)
 	switch {
 	case err == nil:
-		p.Would = would
-		return p, nil
+		p.Would = i.trial
+		return p, r.ofHelm(i)
 	case apierrors.IsNotFound(err) && namespaces.Has(i.GetNamespace()), apierrors.IsBadRequest(err):
 		return p, r.local(i)
 	case isUntyped(err):
@@ -105,12 +120,31 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 	}
 }
 
+// ofAnother fails when an object is that of another Kustomization.
+func (r *run) ofAnother(ctx context.Context, i *item, live *unstructured.Unstructured) error {
+	labels := live.GetLabels()
+	owner := types.NamespacedName{Namespace: labels[v1beta1.KustomizationNamespaceLabel], Name: labels[v1beta1.KustomizationNameLabel]}
+	if owner.Name == "" || owner == r.Owner || !r.exists(ctx, owner) {
+		return nil
+	}
+	return &OwnedError{Object: i.place(), Owner: kustomization(owner)}
+}
+
 // previewPrune adds what would be deleted.
 func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, error) {
-	for _, g := range r.gone {
-		if err := r.find(ctx, g); err != nil {
-			return out, err
+	kept := map[string]bool{}
+	for _, i := range r.items {
+		kept[i.id] = true
+	}
+	for _, ref := range r.Before {
+		if !kept[ref.ID] {
+			r.gone = append(r.gone, newRemnant(ref))
 		}
+	}
+	if err := r.foreign(ctx); err != nil {
+		return out, err
+	}
+	for _, g := range r.gone {
 		if !g.there {
 			continue
 		}

@@ -186,24 +186,40 @@ func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
 	}
 	var holds []string
 	for _, resource := range kinds {
-		list, err := r.site.cluster.Self().Metadata().Resource(resource).Namespace(in).List(ctx, metav1.ListOptions{Limit: 100})
-		if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
-			continue
-		}
+		found, err := r.others(ctx, resource, in, soon)
 		if err != nil {
 			return fmt.Errorf("looking whether %s holds %s of others: %w", g, resource.Resource, err)
 		}
-		for i := range list.Items {
-			if !r.goes(&list.Items[i], resource, soon) {
-				holds = append(holds, resource.Resource+" "+list.Items[i].Name)
-			}
-		}
+		holds = append(holds, found...)
 	}
 	if len(holds) == 0 {
 		return nil
 	}
 	slices.Sort(holds)
 	return &ForeignError{Object: g.String(), Holds: holds}
+}
+
+// others names the objects of a resource in a namespace that do not go with what is deleted; a page of them is enough.
+func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, in string, soon bool) ([]string, error) {
+	var out []string
+	page := metav1.ListOptions{Limit: 500}
+	for {
+		list, err := r.site.cluster.Self().Metadata().Resource(resource).Namespace(in).List(ctx, page)
+		if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			if !r.goes(&list.Items[i], resource, soon) {
+				out = append(out, resource.Resource+" "+list.Items[i].Name)
+			}
+		}
+		if page.Continue = list.Continue; page.Continue == "" || len(out) > 0 {
+			return out, nil
+		}
+	}
 }
 
 // goes tells whether an object is nobody else's: it is ours, follows from another, or is made by the cluster itself.
