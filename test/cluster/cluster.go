@@ -50,7 +50,8 @@ func (c *cluster) start(ctx context.Context) error {
 		{"node", c.createNode},
 		{"controllers", c.startControllers},
 		{kwok, c.startKwok},
-		{"ready", c.awaitReady},
+		{"node ready", c.awaitReady},
+		{"ready", c.openAddresses},
 	} {
 		if err := step.do(waiting); err != nil {
 			return err
@@ -134,6 +135,17 @@ func (c *cluster) awaitReady(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// openAddresses gives out one address before anybody else asks for one.
+func (c *cluster) openAddresses(ctx context.Context) error {
+	if err := createAddressPod(ctx, c.client); err != nil {
+		return err
+	}
+	if err := waitFor(ctx, "the first pod to have an address", func(ctx context.Context) (bool, error) { return addressPodServed(ctx, c.client) }); err != nil {
+		return err
+	}
+	return deleteAddressPod(ctx, c.client)
 }
 
 // healthCheck asks a component whether it is healthy. Nothing secret is sent, so its certificate is not looked at.

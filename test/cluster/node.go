@@ -94,6 +94,40 @@ func defaultAccountPresent(ctx context.Context, client kubernetes.Interface) (bo
 	return err == nil, err
 }
 
+// addressPodName is the pod that asks for the first address of a start. Kwok makes its pool of addresses when it is first asked for one,
+// and when two workers ask at once each makes a pool, and two pods get one address: so one pod asks before the cluster says it is ready.
+const addressPodName = "devcluster-first-address"
+
+func createAddressPod(ctx context.Context, client kubernetes.Interface) error {
+	if err := deleteAddressPod(ctx, client); err != nil { // of a start that was cut short
+		return err
+	}
+	mounts := false
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: addressPodName},
+		Spec: corev1.PodSpec{
+			NodeName: nodeName, AutomountServiceAccountToken: &mounts, Containers: []corev1.Container{{Name: "none", Image: "none"}},
+		},
+	}
+	if _, err := client.CoreV1().Pods(metav1.NamespaceDefault).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("create pod %s: %w", addressPodName, err)
+	}
+	return nil
+}
+
+func addressPodServed(ctx context.Context, client kubernetes.Interface) (bool, error) {
+	pod, err := client.CoreV1().Pods(metav1.NamespaceDefault).Get(ctx, addressPodName, metav1.GetOptions{})
+	return err == nil && pod.Status.PodIP != "", err
+}
+
+func deleteAddressPod(ctx context.Context, client kubernetes.Interface) error {
+	err := client.CoreV1().Pods(metav1.NamespaceDefault).Delete(ctx, addressPodName, *metav1.NewDeleteOptions(0))
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete pod %s: %w", addressPodName, err)
+	}
+	return nil
+}
+
 // podAddressesAfter is the pod range as kwok counts it: the address in it is the last one not to give out. Kwok forgets
 // at its end which addresses are in use, so a resumed cluster goes on after the highest one.
 func podAddressesAfter(pods []corev1.Pod) string {
