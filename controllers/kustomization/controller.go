@@ -31,6 +31,10 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
+// remoteLook is how often objects on another cluster are looked at. A cluster that nobody looks at is let go of after a while, and its
+// objects would not be watched any more.
+const remoteLook = 4 * time.Minute
+
 // slow is how long applying may take before the object says that it is under way.
 const slow = time.Second
 
@@ -52,6 +56,8 @@ type handler struct {
 	jitter func() float64
 
 	mu sync.Mutex
+	// truces are the times until which objects that somebody fights over are left alone.
+	truces map[types.NamespacedName]time.Time
 	// awaited are the Kustomizations for which something has come that the last attempt lacked, audited when objects that may not be
 	// watched were looked at last.
 	awaited map[types.NamespacedName]bool
@@ -62,7 +68,9 @@ type handler struct {
 type landed struct {
 	applied status.Applied
 	// spared are objects that were not deleted, with the reason.
-	spared  []string
+	spared []string
+	// again is when objects that somebody fights over are to be corrected again; zero when there are none.
+	again   time.Time
 	request string
 	took    time.Duration
 }
@@ -71,7 +79,7 @@ type landed struct {
 func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time.Duration, error) {
 	key := client.ObjectKeyFromObject(k)
 	defer h.lookout.Turn(key)()
-	h.land(ctx, k)
+	news := h.land(ctx, k)
 	if elapsed, running := h.tasks.Running(key); running {
 		return h.progress(k, elapsed), nil
 	}
@@ -82,16 +90,19 @@ func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time
 	if err != nil {
 		return h.blocked(k, err)
 	}
-	return h.advance(ctx, k, inputs)
+	return h.advance(ctx, k, inputs, news)
 }
 
-// advance judges what is known, and starts the next attempt where one is due.
-func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inputs) (time.Duration, error) {
+// advance judges what is known, and starts the next attempt where one is due. news is set when objects have just been changed.
+func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inputs, news bool) (time.Duration, error) {
 	f := h.look(k, in) //nolint:contextcheck // a watch outlives the look
 	found := judge(k, f, h.now())
 	switch found.step {
 	case apply:
 		if err := h.dependencies.Check(ctx, k, in.access); err != nil {
+			return h.blocked(k, err)
+		}
+		if err := h.abreast(ctx, k, in); err != nil {
 			return h.blocked(k, err)
 		}
 		h.start(k, in)
@@ -100,12 +111,19 @@ func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		return found.after, nil
 	case rest:
 	}
-	if f.known {
+	switch {
+	case f.known:
 		status.KustomizationHealth(k, status.Health{Known: !f.sight.Blind, Objects: f.sight.Unhealthy, Of: f.sight.Of}, h.now())
 		status.KustomizationSettled(k, f.waiting, found.overdue, h.now())
+	case news && (k.Spec.Wait || len(k.Spec.HealthChecks) > 0): // ready is what was applied before
+		status.Progressing(k, k.Status.LastAppliedRevision+" is applied; its objects are being looked at", h.now())
 	}
 	k.Status.LastHandledReconcileAt = k.Annotations[v1beta1.ReconcileRequestAnnotation]
-	return soonest(found.after, h.audit(k)), nil
+	pause := soonest(found.after, h.audit(k))
+	if in.access.Kubeconfig != nil {
+		pause = soonest(pause, remoteLook)
+	}
+	return pause, nil
 }
 
 // look gathers what is known of the objects.
@@ -115,6 +133,10 @@ func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
 	h.mu.Lock()
 	f.awaited = h.awaited[key]
 	f.audit = h.now().Sub(h.audited[key]) >= k.GetInterval()
+	if until, is := h.truces[key]; is {
+		f.truce = max(until.Sub(h.now()), 0)
+		f.over = f.truce == 0
+	}
 	h.mu.Unlock()
 	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health)
 	if !f.known {
@@ -176,6 +198,7 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs) {
 	key := client.ObjectKeyFromObject(k)
 	h.mu.Lock()
 	delete(h.awaited, key)
+	delete(h.truces, key)
 	h.audited[key] = h.now()
 	h.mu.Unlock()
 	wanted := k.DeepCopy()
@@ -199,7 +222,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		return out
 	}
 	result := h.engine.Apply(ctx, in.access, setOf(k, objects, in.ignore))
-	out.spared = result.Spared
+	out.spared, out.again = result.Spared, result.Again
 	out.applied.Inventory = result.Inventory
 	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
 	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
@@ -210,18 +233,24 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	return out
 }
 
-// land records an attempt that has ended.
-func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) {
+// land records an attempt that has ended, and tells whether it has changed objects.
+func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool) {
 	ended, ok := h.tasks.Take(client.ObjectKeyFromObject(k))
 	if !ok {
-		return
+		return false
 	}
 	if ended.applied.Failure != nil {
 		failures := int64(1)
 		if k.Status.LastAttemptedDigest == ended.applied.Digest {
 			failures = k.Status.Failures + 1
 		}
-		ended.applied.Next = fmt.Sprintf("the next attempt follows %s later, or at once when the source, the spec or what it names changes", retryDelay(k, failures))
+		ended.applied.Next = fmt.Sprintf("the next attempt follows %s later, or at once when the source, the spec or what it names changes",
+			retryDelay(k, failures, ended.applied.Failure.Final))
+	}
+	if !ended.again.IsZero() {
+		h.mu.Lock()
+		h.truces[client.ObjectKeyFromObject(k)] = ended.again
+		h.mu.Unlock()
 	}
 	event := status.KustomizationApplied(k, ended.applied, h.now())
 	k.Status.LastHandledReconcileAt = ended.request
@@ -232,6 +261,7 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) {
 		h.tell(k, status.Event{Reason: v1beta1.AppliedReason, Message: "not deleted: " + spared})
 	}
 	log.FromContext(ctx).Info(event.Message, "revision", ended.applied.Revision, "took", ended.took.Round(time.Millisecond).String())
+	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
 }
 
 // Finalize implements loop.Handler.
@@ -254,7 +284,7 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 	if err != nil {
 		return h.stranded(ctx, k, err)
 	}
-	if left := retryDelay(k, k.Status.Failures) - h.sinceAttempt(k); k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs && left > 0 {
+	if left := retryDelay(k, k.Status.Failures, false) - h.sinceAttempt(k); k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs && left > 0 {
 		return false, left, nil
 	}
 	h.depart(k, access, refs, policy == v1beta1.DeletionPolicyWaitForTermination)
@@ -320,6 +350,7 @@ func (h *handler) Forget(key types.NamespacedName) {
 	defer h.mu.Unlock()
 	delete(h.awaited, key)
 	delete(h.audited, key)
+	delete(h.truces, key)
 }
 
 func (h *handler) tell(k *v1beta1.Kustomization, event status.Event) {

@@ -87,6 +87,30 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 	return in, nil
 }
 
+// abreast checks that the Kustomizations of spec.dependsOn which follow the same source have applied the revision that is to be applied:
+// that they are ready says nothing about it while they have an older one.
+func (g *gatherer) abreast(ctx context.Context, k *v1beta1.Kustomization, in inputs) error {
+	for _, reference := range k.Spec.DependsOn {
+		if !reference.IsOwn(v1beta1.KustomizationKind) || reference.ReadyExpr != "" {
+			continue
+		}
+		key, found := reference.GetKey(k.Namespace), &v1beta1.Kustomization{}
+		if err := g.dependencies.Objects.Get(ctx, key, found); err != nil {
+			return fmt.Errorf("reading Kustomization %s of spec.dependsOn: %w", key, err)
+		}
+		if choiceOf(found) != in.choice || found.Status.LastAppliedRevision == in.artifact.Revision {
+			continue
+		}
+		why := "work goes on when it has"
+		if found.Spec.Suspend {
+			why = "it is suspended; work goes on when it is resumed"
+		}
+		return referent.Hindered(v1beta1.DependencyNotReadyReason, "Kustomization %s of spec.dependsOn follows the same source and has not applied %s yet; %s",
+			key, in.artifact.Revision, why)
+	}
+	return nil
+}
+
 // admit checks what the spec says by itself.
 func (g *gatherer) admit(k *v1beta1.Kustomization, choice source.Choice) error {
 	if g.dependencies.OwnNamespace && choice.Namespace != k.Namespace {

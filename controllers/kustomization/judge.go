@@ -6,6 +6,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 // Pauses after failures in a row: doubled from the first to the last, unless spec.retryInterval says otherwise.
@@ -31,6 +32,9 @@ type facts struct {
 	asked, awaited bool
 	// audit is set when it is time to look at objects that cannot be watched.
 	audit bool
+	// truce is how long objects that somebody fights over are left alone yet, zero when there are none; over is set when that is past.
+	truce time.Duration
+	over  bool
 	// sight is what is known of the objects, known whether there is one already.
 	sight rollout.Sight
 	known bool
@@ -61,7 +65,7 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 	case s.LastAttemptedDigest != f.digest:
 		return decision{step: apply, why: "what is wanted has changed"}
 	case s.LastAppliedDigest != f.digest || s.Failures > 0:
-		left := retryDelay(k, s.Failures) - since
+		left := retryDelay(k, s.Failures, status.IsStalled(k)) - since
 		if f.awaited || left <= 0 {
 			return decision{step: apply, why: "the last attempt failed"}
 		}
@@ -72,16 +76,22 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 		return decision{step: apply, why: "objects differ: " + firstOf(f.sight.Differs)}
 	case f.audit && len(f.sight.Unseen) > 0:
 		return decision{step: apply, why: "objects that may not be watched are looked at"}
+	case f.over:
+		return decision{step: apply, why: "objects that somebody fights over are corrected again"}
 	case len(f.waiting) > 0:
 		left := k.GetTimeout() - since
-		return decision{step: rest, why: "objects are not healthy yet", overdue: left <= 0, after: max(left, 0)}
+		return decision{step: rest, why: "objects are not healthy yet", overdue: left <= 0, after: soonest(max(left, 0), f.truce)}
 	default:
-		return decision{step: rest, why: "everything is applied"}
+		return decision{step: rest, why: "everything is applied", after: f.truce}
 	}
 }
 
-// retryDelay is the pause after failures in a row.
-func retryDelay(k *v1beta1.Kustomization, failures int64) time.Duration {
+// retryDelay is the pause after failures in a row. What is stalled waits for its input to change; it is tried again at the interval only
+// because the cluster may have changed too.
+func retryDelay(k *v1beta1.Kustomization, failures int64, stalled bool) time.Duration {
+	if stalled {
+		return k.GetInterval()
+	}
 	if interval := k.GetRetryInterval(); interval > 0 {
 		return interval
 	}

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -99,7 +101,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		},
 		engine: o.Engine, tasks: loop.NewTasks[landed](ctx, waker.Wake, o.Now),
 		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: rand.Float64,
-		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
+		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, truces: map[types.NamespacedName]time.Time{},
 	}
 	definition := &metav1.PartialObjectMetadata{}
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
@@ -110,11 +112,25 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 			{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "ConfigMap/")},
 			{Object: &corev1.Secret{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "Secret/")},
 			{Object: &corev1.ServiceAccount{}, MetadataOnly: true, Affects: byIndex(cached, accountIndex, ""), When: referent.CameOrWent()},
-			{Object: &v1beta1.Kustomization{}, Affects: dependents(cached, dependencyIndex), When: referent.BecameReady()},
+			{Object: &v1beta1.Kustomization{}, Affects: dependents(cached, dependencyIndex), When: moved()},
 			{Object: &v1beta1.Kustomization{}, Affects: dependents(cached, expressionIndex)},
 			{Object: definition, Affects: h.lackingKinds(cached)},
 		}...),
 	})
+}
+
+// moved lets the events through that can set dependents free: a Kustomization becomes ready, or applies another revision.
+func moved() predicate.Predicate {
+	applied := predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, ok := e.ObjectOld.(*v1beta1.Kustomization)
+			is, alsoOK := e.ObjectNew.(*v1beta1.Kustomization)
+			return ok && alsoOK && was.Status.LastAppliedRevision != is.Status.LastAppliedRevision
+		},
+	}
+	return predicate.Or(referent.BecameReady(), applied)
 }
 
 // lackingKinds finds the Kustomizations whose last attempt lacked a kind, which may be there now.

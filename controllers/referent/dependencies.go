@@ -102,6 +102,8 @@ func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) 
 		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn does not exist; work goes on when it is Ready", d)
 	case err != nil:
 		return fmt.Errorf("reading %s of spec.dependsOn: %w", d, err)
+	case d.reference.ReadyExpr == "" && !status.IsReady(found) && isSuspended(found):
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn is not Ready, and it is suspended; work goes on when it is resumed and Ready", d)
 	case d.reference.ReadyExpr == "" && !status.IsReady(found):
 		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn is not Ready; work goes on when it is", d)
 	case d.reference.ReadyExpr == "":
@@ -112,6 +114,11 @@ func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) 
 		return err
 	}
 	return g.expression(ctx, object, d, content)
+}
+
+func isSuspended(object Dependent) bool {
+	suspendable, is := object.(interface{ IsSuspended() bool })
+	return is && suspendable.IsSuspended()
 }
 
 // other judges an object of any other kind, as the lookout saw it last.

@@ -304,15 +304,15 @@ func finished(objects []Object, o Options) ([]Object, error) {
 		mark(object.Unstructured, o)
 		key := object.GroupVersionKind().GroupKind().String() + "/" + object.GetNamespace() + "/" + object.GetName()
 		if at, twice := seen[key]; twice {
-			return nil, broken(object.Origin, "%s is there twice%s", nameOf(object.Unstructured), also(at))
+			return nil, broken(object.Origin, "%s is there twice%s", nameOf(object.Unstructured), also(at, object.Origin))
 		}
 		seen[key] = object.Origin
 	}
 	return objects, nil
 }
 
-func also(at string) string {
-	if at == "" {
+func also(at, origin string) string {
+	if at == "" || at == origin {
 		return ""
 	}
 	return ", also in " + at

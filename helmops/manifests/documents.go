@@ -95,11 +95,12 @@ func decode(node *yaml.Node) (any, error) {
 	return object.Object["x"], nil
 }
 
-// apart returns the objects of a list, or the only one.
+// apart returns the objects of a list, or the only one. A list has no name; what has one is an object of a kind that is called so.
 func apart(name string, fields map[string]any, line int) ([]document, error) {
 	kind, _ := fields["kind"].(string)
 	items, isList := fields["items"].([]any)
-	if !strings.HasSuffix(kind, "List") || !isList {
+	own, _, _ := unstructured.NestedString(fields, "metadata", "name")
+	if !strings.HasSuffix(kind, "List") || !isList || own != "" {
 		return []document{{fields, line}}, nil
 	}
 	var out []document

@@ -45,7 +45,7 @@ type substitution struct {
 }
 
 // texts are fields of objects whose values are texts, also when they look like numbers.
-var texts = []string{"labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData"}
+var texts = []string{"labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData", "command", "args", "env"}
 
 // value substitutes in a value and everything in it. With text, what is substituted stays text.
 func (s *substitution) value(value any, text bool) (any, error) {
@@ -74,7 +74,7 @@ func (s *substitution) value(value any, text bool) (any, error) {
 		return out, nil
 	case string:
 		out, err := s.text(value)
-		if err != nil || text || out == value || !strings.HasPrefix(value, "${") || !strings.HasSuffix(value, "}") {
+		if err != nil || text || out == value || !isVariable(value) {
 			return out, err
 		}
 		return typed(out), nil
@@ -95,6 +95,25 @@ func (s *substitution) text(text string) (string, error) {
 		return "", fmt.Errorf("it has more than %d bytes once its variables are substituted", maxSubstituted)
 	}
 	return out, nil
+}
+
+// isVariable tells whether a text is one variable and nothing else. "${major}.${minor}" is a text, though it looks like a number.
+func isVariable(text string) bool {
+	if !strings.HasPrefix(text, "${") {
+		return false
+	}
+	depth := 0
+	for at, r := range text {
+		switch r {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				return at == len(text)-1
+			}
+		}
+	}
+	return false
 }
 
 // typed is what a text that is nothing but a variable stands for: replicas: ${replicas} is a number.

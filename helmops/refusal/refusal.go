@@ -60,10 +60,18 @@ type Error struct {
 	Secret bool
 	// Cause is what the API server said.
 	Cause error
+	// Hint is what would help; empty when that is not known.
+	Hint string
 }
 
 // Error implements error.
-func (r *Error) Error() string { return r.Object + ": " + shortened(r.why(), maxRefusal) }
+func (r *Error) Error() string {
+	text := r.Object + ": " + shortened(r.why(), maxRefusal)
+	if r.Hint != "" {
+		text += " (" + r.Hint + ")"
+	}
+	return text
+}
 
 // Unwrap returns what the API server said.
 func (r *Error) Unwrap() error { return r.Cause }

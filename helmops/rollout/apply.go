@@ -74,10 +74,7 @@ func (r *run) prepare(ctx context.Context) error {
 		return &EmptyError{Objects: len(r.Before)}
 	}
 	r.brought = broughtBy(r.Objects)
-	before := make(map[string]*v1beta1.ResourceRef, len(r.Before))
-	for i := range r.Before {
-		before[r.Before[i].ID] = &r.Before[i]
-	}
+	before := r.before()
 	for _, o := range r.Objects {
 		i, err := newItem(o, r.site.cluster.Mapper(), r.brought, r.Owner.Namespace)
 		if err != nil {
@@ -156,6 +153,9 @@ func (r *run) needed(i *item) bool {
 		return false
 	}
 	if manager, until, is := r.site.fights.Fought(fightOf(i), r.engine.config.Now()); is {
+		if r.result.Again.IsZero() || until.Before(r.result.Again) {
+			r.result.Again = until
+		}
 		r.keep(fmt.Sprintf("%s, because %s changes it again and again; it is corrected again after %s", i, rivalOf(manager), until.UTC().Format(time.RFC3339)))
 		r.site.leave(r.Owner, i)
 		return false

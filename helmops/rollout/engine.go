@@ -117,6 +117,15 @@ type Set struct {
 	Ignore *drift.Rules
 }
 
+// before is the inventory by the objects in it.
+func (s Set) before() map[string]*v1beta1.ResourceRef {
+	out := make(map[string]*v1beta1.ResourceRef, len(s.Before))
+	for i := range s.Before {
+		out[s.Before[i].ID] = &s.Before[i]
+	}
+	return out
+}
+
 // Result is how applying a set ended.
 type Result struct {
 	// Inventory of what is in the cluster by now, sorted; nil when nothing was written.
@@ -125,6 +134,8 @@ type Result struct {
 	Created, Changed, Corrected, Deleted []string
 	// Kept name objects that differ and were left so, with the reason; Spared those that were not deleted, with the reason.
 	Kept, Spared []string
+	// Again is when objects that somebody fights over are to be corrected again; zero when there are none.
+	Again time.Time
 	// Err is nil when all was applied.
 	Err error
 }

@@ -3,6 +3,7 @@ package rollout
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/refusal"
 )
 
@@ -49,17 +51,23 @@ func (e *EmptyError) Error() string {
 	return fmt.Sprintf("there is no object any more, which would delete all %d that were applied; nothing was deleted; set spec.allowEmpty if that is meant", e.Objects)
 }
 
-// ForeignError says that deleting an object would take objects of others with it. Nothing was written.
+// ForeignError says that deleting an object would take objects of others with it.
 type ForeignError struct {
 	Object string
 	// Holds names objects of others in it.
 	Holds []string
+	// Late is set when this turned out after other objects had been written or deleted; unset, nothing was.
+	Late bool
 }
 
 // Error implements error.
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s is no longer in the source, but deleting it would delete what others have in it: %s; nothing was changed; remove them, or annotate it with %s: %s",
-		e.Object, firstOf(e.Holds), v1beta1.PruneAnnotation, v1beta1.Disabled)
+	outcome := "nothing was changed"
+	if e.Late {
+		outcome = "it was not deleted"
+	}
+	return fmt.Sprintf("%s is no longer in the source, but deleting it would delete what others have in it: %s; %s; remove them, or annotate it with %s: %s",
+		e.Object, firstOf(e.Holds), outcome, v1beta1.PruneAnnotation, v1beta1.Disabled)
 }
 
 // firstOf names the first few, and says how many there are beside.
@@ -109,7 +117,13 @@ func Reason(err error) (reason string, final bool) {
 	var empty *EmptyError
 	var foreign *ForeignError
 	var rejected *refusal.RejectedError
+	var kubeconfig *cluster.KubeconfigError
+	var unreachable *net.OpError
 	switch {
+	case errors.As(err, &kubeconfig):
+		return v1beta1.KubeConfigInvalidReason, false
+	case errors.As(err, &unreachable):
+		return v1beta1.ClusterUnreachableReason, false
 	case errors.As(err, &kind):
 		return v1beta1.KindUnknownReason, false
 	case errors.As(err, &owned):

@@ -128,6 +128,8 @@ var (
 	namespaceKind  = schema.GroupKind{Kind: "Namespace"}
 	definitionKind = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
 	claimKind      = schema.GroupKind{Kind: "PersistentVolumeClaim"}
+	// kustomizationKind is that of owners.
+	kustomizationKind = schema.GroupKind{Group: v1beta1.GroupVersion.Group, Kind: v1beta1.KustomizationKind}
 )
 
 // brought are the kinds that definitions in a set bring, and how they are served.

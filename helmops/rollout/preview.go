@@ -30,11 +30,13 @@ func Preview(ctx context.Context, as *cluster.Identity, set Set, exists func(con
 	r := &run{
 		Set: set, as: as, site: &site{cluster: as.Cluster()}, brought: broughtBy(set.Objects), engine: &Engine{config: Config{Exists: exists}},
 	}
+	before := set.before()
 	for _, o := range set.Objects {
 		i, err := newItem(o, as.Cluster().Mapper(), r.brought, set.Owner.Namespace)
 		if err != nil {
 			return nil, err
 		}
+		i.before = before[i.id]
 		r.items = append(r.items, i)
 	}
 	out, err := r.previewItems(ctx)
@@ -99,8 +101,8 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 			return p, err
 		}
 		ignored := r.Ignore.Of(i.Unstructured)
-		if ignored.Whole || drift.Exempt(i.Unstructured) || drift.Exempt(p.Live) {
-			return Previewed{}, nil
+		if i.unchanged() && (ignored.Whole || drift.Exempt(i.Unstructured) || drift.Exempt(p.Live)) {
+			return Previewed{}, nil // what differs stays; a manifest that has changed is applied all the same
 		}
 		if body, err = r.trimmed(i, p.Live, ignored); err != nil {
 			return p, err

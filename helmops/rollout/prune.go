@@ -28,7 +28,8 @@ type remnant struct {
 	uid                        types.UID
 	namespaced, there, forGood bool
 	done                       bool
-	finalized                  bool
+	// finalized objects are waited for, but for those that are themselves waiting until their owner is gone.
+	finalized, waitsForUs bool
 }
 
 func newRemnant(ref v1beta1.ResourceRef) *remnant {
@@ -106,8 +107,26 @@ func (r *run) find(ctx context.Context, g *remnant) error {
 		kind := g.kind.GroupKind()
 		g.forGood = kind == namespaceKind || kind == definitionKind
 		g.finalized = g.kind.Group == v1beta1.GroupVersion.Group && len(live.GetFinalizers()) > 0
+		g.waitsForUs = kind == kustomizationKind && waitsFor(live, r.Owner)
 	}
 	return nil
+}
+
+// waitsFor tells whether a Kustomization goes only once another is gone: it is that one itself, which a set may contain, or it is being
+// deleted and has that one among its objects. Whoever waited for it would wait for good.
+func waitsFor(live *unstructured.Unstructured, owner types.NamespacedName) bool {
+	if live.GetNamespace() == owner.Namespace && live.GetName() == owner.Name {
+		return true
+	}
+	if live.GetDeletionTimestamp() == nil {
+		return false
+	}
+	id := v1beta1.NewResourceRef(owner.Namespace, owner.Name, v1beta1.GroupVersion.Group, v1beta1.KustomizationKind, "").ID
+	entries, _, _ := unstructured.NestedSlice(live.Object, "status", "inventory", "entries")
+	return slices.ContainsFunc(entries, func(entry any) bool {
+		fields, _ := entry.(map[string]any)
+		return fields["id"] == id
+	})
 }
 
 // prune deletes what is no longer wanted, in the reverse order in which it was brought. Objects of this API are waited for, because what
@@ -125,7 +144,7 @@ func (r *run) prune(ctx context.Context) error {
 			failed = append(failed, r.delete(ctx, g))
 		}
 		for _, g := range now {
-			if g.finalized && joined(failed) == nil {
+			if g.finalized && !g.waitsForUs && joined(failed) == nil {
 				failed = append(failed, r.away(ctx, g))
 			}
 		}
@@ -147,7 +166,7 @@ func (r *run) delete(ctx context.Context, g *remnant) error {
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("deleting %s, which is no longer in the source: %w", g, err)
 	}
-	if !g.finalized {
+	if !g.finalized || g.waitsForUs {
 		g.done = true
 	}
 	r.result.Deleted = append(r.result.Deleted, g.String())
@@ -196,7 +215,7 @@ func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
 		return nil
 	}
 	slices.Sort(holds)
-	return &ForeignError{Object: g.String(), Holds: holds}
+	return &ForeignError{Object: g.String(), Holds: holds, Late: !soon}
 }
 
 // others names the objects of a resource in a namespace that do not go with what is deleted; a page of them is enough.

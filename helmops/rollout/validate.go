@@ -1,18 +1,23 @@
 package rollout
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/refusal"
 )
 
@@ -73,7 +78,7 @@ func (r *run) check(ctx context.Context, i *item, namespaces sets.Set[string]) e
 		i.anew = true
 		return nil
 	case isImmutable(err) && !protected(i):
-		return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Cause: &hintError{err, "spec.force would delete the object and create it anew"}}
+		return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and create it anew"}
 	case isUntyped(err):
 		return invalid(i, withoutValues(err.Error(), i.isSecret()))
 	default:
@@ -86,18 +91,6 @@ func isUntyped(err error) bool {
 	return strings.Contains(err.Error(), "failed to create typed patch object")
 }
 
-// hintError adds to what the API server says what would help.
-type hintError struct {
-	error
-	hint string
-}
-
-// Error implements error.
-func (e *hintError) Error() string { return e.error.Error() + " (" + e.hint + ")" }
-
-// Unwrap returns what the API server said.
-func (e *hintError) Unwrap() error { return e.error }
-
 // protected tells whether an object is never deleted to be created anew, because what others have in it would go with it.
 func protected(i *item) bool {
 	switch i.GroupVersionKind().GroupKind() {
@@ -107,13 +100,26 @@ func protected(i *item) bool {
 	return false
 }
 
-// ofHelm fails when an object is part of a Helm release, whose objects have one owner too.
+// ofHelm fails when an object is part of a Helm release, whose objects have one owner too. A manifest that only looks like one of Helm's,
+// because it was exported from a release, is nobody else's: nobody but us has written the name of a release into it.
 func (r *run) ofHelm(i *item) error {
 	annotations := i.trial.GetAnnotations()
-	if i.trial.GetLabels()[managedByLabel] != "Helm" || annotations[releaseAnnotation] == "" || i.GetLabels()[managedByLabel] == "Helm" {
+	if i.trial.GetLabels()[managedByLabel] != "Helm" || annotations[releaseAnnotation] == "" || !writtenByOthers(i.trial, releaseAnnotation) {
 		return nil
 	}
 	return &OwnedError{Object: i.place(), Owner: fmt.Sprintf("the Helm release %s/%s", annotations[releaseNamespace], annotations[releaseAnnotation])}
+}
+
+// writtenByOthers tells whether somebody else has set an annotation.
+func writtenByOthers(live *unstructured.Unstructured, annotation string) bool {
+	path := fieldpath.MakePathOrDie("metadata", "annotations", annotation)
+	return slices.ContainsFunc(live.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
+		if entry.Manager == v1beta1.KustomizationFieldManager || entry.FieldsV1 == nil {
+			return false
+		}
+		var set fieldpath.Set
+		return set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)) == nil && set.Has(path)
+	})
 }
 
 // local checks what can be checked without the API server: names, and the fields of kinds that are known here.

@@ -81,7 +81,7 @@ func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event
 	}
 	told := Message(k)
 	if o.Failure.Final {
-		w.stalled(o.Failure.Reason, message)
+		w.stalled(o.Failure.Reason, joined(message, o.Next))
 	} else {
 		w.retrying(o.Failure.Reason, joined(message, o.Next))
 	}
