@@ -67,7 +67,8 @@ func newControllerCommand() *cobra.Command {
 		Use:   "controller",
 		Short: "Run the controllers",
 		Long: `Run all controllers of Fairlead in the foreground until interrupted: those that fetch from Git repositories, Helm
-repositories and OCI registries, and the one that installs and upgrades Helm releases.
+repositories and OCI registries, the one that applies Kustomizations, and the one that installs and upgrades Helm
+releases.
 
 Logs are JSON lines on stderr. SIGTERM and Ctrl-C stop the process within seconds, also in the middle of a rollout: the
 next process goes on with it.`,

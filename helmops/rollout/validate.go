@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -118,7 +117,7 @@ func writtenByOthers(live *unstructured.Unstructured, annotation string) bool {
 			return false
 		}
 		var set fieldpath.Set
-		return set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)) == nil && set.Has(path)
+		return set.FromJSON(entry.FieldsV1.GetRawReader()) == nil && set.Has(path)
 	})
 }
 

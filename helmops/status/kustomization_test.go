@@ -31,9 +31,9 @@ func TestKustomizationAppliedTellsWhatIsNew(t *testing.T) {
 		moved   bool
 	}{
 		{"the first time", &v1beta1.Kustomization{}, Applied{Revision: "main@1", Digest: "d1", Created: []string{"ConfigMap a/x"}},
-			v1beta1.AppliedReason, false, "main@1 applied: created ConfigMap a/x", "False NoDrift", true},
-		{"another revision that changes nothing", applied("d1"), Applied{Revision: "main@2", Digest: "d2"}, "", false, "", "False NoDrift", true},
-		{"the same again", applied("d1"), Applied{Revision: "main@1", Digest: "d1"}, "", false, "", "False NoDrift", false},
+			v1beta1.AppliedReason, false, "main@1 applied: created ConfigMap a/x", "False InSync", true},
+		{"another revision that changes nothing", applied("d1"), Applied{Revision: "main@2", Digest: "d2"}, "", false, "", "False InSync", true},
+		{"the same again", applied("d1"), Applied{Revision: "main@1", Digest: "d1"}, "", false, "", "False InSync", false},
 		{"a correction", applied("d1"), Applied{Revision: "main@1", Digest: "d1", Corrected: []string{"ConfigMap a/x (it was gone)"}},
 			v1beta1.DriftCorrectedReason, true, "corrected, because somebody else had changed it: ConfigMap a/x (it was gone)", "False DriftCorrected", true},
 		{"something is left", applied("d1"), Applied{Revision: "main@1", Digest: "d1", Kept: []string{"ConfigMap a/x, because"}},
@@ -140,7 +140,7 @@ func TestKustomizationHealth(t *testing.T) {
 		t.Errorf("Healthy is %s with %d objects", got, len(k.Status.Unhealthy))
 	}
 	KustomizationHealth(k, Health{Of: 20}, now)
-	if got := allConditions(k)["Healthy"]; got != "Unknown HealthUnknown" || len(k.Status.Unhealthy) != maxObjects {
+	if got := allConditions(k)["Healthy"]; got != "Unknown Unknown" || len(k.Status.Unhealthy) != maxObjects {
 		t.Errorf("Healthy is %s with %d objects", got, len(k.Status.Unhealthy))
 	}
 	KustomizationHealth(k, Health{Known: true, Of: 20}, now)
