@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -16,27 +17,11 @@ func newGetKustomizationsCommand(a *app) *cobra.Command {
 		Example: `  fairlead get kustomizations -n fleet
   fairlead get kustomizations -A -o wide
   fairlead get kustomizations -A -o json | jq -r '.items[] | select(.ready | not) | .name'`,
-		Args: noArguments,
 	}
-	all := a.addListFlags(cmd)
-	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := a.open()
-		if err != nil {
-			return err
-		}
-		list, err := view.NewReader(c.client).Kustomizations(cmd.Context(), listNamespace(c, *all))
-		switch {
-		case err != nil:
-			return err
-		case out.machine():
-			return out.write(a.out, list)
-		case len(list.Items) == 0:
-			a.nothing("kustomizations", c, *all)
-			return nil
-		}
-		return a.kustomizationTable(list.Items, out, *all).write(a.out)
-	}
+	a.list(cmd, "kustomizations", func(ctx context.Context, reader view.Reader, namespace string) (listing, error) {
+		list, err := reader.Kustomizations(ctx, namespace)
+		return listing{list, len(list.Items), func(out *output, all bool) *table { return a.kustomizationTable(list.Items, out, all) }}, err
+	})
 	return cmd
 }
 

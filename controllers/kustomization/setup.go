@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,15 +32,8 @@ import (
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 
-// Names of the field indexes: Kustomizations by their source, by the ConfigMaps and Secrets they name, by the ServiceAccount they act
-// as, by the Kustomizations they depend on, and by those whose readiness they judge by an expression.
-const (
-	sourceIndex     = "fairlead.source"
-	documentIndex   = "fairlead.documents"
-	accountIndex    = "fairlead.serviceAccount"
-	dependencyIndex = "fairlead.dependsOn"
-	expressionIndex = "fairlead.dependsOn.readyExpr"
-)
+// sourceIndex is the field index of Kustomizations by their source.
+const sourceIndex = "fairlead.source"
 
 // Options of the controller.
 type Options struct {
@@ -78,7 +71,9 @@ func Exists(objects client.Reader) func(context.Context, types.NamespacedName) b
 
 // Setup adds the controller to the manager. ctx is the life of what it does.
 func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o Options) error {
-	if err := index(ctx, manager.GetFieldIndexer(), o.DefaultServiceAccount); err != nil {
+	cached, live := manager.GetClient(), manager.GetAPIReader()
+	index := indexOf(cached, o.DefaultServiceAccount)
+	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing Kustomizations: %w", err)
 	}
 	expressions, err := referent.NewExpressions()
@@ -86,7 +81,6 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		return err
 	}
 	waker := o.Moved.waker
-	cached, live := manager.GetClient(), manager.GetAPIReader()
 	documents := referent.NewDocuments(cached, live, referent.MaxDocuments)
 	lookout := referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
 	h := &handler{
@@ -108,14 +102,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	return loop.Setup(manager, loop.Controller[*v1beta1.Kustomization]{
 		Name: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: append(source.WatchArtifacts(usersOf(cached)), []loop.Watch{
-			{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "ConfigMap/")},
-			{Object: &corev1.Secret{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "Secret/")},
-			{Object: &corev1.ServiceAccount{}, MetadataOnly: true, Affects: byIndex(cached, accountIndex, ""), When: referent.CameOrWent()},
-			{Object: &v1beta1.Kustomization{}, Affects: dependents(cached, dependencyIndex), When: moved()},
-			{Object: &v1beta1.Kustomization{}, Affects: dependents(cached, expressionIndex)},
-			{Object: definition, Affects: h.lackingKinds(cached)},
-		}...),
+		Watches: slices.Concat(source.WatchArtifacts(usersOf(index)), index.Watches(moved()),
+			[]loop.Watch{{Object: definition, Affects: h.lackingKinds(cached)}}),
 	})
 }
 
@@ -156,49 +144,17 @@ func (h *handler) lackingKinds(reader client.Reader) func(context.Context, clien
 	}
 }
 
-func index(ctx context.Context, indexer client.FieldIndexer, defaultServiceAccount string) error {
-	for name, values := range map[string]func(*v1beta1.Kustomization) []string{
-		sourceIndex: func(k *v1beta1.Kustomization) []string { return []string{sourceKey(choiceOf(k))} },
-		documentIndex: func(k *v1beta1.Kustomization) []string {
-			keys := documentsOf(k)
-			names := make([]string, 0, len(keys))
-			for _, key := range keys {
-				names = append(names, key.Kind+"/"+key.Name)
-			}
-			return names
+// indexOf finds Kustomizations by what they refer to.
+func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[*v1beta1.Kustomization] {
+	return referent.Index[*v1beta1.Kustomization]{
+		Kind: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
+		List: func() client.ObjectList { return &v1beta1.KustomizationList{} }, Documents: documentsOf,
+		Account: func(k *v1beta1.Kustomization) string { return k.GetServiceAccountName(defaultServiceAccount) },
+		More: map[string]func(*v1beta1.Kustomization) []string{
+			sourceIndex: func(k *v1beta1.Kustomization) []string { return []string{sourceKey(choiceOf(k))} },
 		},
-		accountIndex: func(k *v1beta1.Kustomization) []string {
-			if name := k.GetServiceAccountName(defaultServiceAccount); name != "" {
-				return []string{name}
-			}
-			return nil
-		},
-		dependencyIndex: func(k *v1beta1.Kustomization) []string {
-			keys := referent.Below(k, v1beta1.KustomizationKind)
-			names := make([]string, 0, len(keys))
-			for _, key := range keys {
-				names = append(names, key.String())
-			}
-			return names
-		},
-		expressionIndex: func(k *v1beta1.Kustomization) []string {
-			var names []string
-			for _, reference := range k.Spec.DependsOn {
-				if reference.ReadyExpr != "" && reference.IsOwn(v1beta1.KustomizationKind) {
-					names = append(names, reference.GetKey(k.Namespace).String())
-				}
-			}
-			return names
-		},
-	} {
-		err := indexer.IndexField(ctx, &v1beta1.Kustomization{}, name, func(o client.Object) []string {
-			return values(o.(*v1beta1.Kustomization))
-		})
-		if err != nil {
-			return err
-		}
+		Reader: reader,
 	}
-	return nil
 }
 
 func sourceKey(choice source.Choice) string {
@@ -206,39 +162,8 @@ func sourceKey(choice source.Choice) string {
 }
 
 // usersOf lists the Kustomizations of a source.
-func usersOf(reader client.Reader) source.Users {
+func usersOf(index referent.Index[*v1beta1.Kustomization]) source.Users {
 	return func(ctx context.Context, choice source.Choice) []types.NamespacedName {
-		requests := find(ctx, reader, client.MatchingFields{sourceIndex: sourceKey(choice)})
-		keys := make([]types.NamespacedName, len(requests))
-		for i, request := range requests {
-			keys[i] = request.NamespacedName
-		}
-		return keys
+		return index.Find(ctx, client.MatchingFields{sourceIndex: sourceKey(choice)})
 	}
-}
-
-// byIndex finds the Kustomizations in the namespace of an object that name it.
-func byIndex(reader client.Reader, index, prefix string) func(context.Context, client.Object) []reconcile.Request {
-	return func(ctx context.Context, object client.Object) []reconcile.Request {
-		return find(ctx, reader, client.InNamespace(object.GetNamespace()), client.MatchingFields{index: prefix + object.GetName()})
-	}
-}
-
-// dependents finds the Kustomizations that depend on one.
-func dependents(reader client.Reader, index string) func(context.Context, client.Object) []reconcile.Request {
-	return func(ctx context.Context, object client.Object) []reconcile.Request {
-		return find(ctx, reader, client.MatchingFields{index: client.ObjectKeyFromObject(object).String()})
-	}
-}
-
-func find(ctx context.Context, reader client.Reader, options ...client.ListOption) []reconcile.Request {
-	list := &v1beta1.KustomizationList{}
-	if err := reader.List(ctx, list, options...); err != nil {
-		return nil // the cache answers; it fails only while the process stops
-	}
-	requests := make([]reconcile.Request, len(list.Items))
-	for i := range list.Items {
-		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
-	}
-	return requests
 }
