@@ -12,6 +12,8 @@ BENCH_SOURCES := $(shell find test/bench test/stage test/upstream -name '*.go' -
 
 # The version that the control plane reports; without it charts with a kubeVersion cannot be installed.
 CLUSTER_FLAGS := -trimpath -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v$(K8S) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37'
+# What make image is for.
+PLATFORMS ?= linux/$(shell go env GOARCH)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 ##@ Use
@@ -25,6 +27,10 @@ demo: cluster $(BIN)/fairlead $(BIN)/demo ## The same as run, but ends by itself
 ##@ Develop
 
 build: $(BIN)/fairlead ## Build the fairlead binary
+
+image: $(addprefix $(BIN)/fairlead-,$(subst /,-,$(PLATFORMS))) ## Write an OCI image to bin/image; ARGS='--push REFERENCE' pushes it, PLATFORMS='linux/amd64 linux/arm64' says for what
+	@cd test/tools && go run ./image --out $(BIN)/image --version $(VERSION) $(ARGS) \
+	  $(foreach p,$(PLATFORMS),$(p)=$(BIN)/fairlead-$(subst /,-,$(p)))
 
 generate: ## Generate deep copies, CRDs and RBAC from the types and markers
 	@go tool controller-gen object paths=./api/... crd:maxDescLen=1024 output:crd:dir=config/crd
@@ -49,7 +55,7 @@ test: unit integration ## All tests: unit, then integration against a real contr
 
 unit: ## Unit tests
 	@echo "unit tests"
-	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios)')
+	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios|gitops)')
 
 integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 	@echo "integration tests against Kubernetes $(K8S)"
@@ -57,6 +63,7 @@ integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 	@go test -count=1 -timeout 25m ./test/integration/...
 	@go test -count=1 -timeout 15m ./test/fidelity
 	@go test -count=1 -timeout 10m ./test/scenarios
+	@go test -count=1 -timeout 10m ./test/gitops
 
 presubmit: generate fmt lint test vuln verify ## What a change has to pass
 
@@ -87,6 +94,12 @@ $(BIN)/fairlead: $(GO_SOURCES) go.mod go.sum
 	@echo "building fairlead; cold, this takes about two minutes on two cores"
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fairlead
 
+# One binary per platform, for the image.
+$(BIN)/fairlead-linux-%: $(GO_SOURCES) go.mod go.sum
+	@mkdir -p $(BIN)
+	@echo "building fairlead for linux/$*; cold, this takes about two minutes on two cores"
+	@CGO_ENABLED=0 GOOS=linux GOARCH=$* go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fairlead
+
 $(BIN)/demo: $(DEMO_SOURCES) go.mod go.sum
 	@echo "building the demo"
 	@go build -trimpath -o $@ ./test/demo
@@ -114,4 +127,4 @@ help: ## Show this help
 clean: ## Remove what was built and the state of make run
 	@rm -rf $(BIN) .run
 
-.PHONY: run demo build generate fmt tidy lint vuln test unit integration presubmit bench verify cluster help clean
+.PHONY: run demo build image generate fmt tidy lint vuln test unit integration presubmit bench verify cluster help clean

@@ -22,9 +22,9 @@ func (r SecretKeyReference) GetKeys() []string {
 	return []string{"value", "value.yaml"}
 }
 
-// GetGroupVersionKind returns the kind of the referent with its defaults: the group and version of this API, HelmRelease.
-// It fails when APIVersion is malformed.
-func (r DependencyReference) GetGroupVersionKind() (schema.GroupVersionKind, error) {
+// GetGroupVersionKind returns the kind of the referent with its defaults: the group and version of this API, and the kind of
+// the object that depends on it. It fails when APIVersion is malformed.
+func (r DependencyReference) GetGroupVersionKind(own string) (schema.GroupVersionKind, error) {
 	version := GroupVersion
 	if r.APIVersion != "" {
 		parsed, err := schema.ParseGroupVersion(r.APIVersion)
@@ -33,13 +33,13 @@ func (r DependencyReference) GetGroupVersionKind() (schema.GroupVersionKind, err
 		}
 		version = parsed
 	}
-	return version.WithKind(cmp.Or(r.Kind, HelmReleaseKind)), nil
+	return version.WithKind(cmp.Or(r.Kind, own)), nil
 }
 
-// IsHelmRelease tells whether the referent is a HelmRelease of this API, of whatever version.
-func (r DependencyReference) IsHelmRelease() bool {
-	kind, err := r.GetGroupVersionKind()
-	return err == nil && kind.Group == GroupVersion.Group && kind.Kind == HelmReleaseKind
+// IsOwn tells whether the referent is of the kind, of this API and of whatever version, of the object that depends on it.
+func (r DependencyReference) IsOwn(own string) bool {
+	kind, err := r.GetGroupVersionKind(own)
+	return err == nil && kind.Group == GroupVersion.Group && kind.Kind == own
 }
 
 // GetKey returns the name of the referent, in the given namespace unless the reference says otherwise.

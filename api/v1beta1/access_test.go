@@ -20,14 +20,14 @@ func TestDependencyReferenceDefaults(t *testing.T) {
 		{DependencyReference{Name: "db", APIVersion: "helm.toolkit.fluxcd.io/v2"}, "helm.toolkit.fluxcd.io/v2, Kind=HelmRelease", "apps/db", false},
 	}
 	for _, tt := range tests {
-		kind, err := tt.reference.GetGroupVersionKind()
-		if err != nil || kind.String() != tt.kind || tt.reference.IsHelmRelease() != tt.own || tt.reference.GetKey("apps").String() != tt.key {
-			t.Errorf("%+v: %s %s, own kind %v, %v", tt.reference, kind, tt.reference.GetKey("apps"), tt.reference.IsHelmRelease(), err)
+		kind, err := tt.reference.GetGroupVersionKind(HelmReleaseKind)
+		if err != nil || kind.String() != tt.kind || tt.reference.IsOwn(HelmReleaseKind) != tt.own || tt.reference.GetKey("apps").String() != tt.key {
+			t.Errorf("%+v: %s %s, own kind %v, %v", tt.reference, kind, tt.reference.GetKey("apps"), tt.reference.IsOwn(HelmReleaseKind), err)
 		}
 	}
 	for _, malformed := range []string{"a/b/c", "apps/"} {
 		reference := DependencyReference{APIVersion: malformed, Name: "db"}
-		if kind, err := reference.GetGroupVersionKind(); err == nil || reference.IsHelmRelease() {
+		if kind, err := reference.GetGroupVersionKind(HelmReleaseKind); err == nil || reference.IsOwn(HelmReleaseKind) {
 			t.Errorf("%q is taken for %s", malformed, kind)
 		}
 	}

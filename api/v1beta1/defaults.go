@@ -16,6 +16,10 @@ const (
 	DefaultSourceTimeout = time.Minute
 	// DefaultReleaseTimeout bounds each wait of a Helm action.
 	DefaultReleaseTimeout = 5 * time.Minute
+	// DefaultKustomizationInterval is how often a Kustomization is audited; everything else reaches it as an event.
+	DefaultKustomizationInterval = time.Hour
+	// DefaultKustomizationTimeout bounds applying, and waiting for health.
+	DefaultKustomizationTimeout = 5 * time.Minute
 	// DefaultRetryInterval is the pause between two attempts with the strategy RetryOnFailure.
 	DefaultRetryInterval = 5 * time.Minute
 	// DefaultMaxHistory is how many revisions of a Helm release are kept.

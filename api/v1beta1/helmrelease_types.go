@@ -238,7 +238,7 @@ type Verified struct {
 	At metav1.Time `json:"at"`
 }
 
-// ResourceRef identifies one object of the release.
+// ResourceRef identifies one object of a HelmRelease or Kustomization.
 type ResourceRef struct {
 	// ID of the object, as namespace_name_group_kind.
 	// +required
@@ -246,13 +246,16 @@ type ResourceRef struct {
 	// Version of its API.
 	// +required
 	Version string `json:"v"`
-	// Ownership is a digest of the fields that the release owns of the object. It changes when somebody else changes or takes
+	// Ownership is a digest of the fields that are owned of the object. It changes when somebody else changes or takes
 	// one of them. Empty when it is not known.
 	// +optional
 	Ownership string `json:"o,omitempty"`
+	// Payload is a digest of what a Kustomization applied. Empty in the inventory of a HelmRelease.
+	// +optional
+	Payload string `json:"d,omitempty"`
 }
 
-// ResourceInventory lists the objects of the release, without its hooks.
+// ResourceInventory lists the objects of a Kustomization, or of a HelmRelease without its hooks.
 type ResourceInventory struct {
 	// Entries of the inventory, sorted by ID.
 	// +required

@@ -129,3 +129,29 @@ const (
 	// DriftUnknownReason: the cluster cannot be watched at present.
 	DriftUnknownReason = "DriftUnknown"
 )
+
+// Reasons of Kustomization.
+const (
+	// AppliedReason: the objects of the source's revision are applied.
+	AppliedReason = "Applied"
+	// PathNotFoundReason: the source has no directory spec.path.
+	PathNotFoundReason = "PathNotFound"
+	// BuildFailedReason: the manifests could not be read, or kustomize could not build them.
+	BuildFailedReason = "BuildFailed"
+	// SubstitutionFailedReason: a variable of spec.postBuild could not be substituted.
+	SubstitutionFailedReason = "SubstitutionFailed"
+	// DecryptionFailedReason: a file is encrypted and could not be decrypted, or nothing is said about how to.
+	DecryptionFailedReason = "DecryptionFailed"
+	// ValidationFailedReason: the API server would refuse an object; nothing was changed.
+	ValidationFailedReason = "ValidationFailed"
+	// OwnershipConflictReason: an object belongs to another Kustomization, or to a Helm release; nothing was changed.
+	OwnershipConflictReason = "OwnershipConflict"
+	// KindUnknownReason: the cluster does not know the kind of an object; nothing was changed, and it is tried again when it does.
+	KindUnknownReason = "KindUnknown"
+	// NothingToApplyReason: the directory has no object any more; nothing was deleted.
+	NothingToApplyReason = "NothingToApply"
+	// PruneRefusedReason: an object is to be deleted that holds objects of others; nothing was changed.
+	PruneRefusedReason = "PruneRefused"
+	// ApplyFailedReason: an object could not be written or deleted.
+	ApplyFailedReason = "ApplyFailed"
+)

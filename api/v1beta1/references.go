@@ -73,7 +73,7 @@ type DependencyReference struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
-	// Kind of the referent, HelmRelease when left out.
+	// Kind of the referent, that of the object when left out.
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Kind string `json:"kind,omitempty"`

@@ -12,6 +12,7 @@ const (
 	HelmChartKind      = "HelmChart"
 	HelmReleaseKind    = "HelmRelease"
 	HelmRepositoryKind = "HelmRepository"
+	KustomizationKind  = "Kustomization"
 	OCIRepositoryKind  = "OCIRepository"
 )
 
@@ -25,6 +26,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&HelmChart{}, &HelmChartList{},
 		&HelmRelease{}, &HelmReleaseList{},
 		&HelmRepository{}, &HelmRepositoryList{},
+		&Kustomization{}, &KustomizationList{},
 		&OCIRepository{}, &OCIRepositoryList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)

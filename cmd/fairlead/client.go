@@ -24,6 +24,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/rollout"
 )
 
 // clusterFlags choose the cluster, the namespace and how patient a request is.
@@ -46,6 +48,10 @@ type connection struct {
 	logs logReader
 	// engine looks at Helm releases; its life is that of the context.
 	engine func(context.Context) (inspector, error)
+	// preview finds out what applying a set of objects would do, and only tries.
+	preview func(context.Context, rollout.Set) ([]rollout.Previewed, error)
+	// site is the cluster as something to install in; its life is that of the context.
+	site func(context.Context) (*installation.Site, error)
 	// namespace that is meant when none is named.
 	namespace string
 	// context of the kubeconfig, empty inside a cluster.
@@ -56,8 +62,13 @@ type connection struct {
 
 // addClusterFlags adds the flags of every command that talks to a cluster.
 func (a *app) addClusterFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&a.flags.namespace, "namespace", "n", "", "namespace, that of the kubeconfig context when left out")
+	a.addConnectionFlags(cmd)
+}
+
+// addConnectionFlags adds those of them that choose the cluster, for commands that are about the whole of it.
+func (a *app) addConnectionFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&a.flags.namespace, "namespace", "n", "", "namespace, that of the kubeconfig context when left out")
 	f.StringVar(&a.flags.context, "context", "", "context of the kubeconfig, the current one when left out")
 	f.StringVar(&a.flags.kubeconfig, "kubeconfig", "", "path of the kubeconfig, $KUBECONFIG or ~/.kube/config when left out")
 	f.StringVar(&a.flags.requestTimeout, "request-timeout", "0", "how long one request may take, for example 10s; 0 for no limit")
@@ -132,8 +143,8 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
-	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
-		namespace: namespace, context: f.context, server: config.Host}
+	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config), preview: previewOf(config, requests),
+		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)
 	}

@@ -28,10 +28,12 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/kustomization"
 	"fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/controllers/source"
 	target "fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/sources/store"
 )
 
@@ -65,7 +67,8 @@ func newControllerCommand() *cobra.Command {
 		Use:   "controller",
 		Short: "Run the controllers",
 		Long: `Run all controllers of Fairlead in the foreground until interrupted: those that fetch from Git repositories, Helm
-repositories and OCI registries, and the one that installs and upgrades Helm releases.
+repositories and OCI registries, the one that applies Kustomizations, and the one that installs and upgrades Helm
+releases.
 
 Logs are JSON lines on stderr. SIGTERM and Ctrl-C stop the process within seconds, also in the middle of a rollout: the
 next process goes on with it.`,
@@ -247,12 +250,20 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	changed := release.NewChanges()
 	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
+	moved := kustomization.NewMoved()
+	sets := rollout.New(ctx, rollout.Config{
+		Local: to.local, Remote: to.remote, Now: time.Now, Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),
+	})
 	return errors.Join(
 		source.Setup(ctx, manager, catalog, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		release.Setup(ctx, manager, catalog, release.Options{
 			Concurrency: flags.concurrency, Engine: engine, Live: engine, Changes: changed, Now: time.Now, Connect: connectTo(to),
+			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
+		}),
+		kustomization.Setup(ctx, manager, catalog, kustomization.Options{
+			Concurrency: flags.concurrency, Engine: sets, Moved: moved, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),

@@ -21,15 +21,19 @@ import (
 
 func newDiffCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "diff release NAME",
-		Short: "Show how a release differs from its manifest, or two of its revisions",
-		Long: `Show how a release differs, object by object and field by field. Nothing is changed.
+		Use:   "diff KIND NAME",
+		Short: "Show how a release or a Kustomization differs from the cluster",
+		Long: `Show how a release, or the cluster from a Kustomization, differs, object by object and field by field. Nothing is changed.
 
-Without a flag it compares the cluster with the manifest of the revision that is deployed: what somebody has changed, who and
+Of a release it compares, without a flag, the cluster with the manifest of the revision that is deployed: what somebody has changed, who and
 since when, and what the release wants. --revision compares two revisions in storage. --pending asks upstream for the chart that the
 release wants now, also while it is suspended, renders it with the values that are wanted, and compares that with what is deployed.
 
-Values in Secrets are masked. The cluster is asked with your own rights: to compare it with a manifest takes get and patch, the
+Of a Kustomization it compares the cluster with what the local directory of --path would make of it in place of spec.path: what would
+be created, changed and deleted, tried by the API server, so that a pull request can show what it would change. --file takes the
+Kustomization from a file. Why objects would be refused is an error.
+
+Values in Secrets are masked, and so is what was encrypted or came from Secrets. The cluster is asked with your own rights: to compare it with a manifest takes get and patch, the
 latter for trials only, and reading the Helm records takes get and list of Secrets. --pending reads the source, its Secret and what
 spec.valuesFrom names, too, and asks upstream from where it runs.
 
@@ -37,42 +41,67 @@ Exits with 0 when there is no difference, with 1 when there is one, with 2 on an
 		Example: `  fairlead diff release shop -n web
   fairlead diff release shop -n web --revision 41..42
   fairlead diff release shop -n web --pending
-  fairlead diff hr shop -n web -o json | jq '.objects[].name'`,
-		ValidArgsFunction: a.completeKindAndName("release"),
+  fairlead diff hr shop -n web -o json | jq '.objects[].name'
+  fairlead diff kustomization apps -n fleet --path ./apps/production`,
+		ValidArgsFunction: a.completeKindAndName("release", "kustomization"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	revisions := cmd.Flags().String("revision", "", "compare two revisions, as FROM..TO")
 	pending := cmd.Flags().Bool("pending", false, "compare what is deployed with what the chart and the values that are wanted make")
+	files := addFilesFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("revision", "pending")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, name, err := kindAndName(cmd, args, "release")
+		k, name, err := kindAndName(cmd, args, "release", "kustomization")
 		if err != nil {
 			return err
 		}
-		from, to, err := revisionRange(cmd, *revisions)
-		if err != nil {
+		compared := releaseDiff{*revisions, *pending}
+		if k.name == v1beta1.HelmReleaseKind {
+			if *files != (filesFlags{}) {
+				return usagef(cmd, "--path and --file are of Kustomizations, not of releases")
+			}
+			return a.diffRelease(cmd, k, name, compared, out)
+		}
+		if compared != (releaseDiff{}) {
+			return usagef(cmd, "--pending and --revision are of releases; of a Kustomization, --path names what is compared")
+		}
+		if err := files.check(cmd); err != nil {
 			return err
 		}
-		c, err := a.open()
-		if err != nil {
-			return err
-		}
-		key := types.NamespacedName{Namespace: c.namespace, Name: name}
-		hr, err := a.release(cmd.Context(), c, k, key)
-		switch {
-		case err != nil:
-			return err
-		case hr.Spec.KubeConfig != nil:
-			return elsewhere(k, key)
-		case from > 0:
-			return a.diffRevisions(cmd.Context(), c, hr, from, to, out)
-		case *pending:
-			return a.diffPending(cmd.Context(), c, hr, out)
-		}
-		return a.diffDrift(cmd.Context(), c, hr, out)
+		return a.diffKustomization(cmd.Context(), k, name, files, out)
 	}
 	return cmd
+}
+
+// releaseDiff is what of a release is compared: two revisions, the pending change, or the cluster.
+type releaseDiff struct {
+	revisions string
+	pending   bool
+}
+
+func (a *app) diffRelease(cmd *cobra.Command, k kind, name string, compared releaseDiff, out *output) error {
+	from, to, err := revisionRange(cmd, compared.revisions)
+	if err != nil {
+		return err
+	}
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+	key := types.NamespacedName{Namespace: c.namespace, Name: name}
+	hr, err := a.release(cmd.Context(), c, k, key)
+	switch {
+	case err != nil:
+		return err
+	case hr.Spec.KubeConfig != nil:
+		return elsewhere(k, key)
+	case from > 0:
+		return a.diffRevisions(cmd.Context(), c, hr, from, to, out)
+	case compared.pending:
+		return a.diffPending(cmd.Context(), c, hr, out)
+	}
+	return a.diffDrift(cmd.Context(), c, hr, out)
 }
 
 // revisionRange reads FROM..TO; both are 0 when there is none.

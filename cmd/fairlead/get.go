@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -12,15 +13,16 @@ import (
 func newGetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get",
-		Short: "List releases or sources",
+		Short: "List releases, kustomizations or sources",
 		Example: `  fairlead get releases
+  fairlead get kustomizations -A
   fairlead get sources -A`,
 		Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usagef(cmd, "get what? releases or sources")
+			return usagef(cmd, "get what? releases, kustomizations or sources")
 		},
 	}
-	cmd.AddCommand(newGetReleasesCommand(a), newGetSourcesCommand(a))
+	cmd.AddCommand(newGetReleasesCommand(a), newGetKustomizationsCommand(a), newGetSourcesCommand(a))
 	return cmd
 }
 
@@ -32,27 +34,11 @@ func newGetReleasesCommand(a *app) *cobra.Command {
 		Example: `  fairlead get releases -n web
   fairlead get releases -A -o wide
   fairlead get releases -A -o json | jq -r '.items[] | select(.ready | not) | .name'`,
-		Args: noArguments,
 	}
-	all := a.addListFlags(cmd)
-	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := a.open()
-		if err != nil {
-			return err
-		}
-		list, err := view.NewReader(c.client).Releases(cmd.Context(), listNamespace(c, *all))
-		switch {
-		case err != nil:
-			return err
-		case out.machine():
-			return out.write(a.out, list)
-		case len(list.Items) == 0:
-			a.nothing("releases", c, *all)
-			return nil
-		}
-		return a.releaseTable(list.Items, out, *all).write(a.out)
-	}
+	a.list(cmd, "releases", func(ctx context.Context, reader view.Reader, namespace string) (listing, error) {
+		list, err := reader.Releases(ctx, namespace)
+		return listing{list, len(list.Items), func(out *output, all bool) *table { return a.releaseTable(list.Items, out, all) }}, err
+	})
 	return cmd
 }
 
@@ -64,34 +50,44 @@ func newGetSourcesCommand(a *app) *cobra.Command {
 		Example: `  fairlead get sources -n web
   fairlead get sources -A -o wide
   fairlead get sources -A -o yaml`,
-		Args: noArguments,
 	}
-	all := a.addListFlags(cmd)
+	a.list(cmd, "sources", func(ctx context.Context, reader view.Reader, namespace string) (listing, error) {
+		list, err := reader.Sources(ctx, namespace)
+		return listing{list, len(list.Items), func(out *output, all bool) *table { return a.sourceTable(list.Items, out, all) }}, err
+	})
+	return cmd
+}
+
+// listing is what a command lists: the list as machines read it, how many objects it has, and the table that people read.
+type listing struct {
+	list  any
+	count int
+	table func(out *output, all bool) *table
+}
+
+// list completes a command that lists objects.
+func (a *app) list(cmd *cobra.Command, what string, read func(ctx context.Context, reader view.Reader, namespace string) (listing, error)) {
+	a.addClusterFlags(cmd)
+	all := cmd.Flags().BoolP("all-namespaces", "A", false, "list all namespaces, whatever --namespace says")
 	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
+	cmd.Args = noArguments
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
-		list, err := view.NewReader(c.client).Sources(cmd.Context(), listNamespace(c, *all))
+		found, err := read(cmd.Context(), view.NewReader(c.client), listNamespace(c, *all))
 		switch {
 		case err != nil:
 			return err
 		case out.machine():
-			return out.write(a.out, list)
-		case len(list.Items) == 0:
-			a.nothing("sources", c, *all)
+			return out.write(a.out, found.list)
+		case found.count == 0:
+			a.nothing(what, c, *all)
 			return nil
 		}
-		return a.sourceTable(list.Items, out, *all).write(a.out)
+		return found.table(out, *all).write(a.out)
 	}
-	return cmd
-}
-
-// addListFlags adds the flags of a command that lists objects.
-func (a *app) addListFlags(cmd *cobra.Command) *bool {
-	a.addClusterFlags(cmd)
-	return cmd.Flags().BoolP("all-namespaces", "A", false, "list all namespaces, whatever --namespace says")
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {

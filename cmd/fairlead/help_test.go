@@ -47,6 +47,13 @@ func TestHelp(t *testing.T) {
 	runGolden(t, []goldenCase{
 		{"help", world{}, "--help"},
 		{"help-get-releases", world{}, "get releases --help"},
+		{"help-get-kustomizations", world{}, "get kustomizations --help"},
+		{"help-build", world{}, "build --help"},
+		{"help-install", world{}, "install --help"},
+		{"help-uninstall", world{}, "uninstall --help"},
+		{"help-check", world{}, "check --help"},
+		{"help-bootstrap", world{}, "bootstrap --help"},
+		{"help-bootstrap-git", world{}, "bootstrap git --help"},
 		{"help-get-sources", world{}, "get sources --help"},
 		{"help-status", world{}, "status --help"},
 		{"help-history", world{}, "history --help"},

@@ -4,12 +4,17 @@ import (
 	"context"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/rollout"
 )
 
 // maxInspected bounds the remote clusters of an engine for one command, which uses none.
@@ -21,6 +26,21 @@ type inspector interface {
 	Stored(ctx context.Context, access cluster.Access, target plan.Target, version int) (*engine.Content, error)
 	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
 	Render(ctx context.Context, action engine.Action) (*engine.Content, error)
+}
+
+// previewOf tries sets of objects with the rights of the configuration. The reader finds out which Kustomizations there are.
+func previewOf(config *rest.Config, reader client.Reader) func(context.Context, rollout.Set) ([]rollout.Previewed, error) {
+	return func(ctx context.Context, set rollout.Set) ([]rollout.Previewed, error) {
+		to, err := cluster.New(config)
+		if err != nil {
+			return nil, err
+		}
+		defer to.Close()
+		return rollout.Preview(ctx, to.Self(), set, func(ctx context.Context, owner types.NamespacedName) bool {
+			// Where that may not be read, it is taken to be there, as its objects say.
+			return !apierrors.IsNotFound(reader.Get(ctx, owner, &v1beta1.Kustomization{}))
+		})
+	}
 }
 
 // engineOf makes an engine with the rights of the configuration.

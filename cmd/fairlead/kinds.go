@@ -27,6 +27,7 @@ type kind struct {
 // kinds in the order in which they are listed.
 var kinds = []kind{
 	{"release", []string{"hr", "helmrelease"}, v1beta1.HelmReleaseKind},
+	{"kustomization", []string{"ks"}, v1beta1.KustomizationKind},
 	{"gitrepository", []string{"git", "gitrepo"}, v1beta1.GitRepositoryKind},
 	{"helmrepository", []string{"helmrepo"}, v1beta1.HelmRepositoryKind},
 	{"ocirepository", []string{"oci", "ocirepo"}, v1beta1.OCIRepositoryKind},
@@ -62,10 +63,14 @@ func (k kind) resource() string { return view.ResourceOf(k.name) }
 
 // list is the noun of the command get that lists the kind.
 func (k kind) list() string {
-	if k.name == v1beta1.HelmReleaseKind {
+	switch k.name {
+	case v1beta1.HelmReleaseKind:
 		return "releases"
+	case v1beta1.KustomizationKind:
+		return "kustomizations"
+	default:
+		return "sources"
 	}
-	return "sources"
 }
 
 // describe names an object of the kind in messages.

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -42,6 +43,8 @@ type world struct {
 	reads interceptor.Funcs
 	// looks answers what the engine is asked; without it, it is an error.
 	looks fakeInspector
+	// previews answers what applying objects would do; without it, all of them would be created.
+	previews func(rollout.Set) ([]rollout.Previewed, error)
 	// logs of containers, by name; none can be read when it is nil.
 	logs map[string][]string
 	// width of the terminal, 0 for none.
@@ -81,6 +84,16 @@ func (w world) readLogs(_ context.Context, crash view.Crash) ([]string, error) {
 	return w.logs[crash.Container], nil
 }
 
+func (w world) preview(_ context.Context, set rollout.Set) (out []rollout.Previewed, err error) {
+	if w.previews != nil {
+		return w.previews(set)
+	}
+	for _, o := range set.Objects {
+		out = append(out, rollout.Previewed{Would: o.Unstructured})
+	}
+	return out, nil
+}
+
 // run executes the real command line against the world.
 func (w world) run(t *testing.T, args ...string) result {
 	t.Helper()
@@ -93,7 +106,7 @@ func (w world) runWith(t *testing.T, c client.WithWatch, args ...string) result 
 	code := run(t.Context(), args, environment{
 		in: strings.NewReader(""), out: &stdout, err: &stderr, width: w.width, colour: w.colour, now: func() time.Time { return now },
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
-			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine,
+			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
 				namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
 			if f.namespace != "" {
 				out.namespace = f.namespace

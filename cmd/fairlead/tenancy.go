@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/dynamic"
 
-	"fairlead.dev/fairlead/controllers/release"
+	"fairlead.dev/fairlead/controllers/referent"
 	target "fairlead.dev/fairlead/helmops/cluster"
 )
 
@@ -39,7 +39,7 @@ func (flags *tenancy) check() error {
 }
 
 // connectTo reaches the objects that releases depend on, where and as whom these are made.
-func connectTo(to clusters) release.Connect {
+func connectTo(to clusters) referent.Connect {
 	return func(_ context.Context, access target.Access) (dynamic.Interface, meta.RESTMapper, error) {
 		at := to.local
 		if access.Kubeconfig != nil {

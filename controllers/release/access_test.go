@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -78,7 +79,7 @@ func TestAccessSaysWhatIsMissing(t *testing.T) {
 		}
 		return nil
 	}
-	long := strings.Repeat("# hunter2\n", maxKubeconfig/10+1) + kubeconfig
+	long := strings.Repeat("# hunter2\n", 1<<20/10+1) + kubeconfig
 	tests := []struct {
 		name    string
 		release *v1beta1.HelmRelease
@@ -90,7 +91,7 @@ func TestAccessSaysWhatIsMissing(t *testing.T) {
 		{name: "a ServiceAccount that does not exist", release: helmRelease("web", as("deployer")), reason: v1beta1.AccessDeniedReason,
 			message: "ServiceAccount apps/deployer does not exist; work goes on when it is created"},
 		{name: "a ServiceAccount that may not be read", release: helmRelease("web", as("deployer")), get: forbidden, reason: v1beta1.AccessDeniedReason,
-			message: "Fairlead may not read ServiceAccount apps/deployer, as whom the release is worked on"},
+			message: "Fairlead may not read ServiceAccount apps/deployer, as whom the object is worked on"},
 		{name: "no Secret", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
 			message: "Secret apps/db of spec.kubeConfig does not exist; work goes on when it is created"},
 		{name: "no key", release: helmRelease("web", remote("")), content: map[string]string{"config": kubeconfig}, reason: v1beta1.KubeConfigInvalidReason,
@@ -115,7 +116,7 @@ func TestAccessSaysWhatIsMissing(t *testing.T) {
 				objects = append(objects, secret(tt.content))
 			}
 			_, err := newHandler(t, tt.get, objects...).gather(t.Context(), tt.release)
-			var known *obstacle
+			var known *referent.ObstacleError
 			if !errors.As(err, &known) {
 				t.Fatalf("error = %v, want an obstacle", err)
 			}
@@ -192,7 +193,7 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 			h.events, h.jitter = events.NewFakeRecorder(1), func() float64 { return 0 }
 			hr := helmRelease("web", as("deployer"))
 			hr.Status.History = tt.revisions
-			missing := hindered(cmp.Or(tt.reason, v1beta1.AccessDeniedReason), "ServiceAccount apps/deployer does not exist; work goes on when it is created")
+			missing := referent.Hindered(cmp.Or(tt.reason, v1beta1.AccessDeniedReason), "ServiceAccount apps/deployer does not exist; work goes on when it is created")
 			done, again, err := h.stranded(t.Context(), hr, departure{obstacle: missing, terminating: tt.terminating})
 			if err != nil || done != tt.done {
 				t.Fatalf("done %v, error %v", done, err)
@@ -227,7 +228,7 @@ func TestWhyRecordsCannotBeRead(t *testing.T) {
 		{name: "a kubeconfig that is refused", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
 			err:  reading(&cluster.KubeconfigError{Problem: "its user runs a program (exec)", Fix: "use a token"}),
 			says: "Secret apps/db of spec.kubeConfig: the kubeconfig is refused: its user runs a program (exec); use a token; work goes on when that changes"},
-		{name: "a remote cluster that does not answer", release: helmRelease("web", remote("")), err: reading(away), again: unreachableRetry,
+		{name: "a remote cluster that does not answer", release: helmRelease("web", remote("")), err: reading(away), again: referent.UnreachableRetry,
 			reason: v1beta1.ClusterUnreachableReason, says: "the cluster of Secret apps/db of spec.kubeConfig does not answer: dial tcp: connection refused"},
 		{name: "the own cluster does not answer, so it cannot be told either", release: helmRelease("web"), err: reading(away)},
 	}
@@ -235,15 +236,15 @@ func TestWhyRecordsCannotBeRead(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := unreadable(tt.release, tt.err)
-			var known *obstacle
+			var known *referent.ObstacleError
 			if !errors.As(got, &known) {
 				if tt.reason != "" || !errors.Is(got, tt.err) {
 					t.Errorf("got %v, want reason %q", got, tt.reason)
 				}
 				return
 			}
-			if known.Reason != tt.reason || !strings.Contains(known.Message, tt.says) || known.after != tt.again {
-				t.Errorf("got %s again after %s: %s", known.Reason, known.after, known.Message)
+			if known.Reason != tt.reason || !strings.Contains(known.Message, tt.says) || known.After != tt.again {
+				t.Errorf("got %s again after %s: %s", known.Reason, known.After, known.Message)
 			}
 		})
 	}

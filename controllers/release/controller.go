@@ -23,6 +23,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
@@ -70,7 +71,7 @@ type landed struct {
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.Duration, error) {
-	defer h.lookout.turn(client.ObjectKeyFromObject(hr))()
+	defer h.lookout.Turn(client.ObjectKeyFromObject(hr))()
 	defer h.watcher.tally(hr)
 	h.land(ctx, hr)
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
@@ -116,14 +117,14 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 // leave brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that says so.
 func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (bool, time.Duration, error) {
 	decision, err := h.decide(ctx, hr, inputs)
-	if isObstacle(err) {
+	if referent.IsObstacle(err) {
 		_, err = h.blocked(hr, err)
-		return false, unreachableRetry, err
+		return false, referent.UnreachableRetry, err
 	}
 	if apierrors.IsForbidden(err) {
 		return h.refused(hr, inputs, err)
 	}
-	if err = unreadable(hr, err); isObstacle(err) {
+	if err = unreadable(hr, err); referent.IsObstacle(err) {
 		return h.stranded(ctx, hr, departure{obstacle: err, terminating: inputs.NamespaceTerminating})
 	}
 	if err != nil {
@@ -155,7 +156,7 @@ func (h *handler) refused(hr *v1beta1.HelmRelease, inputs release.Inputs, err er
 				"namespaces may be left", err)})
 		return true, 0, nil
 	}
-	_, err = h.blocked(hr, hindered(v1beta1.AccessDeniedReason, "%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to "+
+	_, err = h.blocked(hr, referent.Hindered(v1beta1.AccessDeniedReason, "%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to "+
 		"leave the Helm release behind", err, v1beta1.DeletionPolicyOrphan))
 	return false, plan.RetryDelay(1), err
 }
@@ -255,15 +256,15 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 		}
 		return 0, nil
 	}
-	var reading *looking
+	var reading *referent.LookingError
 	if errors.As(err, &reading) {
-		if reading.took < slow {
-			return slow - reading.took, nil
+		if reading.Took < slow {
+			return slow - reading.Took, nil
 		}
 		status.Progressing(hr, err.Error(), h.now())
 		return 0, nil
 	}
-	var known *obstacle
+	var known *referent.ObstacleError
 	if !errors.As(err, &known) {
 		return 0, err
 	}
@@ -273,8 +274,8 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 	if status.Message(hr) != before {
 		h.tell(hr, status.Event{Warning: true, Reason: known.Reason, Message: known.Message})
 	}
-	if known.after > 0 {
-		return known.after, nil
+	if known.After > 0 {
+		return known.After, nil
 	}
 	return h.audit(hr), nil
 }
@@ -293,7 +294,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	for _, event := range decision.Told {
 		h.tell(hr, event)
 	}
-	if isObstacle(err) {
+	if referent.IsObstacle(err) {
 		return h.blocked(hr, err)
 	}
 	if err != nil {
@@ -306,7 +307,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		return h.again(hr, soonest(decision.After, again)), nil
 	}
 	if brings(decision.Plan) {
-		if err := h.dependencies(ctx, hr, inputs.Access); err != nil {
+		if err := h.dependencies.Check(ctx, hr, inputs.Access); err != nil {
 			return h.blocked(hr, err)
 		}
 	}

@@ -3,13 +3,12 @@ package release
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
@@ -22,55 +21,39 @@ import (
 //
 // Looking again while nothing has changed costs no request.
 type gatherer struct {
-	catalog     *source.Catalog
-	objects     client.Reader // the cache
-	live        client.Reader // the API server
-	documents   *documents
-	expressions *expressions
-	rules       rules
-	lookout     *lookout
+	catalog      *source.Catalog
+	identities   referent.Identities
+	documents    *referent.Documents
+	dependencies *referent.Dependencies
+	lookout      *referent.Lookout
+	rules        rules
 	// defaultServiceAccount is the identity of releases that name none; empty is the controller itself.
 	defaultServiceAccount string
-	// ownNamespace refuses references to objects in other namespaces.
-	ownNamespace bool
 }
 
-// obstacle is why nothing can be planned, in the words of a condition.
-type obstacle struct {
-	status.Failure
-	// after is when to look again although nothing was heard; zero is the interval of the release.
-	after time.Duration
+// sight is how a gatherer sees the objects of the cluster.
+type sight struct {
+	cached, live client.Reader
+	expressions  *referent.Expressions
+	lookout      *referent.Lookout
 }
 
-// Error implements error.
-func (o *obstacle) Error() string { return o.Message }
-
-func hindered(reason, format string, args ...any) error {
-	return &obstacle{Failure: status.Failure{Reason: reason, Message: fmt.Sprintf(format, args...)}}
-}
-
-// refused is an obstacle that only a change of the spec removes.
-func refused(reason, format string, args ...any) error {
-	return &obstacle{Failure: status.Failure{Reason: reason, Message: fmt.Sprintf(format, args...), Final: true}}
-}
-
-func isObstacle(err error) bool {
-	var known *obstacle
-	return errors.As(err, &known)
-}
-
-// reasonOf returns the reason of an obstacle.
-func reasonOf(err error) string {
-	var known *obstacle
-	if !errors.As(err, &known) {
-		return ""
+func newGatherer(catalog *source.Catalog, s sight, o Options) *gatherer {
+	documents := referent.NewDocuments(s.cached, s.live, referent.MaxDocuments)
+	return &gatherer{
+		catalog: catalog, documents: documents, lookout: s.lookout,
+		identities: referent.Identities{Objects: s.cached, Live: s.live, Documents: documents},
+		dependencies: &referent.Dependencies{
+			Kind: v1beta1.HelmReleaseKind, Empty: func() referent.Dependent { return &v1beta1.HelmRelease{} },
+			Objects: s.cached, Lookout: s.lookout, Expressions: s.expressions, OwnNamespace: o.NoCrossNamespaceRefs,
+		},
+		defaultServiceAccount: o.DefaultServiceAccount,
 	}
-	return known.Reason
 }
 
 // gather finds what the release is made of: where and as whom it is worked on, the exact chart, the values.
 func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release.Inputs, error) {
-	g.documents.name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
+	g.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
 	if err := g.admit(hr); err != nil {
 		return release.Inputs{}, err
 	}
@@ -86,7 +69,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, chartObstacle(err)
 	}
-	merged, mask, err := readDocument(g.documents.get).values(ctx, hr)
+	merged, mask, err := readDocument(g.documents.Get).values(ctx, hr)
 	if err != nil {
 		return release.Inputs{}, err
 	}
@@ -95,8 +78,8 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 
 // forget drops what is kept for an object that is gone.
 func (g *gatherer) forget(key types.NamespacedName) {
-	g.documents.name(key)
-	g.lookout.forget(key)
+	g.documents.Name(key)
+	g.lookout.Forget(key)
 	g.rules.forget(key)
 }
 
@@ -113,5 +96,5 @@ func chartObstacle(err error) error {
 	if errors.As(err, &known) {
 		failure.Reason, failure.Final = known.Reason(), !known.Retryable()
 	}
-	return &obstacle{Failure: failure}
+	return &referent.ObstacleError{Failure: failure}
 }

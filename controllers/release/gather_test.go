@@ -20,9 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/status"
 )
 
 var (
@@ -58,16 +58,13 @@ func newHandler(t *testing.T, get func(client.Object) error, objects ...client.O
 			return c.Get(ctx, key, o, options...)
 		},
 	}).Build()
-	expressions, err := newExpressions()
+	expressions, err := referent.NewExpressions()
 	if err != nil {
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return now }
-	return &handler{now: clock, gatherer: &gatherer{
-		catalog: source.NewCatalog(c, c, nil), objects: c, live: c, expressions: expressions,
-		documents: newDocuments(c, c, maxDocuments),
-		lookout:   newLookout(t.Context(), nothing{}, func(types.NamespacedName) {}, clock),
-	}}
+	lookout := referent.NewLookout(t.Context(), nothing{}, func(types.NamespacedName) {}, clock)
+	return &handler{now: clock, gatherer: newGatherer(source.NewCatalog(c, c, nil), sight{c, c, expressions, lookout}, Options{})}
 }
 
 // nothing is a cluster that does not answer.
@@ -170,7 +167,7 @@ func TestGatherSaysWhatIsMissing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := newHandler(t, tt.get, tt.objects...).gather(t.Context(), tt.release)
-			var known *obstacle
+			var known *referent.ObstacleError
 			if !errors.As(err, &known) {
 				t.Fatalf("error = %v, want an obstacle", err)
 			}
@@ -190,7 +187,7 @@ func TestAFaultOfTheAPIServerIsNoObstacle(t *testing.T) {
 		return nil
 	})
 	_, err := h.gather(t.Context(), helmRelease("web", from(v1beta1.ValuesReference{Kind: "ConfigMap", Name: "base", Optional: true})))
-	var known *obstacle
+	var known *referent.ObstacleError
 	if !errors.Is(err, errSentinel) || errors.As(err, &known) {
 		t.Errorf("error = %v, want one that is tried again with back-off", err)
 	}
@@ -202,80 +199,5 @@ func TestAPendingChartIsNoObstacle(t *testing.T) {
 	_, err := h.gather(t.Context(), helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Name = "fresh" }))
 	if !source.IsPending(err) {
 		t.Errorf("error = %v, want pending", err)
-	}
-}
-
-func dependingOn(names ...string) func(*v1beta1.HelmRelease) {
-	return func(hr *v1beta1.HelmRelease) {
-		for _, name := range names {
-			hr.Spec.DependsOn = append(hr.Spec.DependsOn, v1beta1.DependencyReference{Name: name})
-		}
-	}
-}
-
-func ready(hr *v1beta1.HelmRelease) { status.Ready(hr, "Done", "fine", now) }
-
-func TestDependencies(t *testing.T) {
-	outdated := func(hr *v1beta1.HelmRelease) { hr.Generation++ }
-	elsewhere := func(hr *v1beta1.HelmRelease) {
-		hr.Spec.DependsOn = []v1beta1.DependencyReference{{Namespace: "infra", Name: "b"}}
-	}
-	tests := []struct {
-		name    string
-		release *v1beta1.HelmRelease
-		others  []client.Object
-		// reason and message of the obstacle, empty when there is none.
-		reason  string
-		message string
-	}{
-		{name: "no dependency is no obstacle", release: helmRelease("a")},
-		{name: "ready dependencies are no obstacle", release: helmRelease("a", dependingOn("b", "c")),
-			others: []client.Object{helmRelease("b", ready), helmRelease("c", ready)}},
-		{name: "one that does not exist", release: helmRelease("a", dependingOn("b")), reason: v1beta1.DependencyNotReadyReason,
-			message: "HelmRelease apps/b of spec.dependsOn does not exist; work goes on when it is Ready"},
-		{name: "one in another namespace", release: helmRelease("a", elsewhere), others: []client.Object{helmRelease("b", ready)},
-			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease infra/b of spec.dependsOn does not exist; work goes on when it is Ready"},
-		{name: "one that is not ready", release: helmRelease("a", dependingOn("b", "c")), others: []client.Object{helmRelease("b", ready), helmRelease("c")},
-			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease apps/c of spec.dependsOn is not Ready; work goes on when it is"},
-		{name: "one that was changed since it was ready", release: helmRelease("a", dependingOn("b")), others: []client.Object{helmRelease("b", ready, outdated)},
-			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease apps/b of spec.dependsOn is not Ready; work goes on when it is"},
-		{name: "itself", release: helmRelease("a", dependingOn("a")), reason: v1beta1.DependencyCycleReason,
-			message: "spec.dependsOn leads back to this object: apps/a → apps/a"},
-		{name: "a way back over others", release: helmRelease("a", dependingOn("x", "b")), reason: v1beta1.DependencyCycleReason,
-			others:  []client.Object{helmRelease("b", ready, dependingOn("c")), helmRelease("c", ready, dependingOn("a")), helmRelease("x", ready)},
-			message: "spec.dependsOn leads back to this object: apps/a → apps/b → apps/c → apps/a"},
-		{name: "a cycle of others is theirs", release: helmRelease("a", dependingOn("b")),
-			others: []client.Object{helmRelease("b", ready, dependingOn("c")), helmRelease("c", dependingOn("b"))}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			err := newHandler(t, nil, tt.others...).dependencies(t.Context(), tt.release, cluster.Access{})
-			if tt.reason == "" {
-				if err != nil {
-					t.Errorf("error = %v", err)
-				}
-				return
-			}
-			var known *obstacle
-			if !errors.As(err, &known) || known.Reason != tt.reason || known.Message != tt.message || known.Final != (tt.reason == v1beta1.DependencyCycleReason) {
-				t.Errorf("error = %v, want %s: %s", err, tt.reason, tt.message)
-			}
-		})
-	}
-}
-
-func TestListedIsBrief(t *testing.T) {
-	t.Parallel()
-	tests := map[string][]string{
-		"it has none":                     nil,
-		"it has a":                        {"a"},
-		"it has a, b, c, d, e":            {"a", "b", "c", "d", "e"},
-		"it has a, b, c, d, e and 2 more": {"a", "b", "c", "d", "e", "f", "g"},
-	}
-	for want, keys := range tests {
-		if got := listed(keys); got != want {
-			t.Errorf("%v: %q, want %q", keys, got, want)
-		}
 	}
 }

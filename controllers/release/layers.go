@@ -9,23 +9,24 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
 // documentsOf names the ConfigMaps and Secrets that a release names.
-func documentsOf(hr *v1beta1.HelmRelease) []documentKey {
-	keys := make([]documentKey, 0, len(hr.Spec.ValuesFrom)+1)
+func documentsOf(hr *v1beta1.HelmRelease) []referent.Document {
+	keys := make([]referent.Document, 0, len(hr.Spec.ValuesFrom)+1)
 	for _, reference := range hr.Spec.ValuesFrom {
-		keys = append(keys, documentKey{reference.Kind, types.NamespacedName{Namespace: hr.Namespace, Name: reference.Name}})
+		keys = append(keys, referent.Document{Kind: reference.Kind, NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: reference.Name}})
 	}
 	if remote := hr.Spec.KubeConfig; remote != nil {
-		keys = append(keys, documentKey{"Secret", types.NamespacedName{Namespace: hr.Namespace, Name: remote.SecretRef.Name}})
+		keys = append(keys, referent.Document{Kind: "Secret", NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: remote.SecretRef.Name}})
 	}
 	return keys
 }
 
 // readDocument returns the content of a ConfigMap or Secret, by key.
-type readDocument func(ctx context.Context, key documentKey) (map[string][]byte, error)
+type readDocument func(ctx context.Context, key referent.Document) (map[string][]byte, error)
 
 // layers reads the values of the release: those it refers to, in order, then its own. What comes from Secrets is returned
 // once more, to be masked.
@@ -54,22 +55,22 @@ func (read readDocument) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([
 // layer reads one ConfigMap or Secret; nil when it is optional and does not exist.
 func (read readDocument) layer(ctx context.Context, namespace string, reference v1beta1.ValuesReference) (*values.Layer, error) {
 	name := client.ObjectKey{Namespace: namespace, Name: reference.Name}
-	all, err := read(ctx, documentKey{reference.Kind, name})
+	all, err := read(ctx, referent.Document{Kind: reference.Kind, NamespacedName: name})
 	switch {
 	case apierrors.IsNotFound(err) && reference.Optional:
 		return nil, nil
 	case apierrors.IsNotFound(err):
-		return nil, hindered(v1beta1.ValuesErrorReason, "%s %s of spec.valuesFrom does not exist; work goes on when it is created",
+		return nil, referent.Hindered(v1beta1.ValuesErrorReason, "%s %s of spec.valuesFrom does not exist; work goes on when it is created",
 			reference.Kind, name)
 	case apierrors.IsForbidden(err):
-		return nil, hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.valuesFrom", reference.Kind, name)
+		return nil, referent.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.valuesFrom", reference.Kind, name)
 	case err != nil:
 		return nil, fmt.Errorf("spec.valuesFrom: %w", err)
 	}
 	data, ok := all[reference.GetValuesKey()]
 	if !ok {
-		return nil, hindered(v1beta1.ValuesErrorReason, "%s %s of spec.valuesFrom has no key %q, %s; work goes on when it has",
-			reference.Kind, name, reference.GetValuesKey(), listed(sortedKeys(all)))
+		return nil, referent.Hindered(v1beta1.ValuesErrorReason, "%s %s of spec.valuesFrom has no key %q, %s; work goes on when it has",
+			reference.Kind, name, reference.GetValuesKey(), referent.Listed(all))
 	}
 	return &values.Layer{
 		Origin: fmt.Sprintf("%s %s, key %s,", reference.Kind, name, reference.GetValuesKey()), Data: data,

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
 )
 
 func depends(references ...v1beta1.DependencyReference) func(*v1beta1.HelmRelease) {
@@ -45,7 +46,7 @@ func TestAdmit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHandler(t, nil)
-			h.ownNamespace = !tt.open
+			h.dependencies.OwnNamespace = !tt.open
 			err := h.admit(tt.release)
 			if tt.reason == "" {
 				if err != nil {
@@ -53,7 +54,7 @@ func TestAdmit(t *testing.T) {
 				}
 				return
 			}
-			var known *obstacle
+			var known *referent.ObstacleError
 			if !errors.As(err, &known) || !known.Final || known.Reason != tt.reason || !strings.HasPrefix(known.Message, tt.message) {
 				t.Errorf("error = %v, want a final %s: %s", err, tt.reason, tt.message)
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -29,6 +30,6 @@ func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs re
 	if err == nil || patient.Err() == nil {
 		return decision, err
 	}
-	return decision, &obstacle{after: unreachableRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
-		"the cluster of spec.kubeConfig does not answer: %s; it is asked again every %s", err, unreachableRetry)}}
+	return decision, &referent.ObstacleError{After: referent.UnreachableRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
+		"the cluster of spec.kubeConfig does not answer: %s; it is asked again every %s", err, referent.UnreachableRetry)}}
 }

@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/health"
 )
@@ -45,11 +46,11 @@ func compileRules(hr *v1beta1.HelmRelease) compiledRules {
 	out := compiledRules{uid: hr.UID, generation: hr.Generation}
 	var err error
 	if out.health, err = health.NewRules(hr.Spec.HealthCheckExprs); err != nil {
-		out.err = refused(v1beta1.InvalidCELExpressionReason, "%s", err)
+		out.err = referent.Refused(v1beta1.InvalidCELExpressionReason, "%s", err)
 		return out
 	}
 	if out.ignore, err = drift.Compile(hr.GetDriftIgnore()); err != nil {
-		out.err = refused(v1beta1.InvalidDriftRuleReason, "spec.driftDetection.ignore: %s", err)
+		out.err = referent.Refused(v1beta1.InvalidDriftRuleReason, "spec.driftDetection.ignore: %s", err)
 		return out
 	}
 	return out

@@ -4,27 +4,20 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"time"
 
 	helmchart "helm.sh/helm/v3/pkg/chart"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/chart"
 	"fairlead.dev/fairlead/helmops/release"
-	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -36,15 +29,8 @@ import (
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=list;watch
 
-// Names of the field indexes: releases by the ConfigMaps and Secrets they name, by the ServiceAccount they act as, by the
-// releases they depend on, and by those whose readiness they judge by an expression.
-const (
-	documentIndex   = "fairlead.documents"
-	accountIndex    = "fairlead.serviceAccount"
-	dependencyIndex = "fairlead.dependsOn"
-	recordsIndex    = "fairlead.records"
-	expressionIndex = "fairlead.dependsOn.readyExpr"
-)
+// recordsIndex is the field index of releases by their records.
+const recordsIndex = "fairlead.records"
 
 // Options of the release controller.
 type Options struct {
@@ -59,7 +45,7 @@ type Options struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Connect reaches the objects of other kinds that releases depend on.
-	Connect Connect
+	Connect referent.Connect
 	// DefaultServiceAccount is whom releases act as that name no ServiceAccount, in the namespace of each; empty is the
 	// controller itself.
 	DefaultServiceAccount string
@@ -69,23 +55,20 @@ type Options struct {
 
 // Setup adds the release controller to the manager. ctx is the life of the actions.
 func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o Options) error {
-	if err := index(ctx, manager.GetFieldIndexer(), o.DefaultServiceAccount); err != nil {
+	cached, live := manager.GetClient(), manager.GetAPIReader()
+	index := indexOf(cached, o.DefaultServiceAccount)
+	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing releases: %w", err)
 	}
-	expressions, err := newExpressions()
+	expressions, err := referent.NewExpressions()
 	if err != nil {
 		return err
 	}
 	waker := loop.NewWaker()
-	cached, live := manager.GetClient(), manager.GetAPIReader()
 	h := &handler{
 		runner: &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now},
-		gatherer: &gatherer{
-			catalog: catalog, objects: cached, live: live,
-			documents: newDocuments(cached, live, maxDocuments), expressions: expressions,
-			lookout:               newLookout(ctx, connected{o.Connect, tracker.Follow}, waker.Wake, o.Now),
-			defaultServiceAccount: o.DefaultServiceAccount, ownNamespace: o.NoCrossNamespaceRefs,
-		},
+		gatherer: newGatherer(catalog, sight{cached: cached, live: live, expressions: expressions,
+			lookout: referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
 		tasks:  loop.NewTasks[landed](ctx, waker.Wake, o.Now),
 		events: manager.GetEventRecorder("fairlead"),
 		now:    o.Now, jitter: rand.Float64,
@@ -96,7 +79,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	registerInFlight(h.tasks.Count)
 	if o.Changes != nil {
 		o.Changes.listen(
-			func(storageNamespace, name string) { go wake(ctx, cached, waker, storageNamespace, name) },
+			func(storageNamespace, name string) { go wake(ctx, index, waker, storageNamespace, name) },
 			func(namespace, name string) { h.wakeFor(namespace, name, waker) },
 		)
 	}
@@ -111,13 +94,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: append(sourceWatches, []loop.Watch{
-			{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "ConfigMap/")},
-			{Object: &corev1.Secret{}, MetadataOnly: true, Affects: byIndex(cached, documentIndex, "Secret/")},
-			{Object: &corev1.ServiceAccount{}, MetadataOnly: true, Affects: byIndex(cached, accountIndex, ""), When: cameOrWent()},
-			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached, dependencyIndex), When: becameReady()},
-			{Object: &v1beta1.HelmRelease{}, Affects: dependents(cached, expressionIndex)},
-		}...),
+		Watches: append(sourceWatches, index.Watches(referent.BecameReady())...),
 	})
 }
 
@@ -142,115 +119,24 @@ func charts(catalog *source.Catalog) release.Charts {
 	}
 }
 
-func index(ctx context.Context, indexer client.FieldIndexer, defaultServiceAccount string) error {
-	for name, values := range map[string]func(*v1beta1.HelmRelease) []string{
-		documentIndex: func(hr *v1beta1.HelmRelease) []string {
-			keys := documentsOf(hr)
-			names := make([]string, 0, len(keys))
-			for _, key := range keys {
-				names = append(names, key.kind+"/"+key.Name)
-			}
-			return names
+// indexOf finds releases by what they refer to.
+func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[*v1beta1.HelmRelease] {
+	return referent.Index[*v1beta1.HelmRelease]{
+		Kind: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
+		List: func() client.ObjectList { return &v1beta1.HelmReleaseList{} }, Documents: documentsOf,
+		Account: func(hr *v1beta1.HelmRelease) string { return hr.GetServiceAccountName(defaultServiceAccount) },
+		More: map[string]func(*v1beta1.HelmRelease) []string{
+			recordsIndex: func(hr *v1beta1.HelmRelease) []string {
+				return []string{hr.GetStorageNamespace() + "/" + hr.GetReleaseName()}
+			},
 		},
-		accountIndex: func(hr *v1beta1.HelmRelease) []string {
-			if name := hr.GetServiceAccountName(defaultServiceAccount); name != "" {
-				return []string{name}
-			}
-			return nil
-		},
-		recordsIndex: func(hr *v1beta1.HelmRelease) []string {
-			return []string{hr.GetStorageNamespace() + "/" + hr.GetReleaseName()}
-		},
-		dependencyIndex: func(hr *v1beta1.HelmRelease) []string {
-			keys := releasesBelow(hr)
-			names := make([]string, 0, len(keys))
-			for _, key := range keys {
-				names = append(names, key.String())
-			}
-			return names
-		},
-		expressionIndex: func(hr *v1beta1.HelmRelease) []string {
-			var names []string
-			for _, reference := range hr.Spec.DependsOn {
-				if reference.ReadyExpr != "" && reference.IsHelmRelease() {
-					names = append(names, reference.GetKey(hr.Namespace).String())
-				}
-			}
-			return names
-		},
-	} {
-		err := indexer.IndexField(ctx, &v1beta1.HelmRelease{}, name, func(o client.Object) []string {
-			return values(o.(*v1beta1.HelmRelease))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// byIndex finds the releases in the namespace of an object that name it.
-func byIndex(reader client.Reader, index, prefix string) func(context.Context, client.Object) []reconcile.Request {
-	return func(ctx context.Context, object client.Object) []reconcile.Request {
-		return find(ctx, reader, client.InNamespace(object.GetNamespace()), client.MatchingFields{index: prefix + object.GetName()})
+		Reader: reader,
 	}
 }
 
 // wake looks again at the releases whose records somebody else wrote.
-func wake(ctx context.Context, reader client.Reader, waker *loop.Waker, storageNamespace, name string) {
-	for _, request := range find(ctx, reader, client.MatchingFields{recordsIndex: storageNamespace + "/" + name}) {
-		waker.Wake(request.NamespacedName)
-	}
-}
-
-// dependents finds the releases that depend on a release.
-func dependents(reader client.Reader, index string) func(context.Context, client.Object) []reconcile.Request {
-	return func(ctx context.Context, object client.Object) []reconcile.Request {
-		return find(ctx, reader, client.MatchingFields{index: client.ObjectKeyFromObject(object).String()})
-	}
-}
-
-func find(ctx context.Context, reader client.Reader, options ...client.ListOption) []reconcile.Request {
-	list := &v1beta1.HelmReleaseList{}
-	if err := reader.List(ctx, list, options...); err != nil {
-		return nil // the cache answers; it fails only while the process stops
-	}
-	requests := make([]reconcile.Request, len(list.Items))
-	for i := range list.Items {
-		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
-	}
-	return requests
-}
-
-// becameReady lets the events through that can set dependents free.
-func becameReady() predicate.Predicate {
-	isReady := func(object client.Object) bool {
-		hr, ok := object.(*v1beta1.HelmRelease)
-		return ok && status.IsReady(hr)
-	}
-	return predicate.Funcs{
-		CreateFunc: func(e event.CreateEvent) bool { return isReady(e.Object) },
-		UpdateFunc: func(e event.UpdateEvent) bool { return !isReady(e.ObjectOld) && isReady(e.ObjectNew) },
-		DeleteFunc: func(event.DeleteEvent) bool { return false },
-	}
-}
-
-// cameOrWent lets the events through after which an object exists or no longer does.
-func cameOrWent() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
-}
-
-func sortedKeys(data map[string][]byte) []string { return slices.Sorted(maps.Keys(data)) }
-
-// listed names the keys that an object has, briefly.
-func listed(keys []string) string {
-	const shown = 5
-	switch {
-	case len(keys) == 0:
-		return "it has none"
-	case len(keys) > shown:
-		return fmt.Sprintf("it has %s and %d more", strings.Join(keys[:shown], ", "), len(keys)-shown)
-	default:
-		return "it has " + strings.Join(keys, ", ")
+func wake(ctx context.Context, index referent.Index[*v1beta1.HelmRelease], waker *loop.Waker, storageNamespace, name string) {
+	for _, key := range index.Find(ctx, client.MatchingFields{recordsIndex: storageNamespace + "/" + name}) {
+		waker.Wake(key)
 	}
 }

@@ -6,18 +6,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
 // Values composes the values of a release as the controller does, from what its spec names and has itself, and returns the mask
 // that hides what came from Secrets. Each ConfigMap and Secret is read with reader.
 func Values(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) (map[string]any, values.Mask, error) {
-	read := readDocument(func(ctx context.Context, key documentKey) (map[string][]byte, error) {
-		found, err := fetchDocument(ctx, reader, key)
-		if err != nil {
-			return nil, err
-		}
-		return found.content()
+	read := readDocument(func(ctx context.Context, key referent.Document) (map[string][]byte, error) {
+		return referent.Read(ctx, reader, key)
 	})
 	return read.values(ctx, hr)
 }
@@ -29,7 +26,7 @@ func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (m
 	}
 	merged, err := values.Merge(layers...)
 	if err != nil {
-		return nil, values.Mask{}, hindered(v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
+		return nil, values.Mask{}, referent.Hindered(v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
 	}
 	return merged, values.NewMask(secrets...), nil
 }

@@ -94,10 +94,17 @@ func standsFor(choice Choice, source v1beta1.Source, chart *v1beta1.ChartRevisio
 	if chart != nil {
 		return *chart, nil
 	}
+	if source.GetArtifact() != nil && status.IsReady(source) {
+		return v1beta1.ChartRevision{}, noChart(choice)
+	}
 	if reason, failed := failure(source); failed {
 		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason, "%s is not ready: %s", choice, reason)
 	}
 	return v1beta1.ChartRevision{}, &pending{what: "waiting for " + choice.String()}
+}
+
+func noChart(choice Choice) error {
+	return unavailable(v1beta1.InvalidContentReason, "%s holds manifests and no helm chart; work goes on when it holds one", choice)
 }
 
 // failure returns what a source says of its last failure, when it has failed at its current generation.

@@ -19,18 +19,23 @@ type fetch struct {
 
 // ensure has the archive of a chart in the store and returns its digest.
 func (c *Catalog) ensure(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (string, error) {
+	return c.once(ctx, want.Digest, func() (string, error) { return c.fetch(ctx, choice, want) })
+}
+
+// once fetches what has a digest, and has everybody wait for it who asks meanwhile.
+func (c *Catalog) once(ctx context.Context, digest string, do func() (string, error)) (string, error) {
 	c.mu.Lock()
-	if running, ok := c.fetches[want.Digest]; ok {
+	if running, ok := c.fetches[digest]; ok {
 		c.mu.Unlock()
 		return running.wait(ctx)
 	}
 	own := &fetch{done: make(chan struct{})}
-	c.fetches[want.Digest] = own
+	c.fetches[digest] = own
 	c.mu.Unlock()
 
-	own.digest, own.err = c.fetch(ctx, choice, want)
+	own.digest, own.err = do()
 	c.mu.Lock()
-	delete(c.fetches, want.Digest)
+	delete(c.fetches, digest)
 	c.mu.Unlock()
 	close(own.done)
 	return own.digest, own.err

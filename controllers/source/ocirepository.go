@@ -13,7 +13,7 @@ import (
 	"fairlead.dev/fairlead/sources/oci"
 )
 
-// pollOCIRepository resolves the reference to a digest and has the chart behind it in the store.
+// pollOCIRepository resolves the reference to a digest and has what is behind it, a chart or manifests, in the store.
 func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []Choice) polled {
 	repository := source.(*v1beta1.OCIRepository)
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
@@ -27,22 +27,31 @@ func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, 
 		return polled{err: err}
 	}
 	revision := name + "@" + digest
-	if had := repository.GetArtifact(); had != nil && had.Revision == revision && repository.Status.Chart != nil && c.store.Has(had.Digest) {
-		return ociFound(*had, *repository.Status.Chart)
+	if had := repository.GetArtifact(); had != nil && had.Revision == revision && c.store.Has(had.Digest) {
+		return ociFound(*had, repository.Status.Chart)
 	}
-	chart, err := remote.Chart(ctx, digest)
+	content, err := remote.Content(ctx, digest)
 	if err != nil {
 		return polled{err: err}
 	}
-	archive, size, err := c.store.Put(ctx, chart.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, chart, w) })
+	archive, size, err := c.store.Put(ctx, content.Archive, func(w io.Writer) error { return remote.FetchContent(ctx, content, w) })
 	if err != nil {
 		return polled{err: err}
 	}
-	return ociFound(v1beta1.Artifact{Revision: revision, Digest: archive, Size: size}, chart.ChartRevision)
+	artifact := v1beta1.Artifact{Revision: revision, Digest: archive, Size: size}
+	if content.Chart == nil {
+		return ociFound(artifact, nil)
+	}
+	return ociFound(artifact, &content.Chart.ChartRevision)
 }
 
-func ociFound(artifact v1beta1.Artifact, chart v1beta1.ChartRevision) polled {
-	return polled{artifact: artifact, chart: &chart, message: fmt.Sprintf("chart %s %s, %s", chart.Name, chart.Version, artifact.Revision)}
+// ociFound is the outcome of a poll; chart is nil for an artifact that holds manifests.
+func ociFound(artifact v1beta1.Artifact, chart *v1beta1.ChartRevision) polled {
+	message := "manifests of " + artifact.Revision
+	if chart != nil {
+		message = fmt.Sprintf("chart %s %s, %s", chart.Name, chart.Version, artifact.Revision)
+	}
+	return polled{artifact: artifact, chart: chart, message: message}
 }
 
 // resolveReference returns the name that was chosen and the digest it points to.

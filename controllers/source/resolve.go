@@ -36,6 +36,9 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 		if found = c.pollOCIRepository(ctx, source, nil); found.err != nil {
 			return v1beta1.ChartRevision{}, nil, found.err
 		}
+		if found.chart == nil {
+			return v1beta1.ChartRevision{}, nil, noChart(choice)
+		}
 		archive, err := c.store.Open(found.artifact.Digest)
 		return *found.chart, archive, err
 	case *v1beta1.HelmRepository:

@@ -15,13 +15,18 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
-// Watches returns the watches of a controller whose objects refer to sources; users lists those that refer to a source. A
+// Watches returns the watches of a controller whose objects refer to sources. A
 // new chart from a HelmRepository or GitRepository is told by the catalog, to those whose choice it is; the watches are for
 // what a source says of itself.
-func Watches(users func(context.Context, Choice) []types.NamespacedName) []loop.Watch {
+func Watches(users Users) []loop.Watch { return watches(kinds, saysNews(), users) }
+
+// Users lists the objects that refer to a source.
+type Users func(context.Context, Choice) []types.NamespacedName
+
+func watches(kinds []string, when predicate.Predicate, users Users) []loop.Watch {
 	watches := make([]loop.Watch, 0, len(kinds))
 	for _, kind := range kinds {
-		watches = append(watches, loop.Watch{Object: newSource(kind), When: saysNews(), Affects: func(ctx context.Context, o client.Object) []reconcile.Request {
+		watches = append(watches, loop.Watch{Object: newSource(kind), When: when, Affects: func(ctx context.Context, o client.Object) []reconcile.Request {
 			keys := users(ctx, Choice{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()})
 			requests := make([]reconcile.Request, len(keys))
 			for i, key := range keys {

@@ -12,9 +12,9 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// own are the managers that write the objects of releases: the one of this project and of the helm command, and the one of
-// Flux, from which releases are taken over.
-var own = []string{applier, "helm-controller"}
+// own are the managers that write the objects of releases and Kustomizations: those of this project and of the helm command, and
+// the one of Flux, from which releases are taken over.
+var own = []string{applier, "helm-controller", v1beta1.KustomizationFieldManager}
 
 // applier is the manager under which objects are applied.
 const applier = "helm"

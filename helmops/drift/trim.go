@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"fairlead.dev/fairlead/api/v1beta1"
 )
 
 // kept are fields that are what the object is, and are never left out.
@@ -15,6 +17,7 @@ var kept = []pointer{
 	{"apiVersion"}, {"kind"}, {"metadata", "name"}, {"metadata", "namespace"},
 	{"metadata", "labels", "app.kubernetes.io/managed-by"},
 	{"metadata", "annotations", "meta.helm.sh/release-name"}, {"metadata", "annotations", "meta.helm.sh/release-namespace"},
+	{"metadata", "labels", v1beta1.KustomizationNameLabel}, {"metadata", "labels", v1beta1.KustomizationNamespaceLabel},
 }
 
 // WithReplicas is the same with spec.replicas left to an autoscaler.

@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // Helm gives most of its failures as text only; these are the texts of v3.22 that tell classes apart.
@@ -48,7 +49,7 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var definitions *crdsError
 	var tooLarge *records.TooLargeError
 	var unreachable *net.OpError
-	var rejected *apply.RejectedError
+	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
 	switch {
 	case strings.Contains(text, schemaText):

@@ -1,14 +1,8 @@
 package engine
 
 import (
-	"context"
-	"fmt"
-	"slices"
-	"strings"
-	"time"
-
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
@@ -31,7 +25,7 @@ type Sighting struct {
 }
 
 // Ownership returns the digest of the fields that the release owns, as an inventory has it.
-func (s Sighting) Ownership() string { return fmt.Sprintf("%016x", s.Entry.Ownership) }
+func (s Sighting) Ownership() string { return tracker.OwnershipText(s.Entry.Ownership) }
 
 // Owned tells whether the object says which fields the release owns. One of an API that does not keep count of that has to be
 // compared whenever it changes.
@@ -62,126 +56,8 @@ func (e *Engine) Live(access cluster.Access, target plan.Target, refs []v1beta1.
 		tracked = tracked && s.Tracked
 		out = append(out, s)
 	}
-	if !at.follows(target, kinds, tracked) {
+	if !at.followers.Follows(ownerOf(target), types.NamespacedName{Namespace: target.Namespace, Name: target.Name}, kinds, tracked) {
 		return nil, false
 	}
 	return out, true
-}
-
-// follows tells whether the tracker follows the kinds of a release, and has them followed otherwise. That takes a request, and is
-// not waited for, unless all of them are tracked already.
-func (s *site) follows(target plan.Target, kinds map[schema.GroupVersionKind]bool, tracked bool) bool {
-	names := make([]string, 0, len(kinds))
-	for kind := range kinds {
-		names = append(names, kind.String())
-	}
-	slices.Sort(names)
-	wanted, owner := strings.Join(names, ";"), ownerOf(target)
-	s.mu.Lock()
-	now := s.followed[owner]
-	known := now.kinds == wanted && (!now.ready || now.complete || s.now().Sub(now.since) < followAgain)
-	if !known {
-		s.followed[owner] = following{target: target, kinds: wanted, of: kinds, since: s.now()}
-	}
-	s.mu.Unlock()
-	switch {
-	case known:
-		return now.ready
-	case tracked:
-		s.follow(owner, wanted, kinds)
-		return true
-	}
-	go func() {
-		s.follow(owner, wanted, kinds)
-		s.moved(target.Namespace, target.Name)
-	}()
-	return false
-}
-
-// followAgain is how soon kinds are tried again that were refused, or not served.
-const followAgain = time.Minute
-
-// following is which kinds the tracker follows for a release.
-type following struct {
-	target plan.Target
-	kinds  string
-	of     map[schema.GroupVersionKind]bool
-	// since is when that began, ready whether the kinds were seen completely or refused, complete whether none was refused.
-	since           time.Time
-	ready, complete bool
-}
-
-// follow has the tracker follow kinds, and comes back when it has seen them, or may not.
-func (s *site) follow(owner, wanted string, kinds map[schema.GroupVersionKind]bool) {
-	mapped := make([]tracker.Kind, 0, len(kinds))
-	for kind := range kinds {
-		mapping, err := s.cluster.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
-		if err != nil {
-			continue // it is not served: its objects are not tracked
-		}
-		mapped = append(mapped, tracker.Kind{
-			GVK: kind, Resource: mapping.Resource.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace,
-		})
-	}
-	err := s.tracker.Use(s.ctx, owner, mapped...) // what is refused is not tracked, which Live tells
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := s.followed[owner]; now.kinds == wanted {
-		now.ready, now.complete = true, err == nil && len(mapped) == len(kinds)
-		s.followed[owner] = now
-	}
-}
-
-// forget ends what is kept for a Helm release that is gone.
-func (s *site) forget(target plan.Target) {
-	s.tracker.Drop(ownerOf(target))
-	s.tracker.Judge(target.Namespace, target.Name, nil)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.followed, ownerOf(target))
-}
-
-// wakeFollowers tells of every release that has objects of a kind.
-func (s *site) wakeFollowers(kind schema.GroupVersionKind) {
-	s.mu.Lock()
-	var targets []plan.Target
-	for _, f := range s.followed {
-		if f.of[kind] && f.ready {
-			targets = append(targets, f.target)
-		}
-	}
-	s.mu.Unlock()
-	for _, target := range targets {
-		s.moved(target.Namespace, target.Name)
-	}
-}
-
-// listen tells of objects that changed in a way that matters to their release.
-func (s *site) listen(ctx context.Context, moved func(namespace, release string)) {
-	s.ctx, s.moved, s.followed = ctx, moved, map[string]following{}
-	s.tracker.SubscribeKinds(func(kind schema.GroupVersionKind) { go s.wakeFollowers(kind) })
-	s.tracker.Subscribe(func(change tracker.Change) {
-		if !matters(change) {
-			return
-		}
-		for _, entry := range []*tracker.Entry{change.Before, change.After} {
-			if entry != nil && entry.Release != "" {
-				moved(entry.ReleaseNamespace, entry.Release)
-			}
-		}
-	})
-}
-
-// matters tells whether a change is about health or about what the release owns.
-func matters(change tracker.Change) bool {
-	before, after := change.Before, change.After
-	if before == nil || after == nil {
-		return true
-	}
-	unversioned := after.Generation == 0 || after.Ownership == 0
-	content := before.Generation != after.Generation || unversioned && before.ResourceVersion != after.ResourceVersion
-	return content || before.Ownership != after.Ownership || before.Ready.State != after.Ready.State ||
-		before.Ready.Serving != after.Ready.Serving || before.Complete.State != after.Complete.State ||
-		before.Deleting != after.Deleting || before.UID != after.UID || before.Release != after.Release ||
-		before.ReleaseNamespace != after.ReleaseNamespace
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/plan"
@@ -18,12 +20,7 @@ type site struct {
 	tracker *tracker.Tracker
 	records *records.Store
 
-	ctx   context.Context //nolint:containedctx // the life of what is followed
-	moved func(namespace, release string)
-	now   func() time.Time
-
-	mu       sync.Mutex
-	followed map[string]following
+	followers *tracker.Followers
 }
 
 // sites are the clusters that releases are made on.
@@ -70,13 +67,15 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	at := &site{
 		cluster: to,
-		tracker: tracker.New(ctx, tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata()}, s.now),
-		records: records.NewStore(self.Metadata(), s.now), now: s.now,
+		tracker: tracker.New(ctx, tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata()}, tracker.Helm(), s.now),
+		records: records.NewStore(self.Metadata(), s.now),
 	}
 	at.records.Subscribe(s.notify)
-	if s.moved != nil {
-		at.listen(ctx, s.moved)
-	}
+	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), func(owner types.NamespacedName) {
+		if s.moved != nil {
+			s.moved(owner.Namespace, owner.Name)
+		}
+	}, s.now)
 	go func() { _ = at.records.Run(ctx) }() // without it every look lists; what ended it is told by Err
 	s.known[to] = at
 	go func() {
@@ -103,4 +102,9 @@ func key(target plan.Target) records.Key {
 // ownerOf names a release among the users of the tracker.
 func ownerOf(target plan.Target) string {
 	return fmt.Sprintf("%s/%s/%s", target.StorageNamespace, target.Namespace, target.Name)
+}
+
+// forget ends what is kept for a Helm release that is gone.
+func (s *site) forget(target plan.Target) {
+	s.followers.Forget(ownerOf(target), types.NamespacedName{Namespace: target.Namespace, Name: target.Name})
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"sync"
 
 	"sigs.k8s.io/kustomize/api/filters/imagetag"
 	"sigs.k8s.io/kustomize/api/filters/patchjson6902"
@@ -21,15 +20,14 @@ import (
 // maxPatched bounds an object while operations are applied to it, in bytes. The API server takes no larger ones.
 const maxPatched = 4 << 20
 
-// library guards every use of kustomize: its schemas are global state. Only its transformers are used, never its loader or
-// its plugins, so that no patch can make it read a file, fetch a base or start a program.
-var library sync.Mutex
-
 // imageFields are the fields that hold images, besides those of containers.
 var imageFields = types.FsSlice{
 	{Path: "spec/volumes[]/image/reference"},
 	{Path: "spec/template/spec/volumes[]/image/reference"},
 }
+
+// Of the library only its transformers are used, never its loader or its plugins, so that no patch can make it read a file, fetch a
+// base or start a program.
 
 // patch is one patch, read.
 type patch struct {

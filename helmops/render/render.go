@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/resource"
+
+	"fairlead.dev/fairlead/helmops/kustomize"
 )
 
 const (
@@ -63,8 +65,7 @@ func New(options Options) (r *Renderer, err error) {
 	if size > MaxPatches {
 		return nil, fmt.Errorf("the patches of spec.postRenderers have %d bytes, at most %d are allowed", size, MaxPatches)
 	}
-	library.Lock()
-	defer library.Unlock()
+	defer kustomize.Exclusive()()
 	place := ""
 	defer recovered(&err, func() string { return place + " cannot be read" })
 	for i, p := range options.PostRenderers {
@@ -198,8 +199,7 @@ func (p *Pass) render(manifest []byte, hook *Hook) (out []byte, err error) {
 	if len(manifest) > MaxSize {
 		return nil, fmt.Errorf("post-rendering: the manifests have %d bytes, at most %d are allowed", len(manifest), MaxSize)
 	}
-	library.Lock()
-	defer library.Unlock()
+	defer kustomize.Exclusive()()
 	at := ""
 	defer recovered(&err, func() string { return "post-rendering " + at + " failed within kustomize" })
 	var buffer bytes.Buffer

@@ -66,6 +66,11 @@ func IsReady(object v1beta1.Conditioned) bool {
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == object.GetGeneration()
 }
 
+// IsStalled tells whether the object waits for somebody to change what it is made of.
+func IsStalled(object v1beta1.Conditioned) bool {
+	return meta.IsStatusConditionTrue(object.GetConditions(), v1beta1.StalledCondition)
+}
+
 // Message returns the message of the Ready condition.
 func Message(object v1beta1.Conditioned) string {
 	if ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition); ready != nil {

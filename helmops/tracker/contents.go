@@ -30,14 +30,14 @@ func (r *reduced) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Namespace: r.key.namespace, Name: r.key.name}
 }
 
-func reduce(object any) (*reduced, error) {
+func (s Scope) take(object any) (*reduced, error) {
 	switch object := object.(type) {
 	case *reduced:
 		return object, nil
 	case *unstructured.Unstructured:
-		return &reduced{key{object.GetNamespace(), object.GetName()}, Reduce(object)}, nil
+		return &reduced{key{object.GetNamespace(), object.GetName()}, s.reduce(object)}, nil
 	case *metav1.PartialObjectMetadata:
-		return &reduced{key{object.Namespace, object.Name}, reduceMetadata(object)}, nil
+		return &reduced{key{object.Namespace, object.Name}, s.reduceMetadata(object)}, nil
 	default:
 		return nil, fmt.Errorf("a watch sent a %T", object)
 	}

@@ -124,7 +124,7 @@ func TestSharedStringsAreBounded(t *testing.T) {
 func BenchmarkMemory(b *testing.B) {
 	const objects, kinds = 10_000, 30
 	for b.Loop() {
-		tracker := New(b.Context(), Clients{}, nil)
+		tracker := New(b.Context(), Clients{}, Helm(), nil)
 		before := heap()
 		for i := range kinds {
 			kind := Kind{GVK: schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: fmt.Sprint("Kind", i)}}

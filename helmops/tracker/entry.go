@@ -44,9 +44,9 @@ type Entry struct {
 	// ResourceVersion is zero where the API server does not use numbers.
 	ResourceVersion uint64
 	Generation      int64
-	// Release and ReleaseNamespace are what the object's annotations name as its Helm release.
+	// Release and ReleaseNamespace are what the object's metadata names as its owner: its Helm release, or its Kustomization.
 	Release, ReleaseNamespace string
-	// Ownership is a digest of the fields that the manager "helm" owns by having applied them, or of those that Helm clients own
+	// Ownership is a digest of the fields that the manager of the scope owns by having applied them, or of those that Helm clients own
 	// in another way when there are none of these; zero without either. It changes whenever somebody changes or takes one of
 	// them, and only then.
 	Ownership uint64
@@ -65,8 +65,10 @@ type Entry struct {
 	Applied, Payload uint64
 }
 
-// Reduce returns what is kept of an object. It is pure; Applied and Payload stay zero.
-func Reduce(object *unstructured.Unstructured) Entry {
+// Reduce returns what is kept of an object that Helm manages.
+func Reduce(object *unstructured.Unstructured) Entry { return Helm().reduce(object) }
+
+func (s Scope) reduce(object *unstructured.Unstructured) Entry {
 	entry := Entry{
 		UID:             object.GetUID(),
 		ResourceVersion: number(object.GetResourceVersion()),
@@ -75,10 +77,10 @@ func Reduce(object *unstructured.Unstructured) Entry {
 		Ready:           bounded(health.Assess(object, false)),
 		Complete:        bounded(health.Assess(object, true)),
 	}
-	entry.annotate(object.GetAnnotations())
+	s.annotate(&entry, object.GetLabels(), object.GetAnnotations())
 	managed, _, _ := unstructured.NestedFieldNoCopy(object.Object, "metadata", "managedFields")
 	fields, _ := managed.([]any)
-	var owners owners
+	owners := owners{scope: s}
 	for _, field := range fields {
 		field, _ := field.(map[string]any)
 		manager, _ := field["manager"].(string)
@@ -90,8 +92,8 @@ func Reduce(object *unstructured.Unstructured) Entry {
 	return entry
 }
 
-// reduceMetadata is Reduce for an object of which only the metadata is known. It is as healthy as its metadata says.
-func reduceMetadata(object *metav1.PartialObjectMetadata) Entry {
+// reduceMetadata is reduce for an object of which only the metadata is known. It is as healthy as its metadata says.
+func (s Scope) reduceMetadata(object *metav1.PartialObjectMetadata) Entry {
 	entry := Entry{
 		UID:             object.UID,
 		ResourceVersion: number(object.ResourceVersion),
@@ -100,8 +102,8 @@ func reduceMetadata(object *metav1.PartialObjectMetadata) Entry {
 		Ready:           healthOfMetadata(object),
 	}
 	entry.Complete = entry.Ready
-	entry.annotate(object.Annotations)
-	var owners owners
+	s.annotate(&entry, object.Labels, object.Annotations)
+	owners := owners{scope: s}
 	for _, field := range object.ManagedFields {
 		owners.add(field.Manager, string(field.Operation), field.Subresource, func() any {
 			var tree any
@@ -124,6 +126,7 @@ func healthOfMetadata(object *metav1.PartialObjectMetadata) health.Report {
 // owners are what managedFields say of an object. Digests are added up, so that two entries with the same fields do not cancel
 // each other out.
 type owners struct {
+	scope              Scope
 	applied, updated   uint64
 	legacy, autoscaled bool
 }
@@ -133,9 +136,9 @@ func (o *owners) add(manager, operation, subresource string, fields func() any) 
 	case subresource == scaleSubresource && manager == autoscaler && operation == string(metav1.ManagedFieldsOperationUpdate):
 		o.autoscaled = o.autoscaled || ownsReplicas(fields())
 	case subresource != "":
-	case operation == string(metav1.ManagedFieldsOperationApply) && manager == fieldManager:
+	case operation == string(metav1.ManagedFieldsOperationApply) && manager == o.scope.manager:
 		o.applied += digest(fields())
-	case operation == string(metav1.ManagedFieldsOperationUpdate) && slices.Contains(legacyManagers, manager):
+	case operation == string(metav1.ManagedFieldsOperationUpdate) && slices.Contains(o.scope.legacy, manager):
 		o.legacy, o.updated = true, o.updated+digest(fields())
 	}
 }
@@ -160,11 +163,11 @@ func ownsReplicas(fields any) bool {
 	return owns
 }
 
-func (e *Entry) annotate(annotations map[string]string) {
+func (s Scope) annotate(e *Entry, labels, annotations map[string]string) {
 	e.IgnoresDrift = annotations[v1beta1.DriftIgnoreAnnotation] == v1beta1.Ignored
 	e.IgnoresHealth = annotations[v1beta1.HealthIgnoreAnnotation] == v1beta1.Ignored
-	e.Release = cut(annotations[releaseAnnotation], maxAnnotation)
-	e.ReleaseNamespace = cut(annotations[releaseNamespaceAnnotation], maxAnnotation)
+	namespace, name := s.owner(labels, annotations)
+	e.Release, e.ReleaseNamespace = cut(name, maxAnnotation), cut(namespace, maxAnnotation)
 }
 
 // digest of a tree of fields, whatever the order in which it was written. It is never zero.

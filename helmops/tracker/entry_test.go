@@ -75,7 +75,7 @@ func TestOwnership(t *testing.T) {
 			if strings.Contains(tt.fields, "- x") {
 				return // it has no typed form
 			}
-			if metadata := reduceMetadata(metadataOf(t, object)); metadata != got {
+			if metadata := Helm().reduceMetadata(metadataOf(t, object)); metadata != got {
 				t.Errorf("by its metadata it is %+v, in full %+v", metadata, got)
 			}
 		})
@@ -138,7 +138,7 @@ func TestStatelessKindsHaveNoReadiness(t *testing.T) {
 		object := parse(t, "apiVersion: v1\nkind: X\nmetadata: {name: a, generation: 1}\n")
 		object.SetAPIVersion(strings.TrimPrefix(kind.Group+"/v1", "/"))
 		object.SetKind(kind.Kind)
-		if full, bare := Reduce(object), reduceMetadata(metadataOf(t, object)); full != bare || full.Ready.State != health.Current {
+		if full, bare := Reduce(object), Helm().reduceMetadata(metadataOf(t, object)); full != bare || full.Ready.State != health.Current {
 			t.Errorf("%s: in full %+v, by its metadata %+v", kind, full, bare)
 		}
 	}

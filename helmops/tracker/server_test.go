@@ -316,7 +316,7 @@ func newTracker(t testing.TB, s *apiServer) (*Tracker, *fakeClock) {
 		t.Fatal(err)
 	}
 	c := &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	tracker := New(t.Context(), Clients{Dynamic: full, Metadata: bare}, c.Now)
+	tracker := New(t.Context(), Clients{Dynamic: full, Metadata: bare}, Helm(), c.Now)
 	tracker.backOff = wait.Backoff{Duration: time.Millisecond, Factor: 2, Steps: 4, Cap: 10 * time.Millisecond}
 	return tracker, c
 }

@@ -74,13 +74,13 @@ func (s *stream) listerWatcher() cache.ListerWatcher {
 	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			s.connecting()
-			o.LabelSelector = managedByLabel + "=" + managedByHelm
+			o.LabelSelector = s.tracker.scope.selector()
 			answer, err := list(ctx, o)
 			return answer, s.judge(ctx, err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			s.connecting()
-			o.LabelSelector = managedByLabel + "=" + managedByHelm
+			o.LabelSelector = s.tracker.scope.selector()
 			events, err := open(ctx, o)
 			if err == nil && o.SendInitialEvents == nil {
 				s.connected()
@@ -255,7 +255,7 @@ func (s *store) Transformer() cache.TransformFunc {
 }
 
 func (s *store) take(object any) (*reduced, error) {
-	r, err := reduce(object)
+	r, err := s.tracker.scope.take(object)
 	if err != nil {
 		return nil, fmt.Errorf("watching %s: %w", s.kind, err)
 	}
@@ -280,7 +280,7 @@ func (s *store) Update(object any) error {
 
 // Delete implements cache.ReflectorStore.
 func (s *store) Delete(object any) error {
-	r, err := reduce(object)
+	r, err := s.tracker.scope.take(object)
 	if err == nil {
 		s.tracker.watchers.tell(s.kind.GVK, s.contents.remove(r.key, r.entry.ResourceVersion))
 	}

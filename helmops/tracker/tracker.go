@@ -28,10 +28,11 @@ type Clients struct {
 	Metadata metadata.Interface
 }
 
-// Tracker follows the objects that Helm manages in one cluster. All methods may be called at the same time.
+// Tracker follows the objects of one scope in one cluster. All methods may be called at the same time.
 type Tracker struct {
 	ctx      context.Context //nolint:containedctx // It is the life of the streams, which begin in any caller's call.
 	clients  Clients
+	scope    Scope
 	now      func() time.Time
 	backOff  wait.Backoff
 	strings  sharedStrings
@@ -51,10 +52,10 @@ type slot struct {
 	unused time.Time
 }
 
-// New returns a tracker that watches nothing yet. ctx is the life of all its streams.
-func New(ctx context.Context, clients Clients, now func() time.Time) *Tracker {
+// New returns a tracker of the objects in scope that watches nothing yet. ctx is the life of all its streams.
+func New(ctx context.Context, clients Clients, scope Scope, now func() time.Time) *Tracker {
 	return &Tracker{
-		ctx: ctx, clients: clients, now: now, backOff: backOff,
+		ctx: ctx, clients: clients, scope: scope, now: now, backOff: backOff,
 		slots: map[schema.GroupVersionKind]*slot{}, owners: map[string]map[schema.GroupVersionKind]bool{},
 	}
 }
@@ -209,10 +210,10 @@ func (t *Tracker) Get(ref Ref) (Entry, bool) {
 // Wrote takes in the API server's answer to a write of ours at once, so that nobody waits for the watch. payload is a digest
 // of what was sent. The answer may be a PartialObjectMetadata: the object then counts as in progress until the watch shows
 // it, unless its generation is the one that is known. Answers older than what the watch has told, of kinds that nobody uses,
-// and of objects that Helm does not manage leave no trace.
+// and of objects outside of the scope leave no trace.
 func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload uint64) {
 	s := t.stream(kind.GVK)
-	if s == nil || isClosed(s.ended) || answer.GetLabels()[managedByLabel] != managedByHelm {
+	if s == nil || isClosed(s.ended) || !t.scope.selects(answer.GetLabels()) {
 		return
 	}
 	r, err := (*store)(s).take(answer)

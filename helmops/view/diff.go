@@ -122,15 +122,21 @@ func ContentDifferences(from, to *engine.Content, namespace string, mask func(st
 	if err != nil {
 		return out, err
 	}
+	out.Objects = differencesOf(changes)
+	out.Hooks = hookDifferences(from.Hooks, to.Hooks)
+	return out, nil
+}
+
+func differencesOf(changes []manifest.Change) []ObjectDifference {
+	out := make([]ObjectDifference, 0, len(changes))
 	for _, c := range changes {
 		d := ObjectDifference{Kind: c.Kind, Group: c.Group, Namespace: c.Namespace, Name: c.Name, Change: c.Change, More: c.More}
 		for _, f := range c.Fields {
 			d.Fields = append(d.Fields, FieldDifference{Path: f.Path, Change: f.Change, From: f.Was, To: f.Becomes})
 		}
-		out.Objects = append(out.Objects, d)
+		out = append(out, d)
 	}
-	out.Hooks = hookDifferences(from.Hooks, to.Hooks)
-	return out, nil
+	return out
 }
 
 func hookDifferences(from, to []engine.ContentHook) []HookDifference {

@@ -32,6 +32,8 @@ func NewObject(kind string) Object {
 		return &v1beta1.HelmRepository{}
 	case v1beta1.OCIRepositoryKind:
 		return &v1beta1.OCIRepository{}
+	case v1beta1.KustomizationKind:
+		return &v1beta1.Kustomization{}
 	}
 	return nil
 }
@@ -49,6 +51,8 @@ func NewList(kind string) client.ObjectList {
 		return &v1beta1.HelmRepositoryList{}
 	case v1beta1.OCIRepositoryKind:
 		return &v1beta1.OCIRepositoryList{}
+	case v1beta1.KustomizationKind:
+		return &v1beta1.KustomizationList{}
 	}
 	return nil
 }
@@ -66,6 +70,8 @@ func KindOf(o v1beta1.Conditioned) string {
 		return v1beta1.HelmRepositoryKind
 	case *v1beta1.OCIRepository:
 		return v1beta1.OCIRepositoryKind
+	case *v1beta1.Kustomization:
+		return v1beta1.KustomizationKind
 	}
 	return ""
 }
@@ -84,6 +90,8 @@ func factsOf(o v1beta1.Conditioned) facts {
 	switch v := o.(type) {
 	case *v1beta1.HelmRelease:
 		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
+	case *v1beta1.Kustomization:
+		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
 	case v1beta1.Source:
 		return facts{suspended: v.IsSuspended(), observed: v.GetObservedGeneration(), handled: v.Request().LastHandledReconcileAt}
 	}
@@ -100,7 +108,7 @@ type Reference struct {
 // String gives Kind namespace/name.
 func (r Reference) String() string { return r.Kind + " " + r.Namespace + "/" + r.Name }
 
-// SourceOf returns the source that the object takes its chart from; false when the object has none, because it is itself
+// SourceOf returns the source that the object takes its chart or manifests from; false when the object has none, because it is itself
 // the first of its chain.
 func SourceOf(o Object) (Reference, bool) {
 	switch v := o.(type) {
@@ -109,6 +117,9 @@ func SourceOf(o Object) (Reference, bool) {
 	case *v1beta1.HelmChart:
 		ref := v.Spec.SourceRef
 		return Reference{Kind: ref.Kind, Namespace: v.Namespace, Name: ref.Name}, true
+	case *v1beta1.Kustomization:
+		key := v.GetSourceKey()
+		return Reference{Kind: v.Spec.SourceRef.Kind, Namespace: key.Namespace, Name: key.Name}, true
 	}
 	return Reference{}, false
 }

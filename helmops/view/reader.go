@@ -166,11 +166,11 @@ func (r Reader) related(ctx context.Context, ref Reference) Related {
 // dependency reads what a release depends on. What a readyExpr says of it is known to the controller only.
 func (r Reader) dependency(ctx context.Context, hr *v1beta1.HelmRelease, d v1beta1.DependencyReference) Related {
 	reference := Reference{Kind: cmp.Or(d.Kind, v1beta1.HelmReleaseKind), Namespace: cmp.Or(d.Namespace, hr.Namespace), Name: d.Name}
-	if d.IsHelmRelease() {
+	if d.IsOwn(v1beta1.HelmReleaseKind) {
 		return r.related(ctx, reference)
 	}
 	out := Related{Reference: reference, Phase: Unknown}
-	kind, err := d.GetGroupVersionKind()
+	kind, err := d.GetGroupVersionKind(v1beta1.HelmReleaseKind)
 	if err != nil {
 		out.Message = err.Error()
 		return out

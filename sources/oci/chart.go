@@ -44,7 +44,17 @@ func (r *Repository) Chart(ctx context.Context, manifestDigest string) (Chart, e
 	if err != nil {
 		return Chart{}, err
 	}
-	if len(m.Manifests) > 0 || m.MediaType == ocispec.MediaTypeImageIndex || m.MediaType == dockerListMediaType {
+	return r.chart(ctx, manifestDigest, m, what)
+}
+
+// isIndex tells an index from an image manifest.
+func (m manifest) isIndex() bool {
+	return len(m.Manifests) > 0 || m.MediaType == ocispec.MediaTypeImageIndex || m.MediaType == dockerListMediaType
+}
+
+// chart finds the chart in a manifest, or in the only child of an index that is one.
+func (r *Repository) chart(ctx context.Context, asked string, m manifest, what string) (_ Chart, err error) {
+	if m.isIndex() {
 		if m, err = r.chartIn(ctx, m, what); err != nil {
 			return Chart{}, err
 		}
@@ -56,7 +66,7 @@ func (r *Repository) Chart(ctx context.Context, manifestDigest string) (Chart, e
 	if err != nil {
 		return Chart{}, err
 	}
-	return r.describe(ctx, manifestDigest, m.Config, layer, what)
+	return r.describe(ctx, asked, m.Config, layer, what)
 }
 
 func notChart(what, format string, args ...any) error {
@@ -133,10 +143,14 @@ func (r *Repository) describe(ctx context.Context, asked string, config, layer o
 // returned as it is.
 func (r *Repository) FetchArchive(ctx context.Context, c Chart, w io.Writer) error {
 	what := fmt.Sprintf("fetching the archive %s of the chart %s %s from %s", v1beta1.ShortDigest(c.Archive), c.Name, c.Version, r.name)
-	if !sources.IsDigest(c.Archive) || c.Size <= 0 || c.Size > r.opts.Limits.Chart {
-		return invalid(what, "%d bytes with the digest %.80q; at most %d are allowed", c.Size, c.Archive, r.opts.Limits.Chart)
+	return r.fetchLayer(ctx, c.Archive, c.Size, what, w)
+}
+
+func (r *Repository) fetchLayer(ctx context.Context, archive string, size int64, what string, w io.Writer) error {
+	if !sources.IsDigest(archive) || size <= 0 || size > r.opts.Limits.Chart {
+		return invalid(what, "%d bytes with the digest %.80q; at most %d are allowed", size, archive, r.opts.Limits.Chart)
 	}
-	layer := ocispec.Descriptor{MediaType: ChartMediaType, Digest: digest.Digest(c.Archive), Size: c.Size}
+	layer := ocispec.Descriptor{MediaType: ChartMediaType, Digest: digest.Digest(archive), Size: size}
 	ctx, pause := withPause(ctx)
 	body, err := r.remote.Blobs().Fetch(ctx, layer)
 	if err != nil {

@@ -28,10 +28,12 @@ const (
 type field struct {
 	settings settings
 	tell     func(format string, args ...any)
+	dir      string
 
 	cluster    *stage.Cluster
 	charts     *upstream.Charts
-	proxy      *stage.Proxy // nil when the controller goes straight to the API server
+	git        *upstream.Git // nil until there is a fleet
+	proxy      *stage.Proxy  // nil when the controller goes straight to the API server
 	controller *stage.Controller
 	procs      []proc
 	arrivals   *arrivals
@@ -40,7 +42,7 @@ type field struct {
 
 // prepare starts everything and waits until the first release could be created.
 func prepare(ctx context.Context, s settings, dir string, tell func(string, ...any)) (_ *field, err error) {
-	f := &field{settings: s, tell: tell}
+	f := &field{settings: s, tell: tell, dir: dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.stop())
@@ -137,6 +139,9 @@ func (f *field) stop() error {
 	}
 	if f.charts != nil {
 		errs = append(errs, f.charts.Close())
+	}
+	if f.git != nil {
+		errs = append(errs, f.git.Close())
 	}
 	if f.cluster != nil {
 		errs = append(errs, f.cluster.Stop())

@@ -21,15 +21,17 @@ import (
 
 // settings of a run, as the flags give them.
 type settings struct {
-	Releases     int           `json:"releases"`
-	Slow         int           `json:"slow"`
-	Edits        int           `json:"edits"`
-	ReadyDelay   time.Duration `json:"readyDelayNanoseconds"`
-	Concurrency  int           `json:"concurrency"` // 0 is the controller's default
-	Idle         time.Duration `json:"idleNanoseconds"`
-	Scenarios    []string      `json:"scenarios"`
-	ThroughProxy bool          `json:"throughProxy"`
-	Timeout      time.Duration `json:"timeoutNanoseconds"`
+	Releases int `json:"releases"`
+	Slow     int `json:"slow"`
+	Edits    int `json:"edits"`
+	// Kustomizations of the fleet, with four objects each.
+	Kustomizations int           `json:"kustomizations"`
+	ReadyDelay     time.Duration `json:"readyDelayNanoseconds"`
+	Concurrency    int           `json:"concurrency"` // 0 is the controller's default
+	Idle           time.Duration `json:"idleNanoseconds"`
+	Scenarios      []string      `json:"scenarios"`
+	ThroughProxy   bool          `json:"throughProxy"`
+	Timeout        time.Duration `json:"timeoutNanoseconds"`
 
 	output string
 	keep   bool
@@ -72,10 +74,11 @@ func parse(args []string, messages io.Writer) (settings, error) {
 	flags.IntVar(&s.Releases, "n", 100, "releases that are installed and upgraded, without pods")
 	flags.IntVar(&s.Slow, "slow", 60, "releases of the slow rollout, with one pod each")
 	flags.IntVar(&s.Edits, "edits", 100, "edits by hand, and changes of status")
+	flags.IntVar(&s.Kustomizations, "kustomizations", 500, "Kustomizations of four objects that follow one repository")
 	flags.DurationVar(&s.ReadyDelay, "ready-delay", 30*time.Second, "how long each pod takes to become ready")
 	flags.IntVar(&s.Concurrency, "concurrency", 0, "workers of the controller; 0 for its default")
 	flags.DurationVar(&s.Idle, "idle", time.Minute, "how long the idle controller is watched")
-	flags.StringVar(&names, "scenarios", strings.Join(scenarioNames(), ","), "what to run, in the order of the default; upgrade, drift and noise need install, rollback needs slow")
+	flags.StringVar(&names, "scenarios", strings.Join(scenarioNames(), ","), "what to run, in the order of the default; upgrade, drift and noise need install, rollback needs slow, push, poll and commit need fleet")
 	flags.BoolVar(&s.ThroughProxy, "through-proxy", true, "count the controller's requests with a proxy in its way, which costs some time")
 	flags.DurationVar(&s.Timeout, "timeout", 15*time.Minute, "how long the releases of a scenario may take to become Ready")
 	flags.StringVar(&s.output, "o", "", "file for the report as JSON")
@@ -95,15 +98,15 @@ func (s settings) check(rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is no flag", rest[0])
 	}
-	if s.Releases < 1 || s.Slow < 1 || s.Edits < 1 || s.Concurrency < 0 || s.Idle <= 0 || s.ReadyDelay < 0 || s.Timeout <= 0 {
-		return errors.New("-n, -slow, -edits, -idle and -timeout have to be positive, -concurrency and -ready-delay not negative")
+	if s.Releases < 1 || s.Slow < 1 || s.Edits < 1 || s.Kustomizations < 1 || s.Concurrency < 0 || s.Idle <= 0 || s.ReadyDelay < 0 || s.Timeout <= 0 {
+		return errors.New("-n, -slow, -edits, -kustomizations, -idle and -timeout have to be positive, -concurrency and -ready-delay not negative")
 	}
 	for _, name := range s.Scenarios {
 		if !slices.Contains(scenarioNames(), name) {
 			return fmt.Errorf("scenario %q: want one of %s", name, strings.Join(scenarioNames(), ", "))
 		}
 	}
-	for name, needs := range map[string]string{"upgrade": "install", "drift": "install", "noise": "install", "rollback": "slow"} {
+	for name, needs := range map[string]string{"upgrade": "install", "drift": "install", "noise": "install", "rollback": "slow", "push": "fleet", "poll": "fleet", "commit": "fleet"} {
 		if slices.Contains(s.Scenarios, name) && !slices.Contains(s.Scenarios, needs) {
 			return fmt.Errorf("scenario %s needs %s", name, needs)
 		}

@@ -23,6 +23,8 @@ const (
 	trail = 2 * time.Second
 	// calm is how long after the last rollout the idle time begins at the earliest.
 	calm = 5 * time.Second
+	// pollTime is how long the repository is polled without a commit.
+	pollTime = 20 * time.Second
 )
 
 // scenario is one thing that is measured.
@@ -101,6 +103,43 @@ var scenarios = []scenario{
 		},
 		count: func(s settings) int { return s.broken() },
 		play:  (*field).rollBack,
+	},
+	{
+		name: "fleet",
+		title: func(s settings) string {
+			return fmt.Sprintf("%d Kustomizations of 4 objects are declared on one repository, until each has applied it", s.Kustomizations)
+		},
+		count: func(s settings) int { return s.Kustomizations },
+		play:  (*field).declareFleet,
+	},
+	{
+		name: "push",
+		title: func(s settings) string {
+			return fmt.Sprintf("a commit that changes all %d objects, until each Kustomization has applied it", 4*s.Kustomizations)
+		},
+		count: func(s settings) int { return s.Kustomizations },
+		play:  (*field).pushAll,
+	},
+	{
+		name: "poll",
+		title: func(s settings) string {
+			return fmt.Sprintf("%s without a commit, polled every %s", pollTime, pollInterval)
+		},
+		count: func(settings) int { return 0 },
+		play: func(f *field, ctx context.Context, r *result) error {
+			r.Wall = pollTime.Seconds()
+			return f.pause(ctx, pollTime)
+		},
+		calm: true,
+	},
+	{
+		name: "commit",
+		title: func(s settings) string {
+			return fmt.Sprintf("a commit that changes one Kustomization of %d, until that one has applied it", s.Kustomizations)
+		},
+		count: func(settings) int { return 1 },
+		play:  (*field).pushOne,
+		calm:  true,
 	},
 }
 

@@ -19,6 +19,7 @@ var specs = map[string]reflect.Type{
 	v1beta1.HelmChartKind:      reflect.TypeFor[v1beta1.HelmChartSpec](),
 	v1beta1.HelmReleaseKind:    reflect.TypeFor[v1beta1.HelmReleaseSpec](),
 	v1beta1.HelmRepositoryKind: reflect.TypeFor[v1beta1.HelmRepositorySpec](),
+	v1beta1.KustomizationKind:  reflect.TypeFor[v1beta1.KustomizationSpec](),
 	v1beta1.OCIRepositoryKind:  reflect.TypeFor[v1beta1.OCIRepositorySpec](),
 }
 
@@ -94,8 +95,11 @@ func TestFluxFields(t *testing.T) {
 func TestEveryFieldIsExplained(t *testing.T) {
 	for kind, spec := range specs {
 		page := "sources.md"
-		if kind == v1beta1.HelmReleaseKind {
+		switch kind {
+		case v1beta1.HelmReleaseKind:
 			page = "releases.md"
+		case v1beta1.KustomizationKind:
+			page = "gitops.md"
 		}
 		var explained []string
 		for _, term := range terms(read(t, "docs", page)) {

@@ -40,7 +40,7 @@ func (s *show) editByHand(ctx context.Context) error {
 	}
 	say("      beacon      repaired %s after the edit: %s again", since(began), before)
 	return s.until(ctx, "the release tells of it", func() (bool, error) {
-		hr, err := s.release(ctx)
+		hr, err := s.release(ctx, "beacon")
 		drifted := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.DriftedCondition)
 		if err != nil || drifted == nil || drifted.Reason != v1beta1.DriftCorrectedReason {
 			return false, err
@@ -61,7 +61,7 @@ func (s *show) publishBroken(ctx context.Context) error {
 	}
 	said := ""
 	return s.until(ctx, "the release is rolled back", func() (bool, error) {
-		hr, err := s.release(ctx)
+		hr, err := s.release(ctx, "beacon")
 		if err != nil {
 			return false, err
 		}
@@ -90,9 +90,9 @@ func (s *show) publishFix(ctx context.Context) error {
 	return nil
 }
 
-func (s *show) release(ctx context.Context) (*v1beta1.HelmRelease, error) {
+func (s *show) release(ctx context.Context, name string) (*v1beta1.HelmRelease, error) {
 	hr := &v1beta1.HelmRelease{}
-	return hr, s.cluster.Client.Get(ctx, client.ObjectKey{Namespace: "default", Name: "beacon"}, hr)
+	return hr, s.cluster.Client.Get(ctx, client.ObjectKey{Namespace: "default", Name: name}, hr)
 }
 
 // until asks again and again, because the demonstration is a user who looks.

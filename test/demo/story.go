@@ -8,10 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-
-	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/test/stage"
 )
 
@@ -30,6 +26,7 @@ type show struct {
 	cluster    *stage.Cluster
 	controller *stage.Controller
 	upstream   *upstreams
+	repository *repository
 }
 
 // demonstrate plays the whole story, and waits at its end when asked to stay.
@@ -46,11 +43,15 @@ func demonstrate(ctx context.Context, dir string, stay bool) (err error) {
 		{"start a Kubernetes control plane", s.startCluster},
 		{"start an OCI registry and a Git server, publish beacon " + firstVersion + " to both", s.startUpstream},
 		{"install the CRDs and start the controller", s.startController},
-		{"declare two releases: lighthouse from Git, beacon from the registry", s.declare},
+		{"have the cluster follow " + followed + " of the repository", s.follow},
+		{"git push: two releases, lighthouse with a chart from Git, beacon with one from the registry", s.pushReleases},
+		{"git push: lighthouse gets another value", s.pushEdit},
+		{"git revert", s.revert},
 		{"publish beacon " + secondVersion + " and touch nothing else", s.publishNewer},
 		{"edit the Deployment of beacon by hand", s.editByHand},
 		{"publish beacon " + brokenVersion + ", whose image cannot be pulled", s.publishBroken},
 		{"publish the fix, beacon " + fixedVersion, s.publishFix},
+		{"git push: lighthouse is taken out of the repository", s.pushRemoval},
 	}
 	for i, chapter := range chapters {
 		started := time.Now()
@@ -70,7 +71,7 @@ func demonstrate(ctx context.Context, dir string, stay bool) (err error) {
 
 // clean removes what an earlier run left behind, so that every run begins alike.
 func (s *show) clean() error {
-	for _, name := range []string{"cluster", "registry", "git", "controller", "address"} {
+	for _, name := range []string{"cluster", "registry", "git", "controller", "address", "fleet"} {
 		if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
 			return err
 		}
@@ -84,7 +85,10 @@ func (s *show) startCluster(ctx context.Context) (err error) {
 }
 
 func (s *show) startUpstream(ctx context.Context) (err error) {
-	s.upstream, err = startUpstreams(ctx, s.dir)
+	if s.upstream, err = startUpstreams(ctx, s.dir); err != nil {
+		return err
+	}
+	s.repository, err = clone(ctx, filepath.Join(s.dir, "fleet"), s.upstream.gitURL)
 	return err
 }
 
@@ -98,39 +102,6 @@ func (s *show) startController(ctx context.Context) (err error) {
 	}
 	s.controller, err = stage.StartController(ctx, s.cluster, dir)
 	return err
-}
-
-// declare applies the sources and releases, and waits until both releases are ready.
-func (s *show) declare(ctx context.Context) error {
-	often := &metav1.Duration{Duration: 2 * time.Second}
-	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "default", Name: name} }
-	err := s.cluster.Apply(ctx,
-		&v1beta1.GitRepository{ObjectMeta: meta("fleet"), Spec: v1beta1.GitRepositorySpec{
-			URL: s.upstream.gitURL, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often,
-		}},
-		&v1beta1.HelmRepository{ObjectMeta: meta("charts"), Spec: v1beta1.HelmRepositorySpec{
-			URL: "oci://" + s.upstream.registry + "/charts", Type: v1beta1.HelmRepositoryTypeOCI, Insecure: true, Interval: often,
-		}},
-		&v1beta1.HelmRelease{ObjectMeta: meta("lighthouse"), Spec: v1beta1.HelmReleaseSpec{
-			Chart:  template("charts/beacon", "", v1beta1.GitRepositoryKind, "fleet"),
-			Values: &runtime.RawExtension{Raw: []byte(`{"message":"from Git"}`)},
-		}},
-		&v1beta1.HelmRelease{ObjectMeta: meta("beacon"), Spec: v1beta1.HelmReleaseSpec{
-			Chart:          template("beacon", ">=1.0.0 <2.0.0", v1beta1.HelmRepositoryKind, "charts"),
-			Values:         &runtime.RawExtension{Raw: []byte(`{"message":"from the registry","replicaCount":2}`)},
-			DriftDetection: &v1beta1.DriftDetection{Mode: v1beta1.DriftEnabled},
-		}},
-	)
-	if err != nil {
-		return err
-	}
-	return s.await(ctx, map[string]string{"lighthouse": firstVersion, "beacon": firstVersion})
-}
-
-func template(chart, version, kind, source string) *v1beta1.HelmChartTemplate {
-	return &v1beta1.HelmChartTemplate{Spec: v1beta1.HelmChartTemplateSpec{
-		Chart: chart, Version: version, SourceRef: v1beta1.SourceReference{Kind: kind, Name: source},
-	}}
 }
 
 // publishNewer pushes the next version and waits until the release runs it.
@@ -169,7 +140,7 @@ func (s *show) close() error {
 }
 
 func (s *show) epilogue(stay bool) {
-	say("\nBoth releases are Ready. Beacon was upgraded, repaired, rolled back and upgraded again by itself.")
+	say("\nWhat was pushed was installed, upgraded, restored and uninstalled. Beacon was upgraded, repaired, rolled back and upgraded again by itself.")
 	if !stay {
 		return
 	}
@@ -177,17 +148,21 @@ func (s *show) epilogue(stay bool) {
 Fairlead stays up until Ctrl-C. In another terminal:
 
   export KUBECONFIG=%s PATH=%s:$PATH
+  fairlead get kustomizations
   fairlead get releases
   fairlead status release beacon
   fairlead history release beacon
   fairlead tree release beacon
   fairlead explain release beacon
-  kubectl get hr,gitrepo,helmrepo
+  kubectl get ks,hr,gitrepo,helmrepo
   helm ls -A
   helm history beacon
   demo --dir %s publish 1.3.0     # and watch it arrive: kubectl get hr -w
-  kubectl delete hr lighthouse    # uninstalls it
-`, s.cluster.Kubeconfig, filepath.Join(root(), "bin"), s.dir)
+  cd %s    # change something in clusters/demo, then:
+  fairlead diff kustomization fleet --path clusters/demo    # what it would change
+  git commit -am "Try something" && git push                # and it is so, two seconds later
+  git revert --no-edit HEAD && git push                     # and back
+`, s.cluster.Kubeconfig, filepath.Join(root(), "bin"), s.dir, s.repository.dir)
 }
 
 func root() string {

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -43,7 +40,9 @@ func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
 	if err != nil {
 		return nil, errors.Join(err, u.close())
 	}
-	tree := map[string]string{"README.md": "The charts of our fleet.\n"}
+	tree := map[string]string{
+		"README.md": "What the cluster of the demonstration follows, and a chart.\n", followed + "/sources.yaml": fmt.Sprintf(sources, u.registry),
+	}
 	for name, content := range files {
 		tree["charts/beacon/"+name] = content
 	}
@@ -113,29 +112,7 @@ func publish(ctx context.Context, dir, version string) error {
 	return nil
 }
 
-var versionLine = regexp.MustCompile(`(?m)^(version|appVersion):.*$`)
-
 // chartFiles reads the sample chart and gives it a version.
 func chartFiles(version string) (map[string]string, error) {
-	dir := filepath.Join(root(), "charts", "beacon")
-	files := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		files[filepath.ToSlash(name)] = string(content)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the sample chart: %w", err)
-	}
-	files["Chart.yaml"] = versionLine.ReplaceAllStringFunc(files["Chart.yaml"], func(line string) string {
-		return strings.SplitN(line, ":", 2)[0] + ": " + version
-	})
-	return files, nil
+	return upstream.ReadChart(filepath.Join(root(), "charts", "beacon"), version)
 }

@@ -130,12 +130,18 @@ func expect(t *testing.T, what string, recording *stage.Recording, want []string
 // looks waits until the controller has looked at releases so many more times.
 func (v *victim) looks(t *testing.T, more int) {
 	t.Helper()
-	before := v.looked(t)
-	until(t, fmt.Sprintf("the controller has looked %d more times", more), func() bool { return v.looked(t) >= before+more })
+	v.looksAt(t, v1beta1.HelmReleaseKind, more)
 }
 
-// looked is how often the controller has looked at releases.
-func (v *victim) looked(t *testing.T) int {
+// looksAt waits until the controller has looked at objects of a kind so many more times.
+func (v *victim) looksAt(t *testing.T, kind string, more int) {
+	t.Helper()
+	before := v.looked(t, kind)
+	until(t, fmt.Sprintf("the controller has looked %d more times", more), func() bool { return v.looked(t, kind) >= before+more })
+}
+
+// looked is how often the controller has looked at objects of a kind.
+func (v *victim) looked(t *testing.T, kind string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.controller.Metrics, nil)
 	if err != nil {
@@ -149,7 +155,7 @@ func (v *victim) looked(t *testing.T) int {
 	sum := 0
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
-		if !strings.HasPrefix(lines.Text(), `controller_runtime_reconcile_total{controller="`+v1beta1.HelmReleaseKind+`"`) {
+		if !strings.HasPrefix(lines.Text(), `controller_runtime_reconcile_total{controller="`+kind+`"`) {
 			continue
 		}
 		_, value, _ := strings.Cut(lines.Text(), "} ")

@@ -29,7 +29,7 @@ func TestTracker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects := tracker.New(t.Context(), tracker.Clients{Dynamic: client, Metadata: bare}, time.Now)
+	objects := tracker.New(t.Context(), tracker.Clients{Dynamic: client, Metadata: bare}, tracker.Helm(), time.Now)
 	for _, tt := range []struct {
 		kind  tracker.Kind
 		spec  map[string]any

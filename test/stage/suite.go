@@ -12,6 +12,16 @@ import (
 // exit code for the process: that of the suite, 1 when something around it failed. The directory goes when the code is 0;
 // otherwise it stays, for its logs.
 func RunSuite(name string, play func(ctx context.Context, dir string, cluster *Cluster) (code int, err error)) int {
+	return RunBareSuite(name, func(ctx context.Context, dir string, cluster *Cluster) (int, error) {
+		if err := cluster.InstallCRDs(ctx); err != nil {
+			return 0, err
+		}
+		return play(ctx, dir, cluster)
+	})
+}
+
+// RunBareSuite is RunSuite without Fairlead's kinds.
+func RunBareSuite(name string, play func(ctx context.Context, dir string, cluster *Cluster) (code int, err error)) int {
 	code, err := runSuite(name, play)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
@@ -38,9 +48,6 @@ func runSuite(name string, play func(context.Context, string, *Cluster) (int, er
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, cluster.Stop()) }()
-	if err := cluster.InstallCRDs(ctx); err != nil {
-		return 0, err
-	}
 	return play(ctx, dir, cluster)
 }
 

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -170,6 +171,15 @@ func BuildChart(files map[string]string) ([]byte, error) {
 
 // PackChart packs a chart directory as it is, as BuildChart does.
 func PackChart(dir string) ([]byte, error) {
+	files, err := ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading the chart directory: %w", err)
+	}
+	return BuildChart(files)
+}
+
+// ReadDir reads the files of a directory by their paths in it, which have slashes.
+func ReadDir(dir string) (map[string]string, error) {
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -183,10 +193,21 @@ func PackChart(dir string) ([]byte, error) {
 		files[filepath.ToSlash(name)] = string(content)
 		return err
 	})
+	return files, err
+}
+
+var versionLine = regexp.MustCompile(`(?m)^(version|appVersion):.*$`)
+
+// ReadChart reads a chart directory and gives the chart, and its app, another version.
+func ReadChart(dir, version string) (map[string]string, error) {
+	files, err := ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading the chart directory: %w", err)
 	}
-	return BuildChart(files)
+	files["Chart.yaml"] = versionLine.ReplaceAllStringFunc(files["Chart.yaml"], func(line string) string {
+		return strings.SplitN(line, ":", 2)[0] + ": " + version
+	})
+	return files, nil
 }
 
 // metadata reads the Chart.yaml of an archive.

@@ -15,6 +15,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/payload"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -90,11 +91,11 @@ func (i *inspection) missing() error {
 	if !i.Correct {
 		return nil
 	}
-	body, err := payload(i.wants())
+	body, err := payload.Of(i.wants())
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
-	_, err = i.create(i.info, nil, wish{body: body, sum: checksum(body)})
+	_, err = i.create(i.info, nil, wish{body: body, sum: payload.Checksum(body)})
 	return err
 }
 
@@ -116,7 +117,7 @@ func (i *inspection) unchanged(live *unstructured.Unstructured) bool {
 
 // toSend returns what the release says of an object, and what of it is to be applied.
 func (i *inspection) toSend(live *unstructured.Unstructured, ignored drift.Ignored) (full []byte, sent *unstructured.Unstructured, err error) {
-	if full, err = payload(i.wants()); err != nil {
+	if full, err = payload.Of(i.wants()); err != nil {
 		return nil, nil, err
 	}
 	sent = &unstructured.Unstructured{}
@@ -162,7 +163,7 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 	if !i.Correct {
 		return nil
 	}
-	return i.wrote(i.info, would, checksum(full))
+	return i.wrote(i.info, would, payload.Checksum(full))
 }
 
 // applied applies the object, or asks what would become of it. Fields that Helm clients own in another way are taken over

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,6 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/cli-runtime/pkg/resource"
+
+	"fairlead.dev/fairlead/helmops/payload"
+	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // surroundings are kinds that decide what the API server admits. While one of them changes together with the rest of the
@@ -101,11 +105,11 @@ func (p *preflight) survey(objects kube.ResourceList) {
 // ask tries the write of one object, and tells whether there is anything to write.
 func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 	(&inspection{Client: p.Client, info: info}).claim() // Helm does it to what it updates
-	body, err := payload(info.Object.(*unstructured.Unstructured))
+	body, err := payload.Of(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return true, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
-	w := wish{body: body, sum: checksum(body)}
+	w := wish{body: body, sum: payload.Checksum(body)}
 	entry, there := p.known(info)
 	switch {
 	case there && entry.Deleting:
@@ -148,29 +152,29 @@ func (p *preflight) judge(info *resource.Info, err error) error {
 	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
 		return nil
 	default:
-		return &refusal{object: name(info), secret: info.Mapping.GroupVersionKind.GroupKind() == schema.GroupKind{Kind: "Secret"}, cause: err}
+		return &refusal.Error{Object: name(info), Secret: info.Mapping.GroupVersionKind.GroupKind() == schema.GroupKind{Kind: "Secret"}, Cause: err}
 	}
 }
 
 // verdict puts the refusals together. What kept the API server from answering goes first: nothing was decided then.
 func (p *preflight) verdict(objects kube.ResourceList, asked []bool, failures []error) error {
 	var unanswered []error
-	rejected := &RejectedError{Of: len(objects)}
+	rejected := &refusal.RejectedError{Of: len(objects)}
 	moving := false
 	for i, info := range objects {
 		moving = moving || asked[i] && surroundings.Has(info.Mapping.GroupVersionKind.GroupKind())
 	}
 	for _, err := range failures {
-		refused, is := err.(*refusal) //nolint:errorlint // judge made it
+		refused, is := err.(*refusal.Error) //nolint:errorlint // judge made it
 		switch {
 		case err == nil:
-		case !is || !refused.decided():
+		case !is || !refused.Decided():
 			unanswered = append(unanswered, err)
-		case refused.final():
+		case refused.Final():
 			rejected.Final = true
-			rejected.add(refused)
+			rejected.Add(refused)
 		case !moving:
-			rejected.add(refused)
+			rejected.Add(refused)
 		}
 	}
 	switch {
@@ -181,4 +185,14 @@ func (p *preflight) verdict(objects kube.ResourceList, asked []bool, failures []
 	default:
 		return nil
 	}
+}
+
+// isMissing tells whether the API server lacks something that a request needs.
+func isMissing(err error, resource, name string) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Kind == resource && details.Name == name
 }

@@ -15,6 +15,8 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/util/csaupgrade"
 	"k8s.io/client-go/util/retry"
+
+	"fairlead.dev/fairlead/helmops/payload"
 )
 
 // formerManagers wrote the objects of a release before: the helm command, which does not apply, and Flux.
@@ -64,7 +66,7 @@ func (c *Client) meant(info, original *resource.Info) *metav1.ManagedFieldsEntry
 	if !ok {
 		return nil
 	}
-	body, err := payload(former)
+	body, err := payload.Of(former)
 	if err != nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -16,6 +17,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/rest"
 
+	"fairlead.dev/fairlead/helmops/payload"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -166,11 +168,11 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 	if force {
 		return c.byHelm(info, original, true)
 	}
-	body, err := payload(info.Object.(*unstructured.Unstructured))
+	body, err := payload.Of(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return false, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
-	w := wish{body: body, sum: checksum(body)}
+	w := wish{body: body, sum: payload.Checksum(body)}
 	entry, there := c.known(info)
 	switch {
 	case there && entry.Deleting:
@@ -261,7 +263,7 @@ func (c *Client) applyNew(info *resource.Info) (*unstructured.Unstructured, erro
 func guarded(info *resource.Info) ([]byte, error) {
 	content := &unstructured.Unstructured{Object: cloneMetadata(info.Object.(*unstructured.Unstructured).Object)}
 	content.SetResourceVersion("1")
-	body, err := payload(content)
+	body, err := payload.Of(content)
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
@@ -377,4 +379,13 @@ func decoded(answer []byte) (*unstructured.Unstructured, error) {
 		return nil, errors.New("the API server's answer is not an object")
 	}
 	return out, nil
+}
+
+// cloneMetadata copies an object as far as its metadata.
+func cloneMetadata(object map[string]any) map[string]any {
+	out := maps.Clone(object)
+	if metadata, ok := object["metadata"].(map[string]any); ok {
+		out["metadata"] = maps.Clone(metadata)
+	}
+	return out
 }

@@ -1,0 +1,313 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// KustomizationSpec declares that the cluster follows a directory of a source.
+type KustomizationSpec struct {
+	// SourceRef names the source of the manifests.
+	// +required
+	SourceRef ManifestSourceReference `json:"sourceRef"`
+	// Path of the directory in the source, its root when left out. It holds a kustomization.yaml, or plain manifests, which
+	// are then taken from all directories below it.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Path string `json:"path,omitempty"`
+	// Prune deletes objects from the cluster that the source no longer has.
+	// +required
+	Prune bool `json:"prune"`
+	// AllowEmpty lets a directory without any object prune everything. It is refused otherwise, because it is nearly always
+	// a mistake.
+	// +optional
+	AllowEmpty bool `json:"allowEmpty,omitempty"`
+	// DeletionPolicy tells what happens to the objects when the Kustomization is deleted: MirrorPrune, the default, deletes
+	// them where spec.prune is set, Delete deletes them, WaitForTermination deletes them and waits until they are gone, Orphan
+	// leaves them.
+	// +kubebuilder:validation:Enum=MirrorPrune;Delete;WaitForTermination;Orphan
+	// +optional
+	DeletionPolicy string `json:"deletionPolicy,omitempty"`
+	// Interval of the safety audit, with a jitter of up to 10 %. Changes of the source, of what spec refers to, and of the
+	// objects are noticed at once and do not wait for it.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +kubebuilder:default="1h"
+	// +optional
+	Interval *metav1.Duration `json:"interval,omitempty"`
+	// RetryInterval is the pause after a failure. Left out, it begins with 5s and doubles up to 5m.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +optional
+	RetryInterval *metav1.Duration `json:"retryInterval,omitempty"`
+	// Timeout of applying, and of waiting for health, 5m when left out.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// Suspend stops everything that changes objects. Deleting a suspended Kustomization leaves its objects alone.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+	// Wait makes the Kustomization ready only when all of its objects are healthy.
+	// +optional
+	Wait bool `json:"wait,omitempty"`
+	// HealthChecks names objects that have to be healthy for the Kustomization to be ready. With Wait they add to its own objects.
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	HealthChecks []ObjectReference `json:"healthChecks,omitempty"`
+	// HealthCheckExprs judge objects whose status the usual rules do not fit.
+	// +kubebuilder:validation:MaxItems=32
+	// +optional
+	HealthCheckExprs []HealthCheckExpr `json:"healthCheckExprs,omitempty"`
+	// DependsOn names objects, Kustomizations unless they say otherwise, that have to be ready before anything is applied.
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	DependsOn []DependencyReference `json:"dependsOn,omitempty"`
+	// ServiceAccountName is the ServiceAccount in the namespace of the object on whose behalf the objects are read and
+	// written. Left out, it is the controller's default, and without that the controller itself.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// KubeConfig names the cluster of the objects when it is not the controller's own.
+	// +optional
+	KubeConfig *KubeConfigReference `json:"kubeConfig,omitempty"`
+	// Force deletes and creates an object anew when a field that cannot be changed is to change.
+	// +optional
+	Force bool `json:"force,omitempty"`
+	// Ignore lists what may differ from the manifests.
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	Ignore []DriftIgnoreRule `json:"ignore,omitempty"`
+	// Decryption tells how encrypted files are decrypted. Without it they are refused.
+	// +optional
+	Decryption *Decryption `json:"decryption,omitempty"`
+
+	Overlay `json:",inline"`
+}
+
+// Overlay is what is changed in the manifests of a directory before they are applied, in the order of a kustomization.
+type Overlay struct {
+	// TargetNamespace is put into all objects that have a namespace.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	TargetNamespace string `json:"targetNamespace,omitempty"`
+	// NamePrefix is put in front of the names of all objects.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	// +optional
+	NamePrefix string `json:"namePrefix,omitempty"`
+	// NameSuffix is put after the names of all objects.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	// +optional
+	NameSuffix string `json:"nameSuffix,omitempty"`
+	// CommonMetadata is put on every object.
+	// +optional
+	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
+	// Patches to objects, strategic merge or JSON 6902, applied in this order.
+	// +kubebuilder:validation:MaxItems=256
+	// +optional
+	Patches []Patch `json:"patches,omitempty"`
+	// Images changes names, tags and digests of container images.
+	// +kubebuilder:validation:MaxItems=256
+	// +optional
+	Images []Image `json:"images,omitempty"`
+	// Components are directories with kustomize components, relative to Path.
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	Components []string `json:"components,omitempty"`
+	// IgnoreMissingComponents leaves out Components that do not exist.
+	// +optional
+	IgnoreMissingComponents bool `json:"ignoreMissingComponents,omitempty"`
+	// BuildMetadata has kustomize annotate objects with where they come from.
+	// +kubebuilder:validation:items:Enum=originAnnotations;transformerAnnotations;managedByLabel
+	// +kubebuilder:validation:MaxItems=3
+	// +optional
+	BuildMetadata []string `json:"buildMetadata,omitempty"`
+	// PostBuild substitutes variables in what was built.
+	// +optional
+	PostBuild *PostBuild `json:"postBuild,omitempty"`
+}
+
+// Values of spec.deletionPolicy of a Kustomization.
+const (
+	DeletionPolicyMirrorPrune        = "MirrorPrune"
+	DeletionPolicyWaitForTermination = "WaitForTermination"
+)
+
+// Values of spec.postBuild.substituteStrategy.
+const (
+	// SubstituteWithVariables leaves objects as they are when there is no variable at all.
+	SubstituteWithVariables = "WithVariables"
+	// SubstituteAlways puts defaults and empty texts in place even then.
+	SubstituteAlways = "Always"
+)
+
+// SubstituteAnnotation on an object, as annotation or label, with the value "disabled", keeps variables of the object as they are.
+const SubstituteAnnotation = "fairlead.dev/substitute"
+
+// PruneAnnotation on an object, as annotation or label, with the value "disabled", keeps the object from being deleted.
+const PruneAnnotation = "fairlead.dev/prune"
+
+// Labels of the objects of a Kustomization, which name it.
+const (
+	KustomizationNameLabel      = "kustomization.fairlead.dev/name"
+	KustomizationNamespaceLabel = "kustomization.fairlead.dev/namespace"
+)
+
+// KustomizationFieldManager is the name under which the objects of Kustomizations are applied.
+const KustomizationFieldManager = "fairlead-kustomization"
+
+// PostBuild substitutes variables, written ${name}, in what was built.
+type PostBuild struct {
+	// Substitute are variables and their values. They win over SubstituteFrom.
+	// +kubebuilder:validation:MaxProperties=256
+	// +optional
+	Substitute map[string]string `json:"substitute,omitempty"`
+	// SubstituteFrom names ConfigMaps and Secrets whose keys are variables; later ones win.
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	SubstituteFrom []SubstituteReference `json:"substituteFrom,omitempty"`
+	// SubstituteStrategy is WithVariables, the default, which leaves everything as it is when there is no variable at all, or
+	// Always.
+	// +kubebuilder:validation:Enum=WithVariables;Always
+	// +optional
+	SubstituteStrategy string `json:"substituteStrategy,omitempty"`
+}
+
+// SubstituteReference names a ConfigMap or Secret in the namespace of the object.
+type SubstituteReference struct {
+	// Kind of the referent.
+	// +kubebuilder:validation:Enum=Secret;ConfigMap
+	// +required
+	Kind string `json:"kind"`
+	// Name of the referent.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+	// Optional goes on without the variables while the object does not exist.
+	// +optional
+	Optional bool `json:"optional,omitempty"`
+}
+
+// Decryption tells how encrypted files are decrypted.
+type Decryption struct {
+	// Provider of the encryption.
+	// +kubebuilder:validation:Enum=sops
+	// +required
+	Provider string `json:"provider"`
+	// SecretRef names a Secret in the same namespace with private keys: age identities in keys that end in .agekey, armored
+	// PGP keys in keys that end in .asc.
+	// +optional
+	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
+}
+
+// ManifestSourceReference names a source of manifests.
+type ManifestSourceReference struct {
+	// APIVersion of the referent, fairlead.dev/v1beta1 when left out.
+	// +optional
+	APIVersion string `json:"apiVersion,omitempty"`
+	// Kind of the referent.
+	// +kubebuilder:validation:Enum=GitRepository;OCIRepository
+	// +required
+	Kind string `json:"kind"`
+	// Name of the referent.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+	// Namespace of the referent, the namespace of the object when left out.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// ObjectReference names an object of any kind.
+type ObjectReference struct {
+	// APIVersion of the referent.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	APIVersion string `json:"apiVersion"`
+	// Kind of the referent.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Kind string `json:"kind"`
+	// Name of the referent.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+	// Namespace of the referent, the namespace of the object when left out.
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// KustomizationStatus is what the controller knows about the Kustomization.
+type KustomizationStatus struct {
+	ReconcileRequest `json:",inline"`
+	// ObservedGeneration is the last generation that was handled.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions: Ready, Reconciling, Stalled, Healthy, Drifted.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// LastAttemptedRevision is the revision of the source that was tried last.
+	// +optional
+	LastAttemptedRevision string `json:"lastAttemptedRevision,omitempty"`
+	// LastAppliedRevision is the revision of the source that was applied last.
+	// +optional
+	LastAppliedRevision string `json:"lastAppliedRevision,omitempty"`
+	// LastAppliedDigest tells one set of manifests and settings from another; it is that of the set that was applied last.
+	// +optional
+	LastAppliedDigest string `json:"lastAppliedDigest,omitempty"`
+	// LastAttemptedDigest is that of the set that was tried last, and LastAttemptedAt when that ended.
+	// +optional
+	LastAttemptedDigest string `json:"lastAttemptedDigest,omitempty"`
+	// +optional
+	LastAttemptedAt *metav1.Time `json:"lastAttemptedAt,omitempty"`
+	// Failures of the set that was tried last, in a row.
+	// +optional
+	Failures int64 `json:"failures,omitempty"`
+	// Inventory of the objects that were applied.
+	// +optional
+	Inventory *ResourceInventory `json:"inventory,omitempty"`
+	// Unhealthy are the worst of the objects that are not healthy.
+	// +kubebuilder:validation:MaxItems=10
+	// +optional
+	Unhealthy []ObjectHealth `json:"unhealthy,omitempty"`
+}
+
+// Kustomization keeps the cluster equal to a directory of a source.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=flks;ks,categories=fairlead
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="the name may have 63 characters at most, because objects carry it as a label"
+// +kubebuilder:printcolumn:name="Path",type="string",JSONPath=".spec.path"
+// +kubebuilder:printcolumn:name="Revision",type="string",JSONPath=".status.lastAppliedRevision"
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].status"
+// +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].message"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+type Kustomization struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec KustomizationSpec `json:"spec,omitempty"`
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status KustomizationStatus `json:"status,omitempty"`
+}
+
+// KustomizationList is a list of Kustomization.
+// +kubebuilder:object:root=true
+type KustomizationList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Kustomization `json:"items"`
+}

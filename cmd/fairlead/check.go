@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// colourOfOutcome gives outcomes the colours of states.
+var colourOfOutcome = map[installation.Outcome]string{
+	installation.Passed: "Current", installation.Warned: "InProgress", installation.Failed: "Failed",
+}
+
+func newCheckCommand(a *app) *cobra.Command {
+	pre := false
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check whether Fairlead can be installed, and whether it can work",
+		Long: `Check the cluster: its version, what you may do, and, unless --pre is given, the installation: whether the kinds are those that this
+command knows, whether the controller is available, of which version it is, and whether it has its rights. Nothing is changed.
+
+Exits with 0 when nothing failed, with 1 when something did, with 2 on an error. A warning is no failure.`,
+		Example: `  fairlead check --pre
+  fairlead check
+  fairlead check -o json | jq -r '.items[] | select(.outcome == "failed") | .fix'`,
+		Args: noArguments,
+	}
+	a.addConnectionFlags(cmd)
+	cmd.Flags().BoolVar(&pre, "pre", false, "only what matters before an installation")
+	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		checks, err := a.check(cmd.Context(), pre)
+		if err != nil {
+			return fmt.Errorf("check %s: %w", a.cluster.describe(), err)
+		}
+		return a.printChecks(checks, out)
+	}
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, pre bool) ([]installation.Check, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	site, err := c.site(ctx)
+	if err != nil {
+		return nil, err
+	}
+	before, err := site.Before(ctx)
+	if err != nil || pre {
+		return before, err
+	}
+	after, err := site.After(ctx, version)
+	return append(before, after...), err
+}
+
+func (a *app) printChecks(checks []installation.Check, out *output) error {
+	failed := slices.ContainsFunc(checks, func(c installation.Check) bool { return c.Outcome == installation.Failed })
+	if out.machine() {
+		if err := out.write(a.out, view.List[installation.Check]{Items: checks}); err != nil {
+			return err
+		}
+	} else {
+		for _, c := range checks {
+			fmt.Fprintf(a.out, "%s  %s: %s\n", a.paint(colourOfOutcome[c.Outcome], fmt.Sprintf("%-7s", c.Outcome)), c.Name, oneLine(c.Message))
+			if c.Fix != "" {
+				fmt.Fprintf(a.out, "         → %s\n", oneLine(c.Fix))
+			}
+		}
+	}
+	if failed {
+		return errNotReady
+	}
+	return nil
+}

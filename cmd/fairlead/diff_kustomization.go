@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/kustomization"
+	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+func (a *app) diffKustomization(ctx context.Context, k kind, name string, files *filesFlags, out *output) error {
+	ks, err := a.kustomization(ctx, k, name, files)
+	if err != nil {
+		return err
+	}
+	if files.file != "" {
+		if err := a.adoptInventory(ctx, k, ks); err != nil {
+			return err
+		}
+	}
+	if ks.Spec.KubeConfig != nil {
+		return elsewhere(k, client.ObjectKeyFromObject(ks))
+	}
+	objects, mask, err := a.render(ctx, ks, files)
+	if err != nil {
+		return err
+	}
+	previewed, err := a.preview(ctx, ks, objects)
+	d, compareErr := view.PreviewDifferences(previewed, view.Disclosure{Mask: mask, Former: !takesSecrets(ks)})
+	if err == nil {
+		err = compareErr
+	}
+	if err != nil && len(d.Objects) == 0 {
+		return fmt.Errorf("%s would not be applied so: %s", k.describe(client.ObjectKeyFromObject(ks)), mask(err.Error()))
+	}
+	if printErr := a.printDifferences(d, out); err == nil {
+		return printErr
+	}
+	return fmt.Errorf("%s would not be applied so: %s", k.describe(client.ObjectKeyFromObject(ks)), mask(err.Error()))
+}
+
+// adoptInventory takes over what the Kustomization in the cluster has applied, so that what would be deleted is known. There may be none.
+func (a *app) adoptInventory(ctx context.Context, k kind, ks *v1beta1.Kustomization) error {
+	object, err := view.NewReader(a.cluster.client).Object(ctx, k.name, client.ObjectKeyFromObject(ks))
+	if applied, is := object.(*v1beta1.Kustomization); is && err == nil {
+		ks.Status = applied.Status
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// preview tries the objects of a Kustomization.
+func (a *app) preview(ctx context.Context, ks *v1beta1.Kustomization, objects []rollout.Object) ([]rollout.Previewed, error) {
+	set, err := kustomization.Set(ks, objects)
+	if err != nil {
+		return nil, err
+	}
+	previewed, err := a.cluster.preview(ctx, set)
+	if apierrors.IsForbidden(err) {
+		return previewed, fmt.Errorf("%w; to compare takes get of the objects, and patch for trials", err)
+	}
+	return previewed, err
+}
+
+// takesSecrets tells whether anything but Secrets may hold what came from a Secret or from an encrypted file.
+func takesSecrets(ks *v1beta1.Kustomization) bool {
+	if ks.Spec.Decryption != nil {
+		return true
+	}
+	if ks.Spec.PostBuild != nil {
+		for _, reference := range ks.Spec.PostBuild.SubstituteFrom {
+			if reference.Kind == "Secret" {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+
+	"fairlead.dev/fairlead/helmops/installation"
+)
+
+// installTimeout is how long an install, an uninstall or a bootstrap may take when nothing else is said.
+const installTimeout = 5 * time.Minute
+
+// siteOf connects to the cluster of the configuration, for installing.
+func siteOf(config *rest.Config) func(context.Context) (*installation.Site, error) {
+	return func(ctx context.Context) (*installation.Site, error) { return installation.NewSite(ctx, config) }
+}
+
+// installFlags say what is installed.
+type installFlags struct {
+	image          string
+	noClusterAdmin bool
+	noWait         bool
+	timeout        time.Duration
+}
+
+func (f *installFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.image, "image", "", "image of the controller, with a tag or a digest; required")
+	cmd.Flags().BoolVar(&f.noClusterAdmin, "no-cluster-admin", false, "do not bind the controller to cluster-admin; releases then name ServiceAccounts")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", installTimeout, "how long all of it may take")
+}
+
+func (f *installFlags) check(cmd *cobra.Command) error {
+	switch {
+	case f.image == "":
+		return usagef(cmd, "--image is missing: where the image of the controller is, for example registry.example.com/fairlead:v1; make image builds it")
+	case f.timeout <= 0:
+		return usagef(cmd, "--timeout %s is no time to wait", f.timeout)
+	}
+	return nil
+}
+
+func (f *installFlags) options() installation.Options {
+	return installation.Options{Image: f.image, Version: version, NoClusterAdmin: f.noClusterAdmin}
+}
+
+func newInstallCommand(a *app) *cobra.Command {
+	f := &installFlags{}
+	export := false
+	cmd := &cobra.Command{
+		Use:   "install --image IMAGE",
+		Short: "Install or upgrade Fairlead in the cluster",
+		Long: `Install Fairlead in the namespace fairlead-system: its kinds, the controller and its rights. Installing a newer version over an
+older one upgrades it; releases that run are not touched. Everything is tried on the API server before the first write, and
+what is there as it is wanted is not written, so that a second run changes nothing.
+
+A cluster that follows a repository gets its Fairlead from there: use "fairlead bootstrap git" again.
+
+Exits with 0 when the controller is available, with 1 when it is not in time, with 2 on an error.`,
+		Example: `  fairlead install --image registry.example.com/fairlead:v1
+  fairlead install --image registry.example.com/fairlead@sha256:DIGEST --no-cluster-admin
+  fairlead install --image registry.example.com/fairlead:v1 --export > fairlead.yaml`,
+		Args: noArguments,
+	}
+	a.addConnectionFlags(cmd)
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "do not wait for the controller")
+	cmd.Flags().BoolVar(&export, "export", false, "print the manifests and install nothing")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := f.check(cmd); err != nil {
+			return err
+		}
+		if export {
+			return exportManifests(cmd.Context(), a.out, f.options())
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
+		defer cancel()
+		return a.install(ctx, f)
+	}
+	return cmd
+}
+
+func exportManifests(ctx context.Context, w io.Writer, o installation.Options) error {
+	files, err := o.Files(ctx)
+	if err != nil {
+		return err
+	}
+	for _, content := range files {
+		if _, err := w.Write(content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) install(ctx context.Context, f *installFlags) error {
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+	site, err := c.site(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := site.Find(ctx)
+	if err != nil {
+		return fmt.Errorf("look for Fairlead in %s: %w", c.describe(), err)
+	}
+	if found.Follows != "" {
+		return fmt.Errorf("this cluster follows %s, which would undo what is installed here; use \"fairlead bootstrap git\" with the new image", found.Follows)
+	}
+	return a.applyInstallation(ctx, site, f)
+}
+
+// applyInstallation brings Fairlead into the cluster and waits for the controller.
+func (a *app) applyInstallation(ctx context.Context, site *installation.Site, f *installFlags) error {
+	options := f.options()
+	objects, err := options.Objects(ctx)
+	if err != nil {
+		return err
+	}
+	p := &progress{w: a.err, width: a.width}
+	p.show(fmt.Sprintf("installing %s in namespace %s", plural(len(objects), "object"), installation.Namespace))
+	result, err := site.Apply(ctx, objects, options.Unwanted()...)
+	p.clear()
+	if err != nil {
+		return fmt.Errorf("install Fairlead: %w", err)
+	}
+	a.printApplied(result)
+	if f.noWait {
+		return nil
+	}
+	if err := site.AwaitController(ctx, p.show); err != nil {
+		p.clear()
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return errors.New("interrupted; what was installed stays")
+		}
+		fmt.Fprintln(a.out, oneLine(err.Error()))
+		return errNotReady
+	}
+	p.clear()
+	fmt.Fprintln(a.out, "the controller is available")
+	return nil
+}
+
+func (a *app) printApplied(result installation.Applied) {
+	if len(result.Created)+len(result.Changed)+len(result.Deleted) == 0 {
+		fmt.Fprintln(a.out, "everything is as it should be; nothing was changed")
+	}
+	for _, name := range result.Created {
+		fmt.Fprintln(a.out, oneLine("created "+name))
+	}
+	for _, name := range result.Changed {
+		fmt.Fprintln(a.out, oneLine("changed "+name))
+	}
+	for _, name := range result.Deleted {
+		fmt.Fprintln(a.out, oneLine("deleted "+name))
+	}
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/rollout"
+)
+
+func apps() *v1beta1.Kustomization {
+	return &v1beta1.Kustomization{
+		ObjectMeta: named("web", "apps", 30*24*time.Hour),
+		Spec: v1beta1.KustomizationSpec{
+			SourceRef: v1beta1.ManifestSourceReference{Kind: v1beta1.GitRepositoryKind, Name: "fleet", Namespace: "infra"},
+			Path:      "./apps/production", Prune: true,
+			Overlay: v1beta1.Overlay{PostBuild: &v1beta1.PostBuild{
+				Substitute:     map[string]string{"region": "north"},
+				SubstituteFrom: []v1beta1.SubstituteReference{{Kind: "Secret", Name: "variables"}},
+			}},
+		},
+		Status: v1beta1.KustomizationStatus{
+			ObservedGeneration: 3, LastAppliedRevision: "main@sha1:5b1b1d3c0c6e2a8f9b5f6f9d3f1c7a6c0f9e8d7c",
+			Inventory: &v1beta1.ResourceInventory{Entries: []v1beta1.ResourceRef{{ID: "web_settings__ConfigMap", Version: "v1"}}},
+			Conditions: []metav1.Condition{
+				{Type: v1beta1.ReadyCondition, Status: metav1.ConditionTrue, Reason: v1beta1.AppliedReason, ObservedGeneration: 3, Message: "applied main@sha1:5b1b1d3c"},
+				{Type: v1beta1.HealthyCondition, Status: metav1.ConditionTrue, Reason: "Healthy"},
+			},
+		},
+	}
+}
+
+// stuck cannot be built.
+func stuck() *v1beta1.Kustomization {
+	return &v1beta1.Kustomization{
+		ObjectMeta: named("web", "infra", time.Hour),
+		Spec:       v1beta1.KustomizationSpec{SourceRef: v1beta1.ManifestSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "manifests"}},
+		Status: v1beta1.KustomizationStatus{ObservedGeneration: 3, Conditions: []metav1.Condition{
+			{Type: v1beta1.ReadyCondition, Status: metav1.ConditionFalse, Reason: v1beta1.BuildFailedReason, ObservedGeneration: 3, Message: "infra/a.yaml:3: it is not YAML"},
+		}},
+	}
+}
+
+func variables() *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: named("web", "variables", time.Hour), Data: map[string][]byte{"token": []byte("hunter2hunter2")}}
+}
+
+// repository is a Git repository with manifests; path leads to them.
+func repository(t *testing.T, files map[string]string) (path string) {
+	t.Helper()
+	root := t.TempDir()
+	files[".git/HEAD"] = "ref: refs/heads/main\n"
+	for name, content := range files {
+		file := filepath.Join(root, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(content), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(root, "apps", "production")
+}
+
+func manifestsOfApps() map[string]string {
+	return map[string]string{
+		"apps/base/kustomization.yaml":       "resources: [settings.yaml]\n",
+		"apps/base/settings.yaml":            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {region: \"${region}\", url: \"https://x:${token}@example.com\"}\n",
+		"apps/production/kustomization.yaml": "namespace: web\nresources: [../base, secret.yaml]\n",
+		"apps/production/secret.yaml":        "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {password: short}\n",
+		"infra/kustomization.yaml":           "resources: [nothing.yaml]\n",
+	}
+}
+
+// runInPlaces is a golden test of a command line that names DIR, the directory of manifests.
+func runInPlaces(t *testing.T, w world, dir string, cases map[string]string) {
+	t.Helper()
+	for name, line := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := strings.Fields(line)
+			real := make([]string, 0, len(args))
+			for _, a := range args {
+				real = append(real, strings.Replace(a, "DIR", dir, 1))
+			}
+			r := w.run(t, real...)
+			r.stdout, r.stderr = strings.ReplaceAll(r.stdout, dir, "DIR"), strings.ReplaceAll(r.stderr, dir, "DIR")
+			golden(t, name, args, r)
+		})
+	}
+}
+
+func TestGetKustomizations(t *testing.T) {
+	t.Parallel()
+	w := world{objects: []client.Object{apps(), stuck()}}
+	runGolden(t, []goldenCase{
+		{"get-kustomizations", w, "get kustomizations"},
+		{"get-kustomizations-wide", w, "get ks -A -o wide"},
+		{"get-kustomizations-json", w, "get kustomizations -o json"},
+		{"get-kustomizations-empty", world{}, "get kustomizations"},
+	})
+}
+
+func TestBuildKustomization(t *testing.T) {
+	t.Parallel()
+	w := world{objects: []client.Object{apps(), stuck(), variables()}}
+	dir := repository(t, manifestsOfApps())
+	runInPlaces(t, w, dir, map[string]string{
+		"build":              "build kustomization apps --path DIR",
+		"build-json":         "build ks apps --path DIR -o json",
+		"build-no-path":      "build kustomization apps",
+		"build-no-directory": "build kustomization apps --path DIR/nowhere",
+		"build-broken":       "build kustomization apps --path DIR/../../infra",
+		"build-not-found":    "build kustomization app --path DIR",
+		"build-release":      "build release shop --path DIR",
+	})
+	runInPlaces(t, world{objects: []client.Object{apps()}}, dir, map[string]string{
+		"build-no-secret": "build kustomization apps --path DIR",
+	})
+}
+
+func TestBuildOfAFile(t *testing.T) {
+	t.Parallel()
+	files := manifestsOfApps()
+	files["apps/production/plain/apps.yaml"] = "apiVersion: fairlead.dev/v1beta1\nkind: Kustomization\nmetadata: {name: new}\n" +
+		"spec: {prune: true, namePrefix: new-, sourceRef: {kind: GitRepository, name: fleet}}\n"
+	files["apps/production/plain/wrong.yaml"] = "apiVersion: fairlead.dev/v1beta1\nkind: Kustomization\nmetadata: {name: new}\nspec: {prun: true}\n"
+	runInPlaces(t, world{}, repository(t, files), map[string]string{
+		"build-file":         "build kustomization new --file DIR/plain/apps.yaml --path DIR",
+		"build-file-missing": "build kustomization other --file DIR/plain/apps.yaml --path DIR",
+		"build-file-wrong":   "build kustomization new --file DIR/plain/wrong.yaml --path DIR",
+		"build-file-none":    "build kustomization new --file DIR/plain/none.yaml --path DIR",
+		"diff-file":          "diff kustomization new --file DIR/plain/apps.yaml --path DIR",
+	})
+}
+
+// changed is what would become of the objects of a set: the ConfigMap is changed, and an old one goes.
+func changed(set rollout.Set) ([]rollout.Previewed, error) {
+	var out []rollout.Previewed
+	for _, o := range set.Objects {
+		live := o.DeepCopy()
+		live.SetResourceVersion("7")
+		if o.GetKind() == "ConfigMap" {
+			live.Object["data"] = map[string]any{"region": "south", "url": "https://x:formerformer@example.com"}
+		}
+		out = append(out, rollout.Previewed{Live: live, Would: o.Unstructured})
+	}
+	old := &unstructured.Unstructured{}
+	old.SetAPIVersion("v1")
+	old.SetKind("ConfigMap")
+	old.SetNamespace("web")
+	old.SetName("old")
+	return append(out, rollout.Previewed{Live: old}), nil
+}
+
+func TestDiffKustomization(t *testing.T) {
+	t.Parallel()
+	remote := stuck()
+	remote.Spec.KubeConfig = &v1beta1.KubeConfigReference{}
+	dir := repository(t, manifestsOfApps())
+	objects := []client.Object{apps(), remote, variables()}
+	with := func(previews func(rollout.Set) ([]rollout.Previewed, error)) world {
+		return world{objects: objects, previews: previews}
+	}
+	runInPlaces(t, with(nil), dir, map[string]string{
+		"diff-kustomization-new":      "diff kustomization apps --path DIR",
+		"diff-kustomization-no-path":  "diff kustomization apps",
+		"diff-kustomization-revision": "diff kustomization apps --revision 1..2 --path DIR",
+		"diff-kustomization-remote":   "diff kustomization infra --path DIR",
+		"diff-release-path":           "diff release shop --path DIR",
+	})
+	runInPlaces(t, with(changed), dir, map[string]string{"diff-kustomization": "diff kustomization apps --path DIR"})
+	runInPlaces(t, with(func(set rollout.Set) ([]rollout.Previewed, error) {
+		out, _ := changed(set)
+		return out[:1], errors.New("Secret web/login: the value hunter2hunter2 is not allowed")
+	}), dir, map[string]string{"diff-kustomization-partly": "diff kustomization apps --path DIR"})
+	runInPlaces(t, with(func(rollout.Set) ([]rollout.Previewed, error) { return nil, nil }), dir,
+		map[string]string{"diff-kustomization-none": "diff kustomization apps --path DIR -o json"})
+}
+
+// What a Kustomization takes from Secrets is shown nowhere, in no format.
+func TestPreviewsShowNoSecret(t *testing.T) {
+	t.Parallel()
+	w := world{objects: []client.Object{apps(), variables()}, previews: changed}
+	dir := repository(t, manifestsOfApps())
+	for _, line := range []string{"build kustomization apps", "diff kustomization apps"} {
+		for _, format := range []string{"", "json", "yaml"} {
+			args := append(strings.Fields(line), "--path", dir)
+			if format != "" {
+				args = append(args, "-o", format)
+			}
+			r := w.run(t, args...)
+			for _, secret := range []string{"hunter2", "formerformer", "short"} {
+				if strings.Contains(r.stdout+r.stderr, secret) {
+					t.Errorf("%s -o %s shows %s:\n%s%s", line, format, secret, r.stdout, r.stderr)
+				}
+			}
+			if format == "json" && !json.Valid([]byte(r.stdout)) {
+				t.Errorf("%s: no JSON: %s", line, r.stdout)
+			}
+		}
+	}
+}

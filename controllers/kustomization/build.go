@@ -1,0 +1,153 @@
+package kustomization
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"k8s.io/utils/lru"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/manifests"
+	"fairlead.dev/fairlead/helmops/manifests/decryption"
+	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/values"
+)
+
+// maxTrees is how many artifacts are kept unpacked. All Kustomizations of one revision share one.
+const maxTrees = 8
+
+// trees unpacks artifacts, each once for all who ask at the same time.
+type trees struct {
+	catalog *source.Catalog
+
+	mu    sync.Mutex
+	known *lru.Cache // of *tree, by digest
+}
+
+type tree struct {
+	once sync.Once
+	read *manifests.Tree
+	err  error
+}
+
+func newTrees(catalog *source.Catalog) *trees {
+	return &trees{catalog: catalog, known: lru.New(maxTrees)}
+}
+
+// of returns the files of an artifact.
+func (t *trees) of(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact) (*manifests.Tree, error) {
+	t.mu.Lock()
+	cached, is := t.known.Get(artifact.Digest)
+	if !is {
+		cached = &tree{}
+		t.known.Add(artifact.Digest, cached)
+	}
+	t.mu.Unlock()
+	own := cached.(*tree) //nolint:forcetypeassert // nothing else is put there
+	own.once.Do(func() { own.read, own.err = t.unpack(ctx, choice, artifact) })
+	if own.err != nil { // the next one tries again
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if now, is := t.known.Get(artifact.Digest); is && now == cached {
+			t.known.Remove(artifact.Digest)
+		}
+	}
+	return own.read, own.err
+}
+
+func (t *trees) unpack(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact) (*manifests.Tree, error) {
+	archive, err := t.catalog.OpenArtifact(ctx, choice, artifact)
+	if err != nil {
+		return nil, err
+	}
+	read, err := manifests.Read(archive, manifests.Limits{})
+	return read, errors.Join(err, archive.Close())
+}
+
+// build makes the objects of a Kustomization from its artifact. The mask hides what came from Secrets and encrypted files.
+func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]rollout.Object, values.Mask, error) {
+	files, err := g.trees.of(ctx, in.choice, in.artifact)
+	if err != nil {
+		return nil, values.Mask{}, err
+	}
+	return in.build(ctx, k, files)
+}
+
+// materials are what objects are made with, beside files.
+type materials struct {
+	// variables of spec.postBuild with what it refers to; secrets are those of them that came from Secrets.
+	variables map[string]string
+	secrets   map[string]any
+	// keys are the content of the Secret of spec.decryption.
+	keys map[string][]byte
+}
+
+// build makes the objects of a Kustomization from files.
+func (m materials) build(ctx context.Context, k *v1beta1.Kustomization, files *manifests.Tree) ([]rollout.Object, values.Mask, error) {
+	options := manifests.Options{Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k), Variables: m.variables}
+	var mu sync.Mutex
+	var opened []any
+	if k.Spec.Decryption != nil {
+		decrypt, err := decryption.NewKeys(m.keys, func(value string) {
+			mu.Lock()
+			defer mu.Unlock()
+			opened = append(opened, value)
+		})
+		if err != nil {
+			return nil, values.Mask{}, &keysError{err}
+		}
+		options.Decrypt = decrypt
+	}
+	built, err := manifests.Build(ctx, files, options)
+	out := make([]rollout.Object, 0, len(built))
+	for _, o := range built {
+		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
+	}
+	return out, values.NewMask(m.secrets, opened), err
+}
+
+// Render makes the objects of a Kustomization as the controller does, from the directory at path in files instead of spec.path. The
+// ConfigMaps and Secrets that it names are read with reader. The mask hides what came from Secrets and encrypted files.
+func Render(ctx context.Context, reader client.Reader, k *v1beta1.Kustomization, files *manifests.Tree, path string) ([]rollout.Object, values.Mask, error) {
+	read := readDocument(func(ctx context.Context, key referent.Document) (map[string][]byte, error) {
+		return referent.Read(ctx, reader, key)
+	})
+	m, err := read.materials(ctx, k)
+	if err != nil {
+		return nil, values.Mask{}, err
+	}
+	own := k.DeepCopy()
+	own.Spec.Path = path
+	return m.build(ctx, own, files)
+}
+
+// Set is what applying the objects of a Kustomization means. The error says which rule of spec.ignore cannot be understood.
+func Set(k *v1beta1.Kustomization, objects []rollout.Object) (rollout.Set, error) {
+	ignore, err := drift.Compile(k.Spec.Ignore)
+	if err != nil {
+		return rollout.Set{}, fmt.Errorf("spec.ignore: %w", err)
+	}
+	return setOf(k, objects, ignore), nil
+}
+
+func setOf(k *v1beta1.Kustomization, objects []rollout.Object, ignore *drift.Rules) rollout.Set {
+	return rollout.Set{
+		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune, AllowEmpty: k.Spec.AllowEmpty,
+		Force: k.Spec.Force, Ignore: ignore,
+	}
+}
+
+// keysError says that keys cannot be used.
+type keysError struct{ error }
+
+// Reason is the reason for a condition.
+func (e *keysError) Reason() string { return v1beta1.DecryptionFailedReason }
+
+// Unwrap returns the cause.
+func (e *keysError) Unwrap() error { return e.error }

@@ -1,0 +1,78 @@
+package kustomization
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/health"
+)
+
+// checks returns the objects of spec.healthChecks that are not healthy, but for those that are told already.
+func (h *handler) checks(k *v1beta1.Kustomization, in inputs, told []v1beta1.ObjectHealth) []v1beta1.ObjectHealth {
+	var out []v1beta1.ObjectHealth
+	for _, check := range k.Spec.HealthChecks {
+		version, err := schema.ParseGroupVersion(check.APIVersion)
+		if err != nil {
+			continue // admit has refused it
+		}
+		namespace := check.Namespace
+		if namespace == "" {
+			namespace = k.Namespace
+		}
+		found := h.healthOf(k, in, version.WithKind(check.Kind), types.NamespacedName{Namespace: namespace, Name: check.Name})
+		if found != nil && !isTold(told, *found) {
+			out = append(out, *found)
+		}
+	}
+	return out
+}
+
+func isTold(told []v1beta1.ObjectHealth, o v1beta1.ObjectHealth) bool {
+	for _, t := range told {
+		if t.Kind == o.Kind && t.Group == o.Group && t.Name == o.Name && (t.Namespace == o.Namespace || t.Namespace == "") {
+			return true
+		}
+	}
+	return false
+}
+
+// unseen judges objects of kinds that may not be watched as a whole, one by one.
+func (h *handler) unseen(k *v1beta1.Kustomization, in inputs, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
+	var out []v1beta1.ObjectHealth
+	for _, ref := range refs {
+		namespace, name, group, kind, ok := ref.Split()
+		gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
+		if !ok || health.MetadataOnly(gvk.GroupKind()) {
+			continue
+		}
+		if found := h.healthOf(k, in, gvk, types.NamespacedName{Namespace: namespace, Name: name}); found != nil {
+			out = append(out, *found)
+		}
+	}
+	return out
+}
+
+// healthOf judges one object as the lookout saw it last; nil when it is healthy.
+func (h *handler) healthOf(k *v1beta1.Kustomization, in inputs, kind schema.GroupVersionKind, key types.NamespacedName) *v1beta1.ObjectHealth {
+	out := &v1beta1.ObjectHealth{Kind: kind.Kind, Group: kind.Group, Namespace: key.Namespace, Name: key.Name, State: string(health.InProgress)}
+	seen := h.lookout.Look(client.ObjectKeyFromObject(k), in.access, kind, key)
+	switch {
+	case seen.Err != nil:
+		out.Message = fmt.Sprintf("it cannot be read: %s", seen.Err)
+	case !seen.Known:
+		out.Message = "it is being read"
+	case seen.Object == nil:
+		out.Message = "it does not exist"
+	default:
+		report := in.health.Assess(seen.Object, true)
+		if report.State == health.Current {
+			return nil
+		}
+		out.State, out.Message = string(report.State), report.Message
+	}
+	return out
+}

@@ -1,0 +1,382 @@
+// Package kustomization is the controller of Kustomizations: it keeps a cluster equal to a directory of a source.
+//
+//	Reconcile: land what has ended ─► gather source, identity, variables, keys ─► look at the objects ─► judge ─► start
+//	                                                                                                     │
+//	                                                                     build ─► rollout.Engine ─► land ┘
+//
+// A worker never waits. Building and applying run outside of it; sources, documents, dependencies and the objects themselves wake
+// a Kustomization when they change.
+package kustomization
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// remoteLook is how often objects on another cluster are looked at. A cluster that nobody looks at is let go of after a while, and its
+// objects would not be watched any more.
+const remoteLook = 4 * time.Minute
+
+// slow is how long applying may take before the object says that it is under way.
+const slow = time.Second
+
+// Engine is what the controller wants of the cluster.
+type Engine interface {
+	Apply(ctx context.Context, access cluster.Access, set rollout.Set) rollout.Result
+	Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) rollout.Result
+	Look(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) (rollout.Sight, bool)
+	Forget(owner types.NamespacedName)
+}
+
+// handler implements loop.Handler.
+type handler struct {
+	*gatherer
+	engine Engine
+	tasks  *loop.Tasks[landed]
+	events events.EventRecorder
+	now    func() time.Time
+	jitter func() float64
+
+	mu sync.Mutex
+	// truces are the times until which objects that somebody fights over are left alone.
+	truces map[types.NamespacedName]time.Time
+	// awaited are the Kustomizations for which something has come that the last attempt lacked, audited when objects that may not be
+	// watched were looked at last.
+	awaited map[types.NamespacedName]bool
+	audited map[types.NamespacedName]time.Time
+}
+
+// landed is an attempt that has ended.
+type landed struct {
+	applied status.Applied
+	// spared are objects that were not deleted, with the reason.
+	spared []string
+	// again is when objects that somebody fights over are to be corrected again; zero when there are none.
+	again   time.Time
+	request string
+	took    time.Duration
+}
+
+// Reconcile implements loop.Handler.
+func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time.Duration, error) {
+	key := client.ObjectKeyFromObject(k)
+	defer h.lookout.Turn(key)()
+	news := h.land(ctx, k)
+	if elapsed, running := h.tasks.Running(key); running {
+		return h.progress(k, elapsed), nil
+	}
+	if k.Spec.Suspend {
+		return 0, nil
+	}
+	inputs, err := h.gather(ctx, k)
+	if err != nil {
+		return h.blocked(k, err)
+	}
+	return h.advance(ctx, k, inputs, news)
+}
+
+// advance judges what is known, and starts the next attempt where one is due. news is set when objects have just been changed.
+func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inputs, news bool) (time.Duration, error) {
+	f := h.look(k, in) //nolint:contextcheck // a watch outlives the look
+	found := judge(k, f, h.now())
+	switch found.step {
+	case apply:
+		if err := h.dependencies.Check(ctx, k, in.access); err != nil {
+			return h.blocked(k, err)
+		}
+		if err := h.abreast(ctx, k, in); err != nil {
+			return h.blocked(k, err)
+		}
+		h.start(k, in)
+		return slow, nil
+	case wait:
+		return found.after, nil
+	case rest:
+	}
+	switch {
+	case f.known:
+		status.KustomizationHealth(k, status.Health{Known: !f.sight.Blind, Objects: f.sight.Unhealthy, Of: f.sight.Of}, h.now())
+		status.KustomizationSettled(k, f.waiting, found.overdue, h.now())
+	case news && (k.Spec.Wait || len(k.Spec.HealthChecks) > 0): // ready is what was applied before
+		status.Progressing(k, k.Status.LastAppliedRevision+" is applied; its objects are being looked at", h.now())
+	}
+	k.Status.LastHandledReconcileAt = k.Annotations[v1beta1.ReconcileRequestAnnotation]
+	pause := soonest(found.after, h.audit(k))
+	if in.access.Kubeconfig != nil {
+		pause = soonest(pause, remoteLook)
+	}
+	return pause, nil
+}
+
+// look gathers what is known of the objects.
+func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
+	key := client.ObjectKeyFromObject(k)
+	f := facts{digest: in.digest, asked: k.Annotations[v1beta1.ReconcileRequestAnnotation] != k.Status.LastHandledReconcileAt}
+	h.mu.Lock()
+	f.awaited = h.awaited[key]
+	f.audit = h.now().Sub(h.audited[key]) >= k.GetInterval()
+	if until, is := h.truces[key]; is {
+		f.truce = max(until.Sub(h.now()), 0)
+		f.over = f.truce == 0
+	}
+	h.mu.Unlock()
+	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health)
+	if !f.known {
+		return f
+	}
+	if k.Spec.Wait {
+		f.waiting = append(f.waiting, f.sight.Unhealthy...)
+		f.waiting = append(f.waiting, h.unseen(k, in, f.sight.Unseen)...)
+	}
+	f.waiting = append(f.waiting, h.checks(k, in, f.waiting)...)
+	return f
+}
+
+// progress looks at an attempt that is under way.
+func (h *handler) progress(k *v1beta1.Kustomization, elapsed time.Duration) time.Duration {
+	if elapsed < slow {
+		return slow - elapsed
+	}
+	if !status.IsReady(k) {
+		status.Progressing(k, "applying the objects of "+k.Spec.SourceRef.Kind+" "+k.GetSourceKey().String(), h.now())
+	}
+	return 0
+}
+
+// blocked records why nothing can be applied. What can change that wakes the object; the pause is only for safety.
+func (h *handler) blocked(k *v1beta1.Kustomization, err error) (time.Duration, error) {
+	if source.IsPending(err) {
+		if !status.IsReady(k) {
+			status.Progressing(k, err.Error(), h.now())
+		}
+		return 0, nil
+	}
+	var reading *referent.LookingError
+	if errors.As(err, &reading) {
+		if reading.Took < slow {
+			return slow - reading.Took, nil
+		}
+		status.Progressing(k, err.Error(), h.now())
+		return 0, nil
+	}
+	var known *referent.ObstacleError
+	if !errors.As(err, &known) {
+		return 0, err
+	}
+	before := status.Message(k)
+	status.KustomizationBlocked(k, known.Failure, h.now())
+	k.Status.LastHandledReconcileAt = k.Annotations[v1beta1.ReconcileRequestAnnotation]
+	if status.Message(k) != before {
+		h.tell(k, status.Event{Warning: true, Reason: known.Reason, Message: known.Message})
+	}
+	if known.After > 0 {
+		return known.After, nil
+	}
+	return h.audit(k), nil
+}
+
+// start builds and applies outside of the worker.
+func (h *handler) start(k *v1beta1.Kustomization, in inputs) {
+	key := client.ObjectKeyFromObject(k)
+	h.mu.Lock()
+	delete(h.awaited, key)
+	delete(h.truces, key)
+	h.audited[key] = h.now()
+	h.mu.Unlock()
+	wanted := k.DeepCopy()
+	h.tasks.Start(key, func(ctx context.Context) landed {
+		started := h.now()
+		ctx, cancel := context.WithTimeout(ctx, wanted.GetTimeout())
+		defer cancel()
+		out := h.attempt(ctx, wanted, in)
+		out.request, out.took = wanted.Annotations[v1beta1.ReconcileRequestAnnotation], h.now().Sub(started)
+		return out
+	})
+}
+
+// attempt builds the objects and brings them into the cluster.
+func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs) landed {
+	out := landed{applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest}}
+	objects, mask, err := h.build(ctx, k, in)
+	if err != nil {
+		reason, final := reasonOf(err)
+		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(err.Error())}
+		return out
+	}
+	result := h.engine.Apply(ctx, in.access, setOf(k, objects, in.ignore))
+	out.spared, out.again = result.Spared, result.Again
+	out.applied.Inventory = result.Inventory
+	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
+	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
+	if result.Err != nil {
+		reason, final := rollout.Reason(result.Err)
+		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(result.Err.Error())}
+	}
+	return out
+}
+
+// land records an attempt that has ended, and tells whether it has changed objects.
+func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool) {
+	ended, ok := h.tasks.Take(client.ObjectKeyFromObject(k))
+	if !ok {
+		return false
+	}
+	if ended.applied.Failure != nil {
+		failures := int64(1)
+		if k.Status.LastAttemptedDigest == ended.applied.Digest {
+			failures = k.Status.Failures + 1
+		}
+		ended.applied.Next = fmt.Sprintf("the next attempt follows %s later, or at once when the source, the spec or what it names changes",
+			retryDelay(k, failures, ended.applied.Failure.Final))
+	}
+	if !ended.again.IsZero() {
+		h.mu.Lock()
+		h.truces[client.ObjectKeyFromObject(k)] = ended.again
+		h.mu.Unlock()
+	}
+	event := status.KustomizationApplied(k, ended.applied, h.now())
+	k.Status.LastHandledReconcileAt = ended.request
+	if event.Reason != "" {
+		h.tell(k, event)
+	}
+	for _, spared := range ended.spared {
+		h.tell(k, status.Event{Reason: v1beta1.AppliedReason, Message: "not deleted: " + spared})
+	}
+	log.FromContext(ctx).Info(event.Message, "revision", ended.applied.Revision, "took", ended.took.Round(time.Millisecond).String())
+	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
+}
+
+// Finalize implements loop.Handler.
+func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool, time.Duration, error) {
+	h.land(ctx, k)
+	key := client.ObjectKeyFromObject(k)
+	if elapsed, running := h.tasks.Running(key); running {
+		return false, h.progress(k, elapsed), nil
+	}
+	refs := inventoryOf(k)
+	policy := k.GetDeletionPolicy()
+	if k.Spec.Suspend || policy == v1beta1.DeletionPolicyOrphan || len(refs) == 0 {
+		h.engine.Forget(key)
+		if len(refs) > 0 {
+			h.tell(k, status.Event{Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf("%d objects stay in the cluster", len(refs))})
+		}
+		return true, 0, nil
+	}
+	access, err := h.access(ctx, k)
+	if err != nil {
+		return h.stranded(ctx, k, err)
+	}
+	if left := retryDelay(k, k.Status.Failures, false) - h.sinceAttempt(k); k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs && left > 0 {
+		return false, left, nil
+	}
+	h.depart(k, access, refs, policy == v1beta1.DeletionPolicyWaitForTermination)
+	return false, slow, nil
+}
+
+// departs stands for the digest of a Kustomization that is being deleted.
+const departs = "deleted"
+
+func (h *handler) sinceAttempt(k *v1beta1.Kustomization) time.Duration {
+	if k.Status.LastAttemptedAt == nil {
+		return 0
+	}
+	return h.now().Sub(k.Status.LastAttemptedAt.Time)
+}
+
+// depart deletes the objects outside of the worker.
+func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs []v1beta1.ResourceRef, gone bool) {
+	wanted := k.DeepCopy()
+	key := client.ObjectKeyFromObject(k)
+	h.tasks.Start(key, func(ctx context.Context) landed {
+		started := h.now()
+		ctx, cancel := context.WithTimeout(ctx, wanted.GetTimeout())
+		defer cancel()
+		result := h.engine.Delete(ctx, access, key, refs, gone)
+		out := landed{spared: result.Spared, took: h.now().Sub(started), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
+		out.applied = status.Applied{
+			Generation: wanted.Generation, Revision: wanted.Status.LastAppliedRevision, Digest: departs, Deleted: result.Deleted, Inventory: result.Inventory,
+		}
+		if result.Err != nil {
+			reason, _ := rollout.Reason(result.Err)
+			out.applied.Failure = &status.Failure{Reason: reason, Message: result.Err.Error() +
+				"; to leave the objects behind, set spec.deletionPolicy to " + v1beta1.DeletionPolicyOrphan}
+		}
+		return out
+	})
+}
+
+// stranded decides about a deleted object whose cluster cannot be reached, or as nobody. In a namespace that is being deleted too the
+// identity does not come back.
+func (h *handler) stranded(ctx context.Context, k *v1beta1.Kustomization, err error) (bool, time.Duration, error) {
+	if !referent.IsObstacle(err) {
+		return false, 0, err
+	}
+	gone, lookErr := h.identities.Terminating(ctx, k.Namespace)
+	if lookErr != nil {
+		return false, 0, lookErr
+	}
+	if gone {
+		h.tell(k, status.Event{Warning: true, Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf(
+			"%s; the namespace is being deleted, so the object goes without deleting its objects in other namespaces", err)})
+		return true, 0, nil
+	}
+	_, err = h.blocked(k, referent.Hindered(referent.ReasonOf(err), "cannot delete the objects: %s; to leave them behind, set spec.deletionPolicy to %s",
+		err, v1beta1.DeletionPolicyOrphan))
+	return false, time.Minute, err
+}
+
+// Forget implements loop.Handler.
+func (h *handler) Forget(key types.NamespacedName) {
+	h.forget(key)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.awaited, key)
+	delete(h.audited, key)
+	delete(h.truces, key)
+}
+
+func (h *handler) tell(k *v1beta1.Kustomization, event status.Event) {
+	kind := corev1.EventTypeNormal
+	if event.Warning {
+		kind = corev1.EventTypeWarning
+	}
+	h.events.Eventf(k, nil, kind, event.Reason, "Reconcile", "%s", event.Note())
+}
+
+// audit is when to look again although nothing happened.
+func (h *handler) audit(k *v1beta1.Kustomization) time.Duration {
+	interval := k.GetInterval()
+	return interval + time.Duration(float64(interval)/10*h.jitter())
+}
+
+func inventoryOf(k *v1beta1.Kustomization) []v1beta1.ResourceRef {
+	if k.Status.Inventory == nil {
+		return nil
+	}
+	return k.Status.Inventory.Entries
+}
+
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,107 @@
+package kustomization
+
+import (
+	"fmt"
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// Pauses after failures in a row: doubled from the first to the last, unless spec.retryInterval says otherwise.
+const (
+	firstRetry = 5 * time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// step is what is done next.
+type step string
+
+const (
+	apply step = "apply"
+	wait  step = "wait"
+	rest  step = "rest"
+)
+
+// facts are what a decision is made of.
+type facts struct {
+	// digest of what is wanted now.
+	digest string
+	// asked is set when the user has asked for an attempt since the last one, awaited when what the last one waited for has come.
+	asked, awaited bool
+	// audit is set when it is time to look at objects that cannot be watched.
+	audit bool
+	// truce is how long objects that somebody fights over are left alone yet, zero when there are none; over is set when that is past.
+	truce time.Duration
+	over  bool
+	// sight is what is known of the objects, known whether there is one already.
+	sight rollout.Sight
+	known bool
+	// waiting are objects that have to be healthy and are not.
+	waiting []v1beta1.ObjectHealth
+}
+
+// decision is the next step with its reason.
+type decision struct {
+	step step
+	why  string
+	// after is when to look again.
+	after time.Duration
+	// overdue is set when objects take longer to become healthy than they may.
+	overdue bool
+}
+
+// judge says what happens next. It is pure.
+func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
+	s := k.Status
+	var since time.Duration
+	if s.LastAttemptedAt != nil {
+		since = now.Sub(s.LastAttemptedAt.Time)
+	}
+	switch {
+	case f.asked:
+		return decision{step: apply, why: "it was asked for"}
+	case s.LastAttemptedDigest != f.digest:
+		return decision{step: apply, why: "what is wanted has changed"}
+	case s.LastAppliedDigest != f.digest || s.Failures > 0:
+		left := retryDelay(k, s.Failures, status.IsStalled(k)) - since
+		if f.awaited || left <= 0 {
+			return decision{step: apply, why: "the last attempt failed"}
+		}
+		return decision{step: wait, why: fmt.Sprintf("the last attempt failed, the next one follows in %s", left.Round(time.Second)), after: left}
+	case !f.known:
+		return decision{step: rest, why: "the objects are being looked at"}
+	case len(f.sight.Differs) > 0:
+		return decision{step: apply, why: "objects differ: " + firstOf(f.sight.Differs)}
+	case f.audit && len(f.sight.Unseen) > 0:
+		return decision{step: apply, why: "objects that may not be watched are looked at"}
+	case f.over:
+		return decision{step: apply, why: "objects that somebody fights over are corrected again"}
+	case len(f.waiting) > 0:
+		left := k.GetTimeout() - since
+		return decision{step: rest, why: "objects are not healthy yet", overdue: left <= 0, after: soonest(max(left, 0), f.truce)}
+	default:
+		return decision{step: rest, why: "everything is applied", after: f.truce}
+	}
+}
+
+// retryDelay is the pause after failures in a row. What is stalled waits for its input to change; it is tried again at the interval only
+// because the cluster may have changed too.
+func retryDelay(k *v1beta1.Kustomization, failures int64, stalled bool) time.Duration {
+	if stalled {
+		return k.GetInterval()
+	}
+	if interval := k.GetRetryInterval(); interval > 0 {
+		return interval
+	}
+	return min(firstRetry<<min(max(failures-1, 0), 10), lastRetry)
+}
+
+func firstOf(names []string) string {
+	const shown = 3
+	if len(names) <= shown {
+		return fmt.Sprint(names)
+	}
+	return fmt.Sprintf("%v and %d more", names[:shown], len(names)-shown)
+}

@@ -1,0 +1,92 @@
+package kustomization
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// tried returns a Kustomization whose last attempt was so long ago. With failures it failed.
+func tried(ago time.Duration, failures int64) *v1beta1.Kustomization {
+	at := metav1.NewTime(now.Add(-ago))
+	k := &v1beta1.Kustomization{}
+	k.Status.LastAttemptedAt, k.Status.LastAttemptedDigest, k.Status.Failures = &at, "d1", failures
+	if failures == 0 {
+		k.Status.LastAppliedDigest = "d1"
+	}
+	return k
+}
+
+func stalled(k *v1beta1.Kustomization) *v1beta1.Kustomization {
+	status.Stalled(k, v1beta1.ValidationFailedReason, "wrong", now)
+	return k
+}
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	differs := rollout.Sight{Differs: []string{"ConfigMap a/1", "ConfigMap a/2", "ConfigMap a/3", "ConfigMap a/4"}}
+	unhealthy := []v1beta1.ObjectHealth{{Kind: "Deployment", Name: "web"}}
+	for _, tt := range []struct {
+		name    string
+		k       *v1beta1.Kustomization
+		facts   facts
+		want    step
+		why     string
+		after   time.Duration
+		overdue bool
+	}{
+		{"never tried", &v1beta1.Kustomization{}, facts{digest: "d1"}, apply, "changed", 0, false},
+		{"a new revision", tried(time.Hour, 0), facts{digest: "d2", known: true}, apply, "changed", 0, false},
+		{"a new revision while the last one failed just now", tried(0, 9), facts{digest: "d2"}, apply, "changed", 0, false},
+		{"asked for", tried(0, 3), facts{digest: "d1", asked: true}, apply, "asked for", 0, false},
+		{"failed just now", tried(2*time.Second, 1), facts{digest: "d1"}, wait, "in 3s", 3 * time.Second, false},
+		{"failed a while ago", tried(5*time.Second, 1), facts{digest: "d1"}, apply, "failed", 0, false},
+		{"what it waited for has come", tried(0, 9), facts{digest: "d1", awaited: true}, apply, "failed", 0, false},
+		{"can never succeed, by what is known", stalled(tried(time.Minute, 1)), facts{digest: "d1"}, wait, "59m0s", 59 * time.Minute, false},
+		{"is tried again all the same, once an interval", stalled(tried(time.Hour, 1)), facts{digest: "d1"}, apply, "failed", 0, false},
+		{"objects not seen yet", tried(time.Hour, 0), facts{digest: "d1"}, rest, "looked at", 0, false},
+		{"objects differ", tried(time.Hour, 0), facts{digest: "d1", known: true, sight: differs}, apply, "and 1 more", 0, false},
+		{"differing objects of an attempt that failed wait with it", tried(0, 1), facts{digest: "d1", known: true, sight: differs}, wait, "failed", 5 * time.Second, false},
+		{"an audit of what cannot be watched", tried(time.Hour, 0), facts{digest: "d1", known: true, audit: true, sight: rollout.Sight{Unseen: make([]v1beta1.ResourceRef, 1)}}, apply, "may not be watched", 0, false},
+		{"an audit with everything in sight", tried(time.Hour, 0), facts{digest: "d1", known: true, audit: true}, rest, "everything is applied", 0, false},
+		{"waiting for health", tried(time.Minute, 0), facts{digest: "d1", known: true, waiting: unhealthy}, rest, "not healthy", 4 * time.Minute, false},
+		{"waiting for health for too long", tried(time.Hour, 0), facts{digest: "d1", known: true, waiting: unhealthy}, rest, "not healthy", 0, true},
+		{"a truce", tried(time.Hour, 0), facts{digest: "d1", known: true, truce: time.Minute}, rest, "everything", time.Minute, false},
+		{"a truce while waiting", tried(time.Minute, 0), facts{digest: "d1", known: true, truce: time.Minute, waiting: unhealthy}, rest, "healthy", time.Minute, false},
+		{"the end of a truce", tried(time.Hour, 0), facts{digest: "d1", known: true, over: true}, apply, "fights", 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := judge(tt.k, tt.facts, now)
+			if got.step != tt.want || !strings.Contains(got.why, tt.why) || got.after != tt.after || got.overdue != tt.overdue {
+				t.Errorf("got %+v, want %s (%s) after %s", got, tt.want, tt.why, tt.after)
+			}
+		})
+	}
+}
+
+func TestRetryDelay(t *testing.T) {
+	t.Parallel()
+	k := &v1beta1.Kustomization{}
+	var got []time.Duration
+	for _, failures := range []int64{0, 1, 2, 3, 7, 1000} {
+		got = append(got, retryDelay(k, failures, false))
+	}
+	for i, want := range []time.Duration{firstRetry, firstRetry, 2 * firstRetry, 4 * firstRetry, lastRetry, lastRetry} {
+		if got[i] != want {
+			t.Errorf("delay %d is %s, want %s", i, got[i], want)
+		}
+	}
+	k.Spec.RetryInterval = &metav1.Duration{Duration: 7 * time.Second}
+	if got := retryDelay(k, 1000, false); got != 7*time.Second {
+		t.Errorf("spec.retryInterval counts for nothing: %s", got)
+	}
+}

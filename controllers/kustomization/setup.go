@@ -1,0 +1,169 @@
+package kustomization
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/tracker"
+)
+
+// +kubebuilder:rbac:groups=fairlead.dev,resources=kustomizations,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=kustomizations/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;impersonate
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
+
+// sourceIndex is the field index of Kustomizations by their source.
+const sourceIndex = "fairlead.source"
+
+// Options of the controller.
+type Options struct {
+	// Concurrency is the number of workers. Building and applying do not hold one.
+	Concurrency int
+	// Engine brings objects into clusters. Moved is what it calls for Kustomizations whose objects changed.
+	Engine Engine
+	Moved  *Moved
+	// Now is the clock.
+	Now func() time.Time
+	// Connect reaches objects that Kustomizations depend on, or whose health they wait for.
+	Connect referent.Connect
+	// DefaultServiceAccount is whom Kustomizations act as that name no ServiceAccount, in the namespace of each; empty is the
+	// controller itself.
+	DefaultServiceAccount string
+	// NoCrossNamespaceRefs refuses references to sources and dependencies in other namespaces.
+	NoCrossNamespaceRefs bool
+}
+
+// Moved passes on whose objects changed, from an engine that is made before the controller.
+type Moved struct{ waker *loop.Waker }
+
+// NewMoved returns one that nobody listens to yet.
+func NewMoved() *Moved { return &Moved{waker: loop.NewWaker()} }
+
+// Tell has the Kustomization looked at.
+func (m *Moved) Tell(owner types.NamespacedName) { m.waker.Wake(owner) }
+
+// Exists tells whether there is a Kustomization, by the cache.
+func Exists(objects client.Reader) func(context.Context, types.NamespacedName) bool {
+	return func(ctx context.Context, owner types.NamespacedName) bool {
+		return !apierrors.IsNotFound(objects.Get(ctx, owner, &v1beta1.Kustomization{}))
+	}
+}
+
+// Setup adds the controller to the manager. ctx is the life of what it does.
+func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o Options) error {
+	cached, live := manager.GetClient(), manager.GetAPIReader()
+	index := indexOf(cached, o.DefaultServiceAccount)
+	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("indexing Kustomizations: %w", err)
+	}
+	expressions, err := referent.NewExpressions()
+	if err != nil {
+		return err
+	}
+	waker := o.Moved.waker
+	documents := referent.NewDocuments(cached, live, referent.MaxDocuments)
+	lookout := referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
+	h := &handler{
+		gatherer: &gatherer{
+			catalog: catalog, trees: newTrees(catalog), documents: documents, lookout: lookout,
+			identities: referent.Identities{Objects: cached, Live: live, Documents: documents},
+			dependencies: &referent.Dependencies{
+				Kind: v1beta1.KustomizationKind, Empty: func() referent.Dependent { return &v1beta1.Kustomization{} },
+				Objects: cached, Lookout: lookout, Expressions: expressions, OwnNamespace: o.NoCrossNamespaceRefs,
+			},
+			defaultServiceAccount: o.DefaultServiceAccount,
+		},
+		engine: o.Engine, tasks: loop.NewTasks[landed](ctx, waker.Wake, o.Now),
+		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: rand.Float64,
+		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, truces: map[types.NamespacedName]time.Time{},
+	}
+	definition := &metav1.PartialObjectMetadata{}
+	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	return loop.Setup(manager, loop.Controller[*v1beta1.Kustomization]{
+		Name: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
+		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
+		Watches: slices.Concat(source.WatchArtifacts(usersOf(index)), index.Watches(moved()),
+			[]loop.Watch{{Object: definition, Affects: h.lackingKinds(cached)}}),
+	})
+}
+
+// moved lets the events through that can set dependents free: a Kustomization becomes ready, or applies another revision.
+func moved() predicate.Predicate {
+	applied := predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, ok := e.ObjectOld.(*v1beta1.Kustomization)
+			is, alsoOK := e.ObjectNew.(*v1beta1.Kustomization)
+			return ok && alsoOK && was.Status.LastAppliedRevision != is.Status.LastAppliedRevision
+		},
+	}
+	return predicate.Or(referent.BecameReady(), applied)
+}
+
+// lackingKinds finds the Kustomizations whose last attempt lacked a kind, which may be there now.
+func (h *handler) lackingKinds(reader client.Reader) func(context.Context, client.Object) []reconcile.Request {
+	return func(ctx context.Context, _ client.Object) []reconcile.Request {
+		list := &v1beta1.KustomizationList{}
+		if err := reader.List(ctx, list); err != nil {
+			return nil // the cache answers; it fails only while the process stops
+		}
+		var requests []reconcile.Request
+		for i := range list.Items {
+			k := &list.Items[i]
+			if ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ReadyCondition); ready == nil || ready.Reason != v1beta1.KindUnknownReason {
+				continue
+			}
+			key := client.ObjectKeyFromObject(k)
+			h.mu.Lock()
+			h.awaited[key] = true
+			h.mu.Unlock()
+			requests = append(requests, reconcile.Request{NamespacedName: key})
+		}
+		return requests
+	}
+}
+
+// indexOf finds Kustomizations by what they refer to.
+func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[*v1beta1.Kustomization] {
+	return referent.Index[*v1beta1.Kustomization]{
+		Kind: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
+		List: func() client.ObjectList { return &v1beta1.KustomizationList{} }, Documents: documentsOf,
+		Account: func(k *v1beta1.Kustomization) string { return k.GetServiceAccountName(defaultServiceAccount) },
+		More: map[string]func(*v1beta1.Kustomization) []string{
+			sourceIndex: func(k *v1beta1.Kustomization) []string { return []string{sourceKey(choiceOf(k))} },
+		},
+		Reader: reader,
+	}
+}
+
+func sourceKey(choice source.Choice) string {
+	return choice.Kind + "/" + choice.Namespace + "/" + choice.Name
+}
+
+// usersOf lists the Kustomizations of a source.
+func usersOf(index referent.Index[*v1beta1.Kustomization]) source.Users {
+	return func(ctx context.Context, choice source.Choice) []types.NamespacedName {
+		return index.Find(ctx, client.MatchingFields{sourceIndex: sourceKey(choice)})
+	}
+}

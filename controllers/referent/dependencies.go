@@ -1,0 +1,235 @@
+package referent
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// Dependent is an object that may depend on others.
+type Dependent interface {
+	client.Object
+	v1beta1.Conditioned
+	// GetDependsOn names what has to be ready first.
+	GetDependsOn() []v1beta1.DependencyReference
+}
+
+// Dependencies judges what objects of one kind depend on.
+type Dependencies struct {
+	// Kind of the objects, which is also the default of what they depend on. Empty makes one.
+	Kind  string
+	Empty func() Dependent
+	// Objects is the cache, which has the objects of the kind.
+	Objects     client.Reader
+	Lookout     *Lookout
+	Expressions *Expressions
+	// OwnNamespace refuses references to objects in other namespaces.
+	OwnNamespace bool
+}
+
+// Admit checks what spec.dependsOn says by itself: references that are not allowed or malformed, and expressions.
+func (g *Dependencies) Admit(object Dependent) error {
+	for i, reference := range object.GetDependsOn() {
+		field := fmt.Sprintf("spec.dependsOn[%d]", i)
+		kind, err := reference.GetGroupVersionKind(g.Kind)
+		if err != nil {
+			return Refused(v1beta1.InvalidReferenceReason, "%s: %s", field, err)
+		}
+		if key := reference.GetKey(object.GetNamespace()); g.OwnNamespace && key.Namespace != object.GetNamespace() {
+			return Foreign(field, kind.Kind+" "+key.String())
+		}
+		if reference.ReadyExpr == "" {
+			continue
+		}
+		if _, err := g.Expressions.compile(reference.ReadyExpr); err != nil {
+			return Refused(v1beta1.InvalidCELExpressionReason, "%s.readyExpr cannot be used: %s", field, err)
+		}
+	}
+	return nil
+}
+
+// Check checks that what an object depends on is ready. access is that of the object.
+func (g *Dependencies) Check(ctx context.Context, object Dependent, access cluster.Access) error {
+	if cycle := g.cycle(ctx, object); cycle != "" {
+		return Refused(v1beta1.DependencyCycleReason, "spec.dependsOn leads back to this object: %s", cycle)
+	}
+	for i, reference := range object.GetDependsOn() {
+		d := dependency{field: fmt.Sprintf("spec.dependsOn[%d]", i), reference: reference, key: reference.GetKey(object.GetNamespace())}
+		var err error
+		if d.kind, err = reference.GetGroupVersionKind(g.Kind); err != nil {
+			return Refused(v1beta1.InvalidReferenceReason, "%s: %s", d.field, err)
+		}
+		if reference.IsOwn(g.Kind) {
+			err = g.own(ctx, object, d)
+		} else {
+			err = g.other(ctx, object, access, d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dependency is one entry of spec.dependsOn.
+type dependency struct {
+	field     string
+	reference v1beta1.DependencyReference
+	kind      schema.GroupVersionKind
+	key       types.NamespacedName
+}
+
+// String names it in messages.
+func (d dependency) String() string { return fmt.Sprintf("%s %s", d.kind.Kind, d.key) }
+
+// own judges an object of the own kind, which the cache has.
+func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) error {
+	found := g.Empty()
+	err := g.Objects.Get(ctx, d.key, found)
+	switch {
+	case apierrors.IsNotFound(err):
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn does not exist; work goes on when it is Ready", d)
+	case err != nil:
+		return fmt.Errorf("reading %s of spec.dependsOn: %w", d, err)
+	case d.reference.ReadyExpr == "" && !status.IsReady(found) && isSuspended(found):
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn is not Ready, and it is suspended; work goes on when it is resumed and Ready", d)
+	case d.reference.ReadyExpr == "" && !status.IsReady(found):
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn is not Ready; work goes on when it is", d)
+	case d.reference.ReadyExpr == "":
+		return nil
+	}
+	content, err := g.contentOf(found)
+	if err != nil {
+		return err
+	}
+	return g.expression(ctx, object, d, content)
+}
+
+func isSuspended(object Dependent) bool {
+	suspendable, is := object.(interface{ IsSuspended() bool })
+	return is && suspendable.IsSuspended()
+}
+
+// other judges an object of any other kind, as the lookout saw it last.
+func (g *Dependencies) other(ctx context.Context, object Dependent, access cluster.Access, d dependency) error {
+	if d.kind.Group == v1beta1.GroupVersion.Group {
+		access.Kubeconfig = nil // sources and the like are where the release is declared
+	}
+	seen := g.Lookout.Look(client.ObjectKeyFromObject(object), access, d.kind, d.key) //nolint:contextcheck // a watch outlives the look
+	switch {
+	case seen.Err != nil:
+		return unseen(d, access, seen)
+	case !seen.Known:
+		return &LookingError{what: d.String() + " of spec.dependsOn", Took: seen.Took}
+	case seen.Object == nil:
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn does not exist; work goes on when it is ready", d)
+	case d.reference.ReadyExpr != "":
+		return g.expression(ctx, object, d, seen.Object.Object)
+	}
+	if report := health.Assess(seen.Object, true); report.State != health.Current {
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn is not ready, %s: %s; work goes on when it is",
+			d, report.State, report.Message)
+	}
+	return nil
+}
+
+// unseen words why an object cannot be seen.
+func unseen(d dependency, access cluster.Access, seen Sight) error {
+	failure := status.Failure{Reason: v1beta1.DependencyNotReadyReason}
+	switch {
+	case meta.IsNoMatchError(seen.Err):
+		failure.Message = fmt.Sprintf("the cluster does not know the kind %s of %s of spec.dependsOn; it is looked for again %s later",
+			d.kind, d, seen.Pause)
+	case apierrors.IsForbidden(seen.Err):
+		who := "Fairlead"
+		if access.User != "" {
+			who = access.User
+		}
+		failure.Reason = v1beta1.AccessDeniedReason
+		failure.Message = fmt.Sprintf("%s may not get, list and watch %s of spec.dependsOn; it is tried again %s later", who, d, seen.Pause)
+	default:
+		failure.Message = fmt.Sprintf("%s of spec.dependsOn cannot be read: %s; it is tried again %s later", d, seen.Err, seen.Pause)
+	}
+	return &ObstacleError{Failure: failure, After: seen.Left}
+}
+
+// expression judges a dependency by its readyExpr.
+func (g *Dependencies) expression(ctx context.Context, object Dependent, d dependency, dep map[string]any) error {
+	self, err := g.contentOf(object)
+	if err != nil {
+		return err
+	}
+	holds, err := g.Expressions.holds(ctx, d.reference.ReadyExpr, dep, self)
+	switch {
+	case err == nil && holds:
+		return nil
+	case err == nil:
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s does not fulfil %s.readyExpr; work goes on when it does", d, d.field)
+	case d.kind.Group == "" && d.kind.Kind == "Secret": // errors of CEL quote keys and values
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s.readyExpr cannot be evaluated with %s; it is looked at again when that changes",
+			d.field, d)
+	default:
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s.readyExpr cannot be evaluated with %s: %s; it is looked at again when that changes",
+			d.field, d, err)
+	}
+}
+
+// contentOf returns an object of the own kind as expressions see it.
+func (g *Dependencies) contentOf(object Dependent) (map[string]any, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return nil, fmt.Errorf("converting %s %s: %w", g.Kind, client.ObjectKeyFromObject(object), err)
+	}
+	content["apiVersion"], content["kind"] = v1beta1.GroupVersion.String(), g.Kind
+	return content, nil
+}
+
+// cycle follows the dependencies among objects of the kind, depth first, and returns the way back to the object, empty when there is
+// none.
+func (g *Dependencies) cycle(ctx context.Context, object Dependent) string {
+	start := client.ObjectKeyFromObject(object)
+	seen := map[types.NamespacedName]bool{}
+	var follow func(Dependent) string
+	follow = func(from Dependent) string {
+		for _, key := range Below(from, g.Kind) {
+			if key == start {
+				return key.String()
+			}
+			next := g.Empty()
+			if seen[key] || g.Objects.Get(ctx, key, next) != nil {
+				continue
+			}
+			seen[key] = true
+			if way := follow(next); way != "" {
+				return key.String() + " → " + way
+			}
+		}
+		return ""
+	}
+	if way := follow(object); way != "" {
+		return start.String() + " → " + way
+	}
+	return ""
+}
+
+// Below names the objects of its own kind that an object depends on.
+func Below(object Dependent, kind string) []types.NamespacedName {
+	keys := make([]types.NamespacedName, 0, len(object.GetDependsOn()))
+	for _, reference := range object.GetDependsOn() {
+		if reference.IsOwn(kind) {
+			keys = append(keys, reference.GetKey(object.GetNamespace()))
+		}
+	}
+	return keys
+}

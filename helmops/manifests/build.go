@@ -1,0 +1,358 @@
+package manifests
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/kustomize/api/krusty"
+	kustypes "sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/kustomize"
+)
+
+// maxObjects is how many objects a Kustomization may have.
+const maxObjects = 10_000
+
+// Options are what is wanted of the files.
+type Options struct {
+	// Path of the directory, the root when empty.
+	Path string
+	// Overlay is changed in the objects.
+	Overlay v1beta1.Overlay
+	// Owner is the Kustomization, whose labels the objects get; none when empty.
+	Owner types.NamespacedName
+	// Variables of Overlay.PostBuild, and of what it refers to.
+	Variables map[string]string
+	// Decrypt decrypts files; nil refuses those that are encrypted.
+	Decrypt Decryptor
+}
+
+// Decryptor decrypts files.
+type Decryptor interface {
+	// Decrypt returns the content of an encrypted file, by whose name its format is known. Errors quote no content.
+	Decrypt(name string, content []byte) ([]byte, error)
+}
+
+// Object is an object with the file that it comes from, empty when that is not known.
+type Object struct {
+	*unstructured.Unstructured
+	Origin string
+}
+
+// Build makes the objects of a directory. One without any object gives none, and no error. The error is an *Error.
+func Build(ctx context.Context, tree *Tree, o Options) ([]Object, error) {
+	dir, err := tree.directory(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkVariables(o.Variables); err != nil {
+		return nil, err
+	}
+	files := &view{tree: tree, decrypt: decrypting(o.Decrypt)}
+	objects, err := objectsOf(ctx, files, dir, o.Overlay)
+	if err != nil {
+		return nil, reasoned(o.Path, err)
+	}
+	return finished(objects, o)
+}
+
+// objectsOf takes plain manifests as they are, and has everything else built by kustomize.
+func objectsOf(ctx context.Context, files *view, dir string, overlay v1beta1.Overlay) ([]Object, error) {
+	file := kustomizationIn(files, dir)
+	var resources []string
+	if file == "" {
+		plain, err := plainIn(files, dir)
+		if err != nil {
+			return nil, err
+		}
+		if !needsKustomize(overlay) && !slices.ContainsFunc(plain, files.IsDir) {
+			return read(files, plain)
+		}
+		if len(plain) == 0 {
+			return nil, nil
+		}
+		resources = plain
+	} else {
+		resources = []string{dir}
+	}
+	if err := layOver(files, dir, resources, overlay); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return kustomized(files)
+}
+
+func needsKustomize(o v1beta1.Overlay) bool {
+	return o.TargetNamespace != "" || o.NamePrefix != "" || o.NameSuffix != "" || len(o.Patches)+len(o.Images)+len(o.Components)+len(o.BuildMetadata) > 0
+}
+
+// plainIn lists the manifests below a directory, and the directories below it that have a kustomization of their own.
+func plainIn(files *view, dir string) ([]string, error) {
+	var out []string
+	var walk func(at string, depth int) error
+	walk = func(at string, depth int) error {
+		if depth > maxDepth {
+			return broken(at, "directories are nested too deeply")
+		}
+		for _, name := range files.tree.list(at) {
+			child := path.Join(at, name)
+			switch {
+			case strings.HasPrefix(name, "."):
+			case files.tree.isDir(child):
+				if kustomizationIn(files, child) != "" {
+					out = append(out, child)
+				} else if err := walk(child, depth+1); err != nil {
+					return err
+				}
+			case path.Ext(name) == ".yaml" || path.Ext(name) == ".yml":
+				out = append(out, child)
+			}
+		}
+		return nil
+	}
+	err := walk(dir, 0)
+	slices.Sort(out)
+	return out, err
+}
+
+// read parses plain manifests.
+func read(files *view, names []string) ([]Object, error) {
+	var out []Object
+	for _, name := range names {
+		content, err := files.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		objects, err := Parse(name, content)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, objects...)
+	}
+	return out, nil
+}
+
+// Parse reads the objects of a file of manifests. Lists are taken apart. The error names the line; it is an *Error.
+func Parse(name string, content []byte) ([]Object, error) {
+	documents, err := parse(name, content)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Object, 0, len(documents))
+	for _, d := range documents {
+		if err := d.check(name); err != nil {
+			return nil, err
+		}
+		out = append(out, Object{&unstructured.Unstructured{Object: d.object}, name})
+	}
+	return out, nil
+}
+
+// layOver adds a kustomization to the files that applies the overlay to what the source has.
+func layOver(files *view, dir string, resources []string, o v1beta1.Overlay) error {
+	if err := checkGraph(files, resources); err != nil {
+		return err
+	}
+	k := kustypes.Kustomization{
+		TypeMeta:  kustypes.TypeMeta{APIVersion: kustypes.KustomizationVersion, Kind: kustypes.KustomizationKind},
+		Namespace: o.TargetNamespace, NamePrefix: o.NamePrefix, NameSuffix: o.NameSuffix, BuildMetadata: o.BuildMetadata,
+	}
+	for _, name := range resources {
+		k.Resources = append(k.Resources, path.Join("..", sourceRoot, name))
+	}
+	for i, component := range o.Components {
+		at := dir + "/" + component
+		if path.IsAbs(component) || remote.MatchString(component) {
+			return broken("", "spec.components[%d] has to be a path relative to spec.path", i)
+		}
+		if !files.IsDir(at) {
+			if o.IgnoreMissingComponents {
+				continue
+			}
+			return broken("", "spec.components[%d]: the source has no directory %.200q below spec.path", i, component)
+		}
+		resolved, err := files.tree.resolve(at)
+		if err != nil {
+			return broken("", "spec.components[%d]: %w", i, err)
+		}
+		if err := (&graph{files: files, seen: map[string]bool{}}).walk(resolved); err != nil {
+			return err
+		}
+		k.Components = append(k.Components, path.Join("..", sourceRoot, resolved))
+	}
+	for _, p := range o.Patches {
+		k.Patches = append(k.Patches, kustypes.Patch{Patch: p.Patch, Target: selectorOf(p.Target)})
+	}
+	for _, i := range o.Images {
+		k.Images = append(k.Images, kustypes.Image{Name: i.Name, NewName: i.NewName, NewTag: i.NewTag, Digest: i.Digest})
+	}
+	content, err := yaml.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("writing the overlay: %w", err)
+	}
+	files.overlay = content
+	return nil
+}
+
+func selectorOf(s *v1beta1.Selector) *kustypes.Selector {
+	if s == nil {
+		return nil
+	}
+	out := &kustypes.Selector{AnnotationSelector: s.AnnotationSelector, LabelSelector: s.LabelSelector}
+	out.Group, out.Version, out.Kind, out.Name, out.Namespace = s.Group, s.Version, s.Kind, s.Name, s.Namespace
+	return out
+}
+
+// checkGraph looks at everything that the library would read.
+func checkGraph(files *view, resources []string) error {
+	g := &graph{files: files, seen: map[string]bool{}}
+	for _, name := range resources {
+		if files.IsDir(name) {
+			if err := g.walk(name); err != nil {
+				return err
+			}
+			continue
+		}
+		content, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		documents, err := parse(name, content)
+		if err != nil {
+			return err
+		}
+		for _, d := range documents {
+			if err := d.check(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// kustomized has the library build the overlay.
+func kustomized(files *view) ([]Object, error) {
+	defer kustomize.Exclusive()()
+	options := krusty.MakeDefaultOptions()
+	options.LoadRestrictions = kustypes.LoadRestrictionsNone // the view is the restriction
+	options.PluginConfig = kustypes.DisabledPluginConfig()
+	built, err := krusty.MakeKustomizer(options).Run(files, overlayRoot)
+	if files.failure != nil {
+		return nil, files.failure
+	}
+	if err != nil {
+		return nil, broken("", "kustomize: %s", readable(err))
+	}
+	out := make([]Object, 0, built.Size())
+	for _, resource := range built.Resources() {
+		text, err := resource.AsYAML()
+		if err != nil {
+			return nil, broken("", "%s %s cannot be written as YAML", resource.GetKind(), resource.GetName())
+		}
+		documents, err := parse("", text)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range documents {
+			if err := d.check(""); err != nil {
+				return nil, err
+			}
+			out = append(out, Object{Unstructured: &unstructured.Unstructured{Object: d.object}})
+		}
+	}
+	return out, nil
+}
+
+// readable shortens an error of the library, whose texts repeat the way to their cause.
+func readable(err error) string {
+	text := strings.ReplaceAll(err.Error(), ".."+sourceRoot+"/", "")
+	text = strings.ReplaceAll(strings.ReplaceAll(text, sourceRoot+"/", ""), overlayRoot, "spec")
+	const longest = 1024
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest/2], "") + "…" + strings.ToValidUTF8(text[len(text)-longest/2:], "")
+	}
+	return text
+}
+
+// finished does what follows the build: variables, metadata, owner; and checks what came of it.
+func finished(objects []Object, o Options) ([]Object, error) {
+	if len(objects) > maxObjects {
+		return nil, broken(o.Path, "it has %d objects, more than %d", len(objects), maxObjects)
+	}
+	seen := make(map[string]string, len(objects))
+	for i := range objects {
+		object := &objects[i]
+		if pb := o.Overlay.PostBuild; pb != nil && (len(o.Variables) > 0 || pb.SubstituteStrategy == v1beta1.SubstituteAlways) {
+			out, err := substitute(*object, o.Variables)
+			if err != nil {
+				return nil, err
+			}
+			*object = out
+		}
+		if encrypted(object.Object) {
+			return nil, undecrypted(object.Origin, "%s is encrypted and was not decrypted, so it is not applied", nameOf(object.Unstructured))
+		}
+		mark(object.Unstructured, o)
+		key := object.GroupVersionKind().GroupKind().String() + "/" + object.GetNamespace() + "/" + object.GetName()
+		if at, twice := seen[key]; twice {
+			return nil, broken(object.Origin, "%s is there twice%s", nameOf(object.Unstructured), also(at, object.Origin))
+		}
+		seen[key] = object.Origin
+	}
+	return objects, nil
+}
+
+func also(at, origin string) string {
+	if at == "" || at == origin {
+		return ""
+	}
+	return ", also in " + at
+}
+
+// mark puts common metadata and the owner on an object.
+func mark(object *unstructured.Unstructured, o Options) {
+	if common := o.Overlay.CommonMetadata; common != nil {
+		object.SetLabels(merged(object.GetLabels(), common.Labels))
+		object.SetAnnotations(merged(object.GetAnnotations(), common.Annotations))
+	}
+	if o.Owner.Name != "" {
+		Own(object, o.Owner)
+	}
+}
+
+// Own puts the labels of the Kustomization that owns an object on it.
+func Own(object *unstructured.Unstructured, owner types.NamespacedName) {
+	object.SetLabels(merged(object.GetLabels(), map[string]string{
+		v1beta1.KustomizationNameLabel: owner.Name, v1beta1.KustomizationNamespaceLabel: owner.Namespace,
+	}))
+}
+
+func merged(under, over map[string]string) map[string]string {
+	if len(over) == 0 {
+		return under
+	}
+	out := make(map[string]string, len(under)+len(over))
+	for key, value := range under {
+		out[key] = value
+	}
+	for key, value := range over {
+		out[key] = value
+	}
+	return out
+}
+
+func nameOf(object *unstructured.Unstructured) string {
+	if object.GetNamespace() == "" {
+		return object.GetKind() + " " + object.GetName()
+	}
+	return object.GetKind() + " " + object.GetNamespace() + "/" + object.GetName()
+}

@@ -1,0 +1,143 @@
+package manifests
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fluxcd/pkg/envsubst"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// variableName is what a variable may be called, as in a shell.
+var variableName = regexp.MustCompile(`^[_a-zA-Z][_a-zA-Z0-9]*$`)
+
+// maxSubstituted bounds an object after substitution, in bytes.
+const maxSubstituted = 8 << 20
+
+func unsubstituted(name string, format string, args ...any) error {
+	return &Error{reason: v1beta1.SubstitutionFailedReason, Path: name, err: fmt.Errorf(format, args...)}
+}
+
+// substitute puts the values of variables into the texts of an object. What has no value becomes empty text. A value stays a value,
+// whatever it contains: it cannot become another field.
+func substitute(o Object, variables map[string]string) (Object, error) {
+	if o.GetLabels()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled || o.GetAnnotations()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled {
+		return o, nil
+	}
+	s := &substitution{variables: variables}
+	out, err := s.value(o.Object, false)
+	if err != nil {
+		return Object{}, unsubstituted(o.Origin, "%s: %w", nameOf(o.Unstructured), err)
+	}
+	fields, _ := out.(map[string]any)
+	return Object{&unstructured.Unstructured{Object: fields}, o.Origin}, nil
+}
+
+// substitution is that of one object.
+type substitution struct {
+	variables map[string]string
+	size      int
+}
+
+// texts are fields of objects whose values are texts, also when they look like numbers.
+var texts = []string{"labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData", "command", "args", "env"}
+
+// value substitutes in a value and everything in it. With text, what is substituted stays text.
+func (s *substitution) value(value any, text bool) (any, error) {
+	switch value := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for key, field := range value {
+			name, err := s.text(key)
+			if err != nil {
+				return nil, err
+			}
+			if out[name], err = s.value(field, text || slices.Contains(texts, key)); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case []any:
+		out := make([]any, 0, len(value))
+		for _, item := range value {
+			item, err := s.value(item, text)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, item)
+		}
+		return out, nil
+	case string:
+		out, err := s.text(value)
+		if err != nil || text || out == value || !isVariable(value) {
+			return out, err
+		}
+		return typed(out), nil
+	default:
+		return value, nil
+	}
+}
+
+func (s *substitution) text(text string) (string, error) {
+	if !strings.Contains(text, "$") {
+		return text, nil
+	}
+	out, err := envsubst.Eval(text, func(name string) (string, bool) { return s.variables[name], true })
+	if err != nil {
+		return "", fmt.Errorf("a variable cannot be understood: %s", reworded(err))
+	}
+	if s.size += len(out); s.size > maxSubstituted {
+		return "", fmt.Errorf("it has more than %d bytes once its variables are substituted", maxSubstituted)
+	}
+	return out, nil
+}
+
+// isVariable tells whether a text is one variable and nothing else. "${major}.${minor}" is a text, though it looks like a number.
+func isVariable(text string) bool {
+	if !strings.HasPrefix(text, "${") {
+		return false
+	}
+	depth := 0
+	for at, r := range text {
+		switch r {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				return at == len(text)-1
+			}
+		}
+	}
+	return false
+}
+
+// typed is what a text that is nothing but a variable stands for: replicas: ${replicas} is a number.
+func typed(text string) any {
+	if number, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(number, 10) == text {
+		return number
+	}
+	switch text {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	if number, err := strconv.ParseFloat(text, 64); err == nil && strings.ContainsRune(text, '.') && strconv.FormatFloat(number, 'f', -1, 64) == text {
+		return number
+	}
+	return text
+}
+
+func checkVariables(variables map[string]string) error {
+	for name := range variables {
+		if !variableName.MatchString(name) {
+			return unsubstituted("", "%.100q is not the name of a variable: it consists of letters, digits and underscores and does not begin with a digit", name)
+		}
+	}
+	return nil
+}

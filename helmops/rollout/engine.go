@@ -1,0 +1,141 @@
+package rollout
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/tracker"
+)
+
+// Config is what an engine needs.
+type Config struct {
+	// Local is the cluster of the controller, Remote those that kubeconfigs name.
+	Local  *cluster.Cluster
+	Remote *cluster.Pool
+	Now    func() time.Time
+	// Moved is called with the Kustomization whose objects changed in a way that matters. It must not block.
+	Moved func(owner types.NamespacedName)
+	// Exists tells whether there is a Kustomization of that name. What one that is gone has left may be taken over.
+	Exists func(ctx context.Context, owner types.NamespacedName) bool
+}
+
+// Engine applies sets of objects. It is safe for concurrent use; one set is applied by one call at a time.
+type Engine struct {
+	ctx    context.Context //nolint:containedctx // the life of what is watched
+	config Config
+
+	mu    sync.Mutex
+	sites map[*cluster.Cluster]*site
+}
+
+// New returns an engine. ctx is the life of what it watches.
+func New(ctx context.Context, c Config) *Engine {
+	return &Engine{ctx: ctx, config: c, sites: map[*cluster.Cluster]*site{}}
+}
+
+// site is a cluster with what is kept in memory of it.
+type site struct {
+	cluster   *cluster.Cluster
+	tracker   *tracker.Tracker
+	followers *tracker.Followers
+	fights    drift.Fights
+
+	mu sync.Mutex
+	// claims are the objects that Kustomizations have, or are about to have.
+	claims map[string]types.NamespacedName
+	// left are objects that differ and were left so, by the state in which they were left.
+	left map[types.NamespacedName]map[string]string
+}
+
+// of returns the cluster of an access, as the identity of that access.
+func (e *Engine) of(access cluster.Access) (*site, *cluster.Identity, error) {
+	to := e.config.Local
+	if access.Kubeconfig != nil {
+		remote, err := e.config.Remote.Get(access.Kubeconfig)
+		if err != nil {
+			return nil, nil, err
+		}
+		to = remote
+	}
+	as, err := to.As(access.User)
+	if err != nil {
+		return nil, nil, err
+	}
+	at, err := e.at(to)
+	return at, as, err
+}
+
+func (e *Engine) at(to *cluster.Cluster) (*site, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if at := e.sites[to]; at != nil {
+		return at, nil
+	}
+	self, err := to.As("")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(e.ctx)
+	clients := tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata()}
+	at := &site{
+		cluster: to, tracker: tracker.New(ctx, clients, tracker.Kustomizations(), e.config.Now),
+		claims: map[string]types.NamespacedName{}, left: map[types.NamespacedName]map[string]string{},
+	}
+	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), e.config.Moved, e.config.Now)
+	e.sites[to] = at
+	go func() {
+		defer cancel()
+		select {
+		case <-to.Done():
+		case <-e.ctx.Done():
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.sites, to)
+	}()
+	return at, nil
+}
+
+// Set is what a Kustomization wants in a cluster.
+type Set struct {
+	Owner types.NamespacedName
+	// Objects have the labels of the owner. Those without a namespace whose kind has one are put into that of the owner.
+	Objects []Object
+	// Before is the inventory of what was applied before.
+	Before []v1beta1.ResourceRef
+	// Prune deletes what Before has and Objects has not. That nothing at all is left is refused unless AllowEmpty.
+	Prune, AllowEmpty bool
+	// Force deletes and creates an object anew when a field that cannot be changed is to change.
+	Force bool
+	// Ignore is what may differ; nil is nothing.
+	Ignore *drift.Rules
+}
+
+// before is the inventory by the objects in it.
+func (s Set) before() map[string]*v1beta1.ResourceRef {
+	out := make(map[string]*v1beta1.ResourceRef, len(s.Before))
+	for i := range s.Before {
+		out[s.Before[i].ID] = &s.Before[i]
+	}
+	return out
+}
+
+// Result is how applying a set ended.
+type Result struct {
+	// Inventory of what is in the cluster by now, sorted; nil when nothing was written.
+	Inventory []v1beta1.ResourceRef
+	// Created, Changed, Corrected and Deleted name objects; what was corrected had been changed by somebody else.
+	Created, Changed, Corrected, Deleted []string
+	// Kept name objects that differ and were left so, with the reason; Spared those that were not deleted, with the reason.
+	Kept, Spared []string
+	// Again is when objects that somebody fights over are to be corrected again; zero when there are none.
+	Again time.Time
+	// Err is nil when all was applied.
+	Err error
+}

@@ -1,0 +1,160 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/refusal"
+)
+
+// Previewed is what would become of one object.
+type Previewed struct {
+	// Live is the object as it is, nil when it does not exist; Would as it would be, nil when it would be deleted.
+	Live, Would *unstructured.Unstructured
+}
+
+// Preview finds out what applying a set would do, with the rights of as. It only reads and tries. exists tells whether there is a
+// Kustomization of that name; nil takes it for granted. The error says what would be refused; what of the set could be tried is returned
+// all the same.
+func Preview(ctx context.Context, as *cluster.Identity, set Set, exists func(context.Context, types.NamespacedName) bool) ([]Previewed, error) {
+	r := &run{
+		Set: set, as: as, site: &site{cluster: as.Cluster()}, brought: broughtBy(set.Objects), engine: &Engine{config: Config{Exists: exists}},
+	}
+	before := set.before()
+	for _, o := range set.Objects {
+		i, err := newItem(o, as.Cluster().Mapper(), r.brought, set.Owner.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		i.before = before[i.id]
+		r.items = append(r.items, i)
+	}
+	out, err := r.previewItems(ctx)
+	switch {
+	case err != nil, !set.Prune:
+		return out, err
+	case len(set.Objects) == 0 && len(set.Before) > 0 && !set.AllowEmpty:
+		return out, &EmptyError{Objects: len(set.Before)}
+	}
+	return r.previewPrune(ctx, out)
+}
+
+// previewItems tries all objects. The error names those that would be refused.
+func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
+	namespaces := sets.New[string]()
+	for _, i := range r.items {
+		if i.GroupVersionKind().GroupKind() == namespaceKind {
+			namespaces.Insert(i.GetName())
+		}
+	}
+	var mu sync.Mutex
+	found := map[*item]Previewed{}
+	rejected := &refusal.RejectedError{Of: len(r.items)}
+	err := r.each(ctx, r.items, func(ctx context.Context, i *item) error {
+		p, err := r.preview(ctx, i, namespaces)
+		mu.Lock()
+		defer mu.Unlock()
+		var refused *refusal.Error
+		if errors.As(err, &refused) {
+			rejected.Add(refused)
+			return nil
+		}
+		if p.Live != nil || p.Would != nil {
+			found[i] = p
+		}
+		return err
+	})
+	out := make([]Previewed, 0, len(found))
+	for _, i := range r.items {
+		if p, is := found[i]; is {
+			out = append(out, p)
+		}
+	}
+	if err == nil && len(rejected.Objects) > 0 {
+		err = rejected
+	}
+	return out, err
+}
+
+func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string]) (Previewed, error) {
+	p := Previewed{Would: i.Unstructured}
+	if i.pending {
+		return p, r.local(i)
+	}
+	var err error
+	if p.Live, err = r.get(ctx, i); err != nil {
+		return p, fmt.Errorf("reading %s: %w", i, err)
+	}
+	body := i.body
+	if p.Live != nil {
+		if err := r.ofAnother(ctx, i, p.Live); err != nil {
+			return p, err
+		}
+		ignored := r.Ignore.Of(i.Unstructured)
+		if i.unchanged() && (ignored.Whole || drift.Exempt(i.Unstructured) || drift.Exempt(p.Live)) {
+			return Previewed{}, nil // what differs stays; a manifest that has changed is applied all the same
+		}
+		if body, err = r.trimmed(i, p.Live, ignored); err != nil {
+			return p, err
+		}
+	}
+	i.trial, err = r.patch(ctx, i, body, true)
+	switch {
+	case err == nil:
+		p.Would = i.trial
+		return p, r.ofHelm(i)
+	case apierrors.IsNotFound(err) && namespaces.Has(i.GetNamespace()), apierrors.IsBadRequest(err):
+		return p, r.local(i)
+	case isUntyped(err):
+		return p, invalid(i, withoutValues(err.Error(), i.isSecret()))
+	default:
+		return p, refused(i, err)
+	}
+}
+
+// ofAnother fails when an object is that of another Kustomization.
+func (r *run) ofAnother(ctx context.Context, i *item, live *unstructured.Unstructured) error {
+	labels := live.GetLabels()
+	owner := types.NamespacedName{Namespace: labels[v1beta1.KustomizationNamespaceLabel], Name: labels[v1beta1.KustomizationNameLabel]}
+	if owner.Name == "" || owner == r.Owner || !r.exists(ctx, owner) {
+		return nil
+	}
+	return &OwnedError{Object: i.place(), Owner: kustomization(owner)}
+}
+
+// previewPrune adds what would be deleted.
+func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, error) {
+	kept := map[string]bool{}
+	for _, i := range r.items {
+		kept[i.id] = true
+	}
+	for _, ref := range r.Before {
+		if !kept[ref.ID] {
+			r.gone = append(r.gone, newRemnant(ref))
+		}
+	}
+	if err := r.foreign(ctx); err != nil {
+		return out, err
+	}
+	for _, g := range r.gone {
+		if !g.there {
+			continue
+		}
+		live, err := g.live(ctx, r.as)
+		if err != nil {
+			return out, fmt.Errorf("reading %s: %w", g, err)
+		}
+		out = append(out, Previewed{Live: live})
+	}
+	return out, nil
+}

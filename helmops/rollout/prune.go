@@ -1,0 +1,316 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/tracker"
+)
+
+// remnant is an object that was applied before and is no longer wanted.
+type remnant struct {
+	ref                        v1beta1.ResourceRef
+	kind                       schema.GroupVersionKind
+	namespace, name            string
+	resource                   schema.GroupVersionResource
+	uid                        types.UID
+	namespaced, there, forGood bool
+	done                       bool
+	// finalized objects are waited for, but for those that are themselves waiting until their owner is gone.
+	finalized, waitsForUs bool
+}
+
+func newRemnant(ref v1beta1.ResourceRef) *remnant {
+	namespace, name, group, kind, _ := ref.Split()
+	return &remnant{ref: ref, kind: schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}, namespace: namespace, name: name}
+}
+
+func (g *remnant) String() string { return named(g.kind.Kind, g.namespace, g.name) }
+
+func (g *remnant) client(as *cluster.Identity) dynamic.ResourceInterface {
+	if g.namespaced {
+		return as.Dynamic().Resource(g.resource).Namespace(g.namespace)
+	}
+	return as.Dynamic().Resource(g.resource)
+}
+
+func (g *remnant) live(ctx context.Context, as *cluster.Identity) (*unstructured.Unstructured, error) {
+	return g.client(as).Get(ctx, g.name, metav1.GetOptions{})
+}
+
+// foreign looks at what is to be deleted before anything is written: whether it is still ours, and whether objects of others would go
+// with it.
+func (r *run) foreign(ctx context.Context) error {
+	if !r.Prune {
+		for _, g := range r.gone {
+			g.done = true // nobody follows it any more
+		}
+		return nil
+	}
+	for _, g := range r.gone {
+		if err := r.find(ctx, g); err != nil {
+			return err
+		}
+	}
+	for _, g := range r.gone {
+		if g.there && g.forGood {
+			if err := r.occupied(ctx, g, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// find looks whether an object is still there, still ours, and may be deleted.
+func (r *run) find(ctx context.Context, g *remnant) error {
+	mapping, err := r.site.cluster.Mapper().RESTMapping(g.kind.GroupKind(), g.kind.Version)
+	if meta.IsNoMatchError(err) {
+		g.done = true // objects go with their kind
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("asking which kinds the cluster knows: %w", err)
+	}
+	g.resource, g.namespaced = mapping.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace
+	live, err := g.live(ctx, r.as)
+	switch {
+	case apierrors.IsNotFound(err):
+		g.done = true
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading %s, which is no longer in the source: %w", g, err)
+	}
+	labels := live.GetLabels()
+	owner := types.NamespacedName{Namespace: labels[v1beta1.KustomizationNamespaceLabel], Name: labels[v1beta1.KustomizationNameLabel]}
+	switch {
+	case owner != r.Owner:
+		g.done = true
+		r.result.Spared = append(r.result.Spared, g.String()+" (its labels say that it is no longer ours)")
+	case labels[v1beta1.PruneAnnotation] == v1beta1.Disabled || live.GetAnnotations()[v1beta1.PruneAnnotation] == v1beta1.Disabled:
+		g.done = true
+		r.result.Spared = append(r.result.Spared, g.String()+" ("+v1beta1.PruneAnnotation+": "+v1beta1.Disabled+")")
+	default:
+		g.there, g.uid = true, live.GetUID()
+		kind := g.kind.GroupKind()
+		g.forGood = kind == namespaceKind || kind == definitionKind
+		g.finalized = g.kind.Group == v1beta1.GroupVersion.Group && len(live.GetFinalizers()) > 0
+		g.waitsForUs = kind == kustomizationKind && waitsFor(live, r.Owner)
+	}
+	return nil
+}
+
+// waitsFor tells whether a Kustomization goes only once another is gone: it is that one itself, which a set may contain, or it is being
+// deleted and has that one among its objects. Whoever waited for it would wait for good.
+func waitsFor(live *unstructured.Unstructured, owner types.NamespacedName) bool {
+	if live.GetNamespace() == owner.Namespace && live.GetName() == owner.Name {
+		return true
+	}
+	if live.GetDeletionTimestamp() == nil {
+		return false
+	}
+	id := v1beta1.NewResourceRef(owner.Namespace, owner.Name, v1beta1.GroupVersion.Group, v1beta1.KustomizationKind, "").ID
+	entries, _, _ := unstructured.NestedSlice(live.Object, "status", "inventory", "entries")
+	return slices.ContainsFunc(entries, func(entry any) bool {
+		fields, _ := entry.(map[string]any)
+		return fields["id"] == id
+	})
+}
+
+// prune deletes what is no longer wanted, in the reverse order in which it was brought. Objects of this API are waited for, because what
+// they need to come to an end goes after them.
+func (r *run) prune(ctx context.Context) error {
+	for stage := stages - 1; stage >= 0; stage-- {
+		var now []*remnant
+		for _, g := range r.gone {
+			if g.there && !g.done && stageOf(g.kind.GroupKind()) == stage {
+				now = append(now, g)
+			}
+		}
+		var failed []error
+		for _, g := range now {
+			failed = append(failed, r.delete(ctx, g))
+		}
+		for _, g := range now {
+			if g.finalized && !g.waitsForUs && joined(failed) == nil {
+				failed = append(failed, r.away(ctx, g))
+			}
+		}
+		if err := joined(failed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) delete(ctx context.Context, g *remnant) error {
+	if g.forGood {
+		if err := r.occupied(ctx, g, false); err != nil {
+			return err
+		}
+	}
+	background := metav1.DeletePropagationBackground
+	err := g.client(r.as).Delete(ctx, g.name, metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &g.uid}})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("deleting %s, which is no longer in the source: %w", g, err)
+	}
+	if !g.finalized || g.waitsForUs {
+		g.done = true
+	}
+	r.result.Deleted = append(r.result.Deleted, g.String())
+	return nil
+}
+
+// away waits until an object is gone.
+func (r *run) away(ctx context.Context, g *remnant) error {
+	err := tracker.Follow(ctx, g.client(r.as), g.name, func(o *unstructured.Unstructured) (bool, error) {
+		return o == nil || o.GetUID() != g.uid, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting until %s is gone: %w", g, err)
+	}
+	g.done = true
+	return nil
+}
+
+// occupied fails when a namespace, or a definition, holds objects of others. With soon, what is about to go does not count.
+func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
+	var kinds []schema.GroupVersionResource
+	in := ""
+	if g.kind.GroupKind() == definitionKind {
+		live, err := g.live(ctx, r.as)
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", g, err)
+		}
+		kinds = servedBy(live)
+	} else {
+		in = g.name
+		found, err := r.site.cluster.NamespacedResources(ctx)
+		if err != nil {
+			return fmt.Errorf("asking which kinds there are in %s: %w", g, err)
+		}
+		kinds = found
+	}
+	var holds []string
+	for _, resource := range kinds {
+		found, err := r.others(ctx, resource, in, soon)
+		if err != nil {
+			return fmt.Errorf("looking whether %s holds %s of others: %w", g, resource.Resource, err)
+		}
+		holds = append(holds, found...)
+	}
+	if len(holds) == 0 {
+		return nil
+	}
+	slices.Sort(holds)
+	return &ForeignError{Object: g.String(), Holds: holds, Late: !soon}
+}
+
+// others names the objects of a resource in a namespace that do not go with what is deleted; a page of them is enough.
+func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, in string, soon bool) ([]string, error) {
+	var out []string
+	page := metav1.ListOptions{Limit: 500}
+	for {
+		list, err := r.site.cluster.Self().Metadata().Resource(resource).Namespace(in).List(ctx, page)
+		if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			if !r.goes(&list.Items[i], resource, soon) {
+				out = append(out, resource.Resource+" "+list.Items[i].Name)
+			}
+		}
+		if page.Continue = list.Continue; page.Continue == "" || len(out) > 0 {
+			return out, nil
+		}
+	}
+}
+
+// goes tells whether an object is nobody else's: it is ours, follows from another, or is made by the cluster itself.
+func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersionResource, soon bool) bool {
+	owner := types.NamespacedName{Namespace: o.Labels[v1beta1.KustomizationNamespaceLabel], Name: o.Labels[v1beta1.KustomizationNameLabel]}
+	switch {
+	case owner == r.Owner, len(o.OwnerReferences) > 0, o.DeletionTimestamp != nil:
+		return true
+	case resource.Resource == "events", resource.Group == "metrics.k8s.io", resource.Resource == "leases":
+		return true
+	case resource.Resource == "serviceaccounts" && o.Name == "default", resource.Resource == "configmaps" && o.Name == "kube-root-ca.crt",
+		resource.Resource == "endpoints", resource.Resource == "endpointslices":
+		return true
+	case soon && r.uninstalls():
+		return o.Labels[managedByLabel] == "Helm" || resource.Resource == "secrets" && strings.HasPrefix(o.Name, "sh.helm.release.v1.")
+	default:
+		return false
+	}
+}
+
+// uninstalls tells whether a HelmRelease is among what goes.
+func (r *run) uninstalls() bool {
+	return slices.ContainsFunc(r.gone, func(g *remnant) bool {
+		return g.there && g.kind.GroupKind() == schema.GroupKind{Group: v1beta1.GroupVersion.Group, Kind: v1beta1.HelmReleaseKind}
+	})
+}
+
+// servedBy are the resources of a definition.
+func servedBy(live *unstructured.Unstructured) []schema.GroupVersionResource {
+	group, _, _ := unstructured.NestedString(live.Object, "spec", "group")
+	plural, _, _ := unstructured.NestedString(live.Object, "spec", "names", "plural")
+	versions, _, _ := unstructured.NestedSlice(live.Object, "spec", "versions")
+	for _, v := range versions {
+		version, _ := v.(map[string]any)
+		name, _ := version["name"].(string)
+		if served, _ := version["served"].(bool); served {
+			return []schema.GroupVersionResource{{Group: group, Version: name, Resource: plural}}
+		}
+	}
+	return nil
+}
+
+// Delete deletes the objects of a Kustomization that is gone, and waits until they are gone when that is asked for. The result has the
+// inventory of what is left.
+func (e *Engine) Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) Result {
+	at, as, err := e.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	if err != nil {
+		return Result{Err: err}
+	}
+	r := &run{Set: Set{Owner: owner, Prune: true}, engine: e, site: at, as: as}
+	for _, ref := range refs {
+		r.gone = append(r.gone, newRemnant(ref))
+	}
+	if r.result.Err = r.foreign(ctx); r.result.Err != nil {
+		return r.result
+	}
+	for _, g := range r.gone {
+		g.finalized = g.finalized || wait
+	}
+	r.result.Err = r.prune(ctx)
+	r.result.Inventory = r.inventory()
+	if r.result.Err == nil {
+		at.forget(owner)
+	}
+	return r.result
+}
+
+// Forget ends what is kept of a Kustomization whose objects stay.
+func (e *Engine) Forget(owner types.NamespacedName) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, at := range e.sites {
+		at.forget(owner)
+	}
+}

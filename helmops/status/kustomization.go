@@ -1,0 +1,181 @@
+package status
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// Applied is how applying the objects of a Kustomization ended.
+type Applied struct {
+	// Generation of the Kustomization, Revision of the source, and Digest of the set that was applied.
+	Generation       int64
+	Revision, Digest string
+	// Inventory of what is in the cluster by now; nil when it is as before.
+	Inventory []v1beta1.ResourceRef
+	// Created, Changed, Deleted and Corrected name objects; what was corrected had been changed by somebody else.
+	Created, Changed, Deleted, Corrected []string
+	// Kept names objects that were not deleted, or not corrected, with the reason.
+	Kept []string
+	// Failure is why not all of it was applied; nil when it was.
+	Failure *Failure
+	// Next says what follows a failure.
+	Next string
+}
+
+// KustomizationApplied records how applying ended. The event has no reason when there is nothing worth telling.
+func KustomizationApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
+	w := writer{object: k, generation: o.Generation, now: now}
+	k.Status.ObservedGeneration = o.Generation
+	if o.Inventory != nil {
+		k.Status.Inventory = inventoryOf(o.Inventory)
+	}
+	again := k.Status.LastAttemptedDigest == o.Digest
+	k.Status.LastAttemptedRevision, k.Status.LastAttemptedDigest = o.Revision, o.Digest
+	if o.Failure != nil {
+		return notApplied(k, o, again, w)
+	}
+	news := len(o.Created)+len(o.Changed)+len(o.Deleted)+len(o.Corrected) > 0
+	if news || !again || k.Status.Failures > 0 || k.Status.LastAttemptedAt == nil {
+		at := metav1.NewTime(now)
+		k.Status.LastAttemptedAt = &at
+	}
+	k.Status.Failures = 0
+	k.Status.LastAppliedRevision, k.Status.LastAppliedDigest = o.Revision, o.Digest
+	drifted(o, w)
+	if !news && len(o.Kept) == 0 {
+		return Event{}
+	}
+	event := Event{Reason: v1beta1.AppliedReason, Message: o.Revision + " applied: " + o.describe()}
+	if !news { // told when it began
+		event.Reason = ""
+	}
+	if len(o.Corrected) > 0 && len(o.Created)+len(o.Changed)+len(o.Deleted) == 0 {
+		event = Event{Warning: true, Reason: v1beta1.DriftCorrectedReason, Message: "corrected, because somebody else had changed it: " + strings.Join(o.Corrected, ", ")}
+	}
+	return event
+}
+
+func inventoryOf(entries []v1beta1.ResourceRef) *v1beta1.ResourceInventory {
+	return &v1beta1.ResourceInventory{Entries: entries}
+}
+
+func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event {
+	if !again {
+		k.Status.Failures = 0
+	}
+	k.Status.Failures++
+	at := metav1.NewTime(w.now)
+	k.Status.LastAttemptedAt = &at
+	message := o.Revision + " is not applied: " + o.Failure.Message
+	if done := o.describe(); done != "" {
+		message += "; by then: " + done
+	}
+	if last := k.Status.LastAppliedRevision; last != "" && last != o.Revision {
+		message += "; " + last + " stays applied"
+	}
+	told := Message(k)
+	if o.Failure.Final {
+		w.stalled(o.Failure.Reason, joined(message, o.Next))
+	} else {
+		w.retrying(o.Failure.Reason, joined(message, o.Next))
+	}
+	if told == Message(k) {
+		return Event{}
+	}
+	return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
+}
+
+// drifted sets the condition Drifted: True while an object differs that is left alone.
+func drifted(o Applied, w writer) {
+	switch {
+	case len(o.Kept) > 0:
+		w.set(v1beta1.DriftedCondition, metav1.ConditionTrue, v1beta1.DriftDetectedReason, "left as it is: "+enumerate(o.Kept[:min(len(o.Kept), maxObjects)], len(o.Kept)))
+	case len(o.Corrected) > 0:
+		w.set(v1beta1.DriftedCondition, metav1.ConditionFalse, v1beta1.DriftCorrectedReason, "corrected: "+named(o.Corrected))
+	default:
+		w.set(v1beta1.DriftedCondition, metav1.ConditionFalse, v1beta1.NoDriftReason, "every object is as its manifest says")
+	}
+}
+
+func (o Applied) describe() string {
+	var parts []string
+	for _, part := range []struct {
+		what    string
+		objects []string
+	}{{"created", o.Created}, {"changed", o.Changed}, {"deleted", o.Deleted}, {"corrected", o.Corrected}, {"left as it is", o.Kept}} {
+		if len(part.objects) > 0 {
+			parts = append(parts, part.what+" "+named(part.objects))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// named names the first few objects, and says how many there are beside.
+func named(objects []string) string {
+	text := strings.Join(objects[:min(len(objects), maxNamed)], ", ")
+	if len(objects) > maxNamed {
+		text += fmt.Sprintf(" and %d more", len(objects)-maxNamed)
+	}
+	return text
+}
+
+// KustomizationBlocked records why nothing can be applied.
+func KustomizationBlocked(k *v1beta1.Kustomization, f Failure, now time.Time) {
+	k.Status.ObservedGeneration = k.Generation
+	message := f.Message
+	if last := k.Status.LastAppliedRevision; last != "" {
+		message += "; " + last + " stays applied"
+	}
+	if f.Final {
+		Stalled(k, f.Reason, message, now)
+		return
+	}
+	Retrying(k, f.Reason, message, now)
+}
+
+// KustomizationSettled says that what is wanted is applied. waiting names what has to become healthy yet; overdue is set when that
+// takes longer than it may. Of the objects that are not healthy it is told in any case.
+func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHealth, overdue bool, now time.Time) {
+	k.Status.ObservedGeneration = k.Generation
+	count := 0
+	if k.Status.Inventory != nil {
+		count = len(k.Status.Inventory.Entries)
+	}
+	applied := fmt.Sprintf("%s is applied, %d objects", k.Status.LastAppliedRevision, count)
+	if count == 1 {
+		applied = k.Status.LastAppliedRevision + " is applied, 1 object"
+	}
+	switch {
+	case len(waiting) == 0:
+		Ready(k, v1beta1.AppliedReason, applied, now)
+	case overdue:
+		Retrying(k, v1beta1.UnhealthyReason, fmt.Sprintf("%s, but after %s these are not healthy: %s; it is ready once they are",
+			applied, k.GetTimeout(), DescribeHealth(waiting)), now)
+	default:
+		Progressing(k, applied+"; waiting for "+DescribeHealth(waiting), now)
+	}
+}
+
+// KustomizationHealth sets the condition Healthy.
+func KustomizationHealth(k *v1beta1.Kustomization, h Health, now time.Time) {
+	w := current(k, now)
+	switch {
+	case !h.Known:
+		w.set(v1beta1.HealthyCondition, metav1.ConditionUnknown, v1beta1.HealthUnknownReason, "the objects cannot be watched at present")
+	case len(h.Objects) == 0:
+		k.Status.Unhealthy = nil
+		w.set(v1beta1.HealthyCondition, metav1.ConditionTrue, v1beta1.HealthyReason, fmt.Sprintf("all %d objects are healthy", h.Of))
+	default:
+		if worst := h.Objects[:min(len(h.Objects), maxObjects)]; !reflect.DeepEqual(worst, k.Status.Unhealthy) {
+			k.Status.Unhealthy = worst
+		}
+		w.set(v1beta1.HealthyCondition, metav1.ConditionFalse, v1beta1.UnhealthyReason, fmt.Sprintf("%d of %d objects are not healthy: %s",
+			len(h.Objects), h.Of, DescribeHealth(h.Objects)))
+	}
+}
