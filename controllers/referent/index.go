@@ -44,9 +44,10 @@ type Index[T Dependent] struct {
 func (x Index[T]) AddTo(ctx context.Context, indexer client.FieldIndexer) error {
 	all := map[string]func(T) []string{
 		documentIndex: func(o T) []string {
-			var names []string
-			for _, key := range x.Documents(o) {
-				names = append(names, key.Kind+"/"+key.Name)
+			keys := x.Documents(o)
+			names := make([]string, len(keys))
+			for i, key := range keys {
+				names[i] = key.Kind + "/" + key.Name
 			}
 			return names
 		},
