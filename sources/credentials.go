@@ -26,6 +26,8 @@ const (
 type Credentials struct {
 	Username string
 	Password string
+	// Token is sent as a bearer token instead of user name and password.
+	Token string
 }
 
 // IsZero tells whether the credentials are anonymous.
@@ -35,6 +37,9 @@ func (c Credentials) IsZero() bool { return c == Credentials{} }
 func (c Credentials) String() string {
 	if c.IsZero() {
 		return "anonymous"
+	}
+	if c.Token != "" {
+		return "a bearer token"
 	}
 	return fmt.Sprintf("user %q", c.Username)
 }

@@ -35,6 +35,7 @@ func (r *Remote) Fetch(ctx context.Context, rev Revision, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer e.close()
 	p, err := e.fetch(ctx, rev, what)
 	if err != nil {
 		return err
