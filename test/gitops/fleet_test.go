@@ -36,9 +36,10 @@ func TestFleet(t *testing.T) {
 	))
 	push(t, world.git, "fleet", files)
 	_, _ = bootstrap(t, "--url", url, "--path", "clusters/staging")
-	world.cluster.MustApply(t, &corev1.Secret{
+	key := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "sops-age"}, Data: map[string][]byte{"age.agekey": ageKey(t)},
-	})
+	}
+	world.cluster.MustApply(t, key)
 	apps := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "apps"}}
 	world.cluster.AwaitReady(t, apps)
 	awaitMessage(t, "this is staging")
@@ -52,7 +53,13 @@ func TestFleet(t *testing.T) {
 	everyCluster(t, files)
 
 	// Taken out with all that it has made, the cluster is as it was.
-	must(t, "uninstall", "--yes", "--releases")
+	if out := must(t, "uninstall", "--yes", "--releases"); !strings.Contains(out, "left: namespace fairlead-system, because others have something in it: secrets sops-age") {
+		t.Errorf("uninstall prints\n%s", out)
+	}
+	if err := world.cluster.Client.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "uninstall", "--yes")
 	if out := world.cluster.MustRun(t, "helm", "ls", "-A", "-a", "-q"); out != "" {
 		t.Errorf("releases are left: %s", out)
 	}

@@ -123,7 +123,9 @@ func TestUninstallLeavesWhatItShould(t *testing.T) {
 	if err := world.cluster.Client.Delete(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
-	must(t, "uninstall", "--yes")
+	if out := must(t, "uninstall", "--yes"); strings.Contains(out, "left:") {
+		t.Errorf("uninstall leaves something although nobody has anything in the namespace any more:\n%s", out)
+	}
 	stage.Await(t, "the namespace is gone", func() bool {
 		return !world.cluster.Exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: installation.Namespace}})
 	})
