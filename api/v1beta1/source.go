@@ -26,7 +26,31 @@ type Source interface {
 	SetObservedGeneration(int64)
 	// Request is the part of the status that answers the request annotation.
 	Request() *ReconcileRequest
+	// GetSecretRefs names the Secrets that decide about a poll, all in the namespace of the source; entries may be nil.
+	GetSecretRefs() []*LocalObjectReference
 }
+
+// GetSecretRefs implements Source.
+func (in *GitRepository) GetSecretRefs() []*LocalObjectReference {
+	refs := []*LocalObjectReference{in.Spec.SecretRef, in.Spec.ProxySecretRef}
+	if in.Spec.Verify != nil {
+		refs = append(refs, &in.Spec.Verify.SecretRef)
+	}
+	return refs
+}
+
+// GetSecretRefs implements Source.
+func (in *HelmRepository) GetSecretRefs() []*LocalObjectReference {
+	return []*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef}
+}
+
+// GetSecretRefs implements Source.
+func (in *OCIRepository) GetSecretRefs() []*LocalObjectReference {
+	return []*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef, in.Spec.ProxySecretRef}
+}
+
+// GetSecretRefs implements Source.
+func (in *HelmChart) GetSecretRefs() []*LocalObjectReference { return nil }
 
 // GetInterval implements Source.
 func (in *GitRepository) GetInterval() time.Duration {

@@ -65,7 +65,8 @@ func (c *Catalog) restore(ctx context.Context, choice Choice, want v1beta1.Artif
 		var found v1beta1.Artifact
 		switch source := object.(type) {
 		case *v1beta1.GitRepository:
-			found, err = c.fetchTree(ctx, source)
+			polled := c.fetchTree(ctx, source)
+			found, err = polled.artifact, polled.err
 		case *v1beta1.OCIRepository:
 			polled := c.pollOCIRepository(ctx, source, nil)
 			found, err = polled.artifact, polled.err

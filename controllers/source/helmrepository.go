@@ -139,12 +139,17 @@ func (c *Catalog) pickChart(ctx context.Context, remote *helmrepo.Repository, in
 }
 
 func (c *Catalog) helmRepository(ctx context.Context, repository *v1beta1.HelmRepository) (*helmrepo.Repository, error) {
-	credentials, err := basicCredentials(ctx, c.secrets, repository.Namespace, repository.Spec.SecretRef)
+	secrets := c.secretsOf(repository)
+	credentials, err := secrets.basic(ctx, repository.Spec.SecretRef)
+	if err != nil {
+		return nil, err
+	}
+	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, nil)
 	if err != nil {
 		return nil, err
 	}
 	return helmrepo.New(helmrepo.Options{
-		URL: repository.Spec.URL, Credentials: credentials, PassCredentials: repository.Spec.PassCredentials,
+		URL: repository.Spec.URL, Credentials: credentials, PassCredentials: repository.Spec.PassCredentials, HTTP: http,
 	})
 }
 
@@ -249,9 +254,14 @@ func describe(ctx context.Context, remote *oci.Repository, tag string, before pi
 // registry opens the repository of one chart below the URL of a HelmRepository.
 func (c *Catalog) registry(ctx context.Context, repository *v1beta1.HelmRepository, chart string) (*oci.Repository, error) {
 	path := strings.TrimSuffix(strings.TrimPrefix(repository.Spec.URL, "oci://"), "/") + "/" + url.PathEscape(chart)
-	credentials, err := registryCredentials(ctx, c.secrets, repository.Namespace, repository.Spec.SecretRef, path)
+	secrets := c.secretsOf(repository)
+	credentials, err := secrets.registry(ctx, repository.Spec.SecretRef, path)
 	if err != nil {
 		return nil, err
 	}
-	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials})
+	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, nil)
+	if err != nil {
+		return nil, err
+	}
+	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http})
 }

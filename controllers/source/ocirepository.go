@@ -96,9 +96,21 @@ func chooseTag(ctx context.Context, remote *oci.Repository, reference v1beta1.OC
 
 func (c *Catalog) ociRepository(ctx context.Context, repository *v1beta1.OCIRepository) (*oci.Repository, error) {
 	path := strings.TrimSuffix(strings.TrimPrefix(repository.Spec.URL, "oci://"), "/")
-	credentials, err := registryCredentials(ctx, c.secrets, repository.Namespace, repository.Spec.SecretRef, path)
+	secrets := c.secretsOf(repository)
+	credentials, err := secrets.registry(ctx, repository.Spec.SecretRef, path)
+	if err == nil && repository.Spec.SecretRef == nil && repository.Spec.ServiceAccountName != "" {
+		credentials, err = secrets.pull(ctx, repository.Spec.ServiceAccountName, path)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials})
+	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, repository.Spec.ProxySecretRef)
+	if err != nil {
+		return nil, err
+	}
+	layer := ""
+	if selector := repository.Spec.LayerSelector; selector != nil {
+		layer = selector.MediaType
+	}
+	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http, Layer: layer})
 }

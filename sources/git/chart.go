@@ -69,7 +69,7 @@ func cleanPath(p string) (string, error) {
 		clean = "."
 	}
 	if path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsAny(clean, "\x00\\") {
-		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "the chart path %.200q must be relative and inside of the repository", p)
+		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "the path %.200q must be relative and inside of the repository", p)
 	}
 	return strings.TrimPrefix(clean, "."), nil
 }

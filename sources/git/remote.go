@@ -86,8 +86,22 @@ type Options struct {
 	Identity sources.Identity
 	// HTTP is the client to use, from transport.New; one with default options when nil.
 	HTTP *http.Client
+	// Content says what of the work tree is fetched.
+	Content Content
+	// Verify has signatures checked before anything is written; nil checks none.
+	Verify *Verification
 	// Limits bound what is accepted.
 	Limits Limits
+}
+
+// Content says what of a work tree becomes part of the archive.
+type Content struct {
+	// Ignore has the patterns of files that are left out; nil stands for the usual ones and those of the .sourceignore files.
+	Ignore *string
+	// Directories are those that count, all when empty.
+	Directories []string
+	// Submodules are put in.
+	Submodules bool
 }
 
 // Remote is a Git repository over smart HTTP or SSH. It holds no state, so many goroutines may use it.

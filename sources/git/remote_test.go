@@ -76,7 +76,8 @@ func wantFailure(t *testing.T, err error, reason string, says ...string) *source
 func fetch(t *testing.T, r *Remote, rev Revision) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	must(t, r.Fetch(t.Context(), rev, &out))
+	_, err := r.Fetch(t.Context(), rev, &out)
+	must(t, err)
 	return out.Bytes()
 }
 

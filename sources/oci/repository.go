@@ -48,6 +48,8 @@ type Options struct {
 	Credentials sources.Credentials
 	// HTTP is the client to use, from transport.New; one with default options when nil.
 	HTTP *http.Client
+	// Layer is the media type of the layer that holds manifests; empty takes the only one that is a tar.gz.
+	Layer string
 	// Limits bound what is accepted.
 	Limits Limits
 }

@@ -54,7 +54,7 @@ var peers = map[string][]string{
 	"helmops/health":            {"helmops/expression"},
 	"sources/helmrepo":          {"sources/transport"},
 	"sources/oci":               {"sources/transport"},
-	"sources/git":               {"sources/transport"},
+	"sources/git":               {"sources/transport", "sources/ignore"},
 }
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.
