@@ -27,6 +27,14 @@ type HelmChartSpec struct {
 	// SourceRef names the source, in the same namespace.
 	// +required
 	SourceRef LocalSourceReference `json:"sourceRef"`
+	// ValuesFiles are files whose merged content is the chart's values instead of its values.yaml, in order: what comes later counts. Their
+	// paths count from the root of a GitRepository, or from that of the chart in a HelmRepository.
+	// +kubebuilder:validation:MaxItems=50
+	// +optional
+	ValuesFiles []string `json:"valuesFiles,omitempty"`
+	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.
+	// +optional
+	IgnoreMissingValuesFiles bool `json:"ignoreMissingValuesFiles,omitempty"`
 	// ReconcileStrategy tells when a chart from a GitRepository counts as new: on a new ChartVersion, or on any Revision
 	// of the chart's directory.
 	// +kubebuilder:validation:Enum=ChartVersion;Revision

@@ -142,8 +142,8 @@ func (c *Catalog) pick(choice Choice, source v1beta1.Source) (pick, bool) {
 		return pick{}, false
 	}
 	found, ok := s.Picks[choice.String()]
-	if ok || s.index == nil {
-		return found, ok
+	if ok || s.index == nil || choice.values != "" {
+		return found, ok // other values need the archive
 	}
 	found = pickFromIndex(s.index, choice)
 	if found.Revision.Digest == "" && found.err == nil {

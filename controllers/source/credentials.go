@@ -20,7 +20,9 @@ type secrets struct {
 	namespace string
 }
 
-func (c *Catalog) secretsOf(source client.Object) secrets { return secrets{c.secrets, source.GetNamespace()} }
+func (c *Catalog) secretsOf(source client.Object) secrets {
+	return secrets{c.secrets, source.GetNamespace()}
+}
 
 // secret reads the Secret that a field of the spec names.
 func (s secrets) secret(ctx context.Context, field string, ref *v1beta1.LocalObjectReference) (*corev1.Secret, error) {

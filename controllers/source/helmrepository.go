@@ -40,7 +40,8 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		return polled{err: err}
 	}
 	for _, choice := range choices {
-		s.Picks[choice.String()] = c.pickChart(ctx, remote, s.index, choice, before.Picks[choice.String()])
+		had := before.Picks[choice.String()]
+		s.Picks[choice.String()] = c.valued(ctx, repository, choice, c.pickChart(ctx, remote, s.index, choice, had), had)
 	}
 	changed, err := c.put(key, repository, s, choices)
 	if err != nil {
@@ -91,7 +92,7 @@ func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1be
 	}
 	before.index = index
 	for _, choice := range choices {
-		if _, known := before.Picks[choice.String()]; !known {
+		if _, known := before.Picks[choice.String()]; !known && choice.values == "" {
 			before.Picks[choice.String()] = pickFromIndex(index, choice)
 		}
 	}
@@ -127,8 +128,8 @@ func (c *Catalog) pickChart(ctx context.Context, remote *helmrepo.Repository, in
 	if found.err != nil || found.Revision.Digest != "" {
 		return found.keep(before)
 	}
-	if before.Revision.Version == found.Revision.Version && before.URL == found.URL && before.Revision.Digest != "" {
-		return before
+	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
+		return had
 	}
 	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) })
 	if err != nil {
@@ -161,7 +162,8 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	tags := map[string][]string{}
 	var failed error
 	for _, choice := range choices {
-		found := c.pickTag(ctx, repository, choice, tags, before.Picks[choice.String()])
+		had := before.Picks[choice.String()]
+		found := c.valued(ctx, repository, choice, c.pickTag(ctx, repository, choice, tags, had), had)
 		if found.err != nil && blocks(found.err) {
 			failed = found.err
 		}
@@ -240,9 +242,9 @@ func describe(ctx context.Context, remote *oci.Repository, tag string, before pi
 	if err != nil {
 		return pick{err: err}
 	}
-	if digest == before.Revision.Digest {
-		before.err = nil
-		return before
+	if had := before.upstream(); digest == had.Revision.Digest {
+		had.err = nil
+		return had
 	}
 	chart, err := remote.Chart(ctx, digest)
 	if err != nil {

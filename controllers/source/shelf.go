@@ -20,6 +20,8 @@ type pick struct {
 	Size int64 `json:"size,omitempty"`
 	// URL of the archive in a Helm repository.
 	URL string `json:"url,omitempty"`
+	// Base is what upstream has, when the chart was made from it with other values.
+	Base *pick `json:"base,omitempty"`
 	// err is why the last poll found nothing. With a revision from an earlier poll it is only news.
 	err error
 }
@@ -55,6 +57,14 @@ func (p pick) entry() helmrepo.Entry {
 
 func (p pick) ociChart() oci.Chart {
 	return oci.Chart{ChartRevision: p.Revision, Archive: p.Archive, Size: p.Size}
+}
+
+// upstream is the pick as upstream has it, without other values.
+func (p pick) upstream() pick {
+	if p.Base != nil {
+		return *p.Base
+	}
+	return p
 }
 
 // keep takes over an earlier answer when the new poll could not give one: what runs goes on being served.

@@ -54,7 +54,8 @@ var peers = map[string][]string{
 	"helmops/health":            {"helmops/expression"},
 	"sources/helmrepo":          {"sources/transport"},
 	"sources/oci":               {"sources/transport"},
-	"sources/git":               {"sources/transport", "sources/ignore"},
+	"sources/git":               {"sources/transport", "sources/ignore", "sources/chartvalues"},
+	"sources/chartvalues":       {"sources/transport"},
 }
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.
