@@ -50,7 +50,7 @@ func ChartRepository(o ChartOptions) (*Charts, error) {
 }
 
 // URL of the repository.
-func (c *Charts) URL() string { return "http://" + c.Host() }
+func (c *Charts) URL() string { return c.base() }
 
 // Add publishes a chart archive.
 func (c *Charts) Add(archive []byte) error {

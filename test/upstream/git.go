@@ -81,7 +81,7 @@ func (g *Git) env() []string {
 }
 
 // URL of a repository, whether it exists or not.
-func (g *Git) URL(name string) string { return "http://" + g.Host() + "/" + name + ".git" }
+func (g *Git) URL(name string) string { return g.base() + "/" + name + ".git" }
 
 // Create makes an empty repository whose default branch is main, and returns its URL. A name may hold slashes.
 func (g *Git) Create(name string) (string, error) {
