@@ -246,10 +246,22 @@ type clusters struct {
 	remote *target.Pool
 }
 
+// kubeVersionOf tells the version of a cluster, which charts have to fit.
+func kubeVersionOf(cluster *target.Cluster) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		found, err := cluster.Capabilities(ctx)
+		if err != nil {
+			return "", err
+		}
+		return found.KubeVersion.Version, nil
+	}
+}
+
 func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, artifacts *store.Store, flags controllerFlags) error {
 	changed := release.NewChanges()
 	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
+	catalog.Fit(kubeVersionOf(to.local))
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
 		Local: to.local, Remote: to.remote, Now: time.Now, Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),

@@ -16,6 +16,8 @@ type Choice struct {
 	// Chart is a name in a HelmRepository or a path in a GitRepository, Version a range. Both are empty for an
 	// OCIRepository and a HelmChart, which stand for one chart.
 	Chart, Version string
+	// elsewhere is set when the chart is not for the cluster of the controller, whose version then does not count.
+	elsewhere bool
 	// values are the files that the chart's values come from, one in a line, lenient leaves out what is not there of them.
 	values  string
 	lenient bool
@@ -46,6 +48,9 @@ func (c Choice) String() string {
 			source += " as far as they exist"
 		}
 	}
+	if c.elsewhere {
+		source += " for another cluster"
+	}
 	switch {
 	case c.Chart == "":
 		return source
@@ -68,8 +73,10 @@ func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 		return Choice{}
 	}
 	spec := hr.Spec.Chart.Spec
-	return newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name, spec.Chart, spec.Version).
+	choice := newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name, spec.Chart, spec.Version).
 		with(spec.ValuesFiles, spec.IgnoreMissingValuesFiles)
+	choice.elsewhere = hr.Spec.KubeConfig != nil && choice.Version != ""
+	return choice
 }
 
 // ChoiceOfChart returns what a HelmChart asks for.

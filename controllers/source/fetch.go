@@ -136,7 +136,7 @@ func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before)
 	}
 	revision := v1beta1.ChartRevision{Name: found.Revision.Name, Version: found.Revision.Version, Digest: made}
-	return pick{Revision: revision, Archive: made, Size: size, Base: &found, err: found.err}
+	return pick{Revision: revision, Archive: made, Size: size, Unfit: found.Unfit, Base: &found, err: found.err}
 }
 
 // replaceValues makes an archive with other values and returns its digest.

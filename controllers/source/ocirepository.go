@@ -26,8 +26,13 @@ func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, 
 	if err != nil {
 		return polled{err: err}
 	}
+	if had := repository.GetArtifact(); had != nil && goesBack(repository, had.Revision, name) && c.store.Has(had.Digest) {
+		found := ociFound(*had, repository.Status.Chart)
+		found.message += "; upstream has no version in the range any more that is newer than " + name + ", which is older: it is not gone back to"
+		return found
+	}
 	revision := name + "@" + digest
-	if had := repository.GetArtifact(); had != nil && had.Revision == revision && c.store.Has(had.Digest) {
+	if had := repository.GetArtifact(); repository.Status.ObservedGeneration == repository.Generation && had != nil && had.Revision == revision && c.store.Has(had.Digest) {
 		return ociFound(*had, repository.Status.Chart)
 	}
 	content, err := remote.Content(ctx, digest)
@@ -43,6 +48,18 @@ func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, 
 		return ociFound(artifact, nil)
 	}
 	return ociFound(artifact, &content.Chart.ChartRevision)
+}
+
+// goesBack tells whether the newest version in a range is older than what the same range gave before, as it is when upstream has taken versions
+// away. Whoever wants the older one asks for it.
+func goesBack(repository *v1beta1.OCIRepository, revision, name string) bool {
+	if ref := repository.Spec.Reference; ref == nil || ref.SemVer == "" || ref.Digest != "" || repository.Status.ObservedGeneration != repository.Generation {
+		return false
+	}
+	before, _, _ := strings.Cut(revision, "@")
+	had, ok := sources.ParseVersion(before)
+	found, also := sources.ParseVersion(name)
+	return ok && also && sources.Compare(found, had) < 0
 }
 
 // ociFound is the outcome of a poll; chart is nil for an artifact that holds manifests.

@@ -169,6 +169,10 @@ type trip struct {
 }
 
 func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
+	at := hostOf(req.URL.Host)
+	if err := at.admit(req.Context(), time.Now()); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	req = req.Clone(ctx)
 	req.Header.Set("User-Agent", UserAgent)
@@ -177,6 +181,7 @@ func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
+	at.heed(resp, time.Now())
 	resp.Body = newWatchedBody(ctx, cancel, resp.Body, t.silence)
 	return resp, nil
 }

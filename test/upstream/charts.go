@@ -91,6 +91,13 @@ func (c *Charts) Change(name, version string, f func(entry map[string]any)) {
 	}
 }
 
+// Withdraw takes a version out of the index.
+func (c *Charts) Withdraw(name, version string) {
+	c.content.Lock()
+	defer c.content.Unlock()
+	c.entries[name] = slices.DeleteFunc(c.entries[name], func(entry map[string]any) bool { return entry["version"] == version })
+}
+
 // Break serves these bytes instead of the index, until it is called with nil.
 func (c *Charts) Break(index []byte) {
 	c.content.Lock()
