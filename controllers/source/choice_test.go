@@ -1,9 +1,9 @@
 package source
 
 import (
-	"reflect"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 

@@ -237,8 +237,9 @@ func index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 		func() error { return indexer.IndexField(ctx, &v1beta1.GitRepository{}, secretIndex, bySecret) },
 		func() error {
 			return indexer.IndexField(ctx, &v1beta1.GitRepository{}, includeIndex, func(o client.Object) []string {
-				var names []string
-				for _, include := range o.(*v1beta1.GitRepository).Spec.Include {
+				included := o.(*v1beta1.GitRepository).Spec.Include
+				names := make([]string, 0, len(included))
+				for _, include := range included {
 					names = append(names, include.GitRepositoryRef.Name)
 				}
 				return names

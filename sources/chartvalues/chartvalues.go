@@ -135,13 +135,8 @@ func read(archive io.Reader) ([]entry, error) {
 			continue
 		}
 		name := path.Clean(h.Name)
-		switch {
-		case h.Typeflag != tar.TypeReg:
-			return nil, broken(fmt.Errorf("%.200q is no file", h.Name))
-		case path.IsAbs(name) || name == ".." || strings.HasPrefix(name, "../") || seen[name]:
-			return nil, broken(fmt.Errorf("it has a file with the impossible name %.200q, or has it twice", h.Name))
-		case h.Size > maxFile && path.Ext(name) != ".tgz" || len(entries) == maxEntries:
-			return nil, broken(fmt.Errorf("%.200q has more than %d bytes, or there are more than %d files", h.Name, maxFile, maxEntries))
+		if err := check(h, name, seen[name], len(entries)); err != nil {
+			return nil, broken(err)
 		}
 		content, err := io.ReadAll(r)
 		if err != nil {
@@ -154,6 +149,19 @@ func read(archive io.Reader) ([]entry, error) {
 		}
 		entries = append(entries, entry{&tar.Header{Name: name, Mode: mode, Typeflag: tar.TypeReg, Size: int64(len(content))}, content})
 	}
+}
+
+// check refuses what no chart has.
+func check(h *tar.Header, name string, seen bool, count int) error {
+	switch {
+	case h.Typeflag != tar.TypeReg:
+		return fmt.Errorf("%.200q is no file", h.Name)
+	case path.IsAbs(name) || name == ".." || strings.HasPrefix(name, "../") || seen:
+		return fmt.Errorf("it has a file with the impossible name %.200q, or has it twice", h.Name)
+	case h.Size > maxFile && path.Ext(name) != ".tgz" || count == maxEntries:
+		return fmt.Errorf("%.200q has more than %d bytes, or there are more than %d files", h.Name, maxFile, maxEntries)
+	}
+	return nil
 }
 
 func write(entries []entry, w io.Writer) error {

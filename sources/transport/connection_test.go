@@ -122,7 +122,7 @@ func TestProxy(t *testing.T) {
 			w.WriteHeader(http.StatusProxyAuthRequired)
 			return
 		}
-		response, err := http.Get(r.URL.String()) //nolint:noctx,bodyclose // closed below
+		response, err := http.Get(r.URL.String())
 		if err != nil {
 			t.Error(err)
 			return

@@ -54,9 +54,10 @@ func TestATruceEnds(t *testing.T) {
 	if err := h.admit(t.Context(), now.Add(30*time.Second)); err != nil {
 		t.Error(err)
 	}
-	h.heed(&http.Response{StatusCode: http.StatusForbidden, Header: http.Header{"Retry-After": {"30"}}}, now)
-	h.heed(&http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{}}, now)
-	if err := h.admit(t.Context(), now); err != nil {
+	later := now.Add(time.Minute)
+	h.heed(&http.Response{StatusCode: http.StatusForbidden, Header: http.Header{"Retry-After": {"30"}}}, later)
+	h.heed(&http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{}}, later)
+	if err := h.admit(t.Context(), later); err != nil {
 		t.Errorf("an answer without a pause counts: %v", err)
 	}
 }
