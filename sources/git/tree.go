@@ -175,12 +175,12 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 
 // leaf takes down a file or a submodule, when it counts.
 func (w *walker) leaf(entry object.TreeEntry, path string, inside bool) error {
-	switch {
-	case entry.Mode == filemode.Submodule:
+	if entry.Mode == filemode.Submodule {
 		if below, _ := w.wanted(path); below {
 			w.modules = append(w.modules, treeFile{path, entry.Mode, entry.Hash, w.pack})
 		}
-	case entry.Mode.IsFile() && (inside || path == modulesFile):
+	}
+	if entry.Mode.IsFile() && (inside || path == modulesFile) {
 		if w.files = append(w.files, treeFile{path, entry.Mode, entry.Hash, w.pack}); len(w.files) > w.limits.Files {
 			return w.bad("it has more than the %d files that are allowed", w.limits.Files)
 		}
