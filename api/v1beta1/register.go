@@ -14,6 +14,7 @@ const (
 	HelmRepositoryKind = "HelmRepository"
 	KustomizationKind  = "Kustomization"
 	OCIRepositoryKind  = "OCIRepository"
+	ReceiverKind       = "Receiver"
 )
 
 // GroupVersion is the API group and version of every kind in this package.
@@ -28,6 +29,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&HelmRepository{}, &HelmRepositoryList{},
 		&Kustomization{}, &KustomizationList{},
 		&OCIRepository{}, &OCIRepositoryList{},
+		&Receiver{}, &ReceiverList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
