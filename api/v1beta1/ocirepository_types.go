@@ -58,6 +58,9 @@ type OCIRepositorySpec struct {
 	// ProxySecretRef names a Secret in the same namespace with the address of a proxy, and username and password for it.
 	// +optional
 	ProxySecretRef *LocalObjectReference `json:"proxySecretRef,omitempty"`
+	// Verify has the signatures of the artifact checked before it is taken over.
+	// +optional
+	Verify *OCIVerification `json:"verify,omitempty"`
 	// LayerSelector picks the layer of an artifact that holds manifests. Without it that is the only one that is a tar.gz. A chart is
 	// recognised without it.
 	// +optional

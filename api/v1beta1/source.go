@@ -46,11 +46,18 @@ func (in *HelmRepository) GetSecretRefs() []*LocalObjectReference {
 
 // GetSecretRefs implements Source.
 func (in *OCIRepository) GetSecretRefs() []*LocalObjectReference {
-	return []*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef, in.Spec.ProxySecretRef}
+	return append([]*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef, in.Spec.ProxySecretRef}, in.Spec.Verify.secretRefs()...)
 }
 
 // GetSecretRefs implements Source.
-func (in *HelmChart) GetSecretRefs() []*LocalObjectReference { return nil }
+func (in *HelmChart) GetSecretRefs() []*LocalObjectReference { return in.Spec.Verify.secretRefs() }
+
+func (in *OCIVerification) secretRefs() []*LocalObjectReference {
+	if in == nil {
+		return nil
+	}
+	return []*LocalObjectReference{in.SecretRef, in.TrustedRootSecretRef}
+}
 
 // GetInterval implements Source.
 func (in *GitRepository) GetInterval() time.Duration {

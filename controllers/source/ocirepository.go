@@ -16,6 +16,13 @@ import (
 // pollOCIRepository resolves the reference to a digest and has what is behind it, a chart or manifests, in the store.
 func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []Choice) polled {
 	repository := source.(*v1beta1.OCIRepository)
+	found := c.findArtifact(ctx, repository)
+	found.verify = repository.Spec.Verify != nil
+	return found
+}
+
+// findArtifact resolves, verifies and fetches: what was verified is what is pulled, by its digest.
+func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepository) polled {
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
 	defer cancel()
 	remote, err := c.ociRepository(ctx, repository)
@@ -35,6 +42,10 @@ func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, 
 	if had := repository.GetArtifact(); repository.Status.ObservedGeneration == repository.Generation && had != nil && had.Revision == revision && c.store.Has(had.Digest) {
 		return ociFound(*had, repository.Status.Chart)
 	}
+	signed, err := c.secretsOf(repository).signedBy(ctx, repository.Spec.Verify, remote, digest)
+	if err != nil {
+		return polled{err: err}
+	}
 	content, err := remote.Content(ctx, digest)
 	if err != nil {
 		return polled{err: err}
@@ -44,10 +55,13 @@ func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, 
 		return polled{err: err}
 	}
 	artifact := v1beta1.Artifact{Revision: revision, Digest: archive, Size: size}
-	if content.Chart == nil {
-		return ociFound(artifact, nil)
+	var chart *v1beta1.ChartRevision
+	if content.Chart != nil {
+		chart = &content.Chart.ChartRevision
 	}
-	return ociFound(artifact, &content.Chart.ChartRevision)
+	out := ociFound(artifact, chart)
+	out.signed = signed
+	return out
 }
 
 // goesBack tells whether the newest version in a range is older than what the same range gave before, as it is when upstream has taken versions
