@@ -37,6 +37,7 @@ var layers = map[string]int{
 	"helmops/manifest":     1,
 	"helmops/kustomize":    1,
 	"sources":              1,
+	"sources/ignore":       1,
 	"api/":                 0,
 	"config":               0,
 	"test/":                6,
@@ -55,6 +56,7 @@ var peers = map[string][]string{
 	"sources/helmrepo":          {"sources/transport"},
 	"sources/oci":               {"sources/transport"},
 	"sources/git":               {"sources/transport"},
+	"sources/bucket":            {"sources/transport"},
 }
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.
