@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -32,14 +33,18 @@ const (
 type Options struct {
 	// CA holds PEM certificates that are trusted instead of those of the system.
 	CA []byte
+	// Certificate and Key are the PEM certificate and private key that the client shows to those who ask for one. A pair that
+	// does not fit is left out; [ReadTLS] tells.
+	Certificate, Key []byte
 	// Proxy uses the proxy of the environment. The proxy then resolves names, so only its own address is checked.
 	Proxy bool
 }
 
 // setting is what makes a connection pool different from another one.
 type setting struct {
-	ca    [sha256.Size]byte
-	proxy bool
+	ca     [sha256.Size]byte
+	client [sha256.Size]byte
+	proxy  bool
 }
 
 // pools holds the one pool per setting of this process: connections are worth sharing between all sources of a host.
@@ -67,6 +72,9 @@ func pool(o Options) *http.Transport {
 	key := setting{proxy: o.Proxy}
 	if len(o.CA) > 0 {
 		key.ca = sha256.Sum256(o.CA)
+	}
+	if len(o.Certificate) > 0 {
+		key.client = sha256.Sum256(fmt.Appendf(nil, "%d %s%s", len(o.Certificate), o.Certificate, o.Key))
 	}
 	pools.Lock()
 	defer pools.Unlock()
@@ -100,6 +108,9 @@ func newTransport(o Options) *http.Transport {
 		roots := x509.NewCertPool()
 		roots.AppendCertsFromPEM(o.CA)
 		t.TLSClientConfig.RootCAs = roots
+	}
+	if pair, err := tls.X509KeyPair(o.Certificate, o.Key); err == nil {
+		t.TLSClientConfig.Certificates = []tls.Certificate{pair}
 	}
 	return t
 }
