@@ -130,8 +130,10 @@ func (b *Bucket) failure(err error, what string) error {
 		return fail(v1beta1.AuthenticationFailedReason, "%s%s", r, r.hint("; spec.region has to be "))
 	case r.status == http.StatusPreconditionFailed || r.code == "NoSuchKey":
 		return fail(v1beta1.FetchFailedReason, "the bucket has changed since it was listed; the next attempt lists it anew")
-	case r.status == http.StatusNotFound:
+	case r.status == http.StatusNotFound && (r.code == "NoSuchBucket" || r.code == ""):
 		return fail(v1beta1.NotFoundReason, "the endpoint has no such bucket: %s", r)
+	case r.status == http.StatusNotFound:
+		return fail(v1beta1.NotFoundReason, "the endpoint answered %s", r)
 	case r.status == http.StatusForbidden || r.status == http.StatusUnauthorized:
 		who := "access refused"
 		if b.opts.Credentials.IsZero() {

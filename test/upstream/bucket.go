@@ -57,7 +57,7 @@ func BucketServer(dir string, o Options) (*Buckets, error) {
 		return nil, err
 	}
 	socket := filepath.Join(b.socket, "socket")
-	b.process = exec.Command(binary, "--port", socket, "--quiet", "--keep-alive", "posix", "--sidecar", side, data)
+	b.process = exec.Command(binary, "--port", socket, "--quiet", "posix", "--sidecar", side, data)
 	b.process.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ROOT_ACCESS_KEY=" + o.Username, "ROOT_SECRET_KEY=" + o.Password}
 	b.process.SysProcAttr = endWithParent()
 	var said bytes.Buffer
@@ -78,7 +78,7 @@ func BucketServer(dir string, o Options) (*Buckets, error) {
 	if b.server, err = start(o, false, &httputil.ReverseProxy{
 		// The signature is for the host that the client asked for.
 		Rewrite:   func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", r.In.Host },
-		Transport: &http.Transport{DialContext: dial, DisableCompression: true, MaxIdleConnsPerHost: 64},
+		Transport: &http.Transport{DialContext: dial, DisableCompression: true, DisableKeepAlives: true},
 		ErrorLog:  log.New(io.Discard, "", 0),
 	}); err != nil {
 		return nil, errors.Join(err, b.Close())
