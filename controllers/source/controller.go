@@ -125,10 +125,10 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 // input is what decides about a poll besides time: the spec, the request annotation and the Secret.
 func (h *handler[T]) input(ctx context.Context, object T) string {
 	text := fmt.Sprintf("%d %s", object.GetGeneration(), object.GetAnnotations()[v1beta1.ReconcileRequestAnnotation])
-	if ref := secretRef(object); ref != nil {
+	for _, name := range secretNames(object) {
 		metadata := &metav1.PartialObjectMetadata{}
 		metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-		if err := h.catalog.objects.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: ref.Name}, metadata); err == nil {
+		if err := h.catalog.objects.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: name}, metadata); err == nil {
 			text += " " + string(metadata.UID) + metadata.ResourceVersion
 		}
 	}
@@ -226,16 +226,26 @@ func setChart(object sourceObject, chart *v1beta1.ChartRevision) {
 	}
 }
 
-func secretRef(object sourceObject) *v1beta1.LocalObjectReference {
+// secretNames are the Secrets that a source names.
+func secretNames(object sourceObject) []string {
+	var refs []*v1beta1.LocalObjectReference
 	switch source := object.(type) {
+	case *v1beta1.Bucket:
+		refs = append(refs, source.Spec.SecretRef, source.Spec.CertSecretRef)
 	case *v1beta1.OCIRepository:
-		return source.Spec.SecretRef
+		refs = append(refs, source.Spec.SecretRef)
 	case *v1beta1.HelmRepository:
-		return source.Spec.SecretRef
+		refs = append(refs, source.Spec.SecretRef)
 	case *v1beta1.GitRepository:
-		return source.Spec.SecretRef
+		refs = append(refs, source.Spec.SecretRef)
 	}
-	return nil
+	var names []string
+	for _, ref := range refs {
+		if ref != nil {
+			names = append(names, ref.Name)
+		}
+	}
+	return names
 }
 
 func randomJitter() float64 { return rand.Float64() } //nolint:gosec // spreads polls, protects nothing

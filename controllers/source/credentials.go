@@ -14,16 +14,21 @@ import (
 
 // secret reads the Secret that a source names. It is read when it is needed and never kept.
 func secret(ctx context.Context, reader client.Reader, namespace string, ref *v1beta1.LocalObjectReference) (*corev1.Secret, error) {
+	return namedSecret(ctx, reader, namespace, ref, "spec.secretRef")
+}
+
+// namedSecret is secret for another field.
+func namedSecret(ctx context.Context, reader client.Reader, namespace string, ref *v1beta1.LocalObjectReference, field string) (*corev1.Secret, error) {
 	key := types.NamespacedName{Namespace: namespace, Name: ref.Name}
 	found := &corev1.Secret{}
 	err := reader.Get(ctx, key, found)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, sources.Fail(v1beta1.AuthenticationFailedReason, nil, "Secret %s of spec.secretRef does not exist", key)
+		return nil, sources.Fail(v1beta1.AuthenticationFailedReason, nil, "Secret %s of %s does not exist", key, field)
 	case apierrors.IsForbidden(err):
-		return nil, sources.Fail(v1beta1.AccessDeniedReason, nil, "Fairlead may not read Secret %s of spec.secretRef", key)
+		return nil, sources.Fail(v1beta1.AccessDeniedReason, nil, "Fairlead may not read Secret %s of %s", key, field)
 	case err != nil:
-		return nil, sources.Fail(v1beta1.FetchFailedReason, err, "reading Secret %s of spec.secretRef", key)
+		return nil, sources.Fail(v1beta1.FetchFailedReason, err, "reading Secret %s of %s", key, field)
 	}
 	return found, nil
 }

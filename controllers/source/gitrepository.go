@@ -17,19 +17,23 @@ func (c *Catalog) pollGitRepository(ctx context.Context, source v1beta1.Source, 
 	if err != nil {
 		return polled{err: err}
 	}
-	key := keyOf(v1beta1.GitRepositoryKind, repository)
-	before := c.before(key, repository)
-	s := newShelf(repository.Spec.URL)
+	return c.treePolled(ctx, keyOf(v1beta1.GitRepositoryKind, repository), repository, artifact, choices, "work tree of "+artifact.Revision)
+}
+
+// treePolled packs the charts that are asked of a source whose artifact is an archive of files.
+func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Source, artifact v1beta1.Artifact, choices []Choice, message string) polled {
+	before := c.before(key, source)
+	s := newShelf(address(source))
 	s.Revision, s.Digest = artifact.Revision, artifact.Digest
 	for _, choice := range choices {
 		s.Picks[choice.String()] = c.pickPath(ctx, &artifact, choice, before)
 	}
-	changed, err := c.put(key, repository, s, choices)
+	changed, err := c.put(key, source, s, choices)
 	if err != nil {
 		return polled{err: err}
 	}
 	c.Tell(ctx, changed...)
-	return polled{artifact: artifact, message: "work tree of " + artifact.Revision}
+	return polled{artifact: artifact, message: message}
 }
 
 // pickPath packs one chart of a work tree, unless that was done for the same work tree before.
