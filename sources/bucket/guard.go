@@ -119,29 +119,29 @@ func (b *Bucket) failure(err error, what string) error {
 	if !errors.As(err, &r) {
 		return transport.Failure(err, b.opts.Credentials, what)
 	}
-	fail := func(reason, format string, args ...any) error {
-		return sources.Fail(reason, nil, "%s: %s", what, fmt.Sprintf(format, args...)).After(r.pause)
-	}
-	elsewhere := r.code == "AuthorizationHeaderMalformed" || r.code == "InvalidRegion" || r.status == http.StatusBadRequest
+	reason, text := r.explain(b.opts)
+	return sources.Fail(reason, nil, "%s: %s", what, text).After(r.pause)
+}
+
+// explain returns the reason of the condition and what to tell.
+func (r *refusal) explain(o Options) (reason, text string) {
 	switch {
-	case r.status/100 == 3:
-		return fail(v1beta1.URLInvalidReason, "the endpoint sends requests elsewhere, which is refused: %s%s", r, r.hint("; the bucket is in the region "))
-	case elsewhere && r.region != "" && r.region != b.opts.Region:
-		return fail(v1beta1.AuthenticationFailedReason, "%s%s", r, r.hint("; spec.region has to be "))
 	case r.status == http.StatusPreconditionFailed || r.code == "NoSuchKey":
-		return fail(v1beta1.FetchFailedReason, "the bucket has changed since it was listed; the next attempt lists it anew")
+		return v1beta1.FetchFailedReason, "the bucket has changed since it was listed; the next attempt lists it anew"
+	case r.status/100 == 3:
+		return v1beta1.URLInvalidReason, "the endpoint sends requests elsewhere, which is refused: " + r.Error() + r.hint("; the bucket is in the region ")
+	case r.status == http.StatusBadRequest && r.region != "" && r.region != o.Region:
+		return v1beta1.AuthenticationFailedReason, r.Error() + r.hint("; spec.region has to be ")
 	case r.status == http.StatusNotFound && (r.code == "NoSuchBucket" || r.code == ""):
-		return fail(v1beta1.NotFoundReason, "the endpoint has no such bucket: %s", r)
+		return v1beta1.NotFoundReason, "the endpoint has no such bucket: " + r.Error()
 	case r.status == http.StatusNotFound:
-		return fail(v1beta1.NotFoundReason, "the endpoint answered %s", r)
+		return v1beta1.NotFoundReason, "the endpoint answered " + r.Error()
+	case (r.status == http.StatusForbidden || r.status == http.StatusUnauthorized) && o.Credentials.IsZero():
+		return v1beta1.AuthenticationFailedReason, "access without credentials refused: " + r.Error()
 	case r.status == http.StatusForbidden || r.status == http.StatusUnauthorized:
-		who := "access refused"
-		if b.opts.Credentials.IsZero() {
-			who = "access without credentials refused"
-		}
-		return fail(v1beta1.AuthenticationFailedReason, "%s: %s", who, r)
+		return v1beta1.AuthenticationFailedReason, "access refused: " + r.Error()
 	}
-	return fail(v1beta1.FetchFailedReason, "the endpoint answered %s", r)
+	return v1beta1.FetchFailedReason, "the endpoint answered " + r.Error()
 }
 
 func (r *refusal) hint(text string) string {

@@ -24,7 +24,7 @@ import (
 // Keys of a bucket server whose options name none.
 const (
 	AccessKey = "upstream-key"
-	SecretKey = "upstream-secret-key" //nolint:gosec // of a server that lives as long as a test
+	SecretKey = "upstream-secret-key"
 )
 
 // serverStart bounds how long the bucket server may take to listen.
