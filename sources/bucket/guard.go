@@ -125,6 +125,7 @@ func (b *Bucket) failure(err error, what string) error {
 
 // explain returns the reason of the condition and what to tell.
 func (r *refusal) explain(o Options) (reason, text string) {
+	refused := r.status == http.StatusForbidden || r.status == http.StatusUnauthorized
 	switch {
 	case r.status == http.StatusPreconditionFailed || r.code == "NoSuchKey":
 		return v1beta1.FetchFailedReason, "the bucket has changed since it was listed; the next attempt lists it anew"
@@ -134,14 +135,16 @@ func (r *refusal) explain(o Options) (reason, text string) {
 		return v1beta1.AuthenticationFailedReason, r.Error() + r.hint("; spec.region has to be ")
 	case r.status == http.StatusNotFound && (r.code == "NoSuchBucket" || r.code == ""):
 		return v1beta1.NotFoundReason, "the endpoint has no such bucket: " + r.Error()
-	case r.status == http.StatusNotFound:
-		return v1beta1.NotFoundReason, "the endpoint answered " + r.Error()
-	case (r.status == http.StatusForbidden || r.status == http.StatusUnauthorized) && o.Credentials.IsZero():
+	case refused && o.Credentials.IsZero():
 		return v1beta1.AuthenticationFailedReason, "access without credentials refused: " + r.Error()
-	case r.status == http.StatusForbidden || r.status == http.StatusUnauthorized:
+	case refused:
 		return v1beta1.AuthenticationFailedReason, "access refused: " + r.Error()
 	}
-	return v1beta1.FetchFailedReason, "the endpoint answered " + r.Error()
+	reason = v1beta1.FetchFailedReason
+	if r.status == http.StatusNotFound {
+		reason = v1beta1.NotFoundReason
+	}
+	return reason, "the endpoint answered " + r.Error()
 }
 
 func (r *refusal) hint(text string) string {

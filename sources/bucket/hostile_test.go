@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -121,4 +123,36 @@ func TestAnObjectThatChangesWhileItIsFetched(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestAListOfManyPages(t *testing.T) {
+	t.Parallel()
+	const pages = 5
+	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+		if !r.URL.Query().Has("list-type") {
+			return false
+		}
+		page := 0
+		_, _ = fmt.Sscanf(r.URL.Query().Get("continuation-token"), "page%d", &page)
+		answer(w, page < pages-1, fmt.Sprintf("page%d", page+1), listed(fmt.Sprintf("%d/b", page), fmt.Sprintf("%d/a", page)))
+		return true
+	}})
+	rev := resolve(t, open(t, server, nil))
+	if len(rev.objects) != 2*pages || rev.objects[0].key != "0/a" || rev.objects[2*pages-1].key != "4/b" {
+		t.Errorf("got %v", rev.objects)
+	}
+}
+
+func FuzzValidKey(f *testing.F) {
+	for _, key := range []string{"a/b.yaml", "a/../b", "/a", "a//b", "a\\b", "a\x00", ".", "a/.Git/x", "\xff", "ä/€"} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		if validKey(key) && !filepath.IsLocal(filepath.FromSlash(key)) {
+			t.Errorf("%q is no path inside a tree", key)
+		}
+		if validKey(key) && path.Clean(key) != key {
+			t.Errorf("%q is not clean", key)
+		}
+	})
 }
