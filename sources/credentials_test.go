@@ -59,6 +59,13 @@ func TestBasicCredentials(t *testing.T) {
 	}
 }
 
+func TestBucketCredentials(t *testing.T) {
+	got, err := BucketCredentials(bytesOf(map[string]string{"accesskey": "k\n", "secretkey": secret}))
+	check(t, got, err, Credentials{Username: "k", Password: secret}, "")
+	got, err = BucketCredentials(bytesOf(map[string]string{"accesskey": "k", "secretKey": secret}))
+	check(t, got, err, Credentials{}, `it has "accesskey", "secretKey"`)
+}
+
 func bytesOf(data map[string]string) map[string][]byte {
 	out := map[string][]byte{}
 	for k, v := range data {

@@ -25,7 +25,7 @@ type ReceiverResource struct {
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 	// Kind of the objects.
-	// +kubebuilder:validation:Enum=GitRepository;HelmRepository;OCIRepository;HelmChart;Kustomization;HelmRelease
+	// +kubebuilder:validation:Enum=GitRepository;HelmRepository;OCIRepository;Bucket;HelmChart;Kustomization;HelmRelease
 	// +required
 	Kind string `json:"kind"`
 	// Name of the object, or * for all that have MatchLabels.

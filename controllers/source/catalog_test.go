@@ -204,7 +204,7 @@ func TestChartWithoutASource(t *testing.T) {
 		retryable bool
 	}{
 		{choice: anyWeb, reason: v1beta1.SourceNotFoundReason, retryable: true},
-		{choice: Choice{Kind: "Bucket", Namespace: "apps", Name: "x"}, reason: v1beta1.InvalidReferenceReason},
+		{choice: Choice{Kind: "Shelf", Namespace: "apps", Name: "x"}, reason: v1beta1.InvalidReferenceReason},
 		{choice: Choice{}, reason: v1beta1.InvalidReferenceReason},
 	}
 	c := newCatalog(t)

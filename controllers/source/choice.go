@@ -13,7 +13,7 @@ import (
 type Choice struct {
 	// Kind, Namespace and Name of the source.
 	Kind, Namespace, Name string
-	// Chart is a name in a HelmRepository or a path in a GitRepository, Version a range. Both are empty for an
+	// Chart is a name in a HelmRepository or a path in a GitRepository or Bucket, Version a range. Both are empty for an
 	// OCIRepository and a HelmChart, which stand for one chart.
 	Chart, Version string
 	// elsewhere is set when the chart is not for the cluster of the controller, whose version then does not count.
@@ -86,8 +86,8 @@ func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
 }
 
 func newChoice(kind, namespace, name, chart, version string) Choice {
-	if kind == v1beta1.GitRepositoryKind {
-		version = "" // a commit has one version of each chart
+	if v1beta1.HoldsDirectories(kind) {
+		version = "" // a directory has one version of its chart
 	} else {
 		version = cmp.Or(version, "*")
 	}

@@ -25,20 +25,23 @@ func (c *Catalog) pollGitRepository(ctx context.Context, source v1beta1.Source, 
 	if found.err != nil {
 		return found
 	}
-	artifact := found.artifact
-	key := keyOf(v1beta1.GitRepositoryKind, repository)
-	before := c.before(key, repository)
-	s := newShelf(repository.Spec.URL)
-	s.Revision, s.Digest = artifact.Revision, artifact.Digest
+	found.message = "work tree of " + found.artifact.Revision
+	return c.treePolled(ctx, keyOf(v1beta1.GitRepositoryKind, repository), repository, found, choices)
+}
+
+// treePolled packs the charts that are asked of a source whose artifact is an archive of files.
+func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Source, found polled, choices []Choice) polled {
+	before := c.before(key, source)
+	s := newShelf(address(source))
+	s.Revision, s.Digest = found.artifact.Revision, found.artifact.Digest
 	for _, choice := range choices {
-		s.Picks[choice.String()] = c.pickPath(ctx, &artifact, choice, before)
+		s.Picks[choice.String()] = c.pickPath(ctx, &found.artifact, choice, before)
 	}
-	changed, err := c.put(key, repository, s, choices)
+	changed, err := c.put(key, source, s, choices)
 	if err != nil {
 		return polled{err: err}
 	}
 	c.Tell(ctx, changed...)
-	found.message = "work tree of " + artifact.Revision
 	return found
 }
 

@@ -72,7 +72,7 @@ func isNew(chart *v1beta1.HelmChart, current, found v1beta1.ChartRevision) bool 
 	if chart.Status.ObservedGeneration != chart.Generation {
 		return current != found
 	}
-	if chart.Spec.SourceRef.Kind == v1beta1.GitRepositoryKind && chart.Spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision {
+	if v1beta1.HoldsDirectories(chart.Spec.SourceRef.Kind) && chart.Spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision {
 		return current.Name != found.Name || current.Version != found.Version
 	}
 	return current.Digest != found.Digest

@@ -47,6 +47,8 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 		found = c.pollHelmRepository(ctx, source, []Choice{choice})
 	case *v1beta1.GitRepository:
 		found = c.pollGitRepository(ctx, source, []Choice{choice})
+	case *v1beta1.Bucket:
+		found = c.pollBucket(ctx, source, []Choice{choice})
 	}
 	if found.err != nil {
 		return v1beta1.ChartRevision{}, nil, found.err

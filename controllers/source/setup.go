@@ -18,8 +18,8 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
-// +kubebuilder:rbac:groups=fairlead.dev,resources=gitrepositories;helmrepositories;ocirepositories;helmcharts,verbs=get;list;watch
-// +kubebuilder:rbac:groups=fairlead.dev,resources=gitrepositories/status;helmrepositories/status;ocirepositories/status;helmcharts/status,verbs=patch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=buckets;gitrepositories;helmrepositories;ocirepositories;helmcharts,verbs=get;list;watch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=buckets/status;gitrepositories/status;helmrepositories/status;ocirepositories/status;helmcharts/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
 
@@ -48,6 +48,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *Catalog, o Option
 	}
 	s := &setup{ctx: ctx, manager: manager, catalog: catalog, options: o}
 	return firstError(
+		func() error {
+			return addSource(s, v1beta1.BucketKind, catalog.pollBucket, newOf[v1beta1.Bucket])
+		},
 		func() error {
 			return addSource(s, v1beta1.GitRepositoryKind, catalog.pollGitRepository, newOf[v1beta1.GitRepository])
 		},
@@ -234,6 +237,7 @@ func index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 				return byChoice(ChoiceOfChart(o.(*v1beta1.HelmChart)))
 			})
 		},
+		func() error { return indexer.IndexField(ctx, &v1beta1.Bucket{}, secretIndex, bySecret) },
 		func() error { return indexer.IndexField(ctx, &v1beta1.GitRepository{}, secretIndex, bySecret) },
 		func() error {
 			return indexer.IndexField(ctx, &v1beta1.GitRepository{}, includeIndex, func(o client.Object) []string {

@@ -58,10 +58,10 @@ func TestContentOfAnArchive(t *testing.T) {
 		want    []string
 	}{
 		{"the usual", Content{}, []string{"apps/a.yaml", "apps/e.txt", "apps/sub/b.yaml", "infra-two/d.yaml", "infra/.sourceignore", "infra/c.yaml", "root.yaml"}},
-		{"patterns of the spec", Content{Ignore: &own}, []string{".gitignore", "apps/e.txt", "apps/logo.png", "infra/.sourceignore", "infra/e.txt", "root.yaml"}},
+		{"patterns of the spec", Content{Ignore: &own}, []string{"apps/e.txt", "apps/logo.png", "infra/.sourceignore", "infra/e.txt", "root.yaml"}},
 		{"some directories", Content{Directories: []string{"apps/sub", "infra"}}, []string{"apps/sub/b.yaml", "infra/.sourceignore", "infra/c.yaml"}},
 		{"a directory that is not there", Content{Directories: []string{"gone"}}, nil},
-		{"the root", Content{Directories: []string{""}, Ignore: &own}, []string{".gitignore", "apps/e.txt", "apps/logo.png", "infra/.sourceignore", "infra/e.txt", "root.yaml"}},
+		{"the root", Content{Directories: []string{""}, Ignore: &own}, []string{"apps/e.txt", "apps/logo.png", "infra/.sourceignore", "infra/e.txt", "root.yaml"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

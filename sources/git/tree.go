@@ -20,9 +20,6 @@ import (
 )
 
 const (
-	// maxIgnoreFile bounds a file of patterns, in bytes.
-	maxIgnoreFile = 64 << 10
-
 	maxDepth  = 100
 	maxTarget = 4096
 	maxName   = 4096
@@ -107,7 +104,7 @@ func (w *walker) leaveOut(patterns *string) error {
 			continue
 		}
 		var text strings.Builder
-		if err := w.content(f, maxIgnoreFile, &text); err != nil {
+		if err := w.content(f, ignore.MaxFileBytes, &text); err != nil {
 			return err
 		}
 		files[f.path] = []byte(text.String())
@@ -116,7 +113,7 @@ func (w *walker) leaveOut(patterns *string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.what, err)
 	}
-	w.files = slices.DeleteFunc(w.files, func(f treeFile) bool { return rules.LeavesOut(f.path) })
+	w.files = slices.DeleteFunc(w.files, func(f treeFile) bool { return rules.Match(f.path, false) })
 	return nil
 }
 
