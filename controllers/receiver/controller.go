@@ -135,7 +135,7 @@ func (h *handler) find(ctx context.Context, path string) (*v1beta1.Receiver, err
 func (h *handler) token(ctx context.Context, r *v1beta1.Receiver) ([]byte, error) {
 	token, err := h.read(ctx, r)
 	if err == nil && subtle.ConstantTimeCompare([]byte(pathOf(r, token)), []byte(r.Status.WebhookPath)) != 1 {
-		err = errProof("the token has changed, and with it the address")
+		err = proofError("the token has changed, and with it the address")
 	}
 	return token, err
 }

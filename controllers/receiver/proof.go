@@ -16,11 +16,11 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// errProof is why a call does not count. It is for our log; the caller is told nothing.
-type errProof string
+// proofError is why a call does not count. It is for our log; the caller is told nothing.
+type proofError string
 
 // Error implements error.
-func (e errProof) Error() string { return string(e) }
+func (e proofError) Error() string { return string(e) }
 
 // call is what a caller says.
 type call struct {
@@ -42,21 +42,21 @@ func prove(kind string, token []byte, c call) error {
 	case v1beta1.ReceiverRegistry:
 		bearer, is := strings.CutPrefix(c.header.Get("Authorization"), "Bearer ")
 		if !is {
-			return errProof("the call has no bearer token in the header Authorization")
+			return proofError("the call has no bearer token in the header Authorization")
 		}
 		return same(bearer, token, "Authorization")
 	default:
-		return errProof("the type of the receiver is not known")
+		return proofError("the type of the receiver is not known")
 	}
 }
 
 func same(given string, token []byte, header string) error {
 	if given == "" {
-		return errProof("the call has no header " + header)
+		return proofError("the call has no header " + header)
 	}
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256(token) // equal in length, so that the comparison takes the same time
 	if subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
-		return errProof("the token in the header " + header + " is another one")
+		return proofError("the token in the header " + header + " is another one")
 	}
 	return nil
 }
@@ -67,22 +67,22 @@ func signature(given string, token, body []byte) error {
 	var make func() hash.Hash
 	switch {
 	case !is:
-		return errProof("the call has no signature")
+		return proofError("the call has no signature")
 	case algorithm == "sha256":
 		make = sha256.New
 	case algorithm == "sha512":
 		make = sha512.New
 	default:
-		return errProof("the signature is not made with sha256 or sha512")
+		return proofError("the signature is not made with sha256 or sha512")
 	}
 	decoded, err := hex.DecodeString(sum)
 	if err != nil {
-		return errProof("the signature is not hexadecimal")
+		return proofError("the signature is not hexadecimal")
 	}
 	mac := hmac.New(make, token)
 	mac.Write(body)
 	if !hmac.Equal(mac.Sum(nil), decoded) {
-		return errProof("the signature does not fit the body, or was made with another token")
+		return proofError("the signature does not fit the body, or was made with another token")
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (n news) isAbout(object any) bool {
 	if n.repositories == nil {
 		return true
 	}
-	url := ""
+	var url string
 	switch object := object.(type) {
 	case *v1beta1.OCIRepository:
 		url = object.Spec.URL

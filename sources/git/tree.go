@@ -149,22 +149,21 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 		if !validName(entry.Name) || len(path) > maxName {
 			return w.bad("it has a file with the impossible name %.200q", path)
 		}
-		switch {
-		case entry.Mode == filemode.Dir:
-			if below, _ := w.wanted(path); !below {
-				continue
-			}
-			sub, err := w.pack.directory(entry.Hash)
-			if err != nil {
-				return err
-			}
-			if err := w.directory(sub, path+"/", depth+1); err != nil {
-				return err
-			}
-		default:
+		if entry.Mode != filemode.Dir {
 			if err := w.leaf(entry, path, inside); err != nil {
 				return err
 			}
+			continue
+		}
+		if below, _ := w.wanted(path); !below {
+			continue
+		}
+		sub, err := w.pack.directory(entry.Hash)
+		if err != nil {
+			return err
+		}
+		if err := w.directory(sub, path+"/", depth+1); err != nil {
+			return err
 		}
 	}
 	return nil
