@@ -40,8 +40,8 @@ generate: ## Generate deep copies, CRDs and RBAC from the types and markers
 fmt: ## Format the code
 	@gofmt -w $$(git ls-files '*.go')
 
-tidy: ## Tidy the three modules
-	@go mod tidy && cd test/cluster && go mod tidy && cd ../tools && go mod tidy
+tidy: ## Tidy the four modules
+	@go mod tidy && cd test/cluster && go mod tidy && cd ../tools && go mod tidy && cd ../s3 && go mod tidy
 
 lint: $(BIN)/golangci-lint ## Lint; the rules are in .golangci.yml
 	@$(BIN)/golangci-lint run ./...
@@ -53,7 +53,7 @@ vuln: $(BIN)/govulncheck ## Look for known vulnerabilities; says "not run" witho
 
 test: unit integration ## All tests: unit, then integration against a real control plane
 
-unit: ## Unit tests
+unit: $(BIN)/versitygw ## Unit tests
 	@echo "unit tests"
 	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios|gitops)')
 
@@ -75,7 +75,7 @@ verify: ## Fail when generated files differ from what is committed
 
 ##@ Control plane for tests
 
-cluster: $(BIN)/kubectl $(BIN)/helm $(BIN)/kwok $(BIN)/devcluster ## Build devcluster, kwok, kubectl and helm into bin/
+cluster: $(BIN)/kubectl $(BIN)/helm $(BIN)/kwok $(BIN)/devcluster $(BIN)/versitygw ## Build devcluster, kwok, kubectl, helm and versitygw into bin/
 
 $(BIN)/kubectl $(BIN)/helm $(BIN)/kwok: test/cluster/go.mod test/cluster/go.sum
 	@mkdir -p $(BIN)
@@ -87,6 +87,11 @@ $(BIN)/devcluster: $(shell find test/cluster -type f -not -name '*_test.go')
 	@mkdir -p $(BIN)
 	@echo "building devcluster with Kubernetes $(K8S); cold, this takes about ten minutes on two cores"
 	@cd test/cluster && time go build $(CLUSTER_FLAGS) -o $@ .
+
+$(BIN)/versitygw: test/s3/go.mod test/s3/go.sum
+	@mkdir -p $(BIN)
+	@echo "building versitygw, the server of buckets in tests; cold, this takes about two minutes on two cores"
+	@cd test/s3 && time go build -trimpath -ldflags '-s -w' -o $@ github.com/versity/versitygw/cmd/versitygw
 
 # Without cgo the binary is static and a quarter smaller: with it, Go's plugin package keeps code that nobody calls.
 $(BIN)/fairlead: $(GO_SOURCES) go.mod go.sum

@@ -19,6 +19,9 @@ const (
 
 	usernameKey = "username"
 	passwordKey = "password"
+
+	accessKeyKey = "accesskey"
+	secretKeyKey = "secretkey"
 )
 
 // Credentials of one upstream; the zero value is anonymous. They compare with ==, so they can be part of a key. Neither
@@ -26,6 +29,8 @@ const (
 type Credentials struct {
 	Username string
 	Password string
+	// Token is sent as a bearer token instead of user name and password.
+	Token string
 }
 
 // IsZero tells whether the credentials are anonymous.
@@ -35,6 +40,9 @@ func (c Credentials) IsZero() bool { return c == Credentials{} }
 func (c Credentials) String() string {
 	if c.IsZero() {
 		return "anonymous"
+	}
+	if c.Token != "" {
+		return "a bearer token"
 	}
 	return fmt.Sprintf("user %q", c.Username)
 }
@@ -64,6 +72,17 @@ func BasicCredentials(secretType string, data map[string][]byte) (Credentials, e
 	if c.Username == "" || c.Password == "" {
 		return Credentials{}, badSecret("the Secret needs the keys %s and %s, not empty; it has %s",
 			usernameKey, passwordKey, keysOf(data))
+	}
+	return c, nil
+}
+
+// BucketCredentials reads the keys accesskey and secretkey of a Secret; the access key is the user name. The rest is as for
+// [BasicCredentials].
+func BucketCredentials(data map[string][]byte) (Credentials, error) {
+	c := Credentials{Username: value(data, accessKeyKey), Password: value(data, secretKeyKey)}
+	if c.Username == "" || c.Password == "" {
+		return Credentials{}, badSecret("the Secret needs the keys %s and %s, not empty; it has %s",
+			accessKeyKey, secretKeyKey, keysOf(data))
 	}
 	return c, nil
 }

@@ -45,8 +45,8 @@ func TestBasicCredentials(t *testing.T) {
 		want Credentials
 		says string // part of the failure, "" for success
 	}{
-		{name: "both keys are read", data: map[string]string{"username": "u", "password": "p"}, want: Credentials{"u", "p"}},
-		{name: "line ends of files are dropped", data: map[string]string{"username": "u\n", "password": "p\r\n"}, want: Credentials{"u", "p"}},
+		{name: "both keys are read", data: map[string]string{"username": "u", "password": "p"}, want: Credentials{Username: "u", Password: "p"}},
+		{name: "line ends of files are dropped", data: map[string]string{"username": "u\n", "password": "p\r\n"}, want: Credentials{Username: "u", Password: "p"}},
 		{name: "a missing key is told with those that are there", data: map[string]string{"username": "u", "pasword": secret}, says: `it has "pasword", "username"`},
 		{name: "an empty Secret has none", data: nil, says: "it has none"},
 		{name: "a docker config is refused", kind: DockerConfigType, data: map[string]string{DockerConfigKey: "{}"}, says: "is for registries"},
@@ -57,6 +57,13 @@ func TestBasicCredentials(t *testing.T) {
 			check(t, got, err, test.want, test.says)
 		})
 	}
+}
+
+func TestBucketCredentials(t *testing.T) {
+	got, err := BucketCredentials(bytesOf(map[string]string{"accesskey": "k\n", "secretkey": secret}))
+	check(t, got, err, Credentials{Username: "k", Password: secret}, "")
+	got, err = BucketCredentials(bytesOf(map[string]string{"accesskey": "k", "secretKey": secret}))
+	check(t, got, err, Credentials{}, `it has "accesskey", "secretKey"`)
 }
 
 func bytesOf(data map[string]string) map[string][]byte {
@@ -90,7 +97,7 @@ func auth(user, password string) string {
 
 func TestRegistryCredentials(t *testing.T) {
 	entry := func(user string) map[string]string { return map[string]string{"auth": auth(user, "p")} }
-	as := func(user string) Credentials { return Credentials{user, "p"} }
+	as := func(user string) Credentials { return Credentials{Username: user, Password: "p"} }
 	tests := []struct {
 		name       string
 		auths      map[string]any
@@ -110,7 +117,7 @@ func TestRegistryCredentials(t *testing.T) {
 		{name: "a wildcard does not stand for two labels", auths: map[string]any{"*.example.com": entry("a")}, repository: "a.b.example.com/x", says: `no entry for "a.b.example.com"`},
 		{name: "an exact host beats a wildcard", auths: map[string]any{"*.example.com": entry("a"), "eu.example.com": entry("b")}, repository: "eu.example.com/x", want: as("b")},
 		{name: "user name and password need no auth", auths: map[string]any{"h": map[string]string{"username": "a", "password": "p"}}, repository: "h/x", want: as("a")},
-		{name: "a password may hold a colon", auths: map[string]any{"h": map[string]string{"auth": auth("a", "p:q")}}, repository: "h/x", want: Credentials{"a", "p:q"}},
+		{name: "a password may hold a colon", auths: map[string]any{"h": map[string]string{"auth": auth("a", "p:q")}}, repository: "h/x", want: Credentials{Username: "a", Password: "p:q"}},
 		{name: "another host is told with those that are there", auths: map[string]any{"a.io": entry("a"), "https://u:" + secret + "@b.io/v1/": entry("b")}, repository: "c.io/x", says: `no entry for "c.io"; it has entries for "a.io", "b.io"`},
 		{name: "an identity token is refused", auths: map[string]any{"h": map[string]string{"identitytoken": secret}}, repository: "h/x", says: "token of a login session"},
 		{name: "an identity token with the usual auth beside it is refused", auths: map[string]any{"h": map[string]string{"auth": auth("<token>", ""), "identitytoken": secret}}, repository: "h/x", says: "token of a login session"},
@@ -131,7 +138,7 @@ func TestRegistryCredentials(t *testing.T) {
 
 func TestRegistryCredentialsOfOtherSecrets(t *testing.T) {
 	got, err := RegistryCredentials("Opaque", bytesOf(map[string]string{"username": "u", "password": "p"}), "h/x")
-	check(t, got, err, Credentials{"u", "p"}, "")
+	check(t, got, err, Credentials{Username: "u", Password: "p"}, "")
 	_, err = RegistryCredentials(DockerConfigType, bytesOf(map[string]string{"other": "x"}), "h/x")
 	check(t, Credentials{}, err, Credentials{}, `needs the key .dockerconfigjson; it has "other"`)
 	_, err = RegistryCredentials(DockerConfigType, bytesOf(map[string]string{DockerConfigKey: "{" + secret}), "h/x")

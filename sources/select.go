@@ -114,9 +114,7 @@ func (r *rules) refuse(v Version) (why func() string, inRange bool) {
 	case r.pin == "" && !r.limit.Check(v.Version):
 		return func() string { return r.outOfRange(v) }, false
 	case !r.fitsCluster(v.KubeVersion):
-		return func() string {
-			return fmt.Sprintf("is for Kubernetes %s, the cluster has %s", quote(v.KubeVersion), clip(r.KubeVersion))
-		}, true
+		return func() string { return UnfitReason(v.KubeVersion, r.KubeVersion) }, true
 	}
 	if r.Skip != nil {
 		if reason, skip := r.Skip(v); skip {
@@ -153,6 +151,24 @@ func (r *rules) fitsCluster(kubeVersion string) bool {
 		r.clusters[kubeVersion] = fits
 	}
 	return fits
+}
+
+// FitsCluster tells whether a chart that is made for a range of clusters fits one. "" on either side fits; a range that cannot be read does not.
+func FitsCluster(kubeVersion, cluster string) bool {
+	if kubeVersion == "" || cluster == "" {
+		return true
+	}
+	version, err := semver.NewVersion(cluster)
+	if err != nil {
+		return true
+	}
+	limit, err := semver.NewConstraint(kubeVersion)
+	return err == nil && limit.Check(version)
+}
+
+// UnfitReason says why a version is refused that does not fit the cluster.
+func UnfitReason(kubeVersion, cluster string) string {
+	return fmt.Sprintf("is for Kubernetes %s, the cluster has %s", quote(kubeVersion), clip(cluster))
 }
 
 func (r *rules) noMatch(count int, refused []string) error {

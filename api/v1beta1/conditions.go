@@ -24,6 +24,8 @@ const (
 	VerifiedCondition = "Verified"
 	// DriftedCondition is True while objects of a HelmRelease differ from its manifest.
 	DriftedCondition = "Drifted"
+	// SourceVerifiedCondition tells of a source with spec.verify whether what it has in the cache is signed by whom it has to be.
+	SourceVerifiedCondition = "SourceVerified"
 	// ArtifactInStorageCondition is True on a source while its artifact is in the cache.
 	ArtifactInStorageCondition = "ArtifactInStorage"
 )

@@ -4,6 +4,7 @@
 // It holds types and their defaults, no behaviour and no client, and imports nothing but apimachinery.
 //
 //	GitRepository ──┐
+//	Bucket ─────────┤
 //	HelmRepository ─┼─ chart ──────────┐
 //	                └─ HelmChart ──┐   ├─► HelmRelease
 //	OCIRepository ──── chartRef ───┴───┘

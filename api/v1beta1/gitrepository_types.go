@@ -29,19 +29,77 @@ type GitRepositoryRef struct {
 	Commit string `json:"commit,omitempty"`
 }
 
+// GitRepositoryInclude is the artifact of another GitRepository, to be copied.
+type GitRepositoryInclude struct {
+	// GitRepositoryRef names it, in the same namespace.
+	// +required
+	GitRepositoryRef LocalObjectReference `json:"repository"`
+	// FromPath is the directory of it that is copied; all of it when left out.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	FromPath string `json:"fromPath,omitempty"`
+	// ToPath is the directory to copy to, the name of the GitRepository when left out.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	ToPath string `json:"toPath,omitempty"`
+}
+
+// What of a Git repository has to be signed.
+const (
+	VerifyHead       = "HEAD"
+	VerifyTag        = "Tag"
+	VerifyTagAndHead = "TagAndHEAD"
+)
+
+// GitRepositoryVerification says whose signatures are trusted.
+type GitRepositoryVerification struct {
+	// Mode tells what has to be signed: the commit (HEAD), the annotated tag that names it (Tag), or both (TagAndHEAD).
+	// +kubebuilder:validation:Enum=HEAD;head;Tag;TagAndHEAD
+	// +kubebuilder:default=HEAD
+	// +optional
+	Mode string `json:"mode,omitempty"`
+	// SecretRef names a Secret in the same namespace: keys that end in .asc hold public keys of PGP, those that end in .sshpub public keys
+	// of SSH, one in a line.
+	// +required
+	SecretRef LocalObjectReference `json:"secretRef"`
+}
+
 // GitRepositorySpec says where a Git repository is and which of its commits is wanted.
 type GitRepositorySpec struct {
-	// URL of the repository, as http(s)://host/path.
-	// +kubebuilder:validation:Pattern=`^(http|https)://.*$`
+	// URL of the repository, as http(s)://host/path or ssh://[user@]host[:port]/path.
+	// +kubebuilder:validation:Pattern=`^(http|https|ssh)://.*$`
 	// +kubebuilder:validation:MaxLength=2048
 	// +required
 	URL string `json:"url"`
 	// Reference picks the commit, the branch master when left out.
 	// +optional
 	Reference *GitRepositoryRef `json:"ref,omitempty"`
-	// SecretRef names a Secret in the same namespace with username and password.
+	// SecretRef names a Secret in the same namespace. Over http(s) it has username and password, or bearerToken, and may have ca.crt, and
+	// tls.crt with tls.key. Over ssh it has identity, a private key, and known_hosts, and password when the key is locked.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
+	// ProxySecretRef names a Secret in the same namespace with the address of a proxy, and username and password for it. Not over ssh.
+	// +optional
+	ProxySecretRef *LocalObjectReference `json:"proxySecretRef,omitempty"`
+	// Ignore has patterns in the format of .gitignore for files that are left out of the artifact. It replaces the usual patterns and the
+	// .sourceignore files of the repository.
+	// +kubebuilder:validation:MaxLength=65536
+	// +optional
+	Ignore *string `json:"ignore,omitempty"`
+	// SparseCheckout has the directories that the artifact consists of; all when left out.
+	// +kubebuilder:validation:MaxItems=100
+	// +optional
+	SparseCheckout []string `json:"sparseCheckout,omitempty"`
+	// RecurseSubmodules puts the submodules of the repository into the artifact. The credentials are sent to those on the same host.
+	// +optional
+	RecurseSubmodules bool `json:"recurseSubmodules,omitempty"`
+	// Include copies the artifacts of other GitRepositories of the namespace into this one, in order: what is copied later wins.
+	// +kubebuilder:validation:MaxItems=20
+	// +optional
+	Include []GitRepositoryInclude `json:"include,omitempty"`
+	// Verify has the signatures of the commit, or of its tag, checked before anything is taken over.
+	// +optional
+	Verify *GitRepositoryVerification `json:"verify,omitempty"`
 	// Interval at which upstream is asked for a new commit, with a jitter of up to 10 %.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
@@ -72,6 +130,12 @@ type GitRepositoryStatus struct {
 	// Artifact is the work tree in the cache; its revision is reference@sha1:commit.
 	// +optional
 	Artifact *Artifact `json:"artifact,omitempty"`
+	// IncludedArtifacts are those of spec.include that are in the artifact, in the same order.
+	// +optional
+	IncludedArtifacts []Artifact `json:"includedArtifacts,omitempty"`
+	// ObservedContent tells by a digest with which settings the artifact was made.
+	// +optional
+	ObservedContent string `json:"observedContent,omitempty"`
 }
 
 // GitRepository is a Git repository at one commit.

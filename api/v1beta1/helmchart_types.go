@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Values of reconcileStrategy, which tell when a chart from a Git repository counts as new.
+// Values of reconcileStrategy, which tell when a chart in a directory counts as new.
 const (
 	// ReconcileStrategyChartVersion: when the version in its Chart.yaml changes.
 	ReconcileStrategyChartVersion = "ChartVersion"
@@ -13,13 +13,14 @@ const (
 )
 
 // HelmChartSpec picks one chart from a source.
+// +kubebuilder:validation:XValidation:rule="!has(self.verify) || self.sourceRef.kind == 'HelmRepository'",message="verify needs a HelmRepository of type oci"
 type HelmChartSpec struct {
-	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository.
+	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository or Bucket.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	// +required
 	Chart string `json:"chart"`
-	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository.
+	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository and a Bucket.
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:default="*"
 	// +optional
@@ -27,7 +28,18 @@ type HelmChartSpec struct {
 	// SourceRef names the source, in the same namespace.
 	// +required
 	SourceRef LocalSourceReference `json:"sourceRef"`
-	// ReconcileStrategy tells when a chart from a GitRepository counts as new: on a new ChartVersion, or on any Revision
+	// ValuesFiles are files whose merged content is the chart's values instead of its values.yaml, in order: what comes later counts. Their
+	// paths count from the root of a GitRepository or Bucket, or from that of the chart in a HelmRepository.
+	// +kubebuilder:validation:MaxItems=50
+	// +optional
+	ValuesFiles []string `json:"valuesFiles,omitempty"`
+	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.
+	// +optional
+	IgnoreMissingValuesFiles bool `json:"ignoreMissingValuesFiles,omitempty"`
+	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository of type oci.
+	// +optional
+	Verify *OCIVerification `json:"verify,omitempty"`
+	// ReconcileStrategy tells when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
 	// of the chart's directory.
 	// +kubebuilder:validation:Enum=ChartVersion;Revision
 	// +kubebuilder:default=ChartVersion

@@ -8,7 +8,7 @@ import (
 // HelmReleaseSpec declares a Helm release.
 // +kubebuilder:validation:XValidation:rule="has(self.chart) != has(self.chartRef)",message="exactly one of spec.chart and spec.chartRef must be set"
 type HelmReleaseSpec struct {
-	// Chart picks the chart from a HelmRepository or a GitRepository. No object is created for it.
+	// Chart picks the chart from a HelmRepository, a GitRepository or a Bucket. No object is created for it.
 	// +optional
 	Chart *HelmChartTemplate `json:"chart,omitempty"`
 	// ChartRef names an OCIRepository or HelmChart that stands for the chart.
@@ -136,12 +136,12 @@ type HelmChartTemplate struct {
 
 // HelmChartTemplateSpec picks one chart from a source.
 type HelmChartTemplateSpec struct {
-	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository.
+	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository or Bucket.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	// +required
 	Chart string `json:"chart"`
-	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository.
+	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository and a Bucket.
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:default="*"
 	// +optional
@@ -149,7 +149,15 @@ type HelmChartTemplateSpec struct {
 	// SourceRef names the source.
 	// +required
 	SourceRef SourceReference `json:"sourceRef"`
-	// ReconcileStrategy tells when a chart from a GitRepository counts as new: on a new ChartVersion, or on any Revision
+	// ValuesFiles are files whose merged content is the chart's values instead of its values.yaml, in order: what comes later counts. Their
+	// paths count from the root of a GitRepository or Bucket, or from that of the chart in a HelmRepository.
+	// +kubebuilder:validation:MaxItems=50
+	// +optional
+	ValuesFiles []string `json:"valuesFiles,omitempty"`
+	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.
+	// +optional
+	IgnoreMissingValuesFiles bool `json:"ignoreMissingValuesFiles,omitempty"`
+	// ReconcileStrategy tells when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
 	// of the chart's directory.
 	// +kubebuilder:validation:Enum=ChartVersion;Revision
 	// +kubebuilder:default=ChartVersion

@@ -30,6 +30,9 @@ type HelmRepositorySpec struct {
 	// kubernetes.io/dockerconfigjson for a registry.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
+	// CertSecretRef names a Secret in the same namespace with ca.crt, or tls.crt and tls.key, or all of them.
+	// +optional
+	CertSecretRef *LocalObjectReference `json:"certSecretRef,omitempty"`
 	// PassCredentials sends the credentials to other hosts too, when the index names archives there. Off by default:
 	// credentials stay with the host of the URL.
 	// +optional

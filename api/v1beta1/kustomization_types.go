@@ -210,7 +210,7 @@ type ManifestSourceReference struct {
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 	// Kind of the referent.
-	// +kubebuilder:validation:Enum=GitRepository;OCIRepository
+	// +kubebuilder:validation:Enum=GitRepository;OCIRepository;Bucket
 	// +required
 	Kind string `json:"kind"`
 	// Name of the referent.

@@ -25,6 +25,15 @@ type OCIRepositoryRef struct {
 	Tag string `json:"tag,omitempty"`
 }
 
+// OCILayerSelector picks a layer of an artifact.
+type OCILayerSelector struct {
+	// MediaType of the layer; the artifact has to have exactly one of it.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +required
+	MediaType string `json:"mediaType"`
+}
+
 // OCIRepositorySpec says where the chart is and which of its versions is wanted.
 type OCIRepositorySpec struct {
 	// URL of the chart, as oci://host/path/chart, without a tag.
@@ -39,6 +48,23 @@ type OCIRepositorySpec struct {
 	// kubernetes.io/dockerconfigjson.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
+	// ServiceAccountName names a ServiceAccount in the same namespace whose imagePullSecrets are used when there is no SecretRef.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// CertSecretRef names a Secret in the same namespace with ca.crt, or tls.crt and tls.key, or all of them.
+	// +optional
+	CertSecretRef *LocalObjectReference `json:"certSecretRef,omitempty"`
+	// ProxySecretRef names a Secret in the same namespace with the address of a proxy, and username and password for it.
+	// +optional
+	ProxySecretRef *LocalObjectReference `json:"proxySecretRef,omitempty"`
+	// Verify has the signatures of the artifact checked before it is taken over.
+	// +optional
+	Verify *OCIVerification `json:"verify,omitempty"`
+	// LayerSelector picks the layer of an artifact that holds manifests. Without it that is the only one that is a tar.gz. A chart is
+	// recognised without it.
+	// +optional
+	LayerSelector *OCILayerSelector `json:"layerSelector,omitempty"`
 	// Insecure lets the registry be read over plain HTTP.
 	// +optional
 	Insecure bool `json:"insecure,omitempty"`

@@ -26,6 +26,8 @@ const (
 	NotFoundReason = "NotFound"
 	// NoMatchReason: versions exist, but none is in the wanted range.
 	NoMatchReason = "NoMatchingVersion"
+	// VerificationFailedReason: what upstream has is not signed by whom it has to be, or the keys cannot be used.
+	VerificationFailedReason = "VerificationFailed"
 	// InvalidContentReason: upstream served something that is broken, too large, or not what it claims to be.
 	InvalidContentReason = "InvalidContent"
 	// StorageFailedReason: the artifact cache could not be written or read.

@@ -8,13 +8,19 @@ import (
 
 // Kinds of this group, as they are written in manifests and references.
 const (
+	BucketKind         = "Bucket"
 	GitRepositoryKind  = "GitRepository"
 	HelmChartKind      = "HelmChart"
 	HelmReleaseKind    = "HelmRelease"
 	HelmRepositoryKind = "HelmRepository"
 	KustomizationKind  = "Kustomization"
 	OCIRepositoryKind  = "OCIRepository"
+	ReceiverKind       = "Receiver"
 )
+
+// HoldsDirectories tells whether charts of a source of this kind are directories in its archive, each with the one version
+// that its Chart.yaml says.
+func HoldsDirectories(kind string) bool { return kind == GitRepositoryKind || kind == BucketKind }
 
 // GroupVersion is the API group and version of every kind in this package.
 var GroupVersion = schema.GroupVersion{Group: "fairlead.dev", Version: "v1beta1"}
@@ -22,12 +28,14 @@ var GroupVersion = schema.GroupVersion{Group: "fairlead.dev", Version: "v1beta1"
 // AddToScheme registers the kinds of this package with a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
+		&Bucket{}, &BucketList{},
 		&GitRepository{}, &GitRepositoryList{},
 		&HelmChart{}, &HelmChartList{},
 		&HelmRelease{}, &HelmReleaseList{},
 		&HelmRepository{}, &HelmRepositoryList{},
 		&Kustomization{}, &KustomizationList{},
 		&OCIRepository{}, &OCIRepositoryList{},
+		&Receiver{}, &ReceiverList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -6,7 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Source is what GitRepository, HelmRepository, OCIRepository and HelmChart have in common.
+// Source is what Bucket, GitRepository, HelmRepository, OCIRepository and HelmChart have in common.
 // +kubebuilder:object:generate=false
 type Source interface {
 	Conditioned
@@ -26,7 +26,77 @@ type Source interface {
 	SetObservedGeneration(int64)
 	// Request is the part of the status that answers the request annotation.
 	Request() *ReconcileRequest
+	// GetSecretRefs names the Secrets that decide about a poll, all in the namespace of the source; entries may be nil.
+	GetSecretRefs() []*LocalObjectReference
 }
+
+// GetSecretRefs implements Source.
+func (in *GitRepository) GetSecretRefs() []*LocalObjectReference {
+	refs := []*LocalObjectReference{in.Spec.SecretRef, in.Spec.ProxySecretRef}
+	if in.Spec.Verify != nil {
+		refs = append(refs, &in.Spec.Verify.SecretRef)
+	}
+	return refs
+}
+
+// GetSecretRefs implements Source.
+func (in *Bucket) GetSecretRefs() []*LocalObjectReference {
+	return []*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef}
+}
+
+// GetSecretRefs implements Source.
+func (in *HelmRepository) GetSecretRefs() []*LocalObjectReference {
+	return []*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef}
+}
+
+// GetSecretRefs implements Source.
+func (in *OCIRepository) GetSecretRefs() []*LocalObjectReference {
+	return append([]*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef, in.Spec.ProxySecretRef}, in.Spec.Verify.secretRefs()...)
+}
+
+// GetSecretRefs implements Source.
+func (in *HelmChart) GetSecretRefs() []*LocalObjectReference { return in.Spec.Verify.secretRefs() }
+
+func (in *OCIVerification) secretRefs() []*LocalObjectReference {
+	if in == nil {
+		return nil
+	}
+	return []*LocalObjectReference{in.SecretRef, in.TrustedRootSecretRef}
+}
+
+// GetInterval implements Source.
+func (in *Bucket) GetInterval() time.Duration {
+	return durationOr(in.Spec.Interval, DefaultSourceInterval)
+}
+
+// GetTimeout implements Source.
+func (in *Bucket) GetTimeout() time.Duration {
+	return durationOr(in.Spec.Timeout, DefaultSourceTimeout)
+}
+
+// IsSuspended implements Source.
+func (in *Bucket) IsSuspended() bool { return in.Spec.Suspend }
+
+// GetArtifact implements Source.
+func (in *Bucket) GetArtifact() *Artifact { return in.Status.Artifact }
+
+// SetArtifact implements Source.
+func (in *Bucket) SetArtifact(a *Artifact) { in.Status.Artifact = a }
+
+// GetObservedGeneration implements Source.
+func (in *Bucket) GetObservedGeneration() int64 { return in.Status.ObservedGeneration }
+
+// SetObservedGeneration implements Source.
+func (in *Bucket) SetObservedGeneration(g int64) { in.Status.ObservedGeneration = g }
+
+// Request implements Source.
+func (in *Bucket) Request() *ReconcileRequest { return &in.Status.ReconcileRequest }
+
+// GetConditions implements Conditioned.
+func (in *Bucket) GetConditions() []metav1.Condition { return in.Status.Conditions }
+
+// SetConditions implements Conditioned.
+func (in *Bucket) SetConditions(c []metav1.Condition) { in.Status.Conditions = c }
 
 // GetInterval implements Source.
 func (in *GitRepository) GetInterval() time.Duration {

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // the ways to log in that a kubeconfig may name
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -48,6 +49,8 @@ type connection struct {
 	logs logReader
 	// engine looks at Helm releases; its life is that of the context.
 	engine func(context.Context) (inspector, error)
+	// kubeVersion is the version of the cluster.
+	kubeVersion func(context.Context) (string, error)
 	// preview finds out what applying a set of objects would do, and only tries.
 	preview func(context.Context, rollout.Set) ([]rollout.Previewed, error)
 	// site is the cluster as something to install in; its life is that of the context.
@@ -58,6 +61,21 @@ type connection struct {
 	context string
 	// server is the URL of the API server.
 	server string
+}
+
+// kubeVersionFrom asks the API server for its version.
+func kubeVersionFrom(config *rest.Config) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		asking, err := discovery.NewDiscoveryClientForConfig(config)
+		if err != nil {
+			return "", err
+		}
+		found, err := asking.ServerVersionWithContext(ctx)
+		if err != nil {
+			return "", err
+		}
+		return found.GitVersion, nil
+	}
 }
 
 // addClusterFlags adds the flags of every command that talks to a cluster.
@@ -143,7 +161,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
-	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config), preview: previewOf(config, requests),
+	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config), kubeVersion: kubeVersionFrom(config), preview: previewOf(config, requests),
 		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)

@@ -16,7 +16,7 @@ func TestCompletion(t *testing.T) {
 		args  []string
 		want  string
 	}{
-		{"kinds", all, []string{"reconcile", ""}, "release kustomization gitrepository helmrepository ocirepository helmchart"},
+		{"kinds", all, []string{"reconcile", ""}, "release kustomization gitrepository helmrepository ocirepository bucket helmchart"},
 		{"kinds by prefix", all, []string{"suspend", "helm"}, "helmrepository helmchart"},
 		{"only releases have a history", all, []string{"history", ""}, "release"},
 		{"names come from the cluster", all, []string{"status", "release", ""}, "api broken fresh parked shop"},

@@ -29,6 +29,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/kustomization"
+	"fairlead.dev/fairlead/controllers/receiver"
 	"fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/controllers/source"
 	target "fairlead.dev/fairlead/helmops/cluster"
@@ -56,6 +57,7 @@ type controllerFlags struct {
 	namespaces  []string
 	metricsAddr string
 	healthAddr  string
+	hookAddr    string
 	logLevel    string
 	leader      leaderFlags
 	tenancy     tenancy
@@ -92,6 +94,7 @@ next process goes on with it.`,
 	f.StringSliceVar(&flags.namespaces, "namespaces", nil, "look only at objects in these namespaces, separated by commas; all when left out")
 	f.StringVar(&flags.metricsAddr, "metrics-addr", ":8080", "address that serves Prometheus metrics at /metrics; 0 for none")
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
+	f.StringVar(&flags.hookAddr, "receiver-addr", ":9292", "address at which Receivers are called; 0 for none")
 	flags.tenancy.register(f)
 	f.StringVar(&flags.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
 	f.BoolVar(&flags.leader.elect, "leader-elect", false, "let only one of several replicas work")
@@ -246,14 +249,34 @@ type clusters struct {
 	remote *target.Pool
 }
 
+// kubeVersionOf tells the version of a cluster, which charts have to fit.
+func kubeVersionOf(cluster *target.Cluster) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		found, err := cluster.Capabilities(ctx)
+		if err != nil {
+			return "", err
+		}
+		return found.KubeVersion.Version, nil
+	}
+}
+
 func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, artifacts *store.Store, flags controllerFlags) error {
 	changed := release.NewChanges()
 	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
+	catalog.Fit(kubeVersionOf(to.local))
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
 		Local: to.local, Remote: to.remote, Now: time.Now, Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),
 	})
+	if flags.hookAddr != "0" {
+		err := receiver.Setup(ctx, manager, receiver.Options{
+			Address: flags.hookAddr, Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		source.Setup(ctx, manager, catalog, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,

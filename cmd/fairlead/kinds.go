@@ -31,6 +31,7 @@ var kinds = []kind{
 	{"gitrepository", []string{"git", "gitrepo"}, v1beta1.GitRepositoryKind},
 	{"helmrepository", []string{"helmrepo"}, v1beta1.HelmRepositoryKind},
 	{"ocirepository", []string{"oci", "ocirepo"}, v1beta1.OCIRepositoryKind},
+	{"bucket", []string{"s3"}, v1beta1.BucketKind},
 	{"helmchart", []string{"hc"}, v1beta1.HelmChartKind},
 }
 

@@ -32,7 +32,7 @@ func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	if err != nil {
 		return err
 	}
-	in, action, err := wanted(ctx, callerReader{c.client}, hr)
+	in, action, err := wanted(ctx, callerReader{c.client}, c.kubeVersion, hr)
 	if err != nil {
 		return fmt.Errorf("find out what release %s/%s wants: %w", hr.Namespace, hr.Name, err)
 	}
@@ -70,7 +70,7 @@ func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 }
 
 // wanted resolves the chart and the values of a release.
-func wanted(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) (in release.Inputs, action engine.Action, err error) {
+func wanted(ctx context.Context, reader client.Reader, kubeVersion func(context.Context) (string, error), hr *v1beta1.HelmRelease) (in release.Inputs, action engine.Action, err error) {
 	if in.Values, in.Mask, err = controllers.Values(ctx, reader, hr); err != nil {
 		return in, action, err
 	}
@@ -79,7 +79,7 @@ func wanted(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) 
 		return in, action, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	revision, archive, err := source.Resolve(ctx, reader, dir, source.ChoiceOfRelease(hr))
+	revision, archive, err := source.Resolve(ctx, reader, dir, kubeVersion, source.ChoiceOfRelease(hr))
 	if err != nil {
 		return in, action, err
 	}

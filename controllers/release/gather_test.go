@@ -160,8 +160,8 @@ func TestGatherSaysWhatIsMissing(t *testing.T) {
 			objects: []client.Object{secret(map[string]string{"values.yaml": "password: hunter2\n  broken: ["})}, message: "Secret apps/db, key values.yaml,"},
 		{name: "a chart that does not exist", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Name = "shop" }),
 			reason: v1beta1.SourceNotFoundReason, message: "OCIRepository apps/shop does not exist"},
-		{name: "a kind of source that does not exist", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Kind = "Bucket" }),
-			reason: v1beta1.InvalidReferenceReason, message: `"Bucket" is not a kind of source`, final: true},
+		{name: "a kind of source that does not exist", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Kind = "Parcel" }),
+			reason: v1beta1.InvalidReferenceReason, message: `"Parcel" is not a kind of source`, final: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

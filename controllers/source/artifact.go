@@ -15,7 +15,7 @@ import (
 )
 
 // ManifestKinds are the kinds of sources whose artifact is an archive of manifests.
-var ManifestKinds = []string{v1beta1.GitRepositoryKind, v1beta1.OCIRepositoryKind}
+var ManifestKinds = []string{v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1beta1.OCIRepositoryKind}
 
 // Artifact returns the archive of manifests that a source has now; of the choice only the source counts. It never waits: for a source
 // that has none yet the error IsPending, and WatchArtifacts tells when it has. Other errors say why there is none; they have the
@@ -65,7 +65,10 @@ func (c *Catalog) restore(ctx context.Context, choice Choice, want v1beta1.Artif
 		var found v1beta1.Artifact
 		switch source := object.(type) {
 		case *v1beta1.GitRepository:
-			found, err = c.fetchTree(ctx, source)
+			polled := c.fetchTree(ctx, source)
+			found, err = polled.artifact, polled.err
+		case *v1beta1.Bucket:
+			found, err = c.fetchBucket(ctx, source)
 		case *v1beta1.OCIRepository:
 			polled := c.pollOCIRepository(ctx, source, nil)
 			found, err = polled.artifact, polled.err

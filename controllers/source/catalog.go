@@ -28,6 +28,27 @@ type Catalog struct {
 	wakers   map[string]func(Choice)         // by kind of source: polls it
 	interest []func(context.Context, Choice) // whoever wants to know of new answers
 	fetches  map[string]*fetch               // archives that are being fetched, by digest of the chart
+
+	kubeVersion func(context.Context) (string, error)
+	kube        string // as it was known last
+}
+
+// Fit has charts chosen that fit the cluster: of several versions the newest whose kubeVersion is that of the cluster. It is for setting up.
+func (c *Catalog) Fit(kubeVersion func(context.Context) (string, error)) { c.kubeVersion = kubeVersion }
+
+// cluster is the version that charts of a choice have to fit, empty for any.
+func (c *Catalog) cluster(ctx context.Context, choice Choice) (string, error) {
+	if c.kubeVersion == nil || choice.elsewhere {
+		return "", nil
+	}
+	version, err := c.kubeVersion(ctx)
+	if err != nil {
+		return "", sources.Fail(v1beta1.FetchFailedReason, err, "asking for the version of the cluster")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kube = version
+	return version, nil
 }
 
 // NewCatalog returns a catalog over an artifact store.
@@ -142,10 +163,14 @@ func (c *Catalog) pick(choice Choice, source v1beta1.Source) (pick, bool) {
 		return pick{}, false
 	}
 	found, ok := s.Picks[choice.String()]
-	if ok || s.index == nil {
-		return found, ok
+	if ok || s.index == nil || choice.values != "" || c.kubeVersion != nil && c.kube == "" {
+		return found, ok // other values need the archive; the version of the cluster is asked for by a poll
 	}
-	found = pickFromIndex(s.index, choice)
+	kube := c.kube
+	if choice.elsewhere {
+		kube = ""
+	}
+	found = pickFromIndex(s.index, choice, kube)
 	if found.Revision.Digest == "" && found.err == nil {
 		return pick{}, false // the index does not give a digest, so the archive has to be fetched to know it
 	}
@@ -175,6 +200,8 @@ func address(source v1beta1.Source) string {
 		return object.Spec.URL
 	case *v1beta1.GitRepository:
 		return object.Spec.URL
+	case *v1beta1.Bucket:
+		return object.Address()
 	}
 	return ""
 }

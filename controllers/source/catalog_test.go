@@ -204,7 +204,7 @@ func TestChartWithoutASource(t *testing.T) {
 		retryable bool
 	}{
 		{choice: anyWeb, reason: v1beta1.SourceNotFoundReason, retryable: true},
-		{choice: Choice{Kind: "Bucket", Namespace: "apps", Name: "x"}, reason: v1beta1.InvalidReferenceReason},
+		{choice: Choice{Kind: "Shelf", Namespace: "apps", Name: "x"}, reason: v1beta1.InvalidReferenceReason},
 		{choice: Choice{}, reason: v1beta1.InvalidReferenceReason},
 	}
 	c := newCatalog(t)
@@ -229,7 +229,7 @@ func TestPutReportsChangedAnswersOnly(t *testing.T) {
 		return s
 	}
 	changed, err := c.put(charts, source, fill(digest1, "first"), []Choice{same, other, broken})
-	if diff := cmp.Diff([]Choice{same, other, broken}, changed); diff != "" || err != nil {
+	if diff := cmp.Diff([]Choice{same, other, broken}, changed, cmp.AllowUnexported(Choice{})); diff != "" || err != nil {
 		t.Errorf("error %v; at first everything is news (-want +got):\n%s", err, diff)
 	}
 	changed, err = c.put(charts, source, fill(digest1, "first"), []Choice{same, other, broken})
@@ -239,7 +239,7 @@ func TestPutReportsChangedAnswersOnly(t *testing.T) {
 	next := fill(digest2, "second")
 	next.Picks[fresh.String()] = pick{Revision: revision}
 	changed, err = c.put(charts, source, next, []Choice{same, other, fresh, broken})
-	if diff := cmp.Diff([]Choice{other, fresh, broken}, changed); diff != "" || err != nil {
+	if diff := cmp.Diff([]Choice{other, fresh, broken}, changed, cmp.AllowUnexported(Choice{})); diff != "" || err != nil {
 		t.Errorf("error %v; changed (-want +got):\n%s", err, diff)
 	}
 }
@@ -286,7 +286,7 @@ func TestTellReachesEverySubscriber(t *testing.T) {
 		c.Subscribe(func(_ context.Context, choice Choice) { told = append(told, choice) })
 	}
 	c.Tell(t.Context(), anyWeb, charts)
-	if diff := cmp.Diff([]Choice{anyWeb, anyWeb, charts, charts}, told); diff != "" {
+	if diff := cmp.Diff([]Choice{anyWeb, anyWeb, charts, charts}, told, cmp.AllowUnexported(Choice{})); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }
@@ -327,11 +327,11 @@ func TestChoicesOfAreListedOnce(t *testing.T) {
 	}
 	exact, shop := anyWeb, anyWeb
 	exact.Version, shop.Chart = "1", "shop"
-	if diff := cmp.Diff([]Choice{anyWeb, exact, shop}, got); diff != "" {
+	if diff := cmp.Diff([]Choice{anyWeb, exact, shop}, got, cmp.AllowUnexported(Choice{})); diff != "" {
 		t.Errorf("choices (-want +got):\n%s", diff)
 	}
 	want := []types.NamespacedName{{Namespace: "apps", Name: "a"}, {Namespace: "apps", Name: "b"}}
-	if diff := cmp.Diff(want, ReleasesOf(t.Context(), objects, anyWeb)); diff != "" {
+	if diff := cmp.Diff(want, ReleasesOf(t.Context(), objects, anyWeb), cmp.AllowUnexported(Choice{})); diff != "" {
 		t.Errorf("releases of a choice (-want +got):\n%s", diff)
 	}
 	if got := ReleasesOf(t.Context(), objects, charts); len(got) != 3 {

@@ -3,22 +3,54 @@ package source
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources/chartvalues"
 )
 
 // Choice is what a release asks for: one chart of one source. It is comparable.
 type Choice struct {
 	// Kind, Namespace and Name of the source.
 	Kind, Namespace, Name string
-	// Chart is a name in a HelmRepository or a path in a GitRepository, Version a range. Both are empty for an
+	// Chart is a name in a HelmRepository or a path in a GitRepository or Bucket, Version a range. Both are empty for an
 	// OCIRepository and a HelmChart, which stand for one chart.
 	Chart, Version string
+	// elsewhere is set when the chart is not for the cluster of the controller, whose version then does not count.
+	elsewhere bool
+	// values are the files that the chart's values come from, one in a line, lenient leaves out what is not there of them.
+	values  string
+	lenient bool
+}
+
+// Values are the files that the values of the chart come from; none for its own.
+func (c Choice) Values() chartvalues.Files {
+	if c.values == "" {
+		return chartvalues.Files{}
+	}
+	return chartvalues.Files{Names: strings.Split(c.values, "\n"), Lenient: c.lenient}
+}
+
+// with adds the files that the values come from.
+func (c Choice) with(files []string, lenient bool) Choice {
+	if len(files) > 0 {
+		c.values, c.lenient = strings.Join(files, "\n"), lenient
+	}
+	return c
 }
 
 // String names the choice in messages and indexes.
 func (c Choice) String() string {
 	source := fmt.Sprintf("%s %s/%s", c.Kind, c.Namespace, c.Name)
+	if c.values != "" {
+		source += " with the values of " + strings.ReplaceAll(c.values, "\n", ", ")
+		if c.lenient {
+			source += " as far as they exist"
+		}
+	}
+	if c.elsewhere {
+		source += " for another cluster"
+	}
 	switch {
 	case c.Chart == "":
 		return source
@@ -41,17 +73,21 @@ func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 		return Choice{}
 	}
 	spec := hr.Spec.Chart.Spec
-	return newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name, spec.Chart, spec.Version)
+	choice := newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name, spec.Chart, spec.Version).
+		with(spec.ValuesFiles, spec.IgnoreMissingValuesFiles)
+	choice.elsewhere = hr.Spec.KubeConfig != nil && choice.Version != ""
+	return choice
 }
 
 // ChoiceOfChart returns what a HelmChart asks for.
 func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
-	return newChoice(hc.Spec.SourceRef.Kind, hc.Namespace, hc.Spec.SourceRef.Name, hc.Spec.Chart, hc.Spec.Version)
+	return newChoice(hc.Spec.SourceRef.Kind, hc.Namespace, hc.Spec.SourceRef.Name, hc.Spec.Chart, hc.Spec.Version).
+		with(hc.Spec.ValuesFiles, hc.Spec.IgnoreMissingValuesFiles)
 }
 
 func newChoice(kind, namespace, name, chart, version string) Choice {
-	if kind == v1beta1.GitRepositoryKind {
-		version = "" // a commit has one version of each chart
+	if v1beta1.HoldsDirectories(kind) {
+		version = "" // a directory has one version of its chart
 	} else {
 		version = cmp.Or(version, "*")
 	}

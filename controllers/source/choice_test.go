@@ -3,6 +3,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func TestChoice(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := tt.got.String(); got != tt.want {
+			if got := tt.got.String(); !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
@@ -120,7 +121,7 @@ func TestKeepPrefersAnAnswerToAFailure(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := tt.now.keep(tt.before); got != tt.want {
+			if got := tt.now.keep(tt.before); !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})

@@ -17,6 +17,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/sources"
 )
 
 // Retries of a failed poll: 5 s, doubled up to the interval of the source or maxRetry, whichever is less.
@@ -125,7 +126,10 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 // input is what decides about a poll besides time: the spec, the request annotation and the Secret.
 func (h *handler[T]) input(ctx context.Context, object T) string {
 	text := fmt.Sprintf("%d %s", object.GetGeneration(), object.GetAnnotations()[v1beta1.ReconcileRequestAnnotation])
-	if ref := secretRef(object); ref != nil {
+	for _, ref := range object.GetSecretRefs() {
+		if ref == nil {
+			continue
+		}
 		metadata := &metav1.PartialObjectMetadata{}
 		metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 		if err := h.catalog.objects.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: ref.Name}, metadata); err == nil {
@@ -161,14 +165,27 @@ func (h *handler[T]) record(object T, found polled) {
 	}
 	before := status.Message(object)
 	object.Request().LastHandledReconcileAt = found.request
+	h.recordSignature(object, found)
 	if found.err != nil {
 		status.SourceFailed(object, failureOf(found.err), h.now())
 	} else {
-		setChart(object, found.chart)
+		setFound(object, found)
 		status.SourceReady(object, found.artifact, found.message, h.now())
 	}
 	if message := status.Message(object); message != before {
 		h.tellEvent(object, found.err, message)
+	}
+}
+
+func (h *handler[T]) recordSignature(object T, found polled) {
+	switch {
+	case found.err != nil && sources.Reason(found.err) == v1beta1.VerificationFailedReason:
+		status.SourceNotVerified(object, found.err.Error(), h.now())
+	case found.err != nil:
+	case !found.verify:
+		status.SourceUnsigned(object, h.now())
+	case found.signed != "":
+		status.SourceVerified(object, found.signed, h.now())
 	}
 }
 
@@ -216,26 +233,16 @@ func retryDelay(failures int, interval time.Duration, failed error) time.Duratio
 	return min(delay, max(interval, firstRetry), maxRetry)
 }
 
-// setChart records the chart that a source stands for.
-func setChart(object sourceObject, chart *v1beta1.ChartRevision) {
+// setFound records what only sources of one kind have: the chart they stand for, or what their artifact was made of.
+func setFound(object sourceObject, found polled) {
 	switch source := object.(type) {
 	case *v1beta1.OCIRepository:
-		source.Status.Chart = chart
+		source.Status.Chart = found.chart
 	case *v1beta1.HelmChart:
-		source.Status.Chart = chart
-	}
-}
-
-func secretRef(object sourceObject) *v1beta1.LocalObjectReference {
-	switch source := object.(type) {
-	case *v1beta1.OCIRepository:
-		return source.Spec.SecretRef
-	case *v1beta1.HelmRepository:
-		return source.Spec.SecretRef
+		source.Status.Chart = found.chart
 	case *v1beta1.GitRepository:
-		return source.Spec.SecretRef
+		source.Status.IncludedArtifacts, source.Status.ObservedContent = found.include, found.content
 	}
-	return nil
 }
 
 func randomJitter() float64 { return rand.Float64() } //nolint:gosec // spreads polls, protects nothing

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -10,42 +11,117 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/transport"
 )
 
-// secret reads the Secret that a source names. It is read when it is needed and never kept.
-func secret(ctx context.Context, reader client.Reader, namespace string, ref *v1beta1.LocalObjectReference) (*corev1.Secret, error) {
-	key := types.NamespacedName{Namespace: namespace, Name: ref.Name}
+// secrets reads the Secrets that a source names, when they are needed; they are never kept.
+type secrets struct {
+	reader    client.Reader
+	namespace string
+}
+
+func (c *Catalog) secretsOf(source client.Object) secrets {
+	return secrets{c.secrets, source.GetNamespace()}
+}
+
+// secret reads the Secret that a field of the spec names.
+func (s secrets) secret(ctx context.Context, field string, ref *v1beta1.LocalObjectReference) (*corev1.Secret, error) {
+	key := types.NamespacedName{Namespace: s.namespace, Name: ref.Name}
 	found := &corev1.Secret{}
-	err := reader.Get(ctx, key, found)
+	err := s.reader.Get(ctx, key, found)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, sources.Fail(v1beta1.AuthenticationFailedReason, nil, "Secret %s of spec.secretRef does not exist", key)
+		return nil, sources.Fail(v1beta1.AuthenticationFailedReason, nil, "Secret %s of spec.%s does not exist", key, field)
 	case apierrors.IsForbidden(err):
-		return nil, sources.Fail(v1beta1.AccessDeniedReason, nil, "Fairlead may not read Secret %s of spec.secretRef", key)
+		return nil, sources.Fail(v1beta1.AccessDeniedReason, nil, "Fairlead may not read Secret %s of spec.%s", key, field)
 	case err != nil:
-		return nil, sources.Fail(v1beta1.FetchFailedReason, err, "reading Secret %s of spec.secretRef", key)
+		return nil, sources.Fail(v1beta1.FetchFailedReason, err, "reading Secret %s of spec.%s", key, field)
 	}
 	return found, nil
 }
 
-func basicCredentials(ctx context.Context, reader client.Reader, namespace string, ref *v1beta1.LocalObjectReference) (sources.Credentials, error) {
+func (s secrets) basic(ctx context.Context, ref *v1beta1.LocalObjectReference) (sources.Credentials, error) {
 	if ref == nil {
 		return sources.Credentials{}, nil
 	}
-	found, err := secret(ctx, reader, namespace, ref)
+	found, err := s.secret(ctx, "secretRef", ref)
 	if err != nil {
 		return sources.Credentials{}, err
 	}
 	return sources.BasicCredentials(string(found.Type), found.Data)
 }
 
-func registryCredentials(ctx context.Context, reader client.Reader, namespace string, ref *v1beta1.LocalObjectReference, repository string) (sources.Credentials, error) {
+func (s secrets) registry(ctx context.Context, ref *v1beta1.LocalObjectReference, repository string) (sources.Credentials, error) {
 	if ref == nil {
 		return sources.Credentials{}, nil
 	}
-	found, err := secret(ctx, reader, namespace, ref)
+	found, err := s.secret(ctx, "secretRef", ref)
 	if err != nil {
 		return sources.Credentials{}, err
 	}
 	return sources.RegistryCredentials(string(found.Type), found.Data, repository)
+}
+
+// pull finds the credentials for a repository among the imagePullSecrets of a ServiceAccount. One without any for it is anonymous.
+func (s secrets) pull(ctx context.Context, account, repository string) (sources.Credentials, error) {
+	key := types.NamespacedName{Namespace: s.namespace, Name: account}
+	found := &corev1.ServiceAccount{}
+	err := s.reader.Get(ctx, key, found)
+	switch {
+	case apierrors.IsNotFound(err):
+		return sources.Credentials{}, sources.Fail(v1beta1.AuthenticationFailedReason, nil, "ServiceAccount %s of spec.serviceAccountName does not exist", key)
+	case err != nil:
+		return sources.Credentials{}, sources.Fail(v1beta1.FetchFailedReason, err, "reading ServiceAccount %s of spec.serviceAccountName", key)
+	}
+	for _, ref := range found.ImagePullSecrets {
+		if ref.Name == "" {
+			continue
+		}
+		secret, err := s.secret(ctx, "serviceAccountName: imagePullSecrets", &v1beta1.LocalObjectReference{Name: ref.Name})
+		if err != nil {
+			return sources.Credentials{}, err
+		}
+		if c, err := sources.RegistryCredentials(string(secret.Type), secret.Data, repository); err == nil {
+			return c, nil
+		}
+	}
+	return sources.Credentials{}, nil
+}
+
+// client is one for the certificates and the proxy that a source names.
+func (s secrets) client(ctx context.Context, certificates, proxy *v1beta1.LocalObjectReference) (*http.Client, error) {
+	var o transport.Options
+	if certificates != nil {
+		found, err := s.secret(ctx, "certSecretRef", certificates)
+		if err != nil {
+			return nil, err
+		}
+		certs, err := sources.Certificates(found.Data)
+		if err != nil {
+			return nil, err
+		}
+		o.CA, o.Cert, o.Key = certs.CA, certs.Cert, certs.Key
+	}
+	return s.through(ctx, o, proxy)
+}
+
+// through adds the proxy that a source names to options.
+func (s secrets) through(ctx context.Context, o transport.Options, proxy *v1beta1.LocalObjectReference) (*http.Client, error) {
+	if proxy != nil {
+		found, err := s.secret(ctx, "proxySecretRef", proxy)
+		if err != nil {
+			return nil, err
+		}
+		address, credentials, err := sources.Proxy(found.Data)
+		if err != nil {
+			return nil, err
+		}
+		if o.ProxyURL, err = transport.ParseProxy(address, credentials); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	return transport.New(o), nil
 }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -70,6 +71,9 @@ func (c *Catalog) fetch(ctx context.Context, choice Choice, want v1beta1.ChartRe
 	}
 	switch object := source.(type) {
 	case *v1beta1.HelmRepository:
+		if found.Base != nil {
+			return c.fetchValued(ctx, object, choice, found)
+		}
 		return c.fetchChart(ctx, object, choice, found)
 	case *v1beta1.GitRepository:
 		packed, err := c.pack(ctx, object.GetArtifact(), choice)
@@ -99,6 +103,54 @@ func (c *Catalog) fetchChart(ctx context.Context, repository *v1beta1.HelmReposi
 	}
 	digest, _, err := c.store.Put(ctx, found.Revision.Digest, func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) })
 	return digest, err
+}
+
+// fetchValued makes the archive of a pick with other values again.
+func (c *Catalog) fetchValued(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found pick) (string, error) {
+	base, err := c.fetchChart(ctx, repository, choice, *found.Base)
+	if err != nil {
+		return "", err
+	}
+	made, _, err := c.replaceValues(ctx, base, choice)
+	if err == nil && made != found.Archive {
+		err = unavailable(v1beta1.SourceNotReadyReason, "%s no longer makes %s", choice, found.Revision)
+	}
+	return made, err
+}
+
+// valued gives the chart of a pick other values, where the choice asks for that. It is looked at anew only when upstream has another chart.
+func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found, before pick) pick {
+	if choice.values == "" || found.Revision.Digest == "" || found.Base != nil {
+		return found
+	}
+	if before.Base != nil && before.Base.Revision == found.Revision {
+		before.err = found.err
+		return before
+	}
+	base, err := c.fetchChart(ctx, repository, choice, found)
+	if err != nil {
+		return pick{err: err}.keep(before)
+	}
+	made, size, err := c.replaceValues(ctx, base, choice)
+	if err != nil {
+		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before)
+	}
+	revision := v1beta1.ChartRevision{Name: found.Revision.Name, Version: found.Revision.Version, Digest: made}
+	return pick{Revision: revision, Archive: made, Size: size, Unfit: found.Unfit, Base: &found, err: found.err}
+}
+
+// replaceValues makes an archive with other values and returns its digest.
+func (c *Catalog) replaceValues(ctx context.Context, base string, choice Choice) (digest string, size int64, err error) {
+	files, err := choice.Values().Check()
+	if err != nil {
+		return "", 0, err
+	}
+	archive, err := c.store.Open(base)
+	if err != nil {
+		return "", 0, err
+	}
+	defer archive.Close()
+	return c.store.Put(ctx, "", func(w io.Writer) error { return files.Replace(archive, w) })
 }
 
 // fetchOCI has the archive that an OCIRepository stands for in the store.
@@ -137,7 +189,7 @@ func (c *Catalog) pack(ctx context.Context, tree *v1beta1.Artifact, choice Choic
 	defer archive.Close()
 	var chart git.Chart
 	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error {
-		chart, err = git.PackChart(archive, choice.Chart, w, git.Limits{})
+		chart, err = git.PackChartWith(archive, choice.Chart, choice.Values(), w, git.Limits{})
 		return err
 	})
 	if err != nil {

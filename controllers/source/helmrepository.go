@@ -40,7 +40,9 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		return polled{err: err}
 	}
 	for _, choice := range choices {
-		s.Picks[choice.String()] = c.pickChart(ctx, remote, s.index, choice, before.Picks[choice.String()])
+		had := before.Picks[choice.String()]
+		found := c.valued(ctx, repository, choice, c.pickChart(ctx, remote, s.index, choice, had), had)
+		s.Picks[choice.String()] = found.steady(had)
 	}
 	changed, err := c.put(key, repository, s, choices)
 	if err != nil {
@@ -91,8 +93,12 @@ func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1be
 	}
 	before.index = index
 	for _, choice := range choices {
-		if _, known := before.Picks[choice.String()]; !known {
-			before.Picks[choice.String()] = pickFromIndex(index, choice)
+		if _, known := before.Picks[choice.String()]; !known && choice.values == "" {
+			kube, err := c.cluster(ctx, choice)
+			if err != nil {
+				continue
+			}
+			before.Picks[choice.String()] = pickFromIndex(index, choice, kube)
 		}
 	}
 	if _, err := c.put(key, repository, before, choices); err == nil {
@@ -110,8 +116,8 @@ func (c *Catalog) parseIndex(digest string) (*helmrepo.Index, error) {
 }
 
 // pickFromIndex chooses without asking anybody. A chart whose digest the index does not give is left without one.
-func pickFromIndex(index *helmrepo.Index, choice Choice) pick {
-	entry, err := index.Select(choice.Chart, sources.Choice{Constraint: choice.Version})
+func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
+	entry, err := index.Select(choice.Chart, sources.Choice{Constraint: choice.Version, KubeVersion: kube})
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}
 	}
@@ -123,12 +129,16 @@ func pickFromIndex(index *helmrepo.Index, choice Choice) pick {
 
 // pickChart chooses from an index. For a chart without a digest there, the archive is fetched once to know it.
 func (c *Catalog) pickChart(ctx context.Context, remote *helmrepo.Repository, index *helmrepo.Index, choice Choice, before pick) pick {
-	found := pickFromIndex(index, choice)
+	kube, err := c.cluster(ctx, choice)
+	if err != nil {
+		return pick{err: err}.keep(before)
+	}
+	found := pickFromIndex(index, choice, kube)
 	if found.err != nil || found.Revision.Digest != "" {
 		return found.keep(before)
 	}
-	if before.Revision.Version == found.Revision.Version && before.URL == found.URL && before.Revision.Digest != "" {
-		return before
+	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
+		return had
 	}
 	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) })
 	if err != nil {
@@ -139,12 +149,17 @@ func (c *Catalog) pickChart(ctx context.Context, remote *helmrepo.Repository, in
 }
 
 func (c *Catalog) helmRepository(ctx context.Context, repository *v1beta1.HelmRepository) (*helmrepo.Repository, error) {
-	credentials, err := basicCredentials(ctx, c.secrets, repository.Namespace, repository.Spec.SecretRef)
+	secrets := c.secretsOf(repository)
+	credentials, err := secrets.basic(ctx, repository.Spec.SecretRef)
+	if err != nil {
+		return nil, err
+	}
+	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, nil)
 	if err != nil {
 		return nil, err
 	}
 	return helmrepo.New(helmrepo.Options{
-		URL: repository.Spec.URL, Credentials: credentials, PassCredentials: repository.Spec.PassCredentials,
+		URL: repository.Spec.URL, Credentials: credentials, PassCredentials: repository.Spec.PassCredentials, HTTP: http,
 	})
 }
 
@@ -156,11 +171,12 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	tags := map[string][]string{}
 	var failed error
 	for _, choice := range choices {
-		found := c.pickTag(ctx, repository, choice, tags, before.Picks[choice.String()])
+		had := before.Picks[choice.String()]
+		found := c.valued(ctx, repository, choice, c.pickTag(ctx, repository, choice, tags, had), had)
 		if found.err != nil && blocks(found.err) {
 			failed = found.err
 		}
-		s.Picks[choice.String()] = found
+		s.Picks[choice.String()] = found.steady(had)
 	}
 	artifact, err := c.catalogue(ctx, s)
 	if err != nil {
@@ -221,37 +237,72 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 		}
 		tags[choice.Chart] = listed
 	}
-	versions, _ := sources.ParseVersions(listed)
-	chosen, err := sources.Select(versions, sources.Choice{Constraint: choice.Version})
+	kube, err := c.cluster(ctx, choice)
 	if err != nil {
-		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before)
+		return pick{err: err}.keep(before)
 	}
-	return describe(ctx, remote, chosen.Tag, before).keep(before)
+	versions, _ := sources.ParseVersions(listed)
+	return newestFit(ctx, remote, versions, choice, kube, before).keep(before)
 }
 
-// describe finds out what a tag points to. The chart behind a digest that is known already is not read again.
-func describe(ctx context.Context, remote *oci.Repository, tag string, before pick) pick {
+// maxUnfit is how many versions are looked at to find one that fits the cluster: a registry tells that of each chart alone.
+const maxUnfit = 10
+
+// newestFit chooses the newest version that fits the cluster. What was passed over before is not read again.
+func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.Version, choice Choice, kube string, before pick) pick {
+	unfit, passed := map[string]string{}, map[string]string{}
+	for {
+		chosen, err := sources.Select(versions, sources.Choice{Constraint: choice.Version, Skip: func(v sources.Version) (string, bool) {
+			reason, is := passed[v.Tag]
+			return reason, is
+		}})
+		if err != nil {
+			return pick{err: fmt.Errorf("%s: %w", choice, err)}
+		}
+		found, madeFor := describe(ctx, remote, chosen.Tag, before)
+		if found.err != nil || sources.FitsCluster(madeFor, kube) {
+			found.Unfit = unfit
+			return found
+		}
+		if len(passed) == maxUnfit {
+			return pick{err: unavailable(v1beta1.NoMatchReason, "%s: none of the newest %d versions fits the cluster, %s %s", choice, maxUnfit, chosen.Tag, sources.UnfitReason(madeFor, kube))}
+		}
+		unfit[found.upstream().Revision.Digest], passed[chosen.Tag] = madeFor, sources.UnfitReason(madeFor, kube)
+	}
+}
+
+// describe finds out what a tag points to, and which clusters that is made for. The chart behind a digest that is known already is not read
+// again.
+func describe(ctx context.Context, remote *oci.Repository, tag string, before pick) (found pick, madeFor string) {
 	digest, err := remote.Resolve(ctx, tag)
 	if err != nil {
-		return pick{err: err}
+		return pick{err: err}, ""
 	}
-	if digest == before.Revision.Digest {
-		before.err = nil
-		return before
+	if madeFor, known := before.Unfit[digest]; known {
+		return pick{Revision: v1beta1.ChartRevision{Digest: digest}}, madeFor
+	}
+	if had := before.upstream(); digest == had.Revision.Digest {
+		had.err = nil
+		return had, had.KubeVersion
 	}
 	chart, err := remote.Chart(ctx, digest)
 	if err != nil {
-		return pick{err: err}
+		return pick{err: err}, ""
 	}
-	return pick{Revision: chart.ChartRevision, Archive: chart.Archive, Size: chart.Size}
+	return pick{Revision: chart.ChartRevision, Archive: chart.Archive, Size: chart.Size, KubeVersion: chart.KubeVersion}, chart.KubeVersion
 }
 
 // registry opens the repository of one chart below the URL of a HelmRepository.
 func (c *Catalog) registry(ctx context.Context, repository *v1beta1.HelmRepository, chart string) (*oci.Repository, error) {
 	path := strings.TrimSuffix(strings.TrimPrefix(repository.Spec.URL, "oci://"), "/") + "/" + url.PathEscape(chart)
-	credentials, err := registryCredentials(ctx, c.secrets, repository.Namespace, repository.Spec.SecretRef, path)
+	secrets := c.secretsOf(repository)
+	credentials, err := secrets.registry(ctx, repository.Spec.SecretRef, path)
 	if err != nil {
 		return nil, err
 	}
-	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials})
+	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, nil)
+	if err != nil {
+		return nil, err
+	}
+	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http})
 }

@@ -16,6 +16,13 @@ import (
 // pollOCIRepository resolves the reference to a digest and has what is behind it, a chart or manifests, in the store.
 func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []Choice) polled {
 	repository := source.(*v1beta1.OCIRepository)
+	found := c.findArtifact(ctx, repository)
+	found.verify = repository.Spec.Verify != nil
+	return found
+}
+
+// findArtifact resolves, verifies and fetches: what was verified is what is pulled, by its digest.
+func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepository) polled {
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
 	defer cancel()
 	remote, err := c.ociRepository(ctx, repository)
@@ -26,9 +33,18 @@ func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, 
 	if err != nil {
 		return polled{err: err}
 	}
+	if had := repository.GetArtifact(); had != nil && goesBack(repository, had.Revision, name) && c.store.Has(had.Digest) {
+		found := ociFound(*had, repository.Status.Chart)
+		found.message += "; upstream has no version in the range any more that is newer than " + name + ", which is older: it is not gone back to"
+		return found
+	}
 	revision := name + "@" + digest
-	if had := repository.GetArtifact(); had != nil && had.Revision == revision && c.store.Has(had.Digest) {
+	if had := repository.GetArtifact(); repository.Status.ObservedGeneration == repository.Generation && had != nil && had.Revision == revision && c.store.Has(had.Digest) {
 		return ociFound(*had, repository.Status.Chart)
+	}
+	signed, err := c.secretsOf(repository).signedBy(ctx, repository.Spec.Verify, remote, digest)
+	if err != nil {
+		return polled{err: err}
 	}
 	content, err := remote.Content(ctx, digest)
 	if err != nil {
@@ -39,10 +55,25 @@ func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, 
 		return polled{err: err}
 	}
 	artifact := v1beta1.Artifact{Revision: revision, Digest: archive, Size: size}
-	if content.Chart == nil {
-		return ociFound(artifact, nil)
+	var chart *v1beta1.ChartRevision
+	if content.Chart != nil {
+		chart = &content.Chart.ChartRevision
 	}
-	return ociFound(artifact, &content.Chart.ChartRevision)
+	out := ociFound(artifact, chart)
+	out.signed = signed
+	return out
+}
+
+// goesBack tells whether the newest version in a range is older than what the same range gave before, as it is when upstream has taken versions
+// away. Whoever wants the older one asks for it.
+func goesBack(repository *v1beta1.OCIRepository, revision, name string) bool {
+	if ref := repository.Spec.Reference; ref == nil || ref.SemVer == "" || ref.Digest != "" || repository.Status.ObservedGeneration != repository.Generation {
+		return false
+	}
+	before, _, _ := strings.Cut(revision, "@")
+	had, ok := sources.ParseVersion(before)
+	found, also := sources.ParseVersion(name)
+	return ok && also && sources.Compare(found, had) < 0
 }
 
 // ociFound is the outcome of a poll; chart is nil for an artifact that holds manifests.
@@ -96,9 +127,21 @@ func chooseTag(ctx context.Context, remote *oci.Repository, reference v1beta1.OC
 
 func (c *Catalog) ociRepository(ctx context.Context, repository *v1beta1.OCIRepository) (*oci.Repository, error) {
 	path := strings.TrimSuffix(strings.TrimPrefix(repository.Spec.URL, "oci://"), "/")
-	credentials, err := registryCredentials(ctx, c.secrets, repository.Namespace, repository.Spec.SecretRef, path)
+	secrets := c.secretsOf(repository)
+	credentials, err := secrets.registry(ctx, repository.Spec.SecretRef, path)
+	if err == nil && repository.Spec.SecretRef == nil && repository.Spec.ServiceAccountName != "" {
+		credentials, err = secrets.pull(ctx, repository.Spec.ServiceAccountName, path)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials})
+	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, repository.Spec.ProxySecretRef)
+	if err != nil {
+		return nil, err
+	}
+	layer := ""
+	if selector := repository.Spec.LayerSelector; selector != nil {
+		layer = selector.MediaType
+	}
+	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http, Layer: layer})
 }

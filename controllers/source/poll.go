@@ -18,6 +18,12 @@ type polled struct {
 	// chart is set for a source that stands for one chart.
 	chart   *v1beta1.ChartRevision
 	message string
+	// verify is set when the source asks for signatures; signed tells by whom they are, empty when nothing new was looked at.
+	verify bool
+	signed string
+	// include are the artifacts of others that are part of this one, content tells with which settings it was made.
+	include []v1beta1.Artifact
+	content string
 	err     error
 }
 

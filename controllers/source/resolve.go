@@ -13,14 +13,16 @@ import (
 
 // Resolve asks upstream once which chart a choice stands for, and opens its archive. It polls as the controllers do, but keeps
 // what it fetches in dir, which the caller removes after closing the archive, and writes nothing to the cluster. Sources and
-// their Secrets are read with reader. A source that is suspended is asked, too.
-func Resolve(ctx context.Context, reader client.Reader, dir string, choice Choice) (_ v1beta1.ChartRevision, _ io.ReadCloser, err error) {
+// their Secrets are read with reader. A source that is suspended is asked, too. kubeVersion is that of the cluster, as Catalog.Fit takes it.
+func Resolve(ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error), choice Choice) (_ v1beta1.ChartRevision, _ io.ReadCloser, err error) {
 	artifacts, err := store.Open(dir)
 	if err != nil {
 		return v1beta1.ChartRevision{}, nil, err
 	}
 	defer func() { err = errors.Join(err, artifacts.Close()) }()
-	return NewCatalog(reader, reader, artifacts).resolve(ctx, choice)
+	catalog := NewCatalog(reader, reader, artifacts)
+	catalog.Fit(kubeVersion)
+	return catalog.resolve(ctx, choice)
 }
 
 func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevision, io.ReadCloser, error) {
@@ -45,6 +47,8 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 		found = c.pollHelmRepository(ctx, source, []Choice{choice})
 	case *v1beta1.GitRepository:
 		found = c.pollGitRepository(ctx, source, []Choice{choice})
+	case *v1beta1.Bucket:
+		found = c.pollBucket(ctx, source, []Choice{choice})
 	}
 	if found.err != nil {
 		return v1beta1.ChartRevision{}, nil, found.err

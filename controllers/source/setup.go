@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,15 +18,16 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
-// +kubebuilder:rbac:groups=fairlead.dev,resources=gitrepositories;helmrepositories;ocirepositories;helmcharts,verbs=get;list;watch
-// +kubebuilder:rbac:groups=fairlead.dev,resources=gitrepositories/status;helmrepositories/status;ocirepositories/status;helmcharts/status,verbs=patch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=buckets;gitrepositories;helmrepositories;ocirepositories;helmcharts,verbs=get;list;watch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=buckets/status;gitrepositories/status;helmrepositories/status;ocirepositories/status;helmcharts/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
 
 // Names of the field indexes. The first finds who made a choice of a source, the second which sources name a Secret.
 const (
-	choiceIndex = "fairlead.choice"
-	secretIndex = "fairlead.secret"
+	choiceIndex  = "fairlead.choice"
+	secretIndex  = "fairlead.secret"
+	includeIndex = "fairlead.include" // which GitRepositories include one
 )
 
 // Options of the source controllers.
@@ -46,6 +48,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *Catalog, o Option
 	}
 	s := &setup{ctx: ctx, manager: manager, catalog: catalog, options: o}
 	return firstError(
+		func() error {
+			return addSource(s, v1beta1.BucketKind, catalog.pollBucket, newOf[v1beta1.Bucket])
+		},
 		func() error {
 			return addSource(s, v1beta1.GitRepositoryKind, catalog.pollGitRepository, newOf[v1beta1.GitRepository])
 		},
@@ -97,7 +102,26 @@ func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() 
 	} else {
 		controller.Watches = []loop.Watch{{Object: &corev1.Secret{}, MetadataOnly: true, Affects: bySecret(s.manager.GetClient(), kind)}}
 	}
+	if kind == v1beta1.GitRepositoryKind {
+		controller.Watches = append(controller.Watches, loop.Watch{Object: &v1beta1.GitRepository{}, When: hasNews(), Affects: s.including(h.expire)})
+	}
 	return loop.Setup(s.manager, controller)
+}
+
+// including finds the GitRepositories that include one. Their next poll is due at once.
+func (s *setup) including(expire func(types.NamespacedName)) func(context.Context, client.Object) []reconcile.Request {
+	return func(ctx context.Context, included client.Object) []reconcile.Request {
+		list := &v1beta1.GitRepositoryList{}
+		err := s.manager.GetClient().List(ctx, list, client.InNamespace(included.GetNamespace()), client.MatchingFields{includeIndex: included.GetName()})
+		if err != nil {
+			return nil // the cache answers; it fails only while the process stops
+		}
+		found := requests(list)
+		for _, request := range found {
+			expire(request.NamespacedName)
+		}
+		return found
+	}
 }
 
 // wakeCharts has the HelmCharts look again that made a choice.
@@ -190,10 +214,13 @@ func index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 		return []string{choice.String(), choice.source().String()}
 	}
 	bySecret := func(object client.Object) []string {
-		if ref := secretRef(object.(sourceObject)); ref != nil {
-			return []string{ref.Name}
+		var names []string
+		for _, ref := range object.(sourceObject).GetSecretRefs() {
+			if ref != nil && !slices.Contains(names, ref.Name) {
+				names = append(names, ref.Name)
+			}
 		}
-		return nil
+		return names
 	}
 	return firstError(
 		func() error {
@@ -210,7 +237,18 @@ func index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 				return byChoice(ChoiceOfChart(o.(*v1beta1.HelmChart)))
 			})
 		},
+		func() error { return indexer.IndexField(ctx, &v1beta1.Bucket{}, secretIndex, bySecret) },
 		func() error { return indexer.IndexField(ctx, &v1beta1.GitRepository{}, secretIndex, bySecret) },
+		func() error {
+			return indexer.IndexField(ctx, &v1beta1.GitRepository{}, includeIndex, func(o client.Object) []string {
+				included := o.(*v1beta1.GitRepository).Spec.Include
+				names := make([]string, 0, len(included))
+				for _, include := range included {
+					names = append(names, include.GitRepositoryRef.Name)
+				}
+				return names
+			})
+		},
 		func() error { return indexer.IndexField(ctx, &v1beta1.HelmRepository{}, secretIndex, bySecret) },
 		func() error { return indexer.IndexField(ctx, &v1beta1.OCIRepository{}, secretIndex, bySecret) },
 	)

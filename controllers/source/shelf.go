@@ -20,6 +20,12 @@ type pick struct {
 	Size int64 `json:"size,omitempty"`
 	// URL of the archive in a Helm repository.
 	URL string `json:"url,omitempty"`
+	// KubeVersion is the range of clusters that a chart of a registry is made for.
+	KubeVersion string `json:"kubeVersion,omitempty"`
+	// Unfit are charts that were passed over because they do not fit the cluster: what each is made for, by its digest.
+	Unfit map[string]string `json:"unfit,omitempty"`
+	// Base is what upstream has, when the chart was made from it with other values.
+	Base *pick `json:"base,omitempty"`
 	// err is why the last poll found nothing. With a revision from an earlier poll it is only news.
 	err error
 }
@@ -57,6 +63,14 @@ func (p pick) ociChart() oci.Chart {
 	return oci.Chart{ChartRevision: p.Revision, Archive: p.Archive, Size: p.Size}
 }
 
+// upstream is the pick as upstream has it, without other values.
+func (p pick) upstream() pick {
+	if p.Base != nil {
+		return *p.Base
+	}
+	return p
+}
+
 // keep takes over an earlier answer when the new poll could not give one: what runs goes on being served.
 func (p pick) keep(before pick) pick {
 	if p.err != nil && p.Revision.Digest == "" && before.Revision.Digest != "" {
@@ -64,6 +78,18 @@ func (p pick) keep(before pick) pick {
 		return before
 	}
 	return p
+}
+
+// steady keeps a choice from going back to an older version by itself, as it would when upstream has taken a version away. Whoever wants that
+// asks for another range, or for the older version itself.
+func (p pick) steady(before pick) pick {
+	had, ok := sources.ParseVersion(before.Revision.Version)
+	found, also := sources.ParseVersion(p.Revision.Version)
+	if p.err != nil || !ok || !also || before.Revision.Digest == "" || sources.Compare(found, had) >= 0 {
+		return p
+	}
+	before.err = nil
+	return before
 }
 
 // pending says that an answer is on its way; who asked will be woken.

@@ -16,7 +16,7 @@ import (
 )
 
 // Watches returns the watches of a controller whose objects refer to sources. A
-// new chart from a HelmRepository or GitRepository is told by the catalog, to those whose choice it is; the watches are for
+// new chart from a HelmRepository, GitRepository or Bucket is told by the catalog, to those whose choice it is; the watches are for
 // what a source says of itself.
 func Watches(users Users) []loop.Watch { return watches(kinds, saysNews(), users) }
 

@@ -129,7 +129,7 @@ func (s *Site) stop(ctx context.Context, r Removal) error {
 // release removes our finalizer from all our objects: nobody is left to do so.
 func (s *Site) release(ctx context.Context, r Removal) error {
 	for _, name := range []string{v1beta1.KustomizationKind, v1beta1.HelmReleaseKind, v1beta1.HelmChartKind, v1beta1.GitRepositoryKind,
-		v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind} {
+		v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind, v1beta1.BucketKind} {
 		kind := v1beta1.GroupVersion.WithKind(name)
 		r.Progress("removing finalizers of " + name)
 		err := s.each(ctx, kind, func(list []unstructured.Unstructured) (bool, error) {

@@ -132,7 +132,7 @@ func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
 	}
 	desired.Budget.Count, desired.Budget.Per = hr.GetRollbackBudget()
 	desired.VersionOnly = versionOnly(hr)
-	desired.FromRange = hr.Spec.Chart != nil && hr.Spec.Chart.Spec.SourceRef.Kind != v1beta1.GitRepositoryKind
+	desired.FromRange = hr.Spec.Chart != nil && !v1beta1.HoldsDirectories(hr.Spec.Chart.Spec.SourceRef.Kind)
 	return desired
 }
 
@@ -142,7 +142,7 @@ func versionOnly(hr *v1beta1.HelmRelease) bool {
 		return false
 	}
 	spec := hr.Spec.Chart.Spec
-	return spec.SourceRef.Kind == v1beta1.GitRepositoryKind && spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision
+	return v1beta1.HoldsDirectories(spec.SourceRef.Kind) && spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision
 }
 
 func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {

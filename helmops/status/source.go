@@ -36,6 +36,21 @@ func SourceReady(source v1beta1.Source, artifact v1beta1.Artifact, message strin
 	Ready(source, v1beta1.SucceededReason, message, now)
 }
 
+// SourceVerified records who has signed what a source has in the cache.
+func SourceVerified(source v1beta1.Source, by string, now time.Time) {
+	current(source, now).set(v1beta1.SourceVerifiedCondition, metav1.ConditionTrue, v1beta1.SucceededReason, "signed: "+by)
+}
+
+// SourceNotVerified records why what upstream has is not taken over. What is in the cache was verified when it came.
+func SourceNotVerified(source v1beta1.Source, why string, now time.Time) {
+	current(source, now).set(v1beta1.SourceVerifiedCondition, metav1.ConditionFalse, v1beta1.VerificationFailedReason, why)
+}
+
+// SourceUnsigned records that nobody has to have signed what a source has.
+func SourceUnsigned(source v1beta1.Source, now time.Time) {
+	current(source, now).unset(v1beta1.SourceVerifiedCondition)
+}
+
 // SourceFailed records why a source could not be brought up to date. What it has in the cache stays.
 func SourceFailed(source v1beta1.Source, f Failure, now time.Time) {
 	source.SetObservedGeneration(source.GetGeneration())

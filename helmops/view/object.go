@@ -16,7 +16,7 @@ type Object interface {
 
 // SourceKinds are the kinds that a SourceRow can stand for, sorted.
 var SourceKinds = []string{
-	v1beta1.GitRepositoryKind, v1beta1.HelmChartKind, v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind,
+	v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1beta1.HelmChartKind, v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind,
 }
 
 // NewObject returns an empty object of the kind, nil for a kind that is not of this API.
@@ -24,6 +24,8 @@ func NewObject(kind string) Object {
 	switch kind {
 	case v1beta1.HelmReleaseKind:
 		return &v1beta1.HelmRelease{}
+	case v1beta1.BucketKind:
+		return &v1beta1.Bucket{}
 	case v1beta1.GitRepositoryKind:
 		return &v1beta1.GitRepository{}
 	case v1beta1.HelmChartKind:
@@ -43,6 +45,8 @@ func NewList(kind string) client.ObjectList {
 	switch kind {
 	case v1beta1.HelmReleaseKind:
 		return &v1beta1.HelmReleaseList{}
+	case v1beta1.BucketKind:
+		return &v1beta1.BucketList{}
 	case v1beta1.GitRepositoryKind:
 		return &v1beta1.GitRepositoryList{}
 	case v1beta1.HelmChartKind:
@@ -62,6 +66,8 @@ func KindOf(o v1beta1.Conditioned) string {
 	switch o.(type) {
 	case *v1beta1.HelmRelease:
 		return v1beta1.HelmReleaseKind
+	case *v1beta1.Bucket:
+		return v1beta1.BucketKind
 	case *v1beta1.GitRepository:
 		return v1beta1.GitRepositoryKind
 	case *v1beta1.HelmChart:

@@ -120,7 +120,7 @@ func TestErrorsSayWhatWasAsked(t *testing.T) {
 		"get helmreleases shop in namespace web: no":    func() error { _, err := r.Release(t.Context(), key); return err },
 		"get ocirepositories shop in namespace web: no": func() error { _, err := r.Object(t.Context(), v1beta1.OCIRepositoryKind, key); return err },
 		"list helmreleases in namespace web: no":        func() error { _, err := r.Releases(t.Context(), "web"); return err },
-		"list gitrepositories in all namespaces: no":    func() error { _, err := r.Sources(t.Context(), ""); return err },
+		"list buckets in all namespaces: no":            func() error { _, err := r.Sources(t.Context(), ""); return err },
 		"list helmcharts in namespace web: no":          func() error { _, err := r.Names(t.Context(), v1beta1.HelmChartKind, "web"); return err },
 	}
 	for want, call := range tests {

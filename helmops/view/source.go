@@ -7,7 +7,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// SourceRow is one GitRepository, HelmChart, HelmRepository or OCIRepository in a list.
+// SourceRow is one Bucket, GitRepository, HelmChart, HelmRepository or OCIRepository in a list.
 type SourceRow struct {
 	Namespace string `json:"namespace"`
 	Kind      string `json:"kind"`
@@ -47,6 +47,8 @@ func NewSourceRow(source v1beta1.Source) SourceRow {
 		row.UpdatedAt = artifact.LastUpdateTime.DeepCopy()
 	}
 	switch v := source.(type) {
+	case *v1beta1.Bucket:
+		row.URL = v.Address()
 	case *v1beta1.GitRepository:
 		row.URL = v.Spec.URL
 	case *v1beta1.HelmRepository:

@@ -17,6 +17,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/chartvalues"
 )
 
 const (
@@ -45,6 +46,15 @@ type Chart struct {
 // repository, NotFound for a directory that is not there or holds no Chart.yaml, naming some that do, or InvalidContent
 // for an archive or a chart that is broken or too large.
 func PackChart(archive io.Reader, path string, w io.Writer, l Limits) (Chart, error) {
+	return PackChartWith(archive, path, chartvalues.Files{}, w, l)
+}
+
+// PackChartWith is PackChart with the merged values of files of the work tree instead of the chart's values.yaml, unless none is named.
+func PackChartWith(archive io.Reader, path string, values chartvalues.Files, w io.Writer, l Limits) (Chart, error) {
+	values, err := values.Check()
+	if err != nil {
+		return Chart{}, err
+	}
 	dir, err := cleanPath(path)
 	if err != nil {
 		return Chart{}, err
@@ -60,6 +70,11 @@ func PackChart(archive io.Reader, path string, w io.Writer, l Limits) (Chart, er
 	if err := p.load(); err != nil {
 		return Chart{}, err
 	}
+	if len(values.Names) > 0 {
+		if err := p.replaceValues(values); err != nil {
+			return Chart{}, err
+		}
+	}
 	return p.write(w)
 }
 
@@ -69,7 +84,7 @@ func cleanPath(p string) (string, error) {
 		clean = "."
 	}
 	if path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsAny(clean, "\x00\\") {
-		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "the chart path %.200q must be relative and inside of the repository", p)
+		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "the path %.200q must be relative and inside of the repository", p)
 	}
 	return strings.TrimPrefix(clean, "."), nil
 }
@@ -194,6 +209,38 @@ func (p *packing) load() error {
 			return errTooLarge
 		}
 	}
+	return nil
+}
+
+// mergedValues stands for the file that the merged values come from; no path has a NUL.
+const mergedValues = "\x00values"
+
+// replaceValues puts the merged values of files of the work tree in the place of values.yaml.
+func (p *packing) replaceValues(values chartvalues.Files) error {
+	wanted := map[string]bool{}
+	real := map[string]string{}
+	for _, name := range values.Names {
+		at, err := p.archive.layout.follow(name)
+		if err != nil {
+			return p.bad("the values file %.200q: %s", name, err)
+		}
+		real[name], wanted[at] = at, true
+	}
+	found, err := p.archive.read(wanted, maxChartBytes)
+	if err != nil {
+		return err
+	}
+	content := map[string][]byte{}
+	for name, at := range real {
+		if raw, there := found[at]; there {
+			content[name] = raw
+		}
+	}
+	merged, err := values.Merge(content)
+	if err != nil {
+		return fmt.Errorf("packing the chart %q: %w", p.shown(), err)
+	}
+	p.files[chartvalues.ValuesFile], p.content[mergedValues] = mergedValues, merged
 	return nil
 }
 

@@ -41,7 +41,9 @@ func (r *Remote) open(ctx context.Context, what string) (*exchange, error) {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "%s: the URL cannot be parsed", what)
 	}
 	var auth gittransport.AuthMethod
-	if c := r.opts.Credentials; !c.IsZero() {
+	if c := r.opts.Credentials; c.Token != "" {
+		auth = &githttp.TokenAuth{Token: c.Token}
+	} else if !c.IsZero() {
 		auth = &githttp.BasicAuth{Username: c.Username, Password: c.Password}
 	}
 	session, err := r.client.NewUploadPackSession(endpoint, auth)
@@ -51,13 +53,18 @@ func (r *Remote) open(ctx context.Context, what string) (*exchange, error) {
 	ctx, note := withNote(ctx)
 	ar, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
+		_ = session.Close()
 		return nil, r.failure(err, note, what)
 	}
 	if n := len(ar.References); n > r.opts.Limits.References {
+		_ = session.Close()
 		return nil, sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has %d, %d are allowed", what, n, r.opts.Limits.References)
 	}
 	return &exchange{remote: r, session: session, caps: ar.Capabilities, refs: newReferences(ar)}, nil
 }
+
+// close lets go of the connection, where the session has one of its own.
+func (e *exchange) close() { _ = e.session.Close() }
 
 // request says what one pack should hold.
 type request struct {

@@ -20,26 +20,36 @@ import (
 // the history of the branch is, and of all branches for a bare commit. A commit that was asked for with a branch has to
 // be in that branch.
 //
-// Symbolic links that lead out of the tree are left out, and submodules are. The archive remembers left-out links in its
-// gzip header, so that PackChart can say so when a chart needs one.
+// Symbolic links that lead out of the tree are left out, and submodules are unless they are asked for. The archive remembers left-out links
+// in its gzip header, so that PackChart can say so when a chart needs one. signed tells by whom the signatures are that were asked for.
 //
 // Errors are a sources.Error with reason AuthenticationFailed, NotFound for a commit the repository or the branch does
-// not have, FetchFailed, or InvalidContent for a tree above the limits or with impossible names. What was written before
-// an error is worthless.
-func (r *Remote) Fetch(ctx context.Context, rev Revision, w io.Writer) error {
+// not have, FetchFailed, InvalidContent for a tree above the limits or with impossible names, or VerificationFailed. What was
+// written before an error is worthless.
+func (r *Remote) Fetch(ctx context.Context, rev Revision, w io.Writer) (signed string, err error) {
 	if !sources.IsCommit(rev.Commit) {
-		return sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.100q is not a full commit in lower case", rev.Commit)
+		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.100q is not a full commit in lower case", rev.Commit)
 	}
 	what := "fetching " + rev.String() + " of " + r.name
 	e, err := r.open(ctx, what)
 	if err != nil {
-		return err
+		return "", err
 	}
+	defer e.close()
 	p, err := e.fetch(ctx, rev, what)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return p.writeTree(ctx, hash(rev.Commit), w, r.opts.Limits, what)
+	if v := r.opts.Verify; v != nil {
+		tag, is := e.refs.objects[tagPrefix+rev.Name]
+		if v.Tag && !is {
+			return "", sources.Stall(v1beta1.VerificationFailedReason, nil, "%s: %q is no tag, but its tag has to be signed", what, rev.Name)
+		}
+		if signed, err = p.verify(*v, rev, tag, "verifying "+rev.String()+" of "+r.name); err != nil {
+			return "", err
+		}
+	}
+	return signed, r.writeTree(ctx, p, rev, w, what)
 }
 
 // fetch gets a pack with the commit in it.

@@ -130,7 +130,7 @@ func TestFetchFindsCommits(t *testing.T) {
 			must(t, server.Config(repository, "uploadpack.allowFilter", fmt.Sprint(test.filters)))
 			server.Forget()
 			var out bytes.Buffer
-			err := open(t, server, nil).Fetch(t.Context(), test.rev, &out)
+			_, err := open(t, server, nil).Fetch(t.Context(), test.rev, &out)
 			if n := server.Requests()["POST"]; n != test.posts {
 				t.Errorf("%d packs were asked for, want %d", n, test.posts)
 			}
@@ -165,11 +165,12 @@ func TestFetchIsBounded(t *testing.T) {
 			if limits.References == 1 {
 				must(t, server.Tag(repository, "one-more", sha, ""))
 			}
-			err := open(t, server, func(o *Options) { o.Limits = limits }).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
+			_, err := open(t, server, func(o *Options) { o.Limits = limits }).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
 			wantFailure(t, err, v1beta1.InvalidContentReason)
 		})
 	}
-	must(t, open(t, server, func(o *Options) { o.Limits = Limits{Bytes: 2_100_000, Files: 40} }).Fetch(t.Context(), Revision{"main", sha}, io.Discard))
+	_, err := open(t, server, func(o *Options) { o.Limits = Limits{Bytes: 2_100_000, Files: 40} }).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
+	must(t, err)
 }
 
 func TestBrokenTransfers(t *testing.T) {
@@ -192,7 +193,7 @@ func TestBrokenTransfers(t *testing.T) {
 	for name, reason := range map[string]string{"cut": v1beta1.FetchFailedReason, "garbage": "", "nothing": ""} {
 		t.Run(name, func(t *testing.T) {
 			fault = name
-			err := open(t, server, nil).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
+			_, err := open(t, server, nil).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
 			if err == nil || sources.Reason(err) == "" || reason != "" && sources.Reason(err) != reason {
 				t.Errorf("got %v", err)
 			}

@@ -78,17 +78,33 @@ func (l Limits) withDefaults() Limits {
 
 // Options say which repository is meant and how to reach it.
 type Options struct {
-	// URL of the repository, http or https.
+	// URL of the repository: http, https or ssh.
 	URL string
-	// Credentials are sent to the host of URL.
+	// Credentials are sent to the host of an http or https URL.
 	Credentials sources.Credentials
+	// Identity signs in over ssh.
+	Identity sources.Identity
 	// HTTP is the client to use, from transport.New; one with default options when nil.
 	HTTP *http.Client
+	// Content says what of the work tree is fetched.
+	Content Content
+	// Verify has signatures checked before anything is written; nil checks none.
+	Verify *Verification
 	// Limits bound what is accepted.
 	Limits Limits
 }
 
-// Remote is a Git repository over smart HTTP. It holds no state, so many goroutines may use it.
+// Content says what of a work tree becomes part of the archive.
+type Content struct {
+	// Ignore has the patterns of files that are left out; nil stands for the usual ones and those of the .sourceignore files.
+	Ignore *string
+	// Directories are those that count, all when empty.
+	Directories []string
+	// Submodules are put in.
+	Submodules bool
+}
+
+// Remote is a Git repository over smart HTTP or SSH. It holds no state, so many goroutines may use it.
 type Remote struct {
 	opts     Options
 	name     string // the URL as it is shown
@@ -99,7 +115,7 @@ type Remote struct {
 // New checks the options without talking to anybody. A URL that cannot be used is a sources.Error with reason URLInvalid,
 // stalled.
 func New(o Options) (*Remote, error) {
-	u, err := transport.ParseURL(o.URL, "https", "http")
+	u, err := parseURL(o.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +123,13 @@ func New(o Options) (*Remote, error) {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the URL of a Git repository must not have a query")
 	}
 	o.Limits = o.Limits.withDefaults()
+	r := &Remote{
+		opts: o, name: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), endpoint: strings.TrimRight(u.String(), "/"),
+	}
+	if u.Scheme == SSHScheme {
+		r.client, err = newShell(u, o.Identity, o.Limits)
+		return r, err
+	}
 	if o.HTTP == nil {
 		o.HTTP = transport.New(transport.Options{})
 	}
@@ -116,12 +139,28 @@ func New(o Options) (*Remote, error) {
 		base = http.DefaultTransport
 	}
 	client.Transport = &guard{base: base, limits: o.Limits}
-	return &Remote{
-		opts:     o,
-		name:     (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(),
-		endpoint: strings.TrimRight(u.String(), "/"),
-		client:   githttp.NewClient(&client),
-	}, nil
+	r.client = githttp.NewClient(&client)
+	return r, nil
+}
+
+// SSHScheme is that of the URLs of repositories over SSH.
+const SSHScheme = "ssh"
+
+// parseURL reads the URL of a repository. A user name is part of one over SSH, where it is no secret; a password never is.
+func parseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSpace(raw))
+	if err != nil || u.Scheme != SSHScheme || u.User == nil {
+		return transport.ParseURL(raw, "https", "http", SSHScheme)
+	}
+	if _, has := u.User.Password(); has {
+		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the URL of %s must not hold a password", u.Host)
+	}
+	user := u.User
+	u.User = nil
+	if u, err = transport.ParseURL(u.String(), SSHScheme); err == nil {
+		u.User = user
+	}
+	return u, err
 }
 
 // String is the URL.
@@ -144,6 +183,7 @@ func (r *Remote) Resolve(ctx context.Context, ref Ref) (Revision, error) {
 	if err != nil {
 		return Revision{}, err
 	}
+	defer e.close()
 	return e.refs.choose(ref, r.name)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/ignore"
 )
 
 const (
@@ -28,6 +30,7 @@ type treeFile struct {
 	path string
 	mode filemode.FileMode
 	hash plumbing.Hash
+	pack *pack
 }
 
 // walker gathers the files of a work tree within the limits.
@@ -36,18 +39,20 @@ type walker struct {
 	pack   *pack
 	limits Limits
 	what   string
-	files  []treeFile
-	trees  int
+	// directories are those that count, all when empty.
+	directories []string
+	files       []treeFile
+	modules     []treeFile // submodules; their hash is that of a commit
+	trees       int
 }
 
-// writeTree writes the work tree of a commit as a tar.gz.
-func (p *pack) writeTree(ctx context.Context, commit plumbing.Hash, w io.Writer, l Limits, what string) error {
-	root, err := p.tree(commit)
-	if err != nil {
+// writeTree writes the work tree of a revision as a tar.gz.
+func (r *Remote) writeTree(ctx context.Context, p *pack, rev Revision, w io.Writer, what string) error {
+	walk := &walker{ctx: ctx, limits: r.opts.Limits, what: what, directories: r.opts.Content.Directories}
+	if err := r.gather(ctx, walk, p, rev.Commit, "", 0); err != nil {
 		return err
 	}
-	walk := &walker{ctx: ctx, pack: p, limits: l, what: what}
-	if err := walk.directory(root, "", 0); err != nil {
+	if err := walk.leaveOut(r.opts.Content.Ignore); err != nil {
 		return err
 	}
 	slices.SortFunc(walk.files, func(a, b treeFile) int { return strings.Compare(a.path, b.path) })
@@ -74,6 +79,58 @@ func (p *pack) writeTree(ctx context.Context, commit plumbing.Hash, w io.Writer,
 	return zip.Close()
 }
 
+// gather lists the files of a commit below a prefix, and those of its submodules where they are asked for.
+func (r *Remote) gather(ctx context.Context, walk *walker, p *pack, commit, prefix string, depth int) error {
+	root, err := p.tree(hash(commit))
+	if err != nil {
+		return err
+	}
+	before := len(walk.modules)
+	walk.pack = p
+	if err := walk.directory(root, prefix, 0); err != nil {
+		return err
+	}
+	if !r.opts.Content.Submodules {
+		return nil
+	}
+	return r.submodules(ctx, walk, prefix, walk.modules[before:], depth)
+}
+
+// leaveOut drops the files that are ignored.
+func (w *walker) leaveOut(patterns *string) error {
+	files := map[string][]byte{}
+	for _, f := range w.files {
+		if path.Base(f.path) != ignore.File || !f.mode.IsFile() || f.mode == filemode.Symlink {
+			continue
+		}
+		var text strings.Builder
+		if err := w.content(f, ignore.MaxFileBytes, &text); err != nil {
+			return err
+		}
+		files[f.path] = []byte(text.String())
+	}
+	rules, err := ignore.New(patterns, files)
+	if err != nil {
+		return fmt.Errorf("%s: %w", w.what, err)
+	}
+	w.files = slices.DeleteFunc(w.files, func(f treeFile) bool { return rules.Match(f.path, false) })
+	return nil
+}
+
+// wanted tells whether a directory, or one below it, or the files in it count.
+func (w *walker) wanted(dir string) (below, inside bool) {
+	if len(w.directories) == 0 {
+		return true, true
+	}
+	for _, d := range w.directories {
+		if dir == d || d == "" || strings.HasPrefix(dir, d+"/") {
+			return true, true
+		}
+		below = below || dir == "" || strings.HasPrefix(d, dir+"/")
+	}
+	return below, false
+}
+
 func (w *walker) bad(format string, args ...any) error {
 	return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: %s", w.what, fmt.Sprintf(format, args...))
 }
@@ -86,24 +143,42 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
+	_, inside := w.wanted(strings.TrimSuffix(prefix, "/"))
 	for _, entry := range t.Entries {
 		path := prefix + entry.Name
 		if !validName(entry.Name) || len(path) > maxName {
 			return w.bad("it has a file with the impossible name %.200q", path)
 		}
-		switch {
-		case entry.Mode == filemode.Dir:
-			sub, err := w.pack.directory(entry.Hash)
-			if err != nil {
+		if entry.Mode != filemode.Dir {
+			if err := w.leaf(entry, path, inside); err != nil {
 				return err
 			}
-			if err := w.directory(sub, path+"/", depth+1); err != nil {
-				return err
-			}
-		case entry.Mode.IsFile():
-			if w.files = append(w.files, treeFile{path, entry.Mode, entry.Hash}); len(w.files) > w.limits.Files {
-				return w.bad("it has more than the %d files that are allowed", w.limits.Files)
-			}
+			continue
+		}
+		if below, _ := w.wanted(path); !below {
+			continue
+		}
+		sub, err := w.pack.directory(entry.Hash)
+		if err != nil {
+			return err
+		}
+		if err := w.directory(sub, path+"/", depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaf takes down a file or a submodule, when it counts.
+func (w *walker) leaf(entry object.TreeEntry, path string, inside bool) error {
+	if entry.Mode == filemode.Submodule {
+		if below, _ := w.wanted(path); below {
+			w.modules = append(w.modules, treeFile{path, entry.Mode, entry.Hash, w.pack})
+		}
+	}
+	if entry.Mode.IsFile() && (inside || path == modulesFile) {
+		if w.files = append(w.files, treeFile{path, entry.Mode, entry.Hash, w.pack}); len(w.files) > w.limits.Files {
+			return w.bad("it has more than the %d files that are allowed", w.limits.Files)
 		}
 	}
 	return nil
@@ -161,7 +236,7 @@ func (w *walker) write(archive *tar.Writer, links map[string]string, left []stri
 
 // file writes one regular file and returns its size.
 func (w *walker) file(archive *tar.Writer, header *tar.Header, f treeFile, room int64) (int64, error) {
-	encoded, err := w.pack.object(f.hash)
+	encoded, err := f.pack.object(f.hash)
 	if err != nil {
 		return 0, err
 	}
@@ -181,12 +256,12 @@ func (w *walker) file(archive *tar.Writer, header *tar.Header, f treeFile, room 
 }
 
 func (w *walker) content(f treeFile, limit int64, to io.Writer) error {
-	encoded, err := w.pack.object(f.hash)
+	encoded, err := f.pack.object(f.hash)
 	if err != nil {
 		return err
 	}
 	if encoded.Type() != plumbing.BlobObject || encoded.Size() > limit {
-		return w.bad("the symbolic link %.200q has more than %d bytes", f.path, limit)
+		return w.bad("%.200q has more than %d bytes", f.path, limit)
 	}
 	r, err := encoded.Reader()
 	if err != nil {

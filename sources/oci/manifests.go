@@ -43,7 +43,7 @@ func (r *Repository) Content(ctx context.Context, manifestDigest string) (Conten
 		}
 		return Content{Chart: &chart, Archive: chart.Archive, Size: chart.Size}, nil
 	}
-	layer, err := archiveLayer(m.Layers, what)
+	layer, err := r.archiveLayer(m.Layers, what)
 	if err != nil {
 		return Content{}, err
 	}
@@ -53,14 +53,23 @@ func (r *Repository) Content(ctx context.Context, manifestDigest string) (Conten
 	return Content{Archive: layer.Digest.String(), Size: layer.Size}, nil
 }
 
-func archiveLayer(layers []ocispec.Descriptor, what string) (ocispec.Descriptor, error) {
+func (r *Repository) archiveLayer(layers []ocispec.Descriptor, what string) (ocispec.Descriptor, error) {
 	var found []ocispec.Descriptor
 	for _, layer := range layers {
+		if r.opts.Layer != "" {
+			if layer.MediaType == r.opts.Layer {
+				found = append(found, layer)
+			}
+			continue
+		}
 		for _, suffix := range archiveSuffixes {
 			if strings.HasSuffix(layer.MediaType, suffix) {
 				found = append(found, layer)
 			}
 		}
+	}
+	if len(found) != 1 && r.opts.Layer != "" {
+		return ocispec.Descriptor{}, invalid(what, "%d of its %d layers are of the type %s, it has to be one", len(found), len(layers), r.opts.Layer)
 	}
 	if len(found) != 1 {
 		return ocispec.Descriptor{}, invalid(what, "it is neither a helm chart nor an archive of manifests: %d of its %d layers are a tar.gz, it has to be one",

@@ -259,3 +259,26 @@ func TestRepositoriesThatCannotBeUsed(t *testing.T) {
 		}
 	}
 }
+
+// Signing in is paid once for all who have the same credentials, and never lent to others.
+func TestSigningInIsPaidOnce(t *testing.T) {
+	t.Parallel()
+	server := serve(t, upstream.Options{})
+	push(t, server, "1.0.0")
+	guarded := serve(t, upstream.Options{Username: "u", Password: "hunter2", Intercept: func(http.ResponseWriter, *http.Request) bool { return false }})
+	signIn := func(password string) func(*Options) {
+		return func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: password} }
+	}
+	for i, want := range []int{2, 1, 1} { // the first one is refused, and learns how to sign in
+		guarded.Forget()
+		_, err := open(t, guarded, signIn("hunter2")).Resolve(t.Context(), "1.0.0")
+		wantFailure(t, err, v1beta1.NotFoundReason)
+		if got := guarded.Requests()[http.MethodHead]; got != want {
+			t.Errorf("attempt %d takes %d requests, want %d", i+1, got, want)
+		}
+	}
+	for _, change := range []func(*Options){nil, signIn("wrong")} {
+		_, err := open(t, guarded, change).Resolve(t.Context(), "1.0.0")
+		wantFailure(t, err, v1beta1.AuthenticationFailedReason)
+	}
+}

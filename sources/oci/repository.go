@@ -2,10 +2,15 @@ package oci
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
+	"k8s.io/utils/lru"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -48,6 +53,8 @@ type Options struct {
 	Credentials sources.Credentials
 	// HTTP is the client to use, from transport.New; one with default options when nil.
 	HTTP *http.Client
+	// Layer is the media type of the layer that holds manifests; empty takes the only one that is a tar.gz.
+	Layer string
 	// Limits bound what is accepted.
 	Limits Limits
 }
@@ -113,7 +120,7 @@ func newRemote(ref registry.Reference, o Options) *remote.Repository {
 	client.Transport = &watch{base: transport.Retry(client.Transport)}
 	ac := &auth.Client{
 		Client:   &client,
-		Cache:    auth.NewCache(),
+		Cache:    tokens(ref.Registry, o),
 		ClientID: transport.UserAgent,
 		// The library's own list refuses loopback too, where registries of tests and of the cluster's nodes are.
 		BlockedRealmPrefixes: transport.RefusedAddresses(),
@@ -129,6 +136,32 @@ func newRemote(ref registry.Reference, o Options) *remote.Repository {
 		TagListMaxPages:  maxTagPages,
 		MaxMetadataBytes: tagPageBytes,
 	}
+}
+
+// maxTokens is how many registries and credentials are signed in at a time.
+const maxTokens = 1024
+
+// signedIn holds what registries have answered to credentials: tokens, until they end, so that a poll does not begin with a refusal.
+var signedIn = struct {
+	sync.Mutex
+	all *lru.Cache
+}{all: lru.New(maxTokens)}
+
+// tokens is where the tokens of a registry for credentials are kept. Other credentials never see them.
+func tokens(registry string, o Options) auth.Cache {
+	sum := sha256.New()
+	for _, part := range []string{registry, o.Credentials.Username, o.Credentials.Password, strconv.FormatBool(o.PlainHTTP)} {
+		fmt.Fprintf(sum, "%d %s ", len(part), part)
+	}
+	key := [sha256.Size]byte(sum.Sum(nil))
+	signedIn.Lock()
+	defer signedIn.Unlock()
+	if known, ok := signedIn.all.Get(key); ok {
+		return known.(auth.Cache)
+	}
+	made := auth.NewCache()
+	signedIn.all.Add(key, made)
+	return made
 }
 
 // String is host/path.

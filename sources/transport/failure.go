@@ -136,6 +136,9 @@ func shortURL(u string) string {
 }
 
 func secretsOf(c sources.Credentials) []string {
+	if c.Token != "" {
+		return []string{c.Token}
+	}
 	if c.Password == "" {
 		return nil
 	}

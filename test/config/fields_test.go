@@ -15,6 +15,7 @@ import (
 
 // specs are our kinds and their specs.
 var specs = map[string]reflect.Type{
+	v1beta1.BucketKind:         reflect.TypeFor[v1beta1.BucketSpec](),
 	v1beta1.GitRepositoryKind:  reflect.TypeFor[v1beta1.GitRepositorySpec](),
 	v1beta1.HelmChartKind:      reflect.TypeFor[v1beta1.HelmChartSpec](),
 	v1beta1.HelmReleaseKind:    reflect.TypeFor[v1beta1.HelmReleaseSpec](),

@@ -187,6 +187,7 @@ func TestTheChartInstallsTheSame(t *testing.T) {
 		deployment := get[*appsv1.Deployment](t, index, "Deployment/fairlead-system/fairlead-controller")
 		deployment.Spec.Selector, deployment.Spec.Template.Labels = nil, nil
 		get[*corev1.Service](t, index, "Service/fairlead-system/fairlead-metrics").Spec.Selector = nil
+		get[*corev1.Service](t, index, "Service/fairlead-system/fairlead-receiver").Spec.Selector = nil
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the chart differs from config/default (-config +chart):\n%s", diff)

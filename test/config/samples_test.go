@@ -100,7 +100,7 @@ func TestTheSchemaCheckRefuses(t *testing.T) {
 	tests := []struct{ name, document, want string }{
 		{"an unknown field", "kind: GitRepository\nspec: {url: https://example.com/x, provider: github}", "spec.provider"},
 		{"a missing field", "kind: HelmRepository\nspec: {}", "spec.url"},
-		{"a pattern", "kind: GitRepository\nspec: {url: ssh://git@example.com/x}", "spec.url"},
+		{"a pattern", "kind: GitRepository\nspec: {url: ftp://example.com/x}", "spec.url"},
 		{"a rule over two fields", "kind: HelmRepository\nspec: {url: oci://example.com/x}", "spec.type must be 'oci'"},
 		{"two charts", "kind: HelmRelease\nspec: {chartRef: {kind: HelmChart, name: x}, chart: {spec: {chart: x, sourceRef: {kind: HelmRepository, name: x}}}}",
 			"exactly one of spec.chart and spec.chartRef"},

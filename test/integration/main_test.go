@@ -1,5 +1,5 @@
 // Package integration tests Fairlead as a whole: the real binary against a real Kubernetes control plane, a real OCI
-// registry, a real Git server and a real chart repository, all on the loopback address.
+// registry, a real Git server, a real server of buckets and a real chart repository, all on the loopback address.
 //
 // One controller with a single worker serves every test, so each of them shows, by the way, that nothing holds the worker.
 // Tests keep to namespaces of their own. Those that stop the controller are not parallel.
@@ -27,6 +27,7 @@ var world struct {
 	registry   *upstream.RegistryServer
 	private    *upstream.RegistryServer // wants a user name and a password
 	git        *upstream.Git
+	buckets    *upstream.Buckets
 }
 
 // Credentials of the private servers.
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) {
 		if err := startUpstream(); err != nil {
 			return 0, err
 		}
+		defer func() { err = errors.Join(err, world.buckets.Close()) }()
 		if err := startController(ctx); err != nil {
 			return 0, err
 		}
@@ -68,6 +70,9 @@ func startUpstream() (err error) {
 	if err != nil {
 		return err
 	}
-	world.git, err = upstream.GitServer(filepath.Join(world.dir, "git"), upstream.Options{})
+	if world.git, err = upstream.GitServer(filepath.Join(world.dir, "git"), upstream.Options{}); err != nil {
+		return err
+	}
+	world.buckets, err = upstream.BucketServer(filepath.Join(world.dir, "buckets"), upstream.Options{})
 	return err
 }

@@ -37,6 +37,7 @@ var layers = map[string]int{
 	"helmops/manifest":     1,
 	"helmops/kustomize":    1,
 	"sources":              1,
+	"sources/ignore":       1,
 	"api/":                 0,
 	"config":               0,
 	"test/":                6,
@@ -47,6 +48,7 @@ var peers = map[string][]string{
 	"controllers/source":        {"controllers/loop"},
 	"controllers/kustomization": {"controllers/loop", "controllers/referent", "controllers/source"},
 	"controllers/referent":      {"controllers/loop"},
+	"controllers/receiver":      {"controllers/loop"},
 	"controllers/release":       {"controllers/loop", "controllers/referent", "controllers/source"},
 	"helmops/engine":            {"helmops/chart", "helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker", "helmops/render"},
 	"helmops/rollout":           {"helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker"},
@@ -54,7 +56,9 @@ var peers = map[string][]string{
 	"helmops/health":            {"helmops/expression"},
 	"sources/helmrepo":          {"sources/transport"},
 	"sources/oci":               {"sources/transport"},
-	"sources/git":               {"sources/transport"},
+	"sources/git":               {"sources/transport", "sources/chartvalues"},
+	"sources/chartvalues":       {"sources/transport"},
+	"sources/bucket":            {"sources/transport"},
 }
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.

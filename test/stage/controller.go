@@ -18,6 +18,8 @@ const controllerStart = time.Minute
 type Controller struct {
 	// Metrics is the URL of its metrics.
 	Metrics string
+	// Hooks is the URL under which Receivers are called.
+	Hooks string
 	// Log is the path of its log.
 	Log string
 
@@ -31,18 +33,18 @@ func StartController(ctx context.Context, cluster *Cluster, dir string, args ...
 	if err != nil {
 		return nil, err
 	}
-	metrics, health, err := twoPorts()
+	metrics, health, hooks, err := freePorts()
 	if err != nil {
 		return nil, err
 	}
 	all := append([]string{"controller", "--kubeconfig", cluster.Kubeconfig, "--cache-dir", filepath.Join(dir, "cache"),
-		"--metrics-addr", metrics, "--health-addr", health}, args...)
+		"--metrics-addr", metrics, "--health-addr", health, "--receiver-addr", hooks}, args...)
 	log := filepath.Join(dir, "controller.log")
 	child, err := begin("the controller", log, nil, path, all...)
 	if err != nil {
 		return nil, err
 	}
-	c := &Controller{Metrics: "http://" + metrics + "/metrics", Log: log, process: child}
+	c := &Controller{Metrics: "http://" + metrics + "/metrics", Hooks: "http://" + hooks, Log: log, process: child}
 	err = Until(ctx, controllerStart, "the controller is ready", func() (bool, error) {
 		if err := child.ended(); err != nil {
 			return false, err
@@ -81,17 +83,16 @@ func (c *Controller) Failed() error { return c.process.ended() }
 // PID of the controller.
 func (c *Controller) PID() int { return c.process.command.Process.Pid }
 
-// twoPorts finds free ports by binding them for a moment.
-func twoPorts() (one, other string, err error) {
-	first, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", fmt.Errorf("finding a free port: %w", err)
+// freePorts finds free ports by binding them for a moment.
+func freePorts() (one, other, third string, err error) {
+	var found []string
+	for range 3 {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", "", "", fmt.Errorf("finding a free port: %w", err)
+		}
+		defer listener.Close()
+		found = append(found, listener.Addr().String())
 	}
-	defer first.Close()
-	second, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", fmt.Errorf("finding a free port: %w", err)
-	}
-	defer second.Close()
-	return first.Addr().String(), second.Addr().String(), nil
+	return found[0], found[1], found[2], nil
 }

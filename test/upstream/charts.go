@@ -50,7 +50,7 @@ func ChartRepository(o ChartOptions) (*Charts, error) {
 }
 
 // URL of the repository.
-func (c *Charts) URL() string { return "http://" + c.Host() }
+func (c *Charts) URL() string { return c.base() }
 
 // Add publishes a chart archive.
 func (c *Charts) Add(archive []byte) error {
@@ -89,6 +89,13 @@ func (c *Charts) Change(name, version string, f func(entry map[string]any)) {
 			f(entry)
 		}
 	}
+}
+
+// Withdraw takes a version out of the index.
+func (c *Charts) Withdraw(name, version string) {
+	c.content.Lock()
+	defer c.content.Unlock()
+	c.entries[name] = slices.DeleteFunc(c.entries[name], func(entry map[string]any) bool { return entry["version"] == version })
 }
 
 // Break serves these bytes instead of the index, until it is called with nil.

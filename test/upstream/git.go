@@ -36,6 +36,8 @@ type File struct {
 	Executable bool
 	// Link makes the file a symbolic link to Content.
 	Link bool
+	// Module makes the file a submodule at the commit that Content names.
+	Module bool
 	// Delete removes the file.
 	Delete bool
 }
@@ -79,7 +81,7 @@ func (g *Git) env() []string {
 }
 
 // URL of a repository, whether it exists or not.
-func (g *Git) URL(name string) string { return "http://" + g.Host() + "/" + name + ".git" }
+func (g *Git) URL(name string) string { return g.base() + "/" + name + ".git" }
 
 // Create makes an empty repository whose default branch is main, and returns its URL. A name may hold slashes.
 func (g *Git) Create(name string) (string, error) {
@@ -127,6 +129,10 @@ func (g *Git) CommitFiles(name, branch string, files map[string]File, message st
 			fmt.Fprintf(&in, "D %s\n", path)
 			continue
 		}
+		if f.Module {
+			fmt.Fprintf(&in, "M 160000 %s %s\n", f.Content, path)
+			continue
+		}
 		fmt.Fprintf(&in, "M %s inline %s\ndata %d\n%s\n", f.mode(), path, len(f.Content), f.Content)
 	}
 	if _, err := g.run(g.path(name), &in, "fast-import", "--quiet"); err != nil {
@@ -170,10 +176,25 @@ func (g *Git) SetRef(name, ref, commit string) error {
 	return err
 }
 
+// Object is the content of an object of a repository.
+func (g *Git) Object(name, kind, hash string) (string, error) {
+	return g.output(g.path(name), nil, "cat-file", kind, hash)
+}
+
+// WriteObject adds an object to a repository, as it is, and returns its hash.
+func (g *Git) WriteObject(name, kind, content string) (string, error) {
+	return g.run(g.path(name), strings.NewReader(content), "hash-object", "-w", "-t", kind, "--stdin")
+}
+
 func (g *Git) path(name string) string { return filepath.Join(g.root, filepath.FromSlash(name)+".git") }
 
-// run runs git in a repository and returns what it prints.
+// run runs git in a repository and returns what it prints, without the end of the line.
 func (g *Git) run(dir string, in io.Reader, args ...string) (string, error) {
+	out, err := g.output(dir, in, args...)
+	return strings.TrimSpace(out), err
+}
+
+func (g *Git) output(dir string, in io.Reader, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, g.git, args...)
@@ -183,5 +204,5 @@ func (g *Git) run(dir string, in io.Reader, args ...string) (string, error) {
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(errs.String()))
 	}
-	return strings.TrimSpace(out.String()), nil
+	return out.String(), nil
 }

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ import (
 type Options struct {
 	// Username and Password protect the whole server with basic authentication when set.
 	Username, Password string
+	// TLS serves https with these certificates; nil serves http.
+	TLS *tls.Config
 	// Intercept sees every request before the server does, after it has been counted, and returns true when it has
 	// answered it: for faults that no real server produces.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
@@ -45,6 +48,9 @@ func start(o Options, guarded bool, h http.Handler) (*server, error) {
 		ReadHeaderTimeout: 30 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
+	if o.TLS != nil {
+		listener = tls.NewListener(listener, o.TLS)
+	}
 	go func() { _ = s.http.Serve(listener) }()
 	return s, nil
 }
@@ -69,6 +75,14 @@ func (s *server) wrap(guarded bool, next http.Handler) http.Handler {
 func (s *server) allowed(r *http.Request) bool {
 	name, password, ok := r.BasicAuth()
 	return ok && subtle.ConstantTimeCompare([]byte(name+":"+password), []byte(s.opts.Username+":"+s.opts.Password)) == 1
+}
+
+// base is the beginning of the URLs of the server.
+func (s *server) base() string {
+	if s.opts.TLS != nil {
+		return "https://" + s.addr
+	}
+	return "http://" + s.addr
 }
 
 // Host is the address the server listens on, as host:port.

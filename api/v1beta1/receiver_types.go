@@ -1,0 +1,117 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Types of receivers: who calls, and how the call proves that it is meant.
+const (
+	// ReceiverGeneric is called by whoever knows the address.
+	ReceiverGeneric = "generic"
+	// ReceiverHMAC is called with the header X-Signature, a sha256 or sha512 HMAC of the body.
+	ReceiverHMAC = "generic-hmac"
+	// ReceiverGitHub is called by GitHub, which signs.
+	ReceiverGitHub = "github"
+	// ReceiverGitLab is called by GitLab, which sends the token.
+	ReceiverGitLab = "gitlab"
+	// ReceiverRegistry is called by a registry that sends notifications as CNCF distribution does, with the token as a bearer token.
+	ReceiverRegistry = "registry"
+)
+
+// ReceiverResource names objects that are looked at when a receiver is called.
+type ReceiverResource struct {
+	// APIVersion of the objects, fairlead.dev/v1beta1 when left out.
+	// +kubebuilder:validation:Enum=fairlead.dev/v1beta1
+	// +optional
+	APIVersion string `json:"apiVersion,omitempty"`
+	// Kind of the objects.
+	// +kubebuilder:validation:Enum=GitRepository;HelmRepository;OCIRepository;Bucket;HelmChart;Kustomization;HelmRelease
+	// +required
+	Kind string `json:"kind"`
+	// Name of the object, or * for all that have MatchLabels.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+	// Namespace of the objects, that of the Receiver when left out.
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// MatchLabels are labels that the objects have to have, when the name is *.
+	// +optional
+	MatchLabels map[string]string `json:"matchLabels,omitempty"`
+}
+
+// ReceiverSpec says who may call, and what is looked at then.
+type ReceiverSpec struct {
+	// Type tells who calls.
+	// +kubebuilder:validation:Enum=generic;generic-hmac;github;gitlab;registry
+	// +required
+	Type string `json:"type"`
+	// Events that count, in the words of the caller, for example push; all when left out. For github and gitlab.
+	// +kubebuilder:validation:MaxItems=50
+	// +optional
+	Events []string `json:"events,omitempty"`
+	// Resources are looked at when the receiver is called.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	// +required
+	Resources []ReceiverResource `json:"resources"`
+	// SecretRef names a Secret in the same namespace with the key token, which the address is made from and by which callers prove
+	// themselves.
+	// +required
+	SecretRef LocalObjectReference `json:"secretRef"`
+	// Suspend has calls refused.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// ReceiverStatus tells where the receiver is called.
+type ReceiverStatus struct {
+	ReconcileRequest `json:",inline"`
+	// ObservedGeneration is the last generation that was handled.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions of the receiver: Ready, Reconciling, Stalled.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// WebhookPath is the path of the address to call.
+	// +optional
+	WebhookPath string `json:"webhookPath,omitempty"`
+}
+
+// Receiver is an address that others call when they have news, so that objects are looked at at once and not at their interval.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=flrcv,categories=fairlead
+// +kubebuilder:printcolumn:name="Type",type="string",JSONPath=".spec.type"
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].status"
+// +kubebuilder:printcolumn:name="Status",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].message"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+type Receiver struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec ReceiverSpec `json:"spec,omitempty"`
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status ReceiverStatus `json:"status,omitempty"`
+}
+
+// ReceiverList is a list of Receiver.
+// +kubebuilder:object:root=true
+type ReceiverList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Receiver `json:"items"`
+}
+
+// GetConditions implements Conditioned.
+func (in *Receiver) GetConditions() []metav1.Condition { return in.Status.Conditions }
+
+// SetConditions implements Conditioned.
+func (in *Receiver) SetConditions(c []metav1.Condition) { in.Status.Conditions = c }
+
+// SetObservedGeneration records the last generation that was handled.
+func (in *Receiver) SetObservedGeneration(g int64) { in.Status.ObservedGeneration = g }

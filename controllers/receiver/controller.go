@@ -1,0 +1,216 @@
+package receiver
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+const (
+	tokenKey = "token"
+	// minToken is how long a token is at least, in bytes: addresses are made from it.
+	minToken = 16
+	// maxObjects is how many objects one call has looked at.
+	maxObjects = 500
+	pathIndex  = "fairlead.webhookPath"
+	fieldOwner = "fairlead-receiver"
+)
+
+// handler implements loop.Handler: it keeps the address of a receiver. It is also what the server asks.
+type handler struct {
+	// cached reads the cache, live the API server, which Secrets are read from.
+	cached client.Client
+	live   client.Reader
+	now    func() time.Time
+	// ownNamespace refuses objects in other namespaces.
+	ownNamespace bool
+}
+
+// Reconcile implements loop.Handler.
+func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Duration, error) {
+	r.SetObservedGeneration(r.Generation)
+	r.Status.LastHandledReconcileAt = r.Annotations[v1beta1.ReconcileRequestAnnotation]
+	if err := h.admit(r); err != nil {
+		r.Status.WebhookPath = ""
+		status.Stalled(r, v1beta1.InvalidReferenceReason, err.Error(), h.now())
+		return 0, nil
+	}
+	token, err := h.read(ctx, r)
+	var lacking *lackingError
+	switch {
+	case errors.As(err, &lacking):
+		r.Status.WebhookPath = ""
+		status.Retrying(r, v1beta1.AuthenticationFailedReason, err.Error(), h.now())
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	r.Status.WebhookPath = pathOf(r, token)
+	status.Ready(r, v1beta1.SucceededReason, "it is called at "+r.Status.WebhookPath, h.now())
+	return 0, nil
+}
+
+// Finalize implements loop.Handler. Receivers have no finalizer.
+func (h *handler) Finalize(context.Context, *v1beta1.Receiver) (bool, time.Duration, error) {
+	return true, 0, nil
+}
+
+// Forget implements loop.Handler.
+func (h *handler) Forget(types.NamespacedName) {}
+
+// admit checks what the spec says by itself.
+func (h *handler) admit(r *v1beta1.Receiver) error {
+	for i, resource := range r.Spec.Resources {
+		switch {
+		case h.ownNamespace && resource.Namespace != "" && resource.Namespace != r.Namespace:
+			return fmt.Errorf("spec.resources[%d] names objects of namespace %s; references to other namespaces are switched off (--no-cross-namespace-refs)", i, resource.Namespace)
+		case resource.Name == "*" && len(resource.MatchLabels) == 0:
+			return fmt.Errorf("spec.resources[%d] has the name * and no matchLabels", i)
+		case resource.Name != "*" && len(resource.MatchLabels) > 0:
+			return fmt.Errorf("spec.resources[%d] has matchLabels and the name %q; labels count with the name * only", i, resource.Name)
+		}
+	}
+	return nil
+}
+
+// lackingError is what a Secret lacks.
+type lackingError struct{ text string }
+
+// Error implements error.
+func (e *lackingError) Error() string { return e.text }
+
+// read reads the token of a receiver.
+func (h *handler) read(ctx context.Context, r *v1beta1.Receiver) ([]byte, error) {
+	key := types.NamespacedName{Namespace: r.Namespace, Name: r.Spec.SecretRef.Name}
+	secret := &corev1.Secret{}
+	err := h.live.Get(ctx, key, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, &lackingError{fmt.Sprintf("Secret %s of spec.secretRef does not exist; the receiver can be called when it is created", key)}
+	case err != nil:
+		return nil, fmt.Errorf("reading Secret %s of spec.secretRef: %w", key, err)
+	}
+	if len(secret.Data[tokenKey]) < minToken {
+		return nil, &lackingError{fmt.Sprintf("Secret %s of spec.secretRef needs the key %s with at least %d characters; nobody may guess it", key, tokenKey, minToken)}
+	}
+	return secret.Data[tokenKey], nil
+}
+
+// pathOf makes the path of a receiver. Who does not know the token cannot tell it.
+func pathOf(r *v1beta1.Receiver, token []byte) string {
+	sum := sha256.Sum256([]byte(string(token) + r.Name + r.Namespace))
+	return "/hook/" + hex.EncodeToString(sum[:])
+}
+
+// find implements receivers.
+func (h *handler) find(ctx context.Context, path string) (*v1beta1.Receiver, error) {
+	list := &v1beta1.ReceiverList{}
+	if err := h.cached.List(ctx, list, client.MatchingFields{pathIndex: path}); err != nil {
+		return nil, fmt.Errorf("looking for the receiver: %w", err)
+	}
+	for i := range list.Items {
+		if r := &list.Items[i]; !r.Spec.Suspend && r.DeletionTimestamp == nil && status.IsReady(r) {
+			return r, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // that there is none is an answer
+}
+
+// token implements receivers. The token counts only if the path was made from it: a Secret that was changed since is for the next path.
+func (h *handler) token(ctx context.Context, r *v1beta1.Receiver) ([]byte, error) {
+	token, err := h.read(ctx, r)
+	if err == nil && subtle.ConstantTimeCompare([]byte(pathOf(r, token)), []byte(r.Status.WebhookPath)) != 1 {
+		err = proofError("the token has changed, and with it the address")
+	}
+	return token, err
+}
+
+// trigger implements receivers.
+func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int, error) {
+	if err := h.admit(r); err != nil {
+		return 0, err
+	}
+	count := 0
+	for _, resource := range r.Spec.Resources {
+		objects, err := h.objects(ctx, r, resource)
+		if err != nil {
+			return count, err
+		}
+		for _, object := range objects {
+			if !n.isAbout(object) {
+				continue
+			}
+			if count == maxObjects {
+				return count, fmt.Errorf("the receiver names more than %d objects; the others wait for their interval", maxObjects)
+			}
+			if err := h.ask(ctx, object); err != nil {
+				return count, err
+			}
+			count++
+		}
+	}
+	return count, nil
+}
+
+// objects are those that a resource names.
+func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1beta1.ReceiverResource) ([]client.Object, error) {
+	namespace := resource.Namespace
+	if namespace == "" {
+		namespace = r.Namespace
+	}
+	if resource.Name != "*" {
+		object := view.NewObject(resource.Kind)
+		if object == nil {
+			return nil, fmt.Errorf("the kind %q is not known", resource.Kind)
+		}
+		err := h.cached.Get(ctx, types.NamespacedName{Namespace: namespace, Name: resource.Name}, object)
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s %s/%s: %w", resource.Kind, namespace, resource.Name, err)
+		}
+		return []client.Object{object}, nil
+	}
+	list := view.NewList(resource.Kind)
+	if list == nil {
+		return nil, fmt.Errorf("the kind %q is not known", resource.Kind)
+	}
+	if err := h.cached.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels(resource.MatchLabels)); err != nil {
+		return nil, fmt.Errorf("listing %s: %w", resource.Kind, err)
+	}
+	var found []client.Object
+	err := meta.EachListItem(list, func(item runtime.Object) error {
+		found = append(found, item.(client.Object))
+		return nil
+	})
+	return found, err
+}
+
+// ask has an object looked at.
+func (h *handler) ask(ctx context.Context, object client.Object) error {
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1beta1.ReconcileRequestAnnotation, h.now().Format(time.RFC3339Nano))
+	err := h.cached.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(patch)), client.FieldOwner(fieldOwner))
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("asking %s %s/%s to look: %w", view.KindOf(object.(v1beta1.Conditioned)), object.GetNamespace(), object.GetName(), err)
+	}
+	return nil
+}

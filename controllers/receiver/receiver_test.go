@@ -1,0 +1,207 @@
+package receiver
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+const token = "a-token-that-is-long-enough"
+
+// told is a set of receivers that notes what is triggered.
+type told struct {
+	receiver *v1beta1.Receiver
+	lost     error
+	news     []news
+}
+
+func (r *told) find(_ context.Context, path string) (*v1beta1.Receiver, error) {
+	if r.receiver == nil || path != pathOf(r.receiver, []byte(token)) {
+		return nil, nil
+	}
+	return r.receiver, nil
+}
+
+func (r *told) token(context.Context, *v1beta1.Receiver) ([]byte, error) {
+	return []byte(token), r.lost
+}
+
+func (r *told) trigger(_ context.Context, _ *v1beta1.Receiver, n news) (int, error) {
+	r.news = append(r.news, n)
+	return 1, nil
+}
+
+func receiverOf(kind string, events ...string) *v1beta1.Receiver {
+	return &v1beta1.Receiver{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "push", UID: types.UID(kind)}, Spec: v1beta1.ReceiverSpec{Type: kind, Events: events},
+	}
+}
+
+func signed(with, body string) string {
+	mac := hmac.New(sha256.New, []byte(with))
+	mac.Write([]byte(body))
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	long := hmac.New(sha512.New, []byte(token))
+	long.Write([]byte("body"))
+	notification := `{"events":[{"action":"pull","target":{"repository":"charts/other"}},{"action":"push","target":{"repository":"charts/web","tag":"1.0.0"}},{"action":"push","target":{"repository":"charts/web"}}]}`
+	for _, tt := range []struct {
+		name   string
+		kind   string
+		events []string
+		header http.Header
+		body   string
+		status int
+		told   bool
+	}{
+		{"generic", v1beta1.ReceiverGeneric, nil, nil, "", 200, true},
+		{"a signature", v1beta1.ReceiverHMAC, nil, http.Header{"X-Signature": {signed(token, "body")}}, "body", 200, true},
+		{"a sha512 signature", v1beta1.ReceiverHMAC, nil, http.Header{"X-Signature": {"sha512=" + hex.EncodeToString(long.Sum(nil))}}, "body", 200, true},
+		{"another body", v1beta1.ReceiverHMAC, nil, http.Header{"X-Signature": {signed(token, "body")}}, "other", 404, false},
+		{"another token", v1beta1.ReceiverHMAC, nil, http.Header{"X-Signature": {signed("other", "body")}}, "body", 404, false},
+		{"no signature", v1beta1.ReceiverHMAC, nil, nil, "body", 404, false},
+		{"a weak algorithm", v1beta1.ReceiverHMAC, nil, http.Header{"X-Signature": {"sha1=00"}}, "body", 404, false},
+		{"no hexadecimal", v1beta1.ReceiverHMAC, nil, http.Header{"X-Signature": {"sha256=hunter2"}}, "body", 404, false},
+		{"GitHub", v1beta1.ReceiverGitHub, []string{"push"}, http.Header{"X-Hub-Signature-256": {signed(token, "{}")}, "X-Github-Event": {"push"}}, "{}", 200, true},
+		{"GitHub greets", v1beta1.ReceiverGitHub, nil, http.Header{"X-Hub-Signature-256": {signed(token, "{}")}, "X-Github-Event": {"ping"}}, "{}", 200, false},
+		{"another event of GitHub", v1beta1.ReceiverGitHub, []string{"push"}, http.Header{"X-Hub-Signature-256": {signed(token, "{}")}, "X-Github-Event": {"issues"}}, "{}", 200, false},
+		{"GitHub unsigned", v1beta1.ReceiverGitHub, nil, http.Header{"X-Github-Event": {"push"}}, "{}", 404, false},
+		{"GitLab", v1beta1.ReceiverGitLab, []string{"Push Hook"}, http.Header{"X-Gitlab-Token": {token}, "X-Gitlab-Event": {"Push Hook"}}, "{}", 200, true},
+		{"GitLab with another token", v1beta1.ReceiverGitLab, nil, http.Header{"X-Gitlab-Token": {token + "x"}}, "{}", 404, false},
+		{"a registry", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Bearer " + token}}, notification, 200, true},
+		{"a registry that tells of a pull", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Bearer " + token}}, `{"events":[{"action":"pull","target":{"repository":"x"}}]}`, 200, false},
+		{"a registry that tells nonsense", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Bearer " + token}}, "[", 400, false},
+		{"a registry without a token", v1beta1.ReceiverRegistry, nil, nil, notification, 404, false},
+		{"a registry with a password", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Basic " + token}}, notification, 404, false},
+		{"too much", v1beta1.ReceiverGeneric, nil, nil, strings.Repeat("x", maxBody+1), 413, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			known := &told{receiver: receiverOf(tt.kind, tt.events...)}
+			s := newServer("", known)
+			request := httptest.NewRequest(http.MethodPost, pathOf(known.receiver, []byte(token)), strings.NewReader(tt.body))
+			for key, values := range tt.header {
+				request.Header[key] = values
+			}
+			answer := httptest.NewRecorder()
+			s.ServeHTTP(answer, request)
+			if answer.Code != tt.status || len(known.news) > 0 != tt.told || answer.Body.Len() > 0 {
+				t.Errorf("status %d, told %v, body %q", answer.Code, known.news, answer.Body)
+			}
+		})
+	}
+}
+
+func TestWhoKnowsNothingLearnsNothing(t *testing.T) {
+	t.Parallel()
+	known := &told{receiver: receiverOf(v1beta1.ReceiverGeneric)}
+	s := newServer("", known)
+	good := pathOf(known.receiver, []byte(token))
+	for _, tt := range []struct{ method, path string }{
+		{http.MethodGet, good}, {http.MethodPost, "/"}, {http.MethodPost, "/hook/"}, {http.MethodPost, good + "/x"}, {http.MethodPost, strings.ToUpper(good)},
+		{http.MethodPost, "/hook/" + strings.Repeat("0", 64)}, {http.MethodPost, pathOf(known.receiver, []byte("other"))},
+	} {
+		answer := httptest.NewRecorder()
+		s.ServeHTTP(answer, httptest.NewRequest(tt.method, tt.path, nil))
+		if answer.Code != http.StatusNotFound || answer.Body.Len() > 0 {
+			t.Errorf("%s %s: %d", tt.method, tt.path, answer.Code)
+		}
+	}
+	known.lost = errors.New("no token")
+	answer := httptest.NewRecorder()
+	s.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, good, nil))
+	if answer.Code != http.StatusNotFound || len(known.news) > 0 {
+		t.Errorf("without its token a receiver answers %d", answer.Code)
+	}
+}
+
+func TestCallsAreLimited(t *testing.T) {
+	t.Parallel()
+	known := &told{receiver: receiverOf("generic")}
+	s := newServer("", known)
+	busy := 0
+	for range 4 * atOnce {
+		answer := httptest.NewRecorder()
+		s.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, pathOf(known.receiver, []byte(token)), nil))
+		if answer.Code == http.StatusTooManyRequests && answer.Header().Get("Retry-After") != "" {
+			busy++
+		}
+	}
+	if busy == 0 || len(known.news) < atOnce {
+		t.Errorf("%d calls are refused, %d accepted", busy, len(known.news))
+	}
+}
+
+func TestWhatNewsAreAbout(t *testing.T) {
+	t.Parallel()
+	n := news{repositories: []string{"charts/web", "team/api"}}
+	oci := func(url string) *v1beta1.OCIRepository {
+		return &v1beta1.OCIRepository{Spec: v1beta1.OCIRepositorySpec{URL: url}}
+	}
+	helm := func(url string) *v1beta1.HelmRepository {
+		return &v1beta1.HelmRepository{Spec: v1beta1.HelmRepositorySpec{URL: url}}
+	}
+	for _, tt := range []struct {
+		object any
+		want   bool
+	}{
+		{oci("oci://registry.example.com/charts/web"), true}, {oci("oci://registry.example.com/charts/web/"), true}, {oci("oci://registry.example.com/charts/other"), false},
+		{oci("oci://registry.example.com/web"), false}, {helm("oci://registry.example.com/charts"), true}, {helm("oci://registry.example.com/chart"), false},
+		{helm("oci://registry.example.com"), true}, {&v1beta1.GitRepository{}, true},
+	} {
+		if got := n.isAbout(tt.object); got != tt.want {
+			t.Errorf("%+v: %v", tt.object, got)
+		}
+	}
+	if !(news{}).isAbout(oci("oci://x/y")) {
+		t.Error("a call that names nothing is about nothing")
+	}
+}
+
+// The server stops when it is told to, and does not take forever to read.
+func TestServer(t *testing.T) {
+	t.Parallel()
+	known := &told{receiver: receiverOf(v1beta1.ReceiverGeneric)}
+	s := newServer("127.0.0.1:0", known)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Start(ctx) }()
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("it does not stop")
+	}
+}
+
+func FuzzNotification(f *testing.F) {
+	f.Add([]byte(`{"events":[{"action":"push","target":{"repository":"charts/web"}}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if found, err := notified(body); err == nil && found.matters && len(found.repositories) == 0 {
+			t.Error("it matters and is about nothing")
+		}
+		_ = prove(v1beta1.ReceiverHMAC, []byte(token), call{header: http.Header{"X-Signature": {string(body)}}, body: body})
+		_, _ = io.Copy(io.Discard, bytes.NewReader(body))
+	})
+}

@@ -1,0 +1,157 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/utils/lru"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+const (
+	// maxBody bounds what a caller may send, in bytes.
+	maxBody = 1 << 20
+	// perSecond and atOnce bound the calls to one receiver.
+	perSecond = 5
+	atOnce    = 20
+
+	readTimeout = 10 * time.Second
+	endTimeout  = 5 * time.Second
+	// maxCalled is how many receivers' rates are remembered.
+	maxCalled = 1024
+)
+
+var hookPath = regexp.MustCompile(`^/hook/[0-9a-f]{64}$`)
+
+// errBusy says that a receiver is called too often.
+var errBusy = errors.New("it is called too often")
+
+// receivers are what the server asks.
+type receivers interface {
+	// find returns the receiver with a path; nil when there is none that can be called.
+	find(ctx context.Context, path string) (*v1beta1.Receiver, error)
+	// token returns its token, as the path was made from it.
+	token(ctx context.Context, r *v1beta1.Receiver) ([]byte, error)
+	// trigger has the objects of a receiver looked at and returns how many.
+	trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int, error)
+}
+
+// server serves the addresses of receivers. Every replica can: a call only writes an annotation.
+type server struct {
+	address   string
+	receivers receivers
+
+	mu    sync.Mutex
+	rates *lru.Cache
+}
+
+func newServer(address string, r receivers) *server {
+	return &server{address: address, receivers: r, rates: lru.New(maxCalled)}
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (*server) NeedLeaderElection() bool { return false }
+
+// Start implements manager.Runnable.
+func (s *server) Start(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.address)
+	if err != nil {
+		return err
+	}
+	web := &http.Server{
+		Handler: s, ReadTimeout: readTimeout, ReadHeaderTimeout: readTimeout, WriteTimeout: readTimeout, IdleTimeout: readTimeout, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	return web.Shutdown(closing)
+}
+
+// ServeHTTP answers a call. Whoever does not prove himself learns nothing, not even whether there is a receiver.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	kind, status, err := s.answer(r)
+	observe(kind, status)
+	if status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", strconv.Itoa(1))
+	}
+	if err != nil {
+		log.FromContext(r.Context()).WithName("receiver").Info("a call was refused", "status", status, "because", err.Error(), "from", r.RemoteAddr)
+	}
+	w.WriteHeader(status)
+}
+
+func (s *server) answer(r *http.Request) (kind string, status int, err error) {
+	if r.Method != http.MethodPost || !hookPath.MatchString(r.URL.Path) {
+		return "", http.StatusNotFound, nil
+	}
+	found, err := s.receivers.find(r.Context(), r.URL.Path)
+	if err != nil {
+		return "", http.StatusServiceUnavailable, err
+	}
+	if found == nil {
+		return "", http.StatusNotFound, nil
+	}
+	kind = found.Spec.Type
+	if !s.rate(found).Allow() {
+		return kind, http.StatusTooManyRequests, errBusy
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return kind, http.StatusRequestEntityTooLarge, err
+		}
+		return kind, http.StatusBadRequest, err
+	}
+	token, err := s.receivers.token(r.Context(), found)
+	if err != nil {
+		return kind, http.StatusNotFound, err
+	}
+	c := call{header: r.Header, body: body}
+	if err := prove(kind, token, c); err != nil {
+		return kind, http.StatusNotFound, err
+	}
+	told, err := about(found, c)
+	if err != nil {
+		return kind, http.StatusBadRequest, err
+	}
+	if !told.matters {
+		return kind, http.StatusOK, nil
+	}
+	count, err := s.receivers.trigger(r.Context(), found, told)
+	if err != nil {
+		return kind, http.StatusServiceUnavailable, err
+	}
+	log.FromContext(r.Context()).WithName("receiver").Info("called", "receiver", found.Namespace+"/"+found.Name, "objects", count)
+	return kind, http.StatusOK, nil
+}
+
+// rate bounds the calls to one receiver.
+func (s *server) rate(r *v1beta1.Receiver) *rate.Limiter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.rates.Get(r.UID); ok {
+		return known.(*rate.Limiter)
+	}
+	made := rate.NewLimiter(perSecond, atOnce)
+	s.rates.Add(r.UID, made)
+	return made
+}
