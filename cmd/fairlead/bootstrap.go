@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ import (
 const (
 	// tokenVariable holds the token when no flag does, so that it does not show in the list of processes.
 	tokenVariable = "FAIRLEAD_GIT_TOKEN" //nolint:gosec // the name of a variable, no credential
+	// passphraseVariable holds the passphrase of a private key.
+	passphraseVariable = "FAIRLEAD_GIT_PASSPHRASE" //nolint:gosec // the name of a variable, no credential
 	// credentialsSecret holds what the repository is read with.
 	credentialsSecret = "fairlead-git"
 )
@@ -43,6 +46,8 @@ func newBootstrapCommand(a *app) *cobra.Command {
 type bootstrapFlags struct {
 	installFlags
 	repository    installation.Repository
+	key           string
+	knownHosts    string
 	path          string
 	interval      time.Duration
 	author, email string
@@ -61,22 +66,28 @@ A second run changes nothing. A newer command, or another --image, upgrades by a
 
 The token is read from --token or $` + tokenVariable + `. It has to read and write the repository here, and to read it in the cluster,
 where it is kept in Secret ` + installation.Namespace + `/` + credentialsSecret + `; it is committed nowhere. Without a token the repository is used without signing in.
-Repositories over SSH cannot be used.
+
+Over SSH (--url ssh://git@host/path) a private key signs in instead: --private-key-file, with its passphrase in $` + passphraseVariable + `
+when it has one. The host has to be in --known-hosts-file. The cluster gets the key, and the line of this host.
 
 Exits with 0 when the cluster follows the repository, with 1 when it does not in time, with 2 on an error.`,
 		Example: `  ` + tokenVariable + `=... fairlead bootstrap git --url https://git.example.com/org/fleet --path clusters/production \
     --image registry.example.com/fairlead:v1
-  fairlead bootstrap git --url https://git.example.com/org/fleet --branch live --path clusters/staging --image registry.example.com/fairlead:v1`,
+  fairlead bootstrap git --url https://git.example.com/org/fleet --branch live --path clusters/staging --image registry.example.com/fairlead:v1
+  fairlead bootstrap git --url ssh://git@git.example.com/org/fleet --private-key-file ~/.ssh/fleet --path clusters/production \
+    --image registry.example.com/fairlead:v1`,
 		Args: noArguments,
 	}
 	a.addConnectionFlags(cmd)
 	f.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.repository.URL, "url", "", "HTTP(S) address of the repository; required")
+	flags.StringVar(&f.repository.URL, "url", "", "address of the repository, http(s) or ssh; required")
 	flags.StringVar(&f.repository.Branch, "branch", "main", "branch that the cluster follows")
 	flags.StringVar(&f.path, "path", "", "directory of the repository that the cluster follows, for example clusters/production; required")
 	flags.StringVar(&f.repository.Username, "username", "git", "user name that goes with the token")
 	flags.StringVar(&f.repository.Token, "token", "", "token or password for the repository; better in $"+tokenVariable)
+	flags.StringVar(&f.key, "private-key-file", "", "private key for a repository over ssh")
+	flags.StringVar(&f.knownHosts, "known-hosts-file", "", "hosts that the private key is shown to; ~/.ssh/known_hosts when left out")
 	flags.DurationVar(&f.interval, "interval", time.Minute, "how often the cluster looks for new commits")
 	flags.StringVar(&f.author, "author-name", "Fairlead", "author of the commit")
 	flags.StringVar(&f.email, "author-email", "fairlead@localhost", "e-mail address of the author")
@@ -104,17 +115,40 @@ func (f *bootstrapFlags) check(cmd *cobra.Command) error {
 	case f.interval <= 0:
 		return usagef(cmd, "--interval %s is no interval", f.interval)
 	}
+	if err := f.readKey(); err != nil {
+		return usagef(cmd, "--private-key-file: %s", err)
+	}
 	if err := f.repository.Check(); err != nil {
 		return usagef(cmd, "--url: %s", err)
 	}
 	return f.installFlags.check(cmd)
 }
 
+// readKey reads the private key, where one is named.
+func (f *bootstrapFlags) readKey() error {
+	if f.key == "" {
+		return nil
+	}
+	private, err := os.ReadFile(f.key)
+	if err != nil {
+		return err
+	}
+	if f.knownHosts == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return err
+		}
+		f.knownHosts = filepath.Join(home, ".ssh", "known_hosts")
+	}
+	f.repository.Key, err = installation.NewKey(f.repository.URL, private, os.Getenv(passphraseVariable), f.knownHosts)
+	return err
+}
+
 // options are what is committed and installed.
 func (f *bootstrapFlags) options() installation.Options {
 	out := f.installFlags.options()
 	out.Sync = &installation.Sync{URL: f.repository.URL, Branch: f.repository.Branch, Path: f.path, Interval: f.interval}
-	if f.repository.Token != "" {
+	if f.repository.Token != "" || f.repository.Key != nil {
 		out.Sync.Secret = credentialsSecret
 	}
 	return out

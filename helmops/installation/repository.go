@@ -23,11 +23,13 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// Repository is a branch of a Git repository that is written to over HTTP(S).
+// Repository is a branch of a Git repository that is written to over HTTP(S) or SSH.
 type Repository struct {
 	URL, Branch string
-	// Username and Token sign in; without a token nobody is signed in. The username is git when left out.
+	// Username and Token sign in over HTTP(S); without a token nobody is signed in. The username is git when left out.
 	Username, Token string
+	// Key signs in over SSH; nil otherwise.
+	Key *Key
 }
 
 // Commit describes what is written.
@@ -47,9 +49,13 @@ func (r Repository) Check() error {
 	switch {
 	case err != nil:
 		return errors.New("the URL of the repository is malformed") // the error would show it, with a password perhaps
-	case u.Scheme != "https" && u.Scheme != "http":
-		return fmt.Errorf("the URL of the repository has the scheme %q; only https and http can be used", u.Scheme)
-	case u.User != nil:
+	case u.Scheme != "https" && u.Scheme != "http" && u.Scheme != sshScheme:
+		return fmt.Errorf("the URL of the repository has the scheme %q; only https, http and ssh can be used", u.Scheme)
+	case u.Scheme == sshScheme && r.Key == nil:
+		return errors.New("a repository over ssh needs a private key")
+	case u.Scheme != sshScheme && r.Key != nil:
+		return errors.New("a private key is for repositories over ssh, as ssh://git@git.example.com/org/fleet")
+	case hasPassword(u), u.Scheme != sshScheme && u.User != nil:
 		return errors.New("the URL of the repository has credentials in it; they would be in every declaration; name a token instead")
 	case u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("the URL of the repository is no address of a repository")
@@ -133,6 +139,9 @@ func (r Repository) clone(ctx context.Context) (*git.Repository, billy.Filesyste
 }
 
 func (r Repository) auth() transport.AuthMethod {
+	if r.Key != nil {
+		return r.Key
+	}
 	if r.Token == "" {
 		return nil
 	}
@@ -148,6 +157,9 @@ func (r Repository) username() string {
 
 // Credentials are the content of a Secret with which the repository can be read; nil when there are none.
 func (r Repository) Credentials() map[string]string {
+	if r.Key != nil {
+		return r.Key.secret()
+	}
 	if r.Token == "" {
 		return nil
 	}
@@ -165,6 +177,10 @@ func (r Repository) failed(doing string, err error) error {
 		return fmt.Errorf("%s %s: there is no such repository, or the token may not see it; create it first", doing, r.URL)
 	case errors.As(err, &git.NoMatchingRefSpecError{}), errors.Is(err, plumbing.ErrReferenceNotFound):
 		return fmt.Errorf("%s %s: it has no branch %s; create it first, or name another", doing, r.URL, r.Branch)
+	case r.Key != nil && r.Key.refused() != nil:
+		return fmt.Errorf("%s %s: %w", doing, r.URL, r.Key.refused())
+	case r.Key != nil && strings.Contains(err.Error(), "unable to authenticate"):
+		return fmt.Errorf("%s %s: the server does not take the private key; add its public half as a key that may write", doing, r.URL)
 	case errors.Is(err, git.ErrNonFastForwardUpdate):
 		return fmt.Errorf("%s %s: others push to branch %s all the time: %w", doing, r.URL, r.Branch, err)
 	case strings.Contains(err.Error(), "command error on "):

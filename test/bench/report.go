@@ -34,6 +34,8 @@ type result struct {
 	Processes []usage `json:"processes"`
 	// Requests of the controller; nil when they were not counted.
 	Requests []requests `json:"requests"`
+	// Notes are figures of this scenario alone.
+	Notes []string `json:"notes,omitempty"`
 	// AllRequests that the API server answered, of every client.
 	AllRequests int `json:"allRequests"`
 }
@@ -132,6 +134,9 @@ func (r *report) print(out io.Writer) error {
 
 func (r *result) print(text *bytes.Buffer) {
 	fmt.Fprintf(text, "\n%s: %s\n", r.Name, r.Title)
+	for _, note := range r.Notes {
+		fmt.Fprintf(text, "  %s\n", note)
+	}
 	const usageRow = "  %-24s %10v %12v %10v\n"
 	fmt.Fprintf(text, usageRow, "process", "CPU s", "per release", "peak MiB")
 	for _, u := range r.Processes {

@@ -141,6 +141,15 @@ var scenarios = []scenario{
 		play:  (*field).pushOne,
 		calm:  true,
 	},
+	{
+		name: "sources",
+		title: func(settings) string {
+			return fmt.Sprintf("a source of each kind, polled every %s without news, one of them a large index", sourceInterval)
+		},
+		count: func(settings) int { return 0 },
+		play:  (*field).pollSources,
+		calm:  true,
+	},
 }
 
 func scenarioNames() []string {

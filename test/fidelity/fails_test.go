@@ -60,7 +60,7 @@ var failures = []failure{
 	{says: "library charts are not installable", ours: "library chart", scenario: scenario{name: "library-itself",
 		about: "type: library\n",
 		files: map[string]string{"templates/_a.tpl": "{{ define \"a\" }}a{{ end }}"}}},
-	{says: "kubeVersion", scenario: scenario{name: "other-kubernetes", about: "kubeVersion: \"<1.20.0\"\n",
+	{says: "kubeVersion", ours: "is for Kubernetes \"<1.20.0\"", scenario: scenario{name: "other-kubernetes", about: "kubeVersion: \"<1.20.0\"\n",
 		files: map[string]string{"templates/a.yaml": configMap("config", "a: b")}}},
 	{says: "missing in charts/ directory: absent", ours: "absent", scenario: scenario{name: "part-missing",
 		about: "dependencies: [{name: absent, version: 1.0.0, repository: \"\"}]\n",

@@ -1,12 +1,17 @@
 package gitops
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/installation"
@@ -39,7 +44,7 @@ func bootstrap(t *testing.T, args ...string) (out string, stop func()) {
 				}
 			}
 		}
-		return served == 6
+		return served == kinds(t)
 	})
 	stop = startController(t)
 	out = <-done
@@ -47,6 +52,53 @@ func bootstrap(t *testing.T, args ...string) (out string, stop func()) {
 		t.Fatal(out)
 	}
 	return out, stop
+}
+
+// kinds is how many kinds Fairlead has.
+func kinds(t *testing.T) int {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(projectRoot(t), "config", "crd", "fairlead.dev_*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d definitions in config/crd: %v", len(files), err)
+	}
+	return len(files)
+}
+
+// Over SSH a private key signs in, here and in the cluster, to a host that is known.
+func TestBootstrapOverSSH(t *testing.T) {
+	if _, err := world.git.Create("org/ssh"); err != nil {
+		t.Fatal(err)
+	}
+	over, err := world.git.ServeSSH()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = over.Close() })
+	private, err := over.NewKey("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, hosts := filepath.Join(t.TempDir(), "key"), filepath.Join(t.TempDir(), "known_hosts")
+	if err := errors.Join(os.WriteFile(key, private, 0o600), os.WriteFile(hosts, []byte("# none\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--url", over.URL("org/ssh"), "--path", "clusters/one", "--private-key-file", key, "--known-hosts-file", hosts}
+	fails(t, 2, "has a passphrase", append([]string{"bootstrap", "git", "--image", image}, args...)...)
+	t.Setenv("FAIRLEAD_GIT_PASSPHRASE", "correct horse")
+	fails(t, 2, "has no line for", append([]string{"bootstrap", "git", "--image", image}, args...)...)
+	if err := os.WriteFile(hosts, over.KnownHosts(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, stop := bootstrap(t, args...)
+	defer stop()
+	if !strings.Contains(out, "the cluster follows the repository") || strings.Contains(out, "correct horse") || strings.Contains(out, "PRIVATE KEY") {
+		t.Errorf("bootstrap prints\n%s", out)
+	}
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "over-ssh"}}
+	push(t, world.git, "org/ssh", map[string]string{"clusters/one/pushed.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: over-ssh, namespace: default}\n"})
+	stage.Await(t, "what was pushed is applied", func() bool { return world.cluster.Exists(t, config) })
+	push(t, world.git, "org/ssh", map[string]string{"clusters/one/pushed.yaml": ""})
+	stage.Await(t, "what was removed is deleted", func() bool { return !world.cluster.Exists(t, config) })
 }
 
 // An empty repository becomes what the cluster follows, a second run changes neither of them, and what is pushed is applied.
@@ -81,8 +133,16 @@ func TestBootstrap(t *testing.T) {
 	stage.Await(t, "what was pushed is applied", func() bool { return world.cluster.Exists(t, config) })
 
 	upgraded := must(t, "bootstrap", "git", "--image", "registry.example.com/fairlead:v2", "--interval", "1s", "--url", url, "--path", "clusters/one", "--username", user)
-	if !strings.Contains(upgraded, "changed Deployment fairlead-system/fairlead-controller") || !strings.Contains(upgraded, "pushed ") {
+	if !strings.Contains(upgraded, "pushed ") {
 		t.Errorf("an upgrade by bootstrap prints\n%s", upgraded)
+	}
+	// Either the command or the cluster, which follows the repository, was the first to change it.
+	controller := &appsv1.Deployment{}
+	if err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: installation.Namespace, Name: "fairlead-controller"}, controller); err != nil {
+		t.Fatal(err)
+	}
+	if got := controller.Spec.Template.Spec.Containers[0].Image; got != "registry.example.com/fairlead:v2" {
+		t.Errorf("after an upgrade by bootstrap the controller runs %s", got)
 	}
 	if !world.cluster.Exists(t, config) {
 		t.Error("the upgrade has deleted what others pushed")
@@ -126,7 +186,7 @@ func TestBootstrapRefuses(t *testing.T) {
 		"does not accept these": {"--url", private, "--path", "clusters/x", "--username", user, "--token", "wrong-" + token},
 		"no branch live":        {"--url", open, "--path", "clusters/x", "--branch", "live"},
 		"credentials in it":     {"--url", strings.Replace(open, "http://", "http://u:hidden@", 1), "--path", "clusters/x"},
-		"only https and http":   {"--url", "ssh://git@example.com/x.git", "--path", "clusters/x"},
+		"needs a private key":   {"--url", "ssh://git@example.com/x.git", "--path", "clusters/x"},
 		"--path is missing":     {"--url", open, "--path", "/"},
 		"--image is missing":    {"--url", open, "--path", "clusters/x", "--image", ""},
 	} {
