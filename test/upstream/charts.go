@@ -80,6 +80,16 @@ func (c *Charts) Add(archive []byte) error {
 	return nil
 }
 
+// AddProvenance publishes a provenance file beside the archive of a version; an empty one takes it away.
+func (c *Charts) AddProvenance(name, version string, file []byte) {
+	path := "/charts/" + name + "-" + version + ".tgz.prov"
+	c.content.Lock()
+	defer c.content.Unlock()
+	if c.archives[path] = file; len(file) == 0 {
+		delete(c.archives, path)
+	}
+}
+
 // Change gives f the entry of a version in the index, as Chart.yaml has it with urls and digest, to make it wrong.
 func (c *Charts) Change(name, version string, f func(entry map[string]any)) {
 	c.content.Lock()

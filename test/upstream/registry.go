@@ -25,6 +25,7 @@ import (
 const (
 	ChartConfigType = "application/vnd.cncf.helm.config.v1+json"
 	ChartLayerType  = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+	ProvenanceType  = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 )
 
 // RegistryServer is distribution's registry over plain HTTP.
@@ -91,6 +92,11 @@ func (r *RegistryServer) Repository(path string) (*remote.Repository, error) {
 // PushChart stores a chart archive as <path>/<chart name> with its version as the tag, as helm push does, and returns the
 // digest of the manifest. The same archive gives the same digest each time.
 func (r *RegistryServer) PushChart(ctx context.Context, path string, archive []byte) (string, error) {
+	return r.PushSignedChart(ctx, path, archive, nil)
+}
+
+// PushSignedChart stores a provenance file, too, unless it is empty.
+func (r *RegistryServer) PushSignedChart(ctx context.Context, path string, archive, provenance []byte) (string, error) {
 	meta, err := metadata(archive)
 	if err != nil {
 		return "", err
@@ -119,6 +125,12 @@ func (r *RegistryServer) PushChart(ctx context.Context, path string, archive []b
 		return "", err
 	}
 	m.Layers = []ocispec.Descriptor{layer}
+	if len(provenance) > 0 {
+		if layer, err = PushBlob(ctx, repo, ProvenanceType, provenance); err != nil {
+			return "", err
+		}
+		m.Layers = append(m.Layers, layer)
+	}
 	d, err := PushManifest(ctx, repo, m.MediaType, strings.ReplaceAll(meta.Version, "+", "_"), m)
 	return d.Digest.String(), err
 }
