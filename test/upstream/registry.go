@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +29,7 @@ const (
 	ProvenanceType  = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 )
 
-// RegistryServer is distribution's registry over plain HTTP.
+// RegistryServer is distribution's registry.
 type RegistryServer struct {
 	*server
 	app *handlers.App
@@ -80,8 +81,8 @@ func (r *RegistryServer) Repository(path string) (*remote.Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	repo.PlainHTTP = true
-	client := &auth.Client{Cache: auth.NewCache()}
+	repo.PlainHTTP = r.opts.TLS == nil
+	client := &auth.Client{Cache: auth.NewCache(), Client: &http.Client{Transport: r.opts.transport()}}
 	if r.opts.Username != "" {
 		client.Credential = auth.StaticCredential(r.Host(), auth.Credential{Username: r.opts.Username, Password: r.opts.Password})
 	}
