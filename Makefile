@@ -15,6 +15,8 @@ CLUSTER_FLAGS := -trimpath -ldflags '-s -w -X k8s.io/component-base/version.gitV
 # What make image is for.
 PLATFORMS ?= linux/$(shell go env GOARCH)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# How long each parser is fuzzed.
+FUZZ ?= 2s
 
 ##@ Use
 
@@ -51,11 +53,15 @@ vuln: $(BIN)/govulncheck ## Look for known vulnerabilities; says "not run" witho
 
 ##@ Test
 
-test: unit integration ## All tests: unit, then integration against a real control plane
+test: unit fuzz integration ## All tests: unit, a moment of fuzzing, then integration against a real control plane
 
 unit: $(BIN)/versitygw ## Unit tests
 	@echo "unit tests"
 	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios|gitops)')
+
+fuzz: ## Fuzz every parser of outside input, for a moment each; FUZZ=1m says how long
+	@echo "fuzzing for $(FUZZ) each; cold, this takes a few minutes on two cores to build"
+	@test/tools/fuzz.sh $(FUZZ)
 
 integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 	@echo "integration tests against Kubernetes $(K8S)"
@@ -132,4 +138,4 @@ help: ## Show this help
 clean: ## Remove what was built and the state of make run
 	@rm -rf $(BIN) .run
 
-.PHONY: run demo build image generate fmt tidy lint vuln test unit integration presubmit bench verify cluster help clean
+.PHONY: run demo build image generate fmt tidy lint vuln test unit fuzz integration presubmit bench verify cluster help clean

@@ -13,7 +13,7 @@ const (
 )
 
 // HelmChartSpec picks one chart from a source.
-// +kubebuilder:validation:XValidation:rule="!has(self.verify) || self.sourceRef.kind == 'HelmRepository'",message="verify needs a HelmRepository of type oci"
+// +kubebuilder:validation:XValidation:rule="!has(self.verify) || self.sourceRef.kind == 'HelmRepository'",message="verify needs a HelmRepository"
 type HelmChartSpec struct {
 	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository or Bucket.
 	// +kubebuilder:validation:MinLength=1
@@ -36,9 +36,9 @@ type HelmChartSpec struct {
 	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.
 	// +optional
 	IgnoreMissingValuesFiles bool `json:"ignoreMissingValuesFiles,omitempty"`
-	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository of type oci.
+	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository; the provider cosign for one of type oci.
 	// +optional
-	Verify *OCIVerification `json:"verify,omitempty"`
+	Verify *Verification `json:"verify,omitempty"`
 	// ReconcileStrategy tells when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
 	// of the chart's directory.
 	// +kubebuilder:validation:Enum=ChartVersion;Revision

@@ -135,6 +135,7 @@ type HelmChartTemplate struct {
 }
 
 // HelmChartTemplateSpec picks one chart from a source.
+// +kubebuilder:validation:XValidation:rule="!has(self.verify) || self.sourceRef.kind == 'HelmRepository'",message="verify needs a HelmRepository"
 type HelmChartTemplateSpec struct {
 	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository or Bucket.
 	// +kubebuilder:validation:MinLength=1
@@ -157,6 +158,10 @@ type HelmChartTemplateSpec struct {
 	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.
 	// +optional
 	IgnoreMissingValuesFiles bool `json:"ignoreMissingValuesFiles,omitempty"`
+	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository; the provider cosign for one of type oci. Its
+	// Secret is in the namespace of the HelmRelease.
+	// +optional
+	Verify *Verification `json:"verify,omitempty"`
 	// ReconcileStrategy tells when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
 	// of the chart's directory.
 	// +kubebuilder:validation:Enum=ChartVersion;Revision

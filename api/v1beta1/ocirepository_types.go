@@ -60,7 +60,7 @@ type OCIRepositorySpec struct {
 	ProxySecretRef *LocalObjectReference `json:"proxySecretRef,omitempty"`
 	// Verify has the signatures of the artifact checked before it is taken over.
 	// +optional
-	Verify *OCIVerification `json:"verify,omitempty"`
+	Verify *Verification `json:"verify,omitempty"`
 	// LayerSelector picks the layer of an artifact that holds manifests. Without it that is the only one that is a tar.gz. A chart is
 	// recognised without it.
 	// +optional

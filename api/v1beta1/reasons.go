@@ -26,6 +26,8 @@ const (
 	NotFoundReason = "NotFound"
 	// NoMatchReason: versions exist, but none is in the wanted range.
 	NoMatchReason = "NoMatchingVersion"
+	// RepublishedReason: upstream has a version with other content than before. Of events only; the new content is followed.
+	RepublishedReason = "Republished"
 	// VerificationFailedReason: what upstream has is not signed by whom it has to be, or the keys cannot be used.
 	VerificationFailedReason = "VerificationFailed"
 	// InvalidContentReason: upstream served something that is broken, too large, or not what it claims to be.

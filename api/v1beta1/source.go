@@ -51,17 +51,12 @@ func (in *HelmRepository) GetSecretRefs() []*LocalObjectReference {
 
 // GetSecretRefs implements Source.
 func (in *OCIRepository) GetSecretRefs() []*LocalObjectReference {
-	return append([]*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef, in.Spec.ProxySecretRef}, in.Spec.Verify.secretRefs()...)
+	return []*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef, in.Spec.ProxySecretRef, in.Spec.Verify.Keys()}
 }
 
 // GetSecretRefs implements Source.
-func (in *HelmChart) GetSecretRefs() []*LocalObjectReference { return in.Spec.Verify.secretRefs() }
-
-func (in *OCIVerification) secretRefs() []*LocalObjectReference {
-	if in == nil {
-		return nil
-	}
-	return []*LocalObjectReference{in.SecretRef, in.TrustedRootSecretRef}
+func (in *HelmChart) GetSecretRefs() []*LocalObjectReference {
+	return []*LocalObjectReference{in.Spec.Verify.Keys()}
 }
 
 // GetInterval implements Source.

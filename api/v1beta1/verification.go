@@ -1,15 +1,18 @@
 package v1beta1
 
-// OCIVerification says whose signatures of an artifact of a registry are trusted.
+// Verification says whose signatures of a chart, or of an artifact of a registry, are trusted.
 // +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.matchOIDCIdentity)",message="exactly one of secretRef (keys) and matchOIDCIdentity (certificates) has to be set"
 // +kubebuilder:validation:XValidation:rule="has(self.matchOIDCIdentity) == has(self.trustedRootSecretRef)",message="matchOIDCIdentity and trustedRootSecretRef go together"
-type OCIVerification struct {
-	// Provider is how artifacts are signed.
-	// +kubebuilder:validation:Enum=cosign
+// +kubebuilder:validation:XValidation:rule="self.provider != 'helm' || has(self.secretRef)",message="the provider helm needs secretRef"
+type Verification struct {
+	// Provider is how it is signed: with cosign, which signs artifacts of a registry, or with helm, whose provenance files stand beside charts in
+	// repositories of both types.
+	// +kubebuilder:validation:Enum=cosign;helm
 	// +kubebuilder:default=cosign
 	// +optional
 	Provider string `json:"provider,omitempty"`
-	// SecretRef names a Secret in the same namespace with public keys, PEM, in keys that end in .pub. One of them is enough.
+	// SecretRef names a Secret in the same namespace with public keys, one of which is enough: for cosign PEM in keys that end in .pub, for helm
+	// those of PGP in keys that end in .asc (armored) or .gpg.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
 	// MatchOIDCIdentity are the identities whose certificates are trusted. One of them is enough.
@@ -20,6 +23,24 @@ type OCIVerification struct {
 	// TrustedRootSecretRef names a Secret in the same namespace whose key trusted_root.json says which authorities and logs are trusted.
 	// +optional
 	TrustedRootSecretRef *LocalObjectReference `json:"trustedRootSecretRef,omitempty"`
+}
+
+// Values of verify.provider.
+const (
+	VerifyCosign = "cosign"
+	VerifyHelm   = "helm"
+)
+
+// Keys names the Secret that says who is trusted, nil when nobody has to sign.
+func (in *Verification) Keys() *LocalObjectReference {
+	switch {
+	case in == nil:
+		return nil
+	case in.SecretRef != nil:
+		return in.SecretRef
+	default:
+		return in.TrustedRootSecretRef
+	}
 }
 
 // OIDCIdentityMatch describes certificates, by regular expressions (RE2) that are not anchored.

@@ -94,6 +94,8 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 	}
 	found, ok := c.pick(choice, source)
 	switch {
+	case ok && sources.Reason(found.err) == v1beta1.VerificationFailedReason:
+		return v1beta1.ChartRevision{}, found.err // whoever demands signatures wants to know, also while an earlier version runs
 	case ok && found.Revision.Digest != "":
 		return found.Revision, nil
 	case ok && found.err != nil:
@@ -163,8 +165,8 @@ func (c *Catalog) pick(choice Choice, source v1beta1.Source) (pick, bool) {
 		return pick{}, false
 	}
 	found, ok := s.Picks[choice.String()]
-	if ok || s.index == nil || choice.values != "" || c.kubeVersion != nil && c.kube == "" {
-		return found, ok // other values need the archive; the version of the cluster is asked for by a poll
+	if ok || s.index == nil || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
+		return found, ok && !found.doubted // other values and signatures need more than the index; the version of the cluster is asked for by a poll
 	}
 	kube := c.kube
 	if choice.elsewhere {
@@ -225,7 +227,7 @@ func (c *Catalog) put(key Choice, source v1beta1.Source, s *shelf, choices []Cho
 }
 
 func sameAnswer(a, b pick) bool {
-	return a.Revision == b.Revision && errorText(a.err) == errorText(b.err)
+	return a.Revision == b.Revision && a.doubted == b.doubted && errorText(a.err) == errorText(b.err)
 }
 
 func errorText(err error) string {

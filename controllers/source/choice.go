@@ -2,6 +2,7 @@ package source
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -21,6 +22,45 @@ type Choice struct {
 	// values are the files that the chart's values come from, one in a line, lenient leaves out what is not there of them.
 	values  string
 	lenient bool
+	// demand says who has to have signed the chart, as JSON; empty for nobody.
+	demand string
+}
+
+// demand is who has to have signed a chart, and the namespace that the Secret with the keys is in.
+type demand struct {
+	Namespace string `json:"namespace"`
+	v1beta1.Verification
+}
+
+// demands adds who has to have signed the chart.
+func (c Choice) demands(namespace string, v *v1beta1.Verification) Choice {
+	if v == nil {
+		return c
+	}
+	if text, err := json.Marshal(demand{namespace, *v}); err == nil {
+		c.demand = string(text)
+	}
+	return c
+}
+
+// demanded is what demands was given; the zero value for nothing.
+func (c Choice) demanded() (d demand) {
+	if c.demand != "" {
+		_ = json.Unmarshal([]byte(c.demand), &d) // it was made by demands
+	}
+	return d
+}
+
+// plain tells that an answer needs nothing but an index: the chart is wanted as it is, whoever has signed it.
+func (c Choice) plain() bool { return c.values == "" && c.demand == "" }
+
+// String names what is demanded, for messages and as part of a key.
+func (d demand) String() string {
+	text := fmt.Sprintf(" signed (%s) as Secret %s/%s says", cmp.Or(d.Provider, v1beta1.VerifyCosign), d.Namespace, d.Keys().Name)
+	for i, match := range d.MatchOIDCIdentity {
+		text += []string{", by ", " or "}[min(i, 1)] + fmt.Sprintf("%q of %q", match.Subject, match.Issuer)
+	}
+	return text
 }
 
 // Values are the files that the values of the chart come from; none for its own.
@@ -48,6 +88,9 @@ func (c Choice) String() string {
 			source += " as far as they exist"
 		}
 	}
+	if c.demand != "" {
+		source += c.demanded().String()
+	}
 	if c.elsewhere {
 		source += " for another cluster"
 	}
@@ -74,7 +117,7 @@ func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 	}
 	spec := hr.Spec.Chart.Spec
 	choice := newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name, spec.Chart, spec.Version).
-		with(spec.ValuesFiles, spec.IgnoreMissingValuesFiles)
+		with(spec.ValuesFiles, spec.IgnoreMissingValuesFiles).demands(hr.Namespace, spec.Verify)
 	choice.elsewhere = hr.Spec.KubeConfig != nil && choice.Version != ""
 	return choice
 }
@@ -82,7 +125,7 @@ func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 // ChoiceOfChart returns what a HelmChart asks for.
 func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
 	return newChoice(hc.Spec.SourceRef.Kind, hc.Namespace, hc.Spec.SourceRef.Name, hc.Spec.Chart, hc.Spec.Version).
-		with(hc.Spec.ValuesFiles, hc.Spec.IgnoreMissingValuesFiles)
+		with(hc.Spec.ValuesFiles, hc.Spec.IgnoreMissingValuesFiles).demands(hc.Namespace, hc.Spec.Verify)
 }
 
 func newChoice(kind, namespace, name, chart, version string) Choice {

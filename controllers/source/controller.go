@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -174,6 +175,10 @@ func (h *handler[T]) record(object T, found polled) {
 	}
 	if message := status.Message(object); message != before {
 		h.tellEvent(object, found.err, message)
+	}
+	slices.Sort(found.warnings)
+	for _, warning := range slices.Compact(found.warnings) {
+		h.events.Eventf(object, nil, corev1.EventTypeWarning, v1beta1.RepublishedReason, "Fetch", "%s", status.Event{Message: warning}.Note())
 	}
 }
 

@@ -124,7 +124,7 @@ func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository
 		return found
 	}
 	if before.Base != nil && before.Base.Revision == found.Revision {
-		before.err = found.err
+		before.err, before.doubted, before.Base = found.err, false, &found
 		return before
 	}
 	base, err := c.fetchChart(ctx, repository, choice, found)

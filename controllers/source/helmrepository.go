@@ -39,17 +39,20 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		c.restoreIndex(ctx, key, repository, before, choices)
 		return polled{err: err}
 	}
+	var warnings []string
 	for _, choice := range choices {
 		had := before.Picks[choice.String()]
-		found := c.valued(ctx, repository, choice, c.pickChart(ctx, remote, s.index, choice, had), had)
-		s.Picks[choice.String()] = found.steady(had)
+		found := c.pickChart(ctx, remote, s.index, choice, had)
+		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) { return keys.provenance(ctx, remote, found) })
+		found = c.valued(ctx, repository, choice, found, had).steady(had)
+		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
 	changed, err := c.put(key, repository, s, choices)
 	if err != nil {
 		return polled{err: err}
 	}
 	c.Tell(ctx, changed...)
-	return polled{artifact: artifact, message: "index with " + countCharts(len(s.index.Charts()))}
+	return polled{artifact: artifact, message: "index with " + countCharts(len(s.index.Charts())), warnings: warnings}
 }
 
 // fetchIndex fills the shelf with the index, from upstream or, when that is unchanged, from the store.
@@ -93,7 +96,7 @@ func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1be
 	}
 	before.index = index
 	for _, choice := range choices {
-		if _, known := before.Picks[choice.String()]; !known && choice.values == "" {
+		if _, known := before.Picks[choice.String()]; !known && choice.plain() {
 			kube, err := c.cluster(ctx, choice)
 			if err != nil {
 				continue
@@ -170,13 +173,23 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	s := newShelf(repository.Spec.URL)
 	tags := map[string][]string{}
 	var failed error
+	warnings := make([]string, 0, len(choices))
 	for _, choice := range choices {
 		had := before.Picks[choice.String()]
-		found := c.valued(ctx, repository, choice, c.pickTag(ctx, repository, choice, tags, had), had)
+		found := c.pickTag(ctx, repository, choice, tags, had)
+		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) {
+			remote, err := c.registry(ctx, repository, choice.Chart)
+			if err != nil {
+				return "", err
+			}
+			return keys.artifact(ctx, remote, found.Revision.Digest)
+		})
+		found = c.valued(ctx, repository, choice, found, had)
 		if found.err != nil && blocks(found.err) {
 			failed = found.err
 		}
-		s.Picks[choice.String()] = found.steady(had)
+		found = found.steady(had)
+		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
 	artifact, err := c.catalogue(ctx, s)
 	if err != nil {
@@ -191,7 +204,7 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	if len(choices) == 0 {
 		message = "registry; it is asked when a release refers to it"
 	}
-	return polled{artifact: artifact, message: message, err: failed}
+	return polled{artifact: artifact, message: message, err: failed, warnings: warnings}
 }
 
 func countCharts(n int) string {
@@ -204,7 +217,7 @@ func countCharts(n int) string {
 // blocks tells whether an error is about the registry rather than about one chart or range in it.
 func blocks(err error) bool {
 	switch sources.Reason(err) {
-	case v1beta1.NotFoundReason, v1beta1.NoMatchReason, v1beta1.InvalidContentReason, v1beta1.InvalidReferenceReason:
+	case v1beta1.NotFoundReason, v1beta1.NoMatchReason, v1beta1.InvalidContentReason, v1beta1.InvalidReferenceReason, v1beta1.VerificationFailedReason:
 		return false
 	}
 	return true

@@ -42,7 +42,7 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 	if had := repository.GetArtifact(); repository.Status.ObservedGeneration == repository.Generation && had != nil && had.Revision == revision && c.store.Has(had.Digest) {
 		return ociFound(*had, repository.Status.Chart)
 	}
-	signed, err := c.secretsOf(repository).signedBy(ctx, repository.Spec.Verify, remote, digest)
+	signed, err := c.signedArtifact(ctx, repository, remote, digest)
 	if err != nil {
 		return polled{err: err}
 	}
@@ -61,7 +61,21 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 	}
 	out := ociFound(artifact, chart)
 	out.signed = signed
+	out.warnings = movedTag(repository, name, digest)
 	return out
+}
+
+// movedTag tells what people should know when a tag that is a version points to something else than before. Other tags are made to move.
+func movedTag(repository *v1beta1.OCIRepository, name, digest string) []string {
+	had := repository.GetArtifact()
+	if _, version := sources.ParseVersion(name); had == nil || !version {
+		return nil
+	}
+	before, digestBefore, _ := strings.Cut(had.Revision, "@")
+	if before != name || digestBefore == digest {
+		return nil
+	}
+	return []string{fmt.Sprintf("version %s was published again with other content: %s before, %s now", name, digestBefore, digest)}
 }
 
 // goesBack tells whether the newest version in a range is older than what the same range gave before, as it is when upstream has taken versions

@@ -21,6 +21,8 @@ type polled struct {
 	// verify is set when the source asks for signatures; signed tells by whom they are, empty when nothing new was looked at.
 	verify bool
 	signed string
+	// warnings are what people should know of upstream although the poll went well.
+	warnings []string
 	// include are the artifacts of others that are part of this one, content tells with which settings it was made.
 	include []v1beta1.Artifact
 	content string

@@ -2,6 +2,7 @@ package source
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -24,8 +25,14 @@ type pick struct {
 	KubeVersion string `json:"kubeVersion,omitempty"`
 	// Unfit are charts that were passed over because they do not fit the cluster: what each is made for, by its digest.
 	Unfit map[string]string `json:"unfit,omitempty"`
+	// SignedBy tells who has signed the chart, where somebody has to have, and Keys which Secret has said who may.
+	SignedBy string `json:"signedBy,omitempty"`
+	Keys     string `json:"keys,omitempty"`
 	// Base is what upstream has, when the chart was made from it with other values.
 	Base *pick `json:"base,omitempty"`
+	// doubted is set when the keys have changed that the signature was checked with; tried is the Secret that a check has failed with.
+	doubted bool
+	tried   string
 	// err is why the last poll found nothing. With a revision from an earlier poll it is only news.
 	err error
 }
@@ -74,7 +81,7 @@ func (p pick) upstream() pick {
 // keep takes over an earlier answer when the new poll could not give one: what runs goes on being served.
 func (p pick) keep(before pick) pick {
 	if p.err != nil && p.Revision.Digest == "" && before.Revision.Digest != "" {
-		before.err = p.err
+		before.err, before.doubted = p.err, false
 		return before
 	}
 	return p
@@ -90,6 +97,16 @@ func (p pick) steady(before pick) pick {
 	}
 	before.err = nil
 	return before
+}
+
+// republished tells what people should know when a version is upstream with other content than before: it is followed, by its digest, but a
+// publisher who means well makes a new version.
+func (p pick) republished(before pick) []string {
+	had, found := before.upstream().Revision, p.upstream().Revision
+	if had.Digest == "" || found.Digest == "" || had.Version != found.Version || had.Name != found.Name || had.Digest == found.Digest {
+		return nil
+	}
+	return []string{fmt.Sprintf("chart %s %s was published again with other content: %s before, %s now", found.Name, found.Version, had.Digest, found.Digest)}
 }
 
 // pending says that an answer is on its way; who asked will be woken.

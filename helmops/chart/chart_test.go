@@ -177,3 +177,33 @@ func TestCopyRefusesAChartWithoutMetadata(t *testing.T) {
 		t.Error("a dependency without metadata was copied")
 	}
 }
+
+// A few kilobytes that unpack to more than is allowed are refused, also when each archive in them does not.
+func TestLoadIsBounded(t *testing.T) {
+	zeros := strings.Repeat("\x00", 5<<20)
+	nested := packed(t, "Chart.yaml", "apiVersion: v2\nname: db\nversion: 1.0.0\n", "a", zeros, "b", zeros, "c", zeros, "d", zeros)
+	bomb := []string{"Chart.yaml", metadata}
+	for i := range 6 {
+		bomb = append(bomb, fmt.Sprintf("charts/db-%d.tgz", i), string(nested))
+	}
+	many := []string{"Chart.yaml", metadata}
+	for i := range maxFiles {
+		many = append(many, fmt.Sprintf("files/%d", i), "")
+	}
+	large := []string{"Chart.yaml", metadata}
+	for i := range 21 {
+		large = append(large, fmt.Sprintf("files/%d", i), zeros)
+	}
+	for name, files := range map[string][]string{"charts in the chart": bomb, "files": many, "bytes": large} {
+		archive := packed(t, files...)
+		if len(archive) > 2<<20 {
+			t.Fatalf("%s: the archive has %d bytes, which is no bomb", name, len(archive))
+		}
+		if _, err := Load(bytes.NewReader(archive), web); !errors.Is(err, errBounds) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Load(bytes.NewReader(packed(t, "Chart.yaml", metadata, "charts/db.tgz", string(nested))), web); errors.Is(err, errBounds) {
+		t.Errorf("what is within bounds is refused: %v", err)
+	}
+}

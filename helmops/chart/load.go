@@ -3,6 +3,7 @@
 package chart
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,17 +17,23 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// MaxArchive bounds a chart archive, in bytes. What it unpacks to is bounded by Helm's loader.
+// MaxArchive bounds a chart archive, in bytes.
 const MaxArchive = 20 << 20
 
 // Load parses a chart archive and checks that it is the revision that was chosen. A chart that says another name or
 // version than its source did is an error, never silently taken.
 func Load(archive io.Reader, want v1beta1.ChartRevision) (*chart.Chart, error) {
-	limited := &io.LimitedReader{R: archive, N: MaxArchive + 1}
-	loaded, err := loader.LoadArchive(limited)
-	if limited.N <= 0 {
+	content, err := io.ReadAll(io.LimitReader(archive, MaxArchive+1))
+	if len(content) > MaxArchive {
 		return nil, fmt.Errorf("chart %s is larger than %d bytes", want, MaxArchive)
 	}
+	if err == nil {
+		err = bounded(content)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading chart %s: %w", want, err)
+	}
+	loaded, err := loader.LoadArchive(bytes.NewReader(content))
 	if err != nil {
 		return nil, fmt.Errorf("loading chart %s: %w", want, err)
 	}

@@ -8,7 +8,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -266,16 +265,10 @@ func reasonFor(action plan.Step) string {
 	}
 }
 
+// chartFailure is that of an action that could not have its chart. The reason is that of an outcome whatever the source says, for it is told
+// until the next attempt.
 func chartFailure(err error) *status.Failure {
-	failure := &status.Failure{Reason: v1beta1.ArtifactFailedReason, Message: err.Error()}
-	var known interface {
-		error
-		Reason() string
-	}
-	if errors.As(err, &known) {
-		failure.Reason = known.Reason()
-	}
-	return failure
+	return &status.Failure{Reason: v1beta1.ArtifactFailedReason, Message: err.Error()}
 }
 
 // maskedObjects hides secrets in what objects say.

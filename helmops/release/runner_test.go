@@ -217,7 +217,7 @@ func TestWithoutItsChartNothingIsDone(t *testing.T) {
 		reason  string
 		message string
 	}{
-		{name: "a reason that is known is told", err: fmt.Errorf("fetching: %w", reasonedError{}), reason: v1beta1.NotFoundReason, message: "fetching: no such chart"},
+		{name: "what a source says is told, as the outcome of an action", err: fmt.Errorf("fetching: %w", reasonedError{}), reason: v1beta1.ArtifactFailedReason, message: "fetching: no such chart"},
 		{name: "any other is about the artifact", err: errSentinel, reason: v1beta1.ArtifactFailedReason, message: "as arranged"},
 	}
 	for _, tt := range tests {

@@ -139,6 +139,31 @@ func (r *Repository) FetchChart(ctx context.Context, e Entry, w io.Writer) error
 	return nil
 }
 
+// FetchProvenance writes the provenance file of an entry to w, which is beside its archive with .prov at the end of its name. One that is not there
+// is a sources.Error with reason VerificationFailed; other errors are as those of FetchChart.
+func (r *Repository) FetchProvenance(ctx context.Context, e Entry, limit int64, w io.Writer) error {
+	what := "fetching the provenance file of chart " + e.Name + " " + e.Tag
+	u, err := r.archive(e, what)
+	if err != nil {
+		return err
+	}
+	u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path + ".prov", RawQuery: u.RawQuery}
+	what += " from " + show(u)
+	resp, err := r.get(ctx, u, Validators{}, what)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return r.copy(w, resp, limit, what)
+	case http.StatusNotFound:
+		return sources.Fail(v1beta1.VerificationFailedReason, nil, "chart %s %s has no provenance file: there is nothing at %s", e.Name, e.Tag, show(u))
+	default:
+		return transport.Status(resp, what)
+	}
+}
+
 // archive finds where an entry's archive is.
 func (r *Repository) archive(e Entry, what string) (*url.URL, error) {
 	ref, err := url.Parse(e.URL)

@@ -137,3 +137,38 @@ func (r *Repository) small(ctx context.Context, d ocispec.Descriptor, what strin
 	}
 	return out.Bytes(), nil
 }
+
+// provenanceType is the layer of a chart that holds its provenance file.
+const provenanceType = "application/vnd.cncf.helm.chart.provenance.v1.prov"
+
+// Provenance reads the provenance file that was pushed beside a chart, and what it has to be about. Errors are those of Chart, and reason
+// VerificationFailed for a chart without one.
+func (r *Repository) Provenance(ctx context.Context, manifestDigest string) (Chart, []byte, error) {
+	what := "reading the provenance file of " + v1beta1.ShortDigest(manifestDigest) + " of " + r.name
+	if !sources.IsDigest(manifestDigest) {
+		return Chart{}, nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.150q is not a sha256 digest", manifestDigest)
+	}
+	m, err := r.manifest(ctx, manifestDigest, what)
+	if err == nil && m.isIndex() {
+		m, err = r.chartIn(ctx, m, what)
+	}
+	if err != nil {
+		return Chart{}, nil, err
+	}
+	chart, err := r.chart(ctx, manifestDigest, m, what)
+	if err != nil {
+		return Chart{}, nil, err
+	}
+	for _, layer := range m.Layers {
+		if layer.MediaType != provenanceType {
+			continue
+		}
+		file := &bytes.Buffer{}
+		if layer.Size > maxSignature {
+			return Chart{}, nil, invalid(what, "it has %d bytes, more than the %d that are allowed", layer.Size, maxSignature)
+		}
+		err := r.fetchLayer(ctx, layer.Digest.String(), layer.Size, what, file)
+		return chart, file.Bytes(), err
+	}
+	return Chart{}, nil, sources.Fail(v1beta1.VerificationFailedReason, nil, "%s has no provenance file: its manifest has no layer of type %s", chart.ChartRevision, provenanceType)
+}

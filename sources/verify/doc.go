@@ -1,2 +1,2 @@
-// Package verify tells who has signed an artifact, from signatures that were fetched before. It asks nobody.
+// Package verify tells who has signed an artifact or a chart, from signatures that were fetched before. It asks nobody.
 package verify

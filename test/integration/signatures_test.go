@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ func TestOnlySignedVersionsAreTaken(t *testing.T) {
 	if err := trusted.Sign(t.Context(), world.registry, path, first); err != nil {
 		t.Fatal(err)
 	}
-	verify := &v1beta1.OCIVerification{Provider: "cosign", SecretRef: local("keys")}
+	verify := &v1beta1.Verification{Provider: "cosign", SecretRef: local("keys")}
 	repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+path, &v1beta1.OCIRepositoryRef{SemVer: "*"})
 	repository.Spec.Verify = verify
 	charts := helmRepository(ns, "charts", "oci://"+world.registry.Host()+"/"+ns)
@@ -69,4 +70,89 @@ func TestOnlySignedVersionsAreTaken(t *testing.T) {
 	}
 	awaitVersion(t, byRepository, "1.1.0")
 	awaitVersion(t, byChart, "1.1.0")
+}
+
+// signedRelease is a release of the sample chart that demands provenance by the keys of the Secret "keys".
+func signedRelease(ns, name, repository string) *v1beta1.HelmRelease {
+	hr := release(ns, name, "sample", "*", repository, "")
+	hr.Spec.Chart.Spec.Verify = &v1beta1.Verification{Provider: v1beta1.VerifyHelm, SecretRef: local("keys")}
+	return hr
+}
+
+// Charts with provenance files are taken from repositories of both types, by HelmCharts and releases; one that is signed by nobody or by a stranger
+// is not, and what runs stays. Other keys are tried at once.
+func TestOnlyChartsWithProvenanceAreTaken(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	team, err := upstream.NewPackager()
+	stranger, also := upstream.NewPackager()
+	if err := errors.Join(err, also); err != nil {
+		t.Fatal(err)
+	}
+	charts := chartRepository(t, upstream.ChartOptions{}, "sample")
+	publish := func(version string, by *upstream.Packager) {
+		t.Helper()
+		archive := chartArchive(t, "sample", version, nil)
+		var file []byte
+		if by != nil {
+			if file, err = by.Sign(archive); err != nil {
+				t.Fatal(err)
+			}
+		}
+		charts.AddProvenance("sample", version, file)
+		if err := charts.Add(archive); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := world.registry.PushSignedChart(t.Context(), ns, archive, file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("1.0.0", team)
+	repository, registry := helmRepository(ns, "charts", charts.URL()), helmRepository(ns, "registry", "oci://"+world.registry.Host()+"/"+ns)
+	chart := &v1beta1.HelmChart{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "shared"}, Spec: v1beta1.HelmChartSpec{
+		Chart: "sample", SourceRef: v1beta1.LocalSourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts"},
+		Verify: &v1beta1.Verification{Provider: v1beta1.VerifyHelm, SecretRef: local("keys")},
+	}}
+	overHTTP, inRegistry := signedRelease(ns, "http", "charts"), signedRelease(ns, "registry", "registry")
+	cosign := release(ns, "cosign", "sample", "*", "charts", "")
+	cosign.Spec.Chart.Spec.Verify = &v1beta1.Verification{SecretRef: local("cosign")}
+	key, err := upstream.NewSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, secretWith(ns, "keys", map[string][]byte{"stranger.asc": stranger.Armored}), secretWith(ns, "cosign", map[string][]byte{"team.pub": key.Public}),
+		repository, registry, chart, overHTTP, inRegistry, cosign)
+	if ready := awaitNotReady(t, chart, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message, "none of the keys stranger.asc") {
+		t.Errorf("the message does not say whose keys were tried: %s", ready.Message)
+	}
+	for _, hr := range []*v1beta1.HelmRelease{overHTTP, inRegistry} {
+		awaitNotReady(t, hr, v1beta1.VerificationFailedReason)
+	}
+	if ready := awaitNotReady(t, cosign, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message, "with the provider helm") {
+		t.Errorf("the message does not say what to do: %s", ready.Message)
+	}
+
+	apply(t, secretWith(ns, "keys", map[string][]byte{"stranger.asc": nil, "team.gpg": team.Binary}))
+	awaitNotReady(t, chart, v1beta1.VerificationFailedReason) // one of them is no key
+	apply(t, secretWith(ns, "keys", map[string][]byte{"team.gpg": team.Binary}))
+	awaitReady(t, chart)
+	if verified := condition(t, chart, v1beta1.SourceVerifiedCondition); verified.Status != metav1.ConditionTrue || !strings.Contains(verified.Message, "of team.gpg") {
+		t.Errorf("SourceVerified is %s: %s", verified.Status, verified.Message)
+	}
+	awaitVersion(t, overHTTP, "1.0.0")
+	awaitVersion(t, inRegistry, "1.0.0")
+
+	publish("1.1.0", nil)
+	for _, hr := range []*v1beta1.HelmRelease{overHTTP, inRegistry} {
+		if ready := awaitNotReady(t, hr, v1beta1.VerificationFailedReason); !strings.Contains(ready.Message, "no provenance file") {
+			t.Errorf("%s: %s", hr.Name, ready.Message)
+		}
+		if got := get(t, hr).Status.Latest().ChartVersion; got != "1.0.0" {
+			t.Errorf("%s runs %s, which is not signed", hr.Name, got)
+		}
+	}
+	publish("1.2.0", team)
+	awaitVersion(t, overHTTP, "1.2.0")
+	awaitVersion(t, inRegistry, "1.2.0")
+	awaitReady(t, chart)
 }

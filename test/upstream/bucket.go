@@ -83,7 +83,9 @@ func BucketServer(dir string, o Options) (*Buckets, error) {
 	}); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	b.client, err = minio.New(b.Host(), &minio.Options{Creds: credentials.NewStaticV4(o.Username, o.Password, ""), Region: "us-east-1"})
+	b.client, err = minio.New(b.Host(), &minio.Options{
+		Creds: credentials.NewStaticV4(o.Username, o.Password, ""), Region: "us-east-1", Secure: o.TLS != nil, Transport: o.transport(),
+	})
 	return b, err
 }
 

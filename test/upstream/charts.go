@@ -80,6 +80,29 @@ func (c *Charts) Add(archive []byte) error {
 	return nil
 }
 
+// Publish adds a version whose archive need not be a chart. An empty digest is the right one.
+func (c *Charts) Publish(name, version string, archive []byte, digest string) {
+	if digest == "" {
+		sum := sha256.Sum256(archive)
+		digest = hex.EncodeToString(sum[:])
+	}
+	file := "charts/" + name + "-" + version + ".tgz"
+	c.content.Lock()
+	defer c.content.Unlock()
+	c.archives["/"+file] = archive
+	c.entries[name] = append(c.entries[name], map[string]any{"apiVersion": "v2", "name": name, "version": version, "digest": digest, "urls": []string{file}})
+}
+
+// AddProvenance publishes a provenance file beside the archive of a version; an empty one takes it away.
+func (c *Charts) AddProvenance(name, version string, file []byte) {
+	path := "/charts/" + name + "-" + version + ".tgz.prov"
+	c.content.Lock()
+	defer c.content.Unlock()
+	if c.archives[path] = file; len(file) == 0 {
+		delete(c.archives, path)
+	}
+}
+
 // Change gives f the entry of a version in the index, as Chart.yaml has it with urls and digest, to make it wrong.
 func (c *Charts) Change(name, version string, f func(entry map[string]any)) {
 	c.content.Lock()

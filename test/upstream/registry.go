@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,9 +26,10 @@ import (
 const (
 	ChartConfigType = "application/vnd.cncf.helm.config.v1+json"
 	ChartLayerType  = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+	ProvenanceType  = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 )
 
-// RegistryServer is distribution's registry over plain HTTP.
+// RegistryServer is distribution's registry.
 type RegistryServer struct {
 	*server
 	app *handlers.App
@@ -79,8 +81,8 @@ func (r *RegistryServer) Repository(path string) (*remote.Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	repo.PlainHTTP = true
-	client := &auth.Client{Cache: auth.NewCache()}
+	repo.PlainHTTP = r.opts.TLS == nil
+	client := &auth.Client{Cache: auth.NewCache(), Client: &http.Client{Transport: r.opts.transport()}}
 	if r.opts.Username != "" {
 		client.Credential = auth.StaticCredential(r.Host(), auth.Credential{Username: r.opts.Username, Password: r.opts.Password})
 	}
@@ -91,6 +93,11 @@ func (r *RegistryServer) Repository(path string) (*remote.Repository, error) {
 // PushChart stores a chart archive as <path>/<chart name> with its version as the tag, as helm push does, and returns the
 // digest of the manifest. The same archive gives the same digest each time.
 func (r *RegistryServer) PushChart(ctx context.Context, path string, archive []byte) (string, error) {
+	return r.PushSignedChart(ctx, path, archive, nil)
+}
+
+// PushSignedChart stores a provenance file, too, unless it is empty.
+func (r *RegistryServer) PushSignedChart(ctx context.Context, path string, archive, provenance []byte) (string, error) {
 	meta, err := metadata(archive)
 	if err != nil {
 		return "", err
@@ -119,6 +126,12 @@ func (r *RegistryServer) PushChart(ctx context.Context, path string, archive []b
 		return "", err
 	}
 	m.Layers = []ocispec.Descriptor{layer}
+	if len(provenance) > 0 {
+		if layer, err = PushBlob(ctx, repo, ProvenanceType, provenance); err != nil {
+			return "", err
+		}
+		m.Layers = append(m.Layers, layer)
+	}
 	d, err := PushManifest(ctx, repo, m.MediaType, strings.ReplaceAll(meta.Version, "+", "_"), m)
 	return d.Digest.String(), err
 }

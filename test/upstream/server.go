@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ type Options struct {
 	Username, Password string
 	// TLS serves https with these certificates; nil serves http.
 	TLS *tls.Config
+	// Trust is what those who fill the server from here accept of it; it goes with TLS.
+	Trust *x509.CertPool
 	// Intercept sees every request before the server does, after it has been counted, and returns true when it has
 	// answered it: for faults that no real server produces.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
@@ -75,6 +78,13 @@ func (s *server) wrap(guarded bool, next http.Handler) http.Handler {
 func (s *server) allowed(r *http.Request) bool {
 	name, password, ok := r.BasicAuth()
 	return ok && subtle.ConstantTimeCompare([]byte(name+":"+password), []byte(s.opts.Username+":"+s.opts.Password)) == 1
+}
+
+// transport is for those who fill the server.
+func (o Options) transport() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: o.Trust, MinVersion: tls.VersionTLS12}
+	return t
 }
 
 // base is the beginning of the URLs of the server.

@@ -44,6 +44,13 @@ func NewAuthority() (*Authority, error) {
 	return &Authority{PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}), key: key, cert: cert}, nil
 }
 
+// Pool trusts the authority.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
+}
+
 // Issue makes a certificate, for a server on loopback or a client, and its key, both PEM. It ends at a time, which may be past.
 func (a *Authority) Issue(until time.Time) (cert, key []byte, err error) {
 	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -78,8 +85,7 @@ func (a *Authority) Server(until time.Time, clients bool) (*tls.Config, error) {
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	if clients {
-		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-		config.ClientCAs.AddCert(a.cert)
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, a.Pool()
 	}
 	return config, nil
 }

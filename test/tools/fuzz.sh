@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Fuzzes every parser of outside input for a moment each. The argument is how long that is, as go test takes it: 2s when left out. What fails
+# is kept below testdata/fuzz of its package, and is tried by go test from then on.
+set -euo pipefail
+moment=${1:-2s}
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+while IFS=: read -r file target; do
+  package=./$(dirname "$file") target=${target#func }
+  if ! go test "$package" -run '^$' -fuzz "^$target\$" -fuzztime "$moment" </dev/null >"$output" 2>&1; then
+    cat "$output"
+    echo "fuzzing has found something: $package $target" >&2
+    exit 1
+  fi
+  echo "ok  	$package $target, $(grep -oE 'execs: [0-9]+' "$output" | tail -1 | cut -d' ' -f2) inputs"
+done < <(git grep -oE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sort)
