@@ -10,16 +10,17 @@ import (
 	"testing"
 )
 
-const fullDir = "STORE_TEST_FULL_DIR"
+// inChild marks the process whose files cannot grow.
+const inChild = "STORE_TEST_FULL"
 
 // A disk that takes no more costs nothing that is there: a process of its own, in which files cannot grow, stands for it.
 func TestAFullDiskLosesNothing(t *testing.T) {
-	if dir := os.Getenv(fullDir); dir != "" {
-		fill(t, dir)
+	if os.Getenv(inChild) != "" {
+		fill(t, "cache")
 		return
 	}
 	child := exec.Command(os.Args[0], "-test.run=^TestAFullDiskLosesNothing$", "-test.v")
-	child.Env = append(os.Environ(), fullDir+"="+t.TempDir())
+	child.Env, child.Dir = append(os.Environ(), inChild+"=1"), t.TempDir()
 	if out, err := child.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
 		t.Errorf("%v\n%s", err, out)
 	}
