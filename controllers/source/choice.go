@@ -56,7 +56,10 @@ func (c Choice) plain() bool { return c.values == "" && c.demand == "" }
 
 // String names what is demanded, for messages and as part of a key.
 func (d demand) String() string {
-	text := fmt.Sprintf(" signed (%s) as Secret %s/%s says", cmp.Or(d.Provider, v1beta1.VerifyCosign), d.Namespace, d.Keys().Name)
+	text := fmt.Sprintf(" signed (%s)", cmp.Or(d.Provider, v1beta1.VerifyCosign))
+	if keys := d.Keys(); keys != nil { // the API wants them, but whoever reads an object does not rely on it
+		text += fmt.Sprintf(" as Secret %s/%s says", d.Namespace, keys.Name)
+	}
 	for i, match := range d.MatchOIDCIdentity {
 		text += []string{", by ", " or "}[min(i, 1)] + fmt.Sprintf("%q of %q", match.Subject, match.Issuer)
 	}

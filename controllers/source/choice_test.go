@@ -41,11 +41,21 @@ func TestChoice(t *testing.T) {
 			hr.Spec.ChartRef = &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "web", Namespace: namespace}
 		}
 	}
+	signed := func(v v1beta1.Verification) func(*v1beta1.HelmRelease) {
+		return func(hr *v1beta1.HelmRelease) { hr.Spec.Chart.Spec.Verify = &v }
+	}
 	tests := []struct {
 		name string
 		got  Choice
 		want string
 	}{
+		{name: "a signed chart", want: `chart web "1" of HelmRepository apps/charts signed (helm) as Secret apps/team says`,
+			got: ChoiceOfRelease(release("a", "web", "1", signed(v1beta1.Verification{Provider: v1beta1.VerifyHelm, SecretRef: &v1beta1.LocalObjectReference{Name: "team"}})))},
+		{name: "a chart signed by identities", want: `chart web "1" of HelmRepository apps/charts signed (cosign) as Secret apps/root says, by "me" of "us" or "you" of "us"`,
+			got: ChoiceOfRelease(release("a", "web", "1", signed(v1beta1.Verification{TrustedRootSecretRef: &v1beta1.LocalObjectReference{Name: "root"},
+				MatchOIDCIdentity: []v1beta1.OIDCIdentityMatch{{Issuer: "us", Subject: "me"}, {Issuer: "us", Subject: "you"}}})))},
+		{name: "a chart signed by nobody knows whom", want: `chart web "1" of HelmRepository apps/charts signed (cosign)`,
+			got: ChoiceOfRelease(release("a", "web", "1", signed(v1beta1.Verification{})))},
 		{name: "a chart of a repository", got: ChoiceOfRelease(release("a", "web", "1.x")), want: `chart web "1.x" of HelmRepository apps/charts`},
 		{name: "no version is any version", got: ChoiceOfRelease(release("a", "web", "")), want: `chart web "*" of HelmRepository apps/charts`},
 		{name: "a source in another namespace", got: ChoiceOfRelease(release("a", "web", "1", elsewhere)), want: `chart web "1" of HelmRepository infra/charts`},

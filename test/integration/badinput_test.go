@@ -269,6 +269,16 @@ func TestValidation(t *testing.T) {
 			hr.Spec.ReleaseName = strings.Repeat("x", 54)
 			return hr
 		}(),
+		"verify needs a HelmRepository": func() client.Object {
+			hr := signedRelease(ns, "signed", "y")
+			hr.Spec.Chart.Spec.SourceRef.Kind = v1beta1.GitRepositoryKind
+			return hr
+		}(),
+		"the provider helm needs secretRef": func() client.Object {
+			repository := ociRepository(ns, "oci://example.com/x", nil)
+			repository.Spec.Verify = &v1beta1.Verification{Provider: v1beta1.VerifyHelm, MatchOIDCIdentity: []v1beta1.OIDCIdentityMatch{{Issuer: "x", Subject: "y"}}, TrustedRootSecretRef: local("root")}
+			return repository
+		}(),
 	}
 	for want, object := range tests {
 		err := world.cluster.Apply(t.Context(), object)

@@ -80,6 +80,38 @@ func TestRegistriesOverTLS(t *testing.T) {
 	nowhere(t, ns, password, repository, charts)
 }
 
+// A registry with a token service of its own: whoever signs in there gets a token for one repository, which is used until it ends.
+func TestARegistryWithATokenService(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	tokens, err := upstream.Tokens(upstream.Options{Username: user, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tokens.Close() })
+	registry, err := upstream.Registry(t.TempDir(), upstream.Options{Username: user, Password: password, Tokens: tokens})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = registry.Close() })
+	push(t, registry, "apps", "sample", "1.0.0")
+	repository := ociRepository(ns, "oci://"+registry.Host()+"/apps/sample", &v1beta1.OCIRepositoryRef{SemVer: "*"})
+	repository.Spec.SecretRef = local("access")
+	hr := chartRef(ns, "web", v1beta1.OCIRepositoryKind, "sample")
+	apply(t, secretWith(ns, "access", map[string][]byte{"username": []byte(user), "password": []byte("not-" + password)}), repository, hr)
+	awaitNotReady(t, repository, v1beta1.AuthenticationFailedReason)
+	apply(t, access(ns))
+	awaitVersion(t, hr, "1.0.0")
+	tokens.Forget()
+	push(t, registry, "apps", "sample", "1.1.0")
+	asked := tokens.Requests()[http.MethodGet] // by who pushes
+	awaitVersion(t, hr, "1.1.0")
+	if got := tokens.Requests()[http.MethodGet] - asked; got > 1 {
+		t.Errorf("%d tokens were asked for, and one lasts a minute", got)
+	}
+	nowhere(t, ns, password, repository, hr)
+}
+
 // Buckets over TLS.
 func TestBucketsOverTLS(t *testing.T) {
 	t.Parallel()

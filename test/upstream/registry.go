@@ -35,7 +35,8 @@ type RegistryServer struct {
 	app *handlers.App
 }
 
-// Registry starts a registry that keeps its content below dir. With a user name it wants basic authentication.
+// Registry starts a registry that keeps its content below dir. With a user name it wants basic authentication,
+// with a token server its tokens.
 func Registry(dir string, o Options) (*RegistryServer, error) {
 	logrus.SetLevel(logrus.PanicLevel) // the registry logs to this process's standard error otherwise
 	config := &configuration.Configuration{
@@ -47,7 +48,16 @@ func Registry(dir string, o Options) (*RegistryServer, error) {
 		},
 	}
 	config.HTTP.Secret = "upstream"
-	if o.Username != "" {
+	switch {
+	case o.Tokens != nil:
+		roots := filepath.Join(dir, "roots.pem")
+		if err := os.WriteFile(roots, o.Tokens.roots, 0o600); err != nil {
+			return nil, fmt.Errorf("writing the authority of the tokens: %w", err)
+		}
+		config.Auth = configuration.Auth{"token": configuration.Parameters{
+			"realm": o.Tokens.base() + "/token", "issuer": tokenIssuer, "service": tokenService, "rootcertbundle": roots,
+		}}
+	case o.Username != "":
 		users := filepath.Join(dir, "htpasswd")
 		hash, err := bcrypt.GenerateFromPassword([]byte(o.Password), bcrypt.MinCost)
 		if err != nil {

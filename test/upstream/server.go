@@ -24,6 +24,8 @@ type Options struct {
 	TLS *tls.Config
 	// Trust is what those who fill the server from here accept of it; it goes with TLS.
 	Trust *x509.CertPool
+	// Tokens makes a registry want tokens of that server, instead of the user name and the password, which the server wants then.
+	Tokens *TokenServer
 	// Intercept sees every request before the server does, after it has been counted, and returns true when it has
 	// answered it: for faults that no real server produces.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
