@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -285,11 +284,7 @@ func TestNegatedRulesLeaveOutWhatTheyDoNotMatch(t *testing.T) {
 }
 
 func TestPublishedChartsThroughGit(t *testing.T) {
-	_, file, _, _ := runtime.Caller(0)
-	paths, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "..", "..", "..", "shared", "charts", "*.tgz"))
-	if len(paths) == 0 {
-		t.Skip("no published charts in ../shared/charts beside the repository")
-	}
+	paths := upstream.PublishedCharts(t)
 	server := serve(t, upstream.Options{})
 	files := map[string]string{}
 	for _, path := range paths {

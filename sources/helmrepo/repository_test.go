@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -281,20 +279,9 @@ type failingWriter struct{ err error }
 
 func (f *failingWriter) Write([]byte) (int, error) { return 0, f.err }
 
-// realCharts returns the archives of published charts, where they are at hand.
-func realCharts(t *testing.T) []string {
-	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	found, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "..", "..", "..", "shared", "charts", "*.tgz"))
-	if len(found) == 0 {
-		t.Skip("no published charts in ../shared/charts beside the repository")
-	}
-	return found
-}
-
 func TestPublishedCharts(t *testing.T) {
 	server := serve(t, upstream.ChartOptions{})
-	paths := realCharts(t)
+	paths := upstream.PublishedCharts(t)
 	for _, path := range paths {
 		archive, err := os.ReadFile(path)
 		if err != nil {

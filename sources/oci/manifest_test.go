@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -199,11 +198,7 @@ func TestATransferThatBreaksOff(t *testing.T) {
 }
 
 func TestPublishedCharts(t *testing.T) {
-	_, file, _, _ := runtime.Caller(0)
-	paths, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "..", "..", "..", "shared", "charts", "*.tgz"))
-	if len(paths) == 0 {
-		t.Skip("no published charts in ../shared/charts beside the repository")
-	}
+	paths := upstream.PublishedCharts(t)
 	server := serve(t, upstream.Options{})
 	for _, path := range paths {
 		archive, err := os.ReadFile(path)

@@ -1,13 +1,14 @@
 package fidelity
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/upstream"
 )
 
 // Every chart ends in the same records and objects, whoever installs, upgrades and uninstalls it; and a rollback by the helm
@@ -73,11 +74,7 @@ const longest = "podinfo-6.11.2"
 // otherProjects are charts of other projects, where they are at hand.
 func otherProjects(t *testing.T) []scenario {
 	t.Helper()
-	root, err := stage.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	archives, err := archivesBeside(root)
+	archives, err := upstream.Published()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +82,8 @@ func otherProjects(t *testing.T) []scenario {
 		return []scenario{{name: "other-projects"}}
 	}
 	var scenarios []scenario
-	for name, file := range archives {
+	for _, file := range archives {
+		name := strings.TrimSuffix(filepath.Base(file), ".tgz")
 		s := scenario{name: name, archives: []string{file}, values: `{"podAnnotations":{"example.com/turn":"first"}}`,
 			changed: `{"podAnnotations":{"example.com/turn":"second"}}`,
 			random:  []string{`-test-[a-z0-9]{5}`, `[0-9a-f]{64}`}} // names of tests, and checksums of texts with the namespace

@@ -173,13 +173,3 @@ func indent(text string, by int) string {
 	margin := strings.Repeat(" ", by)
 	return margin + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+margin) + "\n"
 }
-
-// archivesBeside lists the chart archives in the folder shared/charts beside the project, by the name of the file.
-func archivesBeside(root string) (map[string]string, error) {
-	files, err := filepath.Glob(filepath.Join(root, "..", "shared", "charts", "*.tgz"))
-	archives := map[string]string{}
-	for _, file := range files {
-		archives[strings.TrimSuffix(filepath.Base(file), ".tgz")] = file
-	}
-	return archives, err
-}

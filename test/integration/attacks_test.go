@@ -144,25 +144,30 @@ func nowhere(t *testing.T, ns, secret string, objects ...interface{ GetName() st
 // pushLayer stores an artifact of one layer under the tag latest, and returns the digest of its manifest.
 func pushLayer(t *testing.T, registry *upstream.RegistryServer, path, mediaType string, layer []byte) string {
 	t.Helper()
-	repo, err := registry.Repository(path)
+	digest, err := storeLayer(t.Context(), registry, path, mediaType, layer)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return digest
+}
+
+func storeLayer(ctx context.Context, registry *upstream.RegistryServer, path, mediaType string, layer []byte) (digest string, err error) {
+	repo, err := registry.Repository(path)
+	if err != nil {
+		return "", err
 	}
 	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "application/vnd.example"}
 	m.SchemaVersion = 2
-	if m.Config, err = upstream.PushBlob(t.Context(), repo, ocispec.MediaTypeEmptyJSON, []byte("{}")); err != nil {
-		t.Fatal(err)
+	if m.Config, err = upstream.PushBlob(ctx, repo, ocispec.MediaTypeEmptyJSON, []byte("{}")); err != nil {
+		return "", err
 	}
-	blob, err := upstream.PushBlob(t.Context(), repo, mediaType, layer)
+	blob, err := upstream.PushBlob(ctx, repo, mediaType, layer)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	m.Layers = []ocispec.Descriptor{blob}
-	d, err := upstream.PushManifest(t.Context(), repo, m.MediaType, "latest", m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d.Digest.String()
+	d, err := upstream.PushManifest(ctx, repo, m.MediaType, "latest", m)
+	return d.Digest.String(), err
 }
 
 // manifests is an archive with one ConfigMap.
@@ -289,22 +294,9 @@ func TestATagThatMovesWhileItIsVerified(t *testing.T) {
 	if err := signer.Sign(t.Context(), registry, path, good); err != nil {
 		t.Fatal(err)
 	}
+	smuggled := manifests(t, "smuggled")
 	move = func(ctx context.Context) error {
-		repo, err := registry.Repository(path)
-		if err != nil {
-			return err
-		}
-		m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest}
-		m.SchemaVersion = 2
-		if m.Config, err = upstream.PushBlob(ctx, repo, ocispec.MediaTypeEmptyJSON, []byte("{}")); err != nil {
-			return err
-		}
-		layer, err := upstream.PushBlob(ctx, repo, archiveType, manifests(t, "smuggled"))
-		if err != nil {
-			return err
-		}
-		m.Layers = []ocispec.Descriptor{layer}
-		_, err = upstream.PushManifest(ctx, repo, m.MediaType, "latest", m)
+		_, err := storeLayer(ctx, registry, path, archiveType, smuggled)
 		return err
 	}
 	repository := ociRepository(ns, "oci://"+registry.Host()+"/"+path, nil)

@@ -18,7 +18,7 @@ import (
 // versions one by one.
 func TestRealCharts(t *testing.T) {
 	t.Parallel()
-	archives := realCharts(t)
+	archives := upstream.PublishedCharts(t)
 	ns := namespace(t)
 	versions := map[string][]string{}
 	for _, file := range archives {
@@ -50,22 +50,6 @@ func TestRealCharts(t *testing.T) {
 			}
 		})
 	}
-}
-
-func realCharts(t *testing.T) []string {
-	t.Helper()
-	root, err := stage.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	archives, err := filepath.Glob(filepath.Join(root, "..", "shared", "charts", "*.tgz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(archives) == 0 {
-		t.Skip("the folder shared/charts beside the project is absent; its charts are not tested")
-	}
-	return archives
 }
 
 // pushBeacon publishes the sample chart of the project in a repository of the namespace's own.

@@ -144,17 +144,10 @@ func (b *Buckets) Close() error {
 	return errors.Join(err, os.RemoveAll(b.socket))
 }
 
-// built finds a program that make has built, in the nearest bin above the working directory.
+// built finds a program that make has built.
 func built(name string) (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		path := filepath.Join(dir, "bin", name)
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
-		}
+	if path, ok := above(filepath.Join("bin", name)); ok {
+		return path, nil
 	}
 	return "", fmt.Errorf("bin/%s is not built; run make cluster", name)
 }
