@@ -10,6 +10,9 @@ const (
 	SucceededReason = "Succeeded"
 	// SuspendedReason: spec.suspend is set; nothing is done.
 	SuspendedReason = "Suspended"
+	// RenderingLimitExceededReason: templates, patches or variables exceed a bound of memory, time or size. The controller does not try the
+	// same input again.
+	RenderingLimitExceededReason = "RenderingLimitExceeded"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
 )
