@@ -22,7 +22,7 @@ const (
 
 // exceeded says which bound is exceeded, and by which file. The same files exceed it again.
 func exceeded(path string, format string, args ...any) error {
-	return &Error{reason: v1beta1.RenderingLimitExceededReason, Path: path, err: fmt.Errorf(format, args...)}
+	return &Error{reason: v1beta1.RenderingLimitExceededReason, Path: path, final: true, err: fmt.Errorf(format, args...)}
 }
 
 // product is what a kustomization comes to, with everything below it.

@@ -44,7 +44,7 @@ type Object struct {
 }
 
 // Build makes the objects of a directory. One without any object gives none, and no error. The error is an *Error. It works on untrusted
-// files in this process, for as long as they want: use Builder for those.
+// files in this process, for as long as they want: use a Builder for files of others.
 func Build(ctx context.Context, tree *Tree, o Options) (objects []Object, err error) {
 	defer recovered(&err, "the files make the build panic")
 	objects, err = build(ctx, tree, o)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
 )
 
 // A tree can be used from another process, which asks for the directories and files that a build needs, one after the other. Most builds
@@ -26,7 +27,7 @@ type listing struct {
 	Large []string          `json:"large,omitempty"`
 }
 
-// Answer answers a question that the tree of Remote asks in another process.
+// Answer answers a question that a remote tree asks in another process.
 func (t *Tree) Answer(asked []byte) ([]byte, error) {
 	var q question
 	if err := json.Unmarshal(asked, &q); err != nil {
@@ -60,8 +61,8 @@ func (t *Tree) listing(dir string) listing {
 	return out
 }
 
-// Remote returns a tree of another process, whose Answer is behind ask. It is for one build: it must not be used by several goroutines.
-func Remote(ask func(question []byte) ([]byte, error)) *Tree {
+// remoteTree returns a tree of another process, whose Answer is behind ask. It is for one build: it must not be used by several goroutines.
+func remoteTree(ask func(question []byte) ([]byte, error)) *Tree {
 	t := newTree()
 	t.ask = ask
 	return t
@@ -122,9 +123,12 @@ func (t *Tree) load(dir string) {
 	if _, known := t.dirs[dir]; known {
 		return
 	}
-	if names, known := t.dirs[path.Dir(dir)]; known && names == nil && dir != "." {
-		t.dirs[dir] = nil
-		return
+	if names, known := t.dirs[path.Dir(dir)]; known && dir != "." {
+		_, named := slices.BinarySearch(names, path.Base(dir))
+		if _, isFile := t.files[dir]; isFile || !named {
+			t.dirs[dir] = nil
+			return
+		}
 	}
 	asked, err := json.Marshal(question{Dir: dir})
 	if err == nil {
