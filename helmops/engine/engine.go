@@ -31,6 +31,7 @@ func init() { //nolint:gochecknoinits // The only way Helm offers to name the fi
 type Engine struct {
 	sites  *sites
 	tokens tokens
+	pool   Pool
 	now    func() time.Time
 }
 
@@ -44,6 +45,8 @@ type Config struct {
 	Local *cluster.Cluster
 	// Remote are the others.
 	Remote *cluster.Pool
+	// Pool renders charts.
+	Pool Pool
 	// Now is the clock.
 	Now func() time.Time
 	// Changed is called when somebody else changed the records of a release. It must not block.
@@ -59,7 +62,7 @@ func New(ctx context.Context, c Config) *Engine {
 		sites: &sites{
 			ctx: ctx, local: c.Local, pool: c.Remote, now: c.Now, notify: c.Changed, moved: c.Moved, known: map[*cluster.Cluster]*site{},
 		},
-		tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), now: c.Now,
+		tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), pool: c.Pool, now: c.Now,
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/worker"
 )
 
 // Helm gives most of its failures as text only; these are the texts of v3.22 that tell classes apart.
@@ -51,7 +52,10 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var unreachable *net.OpError
 	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
+	var limit *worker.LimitError
 	switch {
+	case errors.As(err, &limit):
+		return v1beta1.RenderingLimitExceededReason, limit.Repeats()
 	case strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
 	case errors.As(err, &kubeconfig):

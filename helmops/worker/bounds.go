@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -14,16 +15,20 @@ const (
 	DefaultProcessor = 10 * time.Second
 	DefaultStack     = 64 << 20
 	DefaultOutput    = 32 << 20
-	DefaultDeadline  = 2 * time.Minute
+	DefaultDeadline  = 5 * time.Minute
 )
 
 // usedUp is the exit code of a child whose task has used up its processor time.
 const usedUp = 24
 
-// defaultBounds are those of a pool that asks for no others.
-func defaultBounds() Bounds {
+// complete has the defaults for bounds that are zero.
+func (b Bounds) complete() Bounds {
 	return Bounds{
-		Memory: DefaultMemory, Processor: DefaultProcessor, Stack: DefaultStack, Output: DefaultOutput, Deadline: DefaultDeadline,
+		Memory:    cmp.Or(b.Memory, DefaultMemory),
+		Processor: cmp.Or(b.Processor, DefaultProcessor),
+		Stack:     cmp.Or(b.Stack, DefaultStack),
+		Output:    cmp.Or(b.Output, DefaultOutput),
+		Deadline:  cmp.Or(b.Deadline, DefaultDeadline),
 	}
 }
 

@@ -28,12 +28,13 @@ type Pool struct {
 	closed bool
 }
 
-// NewPool returns a pool whose children are started with command when there are tasks. Close ends them.
-func NewPool(command []string) *Pool { return newPool(command, defaultBounds()) }
+// NewPool returns a pool whose children are started with command when there are tasks, with the default bounds. Close ends them.
+func NewPool(command []string) *Pool { return NewBoundedPool(command, Bounds{}) }
 
-func newPool(command []string, b Bounds) *Pool {
+// NewBoundedPool is NewPool with other bounds; those that are zero have their defaults.
+func NewBoundedPool(command []string, b Bounds) *Pool {
 	return &Pool{
-		command: command, bounds: b, small: newSlots(children), large: newSlots(1), timers: map[*process]*time.Timer{},
+		command: command, bounds: b.complete(), small: newSlots(children), large: newSlots(1), timers: map[*process]*time.Timer{},
 	}
 }
 

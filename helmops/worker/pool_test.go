@@ -90,10 +90,7 @@ func nest(n int) int { return nest(n+1) + n }
 
 func testPool(t *testing.T) *Pool {
 	t.Helper()
-	b := defaultBounds()
-	b.Processor = time.Second
-	b.Deadline = 30 * time.Second
-	p := newPool([]string{os.Args[0], verb}, b)
+	p := NewBoundedPool([]string{os.Args[0], verb}, Bounds{Processor: time.Second})
 	t.Cleanup(p.Close)
 	return p
 }
