@@ -34,6 +34,7 @@ import (
 	"fairlead.dev/fairlead/controllers/source"
 	target "fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/worker"
 	"fairlead.dev/fairlead/sources/store"
@@ -293,7 +294,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		kustomization.Setup(ctx, manager, catalog, kustomization.Options{
-			Concurrency: flags.concurrency, Engine: sets, Moved: moved, Now: time.Now, Connect: connectTo(to),
+			Concurrency: flags.concurrency, Engine: sets, Builder: manifests.Builder{Runner: to.pool}, Moved: moved, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),

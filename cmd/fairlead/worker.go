@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 
 	"fairlead.dev/fairlead/helmops/engine/rendering"
+	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/worker"
 )
 
@@ -15,7 +17,9 @@ const workerVerb = "worker"
 
 // workerJobs are what a child can do.
 func workerJobs() worker.Jobs {
-	return rendering.Jobs()
+	jobs := rendering.Jobs()
+	maps.Copy(jobs, manifests.Jobs())
+	return jobs
 }
 
 // newPool returns the child processes of this process.
