@@ -171,6 +171,7 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 		return nil, fmt.Errorf("finding a cluster: %w", err)
 	}
 	config.UserAgent = "fairlead"
+	config.Proxy = environmentProxy(config)
 	config.QPS, config.Burst = -1, 0 // the API server's own fairness decides
 	return config, nil
 }

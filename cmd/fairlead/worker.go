@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"maps"
-	"net/http"
 	"os"
 
 	"fairlead.dev/fairlead/helmops/engine/rendering"
@@ -28,21 +25,4 @@ func newPool() *worker.Pool { return worker.NewPool(worker.Command(workerVerb)) 
 // runWorker is the life of a child.
 func runWorker(args []string) int {
 	return worker.Serve(workerJobs(), args, os.Stdin, os.Stdout, os.Stderr)
-}
-
-var errDefaultTransport = errors.New("connections are made by clients that check addresses only; this one would be made by a library")
-
-// refuseDefaultTransport makes clients fail that libraries bring along: what they connect to would not be checked. Fairlead's own clients
-// have transports of their own.
-func refuseDefaultTransport() {
-	refusing := refusingTransport{}
-	http.DefaultTransport = refusing
-	http.DefaultClient = &http.Client{Transport: refusing}
-}
-
-type refusingTransport struct{}
-
-// RoundTrip implements http.RoundTripper.
-func (refusingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
-	return nil, fmt.Errorf("connecting to %s: %w", request.URL.Host, errDefaultTransport)
 }

@@ -82,6 +82,7 @@ func (r *run) preserve(request *rendering.Request) error {
 	if request.ChartValues, err = chartutil.CoalesceValues(current.Chart, current.Config); err != nil {
 		return fmt.Errorf("merging the values of revision %d: %w", current.Version, err)
 	}
+	request.ReplaceValues = true
 	request.Values = chartutil.CoalesceTables(maps.Clone(r.Values), current.Config)
 	return nil
 }

@@ -90,7 +90,7 @@ func begin(ctx context.Context, keeper *keeper, input []byte, host worker.Host) 
 	if err != nil {
 		return nil, err
 	}
-	if request.ChartValues != nil {
+	if request.ReplaceValues {
 		own.Values = request.ChartValues
 	}
 	w := &work{ctx: ctx, request: request, chart: own, engine: engine.New(lookupConfig(ctx, host))}

@@ -71,7 +71,7 @@ func involved() (*chart.Chart, map[string]any) {
 	sub.Values = map[string]any{"size": float64(3), "exports": map[string]any{"port": float64(5432)}}
 	c := chartOf("shop",
 		"_helpers.tpl", `{{- define "name" }}{{ .Release.Name }}-{{ .Chart.Name }}{{ end }}`,
-		"cm.yaml", object(`{{ include "name" . }}`, `{{ .Values.text }} {{ .Values.missing }} {{ tpl .Values.template . }} {{ .Values.port }}`),
+		"cm.yaml", object(`{{ include "name" . }}`, `{{ .Values.text }} {{ .Values.missing }} {{ .Values | toJson }} {{ tpl .Values.template . }} {{ .Values.port }}`),
 		"config.yaml", object("config", `{{ .Files.Get "config/app.ini" }} {{ include (print $.Template.BasePath "/cm.yaml") . | sha256sum }}`),
 		"hook.yaml", strings.Replace(object("hook", "{{ .Release.Revision }}"), "metadata:\n", "metadata:\n  annotations: {helm.sh/hook: pre-install}\n", 1),
 		"more.yaml", object("a", "1")+"---\n"+object("b", "{{ .Capabilities.KubeVersion.Version }}"),
@@ -79,7 +79,7 @@ func involved() (*chart.Chart, map[string]any) {
 		"NOTES.txt", "{{ .Release.Name }} is installed in {{ .Release.Namespace }}")
 	c.Files = []*chart.File{{Name: "config/app.ini", Data: []byte("key=value")}}
 	c.Values = map[string]any{
-		"text": "default", "template": "{{ .Values.text }}!", "list": []any{"x", nil, float64(1)}, "nothing": nil,
+		"text": "default", "template": "{{ .Values.text }}!", "list": []any{"x", nil, float64(1)}, "nothing": nil, "none": []any{}, "empty": map[string]any{},
 		"global": map[string]any{"zone": "north"}, "off": false,
 	}
 	c.Metadata.Dependencies = []*chart.Dependency{
@@ -88,7 +88,8 @@ func involved() (*chart.Chart, map[string]any) {
 		{Name: "db", Version: "*", Alias: "third", Condition: "third.enabled"},
 	}
 	c.AddDependency(sub)
-	return c, map[string]any{"text": "given", "second": map[string]any{"size": int64(7)}, "third": map[string]any{"enabled": false}}
+	return c, map[string]any{"text": "given", "second": map[string]any{"size": int64(7)}, "third": map[string]any{"enabled": false},
+		"given": []any{map[string]any{}, []any{}, nil, true, int64(1) << 53, 1.5, "1"}}
 }
 
 // A child renders what Helm's action renders.

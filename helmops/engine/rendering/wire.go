@@ -17,8 +17,11 @@ import (
 type Request struct {
 	// Chart is the digest of the chart, which the child may have from an earlier task. Empty has no chart kept.
 	Chart string
-	// Values that were given to the chart, and ChartValues, which replace its own when they are not nil.
-	Values, ChartValues map[string]any
+	// Values that were given to the chart.
+	Values map[string]any
+	// ChartValues replace those of the chart when ReplaceValues is set.
+	ChartValues   map[string]any
+	ReplaceValues bool
 	// Name and Namespace of the release, and the Revision that templates see.
 	Name, Namespace string
 	Revision        int
@@ -40,14 +43,20 @@ type Result struct {
 	Notes    string
 }
 
-// null stands for nil in values: gob cannot encode it.
-type null struct{}
+// What gob cannot encode, or decodes as nil, is replaced in values.
+type (
+	null      struct{}
+	emptyList struct{}
+	emptyMap  struct{}
+)
 
 func init() { //nolint:gochecknoinits // how gob learns types
 	gob.Register(map[string]any{})
 	gob.Register([]any{})
 	gob.Register(json.Number(""))
 	gob.Register(null{})
+	gob.Register(emptyList{})
+	gob.Register(emptyMap{})
 }
 
 // encodable copies values with what gob cannot encode replaced.
@@ -58,12 +67,18 @@ func encodable(value any) any {
 	case chartutil.Values:
 		return encodable(map[string]any(v))
 	case map[string]any:
+		if v != nil && len(v) == 0 {
+			return emptyMap{}
+		}
 		out := make(map[string]any, len(v))
 		for key, field := range v {
 			out[key] = encodable(field)
 		}
 		return out
 	case []any:
+		if v != nil && len(v) == 0 {
+			return emptyList{}
+		}
 		out := make([]any, len(v))
 		for i, item := range v {
 			out[i] = encodable(item)
@@ -79,6 +94,10 @@ func decoded(value any) any {
 	switch v := value.(type) {
 	case null:
 		return nil
+	case emptyMap:
+		return map[string]any{}
+	case emptyList:
+		return []any{}
 	case map[string]any:
 		for key, field := range v {
 			v[key] = decoded(field)
@@ -92,10 +111,10 @@ func decoded(value any) any {
 }
 
 func encodableMap(values map[string]any) map[string]any {
-	if values == nil {
+	if len(values) == 0 {
 		return nil
 	}
-	return encodable(values).(map[string]any) //nolint:forcetypeassert // a map stays one
+	return encodable(values).(map[string]any) //nolint:forcetypeassert // one that is not empty stays a map
 }
 
 func decodedMap(values map[string]any) map[string]any {
