@@ -101,6 +101,8 @@ const (
 	RolledBackReason = "RolledBackByRequest"
 	// RollbackHeldReason: a failed revision is left as it is, because a rollback is not allowed or would not help.
 	RollbackHeldReason = "RollbackHeld"
+	// OwnedByOtherReason: another HelmRelease owns the Helm release; nothing is changed.
+	OwnedByOtherReason = "OwnedByOther"
 	// InvalidDriftRuleReason: a rule of spec.driftDetection.ignore cannot be understood.
 	InvalidDriftRuleReason = "InvalidDriftRule"
 )

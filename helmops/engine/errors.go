@@ -86,12 +86,13 @@ var failedReasons = map[plan.Step]string{
 	plan.Uninstall: v1beta1.UninstallFailedReason,
 	plan.Rollback:  v1beta1.RollbackFailedReason,
 	plan.Test:      v1beta1.TestFailedReason,
+	plan.Claim:     v1beta1.StorageErrorReason,
 }
 
-// IsSuperseded tells whether an action has ended because it was not wanted any more, or because another Helm client was faster
-// to begin one. Neither says anything against its input.
+// IsSuperseded tells whether an action has ended because it was not wanted any more, or because another Helm client or another
+// HelmRelease was faster to begin one. None of them says anything against its input.
 func IsSuperseded(err error) bool {
-	return errors.Is(err, apply.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) ||
+	return errors.Is(err, apply.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) || errors.Is(err, ErrOwnerChanged) ||
 		err != nil && strings.Contains(err.Error(), pendingText)
 }
 

@@ -53,6 +53,7 @@ func (r *run) step(before []plan.Record) error {
 		plan.Uninstall: r.uninstall,
 		plan.Correct:   r.drift,
 		plan.Inspect:   r.drift,
+		plan.Claim:     r.claim,
 	}[r.Step]
 	if work == nil {
 		return fmt.Errorf("step %q is not an action", r.Step)
@@ -153,7 +154,7 @@ func (r *run) uninstall(before []plan.Record) error {
 	if err := uninstall(cfg, r.Action); err != nil {
 		return errors.Join(r.client.Failure(), err)
 	}
-	r.site.forget(r.Target)
+	r.site.followers.Forget(userOf(r.Owner, r.Target))
 	return nil
 }
 
@@ -273,6 +274,7 @@ func (r *run) driver(before []plan.Record) *records.Driver {
 			note = records.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
 		}
 	}
+	note.Owner = r.Owner
 	store := r.site.records.Driver(r.ctx, r.reader, r.key, note)
 	store.Conceal(r.conceal)
 	return store
@@ -288,7 +290,7 @@ func (r *run) conceal(cause string) string {
 
 func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {
 	options := apply.Options{
-		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: ownerOf(r.Target), Superseded: r.Superseded,
+		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: userOf(r.Owner, r.Target), Superseded: r.Superseded,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
 	}
 	if r.backwards {
