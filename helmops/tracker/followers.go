@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // followAgain is how soon kinds are tried again that were refused, or not served.
@@ -42,7 +44,9 @@ type following struct {
 // and with every owner that has objects of a kind that was listed anew or is no longer tracked. It must not block.
 func NewFollowers(ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved func(types.NamespacedName), now func() time.Time) *Followers {
 	f := &Followers{ctx: ctx, tracker: t, mapper: mapper, moved: moved, now: now, followed: map[string]following{}}
-	t.SubscribeKinds(func(kind schema.GroupVersionKind) { go f.wake(kind) })
+	t.SubscribeKinds(func(kind schema.GroupVersionKind) {
+		guard.Go("waking releases", func() { f.wake(kind) })
+	})
 	t.Subscribe(func(change Change) {
 		if !matters(change) {
 			return
@@ -80,10 +84,10 @@ func (f *Followers) Follows(user string, owner types.NamespacedName, kinds map[s
 		f.follow(user, wanted, kinds)
 		return true
 	}
-	go func() {
+	guard.GoOr("following the objects of a release", func() {
 		f.follow(user, wanted, kinds)
 		f.moved(owner)
-	}()
+	}, func(error) { f.giveUp(user, wanted) })
 	return false
 }
 
@@ -103,6 +107,15 @@ func (f *Followers) follow(user, wanted string, kinds map[schema.GroupVersionKin
 	if now := f.followed[user]; now.kinds == wanted {
 		now.ready, now.complete = true, err == nil && len(mapped) == len(kinds)
 		f.followed[user] = now
+	}
+}
+
+// giveUp has the next look follow kinds again.
+func (f *Followers) giveUp(user, wanted string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.followed[user].kinds == wanted {
+		delete(f.followed, user)
 	}
 }
 

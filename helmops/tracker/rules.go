@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/health"
 )
 
@@ -64,7 +65,7 @@ func (t *Tracker) Judge(namespace, name string, judge *health.Rules) {
 			continue
 		}
 		if keys := s.contents.of(release); len(keys) > 0 {
-			go s.judgeAnew(t.ctx, keys)
+			guard.Go("judging objects", func() { s.judgeAnew(t.ctx, keys) })
 		}
 	}
 }
