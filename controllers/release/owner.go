@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -91,7 +92,7 @@ func clusterOf(hr *v1beta1.HelmRelease) string {
 func (o owners) released(ctx context.Context, by types.NamespacedName, target plan.Target) {
 	for _, key := range o.namesakes(ctx, target.StorageNamespace, target.Name) {
 		if key != by {
-			go o.wake(key) // not from a worker: the queue of the controller can be full
+			guard.Go("waking releases", func() { o.wake(key) }) // not from a worker: the queue of the controller can be full
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/engine/records"
+	storage "fairlead.dev/fairlead/helmops/engine/records"
 )
 
 // second declares, in a namespace of its own, a HelmRelease that names the Helm release of another.
@@ -84,7 +84,7 @@ func TestAHelmReleaseThatIsCreatedAgainKeepsItsRelease(t *testing.T) {
 	apply(t, hr)
 	awaitReady(t, hr)
 	first := hr.UID
-	if owner := get(t, recordOf(ns, "web.v1")).Annotations[records.OwnerAnnotation]; !strings.Contains(owner, string(first)) {
+	if owner := get(t, recordOf(ns, "web.v1")).Annotations[storage.OwnerAnnotation]; !strings.Contains(owner, string(first)) {
 		t.Errorf("the record names %s as its owner", owner)
 	}
 	removed(t, hr)
@@ -94,7 +94,7 @@ func TestAHelmReleaseThatIsCreatedAgainKeepsItsRelease(t *testing.T) {
 	apply(t, again)
 	awaitReady(t, again)
 	wantRevisions(t, again, "1:deployed")
-	if owner := get(t, recordOf(ns, "web.v1")).Annotations[records.OwnerAnnotation]; !strings.Contains(owner, string(again.UID)) {
+	if owner := get(t, recordOf(ns, "web.v1")).Annotations[storage.OwnerAnnotation]; !strings.Contains(owner, string(again.UID)) {
 		t.Errorf("the record still names %s as its owner", owner)
 	}
 	if get(t, again).Status.Inventory == nil {
