@@ -30,10 +30,13 @@ type owners struct {
 // recordsKey names a Helm release in the index, whatever its cluster.
 func recordsKey(storageNamespace, name string) string { return storageNamespace + "/" + name }
 
-// other returns the living HelmRelease other than hr that owns the Helm release at target; zero when there is none. It is the one
-// that the record names, as long as it exists. A HelmRelease that was created again under its name succeeds it while it asks for
-// the same Helm release. When the record names none, it is the one whose status says that it manages the release.
-func (o owners) other(ctx context.Context, hr *v1beta1.HelmRelease, target plan.Target, recorded plan.Owner) (plan.Owner, error) {
+// other returns the living HelmRelease other than hr that owns the Helm release at target; zero when there is none. It
+// is the one that the record names, as long as it exists. A HelmRelease that was created again under its name succeeds
+// it while it asks for the same Helm release. When the record names none, it is the one whose status says that it
+// manages the release.
+func (o owners) other(
+	ctx context.Context, hr *v1beta1.HelmRelease, target plan.Target, recorded plan.Owner,
+) (plan.Owner, error) {
 	if recorded.IsZero() {
 		return o.manager(ctx, hr, target)
 	}
@@ -43,7 +46,8 @@ func (o owners) other(ctx context.Context, hr *v1beta1.HelmRelease, target plan.
 		return plan.Owner{}, nil
 	}
 	if err != nil {
-		return plan.Owner{}, fmt.Errorf("reading HelmRelease %s, which owns Helm release %s/%s: %w", recorded.Key(), target.Namespace, target.Name, err)
+		return plan.Owner{}, fmt.Errorf("reading HelmRelease %s, which owns Helm release %s/%s: %w",
+			recorded.Key(), target.Namespace, target.Name, err)
 	}
 	if found.UID != recorded.UID && !asksFor(found, hr, target) {
 		return plan.Owner{}, nil
@@ -65,13 +69,18 @@ func (o owners) manager(ctx context.Context, hr *v1beta1.HelmRelease, target pla
 		if err != nil {
 			return plan.Owner{}, fmt.Errorf("reading HelmRelease %s, which names the same Helm release: %w", key, err)
 		}
-		latest := found.Status.Latest()
-		if latest != nil && latest.Name == target.Name && latest.Namespace == target.Namespace && latest.Status != plan.StatusUninstalled &&
-			found.Status.StorageNamespace == target.StorageNamespace && asksFor(found, hr, target) {
+		if manages(found, target) && asksFor(found, hr, target) {
 			return plan.Owner{Namespace: found.Namespace, Name: found.Name, UID: found.UID}, nil
 		}
 	}
 	return plan.Owner{}, nil
+}
+
+// manages reports whether the status of found says that it manages the Helm release at target.
+func manages(found *v1beta1.HelmRelease, target plan.Target) bool {
+	latest := found.Status.Latest()
+	return latest != nil && latest.Status != plan.StatusUninstalled && latest.Name == target.Name &&
+		latest.Namespace == target.Namespace && found.Status.StorageNamespace == target.StorageNamespace
 }
 
 // asksFor reports whether the spec of found names the Helm release at target on the cluster of hr.
@@ -131,8 +140,8 @@ func (o owners) waiting(ctx context.Context, gone *v1beta1.HelmRelease) []reconc
 	return requests
 }
 
-// refuse settles a HelmRelease whose Helm release another one owns: nothing of that release is watched, changed or told any more.
-// The deletion of the owner wakes it; the audit is for safety.
+// refuse settles a HelmRelease whose Helm release another one owns: nothing of that release is watched, changed or
+// told any more. The deletion of the owner wakes it; the audit is for safety.
 func (h *handler) refuse(hr *v1beta1.HelmRelease, p plan.Plan) time.Duration {
 	before := status.Message(hr)
 	h.watcher.leave(client.ObjectKeyFromObject(hr))

@@ -12,7 +12,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// ErrOwnerChanged says that the record of a release names another owner than the one that was decided on. Nothing was changed.
+// ErrOwnerChanged says that the record of a release names another owner than the one that was decided on. Nothing was
+// changed.
 var ErrOwnerChanged = errors.New("another HelmRelease has become the owner of the Helm release")
 
 // turn names what one action at a time may work on: the records of a Helm release.
@@ -28,8 +29,8 @@ type turns struct {
 	taken map[turn]chan struct{}
 }
 
-// take waits until no other action works on the release, and returns the function that ends the turn. It holds no token while it
-// waits. It fails when ctx ends first, and with apply.ErrSuperseded when superseded is closed first.
+// take waits until no other action works on the release, and returns the function that ends the turn. It holds no
+// token while it waits. It fails when ctx ends first, and with apply.ErrSuperseded when superseded is closed first.
 func (t *turns) take(ctx context.Context, id turn, superseded <-chan struct{}) (end func(), err error) {
 	for {
 		other := t.begin(id)
@@ -41,7 +42,8 @@ func (t *turns) take(ctx context.Context, id turn, superseded <-chan struct{}) (
 		case <-superseded:
 			return nil, apply.ErrSuperseded
 		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for another action on release %s in namespace %s: %w", id.name, id.storageNamespace, context.Cause(ctx))
+			return nil, fmt.Errorf("waiting for another action on release %s in namespace %s: %w",
+				id.name, id.storageNamespace, context.Cause(ctx))
 		}
 	}
 }
@@ -67,8 +69,8 @@ func (t *turns) end(id turn) {
 	delete(t.taken, id)
 }
 
-// owned refuses an action on a release whose owner has changed since the action was decided on. Actions without an owner, which
-// are those of commands, are not refused.
+// owned refuses an action on a release whose owner has changed since the action was decided on. Actions without an
+// owner, which are those of commands, are not refused.
 func (r *run) owned(before []plan.Record) error {
 	if r.Owner.IsZero() || len(before) == 0 || before[0].Status == plan.StatusUninstalled {
 		return nil

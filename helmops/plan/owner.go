@@ -27,8 +27,8 @@ func (o Owner) Key() types.NamespacedName {
 // Succeeds reports whether both are the same HelmRelease, or o was created under the namespace and name of former.
 func (o Owner) Succeeds(former Owner) bool { return !o.IsZero() && o.Key() == former.Key() }
 
-// owns reports whether the newest revision is known to belong to the object: its record names the object, or names no owner and
-// an earlier reconciliation recorded the release in the status of the object.
+// owns reports whether the newest revision is known to belong to the object: its record names the object, or names no
+// owner and an earlier reconciliation recorded the release in the status of the object.
 func (o Observed) owns(d Desired) bool {
 	newest := o.History.Newest()
 	if newest.Owner.IsZero() {
@@ -59,8 +59,8 @@ func ownedByOther(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		p.Message += "; the release and its objects stay"
 		return p, true
 	}
-	p.Message += "; nothing is changed. Set another spec.releaseName or spec.storageNamespace, or delete one of the two HelmReleases; " +
-		"this one takes the release over when its owner is deleted and leaves the release behind"
+	p.Message += "; nothing is changed. Set another spec.releaseName or spec.storageNamespace, or delete one of the two " +
+		"HelmReleases; this one takes the release over when its owner is deleted and leaves the release behind"
 	return p, true
 }
 
@@ -72,8 +72,8 @@ func (d Desired) describe(owner Owner) string {
 	return fmt.Sprintf("HelmRelease %s/%s", owner.Namespace, owner.Name)
 }
 
-// claimed writes the object into the record of a release that is as wanted and names no owner, or one that is gone. Every action
-// that writes the record does the same, so nothing is claimed before one.
+// claimed writes the object into the record of a release that is as wanted and names no owner, or one that is gone.
+// Every action that writes the record does the same, so nothing is claimed before one.
 func claimed(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	idle := otherwise.Step == None || otherwise.Step == Correct || otherwise.Step == Inspect
 	if !idle || d.Self.IsZero() || d.Suspended || d.Deleting || o.Moved != nil || o.absent() {
@@ -84,8 +84,9 @@ func claimed(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 		return Plan{}, false
 	}
 	if wait := remaining(d, o.Attempt, now); wait > 0 {
-		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait, Message: fmt.Sprintf(
-			"the owner could not be written into revision %d; it is tried again in %s", newest.Version, wait)}, otherwise.Step == None
+		p := Plan{Step: Wait, Reason: ReasonBackoff, After: wait}
+		p.Message = fmt.Sprintf("the owner could not be written into revision %d; it is tried again in %s", newest.Version, wait)
+		return p, otherwise.Step == None
 	}
 	p := Plan{Step: Claim, To: newest.Version, Reason: ReasonUnowned,
 		Message: fmt.Sprintf("revision %d names no HelmRelease as its owner", newest.Version)}

@@ -33,7 +33,10 @@ func Foresee(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time
 	observed := plan.Observed{Managed: true, Owner: &plan.Owner{}, History: &plan.History{}, Attempt: plan.Attempt{Generation: plan.AttemptOf(&hr.Status).Generation}}
 	for _, r := range annotated(hr, records) {
 		if r.Status == plan.StatusDeployed {
-			out.Deployed, observed.History.Records = &r, []plan.Record{r}
+			out.Deployed = &r
+			mine := r
+			mine.Owner = desired.Self // whoever owns it, the inputs ask for the same
+			observed.History.Records = []plan.Record{mine}
 			observed.Recorded, observed.RecordedDigest = r.Version, r.Digest
 			break
 		}

@@ -12,8 +12,8 @@ import (
 func claimed(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if o.Failure != nil {
 		failedAgain(hr, o, now)
-		message := fmt.Sprintf("claiming %s/%s failed: %s; the next attempt follows %s later", o.Target.Namespace, o.Target.Name,
-			o.Failure.Message, plan.RetryDelay(failuresBeside(hr)))
+		message := fmt.Sprintf("claiming %s/%s failed: %s; the next attempt follows %s later",
+			o.Target.Namespace, o.Target.Name, o.Failure.Message, plan.RetryDelay(failuresBeside(hr)))
 		Retrying(hr, o.Failure.Reason, message, now)
 		return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
 	}
@@ -24,7 +24,8 @@ func claimed(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	return Event{Reason: v1beta1.AdoptedReason, Message: message + "; the HelmRelease that owned it is gone"}
 }
 
-// disowned records that another HelmRelease owns the release. What was known of the release is about that one, and is forgotten.
+// disowned records that another HelmRelease owns the release. What was known of the release is about that one, and is
+// forgotten.
 func disowned(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
 	s := &hr.Status
 	s.History = nil

@@ -16,8 +16,8 @@ import (
 	"fairlead.dev/fairlead/helmops/health"
 )
 
-// rules are how the users of a tracker have objects judged where that is not the usual way. Each user judges for itself: what one
-// thinks of an object is nothing to another that has the same object.
+// rules are how the users of a tracker have objects judged where that is not the usual way. Each user judges for
+// itself: what one thinks of an object is nothing to another that has the same object.
 type rules struct {
 	mu sync.RWMutex
 	of map[string]ruling
@@ -37,12 +37,14 @@ type verdict struct {
 	report health.Report
 }
 
-// For returns the entry as a user judges the object: by its rules where it has some for it, otherwise in the usual way.
+// For returns the entry as a user judges the object: by its rules where it has some for it, otherwise in the usual
+// way.
 func (e Entry) For(user string) Entry {
 	if e.verdicts == nil {
 		return e
 	}
-	at, is := slices.BinarySearchFunc(*e.verdicts, user, func(v verdict, user string) int { return cmp.Compare(v.user, user) })
+	byUser := func(v verdict, user string) int { return cmp.Compare(v.user, user) }
+	at, is := slices.BinarySearchFunc(*e.verdicts, user, byUser)
 	if is {
 		e.Ready = (*e.verdicts)[at].report
 		e.Complete = e.Ready
@@ -140,8 +142,9 @@ func (r *rules) drop(ref Ref, user string) {
 	r.by[ref] = left
 }
 
-// Judge has objects judged by rules for a user from now on, and no others; nil rules for none. What others see of the same objects
-// stays. Objects that are known already and that the change is about are read once and judged again, which subscribers hear of.
+// Judge has objects judged by rules for a user from now on, and no others; nil rules for none. What others see of the
+// same objects stays. Objects that are known already and that the change is about are read once and judged again,
+// which subscribers hear of.
 func (t *Tracker) Judge(user string, objects []Ref, judge *health.Rules) {
 	wanted := ruling{}
 	for _, ref := range objects {
@@ -171,7 +174,8 @@ func (t *Tracker) Judge(user string, objects []Ref, judge *health.Rules) {
 	}
 }
 
-// judgeAgain reads objects and takes them in as if the watch had told of them. One that cannot be read is judged when it changes.
+// judgeAgain reads objects and takes them in as if the watch had told of them. One that cannot be read is judged when
+// it changes.
 func (s *stream) judgeAgain(ctx context.Context, keys []key) {
 	var client dynamic.ResourceInterface
 	resource := s.tracker.clients.Dynamic.Resource(s.kind.gvr())

@@ -12,8 +12,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// OwnerAnnotation holds, as JSON, the HelmRelease that owns the Helm release. It is kept apart from Annotation, because the record
-// of another Helm client can have an owner, too.
+// OwnerAnnotation holds, as JSON, the HelmRelease that owns the Helm release. It is kept apart from Annotation,
+// because the record of another Helm client can have an owner, too.
 const OwnerAnnotation = "fairlead.dev/owner"
 
 // maxOwner bounds the annotation: two names of Kubernetes and a UID.
@@ -52,9 +52,9 @@ func annotate(to metav1.Object, about noted, owner plan.Owner) {
 	to.SetAnnotations(annotations)
 }
 
-// Claim writes an owner into the newest revision of a release, and nothing else of it. It fails with ErrModified when the record
-// is no longer the one that expected was read from. It costs two requests, because the right to patch Secrets is none that
-// release records need.
+// Claim writes an owner into the newest revision of a release, and nothing else of it. It fails with ErrModified when
+// the record is no longer the one that expected was read from. It costs two requests, because the right to patch
+// Secrets is none that release records need.
 func (s *Store) Claim(ctx context.Context, writer Reader, key Key, expected plan.Record, owner plan.Owner) error {
 	items, err := s.look(ctx, writer, key)
 	if err != nil {

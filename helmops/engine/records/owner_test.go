@@ -74,7 +74,8 @@ func TestWhatNamesNoOwner(t *testing.T) {
 	}
 }
 
-// A claim changes nothing but the owner, makes no revision, is no news to those who watch, and leaves looks free of requests.
+// A claim changes nothing but the owner, makes no revision, is no news to those who watch, and leaves looks free of
+// requests.
 func TestClaim(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(*testing.T, *server){
