@@ -146,7 +146,7 @@ func count(c *chart.Chart, most int) int {
 func (w *work) result() (Result, error) {
 	files, err := w.engine.Render(w.chart, w.values)
 	if err != nil {
-		return Result{}, err
+		return Result{}, &nestedError{err}
 	}
 	notes := w.notes(files)
 	size := 0
