@@ -36,7 +36,7 @@ image: $(addprefix $(BIN)/fairlead-,$(subst /,-,$(PLATFORMS))) ## Write an OCI i
 
 generate: ## Generate deep copies, CRDs and RBAC from the types and markers
 	@go tool controller-gen object paths=./api/... crd:maxDescLen=1024 output:crd:dir=config/crd
-	@go tool controller-gen rbac:roleName=fairlead-controller paths=./controllers/... output:rbac:dir=config/rbac
+	@go tool controller-gen rbac:roleName=fairlead-controller paths=./controllers/... paths=./cmd/... output:rbac:dir=config/rbac
 	@cp config/crd/fairlead.dev_*.yaml charts/fairlead/crds/
 
 fmt: ## Format the code

@@ -81,9 +81,15 @@ next process goes on with it.`,
   fairlead controller --kubeconfig ~/.kube/config --cache-dir /tmp/fairlead
 
   # for two namespaces only
-  fairlead controller --namespaces apps,infra`,
+  fairlead controller --namespaces apps,infra
+
+  # for tenants who do not trust each other, with a registry inside the cluster
+  fairlead controller --tenancy strict --allow-upstream-cidrs 10.96.12.7/32`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := flags.tenancy.complete(command.Flags()); err != nil {
+				return err
+			}
 			return runController(command.Context(), flags)
 		},
 	}
@@ -121,7 +127,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if flags.concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
 	}
-	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.tenancy.check()); err != nil {
+	if err := flags.leader.complete(podNamespace(namespaceFile)); err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
@@ -155,7 +161,8 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if err := addControllers(ctx, manager, clusters{local: to, remote: remote}, artifacts, flags); err != nil {
 		return err
 	}
-	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","))
+	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","),
+		"tenancy", flags.tenancy.mode)
 	return flags.leader.ended(ctx, manager.Start(ctx))
 }
 
