@@ -6,7 +6,9 @@ SHELL := /bin/bash
 
 BIN := $(CURDIR)/bin
 K8S := 1.37.2
-GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not -name '*_test.go')
+# The manifests in config are part of the binary.
+GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not -name '*_test.go') \
+  $(shell find config -name '*.go' -o -name '*.yaml')
 DEMO_SOURCES := $(shell find test/demo test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 BENCH_SOURCES := $(shell find test/bench test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 
