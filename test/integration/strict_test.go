@@ -41,7 +41,7 @@ func instead(t *testing.T, cluster *stage.Cluster, args ...string) *stage.Contro
 // The rights of the strict profile are enough: a release that names no ServiceAccount is installed as the default one of its namespace,
 // with what that may do, and is uninstalled as such.
 func TestTheStrictRoleIsEnough(t *testing.T) {
-	ns, elsewhere := namespace(t), namespace(t)
+	ns := namespace(t)
 	limited := &stage.Cluster{Kubeconfig: serviceAccount(t, ns)}
 	restricted := instead(t, limited, "--tenancy", "strict", "--allow-upstream-cidrs", "127.0.0.0/8")
 
@@ -62,8 +62,8 @@ func TestTheStrictRoleIsEnough(t *testing.T) {
 	mustRun(t, "fairlead", "reconcile", "release", "web", "-n", ns, "--wait")
 	awaitVersion(t, hr, "1.0.0")
 
-	foreign := release(elsewhere, "web", "sample", "*", "charts", "")
-	foreign.Spec.Chart.Spec.SourceRef.Namespace = ns
+	foreign := release(ns, "foreign", "sample", "*", "charts", "")
+	foreign.Spec.Chart.Spec.SourceRef.Namespace = "default"
 	apply(t, foreign)
 	awaitNotReady(t, foreign, v1beta1.AccessDeniedReason)
 
