@@ -38,6 +38,8 @@ type Pool struct {
 	idle time.Duration
 	now  func() time.Time
 	wrap func(http.RoundTripper) http.RoundTripper
+	// addresses are refused for servers and proxies.
+	addresses Addresses
 
 	mu       sync.Mutex
 	closed   bool
@@ -61,6 +63,9 @@ func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
 // Wrap has every request to a cluster of the pool pass through what the function returns. It is called before the first Get.
 func (p *Pool) Wrap(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = wrap }
 
+// Restrict refuses more addresses for the servers and proxies of kubeconfigs. It is called before the first Get.
+func (p *Pool) Restrict(addresses Addresses) { p.addresses = addresses }
+
 // Get returns the cluster of a kubeconfig, which is connected to when something is asked of it. The error is a
 // *KubeconfigError when the kubeconfig is not acceptable; trying again does not help then.
 func (p *Pool) Get(kubeconfig []byte) (*Cluster, error) {
@@ -77,7 +82,7 @@ func (p *Pool) Get(kubeconfig []byte) (*Cluster, error) {
 		p.recent.MoveToFront(element)
 		return entry.cluster, nil
 	}
-	config, err := remoteConfig(kubeconfig, p.wrap)
+	config, err := remoteConfig(kubeconfig, p.addresses, p.wrap)
 	if err != nil {
 		return nil, err
 	}
