@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -36,6 +37,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/sources/store"
+	"fairlead.dev/fairlead/sources/transport"
 )
 
 const (
@@ -158,7 +160,12 @@ func runController(parent context.Context, flags controllerFlags) error {
 	remote := target.NewPool(maxRemoteClusters, remoteClusterIdle, time.Now)
 	defer remote.Close()
 	remote.Wrap(guard)
-	if err := addControllers(ctx, manager, clusters{local: to, remote: remote}, artifacts, flags); err != nil {
+	upstreams, err := flags.tenancy.upstreams(func() ([]netip.Prefix, error) { return serviceRangesOf(ctx, config) })
+	if err != nil {
+		return err
+	}
+	remote.Restrict(upstreams.clusters())
+	if err := addControllers(ctx, manager, clusters{local: to, remote: remote, upstreams: upstreams}, artifacts, flags); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","),
@@ -254,6 +261,8 @@ func stripMetadata(object any) (any, error) {
 type clusters struct {
 	local  *target.Cluster
 	remote *target.Pool
+	// upstreams are the addresses that sources may have.
+	upstreams upstreamRules
 }
 
 // kubeVersionOf tells the version of a cluster, which charts have to fit.
@@ -272,6 +281,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	catalog.Fit(kubeVersionOf(to.local))
+	catalog.Reach(transport.NewNetwork(to.upstreams.sources()))
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
 		Local: to.local, Remote: to.remote, Now: time.Now, Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),

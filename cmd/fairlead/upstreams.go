@@ -13,6 +13,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	target "fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/sources/transport"
 )
 
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=servicecidrs,verbs=list
@@ -24,6 +27,16 @@ const serviceRangesTimeout = 30 * time.Second
 type upstreamRules struct {
 	refuseLoopback bool
 	refuse, allow  []netip.Prefix
+}
+
+// sources are the rules as sources take them.
+func (u upstreamRules) sources() transport.Addresses {
+	return transport.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow}
+}
+
+// clusters are the rules as the servers of kubeconfigs take them.
+func (u upstreamRules) clusters() target.Addresses {
+	return target.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow}
 }
 
 // upstreams returns the rules of the flags. Strict mode adds private ranges and what serviceRanges returns.
