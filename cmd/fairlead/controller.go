@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -39,6 +40,7 @@ import (
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/worker"
 	"fairlead.dev/fairlead/sources/store"
+	"fairlead.dev/fairlead/sources/transport"
 )
 
 const (
@@ -84,9 +86,15 @@ next process goes on with it.`,
   fairlead controller --kubeconfig ~/.kube/config --cache-dir /tmp/fairlead
 
   # for two namespaces only
-  fairlead controller --namespaces apps,infra`,
+  fairlead controller --namespaces apps,infra
+
+  # for tenants who do not trust each other, with a registry inside the cluster
+  fairlead controller --tenancy strict --allow-upstream-cidrs 10.96.12.7/32`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := flags.tenancy.complete(command.Flags()); err != nil {
+				return err
+			}
 			return runController(command.Context(), flags)
 		},
 	}
@@ -124,7 +132,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if flags.concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
 	}
-	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.tenancy.check()); err != nil {
+	if err := flags.leader.complete(podNamespace(namespaceFile)); err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
@@ -158,10 +166,16 @@ func runController(parent context.Context, flags controllerFlags) error {
 	remote.Wrap(guard)
 	pool := newPool()
 	defer pool.Close()
-	if err := addControllers(ctx, manager, clusters{local: to, remote: remote, pool: pool}, artifacts, flags); err != nil {
+	upstreams, err := flags.tenancy.upstreams(func() ([]netip.Prefix, error) { return serviceRangesOf(ctx, config) })
+	if err != nil {
 		return err
 	}
-	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","))
+	remote.Restrict(upstreams.clusters())
+	if err := addControllers(ctx, manager, clusters{local: to, remote: remote, pool: pool, upstreams: upstreams}, artifacts, flags); err != nil {
+		return err
+	}
+	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","),
+		"tenancy", flags.tenancy.mode)
 	return flags.leader.ended(ctx, manager.Start(ctx))
 }
 
@@ -256,6 +270,8 @@ type clusters struct {
 	remote *target.Pool
 	// pool renders what is put there.
 	pool *worker.Pool
+	// upstreams are the addresses that sources may have.
+	upstreams upstreamRules
 }
 
 // kubeVersionOf tells the version of a cluster, which charts have to fit.
@@ -276,6 +292,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	catalog.Fit(kubeVersionOf(to.local))
+	catalog.Reach(transport.NewNetwork(to.upstreams.sources()))
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
 		Local: to.local, Remote: to.remote, Now: time.Now, Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),

@@ -13,10 +13,12 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/store"
+	"fairlead.dev/fairlead/sources/transport"
 )
 
 // Catalog answers which chart a choice stands for, from what the last polls found, and opens its archive.
 type Catalog struct {
+	network *transport.Network
 	// objects reads the cache of the manager.
 	objects client.Reader
 	// secrets reads Secrets from the API server; they are not kept in memory.
@@ -55,9 +57,12 @@ func (c *Catalog) cluster(ctx context.Context, choice Choice) (string, error) {
 func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog {
 	return &Catalog{
 		objects: objects, secrets: secrets, store: artifacts,
-		shelves: map[Choice]*shelf{}, wakers: map[string]func(Choice){}, fetches: map[string]*fetch{},
+		network: transport.NewNetwork(transport.Addresses{}), shelves: map[Choice]*shelf{}, wakers: map[string]func(Choice){}, fetches: map[string]*fetch{},
 	}
 }
+
+// Reach sets the network by which upstreams are reached. It is for setting up, before any poll.
+func (c *Catalog) Reach(network *transport.Network) { c.network = network }
 
 // Subscribe has tell called with every choice whose answer may have changed. It is for setting up, before any poll.
 func (c *Catalog) Subscribe(tell func(context.Context, Choice)) {

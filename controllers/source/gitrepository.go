@@ -223,7 +223,9 @@ func (c *Catalog) gitAccess(ctx context.Context, repository *v1beta1.GitReposito
 	if err != nil {
 		return git.Options{}, err
 	}
-	return git.Options{URL: repository.Spec.URL, Credentials: access.Credentials, Identity: access.Identity, HTTP: http}, nil
+	return git.Options{
+		URL: repository.Spec.URL, Credentials: access.Credentials, Identity: access.Identity, HTTP: http, Network: c.network,
+	}, nil
 }
 
 func gitRef(reference *v1beta1.GitRepositoryRef) git.Ref {

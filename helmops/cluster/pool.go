@@ -44,6 +44,8 @@ type Pool struct {
 	now   func() time.Time
 	wrap  func(http.RoundTripper) http.RoundTripper
 	large *fair.Shares // of answers of all clusters
+	// addresses are refused for servers and proxies.
+	addresses Addresses
 
 	mu       sync.Mutex
 	closed   bool
@@ -71,6 +73,9 @@ func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
 // Wrap has every request to a cluster of the pool pass through what the function returns. It is called before the first Get.
 func (p *Pool) Wrap(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = wrap }
 
+// Restrict refuses more addresses for the servers and proxies of kubeconfigs. It is called before the first Get.
+func (p *Pool) Restrict(addresses Addresses) { p.addresses = addresses }
+
 // Get returns the cluster of the kubeconfig of an access, which is connected to when something is asked of it. The error is a
 // *KubeconfigError when the kubeconfig is not acceptable; trying again does not help then.
 func (p *Pool) Get(access Access) (*Cluster, error) {
@@ -87,7 +92,7 @@ func (p *Pool) Get(access Access) (*Cluster, error) {
 		p.recent.MoveToFront(element)
 		return entry.cluster, nil
 	}
-	config, err := remoteConfig(access.Kubeconfig, p.wrap, func(next http.RoundTripper, server string) http.RoundTripper {
+	config, err := remoteConfig(access.Kubeconfig, p.addresses, p.wrap, func(next http.RoundTripper, server string) http.RoundTripper {
 		return boundAnswers(next, server, access.Namespace, p.large)
 	})
 	if err != nil {
