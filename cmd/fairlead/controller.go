@@ -36,6 +36,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/sources/store"
+	"fairlead.dev/fairlead/sources/transport"
 )
 
 const (
@@ -61,6 +62,7 @@ type controllerFlags struct {
 	logLevel    string
 	leader      leaderFlags
 	tenancy     tenancy
+	upstreams   upstreams
 }
 
 func newControllerCommand() *cobra.Command {
@@ -96,6 +98,7 @@ next process goes on with it.`,
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
 	f.StringVar(&flags.hookAddr, "receiver-addr", ":9292", "address at which Receivers are called; 0 for none")
 	flags.tenancy.register(f)
+	flags.upstreams.register(f)
 	f.StringVar(&flags.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
 	f.BoolVar(&flags.leader.elect, "leader-elect", false, "let only one of several replicas work")
 	f.StringVar(&flags.leader.namespace, "leader-elect-namespace", "", "namespace of the lease; that of the pod when left out")
@@ -121,7 +124,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if flags.concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
 	}
-	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.tenancy.check()); err != nil {
+	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.tenancy.check(), flags.upstreams.check()); err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
@@ -152,6 +155,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	remote := target.NewPool(maxRemoteClusters, remoteClusterIdle, time.Now)
 	defer remote.Close()
 	remote.Wrap(guard)
+	remote.Restrict(flags.upstreams.clusters())
 	if err := addControllers(ctx, manager, clusters{local: to, remote: remote}, artifacts, flags); err != nil {
 		return err
 	}
@@ -264,6 +268,8 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	changed := release.NewChanges()
 	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
+	catalog.Reach(transport.NewNetwork(flags.upstreams.addresses()))
+	catalog.Limit(flags.upstreams.bounds())
 	catalog.Fit(kubeVersionOf(to.local))
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{

@@ -113,9 +113,12 @@ func (h *handler) wakeFor(namespace, name string, waker *loop.Waker) {
 func charts(catalog *source.Catalog) release.Charts {
 	cache := chart.NewCache(chart.DefaultBudget)
 	return func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) (*helmchart.Chart, error) {
-		return cache.Load(revision, func() (io.ReadCloser, error) {
-			return catalog.Archive(ctx, source.ChoiceOfRelease(hr), revision)
-		})
+		choice := source.ChoiceOfRelease(hr)
+		from, err := catalog.Identity(ctx, choice)
+		if err != nil {
+			return nil, err
+		}
+		return cache.Load(from, revision, func() (io.ReadCloser, error) { return catalog.Archive(ctx, choice, revision) })
 	}
 }
 

@@ -18,10 +18,11 @@ import (
 type secrets struct {
 	reader    client.Reader
 	namespace string
+	network   *transport.Network
 }
 
 func (c *Catalog) secretsOf(source client.Object) secrets {
-	return secrets{c.secrets, source.GetNamespace()}
+	return secrets{c.secrets, source.GetNamespace(), c.network}
 }
 
 // secret reads the Secret that a field of the spec names.
@@ -123,5 +124,6 @@ func (s secrets) through(ctx context.Context, o transport.Options, proxy *v1beta
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	return transport.New(o), nil
+	o.Tenant = s.namespace
+	return s.network.Client(o), nil
 }

@@ -37,6 +37,7 @@ var layers = map[string]int{
 	"helmops/manifest":     1,
 	"helmops/kustomize":    1,
 	"sources":              1,
+	"sources/quota":        1,
 	"sources/ignore":       1,
 	"api/":                 0,
 	"config":               0,
@@ -59,6 +60,7 @@ var peers = map[string][]string{
 	"sources/git":               {"sources/transport", "sources/chartvalues"},
 	"sources/chartvalues":       {"sources/transport"},
 	"sources/bucket":            {"sources/transport"},
+	"sources/store":             {"sources/quota"},
 }
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.
