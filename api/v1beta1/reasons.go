@@ -39,6 +39,8 @@ const (
 	InvalidContentReason = "InvalidContent"
 	// StorageFailedReason: the artifact cache could not be written or read.
 	StorageFailedReason = "StorageOperationFailed"
+	// BudgetExceededReason: what sources of one namespace may take of the controller's disk or memory is used up.
+	BudgetExceededReason = "BudgetExceeded"
 	// SourceNotReadyReason: the source that is referred to has no artifact yet.
 	SourceNotReadyReason = "SourceNotReady"
 	// SourceNotFoundReason: the source that is referred to does not exist.

@@ -66,6 +66,7 @@ type controllerFlags struct {
 	logLevel    string
 	leader      leaderFlags
 	tenancy     tenancy
+	cache       cacheFlags
 }
 
 func newControllerCommand() *cobra.Command {
@@ -107,6 +108,7 @@ next process goes on with it.`,
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
 	f.StringVar(&flags.hookAddr, "receiver-addr", ":9292", "address at which Receivers are called; 0 for none")
 	flags.tenancy.register(f)
+	flags.cache.register(f)
 	f.StringVar(&flags.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
 	f.BoolVar(&flags.leader.elect, "leader-elect", false, "let only one of several replicas work")
 	f.StringVar(&flags.leader.namespace, "leader-elect-namespace", "", "namespace of the lease; that of the pod when left out")
@@ -132,7 +134,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if flags.concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
 	}
-	if err := flags.leader.complete(podNamespace(namespaceFile)); err != nil {
+	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.cache.check()); err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
@@ -291,6 +293,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		Local: to.local, Remote: to.remote, Pool: to.pool, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved,
 	})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
+	catalog.Limit(flags.cache.kept)
 	catalog.Fit(kubeVersionOf(to.local))
 	catalog.Reach(transport.NewNetwork(to.upstreams.sources()))
 	moved := kustomization.NewMoved()

@@ -45,6 +45,7 @@ type tenancy struct {
 	refuseLoopback        bool
 	refuseCIDRs           []string
 	allowCIDRs            []string
+	allowHosts            []string
 }
 
 func (flags *tenancy) register(f *pflag.FlagSet) {
@@ -61,6 +62,8 @@ func (flags *tenancy) register(f *pflag.FlagSet) {
 		"address ranges that are refused as upstreams; --tenancy=strict adds private ranges and the cluster's service ranges")
 	f.StringSliceVar(&flags.allowCIDRs, "allow-upstream-cidrs", nil,
 		"address ranges that are allowed as upstreams although they are refused otherwise; never metadata and link-local addresses")
+	f.StringSliceVar(&flags.allowHosts, "allow-upstream-hosts", nil,
+		"names of hosts that are allowed as upstreams likewise, whatever address they resolve to")
 }
 
 // complete checks the flags and sets what the mode decides. A flag that was given and contradicts the mode is an error.
@@ -109,7 +112,7 @@ func parseRanges(flag string, texts []string) ([]netip.Prefix, error) {
 	for _, text := range texts {
 		text = strings.TrimSpace(text)
 		if addr, err := netip.ParseAddr(text); err == nil {
-			out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
+			out = append(out, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
 			continue
 		}
 		prefix, err := netip.ParsePrefix(text)

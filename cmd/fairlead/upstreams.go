@@ -27,16 +27,17 @@ const serviceRangesTimeout = 30 * time.Second
 type upstreamRules struct {
 	refuseLoopback bool
 	refuse, allow  []netip.Prefix
+	allowHosts     []string
 }
 
 // sources are the rules as sources take them.
 func (u upstreamRules) sources() transport.Addresses {
-	return transport.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow}
+	return transport.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow, AllowHosts: u.allowHosts}
 }
 
 // clusters are the rules as the servers of kubeconfigs take them.
 func (u upstreamRules) clusters() target.Addresses {
-	return target.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow}
+	return target.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow, AllowHosts: u.allowHosts}
 }
 
 // upstreams returns the rules of the flags. Strict mode adds private ranges and what serviceRanges returns.
@@ -47,7 +48,7 @@ func (flags *tenancy) upstreams(serviceRanges func() ([]netip.Prefix, error)) (u
 		return upstreamRules{}, err
 	}
 
-	rules := upstreamRules{refuseLoopback: flags.refuseLoopback, refuse: refuse, allow: allow}
+	rules := upstreamRules{refuseLoopback: flags.refuseLoopback, refuse: refuse, allow: allow, allowHosts: flags.allowHosts}
 	if flags.mode != strictTenancy {
 		return rules, nil
 	}

@@ -125,10 +125,13 @@ const (
 func charts(catalog *source.Catalog) release.Charts {
 	cache, shares := chart.NewCache(chart.DefaultBudget), fair.New(loads, loadsPerNamespace)
 	return func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) (loaded *helmchart.Chart, err error) {
+		choice := source.ChoiceOfRelease(hr)
+		from, err := catalog.Identity(ctx, choice)
+		if err != nil {
+			return nil, err
+		}
 		err = shares.Do(ctx, hr.Namespace, func() error {
-			loaded, err = cache.Load(revision, func() (io.ReadCloser, error) {
-				return catalog.Archive(ctx, source.ChoiceOfRelease(hr), revision)
-			})
+			loaded, err = cache.Load(from, revision, func() (io.ReadCloser, error) { return catalog.Archive(ctx, choice, revision) })
 			return err
 		})
 		return loaded, err

@@ -128,5 +128,6 @@ func (s secrets) through(ctx context.Context, o transport.Options, proxy *v1beta
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
+	o.Tenant = s.namespace
 	return s.network.Client(o), nil
 }

@@ -88,6 +88,9 @@ type Options struct {
 	HTTP *http.Client
 	// Network is what connects over ssh; the one that refuses no more than transport.CheckAddress does when nil.
 	Network *transport.Network
+	// Begin is called before a pack is received. It may wait, and returns grow, which takes memory and fails when there is none, and end,
+	// which gives all of it back. Nothing is counted when it is nil.
+	Begin func(context.Context) (grow func(bytes int64) error, end func(), err error)
 	// Content says what of the work tree is fetched.
 	Content Content
 	// Verify has signatures checked before anything is written; nil checks none.
