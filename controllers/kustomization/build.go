@@ -108,6 +108,7 @@ func (m materials) build(ctx context.Context, k *v1beta1.Kustomization, files *m
 	out := make([]rollout.Object, 0, len(built))
 	for _, o := range built {
 		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
+		opened = append(opened, values.SecretContent(o.Object)...)
 	}
 	return out, values.NewMask(m.secrets, opened), err
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,17 @@ type Access struct {
 	Kubeconfig []byte
 	// User that is impersonated; empty for the controller itself, or the user of the kubeconfig.
 	User string
+}
+
+// Home returns the namespace of the ServiceAccount that is impersonated, in which it may be taken to read what it works on; empty for
+// other users, and on a remote cluster, whose namespaces are others.
+func (a Access) Home() string {
+	account, is := strings.CutPrefix(a.User, "system:serviceaccount:")
+	if !is || len(a.Kubeconfig) > 0 {
+		return ""
+	}
+	namespace, _, _ := strings.Cut(account, ":")
+	return namespace
 }
 
 // Key tells accesses apart. It holds no credentials.

@@ -6,28 +6,39 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 // claim notes that the objects of the set are those of its owner from now on. An object has one owner: whoever comes second is
-// refused, whether the first has written it already or is about to.
+// refused, whether the first has written it already or is about to. It comes after the trial of the objects: nobody can keep an object
+// from others who may not write it.
 func (r *run) claim(ctx context.Context) error {
 	for _, i := range r.items {
 		owner := types.NamespacedName{Namespace: i.entry.ReleaseNamespace, Name: i.entry.Release}
 		if i.there && owner.Name != "" && owner != r.Owner && r.exists(ctx, owner) {
-			return &OwnedError{Object: i.place(), Owner: kustomization(owner)}
+			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
 		}
 	}
 	r.site.mu.Lock()
 	defer r.site.mu.Unlock()
 	for _, i := range r.items {
 		if owner, is := r.site.claims[i.id]; is && owner != r.Owner {
-			return &OwnedError{Object: i.place(), Owner: kustomization(owner)}
+			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
 		}
 	}
 	for _, i := range r.items {
 		r.site.claims[i.id] = r.Owner
 	}
 	return nil
+}
+
+// rival names another owner. One of another namespace is not named: the labels of objects, and who else works on them, are not for
+// everybody to know.
+func (r *run) rival(owner types.NamespacedName) string {
+	if owner.Namespace != r.Owner.Namespace {
+		return "a Kustomization of another namespace"
+	}
+	return kustomization(owner)
 }
 
 func (r *run) exists(ctx context.Context, owner types.NamespacedName) bool {
@@ -54,6 +65,33 @@ func (s *site) settle(owner types.NamespacedName, inventory []v1beta1.ResourceRe
 	}
 }
 
+// own notes the inventory of an owner.
+func (s *site) own(owner types.NamespacedName, inventory []v1beta1.ResourceRef) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.inventories[owner]
+	same := len(known) == len(inventory)
+	for _, ref := range inventory {
+		same = same && known[ref.ID]
+	}
+	if same {
+		return
+	}
+	known = make(map[string]bool, len(inventory))
+	for _, ref := range inventory {
+		known[ref.ID] = true
+	}
+	s.inventories[owner] = known
+}
+
+// has tells whether an object is one of an owner: in its inventory, or claimed by it.
+func (s *site) has(owner types.NamespacedName, ref tracker.Ref) bool {
+	id := v1beta1.NewResourceRef(ref.Namespace, ref.Name, ref.GVK.Group, ref.GVK.Kind, "").ID
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claims[id] == owner || s.inventories[owner][id]
+}
+
 // leave notes that an object differs and is left so.
 func (s *site) leave(owner types.NamespacedName, i *item) {
 	s.mu.Lock()
@@ -77,6 +115,7 @@ func (s *site) forget(owner types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.left, owner)
+	delete(s.inventories, owner)
 	for id, by := range s.claims {
 		if by == owner {
 			delete(s.claims, id)

@@ -49,6 +49,8 @@ type site struct {
 	mu sync.Mutex
 	// claims are the objects that Kustomizations have, or are about to have.
 	claims map[string]types.NamespacedName
+	// inventories are the objects that Kustomizations had when they were looked at last.
+	inventories map[types.NamespacedName]map[string]bool
 	// left are objects that differ and were left so, by the state in which they were left.
 	left map[types.NamespacedName]map[string]string
 }
@@ -86,8 +88,9 @@ func (e *Engine) at(to *cluster.Cluster) (*site, error) {
 	at := &site{
 		cluster: to, tracker: tracker.New(ctx, clients, tracker.Kustomizations(), e.config.Now),
 		claims: map[string]types.NamespacedName{}, left: map[types.NamespacedName]map[string]string{},
+		inventories: map[types.NamespacedName]map[string]bool{},
 	}
-	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), e.config.Moved, e.config.Now)
+	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), e.config.Moved, e.config.Now, tracker.Having(at.has))
 	e.sites[to] = at
 	go func() {
 		defer cancel()

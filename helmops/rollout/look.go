@@ -33,6 +33,7 @@ func (e *Engine) Look(access cluster.Access, owner types.NamespacedName, refs []
 	if err != nil {
 		return Sight{}, false
 	}
+	at.own(owner, refs)
 	at.tracker.Judge(owner.Namespace, owner.Name, rules)
 	out, tracked, kinds := Sight{Of: len(refs)}, true, map[schema.GroupVersionKind]bool{}
 	for _, ref := range refs {

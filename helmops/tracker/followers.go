@@ -23,9 +23,20 @@ type Followers struct {
 	mapper  meta.RESTMapper
 	moved   func(owner types.NamespacedName)
 	now     func() time.Time
+	// has tells whether an owner has an object, whose labels are not to be believed; nil believes them.
+	has func(owner types.NamespacedName, ref Ref) bool
 
 	mu       sync.Mutex
 	followed map[string]following
+}
+
+// FollowersOption changes Followers.
+type FollowersOption func(*Followers)
+
+// Having has owners called for the objects only of which has says that the owner has them. Everybody can put the labels of an owner on
+// an object. has must not block.
+func Having(has func(owner types.NamespacedName, ref Ref) bool) FollowersOption {
+	return func(f *Followers) { f.has = has }
 }
 
 // following is which kinds the tracker follows for an owner.
@@ -40,16 +51,24 @@ type following struct {
 
 // NewFollowers returns followers of a tracker. moved is called with the owner of every object that changed in a way that matters,
 // and with every owner that has objects of a kind that was listed anew or is no longer tracked. It must not block.
-func NewFollowers(ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved func(types.NamespacedName), now func() time.Time) *Followers {
+func NewFollowers(ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved func(types.NamespacedName), now func() time.Time,
+	options ...FollowersOption) *Followers {
 	f := &Followers{ctx: ctx, tracker: t, mapper: mapper, moved: moved, now: now, followed: map[string]following{}}
+	for _, option := range options {
+		option(f)
+	}
 	t.SubscribeKinds(func(kind schema.GroupVersionKind) { go f.wake(kind) })
 	t.Subscribe(func(change Change) {
 		if !matters(change) {
 			return
 		}
 		for _, entry := range []*Entry{change.Before, change.After} {
-			if entry != nil && entry.Release != "" {
-				moved(types.NamespacedName{Namespace: entry.ReleaseNamespace, Name: entry.Release})
+			if entry == nil || entry.Release == "" {
+				continue
+			}
+			owner := types.NamespacedName{Namespace: entry.ReleaseNamespace, Name: entry.Release}
+			if f.has == nil || f.has(owner, change.Ref) {
+				moved(owner)
 			}
 		}
 	})

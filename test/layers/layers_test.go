@@ -54,6 +54,7 @@ var peers = map[string][]string{
 	"helmops/rollout":           {"helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker"},
 	"helmops/status":            {"helmops/plan"},
 	"helmops/health":            {"helmops/expression"},
+	"helmops/manifest":          {"helmops/values"},
 	"sources/helmrepo":          {"sources/transport"},
 	"sources/oci":               {"sources/transport"},
 	"sources/git":               {"sources/transport", "sources/chartvalues"},
