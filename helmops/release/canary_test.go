@@ -72,7 +72,8 @@ func (c canary) check(t *testing.T, place, text string) {
 	t.Helper()
 	for _, trace := range c.traces() {
 		if strings.Contains(text, trace) {
-			t.Errorf("%s shows %q of the secret %q: %s", place, trace, string(c), text)
+			at := strings.Index(text, trace)
+			t.Errorf("%s shows %q of the secret %q: %s", place, trace, string(c), text[max(0, at-100):min(len(text), at+100)])
 			return
 		}
 	}
@@ -219,7 +220,7 @@ func (c canary) postRender(t *testing.T) {
 	t.Helper()
 	document, _ := yaml.Marshal(c.secretManifest(true))
 	for _, patch := range []string{
-		"- {op: replace, path: /data/missing, value: " + strconv.Quote(string(c)) + "}",
+		"- {op: remove, path: /data/missing, value: " + strconv.Quote(string(c)) + "}",
 		"- {op: test, path: /data/password, value: " + strconv.Quote(string(c)) + "}",
 		"apiVersion: v1\nkind: Secret\nmetadata: {name: db}\ndata: *" + string(c)[:5],
 		strconv.Quote(string(c)),

@@ -29,7 +29,7 @@ type form struct {
 // forms are the ways in which a secret occurs in a text:
 //
 //   - as it is, in upper case, in lower case
-//   - as Go, JSON and YAML quote it, and quoted twice
+//   - each of these as Go, JSON and YAML quote it, also twice
 //   - escaped for the query, the path and the user of a URL
 //   - in hexadecimal, and as a list of bytes
 //   - in base64, with both alphabets, with and without padding, also in the middle of a longer text that was encoded
@@ -39,8 +39,20 @@ func forms(secret string) []form {
 	if len(secret) < minMasked {
 		return quotedForms(secret)
 	}
-	found := []form{{text: secret}, {text: strings.ToUpper(secret)}, {text: strings.ToLower(secret)}}
-	for _, text := range quotedAndEscaped(secret) {
+	var found []form
+	for _, text := range []string{secret, strings.ToUpper(secret), strings.ToLower(secret)} {
+		found = append(found, form{text: text})
+		for _, once := range quotings(text) {
+			found = append(found, form{text: once})
+			if once == text {
+				continue
+			}
+			for _, twice := range quotings(once) {
+				found = append(found, form{text: twice})
+			}
+		}
+	}
+	for _, text := range escapes(secret) {
 		found = append(found, form{text: text})
 	}
 	digits := hex.EncodeToString([]byte(secret))
@@ -65,18 +77,26 @@ func quotedForms(secret string) []form {
 	return found
 }
 
-// quotedAndEscaped is a secret as texts and URLs quote it.
-func quotedAndEscaped(secret string) []string {
-	once := unquoted(strconv.Quote(secret))
-	found := []string{once, unquoted(strconv.QuoteToASCII(secret)), strings.ReplaceAll(secret, "'", "''")}
-	if once != secret {
-		found = append(found, unquoted(strconv.Quote(once)))
+// quotings are a text as Go, JSON and YAML quote it.
+func quotings(text string) []string {
+	found := []string{unquoted(strconv.Quote(text)), unquoted(strconv.QuoteToASCII(text)), strings.ReplaceAll(text, "'", "''")}
+	for _, html := range []bool{true, false} {
+		var encoded strings.Builder
+		encoder := json.NewEncoder(&encoded)
+		encoder.SetEscapeHTML(html)
+		if encoder.Encode(text) == nil {
+			found = append(found, unquoted(strings.TrimSuffix(encoded.String(), "\n")))
+		}
 	}
-	if encoded, err := json.Marshal(secret); err == nil {
-		found = append(found, unquoted(string(encoded)))
-	}
-	for _, text := range []string{url.QueryEscape(secret), url.PathEscape(secret), url.User(secret).String()} {
-		found = append(found, text, lowerEscapes(text))
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// escapes are a text as URLs have it.
+func escapes(text string) []string {
+	var found []string
+	for _, escaped := range []string{url.QueryEscape(text), url.PathEscape(text), url.User(text).String()} {
+		found = append(found, escaped, lowerEscapes(escaped))
 	}
 	return found
 }
