@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -13,7 +12,6 @@ import (
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/values"
@@ -96,13 +94,14 @@ func (m materials) build(
 		Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k),
 		Variables: m.variables, Decrypt: k.Spec.Decryption != nil, Keys: m.keys,
 	})
-	out := make([]rollout.Object, 0, len(built.Objects))
-	for _, o := range built.Objects {
-		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
-	}
 	opened := make([]any, 0, len(built.Opened))
 	for _, value := range built.Opened {
 		opened = append(opened, value)
+	}
+	out := make([]rollout.Object, 0, len(built.Objects))
+	for _, o := range built.Objects {
+		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
+		opened = append(opened, values.SecretContent(o.Object)...)
 	}
 	return out, values.NewMask(m.secrets, opened), err
 }

@@ -28,6 +28,7 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
@@ -230,7 +231,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	})
 	if err != nil {
 		reason, final := reasonOf(err)
-		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(err.Error())}
+		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(err.Error()))}
 		return out
 	}
 	result := h.engine.Apply(ctx, in.access, setOf(k, objects, in.ignore))
@@ -240,7 +241,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
 	if result.Err != nil {
 		reason, final := rollout.Reason(result.Err)
-		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(result.Err.Error())}
+		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(result.Err.Error()))}
 	}
 	return out
 }

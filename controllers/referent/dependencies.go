@@ -70,7 +70,7 @@ func (g *Dependencies) Check(ctx context.Context, object Dependent, access clust
 		if d.kind, err = reference.GetGroupVersionKind(g.Kind); err != nil {
 			return Refused(v1beta1.InvalidReferenceReason, "%s: %s", d.field, err)
 		}
-		if reference.IsOwn(g.Kind) {
+		if reference.IsOwn(g.Kind) && !d.isRead(object, access) {
 			err = g.own(ctx, object, d)
 		} else {
 			err = g.other(ctx, object, access, d)
@@ -93,7 +93,13 @@ type dependency struct {
 // String names it in messages.
 func (d dependency) String() string { return fmt.Sprintf("%s %s", d.kind.Kind, d.key) }
 
-// own judges an object of the own kind, which the cache has.
+// isRead tells whether an object of the own kind is read with the rights of the dependent. The cache has it too, but with the rights
+// of the controller: an expression would answer questions about specs of other namespaces that the dependent may not read.
+func (d dependency) isRead(object Dependent, access cluster.Access) bool {
+	return d.reference.ReadyExpr != "" && d.key.Namespace != object.GetNamespace() && access.User != ""
+}
+
+// own judges an object of the own kind, which the cache has. Of one in another namespace, an expression sees what disclosed leaves.
 func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) error {
 	found := g.Empty()
 	err := g.Objects.Get(ctx, d.key, found)
@@ -113,7 +119,27 @@ func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) 
 	if err != nil {
 		return err
 	}
+	if d.key.Namespace != object.GetNamespace() {
+		content = disclosed(content)
+	}
 	return g.expression(ctx, object, d, content)
+}
+
+// disclosed is what an expression sees of an object in another namespace when the dependent has no identity of its own to read it as:
+// the status, and of the metadata what cannot hold a spec, as annotations can.
+func disclosed(content map[string]any) map[string]any {
+	metadata, _ := content["metadata"].(map[string]any)
+	shown := map[string]any{}
+	for _, field := range []string{"name", "namespace", "generation", "labels", "creationTimestamp", "deletionTimestamp"} {
+		if value, is := metadata[field]; is {
+			shown[field] = value
+		}
+	}
+	out := map[string]any{"apiVersion": content["apiVersion"], "kind": content["kind"], "metadata": shown}
+	if status, is := content["status"]; is {
+		out["status"] = status
+	}
+	return out
 }
 
 func isSuspended(object Dependent) bool {
@@ -176,13 +202,18 @@ func (g *Dependencies) expression(ctx context.Context, object Dependent, d depen
 		return nil
 	case err == nil:
 		return Hindered(v1beta1.DependencyNotReadyReason, "%s does not fulfil %s.readyExpr; work goes on when it does", d, d.field)
-	case d.kind.Group == "" && d.kind.Kind == "Secret": // errors of CEL quote keys and values
-		return Hindered(v1beta1.DependencyNotReadyReason, "%s.readyExpr cannot be evaluated with %s; it is looked at again when that changes",
-			d.field, d)
 	default:
-		return Hindered(v1beta1.DependencyNotReadyReason, "%s.readyExpr cannot be evaluated with %s: %s; it is looked at again when that changes",
-			d.field, d, err)
+		return Hindered(v1beta1.DependencyNotReadyReason, "%s.readyExpr cannot be evaluated with %s: %s%s; it is looked at again when that changes",
+			d.field, d, err, g.limits(object, d, dep))
 	}
+}
+
+// limits say why an expression sees no spec, where that is so.
+func (g *Dependencies) limits(object Dependent, d dependency, dep map[string]any) string {
+	if _, whole := dep["spec"]; whole || !d.reference.IsOwn(g.Kind) || d.key.Namespace == object.GetNamespace() {
+		return ""
+	}
+	return " (of another namespace only metadata and status are known; set spec.serviceAccountName to read it as that ServiceAccount)"
 }
 
 // contentOf returns an object of the own kind as expressions see it.

@@ -41,7 +41,7 @@ func (e *Expressions) compile(text string) (*expression.Program, error) {
 	return program, err
 }
 
-// holds evaluates an expression. An error says why it has no answer; it may quote what the objects contain.
+// holds evaluates an expression. An error says why it has no answer; it quotes nothing of the objects.
 func (e *Expressions) holds(ctx context.Context, text string, dep, self map[string]any) (bool, error) {
 	program, err := e.compile(text)
 	if err != nil {

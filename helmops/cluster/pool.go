@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,17 @@ type Access struct {
 	User string
 	// Namespace is that of the object that is worked on. What the work holds of what all share counts for it.
 	Namespace string
+}
+
+// Home returns the namespace of the ServiceAccount that is impersonated, in which it may be taken to read what it works on; empty for
+// other users, and on a remote cluster, whose namespaces are others.
+func (a Access) Home() string {
+	account, is := strings.CutPrefix(a.User, "system:serviceaccount:")
+	if !is || len(a.Kubeconfig) > 0 {
+		return ""
+	}
+	namespace, _, _ := strings.Cut(account, ":")
+	return namespace
 }
 
 // Key tells accesses apart. It holds no credentials.

@@ -9,6 +9,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // drift looks at the objects of the revision that is deployed, and corrects them if that is the step.
@@ -32,7 +33,7 @@ func (r *run) drift(before []plan.Record) error {
 	}
 	r.looked = deployed.Release
 	r.drifted, err = r.newClient(nil, nil).Drift(deployed.Release.Manifest, apply.Inspection{
-		Objects: r.Objects, Rules: r.DriftIgnore, Audit: r.Audit, Correct: r.Step == plan.Correct, Mask: r.Mask.Apply,
+		Objects: r.Objects, Rules: r.DriftIgnore, Audit: r.Audit, Correct: r.Step == plan.Correct, Mask: func(text string) string { return r.mask().Apply(refusal.Scrub(text)) },
 	})
 	return err
 }

@@ -154,6 +154,8 @@ type Action struct {
 type Result struct {
 	// Err is nil on success.
 	Err error
+	// Mask hides what the Mask of the action does, and the content of every Secret that the action read. It is set with Err.
+	Mask values.Mask
 	// Reached tells whether the action got as far as writing a release record.
 	Reached bool
 	// History of the release, newest first. It is nil with HistoryErr set when storage could not be read.

@@ -22,6 +22,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/resume"
 	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -42,6 +43,7 @@ type run struct {
 	// drifted and looked are what Correct and Inspect have found.
 	drifted []drift.Object
 	looked  *release.Release
+	secrets found
 }
 
 // step carries out the step of the action.
@@ -288,13 +290,14 @@ func (r *run) conceal(cause string) string {
 	if strings.Contains(cause, apply.ErrSuperseded.Error()) {
 		return cause
 	}
-	return r.Mask.Apply(cause)
+	return r.mask().Apply(refusal.Scrub(cause))
 }
 
 func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {
 	options := apply.Options{
 		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: userOf(r.Owner, r.Target), Superseded: r.Superseded,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
+		Secret: r.secrets.add,
 	}
 	if r.backwards {
 		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}
@@ -333,6 +336,9 @@ func (r *run) result(before []plan.Record, err error) Result {
 	}
 	if r.client != nil {
 		out.Kept = r.client.Kept()
+	}
+	if err != nil {
+		out.Mask = r.mask()
 	}
 	if r.looked != nil {
 		if out.Inventory, historyErr = r.inventory(r.looked); out.Err == nil {

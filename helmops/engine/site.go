@@ -94,7 +94,11 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 }
 
 func reader(as *cluster.Identity, access cluster.Access, target plan.Target) records.Reader {
-	return records.Reader{Secrets: records.Timed(as.Kube().CoreV1().Secrets(target.StorageNamespace)), As: access.User}
+	return records.Reader{
+		Secrets: records.Timed(as.Kube().CoreV1().Secrets(target.StorageNamespace)), As: access.User,
+		Trusted: access.User == "" || access.Home() == target.StorageNamespace,
+		Reviews: as.Kube().AuthorizationV1().SelfSubjectAccessReviews(),
+	}
 }
 
 func key(target plan.Target) records.Key {

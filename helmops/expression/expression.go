@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/ext"
 )
@@ -44,11 +45,14 @@ func NewLanguage(variables ...string) (*Language, error) {
 }
 
 // Program is a compiled expression. It may be evaluated by several goroutines at a time.
-type Program struct{ program cel.Program }
+type Program struct {
+	program cel.Program
+	ast     *ast.AST
+}
 
 // Compile returns the program of an expression, or where and why it is none.
 func (l *Language) Compile(text string) (*Program, error) {
-	ast, issues := l.env.Compile(text)
+	checked, issues := l.env.Compile(text)
 	if issues.Err() != nil {
 		first := issues.Errors()[0]
 		if first.Location.Line() < 1 { // it is about the expression as a whole
@@ -56,23 +60,24 @@ func (l *Language) Compile(text string) (*Program, error) {
 		}
 		return nil, fmt.Errorf("line %d, column %d: %s", first.Location.Line(), first.Location.Column()+1, firstLine(first.Message))
 	}
-	if kind := ast.OutputType(); !kind.IsExactType(cel.BoolType) && !kind.IsExactType(cel.DynType) {
+	if kind := checked.OutputType(); !kind.IsExactType(cel.BoolType) && !kind.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("it gives a value of type %s, want bool", cel.FormatCELType(kind))
 	}
-	program, err := l.env.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
+	program, err := l.env.Program(checked, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
 		return nil, errors.New(firstLine(err.Error()))
 	}
-	return &Program{program: program}, nil
+	return &Program{program: program, ast: checked.NativeRep()}, nil
 }
 
-// Holds evaluates the expression. An error says why it has no answer; it may quote what the variables contain.
+// Holds evaluates the expression. An error says why it has no answer, and where in the expression. It quotes nothing of what the
+// variables contain.
 func (p *Program) Holds(ctx context.Context, variables map[string]any) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
 	result, _, err := p.program.ContextEval(ctx, variables)
 	if err != nil {
-		return false, errors.New(firstLine(err.Error()))
+		return false, p.fault(err)
 	}
 	holds, ok := result.(types.Bool)
 	if !ok {

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 const (
@@ -63,7 +65,7 @@ type identity struct{ group, kind, namespace, name string }
 
 // Compare returns what happens on the way from one manifest to another, sorted by kind, namespace and name. Both are YAML
 // documents as Helm stores them; namespace is that of the release, whose objects may leave it out. mask hides secrets in
-// values; nil hides none beside the content of Secrets. An error says which document cannot be read, and shows nothing of it.
+// values; nil hides none. The content of the Secrets in both manifests is hidden wherever it occurs. An error says which document cannot be read, and shows nothing of it.
 func Compare(before, after, namespace string, mask func(string) string) ([]Change, error) {
 	had, err := parse(before, namespace)
 	if err != nil {
@@ -73,6 +75,7 @@ func Compare(before, after, namespace string, mask func(string) string) ([]Chang
 	if err != nil {
 		return nil, fmt.Errorf("the new manifest: %w", err)
 	}
+	mask = hiding(mask, had, has)
 	out := []Change{}
 	for id, object := range has {
 		former, was := had[id]
@@ -97,6 +100,26 @@ func Compare(before, after, namespace string, mask func(string) string) ([]Chang
 			strings.Compare(a.Name, b.Name))
 	})
 	return out, nil
+}
+
+// hiding returns a mask that hides the content of the Secrets in manifests, besides what mask hides.
+func hiding(mask func(string) string, manifests ...map[identity]map[string]any) func(string) string {
+	var content []any
+	for _, objects := range manifests {
+		for _, object := range objects {
+			content = append(content, values.SecretContent(object)...)
+		}
+	}
+	if len(content) == 0 {
+		return mask
+	}
+	secrets := values.NewMask(content...)
+	return func(text string) string {
+		if mask != nil {
+			text = mask(text)
+		}
+		return secrets.Apply(text)
+	}
 }
 
 func (id identity) change(what string) Change {

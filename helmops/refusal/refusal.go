@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (
@@ -60,6 +59,8 @@ type Error struct {
 	Secret bool
 	// Cause is what the API server said.
 	Cause error
+	// Words say what is wrong, without values; empty to word the cause.
+	Words string
 	// Hint is what would help; empty when that is not known.
 	Hint string
 }
@@ -91,34 +92,17 @@ func (r *Error) Decided() bool {
 }
 
 // Final tells whether the object itself is wrong. Policies answer with the same code, but they name no field.
-func (r *Error) Final() bool { return apierrors.IsInvalid(r.Cause) && len(r.fields()) > 0 }
-
-// fields are the fields that are wrong.
-func (r *Error) fields() []metav1.StatusCause {
-	var status apierrors.APIStatus
-	if !errors.As(r.Cause, &status) || status.Status().Details == nil {
-		return nil
-	}
-	var fields []metav1.StatusCause
-	for _, cause := range status.Status().Details.Causes {
-		if cause.Field != "" && cause.Field != "<nil>" {
-			fields = append(fields, cause)
-		}
-	}
-	return fields
-}
+func (r *Error) Final() bool { return apierrors.IsInvalid(r.Cause) && len(fieldsOf(r.Cause)) > 0 }
 
 // why words the refusal, with the fields that are wrong where the API server names them.
 func (r *Error) why() string {
-	fields := r.fields()
-	if !apierrors.IsInvalid(r.Cause) || len(fields) == 0 {
-		return r.Cause.Error()
+	if r.Words != "" {
+		return r.Words
 	}
-	texts := make([]string, len(fields))
-	for i, field := range fields {
-		texts[i] = field.Field + ": " + unquote(field.Message, r.Secret)
+	if fields := fieldsOf(r.Cause); apierrors.IsInvalid(r.Cause) && len(fields) > 0 {
+		return fieldWords(fields, r.Secret)
 	}
-	return strings.Join(texts, ", ")
+	return words(r.Cause, r.Secret)
 }
 
 // invalidText is how the API server begins to say what is wrong with a value, which it then quotes.

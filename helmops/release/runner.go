@@ -20,6 +20,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -242,6 +243,7 @@ func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs
 	result := r.Engine.Execute(ctx, action)
 	outcome.Reached, outcome.Inventory = result.Reached, result.Inventory
 	outcome.History, outcome.HistoryUnknown = result.History, result.HistoryErr != nil
+	in.Mask = in.Mask.Join(result.Mask)
 	outcome.Failure = failureOf(outcome.Step, result.Err, in)
 	outcome.Kept = result.Kept
 	looked := outcome.Step == plan.Correct || outcome.Step == plan.Inspect
@@ -305,7 +307,7 @@ func failureOf(action plan.Step, err error, in Inputs) *status.Failure {
 		reason = reasonFor(action)
 	}
 	return &status.Failure{
-		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(err.Error())),
+		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(refusal.Scrub(err.Error()))),
 		Superseded: engine.IsSuperseded(err), Class: engine.Class(action, err), Objects: maskedObjects(engine.Objects(err), in),
 	}
 }

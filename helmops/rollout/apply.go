@@ -61,6 +61,9 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	if err = r.prepare(ctx); err == nil {
 		err = r.validate(ctx)
 	}
+	if err == nil { // an object may be claimed only by those who may write it
+		err = r.claim(ctx)
+	}
 	if err == nil {
 		written, err = r.roll(ctx)
 	}
@@ -106,9 +109,6 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 	}
 	if err := r.see(ctx); err != nil {
-		return err
-	}
-	if err := r.claim(ctx); err != nil {
 		return err
 	}
 	for _, i := range r.items {

@@ -9,25 +9,35 @@ import (
 )
 
 // claim notes that the objects of the set are those of its owner from now on. An object has one owner: whoever comes second is
-// refused, whether the first has written it already or is about to.
+// refused, whether the first has written it already or is about to. It comes after the trial of the objects: nobody can keep an object
+// from others who may not write it.
 func (r *run) claim(ctx context.Context) error {
 	for _, i := range r.items {
 		owner := types.NamespacedName{Namespace: i.entry.ReleaseNamespace, Name: i.entry.Release}
 		if i.there && owner.Name != "" && owner != r.Owner && r.exists(ctx, owner) {
-			return &OwnedError{Object: i.place(), Owner: kustomization(owner)}
+			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
 		}
 	}
 	r.site.mu.Lock()
 	defer r.site.mu.Unlock()
 	for _, i := range r.items {
 		if owner, is := r.site.claims[i.id]; is && owner != r.Owner {
-			return &OwnedError{Object: i.place(), Owner: kustomization(owner)}
+			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
 		}
 	}
 	for _, i := range r.items {
 		r.site.claims[i.id] = r.Owner
 	}
 	return nil
+}
+
+// rival names another owner. One of another namespace is not named: the labels of objects, and who else works on them, are not for
+// everybody to know.
+func (r *run) rival(owner types.NamespacedName) string {
+	if owner.Namespace != r.Owner.Namespace {
+		return "a Kustomization of another namespace"
+	}
+	return kustomization(owner)
 }
 
 func (r *run) exists(ctx context.Context, owner types.NamespacedName) bool {

@@ -35,7 +35,7 @@ func (e *KindError) Error() string {
 // OwnedError says that an object belongs to somebody else. Nothing was written.
 type OwnedError struct {
 	Object string
-	// Owner is what it belongs to: "Kustomization apps/web", "the Helm release apps/web".
+	// Owner is what it belongs to: "Kustomization apps/web", "the Helm release apps/web", "a Kustomization of another namespace".
 	Owner string
 }
 
@@ -69,6 +69,30 @@ func (e *ForeignError) Error() string {
 	}
 	return fmt.Sprintf("%s is no longer in the source, but deleting it would delete what others have in it: %s; %s; remove them, or annotate it with %s: %s",
 		e.Object, firstOf(e.Holds), outcome, v1beta1.PruneAnnotation, v1beta1.Disabled)
+}
+
+// UnseenError says that an object is not deleted because the identity may not see whether it holds objects of others.
+type UnseenError struct {
+	Object string
+	// User is the identity, empty for the controller.
+	User string
+	// Resources that it may not list.
+	Resources []string
+	// Late is as in a ForeignError.
+	Late bool
+}
+
+// Error implements error.
+func (e *UnseenError) Error() string {
+	outcome, who := "nothing was changed", "Fairlead"
+	if e.Late {
+		outcome = "it was not deleted"
+	}
+	if e.User != "" {
+		who = e.User
+	}
+	return fmt.Sprintf("%s is no longer in the source, but %s may not list %s to see whether objects of others would be deleted with it; %s; "+
+		"allow it to list them, or annotate the object with %s: %s", e.Object, who, firstOf(e.Resources), outcome, v1beta1.PruneAnnotation, v1beta1.Disabled)
 }
 
 // firstOf names the first few, and says how many there are beside.
@@ -117,6 +141,7 @@ func Reason(err error) (reason string, final bool) {
 	var owned *OwnedError
 	var empty *EmptyError
 	var foreign *ForeignError
+	var unseen *UnseenError
 	var rejected *refusal.RejectedError
 	var kubeconfig *cluster.KubeconfigError
 	var unreachable *net.OpError
@@ -134,7 +159,7 @@ func Reason(err error) (reason string, final bool) {
 		return v1beta1.OwnershipConflictReason, false
 	case errors.As(err, &empty):
 		return v1beta1.NothingToApplyReason, false
-	case errors.As(err, &foreign):
+	case errors.As(err, &foreign), errors.As(err, &unseen):
 		return v1beta1.PruneRefusedReason, false
 	case apierrors.IsForbidden(err):
 		return v1beta1.AccessDeniedReason, false

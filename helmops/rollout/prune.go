@@ -187,7 +187,8 @@ func (r *run) away(ctx context.Context, g *remnant) error {
 	return nil
 }
 
-// occupied fails when a namespace, or a definition, holds objects of others. With soon, what is about to go does not count.
+// occupied fails when a namespace, or a definition, holds objects of others, or when the identity may not see whether it does. With
+// soon, what is about to go does not count.
 func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
 	var kinds []schema.GroupVersionResource
 	in := ""
@@ -205,18 +206,26 @@ func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
 		}
 		kinds = found
 	}
-	var holds []string
+	var holds, unseen []string
 	for _, resource := range kinds {
 		found, err := r.others(ctx, resource, in, soon)
+		if apierrors.IsForbidden(err) {
+			unseen = append(unseen, resource.GroupResource().String())
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("looking whether %s holds %s of others: %w", g, resource.Resource, err)
 		}
 		holds = append(holds, found...)
 	}
-	if len(holds) == 0 {
+	if len(holds) == 0 && len(unseen) == 0 {
 		return nil
 	}
 	slices.Sort(holds)
+	if len(holds) == 0 {
+		slices.Sort(unseen)
+		return &UnseenError{Object: g.String(), User: r.as.User(), Resources: unseen, Late: !soon}
+	}
 	return &ForeignError{Object: g.String(), Holds: holds, Late: !soon}
 }
 
@@ -225,7 +234,7 @@ func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, 
 	var out []string
 	page := metav1.ListOptions{Limit: 500}
 	for {
-		list, err := r.site.cluster.Self().Metadata().Resource(resource).Namespace(in).List(ctx, page)
+		list, err := r.as.Metadata().Resource(resource).Namespace(in).List(ctx, page)
 		if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
 			return out, nil
 		}

@@ -79,7 +79,7 @@ func (r *run) check(ctx context.Context, i *item, namespaces sets.Set[string]) e
 	case isImmutable(err) && !protected(i):
 		return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and create it anew"}
 	case isUntyped(err):
-		return invalid(i, withoutValues(err.Error(), i.isSecret()))
+		return invalid(i, refusal.Reworded(err, i.isSecret()).Error())
 	default:
 		return refused(i, err)
 	}
@@ -155,14 +155,14 @@ func withoutValues(text string, secret bool) string {
 	if secret {
 		return "a field of it does not fit its kind"
 	}
-	return text
+	return refusal.Scrub(text)
 }
 
 // invalid is an object that can never be written.
 func invalid(i *item, text string) error {
 	status := apierrors.NewInvalid(i.GroupVersionKind().GroupKind(), i.GetName(), nil)
 	status.ErrStatus.Message = text
-	return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Cause: status}
+	return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Words: text, Cause: status}
 }
 
 // misfits compares an object with a structural schema: types, required fields, unknown fields, enumerations. What only the API server

@@ -1,85 +1,142 @@
 package values
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-// minMasked is the shortest text that is taken for a secret; shorter ones occur everywhere by chance.
-const minMasked = 4
+const (
+	// minMasked is the shortest text, in bytes, that is hidden wherever it occurs; shorter ones occur everywhere by chance.
+	minMasked = 4
+	// minQuoted is the shortest text, in bytes, that is hidden where it stands in quotes. A single byte is never hidden.
+	minQuoted = 2
+	// maxSecrets and maxSecretBytes bound the texts of one mask. They are what a few full Secrets hold.
+	maxSecrets     = 20_000
+	maxSecretBytes = 2 << 20
+	// hidden replaces a secret.
+	hidden = "***"
+	// withheld replaces a text that cannot be checked.
+	withheld = "(the message is left out: there are too many secret values to check it against)"
+)
 
-// Mask hides secrets in text that may quote values, such as errors of templates and of the API server.
-type Mask struct {
-	secrets []string
+// Mask hides secrets in text that may quote values, such as errors of templates and of the API server. It knows the encodings in
+// which such texts quote a value; see forms. The zero value hides nothing. A Mask may be used by several goroutines.
+//
+// A text has to be masked before it is shortened. Where somebody else has shortened it, what is left in front of "..." or "…" is
+// hidden too when it is the beginning of a secret.
+type Mask struct{ secrets *secrets }
+
+// secrets are texts to hide. The forms in which they occur are worked out when the first text is masked: most masks never see one.
+type secrets struct {
+	texts   []string
+	tooMany bool
+
+	once  sync.Once
+	index formIndex
 }
 
 // NewMask returns a mask for every text and number in the given values: maps, lists or single values. Each line of a text
 // with several lines counts by itself too, because errors quote lines.
 func NewMask(secret ...any) Mask {
-	var found []string
+	var c collector
 	for _, values := range secret {
-		found = collect(found, values)
+		c.collect(values)
 	}
-	// The longest first, so that a secret that contains another is hidden whole.
-	slices.SortFunc(found, func(a, b string) int {
-		if d := len(b) - len(a); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	return Mask{secrets: slices.Compact(found)}
+	return newMask(c.texts)
 }
 
-// Apply returns the text with every secret replaced.
+func newMask(texts []string) Mask {
+	if len(texts) == 0 {
+		return Mask{}
+	}
+	slices.Sort(texts)
+	texts = slices.Compact(texts)
+	size := 0
+	for _, text := range texts {
+		size += len(text)
+	}
+	return Mask{&secrets{texts: texts, tooMany: len(texts) > maxSecrets || size > maxSecretBytes}}
+}
+
+// Join returns a mask that hides what either of the two hides.
+func (m Mask) Join(other Mask) Mask {
+	switch {
+	case other.secrets == nil, m.secrets == other.secrets:
+		return m
+	case m.secrets == nil:
+		return other
+	default:
+		return newMask(slices.Concat(m.secrets.texts, other.secrets.texts))
+	}
+}
+
+// Apply returns the text with every secret replaced. With more secrets than can be looked for, nothing of the text is returned.
 func (m Mask) Apply(text string) string {
-	for _, secret := range m.secrets {
-		text = strings.ReplaceAll(text, secret, "***")
+	switch {
+	case m.secrets == nil || text == "":
+		return text
+	case m.secrets.tooMany:
+		return withheld
 	}
-	return text
+	m.secrets.once.Do(func() { m.secrets.index = newFormIndex(m.secrets.texts) })
+	spans := m.secrets.index.find(text)
+	if len(spans) == 0 {
+		return text
+	}
+	var out strings.Builder
+	end := 0
+	for _, s := range spans {
+		out.WriteString(text[end:s.begin])
+		out.WriteString(hidden)
+		end = s.end
+	}
+	out.WriteString(text[end:])
+	return out.String()
 }
 
-func collect(found []string, value any) []string {
+// collector gathers the texts of values.
+type collector struct{ texts []string }
+
+func (c *collector) collect(value any) {
 	switch typed := value.(type) {
 	case map[string]any:
 		for _, below := range typed {
-			found = collect(found, below)
+			c.collect(below)
 		}
 	case []any:
 		for _, below := range typed {
-			found = collect(found, below)
+			c.collect(below)
 		}
+	case []byte:
+		c.text(string(typed))
 	case string:
-		for _, text := range append(strings.Split(typed, "\n"), typed) {
-			found = appendForms(found, strings.TrimSpace(text))
-		}
+		c.text(typed)
 	case int64:
-		found = appendForms(found, strconv.FormatInt(typed, 10))
+		c.add(strconv.FormatInt(typed, 10))
 	case float64:
-		found = appendForms(found, fmt.Sprint(typed))
-		found = appendForms(found, strconv.FormatFloat(typed, 'f', -1, 64))
+		c.add(fmt.Sprint(typed))
+		c.add(strconv.FormatFloat(typed, 'f', -1, 64))
 	}
-	return found
 }
 
-// appendForms adds a text as it is, and as Go and JSON quote it.
-func appendForms(found []string, text string) []string {
-	if len(text) < minMasked {
-		return found
-	}
-	found = append(found, text)
-	if quoted := unquoted(strconv.Quote(text)); quoted != text {
-		found = append(found, quoted)
-	}
-	if encoded, err := json.Marshal(text); err == nil {
-		if inner := unquoted(string(encoded)); inner != text {
-			found = append(found, inner)
+// text adds a text, its lines, and the secrets that it is known to wrap.
+func (c *collector) text(text string) {
+	c.add(text)
+	if strings.Contains(text, "\n") {
+		for line := range strings.Lines(text) {
+			c.add(line)
 		}
 	}
-	return found
+	for _, inner := range wrapped(text) {
+		c.collect(inner)
+	}
 }
 
-// unquoted drops the outer quotes.
-func unquoted(text string) string { return text[1 : len(text)-1] }
+func (c *collector) add(text string) {
+	if text = strings.TrimSpace(text); len(text) >= minQuoted {
+		c.texts = append(c.texts, text)
+	}
+}

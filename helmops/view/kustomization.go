@@ -15,6 +15,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/manifest"
 	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // KustomizationRow is one Kustomization in a list.
@@ -137,6 +138,7 @@ type Disclosure struct {
 // PreviewDifferences are the differences between the cluster and what a Kustomization would make of it.
 func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differences, error) {
 	out := Differences{From: "the cluster", To: "the manifests", Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
+	mask := hidingLive(previewed, show.Mask)
 	for _, p := range previewed {
 		before, err := documentOf(p.Live)
 		if err != nil {
@@ -146,7 +148,7 @@ func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differe
 		if err != nil {
 			return out, err
 		}
-		changes, err := manifest.Compare(before, after, "", show.Mask)
+		changes, err := manifest.Compare(before, after, "", mask)
 		if err != nil {
 			return out, err
 		}
@@ -160,6 +162,23 @@ func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differe
 		}
 	}
 	return out, nil
+}
+
+// hidingLive returns a mask that hides the content of the Secrets in the cluster, besides what mask hides.
+func hidingLive(previewed []rollout.Previewed, mask func(string) string) func(string) string {
+	var content []any
+	for _, p := range previewed {
+		if p.Live != nil {
+			content = append(content, values.SecretContent(p.Live.Object)...)
+		}
+	}
+	live := values.NewMask(content...)
+	return func(text string) string {
+		if mask != nil {
+			text = mask(text)
+		}
+		return live.Apply(text)
+	}
 }
 
 func documentOf(object *unstructured.Unstructured) (string, error) {

@@ -64,6 +64,7 @@ var peers = map[string][]string{
 	"helmops/render":            {"helmops/worker"},
 	"helmops/status":            {"helmops/plan"},
 	"helmops/health":            {"helmops/expression"},
+	"helmops/manifest":          {"helmops/values"},
 	"sources/helmrepo":          {"sources/transport"},
 	"sources/oci":               {"sources/transport"},
 	"sources/git":               {"sources/transport", "sources/chartvalues"},

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/cli-runtime/pkg/resource"
+
+	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // maxObjects bounds a manifest; each object costs a request.
@@ -75,6 +77,7 @@ func (c *Client) parse(manifest string) ([]object, error) {
 		if len(objects) == maxObjects {
 			return fmt.Errorf("the manifest has more than %d objects", maxObjects)
 		}
+		c.noteSecret(content)
 		o, err := c.identify(content)
 		if err == nil {
 			objects = append(objects, o)
@@ -89,7 +92,7 @@ func (c *Client) parse(manifest string) ([]object, error) {
 			return objects, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("object %d of the manifest is not YAML: %w", len(objects)+1, err)
+			return nil, fmt.Errorf("object %d of the manifest is not YAML: %w", len(objects)+1, refusal.Reworded(err, false))
 		}
 		if len(content.Object) == 0 {
 			continue
@@ -164,6 +167,13 @@ func (c *Client) info(o object) (*resource.Info, error) {
 	}
 	info.Client = &prober{Interface: client, client: c, info: info}
 	return info, nil
+}
+
+// noteSecret passes on a Secret, whose content no text may quote.
+func (c *Client) noteSecret(content *unstructured.Unstructured) {
+	if c.options.Secret != nil && content.GetKind() == secretKind.Kind && content.GetAPIVersion() == "v1" {
+		c.options.Secret(content.Object)
+	}
 }
 
 func name(info *resource.Info) string {

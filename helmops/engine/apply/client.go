@@ -77,6 +77,9 @@ type Options struct {
 	Now func() time.Time
 	// Journal of the action; nil for none.
 	Journal Journal
+	// Secret is called with every Secret that the client reads, in a manifest or in the cluster. It may be called by several
+	// goroutines, and must not change the object. Nil for none.
+	Secret func(object map[string]any)
 }
 
 // Client implements kube.Interface for one action.

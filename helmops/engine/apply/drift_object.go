@@ -185,7 +185,7 @@ func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*uns
 func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error) error {
 	untyped := slices.ContainsFunc(typedTexts, func(text string) bool { return strings.Contains(cause.Error(), text) })
 	if !untyped && !untried(cause) && !isRefusal(cause) {
-		return fmt.Errorf("applying %s: %w", name(i.info), cause)
+		return fmt.Errorf("applying %s: %w", name(i.info), reworded(i.info, cause))
 	}
 	i.found.Fields = drift.Subset(live, sent.Object, i.Mask)
 	switch {
@@ -193,7 +193,7 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 		return nil
 	case !untyped:
 		i.found.Note = "the API server refuses what the release says" + invalidFields(cause)
-		return fmt.Errorf("applying %s: %w", name(i.info), cause)
+		return fmt.Errorf("applying %s: %w", name(i.info), reworded(i.info, cause))
 	case !i.Correct || len(i.found.Fields) == 0:
 		return nil
 	}

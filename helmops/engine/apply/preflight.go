@@ -156,7 +156,7 @@ func (p *preflight) judge(info *resource.Info, err error) error {
 	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
 		return nil
 	default:
-		return &refusal.Error{Object: name(info), Secret: info.Mapping.GroupVersionKind.GroupKind() == schema.GroupKind{Kind: "Secret"}, Cause: err}
+		return &refusal.Error{Object: name(info), Secret: isSecret(info), Cause: err}
 	}
 }
 

@@ -50,7 +50,7 @@ func (c *Client) takeFields(info, original *resource.Info) error {
 			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
 			Body(patch).Do(ctx).Error()
 		if err != nil && !apierrors.IsConflict(err) {
-			return fmt.Errorf("taking over the fields of %s: %w", name(info), err)
+			return fmt.Errorf("taking over the fields of %s: %w", name(info), reworded(info, err))
 		}
 		return err
 	})
@@ -144,7 +144,7 @@ func (c *Client) fallback(info, original *resource.Info, cause error) (created b
 	if isTyped(cause) {
 		return c.byHelm(info, original, false)
 	}
-	return false, fmt.Errorf("applying %s: %w", name(info), cause)
+	return false, fmt.Errorf("applying %s: %w", name(info), reworded(info, cause))
 }
 
 // isTyped tells whether an object cannot be applied, and may be written otherwise.
@@ -169,7 +169,7 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 	}
 	result, err := c.Client.Update(former, kube.ResourceList{&direct}, force)
 	if err != nil {
-		return false, fmt.Errorf("writing %s: %w", name(info), err)
+		return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
 	}
 	if answer, ok := direct.Object.(*unstructured.Unstructured); ok {
 		c.tracker.Wrote(kindOf(info.Mapping), answer, 0)

@@ -56,7 +56,13 @@ func (s *Store) find(ctx context.Context, reader Reader, key Key) ([]*item, erro
 	if err != nil {
 		return nil, err
 	}
+	known := watching
 	if watching {
+		if known, err = s.mayRead(ctx, reader, key); err != nil {
+			return nil, err
+		}
+	}
+	if known {
 		if entries, sure := s.index.of(key.of()); sure {
 			items := make([]*item, 0, len(entries))
 			for _, e := range entries {

@@ -114,7 +114,7 @@ func (s *server) secretsAs(t *testing.T, user string) typedcorev1.SecretInterfac
 
 func (s *server) reader(t *testing.T, user string) Reader {
 	t.Helper()
-	return Reader{Secrets: s.secretsAs(t, user), As: user}
+	return Reader{Secrets: s.secretsAs(t, user), As: user, Trusted: true}
 }
 
 // helm is Helm's own driver.

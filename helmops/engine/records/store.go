@@ -32,6 +32,7 @@ type Store struct {
 	encoder  *encoder
 	releases *lru[contentKey, content]
 	facts    *lru[identityKey, facts]
+	reviews  *lru[reviewKey, review]
 
 	mu                                        sync.Mutex
 	running, synced, everSynced, failedBefore bool
@@ -56,6 +57,10 @@ type Reader struct {
 	Secrets typedcorev1.SecretInterface
 	// As names the identity of Secrets. The content of a record that one identity read is never given to another.
 	As string
+	// Trusted is set when what the controller has read may be given to As without a review: it is the controller itself, or its own
+	// namespace. Reviews asks what As may do; nil has the records read as As each time.
+	Trusted bool
+	Reviews Reviews
 }
 
 // Revision is a record together with the release it stands for.
@@ -115,6 +120,7 @@ func NewStore(metadata metadata.Interface, now func() time.Time) *Store {
 	return &Store{
 		metadata: metadata, now: now, index: newIndex(), encoder: newEncoder(), settled: make(chan struct{}), err: errNotWatching,
 		releases: newLRU[contentKey, content](releaseBytes), facts: newLRU[identityKey, facts](factsCount),
+		reviews: newLRU[reviewKey, review](reviewCount),
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 const (
@@ -72,7 +74,7 @@ func (d *Driver) create(name string, rel *release.Release) error {
 		if apierrors.IsAlreadyExists(err) {
 			return driver.ErrReleaseExists
 		}
-		return fmt.Errorf("creating release record %s: %w", name, err)
+		return fmt.Errorf("creating release record %s: %w", name, refusal.Reworded(err, true))
 	}
 	d.wrote(rel, data, created)
 	return nil
@@ -119,7 +121,7 @@ func (d *Driver) update(name string, rel *release.Release) error {
 	case apierrors.IsConflict(err):
 		return fmt.Errorf("updating release record %s: %w", name, ErrModified)
 	case err != nil:
-		return fmt.Errorf("updating release record %s: %w", name, err)
+		return fmt.Errorf("updating release record %s: %w", name, refusal.Reworded(err, true))
 	}
 	d.wrote(whole, data, updated)
 	d.setLast(rel)
