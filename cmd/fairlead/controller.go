@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -29,12 +30,15 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/kustomization"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/receiver"
 	"fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/controllers/source"
 	target "fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/worker"
 	"fairlead.dev/fairlead/sources/store"
 	"fairlead.dev/fairlead/sources/transport"
 )
@@ -62,7 +66,7 @@ type controllerFlags struct {
 	logLevel    string
 	leader      leaderFlags
 	tenancy     tenancy
-	upstreams   upstreams
+	cache       cacheFlags
 }
 
 func newControllerCommand() *cobra.Command {
@@ -83,9 +87,15 @@ next process goes on with it.`,
   fairlead controller --kubeconfig ~/.kube/config --cache-dir /tmp/fairlead
 
   # for two namespaces only
-  fairlead controller --namespaces apps,infra`,
+  fairlead controller --namespaces apps,infra
+
+  # for tenants who do not trust each other, with a registry inside the cluster
+  fairlead controller --tenancy strict --allow-upstream-cidrs 10.96.12.7/32`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := flags.tenancy.complete(command.Flags()); err != nil {
+				return err
+			}
 			return runController(command.Context(), flags)
 		},
 	}
@@ -98,7 +108,7 @@ next process goes on with it.`,
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
 	f.StringVar(&flags.hookAddr, "receiver-addr", ":9292", "address at which Receivers are called; 0 for none")
 	flags.tenancy.register(f)
-	flags.upstreams.register(f)
+	flags.cache.register(f)
 	f.StringVar(&flags.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
 	f.BoolVar(&flags.leader.elect, "leader-elect", false, "let only one of several replicas work")
 	f.StringVar(&flags.leader.namespace, "leader-elect-namespace", "", "namespace of the lease; that of the pod when left out")
@@ -124,13 +134,14 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if flags.concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
 	}
-	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.tenancy.check(), flags.upstreams.check()); err != nil {
+	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.cache.check()); err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	loop.CatchFaults()
 	ctx, stop := context.WithCancel(parent)
 	defer stop()
 
@@ -155,11 +166,18 @@ func runController(parent context.Context, flags controllerFlags) error {
 	remote := target.NewPool(maxRemoteClusters, remoteClusterIdle, time.Now)
 	defer remote.Close()
 	remote.Wrap(guard)
-	remote.Restrict(flags.upstreams.clusters())
-	if err := addControllers(ctx, manager, clusters{local: to, remote: remote}, artifacts, flags); err != nil {
+	pool := newPool()
+	defer pool.Close()
+	upstreams, err := flags.tenancy.upstreams(func() ([]netip.Prefix, error) { return serviceRangesOf(ctx, config) })
+	if err != nil {
 		return err
 	}
-	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","))
+	remote.Restrict(upstreams.clusters())
+	if err := addControllers(ctx, manager, clusters{local: to, remote: remote, pool: pool, upstreams: upstreams}, artifacts, flags); err != nil {
+		return err
+	}
+	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","),
+		"tenancy", flags.tenancy.mode)
 	return flags.leader.ended(ctx, manager.Start(ctx))
 }
 
@@ -171,6 +189,7 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 		return nil, fmt.Errorf("finding a cluster: %w", err)
 	}
 	config.UserAgent = "fairlead"
+	config.Proxy = environmentProxy(config)
 	config.QPS, config.Burst = -1, 0 // the API server's own fairness decides
 	return config, nil
 }
@@ -251,6 +270,10 @@ func stripMetadata(object any) (any, error) {
 type clusters struct {
 	local  *target.Cluster
 	remote *target.Pool
+	// pool renders what is put there.
+	pool *worker.Pool
+	// upstreams are the addresses that sources may have.
+	upstreams upstreamRules
 }
 
 // kubeVersionOf tells the version of a cluster, which charts have to fit.
@@ -266,11 +289,13 @@ func kubeVersionOf(cluster *target.Cluster) func(context.Context) (string, error
 
 func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, artifacts *store.Store, flags controllerFlags) error {
 	changed := release.NewChanges()
-	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved})
+	engine := engine.New(ctx, engine.Config{
+		Local: to.local, Remote: to.remote, Pool: to.pool, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved,
+	})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
-	catalog.Reach(transport.NewNetwork(flags.upstreams.addresses()))
-	catalog.Limit(flags.upstreams.bounds())
+	catalog.Limit(flags.cache.kept)
 	catalog.Fit(kubeVersionOf(to.local))
+	catalog.Reach(transport.NewNetwork(to.upstreams.sources()))
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
 		Local: to.local, Remote: to.remote, Now: time.Now, Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),
@@ -292,7 +317,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		kustomization.Setup(ctx, manager, catalog, kustomization.Options{
-			Concurrency: flags.concurrency, Engine: sets, Moved: moved, Now: time.Now, Connect: connectTo(to),
+			Concurrency: flags.concurrency, Engine: sets, Builder: manifests.Builder{Runner: to.pool}, Moved: moved, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),

@@ -1,97 +1,89 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"time"
 
-	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/api/resource"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	target "fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/sources/quota"
-	"fairlead.dev/fairlead/sources/store"
 	"fairlead.dev/fairlead/sources/transport"
 )
 
-// upstreams are the flags that say what sources and kubeconfigs may reach, and how much of it is kept.
-type upstreams struct {
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=servicecidrs,verbs=list
+
+// serviceRangesTimeout bounds the one request for the service ranges of the cluster.
+const serviceRangesTimeout = 30 * time.Second
+
+// upstreamRules say which addresses sources may not have, beside those that are never allowed.
+type upstreamRules struct {
 	refuseLoopback bool
-	refuse, allow  []string
+	refuse, allow  []netip.Prefix
 	allowHosts     []string
-	size, share    string
-
-	// refused, allowed and kept are what check has read.
-	refused, allowed []netip.Prefix
-	kept             quota.Bounds
 }
 
-func (flags *upstreams) register(f *pflag.FlagSet) {
-	f.BoolVar(&flags.refuseLoopback, "refuse-loopback-upstreams", false,
-		"refuse loopback addresses as upstreams of sources, as proxies, and as servers of kubeconfigs")
-	f.StringSliceVar(&flags.refuse, "refuse-upstream-cidrs", nil,
-		"ranges that are refused likewise, such as those of Pods and Services, separated by commas")
-	f.StringSliceVar(&flags.allow, "allow-upstream-cidrs", nil, "ranges or addresses that the two flags above do not count for")
-	f.StringSliceVar(&flags.allowHosts, "allow-upstream-hosts", nil, "names of hosts that they do not count for, whatever these resolve to")
-	f.StringVar(&flags.size, "cache-size", quantity(store.DefaultBounds.Total), "what the artifact cache may take; less than the volume of --cache-dir has")
-	f.StringVar(&flags.share, "cache-share", quantity(store.DefaultBounds.Share), "what artifacts of the sources of one namespace may take of it")
+// sources are the rules as sources take them.
+func (u upstreamRules) sources() transport.Addresses {
+	return transport.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow, AllowHosts: u.allowHosts}
 }
 
-func quantity(bytes int64) string { return resource.NewQuantity(bytes, resource.BinarySI).String() }
-
-// check reads the flags.
-func (flags *upstreams) check() (err error) {
-	if flags.refused, err = readRanges("refuse-upstream-cidrs", flags.refuse); err != nil {
-		return err
-	}
-	if flags.allowed, err = readRanges("allow-upstream-cidrs", flags.allow); err != nil {
-		return err
-	}
-	if flags.kept.Total, err = readSize("cache-size", flags.size); err != nil {
-		return err
-	}
-	if flags.kept.Share, err = readSize("cache-share", flags.share); err != nil {
-		return err
-	}
-	if flags.kept.Share > flags.kept.Total {
-		return fmt.Errorf("--cache-share %s: want at most --cache-size, which is %s", flags.share, flags.size)
-	}
-	return nil
+// clusters are the rules as the servers of kubeconfigs take them.
+func (u upstreamRules) clusters() target.Addresses {
+	return target.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow, AllowHosts: u.allowHosts}
 }
 
-// readRanges reads ranges in the notation of CIDR; an address alone is a range of one.
-func readRanges(flag string, texts []string) ([]netip.Prefix, error) {
-	ranges := make([]netip.Prefix, 0, len(texts))
-	for _, text := range texts {
-		if addr, err := netip.ParseAddr(text); err == nil {
-			ranges = append(ranges, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
-			continue
-		}
-		found, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("--%s %q: want an address or a range such as 10.96.0.0/12", flag, text)
-		}
-		ranges = append(ranges, found.Masked())
+// upstreams returns the rules of the flags. Strict mode adds private ranges and what serviceRanges returns.
+func (flags *tenancy) upstreams(serviceRanges func() ([]netip.Prefix, error)) (upstreamRules, error) {
+	refuse, refuseErr := parseRanges("--refuse-upstream-cidrs", flags.refuseCIDRs)
+	allow, allowErr := parseRanges("--allow-upstream-cidrs", flags.allowCIDRs)
+	if err := errors.Join(refuseErr, allowErr); err != nil {
+		return upstreamRules{}, err
 	}
-	return ranges, nil
-}
 
-func readSize(flag, text string) (int64, error) {
-	size, err := resource.ParseQuantity(text)
-	if err != nil || size.Value() <= 0 {
-		return 0, fmt.Errorf("--%s %q: want a size such as 512Mi", flag, text)
+	rules := upstreamRules{refuseLoopback: flags.refuseLoopback, refuse: refuse, allow: allow, allowHosts: flags.allowHosts}
+	if flags.mode != strictTenancy {
+		return rules, nil
 	}
-	return size.Value(), nil
+
+	services, err := serviceRanges()
+	if apierrors.IsForbidden(err) && len(refuse) > 0 {
+		err = nil // the flag names them
+	}
+	rules.refuse = slices.Concat(refuse, privateRanges, services)
+	return rules, err
 }
 
-// addresses are refused for sources.
-func (flags *upstreams) addresses() transport.Addresses {
-	return transport.Addresses{RefuseLoopback: flags.refuseLoopback, Refuse: flags.refused, Allow: flags.allowed, AllowHosts: flags.allowHosts}
-}
+// serviceRangesOf asks a cluster for the address ranges of its Services. A cluster that does not serve ServiceCIDRs, before
+// Kubernetes 1.33, gives none.
+func serviceRangesOf(ctx context.Context, config *rest.Config) ([]netip.Prefix, error) {
+	ctx, cancel := context.WithTimeout(ctx, serviceRangesTimeout)
+	defer cancel()
+	clients, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
 
-// clusters are refused for kubeconfigs.
-func (flags *upstreams) clusters() target.Addresses {
-	return target.Addresses{RefuseLoopback: flags.refuseLoopback, Refuse: flags.refused, Allow: flags.allowed, AllowHosts: flags.allowHosts}
-}
+	list, err := clients.NetworkingV1().ServiceCIDRs().List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		ctrl.Log.Info("the cluster does not serve ServiceCIDRs; service ranges that are not private belong into --refuse-upstream-cidrs")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the service ranges of the cluster, which --tenancy=strict refuses as upstreams: %w; "+
+			"where the controller may not list ServiceCIDRs, name the ranges with --refuse-upstream-cidrs", err)
+	}
 
-// bounds are what the artifact cache may take.
-func (flags *upstreams) bounds() quota.Bounds { return flags.kept }
+	var texts []string
+	for _, item := range list.Items {
+		texts = append(texts, item.Spec.CIDRs...)
+	}
+	return parseRanges("ServiceCIDR", texts)
+}

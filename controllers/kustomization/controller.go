@@ -26,9 +26,11 @@ import (
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // remoteLook is how often objects on another cluster are looked at. A cluster that nobody looks at is let go of after a while, and its
@@ -54,6 +56,8 @@ type handler struct {
 	events events.EventRecorder
 	now    func() time.Time
 	jitter func() float64
+	// builds bound how many Kustomizations are built at the same time.
+	builds *fair.Shares
 
 	mu sync.Mutex
 	// truces are the times until which objects that somebody fights over are left alone.
@@ -108,6 +112,9 @@ func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		h.start(k, in)
 		return slow, nil
 	case wait:
+		if found.limited {
+			status.KustomizationLimited(k, h.now())
+		}
 		return found.after, nil
 	case rest:
 	}
@@ -209,13 +216,18 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs) {
 		out := h.attempt(ctx, wanted, in)
 		out.request, out.took = wanted.Annotations[v1beta1.ReconcileRequestAnnotation], h.now().Sub(started)
 		return out
-	})
+	}, func(fault error) landed { return faulted(wanted, in.artifact.Revision, in.digest, fault) })
 }
 
 // attempt builds the objects and brings them into the cluster.
 func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs) landed {
 	out := landed{applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest}}
-	objects, mask, err := h.build(ctx, k, in)
+	var objects []rollout.Object
+	var mask values.Mask
+	err := h.builds.Do(ctx, k.Namespace, func() (err error) {
+		objects, mask, err = h.build(ctx, k, in)
+		return err
+	})
 	if err != nil {
 		reason, final := reasonOf(err)
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(err.Error())}
@@ -244,8 +256,7 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		if k.Status.LastAttemptedDigest == ended.applied.Digest {
 			failures = k.Status.Failures + 1
 		}
-		ended.applied.Next = fmt.Sprintf("the next attempt follows %s later, or at once when the source, the spec or what it names changes",
-			retryDelay(k, failures, ended.applied.Failure.Final))
+		ended.applied.Next = nextAttempt(k, failures, *ended.applied.Failure)
 	}
 	if !ended.again.IsZero() {
 		h.mu.Lock()
@@ -262,6 +273,16 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	}
 	log.FromContext(ctx).Info(event.Message, "revision", ended.applied.Revision, "took", ended.took.Round(time.Millisecond).String())
 	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
+}
+
+// nextAttempt says what follows a failure.
+func nextAttempt(k *v1beta1.Kustomization, failures int64, f status.Failure) string {
+	if f.Final && f.Reason == v1beta1.RenderingLimitExceededReason {
+		return "the controller does not try the same input again; it tries when the source, the spec or what it names changes, " +
+			"or when fairlead reconcile asks for it"
+	}
+	return fmt.Sprintf("the next attempt follows %s later, or at once when the source, the spec or what it names changes",
+		retryDelay(k, failures, f.Final))
 }
 
 // Finalize implements loop.Handler.
@@ -320,7 +341,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs [
 				"; to leave the objects behind, set spec.deletionPolicy to " + v1beta1.DeletionPolicyOrphan}
 		}
 		return out
-	})
+	}, func(fault error) landed { return faulted(wanted, wanted.Status.LastAppliedRevision, departs, fault) })
 }
 
 // stranded decides about a deleted object whose cluster cannot be reached, or as nobody. In a namespace that is being deleted too the

@@ -22,6 +22,7 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -35,6 +36,13 @@ import (
 // sourceIndex is the field index of Kustomizations by their source.
 const sourceIndex = "fairlead.source"
 
+// How many Kustomizations are built at the same time, and how many of those a namespace can have: a build holds the files of its
+// source and the objects that it makes.
+const (
+	builds             = 8
+	buildsPerNamespace = 6
+)
+
 // Options of the controller.
 type Options struct {
 	// Concurrency is the number of workers. Building and applying do not hold one.
@@ -42,6 +50,8 @@ type Options struct {
 	// Engine brings objects into clusters. Moved is what it calls for Kustomizations whose objects changed.
 	Engine Engine
 	Moved  *Moved
+	// Builder makes objects of the files of a source. It works on what tenants write.
+	Builder Builder
 	// Now is the clock.
 	Now func() time.Time
 	// Connect reaches objects that Kustomizations depend on, or whose health they wait for.
@@ -85,7 +95,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	lookout := referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
 	h := &handler{
 		gatherer: &gatherer{
-			catalog: catalog, trees: newTrees(catalog), documents: documents, lookout: lookout,
+			catalog: catalog, trees: newTrees(catalog), builder: o.Builder, documents: documents, lookout: lookout,
 			identities: referent.Identities{Objects: cached, Live: live, Documents: documents},
 			dependencies: &referent.Dependencies{
 				Kind: v1beta1.KustomizationKind, Empty: func() referent.Dependent { return &v1beta1.Kustomization{} },
@@ -94,6 +104,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 			defaultServiceAccount: o.DefaultServiceAccount,
 		},
 		engine: o.Engine, tasks: loop.NewTasks[landed](ctx, waker.Wake, o.Now),
+		builds: fair.New(builds, buildsPerNamespace),
 		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: rand.Float64,
 		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, truces: map[types.NamespacedName]time.Time{},
 	}

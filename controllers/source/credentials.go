@@ -17,12 +17,16 @@ import (
 // secrets reads the Secrets that a source names, when they are needed; they are never kept.
 type secrets struct {
 	reader    client.Reader
-	namespace string
 	network   *transport.Network
+	namespace string
 }
 
 func (c *Catalog) secretsOf(source client.Object) secrets {
-	return secrets{c.secrets, source.GetNamespace(), c.network}
+	return c.secretsIn(source.GetNamespace())
+}
+
+func (c *Catalog) secretsIn(namespace string) secrets {
+	return secrets{reader: c.secrets, network: c.network, namespace: namespace}
 }
 
 // secret reads the Secret that a field of the spec names.

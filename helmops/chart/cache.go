@@ -12,6 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // DefaultBudget is how many bytes of parsed charts a Cache keeps.
@@ -74,7 +75,10 @@ func (c *Cache) Load(source string, want v1beta1.ChartRevision, open func() (io.
 	e.once.Do(func() {
 		e.err = errors.New("loading the chart was broken off")
 		defer c.settle(e)
-		e.chart, e.bytes, e.err = c.parse(want, open)
+		e.err = guard.Do("loading a chart", func() (err error) { // a panic would leave an entry without a chart or an error
+			e.chart, e.bytes, err = c.parse(want, open)
+			return err
+		})
 	})
 	if e.err != nil {
 		return nil, e.err

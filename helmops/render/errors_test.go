@@ -1,8 +1,12 @@
 package render
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
+
+	"fairlead.dev/fairlead/helmops/worker"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -179,4 +183,21 @@ func FuzzManifests(f *testing.F) {
 			t.Errorf("%q became %q", manifest, out)
 		}
 	})
+}
+
+// Patches and documents are bounded together, before the first patch.
+func TestWorkIsBounded(t *testing.T) {
+	t.Parallel()
+	o := patches(slices.Repeat([]Patch{{Patch: `[{"op": "add", "path": "/data/x", "value": "y"}]`, Target: &Selector{Kind: "ConfigMap"}}}, 300)...)
+	manifest := strings.Repeat("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {}\n", 300)
+	_, err := renderer(t, o).Manifests([]byte(manifest))
+	var limit *worker.LimitError
+	if !errors.As(err, &limit) || !limit.Repeats() || !strings.Contains(err.Error(), "300 patches and images") {
+		t.Errorf("got %v", err)
+	}
+	pass := renderer(t, o).Pass()
+	hooks := slices.Repeat([]Hook{{Name: "a", Kind: "ConfigMap", Manifest: strings.TrimPrefix(manifest[:len(manifest)/300], "---\n")}}, 300)
+	if _, err := pass.Hooks(hooks); !errors.As(err, &limit) {
+		t.Errorf("of hooks: %v", err)
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/kustomize/api/resource"
 
 	"fairlead.dev/fairlead/helmops/kustomize"
+	"fairlead.dev/fairlead/helmops/worker"
 )
 
 const (
@@ -25,6 +26,8 @@ const (
 	MaxSize = 32 << 20
 	// MaxPatches bounds the sum of all patches of a release, in bytes.
 	MaxPatches = 1 << 20
+	// maxWork bounds how often a patch or an image is tried on a document, in one pass.
+	maxWork = 50_000
 )
 
 var errTooLarge = fmt.Errorf("it becomes larger than %d bytes", MaxSize)
@@ -120,6 +123,8 @@ func (r *Renderer) Both(manifest string, hooks []Hook) (string, []Hook, error) {
 type Pass struct {
 	r     *Renderer
 	named map[*resource.Resource]bool
+	// work is how often a patch or an image was tried on a document.
+	work int
 }
 
 // Run renders the templates, in the shape of Helm's post renderer.
@@ -174,6 +179,18 @@ func (p *Pass) hooks(hooks []Hook) ([]Hook, error) {
 	return out, nil
 }
 
+// changes is how many patches and images there are.
+func (r *Renderer) changes() int {
+	count := 0
+	for _, s := range r.steps {
+		count += len(s.images)
+		for _, p := range s.patches {
+			count += max(len(p.merges), 1)
+		}
+	}
+	return count
+}
+
 // nothing tells whether there is nothing to do.
 func (r *Renderer) nothing() bool { return r.Digest() == "" }
 
@@ -203,7 +220,12 @@ func (p *Pass) render(manifest []byte, hook *Hook) (out []byte, err error) {
 	at := ""
 	defer recovered(&err, func() string { return "post-rendering " + at + " failed within kustomize" })
 	var buffer bytes.Buffer
-	for i, d := range split(manifest) {
+	documents := split(manifest)
+	if p.work += len(documents) * p.r.changes(); p.work > maxWork {
+		return nil, &worker.LimitError{Limit: "changes by post renderers", Bound: fmt.Sprintf(
+			"%d, reckoned as %d patches and images times the objects of the chart", maxWork, p.r.changes())}
+	}
+	for i, d := range documents {
 		at = fmt.Sprintf("document %d%s", i, d.source())
 		if hook != nil {
 			at = fmt.Sprintf("hook %s %s (%s)", hook.Kind, hook.Name, hook.Path)

@@ -3,7 +3,11 @@ package layers
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,6 +30,7 @@ var layers = map[string]int{
 	"helmops/payload":      2,
 	"helmops/refusal":      2,
 	"helmops/manifests":    2,
+	"helmops/worker":       2,
 	"helmops/rollout":      2,
 	"sources/":             2,
 	"helmops/plan":         1,
@@ -36,6 +41,8 @@ var layers = map[string]int{
 	"helmops/expression":   1,
 	"helmops/manifest":     1,
 	"helmops/kustomize":    1,
+	"helmops/guard":        1,
+	"helmops/fair":         1,
 	"sources":              1,
 	"sources/quota":        1,
 	"sources/ignore":       1,
@@ -51,8 +58,10 @@ var peers = map[string][]string{
 	"controllers/referent":      {"controllers/loop"},
 	"controllers/receiver":      {"controllers/loop"},
 	"controllers/release":       {"controllers/loop", "controllers/referent", "controllers/source"},
-	"helmops/engine":            {"helmops/chart", "helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker", "helmops/render"},
+	"helmops/engine":            {"helmops/chart", "helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker", "helmops/render", "helmops/worker"},
 	"helmops/rollout":           {"helmops/cluster", "helmops/payload", "helmops/refusal", "helmops/tracker"},
+	"helmops/manifests":         {"helmops/worker"},
+	"helmops/render":            {"helmops/worker"},
 	"helmops/status":            {"helmops/plan"},
 	"helmops/health":            {"helmops/expression"},
 	"sources/helmrepo":          {"sources/transport"},
@@ -76,17 +85,58 @@ var forbidden = []struct {
 	{"sigs.k8s.io/controller-runtime/pkg/manager", []string{"cmd/"}, "only the command runs a manager"},
 }
 
+// inProcess are the packages that build kustomizations in their own process: the job of the child processes, and what installs our own
+// manifests. All others have a child build what tenants write.
+var inProcess = []string{"helmops/manifests", "helmops/installation"}
+
+// Nothing else but a child may hand files of others to the kustomize library.
+func TestKustomizationsAreBuiltInChildren(t *testing.T) {
+	call := regexp.MustCompile(`\bmanifests\.Build\(|\bmanifests\.Request\{[^}]*\}\.Build\(`)
+	found := 0
+	for _, p := range list(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		for _, path := range p.Imports {
+			if path == "sigs.k8s.io/kustomize/api/krusty" && from != "helmops/manifests" && layerOrZero(from) < 6 {
+				t.Errorf("%s imports %s: only helmops/manifests builds", from, path)
+			}
+		}
+		for _, file := range p.GoFiles {
+			content, err := os.ReadFile(filepath.Join(p.Dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !call.Match(content) {
+				continue
+			}
+			found++
+			if !slices.Contains(inProcess, from) && layerOrZero(from) < 6 {
+				t.Errorf("%s/%s builds in its own process; use manifests.Builder", from, file)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no call was found, so this test finds nothing")
+	}
+}
+
+func layerOrZero(path string) int {
+	layer, _ := layerOf(path)
+	return layer
+}
+
 // pure layers know no client, no logger and no metrics.
 var impure = []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/prometheus", "log/slog", "github.com/go-logr", "net/http"}
 
 type goPackage struct {
 	ImportPath string
+	Dir        string
 	Imports    []string
+	GoFiles    []string
 }
 
 func list(t *testing.T) []goPackage {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", module+"...").Output()
 	if err != nil {
 		t.Fatalf("listing the packages: %v", err)
 	}
