@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"fairlead.dev/fairlead/sources/quota"
@@ -30,8 +31,8 @@ func (c *counter) begin(context.Context) (func(int64) error, func(), error) {
 
 func TestThePackCountsBeforeItIsUnpacked(t *testing.T) {
 	server := serve(t, upstream.Options{})
-	rev := Revision{Name: "refs/heads/main", Commit: commit(t, server, "main", map[string]string{"a.yaml": "a: 1"})}
-	for _, limit := range []int64{1 << 30, 0, 400} {
+	rev := Revision{Name: "refs/heads/main", Commit: commit(t, server, "main", map[string]string{"a.yaml": strings.Repeat("a", 1<<20)})}
+	for _, limit := range []int64{1 << 30, 0, 400, 100_000} { // the pack itself is a few kilobytes, and its file one megabyte
 		c := &counter{limit: limit}
 		r := open(t, server, func(o *Options) { o.Begin = c.begin })
 		var out bytes.Buffer
@@ -43,6 +44,30 @@ func TestThePackCountsBeforeItIsUnpacked(t *testing.T) {
 			t.Errorf("begun %d times, ended %d times, %d bytes are counted", c.begun, c.ended, c.taken)
 		}
 	}
+}
+
+// A server that does not end its pack is stopped by the account, while the pack is received.
+func TestAPackWithoutAnEndIsCutOff(t *testing.T) {
+	c := &counter{limit: 1 << 20}
+	grow, _, err := c.begin(t.Context())
+	must(t, err)
+	received := &countingReader{}
+	if _, err := readPack(received, Limits{}.withDefaults(), grow); !errors.Is(err, errFull) {
+		t.Errorf("got %v", err)
+	}
+	if received.bytes > c.limit {
+		t.Errorf("%d bytes are received", received.bytes)
+	}
+}
+
+// countingReader never ends, except for a test that would take all memory.
+type countingReader struct{ bytes int64 }
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	if r.bytes += int64(len(p)); r.bytes > 64<<20 {
+		return 0, errors.New("it is not stopped")
+	}
+	return len(p), nil
 }
 
 // A few bytes that unpack to a large object are counted as what they unpack to.
