@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -104,20 +105,22 @@ func TestAFetchIsJoinedOnlyByTheSameSource(t *testing.T) {
 		ended <- err
 	}()
 	<-started
-	got, err := c.once(t.Context(), fetchKey{victim, digest1}, func() (string, error) { return "its own", nil })
+	soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	got, err := c.once(soon, fetchKey{victim, digest1}, func() (string, error) { return "its own", nil })
 	if got != "its own" || err != nil {
 		t.Errorf("the victim gets %q, %v", got, err)
 	}
-	joined := make(chan error)
-	go func() {
-		_, err := c.once(context.WithoutCancel(t.Context()), fetchKey{mallory, digest1}, func() (string, error) { return "", nil })
-		joined <- err
-	}()
+	ending, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = c.once(ending, fetchKey{mallory, digest1}, func() (string, error) { return "", errors.New("fetched twice") })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the same source does not wait for its own fetch: %v", err)
+	}
 	close(hanging)
 	if err := <-ended; err == nil {
 		t.Error("the failure is lost")
 	}
-	<-joined
 }
 
 func TestWhatIsNeededIsListedForTheSourceThatHasIt(t *testing.T) {

@@ -29,10 +29,89 @@ func (s *shop) open() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(s.archive)), s.err
 }
 
+// nth opens an archive that differs from the others of the shop by its time.
+func (s *shop) nth(n int) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		s.opened.Add(1)
+		own := bytes.Clone(s.archive)
+		own[4] = byte(n) // the time in the header of gzip
+		return io.NopCloser(bytes.NewReader(own)), s.err
+	}
+}
+
 func load(t *testing.T, c *Cache, n int, s *shop) {
 	t.Helper()
-	if _, err := c.Load("apps", revision(n), s.open); err != nil {
+	if _, err := c.Load("apps", revision(n), s.nth(n)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A source that names the digest of a chart that another one has loaded has to open it itself.
+func TestCacheGivesAChartOnlyToWhoHasOpenedIt(t *testing.T) {
+	t.Parallel()
+	c, victims := NewCache(DefaultBudget), &shop{archive: packed(t, "Chart.yaml", metadata, "values.yaml", "secret: 1\n")}
+	if _, err := c.Load("victim", revision(1), victims.open); err != nil {
+		t.Fatal(err)
+	}
+	refused := &shop{archive: victims.archive, err: errSentinel}
+	for _, want := range []v1beta1.ChartRevision{revision(1), {Name: "mine", Version: "9.9.9", Digest: revision(1).Digest}} {
+		if got, err := c.Load("mallory", want, refused.open); !errors.Is(err, errSentinel) || got != nil {
+			t.Errorf("%s: got %v, %v", want, got, err)
+		}
+	}
+	if refused.opened.Load() != 2 {
+		t.Errorf("the upstream was asked %d times", refused.opened.Load())
+	}
+}
+
+// A digest that a source names stands for what the source has opened, and changes nothing for others.
+func TestCacheKeepsWhatOneSourceOpensFromOthers(t *testing.T) {
+	t.Parallel()
+	c := NewCache(DefaultBudget)
+	forged := &shop{archive: packed(t, "Chart.yaml", metadata, "values.yaml", "evil: true\n")}
+	if _, err := c.Load("mallory", revision(1), forged.open); err != nil {
+		t.Fatal(err)
+	}
+	good := &shop{archive: packed(t, "Chart.yaml", metadata, "values.yaml", "evil: false\n")}
+	got, err := c.Load("victim", revision(1), good.open)
+	if err != nil || got.Values["evil"] != false {
+		t.Errorf("the victim gets %v, %v", got, err)
+	}
+}
+
+func TestCacheSharesWhatTheSameBytesParseTo(t *testing.T) {
+	t.Parallel()
+	c, s := NewCache(DefaultBudget), &shop{archive: packed(t, "Chart.yaml", metadata)}
+	for _, source := range []string{"one", "other"} {
+		if _, err := c.Load(source, revision(1), s.open); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(c.parsed) != 1 || len(c.entries) != 2 || s.opened.Load() != 2 {
+		t.Errorf("%d charts are kept of %d sources, %d times opened", len(c.parsed), len(c.entries), s.opened.Load())
+	}
+}
+
+// The upstream of one source hangs; another one that wants the same digest does not wait for it.
+func TestCacheDoesNotWaitForAnotherSource(t *testing.T) {
+	t.Parallel()
+	c, s := NewCache(DefaultBudget), &shop{archive: packed(t, "Chart.yaml", metadata)}
+	hanging, opened, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		_, err := c.Load("mallory", revision(1), func() (io.ReadCloser, error) {
+			close(opened)
+			<-hanging
+			return nil, errSentinel
+		})
+		ended <- err
+	}()
+	<-opened
+	if _, err := c.Load("victim", revision(1), s.open); err != nil {
+		t.Error(err)
+	}
+	close(hanging)
+	if err := <-ended; !errors.Is(err, errSentinel) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -121,7 +200,7 @@ func TestCacheCountsWhatItKeeps(t *testing.T) {
 		_, err := c.Load("apps", revision(1), func() (io.ReadCloser, error) {
 			close(opening)
 			<-goOn
-			return s.open()
+			return s.nth(1)()
 		})
 		done <- err
 	}()
@@ -133,10 +212,10 @@ func TestCacheCountsWhatItKeeps(t *testing.T) {
 	}
 	load(t, c, 3, s)
 	var kept int64
-	for _, element := range c.entries {
-		kept += element.Value.(*entry).size
+	for _, own := range c.parsed {
+		kept += own.size
 	}
-	if kept != c.size || len(c.entries) != 1 {
+	if kept != c.size || len(c.entries) != 1 || len(c.parsed) != 1 {
 		t.Errorf("%d charts of %d bytes are kept, %d bytes are counted", len(c.entries), kept, c.size)
 	}
 }

@@ -68,7 +68,7 @@ func TestAChartWhoseLoadingPanicsIsAnErrorEachTime(t *testing.T) {
 	t.Parallel()
 	cache := NewCache(DefaultBudget)
 	for range 2 {
-		_, err := cache.Load(v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:0"}, func() (io.ReadCloser, error) {
+		_, err := cache.Load("apps", v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:0"}, func() (io.ReadCloser, error) {
 			panic("as arranged")
 		})
 		var caught *guard.PanicError

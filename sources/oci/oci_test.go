@@ -15,6 +15,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/store"
+	"fairlead.dev/fairlead/sources/transport"
 	"fairlead.dev/fairlead/test/upstream"
 )
 
@@ -217,6 +218,27 @@ func TestATokenServiceOnLoopback(t *testing.T) {
 	}
 	_, err = open(t, server, nil).Resolve(t.Context(), "1.0.0")
 	wantFailure(t, err, v1beta1.AuthenticationFailedReason)
+}
+
+// A tenant's proxy answers in the name of a registry. What it gives out as a token is not used by others.
+func TestTokensAreNotSharedAcrossProxies(t *testing.T) {
+	t.Parallel()
+	network := transport.NewNetwork(transport.Addresses{})
+	proxy, err := transport.ParseProxy("http://127.0.0.1:1", sources.Credentials{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct, proxied := network.Client(transport.Options{}), network.Client(transport.Options{ProxyURL: proxy, Tenant: "mallory"})
+	own := tokens("registry.example", Options{}, transport.Way(direct))
+	if own == tokens("registry.example", Options{}, transport.Way(proxied)) {
+		t.Error("the tokens of a proxy are those of all")
+	}
+	if own != tokens("registry.example", Options{}, transport.Way(network.Client(transport.Options{Tenant: "other"}))) {
+		t.Error("who reaches the registry in the same way signs in again")
+	}
+	if unknown := tokens("registry.example", Options{}, ""); unknown == own || unknown == tokens("registry.example", Options{}, "") {
+		t.Error("a client that nobody knows the way of shares tokens")
+	}
 }
 
 func portOf(host string) string { return host[strings.LastIndexByte(host, ':')+1:] }
