@@ -6,7 +6,9 @@ SHELL := /bin/bash
 
 BIN := $(CURDIR)/bin
 K8S := 1.37.2
-GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not -name '*_test.go')
+# The manifests in config are part of the binary.
+GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not -name '*_test.go') \
+  $(shell find config -name '*.go' -o -name '*.yaml')
 DEMO_SOURCES := $(shell find test/demo test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 BENCH_SOURCES := $(shell find test/bench test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 
@@ -36,7 +38,7 @@ image: $(addprefix $(BIN)/fairlead-,$(subst /,-,$(PLATFORMS))) ## Write an OCI i
 
 generate: ## Generate deep copies, CRDs and RBAC from the types and markers
 	@go tool controller-gen object paths=./api/... crd:maxDescLen=1024 output:crd:dir=config/crd
-	@go tool controller-gen rbac:roleName=fairlead-controller paths=./controllers/... output:rbac:dir=config/rbac
+	@go tool controller-gen rbac:roleName=fairlead-controller paths=./controllers/... paths=./cmd/... output:rbac:dir=config/rbac
 	@cp config/crd/fairlead.dev_*.yaml charts/fairlead/crds/
 
 fmt: ## Format the code

@@ -3,7 +3,7 @@ package config
 
 import "embed"
 
-// Files are the directories of manifests; default is the kustomization of all of them.
+// Files are the directories of manifests; default and strict are the kustomizations of all of them, for each mode of tenancy.
 //
-//go:embed crd rbac manager default
+//go:embed crd rbac manager default strict
 var Files embed.FS

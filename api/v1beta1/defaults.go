@@ -20,6 +20,9 @@ const (
 	DefaultKustomizationInterval = time.Hour
 	// DefaultKustomizationTimeout bounds applying, and waiting for health.
 	DefaultKustomizationTimeout = 5 * time.Minute
+	// MinInterval is the least interval of sources, releases and Kustomizations: each costs requests to upstream or to the API server. A
+	// shorter one is accepted and counts as this.
+	MinInterval = 10 * time.Second
 	// DefaultRetryInterval is the pause between two attempts with the strategy RetryOnFailure.
 	DefaultRetryInterval = 5 * time.Minute
 	// DefaultMaxHistory is how many revisions of a Helm release are kept.
@@ -30,6 +33,14 @@ const (
 	DefaultRollbackCount = 3
 	DefaultRollbackPer   = 24 * time.Hour
 )
+
+// intervalOr is an interval with its default and MinInterval.
+func intervalOr(d *metav1.Duration, fallback time.Duration) time.Duration {
+	return max(durationOr(d, fallback), MinInterval)
+}
+
+// IsRaised tells whether an interval is shorter than MinInterval, which counts then.
+func IsRaised(d *metav1.Duration) bool { return d != nil && d.Duration > 0 && d.Duration < MinInterval }
 
 func durationOr(d *metav1.Duration, fallback time.Duration) time.Duration {
 	if d == nil || d.Duration <= 0 {

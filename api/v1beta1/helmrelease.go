@@ -19,7 +19,7 @@ func (in *HelmRelease) SetConditions(c []metav1.Condition) { in.Status.Condition
 
 // GetInterval is how often the release is audited.
 func (in *HelmRelease) GetInterval() time.Duration {
-	return durationOr(in.Spec.Interval, DefaultReleaseInterval)
+	return intervalOr(in.Spec.Interval, DefaultReleaseInterval)
 }
 
 // GetReleaseName is the name of the Helm release. A name that would be too long is cut to 40 characters and made unique

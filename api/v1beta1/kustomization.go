@@ -10,7 +10,7 @@ import (
 
 // GetInterval is how often a Kustomization is audited, with its default.
 func (in *Kustomization) GetInterval() time.Duration {
-	return durationOr(in.Spec.Interval, DefaultKustomizationInterval)
+	return intervalOr(in.Spec.Interval, DefaultKustomizationInterval)
 }
 
 // GetTimeout bounds applying, and waiting for health, with its default.

@@ -15,6 +15,8 @@ const (
 	RenderingLimitExceededReason = "RenderingLimitExceeded"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
+	// InternalErrorReason: the controller itself has a fault, which the object has met. It is tried again with back-off.
+	InternalErrorReason = "InternalError"
 )
 
 // Reasons of sources.
@@ -37,6 +39,8 @@ const (
 	InvalidContentReason = "InvalidContent"
 	// StorageFailedReason: the artifact cache could not be written or read.
 	StorageFailedReason = "StorageOperationFailed"
+	// BudgetExceededReason: what sources of one namespace may take of the controller's disk or memory is used up.
+	BudgetExceededReason = "BudgetExceeded"
 	// SourceNotReadyReason: the source that is referred to has no artifact yet.
 	SourceNotReadyReason = "SourceNotReady"
 	// SourceNotFoundReason: the source that is referred to does not exist.
@@ -101,6 +105,8 @@ const (
 	RolledBackReason = "RolledBackByRequest"
 	// RollbackHeldReason: a failed revision is left as it is, because a rollback is not allowed or would not help.
 	RollbackHeldReason = "RollbackHeld"
+	// OwnedByOtherReason: another HelmRelease owns the Helm release; nothing is changed.
+	OwnedByOtherReason = "OwnedByOther"
 	// InvalidDriftRuleReason: a rule of spec.driftDetection.ignore cannot be understood.
 	InvalidDriftRuleReason = "InvalidDriftRule"
 )

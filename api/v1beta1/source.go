@@ -61,7 +61,7 @@ func (in *HelmChart) GetSecretRefs() []*LocalObjectReference {
 
 // GetInterval implements Source.
 func (in *Bucket) GetInterval() time.Duration {
-	return durationOr(in.Spec.Interval, DefaultSourceInterval)
+	return intervalOr(in.Spec.Interval, DefaultSourceInterval)
 }
 
 // GetTimeout implements Source.
@@ -95,7 +95,7 @@ func (in *Bucket) SetConditions(c []metav1.Condition) { in.Status.Conditions = c
 
 // GetInterval implements Source.
 func (in *GitRepository) GetInterval() time.Duration {
-	return durationOr(in.Spec.Interval, DefaultSourceInterval)
+	return intervalOr(in.Spec.Interval, DefaultSourceInterval)
 }
 
 // GetTimeout implements Source.
@@ -129,7 +129,7 @@ func (in *GitRepository) SetConditions(c []metav1.Condition) { in.Status.Conditi
 
 // GetInterval implements Source.
 func (in *HelmRepository) GetInterval() time.Duration {
-	return durationOr(in.Spec.Interval, DefaultSourceInterval)
+	return intervalOr(in.Spec.Interval, DefaultSourceInterval)
 }
 
 // GetTimeout implements Source.
@@ -163,7 +163,7 @@ func (in *HelmRepository) SetConditions(c []metav1.Condition) { in.Status.Condit
 
 // GetInterval implements Source.
 func (in *OCIRepository) GetInterval() time.Duration {
-	return durationOr(in.Spec.Interval, DefaultSourceInterval)
+	return intervalOr(in.Spec.Interval, DefaultSourceInterval)
 }
 
 // GetTimeout implements Source.
@@ -197,7 +197,7 @@ func (in *OCIRepository) SetConditions(c []metav1.Condition) { in.Status.Conditi
 
 // GetInterval implements Source.
 func (in *HelmChart) GetInterval() time.Duration {
-	return durationOr(in.Spec.Interval, DefaultSourceInterval)
+	return intervalOr(in.Spec.Interval, DefaultSourceInterval)
 }
 
 // GetTimeout implements Source.

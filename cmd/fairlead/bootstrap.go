@@ -167,12 +167,15 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 	if err := a.admitBootstrap(ctx, c, site, options.Sync); err != nil {
 		return err
 	}
+	if err := admitPolicies(site, options.Tenancy); err != nil {
+		return err
+	}
 	commit, err := a.commitManifests(ctx, f, options)
 	if err != nil {
 		return err
 	}
 	// The namespace comes first; the Secret has to be there when the source looks for it, and is in no manifest.
-	if err := a.applyInstallation(ctx, site, &installFlags{image: f.image, noClusterAdmin: f.noClusterAdmin}); err != nil {
+	if err := a.applyInstallation(ctx, site, &f.installFlags); err != nil {
 		return err
 	}
 	if options.Sync.Secret != "" {

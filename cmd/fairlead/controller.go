@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -29,6 +30,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/kustomization"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/receiver"
 	"fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/controllers/source"
@@ -38,6 +40,7 @@ import (
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/worker"
 	"fairlead.dev/fairlead/sources/store"
+	"fairlead.dev/fairlead/sources/transport"
 )
 
 const (
@@ -63,6 +66,7 @@ type controllerFlags struct {
 	logLevel    string
 	leader      leaderFlags
 	tenancy     tenancy
+	cache       cacheFlags
 }
 
 func newControllerCommand() *cobra.Command {
@@ -83,9 +87,15 @@ next process goes on with it.`,
   fairlead controller --kubeconfig ~/.kube/config --cache-dir /tmp/fairlead
 
   # for two namespaces only
-  fairlead controller --namespaces apps,infra`,
+  fairlead controller --namespaces apps,infra
+
+  # for tenants who do not trust each other, with a registry inside the cluster
+  fairlead controller --tenancy strict --allow-upstream-cidrs 10.96.12.7/32`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := flags.tenancy.complete(command.Flags()); err != nil {
+				return err
+			}
 			return runController(command.Context(), flags)
 		},
 	}
@@ -98,6 +108,7 @@ next process goes on with it.`,
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
 	f.StringVar(&flags.hookAddr, "receiver-addr", ":9292", "address at which Receivers are called; 0 for none")
 	flags.tenancy.register(f)
+	flags.cache.register(f)
 	f.StringVar(&flags.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
 	f.BoolVar(&flags.leader.elect, "leader-elect", false, "let only one of several replicas work")
 	f.StringVar(&flags.leader.namespace, "leader-elect-namespace", "", "namespace of the lease; that of the pod when left out")
@@ -123,13 +134,14 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if flags.concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want at least 1", flags.concurrency)
 	}
-	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.tenancy.check()); err != nil {
+	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.cache.check()); err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	loop.CatchFaults()
 	ctx, stop := context.WithCancel(parent)
 	defer stop()
 
@@ -156,10 +168,16 @@ func runController(parent context.Context, flags controllerFlags) error {
 	remote.Wrap(guard)
 	pool := newPool()
 	defer pool.Close()
-	if err := addControllers(ctx, manager, clusters{local: to, remote: remote, pool: pool}, artifacts, flags); err != nil {
+	upstreams, err := flags.tenancy.upstreams(func() ([]netip.Prefix, error) { return serviceRangesOf(ctx, config) })
+	if err != nil {
 		return err
 	}
-	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","))
+	remote.Restrict(upstreams.clusters())
+	if err := addControllers(ctx, manager, clusters{local: to, remote: remote, pool: pool, upstreams: upstreams}, artifacts, flags); err != nil {
+		return err
+	}
+	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","),
+		"tenancy", flags.tenancy.mode)
 	return flags.leader.ended(ctx, manager.Start(ctx))
 }
 
@@ -254,6 +272,8 @@ type clusters struct {
 	remote *target.Pool
 	// pool renders what is put there.
 	pool *worker.Pool
+	// upstreams are the addresses that sources may have.
+	upstreams upstreamRules
 }
 
 // kubeVersionOf tells the version of a cluster, which charts have to fit.
@@ -273,7 +293,9 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		Local: to.local, Remote: to.remote, Pool: to.pool, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved,
 	})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
+	catalog.Limit(flags.cache.kept)
 	catalog.Fit(kubeVersionOf(to.local))
+	catalog.Reach(transport.NewNetwork(to.upstreams.sources()))
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
 		Local: to.local, Remote: to.remote, Now: time.Now, Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),

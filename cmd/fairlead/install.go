@@ -27,12 +27,14 @@ type installFlags struct {
 	noClusterAdmin bool
 	noWait         bool
 	timeout        time.Duration
+	tenancy        installTenancy
 }
 
 func (f *installFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.image, "image", "", "image of the controller, with a tag or a digest; required")
 	cmd.Flags().BoolVar(&f.noClusterAdmin, "no-cluster-admin", false, "do not bind the controller to cluster-admin; releases then name ServiceAccounts")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", installTimeout, "how long all of it may take")
+	f.tenancy.register(cmd.Flags())
 }
 
 func (f *installFlags) check(cmd *cobra.Command) error {
@@ -42,11 +44,14 @@ func (f *installFlags) check(cmd *cobra.Command) error {
 	case f.timeout <= 0:
 		return usagef(cmd, "--timeout %s is no time to wait", f.timeout)
 	}
+	if err := f.tenancy.complete(cmd.Flags()); err != nil {
+		return usagef(cmd, "%s", err)
+	}
 	return nil
 }
 
 func (f *installFlags) options() installation.Options {
-	return installation.Options{Image: f.image, Version: version, NoClusterAdmin: f.noClusterAdmin}
+	return installation.Options{Image: f.image, Version: version, NoClusterAdmin: f.noClusterAdmin, Tenancy: f.tenancy.options}
 }
 
 func newInstallCommand(a *app) *cobra.Command {
@@ -59,11 +64,16 @@ func newInstallCommand(a *app) *cobra.Command {
 older one upgrades it; releases that run are not touched. Everything is tried on the API server before the first write, and
 what is there as it is wanted is not written, so that a second run changes nothing.
 
+With --tenancy strict, those who share the cluster are kept apart: the controller is not bound to cluster-admin, releases act as
+ServiceAccounts of their own namespaces, and the API server refuses what would reach other namespaces. docs/security.md has the list.
+A run without the flag goes back to shared.
+
 A cluster that follows a repository gets its Fairlead from there: use "fairlead bootstrap git" again.
 
 Exits with 0 when the controller is available, with 1 when it is not in time, with 2 on an error.`,
 		Example: `  fairlead install --image registry.example.com/fairlead:v1
   fairlead install --image registry.example.com/fairlead@sha256:DIGEST --no-cluster-admin
+  fairlead install --image registry.example.com/fairlead:v1 --tenancy strict --allow-upstream-cidrs 10.96.12.7/32
   fairlead install --image registry.example.com/fairlead:v1 --export > fairlead.yaml`,
 		Args: noArguments,
 	}
@@ -124,9 +134,16 @@ func (a *app) applyInstallation(ctx context.Context, site *installation.Site, f 
 	if err != nil {
 		return err
 	}
+	unwanted, err := options.Unwanted(ctx)
+	if err != nil {
+		return err
+	}
+	if err := admitPolicies(site, options.Tenancy); err != nil {
+		return err
+	}
 	p := &progress{w: a.err, width: a.width}
 	p.show(fmt.Sprintf("installing %s in namespace %s", plural(len(objects), "object"), installation.Namespace))
-	result, err := site.Apply(ctx, objects, options.Unwanted()...)
+	result, err := site.Apply(ctx, objects, unwanted...)
 	p.clear()
 	if err != nil {
 		return fmt.Errorf("install Fairlead: %w", err)

@@ -4,69 +4,64 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
-	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/sources/quota"
 )
 
-// maxTrees is how many artifacts are kept unpacked. All Kustomizations of one revision share one.
-const maxTrees = 8
-
-// trees unpacks artifacts, each once for all who ask at the same time.
+// trees unpacks artifacts, each once for all Kustomizations of one source and revision, and keeps them within a budget.
 type trees struct {
 	catalog *source.Catalog
-
-	mu    sync.Mutex
-	known *lru.Cache // of *tree, by digest
-}
-
-type tree struct {
-	once sync.Once
-	read *manifests.Tree
-	err  error
+	known   *quota.Cache[*manifests.Tree]
 }
 
 func newTrees(catalog *source.Catalog) *trees {
-	return &trees{catalog: catalog, known: lru.New(maxTrees)}
+	return &trees{catalog: catalog, known: quota.NewCache[*manifests.Tree]("the unpacked artifact of a source", quota.Trees)}
 }
 
-// of returns the files of an artifact.
-func (t *trees) of(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact) (*manifests.Tree, error) {
-	t.mu.Lock()
-	cached, is := t.known.Get(artifact.Digest)
-	if !is {
-		cached = &tree{}
-		t.known.Add(artifact.Digest, cached)
+// of returns the files of an artifact, which stay in memory until release is called.
+func (t *trees) of(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact) (_ *manifests.Tree, release func(), err error) {
+	from, err := t.catalog.Identity(ctx, choice)
+	if err != nil {
+		return nil, nil, err
 	}
-	t.mu.Unlock()
-	own := cached.(*tree) //nolint:forcetypeassert // nothing else is put there
-	own.once.Do(func() { own.read, own.err = t.unpack(ctx, choice, artifact) })
-	if own.err != nil { // the next one tries again
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if now, is := t.known.Get(artifact.Digest); is && now == cached {
-			t.known.Remove(artifact.Digest)
-		}
-	}
-	return own.read, own.err
+	return t.known.Take(ctx, quota.Item[*manifests.Tree]{
+		Namespace: choice.Namespace, Key: from + artifact.Digest,
+		Most: func() (size int64, err error) {
+			err = t.open(ctx, choice, artifact, func(archive io.Reader) error {
+				size, err = manifests.Measure(archive, manifests.Limits{})
+				return err
+			})
+			return size, err
+		},
+		Make: func() (tree *manifests.Tree, err error) {
+			err = t.open(ctx, choice, artifact, func(archive io.Reader) error {
+				tree, err = manifests.Read(archive, manifests.Limits{})
+				return err
+			})
+			return tree, err
+		},
+		Size: (*manifests.Tree).Memory,
+	})
 }
 
-func (t *trees) unpack(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact) (*manifests.Tree, error) {
+func (t *trees) open(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact, read func(io.Reader) error) error {
 	archive, err := t.catalog.OpenArtifact(ctx, choice, artifact)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	read, err := manifests.Read(archive, manifests.Limits{})
-	return read, errors.Join(err, archive.Close())
+	return errors.Join(read(archive), archive.Close())
 }
 
 // Builder makes objects of files, in a process that has nothing else.
@@ -76,10 +71,11 @@ type Builder interface {
 
 // build makes the objects of a Kustomization from its artifact. The mask hides what came from Secrets and encrypted files.
 func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]rollout.Object, values.Mask, error) {
-	files, err := g.trees.of(ctx, in.choice, in.artifact)
+	files, release, err := g.trees.of(ctx, in.choice, in.artifact)
 	if err != nil {
 		return nil, values.Mask{}, err
 	}
+	defer release()
 	return in.build(ctx, g.builder, k, files)
 }
 

@@ -38,10 +38,13 @@ type handler struct {
 	*gatherer
 	runner  *release.Runner
 	watcher *watcher
+	owners  owners
 	tasks   *loop.Tasks[landed]
-	events  events.EventRecorder
-	now     func() time.Time
-	jitter  func() float64
+	// readings are of records on other clusters.
+	readings *readings
+	events   events.EventRecorder
+	now      func() time.Time
+	jitter   func() float64
 
 	mu    sync.Mutex
 	steps map[types.NamespacedName]*step
@@ -121,6 +124,10 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 		_, err = h.blocked(hr, err)
 		return false, referent.UnreachableRetry, err
 	}
+	if reading := (*referent.LookingError)(nil); errors.As(err, &reading) {
+		again, err := h.blocked(hr, err)
+		return false, again, err
+	}
 	if apierrors.IsForbidden(err) {
 		return h.refused(hr, inputs, err)
 	}
@@ -135,6 +142,8 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 		switch decision.Reason {
 		case plan.ReasonOrphaned:
 			h.tell(hr, status.Event{Reason: v1beta1.OrphanedReason, Message: decision.Message})
+		case v1beta1.OwnedByOtherReason:
+			h.tell(hr, status.Event{Reason: v1beta1.OwnedByOtherReason, Message: decision.Message})
 		case plan.ReasonUnreachable:
 			h.tell(hr, status.Event{Warning: true, Reason: v1beta1.OrphanedReason, Message: decision.Message})
 		}
@@ -164,6 +173,7 @@ func (h *handler) refused(hr *v1beta1.HelmRelease, inputs release.Inputs, err er
 // Forget implements loop.Handler.
 func (h *handler) Forget(key types.NamespacedName) {
 	h.drop(key)
+	h.readings.clear(key)
 	h.forget(key)
 	h.watcher.forget(key)
 }
@@ -200,6 +210,9 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	}
 	if event.Reason != "" {
 		h.tell(hr, event)
+	}
+	if ended.outcome.Step == plan.Uninstall && ended.outcome.Failure == nil {
+		h.owners.released(ctx, key, ended.outcome.Target)
 	}
 	log.FromContext(ctx).Info(event.Message, "step", ended.outcome.Step, "took", ended.took.Round(time.Millisecond).String())
 }
@@ -261,7 +274,9 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 		if reading.Took < slow {
 			return slow - reading.Took, nil
 		}
-		status.Progressing(hr, err.Error(), h.now())
+		if !reading.Again || status.Message(hr) == "" {
+			status.Progressing(hr, err.Error(), h.now())
+		}
 		return 0, nil
 	}
 	var known *referent.ObstacleError
@@ -289,16 +304,27 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	inputs.Compared = h.compared[client.ObjectKeyFromObject(hr)]
 	h.mu.Unlock()
 	var again time.Duration
-	inputs.Live, again = h.observe(ctx, hr, inputs)
-	decision, err := h.decide(ctx, hr, inputs)
+	looking := inputs
+	looking.Observe = func() (live release.Live) {
+		live, again = h.observe(ctx, hr, inputs)
+		return live
+	}
+	decision, err := h.decide(ctx, hr, looking)
+	inputs.Live = decision.Live
 	for _, event := range decision.Told {
 		h.tell(hr, event)
+	}
+	if err != nil {
+		h.observe(ctx, hr, inputs) // the records cannot be read; the status names objects only of a release that was accepted
 	}
 	if referent.IsObstacle(err) {
 		return h.blocked(hr, err)
 	}
 	if err != nil {
 		return h.blocked(hr, unreadable(hr, err))
+	}
+	if decision.Reason == v1beta1.OwnedByOtherReason {
+		return h.refuse(hr, decision.Plan), nil
 	}
 	if !decision.Acts() {
 		hr.Status.InputDigest = release.InputDigest(hr, inputs)
@@ -361,6 +387,7 @@ func (h *handler) start(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inp
 	h.mu.Lock()
 	h.steps[key] = current
 	h.mu.Unlock()
+	h.readings.clear(key) // the step changes the records
 	wanted := hr.DeepCopy()
 	h.tasks.Start(key, func(ctx context.Context) landed {
 		started := h.now()
@@ -370,5 +397,7 @@ func (h *handler) start(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inp
 			ended.compared = release.NewComparison(wanted, inputs, outcome.History[0], outcome.Equal)
 		}
 		return ended
+	}, func(fault error) landed {
+		return landed{outcome: h.runner.Faulted(wanted, p, inputs, fault), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
 	})
 }

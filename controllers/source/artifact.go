@@ -43,25 +43,26 @@ func (c *Catalog) Artifact(ctx context.Context, choice Choice) (v1beta1.Artifact
 }
 
 // OpenArtifact opens an archive that Artifact returned for the choice. When the cache has lost it, it is fetched again from upstream,
-// once for all who ask at the same time. It waits, so it is not for workers.
+// once for all who ask the same source at the same time. It waits, so it is not for workers.
 func (c *Catalog) OpenArtifact(ctx context.Context, choice Choice, want v1beta1.Artifact) (io.ReadCloser, error) {
-	archive, err := c.store.Open(want.Digest)
+	source, err := c.source(ctx, choice)
+	if err != nil {
+		return nil, err
+	}
+	view := c.view(source)
+	archive, err := view.Open(want.Digest)
 	if !store.IsMissing(err) {
 		return archive, err
 	}
-	if err := c.restore(ctx, choice, want); err != nil {
+	if err := c.restore(ctx, choice, source, want); err != nil {
 		return nil, err
 	}
-	return c.store.Open(want.Digest)
+	return view.Open(want.Digest)
 }
 
 // restore fetches an artifact again.
-func (c *Catalog) restore(ctx context.Context, choice Choice, want v1beta1.Artifact) error {
-	_, err := c.once(ctx, want.Digest, func() (string, error) {
-		object, err := c.source(ctx, choice)
-		if err != nil {
-			return "", err
-		}
+func (c *Catalog) restore(ctx context.Context, choice Choice, object v1beta1.Source, want v1beta1.Artifact) (err error) {
+	_, err = c.once(ctx, fetchKey{holderOf(object), want.Digest}, func() (_ string, err error) {
 		var found v1beta1.Artifact
 		switch source := object.(type) {
 		case *v1beta1.GitRepository:

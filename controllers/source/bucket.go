@@ -35,10 +35,10 @@ func (c *Catalog) fetchBucket(ctx context.Context, object *v1beta1.Bucket) (v1be
 	if err != nil {
 		return v1beta1.Artifact{}, err
 	}
-	if had := object.GetArtifact(); had != nil && had.Revision == revision.String() && c.store.Has(had.Digest) {
+	if had := object.GetArtifact(); had != nil && had.Revision == revision.String() && c.view(object).Has(had.Digest) {
 		return *had, nil
 	}
-	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error { return remote.Fetch(ctx, revision, w) })
+	digest, size, err := c.view(object).Put(ctx, "", func(w io.Writer) error { return remote.Fetch(ctx, revision, w) })
 	return v1beta1.Artifact{Revision: revision.String(), Digest: digest, Size: size}, err
 }
 

@@ -12,7 +12,10 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/helmrepo"
+	"fairlead.dev/fairlead/sources/quota"
 	"fairlead.dev/fairlead/sources/store"
+	"fairlead.dev/fairlead/sources/transport"
 )
 
 // Catalog answers which chart a choice stands for, from what the last polls found, and opens its archive.
@@ -27,7 +30,10 @@ type Catalog struct {
 	shelves  map[Choice]*shelf               // by source
 	wakers   map[string]func(Choice)         // by kind of source: polls it
 	interest []func(context.Context, Choice) // whoever wants to know of new answers
-	fetches  map[string]*fetch               // archives that are being fetched, by digest of the chart
+	fetches  map[fetchKey]*fetch             // archives that are being fetched
+	indexes  *quota.Cache[*helmrepo.Index]
+	packs    *quota.Meter
+	network  *transport.Network
 
 	kubeVersion func(context.Context) (string, error)
 	kube        string // as it was known last
@@ -54,10 +60,18 @@ func (c *Catalog) cluster(ctx context.Context, choice Choice) (string, error) {
 // NewCatalog returns a catalog over an artifact store.
 func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog {
 	return &Catalog{
-		objects: objects, secrets: secrets, store: artifacts,
-		shelves: map[Choice]*shelf{}, wakers: map[string]func(Choice){}, fetches: map[string]*fetch{},
+		objects: objects, secrets: secrets, store: artifacts, network: transport.NewNetwork(transport.Addresses{}),
+		shelves: map[Choice]*shelf{}, wakers: map[string]func(Choice){}, fetches: map[fetchKey]*fetch{},
+		indexes: quota.NewCache[*helmrepo.Index]("the parsed index of a HelmRepository", quota.Indexes),
+		packs:   quota.NewMeter("what is received from Git servers for GitRepositories", quota.Packs, quota.PacksEach),
 	}
 }
+
+// Reach has upstreams reached through a network, which may refuse addresses. It is for setting up.
+func (c *Catalog) Reach(network *transport.Network) { c.network = network }
+
+// Limit bounds the disk that artifacts take. What a source has as its artifact or answers a choice with stays. It is for setting up.
+func (c *Catalog) Limit(b quota.Bounds) { c.store.Limit(b, c.held) }
 
 // Subscribe has tell called with every choice whose answer may have changed. It is for setting up, before any poll.
 func (c *Catalog) Subscribe(tell func(context.Context, Choice)) {
@@ -165,14 +179,18 @@ func (c *Catalog) pick(choice Choice, source v1beta1.Source) (pick, bool) {
 		return pick{}, false
 	}
 	found, ok := s.Picks[choice.String()]
-	if ok || s.index == nil || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
+	if ok || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
 		return found, ok && !found.doubted // other values and signatures need more than the index; the version of the cluster is asked for by a poll
+	}
+	index, ok := c.parsed(source, s.Digest)
+	if !ok {
+		return pick{}, false
 	}
 	kube := c.kube
 	if choice.elsewhere {
 		kube = ""
 	}
-	found = pickFromIndex(s.index, choice, kube)
+	found = pickFromIndex(index, choice, kube)
 	if found.Revision.Digest == "" && found.err == nil {
 		return pick{}, false // the index does not give a digest, so the archive has to be fetched to know it
 	}
@@ -191,6 +209,7 @@ func (c *Catalog) shelf(choice Choice, source v1beta1.Source) *shelf {
 	if ok, err := c.store.Bound(shelfName(source), s); err != nil || !ok || s.URL != address(source) || s.Picks == nil {
 		return nil
 	}
+	s.holder = holderOf(source)
 	c.shelves[key] = s
 	return s
 }
@@ -212,6 +231,7 @@ func shelfName(source v1beta1.Source) string { return "shelf/" + string(source.G
 
 // put replaces the shelf of a source and returns the choices whose answer is another one now.
 func (c *Catalog) put(key Choice, source v1beta1.Source, s *shelf, choices []Choice) ([]Choice, error) {
+	s.holder = holderOf(source)
 	kept := s.copy()
 	c.mu.Lock()
 	before := c.shelf(key, source)
@@ -280,19 +300,19 @@ func (c *Catalog) wake(choice Choice) {
 }
 
 // Archive opens the archive of a chart that Chart returned for the choice. When the cache has lost it, it is fetched again
-// from upstream by its digest, once for all who ask at the same time. It waits, so it is not for workers.
+// from upstream by its digest, once for all who ask the same source at the same time. It waits, so it is not for workers.
 func (c *Catalog) Archive(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (io.ReadCloser, error) {
-	digest, err := c.ensure(ctx, choice, want)
+	view, digest, err := c.ensure(ctx, choice, want)
 	if err != nil {
 		return nil, err
 	}
-	archive, err := c.store.Open(digest)
+	archive, err := view.Open(digest)
 	if !store.IsMissing(err) {
 		return archive, err
 	}
 	// It was there a moment ago: it is broken, and was removed for it.
-	if digest, err = c.ensure(ctx, choice, want); err != nil {
+	if view, digest, err = c.ensure(ctx, choice, want); err != nil {
 		return nil, err
 	}
-	return c.store.Open(digest)
+	return view.Open(digest)
 }

@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"strings"
@@ -19,7 +21,6 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/sources/helmrepo"
 	"fairlead.dev/fairlead/sources/store"
 )
 
@@ -84,6 +85,19 @@ func repository(change ...func(*v1beta1.HelmRepository)) *v1beta1.HelmRepository
 	return r
 }
 
+// bring has a source bring something into the artifact cache.
+func bring(t *testing.T, c *Catalog, source v1beta1.Source, content string) (digest string) {
+	t.Helper()
+	digest, _, err := c.view(source).Put(t.Context(), "", func(w io.Writer) error {
+		_, err := io.WriteString(w, content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
+}
+
 func failing(r *v1beta1.HelmRepository) {
 	status.SourceFailed(r, status.Failure{Reason: v1beta1.FetchFailedReason, Message: "no route to host"}, now)
 }
@@ -105,13 +119,11 @@ type reasoned interface {
 
 func TestChartAnswersFromTheShelf(t *testing.T) {
 	broken := sources.Fail(v1beta1.NoMatchReason, nil, "nothing fits")
-	index, err := helmrepo.ParseIndex(strings.NewReader("apiVersion: v1\nentries:\n  web:\n  - name: web\n    version: 1.2.0\n"+
-		"    digest: "+strings.TrimPrefix(digest2, sources.DigestPrefix)+"\n    urls: [web-1.2.0.tgz]\n"), helmrepo.DefaultIndexLimit)
-	if err != nil {
-		t.Fatal(err)
-	}
+	document := "apiVersion: v1\nentries:\n  web:\n  - name: web\n    version: 1.2.0\n" +
+		"    digest: " + strings.TrimPrefix(digest2, sources.DigestPrefix) + "\n    urls: [web-1.2.0.tgz]\n"
 	indexed := newShelf(chartsURL)
-	indexed.index = index
+	sum := sha256.Sum256([]byte(document))
+	indexed.Digest = sources.DigestPrefix + hex.EncodeToString(sum[:])
 	elsewhere := shelved(pick{Revision: revision})
 	elsewhere.URL = "https://elsewhere.example.com"
 	tests := []struct {
@@ -147,6 +159,14 @@ func TestChartAnswersFromTheShelf(t *testing.T) {
 			c.onWake(charts.Kind, func(source Choice) { woken = source == charts })
 			if tt.shelf != nil {
 				c.shelves[charts] = tt.shelf.copy()
+			}
+			if tt.shelf == indexed {
+				bring(t, c, tt.repository, document)
+				_, release, err := c.index(t.Context(), tt.repository, indexed.Digest)
+				if err != nil {
+					t.Fatal(err)
+				}
+				release()
 			}
 			got, err := c.Chart(t.Context(), anyWeb)
 			if got != tt.want || IsPending(err) != tt.pending || woken != tt.woken {
@@ -294,13 +314,7 @@ func TestTellReachesEverySubscriber(t *testing.T) {
 func TestArchiveOpensWhatTheShelfNames(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t, repository())
-	digest, _, err := c.store.Put(t.Context(), "", func(w io.Writer) error {
-		_, err := io.WriteString(w, "archive")
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	digest := bring(t, c, repository(), "archive")
 	c.shelves[charts] = shelved(pick{Revision: revision, Archive: digest})
 	archive, err := c.Archive(t.Context(), anyWeb, revision)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/sources/store"
 )
 
 // Garbage is collected every collectEvery; what nobody needs is kept for unusedFor after its last use.
@@ -35,7 +37,7 @@ func (g *Collector) Start(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		if err := g.collect(ctx); err != nil {
+		if err := guard.Do("collecting garbage in the artifact cache", func() error { return g.collect(ctx) }); err != nil {
 			log.FromContext(ctx).Error(err, "collecting garbage in the artifact cache failed; it is tried again later")
 		}
 	}
@@ -59,17 +61,18 @@ func (g *Collector) collect(ctx context.Context) error {
 	return nil
 }
 
-// held lists the digests that a source has as its artifact or that answer a choice.
-func (c *Catalog) held(ctx context.Context) (map[string]bool, error) {
-	keep := map[string]bool{}
+// held lists the digests that a source has as its artifact or that answer a choice, each for the source that has it.
+func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
+	keep := map[store.Claim]bool{}
 	for _, kind := range kinds {
 		list := newList(kind)
 		if err := c.objects.List(ctx, list); err != nil {
 			return nil, fmt.Errorf("listing the sources: %w", err)
 		}
 		err := meta.EachListItem(list, func(item runtime.Object) error {
-			if artifact := item.(v1beta1.Source).GetArtifact(); artifact != nil {
-				keep[artifact.Digest] = true
+			source := item.(v1beta1.Source)
+			if artifact := source.GetArtifact(); artifact != nil {
+				keep[store.Claim{Holder: holderOf(source), Digest: artifact.Digest}] = true
 			}
 			return nil
 		})
@@ -80,9 +83,9 @@ func (c *Catalog) held(ctx context.Context) (map[string]bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.shelves {
-		keep[s.Digest] = true
+		keep[store.Claim{Holder: s.holder, Digest: s.Digest}] = true
 		for _, found := range s.Picks {
-			keep[found.Archive] = true
+			keep[store.Claim{Holder: s.holder, Digest: found.Archive}] = true
 		}
 	}
 	return keep, nil

@@ -117,7 +117,7 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 	}
 	if last.failures == 0 {
 		artifact := object.GetArtifact()
-		if artifact == nil || !h.catalog.store.Has(artifact.Digest) || !h.catalog.answered(object, choices) {
+		if artifact == nil || !h.catalog.view(object).Has(artifact.Digest) || !h.catalog.answered(object, choices) {
 			return 0
 		}
 	}
@@ -154,6 +154,11 @@ func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
 		found.request = source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
 		observePoll(h.kind, found.err, h.now().Sub(started))
 		return found
+	}, func(fault error) polled {
+		return polled{
+			generation: source.GetGeneration(), request: source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation],
+			err: sources.Fail(v1beta1.InternalErrorReason, fault, "polling %s %s", h.kind, key),
+		}
 	})
 }
 
@@ -171,7 +176,7 @@ func (h *handler[T]) record(object T, found polled) {
 		status.SourceFailed(object, failureOf(found.err), h.now())
 	} else {
 		setFound(object, found)
-		status.SourceReady(object, found.artifact, found.message, h.now())
+		status.SourceReady(object, found.artifact, found.message+intervalNote(object), h.now())
 	}
 	if message := status.Message(object); message != before {
 		h.tellEvent(object, found.err, message)
@@ -248,6 +253,27 @@ func setFound(object sourceObject, found polled) {
 	case *v1beta1.GitRepository:
 		source.Status.IncludedArtifacts, source.Status.ObservedContent = found.include, found.content
 	}
+}
+
+// intervalNote says that a shorter interval than MinInterval was asked for.
+func intervalNote(object sourceObject) string {
+	var asked *metav1.Duration
+	switch source := object.(type) {
+	case *v1beta1.Bucket:
+		asked = source.Spec.Interval
+	case *v1beta1.GitRepository:
+		asked = source.Spec.Interval
+	case *v1beta1.HelmRepository:
+		asked = source.Spec.Interval
+	case *v1beta1.OCIRepository:
+		asked = source.Spec.Interval
+	case *v1beta1.HelmChart:
+		asked = source.Spec.Interval
+	}
+	if !v1beta1.IsRaised(asked) {
+		return ""
+	}
+	return fmt.Sprintf("; spec.interval %s is shorter than %s, which counts instead", asked.Duration, v1beta1.MinInterval)
 }
 
 func randomJitter() float64 { return rand.Float64() } //nolint:gosec // spreads polls, protects nothing

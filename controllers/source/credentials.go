@@ -17,11 +17,16 @@ import (
 // secrets reads the Secrets that a source names, when they are needed; they are never kept.
 type secrets struct {
 	reader    client.Reader
+	network   *transport.Network
 	namespace string
 }
 
 func (c *Catalog) secretsOf(source client.Object) secrets {
-	return secrets{c.secrets, source.GetNamespace()}
+	return c.secretsIn(source.GetNamespace())
+}
+
+func (c *Catalog) secretsIn(namespace string) secrets {
+	return secrets{reader: c.secrets, network: c.network, namespace: namespace}
 }
 
 // secret reads the Secret that a field of the spec names.
@@ -123,5 +128,6 @@ func (s secrets) through(ctx context.Context, o transport.Options, proxy *v1beta
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	return transport.New(o), nil
+	o.Tenant = s.namespace
+	return s.network.Client(o), nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/git"
 	"fairlead.dev/fairlead/sources/store"
@@ -18,13 +19,24 @@ type fetch struct {
 	err    error
 }
 
-// ensure has the archive of a chart in the store and returns its digest.
-func (c *Catalog) ensure(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (string, error) {
-	return c.once(ctx, want.Digest, func() (string, error) { return c.fetch(ctx, choice, want) })
+// fetchKey says who fetches what. Another source is another upstream, with other credentials: its answers and its delays are its own.
+type fetchKey struct {
+	store.Holder
+	digest string
 }
 
-// once fetches what has a digest, and has everybody wait for it who asks meanwhile.
-func (c *Catalog) once(ctx context.Context, digest string, do func() (string, error)) (string, error) {
+// ensure has the archive of a chart in the store and returns its digest there, and the store as the source of the chart sees it.
+func (c *Catalog) ensure(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (store.View, string, error) {
+	choice, source, err := c.origin(ctx, choice)
+	if err != nil {
+		return store.View{}, "", err
+	}
+	digest, err := c.once(ctx, fetchKey{holderOf(source), want.Digest}, func() (string, error) { return c.fetch(ctx, choice, source, want) })
+	return c.view(source), digest, err
+}
+
+// once fetches what has a digest, and has everybody wait for it who asks the same source meanwhile.
+func (c *Catalog) once(ctx context.Context, digest fetchKey, do func() (string, error)) (string, error) {
 	c.mu.Lock()
 	if running, ok := c.fetches[digest]; ok {
 		c.mu.Unlock()
@@ -34,7 +46,10 @@ func (c *Catalog) once(ctx context.Context, digest string, do func() (string, er
 	c.fetches[digest] = own
 	c.mu.Unlock()
 
-	own.digest, own.err = do()
+	own.err = guard.Do("fetching an archive", func() (err error) { // the others wait for its end, whatever that is
+		own.digest, err = do()
+		return err
+	})
 	c.mu.Lock()
 	delete(c.fetches, digest)
 	c.mu.Unlock()
@@ -51,22 +66,15 @@ func (f *fetch) wait(ctx context.Context) (string, error) {
 	}
 }
 
-func (c *Catalog) fetch(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (string, error) {
-	source, err := c.source(ctx, choice)
-	if err != nil {
-		return "", err
-	}
-	switch object := source.(type) {
-	case *v1beta1.HelmChart:
-		return c.fetch(ctx, ChoiceOfChart(object), want)
-	case *v1beta1.OCIRepository:
-		return c.fetchOCI(ctx, object, want)
+func (c *Catalog) fetch(ctx context.Context, choice Choice, source v1beta1.Source, want v1beta1.ChartRevision) (string, error) {
+	if repository, is := source.(*v1beta1.OCIRepository); is {
+		return c.fetchOCI(ctx, repository, want)
 	}
 	found, ok := c.pick(choice, source)
 	if !ok || found.Revision.Digest != want.Digest {
 		return "", unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
 	}
-	if found.Archive != "" && c.store.Has(found.Archive) {
+	if found.Archive != "" && c.view(source).Has(found.Archive) {
 		return found.Archive, nil
 	}
 	switch object := source.(type) {
@@ -76,7 +84,7 @@ func (c *Catalog) fetch(ctx context.Context, choice Choice, want v1beta1.ChartRe
 		}
 		return c.fetchChart(ctx, object, choice, found)
 	case *v1beta1.GitRepository:
-		packed, err := c.pack(ctx, object.GetArtifact(), choice)
+		packed, err := c.pack(ctx, c.view(source), object.GetArtifact(), choice)
 		if err == nil && packed.Revision.Digest != want.Digest {
 			err = unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
 		}
@@ -94,14 +102,14 @@ func (c *Catalog) fetchChart(ctx context.Context, repository *v1beta1.HelmReposi
 		if err != nil {
 			return "", err
 		}
-		digest, _, err := c.store.Put(ctx, found.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, found.ociChart(), w) })
+		digest, _, err := c.view(repository).Put(ctx, found.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, found.ociChart(), w) })
 		return digest, err
 	}
 	remote, err := c.helmRepository(ctx, repository)
 	if err != nil {
 		return "", err
 	}
-	digest, _, err := c.store.Put(ctx, found.Revision.Digest, func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) })
+	digest, _, err := c.view(repository).Put(ctx, found.Revision.Digest, func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) })
 	return digest, err
 }
 
@@ -111,7 +119,7 @@ func (c *Catalog) fetchValued(ctx context.Context, repository *v1beta1.HelmRepos
 	if err != nil {
 		return "", err
 	}
-	made, _, err := c.replaceValues(ctx, base, choice)
+	made, _, err := c.replaceValues(ctx, c.view(repository), base, choice)
 	if err == nil && made != found.Archive {
 		err = unavailable(v1beta1.SourceNotReadyReason, "%s no longer makes %s", choice, found.Revision)
 	}
@@ -131,7 +139,7 @@ func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
-	made, size, err := c.replaceValues(ctx, base, choice)
+	made, size, err := c.replaceValues(ctx, c.view(repository), base, choice)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before)
 	}
@@ -140,23 +148,23 @@ func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository
 }
 
 // replaceValues makes an archive with other values and returns its digest.
-func (c *Catalog) replaceValues(ctx context.Context, base string, choice Choice) (digest string, size int64, err error) {
+func (c *Catalog) replaceValues(ctx context.Context, view store.View, base string, choice Choice) (digest string, size int64, err error) {
 	files, err := choice.Values().Check()
 	if err != nil {
 		return "", 0, err
 	}
-	archive, err := c.store.Open(base)
+	archive, err := view.Open(base)
 	if err != nil {
 		return "", 0, err
 	}
 	defer archive.Close()
-	return c.store.Put(ctx, "", func(w io.Writer) error { return files.Replace(archive, w) })
+	return view.Put(ctx, "", func(w io.Writer) error { return files.Replace(archive, w) })
 }
 
 // fetchOCI has the archive that an OCIRepository stands for in the store.
 func (c *Catalog) fetchOCI(ctx context.Context, repository *v1beta1.OCIRepository, want v1beta1.ChartRevision) (string, error) {
 	if chart, artifact := repository.Status.Chart, repository.GetArtifact(); chart != nil && artifact != nil &&
-		chart.Digest == want.Digest && c.store.Has(artifact.Digest) {
+		chart.Digest == want.Digest && c.view(repository).Has(artifact.Digest) {
 		return artifact.Digest, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
@@ -169,16 +177,16 @@ func (c *Catalog) fetchOCI(ctx context.Context, repository *v1beta1.OCIRepositor
 	if err != nil {
 		return "", err
 	}
-	digest, _, err := c.store.Put(ctx, chart.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, chart, w) })
+	digest, _, err := c.view(repository).Put(ctx, chart.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, chart, w) })
 	return digest, err
 }
 
 // pack makes the archive of a chart in the work tree of a Git repository.
-func (c *Catalog) pack(ctx context.Context, tree *v1beta1.Artifact, choice Choice) (pick, error) {
+func (c *Catalog) pack(ctx context.Context, view store.View, tree *v1beta1.Artifact, choice Choice) (pick, error) {
 	if tree == nil {
 		return pick{}, &pending{what: "waiting for " + choice.source().String()}
 	}
-	archive, err := c.store.Open(tree.Digest)
+	archive, err := view.Open(tree.Digest)
 	if store.IsMissing(err) {
 		c.wake(choice)
 		return pick{}, &pending{what: "fetching " + choice.source().String() + " again, because the cache has lost it"}
@@ -188,7 +196,7 @@ func (c *Catalog) pack(ctx context.Context, tree *v1beta1.Artifact, choice Choic
 	}
 	defer archive.Close()
 	var chart git.Chart
-	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error {
+	digest, size, err := view.Put(ctx, "", func(w io.Writer) error {
 		chart, err = git.PackChartWith(archive, choice.Chart, choice.Values(), w, git.Limits{})
 		return err
 	})

@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/git"
+	"fairlead.dev/fairlead/sources/store"
 	"fairlead.dev/fairlead/sources/transport"
 )
 
@@ -35,7 +36,7 @@ func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Sou
 	s := newShelf(address(source))
 	s.Revision, s.Digest = found.artifact.Revision, found.artifact.Digest
 	for _, choice := range choices {
-		s.Picks[choice.String()] = c.pickPath(ctx, &found.artifact, choice, before)
+		s.Picks[choice.String()] = c.pickPath(ctx, c.view(source), &found.artifact, choice, before)
 	}
 	changed, err := c.put(key, source, s, choices)
 	if err != nil {
@@ -46,12 +47,12 @@ func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Sou
 }
 
 // pickPath packs one chart of a work tree, unless that was done for the same work tree before.
-func (c *Catalog) pickPath(ctx context.Context, tree *v1beta1.Artifact, choice Choice, before *shelf) pick {
+func (c *Catalog) pickPath(ctx context.Context, view store.View, tree *v1beta1.Artifact, choice Choice, before *shelf) pick {
 	had := before.Picks[choice.String()]
 	if before.Digest == tree.Digest && had.err == nil && had.Revision.Digest != "" {
 		return had
 	}
-	found, err := c.pack(ctx, tree, choice)
+	found, err := c.pack(ctx, view, tree, choice)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(had)
 	}
@@ -78,24 +79,24 @@ func (c *Catalog) fetchTree(ctx context.Context, repository *v1beta1.GitReposito
 		return polled{err: err}
 	}
 	had := repository.GetArtifact()
-	if had != nil && had.Revision == revision.String() && repository.Status.ObservedContent == out.content && c.store.Has(had.Digest) {
+	if had != nil && had.Revision == revision.String() && repository.Status.ObservedContent == out.content && c.view(repository).Has(had.Digest) {
 		out.artifact = *had
 		return out
 	}
-	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error {
+	digest, size, err := c.view(repository).Put(ctx, "", func(w io.Writer) error {
 		out.signed, err = remote.Fetch(ctx, revision, w)
 		return err
 	})
 	if err == nil && len(parts) > 0 {
-		digest, size, err = c.merge(ctx, digest, parts)
+		digest, size, err = c.merge(ctx, c.view(repository), digest, parts)
 	}
 	out.artifact, out.err = v1beta1.Artifact{Revision: revision.String(), Digest: digest, Size: size}, err
 	return out
 }
 
 // merge copies parts into a work tree.
-func (c *Catalog) merge(ctx context.Context, tree string, parts []git.Part) (digest string, size int64, err error) {
-	base, err := c.store.Open(tree)
+func (c *Catalog) merge(ctx context.Context, view store.View, tree string, parts []git.Part) (digest string, size int64, err error) {
+	base, err := view.Open(tree)
 	if err != nil {
 		return "", 0, err
 	}
@@ -104,7 +105,7 @@ func (c *Catalog) merge(ctx context.Context, tree string, parts []git.Part) (dig
 	if !ok {
 		return "", 0, errors.New("the artifact in the cache cannot be read twice")
 	}
-	return c.store.Put(ctx, "", func(w io.Writer) error { return git.Merge(seeker, parts, w, git.Limits{}) })
+	return view.Put(ctx, "", func(w io.Writer) error { return git.Merge(seeker, parts, w, git.Limits{}) })
 }
 
 // included opens the artifacts of spec.include.
@@ -223,7 +224,10 @@ func (c *Catalog) gitAccess(ctx context.Context, repository *v1beta1.GitReposito
 	if err != nil {
 		return git.Options{}, err
 	}
-	return git.Options{URL: repository.Spec.URL, Credentials: access.Credentials, Identity: access.Identity, HTTP: http}, nil
+	return git.Options{
+		URL: repository.Spec.URL, Credentials: access.Credentials, Identity: access.Identity, HTTP: http, Network: c.network,
+		Begin: c.beginFetch(repository.Namespace),
+	}, nil
 }
 
 func gitRef(reference *v1beta1.GitRepositoryRef) git.Ref {

@@ -31,14 +31,17 @@ func (c *Catalog) pollHelmChart(ctx context.Context, source v1beta1.Source, _ []
 // takeChart has a chart in the store, unless the current one stays by the strategy of the HelmChart.
 func (c *Catalog) takeChart(ctx context.Context, chart *v1beta1.HelmChart, choice Choice, revision v1beta1.ChartRevision) (polled, error) {
 	had := chart.GetArtifact()
-	if current := chart.Status.Chart; current != nil && had != nil && c.store.Has(had.Digest) && !isNew(chart, *current, revision) {
+	if current := chart.Status.Chart; current != nil && had != nil && c.view(chart).Has(had.Digest) && !isNew(chart, *current, revision) {
 		return chartFound(*had, *current), nil
 	}
-	digest, err := c.ensure(ctx, choice, revision)
+	view, digest, err := c.ensure(ctx, choice, revision)
 	if err != nil {
 		return polled{}, err
 	}
-	size, err := c.store.Size(digest)
+	if err := view.Share(digest, holderOf(chart)); err != nil {
+		return polled{}, err
+	}
+	size, err := view.Size(digest)
 	if err != nil {
 		return polled{}, err
 	}

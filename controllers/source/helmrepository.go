@@ -12,6 +12,7 @@ import (
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/helmrepo"
 	"fairlead.dev/fairlead/sources/oci"
+	"fairlead.dev/fairlead/sources/store"
 )
 
 // pollHelmRepository looks at a Helm repository of either type.
@@ -34,15 +35,21 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	}
 	before := c.before(key, repository)
 	s := newShelf(repository.Spec.URL)
-	artifact, err := c.fetchIndex(ctx, remote, before, s)
+	view := c.view(repository)
+	artifact, err := fetchIndex(ctx, view, remote, before, s)
 	if err != nil {
 		c.restoreIndex(ctx, key, repository, before, choices)
 		return polled{err: err}
 	}
+	index, release, err := c.index(ctx, repository, artifact.Digest)
+	if err != nil {
+		return polled{err: err}
+	}
+	defer release()
 	var warnings []string
 	for _, choice := range choices {
 		had := before.Picks[choice.String()]
-		found := c.pickChart(ctx, remote, s.index, choice, had)
+		found := c.pickChart(ctx, catalogued{view, remote, index}, choice, had)
 		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) { return keys.provenance(ctx, remote, found) })
 		found = c.valued(ctx, repository, choice, found, had).steady(had)
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
@@ -52,17 +59,17 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		return polled{err: err}
 	}
 	c.Tell(ctx, changed...)
-	return polled{artifact: artifact, message: "index with " + countCharts(len(s.index.Charts())), warnings: warnings}
+	return polled{artifact: artifact, message: "index with " + countCharts(len(index.Charts())), warnings: warnings}
 }
 
 // fetchIndex fills the shelf with the index, from upstream or, when that is unchanged, from the store.
-func (c *Catalog) fetchIndex(ctx context.Context, remote *helmrepo.Repository, before, s *shelf) (v1beta1.Artifact, error) {
+func fetchIndex(ctx context.Context, view store.View, remote *helmrepo.Repository, before, s *shelf) (v1beta1.Artifact, error) {
 	have := before.Validators
-	if before.Digest == "" || !c.store.Has(before.Digest) {
+	if before.Digest == "" || !view.Has(before.Digest) {
 		have = helmrepo.Validators{}
 	}
 	unchanged := false
-	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) (err error) {
+	digest, size, err := view.Put(ctx, "", func(w io.Writer) (err error) {
 		s.Validators, unchanged, err = remote.FetchIndex(ctx, have, w)
 		return err
 	})
@@ -72,14 +79,9 @@ func (c *Catalog) fetchIndex(ctx context.Context, remote *helmrepo.Repository, b
 	if unchanged {
 		digest, s.Validators = before.Digest, have
 	}
-	s.Digest, s.Revision, s.index = digest, digest, before.index
-	if s.index == nil || digest != before.Digest {
-		if s.index, err = c.parseIndex(digest); err != nil {
-			return v1beta1.Artifact{}, err
-		}
-	}
+	s.Digest, s.Revision = digest, digest
 	if unchanged {
-		size, err = c.store.Size(digest)
+		size, err = view.Size(digest)
 	}
 	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
 }
@@ -87,14 +89,14 @@ func (c *Catalog) fetchIndex(ctx context.Context, remote *helmrepo.Repository, b
 // restoreIndex puts the index that an earlier process left in the store on the shelf, so that choices can be answered from it
 // while upstream is away.
 func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1beta1.HelmRepository, before *shelf, choices []Choice) {
-	if before.index != nil || before.Digest == "" {
+	if _, inMemory := c.parsed(repository, before.Digest); inMemory || before.Digest == "" {
 		return
 	}
-	index, err := c.parseIndex(before.Digest)
+	index, release, err := c.index(ctx, repository, before.Digest)
 	if err != nil {
 		return // it is gone; there is nothing to answer from until upstream is back
 	}
-	before.index = index
+	defer release()
 	for _, choice := range choices {
 		if _, known := before.Picks[choice.String()]; !known && choice.plain() {
 			kube, err := c.cluster(ctx, choice)
@@ -109,13 +111,11 @@ func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1be
 	}
 }
 
-func (c *Catalog) parseIndex(digest string) (*helmrepo.Index, error) {
-	document, err := c.store.Open(digest)
-	if err != nil {
-		return nil, err
-	}
-	defer document.Close()
-	return helmrepo.ParseIndex(document, helmrepo.DefaultIndexLimit)
+// catalogued is a Helm repository with its index, and the artifact cache as it sees it.
+type catalogued struct {
+	view   store.View
+	remote *helmrepo.Repository
+	index  *helmrepo.Index
 }
 
 // pickFromIndex chooses without asking anybody. A chart whose digest the index does not give is left without one.
@@ -131,19 +131,19 @@ func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
 }
 
 // pickChart chooses from an index. For a chart without a digest there, the archive is fetched once to know it.
-func (c *Catalog) pickChart(ctx context.Context, remote *helmrepo.Repository, index *helmrepo.Index, choice Choice, before pick) pick {
+func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice, before pick) pick {
 	kube, err := c.cluster(ctx, choice)
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
-	found := pickFromIndex(index, choice, kube)
+	found := pickFromIndex(from.index, choice, kube)
 	if found.err != nil || found.Revision.Digest != "" {
 		return found.keep(before)
 	}
 	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
 		return had
 	}
-	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) })
+	digest, size, err := from.view.Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
@@ -191,7 +191,7 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 		found = found.steady(had)
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
-	artifact, err := c.catalogue(ctx, s)
+	artifact, err := catalogue(ctx, c.view(repository), s)
 	if err != nil {
 		return polled{err: err}
 	}
@@ -224,12 +224,12 @@ func blocks(err error) bool {
 }
 
 // catalogue stores what was chosen as the artifact of a registry.
-func (c *Catalog) catalogue(ctx context.Context, s *shelf) (v1beta1.Artifact, error) {
+func catalogue(ctx context.Context, view store.View, s *shelf) (v1beta1.Artifact, error) {
 	document, err := json.Marshal(s.Picks) // sorted by choice
 	if err != nil {
 		return v1beta1.Artifact{}, err
 	}
-	digest, size, err := c.store.Put(ctx, "", func(w io.Writer) error {
+	digest, size, err := view.Put(ctx, "", func(w io.Writer) error {
 		_, err := w.Write(document)
 		return err
 	})

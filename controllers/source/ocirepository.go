@@ -33,13 +33,13 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 	if err != nil {
 		return polled{err: err}
 	}
-	if had := repository.GetArtifact(); had != nil && goesBack(repository, had.Revision, name) && c.store.Has(had.Digest) {
+	if had := repository.GetArtifact(); had != nil && goesBack(repository, had.Revision, name) && c.view(repository).Has(had.Digest) {
 		found := ociFound(*had, repository.Status.Chart)
 		found.message += "; upstream has no version in the range any more that is newer than " + name + ", which is older: it is not gone back to"
 		return found
 	}
 	revision := name + "@" + digest
-	if had := repository.GetArtifact(); repository.Status.ObservedGeneration == repository.Generation && had != nil && had.Revision == revision && c.store.Has(had.Digest) {
+	if had := repository.GetArtifact(); repository.Status.ObservedGeneration == repository.Generation && had != nil && had.Revision == revision && c.view(repository).Has(had.Digest) {
 		return ociFound(*had, repository.Status.Chart)
 	}
 	signed, err := c.signedArtifact(ctx, repository, remote, digest)
@@ -50,7 +50,7 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 	if err != nil {
 		return polled{err: err}
 	}
-	archive, size, err := c.store.Put(ctx, content.Archive, func(w io.Writer) error { return remote.FetchContent(ctx, content, w) })
+	archive, size, err := c.view(repository).Put(ctx, content.Archive, func(w io.Writer) error { return remote.FetchContent(ctx, content, w) })
 	if err != nil {
 		return polled{err: err}
 	}

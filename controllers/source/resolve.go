@@ -41,7 +41,7 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 		if found.chart == nil {
 			return v1beta1.ChartRevision{}, nil, noChart(choice)
 		}
-		archive, err := c.store.Open(found.artifact.Digest)
+		archive, err := c.view(source).Open(found.artifact.Digest)
 		return *found.chart, archive, err
 	case *v1beta1.HelmRepository:
 		found = c.pollHelmRepository(ctx, source, []Choice{choice})

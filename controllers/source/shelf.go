@@ -9,6 +9,7 @@ import (
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/helmrepo"
 	"fairlead.dev/fairlead/sources/oci"
+	"fairlead.dev/fairlead/sources/store"
 )
 
 // pick is the answer to one choice, as a poll found it.
@@ -49,7 +50,7 @@ type shelf struct {
 	// Picks by choice, as text.
 	Picks map[string]pick `json:"picks"`
 
-	index *helmrepo.Index // parsed from Digest, for a HelmRepository over HTTP
+	holder store.Holder // the source
 }
 
 func newShelf(url string) *shelf { return &shelf{URL: url, Picks: map[string]pick{}} }

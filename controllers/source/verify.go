@@ -128,7 +128,7 @@ func (c *Catalog) signed(ctx context.Context, choice Choice, found, before pick,
 		return found
 	}
 	d := choice.demanded()
-	keys, version, err := secrets{c.secrets, d.Namespace}.trusted(ctx, &d.Verification)
+	keys, version, err := c.secretsIn(d.Namespace).trusted(ctx, &d.Verification)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before).triedWith(version)
 	}
@@ -156,7 +156,7 @@ func (c *Catalog) doubt(ctx context.Context, choice Choice) error {
 		return nil
 	}
 	d := choice.demanded()
-	keys, err := secrets{c.secrets, d.Namespace}.keys(ctx, &d.Verification)
+	keys, err := c.secretsIn(d.Namespace).keys(ctx, &d.Verification)
 	if err != nil {
 		return err
 	}

@@ -1,54 +1,84 @@
 package chart
 
 import (
+	"bytes"
 	"container/list"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"io"
 	"sync"
 
 	"helm.sh/helm/v3/pkg/chart"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // DefaultBudget is how many bytes of parsed charts a Cache keeps.
 const DefaultBudget = 64 << 20
 
-// Cache keeps parsed charts by digest, the least recently used go first. One chart is parsed once, however many releases
-// ask for it at the same time.
+// maxEntries is how many charts of sources are remembered, those counted that share what they parse to.
+const maxEntries = 4096
+
+// Cache keeps parsed charts, the least recently used go first. One chart is parsed once, however many releases
+// of a source ask for it at the same time. A source gets a chart only when it has opened the archive itself: neither a digest that it
+// names, nor what another source has opened under that digest, counts. Sources that opened the same bytes share what they parse to.
 type Cache struct {
 	budget int64
 
 	mu      sync.Mutex
 	size    int64
 	recency *list.List // of *entry, newest first
-	entries map[string]*list.Element
+	entries map[proof]*list.Element
+	parsed  map[content]*shared
+}
+
+// proof is what a source has opened.
+type proof struct {
+	source   string
+	revision v1beta1.ChartRevision
+}
+
+// content is the digest of an archive's bytes, and what they have to say that they are.
+type content struct {
+	digest        [sha256.Size]byte
+	name, version string
+}
+
+// shared is a chart that users entries have.
+type shared struct {
+	chart *chart.Chart
+	size  int64
+	users int
 }
 
 type entry struct {
-	digest string
-	once   sync.Once
-	chart  *chart.Chart
-	size   int64
-	err    error
+	proof proof
+	bytes content
+	once  sync.Once
+	chart *chart.Chart
+	err   error
 	// settled is set once the chart is parsed and counted; the cache's lock guards it.
 	settled bool
 }
 
 // NewCache returns a cache that keeps about budget bytes.
 func NewCache(budget int64) *Cache {
-	return &Cache{budget: budget, recency: list.New(), entries: map[string]*list.Element{}}
+	return &Cache{budget: budget, recency: list.New(), entries: map[proof]*list.Element{}, parsed: map[content]*shared{}}
 }
 
-// Load returns a chart that the caller may change. open is asked for the archive when the chart is not in the cache. A
-// failure is not kept.
-func (c *Cache) Load(want v1beta1.ChartRevision, open func() (io.ReadCloser, error)) (*chart.Chart, error) {
-	e := c.entry(want.Digest)
+// Load returns a chart that the caller may change. source names where it comes from, and open is asked for the archive when the source has
+// not opened it before. A failure is not kept.
+func (c *Cache) Load(source string, want v1beta1.ChartRevision, open func() (io.ReadCloser, error)) (*chart.Chart, error) {
+	e := c.entry(proof{source, want})
 	e.once.Do(func() {
-		e.chart, e.err = parse(want, open)
-		if e.err == nil {
-			e.size = footprint(e.chart)
-		}
-		c.settle(e)
+		e.err = errors.New("loading the chart was broken off")
+		defer c.settle(e)
+		e.err = guard.Do("loading a chart", func() (err error) { // a panic would leave an entry without a chart or an error
+			e.chart, e.bytes, err = c.parse(want, open)
+			return err
+		})
 	})
 	if e.err != nil {
 		return nil, e.err
@@ -56,23 +86,36 @@ func (c *Cache) Load(want v1beta1.ChartRevision, open func() (io.ReadCloser, err
 	return Copy(e.chart)
 }
 
-func parse(want v1beta1.ChartRevision, open func() (io.ReadCloser, error)) (*chart.Chart, error) {
+// parse reads an archive, and parses it unless another source has brought the same bytes.
+func (c *Cache) parse(want v1beta1.ChartRevision, open func() (io.ReadCloser, error)) (*chart.Chart, content, error) {
 	archive, err := open()
 	if err != nil {
-		return nil, err
+		return nil, content{}, err
 	}
 	defer archive.Close()
-	return Load(archive, want)
+	raw, err := io.ReadAll(io.LimitReader(archive, MaxArchive+1))
+	if err != nil {
+		return nil, content{}, fmt.Errorf("reading chart %s: %w", want, err)
+	}
+	is := content{sha256.Sum256(raw), want.Name, want.Version}
+	c.mu.Lock()
+	known := c.parsed[is]
+	c.mu.Unlock()
+	if known != nil {
+		return known.chart, is, nil
+	}
+	loaded, err := Load(bytes.NewReader(raw), want)
+	return loaded, is, err
 }
 
-func (c *Cache) entry(digest string) *entry {
+func (c *Cache) entry(digest proof) *entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if element, ok := c.entries[digest]; ok {
 		c.recency.MoveToFront(element)
 		return element.Value.(*entry)
 	}
-	e := &entry{digest: digest}
+	e := &entry{proof: digest}
 	c.entries[digest] = c.recency.PushFront(e)
 	return e
 }
@@ -86,8 +129,15 @@ func (c *Cache) settle(e *entry) {
 		return
 	}
 	e.settled = true
-	c.size += e.size
-	for element := c.recency.Back(); element != nil && c.size > c.budget; {
+	own := c.parsed[e.bytes]
+	if own == nil {
+		own = &shared{chart: e.chart, size: footprint(e.chart)}
+		c.parsed[e.bytes] = own
+		c.size += own.size
+	}
+	own.users++
+	e.chart = own.chart
+	for element := c.recency.Back(); element != nil && (c.size > c.budget || c.recency.Len() > maxEntries); {
 		older := element
 		element = element.Prev()
 		if candidate := older.Value.(*entry); candidate.settled && candidate != e {
@@ -98,14 +148,19 @@ func (c *Cache) settle(e *entry) {
 
 // drop removes an entry, and what it was counted for. One that is still being parsed is only ever dropped by itself.
 func (c *Cache) drop(e *entry) {
-	element, ok := c.entries[e.digest]
+	element, ok := c.entries[e.proof]
 	if !ok || element.Value.(*entry) != e {
 		return
 	}
 	c.recency.Remove(element)
-	delete(c.entries, e.digest)
-	if e.settled {
-		c.size -= e.size
+	delete(c.entries, e.proof)
+	if !e.settled {
+		return
+	}
+	own := c.parsed[e.bytes]
+	if own.users--; own.users == 0 {
+		c.size -= own.size
+		delete(c.parsed, e.bytes)
 	}
 }
 

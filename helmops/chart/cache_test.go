@@ -31,7 +31,7 @@ func (s *shop) open() (io.ReadCloser, error) {
 
 func load(t *testing.T, c *Cache, n int, s *shop) {
 	t.Helper()
-	if _, err := c.Load(revision(n), s.open); err != nil {
+	if _, err := c.Load("apps", revision(n), s.open); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -43,7 +43,7 @@ func TestCacheParsesAChartOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			got, err := c.Load(revision(1), s.open)
+			got, err := c.Load("apps", revision(1), s.open)
 			if err != nil || got.Values["a"] != float64(1) {
 				t.Errorf("loaded %v, error %v", got, err)
 				return
@@ -62,11 +62,11 @@ func TestCacheKeepsNoFailure(t *testing.T) {
 	good := packed(t, "Chart.yaml", metadata)
 	s := &shop{archive: good, err: errSentinel}
 	c := NewCache(DefaultBudget)
-	if _, err := c.Load(revision(1), s.open); !errors.Is(err, errSentinel) {
+	if _, err := c.Load("apps", revision(1), s.open); !errors.Is(err, errSentinel) {
 		t.Errorf("error = %v, want that of the archive", err)
 	}
 	s.err, s.archive = nil, []byte("broken")
-	if _, err := c.Load(revision(1), s.open); err == nil {
+	if _, err := c.Load("apps", revision(1), s.open); err == nil {
 		t.Error("a broken archive was taken")
 	}
 	s.archive = good
@@ -84,7 +84,7 @@ func TestCacheForgetsTheLeastRecentlyUsed(t *testing.T) {
 	load(t, c, 2, s)
 	load(t, c, 1, s)
 	load(t, c, 3, s)
-	if _, kept := c.entries[revision(2).Digest]; kept || len(c.entries) != 2 {
+	if _, kept := c.entries[proof{"apps", revision(2)}]; kept || len(c.entries) != 2 {
 		t.Errorf("%d entries, the least recently used kept: %v", len(c.entries), kept)
 	}
 	if c.size > c.budget || c.size <= 0 {
@@ -118,7 +118,7 @@ func TestCacheCountsWhatItKeeps(t *testing.T) {
 	c := NewCache(1)
 	opening, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		_, err := c.Load(revision(1), func() (io.ReadCloser, error) {
+		_, err := c.Load("apps", revision(1), func() (io.ReadCloser, error) {
 			close(opening)
 			<-goOn
 			return s.open()

@@ -1,8 +1,8 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -54,8 +54,12 @@ func checkSize(kubeconfig []byte) error {
 }
 
 // remoteConfig turns a kubeconfig into a configuration whose transport holds everything secret. Nothing outside the
-// kubeconfig is used: no file, no environment and no program.
-func remoteConfig(kubeconfig []byte, wrap func(http.RoundTripper) http.RoundTripper) (*rest.Config, error) {
+// kubeconfig is used: no file, no environment and no program. addresses are refused, and bound wraps the transport to a server, below
+// everything else.
+func remoteConfig(
+	kubeconfig []byte, addresses Addresses, wrap func(http.RoundTripper) http.RoundTripper,
+	bound func(next http.RoundTripper, server string) http.RoundTripper,
+) (*rest.Config, error) {
 	parsed, err := clientcmd.Load(kubeconfig)
 	if err != nil { // The parser's message may quote the document.
 		return nil, &KubeconfigError{Problem: "it cannot be parsed", Fix: "check it with kubectl --kubeconfig FILE config view"}
@@ -67,13 +71,13 @@ func remoteConfig(kubeconfig []byte, wrap func(http.RoundTripper) http.RoundTrip
 	for _, check := range []func() error{
 		func() error { return checkUser(user) },
 		func() error { return checkCluster(cluster) },
-		func() error { return checkServer(cluster.Server) },
+		func() error { return checkServer(cluster.Server, addresses) },
 	} {
 		if err := check(); err != nil {
 			return nil, err
 		}
 	}
-	proxy, err := proxyOf(cluster.ProxyURL)
+	proxy, err := proxyOf(cluster.ProxyURL, addresses)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +89,7 @@ func remoteConfig(kubeconfig []byte, wrap func(http.RoundTripper) http.RoundTrip
 		},
 		WrapTransport: wrap,
 	}
-	return withTransport(config, proxy, cluster.DisableCompression)
+	return withTransport(config, addresses, proxy, cluster.DisableCompression, bound)
 }
 
 func chosen(parsed *clientcmdapi.Config) (*clientcmdapi.Cluster, *clientcmdapi.AuthInfo, error) {
@@ -145,7 +149,7 @@ func checkCluster(cluster *clientcmdapi.Cluster) error {
 	return nil
 }
 
-func checkServer(server string) error {
+func checkServer(server string, addresses Addresses) error {
 	address, err := url.Parse(server)
 	if err != nil || address.Host == "" {
 		return &KubeconfigError{Problem: "its server is no URL", Fix: "write it as https://HOST:PORT"}
@@ -160,10 +164,10 @@ func checkServer(server string) error {
 	case address.Scheme != "https" && address.Scheme != "http":
 		return &KubeconfigError{Problem: "its server is neither https nor http", Fix: "write it as https://HOST:PORT"}
 	}
-	return checkLiteral("server", address.Hostname())
+	return checkLiteral("server", address.Hostname(), addresses)
 }
 
-func proxyOf(proxy string) (func(*http.Request) (*url.URL, error), error) {
+func proxyOf(proxy string, addresses Addresses) (func(*http.Request) (*url.URL, error), error) {
 	if proxy == "" {
 		return nil, nil
 	}
@@ -177,16 +181,24 @@ func proxyOf(proxy string) (func(*http.Request) (*url.URL, error), error) {
 	case address.Scheme != "http" && address.Scheme != "https" && address.Scheme != "socks5":
 		return nil, &KubeconfigError{Problem: "its proxy-url is neither http, https nor socks5", Fix: "write it as http://HOST:PORT"}
 	}
-	if err := checkLiteral("proxy-url", address.Hostname()); err != nil {
+	if err := checkLiteral("proxy-url", address.Hostname(), addresses); err != nil {
 		return nil, err
 	}
 	return http.ProxyURL(address), nil
 }
 
 // checkLiteral looks at hosts that are addresses. Names are looked at when they have been resolved.
-func checkLiteral(field, host string) error {
+func checkLiteral(field, host string, addresses Addresses) error {
 	addr, err := netip.ParseAddr(host)
-	if err == nil && checkAddress(addr) != nil {
+	if err != nil {
+		return nil //nolint:nilerr // it is a name
+	}
+	err = addresses.check(host, addr)
+	var rule *refusedError
+	switch {
+	case errors.As(err, &rule):
+		return &KubeconfigError{Problem: "its " + field + " has the " + err.Error(), Fix: "use another address, or have it allowed with --allow-upstream-cidrs"}
+	case err != nil:
 		return &KubeconfigError{Problem: "its " + field + " is a link-local, metadata, multicast or unspecified address", Fix: "use the address of the API server"}
 	}
 	return nil
@@ -199,7 +211,10 @@ func isLoopback(host string) bool {
 
 // withTransport moves everything that is needed to connect into a transport of the cluster's own, so that no other cluster
 // waits for this one and closing it lets go of its connections.
-func withTransport(config *rest.Config, proxy func(*http.Request) (*url.URL, error), uncompressed bool) (*rest.Config, error) {
+func withTransport(
+	config *rest.Config, addresses Addresses, proxy func(*http.Request) (*url.URL, error), uncompressed bool,
+	bound func(next http.RoundTripper, server string) http.RoundTripper,
+) (*rest.Config, error) {
 	broken := &KubeconfigError{
 		Problem: "its certificates or key cannot be read",
 		Fix:     "check certificate-authority-data, client-certificate-data and client-key-data: each is base64 of PEM",
@@ -208,10 +223,9 @@ func withTransport(config *rest.Config, proxy func(*http.Request) (*url.URL, err
 	if err != nil {
 		return nil, broken
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, ControlContext: control}
 	transport := utilnet.SetTransportDefaults(&http.Transport{
 		Proxy:                 proxy,
-		DialContext:           dialer.DialContext,
+		DialContext:           addresses.dial,
 		TLSClientConfig:       security,
 		TLSHandshakeTimeout:   tlsTimeout,
 		ResponseHeaderTimeout: answerTimeout,
@@ -219,7 +233,7 @@ func withTransport(config *rest.Config, proxy func(*http.Request) (*url.URL, err
 		DisableCompression:    uncompressed,
 	})
 	transport.Proxy = proxy // The default would be that of the environment.
-	wrapped, err := rest.HTTPWrappersForConfig(config, noRedirects{transport})
+	wrapped, err := rest.HTTPWrappersForConfig(config, noRedirects{bound(transport, config.Host)})
 	if err != nil {
 		return nil, broken
 	}

@@ -90,7 +90,7 @@ func TestKubeconfigsThatAreRefused(t *testing.T) {
 
 func expectRefusal(t *testing.T, content []byte, want string) {
 	t.Helper()
-	_, err := NewPool(1, time.Minute, newClock().read).Get(content)
+	_, err := NewPool(1, time.Minute, newClock().read).Get(Access{Kubeconfig: content})
 	var refusal *KubeconfigError
 	if !errors.As(err, &refusal) || !strings.Contains(err.Error(), want) || refusal.Fix == "" {
 		t.Fatalf("the error is %v, want a refusal that says %q", err, want)
@@ -107,7 +107,7 @@ func TestPoolKeepsWhatIsUsed(t *testing.T) {
 	t.Cleanup(pool.Close)
 	get := func(host string) *Cluster {
 		t.Helper()
-		made, err := pool.Get(kubeconfig(t, "https://"+host+".example.dev", nil))
+		made, err := pool.Get(Access{Kubeconfig: kubeconfig(t, "https://"+host+".example.dev", nil)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,6 +132,35 @@ func TestPoolKeepsWhatIsUsed(t *testing.T) {
 	}
 }
 
+func TestANamespaceWithManyKubeconfigsClosesOnlyItsOwnClusters(t *testing.T) {
+	t.Parallel()
+	pool := NewPool(8, 10*time.Minute, newClock().read)
+	t.Cleanup(pool.Close)
+	get := func(namespace, host string) *Cluster {
+		t.Helper()
+		made, err := pool.Get(Access{Namespace: namespace, Kubeconfig: kubeconfig(t, "https://"+host+".example.dev", nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	neighbours := []*Cluster{get("quiet", "a"), get("quiet", "b"), get("other", "a")}
+	if neighbours[0] == neighbours[2] {
+		t.Error("two namespaces share a cluster, so that one decides what the other hears of it")
+	}
+	for i := range 100 {
+		get("noisy", fmt.Sprint("host-", i))
+	}
+	for i, neighbour := range neighbours {
+		if closed(neighbour) {
+			t.Errorf("cluster %d of the neighbours was closed", i)
+		}
+	}
+	if pool.Len() != 8 {
+		t.Errorf("%d clusters are kept, want 8", pool.Len())
+	}
+}
+
 func closed(c *Cluster) bool { return isClosed(c.Done()) }
 
 func TestRemoteClusters(t *testing.T) {
@@ -146,7 +175,7 @@ func TestRemoteClusters(t *testing.T) {
 		return transportFunc(func(r *http.Request) (*http.Response, error) { wrapped++; return next.RoundTrip(r) })
 	})
 	ask := func(url string) error {
-		remote, err := pool.Get(kubeconfig(t, url, nil))
+		remote, err := pool.Get(Access{Kubeconfig: kubeconfig(t, url, nil)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,10 +196,56 @@ func TestAddressesThatAreRefused(t *testing.T) {
 		"127.0.0.1:443": false, "10.0.0.1:443": false, "[fd00::1]:443": false, "192.0.2.1:6443": false,
 		"169.254.169.254:80": true, "[fe80::1%eth0]:443": true, "[64:ff9b::a9fe:a9fe]:443": true, "[2002:a9fe:a9fe::]:443": true,
 		"0.0.0.0:443": true, "[::]:443": true, "[::ffff:169.254.0.1]:443": true, "name:443": true, "[fd00:ec2::254]:80": true,
+		"192.0.0.192:80": true, "[64:ff9b:1::1]:80": true, "[2001::1]:80": true, "[2001:db8::1]:80": false, "[::1]:443": false,
 	} {
-		if err := control(t.Context(), "tcp", address, nil); errors.Is(err, ErrAddressRefused) != refused {
+		if err := (Addresses{}).checkDialled("host", address); errors.Is(err, ErrAddressRefused) != refused {
 			t.Errorf("%s gives %v, want refused %v", address, err, refused)
 		}
+	}
+}
+
+func TestAPoolRefusesLoopbackServersAndProxies(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	t.Cleanup(server.Close)
+	named := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	strict := Addresses{RefuseLoopback: true, Refuse: prefixes("10.96.0.0/12")}
+	ask := func(a Addresses, url, proxy string) error {
+		pool := NewPool(4, time.Minute, newClock().read)
+		defer pool.Close()
+		pool.Restrict(a)
+		through := func(_ *clientcmdapi.Config, c *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) { c.ProxyURL = proxy }
+		remote, err := pool.Get(Access{Kubeconfig: kubeconfig(t, url, through)})
+		if err != nil {
+			return err
+		}
+		_, err = remote.Self().Kube().CoreV1().ConfigMaps("apps").Get(t.Context(), "x", metav1.GetOptions{})
+		return err
+	}
+	for name, err := range map[string]error{
+		"an address":       ask(strict, server.URL, ""),
+		"a name":           ask(strict, named, ""),
+		"a proxy":          ask(strict, "https://cluster.example", server.URL),
+		"a proxy by name":  ask(strict, "https://cluster.example", named),
+		"a refused range":  ask(strict, "https://10.96.0.1", ""),
+		"another spelling": ask(strict, "https://[::ffff:10.96.0.1]", ""),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "refused") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if asked != 0 {
+		t.Errorf("the server was asked %d times", asked)
+	}
+	for _, allowed := range []Addresses{{}, {RefuseLoopback: true, AllowHosts: []string{"localhost"}}, {RefuseLoopback: true, Allow: prefixes("127.0.0.0/8", "::1/128")}} {
+		_ = ask(allowed, named, "") // the server answers nonsense
+	}
+	if asked != 3 {
+		t.Errorf("the server was asked %d times", asked)
 	}
 }
 

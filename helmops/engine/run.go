@@ -20,6 +20,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/crds"
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/engine/resume"
+	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -34,6 +35,8 @@ type run struct {
 	reader records.Reader
 	key    records.Key
 	client *apply.Client
+	// share of the processor that the run holds; it gives it back while it waits.
+	share *fair.Slot
 	// backwards is set when the action goes back to an earlier revision, or finishes doing so.
 	backwards bool
 	// drifted and looked are what Correct and Inspect have found.
@@ -53,6 +56,7 @@ func (r *run) step(before []plan.Record) error {
 		plan.Uninstall: r.uninstall,
 		plan.Correct:   r.drift,
 		plan.Inspect:   r.drift,
+		plan.Claim:     r.claim,
 	}[r.Step]
 	if work == nil {
 		return fmt.Errorf("step %q is not an action", r.Step)
@@ -153,7 +157,7 @@ func (r *run) uninstall(before []plan.Record) error {
 	if err := uninstall(cfg, r.Action); err != nil {
 		return errors.Join(r.client.Failure(), err)
 	}
-	r.site.forget(r.Target)
+	r.site.followers.Forget(userOf(r.Owner, r.Target))
 	return nil
 }
 
@@ -250,8 +254,8 @@ func (r *run) configuration(before []plan.Record, chart *standIn) (*action.Confi
 	}
 	return &action.Configuration{
 		RESTClientGetter: r.as.Getter(r.Target.Namespace),
-		Releases:         storage.Init(records),
-		KubeClient:       client,
+		Releases:         storage.Init(guardedDriver{records}),
+		KubeClient:       guardedClient{client},
 		Capabilities:     capabilities,
 		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
 		HookOutputFunc:   discardHookOutput,
@@ -273,6 +277,7 @@ func (r *run) driver(before []plan.Record) *records.Driver {
 			note = records.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
 		}
 	}
+	note.Owner = r.Owner
 	store := r.site.records.Driver(r.ctx, r.reader, r.key, note)
 	store.Conceal(r.conceal)
 	return store
@@ -288,13 +293,13 @@ func (r *run) conceal(cause string) string {
 
 func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {
 	options := apply.Options{
-		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: ownerOf(r.Target), Superseded: r.Superseded,
+		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: userOf(r.Owner, r.Target), Superseded: r.Superseded,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
 	}
 	if r.backwards {
 		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}
 	}
-	r.client = apply.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.engine.tokens, options)
+	r.client = apply.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.share, options)
 	return r.client
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -30,7 +31,7 @@ type sites struct {
 	pool   *cluster.Pool
 	now    func() time.Time
 	notify func(storageNamespace, release string)
-	moved  func(namespace, release string)
+	moved  func(owner types.NamespacedName)
 
 	mu    sync.Mutex
 	known map[*cluster.Cluster]*site
@@ -40,7 +41,7 @@ type sites struct {
 func (s *sites) of(access cluster.Access) (*site, *cluster.Identity, error) {
 	to := s.local
 	if access.Kubeconfig != nil {
-		remote, err := s.pool.Get(access.Kubeconfig)
+		remote, err := s.pool.Get(access)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -73,12 +74,13 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 	at.records.Subscribe(s.notify)
 	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), func(owner types.NamespacedName) {
 		if s.moved != nil {
-			s.moved(owner.Namespace, owner.Name)
+			s.moved(owner)
 		}
 	}, s.now)
-	go func() { _ = at.records.Run(ctx) }() // without it every look lists; what ended it is told by Err
+	// Without it every look lists; what ended it is told by Err.
+	guard.Go("watching release records", func() { _ = at.records.Run(ctx) })
 	s.known[to] = at
-	go func() {
+	guard.Go("letting go of a cluster", func() {
 		defer cancel()
 		select {
 		case <-to.Done():
@@ -87,24 +89,34 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.known, to)
-	}()
+	})
 	return at, nil
 }
 
 func reader(as *cluster.Identity, access cluster.Access, target plan.Target) records.Reader {
-	return records.Reader{Secrets: as.Kube().CoreV1().Secrets(target.StorageNamespace), As: access.User}
+	return records.Reader{Secrets: records.Timed(as.Kube().CoreV1().Secrets(target.StorageNamespace)), As: access.User}
 }
 
 func key(target plan.Target) records.Key {
 	return records.Key{StorageNamespace: target.StorageNamespace, Name: target.Name, Namespace: target.Namespace}
 }
 
-// ownerOf names a release among the users of the tracker.
-func ownerOf(target plan.Target) string {
-	return fmt.Sprintf("%s/%s/%s", target.StorageNamespace, target.Namespace, target.Name)
+// userOf names among the users of the tracker the HelmRelease that owns a Helm release, never the Helm release: which one a
+// HelmRelease names is its own choice, and others may name the same. Without an owner, in commands, it is the Helm release.
+func userOf(owner plan.Owner, target plan.Target) string {
+	if owner.IsZero() {
+		return fmt.Sprintf("%s/%s/%s", target.StorageNamespace, target.Namespace, target.Name)
+	}
+	return owner.Key().String()
 }
 
-// forget ends what is kept for a Helm release that is gone.
-func (s *site) forget(target plan.Target) {
-	s.followers.Forget(ownerOf(target), types.NamespacedName{Namespace: target.Namespace, Name: target.Name})
+// all returns the clusters that are known at the moment.
+func (s *sites) all() []*site {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*site, 0, len(s.known))
+	for _, at := range s.known {
+		out = append(out, at)
+	}
+	return out
 }

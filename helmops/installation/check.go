@@ -55,7 +55,8 @@ func (s *Site) Before(ctx context.Context) ([]Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Check{checkVersion(version.GitVersion), checkDenied(denied)}, nil
+	policies, err := s.CheckPolicies()
+	return []Check{checkVersion(version.GitVersion), policies, checkDenied(denied)}, err
 }
 
 func checkVersion(text string) Check {
@@ -115,7 +116,12 @@ func checkDenied(denied []string) Check {
 
 // After checks an installation: the definitions, the controller, its rights and its version. version is that of the command.
 func (s *Site) After(ctx context.Context, version string) ([]Check, error) {
-	objects, err := Options{Image: placeholder + ":any"}.Objects(ctx)
+	controller, err := s.object(ctx, schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Namespace, Controller)
+	if err != nil {
+		return nil, err
+	}
+	tenancy := tenancyOf(controller)
+	objects, err := Options{Image: placeholder + ":any", Tenancy: tenancy}.Objects(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -130,19 +136,16 @@ func (s *Site) After(ctx context.Context, version string) ([]Check, error) {
 		}
 		out = append(out, checkDefinition(o.Unstructured, live))
 	}
-	controller, err := s.object(ctx, schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Namespace, Controller)
-	if err != nil {
-		return nil, err
-	}
 	out = append(out, checkController(controller, version)...)
 	if controller == nil {
 		return out, nil
 	}
-	missing, err := s.missing(ctx, objects)
+	missing, err := s.missing(ctx, objects, tenancy)
 	if err != nil {
 		return nil, err
 	}
-	return append(out, missing...), nil
+	mode, err := s.checkTenancy(ctx, tenancy, objects)
+	return append(append(out, missing...), mode), err
 }
 
 func checkDefinition(want, live *unstructured.Unstructured) Check {
@@ -200,11 +203,11 @@ func orUnknown(text string) string {
 }
 
 // missing looks for rights that the controller lacks: what its role says, and by warning what releases without a ServiceAccount need.
-func (s *Site) missing(ctx context.Context, objects []rollout.Object) ([]Check, error) {
+func (s *Site) missing(ctx context.Context, objects []rollout.Object, tenancy Tenancy) ([]Check, error) {
 	c := Check{Name: "rights of the controller", Outcome: Passed, Message: "it may do what it needs"}
 	var lacking []string
 	for _, o := range objects {
-		if o.GetKind() != "ClusterRole" {
+		if o.GetKind() != "ClusterRole" || o.GetName() != Controller {
 			continue
 		}
 		role := &rbacv1.ClusterRole{}
@@ -226,13 +229,8 @@ func (s *Site) missing(ctx context.Context, objects []rollout.Object) ([]Check, 
 		c.Outcome, c.Message = Failed, "it may not "+strings.Join(lacking, ", ")
 		c.Fix = "fairlead install, which binds the ClusterRole " + Controller
 	}
-	all := Check{Name: "cluster-admin", Outcome: Passed, Message: "releases and Kustomizations without a ServiceAccount may have everything"}
-	allowed, err := s.controllerMay(ctx, authorizationv1.ResourceAttributes{Verb: "*", Group: "*", Resource: "*"})
-	if err == nil && !allowed {
-		all.Outcome, all.Message = Warned, "releases and Kustomizations without a ServiceAccount have only the rights of the controller"
-		all.Fix = "name a serviceAccountName in each of them, or bind more to the controller; see docs/security.md"
-	}
-	return []Check{c, all}, err
+	bound, err := s.controllerMay(ctx, authorizationv1.ResourceAttributes{Verb: "*", Group: "*", Resource: "*"})
+	return []Check{c, checkAdmin(bound, tenancy)}, err
 }
 
 // attributesOf takes rules apart. A subresource is one of its own.

@@ -41,8 +41,11 @@ type Options struct {
 	Image string
 	// Version of the command that installs.
 	Version string
-	// NoClusterAdmin leaves out the binding to cluster-admin: releases then need ServiceAccounts of their own.
+	// NoClusterAdmin leaves out the binding to cluster-admin: releases then need ServiceAccounts of their own. Strict tenancy never
+	// has it.
 	NoClusterAdmin bool
+	// Tenancy is how far those who share the cluster are kept apart.
+	Tenancy Tenancy
 	// Sync has the cluster follow a repository; nil for none.
 	Sync *Sync
 }
@@ -80,13 +83,18 @@ func (o Options) Files(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	objects, err := manifests.Build(ctx, source, manifests.Options{Path: "default", Overlay: v1beta1.Overlay{Images: []v1beta1.Image{image}}})
+	build := manifests.Options{Path: o.Tenancy.directory(), Overlay: v1beta1.Overlay{Images: []v1beta1.Image{image}}}
+	objects, err := manifests.Build(ctx, source, build)
 	if err != nil {
 		return nil, fmt.Errorf("building the manifests of Fairlead: %w", err)
 	}
 	components := bytes.NewBufferString("# Fairlead " + o.Version + ". Made by the fairlead command, which overwrites what is changed here.\n")
 	for _, object := range objects {
-		if !o.finish(object.Unstructured) {
+		keep, err := o.finish(object.Unstructured)
+		if err != nil {
+			return nil, err
+		}
+		if !keep {
 			continue
 		}
 		if err := appendDocument(components, object.Object); err != nil {
@@ -95,13 +103,13 @@ func (o Options) Files(ctx context.Context) (map[string][]byte, error) {
 	}
 	files := map[string][]byte{componentsFile: components.Bytes()}
 	if o.Sync != nil {
-		files[syncFile], err = o.Sync.file()
+		files[syncFile], err = o.Sync.file(o.Tenancy)
 	}
 	return files, err
 }
 
 // finish completes an object of the manifests; false leaves it out.
-func (o Options) finish(object *unstructured.Unstructured) bool {
+func (o Options) finish(object *unstructured.Unstructured) (bool, error) {
 	annotate := func(key, value string) {
 		annotations := object.GetAnnotations()
 		if annotations == nil {
@@ -116,18 +124,63 @@ func (o Options) finish(object *unstructured.Unstructured) bool {
 		annotate(v1beta1.PruneAnnotation, v1beta1.Disabled)
 	case "Deployment":
 		annotate(VersionAnnotation, o.Version)
+		return true, o.Tenancy.addArguments(object)
 	case "ClusterRoleBinding":
-		return !o.NoClusterAdmin || object.GetName() != clusterAdmin
+		return !o.NoClusterAdmin || object.GetName() != clusterAdmin, nil
+	case policyKind:
+		return !o.Tenancy.NoPolicies, o.Tenancy.setVariables(object)
+	case policyBindingKind:
+		return !o.Tenancy.NoPolicies, nil
 	}
-	return true
+	return true, nil
 }
 
-// Unwanted is what an installation with other options may have left.
-func (o Options) Unwanted() []v1beta1.ResourceRef {
-	if !o.NoClusterAdmin {
-		return nil
+// Unwanted is what an installation with other options may have left: what the other mode of tenancy has, and what is left out of this.
+func (o Options) Unwanted(ctx context.Context) ([]v1beta1.ResourceRef, error) {
+	wanted, err := o.Objects(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return []v1beta1.ResourceRef{{ID: "_" + clusterAdmin + "_rbac.authorization.k8s.io_ClusterRoleBinding", Version: "v1"}}
+	has := map[string]bool{}
+	for _, object := range wanted {
+		has[refOf(object).ID] = true
+	}
+
+	every, err := everything(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []v1beta1.ResourceRef
+	for _, object := range every {
+		if ref := refOf(object); !has[ref.ID] && !isSync(object) {
+			out = append(out, ref)
+		}
+	}
+	return out, nil
+}
+
+// everything is what installations may have, whatever their options: each object once, as one of them has it.
+func everything(ctx context.Context) ([]rollout.Object, error) {
+	var out []rollout.Object
+	seen := map[string]bool{}
+	for _, tenancy := range []Tenancy{{}, {Strict: true}} {
+		objects, err := Options{Image: placeholder + ":any", Tenancy: tenancy}.Objects(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, object := range append(objects, tenancy.syncIdentity()...) {
+			if id := refOf(object).ID; !seen[id] {
+				seen[id] = true
+				out = append(out, object)
+			}
+		}
+	}
+	return out, nil
+}
+
+func refOf(o rollout.Object) v1beta1.ResourceRef {
+	gvk := o.GroupVersionKind()
+	return v1beta1.NewResourceRef(o.GetNamespace(), o.GetName(), gvk.Group, gvk.Kind, gvk.Version)
 }
 
 // imageOf takes an image reference apart.
@@ -146,9 +199,9 @@ func imageOf(text string) (v1beta1.Image, error) {
 	return image, nil
 }
 
-func (s Sync) file() ([]byte, error) {
+func (s Sync) file(tenancy Tenancy) ([]byte, error) {
 	out := bytes.NewBufferString("# What this cluster follows.\n")
-	for _, object := range s.objects() {
+	for _, object := range s.objects(tenancy) {
 		if err := appendDocument(out, object); err != nil {
 			return nil, err
 		}
@@ -156,7 +209,7 @@ func (s Sync) file() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func (s Sync) objects() []map[string]any {
+func (s Sync) objects(tenancy Tenancy) []map[string]any {
 	metadata := map[string]any{"name": Root, "namespace": Namespace}
 	source := map[string]any{
 		"url": s.URL, "interval": s.Interval.String(), "ref": map[string]any{"branch": s.Branch},
@@ -164,17 +217,24 @@ func (s Sync) objects() []map[string]any {
 	if s.Secret != "" {
 		source["secretRef"] = map[string]any{"name": s.Secret}
 	}
-	version := v1beta1.GroupVersion.String()
-	return []map[string]any{
-		{"apiVersion": version, "kind": v1beta1.GitRepositoryKind, "metadata": metadata, "spec": source},
-		{"apiVersion": version, "kind": v1beta1.KustomizationKind, "metadata": metadata, "spec": map[string]any{
-			"sourceRef": map[string]any{"kind": v1beta1.GitRepositoryKind, "name": Root},
-			"path":      "./" + s.Path,
-			"prune":     true,
-			// Deleting it by mistake must not take the cluster down.
-			"deletionPolicy": v1beta1.DeletionPolicyOrphan,
-		}},
+	follows := map[string]any{
+		"sourceRef": map[string]any{"kind": v1beta1.GitRepositoryKind, "name": Root},
+		"path":      "./" + s.Path,
+		"prune":     true,
+		// Deleting it by mistake must not take the cluster down.
+		"deletionPolicy": v1beta1.DeletionPolicyOrphan,
 	}
+
+	var out []map[string]any
+	for _, object := range tenancy.syncIdentity() {
+		follows["serviceAccountName"] = syncAccount
+		out = append(out, object.Object)
+	}
+	version := v1beta1.GroupVersion.String()
+	return append(out,
+		map[string]any{"apiVersion": version, "kind": v1beta1.GitRepositoryKind, "metadata": metadata, "spec": source},
+		map[string]any{"apiVersion": version, "kind": v1beta1.KustomizationKind, "metadata": metadata, "spec": follows},
+	)
 }
 
 func appendDocument(out *bytes.Buffer, object map[string]any) error {

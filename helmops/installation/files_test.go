@@ -72,12 +72,6 @@ func TestObjects(t *testing.T) {
 	if kept < 7 {
 		t.Errorf("only %d objects are kept from being pruned", kept)
 	}
-	if refs := o.Unwanted(); len(refs) != 1 || !strings.Contains(refs[0].ID, clusterAdmin) {
-		t.Errorf("unwanted is %+v", refs)
-	}
-	if refs := options().Unwanted(); len(refs) != 0 {
-		t.Errorf("with cluster-admin, unwanted is %+v", refs)
-	}
 }
 
 func TestImageOf(t *testing.T) {

@@ -50,7 +50,7 @@ func (s *Site) Remove(ctx context.Context, r Removal) (left []string, err error)
 	if !found.Installed {
 		r.Progress("there is no controller")
 	}
-	objects, err := Options{Image: placeholder + ":any"}.Objects(ctx)
+	objects, err := everything(ctx)
 	if err != nil {
 		return nil, err
 	}

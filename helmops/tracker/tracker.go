@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/health"
 )
 
@@ -139,7 +140,7 @@ func (t *Tracker) start(kind Kind) *stream {
 	s := newStream(t, kind)
 	ctx, cancel := context.WithCancel(t.ctx)
 	s.cancel = cancel
-	go s.run(ctx)
+	guard.GoOr("tracking objects", func() { s.run(ctx) }, s.end)
 	return s
 }
 
@@ -223,7 +224,7 @@ func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload ui
 	complete := answer.GroupVersionKind() == kind.GVK || health.MetadataOnly(kind.GVK.GroupKind())
 	if !complete {
 		unknown := health.Report{State: health.InProgress, Message: "its status is not known yet"}
-		r.entry.Ready, r.entry.Complete = unknown, unknown
+		r.entry.Ready, r.entry.Complete, r.entry.verdicts = unknown, unknown, nil
 	}
 	t.watchers.tell(kind.GVK, s.contents.wrote(r, payload, complete))
 }

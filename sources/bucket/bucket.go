@@ -96,10 +96,7 @@ func New(o Options) (*Bucket, error) {
 	if o.HTTP == nil {
 		o.HTTP = transport.New(transport.Options{})
 	}
-	b := &Bucket{opts: o, base: o.HTTP.Transport}
-	if b.base == nil {
-		b.base = http.DefaultTransport
-	}
+	b := &Bucket{opts: o, base: transport.Base(transport.As(o.HTTP, o.Credentials))}
 	_, err = b.client()
 	return b, err
 }

@@ -102,7 +102,7 @@ func (e *exchange) pack(ctx context.Context, want request, what string) (*pack, 
 		return nil, e.remote.failure(err, note, what)
 	}
 	defer resp.Close()
-	p, err := readPack(demux(req, resp), e.remote.opts.Limits)
+	p, err := readPack(demux(req, resp), e.remote.opts.Limits, growerOf(ctx))
 	if err != nil {
 		return nil, e.remote.failure(err, note, what)
 	}

@@ -31,6 +31,11 @@ func (r *Remote) Fetch(ctx context.Context, rev Revision, w io.Writer) (signed s
 		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.100q is not a full commit in lower case", rev.Commit)
 	}
 	what := "fetching " + rev.String() + " of " + r.name
+	ctx, end, err := r.begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer end()
 	e, err := r.open(ctx, what)
 	if err != nil {
 		return "", err

@@ -83,7 +83,7 @@ func FuzzReadPack(f *testing.F) {
 	f.Add(raw.Bytes())
 	f.Add([]byte("PACK\x00\x00\x00\x02\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		p, err := readPack(bytes.NewReader(content), Limits{Bytes: 1 << 20, Files: 100})
+		p, err := readPack(bytes.NewReader(content), Limits{Bytes: 1 << 20, Files: 100}, func(int64) error { return nil })
 		if err != nil {
 			return
 		}

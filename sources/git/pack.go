@@ -31,7 +31,7 @@ const (
 type pack struct{ file *packfile.Packfile }
 
 // readPack reads a pack, checks that it stays within the limits when unpacked, and indexes it.
-func readPack(r io.Reader, l Limits) (p *pack, err error) {
+func readPack(r io.Reader, l Limits, grow func(int64) error) (p *pack, err error) {
 	defer func() {
 		// The decoder indexes into what the server sent. A server that makes it stumble must not stop the program.
 		if recover() != nil {
@@ -42,10 +42,14 @@ func readPack(r io.Reader, l Limits) (p *pack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(f, r); err != nil {
+	if _, err := io.Copy(f, &countedReader{r, grow}); err != nil {
 		return nil, err
 	}
-	if err := checkPack(f, l); err != nil {
+	needs, err := checkPack(f, l)
+	if err != nil {
+		return nil, err
+	}
+	if err := grow(needs); err != nil {
 		return nil, err
 	}
 	writer := new(idxfile.Writer)
@@ -76,41 +80,42 @@ func invalidPack(err error) error {
 }
 
 // checkPack adds up what the pack says its objects unpack to, before anything is unpacked for good. The scanner itself
-// makes sure that an object does not unpack to more than it says.
-func checkPack(f billy.File, l Limits) error {
+// makes sure that an object does not unpack to more than it says. memory is what unpacking takes beside the pack.
+func checkPack(f billy.File, l Limits) (memory int64, err error) {
 	if err := rewind(f); err != nil {
-		return err
+		return 0, err
 	}
 	s := packfile.NewScanner(f)
 	_, count, err := s.Header()
 	if err != nil {
-		return invalidPack(err)
+		return 0, invalidPack(err)
 	}
 	if int64(count) > int64(l.Files)*objectsPerFile {
-		return tooMuch("%d objects", count)
+		return 0, tooMuch("%d objects", count)
 	}
-	total := int64(0)
+	total, largest := int64(0), int64(0)
 	for range count {
 		h, err := s.NextObjectHeader()
 		if err != nil {
-			return invalidPack(err)
+			return 0, invalidPack(err)
 		}
 		size := h.Length
 		head := &deltaHead{}
 		if _, _, err := s.NextObject(head); err != nil {
-			return invalidPack(err)
+			return 0, invalidPack(err)
 		}
 		if h.Type.IsDelta() {
 			size = max(size, head.target())
 		}
 		if size < 0 || size > l.Bytes {
-			return tooMuch("an object of %d bytes", size)
+			return 0, tooMuch("an object of %d bytes", size)
 		}
+		largest = max(largest, size)
 		if total += size; total > l.Bytes*inflation {
-			return tooMuch("objects of more than %d bytes together", l.Bytes*inflation)
+			return 0, tooMuch("objects of more than %d bytes together", l.Bytes*inflation)
 		}
 	}
-	return nil
+	return memoryOf(int64(count), largest, total), nil
 }
 
 func tooMuch(format string, args ...any) error {

@@ -86,6 +86,11 @@ type Options struct {
 	Identity sources.Identity
 	// HTTP is the client to use, from transport.New; one with default options when nil.
 	HTTP *http.Client
+	// Network is what connects over ssh; the one that refuses no more than transport.CheckAddress does when nil.
+	Network *transport.Network
+	// Begin is called before a pack is received. It may wait, and returns grow, which takes memory and fails when there is none, and end,
+	// which gives all of it back. Nothing is counted when it is nil.
+	Begin func(context.Context) (grow func(bytes int64) error, end func(), err error)
 	// Content says what of the work tree is fetched.
 	Content Content
 	// Verify has signatures checked before anything is written; nil checks none.
@@ -127,18 +132,14 @@ func New(o Options) (*Remote, error) {
 		opts: o, name: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), endpoint: strings.TrimRight(u.String(), "/"),
 	}
 	if u.Scheme == SSHScheme {
-		r.client, err = newShell(u, o.Identity, o.Limits)
+		r.client, err = newShell(u, o)
 		return r, err
 	}
 	if o.HTTP == nil {
 		o.HTTP = transport.New(transport.Options{})
 	}
 	client := *o.HTTP
-	base := client.Transport
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	client.Transport = &guard{base: base, limits: o.Limits}
+	client.Transport = &guard{base: transport.Base(o.HTTP), limits: o.Limits}
 	r.client = githttp.NewClient(&client)
 	return r, nil
 }

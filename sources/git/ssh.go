@@ -37,11 +37,13 @@ type shell struct {
 	path    string
 	config  *ssh.ClientConfig
 	limits  Limits
+	network *transport.Network
 }
 
 // newShell checks who signs in, and to which hosts. Keys that cannot be used, and a Secret without known hosts, are a sources.Error with
 // reason AuthenticationFailed, stalled.
-func newShell(u *url.URL, id sources.Identity, l Limits) (*shell, error) {
+func newShell(u *url.URL, o Options) (*shell, error) {
+	id := o.Identity
 	bad := func(format string, args ...any) (*shell, error) {
 		return nil, sources.Stall(v1beta1.AuthenticationFailedReason, nil, format, args...)
 	}
@@ -60,7 +62,7 @@ func newShell(u *url.URL, id sources.Identity, l Limits) (*shell, error) {
 	if port == "" {
 		port = sshPort
 	}
-	s := &shell{address: net.JoinHostPort(u.Hostname(), port), path: u.Path, limits: l}
+	s := &shell{address: net.JoinHostPort(u.Hostname(), port), path: u.Path, limits: o.Limits, network: o.Network}
 	algorithms := known.algorithms(s.address)
 	if len(algorithms) == 0 {
 		return bad("the key %s of the Secret has no line for %s", sources.KnownHostsKey, s.address)
@@ -153,7 +155,7 @@ func (s *shellSession) connect(ctx context.Context) error {
 	if s.client != nil {
 		return nil
 	}
-	conn, err := transport.Dialer().DialContext(ctx, "tcp", s.shell.address)
+	conn, err := s.shell.network.DialContext(ctx, "tcp", s.shell.address)
 	if err != nil {
 		return err
 	}

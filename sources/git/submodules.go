@@ -96,11 +96,11 @@ func (r *Remote) submodule(address string) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := Options{URL: address, HTTP: r.opts.HTTP, Content: Content{Submodules: true}, Limits: r.opts.Limits}
+	o := Options{URL: address, HTTP: r.opts.HTTP, Network: r.opts.Network, Content: Content{Submodules: true}, Limits: r.opts.Limits}
 	if sameServer(base, at) {
 		o.Credentials, o.Identity = r.opts.Credentials, r.opts.Identity
 	} else {
-		o.HTTP = transport.New(transport.Options{}) // a client certificate is for the other host
+		o.HTTP = transport.Bare(r.opts.HTTP) // a client certificate is for the other host
 	}
 	return New(o)
 }

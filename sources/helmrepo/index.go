@@ -33,7 +33,17 @@ type Entry struct {
 type Index struct {
 	charts  map[string][]Entry
 	skipped int
+	memory  int64
 }
+
+// MaxIndexMemory bounds what a parsed index takes, in bytes: a document of short entries takes many times its size.
+const MaxIndexMemory = 48 << 20
+
+// entryBytes is what an entry takes beside its texts.
+const entryBytes = 256
+
+// Memory is about how many bytes the index takes.
+func (i *Index) Memory() int64 { return i.memory }
 
 // ParseIndex reads an index, YAML or JSON, of at most limit bytes (DefaultIndexLimit when limit is zero). Entries that
 // cannot be used (no name, no URL, a version that is not semver, a second entry of one version) are left out and counted. A document that
@@ -61,6 +71,8 @@ func ParseIndex(r io.Reader, limit int64) (*Index, error) {
 		return nil, sources.Fail(v1beta1.StorageFailedReason, in.err, "reading the index")
 	case err != nil:
 		return nil, err
+	case t.full():
+		return nil, broken("the index has so many entries that it takes more than the %d bytes of memory that are allowed", MaxIndexMemory)
 	}
 	return t.index(), nil
 }
@@ -151,17 +163,25 @@ type rawEntry struct {
 type table struct {
 	charts  map[string][]Entry
 	skipped int
+	memory  int64
 }
+
+// full tells that no more is taken: the document cannot be kept.
+func (t *table) full() bool { return t.memory > MaxIndexMemory }
 
 // chart makes a chart known even when none of its entries can be used.
 func (t *table) chart(name string) {
-	if _, ok := t.charts[name]; !ok {
+	if _, ok := t.charts[name]; !ok && !t.full() {
+		t.memory += entryBytes + int64(len(name))
 		t.charts[name] = nil
 	}
 }
 
 func (t *table) add(chart string, raw rawEntry) {
 	version, ok := sources.ParseVersion(raw.Version)
+	if t.full() {
+		return
+	}
 	if !ok || chart == "" || raw.Name == "" || strings.ContainsAny(raw.Name, "/\\") {
 		t.skipped++
 		return
@@ -177,6 +197,7 @@ func (t *table) add(chart string, raw rawEntry) {
 		t.skipped++
 		return
 	}
+	t.memory += entryBytes + int64(len(e.Tag)+len(e.KubeVersion)+len(e.Digest)+len(e.URL)+len(e.AppVersion))
 	t.charts[chart] = append(t.charts[chart], e)
 }
 
@@ -196,5 +217,5 @@ func (t *table) index() *Index {
 		t.skipped += len(entries) - len(unique)
 		t.charts[chart] = slices.Clip(unique)
 	}
-	return &Index{charts: t.charts, skipped: t.skipped}
+	return &Index{charts: t.charts, skipped: t.skipped, memory: t.memory}
 }

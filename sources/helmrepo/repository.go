@@ -75,15 +75,8 @@ func New(o Options) (*Repository, error) {
 		o.HTTP = transport.New(transport.Options{})
 	}
 	client := *o.HTTP
-	client.Transport = transport.Retry(roundTripper(o.HTTP))
+	client.Transport = transport.Retry(transport.Base(o.HTTP))
 	return &Repository{base: base, opts: o, client: &client}, nil
-}
-
-func roundTripper(c *http.Client) http.RoundTripper {
-	if c.Transport == nil {
-		return http.DefaultTransport
-	}
-	return c.Transport
 }
 
 // FetchIndex asks for index.yaml once, writes it to w and returns the validators to send next time. unchanged is true,

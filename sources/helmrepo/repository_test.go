@@ -81,7 +81,7 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, _, err := s.Put(t.Context(), e.Digest, func(w io.Writer) error { return r.FetchChart(t.Context(), e, w) }); err != nil {
+	if _, _, err := s.For(store.Holder{}).Put(t.Context(), e.Digest, func(w io.Writer) error { return r.FetchChart(t.Context(), e, w) }); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]int{"GET": 2}

@@ -108,7 +108,7 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, _, err := s.Put(t.Context(), chart.Archive, func(w io.Writer) error { return r.FetchArchive(t.Context(), chart, w) }); err != nil {
+	if _, _, err := s.For(store.Holder{}).Put(t.Context(), chart.Archive, func(w io.Writer) error { return r.FetchArchive(t.Context(), chart, w) }); err != nil {
 		t.Fatal(err)
 	}
 	// One request to be asked for credentials, then the tag list, the manifest, the config and the archive.

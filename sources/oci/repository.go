@@ -113,14 +113,11 @@ func newRemote(ref registry.Reference, o Options) *remote.Repository {
 	if base == nil {
 		base = transport.New(transport.Options{})
 	}
-	client := *base
-	if client.Transport == nil {
-		client.Transport = http.DefaultTransport
-	}
-	client.Transport = &watch{base: transport.Retry(client.Transport)}
+	client := *transport.As(base, o.Credentials)
+	client.Transport = &watch{base: transport.Retry(transport.Base(&client))}
 	ac := &auth.Client{
 		Client:   &client,
-		Cache:    tokens(ref.Registry, o),
+		Cache:    tokens(ref.Registry, o, transport.Way(base)),
 		ClientID: transport.UserAgent,
 		// The library's own list refuses loopback too, where registries of tests and of the cluster's nodes are.
 		BlockedRealmPrefixes: transport.RefusedAddresses(),
@@ -147,10 +144,14 @@ var signedIn = struct {
 	all *lru.Cache
 }{all: lru.New(maxTokens)}
 
-// tokens is where the tokens of a registry for credentials are kept. Other credentials never see them.
-func tokens(registry string, o Options) auth.Cache {
+// tokens is where the tokens of a registry for credentials are kept. Other credentials never see them, and neither do those who reach the
+// registry in another way: through a proxy, or with certificates of their own, somebody else may have answered in its name.
+func tokens(registry string, o Options, way string) auth.Cache {
+	if way == "" {
+		return auth.NewCache() // nobody says how this client reaches the registry
+	}
 	sum := sha256.New()
-	for _, part := range []string{registry, o.Credentials.Username, o.Credentials.Password, strconv.FormatBool(o.PlainHTTP)} {
+	for _, part := range []string{registry, o.Credentials.Username, o.Credentials.Password, strconv.FormatBool(o.PlainHTTP), way} {
 		fmt.Fprintf(sum, "%d %s ", len(part), part)
 	}
 	key := [sha256.Size]byte(sum.Sum(nil))

@@ -10,16 +10,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 )
 
-// Put writes what the callback writes and returns its digest, as sha256:hex, and its size in bytes. With a digest in
-// want only those bytes are accepted: others are an error with reason InvalidContent, and nothing is kept. Nothing is
-// kept either when the callback fails, whose error is returned as it is, or when ctx ends. Writing the same content
-// twice, at once too, is harmless.
-func (s *Store) Put(ctx context.Context, want string, write func(io.Writer) error) (digest string, size int64, err error) {
+// put is what View.Put promises.
+func (s *Store) put(ctx context.Context, h Holder, want string, write func(io.Writer) error) (digest string, size int64, err error) {
 	if want != "" && !sources.IsDigest(want) {
 		return "", 0, sources.Fail(v1beta1.InvalidContentReason, nil, "%q is not a sha256 digest", want)
 	}
@@ -28,7 +26,9 @@ func (s *Store) Put(ctx context.Context, want string, write func(io.Writer) erro
 		return "", 0, failed(err, "writing to the cache")
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // after the rename there is nothing left to remove
-	sink := &sink{ctx: ctx, file: f, hash: sha256.New()}
+	c := claimantOf(h)
+	sink := &sink{ctx: ctx, file: f, hash: sha256.New(), reserve: func(bytes int64) error { return s.reserve(ctx, c.namespace, bytes) }}
+	defer func() { s.release(c.namespace, sink.reserved) }()
 	err = write(sink)
 	if firstError(ctx, sink.broken, err) == nil {
 		sink.broken = f.Sync()
@@ -37,6 +37,8 @@ func (s *Store) Put(ctx context.Context, want string, write func(io.Writer) erro
 	switch {
 	case ctx.Err() != nil:
 		return "", 0, ctx.Err()
+	case sink.full != nil:
+		return "", 0, sink.full
 	case sink.broken != nil:
 		return "", 0, failed(sink.broken, "writing to the cache")
 	case err != nil:
@@ -46,7 +48,7 @@ func (s *Store) Put(ctx context.Context, want string, write func(io.Writer) erro
 	if want != "" && want != digest {
 		return "", 0, sources.Fail(v1beta1.InvalidContentReason, nil, "the content has the digest %s instead of %s", digest, want)
 	}
-	if err := s.keep(f.Name(), digest); err != nil {
+	if err := s.keep(f.Name(), digest, c, sink); err != nil {
 		return "", 0, failed(err, "keeping %s in the cache", digest)
 	}
 	return digest, sink.size, nil
@@ -59,12 +61,21 @@ type sink struct {
 	hash   hash.Hash
 	size   int64
 	broken error
+	// reserve takes room for bytes, reserved is what it has taken, and full is why it took no more.
+	reserve  func(bytes int64) error
+	reserved int64
+	full     error
 }
 
 func (s *sink) Write(p []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
 	}
+	if err := s.reserve(int64(len(p))); err != nil {
+		s.full = err
+		return 0, err
+	}
+	s.reserved += int64(len(p))
 	n, err := s.file.Write(p)
 	s.hash.Write(p[:n])
 	s.size += int64(n)
@@ -74,18 +85,33 @@ func (s *sink) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// keep gives a finished file its name, for good.
-func (s *Store) keep(tmp, digest string) error {
+// keep gives a finished file its name, and its holder the claim. What was reserved for it becomes what it takes.
+func (s *Store) keep(tmp, digest string, c claimant, written *sink) error {
 	path := s.blob(digest)
-	if err := s.rename(tmp, path, digest); err != nil {
+	if err := s.admit(tmp, digest, c, written); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
 
-func (s *Store) rename(tmp, path, digest string) error {
+func (s *Store) admit(tmp, digest string, c claimant, written *sink) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.rename(tmp, s.blob(digest), digest); err != nil {
+		return err
+	}
+	s.free(c.namespace, written.reserved)
+	s.total -= written.reserved
+	written.reserved = 0
+	if s.blobs[hexOf(digest)] == nil {
+		s.blobs[hexOf(digest)] = &blob{size: written.size, claims: map[claimant]time.Time{}}
+		s.total += written.size
+	}
+	return s.claim(c, hexOf(digest))
+}
+
+// rename needs the lock.
+func (s *Store) rename(tmp, path, digest string) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
@@ -101,16 +127,12 @@ func (s *Store) rename(tmp, path, digest string) error {
 	return nil
 }
 
-// Open returns the bytes of a digest; what is returned is an *os.File, so it can be sought and closed. The hash is
-// compared the first time in this process and whenever the file has changed since. A digest that is not there, or that is
-// broken and therefore removed, is an error that IsMissing reports.
-func (s *Store) Open(digest string) (io.ReadCloser, error) {
-	if !sources.IsDigest(digest) {
-		return nil, failed(errMissing, "reading %q", digest)
-	}
+// open is what View.Open promises, without looking at who asks.
+func (s *Store) open(digest string) (io.ReadCloser, error) {
 	path := s.blob(digest)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		s.lost(digest)
 		return nil, failed(errMissing, "reading %s", digest)
 	}
 	if err != nil {
@@ -154,8 +176,15 @@ func (s *Store) drop(path, digest string, broken fs.FileInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now, err := os.Stat(path); err == nil && os.SameFile(now, broken) {
-		_ = os.Remove(path)
-		delete(s.known, digest)
-		delete(s.used, path)
+		s.forget(hexOf(digest))
+	}
+}
+
+// lost forgets a file that somebody else has removed.
+func (s *Store) lost(digest string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := os.Stat(s.blob(digest)); errors.Is(err, fs.ErrNotExist) {
+		s.forget(hexOf(digest))
 	}
 }

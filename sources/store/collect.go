@@ -1,67 +1,92 @@
 package store
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
-
-	"fairlead.dev/fairlead/sources"
 )
 
-// Collect removes every digest that is not in keep and was neither written nor opened since olderThan, and tells how many
-// files and bytes that freed. Values that were neither bound nor read since then go too; they are not counted. A file
-// somebody is reading stays readable to the end.
-func (s *Store) Collect(keep map[string]bool, olderThan time.Time) (removed int, freed int64, err error) {
-	kept := func(file string) bool { return keep[sources.DigestPrefix+file] }
-	removed, freed, err = s.collect(blobsDir, kept, olderThan)
-	if err != nil {
-		return removed, freed, failed(err, "cleaning the cache")
+// Collect drops every claim that is not in keep and whose digest the holder has neither written nor opened since olderThan. A file goes with
+// the last claim on it; Collect returns how many files and bytes that freed. Values that were neither bound nor read since then go too; they
+// are not counted. A file that is being read stays readable to the end.
+func (s *Store) Collect(keep map[Claim]bool, olderThan time.Time) (removed int, freed int64, err error) {
+	kept := make(map[idle]bool, len(keep))
+	for claim := range keep {
+		kept[idle{claimant: claimantOf(claim.Holder), digest: hexOf(claim.Digest)}] = true
 	}
-	if _, _, err := s.collect(namesDir, func(string) bool { return false }, olderThan); err != nil {
-		return removed, freed, failed(err, "cleaning the cache")
-	}
-	return removed, freed, nil
-}
-
-func (s *Store) collect(sub string, kept func(file string) bool, olderThan time.Time) (removed int, freed int64, err error) {
-	files, err := os.ReadDir(filepath.Join(s.dir, sub))
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, file := range files {
-		if kept(file.Name()) {
-			continue
-		}
-		size, gone, err := s.removeUnused(filepath.Join(s.dir, sub, file.Name()), olderThan)
+	for _, digest := range s.digests() {
+		size, gone, err := s.collectClaims(digest, kept, olderThan)
 		if err != nil {
-			return removed, freed, err
+			return removed, freed, failed(err, "cleaning the cache")
 		}
 		if gone {
 			removed++
 			freed += size
 		}
 	}
+	if err := s.collectNames(olderThan); err != nil {
+		return removed, freed, failed(err, "cleaning the cache")
+	}
 	return removed, freed, nil
 }
 
-// removeUnused holds the lock for one file only, so that a large clean-up never holds up a reader.
-func (s *Store) removeUnused(path string, olderThan time.Time) (size int64, gone bool, err error) {
+func (s *Store) digests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.blobs))
+}
+
+// collectClaims holds the lock for one file only, so that a large clean-up never holds up a reader.
+func (s *Store) collectClaims(digest string, kept map[idle]bool, olderThan time.Time) (size int64, gone bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.blobs[digest]
+	if b == nil {
+		return 0, false, nil
+	}
+	for c, used := range b.claims {
+		if kept[idle{claimant: c, digest: digest}] || !used.Before(olderThan) {
+			continue
+		}
+		if err := s.leave(c, digest); err != nil {
+			return 0, false, err
+		}
+	}
+	return b.size, s.blobs[digest] == nil, nil
+}
+
+func (s *Store) collectNames(olderThan time.Time) error {
+	files, err := os.ReadDir(filepath.Join(s.dir, namesDir))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := s.removeUnused(filepath.Join(s.dir, namesDir, file.Name()), olderThan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeUnused holds the lock for one file only.
+func (s *Store) removeUnused(path string, olderThan time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	info, err := os.Stat(path)
 	if os.IsNotExist(err) {
-		return 0, false, nil
+		return nil
 	}
 	if err != nil {
-		return 0, false, err
+		return err
 	}
-	if !info.ModTime().Before(olderThan) || s.used[path].After(olderThan) || s.used[path].Equal(olderThan) {
-		return 0, false, nil
+	if !info.ModTime().Before(olderThan) || !s.used[path].Before(olderThan) {
+		return nil
 	}
 	if err := os.Remove(path); err != nil {
-		return 0, false, err
+		return err
 	}
 	delete(s.used, path)
-	delete(s.known, sources.DigestPrefix+filepath.Base(path))
-	return info.Size(), true, nil
+	return nil
 }

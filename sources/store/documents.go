@@ -47,7 +47,10 @@ func (s *Store) writeDocument(path string, content []byte) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := s.rename(f.Name(), path, ""); err != nil {
+	s.mu.Lock()
+	err = s.rename(f.Name(), path, "")
+	s.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))

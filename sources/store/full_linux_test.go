@@ -28,7 +28,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 
 func fill(t *testing.T, dir string) {
 	s := open(t, dir)
-	kept, _, err := s.Put(t.Context(), "", text("kept"))
+	kept, _, err := s.For(apps).Put(t.Context(), "", text("kept"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func fill(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	large := strings.Repeat("x", 1<<20)
-	if _, _, err := s.Put(t.Context(), "", text(large)); err == nil || !strings.Contains(err.Error(), "writing to the cache") {
+	if _, _, err := s.For(apps).Put(t.Context(), "", text(large)); err == nil || !strings.Contains(err.Error(), "writing to the cache") {
 		t.Errorf("writing to a full disk: %v", err)
 	}
 	if err := s.Bind("shelf", large); err == nil {
@@ -53,7 +53,7 @@ func fill(t *testing.T, dir string) {
 	if n := files(t, s, tmpDir); n != 0 {
 		t.Errorf("%d temporary files are left", n)
 	}
-	content, err := s.Open(kept)
+	content, err := s.For(apps).Open(kept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func fill(t *testing.T, dir string) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Put(t.Context(), "", text(large)); err != nil {
+	if _, _, err := s.For(apps).Put(t.Context(), "", text(large)); err != nil {
 		t.Errorf("once there is room again: %v", err)
 	}
 }

@@ -12,15 +12,17 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/quota"
 )
 
 const (
-	blobsDir = "blobs"
-	namesDir = "names"
-	tmpDir   = "tmp"
-	lockFile = "lock"
-	dirMode  = 0o700
-	fileMode = 0o600
+	blobsDir  = "blobs"
+	claimsDir = "claims"
+	namesDir  = "names"
+	tmpDir    = "tmp"
+	lockFile  = "lock"
+	dirMode   = 0o700
+	fileMode  = 0o600
 )
 
 // errMissing is what IsMissing looks for.
@@ -38,6 +40,12 @@ type Store struct {
 	mu    sync.Mutex
 	known map[string]state     // by digest: what was verified in this process
 	used  map[string]time.Time // by path: the last use in this process
+	blobs map[string]*blob     // by digest without its algorithm
+	taken map[string]int64     // bytes by namespace, those that are being written included
+	total int64                // bytes of all, likewise
+
+	bounds quota.Bounds
+	needed func(context.Context) (map[Claim]bool, error)
 }
 
 // state is how a file looked when its hash was last seen to be right.
@@ -49,7 +57,7 @@ type state struct {
 // Open prepares the directory, creating it when needed, and removes what interrupted writes left behind. It fails when
 // another process uses the directory. Failures are a sources.Error with reason StorageOperationFailed.
 func Open(dir string) (*Store, error) {
-	for _, sub := range []string{"", blobsDir, namesDir, tmpDir} {
+	for _, sub := range []string{"", blobsDir, claimsDir, namesDir, tmpDir} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), dirMode); err != nil {
 			return nil, failed(err, "creating the cache directory")
 		}
@@ -58,9 +66,12 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, failed(err, "locking the cache directory %s", dir)
 	}
-	s := &Store{dir: dir, lock: lock, now: time.Now, known: map[string]state{}, used: map[string]time.Time{}}
+	s := &Store{dir: dir, lock: lock, now: time.Now, known: map[string]state{}, used: map[string]time.Time{}, blobs: map[string]*blob{}, taken: map[string]int64{}}
 	if err := s.clean(); err != nil {
 		return nil, errors.Join(failed(err, "removing interrupted writes"), lock.Close())
+	}
+	if err := s.loadClaims(); err != nil {
+		return nil, errors.Join(failed(err, "reading what is in the cache"), lock.Close())
 	}
 	return s, nil
 }
@@ -81,32 +92,9 @@ func (s *Store) clean() error {
 	return nil
 }
 
-// Has tells whether a digest is there, without looking inside. Open may still find it broken.
-func (s *Store) Has(digest string) bool {
-	if !sources.IsDigest(digest) {
-		return false
-	}
-	info, err := os.Stat(s.blob(digest))
-	return err == nil && info.Mode().IsRegular()
-}
-
-// Size is the size of a digest's bytes, without looking inside. IsMissing tells about a digest that is not there.
-func (s *Store) Size(digest string) (int64, error) {
-	if !sources.IsDigest(digest) {
-		return 0, errMissing
-	}
-	info, err := os.Stat(s.blob(digest))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, errMissing
-	}
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
-}
-
+// blob is the path of the file with a digest, with or without its algorithm.
 func (s *Store) blob(digest string) string {
-	return filepath.Join(s.dir, blobsDir, digest[len(sources.DigestPrefix):])
+	return filepath.Join(s.dir, blobsDir, hexOf(digest))
 }
 
 // touch remembers the use of a file, also beyond this process when the last one is long ago.

@@ -19,6 +19,9 @@ import (
 	"fairlead.dev/fairlead/sources"
 )
 
+// apps is a source.
+var apps = Holder{Namespace: "apps", ID: "u1"}
+
 func open(t *testing.T, dir string) *Store {
 	t.Helper()
 	s, err := Open(dir)
@@ -43,7 +46,7 @@ func text(content string) func(io.Writer) error {
 
 func put(t *testing.T, s *Store, content string) string {
 	t.Helper()
-	digest, size, err := s.Put(t.Context(), "", text(content))
+	digest, size, err := s.For(apps).Put(t.Context(), "", text(content))
 	if err != nil || size != int64(len(content)) || digest != digestOf(content) {
 		t.Fatalf("put %q: %s, %d, %v", content, digest, size, err)
 	}
@@ -52,7 +55,7 @@ func put(t *testing.T, s *Store, content string) string {
 
 func read(t *testing.T, s *Store, digest string) string {
 	t.Helper()
-	r, err := s.Open(digest)
+	r, err := s.For(apps).Open(digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,10 +80,10 @@ func files(t *testing.T, s *Store, sub string) int {
 func TestWhatIsPutCanBeOpened(t *testing.T) {
 	s := open(t, t.TempDir())
 	digest := put(t, s, "chart")
-	if got := read(t, s, digest); got != "chart" || !s.Has(digest) {
-		t.Errorf("got %q, has %v", got, s.Has(digest))
+	if got := read(t, s, digest); got != "chart" || !s.For(apps).Has(digest) {
+		t.Errorf("got %q, has %v", got, s.For(apps).Has(digest))
 	}
-	r, err := s.Open(digest)
+	r, err := s.For(apps).Open(digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +117,7 @@ func TestPutKeepsNothingOfAFailure(t *testing.T) {
 			if test.ended {
 				ctx = cancelled
 			}
-			_, _, err := s.Put(ctx, test.want, test.write)
+			_, _, err := s.For(apps).Put(ctx, test.want, test.write)
 			if err == nil || sources.Reason(err) != test.reason || test.is != nil && !errors.Is(err, test.is) {
 				t.Errorf("got %v", err)
 			}
@@ -133,10 +136,10 @@ func TestConcurrentWritersOfOneContent(t *testing.T) {
 	errs := make([]error, 8)
 	for i := range errs {
 		group.Go(func() {
-			_, _, err := s.Put(t.Context(), want, text(content))
+			_, _, err := s.For(apps).Put(t.Context(), want, text(content))
 			if err == nil {
 				var r io.ReadCloser
-				if r, err = s.Open(want); err == nil {
+				if r, err = s.For(apps).Open(want); err == nil {
 					err = errors.Join(compare(r, content), r.Close())
 				}
 			}
@@ -184,11 +187,11 @@ func TestCorruptionIsFoundAndRepairedByFetchingAgain(t *testing.T) {
 				} else if err := os.Chtimes(s.blob(digest), time.Unix(1, 0), time.Unix(1, 0)); err != nil {
 					t.Fatal(err)
 				}
-				_, err := s.Open(digest)
+				_, err := s.For(apps).Open(digest)
 				if !IsMissing(err) || sources.Reason(err) != v1beta1.StorageFailedReason {
 					t.Fatalf("got %v", err)
 				}
-				if s.Has(digest) {
+				if s.For(apps).Has(digest) {
 					t.Error("the broken file is still there")
 				}
 				put(t, s, "chart")
@@ -203,8 +206,8 @@ func TestCorruptionIsFoundAndRepairedByFetchingAgain(t *testing.T) {
 func TestMissingDigests(t *testing.T) {
 	s := open(t, t.TempDir())
 	for _, digest := range []string{digestOf("x"), "", "sha256:../../lock", "sha256:" + strings.Repeat("A", 64)} {
-		if _, err := s.Open(digest); !IsMissing(err) || s.Has(digest) {
-			t.Errorf("%q: %v, has %v", digest, err, s.Has(digest))
+		if _, err := s.For(apps).Open(digest); !IsMissing(err) || s.For(apps).Has(digest) {
+			t.Errorf("%q: %v, has %v", digest, err, s.For(apps).Has(digest))
 		}
 	}
 	if IsMissing(errors.New("x")) || IsMissing(nil) {
@@ -248,7 +251,7 @@ func TestCollect(t *testing.T) {
 	if err := s.Bind("old", 1); err != nil {
 		t.Fatal(err)
 	}
-	reader, err := s.Open(old)
+	reader, err := s.For(apps).Open(old)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,12 +260,12 @@ func TestCollect(t *testing.T) {
 	now = start.Add(2 * time.Hour)
 	read(t, s, opened)
 	fresh := put(t, s, "fresh")
-	removed, freed, err := s.Collect(map[string]bool{kept: true}, start.Add(time.Hour))
+	removed, freed, err := s.Collect(map[Claim]bool{{apps, kept}: true}, start.Add(time.Hour))
 	if err != nil || removed != 1 || freed != int64(len("old one")) {
 		t.Fatalf("removed %d, freed %d, %v", removed, freed, err)
 	}
 	for digest, want := range map[string]bool{kept: true, opened: true, fresh: true, old: false} {
-		if s.Has(digest) != want {
+		if s.For(apps).Has(digest) != want {
 			t.Errorf("%s: has %v, want %v", digest, !want, want)
 		}
 	}

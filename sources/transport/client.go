@@ -1,19 +1,14 @@
 package transport
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"time"
-
-	"k8s.io/utils/lru"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
@@ -43,6 +38,9 @@ type Options struct {
 	Proxy bool
 	// ProxyURL is the proxy to use, nil for none, as [ParseProxy] returns it. It resolves names, too.
 	ProxyURL *url.URL
+	// Tenant is the namespace that a client works for. What is remembered of hosts counts against its share; connections are shared
+	// with others.
+	Tenant string
 }
 
 // Check tells whether certificates and keys can be used at all: an Error with reason AuthenticationFailed, stalled, if not.
@@ -90,22 +88,6 @@ func settingOf(o Options) setting {
 	return setting(sum.Sum(nil))
 }
 
-// maxPools is how many pools are kept; what rotates, as certificates do, leaves old ones behind.
-const maxPools = 256
-
-// pools holds the one pool per setting of this process: connections are worth sharing between all sources of a host.
-var pools = struct {
-	sync.Mutex
-	all *lru.Cache
-}{all: lru.NewWithEvictionFunc(maxPools, func(_ lru.Key, value any) { value.(*http.Transport).CloseIdleConnections() })}
-
-// New returns a client. Clients with equal options share their connections, so making one is cheap. It has no timeout of
-// its own for a whole exchange: that is the context's, and a request without any end is still cut off when upstream stays
-// silent for a minute. A CA without a certificate in it trusts nobody; [CheckCA] tells.
-func New(o Options) *http.Client {
-	return &http.Client{Transport: &trip{base: pool(o), silence: idleBody}, CheckRedirect: checkRedirect}
-}
-
 // CheckCA tells whether PEM text holds a certificate at all: an Error with reason AuthenticationFailed, stalled, if not.
 func CheckCA(pem []byte) error {
 	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
@@ -114,26 +96,9 @@ func CheckCA(pem []byte) error {
 	return nil
 }
 
-func pool(o Options) *http.Transport {
-	key := settingOf(o)
-	pools.Lock()
-	defer pools.Unlock()
-	if t, ok := pools.all.Get(key); ok {
-		return t.(*http.Transport)
-	}
-	t := newTransport(o)
-	pools.all.Add(key, t)
-	return t
-}
-
-// Dialer connects as the clients do: with a limit of time, and not to addresses that no upstream has.
-func Dialer() *net.Dialer {
-	return &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Control: checkAddress}
-}
-
-func newTransport(o Options) *http.Transport {
+func (n *Network) newTransport(o Options) *http.Transport {
 	t := &http.Transport{
-		DialContext:            Dialer().DialContext,
+		DialContext:            n.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    tlsTimeout,
@@ -160,28 +125,4 @@ func newTransport(o Options) *http.Transport {
 		t.TLSClientConfig.RootCAs = roots
 	}
 	return t
-}
-
-// trip sends one request: it introduces the program and ends an exchange whose body falls silent.
-type trip struct {
-	base    http.RoundTripper
-	silence time.Duration
-}
-
-func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
-	at := hostOf(req.URL.Host)
-	if err := at.admit(req.Context(), time.Now()); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancelCause(req.Context())
-	req = req.Clone(ctx)
-	req.Header.Set("User-Agent", UserAgent)
-	resp, err := t.base.RoundTrip(req)
-	if err != nil {
-		cancel(nil)
-		return nil, err
-	}
-	at.heed(resp, time.Now())
-	resp.Body = newWatchedBody(ctx, cancel, resp.Body, t.silence)
-	return resp, nil
 }

@@ -153,6 +153,8 @@ func TestPools(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	cert, key := issue(t, ca)
+	network := NewNetwork(Addresses{})
+	pool := func(o Options) *http.Transport { return network.pool(settingOf(o), o) }
 	if pool(Options{CA: ca.PEM}) != pool(Options{CA: bytes.Clone(ca.PEM)}) {
 		t.Error("equal options do not share")
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -41,10 +40,8 @@ func ParseURL(raw string, schemes ...string) (*url.URL, error) {
 // CheckHost refuses a host that is written as an address no upstream may have: an Error with reason URLInvalid, stalled.
 // Names are only known when they are dialled.
 func CheckHost(host string) error {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		if err := CheckAddress(addr); err != nil {
-			return sources.Stall(v1beta1.URLInvalidReason, err, "using the URL")
-		}
+	if err := (Addresses{}).checkHost(host); err != nil {
+		return sources.Stall(v1beta1.URLInvalidReason, err, "using the URL")
 	}
 	return nil
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -22,7 +24,7 @@ import (
 func generatedRole(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	generate := exec.Command("go", "tool", "controller-gen", "rbac:roleName=fairlead-controller", "paths=./controllers/...", "output:rbac:dir="+dir)
+	generate := exec.Command("go", "tool", "controller-gen", "rbac:roleName=fairlead-controller", "paths=./controllers/...", "paths=./cmd/...", "output:rbac:dir="+dir)
 	generate.Dir = root
 	if out, err := generate.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -40,31 +42,68 @@ func TestTheClusterRoleIsWhatTheMarkersSay(t *testing.T) {
 	}
 }
 
+// rolesOf returns the rules that are bound to a ServiceAccount, by the name of their role. A role that is not there is one of Kubernetes.
+func rolesOf(t *testing.T, all map[string]client.Object, account string) map[string][]rbacv1.PolicyRule {
+	t.Helper()
+	found := map[string][]rbacv1.PolicyRule{}
+	bound := func(ref rbacv1.RoleRef, subjects []rbacv1.Subject, namespace string) {
+		if !slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool { return s.Kind == "ServiceAccount" && s.Name == account }) {
+			return
+		}
+		key := strings.Join([]string{ref.Kind, namespace, ref.Name}, "/")
+		switch role := all[key].(type) {
+		case *rbacv1.ClusterRole:
+			found[key] = role.Rules
+		case *rbacv1.Role:
+			found[key] = role.Rules
+		default:
+			t.Errorf("%s is bound, and not among the manifests", key)
+		}
+	}
+	for _, object := range all {
+		switch binding := object.(type) {
+		case *rbacv1.ClusterRoleBinding:
+			bound(binding.RoleRef, binding.Subjects, "")
+		case *rbacv1.RoleBinding:
+			bound(binding.RoleRef, binding.Subjects, binding.Namespace)
+		}
+	}
+	return found
+}
+
+// checkNarrow checks that rules have no wildcard and nothing that leads to further rights, but to impersonate ServiceAccounts.
+func checkNarrow(t *testing.T, name string, rules []rbacv1.PolicyRule) {
+	t.Helper()
+	if len(rules) == 0 {
+		t.Errorf("%s has no rules", name)
+	}
+	for _, rule := range rules {
+		all := slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs, rule.NonResourceURLs)
+		if slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, "*") }) {
+			t.Errorf("%s has a wildcard: %v", name, rule)
+		}
+		if slices.Contains(rule.Verbs, "impersonate") && !cmp.Equal(rule.Resources, []string{"serviceaccounts"}) {
+			t.Errorf("%s lets others than ServiceAccounts be impersonated: %v", name, rule)
+		}
+		for _, verb := range []string{"escalate", "bind", "delete", "deletecollection"} {
+			if slices.Contains(rule.Verbs, verb) {
+				t.Errorf("%s has the verb %s: %v", name, verb, rule)
+			}
+		}
+		for _, resource := range []string{"secrets", "configmaps"} {
+			if slices.Contains(rule.Resources, resource) && !cmp.Equal(rule.Verbs, []string{"get", "list", "watch"}) {
+				t.Errorf("%s lets %s be written: %v", name, resource, rule)
+			}
+		}
+	}
+}
+
 func TestTheClusterRoleIsNarrow(t *testing.T) {
 	role := &rbacv1.ClusterRole{}
 	if err := yaml.UnmarshalStrict([]byte(read(t, "config", "rbac", "role.yaml")), role); err != nil {
 		t.Fatal(err)
 	}
-	if len(role.Rules) == 0 {
-		t.Fatal("it has no rules")
-	}
-	for _, rule := range role.Rules {
-		all := slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs, rule.NonResourceURLs)
-		if slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, "*") }) {
-			t.Errorf("a wildcard: %v", rule)
-		}
-		if slices.Contains(rule.Verbs, "impersonate") && !cmp.Equal(rule.Resources, []string{"serviceaccounts"}) {
-			t.Errorf("others than ServiceAccounts can be impersonated: %v", rule)
-		}
-		for _, verb := range []string{"escalate", "bind", "delete", "deletecollection"} {
-			if slices.Contains(rule.Verbs, verb) {
-				t.Errorf("the verb %s: %v", verb, rule)
-			}
-		}
-		if slices.Contains(rule.Resources, "secrets") && !cmp.Equal(rule.Verbs, []string{"get", "list", "watch"}) {
-			t.Errorf("Secrets can be written: %v", rule)
-		}
-	}
+	checkNarrow(t, role.Name, role.Rules)
 }
 
 func TestTheDefaultInstall(t *testing.T) {
@@ -173,23 +212,40 @@ func TestTheChartHasTheSameCRDs(t *testing.T) {
 	}
 }
 
-// With default values the chart installs what config/default does, but for the namespace, which is its user's.
+// modes are the kustomizations of config by the values that have the chart install the same.
+var modes = map[string]string{"default": "", "strict": "tenancy: strict"}
+
+// With default values the chart installs what config/default does, and in strict mode what config/strict does, but for the namespace,
+// which is its user's.
 func TestTheChartInstallsTheSame(t *testing.T) {
 	s := scheme(t)
-	want := byName(t, objects(t, s, kustomize(t, "config", "default")))
-	got := byName(t, objects(t, s, render(t, "fairlead", "fairlead", "fairlead-system", "").all()))
-	for key := range want {
-		if strings.HasPrefix(key, "Namespace/") || strings.HasPrefix(key, "CustomResourceDefinition/") {
-			delete(want, key)
-		}
+	for mode, values := range modes {
+		t.Run(mode, func(t *testing.T) {
+			want := byName(t, objects(t, s, kustomize(t, "config", mode)))
+			got := byName(t, objects(t, s, render(t, "fairlead", "fairlead", "fairlead-system", values).all()))
+			for key := range want {
+				if strings.HasPrefix(key, "Namespace/") || strings.HasPrefix(key, "CustomResourceDefinition/") {
+					delete(want, key)
+				}
+			}
+			for _, index := range []map[string]client.Object{want, got} {
+				withoutSelectors(t, index)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("the chart differs from config/%s (-config +chart):\n%s", mode, diff)
+			}
+		})
 	}
-	for _, index := range []map[string]client.Object{want, got} {
-		deployment := get[*appsv1.Deployment](t, index, "Deployment/fairlead-system/fairlead-controller")
-		deployment.Spec.Selector, deployment.Spec.Template.Labels = nil, nil
-		get[*corev1.Service](t, index, "Service/fairlead-system/fairlead-metrics").Spec.Selector = nil
-		get[*corev1.Service](t, index, "Service/fairlead-system/fairlead-receiver").Spec.Selector = nil
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the chart differs from config/default (-config +chart):\n%s", diff)
+}
+
+// withoutSelectors takes away how pods are found, which depends on the labels of who installs.
+func withoutSelectors(t *testing.T, index map[string]client.Object) {
+	t.Helper()
+	deployment := get[*appsv1.Deployment](t, index, "Deployment/fairlead-system/fairlead-controller")
+	deployment.Spec.Selector, deployment.Spec.Template.Labels = nil, nil
+	get[*corev1.Service](t, index, "Service/fairlead-system/fairlead-metrics").Spec.Selector = nil
+	get[*corev1.Service](t, index, "Service/fairlead-system/fairlead-receiver").Spec.Selector = nil
+	if policy, ok := index["NetworkPolicy/fairlead-system/fairlead-controller"].(*networkingv1.NetworkPolicy); ok {
+		policy.Spec.PodSelector = metav1.LabelSelector{}
 	}
 }

@@ -51,7 +51,13 @@ func load(t *testing.T, name string) *chart.Chart {
 	return loaded
 }
 
+// tryRender renders a chart for a recent cluster.
 func tryRender(t *testing.T, name, release, namespace, values string) (rendered, error) {
+	t.Helper()
+	return tryRenderFor(t, "v1.37.0", name, release, namespace, values)
+}
+
+func tryRenderFor(t *testing.T, version, name, release, namespace, values string) (rendered, error) {
 	t.Helper()
 	loaded := load(t, name)
 	parsed, err := chartutil.ReadValues([]byte(values))
@@ -59,7 +65,9 @@ func tryRender(t *testing.T, name, release, namespace, values string) (rendered,
 		t.Fatal(err)
 	}
 	options := chartutil.ReleaseOptions{Name: release, Namespace: namespace, Revision: 1, IsInstall: true}
-	combined, err := chartutil.ToRenderValues(loaded, parsed, options, chartutil.DefaultCapabilities)
+	cluster := chartutil.DefaultCapabilities.Copy()
+	cluster.KubeVersion = chartutil.KubeVersion{Version: version, Major: "1", Minor: strings.Split(version, ".")[1]}
+	combined, err := chartutil.ToRenderValues(loaded, parsed, options, cluster)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,10 @@ var layers = map[string]int{
 	"helmops/expression":   1,
 	"helmops/manifest":     1,
 	"helmops/kustomize":    1,
+	"helmops/guard":        1,
+	"helmops/fair":         1,
 	"sources":              1,
+	"sources/quota":        1,
 	"sources/ignore":       1,
 	"api/":                 0,
 	"config":               0,
@@ -66,6 +69,7 @@ var peers = map[string][]string{
 	"sources/git":               {"sources/transport", "sources/chartvalues"},
 	"sources/chartvalues":       {"sources/transport"},
 	"sources/bucket":            {"sources/transport"},
+	"sources/store":             {"sources/quota"},
 }
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.
