@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -13,7 +12,6 @@ import (
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/values"
