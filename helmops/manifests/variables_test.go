@@ -80,7 +80,7 @@ func TestVariablesAreBounded(t *testing.T) {
 			if !strings.Contains(err.Error(), "a.yaml: ConfigMap x") {
 				t.Errorf("the error does not name the file and the object: %v", err)
 			}
-			if got := (after.TotalAlloc - before.TotalAlloc) >> 20; got > 256 {
+			if got := (after.TotalAlloc - before.TotalAlloc) >> 20; got > 224 {
 				t.Errorf("%d MiB were allocated", got)
 			}
 		})

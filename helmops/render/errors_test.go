@@ -200,4 +200,8 @@ func TestWorkIsBounded(t *testing.T) {
 	if _, err := pass.Hooks(hooks); !errors.As(err, &limit) {
 		t.Errorf("of hooks: %v", err)
 	}
+	list := "kind: List\napiVersion: v1\nitems:\n" + strings.Repeat("- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n", 300)
+	if _, err := renderer(t, o).Manifests([]byte(list)); !errors.As(err, &limit) {
+		t.Errorf("of a list: %v", err)
+	}
 }

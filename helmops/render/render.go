@@ -27,7 +27,7 @@ const (
 	// MaxPatches bounds the sum of all patches of a release, in bytes.
 	MaxPatches = 1 << 20
 	// maxWork bounds how often a patch or an image is tried on a document, in one pass.
-	maxWork = 50_000
+	maxWork = 20_000
 )
 
 var errTooLarge = fmt.Errorf("it becomes larger than %d bytes", MaxSize)
@@ -164,6 +164,9 @@ func (p *Pass) hooks(hooks []Hook) ([]Hook, error) {
 	if p.r.nothing() || p.r.options.Strategy == NoHooks {
 		return hooks, nil
 	}
+	if err := p.charge(len(hooks)); err != nil {
+		return nil, err
+	}
 	out := slices.Clone(hooks)
 	size := 0
 	for i := range out {
@@ -189,6 +192,15 @@ func (r *Renderer) changes() int {
 		}
 	}
 	return count
+}
+
+// charge counts objects that all patches and images are tried on.
+func (p *Pass) charge(objects int) error {
+	if p.work += objects * p.r.changes(); p.work <= maxWork {
+		return nil
+	}
+	return &worker.LimitError{Limit: "changes by post renderers", Bound: fmt.Sprintf(
+		"%d, reckoned as %d patches and images times the objects of the chart", maxWork, p.r.changes())}
 }
 
 // nothing tells whether there is nothing to do.
@@ -221,9 +233,13 @@ func (p *Pass) render(manifest []byte, hook *Hook) (out []byte, err error) {
 	defer recovered(&err, func() string { return "post-rendering " + at + " failed within kustomize" })
 	var buffer bytes.Buffer
 	documents := split(manifest)
-	if p.work += len(documents) * p.r.changes(); p.work > maxWork {
-		return nil, &worker.LimitError{Limit: "changes by post renderers", Bound: fmt.Sprintf(
-			"%d, reckoned as %d patches and images times the objects of the chart", maxWork, p.r.changes())}
+	if hook != nil {
+		err = p.charge(len(documents) - 1) // the first was charged with all hooks
+	} else {
+		err = p.charge(len(documents))
+	}
+	if err != nil {
+		return nil, err
 	}
 	for i, d := range documents {
 		at = fmt.Sprintf("document %d%s", i, d.source())
@@ -254,6 +270,9 @@ func (p *Pass) document(d document, hook *Hook) ([]byte, error) {
 	}
 	if tree == nil {
 		return slices.Concat(d.head, d.content), nil
+	}
+	if err := p.charge(max(len(tree.objects)-1, 0)); err != nil { // the first was charged with all documents
+		return nil, err
 	}
 	for _, o := range tree.objects {
 		if removed(o) {
