@@ -107,14 +107,22 @@ func TestDiscoveryOfAnEndlessServerFails(t *testing.T) {
 
 func TestASmallAnswerThatNeedsMuchMemoryIsRefused(t *testing.T) {
 	t.Parallel()
-	c, _ := hostile(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"kind":"ConfigMapList","apiVersion":"v1","items":[`+strings.Repeat("{},", 2*listLimits.objects)+`{}]}`)
-	})
-	_, err := c.Self().Kube().CoreV1().ConfigMaps("apps").List(t.Context(), metav1.ListOptions{})
-	var refused *AnswerError
-	if !errors.As(err, &refused) || !strings.Contains(refused.Problem, "objects") {
-		t.Errorf("error = %.200v", err)
+	for name, items := range map[string]string{
+		"objects": strings.Repeat("{},", listLimits.objects) + "{}", // half as many values as there may be
+		"values":  strings.Repeat("0,", listLimits.values) + "0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, _ := hostile(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, `{"kind":"ConfigMapList","apiVersion":"v1","items":[`+items+`]}`)
+			})
+			_, err := c.Self().Kube().CoreV1().ConfigMaps("apps").List(t.Context(), metav1.ListOptions{})
+			var refused *AnswerError
+			if !errors.As(err, &refused) || !strings.Contains(refused.Problem, "objects") {
+				t.Errorf("error = %.200v", err)
+			}
+		})
 	}
 }
 

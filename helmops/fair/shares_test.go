@@ -103,6 +103,18 @@ func TestTheNextFreeSlotGoesToWhoHoldsTheFewest(t *testing.T) {
 	})
 }
 
+func TestWhoHoldsFewerGoesBeforeWhoWasServedLongerAgo(t *testing.T) {
+	inBubble(t, 4, 4, func(q *queue) {
+		for _, namespace := range []string{"one", "one", "one", "two"} {
+			q.ask(namespace)
+		}
+		q.ask("one")
+		q.ask("two")
+		q.end("one") // it holds 2 now, the other 1
+		q.expect("after one of three was given back", "two")
+	})
+}
+
 func TestNamespacesOfEqualWeightTakeTurns(t *testing.T) {
 	inBubble(t, 1, 1, func(q *queue) {
 		q.ask("a")
