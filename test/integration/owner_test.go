@@ -4,17 +4,19 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/engine/records"
+	storage "fairlead.dev/fairlead/helmops/engine/records"
 )
 
 // second declares, in a namespace of its own, a HelmRelease that names the Helm release of another.
 func second(t *testing.T, owner *v1beta1.HelmRelease) *v1beta1.HelmRelease {
 	t.Helper()
 	repository := get(t, &v1beta1.HelmRepository{ObjectMeta: named(owner.Namespace, "charts")})
-	ns := namespace(t)
+	ns := owner.Namespace + "-second"
+	apply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
 	hr := release(ns, "second", "sample", "*", "charts", `{"message":"of the second","token":""}`)
 	hr.Spec.ReleaseName, hr.Spec.TargetNamespace, hr.Spec.StorageNamespace = owner.Name, owner.Namespace, owner.Namespace
 	apply(t, helmRepository(ns, "charts", repository.Spec.URL), hr)
@@ -82,7 +84,7 @@ func TestAHelmReleaseThatIsCreatedAgainKeepsItsRelease(t *testing.T) {
 	apply(t, hr)
 	awaitReady(t, hr)
 	first := hr.UID
-	if owner := get(t, recordOf(ns, "web.v1")).Annotations[records.OwnerAnnotation]; !strings.Contains(owner, string(first)) {
+	if owner := get(t, recordOf(ns, "web.v1")).Annotations[storage.OwnerAnnotation]; !strings.Contains(owner, string(first)) {
 		t.Errorf("the record names %s as its owner", owner)
 	}
 	removed(t, hr)
@@ -92,7 +94,7 @@ func TestAHelmReleaseThatIsCreatedAgainKeepsItsRelease(t *testing.T) {
 	apply(t, again)
 	awaitReady(t, again)
 	wantRevisions(t, again, "1:deployed")
-	if owner := get(t, recordOf(ns, "web.v1")).Annotations[records.OwnerAnnotation]; !strings.Contains(owner, string(again.UID)) {
+	if owner := get(t, recordOf(ns, "web.v1")).Annotations[storage.OwnerAnnotation]; !strings.Contains(owner, string(again.UID)) {
 		t.Errorf("the record still names %s as its owner", owner)
 	}
 	if get(t, again).Status.Inventory == nil {
