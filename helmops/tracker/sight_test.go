@@ -195,6 +195,8 @@ func TestFollowersAreToldOfTheirObjects(t *testing.T) {
 	use(t, tracker, "before", widgets) // the first list wakes everybody
 	told := make(chan types.NamespacedName, 64)
 	followers := NewFollowers(t.Context(), tracker, mapperOf(widgets), func(owner types.NamespacedName) { told <- owner }, clock.Now)
+	seen := make(chan Ref, 64) // followers have been told of a change before it arrives here
+	tracker.Subscribe(func(change Change) { seen <- change.Ref })
 	victim := types.NamespacedName{Namespace: "apps", Name: "web"}
 	thief := types.NamespacedName{Namespace: "mallory", Name: "x"}
 	shared, other := ref(widgets, "web"), ref(widgets, "other")
@@ -230,8 +232,17 @@ func TestFollowersAreToldOfTheirObjects(t *testing.T) {
 	followers.Forget(thief.String())
 	phase("web", "web")
 	expect("one is forgotten", victim)
+	phase("other", "web") // by its annotations it is an object of the victim's release
+	for ref := range seen {
+		if ref == other {
+			break
+		}
+	}
+	if len(told) > 0 {
+		t.Errorf("%s is told of an object that it does not have", <-told)
+	}
 	follow(victim, shared, other)
-	phase("other", "web")
+	phase("other", "x")
 	expect("the inventory has grown", victim)
 	if len(told) > 0 {
 		t.Errorf("told %v besides", <-told)

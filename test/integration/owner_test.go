@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -14,7 +15,8 @@ import (
 func second(t *testing.T, owner *v1beta1.HelmRelease) *v1beta1.HelmRelease {
 	t.Helper()
 	repository := get(t, &v1beta1.HelmRepository{ObjectMeta: named(owner.Namespace, "charts")})
-	ns := namespace(t)
+	ns := owner.Namespace + "-second"
+	apply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
 	hr := release(ns, "second", "sample", "*", "charts", `{"message":"of the second","token":""}`)
 	hr.Spec.ReleaseName, hr.Spec.TargetNamespace, hr.Spec.StorageNamespace = owner.Name, owner.Namespace, owner.Namespace
 	apply(t, helmRepository(ns, "charts", repository.Spec.URL), hr)
