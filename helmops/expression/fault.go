@@ -49,7 +49,7 @@ func (p *Program) fault(err error) error {
 	if !errors.As(err, &at) || at.NodeID() == 0 {
 		return errors.New(words)
 	}
-	if name := p.fieldAt(at.NodeID()); name != "" && words == noKey {
+	if name := strings.TrimPrefix(text, noKey+": "); words == noKey && p.selects(at.NodeID(), name) {
 		words += ": " + name
 	}
 	place := p.ast.SourceInfo().GetStartLocation(at.NodeID())
@@ -59,13 +59,24 @@ func (p *Program) fault(err error) error {
 	return fmt.Errorf("line %d, column %d: %s", place.Line(), place.Column()+1, words)
 }
 
-// fieldAt is the field that a node of the expression selects, empty when it selects none.
-func (p *Program) fieldAt(id int64) string {
-	name := ""
+// selects tells whether a node of the expression selects a field of that name, on a way that only the expression decides: a.b.c, but
+// not a[b].c, whose key can be a value.
+func (p *Program) selects(id int64, name string) bool {
+	found := false
 	ast.PostOrderVisit(p.ast.Expr(), ast.NewExprVisitor(func(node ast.Expr) {
-		if node.ID() == id && node.Kind() == ast.SelectKind {
-			name = node.AsSelect().FieldName()
+		if node.ID() == id {
+			found = static(node, name)
 		}
 	}))
-	return name
+	return found
+}
+
+// static tells whether a node is a chain of selections that begins at a variable, and one of them is of that field.
+func static(node ast.Expr, name string) bool {
+	is := false
+	for node.Kind() == ast.SelectKind {
+		is = is || node.AsSelect().FieldName() == name
+		node = node.AsSelect().Operand()
+	}
+	return is && node.Kind() == ast.IdentKind
 }

@@ -2,6 +2,7 @@ package values
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -140,8 +141,15 @@ func ellipsis(text string) (at, width int) {
 	return at, width
 }
 
-// cut returns the longest beginning of a form that ends at a place in a text.
+// torn is what is left of a character that was cut in two, as it is or as Go quotes it.
+var torn = regexp.MustCompile(`(?:\\x[0-9a-f]{2}|\x{FFFD})+$`)
+
+// cut returns the longest beginning of a form that ends at a place in a text, but for a torn character.
 func (x formIndex) cut(text string, end, least int) (span, bool) {
+	whole := end
+	if at := torn.FindStringIndex(text[max(0, end-16):end]); at != nil {
+		end = max(0, end-16) + at[0]
+	}
 	for begin := max(0, end-maxCut); begin <= end-least; begin++ {
 		if _, is := x.begins[[2]byte{text[begin], text[begin+1]}]; !is {
 			continue
@@ -149,7 +157,7 @@ func (x formIndex) cut(text string, end, least int) (span, bool) {
 		part := text[begin:end]
 		at := sort.Search(len(x.forms), func(i int) bool { return x.forms[i].text >= part })
 		if at < len(x.forms) && strings.HasPrefix(x.forms[at].text, part) {
-			return span{begin, end}, true
+			return span{begin, whole}, true
 		}
 	}
 	return span{}, false

@@ -148,7 +148,8 @@ func described(t *testing.T, ns string) {
 // The records of another namespace are for those who may read its Secrets.
 func TestRecordsOfAnotherNamespaceNeedTheRightToReadThem(t *testing.T) {
 	t.Parallel()
-	victim, evil := namespace(t), namespace(t)
+	victim, evil := namespace(t), "tenant-of-other-records"
+	apply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: evil}})
 	registrySample(t, victim, "1.0.0")
 	theirs := release(victim, "web", "sample", "1.0.0", "charts", `{"message":"of the victim"}`)
 	apply(t, theirs)

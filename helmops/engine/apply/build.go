@@ -169,13 +169,6 @@ func (c *Client) info(o object) (*resource.Info, error) {
 	return info, nil
 }
 
-// noteSecret passes on a Secret, whose content no text may quote.
-func (c *Client) noteSecret(content *unstructured.Unstructured) {
-	if c.options.Secret != nil && content.GetKind() == secretKind.Kind && content.GetAPIVersion() == "v1" {
-		c.options.Secret(content.Object)
-	}
-}
-
 func name(info *resource.Info) string {
 	kind := info.Mapping.GroupVersionKind.Kind
 	if info.Namespace == "" {

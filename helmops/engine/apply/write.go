@@ -13,14 +13,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/payload"
-	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -370,16 +368,6 @@ func (c *Client) live(info *resource.Info) (*unstructured.Unstructured, error) {
 	}
 	return live, err
 }
-
-// secretKind is that of objects of which no value may be quoted.
-var secretKind = schema.GroupKind{Kind: "Secret"}
-
-func isSecret(info *resource.Info) bool {
-	return info.Mapping.GroupVersionKind.GroupKind() == secretKind
-}
-
-// reworded is what the API server says of an object, without the values of a Secret.
-func reworded(info *resource.Info, err error) error { return refusal.Reworded(err, isSecret(info)) }
 
 // raw returns the body of an answer, and what the API server says when it refuses, which Raw alone does not.
 func raw(result rest.Result) ([]byte, error) {
