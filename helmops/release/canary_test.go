@@ -249,7 +249,7 @@ func (c canary) connect(t *testing.T) {
 			"clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1', certificate-authority-data: aGVsbG8=}}]\n" +
 			"users: [{name: u, user: {token: " + quoted + ", exec: {command: " + quoted + ", apiVersion: client.authentication.k8s.io/v1}}}]\n",
 	} {
-		_, err := pool.Get([]byte(config))
+		_, err := pool.Get(cluster.Access{Kubeconfig: []byte(config)})
 		if err == nil {
 			t.Error("the kubeconfig can be used")
 		}
