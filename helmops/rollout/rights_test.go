@@ -13,7 +13,6 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 const (
