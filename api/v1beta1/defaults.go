@@ -1,6 +1,8 @@
 package v1beta1
 
 import (
+	"cmp"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,9 +22,9 @@ const (
 	DefaultKustomizationInterval = time.Hour
 	// DefaultKustomizationTimeout bounds applying, and waiting for health.
 	DefaultKustomizationTimeout = 5 * time.Minute
-	// MinInterval is the least interval of sources, releases and Kustomizations: each costs requests to upstream or to the API server. A
-	// shorter one is accepted and counts as this.
-	MinInterval = 10 * time.Second
+	// DefaultMinInterval is the least interval of sources, releases and Kustomizations, unless SetMinInterval sets another: each costs
+	// requests to upstream or to the API server. A shorter one is accepted and counts as this.
+	DefaultMinInterval = 10 * time.Second
 	// DefaultRetryInterval is the pause between two attempts with the strategy RetryOnFailure.
 	DefaultRetryInterval = 5 * time.Minute
 	// DefaultMaxHistory is how many revisions of a Helm release are kept.
@@ -34,13 +36,26 @@ const (
 	DefaultRollbackPer   = 24 * time.Hour
 )
 
+// minInterval is the least interval in this process, in nanoseconds; zero is the default.
+var minInterval atomic.Int64
+
+// SetMinInterval sets the least interval for this process. It is called before the first object is looked at.
+func SetMinInterval(d time.Duration) { minInterval.Store(int64(d)) }
+
+// MinInterval is the least interval of sources, releases and Kustomizations. A shorter one counts as this.
+func MinInterval() time.Duration {
+	return cmp.Or(time.Duration(minInterval.Load()), DefaultMinInterval)
+}
+
 // intervalOr is an interval with its default and MinInterval.
 func intervalOr(d *metav1.Duration, fallback time.Duration) time.Duration {
-	return max(durationOr(d, fallback), MinInterval)
+	return max(durationOr(d, fallback), MinInterval())
 }
 
 // IsRaised tells whether an interval is shorter than MinInterval, which counts then.
-func IsRaised(d *metav1.Duration) bool { return d != nil && d.Duration > 0 && d.Duration < MinInterval }
+func IsRaised(d *metav1.Duration) bool {
+	return d != nil && d.Duration > 0 && d.Duration < MinInterval()
+}
 
 func durationOr(d *metav1.Duration, fallback time.Duration) time.Duration {
 	if d == nil || d.Duration <= 0 {

@@ -59,6 +59,7 @@ type controllerFlags struct {
 	kubeconfig  string
 	cacheDir    string
 	concurrency int
+	minInterval time.Duration
 	namespaces  []string
 	metricsAddr string
 	healthAddr  string
@@ -103,6 +104,8 @@ next process goes on with it.`,
 	f.StringVar(&flags.kubeconfig, "kubeconfig", "", "file to connect with; left out, KUBECONFIG, then the identity of the pod, then ~/.kube/config")
 	f.StringVar(&flags.cacheDir, "cache-dir", defaultCacheDir(), "directory of the artifact cache; what is lost there is fetched again")
 	f.IntVar(&flags.concurrency, "concurrency", 4, "workers per kind; polls, Helm actions and waits do not hold one")
+	f.DurationVar(&flags.minInterval, "min-interval", v1beta1.DefaultMinInterval,
+		"least interval of sources, releases and Kustomizations; a shorter one counts as this")
 	f.StringSliceVar(&flags.namespaces, "namespaces", nil, "look only at objects in these namespaces, separated by commas; all when left out")
 	f.StringVar(&flags.metricsAddr, "metrics-addr", ":8080", "address that serves Prometheus metrics at /metrics; 0 for none")
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")
@@ -137,6 +140,10 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if err := errors.Join(flags.leader.complete(podNamespace(namespaceFile)), flags.cache.check()); err != nil {
 		return err
 	}
+	if flags.minInterval < time.Second {
+		return fmt.Errorf("--min-interval %s: want at least 1s", flags.minInterval)
+	}
+	v1beta1.SetMinInterval(flags.minInterval)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

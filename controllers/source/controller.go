@@ -273,7 +273,7 @@ func intervalNote(object sourceObject) string {
 	if !v1beta1.IsRaised(asked) {
 		return ""
 	}
-	return fmt.Sprintf("; spec.interval %s is shorter than %s, which counts instead", asked.Duration, v1beta1.MinInterval)
+	return fmt.Sprintf("; spec.interval %s is shorter than %s, which counts instead", asked.Duration, v1beta1.MinInterval())
 }
 
 func randomJitter() float64 { return rand.Float64() } //nolint:gosec // spreads polls, protects nothing

@@ -147,7 +147,7 @@ func TestIntervalsBelowTheFloorAreSaid(t *testing.T) {
 		if got := intervalNote(r); (got != "") != note || note && !strings.Contains(got, "10s") {
 			t.Errorf("%s: %q", asked, got)
 		}
-		if r.GetInterval() < v1beta1.MinInterval {
+		if r.GetInterval() < v1beta1.MinInterval() {
 			t.Errorf("%s counts as %s", asked, r.GetInterval())
 		}
 	}

@@ -38,7 +38,8 @@ func StartController(ctx context.Context, cluster *Cluster, dir string, args ...
 		return nil, err
 	}
 	all := append([]string{"controller", "--kubeconfig", cluster.Kubeconfig, "--cache-dir", filepath.Join(dir, "cache"),
-		"--metrics-addr", metrics, "--health-addr", health, "--receiver-addr", hooks}, args...)
+		"--metrics-addr", metrics, "--health-addr", health, "--receiver-addr", hooks,
+		"--min-interval", "1s"}, args...) // tests wait for polls
 	log := filepath.Join(dir, "controller.log")
 	child, err := begin("the controller", log, nil, path, all...)
 	if err != nil {
