@@ -120,6 +120,14 @@ func Condemn(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
 	hr.Status.KnownBad = append([]v1beta1.KnownBad{bad}, rest[:min(len(rest), maxKnownBad-1)]...)
 }
 
+// knownBad is the input of an outcome, as one that is not tried again.
+func (o Outcome) knownBad(now time.Time) v1beta1.KnownBad {
+	return v1beta1.KnownBad{
+		ChartVersion: o.Chart.Version, ChartDigest: o.Chart.Digest, ConfigDigest: o.ConfigDigest, RenderDigest: o.RenderDigest,
+		SettingsDigest: o.Settings, Reason: o.Failure.Reason, Since: metav1.NewTime(now),
+	}
+}
+
 // failed remembers a failure until a revision is verified.
 func failed(hr *v1beta1.HelmRelease, o Outcome, phase string, now time.Time) {
 	f := v1beta1.LastFailure{
