@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/hostile"
 	"fairlead.dev/fairlead/test/upstream"
 )
 
@@ -18,21 +19,12 @@ var refusedRender = []string{"RenderingLimitExceeded", v1beta1.RenderFailedReaso
 // refusedSchema are the reasons with which a schema is refused that refers to something else.
 var refusedSchema = []string{v1beta1.SchemaFailedReason, v1beta1.ArtifactFailedReason, v1beta1.RenderFailedReason}
 
-// chart is a chart of the given files.
-func chart(name string, files ...string) map[string]string {
-	all := map[string]string{"Chart.yaml": fmt.Sprintf("apiVersion: v2\nname: %s\nversion: 1.0.0\n", name)}
-	for i := 0; i+1 < len(files); i += 2 {
-		all[files[i]] = files[i+1]
-	}
-	return all
-}
-
 func charts(all ...map[string]string) []map[string]string { return all }
 
 // A chart reaches neither the network nor the files of the controller.
 func TestSchemasOfCharts(t *testing.T) {
 	withSchema := func(schema string) []map[string]string {
-		return charts(chart("schema", "values.schema.json", schema, "values.yaml", "a: b\n", "templates/a.yaml", config("a")))
+		return charts(hostile.Chart("schema", "values.schema.json", schema, "values.yaml", "a: b\n", "templates/a.yaml", hostile.Config("a")))
 	}
 	refs := map[string]string{
 		"the schema refers to a URL":             "http://$HOST/internal",
@@ -45,31 +37,18 @@ func TestSchemasOfCharts(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(refs)) {
 		play(t, attack{name: name, charts: withSchema(`{"type": "object", "properties": {"a": {"$ref": "` + refs[name] + `"}}}`), reasons: refusedSchema, absent: nothingStolen})
 	}
-	sub := chart("schema", "templates/a.yaml", config("a"), "charts/sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "charts/sub/values.yaml", "a: b\n",
+	sub := hostile.Chart("schema", "templates/a.yaml", hostile.Config("a"), "charts/sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "charts/sub/values.yaml", "a: b\n",
 		"charts/sub/values.schema.json", `{"properties": {"a": {"$ref": "http://$HOST/internal"}}}`)
 	play(t, attack{name: "the schema of a subchart refers to a URL", charts: charts(sub), reasons: refusedSchema, absent: nothingStolen})
 }
 
-// What a template may look like that never ends, or never has enough.
-var templates = map[string]map[string]string{
-	"ranges are nested":          chart("bomb", "templates/a.yaml", "{{- range until 100000 }}{{- range until 100000 }}{{- end }}{{- end }}\n"+config("a")),
-	"a text is repeated":         chart("bomb", "templates/a.yaml", config("a")+"b: {{ repeat 3000 (repeat 1000000 \"x\") | sha256sum }}\n"),
-	"a list grows":               chart("bomb", "templates/a.yaml", "{{- $l := list \"x\" }}{{- range until 60 }}{{- $l = concat $l $l }}{{- end }}\n"+config("a")),
-	"a value evaluates itself":   chart("bomb", "values.yaml", "again: '{{ tpl .Values.again . }}'\n", "templates/a.yaml", config("a")+"b: {{ tpl .Values.again . | quote }}\n"),
-	"a template includes itself": chart("bomb", "templates/a.yaml", "{{- define \"r\" }}{{ include \"r\" . }}{{ end }}\n{{ include \"r\" . }}\n"),
-	"two templates take turns": chart("bomb", "templates/a.yaml",
-		"{{- define \"r\" }}{{ tpl \"{{ include \\\"s\\\" . }}\" . }}{{ end }}{{- define \"s\" }}{{ tpl \"{{ include \\\"r\\\" . }}\" . }}{{ end }}\n{{ include \"r\" . }}\n"),
-	"the output has no end": chart("bomb", "templates/a.yaml", config("a")+"{{- range until 1000000 }}\n# {{ repeat 1000 \"x\" }}\n{{- end }}\n"),
-	"a pattern is searched": chart("bomb", "templates/a.yaml", config("a")+"b: {{ regexReplaceAll \"a\" (repeat 1000000 \"a\") (repeat 10000 \"b\") | sha256sum }}\n"),
-}
-
 // A template that never ends, or never has enough, is ended, and its neighbors do not notice.
 func TestTemplates(t *testing.T) {
-	for _, name := range slices.Sorted(maps.Keys(templates)) {
-		play(t, attack{name: name, charts: charts(templates[name]), reasons: refusedRender, absent: nothingStolen, heavy: true})
+	for _, name := range slices.Sorted(maps.Keys(hostile.Templates)) {
+		play(t, attack{name: name, charts: charts(hostile.Templates[name]), reasons: refusedRender, absent: nothingStolen, heavy: true})
 	}
 	play(t, attack{
-		name: "twelve releases loop", charts: charts(templates["ranges are nested"]), objects: many(12, "loop"), heavy: true,
+		name: "twelve releases loop", charts: charts(hostile.Templates["ranges are nested"]), objects: many(12, "loop"), heavy: true,
 		refused: "HelmRelease/loop-0", reasons: refusedRender, absent: nothingStolen,
 	})
 }

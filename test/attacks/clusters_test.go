@@ -1,32 +1,17 @@
 package attacks
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"io"
-	"log"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/hostile"
 )
-
-// kubeconfig is one of a cluster and a user, with more fields of both.
-func kubeconfig(cluster, user string) string {
-	return fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
-  clusters: [{name: a, cluster: {%s}}], users: [{name: a, user: {%s}}]}`, cluster, user)
-}
 
 // remoteRelease is a release on the cluster of a kubeconfig, which is in a Secret.
 func remoteRelease(name, chart string) string {
@@ -53,31 +38,9 @@ func TestKubeconfigs(t *testing.T) {
 		{"a kubeconfig names a proxy", "server: 'https://example.com', proxy-url: 'http://$HOST'", token},
 	} {
 		play(t, attack{name: test.name, charts: charts(mine()), refused: "HelmRelease/web", reasons: refusals, act: func(t *testing.T, s *scene) {
-			apply(t, s, remoteSecret(s.text(kubeconfig(test.cluster, test.user))))
+			apply(t, s, remoteSecret(s.text(hostile.Kubeconfig(test.cluster, test.user))))
 		}, objects: remoteRelease("web", "mine")})
 	}
-}
-
-// apiServer is a server of the tenant's that looks like one of Kubernetes, and behaves badly.
-func apiServer(t *testing.T, behave http.HandlerFunc) (config string) {
-	t.Helper()
-	authority, err := upstream.NewAuthority()
-	if err != nil {
-		t.Fatal(err)
-	}
-	setting, err := authority.Server(time.Now().Add(time.Hour), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(behave)
-	server.TLS = setting
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return kubeconfig("server: '"+server.URL+"', certificate-authority-data: "+base64.StdEncoding.EncodeToString(authority.PEM), "token: abc")
 }
 
 // Releases on clusters that lie, stall and flood: the neighbor's are served, and the memory of the controller is bounded.
@@ -90,17 +53,17 @@ func TestOtherClusters(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	}
-	discovered := discovery()
+	discovered := hostile.Discovery()
 	for _, test := range []struct {
 		name   string
 		behave http.HandlerFunc
 		// answered is set when the condition has to say something before the attack is over.
 		answered bool
 	}{
-		{"a cluster answers with 600 MiB", func(w http.ResponseWriter, _ *http.Request) { pour(w, 600<<20) }, true},
+		{"a cluster answers with 600 MiB", func(w http.ResponseWriter, _ *http.Request) { hostile.Pour(w, 600<<20) }, true},
 		{"a cluster answers discovery alone", func(w http.ResponseWriter, r *http.Request) {
 			if !discovered(w, r) {
-				pour(w, 600<<20)
+				hostile.Pour(w, 600<<20)
 			}
 		}, true},
 		{"a cluster never answers", func(_ http.ResponseWriter, r *http.Request) { wait(r) }, false},
@@ -120,13 +83,17 @@ func TestOtherClusters(t *testing.T) {
 		}, false},
 		{"a cluster floods with events", func(w http.ResponseWriter, r *http.Request) {
 			if !discovered(w, r) {
-				flood(w, r, ended)
+				hostile.Flood(w, r, ended)
 			}
 		}, false},
 	} {
-		config := apiServer(t, test.behave)
+		server, err := hostile.ServeAPI(test.behave)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Close)
 		a := attack{name: test.name, charts: charts(mine()), heavy: true, act: func(t *testing.T, s *scene) {
-			apply(t, s, remoteSecret(config))
+			apply(t, s, remoteSecret(server.Kubeconfig))
 			world.neighbor.served(t)
 		}, absent: noneReady}
 		for i := range 12 {
@@ -150,96 +117,13 @@ func noneReady(t *testing.T, _ *scene) {
 	}
 }
 
-// pour writes an endless text of JSON, as far as the client takes it.
-func pour(w http.ResponseWriter, size int) {
-	w.Header().Set("Content-Type", "application/json")
-	chunk := bytes.Repeat([]byte("a"), 1<<20)
-	if _, err := w.Write([]byte(`{"kind":"`)); err != nil {
-		return
-	}
-	for written := 0; written < size; written += len(chunk) {
-		if _, err := w.Write(chunk); err != nil {
-			return
-		}
-	}
-}
-
-// discovery answers what is asked of an API server before anything else, and returns false for the rest.
-func discovery() func(w http.ResponseWriter, r *http.Request) bool {
-	verbs := metav1.Verbs{"get", "list", "watch", "create", "update", "patch", "delete"}
-	answers := map[string]any{
-		"/version": map[string]string{"major": "1", "minor": "37", "gitVersion": "v1.37.0"},
-		"/api":     metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions", APIVersion: "v1"}, Versions: []string{"v1"}},
-		"/apis":    metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{}},
-		"/api/v1": metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1", APIResources: []metav1.APIResource{
-			{Name: "secrets", SingularName: "secret", Namespaced: true, Kind: "Secret", Verbs: verbs},
-			{Name: "configmaps", SingularName: "configmap", Namespaced: true, Kind: "ConfigMap", Verbs: verbs},
-		}},
-	}
-	return func(w http.ResponseWriter, r *http.Request) bool {
-		answer, ok := answers[r.URL.Path]
-		if !ok {
-			return false
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer)
-		return true
-	}
-}
-
-// events counts the objects that were made up.
-var events atomic.Int64
-
-// flood answers a list with nothing and a watch with new objects without an end.
-func flood(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
-	w.Header().Set("Content-Type", "application/json")
-	meta := map[string]any{"resourceVersion": "1"}
-	switch {
-	case r.URL.Query().Has("watch"):
-		for {
-			select {
-			case <-ended:
-				return
-			case <-r.Context().Done():
-				return
-			default:
-			}
-			if err := json.NewEncoder(w).Encode(madeUp(events.Add(1))); err != nil {
-				return
-			}
-		}
-	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "s"):
-		_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": meta, "items": []any{}})
-	default:
-		w.WriteHeader(http.StatusNotFound)
-		_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
-	}
-}
-
-func madeUp(number int64) any {
-	return map[string]any{"type": "ADDED", "object": map[string]any{
-		"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": map[string]any{
-			"name": fmt.Sprintf("sh.helm.release.v1.made-up-%d.v1", number), "namespace": attacker, "uid": fmt.Sprint(number), "resourceVersion": fmt.Sprint(number + 1),
-			"labels":      map[string]string{"owner": "helm", "app.kubernetes.io/managed-by": "Helm", "name": fmt.Sprintf("made-up-%d", number), "status": "deployed", "version": "1"},
-			"annotations": map[string]string{"padding": strings.Repeat("x", 2000)},
-		},
-	}}
-}
-
 // A server that accepts connections and never says a word, as upstream of many sources.
 func TestUpstreamsThatHang(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	silent, err := hostile.Silent()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = silent.Close() })
-	go func() {
-		for {
-			if _, err := silent.Accept(); err != nil {
-				return
-			}
-		}
-	}()
 	manifests := ""
 	for i := range 30 {
 		kind := []string{"HelmRepository", "GitRepository", "OCIRepository"}[i%3]

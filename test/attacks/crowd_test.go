@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/hostile"
 )
 
 // Two hundred releases that cannot be installed, of every kind of garbage, while the neighbor works.
 func TestGarbage(t *testing.T) {
-	broken := chart("broken", "templates/a.yaml", "{{ fail \"always\" }}\n")
-	refused := chart("refused", "templates/a.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: Not_A_Name}\nspec: {ports: [{port: 1}]}\n")
-	unknown := chart("unknown", "templates/a.yaml", "apiVersion: example.com/v1\nkind: Unknown\nmetadata: {name: a}\n")
+	broken := hostile.Chart("broken", "templates/a.yaml", "{{ fail \"always\" }}\n")
+	refused := hostile.Chart("refused", "templates/a.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: Not_A_Name}\nspec: {ports: [{port: 1}]}\n")
+	unknown := hostile.Chart("unknown", "templates/a.yaml", "apiVersion: example.com/v1\nkind: Unknown\nmetadata: {name: a}\n")
 	manifests := ""
 	for i := range 200 {
 		name := []string{"broken", "refused", "unknown", "missing"}[i%4]
@@ -47,13 +48,13 @@ func TestSecretsInErrors(t *testing.T) {
 		{"as a kind", "apiVersion: v1\nkind: {{ .Values.secret | quote }}\nmetadata: {name: a}\n"},
 		{"as data that is no base64", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: {{ .Values.secret | quote }}}\n"},
 	} {
-		play(t, attack{name: "a Secret is used " + test.name, charts: charts(chart("own", "templates/a.yaml", test.template)), reasons: any,
+		play(t, attack{name: "a Secret is used " + test.name, charts: charts(hostile.Chart("own", "templates/a.yaml", test.template)), reasons: any,
 			objects: values + helmRelease("web", "own", "  valuesFrom: [{kind: Secret, name: own}]\n"), refused: "HelmRelease/web"})
 	}
-	schema := chart("own", "templates/a.yaml", config("a"), "values.schema.json", `{"properties": {"secret": {"type": "integer"}}}`)
+	schema := hostile.Chart("own", "templates/a.yaml", hostile.Config("a"), "values.schema.json", `{"properties": {"secret": {"type": "integer"}}}`)
 	play(t, attack{name: "a Secret breaks the schema", charts: charts(schema), reasons: any,
 		objects: values + helmRelease("web", "own", "  valuesFrom: [{kind: Secret, name: own}]\n"), refused: "HelmRelease/web"})
-	pattern := chart("own", "templates/a.yaml", config("a"), "values.schema.json", `{"properties": {"secret": {"enum": ["x"], "pattern": "^x$"}}}`)
+	pattern := hostile.Chart("own", "templates/a.yaml", hostile.Config("a"), "values.schema.json", `{"properties": {"secret": {"enum": ["x"], "pattern": "^x$"}}}`)
 	play(t, attack{name: "a Secret does not match the schema", charts: charts(pattern), reasons: any,
 		objects: values + helmRelease("web", "own", "  valuesFrom: [{kind: Secret, name: own}]\n"), refused: "HelmRelease/web"})
 	for _, test := range []struct{ name, manifest string }{

@@ -1,22 +1,17 @@
 package attacks
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/hostile"
 )
 
 // refusedBuild are the reasons with which a directory is refused.
 var refusedBuild = []string{v1beta1.BuildFailedReason, v1beta1.PathNotFoundReason}
-
-// config is the manifest of a ConfigMap.
-func config(name string) string {
-	return fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {a: b}\n", name)
-}
 
 // generator is the configuration of kustomize's ConfigMapGenerator, indented.
 func generator(indent, files string) string {
@@ -31,7 +26,7 @@ func inline(field, text string) string {
 
 // withConfig is a directory with a kustomization and an object.
 func withConfig(kustomization string, more ...string) map[string]string {
-	files := map[string]string{"kustomization.yaml": kustomization, "a.yaml": config("a")}
+	files := map[string]string{"kustomization.yaml": kustomization, "a.yaml": hostile.Config("a")}
 	for i := 0; i+1 < len(more); i += 2 {
 		files[more[i]] = more[i+1]
 	}
@@ -94,7 +89,7 @@ func TestDirectories(t *testing.T) {
 			tree map[string]string
 			says string
 		}{"a directory looks like a repository: " + strings.NewReplacer("/", " ", "?", " ", "%", "").Replace(directory),
-			withConfig("resources: [\""+directory+"\"]\n", directory+"/kustomization.yaml", "resources: [cm.yaml]\n", directory+"/cm.yaml", config("stolen")), ""})
+			withConfig("resources: [\""+directory+"\"]\n", directory+"/kustomization.yaml", "resources: [cm.yaml]\n", directory+"/cm.yaml", hostile.Config("stolen")), ""})
 	}
 	for _, test := range trees {
 		play(t, attack{name: test.name, tree: test.tree, reasons: refusedBuild, says: []string{test.says}, absent: nothingStolen})
@@ -108,17 +103,17 @@ var refusedBomb = []string{v1beta1.BuildFailedReason, v1beta1.SubstitutionFailed
 func TestDirectoriesThatAreTooMuch(t *testing.T) {
 	bomb := strings.Repeat("a", 16<<10)
 	play(t,
-		attack{name: "bases are included over many ways", tree: diamond(20), reasons: refusedBomb, absent: nothingStolen, heavy: true},
-		attack{name: "each of many patches looks at each of many objects", tree: crowd(500), reasons: refusedBomb, absent: nothingStolen, heavy: true},
+		attack{name: "bases are included over many ways", tree: hostile.Diamond(20), reasons: refusedBomb, absent: nothingStolen, heavy: true},
+		attack{name: "each of many patches looks at each of many objects", tree: hostile.Crowd(500), reasons: refusedBomb, absent: nothingStolen, heavy: true},
 		attack{name: "a variable replaces its letters by itself", tree: map[string]string{
 			"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: \"${BOMB//a/${BOMB}}\"}\n",
 		}, spec: "  postBuild: {substitute: {BOMB: " + bomb + "}}\n", reasons: refusedBomb, absent: nothingStolen, heavy: true},
 		attack{name: "variables double each other", tree: map[string]string{
 			"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: \"${A//a/${B//a/${A}}}\"}\n",
 		}, spec: "  postBuild: {substitute: {A: " + bomb + ", B: " + bomb + "}}\n", reasons: refusedBomb, absent: nothingStolen, heavy: true},
-		attack{name: "aliases of YAML multiply", tree: withConfig("resources: [a.yaml]\n", "a.yaml", aliases()), reasons: refusedBomb, absent: nothingStolen, heavy: true},
+		attack{name: "aliases of YAML multiply", tree: withConfig("resources: [a.yaml]\n", "a.yaml", hostile.Aliases()), reasons: refusedBomb, absent: nothingStolen, heavy: true},
 		attack{name: "lists are nested without end", tree: withConfig("resources: [a.yaml]\n",
-			"a.yaml", config("a")+"b: "+strings.Repeat("[", 1_000_000)+"\n"), reasons: refusedBomb, absent: nothingStolen, heavy: true},
+			"a.yaml", hostile.Config("a")+"b: "+strings.Repeat("[", 1_000_000)+"\n"), reasons: refusedBomb, absent: nothingStolen, heavy: true},
 		attack{name: "a broken schema makes the library panic", tree: withConfig("resources: [a.yaml]\nopenapi: {path: bad.json}\n", "bad.json", "{"),
 			reasons: refusedBuild, absent: nothingStolen},
 		attack{name: "an image name makes the library panic", tree: withConfig("resources: [p.yaml]\nimages: [{name: '(', newTag: x}]\n", "p.yaml",
@@ -129,37 +124,4 @@ func TestDirectoriesThatAreTooMuch(t *testing.T) {
 			"  apiVersion: builtin\n  kind: PatchJson6902Transformer\n  metadata: {name: p}\n  target: null\n  jsonOp: '[{\"op\": \"add\", \"path\": \"/a\", \"value\": 1}]'\n")),
 			reasons: refusedBuild, absent: nothingStolen},
 	)
-}
-
-// diamond is a directory whose base is included over 2^levels ways.
-func diamond(levels int) map[string]string {
-	files := map[string]string{"kustomization.yaml": "resources: [l0]\n", fmt.Sprintf("l%d/kustomization.yaml", levels): "resources: [a.yaml]\n",
-		fmt.Sprintf("l%d/a.yaml", levels): config("a")}
-	for level := range levels {
-		files[fmt.Sprintf("l%d/kustomization.yaml", level)] = "resources: [x, y]\n"
-		for _, side := range []string{"x", "y"} {
-			files[fmt.Sprintf("l%d/%s/kustomization.yaml", level, side)] = fmt.Sprintf("nameSuffix: -%s\nresources: [../../l%d]\n", side, level+1)
-		}
-	}
-	return files
-}
-
-// crowd has as many patches as objects.
-func crowd(size int) map[string]string {
-	var objects, patches strings.Builder
-	for i := range size {
-		objects.WriteString(config(fmt.Sprintf("c%d", i)) + "---\n")
-		patches.WriteString("- target: {kind: ConfigMap}\n  patch: |\n    - {op: add, path: /data/x, value: y}\n")
-	}
-	return map[string]string{"kustomization.yaml": "resources: [all.yaml]\npatches:\n" + patches.String(), "all.yaml": objects.String()}
-}
-
-// aliases is a document whose aliases stand for 9^9 texts.
-func aliases() string {
-	text := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nx:\n  a: &a [x,x,x,x,x,x,x,x,x]\n"
-	for c := 'b'; c <= 'i'; c++ {
-		former := strings.TrimSuffix(strings.Repeat("*"+string(c-1)+",", 9), ",")
-		text += fmt.Sprintf("  %c: &%c [%s]\n", c, c, former)
-	}
-	return text
 }

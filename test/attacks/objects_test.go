@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/hostile"
 )
 
 // refusedChart are the reasons with which a chart is refused whose objects the tenant may not have.
@@ -72,24 +73,24 @@ func TestObjectsBeyondTheTenant(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(beyond)) {
 		manifest := beyond[name]
 		play(t,
-			attack{name: "a chart has " + name, charts: charts(chart("beyond", "templates/a.yaml", manifest)), reasons: refusedChart, absent: nothingBeyond},
+			attack{name: "a chart has " + name, charts: charts(hostile.Chart("beyond", "templates/a.yaml", manifest)), reasons: refusedChart, absent: nothingBeyond},
 			attack{name: "a directory has " + name, tree: map[string]string{"a.yaml": manifest},
 				reasons: []string{v1beta1.AccessDeniedReason, v1beta1.ValidationFailedReason, v1beta1.OwnershipConflictReason}, absent: nothingBeyond},
 		)
 	}
 	play(t,
-		attack{name: "a chart has a definition in crds", charts: charts(chart("beyond", "crds/a.yaml", definition)), reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a chart has a hook in the neighbor's namespace", charts: charts(chart("beyond", "templates/a.yaml", hook)), reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a hook replaces the neighbor's object", charts: charts(chart("beyond", "templates/a.yaml", oldHook)), reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a template looks up the neighbor's Secret", charts: charts(chart("beyond", "templates/a.yaml", lookup)),
+		attack{name: "a chart has a definition in crds", charts: charts(hostile.Chart("beyond", "crds/a.yaml", definition)), reasons: refusedChart, absent: nothingBeyond},
+		attack{name: "a chart has a hook in the neighbor's namespace", charts: charts(hostile.Chart("beyond", "templates/a.yaml", hook)), reasons: refusedChart, absent: nothingBeyond},
+		attack{name: "a hook replaces the neighbor's object", charts: charts(hostile.Chart("beyond", "templates/a.yaml", oldHook)), reasons: refusedChart, absent: nothingBeyond},
+		attack{name: "a template looks up the neighbor's Secret", charts: charts(hostile.Chart("beyond", "templates/a.yaml", lookup)),
 			reasons: append([]string{v1beta1.RenderFailedReason}, refusedChart...), absent: nothingStolen},
-		attack{name: "a release is installed into the neighbor's namespace", charts: charts(chart("beyond", "templates/a.yaml", config("stolen"))),
+		attack{name: "a release is installed into the neighbor's namespace", charts: charts(hostile.Chart("beyond", "templates/a.yaml", hostile.Config("stolen"))),
 			spec: "  targetNamespace: $VICTIM\n", reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a release creates a namespace", charts: charts(chart("beyond", "templates/a.yaml", config("stolen"))),
+		attack{name: "a release creates a namespace", charts: charts(hostile.Chart("beyond", "templates/a.yaml", hostile.Config("stolen"))),
 			spec: "  targetNamespace: stolen\n  install: {createNamespace: true}\n", reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a directory is applied to the neighbor's namespace", tree: map[string]string{"a.yaml": config("stolen")},
+		attack{name: "a directory is applied to the neighbor's namespace", tree: map[string]string{"a.yaml": hostile.Config("stolen")},
 			spec: "  targetNamespace: $VICTIM\n", reasons: []string{v1beta1.AccessDeniedReason, v1beta1.ValidationFailedReason}, absent: nothingBeyond},
-		attack{name: "a post renderer moves an object", charts: charts(chart("beyond", "templates/a.yaml", config("stolen"))), reasons: refusedChart, absent: nothingBeyond,
+		attack{name: "a post renderer moves an object", charts: charts(hostile.Chart("beyond", "templates/a.yaml", hostile.Config("stolen"))), reasons: refusedChart, absent: nothingBeyond,
 			spec: "  postRenderers: [{kustomize: {patches: [{target: {kind: ConfigMap}, patch: '[{op: add, path: /metadata/namespace, value: $VICTIM}]'}]}}]\n"},
 	)
 }
@@ -106,7 +107,7 @@ func TestAClaimOnTheNeighborsName(t *testing.T) {
 			if world.cluster.Exists(t, object) {
 				t.Error("the object exists")
 			}
-			applied := map[string]string{"reserved/a.yaml": config("reserved")}
+			applied := map[string]string{"reserved/a.yaml": hostile.Config("reserved")}
 			if _, err := world.git.Commit(s.repo, "main", applied, "what the neighbor has"); err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/hostile"
 	"fairlead.dev/fairlead/test/stage"
 )
 
@@ -25,7 +26,7 @@ const (
 
 // mine is a chart whose object is in the tenant's own namespace.
 func mine() map[string]string {
-	return chart("mine", "templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop, namespace: attacker}\ndata: {message: mine}\n")
+	return hostile.Chart("mine", "templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop, namespace: attacker}\ndata: {message: mine}\n")
 }
 
 // A HelmRelease that names the Helm release of another does not change, read or judge it, and gets none of its news.
@@ -51,7 +52,7 @@ func TestTheNeighborsRelease(t *testing.T) {
 
 // Two HelmReleases of one namespace that name the same Helm release: the first keeps it.
 func TestTheSameReleaseTwice(t *testing.T) {
-	other := chart("other", "templates/a.yaml", config("b"))
+	other := hostile.Chart("other", "templates/a.yaml", hostile.Config("b"))
 	second := helmRelease("web", "other", "  releaseName: shared\n")
 	create := func(t *testing.T, s *scene) {
 		t.Helper()
@@ -66,7 +67,7 @@ func TestTheSameReleaseTwice(t *testing.T) {
 		awaitOwnReady(t, "first")
 	}
 	first := helmRelease("first", "one", "  releaseName: shared\n")
-	both := charts(chart("one", "templates/a.yaml", config("a")), other)
+	both := charts(hostile.Chart("one", "templates/a.yaml", hostile.Config("a")), other)
 	play(t,
 		attack{name: "a second HelmRelease brings another chart", charts: both, objects: first, act: create, reasons: refusedOwner, absent: kept},
 		attack{name: "a second HelmRelease is deleted", charts: both, objects: first, absent: kept, act: func(t *testing.T, s *scene) {

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/hostile"
 )
 
 // denied are the reasons with which a reference to another namespace is refused.
@@ -47,12 +48,12 @@ func TestReferences(t *testing.T) {
 			manifest += token
 		}
 		play(t, attack{
-			name: ref.name, charts: charts(mine()), tree: map[string]string{"a.yaml": config("a")}, objects: manifest,
+			name: ref.name, charts: charts(mine()), tree: map[string]string{"a.yaml": hostile.Config("a")}, objects: manifest,
 			refused: ref.kind + "/web", reasons: denied, absent: nothingAsked,
 		})
 	}
 	play(t, attack{
-		name: "a health check reads the neighbor's release", tree: map[string]string{"a.yaml": config("b")}, refused: "Kustomization/apps",
+		name: "a health check reads the neighbor's release", tree: map[string]string{"a.yaml": hostile.Config("b")}, refused: "Kustomization/apps",
 		spec:    "  timeout: 5s\n  healthChecks: [{apiVersion: fairlead.dev/v1beta1, kind: HelmRelease, name: shop, namespace: $VICTIM}]\n",
 		reasons: append([]string{v1beta1.AppliedReason, "HealthCheckFailed"}, denied...),
 	})
@@ -107,7 +108,7 @@ func TestNamesThatTheNeighborHas(t *testing.T) {
 	play(t,
 		attack{name: "values from a Secret that the neighbor has", charts: charts(mine()), objects: object("HelmRelease", "web", fine+", valuesFrom: [{kind: Secret, name: vault}]"),
 			refused: "HelmRelease/web", reasons: []string{v1beta1.ValuesErrorReason}, says: []string{"attacker/vault"}},
-		attack{name: "variables from a Secret that the neighbor has", tree: map[string]string{"a.yaml": config("a")},
+		attack{name: "variables from a Secret that the neighbor has", tree: map[string]string{"a.yaml": hostile.Config("a")},
 			spec: "  postBuild: {substituteFrom: [{kind: Secret, name: vault}]}\n", reasons: []string{v1beta1.SubstitutionFailedReason}, says: []string{"vault"}},
 		attack{name: "credentials from a Secret that the neighbor has", charts: charts(mine()), refused: "HelmRepository/web",
 			objects: object("HelmRepository", "web", "url: '$CHARTS', secretRef: {name: vault}"), reasons: []string{v1beta1.AuthenticationFailedReason}, says: []string{"attacker/vault"}},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/hostile"
 	"fairlead.dev/fairlead/test/upstream"
 )
 
@@ -45,7 +46,7 @@ func TestChartsOfOthers(t *testing.T) {
 
 // Another's fetch of the same digest that hangs does not keep the neighbor waiting.
 func TestAFetchThatHangs(t *testing.T) {
-	files := chart("fresh", "templates/a.yaml",
+	files := hostile.Chart("fresh", "templates/a.yaml",
 		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {message: fresh}\n")
 	archive, err := upstream.BuildChart(files)
 	if err != nil {
@@ -125,7 +126,7 @@ func TestIntervals(t *testing.T) {
 			objects: object("HelmRepository", "often", "url: '$CHARTS', interval: 1ms"), absent: polledSeldom(1)},
 		attack{name: "sixty sources are polled every millisecond", charts: charts(mine()), heavy: true,
 			objects: strings.TrimPrefix(manifests, "---\n"), absent: polledSeldom(60)},
-		attack{name: "a Git repository is polled every millisecond", tree: map[string]string{"a.yaml": config("a")}, heavy: true,
+		attack{name: "a Git repository is polled every millisecond", tree: map[string]string{"a.yaml": hostile.Config("a")}, heavy: true,
 			objects: object("GitRepository", "often", "url: '$GIT', ref: {branch: main}, interval: 1ms"),
 			absent: func(t *testing.T, _ *scene) {
 				few(t, 1, func() int { return len(world.git.Seen()) })
