@@ -276,6 +276,9 @@ type KustomizationStatus struct {
 	// Failures of the set that was tried last, in a row.
 	// +optional
 	Failures int64 `json:"failures,omitempty"`
+	// LimitExceeded is the set that was tried last when building it exceeded a bound.
+	// +optional
+	LimitExceeded *LimitExceeded `json:"limitExceeded,omitempty"`
 	// Inventory of the objects that were applied.
 	// +optional
 	Inventory *ResourceInventory `json:"inventory,omitempty"`
@@ -283,6 +286,15 @@ type KustomizationStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +optional
 	Unhealthy []ObjectHealth `json:"unhealthy,omitempty"`
+}
+
+// LimitExceeded is a set of manifests and settings that exceeds a bound of memory, time or size. The controller does not build it again
+// unless it is asked to.
+type LimitExceeded struct {
+	// Digest of the set.
+	Digest string `json:"digest"`
+	// Message says which bound was exceeded, and by which file.
+	Message string `json:"message"`
 }
 
 // Kustomization keeps the cluster equal to a directory of a source.

@@ -10,6 +10,9 @@ const (
 	SucceededReason = "Succeeded"
 	// SuspendedReason: spec.suspend is set; nothing is done.
 	SuspendedReason = "Suspended"
+	// RenderingLimitExceededReason: templates, patches or variables exceed a bound of memory, time or size. The controller does not try the
+	// same input again.
+	RenderingLimitExceededReason = "RenderingLimitExceeded"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
 )
@@ -98,6 +101,8 @@ const (
 	RolledBackReason = "RolledBackByRequest"
 	// RollbackHeldReason: a failed revision is left as it is, because a rollback is not allowed or would not help.
 	RollbackHeldReason = "RollbackHeld"
+	// OwnedByOtherReason: another HelmRelease owns the Helm release; nothing is changed.
+	OwnedByOtherReason = "OwnedByOther"
 	// InvalidDriftRuleReason: a rule of spec.driftDetection.ignore cannot be understood.
 	InvalidDriftRuleReason = "InvalidDriftRule"
 )

@@ -174,7 +174,9 @@ func (a *app) render(ctx context.Context, ks *v1beta1.Kustomization, files *file
 	if err != nil {
 		return nil, nil, fmt.Errorf("--path: %w", err)
 	}
-	objects, mask, err := kustomization.Render(ctx, callerReader{a.cluster.client}, ks, tree, path)
+	pool := newPool()
+	defer pool.Close()
+	objects, mask, err := kustomization.Render(ctx, callerReader{a.cluster.client}, manifests.Builder{Runner: pool}, ks, tree, path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("build Kustomization %s/%s from %s: %s", ks.Namespace, ks.Name, files.path, mask.Apply(err.Error()))
 	}

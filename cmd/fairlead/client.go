@@ -140,6 +140,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 		return nil, configError(err, f, source)
 	}
 	config.UserAgent = "fairlead-cli/" + version
+	config.Proxy = environmentProxy(config)
 	config.WarningHandler = rest.NewWarningWriter(warnings, rest.WarningWriterOptions{Deduplicate: true})
 	scheme := runtime.NewScheme()
 	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {

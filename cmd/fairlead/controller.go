@@ -34,7 +34,9 @@ import (
 	"fairlead.dev/fairlead/controllers/source"
 	target "fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/worker"
 	"fairlead.dev/fairlead/sources/store"
 )
 
@@ -152,7 +154,9 @@ func runController(parent context.Context, flags controllerFlags) error {
 	remote := target.NewPool(maxRemoteClusters, remoteClusterIdle, time.Now)
 	defer remote.Close()
 	remote.Wrap(guard)
-	if err := addControllers(ctx, manager, clusters{local: to, remote: remote}, artifacts, flags); err != nil {
+	pool := newPool()
+	defer pool.Close()
+	if err := addControllers(ctx, manager, clusters{local: to, remote: remote, pool: pool}, artifacts, flags); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","))
@@ -167,6 +171,7 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 		return nil, fmt.Errorf("finding a cluster: %w", err)
 	}
 	config.UserAgent = "fairlead"
+	config.Proxy = environmentProxy(config)
 	config.QPS, config.Burst = -1, 0 // the API server's own fairness decides
 	return config, nil
 }
@@ -247,6 +252,8 @@ func stripMetadata(object any) (any, error) {
 type clusters struct {
 	local  *target.Cluster
 	remote *target.Pool
+	// pool renders what is put there.
+	pool *worker.Pool
 }
 
 // kubeVersionOf tells the version of a cluster, which charts have to fit.
@@ -262,7 +269,9 @@ func kubeVersionOf(cluster *target.Cluster) func(context.Context) (string, error
 
 func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, artifacts *store.Store, flags controllerFlags) error {
 	changed := release.NewChanges()
-	engine := engine.New(ctx, engine.Config{Local: to.local, Remote: to.remote, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved})
+	engine := engine.New(ctx, engine.Config{
+		Local: to.local, Remote: to.remote, Pool: to.pool, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved,
+	})
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	catalog.Fit(kubeVersionOf(to.local))
 	moved := kustomization.NewMoved()
@@ -286,7 +295,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		kustomization.Setup(ctx, manager, catalog, kustomization.Options{
-			Concurrency: flags.concurrency, Engine: sets, Moved: moved, Now: time.Now, Connect: connectTo(to),
+			Concurrency: flags.concurrency, Engine: sets, Builder: manifests.Builder{Runner: to.pool}, Moved: moved, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),

@@ -51,10 +51,12 @@ func engineOf(config *rest.Config) func(context.Context) (inspector, error) {
 			return nil, err
 		}
 		remote := cluster.NewPool(maxInspected, time.Minute, time.Now)
+		pool := newPool()
 		context.AfterFunc(ctx, func() {
 			to.Close()
 			remote.Close()
+			pool.Close()
 		})
-		return engine.New(ctx, engine.Config{Local: to, Remote: remote, Now: time.Now, Changed: func(string, string) {}}), nil
+		return engine.New(ctx, engine.Config{Local: to, Remote: remote, Pool: pool, Now: time.Now, Changed: func(string, string) {}}), nil
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/manifests"
-	"fairlead.dev/fairlead/helmops/manifests/decryption"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -70,13 +69,18 @@ func (t *trees) unpack(ctx context.Context, choice source.Choice, artifact v1bet
 	return read, errors.Join(err, archive.Close())
 }
 
+// Builder makes objects of files, in a process that has nothing else.
+type Builder interface {
+	Build(ctx context.Context, namespace string, files *manifests.Tree, request manifests.Request) (manifests.Response, error)
+}
+
 // build makes the objects of a Kustomization from its artifact. The mask hides what came from Secrets and encrypted files.
 func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]rollout.Object, values.Mask, error) {
 	files, err := g.trees.of(ctx, in.choice, in.artifact)
 	if err != nil {
 		return nil, values.Mask{}, err
 	}
-	return in.build(ctx, k, files)
+	return in.build(ctx, g.builder, k, files)
 }
 
 // materials are what objects are made with, beside files.
@@ -89,32 +93,29 @@ type materials struct {
 }
 
 // build makes the objects of a Kustomization from files.
-func (m materials) build(ctx context.Context, k *v1beta1.Kustomization, files *manifests.Tree) ([]rollout.Object, values.Mask, error) {
-	options := manifests.Options{Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k), Variables: m.variables}
-	var mu sync.Mutex
-	var opened []any
-	if k.Spec.Decryption != nil {
-		decrypt, err := decryption.NewKeys(m.keys, func(value string) {
-			mu.Lock()
-			defer mu.Unlock()
-			opened = append(opened, value)
-		})
-		if err != nil {
-			return nil, values.Mask{}, &keysError{err}
-		}
-		options.Decrypt = decrypt
-	}
-	built, err := manifests.Build(ctx, files, options)
-	out := make([]rollout.Object, 0, len(built))
-	for _, o := range built {
+func (m materials) build(
+	ctx context.Context, builder Builder, k *v1beta1.Kustomization, files *manifests.Tree,
+) ([]rollout.Object, values.Mask, error) {
+	built, err := builder.Build(ctx, k.Namespace, files, manifests.Request{
+		Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k),
+		Variables: m.variables, Decrypt: k.Spec.Decryption != nil, Keys: m.keys,
+	})
+	out := make([]rollout.Object, 0, len(built.Objects))
+	for _, o := range built.Objects {
 		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
+	}
+	opened := make([]any, 0, len(built.Opened))
+	for _, value := range built.Opened {
+		opened = append(opened, value)
 	}
 	return out, values.NewMask(m.secrets, opened), err
 }
 
 // Render makes the objects of a Kustomization as the controller does, from the directory at path in files instead of spec.path. The
 // ConfigMaps and Secrets that it names are read with reader. The mask hides what came from Secrets and encrypted files.
-func Render(ctx context.Context, reader client.Reader, k *v1beta1.Kustomization, files *manifests.Tree, path string) ([]rollout.Object, values.Mask, error) {
+func Render(
+	ctx context.Context, reader client.Reader, builder Builder, k *v1beta1.Kustomization, files *manifests.Tree, path string,
+) ([]rollout.Object, values.Mask, error) {
 	read := readDocument(func(ctx context.Context, key referent.Document) (map[string][]byte, error) {
 		return referent.Read(ctx, reader, key)
 	})
@@ -124,7 +125,7 @@ func Render(ctx context.Context, reader client.Reader, k *v1beta1.Kustomization,
 	}
 	own := k.DeepCopy()
 	own.Spec.Path = path
-	return m.build(ctx, own, files)
+	return m.build(ctx, builder, own, files)
 }
 
 // Set is what applying the objects of a Kustomization means. The error says which rule of spec.ignore cannot be understood.
@@ -142,12 +143,3 @@ func setOf(k *v1beta1.Kustomization, objects []rollout.Object, ignore *drift.Rul
 		Force: k.Spec.Force, Ignore: ignore,
 	}
 }
-
-// keysError says that keys cannot be used.
-type keysError struct{ error }
-
-// Reason is the reason for a condition.
-func (e *keysError) Reason() string { return v1beta1.DecryptionFailedReason }
-
-// Unwrap returns the cause.
-func (e *keysError) Unwrap() error { return e.error }

@@ -108,6 +108,9 @@ func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		h.start(k, in)
 		return slow, nil
 	case wait:
+		if found.limited {
+			status.KustomizationLimited(k, h.now())
+		}
 		return found.after, nil
 	case rest:
 	}
@@ -244,8 +247,7 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		if k.Status.LastAttemptedDigest == ended.applied.Digest {
 			failures = k.Status.Failures + 1
 		}
-		ended.applied.Next = fmt.Sprintf("the next attempt follows %s later, or at once when the source, the spec or what it names changes",
-			retryDelay(k, failures, ended.applied.Failure.Final))
+		ended.applied.Next = nextAttempt(k, failures, *ended.applied.Failure)
 	}
 	if !ended.again.IsZero() {
 		h.mu.Lock()
@@ -262,6 +264,16 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	}
 	log.FromContext(ctx).Info(event.Message, "revision", ended.applied.Revision, "took", ended.took.Round(time.Millisecond).String())
 	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
+}
+
+// nextAttempt says what follows a failure.
+func nextAttempt(k *v1beta1.Kustomization, failures int64, f status.Failure) string {
+	if f.Final && f.Reason == v1beta1.RenderingLimitExceededReason {
+		return "the controller does not try the same input again; it tries when the source, the spec or what it names changes, " +
+			"or when fairlead reconcile asks for it"
+	}
+	return fmt.Sprintf("the next attempt follows %s later, or at once when the source, the spec or what it names changes",
+		retryDelay(k, failures, f.Final))
 }
 
 // Finalize implements loop.Handler.

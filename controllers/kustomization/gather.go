@@ -29,6 +29,7 @@ import (
 type gatherer struct {
 	catalog      *source.Catalog
 	trees        *trees
+	builder      Builder
 	identities   referent.Identities
 	documents    *referent.Documents
 	dependencies *referent.Dependencies

@@ -48,6 +48,8 @@ type decision struct {
 	why  string
 	// after is when to look again.
 	after time.Duration
+	// limited is set when the inputs are not tried because they exceed a bound.
+	limited bool
 	// overdue is set when objects take longer to become healthy than they may.
 	overdue bool
 }
@@ -64,6 +66,8 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 		return decision{step: apply, why: "it was asked for"}
 	case s.LastAttemptedDigest != f.digest:
 		return decision{step: apply, why: "what is wanted has changed"}
+	case s.LimitExceeded != nil && s.LimitExceeded.Digest == f.digest:
+		return decision{step: wait, why: "these inputs exceed a bound of rendering", limited: true}
 	case s.LastAppliedDigest != f.digest || s.Failures > 0:
 		left := retryDelay(k, s.Failures, status.IsStalled(k)) - since
 		if f.awaited || left <= 0 {

@@ -30,6 +30,19 @@ func stalled(k *v1beta1.Kustomization) *v1beta1.Kustomization {
 	return k
 }
 
+// retrying returns a Kustomization that is not stalled any more.
+func retrying(k *v1beta1.Kustomization) *v1beta1.Kustomization {
+	status.Progressing(k, "waiting for its source", now)
+	return k
+}
+
+// limited returns a Kustomization whose last attempt exceeded a bound.
+func limited(ago time.Duration) *v1beta1.Kustomization {
+	k := stalled(tried(ago, 1))
+	k.Status.LimitExceeded = &v1beta1.LimitExceeded{Digest: "d1", Message: "too much"}
+	return k
+}
+
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	differs := rollout.Sight{Differs: []string{"ConfigMap a/1", "ConfigMap a/2", "ConfigMap a/3", "ConfigMap a/4"}}
@@ -52,6 +65,10 @@ func TestJudge(t *testing.T) {
 		{"what it waited for has come", tried(0, 9), facts{digest: "d1", awaited: true}, apply, "failed", 0, false},
 		{"can never succeed, by what is known", stalled(tried(time.Minute, 1)), facts{digest: "d1"}, wait, "59m0s", 59 * time.Minute, false},
 		{"is tried again all the same, once an interval", stalled(tried(time.Hour, 1)), facts{digest: "d1"}, apply, "failed", 0, false},
+		{"exceeds a bound", limited(48 * time.Hour), facts{digest: "d1"}, wait, "bound", 0, false},
+		{"exceeds a bound, after a restart while its source was not known yet", retrying(limited(time.Hour)), facts{digest: "d1"}, wait, "bound", 0, false},
+		{"exceeded a bound before something changed", limited(time.Second), facts{digest: "d2"}, apply, "changed", 0, false},
+		{"exceeds a bound, and was asked for", limited(time.Second), facts{digest: "d1", asked: true}, apply, "asked for", 0, false},
 		{"objects not seen yet", tried(time.Hour, 0), facts{digest: "d1"}, rest, "looked at", 0, false},
 		{"objects differ", tried(time.Hour, 0), facts{digest: "d1", known: true, sight: differs}, apply, "and 1 more", 0, false},
 		{"differing objects of an attempt that failed wait with it", tried(0, 1), facts{digest: "d1", known: true, sight: differs}, wait, "failed", 5 * time.Second, false},

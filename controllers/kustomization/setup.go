@@ -42,6 +42,8 @@ type Options struct {
 	// Engine brings objects into clusters. Moved is what it calls for Kustomizations whose objects changed.
 	Engine Engine
 	Moved  *Moved
+	// Builder makes objects of the files of a source. It works on what tenants write.
+	Builder Builder
 	// Now is the clock.
 	Now func() time.Time
 	// Connect reaches objects that Kustomizations depend on, or whose health they wait for.
@@ -85,7 +87,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	lookout := referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
 	h := &handler{
 		gatherer: &gatherer{
-			catalog: catalog, trees: newTrees(catalog), documents: documents, lookout: lookout,
+			catalog: catalog, trees: newTrees(catalog), builder: o.Builder, documents: documents, lookout: lookout,
 			identities: referent.Identities{Objects: cached, Live: live, Documents: documents},
 			dependencies: &referent.Dependencies{
 				Kind: v1beta1.KustomizationKind, Empty: func() referent.Dependent { return &v1beta1.Kustomization{} },

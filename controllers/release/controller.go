@@ -38,6 +38,7 @@ type handler struct {
 	*gatherer
 	runner  *release.Runner
 	watcher *watcher
+	owners  owners
 	tasks   *loop.Tasks[landed]
 	events  events.EventRecorder
 	now     func() time.Time
@@ -135,6 +136,8 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 		switch decision.Reason {
 		case plan.ReasonOrphaned:
 			h.tell(hr, status.Event{Reason: v1beta1.OrphanedReason, Message: decision.Message})
+		case v1beta1.OwnedByOtherReason:
+			h.tell(hr, status.Event{Reason: v1beta1.OwnedByOtherReason, Message: decision.Message})
 		case plan.ReasonUnreachable:
 			h.tell(hr, status.Event{Warning: true, Reason: v1beta1.OrphanedReason, Message: decision.Message})
 		}
@@ -200,6 +203,9 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	}
 	if event.Reason != "" {
 		h.tell(hr, event)
+	}
+	if ended.outcome.Step == plan.Uninstall && ended.outcome.Failure == nil {
+		h.owners.released(ctx, key, ended.outcome.Target)
 	}
 	log.FromContext(ctx).Info(event.Message, "step", ended.outcome.Step, "took", ended.took.Round(time.Millisecond).String())
 }
@@ -289,16 +295,27 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	inputs.Compared = h.compared[client.ObjectKeyFromObject(hr)]
 	h.mu.Unlock()
 	var again time.Duration
-	inputs.Live, again = h.observe(ctx, hr, inputs)
-	decision, err := h.decide(ctx, hr, inputs)
+	looking := inputs
+	looking.Observe = func() (live release.Live) {
+		live, again = h.observe(ctx, hr, inputs)
+		return live
+	}
+	decision, err := h.decide(ctx, hr, looking)
+	inputs.Live = decision.Live
 	for _, event := range decision.Told {
 		h.tell(hr, event)
+	}
+	if err != nil {
+		h.observe(ctx, hr, inputs) // the records cannot be read; the status names objects only of a release that was accepted
 	}
 	if referent.IsObstacle(err) {
 		return h.blocked(hr, err)
 	}
 	if err != nil {
 		return h.blocked(hr, unreadable(hr, err))
+	}
+	if decision.Reason == v1beta1.OwnedByOtherReason {
+		return h.refuse(hr, decision.Plan), nil
 	}
 	if !decision.Acts() {
 		hr.Status.InputDigest = release.InputDigest(hr, inputs)

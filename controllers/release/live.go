@@ -23,8 +23,10 @@ import (
 
 // Live is what the controller wants to know of live objects.
 type Live interface {
-	// Live returns what is known of objects without a request; false while they have not been seen completely.
-	Live(access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, rules *health.Rules) ([]engine.Sighting, bool)
+	// Live returns what is known of the objects of a HelmRelease without a request; false while they have not been seen completely.
+	Live(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) ([]engine.Sighting, bool)
+	// Forget ends what Live keeps for a HelmRelease.
+	Forget(owner types.NamespacedName)
 	// Explain adds to objects that are not healthy why they are not, by a look at their pods.
 	Explain(ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth
 }
@@ -39,14 +41,11 @@ type watcher struct {
 
 	mu       sync.Mutex
 	releases map[types.NamespacedName]*watched
-	// owners are the HelmReleases by their Helm release.
-	owners map[string]types.NamespacedName
-	states map[types.NamespacedName]state
+	states   map[types.NamespacedName]state
 }
 
 // watched is what is remembered of one release.
 type watched struct {
-	owner string
 	pulse pulse
 	// causes were found out about objects that are not healthy, which is what they are about.
 	causes []v1beta1.ObjectHealth
@@ -74,32 +73,27 @@ const patience = time.Minute
 func newWatcher(objects Live, examined *loop.Tasks[[]v1beta1.ObjectHealth], now func() time.Time, jitter func() float64) *watcher {
 	return &watcher{
 		objects: objects, examined: examined, fights: &drift.Fights{}, now: now, jitter: jitter,
-		releases: map[types.NamespacedName]*watched{}, owners: map[string]types.NamespacedName{}, states: map[types.NamespacedName]state{},
+		releases: map[types.NamespacedName]*watched{}, states: map[types.NamespacedName]state{},
 	}
 }
 
-// ownerOf returns whose Helm release it is; false when it is nobody's.
-func (w *watcher) ownerOf(namespace, name string) (types.NamespacedName, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	key, ok := w.owners[namespace+"/"+name]
-	return key, ok
-}
-
-// forget drops what is remembered of a release that is gone.
+// forget drops what is remembered of a HelmRelease that is gone.
 func (w *watcher) forget(key types.NamespacedName) {
 	w.enter(key, nil)
+	w.leave(key)
+}
+
+// leave ends the watch over the objects of a HelmRelease that owns no Helm release any more.
+func (w *watcher) leave(key types.NamespacedName) {
+	w.objects.Forget(key)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if known := w.releases[key]; known != nil && w.owners[known.owner] == key {
-		delete(w.owners, known.owner)
-	}
 	delete(w.releases, key)
 }
 
-// of returns what is remembered of a release. Only the worker that has its object uses it.
+// of returns what is remembered of a HelmRelease. Only the worker that has the object uses it.
 func (w *watcher) of(hr *v1beta1.HelmRelease) *watched {
-	key, owner := client.ObjectKeyFromObject(hr), hr.GetReleaseNamespace()+"/"+hr.GetReleaseName()
+	key := client.ObjectKeyFromObject(hr)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	known := w.releases[key]
@@ -107,23 +101,19 @@ func (w *watcher) of(hr *v1beta1.HelmRelease) *watched {
 		known = &watched{judged: map[string]string{}, seen: map[string]string{}, again: map[string]bool{}}
 		w.releases[key] = known
 	}
-	if known.owner != owner {
-		delete(w.owners, known.owner)
-		known.owner, w.owners[owner] = owner, key
-	}
 	return known
 }
 
 // look compares the live objects of a release with what they should be, tells of their health and drift in the status, and
 // returns what the plan has to know, and when to look again.
 func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release.Live, again time.Duration, events []status.Event) {
-	known, now := w.of(hr), w.now()
 	latest := hr.Status.Latest()
 	if latest == nil || hr.Status.Inventory == nil || latest.Status == plan.StatusUninstalled {
 		return live, 0, nil
 	}
+	known, now := w.of(hr), w.now()
 	target := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: hr.Status.StorageNamespace}
-	sightings, ready := w.objects.Live(in.Access, target, hr.Status.Inventory.Entries, in.Rules)
+	sightings, ready := w.objects.Live(in.Access, client.ObjectKeyFromObject(hr), hr.Status.Inventory.Entries, in.Rules)
 	switch {
 	case !ready || lost(sightings):
 		return live, w.blind(hr, known), nil

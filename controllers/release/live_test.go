@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
@@ -31,13 +32,23 @@ type scene struct {
 	unready   bool
 	explained chan []v1beta1.ResourceRef
 	woken     chan types.NamespacedName
+	live      *lively
 }
 
-func (s *scene) Live(cluster.Access, plan.Target, []v1beta1.ResourceRef, *health.Rules) ([]engine.Sighting, bool) {
+// lively are the live objects of a scene, and the HelmReleases that they are followed for.
+type lively struct {
+	*scene
+	followed map[types.NamespacedName]bool
+}
+
+func (s *lively) Live(_ cluster.Access, owner types.NamespacedName, _ []v1beta1.ResourceRef, _ *health.Rules) ([]engine.Sighting, bool) {
+	s.followed[owner] = true
 	return s.seen, !s.unready
 }
 
-func (s *scene) Explain(_ context.Context, _ cluster.Access, _ plan.Target, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
+func (s *lively) Forget(owner types.NamespacedName) { delete(s.followed, owner) }
+
+func (s *lively) Explain(_ context.Context, _ cluster.Access, _ plan.Target, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
 	s.explained <- refs
 	return []v1beta1.ObjectHealth{{Kind: "Deployment", Group: "apps", Namespace: "apps", Name: "web", Message: "its image cannot be pulled"}}
 }
@@ -49,7 +60,8 @@ func newScene(t *testing.T) *scene {
 	s := &scene{clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), explained: make(chan []v1beta1.ResourceRef, 8), woken: make(chan types.NamespacedName, 8)}
 	now := func() time.Time { return s.clock }
 	wake := func(key types.NamespacedName) { s.woken <- key }
-	s.watcher = newWatcher(s, loop.NewTasks[[]v1beta1.ObjectHealth](t.Context(), wake, now), now, func() float64 { return 0.5 })
+	s.live = &lively{scene: s, followed: map[types.NamespacedName]bool{}}
+	s.watcher = newWatcher(s.live, loop.NewTasks[[]v1beta1.ObjectHealth](t.Context(), wake, now), now, func() float64 { return 0.5 })
 	s.hr = &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}}
 	s.hr.Spec.DriftDetection = &v1beta1.DriftDetection{Mode: v1beta1.DriftEnabled}
 	s.hr.Status.History = []v1beta1.Snapshot{{Name: "web", Namespace: "apps", Version: 1, Status: plan.StatusDeployed}}
@@ -92,11 +104,11 @@ func TestAHealthyReleaseIsToldOnce(t *testing.T) {
 	if !meta.IsStatusConditionTrue(before.Status.Conditions, "Healthy") || len(before.Status.Conditions) != len(s.hr.Status.Conditions) || before.Status.Conditions[0] != s.hr.Status.Conditions[0] {
 		t.Error("a look that finds nothing new changes the status")
 	}
-	if key, ok := s.ownerOf("apps", "web"); !ok || key.Name != "web" {
-		t.Error("nobody knows whose objects they are")
+	if !s.live.followed[client.ObjectKeyFromObject(s.hr)] {
+		t.Error("its objects are not followed")
 	}
 	s.forget(types.NamespacedName{Namespace: "apps", Name: "web"})
-	if _, ok := s.ownerOf("apps", "web"); ok || len(s.releases) > 0 || len(s.states) > 0 {
+	if len(s.live.followed) > 0 || len(s.releases) > 0 || len(s.states) > 0 {
 		t.Error("something is left of a release that is gone")
 	}
 }

@@ -75,12 +75,16 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		steps: map[types.NamespacedName]*step{}, compared: map[types.NamespacedName]release.Comparison{},
 		watcher: newWatcher(o.Live, loop.NewTasks[[]v1beta1.ObjectHealth](ctx, waker.Wake, o.Now), o.Now, rand.Float64),
 	}
+	h.owners = owners{objects: cached, namesakes: func(ctx context.Context, storageNamespace, name string) []types.NamespacedName {
+		return index.Find(ctx, client.MatchingFields{recordsIndex: recordsKey(storageNamespace, name)})
+	}, wake: waker.Wake}
 	h.runner.Shaken = h.shaken
+	h.runner.Owner = h.owners.other
 	registerInFlight(h.tasks.Count)
 	if o.Changes != nil {
 		o.Changes.listen(
 			func(storageNamespace, name string) { go wake(ctx, index, waker, storageNamespace, name) },
-			func(namespace, name string) { h.wakeFor(namespace, name, waker) },
+			func(owner types.NamespacedName) { h.wakeFor(owner, waker) },
 		)
 	}
 	catalog.Subscribe(func(ctx context.Context, choice source.Choice) {
@@ -94,18 +98,14 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: append(sourceWatches, index.Watches(referent.BecameReady())...),
+		Watches: append(append(sourceWatches, index.Watches(referent.BecameReady())...), h.owners.watch()),
 	})
 }
 
-// wakeFor looks again at the release whose objects changed, unless it is being worked on, after which that happens anyway.
-func (h *handler) wakeFor(namespace, name string, waker *loop.Waker) {
-	key, ok := h.watcher.ownerOf(namespace, name)
-	if !ok {
-		return
-	}
-	if _, running := h.tasks.Running(key); !running {
-		waker.Wake(key)
+// wakeFor looks again at the HelmRelease whose objects changed, unless it is being worked on, after which that happens anyway.
+func (h *handler) wakeFor(owner types.NamespacedName, waker *loop.Waker) {
+	if _, running := h.tasks.Running(owner); !running {
+		waker.Wake(owner)
 	}
 }
 
@@ -127,7 +127,7 @@ func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[
 		Account: func(hr *v1beta1.HelmRelease) string { return hr.GetServiceAccountName(defaultServiceAccount) },
 		More: map[string]func(*v1beta1.HelmRelease) []string{
 			recordsIndex: func(hr *v1beta1.HelmRelease) []string {
-				return []string{hr.GetStorageNamespace() + "/" + hr.GetReleaseName()}
+				return []string{recordsKey(hr.GetStorageNamespace(), hr.GetReleaseName())}
 			},
 		},
 		Reader: reader,
@@ -136,7 +136,7 @@ func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[
 
 // wake looks again at the releases whose records somebody else wrote.
 func wake(ctx context.Context, index referent.Index[*v1beta1.HelmRelease], waker *loop.Waker, storageNamespace, name string) {
-	for _, key := range index.Find(ctx, client.MatchingFields{recordsIndex: storageNamespace + "/" + name}) {
+	for _, key := range index.Find(ctx, client.MatchingFields{recordsIndex: recordsKey(storageNamespace, name)}) {
 		waker.Wake(key)
 	}
 }

@@ -17,7 +17,7 @@ func newInstall(cfg *action.Configuration, a Action, again bool) *action.Install
 	helm.CreateNamespace = a.Options.CreateNamespace
 	helm.DisableHooks = a.Options.DisableHooks
 	helm.Wait, helm.WaitForJobs = waits(a.Options)
-	helm.SkipSchemaValidation = a.Options.DisableSchemaValidation
+	helm.SkipSchemaValidation = true // the rendering has validated the values
 	helm.DisableOpenAPIValidation = true
 	helm.SkipCRDs = true // they were applied before, by a policy that Helm does not have
 	helm.Replace = again
@@ -31,7 +31,7 @@ func newUpgrade(cfg *action.Configuration, a Action) *action.Upgrade {
 	helm.Timeout = a.Options.Timeout
 	helm.DisableHooks = a.Options.DisableHooks
 	helm.Wait, helm.WaitForJobs = waits(a.Options)
-	helm.SkipSchemaValidation = a.Options.DisableSchemaValidation
+	helm.SkipSchemaValidation = true // the rendering has validated the values
 	helm.DisableOpenAPIValidation = true
 	helm.SkipCRDs = true
 	helm.Force = a.Options.Force

@@ -14,12 +14,16 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/worker"
 )
 
 // Class gives the class of a failed action, one of v1beta1.Failure…, which decides what follows.
 func Class(step plan.Step, err error) string {
 	var unready *apply.NotReadyError
+	var died *worker.DiedError
 	switch reason, _ := Reason(step, err); {
+	case errors.As(err, &died):
+		return v1beta1.FailureTransient
 	case errors.As(err, &unready) && unready.TimedOut:
 		return v1beta1.FailureTimeout
 	case errors.As(err, &unready), step == plan.Test:
@@ -27,7 +31,7 @@ func Class(step plan.Step, err error) string {
 	case isTransient(err):
 		return v1beta1.FailureTransient
 	case reason == v1beta1.SchemaFailedReason, reason == v1beta1.RenderFailedReason, reason == v1beta1.CRDsFailedReason,
-		reason == v1beta1.PreflightRejectedReason:
+		reason == v1beta1.PreflightRejectedReason, reason == v1beta1.RenderingLimitExceededReason:
 		return v1beta1.FailureRejected
 	default:
 		return v1beta1.FailureApply

@@ -13,6 +13,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/kube"
+	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
@@ -30,7 +31,9 @@ func init() { //nolint:gochecknoinits // The only way Helm offers to name the fi
 // Engine executes actions on any number of clusters.
 type Engine struct {
 	sites  *sites
+	turns  turns
 	tokens tokens
+	pool   Pool
 	now    func() time.Time
 }
 
@@ -44,12 +47,14 @@ type Config struct {
 	Local *cluster.Cluster
 	// Remote are the others.
 	Remote *cluster.Pool
+	// Pool renders charts.
+	Pool Pool
 	// Now is the clock.
 	Now func() time.Time
 	// Changed is called when somebody else changed the records of a release. It must not block.
 	Changed func(storageNamespace, release string)
-	// Moved is called when objects of a release changed in a way that matters to it. It must not block for long.
-	Moved func(namespace, release string)
+	// Moved is called with the HelmRelease whose objects changed in a way that matters to it. It must not block for long.
+	Moved func(owner types.NamespacedName)
 }
 
 // New returns an engine; ctx is its life. The number of actions that work at the same time is bound to the number of
@@ -59,7 +64,7 @@ func New(ctx context.Context, c Config) *Engine {
 		sites: &sites{
 			ctx: ctx, local: c.Local, pool: c.Remote, now: c.Now, notify: c.Changed, moved: c.Moved, known: map[*cluster.Cluster]*site{},
 		},
-		tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), now: c.Now,
+		tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), pool: c.Pool, now: c.Now,
 	}
 }
 
@@ -101,6 +106,9 @@ type Action struct {
 	// Access says on which cluster and as whom.
 	Access cluster.Access
 	Target plan.Target
+	// Owner is the HelmRelease that the action is done for, which the record names from then on; zero for a command. Former is the
+	// owner that the record named when the action was decided on.
+	Owner, Former plan.Owner
 	// To is the revision that a Rollback goes back to, and Others are those to take when the cluster cannot take it any more,
 	// best first.
 	To     int
@@ -156,17 +164,26 @@ func (e *Engine) History(ctx context.Context, access cluster.Access, target plan
 	return at.records.History(ctx, reader(as, access, target), key(target))
 }
 
-// Execute carries out an action and waits for its end, which can take as long as its timeouts allow. It must not be
-// called twice at the same time for one release. When ctx ends before the action does, it never returns: the process is
-// stopping, and the release stays pending for the next one to finish.
+// Execute carries out an action and waits for its end, which can take as long as its timeouts allow. An action on a release that
+// another action works on waits for that one first. It fails with ErrOwnerChanged when the release has another owner by then than
+// was decided on. When ctx ends before the action does, it never returns: the process is stopping, and the release stays pending
+// for the next one to finish.
 func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	at, as, err := e.sites.of(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
+	endTurn, err := e.turns.take(ctx, turn{at.cluster, a.Target.StorageNamespace, a.Target.Name}, a.Superseded)
+	if err != nil {
+		return Result{Err: err, HistoryErr: err}
+	}
+	defer endTurn()
 	r := &run{Action: a, ctx: ctx, site: at, as: as, engine: e, reader: reader(as, a.Access, a.Target), key: key(a.Target)}
 	before, err := at.records.History(ctx, r.reader, r.key)
 	if err != nil {
+		return Result{Err: err, HistoryErr: err}
+	}
+	if err := r.owned(before); err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
 	err = e.tokens.hold(func() error { return r.step(before) })

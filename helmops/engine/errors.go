@@ -15,6 +15,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/worker"
 )
 
 // Helm gives most of its failures as text only; these are the texts of v3.22 that tell classes apart.
@@ -51,7 +52,10 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var unreachable *net.OpError
 	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
+	var limit *worker.LimitError
 	switch {
+	case errors.As(err, &limit):
+		return v1beta1.RenderingLimitExceededReason, limit.Repeats()
 	case strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
 	case errors.As(err, &kubeconfig):
@@ -82,12 +86,13 @@ var failedReasons = map[plan.Step]string{
 	plan.Uninstall: v1beta1.UninstallFailedReason,
 	plan.Rollback:  v1beta1.RollbackFailedReason,
 	plan.Test:      v1beta1.TestFailedReason,
+	plan.Claim:     v1beta1.StorageErrorReason,
 }
 
-// IsSuperseded tells whether an action has ended because it was not wanted any more, or because another Helm client was faster
-// to begin one. Neither says anything against its input.
+// IsSuperseded tells whether an action has ended because it was not wanted any more, or because another Helm client or another
+// HelmRelease was faster to begin one. None of them says anything against its input.
 func IsSuperseded(err error) bool {
-	return errors.Is(err, apply.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) ||
+	return errors.Is(err, apply.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) || errors.Is(err, ErrOwnerChanged) ||
 		err != nil && strings.Contains(err.Error(), pendingText)
 }
 

@@ -7,7 +7,6 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/health"
-	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -31,33 +30,53 @@ func (s Sighting) Ownership() string { return tracker.OwnershipText(s.Entry.Owne
 // compared whenever it changes.
 func (s Sighting) Owned() bool { return s.Entry.Ownership != 0 }
 
-// Live returns what is known of objects of a release at the moment, without a request. It is ready once their kinds have been
+// Live returns what is known of objects of a HelmRelease at the moment, without a request. It is ready once their kinds have been
 // seen completely; until then, which Moved tells, the answer is false.
 //
-// The objects are judged by rules, nil for the usual ones.
-func (e *Engine) Live(access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, rules *health.Rules) ([]Sighting, bool) {
+// The objects are judged by rules, nil for the usual ones, for this HelmRelease alone. From then on Moved is called when one of
+// them changes, until Forget.
+func (e *Engine) Live(
+	access cluster.Access, owner types.NamespacedName, inventory []v1beta1.ResourceRef, rules *health.Rules,
+) ([]Sighting, bool) {
 	at, _, err := e.sites.of(access)
 	if err != nil {
 		return nil, false
 	}
-	at.tracker.Judge(target.Namespace, target.Name, rules)
-	out, tracked := make([]Sighting, 0, len(refs)), true
-	kinds := map[schema.GroupVersionKind]bool{}
-	for _, ref := range refs {
+	user := owner.String()
+	out, refs, tracked := sightings(inventory, at.tracker)
+	at.tracker.Judge(user, refs, rules)
+	for i := range out {
+		s := &out[i]
+		s.Entry, s.There = at.tracker.Get(refs[i])
+		s.Entry = s.Entry.For(user)
+	}
+	if !at.followers.Follows(user, owner, refs, tracked) {
+		return nil, false
+	}
+	return out, true
+}
+
+// sightings begins what is known of each object, and tells whether all kinds are tracked.
+func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Sighting, refs []tracker.Ref, tracked bool) {
+	tracked = true
+	for _, ref := range inventory {
 		namespace, name, group, kind, ok := ref.Split()
 		if !ok {
 			continue
 		}
 		gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
-		kinds[gvk] = true
-		s := Sighting{Ref: ref, Kind: kind, Group: group, Namespace: namespace, Name: name, Tracked: at.tracker.Tracks(gvk)}
-		s.Entry, s.There = at.tracker.Get(tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
-		s.Refused = !s.Tracked && at.tracker.Refused(gvk)
+		s := Sighting{Ref: ref, Kind: kind, Group: group, Namespace: namespace, Name: name, Tracked: seen.Tracks(gvk)}
+		s.Refused = !s.Tracked && seen.Refused(gvk)
 		tracked = tracked && s.Tracked
 		out = append(out, s)
+		refs = append(refs, tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
 	}
-	if !at.followers.Follows(ownerOf(target), types.NamespacedName{Namespace: target.Namespace, Name: target.Name}, kinds, tracked) {
-		return nil, false
+	return out, refs, tracked
+}
+
+// Forget ends what is kept for a HelmRelease that is gone, or that owns no Helm release any more.
+func (e *Engine) Forget(owner types.NamespacedName) {
+	for _, at := range e.sites.all() {
+		at.followers.Forget(owner.String())
 	}
-	return out, true
 }

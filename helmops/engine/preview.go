@@ -59,7 +59,7 @@ func (e *Engine) Render(ctx context.Context, a Action) (*Content, error) {
 		if err != nil {
 			return err
 		}
-		would, err = r.rendered(len(history) == 0 || history[0].Status == plan.StatusUninstalled)
+		would, err = r.foreseen(newestOf(history), len(history) == 0 || history[0].Status == plan.StatusUninstalled)
 		return err
 	})
 	if err != nil {

@@ -2,70 +2,151 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 
 	"helm.sh/helm/v3/pkg/chart"
-	"helm.sh/helm/v3/pkg/postrender"
+	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 
 	helmchart "fairlead.dev/fairlead/helmops/chart"
+	"fairlead.dev/fairlead/helmops/engine/rendering"
+	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/render"
+	"fairlead.dev/fairlead/helmops/worker"
 )
 
-// pass starts the post-rendering of the action, nil when there is nothing to do.
-func (r *run) pass() (*render.Pass, error) {
-	options := render.OptionsOf(r.PostRenderers, r.PostRenderStrategy, r.CommonMetadata)
-	if options.Digest() == "" {
-		return nil, nil
-	}
-	renderer, err := render.New(options)
+// Pool runs jobs in child processes that can be killed; worker.Pool is one.
+type Pool interface {
+	// Run has a child work on a task. Nothing is left of the task when it returns.
+	Run(ctx context.Context, t worker.Task) ([]byte, error)
+}
+
+// rendered has a child process render the chart with what an install, or an upgrade from former, gives it. The processor token of the action
+// is free meanwhile.
+func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error) {
+	request, err := r.request(former, first)
 	if err != nil {
 		return nil, err
 	}
-	return renderer.Pass(), nil
-}
-
-// postRenderer is what Helm wants for templates; a nil interface when there is nothing to do.
-func postRenderer(pass *render.Pass) postrender.PostRenderer {
-	if pass == nil {
-		return nil
+	config, err := r.as.Getter(r.Target.Namespace).ToRESTConfig()
+	if err != nil {
+		return nil, err
 	}
-	return pass
+	r.engine.tokens.Release()
+	defer r.engine.tokens.Acquire()
+	result, err := rendering.Render(r.ctx, r.engine.pool, r.Target.StorageNamespace, request, r.Chart, config)
+	return &result, err
 }
 
-// hookRenderer renders the hooks of a release at the moment its record is created. Helm splits hooks off before it runs the
-// post renderer, and runs them as they are in the release after that.
-type hookRenderer struct {
+func (r *run) request(former plan.Record, first bool) (rendering.Request, error) {
+	capabilities, err := r.capabilities()
+	if err != nil {
+		return rendering.Request{}, err
+	}
+	request := rendering.Request{
+		Chart: r.Revision.Digest, Values: r.Values,
+		Name: r.Target.Name, Namespace: r.Target.Namespace, Revision: 1,
+		KubeVersion: capabilities.KubeVersion, APIVersions: capabilities.APIVersions,
+		SkipSchema: r.Options.DisableSchemaValidation,
+		PostRender: render.OptionsOf(r.PostRenderers, r.PostRenderStrategy, r.CommonMetadata),
+	}
+	if first {
+		return request, nil
+	}
+	request.Upgrade, request.Revision = true, former.Version+1
+	if !r.Options.PreserveValues {
+		return request, nil
+	}
+	return request, r.preserve(&request)
+}
+
+// preserve merges the values of the release that is upgraded into those of a request, as Helm does with --reuse-values.
+func (r *run) preserve(request *rendering.Request) error {
+	revisions, err := r.site.records.Revisions(r.ctx, r.reader, r.key)
+	if err != nil || len(revisions) == 0 {
+		return err
+	}
+	current := revisions[0].Release
+	for _, revision := range revisions {
+		if revision.Status == plan.StatusDeployed {
+			current = revision.Release
+			break
+		}
+	}
+	if request.ChartValues, err = chartutil.CoalesceValues(current.Chart, current.Config); err != nil {
+		return fmt.Errorf("merging the values of revision %d: %w", current.Version, err)
+	}
+	request.ReplaceValues = true
+	request.Values = chartutil.CoalesceTables(maps.Clone(r.Values), current.Config)
+	return nil
+}
+
+// standIn is a chart for Helm's actions whose templates are empty, for they were rendered elsewhere.
+type standIn struct {
+	chart    *chart.Chart
+	result   *rendering.Result
+	original map[*chart.File]*chart.File
+}
+
+func standInFor(c *chart.Chart, result *rendering.Result) *standIn {
+	s := &standIn{chart: c, result: result, original: map[*chart.File]*chart.File{}}
+	s.empty(c)
+	return s
+}
+
+func (s *standIn) empty(c *chart.Chart) {
+	templates := make([]*chart.File, len(c.Templates))
+	for i, file := range c.Templates {
+		templates[i] = &chart.File{Name: file.Name}
+		s.original[templates[i]] = file
+	}
+	c.Templates = templates
+	for _, sub := range c.Dependencies() {
+		s.empty(sub)
+	}
+}
+
+// Run implements postrender.PostRenderer: Helm takes what it returns for what the templates rendered.
+func (s *standIn) Run(*bytes.Buffer) (*bytes.Buffer, error) {
+	return bytes.NewBufferString(s.result.Manifest), nil
+}
+
+// complete puts into a release what was rendered elsewhere, and the templates. Helm may have copied subcharts that have an alias.
+func (s *standIn) complete(rel *release.Release) {
+	rel.Hooks = s.result.Hooks
+	if s.result.Notes != "" {
+		rel.Info.Notes = s.result.Notes
+	}
+	s.restore(rel.Chart)
+}
+
+func (s *standIn) restore(c *chart.Chart) {
+	templates := make([]*chart.File, len(c.Templates))
+	for i, file := range c.Templates {
+		templates[i] = cmp.Or(s.original[file], file)
+	}
+	c.Templates = templates
+	for _, sub := range c.Dependencies() {
+		s.restore(sub)
+	}
+}
+
+// completing completes a release at the moment its record is created. What Helm does with it comes after that.
+type completing struct {
 	driver.Driver
-	pass *render.Pass
+	standIn *standIn
 }
 
 // Create implements driver.Driver.
-func (d *hookRenderer) Create(key string, rel *release.Release) error {
-	if err := renderHooks(d.pass, rel); err != nil {
-		return err
-	}
+func (d *completing) Create(key string, rel *release.Release) error {
+	d.standIn.complete(rel)
 	return d.Driver.Create(key, rel)
-}
-
-func renderHooks(pass *render.Pass, rel *release.Release) error {
-	if pass == nil {
-		return nil
-	}
-	hooks := make([]render.Hook, len(rel.Hooks))
-	for i, hook := range rel.Hooks {
-		hooks[i] = render.Hook{Name: hook.Name, Kind: hook.Kind, Path: hook.Path, Manifest: hook.Manifest}
-	}
-	rendered, err := pass.Hooks(hooks)
-	if err != nil {
-		return err
-	}
-	for i := range rendered {
-		rel.Hooks[i].Manifest = rendered[i].Manifest
-	}
-	return nil
 }
 
 // unrepeatable are what makes a template render differently each time, or on what it has rendered before.
@@ -79,7 +160,7 @@ func (r *run) equal() (bool, error) {
 		return false, err
 	}
 	had := newest.Release
-	would, err := r.rendered(had.Version == 1)
+	would, err := r.foreseen(plan.Record{Version: had.Version}, had.Version == 1)
 	if err != nil || same(had, would) {
 		return err == nil, err
 	}
@@ -101,13 +182,9 @@ func templatesOf(c *chart.Chart) []*chart.File {
 	return all
 }
 
-// rendered is what an install, or an upgrade, would make.
-func (r *run) rendered(first bool) (*release.Release, error) {
-	pass, err := r.pass()
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := r.configuration(nil, nil)
+// foreseen is what an install, or an upgrade from the newest revision, would make.
+func (r *run) foreseen(newest plan.Record, first bool) (*release.Release, error) {
+	result, err := r.rendered(newest, first)
 	if err != nil {
 		return nil, err
 	}
@@ -115,20 +192,26 @@ func (r *run) rendered(first bool) (*release.Release, error) {
 	if copied.Chart, err = helmchart.Copy(r.Chart); err != nil {
 		return nil, err
 	}
+	chart := standInFor(copied.Chart, result)
+	cfg, err := r.configuration(nil, chart)
+	if err != nil {
+		return nil, err
+	}
 	var would *release.Release
 	if first {
 		helm := newInstall(cfg, copied, false)
-		helm.DryRunOption, helm.PostRenderer = "server", postRenderer(pass)
+		helm.DryRunOption, helm.PostRenderer = "server", chart
 		would, err = helm.Run(copied.Chart, copied.Values)
 	} else {
 		helm := newUpgrade(cfg, copied)
-		helm.DryRunOption, helm.PostRenderer = "server", postRenderer(pass)
+		helm.DryRunOption, helm.PostRenderer = "server", chart
 		would, err = helm.Run(copied.Target.Name, copied.Chart, copied.Values)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return would, renderHooks(pass, would)
+	chart.complete(would)
+	return would, nil
 }
 
 // same compares manifests and hooks.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,7 +21,6 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/engine/resume"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/render"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -53,6 +53,7 @@ func (r *run) step(before []plan.Record) error {
 		plan.Uninstall: r.uninstall,
 		plan.Correct:   r.drift,
 		plan.Inspect:   r.drift,
+		plan.Claim:     r.claim,
 	}[r.Step]
 	if work == nil {
 		return fmt.Errorf("step %q is not an action", r.Step)
@@ -80,21 +81,22 @@ func (r *run) rollout(before []plan.Record) error {
 	if err := r.customResourceDefinitions(); err != nil {
 		return err
 	}
-	pass, err := r.pass()
+	result, err := r.rendered(newestOf(before), r.Step == plan.Install)
 	if err != nil {
 		return err
 	}
-	cfg, err := r.configuration(before, pass)
+	chart := standInFor(r.Chart, result)
+	cfg, err := r.configuration(before, chart)
 	if err != nil {
 		return err
 	}
 	if r.Step == plan.Install {
 		helm := newInstall(cfg, r.Action, len(before) > 0)
-		helm.PostRenderer = postRenderer(pass)
+		helm.PostRenderer = chart
 		_, err = helm.Run(r.Chart, r.Values)
 	} else {
 		helm := newUpgrade(cfg, r.Action)
-		helm.PostRenderer = postRenderer(pass)
+		helm.PostRenderer = chart
 		_, err = helm.Run(r.Target.Name, r.Chart, r.Values)
 	}
 	if err != nil {
@@ -102,6 +104,14 @@ func (r *run) rollout(before []plan.Record) error {
 		return err
 	}
 	return r.prune()
+}
+
+// newestOf returns the newest record, an empty one when there is none.
+func newestOf(history []plan.Record) plan.Record {
+	if len(history) == 0 {
+		return plan.Record{}
+	}
+	return history[0]
 }
 
 // rollback goes back to an earlier revision. Where Helm fails without noting it on the record, that is made up for: the
@@ -144,7 +154,7 @@ func (r *run) uninstall(before []plan.Record) error {
 	if err := uninstall(cfg, r.Action); err != nil {
 		return errors.Join(r.client.Failure(), err)
 	}
-	r.site.forget(r.Target)
+	r.site.followers.Forget(userOf(r.Owner, r.Target))
 	return nil
 }
 
@@ -222,25 +232,39 @@ func (r *run) unlock(before []plan.Record, why string) error {
 	return storage.Init(store).Update(pending.Release)
 }
 
-// configuration is made anew for each action: Helm's interfaces carry no context, and its storage is changed by actions.
-func (r *run) configuration(before []plan.Record, pass *render.Pass) (*action.Configuration, error) {
+// configuration is made for each action: Helm's interfaces carry no context, and its storage is changed by actions. chart is what the action
+// renders, nil when it renders nothing.
+func (r *run) configuration(before []plan.Record, chart *standIn) (*action.Configuration, error) {
 	leftovers, err := r.leftovers(before)
 	if err != nil {
 		return nil, err
 	}
-	capabilities, err := r.site.cluster.Capabilities(r.ctx)
+	capabilities, err := r.capabilities()
 	if err != nil {
-		return nil, fmt.Errorf("asking the cluster for its APIs: %w", err)
+		return nil, err
 	}
 	store := r.driver(before)
+	client := r.newClient(store, leftovers)
+	records := r.beforehand(store)
+	if chart != nil {
+		records = &completing{Driver: records, standIn: chart}
+	}
 	return &action.Configuration{
 		RESTClientGetter: r.as.Getter(r.Target.Namespace),
-		Releases:         storage.Init(r.beforehand(&hookRenderer{Driver: store, pass: pass})),
-		KubeClient:       r.newClient(store, leftovers),
+		Releases:         storage.Init(records),
+		KubeClient:       client,
 		Capabilities:     capabilities,
 		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
 		HookOutputFunc:   discardHookOutput,
 	}, nil
+}
+
+func (r *run) capabilities() (*chartutil.Capabilities, error) {
+	capabilities, err := r.site.cluster.Capabilities(r.ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking the cluster for its APIs: %w", err)
+	}
+	return capabilities, nil
 }
 
 func (r *run) driver(before []plan.Record) *records.Driver {
@@ -250,6 +274,7 @@ func (r *run) driver(before []plan.Record) *records.Driver {
 			note = records.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
 		}
 	}
+	note.Owner = r.Owner
 	store := r.site.records.Driver(r.ctx, r.reader, r.key, note)
 	store.Conceal(r.conceal)
 	return store
@@ -265,7 +290,7 @@ func (r *run) conceal(cause string) string {
 
 func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {
 	options := apply.Options{
-		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: ownerOf(r.Target), Superseded: r.Superseded,
+		Release: r.Target.Name, Namespace: r.Target.Namespace, Owner: userOf(r.Owner, r.Target), Superseded: r.Superseded,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
 	}
 	if r.backwards {

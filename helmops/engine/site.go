@@ -30,7 +30,7 @@ type sites struct {
 	pool   *cluster.Pool
 	now    func() time.Time
 	notify func(storageNamespace, release string)
-	moved  func(namespace, release string)
+	moved  func(owner types.NamespacedName)
 
 	mu    sync.Mutex
 	known map[*cluster.Cluster]*site
@@ -73,7 +73,7 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 	at.records.Subscribe(s.notify)
 	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), func(owner types.NamespacedName) {
 		if s.moved != nil {
-			s.moved(owner.Namespace, owner.Name)
+			s.moved(owner)
 		}
 	}, s.now)
 	go func() { _ = at.records.Run(ctx) }() // without it every look lists; what ended it is told by Err
@@ -99,12 +99,22 @@ func key(target plan.Target) records.Key {
 	return records.Key{StorageNamespace: target.StorageNamespace, Name: target.Name, Namespace: target.Namespace}
 }
 
-// ownerOf names a release among the users of the tracker.
-func ownerOf(target plan.Target) string {
-	return fmt.Sprintf("%s/%s/%s", target.StorageNamespace, target.Namespace, target.Name)
+// userOf names among the users of the tracker the HelmRelease that owns a Helm release, never the Helm release: which one a
+// HelmRelease names is its own choice, and others may name the same. Without an owner, in commands, it is the Helm release.
+func userOf(owner plan.Owner, target plan.Target) string {
+	if owner.IsZero() {
+		return fmt.Sprintf("%s/%s/%s", target.StorageNamespace, target.Namespace, target.Name)
+	}
+	return owner.Key().String()
 }
 
-// forget ends what is kept for a Helm release that is gone.
-func (s *site) forget(target plan.Target) {
-	s.followers.Forget(ownerOf(target), types.NamespacedName{Namespace: target.Namespace, Name: target.Name})
+// all returns the clusters that are known at the moment.
+func (s *sites) all() []*site {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*site, 0, len(s.known))
+	for _, at := range s.known {
+		out = append(out, at)
+	}
+	return out
 }

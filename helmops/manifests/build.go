@@ -9,16 +9,11 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/kustomize/api/krusty"
 	kustypes "sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/kustomize"
 )
-
-// maxObjects is how many objects a Kustomization may have.
-const maxObjects = 10_000
 
 // Options are what is wanted of the files.
 type Options struct {
@@ -32,6 +27,8 @@ type Options struct {
 	Variables map[string]string
 	// Decrypt decrypts files; nil refuses those that are encrypted.
 	Decrypt Decryptor
+	// Working is called with the name of each file before it is read; nil is nobody.
+	Working func(file string)
 }
 
 // Decryptor decrypts files.
@@ -46,8 +43,25 @@ type Object struct {
 	Origin string
 }
 
-// Build makes the objects of a directory. One without any object gives none, and no error. The error is an *Error.
-func Build(ctx context.Context, tree *Tree, o Options) ([]Object, error) {
+// Build makes the objects of a directory. One without any object gives none, and no error. The error is an *Error. It works on untrusted
+// files in this process, for as long as they want: use a Builder for files of others.
+func Build(ctx context.Context, tree *Tree, o Options) (objects []Object, err error) {
+	defer recovered(&err, "the files make the build panic")
+	objects, err = build(ctx, tree, o)
+	if tree.failure != nil {
+		return nil, tree.failure
+	}
+	return objects, err
+}
+
+// recovered turns a panic into an error. What a panic says may quote content.
+func recovered(err *error, message string) {
+	if recover() != nil {
+		*err = broken("", "%s", message)
+	}
+}
+
+func build(ctx context.Context, tree *Tree, o Options) ([]Object, error) {
 	dir, err := tree.directory(o.Path)
 	if err != nil {
 		return nil, err
@@ -55,7 +69,7 @@ func Build(ctx context.Context, tree *Tree, o Options) ([]Object, error) {
 	if err := checkVariables(o.Variables); err != nil {
 		return nil, err
 	}
-	files := &view{tree: tree, decrypt: decrypting(o.Decrypt)}
+	files := newView(tree, decrypting(o.Decrypt), o.Working)
 	objects, err := objectsOf(ctx, files, dir, o.Overlay)
 	if err != nil {
 		return nil, reasoned(o.Path, err)
@@ -159,41 +173,46 @@ func Parse(name string, content []byte) ([]Object, error) {
 
 // layOver adds a kustomization to the files that applies the overlay to what the source has.
 func layOver(files *view, dir string, resources []string, o v1beta1.Overlay) error {
-	if err := checkGraph(files, resources); err != nil {
-		return err
-	}
 	k := kustypes.Kustomization{
 		TypeMeta:  kustypes.TypeMeta{APIVersion: kustypes.KustomizationVersion, Kind: kustypes.KustomizationKind},
 		Namespace: o.TargetNamespace, NamePrefix: o.NamePrefix, NameSuffix: o.NameSuffix, BuildMetadata: o.BuildMetadata,
 	}
+	g := newGraph(files)
+	found := product{builds: 1}
 	for _, name := range resources {
-		k.Resources = append(k.Resources, path.Join("..", sourceRoot, name))
-	}
-	for i, component := range o.Components {
-		at := dir + "/" + component
-		if path.IsAbs(component) || remote.MatchString(component) {
-			return broken("", "spec.components[%d] has to be a path relative to spec.path", i)
-		}
-		if !files.IsDir(at) {
-			if o.IgnoreMissingComponents {
-				continue
-			}
-			return broken("", "spec.components[%d]: the source has no directory %.200q below spec.path", i, component)
-		}
-		resolved, err := files.tree.resolve(at)
+		below, err := g.resource(name)
 		if err != nil {
-			return broken("", "spec.components[%d]: %w", i, err)
-		}
-		if err := (&graph{files: files, seen: map[string]bool{}}).walk(resolved); err != nil {
 			return err
 		}
-		k.Components = append(k.Components, path.Join("..", sourceRoot, resolved))
+		found.add(below)
+		k.Resources = append(k.Resources, "./"+path.Join("..", sourceRoot, name))
 	}
+	for i := range o.Components {
+		at, err := componentOf(files, dir, i, o)
+		if err != nil {
+			return err
+		}
+		if at == "" {
+			continue
+		}
+		below, err := g.walk(at)
+		if err != nil {
+			return err
+		}
+		found.component(below)
+		k.Components = append(k.Components, "./"+path.Join("..", sourceRoot, at))
+	}
+	changes := len(o.Images)
 	for _, p := range o.Patches {
+		changes += documentsIn([]byte(p.Patch))
 		k.Patches = append(k.Patches, kustypes.Patch{Patch: p.Patch, Target: selectorOf(p.Target)})
 	}
 	for _, i := range o.Images {
 		k.Images = append(k.Images, kustypes.Image{Name: i.Name, NewName: i.NewName, NewTag: i.NewTag, Digest: i.Digest})
+	}
+	found.change(changes)
+	if err := found.check(dir); err != nil {
+		return err
 	}
 	content, err := yaml.Marshal(k)
 	if err != nil {
@@ -201,6 +220,30 @@ func layOver(files *view, dir string, resources []string, o v1beta1.Overlay) err
 	}
 	files.overlay = content
 	return nil
+}
+
+// componentOf returns the directory of a component of the overlay, empty for one that is missing and may be.
+func componentOf(files *view, dir string, i int, o v1beta1.Overlay) (string, error) {
+	component := o.Components[i]
+	from := fmt.Sprintf("spec.components[%d]", i)
+	if path.IsAbs(component) || remote.MatchString(component) {
+		return "", broken("", "%s has to be a path relative to spec.path", from)
+	}
+	if err := checkReference("", from, component); err != nil {
+		return "", err
+	}
+	at := dir + "/" + component
+	if !files.IsDir(at) {
+		if o.IgnoreMissingComponents {
+			return "", nil
+		}
+		return "", broken("", "%s: the source has no directory %.200q below spec.path", from, component)
+	}
+	resolved, err := files.tree.resolve(at)
+	if err != nil {
+		return "", broken("", "%s: %w", from, err)
+	}
+	return resolved, checkReference("", from, "./"+resolved)
 }
 
 func selectorOf(s *v1beta1.Selector) *kustypes.Selector {
@@ -212,87 +255,17 @@ func selectorOf(s *v1beta1.Selector) *kustypes.Selector {
 	return out
 }
 
-// checkGraph looks at everything that the library would read.
-func checkGraph(files *view, resources []string) error {
-	g := &graph{files: files, seen: map[string]bool{}}
-	for _, name := range resources {
-		if files.IsDir(name) {
-			if err := g.walk(name); err != nil {
-				return err
-			}
-			continue
-		}
-		content, err := files.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		documents, err := parse(name, content)
-		if err != nil {
-			return err
-		}
-		for _, d := range documents {
-			if err := d.check(name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// kustomized has the library build the overlay.
-func kustomized(files *view) ([]Object, error) {
-	defer kustomize.Exclusive()()
-	options := krusty.MakeDefaultOptions()
-	options.LoadRestrictions = kustypes.LoadRestrictionsNone // the view is the restriction
-	options.PluginConfig = kustypes.DisabledPluginConfig()
-	built, err := krusty.MakeKustomizer(options).Run(files, overlayRoot)
-	if files.failure != nil {
-		return nil, files.failure
-	}
-	if err != nil {
-		return nil, broken("", "kustomize: %s", readable(err))
-	}
-	out := make([]Object, 0, built.Size())
-	for _, resource := range built.Resources() {
-		text, err := resource.AsYAML()
-		if err != nil {
-			return nil, broken("", "%s %s cannot be written as YAML", resource.GetKind(), resource.GetName())
-		}
-		documents, err := parse("", text)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range documents {
-			if err := d.check(""); err != nil {
-				return nil, err
-			}
-			out = append(out, Object{Unstructured: &unstructured.Unstructured{Object: d.object}})
-		}
-	}
-	return out, nil
-}
-
-// readable shortens an error of the library, whose texts repeat the way to their cause.
-func readable(err error) string {
-	text := strings.ReplaceAll(err.Error(), ".."+sourceRoot+"/", "")
-	text = strings.ReplaceAll(strings.ReplaceAll(text, sourceRoot+"/", ""), overlayRoot, "spec")
-	const longest = 1024
-	if len(text) > longest {
-		text = strings.ToValidUTF8(text[:longest/2], "") + "…" + strings.ToValidUTF8(text[len(text)-longest/2:], "")
-	}
-	return text
-}
-
 // finished does what follows the build: variables, metadata, owner; and checks what came of it.
 func finished(objects []Object, o Options) ([]Object, error) {
 	if len(objects) > maxObjects {
-		return nil, broken(o.Path, "it has %d objects, more than %d", len(objects), maxObjects)
+		return nil, exceeded(o.Path, "it has %d objects, more than %d", len(objects), maxObjects)
 	}
 	seen := make(map[string]string, len(objects))
+	values := &variables{values: o.Variables}
 	for i := range objects {
 		object := &objects[i]
 		if pb := o.Overlay.PostBuild; pb != nil && (len(o.Variables) > 0 || pb.SubstituteStrategy == v1beta1.SubstituteAlways) {
-			out, err := substitute(*object, o.Variables)
+			out, err := substitute(*object, values)
 			if err != nil {
 				return nil, err
 			}

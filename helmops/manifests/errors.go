@@ -14,6 +14,8 @@ type Error struct {
 	Path string
 	Line int
 	err  error
+	// final is set when the same input fails again, wherever and whenever it is tried.
+	final bool
 }
 
 // Error implements error.
@@ -33,6 +35,9 @@ func (e *Error) Unwrap() error { return e.err }
 
 // Reason is the reason for a condition.
 func (e *Error) Reason() string { return e.reason }
+
+// Retryable tells whether another try can help.
+func (e *Error) Retryable() bool { return !e.final }
 
 func broken(path string, format string, args ...any) error {
 	return &Error{reason: v1beta1.BuildFailedReason, Path: path, err: fmt.Errorf(format, args...)}

@@ -9,19 +9,21 @@ import (
 
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/yaml"
 )
 
-// maxGraph is how many kustomizations a build may consist of.
-const maxGraph = 512
-
-// remote is what kustomize takes for something that has to be fetched.
-var remote = regexp.MustCompile(`(?i)^([a-z][a-z0-9+.-]*:(//)?|[^/]*@[^/]*:|github\.com|[a-z0-9]+::)`)
-
-// graph checks the kustomizations that a build reaches, before the library sees them: everything that they name has to be a file or a
-// directory of the tree. The library would fetch what is not, or what looks like an address.
+// graph checks the kustomizations that a build reaches, before the library sees them, and writes for each of them the file that the library
+// gets instead: in it every reference is a resolved path of the tree that begins with "./", and configuration of generators and transformers
+// is inline. The library fetches what looks like an address; nothing of what it gets does.
 type graph struct {
 	files *view
-	seen  map[string]bool
+	// known are the kustomizations that were walked, by resolved directory; active are those that are being walked.
+	known  map[string]product
+	active map[string]bool
+}
+
+func newGraph(files *view) *graph {
+	return &graph{files: files, known: map[string]product{}, active: map[string]bool{}}
 }
 
 // kustomizationIn returns the path of the kustomization file of a directory, empty when there is none.
@@ -34,158 +36,109 @@ func kustomizationIn(files *view, dir string) string {
 	return ""
 }
 
-func (g *graph) walk(dir string) error {
+// walk checks the kustomization of a directory and everything below it, once, and returns what it comes to.
+func (g *graph) walk(dir string) (product, error) {
 	at, err := g.files.tree.resolve(dir)
 	if err != nil {
-		return broken(dir, "%w", err)
+		return product{}, broken(dir, "%w", err)
 	}
-	if g.seen[at] {
-		return nil
+	if found, is := g.known[at]; is {
+		return found, nil
 	}
-	if len(g.seen) >= maxGraph {
-		return broken(dir, "the build consists of more than %d kustomizations", maxGraph)
+	if g.active[at] {
+		return product{}, broken(at, "the kustomization names itself, directly or by others")
 	}
-	g.seen[at] = true
-	file := kustomizationIn(g.files, at)
+	if len(g.active) > maxDepth {
+		return product{}, broken(at, "kustomizations are nested too deeply")
+	}
+	g.active[at] = true
+	defer delete(g.active, at)
+	file, k, err := g.read(at)
+	if err != nil {
+		return product{}, err
+	}
+	found, err := (&rewriting{graph: g, file: file, dir: at}).kustomization(k)
+	if err != nil {
+		return product{}, err
+	}
+	if err := found.check(file); err != nil {
+		return product{}, err
+	}
+	content, err := yaml.Marshal(k)
+	if err != nil {
+		return product{}, broken(file, "it cannot be written as YAML")
+	}
+	g.files.rewritten[at] = rewritten{name: path.Base(file), content: content}
+	g.known[at] = found
+	return found, nil
+}
+
+// read reads the kustomization of a directory.
+func (g *graph) read(dir string) (file string, k *types.Kustomization, err error) {
+	file = kustomizationIn(g.files, dir)
 	if file == "" {
-		return broken(dir, "the directory has no kustomization.yaml, so it cannot be a resource of another kustomization")
+		return "", nil, broken(dir, "the directory has no kustomization.yaml, so it cannot be a resource of another kustomization")
+	}
+	for _, name := range konfig.RecognizedKustomizationFileNames() {
+		if other := path.Join(dir, name); other != file && g.files.isFile(other) {
+			return "", nil, broken(dir, "the directory has both a %s and a %s", path.Base(file), name)
+		}
 	}
 	content, err := g.files.ReadFile(file)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	var k types.Kustomization
+	if len(content) > maxKustomization {
+		return "", nil, exceeded(file, "the kustomization has %d bytes, more than %d", len(content), maxKustomization)
+	}
+	k = &types.Kustomization{}
 	if err := k.Unmarshal(content); err != nil {
-		return brokenAt(file, lineOf(err), "it is not a kustomization: %s", reworded(err))
+		return "", nil, brokenAt(file, lineOf(err), "it is not a kustomization: %s", reworded(err))
 	}
 	k.FixKustomization()
 	if len(k.HelmCharts) > 0 || len(k.HelmChartInflationGenerator) > 0 || k.HelmGlobals != nil {
-		return broken(file, "helm charts are not rendered by kustomize here; a HelmRelease installs them")
+		return "", nil, broken(file, "helm charts are not rendered by kustomize here; a HelmRelease installs them")
 	}
-	for _, named := range namedBy(&k) {
-		if err := g.check(file, path.Dir(file), named); err != nil {
-			return err
-		}
-	}
-	return nil
+	return file, k, nil
 }
 
-// reference is something that a kustomization names.
-type reference struct {
-	field, path string
-	// follow is set for what may be a directory with a kustomization; config for files that configure generators and the like.
-	follow, config bool
-}
-
-// namedBy lists all files and directories that a kustomization names, also by the fields that are deprecated.
-//
-//nolint:staticcheck // what is deprecated still works
-func namedBy(k *types.Kustomization) []reference {
-	var out []reference
-	add := func(field string, follow, config bool, paths ...string) {
-		for _, p := range paths {
-			if p != "" && !strings.Contains(p, "\n") { // what has lines is content
-				out = append(out, reference{field, p, follow, config})
-			}
-		}
+// resource checks a file of objects, or a directory with a kustomization, that the library is given from without.
+func (g *graph) resource(name string) (found product, err error) {
+	if err := checkReference(name, "spec.path", "./"+name); err != nil {
+		return product{}, err
 	}
-	add("resources", true, false, k.Resources...)
-	add("components", true, false, k.Components...)
-	add("bases", true, false, k.Bases...)
-	add("crds", false, false, k.Crds...)
-	add("configurations", false, false, k.Configurations...)
-	add("generators", true, true, k.Generators...)
-	add("transformers", true, true, k.Transformers...)
-	add("validators", true, true, k.Validators...)
-	add("openapi.path", false, false, k.OpenAPI["path"])
-	for _, p := range k.Patches {
-		add("patches", false, false, p.Path)
+	if g.files.IsDir(name) {
+		return g.walk(name)
 	}
-	for _, p := range k.PatchesJson6902 {
-		add("patchesJson6902", false, false, p.Path)
-	}
-	for _, p := range k.PatchesStrategicMerge {
-		if !strings.Contains(string(p), ":") {
-			add("patchesStrategicMerge", false, false, string(p))
-		}
-	}
-	for _, r := range k.Replacements {
-		add("replacements", false, false, r.Path)
-	}
-	sources := func(field string, s types.KvPairSources) {
-		for _, file := range s.FileSources {
-			if _, name, named := strings.Cut(file, "="); named {
-				file = name
-			}
-			add(field, false, false, file)
-		}
-		add(field, false, false, s.EnvSources...)
-		add(field, false, false, s.EnvSource)
-	}
-	for _, m := range k.ConfigMapGenerator {
-		sources("configMapGenerator", m.KvPairSources)
-	}
-	for _, s := range k.SecretGenerator {
-		sources("secretGenerator", s.KvPairSources)
-	}
-	return out
-}
-
-func (g *graph) check(file, dir string, r reference) error {
-	if remote.MatchString(r.path) {
-		return broken(file, "%s names %.200q, which would have to be fetched; only files of the source are used", r.field, r.path)
-	}
-	if path.IsAbs(r.path) {
-		return broken(file, "%s names the absolute path %.200q", r.field, r.path)
-	}
-	target := dir + "/" + r.path // not cleaned: links on the way count
-	if _, err := g.files.tree.resolve(target); err != nil {
-		return broken(file, "%s names %.200q: %w", r.field, r.path, err)
-	}
-	switch {
-	case r.follow && g.files.IsDir(target):
-		return g.walk(target)
-	case !g.files.isFile(target):
-		return broken(file, "%s names %.200q, which the source does not have", r.field, r.path)
-	case !r.config && r.field != "resources":
-		return nil
-	}
-	content, err := g.files.ReadFile(target)
+	content, err := g.files.ReadFile(name)
 	if err != nil {
-		return err
+		return product{}, err
 	}
-	documents, err := parse(path.Clean(target), content)
+	documents, err := parse(name, content)
 	if err != nil {
-		return err
+		return product{}, err
 	}
 	for _, d := range documents {
-		if r.config && fetches(d.object) {
-			return broken(path.Clean(target), "it names something that would have to be fetched; only files of the source are used")
+		if err := d.check(name); err != nil {
+			return product{}, err
 		}
 	}
-	return nil
+	at, err := g.files.tree.resolve(name)
+	g.files.allowed[at] = true
+	return product{objects: len(documents)}, err
 }
 
-// fetches tells whether any text in the configuration of a transformer or generator looks like an address.
-func fetches(value any) bool {
-	switch value := value.(type) {
-	case map[string]any:
-		for _, v := range value {
-			if fetches(v) {
-				return true
-			}
-		}
-	case []any:
-		for _, v := range value {
-			if fetches(v) {
-				return true
-			}
-		}
-	case string:
-		_, after, named := strings.Cut(value, "=")
-		return strings.Contains(strings.ToLower(value), "://") && (remote.MatchString(value) || named && remote.MatchString(after))
+// manifest checks a file of objects, and counts them.
+func (g *graph) manifest(name string) (int, error) {
+	content, err := g.files.ReadFile(name)
+	if err != nil {
+		return 0, err
 	}
-	return false
+	documents, err := parse(path.Clean(name), content)
+	if err != nil {
+		return 0, err
+	}
+	return len(documents), nil
 }
 
 var lineText = regexp.MustCompile(`line (\d+)`)

@@ -1,13 +1,13 @@
 package manifests
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/fluxcd/pkg/envsubst"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -16,21 +16,21 @@ import (
 // variableName is what a variable may be called, as in a shell.
 var variableName = regexp.MustCompile(`^[_a-zA-Z][_a-zA-Z0-9]*$`)
 
-// maxSubstituted bounds an object after substitution, in bytes.
-const maxSubstituted = 8 << 20
-
 func unsubstituted(name string, format string, args ...any) error {
 	return &Error{reason: v1beta1.SubstitutionFailedReason, Path: name, err: fmt.Errorf(format, args...)}
 }
 
 // substitute puts the values of variables into the texts of an object. What has no value becomes empty text. A value stays a value,
 // whatever it contains: it cannot become another field.
-func substitute(o Object, variables map[string]string) (Object, error) {
+func substitute(o Object, variables *variables) (Object, error) {
 	if o.GetLabels()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled || o.GetAnnotations()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled {
 		return o, nil
 	}
 	s := &substitution{variables: variables}
 	out, err := s.value(o.Object, false)
+	if errors.Is(err, errSubstituted) || errors.Is(err, errSteps) || errors.Is(err, errVariables) {
+		return Object{}, exceeded(o.Origin, "%s: %w", nameOf(o.Unstructured), err)
+	}
 	if err != nil {
 		return Object{}, unsubstituted(o.Origin, "%s: %w", nameOf(o.Unstructured), err)
 	}
@@ -39,10 +39,7 @@ func substitute(o Object, variables map[string]string) (Object, error) {
 }
 
 // substitution is that of one object.
-type substitution struct {
-	variables map[string]string
-	size      int
-}
+type substitution struct{ variables *variables }
 
 // texts are fields of objects whose values are texts, also when they look like numbers.
 var texts = []string{"labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData", "command", "args", "env"}
@@ -53,7 +50,7 @@ func (s *substitution) value(value any, text bool) (any, error) {
 	case map[string]any:
 		out := make(map[string]any, len(value))
 		for key, field := range value {
-			name, err := s.text(key)
+			name, err := s.variables.evaluate(key)
 			if err != nil {
 				return nil, err
 			}
@@ -73,7 +70,7 @@ func (s *substitution) value(value any, text bool) (any, error) {
 		}
 		return out, nil
 	case string:
-		out, err := s.text(value)
+		out, err := s.variables.evaluate(value)
 		if err != nil || text || out == value || !isVariable(value) {
 			return out, err
 		}
@@ -81,20 +78,6 @@ func (s *substitution) value(value any, text bool) (any, error) {
 	default:
 		return value, nil
 	}
-}
-
-func (s *substitution) text(text string) (string, error) {
-	if !strings.Contains(text, "$") {
-		return text, nil
-	}
-	out, err := envsubst.Eval(text, func(name string) (string, bool) { return s.variables[name], true })
-	if err != nil {
-		return "", fmt.Errorf("a variable cannot be understood: %s", reworded(err))
-	}
-	if s.size += len(out); s.size > maxSubstituted {
-		return "", fmt.Errorf("it has more than %d bytes once its variables are substituted", maxSubstituted)
-	}
-	return out, nil
 }
 
 // isVariable tells whether a text is one variable and nothing else. "${major}.${minor}" is a text, though it looks like a number.

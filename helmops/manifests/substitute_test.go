@@ -10,7 +10,7 @@ import (
 // A text that is one variable takes the type that its value looks like, unless the field is known to be a text.
 func TestTypesOfVariables(t *testing.T) {
 	t.Parallel()
-	variables := map[string]string{"n": "8080", "yes": "true", "half": "0.5", "zeros": "007", "major": "1", "minor": "2", "word": "hello", "big": "123456789012345678901234567890"}
+	values := map[string]string{"n": "8080", "yes": "true", "half": "0.5", "zeros": "007", "major": "1", "minor": "2", "word": "hello", "big": "123456789012345678901234567890"}
 	for _, tt := range []struct {
 		name      string
 		have, out any
@@ -34,7 +34,7 @@ func TestTypesOfVariables(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := substitute(Object{Unstructured: &unstructured.Unstructured{Object: map[string]any{"spec": tt.have}}}, variables)
+			got, err := substitute(Object{Unstructured: &unstructured.Unstructured{Object: map[string]any{"spec": tt.have}}}, &variables{values: values})
 			if err != nil {
 				t.Fatal(err)
 			}

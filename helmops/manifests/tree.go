@@ -58,6 +58,10 @@ type Tree struct {
 	dirs map[string][]string
 	// large are files that were left out for their size.
 	large map[string]bool
+	// ask fetches what is not here yet from a tree in another process; nil when everything is here.
+	ask func(question []byte) ([]byte, error)
+	// failure is the first question that was not answered.
+	failure error
 }
 
 // Read unpacks a tar.gz. Entries other than files, directories and symbolic links are left out. The error says what is wrong with the
@@ -237,7 +241,7 @@ func (t *Tree) resolve(name string) (string, error) {
 			at = at[:len(at)-1]
 			continue
 		}
-		target, isLink := t.links[path.Join(append(slices.Clone(at), part)...)]
+		target, isLink := t.link(path.Join(append(slices.Clone(at), part)...))
 		if !isLink {
 			at = append(at, part)
 			continue
@@ -262,10 +266,13 @@ func (t *Tree) file(name string) ([]byte, error) {
 	if err != nil {
 		return nil, broken(name, "%w", err)
 	}
-	if t.large[at] {
+	if t.isLarge(at) {
 		return nil, broken(name, "it is larger than a manifest may be")
 	}
-	content, is := t.files[at]
+	content, is, err := t.content(at)
+	if err != nil {
+		return nil, err
+	}
 	if !is {
 		return nil, broken(name, "the source has no such file")
 	}
@@ -274,14 +281,16 @@ func (t *Tree) file(name string) ([]byte, error) {
 
 func (t *Tree) isFile(name string) bool {
 	at, err := t.resolve(name)
-	_, is := t.files[at]
-	return err == nil && is
+	return err == nil && t.has(at)
 }
 
 func (t *Tree) isDir(name string) bool {
 	at, err := t.resolve(name)
-	_, is := t.dirs[at]
-	return err == nil && is
+	if err != nil {
+		return false
+	}
+	_, is := t.entries(at)
+	return is
 }
 
 // list returns the names in a directory, sorted.
@@ -290,7 +299,8 @@ func (t *Tree) list(name string) []string {
 	if err != nil {
 		return nil
 	}
-	return t.dirs[at]
+	names, _ := t.entries(at)
+	return names
 }
 
 // directory returns the clean form of a path that has to be a directory in the tree.
@@ -300,7 +310,7 @@ func (t *Tree) directory(name string) (string, error) {
 	if err != nil {
 		return "", &Error{reason: v1beta1.PathNotFoundReason, Path: name, err: err}
 	}
-	if _, is := t.dirs[at]; !is {
+	if _, is := t.entries(at); !is {
 		return "", &Error{reason: v1beta1.PathNotFoundReason, Path: name, err: errors.New("the source has no such directory")}
 	}
 	return at, nil

@@ -5,18 +5,26 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
 // errReadOnly is the answer to every write.
 var errReadOnly = errors.New("the files of a source are not written")
 
-// view is a tree as kustomize sees a file system: read-only, with encrypted files decrypted, and with the overlay beside it.
+// view is a tree as kustomize sees a file system: read-only, with encrypted files decrypted, with the overlay beside it, with what the guard
+// made of its kustomizations, and without any file that the guard did not look at.
 type view struct {
 	tree    *Tree
 	decrypt func(name string, content []byte) ([]byte, error)
+	// working is called with the name of each file before it is read.
+	working func(name string)
+	// rewritten are the kustomizations by resolved directory, allowed the other files that the library may read.
+	rewritten map[string]rewritten
+	allowed   map[string]bool
 	// overlay is the kustomization.yaml of the overlay.
 	overlay []byte
 	// failure is why the first file was not decrypted; kustomize keeps of it only the text.
@@ -25,11 +33,28 @@ type view struct {
 
 var _ filesys.FileSystem = (*view)(nil)
 
-// Where kustomize sees the files of the source, and the overlay beside them: neither may contain the other.
+// rewritten is a kustomization file as the library gets it.
+type rewritten struct {
+	name    string
+	content []byte
+}
+
+func newView(tree *Tree, decrypt func(name string, content []byte) ([]byte, error), working func(string)) *view {
+	if working == nil {
+		working = func(string) {}
+	}
+	return &view{tree: tree, decrypt: decrypt, working: working, rewritten: map[string]rewritten{}, allowed: map[string]bool{}}
+}
+
+// Where kustomize sees the files of the source, kustomization files that are only data, and the overlay: none may contain another.
 const (
 	sourceRoot  = "/source"
+	plainRoot   = "/plain"
 	overlayRoot = "/overlay"
 )
+
+// errUnchecked says that the library wants a file that no kustomization names.
+var errUnchecked = errors.New("no kustomization names this file, so the build cannot have it")
 
 // inside returns a path as the tree knows it, and whether it is one of the overlay. Names that the tree knows may be given as well.
 func inside(name string) (at string, isOverlay bool) {
@@ -38,8 +63,10 @@ func inside(name string) (at string, isOverlay bool) {
 		return name, false
 	}
 	// Not cleaned: a link on the way counts.
-	if rest, is := strings.CutPrefix(name, sourceRoot); is && (rest == "" || rest[0] == '/') {
-		return "./" + rest, false
+	for _, root := range []string{sourceRoot, plainRoot} {
+		if rest, is := strings.CutPrefix(name, root); is && (rest == "" || rest[0] == '/') {
+			return "./" + rest, false
+		}
 	}
 	if clean := path.Clean(name); clean == overlayRoot || strings.HasPrefix(clean, overlayRoot+"/") {
 		return clean, true
@@ -76,6 +103,12 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 		}
 		return v.overlay, nil
 	}
+	if path.IsAbs(name) {
+		if content, err := v.checked(name, at); content != nil || err != nil {
+			return content, err
+		}
+	}
+	v.working(path.Clean(at))
 	content, err := v.tree.file(at)
 	if err != nil {
 		return nil, err
@@ -85,6 +118,29 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 		v.failure = err
 	}
 	return plain, err
+}
+
+// checked returns what the library gets in place of a kustomization file; nil when it may have the file as it is.
+func (v *view) checked(name, at string) ([]byte, error) {
+	resolved, err := v.tree.resolve(at)
+	if err != nil {
+		return nil, err
+	}
+	isPlain := strings.HasPrefix(name, plainRoot+"/")
+	if !isPlain && slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(at)) {
+		dir, err := v.tree.resolve(path.Dir(at))
+		if err != nil {
+			return nil, err
+		}
+		if found, is := v.rewritten[dir]; is && found.name == path.Base(at) {
+			return found.content, nil
+		}
+		return nil, fs.ErrNotExist
+	}
+	if !v.allowed[resolved] && !v.tree.isDir(resolved) {
+		return nil, errUnchecked
+	}
+	return nil, nil
 }
 
 // ReadDir implements filesys.FileSystem.
@@ -121,21 +177,7 @@ func (v *view) CleanedAbs(name string) (filesys.ConfirmedDir, string, error) {
 }
 
 // Glob implements filesys.FileSystem.
-func (v *view) Glob(pattern string) ([]string, error) {
-	pattern, _ = inside(pattern)
-	pattern = path.Clean(pattern)
-	var found []string
-	for name := range v.tree.files {
-		is, err := path.Match(pattern, name)
-		if err != nil {
-			return nil, err
-		}
-		if is {
-			found = append(found, path.Join(sourceRoot, name))
-		}
-	}
-	return found, nil
-}
+func (v *view) Glob(string) ([]string, error) { return nil, errReadOnly }
 
 // Walk implements filesys.FileSystem.
 func (v *view) Walk(string, filepath.WalkFunc) error { return errReadOnly }

@@ -34,6 +34,8 @@ const (
 	ReasonDrifted     = "Drifted"
 	ReasonAudit       = "Audit"
 	ReasonDegraded    = "Degraded"
+	ReasonUnowned     = "Unowned"
+	ReasonOwnerGone   = "OwnerGone"
 )
 
 // rule looks at the facts and either decides or passes.
@@ -47,6 +49,7 @@ var rules = []rule{
 	{"suspended: nothing is changed, not even on deletion", suspended},
 	{"orphaned: a deleted object leaves its release behind", orphaned},
 	{"history is needed for everything else", needHistory},
+	{"owned by other: another living HelmRelease owns the release", ownedByOther},
 	{"deleted: what is ours is uninstalled", deleted},
 	{"moved: the release of the former name or namespace goes first", moved},
 	{"unrecorded: our own action ended and nobody saw it", unrecorded},
@@ -68,7 +71,7 @@ var rules = []rule{
 }
 
 // afterthoughts may change a decision that leaves nothing to do.
-var afterthoughts = []func(Desired, Observed, time.Time, Plan) (Plan, bool){baking, drifted}
+var afterthoughts = []func(Desired, Observed, time.Time, Plan) (Plan, bool){baking, drifted, claimed}
 
 // Decide says what happens next. It is total: with any input it gives a plan with a reason, the same for the same input.
 func Decide(d Desired, o Observed, now time.Time) Plan {
@@ -82,6 +85,9 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 	if p.Target == (Target{}) {
 		p.Target = d.Target
 	}
+	if p.Reason == v1beta1.OwnedByOtherReason {
+		return p // the objects of the release are not looked at either
+	}
 	for _, think := range afterthoughts {
 		if better, decided := think(d, o, now, p); decided {
 			better.Target = p.Target
@@ -90,6 +96,9 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 	}
 	if p.Step == None {
 		p.Tested = d.Tests.Of(o.History.Newest())
+	}
+	if newest := o.History.Newest(); newest != nil {
+		p.Former = newest.Owner
 	}
 	return p
 }
@@ -125,8 +134,10 @@ func deleted(d Desired, o Observed, now time.Time) (Plan, bool) {
 	switch {
 	case o.absent():
 		return Plan{Step: None, Target: target, Reason: ReasonGone, Message: "the Helm release is gone"}, true
-	case !o.Managed && !newest.Ours:
+	case !o.owns(d) && !newest.Ours:
 		return Plan{Step: None, Target: target, Reason: ReasonGone, Message: "the Helm release was made by another Helm client and is left alone"}, true
+	case !o.owns(d):
+		return Plan{Step: None, Target: target, Reason: ReasonGone, Message: "the Helm release does not belong to this HelmRelease and is left alone"}, true
 	case d.NamespaceTerminating && o.Attempt.Denied && o.Attempt.Generation == d.Generation && o.Attempt.uncounted() > 0:
 		return Plan{Step: None, Target: target, Reason: ReasonUnreachable, Message: fmt.Sprintf("the namespace of the object is being deleted and the "+
 			"right to uninstall %s/%s is gone; its cluster-wide objects and those in other namespaces may be left", target.Namespace, target.Name)}, true
@@ -150,11 +161,11 @@ func renamed(d Desired, o Observed, now time.Time) (Plan, bool) {
 		Message: fmt.Sprintf("chart %s replaces %s; it is installed next", d.Chart, o.History.Newest().ChartName)}), true
 }
 
-// isRenamed tells whether the release has to go for a chart of another name. What another Helm client made is never
-// uninstalled for that.
+// isRenamed tells whether the release has to go for a chart of another name. What another Helm client or another HelmRelease
+// made is never uninstalled for that.
 func (o Observed) isRenamed(d Desired) bool {
 	newest := o.History.Newest()
-	return !o.absent() && !d.InPlace && (o.Managed || newest.Ours) && newest.ChartName != "" && newest.ChartName != d.Chart.Name
+	return !o.absent() && !d.InPlace && o.owns(d) && newest.ChartName != "" && newest.ChartName != d.Chart.Name
 }
 
 // uninstall completes a plan that ends with no release: it goes on with what was begun, and waits after a failure.

@@ -12,11 +12,14 @@ var (
 	now    = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	target = Target{Name: "web", Namespace: "apps", StorageNamespace: "apps"}
 	chart1 = v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:1"}
+	self   = Owner{Namespace: "apps", Name: "web", UID: "1"}
+	before = Owner{Namespace: "apps", Name: "web", UID: "0"}
+	other  = Owner{Namespace: "team", Name: "shop", UID: "2"}
 	chart2 = v1beta1.ChartRevision{Name: "web", Version: "1.1.0", Digest: "sha256:2"}
 )
 
 func desired(change ...func(*Desired)) Desired {
-	d := Desired{Generation: 1, Target: target, Chart: chart1, ConfigDigest: "sha256:c", Timeout: 5 * time.Minute}
+	d := Desired{Self: self, Generation: 1, Target: target, Chart: chart1, ConfigDigest: "sha256:c", Timeout: 5 * time.Minute}
 	for _, c := range change {
 		c(&d)
 	}
@@ -26,7 +29,7 @@ func desired(change ...func(*Desired)) Desired {
 func record(version int, status string, chart v1beta1.ChartRevision, change ...func(*Record)) Record {
 	r := Record{
 		Version: version, Status: status, ChartName: chart.Name, ChartVersion: chart.Version, ChartDigest: chart.Digest,
-		ConfigDigest: "sha256:c", Ours: true, Modified: now.Add(-time.Hour),
+		ConfigDigest: "sha256:c", Ours: true, Owner: self, Modified: now.Add(-time.Hour),
 	}
 	for _, c := range change {
 		c(&r)
@@ -61,20 +64,42 @@ func compared(o Observed, equal bool) Observed {
 	return o
 }
 
-func foreign(r *Record) { r.Ours, r.ChartDigest = false, "" }
+func foreign(r *Record) { r.Ours, r.ChartDigest, r.Owner = false, "", Owner{} }
+
+// by makes a record name an owner; the zero owner is that of an older Fairlead.
+func by(owner Owner) func(*Record) { return func(r *Record) { r.Owner = owner } }
+
+// unmanaged is what an object without a status observes; living is the other HelmRelease that owns the release, zero for none.
+func unmanaged(living Owner, records ...Record) Observed {
+	return Observed{History: &History{Records: records}, Owner: &living}
+}
+
+// decision is a row of a table test.
+type decision struct {
+	name     string
+	desired  Desired
+	observed Observed
+	// step and reason of the plan; message is a part of its text, after its pause.
+	step    Step
+	reason  string
+	message string
+	after   time.Duration
+}
+
+func (d decision) check(t *testing.T) {
+	t.Parallel()
+	got := Decide(d.desired, d.observed, now)
+	if got.Step != d.step || got.Reason != d.reason || got.After != d.after {
+		t.Errorf("got %s (%s, after %s), want %s (%s, after %s)", got.Step, got.Reason, got.After, d.step, d.reason, d.after)
+	}
+	if !strings.Contains(got.Message, d.message) {
+		t.Errorf("message %q lacks %q", got.Message, d.message)
+	}
+}
 
 func TestDecide(t *testing.T) {
 	aMomentAgo := now.Add(-10 * time.Second)
-	tests := []struct {
-		name     string
-		desired  Desired
-		observed Observed
-		// step and reason of the plan; message is a part of its text, after its pause.
-		step    Step
-		reason  string
-		message string
-		after   time.Duration
-	}{
+	tests := []decision{
 		{name: "without a history, it is asked for first", desired: desired(), step: Need, reason: "history"},
 		{name: "a release that does not exist is installed", desired: desired(), observed: observed(), step: Install, reason: ReasonAbsent,
 			message: "chart web-1.0.0@1"},
@@ -97,7 +122,7 @@ func TestDecide(t *testing.T) {
 		{name: "a release of another Helm client that may be equal is compared", desired: desired(func(d *Desired) { d.RenderDigest = "sha256:r" }),
 			observed: observed(record(3, StatusDeployed, chart1, foreign)), step: Need, reason: "manifest", message: "revision 3"},
 		{name: "a release of another Helm client that is equal is taken over without a new revision", desired: desired(),
-			observed: compared(observed(record(3, StatusDeployed, chart1, foreign)), true), step: None, reason: ReasonInSync},
+			observed: compared(observed(record(3, StatusDeployed, chart1, foreign)), true), step: Claim, reason: ReasonUnowned, message: "revision 3"},
 		{name: "a release of another Helm client that differs is upgraded", desired: desired(),
 			observed: compared(observed(record(3, StatusDeployed, chart1, foreign)), false), step: Upgrade, reason: ReasonForeign},
 		{name: "a release of another Helm client with other values need not be compared", desired: desired(func(d *Desired) { d.ConfigDigest = "sha256:new" }),
@@ -117,7 +142,7 @@ func TestDecide(t *testing.T) {
 			observed: observed(record(1, StatusDeployed, chart1)), step: Upgrade, reason: ReasonChanged, message: "chart web → shop"},
 		{name: "what another Helm client made is not uninstalled for a chart of another name",
 			desired:  desired(func(d *Desired) { d.Chart.Name = "shop" }),
-			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, foreign)}}}, step: Upgrade, reason: ReasonChanged},
+			observed: unmanaged(Owner{}, record(1, StatusDeployed, chart1, foreign)), step: Upgrade, reason: ReasonChanged},
 		{name: "a version that upstream withdrew stays",
 			desired:  desired(func(d *Desired) { d.FromRange = true }),
 			observed: attempt(observed(record(2, StatusDeployed, chart2)), Attempt{At: now}), step: None, reason: ReasonWithdrawn, message: "1.1.0"},
@@ -204,23 +229,14 @@ func TestDecide(t *testing.T) {
 			step:     Uninstall, reason: ReasonMoved},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			got := Decide(tt.desired, tt.observed, now)
-			if got.Step != tt.step || got.Reason != tt.reason || got.After != tt.after {
-				t.Errorf("got %s (%s, after %s), want %s (%s, after %s)", got.Step, got.Reason, got.After, tt.step, tt.reason, tt.after)
-			}
-			if !strings.Contains(got.Message, tt.message) {
-				t.Errorf("message %q lacks %q", got.Message, tt.message)
-			}
-		})
+		t.Run(tt.name, tt.check)
 	}
 }
 
 // The order of the rules is a contract: each row would go wrong if its two rules changed places.
 func TestRuleOrder(t *testing.T) {
 	order := []string{
-		"suspended", "orphaned", "history", "deleted", "moved", "unrecorded", "interrupted", "locked", "renamed", "pinned", "forced", "stalled", "remedied",
+		"suspended", "orphaned", "history", "owned by other", "deleted", "moved", "unrecorded", "interrupted", "locked", "renamed", "pinned", "forced", "stalled", "remedied",
 		"known bad", "backing off", "absent", "failed", "foreign", "withdrawn", "changed", "untested",
 	}
 	if len(order) != len(rules) {

@@ -30,6 +30,8 @@ type Target struct {
 
 // Desired is what the object asks for.
 type Desired struct {
+	// Self is the HelmRelease that is decided on. It may be zero for a plan that is only shown.
+	Self Owner
 	// Generation of the object this was read from.
 	Generation int64
 	// Deleting is set when the object is being deleted.
@@ -83,6 +85,8 @@ type Desired struct {
 type Observed struct {
 	// History of the Helm release; that of Moved when it is set.
 	History *History
+	// Owner is the living HelmRelease, other than this one, that owns the release; the zero value is none.
+	Owner *Owner
 	// Managed is set when an earlier reconciliation recorded a revision of the release.
 	Managed bool
 	// Moved is the Helm release that an earlier reconciliation made, when the object now asks for another name or
@@ -160,6 +164,8 @@ type Record struct {
 	Digest string
 	// Ours is set when Fairlead wrote the record last.
 	Ours bool
+	// Owner is the HelmRelease that the record names; zero when another Helm client wrote the record, or an older Fairlead.
+	Owner Owner
 	// Modified is when the record was written last.
 	Modified time.Time
 	// FirstDeployed, LastDeployed and Deleted as Helm records them; Deleted is zero until the release is uninstalled.

@@ -36,6 +36,8 @@ const (
 	Inspect Step = "inspect"
 	// Recount takes over into status how an action ended that was not seen to end. Nothing is done in the cluster.
 	Recount Step = "recount"
+	// Claim writes the HelmRelease as the owner into the newest record, without a new revision.
+	Claim Step = "claim"
 )
 
 // Fact is something that costs a request to find out.
@@ -47,6 +49,8 @@ const (
 	FactHistory Fact = "history"
 	// FactManifest is whether the newest revision holds just what chart and values render.
 	FactManifest Fact = "manifest"
+	// FactOwner is which other living HelmRelease owns the Helm release.
+	FactOwner Fact = "owner"
 )
 
 // Plan is the decision.
@@ -79,6 +83,8 @@ type Plan struct {
 	After time.Duration
 	// Stalled is set on Wait when only new input can help.
 	Stalled bool
+	// Former is the owner that the newest record named when the plan was made. The step is refused when it is another by then.
+	Former Owner
 	// Tested is what the tests of the newest revision say, for None.
 	Tested Tested
 }
@@ -94,7 +100,7 @@ func (p Plan) Action() Step {
 // Acts tells whether the step needs the cluster.
 func (p Plan) Acts() bool {
 	switch p.Step {
-	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume, Compare, Correct, Inspect:
+	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume, Compare, Correct, Inspect, Claim:
 		return true
 	default:
 		return false

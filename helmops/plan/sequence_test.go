@@ -201,6 +201,11 @@ func FuzzDecide(f *testing.F) {
 		d.Tests.Enabled = bits&2 == 0
 		o.History.Records[0].Tests = []TestRun{{Name: "a", Phase: version}}
 		o.Attempt.UpgradeFailures, o.Recorded = failures, int(bits)%2
+		living := other
+		o.Owner = &living
+		if failures%13 == 0 {
+			o.Managed, o.History.Records[0].Owner = ours, other
+		}
 		if bits&64 != 0 {
 			o.Moved = &Target{Name: "old"}
 		}
@@ -219,6 +224,9 @@ func FuzzDecide(f *testing.F) {
 		}
 		if first.Step == Rollback && (first.To <= 0 || first.To == o.History.Records[0].Version && o.History.Records[0].Status == StatusFailed) {
 			t.Fatalf("a rollback to what failed: %+v", first)
+		}
+		if failures%13 == 0 && status != StatusUninstalled && first.Acts() {
+			t.Fatalf("the release of another HelmRelease is changed: %+v", first)
 		}
 		if d.Suspended && first.Acts() {
 			t.Fatalf("a suspended release is changed: %+v", first)

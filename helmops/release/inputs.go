@@ -33,6 +33,8 @@ type Inputs struct {
 	Ignore *drift.Rules
 	// Live is what is known of the objects of the release at the moment.
 	Live Live
+	// Observe finds Live out, once it is known that no other HelmRelease owns the release. Nil when Live is given.
+	Observe func() Live
 }
 
 // Live is what is known of the objects of a release, without asking for it.
@@ -105,9 +107,15 @@ func targetOf(hr *v1beta1.HelmRelease) plan.Target {
 	return plan.Target{Name: hr.GetReleaseName(), Namespace: hr.GetReleaseNamespace(), StorageNamespace: hr.GetStorageNamespace()}
 }
 
+// ownerOf is the HelmRelease as a record names its owner.
+func ownerOf(hr *v1beta1.HelmRelease) plan.Owner {
+	return plan.Owner{Namespace: hr.Namespace, Name: hr.Name, UID: hr.UID}
+}
+
 func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
 	test := hr.GetTest()
 	desired := plan.Desired{
+		Self:                 ownerOf(hr),
 		Generation:           hr.Generation,
 		Deleting:             !hr.DeletionTimestamp.IsZero(),
 		Suspended:            hr.Spec.Suspend,
@@ -172,6 +180,17 @@ func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {
 		observed.Verified = s.LastVerified.Revision
 	}
 	return observed
+}
+
+// withLive returns what is known with a new look at the live objects, which may have changed the status of the object.
+func withLive(observed plan.Observed, hr *v1beta1.HelmRelease, live Live) plan.Observed {
+	fresh := observedOf(hr, live)
+	fresh.History = observed.History
+	fresh.Manifest = observed.Manifest
+	fresh.Owner = observed.Owner
+	fresh.Moved = observed.Moved
+	fresh.Managed = observed.Managed
+	return fresh
 }
 
 // see returns what is known with the history added.

@@ -10,7 +10,7 @@ import (
 func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) engine.Action {
 	action := engine.Action{
 		Step: p.Step, Access: in.Access, Target: p.Target, To: p.To, Why: p.Message, Options: optionsOf(hr, p.Action()), Superseded: superseded,
-		Mask: in.Mask, Others: p.Others, Objects: p.Objects, DriftIgnore: in.Ignore, Audit: p.Reason == plan.ReasonAudit,
+		Owner: ownerOf(hr), Former: p.Former, Mask: in.Mask, Others: p.Others, Objects: p.Objects, DriftIgnore: in.Ignore, Audit: p.Reason == plan.ReasonAudit,
 	}
 	action.Options.Health = in.Rules
 	if action.Audit && hr.Status.Inventory != nil {

@@ -40,6 +40,9 @@ type Runner struct {
 	Engine Engine
 	Charts Charts
 	Now    func() time.Time
+	// Owner finds the living HelmRelease, other than hr, that owns the Helm release at target; recorded is what the newest record
+	// names. The zero value is none. Nil finds none.
+	Owner func(ctx context.Context, hr *v1beta1.HelmRelease, target plan.Target, recorded plan.Owner) (plan.Owner, error)
 	// Shaken says what else goes wrong at the moment that may be the cause of a failure; empty when there is nothing. Nil never
 	// knows of anything.
 	Shaken func(ctx context.Context, hr *v1beta1.HelmRelease) string
@@ -50,6 +53,8 @@ type Decision struct {
 	plan.Plan
 	// History that was looked at, newest first.
 	History []plan.Record
+	// Live is what is known of the objects of the release; nothing when another HelmRelease owns it.
+	Live Live
 	// Told are events about actions that had ended without anybody looking, and that were taken over into status.
 	Told []status.Event
 }
@@ -59,33 +64,74 @@ type Decision struct {
 func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs) (Decision, error) {
 	desired := desiredOf(hr, in)
 	observed := observedOf(hr, in.Live)
-	var out Decision
+	out := Decision{Live: in.Live}
 	for {
 		p := plan.Decide(desired, observed, r.Now())
+		if in.Observe != nil && accepted(p) {
+			in.Live = in.Observe()
+			in.Observe = nil
+			out.Live = in.Live
+			observed = withLive(observed, hr, in.Live)
+			continue
+		}
 		switch {
 		case p.Step == plan.Recount:
 			out.Told = append(out.Told, r.recount(hr, in, p, out.History))
+			owner := observed.Owner
 			observed = see(observedOf(hr, in.Live), hr, in, out.History)
-			continue
-		case p.Step == plan.Need && p.Fact == plan.FactManifest:
-			p.Step, p.Fact = plan.Compare, "" // it is too slow for a worker, so it is a step of its own
-			fallthrough
-		case p.Step != plan.Need:
+			observed.Owner = owner
+		case p.Step == plan.Need && p.Fact == plan.FactOwner:
+			owner, err := r.owner(ctx, hr, p.Target, observed.History.Newest().Owner)
+			if err != nil {
+				return Decision{}, err
+			}
+			observed.Owner = &owner
+			leaveFormer(desired, &observed, &out)
+		case p.Step == plan.Need && p.Fact == plan.FactHistory:
+			records, err := r.Engine.History(ctx, in.Access, p.Target)
+			if err != nil {
+				return Decision{}, fmt.Errorf("reading the history of release %s/%s: %w", p.Target.Namespace, p.Target.Name, err)
+			}
+			out.History = records
+			observed = see(observed, hr, in, records)
+			leaveFormer(desired, &observed, &out)
+		default:
+			if p.Step == plan.Need { // the manifest: that is too slow for a worker, so it is a step of its own
+				p.Step, p.Fact = plan.Compare, ""
+			}
 			out.Plan = p
 			r.judge(hr, in, p)
 			return out, nil
 		}
-		records, err := r.Engine.History(ctx, in.Access, p.Target)
-		if err != nil {
-			return Decision{}, fmt.Errorf("reading the history of release %s/%s: %w", p.Target.Namespace, p.Target.Name, err)
-		}
-		out.History = records
-		observed = see(observed, hr, in, records)
-		if newest := observed.History.Newest(); observed.Moved != nil && !desired.Deleting &&
-			(newest == nil || newest.Status == plan.StatusUninstalled) {
-			observed.Moved, observed.History, out.History = nil, nil, nil // the former release is gone; now for the one that is wanted
-		}
 	}
+}
+
+// accepted reports whether a plan is about a release that the object owns or may own.
+func accepted(p plan.Plan) bool {
+	asks := p.Step == plan.Need && (p.Fact == plan.FactHistory || p.Fact == plan.FactOwner)
+	return !asks && p.Reason != v1beta1.OwnedByOtherReason
+}
+
+func (r *Runner) owner(ctx context.Context, hr *v1beta1.HelmRelease, target plan.Target, recorded plan.Owner) (plan.Owner, error) {
+	if r.Owner == nil {
+		return plan.Owner{}, nil
+	}
+	return r.Owner(ctx, hr, target, recorded)
+}
+
+// leaveFormer goes on to the release that is wanted when the former one is gone, or belongs to another HelmRelease by now.
+func leaveFormer(desired plan.Desired, observed *plan.Observed, out *Decision) {
+	if observed.Moved == nil || desired.Deleting {
+		return
+	}
+	newest := observed.History.Newest()
+	gone := newest == nil || newest.Status == plan.StatusUninstalled
+	if !gone && (newest.Owner.IsZero() || desired.Self.Succeeds(newest.Owner)) {
+		return
+	}
+	observed.Moved, observed.History, observed.Owner = nil, nil, nil
+	observed.Managed = false // that was the former one
+	out.History = nil
 }
 
 // judge notes what a plan holds against the input: that it is known to be bad, or did not stay healthy.
@@ -188,6 +234,9 @@ func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs
 	outcome.Kept = result.Kept
 	looked := outcome.Step == plan.Correct || outcome.Step == plan.Inspect
 	outcome.InventoryUnknown = looked && len(result.Inventory) == 0 && result.Err != nil
+	if outcome.Step == plan.Claim { // the objects that another Helm client wrote are not compared before the next upgrade
+		outcome.InventoryUnknown = len(result.History) == 0 || !result.History[0].Ours
+	}
 	for _, d := range result.Drift {
 		outcome.Drift = append(outcome.Drift, d.Status())
 	}
@@ -260,6 +309,8 @@ func reasonFor(action plan.Step) string {
 		return v1beta1.TestFailedReason
 	case plan.Uninstall:
 		return v1beta1.UninstallFailedReason
+	case plan.Claim:
+		return v1beta1.StorageErrorReason
 	default:
 		return v1beta1.UpgradeFailedReason
 	}

@@ -60,7 +60,7 @@ func runner(e *engineFake, charts Charts) *Runner {
 }
 
 func helmRelease(change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
-	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 3}}
+	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", UID: "1", Generation: 3}}
 	for _, c := range change {
 		c(hr)
 	}
@@ -70,6 +70,7 @@ func helmRelease(change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
 func deployed(config string) []plan.Record {
 	return []plan.Record{{
 		Version: 1, Status: plan.StatusDeployed, ChartName: "web", ChartVersion: "1.0.0", ChartDigest: "sha256:1", ConfigDigest: config, Ours: true,
+		Owner: ownerOf(helmRelease()),
 	}}
 }
 
@@ -327,6 +328,7 @@ func TestAComparisonCountsForWhatWasCompared(t *testing.T) {
 	t.Parallel()
 	theirs := deployed(values.Digest(inputs.Values))
 	theirs[0].Ours, theirs[0].ChartDigest, theirs[0].Digest = false, "", "sha256:theirs"
+	theirs[0].Owner = plan.Owner{}
 	e := &engineFake{records: map[plan.Target][]plan.Record{target: theirs}}
 	in, hr := inputs, helmRelease()
 	in.Compared = NewComparison(hr, in, theirs[0], false)

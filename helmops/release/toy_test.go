@@ -43,6 +43,8 @@ type toy struct {
 	tests   bool                // the chart has a test
 	equal   bool
 	digests int
+	// owner is whom the action is for that is carried out.
+	owner plan.Owner
 }
 
 func (h *toy) History(context.Context, cluster.Access, plan.Target) ([]plan.Record, error) {
@@ -63,6 +65,9 @@ func (h *toy) next(step plan.Step) end {
 // touch writes the record anew.
 func (h *toy) touch(r *plan.Record) {
 	h.digests++
+	if !h.owner.IsZero() {
+		r.Owner = h.owner
+	}
 	r.Digest, r.Modified, r.LastDeployed = fmt.Sprintf("sha256:record%d", h.digests), h.now(), h.now()
 }
 
@@ -81,6 +86,7 @@ func (h *toy) add(r plan.Record) *plan.Record {
 
 func (h *toy) Execute(_ context.Context, a engine.Action) engine.Result {
 	how := h.next(a.Step)
+	h.owner = a.Owner
 	var err error
 	if how == refuses {
 		return h.result(errors.New("templates are broken"), false)
@@ -107,6 +113,8 @@ func (h *toy) Execute(_ context.Context, a engine.Action) engine.Result {
 		h.touch(&h.records[0])
 	case plan.Test:
 		err = h.test(how)
+	case plan.Claim:
+		h.records[0].Owner = a.Owner
 	default:
 		panic("the toy knows no " + string(a.Step))
 	}

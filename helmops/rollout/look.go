@@ -33,15 +33,15 @@ func (e *Engine) Look(access cluster.Access, owner types.NamespacedName, refs []
 	if err != nil {
 		return Sight{}, false
 	}
-	at.tracker.Judge(owner.Namespace, owner.Name, rules)
-	out, tracked, kinds := Sight{Of: len(refs)}, true, map[schema.GroupVersionKind]bool{}
+	objects := refsOf(refs)
+	at.tracker.Judge(userOf(owner), objects, rules)
+	out, tracked := Sight{Of: len(refs)}, true
 	for _, ref := range refs {
 		namespace, name, group, kind, ok := ref.Split()
 		if !ok {
 			continue
 		}
 		gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
-		kinds[gvk] = true
 		if !at.tracker.Tracks(gvk) {
 			tracked = false
 			if at.tracker.Refused(gvk) {
@@ -52,15 +52,27 @@ func (e *Engine) Look(access cluster.Access, owner types.NamespacedName, refs []
 			continue
 		}
 		entry, there := at.tracker.Get(tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
-		at.judge(&out, owner, ref, entry, there)
+		at.judge(&out, owner, ref, entry.For(userOf(owner)), there)
 	}
-	if !at.followers.Follows(userOf(owner), owner, kinds, tracked) {
+	if !at.followers.Follows(userOf(owner), owner, objects, tracked) {
 		return Sight{}, false
 	}
 	slices.SortStableFunc(out.Unhealthy, func(a, b v1beta1.ObjectHealth) int {
 		return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	return out, true
+}
+
+// refsOf returns the objects of an inventory as the tracker names them.
+func refsOf(inventory []v1beta1.ResourceRef) []tracker.Ref {
+	out := make([]tracker.Ref, 0, len(inventory))
+	for _, ref := range inventory {
+		if namespace, name, group, kind, ok := ref.Split(); ok {
+			gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
+			out = append(out, tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
+		}
+	}
+	return out
 }
 
 // judge adds what is to be told of one object.

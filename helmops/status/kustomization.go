@@ -37,6 +37,7 @@ func KustomizationApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Ev
 	}
 	again := k.Status.LastAttemptedDigest == o.Digest
 	k.Status.LastAttemptedRevision, k.Status.LastAttemptedDigest = o.Revision, o.Digest
+	k.Status.LimitExceeded = nil
 	if o.Failure != nil {
 		return notApplied(k, o, again, w)
 	}
@@ -84,6 +85,9 @@ func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event
 		w.stalled(o.Failure.Reason, joined(message, o.Next))
 	} else {
 		w.retrying(o.Failure.Reason, joined(message, o.Next))
+	}
+	if o.Failure.Final && o.Failure.Reason == v1beta1.RenderingLimitExceededReason {
+		k.Status.LimitExceeded = &v1beta1.LimitExceeded{Digest: o.Digest, Message: Message(k)}
 	}
 	if told == Message(k) {
 		return Event{}
@@ -137,6 +141,12 @@ func KustomizationBlocked(k *v1beta1.Kustomization, f Failure, now time.Time) {
 		return
 	}
 	Retrying(k, f.Reason, message, now)
+}
+
+// KustomizationLimited says again that building exceeded a bound, after other conditions were set meanwhile.
+func KustomizationLimited(k *v1beta1.Kustomization, now time.Time) {
+	k.Status.ObservedGeneration = k.Generation
+	Stalled(k, v1beta1.RenderingLimitExceededReason, k.Status.LimitExceeded.Message, now)
 }
 
 // KustomizationSettled says that what is wanted is applied. waiting names what has to become healthy yet; overdue is set when that

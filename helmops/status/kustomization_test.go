@@ -148,3 +148,31 @@ func TestKustomizationHealth(t *testing.T) {
 		t.Errorf("Healthy is %s with %d objects", got, len(k.Status.Unhealthy))
 	}
 }
+
+// That building exceeded a bound stays known, with its message, until another attempt ends otherwise.
+func TestKustomizationLimitIsKept(t *testing.T) {
+	t.Parallel()
+	k := applied("d1")
+	failure := &Failure{Reason: v1beta1.RenderingLimitExceededReason, Final: true, Message: "a.yaml: too much"}
+	KustomizationApplied(k, Applied{Generation: 2, Revision: "main@2", Digest: "d2", Failure: failure, Next: "nothing follows"}, now)
+	want := "main@2 is not applied: a.yaml: too much; main@1 stays applied; nothing follows"
+	if l := k.Status.LimitExceeded; l == nil || l.Digest != "d2" || l.Message != want || !IsStalled(k) {
+		t.Fatalf("limitExceeded %+v, conditions %v", l, allConditions(k))
+	}
+	Progressing(k, "waiting for its source", now)
+	KustomizationLimited(k, now)
+	if !IsStalled(k) || Message(k) != want || allConditions(k)["Ready"] != "False RenderingLimitExceeded" {
+		t.Errorf("conditions %v, message %q", allConditions(k), Message(k))
+	}
+	slow := &Failure{Reason: v1beta1.RenderingLimitExceededReason, Message: "a.yaml: took too long"}
+	for name, outcome := range map[string]Applied{
+		"success": {Digest: "d3"}, "another failure": {Digest: "d3", Failure: &Failure{Reason: v1beta1.ApplyFailedReason}},
+		"a bound that depends on the machine": {Digest: "d2", Failure: slow},
+	} {
+		again := k.DeepCopy()
+		KustomizationApplied(again, outcome, now)
+		if again.Status.LimitExceeded != nil {
+			t.Errorf("after %s it is still %+v", name, again.Status.LimitExceeded)
+		}
+	}
+}

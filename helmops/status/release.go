@@ -77,7 +77,7 @@ func ReleaseReset(hr *v1beta1.HelmRelease, token string, now time.Time) {
 func ReleaseProgress(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 	verb := map[plan.Step]string{
 		plan.Install: "installing", plan.Upgrade: "upgrading", plan.Uninstall: "uninstalling", plan.Unlock: "unlocking",
-		plan.Rollback: "rolling back", plan.Test: "testing", plan.Compare: "comparing",
+		plan.Rollback: "rolling back", plan.Test: "testing", plan.Compare: "comparing", plan.Claim: "claiming",
 	}[p.Action()]
 	Progressing(hr, fmt.Sprintf("%s %s/%s: %s", verb, p.Target.Namespace, p.Target.Name, p.Message), now)
 }
@@ -107,6 +107,8 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		return uninstalled(hr, o, now)
 	case plan.Compare:
 		return compared(hr, o, now)
+	case plan.Claim:
+		return claimed(hr, o, now)
 	default:
 		return unlocked(hr, o, now)
 	}

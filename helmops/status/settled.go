@@ -79,6 +79,10 @@ func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 		Retrying(hr, p.Reason, p.Message, now)
 		return
 	}
+	if p.Reason == v1beta1.OwnedByOtherReason {
+		disowned(hr, p, current(hr, now))
+		return
+	}
 	if p.Stalled && p.Reason == plan.ReasonFailed {
 		return // Stalled is what this plan was read from
 	}

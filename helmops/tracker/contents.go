@@ -73,7 +73,7 @@ func (c *contents) set(r *reduced) []change {
 		return nil
 	}
 	entry := r.entry.after(old)
-	if ok && entry == *old {
+	if ok && entry.equal(*old) {
 		return nil
 	}
 	c.entries[r.key] = &entry
@@ -129,7 +129,7 @@ func (c *contents) replace(list []*reduced, version uint64) (changed []change) {
 		}
 		entry := r.entry.after(before)
 		c.entries[r.key] = &entry
-		if before == nil || *before != entry {
+		if before == nil || !before.equal(entry) {
 			changed = append(changed, change{r.key, before, &entry})
 		}
 	}
@@ -161,10 +161,10 @@ func (c *contents) wrote(r *reduced, payload uint64, complete bool) []change {
 	case entry.ResourceVersion < old.ResourceVersion:
 		entry = *old
 	case !complete && entry.Generation == old.Generation:
-		entry.Ready, entry.Complete = old.Ready, old.Complete
+		entry.Ready, entry.Complete, entry.verdicts = old.Ready, old.Complete, old.verdicts
 	}
 	entry.Applied, entry.Payload = r.entry.Ownership, payload
-	if old != nil && *old == entry {
+	if old != nil && old.equal(entry) {
 		return nil
 	}
 	c.entries[r.key] = &entry

@@ -63,6 +63,9 @@ type Entry struct {
 	// Applied is the Ownership right after our own last write, Payload the digest of what was sent with it. Both are zero
 	// when this process has not written the object.
 	Applied, Payload uint64
+	// verdicts are the health by the rules of users, sorted by user; nil where no user has rules for the object. They are replaced,
+	// never changed.
+	verdicts *[]verdict
 }
 
 // Reduce returns what is kept of an object that Helm manages.

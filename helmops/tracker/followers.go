@@ -15,8 +15,8 @@ import (
 // followAgain is how soon kinds are tried again that were refused, or not served.
 const followAgain = time.Minute
 
-// Followers keeps which kinds a tracker follows for whom, and tells the owners of objects what happens to them. All methods may be
-// called at the same time.
+// Followers keeps which objects a tracker follows for whom, and tells the owners of objects what happens to them. All methods may
+// be called at the same time.
 type Followers struct {
 	ctx     context.Context //nolint:containedctx // the life of what is followed
 	tracker *Tracker
@@ -26,65 +26,120 @@ type Followers struct {
 
 	mu       sync.Mutex
 	followed map[string]following
+	// users of an object. Several can have it in their inventories; each hears of it.
+	users map[Ref][]string
 }
 
-// following is which kinds the tracker follows for an owner.
+// following is what the tracker follows for a user.
 type following struct {
-	owner types.NamespacedName
-	kinds string
-	of    map[schema.GroupVersionKind]bool
+	owner   types.NamespacedName
+	objects []Ref
+	kinds   string
+	of      map[schema.GroupVersionKind]bool
 	// since is when that began, ready whether the kinds were seen completely or refused, complete whether none was refused.
 	since           time.Time
 	ready, complete bool
 }
 
-// NewFollowers returns followers of a tracker. moved is called with the owner of every object that changed in a way that matters,
-// and with every owner that has objects of a kind that was listed anew or is no longer tracked. It must not block.
+// NewFollowers returns followers of a tracker. moved is called with the owner of every object that changed in a way that matters
+// to it, and with every owner that has objects of a kind that was listed anew or is no longer tracked. It must not block.
 func NewFollowers(ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved func(types.NamespacedName), now func() time.Time) *Followers {
-	f := &Followers{ctx: ctx, tracker: t, mapper: mapper, moved: moved, now: now, followed: map[string]following{}}
+	f := &Followers{
+		ctx: ctx, tracker: t, mapper: mapper, moved: moved, now: now, followed: map[string]following{}, users: map[Ref][]string{},
+	}
 	t.SubscribeKinds(func(kind schema.GroupVersionKind) { go f.wake(kind) })
-	t.Subscribe(func(change Change) {
-		if !matters(change) {
-			return
-		}
-		for _, entry := range []*Entry{change.Before, change.After} {
-			if entry != nil && entry.Release != "" {
-				moved(types.NamespacedName{Namespace: entry.ReleaseNamespace, Name: entry.Release})
-			}
-		}
-	})
+	t.Subscribe(f.changed)
 	return f
 }
 
-// Follows tells whether the tracker follows the kinds of an owner, and has them followed otherwise. That takes a request, and is not
-// waited for, unless tracked says that all of them are tracked already; moved is called when it is so. user names the owner among
-// the users of the tracker.
-func (f *Followers) Follows(user string, owner types.NamespacedName, kinds map[schema.GroupVersionKind]bool, tracked bool) bool {
-	names := make([]string, 0, len(kinds))
-	for kind := range kinds {
-		names = append(names, kind.String())
+// changed tells those who have an object of a change that matters to them. Whose an object says it is does not count: anybody who
+// may write an object can say so.
+func (f *Followers) changed(change Change) {
+	f.mu.Lock()
+	users := f.users[change.Ref]
+	owners := make([]types.NamespacedName, len(users))
+	for i, user := range users {
+		owners[i] = f.followed[user].owner
 	}
-	slices.Sort(names)
-	wanted := strings.Join(names, ";")
+	f.mu.Unlock()
+	for i, owner := range owners {
+		if matters(change, users[i]) {
+			f.moved(owner)
+		}
+	}
+}
+
+// Follows tells whether the tracker follows the kinds of a user's objects, and has them followed otherwise. That takes a request,
+// and is not waited for, unless tracked says that all of them are tracked already; moved is called when it is so. user names the
+// owner among the users of the tracker. The caller does not change objects any more.
+func (f *Followers) Follows(user string, owner types.NamespacedName, objects []Ref, tracked bool) bool {
 	f.mu.Lock()
 	now := f.followed[user]
-	known := now.kinds == wanted && (!now.ready || now.complete || f.now().Sub(now.since) < followAgain)
-	if !known {
-		f.followed[user] = following{owner: owner, kinds: wanted, of: kinds, since: f.now()}
+	same := now.kinds != "" && slices.Equal(now.objects, objects)
+	f.mu.Unlock()
+	wanted := following{owner: owner, objects: objects, kinds: now.kinds, of: now.of}
+	if !same {
+		wanted.kinds, wanted.of = kindsOf(objects)
+	}
+	f.mu.Lock()
+	now = f.followed[user]
+	known := now.kinds == wanted.kinds && (!now.ready || now.complete || f.now().Sub(now.since) < followAgain)
+	if known {
+		wanted.since, wanted.ready, wanted.complete = now.since, now.ready, now.complete
+	} else {
+		wanted.since = f.now()
+	}
+	if !known || !same {
+		f.setLocked(user, wanted)
 	}
 	f.mu.Unlock()
 	switch {
 	case known:
 		return now.ready
 	case tracked:
-		f.follow(user, wanted, kinds)
+		f.follow(user, wanted.kinds, wanted.of)
 		return true
 	}
 	go func() {
-		f.follow(user, wanted, kinds)
+		f.follow(user, wanted.kinds, wanted.of)
 		f.moved(owner)
 	}()
 	return false
+}
+
+func kindsOf(objects []Ref) (text string, kinds map[schema.GroupVersionKind]bool) {
+	kinds = map[schema.GroupVersionKind]bool{}
+	for _, ref := range objects {
+		kinds[ref.GVK] = true
+	}
+	names := make([]string, 0, len(kinds))
+	for kind := range kinds {
+		names = append(names, kind.String())
+	}
+	slices.Sort(names)
+	return strings.Join(names, ";") + ";", kinds
+}
+
+// setLocked puts a user in the place of what it followed before.
+func (f *Followers) setLocked(user string, wanted following) {
+	f.leaveLocked(user)
+	f.followed[user] = wanted
+	for _, ref := range wanted.objects {
+		if !slices.Contains(f.users[ref], user) {
+			f.users[ref] = append(slices.Clip(f.users[ref]), user)
+		}
+	}
+}
+
+func (f *Followers) leaveLocked(user string) {
+	for _, ref := range f.followed[user].objects {
+		left := slices.DeleteFunc(slices.Clone(f.users[ref]), func(other string) bool { return other == user })
+		f.users[ref] = left
+		if len(left) == 0 {
+			delete(f.users, ref)
+		}
+	}
+	delete(f.followed, user)
 }
 
 // follow has the tracker follow kinds, and comes back when it has seen them, or may not.
@@ -106,13 +161,13 @@ func (f *Followers) follow(user, wanted string, kinds map[schema.GroupVersionKin
 	}
 }
 
-// Forget ends what is kept for an owner that is gone.
-func (f *Followers) Forget(user string, owner types.NamespacedName) {
+// Forget ends what is kept for a user that is gone.
+func (f *Followers) Forget(user string) {
 	f.tracker.Drop(user)
-	f.tracker.Judge(owner.Namespace, owner.Name, nil)
+	f.tracker.Judge(user, nil, nil)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.followed, user)
+	f.leaveLocked(user)
 }
 
 // wake tells every owner that has objects of a kind.
@@ -130,12 +185,12 @@ func (f *Followers) wake(kind schema.GroupVersionKind) {
 	}
 }
 
-// matters tells whether a change is about health or about what the owner owns.
-func matters(change Change) bool {
-	before, after := change.Before, change.After
-	if before == nil || after == nil {
+// matters tells whether a change is about health, as the user judges it, or about what the owner owns.
+func matters(change Change, user string) bool {
+	if change.Before == nil || change.After == nil {
 		return true
 	}
+	before, after := change.Before.For(user), change.After.For(user)
 	unversioned := after.Generation == 0 || after.Ownership == 0
 	content := before.Generation != after.Generation || unversioned && before.ResourceVersion != after.ResourceVersion
 	return content || before.Ownership != after.Ownership || before.Ready.State != after.Ready.State ||

@@ -1,7 +1,10 @@
 package tracker
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,75 +15,163 @@ import (
 	"fairlead.dev/fairlead/helmops/health"
 )
 
-// rules are how the objects of Helm releases are judged where that is not the usual way.
+// rules are how the users of a tracker have objects judged where that is not the usual way. Each user judges for itself: what one
+// thinks of an object is nothing to another that has the same object.
 type rules struct {
 	mu sync.RWMutex
-	of map[releaseKey]*health.Rules
+	of map[string]ruling
+	// by are the users that judge an object by rules, sorted.
+	by map[Ref][]string
 }
 
-type releaseKey struct{ namespace, name string }
+// ruling are the rules of a user, and the objects that it has of the kinds they are about.
+type ruling struct {
+	rules   *health.Rules
+	objects map[Ref]bool
+}
 
-// judge puts the health of an object right if its release has rules.
-func (r *rules) judge(entry *Entry, object *unstructured.Unstructured) {
+// verdict is the health of an object by the rules of one user.
+type verdict struct {
+	user   string
+	report health.Report
+}
+
+// For returns the entry as a user judges the object: by its rules where it has some for it, otherwise in the usual way.
+func (e Entry) For(user string) Entry {
+	if e.verdicts == nil {
+		return e
+	}
+	at, is := slices.BinarySearchFunc(*e.verdicts, user, func(v verdict, user string) int { return cmp.Compare(v.user, user) })
+	if is {
+		e.Ready = (*e.verdicts)[at].report
+		e.Complete = e.Ready
+	}
+	return e
+}
+
+// equal reports whether two entries say the same.
+func (e Entry) equal(other Entry) bool {
+	var left, right []verdict
+	if e.verdicts != nil {
+		left = *e.verdicts
+	}
+	if other.verdicts != nil {
+		right = *other.verdicts
+	}
+	e.verdicts, other.verdicts = nil, nil
+	return e == other && slices.Equal(left, right)
+}
+
+// judge adds to an entry what the users with rules for the object think of it.
+func (r *rules) judge(entry *Entry, ref Ref, object *unstructured.Unstructured) {
 	r.mu.RLock()
-	judge := r.of[releaseKey{entry.ReleaseNamespace, entry.Release}]
+	users := r.by[ref]
+	judges := make([]*health.Rules, len(users))
+	for i, user := range users {
+		judges[i] = r.of[user].rules
+	}
 	r.mu.RUnlock()
-	if judge.Judges(object.GroupVersionKind().GroupKind()) {
-		report := bounded(judge.Assess(object, true))
-		entry.Ready, entry.Complete = report, report
-	}
-}
-
-// swap sets the rules of a release and returns those that it had.
-func (r *rules) swap(release releaseKey, judge *health.Rules) (had *health.Rules) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	had = r.of[release]
-	if judge == nil {
-		delete(r.of, release)
-		return had
-	}
-	if r.of == nil {
-		r.of = map[releaseKey]*health.Rules{}
-	}
-	r.of[release] = judge
-	return had
-}
-
-// Judge has the objects of a Helm release judged by rules from now on; nil for none. Objects that are known already and that
-// the change of rules is about are read once and judged anew, which subscribers hear of.
-func (t *Tracker) Judge(namespace, name string, judge *health.Rules) {
-	release := releaseKey{namespace, name}
-	t.rules.mu.RLock()
-	same := t.rules.of[release].Digest() == judge.Digest()
-	t.rules.mu.RUnlock()
-	if same {
+	entry.verdicts = nil
+	if len(users) == 0 {
 		return
 	}
-	had := t.rules.swap(release, judge)
-	for _, s := range t.streams() {
-		kind := s.kind.GVK.GroupKind()
-		if !had.Judges(kind) && !judge.Judges(kind) {
+	verdicts := make([]verdict, len(users))
+	for i, user := range users {
+		verdicts[i] = verdict{user: user, report: bounded(judges[i].Assess(object, true))}
+	}
+	entry.verdicts = &verdicts
+}
+
+// is reports whether a user has just these rules for just these objects.
+func (r *rules) is(user string, wanted ruling) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	known := r.of[user]
+	return known.rules.Digest() == wanted.rules.Digest() && maps.Equal(known.objects, wanted.objects)
+}
+
+// swap sets the rules of a user and returns the objects that are to be judged again.
+func (r *rules) swap(user string, wanted ruling) []Ref {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.of[user]
+	sameRules := known.rules.Digest() == wanted.rules.Digest()
+	var again []Ref
+	for ref := range known.objects {
+		if !wanted.objects[ref] {
+			r.drop(ref, user)
+			again = append(again, ref)
+		}
+	}
+	for ref := range wanted.objects {
+		if !known.objects[ref] {
+			r.add(ref, user)
+		} else if sameRules {
 			continue
 		}
-		if keys := s.contents.of(release); len(keys) > 0 {
-			go s.judgeAnew(t.ctx, keys)
+		again = append(again, ref)
+	}
+	if len(wanted.objects) == 0 {
+		delete(r.of, user)
+		return again
+	}
+	if r.of == nil {
+		r.of = map[string]ruling{}
+	}
+	r.of[user] = wanted
+	return again
+}
+
+func (r *rules) add(ref Ref, user string) {
+	if r.by == nil {
+		r.by = map[Ref][]string{}
+	}
+	at, _ := slices.BinarySearch(r.by[ref], user)
+	r.by[ref] = slices.Insert(slices.Clone(r.by[ref]), at, user)
+}
+
+func (r *rules) drop(ref Ref, user string) {
+	left := slices.DeleteFunc(slices.Clone(r.by[ref]), func(other string) bool { return other == user })
+	if len(left) == 0 {
+		delete(r.by, ref)
+		return
+	}
+	r.by[ref] = left
+}
+
+// Judge has objects judged by rules for a user from now on, and no others; nil rules for none. What others see of the same objects
+// stays. Objects that are known already and that the change is about are read once and judged again, which subscribers hear of.
+func (t *Tracker) Judge(user string, objects []Ref, judge *health.Rules) {
+	wanted := ruling{}
+	for _, ref := range objects {
+		if !judge.Judges(ref.GVK.GroupKind()) {
+			continue
+		}
+		if wanted.objects == nil {
+			wanted = ruling{rules: judge, objects: map[Ref]bool{}}
+		}
+		wanted.objects[ref] = true
+	}
+	if t.rules.is(user, wanted) {
+		return
+	}
+	byStream := map[*stream][]key{}
+	for _, ref := range t.rules.swap(user, wanted) {
+		s, k := t.stream(ref.GVK), key{ref.Namespace, ref.Name}
+		if s == nil {
+			continue
+		}
+		if _, known := s.contents.get(k); known {
+			byStream[s] = append(byStream[s], k)
 		}
 	}
-}
-
-func (t *Tracker) streams() []*stream {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	out := make([]*stream, 0, len(t.slots))
-	for _, place := range t.slots {
-		out = append(out, place.stream)
+	for s, keys := range byStream {
+		go s.judgeAgain(t.ctx, keys)
 	}
-	return out
 }
 
-// judgeAnew reads objects and takes them in as if the watch had told of them. One that cannot be read is judged when it changes.
-func (s *stream) judgeAnew(ctx context.Context, keys []key) {
+// judgeAgain reads objects and takes them in as if the watch had told of them. One that cannot be read is judged when it changes.
+func (s *stream) judgeAgain(ctx context.Context, keys []key) {
 	var client dynamic.ResourceInterface
 	resource := s.tracker.clients.Dynamic.Resource(s.kind.gvr())
 	for _, k := range keys {
@@ -115,23 +206,10 @@ func (c *contents) rejudge(r *reduced) []change {
 		return nil
 	}
 	entry := *old
-	entry.Ready, entry.Complete = r.entry.Ready, r.entry.Complete
-	if entry == *old {
+	entry.Ready, entry.Complete, entry.verdicts = r.entry.Ready, r.entry.Complete, r.entry.verdicts
+	if entry.equal(*old) {
 		return nil
 	}
 	c.entries[r.key] = &entry
 	return []change{{r.key, old, &entry}}
-}
-
-// of returns the objects of a Helm release.
-func (c *contents) of(release releaseKey) []key {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	var keys []key
-	for k, entry := range c.entries {
-		if entry.Release == release.name && entry.ReleaseNamespace == release.namespace {
-			keys = append(keys, k)
-		}
-	}
-	return keys
 }

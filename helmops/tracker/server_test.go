@@ -164,11 +164,28 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	v := &view{resource: resource, name: strings.TrimPrefix(query.Get("fieldSelector"), "metadata.name="),
 		all: query.Get("labelSelector") == "", bare: strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadata")}
+	if at := slices.Index(parts, "namespaces"); at >= 0 && len(parts) == at+4 {
+		v.resource, v.all = parts[at+2], true
+		s.get(w, v, parts[at+1], resource)
+		return
+	}
 	if query.Get("watch") == "" {
 		s.list(w, v)
 		return
 	}
 	s.watch(w, r, v, held)
+}
+
+// get answers with one object.
+func (s *apiServer) get(w http.ResponseWriter, v *view, namespace, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	object := s.objects[v.resource+" "+namespace+"/"+name]
+	if object == nil {
+		refuse(w, http.StatusNotFound)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(v.show(object))
 }
 
 func refuse(w http.ResponseWriter, code int) {

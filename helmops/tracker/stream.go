@@ -260,7 +260,7 @@ func (s *store) take(object any) (*reduced, error) {
 		return nil, fmt.Errorf("watching %s: %w", s.kind, err)
 	}
 	if full, is := object.(*unstructured.Unstructured); is {
-		s.tracker.rules.judge(&r.entry, full)
+		s.tracker.rules.judge(&r.entry, Ref{GVK: s.kind.GVK, Namespace: r.key.namespace, Name: r.key.name}, full)
 	}
 	s.tracker.strings.share(&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace, &r.entry.Ready.Message, &r.entry.Complete.Message)
 	return r, nil

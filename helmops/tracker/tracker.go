@@ -223,7 +223,7 @@ func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload ui
 	complete := answer.GroupVersionKind() == kind.GVK || health.MetadataOnly(kind.GVK.GroupKind())
 	if !complete {
 		unknown := health.Report{State: health.InProgress, Message: "its status is not known yet"}
-		r.entry.Ready, r.entry.Complete = unknown, unknown
+		r.entry.Ready, r.entry.Complete, r.entry.verdicts = unknown, unknown, nil
 	}
 	t.watchers.tell(kind.GVK, s.contents.wrote(r, payload, complete))
 }

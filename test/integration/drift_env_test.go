@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"regexp"
 	"testing"
@@ -20,6 +21,8 @@ import (
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/test/stage"
 )
 
 // workbench is one Helm release, made by an engine of the test's own, and hands that disturb its objects.
@@ -43,8 +46,14 @@ func newWorkbench(t *testing.T) *workbench {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
+	program, err := stage.Binary("fairlead")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := worker.NewPool([]string{program, "worker"})
+	t.Cleanup(pool.Close)
 	return &workbench{t: t, ns: namespace(t), objects: objects, engine: engine.New(ctx, engine.Config{
-		Local: local, Now: time.Now, Changed: func(string, string) {},
+		Local: local, Pool: pool, Now: time.Now, Changed: func(string, string) {},
 	})}
 }
 
@@ -61,7 +70,7 @@ func (w *workbench) rollOut(step plan.Step, manifest string) engine.Result {
 	}
 	result := w.engine.Execute(w.t.Context(), engine.Action{
 		Step: step, Target: w.target(), Chart: made, Values: map[string]any{},
-		Revision: v1beta1.ChartRevision{Name: "objects", Version: "1.0.0", Digest: "sha256:0"},
+		Revision: v1beta1.ChartRevision{Name: "objects", Version: "1.0.0", Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(manifest)))},
 		Options:  engine.Options{Timeout: patience, DisableWait: true},
 	})
 	if result.Err != nil {

@@ -136,6 +136,9 @@ func Root() (string, error) {
 	return "", errors.New("run this from within the project")
 }
 
+// Binary finds a program that make has built, by its name.
+func Binary(name string) (string, error) { return binary(name) }
+
 // binary finds a program that make has built.
 func binary(name string) (string, error) {
 	root, err := Root()

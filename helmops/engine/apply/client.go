@@ -61,7 +61,7 @@ type Journal interface {
 type Options struct {
 	// Release and Namespace name the Helm release.
 	Release, Namespace string
-	// Owner is the release among the tracker's users.
+	// Owner is the HelmRelease among the tracker's users. Its objects are judged for it alone.
 	Owner string
 	// Superseded is closed when nobody wants the release any more as it is being made. Nil is never.
 	Superseded <-chan struct{}

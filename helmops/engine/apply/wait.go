@@ -78,11 +78,11 @@ type unready struct {
 // once, when there is progress.
 func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, timeout time.Duration, jobs bool) error {
 	c.trackParsed()
-	c.tracker.Judge(c.options.Namespace, c.options.Release, c.options.Health)
 	refs := make([]tracker.Ref, len(resources))
 	for i, info := range resources {
 		refs[i] = ref(info)
 	}
+	c.tracker.Judge(c.options.Owner, refs, c.options.Health)
 	changed, cancel := c.tracker.Watch(refs)
 	defer cancel()
 	alone := c.followUntracked(ctx, resources, jobs)
@@ -183,6 +183,7 @@ func (c *Client) report(info *resource.Info, alone *loners, jobs bool) health.Re
 		return report
 	}
 	entry, there := c.tracker.Get(ref(info))
+	entry = entry.For(c.options.Owner)
 	switch {
 	case !there:
 		return missing(info, jobs)

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"fairlead.dev/fairlead/helmops/plan"
 )
 
 const (
@@ -37,6 +39,8 @@ type entry struct {
 	modified        time.Time
 	// note is nil when another Helm client wrote the record last.
 	note *noted
+	// owner is zero when no HelmRelease is named.
+	owner plan.Owner
 	// doubted is set when the record changed and its note did not, so that its content has to be compared with it.
 	doubted bool
 	// attempt of the watch in which this was learnt.
@@ -53,7 +57,7 @@ func newEntry(secret metav1.Object) *entry {
 	e := &entry{
 		of:     releaseKey{storageNamespace: secret.GetNamespace(), name: labels["name"]},
 		secret: secret.GetName(), uid: secret.GetUID(), resourceVersion: secret.GetResourceVersion(),
-		createdAt: labels["createdAt"], modified: modified(secret),
+		createdAt: labels["createdAt"], modified: modified(secret), owner: parseOwner(secret.GetAnnotations()[OwnerAnnotation]),
 	}
 	version, err := strconv.Atoi(labels["version"])
 	// Only the content can tell what a record is that does not have the name its labels call for.

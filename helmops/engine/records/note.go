@@ -27,6 +27,9 @@ type Note struct {
 	// ChartDigest is the exact chart, ConfigDigest the values the user gave (taken from the release when it is empty),
 	// RenderDigest what was rendered of them.
 	ChartDigest, ConfigDigest, RenderDigest string
+	// Owner is the HelmRelease that the action is done for. It is written into every record that the action writes; zero keeps the
+	// owner that a record has.
+	Owner plan.Owner
 }
 
 // noted is the annotation of a record.

@@ -94,6 +94,7 @@ func (s *Store) learn(ctx context.Context, reader Reader, i *item) error {
 	}
 	if i.note != nil && !i.note.Partial && (i.full != nil || !i.doubted) {
 		i.record = i.note.record(i.version, i.modified)
+		i.record.Owner = i.owner
 		return nil
 	}
 	loaded, err := s.load(ctx, reader, i)
@@ -144,6 +145,7 @@ func (s *Store) remember(reader Reader, e *entry, c content, size int) {
 func contentOf(rel *release.Release, e *entry, digest string) content {
 	c := content{release: rel, record: recordOf(rel), note: e.note}
 	c.record.Modified, c.record.Digest = e.modified, digest
+	c.record.Owner = e.owner
 	if c.note != nil && c.note.Content != digest {
 		c.note = nil
 	}

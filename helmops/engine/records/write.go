@@ -62,7 +62,8 @@ func (d *Driver) create(name string, rel *release.Release) error {
 		return fmt.Errorf("creating release record %s: %w", name, err)
 	}
 	about := note(rel, data, d.note, nil)
-	secret := newSecret(name, rel, data, about)
+	secret := newSecret(name, rel, data)
+	annotate(secret, about, d.note.Owner)
 	secret.Labels["createdAt"] = strconv.FormatInt(d.store.now().Unix(), 10)
 	defer d.store.writing(secretKey{namespace: d.key.StorageNamespace, name: name})()
 	created, err := d.reader.Secrets.Create(d.ctx, secret, metav1.CreateOptions{})
@@ -92,11 +93,16 @@ func (d *Driver) update(name string, rel *release.Release) error {
 		return fmt.Errorf("updating release record %s: %w", name, err)
 	}
 	about := note(whole, data, Note{}, base.note)
-	if base.note != nil && base.note.Content == about.Content {
+	owner := d.note.Owner
+	if owner.IsZero() {
+		owner = base.owner
+	}
+	if base.note != nil && base.note.Content == about.Content && owner == base.owner {
 		d.setLast(rel)
 		return nil // Helm writes records again that it did not change
 	}
-	secret := newSecret(name, whole, data, about)
+	secret := newSecret(name, whole, data)
+	annotate(secret, about, owner)
 	secret.UID, secret.ResourceVersion = base.uid, base.resourceVersion
 	if base.createdAt != "" {
 		secret.Labels["createdAt"] = base.createdAt
@@ -186,9 +192,9 @@ func (s *Store) remove(ctx context.Context, writer Reader, e *entry) error {
 	return nil
 }
 
-func newSecret(name string, rel *release.Release, data packed, about noted) *corev1.Secret {
+func newSecret(name string, rel *release.Release, data packed) *corev1.Secret {
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{}, Annotations: map[string]string{Annotation: about.text()}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{}},
 		Type:       secretType,
 		Data:       map[string][]byte{dataKey: data.data},
 	}

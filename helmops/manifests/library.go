@@ -1,0 +1,56 @@
+package manifests
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/kustomize/api/krusty"
+	kustypes "sigs.k8s.io/kustomize/api/types"
+
+	"fairlead.dev/fairlead/helmops/kustomize"
+)
+
+// kustomized has the library build the overlay.
+func kustomized(files *view) (objects []Object, err error) {
+	defer kustomize.Exclusive()()
+	defer recovered(&err, "kustomize: the kustomization makes it panic")
+	options := krusty.MakeDefaultOptions()
+	options.LoadRestrictions = kustypes.LoadRestrictionsNone // the view is the restriction
+	options.PluginConfig = kustypes.DisabledPluginConfig()
+	built, err := krusty.MakeKustomizer(options).Run(files, overlayRoot)
+	if files.failure != nil {
+		return nil, files.failure
+	}
+	if err != nil {
+		return nil, broken("", "kustomize: %s", readable(err))
+	}
+	out := make([]Object, 0, built.Size())
+	for _, resource := range built.Resources() {
+		text, err := resource.AsYAML()
+		if err != nil {
+			return nil, broken("", "%s %s cannot be written as YAML", resource.GetKind(), resource.GetName())
+		}
+		documents, err := parse("", text)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range documents {
+			if err := d.check(""); err != nil {
+				return nil, err
+			}
+			out = append(out, Object{Unstructured: &unstructured.Unstructured{Object: d.object}})
+		}
+	}
+	return out, nil
+}
+
+// readable shortens an error of the library, whose texts repeat the way to their cause.
+func readable(err error) string {
+	text := strings.ReplaceAll(err.Error(), ".."+sourceRoot+"/", "")
+	text = strings.ReplaceAll(strings.ReplaceAll(text, sourceRoot+"/", ""), overlayRoot, "spec")
+	const longest = 1024
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest/2], "") + "…" + strings.ToValidUTF8(text[len(text)-longest/2:], "")
+	}
+	return text
+}
