@@ -21,7 +21,8 @@ import (
 	"fairlead.dev/fairlead/test/upstream"
 )
 
-// attack is one thing that the tenant tries. What it leaves out is filled in: with a tree, a GitRepository and a Kustomization apps that
+// attack is one thing that the tenant tries. What it leaves out is filled in: with a tree, a GitRepository and a
+// Kustomization apps that
 // follows it; with charts, a HelmRepository and a HelmRelease web of the first.
 type attack struct {
 	name string
@@ -36,7 +37,8 @@ type attack struct {
 	objects string
 	// admission is what the API server says when it refuses the objects already.
 	admission string
-	// refused is KIND/NAME of the object that says what was refused, with one of the reasons and all the words; the last one when empty.
+	// refused is KIND/NAME of the object that says what was refused, with one of the reasons and all the words; the last
+	// one when empty.
 	// Without reasons no object has to say anything.
 	refused string
 	reasons []string
@@ -136,7 +138,8 @@ func (s *scene) pushTree(t *testing.T, tree map[string]string) {
 	}
 }
 
-func (s *scene) publish(t *testing.T, charts []map[string]string, intercept func(http.ResponseWriter, *http.Request) bool) {
+func (s *scene) publish(t *testing.T, charts []map[string]string, intercept func(http.ResponseWriter,
+	*http.Request) bool) {
 	t.Helper()
 	repository, err := upstream.ChartRepository(upstream.ChartOptions{Options: upstream.Options{Intercept: intercept}})
 	if err != nil {
@@ -212,7 +215,8 @@ func nameOf(files map[string]string) string {
 
 // text puts in where things are.
 func (s *scene) text(text string) string {
-	pairs := []string{"$HOST", world.listener.host(), "$GIT", world.git.URL(s.repo), "$VICTIM_CHARTS", world.neighbor.charts.URL(), "$VICTIM", victim, "$FILE", secretFile()}
+	pairs := []string{"$HOST", world.listener.host(), "$GIT", world.git.URL(s.repo), "$VICTIM_CHARTS",
+		world.neighbor.charts.URL(), "$VICTIM", victim, "$FILE", secretFile()}
 	if s.charts != nil {
 		pairs = append(pairs, "$CHARTS", s.charts.URL())
 	}
@@ -279,7 +283,8 @@ func conditionOf(object *unstructured.Unstructured, kind string) map[string]any 
 	return nil
 }
 
-// checkUniversal checks what holds for every attack: nobody was reached, no program was started, nothing of the neighbor's has changed or is
+// checkUniversal checks what holds for every attack: nobody was reached, no program was started, nothing of the
+// neighbor's has changed or is
 // shown, and the controller is the one it was, within its memory.
 func (s *scene) checkUniversal(t *testing.T) {
 	t.Helper()
@@ -336,8 +341,10 @@ func showTenant(t *testing.T) {
 	t.Helper()
 	for _, object := range left(t) {
 		ready := conditionOf(&object, v1beta1.ReadyCondition)
-		t.Logf("%s %s: Ready is %v, %v: %.400v", object.GetKind(), object.GetName(), ready["status"], ready["reason"], ready["message"])
-		if len(t.Name()) > 0 && object.GetKind() == v1beta1.HelmReleaseKind && strings.HasPrefix(object.GetName(), "garbage-") {
+		t.Logf("%s %s: Ready is %v, %v: %.400v", object.GetKind(), object.GetName(), ready["status"], ready["reason"],
+			ready["message"])
+		if len(t.Name()) > 0 && object.GetKind() == v1beta1.HelmReleaseKind && strings.HasPrefix(object.GetName(),
+			"garbage-") {
 			break
 		}
 	}
@@ -356,7 +363,10 @@ func digestOf(content []byte) string {
 // eventually waits for something that the test needs, with the patience of a slow machine.
 func eventually(t *testing.T, what string, ask func() bool) {
 	t.Helper()
-	if err := stage.Until(context.WithoutCancel(t.Context()), stage.Patience/2, what, func() (bool, error) { return ask(), nil }); err != nil {
+	if err := stage.Until(context.WithoutCancel(t.Context()), stage.Patience/4, what, func() (bool,
+		error) {
+		return ask(), nil
+	}); err != nil {
 		t.Error(err)
 	}
 }

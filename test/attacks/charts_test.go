@@ -24,7 +24,8 @@ func charts(all ...map[string]string) []map[string]string { return all }
 // A chart reaches neither the network nor the files of the controller.
 func TestSchemasOfCharts(t *testing.T) {
 	withSchema := func(schema string) []map[string]string {
-		return charts(hostile.Chart("schema", "values.schema.json", schema, "values.yaml", "a: b\n", "templates/a.yaml", hostile.Config("a")))
+		return charts(hostile.Chart("schema", "values.schema.json", schema, "values.yaml", "a: b\n", "templates/a.yaml",
+			hostile.Config("a")))
 	}
 	refs := map[string]string{
 		"the schema refers to a URL":             "http://$HOST/internal",
@@ -35,20 +36,25 @@ func TestSchemasOfCharts(t *testing.T) {
 		"the schema refers to a relative file":   "../../../../../../$FILE",
 	}
 	for _, name := range slices.Sorted(maps.Keys(refs)) {
-		play(t, attack{name: name, charts: withSchema(`{"type": "object", "properties": {"a": {"$ref": "` + refs[name] + `"}}}`), reasons: refusedSchema, absent: nothingStolen})
+		play(t, attack{name: name, charts: withSchema(`{"type": "object", "properties": {"a": {"$ref": "` + refs[name] +
+			`"}}}`), reasons: refusedSchema, absent: nothingStolen})
 	}
-	sub := hostile.Chart("schema", "templates/a.yaml", hostile.Config("a"), "charts/sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "charts/sub/values.yaml", "a: b\n",
+	sub := hostile.Chart("schema", "templates/a.yaml", hostile.Config("a"), "charts/sub/Chart.yaml",
+		"apiVersion: v2\nname: sub\nversion: 1.0.0\n", "charts/sub/values.yaml", "a: b\n",
 		"charts/sub/values.schema.json", `{"properties": {"a": {"$ref": "http://$HOST/internal"}}}`)
-	play(t, attack{name: "the schema of a subchart refers to a URL", charts: charts(sub), reasons: refusedSchema, absent: nothingStolen})
+	play(t, attack{name: "the schema of a subchart refers to a URL", charts: charts(sub), reasons: refusedSchema,
+		absent: nothingStolen})
 }
 
 // A template that never ends, or never has enough, is ended, and its neighbors do not notice.
 func TestTemplates(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(hostile.Templates)) {
-		play(t, attack{name: name, charts: charts(hostile.Templates[name]), reasons: refusedRender, absent: nothingStolen, heavy: true})
+		play(t, attack{name: name, charts: charts(hostile.Templates[name]), reasons: refusedRender, absent: nothingStolen,
+			heavy: true})
 	}
 	play(t, attack{
-		name: "twelve releases loop", charts: charts(hostile.Templates["ranges are nested"]), objects: many(12, "loop"), heavy: true,
+		name: "twelve releases loop", charts: charts(hostile.Templates["ranges are nested"]), objects: many(12, "loop"),
+		heavy:   true,
 		refused: "HelmRelease/loop-0", reasons: refusedRender, absent: nothingStolen,
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,31 +20,38 @@ func remoteRelease(name, chart string) string {
 }
 
 func remoteSecret(content string) string {
-	return "apiVersion: v1\nkind: Secret\nmetadata: {name: remote}\ndata: {value: " + base64.StdEncoding.EncodeToString([]byte(content)) + "}\n"
+	return "apiVersion: v1\nkind: Secret\nmetadata: {name: remote}\ndata: {value: " +
+		base64.StdEncoding.EncodeToString([]byte(content)) + "}\n"
 }
 
 // A kubeconfig makes the controller run no program, read no file, and connect to no address that is its own.
 func TestKubeconfigs(t *testing.T) {
 	const token = "token: abc"
 	refusals := []string{v1beta1.KubeConfigInvalidReason, v1beta1.ClusterUnreachableReason, v1beta1.AccessDeniedReason}
-	for _, test := range []struct{ name, cluster, user string }{
-		{"a kubeconfig runs a program", "server: 'https://$HOST'", "exec: {apiVersion: client.authentication.k8s.io/v1, command: git, args: [a], interactiveMode: Never}"},
-		{"a kubeconfig has an old way to sign in", "server: 'https://$HOST'", "auth-provider: {name: gcp, config: {cmd-path: git}}"},
-		{"a kubeconfig reads the token of the controller", "server: 'https://$HOST'", "tokenFile: $FILE"},
-		{"a kubeconfig reads a certificate of the controller", "server: 'https://$HOST'", "client-certificate: $FILE, client-key: $FILE"},
-		{"a kubeconfig reads an authority of the controller", "server: 'https://$HOST', certificate-authority: $FILE", token},
-		{"a kubeconfig does without verification", "server: 'https://$HOST', insecure-skip-tls-verify: true", token},
-		{"a kubeconfig names a plain service beside the controller", "server: 'http://$HOST/internal'", token},
-		{"a kubeconfig names a metadata service", "server: 'https://169.254.169.254'", token},
-		{"a kubeconfig names a proxy", "server: 'https://example.com', proxy-url: 'http://$HOST'", token},
+	for _, test := range []struct{ name, cluster, user, says string }{
+		{"a kubeconfig runs a program", "server: 'https://$HOST'",
+			"exec: {apiVersion: client.authentication.k8s.io/v1, command: git, args: [a], interactiveMode: Never}", "exec"},
+		{"a kubeconfig has an old way to sign in", "server: 'https://$HOST'",
+			"auth-provider: {name: gcp, config: {cmd-path: git}}", "auth-provider"},
+		{"a kubeconfig reads the token of the controller", "server: 'https://$HOST'", "tokenFile: $FILE", "tokenFile"},
+		{"a kubeconfig reads a certificate of the controller", "server: 'https://$HOST'",
+			"client-certificate: $FILE, client-key: $FILE", "client-certificate"},
+		{"a kubeconfig reads an authority of the controller", "server: 'https://$HOST', certificate-authority: $FILE",
+			token, "certificate-authority"},
+		{"a kubeconfig does without verification", "server: 'https://$HOST', insecure-skip-tls-verify: true", token,
+			"insecure-skip-tls-verify"},
+		{"a kubeconfig names a plain service beside the controller", "server: 'http://$HOST/internal'", token, "127.0.0.2"},
+		{"a kubeconfig names a metadata service", "server: 'https://169.254.169.254'", token, "169.254.169.254"},
+		{"a kubeconfig names a proxy", "server: 'https://example.com', proxy-url: 'http://$HOST'", token, "127.0.0.2"},
 	} {
-		play(t, attack{name: test.name, charts: charts(mine()), refused: "HelmRelease/web", reasons: refusals, act: func(t *testing.T, s *scene) {
-			apply(t, s, remoteSecret(s.text(hostile.Kubeconfig(test.cluster, test.user))))
-		}, objects: remoteRelease("web", "mine")})
+		secret := remoteSecret((&scene{}).text(hostile.Kubeconfig(test.cluster, test.user)))
+		play(t, attack{name: test.name, charts: charts(mine()), objects: secret + "---\n" + remoteRelease("web", "mine"),
+			refused: "HelmRelease/web", reasons: refusals, says: []string{test.says}})
 	}
 }
 
-// Releases on clusters that lie, stall and flood: the neighbor's are served, and the memory of the controller is bounded.
+// Releases on clusters that lie, stall and flood: the neighbor's are served, and the memory of the controller is
+// bounded.
 func TestOtherClusters(t *testing.T) {
 	ended := make(chan struct{})
 	t.Cleanup(func() { close(ended) })
@@ -59,20 +67,22 @@ func TestOtherClusters(t *testing.T) {
 		behave http.HandlerFunc
 		// answered is set when the condition has to say something before the attack is over.
 		answered bool
+		flooded  bool
 	}{
-		{"a cluster answers with 600 MiB", func(w http.ResponseWriter, _ *http.Request) { hostile.Pour(w, 600<<20) }, true},
+		{"a cluster answers with 600 MiB", func(w http.ResponseWriter, _ *http.Request) { hostile.Pour(w, 600<<20) }, true,
+			false},
 		{"a cluster answers discovery alone", func(w http.ResponseWriter, r *http.Request) {
 			if !discovered(w, r) {
 				hostile.Pour(w, 600<<20)
 			}
-		}, true},
-		{"a cluster never answers", func(_ http.ResponseWriter, r *http.Request) { wait(r) }, false},
+		}, true, false},
+		{"a cluster never answers", func(_ http.ResponseWriter, r *http.Request) { wait(r) }, false, false},
 		{"a cluster begins an answer and stops", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write([]byte("{"))
 			w.(http.Flusher).Flush()
 			wait(r)
-		}, false},
+		}, false, false},
 		{"a cluster stops in the middle of a record", func(w http.ResponseWriter, r *http.Request) {
 			if discovered(w, r) {
 				return
@@ -80,20 +90,28 @@ func TestOtherClusters(t *testing.T) {
 			w.WriteHeader(http.StatusCreated)
 			w.(http.Flusher).Flush()
 			wait(r)
-		}, false},
+		}, false, false},
 		{"a cluster floods with events", func(w http.ResponseWriter, r *http.Request) {
 			if !discovered(w, r) {
 				hostile.Flood(w, r, ended)
 			}
-		}, false},
+		}, false, true},
 	} {
-		server, err := hostile.ServeAPI(test.behave)
+		var asked atomic.Int64
+		server, err := hostile.ServeAPI(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			test.behave(w, r)
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(server.Close)
 		a := attack{name: test.name, charts: charts(mine()), heavy: true, act: func(t *testing.T, s *scene) {
 			apply(t, s, remoteSecret(server.Kubeconfig))
+			eventually(t, "the cluster is asked", func() bool { return asked.Load() > 0 })
+			if test.flooded {
+				eventually(t, "the flood is under way", func() bool { return hostile.MadeUp() > 1000 })
+			}
 			world.neighbor.served(t)
 		}, absent: noneReady}
 		for i := range 12 {
@@ -101,7 +119,8 @@ func TestOtherClusters(t *testing.T) {
 		}
 		a.objects = strings.TrimPrefix(a.objects, "\n---\n")
 		if test.answered {
-			a.refused, a.reasons = "HelmRelease/remote-0", []string{v1beta1.ClusterUnreachableReason, v1beta1.StorageErrorReason, v1beta1.InstallFailedReason}
+			a.refused, a.reasons = "HelmRelease/remote-0", []string{v1beta1.ClusterUnreachableReason,
+				v1beta1.StorageErrorReason, v1beta1.InstallFailedReason}
 		}
 		play(t, a)
 	}

@@ -41,7 +41,8 @@ const (
 // canaries belong to others than the tenant.
 var canaries = []string{canaryValues, canarySecret, canaryChart, canaryBody}
 
-// member lets ServiceAccounts of a namespace, the one of its people and the one of its releases, do what a member of a team may.
+// member lets ServiceAccounts of a namespace, the one of its people and the one of its releases, do what a member of
+// a team may.
 const member = `
 apiVersion: v1
 kind: Namespace
@@ -96,6 +97,9 @@ func prepareTenant(ctx context.Context) (err error) {
 // internal is what a service or a file has that the tenant cannot read. As a JSON schema it shows itself in the error.
 const internal = `{"const": "` + canaryBody + `"}`
 
+// internalAddress is none of those that upstreams may have in these tests.
+const internalAddress = "127.0.0.2"
+
 // listener stands for a service that only the controller can reach. It answers with a secret and notes who asked.
 type listener struct {
 	*httptest.Server
@@ -103,8 +107,12 @@ type listener struct {
 	seen []string
 }
 
-func listen() *listener {
+func listen() (*listener, error) {
 	l := &listener{}
+	address, err := net.Listen("tcp", internalAddress+":0")
+	if err != nil {
+		return nil, err
+	}
 	l.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.mu.Lock()
 		l.seen = append(l.seen, r.Method+" "+r.URL.String())
@@ -123,8 +131,10 @@ func listen() *listener {
 			l.mu.Unlock()
 		}
 	}
+	_ = l.Listener.Close()
+	l.Listener = address
 	l.Start()
-	return l
+	return l, nil
 }
 
 // host and port of the listener.
@@ -141,7 +151,8 @@ func (l *listener) taken() []string {
 
 // kinds of Fairlead that a tenant may create.
 var kinds = []string{
-	v1beta1.HelmReleaseKind, v1beta1.KustomizationKind, v1beta1.ReceiverKind, v1beta1.HelmChartKind, v1beta1.HelmRepositoryKind,
+	v1beta1.HelmReleaseKind, v1beta1.KustomizationKind, v1beta1.ReceiverKind, v1beta1.HelmChartKind,
+	v1beta1.HelmRepositoryKind,
 	v1beta1.GitRepositoryKind, v1beta1.OCIRepositoryKind, v1beta1.BucketKind,
 }
 
@@ -156,7 +167,8 @@ func list(t *testing.T, kind, namespace string) []unstructured.Unstructured {
 	return objects.Items
 }
 
-// clear removes what an attack has left. What a controller keeps by its finalizer goes all the same, when it does not go by itself.
+// clear removes what an attack has left. What a controller keeps by its finalizer goes all the same, when it does not
+// go by itself.
 func clear(t *testing.T) {
 	t.Helper()
 	ctx := context.Background()
@@ -168,7 +180,10 @@ func clear(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	err := stage.Until(ctx, patient(t), "the tenant's objects are gone", func() (bool, error) { return len(left(t)) == 0, nil })
+	err := stage.Until(ctx, patient(t), "the tenant's objects are gone", func() (bool, error) {
+		return len(left(t)) == 0,
+			nil
+	})
 	for i, object := range left(t) {
 		if i == 0 && err != nil {
 			t.Logf("objects stay, among them %s %s: their finalizers are removed", object.GetKind(), object.GetName())
@@ -185,7 +200,8 @@ func clear(t *testing.T) {
 	}
 }
 
-// letGo has releases leave behind what they consist of: the tenant may lack the right to delete it, and other clusters do not answer.
+// letGo has releases leave behind what they consist of: the tenant may lack the right to delete it, and other
+// clusters do not answer.
 func letGo(t *testing.T) {
 	t.Helper()
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"deletionPolicy":"Orphan"}}`))

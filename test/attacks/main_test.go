@@ -1,9 +1,13 @@
-// Package attacks lets a tenant try what it may not do: reach the network or the files of the controller, change, read or stop what belongs to
+// Package attacks lets a tenant try what it may not do: reach the network or the files of the controller, change,
+// read or stop what belongs to
 // its neighbour, or use up what all share. The real binary runs against a real control plane.
 //
-// One controller serves all attacks. It has the rights of a cluster administrator, so that whatever it did with its own rights instead of the
-// tenant's would succeed. The tenant has the role edit and the kinds of Fairlead in one namespace, creates everything as itself, and owns a
-// chart repository, a Git server, a proxy and an API server. Its neighbour installs, upgrades and uninstalls releases all the time.
+// One controller serves all attacks. It has the rights of a cluster administrator, so that whatever it did with its
+// own rights instead of the
+// tenant's would succeed. The tenant has the role edit and the kinds of Fairlead in one namespace, creates everything
+// as itself, and owns a
+// chart repository, a Git server, a proxy and an API server. Its neighbour installs, upgrades and uninstalls releases
+// all the time.
 package attacks
 
 import (
@@ -17,7 +21,9 @@ import (
 	"fairlead.dev/fairlead/test/upstream"
 )
 
-// tenancy is how the controller is started for a cluster with tenants. The upstreams of the tests are on loopback addresses.
+// tenancy is how the controller is started for a cluster with tenants. The upstreams of the tests are on the loopback
+// address 127.0.0.1; what
+// must not be reached is on another, internalAddress.
 var tenancy = []string{"--default-service-account", "default", "--no-cross-namespace-refs"}
 
 // Limits of the controller, as charts/fairlead sets them for its pod.
@@ -46,7 +52,9 @@ func TestMain(m *testing.M) {
 		if world.git, err = upstream.GitServer(filepath.Join(dir, "git"), upstream.Options{}); err != nil {
 			return 0, err
 		}
-		world.listener = listen()
+		if world.listener, err = listen(); err != nil {
+			return 0, err
+		}
 		defer world.listener.Close()
 		if err := errors.Join(recordPrograms(), os.WriteFile(secretFile(), []byte(internal), 0o600)); err != nil {
 			return 0, err

@@ -96,7 +96,8 @@ type neighbor struct {
 // moveIn starts the neighbor and waits until it is known how long its releases usually take.
 func moveIn(ctx context.Context) (_ *neighbor, err error) {
 	n := &neighbor{done: make(chan struct{})}
-	if n.charts, err = upstream.ChartRepository(upstream.ChartOptions{Options: upstream.Options{Username: reader, Password: password}}); err != nil {
+	if n.charts, err = upstream.ChartRepository(upstream.ChartOptions{Options: upstream.Options{Username: reader,
+		Password: password}}); err != nil {
 		return nil, err
 	}
 	archive, err := upstream.BuildChart(shop)
@@ -229,7 +230,8 @@ func release(name string) *unstructured.Unstructured {
 	return hr
 }
 
-// served fails the test unless a round that begins now ends before long. The bound is generous: it tells a neighbor that is served from one
+// served fails the test unless a round that begins now ends before long. The bound is generous: it tells a neighbor
+// that is served from one
 // that is not, however busy the machine is.
 func (n *neighbor) served(t *testing.T) {
 	t.Helper()

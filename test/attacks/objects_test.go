@@ -16,33 +16,86 @@ import (
 
 // refusedChart are the reasons with which a chart is refused whose objects the tenant may not have.
 var refusedChart = []string{
-	v1beta1.AccessDeniedReason, v1beta1.InstallFailedReason, v1beta1.PreflightRejectedReason, v1beta1.CRDsFailedReason, v1beta1.OwnershipConflictReason,
+	v1beta1.AccessDeniedReason, v1beta1.InstallFailedReason, v1beta1.PreflightRejectedReason, v1beta1.CRDsFailedReason,
+	v1beta1.OwnershipConflictReason,
 }
 
 const (
-	clusterRole = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: stolen}\nrules: [{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]\n"
-	binding     = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: stolen}\n" +
-		"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: ServiceAccount, name: default, namespace: attacker}]\n"
-	roleBinding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: stolen}\n" +
-		"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: ServiceAccount, name: default, namespace: attacker}]\n"
-	webhook = "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\nmetadata: {name: stolen}\nwebhooks:\n" +
-		"- name: a.example.com\n  admissionReviewVersions: [v1]\n  sideEffects: None\n  failurePolicy: Ignore\n  clientConfig: {url: 'https://127.0.0.1:1/'}\n" +
-		"  rules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [podtemplates]}]\n"
-	definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.stolen.example.com}\nspec:\n  group: stolen.example.com\n" +
-		"  scope: Namespaced\n  names: {plural: things, singular: thing, kind: Thing}\n" +
-		"  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]\n"
-	space     = "apiVersion: v1\nkind: Namespace\nmetadata: {name: stolen}\n"
-	elsewhere = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stolen, namespace: neighbor}\ndata: {a: b}\n"
-	takeover  = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop, namespace: neighbor}\ndata: {message: taken}\n"
-	hook      = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stolen, namespace: neighbor, annotations: {helm.sh/hook: pre-install}}\ndata: {a: b}\n"
-	oldHook   = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\n  namespace: neighbor\n" +
-		"  annotations: {helm.sh/hook: 'pre-install,test', helm.sh/hook-delete-policy: before-hook-creation}\ndata: {a: b}\n"
-	lookup = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: {{ (lookup \"v1\" \"Secret\" \"neighbor\" \"vault\").data.password | b64dec | quote }}}\n"
+	clusterRole = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: stolen}
+rules: [{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]
+`
+	clusterRoleBinding = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: stolen}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: default, namespace: attacker}]
+`
+	roleBinding = `apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: stolen}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: default, namespace: attacker}]
+`
+	webhook = `apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata: {name: stolen}
+webhooks:
+  - name: a.example.com
+    admissionReviewVersions: [v1]
+    sideEffects: None
+    failurePolicy: Ignore
+    clientConfig: {url: 'https://127.0.0.1:1/'}
+    rules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [podtemplates]}]
+`
+	definition = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.stolen.example.com}
+spec:
+  group: stolen.example.com
+  scope: Namespaced
+  names: {plural: things, singular: thing, kind: Thing}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+`
+	space = `apiVersion: v1
+kind: Namespace
+metadata: {name: stolen}
+`
+	elsewhere = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: stolen, namespace: neighbor}
+data: {a: b}
+`
+	takeover = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: shop, namespace: neighbor}
+data: {message: taken}
+`
+	hook = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: stolen, namespace: neighbor, annotations: {helm.sh/hook: pre-install}}
+data: {a: b}
+`
+	replacingHook = `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: shop
+  namespace: neighbor
+  annotations: {helm.sh/hook: 'pre-install,test', helm.sh/hook-delete-policy: before-hook-creation}
+data: {a: b}
+`
+	lookup = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+data: {a: {{ (lookup "v1" "Secret" "neighbor" "vault").data.password | b64dec | quote }}}
+`
 )
 
 // beyond are manifests of what the tenant may not have.
 var beyond = map[string]string{
-	"a ClusterRole": clusterRole, "a ClusterRoleBinding": binding, "a RoleBinding to more rights": roleBinding, "an admission webhook": webhook,
+	"a ClusterRole": clusterRole, "a ClusterRoleBinding": clusterRoleBinding, "a RoleBinding to more rights": roleBinding,
+	"an admission webhook":       webhook,
 	"a CustomResourceDefinition": definition, "a Namespace": space, "an object in the neighbor's namespace": elsewhere,
 	"the neighbor's object by its name": takeover,
 }
@@ -51,8 +104,10 @@ var beyond = map[string]string{
 func nothingBeyond(t *testing.T, _ *scene) {
 	t.Helper()
 	for _, of := range []struct{ apiVersion, kind, namespace, name string }{
-		{rbacv1.SchemeGroupVersion.String(), "ClusterRole", "", "stolen"}, {rbacv1.SchemeGroupVersion.String(), "ClusterRoleBinding", "", "stolen"},
-		{rbacv1.SchemeGroupVersion.String(), "RoleBinding", attacker, "stolen"}, {"v1", "Namespace", "", "stolen"}, {"v1", "ConfigMap", victim, "stolen"},
+		{rbacv1.SchemeGroupVersion.String(), "ClusterRole", "", "stolen"}, {rbacv1.SchemeGroupVersion.String(),
+			"ClusterRoleBinding", "", "stolen"},
+		{rbacv1.SchemeGroupVersion.String(), "RoleBinding", attacker, "stolen"}, {"v1", "Namespace", "", "stolen"}, {"v1",
+			"ConfigMap", victim, "stolen"},
 		{"admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "", "stolen"},
 		{"apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "things.stolen.example.com"},
 	} {
@@ -73,24 +128,36 @@ func TestObjectsBeyondTheTenant(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(beyond)) {
 		manifest := beyond[name]
 		play(t,
-			attack{name: "a chart has " + name, charts: charts(hostile.Chart("beyond", "templates/a.yaml", manifest)), reasons: refusedChart, absent: nothingBeyond},
+			attack{name: "a chart has " + name, charts: charts(hostile.Chart("beyond", "templates/a.yaml", manifest)),
+				reasons: refusedChart, absent: nothingBeyond},
 			attack{name: "a directory has " + name, tree: map[string]string{"a.yaml": manifest},
-				reasons: []string{v1beta1.AccessDeniedReason, v1beta1.ValidationFailedReason, v1beta1.OwnershipConflictReason}, absent: nothingBeyond},
+				reasons: []string{v1beta1.AccessDeniedReason, v1beta1.ValidationFailedReason, v1beta1.OwnershipConflictReason},
+				absent:  nothingBeyond},
 		)
 	}
 	play(t,
-		attack{name: "a chart has a definition in crds", charts: charts(hostile.Chart("beyond", "crds/a.yaml", definition)), reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a chart has a hook in the neighbor's namespace", charts: charts(hostile.Chart("beyond", "templates/a.yaml", hook)), reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a hook replaces the neighbor's object", charts: charts(hostile.Chart("beyond", "templates/a.yaml", oldHook)), reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a template looks up the neighbor's Secret", charts: charts(hostile.Chart("beyond", "templates/a.yaml", lookup)),
+		attack{name: "a chart has a definition in crds", charts: charts(hostile.Chart("beyond", "crds/a.yaml", definition)),
+			reasons: refusedChart, absent: nothingBeyond},
+		attack{name: "a chart has a hook in the neighbor's namespace", charts: charts(hostile.Chart("beyond",
+			"templates/a.yaml", hook)), reasons: refusedChart, absent: nothingBeyond},
+		attack{name: "a hook replaces the neighbor's object", charts: charts(hostile.Chart("beyond", "templates/a.yaml",
+			replacingHook)), reasons: refusedChart, absent: nothingBeyond},
+		attack{name: "a template looks up the neighbor's Secret", charts: charts(hostile.Chart("beyond", "templates/a.yaml",
+			lookup)),
 			reasons: append([]string{v1beta1.RenderFailedReason}, refusedChart...), absent: nothingStolen},
-		attack{name: "a release is installed into the neighbor's namespace", charts: charts(hostile.Chart("beyond", "templates/a.yaml", hostile.Config("stolen"))),
+		attack{name: "a release is installed into the neighbor's namespace", charts: charts(hostile.Chart("beyond",
+			"templates/a.yaml", hostile.Config("stolen"))),
 			spec: "  targetNamespace: $VICTIM\n", reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a release creates a namespace", charts: charts(hostile.Chart("beyond", "templates/a.yaml", hostile.Config("stolen"))),
-			spec: "  targetNamespace: stolen\n  install: {createNamespace: true}\n", reasons: refusedChart, absent: nothingBeyond},
-		attack{name: "a directory is applied to the neighbor's namespace", tree: map[string]string{"a.yaml": hostile.Config("stolen")},
-			spec: "  targetNamespace: $VICTIM\n", reasons: []string{v1beta1.AccessDeniedReason, v1beta1.ValidationFailedReason}, absent: nothingBeyond},
-		attack{name: "a post renderer moves an object", charts: charts(hostile.Chart("beyond", "templates/a.yaml", hostile.Config("stolen"))), reasons: refusedChart, absent: nothingBeyond,
+		attack{name: "a release creates a namespace", charts: charts(hostile.Chart("beyond", "templates/a.yaml",
+			hostile.Config("stolen"))),
+			spec: "  targetNamespace: stolen\n  install: {createNamespace: true}\n", reasons: refusedChart,
+			absent: nothingBeyond},
+		attack{name: "a directory is applied to the neighbor's namespace",
+			tree: map[string]string{"a.yaml": hostile.Config("stolen")},
+			spec: "  targetNamespace: $VICTIM\n", reasons: []string{v1beta1.AccessDeniedReason,
+				v1beta1.ValidationFailedReason}, absent: nothingBeyond},
+		attack{name: "a post renderer moves an object", charts: charts(hostile.Chart("beyond", "templates/a.yaml",
+			hostile.Config("stolen"))), reasons: refusedChart, absent: nothingBeyond,
 			spec: "  postRenderers: [{kustomize: {patches: [{target: {kind: ConfigMap}, patch: '[{op: add, path: /metadata/namespace, value: $VICTIM}]'}]}}]\n"},
 	)
 }

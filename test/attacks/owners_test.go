@@ -26,27 +26,37 @@ const (
 
 // mine is a chart whose object is in the tenant's own namespace.
 func mine() map[string]string {
-	return hostile.Chart("mine", "templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop, namespace: attacker}\ndata: {message: mine}\n")
+	return hostile.Chart("mine", "templates/a.yaml",
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop, namespace: attacker}\ndata: {message: mine}\n")
 }
 
 // A HelmRelease that names the Helm release of another does not change, read or judge it, and gets none of its news.
 func TestTheNeighborsRelease(t *testing.T) {
 	play(t,
-		attack{name: "a HelmRelease upgrades the neighbor's release", charts: charts(mine()), spec: theRelease, reasons: refusedOwner, absent: showsNothing},
-		attack{name: "a deleted HelmRelease uninstalls the neighbor's release", charts: charts(mine()), spec: theRelease, act: deleteWeb},
-		attack{name: "a HelmRelease adopts the neighbor's release with its own chart", charts: charts(shop), spec: theRelease, reasons: refusedOwner, absent: showsNothing},
-		attack{name: "a suspended HelmRelease reads the neighbor's history", charts: charts(mine()), spec: theRelease + "  suspend: true\n", absent: showsNothing},
-		attack{name: "a HelmRelease rolls the neighbor's release back", charts: charts(mine()), spec: theRelease, reasons: refusedOwner, absent: showsNothing,
+		attack{name: "a HelmRelease upgrades the neighbor's release", charts: charts(mine()), spec: theRelease,
+			reasons: refusedOwner, absent: showsNothing},
+		attack{name: "a deleted HelmRelease uninstalls the neighbor's release", charts: charts(mine()), spec: theRelease,
+			act: deleteWeb},
+		attack{name: "a HelmRelease adopts the neighbor's release with its own chart", charts: charts(shop),
+			spec: theRelease, reasons: refusedOwner, absent: showsNothing},
+		attack{name: "a suspended HelmRelease reads the neighbor's history", charts: charts(mine()), spec: theRelease +
+			"  suspend: true\n", absent: showsNothing},
+		attack{name: "a HelmRelease rolls the neighbor's release back", charts: charts(mine()), spec: theRelease,
+			reasons: refusedOwner, absent: showsNothing,
 			act: func(t *testing.T, _ *scene) {
 				annotate(t, "web", v1beta1.RollbackRequestAnnotation, `{"revision": 1, "reason": "mine"}`)
 			}},
-		attack{name: "a suspended HelmRelease takes the news of drift", charts: charts(mine()), spec: itsName + "  suspend: true\n", absent: driftIsCorrected},
-		attack{name: "a HelmRelease takes the news of drift", charts: charts(mine()), spec: itsName, absent: driftIsCorrected},
-		attack{name: "a deleted HelmRelease keeps the news of drift", charts: charts(mine()), spec: itsName, act: deleteWeb, absent: driftIsCorrected},
+		attack{name: "a suspended HelmRelease takes the news of drift", charts: charts(mine()), spec: itsName +
+			"  suspend: true\n", absent: driftIsCorrected},
+		attack{name: "a HelmRelease takes the news of drift", charts: charts(mine()), spec: itsName,
+			absent: driftIsCorrected},
+		attack{name: "a deleted HelmRelease keeps the news of drift", charts: charts(mine()), spec: itsName, act: deleteWeb,
+			absent: driftIsCorrected},
 		attack{name: "a HelmRelease judges the neighbor's objects as failed", charts: charts(mine()), absent: upgradeSucceeds,
 			spec: itsName + "  healthCheckExprs: [{apiVersion: v1, kind: ConfigMap, current: 'false', failed: 'true'}]\n"},
-		attack{name: "a HelmRelease judges the neighbor's objects as not ready", charts: charts(mine()), absent: upgradeSucceeds,
-			spec: itsName + "  healthCheckExprs: [{apiVersion: v1, kind: ConfigMap, current: 'false'}]\n"},
+		attack{name: "a HelmRelease judges the neighbor's objects as not ready", charts: charts(mine()),
+			absent: upgradeSucceeds,
+			spec:   itsName + "  healthCheckExprs: [{apiVersion: v1, kind: ConfigMap, current: 'false'}]\n"},
 	)
 }
 
@@ -69,8 +79,10 @@ func TestTheSameReleaseTwice(t *testing.T) {
 	first := helmRelease("first", "one", "  releaseName: shared\n")
 	both := charts(hostile.Chart("one", "templates/a.yaml", hostile.Config("a")), other)
 	play(t,
-		attack{name: "a second HelmRelease brings another chart", charts: both, objects: first, act: create, reasons: refusedOwner, absent: kept},
-		attack{name: "a second HelmRelease is deleted", charts: both, objects: first, absent: kept, act: func(t *testing.T, s *scene) {
+		attack{name: "a second HelmRelease brings another chart", charts: both, objects: first, act: create,
+			reasons: refusedOwner, absent: kept},
+		attack{name: "a second HelmRelease is deleted", charts: both, objects: first, absent: kept, act: func(t *testing.T,
+			s *scene) {
 			create(t, s)
 			deleteWeb(t, s)
 		}},
@@ -147,7 +159,8 @@ func upgradeShop(t *testing.T, message string) {
 			return false
 		}
 		ready := conditionOf(hr, v1beta1.ReadyCondition)
-		return ready["status"] == "True" && ready["observedGeneration"] == hr.GetGeneration() && messageOf(t.Context(), "shop") == message
+		return ready["status"] == "True" && ready["observedGeneration"] == hr.GetGeneration() && messageOf(t.Context(),
+			"shop") == message
 	})
 }
 

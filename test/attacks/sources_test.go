@@ -37,9 +37,11 @@ func TestChartsOfOthers(t *testing.T) {
 		}
 	}
 	play(t,
-		attack{name: "an index names the digest of the neighbor's chart", intercept: names("shop"), objects: helmRelease("web", "shop", ""),
+		attack{name: "an index names the digest of the neighbor's chart", intercept: names("shop"),
+			objects: helmRelease("web", "shop", ""),
 			refused: "HelmRelease/web", reasons: []string{v1beta1.ArtifactFailedReason}, says: []string{"shop"}},
-		attack{name: "an index names the digest of the neighbor's chart by another name", intercept: names("mine"), objects: helmRelease("web", "mine", ""),
+		attack{name: "an index names the digest of the neighbor's chart by another name", intercept: names("mine"),
+			objects: helmRelease("web", "mine", ""),
 			refused: "HelmRelease/web", reasons: []string{v1beta1.ArtifactFailedReason}, says: []string{"mine"}},
 	)
 }
@@ -76,12 +78,17 @@ func TestAFetchThatHangs(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { world.neighbor.charts.Withdraw("fresh", "1.0.0") })
-			manifests := object("HelmRepository", "fresh", "url: '$VICTIM_CHARTS', secretRef: {name: access}, interval: 10h") + "---\n" +
-				object("HelmRelease", "fresh", "bake: 0s, chart: {spec: {chart: fresh, sourceRef: {kind: HelmRepository, name: fresh}}}")
+			manifests := object("HelmRepository", "fresh", "url: '$VICTIM_CHARTS', secretRef: {name: access}, interval: 10h") +
+				"---\n" +
+				object("HelmRelease", "fresh",
+					"bake: 0s, chart: {spec: {chart: fresh, sourceRef: {kind: HelmRepository, name: fresh}}}")
 			if err := world.neighbor.declare(t.Context(), s.text(manifests)); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the neighbor's release of the same chart runs", func() bool { return messageOf(t.Context(), "fresh") == "fresh" })
+			eventually(t, "the neighbor's release of the same chart runs", func() bool {
+				return messageOf(t.Context(),
+					"fresh") == "fresh"
+			})
 			forget(t, v1beta1.HelmReleaseKind, "fresh")
 			forget(t, v1beta1.HelmRepositoryKind, "fresh")
 		},
@@ -105,10 +112,15 @@ func TestAProxyThatAsksForPatience(t *testing.T) {
 	}
 	host := func(s string) string { return strings.ReplaceAll(s, "http://", "") }
 	play(t,
-		attack{name: "a proxy asks a Git source to spare the neighbor's host", refused: "GitRepository/web", reasons: []string{v1beta1.FetchFailedReason},
-			objects: secret + object("GitRepository", "web", "url: '$VICTIM_CHARTS/x.git', proxySecretRef: {name: proxy}"), absent: heard},
-		attack{name: "a proxy asks a registry's source to spare the neighbor's host", refused: "OCIRepository/web", reasons: []string{v1beta1.FetchFailedReason},
-			objects: secret + object("OCIRepository", "web", "url: 'oci://"+host(world.neighbor.charts.URL())+"/x', insecure: true, proxySecretRef: {name: proxy}"), absent: heard},
+		attack{name: "a proxy asks a Git source to spare the neighbor's host", refused: "GitRepository/web",
+			reasons: []string{v1beta1.FetchFailedReason},
+			objects: secret + object("GitRepository", "web", "url: '$VICTIM_CHARTS/x.git', proxySecretRef: {name: proxy}"),
+			absent:  heard},
+		attack{name: "a proxy asks a registry's source to spare the neighbor's host", refused: "OCIRepository/web",
+			reasons: []string{v1beta1.FetchFailedReason},
+			objects: secret + object("OCIRepository", "web",
+				"url: 'oci://"+host(world.neighbor.charts.URL())+"/x', insecure: true, proxySecretRef: {name: proxy}"),
+			absent: heard},
 	)
 }
 
@@ -119,14 +131,16 @@ const polls = 5 * time.Second
 func TestIntervals(t *testing.T) {
 	manifests := ""
 	for i := range 60 {
-		manifests += "---\n" + object("HelmRepository", fmt.Sprintf("often-%d", i), fmt.Sprintf("url: '$CHARTS/%d/..', interval: 1ms", i))
+		manifests += "---\n" + object("HelmRepository", fmt.Sprintf("often-%d", i),
+			fmt.Sprintf("url: '$CHARTS/%d/..', interval: 1ms", i))
 	}
 	play(t,
 		attack{name: "a source is polled every millisecond", charts: charts(mine()), heavy: true,
 			objects: object("HelmRepository", "often", "url: '$CHARTS', interval: 1ms"), absent: polledSeldom(1)},
 		attack{name: "sixty sources are polled every millisecond", charts: charts(mine()), heavy: true,
 			objects: strings.TrimPrefix(manifests, "---\n"), absent: polledSeldom(60)},
-		attack{name: "a Git repository is polled every millisecond", tree: map[string]string{"a.yaml": hostile.Config("a")}, heavy: true,
+		attack{name: "a Git repository is polled every millisecond", tree: map[string]string{"a.yaml": hostile.Config("a")},
+			heavy:   true,
 			objects: object("GitRepository", "often", "url: '$GIT', ref: {branch: main}, interval: 1ms"),
 			absent: func(t *testing.T, _ *scene) {
 				few(t, 1, func() int { return len(world.git.Seen()) })
@@ -142,7 +156,8 @@ func polledSeldom(sources int) func(t *testing.T, s *scene) {
 	}
 }
 
-// few counts requests for a while. The bound is above what one request a second and source comes to; a slow machine makes it fewer.
+// few counts requests for a while. The bound is above what one request a second and source comes to; a slow machine
+// makes it fewer.
 func few(t *testing.T, sources int, count func() int) {
 	t.Helper()
 	before, begin := count(), time.Now()
@@ -163,9 +178,11 @@ func TestArtifactsThatFillTheCache(t *testing.T) {
 		content := make([]byte, each/2)
 		_, _ = random.Read(content) // never fails
 		tree[fmt.Sprintf("d%d/large.bin", i)] = hex.EncodeToString(content)
-		manifests += "---\n" + object("GitRepository", fmt.Sprintf("large-%d", i), fmt.Sprintf("url: '$GIT', ref: {branch: main}, interval: 10h, sparseCheckout: [d%d]", i))
+		manifests += "---\n" + object("GitRepository", fmt.Sprintf("large-%d", i),
+			fmt.Sprintf("url: '$GIT', ref: {branch: main}, interval: 10h, sparseCheckout: [d%d]", i))
 	}
-	play(t, attack{name: "twenty-four sources have 12 MiB each", tree: tree, objects: strings.TrimPrefix(manifests, "---\n"), heavy: true,
+	play(t, attack{name: "twenty-four sources have 12 MiB each", tree: tree, objects: strings.TrimPrefix(manifests,
+		"---\n"), heavy: true,
 		absent: func(t *testing.T, s *scene) {
 			eventually(t, "each source has an answer", func() bool {
 				for _, source := range list(t, v1beta1.GitRepositoryKind, attacker) {

@@ -51,14 +51,17 @@ func (f *field) installBesideNoise(ctx context.Context, r *result) (err error) {
 	r.Ready, r.Wall = beside, time.Since(begin).Seconds()
 	r.Notes = append(r.Notes,
 		fmt.Sprintf("alone:  p50 %.2f s, p95 %.2f s, max %.2f s", alone.P50, alone.P95, alone.Max),
-		fmt.Sprintf("beside: p50 %.2f s, p95 %.2f s, max %.2f s; %d of %d not Ready after %s", beside.P50, beside.P95, beside.Max, missing, neighbors, noisyLimit),
+		fmt.Sprintf("beside: p50 %.2f s, p95 %.2f s, max %.2f s; %d of %d not Ready after %s", beside.P50, beside.P95,
+			beside.Max, missing, neighbors, noisyLimit),
 		fmt.Sprintf("p95 beside by p95 alone: %.1f", beside.P95/alone.P95),
-		fmt.Sprintf("peak memory: controller %.0f MiB, its children %.0f MiB (up to %d), together %.0f MiB", peak.Process, peak.Children, peak.Most, peak.Together),
+		fmt.Sprintf("peak memory: controller %.0f MiB, its children %.0f MiB (up to %d), together %.0f MiB", peak.Process,
+			peak.Children, peak.Most, peak.Together),
 	)
 	return nil
 }
 
-// timeInstalls installs releases and returns how long they took, and how many did not become Ready; these count with the limit.
+// timeInstalls installs releases and returns how long they took, and how many did not become Ready; these count with
+// the limit.
 func (f *field) timeInstalls(ctx context.Context, name string) (spread, int, error) {
 	asked := make([]time.Time, neighbors)
 	goals := make([]wanted, neighbors)
@@ -219,13 +222,15 @@ metadata: {name: remote}
 stringData: {value: %q}
 `
 
-// manifests of the noise: 12 releases of each bomb, 200 of a chart that does not exist, 12 on a cluster that floods, 4 Kustomizations of each
+// manifests of the noise: 12 releases of each bomb, 200 of a chart that does not exist, 12 on a cluster that floods,
+// 4 Kustomizations of each
 // directory, 30 sources that hang and 30 with an interval of a millisecond.
 func (n *noise) manifests() string {
 	text := &strings.Builder{}
 	fmt.Fprintf(text, noisySources, n.charts.URL(), n.remote.Kubeconfig)
 	add := func(kind, name, spec string) {
-		fmt.Fprintf(text, "---\napiVersion: fairlead.dev/v1beta1\nkind: %s\nmetadata: {name: %s}\nspec: {%s}\n", kind, name, spec)
+		fmt.Fprintf(text, "---\napiVersion: fairlead.dev/v1beta1\nkind: %s\nmetadata: {name: %s}\nspec: {%s}\n", kind, name,
+			spec)
 	}
 	from := func(chart string) string {
 		return "interval: 1s, chart: {spec: {chart: " + chart + ", sourceRef: {kind: HelmRepository, name: charts}}}"
@@ -242,7 +247,8 @@ func (n *noise) manifests() string {
 	for name := range directories() {
 		add("GitRepository", name, "ref: {branch: main}, interval: 1ms, url: '"+n.git.URL(name)+"'")
 		for i := range 4 {
-			add("Kustomization", fmt.Sprintf("%s-%d", name, i), "prune: true, interval: 1s, retryInterval: 1s, sourceRef: {kind: GitRepository, name: "+name+"}")
+			add("Kustomization", fmt.Sprintf("%s-%d", name, i),
+				"prune: true, interval: 1s, retryInterval: 1s, sourceRef: {kind: GitRepository, name: "+name+"}")
 		}
 	}
 	for i := range 30 {

@@ -1,4 +1,5 @@
-// Package hostile has what a tenant would use against the controller: charts and directories that are too much, and servers that lie, stall and
+// Package hostile has what a tenant would use against the controller: charts and directories that are too much, and
+// servers that lie, stall and
 // flood. Everything listens on loopback addresses.
 package hostile
 
@@ -23,25 +24,34 @@ func Chart(name string, files ...string) map[string]string {
 
 // Templates are charts, all of the name bomb, whose templates never end or never have enough, by what they do.
 var Templates = map[string]map[string]string{
-	"ranges are nested":          Chart("bomb", "templates/a.yaml", "{{- range until 100000 }}{{- range until 100000 }}{{- end }}{{- end }}\n"+Config("a")),
-	"a text is repeated":         Chart("bomb", "templates/a.yaml", Config("a")+"b: {{ repeat 3000 (repeat 1000000 \"x\") | sha256sum }}\n"),
-	"a list grows":               Chart("bomb", "templates/a.yaml", "{{- $l := list \"x\" }}{{- range until 60 }}{{- $l = concat $l $l }}{{- end }}\n"+Config("a")),
-	"a value evaluates itself":   Chart("bomb", "values.yaml", "again: '{{ tpl .Values.again . }}'\n", "templates/a.yaml", Config("a")+"b: {{ tpl .Values.again . | quote }}\n"),
-	"a template includes itself": Chart("bomb", "templates/a.yaml", "{{- define \"r\" }}{{ include \"r\" . }}{{ end }}\n{{ include \"r\" . }}\n"),
+	"ranges are nested": Chart("bomb", "templates/a.yaml",
+		"{{- range until 100000 }}{{- range until 100000 }}{{- end }}{{- end }}\n"+Config("a")),
+	"a text is repeated": Chart("bomb", "templates/a.yaml",
+		Config("a")+"b: {{ repeat 3000 (repeat 1000000 \"x\") | sha256sum }}\n"),
+	"a list grows": Chart("bomb", "templates/a.yaml",
+		"{{- $l := list \"x\" }}{{- range until 60 }}{{- $l = concat $l $l }}{{- end }}\n"+Config("a")),
+	"a value evaluates itself": Chart("bomb", "values.yaml", "again: '{{ tpl .Values.again . }}'\n",
+		"templates/a.yaml", Config("a")+"b: {{ tpl .Values.again . | quote }}\n"),
+	"a template includes itself": Chart("bomb", "templates/a.yaml",
+		"{{- define \"r\" }}{{ include \"r\" . }}{{ end }}\n{{ include \"r\" . }}\n"),
 	"two templates take turns": Chart("bomb", "templates/a.yaml",
 		"{{- define \"r\" }}{{ tpl \"{{ include \\\"s\\\" . }}\" . }}{{ end }}{{- define \"s\" }}{{ tpl \"{{ include \\\"r\\\" . }}\" . }}{{ end }}\n{{ include \"r\" . }}\n"),
-	"the output has no end": Chart("bomb", "templates/a.yaml", Config("a")+"{{- range until 1000000 }}\n# {{ repeat 1000 \"x\" }}\n{{- end }}\n"),
-	"a pattern is searched": Chart("bomb", "templates/a.yaml", Config("a")+"b: {{ regexReplaceAll \"a\" (repeat 1000000 \"a\") (repeat 10000 \"b\") | sha256sum }}\n"),
+	"the output has no end": Chart("bomb", "templates/a.yaml",
+		Config("a")+"{{- range until 1000000 }}\n# {{ repeat 1000 \"x\" }}\n{{- end }}\n"),
+	"a pattern is searched": Chart("bomb", "templates/a.yaml",
+		Config("a")+"b: {{ regexReplaceAll \"a\" (repeat 1000000 \"a\") (repeat 10000 \"b\") | sha256sum }}\n"),
 }
 
 // Diamond is a directory whose base is included over 2^levels ways.
 func Diamond(levels int) map[string]string {
-	files := map[string]string{"kustomization.yaml": "resources: [l0]\n", fmt.Sprintf("l%d/kustomization.yaml", levels): "resources: [a.yaml]\n",
+	files := map[string]string{"kustomization.yaml": "resources: [l0]\n", fmt.Sprintf("l%d/kustomization.yaml",
+		levels): "resources: [a.yaml]\n",
 		fmt.Sprintf("l%d/a.yaml", levels): Config("a")}
 	for level := range levels {
 		files[fmt.Sprintf("l%d/kustomization.yaml", level)] = "resources: [x, y]\n"
 		for _, side := range []string{"x", "y"} {
-			files[fmt.Sprintf("l%d/%s/kustomization.yaml", level, side)] = fmt.Sprintf("nameSuffix: -%s\nresources: [../../l%d]\n", side, level+1)
+			files[fmt.Sprintf("l%d/%s/kustomization.yaml", level,
+				side)] = fmt.Sprintf("nameSuffix: -%s\nresources: [../../l%d]\n", side, level+1)
 		}
 	}
 	return files
@@ -54,7 +64,8 @@ func Crowd(size int) map[string]string {
 		objects.WriteString(Config(fmt.Sprintf("c%d", i)) + "---\n")
 		patches.WriteString("- target: {kind: ConfigMap}\n  patch: |\n    - {op: add, path: /data/x, value: y}\n")
 	}
-	return map[string]string{"kustomization.yaml": "resources: [all.yaml]\npatches:\n" + patches.String(), "all.yaml": objects.String()}
+	return map[string]string{"kustomization.yaml": "resources: [all.yaml]\npatches:\n" + patches.String(),
+		"all.yaml": objects.String()}
 }
 
 // Aliases is a document whose aliases stand for 9^9 texts.

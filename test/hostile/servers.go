@@ -47,7 +47,8 @@ func ServeAPI(behave http.HandlerFunc) (*APIServer, error) {
 	server.TLS = setting
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
-	cluster := "server: '" + server.URL + "', certificate-authority-data: " + base64.StdEncoding.EncodeToString(authority.PEM)
+	cluster := "server: '" + server.URL + "', certificate-authority-data: " +
+		base64.StdEncoding.EncodeToString(authority.PEM)
 	return &APIServer{Kubeconfig: Kubeconfig(cluster, "token: abc"), server: server}, nil
 }
 
@@ -76,12 +77,15 @@ func Discovery() func(w http.ResponseWriter, r *http.Request) bool {
 	verbs := metav1.Verbs{"get", "list", "watch", "create", "update", "patch", "delete"}
 	answers := map[string]any{
 		"/version": map[string]string{"major": "1", "minor": "37", "gitVersion": "v1.37.0"},
-		"/api":     metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions", APIVersion: "v1"}, Versions: []string{"v1"}},
-		"/apis":    metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{}},
-		"/api/v1": metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1", APIResources: []metav1.APIResource{
-			{Name: "secrets", SingularName: "secret", Namespaced: true, Kind: "Secret", Verbs: verbs},
-			{Name: "configmaps", SingularName: "configmap", Namespaced: true, Kind: "ConfigMap", Verbs: verbs},
-		}},
+		"/api": metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions", APIVersion: "v1"},
+			Versions: []string{"v1"}},
+		"/apis": metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"},
+			Groups: []metav1.APIGroup{}},
+		"/api/v1": metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"},
+			GroupVersion: "v1", APIResources: []metav1.APIResource{
+				{Name: "secrets", SingularName: "secret", Namespaced: true, Kind: "Secret", Verbs: verbs},
+				{Name: "configmaps", SingularName: "configmap", Namespaced: true, Kind: "ConfigMap", Verbs: verbs},
+			}},
 	}
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		answer, ok := answers[r.URL.Path]
@@ -96,6 +100,9 @@ func Discovery() func(w http.ResponseWriter, r *http.Request) bool {
 
 // events counts the objects that were made up.
 var events atomic.Int64
+
+// MadeUp is how many objects all floods have made up so far.
+func MadeUp() int64 { return events.Load() }
 
 // Flood answers a list with nothing and a watch with new objects without an end.
 func Flood(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
@@ -116,18 +123,22 @@ func Flood(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
 			}
 		}
 	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "s"):
-		_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": meta, "items": []any{}})
+		_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList",
+			"metadata": meta, "items": []any{}})
 	default:
 		w.WriteHeader(http.StatusNotFound)
-		_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
+		_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+			Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
 	}
 }
 
 func madeUp(number int64) any {
 	return map[string]any{"type": "ADDED", "object": map[string]any{
 		"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": map[string]any{
-			"name": fmt.Sprintf("sh.helm.release.v1.made-up-%d.v1", number), "namespace": "made-up", "uid": fmt.Sprint(number), "resourceVersion": fmt.Sprint(number + 1),
-			"labels":      map[string]string{"owner": "helm", "app.kubernetes.io/managed-by": "Helm", "name": fmt.Sprintf("made-up-%d", number), "status": "deployed", "version": "1"},
+			"name": fmt.Sprintf("sh.helm.release.v1.made-up-%d.v1", number), "namespace": "made-up", "uid": fmt.Sprint(number),
+			"resourceVersion": fmt.Sprint(number + 1),
+			"labels": map[string]string{"owner": "helm", "app.kubernetes.io/managed-by": "Helm",
+				"name": fmt.Sprintf("made-up-%d", number), "status": "deployed", "version": "1"},
 			"annotations": map[string]string{"padding": strings.Repeat("x", 2000)},
 		},
 	}}

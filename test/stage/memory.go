@@ -18,7 +18,8 @@ const sampling = 50 * time.Millisecond
 type Memory struct {
 	// Process is the largest resident memory of the process itself.
 	Process float64
-	// Children is the largest sum of what its descendants had for themselves at one moment: not the pages of files, which all share.
+	// Children is the largest sum of what its descendants had for themselves at one moment: not the pages of files,
+	// which all share.
 	Children float64
 	// Together is the largest sum of both at one moment.
 	Together float64
@@ -38,7 +39,8 @@ type MemoryWatch struct {
 	exceeded bool
 }
 
-// WatchMemory begins to sample. A process that has more than limit MiB together with its descendants is killed, as the kernel kills a
+// WatchMemory begins to sample. A process that has more than limit MiB together with its descendants is killed, as
+// the kernel kills a
 // container; 0 is no limit.
 func WatchMemory(pid int, limit float64) *MemoryWatch {
 	w := &MemoryWatch{pid: pid, limit: limit, stop: make(chan struct{}), done: make(chan struct{})}
