@@ -15,6 +15,8 @@ const (
 	RenderingLimitExceededReason = "RenderingLimitExceeded"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
+	// InternalErrorReason: the controller itself has a fault, which the object has met. It is tried again with back-off.
+	InternalErrorReason = "InternalError"
 )
 
 // Reasons of sources.

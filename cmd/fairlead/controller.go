@@ -29,6 +29,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/kustomization"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/receiver"
 	"fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/controllers/source"
@@ -130,6 +131,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 		debug.SetGCPercent(gcPercent)
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	loop.CatchFaults()
 	ctx, stop := context.WithCancel(parent)
 	defer stop()
 

@@ -44,7 +44,7 @@ func connectTo(to clusters) referent.Connect {
 		at := to.local
 		if access.Kubeconfig != nil {
 			var err error
-			if at, err = to.remote.Get(access.Kubeconfig); err != nil {
+			if at, err = to.remote.Get(access); err != nil {
 				return nil, nil, err
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/values"
@@ -49,7 +50,12 @@ func (t *trees) of(ctx context.Context, choice source.Choice, artifact v1beta1.A
 	}
 	t.mu.Unlock()
 	own := cached.(*tree) //nolint:forcetypeassert // nothing else is put there
-	own.once.Do(func() { own.read, own.err = t.unpack(ctx, choice, artifact) })
+	own.once.Do(func() {
+		own.err = guard.Do("unpacking an artifact", func() (err error) { // a panic would leave neither files nor an error
+			own.read, err = t.unpack(ctx, choice, artifact)
+			return err
+		})
+	})
 	if own.err != nil { // the next one tries again
 		t.mu.Lock()
 		defer t.mu.Unlock()

@@ -26,9 +26,11 @@ import (
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // remoteLook is how often objects on another cluster are looked at. A cluster that nobody looks at is let go of after a while, and its
@@ -54,6 +56,8 @@ type handler struct {
 	events events.EventRecorder
 	now    func() time.Time
 	jitter func() float64
+	// builds bound how many Kustomizations are built at the same time.
+	builds *fair.Shares
 
 	mu sync.Mutex
 	// truces are the times until which objects that somebody fights over are left alone.
@@ -212,13 +216,18 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs) {
 		out := h.attempt(ctx, wanted, in)
 		out.request, out.took = wanted.Annotations[v1beta1.ReconcileRequestAnnotation], h.now().Sub(started)
 		return out
-	})
+	}, func(fault error) landed { return faulted(wanted, in.artifact.Revision, in.digest, fault) })
 }
 
 // attempt builds the objects and brings them into the cluster.
 func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs) landed {
 	out := landed{applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest}}
-	objects, mask, err := h.build(ctx, k, in)
+	var objects []rollout.Object
+	var mask values.Mask
+	err := h.builds.Do(ctx, k.Namespace, func() (err error) {
+		objects, mask, err = h.build(ctx, k, in)
+		return err
+	})
 	if err != nil {
 		reason, final := reasonOf(err)
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(err.Error())}
@@ -332,7 +341,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs [
 				"; to leave the objects behind, set spec.deletionPolicy to " + v1beta1.DeletionPolicyOrphan}
 		}
 		return out
-	})
+	}, func(fault error) landed { return faulted(wanted, wanted.Status.LastAppliedRevision, departs, fault) })
 }
 
 // stranded decides about a deleted object whose cluster cannot be reached, or as nobody. In a namespace that is being deleted too the

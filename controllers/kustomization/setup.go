@@ -22,6 +22,7 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -34,6 +35,13 @@ import (
 
 // sourceIndex is the field index of Kustomizations by their source.
 const sourceIndex = "fairlead.source"
+
+// How many Kustomizations are built at the same time, and how many of those a namespace can have: a build holds the files of its
+// source and the objects that it makes.
+const (
+	builds             = 8
+	buildsPerNamespace = 6
+)
 
 // Options of the controller.
 type Options struct {
@@ -96,6 +104,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 			defaultServiceAccount: o.DefaultServiceAccount,
 		},
 		engine: o.Engine, tasks: loop.NewTasks[landed](ctx, waker.Wake, o.Now),
+		builds: fair.New(builds, buildsPerNamespace),
 		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: rand.Float64,
 		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, truces: map[types.NamespacedName]time.Time{},
 	}

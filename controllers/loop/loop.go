@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // Object is an object with a status that a handler keeps.
@@ -46,7 +47,16 @@ type reconciler[T Object] struct {
 }
 
 // Reconcile implements reconcile.Reconciler.
-func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
+	// controller-runtime would catch a panic, too, but its log quotes the value.
+	err = guard.Do("reconciling an object", func() error {
+		result, err = r.reconcile(ctx, request)
+		return err
+	})
+	return result, err
+}
+
+func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	object, err := r.read(ctx, request.NamespacedName)
 	if apierrors.IsNotFound(err) {
 		r.forget(request.NamespacedName)

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // firstAgain and lastAgain bound the pause before an object is looked at again after an error, which is about the API server:
@@ -76,7 +77,7 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 		if w.When != nil {
 			options = append(options, builder.WithPredicates(w.When))
 		}
-		build = build.Watches(w.Object, handler.EnqueueRequestsFromMapFunc(w.Affects), options...)
+		build = build.Watches(w.Object, handler.EnqueueRequestsFromMapFunc(guarded(w.Affects)), options...)
 	}
 	err := build.Complete(&reconciler[T]{
 		client: writer, handler: c.Handler, empty: c.Empty, finalizer: c.Finalizer, metrics: readiness{kind: kind},
@@ -85,6 +86,15 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 		return fmt.Errorf("setting up the %s controller: %w", c.Name, err)
 	}
 	return nil
+}
+
+// guarded keeps a panic of a mapping from ending the informer that calls it. The event is lost; the objects are looked at
+// again at their interval.
+func guarded(affects handler.MapFunc) handler.MapFunc {
+	return func(ctx context.Context, object client.Object) (requests []reconcile.Request) {
+		guard.Run("finding the objects that an event affects", func() { requests = affects(ctx, object) })
+		return requests
+	}
 }
 
 // wanted lets events through that change what is wanted: the spec, the annotations by which a user asks for

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // Tasks runs what takes time outside of the workers, one task per object.
@@ -13,6 +16,8 @@ type Tasks[R any] struct {
 	ctx  context.Context //nolint:containedctx // the life of the process, not of a call
 	wake func(types.NamespacedName)
 	now  func() time.Time
+	// shares bound how many tasks run, nil is no bound.
+	shares *fair.Shares
 
 	mu      sync.Mutex
 	running map[types.NamespacedName]time.Time
@@ -28,9 +33,16 @@ func NewTasks[R any](ctx context.Context, wake func(types.NamespacedName), now f
 	}
 }
 
-// Start runs work for an object, and tells whether it did: it does not while another task of the object runs or its result
-// was not taken yet.
-func (t *Tasks[R]) Start(key types.NamespacedName, work func(context.Context) R) bool {
+// Within bounds how many tasks run at the same time: each takes a slot of its namespace first. Several sets of tasks may have
+// the same shares. It is for setting up.
+func (t *Tasks[R]) Within(shares *fair.Shares) *Tasks[R] {
+	t.shares = shares
+	return t
+}
+
+// Start runs work for an object, and returns whether it did: it does not while another task of the object runs or its result
+// was not taken yet. A task that waits for a slot counts as running. When work panics, fault makes the result.
+func (t *Tasks[R]) Start(key types.NamespacedName, work func(context.Context) R, fault func(error) R) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, busy := t.running[key]; busy || t.ctx.Err() != nil {
@@ -40,18 +52,48 @@ func (t *Tasks[R]) Start(key types.NamespacedName, work func(context.Context) R)
 		return false
 	}
 	t.running[key] = t.now()
-	go func() {
-		result := work(t.ctx)
-		if t.ctx.Err() != nil {
-			return
-		}
-		t.mu.Lock()
-		delete(t.running, key)
-		t.done[key] = result
-		t.mu.Unlock()
-		t.wake(key)
-	}()
+	guard.GoOr("working on an object", func() { t.run(key, work, fault) }, func(error) { t.drop(key) })
 	return true
+}
+
+// run runs one task to its end.
+func (t *Tasks[R]) run(key types.NamespacedName, work func(context.Context) R, fault func(error) R) {
+	result, ok := t.result(key, work, fault)
+	if !ok || t.ctx.Err() != nil {
+		return
+	}
+	t.mu.Lock()
+	delete(t.running, key)
+	t.done[key] = result
+	t.mu.Unlock()
+	t.wake(key)
+}
+
+// result returns what work, or its panic, came to; false when the process ended before there was a slot.
+func (t *Tasks[R]) result(key types.NamespacedName, work func(context.Context) R, fault func(error) R) (result R, ok bool) {
+	if t.shares != nil {
+		slot, err := t.shares.Take(t.ctx, key.Namespace)
+		if err != nil {
+			return result, false
+		}
+		defer slot.Close()
+	}
+	err := guard.Do("working on an object", func() error {
+		result = work(t.ctx)
+		return nil
+	})
+	if err != nil {
+		result = fault(err)
+	}
+	return result, true
+}
+
+// drop ends a task without a result, because even making one of its panic failed. The object is looked at again at its
+// interval: if it were woken, it would meet the same fault without a pause.
+func (t *Tasks[R]) drop(key types.NamespacedName) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.running, key)
 }
 
 // Take returns the result of a task that has ended, once.

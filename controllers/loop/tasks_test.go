@@ -2,12 +2,16 @@ package loop
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/helmops/fair"
 )
 
 var (
@@ -35,16 +39,22 @@ func newBench(ctx context.Context) *bench {
 // work ends when its result is released.
 func (b *bench) work(context.Context) string { return <-b.release }
 
+// start starts such work.
+func (b *bench) start(key types.NamespacedName) bool { return b.Start(key, b.work, failed) }
+
+// failed is the result of work that panicked.
+func failed(error) string { return "failed" }
+
 func TestTasksRunOnePerObject(t *testing.T) {
 	t.Parallel()
 	b := newBench(t.Context())
-	if !b.Start(web, b.work) {
+	if !b.start(web) {
 		t.Fatal("the first task did not start")
 	}
-	if b.Start(web, b.work) {
+	if b.start(web) {
 		t.Error("a second task of the object was started")
 	}
-	if !b.Start(shop, b.work) || b.Count() != 2 {
+	if !b.start(shop) || b.Count() != 2 {
 		t.Errorf("a task of another object did not start; %d run", b.Count())
 	}
 	if _, ok := b.Take(web); ok {
@@ -62,7 +72,7 @@ func TestTasksRunOnePerObject(t *testing.T) {
 func TestTheResultOfATaskIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t.Context())
-	b.Start(web, b.work)
+	b.start(web)
 	b.release <- "fine"
 	if key := <-b.woken; key != web {
 		t.Errorf("woke %s", key)
@@ -70,7 +80,7 @@ func TestTheResultOfATaskIsTakenOnce(t *testing.T) {
 	if _, running := b.Running(web); running {
 		t.Error("a task runs that has woken its object")
 	}
-	if b.Start(web, b.work) {
+	if b.start(web) {
 		t.Error("a task was started before the result of the last one was taken")
 	}
 	if result, ok := b.Take(web); !ok || result != "fine" {
@@ -79,7 +89,7 @@ func TestTheResultOfATaskIsTakenOnce(t *testing.T) {
 	if result, ok := b.Take(web); ok {
 		t.Errorf("took %q a second time", result)
 	}
-	if !b.Start(web, func(context.Context) string { return "again" }) {
+	if !b.Start(web, func(context.Context) string { return "again" }, failed) {
 		t.Error("no new task after the result was taken")
 	}
 	<-b.woken
@@ -88,7 +98,7 @@ func TestTheResultOfATaskIsTakenOnce(t *testing.T) {
 func TestRunningTellsForHowLong(t *testing.T) {
 	t.Parallel()
 	b := newBench(t.Context())
-	b.Start(web, b.work)
+	b.start(web)
 	b.clock.Store(90)
 	if elapsed, running := b.Running(web); !running || elapsed != 90*time.Second {
 		t.Errorf("running %v for %s, want 90 s", running, elapsed)
@@ -108,10 +118,10 @@ func TestATaskThatOutlivesTheProcessIsDropped(t *testing.T) {
 		b.Start(web, func(ctx context.Context) string {
 			<-ctx.Done()
 			return "too late"
-		})
+		}, failed)
 		cancel()
 		synctest.Wait() // the task has ended
-		if b.Start(shop, b.work) {
+		if b.start(shop) {
 			t.Error("a task was started after the end")
 		}
 		if _, ok := b.Take(web); ok {
@@ -122,6 +132,46 @@ func TestATaskThatOutlivesTheProcessIsDropped(t *testing.T) {
 		}
 		if len(b.woken) != 0 {
 			t.Errorf("%s was woken", <-b.woken)
+		}
+	})
+}
+
+func TestANamespaceWithManyTasksWaitsForItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		shares := fair.New(3, 2)
+		b := newBench(ctx)
+		b.Within(shares)
+		var began []string
+		var mu sync.Mutex
+		work := func(name string) func(context.Context) string {
+			return func(ctx context.Context) string {
+				mu.Lock()
+				began = append(began, name)
+				mu.Unlock()
+				<-ctx.Done()
+				return ""
+			}
+		}
+		for i := range 50 {
+			key := types.NamespacedName{Namespace: "noisy", Name: fmt.Sprint("source-", i)}
+			if !b.Start(key, work("noisy"), failed) {
+				t.Fatalf("%s was not started", key)
+			}
+			if _, running := b.Running(key); !running {
+				t.Fatalf("%s does not count as running while it waits, and would be started again without a pause", key)
+			}
+		}
+		synctest.Wait()
+		if len(began) != 2 {
+			t.Fatalf("%d tasks of the noisy namespace run, want 2", len(began))
+		}
+		b.Start(web, work("apps"), failed)
+		synctest.Wait()
+		if len(began) != 3 || began[2] != "apps" {
+			t.Errorf("what began is %v, want the task of the neighbour at its first try", began)
 		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/view"
 )
@@ -202,10 +203,10 @@ func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1b
 	return found, err
 }
 
-// ask has an object looked at.
+// ask has an object looked at. Any replica may: a request is passed to each of them, and only the leader looks.
 func (h *handler) ask(ctx context.Context, object client.Object) error {
 	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1beta1.ReconcileRequestAnnotation, h.now().Format(time.RFC3339Nano))
-	err := h.cached.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(patch)), client.FieldOwner(fieldOwner))
+	err := h.cached.Patch(cluster.Unfenced(ctx), object, client.RawPatch(types.MergePatchType, []byte(patch)), client.FieldOwner(fieldOwner))
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -15,10 +15,17 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 const token = "a-token-that-is-long-enough"
@@ -194,6 +201,78 @@ func TestServer(t *testing.T) {
 		t.Error("it does not stop")
 	}
 }
+
+// A call reaches any replica. One that is not the leader may write nothing but the request that it is about.
+func TestAReplicaThatIsNotTheLeaderTakesCalls(t *testing.T) {
+	t.Parallel()
+	sent := 0
+	standby := cluster.NewFence("fairlead-system", "fairlead", time.Minute, time.Now).Guard(roundTrips(func(*http.Request) (*http.Response, error) {
+		sent++
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	}))
+	write := func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPatch, "https://example.dev/apis/fairlead.dev/v1beta1/namespaces/apps/gitrepositories/web", nil)
+		if err != nil {
+			return err
+		}
+		response, err := standby.RoundTrip(request)
+		if err != nil {
+			return err
+		}
+		return response.Body.Close()
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	receiver := receiverOf(v1beta1.ReceiverGeneric)
+	receiver.Spec.SecretRef.Name = "push"
+	receiver.Spec.Resources = []v1beta1.ReceiverResource{{Kind: v1beta1.GitRepositoryKind, Name: "web"}}
+	receiver.Status.WebhookPath = pathOf(receiver, []byte(token))
+	status.Ready(receiver, v1beta1.SucceededReason, "called", time.Now())
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "push"}, Data: map[string][]byte{tokenKey: []byte(token)}}
+	web := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}}
+	api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(receiver, secret, web).
+		WithIndex(&v1beta1.Receiver{}, pathIndex, func(o client.Object) []string { return []string{o.(*v1beta1.Receiver).Status.WebhookPath} }).
+		WithInterceptorFuncs(interceptor.Funcs{
+			Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, options ...client.PatchOption) error {
+				if err := write(ctx); err != nil {
+					return err
+				}
+				return c.Patch(ctx, o, p, options...)
+			},
+		}).Build()
+	h := &handler{cached: api, live: api, now: time.Now}
+	answer := httptest.NewRecorder()
+	newServer("", h).ServeHTTP(answer, httptest.NewRequest(http.MethodPost, receiver.Status.WebhookPath, nil))
+	if answer.Code != http.StatusOK || sent != 1 {
+		t.Errorf("the standby answers %d and sent %d writes", answer.Code, sent)
+	}
+	if err := api.Get(t.Context(), client.ObjectKeyFromObject(web), web); err != nil || web.Annotations[v1beta1.ReconcileRequestAnnotation] == "" {
+		t.Errorf("the object was not asked to reconcile: %v, %v", web.Annotations, err)
+	}
+	if err := write(t.Context()); !errors.Is(err, cluster.ErrFenced) {
+		t.Errorf("another write of the standby gives %v", err)
+	}
+}
+
+// roundTrips is a transport of one function.
+type roundTrips func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestAPanicWhileACallIsAnsweredIsAnInternalError(t *testing.T) {
+	t.Parallel()
+	answer := httptest.NewRecorder()
+	newServer("", panicking{}).ServeHTTP(answer, httptest.NewRequest(http.MethodPost, pathOf(receiverOf("generic"), []byte(token)), nil))
+	if answer.Code != http.StatusInternalServerError || answer.Body.Len() > 0 {
+		t.Errorf("status %d, body %q", answer.Code, answer.Body)
+	}
+}
+
+// panicking are receivers with a fault.
+type panicking struct{ receivers }
 
 func FuzzNotification(f *testing.F) {
 	f.Add([]byte(`{"events":[{"action":"push","target":{"repository":"charts/web"}}]}`))

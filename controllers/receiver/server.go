@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 const (
@@ -74,7 +75,7 @@ func (s *server) Start(ctx context.Context) error {
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(listener) }()
+	guard.GoOr("serving webhooks", func() { ended <- web.Serve(listener) }, func(err error) { ended <- err })
 	select {
 	case err := <-ended:
 		return err
@@ -87,7 +88,11 @@ func (s *server) Start(ctx context.Context) error {
 
 // ServeHTTP answers a call. Whoever does not prove himself learns nothing, not even whether there is a receiver.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	kind, status, err := s.answer(r)
+	kind, status := "", http.StatusInternalServerError
+	err := guard.Do("answering a webhook call", func() (err error) {
+		kind, status, err = s.answer(r)
+		return err
+	})
 	observe(kind, status)
 	if status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", strconv.Itoa(1))

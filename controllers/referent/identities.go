@@ -36,7 +36,7 @@ type Identities struct {
 // Access returns the access of an object in a namespace that acts as a ServiceAccount, empty for the controller itself, and on the
 // cluster of a kubeconfig, nil for the controller's own.
 func (i Identities) Access(ctx context.Context, namespace, serviceAccount string, remote *v1beta1.KubeConfigReference) (cluster.Access, error) {
-	var access cluster.Access
+	access := cluster.Access{Namespace: namespace}
 	if serviceAccount != "" {
 		access.User = fmt.Sprintf("system:serviceaccount:%s:%s", namespace, serviceAccount)
 		if remote == nil {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // Pauses before an object that could not be watched is tried again: doubled from the first to the last.
@@ -55,6 +56,7 @@ type view struct {
 // viewKey tells views apart.
 type viewKey struct {
 	user       string
+	namespace  string // of the kubeconfig
 	kubeconfig [sha256.Size]byte
 	kind       schema.GroupVersionKind
 	key        types.NamespacedName
@@ -127,6 +129,9 @@ func (l *Lookout) Look(waiter types.NamespacedName, access cluster.Access, kind 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := viewKey{user: access.User, kubeconfig: sha256.Sum256(access.Kubeconfig), kind: kind, key: key}
+	if access.Kubeconfig != nil {
+		id.namespace = access.Namespace
+	}
 	v := l.views[id]
 	if v == nil {
 		ctx, cancel := context.WithCancel(l.ctx)
@@ -152,15 +157,17 @@ func (l *Lookout) Look(waiter types.NamespacedName, access cluster.Access, kind 
 // start watches an object outside of the worker. The caller holds the lock.
 func (l *Lookout) start(ctx context.Context, v *view, access cluster.Access, id viewKey) {
 	v.running = true
-	go func() {
-		err := l.objects.Follow(ctx, access, id.kind, id.key, func(object *unstructured.Unstructured) (bool, error) {
-			l.see(v, object)
-			return false, nil
+	guard.Go("watching an object", func() {
+		err := guard.Do("watching an object", func() error {
+			return l.objects.Follow(ctx, access, id.kind, id.key, func(object *unstructured.Unstructured) (bool, error) {
+				l.see(v, object)
+				return false, nil
+			})
 		})
 		if ctx.Err() == nil {
 			l.ended(v, err)
 		}
-	}()
+	})
 }
 
 // see takes over a state of an object.

@@ -58,6 +58,13 @@ type LookingError struct {
 	what string
 	// Took is for how long the answer has been awaited.
 	Took time.Duration
+	// Again is set when the object had been read before: what its conditions say stands meanwhile.
+	Again bool
+}
+
+// Looking says that something is being read outside of the worker, which may have been read before.
+func Looking(what string, took time.Duration) error {
+	return &LookingError{what: what, Took: took, Again: true}
 }
 
 // Error implements error.

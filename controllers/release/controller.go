@@ -40,9 +40,11 @@ type handler struct {
 	watcher *watcher
 	owners  owners
 	tasks   *loop.Tasks[landed]
-	events  events.EventRecorder
-	now     func() time.Time
-	jitter  func() float64
+	// readings are of records on other clusters.
+	readings *readings
+	events   events.EventRecorder
+	now      func() time.Time
+	jitter   func() float64
 
 	mu    sync.Mutex
 	steps map[types.NamespacedName]*step
@@ -122,6 +124,10 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 		_, err = h.blocked(hr, err)
 		return false, referent.UnreachableRetry, err
 	}
+	if reading := (*referent.LookingError)(nil); errors.As(err, &reading) {
+		again, err := h.blocked(hr, err)
+		return false, again, err
+	}
 	if apierrors.IsForbidden(err) {
 		return h.refused(hr, inputs, err)
 	}
@@ -167,6 +173,7 @@ func (h *handler) refused(hr *v1beta1.HelmRelease, inputs release.Inputs, err er
 // Forget implements loop.Handler.
 func (h *handler) Forget(key types.NamespacedName) {
 	h.drop(key)
+	h.readings.clear(key)
 	h.forget(key)
 	h.watcher.forget(key)
 }
@@ -267,7 +274,9 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 		if reading.Took < slow {
 			return slow - reading.Took, nil
 		}
-		status.Progressing(hr, err.Error(), h.now())
+		if !reading.Again || status.Message(hr) == "" {
+			status.Progressing(hr, err.Error(), h.now())
+		}
 		return 0, nil
 	}
 	var known *referent.ObstacleError
@@ -378,6 +387,7 @@ func (h *handler) start(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inp
 	h.mu.Lock()
 	h.steps[key] = current
 	h.mu.Unlock()
+	h.readings.clear(key) // the step changes the records
 	wanted := hr.DeepCopy()
 	h.tasks.Start(key, func(ctx context.Context) landed {
 		started := h.now()
@@ -387,5 +397,7 @@ func (h *handler) start(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inp
 			ended.compared = release.NewComparison(wanted, inputs, outcome.History[0], outcome.Equal)
 		}
 		return ended
+	}, func(fault error) landed {
+		return landed{outcome: h.runner.Faulted(wanted, p, inputs, fault), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
 	})
 }

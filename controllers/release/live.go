@@ -189,7 +189,8 @@ func (w *watcher) health(
 		if p.told != p.which || now.Sub(p.examined) >= examineAgain {
 			p.examined = now
 			refs := refsOf(sightings, objects)
-			w.examined.Start(key, func(ctx context.Context) []v1beta1.ObjectHealth { return w.objects.Explain(ctx, access, target, refs) })
+			w.examined.Start(key, func(ctx context.Context) []v1beta1.ObjectHealth { return w.objects.Explain(ctx, access, target, refs) },
+				func(error) []v1beta1.ObjectHealth { return nil }) // the causes stay unknown
 		}
 		again = max(time.Second, examineAgain-now.Sub(p.examined))
 	}

@@ -2,8 +2,11 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/referent"
@@ -11,23 +14,25 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// remotePatience is how long a worker waits for the records of another cluster. What takes longer goes on in the background, and
-// is there at one of the next looks.
-const remotePatience = time.Second
-
 // remoteLook is how often a release on another cluster is looked at. A cluster that nobody looks at is let go of after a while,
 // and its objects would not be watched any more.
 const remoteLook = 4 * time.Minute
 
-// decide has the next step planned. A cluster that does not answer is an obstacle, and may not keep the worker.
+// decide has the next step planned. A cluster that does not answer is an obstacle, and may not keep the worker: its records are
+// read outside of it. The error is a LookingError meanwhile.
 func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (release.Decision, error) {
 	if inputs.Access.Kubeconfig == nil {
 		return h.runner.Decide(ctx, hr, inputs)
 	}
-	patient, cancel := context.WithTimeout(ctx, remotePatience)
-	defer cancel()
-	decision, err := h.runner.Decide(patient, hr, inputs)
-	if err == nil || patient.Err() == nil {
+	key, runner := client.ObjectKeyFromObject(hr), *h.runner
+	runner.Engine = h.readings.of(key)
+	decision, err := runner.Decide(ctx, hr, inputs)
+	var looking *referent.LookingError
+	if errors.As(err, &looking) {
+		return decision, looking
+	}
+	h.readings.clear(key)
+	if !errors.Is(err, context.DeadlineExceeded) {
 		return decision, err
 	}
 	return decision, &referent.ObstacleError{After: referent.UnreachableRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(

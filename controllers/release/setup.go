@@ -17,6 +17,8 @@ import (
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/chart"
+	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -69,9 +71,10 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		runner: &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now},
 		gatherer: newGatherer(catalog, sight{cached: cached, live: live, expressions: expressions,
 			lookout: referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
-		tasks:  loop.NewTasks[landed](ctx, waker.Wake, o.Now),
-		events: manager.GetEventRecorder("fairlead"),
-		now:    o.Now, jitter: rand.Float64,
+		tasks:    loop.NewTasks[landed](ctx, waker.Wake, o.Now),
+		readings: newReadings(ctx, o.Engine, waker.Wake, o.Now),
+		events:   manager.GetEventRecorder("fairlead"),
+		now:      o.Now, jitter: rand.Float64,
 		steps: map[types.NamespacedName]*step{}, compared: map[types.NamespacedName]release.Comparison{},
 		watcher: newWatcher(o.Live, loop.NewTasks[[]v1beta1.ObjectHealth](ctx, waker.Wake, o.Now), o.Now, rand.Float64),
 	}
@@ -83,7 +86,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	registerInFlight(h.tasks.Count)
 	if o.Changes != nil {
 		o.Changes.listen(
-			func(storageNamespace, name string) { go wake(ctx, index, waker, storageNamespace, name) },
+			func(storageNamespace, name string) {
+				guard.Go("waking releases", func() { wake(ctx, index, waker, storageNamespace, name) })
+			},
 			func(owner types.NamespacedName) { h.wakeFor(owner, waker) },
 		)
 	}
@@ -109,13 +114,24 @@ func (h *handler) wakeFor(owner types.NamespacedName, waker *loop.Waker) {
 	}
 }
 
+// How many charts are loaded at the same time, and how many of those a namespace can have: loading holds an archive and what
+// is unpacked of it.
+const (
+	loads             = 32
+	loadsPerNamespace = 24
+)
+
 // charts loads charts from the catalog, each parsed once.
 func charts(catalog *source.Catalog) release.Charts {
-	cache := chart.NewCache(chart.DefaultBudget)
-	return func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) (*helmchart.Chart, error) {
-		return cache.Load(revision, func() (io.ReadCloser, error) {
-			return catalog.Archive(ctx, source.ChoiceOfRelease(hr), revision)
+	cache, shares := chart.NewCache(chart.DefaultBudget), fair.New(loads, loadsPerNamespace)
+	return func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) (loaded *helmchart.Chart, err error) {
+		err = shares.Do(ctx, hr.Namespace, func() error {
+			loaded, err = cache.Load(revision, func() (io.ReadCloser, error) {
+				return catalog.Archive(ctx, source.ChoiceOfRelease(hr), revision)
+			})
+			return err
 		})
+		return loaded, err
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // Garbage is collected every collectEvery; what nobody needs is kept for unusedFor after its last use.
@@ -35,7 +36,7 @@ func (g *Collector) Start(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		if err := g.collect(ctx); err != nil {
+		if err := guard.Do("collecting garbage in the artifact cache", func() error { return g.collect(ctx) }); err != nil {
 			log.FromContext(ctx).Error(err, "collecting garbage in the artifact cache failed; it is tried again later")
 		}
 	}

@@ -154,6 +154,11 @@ func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
 		found.request = source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
 		observePoll(h.kind, found.err, h.now().Sub(started))
 		return found
+	}, func(fault error) polled {
+		return polled{
+			generation: source.GetGeneration(), request: source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation],
+			err: sources.Fail(v1beta1.InternalErrorReason, fault, "polling %s %s", h.kind, key),
+		}
 	})
 }
 

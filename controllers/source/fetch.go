@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/git"
 	"fairlead.dev/fairlead/sources/store"
@@ -34,7 +35,10 @@ func (c *Catalog) once(ctx context.Context, digest string, do func() (string, er
 	c.fetches[digest] = own
 	c.mu.Unlock()
 
-	own.digest, own.err = do()
+	own.err = guard.Do("fetching an archive", func() (err error) { // the others wait for its end, whatever that is
+		own.digest, err = do()
+		return err
+	})
 	c.mu.Lock()
 	delete(c.fetches, digest)
 	c.mu.Unlock()

@@ -16,6 +16,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/fair"
 )
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=buckets;gitrepositories;helmrepositories;ocirepositories;helmcharts,verbs=get;list;watch
@@ -46,7 +47,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *Catalog, o Option
 	if err := index(ctx, manager.GetFieldIndexer(), o.NoCrossNamespaceRefs); err != nil {
 		return err
 	}
-	s := &setup{ctx: ctx, manager: manager, catalog: catalog, options: o}
+	s := &setup{ctx: ctx, manager: manager, catalog: catalog, options: o, shares: fair.New(polls, pollsPerNamespace)}
 	return firstError(
 		func() error {
 			return addSource(s, v1beta1.BucketKind, catalog.pollBucket, newOf[v1beta1.Bucket])
@@ -66,11 +67,19 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *Catalog, o Option
 	)
 }
 
+// How many polls of all kinds run at the same time, and how many of those a namespace can have: polls hold connections and what
+// is being unpacked.
+const (
+	polls             = 48
+	pollsPerNamespace = 32
+)
+
 type setup struct {
 	ctx     context.Context //nolint:containedctx // the life of the polls
 	manager ctrl.Manager
 	catalog *Catalog
 	options Options
+	shares  *fair.Shares // of all kinds
 }
 
 func newOf[T any]() *T { return new(T) }
@@ -79,7 +88,7 @@ func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() 
 	waker := loop.NewWaker()
 	h := &handler[T]{
 		kind: kind, catalog: s.catalog, poll: poll, choices: choicesOf(s.manager.GetClient()),
-		tasks:  loop.NewTasks[polled](s.ctx, waker.Wake, s.options.Now),
+		tasks:  loop.NewTasks[polled](s.ctx, waker.Wake, s.options.Now).Within(s.shares),
 		events: s.manager.GetEventRecorder("fairlead"),
 		now:    s.options.Now, jitter: randomJitter, visits: map[types.NamespacedName]visit{},
 	}

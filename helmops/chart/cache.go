@@ -8,6 +8,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // DefaultBudget is how many bytes of parsed charts a Cache keeps.
@@ -44,10 +45,12 @@ func NewCache(budget int64) *Cache {
 func (c *Cache) Load(want v1beta1.ChartRevision, open func() (io.ReadCloser, error)) (*chart.Chart, error) {
 	e := c.entry(want.Digest)
 	e.once.Do(func() {
-		e.chart, e.err = parse(want, open)
-		if e.err == nil {
-			e.size = footprint(e.chart)
-		}
+		e.err = guard.Do("loading a chart", func() (err error) { // a panic would leave an entry without a chart or an error
+			if e.chart, err = parse(want, open); err == nil {
+				e.size = footprint(e.chart)
+			}
+			return err
+		})
 		c.settle(e)
 	})
 	if e.err != nil {

@@ -15,6 +15,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // MaxArchive bounds a chart archive, in bytes.
@@ -33,17 +34,31 @@ func Load(archive io.Reader, want v1beta1.ChartRevision) (*chart.Chart, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading chart %s: %w", want, err)
 	}
-	loaded, err := loader.LoadArchive(bytes.NewReader(content))
+	loaded, err := parsed(content, want)
 	if err != nil {
-		return nil, fmt.Errorf("loading chart %s: %w", want, err)
-	}
-	if err := loaded.Validate(); err != nil {
-		return nil, fmt.Errorf("chart %s is not valid: %w", want, err)
+		return nil, err
 	}
 	if loaded.Metadata.Name != want.Name || loaded.Metadata.Version != want.Version {
 		return nil, fmt.Errorf("chart %s says that it is %s-%s", want, loaded.Metadata.Name, loaded.Metadata.Version)
 	}
 	return loaded, checkInstallable(loaded)
+}
+
+// parsed has Helm parse and validate an archive. Its code was not written for charts of strangers: a panic of it is an error.
+func parsed(content []byte, want v1beta1.ChartRevision) (loaded *chart.Chart, err error) {
+	err = guard.Do("loading a chart", func() error {
+		if loaded, err = loader.LoadArchive(bytes.NewReader(content)); err != nil {
+			return fmt.Errorf("loading chart %s: %w", want, err)
+		}
+		if err := loaded.Validate(); err != nil {
+			return fmt.Errorf("chart %s is not valid: %w", want, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return loaded, nil
 }
 
 func checkInstallable(loaded *chart.Chart) error {

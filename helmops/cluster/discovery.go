@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
+
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 const (
@@ -79,7 +81,8 @@ func (d *discoverer) get(ctx context.Context, minimum uint64) (*snapshot, error)
 		if d.reading == nil {
 			d.readings++
 			d.reading = &reading{number: d.readings, done: make(chan struct{})}
-			go d.read(d.reading) //nolint:gosec,contextcheck // It goes on for the others when this caller gives up.
+			own := d.reading
+			guard.Go("reading the APIs of a cluster", func() { d.read(own) }) //nolint:contextcheck // It goes on for the others when this caller gives up.
 		}
 		under := d.reading
 		d.mu.Unlock()
@@ -139,7 +142,10 @@ func (d *discoverer) read(r *reading) {
 	for _, w := range d.watches {
 		w.settle(ctx)
 	}
-	r.result, r.err = d.readNow(ctx, r.number)
+	r.err = guard.Do("reading the APIs of a cluster", func() (err error) { // the callers wait for its end, whatever that is
+		r.result, err = d.readNow(ctx, r.number)
+		return err
+	})
 	d.mu.Lock()
 	d.reading = nil
 	if r.err == nil {

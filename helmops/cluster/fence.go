@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -82,6 +83,13 @@ func (f *Fence) release() {
 	f.renewed = time.Time{}
 }
 
+// unfenced is the key of a context whose writes pass.
+type unfenced struct{}
+
+// Unfenced returns a context whose writes pass the fence in any replica. It is for writes that any process may make at any
+// time, as often as it likes: a reconcile request, which only has the leader look at an object.
+func Unfenced(ctx context.Context) context.Context { return context.WithValue(ctx, unfenced{}, true) }
+
 type fenced struct {
 	fence  *Fence
 	next   http.RoundTripper
@@ -96,7 +104,7 @@ var _ utilnet.RoundTripperWrapper = fenced{}
 // RoundTrip implements http.RoundTripper.
 func (t fenced) RoundTrip(request *http.Request) (*http.Response, error) {
 	switch {
-	case !mutates(request):
+	case !mutates(request), request.Context().Value(unfenced{}) != nil:
 		return t.next.RoundTrip(request)
 	case t.elects && t.isLease(request):
 		return t.elect(request)

@@ -54,8 +54,10 @@ func checkSize(kubeconfig []byte) error {
 }
 
 // remoteConfig turns a kubeconfig into a configuration whose transport holds everything secret. Nothing outside the
-// kubeconfig is used: no file, no environment and no program.
-func remoteConfig(kubeconfig []byte, wrap func(http.RoundTripper) http.RoundTripper) (*rest.Config, error) {
+// kubeconfig is used: no file, no environment and no program. bound wraps the transport to a server, below everything else.
+func remoteConfig(
+	kubeconfig []byte, wrap func(http.RoundTripper) http.RoundTripper, bound func(next http.RoundTripper, server string) http.RoundTripper,
+) (*rest.Config, error) {
 	parsed, err := clientcmd.Load(kubeconfig)
 	if err != nil { // The parser's message may quote the document.
 		return nil, &KubeconfigError{Problem: "it cannot be parsed", Fix: "check it with kubectl --kubeconfig FILE config view"}
@@ -85,7 +87,7 @@ func remoteConfig(kubeconfig []byte, wrap func(http.RoundTripper) http.RoundTrip
 		},
 		WrapTransport: wrap,
 	}
-	return withTransport(config, proxy, cluster.DisableCompression)
+	return withTransport(config, proxy, cluster.DisableCompression, bound)
 }
 
 func chosen(parsed *clientcmdapi.Config) (*clientcmdapi.Cluster, *clientcmdapi.AuthInfo, error) {
@@ -199,7 +201,10 @@ func isLoopback(host string) bool {
 
 // withTransport moves everything that is needed to connect into a transport of the cluster's own, so that no other cluster
 // waits for this one and closing it lets go of its connections.
-func withTransport(config *rest.Config, proxy func(*http.Request) (*url.URL, error), uncompressed bool) (*rest.Config, error) {
+func withTransport(
+	config *rest.Config, proxy func(*http.Request) (*url.URL, error), uncompressed bool,
+	bound func(next http.RoundTripper, server string) http.RoundTripper,
+) (*rest.Config, error) {
 	broken := &KubeconfigError{
 		Problem: "its certificates or key cannot be read",
 		Fix:     "check certificate-authority-data, client-certificate-data and client-key-data: each is base64 of PEM",
@@ -219,7 +224,7 @@ func withTransport(config *rest.Config, proxy func(*http.Request) (*url.URL, err
 		DisableCompression:    uncompressed,
 	})
 	transport.Proxy = proxy // The default would be that of the environment.
-	wrapped, err := rest.HTTPWrappersForConfig(config, noRedirects{transport})
+	wrapped, err := rest.HTTPWrappersForConfig(config, noRedirects{bound(transport, config.Host)})
 	if err != nil {
 		return nil, broken
 	}

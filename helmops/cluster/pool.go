@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"fairlead.dev/fairlead/helmops/fair"
 )
 
 // Access says on which cluster, and as which user, something is done.
@@ -17,6 +19,8 @@ type Access struct {
 	Kubeconfig []byte
 	// User that is impersonated; empty for the controller itself, or the user of the kubeconfig.
 	User string
+	// Namespace is that of the object that is worked on. What the work holds of what all share counts for it.
+	Namespace string
 }
 
 // Key tells accesses apart. It holds no credentials.
@@ -32,52 +36,60 @@ func digestOf(kubeconfig []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Pool keeps the connections to remote clusters, one for each content of a kubeconfig. It is safe for concurrent use.
+// Pool keeps the connections to remote clusters, one for each content of a kubeconfig in each namespace: what the server of one
+// namespace answers is not for another. What it answers is bounded, see answers.go. It is safe for concurrent use.
 type Pool struct {
-	max  int
-	idle time.Duration
-	now  func() time.Time
-	wrap func(http.RoundTripper) http.RoundTripper
+	max   int
+	idle  time.Duration
+	now   func() time.Time
+	wrap  func(http.RoundTripper) http.RoundTripper
+	large *fair.Shares // of answers of all clusters
 
 	mu       sync.Mutex
 	closed   bool
-	clusters map[string]*list.Element // of *pooled, by digest
-	recent   *list.List               // of *pooled, the last used first
+	clusters map[place]*list.Element // of *pooled
+	recent   *list.List              // of *pooled, the last used first
 	timer    *time.Timer
 }
 
+// place is where a cluster is kept.
+type place struct{ namespace, digest string }
+
 type pooled struct {
-	digest  string
+	place
 	cluster *Cluster
 	used    time.Time
 }
 
 // NewPool returns a pool of at most max clusters, at least one. A cluster that was not asked for during idle is closed; so
-// is the one that was asked for longest ago when there is no room for another.
+// is, when there is no room for another, the one that was asked for longest ago of the namespace that has the most: those of a
+// namespace with few stay however many another one names.
 func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
-	return &Pool{max: max(maximum, 1), idle: idle, now: now, clusters: map[string]*list.Element{}, recent: list.New()}
+	return &Pool{max: max(maximum, 1), idle: idle, now: now, clusters: map[place]*list.Element{}, recent: list.New(), large: fair.New(largeAnswers, largePerNamespace)}
 }
 
 // Wrap has every request to a cluster of the pool pass through what the function returns. It is called before the first Get.
 func (p *Pool) Wrap(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = wrap }
 
-// Get returns the cluster of a kubeconfig, which is connected to when something is asked of it. The error is a
+// Get returns the cluster of the kubeconfig of an access, which is connected to when something is asked of it. The error is a
 // *KubeconfigError when the kubeconfig is not acceptable; trying again does not help then.
-func (p *Pool) Get(kubeconfig []byte) (*Cluster, error) {
-	if err := checkSize(kubeconfig); err != nil {
+func (p *Pool) Get(access Access) (*Cluster, error) {
+	if err := checkSize(access.Kubeconfig); err != nil {
 		return nil, err
 	}
-	digest := digestOf(kubeconfig)
+	at := place{namespace: access.Namespace, digest: digestOf(access.Kubeconfig)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expire()
-	if element, ok := p.clusters[digest]; ok {
+	if element, ok := p.clusters[at]; ok {
 		entry := element.Value.(*pooled)
 		entry.used = p.now()
 		p.recent.MoveToFront(element)
 		return entry.cluster, nil
 	}
-	config, err := remoteConfig(kubeconfig, p.wrap)
+	config, err := remoteConfig(access.Kubeconfig, p.wrap, func(next http.RoundTripper, server string) http.RoundTripper {
+		return boundAnswers(next, server, access.Namespace, p.large)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -90,9 +102,9 @@ func (p *Pool) Get(kubeconfig []byte) (*Cluster, error) {
 		return made, nil
 	}
 	for p.recent.Len() >= p.max {
-		p.drop(p.recent.Back())
+		p.evict(at.namespace)
 	}
-	p.clusters[digest] = p.recent.PushFront(&pooled{digest: digest, cluster: made, used: p.now()})
+	p.clusters[at] = p.recent.PushFront(&pooled{place: at, cluster: made, used: p.now()})
 	p.arm()
 	return made, nil
 }
@@ -133,11 +145,27 @@ func (p *Pool) expire() {
 	}
 }
 
+// evict makes room for another cluster of a namespace. It needs the lock.
+func (p *Pool) evict(namespace string) {
+	counts := map[string]int{namespace: 1} // the one that is to come
+	most := 0
+	for element := p.recent.Front(); element != nil; element = element.Next() {
+		of := element.Value.(*pooled).namespace
+		counts[of]++
+		most = max(most, counts[of])
+	}
+	last := p.recent.Back()
+	for counts[last.Value.(*pooled).namespace] < most {
+		last = last.Prev()
+	}
+	p.drop(last)
+}
+
 // drop needs the lock.
 func (p *Pool) drop(element *list.Element) {
 	entry := element.Value.(*pooled)
 	p.recent.Remove(element)
-	delete(p.clusters, entry.digest)
+	delete(p.clusters, entry.place)
 	entry.cluster.Close()
 }
 

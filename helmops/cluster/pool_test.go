@@ -90,7 +90,7 @@ func TestKubeconfigsThatAreRefused(t *testing.T) {
 
 func expectRefusal(t *testing.T, content []byte, want string) {
 	t.Helper()
-	_, err := NewPool(1, time.Minute, newClock().read).Get(content)
+	_, err := NewPool(1, time.Minute, newClock().read).Get(Access{Kubeconfig: content})
 	var refusal *KubeconfigError
 	if !errors.As(err, &refusal) || !strings.Contains(err.Error(), want) || refusal.Fix == "" {
 		t.Fatalf("the error is %v, want a refusal that says %q", err, want)
@@ -107,7 +107,7 @@ func TestPoolKeepsWhatIsUsed(t *testing.T) {
 	t.Cleanup(pool.Close)
 	get := func(host string) *Cluster {
 		t.Helper()
-		made, err := pool.Get(kubeconfig(t, "https://"+host+".example.dev", nil))
+		made, err := pool.Get(Access{Kubeconfig: kubeconfig(t, "https://"+host+".example.dev", nil)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,6 +132,35 @@ func TestPoolKeepsWhatIsUsed(t *testing.T) {
 	}
 }
 
+func TestANamespaceWithManyKubeconfigsClosesOnlyItsOwnClusters(t *testing.T) {
+	t.Parallel()
+	pool := NewPool(8, 10*time.Minute, newClock().read)
+	t.Cleanup(pool.Close)
+	get := func(namespace, host string) *Cluster {
+		t.Helper()
+		made, err := pool.Get(Access{Namespace: namespace, Kubeconfig: kubeconfig(t, "https://"+host+".example.dev", nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	neighbours := []*Cluster{get("quiet", "a"), get("quiet", "b"), get("other", "a")}
+	if neighbours[0] == neighbours[2] {
+		t.Error("two namespaces share a cluster, so that one decides what the other hears of it")
+	}
+	for i := range 100 {
+		get("noisy", fmt.Sprint("host-", i))
+	}
+	for i, neighbour := range neighbours {
+		if closed(neighbour) {
+			t.Errorf("cluster %d of the neighbours was closed", i)
+		}
+	}
+	if pool.Len() != 8 {
+		t.Errorf("%d clusters are kept, want 8", pool.Len())
+	}
+}
+
 func closed(c *Cluster) bool { return isClosed(c.Done()) }
 
 func TestRemoteClusters(t *testing.T) {
@@ -146,7 +175,7 @@ func TestRemoteClusters(t *testing.T) {
 		return transportFunc(func(r *http.Request) (*http.Response, error) { wrapped++; return next.RoundTrip(r) })
 	})
 	ask := func(url string) error {
-		remote, err := pool.Get(kubeconfig(t, url, nil))
+		remote, err := pool.Get(Access{Kubeconfig: kubeconfig(t, url, nil)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,8 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/cache"
+
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // watchedResources are those whose objects decide what an API server serves.
@@ -54,14 +56,16 @@ func (w *watch) ensure(done <-chan struct{}) {
 	}
 	w.running, w.hears, w.settled = true, false, make(chan struct{})
 	ctx, cancel := context.WithCancel(logr.NewContext(wait.ContextForChannel(done), logr.Discard()))
-	go func() {
+	guard.Go("watching the APIs of a cluster", func() {
 		defer cancel()
+		defer func() { // also after a panic: the next reading starts it again
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.running = false
+			w.hear(false)
+		}()
 		w.reflector(cancel).RunWithContext(ctx)
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.running = false
-		w.hear(false)
-	}()
+	})
 }
 
 // settle waits until it is known whether the watch hears.

@@ -7,6 +7,7 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
@@ -56,7 +57,7 @@ func (e *Engine) Drift(
 	}
 	done := make(chan error, 1)
 	//nolint:contextcheck // The run carries the context. It may not return once that has ended.
-	go func() { done <- e.tokens.hold(func() error { return r.drift(before) }) }()
+	guard.GoOr("comparing objects", func() { done <- r.hold(func() error { return r.drift(before) }) }, func(err error) { done <- err })
 	select {
 	case err := <-done:
 		return r.drifted, err

@@ -19,6 +19,8 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
@@ -30,16 +32,25 @@ func init() { //nolint:gochecknoinits // The only way Helm offers to name the fi
 
 // Engine executes actions on any number of clusters.
 type Engine struct {
-	sites  *sites
-	turns  turns
-	tokens tokens
-	pool   Pool
+	sites *sites
+	turns turns
+	pool  Pool
+	// local and remote are the shares of the processor, for actions on the controller's own cluster and on others.
+	local  *fair.Shares
+	remote *fair.Shares
 	now    func() time.Time
 }
 
-// perProcessor is how many actions work at the same time for each processor: nine tenths of an action are spent on answers
-// of the API server.
-const perProcessor = 6
+// How many actions work at the same time for each processor: nine tenths of an action are spent on answers of the API server.
+const (
+	// perProcessor is how many of one namespace can work on the controller's own cluster.
+	perProcessor = 6
+	// spare is how many more there are, for the other namespaces: one that has them all cannot keep the others waiting.
+	spare = 1
+	// remotePerProcessor is how many can work on other clusters, whose API servers may answer slowly or not at all. They have
+	// shares of their own, of which a namespace gets half.
+	remotePerProcessor = 6
+)
 
 // Config of an engine.
 type Config struct {
@@ -58,13 +69,16 @@ type Config struct {
 }
 
 // New returns an engine; ctx is its life. The number of actions that work at the same time is bound to the number of
-// processors; those that wait do not count.
+// processors, for each namespace and for all; those that wait for objects do not count. Which namespace an action counts for
+// is in its cluster.Access.
 func New(ctx context.Context, c Config) *Engine {
+	processors := runtime.GOMAXPROCS(0)
 	return &Engine{
 		sites: &sites{
 			ctx: ctx, local: c.Local, pool: c.Remote, now: c.Now, notify: c.Changed, moved: c.Moved, known: map[*cluster.Cluster]*site{},
 		},
-		tokens: make(tokens, perProcessor*runtime.GOMAXPROCS(0)), pool: c.Pool, now: c.Now,
+		local: fair.New((perProcessor+spare)*processors, perProcessor*processors), pool: c.Pool, now: c.Now,
+		remote: fair.New(remotePerProcessor*processors, remotePerProcessor*processors/2),
 	}
 }
 
@@ -186,7 +200,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	if err := r.owned(before); err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
-	err = e.tokens.hold(func() error { return r.step(before) })
+	err = r.hold(func() error { return r.step(before) })
 	if ctx.Err() != nil {
 		select {} // what the end of the process made of the action is not for anybody to see
 	}
@@ -201,24 +215,25 @@ func (e *Engine) Equal(ctx context.Context, a Action) (bool, error) {
 	}
 	r := &run{Action: a, ctx: ctx, site: at, as: as, engine: e, reader: reader(as, a.Access, a.Target), key: key(a.Target)}
 	var equal bool
-	err = e.tokens.hold(func() (err error) {
+	err = r.hold(func() (err error) {
 		equal, err = r.equal()
 		return err
 	})
 	return equal, err
 }
 
-// tokens are the shares of the processor.
-type tokens chan struct{}
-
-func (t tokens) hold(work func() error) error {
-	t <- struct{}{}
-	defer func() { <-t }()
-	return work()
+// hold does work with a share of the processor. A panic of the work is its error: what is in storage by then is read back all
+// the same.
+func (r *run) hold(work func() error) error {
+	shares := r.engine.local
+	if r.Access.Kubeconfig != nil {
+		shares = r.engine.remote
+	}
+	slot, err := shares.Take(r.ctx, r.Access.Namespace)
+	if err != nil {
+		return err
+	}
+	defer slot.Close()
+	r.share = slot
+	return guard.Do("running a Helm action", work)
 }
-
-// Release implements apply.Share.
-func (t tokens) Release() { <-t }
-
-// Acquire implements apply.Share.
-func (t tokens) Acquire() { t <- struct{}{} }

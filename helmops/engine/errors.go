@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/worker"
@@ -53,9 +54,12 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
 	var limit *worker.LimitError
+	var fault *guard.PanicError
 	switch {
 	case errors.As(err, &limit):
 		return v1beta1.RenderingLimitExceededReason, limit.Repeats()
+	case errors.As(err, &fault):
+		return fault.Reason(), false
 	case strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
 	case errors.As(err, &kubeconfig):

@@ -121,17 +121,3 @@ func TestGrownNoticesNewRevisionsOnly(t *testing.T) {
 		}
 	}
 }
-
-// Whoever waits gives the share to others, and has it again before going on.
-func TestAReleasedShareLetsOthersWork(t *testing.T) {
-	t.Parallel()
-	one, sentinel := make(tokens, 1), errors.New("as arranged")
-	err := one.hold(func() error {
-		one.Release()
-		defer one.Acquire()
-		return one.hold(func() error { return sentinel })
-	})
-	if !errors.Is(err, sentinel) || len(one) != 0 {
-		t.Errorf("error = %v, %d shares are still taken", err, len(one))
-	}
-}

@@ -54,7 +54,7 @@ func (e *Engine) Render(ctx context.Context, a Action) (*Content, error) {
 	}
 	r := &run{Action: a, ctx: ctx, site: at, as: as, engine: e, reader: reader(as, a.Access, a.Target), key: key(a.Target)}
 	var would *release.Release
-	err = e.tokens.hold(func() error {
+	err = r.hold(func() error {
 		history, err := at.records.History(ctx, r.reader, r.key)
 		if err != nil {
 			return err

@@ -27,8 +27,8 @@ type Pool interface {
 	Run(ctx context.Context, t worker.Task) ([]byte, error)
 }
 
-// rendered has a child process render the chart with what an install, or an upgrade from former, gives it. The processor token of the action
-// is free meanwhile.
+// rendered has a child process render the chart with what an install, or an upgrade from former, gives it. The share of the processor that the
+// action holds is free meanwhile.
 func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error) {
 	request, err := r.request(former, first)
 	if err != nil {
@@ -38,9 +38,9 @@ func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error
 	if err != nil {
 		return nil, err
 	}
-	r.engine.tokens.Release()
-	defer r.engine.tokens.Acquire()
-	result, err := rendering.Render(r.ctx, r.engine.pool, r.Target.StorageNamespace, request, r.Chart, config)
+	r.share.Release()
+	defer r.share.Acquire()
+	result, err := rendering.Render(r.ctx, r.engine.pool, r.Access.Namespace, request, r.Chart, config)
 	return &result, err
 }
 

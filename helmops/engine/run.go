@@ -20,6 +20,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/crds"
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/engine/resume"
+	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -34,6 +35,8 @@ type run struct {
 	reader records.Reader
 	key    records.Key
 	client *apply.Client
+	// share of the processor that the run holds; it gives it back while it waits.
+	share *fair.Slot
 	// backwards is set when the action goes back to an earlier revision, or finishes doing so.
 	backwards bool
 	// drifted and looked are what Correct and Inspect have found.
@@ -251,8 +254,8 @@ func (r *run) configuration(before []plan.Record, chart *standIn) (*action.Confi
 	}
 	return &action.Configuration{
 		RESTClientGetter: r.as.Getter(r.Target.Namespace),
-		Releases:         storage.Init(records),
-		KubeClient:       client,
+		Releases:         storage.Init(guardedDriver{records}),
+		KubeClient:       guardedClient{client},
 		Capabilities:     capabilities,
 		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
 		HookOutputFunc:   discardHookOutput,
@@ -296,7 +299,7 @@ func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client
 	if r.backwards {
 		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}
 	}
-	r.client = apply.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.engine.tokens, options)
+	r.client = apply.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.share, options)
 	return r.client
 }
 

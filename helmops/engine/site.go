@@ -10,6 +10,7 @@ import (
 
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -40,7 +41,7 @@ type sites struct {
 func (s *sites) of(access cluster.Access) (*site, *cluster.Identity, error) {
 	to := s.local
 	if access.Kubeconfig != nil {
-		remote, err := s.pool.Get(access.Kubeconfig)
+		remote, err := s.pool.Get(access)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -76,9 +77,10 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 			s.moved(owner)
 		}
 	}, s.now)
-	go func() { _ = at.records.Run(ctx) }() // without it every look lists; what ended it is told by Err
+	// Without it every look lists; what ended it is told by Err.
+	guard.Go("watching release records", func() { _ = at.records.Run(ctx) })
 	s.known[to] = at
-	go func() {
+	guard.Go("letting go of a cluster", func() {
 		defer cancel()
 		select {
 		case <-to.Done():
@@ -87,12 +89,12 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.known, to)
-	}()
+	})
 	return at, nil
 }
 
 func reader(as *cluster.Identity, access cluster.Access, target plan.Target) records.Reader {
-	return records.Reader{Secrets: as.Kube().CoreV1().Secrets(target.StorageNamespace), As: access.User}
+	return records.Reader{Secrets: records.Timed(as.Kube().CoreV1().Secrets(target.StorageNamespace)), As: access.User}
 }
 
 func key(target plan.Target) records.Key {

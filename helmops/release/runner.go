@@ -8,6 +8,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
@@ -186,6 +188,16 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 	return outcome
 }
 
+// Faulted is the outcome of a plan whose execution met a fault of the controller. What is in storage is not known; the next
+// look reads it.
+func (r *Runner) Faulted(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, fault error) status.Outcome {
+	outcome := begin(hr, p, in)
+	outcome.HistoryUnknown, outcome.InventoryUnknown = true, true
+	outcome.Failure = &status.Failure{Reason: v1beta1.InternalErrorReason, Message: fault.Error()}
+	outcome.Next = r.next(hr, in, outcome)
+	return outcome
+}
+
 func (r *Runner) shaken(ctx context.Context, hr *v1beta1.HelmRelease) string {
 	if r.Shaken == nil {
 		return ""
@@ -319,6 +331,10 @@ func reasonFor(action plan.Step) string {
 // chartFailure is that of an action that could not have its chart. The reason is that of an outcome whatever the source says, for it is told
 // until the next attempt.
 func chartFailure(err error) *status.Failure {
+	var fault *guard.PanicError
+	if errors.As(err, &fault) {
+		return &status.Failure{Reason: fault.Reason(), Message: err.Error()}
+	}
 	return &status.Failure{Reason: v1beta1.ArtifactFailedReason, Message: err.Error()}
 }
 

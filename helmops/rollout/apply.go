@@ -14,6 +14,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -29,6 +31,8 @@ type run struct {
 	engine *Engine
 	site   *site
 	as     *cluster.Identity
+	// share of the processor that the run holds.
+	share *fair.Slot
 	// items of the set, and those of them that have to be looked at or written.
 	items, open []*item
 	brought     brought
@@ -47,7 +51,12 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	if err != nil {
 		return Result{Err: err}
 	}
-	r := &run{Set: set, engine: e, site: at, as: as}
+	share, err := e.take(ctx, access)
+	if err != nil {
+		return Result{Err: err}
+	}
+	defer share.Close()
+	r := &run{Set: set, engine: e, site: at, as: as, share: share}
 	written := false
 	if err = r.prepare(ctx); err == nil {
 		err = r.validate(ctx)
@@ -66,6 +75,13 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	r.result.Err = err
 	r.site.settle(r.Owner, has)
 	return r.result
+}
+
+// parked waits without holding the processor. It is not for several waits at the same time.
+func (r *run) parked(wait func() error) error {
+	r.share.Release()
+	defer r.share.Acquire()
+	return wait()
 }
 
 // prepare finds out what each object is in the cluster, and whose.
@@ -116,7 +132,8 @@ func (r *run) see(ctx context.Context) error {
 		list = append(list, kind)
 	}
 	var refused *tracker.RefusedError
-	if err := r.site.tracker.Use(ctx, userOf(r.Owner)+" applies", list...); err != nil && !errors.As(err, &refused) {
+	err := r.parked(func() error { return r.site.tracker.Use(ctx, userOf(r.Owner)+" applies", list...) })
+	if err != nil && !errors.As(err, &refused) {
 		return fmt.Errorf("waiting for what the cluster has: %w", err)
 	}
 	defer r.site.tracker.Drop(userOf(r.Owner) + " applies")
@@ -238,7 +255,7 @@ func (r *run) established(ctx context.Context, items []*item) error {
 	if !slices.ContainsFunc(items, func(i *item) bool { return i.GroupVersionKind().GroupKind() == definitionKind }) {
 		return nil
 	}
-	if err := r.site.cluster.AwaitKinds(ctx, kinds...); err != nil {
+	if err := r.parked(func() error { return r.site.cluster.AwaitKinds(ctx, kinds...) }); err != nil {
 		return fmt.Errorf("waiting until the definitions of %s are served: %w", kindNames(kinds), err)
 	}
 	return nil
@@ -262,7 +279,7 @@ func (r *run) each(ctx context.Context, items []*item, do func(context.Context, 
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			failed[at] = do(ctx, i)
+			failed[at] = guard.Do("writing an object", func() error { return do(ctx, i) })
 		})
 	}
 	group.Wait()

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -29,14 +32,42 @@ type Config struct {
 type Engine struct {
 	ctx    context.Context //nolint:containedctx // the life of what is watched
 	config Config
+	// local and remote are the shares of the processor, for sets on the controller's own cluster and on others.
+	local  *fair.Shares
+	remote *fair.Shares
 
 	mu    sync.Mutex
 	sites map[*cluster.Cluster]*site
 }
 
-// New returns an engine. ctx is the life of what it watches.
+// How many sets are worked on at the same time for each processor: most of the time is spent on answers of the API server.
+const (
+	// perProcessor is how many of one namespace can be worked on on the controller's own cluster.
+	perProcessor = 6
+	// spare is how many more there are, for the other namespaces: one that has them all cannot keep the others waiting.
+	spare = 1
+	// remotePerProcessor is how many can be worked on on other clusters, whose API servers may answer slowly or not at all.
+	// They have shares of their own, of which a namespace gets half.
+	remotePerProcessor = 6
+)
+
+// New returns an engine. ctx is the life of what it watches. How many sets are worked on at the same time is bound to the
+// number of processors, for each namespace and for all; those that wait for objects do not count.
 func New(ctx context.Context, c Config) *Engine {
-	return &Engine{ctx: ctx, config: c, sites: map[*cluster.Cluster]*site{}}
+	processors := runtime.GOMAXPROCS(0)
+	return &Engine{
+		ctx: ctx, config: c, sites: map[*cluster.Cluster]*site{},
+		local:  fair.New((perProcessor+spare)*processors, perProcessor*processors),
+		remote: fair.New(remotePerProcessor*processors, remotePerProcessor*processors/2),
+	}
+}
+
+// take waits for a share of the processor.
+func (e *Engine) take(ctx context.Context, access cluster.Access) (*fair.Slot, error) {
+	if access.Kubeconfig != nil {
+		return e.remote.Take(ctx, access.Namespace)
+	}
+	return e.local.Take(ctx, access.Namespace)
 }
 
 // site is a cluster with what is kept in memory of it.
@@ -57,7 +88,7 @@ type site struct {
 func (e *Engine) of(access cluster.Access) (*site, *cluster.Identity, error) {
 	to := e.config.Local
 	if access.Kubeconfig != nil {
-		remote, err := e.config.Remote.Get(access.Kubeconfig)
+		remote, err := e.config.Remote.Get(access)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -89,7 +120,7 @@ func (e *Engine) at(to *cluster.Cluster) (*site, error) {
 	}
 	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), e.config.Moved, e.config.Now)
 	e.sites[to] = at
-	go func() {
+	guard.Go("letting go of a cluster", func() {
 		defer cancel()
 		select {
 		case <-to.Done():
@@ -98,7 +129,7 @@ func (e *Engine) at(to *cluster.Cluster) (*site, error) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		delete(e.sites, to)
-	}()
+	})
 	return at, nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/refusal"
 )
 
@@ -119,7 +120,10 @@ func Reason(err error) (reason string, final bool) {
 	var rejected *refusal.RejectedError
 	var kubeconfig *cluster.KubeconfigError
 	var unreachable *net.OpError
+	var fault *guard.PanicError
 	switch {
+	case errors.As(err, &fault):
+		return fault.Reason(), false
 	case errors.As(err, &kubeconfig):
 		return v1beta1.KubeConfigInvalidReason, false
 	case errors.As(err, &unreachable):

@@ -175,8 +175,10 @@ func (r *run) delete(ctx context.Context, g *remnant) error {
 
 // away waits until an object is gone.
 func (r *run) away(ctx context.Context, g *remnant) error {
-	err := tracker.Follow(ctx, g.client(r.as), g.name, func(o *unstructured.Unstructured) (bool, error) {
-		return o == nil || o.GetUID() != g.uid, nil
+	err := r.parked(func() error {
+		return tracker.Follow(ctx, g.client(r.as), g.name, func(o *unstructured.Unstructured) (bool, error) {
+			return o == nil || o.GetUID() != g.uid, nil
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("waiting until %s is gone: %w", g, err)
@@ -288,7 +290,12 @@ func (e *Engine) Delete(ctx context.Context, access cluster.Access, owner types.
 	if err != nil {
 		return Result{Err: err}
 	}
-	r := &run{Set: Set{Owner: owner, Prune: true}, engine: e, site: at, as: as}
+	share, err := e.take(ctx, access)
+	if err != nil {
+		return Result{Err: err, Inventory: refs}
+	}
+	defer share.Close()
+	r := &run{Set: Set{Owner: owner, Prune: true}, engine: e, site: at, as: as, share: share}
 	for _, ref := range refs {
 		r.gone = append(r.gone, newRemnant(ref))
 	}

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // followAgain is how soon kinds are tried again that were refused, or not served.
@@ -47,7 +49,9 @@ func NewFollowers(ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved
 	f := &Followers{
 		ctx: ctx, tracker: t, mapper: mapper, moved: moved, now: now, followed: map[string]following{}, users: map[Ref][]string{},
 	}
-	t.SubscribeKinds(func(kind schema.GroupVersionKind) { go f.wake(kind) })
+	t.SubscribeKinds(func(kind schema.GroupVersionKind) {
+		guard.Go("waking releases", func() { f.wake(kind) })
+	})
 	t.Subscribe(f.changed)
 	return f
 }
@@ -100,10 +104,10 @@ func (f *Followers) Follows(user string, owner types.NamespacedName, objects []R
 		f.follow(user, wanted.kinds, wanted.of)
 		return true
 	}
-	go func() {
+	guard.GoOr("following the objects of a release", func() {
 		f.follow(user, wanted.kinds, wanted.of)
 		f.moved(owner)
-	}()
+	}, func(error) { f.giveUp(user, wanted.kinds) })
 	return false
 }
 
@@ -158,6 +162,15 @@ func (f *Followers) follow(user, wanted string, kinds map[schema.GroupVersionKin
 	if now := f.followed[user]; now.kinds == wanted {
 		now.ready, now.complete = true, err == nil && len(mapped) == len(kinds)
 		f.followed[user] = now
+	}
+}
+
+// giveUp has the next look follow kinds again.
+func (f *Followers) giveUp(user, wanted string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.followed[user].kinds == wanted {
+		f.leaveLocked(user)
 	}
 }
 

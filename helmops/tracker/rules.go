@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/health"
 )
 
@@ -166,7 +167,7 @@ func (t *Tracker) Judge(user string, objects []Ref, judge *health.Rules) {
 		}
 	}
 	for s, keys := range byStream {
-		go s.judgeAgain(t.ctx, keys)
+		guard.Go("judging objects", func() { s.judgeAgain(t.ctx, keys) })
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/health"
 )
 
@@ -139,7 +140,7 @@ func (t *Tracker) start(kind Kind) *stream {
 	s := newStream(t, kind)
 	ctx, cancel := context.WithCancel(t.ctx)
 	s.cancel = cancel
-	go s.run(ctx)
+	guard.GoOr("tracking objects", func() { s.run(ctx) }, s.end)
 	return s
 }
 

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/health"
 )
 
@@ -146,9 +147,11 @@ func (l looker) objects(ctx context.Context, refs []v1beta1.ResourceRef) ([]seen
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readsAtOnce)
 	for i, ref := range refs {
-		group.Go(func() (err error) {
-			out[i], err = l.object(ctx, ref)
-			return err
+		group.Go(func() error {
+			return guard.Do("reading an object", func() (err error) {
+				out[i], err = l.object(ctx, ref)
+				return err
+			})
 		})
 	}
 	return out, group.Wait()

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 const (
@@ -20,7 +23,7 @@ type Pool struct {
 	bounds  Bounds
 	// small are the slots of first tries, and large that of what needs much memory. A namespace has at most one of each, so that others
 	// find one free whatever it does.
-	small, large *slots
+	small, large *fair.Shares
 
 	mu     sync.Mutex
 	idle   []*process
@@ -34,7 +37,7 @@ func NewPool(command []string) *Pool { return NewBoundedPool(command, Bounds{}) 
 // NewBoundedPool is NewPool with other bounds; those that are zero have their defaults.
 func NewBoundedPool(command []string, b Bounds) *Pool {
 	return &Pool{
-		command: command, bounds: b.complete(), small: newSlots(children), large: newSlots(1), timers: map[*process]*time.Timer{},
+		command: command, bounds: b.complete(), small: fair.New(children, children-1), large: fair.New(1, 1), timers: map[*process]*time.Timer{},
 	}
 }
 
@@ -44,16 +47,21 @@ func (p *Pool) Run(ctx context.Context, t Task) ([]byte, error) {
 	output, err := p.try(ctx, t, p.small, p.bounds.small())
 	var limit *LimitError
 	if errors.As(err, &limit) && limit.Limit == LimitMemory && p.bounds.small() != p.bounds {
-		return p.try(ctx, t, p.large, p.bounds)
+		output, err = p.try(ctx, t, p.large, p.bounds)
+	}
+	var panicked *PanicError
+	if errors.As(err, &panicked) {
+		_ = guard.Caught("rendering", panicked) // counts and logs it
 	}
 	return output, err
 }
 
-func (p *Pool) try(ctx context.Context, t Task, from *slots, b Bounds) ([]byte, error) {
-	if err := from.take(ctx, t.Namespace); err != nil {
+func (p *Pool) try(ctx context.Context, t Task, from *fair.Shares, b Bounds) ([]byte, error) {
+	slot, err := from.Take(ctx, t.Namespace)
+	if err != nil {
 		return nil, err
 	}
-	defer from.give(t.Namespace)
+	defer slot.Close()
 	for {
 		child, fresh, err := p.child(b)
 		if err != nil {

@@ -100,7 +100,7 @@ func (s *server) run(name string, input []byte) (output []byte, err error) {
 	}
 	defer func() {
 		if recover() != nil { // the value may quote the input
-			output, err = nil, &PanicError{Stack: trace()}
+			output, err = nil, &PanicError{trace: trace()}
 		}
 	}()
 	ctx := context.WithValue(context.Background(), filesKey{}, s)
@@ -166,7 +166,7 @@ func encodeFailure(err error) []byte {
 		f.Text = ""
 	}
 	if errors.As(err, &panicked) {
-		f.Stack = panicked.Stack
+		f.Stack = panicked.trace
 	}
 	if errors.As(err, &coded) {
 		f.Code = coded.Code()
@@ -193,7 +193,7 @@ func decodeFailure(body []byte, asked error) error {
 	case f.Limit != nil:
 		return f.Limit
 	case f.Stack != "":
-		return &PanicError{Stack: f.Stack}
+		return &PanicError{trace: f.Stack}
 	default:
 		return &JobError{Text: f.Text, Code: f.Code, Detail: f.Detail, Asked: asked}
 	}

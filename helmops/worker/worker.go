@@ -107,9 +107,11 @@ func (e *JobError) Unwrap() error { return e.Asked }
 
 // PanicError says that a job panicked. Another try panics again, unless the input differs.
 type PanicError struct {
-	// Stack of the panic. It holds no value of the input.
-	Stack string
+	trace string
 }
+
+// Stack is the stack of the panic. It holds no value of the input.
+func (e *PanicError) Stack() []byte { return []byte(e.trace) }
 
 // Error implements error.
 func (e *PanicError) Error() string { return "the input makes the renderer panic" }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/semaphore"
@@ -27,7 +28,15 @@ const (
 type arrival struct {
 	content []byte
 	err     error
+	crash   *crash
 }
+
+// crash is a panic on its way from a goroutine of a download to the one that waits for it, which belongs to the caller and is
+// guarded by it. It does not hold the value of the panic.
+type crash struct{ stack []byte }
+
+// Stack is the stack of the goroutine that panicked.
+func (c *crash) Stack() []byte { return c.stack }
 
 // download hands the objects to take one after the other in their order, and downloads small ones ahead of their turn. The
 // content is exactly as long as was listed. It returns the first failure, which ends the rest.
@@ -40,7 +49,7 @@ func (b *Bucket) download(ctx context.Context, objects []object, take func(o obj
 	defer cancel()
 	room := semaphore.NewWeighted(aheadBytes)
 	arrivals := make(chan chan arrival, parallel)
-	go func() {
+	go func() { // does nothing that can panic
 		defer close(arrivals)
 		for _, o := range objects {
 			promise := make(chan arrival, 1)
@@ -48,10 +57,7 @@ func (b *Bucket) download(ctx context.Context, objects []object, take func(o obj
 				if room.Acquire(ctx, o.size+perObject) != nil {
 					return
 				}
-				go func() {
-					content, err := b.read(ctx, client, o)
-					promise <- arrival{content, err}
-				}()
+				go func() { promise <- arrive(func() ([]byte, error) { return b.read(ctx, client, o) }) }()
 			}
 			select {
 			case arrivals <- promise:
@@ -79,6 +85,9 @@ func (b *Bucket) next(ctx context.Context, client *minio.Client, o object, arriv
 	}
 	if o.size <= smallObject {
 		got := <-promise
+		if got.crash != nil {
+			panic(got.crash)
+		}
 		if got.err != nil {
 			return got.err
 		}
@@ -95,6 +104,17 @@ func (b *Bucket) next(ctx context.Context, client *minio.Client, o object, arriv
 		return b.failure(exact.err, b.getting(o))
 	}
 	return err
+}
+
+// arrive downloads an object. A panic is carried to the one that waits for the object.
+func arrive(read func() ([]byte, error)) (got arrival) {
+	defer func() {
+		if recover() != nil {
+			got = arrival{crash: &crash{stack: debug.Stack()}}
+		}
+	}()
+	got.content, got.err = read()
+	return got
 }
 
 func (b *Bucket) read(ctx context.Context, client *minio.Client, o object) ([]byte, error) {

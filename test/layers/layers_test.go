@@ -37,6 +37,8 @@ var layers = map[string]int{
 	"helmops/expression":   1,
 	"helmops/manifest":     1,
 	"helmops/kustomize":    1,
+	"helmops/guard":        1,
+	"helmops/fair":         1,
 	"sources":              1,
 	"sources/ignore":       1,
 	"api/":                 0,

@@ -173,10 +173,11 @@ func (c *Client) UpdateThreeWayMerge(original, target kube.ResourceList, force b
 // parked waits without holding the processor, and does not come back once the process is stopping.
 func (c *Client) parked(wait func() error) error {
 	c.share.leave()
-	err := wait()
-	c.stopWithProcess()
-	c.share.enter()
-	return err
+	defer func() { // also when wait panics: the caller gives the share back
+		c.stopWithProcess()
+		c.share.enter()
+	}()
+	return wait()
 }
 
 // share counts who waits: an action holds one share, and several of its objects may have to be waited for at a time.

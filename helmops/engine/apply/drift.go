@@ -11,6 +11,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // Inspection is what Drift looks at, and how.
@@ -65,7 +66,10 @@ func (c *Client) Drift(manifest string, o Inspection) ([]drift.Object, error) {
 		group.SetLimit(writesAtOnce)
 		for i := begin; i < end; i++ {
 			group.Go(func() error {
-				found[i], failures[i] = c.inspect(chosen[i], o)
+				failures[i] = guard.Do("comparing an object", func() (err error) {
+					found[i], err = c.inspect(chosen[i], o)
+					return err
+				})
 				return nil
 			})
 		}

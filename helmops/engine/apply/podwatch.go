@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 const (
@@ -52,7 +54,7 @@ func (c *Client) watchPods(ctx context.Context, lacking []unready, since time.Ti
 		}
 		watched++
 		f := &podFollower{podWatch: w, object: object, options: options, pulling: map[types.UID]*corev1.Pod{}, due: map[types.UID]time.Time{}}
-		go f.run(ctx)
+		guard.Go("watching the pods of an object", func() { f.run(ctx) }) // without it their faults are not named
 	}
 	return w
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/cli-runtime/pkg/resource"
 
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/payload"
 	"fairlead.dev/fairlead/helmops/refusal"
 )
@@ -59,7 +60,10 @@ func (c *Client) Preflight(manifest string, created ...string) error {
 			continue
 		}
 		group.Go(func() error {
-			asked[i], failures[i] = p.ask(info)
+			failures[i] = guard.Do("checking an object", func() (err error) {
+				asked[i], err = p.ask(info)
+				return err
+			})
 			return nil
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -225,28 +226,32 @@ func (c *Client) followUntracked(ctx context.Context, resources kube.ResourceLis
 			continue
 		}
 		l.reports[ref(info)] = health.Report{State: health.InProgress, Message: "was not looked at yet"}
-		go func() {
-			//nolint:contextcheck // Rules are bounded by what they may cost.
-			err := tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) {
-				report := missing(info, jobs)
-				if live != nil {
-					report = c.options.Health.Assess(live, jobs)
-				}
-				l.mu.Lock()
-				l.reports[ref(info)] = report
-				l.mu.Unlock()
-				select {
-				case l.changed <- struct{}{}:
-				default:
-				}
-				return false, nil
-			})
-			if err != nil && ctx.Err() == nil {
+		guard.GoOr("watching an object", func() {
+			if err := c.followAlone(ctx, l, info, jobs); err != nil && ctx.Err() == nil {
 				l.refused <- fmt.Errorf("waiting for %s: %w", name(info), err)
 			}
-		}()
+		}, func(err error) { l.refused <- err })
 	}
 	return l
+}
+
+// followAlone keeps the report of one object up to date until ctx ends or the object cannot be watched.
+func (c *Client) followAlone(ctx context.Context, l *loners, info *resource.Info, jobs bool) error {
+	//nolint:contextcheck // Rules are bounded by what they may cost.
+	return tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) {
+		report := missing(info, jobs)
+		if live != nil {
+			report = c.options.Health.Assess(live, jobs)
+		}
+		l.mu.Lock()
+		l.reports[ref(info)] = report
+		l.mu.Unlock()
+		select {
+		case l.changed <- struct{}{}:
+		default:
+		}
+		return false, nil
+	})
 }
 
 // WatchUntilReady implements kube.Interface: it waits for the Jobs and Pods of a hook to succeed. One that is deleted counts

@@ -17,6 +17,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/rest"
 
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/payload"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -89,7 +90,7 @@ func (c *Client) inBatches(resources kube.ResourceList, work func(*resource.Info
 		group.SetLimit(writesAtOnce)
 		for i, info := range resources[begin:end] {
 			group.Go(func() error {
-				failures[i] = work(info)
+				failures[i] = guard.Do("writing an object", func() error { return work(info) })
 				return nil
 			})
 		}

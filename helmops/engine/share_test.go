@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/guard"
+)
+
+// floor is an engine with few shares, and actions that work until they are told to end.
+type floor struct {
+	engine *Engine
+	ctx    context.Context
+	end    chan struct{}
+
+	mu      sync.Mutex
+	working map[string]int
+}
+
+func newFloor(ctx context.Context) *floor {
+	return &floor{
+		engine: &Engine{local: fair.New(4, 3), remote: fair.New(4, 2)}, ctx: ctx, end: make(chan struct{}), working: map[string]int{},
+	}
+}
+
+func (f *floor) run(access cluster.Access) *run {
+	return &run{Action: Action{Access: access}, ctx: f.ctx, engine: f.engine}
+}
+
+// start starts an action that works.
+func (f *floor) start(access cluster.Access) {
+	go func() {
+		_ = f.run(access).hold(func() error {
+			f.mu.Lock()
+			f.working[access.Namespace]++
+			f.mu.Unlock()
+			<-f.end
+			return nil
+		})
+	}()
+	synctest.Wait()
+}
+
+func TestANamespaceWithManyActionsDoesNotHoldUpItsNeighbours(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFloor(t.Context())
+		defer close(f.end)
+		for range 20 {
+			f.start(cluster.Access{Namespace: "noisy"})
+		}
+		f.start(cluster.Access{Namespace: "quiet"})
+		if f.working["noisy"] != 3 || f.working["quiet"] != 1 {
+			t.Errorf("%v are at work, want 3 of the noisy namespace and the one of the quiet", f.working)
+		}
+	})
+}
+
+func TestActionsOnOtherClustersDoNotHoldUpThoseOnTheOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFloor(t.Context())
+		defer close(f.end)
+		for _, namespace := range []string{"a", "b", "c"} { // of one attacker: all shares of other clusters are held
+			for range 20 {
+				f.start(cluster.Access{Namespace: namespace, Kubeconfig: []byte("does not answer")})
+			}
+		}
+		if held := f.working["a"] + f.working["b"] + f.working["c"]; held != 4 || f.working["a"] > 2 {
+			t.Fatalf("%v are at work", f.working)
+		}
+		f.start(cluster.Access{Namespace: "quiet"})
+		if f.working["quiet"] != 1 {
+			t.Error("an action on the own cluster waits for those on others")
+		}
+	})
+}
+
+func TestAnActionThatWaitsForObjectsLetsOthersOfItsNamespaceWork(t *testing.T) {
+	t.Parallel()
+	f := newFloor(t.Context())
+	f.engine.local = fair.New(1, 1)
+	apps, sentinel := cluster.Access{Namespace: "apps"}, errors.New("as arranged")
+	waiting := f.run(apps)
+	err := waiting.hold(func() error {
+		waiting.share.Release()
+		defer waiting.share.Acquire()
+		return f.run(apps).hold(func() error { return sentinel })
+	})
+	if held, _ := f.engine.local.Held("apps"); !errors.Is(err, sentinel) || held != 0 {
+		t.Errorf("error = %v, %d shares are still held", err, held)
+	}
+}
+
+func TestAnActionThatPanicsWhileItWaitsGivesItsShareBackOnce(t *testing.T) {
+	t.Parallel()
+	f := newFloor(t.Context())
+	apps := cluster.Access{Namespace: "apps"}
+	for range 10 {
+		bad := f.run(apps)
+		var caught *guard.PanicError
+		err := bad.hold(func() error {
+			bad.share.Release()
+			panic("as arranged")
+		})
+		if !errors.As(err, &caught) {
+			t.Fatalf("error = %v", err)
+		}
+	}
+	if held, _ := f.engine.local.Held("apps"); held != 0 {
+		t.Errorf("%d shares are still held", held)
+	}
+}
