@@ -263,7 +263,9 @@ func awaitRefused(t *testing.T, kind, name string, reasons, says []string) {
 	if err != nil || ready["status"] == "True" {
 		t.Errorf("Ready of %s %s is %v, %v: %v; want False with one of %q and the words %q",
 			kind, name, ready["status"], ready["reason"], ready["message"], reasons, says)
+		return
 	}
+	t.Logf("refused with %v: %.300v", ready["reason"], ready["message"])
 }
 
 func matches(ready map[string]any, reasons, says []string) bool {

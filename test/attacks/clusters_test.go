@@ -41,7 +41,7 @@ func TestKubeconfigs(t *testing.T) {
 		{"a kubeconfig does without verification", "server: 'https://$HOST', insecure-skip-tls-verify: true", token,
 			"insecure-skip-tls-verify"},
 		{"a kubeconfig names a plain service beside the controller", "server: 'http://$HOST/internal'", token, "127.0.0.2"},
-		{"a kubeconfig names a metadata service", "server: 'https://169.254.169.254'", token, "169.254.169.254"},
+		{"a kubeconfig names a metadata service", "server: 'https://169.254.169.254'", token, "metadata"},
 		{"a kubeconfig names a proxy", "server: 'https://example.com', proxy-url: 'http://$HOST'", token, "127.0.0.2"},
 	} {
 		secret := remoteSecret((&scene{}).text(hostile.Kubeconfig(test.cluster, test.user)))

@@ -44,7 +44,7 @@ func TestTheNeighborsRelease(t *testing.T) {
 		attack{name: "a HelmRelease rolls the neighbor's release back", charts: charts(mine()), spec: theRelease,
 			reasons: refusedOwner, absent: showsNothing,
 			act: func(t *testing.T, _ *scene) {
-				annotate(t, "web", v1beta1.RollbackRequestAnnotation, `{"revision": 1, "reason": "mine"}`)
+				annotate(t, "web", v1beta1.RollbackRequestAnnotation, `{"revision": 1, "reason": "mine", "inputDigest": "sha256:`+strings.Repeat("0", 64)+`"}`)
 			}},
 		attack{name: "a suspended HelmRelease takes the news of drift", charts: charts(mine()), spec: itsName +
 			"  suspend: true\n", absent: driftIsCorrected},

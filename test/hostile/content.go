@@ -48,10 +48,10 @@ func Diamond(levels int) map[string]string {
 		levels): "resources: [a.yaml]\n",
 		fmt.Sprintf("l%d/a.yaml", levels): Config("a")}
 	for level := range levels {
-		files[fmt.Sprintf("l%d/kustomization.yaml", level)] = "resources: [x, y]\n"
-		for _, side := range []string{"x", "y"} {
-			files[fmt.Sprintf("l%d/%s/kustomization.yaml", level,
-				side)] = fmt.Sprintf("nameSuffix: -%s\nresources: [../../l%d]\n", side, level+1)
+		files[fmt.Sprintf("l%d/kustomization.yaml", level)] = "resources: [left, right]\n"
+		for _, side := range []string{"left", "right"} {
+			files[fmt.Sprintf("l%d/%s/kustomization.yaml", level, side)] =
+				fmt.Sprintf("nameSuffix: -%s\nresources: [../../l%d]\n", side, level+1)
 		}
 	}
 	return files
