@@ -24,7 +24,7 @@ import (
 // tenancy is how the controller is started for a cluster with tenants. The upstreams of the tests are on the loopback
 // address 127.0.0.1; what
 // must not be reached is on another, internalAddress.
-var tenancy = []string{"--default-service-account", "default", "--no-cross-namespace-refs"}
+var tenancy = []string{"--tenancy", "strict", "--allow-upstream-cidrs", "127.0.0.1/32"}
 
 // Limits of the controller, as charts/fairlead sets them for its pod.
 const (
