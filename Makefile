@@ -10,7 +10,7 @@ K8S := 1.37.2
 GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not -name '*_test.go') \
   $(shell find config -name '*.go' -o -name '*.yaml')
 DEMO_SOURCES := $(shell find test/demo test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
-BENCH_SOURCES := $(shell find test/bench test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
+BENCH_SOURCES := $(shell find test/bench test/hostile test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 
 # The version that the control plane reports; without it charts with a kubeVersion cannot be installed.
 CLUSTER_FLAGS := -trimpath -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v$(K8S) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37'
@@ -60,7 +60,7 @@ test: unit fuzz integration ## All tests: unit, a moment of fuzzing, then integr
 unit: $(BIN)/versitygw ## Unit tests
 	@echo "unit tests"
 	@test -d ../shared/charts || echo "the folder shared/charts beside the project is absent; published charts are not tested"
-	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios|gitops)')
+	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios|gitops|attacks)')
 
 fuzz: ## Fuzz every parser of outside input, for a moment each; FUZZ=1m says how long
 	@echo "fuzzing for $(FUZZ) each; cold, this takes a few minutes on two cores to build"
@@ -73,6 +73,7 @@ integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 	@go test -count=1 -timeout 15m ./test/fidelity
 	@go test -count=1 -timeout 10m ./test/scenarios
 	@go test -count=1 -timeout 10m ./test/gitops
+	@go test -count=1 -timeout 15m ./test/attacks
 
 presubmit: generate fmt lint test vuln verify ## What a change has to pass
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"fairlead.dev/fairlead/test/stage"
 )
 
 // clockTicks per second, in which the kernel gives processor time to programs; the same on every Linux that Go runs on.
@@ -49,15 +51,11 @@ func (p proc) consumed() (consumption, error) {
 	if err != nil {
 		return consumption{}, fmt.Errorf("%s: %w", p.name, err)
 	}
-	status, err := os.ReadFile(filepath.Join(dir, "status"))
-	if err != nil {
-		return consumption{}, fmt.Errorf("%s: %w", p.name, err)
-	}
 	cpu, err := cpuSeconds(string(stat))
 	if err != nil {
 		return consumption{}, fmt.Errorf("%s: %w", p.name, err)
 	}
-	peak, err := peakMiB(string(status))
+	peak, err := stage.PeakMiB(p.pid)
 	if err != nil {
 		return consumption{}, fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -78,15 +76,4 @@ func cpuSeconds(stat string) (float64, error) {
 	}
 	system, err := strconv.ParseFloat(fields[12], 64)
 	return (user + system) / clockTicks, err
-}
-
-// peakMiB finds the largest resident memory in a /proc/PID/status.
-func peakMiB(status string) (float64, error) {
-	for line := range strings.Lines(status) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-			return kib / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("/proc/PID/status has no VmHWM")
 }

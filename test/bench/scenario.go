@@ -150,6 +150,15 @@ var scenarios = []scenario{
 		play:  (*field).pollSources,
 		calm:  true,
 	},
+	{
+		name: "noisy",
+		title: func(settings) string {
+			return fmt.Sprintf("install of %d releases beside a namespace that attacks in all ways, and before that alone", neighbors)
+		},
+		count: func(settings) int { return neighbors },
+		play:  func(f *field, ctx context.Context, r *result) error { return f.installBesideNoise(ctx, r) },
+		calm:  true,
+	},
 }
 
 func scenarioNames() []string {

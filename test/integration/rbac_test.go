@@ -7,13 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -28,7 +24,7 @@ func TestTheGeneratedRoleIsEnough(t *testing.T) {
 	if err := world.controller.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	limited := &stage.Cluster{Kubeconfig: serviceAccount(t, ns)}
+	limited := serviceAccount(t, ns)
 	restricted, err := stage.StartController(t.Context(), limited, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -72,8 +68,8 @@ func TestTheGeneratedRoleIsEnough(t *testing.T) {
 	}
 }
 
-// serviceAccount makes an identity with the generated role and returns a kubeconfig for it.
-func serviceAccount(t *testing.T, ns string) string {
+// serviceAccount creates an identity with the generated role and returns the cluster as it sees it.
+func serviceAccount(t *testing.T, ns string) *stage.Cluster {
 	t.Helper()
 	root, err := stage.Root()
 	if err != nil {
@@ -89,26 +85,11 @@ func serviceAccount(t *testing.T, ns string) string {
 	}
 	apply(t, role, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fairlead"}})
 	bind(t, ns, "generated", role.Name)
-	clients, err := kubernetes.NewForConfig(world.cluster.Config)
+	as, err := world.cluster.As(t.Context(), ns, "fairlead", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := clients.CoreV1().ServiceAccounts(ns).CreateToken(t.Context(), "fairlead", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := clientcmd.LoadFromFile(world.cluster.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name := range config.AuthInfos {
-		config.AuthInfos[name] = &api.AuthInfo{Token: token.Status.Token}
-	}
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return as
 }
 
 func bind(t *testing.T, ns, name, role string) {

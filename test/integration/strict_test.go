@@ -42,7 +42,7 @@ func instead(t *testing.T, cluster *stage.Cluster, args ...string) *stage.Contro
 // with what that may do, and is uninstalled as such.
 func TestTheStrictRoleIsEnough(t *testing.T) {
 	ns := namespace(t)
-	limited := &stage.Cluster{Kubeconfig: serviceAccount(t, ns)}
+	limited := serviceAccount(t, ns)
 	restricted := instead(t, limited, "--tenancy", "strict", "--allow-upstream-cidrs", "127.0.0.0/8")
 
 	repository := registrySample(t, ns, "1.0.0")

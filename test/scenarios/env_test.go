@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/test/stage"
@@ -30,19 +29,11 @@ func namespace(t *testing.T) string {
 // namespace and the upstream servers.
 func declare(ctx context.Context, namespace, manifests string) error {
 	text := strings.NewReplacer("$NS", namespace, "$REGISTRY", world.registry.Host(), "$CHARTS", world.charts.Host(), "$GIT", world.git.Host()).Replace(manifests)
-	for _, document := range strings.Split(text, "\n---\n") {
-		object := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
-			return fmt.Errorf("%w in:\n%s", err, document)
-		}
-		if object.GetNamespace() == "" && object.GetKind() != "Namespace" {
-			object.SetNamespace(namespace)
-		}
-		if err := world.cluster.Apply(ctx, object); err != nil {
-			return err
-		}
+	objects, err := stage.ParseObjects(namespace, text)
+	if err != nil {
+		return err
 	}
-	return nil
+	return world.cluster.Apply(ctx, objects...)
 }
 
 func apply(t *testing.T, namespace, manifests string) {
