@@ -20,7 +20,7 @@ func TestDefaultClientsConnectToNothing(t *testing.T) {
 
 	refuseDefaultTransport()
 	for name, client := range map[string]*http.Client{"default": http.DefaultClient, "empty": {}} {
-		response, err := client.Get(server.URL) //nolint:noctx // it makes no request
+		response, err := client.Get(server.URL)
 		if err == nil {
 			_ = response.Body.Close()
 		}
@@ -38,7 +38,7 @@ func TestDefaultClientsConnectToNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := own.Get(server.URL) //nolint:noctx // a test
+	response, err := own.Get(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 func TestNoProgramIsStartedForARepository(t *testing.T) {
 	programs, calls := t.TempDir(), filepath.Join(t.TempDir(), "calls")
 	script := "#!/bin/sh\necho \"$0 $*\" >>" + calls + "\nexit 1\n"
-	if err := os.WriteFile(filepath.Join(programs, "git"), []byte(script), 0o755); err != nil { //nolint:gosec // it has to be run
+	if err := os.WriteFile(filepath.Join(programs, "git"), []byte(script), 0o755); err != nil { // it has to be run
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", programs+string(os.PathListSeparator)+os.Getenv("PATH"))

@@ -395,10 +395,3 @@ func inventoryOf(k *v1beta1.Kustomization) []v1beta1.ResourceRef {
 	}
 	return k.Status.Inventory.Entries
 }
-
-func soonest(a, b time.Duration) time.Duration {
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
-}

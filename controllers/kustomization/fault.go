@@ -1,6 +1,8 @@
 package kustomization
 
 import (
+	"time"
+
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -14,4 +16,11 @@ func faulted(k *v1beta1.Kustomization, revision, digest string, fault error) lan
 			Failure: &status.Failure{Reason: v1beta1.InternalErrorReason, Message: fault.Error()},
 		},
 	}
+}
+
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }

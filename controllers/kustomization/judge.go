@@ -66,7 +66,7 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 		return decision{step: apply, why: "it was asked for"}
 	case s.LastAttemptedDigest != f.digest:
 		return decision{step: apply, why: "what is wanted has changed"}
-	case s.LimitExceeded != nil && s.LimitExceeded.Digest == f.digest:
+	case exceeds(s, f.digest):
 		return decision{step: wait, why: "these inputs exceed a bound of rendering", limited: true}
 	case s.LastAppliedDigest != f.digest || s.Failures > 0:
 		left := retryDelay(k, s.Failures, status.IsStalled(k)) - since
@@ -88,6 +88,11 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 	default:
 		return decision{step: rest, why: "everything is applied", after: f.truce}
 	}
+}
+
+// exceeds tells whether inputs are known to exceed a bound of rendering.
+func exceeds(s v1beta1.KustomizationStatus, digest string) bool {
+	return s.LimitExceeded != nil && s.LimitExceeded.Digest == digest
 }
 
 // retryDelay is the pause after failures in a row. What is stalled waits for its input to change; it is tried again at the interval only

@@ -102,8 +102,8 @@ func TestATaskThatPanicsHasAFailedResult(t *testing.T) {
 	t.Parallel()
 	b := newBench(t.Context())
 	attacker, neighbour := types.NamespacedName{Namespace: "attacker", Name: "bomb"}, web
-	b.Tasks.Start(attacker, func(context.Context) string { panic("password: hunter2") }, func(err error) string { return err.Error() })
-	b.Tasks.Start(neighbour, func(context.Context) string { return "fine" }, func(error) string { return "faulted" })
+	b.Start(attacker, func(context.Context) string { panic("password: hunter2") }, func(err error) string { return err.Error() })
+	b.Start(neighbour, func(context.Context) string { return "fine" }, func(error) string { return "faulted" })
 	<-b.woken
 	<-b.woken
 	result, ok := b.Take(attacker)
@@ -121,7 +121,7 @@ func TestATaskThatPanicsHasAFailedResult(t *testing.T) {
 func TestATaskWithoutAResultIsDroppedAndNotRepeatedWithoutAPause(t *testing.T) {
 	t.Parallel()
 	b := newBench(t.Context())
-	b.Tasks.Start(web, func(context.Context) string { panic("one") }, func(error) string { panic("two") })
+	b.Start(web, func(context.Context) string { panic("one") }, func(error) string { panic("two") })
 	for {
 		if _, running := b.Running(web); !running {
 			break

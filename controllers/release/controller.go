@@ -367,11 +367,6 @@ func (h *handler) again(hr *v1beta1.HelmRelease, planned time.Duration) time.Dur
 	return soonest(planned, h.audit(hr))
 }
 
-// brings tells whether the step brings something new into the cluster, which waits for what it depends on.
-func brings(p plan.Plan) bool {
-	return p.Step == plan.Install || p.Step == plan.Upgrade || p.Step == plan.Uninstall && p.Reason == plan.ReasonRenamed
-}
-
 // audit is when to look again although nothing happened.
 func (h *handler) audit(hr *v1beta1.HelmRelease) time.Duration {
 	interval := hr.GetInterval()

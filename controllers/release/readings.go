@@ -81,7 +81,7 @@ type readEngine struct {
 // History implements release.Engine. For records that take longer than a moment to read the error is a LookingError, and the
 // release is looked at again when they are there.
 func (e readEngine) History(_ context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error) {
-	found, first := e.readings.begin(e.waiter, access, target)
+	found, first := e.readings.begin(e.waiter, access, target) //nolint:contextcheck // a reading outlives the look that asks for it
 	if first {
 		timer := time.NewTimer(moment)
 		defer timer.Stop()

@@ -8,6 +8,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/helmops/plan"
 )
 
 // shaken says what else goes wrong at the moment that may be why a release is not healthy; empty when there is nothing.
@@ -22,4 +23,9 @@ func (h *handler) shaken(ctx context.Context, hr *v1beta1.HelmRelease) string {
 		}
 	}
 	return h.watcher.widespread()
+}
+
+// brings tells whether the step brings something new into the cluster, which waits for what it depends on.
+func brings(p plan.Plan) bool {
+	return p.Step == plan.Install || p.Step == plan.Upgrade || p.Step == plan.Uninstall && p.Reason == plan.ReasonRenamed
 }

@@ -177,7 +177,7 @@ func isJSON(response *http.Response) bool {
 func (a *answers) limitsOf(request *http.Request) limits {
 	path := strings.TrimPrefix(strings.Trim(request.URL.Path, "/"), a.base)
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	prefix := 0
+	var prefix int
 	switch parts[0] {
 	case "api":
 		prefix = 2

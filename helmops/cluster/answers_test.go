@@ -244,7 +244,7 @@ func TestLargeAnswersOfOneNamespaceWaitForEachOther(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := open(ended, "attacker", 2*mebi); err == nil { //nolint:bodyclose // it was not read
+	if _, err := open(ended, "attacker", 2*mebi); err == nil { // it was not read
 		t.Error("a second large answer of the namespace was read while the first was held")
 	}
 	if small, err := open(ended, "attacker", mebi-1); err != nil {

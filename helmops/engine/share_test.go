@@ -15,7 +15,7 @@ import (
 // floor is an engine with few shares, and actions that work until they are told to end.
 type floor struct {
 	engine *Engine
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // that of the test
 	end    chan struct{}
 
 	mu      sync.Mutex

@@ -25,7 +25,7 @@ func watchOutside(t testing.TB) *outside {
 	dir := t.TempDir()
 	o := &outside{git: filepath.Join(dir, "calls")}
 	script := "#!/bin/sh\necho \"git $*\" >>" + o.git + "\nexit 1\n"
-	if err := os.WriteFile(filepath.Join(dir, "git"), []byte(script), 0o755); err != nil { //nolint:gosec // it has to be run
+	if err := os.WriteFile(filepath.Join(dir, "git"), []byte(script), 0o755); err != nil { // it has to be run
 		t.Fatal(err)
 	}
 	before, path := http.DefaultTransport, os.Getenv("PATH")

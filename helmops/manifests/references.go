@@ -154,7 +154,7 @@ func (r *rewriting) kustomization(k *types.Kustomization) (product, error) {
 			return product{}, err
 		}
 	}
-	patches += len(k.Images) + len(k.Replicas) + len(k.Vars)
+	patches += len(k.Images) + len(k.Replicas) + len(k.Vars) //nolint:staticcheck // what is deprecated still works
 	r.found.change(patches)
 	return r.found, nil
 }

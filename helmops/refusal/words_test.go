@@ -120,7 +120,7 @@ func TestNoErrorStaysNone(t *testing.T) {
 		t.Error("nil became an error")
 	}
 	plain := errors.New("connection refused")
-	if Reworded(plain, false) != plain || Reworded(plain, true) != plain { //nolint:errorlint // it has to be the same
+	if Reworded(plain, false) != plain || Reworded(plain, true) != plain { // it has to be the same
 		t.Error("an error without values was changed")
 	}
 }

@@ -120,6 +120,13 @@ func Condemn(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
 	hr.Status.KnownBad = append([]v1beta1.KnownBad{bad}, rest[:min(len(rest), maxKnownBad-1)]...)
 }
 
+// condemnLimited notes an input that exceeds a bound of rendering, and does so again.
+func condemnLimited(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
+	if o.Failure != nil && o.Failure.Final && o.Failure.Reason == v1beta1.RenderingLimitExceededReason {
+		Condemn(hr, o.knownBad(now))
+	}
+}
+
 // knownBad is the input of an outcome, as one that is not tried again.
 func (o Outcome) knownBad(now time.Time) v1beta1.KnownBad {
 	return v1beta1.KnownBad{

@@ -94,9 +94,7 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if o.Failure != nil && o.Failure.Superseded {
 		return superseded(hr, o, now)
 	}
-	if o.Failure != nil && o.Failure.Final && o.Failure.Reason == v1beta1.RenderingLimitExceededReason {
-		Condemn(hr, o.knownBad(now))
-	}
+	condemnLimited(hr, o, now)
 	switch o.Step {
 	case plan.Install, plan.Upgrade:
 		return released(hr, o, now)

@@ -68,7 +68,7 @@ func forms(secret string) []form {
 
 // quotedForms are those of a secret that is too short to be looked for anywhere.
 func quotedForms(secret string) []form {
-	var found []form
+	found := make([]form, 0, 6)
 	for _, text := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret))} {
 		for _, quote := range []string{`"`, `'`, "`"} {
 			found = append(found, form{text: quote + text + quote})
@@ -94,7 +94,7 @@ func quotings(text string) []string {
 
 // escapes are a text as URLs have it.
 func escapes(text string) []string {
-	var found []string
+	found := make([]string, 0, 6)
 	for _, escaped := range []string{url.QueryEscape(text), url.PathEscape(text), url.User(text).String()} {
 		found = append(found, escaped, lowerEscapes(escaped))
 	}

@@ -40,7 +40,7 @@ func encodings(t *testing.T, secret string) map[string]string {
 		"user":          "postgres://" + url.UserPassword("u", secret).String() + "@db/x",
 		"hex":           hex.EncodeToString([]byte(secret)),
 		"HEX":           strings.ToUpper(hex.EncodeToString([]byte(secret))),
-		"bytes":         fmt.Sprint([]byte(secret)),
+		"bytes":         fmt.Sprint([]byte(secret)), //nolint:staticcheck // the numbers are wanted
 		"base64":        base64.StdEncoding.EncodeToString([]byte(secret)),
 		"base64 raw":    base64.RawStdEncoding.EncodeToString([]byte(secret)),
 		"base64 URL":    base64.URLEncoding.EncodeToString([]byte(secret)),

@@ -35,7 +35,7 @@ func writeFrame(w io.Writer, k kind, parts ...[]byte) error {
 	}
 	header := make([]byte, 5, 5+min(size, 4096))
 	header[0] = byte(k)
-	binary.BigEndian.PutUint32(header[1:], uint32(size)) //nolint:gosec // both sides bound what they send
+	binary.BigEndian.PutUint32(header[1:], uint32(size)) // both sides bound what they send
 	if size <= 4096 {
 		for _, part := range parts {
 			header = append(header, part...)

@@ -178,7 +178,7 @@ func TestLoadersReachNothing(t *testing.T) {
 	marker := filepath.Join(dir, "started")
 	for _, program := range []string{"git", "helm", "sh"} {
 		script := "#!/bin/sh\necho " + program + " >> " + marker + "\n"
-		if err := os.WriteFile(filepath.Join(dir, program), []byte(script), 0o700); err != nil { //nolint:gosec // it has to be a program
+		if err := os.WriteFile(filepath.Join(dir, program), []byte(script), 0o700); err != nil { // it has to be a program
 			t.Fatal(err)
 		}
 	}

@@ -59,7 +59,7 @@ func (s *server) read(in io.Reader) {
 	for {
 		kind, body, err := readFrame(in, maxTask)
 		if err != nil {
-			os.Exit(0) //nolint:revive // there is nothing to clean up
+			os.Exit(0) // there is nothing to clean up
 		}
 		switch kind {
 		case frameTask:
@@ -69,7 +69,7 @@ func (s *server) read(in io.Reader) {
 		case frameRefusal:
 			s.answers <- answer{err: errors.New(string(body))}
 		default:
-			os.Exit(1) //nolint:revive // the parent is another program
+			os.Exit(1) // the parent is another program
 		}
 	}
 }

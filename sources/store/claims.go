@@ -92,7 +92,7 @@ func (s *Store) loadClaims() error {
 	}
 	for name, b := range s.blobs {
 		if len(b.claims) == 0 {
-			s.removeBlob(name)
+			_ = s.removeBlob(name) // it is tried again when garbage is collected
 		}
 	}
 	return nil

@@ -96,7 +96,7 @@ func (a Addresses) checkHost(host string) error {
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case err != nil: // it is a name
-		return nil
+		return nil //nolint:nilerr // a name is no error
 	case a.allowsHost(host):
 		return CheckAddress(addr)
 	}

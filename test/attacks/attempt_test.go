@@ -251,7 +251,7 @@ func awaitRefused(t *testing.T, kind, name string, reasons, says []string) {
 	var ready map[string]any
 	err := stage.Until(t.Context(), answerTime, kind+" "+name+" is refused", func() (bool, error) {
 		if err := world.controller.Failed(); err != nil {
-			return true, nil // reported by checkUniversal
+			return true, nil //nolint:nilerr // reported by checkUniversal
 		}
 		if err := world.cluster.Client.Get(t.Context(), key, object); err != nil {
 			return false, err

@@ -28,7 +28,7 @@ var differences = []difference{
 	{
 		what:   "annotations of the release record",
 		places: [][]string{{"records", "*", "secret", "metadata", "annotations", "fairlead.dev/*"}},
-		why:    "Fairlead notes there who wrote the revision, and from which exact chart",
+		why:    "Fairlead notes there who wrote the revision, from which exact chart, and which HelmRelease owns the release",
 	},
 	{
 		what:   "label createdAt of a release record that was updated",

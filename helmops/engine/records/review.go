@@ -2,7 +2,9 @@ package records
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -83,7 +85,8 @@ func (s *Store) review(ctx context.Context, reader Reader, namespace string) (re
 
 // deniedError is what the API server would say to the reader.
 func deniedError(reader Reader, key Key) error {
-	cause := fmt.Errorf("User %q cannot get resource \"secrets\" in API group \"\" in the namespace %q", reader.As, key.StorageNamespace)
+	cause := errors.New("User " + strconv.Quote(reader.As) + " cannot get resource \"secrets\" in API group \"\" in the namespace " +
+		strconv.Quote(key.StorageNamespace))
 	return fmt.Errorf("reading the records of release %s in namespace %s: %w", key.Name, key.StorageNamespace,
 		apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", cause))
 }

@@ -131,7 +131,7 @@ func encode(value any) ([]byte, error) {
 }
 
 func decode(data []byte, into any) error {
-	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(into); err != nil {
+	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(into); err != nil { //nolint:gosec // both sides are this program, and bounded
 		return fmt.Errorf("decoding for the rendering process: %w", err)
 	}
 	return nil
