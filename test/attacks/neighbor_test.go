@@ -59,6 +59,16 @@ kind: ConfigMap
 metadata: {name: {{ .Release.Name }}}
 data: {message: {{ .Values.message | quote }}, inside: canary-of-the-chart-77c2}
 `,
+	"templates/deployment.yaml": `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: {{ .Release.Name }}}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: {{ .Release.Name }}}}
+  template:
+    metadata: {labels: {app: {{ .Release.Name }}}, annotations: {message: {{ .Values.message | quote }}}}
+    spec: {containers: [{name: main, image: example.com/shop}]}
+`,
 	"templates/account.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: {{ .Release.Name }}}\n",
 }
 

@@ -53,10 +53,10 @@ func TestTheNeighborsRelease(t *testing.T) {
 		attack{name: "a deleted HelmRelease keeps the news of drift", charts: charts(mine()), spec: itsName, act: deleteWeb,
 			absent: driftIsCorrected},
 		attack{name: "a HelmRelease judges the neighbor's objects as failed", charts: charts(mine()), absent: upgradeSucceeds,
-			spec: itsName + "  healthCheckExprs: [{apiVersion: v1, kind: ConfigMap, current: 'false', failed: 'true'}]\n"},
+			spec: itsName + "  healthCheckExprs: [{apiVersion: apps/v1, kind: Deployment, current: 'false', failed: 'true'}]\n"},
 		attack{name: "a HelmRelease judges the neighbor's objects as not ready", charts: charts(mine()),
 			absent: upgradeSucceeds,
-			spec:   itsName + "  healthCheckExprs: [{apiVersion: v1, kind: ConfigMap, current: 'false'}]\n"},
+			spec:   itsName + "  healthCheckExprs: [{apiVersion: apps/v1, kind: Deployment, current: 'false'}]\n"},
 	)
 }
 
