@@ -73,9 +73,10 @@ integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 	@go test -count=1 -timeout 15m ./test/fidelity
 	@go test -count=1 -timeout 10m ./test/scenarios
 	@go test -count=1 -timeout 10m ./test/gitops
+	@go test -count=1 -timeout 20m ./test/attacks
 
-attacks: cluster $(BIN)/fairlead ## What a tenant tries against its neighbors, all at once; not a part of make test yet
-	@go test -count=1 -timeout 30m ./test/attacks
+attacks: cluster $(BIN)/fairlead ## What a tenant tries against its neighbors; a part of make test
+	@go test -count=1 -timeout 20m ./test/attacks
 
 presubmit: generate fmt lint test vuln verify ## What a change has to pass
 

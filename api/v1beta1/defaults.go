@@ -52,7 +52,7 @@ func intervalOr(d *metav1.Duration, fallback time.Duration) time.Duration {
 	return max(durationOr(d, fallback), MinInterval())
 }
 
-// IsRaised tells whether an interval is shorter than MinInterval, which counts then.
+// IsRaised reports whether an interval is shorter than MinInterval. The controller then uses MinInterval.
 func IsRaised(d *metav1.Duration) bool {
 	return d != nil && d.Duration > 0 && d.Duration < MinInterval()
 }

@@ -90,7 +90,7 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 	}
 }
 
-// exceeds tells whether inputs are known to exceed a bound of rendering.
+// exceeds reports whether inputs are known to exceed a bound of rendering.
 func exceeds(s v1beta1.KustomizationStatus, digest string) bool {
 	return s.LimitExceeded != nil && s.LimitExceeded.Digest == digest
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -15,7 +16,9 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 
 	helmchart "fairlead.dev/fairlead/helmops/chart"
+	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/rendering"
+	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/render"
 	"fairlead.dev/fairlead/helmops/worker"
@@ -28,7 +31,7 @@ type Pool interface {
 }
 
 // rendered has a child process render the chart with what an install, or an upgrade from former, gives it. The share of the processor that the
-// action holds is free meanwhile.
+// action holds is free meanwhile. It fails with apply.ErrSuperseded when the result is not wanted any more.
 func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error) {
 	request, err := r.request(former, first)
 	if err != nil {
@@ -40,8 +43,31 @@ func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error
 	}
 	r.share.Release()
 	defer r.share.Acquire()
-	result, err := rendering.Render(r.ctx, r.engine.pool, r.Access.Namespace, request, r.Chart, config)
+	var result rendering.Result
+	err = whileWanted(r.ctx, r.Superseded, func(ctx context.Context) (err error) {
+		result, err = rendering.Render(ctx, r.engine.pool, r.Access.Namespace, request, r.Chart, config)
+		return err
+	})
 	return &result, err
+}
+
+// whileWanted does work with a context that ends when superseded is closed, and returns apply.ErrSuperseded then. A nil
+// channel is never closed.
+func whileWanted(ctx context.Context, superseded <-chan struct{}, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	guard.Go("waiting for a newer desired state", func() {
+		select {
+		case <-superseded:
+			cancel(apply.ErrSuperseded)
+		case <-ctx.Done():
+		}
+	})
+	err := work(ctx)
+	if errors.Is(context.Cause(ctx), apply.ErrSuperseded) {
+		return apply.ErrSuperseded
+	}
+	return err
 }
 
 func (r *run) request(former plan.Record, first bool) (rendering.Request, error) {

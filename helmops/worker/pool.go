@@ -44,16 +44,24 @@ func NewBoundedPool(command []string, b Bounds) *Pool {
 // Run has a child work on a task. It waits for a slot of the namespace first. Errors are those of the job, as *JobError, a *LimitError, a
 // *PanicError, a *DiedError, ErrClosed, or that of ctx. Nothing is left of a task when Run returns.
 func (p *Pool) Run(ctx context.Context, t Task) ([]byte, error) {
-	output, err := p.try(ctx, t, p.small, p.bounds.small())
-	var limit *LimitError
-	if errors.As(err, &limit) && limit.Limit == LimitMemory && p.bounds.small() != p.bounds {
-		output, err = p.try(ctx, t, p.large, p.bounds)
-	}
+	output, err := p.sized(ctx, t)
 	var panicked *PanicError
 	if errors.As(err, &panicked) {
 		_ = guard.Caught("rendering", panicked) // counts and logs it
 	}
 	return output, err
+}
+
+// sized tries a task with little memory, and again with much when that was not enough.
+func (p *Pool) sized(ctx context.Context, t Task) ([]byte, error) {
+	if !t.Large || p.bounds.small() == p.bounds {
+		output, err := p.try(ctx, t, p.small, p.bounds.small())
+		var limit *LimitError
+		if !errors.As(err, &limit) || limit.Limit != LimitMemory || p.bounds.small() == p.bounds {
+			return output, err
+		}
+	}
+	return p.try(ctx, t, p.large, p.bounds)
 }
 
 func (p *Pool) try(ctx context.Context, t Task, from *fair.Shares, b Bounds) ([]byte, error) {
@@ -62,20 +70,25 @@ func (p *Pool) try(ctx context.Context, t Task, from *fair.Shares, b Bounds) ([]
 		return nil, err
 	}
 	defer slot.Close()
-	for {
-		child, fresh, err := p.child(b)
-		if err != nil {
-			return nil, err
-		}
-		output, err := child.run(ctx, t)
-		p.put(child)
-		if fresh || !doubtful(err) {
-			return output, err
-		}
+	child, used, err := p.child(b)
+	if err != nil {
+		return nil, err
 	}
+	output, err := child.run(ctx, t)
+	p.put(child)
+	if !used || !doubtful(err) {
+		return output, err
+	}
+
+	if child, err = p.start(b); err != nil {
+		return nil, err
+	}
+	defer p.put(child)
+	return child.run(ctx, t)
 }
 
-// doubtful tells whether a child may have failed for what earlier tasks left in it, or because it had ended before.
+// doubtful reports whether a child may have failed for what earlier tasks left in it, or because it had ended before.
+// Such a task gets a child of its own: the idle ones are used, too.
 func doubtful(err error) bool {
 	var limit *LimitError
 	var died *DiedError
@@ -83,23 +96,40 @@ func doubtful(err error) bool {
 }
 
 // child returns one that is idle and has the bounds, or starts one.
-func (p *Pool) child(b Bounds) (found *process, fresh bool, err error) {
+func (p *Pool) child(b Bounds) (child *process, used bool, err error) {
+	if child = p.takeIdle(b); child != nil {
+		return child, true, nil
+	}
+	child, err = p.start(b)
+	return child, false, err
+}
+
+// takeIdle returns an idle child that has the bounds, nil when there is none.
+func (p *Pool) takeIdle(b Bounds) *process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return nil, false, ErrClosed
-	}
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if found = p.idle[i]; found.bounds != b {
+		child := p.idle[i]
+		if child.bounds != b {
 			continue
 		}
 		p.idle = append(p.idle[:i], p.idle[i+1:]...)
-		p.timers[found].Stop()
-		delete(p.timers, found)
-		return found, false, nil
+		p.timers[child].Stop()
+		delete(p.timers, child)
+		return child
 	}
-	found, err = start(p.command, b)
-	return found, true, err
+	return nil
+}
+
+// start starts a child, unless the pool was closed.
+func (p *Pool) start(b Bounds) (*process, error) {
+	p.mu.Lock()
+	closed := p.closed
+	p.mu.Unlock()
+	if closed {
+		return nil, ErrClosed
+	}
+	return start(p.command, b)
 }
 
 // put keeps a child for the next task, or ends it.

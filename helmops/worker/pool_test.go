@@ -322,3 +322,23 @@ func TestAClosedPoolStartsNothing(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+// A task that fails for want of memory costs one idle child, however many there are: others work with them and put them
+// back, so that looking for a better one might never end.
+func TestHungryTaskTakesOneIdleChild(t *testing.T) {
+	p := testPool(t)
+	for range 3 {
+		child, err := p.start(p.bounds.small())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.put(child)
+	}
+	var limit *LimitError
+	if _, err := run(p, "hoard", "4000"); !errors.As(err, &limit) || limit.Limit != LimitMemory {
+		t.Fatalf("error = %v", err)
+	}
+	if len(p.idle) != 2 {
+		t.Errorf("%d of 3 idle children are left, want 2", len(p.idle))
+	}
+}

@@ -37,6 +37,8 @@ type Task struct {
 	Namespace string
 	// Input of the job.
 	Input []byte
+	// Large skips the first try with little memory, for a task that is known to need more.
+	Large bool
 	// Host answers the job; nil refuses every question.
 	Host Host
 }

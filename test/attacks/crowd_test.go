@@ -31,44 +31,44 @@ func TestGarbage(t *testing.T) {
 
 // Values of Secrets in places that do not take them: the error is shown, the value is not, in whatever form.
 func TestSecretsInErrors(t *testing.T) {
-	const values = "apiVersion: v1\nkind: Secret\nmetadata: {name: own}\nstringData: {values.yaml: 'secret: \"" +
-		canaryOwn + "\"', VALUE: '" + canaryOwn + "'}\n---\n"
-	any := []string{
-		v1beta1.InstallFailedReason, v1beta1.PreflightRejectedReason, v1beta1.RenderFailedReason,
-		v1beta1.SchemaFailedReason, v1beta1.ValuesErrorReason,
-		v1beta1.ValidationFailedReason, v1beta1.SubstitutionFailedReason, v1beta1.BuildFailedReason,
-		v1beta1.AccessDeniedReason, v1beta1.KindUnknownReason,
-	}
+	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: own}\nstringData: {%s}\n---\n"
+	values := fmt.Sprintf(secret, "values.yaml: 'secret: \""+canaryOwn+"\"'")
+	variables := fmt.Sprintf(secret, "VALUE: '"+canaryOwn+"'")
+	install, render := []string{v1beta1.InstallFailedReason}, []string{v1beta1.RenderFailedReason}
 	configMap := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {a: b}\n"
 	service := "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: %s}]}\n"
 	labeled := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {a: %s}}\n"
-	for _, test := range []struct{ name, template string }{
-		{"as a number", fmt.Sprintf(service, "{{ .Values.secret | quote }}")},
-		{"as a name", fmt.Sprintf(configMap, "{{ .Values.secret | quote }}")},
-		{"as a label in base64", fmt.Sprintf(labeled, "{{ .Values.secret | b64enc | printf \"%s/+\" | quote }}")},
-		{"as a label in URL form", fmt.Sprintf(labeled, "{{ .Values.secret | urlquery | quote }}")},
-		{"as a name in upper case", fmt.Sprintf(configMap, "{{ .Values.secret | upper | quote }}")},
-		{"in an error of a template", "{{ fail .Values.secret }}"},
-		{"in an error of a template in base64", "{{ fail (.Values.secret | b64enc) }}"},
-		{"in an error of a template in hexadecimal", "{{ fail (printf \"%x\" .Values.secret) }}"},
-		{"as a template", "{{ tpl (printf \"{{ %s }}\" .Values.secret) . }}"},
-		{"as a kind", "apiVersion: v1\nkind: {{ .Values.secret | quote }}\nmetadata: {name: a}\n"},
-		{"as data that is no base64",
+	for _, test := range []struct {
+		name     string
+		reasons  []string
+		template string
+	}{
+		{"as a number", install, fmt.Sprintf(service, "{{ .Values.secret | quote }}")},
+		{"as a name", install, fmt.Sprintf(configMap, "{{ .Values.secret | quote }}")},
+		{"as a label in base64", install, fmt.Sprintf(labeled, "{{ .Values.secret | b64enc | printf \"%s/+\" | quote }}")},
+		{"as a label in URL form", install, fmt.Sprintf(labeled, "{{ .Values.secret | urlquery | quote }}")},
+		{"as a name in upper case", install, fmt.Sprintf(configMap, "{{ .Values.secret | upper | quote }}")},
+		{"in an error of a template", render, "{{ fail .Values.secret }}"},
+		{"in an error of a template in base64", render, "{{ fail (.Values.secret | b64enc) }}"},
+		{"in an error of a template in hexadecimal", render, "{{ fail (printf \"%x\" .Values.secret) }}"},
+		{"as a template", render, "{{ tpl (printf \"{{ %s }}\" .Values.secret) . }}"},
+		{"as a kind", install, "apiVersion: v1\nkind: {{ .Values.secret | quote }}\nmetadata: {name: a}\n"},
+		{"as data that is no base64", install,
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: {{ .Values.secret | quote }}}\n"},
 	} {
 		play(t, attack{name: "a Secret is used " + test.name, charts: charts(hostile.Chart("own", "templates/a.yaml",
-			test.template)), reasons: any,
+			test.template)), reasons: test.reasons,
 			objects: values + helmRelease("web", "own", "  valuesFrom: [{kind: Secret, name: own}]\n"),
 			refused: "HelmRelease/web"})
 	}
 	schema := hostile.Chart("own", "templates/a.yaml", hostile.Config("a"), "values.schema.json",
 		`{"properties": {"secret": {"type": "integer"}}}`)
-	play(t, attack{name: "a Secret breaks the schema", charts: charts(schema), reasons: any,
+	play(t, attack{name: "a Secret breaks the schema", charts: charts(schema), reasons: []string{v1beta1.SchemaFailedReason},
 		objects: values + helmRelease("web", "own", "  valuesFrom: [{kind: Secret, name: own}]\n"),
 		refused: "HelmRelease/web"})
 	pattern := hostile.Chart("own", "templates/a.yaml", hostile.Config("a"), "values.schema.json",
 		`{"properties": {"secret": {"enum": ["x"], "pattern": "^x$"}}}`)
-	play(t, attack{name: "a Secret does not match the schema", charts: charts(pattern), reasons: any,
+	play(t, attack{name: "a Secret does not match the schema", charts: charts(pattern), reasons: []string{v1beta1.SchemaFailedReason},
 		objects: values + helmRelease("web", "own", "  valuesFrom: [{kind: Secret, name: own}]\n"),
 		refused: "HelmRelease/web"})
 	for _, test := range []struct{ name, manifest string }{
@@ -76,7 +76,7 @@ func TestSecretsInErrors(t *testing.T) {
 		{"as a label", fmt.Sprintf(labeled, "\"${VALUE}\"")},
 	} {
 		play(t, attack{name: "a variable is used " + test.name, tree: map[string]string{"a.yaml": test.manifest},
-			reasons: any, refused: "Kustomization/apps",
-			objects: values + kustomization("apps", "  postBuild: {substituteFrom: [{kind: Secret, name: own}]}\n")})
+			reasons: []string{v1beta1.ValidationFailedReason}, refused: "Kustomization/apps",
+			objects: variables + kustomization("apps", "  postBuild: {substituteFrom: [{kind: Secret, name: own}]}\n")})
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"fairlead.dev/fairlead/test/hostile"
 )
 
-// refusedBuild are the reasons with which a directory is refused.
-var refusedBuild = []string{v1beta1.BuildFailedReason, v1beta1.PathNotFoundReason}
+// refusedBuild is the reason with which a directory is refused.
+var refusedBuild = []string{v1beta1.BuildFailedReason}
 
 // generator is the configuration of kustomize's ConfigMapGenerator, indented.
 func generator(indent, files string) string {
@@ -93,8 +93,7 @@ func TestDirectories(t *testing.T) {
 		{"an archive path leads out of it", withConfig("resources: [../../../../../etc]\n"), ""},
 	}
 	for _, directory := range []string{
-		"git@example.com/org/repo", "org-1@example.com/org/repo", "git@github.com/org/repo", "www.github.com/org/repo",
-		"git@e/o/r?ref=--upload-pack=touch%20x%20",
+		"git@example.com/org/repo", "org-1@example.com/org/repo", "git@github.com/org/repo", "git@e/o/r?ref=--upload-pack=touch%20x%20",
 	} {
 		trees = append(trees, struct {
 			name string
@@ -108,10 +107,17 @@ func TestDirectories(t *testing.T) {
 		play(t, attack{name: test.name, tree: test.tree, reasons: refusedBuild, says: []string{test.says},
 			absent: nothingStolen})
 	}
+	play(t, attack{name: "a directory has the name of a host",
+		tree: withConfig("resources: [www.github.com/org/repo]\n", "www.github.com/org/repo/kustomization.yaml",
+			"resources: [cm.yaml]\n", "www.github.com/org/repo/cm.yaml", hostile.Config("local")),
+		absent: func(t *testing.T, _ *scene) {
+			t.Helper()
+			eventually(t, "the directory of the source is applied", func() bool { return own(t, &corev1.ConfigMap{}, "local") })
+		}})
 }
 
-// refusedBomb are the reasons with which what is too much is refused.
-var refusedBomb = []string{v1beta1.BuildFailedReason, v1beta1.SubstitutionFailedReason, "RenderingLimitExceeded"}
+// refusedBomb is the reason with which what is too much is refused.
+var refusedBomb = []string{v1beta1.RenderingLimitExceededReason}
 
 // A directory of a few kilobytes does not occupy the controller, and does not end it.
 func TestDirectoriesThatAreTooMuch(t *testing.T) {
@@ -130,12 +136,13 @@ func TestDirectoriesThatAreTooMuch(t *testing.T) {
 		}, spec: "  postBuild: {substitute: {A: " + bomb + ", B: " + bomb + "}}\n", reasons: refusedBomb,
 			absent: nothingStolen, heavy: true},
 		attack{name: "aliases of YAML multiply", tree: withConfig("resources: [a.yaml]\n", "a.yaml", hostile.Aliases()),
-			reasons: refusedBomb, absent: nothingStolen, heavy: true},
+			reasons: refusedBuild, absent: nothingStolen, heavy: true},
 		attack{name: "lists are nested without end", tree: withConfig("resources: [a.yaml]\n",
-			"a.yaml", hostile.Config("a")+"b: "+strings.Repeat("[", 1_000_000)+"\n"), reasons: refusedBomb,
+			"a.yaml", hostile.Config("a")+"b: "+strings.Repeat("[", 1_000_000)+"\n"), reasons: refusedBuild,
 			absent: nothingStolen, heavy: true},
 		attack{name: "a broken schema makes the library panic",
-			tree:    withConfig("resources: [a.yaml]\nopenapi: {path: bad.json}\n", "bad.json", "{"),
+			tree: withConfig("resources: [a.yaml]\nopenapi: {path: bad.json}\n"+
+				"patches: [{patch: \"{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {b: c}}\"}]\n", "bad.json", "{"),
 			reasons: refusedBuild, absent: nothingStolen},
 		attack{name: "an image name makes the library panic",
 			tree: withConfig("resources: [p.yaml]\nimages: [{name: '(', newTag: x}]\n", "p.yaml",

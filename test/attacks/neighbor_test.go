@@ -46,6 +46,7 @@ kind: HelmRelease
 metadata: {name: shop}
 spec:
   bake: 0s
+  driftDetection: {mode: enabled}
   chart: {spec: {chart: shop, sourceRef: {kind: HelmRepository, name: charts}}}
   values: {message: runs, password: canary-of-the-values-5d41}
 `
@@ -88,7 +89,11 @@ spec:
 // baseline is the number of rounds before the first attack, which say how long a round usually takes.
 const baseline = 5
 
-// neighbor installs, upgrades and uninstalls a release all the time.
+// pause is the time between two rounds. Without it the API server of the test takes all processors, and work of a low
+// priority, such as a template without end, never comes to its bound.
+const pause = 250 * time.Millisecond
+
+// neighbor installs, upgrades and uninstalls a release again and again.
 type neighbor struct {
 	charts *upstream.Charts
 	digest string
@@ -156,6 +161,10 @@ func (n *neighbor) live(ctx context.Context) {
 			n.begun = begin
 		}
 		n.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
 	}
 }
 

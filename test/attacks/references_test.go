@@ -12,8 +12,13 @@ import (
 	"fairlead.dev/fairlead/test/hostile"
 )
 
-// denied are the reasons with which a reference to another namespace is refused.
-var denied = []string{v1beta1.AccessDeniedReason, v1beta1.InvalidReferenceReason}
+// denied is the reason with which a reference to another namespace is refused.
+func denied(kind string) []string {
+	if kind == v1beta1.ReceiverKind {
+		return []string{v1beta1.InvalidReferenceReason}
+	}
+	return []string{v1beta1.AccessDeniedReason}
+}
 
 // object is a manifest of a kind of Fairlead, with its spec.
 func object(kind, name, spec string) string {
@@ -52,14 +57,14 @@ func TestReferences(t *testing.T) {
 		}
 		play(t, attack{
 			name: ref.name, charts: charts(mine()), tree: map[string]string{"a.yaml": hostile.Config("a")}, objects: manifest,
-			refused: ref.kind + "/web", reasons: denied, absent: nothingAsked,
+			refused: ref.kind + "/web", reasons: denied(ref.kind), says: []string{"namespace"}, absent: nothingAsked,
 		})
 	}
 	play(t, attack{
 		name: "a health check reads the neighbor's release", tree: map[string]string{"a.yaml": hostile.Config("b")},
 		refused: "Kustomization/apps",
 		spec:    "  timeout: 5s\n  healthChecks: [{apiVersion: fairlead.dev/v1beta1, kind: HelmRelease, name: shop, namespace: $VICTIM}]\n",
-		reasons: append([]string{v1beta1.AppliedReason, "HealthCheckFailed"}, denied...),
+		reasons: []string{v1beta1.UnhealthyReason}, says: []string{"is forbidden"},
 	})
 }
 

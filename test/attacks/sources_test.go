@@ -94,33 +94,55 @@ func TestAFetchThatHangs(t *testing.T) {
 	})
 }
 
-// What a proxy of the tenant's says of a host counts for the tenant alone.
+// What a proxy of the tenant's says of a host counts for the tenant alone. Each source has a proxy of its own: what one
+// of them says counts for all sources behind it.
 func TestAProxyThatAsksForPatience(t *testing.T) {
-	var asked atomic.Int64
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked.Add(1)
+	git := impatient(t)
+	play(t, attack{
+		name: "a proxy asks a Git source to spare the neighbor's host", refused: "GitRepository/web",
+		reasons: []string{v1beta1.FetchFailedReason}, says: []string{"429"},
+		objects: git.secret() + object("GitRepository", "web", "url: '$VICTIM_CHARTS/x.git', proxySecretRef: {name: proxy}"),
+		absent:  git.heardByTheTenant,
+	})
+	registry := impatient(t)
+	host := strings.TrimPrefix(world.neighbor.charts.URL(), "http://")
+	play(t, attack{
+		name: "a proxy asks a registry's source to spare the neighbor's host", refused: "OCIRepository/web",
+		reasons: []string{v1beta1.FetchFailedReason}, says: []string{"429"},
+		objects: registry.secret() + object("OCIRepository", "web",
+			"url: 'oci://"+host+"/x', insecure: true, proxySecretRef: {name: proxy}"),
+		absent: registry.heardByTheTenant,
+	})
+}
+
+// proxy is a tenant's that answers every request with 429 and asks for ten minutes of patience.
+type proxy struct {
+	url   string
+	asked atomic.Int64
+}
+
+func impatient(t *testing.T) *proxy {
+	t.Helper()
+	p := &proxy{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		p.asked.Add(1)
 		w.Header().Set("Retry-After", "600")
 		w.WriteHeader(http.StatusTooManyRequests)
 	}))
-	t.Cleanup(proxy.Close)
-	secret := "apiVersion: v1\nkind: Secret\nmetadata: {name: proxy}\nstringData: {address: '" + proxy.URL + "'}\n---\n"
-	heard := func(t *testing.T, s *scene) {
-		t.Helper()
-		eventually(t, "the proxy is asked", func() bool { return asked.Swap(0) > 0 })
-		sourcesAreServed(t, s)
-	}
-	host := func(s string) string { return strings.ReplaceAll(s, "http://", "") }
-	play(t,
-		attack{name: "a proxy asks a Git source to spare the neighbor's host", refused: "GitRepository/web",
-			reasons: []string{v1beta1.FetchFailedReason},
-			objects: secret + object("GitRepository", "web", "url: '$VICTIM_CHARTS/x.git', proxySecretRef: {name: proxy}"),
-			absent:  heard},
-		attack{name: "a proxy asks a registry's source to spare the neighbor's host", refused: "OCIRepository/web",
-			reasons: []string{v1beta1.FetchFailedReason},
-			objects: secret + object("OCIRepository", "web",
-				"url: 'oci://"+host(world.neighbor.charts.URL())+"/x', insecure: true, proxySecretRef: {name: proxy}"),
-			absent: heard},
-	)
+	t.Cleanup(server.Close)
+	p.url = server.URL
+	return p
+}
+
+// secret is the manifest of the Secret proxy with the address.
+func (p *proxy) secret() string {
+	return "apiVersion: v1\nkind: Secret\nmetadata: {name: proxy}\nstringData: {address: '" + p.url + "'}\n---\n"
+}
+
+func (p *proxy) heardByTheTenant(t *testing.T, s *scene) {
+	t.Helper()
+	eventually(t, "the proxy is asked", func() bool { return p.asked.Load() > 0 })
+	sourcesAreServed(t, s)
 }
 
 // polls is how long polls are counted.
@@ -190,7 +212,7 @@ func TestArtifactsThatFillTheCache(t *testing.T) {
 	}
 	play(t, attack{
 		name: "twelve sources have 8 MiB each", objects: strings.TrimPrefix(manifests, "---\n"), heavy: true,
-		refused: "GitRepository/*", reasons: []string{v1beta1.BudgetExceededReason}, says: []string{"share"},
+		refused: "GitRepository/*", reasons: []string{v1beta1.BudgetExceededReason}, says: []string{"one namespace may use"},
 		absent: func(t *testing.T, s *scene) {
 			t.Helper()
 			if size := cacheSize(t); size > cacheShare+neighborsPart {

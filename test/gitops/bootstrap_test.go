@@ -46,7 +46,7 @@ func bootstrap(t *testing.T, args ...string) (out string, stop func()) {
 		}
 		return served == kinds(t)
 	})
-	stop = startController(t)
+	stop = startInstalled(t)
 	out = <-done
 	if t.Failed() {
 		t.Fatal(out)

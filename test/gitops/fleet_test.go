@@ -35,7 +35,7 @@ func TestFleet(t *testing.T) {
 		"https://git.example.com/team-a/deploy.git", tenant, "interval: 1m", "interval: 1s",
 	))
 	push(t, world.git, "fleet", files)
-	_, _ = bootstrap(t, "--url", url, "--path", "clusters/staging")
+	_, _ = bootstrap(t, "--url", url, "--path", "clusters/staging", "--tenancy", "strict", "--allow-upstream-cidrs", "127.0.0.1/32")
 	key := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "sops-age"}, Data: map[string][]byte{"age.agekey": ageKey(t)},
 	}

@@ -10,9 +10,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/helmops/installation"
 	"fairlead.dev/fairlead/test/stage"
 	"fairlead.dev/fairlead/test/upstream"
 )
@@ -70,11 +75,36 @@ func fails(t *testing.T, code int, says string, args ...string) {
 	}
 }
 
-// startController runs a controller until the returned function is called, or the test ends: the pods of the control plane for tests run
-// no images.
+// startController runs a controller with the rights of an administrator until the returned function is called, or the
+// test ends.
 func startController(t *testing.T) (stop func()) {
 	t.Helper()
-	controller, err := stage.StartController(t.Context(), world.cluster, t.TempDir(), "--log-level", "debug")
+	return startControllerOn(t, world.cluster)
+}
+
+// startInstalled runs a controller as the Deployment in the cluster says: with its arguments and its ServiceAccount. The
+// pods of the control plane for tests run no images.
+func startInstalled(t *testing.T) (stop func()) {
+	t.Helper()
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "fairlead-controller"}}
+	stage.Await(t, "the controller is deployed", func() bool { return world.cluster.Exists(t, deployment) })
+	spec := stage.Read(t, world.cluster, deployment).Spec.Template.Spec
+	var args []string
+	for _, arg := range spec.Containers[0].Args {
+		if !slices.Contains([]string{"controller", "--leader-elect", "--cache-dir=/data"}, arg) {
+			args = append(args, arg)
+		}
+	}
+	account, err := world.cluster.As(t.Context(), installation.Namespace, spec.ServiceAccountName, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startControllerOn(t, account, args...)
+}
+
+func startControllerOn(t *testing.T, cluster *stage.Cluster, args ...string) (stop func()) {
+	t.Helper()
+	controller, err := stage.StartController(t.Context(), cluster, t.TempDir(), append([]string{"--log-level", "debug"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,6 +53,7 @@ func Render(ctx context.Context, pool Pool, namespace string, request Request, c
 // located looks for the template that exceeds a bound.
 func located(ctx context.Context, pool Pool, task worker.Task, found *worker.LimitError) error {
 	task.Job = JobLocate
+	task.Large = found.Limit != worker.LimitProcessor // that one exceeds in the first try already
 	var again *worker.LimitError
 	if _, err := pool.Run(ctx, task); errors.As(err, &again) {
 		found.File = again.File
