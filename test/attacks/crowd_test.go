@@ -71,12 +71,13 @@ func TestSecretsInErrors(t *testing.T) {
 	play(t, attack{name: "a Secret does not match the schema", charts: charts(pattern), reasons: []string{v1beta1.SchemaFailedReason},
 		objects: values + helmRelease("web", "own", "  valuesFrom: [{kind: Secret, name: own}]\n"),
 		refused: "HelmRelease/web"})
-	for _, test := range []struct{ name, manifest string }{
-		{"as a number", fmt.Sprintf(service, "${VALUE}")}, {"as a name", fmt.Sprintf(configMap, "\"${VALUE}\"")},
-		{"as a label", fmt.Sprintf(labeled, "\"${VALUE}\"")},
+	for _, test := range []struct{ name, manifest, reason string }{
+		{"as a number", fmt.Sprintf(service, "\"${VALUE}\""), v1beta1.ValidationFailedReason},
+		{"as a name", fmt.Sprintf(configMap, "\"${VALUE}\""), v1beta1.ApplyFailedReason},
+		{"as a label", fmt.Sprintf(labeled, "\"${VALUE}\""), v1beta1.ValidationFailedReason},
 	} {
 		play(t, attack{name: "a variable is used " + test.name, tree: map[string]string{"a.yaml": test.manifest},
-			reasons: []string{v1beta1.ValidationFailedReason}, refused: "Kustomization/apps",
+			reasons: []string{test.reason}, refused: "Kustomization/apps",
 			objects: variables + kustomization("apps", "  postBuild: {substituteFrom: [{kind: Secret, name: own}]}\n")})
 	}
 }
