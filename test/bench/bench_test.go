@@ -63,10 +63,10 @@ func TestSpread(t *testing.T) {
 
 func TestProcFiles(t *testing.T) {
 	t.Parallel()
-	if got, err := cpuSeconds("12 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0"); err != nil || got != 2 {
+	if got, err := cpuSeconds("12 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 50 30 20 0 0"); err != nil || got != 2.5 {
 		t.Errorf("CPU %v, %v", got, err)
 	}
-	for _, broken := range []string{"", "12 (a) S 1", "12 (a) S 1 2 3 4 5 6 7 8 9 10 x 50"} {
+	for _, broken := range []string{"", "12 (a) S 1", "12 (a) S 1 2 3 4 5 6 7 8 9 10 x 50 0 0", "12 (a) S 1 2 3 4 5 6 7 8 9 10 1 1"} {
 		if got, err := cpuSeconds(broken); err == nil {
 			t.Errorf("%q: CPU %v", broken, got)
 		}

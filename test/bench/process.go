@@ -41,19 +41,19 @@ func clusterProcs(dir string) ([]proc, error) {
 
 // consumption of a process since it was started.
 type consumption struct {
-	cpu  float64 // seconds
-	peak float64 // MiB
+	cpu  float64 // seconds, with those of its descendants
+	peak float64 // MiB of the process alone
 }
 
 func (p proc) consumed() (consumption, error) {
-	dir := filepath.Join("/proc", strconv.Itoa(p.pid))
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	cpu, err := cpuOf(p.pid)
 	if err != nil {
 		return consumption{}, fmt.Errorf("%s: %w", p.name, err)
 	}
-	cpu, err := cpuSeconds(string(stat))
-	if err != nil {
-		return consumption{}, fmt.Errorf("%s: %w", p.name, err)
+	for _, child := range stage.Descendants(p.pid) {
+		if of, err := cpuOf(child); err == nil { // one that has ended since counts for its parent
+			cpu += of
+		}
 	}
 	peak, err := stage.PeakMiB(p.pid)
 	if err != nil {
@@ -62,18 +62,29 @@ func (p proc) consumed() (consumption, error) {
 	return consumption{cpu: cpu, peak: peak}, nil
 }
 
-// cpuSeconds adds up the user and the system time in a /proc/PID/stat.
+func cpuOf(pid int) (float64, error) {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0, err
+	}
+	return cpuSeconds(string(stat))
+}
+
+// cpuSeconds adds up the user and the system time in a /proc/PID/stat, and those of children that have ended.
 func cpuSeconds(stat string) (float64, error) {
 	// The second field is the name in parentheses, which may have spaces and parentheses.
 	_, rest, ok := strings.Cut(stat[strings.LastIndexByte(stat, ')')+1:], " ")
 	fields := strings.Fields(rest)
-	if !ok || len(fields) < 13 {
+	if !ok || len(fields) < 15 {
 		return 0, fmt.Errorf("/proc/PID/stat has %d fields after the name", len(fields))
 	}
-	user, err := strconv.ParseFloat(fields[11], 64)
-	if err != nil {
-		return 0, err
+	ticks := 0.0
+	for _, field := range fields[11:15] {
+		part, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += part
 	}
-	system, err := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / clockTicks, err
+	return ticks / clockTicks, nil
 }

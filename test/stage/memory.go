@@ -66,7 +66,7 @@ func (w *MemoryWatch) sample() {
 	if err != nil {
 		return
 	}
-	family := descendants(w.pid)
+	family := Descendants(w.pid)
 	private := 0.0
 	for _, pid := range family {
 		if of, err := memoryOf(pid); err == nil {
@@ -137,8 +137,8 @@ func PeakMiB(pid int) (float64, error) {
 	return peak, nil
 }
 
-// descendants of a process, in no order.
-func descendants(pid int) []int {
+// Descendants of a process, in no order.
+func Descendants(pid int) []int {
 	parents := map[int]int{}
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {

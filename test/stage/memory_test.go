@@ -20,7 +20,7 @@ func TestMemoryOfAFamily(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
 	defer func() {
-		for _, pid := range descendants(command.Process.Pid) {
+		for _, pid := range Descendants(command.Process.Pid) {
 			t.Errorf("process %d is left", pid)
 		}
 	}()
