@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/fair"
 )
@@ -26,6 +28,14 @@ const (
 	smallAnswer       = 1 << 20
 	largeAnswers      = 4
 	largePerNamespace = 1
+	// watchPace is how many bytes per second all watches of a namespace take together, once they have had watchBurst.
+	// Decoding events takes processor time, and a server that floods has no end of them. What watches follow are labels
+	// and states of a few thousand objects, which is far less.
+	watchPace  = 512 << 10
+	watchBurst = 4 << 20
+	// watchChunk is how much of an event is read at a time, and watchBuffer what may wait to be read.
+	watchChunk  = 64 << 10
+	watchBuffer = 512 << 10
 )
 
 // limits bound an answer, or an event of a watch. The size alone does not bound the memory it takes: an object of two bytes
@@ -71,12 +81,14 @@ type answers struct {
 	base           string // path of the server's URL
 	namespace      string
 	large          *fair.Shares
+	pace           *rate.Limiter // of watches, in bytes
 	silence, total time.Duration
 }
 
-// boundAnswers returns a transport to a server that bounds its answers. Large ones count for a namespace.
-func boundAnswers(next http.RoundTripper, server, namespace string, large *fair.Shares) http.RoundTripper {
-	a := &answers{next: next, namespace: namespace, large: large, silence: answerSilence, total: answerTotal}
+// boundAnswers returns a transport to a server that bounds its answers. Large ones count for a namespace, and the watches
+// of a namespace share a pace.
+func boundAnswers(next http.RoundTripper, server, namespace string, large *fair.Shares, pace *rate.Limiter) http.RoundTripper {
+	a := &answers{next: next, namespace: namespace, large: large, pace: pace, silence: answerSilence, total: answerTotal}
 	if address, err := url.Parse(server); err == nil {
 		a.base = strings.Trim(address.Path, "/")
 	}
@@ -233,6 +245,11 @@ func (b *answer) Read(p []byte) (int, error) {
 	if b.timer != nil {
 		b.timer.Stop()
 	}
+	if b.counter.events && n > 0 {
+		if late := b.of.pace.WaitN(b.ctx, n); late != nil {
+			return 0, b.fail(late)
+		}
+	}
 	if problem := b.take(p[:n]); problem != "" {
 		return 0, b.fail(b.of.refused(b.request, problem))
 	}
@@ -248,7 +265,7 @@ func (b *answer) Read(p []byte) (int, error) {
 // room returns how many bytes may be read next. One more than is allowed tells an answer of just the limit from a longer one.
 func (b *answer) room() (int64, error) {
 	if b.counter.events {
-		return b.limits.bytes, nil
+		return watchChunk, nil
 	}
 	if b.read < smallAnswer {
 		return min(smallAnswer, b.limits.bytes+1) - b.read, nil

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -265,7 +266,7 @@ func TestLargeAnswersOfOneNamespaceWaitForEachOther(t *testing.T) {
 
 func TestLimitsByPath(t *testing.T) {
 	t.Parallel()
-	a := boundAnswers(http.DefaultTransport, "https://example.dev/k8s/clusters/c-1", "apps", nil).(*answers)
+	a := boundAnswers(http.DefaultTransport, "https://example.dev/k8s/clusters/c-1", "apps", nil, nil).(*answers)
 	for path, want := range map[string]limits{
 		"/api": discoveryLimits, "/apis": discoveryLimits, "/api/v1": discoveryLimits, "/apis/apps/v1": discoveryLimits,
 		"/api/v1/secrets": listLimits, "/api/v1/namespaces/apps/secrets": listLimits, "/apis/apps/v1/namespaces/apps/deployments": listLimits,
@@ -309,5 +310,52 @@ func TestValuesAreCountedByDocument(t *testing.T) {
 	}
 	if want := (limits{bytes: 40, values: 6, objects: 2}); c.most != want {
 		t.Errorf("events: %+v, want each alone: %+v", c.most, want)
+	}
+}
+
+// A watch that floods is read at the pace of its namespace, whatever the server sends.
+func TestWatchesOfANamespaceShareAPace(t *testing.T) {
+	t.Parallel()
+	const burst = mebi
+	var sent atomic.Int64
+	event := []byte(`{"type": "ADDED", "object": {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}}` + "\n")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		endless(w, event, 600*mebi, &sent)
+	}))
+	t.Cleanup(server.Close)
+	// The pace comes to nothing, so that a read fails once the context would end before there is room for it.
+	a := boundAnswers(http.DefaultTransport, server.URL, "apps", nil, rate.NewLimiter(1, burst))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	total := 0
+	for range 2 {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/api/v1/configmaps?watch=true", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := a.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(response.Body)
+		if err == nil {
+			t.Error("all was read")
+		}
+		total += len(content)
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if total > burst || total < burst/2 {
+		t.Errorf("%d bytes were read on two watches, want almost %d", total, burst)
+	}
+}
+
+// Each namespace has a pace of its own.
+func TestPacesOfNamespaces(t *testing.T) {
+	p := newPaces()
+	if p.of("a") != p.of("a") || p.of("a") == p.of("b") {
+		t.Error("the pace is not that of the namespace")
 	}
 }

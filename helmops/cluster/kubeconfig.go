@@ -231,6 +231,7 @@ func withTransport(
 		ResponseHeaderTimeout: answerTimeout,
 		IdleConnTimeout:       idleTimeout,
 		DisableCompression:    uncompressed,
+		HTTP2:                 &http.HTTP2Config{MaxReceiveBufferPerStream: watchBuffer},
 	})
 	transport.Proxy = proxy // The default would be that of the environment.
 	wrapped, err := rest.HTTPWrappersForConfig(config, noRedirects{bound(transport, config.Host)})

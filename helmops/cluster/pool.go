@@ -56,6 +56,7 @@ type Pool struct {
 	now   func() time.Time
 	wrap  func(http.RoundTripper) http.RoundTripper
 	large *fair.Shares // of answers of all clusters
+	paces *paces       // of watches
 	// addresses are refused for servers and proxies.
 	addresses Addresses
 
@@ -79,7 +80,7 @@ type pooled struct {
 // is, when there is no room for another, the one that was asked for longest ago of the namespace that has the most: those of a
 // namespace with few stay however many another one names.
 func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
-	return &Pool{max: max(maximum, 1), idle: idle, now: now, clusters: map[place]*list.Element{}, recent: list.New(), large: fair.New(largeAnswers, largePerNamespace)}
+	return &Pool{max: max(maximum, 1), idle: idle, now: now, clusters: map[place]*list.Element{}, recent: list.New(), large: fair.New(largeAnswers, largePerNamespace), paces: newPaces()}
 }
 
 // Wrap has every request to a cluster of the pool pass through what the function returns. It is called before the first Get.
@@ -105,7 +106,7 @@ func (p *Pool) Get(access Access) (*Cluster, error) {
 		return entry.cluster, nil
 	}
 	config, err := remoteConfig(access.Kubeconfig, p.addresses, p.wrap, func(next http.RoundTripper, server string) http.RoundTripper {
-		return boundAnswers(next, server, access.Namespace, p.large)
+		return boundAnswers(next, server, access.Namespace, p.large, p.paces.of(access.Namespace))
 	})
 	if err != nil {
 		return nil, err

@@ -19,8 +19,8 @@ const (
 	maxTasks = 512
 	// patience is how long a task may take before its child runs at a low priority, so that short tasks pass it.
 	patience = 2 * time.Second
-	// low is the priority of such a child: it gets a tenth of what others get while they want all.
-	low = 10
+	// low is the priority of such a child: it gets a thirtieth of what others get while they want all.
+	low = 15
 	// maxReport bounds what is kept of what a child reports, in bytes.
 	maxReport = 16 << 10
 )

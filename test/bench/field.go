@@ -80,7 +80,7 @@ func (f *field) startController(ctx context.Context, dir string) (err error) {
 		}
 		target = &stage.Cluster{Kubeconfig: f.proxy.Kubeconfig}
 	}
-	var args []string
+	args := []string{"--min-interval", f.settings.MinInterval.String()}
 	if f.settings.Concurrency > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(f.settings.Concurrency))
 	}

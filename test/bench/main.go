@@ -28,6 +28,7 @@ type settings struct {
 	Kustomizations int           `json:"kustomizations"`
 	ReadyDelay     time.Duration `json:"readyDelayNanoseconds"`
 	Concurrency    int           `json:"concurrency"` // 0 is the controller's default
+	MinInterval    time.Duration `json:"minInterval"`
 	Idle           time.Duration `json:"idleNanoseconds"`
 	Scenarios      []string      `json:"scenarios"`
 	ThroughProxy   bool          `json:"throughProxy"`
@@ -77,6 +78,7 @@ func parse(args []string, messages io.Writer) (settings, error) {
 	flags.IntVar(&s.Kustomizations, "kustomizations", 500, "Kustomizations of four objects that follow one repository")
 	flags.DurationVar(&s.ReadyDelay, "ready-delay", 30*time.Second, "how long each pod takes to become ready")
 	flags.IntVar(&s.Concurrency, "concurrency", 0, "workers of the controller; 0 for its default")
+	flags.DurationVar(&s.MinInterval, "min-interval", time.Second, "least interval of the controller; its default is 10s, the scenarios sources, push, poll and commit poll more often")
 	flags.DurationVar(&s.Idle, "idle", time.Minute, "how long the idle controller is watched")
 	flags.StringVar(&names, "scenarios", strings.Join(scenarioNames(), ","), "what to run, in the order of the default; upgrade, drift and noise need install, rollback needs slow, push, poll and commit need fleet")
 	flags.BoolVar(&s.ThroughProxy, "through-proxy", true, "count the controller's requests with a proxy in its way, which costs some time")
@@ -98,7 +100,7 @@ func (s settings) check(rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is no flag", rest[0])
 	}
-	if s.Releases < 1 || s.Slow < 1 || s.Edits < 1 || s.Kustomizations < 1 || s.Concurrency < 0 || s.Idle <= 0 || s.ReadyDelay < 0 || s.Timeout <= 0 {
+	if s.Releases < 1 || s.Slow < 1 || s.Edits < 1 || s.Kustomizations < 1 || s.Concurrency < 0 || s.MinInterval <= 0 || s.Idle <= 0 || s.ReadyDelay < 0 || s.Timeout <= 0 {
 		return errors.New("-n, -slow, -edits, -kustomizations, -idle and -timeout have to be positive, -concurrency and -ready-delay not negative")
 	}
 	for _, name := range s.Scenarios {

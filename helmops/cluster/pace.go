@@ -1,0 +1,31 @@
+package cluster
+
+import (
+	"sync"
+
+	"golang.org/x/time/rate"
+	"k8s.io/utils/lru"
+)
+
+// maxPaces is how many namespaces have a pace of their own at a time. One that was forgotten begins anew.
+const maxPaces = 1000
+
+// paces are those of the watches of each namespace.
+type paces struct {
+	mu          sync.Mutex
+	ofNamespace *lru.Cache
+}
+
+func newPaces() *paces { return &paces{ofNamespace: lru.New(maxPaces)} }
+
+// of returns the pace that all watches of a namespace share.
+func (p *paces) of(namespace string) *rate.Limiter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if found, ok := p.ofNamespace.Get(namespace); ok {
+		return found.(*rate.Limiter)
+	}
+	made := rate.NewLimiter(watchPace, watchBurst)
+	p.ofNamespace.Add(namespace, made)
+	return made
+}
