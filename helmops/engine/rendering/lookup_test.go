@@ -1,0 +1,58 @@
+package rendering
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"k8s.io/client-go/rest"
+)
+
+// A child that is not what it was cannot have more of the API server than templates can: reads of objects, so many, so large.
+func TestLookupsAreBounded(t *testing.T) {
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if strings.HasSuffix(r.URL.Path, "/large") {
+			_, _ = w.Write(bytes.Repeat([]byte(" "), maxLookup+1))
+		}
+	}))
+	defer server.Close()
+	ask := func(h *host, path string) error {
+		data, err := encode(question{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.answer(t.Context(), data)
+		return err
+	}
+
+	h := &host{config: &rest.Config{Host: server.URL}}
+	for _, path := range []string{"/metrics", "/logs/x", "/apix", "http://example.com/api/", "//example.com/api/"} {
+		if err := ask(h, path); err == nil {
+			t.Errorf("%s was looked up", path)
+		}
+	}
+	if n := asked.Load(); n > 0 {
+		t.Errorf("%d requests of paths that have no objects", n)
+	}
+	if err := ask(h, "/api/v1/large"); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("an answer that is too large: error = %v", err)
+	}
+
+	h = &host{config: &rest.Config{Host: server.URL}}
+	for range maxLookups {
+		if err := ask(h, "/api/v1/small"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ask(h, "/api/v1/small"); err == nil {
+		t.Errorf("more than %d lookups were answered", maxLookups)
+	}
+	if err := ask(&host{}, "/api/v1/small"); err == nil {
+		t.Error("a rendering without an identity has looked something up")
+	}
+}
