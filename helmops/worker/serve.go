@@ -199,9 +199,14 @@ func decodeFailure(body []byte, asked error) error {
 	}
 }
 
+// collect is how much a child's heap grows between two collections, in percent. What a child keeps is a few MiB, and a
+// rendering allocates as much, so that the default of 100 collects with every rendering.
+const collect = 400
+
 // settle gives the Go runtime the bounds that it can hold by itself. One processor is enough: the pool has several children.
 func settle(b Bounds) {
 	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(collect)
 	debug.SetMaxStack(int(b.Stack))
 	debug.SetMemoryLimit(b.Memory / 4 * 3)
 }
