@@ -24,6 +24,9 @@ const (
 	maxKubeconfig = 1 << 20
 	// UnreachableRetry is how often a remote cluster is tried that does not answer.
 	UnreachableRetry = time.Minute
+	// ForbiddenRetry is how often an API server is asked again that has refused to show records, at least: nothing says
+	// when a right is granted, and an authorizer takes a moment to know of one that was.
+	ForbiddenRetry = time.Minute
 )
 
 // Identities finds out on which cluster and as whom an object is worked on.
@@ -139,7 +142,9 @@ func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReferenc
 	var unreachable *net.OpError
 	switch {
 	case apierrors.IsForbidden(err):
-		return Hindered(v1beta1.AccessDeniedReason, "%s; it is tried again every %s", err, interval)
+		after := min(interval, ForbiddenRetry)
+		return &ObstacleError{After: after, Failure: status.Failure{Reason: v1beta1.AccessDeniedReason,
+			Message: fmt.Sprintf("%s; the controller tries again every %s", err, after)}}
 	case errors.As(err, &kubeconfig) && remote != nil:
 		return Hindered(v1beta1.KubeConfigInvalidReason, "Secret %s/%s of spec.kubeConfig: %s; work goes on when that changes",
 			namespace, remote.SecretRef.Name, kubeconfig)

@@ -223,7 +223,7 @@ func TestWhyRecordsCannotBeRead(t *testing.T) {
 		again   time.Duration
 	}{
 		{name: "nothing is wrong", release: helmRelease("web")},
-		{name: "no rights", release: helmRelease("web"), reason: v1beta1.AccessDeniedReason, says: "secrets is forbidden",
+		{name: "no rights", release: helmRelease("web"), reason: v1beta1.AccessDeniedReason, again: referent.ForbiddenRetry, says: "secrets is forbidden",
 			err: reading(apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", nil))},
 		{name: "a kubeconfig that is refused", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
 			err:  reading(&cluster.KubeconfigError{Problem: "its user runs a program (exec)", Fix: "use a token"}),

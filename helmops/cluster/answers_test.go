@@ -355,7 +355,8 @@ func TestWatchesOfANamespaceShareAPace(t *testing.T) {
 // Each namespace has a pace of its own.
 func TestPacesOfNamespaces(t *testing.T) {
 	p := newPaces()
-	if p.of("a") != p.of("a") || p.of("a") == p.of("b") {
+	a := p.of("a")
+	if p.of("a") != a || p.of("b") == a {
 		t.Error("the pace is not that of the namespace")
 	}
 }

@@ -100,8 +100,11 @@ func (s settings) check(rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is no flag", rest[0])
 	}
-	if s.Releases < 1 || s.Slow < 1 || s.Edits < 1 || s.Kustomizations < 1 || s.Concurrency < 0 || s.MinInterval <= 0 || s.Idle <= 0 || s.ReadyDelay < 0 || s.Timeout <= 0 {
-		return errors.New("-n, -slow, -edits, -kustomizations, -idle and -timeout have to be positive, -concurrency and -ready-delay not negative")
+	counts := min(s.Releases, s.Slow, s.Edits, s.Kustomizations)
+	times := min(s.MinInterval, s.Idle, s.Timeout)
+	if counts < 1 || times <= 0 || s.Concurrency < 0 || s.ReadyDelay < 0 {
+		return errors.New("-n, -slow, -edits, -kustomizations, -min-interval, -idle and -timeout have to be positive, " +
+			"-concurrency and -ready-delay not negative")
 	}
 	for _, name := range s.Scenarios {
 		if !slices.Contains(scenarioNames(), name) {

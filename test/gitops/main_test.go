@@ -75,15 +75,8 @@ func fails(t *testing.T, code int, says string, args ...string) {
 	}
 }
 
-// startController runs a controller with the rights of an administrator until the returned function is called, or the
-// test ends.
-func startController(t *testing.T) (stop func()) {
-	t.Helper()
-	return startControllerOn(t, world.cluster)
-}
-
-// startInstalled runs a controller as the Deployment in the cluster says: with its arguments and its ServiceAccount. The
-// pods of the control plane for tests run no images.
+// startInstalled runs a controller as the Deployment in the cluster says, with its arguments and its ServiceAccount, until
+// the returned function is called or the test ends: the pods of the control plane for tests run no images.
 func startInstalled(t *testing.T) (stop func()) {
 	t.Helper()
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "fairlead-controller"}}
@@ -99,12 +92,7 @@ func startInstalled(t *testing.T) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startControllerOn(t, account, args...)
-}
-
-func startControllerOn(t *testing.T, cluster *stage.Cluster, args ...string) (stop func()) {
-	t.Helper()
-	controller, err := stage.StartController(t.Context(), cluster, t.TempDir(), append([]string{"--log-level", "debug"}, args...)...)
+	controller, err := stage.StartController(t.Context(), account, t.TempDir(), append([]string{"--log-level", "debug"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
