@@ -26,6 +26,7 @@ func hostile(t *testing.T, answer http.HandlerFunc) (*Cluster, *httptest.Server)
 	t.Helper()
 	server := httptest.NewServer(answer)
 	pool := NewPool(4, time.Minute, time.Now)
+	pool.paces = newPaces(rate.Inf, 0) // the pace has a test of its own
 	t.Cleanup(func() {
 		pool.Close()
 		server.CloseClientConnections()
@@ -354,7 +355,7 @@ func TestWatchesOfANamespaceShareAPace(t *testing.T) {
 
 // Each namespace has a pace of its own.
 func TestPacesOfNamespaces(t *testing.T) {
-	p := newPaces()
+	p := newPaces(watchPace, watchBurst)
 	a := p.of("a")
 	if p.of("a") != a || p.of("b") == a {
 		t.Error("the pace is not that of the namespace")

@@ -12,11 +12,16 @@ const maxPaces = 1000
 
 // paces are those of the watches of each namespace.
 type paces struct {
+	limit rate.Limit // bytes per second
+	burst int
+
 	mu          sync.Mutex
 	ofNamespace *lru.Cache
 }
 
-func newPaces() *paces { return &paces{ofNamespace: lru.New(maxPaces)} }
+func newPaces(limit rate.Limit, burst int) *paces {
+	return &paces{limit: limit, burst: burst, ofNamespace: lru.New(maxPaces)}
+}
 
 // of returns the pace that all watches of a namespace share.
 func (p *paces) of(namespace string) *rate.Limiter {
@@ -25,7 +30,7 @@ func (p *paces) of(namespace string) *rate.Limiter {
 	if found, ok := p.ofNamespace.Get(namespace); ok {
 		return found.(*rate.Limiter)
 	}
-	made := rate.NewLimiter(watchPace, watchBurst)
+	made := rate.NewLimiter(p.limit, p.burst)
 	p.ofNamespace.Add(namespace, made)
 	return made
 }
