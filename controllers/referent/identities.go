@@ -24,8 +24,8 @@ const (
 	maxKubeconfig = 1 << 20
 	// UnreachableRetry is how often a remote cluster is tried that does not answer.
 	UnreachableRetry = time.Minute
-	// ForbiddenRetry is how often an API server is asked again that has refused to show records, at least: nothing says
-	// when a right is granted, and an authorizer takes a moment to know of one that was.
+	// ForbiddenRetry is the longest pause before the controller reads records again that it was not allowed to read.
+	// RBAC is not watched, and an authorizer needs a moment to learn of a new binding.
 	ForbiddenRetry = time.Minute
 )
 

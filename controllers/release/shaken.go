@@ -25,7 +25,7 @@ func (h *handler) shaken(ctx context.Context, hr *v1beta1.HelmRelease) string {
 	return h.watcher.widespread()
 }
 
-// brings tells whether the step brings something new into the cluster, which waits for what it depends on.
+// brings reports whether the step applies something new. Such a step waits for its dependencies.
 func brings(p plan.Plan) bool {
 	return p.Step == plan.Install || p.Step == plan.Upgrade || p.Step == plan.Uninstall && p.Reason == plan.ReasonRenamed
 }

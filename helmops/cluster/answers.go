@@ -85,9 +85,11 @@ type answers struct {
 	silence, total time.Duration
 }
 
-// boundAnswers returns a transport to a server that bounds its answers. Large ones count for a namespace, and the watches
-// of a namespace share a pace.
-func boundAnswers(next http.RoundTripper, server, namespace string, large *fair.Shares, pace *rate.Limiter) http.RoundTripper {
+// boundAnswers returns a transport to a server that bounds its answers. Large ones count for a namespace, and the
+// watches of a namespace share a pace.
+func boundAnswers(
+	next http.RoundTripper, server, namespace string, large *fair.Shares, pace *rate.Limiter,
+) http.RoundTripper {
 	a := &answers{next: next, namespace: namespace, large: large, pace: pace, silence: answerSilence, total: answerTotal}
 	if address, err := url.Parse(server); err == nil {
 		a.base = strings.Trim(address.Path, "/")

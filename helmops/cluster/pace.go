@@ -7,7 +7,7 @@ import (
 	"k8s.io/utils/lru"
 )
 
-// maxPaces is how many namespaces have a pace of their own at a time. One that was forgotten begins anew.
+// maxPaces bounds the cache of paces. A namespace that the cache evicts gets a new pace, with its whole burst.
 const maxPaces = 1000
 
 // paces are those of the watches of each namespace.

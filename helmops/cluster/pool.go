@@ -80,7 +80,11 @@ type pooled struct {
 // is, when there is no room for another, the one that was asked for longest ago of the namespace that has the most: those of a
 // namespace with few stay however many another one names.
 func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
-	return &Pool{max: max(maximum, 1), idle: idle, now: now, clusters: map[place]*list.Element{}, recent: list.New(), large: fair.New(largeAnswers, largePerNamespace), paces: newPaces(watchPace, watchBurst)}
+	return &Pool{
+		max: max(maximum, 1), idle: idle, now: now,
+		clusters: map[place]*list.Element{}, recent: list.New(),
+		large: fair.New(largeAnswers, largePerNamespace), paces: newPaces(watchPace, watchBurst),
+	}
 }
 
 // Wrap has every request to a cluster of the pool pass through what the function returns. It is called before the first Get.

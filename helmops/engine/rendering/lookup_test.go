@@ -11,7 +11,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A child that is not what it was cannot have more of the API server than templates can: reads of objects, so many, so large.
+// A child that was taken over gets no more from the API server than templates do: reads of objects, bounded in number and
+// size.
 func TestLookupsAreBounded(t *testing.T) {
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
