@@ -17,6 +17,9 @@ import (
 	"fairlead.dev/fairlead/helmops/guard"
 )
 
+// conflictRetry is when an object is reconciled again after a conflict, unless its change in the cache comes first.
+const conflictRetry = time.Second
+
 // Object is an object with a status that a handler keeps.
 type Object interface {
 	client.Object
@@ -70,7 +73,7 @@ func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ct
 			r.forget(request.NamespacedName)
 			return ctrl.Result{}, nil
 		}
-		return ctrl.Result{}, err
+		return afterConflict(err)
 	}
 	before := object.DeepCopyObject().(T)
 	object = r.unwritten.resume(object)
@@ -80,9 +83,18 @@ func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ct
 	}
 	r.metrics.observe(object)
 	if done {
-		return ctrl.Result{}, r.dropFinalizer(ctx, object)
+		return afterConflict(r.dropFinalizer(ctx, object))
 	}
 	return ctrl.Result{RequeueAfter: again}, err
+}
+
+// afterConflict requeues an object that another client changed while its finalizers were written. The cache receives that
+// change soon; a conflict is not a fault and is not logged as one.
+func afterConflict(err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: conflictRetry}, nil
+	}
+	return ctrl.Result{}, err
 }
 
 func (r *reconciler[T]) handle(ctx context.Context, object T) (done bool, again time.Duration, err error) {

@@ -230,20 +230,27 @@ func TestAnObjectThatIsGoneIsForgotten(t *testing.T) {
 }
 
 func TestFailedWrites(t *testing.T) {
-	gone := apierrors.NewNotFound(schema.GroupResource{Resource: "helmreleases"}, web.Name)
+	resource := schema.GroupResource{Resource: "helmreleases"}
+	gone := apierrors.NewNotFound(resource, web.Name)
+	faster := apierrors.NewConflict(resource, web.Name, errSentinel)
 	tests := []struct {
 		name   string
 		object *v1beta1.HelmRelease
 		refuse string // the kind of write that fails
 		cause  error
 		want   error // nil for success
+		again  time.Duration
 		calls  []string
 	}{
+		{name: "another client was faster before the finalizer is there", object: release(), refuse: "metadata", cause: faster,
+			again: conflictRetry},
+		{name: "another client was faster before the finalizer goes", object: deleted(v1beta1.Finalizer), refuse: "metadata", cause: faster,
+			again: conflictRetry, calls: []string{"finalize"}},
 		{name: "without its finalizer the handler is not called", object: release(), refuse: "metadata", cause: errSentinel, want: errSentinel},
 		{name: "a status that cannot be written is an error", object: release(v1beta1.Finalizer), refuse: "status", cause: errSentinel, want: errSentinel,
 			calls: []string{"reconcile"}},
 		{name: "the status of an object that went meanwhile is no loss", object: release(v1beta1.Finalizer), refuse: "status", cause: gone,
-			calls: []string{"reconcile"}},
+			again: time.Minute, calls: []string{"reconcile"}},
 		{name: "an object that went before it had its finalizer is not handled", object: release(), refuse: "metadata", cause: gone,
 			calls: []string{"forget apps/web"}},
 		{name: "the finalizer of an object that went meanwhile is no loss", object: deleted(v1beta1.Finalizer), refuse: "metadata", cause: gone,
@@ -260,8 +267,9 @@ func TestFailedWrites(t *testing.T) {
 				}
 				return nil
 			}
-			if _, err := f.run(t); !errors.Is(err, tt.want) {
-				t.Errorf("error = %v, want %v", err, tt.want)
+			result, err := f.run(t)
+			if !errors.Is(err, tt.want) || result.RequeueAfter != tt.again {
+				t.Errorf("error = %v, want %v; requeued after %s, want %s", err, tt.want, result.RequeueAfter, tt.again)
 			}
 			if diff := cmp.Diff(tt.calls, h.calls); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)

@@ -35,6 +35,10 @@ var templatePosition = regexp.MustCompile(`(^|[\s(])template: [^\s:]+:\d+`)
 // forbidden, too, and another matter.
 var rightsText = regexp.MustCompile(` cannot (get|list|watch|create|update|patch|delete|impersonate) resource `)
 
+// hookText is how Helm begins the error of an install or upgrade whose hooks failed. It keeps the cause as text only; the
+// other actions wrap it.
+var hookText = regexp.MustCompile(`^(failed (pre|post)-install|(pre|post)-upgrade hooks failed): `)
+
 // crdsError is a failure with the crds directory of a chart.
 type crdsError struct{ cause error }
 
@@ -68,7 +72,7 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 		return v1beta1.RenderFailedReason, false
 	case errors.Is(err, records.ErrModified), errors.As(err, &tooLarge):
 		return v1beta1.StorageErrorReason, false
-	case isRefused(err) && (!errors.As(err, &rejected) || !rejected.Final):
+	case isHookRefused(text), isRefused(err) && (!errors.As(err, &rejected) || !rejected.Final):
 		return v1beta1.AccessDeniedReason, false
 	case errors.As(err, &unusable):
 		return v1beta1.MissingRollbackTargetReason, true
@@ -102,6 +106,11 @@ func IsSuperseded(err error) bool {
 
 func isRefused(err error) bool {
 	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && rightsText.MatchString(err.Error())
+}
+
+// isHookRefused tells whether the API server refused an object of a hook. Such an error is text only.
+func isHookRefused(text string) bool {
+	return hookText.MatchString(text) && strings.Contains(text, " is forbidden: ") && rightsText.MatchString(text)
 }
 
 func isRender(text string) bool {
