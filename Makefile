@@ -33,7 +33,7 @@ demo: cluster $(BIN)/fairlead $(BIN)/demo ## The same as run, but ends by itself
 build: $(BIN)/fairlead ## Build the fairlead binary
 
 image: $(addprefix $(BIN)/fairlead-,$(subst /,-,$(PLATFORMS))) ## Write an OCI image to bin/image; ARGS='--push REFERENCE' pushes it, PLATFORMS='linux/amd64 linux/arm64' says for what
-	@cd test/tools && go run ./image --out $(BIN)/image --version $(VERSION) $(ARGS) \
+	@cd test/tools && go run ./image --project $(CURDIR) --out $(BIN)/image --version $(VERSION) $(ARGS) \
 	  $(foreach p,$(PLATFORMS),$(p)=$(BIN)/fairlead-$(subst /,-,$(p)))
 
 generate: ## Generate deep copies, CRDs and RBAC from the types and markers

@@ -3,6 +3,7 @@ package gitops
 import (
 	"archive/tar"
 	"compress/gzip"
+	"debug/buildinfo"
 	"encoding/json"
 	"io"
 	"os"
@@ -15,7 +16,7 @@ import (
 	"oras.land/oras-go/v2/content"
 )
 
-// The image that make image writes and pushes holds one program that runs by itself, as nobody.
+// The image that make image writes and pushes holds one program that runs by itself, as nobody, and its licenses.
 func TestImage(t *testing.T) {
 	reference := world.registry.Host() + "/fairlead:test"
 	build := exec.CommandContext(t.Context(), "make", "image", "ARGS=--push "+reference)
@@ -78,12 +79,40 @@ func TestImage(t *testing.T) {
 	if err := binary.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := files.Next(); err == nil {
-		t.Error("the image holds more than the program")
+	checkLicenses(t, files, program)
+	if header, err := files.Next(); err == nil {
+		t.Errorf("the image holds more than the program and its licenses: %s", header.Name)
 	}
 	version := exec.CommandContext(t.Context(), program, "version")
 	version.Env = []string{}
 	if out, err := version.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "fairlead ") {
 		t.Errorf("the program of the image prints %q: %v", out, err)
+	}
+}
+
+// checkLicenses expects the licenses of a program in the next file: every module that is linked into it is named.
+func checkLicenses(t *testing.T, files *tar.Reader, program string) {
+	t.Helper()
+	header, err := files.Next()
+	if err != nil || header.Name != "licenses.txt" {
+		t.Fatalf("after the program follows %+v: %v", header, err)
+	}
+	text, err := io.ReadAll(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, module := range info.Deps {
+		if !strings.Contains(string(text), "\n"+module.Path+" "+module.Version+", ") {
+			t.Errorf("licenses.txt does not name %s %s", module.Path, module.Version)
+		}
+	}
+	for _, license := range []string{"Apache License", "Mozilla Public License", "The Go Authors"} {
+		if !strings.Contains(string(text), license) {
+			t.Errorf("licenses.txt does not contain the text of %s", license)
+		}
 	}
 }

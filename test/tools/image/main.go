@@ -1,9 +1,10 @@
 // Command image makes an OCI image of the fairlead binary, without a container engine: a directory in the OCI image layout, which it can
 // push to a registry as well.
 //
-//	image --out bin/image --version v1 [--push registry.example.com/fairlead:v1] linux/amd64=bin/fairlead linux/arm64=bin/fairlead-arm64
+//	image --project . --out bin/image --version v1 [--push registry.example.com/fairlead:v1] \
+//	  linux/amd64=bin/fairlead linux/arm64=bin/fairlead-arm64
 //
-// The same binaries give the same digest: no time and no name of this machine goes into the image.
+// The image holds the binary, and licenses.txt with the licenses of all modules in it. The same binaries give the same digest: no time and no name of this machine goes into the image.
 package main
 
 import (
@@ -35,14 +36,15 @@ func main() {
 	out := flag.String("out", "", "directory of the image layout; what it held is removed")
 	version := flag.String("version", "unknown", "version, for a label of the image")
 	push := flag.String("push", "", "reference to push the image to as well, for example registry.example.com/fairlead:v1")
+	project := flag.String("project", ".", "directory of Fairlead's module, whose modules have the licenses")
 	flag.Parse()
-	if err := run(*out, *version, *push, flag.Args()); err != nil {
+	if err := run(*project, *out, *version, *push, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out, version, push string, binaries []string) error {
+func run(project, out, version, push string, binaries []string) error {
 	if out == "" || len(binaries) == 0 {
 		return errors.New("--out and at least one PLATFORM=BINARY are needed")
 	}
@@ -56,7 +58,7 @@ func run(out, version, push string, binaries []string) error {
 		if err != nil {
 			return fmt.Errorf("%q: %w", binary, err)
 		}
-		image, err := imageOf(path, version, where)
+		image, err := imageOf(path, project, version, where)
 		if err != nil {
 			return fmt.Errorf("%q: %w", binary, err)
 		}
@@ -87,22 +89,13 @@ func run(out, version, push string, binaries []string) error {
 	return nil
 }
 
-// imageOf is an image with the binary and nothing else in it.
-func imageOf(binary, version string, platform *v1.Platform) (v1.Image, error) {
-	content, err := os.ReadFile(binary) //nolint:gosec // the user names the file
+// imageOf is an image with the binary and its licenses.
+func imageOf(binary, project, version string, platform *v1.Platform) (v1.Image, error) {
+	archive, err := archiveOf(binary, project)
 	if err != nil {
 		return nil, err
 	}
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	err = w.WriteHeader(&tar.Header{Name: "fairlead", Typeflag: tar.TypeReg, Mode: 0o555, Size: int64(len(content)), ModTime: time.Unix(0, 0), Format: tar.FormatPAX})
-	if err == nil {
-		_, err = w.Write(content)
-	}
-	if err := errors.Join(err, w.Close()); err != nil {
-		return nil, err
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive.Bytes())), nil },
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive)), nil },
 		tarball.WithMediaType(types.OCILayer))
 	if err != nil {
 		return nil, err
@@ -122,4 +115,37 @@ func imageOf(binary, version string, platform *v1.Platform) (v1.Image, error) {
 		return nil, err
 	}
 	return mutate.AppendLayers(image, layer)
+}
+
+func archiveOf(binary, project string) ([]byte, error) {
+	program, err := os.ReadFile(binary) //nolint:gosec // the user names the file
+	if err != nil {
+		return nil, err
+	}
+	licenses, err := licensesOf(binary, project)
+	if err != nil {
+		return nil, err
+	}
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	for _, file := range []struct {
+		name    string
+		mode    int64
+		content []byte
+	}{{"fairlead", 0o555, program}, {"licenses.txt", 0o444, licenses}} {
+		header := &tar.Header{
+			Name: file.name, Typeflag: tar.TypeReg, Mode: file.mode, Size: int64(len(file.content)),
+			ModTime: time.Unix(0, 0), Format: tar.FormatPAX,
+		}
+		if err := w.WriteHeader(header); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(file.content); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return archive.Bytes(), nil
 }
