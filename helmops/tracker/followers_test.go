@@ -17,8 +17,10 @@ func TestOwnersHearOfWhatTheyHave(t *testing.T) {
 	followers := NewFollowers(t.Context(), tracker, nil, func(of types.NamespacedName) { moved <- of }, clock.Now)
 	tracker.Subscribe(func(c Change) { changed <- c.Ref })
 	use(t, tracker, "test", configMaps)
+	followers.mu.Lock()
 	followers.followed["user"] = following{owner: owner}
 	followers.users[ref(configMaps, "own")] = []string{"user"}
+	followers.mu.Unlock()
 
 	s.put(configMaps, managed(t, configMaps, "foreign"))
 	if got := <-changed; got != ref(configMaps, "foreign") {
