@@ -26,6 +26,12 @@ type farEngine struct {
 	asked []string
 }
 
+func (e *farEngine) timesAsked() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.asked)
+}
+
 func (e *farEngine) History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error) {
 	e.mu.Lock()
 	e.asked = append(e.asked, target.Name)
@@ -63,8 +69,8 @@ func TestAClusterThatDoesNotAnswerKeepsAWorkerForAMomentOnce(t *testing.T) {
 		if waited := time.Since(began); waited != moment {
 			t.Errorf("the workers waited for %s in 100 looks, want one moment of %s", waited, moment)
 		}
-		if len(engine.asked) != 1 {
-			t.Errorf("the cluster was asked %d times", len(engine.asked))
+		if asked := engine.timesAsked(); asked != 1 {
+			t.Errorf("the cluster was asked %d times", asked)
 		}
 		if key := <-woken; key != bad {
 			t.Errorf("woke %s", key)
@@ -109,18 +115,18 @@ func TestWhatWasReadCountsUntilItIsUsed(t *testing.T) {
 		}
 		look()
 		look()
-		if len(engine.asked) != 1 {
-			t.Errorf("one look asked %d times", len(engine.asked))
+		if asked := engine.timesAsked(); asked != 1 {
+			t.Errorf("one look asked %d times", asked)
 		}
 		r.clear(web)
 		look()
-		if len(engine.asked) != 2 {
-			t.Errorf("the next look asked %d times in all, want 2", len(engine.asked))
+		if asked := engine.timesAsked(); asked != 2 {
+			t.Errorf("the next look asked %d times in all, want 2", asked)
 		}
 		time.Sleep(readingCounts)
 		look()
-		if len(engine.asked) != 3 {
-			t.Errorf("what is out of date was used: %d times asked", len(engine.asked))
+		if asked := engine.timesAsked(); asked != 3 {
+			t.Errorf("what is out of date was used: %d times asked", asked)
 		}
 	})
 }
