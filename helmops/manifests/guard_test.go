@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
@@ -240,6 +242,59 @@ func TestPanicsAreErrors(t *testing.T) {
 			var known *Error
 			if !errors.As(err, &known) || known.Reason() != v1beta1.BuildFailedReason {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A schema says how lists of objects are merged. One that a source brings is for its own build: the next one in the process, which can be of
+// another namespace, merges as ever.
+func TestASchemaIsForOneBuildOnly(t *testing.T) {
+	const patch = "patches: [{patch: \"{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [{name: a, image: new}]}}}}\"}]\n"
+	const schema = `{"definitions": {"io.k8s.api.apps.v1.Deployment": {"type": "object", "x-kubernetes-group-version-kind": [{"group": "apps", "kind": "Deployment", "version": "v1"}]}}}`
+	source := files{
+		"web.yaml":           "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: a, image: old}, {name: b, image: b}]}}}\n",
+		"kustomization.yaml": "resources: [web.yaml]\n" + patch,
+	}
+	containers := func(t *testing.T, b Builder, source files) int {
+		t.Helper()
+		built, err := b.Build(t.Context(), "fleet", source.tree(t), Request{})
+		if err != nil || len(built.Objects) != 1 {
+			return 0
+		}
+		found, _, err := unstructured.NestedSlice(built.Objects[0].Object, "spec", "template", "spec", "containers")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	const component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+	for name, other := range map[string]files{
+		"in the kustomization": {"kustomization.yaml": "resources: [web.yaml]\nopenapi: {path: s.json}\n" + patch, "s.json": schema},
+		"in a base": {
+			"kustomization.yaml": "resources: [base]\n" + patch, "base/kustomization.yaml": "resources: [../web.yaml]\nopenapi: {path: s.json}\n", "base/s.json": schema,
+		},
+		"in a component": {
+			"kustomization.yaml": "resources: [web.yaml]\ncomponents: [part]\n", "part/kustomization.yaml": component + "openapi: {path: s.yaml}\n" + patch,
+			"part/s.yaml": schema,
+		},
+		"that is none": {"kustomization.yaml": "resources: [web.yaml]\nopenapi: {path: s.json}\n" + patch, "s.json": "{]"},
+		"in a build that fails": {
+			"kustomization.yaml": "resources: [web.yaml]\nopenapi: {path: s.json}\nreplicas: [{name: gone, count: 1}]\n" + patch, "s.json": schema,
+		},
+		"that is empty": {"kustomization.yaml": "resources: [web.yaml]\nopenapi: {path: s.json}\n" + patch, "s.json": ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other["web.yaml"] = source["web.yaml"]
+			b := builder(t) // with one child, because one build follows the other
+			if n := containers(t, b, source); n != 2 {
+				t.Fatalf("%d containers, want 2", n)
+			}
+			if n := containers(t, b, other); n == 2 {
+				t.Errorf("its own schema is not used: %d containers", n)
+			}
+			if n := containers(t, b, source); n != 2 {
+				t.Errorf("the next build has %d containers, want 2", n)
 			}
 		})
 	}
