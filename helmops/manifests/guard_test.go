@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // outside records what a build asks of the world: programs by the name of git, and requests by the transport that is used by default.
@@ -227,9 +228,12 @@ func TestReferencesAreRewritten(t *testing.T) {
 	}
 }
 
-// What makes the library panic is an error.
+// What makes the library panic is an error, which is counted once.
 func TestPanicsAreErrors(t *testing.T) {
-	t.Parallel()
+	faults := 0
+	guard.OnFault(func(guard.Fault) { faults++ })
+	defer guard.OnFault(func(guard.Fault) {})
+	b := builder(t)
 	for name, kustomization := range map[string]string{
 		"a schema":           "resources: [a.yaml]\nopenapi: {path: bad.json}\npatches: [{patch: \"{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 5}}\"}]\n",
 		"an image":           "resources: [a.yaml]\nimages:\n- name: '('\n  newTag: x\n",
@@ -237,11 +241,15 @@ func TestPanicsAreErrors(t *testing.T) {
 		"a null in a config": "resources: [a.yaml]\ntransformers:\n- |-\n  apiVersion: builtin\n  kind: PatchJson6902Transformer\n  metadata: {name: x}\n  target: null\n  jsonOp: '[{\"op\":\"add\",\"path\":\"/spec/x/y\",\"value\":1}]'\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := Build(t.Context(), files{"kustomization.yaml": kustomization, "a.yaml": deployment, "bad.json": "{]"}.tree(t), Options{})
+			faults = 0
+			source := files{"app/kustomization.yaml": kustomization, "app/a.yaml": deployment, "app/bad.json": "{]"}.tree(t)
+			_, err := b.Build(t.Context(), "fleet", source, Request{Path: "app"})
 			var known *Error
-			if !errors.As(err, &known) || known.Reason() != v1beta1.BuildFailedReason {
-				t.Errorf("got %v", err)
+			if !errors.As(err, &known) || known.Reason() != v1beta1.InternalErrorReason || !known.Retryable() || faults != 1 {
+				t.Errorf("got %v, %d faults", err, faults)
+			}
+			if text := fmt.Sprint(err); text != "app: kustomize: the kustomization makes it panic" {
+				t.Error(text)
 			}
 		})
 	}
