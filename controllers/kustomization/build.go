@@ -30,7 +30,7 @@ func newTrees(catalog *source.Catalog) *trees {
 
 // of returns the files of an artifact, which stay in memory until release is called.
 func (t *trees) of(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact) (_ *manifests.Tree, release func(), err error) {
-	from, err := t.catalog.Identity(ctx, choice)
+	from, err := t.catalog.Identity(ctx, choice, true)
 	if err != nil {
 		return nil, nil, err
 	}

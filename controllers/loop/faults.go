@@ -23,7 +23,7 @@ const maxStacks = 64
 var panics = sync.OnceValue(func() *prometheus.CounterVec {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fairlead_panics_total",
-		Help: "Panics that were caught, by what was being done. Each is a fault of the controller.",
+		Help: "Panics that were caught in the controller and in its rendering processes, by what was being done.",
 	}, []string{"where"})
 	metrics.Registry.MustRegister(counter)
 	return counter

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	helmchart "helm.sh/helm/v3/pkg/chart"
@@ -125,17 +126,23 @@ const (
 func charts(catalog *source.Catalog) release.Charts {
 	cache, shares := chart.NewCache(chart.DefaultBudget), fair.New(loads, loadsPerNamespace)
 	return func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) (loaded *helmchart.Chart, err error) {
-		choice := source.ChoiceOfRelease(hr)
-		from, err := catalog.Identity(ctx, choice)
+		choice, has := source.ChoiceOfRelease(hr), consistsOf(hr, revision)
+		from, err := catalog.Identity(ctx, choice, has)
 		if err != nil {
 			return nil, err
 		}
 		err = shares.Do(ctx, hr.Namespace, func() error {
-			loaded, err = cache.Load(from, revision, func() (io.ReadCloser, error) { return catalog.Archive(ctx, choice, revision) })
+			loaded, err = cache.Load(from, revision, func() (io.ReadCloser, error) { return catalog.Archive(ctx, choice, revision, has) })
 			return err
 		})
 		return loaded, err
 	}
+}
+
+// consistsOf tells whether a revision of the release was made of a chart. Such a chart stays available to it, whatever happens to the
+// credentials of the source.
+func consistsOf(hr *v1beta1.HelmRelease, chart v1beta1.ChartRevision) bool {
+	return slices.ContainsFunc(hr.Status.History, func(s v1beta1.Snapshot) bool { return s.ChartDigest == chart.Digest })
 }
 
 // indexOf finds releases by what they refer to.

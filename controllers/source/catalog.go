@@ -106,7 +106,7 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 	case *v1beta1.HelmChart:
 		return standsFor(choice, object, object.Status.Chart)
 	}
-	found, ok := c.pick(choice, source)
+	found, ok := c.pick(ctx, choice, source)
 	switch {
 	case ok && sources.Reason(found.err) == v1beta1.VerificationFailedReason:
 		return v1beta1.ChartRevision{}, found.err // whoever demands signatures wants to know, also while an earlier version runs
@@ -170,8 +170,8 @@ func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, er
 }
 
 // pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen on the
-// spot, without a poll.
-func (c *Catalog) pick(choice Choice, source v1beta1.Source) (pick, bool) {
+// spot, without a poll, while the source has access to the index.
+func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source) (pick, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.shelf(choice, source)
@@ -183,7 +183,7 @@ func (c *Catalog) pick(choice Choice, source v1beta1.Source) (pick, bool) {
 		return found, ok && !found.doubted // other values and signatures need more than the index; the version of the cluster is asked for by a poll
 	}
 	index, ok := c.parsed(source, s.Digest)
-	if !ok {
+	if !ok || !c.proven(ctx, source, s.Digest) {
 		return pick{}, false
 	}
 	kube := c.kube
@@ -268,9 +268,9 @@ func (c *Catalog) before(key Choice, source v1beta1.Source) *shelf {
 }
 
 // answered tells whether the shelf of a source has an answer to each choice.
-func (c *Catalog) answered(source v1beta1.Source, choices []Choice) bool {
+func (c *Catalog) answered(ctx context.Context, source v1beta1.Source, choices []Choice) bool {
 	for _, choice := range choices {
-		if _, ok := c.pick(choice, source); !ok {
+		if _, ok := c.pick(ctx, choice, source); !ok {
 			return false
 		}
 	}
@@ -300,9 +300,10 @@ func (c *Catalog) wake(choice Choice) {
 }
 
 // Archive opens the archive of a chart that Chart returned for the choice. When the cache has lost it, it is fetched again
-// from upstream by its digest, once for all who ask the same source at the same time. It waits, so it is not for workers.
-func (c *Catalog) Archive(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (io.ReadCloser, error) {
-	view, digest, err := c.ensure(ctx, choice, want)
+// from upstream by its digest, once for all who ask the same source at the same time. So it is when the source has other credentials than
+// those that it was fetched with, unless the object that asks has this chart already. It waits, so it is not for workers.
+func (c *Catalog) Archive(ctx context.Context, choice Choice, want v1beta1.ChartRevision, has bool) (io.ReadCloser, error) {
+	view, digest, err := c.ensure(ctx, choice, want, has)
 	if err != nil {
 		return nil, err
 	}
@@ -311,7 +312,7 @@ func (c *Catalog) Archive(ctx context.Context, choice Choice, want v1beta1.Chart
 		return archive, err
 	}
 	// It was there a moment ago: it is broken, and was removed for it.
-	if view, digest, err = c.ensure(ctx, choice, want); err != nil {
+	if view, digest, err = c.ensure(ctx, choice, want, has); err != nil {
 		return nil, err
 	}
 	return view.Open(digest)

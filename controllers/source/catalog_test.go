@@ -316,7 +316,7 @@ func TestArchiveOpensWhatTheShelfNames(t *testing.T) {
 	c := newCatalog(t, repository())
 	digest := bring(t, c, repository(), "archive")
 	c.shelves[charts] = shelved(pick{Revision: revision, Archive: digest})
-	archive, err := c.Archive(t.Context(), anyWeb, revision)
+	archive, err := c.Archive(t.Context(), anyWeb, revision, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +326,7 @@ func TestArchiveOpensWhatTheShelfNames(t *testing.T) {
 	}
 	former := revision
 	former.Digest = digest2
-	if _, err := c.Archive(t.Context(), anyWeb, former); err == nil || !strings.Contains(err.Error(), "no longer stands for web-1.0.0@222222222222") {
+	if _, err := c.Archive(t.Context(), anyWeb, former, false); err == nil || !strings.Contains(err.Error(), "no longer stands for web-1.0.0@222222222222") {
 		t.Errorf("error = %v for a chart that was replaced", err)
 	}
 }

@@ -63,7 +63,7 @@ func (g *Collector) collect(ctx context.Context) error {
 
 // held lists the digests that a source has as its artifact or that answer a choice, each for the source that has it.
 func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
-	keep := map[store.Claim]bool{}
+	keep, access := map[store.Claim]bool{}, map[store.Holder]store.Holder{}
 	for _, kind := range kinds {
 		list := newList(kind)
 		if err := c.objects.List(ctx, list); err != nil {
@@ -71,8 +71,11 @@ func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
 		}
 		err := meta.EachListItem(list, func(item runtime.Object) error {
 			source := item.(v1beta1.Source)
+			holder := holderOf(source)
+			access[holder] = c.access(ctx, source)
 			if artifact := source.GetArtifact(); artifact != nil {
-				keep[store.Claim{Holder: holderOf(source), Digest: artifact.Digest}] = true
+				keep[store.Claim{Holder: holder, Digest: artifact.Digest}] = true
+				keep[store.Claim{Holder: access[holder], Digest: artifact.Digest}] = true
 			}
 			return nil
 		})
@@ -83,9 +86,11 @@ func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.shelves {
-		keep[store.Claim{Holder: s.holder, Digest: s.Digest}] = true
-		for _, found := range s.Picks {
-			keep[store.Claim{Holder: s.holder, Digest: found.Archive}] = true
+		for _, holder := range []store.Holder{s.holder, access[s.holder]} {
+			keep[store.Claim{Holder: holder, Digest: s.Digest}] = true
+			for _, found := range s.Picks {
+				keep[store.Claim{Holder: holder, Digest: found.Archive}] = true
+			}
 		}
 	}
 	return keep, nil

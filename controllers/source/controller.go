@@ -117,7 +117,7 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 	}
 	if last.failures == 0 {
 		artifact := object.GetArtifact()
-		if artifact == nil || !h.catalog.view(object).Has(artifact.Digest) || !h.catalog.answered(object, choices) {
+		if artifact == nil || !h.catalog.view(object).Has(artifact.Digest) || !h.catalog.answered(ctx, object, choices) {
 			return 0
 		}
 	}
@@ -126,18 +126,8 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 
 // input is what decides about a poll besides time: the spec, the request annotation and the Secret.
 func (h *handler[T]) input(ctx context.Context, object T) string {
-	text := fmt.Sprintf("%d %s", object.GetGeneration(), object.GetAnnotations()[v1beta1.ReconcileRequestAnnotation])
-	for _, ref := range object.GetSecretRefs() {
-		if ref == nil {
-			continue
-		}
-		metadata := &metav1.PartialObjectMetadata{}
-		metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-		if err := h.catalog.objects.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: ref.Name}, metadata); err == nil {
-			text += " " + string(metadata.UID) + metadata.ResourceVersion
-		}
-	}
-	return text
+	request := object.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
+	return fmt.Sprintf("%d %s", object.GetGeneration(), request) + h.catalog.secretVersions(ctx, object)
 }
 
 func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {

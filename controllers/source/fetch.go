@@ -19,19 +19,22 @@ type fetch struct {
 	err    error
 }
 
-// fetchKey says who fetches what. Another source is another upstream, with other credentials: its answers and its delays are its own.
+// fetchKey says who fetches what. Another source, or the same with other credentials, has another access: its answers and its delays are its
+// own. So are those of an object that has what it asks for, which no access is needed for.
 type fetchKey struct {
 	store.Holder
 	digest string
+	has    bool
 }
 
 // ensure has the archive of a chart in the store and returns its digest there, and the store as the source of the chart sees it.
-func (c *Catalog) ensure(ctx context.Context, choice Choice, want v1beta1.ChartRevision) (store.View, string, error) {
+func (c *Catalog) ensure(ctx context.Context, choice Choice, want v1beta1.ChartRevision, has bool) (store.View, string, error) {
 	choice, source, err := c.origin(ctx, choice)
 	if err != nil {
 		return store.View{}, "", err
 	}
-	digest, err := c.once(ctx, fetchKey{holderOf(source), want.Digest}, func() (string, error) { return c.fetch(ctx, choice, source, want) })
+	key := fetchKey{c.access(ctx, source), want.Digest, has}
+	digest, err := c.once(ctx, key, func() (string, error) { return c.fetch(ctx, choice, source, want, has) })
 	return c.view(source), digest, err
 }
 
@@ -66,15 +69,15 @@ func (f *fetch) wait(ctx context.Context) (string, error) {
 	}
 }
 
-func (c *Catalog) fetch(ctx context.Context, choice Choice, source v1beta1.Source, want v1beta1.ChartRevision) (string, error) {
+func (c *Catalog) fetch(ctx context.Context, choice Choice, source v1beta1.Source, want v1beta1.ChartRevision, has bool) (string, error) {
 	if repository, is := source.(*v1beta1.OCIRepository); is {
-		return c.fetchOCI(ctx, repository, want)
+		return c.fetchOCI(ctx, repository, want, has)
 	}
-	found, ok := c.pick(choice, source)
+	found, ok := c.pick(ctx, choice, source)
 	if !ok || found.Revision.Digest != want.Digest {
 		return "", unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
 	}
-	if found.Archive != "" && c.view(source).Has(found.Archive) {
+	if found.Archive != "" && c.view(source).Has(found.Archive) && (has || c.proven(ctx, source, found.Archive)) {
 		return found.Archive, nil
 	}
 	switch object := source.(type) {
@@ -97,20 +100,28 @@ func (c *Catalog) fetch(ctx context.Context, choice Choice, source v1beta1.Sourc
 func (c *Catalog) fetchChart(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found pick) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
 	defer cancel()
-	if repository.IsOCI() {
-		remote, err := c.registry(ctx, repository, choice.Chart)
-		if err != nil {
-			return "", err
-		}
-		digest, _, err := c.view(repository).Put(ctx, found.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, found.ociChart(), w) })
-		return digest, err
-	}
-	remote, err := c.helmRepository(ctx, repository)
+	access := c.access(ctx, repository)
+	want, receive, err := c.receive(ctx, repository, choice, found)
 	if err != nil {
 		return "", err
 	}
-	digest, _, err := c.view(repository).Put(ctx, found.Revision.Digest, func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) })
-	return digest, err
+	digest, _, err := c.view(repository).Put(ctx, want, receive)
+	if err != nil {
+		return "", err
+	}
+	return digest, c.prove(repository, access, digest)
+}
+
+// receive returns what receives the archive of a pick, and the digest that it has to have.
+func (c *Catalog) receive(
+	ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found pick,
+) (digest string, receive func(io.Writer) error, err error) {
+	if repository.IsOCI() {
+		remote, err := c.registry(ctx, repository, choice.Chart)
+		return found.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, found.ociChart(), w) }, err
+	}
+	remote, err := c.helmRepository(ctx, repository)
+	return found.Revision.Digest, func(w io.Writer) error { return remote.FetchChart(ctx, found.entry(), w) }, err
 }
 
 // fetchValued makes the archive of a pick with other values again.
@@ -119,7 +130,7 @@ func (c *Catalog) fetchValued(ctx context.Context, repository *v1beta1.HelmRepos
 	if err != nil {
 		return "", err
 	}
-	made, _, err := c.replaceValues(ctx, c.view(repository), base, choice)
+	made, _, err := c.replaceValues(ctx, repository, base, choice)
 	if err == nil && made != found.Archive {
 		err = unavailable(v1beta1.SourceNotReadyReason, "%s no longer makes %s", choice, found.Revision)
 	}
@@ -139,7 +150,7 @@ func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
-	made, size, err := c.replaceValues(ctx, c.view(repository), base, choice)
+	made, size, err := c.replaceValues(ctx, repository, base, choice)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before)
 	}
@@ -147,8 +158,9 @@ func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository
 	return pick{Revision: revision, Archive: made, Size: size, Unfit: found.Unfit, Base: &found, err: found.err}
 }
 
-// replaceValues makes an archive with other values and returns its digest.
-func (c *Catalog) replaceValues(ctx context.Context, view store.View, base string, choice Choice) (digest string, size int64, err error) {
+// replaceValues makes an archive with other values and returns its digest. Who has access to the one has access to the other.
+func (c *Catalog) replaceValues(ctx context.Context, repository *v1beta1.HelmRepository, base string, choice Choice) (digest string, size int64, err error) {
+	view, access := c.view(repository), c.access(ctx, repository)
 	files, err := choice.Values().Check()
 	if err != nil {
 		return "", 0, err
@@ -158,17 +170,22 @@ func (c *Catalog) replaceValues(ctx context.Context, view store.View, base strin
 		return "", 0, err
 	}
 	defer archive.Close()
-	return view.Put(ctx, "", func(w io.Writer) error { return files.Replace(archive, w) })
+	digest, size, err = view.Put(ctx, "", func(w io.Writer) error { return files.Replace(archive, w) })
+	if err != nil || !c.store.For(access).Has(base) {
+		return digest, size, err
+	}
+	return digest, size, c.prove(repository, access, digest)
 }
 
 // fetchOCI has the archive that an OCIRepository stands for in the store.
-func (c *Catalog) fetchOCI(ctx context.Context, repository *v1beta1.OCIRepository, want v1beta1.ChartRevision) (string, error) {
-	if chart, artifact := repository.Status.Chart, repository.GetArtifact(); chart != nil && artifact != nil &&
-		chart.Digest == want.Digest && c.view(repository).Has(artifact.Digest) {
+func (c *Catalog) fetchOCI(ctx context.Context, repository *v1beta1.OCIRepository, want v1beta1.ChartRevision, has bool) (string, error) {
+	if chart, artifact := repository.Status.Chart, repository.GetArtifact(); chart != nil && artifact != nil && chart.Digest == want.Digest &&
+		c.view(repository).Has(artifact.Digest) && (has || c.proven(ctx, repository, artifact.Digest)) {
 		return artifact.Digest, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
 	defer cancel()
+	access := c.access(ctx, repository)
 	remote, err := c.ociRepository(ctx, repository)
 	if err != nil {
 		return "", err
@@ -178,7 +195,10 @@ func (c *Catalog) fetchOCI(ctx context.Context, repository *v1beta1.OCIRepositor
 		return "", err
 	}
 	digest, _, err := c.view(repository).Put(ctx, chart.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, chart, w) })
-	return digest, err
+	if err != nil {
+		return "", err
+	}
+	return digest, c.prove(repository, access, digest)
 }
 
 // pack makes the archive of a chart in the work tree of a Git repository.

@@ -34,7 +34,8 @@ func (c *Catalog) takeChart(ctx context.Context, chart *v1beta1.HelmChart, choic
 	if current := chart.Status.Chart; current != nil && had != nil && c.view(chart).Has(had.Digest) && !isNew(chart, *current, revision) {
 		return chartFound(*had, *current), nil
 	}
-	view, digest, err := c.ensure(ctx, choice, revision)
+	has := chart.Status.Chart != nil && *chart.Status.Chart == revision
+	view, digest, err := c.ensure(ctx, choice, revision, has)
 	if err != nil {
 		return polled{}, err
 	}

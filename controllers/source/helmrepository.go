@@ -28,7 +28,7 @@ func (c *Catalog) pollHelmRepository(ctx context.Context, source v1beta1.Source,
 
 // pollIndex asks for the index, only if it has changed, and chooses from it.
 func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmRepository, choices []Choice) polled {
-	key := keyOf(v1beta1.HelmRepositoryKind, repository)
+	key, access := keyOf(v1beta1.HelmRepositoryKind, repository), c.access(ctx, repository)
 	remote, err := c.helmRepository(ctx, repository)
 	if err != nil {
 		return polled{err: err}
@@ -38,7 +38,12 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	view := c.view(repository)
 	artifact, err := fetchIndex(ctx, view, remote, before, s)
 	if err != nil {
-		c.restoreIndex(ctx, key, repository, before, choices)
+		if !isRefusal(err) {
+			c.restoreIndex(ctx, key, repository, before, choices)
+		}
+		return polled{err: err}
+	}
+	if err := c.prove(repository, access, artifact.Digest); err != nil {
 		return polled{err: err}
 	}
 	index, release, err := c.index(ctx, repository, artifact.Digest)
@@ -49,7 +54,7 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	var warnings []string
 	for _, choice := range choices {
 		had := before.Picks[choice.String()]
-		found := c.pickChart(ctx, catalogued{view, remote, index}, choice, had)
+		found := c.pickChart(ctx, catalogued{repository, access, remote, index}, choice, had)
 		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) { return keys.provenance(ctx, remote, found) })
 		found = c.valued(ctx, repository, choice, found, had).steady(had)
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
@@ -89,7 +94,7 @@ func fetchIndex(ctx context.Context, view store.View, remote *helmrepo.Repositor
 // restoreIndex puts the index that an earlier process left in the store on the shelf, so that choices can be answered from it
 // while upstream is away.
 func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1beta1.HelmRepository, before *shelf, choices []Choice) {
-	if _, inMemory := c.parsed(repository, before.Digest); inMemory || before.Digest == "" {
+	if _, inMemory := c.parsed(repository, before.Digest); inMemory || before.Digest == "" || !c.proven(ctx, repository, before.Digest) {
 		return
 	}
 	index, release, err := c.index(ctx, repository, before.Digest)
@@ -111,11 +116,12 @@ func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1be
 	}
 }
 
-// catalogued is a Helm repository with its index, and the artifact cache as it sees it.
+// catalogued is a Helm repository with its index, and the access that it has.
 type catalogued struct {
-	view   store.View
-	remote *helmrepo.Repository
-	index  *helmrepo.Index
+	repository *v1beta1.HelmRepository
+	access     store.Holder
+	remote     *helmrepo.Repository
+	index      *helmrepo.Index
 }
 
 // pickFromIndex chooses without asking anybody. A chart whose digest the index does not give is left without one.
@@ -143,7 +149,10 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice,
 	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
 		return had
 	}
-	digest, size, err := from.view.Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
+	digest, size, err := c.view(from.repository).Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
+	if err == nil {
+		err = c.prove(from.repository, from.access, digest)
+	}
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}

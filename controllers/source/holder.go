@@ -36,15 +36,6 @@ func (c *Catalog) origin(ctx context.Context, choice Choice) (Choice, v1beta1.So
 	return choice, source, err
 }
 
-// Identity names the source that a choice comes from, for caches that must not give to one source what another has brought.
-func (c *Catalog) Identity(ctx context.Context, choice Choice) (string, error) {
-	_, source, err := c.origin(ctx, choice)
-	if err != nil {
-		return "", err
-	}
-	return holderOf(source).ID, nil
-}
-
 // indexGrowth is how many times its size a document may take once it was parsed; it is reserved until the size is known.
 const indexGrowth = 8
 

@@ -39,13 +39,13 @@ func TestAnIndexThatNamesTheChartOfAnotherOpensNothing(t *testing.T) {
 	forged.Picks[choice.String()] = answer
 	c.shelves[theirs] = forged
 
-	if archive, err := c.Archive(t.Context(), choice, wanted); err == nil || sources.Reason(err) != v1beta1.AuthenticationFailedReason {
+	if archive, err := c.Archive(t.Context(), choice, wanted, false); err == nil || sources.Reason(err) != v1beta1.AuthenticationFailedReason {
 		t.Errorf("the other tenant gets %v, %v", archive, err)
 	}
 	if asked == 0 {
 		t.Error("the upstream of the other tenant was not asked")
 	}
-	archive, err := c.Archive(t.Context(), anyWeb, wanted)
+	archive, err := c.Archive(t.Context(), anyWeb, wanted, false)
 	if err != nil {
 		t.Fatalf("the owner: %v", err)
 	}
@@ -53,14 +53,14 @@ func TestAnIndexThatNamesTheChartOfAnotherOpensNothing(t *testing.T) {
 	if err := errors.Join(err, archive.Close()); err != nil || string(content) != "private chart" {
 		t.Errorf("the owner gets %q, %v", content, err)
 	}
-	if one, err := c.Identity(t.Context(), anyWeb); err != nil || one == mustIdentity(t, c, choice) {
+	if one, err := c.Identity(t.Context(), anyWeb, false); err != nil || one == mustIdentity(t, c, choice) {
 		t.Errorf("both sources are %q, %v", one, err)
 	}
 }
 
 func mustIdentity(t *testing.T, c *Catalog, choice Choice) string {
 	t.Helper()
-	identity, err := c.Identity(t.Context(), choice)
+	identity, err := c.Identity(t.Context(), choice, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestAStatusThatNamesTheArtifactOfAnotherOpensNothing(t *testing.T) {
 	if archive, err := c.OpenArtifact(t.Context(), choice, *forged.Status.Artifact); err == nil {
 		t.Errorf("its manifests are %v", archive)
 	}
-	if archive, err := c.Archive(t.Context(), choice, *forged.Status.Chart); err == nil {
+	if archive, err := c.Archive(t.Context(), choice, *forged.Status.Chart, false); err == nil {
 		t.Errorf("its chart is %v", archive)
 	}
 	if !c.view(victim).Has(private) || c.view(forged).Has(private) {
@@ -97,7 +97,7 @@ func TestAFetchIsJoinedOnlyByTheSameSource(t *testing.T) {
 	mallory, victim := store.Holder{Namespace: "mallory", ID: "m"}, store.Holder{Namespace: "apps", ID: "v"}
 	started, hanging, ended := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		_, err := c.once(context.WithoutCancel(t.Context()), fetchKey{mallory, digest1}, func() (string, error) {
+		_, err := c.once(context.WithoutCancel(t.Context()), fetchKey{Holder: mallory, digest: digest1}, func() (string, error) {
 			close(started)
 			<-hanging
 			return "", errors.New("GET https://mallory.example/chart.tgz: 503")
@@ -107,13 +107,13 @@ func TestAFetchIsJoinedOnlyByTheSameSource(t *testing.T) {
 	<-started
 	soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	got, err := c.once(soon, fetchKey{victim, digest1}, func() (string, error) { return "its own", nil })
+	got, err := c.once(soon, fetchKey{Holder: victim, digest: digest1}, func() (string, error) { return "its own", nil })
 	if got != "its own" || err != nil {
 		t.Errorf("the victim gets %q, %v", got, err)
 	}
 	ending, stop := context.WithCancel(t.Context())
 	stop()
-	_, err = c.once(ending, fetchKey{mallory, digest1}, func() (string, error) { return "", errors.New("fetched twice") })
+	_, err = c.once(ending, fetchKey{Holder: mallory, digest: digest1}, func() (string, error) { return "", errors.New("fetched twice") })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("the same source does not wait for its own fetch: %v", err)
 	}

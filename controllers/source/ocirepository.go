@@ -16,7 +16,11 @@ import (
 // pollOCIRepository resolves the reference to a digest and has what is behind it, a chart or manifests, in the store.
 func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []Choice) polled {
 	repository := source.(*v1beta1.OCIRepository)
+	access := c.access(ctx, repository)
 	found := c.findArtifact(ctx, repository)
+	if found.err == nil {
+		found.err = c.prove(repository, access, found.artifact.Digest)
+	}
 	found.verify = repository.Spec.Verify != nil
 	return found
 }

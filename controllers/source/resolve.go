@@ -57,6 +57,6 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 	if err != nil {
 		return v1beta1.ChartRevision{}, nil, err
 	}
-	archive, err := c.Archive(ctx, choice, revision)
+	archive, err := c.Archive(ctx, choice, revision, false)
 	return revision, archive, err
 }

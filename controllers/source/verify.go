@@ -180,6 +180,6 @@ func (c *Catalog) signer(ctx context.Context, choice Choice) string {
 	if err != nil {
 		return ""
 	}
-	found, _ := c.pick(choice, source)
+	found, _ := c.pick(ctx, choice, source)
 	return found.upstream().SignedBy
 }

@@ -21,6 +21,7 @@ import (
 func Class(step plan.Step, err error) string {
 	var unready *apply.NotReadyError
 	var died *worker.DiedError
+	var panicked *worker.PanicError
 	switch reason, _ := Reason(step, err); {
 	case errors.As(err, &died):
 		return v1beta1.FailureTransient
@@ -28,6 +29,8 @@ func Class(step plan.Step, err error) string {
 		return v1beta1.FailureTimeout
 	case errors.As(err, &unready), step == plan.Test:
 		return v1beta1.FailureHealth
+	case errors.As(err, &panicked):
+		return v1beta1.FailureRejected
 	case isTransient(err):
 		return v1beta1.FailureTransient
 	case reason == v1beta1.SchemaFailedReason, reason == v1beta1.RenderFailedReason, reason == v1beta1.CRDsFailedReason,

@@ -58,12 +58,11 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
 	var limit *worker.LimitError
-	var fault *guard.PanicError
 	switch {
 	case errors.As(err, &limit):
 		return v1beta1.RenderingLimitExceededReason, limit.Repeats()
-	case errors.As(err, &fault):
-		return fault.Reason(), false
+	case isPanic(err):
+		return v1beta1.InternalErrorReason, false
 	case strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
 	case errors.As(err, &kubeconfig):
@@ -102,6 +101,13 @@ var failedReasons = map[plan.Step]string{
 func IsSuperseded(err error) bool {
 	return errors.Is(err, apply.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) || errors.Is(err, ErrOwnerChanged) ||
 		err != nil && strings.Contains(err.Error(), pendingText)
+}
+
+// isPanic tells whether an error is what a panic of this process, or of a rendering process, became.
+func isPanic(err error) bool {
+	var here *guard.PanicError
+	var rendering *worker.PanicError
+	return errors.As(err, &here) || errors.As(err, &rendering)
 }
 
 func isRefused(err error) bool {

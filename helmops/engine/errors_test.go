@@ -11,6 +11,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/worker"
 )
 
 func TestReason(t *testing.T) {
@@ -50,6 +51,8 @@ func TestReason(t *testing.T) {
 		{name: "a hook whose log says cannot create resource", step: plan.Install, reason: v1beta1.InstallFailedReason,
 			err: errors.New(`failed post-install: job failed: cannot create resource "pods"`)},
 		{name: "what a quota forbids is no matter of rights", step: plan.Upgrade, reason: v1beta1.UpgradeFailedReason, err: fmt.Errorf("creating pods: %w", overQuota)},
+		{name: "a chart that makes a rendering process panic", step: plan.Upgrade, reason: v1beta1.InternalErrorReason,
+			err: fmt.Errorf("rendering: %w", worker.Panicked("template: web/templates/a.yaml:1: panics"))},
 		{name: "a rollback that fails", step: plan.Rollback, reason: v1beta1.RollbackFailedReason, err: errors.New("no luck")},
 		{name: "tests that fail", step: plan.Test, reason: v1beta1.TestFailedReason, err: errors.New("no luck")},
 		{name: "any other failure of an install", step: plan.Install, reason: v1beta1.InstallFailedReason, err: errors.New("no luck")},
@@ -63,6 +66,13 @@ func TestReason(t *testing.T) {
 				t.Errorf("got %s (final %v), want %s (final %v)", reason, final, tt.reason, tt.final)
 			}
 		})
+	}
+}
+
+func TestARenderingThatPanicsHasChangedNothing(t *testing.T) {
+	t.Parallel()
+	if class := Class(plan.Upgrade, worker.Panicked("")); class != v1beta1.FailureRejected {
+		t.Errorf("the class is %s", class)
 	}
 }
 

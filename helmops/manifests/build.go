@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/worker"
 )
 
 // Options are what is wanted of the files.
@@ -57,7 +58,7 @@ func Build(ctx context.Context, tree *Tree, o Options) (objects []Object, err er
 // recovered turns a panic into an error. What a panic says may quote content.
 func recovered(err *error, message string) {
 	if recover() != nil {
-		*err = broken("", "%s", message)
+		*err = &Error{reason: v1beta1.InternalErrorReason, err: worker.Panicked(message)}
 	}
 }
 

@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/guard"
 )
 
 // outside records what a build asks of the world: programs by the name of git, and requests by the transport that is used by default.
@@ -225,9 +228,12 @@ func TestReferencesAreRewritten(t *testing.T) {
 	}
 }
 
-// What makes the library panic is an error.
+// What makes the library panic is an error, which is counted once.
 func TestPanicsAreErrors(t *testing.T) {
-	t.Parallel()
+	faults := 0
+	guard.OnFault(func(guard.Fault) { faults++ })
+	defer guard.OnFault(func(guard.Fault) {})
+	b := builder(t)
 	for name, kustomization := range map[string]string{
 		"a schema":           "resources: [a.yaml]\nopenapi: {path: bad.json}\npatches: [{patch: \"{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 5}}\"}]\n",
 		"an image":           "resources: [a.yaml]\nimages:\n- name: '('\n  newTag: x\n",
@@ -235,11 +241,68 @@ func TestPanicsAreErrors(t *testing.T) {
 		"a null in a config": "resources: [a.yaml]\ntransformers:\n- |-\n  apiVersion: builtin\n  kind: PatchJson6902Transformer\n  metadata: {name: x}\n  target: null\n  jsonOp: '[{\"op\":\"add\",\"path\":\"/spec/x/y\",\"value\":1}]'\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := Build(t.Context(), files{"kustomization.yaml": kustomization, "a.yaml": deployment, "bad.json": "{]"}.tree(t), Options{})
+			faults = 0
+			source := files{"app/kustomization.yaml": kustomization, "app/a.yaml": deployment, "app/bad.json": "{]"}.tree(t)
+			_, err := b.Build(t.Context(), "fleet", source, Request{Path: "app"})
 			var known *Error
-			if !errors.As(err, &known) || known.Reason() != v1beta1.BuildFailedReason {
-				t.Errorf("got %v", err)
+			if !errors.As(err, &known) || known.Reason() != v1beta1.InternalErrorReason || !known.Retryable() || faults != 1 {
+				t.Errorf("got %v, %d faults", err, faults)
+			}
+			if text := fmt.Sprint(err); text != "app: kustomize: the kustomization makes it panic" {
+				t.Error(text)
+			}
+		})
+	}
+}
+
+// A schema says how lists of objects are merged. One that a source brings is for its own build: the next one in the process, which can be of
+// another namespace, merges as ever.
+func TestASchemaIsForOneBuildOnly(t *testing.T) {
+	const patch = "patches: [{patch: \"{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [{name: a, image: new}]}}}}\"}]\n"
+	const schema = `{"definitions": {"io.k8s.api.apps.v1.Deployment": {"type": "object", "x-kubernetes-group-version-kind": [{"group": "apps", "kind": "Deployment", "version": "v1"}]}}}`
+	source := files{
+		"web.yaml":           "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: a, image: old}, {name: b, image: b}]}}}\n",
+		"kustomization.yaml": "resources: [web.yaml]\n" + patch,
+	}
+	containers := func(t *testing.T, b Builder, source files) int {
+		t.Helper()
+		built, err := b.Build(t.Context(), "fleet", source.tree(t), Request{})
+		if err != nil || len(built.Objects) != 1 {
+			return 0
+		}
+		found, _, err := unstructured.NestedSlice(built.Objects[0].Object, "spec", "template", "spec", "containers")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	const component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+	for name, other := range map[string]files{
+		"in the kustomization": {"kustomization.yaml": "resources: [web.yaml]\nopenapi: {path: s.json}\n" + patch, "s.json": schema},
+		"in a base": {
+			"kustomization.yaml": "resources: [base]\n" + patch, "base/kustomization.yaml": "resources: [../web.yaml]\nopenapi: {path: s.json}\n", "base/s.json": schema,
+		},
+		"in a component": {
+			"kustomization.yaml": "resources: [web.yaml]\ncomponents: [part]\n", "part/kustomization.yaml": component + "openapi: {path: s.yaml}\n" + patch,
+			"part/s.yaml": schema,
+		},
+		"that is none": {"kustomization.yaml": "resources: [web.yaml]\nopenapi: {path: s.json}\n" + patch, "s.json": "{]"},
+		"in a build that fails": {
+			"kustomization.yaml": "resources: [web.yaml]\nopenapi: {path: s.json}\nreplicas: [{name: gone, count: 1}]\n" + patch, "s.json": schema,
+		},
+		"that is empty": {"kustomization.yaml": "resources: [web.yaml]\nopenapi: {path: s.json}\n" + patch, "s.json": ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other["web.yaml"] = source["web.yaml"]
+			b := builder(t) // with one child, because one build follows the other
+			if n := containers(t, b, source); n != 2 {
+				t.Fatalf("%d containers, want 2", n)
+			}
+			if n := containers(t, b, other); n == 2 {
+				t.Errorf("its own schema is not used: %d containers", n)
+			}
+			if n := containers(t, b, source); n != 2 {
+				t.Errorf("the next build has %d containers, want 2", n)
 			}
 		})
 	}

@@ -105,7 +105,10 @@ func encodeAnswer(r Response, failure error) ([]byte, error) {
 		out.Objects = append(out.Objects, sentObject{Origin: o.Origin, Object: text})
 	}
 	var known *Error
+	var panicked *worker.PanicError
 	switch {
+	case errors.As(failure, &panicked):
+		return nil, panicked // the parent counts it
 	case errors.As(failure, &known):
 		out.Failure = &sentError{Reason: known.reason, Path: known.Path, Line: known.Line, Text: known.err.Error(), Final: known.final}
 	case failure != nil:
@@ -173,7 +176,7 @@ func ended(ctx context.Context, path string, err error) error {
 			err: fmt.Errorf("the build exceeds its bound of %s, %s", limit.Limit, limit.Bound),
 		}
 	case errors.As(err, &panicked):
-		return broken(path, "the files make the build panic")
+		return &Error{reason: panicked.Reason(), Path: path, err: panicked}
 	default:
 		return broken(path, "building the objects: %w", err)
 	}

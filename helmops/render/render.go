@@ -10,7 +10,6 @@ package render
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -319,7 +318,7 @@ func (p *Pass) object(o *resource.Resource, hook *Hook) error {
 // recovered turns a panic of the library into an error; what it says may quote a manifest.
 func recovered(err *error, message func() string) {
 	if recover() != nil {
-		*err = errors.New(message())
+		*err = worker.Panicked(message())
 	}
 }
 

@@ -21,6 +21,8 @@ const (
 	patience = 2 * time.Second
 	// low is the priority of such a child: it gets a thirtieth of what others get while they want all.
 	low = 15
+	// ownPrefix is how a child begins to say why it cannot work.
+	ownPrefix = "worker: "
 	// maxReport bounds what is kept of what a child reports, in bytes.
 	maxReport = 16 << 10
 )
@@ -168,10 +170,21 @@ func (p *process) died(ctx context.Context, file string) error {
 		return p.bounds.exceeded(LimitProcessor, file)
 	case status.Signaled() && status.Signal() == syscall.SIGKILL: // the kernel, which ran out of memory
 		return p.bounds.exceeded(LimitMemory, file)
+	case strings.Contains("\n"+text, "\npanic: "): // in a goroutine that a library has started
+		return &PanicError{trace: crash(text)}
 	default:
-		first, _, _ := strings.Cut(text, "\n")
-		return &DiedError{How: fmt.Sprintf("%s: %.200s", p.cmd.ProcessState, first)}
+		return &DiedError{How: p.cmd.ProcessState.String() + ownWords(text)}
 	}
+}
+
+// ownWords returns what this program, or the runtime, says in a report. Other lines can quote the input.
+func ownWords(report string) string {
+	for line := range strings.Lines(report) {
+		if strings.HasPrefix(line, ownPrefix) || strings.HasPrefix(line, "fatal error: ") {
+			return fmt.Sprintf(": %.200s", strings.TrimSpace(line))
+		}
+	}
+	return ""
 }
 
 // head keeps the beginning of what a child reports: the Go runtime gives the cause of its end first.

@@ -23,7 +23,7 @@ func Serve(jobs Jobs, args []string, in io.Reader, out io.Writer, report io.Writ
 		err = confine(bounds)
 	}
 	if err != nil {
-		fmt.Fprintf(report, "worker: %v\n", err)
+		fmt.Fprintf(report, ownPrefix+"%v\n", err)
 		return 1
 	}
 	s := &server{jobs: jobs, bounds: bounds, out: out, tasks: make(chan []byte), answers: make(chan answer)}
@@ -100,7 +100,7 @@ func (s *server) run(name string, input []byte) (output []byte, err error) {
 	}
 	defer func() {
 		if recover() != nil { // the value may quote the input
-			output, err = nil, &PanicError{trace: trace()}
+			output, err = nil, Panicked("")
 		}
 	}()
 	ctx := context.WithValue(context.Background(), filesKey{}, s)
@@ -108,9 +108,21 @@ func (s *server) run(name string, input []byte) (output []byte, err error) {
 }
 
 // trace is the stack without what the functions were called with.
-func trace() string {
+func trace() string { return withoutValues(string(debug.Stack())) }
+
+// crash is the stack in what a process has reported that ended with a panic, which is behind the value of the panic. The runtime indents the
+// lines of the value.
+func crash(report string) string {
+	_, stack, found := strings.Cut(report, "\ngoroutine ")
+	if !found {
+		return ""
+	}
+	return withoutValues("goroutine " + stack)
+}
+
+func withoutValues(stack string) string {
 	var lines []string
-	for line := range strings.Lines(string(debug.Stack())) {
+	for line := range strings.Lines(stack) {
 		if at := strings.LastIndex(line, "("); at > 0 && !strings.HasPrefix(line, "\t") {
 			line = line[:at] + "\n"
 		}
@@ -193,7 +205,7 @@ func decodeFailure(body []byte, asked error) error {
 	case f.Limit != nil:
 		return f.Limit
 	case f.Stack != "":
-		return &PanicError{trace: f.Stack}
+		return &PanicError{text: f.Text, trace: f.Stack}
 	default:
 		return &JobError{Text: f.Text, Code: f.Code, Detail: f.Detail, Asked: asked}
 	}

@@ -10,6 +10,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,16 +108,23 @@ func (e *JobError) Error() string { return e.Text }
 // Unwrap returns the error of the host.
 func (e *JobError) Unwrap() error { return e.Asked }
 
-// PanicError says that a job panicked. Another try panics again, unless the input differs.
+// PanicError says that a job panicked, or that its process ended with a panic. Another try panics again, unless the input differs.
 type PanicError struct {
-	trace string
+	text, trace string
 }
+
+// Panicked makes the error of a panic that a job has recovered from. It is for deferred functions. The text says what has panicked, and quotes
+// nothing of what recover has returned, which may hold values of the input.
+func Panicked(text string) *PanicError { return &PanicError{text: text, trace: trace()} }
 
 // Stack is the stack of the panic. It holds no value of the input.
 func (e *PanicError) Stack() []byte { return []byte(e.trace) }
 
 // Error implements error.
-func (e *PanicError) Error() string { return "the input makes the renderer panic" }
+func (e *PanicError) Error() string { return cmp.Or(e.text, "the input makes the renderer panic") }
+
+// Reason is the reason for a condition.
+func (e *PanicError) Reason() string { return v1beta1.InternalErrorReason }
 
 // DiedError says that a child ended for no reason that is known.
 type DiedError struct {

@@ -13,6 +13,9 @@ import (
 // refusedBuild is the reason with which a directory is refused.
 var refusedBuild = []string{v1beta1.BuildFailedReason}
 
+// panicked is the reason with which a directory is refused that makes a child process panic.
+var panicked = []string{v1beta1.InternalErrorReason}
+
 // generator is the configuration of kustomize's ConfigMapGenerator, indented.
 func generator(indent, files string) string {
 	lines := "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata:\n  name: stolen\n" + files + "\n"
@@ -143,16 +146,16 @@ func TestDirectoriesThatAreTooMuch(t *testing.T) {
 		attack{name: "a broken schema makes the library panic",
 			tree: withConfig("resources: [a.yaml]\nopenapi: {path: bad.json}\n"+
 				"patches: [{patch: \"{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {b: c}}\"}]\n", "bad.json", "{"),
-			reasons: refusedBuild, absent: nothingStolen},
+			reasons: panicked, absent: nothingStolen},
 		attack{name: "an image name makes the library panic",
 			tree: withConfig("resources: [p.yaml]\nimages: [{name: '(', newTag: x}]\n", "p.yaml",
 				"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b}]}\n"),
-			reasons: refusedBuild, absent: nothingStolen},
+			reasons: panicked, absent: nothingStolen},
 		attack{name: "a replacement without a target makes the library panic", tree: withConfig(
 			"resources: [a.yaml]\nreplacements: [{source: {kind: ConfigMap, name: a}, targets: [null]}]\n"),
-			reasons: refusedBuild, absent: nothingStolen},
+			reasons: panicked, absent: nothingStolen},
 		attack{name: "a transformer without a target makes the library panic", tree: withConfig(inline("transformers",
 			"  apiVersion: builtin\n  kind: PatchJson6902Transformer\n  metadata: {name: p}\n  target: null\n  jsonOp: '[{\"op\": \"add\", \"path\": \"/a\", \"value\": 1}]'\n")),
-			reasons: refusedBuild, absent: nothingStolen},
+			reasons: panicked, absent: nothingStolen},
 	)
 }

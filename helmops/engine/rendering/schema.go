@@ -48,12 +48,7 @@ func checkSchemas(c *chart.Chart, values map[string]any) error {
 	return errors.New(problems.String())
 }
 
-func checkSchema(text []byte, values map[string]any) (err error) {
-	defer func() {
-		if recover() != nil { // the value may quote values
-			err = errors.New("unable to validate schema: the validator failed")
-		}
-	}()
+func checkSchema(text []byte, values map[string]any) error {
 	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		return err
