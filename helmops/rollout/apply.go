@@ -141,10 +141,11 @@ func (r *run) see(ctx context.Context) error {
 		if i.pending {
 			return nil
 		}
+		i.entry, i.there = r.site.tracker.Get(i.ref())
 		if i.tracked = r.site.tracker.Tracks(i.kind.GVK); i.tracked {
-			i.entry, i.there = r.site.tracker.Get(i.ref())
 			return nil
 		}
+		i.entry, i.there = tracker.Entry{}, false
 		live, err := r.get(ctx, i)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", i, err)
