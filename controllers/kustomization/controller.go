@@ -46,6 +46,8 @@ type Engine interface {
 	Apply(ctx context.Context, access cluster.Access, set rollout.Set) rollout.Result
 	Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) rollout.Result
 	Look(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) (rollout.Sight, bool)
+	// Exceeded returns why nothing is asked of a cluster for a while that says too much.
+	Exceeded(access cluster.Access) error
 	Forget(owner types.NamespacedName)
 }
 
@@ -94,6 +96,9 @@ func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time
 	inputs, err := h.gather(ctx, k)
 	if err != nil {
 		return h.blocked(k, err)
+	}
+	if err := h.engine.Exceeded(inputs.access); err != nil { //nolint:contextcheck // a site outlives who asks for it first
+		return h.blocked(k, referent.Unreachable(err, k.Namespace, k.Spec.KubeConfig, k.GetInterval()))
 	}
 	return h.advance(ctx, k, inputs, news)
 }

@@ -23,8 +23,8 @@ import (
 func connectedTo(client dynamic.Interface) Connected {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(deployments, meta.RESTScopeNamespace)
-	return Connected{Watch: tracker.Follow, Connect: func(context.Context, cluster.Access) (dynamic.Interface, meta.RESTMapper, error) {
-		return client, mapper, nil
+	return Connected{Watch: tracker.Follow, Connect: func(context.Context, cluster.Access) (Connection, error) {
+		return Connection{Client: client, Mapper: mapper}, nil
 	}}
 }
 

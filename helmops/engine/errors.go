@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/worker"
@@ -50,6 +51,8 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var kubeconfig *cluster.KubeconfigError
 	var definitions *crdsError
 	var tooLarge *records.TooLargeError
+	var tooMany *records.HistoryError
+	var exceeded *memory.ExceededError
 	var unreachable *net.OpError
 	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
@@ -60,13 +63,15 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 		return v1beta1.RenderingLimitExceededReason, limit.Repeats()
 	case errors.As(err, &fault):
 		return fault.Reason(), false
+	case errors.As(err, &exceeded):
+		return exceeded.Reason(), false
 	case strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
 	case errors.As(err, &kubeconfig):
 		return v1beta1.KubeConfigInvalidReason, false
 	case isRender(text):
 		return v1beta1.RenderFailedReason, false
-	case errors.Is(err, records.ErrModified), errors.As(err, &tooLarge):
+	case errors.Is(err, records.ErrModified), errors.As(err, &tooLarge), errors.As(err, &tooMany):
 		return v1beta1.StorageErrorReason, false
 	case isRefused(err) && (!errors.As(err, &rejected) || !rejected.Final):
 		return v1beta1.AccessDeniedReason, false

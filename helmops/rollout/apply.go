@@ -133,6 +133,9 @@ func (r *run) see(ctx context.Context) error {
 	}
 	var refused *tracker.RefusedError
 	err := r.parked(func() error { return r.site.tracker.Use(ctx, userOf(r.Owner)+" applies", list...) })
+	if exceeded := r.site.cluster.Memory().Err(); exceeded != nil {
+		err = exceeded
+	}
 	if err != nil && !errors.As(err, &refused) {
 		return fmt.Errorf("waiting for what the cluster has: %w", err)
 	}
