@@ -100,6 +100,9 @@ func (p *Pool) Wrap(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = w
 // Restrict refuses more addresses for the servers and proxies of kubeconfigs. It is called before the first Get.
 func (p *Pool) Restrict(addresses Addresses) { p.addresses = addresses }
 
+// Keep has what is kept of all clusters count in a budget other than memory.Clusters. It is called before the first Get.
+func (p *Pool) Keep(budget *memory.Budget) { p.kept = budget }
+
 // Get returns the cluster of the kubeconfig of an access, which is connected to when something is asked of it. The error is a
 // *KubeconfigError when the kubeconfig is not acceptable; trying again does not help then. It is a *memory.ExceededError when
 // the cluster was closed because too much was kept of it; trying again helps after a pause.
