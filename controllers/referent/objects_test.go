@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +18,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -117,5 +119,44 @@ func TestFollowSaysWhyItCannot(t *testing.T) {
 	})
 	if err := connectedTo(client).Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), see); !apierrors.IsForbidden(err) {
 		t.Errorf("an object that may not be read: %v", err)
+	}
+}
+
+// Who follows an object keeps it, so it counts in the account of its cluster, until it is followed no more.
+func TestWhatIsFollowedOnAnotherClusterCounts(t *testing.T) {
+	t.Parallel()
+	client, watcher := newCluster(t)
+	budget := memory.New(memory.Bounds{Total: 200_000, Share: 100_000})
+	account := budget.Open("apps", func(*memory.ExceededError) {})
+	connected := connectedTo(client)
+	connect := connected.Connect
+	connected.Connect = func(ctx context.Context, access cluster.Access) (Connection, error) {
+		to, err := connect(ctx, access)
+		to.Memory = account
+		return to, err
+	}
+	large := func(version string, size int) *unstructured.Unstructured {
+		object := numbered("db", version)
+		object.SetAnnotations(map[string]string{"padding": strings.Repeat("x", size)})
+		return object
+	}
+	go func() {
+		watcher.Modify(large("2", 80_000)) // takes the place of the one before
+		watcher.Modify(large("3", 80_000))
+		watcher.Modify(large("4", 200_000))
+	}()
+	var states []string
+	err := connected.Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), func(o *unstructured.Unstructured) (bool, error) {
+		if o != nil {
+			states = append(states, o.GetResourceVersion())
+		}
+		return false, nil
+	})
+	var exceeded *memory.ExceededError
+	if want := []string{"2", "3"}; !errors.As(err, &exceeded) || !slices.Equal(states, want) {
+		t.Errorf("%v ended with %v", states, err)
+	}
+	if used, _ := budget.Used("apps"); used != 0 {
+		t.Errorf("%d bytes are counted afterwards", used)
 	}
 }

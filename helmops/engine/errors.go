@@ -51,27 +51,23 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var kubeconfig *cluster.KubeconfigError
 	var definitions *crdsError
 	var tooLarge *records.TooLargeError
-	var tooMany *records.HistoryError
-	var exceeded *memory.ExceededError
 	var unreachable *net.OpError
 	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
 	var limit *worker.LimitError
-	var fault *guard.PanicError
+	own := ownReason(err)
 	switch {
 	case errors.As(err, &limit):
 		return v1beta1.RenderingLimitExceededReason, limit.Repeats()
-	case errors.As(err, &fault):
-		return fault.Reason(), false
-	case errors.As(err, &exceeded):
-		return exceeded.Reason(), false
+	case own != "":
+		return own, false
 	case strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
 	case errors.As(err, &kubeconfig):
 		return v1beta1.KubeConfigInvalidReason, false
 	case isRender(text):
 		return v1beta1.RenderFailedReason, false
-	case errors.Is(err, records.ErrModified), errors.As(err, &tooLarge), errors.As(err, &tooMany):
+	case errors.Is(err, records.ErrModified), errors.As(err, &tooLarge):
 		return v1beta1.StorageErrorReason, false
 	case isRefused(err) && (!errors.As(err, &rejected) || !rejected.Final):
 		return v1beta1.AccessDeniedReason, false
@@ -88,6 +84,23 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 		return reason, false
 	}
 	return v1beta1.UpgradeFailedReason, false
+}
+
+// ownReason is that of an error that is the same whatever the step was; empty for others.
+func ownReason(err error) string {
+	var fault *guard.PanicError
+	var exceeded *memory.ExceededError
+	var tooMany *records.HistoryError
+	switch {
+	case errors.As(err, &fault):
+		return fault.Reason()
+	case errors.As(err, &exceeded):
+		return exceeded.Reason()
+	case errors.As(err, &tooMany):
+		return tooMany.Reason()
+	default:
+		return ""
+	}
 }
 
 var failedReasons = map[plan.Step]string{

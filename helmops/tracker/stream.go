@@ -82,7 +82,7 @@ func (s *stream) listerWatcher() cache.ListerWatcher {
 			if err != nil {
 				return nil, s.judge(ctx, err)
 			}
-			return s.page(o, answer)
+			return s.page(o, answer) //nolint:contextcheck // rules are bounded by what they may cost
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			s.connecting()
@@ -265,7 +265,7 @@ func (s *store) Transformer() cache.TransformFunc {
 			return nil, err
 		}
 		if s.first.Add(sizeOf(r.key, &r.entry)) != nil {
-			return nameless, nil // the tracker ends; the reflector would log an error with the object
+			return nameless, nil //nolint:nilerr // the tracker ends; the reflector would log an error with the object
 		}
 		return r, nil
 	}

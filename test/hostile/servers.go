@@ -132,6 +132,29 @@ func Flood(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
 	}
 }
 
+// Multitude answers a list with nothing and a watch with objects that are as small as possible: what is kept of them is several times
+// as large. The clients have to stop it, or ended.
+func Multitude(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
+	if !r.URL.Query().Has("watch") {
+		Flood(w, r, ended)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	for {
+		select {
+		case <-ended:
+			return
+		case <-r.Context().Done():
+			return
+		default:
+		}
+		const event = `{"type":"ADDED","object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"%d"}}}`
+		if _, err := fmt.Fprintf(w, event, events.Add(1)); err != nil {
+			return
+		}
+	}
+}
+
 func madeUp(number int64) any {
 	return map[string]any{"type": "ADDED", "object": map[string]any{
 		"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": map[string]any{

@@ -217,7 +217,7 @@ func (r *reducer) Transformer() cache.TransformFunc {
 			return nil, err
 		}
 		if r.pages.Add(sizeOf(e)) != nil {
-			return &entry{}, nil // the watch ends; the reflector would log an error with the object
+			return &entry{}, nil //nolint:nilerr // the watch ends; the reflector would log an error with the object
 		}
 		return e, nil
 	}
