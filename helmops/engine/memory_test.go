@@ -21,8 +21,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// farServer is an API server with ConfigMaps and Secrets that makes objects up without an end where it lies.
-func farServer(t *testing.T, lies bool) (kubeconfig []byte, asked *atomic.Int64) {
+// farServer is an API server with ConfigMaps and Secrets that makes up objects of a resource without an end, of none when it is empty.
+func farServer(t *testing.T, lies string) (kubeconfig []byte, asked *atomic.Int64) {
 	t.Helper()
 	asked = &atomic.Int64{}
 	verbs := metav1.Verbs{"get", "list", "watch"}
@@ -44,7 +44,7 @@ func farServer(t *testing.T, lies bool) (kubeconfig []byte, asked *atomic.Int64)
 		case strings.HasPrefix(r.URL.Path, "/apis/"):
 			w.WriteHeader(http.StatusForbidden)
 		case r.URL.Query().Has("watch"):
-			follow(w, r, lies)
+			follow(w, r, lies != "" && strings.HasSuffix(r.URL.Path, lies))
 		default:
 			_, _ = w.Write([]byte(`{"kind":"SecretList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`))
 		}
@@ -83,6 +83,16 @@ func follow(w http.ResponseWriter, r *http.Request, lies bool) {
 // A cluster that makes up objects is let go of, and its releases are looked at again; those of other namespaces notice nothing.
 func TestAClusterThatMakesUpObjectsIsLetGoOf(t *testing.T) {
 	t.Parallel()
+	for _, resource := range []string{"secrets", "configmaps"} {
+		t.Run(resource, func(t *testing.T) {
+			t.Parallel()
+			isLetGoOf(t, resource)
+		})
+	}
+}
+
+func isLetGoOf(t *testing.T, resource string) {
+	t.Helper()
 	local, err := cluster.New(&rest.Config{Host: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
@@ -98,13 +108,13 @@ func TestAClusterThatMakesUpObjectsIsLetGoOf(t *testing.T) {
 		default:
 		}
 	}})
-	kubeconfig, _ := farServer(t, false)
+	kubeconfig, _ := farServer(t, "")
 	fine := cluster.Access{Namespace: "neighbor", Kubeconfig: kubeconfig}
 	target := plan.Target{Name: "web", Namespace: "apps", StorageNamespace: "apps"}
 	if _, err := e.History(t.Context(), fine, target); err != nil {
 		t.Fatal(err)
 	}
-	kubeconfig, asked := farServer(t, true)
+	kubeconfig, asked := farServer(t, resource)
 	lying := cluster.Access{Namespace: "attacker", Kubeconfig: kubeconfig}
 	owner := types.NamespacedName{Namespace: "attacker", Name: "web"}
 	inventory := []v1beta1.ResourceRef{v1beta1.NewResourceRef("apps", "settings", "", "ConfigMap", "v1")}
@@ -156,12 +166,13 @@ func TestOwnersHearThatTheirClusterIsLetGoOf(t *testing.T) {
 	e := New(t.Context(), Config{Local: local, Remote: remote, Now: time.Now, Changed: func(string, string) {}, Moved: func(owner types.NamespacedName) {
 		moved <- owner
 	}})
-	kubeconfig, _ := farServer(t, false)
+	kubeconfig, _ := farServer(t, "")
 	access, owner := cluster.Access{Namespace: "apps", Kubeconfig: kubeconfig}, types.NamespacedName{Namespace: "apps", Name: "web"}
 	inventory := []v1beta1.ResourceRef{v1beta1.NewResourceRef("apps", "settings", "", "ConfigMap", "v1")}
 	for _, ready := e.Live(access, owner, inventory, nil); !ready; _, ready = e.Live(access, owner, inventory, nil) {
 		<-moved
 	}
+	time.Sleep(200 * time.Millisecond) // what the first look has caused
 	for len(moved) > 0 {
 		<-moved
 	}

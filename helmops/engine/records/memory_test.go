@@ -104,6 +104,13 @@ func TestAServerThatMakesUpRecordsIsKeptUpToTheShare(t *testing.T) {
 			}
 			list(w, "more", madeUp(sent.Add(1)))
 		},
+		"in pages without records": func(w http.ResponseWriter, r *http.Request, _ *atomic.Int64) {
+			if r.URL.Query().Has("watch") {
+				unprocessable(w)
+				return
+			}
+			list(w, "more")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
