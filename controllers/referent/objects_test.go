@@ -156,7 +156,16 @@ func TestWhatIsFollowedOnAnotherClusterCounts(t *testing.T) {
 	if want := []string{"2", "3"}; !errors.As(err, &exceeded) || !slices.Equal(states, want) {
 		t.Errorf("%v ended with %v", states, err)
 	}
-	if used, _ := budget.Used("apps"); used != 0 {
-		t.Errorf("%d bytes are counted afterwards", used)
+	account = budget.Open("apps", func(*memory.ExceededError) {})
+	client, _ = newCluster(t, numbered("db", "1"))
+	connect = connectedTo(client).Connect
+	err = connected.Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), func(*unstructured.Unstructured) (bool, error) {
+		if used, _ := budget.Used("apps"); used == 0 {
+			t.Error("an object that is followed does not count")
+		}
+		return true, nil
+	})
+	if used, _ := budget.Used("apps"); used != 0 || err != nil {
+		t.Errorf("%d bytes are counted afterwards, error = %v", used, err)
 	}
 }
