@@ -9,9 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/client-go/dynamic"
 
 	"fairlead.dev/fairlead/controllers/referent"
 	target "fairlead.dev/fairlead/helmops/cluster"
@@ -126,18 +124,18 @@ func parseRanges(flag string, texts []string) ([]netip.Prefix, error) {
 
 // connectTo reaches the objects that releases depend on, where and as whom these are made.
 func connectTo(to clusters) referent.Connect {
-	return func(_ context.Context, access target.Access) (dynamic.Interface, meta.RESTMapper, error) {
+	return func(_ context.Context, access target.Access) (referent.Connection, error) {
 		at := to.local
 		if access.Kubeconfig != nil {
 			var err error
 			if at, err = to.remote.Get(access); err != nil {
-				return nil, nil, err
+				return referent.Connection{}, err
 			}
 		}
 		as, err := at.As(access.User)
 		if err != nil {
-			return nil, nil, err
+			return referent.Connection{}, err
 		}
-		return as.Dynamic(), at.Mapper(), nil
+		return referent.Connection{Client: as.Dynamic(), Mapper: at.Mapper(), Memory: at.Memory()}, nil
 	}
 }

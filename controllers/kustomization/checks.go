@@ -40,6 +40,30 @@ func isTold(told []v1beta1.ObjectHealth, o v1beta1.ObjectHealth) bool {
 	return false
 }
 
+// look gathers what is known of the objects.
+func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
+	key := client.ObjectKeyFromObject(k)
+	f := facts{digest: in.digest, asked: k.Annotations[v1beta1.ReconcileRequestAnnotation] != k.Status.LastHandledReconcileAt}
+	h.mu.Lock()
+	f.awaited = h.awaited[key]
+	f.audit = h.now().Sub(h.audited[key]) >= k.GetInterval()
+	if until, is := h.truces[key]; is {
+		f.truce = max(until.Sub(h.now()), 0)
+		f.over = f.truce == 0
+	}
+	h.mu.Unlock()
+	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health)
+	if !f.known {
+		return f
+	}
+	if k.Spec.Wait {
+		f.waiting = append(f.waiting, f.sight.Unhealthy...)
+		f.waiting = append(f.waiting, h.unseen(k, in, f.sight.Unseen)...)
+	}
+	f.waiting = append(f.waiting, h.checks(k, in, f.waiting)...)
+	return f
+}
+
 // unseen judges objects of kinds that may not be watched as a whole, one by one.
 func (h *handler) unseen(k *v1beta1.Kustomization, in inputs, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
 	var out []v1beta1.ObjectHealth

@@ -46,6 +46,8 @@ type Engine interface {
 	Apply(ctx context.Context, access cluster.Access, set rollout.Set) rollout.Result
 	Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) rollout.Result
 	Look(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) (rollout.Sight, bool)
+	// Exceeded returns why nothing is asked of a cluster for a while that says too much.
+	Exceeded(access cluster.Access) error
 	Forget(owner types.NamespacedName)
 }
 
@@ -95,6 +97,9 @@ func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time
 	if err != nil {
 		return h.blocked(k, err)
 	}
+	if err := h.engine.Exceeded(inputs.access); err != nil { //nolint:contextcheck // a site outlives who asks for it first
+		return h.blocked(k, referent.Unreachable(err, k.Namespace, k.Spec.KubeConfig, k.GetInterval()))
+	}
 	return h.advance(ctx, k, inputs, news)
 }
 
@@ -132,30 +137,6 @@ func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		pause = soonest(pause, remoteLook)
 	}
 	return pause, nil
-}
-
-// look gathers what is known of the objects.
-func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
-	key := client.ObjectKeyFromObject(k)
-	f := facts{digest: in.digest, asked: k.Annotations[v1beta1.ReconcileRequestAnnotation] != k.Status.LastHandledReconcileAt}
-	h.mu.Lock()
-	f.awaited = h.awaited[key]
-	f.audit = h.now().Sub(h.audited[key]) >= k.GetInterval()
-	if until, is := h.truces[key]; is {
-		f.truce = max(until.Sub(h.now()), 0)
-		f.over = f.truce == 0
-	}
-	h.mu.Unlock()
-	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health)
-	if !f.known {
-		return f
-	}
-	if k.Spec.Wait {
-		f.waiting = append(f.waiting, f.sight.Unhealthy...)
-		f.waiting = append(f.waiting, h.unseen(k, in, f.sight.Unseen)...)
-	}
-	f.waiting = append(f.waiting, h.checks(k, in, f.waiting)...)
-	return f
 }
 
 // progress looks at an attempt that is under way.

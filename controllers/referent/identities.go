@@ -16,6 +16,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -138,6 +139,7 @@ func faultOf(content []byte) string {
 // server can help with stays as it is, and is tried again soon.
 func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReference, interval time.Duration) error {
 	var kubeconfig *cluster.KubeconfigError
+	var exceeded *memory.ExceededError
 	var known interface{ Reason() string }
 	var unreachable *net.OpError
 	switch {
@@ -148,6 +150,9 @@ func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReferenc
 	case errors.As(err, &kubeconfig) && remote != nil:
 		return Hindered(v1beta1.KubeConfigInvalidReason, "Secret %s/%s of spec.kubeConfig: %s; work goes on when that changes",
 			namespace, remote.SecretRef.Name, kubeconfig)
+	case errors.As(err, &exceeded) && remote != nil:
+		return &ObstacleError{After: UnreachableRetry, Failure: status.Failure{Reason: exceeded.Reason(), Message: fmt.Sprintf(
+			"the cluster of Secret %s/%s of spec.kubeConfig is not watched: %s", namespace, remote.SecretRef.Name, exceeded)}}
 	case errors.As(err, &known):
 		return Hindered(known.Reason(), "%s; it is looked at again every %s", err, interval)
 	case errors.As(err, &unreachable) && remote != nil:

@@ -10,10 +10,19 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/memory"
 )
 
-// Connect returns the client and the mapper of a cluster and identity. It may wait for the cluster.
-type Connect func(ctx context.Context, access cluster.Access) (dynamic.Interface, meta.RESTMapper, error)
+// Connection reaches the objects of a cluster as an identity.
+type Connection struct {
+	Client dynamic.Interface
+	Mapper meta.RESTMapper
+	// Memory is the account of what is kept of the cluster; nil when it is trusted.
+	Memory *memory.Account
+}
+
+// Connect returns the connection to a cluster as an identity. It may wait for the cluster.
+type Connect func(ctx context.Context, access cluster.Access) (Connection, error)
 
 // Connected follows objects over connections.
 type Connected struct {
@@ -22,20 +31,34 @@ type Connected struct {
 	Watch func(ctx context.Context, resource dynamic.ResourceInterface, name string, see func(*unstructured.Unstructured) (bool, error)) error
 }
 
-// Follow implements Objects.
+// Follow implements Objects. What see got last counts in the account of the cluster: whoever follows an object keeps it. It ends
+// with a *memory.ExceededError when the account does.
 func (c Connected) Follow(ctx context.Context, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName,
 	see func(*unstructured.Unstructured) (bool, error)) error {
-	client, mapper, err := c.Connect(ctx, access)
+	to, err := c.Connect(ctx, access)
 	if err != nil {
 		return err
 	}
-	mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	mapping, err := to.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	if err != nil {
 		return err
 	}
-	var resource dynamic.ResourceInterface = client.Resource(mapping.Resource)
+	var resource dynamic.ResourceInterface = to.Client.Resource(mapping.Resource)
 	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-		resource = client.Resource(mapping.Resource).Namespace(key.Namespace)
+		resource = to.Client.Resource(mapping.Resource).Namespace(key.Namespace)
 	}
-	return c.Watch(ctx, resource, key.Name, see)
+	var kept int64
+	defer func() { _ = to.Memory.Add(-kept) }() // it gives back
+	return c.Watch(ctx, resource, key.Name, func(object *unstructured.Unstructured) (bool, error) {
+		var size int64
+		if object != nil {
+			size = memory.SizeOf(object.Object)
+		}
+		more := size - kept
+		kept = size
+		if err := to.Memory.Add(more); err != nil {
+			return true, err
+		}
+		return see(object)
+	})
 }

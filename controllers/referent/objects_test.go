@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,14 +18,15 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 func connectedTo(client dynamic.Interface) Connected {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(deployments, meta.RESTScopeNamespace)
-	return Connected{Watch: tracker.Follow, Connect: func(context.Context, cluster.Access) (dynamic.Interface, meta.RESTMapper, error) {
-		return client, mapper, nil
+	return Connected{Watch: tracker.Follow, Connect: func(context.Context, cluster.Access) (Connection, error) {
+		return Connection{Client: client, Mapper: mapper}, nil
 	}}
 }
 
@@ -117,5 +119,53 @@ func TestFollowSaysWhyItCannot(t *testing.T) {
 	})
 	if err := connectedTo(client).Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), see); !apierrors.IsForbidden(err) {
 		t.Errorf("an object that may not be read: %v", err)
+	}
+}
+
+// Who follows an object keeps it, so it counts in the account of its cluster, until it is followed no more.
+func TestWhatIsFollowedOnAnotherClusterCounts(t *testing.T) {
+	t.Parallel()
+	client, watcher := newCluster(t)
+	budget := memory.New(memory.Bounds{Total: 200_000, Share: 100_000})
+	account := budget.Open("apps", func(*memory.ExceededError) {})
+	connected := connectedTo(client)
+	connect := connected.Connect
+	connected.Connect = func(ctx context.Context, access cluster.Access) (Connection, error) {
+		to, err := connect(ctx, access)
+		to.Memory = account
+		return to, err
+	}
+	large := func(version string, size int) *unstructured.Unstructured {
+		object := numbered("db", version)
+		object.SetAnnotations(map[string]string{"padding": strings.Repeat("x", size)})
+		return object
+	}
+	go func() {
+		watcher.Modify(large("2", 80_000)) // takes the place of the one before
+		watcher.Modify(large("3", 80_000))
+		watcher.Modify(large("4", 200_000))
+	}()
+	var states []string
+	err := connected.Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), func(o *unstructured.Unstructured) (bool, error) {
+		if o != nil {
+			states = append(states, o.GetResourceVersion())
+		}
+		return false, nil
+	})
+	var exceeded *memory.ExceededError
+	if want := []string{"2", "3"}; !errors.As(err, &exceeded) || !slices.Equal(states, want) {
+		t.Errorf("%v ended with %v", states, err)
+	}
+	account = budget.Open("apps", func(*memory.ExceededError) {})
+	client, _ = newCluster(t, numbered("db", "1"))
+	connect = connectedTo(client).Connect
+	err = connected.Follow(t.Context(), cluster.Access{}, deployments, inApps("db"), func(*unstructured.Unstructured) (bool, error) {
+		if used, _ := budget.Used("apps"); used == 0 {
+			t.Error("an object that is followed does not count")
+		}
+		return true, nil
+	})
+	if used, _ := budget.Used("apps"); used != 0 || err != nil {
+		t.Errorf("%d bytes are counted afterwards, error = %v", used, err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -230,6 +231,9 @@ func TestWhyRecordsCannotBeRead(t *testing.T) {
 			says: "Secret apps/db of spec.kubeConfig: the kubeconfig is refused: its user runs a program (exec); use a token; work goes on when that changes"},
 		{name: "a remote cluster that does not answer", release: helmRelease("web", remote("")), err: reading(away), again: referent.UnreachableRetry,
 			reason: v1beta1.ClusterUnreachableReason, says: "the cluster of Secret apps/db of spec.kubeConfig does not answer: dial tcp: connection refused"},
+		{name: "a remote cluster that says too much", release: helmRelease("web", remote("")), again: referent.UnreachableRetry,
+			err:    reading(&memory.ExceededError{Namespace: "apps", Bounds: memory.Clusters}),
+			reason: v1beta1.ClusterUnreachableReason, says: "the cluster of Secret apps/db of spec.kubeConfig is not watched: the clusters that namespace apps names"},
 		{name: "the own cluster does not answer, so it cannot be told either", release: helmRelease("web"), err: reading(away)},
 	}
 	for _, tt := range tests {

@@ -26,6 +26,9 @@ const (
 	// How many readings are under way at the same time, and how many of those a namespace can have.
 	readingsAtOnce       = 32
 	readingsPerNamespace = 16
+	// patientReadings is how many readings of a namespace can be under way for a worker to wait a moment for another one. With more,
+	// its clusters do not answer: the workers, which are everybody's, do not wait for any of them.
+	patientReadings = 4
 )
 
 // readings read the records of releases on other clusters outside of the workers. Such a cluster can be anybody's, and may
@@ -39,6 +42,8 @@ type readings struct {
 
 	mu    sync.Mutex
 	known map[types.NamespacedName]map[readingKey]*reading
+	// underWay is how many readings of a namespace have not ended.
+	underWay map[string]int
 }
 
 // readingKey is what is read.
@@ -62,7 +67,7 @@ type reading struct {
 func newReadings(ctx context.Context, engine release.Engine, wake func(types.NamespacedName), now func() time.Time) *readings {
 	return &readings{
 		ctx: ctx, engine: engine, wake: wake, now: now, shares: fair.New(readingsAtOnce, readingsPerNamespace),
-		known: map[types.NamespacedName]map[readingKey]*reading{},
+		known: map[types.NamespacedName]map[readingKey]*reading{}, underWay: map[string]int{},
 	}
 }
 
@@ -81,8 +86,8 @@ type readEngine struct {
 // History implements release.Engine. For records that take longer than a moment to read the error is a LookingError, and the
 // release is looked at again when they are there.
 func (e readEngine) History(_ context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error) {
-	found, first := e.readings.begin(e.waiter, access, target) //nolint:contextcheck // a reading outlives the look that asks for it
-	if first {
+	found, wait := e.readings.begin(e.waiter, access, target) //nolint:contextcheck // a reading outlives the look that asks for it
+	if wait {
 		timer := time.NewTimer(moment)
 		defer timer.Stop()
 		select {
@@ -93,8 +98,9 @@ func (e readEngine) History(_ context.Context, access cluster.Access, target pla
 	return e.readings.result(found)
 }
 
-// begin returns the reading that is under way, or ended a while ago, or else a new one, which first is set for.
-func (r *readings) begin(waiter types.NamespacedName, access cluster.Access, target plan.Target) (found *reading, first bool) {
+// begin returns the reading that is under way, or ended a while ago, or else a new one, which is worth a moment of a worker if wait
+// is set.
+func (r *readings) begin(waiter types.NamespacedName, access cluster.Access, target plan.Target) (found *reading, wait bool) {
 	id := readingKey{access: access.Key(), target: target}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,8 +113,9 @@ func (r *readings) begin(waiter types.NamespacedName, access cluster.Access, tar
 		r.known[waiter] = map[readingKey]*reading{}
 	}
 	r.known[waiter][id] = found
+	r.underWay[waiter.Namespace]++
 	guard.Go("reading release records", func() { r.read(waiter, found, access, target) })
-	return found, true
+	return found, r.underWay[waiter.Namespace] <= patientReadings
 }
 
 // read reads to the end and wakes the release if its worker did not wait that long.
@@ -125,6 +132,9 @@ func (r *readings) read(waiter types.NamespacedName, found *reading, access clus
 	r.mu.Lock()
 	found.records, found.err, found.ended = records, err, r.now()
 	awaited := found.awaited
+	if r.underWay[waiter.Namespace]--; r.underWay[waiter.Namespace] == 0 {
+		delete(r.underWay, waiter.Namespace)
+	}
 	close(found.done)
 	r.mu.Unlock()
 	if awaited {

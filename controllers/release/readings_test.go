@@ -87,16 +87,25 @@ func TestManyClustersThatDoNotAnswerHoldUpOnlyTheirNamespace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &farEngine{answers: map[string]bool{"quiet": true}}
 		r := newReadings(t.Context(), engine, func(types.NamespacedName) {}, time.Now)
+		began := time.Now() // of the bubble, which moves only while everybody waits
 		for i := range 100 {
 			name := fmt.Sprint("far-", i)
 			_, _ = r.of(types.NamespacedName{Namespace: "attacker", Name: name}).History(t.Context(), far("attacker"), plan.Target{Name: name})
 		}
+		if waited := time.Since(began); waited > patientReadings*moment {
+			t.Errorf("the workers waited for %s, want %d moments at most", waited, patientReadings)
+		}
+		synctest.Wait() // the attacker holds what it can
 		records, err := r.of(types.NamespacedName{Namespace: "quiet", Name: "web"}).History(t.Context(), far("quiet"), plan.Target{Name: "web"})
 		if err != nil || len(records) != 1 {
 			t.Errorf("the neighbour got %v, %v", records, err)
 		}
 		if held, _ := r.shares.Held("attacker"); held > readingsPerNamespace {
 			t.Errorf("%d readings of the attacker are under way", held)
+		}
+		time.Sleep(100 * readingTimeout)
+		if len(r.underWay) != 0 {
+			t.Errorf("after the end of all, %v are under way", r.underWay)
 		}
 	})
 }

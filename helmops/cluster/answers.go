@@ -48,9 +48,9 @@ type limits struct {
 
 var (
 	listLimits      = limits{bytes: 32 << 20, values: 2 << 20, objects: 512 << 10}
-	discoveryLimits = limits{bytes: 16 << 20, values: 1 << 20, objects: 256 << 10}
+	discoveryLimits = limits{bytes: 8 << 20, values: 512 << 10, objects: 64 << 10}
 	objectLimits    = limits{bytes: 8 << 20, values: 512 << 10, objects: 128 << 10}
-	// otherLimits are for what is not JSON, such as the page of a proxy.
+	// otherLimits are for what is not JSON, such as the page of a proxy, and for why something cannot be read: that is kept.
 	otherLimits = limits{bytes: 64 << 10, values: 64 << 10, objects: 64 << 10}
 )
 
@@ -146,7 +146,7 @@ func (a *answers) roundTrip(request *http.Request, bounds limits) (*http.Respons
 		}
 		return nil, err
 	}
-	if !isJSON(response) {
+	if !isJSON(response) || request.Method == http.MethodGet && response.StatusCode >= http.StatusBadRequest {
 		bounds = otherLimits
 	}
 	body := &answer{ReadCloser: response.Body, of: a, request: request, ctx: ctx, limits: bounds, end: end}

@@ -20,6 +20,8 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/lru"
+
+	"fairlead.dev/fairlead/helmops/memory"
 )
 
 // maxIdentities bounds the users whose clients are kept; the one that was asked for longest ago is forgotten first.
@@ -31,6 +33,7 @@ type Cluster struct {
 	config    *rest.Config // without credentials: they are added by its transport
 	self      *Identity
 	discovery *discoverer
+	memory    *memory.Account
 	done      chan struct{}
 	close     func()
 
@@ -40,9 +43,9 @@ type Cluster struct {
 
 // New connects to a cluster. Nothing is asked of it before the first action. There is no client-side rate limit: the API
 // server's own fairness decides.
-func New(config *rest.Config) (*Cluster, error) { return newCluster(config, time.Now) }
+func New(config *rest.Config) (*Cluster, error) { return newCluster(config, nil, time.Now) }
 
-func newCluster(config *rest.Config, now func() time.Time) (*Cluster, error) {
+func newCluster(config *rest.Config, account *memory.Account, now func() time.Time) (*Cluster, error) {
 	base, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("setting up the connection to %s: %w", config.Host, err)
@@ -55,17 +58,19 @@ func newCluster(config *rest.Config, now func() time.Time) (*Cluster, error) {
 		config: &rest.Config{
 			Host: base.String(), APIPath: config.APIPath, Transport: transport, Timeout: config.Timeout, QPS: -1,
 		},
+		memory:     account,
 		done:       make(chan struct{}),
 		identities: lru.New(maxIdentities),
 	}
 	c.close = sync.OnceFunc(func() {
 		close(c.done)
+		account.Close()
 		utilnet.CloseIdleConnectionsFor(transport)
 	})
 	if c.self, err = newIdentity(c, ""); err != nil {
 		return nil, err
 	}
-	c.discovery, err = newDiscoverer(c.self, c.done, now)
+	c.discovery, err = newDiscoverer(c, now)
 	return c, err
 }
 
@@ -125,6 +130,10 @@ func (c *Cluster) Invalidate() { c.discovery.changed() }
 func (c *Cluster) AwaitKinds(ctx context.Context, kinds ...schema.GroupVersionKind) error {
 	return c.discovery.await(ctx, kinds)
 }
+
+// Memory is the account of what is kept of the cluster. Whoever keeps something of what it says adds that, and drops it when
+// the cluster is closed. It is nil for the controller's own cluster, which is trusted.
+func (c *Cluster) Memory() *memory.Account { return c.memory }
 
 // Close ends the watches and closes idle connections. Requests still work; capabilities then are up to a minute old.
 func (c *Cluster) Close() { c.close() }

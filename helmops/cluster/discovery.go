@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/discovery"
 
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/memory"
 )
 
 const (
@@ -29,6 +30,7 @@ const (
 type discoverer struct {
 	client  *discovery.DiscoveryClient
 	watches []*watch
+	memory  *memory.Account
 	now     func() time.Time
 	done    <-chan struct{}
 
@@ -48,14 +50,14 @@ type reading struct {
 	err    error
 }
 
-func newDiscoverer(self *Identity, done <-chan struct{}, now func() time.Time) (*discoverer, error) {
-	client, err := discovery.NewDiscoveryClientForConfigAndClient(self.config, self.http)
+func newDiscoverer(c *Cluster, now func() time.Time) (*discoverer, error) {
+	client, err := discovery.NewDiscoveryClientForConfigAndClient(c.self.config, c.self.http)
 	if err != nil {
-		return nil, self.failed(err)
+		return nil, c.self.failed(err)
 	}
-	d := &discoverer{client: client, now: now, done: done}
+	d := &discoverer{client: client, memory: c.memory, now: now, done: c.done}
 	for _, resource := range watchedResources {
-		d.watches = append(d.watches, newWatch(self.metadata.Resource(resource), d.changed))
+		d.watches = append(d.watches, newWatch(c.self.metadata.Resource(resource), d.changed, c.memory))
 	}
 	return d, nil
 }
@@ -142,35 +144,40 @@ func (d *discoverer) read(r *reading) {
 	for _, w := range d.watches {
 		w.settle(ctx)
 	}
-	r.err = guard.Do("reading the APIs of a cluster", func() (err error) { // the callers wait for its end, whatever that is
-		r.result, err = d.readNow(ctx, r.number)
-		return err
+	d.mu.Lock()
+	s := &snapshot{number: r.number, changes: d.changes, readAt: d.now(), memory: d.memory}
+	dropped := d.current
+	d.mu.Unlock()
+	r.err = guard.Do("reading the APIs of a cluster", func() error { // the callers wait for its end, whatever that is
+		return d.readNow(ctx, s, dropped)
 	})
 	d.mu.Lock()
 	d.reading = nil
 	if r.err == nil {
-		d.current = r.result
+		r.result, d.current = s, s
+	} else {
+		dropped = s
 	}
 	d.mu.Unlock()
+	if dropped != nil {
+		_ = d.memory.Add(-dropped.size.Load()) // it gives back
+	}
 	close(r.done)
 }
 
-func (d *discoverer) readNow(ctx context.Context, number uint64) (*snapshot, error) {
-	d.mu.Lock()
-	s := &snapshot{number: number, changes: d.changes, readAt: d.now()}
-	before := d.current
-	d.mu.Unlock()
+// readNow fills in a snapshot; before is the one whose place it takes, if any.
+func (d *discoverer) readNow(ctx context.Context, s, before *snapshot) error {
 	if before != nil && s.readAt.Sub(before.versionAt) < versionAge {
 		s.version, s.versionAt = before.version, before.versionAt
-		return s, s.readAPIs(ctx, d.client)
+		return s.readAPIs(ctx, d.client)
 	}
 	info, err := d.client.ServerVersionWithContext(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the version of the server: %w", err)
+		return fmt.Errorf("reading the version of the server: %w", err)
 	}
 	s.version = chartutil.KubeVersion{Version: info.GitVersion, Major: info.Major, Minor: info.Minor}
 	s.versionAt = s.readAt
-	return s, s.readAPIs(ctx, d.client)
+	return s.readAPIs(ctx, d.client)
 }
 
 // await returns once every kind is served.

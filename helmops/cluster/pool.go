@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/memory"
 )
 
 // Access says on which cluster, and as which user, something is done.
@@ -49,7 +50,8 @@ func digestOf(kubeconfig []byte) string {
 }
 
 // Pool keeps the connections to remote clusters, one for each content of a kubeconfig in each namespace: what the server of one
-// namespace answers is not for another. What it answers is bounded, see answers.go. It is safe for concurrent use.
+// namespace answers is not for another. What it answers is bounded, see answers.go, and so is what is kept of that: a cluster
+// whose account has ended is closed. It is safe for concurrent use.
 type Pool struct {
 	max   int
 	idle  time.Duration
@@ -57,6 +59,7 @@ type Pool struct {
 	wrap  func(http.RoundTripper) http.RoundTripper
 	large *fair.Shares // of answers of all clusters
 	paces *paces       // of watches
+	kept  *memory.Budget
 	// addresses are refused for servers and proxies.
 	addresses Addresses
 
@@ -74,6 +77,9 @@ type pooled struct {
 	place
 	cluster *Cluster
 	used    time.Time
+	// exceeded is why the cluster was closed, which is repeated until again; nil while it is in use.
+	exceeded *memory.ExceededError
+	again    time.Time
 }
 
 // NewPool returns a pool of at most max clusters, at least one. A cluster that was not asked for during idle is closed; so
@@ -84,6 +90,7 @@ func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
 		max: max(maximum, 1), idle: idle, now: now,
 		clusters: map[place]*list.Element{}, recent: list.New(),
 		large: fair.New(largeAnswers, largePerNamespace), paces: newPaces(watchPace, watchBurst),
+		kept: memory.New(memory.Clusters),
 	}
 }
 
@@ -93,8 +100,12 @@ func (p *Pool) Wrap(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = w
 // Restrict refuses more addresses for the servers and proxies of kubeconfigs. It is called before the first Get.
 func (p *Pool) Restrict(addresses Addresses) { p.addresses = addresses }
 
+// Keep has what is kept of all clusters count in a budget other than memory.Clusters. It is called before the first Get.
+func (p *Pool) Keep(budget *memory.Budget) { p.kept = budget }
+
 // Get returns the cluster of the kubeconfig of an access, which is connected to when something is asked of it. The error is a
-// *KubeconfigError when the kubeconfig is not acceptable; trying again does not help then.
+// *KubeconfigError when the kubeconfig is not acceptable; trying again does not help then. It is a *memory.ExceededError when
+// the cluster was closed because too much was kept of it; trying again helps after a pause.
 func (p *Pool) Get(access Access) (*Cluster, error) {
 	if err := checkSize(access.Kubeconfig); err != nil {
 		return nil, err
@@ -105,17 +116,17 @@ func (p *Pool) Get(access Access) (*Cluster, error) {
 	p.expire()
 	if element, ok := p.clusters[at]; ok {
 		entry := element.Value.(*pooled)
-		entry.used = p.now()
-		p.recent.MoveToFront(element)
-		return entry.cluster, nil
+		if entry.exceeded == nil {
+			entry.used = p.now()
+			p.recent.MoveToFront(element)
+			return entry.cluster, nil
+		}
+		if p.now().Before(entry.again) {
+			return nil, entry.exceeded
+		}
+		p.drop(element)
 	}
-	config, err := remoteConfig(access.Kubeconfig, p.addresses, p.wrap, func(next http.RoundTripper, server string) http.RoundTripper {
-		return boundAnswers(next, server, access.Namespace, p.large, p.paces.of(access.Namespace))
-	})
-	if err != nil {
-		return nil, err
-	}
-	made, err := newRemote(config, p.now)
+	made, err := p.connect(access, at)
 	if err != nil {
 		return nil, err
 	}
@@ -131,9 +142,39 @@ func (p *Pool) Get(access Access) (*Cluster, error) {
 	return made, nil
 }
 
+// connect makes a cluster with an account of its own.
+func (p *Pool) connect(access Access, at place) (*Cluster, error) {
+	config, err := remoteConfig(access.Kubeconfig, p.addresses, p.wrap, func(next http.RoundTripper, server string) http.RoundTripper {
+		return boundAnswers(next, server, access.Namespace, p.large, p.paces.of(access.Namespace))
+	})
+	if err != nil {
+		return nil, err
+	}
+	var account *memory.Account
+	account = p.kept.Open(at.namespace, func(exceeded *memory.ExceededError) { p.exceed(at, account, exceeded) })
+	made, err := newRemote(config, account, p.now)
+	if err != nil {
+		account.Close()
+	}
+	return made, err
+}
+
+// exceed closes a cluster whose account has ended, and remembers why for a while.
+func (p *Pool) exceed(at place, account *memory.Account, exceeded *memory.ExceededError) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	element, known := p.clusters[at]
+	if !known || element.Value.(*pooled).cluster.memory != account {
+		return // it was closed already
+	}
+	entry := element.Value.(*pooled)
+	entry.exceeded, entry.again = exceeded, p.now().Add(memory.Pause)
+	entry.cluster.Close()
+}
+
 // newRemote hides the cause, which could quote what the kubeconfig says.
-func newRemote(config *rest.Config, now func() time.Time) (*Cluster, error) {
-	made, err := newCluster(config, now)
+func newRemote(config *rest.Config, account *memory.Account, now func() time.Time) (*Cluster, error) {
+	made, err := newCluster(config, account, now)
 	if err != nil {
 		return nil, &KubeconfigError{Problem: "its server cannot be connected to as it is written", Fix: "compare it with one that kubectl accepts"}
 	}

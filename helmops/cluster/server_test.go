@@ -77,7 +77,7 @@ func (s *apiServer) count(path string) int {
 
 func (s *apiServer) cluster(t *testing.T, c *clock) *Cluster {
 	t.Helper()
-	made, err := newCluster(&rest.Config{Host: s.URL, BearerToken: "secret-token"}, c.read)
+	made, err := newCluster(&rest.Config{Host: s.URL, BearerToken: "secret-token"}, nil, c.read)
 	if err != nil {
 		t.Fatal(err)
 	}

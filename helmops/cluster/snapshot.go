@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -13,10 +14,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/restmapper"
+
+	"fairlead.dev/fairlead/helmops/memory"
 )
 
 // snapshot is what an API server said of itself in one reading. It is never changed.
 type snapshot struct {
+	// memory counts what the snapshot takes, which is size.
+	memory *memory.Account
+	size   atomic.Int64
+
 	number  uint64 // of the reading
 	changes uint64 // that were known when the reading began
 	readAt  time.Time
@@ -40,6 +47,9 @@ func (s *snapshot) readAPIs(ctx context.Context, client *discovery.DiscoveryClie
 	for i := range groups.Groups {
 		s.groups = append(s.groups, &groups.Groups[i])
 	}
+	if err := s.keep(sizeOf(s.groups, resources)); err != nil {
+		return err
+	}
 	s.resources, s.failed = resources, failed
 	if s.resources == nil {
 		if err := s.readEach(ctx, client); err != nil {
@@ -51,25 +61,6 @@ func (s *snapshot) readAPIs(ctx context.Context, client *discovery.DiscoveryClie
 	}
 	s.mapper = newMapper(s.groups, s.resources)
 	s.apiVersions = versionSet(s.groups, s.resources)
-	return nil
-}
-
-// readEach is for servers that do not aggregate discovery.
-func (s *snapshot) readEach(ctx context.Context, client *discovery.DiscoveryClient) error {
-	groups, lists, err := client.ServerGroupsAndResourcesWithContext(ctx)
-	failed, isPartial := discovery.GroupDiscoveryFailedErrorGroups(err)
-	if err != nil && !isPartial {
-		return fmt.Errorf("reading the APIs of the server: %w", err)
-	}
-	s.groups, s.failed = groups, failed
-	s.resources = make(map[schema.GroupVersion]*metav1.APIResourceList, len(lists))
-	for _, list := range lists {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			return fmt.Errorf("reading the APIs of the server: %w", err)
-		}
-		s.resources[gv] = list
-	}
 	return nil
 }
 

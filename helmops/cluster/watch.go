@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/memory"
 )
 
 // watchedResources are those whose objects decide what an API server serves.
@@ -31,6 +32,7 @@ const patience = 5 * time.Second
 type watch struct {
 	from    metadata.Getter
 	changed func()
+	pages   memory.Pages
 
 	mu      sync.Mutex
 	running bool
@@ -38,8 +40,8 @@ type watch struct {
 	settled chan struct{} // closed once it is known whether the watch hears
 }
 
-func newWatch(from metadata.Getter, changed func()) *watch {
-	return &watch{from: from, changed: changed}
+func newWatch(from metadata.Getter, changed func(), account *memory.Account) *watch {
+	return &watch{from: from, changed: changed, pages: memory.Pages{Of: account}}
 }
 
 // ensure starts the watch unless it runs. One that was refused ends, and is started again by the next reading.
@@ -117,7 +119,11 @@ func (w *watch) reflector(stop func()) *cache.Reflector {
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			list, err := w.from.List(ctx, options)
 			check(err)
-			return list, err
+			if err != nil {
+				return nil, err
+			}
+			list.Items = nil // the reflector would hold all pages until the last
+			return list, w.pages.Take(options.Continue == "")
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
 			stream, err := w.from.Watch(ctx, options)
@@ -137,6 +143,14 @@ func refused(err error) bool {
 // ears implements cache.ReflectorStore without storing anything.
 type ears struct{ *watch }
 
+var _ cache.TransformingStore = ears{}
+
+// Transformer implements cache.TransformingStore. The reflector keeps the first objects until it has them all, by name: of
+// objects that have none it keeps one.
+func (e ears) Transformer() cache.TransformFunc {
+	return func(any) (any, error) { return &metav1.PartialObjectMetadata{}, nil }
+}
+
 // Add implements cache.ReflectorStore.
 func (e ears) Add(any) error { return e.heard() }
 
@@ -155,6 +169,7 @@ func (e ears) Replace([]any, string) error {
 	first := !isClosed(e.settled)
 	e.hear(true)
 	e.mu.Unlock()
+	e.pages.Done()
 	if !first {
 		e.changed()
 	}

@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/worker"
 )
@@ -47,10 +48,11 @@ const webhookText = "failed calling webhook"
 // isTransient tells whether a failure is about the way to the API server, or a moment of it, and not about what was sent.
 func isTransient(err error) bool {
 	var network net.Error
+	var exceeded *memory.ExceededError
 	switch {
 	case errors.Is(err, cluster.ErrFenced), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, driver.ErrReleaseExists):
 		return true
-	case errors.As(err, &network):
+	case errors.As(err, &network), errors.As(err, &exceeded):
 		return true
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err), apierrors.IsConflict(err):
 		return true

@@ -78,8 +78,13 @@ func New(ctx context.Context, c Config) *Engine {
 			ctx: ctx, local: c.Local, pool: c.Remote, now: c.Now, notify: c.Changed, moved: c.Moved, known: map[*cluster.Cluster]*site{},
 		},
 		local: fair.New((perProcessor+spare)*processors, perProcessor*processors), pool: c.Pool, now: c.Now,
-		remote: fair.New(remotePerProcessor*processors, remotePerProcessor*processors/2),
+		remote: newRemoteShares(processors),
 	}
+}
+
+// newRemoteShares leaves half of the shares to other namespaces, however long the clusters of one take to answer.
+func newRemoteShares(processors int) *fair.Shares {
+	return fair.New(remotePerProcessor*processors, remotePerProcessor*processors/2)
 }
 
 // Options of an action; those that an action does not know are ignored by it.

@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/worker"
@@ -58,11 +59,12 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
 	var limit *worker.LimitError
+	own := ownReason(err)
 	switch {
 	case errors.As(err, &limit):
 		return v1beta1.RenderingLimitExceededReason, limit.Repeats()
-	case isPanic(err):
-		return v1beta1.InternalErrorReason, false
+	case own != "":
+		return own, false
 	case strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
 	case errors.As(err, &kubeconfig):
@@ -88,6 +90,26 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	return v1beta1.UpgradeFailedReason, false
 }
 
+// ownReason is that of an error that is the same whatever the step was; empty for others.
+func ownReason(err error) string {
+	var fault *guard.PanicError
+	var panicked *worker.PanicError
+	var exceeded *memory.ExceededError
+	var tooMany *records.HistoryError
+	switch {
+	case errors.As(err, &fault):
+		return fault.Reason()
+	case errors.As(err, &panicked):
+		return panicked.Reason()
+	case errors.As(err, &exceeded):
+		return exceeded.Reason()
+	case errors.As(err, &tooMany):
+		return tooMany.Reason()
+	default:
+		return ""
+	}
+}
+
 var failedReasons = map[plan.Step]string{
 	plan.Install:   v1beta1.InstallFailedReason,
 	plan.Uninstall: v1beta1.UninstallFailedReason,
@@ -101,13 +123,6 @@ var failedReasons = map[plan.Step]string{
 func IsSuperseded(err error) bool {
 	return errors.Is(err, apply.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) || errors.Is(err, ErrOwnerChanged) ||
 		err != nil && strings.Contains(err.Error(), pendingText)
-}
-
-// isPanic tells whether an error is what a panic of this process, or of a rendering process, became.
-func isPanic(err error) bool {
-	var here *guard.PanicError
-	var rendering *worker.PanicError
-	return errors.As(err, &here) || errors.As(err, &rendering)
 }
 
 func isRefused(err error) bool {

@@ -48,6 +48,7 @@ func (e *Engine) Live(
 	for i := range out {
 		s := &out[i]
 		s.Entry, s.There = at.tracker.Get(refs[i])
+		s.Tracked = s.Tracked && (s.There || at.tracker.Tracks(refs[i].GVK)) // what is known may have been dropped meanwhile
 		s.Entry = s.Entry.For(user)
 	}
 	if !at.followers.Follows(user, owner, refs, tracked) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -115,4 +116,27 @@ func TestAnActionThatPanicsWhileItWaitsGivesItsShareBackOnce(t *testing.T) {
 	if held, _ := f.engine.local.Held("apps"); held != 0 {
 		t.Errorf("%d shares are still held", held)
 	}
+}
+
+// An API server that accepts a request and hangs keeps the share of its action for as long as an answer may take.
+func TestClustersThatHangHoldUpOnlyTheirNamespace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFloor(t.Context())
+		processors := 4
+		f.engine.remote = newRemoteShares(processors)
+		defer close(f.end)
+		for i := range 1000 { // each another server
+			f.start(cluster.Access{Namespace: "attacker", Kubeconfig: []byte(fmt.Sprint("hangs ", i))})
+		}
+		for i := range remotePerProcessor * processors / 2 {
+			f.start(cluster.Access{Namespace: "quiet", Kubeconfig: []byte(fmt.Sprint("answers ", i))})
+			if f.working["quiet"] != i+1 {
+				t.Fatalf("action %d of the quiet namespace waits; %v are at work", i+1, f.working)
+			}
+		}
+		if half := remotePerProcessor * processors / 2; f.working["attacker"] != half {
+			t.Errorf("%d actions of the attacker are at work, want %d", f.working["attacker"], half)
+		}
+	})
 }

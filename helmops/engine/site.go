@@ -68,8 +68,8 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	at := &site{
 		cluster: to,
-		tracker: tracker.New(ctx, tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata()}, tracker.Helm(), s.now),
-		records: records.NewStore(self.Metadata(), s.now),
+		tracker: tracker.New(ctx, tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata(), Memory: to.Memory()}, tracker.Helm(), s.now),
+		records: records.NewStore(self.Metadata(), s.now).Within(to.Memory()),
 	}
 	at.records.Subscribe(s.notify)
 	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), func(owner types.NamespacedName) {
@@ -87,8 +87,11 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 		case <-s.ctx.Done():
 		}
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		delete(s.known, to)
+		s.mu.Unlock()
+		if to.Memory().Err() != nil {
+			at.followers.WakeAll() // their owners are to say so
+		}
 	})
 	return at, nil
 }

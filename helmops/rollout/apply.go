@@ -133,6 +133,9 @@ func (r *run) see(ctx context.Context) error {
 	}
 	var refused *tracker.RefusedError
 	err := r.parked(func() error { return r.site.tracker.Use(ctx, userOf(r.Owner)+" applies", list...) })
+	if exceeded := r.site.cluster.Memory().Err(); exceeded != nil {
+		err = exceeded
+	}
 	if err != nil && !errors.As(err, &refused) {
 		return fmt.Errorf("waiting for what the cluster has: %w", err)
 	}
@@ -141,10 +144,11 @@ func (r *run) see(ctx context.Context) error {
 		if i.pending {
 			return nil
 		}
+		i.entry, i.there = r.site.tracker.Get(i.ref())
 		if i.tracked = r.site.tracker.Tracks(i.kind.GVK); i.tracked {
-			i.entry, i.there = r.site.tracker.Get(i.ref())
 			return nil
 		}
+		i.entry, i.there = tracker.Entry{}, false
 		live, err := r.get(ctx, i)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", i, err)

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -102,6 +104,15 @@ func (e *Engine) of(access cluster.Access) (*site, *cluster.Identity, error) {
 	return at, as, err
 }
 
+// Exceeded returns a *memory.ExceededError while nothing is asked of the cluster of an access because it says too much.
+func (e *Engine) Exceeded(access cluster.Access) error {
+	var exceeded *memory.ExceededError
+	if _, _, err := e.of(access); errors.As(err, &exceeded) {
+		return exceeded
+	}
+	return nil
+}
+
 func (e *Engine) at(to *cluster.Cluster) (*site, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -113,7 +124,7 @@ func (e *Engine) at(to *cluster.Cluster) (*site, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(e.ctx)
-	clients := tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata()}
+	clients := tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata(), Memory: to.Memory()}
 	at := &site{
 		cluster: to, tracker: tracker.New(ctx, clients, tracker.Kustomizations(), e.config.Now),
 		claims: map[string]types.NamespacedName{}, left: map[types.NamespacedName]map[string]string{},
@@ -127,8 +138,11 @@ func (e *Engine) at(to *cluster.Cluster) (*site, error) {
 		case <-e.ctx.Done():
 		}
 		e.mu.Lock()
-		defer e.mu.Unlock()
 		delete(e.sites, to)
+		e.mu.Unlock()
+		if to.Memory().Err() != nil {
+			at.followers.WakeAll() // their owners are to say so
+		}
 	})
 	return at, nil
 }

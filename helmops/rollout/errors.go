@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/refusal"
 )
 
@@ -145,13 +146,14 @@ func Reason(err error) (reason string, final bool) {
 	var rejected *refusal.RejectedError
 	var kubeconfig *cluster.KubeconfigError
 	var unreachable *net.OpError
+	var exceeded *memory.ExceededError
 	var fault *guard.PanicError
 	switch {
 	case errors.As(err, &fault):
 		return fault.Reason(), false
 	case errors.As(err, &kubeconfig):
 		return v1beta1.KubeConfigInvalidReason, false
-	case errors.As(err, &unreachable):
+	case errors.As(err, &unreachable), errors.As(err, &exceeded):
 		return v1beta1.ClusterUnreachableReason, false
 	case errors.As(err, &kind):
 		return v1beta1.KindUnknownReason, false

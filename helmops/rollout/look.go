@@ -42,6 +42,7 @@ func (e *Engine) Look(access cluster.Access, owner types.NamespacedName, refs []
 			continue
 		}
 		gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
+		entry, there := at.tracker.Get(tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
 		if !at.tracker.Tracks(gvk) {
 			tracked = false
 			if at.tracker.Refused(gvk) {
@@ -51,7 +52,6 @@ func (e *Engine) Look(access cluster.Access, owner types.NamespacedName, refs []
 			}
 			continue
 		}
-		entry, there := at.tracker.Get(tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
 		at.judge(&out, owner, ref, entry.For(userOf(owner)), there)
 	}
 	if !at.followers.Follows(userOf(owner), owner, objects, tracked) {

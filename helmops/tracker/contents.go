@@ -17,17 +17,14 @@ type contents struct {
 	synced bool
 	// over is set when the stream has ended: what still comes is ignored.
 	over bool
+	// held is what the entries take, counted what of it was counted in the account of the cluster.
+	held, counted int64
 }
 
 // reduced is an object on its way into the contents.
 type reduced struct {
 	key   key
 	entry Entry
-}
-
-// GetObjectMeta implements metav1.ObjectMetaAccessor, for the reflector.
-func (r *reduced) GetObjectMeta() metav1.Object {
-	return &metav1.ObjectMeta{Namespace: r.key.namespace, Name: r.key.name}
 }
 
 func (s Scope) take(object any) (*reduced, error) {
@@ -76,7 +73,7 @@ func (c *contents) set(r *reduced) []change {
 	if ok && entry.equal(*old) {
 		return nil
 	}
-	c.entries[r.key] = &entry
+	c.putLocked(r.key, &entry)
 	return []change{{r.key, old, &entry}}
 }
 
@@ -97,6 +94,7 @@ func (c *contents) remove(k key, version uint64) []change {
 	if !ok || version < old.ResourceVersion {
 		return nil // it was made anew since
 	}
+	c.held -= sizeOf(k, old)
 	delete(c.entries, k)
 	return []change{{k, old, nil}}
 }
@@ -115,20 +113,20 @@ func (c *contents) replace(list []*reduced, version uint64) (changed []change) {
 			changed = append(changed, change{k, entry, nil})
 		}
 	}
-	c.entries, c.seen, c.synced = make(map[key]*Entry, len(list)), version, true
+	c.entries, c.seen, c.synced, c.held = make(map[key]*Entry, len(list)), version, true, 0
 	for k, entry := range old {
 		if entry.ResourceVersion > version {
-			c.entries[k] = entry
+			c.putLocked(k, entry)
 		}
 	}
 	for _, r := range list {
 		before := old[r.key]
 		if before != nil && r.entry.ResourceVersion < before.ResourceVersion {
-			c.entries[r.key] = before
+			c.putLocked(r.key, before)
 			continue
 		}
 		entry := r.entry.after(before)
-		c.entries[r.key] = &entry
+		c.putLocked(r.key, &entry)
 		if before == nil || !before.equal(entry) {
 			changed = append(changed, change{r.key, before, &entry})
 		}
@@ -167,7 +165,7 @@ func (c *contents) wrote(r *reduced, payload uint64, complete bool) []change {
 	if old != nil && old.equal(entry) {
 		return nil
 	}
-	c.entries[r.key] = &entry
+	c.putLocked(r.key, &entry)
 	return []change{{r.key, old, &entry}}
 }
 
@@ -185,6 +183,6 @@ func (c *contents) clear() (gone []change) {
 	for k, entry := range c.entries {
 		gone = append(gone, change{k, entry, nil})
 	}
-	c.entries, c.synced, c.over = nil, false, true
+	c.entries, c.synced, c.over, c.held = nil, false, true, 0
 	return gone
 }

@@ -183,6 +183,19 @@ func (f *Followers) Forget(user string) {
 	f.leaveLocked(user)
 }
 
+// WakeAll tells every owner that has objects: nothing is known of the cluster any more.
+func (f *Followers) WakeAll() {
+	f.mu.Lock()
+	owners := make([]types.NamespacedName, 0, len(f.followed))
+	for _, known := range f.followed {
+		owners = append(owners, known.owner)
+	}
+	f.mu.Unlock()
+	for _, owner := range owners {
+		f.moved(owner)
+	}
+}
+
 // wake tells every owner that has objects of a kind.
 func (f *Followers) wake(kind schema.GroupVersionKind) {
 	f.mu.Lock()

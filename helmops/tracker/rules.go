@@ -199,6 +199,7 @@ func (s *stream) take(object *unstructured.Unstructured) {
 	r, err := (*store)(s).take(object)
 	if err == nil {
 		s.tracker.watchers.tell(s.kind.GVK, s.contents.rejudge(r))
+		s.count()
 	}
 }
 
@@ -215,6 +216,6 @@ func (c *contents) rejudge(r *reduced) []change {
 	if entry.equal(*old) {
 		return nil
 	}
-	c.entries[r.key] = &entry
+	c.putLocked(r.key, &entry)
 	return []change{{r.key, old, &entry}}
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/memory"
 )
 
 const (
@@ -33,6 +34,8 @@ type stream struct {
 	kind     Kind
 	contents contents
 	tracker  *Tracker
+	// first is what the reflector holds of a list that is not complete.
+	first memory.Pages
 
 	// ready is closed after the first list, ended when the stream has given up for good.
 	ready, ended chan struct{}
@@ -51,7 +54,7 @@ type stream struct {
 
 func newStream(t *Tracker, kind Kind) *stream {
 	return &stream{
-		kind: kind, tracker: t, contents: contents{entries: map[key]*Entry{}},
+		kind: kind, tracker: t, contents: contents{entries: map[key]*Entry{}}, first: memory.Pages{Of: t.clients.Memory},
 		ready: make(chan struct{}), ended: make(chan struct{}), lost: t.now(),
 	}
 }
@@ -76,10 +79,14 @@ func (s *stream) listerWatcher() cache.ListerWatcher {
 			s.connecting()
 			o.LabelSelector = s.tracker.scope.selector()
 			answer, err := list(ctx, o)
-			return answer, s.judge(ctx, err)
+			if err != nil {
+				return nil, s.judge(ctx, err)
+			}
+			return s.page(o, answer) //nolint:contextcheck // rules are bounded by what they may cost
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			s.connecting()
+			s.first.Done()
 			o.LabelSelector = s.tracker.scope.selector()
 			events, err := open(ctx, o)
 			if err == nil && o.SendInitialEvents == nil {
@@ -146,7 +153,7 @@ func (s *stream) judge(ctx context.Context, err error) error {
 		return err
 	}
 	s.mu.Lock()
-	s.fault = err
+	s.fault = brief(err)
 	tell := synced && !s.told && !s.usable()
 	s.told = s.told || tell
 	s.mu.Unlock()
@@ -171,9 +178,10 @@ func (s *stream) end(err error) {
 		s.mu.Unlock()
 		return
 	}
-	s.fault, s.over = err, s.tracker.now()
+	s.fault, s.over = brief(err), s.tracker.now()
 	s.mu.Unlock()
 	gone := s.contents.clear()
+	s.count()
 	close(s.ended)
 	s.cancel()
 	s.tracker.watchers.tell(s.kind.GVK, gone)
@@ -251,7 +259,16 @@ var (
 
 // Transformer implements cache.TransformingStore: not even the first list is held in full.
 func (s *store) Transformer() cache.TransformFunc {
-	return func(object any) (any, error) { return s.take(object) }
+	return func(object any) (any, error) {
+		r, err := s.take(object)
+		if err != nil {
+			return nil, err
+		}
+		if s.first.Add(sizeOf(r.key, &r.entry)) != nil {
+			return nameless, nil //nolint:nilerr // the tracker ends; the reflector would log an error with the object
+		}
+		return r, nil
+	}
 }
 
 func (s *store) take(object any) (*reduced, error) {
@@ -262,7 +279,9 @@ func (s *store) take(object any) (*reduced, error) {
 	if full, is := object.(*unstructured.Unstructured); is {
 		s.tracker.rules.judge(&r.entry, Ref{GVK: s.kind.GVK, Namespace: r.key.namespace, Name: r.key.name}, full)
 	}
-	s.tracker.strings.share(&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace, &r.entry.Ready.Message, &r.entry.Complete.Message)
+	if !s.tracker.clients.Memory.Bounded() { // what is shared is not counted
+		s.tracker.strings.share(&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace, &r.entry.Ready.Message, &r.entry.Complete.Message)
+	}
 	return r, nil
 }
 
@@ -274,6 +293,7 @@ func (s *store) Update(object any) error {
 	r, err := s.take(object)
 	if err == nil {
 		s.tracker.watchers.tell(s.kind.GVK, s.contents.put(r))
+		(*stream)(s).count()
 	}
 	return err
 }
@@ -283,6 +303,7 @@ func (s *store) Delete(object any) error {
 	r, err := s.tracker.scope.take(object)
 	if err == nil {
 		s.tracker.watchers.tell(s.kind.GVK, s.contents.remove(r.key, r.entry.ResourceVersion))
+		(*stream)(s).count()
 	}
 	return err
 }
@@ -298,6 +319,8 @@ func (s *store) Replace(objects []any, version string) error {
 		list = append(list, r)
 	}
 	changed := s.contents.replace(list, number(version))
+	s.first.Done()
+	(*stream)(s).count()
 	(*stream)(s).connected()
 	if !isClosed(s.ready) {
 		close(s.ready)

@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/memory"
 )
 
 const (
@@ -21,12 +22,17 @@ const (
 	linger = 10 * time.Minute
 	// refusalStands is how long Use repeats a refusal before it asks again.
 	refusalStands = time.Minute
+	// streamCost is what the watch of a kind counts for in the account of a cluster: its goroutines and buffers.
+	streamCost = 16 << 10
 )
 
 // Clients of one cluster. They need the right to list and watch the kinds in use in all namespaces.
 type Clients struct {
 	Dynamic  dynamic.Interface
 	Metadata metadata.Interface
+	// Memory is the account of what is kept of the cluster; nil when it is trusted. The context of the tracker has to end when the
+	// account does.
+	Memory *memory.Account
 }
 
 // Tracker follows the objects of one scope in one cluster. All methods may be called at the same time.
@@ -140,7 +146,11 @@ func (t *Tracker) start(kind Kind) *stream {
 	s := newStream(t, kind)
 	ctx, cancel := context.WithCancel(t.ctx)
 	s.cancel = cancel
-	guard.GoOr("tracking objects", func() { s.run(ctx) }, s.end)
+	_ = t.clients.Memory.Add(streamCost) // when the account has ended, the tracker ends, too
+	guard.GoOr("tracking objects", func() {
+		defer s.drop()
+		s.run(ctx)
+	}, s.end)
 	return s
 }
 
@@ -199,7 +209,7 @@ func (t *Tracker) Tracks(gvk schema.GroupVersionKind) bool {
 }
 
 // Get returns what is known of an object. That there is nothing means that the object does not exist, or that Helm does not
-// manage it, only if the kind is tracked.
+// manage it, only if the kind is still tracked afterwards.
 func (t *Tracker) Get(ref Ref) (Entry, bool) {
 	s := t.stream(ref.GVK)
 	if s == nil {
@@ -227,6 +237,7 @@ func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload ui
 		r.entry.Ready, r.entry.Complete, r.entry.verdicts = unknown, unknown, nil
 	}
 	t.watchers.tell(kind.GVK, s.contents.wrote(r, payload, complete))
+	s.count()
 }
 
 // Watch returns a channel that receives whenever an entry of one of the objects changed, appeared or went, and when their

@@ -12,6 +12,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/test/hostile"
+	"fairlead.dev/fairlead/test/stage"
 )
 
 // remoteRelease is a release on the cluster of a kubeconfig, which is in a Secret.
@@ -96,6 +97,11 @@ func TestOtherClusters(t *testing.T) {
 				hostile.Flood(w, r, ended)
 			}
 		}, false, true},
+		{"a cluster has objects without an end", func(w http.ResponseWriter, r *http.Request) {
+			if !discovered(w, r) {
+				hostile.Multitude(w, r, ended)
+			}
+		}, false, true},
 	} {
 		var asked atomic.Int64
 		server, err := hostile.ServeAPI(func(w http.ResponseWriter, r *http.Request) {
@@ -105,7 +111,6 @@ func TestOtherClusters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(server.Close)
 		a := attack{name: test.name, charts: charts(mine()), heavy: true, act: func(t *testing.T, s *scene) {
 			apply(t, s, remoteSecret(server.Kubeconfig))
 			eventually(t, "the cluster is asked", func() bool { return asked.Load() > 0 })
@@ -118,11 +123,37 @@ func TestOtherClusters(t *testing.T) {
 			a.objects += "\n---\n" + remoteRelease(fmt.Sprintf("remote-%d", i), "mine")
 		}
 		a.objects = strings.TrimPrefix(a.objects, "\n---\n")
+		if strings.HasSuffix(test.name, "without an end") {
+			a.absent = func(t *testing.T, s *scene) {
+				noneReady(t, s)
+				dropped(t)
+			}
+		}
 		if test.answered {
 			a.refused, a.reasons = "HelmRelease/remote-0", []string{v1beta1.ClusterUnreachableReason,
 				v1beta1.StorageErrorReason, v1beta1.InstallFailedReason}
 		}
 		play(t, a)
+		server.Close() // what it still floods would take a part of the pace of the next
+	}
+}
+
+// dropped waits until the controller says that it has dropped what it kept of the cluster. That takes as long as the pace of watches
+// needs for the share of a namespace.
+func dropped(t *testing.T) {
+	t.Helper()
+	eventually := func() (bool, error) {
+		for _, hr := range list(t, v1beta1.HelmReleaseKind, attacker) {
+			ready := conditionOf(&hr, v1beta1.ReadyCondition)
+			message, _ := ready["message"].(string)
+			if ready["reason"] == v1beta1.ClusterUnreachableReason && strings.Contains(message, "has dropped what it kept of this cluster") {
+				return true, nil
+			}
+		}
+		return false, nil
+	}
+	if err := stage.Until(t.Context(), 2*stage.Patience, "the cluster is let go of", eventually); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -132,6 +132,33 @@ func Flood(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
 	}
 }
 
+// Multitude answers a list with nothing and a watch of objects of core with some that are as small as possible: what is kept of them is
+// several times as large.
+func Multitude(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
+	if strings.HasPrefix(r.URL.Path, "/apis/") {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	if !r.URL.Query().Has("watch") {
+		Flood(w, r, ended)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	for {
+		select {
+		case <-ended:
+			return
+		case <-r.Context().Done():
+			return
+		default:
+		}
+		const event = `{"type":"ADDED","object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"%d"}}}`
+		if _, err := fmt.Fprintf(w, event, events.Add(1)); err != nil {
+			return
+		}
+	}
+}
+
 func madeUp(number int64) any {
 	return map[string]any{"type": "ADDED", "object": map[string]any{
 		"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": map[string]any{

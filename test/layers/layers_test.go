@@ -43,6 +43,7 @@ var layers = map[string]int{
 	"helmops/kustomize":    1,
 	"helmops/guard":        1,
 	"helmops/fair":         1,
+	"helmops/memory":       1,
 	"sources":              1,
 	"sources/quota":        1,
 	"sources/ignore":       1,

@@ -114,11 +114,8 @@ func (c *Client) self() owner { return owner{c.options.Release, c.options.Namesp
 
 // absent tells whether the tracker is sure that no object of a release has this name.
 func (c *Client) absent(info *resource.Info) bool {
-	if !c.tracker.Tracks(info.Mapping.GroupVersionKind) {
-		return false
-	}
 	_, there := c.tracker.Get(ref(info))
-	return !there
+	return !there && c.tracker.Tracks(info.Mapping.GroupVersionKind)
 }
 
 // trackParsed has the tracker follow the kinds of all manifests that were built so far. Hooks carry no label to follow.

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +26,19 @@ const (
 	crashes = 3
 	// maxWatched is how many workloads have their pods watched at a time.
 	maxWatched = 32
+	// maxStarting and maxPulling are how many pods are kept of a wait and of a workload: one tells enough, and the API server can
+	// be anybody's. The others are kept when they change later. maxUID is what the UID of a pod has at most, maxCause its fault.
+	maxStarting, maxPulling = 4096, 256
+	maxUID, maxCause        = 64, 1024
 )
+
+// short cuts a text of an API server that is kept.
+func short(text string) string {
+	if len(text) <= maxCause {
+		return text
+	}
+	return strings.ToValidUTF8(strings.Clone(text[:maxCause]), "")
+}
 
 // podWatch watches the pods of workloads that are not ready. A nil one watches none.
 type podWatch struct {
@@ -53,7 +66,7 @@ func (c *Client) watchPods(ctx context.Context, lacking []unready, since time.Ti
 			continue
 		}
 		watched++
-		f := &podFollower{podWatch: w, object: object, options: options, pulling: map[types.UID]*corev1.Pod{}, due: map[types.UID]time.Time{}}
+		f := &podFollower{podWatch: w, object: object, options: options, pulling: map[types.UID]string{}, due: map[types.UID]time.Time{}}
 		guard.Go("watching the pods of an object", func() { f.run(ctx) }) // without it their faults are not named
 	}
 	return w
@@ -82,8 +95,8 @@ type podFollower struct {
 	*podWatch
 	object  unready
 	options metav1.ListOptions
-	// pulling are pods whose image cannot be pulled, due is when that is held against them.
-	pulling map[types.UID]*corev1.Pod
+	// pulling are the faults of pods whose image cannot be pulled, due is when that is held against them.
+	pulling map[types.UID]string
 	due     map[types.UID]time.Time
 }
 
@@ -141,6 +154,9 @@ func (f *podFollower) attempt(ctx context.Context) error {
 
 // see judges a pod.
 func (f *podFollower) see(ctx context.Context, pod *corev1.Pod) {
+	if len(pod.UID) > maxUID {
+		return
+	}
 	if pod.DeletionTimestamp != nil {
 		f.forget(pod)
 		return
@@ -151,20 +167,24 @@ func (f *podFollower) see(ctx context.Context, pod *corev1.Pod) {
 	}
 	state := stateOf(pod, f.object.info.Mapping.GroupVersionKind.Kind == "Job")
 	f.mu.Lock()
-	if state == podStarting {
-		f.starting[pod.UID] = true
-	} else {
+	if state != podStarting {
 		delete(f.starting, pod.UID)
+	} else if len(f.starting) < maxStarting {
+		f.starting[pod.UID] = true
 	}
 	f.mu.Unlock()
 	switch state {
 	case podBroken:
-		f.tell(pod)
+		f.tell(faultOf(pod))
 	case podPulling:
-		if _, known := f.due[pod.UID]; !known {
+		_, known := f.due[pod.UID]
+		if !known && len(f.due) >= maxPulling {
+			return
+		}
+		if !known {
 			f.due[pod.UID] = f.client.now().Add(pullGrace)
 		}
-		f.pulling[pod.UID] = pod
+		f.pulling[pod.UID] = faultOf(pod)
 	default:
 		delete(f.due, pod.UID)
 		delete(f.pulling, pod.UID)
@@ -202,9 +222,12 @@ func (f *podFollower) overdue() {
 	}
 }
 
-func (f *podFollower) tell(pod *corev1.Pod) {
+// faultOf says what a pod lacks.
+func faultOf(pod *corev1.Pod) string { return short("pod " + pod.Name + " " + causeOf(pod)) }
+
+func (f *podFollower) tell(fault string) {
 	object := f.object
-	object.cause = "pod " + pod.Name + " " + causeOf(pod)
+	object.cause = fault
 	select {
 	case f.broken <- object:
 	default: // one is enough

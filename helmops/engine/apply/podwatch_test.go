@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
@@ -208,5 +210,35 @@ func TestAStatefulSetThatIsStuckIsFreed(t *testing.T) {
 				t.Errorf("rollback %t: the requests are %v", back != nil, verbs)
 			}
 		})
+	}
+}
+
+// A cluster can make up pods without an end: of them no more is kept than tells that something is wrong.
+func TestPodsThatAreMadeUpAreKeptUpToABound(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
+	w := &podWatch{client: &Client{options: Options{Now: time.Now}}, broken: make(chan unready, 1), starting: map[types.UID]bool{}}
+	f := &podFollower{podWatch: w, object: workload("Deployment"), pulling: map[types.UID]string{}, due: map[types.UID]time.Time{}}
+	for i := range 3 * maxStarting {
+		for _, reason := range []string{"ImagePullBackOff", "ContainerCreating"} {
+			pod := waitingPod(reason+fmt.Sprint(i), reason, begun)
+			pod.UID = types.UID(pod.Name)
+			f.see(t.Context(), pod)
+		}
+	}
+	if len(f.pulling) != maxPulling || len(f.due) != maxPulling || len(f.starting) != maxStarting {
+		t.Errorf("%d pods that pull, %d that are due, %d that start are kept", len(f.pulling), len(f.due), len(f.starting))
+	}
+	long := waitingPod(strings.Repeat("x", 10*maxCause), "ImagePullBackOff", begun)
+	f.pulling, f.due = map[types.UID]string{}, map[types.UID]time.Time{}
+	long.UID = "long"
+	f.see(t.Context(), long)
+	if got := len(f.pulling["long"]); got == 0 || got > maxCause {
+		t.Errorf("a fault of %d bytes is kept", got)
+	}
+	long.UID = types.UID(strings.Repeat("x", maxUID+1))
+	f.see(t.Context(), long)
+	if len(f.pulling) != 1 {
+		t.Error("a UID that no pod has is kept")
 	}
 }

@@ -176,7 +176,7 @@ func (c *Client) gone(ctx context.Context, info *resource.Info, timeout time.Dur
 	case tracked:
 		err = c.untracked(ctx, info)
 	case followed:
-		err = tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) { return live == nil, nil })
+		err = c.awaitDeletion(ctx, info)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -188,13 +188,19 @@ func (c *Client) gone(ctx context.Context, info *resource.Info, timeout time.Dur
 	return nil
 }
 
-// untracked waits until the tracker no longer knows an object.
+// untracked waits until the tracker no longer knows an object. When the tracker knows nothing of the kind any more, the object is
+// followed by itself.
 func (c *Client) untracked(ctx context.Context, info *resource.Info) error {
 	changed, cancel := c.tracker.Watch([]tracker.Ref{ref(info)})
 	defer cancel()
 	for {
-		if _, there := c.tracker.Get(ref(info)); !there {
+		_, there := c.tracker.Get(ref(info))
+		switch {
+		case there:
+		case c.tracker.Tracks(info.Mapping.GroupVersionKind):
 			return nil
+		default:
+			return c.awaitDeletion(ctx, info)
 		}
 		select {
 		case <-changed:
@@ -202,6 +208,11 @@ func (c *Client) untracked(ctx context.Context, info *resource.Info) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// awaitDeletion waits until an object that nobody tracks does not exist.
+func (c *Client) awaitDeletion(ctx context.Context, info *resource.Info) error {
+	return tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) { return live == nil, nil })
 }
 
 // held says what keeps an object that was deleted.

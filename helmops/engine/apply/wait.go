@@ -242,6 +242,7 @@ func (c *Client) followAlone(ctx context.Context, l *loners, info *resource.Info
 		report := missing(info, jobs)
 		if live != nil {
 			report = c.options.Health.Assess(live, jobs)
+			report.Message = short(report.Message)
 		}
 		l.mu.Lock()
 		l.reports[ref(info)] = report

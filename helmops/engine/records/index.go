@@ -1,7 +1,6 @@
 package records
 
 import (
-	"maps"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -20,6 +19,8 @@ type index struct {
 	writing map[secretKey]*inFlight
 	// attempt counts the failures of the watch.
 	attempt int
+	// bytes is what all entries take, counted what of it was counted in the account of the cluster.
+	bytes, counted int64
 }
 
 type secretKey struct{ namespace, name string }
@@ -62,6 +63,7 @@ func (x *index) end(key secretKey) map[releaseKey]struct{} {
 	delete(x.writing, key)
 	news := map[releaseKey]struct{}{}
 	for _, t := range flight.told {
+		x.bytes -= sizeOf(t.entry)
 		take := x.observeLocked
 		if t.gone {
 			take = x.vanishedLocked
@@ -77,6 +79,7 @@ func (x *index) end(key secretKey) map[releaseKey]struct{} {
 func (x *index) held(e *entry, gone bool) bool {
 	flight := x.writing[e.key()]
 	if flight != nil {
+		x.bytes += sizeOf(e)
 		flight.told = append(flight.told, told{entry: e, gone: gone})
 	}
 	return flight != nil
@@ -108,7 +111,9 @@ func (x *index) deleted(e *entry) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	e.attempt = x.attempt
+	x.forgive(e.uid)
 	x.gone[e.uid] = e
+	x.bytes += sizeOf(e)
 	if known := x.entries[e.of][e.secret]; known != nil && known.uid == e.uid {
 		x.unset(known)
 	}
@@ -171,7 +176,7 @@ func (x *index) vanishedLocked(e *entry) bool {
 	if x.held(e, true) {
 		return false
 	}
-	delete(x.gone, e.uid)
+	x.forgive(e.uid)
 	known := x.entries[e.of][e.secret]
 	if known == nil || known.uid != e.uid {
 		return false
@@ -199,10 +204,11 @@ func (x *index) replace(listed []*entry, resourceVersion string) map[releaseKey]
 			}
 		}
 	}
-	maps.DeleteFunc(x.gone, func(uid types.UID, e *entry) bool {
-		_, still := present[uid]
-		return !still && notAfter(e, resourceVersion)
-	})
+	for uid, e := range x.gone {
+		if _, still := present[uid]; !still && notAfter(e, resourceVersion) {
+			x.forgive(uid)
+		}
+	}
 	return news
 }
 
@@ -211,7 +217,11 @@ func (x *index) failed() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.attempt++
-	maps.DeleteFunc(x.gone, func(_ types.UID, e *entry) bool { return e.attempt < x.attempt-1 })
+	for uid, e := range x.gone {
+		if e.attempt < x.attempt-1 {
+			x.forgive(uid)
+		}
+	}
 	for _, known := range x.all() {
 		if known.attempt < x.attempt-1 {
 			x.unset(known)
@@ -235,10 +245,25 @@ func (x *index) set(e *entry) {
 	if x.entries[e.of] == nil {
 		x.entries[e.of] = map[string]*entry{}
 	}
+	if old := x.entries[e.of][e.secret]; old != nil {
+		x.bytes -= sizeOf(old)
+	}
+	x.bytes += sizeOf(e)
 	x.entries[e.of][e.secret] = e
 }
 
+// forgive forgets that a record was deleted.
+func (x *index) forgive(uid types.UID) {
+	if e := x.gone[uid]; e != nil {
+		x.bytes -= sizeOf(e)
+		delete(x.gone, uid)
+	}
+}
+
 func (x *index) unset(e *entry) {
+	if old := x.entries[e.of][e.secret]; old != nil {
+		x.bytes -= sizeOf(old)
+	}
 	delete(x.entries[e.of], e.secret)
 	if len(x.entries[e.of]) == 0 {
 		delete(x.entries, e.of)

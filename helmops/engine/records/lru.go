@@ -3,11 +3,15 @@ package records
 import (
 	"container/list"
 	"sync"
+
+	"fairlead.dev/fairlead/helmops/memory"
 )
 
 // lru keeps what was used last, up to a sum of costs. It is safe for concurrent use.
 type lru[K comparable, V any] struct {
 	limit int
+	// memory is the account of the cluster; nil when it is trusted. What there is no room for is not kept.
+	memory *memory.Account
 
 	mu    sync.Mutex
 	cost  int
@@ -44,7 +48,7 @@ func (l *lru[K, V]) put(key K, value V, cost int) {
 	if element, found := l.byKey[key]; found {
 		l.drop(element)
 	}
-	if cost > l.limit {
+	if cost > l.limit || !l.memory.Spare(int64(cost)) {
 		return
 	}
 	l.byKey[key] = l.order.PushFront(&lruEntry[K, V]{key: key, value: value, cost: cost})
@@ -58,4 +62,14 @@ func (l *lru[K, V]) drop(element *list.Element) {
 	entry := l.order.Remove(element).(*lruEntry[K, V])
 	delete(l.byKey, entry.key)
 	l.cost -= entry.cost
+	_ = l.memory.Add(-int64(entry.cost)) // it gives back
+}
+
+// clear drops everything.
+func (l *lru[K, V]) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.order.Len() > 0 {
+		l.drop(l.order.Back())
+	}
 }

@@ -34,6 +34,7 @@ func (s *Store) look(ctx context.Context, reader Reader, key Key) ([]*item, erro
 		return nil, err
 	}
 	var items []*item
+	size := 0
 	for _, i := range found {
 		err := s.learn(ctx, reader, i)
 		if errors.Is(err, errGone) {
@@ -41,6 +42,9 @@ func (s *Store) look(ctx context.Context, reader Reader, key Key) ([]*item, erro
 		}
 		if err != nil {
 			return nil, err
+		}
+		if size += sizeOfRecord(&i.record); s.memory.Bounded() && size > maxHistory {
+			return nil, &HistoryError{Key: key, Limit: maxHistory}
 		}
 		if i.record.Namespace == key.Namespace {
 			items = append(items, i)
@@ -137,13 +141,20 @@ func (s *Store) load(ctx context.Context, reader Reader, i *item) (content, erro
 	}
 	i.entry = *newEntry(secret)
 	made := contentOf(rel, &i.entry, digest(secret.Data[dataKey]))
+	made.size = size
 	i.note, i.record, i.full = made.note, made.record, nil
 	s.remember(reader, &i.entry, made, size)
 	return made, nil
 }
 
 func (s *Store) remember(reader Reader, e *entry, c content, size int) {
-	s.facts.put(identityKey{reader.As, e.uid}, facts{resourceVersion: e.resourceVersion, record: c.record, note: c.note}, 1)
+	known := facts{resourceVersion: e.resourceVersion, record: c.record, note: c.note}
+	cost := sizeOfRecord(&c.record)
+	if c.note != nil {
+		cost += sizeOfNote(c.note)
+	}
+	s.facts.put(identityKey{reader.As, e.uid}, known, cost)
+	c.size = size
 	s.releases.put(contentKey{reader.As, e.uid, e.resourceVersion}, c, size)
 }
 

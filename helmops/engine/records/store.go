@@ -14,20 +14,24 @@ import (
 	"k8s.io/client-go/metadata"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
 const (
 	// releaseBytes bounds the decoded releases that are kept, by the size of their JSON.
 	releaseBytes = 16 << 20
-	// factsCount bounds the records of other Helm clients of which the facts are kept.
-	factsCount = 16384
+	// factsBytes bounds the facts that are kept of records of other Helm clients, about 16,000 of them.
+	factsBytes = 16 << 20
 )
 
 // Store is the release records of one cluster. It is safe for concurrent use.
 type Store struct {
 	metadata metadata.Interface
 	now      func() time.Time
+	// memory is the account of the cluster; nil when it is trusted. pages are what the reflector holds of a list.
+	memory   *memory.Account
+	pages    memory.Pages
 	index    *index
 	encoder  *encoder
 	releases *lru[contentKey, content]
@@ -69,6 +73,7 @@ type Revision struct {
 	// Release as Helm stored it. The caller may change it.
 	Release *release.Release
 	entry   entry
+	size    int
 }
 
 // BrokenError says that a record cannot be read, so that nothing can be decided about its release.
@@ -104,8 +109,10 @@ type identityKey struct {
 // content is shared; nothing of it may be changed or handed out.
 type content struct {
 	release *release.Release
-	record  plan.Record
-	note    *noted
+	// size of the JSON of the release.
+	size   int
+	record plan.Record
+	note   *noted
 }
 
 type facts struct {
@@ -119,9 +126,17 @@ type facts struct {
 func NewStore(metadata metadata.Interface, now func() time.Time) *Store {
 	return &Store{
 		metadata: metadata, now: now, index: newIndex(), encoder: newEncoder(), settled: make(chan struct{}), err: errNotWatching,
-		releases: newLRU[contentKey, content](releaseBytes), facts: newLRU[identityKey, facts](factsCount),
+		releases: newLRU[contentKey, content](releaseBytes), facts: newLRU[identityKey, facts](factsBytes),
 		reviews: newLRU[reviewKey, review](reviewCount),
 	}
+}
+
+// Within bounds what is kept of a cluster that is not trusted by its account. The context of Run has to end when the account does.
+// It is for setting up.
+func (s *Store) Within(account *memory.Account) *Store {
+	s.memory, s.pages.Of = account, account
+	s.releases.memory, s.facts.memory, s.encoder.members.memory = account, account, account
+	return s
 }
 
 // History returns the revisions of a release, newest first. None is no error. It fails with a BrokenError when one of them
@@ -145,6 +160,7 @@ func (s *Store) Revisions(ctx context.Context, reader Reader, key Key) ([]Revisi
 		return nil, err
 	}
 	var revisions []Revision
+	size := 0
 	for _, i := range items {
 		revision, err := s.revision(ctx, reader, i)
 		if errors.Is(err, errGone) {
@@ -152,6 +168,9 @@ func (s *Store) Revisions(ctx context.Context, reader Reader, key Key) ([]Revisi
 		}
 		if err != nil {
 			return nil, err
+		}
+		if size += revision.size; s.memory.Bounded() && size > maxRevisions {
+			return nil, &HistoryError{Key: key, Limit: maxRevisions}
 		}
 		revisions = append(revisions, *revision)
 	}
@@ -191,7 +210,7 @@ func (s *Store) revision(ctx context.Context, reader Reader, i *item) (*Revision
 	if err != nil {
 		return nil, err
 	}
-	return &Revision{Record: full.record, Release: copyOf(full.release), entry: i.entry}, nil
+	return &Revision{Record: full.record, Release: copyOf(full.release), entry: i.entry, size: full.size}, nil
 }
 
 // Prune deletes the oldest revisions of a release until keep are left; 0 keeps all. The newest and deployed ones stay, and

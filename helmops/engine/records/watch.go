@@ -41,11 +41,13 @@ func (s *Store) Run(ctx context.Context) error {
 			list, err := secrets.List(ctx, options)
 			if err != nil {
 				s.fail(err)
+				return nil, err
 			}
-			return list, err
+			return s.page(options, list)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			narrow(&options)
+			s.pages.Done()
 			events, err := secrets.Watch(ctx, options)
 			switch initial := options.SendInitialEvents != nil; {
 			case err == nil:
@@ -65,6 +67,7 @@ func (s *Store) Run(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.running, s.synced, s.err = false, false, errNotWatching
 	s.settle()
+	s.forget()
 	return nil
 }
 
@@ -156,27 +159,42 @@ func (r *reducer) Update(object any) error { return r.take(object, r.index.obser
 func (r *reducer) Delete(object any) error { return r.take(object, r.index.vanished) }
 
 func (r *reducer) take(object any, into func(*entry) bool) error {
-	secret, ok := object.(*metav1.PartialObjectMetadata)
-	if !ok {
-		return fmt.Errorf("the watch of release records gave a %T", object)
+	e, err := entryOf(object)
+	if err != nil {
+		return err
 	}
-	if e := newEntry(secret); into(e) {
+	if into(e) {
 		(*Store)(r).notify(map[releaseKey]struct{}{e.of: {}})
 	}
+	(*Store)(r).count()
 	return nil
+}
+
+// entryOf is what is kept of an object of the watch.
+func entryOf(object any) (*entry, error) {
+	switch object := object.(type) {
+	case *entry:
+		return object, nil
+	case *metav1.PartialObjectMetadata:
+		return newEntry(object), nil
+	default:
+		return nil, fmt.Errorf("the watch of release records gave a %T", object)
+	}
 }
 
 // Replace implements cache.ReflectorStore.
 func (r *reducer) Replace(objects []any, resourceVersion string) error {
 	entries := make([]*entry, 0, len(objects))
 	for _, object := range objects {
-		secret, ok := object.(*metav1.PartialObjectMetadata)
-		if !ok {
-			return fmt.Errorf("the list of release records has a %T", object)
+		e, err := entryOf(object)
+		if err != nil {
+			return err
 		}
-		entries = append(entries, newEntry(secret))
+		entries = append(entries, e)
 	}
 	news := r.index.replace(entries, resourceVersion)
+	r.pages.Done()
+	(*Store)(r).count()
 	r.mu.Lock()
 	first := !r.everSynced && !r.failedBefore
 	r.synced, r.everSynced, r.err = true, true, nil
@@ -191,13 +209,17 @@ func (r *reducer) Replace(objects []any, resourceVersion string) error {
 // Resync implements cache.ReflectorStore.
 func (r *reducer) Resync() error { return nil }
 
-// Transformer implements cache.TransformingStore. It drops the largest part before the first list is complete.
+// Transformer implements cache.TransformingStore: not even the first list is held in full.
 func (r *reducer) Transformer() cache.TransformFunc {
 	return func(object any) (any, error) {
-		if secret, ok := object.(*metav1.PartialObjectMetadata); ok {
-			secret.ManagedFields = nil
+		e, err := entryOf(object)
+		if err != nil {
+			return nil, err
 		}
-		return object, nil
+		if r.pages.Add(sizeOf(e)) != nil {
+			return &entry{}, nil //nolint:nilerr // the watch ends; the reflector would log an error with the object
+		}
+		return e, nil
 	}
 }
 

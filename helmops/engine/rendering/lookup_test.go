@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"k8s.io/client-go/rest"
 )
@@ -56,4 +58,34 @@ func TestLookupsAreBounded(t *testing.T) {
 	if err := ask(&host{}, "/api/v1/small"); err == nil {
 		t.Error("a rendering without an identity has looked something up")
 	}
+}
+
+// roundTrips answers requests without a network.
+type roundTrips func(*http.Request) (*http.Response, error)
+
+func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A child is one of a few that all namespaces share: an API server that answers each lookup just in time must not keep it.
+func TestLookupsTogetherAreBoundedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := roundTrips(func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(lookupTimeout * 9 / 10):
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		})
+		h := &host{config: &rest.Config{Host: "http://lookup"}, client: &http.Client{Transport: slow}}
+		began := time.Now() // of the bubble, which moves only while everybody waits
+		for range 100 {
+			_, _ = h.lookup(t.Context(), question{Path: "/api/v1/slow"})
+		}
+		if took := time.Since(began); took > lookupsTimeout {
+			t.Errorf("100 lookups kept the child for %s", took)
+		}
+		if _, err := h.lookup(t.Context(), question{Path: "/api/v1/slow"}); err == nil || !strings.Contains(err.Error(), "more than 30s") {
+			t.Errorf("error = %v", err)
+		}
+	})
 }

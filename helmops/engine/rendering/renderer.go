@@ -21,6 +21,8 @@ const (
 	maxLookup = 16 << 20
 	// lookupTimeout bounds one lookup.
 	lookupTimeout = 10 * time.Second
+	// lookupsTimeout bounds all lookups of a rendering together: its child is one of a few that all namespaces share.
+	lookupsTimeout = 30 * time.Second
 	// maxLookups is how many requests the lookups of one rendering may make.
 	maxLookups = 1000
 )
@@ -67,6 +69,7 @@ type host struct {
 	config  *rest.Config
 	client  *http.Client
 	lookups int
+	spent   time.Duration
 }
 
 func (h *host) answer(ctx context.Context, data []byte) ([]byte, error) {
@@ -106,8 +109,13 @@ func (h *host) lookup(ctx context.Context, asked question) (answer, error) {
 		}
 		h.client = client
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	if h.spent >= lookupsTimeout {
+		return answer{}, fmt.Errorf("the API server takes more than %s for what the templates look up", lookupsTimeout)
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(lookupTimeout, lookupsTimeout-h.spent))
 	defer cancel()
+	began := time.Now()
+	defer func() { h.spent += time.Since(began) }()
 	return h.get(ctx, asked)
 }
 
