@@ -45,7 +45,7 @@ const slow = time.Second
 type Engine interface {
 	Apply(ctx context.Context, access cluster.Access, set rollout.Set) rollout.Result
 	Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) rollout.Result
-	Look(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) (rollout.Sight, bool)
+	Look(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool) (rollout.Sight, bool)
 	Forget(owner types.NamespacedName)
 }
 
@@ -146,7 +146,7 @@ func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
 		f.over = f.truce == 0
 	}
 	h.mu.Unlock()
-	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health)
+	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health, !hasSecrets(k))
 	if !f.known {
 		return f
 	}

@@ -97,7 +97,11 @@ func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Dura
 	if err != nil {
 		return 0
 	}
-	_, again := h.observe(ctx, hr, release.Inputs{Access: access})
+	h.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
+	in := release.Inputs{Access: access}
+	in.Values, in.Mask, err = readDocument(h.documents.Get).values(ctx, hr)
+	in.Unmasked = err != nil
+	_, again := h.observe(ctx, hr, in)
 	return again
 }
 

@@ -262,7 +262,8 @@ func (s *store) take(object any) (*reduced, error) {
 	if full, is := object.(*unstructured.Unstructured); is {
 		s.tracker.rules.judge(&r.entry, Ref{GVK: s.kind.GVK, Namespace: r.key.namespace, Name: r.key.name}, full)
 	}
-	s.tracker.strings.share(&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace, &r.entry.Ready.Message, &r.entry.Complete.Message)
+	s.tracker.strings.share(&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace, &r.entry.Ready.Message, &r.entry.Complete.Message,
+		&r.entry.Ready.Quote, &r.entry.Complete.Quote)
 	return r, nil
 }
 
