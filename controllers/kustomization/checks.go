@@ -87,11 +87,11 @@ func (h *handler) healthOf(
 }
 
 // hasSecrets reports whether objects of a Kustomization can repeat a secret in their status: it takes some from Secrets or from
-// encrypted files, or it has applied Secrets. Which values are secret is known only while the objects are built, and a message of a
+// encrypted files, it has applied Secrets, or it is on the cluster of a kubeconfig, whose server may repeat what it was sent. Which values are secret is known only while the objects are built, and a message of a
 // live object arrives at any time later, after a restart for example. Such messages are left out: masking them would mean to keep the
 // decrypted values in memory.
 func hasSecrets(k *v1beta1.Kustomization) bool {
-	return TakesSecrets(k) || slices.ContainsFunc(inventoryOf(k), func(ref v1beta1.ResourceRef) bool {
+	return TakesSecrets(k) || k.Spec.KubeConfig != nil || slices.ContainsFunc(inventoryOf(k), func(ref v1beta1.ResourceRef) bool {
 		_, _, group, kind, ok := ref.Split()
 		return !ok || group == "" && kind == "Secret"
 	})

@@ -36,6 +36,7 @@ func TestHasSecrets(t *testing.T) {
 		"nothing":                      {},
 		"variables of a ConfigMap":     {spec: from("ConfigMap"), inventory: has("", "ConfigMap")},
 		"variables of a Secret":        {spec: from("Secret"), want: true},
+		"another cluster":              {spec: v1beta1.KustomizationSpec{KubeConfig: &v1beta1.KubeConfigReference{}}, want: true},
 		"encrypted files":              {spec: v1beta1.KustomizationSpec{Decryption: &v1beta1.Decryption{}}, want: true},
 		"a Secret in the repository":   {inventory: has("", "Secret"), want: true},
 		"a kind that is called Secret": {inventory: has("example.com", "Secret")},

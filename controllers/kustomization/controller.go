@@ -229,6 +229,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		objects, mask, err = h.build(ctx, k, in)
 		return err
 	})
+	mask = mask.Join(values.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
 	if err != nil {
 		reason, final := reasonOf(err)
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(err.Error()))}
@@ -338,7 +339,8 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs [
 		}
 		if result.Err != nil {
 			reason, _ := rollout.Reason(result.Err)
-			out.applied.Failure = &status.Failure{Reason: reason, Message: result.Err.Error() +
+			mask := values.NewMask(cluster.Secrets(access.Kubeconfig)...)
+			out.applied.Failure = &status.Failure{Reason: reason, Message: mask.Apply(refusal.Scrub(result.Err.Error())) +
 				"; to leave the objects behind, set spec.deletionPolicy to " + v1beta1.DeletionPolicyOrphan}
 		}
 		return out

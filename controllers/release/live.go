@@ -129,6 +129,21 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 	return live, soonest(again, found.again), found.events
 }
 
+// asleep looks at the objects of a suspended release; nothing is done about what is found.
+func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Duration {
+	access, err := h.access(ctx, hr)
+	if err != nil {
+		return 0
+	}
+	h.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
+	in := release.Inputs{Access: access}
+	in.Values, in.Mask, err = readDocument(h.documents.Get).values(ctx, hr)
+	in.Mask = in.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
+	in.Unmasked = err != nil
+	_, again := h.observe(ctx, hr, in)
+	return again
+}
+
 // blind says that nothing is known when the objects could not be seen for a while.
 func (w *watcher) blind(hr *v1beta1.HelmRelease, known *watched) time.Duration {
 	now := w.now()

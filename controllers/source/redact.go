@@ -46,7 +46,7 @@ func redactable(ctx context.Context) (context.Context, *disclosed) {
 func (d *disclosed) mask() values.Mask {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var texts []any
+	texts := make([]any, 0, len(d.secrets))
 	for _, secret := range d.secrets {
 		texts = append(texts, credentialsIn(secret)...)
 	}

@@ -7,6 +7,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -54,6 +55,8 @@ func newCluster(config *rest.Config, now func() time.Time) (*Cluster, error) {
 	c := &Cluster{
 		config: &rest.Config{
 			Host: base.String(), APIPath: config.APIPath, Transport: transport, Timeout: config.Timeout, QPS: -1,
+			// By default clients log warnings of the API server, which can quote objects.
+			WarningHandler: cmp.Or[rest.WarningHandler](config.WarningHandler, rest.NoWarnings{}),
 		},
 		done:       make(chan struct{}),
 		identities: lru.New(maxIdentities),

@@ -112,7 +112,7 @@ func Secrets(manifest string) ([]any, error) {
 }
 
 func contentOf(objects map[identity]map[string]any) []any {
-	var content []any
+	content := make([]any, 0, len(objects))
 	for _, object := range objects {
 		content = append(content, values.SecretContent(object)...)
 	}
@@ -121,7 +121,7 @@ func contentOf(objects map[identity]map[string]any) []any {
 
 // hiding returns a mask that hides the content of the Secrets in manifests, besides what mask hides.
 func hiding(mask func(string) string, manifests ...map[identity]map[string]any) func(string) string {
-	var content []any
+	content := make([]any, 0, len(manifests))
 	for _, objects := range manifests {
 		content = append(content, contentOf(objects)...)
 	}
