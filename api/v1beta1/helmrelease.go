@@ -118,9 +118,9 @@ func (in *HelmRelease) GetRollback() Rollback {
 	return out
 }
 
-// GetRetryInterval is the pause between two attempts with RetryOnFailure.
+// GetRetryInterval is the pause between two attempts with RetryOnFailure, MinInterval at least.
 func (in *FailureStrategy) GetRetryInterval() time.Duration {
-	return durationOr(in.RetryInterval, DefaultRetryInterval)
+	return intervalOr(in.RetryInterval, DefaultRetryInterval)
 }
 
 // Latest returns the newest revision of the Helm release, nil when there is none.

@@ -133,7 +133,8 @@ type FailureStrategy struct {
 	// +kubebuilder:validation:Enum=RemediateOnFailure;RetryOnFailure
 	// +required
 	Name string `json:"name"`
-	// RetryInterval is the pause between two attempts with RetryOnFailure, 5m when left out.
+	// RetryInterval is the pause between two attempts with RetryOnFailure, 5m when left out. One below the least
+	// interval of the controller, 10s by default, counts as that.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
 	// +optional

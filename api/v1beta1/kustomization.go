@@ -18,9 +18,12 @@ func (in *Kustomization) GetTimeout() time.Duration {
 	return durationOr(in.Spec.Timeout, DefaultKustomizationTimeout)
 }
 
-// GetRetryInterval is the pause after a failure; zero when it is left to the controller.
+// GetRetryInterval is the pause after a failure, MinInterval at least; zero when it is left to the controller.
 func (in *Kustomization) GetRetryInterval() time.Duration {
-	return durationOr(in.Spec.RetryInterval, 0)
+	if durationOr(in.Spec.RetryInterval, 0) == 0 {
+		return 0
+	}
+	return intervalOr(in.Spec.RetryInterval, 0)
 }
 
 // GetServiceAccountName returns the name of the ServiceAccount that the Kustomization acts as, in the namespace of the object:

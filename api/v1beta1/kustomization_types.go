@@ -34,7 +34,8 @@ type KustomizationSpec struct {
 	// +kubebuilder:default="1h"
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
-	// RetryInterval is the pause after a failure. Left out, it begins with 5s and doubles up to 5m.
+	// RetryInterval is the pause after a failure. Left out, it begins with 5s and doubles up to 5m. One below the least
+	// interval of the controller, 10s by default, counts as that.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
 	// +optional

@@ -105,7 +105,7 @@ next process goes on with it.`,
 	f.StringVar(&flags.cacheDir, "cache-dir", defaultCacheDir(), "directory of the artifact cache; what is lost there is fetched again")
 	f.IntVar(&flags.concurrency, "concurrency", 4, "workers per kind; polls, Helm actions and waits do not hold one")
 	f.DurationVar(&flags.minInterval, "min-interval", v1beta1.DefaultMinInterval,
-		"least interval of sources, releases and Kustomizations; a shorter one counts as this")
+		"least interval of sources, releases and Kustomizations, and least retryInterval; a shorter one counts as this")
 	f.StringSliceVar(&flags.namespaces, "namespaces", nil, "look only at objects in these namespaces, separated by commas; all when left out")
 	f.StringVar(&flags.metricsAddr, "metrics-addr", ":8080", "address that serves Prometheus metrics at /metrics; 0 for none")
 	f.StringVar(&flags.healthAddr, "health-addr", ":8081", "address that serves /healthz and /readyz; 0 for none")

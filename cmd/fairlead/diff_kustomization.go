@@ -31,7 +31,7 @@ func (a *app) diffKustomization(ctx context.Context, k kind, name string, files 
 		return err
 	}
 	previewed, err := a.preview(ctx, ks, objects)
-	d, compareErr := view.PreviewDifferences(previewed, view.Disclosure{Mask: mask, Former: !takesSecrets(ks)})
+	d, compareErr := view.PreviewDifferences(previewed, view.Disclosure{Mask: mask, Former: !kustomization.TakesSecrets(ks)})
 	if err == nil {
 		err = compareErr
 	}
@@ -64,19 +64,4 @@ func (a *app) preview(ctx context.Context, ks *v1beta1.Kustomization, objects []
 		return previewed, fmt.Errorf("%w; to compare takes get of the objects, and patch for trials", err)
 	}
 	return previewed, err
-}
-
-// takesSecrets tells whether anything but Secrets may hold what came from a Secret or from an encrypted file.
-func takesSecrets(ks *v1beta1.Kustomization) bool {
-	if ks.Spec.Decryption != nil {
-		return true
-	}
-	if ks.Spec.PostBuild != nil {
-		for _, reference := range ks.Spec.PostBuild.SubstituteFrom {
-			if reference.Kind == "Secret" {
-				return true
-			}
-		}
-	}
-	return false
 }

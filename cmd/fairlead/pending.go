@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -20,7 +19,6 @@ import (
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
-	"fairlead.dev/fairlead/helmops/values"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -58,7 +56,7 @@ func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	if err != nil {
 		return fmt.Errorf("render %s for release %s/%s: %s", in.Chart, hr.Namespace, hr.Name, in.Mask.Apply(err.Error()))
 	}
-	compared, err := view.ContentDifferences(from, to, target.Namespace, masking(hr, from.Values, in))
+	compared, err := view.ContentDifferences(from, to, target.Namespace, release.MaskOf(hr, in, from.Values).Apply)
 	if err != nil {
 		return fmt.Errorf("compare release %s/%s with %s: %w", hr.Namespace, hr.Name, in.Chart, err)
 	}
@@ -87,31 +85,6 @@ func wanted(ctx context.Context, reader client.Reader, kubeVersion func(context.
 	in.Chart = revision
 	action.Chart, err = chart.Load(archive, revision)
 	return in, action, err
-}
-
-// masking hides what comes from Secrets. What came from them formerly cannot be told from other values any more, so that all
-// former values that have changed are hidden when the release takes any from a Secret.
-func masking(hr *v1beta1.HelmRelease, former map[string]any, in release.Inputs) func(string) string {
-	if !slices.ContainsFunc(hr.Spec.ValuesFrom, func(r v1beta1.ValuesReference) bool { return r.Kind == "Secret" }) {
-		return in.Mask.Apply
-	}
-	old := values.NewMask(changedValues(former, in.Values))
-	return func(text string) string { return old.Apply(in.Mask.Apply(text)) }
-}
-
-func changedValues(former, now map[string]any) map[string]any {
-	out := map[string]any{}
-	for key, was := range former {
-		below, isMap := was.(map[string]any)
-		nowBelow, still := now[key].(map[string]any)
-		switch {
-		case isMap && still:
-			out[key] = changedValues(below, nowBelow)
-		case !reflect.DeepEqual(was, now[key]):
-			out[key] = was
-		}
-	}
-	return out
 }
 
 // pendingOf says what is compared, without the objects.

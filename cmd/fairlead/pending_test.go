@@ -15,8 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/release"
-	"fairlead.dev/fairlead/helmops/values"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -82,17 +80,5 @@ func TestHooksOfNext(t *testing.T) {
 				t.Errorf("hooks %q, want %q", text, tt.want)
 			}
 		})
-	}
-}
-
-// A password that was replaced is as secret as the new one.
-func TestMaskingHidesFormerSecrets(t *testing.T) {
-	t.Parallel()
-	hr := shop()
-	hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "passwords"}}
-	former := map[string]any{"db": map[string]any{"password": "hunter1"}, "tier": "front"}
-	in := release.Inputs{Values: map[string]any{"db": map[string]any{"password": "hunter2"}, "tier": "front"}, Mask: values.NewMask("hunter2")}
-	if got := masking(hr, former, in)("hunter1 hunter2 front"); got != "*** *** front" {
-		t.Errorf("masked it is %q", got)
 	}
 }

@@ -103,6 +103,9 @@ func (m materials) build(
 		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
 		opened = append(opened, values.SecretContent(o.Object)...)
 	}
+	for _, key := range m.keys {
+		opened = append(opened, key)
+	}
 	return out, values.NewMask(m.secrets, opened), err
 }
 

@@ -2,6 +2,7 @@ package kustomization
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,7 +12,8 @@ import (
 	"fairlead.dev/fairlead/helmops/health"
 )
 
-// checks returns the objects of spec.healthChecks that are not healthy, but for those that are told already.
+// checks returns the objects of spec.healthChecks that are not healthy, but for those that are told already. They may be those of
+// others, whose secrets nobody knows here: nothing they say is quoted.
 func (h *handler) checks(k *v1beta1.Kustomization, in inputs, told []v1beta1.ObjectHealth) []v1beta1.ObjectHealth {
 	var out []v1beta1.ObjectHealth
 	for _, check := range k.Spec.HealthChecks {
@@ -23,7 +25,7 @@ func (h *handler) checks(k *v1beta1.Kustomization, in inputs, told []v1beta1.Obj
 		if namespace == "" {
 			namespace = k.Namespace
 		}
-		found := h.healthOf(k, in, version.WithKind(check.Kind), types.NamespacedName{Namespace: namespace, Name: check.Name})
+		found := h.healthOf(k, in, version.WithKind(check.Kind), types.NamespacedName{Namespace: namespace, Name: check.Name}, false)
 		if found != nil && !isTold(told, *found) {
 			out = append(out, *found)
 		}
@@ -52,7 +54,7 @@ func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
 		f.over = f.truce == 0
 	}
 	h.mu.Unlock()
-	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health)
+	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health, !hasSecrets(k))
 	if !f.known {
 		return f
 	}
@@ -67,21 +69,24 @@ func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
 // unseen judges objects of kinds that may not be watched as a whole, one by one.
 func (h *handler) unseen(k *v1beta1.Kustomization, in inputs, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
 	var out []v1beta1.ObjectHealth
+	quote := !hasSecrets(k)
 	for _, ref := range refs {
 		namespace, name, group, kind, ok := ref.Split()
 		gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
 		if !ok || health.MetadataOnly(gvk.GroupKind()) {
 			continue
 		}
-		if found := h.healthOf(k, in, gvk, types.NamespacedName{Namespace: namespace, Name: name}); found != nil {
+		if found := h.healthOf(k, in, gvk, types.NamespacedName{Namespace: namespace, Name: name}, quote); found != nil {
 			out = append(out, *found)
 		}
 	}
 	return out
 }
 
-// healthOf judges one object as the lookout saw it last; nil when it is healthy.
-func (h *handler) healthOf(k *v1beta1.Kustomization, in inputs, kind schema.GroupVersionKind, key types.NamespacedName) *v1beta1.ObjectHealth {
+// healthOf judges one object as the lookout saw it last; nil when it is healthy. With quote it is described in its own words too.
+func (h *handler) healthOf(
+	k *v1beta1.Kustomization, in inputs, kind schema.GroupVersionKind, key types.NamespacedName, quote bool,
+) *v1beta1.ObjectHealth {
 	out := &v1beta1.ObjectHealth{Kind: kind.Kind, Group: kind.Group, Namespace: key.Namespace, Name: key.Name, State: string(health.InProgress)}
 	seen := h.lookout.Look(client.ObjectKeyFromObject(k), in.access, kind, key)
 	switch {
@@ -96,7 +101,32 @@ func (h *handler) healthOf(k *v1beta1.Kustomization, in inputs, kind schema.Grou
 		if report.State == health.Current {
 			return nil
 		}
-		out.State, out.Message = string(report.State), report.Message
+		out.State = string(report.State)
+		out.Message = report.Message
+		if quote {
+			out.Message = report.Full()
+		}
 	}
 	return out
+}
+
+// hasSecrets reports whether objects of a Kustomization can repeat a secret in their status: it takes some from Secrets or from
+// encrypted files, it has applied Secrets, or it is on the cluster of a kubeconfig, whose server may repeat what it was sent. Which values are secret is known only while the objects are built, and a message of a
+// live object arrives at any time later, after a restart for example. Such messages are left out: masking them would mean to keep the
+// decrypted values in memory.
+func hasSecrets(k *v1beta1.Kustomization) bool {
+	return TakesSecrets(k) || k.Spec.KubeConfig != nil || slices.ContainsFunc(inventoryOf(k), func(ref v1beta1.ResourceRef) bool {
+		_, _, group, kind, ok := ref.Split()
+		return !ok || group == "" && kind == "Secret"
+	})
+}
+
+// TakesSecrets reports whether any object of a Kustomization may hold what came from a Secret or from an encrypted file.
+func TakesSecrets(k *v1beta1.Kustomization) bool {
+	if k.Spec.Decryption != nil {
+		return true
+	}
+	return k.Spec.PostBuild != nil && slices.ContainsFunc(k.Spec.PostBuild.SubstituteFrom, func(r v1beta1.SubstituteReference) bool {
+		return r.Kind == "Secret"
+	})
 }

@@ -45,7 +45,7 @@ const slow = time.Second
 type Engine interface {
 	Apply(ctx context.Context, access cluster.Access, set rollout.Set) rollout.Result
 	Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) rollout.Result
-	Look(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) (rollout.Sight, bool)
+	Look(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool) (rollout.Sight, bool)
 	// Exceeded returns why nothing is asked of a cluster for a while that says too much.
 	Exceeded(access cluster.Access) error
 	Forget(owner types.NamespacedName)
@@ -210,6 +210,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		objects, mask, err = h.build(ctx, k, in)
 		return err
 	})
+	mask = mask.Join(values.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
 	if err != nil {
 		reason, final := reasonOf(err)
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(err.Error()))}
@@ -319,7 +320,8 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs [
 		}
 		if result.Err != nil {
 			reason, _ := rollout.Reason(result.Err)
-			out.applied.Failure = &status.Failure{Reason: reason, Message: result.Err.Error() +
+			mask := values.NewMask(cluster.Secrets(access.Kubeconfig)...)
+			out.applied.Failure = &status.Failure{Reason: reason, Message: mask.Apply(refusal.Scrub(result.Err.Error())) +
 				"; to leave the objects behind, set spec.deletionPolicy to " + v1beta1.DeletionPolicyOrphan}
 		}
 		return out

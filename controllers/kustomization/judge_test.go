@@ -102,8 +102,12 @@ func TestRetryDelay(t *testing.T) {
 			t.Errorf("delay %d is %s, want %s", i, got[i], want)
 		}
 	}
-	k.Spec.RetryInterval = &metav1.Duration{Duration: 7 * time.Second}
-	if got := retryDelay(k, 1000, false); got != 7*time.Second {
-		t.Errorf("spec.retryInterval counts for nothing: %s", got)
+	for asked, want := range map[time.Duration]time.Duration{
+		17 * time.Second: 17 * time.Second, time.Millisecond: v1beta1.MinInterval(), 0: lastRetry,
+	} {
+		k.Spec.RetryInterval = &metav1.Duration{Duration: asked}
+		if got := retryDelay(k, 1000, false); got != want {
+			t.Errorf("spec.retryInterval %s counts as %s, want %s", asked, got, want)
+		}
 	}
 }

@@ -163,6 +163,7 @@ func (g *Dependencies) other(ctx context.Context, object Dependent, access clust
 	case d.reference.ReadyExpr != "":
 		return g.expression(ctx, object, d, seen.Object.Object)
 	}
+	// What the object says itself is not quoted: it belongs to others, whose secrets are not known.
 	if report := health.Assess(seen.Object, true); report.State != health.Current {
 		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn is not ready, %s: %s; work goes on when it is",
 			d, report.State, report.Message)

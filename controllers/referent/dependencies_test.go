@@ -180,7 +180,7 @@ func TestDependenciesOfOtherKinds(t *testing.T) {
 	}{
 		{name: "ready", reference: database, event: deploymentWith("True")},
 		{name: "not ready", reference: database, event: deploymentWith("False"), reason: v1beta1.DependencyNotReadyReason,
-			message: "Database apps/db of spec.dependsOn is not ready, InProgress: 2 of 3; work goes on when it is"},
+			message: "Database apps/db of spec.dependsOn is not ready, InProgress: condition Ready is False, reason R; work goes on when it is"},
 		{name: "judged by an expression", reference: judged, event: deploymentWith("False")},
 		{name: "an expression that is not fulfilled", reference: judged, event: deploymentWith("True"), reason: v1beta1.DependencyNotReadyReason,
 			message: "Database apps/db does not fulfil spec.dependsOn[0].readyExpr; work goes on when it does"},

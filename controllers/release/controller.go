@@ -25,9 +25,11 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // slow is how long a step may take before the object says that it is under way.
@@ -91,16 +93,6 @@ func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.
 	return h.advance(ctx, hr, inputs)
 }
 
-// asleep looks at the objects of a suspended release; nothing is done about what is found.
-func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Duration {
-	access, err := h.access(ctx, hr)
-	if err != nil {
-		return 0
-	}
-	_, again := h.observe(ctx, hr, release.Inputs{Access: access})
-	return again
-}
-
 // Finalize implements loop.Handler. A release that never came to be, and one of a suspended object, is left alone.
 func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, time.Duration, error) {
 	h.land(ctx, hr)
@@ -114,7 +106,9 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 	if way.obstacle != nil {
 		return h.stranded(ctx, hr, way)
 	}
-	return h.leave(ctx, hr, release.Inputs{Access: way.access, NamespaceTerminating: way.terminating})
+	return h.leave(ctx, hr, release.Inputs{
+		Access: way.access, NamespaceTerminating: way.terminating, Mask: values.NewMask(cluster.Secrets(way.access.Kubeconfig)...),
+	})
 }
 
 // leave brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that says so.

@@ -10,8 +10,10 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // gatherer finds what a release is made of and whether its time has come:
@@ -73,6 +75,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, err
 	}
+	mask = mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	return release.Inputs{Access: access, Chart: chart, Values: merged, Mask: mask, Rules: judges, Ignore: ignore}, nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // Live is what the controller wants to know of live objects.
@@ -27,8 +28,9 @@ type Live interface {
 	Live(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) ([]engine.Sighting, bool)
 	// Forget ends what Live keeps for a HelmRelease.
 	Forget(owner types.NamespacedName)
-	// Explain adds to objects that are not healthy why they are not, by a look at their pods.
-	Explain(ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth
+	// Explain adds to objects that are not healthy why they are not, in their own words and by a look at their pods. What hide says
+	// is masked, and what the Secrets of the release hold.
+	Explain(ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, hide engine.Hide) []v1beta1.ObjectHealth
 }
 
 // watcher follows the live objects of all releases: it finds what drifted and what is not healthy, from memory.
@@ -120,11 +122,26 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 	case unwatched(sightings) == len(sightings):
 		status.ReleaseHealth(hr, status.Health{}, now) // only the audit sees anything
 	default:
-		live.Health, again = w.health(hr, known, in.Access, target, sightings)
+		live.Health, again = w.health(hr, known, in, target, sightings)
 	}
 	found := w.drift(hr, known, sightings)
 	live.Drifted, live.Audit, known.blind = found.drifted, found.audit, time.Time{}
 	return live, soonest(again, found.again), found.events
+}
+
+// asleep looks at the objects of a suspended release; nothing is done about what is found.
+func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Duration {
+	access, err := h.access(ctx, hr)
+	if err != nil {
+		return 0
+	}
+	h.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
+	in := release.Inputs{Access: access}
+	in.Values, in.Mask, err = readDocument(h.documents.Get).values(ctx, hr)
+	in.Mask = in.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
+	in.Unmasked = err != nil
+	_, again := h.observe(ctx, hr, in)
+	return again
 }
 
 // blind says that nothing is known when the objects could not be seen for a while.
@@ -166,7 +183,7 @@ func soonest(a, b time.Duration) time.Duration {
 
 // health judges the objects, and has the causes looked for of what is not healthy.
 func (w *watcher) health(
-	hr *v1beta1.HelmRelease, known *watched, access cluster.Access, target plan.Target, sightings []engine.Sighting,
+	hr *v1beta1.HelmRelease, known *watched, in release.Inputs, target plan.Target, sightings []engine.Sighting,
 ) (plan.Health, time.Duration) {
 	now, key := w.now(), client.ObjectKeyFromObject(hr)
 	var badSince time.Time
@@ -188,9 +205,7 @@ func (w *watcher) health(
 	if len(objects) > 0 {
 		if p.told != p.which || now.Sub(p.examined) >= examineAgain {
 			p.examined = now
-			refs := refsOf(sightings, objects)
-			w.examined.Start(key, func(ctx context.Context) []v1beta1.ObjectHealth { return w.objects.Explain(ctx, access, target, refs) },
-				func(error) []v1beta1.ObjectHealth { return nil }) // the causes stay unknown
+			w.examine(hr, in, target, refsOf(sightings, objects))
 		}
 		again = max(time.Second, examineAgain-now.Sub(p.examined))
 	}
@@ -204,6 +219,19 @@ func (w *watcher) health(
 		}
 	}
 	return out, again
+}
+
+// examine has the causes looked for of what is not healthy. Objects say them in their own words, which may quote secrets: without a
+// mask the causes stay unknown, and the status has only what health.Report.Message says.
+func (w *watcher) examine(hr *v1beta1.HelmRelease, in release.Inputs, target plan.Target, refs []v1beta1.ResourceRef) {
+	if in.Unmasked {
+		return
+	}
+	wanted := hr.DeepCopy()
+	hide := func(former map[string]any) values.Mask { return release.MaskOf(wanted, in, former) }
+	w.examined.Start(client.ObjectKeyFromObject(hr), func(ctx context.Context) []v1beta1.ObjectHealth {
+		return w.objects.Explain(ctx, in.Access, target, refs, hide)
+	}, func(error) []v1beta1.ObjectHealth { return nil }) // the causes stay unknown
 }
 
 // explained adds the causes that were found.

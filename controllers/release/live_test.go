@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/tracker"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // scene is a watcher with one release that has a Deployment and a ConfigMap.
@@ -31,6 +33,7 @@ type scene struct {
 	seen      []engine.Sighting
 	unready   bool
 	explained chan []v1beta1.ResourceRef
+	hidden    chan engine.Hide
 	woken     chan types.NamespacedName
 	live      *lively
 }
@@ -48,7 +51,8 @@ func (s *lively) Live(_ cluster.Access, owner types.NamespacedName, _ []v1beta1.
 
 func (s *lively) Forget(owner types.NamespacedName) { delete(s.followed, owner) }
 
-func (s *lively) Explain(_ context.Context, _ cluster.Access, _ plan.Target, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
+func (s *lively) Explain(_ context.Context, _ cluster.Access, _ plan.Target, refs []v1beta1.ResourceRef, hide engine.Hide) []v1beta1.ObjectHealth {
+	s.hidden <- hide
 	s.explained <- refs
 	return []v1beta1.ObjectHealth{{Kind: "Deployment", Group: "apps", Namespace: "apps", Name: "web", Message: "its image cannot be pulled"}}
 }
@@ -57,7 +61,7 @@ const owned = "0000000000000007"
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), explained: make(chan []v1beta1.ResourceRef, 8), woken: make(chan types.NamespacedName, 8)}
+	s := &scene{clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), explained: make(chan []v1beta1.ResourceRef, 8), hidden: make(chan engine.Hide, 8), woken: make(chan types.NamespacedName, 8)}
 	now := func() time.Time { return s.clock }
 	wake := func(key types.NamespacedName) { s.woken <- key }
 	s.live = &lively{scene: s, followed: map[types.NamespacedName]bool{}}
@@ -142,6 +146,35 @@ func TestAFlappingReleaseIsNotTold(t *testing.T) {
 	}
 	s.at(examineAgain)
 	<-s.explained // and again after a while
+}
+
+// What an object says itself can hold a secret, and is shown only once Explain has masked it.
+func TestWordsOfObjectsAreNotShown(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.hr.Status.Bake = &v1beta1.Bake{}
+	s.seen[0].Entry.Ready = health.Report{State: health.InProgress, Message: "condition Ready is False, reason Login", Quote: "hunter2 is wrong"}
+	in := release.Inputs{Unmasked: true, Mask: values.NewMask("hunter1")}
+	for range 2 {
+		s.clock = s.clock.Add(settles)
+		live, _, events := s.look(s.hr, in)
+		if shown := fmt.Sprintf("%+v %+v %+v", live, s.hr.Status, events); strings.Contains(shown, "hunter2") {
+			t.Fatalf("a secret is shown: %s", shown)
+		}
+	}
+	if message := s.hr.Status.Unhealthy[0].Message; message != "condition Ready is False, reason Login" {
+		t.Errorf("the status says %q", message)
+	}
+	if _, running := s.examined.Running(client.ObjectKeyFromObject(s.hr)); running || len(s.explained) > 0 {
+		t.Error("the causes are looked for without a mask")
+	}
+	in.Unmasked = false
+	s.clock = s.clock.Add(examineAgain)
+	s.look(s.hr, in)
+	<-s.explained
+	if hide := <-s.hidden; hide(nil).Apply("hunter1") != "***" {
+		t.Error("the causes are looked for with another mask")
+	}
 }
 
 func TestWhatFailedForGoodIsToldAtOnce(t *testing.T) {

@@ -229,9 +229,11 @@ func address(source v1beta1.Source) string {
 
 func shelfName(source v1beta1.Source) string { return "shelf/" + string(source.GetUID()) }
 
-// put replaces the shelf of a source and returns the choices whose answer is another one now.
-func (c *Catalog) put(key Choice, source v1beta1.Source, s *shelf, choices []Choice) ([]Choice, error) {
+// put replaces the shelf of a source and returns the choices whose answer is another one now. The errors of answers are shown to who
+// has made the choice.
+func (c *Catalog) put(ctx context.Context, key Choice, source v1beta1.Source, s *shelf, choices []Choice) ([]Choice, error) {
 	s.holder = holderOf(source)
+	hidePicks(ctx, s)
 	kept := s.copy()
 	c.mu.Lock()
 	before := c.shelf(key, source)

@@ -248,17 +248,17 @@ func TestPutReportsChangedAnswersOnly(t *testing.T) {
 		s.Picks[broken.String()] = pick{err: errors.New(failure)}
 		return s
 	}
-	changed, err := c.put(charts, source, fill(digest1, "first"), []Choice{same, other, broken})
+	changed, err := c.put(t.Context(), charts, source, fill(digest1, "first"), []Choice{same, other, broken})
 	if diff := cmp.Diff([]Choice{same, other, broken}, changed, cmp.AllowUnexported(Choice{})); diff != "" || err != nil {
 		t.Errorf("error %v; at first everything is news (-want +got):\n%s", err, diff)
 	}
-	changed, err = c.put(charts, source, fill(digest1, "first"), []Choice{same, other, broken})
+	changed, err = c.put(t.Context(), charts, source, fill(digest1, "first"), []Choice{same, other, broken})
 	if len(changed) != 0 || err != nil {
 		t.Errorf("error %v; the same shelf again changes %v", err, changed)
 	}
 	next := fill(digest2, "second")
 	next.Picks[fresh.String()] = pick{Revision: revision}
-	changed, err = c.put(charts, source, next, []Choice{same, other, fresh, broken})
+	changed, err = c.put(t.Context(), charts, source, next, []Choice{same, other, fresh, broken})
 	if diff := cmp.Diff([]Choice{other, fresh, broken}, changed, cmp.AllowUnexported(Choice{})); diff != "" || err != nil {
 		t.Errorf("error %v; changed (-want +got):\n%s", err, diff)
 	}
@@ -268,7 +268,7 @@ func TestANewCatalogFindsTheShelfInTheStore(t *testing.T) {
 	t.Parallel()
 	objects, artifacts := newClient(t, repository()), newStore(t)
 	before := NewCatalog(objects, objects, artifacts)
-	if _, err := before.put(charts, repository(), shelved(pick{Revision: revision, Archive: digest2, URL: "web.tgz"}), nil); err != nil {
+	if _, err := before.put(t.Context(), charts, repository(), shelved(pick{Revision: revision, Archive: digest2, URL: "web.tgz"}), nil); err != nil {
 		t.Fatal(err)
 	}
 	after := NewCatalog(objects, objects, artifacts)

@@ -42,6 +42,7 @@ func (s secrets) secret(ctx context.Context, field string, ref *v1beta1.LocalObj
 	case err != nil:
 		return nil, sources.Fail(v1beta1.FetchFailedReason, err, "reading Secret %s of spec.%s", key, field)
 	}
+	disclose(ctx, found)
 	return found, nil
 }
 

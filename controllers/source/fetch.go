@@ -34,12 +34,12 @@ func (c *Catalog) ensure(ctx context.Context, choice Choice, want v1beta1.ChartR
 		return store.View{}, "", err
 	}
 	key := fetchKey{c.access(ctx, source), want.Digest, has}
-	digest, err := c.once(ctx, key, func() (string, error) { return c.fetch(ctx, choice, source, want, has) })
+	digest, err := c.once(ctx, key, func(ctx context.Context) (string, error) { return c.fetch(ctx, choice, source, want, has) })
 	return c.view(source), digest, err
 }
 
 // once fetches what has a digest, and has everybody wait for it who asks the same source meanwhile.
-func (c *Catalog) once(ctx context.Context, digest fetchKey, do func() (string, error)) (string, error) {
+func (c *Catalog) once(ctx context.Context, digest fetchKey, do func(context.Context) (string, error)) (string, error) {
 	c.mu.Lock()
 	if running, ok := c.fetches[digest]; ok {
 		c.mu.Unlock()
@@ -49,10 +49,11 @@ func (c *Catalog) once(ctx context.Context, digest fetchKey, do func() (string, 
 	c.fetches[digest] = own
 	c.mu.Unlock()
 
-	own.err = guard.Do("fetching an archive", func() (err error) { // the others wait for its end, whatever that is
-		own.digest, err = do()
+	ctx, read := redactable(ctx)
+	own.err = read.hide(guard.Do("fetching an archive", func() (err error) { // the others wait for its end, whatever that is
+		own.digest, err = do(ctx)
 		return err
-	})
+	}))
 	c.mu.Lock()
 	delete(c.fetches, digest)
 	c.mu.Unlock()

@@ -38,7 +38,7 @@ func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Sou
 	for _, choice := range choices {
 		s.Picks[choice.String()] = c.pickPath(ctx, c.view(source), &found.artifact, choice, before)
 	}
-	changed, err := c.put(key, source, s, choices)
+	changed, err := c.put(ctx, key, source, s, choices)
 	if err != nil {
 		return polled{err: err}
 	}

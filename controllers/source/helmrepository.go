@@ -59,7 +59,7 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		found = c.valued(ctx, repository, choice, found, had).steady(had)
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
-	changed, err := c.put(key, repository, s, choices)
+	changed, err := c.put(ctx, key, repository, s, choices)
 	if err != nil {
 		return polled{err: err}
 	}
@@ -111,7 +111,7 @@ func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1be
 			before.Picks[choice.String()] = pickFromIndex(index, choice, kube)
 		}
 	}
-	if _, err := c.put(key, repository, before, choices); err == nil {
+	if _, err := c.put(ctx, key, repository, before, choices); err == nil {
 		c.Tell(ctx, choices...)
 	}
 }
@@ -204,7 +204,7 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	if err != nil {
 		return polled{err: err}
 	}
-	changed, err := c.put(key, repository, s, choices)
+	changed, err := c.put(ctx, key, repository, s, choices)
 	if err != nil {
 		return polled{err: err}
 	}

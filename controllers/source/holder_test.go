@@ -97,7 +97,7 @@ func TestAFetchIsJoinedOnlyByTheSameSource(t *testing.T) {
 	mallory, victim := store.Holder{Namespace: "mallory", ID: "m"}, store.Holder{Namespace: "apps", ID: "v"}
 	started, hanging, ended := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		_, err := c.once(context.WithoutCancel(t.Context()), fetchKey{Holder: mallory, digest: digest1}, func() (string, error) {
+		_, err := c.once(context.WithoutCancel(t.Context()), fetchKey{Holder: mallory, digest: digest1}, func(context.Context) (string, error) {
 			close(started)
 			<-hanging
 			return "", errors.New("GET https://mallory.example/chart.tgz: 503")
@@ -107,13 +107,13 @@ func TestAFetchIsJoinedOnlyByTheSameSource(t *testing.T) {
 	<-started
 	soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	got, err := c.once(soon, fetchKey{Holder: victim, digest: digest1}, func() (string, error) { return "its own", nil })
+	got, err := c.once(soon, fetchKey{Holder: victim, digest: digest1}, func(context.Context) (string, error) { return "its own", nil })
 	if got != "its own" || err != nil {
 		t.Errorf("the victim gets %q, %v", got, err)
 	}
 	ending, stop := context.WithCancel(t.Context())
 	stop()
-	_, err = c.once(ending, fetchKey{Holder: mallory, digest: digest1}, func() (string, error) { return "", errors.New("fetched twice") })
+	_, err = c.once(ending, fetchKey{Holder: mallory, digest: digest1}, func(context.Context) (string, error) { return "", errors.New("fetched twice") })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("the same source does not wait for its own fetch: %v", err)
 	}

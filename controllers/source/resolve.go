@@ -35,7 +35,7 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 	case *v1beta1.HelmChart:
 		return c.resolve(ctx, ChoiceOfChart(source))
 	case *v1beta1.OCIRepository:
-		if found = c.pollOCIRepository(ctx, source, nil); found.err != nil {
+		if found = redacting(c.pollOCIRepository)(ctx, source, nil); found.err != nil {
 			return v1beta1.ChartRevision{}, nil, found.err
 		}
 		if found.chart == nil {
@@ -44,11 +44,11 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 		archive, err := c.view(source).Open(found.artifact.Digest)
 		return *found.chart, archive, err
 	case *v1beta1.HelmRepository:
-		found = c.pollHelmRepository(ctx, source, []Choice{choice})
+		found = redacting(c.pollHelmRepository)(ctx, source, []Choice{choice})
 	case *v1beta1.GitRepository:
-		found = c.pollGitRepository(ctx, source, []Choice{choice})
+		found = redacting(c.pollGitRepository)(ctx, source, []Choice{choice})
 	case *v1beta1.Bucket:
-		found = c.pollBucket(ctx, source, []Choice{choice})
+		found = redacting(c.pollBucket)(ctx, source, []Choice{choice})
 	}
 	if found.err != nil {
 		return v1beta1.ChartRevision{}, nil, found.err

@@ -87,7 +87,7 @@ func newOf[T any]() *T { return new(T) }
 func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() T) error {
 	waker := loop.NewWaker()
 	h := &handler[T]{
-		kind: kind, catalog: s.catalog, poll: poll, choices: choicesOf(s.manager.GetClient()),
+		kind: kind, catalog: s.catalog, poll: redacting(poll), choices: choicesOf(s.manager.GetClient()),
 		tasks:  loop.NewTasks[polled](s.ctx, waker.Wake, s.options.Now).Within(s.shares),
 		events: s.manager.GetEventRecorder("fairlead"),
 		now:    s.options.Now, jitter: randomJitter, visits: map[types.NamespacedName]visit{},

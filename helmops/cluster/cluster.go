@@ -7,6 +7,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -57,6 +58,8 @@ func newCluster(config *rest.Config, account *memory.Account, now func() time.Ti
 	c := &Cluster{
 		config: &rest.Config{
 			Host: base.String(), APIPath: config.APIPath, Transport: transport, Timeout: config.Timeout, QPS: -1,
+			// By default clients log warnings of the API server, which can quote objects.
+			WarningHandler: cmp.Or[rest.WarningHandler](config.WarningHandler, rest.NoWarnings{}),
 		},
 		memory:     account,
 		done:       make(chan struct{}),

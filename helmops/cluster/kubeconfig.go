@@ -12,6 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 // MaxKubeconfig bounds a kubeconfig, in bytes.
@@ -89,7 +91,10 @@ func remoteConfig(
 		},
 		WrapTransport: wrap,
 	}
-	return withTransport(config, addresses, proxy, cluster.DisableCompression, bound)
+	mask := values.NewMask(secretsOf(user)...)
+	return withTransport(config, addresses, proxy, cluster.DisableCompression, func(next http.RoundTripper, server string) http.RoundTripper {
+		return &discreet{next: bound(next, server), mask: mask}
+	})
 }
 
 func chosen(parsed *clientcmdapi.Config) (*clientcmdapi.Cluster, *clientcmdapi.AuthInfo, error) {

@@ -69,14 +69,3 @@ func Objects(err error) []v1beta1.ObjectHealth {
 	}
 	return unready.Unready
 }
-
-// Explain looks at objects of a release and their pods, and says what those lack that are not healthy, and why. What cannot be
-// read is left out.
-func (e *Engine) Explain(ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
-	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
-	if err != nil {
-		return nil
-	}
-	r := &run{Action: Action{Access: access, Target: target}, ctx: ctx, site: at, as: as, engine: e}
-	return r.newClient(nil, nil).Explain(refs) //nolint:contextcheck // the run carries it
-}

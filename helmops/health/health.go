@@ -2,7 +2,7 @@
 package health
 
 import (
-	"fmt"
+	"cmp"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -24,10 +24,26 @@ const (
 // Report is the health of one object.
 type Report struct {
 	State State
-	// Message says what is missing, empty for Current.
+	// Message says what is missing, empty for Current. It is made of numbers, names, conditions and their reasons: it holds no text
+	// that somebody wrote into the status of the object.
 	Message string
+	// Quote is such a text: the message of a condition, for example. It may hold a secret, so that it has to be masked before it is
+	// shown. Empty when the object says nothing more.
+	Quote string
 	// Serving is set when the object does its work although it is not Current: at least half of what it wants is available.
 	Serving bool
+}
+
+// Full returns the message with what the object says itself. Who shows it masks it, or has read the object with the rights of the caller.
+func (r Report) Full() string {
+	switch {
+	case r.Quote == "":
+		return r.Message
+	case r.Message == "":
+		return r.Quote
+	default:
+		return r.Message + ": " + r.Quote
+	}
 }
 
 // Assess judges an object by the rules of kstatus. With jobs, a Job counts as Current only once it has completed;
@@ -38,15 +54,16 @@ func Assess(object *unstructured.Unstructured, jobs bool) Report {
 	}
 	result, err := status.Compute(object)
 	if err != nil {
-		return Report{State: InProgress, Message: "its status cannot be read: " + err.Error()}
+		return Report{State: InProgress, Message: "its status cannot be read", Quote: err.Error()}
 	}
+	message, quote := told(object, result.Message)
 	switch result.Status {
 	case status.CurrentStatus:
 		return Report{State: Current}
 	case status.FailedStatus:
-		return Report{State: Failed, Message: result.Message}
+		return Report{State: Failed, Message: message, Quote: quote}
 	default:
-		return Report{State: InProgress, Message: result.Message, Serving: isServing(object)}
+		return Report{State: InProgress, Message: message, Quote: quote, Serving: isServing(object)}
 	}
 }
 
@@ -90,7 +107,8 @@ func assessJob(object *unstructured.Unstructured) Report {
 		case "Complete":
 			return Report{State: Current}
 		case "Failed":
-			return Report{State: Failed, Message: fmt.Sprintf("%v: %v", condition["reason"], condition["message"])}
+			quote, _ := condition["message"].(string)
+			return Report{State: Failed, Message: cmp.Or(reasonOf(condition), "the Job has failed"), Quote: quote}
 		}
 	}
 	return Report{State: InProgress, Message: "Job has not completed"}

@@ -50,8 +50,8 @@ func TestAssess(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := Assess(parse(t, tt.object), tt.jobs)
-			if got.State != tt.state || !strings.Contains(got.Message, tt.message) || (got.Message == "") != (tt.state == Current) {
-				t.Errorf("got %s: %q, want %s: %q", got.State, got.Message, tt.state, tt.message)
+			if got.State != tt.state || !strings.Contains(got.Full(), tt.message) || (got.Message == "") != (tt.state == Current) {
+				t.Errorf("got %s: %q, want %s: %q", got.State, got.Full(), tt.state, tt.message)
 			}
 		})
 	}

@@ -155,7 +155,7 @@ func checkDefinition(want, live *unstructured.Unstructured) Check {
 		return c
 	}
 	if report := health.Assess(live, false); report.State != health.Current {
-		c.Outcome, c.Message, c.Fix = Failed, "is not served: "+report.Message, "kubectl describe crd "+want.GetName()
+		c.Outcome, c.Message, c.Fix = Failed, "is not served: "+report.Full(), "kubectl describe crd "+want.GetName()
 		return c
 	}
 	if !equality.Semantic.DeepEqual(versionsOf(want), versionsOf(live)) {
@@ -184,7 +184,7 @@ func checkController(live *unstructured.Unstructured, version string) []Check {
 		return []Check{c}
 	}
 	if report := health.Assess(live, false); report.State != health.Current {
-		c.Outcome, c.Message = Failed, report.Message
+		c.Outcome, c.Message = Failed, report.Full()
 		c.Fix = "kubectl -n " + Namespace + " describe pods"
 	}
 	v := Check{Name: "version", Outcome: Passed, Message: version}

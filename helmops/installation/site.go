@@ -136,7 +136,7 @@ func (s *Site) AwaitController(ctx context.Context, progress func(string)) error
 		if report.State == health.Current {
 			return true, nil
 		}
-		last = report.Message
+		last = report.Full()
 		progress("waiting for Deployment " + Namespace + "/" + Controller + ": " + last)
 		return false, nil
 	})

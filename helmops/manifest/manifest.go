@@ -102,13 +102,28 @@ func Compare(before, after, namespace string, mask func(string) string) ([]Chang
 	return out, nil
 }
 
+// Secrets returns the content of the Secrets in a manifest, for values.NewMask.
+func Secrets(manifest string) ([]any, error) {
+	objects, err := parse(manifest, "")
+	if err != nil {
+		return nil, fmt.Errorf("the manifest: %w", err)
+	}
+	return contentOf(objects), nil
+}
+
+func contentOf(objects map[identity]map[string]any) []any {
+	content := make([]any, 0, len(objects))
+	for _, object := range objects {
+		content = append(content, values.SecretContent(object)...)
+	}
+	return content
+}
+
 // hiding returns a mask that hides the content of the Secrets in manifests, besides what mask hides.
 func hiding(mask func(string) string, manifests ...map[identity]map[string]any) func(string) string {
-	var content []any
+	content := make([]any, 0, len(manifests))
 	for _, objects := range manifests {
-		for _, object := range objects {
-			content = append(content, values.SecretContent(object)...)
-		}
+		content = append(content, contentOf(objects)...)
 	}
 	if len(content) == 0 {
 		return mask

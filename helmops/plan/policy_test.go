@@ -15,6 +15,7 @@ func boolean(value bool) *bool { return &value }
 func TestPolicies(t *testing.T) {
 	retry := &v1beta1.FailureStrategy{Name: v1beta1.RetryOnFailure}
 	often := &v1beta1.FailureStrategy{Name: v1beta1.RetryOnFailure, RetryInterval: &metav1.Duration{Duration: time.Minute}}
+	tooOften := &v1beta1.FailureStrategy{Name: v1beta1.RetryOnFailure, RetryInterval: &metav1.Duration{Duration: time.Millisecond}}
 	remediate := &v1beta1.FailureStrategy{Name: v1beta1.RemediateOnFailure}
 	tests := []struct {
 		name             string
@@ -37,6 +38,9 @@ func TestPolicies(t *testing.T) {
 			spec: v1beta1.HelmReleaseSpec{Install: &v1beta1.Install{Remediation: &v1beta1.InstallRemediation{Retries: 2}},
 				Upgrade: &v1beta1.Upgrade{Remediation: &v1beta1.UpgradeRemediation{Retries: 2, Strategy: v1beta1.UninstallRemediation}}},
 			install: Policy{Remediates: true, Uninstalls: true, Retries: 2}, upgrade: Policy{Remediates: true, Uninstalls: true, Retries: 2, LastToo: true}},
+		{name: "a pause shorter than the least interval counts as that",
+			spec:    v1beta1.HelmReleaseSpec{Install: &v1beta1.Install{Strategy: tooOften}, Upgrade: &v1beta1.Upgrade{Strategy: tooOften}},
+			install: Policy{Pause: v1beta1.DefaultMinInterval}, upgrade: Policy{Pause: v1beta1.DefaultMinInterval}},
 		{name: "what is said of the last failure counts, and of tests",
 			spec: v1beta1.HelmReleaseSpec{Test: &v1beta1.Test{IgnoreFailures: true},
 				Install: &v1beta1.Install{Remediation: &v1beta1.InstallRemediation{RemediateLastFailure: boolean(true), IgnoreTestFailures: boolean(false)}},

@@ -24,6 +24,8 @@ type Inputs struct {
 	Values map[string]any
 	// Mask hides what came from Secrets.
 	Mask values.Mask
+	// Unmasked is set when Values and Mask are not known, so that no text may be shown that can quote a secret.
+	Unmasked bool
 	// NamespaceTerminating is set when the namespace of the object is being deleted.
 	NamespaceTerminating bool
 	// Compared is what was last found out about a revision of another Helm client; the zero value is nothing.
@@ -74,6 +76,16 @@ func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
 // does.
 func RenderDigest(spec v1beta1.HelmReleaseSpec) string {
 	return render.OptionsOf(spec.PostRenderers, spec.PostRenderStrategy, spec.CommonMetadata).Digest()
+}
+
+// MaskOf returns the mask for texts about a revision with the given values. What came from Secrets formerly cannot be told from other
+// values any more, so that all former values that have changed are hidden when the release takes any from a Secret.
+func MaskOf(hr *v1beta1.HelmRelease, in Inputs, former map[string]any) values.Mask {
+	fromSecret := func(r v1beta1.ValuesReference) bool { return r.Kind == "Secret" }
+	if !slices.ContainsFunc(hr.Spec.ValuesFrom, fromSecret) {
+		return in.Mask
+	}
+	return in.Mask.Join(values.NewMask(values.Changed(former, in.Values)))
 }
 
 // Requested tells whether the user asked for a reconciliation that was not handled yet.

@@ -28,7 +28,11 @@ type Sight struct {
 
 // Look returns what is known of the objects of an inventory, without a request. It is ready once their kinds have been seen completely;
 // until then, which Moved tells, the answer is false. The objects are judged by rules, nil for the usual ones.
-func (e *Engine) Look(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) (Sight, bool) {
+//
+// With quote, objects that are not healthy are described in their own words too, which can hold a secret.
+func (e *Engine) Look(
+	access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool,
+) (Sight, bool) {
 	at, _, err := e.of(access)
 	if err != nil {
 		return Sight{}, false
@@ -52,7 +56,7 @@ func (e *Engine) Look(access cluster.Access, owner types.NamespacedName, refs []
 			}
 			continue
 		}
-		at.judge(&out, owner, ref, entry.For(userOf(owner)), there)
+		at.judge(&out, owner, ref, entry.For(userOf(owner)), there, quote)
 	}
 	if !at.followers.Follows(userOf(owner), owner, objects, tracked) {
 		return Sight{}, false
@@ -76,7 +80,7 @@ func refsOf(inventory []v1beta1.ResourceRef) []tracker.Ref {
 }
 
 // judge adds what is to be told of one object.
-func (s *site) judge(out *Sight, owner types.NamespacedName, ref v1beta1.ResourceRef, entry tracker.Entry, there bool) {
+func (s *site) judge(out *Sight, owner types.NamespacedName, ref v1beta1.ResourceRef, entry tracker.Entry, there, quote bool) {
 	namespace, name, group, kind, _ := ref.Split()
 	state := "-"
 	if there {
@@ -96,9 +100,13 @@ func (s *site) judge(out *Sight, owner types.NamespacedName, ref v1beta1.Resourc
 	case entry.IgnoresHealth:
 		return
 	}
+	message := report.Message
+	if quote {
+		message = report.Full()
+	}
 	if report.State != health.Current {
 		out.Unhealthy = append(out.Unhealthy, v1beta1.ObjectHealth{
-			Kind: kind, Group: group, Namespace: namespace, Name: name, State: string(report.State), Message: report.Message,
+			Kind: kind, Group: group, Namespace: namespace, Name: name, State: string(report.State), Message: message,
 		})
 	}
 }

@@ -201,8 +201,18 @@ func number(resourceVersion string) uint64 {
 }
 
 func bounded(report health.Report) health.Report {
-	report.Message = cut(report.Message, maxMessage)
+	report.Message = shortened(report.Message)
+	report.Quote = shortened(report.Quote)
 	return report
+}
+
+// shortened marks a text that it cuts: a mask finds the beginning of a secret only in front of such a mark, wherever the text goes.
+func shortened(text string) string {
+	const mark = "…"
+	if len(text) <= maxMessage {
+		return text
+	}
+	return cut(text, maxMessage-len(mark)) + mark
 }
 
 func cut(text string, length int) string {

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/values"
 )
 
 func parse(t testing.TB, document string) *unstructured.Unstructured {
@@ -153,10 +154,10 @@ func TestReduceBoundsWhatOthersWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := Reduce(object)
-	if len(got.Release) > maxAnnotation || len(got.Ready.Message) > maxMessage || len(got.Ready.Message) < maxMessage/2 {
-		t.Errorf("kept %d and %d bytes", len(got.Release), len(got.Ready.Message))
+	if len(got.Release) > maxAnnotation || len(got.Ready.Quote) > maxMessage || len(got.Ready.Quote) < maxMessage/2 {
+		t.Errorf("kept %d and %d bytes", len(got.Release), len(got.Ready.Quote))
 	}
-	if !utf8.ValidString(got.Release) || !utf8.ValidString(got.Ready.Message) {
+	if !utf8.ValidString(got.Release) || !utf8.ValidString(got.Ready.Quote) {
 		t.Error("a character was cut in two")
 	}
 	if got.ResourceVersion != 0 || got.ReleaseNamespace != "apps" {
@@ -193,5 +194,20 @@ func TestObjectsMayOptOut(t *testing.T) {
 	object.SetAnnotations(map[string]string{"fairlead.dev/drift": "yes", "fairlead.dev/health": ""})
 	if got := Reduce(object); got.IgnoresDrift || got.IgnoresHealth {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A message that is cut says so, for a mask to find the beginning of a secret in it.
+func TestAMessageThatIsCutSaysSo(t *testing.T) {
+	t.Parallel()
+	const secret = "correct-horse-battery-staple"
+	for _, left := range []int{8, 12, len(secret)} {
+		text := strings.Repeat("x", maxMessage-left) + secret + strings.Repeat("y", 100)
+		report := bounded(health.Report{Message: text, Quote: text})
+		for _, got := range []string{report.Message, report.Quote} {
+			if masked := values.NewMask(secret).Apply(got + ": more"); len(got) > maxMessage || strings.Contains(masked, secret[:5]) {
+				t.Errorf("%d bytes of a secret are shown: %s", left, masked[maxMessage-60:])
+			}
+		}
 	}
 }

@@ -24,10 +24,10 @@ const maxFault = 1024
 // sizeOf estimates what an entry takes.
 func sizeOf(k key, e *Entry) int64 {
 	size := entryCost + len(k.namespace) + len(k.name) + len(e.UID) + len(e.Release) + len(e.ReleaseNamespace) +
-		len(e.Ready.Message) + len(e.Complete.Message)
+		len(e.Ready.Message) + len(e.Complete.Message) + len(e.Ready.Quote) + len(e.Complete.Quote)
 	if e.verdicts != nil {
 		for _, v := range *e.verdicts {
-			size += verdictCost + len(v.report.Message)
+			size += verdictCost + len(v.report.Message) + len(v.report.Quote)
 		}
 	}
 	return int64(size)

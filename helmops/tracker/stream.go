@@ -280,7 +280,8 @@ func (s *store) take(object any) (*reduced, error) {
 		s.tracker.rules.judge(&r.entry, Ref{GVK: s.kind.GVK, Namespace: r.key.namespace, Name: r.key.name}, full)
 	}
 	if !s.tracker.clients.Memory.Bounded() { // what is shared is not counted
-		s.tracker.strings.share(&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace, &r.entry.Ready.Message, &r.entry.Complete.Message)
+		s.tracker.strings.share(&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace, &r.entry.Ready.Message, &r.entry.Complete.Message,
+			&r.entry.Ready.Quote, &r.entry.Complete.Quote)
 	}
 	return r, nil
 }

@@ -187,7 +187,7 @@ func (r Reader) dependency(ctx context.Context, hr *v1beta1.HelmRelease, d v1bet
 		out.Message = "could not be read: " + err.Error()
 	default:
 		report := health.Assess(object, true)
-		out.Message, out.Ready = report.Message, report.State == health.Current
+		out.Message, out.Ready = report.Full(), report.State == health.Current
 		out.Phase = map[health.State]Phase{health.Current: Ready, health.InProgress: Progressing, health.Failed: Failed}[report.State]
 	}
 	return out

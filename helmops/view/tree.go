@@ -203,7 +203,7 @@ func (l looker) judged(object *unstructured.Unstructured) Node {
 	report := l.rules.Assess(object, true)
 	node := Node{
 		Kind: object.GetKind(), Group: object.GroupVersionKind().Group, Namespace: object.GetNamespace(), Name: object.GetName(),
-		State: string(report.State), Message: report.Message,
+		State: string(report.State), Message: report.Full(),
 	}
 	if object.GetDeletionTimestamp() != nil {
 		node.Message = "is being deleted"

@@ -116,6 +116,9 @@ func refuse(resp *http.Response) error {
 // failure words what went wrong. what says what was tried.
 func (b *Bucket) failure(err error, what string) error {
 	r := (*refusal)(nil)
+	if malformed := (*xml.SyntaxError)(nil); errors.As(err, &malformed) { // the library quotes what it cannot read
+		return sources.Fail(v1beta1.FetchFailedReason, nil, "%s: the answer is not XML, line %d", what, malformed.Line)
+	}
 	if !errors.As(err, &r) {
 		return transport.Failure(err, b.opts.Credentials, what)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
+	"strings"
 	"time"
 
 	"oras.land/oras-go/v2/content"
@@ -52,6 +54,22 @@ func answered(err error) bool {
 		errors.Is(err, transport.ErrAddressRefused)
 }
 
+// code is what the codes of registries look like. The library changes the case of what is none, beyond recognition for a mask.
+var code = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,39}$`)
+
+// wordsOf are the codes and messages of errors. Their details are left out: they are JSON of any kind.
+func wordsOf(all errcode.Errors) string {
+	words := make([]string, 0, len(all))
+	for _, e := range all {
+		text := e.Message
+		if code.MatchString(e.Code) {
+			text = strings.TrimSuffix(strings.ToLower(strings.ReplaceAll(e.Code, "_", " "))+": "+text, ": ")
+		}
+		words = append(words, text)
+	}
+	return strings.Join(words, "; ")
+}
+
 // failure turns an error of the library into one with a reason.
 func (r *Repository) failure(err error, what string, pause *time.Duration) error {
 	return r.classify(err, what).After(*pause)
@@ -66,7 +84,7 @@ func (r *Repository) classify(err error, what string) *sources.Error {
 		if len(response.Errors) == 0 {
 			return known
 		}
-		return sources.Fail(known.Reason(), transport.Redact(response.Errors, r.opts.Credentials), "%s", known.Error())
+		return sources.Fail(known.Reason(), transport.Redact(errors.New(wordsOf(response.Errors)), r.opts.Credentials), "%s", known.Error())
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
 		return sources.Fail(v1beta1.AuthenticationFailedReason, nil, "%s: access refused: the registry wants credentials", what)
 	case errors.Is(err, errdef.ErrNotFound):

@@ -93,7 +93,7 @@ func (r *redacted) Is(target error) bool { return errors.Is(r.err, target) }
 var urlInText = regexp.MustCompile(`(https?://)[^\s"'<>]+`)
 
 // Redact returns an error that answers errors.Is as err does, with a text that is safe to show: without the credentials,
-// without what a URL has before its host or in its query, in one line of at most 500 characters. nil stays nil.
+// without what a URL has before and behind its host, in one line of at most 500 characters. nil stays nil.
 func Redact(err error, c sources.Credentials) error {
 	if err == nil {
 		return nil
@@ -116,23 +116,18 @@ func redactText(text string, c sources.Credentials) string {
 	return text
 }
 
-// shortURL drops what may be secret: signed URLs carry a signature in their query.
+// shortURL keeps of a URL only the scheme and the host. Its path may be secret as its query is: an upstream can redirect to an address
+// with the credentials that it was sent, escaped in ways that nobody can foresee. What was asked for is named in front of such errors.
 func shortURL(u string) string {
 	scheme, rest, _ := strings.Cut(u, "://")
-	end := strings.IndexAny(rest, "?#")
-	tail := ""
-	if end >= 0 {
-		rest, tail = rest[:end], "?…"
+	host, tail := rest, ""
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		host, tail = rest[:end], "/…"
 		if strings.HasSuffix(u, ":") {
 			tail += ":"
 		}
 	}
-	host, path, hasPath := strings.Cut(rest, "/")
-	host = host[strings.LastIndexByte(host, '@')+1:]
-	if hasPath {
-		host += "/" + path
-	}
-	return scheme + "://" + host + tail
+	return scheme + "://" + host[strings.LastIndexByte(host, '@')+1:] + tail
 }
 
 func secretsOf(c sources.Credentials) []string {

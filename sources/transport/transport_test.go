@@ -305,7 +305,7 @@ func TestMessagesHoldNoSecrets(t *testing.T) {
 	raw := fmt.Errorf("x: %w", &url.Error{Op: "Get", URL: "https://u:" + secret + "@host/path?X-Amz-Signature=" + secret + "#" + secret, Err: errors.New("proxy said " + secret + " and cm9ib3Q6aHVudGVyMmh1bnRlcjI=\x00\n\tend")})
 	shown := Redact(raw, c)
 	if text := shown.Error(); strings.Contains(text, secret) || strings.Contains(text, "cm9ib3Q6") || strings.ContainsAny(text, "\n\x00") ||
-		!strings.Contains(text, "https://host/path?…") {
+		!strings.Contains(text, "https://host/…") {
 		t.Errorf("got %q", text)
 	}
 	long := Redact(errors.New(strings.Repeat("é", 10_000)), c).Error()

@@ -28,7 +28,7 @@ func (c *Client) explained(lacking []unready) []string {
 		if i < maxNamed {
 			texts[i] = name(object.info) + ": " + c.explain(object)
 		} else {
-			texts[i] = name(object.info) + ": " + object.report.Message
+			texts[i] = name(object.info) + ": " + object.report.Full()
 		}
 	}
 	return texts
@@ -46,9 +46,9 @@ func (c *Client) explain(object unready) string {
 		cause = c.controllerCause(object.info)
 	}
 	if cause == "" {
-		return object.report.Message
+		return object.report.Full()
 	}
-	return object.report.Message + "; " + cause
+	return object.report.Full() + "; " + cause
 }
 
 // podCause looks at the pods of a workload, the newest first, and says why one of them does not run.

@@ -137,7 +137,7 @@ type progress struct {
 func (p *progress) see(lacking []unready, now time.Time) {
 	lacks := make(map[tracker.Ref]string, len(lacking))
 	for _, object := range lacking {
-		lacks[ref(object.info)] = object.report.Message
+		lacks[ref(object.info)] = object.report.Full()
 	}
 	if p.lacks != nil && !maps.Equal(p.lacks, lacks) {
 		p.last = now
@@ -310,7 +310,7 @@ func completed(live *unstructured.Unstructured) health.Report {
 		return health.Report{State: health.Current}
 	case "Failed":
 		message, _, _ := unstructured.NestedString(live.Object, "status", "message")
-		return health.Report{State: health.Failed, Message: strings.TrimSpace("phase Failed " + message)}
+		return health.Report{State: health.Failed, Message: "phase Failed", Quote: message}
 	default:
 		return health.Report{State: health.InProgress, Message: "phase " + phase}
 	}

@@ -1,0 +1,126 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"fairlead.dev/fairlead/helmops/values"
+)
+
+// maxRefusal bounds what is read of an answer that is no success, in bytes.
+const maxRefusal = 1 << 20
+
+// Secrets returns the credentials in a kubeconfig, for values.NewMask. Of one that cannot be parsed it is everything.
+func Secrets(kubeconfig []byte) []any {
+	if len(kubeconfig) == 0 {
+		return nil
+	}
+	parsed, err := clientcmd.Load(kubeconfig)
+	if err != nil {
+		return []any{kubeconfig}
+	}
+	var found []any
+	for _, user := range parsed.AuthInfos {
+		found = append(found, secretsOf(user)...)
+	}
+	return found
+}
+
+func secretsOf(user *clientcmdapi.AuthInfo) []any {
+	return []any{user.Token, user.Password, user.ClientKeyData}
+}
+
+// discreet keeps a server from bringing the credentials that it was sent into errors: it hides them in answers that are no
+// success, and in errors of the connection. Warnings are dropped, because clients log them.
+type discreet struct {
+	next http.RoundTripper
+	mask values.Mask
+}
+
+// WrappedRoundTripper implements utilnet.RoundTripperWrapper.
+func (d *discreet) WrappedRoundTripper() http.RoundTripper { return d.next }
+
+// RoundTrip implements http.RoundTripper.
+func (d *discreet) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := d.next.RoundTrip(request)
+	if err != nil {
+		return nil, d.hidden(err)
+	}
+	response.Header.Del("Warning")
+	for i, contentType := range response.Header["Content-Type"] { // a type that nobody knows is quoted
+		response.Header["Content-Type"][i] = d.mask.Apply(contentType)
+	}
+	if response.StatusCode < http.StatusMultipleChoices {
+		return response, nil
+	}
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
+	_ = response.Body.Close() // what was read counts
+	if err != nil {
+		return nil, d.hidden(err)
+	}
+	content = d.without(content)
+	response.Status = http.StatusText(response.StatusCode)
+	response.Body = io.NopCloser(bytes.NewReader(content))
+	response.ContentLength = int64(len(content))
+	response.Header.Del("Content-Length")
+	return response, nil
+}
+
+// without returns an answer with the credentials hidden. JSON has escapes of its own, so that its texts are looked at one by one.
+func (d *discreet) without(content []byte) []byte {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	var decoded any
+	if decoder.Decode(&decoded) == nil {
+		if encoded, err := json.Marshal(d.masked(decoded)); err == nil {
+			content = encoded
+		}
+	}
+	return []byte(d.mask.Apply(string(content)))
+}
+
+func (d *discreet) masked(value any) any {
+	switch typed := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(typed))
+		for key, below := range typed {
+			out[d.mask.Apply(key)] = d.masked(below)
+		}
+		return out
+	case []any:
+		for i, below := range typed {
+			typed[i] = d.masked(below)
+		}
+		return typed
+	case string:
+		return d.mask.Apply(typed)
+	default:
+		return value
+	}
+}
+
+// hidden is an error with the credentials hidden in its text.
+func (d *discreet) hidden(err error) error {
+	text := err.Error()
+	if shown := d.mask.Apply(text); shown != text {
+		return &hiddenError{text: shown, cause: err}
+	}
+	return err
+}
+
+// hiddenError is an error with another text.
+type hiddenError struct {
+	text  string
+	cause error
+}
+
+// Error implements error.
+func (e *hiddenError) Error() string { return e.text }
+
+// Unwrap returns the error as it was, to tell its kind; its text is not to be shown.
+func (e *hiddenError) Unwrap() error { return e.cause }
