@@ -119,7 +119,7 @@ func TestLiveObjectsShowNoSecret(t *testing.T) {
 	for _, name := range []string{"released", "applied"} {
 		status := fmt.Sprintf(`{"status":{"conditions":[{"type":"Ready","status":"False","reason":"LoginFailed",`+
 			`"message":"cannot log in with %s or %s"}]}}`, canary, ofManifest)
-		mustRun(t, "kubectl", "patch", "widgets/"+name, "-n", ns, "--subresource=status", "--type=merge", "-p", status)
+		mustRun(t, "kubectl", "patch", "widgets.canary.fairlead.test/"+name, "-n", ns, "--subresource=status", "--type=merge", "-p", status)
 	}
 	apply(t, dependent)
 	unhealthy := "condition Ready is False, reason LoginFailed"
