@@ -13,9 +13,9 @@ import (
 	"fairlead.dev/fairlead/sources"
 )
 
-// An upstream can repeat the credentials that it was sent in an error, a challenge or a redirect, in an encoding of its choice. The
-// packages below sources take the credentials out of errors as they are; here every encoding of every Secret that was read on the
-// way is hidden, in the one place through which all errors of upstreams leave.
+// An upstream can repeat the credentials that it was sent in an error, a challenge or a redirect, in an encoding of
+// its choice. The packages below sources take the credentials out of errors as they are; here every encoding of every
+// Secret that was read on the way is hidden, in the one place through which all errors of upstreams leave.
 
 // disclosed are the Secrets that were read for one poll or fetch.
 type disclosed struct {
@@ -56,27 +56,10 @@ func (d *disclosed) mask() values.Mask {
 // hide returns an error with the Secrets that were read so far hidden in its text. What else is known of it stays.
 func (d *disclosed) hide(err error) error {
 	if err == nil {
-		return nil
+		return nil // spares the work for a mask
 	}
-	text := err.Error()
-	shown := d.mask().Apply(text)
-	if shown == text {
-		return err
-	}
-	return &redactedError{text: shown, cause: err}
+	return d.mask().Error(err)
 }
-
-// redactedError is an error with another text.
-type redactedError struct {
-	text  string
-	cause error
-}
-
-// Error implements error.
-func (e *redactedError) Error() string { return e.text }
-
-// Unwrap returns the error as it was, for its reason; its text is not to be shown.
-func (e *redactedError) Unwrap() error { return e.cause }
 
 // redacting hides in what a poll says the Secrets that it has read.
 func redacting(poll poller) poller {
@@ -108,7 +91,8 @@ func hidePicks(ctx context.Context, s *shelf) {
 	}
 }
 
-// public are the keys of Secrets whose values identify somebody and prove nothing. They are names and addresses, which messages need.
+// public are the keys of Secrets whose values identify somebody and prove nothing. They are names and addresses, which
+// messages need.
 var public = map[string]bool{
 	"username": true, "accesskey": true, "address": true, "known_hosts": true, "identity.pub": true, "trusted_root.json": true,
 	sources.CAKey: true, "caFile": true, sources.CertKey: true, "certFile": true,
@@ -130,7 +114,8 @@ func credentialsIn(secret *corev1.Secret) []any {
 	return texts
 }
 
-// credentialsOfDocker is the content of a docker config.json but for hosts, names and addresses. Of one that cannot be read it is everything.
+// credentialsOfDocker is the content of a docker config.json but for hosts, names and addresses. Of one that cannot be
+// read it is everything.
 func credentialsOfDocker(config []byte) []any {
 	var parsed struct {
 		Auths map[string]map[string]any `json:"auths"`

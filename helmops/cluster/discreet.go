@@ -35,8 +35,8 @@ func secretsOf(user *clientcmdapi.AuthInfo) []any {
 	return []any{user.Token, user.Password, user.ClientKeyData}
 }
 
-// discreet keeps a server from bringing the credentials that it was sent into errors: it hides them in answers that are no
-// success, and in errors of the connection. Warnings are dropped, because clients log them.
+// discreet keeps a server from bringing the credentials that it was sent into errors: it hides them in answers that
+// are no success, and in errors of the connection. Warnings are dropped, because clients log them.
 type discreet struct {
 	next http.RoundTripper
 	mask values.Mask
@@ -49,7 +49,7 @@ func (d *discreet) WrappedRoundTripper() http.RoundTripper { return d.next }
 func (d *discreet) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := d.next.RoundTrip(request)
 	if err != nil {
-		return nil, d.hidden(err)
+		return nil, d.mask.Error(err)
 	}
 	response.Header.Del("Warning")
 	for i, contentType := range response.Header["Content-Type"] { // a type that nobody knows is quoted
@@ -61,7 +61,7 @@ func (d *discreet) RoundTrip(request *http.Request) (*http.Response, error) {
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
 	_ = response.Body.Close() // what was read counts
 	if err != nil {
-		return nil, d.hidden(err)
+		return nil, d.mask.Error(err)
 	}
 	content = d.without(content)
 	response.Status = http.StatusText(response.StatusCode)
@@ -71,7 +71,8 @@ func (d *discreet) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// without returns an answer with the credentials hidden. JSON has escapes of its own, so that its texts are looked at one by one.
+// without returns an answer with the credentials hidden. JSON has escapes of its own, so that its texts are looked at
+// one by one.
 func (d *discreet) without(content []byte) []byte {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.UseNumber()
@@ -103,24 +104,3 @@ func (d *discreet) masked(value any) any {
 		return value
 	}
 }
-
-// hidden is an error with the credentials hidden in its text.
-func (d *discreet) hidden(err error) error {
-	text := err.Error()
-	if shown := d.mask.Apply(text); shown != text {
-		return &hiddenError{text: shown, cause: err}
-	}
-	return err
-}
-
-// hiddenError is an error with another text.
-type hiddenError struct {
-	text  string
-	cause error
-}
-
-// Error implements error.
-func (e *hiddenError) Error() string { return e.text }
-
-// Unwrap returns the error as it was, to tell its kind; its text is not to be shown.
-func (e *hiddenError) Unwrap() error { return e.cause }
