@@ -22,8 +22,9 @@ const (
 	DefaultKustomizationInterval = time.Hour
 	// DefaultKustomizationTimeout bounds applying, and waiting for health.
 	DefaultKustomizationTimeout = 5 * time.Minute
-	// DefaultMinInterval is the least interval of sources, releases and Kustomizations, and the least retryInterval, unless
-	// SetMinInterval sets another: each costs requests to upstream or to the API server. A shorter one is accepted and counts as this.
+	// DefaultMinInterval is the least interval of sources, releases and Kustomizations, and the least retryInterval,
+	// unless SetMinInterval sets another: each costs requests to upstream or to the API server. A shorter one is
+	// accepted and counts as this.
 	DefaultMinInterval = 10 * time.Second
 	// DefaultRetryInterval is the pause between two attempts with the strategy RetryOnFailure.
 	DefaultRetryInterval = 5 * time.Minute
@@ -42,7 +43,8 @@ var minInterval atomic.Int64
 // SetMinInterval sets the least interval for this process. It is called before the first object is looked at.
 func SetMinInterval(d time.Duration) { minInterval.Store(int64(d)) }
 
-// MinInterval is the least interval and retryInterval of sources, releases and Kustomizations. A shorter one counts as this.
+// MinInterval is the least interval and retryInterval of sources, releases and Kustomizations. A shorter one counts as
+// this.
 func MinInterval() time.Duration {
 	return cmp.Or(time.Duration(minInterval.Load()), DefaultMinInterval)
 }

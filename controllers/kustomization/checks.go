@@ -12,9 +12,9 @@ import (
 	"fairlead.dev/fairlead/helmops/health"
 )
 
-// checks returns the objects of spec.healthChecks that are not healthy, but for those that are told already. They may be those of
-// others, whose secrets nobody knows here: nothing they say is quoted.
-func (h *handler) checks(k *v1beta1.Kustomization, in inputs, told []v1beta1.ObjectHealth) []v1beta1.ObjectHealth {
+// checks returns the objects of spec.healthChecks that are not healthy and not in reported yet. Other owners can have
+// put secrets into their status, and the controller does not know these secrets. So it does not quote their messages.
+func (h *handler) checks(k *v1beta1.Kustomization, in inputs, reported []v1beta1.ObjectHealth) []v1beta1.ObjectHealth {
 	var out []v1beta1.ObjectHealth
 	for _, check := range k.Spec.HealthChecks {
 		version, err := schema.ParseGroupVersion(check.APIVersion)
@@ -25,16 +25,17 @@ func (h *handler) checks(k *v1beta1.Kustomization, in inputs, told []v1beta1.Obj
 		if namespace == "" {
 			namespace = k.Namespace
 		}
-		found := h.healthOf(k, in, version.WithKind(check.Kind), types.NamespacedName{Namespace: namespace, Name: check.Name}, false)
-		if found != nil && !isTold(told, *found) {
+		key := types.NamespacedName{Namespace: namespace, Name: check.Name}
+		found := h.healthOf(k, in, version.WithKind(check.Kind), key, false)
+		if found != nil && !isReported(reported, *found) {
 			out = append(out, *found)
 		}
 	}
 	return out
 }
 
-func isTold(told []v1beta1.ObjectHealth, o v1beta1.ObjectHealth) bool {
-	for _, t := range told {
+func isReported(reported []v1beta1.ObjectHealth, o v1beta1.ObjectHealth) bool {
+	for _, t := range reported {
 		if t.Kind == o.Kind && t.Group == o.Group && t.Name == o.Name && (t.Namespace == o.Namespace || t.Namespace == "") {
 			return true
 		}
@@ -45,7 +46,8 @@ func isTold(told []v1beta1.ObjectHealth, o v1beta1.ObjectHealth) bool {
 // look gathers what is known of the objects.
 func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
 	key := client.ObjectKeyFromObject(k)
-	f := facts{digest: in.digest, asked: k.Annotations[v1beta1.ReconcileRequestAnnotation] != k.Status.LastHandledReconcileAt}
+	request := k.Annotations[v1beta1.ReconcileRequestAnnotation]
+	f := facts{digest: in.digest, asked: request != k.Status.LastHandledReconcileAt}
 	h.mu.Lock()
 	f.awaited = h.awaited[key]
 	f.audit = h.now().Sub(h.audited[key]) >= k.GetInterval()
@@ -83,7 +85,8 @@ func (h *handler) unseen(k *v1beta1.Kustomization, in inputs, refs []v1beta1.Res
 	return out
 }
 
-// healthOf judges one object as the lookout saw it last; nil when it is healthy. With quote it is described in its own words too.
+// healthOf judges one object as the lookout saw it last; nil when it is healthy. With quote it is described in its own
+// words too.
 func (h *handler) healthOf(
 	k *v1beta1.Kustomization, in inputs, kind schema.GroupVersionKind, key types.NamespacedName, quote bool,
 ) *v1beta1.ObjectHealth {
@@ -110,10 +113,11 @@ func (h *handler) healthOf(
 	return out
 }
 
-// hasSecrets reports whether objects of a Kustomization can repeat a secret in their status: it takes some from Secrets or from
-// encrypted files, it has applied Secrets, or it is on the cluster of a kubeconfig, whose server may repeat what it was sent. Which values are secret is known only while the objects are built, and a message of a
-// live object arrives at any time later, after a restart for example. Such messages are left out: masking them would mean to keep the
-// decrypted values in memory.
+// hasSecrets reports whether objects of a Kustomization can repeat a secret in their status: it takes some from
+// Secrets or from encrypted files, it has applied Secrets, or it is on the cluster of a kubeconfig, whose server may
+// repeat what it was sent. Which values are secret is known only while the objects are built, and a message of a live
+// object arrives at any time later, after a restart for example. Such messages are left out: masking them would mean
+// to keep the decrypted values in memory.
 func hasSecrets(k *v1beta1.Kustomization) bool {
 	return TakesSecrets(k) || k.Spec.KubeConfig != nil || slices.ContainsFunc(inventoryOf(k), func(ref v1beta1.ResourceRef) bool {
 		_, _, group, kind, ok := ref.Split()
@@ -121,7 +125,8 @@ func hasSecrets(k *v1beta1.Kustomization) bool {
 	})
 }
 
-// TakesSecrets reports whether any object of a Kustomization may hold what came from a Secret or from an encrypted file.
+// TakesSecrets reports whether any object of a Kustomization may hold what came from a Secret or from an encrypted
+// file.
 func TakesSecrets(k *v1beta1.Kustomization) bool {
 	if k.Spec.Decryption != nil {
 		return true

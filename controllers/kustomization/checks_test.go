@@ -55,7 +55,9 @@ type speaker struct {
 	quoted []bool
 }
 
-func (s *speaker) Look(_ cluster.Access, _ types.NamespacedName, refs []v1beta1.ResourceRef, _ *health.Rules, quote bool) (rollout.Sight, bool) {
+func (s *speaker) Look(
+	_ cluster.Access, _ types.NamespacedName, refs []v1beta1.ResourceRef, _ *health.Rules, quote bool,
+) (rollout.Sight, bool) {
 	s.quoted = append(s.quoted, quote)
 	return rollout.Sight{Unseen: refs}, true
 }

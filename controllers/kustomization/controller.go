@@ -45,7 +45,9 @@ const slow = time.Second
 type Engine interface {
 	Apply(ctx context.Context, access cluster.Access, set rollout.Set) rollout.Result
 	Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) rollout.Result
-	Look(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool) (rollout.Sight, bool)
+	Look(
+		access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool,
+	) (rollout.Sight, bool)
 	// Exceeded returns why nothing is asked of a cluster for a while that says too much.
 	Exceeded(access cluster.Access) error
 	Forget(owner types.NamespacedName)

@@ -88,8 +88,8 @@ func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ct
 	return ctrl.Result{RequeueAfter: again}, err
 }
 
-// afterConflict requeues an object that another client changed while its finalizers were written. The cache receives that
-// change soon; a conflict is not a fault and is not logged as one.
+// afterConflict requeues an object that another client changed while its finalizers were written. The cache receives
+// that change soon; a conflict is not a fault and is not logged as one.
 func afterConflict(err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: conflictRetry}, nil

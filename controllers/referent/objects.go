@@ -31,8 +31,8 @@ type Connected struct {
 	Watch func(ctx context.Context, resource dynamic.ResourceInterface, name string, see func(*unstructured.Unstructured) (bool, error)) error
 }
 
-// Follow implements Objects. What see got last counts in the account of the cluster: whoever follows an object keeps it. It ends
-// with a *memory.ExceededError when the account does.
+// Follow implements Objects. The object that was last passed to see counts in the memory account of the cluster,
+// because the caller keeps it. Follow returns a *memory.ExceededError when the account exceeds its bounds.
 func (c Connected) Follow(ctx context.Context, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName,
 	see func(*unstructured.Unstructured) (bool, error)) error {
 	to, err := c.Connect(ctx, access)

@@ -28,9 +28,11 @@ type Live interface {
 	Live(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) ([]engine.Sighting, bool)
 	// Forget ends what Live keeps for a HelmRelease.
 	Forget(owner types.NamespacedName)
-	// Explain adds to objects that are not healthy why they are not, in their own words and by a look at their pods. What hide says
-	// is masked, and what the Secrets of the release hold.
-	Explain(ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, hide engine.Hide) []v1beta1.ObjectHealth
+	// Explain adds to objects that are not healthy why they are not, in their own words and by a look at their pods.
+	// What hide says is masked, and what the Secrets of the release hold.
+	Explain(
+		ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, hide engine.Hide,
+	) []v1beta1.ObjectHealth
 }
 
 // watcher follows the live objects of all releases: it finds what drifted and what is not healthy, from memory.
@@ -221,8 +223,8 @@ func (w *watcher) health(
 	return out, again
 }
 
-// examine has the causes looked for of what is not healthy. Objects say them in their own words, which may quote secrets: without a
-// mask the causes stay unknown, and the status has only what health.Report.Message says.
+// examine has the causes looked for of what is not healthy. Objects say them in their own words, which may quote
+// secrets: without a mask the causes stay unknown, and the status has only what health.Report.Message says.
 func (w *watcher) examine(hr *v1beta1.HelmRelease, in release.Inputs, target plan.Target, refs []v1beta1.ResourceRef) {
 	if in.Unmasked {
 		return

@@ -51,7 +51,9 @@ func (s *lively) Live(_ cluster.Access, owner types.NamespacedName, _ []v1beta1.
 
 func (s *lively) Forget(owner types.NamespacedName) { delete(s.followed, owner) }
 
-func (s *lively) Explain(_ context.Context, _ cluster.Access, _ plan.Target, refs []v1beta1.ResourceRef, hide engine.Hide) []v1beta1.ObjectHealth {
+func (s *lively) Explain(
+	_ context.Context, _ cluster.Access, _ plan.Target, refs []v1beta1.ResourceRef, hide engine.Hide,
+) []v1beta1.ObjectHealth {
 	s.hidden <- hide
 	s.explained <- refs
 	return []v1beta1.ObjectHealth{{Kind: "Deployment", Group: "apps", Namespace: "apps", Name: "web", Message: "its image cannot be pulled"}}

@@ -26,8 +26,8 @@ const (
 	// How many readings are under way at the same time, and how many of those a namespace can have.
 	readingsAtOnce       = 32
 	readingsPerNamespace = 16
-	// patientReadings is how many readings of a namespace can be under way for a worker to wait a moment for another one. With more,
-	// its clusters do not answer: the workers, which are everybody's, do not wait for any of them.
+	// patientReadings is how many readings of a namespace can be under way for a worker to wait a moment for another
+	// one. With more, its clusters do not answer: the workers, which are everybody's, do not wait for any of them.
 	patientReadings = 4
 )
 
@@ -98,9 +98,11 @@ func (e readEngine) History(_ context.Context, access cluster.Access, target pla
 	return e.readings.result(found)
 }
 
-// begin returns the reading that is under way, or ended a while ago, or else a new one, which is worth a moment of a worker if wait
-// is set.
-func (r *readings) begin(waiter types.NamespacedName, access cluster.Access, target plan.Target) (found *reading, wait bool) {
+// begin returns the reading that is under way, or ended a while ago, or else a new one, which is worth a moment of a
+// worker if wait is set.
+func (r *readings) begin(
+	waiter types.NamespacedName, access cluster.Access, target plan.Target,
+) (found *reading, wait bool) {
 	id := readingKey{access: access.Key(), target: target}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -132,17 +132,21 @@ func charts(catalog *source.Catalog) release.Charts {
 			return nil, err
 		}
 		err = shares.Do(ctx, hr.Namespace, func() error {
-			loaded, err = cache.Load(from, revision, func() (io.ReadCloser, error) { return catalog.Archive(ctx, choice, revision, has) })
+			loaded, err = cache.Load(from, revision, func() (io.ReadCloser, error) {
+				return catalog.Archive(ctx, choice, revision, has)
+			})
 			return err
 		})
 		return loaded, err
 	}
 }
 
-// consistsOf tells whether a revision of the release was made of a chart. Such a chart stays available to it, whatever happens to the
-// credentials of the source.
+// consistsOf reports whether status.history has a revision with the digest of a chart. The release keeps access to
+// such a chart when the credentials of the source change.
 func consistsOf(hr *v1beta1.HelmRelease, chart v1beta1.ChartRevision) bool {
-	return slices.ContainsFunc(hr.Status.History, func(s v1beta1.Snapshot) bool { return s.ChartDigest == chart.Digest })
+	return slices.ContainsFunc(hr.Status.History, func(s v1beta1.Snapshot) bool {
+		return s.ChartDigest == chart.Digest
+	})
 }
 
 // indexOf finds releases by what they refer to.

@@ -6,7 +6,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// A chart stays available to a release that a revision was made of it for. That it was tried, and could not be had, is not enough.
+// A chart stays available to a release that a revision was made of it for. That it was tried, and could not be had, is
+// not enough.
 func TestAReleaseConsistsOfWhatWasInstalled(t *testing.T) {
 	t.Parallel()
 	hr := &v1beta1.HelmRelease{}

@@ -15,10 +15,11 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// What a source has fetched stays readable for the objects that have it, whatever happens to its credentials. An object that is new, or that
-// wants another chart, gets from the cache only what the source has fetched with the credentials that it has now.
+// An object that already uses an artifact keeps access to it when the credentials of the source change. For a new
+// object, and for another chart or version, the cache returns only what the source fetched with its present
+// credentials.
 
-// secretVersions tells the present state of the Secrets that a source names; empty when it names none.
+// secretVersions returns the UIDs and resource versions of the Secrets that a source names; empty when it names none.
 func (c *Catalog) secretVersions(ctx context.Context, source v1beta1.Source) string {
 	text := ""
 	for i, ref := range source.GetSecretRefs() {
@@ -40,14 +41,15 @@ func (c *Catalog) secretVersions(ctx context.Context, source v1beta1.Source) str
 	return text
 }
 
-// access tells a source with its present credentials from the same source with others. It has to be asked for before the credentials are read.
+// access returns the holder of a source with its present credentials. It differs from that of the same source with
+// other credentials. Call it before the credentials are read.
 func (c *Catalog) access(ctx context.Context, source v1beta1.Source) store.Holder {
 	h := holderOf(source)
 	h.ID += c.secretVersions(ctx, source)
 	return h
 }
 
-// prove notes that a source has fetched a digest with an access.
+// prove records that a source fetched a digest with an access.
 func (c *Catalog) prove(source v1beta1.Source, access store.Holder, digest string) error {
 	if access == holderOf(source) {
 		return nil // as everything that the source has fetched
@@ -55,8 +57,8 @@ func (c *Catalog) prove(source v1beta1.Source, access store.Holder, digest strin
 	return c.view(source).Share(digest, access)
 }
 
-// proven tells whether a source has fetched a digest with the access that it has now, as far as it was not refused since. Charts in directories
-// are made of the artifact of their source, which stays.
+// proven reports whether a source fetched a digest with its present credentials, and its last poll was not refused. It
+// is always true for Git repositories and buckets: their charts are built from the artifact, which stays available.
 func (c *Catalog) proven(ctx context.Context, source v1beta1.Source, digest string) bool {
 	if _, is := source.(*v1beta1.HelmRepository); !is {
 		if _, is := source.(*v1beta1.OCIRepository); !is {
@@ -66,7 +68,7 @@ func (c *Catalog) proven(ctx context.Context, source v1beta1.Source, digest stri
 	return !isRefused(source) && c.store.For(c.access(ctx, source)).Has(digest)
 }
 
-// isRefused tells whether upstream, or the Secret of a source, has refused the last poll.
+// isRefused reports whether the last poll of a source failed because of its credentials.
 func isRefused(source v1beta1.Source) bool {
 	ready := meta.FindStatusCondition(source.GetConditions(), v1beta1.ReadyCondition)
 	return ready != nil && ready.Status == metav1.ConditionFalse && refuses(ready.Reason)
@@ -76,11 +78,11 @@ func refuses(reason string) bool {
 	return reason == v1beta1.AuthenticationFailedReason || reason == v1beta1.AccessDeniedReason
 }
 
-// isRefusal tells whether an error is about the credentials of a source.
+// isRefusal reports whether an error is about the credentials of a source.
 func isRefusal(err error) bool { return refuses(sources.Reason(err)) }
 
-// Identity names the source that a choice comes from, for caches that must not give to one source what another has brought. Unless the object
-// that asks has what it asks for, the name is that of the source with its present credentials.
+// Identity returns a cache key for the source of a choice, so that a cache does not return to one source what another
+// one fetched. With has, the object already uses what it asks for; otherwise the key includes the present credentials.
 func (c *Catalog) Identity(ctx context.Context, choice Choice, has bool) (string, error) {
 	_, source, err := c.origin(ctx, choice)
 	switch {

@@ -166,8 +166,8 @@ var revocations = map[string]func(g *guarded) error{
 	"upstream refuses the same password": func(g *guarded) error { g.answers.Store(http.StatusUnauthorized); return nil },
 }
 
-// What was fetched with credentials that do not count any more stays for the objects that have it. Nothing else gets it: no new object, none
-// that wants another version, whether the source has been polled since or not.
+// What was fetched with credentials that do not count any more stays for the objects that have it. Nothing else gets
+// it: no new object, none that wants another version, whether the source has been polled since or not.
 func TestCredentialsThatAreRevokedOpenNothingNew(t *testing.T) {
 	t.Parallel()
 	for kind, start := range guardedSources(t) {

@@ -62,7 +62,8 @@ func (c *Catalog) OpenArtifact(ctx context.Context, choice Choice, want v1beta1.
 
 // restore fetches an artifact again.
 func (c *Catalog) restore(ctx context.Context, choice Choice, object v1beta1.Source, want v1beta1.Artifact) (err error) {
-	_, err = c.once(ctx, fetchKey{Holder: c.access(ctx, object), digest: want.Digest}, func(ctx context.Context) (_ string, err error) {
+	key := fetchKey{Holder: c.access(ctx, object), digest: want.Digest}
+	_, err = c.once(ctx, key, func(ctx context.Context) (_ string, err error) {
 		var found v1beta1.Artifact
 		switch source := object.(type) {
 		case *v1beta1.GitRepository:

@@ -176,7 +176,8 @@ func checkTold(t *testing.T, where, text string) {
 	}
 }
 
-// An upstream, or a proxy on the way to it, that repeats the credential it was sent brings it into no message, in no encoding.
+// An upstream, or a proxy on the way to it, that repeats the credential it was sent brings it into no message, in no
+// encoding.
 func TestUpstreamsThatRepeatCredentials(t *testing.T) {
 	t.Parallel()
 	secrets := []*corev1.Secret{

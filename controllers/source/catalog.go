@@ -229,9 +229,11 @@ func address(source v1beta1.Source) string {
 
 func shelfName(source v1beta1.Source) string { return "shelf/" + string(source.GetUID()) }
 
-// put replaces the shelf of a source and returns the choices whose answer is another one now. The errors of answers are shown to who
-// has made the choice.
-func (c *Catalog) put(ctx context.Context, key Choice, source v1beta1.Source, s *shelf, choices []Choice) ([]Choice, error) {
+// put replaces the shelf of a source and returns the choices whose answer is another one now. The errors of answers
+// are shown to who has made the choice.
+func (c *Catalog) put(
+	ctx context.Context, key Choice, source v1beta1.Source, s *shelf, choices []Choice,
+) ([]Choice, error) {
 	s.holder = holderOf(source)
 	hidePicks(ctx, s)
 	kept := s.copy()
@@ -301,10 +303,13 @@ func (c *Catalog) wake(choice Choice) {
 	}
 }
 
-// Archive opens the archive of a chart that Chart returned for the choice. When the cache has lost it, it is fetched again
-// from upstream by its digest, once for all who ask the same source at the same time. So it is when the source has other credentials than
-// those that it was fetched with, unless the object that asks has this chart already. It waits, so it is not for workers.
-func (c *Catalog) Archive(ctx context.Context, choice Choice, want v1beta1.ChartRevision, has bool) (io.ReadCloser, error) {
+// Archive opens the archive of a chart that Chart returned for the choice. When the cache has lost it, it is fetched
+// again from upstream by its digest, once for all who ask the same source at the same time. So it is when the source
+// has other credentials than those that it was fetched with, unless the object that asks has this chart already. It
+// waits, so it is not for workers.
+func (c *Catalog) Archive(
+	ctx context.Context, choice Choice, want v1beta1.ChartRevision, has bool,
+) (io.ReadCloser, error) {
 	view, digest, err := c.ensure(ctx, choice, want, has)
 	if err != nil {
 		return nil, err

@@ -19,8 +19,8 @@ type fetch struct {
 	err    error
 }
 
-// fetchKey says who fetches what. Another source, or the same with other credentials, has another access: its answers and its delays are its
-// own. So are those of an object that has what it asks for, which no access is needed for.
+// fetchKey says who fetches what. Another source, or the same with other credentials, has another access: its answers
+// and its delays are its own. So are those of an object that has what it asks for, which no access is needed for.
 type fetchKey struct {
 	store.Holder
 	digest string
@@ -28,13 +28,17 @@ type fetchKey struct {
 }
 
 // ensure has the archive of a chart in the store and returns its digest there, and the store as the source of the chart sees it.
-func (c *Catalog) ensure(ctx context.Context, choice Choice, want v1beta1.ChartRevision, has bool) (store.View, string, error) {
+func (c *Catalog) ensure(
+	ctx context.Context, choice Choice, want v1beta1.ChartRevision, has bool,
+) (store.View, string, error) {
 	choice, source, err := c.origin(ctx, choice)
 	if err != nil {
 		return store.View{}, "", err
 	}
 	key := fetchKey{c.access(ctx, source), want.Digest, has}
-	digest, err := c.once(ctx, key, func(ctx context.Context) (string, error) { return c.fetch(ctx, choice, source, want, has) })
+	digest, err := c.once(ctx, key, func(ctx context.Context) (string, error) {
+		return c.fetch(ctx, choice, source, want, has)
+	})
 	return c.view(source), digest, err
 }
 
@@ -70,7 +74,9 @@ func (f *fetch) wait(ctx context.Context) (string, error) {
 	}
 }
 
-func (c *Catalog) fetch(ctx context.Context, choice Choice, source v1beta1.Source, want v1beta1.ChartRevision, has bool) (string, error) {
+func (c *Catalog) fetch(
+	ctx context.Context, choice Choice, source v1beta1.Source, want v1beta1.ChartRevision, has bool,
+) (string, error) {
 	if repository, is := source.(*v1beta1.OCIRepository); is {
 		return c.fetchOCI(ctx, repository, want, has)
 	}
@@ -159,8 +165,11 @@ func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository
 	return pick{Revision: revision, Archive: made, Size: size, Unfit: found.Unfit, Base: &found, err: found.err}
 }
 
-// replaceValues makes an archive with other values and returns its digest. Who has access to the one has access to the other.
-func (c *Catalog) replaceValues(ctx context.Context, repository *v1beta1.HelmRepository, base string, choice Choice) (digest string, size int64, err error) {
+// replaceValues makes an archive with other values and returns its digest. Who has access to the one has access to the
+// other.
+func (c *Catalog) replaceValues(
+	ctx context.Context, repository *v1beta1.HelmRepository, base string, choice Choice,
+) (digest string, size int64, err error) {
 	view, access := c.view(repository), c.access(ctx, repository)
 	files, err := choice.Values().Check()
 	if err != nil {
@@ -179,7 +188,9 @@ func (c *Catalog) replaceValues(ctx context.Context, repository *v1beta1.HelmRep
 }
 
 // fetchOCI has the archive that an OCIRepository stands for in the store.
-func (c *Catalog) fetchOCI(ctx context.Context, repository *v1beta1.OCIRepository, want v1beta1.ChartRevision, has bool) (string, error) {
+func (c *Catalog) fetchOCI(
+	ctx context.Context, repository *v1beta1.OCIRepository, want v1beta1.ChartRevision, has bool,
+) (string, error) {
 	if chart, artifact := repository.Status.Chart, repository.GetArtifact(); chart != nil && artifact != nil && chart.Digest == want.Digest &&
 		c.view(repository).Has(artifact.Digest) && (has || c.proven(ctx, repository, artifact.Digest)) {
 		return artifact.Digest, nil

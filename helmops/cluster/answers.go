@@ -50,7 +50,8 @@ var (
 	listLimits      = limits{bytes: 32 << 20, values: 2 << 20, objects: 512 << 10}
 	discoveryLimits = limits{bytes: 8 << 20, values: 512 << 10, objects: 64 << 10}
 	objectLimits    = limits{bytes: 8 << 20, values: 512 << 10, objects: 128 << 10}
-	// otherLimits are for what is not JSON, such as the page of a proxy, and for why something cannot be read: that is kept.
+	// otherLimits are for what is not JSON, such as the page of a proxy, and for why something cannot be read: that is
+	// kept.
 	otherLimits = limits{bytes: 64 << 10, values: 64 << 10, objects: 64 << 10}
 )
 

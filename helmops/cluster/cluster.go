@@ -134,8 +134,8 @@ func (c *Cluster) AwaitKinds(ctx context.Context, kinds ...schema.GroupVersionKi
 	return c.discovery.await(ctx, kinds)
 }
 
-// Memory is the account of what is kept of the cluster. Whoever keeps something of what it says adds that, and drops it when
-// the cluster is closed. It is nil for the controller's own cluster, which is trusted.
+// Memory is the account of what is kept of the cluster. Whoever keeps something of what it says adds that, and drops
+// it when the cluster is closed. It is nil for the controller's own cluster, which is trusted.
 func (c *Cluster) Memory() *memory.Account { return c.memory }
 
 // Close ends the watches and closes idle connections. Requests still work; capabilities then are up to a minute old.

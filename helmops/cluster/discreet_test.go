@@ -95,7 +95,8 @@ func TestServersThatRepeatCredentials(t *testing.T) {
 	}
 }
 
-// Errors of the connection, and warnings, are no way around it. The library logs warnings unless it has somebody else to tell.
+// Errors of the connection, and warnings, are no way around it. The library logs warnings unless it has somebody else
+// to tell.
 func TestWarningsAndBrokenConnections(t *testing.T) {
 	t.Parallel()
 	d := &discreet{mask: values.NewMask(canary), next: broken{}}

@@ -49,9 +49,9 @@ func digestOf(kubeconfig []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Pool keeps the connections to remote clusters, one for each content of a kubeconfig in each namespace: what the server of one
-// namespace answers is not for another. What it answers is bounded, see answers.go, and so is what is kept of that: a cluster
-// whose account has ended is closed. It is safe for concurrent use.
+// Pool keeps the connections to remote clusters, one for each content of a kubeconfig in each namespace: what the
+// server of one namespace answers is not for another. What it answers is bounded, see answers.go, and so is what is
+// kept of that: a cluster whose account has ended is closed. It is safe for concurrent use.
 type Pool struct {
 	max   int
 	idle  time.Duration
@@ -100,12 +100,13 @@ func (p *Pool) Wrap(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = w
 // Restrict refuses more addresses for the servers and proxies of kubeconfigs. It is called before the first Get.
 func (p *Pool) Restrict(addresses Addresses) { p.addresses = addresses }
 
-// Keep has what is kept of all clusters count in a budget other than memory.Clusters. It is called before the first Get.
+// Keep has what is kept of all clusters count in a budget other than memory.Clusters. It is called before the first
+// Get.
 func (p *Pool) Keep(budget *memory.Budget) { p.kept = budget }
 
-// Get returns the cluster of the kubeconfig of an access, which is connected to when something is asked of it. The error is a
-// *KubeconfigError when the kubeconfig is not acceptable; trying again does not help then. It is a *memory.ExceededError when
-// the cluster was closed because too much was kept of it; trying again helps after a pause.
+// Get returns the cluster of the kubeconfig of an access, which is connected to when something is asked of it. The
+// error is a *KubeconfigError when the kubeconfig is not acceptable; trying again does not help then. It is a
+// *memory.ExceededError when the cluster was closed because too much was kept of it; trying again helps after a pause.
 func (p *Pool) Get(access Access) (*Cluster, error) {
 	if err := checkSize(access.Kubeconfig); err != nil {
 		return nil, err

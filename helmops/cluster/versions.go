@@ -20,8 +20,8 @@ const (
 	triesOfVersions   = 2
 )
 
-// readEach is for servers that do not aggregate discovery. It keeps no more of them than the memory allows: each group version
-// is an answer of its own.
+// readEach is for servers that do not aggregate discovery. It keeps no more of them than the memory allows: each group
+// version is an answer of its own.
 func (s *snapshot) readEach(ctx context.Context, client *discovery.DiscoveryClient) error {
 	s.resources = map[schema.GroupVersion]*metav1.APIResourceList{}
 	var versions []schema.GroupVersion
@@ -45,7 +45,9 @@ func (s *snapshot) readEach(ctx context.Context, client *discovery.DiscoveryClie
 }
 
 // readVersions reads the resources of group versions. Those that fail are noted.
-func (s *snapshot) readVersions(ctx context.Context, client *discovery.DiscoveryClient, versions []schema.GroupVersion) error {
+func (s *snapshot) readVersions(
+	ctx context.Context, client *discovery.DiscoveryClient, versions []schema.GroupVersion,
+) error {
 	queue := make(chan schema.GroupVersion, len(versions))
 	for _, version := range versions {
 		queue <- version

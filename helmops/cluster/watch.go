@@ -145,8 +145,8 @@ type ears struct{ *watch }
 
 var _ cache.TransformingStore = ears{}
 
-// Transformer implements cache.TransformingStore. The reflector keeps the first objects until it has them all, by name: of
-// objects that have none it keeps one.
+// Transformer implements cache.TransformingStore. The reflector keeps the first objects until it has them all, by
+// name: of objects that have none it keeps one.
 func (e ears) Transformer() cache.TransformFunc {
 	return func(any) (any, error) { return &metav1.PartialObjectMetadata{}, nil }
 }

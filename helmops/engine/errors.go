@@ -36,8 +36,8 @@ var templatePosition = regexp.MustCompile(`(^|[\s(])template: [^\s:]+:\d+`)
 // forbidden, too, and another matter.
 var rightsText = regexp.MustCompile(` cannot (get|list|watch|create|update|patch|delete|impersonate) resource `)
 
-// hookText is how Helm begins the error of an install or upgrade whose hooks failed. It keeps the cause as text only; the
-// other actions wrap it.
+// hookText is how Helm begins the error of an install or upgrade whose hooks failed. It keeps the cause as text only;
+// the other actions wrap it.
 var hookText = regexp.MustCompile(`^(failed (pre|post)-install|(pre|post)-upgrade hooks failed): `)
 
 // crdsError is a failure with the crds directory of a chart.

@@ -15,11 +15,12 @@ import (
 // Hide returns a mask for what objects say that were made with the given values.
 type Hide func(former map[string]any) values.Mask
 
-// Explain looks at objects of a release and their pods, and says what those lack that are not healthy, and why. What cannot be
-// read is left out.
+// Explain looks at objects of a release and their pods, and says what those lack that are not healthy, and why. What
+// cannot be read is left out.
 //
-// The status of an object can quote a secret. Therefore the answer hides what hide says of the values of the newest revision and of
-// the deployed one, and what the Secrets in their manifests hold. While these revisions cannot be read, there is no answer.
+// The status of an object can quote a secret. Therefore the answer hides what hide says of the values of the newest
+// revision and of the deployed one, and what the Secrets in their manifests hold. While these revisions cannot be
+// read, there is no answer.
 func (e *Engine) Explain(
 	ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, hide Hide,
 ) []v1beta1.ObjectHealth {
@@ -42,7 +43,8 @@ func (e *Engine) Explain(
 	return objects
 }
 
-// maskOfRevisions hides what the live objects of a release can have secrets from: the newest revision and the deployed one.
+// maskOfRevisions hides what the live objects of a release can have secrets from: the newest revision and the deployed
+// one.
 func (r *run) maskOfRevisions(hide Hide) (values.Mask, error) {
 	history, err := r.site.records.History(r.ctx, r.reader, r.key)
 	if err != nil {
@@ -69,8 +71,8 @@ func (r *run) maskOfRevisions(hide Hide) (values.Mask, error) {
 	return mask, nil
 }
 
-// liveVersions are the revisions that live objects can come from: the newest, and the deployed one where that is another. History is
-// newest first.
+// liveVersions are the revisions that live objects can come from: the newest, and the deployed one where that is
+// another. History is newest first.
 func liveVersions(history []plan.Record) []int {
 	versions := []int{history[0].Version}
 	for _, record := range history[1:] {

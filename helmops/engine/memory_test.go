@@ -21,7 +21,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// farServer is an API server with ConfigMaps and Secrets that makes up objects of a resource without an end, of none when it is empty.
+// farServer is an API server with ConfigMaps and Secrets that makes up objects of a resource without an end, of none
+// when it is empty.
 func farServer(t *testing.T, lies string) (kubeconfig []byte, asked *atomic.Int64) {
 	t.Helper()
 	asked = &atomic.Int64{}
@@ -80,7 +81,8 @@ func follow(w http.ResponseWriter, r *http.Request, lies bool) {
 	<-r.Context().Done()
 }
 
-// A cluster that makes up objects is let go of, and its releases are looked at again; those of other namespaces notice nothing.
+// A cluster that makes up objects is let go of, and its releases are looked at again; those of other namespaces notice
+// nothing.
 func TestAClusterThatMakesUpObjectsIsLetGoOf(t *testing.T) {
 	t.Parallel()
 	for _, resource := range []string{"secrets", "configmaps"} {

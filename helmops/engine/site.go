@@ -66,9 +66,10 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
+	clients := tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata(), Memory: to.Memory()}
 	at := &site{
 		cluster: to,
-		tracker: tracker.New(ctx, tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata(), Memory: to.Memory()}, tracker.Helm(), s.now),
+		tracker: tracker.New(ctx, clients, tracker.Helm(), s.now),
 		records: records.NewStore(self.Metadata(), s.now).Within(to.Memory()),
 	}
 	at.records.Subscribe(s.notify)

@@ -24,17 +24,18 @@ const (
 // Report is the health of one object.
 type Report struct {
 	State State
-	// Message says what is missing, empty for Current. It is made of numbers, names, conditions and their reasons: it holds no text
-	// that somebody wrote into the status of the object.
+	// Message says what is missing, empty for Current. It is made of numbers, names, conditions and their reasons: it
+	// holds no text that somebody wrote into the status of the object.
 	Message string
-	// Quote is such a text: the message of a condition, for example. It may hold a secret, so that it has to be masked before it is
-	// shown. Empty when the object says nothing more.
+	// Quote is such a text: the message of a condition, for example. It may hold a secret, so that it has to be masked
+	// before it is shown. Empty when the object says nothing more.
 	Quote string
 	// Serving is set when the object does its work although it is not Current: at least half of what it wants is available.
 	Serving bool
 }
 
-// Full returns the message with what the object says itself. Who shows it masks it, or has read the object with the rights of the caller.
+// Full returns the message with what the object says itself. Who shows it masks it, or has read the object with the
+// rights of the caller.
 func (r Report) Full() string {
 	switch {
 	case r.Quote == "":

@@ -7,13 +7,15 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// reason is what the API conventions want a reason to look like. Anything else is a text, and so is a reason longer than maxReason bytes.
+// reason is what the API conventions want a reason to look like. Anything else is a text, and so is a reason longer
+// than maxReason bytes.
 var reason = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
 
 const maxReason = 64
 
-// decisive are the conditions by which kstatus judges an object without rules for its kind, each with the statuses at which the object
-// is not Current. kstatus takes the first type that has such a status, and gives the message of the condition as its own.
+// decisive are the conditions by which kstatus judges an object without rules for its kind, each with the statuses at
+// which the object is not Current. kstatus takes the first type that has such a status, and gives the message of the
+// condition as its own.
 var decisive = []struct {
 	conditionType string
 	statuses      []string
@@ -25,8 +27,8 @@ var decisive = []struct {
 	{"Ready", []string{"False", "Unknown"}},
 }
 
-// told splits what kstatus says of an object into what kstatus has worded itself, and what it repeats of a condition. The latter is
-// replaced by the type, status and reason of the condition.
+// told splits what kstatus says of an object into what kstatus has worded itself, and what it repeats of a condition.
+// The latter is replaced by the type, status and reason of the condition.
 func told(object *unstructured.Unstructured, text string) (message, quote string) {
 	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	if text != "" && !repeats(conditions, text) {

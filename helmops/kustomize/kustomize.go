@@ -10,8 +10,9 @@ import (
 
 var library sync.Mutex
 
-// Exclusive gives the library to the caller alone, until what it returns is called. What is done with it should be short, and in memory. The
-// schema that the caller's files may bring, which says how lists are merged, does not stay for the next caller.
+// Exclusive gives the library to the caller alone, until what it returns is called. What is done with it should be
+// short, and in memory. The schema that the caller's files may bring, which says how lists are merged, does not stay
+// for the next caller.
 func Exclusive() (release func()) {
 	library.Lock()
 	return func() {

@@ -255,8 +255,8 @@ func TestPanicsAreErrors(t *testing.T) {
 	}
 }
 
-// A schema says how lists of objects are merged. One that a source brings is for its own build: the next one in the process, which can be of
-// another namespace, merges as ever.
+// A schema says how lists of objects are merged. One that a source brings is for its own build: the next one in the
+// process, which can be of another namespace, merges as ever.
 func TestASchemaIsForOneBuildOnly(t *testing.T) {
 	const patch = "patches: [{patch: \"{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [{name: a, image: new}]}}}}\"}]\n"
 	const schema = `{"definitions": {"io.k8s.api.apps.v1.Deployment": {"type": "object", "x-kubernetes-group-version-kind": [{"group": "apps", "kind": "Deployment", "version": "v1"}]}}}`

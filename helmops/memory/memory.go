@@ -1,10 +1,11 @@
-// Package memory bounds what is kept of what other clusters say. The API server of a kubeconfig can be anybody's, and can
-// make up objects without an end; what it says is read at a pace, but kept for as long as the cluster is in use.
+// Package memory bounds what the controller keeps of other clusters. A tenant can run the API server of a kubeconfig,
+// and it can make up objects without an end; what it says is read at a pace, but kept for as long as the cluster is in
+// use.
 //
 //	Budget ─► share of a namespace ─► Account of one cluster ◄─ Add: objects, records, APIs
 //
-// When a share or the total is exceeded, the largest account of the namespace that takes the most ends: what it counts is
-// dropped as a whole, because a part of what a cluster has cannot be told from the whole.
+// When a share or the total is exceeded, the largest account of the namespace that takes the most ends: what it counts
+// is dropped as a whole, because a part of what a cluster has cannot be told from the whole.
 package memory
 
 import (
@@ -23,15 +24,16 @@ type Bounds struct {
 	Share int64
 }
 
-// Clusters bounds what is kept of the clusters of kubeconfigs. A share holds 200,000 objects, or 80 clusters with 500 objects
-// and 50 releases each. It goes with the bounds of sources/quota: a namespace that takes all of its shares there and here
-// keeps 544 MiB, which with GOGC=50 is a heap of 816 MiB, within the limit of 1 GiB of the pod.
+// Clusters bounds what is kept of the clusters of kubeconfigs. A share holds 200,000 objects, or 80 clusters with 500
+// objects and 50 releases each. It goes with the bounds of sources/quota: a namespace that takes all of its shares
+// there and here keeps 544 MiB, which with GOGC=50 is a heap of 816 MiB, within the limit of 1 GiB of the pod.
 var Clusters = Bounds{Total: 192 << 20, Share: 96 << 20}
 
 // Pause is how long nothing is asked of a cluster after its account has ended.
 const Pause = 5 * time.Minute
 
-// ExceededError says that the account of a cluster has ended. Trying again helps after the Pause, when the cluster has less by then.
+// ExceededError says that the account of a cluster has ended. Trying again helps after the Pause, when the cluster has
+// less by then.
 type ExceededError struct {
 	// Namespace whose clusters take too much.
 	Namespace string
@@ -72,8 +74,8 @@ type share struct {
 // New returns a budget that nothing is taken of.
 func New(bounds Bounds) *Budget { return &Budget{bounds: bounds, namespaces: map[string]*share{}} }
 
-// Open returns the account of a cluster that a namespace names; it has to be closed. end is called once if the account ends, by
-// a caller of Add of any account, who must not hold a lock that end needs.
+// Open returns the account of a cluster that a namespace names; it has to be closed. end is called once if the account
+// ends, by a caller of Add of any account, who must not hold a lock that end needs.
 func (b *Budget) Open(namespace string, end func(*ExceededError)) *Account {
 	a := &Account{budget: b, namespace: namespace, end: end}
 	b.mu.Lock()
@@ -95,8 +97,8 @@ func (b *Budget) Used(namespace string) (own, total int64) {
 	return own, b.total
 }
 
-// Account is what is kept of one cluster. A nil account is that of a cluster that is trusted: it has no bounds. It is safe for
-// concurrent use.
+// Account is what is kept of one cluster. A nil account is that of a cluster that is trusted: it has no bounds. It is
+// safe for concurrent use.
 type Account struct {
 	budget    *Budget
 	namespace string
@@ -111,9 +113,9 @@ type Account struct {
 // Bounded tells whether the account has bounds.
 func (a *Account) Bounded() bool { return a != nil }
 
-// Add counts bytes that are kept from now on; a negative number, that they no longer are. It never waits. The error is an
-// *ExceededError once the account has ended, which this call may have caused; what is kept has to be dropped then. An account
-// that was closed counts nothing.
+// Add counts bytes that are kept from now on; a negative number, that they no longer are. It never waits. The error is
+// an *ExceededError once the account has ended, which this call may have caused; what is kept has to be dropped then.
+// An account that was closed counts nothing.
 func (a *Account) Add(bytes int64) error {
 	if a == nil {
 		return nil
@@ -124,8 +126,8 @@ func (a *Account) Add(bytes int64) error {
 	return a.Err()
 }
 
-// Spare counts bytes of something that can be read again. It returns false, and counts nothing, where half of the share or of
-// the total would be exceeded: the other half is for what cannot.
+// Spare counts bytes of something that can be read again. It returns false, and counts nothing, where half of the
+// share or of the total would be exceeded: the other half is for what cannot.
 func (a *Account) Spare(bytes int64) bool {
 	if a == nil {
 		return true
@@ -154,7 +156,7 @@ func (a *Account) Err() error {
 	return a.exceeded
 }
 
-// Close ends the account of a cluster that nobody uses any more.
+// Close ends the account of a cluster that is no longer in use.
 func (a *Account) Close() {
 	if a == nil {
 		return

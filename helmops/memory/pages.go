@@ -2,8 +2,8 @@ package memory
 
 import "sync"
 
-// pageCost is what a page of a list counts for until its list is complete. A server can answer with pages without an end, even
-// with empty ones.
+// pageCost is what a page of a list counts for until its list is complete. A server can answer with pages without an
+// end, even with empty ones.
 const pageCost = 64 << 10
 
 // Pages counts what is held of a list that comes in pages while it is not complete. It is safe for concurrent use.

@@ -78,8 +78,9 @@ func RenderDigest(spec v1beta1.HelmReleaseSpec) string {
 	return render.OptionsOf(spec.PostRenderers, spec.PostRenderStrategy, spec.CommonMetadata).Digest()
 }
 
-// MaskOf returns the mask for texts about a revision with the given values. What came from Secrets formerly cannot be told from other
-// values any more, so that all former values that have changed are hidden when the release takes any from a Secret.
+// MaskOf returns the mask for texts about a revision with the given values. What came from Secrets formerly cannot be
+// told from other values any more, so that all former values that have changed are hidden when the release takes any
+// from a Secret.
 func MaskOf(hr *v1beta1.HelmRelease, in Inputs, former map[string]any) values.Mask {
 	fromSecret := func(r v1beta1.ValuesReference) bool { return r.Kind == "Secret" }
 	if !slices.ContainsFunc(hr.Spec.ValuesFrom, fromSecret) {

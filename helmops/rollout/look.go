@@ -80,7 +80,9 @@ func refsOf(inventory []v1beta1.ResourceRef) []tracker.Ref {
 }
 
 // judge adds what is to be told of one object.
-func (s *site) judge(out *Sight, owner types.NamespacedName, ref v1beta1.ResourceRef, entry tracker.Entry, there, quote bool) {
+func (s *site) judge(
+	out *Sight, owner types.NamespacedName, ref v1beta1.ResourceRef, entry tracker.Entry, there, quote bool,
+) {
 	namespace, name, group, kind, _ := ref.Split()
 	state := "-"
 	if there {

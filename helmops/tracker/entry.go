@@ -206,7 +206,8 @@ func bounded(report health.Report) health.Report {
 	return report
 }
 
-// shortened marks a text that it cuts: a mask finds the beginning of a secret only in front of such a mark, wherever the text goes.
+// shortened marks a text that it cuts: a mask finds the beginning of a secret only in front of such a mark, wherever
+// the text goes.
 func shortened(text string) string {
 	const mark = "…"
 	if len(text) <= maxMessage {

@@ -12,7 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// What an entry and a verdict take without their texts: the struct, its place in a map, and what allocations round up to.
+// What an entry and a verdict take without their texts: the struct, its place in a map, and what allocations round up
+// to.
 const (
 	entryCost   = 400
 	verdictCost = 128
@@ -56,8 +57,8 @@ func (s *stream) count() {
 	_ = s.tracker.clients.Memory.Add(s.contents.uncounted()) // when the account has ended, the tracker ends, too
 }
 
-// drop lets go of everything when the watch has ended with the tracker of a cluster with an account. Nobody hears of it: nothing is
-// known any more, which is not the same as that it is gone.
+// drop lets go of everything when the watch has ended with the tracker of a cluster with an account. Nobody hears of
+// it: nothing is known any more, which is not the same as that it is gone.
 func (s *stream) drop() {
 	if !s.tracker.clients.Memory.Bounded() {
 		return // the process ends
@@ -78,7 +79,8 @@ func (s *stream) page(o metav1.ListOptions, list runtime.Object) (runtime.Object
 		return nil, fmt.Errorf("listing %s: %w", s.kind, err)
 	}
 	out := &internalversion.List{ListMeta: metav1.ListMeta{
-		ResourceVersion: about.GetResourceVersion(), Continue: about.GetContinue(), RemainingItemCount: about.GetRemainingItemCount(),
+		ResourceVersion: about.GetResourceVersion(), Continue: about.GetContinue(),
+		RemainingItemCount: about.GetRemainingItemCount(),
 	}}
 	err = meta.EachListItem(list, func(object runtime.Object) error {
 		r, err := (*store)(s).take(object)
@@ -121,8 +123,8 @@ func brief(err error) error {
 		return err
 	case errors.As(err, &status):
 		out := &apierrors.StatusError{ErrStatus: metav1.Status{
-			Status: status.ErrStatus.Status, Message: cut(status.ErrStatus.Message, maxFault), Reason: metav1.StatusReason(cut(string(status.ErrStatus.Reason), maxFault)),
-			Code: status.ErrStatus.Code,
+			Status: status.ErrStatus.Status, Message: cut(status.ErrStatus.Message, maxFault),
+			Reason: metav1.StatusReason(cut(string(status.ErrStatus.Reason), maxFault)), Code: status.ErrStatus.Code,
 		}}
 		return out
 	default:

@@ -54,7 +54,8 @@ type stream struct {
 
 func newStream(t *Tracker, kind Kind) *stream {
 	return &stream{
-		kind: kind, tracker: t, contents: contents{entries: map[key]*Entry{}}, first: memory.Pages{Of: t.clients.Memory},
+		kind: kind, tracker: t, contents: contents{entries: map[key]*Entry{}},
+		first: memory.Pages{Of: t.clients.Memory},
 		ready: make(chan struct{}), ended: make(chan struct{}), lost: t.now(),
 	}
 }
@@ -280,8 +281,10 @@ func (s *store) take(object any) (*reduced, error) {
 		s.tracker.rules.judge(&r.entry, Ref{GVK: s.kind.GVK, Namespace: r.key.namespace, Name: r.key.name}, full)
 	}
 	if !s.tracker.clients.Memory.Bounded() { // what is shared is not counted
-		s.tracker.strings.share(&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace, &r.entry.Ready.Message, &r.entry.Complete.Message,
-			&r.entry.Ready.Quote, &r.entry.Complete.Quote)
+		s.tracker.strings.share(
+			&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace,
+			&r.entry.Ready.Message, &r.entry.Ready.Quote, &r.entry.Complete.Message, &r.entry.Complete.Quote,
+		)
 	}
 	return r, nil
 }

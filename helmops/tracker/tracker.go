@@ -30,8 +30,8 @@ const (
 type Clients struct {
 	Dynamic  dynamic.Interface
 	Metadata metadata.Interface
-	// Memory is the account of what is kept of the cluster; nil when it is trusted. The context of the tracker has to end when the
-	// account does.
+	// Memory is the account of what is kept of the cluster; nil when it is trusted. The context of the tracker has to
+	// end when the account does.
 	Memory *memory.Account
 }
 

@@ -110,8 +110,8 @@ func (s *server) run(name string, input []byte) (output []byte, err error) {
 // trace is the stack without what the functions were called with.
 func trace() string { return withoutValues(string(debug.Stack())) }
 
-// crash is the stack in what a process has reported that ended with a panic, which is behind the value of the panic. The runtime indents the
-// lines of the value.
+// crash is the stack in what a process has reported that ended with a panic, which is behind the value of the panic.
+// The runtime indents the lines of the value.
 func crash(report string) string {
 	_, stack, found := strings.Cut(report, "\ngoroutine ")
 	if !found {

@@ -108,13 +108,14 @@ func (e *JobError) Error() string { return e.Text }
 // Unwrap returns the error of the host.
 func (e *JobError) Unwrap() error { return e.Asked }
 
-// PanicError says that a job panicked, or that its process ended with a panic. Another try panics again, unless the input differs.
+// PanicError says that a job panicked, or that its process ended with a panic. Another try panics again, unless the
+// input differs.
 type PanicError struct {
 	text, trace string
 }
 
-// Panicked makes the error of a panic that a job has recovered from. It is for deferred functions. The text says what has panicked, and quotes
-// nothing of what recover has returned, which may hold values of the input.
+// Panicked makes the error of a panic that a job has recovered from. It is for deferred functions. The text says what
+// has panicked, and quotes nothing of what recover has returned, which may hold values of the input.
 func Panicked(text string) *PanicError { return &PanicError{text: text, trace: trace()} }
 
 // Stack is the stack of the panic. It holds no value of the input.

@@ -54,7 +54,8 @@ func answered(err error) bool {
 		errors.Is(err, transport.ErrAddressRefused)
 }
 
-// code is what the codes of registries look like. The library changes the case of what is none, beyond recognition for a mask.
+// code is what the codes of registries look like. The library changes the case of what is none, beyond recognition for
+// a mask.
 var code = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,39}$`)
 
 // wordsOf are the codes and messages of errors. Their details are left out: they are JSON of any kind.

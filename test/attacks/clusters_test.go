@@ -138,8 +138,8 @@ func TestOtherClusters(t *testing.T) {
 	}
 }
 
-// dropped waits until the controller says that it has dropped what it kept of the cluster. That takes as long as the pace of watches
-// needs for the share of a namespace.
+// dropped waits until the controller says that it has dropped what it kept of the cluster. That takes as long as the
+// pace of watches needs for the share of a namespace.
 func dropped(t *testing.T) {
 	t.Helper()
 	eventually := func() (bool, error) {

@@ -75,8 +75,8 @@ func fails(t *testing.T, code int, says string, args ...string) {
 	}
 }
 
-// startInstalled runs a controller as the Deployment in the cluster says, with its arguments and its ServiceAccount, until
-// the returned function is called or the test ends: the pods of the control plane for tests run no images.
+// startInstalled runs a controller as the Deployment in the cluster says, with its arguments and its ServiceAccount,
+// until the returned function is called or the test ends: the pods of the control plane for tests run no images.
 func startInstalled(t *testing.T) (stop func()) {
 	t.Helper()
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "fairlead-controller"}}

@@ -132,8 +132,8 @@ func Flood(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
 	}
 }
 
-// Multitude answers a list with nothing and a watch of objects of core with some that are as small as possible: what is kept of them is
-// several times as large.
+// Multitude answers a list with nothing and a watch of objects of core with some that are as small as possible: what
+// is kept of them is several times as large.
 func Multitude(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
 	if strings.HasPrefix(r.URL.Path, "/apis/") {
 		w.WriteHeader(http.StatusForbidden)

@@ -94,7 +94,8 @@ func TestAKubeconfigIsShownNowhere(t *testing.T) {
 	shownNowhere(t, ns, canary)
 }
 
-// Neither what was encrypted nor the keys are shown: with a wrong key, a broken file, and an API server that refuses what was decrypted.
+// Neither what was encrypted nor the keys are shown: with a wrong key, a broken file, and an API server that refuses
+// what was decrypted.
 func TestEncryptedFilesAreShownNowhere(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -17,8 +17,8 @@ import (
 const ownKinds = "helmreleases.fairlead.dev,kustomizations.fairlead.dev,gitrepositories.fairlead.dev,helmrepositories.fairlead.dev," +
 	"ocirepositories.fairlead.dev,buckets.fairlead.dev,helmcharts.fairlead.dev,receivers.fairlead.dev"
 
-// shownNowhere looks for secrets, in every encoding, in the objects of Fairlead in a namespace, their events, the log and the metrics.
-// Each secret has 26 bytes at least.
+// shownNowhere looks for secrets, in every encoding, in the objects of Fairlead in a namespace, their events, the log
+// and the metrics. Each secret has 26 bytes at least.
 func shownNowhere(t *testing.T, ns string, secrets ...string) {
 	t.Helper()
 	log, err := os.ReadFile(world.controller.Log)
@@ -83,7 +83,8 @@ spec:
 
 const widget = "apiVersion: canary.fairlead.test/v1\nkind: Widget\nmetadata: {name: NAME}\nspec: {size: 1}\n"
 
-// A live object whose status quotes secrets of its release or Kustomization does not bring them into any other object, event or log.
+// A live object whose status quotes secrets of its release or Kustomization does not bring them into any other object,
+// event or log.
 func TestLiveObjectsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	const ofManifest = "3rd!Canary-of-the-manifest-77"

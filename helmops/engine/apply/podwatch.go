@@ -26,8 +26,9 @@ const (
 	crashes = 3
 	// maxWatched is how many workloads have their pods watched at a time.
 	maxWatched = 32
-	// maxStarting and maxPulling are how many pods are kept of a wait and of a workload: one tells enough, and the API server can
-	// be anybody's. The others are kept when they change later. maxUID is what the UID of a pod has at most, maxCause its fault.
+	// maxStarting and maxPulling are how many pods are kept of a wait and of a workload: one tells enough, and the API
+	// server can be anybody's. The others are kept when they change later. maxUID is what the UID of a pod has at most,
+	// maxCause its fault.
 	maxStarting, maxPulling = 4096, 256
 	maxUID, maxCause        = 64, 1024
 )
@@ -66,7 +67,9 @@ func (c *Client) watchPods(ctx context.Context, lacking []unready, since time.Ti
 			continue
 		}
 		watched++
-		f := &podFollower{podWatch: w, object: object, options: options, pulling: map[types.UID]string{}, due: map[types.UID]time.Time{}}
+		f := &podFollower{
+			podWatch: w, object: object, options: options, pulling: map[types.UID]string{}, due: map[types.UID]time.Time{},
+		}
 		guard.Go("watching the pods of an object", func() { f.run(ctx) }) // without it their faults are not named
 	}
 	return w

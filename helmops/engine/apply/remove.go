@@ -188,8 +188,8 @@ func (c *Client) gone(ctx context.Context, info *resource.Info, timeout time.Dur
 	return nil
 }
 
-// untracked waits until the tracker no longer knows an object. When the tracker knows nothing of the kind any more, the object is
-// followed by itself.
+// untracked waits until the tracker no longer knows an object. When the tracker knows nothing of the kind any more,
+// the object is followed by itself.
 func (c *Client) untracked(ctx context.Context, info *resource.Info) error {
 	changed, cancel := c.tracker.Watch([]tracker.Ref{ref(info)})
 	defer cancel()
@@ -212,7 +212,9 @@ func (c *Client) untracked(ctx context.Context, info *resource.Info) error {
 
 // awaitDeletion waits until an object that nobody tracks does not exist.
 func (c *Client) awaitDeletion(ctx context.Context, info *resource.Info) error {
-	return tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) { return live == nil, nil })
+	return tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) {
+		return live == nil, nil
+	})
 }
 
 // held says what keeps an object that was deleted.

@@ -12,8 +12,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// Bounds of what one look at a release on a cluster that is not trusted may bring, in bytes. The cluster can make up any number of
-// revisions.
+// Bounds of what one look at a release on a cluster that is not trusted may bring, in bytes. The cluster can make up
+// any number of revisions.
 const (
 	// maxHistory is for the facts of all revisions, about 800 of them.
 	maxHistory = 1 << 20
@@ -29,7 +29,8 @@ const (
 	testCost   = 96
 )
 
-// HistoryError says that a cluster of a kubeconfig has more revisions of a release than are read. Trying again helps when it has less.
+// HistoryError says that a cluster of a kubeconfig has more revisions of a release than are read. Trying again helps
+// when it has less.
 type HistoryError struct {
 	Key Key
 	// Limit in bytes.

@@ -131,8 +131,8 @@ func NewStore(metadata metadata.Interface, now func() time.Time) *Store {
 	}
 }
 
-// Within bounds what is kept of a cluster that is not trusted by its account. The context of Run has to end when the account does.
-// It is for setting up.
+// Within bounds what is kept of a cluster that is not trusted by its account. The context of Run has to end when the
+// account does. It is for setting up.
 func (s *Store) Within(account *memory.Account) *Store {
 	s.memory, s.pages.Of = account, account
 	s.releases.memory, s.facts.memory, s.encoder.members.memory = account, account, account

@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A child that was taken over gets no more from the API server than templates do: reads of objects, bounded in number and
-// size.
+// A child that was taken over gets no more from the API server than templates do: reads of objects, bounded in number
+// and size.
 func TestLookupsAreBounded(t *testing.T) {
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +65,8 @@ type roundTrips func(*http.Request) (*http.Response, error)
 
 func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A child is one of a few that all namespaces share: an API server that answers each lookup just in time must not keep it.
+// A child is one of a few that all namespaces share: an API server that answers each lookup just in time must not keep
+// it.
 func TestLookupsTogetherAreBoundedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := roundTrips(func(r *http.Request) (*http.Response, error) {

@@ -24,8 +24,8 @@ type notice struct {
 	files []string
 }
 
-// licensesOf returns the licenses and notices of a program: its own, that of Go, and those of every module that is linked
-// into it. The same program gives the same text. A module without a license is an error.
+// licensesOf returns the licenses and notices of a program: its own, that of Go, and those of every module that is
+// linked into it. The same program gives the same text. A module without a license is an error.
 func licensesOf(binary, project string) ([]byte, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
@@ -82,7 +82,8 @@ func noticesIn(name, directory string, deep bool) ([]*notice, error) {
 			return err
 		}
 		within, err := filepath.Rel(directory, path)
-		found = append(found, &notice{text: bytes.TrimSpace(text), files: []string{name + ", " + filepath.ToSlash(within)}})
+		file := name + ", " + filepath.ToSlash(within)
+		found = append(found, &notice{text: bytes.TrimSpace(text), files: []string{file}})
 		return err
 	})
 	if err == nil && len(found) == 0 {
@@ -109,8 +110,8 @@ func joined(notices []*notice) []*notice {
 
 func printed(notices []*notice) []byte {
 	var out bytes.Buffer
-	out.WriteString("Licenses and notices of Fairlead and of what is linked into it. The source code of each module is\n" +
-		"published under its path, at the version that is named.\n")
+	out.WriteString("Licenses and notices of Fairlead and of what is linked into it.\n" +
+		"The source code of each module is published under its path, at the version that is named.\n")
 	for _, n := range notices {
 		slices.Sort(n.files[1:])
 		fmt.Fprintf(&out, "\n%s\n%s\n\n%s\n", strings.Repeat("=", 80), strings.Join(n.files, "\n"), n.text)

@@ -4,7 +4,8 @@
 //	image --project . --out bin/image --version v1 [--push registry.example.com/fairlead:v1] \
 //	  linux/amd64=bin/fairlead linux/arm64=bin/fairlead-arm64
 //
-// The image holds the binary, and licenses.txt with the licenses of all modules in it. The same binaries give the same digest: no time and no name of this machine goes into the image.
+// The image holds the binary, and licenses.txt with the licenses of all modules in it. The same binaries give the same
+// digest: no time and no name of this machine goes into the image.
 package main
 
 import (
