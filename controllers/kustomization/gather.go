@@ -10,6 +10,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -185,6 +186,9 @@ func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization
 			return nil, nil, fmt.Errorf("spec.postBuild.substituteFrom[%d]: %w", i, err)
 		}
 		for key, value := range data {
+			if !utf8.Valid(value) {
+				continue // a variable is text
+			}
 			// A line break at the end is nearly always that of a file.
 			found[key] = strings.TrimSuffix(string(value), "\n")
 			if reference.Kind == "Secret" {

@@ -202,6 +202,9 @@ func fetchDocument(ctx context.Context, reader client.Reader, key Document) (*do
 		for name, value := range config.Data {
 			found.add(name, []byte(value))
 		}
+		for name, value := range config.BinaryData {
+			found.add(name, value)
+		}
 	}
 	if apierrors.IsNotFound(err) {
 		return &document{key: key}, nil

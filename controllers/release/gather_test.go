@@ -127,6 +127,17 @@ func TestGatherMergesInOrder(t *testing.T) {
 	}
 }
 
+// Values may be in binaryData, where kubectl puts what it does not take for text, such as text with a byte order mark.
+func TestGatherReadsBinaryData(t *testing.T) {
+	t.Parallel()
+	config := &corev1.ConfigMap{ObjectMeta: named("base"), BinaryData: map[string][]byte{"values.yaml": []byte("a: ü")}}
+	hr := helmRelease("web", from(v1beta1.ValuesReference{Kind: "ConfigMap", Name: "base"}))
+	got, err := newHandler(t, nil, config).gather(t.Context(), hr)
+	if err != nil || got.Values["a"] != "ü" {
+		t.Errorf("got %v, %v", got.Values, err)
+	}
+}
+
 func TestGatherSaysWhatIsMissing(t *testing.T) {
 	forbidden := func(o client.Object) error {
 		if _, ok := o.(*corev1.Secret); ok {
@@ -154,6 +165,9 @@ func TestGatherSaysWhatIsMissing(t *testing.T) {
 			reason: v1beta1.ValuesErrorReason, message: `Secret apps/db of spec.valuesFrom has no key "values.yaml", it has a, b; work goes on when it has`},
 		{name: "a key of an optional Secret that exists", release: helmRelease("web", from(optional)), objects: []client.Object{secret(nil)},
 			reason: v1beta1.ValuesErrorReason, message: "it has none"},
+		{name: "a key that is binary", release: helmRelease("web", from(v1beta1.ValuesReference{Kind: "ConfigMap", Name: "db"})),
+			objects: []client.Object{&corev1.ConfigMap{ObjectMeta: named("db"), BinaryData: map[string][]byte{"values.yaml": {0xff, 0xfe}}}},
+			reason:  v1beta1.ValuesErrorReason, message: `key "values.yaml" of ConfigMap apps/db of spec.valuesFrom is binary`},
 		{name: "a Secret that may not be read", release: helmRelease("web", from(optional)), get: forbidden, reason: v1beta1.AccessDeniedReason,
 			message: "Fairlead may not read Secret apps/db of spec.valuesFrom"},
 		{name: "a Secret that is not YAML", release: helmRelease("web", from(reference)), reason: v1beta1.ValuesErrorReason,

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -71,6 +72,11 @@ func (read readDocument) layer(ctx context.Context, namespace string, reference 
 	if !ok {
 		return nil, referent.Hindered(v1beta1.ValuesErrorReason, "%s %s of spec.valuesFrom has no key %q, %s; work goes on when it has",
 			reference.Kind, name, reference.GetValuesKey(), referent.Listed(all))
+	}
+	if !utf8.Valid(data) {
+		return nil, referent.Hindered(v1beta1.ValuesErrorReason,
+			"key %q of %s %s of spec.valuesFrom is binary; values are UTF-8 text; the release waits until the key changes",
+			reference.GetValuesKey(), reference.Kind, name)
 	}
 	return &values.Layer{
 		Origin: fmt.Sprintf("%s %s, key %s,", reference.Kind, name, reference.GetValuesKey()), Data: data,

@@ -141,6 +141,8 @@ func TestKeepPrefersAnAnswerToAFailure(t *testing.T) {
 func TestIsNew(t *testing.T) {
 	otherBytes, otherVersion := revision, revision
 	otherBytes.Digest, otherVersion.Version = digest2, "1.1.0"
+	otherValues := otherBytes
+	otherValues.ValuesDigest = digest2
 	tests := []struct {
 		name           string
 		kind, strategy string
@@ -152,6 +154,7 @@ func TestIsNew(t *testing.T) {
 		{name: "other bytes are new", kind: v1beta1.HelmRepositoryKind, found: otherBytes, want: true},
 		{name: "in Git, other bytes of one version are not new", kind: v1beta1.GitRepositoryKind, found: otherBytes},
 		{name: "in Git, another version is new", kind: v1beta1.GitRepositoryKind, found: otherVersion, want: true},
+		{name: "in Git, other values files of one version are new", kind: v1beta1.GitRepositoryKind, found: otherValues, want: true},
 		{name: "in Git, other bytes are new when every revision counts", kind: v1beta1.GitRepositoryKind,
 			strategy: v1beta1.ReconcileStrategyRevision, found: otherBytes, want: true},
 		{name: "in Git, other bytes are new after the spec changed", kind: v1beta1.GitRepositoryKind, generation: 1, found: otherBytes, want: true},

@@ -49,13 +49,15 @@ func (c *Catalog) takeChart(ctx context.Context, chart *v1beta1.HelmChart, choic
 	return chartFound(v1beta1.Artifact{Revision: revision.Version, Digest: digest, Size: size}, revision), nil
 }
 
-// isNew tells whether a chart replaces the current one, by the strategy of the HelmChart.
+// isNew tells whether a chart replaces the current one, by the strategy of the HelmChart. Values files are input whatever the
+// strategy: they have no version of their own.
 func isNew(chart *v1beta1.HelmChart, current, found v1beta1.ChartRevision) bool {
 	if chart.Status.ObservedGeneration != chart.Generation {
 		return current != found
 	}
 	if v1beta1.HoldsDirectories(chart.Spec.SourceRef.Kind) && chart.Spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision {
-		return current.Name != found.Name || current.Version != found.Version
+		return current.Name != found.Name || current.Version != found.Version ||
+			current.ValuesDigest != found.ValuesDigest && current.Digest != found.Digest
 	}
 	return current.Digest != found.Digest
 }

@@ -36,7 +36,11 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	before := c.before(key, repository)
 	s := newShelf(repository.Spec.URL)
 	view := c.view(repository)
-	artifact, err := fetchIndex(ctx, view, remote, before, s)
+	have := before.Validators
+	if isRequested(repository) || before.Digest == "" || !view.Has(before.Digest) {
+		have = helmrepo.Validators{}
+	}
+	artifact, err := fetchIndex(ctx, view, remote, have, before.Digest, s)
 	if err != nil {
 		if !isRefusal(err) {
 			c.restoreIndex(ctx, key, repository, before, choices)
@@ -67,12 +71,17 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	return polled{artifact: artifact, message: "index with " + countCharts(len(index.Charts())), warnings: warnings}
 }
 
-// fetchIndex fills the shelf with the index, from upstream or, when that is unchanged, from the store.
-func fetchIndex(ctx context.Context, view store.View, remote *helmrepo.Repository, before, s *shelf) (v1beta1.Artifact, error) {
-	have := before.Validators
-	if before.Digest == "" || !view.Has(before.Digest) {
-		have = helmrepo.Validators{}
-	}
+// isRequested reports whether a user asks for a poll that was not made yet. It does not rely on what upstream says of changes.
+func isRequested(source v1beta1.Source) bool {
+	request := source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
+	return request != "" && request != source.Request().LastHandledReconcileAt
+}
+
+// fetchIndex fills the shelf with the index, from upstream or, when that has not changed since it had the validators, from
+// the store, where it has the digest before.
+func fetchIndex(
+	ctx context.Context, view store.View, remote *helmrepo.Repository, have helmrepo.Validators, before string, s *shelf,
+) (v1beta1.Artifact, error) {
 	unchanged := false
 	digest, size, err := view.Put(ctx, "", func(w io.Writer) (err error) {
 		s.Validators, unchanged, err = remote.FetchIndex(ctx, have, w)
@@ -82,7 +91,7 @@ func fetchIndex(ctx context.Context, view store.View, remote *helmrepo.Repositor
 		return v1beta1.Artifact{}, err
 	}
 	if unchanged {
-		digest, s.Validators = before.Digest, have
+		digest, s.Validators = before, have
 	}
 	s.Digest, s.Revision = digest, digest
 	if unchanged {

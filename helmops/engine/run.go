@@ -273,7 +273,9 @@ func (r *run) capabilities() (*chartutil.Capabilities, error) {
 }
 
 func (r *run) driver(before []plan.Record) *records.Driver {
-	note := records.Note{ChartDigest: r.Revision.Digest, ConfigDigest: values.Digest(r.Values), RenderDigest: r.RenderDigest}
+	note := records.Note{
+		ChartDigest: r.Revision.Digest, ConfigDigest: values.DigestWith(r.Values, r.Revision.ValuesDigest), RenderDigest: r.RenderDigest,
+	}
 	for _, record := range before {
 		if r.Step == plan.Rollback && record.Version == r.To {
 			note = records.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}

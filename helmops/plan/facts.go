@@ -55,7 +55,7 @@ type Desired struct {
 	// FromRange is set when a version range chose the chart, so that an older version than the one that runs means that
 	// upstream withdrew a version, not that somebody wants it.
 	FromRange bool
-	// ConfigDigest is the digest of the values that are wanted.
+	// ConfigDigest is the digest of the values that are wanted, those of valuesFiles among them.
 	ConfigDigest string
 	// RenderDigest is the digest of the post renderers and common metadata that are wanted, empty when there are none.
 	RenderDigest string

@@ -66,7 +66,7 @@ func NewComparison(hr *v1beta1.HelmRelease, in Inputs, newest plan.Record, equal
 // Differ tells whether other inputs than those a step was begun with are wanted now.
 func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
 	if begun.Chart.Name != now.Chart.Name || begun.Chart.Version != now.Chart.Version ||
-		values.Digest(begun.Values) != values.Digest(now.Values) {
+		values.DigestWith(begun.Values, begun.Chart.ValuesDigest) != values.DigestWith(now.Values, now.Chart.ValuesDigest) {
 		return true
 	}
 	return begun.Chart.Digest != now.Chart.Digest && !desiredOf(hr, now).VersionOnly
@@ -138,7 +138,7 @@ func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
 		Force:                ForceRequested(hr) != "",
 		Target:               targetOf(hr),
 		Chart:                in.Chart,
-		ConfigDigest:         values.Digest(in.Values),
+		ConfigDigest:         values.DigestWith(in.Values, in.Chart.ValuesDigest),
 		RenderDigest:         RenderDigest(hr.Spec),
 		InPlace:              hr.GetUpgrade().ChartNameChangeStrategy == v1beta1.ChartNameInPlaceUpdate,
 		Install:              plan.InstallPolicy(hr),

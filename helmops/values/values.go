@@ -117,6 +117,16 @@ func Digest(values map[string]any) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
+// DigestWith returns the digest of the values together with that of values files which the chart was made with; it is that
+// of the values alone when files is empty.
+func DigestWith(values map[string]any, files string) string {
+	if files == "" {
+		return Digest(values)
+	}
+	sum := sha256.Sum256([]byte(Digest(values) + "\n" + files))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
 // stored returns the value as a record gives it back: every number is a floating point number, so that whole numbers are
 // exact up to 2^53 only.
 func stored(value any) any {

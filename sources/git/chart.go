@@ -244,6 +244,16 @@ func (p *packing) replaceValues(values chartvalues.Files) error {
 	return nil
 }
 
+// valuesDigest is that of the merged values files, empty without any.
+func (p *packing) valuesDigest() string {
+	merged, is := p.content[mergedValues]
+	if !is {
+		return ""
+	}
+	sum := sha256.Sum256(merged)
+	return sources.DigestPrefix + hex.EncodeToString(sum[:])
+}
+
 func (p *packing) rules() (ignoreRules, error) {
 	text := ""
 	if real, ok := p.files[ignoreFile]; ok {
@@ -293,7 +303,7 @@ func (p *packing) write(w io.Writer) (Chart, error) {
 	}
 	digest := sources.DigestPrefix + hex.EncodeToString(sum.Sum(nil))
 	return Chart{
-		ChartRevision: v1beta1.ChartRevision{Name: meta.Name, Version: meta.Version, Digest: digest},
+		ChartRevision: v1beta1.ChartRevision{Name: meta.Name, Version: meta.Version, Digest: digest, ValuesDigest: p.valuesDigest()},
 		KubeVersion:   meta.KubeVersion,
 		AppVersion:    meta.AppVersion,
 	}, nil

@@ -18,6 +18,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/chartvalues"
 	"fairlead.dev/fairlead/test/upstream"
 )
 
@@ -325,5 +326,29 @@ func TestPublishedChartsThroughGit(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"podinfo-6.9.0"}, changed); diff != "" {
 		t.Errorf("changed charts (-want +got):\n%s", diff)
+	}
+}
+
+// What values files merge to has a digest of its own, which does not depend on the rest of the chart.
+func TestValuesFilesHaveADigest(t *testing.T) {
+	t.Parallel()
+	pack := func(changes map[string]string, names ...string) string {
+		t.Helper()
+		c, err := PackChartWith(bytes.NewReader(tree(t, with(repo, changes))), "charts/app", chartvalues.Files{Names: names}, io.Discard, Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ValuesDigest
+	}
+	files := []string{"charts/app/values.yaml", "shared/values.yaml"}
+	base := pack(nil, files...)
+	if base == "" || pack(nil) != "" {
+		t.Errorf("with values files the digest is %q, without any %q", base, pack(nil))
+	}
+	if got := pack(map[string]string{"charts/app/templates/cm.yaml": "kind: Secret\n"}, files...); got != base {
+		t.Error("another template changes it")
+	}
+	if got := pack(map[string]string{"shared/values.yaml": "shared: 2\n"}, files...); got == base {
+		t.Error("another value does not change it")
 	}
 }

@@ -42,12 +42,6 @@ type Options struct {
 	Limits Limits
 }
 
-// Validators tell upstream which index is at hand already; the zero value means none.
-type Validators struct {
-	ETag         string `json:"etag,omitempty"`
-	LastModified string `json:"lastModified,omitempty"`
-}
-
 // Repository is a Helm repository with an index.yaml over HTTP. It holds no state, so many goroutines may use it.
 type Repository struct {
 	base   *url.URL // its path ends in a slash
@@ -100,7 +94,7 @@ func (r *Repository) FetchIndex(ctx context.Context, have Validators, w io.Write
 	if err := r.copy(w, resp, r.opts.Limits.Index, what); err != nil {
 		return Validators{}, false, err
 	}
-	return Validators{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}, false, nil
+	return validatorsOf(resp.Header), false, nil
 }
 
 // FetchChart writes the archive of an entry to w. A relative URL counts from the repository's. Credentials are sent to
@@ -186,10 +180,10 @@ func (r *Repository) get(ctx context.Context, u *url.URL, have Validators, what 
 	if err != nil {
 		return nil, transport.Failure(err, r.opts.Credentials, what)
 	}
-	if have.ETag != "" {
+	switch {
+	case have.ETag != "":
 		req.Header.Set("If-None-Match", have.ETag)
-	}
-	if have.LastModified != "" {
+	case have.LastModified != "":
 		req.Header.Set("If-Modified-Since", have.LastModified)
 	}
 	if c := r.opts.Credentials; !c.IsZero() && (r.opts.PassCredentials || transport.SameHost(u, r.base)) {

@@ -77,6 +77,34 @@ func TestInstallFromGitAndFollowTheBranch(t *testing.T) {
 	}
 }
 
+// A values file beside the chart is input: a release of the strategy ChartVersion follows it, while the chart stays at its
+// version.
+func TestValuesFilesOfGitAreFollowed(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	gitRepository(t, ns, "1.0.0", &v1beta1.GitRepositoryRef{Branch: "main"})
+	commit(t, ns, map[string]string{"env/values.yaml": "tier: first\n"})
+	hr := gitRelease(ns, "by-version", "")
+	hr.Spec.Chart.Spec.ValuesFiles = []string{"charts/sample/values.yaml", "env/values.yaml"}
+	apply(t, hr)
+	awaitVersion(t, hr, "1.0.0")
+	revision := hr.Status.Latest().Version
+
+	commit(t, ns, map[string]string{"env/values.yaml": "tier: second\n"})
+	until(t, "the values file is followed", func() bool { return get(t, hr).Status.Latest().Version == revision+1 })
+	awaitReady(t, hr)
+
+	sha := commit(t, ns, map[string]string{"charts/sample/templates/extra.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n"})
+	repository := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hr.Spec.Chart.Spec.SourceRef.Name}}
+	until(t, "the new commit is fetched", func() bool {
+		return strings.HasSuffix(get(t, repository).Status.Artifact.Revision, sha)
+	})
+	awaitReady(t, hr)
+	if v := get(t, hr).Status.Latest().Version; v != revision+1 {
+		t.Errorf("revision %d followed a template of the same version", v)
+	}
+}
+
 func TestGitReferences(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
