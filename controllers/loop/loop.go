@@ -29,8 +29,9 @@ type Object interface {
 // Handler brings one object closer to what it asks for. It changes the status of the object it is given and nothing else of
 // it; the loop writes the status when it changed.
 type Handler[T Object] interface {
-	// Reconcile looks at the object and returns when to look again without an event; zero is never. An error is for what
-	// the object's conditions cannot say, and is tried again with back-off.
+	// Reconcile looks at the object and returns when to look again without an event; zero is never, and less than
+	// leastRequeue is leastRequeue. An error is for what the object's conditions cannot say, and is tried again with
+	// back-off.
 	Reconcile(ctx context.Context, object T) (again time.Duration, err error)
 	// Finalize is called instead of Reconcile when the object is being deleted. The finalizer goes once it returns done.
 	Finalize(ctx context.Context, object T) (done bool, again time.Duration, err error)
@@ -47,6 +48,7 @@ type reconciler[T Object] struct {
 	written   written[T]
 	unwritten unwritten[T]
 	metrics   readiness
+	requeues  requeues
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -60,6 +62,8 @@ func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (re
 }
 
 func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	r.requeues.count(request.NamespacedName)
+
 	object, err := r.read(ctx, request.NamespacedName)
 	if apierrors.IsNotFound(err) {
 		r.forget(request.NamespacedName)
@@ -85,7 +89,7 @@ func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ct
 	if done {
 		return afterConflict(r.dropFinalizer(ctx, object))
 	}
-	return ctrl.Result{RequeueAfter: again}, err
+	return ctrl.Result{RequeueAfter: r.requeues.notTooSoon(ctx, request.NamespacedName, again)}, err
 }
 
 // afterConflict requeues an object that another client changed while its finalizers were written. The cache receives
@@ -172,5 +176,6 @@ func (r *reconciler[T]) forget(key types.NamespacedName) {
 	r.written.forget(key)
 	r.unwritten.forget(key)
 	r.metrics.forget(key)
+	r.requeues.forget(key)
 	r.handler.Forget(key)
 }

@@ -24,6 +24,24 @@ var ready = sync.OnceValue(func() *prometheus.GaugeVec {
 	return gauge
 })
 
+var reconciles = sync.OnceValue(func() *prometheus.CounterVec {
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fairlead_object_reconciles_total",
+		Help: "Reconciles of an object.",
+	}, []string{"kind", "namespace", "name"})
+	metrics.Registry.MustRegister(counter)
+	return counter
+})
+
+var raisedRequeues = sync.OnceValue(func() *prometheus.CounterVec {
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fairlead_raised_requeues_total",
+		Help: "Requeues that were asked for sooner than the controller allows, and were put off until then.",
+	}, []string{"kind"})
+	metrics.Registry.MustRegister(counter)
+	return counter
+})
+
 // readiness keeps the gauge of one kind.
 type readiness struct {
 	kind string

@@ -80,7 +80,8 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 		build = build.Watches(w.Object, handler.EnqueueRequestsFromMapFunc(guarded(w.Affects)), options...)
 	}
 	err := build.Complete(&reconciler[T]{
-		client: writer, handler: c.Handler, empty: c.Empty, finalizer: c.Finalizer, metrics: readiness{kind: kind},
+		client: writer, handler: c.Handler, empty: c.Empty, finalizer: c.Finalizer,
+		metrics: readiness{kind: kind}, requeues: requeues{kind: kind},
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the %s controller: %w", c.Name, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -135,13 +134,13 @@ func faultOf(content []byte) string {
 	}
 }
 
-// Unreachable words why nothing of an object could be read from its cluster; nil stays nil. An error that nobody but the API
-// server can help with stays as it is, and is tried again soon.
+// Unreachable words why nothing of an object could be read from its cluster; nil stays nil. Whatever is wrong with a cluster of
+// a kubeconfig is for its owner to know. An error that nobody but the API server of the controller can help with stays as it is,
+// and is tried again soon.
 func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReference, interval time.Duration) error {
 	var kubeconfig *cluster.KubeconfigError
 	var exceeded *memory.ExceededError
 	var known interface{ Reason() string }
-	var unreachable *net.OpError
 	switch {
 	case apierrors.IsForbidden(err):
 		after := min(interval, ForbiddenRetry)
@@ -155,10 +154,8 @@ func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReferenc
 			"the cluster of Secret %s/%s of spec.kubeConfig is not watched: %s", namespace, remote.SecretRef.Name, exceeded)}}
 	case errors.As(err, &known):
 		return Hindered(known.Reason(), "%s; it is looked at again every %s", err, interval)
-	case errors.As(err, &unreachable) && remote != nil:
-		return &ObstacleError{After: UnreachableRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
-			"the cluster of Secret %s/%s of spec.kubeConfig does not answer: %s; it is tried again every %s",
-			namespace, remote.SecretRef.Name, unreachable, UnreachableRetry)}}
+	case err != nil && remote != nil && !isOwn(err):
+		return unanswered(err, namespace, remote)
 	default:
 		return err
 	}

@@ -324,7 +324,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		hr.Status.InputDigest = release.InputDigest(hr, inputs)
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())
 		hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
-		return h.again(hr, soonest(decision.After, again)), nil
+		return h.again(hr, soonest(decision.After, soonest(decision.Audit, again))), nil
 	}
 	if brings(decision.Plan) {
 		if err := h.dependencies.Check(ctx, hr, inputs.Access); err != nil {

@@ -15,14 +15,14 @@ import (
 
 // differences are what drift was found, from memory.
 type differences struct {
-	// drifted have to be looked at; audit has all objects looked at.
+	// drifted have to be looked at; audit is when all objects have to be.
 	drifted []v1beta1.ResourceRef
-	audit   bool
+	audit   time.Time
 	again   time.Duration
 	events  []status.Event
 }
 
-// drift finds the objects that have to be looked at, and says whether all of them have to.
+// drift finds the objects that have to be looked at, and says when all of them have to.
 func (w *watcher) drift(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Sighting) (found differences) {
 	now := w.now()
 	if hr.GetDriftMode() == v1beta1.DriftDisabled {
@@ -59,8 +59,7 @@ func (w *watcher) drift(hr *v1beta1.HelmRelease, known *watched, sightings []eng
 	if known.audit.IsZero() {
 		known.audit = now.Add(known.pause(auditEvery(hr, unwatched(sightings) > 0), w.jitter()))
 	}
-	due := known.audit.Sub(now)
-	found.audit, found.again = due <= 0, soonest(found.again, max(due, time.Millisecond))
+	found.audit = known.audit
 	return found
 }
 

@@ -109,7 +109,8 @@ func (w *watcher) of(hr *v1beta1.HelmRelease) *watched {
 }
 
 // look compares the live objects of a release with what they should be, tells of their health and drift in the status, and
-// returns what the plan has to know, and when to look again.
+// returns what the plan has to know, and when to look again. When to audit is for the plan to say: what it does not start is
+// not waited for.
 func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release.Live, again time.Duration, events []status.Event) {
 	latest := hr.Status.Latest()
 	if latest == nil || hr.Status.Inventory == nil || latest.Status == plan.StatusUninstalled {
@@ -127,7 +128,7 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 		live.Health, again = w.health(hr, known, in, target, sightings)
 	}
 	found := w.drift(hr, known, sightings)
-	live.Drifted, live.Audit, known.blind = found.drifted, found.audit, time.Time{}
+	live.Drifted, live.AuditAt, known.blind = found.drifted, found.audit, time.Time{}
 	return live, soonest(again, found.again), found.events
 }
 

@@ -90,6 +90,11 @@ func (s *scene) at(after time.Duration) (release.Live, []status.Event) {
 	return live, events
 }
 
+// audits reports whether it is time for an audit.
+func (s *scene) audits(live release.Live) bool {
+	return !live.AuditAt.IsZero() && !s.clock.Before(live.AuditAt)
+}
+
 func (s *scene) condition(kind string) string {
 	c := meta.FindStatusCondition(s.hr.Status.Conditions, kind)
 	if c == nil {
@@ -102,7 +107,7 @@ func TestAHealthyReleaseIsToldOnce(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	live, _ := s.at(0)
-	if !live.Health.Known || !live.Health.Healthy || len(live.Drifted) > 0 || live.Audit || s.condition("Healthy") != "True Healthy" || s.condition("Drifted") != "False InSync" {
+	if !live.Health.Known || !live.Health.Healthy || len(live.Drifted) > 0 || s.audits(live) || s.condition("Healthy") != "True Healthy" || s.condition("Drifted") != "False InSync" {
 		t.Fatalf("%+v, %v", live, s.hr.Status.Conditions)
 	}
 	before := s.hr.DeepCopy()
@@ -283,15 +288,28 @@ func TestTheAuditComesAfterAWhile(t *testing.T) {
 	s := newScene(t)
 	s.hr.Spec.Interval = &metav1.Duration{Duration: time.Second}
 	s.at(0)
-	if live, _ := s.at(leastAudit / 2); live.Audit {
+	if live, _ := s.at(leastAudit / 2); s.audits(live) {
 		t.Error("objects that are watched are audited too often")
 	}
-	if live, _ := s.at(leastAudit); !live.Audit {
+	if live, _ := s.at(leastAudit); !s.audits(live) {
 		t.Error("there is no audit")
 	}
 	s.landed(s.hr, status.Outcome{Step: plan.Inspect, Reason: plan.ReasonAudit, Drift: []v1beta1.ObjectDrift{{Kind: "ConfigMap", Namespace: "apps", Name: "web", Missing: true}}}, nil)
-	if live, _ := s.at(time.Second); live.Audit || len(live.Drifted) != 1 {
+	if live, _ := s.at(time.Second); s.audits(live) || len(live.Drifted) != 1 {
 		t.Errorf("after the audit: %+v", live)
+	}
+}
+
+// An audit that is due is started by the plan, or not at all: the watcher never asks for another look because of it. A suspended
+// release would be looked at without a pause otherwise, and one whose newest revision failed.
+func TestAnAuditThatIsDueAsksForNoLook(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.hr.Spec.Suspend = true
+	s.at(0)
+	s.clock = s.clock.Add(4 * s.hr.GetInterval())
+	if live, again, _ := s.look(s.hr, release.Inputs{}); again != 0 || !s.audits(live) {
+		t.Errorf("it is looked at again in %s, the audit is at %s; it is %s", again, live.AuditAt, s.clock)
 	}
 }
 

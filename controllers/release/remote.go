@@ -26,6 +26,7 @@ func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs re
 	}
 	key, runner := client.ObjectKeyFromObject(hr), *h.runner
 	runner.Engine = h.readings.of(key)
+	runner.Namesake = nil // it may not ask a remote cluster from a worker; the install fails instead, and names the other release
 	decision, err := runner.Decide(ctx, hr, inputs)
 	var looking *referent.LookingError
 	if errors.As(err, &looking) {

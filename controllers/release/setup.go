@@ -18,8 +18,10 @@ import (
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/chart"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -41,6 +43,8 @@ type Options struct {
 	Concurrency int
 	// Engine carries out the actions.
 	Engine release.Engine
+	// Namesake finds a Helm release of the same name that has its records in the same place; nil finds none.
+	Namesake func(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error)
 	// Live tells of live objects.
 	Live Live
 	// Changes of release records by others, and of live objects; nil for none.
@@ -69,7 +73,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	}
 	waker := loop.NewWaker()
 	h := &handler{
-		runner: &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now},
+		runner: &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now, Namesake: o.Namesake},
 		gatherer: newGatherer(catalog, sight{cached: cached, live: live, expressions: expressions,
 			lookout: referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
 		tasks:    loop.NewTasks[landed](ctx, waker.Wake, o.Now),

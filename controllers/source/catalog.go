@@ -140,6 +140,16 @@ func standsFor(choice Choice, source v1beta1.Source, chart *v1beta1.ChartRevisio
 	return v1beta1.ChartRevision{}, &pending{what: "waiting for " + choice.String()}
 }
 
+// isOneChart reports whether a source stands for one chart, which its status names.
+func isOneChart(source v1beta1.Source) bool {
+	switch source.(type) {
+	case *v1beta1.OCIRepository, *v1beta1.HelmChart:
+		return true
+	default:
+		return false
+	}
+}
+
 func noChart(choice Choice) error {
 	return unavailable(v1beta1.InvalidContentReason, "%s holds manifests and no helm chart; work goes on when it holds one", choice)
 }
@@ -271,8 +281,12 @@ func (c *Catalog) before(key Choice, source v1beta1.Source) *shelf {
 	return newShelf(address(source))
 }
 
-// answered tells whether the shelf of a source has an answer to each choice.
+// answered reports whether a source has an answer to each choice: on its shelf, or in its status when it stands for one
+// chart, which has no shelf.
 func (c *Catalog) answered(ctx context.Context, source v1beta1.Source, choices []Choice) bool {
+	if isOneChart(source) {
+		return true
+	}
 	for _, choice := range choices {
 		if _, ok := c.pick(ctx, choice, source); !ok {
 			return false

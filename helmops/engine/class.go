@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/records"
 	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/worker"
@@ -23,6 +24,7 @@ func Class(step plan.Step, err error) string {
 	var unready *apply.NotReadyError
 	var died *worker.DiedError
 	var panicked *worker.PanicError
+	var taken *records.TakenError
 	switch reason, _ := Reason(step, err); {
 	case errors.As(err, &died):
 		return v1beta1.FailureTransient
@@ -30,7 +32,7 @@ func Class(step plan.Step, err error) string {
 		return v1beta1.FailureTimeout
 	case errors.As(err, &unready), step == plan.Test:
 		return v1beta1.FailureHealth
-	case errors.As(err, &panicked):
+	case errors.As(err, &panicked), errors.As(err, &taken):
 		return v1beta1.FailureRejected
 	case isTransient(err):
 		return v1beta1.FailureTransient

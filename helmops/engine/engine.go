@@ -185,6 +185,16 @@ func (e *Engine) History(ctx context.Context, access cluster.Access, target plan
 	return at.records.History(ctx, reader(as, access, target), key(target))
 }
 
+// Namesake returns the Helm release of the same name in another namespace that has its records in the same storage namespace;
+// nil when there is none.
+func (e *Engine) Namesake(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error) {
+	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	if err != nil {
+		return nil, err
+	}
+	return at.records.Namesake(ctx, reader(as, access, target), key(target))
+}
+
 // Execute carries out an action and waits for its end, which can take as long as its timeouts allow. An action on a release that
 // another action works on waits for that one first. It fails with ErrOwnerChanged when the release has another owner by then than
 // was decided on. When ctx ends before the action does, it never returns: the process is stopping, and the release stays pending

@@ -206,8 +206,9 @@ func (o Observed) turnedOutBad(r *Record) bool {
 	})
 }
 
-// drifted looks at objects that somebody has changed, when nothing else has to be done with the release.
-func drifted(d Desired, o Observed, _ time.Time, otherwise Plan) (Plan, bool) {
+// drifted looks at objects that somebody has changed, when nothing else has to be done with the release. While it may not
+// look at them, no time is named at which it would.
+func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	newest := o.History.Newest()
 	idle := otherwise.Step == None || otherwise.Step == Wait
 	if !idle || newest == nil || newest.Status != StatusDeployed || d.Suspended || d.Deleting || o.Moved != nil {
@@ -215,11 +216,14 @@ func drifted(d Desired, o Observed, _ time.Time, otherwise Plan) (Plan, bool) {
 	}
 	p := Plan{Step: Inspect, Reason: ReasonDrifted, To: newest.Version, Objects: o.Drifted}
 	switch {
-	case len(o.Drifted) == 0 && o.Audit:
+	case len(o.Drifted) == 0 && o.AuditAt.IsZero():
+		return Plan{}, false
+	case len(o.Drifted) == 0 && now.Before(o.AuditAt):
+		otherwise.Audit = o.AuditAt.Sub(now)
+		return otherwise, true
+	case len(o.Drifted) == 0:
 		p.Reason, p.Message = ReasonAudit, "every object is compared with its manifest"
 		return p, true
-	case len(o.Drifted) == 0:
-		return Plan{}, false
 	case d.Corrects:
 		p.Step = Correct
 	}

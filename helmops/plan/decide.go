@@ -52,6 +52,7 @@ var rules = []rule{
 	{"owned by other: another living HelmRelease owns the release", ownedByOther},
 	{"deleted: what is ours is uninstalled", deleted},
 	{"moved: the release of the former name or namespace goes first", moved},
+	{"taken: a release of the same name in another namespace has its records where those of this one would be", taken},
 	{"unrecorded: our own action ended and nobody saw it", unrecorded},
 	{"interrupted: our own pending record has nobody working on it", interrupted},
 	{"locked: another Helm client is at work", locked},

@@ -107,8 +107,8 @@ type Observed struct {
 	Drifted []v1beta1.ResourceRef
 	// Differs is set while objects are known to differ from the manifest.
 	Differs bool
-	// Audit is set when it is time to look at every object.
-	Audit bool
+	// AuditAt is when it is time to look at every object; zero is never.
+	AuditAt time.Time
 	// Bake is the watch over a revision that is not verified yet; nil when there is none.
 	Bake *Bake
 	// KnownBad are inputs that failed and are not tried again.
@@ -122,6 +122,17 @@ type Observed struct {
 // History is the list of records of a Helm release, newest first.
 type History struct {
 	Records []Record
+	// Namesake is a release of the same name in another namespace that has its records in the same place; nil when there is
+	// none, or when nobody has looked, because the release itself has records.
+	Namesake *Namesake
+}
+
+// Namesake is a Helm release of the same name in another namespace, with its records in the same storage namespace.
+type Namesake struct {
+	// Namespace of the release.
+	Namespace string
+	// Owner is the HelmRelease that its newest record names; zero when that names none.
+	Owner Owner
 }
 
 // Newest returns the newest record, nil when there is none.

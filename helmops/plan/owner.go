@@ -64,6 +64,23 @@ func ownedByOther(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	return p, true
 }
 
+// taken leaves a release uninstalled whose records would have the names of those of another release. Helm tells the records of
+// two releases of one name in one storage namespace apart by nothing but their content, so that they cannot both be there.
+func taken(d Desired, o Observed, _ time.Time) (Plan, bool) {
+	if !o.absent() || o.History.Namesake == nil {
+		return Plan{}, false
+	}
+	namesake := o.History.Namesake
+	by := "which names no HelmRelease as its owner"
+	if !namesake.Owner.IsZero() {
+		by = "which is owned by " + d.describe(namesake.Owner)
+	}
+	return Plan{Step: Wait, Stalled: true, Reason: v1beta1.OwnedByOtherReason, Message: fmt.Sprintf(
+		"namespace %s has the records of Helm release %s/%s already, %s; nothing is installed. Set another spec.releaseName or "+
+			"spec.storageNamespace; otherwise this release is installed when the other one is uninstalled and its records are gone",
+		d.Target.StorageNamespace, namesake.Namespace, d.Target.Name, by)}, true
+}
+
 // describe names another HelmRelease only to those who may read it as well: the readers of the same namespace.
 func (d Desired) describe(owner Owner) string {
 	if owner.Namespace != d.Self.Namespace {

@@ -10,6 +10,13 @@ import (
 
 func deleting(d *Desired) { d.Deleting, d.Generation = true, 2 }
 
+// beside is what is observed of a release that is not there, and of another of its name that is.
+func beside(namesake Namesake) Observed {
+	o := observed()
+	o.History.Namesake = &namesake
+	return o
+}
+
 func TestDecideByOwner(t *testing.T) {
 	t.Parallel()
 	shop := func(d *Desired) { d.Chart.Name = "shop" }
@@ -54,7 +61,7 @@ func TestDecideByOwner(t *testing.T) {
 		{name: "nor are its objects corrected", desired: desired(func(d *Desired) { d.Corrects = true }),
 			observed: func() Observed {
 				o := managed(other, record(1, StatusDeployed, chart1, by(other)))
-				o.Drifted, o.Audit = []v1beta1.ResourceRef{{ID: "a"}}, true
+				o.Drifted, o.AuditAt = []v1beta1.ResourceRef{{ID: "a"}}, now
 				return o
 			}(), step: Wait, reason: v1beta1.OwnedByOtherReason},
 		{name: "a release that names no owner belongs to the one whose status manages it", desired: desired(),
@@ -62,6 +69,13 @@ func TestDecideByOwner(t *testing.T) {
 		{name: "what was uninstalled has no owner", desired: desired(),
 			observed: unmanaged(other, record(1, StatusUninstalled, chart1, by(other))), step: Install, reason: ReasonAbsent},
 
+		{name: "a release is not installed where another of its name has its records", desired: desired(), observed: beside(Namesake{Namespace: "team",
+			Owner: Owner{Namespace: "apps", Name: "shop"}}), step: Wait, reason: v1beta1.OwnedByOtherReason,
+			message: "Helm release team/web already, which is owned by HelmRelease apps/shop; nothing is installed"},
+		{name: "nor where nobody knows its owner, however often it is forced", desired: desired(func(d *Desired) { d.Force = true }),
+			observed: beside(Namesake{Namespace: "team"}), step: Wait, reason: v1beta1.OwnedByOtherReason, message: "names no HelmRelease"},
+		{name: "an object that could not be installed for that goes", desired: desired(deleting), observed: beside(Namesake{Namespace: "team"}),
+			step: None, reason: ReasonGone},
 		{name: "a release whose owner is gone is claimed when it is as wanted", desired: desired(),
 			observed: unmanaged(none, record(1, StatusDeployed, chart1, by(other))), step: Claim, reason: ReasonOwnerGone},
 		{name: "and upgraded when it is not, which claims it", desired: desired(func(d *Desired) { d.Chart = chart2 }),

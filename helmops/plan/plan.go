@@ -81,6 +81,8 @@ type Plan struct {
 	Message string
 	// After is how long to Wait; zero means until something changes.
 	After time.Duration
+	// Audit is how long it takes until every object is looked at, if nothing changes before; zero means that it is not.
+	Audit time.Duration
 	// Stalled is set on Wait when only new input can help.
 	Stalled bool
 	// Former is the owner that the newest record named when the plan was made. The step is refused when it is another by then.

@@ -3,6 +3,7 @@ package release
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 
@@ -43,9 +44,10 @@ type Inputs struct {
 type Live struct {
 	// Health of the objects.
 	Health plan.Health
-	// Drifted are objects that have to be looked at because somebody else has changed them; Audit has all of them looked at.
+	// Drifted are objects that have to be looked at because somebody else has changed them.
 	Drifted []v1beta1.ResourceRef
-	Audit   bool
+	// AuditAt is when all objects have to be looked at; zero is never.
+	AuditAt time.Time
 	// Shaken says what else goes wrong at the same time, and may be the cause when the release is not healthy.
 	Shaken string
 }
@@ -171,7 +173,7 @@ func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {
 	latest := s.Latest()
 	observed := plan.Observed{
 		Managed: latest != nil, Attempt: plan.AttemptOf(s), KnownBad: s.KnownBad,
-		Health: live.Health, Drifted: live.Drifted, Audit: live.Audit, Shaken: live.Shaken,
+		Health: live.Health, Drifted: live.Drifted, AuditAt: live.AuditAt, Shaken: live.Shaken,
 		Differs: meta.IsStatusConditionTrue(s.Conditions, v1beta1.DriftedCondition),
 	}
 	if s.Bake != nil {

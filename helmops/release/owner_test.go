@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
@@ -60,11 +61,35 @@ func TestItsOwnReleaseIsLookedAtOnce(t *testing.T) {
 	looks := 0
 	in.Observe = func() Live {
 		looks++
-		return Live{Audit: true}
+		return Live{AuditAt: r.Now()}
 	}
 	p, err := r.Decide(t.Context(), helmRelease(madeAs(target)), in)
-	if err != nil || p.Step != plan.Inspect || looks != 1 || !p.Live.Audit || len(asked) > 0 {
+	if err != nil || p.Step != plan.Inspect || looks != 1 || p.Live.AuditAt.IsZero() || len(asked) > 0 {
 		t.Errorf("%s after %d looks, live %+v, asked for the owner %d times (error %v)", p.Step, looks, p.Live, len(asked), err)
+	}
+}
+
+// Which other release has its records in the same place is asked for a release that is not there, and for no other.
+func TestANamesakeIsLookedFor(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		records []plan.Record
+		step    plan.Step
+		asked   int
+	}{
+		"a release that is not there": {nil, plan.Wait, 1},
+		"a release that is there":     {deployed(values.Digest(inputs.Values)), plan.None, 0},
+	} {
+		r := runner(&engineFake{records: map[plan.Target][]plan.Record{target: test.records}}, nil)
+		asked := 0
+		r.Namesake = func(_ context.Context, _ cluster.Access, of plan.Target) (*plan.Namesake, error) {
+			asked++
+			return &plan.Namesake{Namespace: "other than " + of.Namespace}, nil
+		}
+		p, err := r.Decide(t.Context(), helmRelease(madeAs(target)), inputs)
+		if err != nil || p.Step != test.step || asked != test.asked {
+			t.Errorf("%s: %s (%s), asked %d times, error %v", name, p.Step, p.Reason, asked, err)
+		}
 	}
 }
 

@@ -46,6 +46,9 @@ type Runner struct {
 	// Owner finds the living HelmRelease, other than hr, that owns the Helm release at target; recorded is what the newest record
 	// names. The zero value is none. Nil finds none.
 	Owner func(ctx context.Context, hr *v1beta1.HelmRelease, target plan.Target, recorded plan.Owner) (plan.Owner, error)
+	// Namesake finds the Helm release of the same name in another namespace that has its records in the same storage namespace;
+	// nil is none. It is asked for a release that has no records. A nil function finds none.
+	Namesake func(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error)
 	// Shaken says what else goes wrong at the moment that may be the cause of a failure; empty when there is nothing. Nil never
 	// knows of anything.
 	Shaken func(ctx context.Context, hr *v1beta1.HelmRelease) string
@@ -91,12 +94,13 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 			observed.Owner = &owner
 			leaveFormer(desired, &observed, &out)
 		case p.Step == plan.Need && p.Fact == plan.FactHistory:
-			records, err := r.Engine.History(ctx, in.Access, p.Target)
+			records, namesake, err := r.history(ctx, in, p.Target)
 			if err != nil {
 				return Decision{}, fmt.Errorf("reading the history of release %s/%s: %w", p.Target.Namespace, p.Target.Name, err)
 			}
 			out.History = records
 			observed = see(observed, hr, in, records)
+			observed.History.Namesake = namesake
 			leaveFormer(desired, &observed, &out)
 		default:
 			if p.Step == plan.Need { // the manifest: that is too slow for a worker, so it is a step of its own
@@ -107,6 +111,20 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 			return out, nil
 		}
 	}
+}
+
+// history reads the records of a release; of one that is not there, also which other release is in its place.
+func (r *Runner) history(ctx context.Context, in Inputs, target plan.Target) ([]plan.Record, *plan.Namesake, error) {
+	records, err := r.Engine.History(ctx, in.Access, target)
+	if err != nil {
+		return nil, nil, err
+	}
+	absent := len(records) == 0 || records[0].Status == plan.StatusUninstalled
+	if !absent || r.Namesake == nil {
+		return records, nil, nil
+	}
+	namesake, err := r.Namesake(ctx, in.Access, target)
+	return records, namesake, err
 }
 
 // accepted reports whether a plan is about a release that the object owns or may own.

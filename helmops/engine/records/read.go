@@ -29,11 +29,17 @@ type item struct {
 
 // look returns the records of a release, newest first, with their facts.
 func (s *Store) look(ctx context.Context, reader Reader, key Key) ([]*item, error) {
+	items, _, err := s.lookAround(ctx, reader, key)
+	return items, err
+}
+
+// lookAround returns the records of a release, and those of releases of the same name in other namespaces that share the place,
+// both newest first, with their facts.
+func (s *Store) lookAround(ctx context.Context, reader Reader, key Key) (own, others []*item, err error) {
 	found, err := s.find(ctx, reader, key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var items []*item
 	size := 0
 	for _, i := range found {
 		err := s.learn(ctx, reader, i)
@@ -41,17 +47,21 @@ func (s *Store) look(ctx context.Context, reader Reader, key Key) ([]*item, erro
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if size += sizeOfRecord(&i.record); s.memory.Bounded() && size > maxHistory {
-			return nil, &HistoryError{Key: key, Limit: maxHistory}
+			return nil, nil, &HistoryError{Key: key, Limit: maxHistory}
 		}
 		if i.record.Namespace == key.Namespace {
-			items = append(items, i)
+			own = append(own, i)
+		} else {
+			others = append(others, i)
 		}
 	}
-	sort.Slice(items, func(a, b int) bool { return items[a].record.Version > items[b].record.Version })
-	return items, nil
+	for _, items := range [][]*item{own, others} {
+		sort.Slice(items, func(a, b int) bool { return items[a].record.Version > items[b].record.Version })
+	}
+	return own, others, nil
 }
 
 // find returns the records of all releases that share the place, from the index if that can be relied on.

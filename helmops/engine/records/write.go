@@ -24,7 +24,7 @@ const (
 )
 
 // Create implements driver.Driver. It is Helm's lock: a record of that name that is there already means that somebody
-// else is at work on the release. It fails with a TooLargeError, before anything is applied, when the release does not fit.
+// else is at work on the release, or, with a TakenError, that another release has it. It fails with a TooLargeError, before anything is applied, when the release does not fit.
 func (d *Driver) Create(name string, rel *release.Release) error {
 	return d.noteError(d.create(name, rel))
 }
@@ -72,7 +72,7 @@ func (d *Driver) create(name string, rel *release.Release) error {
 	if err != nil {
 		d.store.index.doubt(d.key.of())
 		if apierrors.IsAlreadyExists(err) {
-			return driver.ErrReleaseExists
+			return d.exists(name)
 		}
 		return fmt.Errorf("creating release record %s: %w", name, refusal.Reworded(err, true))
 	}
