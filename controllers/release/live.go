@@ -64,7 +64,8 @@ type watched struct {
 	// audited is set after the first one.
 	audited bool
 	// blind is since when the objects cannot be seen; zero while they can.
-	blind time.Time
+	blind   time.Time
+	adopted adopted
 }
 
 // leastAudit is the shortest time between two audits of objects that are watched. What an audit finds is no hurry: fields that
@@ -113,20 +114,26 @@ func (w *watcher) of(hr *v1beta1.HelmRelease) *watched {
 // not waited for.
 func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release.Live, again time.Duration, events []status.Event) {
 	latest := hr.Status.Latest()
-	if latest == nil || hr.Status.Inventory == nil || latest.Status == plan.StatusUninstalled {
+	if latest == nil || latest.Status == plan.StatusUninstalled {
 		return live, 0, nil
 	}
 	known, now := w.of(hr), w.now()
+	if hr.Status.Inventory == nil {
+		live.Unlisted, again = known.unlisted(latest.Status, now)
+		return live, again, nil
+	}
 	target := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: hr.Status.StorageNamespace}
 	sightings, ready := w.objects.Live(in.Access, client.ObjectKeyFromObject(hr), hr.Status.Inventory.Entries, in.Rules)
 	switch {
 	case !ready || lost(sightings):
 		return live, w.blind(hr, known), nil
-	case unwatched(sightings) == len(sightings):
+	case len(sightings) > 0 && unwatched(sightings) == len(sightings):
 		status.ReleaseHealth(hr, status.Health{}, now) // only the audit sees anything
 	default:
 		live.Health, again = w.health(hr, known, in, target, sightings)
 	}
+	probation := known.probation(hr, now)
+	live.Probation, again = probation > 0, soonest(again, probation)
 	found := w.drift(hr, known, sightings)
 	live.Drifted, live.AuditAt, known.blind = found.drifted, found.audit, time.Time{}
 	return live, soonest(again, found.again), found.events
@@ -281,6 +288,9 @@ func (w *watcher) landed(hr *v1beta1.HelmRelease, o status.Outcome, states map[s
 	for id, state := range states {
 		known.judged[id] = state
 		delete(known.again, id)
+	}
+	if o.Reason == plan.ReasonUnlisted {
+		known.listed(hr, now)
 	}
 	if o.Reason == plan.ReasonAudit {
 		known.audit, known.audited = time.Time{}, true // the next look sets when the next one is

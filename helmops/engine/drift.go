@@ -32,6 +32,9 @@ func (r *run) drift(before []plan.Record) error {
 		return errors.New("the revision that was deployed is gone; it is looked for again")
 	}
 	r.looked = deployed.Release
+	if r.ListOnly {
+		return nil
+	}
 	r.drifted, err = r.newClient(nil, nil).Drift(deployed.Release.Manifest, apply.Inspection{
 		Objects: r.Objects, Rules: r.DriftIgnore, Audit: r.Audit, Correct: r.Step == plan.Correct, Mask: func(text string) string { return r.mask().Apply(refusal.Scrub(text)) },
 	})

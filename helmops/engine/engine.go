@@ -151,6 +151,8 @@ type Action struct {
 	Objects     []v1beta1.ResourceRef
 	DriftIgnore *drift.Rules
 	Audit       bool
+	// ListOnly has Inspect list the objects of the revision, and compare none.
+	ListOnly bool
 	// Superseded is closed when nobody wants the result any more; a wait for readiness then ends early. Nil is never.
 	Superseded <-chan struct{}
 }

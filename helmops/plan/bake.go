@@ -210,8 +210,7 @@ func (o Observed) turnedOutBad(r *Record) bool {
 // look at them, no time is named at which it would.
 func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	newest := o.History.Newest()
-	idle := otherwise.Step == None || otherwise.Step == Wait
-	if !idle || newest == nil || newest.Status != StatusDeployed || d.Suspended || d.Deleting || o.Moved != nil {
+	if !o.mayLook(d, otherwise) {
 		return Plan{}, false
 	}
 	p := Plan{Step: Inspect, Reason: ReasonDrifted, To: newest.Version, Objects: o.Drifted}
@@ -224,9 +223,26 @@ func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 	case len(o.Drifted) == 0:
 		p.Reason, p.Message = ReasonAudit, "every object is compared with its manifest"
 		return p, true
-	case d.Corrects:
+	case d.Corrects && (newest.Ours || !o.Probation):
 		p.Step = Correct
 	}
 	p.Message = fmt.Sprintf("%d objects were changed by somebody else", len(o.Drifted))
 	return p, true
+}
+
+// unlisted lists the objects of a revision that was adopted, or that an earlier process made: what is not listed is not watched.
+func unlisted(d Desired, o Observed, _ time.Time, otherwise Plan) (Plan, bool) {
+	if !o.Unlisted || !o.mayLook(d, otherwise) {
+		return Plan{}, false
+	}
+	newest := o.History.Newest()
+	return Plan{Step: Inspect, Reason: ReasonUnlisted, To: newest.Version,
+		Message: fmt.Sprintf("the objects of revision %d are not listed yet", newest.Version)}, true
+}
+
+// mayLook tells whether the live objects of the newest revision may be looked at, because nothing else has to be done.
+func (o Observed) mayLook(d Desired, otherwise Plan) bool {
+	newest := o.History.Newest()
+	idle := otherwise.Step == None || otherwise.Step == Wait
+	return idle && newest != nil && newest.Status == StatusDeployed && !d.Suspended && !d.Deleting && o.Moved == nil
 }

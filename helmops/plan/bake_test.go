@@ -159,6 +159,20 @@ func TestRecovery(t *testing.T) {
 			step: Inspect, reason: ReasonDrifted, check: func(p Plan) bool { return len(p.Objects) == 1 }},
 		{name: "an audit looks at everything", desired: upgraded(), observed: rolledOut(healthy, func(o *Observed) { o.AuditAt = now }), step: Inspect,
 			reason: ReasonAudit, check: func(p Plan) bool { return len(p.Objects) == 0 }},
+		{name: "objects that nobody listed are listed", desired: upgraded(func(d *Desired) { d.Corrects = true }),
+			observed: rolledOut(healthy, func(o *Observed) { o.Unlisted = true }), step: Inspect, reason: ReasonUnlisted},
+		{name: "they wait for an upgrade", desired: upgraded(),
+			observed: with(observed(record(1, StatusDeployed, chart1)), func(o *Observed) { o.Unlisted = true }), step: Upgrade},
+		{name: "a suspended release is not listed", desired: upgraded(func(d *Desired) { d.Suspended = true }),
+			observed: rolledOut(healthy, func(o *Observed) { o.Unlisted = true }), step: None, reason: v1beta1.SuspendedReason},
+		{name: "the drift of what another Helm client made is reported first", desired: upgraded(func(d *Desired) { d.Corrects = true }),
+			observed: rolledOut(healthy, func(o *Observed) {
+				o.Drifted, o.Probation, o.History.Records[0].Ours = []v1beta1.ResourceRef{object}, true, false
+			}), step: Inspect, reason: ReasonDrifted},
+		{name: "that of a revision of our own is corrected", desired: upgraded(func(d *Desired) { d.Corrects = true }),
+			observed: rolledOut(healthy, func(o *Observed) {
+				o.Drifted, o.Probation, o.History.Records[0].Ours = []v1beta1.ResourceRef{object}, true, true
+			}), step: Correct, reason: ReasonDrifted},
 		{name: "drift waits for an upgrade", desired: upgraded(func(d *Desired) { d.Corrects = true }),
 			observed: with(observed(record(1, StatusDeployed, chart1)), func(o *Observed) { o.Drifted = []v1beta1.ResourceRef{object} }), step: Upgrade},
 		{name: "a suspended release drifts", desired: upgraded(func(d *Desired) { d.Suspended = true }),

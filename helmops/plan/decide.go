@@ -36,6 +36,7 @@ const (
 	ReasonDegraded    = "Degraded"
 	ReasonUnowned     = "Unowned"
 	ReasonOwnerGone   = "OwnerGone"
+	ReasonUnlisted    = "Unlisted"
 )
 
 // rule looks at the facts and either decides or passes.
@@ -72,7 +73,7 @@ var rules = []rule{
 }
 
 // afterthoughts may change a decision that leaves nothing to do.
-var afterthoughts = []func(Desired, Observed, time.Time, Plan) (Plan, bool){baking, drifted, claimed}
+var afterthoughts = []func(Desired, Observed, time.Time, Plan) (Plan, bool){baking, drifted, unlisted, claimed}
 
 // Decide says what happens next. It is total: with any input it gives a plan with a reason, the same for the same input.
 func Decide(d Desired, o Observed, now time.Time) Plan {

@@ -48,6 +48,10 @@ type Live struct {
 	Drifted []v1beta1.ResourceRef
 	// AuditAt is when all objects have to be looked at; zero is never.
 	AuditAt time.Time
+	// Unlisted is set when the status lacks the inventory of the release, and it is time to list its objects.
+	Unlisted bool
+	// Probation is set for a while after a revision of another Helm client was adopted: its drift is only reported.
+	Probation bool
 	// Shaken says what else goes wrong at the same time, and may be the cause when the release is not healthy.
 	Shaken string
 }
@@ -174,7 +178,8 @@ func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {
 	observed := plan.Observed{
 		Managed: latest != nil, Attempt: plan.AttemptOf(s), KnownBad: s.KnownBad,
 		Health: live.Health, Drifted: live.Drifted, AuditAt: live.AuditAt, Shaken: live.Shaken,
-		Differs: meta.IsStatusConditionTrue(s.Conditions, v1beta1.DriftedCondition),
+		Differs:  meta.IsStatusConditionTrue(s.Conditions, v1beta1.DriftedCondition),
+		Unlisted: live.Unlisted, Probation: live.Probation,
 	}
 	if s.Bake != nil {
 		observed.Bake = &plan.Bake{Revision: s.Bake.Revision, Until: s.Bake.Until.Time}

@@ -13,6 +13,7 @@ func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan
 		Owner: ownerOf(hr), Former: p.Former, Mask: in.Mask, Others: p.Others, Objects: p.Objects, DriftIgnore: in.Ignore, Audit: p.Reason == plan.ReasonAudit,
 	}
 	action.Options.Health = in.Rules
+	action.ListOnly = p.Reason == plan.ReasonUnlisted
 	if action.Audit && hr.Status.Inventory != nil {
 		action.Objects = hr.Status.Inventory.Entries // with what the release is known to own
 	}

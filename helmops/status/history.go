@@ -27,8 +27,13 @@ func actionOf(o Outcome) string {
 	return ""
 }
 
-// record takes the history over from storage. The action is noted on the newest revision when it is new.
-func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, action string) {
+// record takes the history over from storage. The action is noted on the newest revision when it is new. It tells whether the
+// newest revision is another than the status knew.
+func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, action string) (other bool) {
+	var former v1beta1.Snapshot
+	if newest := hr.Status.Latest(); newest != nil {
+		former = *newest
+	}
 	known := map[int]v1beta1.Snapshot{}
 	for _, had := range hr.Status.History {
 		if had.Name == target.Name && had.Namespace == target.Namespace {
@@ -50,9 +55,12 @@ func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, 
 	if !slices.EqualFunc(snapshots, hr.Status.History, equal) {
 		hr.Status.History = snapshots
 	}
-	if len(snapshots) > 0 {
-		hr.Status.StorageNamespace = target.StorageNamespace
+	if len(snapshots) == 0 {
+		return false
 	}
+	hr.Status.StorageNamespace = target.StorageNamespace
+	// The second is another one too when it has the number of one that was uninstalled.
+	return former.Version != snapshots[0].Version || !former.LastDeployed.Equal(&snapshots[0].LastDeployed)
 }
 
 func snapshot(target plan.Target, r plan.Record) v1beta1.Snapshot {

@@ -79,6 +79,9 @@ func enumerate(named []string, all int) string {
 // looked records what a look at drift, or its correction, has found.
 func looked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	w := current(hr, now)
+	if o.Reason == plan.ReasonUnlisted {
+		return listed(o, w)
+	}
 	had := hr.Status.Drift
 	outstanding := merge(had, o)
 	if o.Step == plan.Correct {
@@ -94,7 +97,7 @@ func looked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		driftNone(w, outstanding)
 		return Event{}
 	}
-	message := fmt.Sprintf("%s; it is left so, because spec.driftDetection.mode is %s", describeDrift(differing), hr.GetDriftMode())
+	message := fmt.Sprintf("%s; %s", describeDrift(differing), leftBecause(hr, o))
 	before := meta.IsStatusConditionTrue(hr.Status.Conditions, v1beta1.DriftedCondition) && reflect.DeepEqual(had, hr.Status.Drift)
 	w.set(v1beta1.DriftedCondition, metav1.ConditionTrue, v1beta1.DriftDetectedReason, message)
 	if before {

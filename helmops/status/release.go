@@ -2,7 +2,6 @@ package status
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -86,10 +85,13 @@ func ReleaseProgress(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 // telling.
 func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if !o.HistoryUnknown {
-		record(hr, o.Target, o.History, actionOf(o))
-	}
-	if !o.HistoryUnknown && !o.InventoryUnknown {
-		hr.Status.Inventory = inventory(hr.Status.Inventory, o)
+		other := record(hr, o.Target, o.History, actionOf(o))
+		switch {
+		case !o.InventoryUnknown:
+			hr.Status.Inventory = inventory(hr.Status.Inventory, o)
+		case other:
+			hr.Status.Inventory = nil // it is that of a former revision
+		}
 	}
 	if o.Failure != nil && o.Failure.Superseded {
 		return superseded(hr, o, now)
@@ -115,10 +117,11 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 }
 
-// inventory takes over which objects a release has. What the release owned of an object stands where the action had nothing to do
+// inventory takes over which objects a release has; nil when they are not known, or the release is gone. What the release owned of an object stands where the action had nothing to do
 // with it, and where the object drifted and was only looked at.
 func inventory(had *v1beta1.ResourceInventory, o Outcome) *v1beta1.ResourceInventory {
-	if len(o.Inventory) == 0 {
+	deployed := len(o.History) > 0 && o.History[0].Status == plan.StatusDeployed
+	if len(o.Inventory) == 0 && (o.Failure != nil || !deployed) {
 		return nil
 	}
 	known := map[string]string{}
@@ -133,7 +136,7 @@ func inventory(had *v1beta1.ResourceInventory, o Outcome) *v1beta1.ResourceInven
 			drifted[v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "").ID] = true
 		}
 	}
-	entries := slices.Clone(o.Inventory)
+	entries := append([]v1beta1.ResourceRef{}, o.Inventory...)
 	for i := range entries {
 		if entries[i].Ownership == "" || drifted[entries[i].ID] {
 			entries[i].Ownership = known[entries[i].ID]

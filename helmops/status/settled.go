@@ -29,7 +29,9 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 		waits(hr, p, now)
 		return
 	}
-	record(hr, p.Target, history, "")
+	if record(hr, p.Target, history, "") {
+		hr.Status.Inventory = nil // another Helm client made the revision
+	}
 	newest := hr.Status.Latest()
 	if newest == nil {
 		return

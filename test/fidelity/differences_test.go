@@ -31,6 +31,11 @@ var differences = []difference{
 		why:    "Fairlead notes there who wrote the revision, from which exact chart, and which HelmRelease owns the release",
 	},
 	{
+		what:   "annotation of the objects of hooks",
+		places: [][]string{{"objects", "*", "metadata", "annotations", "fairlead.dev/hook-of"}},
+		why:    "Fairlead notes there which release a hook is of, to replace what a failed attempt left and nothing else",
+	},
+	{
 		what:   "label createdAt of a release record that was updated",
 		places: [][]string{{"records", "*", "secret", "metadata", "labels", "createdAt"}},
 		why:    "the helm command drops it with the second write of a record; Fairlead keeps it",

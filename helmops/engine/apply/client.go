@@ -61,6 +61,10 @@ type Journal interface {
 type Options struct {
 	// Release and Namespace name the Helm release.
 	Release, Namespace string
+	// StorageNamespace is where the records of the release are.
+	StorageNamespace string
+	// Timeout of each wait.
+	Timeout time.Duration
 	// Owner is the HelmRelease among the tracker's users. Its objects are judged for it alone.
 	Owner string
 	// Superseded is closed when nobody wants the release any more as it is being made. Nil is never.

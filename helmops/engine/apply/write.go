@@ -37,7 +37,7 @@ func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 	c.scaled = scaledBy(resources)
 	err := c.inBatches(resources, func(info *resource.Info) error {
 		if !c.owned(info) {
-			return c.post(info) // a hook, or the namespace of the release
+			return c.postUnowned(info) // a hook, or the namespace of the release
 		}
 		_, err := c.write(info, nil, false)
 		return err
