@@ -36,6 +36,7 @@ import (
 	"fairlead.dev/fairlead/controllers/source"
 	target "fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/worker"
@@ -166,6 +167,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if err != nil {
 		return err
 	}
+	shares, guarded := paced(guarded, time.Now)
 	to, err := target.New(guarded)
 	if err != nil {
 		return err
@@ -180,7 +182,8 @@ func runController(parent context.Context, flags controllerFlags) error {
 		return err
 	}
 	remote.Restrict(upstreams.clusters())
-	if err := addControllers(ctx, manager, clusters{local: to, remote: remote, pool: pool, upstreams: upstreams}, artifacts, flags); err != nil {
+	places := clusters{local: to, remote: remote, shares: shares, pool: pool, upstreams: upstreams}
+	if err := addControllers(ctx, manager, places, artifacts, flags); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "server", config.Host, "cacheDir", flags.cacheDir, "namespaces", strings.Join(flags.namespaces, ","),
@@ -277,6 +280,8 @@ func stripMetadata(object any) (any, error) {
 type clusters struct {
 	local  *target.Cluster
 	remote *target.Pool
+	// shares are those of what works on the local one.
+	shares *fair.Shares
 	// pool renders what is put there.
 	pool *worker.Pool
 	// upstreams are the addresses that sources may have.
@@ -297,15 +302,18 @@ func kubeVersionOf(cluster *target.Cluster) func(context.Context) (string, error
 func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, artifacts *store.Store, flags controllerFlags) error {
 	changed := release.NewChanges()
 	engine := engine.New(ctx, engine.Config{
-		Local: to.local, Remote: to.remote, Pool: to.pool, Now: time.Now, Changed: changed.Tell, Moved: changed.Moved,
+		Local: to.local, Remote: to.remote, Shares: to.shares, Pool: to.pool, Now: time.Now,
+		Changed: changed.Tell, Moved: changed.Moved,
 	})
+	loop.CountWaiting(engine.Waiting)
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	catalog.Limit(flags.cache.kept)
 	catalog.Fit(kubeVersionOf(to.local))
 	catalog.Reach(transport.NewNetwork(to.upstreams.sources()))
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
-		Local: to.local, Remote: to.remote, Now: time.Now, Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),
+		Local: to.local, Remote: to.remote, Shares: to.shares, Now: time.Now,
+		Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),
 	})
 	if flags.hookAddr != "0" {
 		err := receiver.Setup(ctx, manager, receiver.Options{

@@ -61,8 +61,9 @@ type handler struct {
 	events events.EventRecorder
 	now    func() time.Time
 	jitter func() float64
-	// builds bound how many Kustomizations are built at the same time.
-	builds *fair.Shares
+	// builds bound how many Kustomizations are built, or have objects that are not written yet, on the own cluster.
+	builds, remoteBuilds *fair.Shares
+	turns                turns
 
 	mu sync.Mutex
 	// truces are the times until which objects that somebody fights over are left alone.
@@ -75,7 +76,9 @@ type handler struct {
 
 // landed is an attempt that has ended.
 type landed struct {
-	applied status.Applied
+	// unwanted is set when the object was changed before it was the turn of the attempt: nothing was done.
+	unwanted bool
+	applied  status.Applied
 	// spared are objects that were not deleted, with the reason.
 	spared []string
 	// again is when objects that somebody fights over are to be corrected again; zero when there are none.
@@ -117,7 +120,7 @@ func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		if err := h.abreast(ctx, k, in); err != nil {
 			return h.blocked(k, err)
 		}
-		h.start(k, in)
+		h.start(k, in, found.kind)
 		return slow, nil
 	case wait:
 		if found.limited {
@@ -143,6 +146,7 @@ func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inpu
 
 // progress looks at an attempt that is under way.
 func (h *handler) progress(k *v1beta1.Kustomization, elapsed time.Duration) time.Duration {
+	h.turns.supersede(k)
 	if elapsed < slow {
 		return slow - elapsed
 	}
@@ -185,40 +189,43 @@ func (h *handler) blocked(k *v1beta1.Kustomization, err error) (time.Duration, e
 }
 
 // start builds and applies outside of the worker.
-func (h *handler) start(k *v1beta1.Kustomization, in inputs) {
+func (h *handler) start(k *v1beta1.Kustomization, in inputs, kind fair.Kind) {
 	key := client.ObjectKeyFromObject(k)
 	h.mu.Lock()
 	delete(h.awaited, key)
 	delete(h.truces, key)
 	h.audited[key] = h.now()
 	h.mu.Unlock()
-	wanted := k.DeepCopy()
+	wanted, turn := k.DeepCopy(), h.turns.begin(k, kind)
 	h.tasks.Start(key, func(ctx context.Context) landed {
 		started := h.now()
-		ctx, cancel := context.WithTimeout(ctx, wanted.GetTimeout())
-		defer cancel()
-		out := h.attempt(ctx, wanted, in)
+		defer h.turns.end(key)
+		out := h.attempt(ctx, wanted, in, turn)
 		out.request, out.took = wanted.Annotations[v1beta1.ReconcileRequestAnnotation], h.now().Sub(started)
 		return out
 	}, func(fault error) landed { return faulted(wanted, in.artifact.Revision, in.digest, fault) })
 }
 
-// attempt builds the objects and brings them into the cluster.
-func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs) landed {
+// attempt builds the objects and brings them into the cluster, when it is its turn.
+func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs, t *turn) landed {
+	place, err := h.place(ctx, k, in, t)
+	if err != nil {
+		return landed{unwanted: true}
+	}
+	defer place.Close()
+	ctx, cancel := context.WithTimeout(ctx, k.GetTimeout())
+	defer cancel()
 	out := landed{applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest}}
-	var objects []rollout.Object
-	var mask values.Mask
-	err := h.builds.Do(ctx, k.Namespace, func() (err error) {
-		objects, mask, err = h.build(ctx, k, in)
-		return err
-	})
+	objects, mask, err := h.build(ctx, k, in)
 	mask = mask.Join(values.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
 	if err != nil {
 		reason, final := reasonOf(err)
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(err.Error()))}
 		return out
 	}
-	result := h.engine.Apply(ctx, in.access, setOf(k, objects, in.ignore))
+	set := setOf(k, objects, in.ignore)
+	set.Kind, set.Begun = t.kind, place.Close
+	result := h.engine.Apply(ctx, in.access, set)
 	out.spared, out.again = result.Spared, result.Again
 	out.applied.Inventory = result.Inventory
 	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
@@ -234,6 +241,12 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool) {
 	ended, ok := h.tasks.Take(client.ObjectKeyFromObject(k))
 	if !ok {
+		return false
+	}
+	if ended.unwanted {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.awaited[client.ObjectKeyFromObject(k)] = true // it is due as much as it was
 		return false
 	}
 	if ended.applied.Failure != nil {

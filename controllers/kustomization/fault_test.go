@@ -25,7 +25,7 @@ func TestAnAttemptThatPanicsFailsTheKustomizationWithBackOff(t *testing.T) {
 	}
 	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 	for failures := int64(1); failures <= 2; failures++ {
-		h.start(k, inputs{digest: "sha256:1"})
+		h.start(k, inputs{digest: "sha256:1"}, fair.Ordinary)
 		<-woken
 		h.land(t.Context(), k)
 		ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ReadyCondition)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -46,6 +47,8 @@ type facts struct {
 type decision struct {
 	step step
 	why  string
+	// kind tells which attempts go first.
+	kind fair.Kind
 	// after is when to look again.
 	after time.Duration
 	// limited is set when the inputs are not tried because they exceed a bound.
@@ -77,11 +80,11 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 	case !f.known:
 		return decision{step: rest, why: "the objects are being looked at"}
 	case len(f.sight.Differs) > 0:
-		return decision{step: apply, why: "objects differ: " + firstOf(f.sight.Differs)}
+		return decision{step: apply, kind: fair.Urgent, why: "objects differ: " + firstOf(f.sight.Differs)}
 	case f.audit && len(f.sight.Unseen) > 0:
 		return decision{step: apply, why: "objects that may not be watched are looked at"}
 	case f.over:
-		return decision{step: apply, why: "objects that somebody fights over are corrected again"}
+		return decision{step: apply, kind: fair.Urgent, why: "objects that somebody fights over are corrected again"}
 	case len(f.waiting) > 0:
 		left := k.GetTimeout() - since
 		return decision{step: rest, why: "objects are not healthy yet", overdue: left <= 0, after: soonest(max(left, 0), f.truce)}

@@ -103,11 +103,12 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 			},
 			defaultServiceAccount: o.DefaultServiceAccount,
 		},
-		engine: o.Engine, tasks: loop.NewTasks[landed](ctx, waker.Wake, o.Now),
-		builds: fair.New(builds, buildsPerNamespace),
+		engine: o.Engine, tasks: loop.NewTasks[landed](ctx, waker.WakeFirst, o.Now),
+		builds: fair.New(builds, buildsPerNamespace), remoteBuilds: fair.New(builds, builds/2),
 		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: rand.Float64,
 		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, truces: map[types.NamespacedName]time.Time{},
 	}
+	loop.CountWaiting(h.waiting)
 	definition := &metav1.PartialObjectMetadata{}
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 	return loop.Setup(manager, loop.Controller[*v1beta1.Kustomization]{

@@ -68,7 +68,8 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 			MaxConcurrentReconciles: c.Concurrency,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstAgain, lastAgain),
 		}).
-		WatchesRawSource(c.Waker.source())
+		WatchesRawSource(c.Waker.source()).
+		WatchesRawSource(c.Waker.sourceOfEnded())
 	for _, w := range c.Watches {
 		var options []builder.WatchesOption
 		if w.MetadataOnly {
@@ -79,10 +80,10 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 		}
 		build = build.Watches(w.Object, handler.EnqueueRequestsFromMapFunc(guarded(w.Affects)), options...)
 	}
-	err := build.Complete(&reconciler[T]{
+	err := build.Complete(requeuesUsually{&reconciler[T]{
 		client: writer, handler: c.Handler, empty: c.Empty, finalizer: c.Finalizer,
 		metrics: readiness{kind: kind}, requeues: requeues{kind: kind},
-	})
+	}})
 	if err != nil {
 		return fmt.Errorf("setting up the %s controller: %w", c.Name, err)
 	}

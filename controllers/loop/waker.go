@@ -12,11 +12,12 @@ import (
 // Waker makes a controller look at objects again.
 type Waker struct {
 	events chan event.GenericEvent
+	ended  chan event.GenericEvent
 }
 
 // NewWaker returns a waker for one controller.
 func NewWaker() *Waker {
-	return &Waker{events: make(chan event.GenericEvent, 1024)}
+	return &Waker{events: make(chan event.GenericEvent, 1024), ended: make(chan event.GenericEvent, 1024)}
 }
 
 // Wake has the controller look at an object. It can block while the controller is starting, so it is not for workers of

@@ -72,11 +72,14 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		return err
 	}
 	waker := loop.NewWaker()
+	load, fetch := charts(catalog)
 	h := &handler{
-		runner: &release.Runner{Engine: o.Engine, Charts: charts(catalog), Now: o.Now, Namesake: o.Namesake},
+		runner: &release.Runner{
+			Engine: o.Engine, Charts: load, Fetch: fetch, Now: o.Now, Namesake: o.Namesake,
+		},
 		gatherer: newGatherer(catalog, sight{cached: cached, live: live, expressions: expressions,
 			lookout: referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
-		tasks:    loop.NewTasks[landed](ctx, waker.Wake, o.Now),
+		tasks:    loop.NewTasks[landed](ctx, waker.WakeFirst, o.Now),
 		readings: newReadings(ctx, o.Engine, waker.Wake, o.Now),
 		events:   manager.GetEventRecorder("fairlead"),
 		now:      o.Now, jitter: rand.Float64,
@@ -126,10 +129,16 @@ const (
 	loadsPerNamespace = 24
 )
 
-// charts loads charts from the catalog, each parsed once.
-func charts(catalog *source.Catalog) release.Charts {
-	cache, shares := chart.NewCache(chart.DefaultBudget), fair.New(loads, loadsPerNamespace)
-	return func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) (loaded *helmchart.Chart, err error) {
+// charts loads charts from the catalog, each parsed once. fetch waits for upstream, so that load has not to.
+func charts(catalog *source.Catalog) (
+	load release.Charts, fetch func(context.Context, *v1beta1.HelmRelease, v1beta1.ChartRevision) error,
+) {
+	cache := chart.NewCache(chart.DefaultBudget)
+	// An upstream that never answers keeps others from fetching at worst, not from loading what is there.
+	shares, fetches := fair.New(loads, loadsPerNamespace), fair.New(loads, loadsPerNamespace)
+	load = func(
+		ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision,
+	) (loaded *helmchart.Chart, err error) {
 		choice, has := source.ChoiceOfRelease(hr), consistsOf(hr, revision)
 		from, err := catalog.Identity(ctx, choice, has)
 		if err != nil {
@@ -143,6 +152,21 @@ func charts(catalog *source.Catalog) release.Charts {
 		})
 		return loaded, err
 	}
+	fetch = func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) error {
+		choice, has := source.ChoiceOfRelease(hr), consistsOf(hr, revision)
+		from, err := catalog.Identity(ctx, choice, has)
+		if err != nil || cache.Has(from, revision) {
+			return err
+		}
+		return fetches.Do(ctx, hr.Namespace, func() error {
+			archive, err := catalog.Archive(ctx, choice, revision, has)
+			if err != nil {
+				return err
+			}
+			return archive.Close()
+		})
+	}
+	return load, fetch
 }
 
 // consistsOf reports whether status.history has a revision with the digest of a chart. The release keeps access to

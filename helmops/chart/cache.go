@@ -86,6 +86,14 @@ func (c *Cache) Load(source string, want v1beta1.ChartRevision, open func() (io.
 	return Copy(e.chart)
 }
 
+// Has tells whether Load would not ask source for the archive.
+func (c *Cache) Has(source string, want v1beta1.ChartRevision) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	element, ok := c.entries[proof{source, want}]
+	return ok && element.Value.(*entry).settled
+}
+
 // parse reads an archive, and parses it unless another source has brought the same bytes.
 func (c *Cache) parse(want v1beta1.ChartRevision, open func() (io.ReadCloser, error)) (*chart.Chart, content, error) {
 	archive, err := open()

@@ -8,6 +8,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 
@@ -38,18 +39,19 @@ type Engine struct {
 	// local and remote are the shares of the processor, for actions on the controller's own cluster and on others.
 	local  *fair.Shares
 	remote *fair.Shares
-	now    func() time.Time
+	// localCharts and remoteCharts bound the actions that have loaded a chart and do not write yet.
+	localCharts, remoteCharts *fair.Shares
+	now                       func() time.Time
 }
 
 // How many actions work at the same time for each processor: nine tenths of an action are spent on answers of the API server.
 const (
-	// perProcessor is how many of one namespace can work on the controller's own cluster.
-	perProcessor = 6
-	// spare is how many more there are, for the other namespaces: one that has them all cannot keep the others waiting.
-	spare = 1
 	// remotePerProcessor is how many can work on other clusters, whose API servers may answer slowly or not at all. They have
 	// shares of their own, of which a namespace gets half.
 	remotePerProcessor = 6
+	// chartsPerProcessor is how many can have a chart in memory before they write, and of those one namespace a
+	// quarter: as many as keep the processes busy that render.
+	chartsPerProcessor = 16
 )
 
 // Config of an engine.
@@ -60,6 +62,8 @@ type Config struct {
 	Remote *cluster.Pool
 	// Pool renders charts.
 	Pool Pool
+	// Shares are those of everything that works on the local cluster; nil for shares of the engine alone.
+	Shares *fair.Shares
 	// Now is the clock.
 	Now func() time.Time
 	// Changed is called when somebody else changed the records of a release. It must not block.
@@ -73,12 +77,17 @@ type Config struct {
 // is in its cluster.Access.
 func New(ctx context.Context, c Config) *Engine {
 	processors := runtime.GOMAXPROCS(0)
+	local := c.Shares
+	if local == nil {
+		local = fair.NewPaced(processors).Shares
+	}
 	return &Engine{
 		sites: &sites{
 			ctx: ctx, local: c.Local, pool: c.Remote, now: c.Now, notify: c.Changed, moved: c.Moved, known: map[*cluster.Cluster]*site{},
 		},
-		local: fair.New((perProcessor+spare)*processors, perProcessor*processors), pool: c.Pool, now: c.Now,
-		remote: newRemoteShares(processors),
+		pool: c.Pool, now: c.Now,
+		local: local, localCharts: fair.New(chartsPerProcessor*processors, chartsPerProcessor*processors/4),
+		remote: newRemoteShares(processors), remoteCharts: newRemoteShares(processors),
 	}
 }
 
@@ -134,9 +143,12 @@ type Action struct {
 	Others []int
 	// Why is noted on the record, where the action leaves a note.
 	Why string
-	// Revision, Chart and Values are for Install, Upgrade and Resume. The engine may change Chart.
+	// Revision, Chart and Values are for Install, Upgrade and Resume. The engine may change Chart. Load returns it,
+	// once it is the turn of the action: what waits for that has none in memory. Nil where Chart is set, or none is
+	// needed.
 	Revision v1beta1.ChartRevision
 	Chart    *chart.Chart
+	Load     func(context.Context) (*chart.Chart, error)
 	Values   map[string]any
 	// PostRenderers, PostRenderStrategy and CommonMetadata change what the chart renders; RenderDigest is their digest.
 	PostRenderers      []v1beta1.PostRenderer
@@ -219,7 +231,15 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	if err := r.owned(before); err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
-	err = r.hold(func() error { return r.step(before) })
+	end, err := r.begin()
+	defer end()
+	var loading *loadError
+	if errors.As(err, &loading) {
+		return Result{Err: loading.cause, HistoryErr: loading.cause}
+	}
+	if err == nil {
+		err = guard.Do("running a Helm action", func() error { return r.step(before) })
+	}
 	if ctx.Err() != nil {
 		select {} // what the end of the process made of the action is not for anybody to see
 	}
@@ -239,20 +259,4 @@ func (e *Engine) Equal(ctx context.Context, a Action) (bool, error) {
 		return err
 	})
 	return equal, err
-}
-
-// hold does work with a share of the processor. A panic of the work is its error: what is in storage by then is read back all
-// the same.
-func (r *run) hold(work func() error) error {
-	shares := r.engine.local
-	if r.Access.Kubeconfig != nil {
-		shares = r.engine.remote
-	}
-	slot, err := shares.Take(r.ctx, r.Access.Namespace)
-	if err != nil {
-		return err
-	}
-	defer slot.Close()
-	r.share = slot
-	return guard.Do("running a Helm action", work)
 }

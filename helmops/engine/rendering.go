@@ -41,10 +41,8 @@ func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error
 	if err != nil {
 		return nil, err
 	}
-	r.share.Release()
-	defer r.share.Acquire()
 	var result rendering.Result
-	err = whileWanted(r.ctx, r.Superseded, func(ctx context.Context) (err error) {
+	err = r.waitFor(func(ctx context.Context) (err error) {
 		result, err = rendering.Render(ctx, r.engine.pool, r.Access.Namespace, request, r.Chart, config)
 		return err
 	})

@@ -38,6 +38,8 @@ type run struct {
 	client *apply.Client
 	// share of the processor that the run holds; it gives it back while it waits.
 	share *fair.Slot
+	// place among the actions that have a chart in memory and do not write yet.
+	place *fair.Slot
 	// backwards is set when the action goes back to an earlier revision, or finishes doing so.
 	backwards bool
 	// drifted and looked are what Correct and Inspect have found.

@@ -8,9 +8,12 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"helm.sh/helm/v3/pkg/chart"
+
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/plan"
 )
 
 // floor is an engine with few shares, and actions that work until they are told to end.
@@ -25,7 +28,10 @@ type floor struct {
 
 func newFloor(ctx context.Context) *floor {
 	return &floor{
-		engine: &Engine{local: fair.New(4, 3), remote: fair.New(4, 2)}, ctx: ctx, end: make(chan struct{}), working: map[string]int{},
+		engine: &Engine{
+			local: fair.New(4, 3), remote: fair.New(4, 2), localCharts: fair.New(4, 3), remoteCharts: fair.New(4, 2),
+		},
+		ctx: ctx, end: make(chan struct{}), working: map[string]int{},
 	}
 }
 
@@ -139,4 +145,146 @@ func TestClustersThatHangHoldUpOnlyTheirNamespace(t *testing.T) {
 			t.Errorf("%d actions of the attacker are at work, want %d", f.working["attacker"], half)
 		}
 	})
+}
+
+// loading is an action with a chart to load.
+func (f *floor) loading(namespace string, superseded <-chan struct{}, load func() error) *run {
+	r := f.run(cluster.Access{Namespace: namespace})
+	r.Superseded = superseded
+	r.Load = func(context.Context) (*chart.Chart, error) { return &chart.Chart{}, load() }
+	return r
+}
+
+func TestWhatWaitsForItsTurnHasNoChart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFloor(t.Context())
+		f.engine.localCharts = fair.New(4, 2)
+		rendering, loaded := make(chan struct{}), 0
+		for range 20 {
+			r := f.loading("apps", nil, func() error {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				loaded++
+				return nil
+			})
+			go func() {
+				_ = r.hold(func() error {
+					return r.waitFor(func(context.Context) error {
+						<-rendering
+						return nil
+					})
+				})
+			}()
+		}
+		synctest.Wait()
+		if loaded != 2 || f.engine.Waiting() != 18 {
+			t.Errorf("%d actions have a chart while charts are rendered, and %d wait", loaded, f.engine.Waiting())
+		}
+		if held, _, _ := f.engine.local.Count(); held != 0 {
+			t.Errorf("%d shares are held by actions whose charts are rendered", held)
+		}
+		close(rendering)
+		synctest.Wait()
+		f.expectIdle(t)
+		if loaded != 20 {
+			t.Errorf("%d actions had their turn, want all 20", loaded)
+		}
+	})
+}
+
+func (f *floor) expectIdle(t *testing.T) {
+	t.Helper()
+	for name, shares := range map[string]*fair.Shares{
+		"shares": f.engine.local, "remote shares": f.engine.remote, "places": f.engine.localCharts,
+	} {
+		if held, waiting, _ := shares.Count(); held+waiting != 0 {
+			t.Errorf("%s: %d are held and %d wait at the end", name, held, waiting)
+		}
+	}
+}
+
+func TestAnActionThatWritesLeavesItsPlaceToTheNextChart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFloor(t.Context())
+		f.engine.localCharts = fair.New(1, 1)
+		loaded := 0
+		for range 2 {
+			r := f.loading("apps", nil, func() error { loaded++; return nil })
+			go func() {
+				_ = r.hold(func() error {
+					err := r.waitFor(func(context.Context) error { return nil })
+					<-f.end // it writes
+					return err
+				})
+			}()
+			synctest.Wait()
+		}
+		if loaded != 2 {
+			t.Errorf("%d charts are loaded", loaded)
+		}
+		close(f.end)
+		synctest.Wait()
+		f.expectIdle(t)
+	})
+}
+
+func TestASupersededActionLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFloor(t.Context())
+		f.engine.localCharts = fair.New(1, 1)
+		first := f.loading("apps", nil, func() error { return nil })
+		go func() { _ = first.hold(func() error { <-f.end; return nil }) }()
+		synctest.Wait()
+		superseded, ended := make(chan struct{}), make(chan error, 1)
+		second := f.loading("apps", superseded, func() error { t.Error("it has loaded its chart"); return nil })
+		go func() { ended <- second.hold(func() error { t.Error("it has begun"); return nil }) }()
+		synctest.Wait()
+		close(superseded)
+		if err := <-ended; !IsSuperseded(err) {
+			t.Errorf("error = %v", err)
+		}
+		close(f.end)
+		synctest.Wait()
+		f.expectIdle(t)
+	})
+}
+
+func TestAChartThatCannotBeLoadedLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	f := newFloor(t.Context())
+	f.engine.localCharts = fair.New(1, 1)
+	arranged := errors.New("as arranged")
+	for range 3 {
+		err := f.loading("apps", nil, func() error { return arranged }).hold(func() error {
+			t.Error("it has begun without a chart")
+			return nil
+		})
+		if !errors.Is(err, arranged) {
+			t.Errorf("error = %v", err)
+		}
+		err = f.loading("apps", nil, func() error { panic("as arranged") }).hold(func() error { return nil })
+		var caught *guard.PanicError
+		if !errors.As(err, &caught) {
+			t.Errorf("error = %v", err)
+		}
+	}
+	f.expectIdle(t)
+}
+
+func TestRepairsAndRollbacksAreUrgent(t *testing.T) {
+	t.Parallel()
+	want := map[plan.Step]fair.Kind{
+		plan.Correct: fair.Urgent, plan.Rollback: fair.Urgent,
+		plan.Test: fair.Continuing, plan.Resume: fair.Continuing,
+		plan.Install: fair.Ordinary, plan.Upgrade: fair.Ordinary,
+		plan.Inspect: fair.Ordinary, plan.Uninstall: fair.Ordinary,
+	}
+	for step, kind := range want {
+		if got := kindOf(Action{Step: step}); got != kind {
+			t.Errorf("%s is of kind %d, want %d", step, got, kind)
+		}
+	}
 }

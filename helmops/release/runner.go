@@ -42,7 +42,9 @@ type Charts func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.
 type Runner struct {
 	Engine Engine
 	Charts Charts
-	Now    func() time.Time
+	// Fetch waits for upstream until the chart of a revision is at hand, so that Charts need not. Nil has Charts wait.
+	Fetch func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) error
+	Now   func() time.Time
 	// Owner finds the living HelmRelease, other than hr, that owns the Helm release at target; recorded is what the newest record
 	// names. The zero value is none. Nil finds none.
 	Owner func(ctx context.Context, hr *v1beta1.HelmRelease, target plan.Target, recorded plan.Owner) (plan.Owner, error)
@@ -189,14 +191,18 @@ func (r *Runner) recount(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, histor
 func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) status.Outcome {
 	outcome := begin(hr, p, in)
 	action := actionOf(hr, p, in, superseded)
-	switch err := r.load(ctx, hr, in, p, &action); {
-	case err != nil:
-		outcome.HistoryUnknown = true
-		outcome.Failure = chartFailure(err)
+	chartless := r.load(ctx, hr, in, p, &action)
+	switch {
+	case chartless() != nil:
 	case p.Step == plan.Compare:
 		r.compare(ctx, in, action, &outcome)
 	default:
 		r.execute(ctx, hr, in, action, &outcome)
+	}
+	if err := chartless(); err != nil {
+		outcome = begin(hr, p, in)
+		outcome.HistoryUnknown = true
+		outcome.Failure = chartFailure(err)
 	}
 	if outcome.Failure != nil && p.Action() != plan.Rollback {
 		outcome.Excuse = plan.Excuse(in.Live.Health, r.shaken(ctx, hr))
@@ -234,16 +240,25 @@ func begin(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs) status.Outcome {
 	}
 }
 
-// load gives the action the chart, where it has to be rendered or kept in the record.
-func (r *Runner) load(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, action *engine.Action) error {
+// load has the action load the chart when it is its turn, where it has to be rendered or kept in the record. Upstream
+// is waited for before that. What it returns tells why there was no chart.
+func (r *Runner) load(
+	ctx context.Context, hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, action *engine.Action,
+) func() error {
+	var failed error
 	switch p.Step {
 	case plan.Install, plan.Upgrade, plan.Compare:
 	default:
-		return nil // what a stopped process had begun is finished from its record
+		return func() error { return nil } // what a stopped process had begun is finished from its record
 	}
-	loaded, err := r.Charts(ctx, hr, in.Chart)
-	action.Chart = loaded
-	return err
+	if r.Fetch != nil {
+		failed = r.Fetch(ctx, hr, in.Chart)
+	}
+	action.Load = func(ctx context.Context) (loaded *chart.Chart, err error) {
+		loaded, failed = r.Charts(ctx, hr, in.Chart)
+		return loaded, failed
+	}
+	return func() error { return failed }
 }
 
 func (r *Runner) compare(ctx context.Context, in Inputs, action engine.Action, outcome *status.Outcome) {

@@ -40,7 +40,10 @@ type engineFake struct {
 	actions []engine.Action
 }
 
-func (e *engineFake) Equal(_ context.Context, a engine.Action) (bool, error) {
+func (e *engineFake) Equal(ctx context.Context, a engine.Action) (bool, error) {
+	if err := load(ctx, &a); err != nil {
+		return false, err
+	}
 	e.actions = append(e.actions, a)
 	return e.equal, e.result.Err
 }
@@ -50,7 +53,18 @@ func (e *engineFake) History(_ context.Context, _ cluster.Access, t plan.Target)
 	return e.records[t], e.err
 }
 
-func (e *engineFake) Execute(_ context.Context, a engine.Action) engine.Result {
+// load does what the engine does once it is the turn of an action.
+func load(ctx context.Context, a *engine.Action) (err error) {
+	if a.Load != nil {
+		a.Chart, err = a.Load(ctx)
+	}
+	return err
+}
+
+func (e *engineFake) Execute(ctx context.Context, a engine.Action) engine.Result {
+	if err := load(ctx, &a); err != nil {
+		return engine.Result{Err: err, HistoryErr: err}
+	}
 	e.actions = append(e.actions, a)
 	return e.result
 }

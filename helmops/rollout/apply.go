@@ -51,7 +51,10 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	if err != nil {
 		return Result{Err: err}
 	}
-	share, err := e.take(ctx, access)
+	share, err := e.take(ctx, access, set.Kind)
+	if set.Begun != nil {
+		set.Begun()
+	}
 	if err != nil {
 		return Result{Err: err}
 	}

@@ -23,6 +23,8 @@ type Config struct {
 	// Local is the cluster of the controller, Remote those that kubeconfigs name.
 	Local  *cluster.Cluster
 	Remote *cluster.Pool
+	// Shares are those of everything that works on the local cluster; nil for shares of the engine alone.
+	Shares *fair.Shares
 	Now    func() time.Time
 	// Moved is called with the Kustomization whose objects changed in a way that matters. It must not block.
 	Moved func(owner types.NamespacedName)
@@ -42,34 +44,32 @@ type Engine struct {
 	sites map[*cluster.Cluster]*site
 }
 
-// How many sets are worked on at the same time for each processor: most of the time is spent on answers of the API server.
-const (
-	// perProcessor is how many of one namespace can be worked on on the controller's own cluster.
-	perProcessor = 6
-	// spare is how many more there are, for the other namespaces: one that has them all cannot keep the others waiting.
-	spare = 1
-	// remotePerProcessor is how many can be worked on on other clusters, whose API servers may answer slowly or not at all.
-	// They have shares of their own, of which a namespace gets half.
-	remotePerProcessor = 6
-)
+// remotePerProcessor is how many sets can be worked on at the same time on other clusters, for each processor. Their
+// API servers may answer slowly or not at all, so they have shares of their own, of which a namespace gets half.
+const remotePerProcessor = 6
 
 // New returns an engine. ctx is the life of what it watches. How many sets are worked on at the same time is bound to the
 // number of processors, for each namespace and for all; those that wait for objects do not count.
 func New(ctx context.Context, c Config) *Engine {
 	processors := runtime.GOMAXPROCS(0)
+	local := c.Shares
+	if local == nil {
+		local = fair.NewPaced(processors).Shares
+	}
 	return &Engine{
 		ctx: ctx, config: c, sites: map[*cluster.Cluster]*site{},
-		local:  fair.New((perProcessor+spare)*processors, perProcessor*processors),
+		local:  local,
 		remote: fair.New(remotePerProcessor*processors, remotePerProcessor*processors/2),
 	}
 }
 
 // take waits for a share of the processor.
-func (e *Engine) take(ctx context.Context, access cluster.Access) (*fair.Slot, error) {
+func (e *Engine) take(ctx context.Context, access cluster.Access, kind fair.Kind) (*fair.Slot, error) {
+	shares := e.local
 	if access.Kubeconfig != nil {
-		return e.remote.Take(ctx, access.Namespace)
+		shares = e.remote
 	}
-	return e.local.Take(ctx, access.Namespace)
+	return shares.TakeFor(ctx, access.Namespace, fair.Work{Kind: kind})
 }
 
 // site is a cluster with what is kept in memory of it.
@@ -160,6 +160,10 @@ type Set struct {
 	Force bool
 	// Ignore is what may differ; nil is nothing.
 	Ignore *drift.Rules
+	// Kind tells whether the set goes before others that wait for their turn.
+	Kind fair.Kind
+	// Begun is called when the turn of the set has come, or will not come; nil for nothing.
+	Begun func()
 }
 
 // before is the inventory by the objects in it.

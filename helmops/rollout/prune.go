@@ -16,6 +16,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -299,7 +300,7 @@ func (e *Engine) Delete(ctx context.Context, access cluster.Access, owner types.
 	if err != nil {
 		return Result{Err: err}
 	}
-	share, err := e.take(ctx, access)
+	share, err := e.take(ctx, access, fair.Ordinary)
 	if err != nil {
 		return Result{Err: err, Inventory: refs}
 	}

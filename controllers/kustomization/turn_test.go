@@ -1,0 +1,55 @@
+package kustomization
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/fair"
+)
+
+func TestAKustomizationThatIsChangedBeforeItsTurnLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		woken := 0
+		h := &handler{
+			tasks:  loop.NewTasks[landed](t.Context(), func(types.NamespacedName) { woken++ }, time.Now),
+			events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1), remoteBuilds: fair.New(1, 1),
+			awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
+			truces: map[types.NamespacedName]time.Time{},
+		}
+		other, err := h.builds.Take(t.Context(), "apps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
+		h.start(k, inputs{digest: "sha256:1"}, fair.Ordinary)
+		synctest.Wait()
+		h.progress(k, 0)
+		synctest.Wait()
+		if h.waiting() != 1 || woken != 0 {
+			t.Fatalf("%d attempts wait, %d have ended, want the one that waits", h.waiting(), woken)
+		}
+		k.Generation = 2
+		h.progress(k, 0)
+		synctest.Wait()
+		h.land(t.Context(), k)
+		if h.waiting() != 0 || woken != 1 || k.Status.Failures != 0 || k.Status.LastAttemptedDigest != "" {
+			t.Errorf("%d attempts wait, %d have ended; status %+v", h.waiting(), woken, k.Status)
+		}
+		if !h.awaited[client.ObjectKeyFromObject(k)] || len(h.turns.of) != 0 {
+			t.Error("the attempt is not due any more, or its turn is remembered")
+		}
+		other.Close()
+		if held, _, _ := h.builds.Count(); held != 0 {
+			t.Errorf("%d places are held at the end", held)
+		}
+	})
+}

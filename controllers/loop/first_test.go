@@ -1,0 +1,46 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+func TestObjectsWhoseTaskHasEndedAreReconciledFirst(t *testing.T) {
+	t.Parallel()
+	queue := priorityqueue.New[reconcile.Request](t.Name())
+	defer queue.ShutDown()
+	for _, name := range []string{"a", "b", "c"} {
+		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "apps", Name: name}})
+	}
+	waker := NewWaker()
+	waker.WakeFirst(types.NamespacedName{Namespace: "apps", Name: "done"})
+	enqueueFirst(t.Context(), <-waker.ended, queue)
+	for _, want := range []string{"done", "a", "b", "c"} {
+		if got, _ := queue.Get(); got.Name != want {
+			t.Errorf("%s comes where %s should", got.Name, want)
+		}
+	}
+}
+
+// What is requeued would keep its priority otherwise, and crowd out what changes.
+func TestWhatIsRequeuedHasTheUsualPriority(t *testing.T) {
+	t.Parallel()
+	for _, failure := range []error{nil, errSentinel} {
+		of := requeuesUsually{reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
+			return reconcile.Result{RequeueAfter: time.Second}, failure
+		})}
+		result, err := of.Reconcile(t.Context(), reconcile.Request{})
+		if result.Priority == nil || *result.Priority != usually {
+			t.Errorf("priority %v", result.Priority)
+		}
+		if result.RequeueAfter != time.Second || !errors.Is(err, failure) {
+			t.Errorf("%+v, %v", result, err)
+		}
+	}
+}
