@@ -328,7 +328,8 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		release.Setup(ctx, manager, catalog, release.Options{
-			Concurrency: flags.concurrency, Engine: engine, Namesake: engine.Namesake, Live: engine, Changes: changed, Now: time.Now, Connect: connectTo(to),
+			Concurrency: flags.concurrency, Engine: engine, Namesake: engine.Namesake, Live: engine, Changes: changed,
+			Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		kustomization.Setup(ctx, manager, catalog, kustomization.Options{

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// leastRequeue is the shortest pause between two reconciles that a handler can ask for. A handler that asks for less in
-	// every reconcile has a fault, and must not take a processor for it.
+	// leastRequeue is the shortest pause between two reconciles that a handler can ask for. A handler that asks for less
+	// in every reconcile has a fault, and must not take a processor for it.
 	leastRequeue = 100 * time.Millisecond
-	// suspicious is how many reconciles in a row ask for less until that is logged. A single one can be the rest of a longer
-	// pause that an event has interrupted.
+	// suspicious is how many reconciles in a row ask for less until that is logged. A single one can be the rest of a
+	// longer pause that an event has interrupted.
 	suspicious = 3
 )
 
@@ -33,8 +33,8 @@ func (r *requeues) count(key types.NamespacedName) {
 	reconciles().WithLabelValues(r.kind, key.Namespace, key.Name).Inc()
 }
 
-// notTooSoon returns the pause until the next reconcile of an object whose handler asks for it after again; zero is none.
-// An object that asks for too little in several reconciles in a row is logged once.
+// notTooSoon returns the pause until the next reconcile of an object whose handler asks for it after again; zero is
+// none. An object that asks for too little in several reconciles in a row is logged once.
 func (r *requeues) notTooSoon(ctx context.Context, key types.NamespacedName, again time.Duration) time.Duration {
 	if again <= 0 || again >= leastRequeue {
 		r.mu.Lock()
@@ -45,8 +45,8 @@ func (r *requeues) notTooSoon(ctx context.Context, key types.NamespacedName, aga
 
 	raisedRequeues().WithLabelValues(r.kind).Inc()
 	if r.isNew(key) {
-		log.FromContext(ctx).Error(nil, "the object asks again and again to be reconciled too soon; it is a fault of the controller, "+
-			"please report it", "asked", again.String(), "after", leastRequeue.String())
+		const text = "the object asks again and again to be reconciled too soon; this is a fault of the controller"
+		log.FromContext(ctx).Error(nil, text, "asked", again.String(), "after", leastRequeue.String())
 	}
 	return leastRequeue
 }

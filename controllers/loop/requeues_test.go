@@ -12,15 +12,17 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// A handler that asks for a reconcile sooner than leastRequeue gets one then. Each request is counted, and an object that
-// keeps asking is logged once.
+// A handler that asks for a reconcile sooner than leastRequeue gets one then. Each request is counted, and an object
+// that keeps asking is logged once.
 func TestRequeuesHaveAFloor(t *testing.T) {
 	t.Parallel()
 	again := time.Millisecond
-	f := newFixture(t, &handlerFake{reconcile: func(*v1beta1.HelmRelease) (time.Duration, error) { return again, nil }}, release(v1beta1.Finalizer))
+	asks := func(*v1beta1.HelmRelease) (time.Duration, error) { return again, nil }
+	f := newFixture(t, &handlerFake{reconcile: asks}, release(v1beta1.Finalizer))
 	f.requeues.kind = t.Name()
 	var logged []string
-	ctx := log.IntoContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
+	logger := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
+	ctx := log.IntoContext(t.Context(), logger)
 	reconcile := func() time.Duration {
 		t.Helper()
 		result, err := f.Reconcile(ctx, ctrl.Request{NamespacedName: web})

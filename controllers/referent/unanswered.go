@@ -18,21 +18,21 @@ func isOwn(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, cluster.ErrFenced)
 }
 
-// unanswered words that a cluster of a kubeconfig did not give the answer that was asked for: nothing listens there, its
-// certificate is not trusted, or it answers with an error. Nothing tells when that ends, so the cluster is asked again now and
-// then.
+// unanswered words that a cluster of a kubeconfig did not give the answer that was asked for: nothing listens there,
+// its certificate is not trusted, or it answers with an error. Nothing tells when that ends, so the cluster is asked
+// again now and then.
 func unanswered(err error, namespace string, remote *v1beta1.KubeConfigReference) error {
 	failure := status.Failure{Reason: v1beta1.ClusterUnreachableReason}
 	if apierrors.IsUnauthorized(err) {
 		failure.Reason = v1beta1.KubeConfigInvalidReason
 	}
-	failure.Message = fmt.Sprintf("the cluster of Secret %s/%s of spec.kubeConfig does not answer: %s; it is tried again every %s",
-		namespace, remote.SecretRef.Name, problemOf(err), UnreachableRetry)
+	const text = "the cluster of Secret %s/%s of spec.kubeConfig does not answer: %s; it is tried again every %s"
+	failure.Message = fmt.Sprintf(text, namespace, remote.SecretRef.Name, problemOf(err), UnreachableRetry)
 	return &ObstacleError{After: UnreachableRetry, Failure: failure}
 }
 
-// problemOf says what is wrong. The text of an answer that is an error is left out: the server can be one whose answers are
-// not meant for the owner of the object.
+// problemOf says what is wrong. The text of an answer that is an error is left out: the server can be one whose
+// answers are not meant for the owner of the object.
 func problemOf(err error) string {
 	var unreachable *net.OpError
 	var answer apierrors.APIStatus

@@ -20,24 +20,26 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 )
 
-// Whatever is wrong with the cluster of a kubeconfig is told in the status of the object, and the cluster is asked again after a
-// pause.
+// Whatever is wrong with the cluster of a kubeconfig is told in the status of the object, and the cluster is asked
+// again after a pause.
 func TestAClusterThatDoesNotAnswerAsAsked(t *testing.T) {
 	t.Parallel()
 	remote := &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "far"}}
-	broken := apierrors.NewGenericServerResponse(http.StatusInternalServerError, "get", schema.GroupResource{}, "", "a page", 0, true)
+	broken := apierrors.NewGenericServerResponse(http.StatusInternalServerError, "get", schema.GroupResource{},
+		"", "a page", 0, true)
 	denied := apierrors.NewUnauthorized("bad token")
-	distrusted := &url.Error{Op: "Get", URL: "https://far", Err: &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}}
-	refused := &url.Error{Op: "Get", URL: "https://far", Err: &net.OpError{Op: "dial", Err: errors.New("connection refused")}}
+	get := func(err error) error { return &url.Error{Op: "Get", URL: "https://far", Err: err} }
+	distrusted := get(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}})
+	refused := get(&net.OpError{Op: "dial", Err: errors.New("connection refused")})
 	for name, test := range map[string]struct {
 		err          error
 		reason, says string
 	}{
-		"an error of the server":        {broken, v1beta1.ClusterUnreachableReason, "its answer is an error (500 InternalError)"},
-		"a certificate of nobody known": {distrusted, v1beta1.ClusterUnreachableReason, "certificate signed by unknown authority"},
-		"nothing listens":               {refused, v1beta1.ClusterUnreachableReason, "connection refused"},
-		"no answer in time":             {context.DeadlineExceeded, v1beta1.ClusterUnreachableReason, "deadline"},
-		"credentials are refused":       {denied, v1beta1.KubeConfigInvalidReason, "refuses the credentials"},
+		"a server error":        {broken, v1beta1.ClusterUnreachableReason, "its answer is an error (500 InternalError)"},
+		"an unknown issuer":     {distrusted, v1beta1.ClusterUnreachableReason, "signed by unknown authority"},
+		"nothing listens":       {refused, v1beta1.ClusterUnreachableReason, "connection refused"},
+		"no answer in time":     {context.DeadlineExceeded, v1beta1.ClusterUnreachableReason, "deadline"},
+		"credentials are wrong": {denied, v1beta1.KubeConfigInvalidReason, "refuses the credentials"},
 	} {
 		err := Unreachable(fmt.Errorf("listing the records: %w", test.err), "apps", remote, time.Hour)
 		var obstacle *ObstacleError
@@ -45,7 +47,8 @@ func TestAClusterThatDoesNotAnswerAsAsked(t *testing.T) {
 			t.Errorf("%s: %v is no obstacle, so that the object gets no condition", name, err)
 			continue
 		}
-		if obstacle.Reason != test.reason || !strings.Contains(obstacle.Message, test.says) || !strings.Contains(obstacle.Message, "apps/far") {
+		if obstacle.Reason != test.reason || !strings.Contains(obstacle.Message, test.says) ||
+			!strings.Contains(obstacle.Message, "apps/far") {
 			t.Errorf("%s: %s, %s", name, obstacle.Reason, obstacle.Message)
 		}
 		if strings.Contains(obstacle.Message, "a page") || obstacle.Final || obstacle.After != UnreachableRetry {

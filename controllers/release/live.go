@@ -110,8 +110,8 @@ func (w *watcher) of(hr *v1beta1.HelmRelease) *watched {
 }
 
 // look compares the live objects of a release with what they should be, tells of their health and drift in the status, and
-// returns what the plan has to know, and when to look again. When to audit is for the plan to say: what it does not start is
-// not waited for.
+// returns what the plan has to know, and when to look again. When to audit is for the plan to say: what it does not
+// start is not waited for.
 func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release.Live, again time.Duration, events []status.Event) {
 	latest := hr.Status.Latest()
 	if latest == nil || latest.Status == plan.StatusUninstalled {

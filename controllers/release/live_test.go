@@ -107,7 +107,8 @@ func TestAHealthyReleaseIsToldOnce(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	live, _ := s.at(0)
-	if !live.Health.Known || !live.Health.Healthy || len(live.Drifted) > 0 || s.audits(live) || s.condition("Healthy") != "True Healthy" || s.condition("Drifted") != "False InSync" {
+	if !live.Health.Known || !live.Health.Healthy || len(live.Drifted) > 0 || s.audits(live) ||
+		s.condition("Healthy") != "True Healthy" || s.condition("Drifted") != "False InSync" {
 		t.Fatalf("%+v, %v", live, s.hr.Status.Conditions)
 	}
 	before := s.hr.DeepCopy()
@@ -300,8 +301,8 @@ func TestTheAuditComesAfterAWhile(t *testing.T) {
 	}
 }
 
-// An audit that is due is started by the plan, or not at all: the watcher never asks for another look because of it. A suspended
-// release would be looked at without a pause otherwise, and one whose newest revision failed.
+// An audit that is due is started by the plan, or not at all: the watcher never asks for another look because of it.
+// A suspended release would be looked at without a pause otherwise, and one whose newest revision failed.
 func TestAnAuditThatIsDueAsksForNoLook(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)

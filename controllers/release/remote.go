@@ -26,7 +26,7 @@ func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs re
 	}
 	key, runner := client.ObjectKeyFromObject(hr), *h.runner
 	runner.Engine = h.readings.of(key)
-	runner.Namesake = nil // it may not ask a remote cluster from a worker; the install fails instead, and names the other release
+	runner.Namesake = nil // a worker may not wait for a remote cluster; there the install fails
 	decision, err := runner.Decide(ctx, hr, inputs)
 	var looking *referent.LookingError
 	if errors.As(err, &looking) {

@@ -281,8 +281,8 @@ func (c *Catalog) before(key Choice, source v1beta1.Source) *shelf {
 	return newShelf(address(source))
 }
 
-// answered reports whether a source has an answer to each choice: on its shelf, or in its status when it stands for one
-// chart, which has no shelf.
+// answered reports whether a source has an answer to each choice: on its shelf, or in its status when it stands for
+// one chart, which has no shelf.
 func (c *Catalog) answered(ctx context.Context, source v1beta1.Source, choices []Choice) bool {
 	if isOneChart(source) {
 		return true

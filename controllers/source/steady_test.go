@@ -14,8 +14,8 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
-// A source that stands for one chart answers the releases that refer to it from its status. Once it is Ready, it is not
-// polled again before its interval, with or without such releases, wherever its chart comes from.
+// A source that stands for one chart answers the releases that refer to it from its status. Once it is Ready, it is
+// not polled again before its interval, with or without such releases, wherever its chart comes from.
 func TestSourcesOfOneChartAreSteady(t *testing.T) {
 	t.Parallel()
 	chart := func(kind string, change ...func(*v1beta1.HelmChart)) *v1beta1.HelmChart {
@@ -34,9 +34,10 @@ func TestSourcesOfOneChartAreSteady(t *testing.T) {
 	}
 	isSteady(t, "a HelmChart", chart(v1beta1.HelmRepositoryKind), v1beta1.HelmChartKind)
 
-	isSteady(t, "a HelmChart of a release", chart(v1beta1.HelmRepositoryKind), v1beta1.HelmChartKind, reads(v1beta1.HelmChartKind))
+	isSteady(t, "a HelmChart of a release", chart(v1beta1.HelmRepositoryKind), v1beta1.HelmChartKind,
+		reads(v1beta1.HelmChartKind))
 
-	isSteady(t, "a HelmChart with values files, of a release", chart(v1beta1.GitRepositoryKind, valued), v1beta1.HelmChartKind,
+	isSteady(t, "a HelmChart with values files", chart(v1beta1.GitRepositoryKind, valued), v1beta1.HelmChartKind,
 		reads(v1beta1.HelmChartKind))
 
 	oci := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", UID: "u3", Generation: 1}}
@@ -58,7 +59,8 @@ func isSteady[T sourceObject](t *testing.T, what string, source T, kind string, 
 			return chartFound(v1beta1.Artifact{Revision: "1.0.0", Digest: found.Digest}, found)
 		},
 		tasks:  loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
-		events: events.NewFakeRecorder(10), now: time.Now, jitter: func() float64 { return 0 }, visits: map[types.NamespacedName]visit{},
+		events: events.NewFakeRecorder(10), now: time.Now, jitter: func() float64 { return 0 },
+		visits: map[types.NamespacedName]visit{},
 	}
 	if _, err := h.Reconcile(t.Context(), source); err != nil {
 		t.Fatal(err)

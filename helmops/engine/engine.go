@@ -199,8 +199,8 @@ func (e *Engine) History(ctx context.Context, access cluster.Access, target plan
 	return at.records.History(ctx, reader(as, access, target), key(target))
 }
 
-// Namesake returns the Helm release of the same name in another namespace that has its records in the same storage namespace;
-// nil when there is none.
+// Namesake returns the Helm release of the same name in another namespace that has its records in the same storage
+// namespace; nil when there is none.
 func (e *Engine) Namesake(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error) {
 	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {

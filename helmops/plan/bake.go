@@ -206,8 +206,8 @@ func (o Observed) turnedOutBad(r *Record) bool {
 	})
 }
 
-// drifted looks at objects that somebody has changed, when nothing else has to be done with the release. While it may not
-// look at them, no time is named at which it would.
+// drifted looks at objects that somebody has changed, when nothing else has to be done with the release. While it may
+// not look at them, no time is named at which it would.
 func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	newest := o.History.Newest()
 	if !o.mayLook(d, otherwise) {

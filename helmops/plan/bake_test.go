@@ -157,7 +157,8 @@ func TestRecovery(t *testing.T) {
 
 		{name: "drift that is only reported is looked at", desired: upgraded(), observed: rolledOut(healthy, func(o *Observed) { o.Drifted = []v1beta1.ResourceRef{object} }),
 			step: Inspect, reason: ReasonDrifted, check: func(p Plan) bool { return len(p.Objects) == 1 }},
-		{name: "an audit looks at everything", desired: upgraded(), observed: rolledOut(healthy, func(o *Observed) { o.AuditAt = now }), step: Inspect,
+		{name: "an audit looks at everything", desired: upgraded(),
+			observed: rolledOut(healthy, func(o *Observed) { o.AuditAt = now }), step: Inspect,
 			reason: ReasonAudit, check: func(p Plan) bool { return len(p.Objects) == 0 }},
 		{name: "objects that nobody listed are listed", desired: upgraded(func(d *Desired) { d.Corrects = true }),
 			observed: rolledOut(healthy, func(o *Observed) { o.Unlisted = true }), step: Inspect, reason: ReasonUnlisted},

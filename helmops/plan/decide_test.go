@@ -236,7 +236,8 @@ func TestDecide(t *testing.T) {
 // The order of the rules is a contract: each row would go wrong if its two rules changed places.
 func TestRuleOrder(t *testing.T) {
 	order := []string{
-		"suspended", "orphaned", "history", "owned by other", "deleted", "moved", "taken", "unrecorded", "interrupted", "locked", "renamed", "pinned", "forced", "stalled", "remedied",
+		"suspended", "orphaned", "history", "owned by other", "deleted", "moved", "taken",
+		"unrecorded", "interrupted", "locked", "renamed", "pinned", "forced", "stalled", "remedied",
 		"known bad", "backing off", "absent", "failed", "foreign", "withdrawn", "changed", "untested",
 	}
 	if len(order) != len(rules) {

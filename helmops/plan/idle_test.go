@@ -40,7 +40,10 @@ func wishes() []variant {
 		{"pinned", want(func(d *Desired) { d.Pin = &Pin{Revision: 1} })},
 		{"no rollback", want(func(d *Desired) { d.KeepFailed = true })},
 		{"tested", want(func(d *Desired) { d.Tests.Enabled = true })},
-		{"retries without undoing", want(func(d *Desired) { d.Upgrade, d.Install = Policy{Pause: time.Minute}, Policy{Pause: time.Minute} })},
+		{"retries without undoing", want(func(d *Desired) {
+			d.Upgrade = Policy{Pause: time.Minute}
+			d.Install = d.Upgrade
+		})},
 		{"undone and given up", want(func(d *Desired) { d.Upgrade = Policy{Remediates: true, Retries: 1} })},
 		{"no budget", want(func(d *Desired) { d.Budget = Budget{Count: 0, Per: time.Hour} })},
 	}
@@ -72,7 +75,8 @@ func histories() []variant {
 		{"foreign", has(record(1, StatusDeployed, chart1, foreign))},
 	}
 	statuses := []string{
-		StatusDeployed, StatusFailed, StatusUninstalled, StatusUninstalling, StatusPendingInstall, StatusPendingUpgrade, StatusPendingRollback,
+		StatusDeployed, StatusFailed, StatusUninstalled, StatusUninstalling,
+		StatusPendingInstall, StatusPendingUpgrade, StatusPendingRollback,
 	}
 	for _, status := range statuses {
 		out = append(out, variant{status, has(record(1, status, chart1))})
@@ -92,7 +96,7 @@ func attempts() []variant {
 	return []variant{
 		{"none", func(*Desired, *Observed) {}},
 		{"one failed upgrade", tried(Attempt{Action: Upgrade, Failures: 1, UpgradeFailures: 1, At: now})},
-		{"nine failed installs", tried(Attempt{Action: Install, Failures: 9, InstallFailures: 9, At: now.Add(-time.Minute)})},
+		{"many failed installs", tried(Attempt{Action: Install, Failures: 9, InstallFailures: 9, At: now})},
 		{"nothing reached the cluster", tried(Attempt{Action: Upgrade, Failures: 3, At: now.Add(-29 * time.Second)})},
 		{"a failed rollback", tried(Attempt{Action: Upgrade, Failures: 2, UpgradeFailures: 1, UndoFailed: true, At: now})},
 		{"stalled", tried(Attempt{Action: Upgrade, Failures: 1, Stalled: true, At: now})},
@@ -130,8 +134,9 @@ func audits() []variant {
 	return []variant{{"never", func(*Desired, *Observed) {}}, {"due", due(-time.Minute)}, {"soon", due(10 * time.Minute)}}
 }
 
-// Whatever is known of a release, a plan that does nothing asks to be made again only when it would be another one by then, or
-// after a pause that costs nothing. So no release is reconciled without a pause, for as long as nothing happens to it.
+// Whatever is known of a release, a plan that does nothing asks to be made again only when it would be another one by
+// then, or after a pause that costs nothing. So no release is reconciled without a pause, for as long as nothing
+// happens to it.
 func TestNothingIsDecidedAgainForNothing(t *testing.T) {
 	t.Parallel()
 	var walk func(name string, set []func(*Desired, *Observed), facts [][]variant)

@@ -64,8 +64,9 @@ func ownedByOther(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	return p, true
 }
 
-// taken leaves a release uninstalled whose records would have the names of those of another release. Helm tells the records of
-// two releases of one name in one storage namespace apart by nothing but their content, so that they cannot both be there.
+// taken leaves a release uninstalled whose records would have the names of those of another release. Helm tells the
+// records of two releases of one name in one storage namespace apart by nothing but their content, so that they
+// cannot both be there.
 func taken(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if !o.absent() || o.History.Namesake == nil {
 		return Plan{}, false
@@ -76,8 +77,9 @@ func taken(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		by = "which is owned by " + d.describe(namesake.Owner)
 	}
 	return Plan{Step: Wait, Stalled: true, Reason: v1beta1.OwnedByOtherReason, Message: fmt.Sprintf(
-		"namespace %s has the records of Helm release %s/%s already, %s; nothing is installed. Set another spec.releaseName or "+
-			"spec.storageNamespace; otherwise this release is installed when the other one is uninstalled and its records are gone",
+		"namespace %s has the records of Helm release %s/%s already, %s; nothing is installed. Set another "+
+			"spec.releaseName or spec.storageNamespace; otherwise this release is installed when the other one is "+
+			"uninstalled and its records are gone",
 		d.Target.StorageNamespace, namesake.Namespace, d.Target.Name, by)}, true
 }
 

@@ -48,8 +48,8 @@ type Runner struct {
 	// Owner finds the living HelmRelease, other than hr, that owns the Helm release at target; recorded is what the newest record
 	// names. The zero value is none. Nil finds none.
 	Owner func(ctx context.Context, hr *v1beta1.HelmRelease, target plan.Target, recorded plan.Owner) (plan.Owner, error)
-	// Namesake finds the Helm release of the same name in another namespace that has its records in the same storage namespace;
-	// nil is none. It is asked for a release that has no records. A nil function finds none.
+	// Namesake finds the Helm release of the same name in another namespace that has its records in the same storage
+	// namespace; nil is none. It is asked for a release that has no records. A nil function finds none.
 	Namesake func(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error)
 	// Shaken says what else goes wrong at the moment that may be the cause of a failure; empty when there is nothing. Nil never
 	// knows of anything.

@@ -88,6 +88,14 @@ func TestSumSamples(t *testing.T) {
 	}
 }
 
+func TestReconcilesOfANamespace(t *testing.T) {
+	t.Parallel()
+	page := `done{kind="A",name="a",namespace="zoo"} 3` + "\n" + `done{kind="A",name="b",namespace="zoo-other"} 5` + "\n"
+	if got, err := sumSamples(ofNamespace(page, "zoo"), "done"); err != nil || got != 3 {
+		t.Errorf("%d, %v; want 3", got, err)
+	}
+}
+
 func release(name string, generation, observed int64, ready metav1.ConditionStatus, more ...metav1.Condition) *v1beta1.HelmRelease {
 	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: generation}}
 	hr.Status.Conditions = append(more, metav1.Condition{

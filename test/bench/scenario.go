@@ -151,6 +151,15 @@ var scenarios = []scenario{
 		calm:  true,
 	},
 	{
+		name: "zoo",
+		title: func(s settings) string {
+			return fmt.Sprintf("objects that are Ready, suspended, failed or refused, left alone for %s", s.Idle)
+		},
+		count: func(settings) int { return 0 },
+		play:  (*field).watchZoo,
+		calm:  true,
+	},
+	{
 		name: "noisy",
 		title: func(settings) string {
 			return fmt.Sprintf("install of %d releases beside a namespace that attacks in all ways, and before that alone", neighbors)

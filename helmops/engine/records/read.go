@@ -33,8 +33,8 @@ func (s *Store) look(ctx context.Context, reader Reader, key Key) ([]*item, erro
 	return items, err
 }
 
-// lookAround returns the records of a release, and those of releases of the same name in other namespaces that share the place,
-// both newest first, with their facts.
+// lookAround returns the records of a release, and those of releases of the same name in other namespaces that share
+// the place, both newest first, with their facts.
 func (s *Store) lookAround(ctx context.Context, reader Reader, key Key) (own, others []*item, err error) {
 	found, err := s.find(ctx, reader, key)
 	if err != nil {

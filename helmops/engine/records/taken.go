@@ -10,23 +10,24 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// TakenError says that a record cannot be created, because there is a Secret of that name that is no record of the release.
-// Trying again helps once that Secret is gone.
+// TakenError says that a record cannot be created, because there is a Secret of that name that is no record of the
+// release. Trying again helps once that Secret is gone.
 type TakenError struct {
 	// Record is the name of the Secret, with its namespace.
 	Record string
-	// Name and Namespace of the Helm release that has it. Namespace is empty when it is no record of a release of that name.
+	// Name and Namespace of the Helm release that has it. Namespace is empty when it is no record of a release of that
+	// name.
 	Name, Namespace string
 }
 
 // Error implements error.
 func (e *TakenError) Error() string {
 	if e.Namespace == "" {
-		return fmt.Sprintf("Secret %s exists, and is no record of Helm release %s; delete it, or use another release name or storage "+
-			"namespace", e.Record, e.Name)
+		return fmt.Sprintf("Secret %s exists, and is no record of Helm release %s; delete it, or use another release "+
+			"name or storage namespace", e.Record, e.Name)
 	}
-	return fmt.Sprintf("release record %s belongs to Helm release %s/%s, which has the same name; use another release name or "+
-		"storage namespace", e.Record, e.Namespace, e.Name)
+	return fmt.Sprintf("release record %s belongs to Helm release %s/%s, which has the same name; use another release "+
+		"name or storage namespace", e.Record, e.Namespace, e.Name)
 }
 
 // Namesake returns the Helm release that has the same name in another namespace and its records in the same storage
@@ -40,8 +41,8 @@ func (s *Store) Namesake(ctx context.Context, reader Reader, key Key) (*plan.Nam
 	return &plan.Namesake{Namespace: newest.Namespace, Owner: newest.Owner}, nil
 }
 
-// exists words why a record could not be created: somebody was faster to begin an action on the release, or else the Secret
-// belongs to something else.
+// exists words why a record could not be created: somebody was faster to begin an action on the release, or else the
+// Secret belongs to something else.
 func (d *Driver) exists(name string) error {
 	own, others, err := d.store.lookAround(d.ctx, d.reader, d.key)
 	has := func(i *item) bool { return i.secret == name }

@@ -12,8 +12,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// A record whose name is taken by a release of the same name in another namespace, or by something else, is not there for a
-// moment only: the error names what has it, and is not that of a lock.
+// A record whose name is taken by a release of the same name in another namespace, or by something else, is not there
+// for a moment only: the error names what has it, and is not that of a lock.
 func TestARecordWhoseNameIsTaken(t *testing.T) {
 	t.Parallel()
 	elsewhere := func(r *release.Release) { r.Namespace = "elsewhere" }

@@ -24,7 +24,8 @@ const (
 )
 
 // Create implements driver.Driver. It is Helm's lock: a record of that name that is there already means that somebody
-// else is at work on the release, or, with a TakenError, that another release has it. It fails with a TooLargeError, before anything is applied, when the release does not fit.
+// else is at work on the release, or, with a TakenError, that another release has it. It fails with a TooLargeError,
+// before anything is applied, when the release does not fit.
 func (d *Driver) Create(name string, rel *release.Release) error {
 	return d.noteError(d.create(name, rel))
 }
