@@ -56,6 +56,7 @@ func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
 		f.over = f.truce == 0
 	}
 	h.mu.Unlock()
+	f.freed = h.freed(k, in.access)
 	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health, !hasSecrets(k))
 	if !f.known {
 		return f

@@ -31,6 +31,7 @@ import (
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/tracker"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -68,6 +69,8 @@ type handler struct {
 	mu sync.Mutex
 	// truces are the times until which objects that somebody fights over are left alone.
 	truces map[types.NamespacedName]time.Time
+	// obstacles are the objects of others that kept the last attempt from deleting something.
+	obstacles map[types.NamespacedName]tracker.Ref
 	// awaited are the Kustomizations for which something has come that the last attempt lacked, audited when objects that may not be
 	// watched were looked at last.
 	awaited map[types.NamespacedName]bool
@@ -82,9 +85,11 @@ type landed struct {
 	// spared are objects that were not deleted, with the reason.
 	spared []string
 	// again is when objects that somebody fights over are to be corrected again; zero when there are none.
-	again   time.Time
-	request string
-	took    time.Duration
+	again time.Time
+	// obstacle is an object of others that kept one from being deleted; nil when there was none.
+	obstacle *tracker.Ref
+	request  string
+	took     time.Duration
 }
 
 // Reconcile implements loop.Handler.
@@ -231,6 +236,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
 	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
 	if result.Err != nil {
+		out.obstacle = blockerOf(result.Err)
 		reason, final := rollout.Reason(result.Err)
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(result.Err.Error()))}
 	}
@@ -256,6 +262,7 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		}
 		ended.applied.Next = nextAttempt(k, failures, *ended.applied.Failure)
 	}
+	h.obstructed(client.ObjectKeyFromObject(k), ended.obstacle)
 	if !ended.again.IsZero() {
 		h.mu.Lock()
 		h.truces[client.ObjectKeyFromObject(k)] = ended.again
@@ -285,8 +292,9 @@ func nextAttempt(k *v1beta1.Kustomization, failures int64, f status.Failure) str
 
 // Finalize implements loop.Handler.
 func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool, time.Duration, error) {
-	h.land(ctx, k)
 	key := client.ObjectKeyFromObject(k)
+	defer h.lookout.Turn(key)()
+	h.land(ctx, k)
 	if elapsed, running := h.tasks.Running(key); running {
 		return false, h.progress(k, elapsed), nil
 	}
@@ -303,7 +311,9 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 	if err != nil {
 		return h.stranded(ctx, k, err)
 	}
-	if left := retryDelay(k, k.Status.Failures, false) - h.sinceAttempt(k); k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs && left > 0 {
+	free := h.freed(k, access) //nolint:contextcheck // a watch outlives the look
+	left := pause(retryDelay(k, k.Status.Failures, false), free) - h.sinceAttempt(k)
+	if k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs && left > 0 {
 		return false, left, nil
 	}
 	h.depart(k, access, refs, policy == v1beta1.DeletionPolicyWaitForTermination)
@@ -324,6 +334,9 @@ func (h *handler) sinceAttempt(k *v1beta1.Kustomization) time.Duration {
 func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs []v1beta1.ResourceRef, gone bool) {
 	wanted := k.DeepCopy()
 	key := client.ObjectKeyFromObject(k)
+	h.mu.Lock()
+	h.audited[key] = h.now()
+	h.mu.Unlock()
 	h.tasks.Start(key, func(ctx context.Context) landed {
 		started := h.now()
 		ctx, cancel := context.WithTimeout(ctx, wanted.GetTimeout())
@@ -334,6 +347,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs [
 			Generation: wanted.Generation, Revision: wanted.Status.LastAppliedRevision, Digest: departs, Deleted: result.Deleted, Inventory: result.Inventory,
 		}
 		if result.Err != nil {
+			out.obstacle = blockerOf(result.Err)
 			reason, _ := rollout.Reason(result.Err)
 			mask := values.NewMask(cluster.Secrets(access.Kubeconfig)...)
 			out.applied.Failure = &status.Failure{Reason: reason, Message: mask.Apply(refusal.Scrub(result.Err.Error())) +
@@ -371,6 +385,7 @@ func (h *handler) Forget(key types.NamespacedName) {
 	delete(h.awaited, key)
 	delete(h.audited, key)
 	delete(h.truces, key)
+	delete(h.obstacles, key)
 }
 
 func (h *handler) tell(k *v1beta1.Kustomization, event status.Event) {

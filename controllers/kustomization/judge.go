@@ -31,6 +31,8 @@ type facts struct {
 	digest string
 	// asked is set when the user has asked for an attempt since the last one, awaited when what the last one waited for has come.
 	asked, awaited bool
+	// freed is set when what kept the last attempt from deleting something is gone.
+	freed bool
 	// audit is set when it is time to look at objects that cannot be watched.
 	audit bool
 	// truce is how long objects that somebody fights over are left alone yet, zero when there are none; over is set when that is past.
@@ -72,7 +74,7 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 	case exceeds(s, f.digest):
 		return decision{step: wait, why: "these inputs exceed a bound of rendering", limited: true}
 	case s.LastAppliedDigest != f.digest || s.Failures > 0:
-		left := retryDelay(k, s.Failures, status.IsStalled(k)) - since
+		left := pause(retryDelay(k, s.Failures, status.IsStalled(k)), f.freed) - since
 		if f.awaited || left <= 0 {
 			return decision{step: apply, why: "the last attempt failed"}
 		}

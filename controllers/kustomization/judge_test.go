@@ -47,6 +47,7 @@ func TestJudge(t *testing.T) {
 	t.Parallel()
 	differs := rollout.Sight{Differs: []string{"ConfigMap a/1", "ConfigMap a/2", "ConfigMap a/3", "ConfigMap a/4"}}
 	unhealthy := []v1beta1.ObjectHealth{{Kind: "Deployment", Name: "web"}}
+	free := facts{digest: "d1", freed: true}
 	for _, tt := range []struct {
 		name    string
 		k       *v1beta1.Kustomization
@@ -63,6 +64,8 @@ func TestJudge(t *testing.T) {
 		{"failed just now", tried(2*time.Second, 1), facts{digest: "d1"}, wait, "in 3s", 3 * time.Second, false},
 		{"failed a while ago", tried(5*time.Second, 1), facts{digest: "d1"}, apply, "failed", 0, false},
 		{"what it waited for has come", tried(0, 9), facts{digest: "d1", awaited: true}, apply, "failed", 0, false},
+		{"what was in its way is gone", tried(5*time.Second, 9), free, apply, "failed", 0, false},
+		{"it may not be the last", tried(2*time.Second, 9), free, wait, "in 3s", 3 * time.Second, false},
 		{"can never succeed, by what is known", stalled(tried(time.Minute, 1)), facts{digest: "d1"}, wait, "59m0s", 59 * time.Minute, false},
 		{"is tried again all the same, once an interval", stalled(tried(time.Hour, 1)), facts{digest: "d1"}, apply, "failed", 0, false},
 		{"exceeds a bound", limited(48 * time.Hour), facts{digest: "d1"}, wait, "bound", 0, false},

@@ -23,8 +23,8 @@ type adopted struct {
 // listAgain is the pause after the objects of a release could not be listed.
 const listAgain = time.Minute
 
-// onlyReported is how long the drift of an adopted revision is reported before the first correction. Somebody who hands a release
-// over sees what would be changed.
+// onlyReported is how long the drift of an adopted revision is reported before the first correction. Somebody who
+// hands a release over sees what would be changed.
 const onlyReported = 10 * time.Minute
 
 // unlisted tells whether the objects of a release without an inventory are to be listed, and otherwise when.
@@ -47,8 +47,8 @@ func (k *watched) listed(hr *v1beta1.HelmRelease, now time.Time) {
 	k.adopted.at, k.adopted.again = now, time.Time{}
 }
 
-// probation is for how long the drift of a release is still only reported; zero when it may be corrected. What differs at the end
-// is looked at once more.
+// probation is for how long the drift of a release is still only reported; zero when it may be corrected. What
+// differs at the end is looked at once more.
 func (k *watched) probation(hr *v1beta1.HelmRelease, now time.Time) time.Duration {
 	if latest := hr.Status.Latest(); latest == nil || latest.Action != "" || hr.GetDriftMode() != v1beta1.DriftEnabled {
 		k.adopted.reported = false

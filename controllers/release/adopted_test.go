@@ -46,7 +46,8 @@ func TestAReleaseWithoutObjectsIsHealthy(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.hr.Status.Inventory.Entries, s.seen = nil, nil
-	if live, _ := s.at(0); live.Unlisted || !live.Health.Known || !live.Health.Healthy || s.condition("Healthy") != "True Healthy" {
+	live, _ := s.at(0)
+	if live.Unlisted || !live.Health.Known || !live.Health.Healthy || s.condition("Healthy") != "True Healthy" {
 		t.Errorf("%+v, %s", live, s.condition("Healthy"))
 	}
 }
@@ -55,7 +56,8 @@ func TestTheDriftOfAnAdoptedReleaseIsReportedFirst(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	meta.SetStatusCondition(&s.hr.Status.Conditions, metav1.Condition{
-		Type: v1beta1.ReleasedCondition, Status: metav1.ConditionTrue, Reason: "Test", LastTransitionTime: metav1.NewTime(s.clock),
+		Type: v1beta1.ReleasedCondition, Status: metav1.ConditionTrue, Reason: "Test",
+		LastTransitionTime: metav1.NewTime(s.clock),
 	})
 	s.landed(s.hr, listing, nil)
 	s.seen[1].Entry.Ownership = 8
@@ -63,7 +65,8 @@ func TestTheDriftOfAnAdoptedReleaseIsReportedFirst(t *testing.T) {
 	if !live.Probation || len(live.Drifted) != 1 {
 		t.Fatalf("at first: %+v", live)
 	}
-	found := v1beta1.ObjectDrift{Kind: "ConfigMap", Namespace: "apps", Name: "web", Fields: []v1beta1.FieldDrift{{Path: ".data.a", Change: v1beta1.DriftChanged}}}
+	found := v1beta1.ObjectDrift{Kind: "ConfigMap", Namespace: "apps", Name: "web"}
+	found.Fields = []v1beta1.FieldDrift{{Path: ".data.a", Change: v1beta1.DriftChanged}}
 	s.hr.Status.Drift = []v1beta1.ObjectDrift{found}
 	states := s.statesOf(s.hr, plan.Plan{Objects: live.Drifted})
 	s.landed(s.hr, status.Outcome{Step: plan.Inspect, Reason: plan.ReasonDrifted, Drift: s.hr.Status.Drift}, states)

@@ -141,12 +141,16 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 
 // asleep looks at the objects of a suspended release; nothing is done about what is found.
 func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Duration {
+	judges, ignore, err := h.rules.of(hr)
+	if err != nil {
+		return 0 // its objects cannot be judged as its spec says
+	}
 	access, err := h.access(ctx, hr)
 	if err != nil {
 		return 0
 	}
 	h.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
-	in := release.Inputs{Access: access}
+	in := release.Inputs{Access: access, Rules: judges, Ignore: ignore}
 	in.Values, in.Mask, err = readDocument(h.documents.Get).values(ctx, hr)
 	in.Mask = in.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	in.Unmasked = err != nil

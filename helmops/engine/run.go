@@ -299,8 +299,9 @@ func (r *run) conceal(cause string) string {
 
 func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {
 	options := apply.Options{
-		Release: r.Target.Name, Namespace: r.Target.Namespace, StorageNamespace: r.Target.StorageNamespace, Timeout: r.Options.Timeout,
-		Owner: userOf(r.Owner, r.Target), Superseded: r.Superseded,
+		Release: r.Target.Name, Namespace: r.Target.Namespace, StorageNamespace: r.Target.StorageNamespace,
+		Timeout: r.Options.Timeout,
+		Owner:   userOf(r.Owner, r.Target), Superseded: r.Superseded,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
 		Secret: r.secrets.add,
 	}

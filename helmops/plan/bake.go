@@ -230,7 +230,8 @@ func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 	return p, true
 }
 
-// unlisted lists the objects of a revision that was adopted, or that an earlier process made: what is not listed is not watched.
+// unlisted lists the objects of a revision that was adopted, or that an earlier process made: what is not listed
+// is not watched.
 func unlisted(d Desired, o Observed, _ time.Time, otherwise Plan) (Plan, bool) {
 	if !o.Unlisted || !o.mayLook(d, otherwise) {
 		return Plan{}, false

@@ -163,10 +163,12 @@ func TestRecovery(t *testing.T) {
 		{name: "objects that nobody listed are listed", desired: upgraded(func(d *Desired) { d.Corrects = true }),
 			observed: rolledOut(healthy, func(o *Observed) { o.Unlisted = true }), step: Inspect, reason: ReasonUnlisted},
 		{name: "they wait for an upgrade", desired: upgraded(),
-			observed: with(observed(record(1, StatusDeployed, chart1)), func(o *Observed) { o.Unlisted = true }), step: Upgrade},
+			observed: with(observed(record(1, StatusDeployed, chart1)), func(o *Observed) { o.Unlisted = true }),
+			step:     Upgrade},
 		{name: "a suspended release is not listed", desired: upgraded(func(d *Desired) { d.Suspended = true }),
 			observed: rolledOut(healthy, func(o *Observed) { o.Unlisted = true }), step: None, reason: v1beta1.SuspendedReason},
-		{name: "the drift of what another Helm client made is reported first", desired: upgraded(func(d *Desired) { d.Corrects = true }),
+		{name: "the drift of what another Helm client made is reported first",
+			desired: upgraded(func(d *Desired) { d.Corrects = true }),
 			observed: rolledOut(healthy, func(o *Observed) {
 				o.Drifted, o.Probation, o.History.Records[0].Ours = []v1beta1.ResourceRef{object}, true, false
 			}), step: Inspect, reason: ReasonDrifted},

@@ -111,7 +111,8 @@ type Observed struct {
 	AuditAt time.Time
 	// Unlisted is set when nobody has listed the objects of the newest revision yet.
 	Unlisted bool
-	// Probation is set for a while after a revision of another Helm client was adopted: its drift is reported, not corrected.
+	// Probation is set for a while after a revision of another Helm client was adopted: its drift is reported, not
+	// corrected.
 	Probation bool
 	// Bake is the watch over a revision that is not verified yet; nil when there is none.
 	Bake *Bake

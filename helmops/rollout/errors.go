@@ -15,6 +15,7 @@ import (
 	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 // maxNamed is how many objects are named in an error.
@@ -60,6 +61,8 @@ type ForeignError struct {
 	Holds []string
 	// Late is set when this turned out after other objects had been written or deleted; unset, nothing was.
 	Late bool
+	// First is one of them, so that it can be watched; nil when its kind is not known.
+	First *tracker.Ref
 }
 
 // Error implements error.

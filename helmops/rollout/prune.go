@@ -227,7 +227,7 @@ func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
 		slices.Sort(unseen)
 		return &UnseenError{Object: g.String(), User: r.as.User(), Resources: unseen, Late: !soon}
 	}
-	return &ForeignError{Object: g.String(), Holds: holds, Late: !soon}
+	return &ForeignError{Object: g.String(), Holds: holds, Late: !soon, First: r.inTheWay}
 }
 
 // others names the objects of a resource in a namespace that do not go with what is deleted; a page of them is enough.
@@ -243,8 +243,13 @@ func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, 
 			return nil, err
 		}
 		for i := range list.Items {
-			if !r.goes(&list.Items[i], resource, soon) {
+			is, err := r.leftover(ctx, &list.Items[i], resource, soon)
+			switch {
+			case err != nil:
+				return nil, err
+			case !is && !r.goes(&list.Items[i], resource, soon):
 				out = append(out, resource.Resource+" "+list.Items[i].Name)
+				r.isInTheWay(&list.Items[i], resource)
 			}
 		}
 		if page.Continue = list.Continue; page.Continue == "" || len(out) > 0 {

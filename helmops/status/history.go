@@ -27,8 +27,8 @@ func actionOf(o Outcome) string {
 	return ""
 }
 
-// record takes the history over from storage. The action is noted on the newest revision when it is new. It tells whether the
-// newest revision is another than the status knew.
+// record takes the history over from storage. The action is noted on the newest revision when it is new. It tells
+// whether the newest revision is another than the status knew.
 func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, action string) (other bool) {
 	var former v1beta1.Snapshot
 	if newest := hr.Status.Latest(); newest != nil {

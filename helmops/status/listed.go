@@ -9,12 +9,13 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// listed records whether the objects of a revision could be listed. How they are is found out by the looks that follow.
+// listed records whether the objects of a revision could be listed. How they are is found out by the looks that
+// follow.
 func listed(o Outcome, w writer) Event {
 	if o.Failure == nil {
 		return Event{}
 	}
-	message := "the objects of the release could not be listed, so their health and drift are not known: " + o.Failure.Message
+	message := "the objects of the release could not be listed; health and drift are not known: " + o.Failure.Message
 	w.set(v1beta1.DriftedCondition, metav1.ConditionUnknown, v1beta1.DriftUnknownReason, message)
 	return Event{}
 }

@@ -25,9 +25,13 @@ func TestTheInventoryOfAFormerRevisionIsDropped(t *testing.T) {
 		change func(*v1beta1.HelmRelease)
 		keeps  bool
 	}{
-		"the same revision": {keeps: true, change: func(hr *v1beta1.HelmRelease) { ReleaseSettled(hr, settled, made.History, now) }},
+		"the same revision": {keeps: true, change: func(hr *v1beta1.HelmRelease) {
+			ReleaseSettled(hr, settled, made.History, now)
+		}},
 		"a claimed revision": {keeps: true, change: func(hr *v1beta1.HelmRelease) {
-			ReleaseDone(hr, outcome(plan.Claim, func(o *Outcome) { o.History, o.InventoryUnknown = []plan.Record{touched}, true }), now)
+			ReleaseDone(hr, outcome(plan.Claim, func(o *Outcome) {
+				o.History, o.InventoryUnknown = []plan.Record{touched}, true
+			}), now)
 		}},
 		"a revision of another client": {change: func(hr *v1beta1.HelmRelease) {
 			ReleaseSettled(hr, settled, []plan.Record{revision(2, plan.StatusDeployed)}, now)
@@ -37,7 +41,20 @@ func TestTheInventoryOfAFormerRevisionIsDropped(t *testing.T) {
 				o.Equal, o.InventoryUnknown, o.History = true, true, []plan.Record{revision(2, plan.StatusDeployed)}
 			}), now)
 		}},
-		"an uninstall and an install": {change: func(hr *v1beta1.HelmRelease) { ReleaseSettled(hr, settled, []plan.Record{again}, now) }},
+		"one that failed and that nobody saw to end": {keeps: true, change: func(hr *v1beta1.HelmRelease) {
+			ReleaseDone(hr, outcome(plan.Upgrade, func(o *Outcome) {
+				o.Failure, o.InventoryUnknown = &Failure{Reason: v1beta1.UpgradeFailedReason, Message: "it broke"}, true
+				o.History = []plan.Record{revision(2, plan.StatusFailed), revision(1, plan.StatusDeployed)}
+			}), now)
+		}},
+		"one that nobody saw to end": {change: func(hr *v1beta1.HelmRelease) {
+			ReleaseDone(hr, outcome(plan.Upgrade, func(o *Outcome) {
+				o.InventoryUnknown, o.History = true, []plan.Record{revision(2, plan.StatusDeployed)}
+			}), now)
+		}},
+		"an uninstall and an install": {change: func(hr *v1beta1.HelmRelease) {
+			ReleaseSettled(hr, settled, []plan.Record{again}, now)
+		}},
 	} {
 		hr := helmRelease()
 		ReleaseDone(hr, made, now)
@@ -60,7 +77,8 @@ func TestAListOfNothingIsAnInventory(t *testing.T) {
 		t.Fatalf("the inventory is %+v", hr.Status.Inventory)
 	}
 	hr = helmRelease()
-	list.Failure, list.InventoryUnknown = &Failure{Reason: v1beta1.StorageErrorReason, Message: "the record cannot be read"}, true
+	list.Failure = &Failure{Reason: v1beta1.StorageErrorReason, Message: "the record cannot be read"}
+	list.InventoryUnknown = true
 	ReleaseDone(hr, list, now)
 	if hr.Status.Inventory != nil {
 		t.Errorf("the inventory is %+v", hr.Status.Inventory)

@@ -89,8 +89,9 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		switch {
 		case !o.InventoryUnknown:
 			hr.Status.Inventory = inventory(hr.Status.Inventory, o)
-		case other:
-			hr.Status.Inventory = nil // it is that of a former revision
+		case other && o.History[0].Status == plan.StatusDeployed:
+			// It is that of a former revision. What failed is not listed, so that for it this one is better than none.
+			hr.Status.Inventory = nil
 		}
 	}
 	if o.Failure != nil && o.Failure.Superseded {
@@ -117,8 +118,9 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 }
 
-// inventory takes over which objects a release has; nil when they are not known, or the release is gone. What the release owned of an object stands where the action had nothing to do
-// with it, and where the object drifted and was only looked at.
+// inventory takes over which objects a release has; nil when they are not known, or the release is gone. What the
+// release owned of an object stands where the action had nothing to do with it, and where the object drifted and
+// was only looked at.
 func inventory(had *v1beta1.ResourceInventory, o Outcome) *v1beta1.ResourceInventory {
 	deployed := len(o.History) > 0 && o.History[0].Status == plan.StatusDeployed
 	if len(o.Inventory) == 0 && (o.Failure != nil || !deployed) {

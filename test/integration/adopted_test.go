@@ -19,7 +19,8 @@ import (
 func byHelm(t *testing.T, ns, name string, more ...string) {
 	t.Helper()
 	chart := "oci://" + world.registry.Host() + "/" + ns + "/sample"
-	mustRun(t, "helm", append([]string{"upgrade", "--install", name, chart, "--plain-http", "--version", "1.0.0", "-n", ns}, more...)...)
+	args := []string{"upgrade", "--install", name, chart, "--plain-http", "--version", "1.0.0", "-n", ns}
+	mustRun(t, "helm", append(args, more...)...)
 }
 
 // awaitWatched waits until the objects of a release are listed, healthy, compared, and have been watched for its bake.
@@ -63,11 +64,15 @@ func TestAnAdoptedReleaseIsWatched(t *testing.T) {
 	if after := versions(t, made); after[0] != before[0] {
 		t.Errorf("the adoption wrote to the ConfigMap: it was at %s and is at %s", before[0], after[0])
 	}
-	if tree := mustRun(t, "fairlead", "tree", "release", "web", "-n", ns); !strings.Contains(tree, "ConfigMap") || !strings.Contains(tree, "Deployment") {
+	tree := mustRun(t, "fairlead", "tree", "release", "web", "-n", ns)
+	if !strings.Contains(tree, "ConfigMap") || !strings.Contains(tree, "Deployment") {
 		t.Errorf("the tree has not all objects:\n%s", tree)
 	}
 
-	mustRun(t, "kubectl", "patch", "configmap", "web", "-n", ns, "--type", "merge", "-p", `{"data":{"message":"by hand"}}`)
+	edit := func(patch string) {
+		mustRun(t, "kubectl", "patch", "configmap", "web", "-n", ns, "--type", "merge", "-p", patch)
+	}
+	edit(`{"data":{"message":"by hand"}}`)
 	until(t, "the edit is reported", func() bool {
 		c := condition(t, get(t, hr), v1beta1.DriftedCondition)
 		return c.Status == metav1.ConditionTrue && strings.Contains(c.Message, "after the release was adopted")
@@ -75,13 +80,13 @@ func TestAnAdoptedReleaseIsWatched(t *testing.T) {
 	if got := configMap(t, ns, "web")["message"]; got != "by hand" {
 		t.Errorf("a release that was just adopted is corrected: %q", got)
 	}
-	mustRun(t, "kubectl", "patch", "configmap", "web", "-n", ns, "--type", "merge", "-p", `{"data":{"message":"mine"}}`)
+	edit(`{"data":{"message":"mine"}}`)
 	until(t, "the end of the drift is noticed", func() bool {
 		return condition(t, get(t, hr), v1beta1.DriftedCondition).Status == metav1.ConditionFalse
 	})
 
 	byHelm(t, ns, "web", "--set", "message=mine", "--wait")
-	until(t, "the revision of the helm command is noticed", func() bool { return get(t, hr).Status.Latest().Version == 2 })
+	until(t, "the new revision is noticed", func() bool { return get(t, hr).Status.Latest().Version == 2 })
 	awaitReady(t, hr)
 	awaitWatched(t, hr)
 	if v := get(t, hr).Status.Latest().Version; v != 2 {
@@ -89,14 +94,16 @@ func TestAnAdoptedReleaseIsWatched(t *testing.T) {
 	}
 }
 
-// A release as Flux leaves it carries Flux's labels in its record, so that one upgrade follows, after which nothing of Flux is left.
+// A release as Flux leaves it carries Flux's labels in its record, so that one upgrade follows, after which
+// nothing of Flux is left.
 func TestAReleaseOfFluxIsWatched(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	registrySample(t, ns, "1.0.0")
 	labels := filepath.Join(t.TempDir(), "labels")
-	script := "#!/bin/sh\nexec sed 's|^metadata:$|metadata:\\n  labels: {helm.toolkit.fluxcd.io/name: web, helm.toolkit.fluxcd.io/namespace: " + ns + "}|'\n"
-	if err := os.WriteFile(labels, []byte(script), 0o700); err != nil { //nolint:gosec // helm runs it
+	script := "#!/bin/sh\nexec sed 's|^metadata:$|metadata:\\n  labels: {helm.toolkit.fluxcd.io/name: web, " +
+		"helm.toolkit.fluxcd.io/namespace: " + ns + "}|'\n"
+	if err := os.WriteFile(labels, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	byHelm(t, ns, "web", "--post-renderer", labels)
@@ -117,8 +124,8 @@ func TestAReleaseOfFluxIsWatched(t *testing.T) {
 	}
 }
 
-// A release that was adopted when nobody had looked at it yet is looked at by the next process. Such releases are also what
-// earlier versions of the controller left.
+// A release that was adopted when nobody had looked at it yet is looked at by the next process. Such releases are
+// also what earlier versions of the controller left.
 func TestAnAdoptedReleaseIsListedAfterARestart(t *testing.T) {
 	ns := namespace(t)
 	registrySample(t, ns, "1.0.0")

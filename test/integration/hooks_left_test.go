@@ -12,8 +12,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// leaving is what the chart of these tests has beyond the sample: hooks that stay when they fail, and one without a run that
-// stays when it succeeds.
+// leaving is what the chart of these tests has beyond the sample: hooks that stay when they fail, and one without
+// a run that stays when it succeeds.
 var leaving = map[string]string{
 	"templates/job.yaml": `apiVersion: batch/v1
 kind: Job
@@ -24,9 +24,6 @@ metadata:
     helm.sh/hook-delete-policy: hook-succeeded
 spec:
   backoffLimit: 0
-  {{- with .Values.deadline }}
-  activeDeadlineSeconds: {{ . }}
-  {{- end }}
   template:
     spec:
       restartPolicy: Never
@@ -64,7 +61,8 @@ func postJob(ns string) *batchv1.Job {
 	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web-post"}}
 }
 
-// A hook that a failed attempt left is made anew by the next one, although its policy keeps it. So is one that has no run.
+// A hook that a failed attempt left is made anew by the next one, although its policy keeps it. So is one that has
+// no run.
 func TestAHookThatAFailedAttemptLeftIsReplaced(t *testing.T) {
 	t.Parallel()
 	ns := leavingChart(t)
@@ -92,23 +90,32 @@ func TestAHookThatAFailedAttemptLeftIsReplaced(t *testing.T) {
 	}
 }
 
-// A hook that still runs when its attempt had no more time is waited for, and then made anew.
+// A hook that still runs when its attempt had no more time is left alone until it has ended, and then made anew.
 func TestAHookThatStillRunsIsReplacedWhenItHasEnded(t *testing.T) {
 	t.Parallel()
 	ns := leavingChart(t)
 	hr := leavingRelease(ns, `{"run":"true"}`)
 	hr.Spec.Timeout = &metav1.Duration{Duration: 2 * time.Second}
-	hr.Spec.Upgrade = &v1beta1.Upgrade{Strategy: &v1beta1.FailureStrategy{Name: v1beta1.RetryOnFailure}} // so that it is not rolled back
+	hr.Spec.Upgrade = &v1beta1.Upgrade{Strategy: &v1beta1.FailureStrategy{ // so that it is not rolled back
+		Name: v1beta1.RetryOnFailure, RetryInterval: &metav1.Duration{Duration: 5 * time.Second},
+	}}
 	apply(t, hr)
 	awaitReady(t, hr)
-	apply(t, withValues(hr, `{"run":"sleep infinity","deadline":8}`))
+	apply(t, withValues(hr, `{"run":"sleep infinity"}`))
 	awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
-	left := get(t, postJob(ns))
-	if left.Status.Failed > 0 {
-		t.Fatal("the hook has ended already")
+	uid := get(t, postJob(ns)).UID
+	apply(t, withValues(hr, `{"run":"true","message":"mended"}`))
+	until(t, "the next attempt waits for the hook and says so", func() bool {
+		get(t, hr)
+		ready := condition(t, hr, v1beta1.ReadyCondition)
+		const text = "of an earlier attempt still runs"
+		return ready.ObservedGeneration == hr.Generation && strings.Contains(ready.Message, text)
+	})
+	if get(t, postJob(ns)).UID != uid {
+		t.Error("a hook was made anew while it ran")
 	}
-	hr.Spec.Timeout = nil
-	apply(t, withValues(hr, `{"run":"true"}`))
+	const ends = `{"spec":{"activeDeadlineSeconds":1}}`
+	mustRun(t, "kubectl", "patch", "job", "web-post", "-n", ns, "--type", "merge", "-p", ends)
 	awaitReady(t, hr)
 	if exists(t, postJob(ns)) {
 		t.Error("the hook that succeeded is still there")
@@ -120,7 +127,8 @@ func TestAHookDoesNotReplaceWhatOthersMade(t *testing.T) {
 	t.Parallel()
 	ns := leavingChart(t)
 	pod := corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-		RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "example.com/theirs"}},
+		RestartPolicy: corev1.RestartPolicyNever,
+		Containers:    []corev1.Container{{Name: "main", Image: "example.com/theirs"}},
 	}}
 	theirs := postJob(ns)
 	theirs.Spec = batchv1.JobSpec{Template: pod}
@@ -129,14 +137,15 @@ func TestAHookDoesNotReplaceWhatOthersMade(t *testing.T) {
 	hr := leavingRelease(ns, `{"run":"true"}`)
 	apply(t, hr)
 	ready := awaitNotReady(t, hr, v1beta1.InstallFailedReason)
-	if !strings.Contains(ready.Message, "Job "+ns+"/web-post") || !strings.Contains(ready.Message, "belongs to no Helm release") {
+	if !strings.Contains(ready.Message, "Job "+ns+"/web-post is there already and belongs to no Helm release") {
 		t.Errorf("the message does not say what is in the way: %s", ready.Message)
 	}
 
 	mustRun(t, "kubectl", "annotate", "job", "web-post", "-n", ns, v1beta1.HookOfAnnotation+"="+ns+"/other")
 	apply(t, withValues(hr, `{"run":"true","message":"again"}`))
 	until(t, "the owner is named", func() bool {
-		return strings.Contains(condition(t, get(t, hr), v1beta1.ReadyCondition).Message, "a hook of the Helm release "+ns+"/other")
+		ready := condition(t, get(t, hr), v1beta1.ReadyCondition)
+		return strings.Contains(ready.Message, "a hook of the Helm release "+ns+"/other")
 	})
 	if get(t, theirs).UID != uid {
 		t.Error("the Job of somebody else was replaced")

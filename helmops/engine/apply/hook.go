@@ -26,8 +26,9 @@ func (c *Client) postUnowned(info *resource.Info) error {
 	return c.post(info)
 }
 
-// postHook creates the object of a hook, with a mark of its release. One that an earlier attempt of the release left under the same
-// name is replaced, whatever its delete policy says; the object of anybody else is not touched.
+// postHook creates the object of a hook, with a mark of its release. One that an earlier attempt of the release
+// left under the same name is replaced, whatever its delete policy says; the object of anybody else is not
+// touched.
 func (c *Client) postHook(info *resource.Info) error {
 	content := info.Object.(*unstructured.Unstructured) // isHook has looked
 	annotations := content.GetAnnotations()             // a copy
@@ -44,7 +45,8 @@ func (c *Client) postHook(info *resource.Info) error {
 	case err != nil:
 		return fmt.Errorf("reading %s, which exists before its hook runs: %w", name(info), err)
 	case live.GetAnnotations()[v1beta1.HookOfAnnotation] != c.hookMark():
-		return fmt.Errorf("%s is %s, so the hook of this release cannot be created; remove or rename one of the two", name(info), whose(live))
+		return fmt.Errorf("%s is %s, so the hook of this release cannot be created; remove or rename one of the two",
+			name(info), whose(live))
 	case holdsData(info):
 		return c.applyHook(info)
 	}
@@ -115,8 +117,8 @@ func (c *Client) replaceHook(info *resource.Info, uid types.UID) error {
 	return c.post(info)
 }
 
-// untilEnded waits until a Job or Pod of an earlier attempt has ended; it may still run when its attempt had no more time. Other
-// kinds have no run.
+// untilEnded waits until a Job or Pod of an earlier attempt has ended; it may still run when its attempt had no
+// more time. Other kinds have no run.
 func (c *Client) untilEnded(info *resource.Info, uid types.UID) error {
 	kind := info.Mapping.GroupVersionKind.Kind
 	if kind != "Job" && kind != "Pod" {
@@ -131,7 +133,8 @@ func (c *Client) untilEnded(info *resource.Info, uid types.UID) error {
 	})
 	if ctx.Err() != nil {
 		c.stopWithProcess()
-		return fmt.Errorf("%s of an earlier attempt still runs after %s; it is replaced once it has ended", name(info), timeout)
+		return fmt.Errorf("%s of an earlier attempt still runs after %s; it is replaced once it has ended",
+			name(info), timeout)
 	}
 	if err != nil {
 		return fmt.Errorf("waiting for the end of %s of an earlier attempt: %w", name(info), err)

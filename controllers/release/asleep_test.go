@@ -1,0 +1,53 @@
+package release
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/health"
+)
+
+// judging notes by which rules objects are judged.
+type judging struct {
+	*lively
+	by []string
+}
+
+func (j *judging) Live(
+	access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules,
+) ([]engine.Sighting, bool) {
+	j.by = append(j.by, rules.Digest())
+	return j.lively.Live(access, owner, refs, rules)
+}
+
+// A suspended release is judged by the rules of its spec, like every other, and not at all while they cannot be
+// understood.
+func TestASuspendedReleaseIsJudgedByItsRules(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	live := &judging{lively: s.live}
+	s.objects = live
+	h := newHandler(t, nil)
+	h.watcher = s.watcher
+	s.hr.Spec.Suspend = true
+	h.asleep(t.Context(), s.hr)
+	s.hr.Generation = 2
+	s.hr.Spec.HealthCheckExprs = []v1beta1.HealthCheckExpr{{
+		APIVersion: "apps/v1", Kind: "Deployment", Current: "status.phase == 'Done'",
+	}}
+	want, err := health.NewRules(s.hr.Spec.HealthCheckExprs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.asleep(t.Context(), s.hr)
+	s.hr.Generation = 3
+	s.hr.Spec.HealthCheckExprs[0].Current = "status.phase =="
+	h.asleep(t.Context(), s.hr)
+	if len(live.by) != 2 || live.by[0] != (*health.Rules)(nil).Digest() || live.by[1] != want.Digest() {
+		t.Errorf("judged by %q, want the usual rules and then %q", live.by, want.Digest())
+	}
+}
