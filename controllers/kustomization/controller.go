@@ -44,7 +44,7 @@ const slow = time.Second
 // Engine is what the controller wants of the cluster.
 type Engine interface {
 	Apply(ctx context.Context, access cluster.Access, set rollout.Set) rollout.Result
-	Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) rollout.Result
+	Delete(ctx context.Context, access cluster.Access, how rollout.Departure) rollout.Result
 	Look(
 		access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool,
 	) (rollout.Sight, bool)
@@ -220,6 +220,9 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	}
 	result := h.engine.Apply(ctx, in.access, setOf(k, objects, in.ignore))
 	out.spared, out.again = result.Spared, result.Again
+	out.applied.Retained = result.Retained
+	out.applied.StillRetained = result.StillRetained
+	out.applied.RetainedKnown = true
 	out.applied.Inventory = result.Inventory
 	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
 	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
@@ -251,6 +254,9 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	event := status.KustomizationApplied(k, ended.applied, h.now())
 	k.Status.LastHandledReconcileAt = ended.request
 	if event.Reason != "" {
+		h.tell(k, event)
+	}
+	if event := status.Kept(ended.applied.Retained); event.Reason != "" {
 		h.tell(k, event)
 	}
 	for _, spared := range ended.spared {
@@ -293,7 +299,7 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 	if left := retryDelay(k, k.Status.Failures, false) - h.sinceAttempt(k); k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs && left > 0 {
 		return false, left, nil
 	}
-	h.depart(k, access, refs, policy == v1beta1.DeletionPolicyWaitForTermination)
+	h.depart(k, access, departureOf(k, refs))
 	return false, slow, nil
 }
 
@@ -308,17 +314,18 @@ func (h *handler) sinceAttempt(k *v1beta1.Kustomization) time.Duration {
 }
 
 // depart deletes the objects outside of the worker.
-func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs []v1beta1.ResourceRef, gone bool) {
+func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how rollout.Departure) {
 	wanted := k.DeepCopy()
 	key := client.ObjectKeyFromObject(k)
 	h.tasks.Start(key, func(ctx context.Context) landed {
 		started := h.now()
 		ctx, cancel := context.WithTimeout(ctx, wanted.GetTimeout())
 		defer cancel()
-		result := h.engine.Delete(ctx, access, key, refs, gone)
+		result := h.engine.Delete(ctx, access, how)
 		out := landed{spared: result.Spared, took: h.now().Sub(started), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
 		out.applied = status.Applied{
 			Generation: wanted.Generation, Revision: wanted.Status.LastAppliedRevision, Digest: departs, Deleted: result.Deleted, Inventory: result.Inventory,
+			Retained: result.Retained,
 		}
 		if result.Err != nil {
 			reason, _ := rollout.Reason(result.Err)
