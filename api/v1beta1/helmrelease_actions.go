@@ -109,6 +109,14 @@ type Upgrade struct {
 	// CleanupOnFail deletes the objects that a failed upgrade made newly.
 	// +optional
 	CleanupOnFail bool `json:"cleanupOnFail,omitempty"`
+	// Prune lists kinds whose objects are deleted when the chart no longer has them, whatever would be lost with
+	// them: CustomResourceDefinitions with their custom resources, Namespaces with objects of others,
+	// PersistentVolumeClaims. Left out, such objects are kept. A rollback keeps them in any case.
+	// +kubebuilder:validation:items:Enum=CustomResourceDefinition;Namespace;PersistentVolumeClaim
+	// +kubebuilder:validation:MaxItems=3
+	// +listType=set
+	// +optional
+	Prune []string `json:"prune,omitempty"`
 	// PreserveValues merges the values over those of the revision that is deployed, instead of over those of the chart alone.
 	// +optional
 	PreserveValues bool `json:"preserveValues,omitempty"`

@@ -345,6 +345,13 @@ type HelmReleaseStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +optional
 	Drift []ObjectDrift `json:"drift,omitempty"`
+	// Kept are objects that the chart no longer has and that were not deleted, because data would be lost with
+	// them; the oldest are left out where there are more than 32. One that has an owner again, or is gone, leaves
+	// the list.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	// +optional
+	Kept []KeptObject `json:"kept,omitempty"`
 	// LastAttemptedReleaseAction is the last Helm action: install or upgrade.
 	// +kubebuilder:validation:Enum=install;upgrade
 	// +optional

@@ -17,6 +17,14 @@ type KustomizationSpec struct {
 	// Prune deletes objects from the cluster that the source no longer has.
 	// +required
 	Prune bool `json:"prune"`
+	// PruneKinds lists kinds whose objects Prune deletes whatever would be lost with them: CustomResourceDefinitions
+	// with their custom resources, Namespaces with objects of others, PersistentVolumeClaims. Left out, such objects
+	// are kept.
+	// +kubebuilder:validation:items:Enum=CustomResourceDefinition;Namespace;PersistentVolumeClaim
+	// +kubebuilder:validation:MaxItems=3
+	// +listType=set
+	// +optional
+	PruneKinds []string `json:"pruneKinds,omitempty"`
 	// AllowEmpty lets a directory without any object prune everything. It is refused otherwise, because it is nearly always
 	// a mistake.
 	// +optional
@@ -283,6 +291,13 @@ type KustomizationStatus struct {
 	// Inventory of the objects that were applied.
 	// +optional
 	Inventory *ResourceInventory `json:"inventory,omitempty"`
+	// Kept are objects that the source no longer has and that were not deleted, because data would be lost with
+	// them; the oldest are left out where there are more than 32. One that has an owner again, or is gone, leaves
+	// the list.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	// +optional
+	Kept []KeptObject `json:"kept,omitempty"`
 	// Unhealthy are the worst of the objects that are not healthy.
 	// +kubebuilder:validation:MaxItems=10
 	// +optional

@@ -143,6 +143,9 @@ const (
 	DriftUnknownReason = "DriftUnknown"
 )
 
+// KeptReason of an event: objects that are no longer wanted were not deleted, because data would be lost with them.
+const KeptReason = "Kept"
+
 // Reasons of Kustomization.
 const (
 	// AppliedReason: the objects of the source's revision are applied.

@@ -69,6 +69,10 @@ func (a *app) explanation(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	if err != nil {
 		e.Notes = append(e.Notes, "the objects could not be looked at: "+explain(err, c))
 	}
+	e.Kept = hr.Status.Kept
+	if err := a.addUninstall(ctx, c, hr, &e); err != nil {
+		e.Notes = append(e.Notes, "what an uninstall would delete is not known: "+oneLine(err.Error()))
+	}
 	for i := range e.Crashes {
 		if !logs || i >= maxCrashLogs {
 			break
@@ -124,6 +128,8 @@ func (a *app) printExplanation(e view.Explanation) error {
 	s.add("Release", e.Namespace+"/"+e.Name)
 	s.lines = append(s.lines, fmt.Sprintf("%-13s %s", "Verdict", a.paint(state, oneLine(e.Summary))))
 	if e.Healthy {
+		s.add("Kept", keptLines(e.Kept)...)
+		s.add("Uninstall", e.Uninstall...)
 		s.add("Not seen", e.Notes...)
 		return s.write(a.out)
 	}
@@ -140,6 +146,8 @@ func (a *app) printExplanation(e view.Explanation) error {
 		text := oneLine(c.Message)
 		s.add(c.Type, strings.TrimSuffix(fmt.Sprintf("%s, %s for %s: %s", conditionWord(c.Status), c.Reason, a.age(&c.Since), text), ": "))
 	}
+	s.add("Kept", keptLines(e.Kept)...)
+	s.add("Uninstall", e.Uninstall...)
 	s.add("Next", append([]string{a.nextLine(e.Next)}, e.Then...)...)
 	s.add("Not seen", e.Notes...)
 	return s.write(a.out)

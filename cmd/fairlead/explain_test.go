@@ -26,6 +26,7 @@ type fakeInspector struct {
 	stored   map[int]*engine.Content
 	records  []plan.Record
 	renders  *engine.Content
+	keeps    []v1beta1.KeptObject
 }
 
 func (w world) engine(context.Context) (inspector, error) { return w.looks, nil }
@@ -43,6 +44,18 @@ func (f fakeInspector) Stored(_ context.Context, _ cluster.Access, _ plan.Target
 
 func (f fakeInspector) History(context.Context, cluster.Access, plan.Target) ([]plan.Record, error) {
 	return f.records, nil
+}
+
+func (f fakeInspector) Foresee(
+	context.Context, engine.Action, *engine.Content, *engine.Content,
+) ([]v1beta1.KeptObject, error) {
+	return f.keeps, nil
+}
+
+func (f fakeInspector) Data(
+	context.Context, cluster.Access, plan.Target, []v1beta1.ResourceRef,
+) ([]v1beta1.KeptObject, error) {
+	return f.keeps, nil
 }
 
 func (f fakeInspector) Render(context.Context, engine.Action) (*engine.Content, error) {

@@ -61,6 +61,11 @@ func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 		return fmt.Errorf("compare release %s/%s with %s: %w", hr.Namespace, hr.Name, in.Chart, err)
 	}
 	d.Objects, d.Hooks = compared.Objects, hooksOfNext(compared.Hooks, first, rendering.Options.DisableHooks)
+	kept, err := look.Foresee(ctx, rendering, from, to)
+	if err != nil {
+		return fmt.Errorf("find out what an upgrade of release %s/%s would keep: %w", hr.Namespace, hr.Name, err)
+	}
+	d.Keeps(kept, target.Namespace)
 	if would.Change.Step == plan.Need && len(d.Objects)+len(changedHooks(d.Hooks)) == 0 {
 		d.Pending.Change, d.Hooks = "", []view.HookDifference{} // another Helm client made just what is wanted
 	}

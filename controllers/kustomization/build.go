@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -12,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/controllers/referent"
 	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/drift"
+	"fairlead.dev/fairlead/helmops/keep"
 	"fairlead.dev/fairlead/helmops/manifests"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/values"
@@ -138,6 +140,21 @@ func Set(k *v1beta1.Kustomization, objects []rollout.Object) (rollout.Set, error
 func setOf(k *v1beta1.Kustomization, objects []rollout.Object, ignore *drift.Rules) rollout.Set {
 	return rollout.Set{
 		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune, AllowEmpty: k.Spec.AllowEmpty,
-		Force: k.Spec.Force, Ignore: ignore,
+		Force: k.Spec.Force, Ignore: ignore, PruneKinds: k.Spec.PruneKinds, Kept: k.Status.Kept,
 	}
+}
+
+// departureOf is how the objects of a deleted Kustomization go. A user who sets spec.deletionPolicy to delete them asks
+// for their claims, too; with spec.prune alone, claims stay as they do when they leave the source.
+func departureOf(k *v1beta1.Kustomization, refs []v1beta1.ResourceRef) rollout.Departure {
+	out := rollout.Departure{
+		Owner: client.ObjectKeyFromObject(k), Objects: refs, PruneKinds: k.Spec.PruneKinds,
+		Wait: k.GetDeletionPolicy() == v1beta1.DeletionPolicyWaitForTermination,
+	}
+	switch k.Spec.DeletionPolicy {
+	case v1beta1.DeletionPolicyDelete, v1beta1.DeletionPolicyWaitForTermination:
+		out.PruneKinds = append(slices.Clone(out.PruneKinds), keep.Claim.Kind)
+	default:
+	}
+	return out
 }

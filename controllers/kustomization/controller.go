@@ -45,7 +45,7 @@ const slow = time.Second
 // Engine is what the controller wants of the cluster.
 type Engine interface {
 	Apply(ctx context.Context, access cluster.Access, set rollout.Set) rollout.Result
-	Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) rollout.Result
+	Delete(ctx context.Context, access cluster.Access, how rollout.Departure) rollout.Result
 	Look(
 		access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool,
 	) (rollout.Sight, bool)
@@ -232,6 +232,9 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	set.Kind, set.Begun = t.kind, place.Close
 	result := h.engine.Apply(ctx, in.access, set)
 	out.spared, out.again = result.Spared, result.Again
+	out.applied.Retained = result.Retained
+	out.applied.StillRetained = result.StillRetained
+	out.applied.RetainedKnown = true
 	out.applied.Inventory = result.Inventory
 	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
 	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
@@ -271,6 +274,9 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	event := status.KustomizationApplied(k, ended.applied, h.now())
 	k.Status.LastHandledReconcileAt = ended.request
 	if event.Reason != "" {
+		h.tell(k, event)
+	}
+	if event := status.Kept(ended.applied.Retained); event.Reason != "" {
 		h.tell(k, event)
 	}
 	for _, spared := range ended.spared {
@@ -316,7 +322,7 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 	if k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs && left > 0 {
 		return false, left, nil
 	}
-	h.depart(k, access, refs, policy == v1beta1.DeletionPolicyWaitForTermination)
+	h.depart(k, access, departureOf(k, refs))
 	return false, slow, nil
 }
 
@@ -331,7 +337,7 @@ func (h *handler) sinceAttempt(k *v1beta1.Kustomization) time.Duration {
 }
 
 // depart deletes the objects outside of the worker.
-func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs []v1beta1.ResourceRef, gone bool) {
+func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how rollout.Departure) {
 	wanted := k.DeepCopy()
 	key := client.ObjectKeyFromObject(k)
 	h.mu.Lock()
@@ -341,10 +347,11 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, refs [
 		started := h.now()
 		ctx, cancel := context.WithTimeout(ctx, wanted.GetTimeout())
 		defer cancel()
-		result := h.engine.Delete(ctx, access, key, refs, gone)
+		result := h.engine.Delete(ctx, access, how)
 		out := landed{spared: result.Spared, took: h.now().Sub(started), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
 		out.applied = status.Applied{
 			Generation: wanted.Generation, Revision: wanted.Status.LastAppliedRevision, Digest: departs, Deleted: result.Deleted, Inventory: result.Inventory,
+			Retained: result.Retained,
 		}
 		if result.Err != nil {
 			out.obstacle = blockerOf(result.Err)

@@ -85,6 +85,8 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 		return decision{step: apply, kind: fair.Urgent, why: "objects differ: " + firstOf(f.sight.Differs)}
 	case f.audit && len(f.sight.Unseen) > 0:
 		return decision{step: apply, why: "objects that may not be watched are looked at"}
+	case f.audit && len(s.Kept) > 0:
+		return decision{step: apply, why: "objects that were kept are looked at"}
 	case f.over:
 		return decision{step: apply, kind: fair.Urgent, why: "objects that somebody fights over are corrected again"}
 	case len(f.waiting) > 0:

@@ -202,8 +202,10 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	if begun != nil {
 		h.watcher.landed(hr, ended.outcome, begun.states)
 	}
-	if event.Reason != "" {
-		h.tell(hr, event)
+	for _, event := range []status.Event{event, status.Kept(ended.outcome.Kept)} {
+		if event.Reason != "" {
+			h.tell(hr, event)
+		}
 	}
 	if ended.outcome.Step == plan.Uninstall && ended.outcome.Failure == nil {
 		h.owners.released(ctx, key, ended.outcome.Target)

@@ -126,6 +126,12 @@ type Options struct {
 	ProtectKinds []string
 	// Health judges objects that are waited for; nil for the usual rules.
 	Health *health.Rules
+	// Whole is set when the user deletes the whole release: then an uninstall deletes what data of users may be in, too.
+	Whole bool
+	// PruneKinds are kinds that hold data of users and are deleted all the same.
+	PruneKinds []string
+	// Kept are objects that earlier actions kept.
+	Kept []v1beta1.KeptObject
 }
 
 // Action is one step of a plan with everything it needs.
@@ -186,8 +192,9 @@ type Result struct {
 	Inventory []v1beta1.ResourceRef
 	// Drift is how objects differed, before they were corrected if they were.
 	Drift []drift.Object
-	// Kept are objects that a rollback left although the revision it went back to does not have them.
-	Kept []string
+	// Kept are objects that the action left although they are no longer wanted. StillKept are those that earlier
+	// actions kept and that have no owner yet.
+	Kept, StillKept []v1beta1.KeptObject
 }
 
 // History reads the records of a release, newest first. None is no error. While nothing changes it costs no request.

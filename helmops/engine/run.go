@@ -200,6 +200,9 @@ func (r *run) resume([]plan.Record) error {
 	store := r.driver(nil)
 	store.Expect(revisions...)
 	r.backwards = r.backwards || revisions[0].Status == plan.StatusPendingRollback
+	if r.Chart == nil {
+		r.Chart = revisions[0].Release.Chart
+	}
 	work := &resume.Work{
 		Client: r.newClient(store, leftoversOf(revisions[1:])), Records: storage.Init(store), Release: revisions[0].Release, Now: r.engine.now,
 		Options: resume.Options{
@@ -303,7 +306,7 @@ func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client
 		Timeout: r.Options.Timeout,
 		Owner:   userOf(r.Owner, r.Target), Superseded: r.Superseded,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
-		Secret: r.secrets.add,
+		Secret: r.secrets.add, Keep: r.keeps(),
 	}
 	if r.backwards {
 		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}
@@ -340,8 +343,9 @@ func (r *run) result(before []plan.Record, err error) Result {
 	out := Result{
 		Err: err, History: after, HistoryErr: historyErr, Reached: reached(before, after, historyErr), Drift: r.drifted,
 	}
+	out.StillKept = r.Options.Kept
 	if r.client != nil {
-		out.Kept = r.client.Kept()
+		out.Kept, out.StillKept = r.client.Kept(), r.client.StillKept()
 	}
 	if err != nil {
 		out.Mask = r.mask()

@@ -28,7 +28,10 @@ func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan
 
 // optionsOf reads the options of an action off the spec.
 func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
-	options := engine.Options{MaxHistory: hr.GetMaxHistory()}
+	options := engine.Options{MaxHistory: hr.GetMaxHistory(), Whole: hr.DeletionTimestamp != nil, Kept: hr.Status.Kept}
+	if hr.Spec.Upgrade != nil {
+		options.PruneKinds = hr.Spec.Upgrade.Prune
+	}
 	if hr.Status.LastVerified != nil {
 		options.Protect = hr.Status.LastVerified.Revision
 	}

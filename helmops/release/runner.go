@@ -278,7 +278,9 @@ func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs
 	outcome.History, outcome.HistoryUnknown = result.History, result.HistoryErr != nil
 	in.Mask = in.Mask.Join(result.Mask)
 	outcome.Failure = failureOf(outcome.Step, result.Err, in)
-	outcome.Kept = result.Kept
+	outcome.Kept, outcome.StillKept = result.Kept, result.StillKept
+	kept := len(result.Kept) + len(result.StillKept) + len(hr.Status.Kept)
+	outcome.KeptKnown = kept > 0 && result.HistoryErr == nil
 	looked := outcome.Step == plan.Correct || outcome.Step == plan.Inspect
 	outcome.InventoryUnknown = looked && len(result.Inventory) == 0 && result.Err != nil
 	if outcome.Step == plan.Claim { // the objects that another Helm client wrote are not compared before the next upgrade

@@ -42,6 +42,8 @@ type run struct {
 	// those of Helm releases, by the mark of their hooks.
 	inTheWay *tracker.Ref
 	fates    map[string]fate
+	// departs is set when the Kustomization itself goes.
+	departs bool
 
 	mu     sync.Mutex
 	result Result
@@ -78,11 +80,12 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 		err = r.prune(ctx)
 	}
 	has := r.Before
-	if written || err == nil || len(r.result.Deleted) > 0 {
+	if written || err == nil || len(r.result.Deleted)+len(r.result.Retained) > 0 {
 		r.result.Inventory = r.inventory()
 		has = r.result.Inventory
 	}
 	r.result.Err = err
+	r.result.StillRetained = r.stillRetained(ctx)
 	r.site.settle(r.Owner, has)
 	return r.result
 }

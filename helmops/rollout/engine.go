@@ -156,6 +156,10 @@ type Set struct {
 	Before []v1beta1.ResourceRef
 	// Prune deletes what Before has and Objects has not. That nothing at all is left is refused unless AllowEmpty.
 	Prune, AllowEmpty bool
+	// PruneKinds are kinds that hold data of users and are pruned all the same.
+	PruneKinds []string
+	// Kept are objects that were kept before.
+	Kept []v1beta1.KeptObject
 	// Force deletes and creates an object anew when a field that cannot be changed is to change.
 	Force bool
 	// Ignore is what may differ; nil is nothing.
@@ -183,6 +187,9 @@ type Result struct {
 	Created, Changed, Corrected, Deleted []string
 	// Kept name objects that differ and were left so, with the reason; Spared those that were not deleted, with the reason.
 	Kept, Spared []string
+	// Retained are objects that were not deleted, because data of users would be deleted with them; StillRetained
+	// those that were retained before and have no owner yet.
+	Retained, StillRetained []v1beta1.KeptObject
 	// Again is when objects that somebody fights over are to be corrected again; zero when there are none.
 	Again time.Time
 	// Err is nil when all was applied.

@@ -21,6 +21,8 @@ import (
 type Previewed struct {
 	// Live is the object as it is, nil when it does not exist; Would as it would be, nil when it would be deleted.
 	Live, Would *unstructured.Unstructured
+	// Kept says why the object stays although the set no longer has it; empty when it does not.
+	Kept string
 }
 
 // Preview finds out what applying a set would do, with the rights of as. It only reads and tries. exists tells whether there is a
@@ -153,6 +155,10 @@ func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, e
 		live, err := g.live(ctx, r.as)
 		if err != nil {
 			return out, fmt.Errorf("reading %s: %w", g, err)
+		}
+		if g.kept.Keep {
+			out = append(out, Previewed{Live: live, Would: live, Kept: g.kept.Reason})
+			continue
 		}
 		out = append(out, Previewed{Live: live})
 	}

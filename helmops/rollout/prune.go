@@ -17,6 +17,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/keep"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
 
@@ -29,6 +30,8 @@ type remnant struct {
 	uid                        types.UID
 	namespaced, there, forGood bool
 	done                       bool
+	// kept says whether the object stays, as far as that is known before anything is written.
+	kept keep.Verdict
 	// finalized objects are waited for, but for those that are themselves waiting until their owner is gone.
 	finalized, waitsForUs bool
 }
@@ -65,14 +68,7 @@ func (r *run) foreign(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, g := range r.gone {
-		if g.there && g.forGood {
-			if err := r.occupied(ctx, g, true); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return r.keepAll(ctx)
 }
 
 // find looks whether an object is still there, still ours, and may be deleted.
@@ -145,7 +141,7 @@ func (r *run) prune(ctx context.Context) error {
 			failed = append(failed, r.delete(ctx, g))
 		}
 		for _, g := range now {
-			if g.finalized && !g.waitsForUs && joined(failed) == nil {
+			if g.finalized && !g.waitsForUs && !g.done && joined(failed) == nil {
 				failed = append(failed, r.away(ctx, g))
 			}
 		}
@@ -157,13 +153,14 @@ func (r *run) prune(ctx context.Context) error {
 }
 
 func (r *run) delete(ctx context.Context, g *remnant) error {
-	if g.forGood {
-		if err := r.occupied(ctx, g, false); err != nil {
-			return err
-		}
+	stays, err := r.stays(ctx, g)
+	if err != nil || stays {
+		return err
 	}
 	background := metav1.DeletePropagationBackground
-	err := g.client(r.as).Delete(ctx, g.name, metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &g.uid}})
+	err = g.client(r.as).Delete(ctx, g.name, metav1.DeleteOptions{
+		PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &g.uid},
+	})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("deleting %s, which is no longer in the source: %w", g, err)
 	}
@@ -198,7 +195,9 @@ func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", g, err)
 		}
-		kinds = servedBy(live)
+		if resource, served := keep.ServedBy(live); served {
+			kinds = append(kinds, resource)
+		}
 	} else {
 		in = g.name
 		found, err := r.site.cluster.NamespacedResources(ctx)
@@ -283,47 +282,42 @@ func (r *run) uninstalls() bool {
 	})
 }
 
-// servedBy are the resources of a definition.
-func servedBy(live *unstructured.Unstructured) []schema.GroupVersionResource {
-	group, _, _ := unstructured.NestedString(live.Object, "spec", "group")
-	plural, _, _ := unstructured.NestedString(live.Object, "spec", "names", "plural")
-	versions, _, _ := unstructured.NestedSlice(live.Object, "spec", "versions")
-	for _, v := range versions {
-		version, _ := v.(map[string]any)
-		name, _ := version["name"].(string)
-		if served, _ := version["served"].(bool); served {
-			return []schema.GroupVersionResource{{Group: group, Version: name, Resource: plural}}
-		}
-	}
-	return nil
+// Departure is how the objects of a Kustomization that is gone are deleted.
+type Departure struct {
+	Owner   types.NamespacedName
+	Objects []v1beta1.ResourceRef
+	// PruneKinds are as in a Set.
+	PruneKinds []string
+	// Wait waits until the objects are gone.
+	Wait bool
 }
 
-// Delete deletes the objects of a Kustomization that is gone, and waits until they are gone when that is asked for. The result has the
-// inventory of what is left.
-func (e *Engine) Delete(ctx context.Context, access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, wait bool) Result {
+// Delete deletes the objects of a Kustomization that is gone. The result has the inventory of what is left.
+func (e *Engine) Delete(ctx context.Context, access cluster.Access, d Departure) Result {
 	at, as, err := e.of(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return Result{Err: err}
 	}
 	share, err := e.take(ctx, access, fair.Ordinary)
 	if err != nil {
-		return Result{Err: err, Inventory: refs}
+		return Result{Err: err, Inventory: d.Objects}
 	}
 	defer share.Close()
-	r := &run{Set: Set{Owner: owner, Prune: true}, engine: e, site: at, as: as, share: share}
-	for _, ref := range refs {
+	set := Set{Owner: d.Owner, Prune: true, PruneKinds: d.PruneKinds}
+	r := &run{Set: set, departs: true, engine: e, site: at, as: as, share: share}
+	for _, ref := range d.Objects {
 		r.gone = append(r.gone, newRemnant(ref))
 	}
 	if r.result.Err = r.foreign(ctx); r.result.Err != nil {
 		return r.result
 	}
 	for _, g := range r.gone {
-		g.finalized = g.finalized || wait
+		g.finalized = g.finalized || d.Wait
 	}
 	r.result.Err = r.prune(ctx)
 	r.result.Inventory = r.inventory()
 	if r.result.Err == nil {
-		at.forget(owner)
+		at.forget(d.Owner)
 	}
 	return r.result
 }

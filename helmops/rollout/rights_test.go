@@ -86,7 +86,8 @@ func TestAnOwnerOfAnotherNamespaceIsNotNamed(t *testing.T) {
 	}
 }
 
-// Whether a Namespace holds objects of others is asked as the identity that deletes it.
+// Whether a Namespace holds objects of others is asked as the identity that deletes it. It is kept while it does, or may;
+// when the Kustomization itself goes, that is refused instead.
 func TestANamespaceIsPrunedWithTheRightsOfTheIdentity(t *testing.T) {
 	t.Parallel()
 	namespace := object(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n")
@@ -95,12 +96,16 @@ func TestANamespaceIsPrunedWithTheRightsOfTheIdentity(t *testing.T) {
 	for name, tt := range map[string]struct {
 		forbidden bool
 		holds     bool
-		want      string
+		// kept is why a prune keeps it, want why the deletion is refused; empty when it is deleted.
+		kept, want string
 	}{
-		"empty":              {},
-		"not to be listed":   {forbidden: true, want: "Namespace team is no longer in the source, but " + evil + " may not list configmaps, secrets to see"},
-		"with one of others": {holds: true, want: "others have in it: configmaps web"},
-		"hidden and held":    {forbidden: true, holds: true, want: "may not list"},
+		"empty": {},
+		"not to be listed": {
+			forbidden: true, kept: "may have objects that could not be listed: configmaps, secrets",
+			want: "Namespace team is no longer in the source, but " + evil + " may not list configmaps, secrets to see",
+		},
+		"with one of others": {holds: true, kept: "has 1 object: configmaps web", want: "others have in it: configmaps web"},
+		"hidden and held":    {forbidden: true, holds: true, kept: "could not be listed", want: "may not list"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,7 +120,8 @@ func TestANamespaceIsPrunedWithTheRightsOfTheIdentity(t *testing.T) {
 				}
 				return nil
 			}
-			result := s.engine(t).Apply(t.Context(), cluster.Access{User: evil}, set)
+			engine := s.engine(t)
+			result := engine.Delete(t.Context(), cluster.Access{User: evil}, Departure{Owner: set.Owner, Objects: set.Before})
 			if tt.want == "" != (result.Err == nil) || result.Err != nil && !strings.Contains(result.Err.Error(), tt.want) {
 				t.Errorf("error = %v, want %q", result.Err, tt.want)
 			}
@@ -124,6 +130,23 @@ func TestANamespaceIsPrunedWithTheRightsOfTheIdentity(t *testing.T) {
 			}
 			if tt.forbidden && tt.holds && strings.Contains(result.Err.Error(), "configmaps web") {
 				t.Errorf("what may not be listed is named: %s", result.Err)
+			}
+			if tt.want == "" {
+				s.put("/api/v1/namespaces/team", namespace.Object)
+			}
+			result = engine.Apply(t.Context(), cluster.Access{User: evil}, set)
+			kept := ""
+			for _, o := range result.Retained {
+				kept += o.String() + " " + o.Reason
+			}
+			if result.Err != nil || tt.kept == "" != (kept == "") || !strings.Contains(kept, tt.kept) {
+				t.Errorf("error %v, kept %q, want %q", result.Err, kept, tt.kept)
+			}
+			if deleted := slices.Equal(result.Deleted, []string{"Namespace team"}); deleted != (tt.kept == "") {
+				t.Errorf("deleted are %v", result.Deleted)
+			}
+			if tt.forbidden && tt.holds && strings.Contains(kept, "configmaps web") {
+				t.Errorf("what may not be listed is named: %s", kept)
 			}
 			inside := func(request string) bool { return strings.HasPrefix(request, "GET /api/v1/namespaces/team/") }
 			if slices.ContainsFunc(s.asked(""), inside) || !slices.ContainsFunc(s.asked(evil), inside) {

@@ -70,7 +70,7 @@ func TestABakeThatFails(t *testing.T) {
 	}
 	event := ReleaseDone(hr, outcome(plan.Rollback, bad, func(o *Outcome) {
 		o.Reason, o.Cause, o.To = plan.ReasonDegraded, verdict.Failure, 1
-		o.Kept = []string{"PersistentVolumeClaim apps/data"}
+		o.Kept = []v1beta1.KeptObject{{Kind: "PersistentVolumeClaim", Namespace: "apps", Name: "data"}}
 		o.History = []plan.Record{revision(3, plan.StatusDeployed), revision(2, plan.StatusSuperseded)}
 	}), now.Add(3*time.Minute))
 	if event.Reason != v1beta1.RollbackSucceededReason || verified(hr) != "False BakeFailed" || conditions(hr)["Ready"] != "False RollbackSucceeded" {

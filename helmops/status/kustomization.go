@@ -22,6 +22,10 @@ type Applied struct {
 	Created, Changed, Deleted, Corrected []string
 	// Kept names objects that were not deleted, or not corrected, with the reason.
 	Kept []string
+	// Retained were not deleted, because data would be lost with them; StillRetained were retained before and have
+	// no owner yet. RetainedKnown is set when somebody looked.
+	Retained, StillRetained []v1beta1.KeptObject
+	RetainedKnown           bool
 	// Failure is why not all of it was applied; nil when it was.
 	Failure *Failure
 	// Next says what follows a failure.
@@ -34,6 +38,9 @@ func KustomizationApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Ev
 	k.Status.ObservedGeneration = o.Generation
 	if o.Inventory != nil {
 		k.Status.Inventory = inventoryOf(o.Inventory)
+	}
+	if o.RetainedKnown {
+		k.Status.Kept = kept(o.StillRetained, o.Retained)
 	}
 	again := k.Status.LastAttemptedDigest == o.Digest
 	k.Status.LastAttemptedRevision, k.Status.LastAttemptedDigest = o.Revision, o.Digest

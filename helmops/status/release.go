@@ -45,8 +45,10 @@ type Outcome struct {
 	Cause string
 	// Excuse says why a failure is not held against its input; empty when it is.
 	Excuse string
-	// Kept are objects that a rollback would have deleted, and that are protected.
-	Kept []string
+	// Kept are objects that are no longer wanted and were not deleted, StillKept those that were kept before and have no
+	// owner yet. KeptKnown is set when somebody looked.
+	Kept, StillKept []v1beta1.KeptObject
+	KeptKnown       bool
 	// Drift is how the objects in Looked, or all of them, differed before they were corrected.
 	Drift  []v1beta1.ObjectDrift
 	Looked []v1beta1.ResourceRef
@@ -93,6 +95,9 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 			// It is that of a former revision. What failed is not listed, so that for it this one is better than none.
 			hr.Status.Inventory = nil
 		}
+	}
+	if o.KeptKnown {
+		hr.Status.Kept = kept(o.StillKept, o.Kept)
 	}
 	if o.Failure != nil && o.Failure.Superseded {
 		return superseded(hr, o, now)

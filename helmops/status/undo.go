@@ -2,7 +2,6 @@ package status
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,7 +35,7 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		message = "rolled back: " + describeRecorded(*newest, o.History)
 	}
 	if len(o.Kept) > 0 {
-		message += "; kept, because a rollback does not delete them: " + strings.Join(o.Kept, ", ")
+		message += "; kept, because a rollback does not delete them: " + named(namesOf(o.Kept))
 	}
 	hr.Status.Bake = nil
 	if !automatic {

@@ -47,6 +47,10 @@ type Explanation struct {
 	Next       Next        `json:"next"`
 	// Then are further things to know about what happens next.
 	Then []string `json:"then"`
+	// Uninstall says what data an uninstall of the whole release would delete; absent when there is none.
+	Uninstall []string `json:"uninstall,omitempty"`
+	// Kept are objects that the chart no longer has and that were not deleted.
+	Kept []v1beta1.KeptObject `json:"kept,omitempty"`
 	// Notes say what could not be looked at.
 	Notes []string `json:"notes"`
 }

@@ -140,6 +140,10 @@ func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differe
 	out := Differences{From: "the cluster", To: "the manifests", Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
 	mask := hidingLive(previewed, show.Mask)
 	for _, p := range previewed {
+		if p.Kept != "" {
+			out.Objects = append(out.Objects, keptDifference(p))
+			continue
+		}
 		before, err := documentOf(p.Live)
 		if err != nil {
 			return out, err

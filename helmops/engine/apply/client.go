@@ -21,8 +21,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/tracker"
 
@@ -47,6 +49,7 @@ type Share interface {
 type Identity interface {
 	REST(version schema.GroupVersion) (rest.Interface, error)
 	Dynamic() dynamic.Interface
+	Metadata() metadata.Interface
 	Kube() kubernetes.Interface
 	Getter(namespace string) genericclioptions.RESTClientGetter
 }
@@ -77,6 +80,8 @@ type Options struct {
 	Health *health.Rules
 	// Rollback is set when the action goes back to an earlier revision.
 	Rollback *Rollback
+	// Keep says what is not deleted.
+	Keep Keep
 	// Now is the clock.
 	Now func() time.Time
 	// Journal of the action; nil for none.
@@ -104,7 +109,7 @@ type Client struct {
 
 	mu         sync.Mutex
 	departures map[tracker.Ref]departure
-	kept       []string
+	kept       []v1beta1.KeptObject
 	// begun is when the first object was written.
 	begun time.Time
 	outcome

@@ -73,7 +73,7 @@ func (a *answer) RoundTrip(request *http.Request) (*http.Response, error) {
 		return notFound(request, info), nil
 	}
 	response, err := a.next.RoundTrip(request)
-	if err != nil || response.StatusCode != http.StatusOK || c.options.KeepForeign {
+	if err != nil || response.StatusCode != http.StatusOK || c.options.KeepForeign && !c.wasKept(info) {
 		return response, err
 	}
 	body, err := io.ReadAll(response.Body)

@@ -10,7 +10,6 @@ import (
 	apiquantity "k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/cli-runtime/pkg/resource"
 )
 
 var persistentVolumeClaim = schema.GroupKind{Kind: "PersistentVolumeClaim"}
@@ -33,20 +32,6 @@ func (r *Rollback) protects(kind schema.GroupKind) bool {
 	default:
 		return slices.Contains(r.Protect, kind.Kind) || slices.Contains(r.Protect, kind.String())
 	}
-}
-
-// keep notes an object that is left although it is no longer wanted.
-func (c *Client) keep(info *resource.Info) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.kept = append(c.kept, name(info))
-}
-
-// Kept returns the objects that a rollback left although the revision it went back to does not have them, sorted.
-func (c *Client) Kept() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Compact(slices.Sorted(slices.Values(c.kept)))
 }
 
 // storagePath is where a claim says how much room it wants.

@@ -38,9 +38,10 @@ func (c *Client) withLeftovers(original kube.ResourceList) kube.ResourceList {
 }
 
 // prune deletes what is no longer wanted. What another release or nobody owns by now, and what is to be kept, stays.
-func (c *Client) prune(unwanted kube.ResourceList) (kube.ResourceList, error) {
+// Objects that others may live in come last: by then those that go with them are gone.
+func (c *Client) prune(unwanted, wanted kube.ResourceList) (kube.ResourceList, error) {
 	var deleted kube.ResourceList
-	for _, info := range unwanted {
+	for _, info := range dataLast(unwanted) {
 		if c.absent(info) {
 			continue
 		}
@@ -54,8 +55,8 @@ func (c *Client) prune(unwanted kube.ResourceList) (kube.ResourceList, error) {
 		if ownerOf(live) != c.self() || live.GetAnnotations()[resourcePolicyAnnotation] == keepPolicy {
 			continue
 		}
-		if c.options.Rollback.protects(info.Mapping.GroupVersionKind.GroupKind()) {
-			c.keep(info)
+		if verdict := c.verdict(info, live, wanted, nil); verdict.Keep {
+			c.keep(info, live, verdict.Reason)
 			continue
 		}
 		if err := c.remove(info, metav1.DeletePropagationBackground); err != nil {
@@ -77,8 +78,9 @@ func (c *Client) DeleteWithPropagationPolicy(resources kube.ResourceList, policy
 	result := &kube.Result{}
 	c.trackParsed()
 	var failures []error
-	_ = c.inBatches(resources, func(info *resource.Info) error { // failures are collected, and the others are deleted all the same
-		err := c.remove(info, policy)
+	// Failures are collected, and the others are deleted all the same.
+	_ = c.inBatches(c.dataLast(resources), func(info *resource.Info) error {
+		err := c.removeUnlessKept(info, policy)
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {

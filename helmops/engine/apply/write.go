@@ -72,7 +72,7 @@ func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.R
 		return err
 	})
 	if err == nil {
-		result.Deleted, err = c.prune(original.Difference(target))
+		result.Deleted, err = c.prune(original.Difference(target), target)
 	}
 	c.stopWithProcess()
 	return result, err
@@ -321,7 +321,7 @@ func (c *Client) mine(info *resource.Info, live *unstructured.Unstructured) erro
 		return nil
 	case has != (owner{}):
 		return fmt.Errorf("%s belongs to the Helm release %s/%s; remove it there, or from this chart", name(info), has.namespace, has.name)
-	case c.options.KeepForeign:
+	case c.options.KeepForeign && !c.wasKept(info):
 		return fmt.Errorf("%s exists and belongs to no Helm release, and disableTakeOwnership is set", name(info))
 	default:
 		return nil

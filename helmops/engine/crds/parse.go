@@ -130,3 +130,21 @@ func clean(object *unstructured.Unstructured) *unstructured.Unstructured {
 	}
 	return object
 }
+
+// Names returns the names of the definitions in files. Files that cannot be read have none.
+func Names(files []chart.CRD) []string {
+	var names []string
+	for _, file := range files {
+		if file.File == nil {
+			continue
+		}
+		objects, err := parseFile(file.Filename, file.File.Data)
+		if err != nil {
+			continue // applying them says so
+		}
+		for _, object := range objects {
+			names = append(names, object.GetName())
+		}
+	}
+	return names
+}
