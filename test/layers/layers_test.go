@@ -28,6 +28,7 @@ var layers = map[string]int{
 	"helmops/tracker":      2,
 	"helmops/render":       2,
 	"helmops/payload":      2,
+	"helmops/definition":   1,
 	"helmops/refusal":      2,
 	"helmops/manifests":    2,
 	"helmops/worker":       2,

@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"fairlead.dev/fairlead/helmops/definition"
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/tracker"
 
@@ -101,6 +102,8 @@ type Client struct {
 	mu         sync.Mutex
 	departures map[tracker.Ref]departure
 	kept       []string
+	// defined are the definitions that the action brings, in its manifest or before it.
+	defined map[schema.GroupKind]*definition.Definition
 	// begun is when the first object was written.
 	begun time.Time
 	outcome
@@ -126,8 +129,8 @@ func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *t
 	stock := kube.New(as.Getter(o.Namespace))
 	stock.Namespace = o.Namespace
 	return &Client{
-		departures: map[tracker.Ref]departure{},
-		Client:     stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o, parsed: map[string][]object{},
+		departures: map[tracker.Ref]departure{}, defined: map[schema.GroupKind]*definition.Definition{},
+		Client: stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o, parsed: map[string][]object{},
 	}
 }
 
