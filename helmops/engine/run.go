@@ -12,6 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
@@ -42,6 +43,8 @@ type run struct {
 	place *fair.Slot
 	// backwards is set when the action goes back to an earlier revision, or finishes doing so.
 	backwards bool
+	// brings are the definitions of the chart, when some were written before it.
+	brings []*unstructured.Unstructured
 	// drifted and looked are what Correct and Inspect have found.
 	drifted []drift.Object
 	looked  *release.Release
@@ -77,7 +80,11 @@ func (r *run) customResourceDefinitions() error {
 	if len(found) == 0 || policy == crds.Skip {
 		return nil
 	}
-	if _, err := crds.Apply(r.ctx, r.as, found, policy); err != nil {
+	result, err := crds.Apply(r.ctx, r.as, found, policy)
+	if err == nil && len(result.Created)+len(result.Replaced) > 0 {
+		r.brings, err = crds.Objects(found)
+	}
+	if err != nil {
 		return &crdsError{cause: err}
 	}
 	return nil
@@ -312,6 +319,7 @@ func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client
 		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}
 	}
 	r.client = apply.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.share, options)
+	r.client.Defines(r.brings...)
 	return r.client
 }
 

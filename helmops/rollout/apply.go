@@ -126,6 +126,7 @@ func (r *run) prepare(ctx context.Context) error {
 			r.open = append(r.open, i)
 		}
 	}
+	r.shapes(r.open)
 	return nil
 }
 
@@ -152,7 +153,7 @@ func (r *run) see(ctx context.Context) error {
 	defer r.site.tracker.Drop(userOf(r.Owner) + " applies")
 	return r.each(ctx, r.items, func(ctx context.Context, i *item) error {
 		if i.pending {
-			return nil
+			return r.seePending(ctx, i)
 		}
 		i.entry, i.there = r.site.tracker.Get(i.ref())
 		if i.tracked = r.site.tracker.Tracks(i.kind.GVK); i.tracked {
@@ -261,10 +262,8 @@ func (r *run) established(ctx context.Context, items []*item) error {
 	ctx, cancel := context.WithTimeout(ctx, establish)
 	defer cancel()
 	var kinds []schema.GroupVersionKind
-	for kind, d := range r.brought {
-		for version := range d.versions {
-			kinds = append(kinds, schema.GroupVersionKind{Group: kind.Group, Version: version, Kind: kind.Kind})
-		}
+	for _, d := range r.brought {
+		kinds = append(kinds, d.Kinds()...)
 	}
 	if !slices.ContainsFunc(items, func(i *item) bool { return i.GroupVersionKind().GroupKind() == definitionKind }) {
 		return nil

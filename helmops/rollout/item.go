@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/definition"
 	"fairlead.dev/fairlead/helmops/payload"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -28,10 +29,14 @@ type item struct {
 	kind tracker.Kind
 	// pending is set while the cluster does not know the kind, which a definition in the set brings.
 	pending bool
-	stage   int
-	id      string
-	body    []byte
-	sum     string
+	// shape is the schema of the kind where the set changes it, nil where it does not. late is set when the API
+	// server does not take the object before it serves that schema.
+	shape *definition.Schema
+	late  bool
+	stage int
+	id    string
+	body  []byte
+	sum   string
 	// before is the object in the inventory, nil when it is new. entry is what the tracker knows of it, tracked whether that can be
 	// relied on, there whether it exists.
 	before         *v1beta1.ResourceRef
@@ -126,43 +131,23 @@ func stageOf(kind schema.GroupKind) int {
 
 var (
 	namespaceKind  = schema.GroupKind{Kind: "Namespace"}
-	definitionKind = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
+	definitionKind = definition.GroupKind
 	claimKind      = schema.GroupKind{Kind: "PersistentVolumeClaim"}
 	// kustomizationKind is that of owners.
 	kustomizationKind = schema.GroupKind{Group: v1beta1.GroupVersion.Group, Kind: v1beta1.KustomizationKind}
 )
 
-// brought are the kinds that definitions in a set bring, and how they are served.
-type brought map[schema.GroupKind]definition
-
-type definition struct {
-	namespaced bool
-	// resource is the plural; versions those that are served, by the schema that they have.
-	resource string
-	versions map[string]map[string]any
-}
+// brought are the definitions in a set, by the kinds that they define.
+type brought map[schema.GroupKind]*definition.Definition
 
 // broughtBy reads the definitions of a set.
 func broughtBy(objects []Object) brought {
 	out := brought{}
 	for _, o := range objects {
-		if o.GroupVersionKind().GroupKind() != definitionKind {
-			continue
+		if o.GroupVersionKind().GroupKind() == definitionKind {
+			d := definition.Read(o.Unstructured)
+			out[d.Kind] = d
 		}
-		group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
-		kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
-		plural, _, _ := unstructured.NestedString(o.Object, "spec", "names", "plural")
-		scope, _, _ := unstructured.NestedString(o.Object, "spec", "scope")
-		d := definition{namespaced: scope == "Namespaced", resource: plural, versions: map[string]map[string]any{}}
-		versions, _, _ := unstructured.NestedSlice(o.Object, "spec", "versions")
-		for _, v := range versions {
-			version, _ := v.(map[string]any)
-			name, _ := version["name"].(string)
-			if served, _ := version["served"].(bool); served && name != "" {
-				d.versions[name], _, _ = unstructured.NestedMap(version, "schema", "openAPIV3Schema")
-			}
-		}
-		out[schema.GroupKind{Group: group, Kind: kind}] = d
 	}
 	return out
 }
@@ -179,11 +164,11 @@ func newItem(o Object, mapper meta.RESTMapper, b brought, ownNamespace string) (
 	case !meta.IsNoMatchError(err):
 		return nil, fmt.Errorf("asking which kinds the cluster knows: %w", err)
 	default:
-		d, is := b[gvk.GroupKind()]
-		if _, served := d.versions[gvk.Version]; !is || !served {
+		d := b[gvk.GroupKind()]
+		if d == nil || d.Versions[gvk.Version] == nil {
 			return nil, &KindError{Object: i.place(), Kind: gvk}
 		}
-		i.pending, i.kind.Resource, i.kind.Namespaced = true, d.resource, d.namespaced
+		i.pending, i.kind.Resource, i.kind.Namespaced = true, d.Plural, d.Namespaced
 	}
 	switch {
 	case !i.kind.Namespaced:

@@ -13,6 +13,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/definition"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/refusal"
 )
@@ -62,7 +63,7 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 	var mu sync.Mutex
 	found := map[*item]Previewed{}
 	rejected := &refusal.RejectedError{Of: len(r.items)}
-	err := r.each(ctx, r.items, func(ctx context.Context, i *item) error {
+	try := func(ctx context.Context, i *item) error {
 		p, err := r.preview(ctx, i, namespaces)
 		mu.Lock()
 		defer mu.Unlock()
@@ -75,7 +76,15 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 			found[i] = p
 		}
 		return err
-	})
+	}
+	r.open = r.items
+	r.shapes(r.items)
+	settled, shaped := r.byShape()
+	err := r.each(ctx, settled, try)
+	if len(rejected.Objects) > 0 { // what a definition says counts once the API server would take it
+		unshape(shaped)
+	}
+	err = joined([]error{err, r.each(ctx, shaped, try)})
 	out := make([]Previewed, 0, len(found))
 	for _, i := range r.items {
 		if p, is := found[i]; is {
@@ -91,7 +100,7 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string]) (Previewed, error) {
 	p := Previewed{Would: i.Unstructured}
 	if i.pending {
-		return p, r.local(i)
+		return p, r.localCustom(ctx, i)
 	}
 	var err error
 	if p.Live, err = r.get(ctx, i); err != nil {
@@ -111,6 +120,16 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 		}
 	}
 	i.trial, err = r.patch(ctx, i, body, true)
+	if i.shape != nil {
+		if known, shapeErr := r.reshaped(ctx, i, err); known || shapeErr != nil {
+			return p.foreseen(i), shapeErr
+		}
+	}
+	return r.foresee(p, i, err, namespaces)
+}
+
+// foresee says what the answer to the trial of an object means.
+func (r *run) foresee(p Previewed, i *item, err error, namespaces sets.Set[string]) (Previewed, error) {
 	switch {
 	case err == nil:
 		p.Would = i.trial
@@ -122,6 +141,14 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 	default:
 		return p, refused(i, err)
 	}
+}
+
+// foreseen is what would become of an object that the API server takes only once it serves a definition of the set.
+func (p Previewed) foreseen(i *item) Previewed {
+	if p.Live != nil {
+		p.Would = &unstructured.Unstructured{Object: definition.Overlaid(p.Live.Object, i.Object.Object)}
+	}
+	return p
 }
 
 // ofAnother fails when an object is that of another Kustomization.

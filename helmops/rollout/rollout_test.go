@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -153,50 +152,6 @@ func TestWhatGoesWithANamespace(t *testing.T) {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
-	}
-}
-
-func TestMisfits(t *testing.T) {
-	t.Parallel()
-	definition := object(t, `
-type: object
-required: [apiVersion, kind, metadata, spec]
-properties:
-  apiVersion: {type: string}
-  spec:
-    type: object
-    required: [size, color]
-    properties:
-      size: {type: integer}
-      color: {type: string, enum: [red, blue], default: red}
-      port: {x-kubernetes-int-or-string: true}
-      labels: {type: object, additionalProperties: {type: string}}
-      free: {type: object, x-kubernetes-preserve-unknown-fields: true}
-      parts: {type: array, items: {type: object, required: [name], properties: {name: {type: string}}}}
-`).Object
-	for _, tt := range []struct {
-		spec string
-		want []string
-	}{
-		{"{size: 1, color: blue, port: http, labels: {a: b}, free: {x: [1]}, parts: [{name: a}]}", nil},
-		{"{size: 1, port: 80}", nil}, // a default fills what is missing
-		{"{size: one}", []string{".spec.size: it has to be of type integer"}},
-		{"{color: green, size: 1}", []string{".spec.color: it is none of the values that are allowed"}},
-		{"{}", []string{".spec.size: it is required"}},
-		{"{size: 1, sise: 2}", []string{".spec.sise: the kind has no such field"}},
-		{"{size: 1, labels: {a: 1}}", []string{".spec.labels.a: it has to be of type string"}},
-		{"{size: 1, parts: [{name: a}, {}]}", []string{".spec.parts[1].name: it is required"}},
-	} {
-		got := misfits(object(t, "apiVersion: x/v1\nkind: X\nmetadata: {name: a}\nspec: "+tt.spec).Object, definition)
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.spec, diff)
-		}
-	}
-	if got := misfits(object(t, "spec: {}").Object, definition); len(got) != 1 {
-		t.Errorf("looking changed the schema: %v", got)
-	}
-	if got := misfits(object(t, "kind: X").Object, definition); len(got) != 1 || got[0] != ".spec: it is required" {
-		t.Errorf("%v", got)
 	}
 }
 

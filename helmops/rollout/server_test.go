@@ -27,6 +27,8 @@ type apiServer struct {
 	// answer decides about a request before it is carried out: nil lets it through.
 	answer   func(user, method, path string, dryRun bool) *metav1.Status
 	requests []string
+	// groups are kinds beside those of the core.
+	groups []apidiscovery.APIGroupDiscovery
 }
 
 func newAPIServer(t *testing.T) *apiServer {
@@ -63,6 +65,12 @@ func (s *apiServer) asked(user string) []string {
 	return out
 }
 
+func (s *apiServer) has(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.objects[path] != nil
+}
+
 func (s *apiServer) put(path string, object map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,8 +102,8 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		send(w, http.StatusOK, discovery())
 	case path == "/apis":
 		w.Header().Set("Content-Type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
-		send(w, http.StatusOK, apidiscovery.APIGroupDiscoveryList{TypeMeta: discoveryType})
-	case r.Method == http.MethodGet && (strings.HasPrefix(path, "/apis/") || user == "" && slices.Contains([]string{"configmaps", "secrets", "namespaces"}, last)):
+		send(w, http.StatusOK, apidiscovery.APIGroupDiscoveryList{TypeMeta: discoveryType, Items: s.groups})
+	case r.Method == http.MethodGet && ((user == "" || s.groups == nil) && strings.HasPrefix(path, "/apis/") || user == "" && slices.Contains([]string{"configmaps", "secrets", "namespaces"}, last)):
 		send(w, http.StatusForbidden, refusalOf(http.StatusForbidden, metav1.StatusReasonForbidden, "not for the controller"))
 	case r.Method == http.MethodGet && (last == "configmaps" || last == "secrets"):
 		s.list(w, path)

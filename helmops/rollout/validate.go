@@ -36,10 +36,24 @@ func (r *run) validate(ctx context.Context) error {
 			namespaces.Insert(i.GetName())
 		}
 	}
+	settled, shaped := r.byShape()
+	if err := r.checkAll(ctx, settled, namespaces, r.check); err != nil {
+		return err
+	}
+	if err := r.checkAll(ctx, shaped, namespaces, r.checkShaped); err != nil {
+		return err
+	}
+	return r.foreign(ctx)
+}
+
+// check is how one object is tried. namespaces are those of the set.
+type check func(ctx context.Context, i *item, namespaces sets.Set[string]) error
+
+// checkAll tries objects. The error names all that are refused.
+func (r *run) checkAll(ctx context.Context, items []*item, namespaces sets.Set[string], try check) error {
 	rejected := &refusal.RejectedError{Of: len(r.items)}
-	failed := make([]error, 0, len(r.open))
-	err := r.each(ctx, r.open, func(ctx context.Context, i *item) error {
-		err := r.check(ctx, i, namespaces)
+	err := r.each(ctx, items, func(ctx context.Context, i *item) error {
+		err := try(ctx, i, namespaces)
 		var refused *refusal.Error
 		if errors.As(err, &refused) && refused.Decided() {
 			r.mu.Lock()
@@ -50,22 +64,32 @@ func (r *run) validate(ctx context.Context) error {
 		}
 		return err
 	})
-	if failed = append(failed, err); joined(failed) != nil {
-		return joined(failed)
-	}
-	if len(rejected.Objects) > 0 {
+	switch {
+	case err != nil:
+		return err
+	case len(rejected.Objects) > 0:
 		return rejected
 	}
-	return r.foreign(ctx)
+	return nil
 }
 
 // check tries one object.
 func (r *run) check(ctx context.Context, i *item, namespaces sets.Set[string]) error {
 	if i.pending {
-		return r.local(i)
+		return r.localCustom(ctx, i)
 	}
 	var err error
 	i.trial, err = r.patch(ctx, i, i.body, true)
+	if i.shape != nil {
+		if known, err := r.reshaped(ctx, i, err); known || err != nil {
+			return err
+		}
+	}
+	return r.tried(i, err, namespaces)
+}
+
+// tried says what the answer to the trial of an object means.
+func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 	switch {
 	case err == nil:
 		return r.ofHelm(i)
@@ -121,15 +145,21 @@ func writtenByOthers(live *unstructured.Unstructured, annotation string) bool {
 	})
 }
 
+// localCustom checks an object of a kind, or of a version, that comes with the set.
+func (r *run) localCustom(ctx context.Context, i *item) error {
+	if err := properName(i); err != nil {
+		return err
+	}
+	if err := r.fits(ctx, i, i.Object.Object, nil); err != nil || i.trial == nil {
+		return err
+	}
+	return r.ofHelm(i)
+}
+
 // local checks what can be checked without the API server: names, and the fields of kinds that are known here.
 func (r *run) local(i *item) error {
-	for _, problem := range validation.NameIsDNSSubdomain(i.GetName(), false) {
-		if i.stage != referents { // roles and the like have names of their own kind
-			return invalid(i, "metadata.name: "+problem)
-		}
-	}
-	if i.pending {
-		return r.localCustom(i)
+	if err := properName(i); err != nil {
+		return err
 	}
 	typed, err := scheme.Scheme.New(i.GroupVersionKind())
 	if err != nil {
@@ -141,11 +171,11 @@ func (r *run) local(i *item) error {
 	return nil
 }
 
-// localCustom checks an object against the definition that comes with it.
-func (r *run) localCustom(i *item) error {
-	schema := r.brought[i.GroupVersionKind().GroupKind()].versions[i.GroupVersionKind().Version]
-	if problems := misfits(i.Object.Object, schema); len(problems) > 0 {
-		return invalid(i, firstOf(problems))
+func properName(i *item) error {
+	for _, problem := range validation.NameIsDNSSubdomain(i.GetName(), false) {
+		if i.stage != referents { // roles and the like have names of their own kind
+			return invalid(i, "metadata.name: "+problem)
+		}
 	}
 	return nil
 }
@@ -163,121 +193,4 @@ func invalid(i *item, text string) error {
 	status := apierrors.NewInvalid(i.GroupVersionKind().GroupKind(), i.GetName(), nil)
 	status.ErrStatus.Message = text
 	return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Words: text, Cause: status}
-}
-
-// misfits compares an object with a structural schema: types, required fields, unknown fields, enumerations. What only the API server
-// can judge, it judges when the object is written.
-func misfits(object map[string]any, schema map[string]any) []string {
-	if schema == nil {
-		return nil
-	}
-	body := map[string]any{}
-	for key, value := range object {
-		if key != "apiVersion" && key != "kind" && key != "metadata" {
-			body[key] = value
-		}
-	}
-	root := runtime.DeepCopyJSON(schema)
-	if properties, is := root["properties"].(map[string]any); is {
-		for _, key := range []string{"apiVersion", "kind", "metadata"} {
-			delete(properties, key)
-		}
-	}
-	if required, is, _ := unstructured.NestedStringSlice(root, "required"); is {
-		kept := make([]any, 0, len(required))
-		for _, name := range required {
-			if name != "apiVersion" && name != "kind" && name != "metadata" {
-				kept = append(kept, name)
-			}
-		}
-		root["required"] = kept
-	}
-	var found []string
-	misfit("", body, root, &found)
-	return found
-}
-
-func misfit(path string, value any, schema map[string]any, found *[]string) {
-	if value == nil || schema["x-kubernetes-int-or-string"] == true {
-		return
-	}
-	kind, _ := schema["type"].(string)
-	if !fits(value, kind) {
-		*found = append(*found, fmt.Sprintf("%s: it has to be of type %s", orRoot(path), kind))
-		return
-	}
-	if allowed, is := schema["enum"].([]any); is && !contains(allowed, value) {
-		*found = append(*found, orRoot(path)+": it is none of the values that are allowed")
-	}
-	switch value := value.(type) {
-	case map[string]any:
-		fields(path, value, schema, found)
-	case []any:
-		items, _ := schema["items"].(map[string]any)
-		for at, item := range value {
-			misfit(fmt.Sprintf("%s[%d]", path, at), item, items, found)
-		}
-	}
-}
-
-func fields(path string, value, schema map[string]any, found *[]string) {
-	properties, _ := schema["properties"].(map[string]any)
-	additional, _ := schema["additionalProperties"].(map[string]any)
-	open := schema["x-kubernetes-preserve-unknown-fields"] == true || schema["additionalProperties"] == true || len(properties) == 0 && additional == nil
-	for key, field := range value {
-		if own, is := properties[key].(map[string]any); is {
-			misfit(path+"."+key, field, own, found)
-		} else if additional != nil {
-			misfit(path+"."+key, field, additional, found)
-		} else if !open {
-			*found = append(*found, path+"."+key+": the kind has no such field")
-		}
-	}
-	required, _, _ := unstructured.NestedStringSlice(schema, "required")
-	for _, key := range required {
-		if _, has := value[key]; !has {
-			if own, _ := properties[key].(map[string]any); own["default"] == nil {
-				*found = append(*found, path+"."+key+": it is required")
-			}
-		}
-	}
-}
-
-func orRoot(path string) string {
-	if path == "" {
-		return "the object"
-	}
-	return path
-}
-
-func contains(allowed []any, value any) bool {
-	for _, one := range allowed {
-		if fmt.Sprint(one) == fmt.Sprint(value) {
-			return true
-		}
-	}
-	return false
-}
-
-// fits tells whether a value is of a type of a schema, empty for any.
-func fits(value any, kind string) bool {
-	if kind == "" {
-		return true
-	}
-	switch value := value.(type) {
-	case map[string]any:
-		return kind == "object"
-	case []any:
-		return kind == "array"
-	case string:
-		return kind == "string"
-	case bool:
-		return kind == "boolean"
-	case int64:
-		return kind == "integer" || kind == "number"
-	case float64:
-		return kind == "number" || kind == "integer" && value == float64(int64(value))
-	default:
-		return true
-	}
 }

@@ -12,10 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
-	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/payload"
 	"fairlead.dev/fairlead/helmops/refusal"
@@ -33,9 +31,9 @@ func (r *run) write(ctx context.Context, i *item) error {
 	if err != nil {
 		return err
 	}
-	answer, err := r.patch(ctx, i, body, false)
+	answer, err := r.patchServed(ctx, i, body)
 	if err != nil {
-		return refused(i, err)
+		return err
 	}
 	reduced := tracker.Kustomizations().Reduce(answer)
 	r.site.tracker.Wrote(i.kind, answer, payload.Checksum(i.body)) //nolint:contextcheck // an expression has a time of its own
@@ -141,20 +139,6 @@ func (r *run) remove(ctx context.Context, i *item) error {
 		return fmt.Errorf("waiting until %s is gone, to create it anew: %w", i, err)
 	}
 	return nil
-}
-
-// patch applies an object, or asks what would become of it.
-func (r *run) patch(ctx context.Context, i *item, body []byte, dryRun bool) (*unstructured.Unstructured, error) {
-	client, err := r.as.REST(i.kind.GVK.GroupVersion())
-	if err != nil {
-		return nil, err
-	}
-	request := client.Patch(types.ApplyPatchType).NamespaceIfScoped(i.GetNamespace(), i.kind.Namespaced).Resource(i.kind.Resource).Name(i.GetName()).
-		Param("fieldManager", v1beta1.KustomizationFieldManager).Param("force", "true").Param("fieldValidation", metav1.FieldValidationStrict).Body(body)
-	if dryRun {
-		request.Param("dryRun", metav1.DryRunAll)
-	}
-	return decoded(request.Do(ctx))
 }
 
 // get reads an object, nil when it does not exist.

@@ -81,11 +81,13 @@ func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event
 	at := metav1.NewTime(w.now)
 	k.Status.LastAttemptedAt = &at
 	message := o.Revision + " is not applied: " + o.Failure.Message
+	stays := ""
 	if done := o.describe(); done != "" {
 		message += "; by then: " + done
+		stays = "the rest of "
 	}
 	if last := k.Status.LastAppliedRevision; last != "" && last != o.Revision {
-		message += "; " + last + " stays applied"
+		message += "; " + stays + last + " stays applied"
 	}
 	told := Message(k)
 	if o.Failure.Final {

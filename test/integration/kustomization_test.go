@@ -172,7 +172,7 @@ spec:
 		}, v1beta1.ValidationFailedReason, []string{"bad.yaml", "prots"}},
 		"of-a-new-kind": {func(ns string) map[string]string {
 			return map[string]string{"ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + ns + "-new}\n", "crd.yaml": widgets(ns), "bad.yaml": widget(ns, "{size: big, color: red}")}
-		}, v1beta1.ValidationFailedReason, []string{"bad.yaml", ".spec.size: it has to be of type integer"}},
+		}, v1beta1.ValidationFailedReason, []string{"bad.yaml", "spec.size: Invalid value", "must be of type integer", "spec.color: Forbidden: the kind has no such field"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

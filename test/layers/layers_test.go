@@ -29,6 +29,7 @@ var layers = map[string]int{
 	"helmops/render":       2,
 	"helmops/keep":         2,
 	"helmops/payload":      2,
+	"helmops/definition":   1,
 	"helmops/refusal":      2,
 	"helmops/manifests":    2,
 	"helmops/worker":       2,

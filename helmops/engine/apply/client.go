@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/definition"
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/tracker"
 
@@ -110,6 +111,8 @@ type Client struct {
 	mu         sync.Mutex
 	departures map[tracker.Ref]departure
 	kept       []v1beta1.KeptObject
+	// defined are the definitions that the action brings, in its manifest or before it.
+	defined map[schema.GroupKind]*definition.Definition
 	// begun is when the first object was written.
 	begun time.Time
 	outcome
@@ -135,8 +138,8 @@ func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *t
 	stock := kube.New(as.Getter(o.Namespace))
 	stock.Namespace = o.Namespace
 	return &Client{
-		departures: map[tracker.Ref]departure{},
-		Client:     stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o, parsed: map[string][]object{},
+		departures: map[tracker.Ref]departure{}, defined: map[schema.GroupKind]*definition.Definition{},
+		Client: stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o, parsed: map[string][]object{},
 	}
 }
 

@@ -48,6 +48,7 @@ func (c *Client) Preflight(manifest string, created ...string) error {
 		return err
 	}
 	c.trackParsed()
+	c.definesOf(objects)
 	c.scaled = scaledBy(objects)
 	p := &preflight{Client: c, namespaces: sets.New(created...), defined: sets.New[schema.GroupKind]()}
 	p.survey(objects)
@@ -68,6 +69,7 @@ func (c *Client) Preflight(manifest string, created ...string) error {
 		})
 	}
 	_ = group.Wait() // the failures are all wanted, not the first
+	p.judgeDefined(objects, asked, failures)
 	c.stopWithProcess()
 	return p.verdict(objects, asked, failures)
 }
@@ -151,7 +153,7 @@ func (p *preflight) create(info *resource.Info) error {
 // judge returns why an object cannot be written; nil when it can, or when the update itself makes room for it.
 func (p *preflight) judge(info *resource.Info, err error) error {
 	switch {
-	case err == nil, isTyped(err), untried(err):
+	case err == nil, isTyped(err), untried(err), p.stale(info, err):
 		return nil
 	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
 		return nil

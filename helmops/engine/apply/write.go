@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/rest"
 
@@ -34,6 +32,7 @@ func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 	if err := unique(resources); err != nil {
 		return nil, err
 	}
+	c.definesOf(resources)
 	c.scaled = scaledBy(resources)
 	err := c.inBatches(resources, func(info *resource.Info) error {
 		if !c.owned(info) {
@@ -54,6 +53,7 @@ func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.Result, error) {
 	original = c.withLeftovers(original)
 	c.trackParsed()
+	c.definesOf(target)
 	c.scaled, c.unscaled = scaledBy(target), scaledBy(original)
 	if err := c.keepSizes(target); err != nil {
 		return &kube.Result{}, err
@@ -269,33 +269,6 @@ func guarded(info *resource.Info) ([]byte, error) {
 		return nil, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
 	return body, nil
-}
-
-func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstructured, error) {
-	return c.patch(info, body, false)
-}
-
-// patch applies an object, or asks what would become of it.
-func (c *Client) patch(info *resource.Info, body []byte, dryRun bool) (*unstructured.Unstructured, error) {
-	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
-	if err != nil {
-		return nil, err
-	}
-	var answer []byte
-	err = c.persist(func(ctx context.Context) error {
-		request := client.Patch(types.ApplyPatchType).
-			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
-			Param("fieldManager", FieldManager).Param("force", "true").Body(body)
-		if dryRun {
-			request.Param("dryRun", metav1.DryRunAll)
-		}
-		answer, err = raw(request.Do(ctx))
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return decoded(answer)
 }
 
 // wrote tells the tracker and Helm what the API server made of a write.

@@ -46,6 +46,16 @@ func (d *definition) kinds() []schema.GroupVersionKind {
 	return kinds
 }
 
+// Objects returns the definitions in the files of a chart, in the order of their names.
+func Objects(files []chart.CRD) ([]*unstructured.Unstructured, error) {
+	found, err := parse(files)
+	out := make([]*unstructured.Unstructured, 0, len(found))
+	for _, d := range found {
+		out = append(out, d.object)
+	}
+	return out, err
+}
+
 // parse returns the definitions of all files in the order of their names, each once.
 func parse(files []chart.CRD) ([]*definition, error) {
 	var all []*definition
