@@ -109,6 +109,9 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 		}
 	}
 	i.trial, err = r.patch(ctx, i, body, true)
+	if would := explained(p.Live, body, err); would != nil {
+		i.trial, err = would, nil
+	}
 	switch {
 	case err == nil:
 		p.Would = i.trial

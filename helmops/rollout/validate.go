@@ -64,8 +64,7 @@ func (r *run) check(ctx context.Context, i *item, namespaces sets.Set[string]) e
 	if i.pending {
 		return r.local(i)
 	}
-	var err error
-	i.trial, err = r.patch(ctx, i, i.body, true)
+	err := r.try(ctx, i)
 	switch {
 	case err == nil:
 		return r.ofHelm(i)

@@ -131,6 +131,9 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 		}
 	}
 	_, err = p.patch(info, w.body, true)
+	if excluded, failed := p.excluded(info, w.body, err); excluded || failed != nil {
+		return true, failed
+	}
 	return true, p.judge(info, err)
 }
 

@@ -159,6 +159,7 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 	if err != nil {
 		return false, err
 	}
+	wanted := info.Object
 	direct := *info
 	direct.Client = client
 	former := kube.ResourceList{}
@@ -172,8 +173,16 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 		return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
 	}
 	if answer, ok := direct.Object.(*unstructured.Unstructured); ok {
+		answer, held, err := c.complete(info, wanted, answer)
+		if err != nil {
+			return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
+		}
+		direct.Object = answer
 		c.tracker.Wrote(kindOf(info.Mapping), answer, 0)
 		c.mark(info, answer)
+		if !held {
+			c.markAs(info, "") // the next look for drift reports what it lacks
+		}
 	}
 	return len(result.Created) > 0, info.Refresh(direct.Object, true)
 }
