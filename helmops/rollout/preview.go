@@ -119,7 +119,7 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 	case apierrors.IsNotFound(err) && namespaces.Has(i.GetNamespace()), apierrors.IsBadRequest(err):
 		return p, r.local(i)
 	case isUntyped(err):
-		return p, invalid(i, refusal.Reworded(err, i.isSecret()).Error())
+		return p, untyped(i, err)
 	default:
 		return p, refused(i, err)
 	}

@@ -78,7 +78,7 @@ func (r *run) check(ctx context.Context, i *item, namespaces sets.Set[string]) e
 	case isImmutable(err) && !protected(i):
 		return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and create it anew"}
 	case isUntyped(err):
-		return invalid(i, refusal.Reworded(err, i.isSecret()).Error())
+		return untyped(i, err)
 	default:
 		return refused(i, err)
 	}
@@ -86,7 +86,15 @@ func (r *run) check(ctx context.Context, i *item, namespaces sets.Set[string]) e
 
 // isUntyped tells whether an object does not fit the schema of its kind, which the API server says in the words of a fault of its own.
 func isUntyped(err error) bool {
-	return strings.Contains(err.Error(), "failed to create typed patch object")
+	return strings.Contains(err.Error(), "failed to create typed patch object") || len(refusal.FaultsOf(err, nil)) > 0
+}
+
+// untyped is the refusal of an object that does not fit the schema of its kind, with the fields and their types.
+func untyped(i *item, err error) error {
+	if mistyped := refusal.Mistyped(i.place(), i.isSecret(), i.Object.Object, err); mistyped != nil {
+		return mistyped
+	}
+	return invalid(i, refusal.Reworded(err, i.isSecret()).Error())
 }
 
 // protected tells whether an object is never deleted to be created anew, because what others have in it would go with it.

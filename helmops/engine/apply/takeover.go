@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"fairlead.dev/fairlead/helmops/payload"
+	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // formerManagers wrote the objects of a release before: the helm command, which does not apply, and Flux.
@@ -149,6 +150,9 @@ func (c *Client) fallback(info, original *resource.Info, cause error) (created b
 
 // isTyped tells whether an object cannot be applied, and may be written otherwise.
 func isTyped(err error) bool {
+	if len(refusal.FaultsOf(err, nil)) > 0 {
+		return false // no other way takes a value of a wrong type
+	}
 	text := err.Error()
 	return slices.ContainsFunc(typedTexts, func(part string) bool { return strings.Contains(text, part) })
 }
