@@ -39,7 +39,7 @@ type subset struct {
 
 func (s subset) compare(at fieldpath.Path, was found, wants any) {
 	if !was.there {
-		if wants != nil && !hollow(wants) {
+		if wants != nil && !hollow(wants) && !unset(at, wants) {
 			s.found.add(Field{Path: s.show.path(at), Change: v1beta1.DriftRemoved, Wants: s.show.value(wants)})
 		}
 		return

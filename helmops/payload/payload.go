@@ -28,6 +28,19 @@ func Of(wanted *unstructured.Unstructured) ([]byte, error) {
 	return json.Marshal(content)
 }
 
+// Fields is what is sent for an object, as Of has it, as a tree.
+func Fields(wanted *unstructured.Unstructured) (map[string]any, error) {
+	body, err := Of(wanted)
+	if err != nil {
+		return nil, err
+	}
+	out := &unstructured.Unstructured{}
+	if err := out.UnmarshalJSON(body); err != nil {
+		return nil, err
+	}
+	return out.Object, nil
+}
+
 // textual returns an object whose data is text throughout. The API server reads a key without a value as an empty text.
 func textual(wanted *unstructured.Unstructured) map[string]any {
 	kind := wanted.GroupVersionKind()

@@ -36,8 +36,22 @@ func Reworded(err error, secret bool) error {
 	return &reworded{text: text, cause: err}
 }
 
+// RewordedIn is Reworded for an object whose content is known: fields of a wrong type are named by their place in it.
+func RewordedIn(err error, secret bool, content map[string]any) error {
+	if faults := FaultsOf(err, content); len(faults) > 0 && (!secret || byField(err)) {
+		return &reworded{text: faultWords(faults), cause: err}
+	}
+	return Reworded(err, secret)
+}
+
+// byField tells whether an error names the fields of an object one by one, and not only the type that holds them.
+func byField(err error) bool { return typedHead.MatchString(err.Error()) }
+
 // words are the text of an error without values.
 func words(err error, secret bool) string {
+	if faults := FaultsOf(err, nil); len(faults) > 0 && (!secret || byField(err)) {
+		return faultWords(faults)
+	}
 	var answer apierrors.APIStatus
 	switch isAnswer := errors.As(err, &answer); {
 	case isAnswer && secret:

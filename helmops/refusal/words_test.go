@@ -41,10 +41,10 @@ func TestAnswersAboutSecretsQuoteNothing(t *testing.T) {
 			"a value of data is not a text"},
 		{"a text", bad("json: cannot unmarshal string into Go struct field Secret.stringData of type string: " + canary), "a value of stringData is not a text"},
 		{"server-side apply", internal(`failed to create typed patch object (apps/web; /v1, Kind=Secret): .data.password: expected string, got &value.valueUnstructured{Value:map[string]interface {}{"a":"` +
-			canary + `"}}`), "failed to create typed patch object (apps/web; /v1, Kind=Secret): .data.password: expected string"},
+			canary + `"}}`), "data.password: is an object, must be a string"},
 		{"server-side apply of several fields", internal("failed to create typed patch object (apps/web; /v1, Kind=Secret): errors:\n  .data.a: expected string, got &value.valueUnstructured{Value:\"" +
 			canary + "\"}\n  .data.b: field not declared in schema"),
-			"failed to create typed patch object (apps/web; /v1, Kind=Secret): .data.a: expected string, .data.b: field not declared in schema"},
+			"data.a: is a string, must be a string"},
 		{"an unknown field", bad(`strict decoding error: unknown field "stringdata", ` + canary), `unknown field "stringdata"`},
 		{"a value that is wrong", invalid(field.Invalid(data, canary, "must be something else")), "data[password]: Invalid value"},
 		{"a value that is not supported", invalid(field.NotSupported(data, canary, []string{"a", canary})), "data[password]: Unsupported value"},

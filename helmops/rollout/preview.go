@@ -125,6 +125,9 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 			return p.foreseen(i), shapeErr
 		}
 	}
+	if would := explained(p.Live, body, err); would != nil {
+		i.trial, err = would, nil
+	}
 	return r.foresee(p, i, err, namespaces)
 }
 
@@ -137,7 +140,7 @@ func (r *run) foresee(p Previewed, i *item, err error, namespaces sets.Set[strin
 	case apierrors.IsNotFound(err) && namespaces.Has(i.GetNamespace()), apierrors.IsBadRequest(err):
 		return p, r.local(i)
 	case isUntyped(err):
-		return p, invalid(i, refusal.Reworded(err, i.isSecret()).Error())
+		return p, untyped(i, err)
 	default:
 		return p, refused(i, err)
 	}

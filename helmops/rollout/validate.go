@@ -78,12 +78,13 @@ func (r *run) check(ctx context.Context, i *item, namespaces sets.Set[string]) e
 	if i.pending {
 		return r.localCustom(ctx, i)
 	}
+	if i.shape == nil {
+		return r.tried(i, r.try(ctx, i), namespaces)
+	}
 	var err error
 	i.trial, err = r.patch(ctx, i, i.body, true)
-	if i.shape != nil {
-		if known, err := r.reshaped(ctx, i, err); known || err != nil {
-			return err
-		}
+	if known, shapeErr := r.reshaped(ctx, i, err); known || shapeErr != nil {
+		return shapeErr
 	}
 	return r.tried(i, err, namespaces)
 }
@@ -103,7 +104,7 @@ func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 	case isImmutable(err) && !protected(i):
 		return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and create it anew"}
 	case isUntyped(err):
-		return invalid(i, refusal.Reworded(err, i.isSecret()).Error())
+		return untyped(i, err)
 	default:
 		return refused(i, err)
 	}
@@ -111,7 +112,15 @@ func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 
 // isUntyped tells whether an object does not fit the schema of its kind, which the API server says in the words of a fault of its own.
 func isUntyped(err error) bool {
-	return strings.Contains(err.Error(), "failed to create typed patch object")
+	return strings.Contains(err.Error(), "failed to create typed patch object") || len(refusal.FaultsOf(err, nil)) > 0
+}
+
+// untyped is the refusal of an object that does not fit the schema of its kind, with the fields and their types.
+func untyped(i *item, err error) error {
+	if mistyped := refusal.Mistyped(i.place(), i.isSecret(), i.Object.Object, err); mistyped != nil {
+		return mistyped
+	}
+	return invalid(i, refusal.Reworded(err, i.isSecret()).Error())
 }
 
 // protected tells whether an object is never deleted to be created anew, because what others have in it would go with it.

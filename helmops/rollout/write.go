@@ -31,9 +31,12 @@ func (r *run) write(ctx context.Context, i *item) error {
 	if err != nil {
 		return err
 	}
-	answer, err := r.patchServed(ctx, i, body)
+	answer, left, err := r.applied(ctx, i, body)
 	if err != nil {
 		return err
+	}
+	if left != nil && live == nil && i.unchanged() {
+		live = left
 	}
 	reduced := tracker.Kustomizations().Reduce(answer)
 	r.site.tracker.Wrote(i.kind, answer, payload.Checksum(i.body)) //nolint:contextcheck // an expression has a time of its own
@@ -83,7 +86,8 @@ func (r *run) tell(i *item, live, answer *unstructured.Unstructured) {
 		r.result.Corrected = append(r.result.Corrected, i.String()+" (it was gone)")
 		r.site.fights.Corrected(fightOf(i), "", r.engine.config.Now())
 	case i.unchanged() && live != nil:
-		fields := drift.Compare(live, answer, nil)
+		left := drift.LeftoversOf(live, i.Object.Object)
+		fields := append(drift.Compare(live, answer, nil), left.Fields(live, answer, nil)...)
 		if len(fields) == 0 {
 			return // only who owns the fields has changed
 		}

@@ -32,6 +32,8 @@ type workbench struct {
 	engine  *engine.Engine
 	objects dynamic.Interface
 	rules   []v1beta1.DriftIgnoreRule
+	// options of installs and upgrades, beside the usual ones.
+	options engine.Options
 }
 
 func newWorkbench(t *testing.T) *workbench {
@@ -64,20 +66,27 @@ func (w *workbench) target() plan.Target {
 // rollOut installs or upgrades to a chart of one template.
 func (w *workbench) rollOut(step plan.Step, manifest string) engine.Result {
 	w.t.Helper()
-	made := &chart.Chart{
-		Metadata:  &chart.Metadata{APIVersion: "v2", Name: "objects", Version: "1.0.0"},
-		Templates: []*chart.File{{Name: "templates/all.yaml", Data: []byte(manifest)}},
-	}
-	result := w.engine.Execute(w.t.Context(), engine.Action{
-		Step: step, Target: w.target(), Chart: made, Values: map[string]any{},
-		Revision: v1beta1.ChartRevision{Name: "objects", Version: "1.0.0", Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(manifest)))},
-		Options:  engine.Options{Timeout: patience, DisableWait: true},
-	})
+	result := w.execute(step, manifest)
 	if result.Err != nil {
 		w.t.Fatalf("%s: %v", step, result.Err)
 	}
 	w.complete(result)
 	return result
+}
+
+// execute is rollOut, whatever comes of it.
+func (w *workbench) execute(step plan.Step, manifest string) engine.Result {
+	options := w.options
+	options.Timeout, options.DisableWait = patience, true
+	made := &chart.Chart{
+		Metadata:  &chart.Metadata{APIVersion: "v2", Name: "objects", Version: "1.0.0"},
+		Templates: []*chart.File{{Name: "templates/all.yaml", Data: []byte(manifest)}},
+	}
+	return w.engine.Execute(w.t.Context(), engine.Action{
+		Step: step, Target: w.target(), Chart: made, Values: map[string]any{},
+		Revision: v1beta1.ChartRevision{Name: "objects", Version: "1.0.0", Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(manifest)))},
+		Options:  options,
+	})
 }
 
 // complete fails when an object of the inventory has no ownership.

@@ -154,9 +154,7 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 	if err != nil {
 		return i.refused(live, sent, err)
 	}
-	if i.found.Fields = drift.Compare(live, would, i.Mask); !drift.Managed(would) {
-		i.found.Fields = drift.Subset(live, sent.Object, i.Mask)
-	}
+	i.found.Fields = i.differences(live, would, sent)
 	if i.Audit {
 		i.found.Fields = append(i.found.Fields, drift.Added(live, would, ignored, i.Mask)...)
 	}
@@ -166,24 +164,43 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 	return i.wrote(i.info, would, payload.Checksum(full))
 }
 
+// differences are those between an object and what it would be, or has become. A field that excludes what was sent
+// is one, too.
+func (i *inspection) differences(live, would, sent *unstructured.Unstructured) []drift.Field {
+	fields := drift.Compare(live, would, i.Mask)
+	if !drift.Managed(would) {
+		fields = drift.Subset(live, sent.Object, i.Mask)
+	}
+	return append(fields, drift.LeftoversOf(live, sent.Object).Fields(live, would, i.Mask)...)
+}
+
 // applied applies the object, or asks what would become of it. Fields that Helm clients own in another way are taken over
 // first; they stay theirs where the object cannot be applied at all.
 func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*unstructured.Unstructured, error) {
 	if i.Correct && slices.ContainsFunc(live.GetManagedFields(), isFormer) {
 		if _, err := i.patch(i.info, body, true); err != nil && !untried(err) {
-			return nil, err
+			if err := i.claimOr(i.info, body, err); err != nil {
+				return nil, err
+			}
 		}
 		if err := i.takeFields(i.info, i.info); err != nil {
 			return nil, err
 		}
 	}
-	return i.patch(i.info, body, !i.Correct)
+	if i.Correct {
+		return i.applyOver(i.info, body)
+	}
+	return i.patch(i.info, body, true)
 }
 
 // refused deals with an object that cannot be applied: it is compared with what was sent, and written in Helm's own way if
 // that is why.
 func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error) error {
-	untyped := slices.ContainsFunc(typedTexts, func(text string) bool { return strings.Contains(cause.Error(), text) })
+	if left := drift.LeftoversOf(live, sent.Object); !i.Correct && left.Explain(cause) {
+		i.found.Fields = append(drift.Subset(live, sent.Object, i.Mask), left.Fields(live, nil, i.Mask)...)
+		return nil // a correction removes them
+	}
+	untyped := isTyped(cause)
 	if !untyped && !untried(cause) && !isRefusal(cause) {
 		return fmt.Errorf("applying %s: %w", name(i.info), reworded(i.info, cause))
 	}
@@ -194,8 +211,11 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 	case !untyped:
 		i.found.Note = "the API server refuses what the release says" + invalidFields(cause)
 		return fmt.Errorf("applying %s: %w", name(i.info), reworded(i.info, cause))
-	case !i.Correct || len(i.found.Fields) == 0:
+	case len(i.found.Fields) == 0:
 		return nil
+	}
+	if err := i.hold(live, sent); err != nil || !i.Correct || len(i.found.Fields) == 0 {
+		return err
 	}
 	wanted := *i.info
 	wanted.Object = sent

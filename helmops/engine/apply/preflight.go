@@ -3,6 +3,8 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -57,7 +59,11 @@ func (c *Client) Preflight(manifest string, created ...string) error {
 	var group errgroup.Group
 	group.SetLimit(writesAtOnce)
 	for i, info := range objects {
-		if p.defined.Has(info.Mapping.GroupVersionKind.GroupKind()) || plain(info) {
+		if p.defined.Has(info.Mapping.GroupVersionKind.GroupKind()) {
+			continue
+		}
+		if plain(info) {
+			failures[i] = texts(info)
 			continue
 		}
 		group.Go(func() error {
@@ -123,7 +129,8 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 	case there && unchanged(entry, w.sum):
 		return false, nil
 	case there && entry.Legacy:
-		return true, nil // fields of Helm clients are taken over first, and a trial would add to them
+		_, err = p.patch(info, w.body, true)
+		return true, p.mistyped(info, err) // fields of Helm clients are taken over first: what else a trial says is not final
 	case !there:
 		return true, p.create(info)
 	}
@@ -133,6 +140,9 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 		}
 	}
 	_, err = p.patch(info, w.body, true)
+	if excluded, failed := p.excluded(info, w.body, err); excluded || failed != nil {
+		return true, failed
+	}
 	return true, p.judge(info, err)
 }
 
@@ -157,9 +167,37 @@ func (p *preflight) judge(info *resource.Info, err error) error {
 		return nil
 	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
 		return nil
-	default:
-		return &refusal.Error{Object: name(info), Secret: isSecret(info), Cause: err}
 	}
+	if mistyped := p.mistyped(info, err); mistyped != nil {
+		return mistyped
+	}
+	return &refusal.Error{Object: name(info), Secret: isSecret(info), Cause: err}
+}
+
+// mistyped returns the fields of a wrong type because of which an object cannot be written; nil when there are none.
+func (p *preflight) mistyped(info *resource.Info, err error) error {
+	if refused := refusal.Mistyped(name(info), isSecret(info), contentOf(info), err); refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// texts returns the values that are no text of an object that only holds data.
+func texts(info *resource.Info) error {
+	content := contentOf(info)
+	var faults []refusal.Fault
+	for _, field := range []string{"data", "stringData", "binaryData"} {
+		entries, _ := content[field].(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(entries)) {
+			if _, is := entries[key].(string); !is && entries[key] != nil {
+				faults = append(faults, refusal.NewFault(field+"."+key, entries[key], "a string"))
+			}
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return refusal.Faulty(name(info), isSecret(info), content, faults)
 }
 
 // verdict puts the refusals together. What kept the API server from answering goes first: nothing was decided then.

@@ -16,7 +16,18 @@ func isSecret(info *resource.Info) bool {
 }
 
 // reworded is what the API server says of an object, without the values of a Secret.
-func reworded(info *resource.Info, err error) error { return refusal.Reworded(err, isSecret(info)) }
+func reworded(info *resource.Info, err error) error {
+	return refusal.RewordedIn(err, isSecret(info), contentOf(info))
+}
+
+// contentOf is an object as a tree, nil when that is not known.
+func contentOf(info *resource.Info) map[string]any {
+	content, ok := info.Object.(*unstructured.Unstructured)
+	if !ok {
+		return nil
+	}
+	return content.Object
+}
 
 // noteSecret passes on a Secret, whose content no text may quote.
 func (c *Client) noteSecret(content *unstructured.Unstructured) {

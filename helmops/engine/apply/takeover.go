@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"fairlead.dev/fairlead/helmops/payload"
+	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // formerManagers wrote the objects of a release before: the helm command, which does not apply, and Flux.
@@ -149,6 +150,9 @@ func (c *Client) fallback(info, original *resource.Info, cause error) (created b
 
 // isTyped tells whether an object cannot be applied, and may be written otherwise.
 func isTyped(err error) bool {
+	if len(refusal.FaultsOf(err, nil)) > 0 {
+		return false // no other way takes a value of a wrong type
+	}
 	text := err.Error()
 	return slices.ContainsFunc(typedTexts, func(part string) bool { return strings.Contains(text, part) })
 }
@@ -159,6 +163,7 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 	if err != nil {
 		return false, err
 	}
+	wanted := info.Object
 	direct := *info
 	direct.Client = client
 	former := kube.ResourceList{}
@@ -172,8 +177,16 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 		return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
 	}
 	if answer, ok := direct.Object.(*unstructured.Unstructured); ok {
+		answer, held, err := c.complete(info, wanted, answer)
+		if err != nil {
+			return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
+		}
+		direct.Object = answer
 		c.tracker.Wrote(kindOf(info.Mapping), answer, 0)
 		c.mark(info, answer)
+		if !held {
+			c.markAs(info, "") // the next look for drift reports what it lacks
+		}
 	}
 	return len(result.Created) > 0, info.Refresh(direct.Object, true)
 }

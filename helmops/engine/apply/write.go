@@ -235,7 +235,7 @@ func (c *Client) overwrite(info, original *resource.Info, w wish, legacy bool) (
 			return false, err
 		}
 	}
-	answer, err := c.apply(info, w.body)
+	answer, err := c.applyOver(info, w.body)
 	switch {
 	case err == nil:
 		return false, c.wrote(info, answer, w.sum)
