@@ -160,6 +160,8 @@ type Set struct {
 	Force bool
 	// Ignore is what may differ; nil is nothing.
 	Ignore *drift.Rules
+	// Handover decides how objects change hands; nil lets none do so.
+	Handover Handover
 }
 
 // before is the inventory by the objects in it.
@@ -179,6 +181,8 @@ type Result struct {
 	Created, Changed, Corrected, Deleted []string
 	// Kept name objects that differ and were left so, with the reason; Spared those that were not deleted, with the reason.
 	Kept, Spared []string
+	// Held are the objects, by their IDs in the inventory, that were not pruned yet so that others can take them over.
+	Held []string
 	// Again is when objects that somebody fights over are to be corrected again; zero when there are none.
 	Again time.Time
 	// Err is nil when all was applied.
