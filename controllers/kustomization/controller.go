@@ -71,6 +71,8 @@ type handler struct {
 	// watched were looked at last.
 	awaited map[types.NamespacedName]bool
 	audited map[types.NamespacedName]time.Time
+	// involved are the Kustomizations that may have to wait for another one to take or release objects.
+	involved map[types.NamespacedName]involvement
 }
 
 // landed is an attempt that has ended.
@@ -92,6 +94,7 @@ func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time
 	if elapsed, running := h.tasks.Running(key); running {
 		return h.progress(k, elapsed), nil
 	}
+	h.follow(k, k.Status.Released != nil || refused(k))
 	if k.Spec.Suspend {
 		return 0, nil
 	}
@@ -108,6 +111,7 @@ func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time
 // advance judges what is known, and starts the next attempt where one is due. news is set when objects have just been changed.
 func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inputs, news bool) (time.Duration, error) {
 	f := h.look(k, in) //nolint:contextcheck // a watch outlives the look
+	f.unclaimed, f.kept = h.keep(ctx, k, in.artifact.Revision)
 	found := judge(k, f, h.now())
 	switch found.step {
 	case apply:
@@ -192,6 +196,7 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs) {
 	delete(h.truces, key)
 	h.audited[key] = h.now()
 	h.mu.Unlock()
+	h.follow(k, true)
 	wanted := k.DeepCopy()
 	h.tasks.Start(key, func(ctx context.Context) landed {
 		started := h.now()
@@ -218,7 +223,10 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(err.Error()))}
 		return out
 	}
-	result := h.engine.Apply(ctx, in.access, setOf(k, objects, in.ignore))
+	set := setOf(k, objects, in.ignore)
+	set.Handover = &handover{gatherer: h.gatherer, ctx: ctx, k: k, revision: in.artifact.Revision, now: h.now}
+	result := h.engine.Apply(ctx, in.access, set)
+	out.applied.Released = releasedBy(k, in.artifact.Revision, result.Held, h.now())
 	out.spared, out.again = result.Spared, result.Again
 	out.applied.Inventory = result.Inventory
 	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
@@ -293,6 +301,10 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 	if left := retryDelay(k, k.Status.Failures, false) - h.sinceAttempt(k); k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs && left > 0 {
 		return false, left, nil
 	}
+	h.follow(k, true)
+	if left := h.departing(ctx, k); left > 0 {
+		return false, left, nil
+	}
 	h.depart(k, access, refs, policy == v1beta1.DeletionPolicyWaitForTermination)
 	return false, slow, nil
 }
@@ -358,6 +370,7 @@ func (h *handler) Forget(key types.NamespacedName) {
 	delete(h.awaited, key)
 	delete(h.audited, key)
 	delete(h.truces, key)
+	delete(h.involved, key)
 }
 
 func (h *handler) tell(k *v1beta1.Kustomization, event status.Event) {

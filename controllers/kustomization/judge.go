@@ -35,6 +35,9 @@ type facts struct {
 	// truce is how long objects that somebody fights over are left alone yet, zero when there are none; over is set when that is past.
 	truce time.Duration
 	over  bool
+	// unclaimed is set when nobody can take over any more what was kept from pruning; kept is when to look at that again.
+	unclaimed bool
+	kept      time.Duration
 	// sight is what is known of the objects, known whether there is one already.
 	sight rollout.Sight
 	known bool
@@ -75,18 +78,31 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 		}
 		return decision{step: wait, why: fmt.Sprintf("the last attempt failed, the next one follows in %s", left.Round(time.Second)), after: left}
 	case !f.known:
-		return decision{step: rest, why: "the objects are being looked at"}
-	case len(f.sight.Differs) > 0:
-		return decision{step: apply, why: "objects differ: " + firstOf(f.sight.Differs)}
-	case f.audit && len(f.sight.Unseen) > 0:
-		return decision{step: apply, why: "objects that may not be watched are looked at"}
-	case f.over:
-		return decision{step: apply, why: "objects that somebody fights over are corrected again"}
+		return decision{step: rest, why: "the objects are being looked at", after: f.kept}
+	case due(f) != "":
+		return decision{step: apply, why: due(f)}
 	case len(f.waiting) > 0:
 		left := k.GetTimeout() - since
-		return decision{step: rest, why: "objects are not healthy yet", overdue: left <= 0, after: soonest(max(left, 0), f.truce)}
+		next := soonest(soonest(max(left, 0), f.truce), f.kept)
+		return decision{step: rest, why: "objects are not healthy yet", overdue: left <= 0, after: next}
 	default:
-		return decision{step: rest, why: "everything is applied", after: f.truce}
+		return decision{step: rest, why: "everything is applied", after: soonest(f.truce, f.kept)}
+	}
+}
+
+// due says why what is applied already is applied again; empty when there is no reason to.
+func due(f facts) string {
+	switch {
+	case f.unclaimed:
+		return "what was kept for other Kustomizations can be pruned"
+	case len(f.sight.Differs) > 0:
+		return "objects differ: " + firstOf(f.sight.Differs)
+	case f.audit && len(f.sight.Unseen) > 0:
+		return "objects that may not be watched are looked at"
+	case f.over:
+		return "objects that somebody fights over are corrected again"
+	default:
+		return ""
 	}
 }
 
