@@ -302,6 +302,9 @@ type KustomizationStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +optional
 	Unhealthy []ObjectHealth `json:"unhealthy,omitempty"`
+	// Released are objects that are no longer in the source and wait for another Kustomization to take them over.
+	// +optional
+	Released *ReleasedObjects `json:"released,omitempty"`
 }
 
 // LimitExceeded is a set of manifests and settings that exceeds a bound of memory, time or size. The controller does not build it again

@@ -75,6 +75,8 @@ type handler struct {
 	// watched were looked at last.
 	awaited map[types.NamespacedName]bool
 	audited map[types.NamespacedName]time.Time
+	// involved are the Kustomizations that may have to wait for another one to take or release objects.
+	involved map[types.NamespacedName]involvement
 }
 
 // landed is an attempt that has ended.
@@ -100,6 +102,7 @@ func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time
 	if elapsed, running := h.tasks.Running(key); running {
 		return h.progress(k, elapsed), nil
 	}
+	h.follow(k, k.Status.Released != nil || refused(k))
 	if k.Spec.Suspend {
 		return 0, nil
 	}
@@ -116,6 +119,7 @@ func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time
 // advance judges what is known, and starts the next attempt where one is due. news is set when objects have just been changed.
 func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inputs, news bool) (time.Duration, error) {
 	f := h.look(k, in) //nolint:contextcheck // a watch outlives the look
+	f.unclaimed, f.kept = h.keep(ctx, k, in.artifact.Revision)
 	found := judge(k, f, h.now())
 	switch found.step {
 	case apply:
@@ -201,6 +205,7 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs, kind fair.Kind) {
 	delete(h.truces, key)
 	h.audited[key] = h.now()
 	h.mu.Unlock()
+	h.follow(k, true)
 	wanted, turn := k.DeepCopy(), h.turns.begin(k, kind)
 	h.tasks.Start(key, func(ctx context.Context) landed {
 		started := h.now()
@@ -230,7 +235,9 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	}
 	set := setOf(k, objects, in.ignore)
 	set.Kind, set.Begun = t.kind, place.Close
+	set.Handover = &handover{gatherer: h.gatherer, ctx: ctx, k: k, revision: in.artifact.Revision, now: h.now}
 	result := h.engine.Apply(ctx, in.access, set)
+	out.applied.Released = releasedBy(k, in.artifact.Revision, result.Held, h.now())
 	out.spared, out.again = result.Spared, result.Again
 	out.applied.Retained = result.Retained
 	out.applied.StillRetained = result.StillRetained
@@ -322,6 +329,10 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 	if k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs && left > 0 {
 		return false, left, nil
 	}
+	h.follow(k, true)
+	if left := h.departing(ctx, k); left > 0 {
+		return false, left, nil
+	}
 	h.depart(k, access, departureOf(k, refs))
 	return false, slow, nil
 }
@@ -393,6 +404,7 @@ func (h *handler) Forget(key types.NamespacedName) {
 	delete(h.audited, key)
 	delete(h.truces, key)
 	delete(h.obstacles, key)
+	delete(h.involved, key)
 }
 
 func (h *handler) tell(k *v1beta1.Kustomization, event status.Event) {

@@ -38,6 +38,9 @@ type facts struct {
 	// truce is how long objects that somebody fights over are left alone yet, zero when there are none; over is set when that is past.
 	truce time.Duration
 	over  bool
+	// unclaimed is set when nobody can take over any more what was kept from pruning; kept is when to look at that again.
+	unclaimed bool
+	kept      time.Duration
 	// sight is what is known of the objects, known whether there is one already.
 	sight rollout.Sight
 	known bool
@@ -66,6 +69,7 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 	if s.LastAttemptedAt != nil {
 		since = now.Sub(s.LastAttemptedAt.Time)
 	}
+	again, isDue := due(s, f)
 	switch {
 	case f.asked:
 		return decision{step: apply, why: "it was asked for"}
@@ -80,20 +84,33 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 		}
 		return decision{step: wait, why: fmt.Sprintf("the last attempt failed, the next one follows in %s", left.Round(time.Second)), after: left}
 	case !f.known:
-		return decision{step: rest, why: "the objects are being looked at"}
-	case len(f.sight.Differs) > 0:
-		return decision{step: apply, kind: fair.Urgent, why: "objects differ: " + firstOf(f.sight.Differs)}
-	case f.audit && len(f.sight.Unseen) > 0:
-		return decision{step: apply, why: "objects that may not be watched are looked at"}
-	case f.audit && len(s.Kept) > 0:
-		return decision{step: apply, why: "objects that were kept are looked at"}
-	case f.over:
-		return decision{step: apply, kind: fair.Urgent, why: "objects that somebody fights over are corrected again"}
+		return decision{step: rest, why: "the objects are being looked at", after: f.kept}
+	case isDue:
+		return again
 	case len(f.waiting) > 0:
 		left := k.GetTimeout() - since
-		return decision{step: rest, why: "objects are not healthy yet", overdue: left <= 0, after: soonest(max(left, 0), f.truce)}
+		next := soonest(soonest(max(left, 0), f.truce), f.kept)
+		return decision{step: rest, why: "objects are not healthy yet", overdue: left <= 0, after: next}
 	default:
-		return decision{step: rest, why: "everything is applied", after: f.truce}
+		return decision{step: rest, why: "everything is applied", after: soonest(f.truce, f.kept)}
+	}
+}
+
+// due returns the attempt that what is applied already needs; false when it needs none.
+func due(s v1beta1.KustomizationStatus, f facts) (decision, bool) {
+	switch {
+	case f.unclaimed:
+		return decision{step: apply, why: "what was kept for other Kustomizations can be pruned"}, true
+	case len(f.sight.Differs) > 0:
+		return decision{step: apply, kind: fair.Urgent, why: "objects differ: " + firstOf(f.sight.Differs)}, true
+	case f.audit && len(f.sight.Unseen) > 0:
+		return decision{step: apply, why: "objects that may not be watched are looked at"}, true
+	case f.audit && len(s.Kept) > 0:
+		return decision{step: apply, why: "objects that were kept are looked at"}, true
+	case f.over:
+		return decision{step: apply, kind: fair.Urgent, why: "objects that somebody fights over are corrected again"}, true
+	default:
+		return decision{}, false
 	}
 }
 

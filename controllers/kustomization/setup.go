@@ -115,7 +115,10 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		Name: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
 		Watches: slices.Concat(source.WatchArtifacts(usersOf(index)), index.Watches(moved()),
-			[]loop.Watch{{Object: definition, Affects: h.lackingKinds(cached)}}),
+			[]loop.Watch{
+				{Object: definition, Affects: h.lackingKinds(cached)},
+				{Object: &v1beta1.Kustomization{}, Affects: h.handsOver, When: releasedOrApplied()},
+			}),
 	})
 }
 

@@ -22,7 +22,8 @@ func mainOf(fields string) string {
 func TestLeftovers(t *testing.T) {
 	t.Parallel()
 	conversion := "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, spec: {conversion: "
-	hook := "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, webhooks: [{name: a, clientConfig: "
+	hook := "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, " +
+		"webhooks: [{name: a, clientConfig: "
 	level := "{apiVersion: flowcontrol.apiserver.k8s.io/v1, kind: PriorityLevelConfiguration, spec: "
 	deployment := "{apiVersion: apps/v1, kind: Deployment, spec: {strategy: "
 	tests := []struct {

@@ -24,10 +24,12 @@ func (f Fault) String() string { return f.Path + ": is " + f.Is + ", must be " +
 
 var (
 	// applied is how server-side apply names a field of a wrong type.
-	applied = regexp.MustCompile(`(?m)^\s*((?:\.[\w/-]+|\[[^\]\n]*\])+): expected (string|numeric|boolean|map|list)[^,\n]*, got (.*)`)
+	applied = regexp.MustCompile(`(?m)^\s*((?:\.[\w/-]+|\[[^\]\n]*\])+): ` +
+		`expected (string|numeric|boolean|map|list)[^,\n]*, got (.*)`)
 	// decodedInto is how the API server says that it cannot decode a request.
 	decodedInto = regexp.MustCompile(
-		`json: cannot unmarshal (string|number|bool|object|array)(?: \S+)? into Go struct field \w*\.([\w.-]+) of type (\S+)`)
+		`json: cannot unmarshal (string|number|bool|object|array)(?: \S+)? ` +
+			`into Go struct field \w*\.([\w.-]+) of type (\S+)`)
 )
 
 // FaultsOf returns the fields of a wrong type that an answer of the API server names; none when it is about

@@ -48,7 +48,8 @@ func TestWrongTypesAreOneLine(t *testing.T) {
 			"spec.list[…].a: is an object, must be a list"},
 		{"a decoder", status(http.StatusBadRequest, metav1.StatusReasonBadRequest,
 			`Deployment in version "v1" cannot be handled as a `+
-				`Deployment: json: cannot unmarshal number 8765432 into Go struct field EnvVar.spec.template.spec.containers.env.value of type string`),
+				`Deployment: json: cannot unmarshal number 8765432 `+
+				`into Go struct field EnvVar.spec.template.spec.containers.env.value of type string`),
 			"spec.template.spec.containers.env.value: is a number, must be a string"},
 		{"a patch that is quoted", status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid,
 			` "" is invalid: patch: Invalid value: "{`+

@@ -72,11 +72,13 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	}
 	if err == nil { // an object may be claimed only by those who may write it
 		err = r.claim(ctx)
+		r.release(err)
 	}
 	if err == nil {
 		written, err = r.roll(ctx)
 	}
 	if err == nil && r.Prune {
+		r.hold()
 		err = r.prune(ctx)
 	}
 	has := r.Before

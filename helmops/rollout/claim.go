@@ -14,14 +14,14 @@ import (
 func (r *run) claim(ctx context.Context) error {
 	for _, i := range r.items {
 		owner := types.NamespacedName{Namespace: i.entry.ReleaseNamespace, Name: i.entry.Release}
-		if i.there && owner.Name != "" && owner != r.Owner && r.exists(ctx, owner) {
+		if i.there && owner.Name != "" && owner != r.Owner && r.refuses(ctx, owner, i.id) {
 			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
 		}
 	}
 	r.site.mu.Lock()
 	defer r.site.mu.Unlock()
 	for _, i := range r.items {
-		if owner, is := r.site.claims[i.id]; is && owner != r.Owner {
+		if owner, is := r.site.claims[i.id]; is && owner != r.Owner && r.refuses(ctx, owner, i.id) {
 			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
 		}
 	}

@@ -168,6 +168,8 @@ type Set struct {
 	Kind fair.Kind
 	// Begun is called when the turn of the set has come, or will not come; nil for nothing.
 	Begun func()
+	// Handover decides how objects change hands; nil lets none do so.
+	Handover Handover
 }
 
 // before is the inventory by the objects in it.
@@ -190,6 +192,8 @@ type Result struct {
 	// Retained are objects that were not deleted, because data of users would be deleted with them; StillRetained
 	// those that were retained before and have no owner yet.
 	Retained, StillRetained []v1beta1.KeptObject
+	// Held are the objects, by their IDs in the inventory, that were not pruned yet so that others can take them over.
+	Held []string
 	// Again is when objects that somebody fights over are to be corrected again; zero when there are none.
 	Again time.Time
 	// Err is nil when all was applied.

@@ -32,6 +32,9 @@ type remnant struct {
 	done                       bool
 	// kept says whether the object stays, as far as that is known before anything is written.
 	kept keep.Verdict
+	// version is that of the object when it was looked at; held is set while another Kustomization may take it over.
+	version string
+	held    bool
 	// finalized objects are waited for, but for those that are themselves waiting until their owner is gone.
 	finalized, waitsForUs bool
 }
@@ -101,6 +104,7 @@ func (r *run) find(ctx context.Context, g *remnant) error {
 		r.result.Spared = append(r.result.Spared, g.String()+" ("+v1beta1.PruneAnnotation+": "+v1beta1.Disabled+")")
 	default:
 		g.there, g.uid = true, live.GetUID()
+		g.version = live.GetResourceVersion()
 		kind := g.kind.GroupKind()
 		g.forGood = kind == namespaceKind || kind == definitionKind
 		g.finalized = g.kind.Group == v1beta1.GroupVersion.Group && len(live.GetFinalizers()) > 0
@@ -132,7 +136,7 @@ func (r *run) prune(ctx context.Context) error {
 	for stage := stages - 1; stage >= 0; stage-- {
 		var now []*remnant
 		for _, g := range r.gone {
-			if g.there && !g.done && stageOf(g.kind.GroupKind()) == stage {
+			if g.there && !g.done && !g.held && stageOf(g.kind.GroupKind()) == stage {
 				now = append(now, g)
 			}
 		}
@@ -157,12 +161,9 @@ func (r *run) delete(ctx context.Context, g *remnant) error {
 	if err != nil || stays {
 		return err
 	}
-	background := metav1.DeletePropagationBackground
-	err = g.client(r.as).Delete(ctx, g.name, metav1.DeleteOptions{
-		PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &g.uid},
-	})
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		return fmt.Errorf("deleting %s, which is no longer in the source: %w", g, err)
+	removed, err := r.removeAsSeen(ctx, g)
+	if err != nil || !removed {
+		return err
 	}
 	if !g.finalized || g.waitsForUs {
 		g.done = true

@@ -26,6 +26,8 @@ type Applied struct {
 	// no owner yet. RetainedKnown is set when somebody looked.
 	Retained, StillRetained []v1beta1.KeptObject
 	RetainedKnown           bool
+	// Released are objects that others may take over; nil when there are none, or when a failure left that open.
+	Released *v1beta1.ReleasedObjects
 	// Failure is why not all of it was applied; nil when it was.
 	Failure *Failure
 	// Next says what follows a failure.
@@ -41,6 +43,9 @@ func KustomizationApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Ev
 	}
 	if o.RetainedKnown {
 		k.Status.Kept = kept(o.StillRetained, o.Retained)
+	}
+	if o.Failure == nil || o.Released != nil {
+		k.Status.Released = o.Released
 	}
 	again := k.Status.LastAttemptedDigest == o.Digest
 	k.Status.LastAttemptedRevision, k.Status.LastAttemptedDigest = o.Revision, o.Digest
@@ -170,6 +175,7 @@ func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHeal
 	if count == 1 {
 		applied = k.Status.LastAppliedRevision + " is applied, 1 object"
 	}
+	applied += keptForOthers(k)
 	switch {
 	case len(waiting) == 0:
 		Ready(k, v1beta1.AppliedReason, applied, now)

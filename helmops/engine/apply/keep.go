@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"helm.sh/helm/v3/pkg/kube"
-	"helm.sh/helm/v3/pkg/release"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -137,11 +136,6 @@ func (c *Client) removeUnlessKept(info *resource.Info, policy metav1.DeletionPro
 		return nil
 	}
 	return c.remove(info, policy)
-}
-
-func isHook(info *resource.Info) bool {
-	content, ok := info.Object.(*unstructured.Unstructured)
-	return ok && content.GetAnnotations()[release.HookAnnotation] != ""
 }
 
 // keep leaves an object that is no longer wanted, without the marks of the release, and notes it.

@@ -130,7 +130,8 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 		return false, nil
 	case there && entry.Legacy:
 		_, err = p.patch(info, w.body, true)
-		return true, p.mistyped(info, err) // fields of Helm clients are taken over first: what else a trial says is not final
+		// Fields of Helm clients are taken over first: what else a trial says is not final.
+		return true, p.mistyped(info, err)
 	case !there:
 		return true, p.create(info)
 	}
