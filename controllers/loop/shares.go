@@ -35,21 +35,27 @@ func (q *queues) sum() int {
 // PublishShares publishes how many actions work, how many wait for their turn, and how many may work at the same
 // time. Only the first call of a process does.
 func PublishShares(count func() (working, waiting, limit int)) {
-	publish := func(name, help string, value func() int) {
-		options := prometheus.GaugeOpts{Name: name, Help: help}
-		gauge := prometheus.NewGaugeFunc(options, func() float64 { return float64(value()) })
-		_ = metrics.Registry.Register(gauge)
+	publish := func(options prometheus.GaugeOpts, value func() int) {
+		_ = metrics.Registry.Register(prometheus.NewGaugeFunc(options, func() float64 { return float64(value()) }))
 	}
-	publish("fairlead_actions_working", "Actions that work on the own cluster, without those that wait for objects.",
-		func() int {
-			working, _, _ := count()
-			return working
-		})
-	publish("fairlead_actions_waiting", "Actions that wait for their turn to work.", func() int {
+	publish(prometheus.GaugeOpts{
+		Name: "fairlead_actions_working",
+		Help: "Actions that work on the own cluster, without those that wait for objects.",
+	}, func() int {
+		working, _, _ := count()
+		return working
+	})
+	publish(prometheus.GaugeOpts{
+		Name: "fairlead_actions_waiting",
+		Help: "Actions that wait for their turn to work.",
+	}, func() int {
 		_, waiting, _ := count()
 		return waiting + waitingElsewhere.sum()
 	})
-	publish("fairlead_actions_limit", "How many actions may work on the own cluster at the same time.", func() int {
+	publish(prometheus.GaugeOpts{
+		Name: "fairlead_actions_limit",
+		Help: "How many actions may work on the own cluster at the same time.",
+	}, func() int {
 		_, _, limit := count()
 		return limit
 	})

@@ -102,6 +102,14 @@ func (r *result) perRelease(value float64) string {
 	return fmt.Sprintf("%.3f", value/float64(r.Releases))
 }
 
+// peak is the largest resident memory of the controller, whose usage comes first.
+func (r *result) peak() string {
+	if len(r.Processes) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", r.Processes[0].PeakMiB)
+}
+
 func (r *report) save(path string) error {
 	if path == "" {
 		return nil
@@ -117,12 +125,13 @@ func (r *report) print(out io.Writer) error {
 	text := &bytes.Buffer{}
 	m := r.Machine
 	fmt.Fprintf(text, "\n%s, %d cores, %d MiB, Linux %s, %s, commit %s\n%s\n", m.CPU, m.Cores, m.MemoryMiB, m.Kernel, m.Go, m.Commit, m.Fairlead)
-	const row = "%-10s %9v %10v %8v %8v %8v %8v\n"
+	const row = "%-10s %9v %10v %8v %8v %8v %8v %9v\n"
 	fmt.Fprintf(text, "\nseconds to Ready, from the change\n")
-	fmt.Fprintf(text, row, "scenario", "releases", "submitted", "p50", "p95", "max", "wall")
+	fmt.Fprintf(text, row, "scenario", "releases", "submitted", "p50", "p95", "last", "wall", "peak MiB")
 	for _, s := range r.Scenarios {
 		if s.Releases > 0 {
-			fmt.Fprintf(text, row, s.Name, s.Releases, two(s.Submitted), two(s.Ready.P50), two(s.Ready.P95), two(s.Ready.Max), two(s.Wall))
+			fmt.Fprintf(text, row, s.Name, s.Releases, two(s.Submitted),
+				two(s.Ready.P50), two(s.Ready.P95), two(s.Ready.Max), two(s.Wall), s.peak())
 		}
 	}
 	for i := range r.Scenarios {
