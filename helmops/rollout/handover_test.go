@@ -48,7 +48,7 @@ func TestWhatIsTakenMeanwhileIsNotDeleted(t *testing.T) {
 		return refusalOf(http.StatusConflict, metav1.StatusReasonConflict, "the resource version has changed")
 	}
 	refs := []v1beta1.ResourceRef{v1beta1.NewResourceRef("team", "web", "", "ConfigMap", "v1")}
-	result := s.engine(t).Delete(t.Context(), cluster.Access{User: good}, former, refs, false)
+	result := s.engine(t).Delete(t.Context(), cluster.Access{User: good}, Departure{Owner: former, Objects: refs})
 	if result.Err != nil || len(result.Deleted) > 0 || len(result.Inventory) > 0 || len(result.Spared) != 1 {
 		t.Errorf("result = %+v", result)
 	}
