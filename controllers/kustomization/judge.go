@@ -78,10 +78,8 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 		return decision{step: rest, why: "the objects are being looked at"}
 	case len(f.sight.Differs) > 0:
 		return decision{step: apply, why: "objects differ: " + firstOf(f.sight.Differs)}
-	case f.audit && len(f.sight.Unseen) > 0:
-		return decision{step: apply, why: "objects that may not be watched are looked at"}
-	case f.audit && len(s.Kept) > 0:
-		return decision{step: apply, why: "objects that were kept are looked at"}
+	case f.audit && auditable(s, f):
+		return decision{step: apply, why: "objects that may not be watched, or were kept, are looked at"}
 	case f.over:
 		return decision{step: apply, why: "objects that somebody fights over are corrected again"}
 	case len(f.waiting) > 0:
@@ -90,6 +88,11 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 	default:
 		return decision{step: rest, why: "everything is applied", after: f.truce}
 	}
+}
+
+// auditable reports whether there are objects that only an attempt looks at.
+func auditable(s v1beta1.KustomizationStatus, f facts) bool {
+	return len(f.sight.Unseen) > 0 || len(s.Kept) > 0
 }
 
 // exceeds reports whether inputs are known to exceed a bound of rendering.
