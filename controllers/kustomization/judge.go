@@ -103,15 +103,18 @@ func due(s v1beta1.KustomizationStatus, f facts) (decision, bool) {
 		return decision{step: apply, why: "what was kept for other Kustomizations can be pruned"}, true
 	case len(f.sight.Differs) > 0:
 		return decision{step: apply, kind: fair.Urgent, why: "objects differ: " + firstOf(f.sight.Differs)}, true
-	case f.audit && len(f.sight.Unseen) > 0:
-		return decision{step: apply, why: "objects that may not be watched are looked at"}, true
-	case f.audit && len(s.Kept) > 0:
-		return decision{step: apply, why: "objects that were kept are looked at"}, true
+	case f.audit && auditable(s, f):
+		return decision{step: apply, why: "objects that may not be watched, or were kept, are looked at"}, true
 	case f.over:
 		return decision{step: apply, kind: fair.Urgent, why: "objects that somebody fights over are corrected again"}, true
 	default:
 		return decision{}, false
 	}
+}
+
+// auditable reports whether there are objects that only an attempt looks at.
+func auditable(s v1beta1.KustomizationStatus, f facts) bool {
+	return len(f.sight.Unseen) > 0 || len(s.Kept) > 0
 }
 
 // exceeds reports whether inputs are known to exceed a bound of rendering.

@@ -250,7 +250,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	if ctx.Err() != nil {
 		select {} // what the end of the process made of the action is not for anybody to see
 	}
-	return r.result(before, err)
+	return r.result(before, err) //nolint:contextcheck // the run carries it
 }
 
 // Equal tells whether the newest revision holds just what the chart and the values render, whoever made it.

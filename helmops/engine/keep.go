@@ -34,7 +34,7 @@ func (e *Engine) Foresee(ctx context.Context, a Action, from, to *Content) ([]v1
 		return nil, err
 	}
 	var out []v1beta1.KeptObject
-	err = r.hold(func() (err error) {
+	err = r.hold(func() (err error) { //nolint:contextcheck // the run carries it
 		out, err = r.newClient(nil, nil).Foresee(from.Manifest, to.Manifest)
 		return err
 	})
@@ -58,7 +58,7 @@ func (e *Engine) Data(
 		return nil, err
 	}
 	var out []v1beta1.KeptObject
-	err = r.hold(func() (err error) {
+	err = r.hold(func() (err error) { //nolint:contextcheck // the run carries it
 		out, err = r.newClient(nil, nil).Data(refs)
 		return err
 	})

@@ -177,7 +177,7 @@ func (r *run) stays(ctx context.Context, g *remnant) (bool, error) {
 // cannot be read counts as there.
 func (r *run) stillRetained(ctx context.Context) []v1beta1.KeptObject {
 	var out []v1beta1.KeptObject
-	for _, object := range r.Set.Kept {
+	for _, object := range r.Kept {
 		if !r.taken(ctx, object) {
 			out = append(out, object)
 		}
