@@ -35,13 +35,25 @@ const (
 	// ReconcileRequestAnnotation asks for a reconciliation at once. Any new value counts as one request; it is echoed
 	// as status.lastHandledReconcileAt.
 	ReconcileRequestAnnotation = "fairlead.dev/requestedAt"
-	// ForceRequestAnnotation asks for one install or upgrade even when nothing changed. It counts while it equals the
-	// request annotation; it is echoed as status.lastHandledForceAt.
+	// ForceRequestAnnotation asks for one install or upgrade even when nothing changed, and on a Kustomization for one
+	// attempt that replaces objects with a field that cannot be changed. It counts while it equals the request
+	// annotation; it is echoed as status.lastHandledForceAt.
 	ForceRequestAnnotation = "fairlead.dev/forceAt"
 	// ResetRequestAnnotation asks to forget failed attempts, so that what is stalled starts anew. It counts while it equals
 	// the request annotation; it is echoed as status.lastHandledResetAt.
 	ResetRequestAnnotation = "fairlead.dev/resetAt"
 )
+
+// SpecialRequest returns the token of a request that asks for more than a reconciliation; empty when there is none that was
+// not handled yet. It counts together with the plain request only, so that an annotation that is kept in Git does not
+// repeat it.
+func SpecialRequest(object metav1.Object, annotation, handled string) string {
+	token := object.GetAnnotations()[annotation]
+	if token == handled || token != object.GetAnnotations()[ReconcileRequestAnnotation] {
+		return ""
+	}
+	return token
+}
 
 // Finalizer keeps a HelmRelease until its Helm release has been uninstalled.
 const Finalizer = "finalizers.fairlead.dev"

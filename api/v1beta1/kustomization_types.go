@@ -260,6 +260,9 @@ type ObjectReference struct {
 // KustomizationStatus is what the controller knows about the Kustomization.
 type KustomizationStatus struct {
 	ReconcileRequest `json:",inline"`
+	// LastHandledForceAt is the value of the annotation fairlead.dev/forceAt that was handled last.
+	// +optional
+	LastHandledForceAt string `json:"lastHandledForceAt,omitempty"`
 	// ObservedGeneration is the last generation that was handled.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`

@@ -40,7 +40,8 @@ func newReconcileCommand(a *app) *cobra.Command {
 		Short: "Ask the controller to look at an object at once",
 		Long: `Ask the controller to look at an object at once. For a release this also repeats an attempt that failed, without
 waiting for its back-off. A release that is stalled stays so: --reset forgets its failures, so that it is tried anew, and
---force installs or upgrades it once, whether or not anything has changed or can succeed.
+--force installs or upgrades it once, whether or not anything has changed or can succeed. For a Kustomization, --force
+makes one attempt that deletes and creates objects with a changed field that cannot be changed, as spec.force does.
 
 With --wait it exits with 0 when the object became Ready, and with 1 when it failed, stalled or was not ready in time.
 
@@ -48,13 +49,15 @@ Kinds:` + kindTable(),
 		Example: `  fairlead reconcile release shop -n web
   fairlead reconcile release shop -n web --with-source --wait --timeout 10m
   fairlead reconcile release shop -n web --reset --wait
+  fairlead reconcile kustomization apps -n web --force
   fairlead reconcile helmrepository charts -n web --wait`,
 		ValidArgsFunction: a.completeKindAndName(),
 	}
 	a.addClusterFlags(cmd)
 	w := addWaitFlags(cmd, "follow the object until it is Ready, failed or stalled")
 	withSource := cmd.Flags().Bool("with-source", false, "reconcile the source of a release or chart first, and wait for it")
-	force := cmd.Flags().Bool("force", false, "releases only: install or upgrade once, even when nothing changed")
+	force := cmd.Flags().Bool("force", false,
+		"releases and Kustomizations only: install or upgrade once, even when nothing changed; replace objects once")
 	reset := cmd.Flags().Bool("reset", false, "releases only: forget failures, so that a stalled release is tried anew")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, name, err := kindAndName(cmd, args)
@@ -64,8 +67,11 @@ Kinds:` + kindTable(),
 		if err := w.check(cmd); err != nil {
 			return err
 		}
-		if (*force || *reset) && k.name != v1beta1.HelmReleaseKind {
-			return usagef(cmd, "--force and --reset are for releases only; this is of kind %s", k.word)
+		if *reset && k.name != v1beta1.HelmReleaseKind {
+			return usagef(cmd, "--reset is for releases only; this is of kind %s", k.word)
+		}
+		if *force && k.name != v1beta1.HelmReleaseKind && k.name != v1beta1.KustomizationKind {
+			return usagef(cmd, "--force is for releases and Kustomizations only; this is of kind %s", k.word)
 		}
 		return a.reconcile(cmd.Context(), k, name, w, *withSource, special(*force, *reset)...)
 	}

@@ -140,7 +140,7 @@ func Set(k *v1beta1.Kustomization, objects []rollout.Object) (rollout.Set, error
 func setOf(k *v1beta1.Kustomization, objects []rollout.Object, ignore *drift.Rules) rollout.Set {
 	return rollout.Set{
 		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune, AllowEmpty: k.Spec.AllowEmpty,
-		Force: k.Spec.Force, Ignore: ignore, PruneKinds: k.Spec.PruneKinds, Kept: k.Status.Kept,
+		Force: k.Spec.Force || forceRequested(k) != "", Ignore: ignore, PruneKinds: k.Spec.PruneKinds, Kept: k.Status.Kept,
 	}
 }
 
@@ -157,4 +157,10 @@ func departureOf(k *v1beta1.Kustomization, refs []v1beta1.ResourceRef) rollout.D
 	default:
 	}
 	return out
+}
+
+// forceRequested returns the token of a request for one attempt that replaces objects; empty when there is none that was
+// not handled yet.
+func forceRequested(k *v1beta1.Kustomization) string {
+	return v1beta1.SpecialRequest(k, v1beta1.ForceRequestAnnotation, k.Status.LastHandledForceAt)
 }

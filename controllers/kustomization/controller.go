@@ -90,8 +90,9 @@ type landed struct {
 	again time.Time
 	// obstacle is an object of others that kept one from being deleted; nil when there was none.
 	obstacle *tracker.Ref
-	request  string
-	took     time.Duration
+	// request and forced are the tokens of the requests that the attempt answers.
+	request, forced string
+	took            time.Duration
 }
 
 // Reconcile implements loop.Handler.
@@ -212,6 +213,7 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs, kind fair.Kind) {
 		defer h.turns.end(key)
 		out := h.attempt(ctx, wanted, in, turn)
 		out.request, out.took = wanted.Annotations[v1beta1.ReconcileRequestAnnotation], h.now().Sub(started)
+		out.forced = forceRequested(wanted)
 		return out
 	}, func(fault error) landed { return faulted(wanted, in.artifact.Revision, in.digest, fault) })
 }
@@ -280,6 +282,9 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	}
 	event := status.KustomizationApplied(k, ended.applied, h.now())
 	k.Status.LastHandledReconcileAt = ended.request
+	if ended.forced != "" {
+		k.Status.LastHandledForceAt = ended.forced
+	}
 	if event.Reason != "" {
 		h.tell(k, event)
 	}

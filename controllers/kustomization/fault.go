@@ -10,7 +10,7 @@ import (
 // faulted is the end of an attempt that met a fault of the controller. What was applied until then is found by the next one.
 func faulted(k *v1beta1.Kustomization, revision, digest string, fault error) landed {
 	return landed{
-		request: k.Annotations[v1beta1.ReconcileRequestAnnotation],
+		request: k.Annotations[v1beta1.ReconcileRequestAnnotation], forced: forceRequested(k),
 		applied: status.Applied{
 			Generation: k.Generation, Revision: revision, Digest: digest,
 			Failure: &status.Failure{Reason: v1beta1.InternalErrorReason, Message: fault.Error()},

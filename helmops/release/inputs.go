@@ -104,22 +104,12 @@ func Requested(hr *v1beta1.HelmRelease) bool {
 // ForceRequested returns the token of a request for one install or upgrade in any case, empty when there is none that was
 // not handled yet.
 func ForceRequested(hr *v1beta1.HelmRelease) string {
-	return requested(hr, v1beta1.ForceRequestAnnotation, hr.Status.LastHandledForceAt)
+	return v1beta1.SpecialRequest(hr, v1beta1.ForceRequestAnnotation, hr.Status.LastHandledForceAt)
 }
 
 // ResetRequested returns the token of a request to forget failures, empty when there is none that was not handled yet.
 func ResetRequested(hr *v1beta1.HelmRelease) string {
-	return requested(hr, v1beta1.ResetRequestAnnotation, hr.Status.LastHandledResetAt)
-}
-
-// requested counts a special request only together with the plain one, so that an annotation that is kept in Git does
-// nothing.
-func requested(hr *v1beta1.HelmRelease, annotation, handled string) string {
-	token := hr.Annotations[annotation]
-	if token == handled || token != hr.Annotations[v1beta1.ReconcileRequestAnnotation] {
-		return ""
-	}
-	return token
+	return v1beta1.SpecialRequest(hr, v1beta1.ResetRequestAnnotation, hr.Status.LastHandledResetAt)
 }
 
 func targetOf(hr *v1beta1.HelmRelease) plan.Target {

@@ -94,6 +94,7 @@ func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event
 	if last := k.Status.LastAppliedRevision; last != "" && last != o.Revision {
 		message += "; " + stays + last + " stays applied"
 	}
+	message = joined(message, adviceKustomization(*o.Failure, k.Status.Failures, k.Spec.Force))
 	told := Message(k)
 	if o.Failure.Final {
 		w.stalled(o.Failure.Reason, joined(message, o.Next))

@@ -205,6 +205,7 @@ func notReleased(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 	} else {
 		message += "; nothing in the cluster was changed"
 	}
+	message = joined(message, adviceRelease(*o.Failure, hr.Status.Failures))
 	return w.failed(*o.Failure, message, o.Next)
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -168,6 +169,34 @@ func TestForceCreatesAnew(t *testing.T) {
 	if deployment.UID == before || deployment.Spec.Selector.MatchLabels["app"] != "two" || !holds(t, ns, "a", "two") {
 		t.Errorf("the Deployment was not created anew: %v", deployment.Spec.Selector)
 	}
+}
+
+// A request to force counts once: what is refused next is refused again.
+func TestARequestForcesOnce(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	job := func(image string) map[string]string {
+		return map[string]string{"job.yaml": "apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\nspec:\n  template:\n" +
+			"    spec: {restartPolicy: Never, containers: [{name: a, image: example.com/" + image + "}]}\n"}
+	}
+	fleet(t, ns, job("one"))
+	k := kustomization(ns, "apps", "")
+	apply(t, k)
+	key := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "once"}}
+	until(t, "the Job is applied", func() bool { return exists(t, key) })
+	before := get(t, key).UID
+	sha := commit(t, ns, job("two"))
+	awaitNotReady(t, k, v1beta1.ValidationFailedReason)
+	mustRun(t, "fairlead", "reconcile", "kustomization", "apps", "-n", ns, "--force")
+	awaitApplied(t, k, sha)
+	if after := get(t, key).UID; after == before {
+		t.Error("the Job was not created anew")
+	}
+	if get(t, k).Status.LastHandledForceAt == "" {
+		t.Error("the request to force is not recorded as handled")
+	}
+	commit(t, ns, job("three"))
+	awaitNotReady(t, k, v1beta1.ValidationFailedReason)
 }
 
 // Objects of a Helm release have an owner too.
