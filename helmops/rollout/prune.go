@@ -262,7 +262,11 @@ func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, 
 func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersionResource, soon bool) bool {
 	owner := types.NamespacedName{Namespace: o.Labels[v1beta1.KustomizationNamespaceLabel], Name: o.Labels[v1beta1.KustomizationNameLabel]}
 	switch {
-	case owner == r.Owner, len(o.OwnerReferences) > 0, o.DeletionTimestamp != nil:
+	case o.DeletionTimestamp != nil, len(o.OwnerReferences) > 0:
+		return true
+	case o.Labels[v1beta1.PruneAnnotation] == v1beta1.Disabled, o.Annotations[v1beta1.PruneAnnotation] == v1beta1.Disabled:
+		return false // it is spared although it is ours, and so is what it is in
+	case owner == r.Owner:
 		return true
 	case resource.Resource == "events", resource.Group == "metrics.k8s.io", resource.Resource == "leases":
 		return true

@@ -121,6 +121,7 @@ func TestWhatGoesWithANamespace(t *testing.T) {
 	ours := map[string]string{v1beta1.KustomizationNamespaceLabel: "a", v1beta1.KustomizationNameLabel: "root"}
 	theirs := map[string]string{v1beta1.KustomizationNamespaceLabel: "a", v1beta1.KustomizationNameLabel: "other"}
 	helm := map[string]string{managedByLabel: "Helm"}
+	spared := map[string]string{v1beta1.PruneAnnotation: v1beta1.Disabled}
 	release := &remnant{there: true, kind: v1beta1.GroupVersion.WithKind(v1beta1.HelmReleaseKind)}
 	for _, tt := range []struct {
 		name     string
@@ -131,6 +132,8 @@ func TestWhatGoesWithANamespace(t *testing.T) {
 		want     bool
 	}{
 		{"ours", metav1.ObjectMeta{Labels: ours}, "configmaps", nil, false, true},
+		{"ours, and spared", metav1.ObjectMeta{Labels: ours, Annotations: spared}, "configmaps", nil, false, false},
+		{"spared by a label", metav1.ObjectMeta{Labels: spared}, "configmaps", nil, true, false},
 		{"that of another Kustomization", metav1.ObjectMeta{Labels: theirs}, "configmaps", nil, true, false},
 		{"made by hand", metav1.ObjectMeta{Name: "x"}, "configmaps", nil, true, false},
 		{"owned by another object", metav1.ObjectMeta{OwnerReferences: make([]metav1.OwnerReference, 1)}, "pods", nil, false, true},

@@ -1,0 +1,288 @@
+package integration
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/stage"
+)
+
+const (
+	// calm is the interval of the objects of the zoo: some of them come due while it is watched.
+	calm = 5 * time.Second
+	// watched is how long the zoo is left alone in each of its states.
+	watched = 20 * time.Second
+	// settled is how long all objects may take to come to their states.
+	settled = time.Minute
+)
+
+// zoo is a namespace with an object in every state that can be held steady, and its only controller.
+type zoo struct {
+	*testing.T
+	ns      string
+	v       *victim
+	animals []*animal
+}
+
+// animal is an object of the zoo, and the reasons that its conditions have.
+type animal struct {
+	object  stage.Conditioned
+	reasons []string
+}
+
+// keep applies an object, and waits later for its conditions to have the reasons.
+func (z *zoo) keep(object stage.Conditioned, reasons ...string) {
+	z.Helper()
+	z.sedate(object)
+	apply(z.T, object)
+	z.animals = append(z.animals, &animal{object: object, reasons: reasons})
+}
+
+// train applies an object, and changes it once it is Ready.
+func (z *zoo) train(object stage.Conditioned, change func(), reasons ...string) {
+	z.Helper()
+	z.keep(object, reasons...)
+	awaitReady(z.T, object)
+	change()
+}
+
+// sedate gives an object the interval of the zoo.
+func (z *zoo) sedate(object stage.Conditioned) {
+	interval := &metav1.Duration{Duration: calm}
+	switch o := object.(type) {
+	case *v1beta1.HelmRelease:
+		o.Spec.Interval = interval
+	case *v1beta1.Kustomization:
+		o.Spec.Interval = interval
+		o.Spec.RetryInterval = &metav1.Duration{Duration: 2 * calm}
+	case *v1beta1.GitRepository:
+		o.Spec.Interval = interval
+	case *v1beta1.HelmRepository:
+		o.Spec.Interval = interval
+	case *v1beta1.OCIRepository:
+		o.Spec.Interval = interval
+	case *v1beta1.Bucket:
+		o.Spec.Interval = interval
+	case *v1beta1.HelmChart:
+		o.Spec.Interval = interval
+	}
+}
+
+// settle waits until every object has come to the state it is there for, and returns all reasons that are in the zoo.
+func (z *zoo) settle() map[string]bool {
+	z.Helper()
+	all := map[string]bool{}
+	missing := func() (out []string) {
+		for _, a := range z.animals {
+			has := map[string]bool{}
+			for _, c := range get(z.T, a.object).GetConditions() {
+				has[c.Reason] = true
+				all[c.Reason] = true
+			}
+			what := kindOfAnimal(a.object) + " " + a.object.GetName()
+			for _, reason := range a.reasons {
+				if !has[reason] {
+					out = append(out, fmt.Sprintf("%s has %v and lacks %s", what, has, reason))
+				}
+			}
+		}
+		return out
+	}
+	for begun := time.Now(); ; time.Sleep(time.Second) {
+		left := missing()
+		if len(left) == 0 {
+			return all
+		}
+		if time.Since(begun) > settled {
+			z.Errorf("some are not in their state after %s:\n%s", settled, strings.Join(left, "\n"))
+			return all
+		}
+	}
+}
+
+func kindOfAnimal(object client.Object) string {
+	switch object.(type) {
+	case *v1beta1.HelmRelease:
+		return v1beta1.HelmReleaseKind
+	case *v1beta1.Kustomization:
+		return v1beta1.KustomizationKind
+	case *v1beta1.GitRepository:
+		return v1beta1.GitRepositoryKind
+	case *v1beta1.HelmRepository:
+		return v1beta1.HelmRepositoryKind
+	case *v1beta1.OCIRepository:
+		return v1beta1.OCIRepositoryKind
+	case *v1beta1.Bucket:
+		return v1beta1.BucketKind
+	default:
+		return v1beta1.HelmChartKind
+	}
+}
+
+// patch changes every object of the zoo.
+func (z *zoo) patch(body string) {
+	z.Helper()
+	for _, a := range z.animals {
+		err := world.cluster.Client.Patch(z.Context(), a.object, client.RawPatch(types.MergePatchType, []byte(body)))
+		if err != nil {
+			z.Fatal(err)
+		}
+	}
+}
+
+// release removes all objects of the zoo, without an uninstall.
+func (z *zoo) release() {
+	body := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+	for _, a := range z.animals {
+		deleted := world.cluster.Client.Delete(context.Background(), a.object)
+		freed := world.cluster.Client.Patch(context.Background(), a.object, body)
+		if client.IgnoreNotFound(deleted) != nil || client.IgnoreNotFound(freed) != nil {
+			z.Errorf("removing %s: %v, %v", a.object.GetName(), deleted, freed)
+		}
+	}
+}
+
+// metricLine is a metric with or without labels.
+var metricLine = regexp.MustCompile(`^([a-z_]+)(\{[^}]*\})? ([0-9.e+]+)$`)
+
+// metrics returns the metrics of the controller by name and labels.
+func (z *zoo) metrics() map[string]float64 {
+	z.Helper()
+	request, err := http.NewRequestWithContext(z.Context(), http.MethodGet, z.v.controller.Metrics, nil)
+	if err != nil {
+		z.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		z.Fatal(err)
+	}
+	defer response.Body.Close()
+
+	found := map[string]float64{}
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		parts := metricLine.FindStringSubmatch(lines.Text())
+		if parts == nil {
+			continue
+		}
+		if found[parts[1]+parts[2]], err = strconv.ParseFloat(parts[3], 64); err != nil {
+			z.Fatal(err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		z.Fatal(err)
+	}
+	return found
+}
+
+// watch leaves the zoo alone, and checks that no object is reconciled as often as once a second, and that nothing
+// grows.
+func (z *zoo) watch(state string) {
+	z.Helper()
+	const perObject, raised = "fairlead_object_reconciles_total", `fairlead_raised_requeues_total{kind="HelmRelease"}`
+	const goroutines, memory = "go_goroutines", "go_memstats_heap_inuse_bytes"
+	before := z.metrics()
+	began := time.Now()
+	time.Sleep(watched)
+	after := z.metrics()
+	seconds := time.Since(began).Seconds()
+
+	objects := 0
+	for name, count := range after {
+		if !strings.HasPrefix(name, perObject) {
+			continue
+		}
+		objects++
+		if reconciles := count - before[name]; reconciles >= seconds {
+			z.Errorf("%s: %.0f reconciles in %.0f s: %s", state, reconciles, seconds, name)
+		}
+	}
+	if objects < len(z.animals) {
+		z.Errorf("%s: only %d of %d objects were ever reconciled", state, objects, len(z.animals))
+	}
+	if after[goroutines] > before[goroutines]+20 {
+		z.Errorf("%s: %.0f goroutines became %.0f", state, before[goroutines], after[goroutines])
+	}
+	if after[memory] > before[memory]*1.5+32<<20 {
+		z.Errorf("%s: %.0f bytes became %.0f", state, before[memory], after[memory])
+	}
+	if more := after[raised] - before[raised]; more > seconds {
+		z.Errorf("%s: %.0f requeues had to be put off", state, more)
+	}
+}
+
+// An object in any state there is, or suspended in it, is left alone while nobody changes anything.
+func TestNothingSpins(t *testing.T) {
+	ns := namespace(t)
+	alone(t)
+	z := &zoo{T: t, ns: ns, v: newVictim(t, ns, "controller")}
+	t.Cleanup(z.release)
+	z.sources()
+	z.releases()
+	z.histories()
+	z.kustomizations()
+	covered := z.settle()
+	for _, reason := range reasons(t) {
+		why, excused := notHeld[reason]
+		switch {
+		case !covered[reason] && !excused:
+			t.Errorf("reason %s is neither in the zoo nor on the list of those that cannot be held steady", reason)
+		case excused && why == "":
+			t.Errorf("nothing says why reason %s is not in the zoo", reason)
+		}
+	}
+
+	z.watch("as they are")
+	z.patch(`{"spec":{"suspend":true}}`)
+	z.watch("suspended")
+}
+
+// reasons are the values of all constants of api/v1beta1 whose names end with Reason.
+func reasons(t *testing.T) []string {
+	t.Helper()
+	root, err := stage.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "api", "v1beta1", "reasons.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for i, name := range spec.Names {
+			value, err := strconv.Unquote(spec.Values[i].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(name.Name, "Reason") {
+				all = append(all, value)
+			}
+		}
+		return false
+	})
+	if len(all) < 70 {
+		t.Fatalf("only %d reasons were found", len(all))
+	}
+	return all
+}
