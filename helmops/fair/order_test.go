@@ -157,21 +157,22 @@ func TestANamespaceThatRepairsWithoutEndDoesNotHoldUpOthers(t *testing.T) {
 func TestRepairsHaveSlotsInReserve(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLine(t, New(2, 1).Reserve(2))
+		l := newLine(t, New(2, 1).Reserve(4))
 		l.ask("a/1", Work{})
 		l.ask("b/1", Work{})
 		l.ask("c/1", Work{})
-		l.ask("c/repair 1", Work{Kind: Urgent})
-		l.ask("c/repair 2", Work{Kind: Urgent})
-		l.ask("c/repair 3", Work{Kind: Urgent}) // a namespace can have its maximum and half of the reserve
-		l.expect("a/1", "b/1", "c/repair 1", "c/repair 2")
-		if held, waiting, total := l.Count(); held != 4 || waiting != 2 || total != 2 {
+		for _, repair := range []string{"c/repair 1", "c/repair 2", "c/repair 3", "c/repair 4"} {
+			l.ask(repair, Work{Kind: Urgent})
+		}
+		// A namespace can have its maximum and half of the reserve, while there is more.
+		l.expect("a/1", "b/1", "c/repair 1", "c/repair 2", "c/repair 3")
+		if held, waiting, total := l.Count(); held != 5 || waiting != 2 || total != 2 {
 			t.Errorf("%d are held and %d wait for %d slots", held, waiting, total)
 		}
 		l.end("c/repair 1")
-		l.expect("a/1", "b/1", "c/repair 1", "c/repair 2", "c/repair 3")
-		l.end("a/1", "c/repair 2", "c/repair 3")
-		l.expect("a/1", "b/1", "c/repair 1", "c/repair 2", "c/repair 3", "c/1")
+		l.expect("a/1", "b/1", "c/repair 1", "c/repair 2", "c/repair 3", "c/repair 4")
+		l.end("a/1", "c/repair 2", "c/repair 3", "c/repair 4")
+		l.expect("a/1", "b/1", "c/repair 1", "c/repair 2", "c/repair 3", "c/repair 4", "c/1")
 		l.end("b/1", "c/1")
 		l.over()
 	})
