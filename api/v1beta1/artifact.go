@@ -35,8 +35,8 @@ type ChartRevision struct {
 	// Digest of the chart, as algorithm:hex: the manifest for a chart in an OCI registry, the archive for one in a Helm
 	// repository, the chart directory for one in Git.
 	Digest string `json:"digest"`
-	// ValuesDigest is the digest of what the files of valuesFiles were merged to, for a chart from a GitRepository or Bucket;
-	// empty when valuesFiles names none.
+	// ValuesDigest is the digest of what the files of valuesFiles were merged to, for a chart from a GitRepository or
+	// Bucket; empty when valuesFiles names none.
 	// +optional
 	ValuesDigest string `json:"valuesDigest,omitempty"`
 }

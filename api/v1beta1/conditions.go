@@ -44,9 +44,9 @@ const (
 	ResetRequestAnnotation = "fairlead.dev/resetAt"
 )
 
-// SpecialRequest returns the token of a request that asks for more than a reconciliation; empty when there is none that was
-// not handled yet. It counts together with the plain request only, so that an annotation that is kept in Git does not
-// repeat it.
+// SpecialRequest returns the token of a request that asks for more than a reconciliation; empty when there is none
+// that was not handled yet. It counts together with the plain request only, so that an annotation that is kept in Git
+// does not repeat it.
 func SpecialRequest(object metav1.Object, annotation, handled string) string {
 	token := object.GetAnnotations()[annotation]
 	if token == handled || token != object.GetAnnotations()[ReconcileRequestAnnotation] {

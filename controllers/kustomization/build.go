@@ -159,8 +159,8 @@ func departureOf(k *v1beta1.Kustomization, refs []v1beta1.ResourceRef) rollout.D
 	return out
 }
 
-// forceRequested returns the token of a request for one attempt that replaces objects; empty when there is none that was
-// not handled yet.
+// forceRequested returns the token of a request for one attempt that replaces objects; empty when there is none that
+// was not handled yet.
 func forceRequested(k *v1beta1.Kustomization) string {
 	return v1beta1.SpecialRequest(k, v1beta1.ForceRequestAnnotation, k.Status.LastHandledForceAt)
 }

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// leastRequeue is the shortest pause between two reconciles that a handler can ask for. A handler that asks for less
-	// in every reconcile has a fault, and must not take a processor for it.
+	// leastRequeue is the shortest pause between two reconciles that a handler can ask for. A handler that asks for
+	// less in every reconcile has a fault, and must not take a processor for it.
 	leastRequeue = 100 * time.Millisecond
 	// suspicious is how many reconciles in a row ask for less until that is logged. A single one can be the rest of a
 	// longer pause that an event has interrupted.

@@ -71,14 +71,15 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	return polled{artifact: artifact, message: "index with " + countCharts(len(index.Charts())), warnings: warnings}
 }
 
-// isRequested reports whether a user asks for a poll that was not made yet. It does not rely on what upstream says of changes.
+// isRequested reports whether a user asks for a poll that was not made yet. It does not rely on what upstream says of
+// changes.
 func isRequested(source v1beta1.Source) bool {
 	request := source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
 	return request != "" && request != source.Request().LastHandledReconcileAt
 }
 
-// fetchIndex fills the shelf with the index, from upstream or, when that has not changed since it had the validators, from
-// the store, where it has the digest before.
+// fetchIndex fills the shelf with the index, from upstream or, when that has not changed since it had the validators,
+// from the store, where it has the digest before.
 func fetchIndex(
 	ctx context.Context, view store.View, remote *helmrepo.Repository, have helmrepo.Validators, before string, s *shelf,
 ) (v1beta1.Artifact, error) {

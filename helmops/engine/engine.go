@@ -126,7 +126,8 @@ type Options struct {
 	ProtectKinds []string
 	// Health judges objects that are waited for; nil for the usual rules.
 	Health *health.Rules
-	// Whole is set when the user deletes the whole release: then an uninstall deletes what data of users may be in, too.
+	// Whole is set when the user deletes the whole release: then an uninstall deletes what data of users may be in,
+	// too.
 	Whole bool
 	// PruneKinds are kinds that hold data of users and are deleted all the same.
 	PruneKinds []string

@@ -29,8 +29,8 @@ const (
 	mostSamples = 1024
 	// quick answers are never too slow, whatever the baseline is.
 	quick = 50 * time.Millisecond
-	// busy and overloaded are multiples of the baseline: below the first the limit grows, above the second it shrinks. A
-	// server that answers more slowly the more it is asked has enough to do.
+	// busy and overloaded are multiples of the baseline: below the first the limit grows, above the second it shrinks.
+	// A server that answers more slowly the more it is asked has enough to do.
 	busy, overloaded = 1.5, 6
 	// afterSlow and afterRefusal are what is left of the limit.
 	afterSlow, afterRefusal = 0.9, 0.7

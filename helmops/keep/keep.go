@@ -31,8 +31,8 @@ func Holds(kind schema.GroupKind) bool {
 
 // Found is what is known of an object that is about to be deleted.
 type Found struct {
-	// Wanted says who still wants the object, or has objects in it: "the chart has it in its crds directory". Then it is
-	// never deleted.
+	// Wanted says who still wants the object, or has objects in it: "the chart has it in its crds directory". Then it
+	// is never deleted.
 	Wanted string
 	// Claims are PersistentVolumeClaims in a Namespace, as namespace/name.
 	Claims []string

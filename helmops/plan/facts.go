@@ -127,8 +127,8 @@ type Observed struct {
 // History is the list of records of a Helm release, newest first.
 type History struct {
 	Records []Record
-	// Namesake is a release of the same name in another namespace that has its records in the same place; nil when there
-	// is none, or when nobody has looked, because the release itself has records.
+	// Namesake is a release of the same name in another namespace that has its records in the same place; nil when
+	// there is none, or when nobody has looked, because the release itself has records.
 	Namesake *Namesake
 }
 

@@ -38,8 +38,8 @@ type run struct {
 	brought     brought
 	// gone are the objects of Before that the set has not any more.
 	gone []*remnant
-	// inTheWay is the first object of others that kept one of them from being deleted; nil when there is none. fates are
-	// those of Helm releases, by the mark of their hooks.
+	// inTheWay is the first object of others that kept one of them from being deleted; nil when there is none. fates
+	// are those of Helm releases, by the mark of their hooks.
 	inTheWay *tracker.Ref
 	fates    map[string]fate
 	// departs is set when the Kustomization itself goes.

@@ -86,8 +86,8 @@ func TestAnOwnerOfAnotherNamespaceIsNotNamed(t *testing.T) {
 	}
 }
 
-// Whether a Namespace holds objects of others is asked as the identity that deletes it. It is kept while it does, or may;
-// when the Kustomization itself goes, that is refused instead.
+// Whether a Namespace holds objects of others is asked as the identity that deletes it. It is kept while it does, or
+// may; when the Kustomization itself goes, that is refused instead.
 func TestANamespaceIsPrunedWithTheRightsOfTheIdentity(t *testing.T) {
 	t.Parallel()
 	namespace := object(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n")

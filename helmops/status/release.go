@@ -45,8 +45,8 @@ type Outcome struct {
 	Cause string
 	// Excuse says why a failure is not held against its input; empty when it is.
 	Excuse string
-	// Kept are objects that are no longer wanted and were not deleted, StillKept those that were kept before and have no
-	// owner yet. KeptKnown is set when somebody looked.
+	// Kept are objects that are no longer wanted and were not deleted, StillKept those that were kept before and have
+	// no owner yet. KeptKnown is set when somebody looked.
 	Kept, StillKept []v1beta1.KeptObject
 	KeptKnown       bool
 	// Drift is how the objects in Looked, or all of them, differed before they were corrected.

@@ -117,8 +117,8 @@ func Digest(values map[string]any) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// DigestWith returns the digest of the values together with that of values files which the chart was made with; it is that
-// of the values alone when files is empty.
+// DigestWith returns the digest of the values together with that of values files which the chart was made with; it is
+// that of the values alone when files is empty.
 func DigestWith(values map[string]any, files string) string {
 	if files == "" {
 		return Digest(values)

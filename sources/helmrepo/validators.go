@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// settled is how much older than an answer its content has to be until the date of the content identifies it. Dates have a
-// resolution of a second, and the clocks of a server and of the proxy before it differ: RFC 9110, 8.8.2.2.
+// settled is how much older than an answer its content has to be until the date of the content identifies it. Dates
+// have a resolution of a second, and the clocks of a server and of the proxy before it differ: RFC 9110, 8.8.2.2.
 const settled = time.Minute
 
 // Validators tell upstream which index is at hand already; the zero value means none. At most one is sent.
@@ -17,8 +17,9 @@ type Validators struct {
 	LastModified string `json:"lastModified,omitempty"`
 }
 
-// validatorsOf returns what identifies the content of an answer. The ETag does, unless it is made of a date, as nginx makes
-// it. A date does once it lies far enough in the past: an index that is published twice within one second has one date.
+// validatorsOf returns what identifies the content of an answer. The ETag does, unless it is made of a date, as nginx
+// makes it. A date does once it lies far enough in the past: an index that is published twice within one second has
+// one date.
 func validatorsOf(h http.Header) Validators {
 	etag, modified := h.Get("ETag"), h.Get("Last-Modified")
 	at, err := http.ParseTime(modified)

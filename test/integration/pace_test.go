@@ -182,7 +182,8 @@ func TestManyInstallsEndOneByOne(t *testing.T) {
 	if m.seen.most == 0 || m.seen.most > slots {
 		t.Errorf("%d releases had requests at the API server at the same time, want 1 to %d", m.seen.most, slots)
 	}
-	// Those that have given their share back and read their record count, too; how many these are depends on the machine.
+	// Those that have given their share back and read their record count, too; how many these are depends on the
+	// machine.
 	if bound := max(releases/2, 4*runtime.GOMAXPROCS(0)+2*slots); m.most > bound {
 		t.Errorf("%d releases had a chart in memory at the same time, want at most %d", m.most, bound)
 	}

@@ -77,8 +77,8 @@ func TestInstallFromGitAndFollowTheBranch(t *testing.T) {
 	}
 }
 
-// A values file beside the chart is input: a release of the strategy ChartVersion follows it, while the chart stays at its
-// version.
+// A values file beside the chart is input: a release of the strategy ChartVersion follows it, while the chart stays at
+// its version.
 func TestValuesFilesOfGitAreFollowed(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
