@@ -23,6 +23,18 @@ type difference struct {
 	why string
 }
 
+// sharedKeys are the places where an upgrade of a list with items that share a key differs.
+var sharedKeys = [][]string{
+	{"objects", "Deployment NAMESPACE/main", "metadata", "annotations", "deployment.kubernetes.io/revision"},
+	{"objects", "Deployment NAMESPACE/main", "spec", "template", "spec", "containers", "*", "env", "*", "*"},
+}
+
+const (
+	sharedKeysDiffer = "items of a list that share a key, after an upgrade"
+	sharedKeysWhy    = "the helm command merges them one by one, which can drop or reorder them; Fairlead then replaces the list by that " +
+		"of the manifest, with a second write"
+)
+
 // differences is all that may differ between the helm command and Fairlead. docs/fidelity.md lists the same.
 var differences = []difference{
 	{
@@ -64,6 +76,8 @@ var differences = []difference{
 		scenario: "object-twice",
 		why:      "the helm command makes it before it fails at the second; Fairlead refuses the manifest before it makes anything",
 	},
+	{what: sharedKeysDiffer, places: sharedKeys, scenario: "twice-in-a-list", why: sharedKeysWhy},
+	{what: sharedKeysDiffer, places: sharedKeys, scenario: "adopt-twice-in-a-list", why: sharedKeysWhy},
 	{
 		what:     "lists and selectors of a Service that belonged to nobody",
 		places:   [][]string{{"objects", "Service NAMESPACE/main", "spec", "ports", "*", "*"}, {"objects", "Service NAMESPACE/main", "spec", "selector", "old"}},
