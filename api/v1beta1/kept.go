@@ -32,7 +32,7 @@ func (in KeptObject) String() string {
 	return in.Kind + " " + in.Namespace + "/" + in.Name
 }
 
-// SameObject tells whether both are the same object.
+// SameObject reports whether both are the same object.
 func (in KeptObject) SameObject(other KeptObject) bool {
 	return in.Group == other.Group && in.Kind == other.Kind && in.Namespace == other.Namespace && in.Name == other.Name
 }

@@ -38,7 +38,7 @@ func (h *handler) obstructed(key types.NamespacedName, by *tracker.Ref) {
 	h.obstacles[key] = *by
 }
 
-// freed tells whether what was in the way of the last attempt is gone, and has the Kustomization woken when it goes.
+// freed reports whether what was in the way of the last attempt is gone, and wakes the Kustomization when it goes.
 func (h *handler) freed(k *v1beta1.Kustomization, access cluster.Access) bool {
 	key := client.ObjectKeyFromObject(k)
 	h.mu.Lock()

@@ -27,7 +27,7 @@ const listAgain = time.Minute
 // hands a release over sees what would be changed.
 const onlyReported = 10 * time.Minute
 
-// unlisted tells whether the objects of a release without an inventory are to be listed, and otherwise when.
+// unlisted reports whether the objects of a release without an inventory are to be listed, and otherwise when.
 func (k *watched) unlisted(recorded string, now time.Time) (due bool, again time.Duration) {
 	if recorded != plan.StatusDeployed {
 		return false, 0

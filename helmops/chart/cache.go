@@ -86,7 +86,7 @@ func (c *Cache) Load(source string, want v1beta1.ChartRevision, open func() (io.
 	return Copy(e.chart)
 }
 
-// Has tells whether Load would not ask source for the archive.
+// Has reports whether Load would not ask source for the archive.
 func (c *Cache) Has(source string, want v1beta1.ChartRevision) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -100,7 +100,7 @@ type Schema struct {
 	budget int64
 }
 
-// compiled tells whether there is a schema to judge by. It is compiled when it is used first: most are not.
+// compiled reports whether there is a schema to judge by. It is compiled when it is used first: most are not.
 func (s *Schema) compiled() bool {
 	if s == nil {
 		return false
@@ -201,7 +201,7 @@ func (s *Schema) broken(ctx context.Context, object, former map[string]any) fiel
 	return slices.DeleteFunc(found, undecided)
 }
 
-// undecided tells whether a rule was not evaluated, because it costs too much or is written for another version of
+// undecided reports whether a rule was not evaluated, because it costs too much or is written for another version of
 // Kubernetes.
 func undecided(err *field.Error) bool {
 	return strings.Contains(err.Detail, "rule compile") ||

@@ -66,7 +66,7 @@ func (l *Leftovers) collect(u choice, rest []string, at fieldpath.Path, live, wa
 	}
 }
 
-// collectItems goes on with the items of a list that have a name.
+// collectItems collects from the items of a list that have a name.
 func (l *Leftovers) collectItems(u choice, rest []string, at fieldpath.Path, live, wants any) {
 	items, _ := wants.([]any)
 	for _, item := range items {
@@ -99,12 +99,12 @@ func (l *Leftovers) add(u choice, at fieldpath.Path, live, wants any) {
 	})
 }
 
-// Empty tells whether nothing is left over.
+// Empty reports whether nothing is left over.
 func (l Leftovers) Empty() bool { return len(l.paths) == 0 }
 
 var indexes = regexp.MustCompile(`\[[^\]]*\]`)
 
-// Explain tells whether the API server refused an object because of the leftovers, and for no other reason.
+// Explain reports whether the API server refused an object because of the leftovers, and for no other reason.
 func (l Leftovers) Explain(err error) bool {
 	var status apierrors.APIStatus
 	if l.Empty() || !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
@@ -117,7 +117,7 @@ func (l Leftovers) Explain(err error) bool {
 	})
 }
 
-// covers tells whether a field is the group, or one of its fields that are at odds.
+// covers reports whether a field is the group, or one of its fields that are at odds.
 func (p place) covers(field string) bool {
 	rest, below := strings.CutPrefix(field, p.path+".")
 	if !below {

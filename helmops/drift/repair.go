@@ -79,7 +79,7 @@ func repairItems(steps []operation, at fieldpath.Path, pointer string, has, want
 	return steps
 }
 
-// differs tells whether an object lacks something of a value at one place.
+// differs reports whether an object lacks something of a value at one place.
 func differs(at fieldpath.Path, was found, wants any) bool {
 	s := subset{found: fields{}}
 	s.compare(at, was, wants)
@@ -109,7 +109,7 @@ func Unheld(differences []Field, would *unstructured.Unstructured, payload map[s
 	return held, unheld
 }
 
-// unset tells whether a value that an object lacks means the same as none: the API server leaves out false, zero
+// unset reports whether a value that an object lacks means the same as none: the API server leaves out false, zero
 // and an empty text where a field has no other default. Under data and metadata every key counts.
 func unset(at fieldpath.Path, wants any) bool {
 	if first := at[0].FieldName; first != nil {

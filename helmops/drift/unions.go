@@ -158,7 +158,7 @@ func (u choice) leftover(live, wants map[string]any) []string {
 	return out
 }
 
-// excludes tells whether a field cannot be set together with what is applied.
+// excludes reports whether a field cannot be set together with what is applied.
 func (u choice) excludes(wants map[string]any, name string) bool {
 	if u.by != "" {
 		return u.excludesByValue(wants, name)

@@ -41,7 +41,7 @@ func (e *Engine) Foresee(ctx context.Context, a Action, from, to *Content) ([]v1
 	return out, err
 }
 
-// HoldsData tells whether there may be data of users in any of the objects.
+// HoldsData reports whether there may be data of users in any of the objects.
 func HoldsData(refs []v1beta1.ResourceRef) bool {
 	return slices.ContainsFunc(refs, func(ref v1beta1.ResourceRef) bool {
 		_, _, group, kind, ok := ref.Split()

@@ -252,7 +252,7 @@ func (s *Shares) next() (best *group, as rank) {
 	return best, as
 }
 
-// mayHave tells whether a namespace may have a slot more.
+// mayHave reports whether a namespace may have a slot more.
 func (s *Shares) mayHave(g *group, as rank) bool {
 	if as <= urgent {
 		return s.free > -s.reserve && g.held < s.maximum+s.reserve/2

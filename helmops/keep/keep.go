@@ -24,7 +24,7 @@ var (
 // maxNamed is how many objects a reason names.
 const maxNamed = 3
 
-// Holds tells whether data of users may be deleted with an object of a kind.
+// Holds reports whether data of users may be deleted with an object of a kind.
 func Holds(kind schema.GroupKind) bool {
 	return kind == Claim || kind == Namespace || kind == Definition
 }
@@ -50,7 +50,7 @@ type Verdict struct {
 	Reason string
 }
 
-// Asks tells whether the user asked for the deletion of a kind.
+// Asks reports whether the user asked for the deletion of a kind.
 func Asks(asked []string, kind schema.GroupKind) bool {
 	return Holds(kind) && slices.Contains(asked, kind.Kind)
 }

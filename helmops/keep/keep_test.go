@@ -122,7 +122,7 @@ func TestWhatADefinitionHas(t *testing.T) {
 	}
 }
 
-// What may not be listed is not taken for empty, and the reason is told.
+// What may not be listed is not taken for empty, and the reason is reported.
 func TestWhatCannotBeListed(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

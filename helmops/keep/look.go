@@ -28,7 +28,7 @@ type Look struct {
 	Metadata metadata.Interface
 	// Resources are those that a namespace can hold.
 	Resources func(ctx context.Context) ([]schema.GroupVersionResource, error)
-	// Goes tells whether an object is deleted together with the one that is looked at. Nil is never.
+	// Goes reports whether an object is deleted together with the one that is looked at. Nil is never.
 	Goes func(resource schema.GroupResource, namespace, name string) bool
 }
 
@@ -127,7 +127,7 @@ func (l Look) add(o *metav1.PartialObjectMetadata, resource schema.GroupResource
 	}
 }
 
-// made tells whether an object follows from another one, or is what Kubernetes itself puts into every namespace. A
+// made reports whether an object follows from another one, or is what Kubernetes itself puts into every namespace. A
 // claim holds data whatever made it.
 func made(o *metav1.PartialObjectMetadata, resource schema.GroupResource) bool {
 	if len(o.OwnerReferences) > 0 && resource != claims {

@@ -20,7 +20,7 @@ const (
 	releaseNamespaceAnnotation = "meta.helm.sh/release-namespace"
 )
 
-// Owned tells whether an object says that it belongs to a Helm release or a Kustomization.
+// Owned reports whether an object says that it belongs to a Helm release or a Kustomization.
 func Owned(live *unstructured.Unstructured) bool {
 	return live.GetAnnotations()[releaseNameAnnotation] != "" || live.GetLabels()[v1beta1.KustomizationNameLabel] != ""
 }

@@ -241,7 +241,8 @@ func unlisted(d Desired, o Observed, _ time.Time, otherwise Plan) (Plan, bool) {
 		Message: fmt.Sprintf("the objects of revision %d are not listed yet", newest.Version)}, true
 }
 
-// mayLook tells whether the live objects of the newest revision may be looked at, because nothing else has to be done.
+// mayLook reports whether the live objects of the newest revision may be looked at, because nothing else has to be
+// done.
 func (o Observed) mayLook(d Desired, otherwise Plan) bool {
 	newest := o.History.Newest()
 	idle := otherwise.Step == None || otherwise.Step == Wait

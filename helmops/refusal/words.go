@@ -44,7 +44,7 @@ func RewordedIn(err error, secret bool, content map[string]any) error {
 	return Reworded(err, secret)
 }
 
-// byField tells whether an error names the fields of an object one by one, and not only the type that holds them.
+// byField reports whether an error names the fields of an object one by one, and not only the type that holds them.
 func byField(err error) bool { return typedHead.MatchString(err.Error()) }
 
 // words are the text of an error without values.

@@ -164,7 +164,7 @@ type Set struct {
 	Force bool
 	// Ignore is what may differ; nil is nothing.
 	Ignore *drift.Rules
-	// Kind tells whether the set goes before others that wait for their turn.
+	// Kind reports whether the set goes before others that wait for their turn.
 	Kind fair.Kind
 	// Begun is called when the turn of the set has come, or will not come; nil for nothing.
 	Begun func()

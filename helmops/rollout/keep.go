@@ -64,7 +64,7 @@ func (r *run) verdict(ctx context.Context, g *remnant, soon bool) (keep.Verdict,
 	return keep.Decide(kind, r.PruneKinds, found), nil
 }
 
-// goesToo tells whether an object is pruned by the same run.
+// goesToo reports whether an object is pruned by the same run.
 func (r *run) goesToo(resource schema.GroupResource, namespace, name string) bool {
 	return slices.ContainsFunc(r.gone, func(g *remnant) bool {
 		same := g.resource.GroupResource() == resource && g.namespace == namespace && g.name == name
@@ -185,7 +185,7 @@ func (r *run) stillRetained(ctx context.Context) []v1beta1.KeptObject {
 	return out
 }
 
-// taken tells whether an object is gone, or has an owner.
+// taken reports whether an object is gone, or has an owner.
 func (r *run) taken(ctx context.Context, object v1beta1.KeptObject) bool {
 	mapping, err := r.site.cluster.Mapper().RESTMapping(schema.GroupKind{Group: object.Group, Kind: object.Kind})
 	if err != nil {

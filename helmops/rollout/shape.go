@@ -157,7 +157,7 @@ func (r *run) fits(ctx context.Context, i *item, object, former map[string]any) 
 	return nil
 }
 
-// ofSchema tells whether the API server refuses an object because of the schema that it has.
+// ofSchema reports whether the API server refuses an object because of the schema that it has.
 func ofSchema(err error) bool {
 	switch {
 	case isUntyped(err):
@@ -196,7 +196,7 @@ func (r *run) patchServed(ctx context.Context, i *item, body []byte) (*unstructu
 	return answer, refusedOrNil(i, err)
 }
 
-// unserved tells whether the API server may not serve the definition yet that an object needs.
+// unserved reports whether the API server may not serve the definition yet that an object needs.
 func unserved(i *item, err error) bool {
 	if apierrors.IsInvalid(err) {
 		return i.late // it was refused before, and the schema that comes with it takes it

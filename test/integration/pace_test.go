@@ -145,7 +145,7 @@ data: {a: b}
 	}
 }
 
-// arrived tells whether release i has its turn, or waits for it after those before it.
+// arrived reports whether release i has its turn, or waits for it after those before it.
 func (m *mass) arrived(i int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -77,7 +77,7 @@ func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstruct
 	return answer, err
 }
 
-// stale tells whether the API server may have judged an object by a schema of before, because the action brings one
+// stale reports whether the API server may have judged an object by a schema of before, because the action brings one
 // that takes it.
 func (c *Client) stale(info *resource.Info, err error) bool {
 	content, ok := info.Object.(*unstructured.Unstructured)
@@ -92,7 +92,7 @@ func (c *Client) stale(info *resource.Info, err error) bool {
 	}
 }
 
-// isUnserved tells whether the API server does not know a kind.
+// isUnserved reports whether the API server does not know a kind.
 func isUnserved(err error) bool {
 	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }

@@ -53,7 +53,7 @@ func (c *Client) postHook(info *resource.Info) error {
 	return c.replaceHook(info, live.GetUID())
 }
 
-// isHook tells whether an object is a hook of a chart.
+// isHook reports whether an object is a hook of a chart.
 func isHook(info *resource.Info) bool {
 	content, ok := info.Object.(*unstructured.Unstructured)
 	if !ok {
@@ -78,7 +78,7 @@ func whose(live *unstructured.Unstructured) string {
 	}
 }
 
-// holdsData tells whether a hook is never deleted to be made anew: what is in it would go with it.
+// holdsData reports whether a hook is never deleted to be made anew: what is in it would go with it.
 func holdsData(info *resource.Info) bool {
 	return (&Rollback{}).protects(info.Mapping.GroupVersionKind.GroupKind())
 }

@@ -58,7 +58,7 @@ func kindAlone(info *resource.Info) schema.GroupKind {
 	return info.Mapping.GroupVersionKind.GroupKind()
 }
 
-// goes tells whether an object is deleted with the one that is looked at; nil is never.
+// goes reports whether an object is deleted with the one that is looked at; nil is never.
 type goes func(resource schema.GroupResource, namespace, name string) bool
 
 // verdict decides whether an object of the release, which it no longer wants, is kept. wanted are the objects that
@@ -85,7 +85,7 @@ func (c *Client) look(goes goes) keep.Look {
 	return keep.Look{Metadata: c.identity.Metadata(), Resources: c.options.Keep.Resources, Goes: goes}
 }
 
-// everything tells whether nothing that is in an object can keep it.
+// everything reports whether nothing that is in an object can keep it.
 func everything(asked []string, kind schema.GroupKind) bool {
 	return keep.Asks(asked, kind) && (kind != keep.Namespace || keep.Asks(asked, keep.Claim))
 }
@@ -175,7 +175,7 @@ func (c *Client) StillKept() []v1beta1.KeptObject {
 	return out
 }
 
-// taken tells whether an object is gone, or has an owner.
+// taken reports whether an object is gone, or has an owner.
 func (c *Client) taken(object v1beta1.KeptObject) bool {
 	kind := schema.GroupKind{Group: object.Group, Kind: object.Kind}
 	if kind == keep.Definition && slices.Contains(c.options.Keep.Brought, object.Name) {
@@ -200,7 +200,7 @@ func (c *Client) taken(object v1beta1.KeptObject) bool {
 	return keep.Owned(live)
 }
 
-// wasKept tells whether an object is one that the release had before, so that it may have it again.
+// wasKept reports whether an object is one that the release had before, so that it may have it again.
 func (c *Client) wasKept(info *resource.Info) bool {
 	kind := kindAlone(info)
 	wanted := v1beta1.KeptObject{Group: kind.Group, Kind: kind.Kind, Namespace: info.Namespace, Name: info.Name}

@@ -50,7 +50,7 @@ func (c *Client) Foresee(former, latter string) ([]v1beta1.KeptObject, error) {
 	return out, nil
 }
 
-// among tells whether an object is one of a list that is deleted and does not stay by itself.
+// among reports whether an object is one of a list that is deleted and does not stay by itself.
 func among(list kube.ResourceList) goes {
 	return func(of schema.GroupResource, namespace, name string) bool {
 		return slices.ContainsFunc(list, func(info *resource.Info) bool {

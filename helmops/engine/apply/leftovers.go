@@ -93,7 +93,7 @@ func (c *Client) leftovers(
 	return live, left, nil
 }
 
-// excluded tells whether an object is refused only because of fields that applyOver would remove.
+// excluded reports whether an object is refused only because of fields that applyOver would remove.
 func (c *Client) excluded(info *resource.Info, body []byte, cause error) (bool, error) {
 	_, left, err := c.leftovers(info, body, cause)
 	return !left.Empty(), err
