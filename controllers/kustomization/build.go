@@ -140,7 +140,8 @@ func Set(k *v1beta1.Kustomization, objects []rollout.Object) (rollout.Set, error
 func setOf(k *v1beta1.Kustomization, objects []rollout.Object, ignore *drift.Rules) rollout.Set {
 	return rollout.Set{
 		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune, AllowEmpty: k.Spec.AllowEmpty,
-		Force: k.Spec.Force || forceRequested(k) != "", Ignore: ignore, PruneKinds: k.Spec.PruneKinds, Kept: k.Status.Kept,
+		Force: k.Spec.Force || forceRequested(k) != "", Ignore: ignore,
+		PruneKinds: k.Spec.PruneKinds, Kept: k.Status.Kept,
 	}
 }
 

@@ -29,7 +29,9 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 	if k.Spec.Suspend || policy == v1beta1.DeletionPolicyOrphan || len(refs) == 0 {
 		h.engine.Forget(key)
 		if len(refs) > 0 {
-			h.tell(k, status.Event{Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf("%d objects stay in the cluster", len(refs))})
+			h.tell(k, status.Event{
+				Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf("%d objects stay in the cluster", len(refs)),
+			})
 		}
 		return true, 0, nil
 	}
@@ -72,9 +74,12 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how ro
 		ctx, cancel := context.WithTimeout(ctx, wanted.GetTimeout())
 		defer cancel()
 		result := h.engine.Delete(ctx, access, how)
-		out := landed{spared: result.Spared, took: h.now().Sub(started), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
+		out := landed{
+			spared: result.Spared, took: h.now().Sub(started), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation],
+		}
 		out.applied = status.Applied{
-			Generation: wanted.Generation, Revision: wanted.Status.LastAppliedRevision, Digest: departs, Deleted: result.Deleted, Inventory: result.Inventory,
+			Generation: wanted.Generation, Revision: wanted.Status.LastAppliedRevision, Digest: departs,
+			Deleted: result.Deleted, Inventory: result.Inventory,
 			Retained: result.Retained,
 		}
 		if result.Err != nil {
@@ -103,7 +108,8 @@ func (h *handler) stranded(ctx context.Context, k *v1beta1.Kustomization, err er
 			"%s; the namespace is being deleted, so the object goes without deleting its objects in other namespaces", err)})
 		return true, 0, nil
 	}
-	_, err = h.blocked(k, referent.Hindered(referent.ReasonOf(err), "cannot delete the objects: %s; to leave them behind, set spec.deletionPolicy to %s",
+	_, err = h.blocked(k, referent.Hindered(referent.ReasonOf(err),
+		"cannot delete the objects: %s; to leave them behind, set spec.deletionPolicy to %s",
 		err, v1beta1.DeletionPolicyOrphan))
 	return false, time.Minute, err
 }

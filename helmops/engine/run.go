@@ -286,7 +286,8 @@ func (r *run) capabilities() (*chartutil.Capabilities, error) {
 
 func (r *run) driver(before []plan.Record) *records.Driver {
 	note := records.Note{
-		ChartDigest: r.Revision.Digest, ConfigDigest: values.DigestWith(r.Values, r.Revision.ValuesDigest), RenderDigest: r.RenderDigest,
+		ChartDigest: r.Revision.Digest, RenderDigest: r.RenderDigest,
+		ConfigDigest: values.DigestWith(r.Values, r.Revision.ValuesDigest),
 	}
 	for _, record := range before {
 		if r.Step == plan.Rollback && record.Version == r.To {

@@ -303,9 +303,11 @@ func (p *packing) write(w io.Writer) (Chart, error) {
 	}
 	digest := sources.DigestPrefix + hex.EncodeToString(sum.Sum(nil))
 	return Chart{
-		ChartRevision: v1beta1.ChartRevision{Name: meta.Name, Version: meta.Version, Digest: digest, ValuesDigest: p.valuesDigest()},
-		KubeVersion:   meta.KubeVersion,
-		AppVersion:    meta.AppVersion,
+		ChartRevision: v1beta1.ChartRevision{
+			Name: meta.Name, Version: meta.Version, Digest: digest, ValuesDigest: p.valuesDigest(),
+		},
+		KubeVersion: meta.KubeVersion,
+		AppVersion:  meta.AppVersion,
 	}, nil
 }
 

@@ -139,7 +139,8 @@ func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *t
 	stock.Namespace = o.Namespace
 	return &Client{
 		departures: map[tracker.Ref]departure{}, defined: map[schema.GroupKind]*definition.Definition{},
-		Client: stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o, parsed: map[string][]object{},
+		Client: stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o,
+		parsed: map[string][]object{},
 	}
 }
 
