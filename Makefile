@@ -70,9 +70,7 @@ integration: cluster $(BIN)/fairlead ## Integration tests against bin/devcluster
 	@echo "integration tests against Kubernetes $(K8S)"
 	@cd test/cluster && go test -trimpath -count=1 -timeout 15m ./...
 	@go test -count=1 -timeout 25m ./test/integration/...
-	@go test -count=1 -timeout 15m ./test/fidelity
-	@go test -count=1 -timeout 10m ./test/scenarios
-	@go test -count=1 -timeout 10m ./test/gitops
+	@go test -count=1 -timeout 15m -p 2 ./test/fidelity ./test/scenarios ./test/gitops
 	@go test -count=1 -timeout 20m ./test/attacks
 
 attacks: cluster $(BIN)/fairlead ## What a tenant tries against its neighbors; a part of make test
