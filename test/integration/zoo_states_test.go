@@ -26,6 +26,7 @@ var notHeld = map[string]string{
 	v1beta1.RollbackFailedReason:         "it takes a rollback that runs into its timeout",
 	v1beta1.AdoptedReason:                "of events only",
 	v1beta1.KeptReason:                   "of events only",
+	v1beta1.PruneRefusedReason:           "of Kustomizations that are being deleted",
 	v1beta1.OrphanedReason:               "of events only, about an object that is gone",
 	v1beta1.ArtifactFailedReason:         "it takes an archive that is lost between the choice of a chart and its use",
 	v1beta1.HealthUnknownReason:          "it takes a minute without a view of the cluster",
@@ -392,5 +393,5 @@ func (z *zoo) kustomizations() {
 	z.train(kustomization(z.ns, "full", "full"), func() {
 		apply(z.T, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: z.ns + "-full", Name: "foreign"}})
 		commit(z.T, z.ns, map[string]string{"full/ns.yaml": ""})
-	}, v1beta1.PruneRefusedReason)
+	})
 }
