@@ -31,7 +31,9 @@ func TestMemoryOfAFamily(t *testing.T) {
 	}
 	watch.Stop()
 	peak, exceeded := watch.Peak()
-	if !exceeded || peak.Children < 32 || peak.Together < peak.Children || peak.Most < 1 || peak.Process <= 0 {
+	// The limit is for all together: the children alone may have less of it when the sample is taken.
+	if !exceeded || peak.Together < 32 || peak.Together < peak.Children ||
+		peak.Children <= 0 || peak.Process <= 0 || peak.Most < 1 {
 		t.Errorf("exceeded is %v, the peak %+v", exceeded, peak)
 	}
 }
