@@ -93,8 +93,8 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how ro
 	}, func(fault error) landed { return faulted(wanted, wanted.Status.LastAppliedRevision, departs, fault) })
 }
 
-// stranded decides about a deleted object whose cluster cannot be reached, or as nobody. In a namespace that is being
-// deleted too the identity does not come back.
+// stranded decides about a deleted object whose cluster cannot be reached, or whose identity does not exist. In a
+// namespace that is being deleted, too, the identity does not come back.
 func (h *handler) stranded(ctx context.Context, k *v1beta1.Kustomization, err error) (bool, time.Duration, error) {
 	if !referent.IsObstacle(err) {
 		return false, 0, err

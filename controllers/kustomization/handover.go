@@ -218,7 +218,7 @@ func (h *handler) departing(ctx context.Context, k *v1beta1.Kustomization) time.
 	if err != nil && !source.IsPending(err) {
 		return 0
 	}
-	// While the source is being read, nobody has applied its revision yet.
+	// While the source is being fetched, no Kustomization has applied its revision yet.
 	names := h.takers(ctx, k, artifact.Revision, nil, nil)
 	if len(names) == 0 {
 		return 0

@@ -38,8 +38,8 @@ type facts struct {
 	// truce is how long objects that somebody fights over are left alone yet, zero when there are none; over is set when that is past.
 	truce time.Duration
 	over  bool
-	// unclaimed is set when nobody can take over any more what was kept from pruning; kept is when to look at that
-	// again.
+	// unclaimed is set when no other Kustomization can take over the released objects any more, so that they can be
+	// pruned; kept is how long to wait until that is checked again.
 	unclaimed bool
 	kept      time.Duration
 	// sight is what is known of the objects, known whether there is one already.

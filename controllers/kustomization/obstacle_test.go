@@ -53,7 +53,7 @@ func TestWhatIsInTheWayIsWatched(t *testing.T) {
 	foreign := &rollout.ForeignError{First: &tracker.Ref{GVK: kind, Namespace: "app", Name: "foreign"}}
 	h.obstructed(key, blockerOf(errors.Join(errors.New("another"), foreign)))
 	if h.freed(k, cluster.Access{}) {
-		t.Error("what nobody has looked at is said to be gone")
+		t.Error("an object that was not read yet is reported as gone")
 	}
 	states <- &unstructured.Unstructured{}
 	<-woken

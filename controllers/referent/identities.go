@@ -134,9 +134,9 @@ func faultOf(content []byte) string {
 	}
 }
 
-// Unreachable words why nothing of an object could be read from its cluster; nil stays nil. Whatever is wrong with a
-// cluster of a kubeconfig is for its owner to know. An error that nobody but the API server of the controller can
-// help with stays as it is, and is tried again soon.
+// Unreachable words why nothing of an object could be read from its cluster; nil stays nil. A fault of the
+// cluster of a kubeconfig becomes an obstacle, which the object reports. An error of the controller's own API server
+// stays as it is, and the controller retries with back-off.
 func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReference, interval time.Duration) error {
 	var kubeconfig *cluster.KubeconfigError
 	var exceeded *memory.ExceededError

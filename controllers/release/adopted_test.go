@@ -21,7 +21,7 @@ func TestAReleaseWithoutInventoryIsListed(t *testing.T) {
 	has := s.hr.Status.Inventory
 	s.hr.Status.Inventory = nil
 	if live, _ := s.at(0); !live.Unlisted {
-		t.Fatalf("nobody lists its objects: %+v", live)
+		t.Fatalf("its objects are not listed: %+v", live)
 	}
 	s.landed(s.hr, listing, nil) // could not
 	live, again, _ := s.look(s.hr, release.Inputs{})

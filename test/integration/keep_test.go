@@ -195,7 +195,7 @@ func TestTheMoveOfADefinitionAsReported(t *testing.T) {
 	}
 	cases := filepath.Join(root, "..", "shared", "cases")
 	if _, err := os.Stat(cases); err != nil {
-		t.Skip("../shared/cases is not there")
+		t.Skip("the folder shared/cases beside the project is absent; its charts are not installed")
 	}
 	ns := namespace(t)
 	charts := chartRepository(t, upstream.ChartOptions{}, "any")
