@@ -36,6 +36,9 @@ type Options struct {
 type Decryptor interface {
 	// Decrypt returns the content of an encrypted file, by whose name its format is known. Errors quote no content.
 	Decrypt(name string, content []byte) ([]byte, error)
+	// DecryptObjects returns the objects in an encrypted file, as YAML that is read as the values that were encrypted.
+	// Errors quote no content.
+	DecryptObjects(name string, content []byte) ([]byte, error)
 }
 
 // Object is an object with the file that it comes from, empty when that is not known.

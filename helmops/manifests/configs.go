@@ -206,9 +206,14 @@ func (c *config) described() string {
 
 func (c *config) nothing() error { return nil }
 
-func (c *config) path() error { return c.text(c.object, "path", c.data) }
+// yaml resolves a file that the library reads as YAML.
+func (c *config) yaml(text *string) error {
+	return c.config(c.described(), text)
+}
 
-func (c *config) targets() error { return c.text(c.object, "targetFilePath", c.data) }
+func (c *config) path() error { return c.text(c.object, "path", c.yaml) }
+
+func (c *config) targets() error { return c.text(c.object, "targetFilePath", c.yaml) }
 
 func (c *config) merges() error {
 	return c.list(c.object, "paths", func(text *string) error { return c.merge(c.described(), text, c.count) })
@@ -241,7 +246,7 @@ func (c *config) replacements() error {
 			return broken(c.file, "a replacement is not an object")
 		}
 		*c.count++
-		if err := c.text(fields, "path", c.data); err != nil {
+		if err := c.text(fields, "path", c.yaml); err != nil {
 			return err
 		}
 	}
