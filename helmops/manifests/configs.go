@@ -211,11 +211,27 @@ func (c *config) yaml(text *string) error {
 	return c.config(c.described(), text)
 }
 
-func (c *config) path() error { return c.text(c.object, "path", c.yaml) }
+// mark marks the variables in quotes in an inline patch.
+func (c *config) mark(patch *string) error {
+	*patch = string(c.files.marked([]byte(*patch)))
+	return nil
+}
+
+func (c *config) path() error {
+	for _, inline := range []string{"patch", "jsonOp"} {
+		if err := c.text(c.object, inline, c.mark); err != nil {
+			return err
+		}
+	}
+	return c.text(c.object, "path", c.yaml)
+}
 
 func (c *config) targets() error { return c.text(c.object, "targetFilePath", c.yaml) }
 
 func (c *config) merges() error {
+	if err := c.text(c.object, "patches", c.mark); err != nil {
+		return err
+	}
 	return c.list(c.object, "paths", func(text *string) error { return c.merge(c.described(), text, c.count) })
 }
 

@@ -128,8 +128,9 @@ func (r *rewriting) dataAll(field string, texts []string) error {
 }
 
 // patch resolves the file of a patch, which may be left out, and counts the patch.
-func (r *rewriting) patch(field string, file *string, inline string, patches *int) error {
-	*patches += documentsIn([]byte(inline))
+func (r *rewriting) patch(field string, file, inline *string, patches *int) error {
+	*patches += documentsIn([]byte(*inline))
+	*inline = string(r.files.marked([]byte(*inline)))
 	if *file == "" {
 		return nil
 	}
@@ -241,12 +242,13 @@ func (r *rewriting) settings(k *types.Kustomization) error {
 //nolint:staticcheck // what is deprecated still works
 func (r *rewriting) patches(k *types.Kustomization, count *int) error {
 	for i := range k.Patches {
-		if err := r.patch("patches", &k.Patches[i].Path, k.Patches[i].Patch, count); err != nil {
+		if err := r.patch("patches", &k.Patches[i].Path, &k.Patches[i].Patch, count); err != nil {
 			return err
 		}
 	}
 	for i := range k.PatchesJson6902 {
-		if err := r.patch("patchesJson6902", &k.PatchesJson6902[i].Path, k.PatchesJson6902[i].Patch, count); err != nil {
+		patch := &k.PatchesJson6902[i]
+		if err := r.patch("patchesJson6902", &patch.Path, &patch.Patch, count); err != nil {
 			return err
 		}
 	}
@@ -270,12 +272,13 @@ func (r *rewriting) patches(k *types.Kustomization, count *int) error {
 // merge resolves a strategic merge patch that is a path or else inline.
 func (r *rewriting) merge(field string, text *string, count *int) error {
 	if !isInline(*text) {
-		return r.patch(field, text, "", count)
+		return r.patch(field, text, new(string), count)
 	}
 	if _, err := parse(r.file, []byte(*text)); err != nil {
 		return err
 	}
 	*count += documentsIn([]byte(*text))
+	*text = string(r.files.marked([]byte(*text)))
 	return nil
 }
 

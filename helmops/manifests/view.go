@@ -20,6 +20,8 @@ var errReadOnly = errors.New("the files of a source are not written")
 type view struct {
 	tree    *Tree
 	decrypt func(name string, content []byte, isData bool) ([]byte, error)
+	// marks says that variables in quotes are marked in what is read.
+	marks bool
 	// working is called with the name of each file before it is read.
 	working func(name string)
 	// rewritten are the kustomizations by resolved directory, allowed the other files that the library may read.
@@ -115,11 +117,23 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, err := v.decrypt(path.Clean(at), content, strings.HasPrefix(name, plainRoot+"/"))
+	isData := strings.HasPrefix(name, plainRoot+"/")
+	plain, err := v.decrypt(path.Clean(at), content, isData)
 	if err != nil && v.failure == nil {
 		v.failure = err
 	}
-	return plain, err
+	if err != nil || isData {
+		return plain, err
+	}
+	return v.marked(plain), nil
+}
+
+// marked marks variables in quotes, when there will be a substitution.
+func (v *view) marked(content []byte) []byte {
+	if !v.marks {
+		return content
+	}
+	return markQuoted(content)
 }
 
 // checked returns what the library gets in place of a kustomization file; nil when it may have the file as it is.
