@@ -15,7 +15,7 @@ func FuzzTextsOfObjects(f *testing.F) {
 		"NO", "on", "y", "1_000", "0o17", "1:30", "\tx\ny", "x\n\ty\n",
 		"\u0085", "\u007f", "\ufeff", "\u2028", "😀", "\x00", "\r\n",
 		"---\n", "${a}", "${a: b}", "a: b", "# no", "`\"'", "=", "<<",
-		"!!binary", "2026-01-02", strings.Repeat("long ", 300), "\uffff", "\\n",
+		"!!binary", "2026-01-02", strings.Repeat("long ", 300), "\uffff", "\\n", "\n0",
 	} {
 		f.Add(text, text)
 	}
