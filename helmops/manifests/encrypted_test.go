@@ -304,3 +304,18 @@ func TestEncryptedBytesInObjects(t *testing.T) {
 		t.Errorf("the reason of %v is another", err)
 	}
 }
+
+// The mask of messages gets the bytes that were decrypted, also from another process and when they are no text.
+func TestOpenedValuesAreBytes(t *testing.T) {
+	s := newSealer(t)
+	source := files{"a.yaml": s.file(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n"+
+		"data: {a: '<str data.a \"\\x00\\x80\\xffabc\">', b: '<str data.b \"text\">'}\nsops: SOPS\n")}
+	request := Request{Decrypt: true, Keys: map[string][]byte{"k.agekey": []byte(s.identity.String())}}
+	response, err := builder(t).Build(t.Context(), "fleet", source.tree(t), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"\x00\x80\xffabc", "text"}, response.Opened); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

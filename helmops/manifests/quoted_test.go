@@ -179,7 +179,7 @@ func FuzzMarks(f *testing.F) {
 		if bytes.Contains(content, []byte("_fairlead_quoted_")) || bytes.Equal(marked, content) {
 			return
 		}
-		if unmarked := bytes.ReplaceAll(marked, []byte(quotedMark), nil); !bytes.Equal(unmarked, content) {
+		if plain := bytes.ReplaceAll(marked, []byte(quotedMark), nil); !bytes.Equal(plain, content) {
 			t.Fatalf("more than marks was changed:\n%q\n%q", content, marked)
 		}
 
