@@ -22,7 +22,7 @@ func FuzzTextsOfObjects(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, value string) {
 		document := branch{
 			{key: "x", value: branch{{key: key, value: value}}},
-			{key: "list", value: list{value, branch{}, list{}}},
+			{key: "list", value: list{value, "${" + value, branch{}, list{}}},
 		}
 		text, err := writeObjects([]branch{document})
 		if !utf8.ValidString(key) || !utf8.ValidString(value) {
@@ -39,7 +39,7 @@ func FuzzTextsOfObjects(f *testing.F) {
 		if err := yaml.Unmarshal(text, &node); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
-		want := map[string]any{"x": map[string]any{key: value}, "list": []any{value, map[string]any{}, []any{}}}
+		want := map[string]any{"x": map[string]any{key: value}, "list": []any{value, "${" + value, map[string]any{}, []any{}}}
 		for version, read := range map[string]func(*yaml.Node) (any, error){"1.1": version11, "1.2": version12} {
 			got, err := read(&node)
 			if err != nil {
