@@ -173,6 +173,7 @@ func TestMarksAreGone(t *testing.T) {
 func FuzzMarks(f *testing.F) {
 	f.Add([]byte(release(inEveryStyle)))
 	f.Add([]byte("[{path: /spec/values/x, value: '${a}'}]"))
+	f.Add([]byte("[{path: /spec/values, value: '${a}', 1: x}]"))
 	f.Add([]byte("spec: {values: {? \"${a}\" : &x !!str \"${b}\", c: *x}}\n---\nspec:\r values: |-\r\n  ${a}\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		marked := markQuoted(content)
@@ -202,12 +203,26 @@ func FuzzMarks(f *testing.F) {
 
 // plainOf is a value without marks, also below keys of any type.
 func plainOf(value any) any {
-	if fields, is := value.(map[any]any); is {
+	switch value := value.(type) {
+	case map[any]any:
 		out := map[any]any{}
-		for key, field := range fields {
+		for key, field := range value {
 			out[key] = plainOf(field)
 		}
 		return out
+	case map[string]any:
+		out := map[any]any{}
+		for key, field := range value {
+			out[key] = plainOf(field)
+		}
+		return out
+	case []any:
+		out := make([]any, 0, len(value))
+		for _, item := range value {
+			out = append(out, plainOf(item))
+		}
+		return out
+	default:
+		return withoutMarks(value)
 	}
-	return withoutMarks(value)
 }
