@@ -32,10 +32,19 @@ type Options struct {
 	Working func(file string)
 }
 
+// substitutes tells whether variables are substituted.
+func (o Options) substitutes() bool {
+	pb := o.Overlay.PostBuild
+	return pb != nil && (len(o.Variables) > 0 || pb.SubstituteStrategy == v1beta1.SubstituteAlways)
+}
+
 // Decryptor decrypts files.
 type Decryptor interface {
 	// Decrypt returns the content of an encrypted file, by whose name its format is known. Errors quote no content.
 	Decrypt(name string, content []byte) ([]byte, error)
+	// DecryptObjects returns the objects in an encrypted file, as YAML that is read as the values that were encrypted.
+	// Errors quote no content.
+	DecryptObjects(name string, content []byte) ([]byte, error)
 }
 
 // Object is an object with the file that it comes from, empty when that is not known.
@@ -71,6 +80,7 @@ func build(ctx context.Context, tree *Tree, o Options) ([]Object, error) {
 		return nil, err
 	}
 	files := newView(tree, decrypting(o.Decrypt), o.Working)
+	files.marks = o.substitutes()
 	objects, err := objectsOf(ctx, files, dir, o.Overlay)
 	if err != nil {
 		return nil, reasoned(o.Path, err)
@@ -206,7 +216,8 @@ func layOver(files *view, dir string, resources []string, o v1beta1.Overlay) err
 	changes := len(o.Images)
 	for _, p := range o.Patches {
 		changes += documentsIn([]byte(p.Patch))
-		k.Patches = append(k.Patches, kustypes.Patch{Patch: p.Patch, Target: selectorOf(p.Target)})
+		patch := string(files.marked([]byte(p.Patch)))
+		k.Patches = append(k.Patches, kustypes.Patch{Patch: patch, Target: selectorOf(p.Target)})
 	}
 	for _, i := range o.Images {
 		k.Images = append(k.Images, kustypes.Image{Name: i.Name, NewName: i.NewName, NewTag: i.NewTag, Digest: i.Digest})
@@ -265,7 +276,7 @@ func finished(objects []Object, o Options) ([]Object, error) {
 	values := &variables{values: o.Variables}
 	for i := range objects {
 		object := &objects[i]
-		if pb := o.Overlay.PostBuild; pb != nil && (len(o.Variables) > 0 || pb.SubstituteStrategy == v1beta1.SubstituteAlways) {
+		if o.substitutes() {
 			out, err := substitute(*object, values)
 			if err != nil {
 				return nil, err

@@ -231,6 +231,10 @@ func (noKeys) Decrypt(string, []byte) ([]byte, error) {
 	return nil, errors.New("none of the private keys fits")
 }
 
+func (noKeys) DecryptObjects(string, []byte) ([]byte, error) {
+	return nil, errors.New("none of the private keys fits")
+}
+
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	encrypted := "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: \"ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]\"}\nsops: {mac: \"ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]\"}\n"

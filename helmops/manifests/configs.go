@@ -206,11 +206,32 @@ func (c *config) described() string {
 
 func (c *config) nothing() error { return nil }
 
-func (c *config) path() error { return c.text(c.object, "path", c.data) }
+// yaml resolves a file that the library reads as YAML.
+func (c *config) yaml(text *string) error {
+	return c.config(c.described(), text)
+}
 
-func (c *config) targets() error { return c.text(c.object, "targetFilePath", c.data) }
+// mark marks the variables in quotes in an inline patch.
+func (c *config) mark(patch *string) error {
+	*patch = string(c.files.marked([]byte(*patch)))
+	return nil
+}
+
+func (c *config) path() error {
+	for _, inline := range []string{"patch", "jsonOp"} {
+		if err := c.text(c.object, inline, c.mark); err != nil {
+			return err
+		}
+	}
+	return c.text(c.object, "path", c.yaml)
+}
+
+func (c *config) targets() error { return c.text(c.object, "targetFilePath", c.yaml) }
 
 func (c *config) merges() error {
+	if err := c.text(c.object, "patches", c.mark); err != nil {
+		return err
+	}
 	return c.list(c.object, "paths", func(text *string) error { return c.merge(c.described(), text, c.count) })
 }
 
@@ -241,7 +262,7 @@ func (c *config) replacements() error {
 			return broken(c.file, "a replacement is not an object")
 		}
 		*c.count++
-		if err := c.text(fields, "path", c.data); err != nil {
+		if err := c.text(fields, "path", c.yaml); err != nil {
 			return err
 		}
 	}

@@ -80,6 +80,11 @@ func decode(node *yaml.Node) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return fromJSON(raw)
+}
+
+// fromJSON reads an object. What is no object becomes a list, nothing becomes nil.
+func fromJSON(raw []byte) (any, error) {
 	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		return nil, nil //nolint:nilnil // an empty document is none
 	}

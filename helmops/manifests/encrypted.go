@@ -5,16 +5,21 @@ import (
 	"strings"
 )
 
-// decrypting returns what is done with every file that is read: one that is encrypted is decrypted, or refused.
-func decrypting(d Decryptor) func(name string, content []byte) ([]byte, error) {
-	return func(name string, content []byte) ([]byte, error) {
+// decrypting returns what is applied to every file that is read: one that is encrypted is decrypted, or refused. A
+// file that is data is what SOPS prints; every other one is read for the objects in it.
+func decrypting(d Decryptor) func(name string, content []byte, isData bool) ([]byte, error) {
+	return func(name string, content []byte, isData bool) ([]byte, error) {
 		if !looksEncrypted(content) {
 			return content, nil
 		}
 		if d == nil {
 			return nil, undecrypted(name, "it is encrypted, and spec.decryption does not say how to decrypt it; nothing was applied")
 		}
-		plain, err := d.Decrypt(name, content)
+		decrypt := d.DecryptObjects
+		if isData {
+			decrypt = d.Decrypt
+		}
+		plain, err := decrypt(name, content)
 		if err != nil {
 			return nil, undecrypted(name, "%w", err)
 		}

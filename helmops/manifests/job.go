@@ -64,8 +64,9 @@ func (r Request) Build(ctx context.Context, tree *Tree, working func(file string
 // answer is a response as it is sent.
 type answer struct {
 	Objects []sentObject `json:"objects,omitempty"`
-	Opened  []string     `json:"opened,omitempty"`
-	Failure *sentError   `json:"failure,omitempty"`
+	// Opened are bytes: JSON would change what is not UTF-8, and nothing would mask it.
+	Opened  [][]byte   `json:"opened,omitempty"`
+	Failure *sentError `json:"failure,omitempty"`
 }
 
 type sentObject struct {
@@ -96,7 +97,10 @@ func job(ctx context.Context, input []byte, host worker.Host) ([]byte, error) {
 }
 
 func encodeAnswer(r Response, failure error) ([]byte, error) {
-	out := answer{Opened: r.Opened}
+	var out answer
+	for _, value := range r.Opened {
+		out.Opened = append(out.Opened, []byte(value))
+	}
 	for _, o := range r.Objects {
 		text, err := o.MarshalJSON()
 		if err != nil {
@@ -122,7 +126,10 @@ func decodeAnswer(output []byte) (Response, error) {
 	if err := json.Unmarshal(output, &sent); err != nil {
 		return Response{}, errors.New("the answer of a build cannot be read")
 	}
-	r := Response{Opened: sent.Opened}
+	var r Response
+	for _, value := range sent.Opened {
+		r.Opened = append(r.Opened, string(value))
+	}
 	if f := sent.Failure; f != nil {
 		return r, &Error{reason: f.Reason, Path: f.Path, Line: f.Line, err: errors.New(f.Text), final: f.Final}
 	}

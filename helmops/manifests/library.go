@@ -1,10 +1,12 @@
 package manifests
 
 import (
+	"encoding/json"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resource"
 	kustypes "sigs.k8s.io/kustomize/api/types"
 
 	"fairlead.dev/fairlead/helmops/kustomize"
@@ -25,21 +27,44 @@ func kustomized(files *view) (objects []Object, err error) {
 		return nil, broken("", "kustomize: %s", readable(err))
 	}
 	out := make([]Object, 0, built.Size())
-	for _, resource := range built.Resources() {
-		text, err := resource.AsYAML()
-		if err != nil {
-			return nil, broken("", "%s %s cannot be written as YAML", resource.GetKind(), resource.GetName())
-		}
-		documents, err := parse("", text)
+	for _, one := range built.Resources() {
+		found, err := objectsIn(one)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range documents {
-			if err := d.check(""); err != nil {
-				return nil, err
-			}
-			out = append(out, Object{Unstructured: &unstructured.Unstructured{Object: d.object}})
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// objectsIn takes the values out of a resource, without the way over YAML text that the library would take: what
+// begins with a tab, for one, is not read as it was written.
+func objectsIn(built *resource.Resource) ([]Object, error) {
+	unreadable := broken("", "%s %s cannot be written as JSON", built.GetKind(), built.GetName())
+	values, err := built.Map()
+	if err != nil {
+		return nil, unreadable // the error quotes it
+	}
+	text, err := json.Marshal(values)
+	if err != nil {
+		return nil, unreadable
+	}
+	read, err := fromJSON(text)
+	fields, is := read.(map[string]any)
+	if err != nil || !is {
+		return nil, unreadable
+	}
+
+	documents, err := apart("", fields, 0)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Object, 0, len(documents))
+	for _, d := range documents {
+		if err := d.check(""); err != nil {
+			return nil, err
 		}
+		out = append(out, Object{Unstructured: &unstructured.Unstructured{Object: d.object}})
 	}
 	return out, nil
 }
@@ -47,6 +72,7 @@ func kustomized(files *view) (objects []Object, err error) {
 // readable shortens an error of the library, whose texts repeat the way to their cause.
 func readable(err error) string {
 	text := strings.ReplaceAll(err.Error(), ".."+sourceRoot+"/", "")
+	text = strings.ReplaceAll(text, ".."+plainRoot+"/", "")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, sourceRoot+"/", ""), overlayRoot, "spec")
 	const longest = 1024
 	if len(text) > longest {

@@ -63,6 +63,11 @@ func (r *rewriting) relative(at string) (string, error) {
 	if slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(at)) && r.files.isFile(at) {
 		to = path.Join(plainRoot, at) // the file as it is in the source
 	}
+	return r.from(from, to)
+}
+
+// from is how the library gets to a path.
+func (r *rewriting) from(from, to string) (string, error) {
 	out, err := filepath.Rel(from, to)
 	if err != nil {
 		return "", err
@@ -71,17 +76,45 @@ func (r *rewriting) relative(at string) (string, error) {
 	return out, checkReference(r.file, "a link", out)
 }
 
-// data resolves a reference to a file that is no manifest of its own, and lets the library read it.
-func (r *rewriting) data(field string, text *string) error {
-	at, err := r.target(field, *text)
+// named resolves a reference to a file that is no manifest of its own, and lets the library read it.
+func (r *rewriting) named(field, text string) (at string, err error) {
+	at, err = r.target(field, text)
+	if err != nil {
+		return "", err
+	}
+	if r.files.IsDir(at) {
+		return "", broken(r.file, "%s names %.200q, which is a directory", field, text)
+	}
+	r.files.allowed[at] = true
+	return at, nil
+}
+
+// config resolves a reference to a file that the library reads as YAML.
+func (r *rewriting) config(field string, text *string) error {
+	at, err := r.named(field, *text)
 	if err != nil {
 		return err
 	}
-	if r.files.IsDir(at) {
-		return broken(r.file, "%s names %.200q, which is a directory", field, *text)
-	}
-	r.files.allowed[at] = true
 	*text, err = r.relative(at)
+	return err
+}
+
+func (r *rewriting) configAll(field string, texts []string) error {
+	for i := range texts {
+		if err := r.config(field, &texts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// data resolves a reference to a file whose content becomes data of an object, byte for byte.
+func (r *rewriting) data(field string, text *string) error {
+	at, err := r.named(field, *text)
+	if err != nil {
+		return err
+	}
+	*text, err = r.from(path.Join(sourceRoot, r.dir), path.Join(plainRoot, at))
 	return err
 }
 
@@ -95,12 +128,13 @@ func (r *rewriting) dataAll(field string, texts []string) error {
 }
 
 // patch resolves the file of a patch, which may be left out, and counts the patch.
-func (r *rewriting) patch(field string, file *string, inline string, patches *int) error {
-	*patches += documentsIn([]byte(inline))
+func (r *rewriting) patch(field string, file, inline *string, patches *int) error {
+	*patches += documentsIn([]byte(*inline))
+	*inline = string(r.files.marked([]byte(*inline)))
 	if *file == "" {
 		return nil
 	}
-	if err := r.data(field, file); err != nil {
+	if err := r.config(field, file); err != nil {
 		return err
 	}
 	content, err := r.files.ReadFile(path.Join(sourceRoot, r.dir, *file))
@@ -186,17 +220,17 @@ func (r *rewriting) components(texts []string) error {
 
 // settings resolves files that say how objects are to be read.
 func (r *rewriting) settings(k *types.Kustomization) error {
-	if err := r.dataAll("crds", k.Crds); err != nil {
+	if err := r.configAll("crds", k.Crds); err != nil {
 		return err
 	}
-	if err := r.dataAll("configurations", k.Configurations); err != nil {
+	if err := r.configAll("configurations", k.Configurations); err != nil {
 		return err
 	}
 	schema, is := k.OpenAPI["path"]
 	if !is {
 		return nil
 	}
-	if err := r.data("openapi.path", &schema); err != nil {
+	if err := r.config("openapi.path", &schema); err != nil {
 		return err
 	}
 	k.OpenAPI["path"] = schema
@@ -208,12 +242,13 @@ func (r *rewriting) settings(k *types.Kustomization) error {
 //nolint:staticcheck // what is deprecated still works
 func (r *rewriting) patches(k *types.Kustomization, count *int) error {
 	for i := range k.Patches {
-		if err := r.patch("patches", &k.Patches[i].Path, k.Patches[i].Patch, count); err != nil {
+		if err := r.patch("patches", &k.Patches[i].Path, &k.Patches[i].Patch, count); err != nil {
 			return err
 		}
 	}
 	for i := range k.PatchesJson6902 {
-		if err := r.patch("patchesJson6902", &k.PatchesJson6902[i].Path, k.PatchesJson6902[i].Patch, count); err != nil {
+		patch := &k.PatchesJson6902[i]
+		if err := r.patch("patchesJson6902", &patch.Path, &patch.Patch, count); err != nil {
 			return err
 		}
 	}
@@ -227,7 +262,7 @@ func (r *rewriting) patches(k *types.Kustomization, count *int) error {
 		if k.Replacements[i].Path == "" {
 			continue
 		}
-		if err := r.data("replacements", &k.Replacements[i].Path); err != nil {
+		if err := r.config("replacements", &k.Replacements[i].Path); err != nil {
 			return err
 		}
 	}
@@ -237,12 +272,13 @@ func (r *rewriting) patches(k *types.Kustomization, count *int) error {
 // merge resolves a strategic merge patch that is a path or else inline.
 func (r *rewriting) merge(field string, text *string, count *int) error {
 	if !isInline(*text) {
-		return r.patch(field, text, "", count)
+		return r.patch(field, text, new(string), count)
 	}
 	if _, err := parse(r.file, []byte(*text)); err != nil {
 		return err
 	}
 	*count += documentsIn([]byte(*text))
+	*text = string(r.files.marked([]byte(*text)))
 	return nil
 }
 

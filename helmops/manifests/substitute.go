@@ -24,7 +24,10 @@ func unsubstituted(name string, format string, args ...any) error {
 // whatever it contains: it cannot become another field.
 func substitute(o Object, variables *variables) (Object, error) {
 	if o.GetLabels()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled || o.GetAnnotations()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled {
-		return o, nil
+		return unmarked(o), nil
+	}
+	if o.GetKind() != releaseKind {
+		o = unmarked(o)
 	}
 	s := &substitution{variables: variables}
 	out, err := s.value(o.Object, false)

@@ -19,7 +19,9 @@ var errReadOnly = errors.New("the files of a source are not written")
 // made of its kustomizations, and without any file that the guard did not look at.
 type view struct {
 	tree    *Tree
-	decrypt func(name string, content []byte) ([]byte, error)
+	decrypt func(name string, content []byte, isData bool) ([]byte, error)
+	// marks says that variables in quotes are marked in what is read.
+	marks bool
 	// working is called with the name of each file before it is read.
 	working func(name string)
 	// rewritten are the kustomizations by resolved directory, allowed the other files that the library may read.
@@ -39,14 +41,16 @@ type rewritten struct {
 	content []byte
 }
 
-func newView(tree *Tree, decrypt func(name string, content []byte) ([]byte, error), working func(string)) *view {
+func newView(
+	tree *Tree, decrypt func(name string, content []byte, isData bool) ([]byte, error), working func(string),
+) *view {
 	if working == nil {
 		working = func(string) {}
 	}
 	return &view{tree: tree, decrypt: decrypt, working: working, rewritten: map[string]rewritten{}, allowed: map[string]bool{}}
 }
 
-// Where kustomize sees the files of the source, kustomization files that are only data, and the overlay: none may contain another.
+// Where kustomize sees the files of the source, those that are only data, and the overlay: none may contain another.
 const (
 	sourceRoot  = "/source"
 	plainRoot   = "/plain"
@@ -113,11 +117,23 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, err := v.decrypt(path.Clean(at), content)
+	isData := strings.HasPrefix(name, plainRoot+"/")
+	plain, err := v.decrypt(path.Clean(at), content, isData)
 	if err != nil && v.failure == nil {
 		v.failure = err
 	}
-	return plain, err
+	if err != nil || isData {
+		return plain, err
+	}
+	return v.marked(plain), nil
+}
+
+// marked marks variables in quotes, when there will be a substitution.
+func (v *view) marked(content []byte) []byte {
+	if !v.marks {
+		return content
+	}
+	return markQuoted(content)
 }
 
 // checked returns what the library gets in place of a kustomization file; nil when it may have the file as it is.
