@@ -3,6 +3,7 @@ package health
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -32,6 +33,9 @@ type Report struct {
 	Quote string
 	// Serving is set when the object does its work although it is not Current: at least half of what it wants is available.
 	Serving bool
+	// Unobserved is set when the object is InProgress and its controller has not yet reported on its newest generation.
+	// Only workloads count as unobserved without an observedGeneration in their status.
+	Unobserved bool
 }
 
 // Full returns the message with what the object says itself. Who shows it masks it, or has read the object with the
@@ -64,8 +68,25 @@ func Assess(object *unstructured.Unstructured, jobs bool) Report {
 	case status.FailedStatus:
 		return Report{State: Failed, Message: message, Quote: quote}
 	default:
-		return Report{State: InProgress, Message: message, Quote: quote, Serving: isServing(object)}
+		return Report{
+			State: InProgress, Message: message, Quote: quote, Serving: isServing(object), Unobserved: isUnobserved(object),
+		}
 	}
+}
+
+// isUnobserved tells whether the status of an object is about an older generation. A new workload has none at all.
+func isUnobserved(object *unstructured.Unstructured) bool {
+	observed, has, _ := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
+	if has {
+		return observed != object.GetGeneration()
+	}
+	return object.GetDeletionTimestamp() == nil && isWorkload(object)
+}
+
+// isWorkload tells whether the status of an object always has an observedGeneration once its controller has seen it.
+func isWorkload(object *unstructured.Unstructured) bool {
+	kind := object.GroupVersionKind()
+	return kind.Group == "apps" && slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, kind.Kind)
 }
 
 // isServing tells whether at least half of the pods that a workload wants are available, and one at least. A workload that is

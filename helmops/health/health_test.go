@@ -6,6 +6,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/api/v1beta1"
 )
 
 func parse(t *testing.T, document string) *unstructured.Unstructured {
@@ -52,6 +54,43 @@ func TestAssess(t *testing.T) {
 			got := Assess(parse(t, tt.object), tt.jobs)
 			if got.State != tt.state || !strings.Contains(got.Full(), tt.message) || (got.Message == "") != (tt.state == Current) {
 				t.Errorf("got %s: %q, want %s: %q", got.State, got.Full(), tt.state, tt.message)
+			}
+		})
+	}
+}
+
+// A status can be about what an object was before the last write.
+func TestObserved(t *testing.T) {
+	t.Parallel()
+	const metadata = "metadata: {name: a, generation: 2}\n"
+	const workload = "apiVersion: apps/v1\nkind: Deployment\n" + metadata + "spec: {replicas: 1}\n"
+	const widget = "apiVersion: example.com/v1\nkind: Widget\n" + metadata
+	const waits = "conditions: [{type: Ready, status: 'False'}]"
+	tests := []struct {
+		name       string
+		object     string
+		unobserved bool
+	}{
+		{name: "a workload without a status", object: workload, unobserved: true},
+		{name: "a workload of an older generation", object: workload + "status: {observedGeneration: 1}\n", unobserved: true},
+		{name: "a workload of this generation", object: workload + "status: {observedGeneration: 2}\n"},
+		{name: "a custom resource of an older generation", object: widget + "status: {observedGeneration: 1}\n", unobserved: true},
+		{name: "a custom resource of this generation", object: widget + "status: {observedGeneration: 2, " + waits + "}\n"},
+		{name: "a custom resource that says nothing of generations", object: widget + "status: {" + waits + "}\n"},
+		{name: "a Pod", object: "apiVersion: v1\nkind: Pod\n" + metadata + "status: {phase: Pending}\n"},
+	}
+	rules, err := NewRules([]v1beta1.HealthCheckExpr{{APIVersion: "example.com/v1", Kind: "Widget", Current: "false"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			object := parse(t, tt.object)
+			for which, report := range map[string]Report{"kstatus": Assess(object, false), "rules": rules.Assess(object, false)} {
+				if report.State != InProgress || report.Unobserved != tt.unobserved {
+					t.Errorf("by %s it is %s and unobserved is %t, want %t", which, report.State, report.Unobserved, tt.unobserved)
+				}
 			}
 		})
 	}

@@ -116,7 +116,8 @@ func (r *Rules) Assess(object *unstructured.Unstructured, jobs bool) Report {
 	}
 	observed, has, _ := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
 	if has && observed != object.GetGeneration() {
-		return Report{State: InProgress, Message: fmt.Sprintf("its status is about generation %d, and it is at %d", observed, object.GetGeneration())}
+		message := fmt.Sprintf("its status is about generation %d, and it is at %d", observed, object.GetGeneration())
+		return Report{State: InProgress, Message: message, Unobserved: true}
 	}
 	return judge.assess(object)
 }

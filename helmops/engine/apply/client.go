@@ -188,12 +188,33 @@ func (c *Client) UpdateThreeWayMerge(original, target kube.ResourceList, force b
 
 // parked waits without holding the processor, and does not come back once the process is stopping.
 func (c *Client) parked(wait func() error) error {
-	c.share.leave()
-	defer func() { // also when wait panics: the caller gives the share back
-		c.stopWithProcess()
-		c.share.enter()
-	}()
+	p := parking{client: c}
+	p.leaveIf(true)
+	defer p.end() // also when wait panics: the caller gives the share back
 	return wait()
+}
+
+// parking is a wait that gives the share of the processor back at some time, and has it again after its end. The zero
+// value of left is a wait that still holds the share.
+type parking struct {
+	client *Client
+	left   bool
+}
+
+// leaveIf gives the share back under a condition, once.
+func (p *parking) leaveIf(condition bool) {
+	if condition && !p.left {
+		p.left = true
+		p.client.share.leave()
+	}
+}
+
+// end does not return once the process is stopping.
+func (p *parking) end() {
+	p.client.stopWithProcess()
+	if p.left {
+		p.client.share.enter()
+	}
 }
 
 // share counts who waits: an action holds one share, and several of its objects may have to be waited for at a time.

@@ -60,11 +60,11 @@ func (c *Client) WaitWithJobs(resources kube.ResourceList, timeout time.Duration
 }
 
 func (c *Client) wait(resources kube.ResourceList, timeout time.Duration, jobs bool) error {
-	return c.parked(func() error {
-		ctx, cancel := context.WithCancel(c.ctx)
-		defer cancel()
-		return c.untilReady(ctx, resources, timeout, jobs)
-	})
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	p := parking{client: c}
+	defer p.end()
+	return c.untilReady(ctx, &p, resources, timeout, jobs)
 }
 
 // unready is an object that is waited for, and what it lacks.
@@ -75,9 +75,36 @@ type unready struct {
 	cause string
 }
 
+// podsOf watches the pods of what is not ready. While no controller has observed what was written there are none yet: the
+// timer fires again then, and no pods are watched.
+func (c *Client) podsOf(ctx context.Context, lacking []unready, since time.Time, again *time.Timer) *podWatch {
+	if observedOf(lacking) == 0 {
+		again.Reset(podsAfter)
+		return nil
+	}
+	return c.watchPods(ctx, lacking, since)
+}
+
+// observedOf is of how many objects a controller has seen what was written.
+func observedOf(lacking []unready) int {
+	observed := 0
+	for _, object := range lacking {
+		if !object.report.Unobserved {
+			observed++
+		}
+	}
+	return observed
+}
+
 // untilReady waits until every object is ready. It ends at once when one has failed for good, and later than at the timeout,
 // once, when there is progress.
-func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, timeout time.Duration, jobs bool) error {
+//
+// It keeps the share while the controllers of the cluster have not observed what was written, though for podsAfter at the
+// most. Writing on would only lengthen their queues: then many releases wait at a time, all become ready at the end, and
+// each keeps its manifests in memory until then.
+func (c *Client) untilReady(
+	ctx context.Context, p *parking, resources kube.ResourceList, timeout time.Duration, jobs bool,
+) error {
 	c.trackParsed()
 	refs := make([]tracker.Ref, len(resources))
 	for i, info := range resources {
@@ -103,13 +130,15 @@ func (c *Client) untilReady(ctx context.Context, resources kube.ResourceList, ti
 			return c.notReady(lacking[:1], len(resources), 0) //nolint:contextcheck // it has a time of its own
 		}
 		progress.see(lacking, c.now())
+		p.leaveIf(observedOf(lacking) == len(lacking))
 		select {
 		case <-changed:
 		case <-alone.changed:
 		case err := <-alone.refused:
 			return err
 		case <-slow.C:
-			pods = c.watchPods(ctx, lacking, c.writesBegan(begun))
+			p.leaveIf(true)
+			pods = c.podsOf(ctx, lacking, c.writesBegan(begun), slow)
 		case broken := <-pods.found():
 			broken.report.State = health.Failed
 			return c.notReady([]unready{broken}, len(resources), 0) //nolint:contextcheck // it has a time of its own
