@@ -150,7 +150,8 @@ func TestAWaitKeepsItsShareUntilItsObjectsAreObserved(t *testing.T) {
 		{name: "not observed", at: observe(written, 1, true), left: [3]int{0, 0, 1}},
 		{name: "without any status", at: written, left: [3]int{0, 0, 1}},
 		{name: "observed before", at: observe(written, 2, false), left: [3]int{1, 1, 1}, pods: true},
-		{name: "observed then", at: observe(written, 1, true), then: observe(written, 2, false), left: [3]int{0, 1, 1}, pods: true},
+		{name: "observed then", at: observe(written, 1, true), then: observe(written, 2, false),
+			left: [3]int{0, 1, 1}, pods: true},
 		{name: "ready then", at: observe(written, 1, true), then: observe(written, 2, true)},
 		{name: "ready before", at: observe(written, 2, true)},
 	}
@@ -176,7 +177,7 @@ func TestAWaitKeepsItsShareUntilItsObjectsAreObserved(t *testing.T) {
 				}
 				s.is("at the end", tt.left[2], requests)
 				if s.share.returned != s.share.left {
-					t.Errorf("the share was taken again %d times, and given back %d times", s.share.returned, s.share.left)
+					t.Errorf("taken again %d times, and given back %d times", s.share.returned, s.share.left)
 				}
 			})
 		})
