@@ -44,8 +44,8 @@ generate: ## Generate deep copies, CRDs and RBAC from the types and markers
 fmt: ## Format the code
 	@gofmt -w $$(git ls-files '*.go')
 
-tidy: ## Tidy the four modules
-	@go mod tidy && cd test/cluster && go mod tidy && cd ../tools && go mod tidy && cd ../s3 && go mod tidy
+tidy: ## Tidy the five modules
+	@go mod tidy && cd test/cluster && go mod tidy && cd ../tools && go mod tidy && cd ../s3 && go mod tidy && cd ../tools/sopsfiles && go mod tidy
 
 lint: $(BIN)/golangci-lint ## Lint; the rules are in .golangci.yml
 	@$(BIN)/golangci-lint run ./...
