@@ -146,6 +146,9 @@ const (
 // KeptReason of an event: objects that are no longer wanted were not deleted, because data would be lost with them.
 const KeptReason = "Kept"
 
+// FieldsDroppedReason of an event: the API server did not keep fields of objects that were written.
+const FieldsDroppedReason = "FieldsDropped"
+
 // Reasons of Kustomization.
 const (
 	// AppliedReason: the objects of the source's revision are applied.

@@ -244,6 +244,9 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	out.applied.Retained = result.Retained
 	out.applied.StillRetained = result.StillRetained
 	out.applied.RetainedKnown = true
+	for _, dropped := range result.Dropped {
+		out.applied.Dropped = append(out.applied.Dropped, mask.Apply(dropped))
+	}
 	out.applied.Inventory = result.Inventory
 	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
 	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
@@ -288,8 +291,10 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	if event.Reason != "" {
 		h.tell(k, event)
 	}
-	if event := status.Kept(ended.applied.Retained); event.Reason != "" {
-		h.tell(k, event)
+	for _, event := range []status.Event{status.Kept(ended.applied.Retained), status.Dropped(ended.applied.Dropped)} {
+		if event.Reason != "" {
+			h.tell(k, event)
+		}
 	}
 	for _, spared := range ended.spared {
 		h.tell(k, status.Event{Reason: v1beta1.AppliedReason, Message: "not deleted: " + spared})

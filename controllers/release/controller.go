@@ -202,7 +202,8 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	if begun != nil {
 		h.watcher.landed(hr, ended.outcome, begun.states)
 	}
-	for _, event := range []status.Event{event, status.Kept(ended.outcome.Kept)} {
+	outcome := ended.outcome
+	for _, event := range []status.Event{event, status.Kept(outcome.Kept), status.Dropped(outcome.Dropped)} {
 		if event.Reason != "" {
 			h.tell(hr, event)
 		}

@@ -93,6 +93,8 @@ func TestObjectsAreJudged(t *testing.T) {
 	}{
 		{spec: "{size: 1, color: red, port: http, labels: {a: b}, free: {x: [1]}, parts: [{name: a}]}"},
 		{spec: "{size: 1, port: 80}"}, // a default fills what is missing
+		{spec: "{size: 1, labels: null}"},
+		{spec: "{size: null}", invalid: "spec.size: Required value"},
 		{spec: "{size: one}", invalid: "spec.size: Invalid value"},
 		{spec: "{color: green, size: 1}", invalid: "spec.color: Unsupported value"},
 		{spec: "{}", invalid: "spec.size: Required value"},

@@ -118,19 +118,15 @@ func unset(at fieldpath.Path, wants any) bool {
 			return false
 		}
 	}
+	return zero(wants)
+}
+
+// zero reports whether the API server may leave out a value where a field has no other default.
+func zero(wants any) bool {
 	return equal(wants, false) || equal(wants, "") || equal(wants, int64(0))
 }
 
 // UnheldNote names the fields that the API server does not keep.
 func UnheldNote(unheld []Field) string {
-	const most = 3
-	names := make([]string, 0, most)
-	for _, field := range unheld[:min(len(unheld), most)] {
-		names = append(names, strings.TrimPrefix(field.Path, "."))
-	}
-	more := ""
-	if len(unheld) > most {
-		more = " and " + strconv.Itoa(len(unheld)-most) + " more"
-	}
-	return "the API server does not keep what the manifest says of " + strings.Join(names, ", ") + more
+	return "the API server does not keep what the manifest says of " + Named(unheld)
 }

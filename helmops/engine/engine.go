@@ -196,6 +196,8 @@ type Result struct {
 	// Kept are objects that the action left although they are no longer wanted. StillKept are those that earlier
 	// actions kept and that have no owner yet.
 	Kept, StillKept []v1beta1.KeptObject
+	// Dropped names the objects of which the API server did not keep all that the action wrote, with the fields.
+	Dropped []string
 }
 
 // History reads the records of a release, newest first. None is no error. While nothing changes it costs no request.

@@ -355,6 +355,7 @@ func (r *run) result(before []plan.Record, err error) Result {
 	out.StillKept = r.Options.Kept
 	if r.client != nil {
 		out.Kept, out.StillKept = r.client.Kept(), r.client.StillKept()
+		out.Dropped = r.dropped()
 	}
 	if err != nil {
 		out.Mask = r.mask()

@@ -230,6 +230,35 @@ func TestAnActionThatWritesLeavesItsPlaceToTheNextChart(t *testing.T) {
 	})
 }
 
+// A chart that is rendered stays in memory until it is written: while its action waits for a share to write, no other
+// chart takes its place.
+func TestAnActionThatWaitsToWriteKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFloor(t.Context())
+		f.engine.local, f.engine.localCharts = fair.New(1, 1), fair.New(1, 1)
+		rendered, loaded := make(chan struct{}), 0
+		for range 2 {
+			r := f.loading("apps", nil, func() error { loaded++; return nil })
+			go func() {
+				_ = r.hold(func() error {
+					return r.waitFor(func(context.Context) error { <-rendered; return nil })
+				})
+			}()
+			synctest.Wait()
+		}
+		f.start(cluster.Access{Namespace: "apps"}) // it has the only share while the first chart is rendered
+		close(rendered)
+		synctest.Wait()
+		if loaded != 1 || f.working["apps"] != 1 {
+			t.Errorf("%d charts are loaded while one waits to be written; %v are at work", loaded, f.working)
+		}
+		close(f.end)
+		synctest.Wait()
+		f.expectIdle(t)
+	})
+}
+
 func TestASupersededActionLeavesTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

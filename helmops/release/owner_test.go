@@ -72,6 +72,8 @@ func TestItsOwnReleaseIsLookedAtOnce(t *testing.T) {
 // Which other release has its records in the same place is asked for a release that is not there, and for no other.
 func TestANamesakeIsLookedFor(t *testing.T) {
 	t.Parallel()
+	uninstalled := deployed(values.Digest(inputs.Values))
+	uninstalled[0].Status = plan.StatusUninstalled
 	for name, test := range map[string]struct {
 		records []plan.Record
 		step    plan.Step
@@ -79,6 +81,7 @@ func TestANamesakeIsLookedFor(t *testing.T) {
 	}{
 		"a release that is not there": {nil, plan.Wait, 1},
 		"a release that is there":     {deployed(values.Digest(inputs.Values)), plan.None, 0},
+		"one that was uninstalled":    {uninstalled, plan.Wait, 1},
 	} {
 		r := runner(&engineFake{records: map[plan.Target][]plan.Record{target: test.records}}, nil)
 		asked := 0

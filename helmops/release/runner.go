@@ -282,6 +282,9 @@ func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs
 	kept := len(result.Kept) + len(result.StillKept) + len(hr.Status.Kept)
 	outcome.KeptKnown = kept > 0 && result.HistoryErr == nil
 	looked := outcome.Step == plan.Correct || outcome.Step == plan.Inspect
+	if !looked { // of those the condition Drifted tells
+		outcome.Dropped = result.Dropped
+	}
 	outcome.InventoryUnknown = looked && len(result.Inventory) == 0 && result.Err != nil
 	if outcome.Step == plan.Claim { // the objects that another Helm client wrote are not compared before the next upgrade
 		outcome.InventoryUnknown = len(result.History) == 0 || !result.History[0].Ours

@@ -192,6 +192,9 @@ type Result struct {
 	// Retained are objects that were not deleted, because data of users would be deleted with them; StillRetained
 	// those that were retained before and have no owner yet.
 	Retained, StillRetained []v1beta1.KeptObject
+	// Dropped names objects of which the API server did not keep all that was written, with the fields. One that was
+	// only corrected is not among them.
+	Dropped []string
 	// Held are the objects, by their IDs in the inventory, that were not pruned yet so that others can take them over.
 	Held []string
 	// Again is when objects that somebody fights over are to be corrected again; zero when there are none.

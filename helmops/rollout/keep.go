@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -176,30 +174,5 @@ func (r *run) stays(ctx context.Context, g *remnant) (bool, error) {
 // stillRetained returns those of the objects that were kept before that are there and have no owner yet. One that
 // cannot be read counts as there.
 func (r *run) stillRetained(ctx context.Context) []v1beta1.KeptObject {
-	var out []v1beta1.KeptObject
-	for _, object := range r.Kept {
-		if !r.taken(ctx, object) {
-			out = append(out, object)
-		}
-	}
-	return out
-}
-
-// taken reports whether an object is gone, or has an owner.
-func (r *run) taken(ctx context.Context, object v1beta1.KeptObject) bool {
-	mapping, err := r.site.cluster.Mapper().RESTMapping(schema.GroupKind{Group: object.Group, Kind: object.Kind})
-	if err != nil {
-		return meta.IsNoMatchError(err)
-	}
-	client := r.as.Dynamic().Resource(mapping.Resource)
-	var live *unstructured.Unstructured
-	if object.Namespace == "" {
-		live, err = client.Get(ctx, object.Name, metav1.GetOptions{})
-	} else {
-		live, err = client.Namespace(object.Namespace).Get(ctx, object.Name, metav1.GetOptions{})
-	}
-	if err != nil {
-		return apierrors.IsNotFound(err)
-	}
-	return keep.Owned(live)
+	return keep.Objects{Mapper: r.site.cluster.Mapper(), Dynamic: r.as.Dynamic()}.Still(ctx, r.Kept)
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/definition"
 )
 
 // apiServer keeps ConfigMaps, Secrets and Namespaces. What is tracked may not be listed, so that every object is asked for.
@@ -29,6 +30,8 @@ type apiServer struct {
 	requests []string
 	// groups are kinds beside those of the core.
 	groups []apidiscovery.APIGroupDiscovery
+	// merges is set when what is sent is put over what is there, as an apply does.
+	merges bool
 }
 
 func newAPIServer(t *testing.T) *apiServer {
@@ -105,7 +108,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		send(w, http.StatusOK, apidiscovery.APIGroupDiscoveryList{TypeMeta: discoveryType, Items: s.groups})
 	case r.Method == http.MethodGet && ((user == "" || s.groups == nil) && strings.HasPrefix(path, "/apis/") || user == "" && slices.Contains([]string{"configmaps", "secrets", "namespaces"}, last)):
 		send(w, http.StatusForbidden, refusalOf(http.StatusForbidden, metav1.StatusReasonForbidden, "not for the controller"))
-	case r.Method == http.MethodGet && (last == "configmaps" || last == "secrets"):
+	case r.Method == http.MethodGet && slices.Contains([]string{"configmaps", "secrets", "gears"}, last):
 		s.list(w, path)
 	default:
 		s.one(w, r, path, dryRun)
@@ -141,8 +144,10 @@ func (s *apiServer) list(w http.ResponseWriter, path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadataList", APIVersion: "meta.k8s.io/v1"}}
+	plural := path[strings.LastIndex(path, "/"):]
+	anywhere := strings.TrimSuffix(path, plural) + "/namespaces/"
 	for at, object := range s.objects {
-		if strings.HasPrefix(at, path+"/") {
+		if strings.HasPrefix(at, path+"/") || strings.HasPrefix(at, anywhere) && strings.Contains(at, plural+"/") {
 			item := metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"}}
 			content := unstructured.Unstructured{Object: object}
 			item.Name, item.Namespace, item.Labels = content.GetName(), content.GetNamespace(), content.GetLabels()
@@ -162,6 +167,9 @@ func (s *apiServer) one(w http.ResponseWriter, r *http.Request, path string, dry
 		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
 			send(w, http.StatusBadRequest, refusalOf(http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error()))
 			return
+		}
+		if s.merges && there != nil {
+			sent = definition.Overlaid(there, sent)
 		}
 		if !dryRun {
 			s.objects[path] = sent

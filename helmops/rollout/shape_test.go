@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 const (
@@ -39,19 +40,28 @@ spec:
 `
 )
 
+// discovered is a group with one kind.
+func discovered(group, kind, plural string, scope apidiscovery.ResourceScope) apidiscovery.APIGroupDiscovery {
+	resource := apidiscovery.APIResourceDiscovery{
+		Resource: plural, SingularResource: strings.ToLower(kind), Scope: scope,
+		Verbs:        []string{"get", "list", "delete"},
+		ResponseKind: &metav1.GroupVersionKind{Group: group, Version: "v1", Kind: kind},
+	}
+	version := apidiscovery.APIVersionDiscovery{
+		Version: "v1", Freshness: apidiscovery.DiscoveryFreshnessCurrent,
+		Resources: []apidiscovery.APIResourceDiscovery{resource},
+	}
+	return apidiscovery.APIGroupDiscovery{
+		ObjectMeta: metav1.ObjectMeta{Name: group}, Versions: []apidiscovery.APIVersionDiscovery{version},
+	}
+}
+
 // custom are groups with the kinds that the tests of definitions need.
 func custom() []apidiscovery.APIGroupDiscovery {
-	of := func(group, kind, plural string, scope apidiscovery.ResourceScope) apidiscovery.APIGroupDiscovery {
-		return apidiscovery.APIGroupDiscovery{ObjectMeta: metav1.ObjectMeta{Name: group}, Versions: []apidiscovery.APIVersionDiscovery{{
-			Version: "v1", Freshness: apidiscovery.DiscoveryFreshnessCurrent, Resources: []apidiscovery.APIResourceDiscovery{{
-				Resource: plural, SingularResource: strings.ToLower(kind), Scope: scope, Verbs: []string{"get", "list", "delete"},
-				ResponseKind: &metav1.GroupVersionKind{Group: group, Version: "v1", Kind: kind},
-			}},
-		}}}
-	}
 	return []apidiscovery.APIGroupDiscovery{
-		of("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", apidiscovery.ScopeCluster),
-		of("example.dev", "Gear", "gears", apidiscovery.ScopeNamespace),
+		discovered("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions",
+			apidiscovery.ScopeCluster),
+		discovered("example.dev", "Gear", "gears", apidiscovery.ScopeNamespace),
 	}
 }
 
@@ -163,13 +173,14 @@ func TestTheNewSchemaRefuses(t *testing.T) {
 	}
 }
 
-// inventoryOf is what a set would leave behind that has an object as it is.
+// inventoryOf is what a set has left behind that has written an object as it is.
 func inventoryOf(t *testing.T, engine *Engine, o Object) []v1beta1.ResourceRef {
 	t.Helper()
 	i, err := newItem(o, engine.config.Local.Mapper(), nil, "team")
 	if err != nil {
 		t.Fatal(err)
 	}
+	i.ownership = tracker.OwnershipText(tracker.Kustomizations().Reduce(o.Unstructured).Ownership)
 	return []v1beta1.ResourceRef{i.inventory()}
 }
 

@@ -41,6 +41,9 @@ func (r *run) write(ctx context.Context, i *item) error {
 	reduced := tracker.Kustomizations().Reduce(answer)
 	r.site.tracker.Wrote(i.kind, answer, payload.Checksum(i.body)) //nolint:contextcheck // an expression has a time of its own
 	i.ownership = tracker.OwnershipText(reduced.Ownership)
+	if !i.unchanged() || i.anew {
+		r.lacks(i, answer)
+	}
 	r.tell(i, live, answer)
 	return nil
 }

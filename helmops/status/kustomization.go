@@ -26,6 +26,8 @@ type Applied struct {
 	// no owner yet. RetainedKnown is set when somebody looked.
 	Retained, StillRetained []v1beta1.KeptObject
 	RetainedKnown           bool
+	// Dropped names objects of which the API server did not keep all that was written, with the fields.
+	Dropped []string
 	// Released are objects that others may take over; nil when there are none, or when a failure left that open.
 	Released *v1beta1.ReleasedObjects
 	// Failure is why not all of it was applied; nil when it was.

@@ -49,6 +49,8 @@ type Outcome struct {
 	// no owner yet. KeptKnown is set when somebody looked.
 	Kept, StillKept []v1beta1.KeptObject
 	KeptKnown       bool
+	// Dropped names the objects of which the API server did not keep all that the action wrote, with the fields.
+	Dropped []string
 	// Drift is how the objects in Looked, or all of them, differed before they were corrected.
 	Drift  []v1beta1.ObjectDrift
 	Looked []v1beta1.ResourceRef

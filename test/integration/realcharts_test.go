@@ -45,6 +45,9 @@ func TestRealCharts(t *testing.T) {
 				apply(t, hr)
 				awaitVersion(t, hr, version)
 			}
+			if lost := droppedEvents(t, ns, name); len(lost) > 0 {
+				t.Errorf("it loses something: %v", lost)
+			}
 			if len(hr.Status.Inventory.Entries) == 0 {
 				t.Error("the inventory is empty")
 			}

@@ -26,6 +26,7 @@ var notHeld = map[string]string{
 	v1beta1.RollbackFailedReason:         "it takes a rollback that runs into its timeout",
 	v1beta1.AdoptedReason:                "of events only",
 	v1beta1.KeptReason:                   "of events only",
+	v1beta1.FieldsDroppedReason:          "of events only",
 	v1beta1.PruneRefusedReason:           "of Kustomizations that are being deleted",
 	v1beta1.OrphanedReason:               "of events only, about an object that is gone",
 	v1beta1.ArtifactFailedReason:         "it takes an archive that is lost between the choice of a chart and its use",

@@ -111,6 +111,8 @@ type Client struct {
 	mu         sync.Mutex
 	departures map[tracker.Ref]departure
 	kept       []v1beta1.KeptObject
+	// dropped says, by the ID of an object, what the API server did not keep of it.
+	dropped map[string]string
 	// defined are the definitions that the action brings, in its manifest or before it.
 	defined map[schema.GroupKind]*definition.Definition
 	// begun is when the first object was written.
@@ -140,7 +142,7 @@ func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *t
 	return &Client{
 		departures: map[tracker.Ref]departure{}, defined: map[schema.GroupKind]*definition.Definition{},
 		Client: stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o,
-		parsed: map[string][]object{},
+		parsed: map[string][]object{}, dropped: map[string]string{},
 	}
 }
 

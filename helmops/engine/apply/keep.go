@@ -8,7 +8,6 @@ import (
 
 	"helm.sh/helm/v3/pkg/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -164,40 +163,13 @@ func (c *Client) Kept() []v1beta1.KeptObject {
 }
 
 // StillKept returns those of the objects that earlier actions kept that are there and have no owner yet. One that
-// cannot be read counts as there.
+// cannot be read counts as there. A definition that the chart brings is that of the release again.
 func (c *Client) StillKept() []v1beta1.KeptObject {
-	var out []v1beta1.KeptObject
-	for _, object := range c.options.Keep.Before {
-		if !c.taken(object) {
-			out = append(out, object)
-		}
-	}
-	return out
-}
-
-// taken reports whether an object is gone, or has an owner.
-func (c *Client) taken(object v1beta1.KeptObject) bool {
-	kind := schema.GroupKind{Group: object.Group, Kind: object.Kind}
-	if kind == keep.Definition && slices.Contains(c.options.Keep.Brought, object.Name) {
-		return true
-	}
-	mapping, err := c.mapper.RESTMapping(kind)
-	if err != nil {
-		return meta.IsNoMatchError(err)
-	}
-	ctx, cancel := c.request()
-	defer cancel()
-	client := c.identity.Dynamic().Resource(mapping.Resource)
-	var live *unstructured.Unstructured
-	if object.Namespace == "" {
-		live, err = client.Get(ctx, object.Name, metav1.GetOptions{})
-	} else {
-		live, err = client.Namespace(object.Namespace).Get(ctx, object.Name, metav1.GetOptions{})
-	}
-	if err != nil {
-		return apierrors.IsNotFound(err)
-	}
-	return keep.Owned(live)
+	before := slices.DeleteFunc(slices.Clone(c.options.Keep.Before), func(o v1beta1.KeptObject) bool {
+		kind := schema.GroupKind{Group: o.Group, Kind: o.Kind}
+		return kind == keep.Definition && slices.Contains(c.options.Keep.Brought, o.Name)
+	})
+	return keep.Objects{Mapper: c.mapper, Dynamic: c.identity.Dynamic()}.Still(c.ctx, before)
 }
 
 // wasKept reports whether an object is one that the release had before, so that it may have it again.

@@ -140,11 +140,17 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 			return true, err
 		}
 	}
-	_, err = p.patch(info, w.body, true)
-	if excluded, failed := p.excluded(info, w.body, err); excluded || failed != nil {
-		return true, failed
+	return true, p.overwrite(info, w.body)
+}
+
+// overwrite tries to apply an object that exists. A field that excludes what is applied is no reason against it: the
+// write removes that field.
+func (p *preflight) overwrite(info *resource.Info, body []byte) error {
+	_, err := p.patch(info, body, true)
+	if excluded, failed := p.excluded(info, body, err); excluded || failed != nil {
+		return failed
 	}
-	return true, p.judge(info, err)
+	return p.judge(info, err)
 }
 
 // create tries to make an object, or to take it over when there is one that the tracker does not know.

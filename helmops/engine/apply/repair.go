@@ -17,17 +17,17 @@ import (
 )
 
 // complete gives an object that Helm's own client has written what it lacks of the manifest: a merge by key drops
-// items of a list that share a key. It returns the object as it is then, and whether it has all of the manifest.
+// items of a list that share a key. It returns the object as it is then, and what it lacks of the manifest still.
 func (c *Client) complete(
 	info *resource.Info, wanted runtime.Object, live *unstructured.Unstructured,
-) (now *unstructured.Unstructured, held bool, err error) {
+) (now *unstructured.Unstructured, lacks []drift.Field, err error) {
 	content, ok := wanted.(*unstructured.Unstructured)
 	if !ok {
-		return live, true, nil
+		return live, nil, nil
 	}
 	wants, err := payload.Fields(content)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		patch := drift.Repair(live, wants)
@@ -47,9 +47,9 @@ func (c *Client) complete(
 		return err
 	})
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
-	return live, len(drift.Subset(live, wants, nil)) == 0, nil
+	return live, drift.Subset(live, wants, nil), nil
 }
 
 // repair patches an object, or asks what would become of it.

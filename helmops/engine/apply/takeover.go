@@ -177,14 +177,15 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 		return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
 	}
 	if answer, ok := direct.Object.(*unstructured.Unstructured); ok {
-		answer, held, err := c.complete(info, wanted, answer)
+		answer, lacks, err := c.complete(info, wanted, answer)
 		if err != nil {
 			return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
 		}
 		direct.Object = answer
 		c.tracker.Wrote(kindOf(info.Mapping), answer, 0)
 		c.mark(info, answer)
-		if !held {
+		c.noteDropped(info, lacks)
+		if len(lacks) > 0 {
 			c.markAs(info, "") // the next look for drift reports what it lacks
 		}
 	}

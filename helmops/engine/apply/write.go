@@ -201,6 +201,7 @@ func (c *Client) create(info, original *resource.Info, w wish) (created bool, er
 	answer, err := c.applyNew(info)
 	switch {
 	case err == nil:
+		c.compareAnswer(info, info.Object, answer)
 		return true, c.wrote(info, answer, w.sum)
 	case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err):
 		return c.fallback(info, original, err)
@@ -238,6 +239,7 @@ func (c *Client) overwrite(info, original *resource.Info, w wish, legacy bool) (
 	answer, err := c.applyOver(info, w.body)
 	switch {
 	case err == nil:
+		c.compareAnswer(info, info.Object, answer)
 		return false, c.wrote(info, answer, w.sum)
 	case w.autoscaled:
 		bare := withoutReplicas(info)
@@ -318,6 +320,9 @@ func (c *Client) post(info *resource.Info) error {
 	}
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", name(info), reworded(info, err))
+	}
+	if made, ok := answer.(*unstructured.Unstructured); ok {
+		c.compareAnswer(info, info.Object, made)
 	}
 	return info.Refresh(answer, true)
 }
