@@ -174,11 +174,22 @@ func (a *app) render(ctx context.Context, ks *v1beta1.Kustomization, files *file
 	if err != nil {
 		return nil, nil, fmt.Errorf("--path: %w", err)
 	}
+	objects, mask, err := a.renderAt(ctx, ks, tree, path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("build Kustomization %s/%s from %s: %w", ks.Namespace, ks.Name, files.path, err)
+	}
+	return objects, mask, nil
+}
+
+// renderAt makes the objects of a Kustomization from the directory at path. The error holds no secret.
+func (a *app) renderAt(
+	ctx context.Context, ks *v1beta1.Kustomization, tree *manifests.Tree, path string,
+) ([]rollout.Object, func(string) string, error) {
 	pool := newPool()
 	defer pool.Close()
 	objects, mask, err := kustomization.Render(ctx, callerReader{a.cluster.client}, manifests.Builder{Runner: pool}, ks, tree, path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("build Kustomization %s/%s from %s: %s", ks.Namespace, ks.Name, files.path, mask.Apply(err.Error()))
+		return nil, nil, errors.New(mask.Apply(err.Error()))
 	}
 	return objects, mask.Apply, nil
 }

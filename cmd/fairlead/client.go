@@ -26,7 +26,6 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/installation"
-	"fairlead.dev/fairlead/helmops/rollout"
 )
 
 // clusterFlags choose the cluster, the namespace and how patient a request is.
@@ -52,7 +51,7 @@ type connection struct {
 	// kubeVersion is the version of the cluster.
 	kubeVersion func(context.Context) (string, error)
 	// preview finds out what applying a set of objects would do, and only tries.
-	preview func(context.Context, rollout.Set) ([]rollout.Previewed, error)
+	preview preview
 	// site is the cluster as something to install in; its life is that of the context.
 	site func(context.Context) (*installation.Site, error)
 	// namespace that is meant when none is named.

@@ -30,7 +30,7 @@ func (a *app) diffKustomization(ctx context.Context, k kind, name string, files 
 	if err != nil {
 		return err
 	}
-	previewed, err := a.preview(ctx, ks, objects)
+	previewed, err := a.preview(ctx, ks, objects, files)
 	d, compareErr := view.PreviewDifferences(previewed, view.Disclosure{Mask: mask, Former: !kustomization.TakesSecrets(ks)})
 	if err == nil {
 		err = compareErr
@@ -54,12 +54,14 @@ func (a *app) adoptInventory(ctx context.Context, k kind, ks *v1beta1.Kustomizat
 }
 
 // preview tries the objects of a Kustomization.
-func (a *app) preview(ctx context.Context, ks *v1beta1.Kustomization, objects []rollout.Object) ([]rollout.Previewed, error) {
+func (a *app) preview(
+	ctx context.Context, ks *v1beta1.Kustomization, objects []rollout.Object, files *filesFlags,
+) ([]rollout.Previewed, error) {
 	set, err := kustomization.Set(ks, objects)
 	if err != nil {
 		return nil, err
 	}
-	previewed, err := a.cluster.preview(ctx, set)
+	previewed, err := a.cluster.preview(ctx, set, a.foresight(ks, objects, files))
 	if apierrors.IsForbidden(err) {
 		return previewed, fmt.Errorf("%w; to compare takes get of the objects, and patch for trials", err)
 	}

@@ -32,9 +32,12 @@ type inspector interface {
 	) ([]v1beta1.KeptObject, error)
 }
 
+// preview finds out what applying a set of objects would do, and only tries.
+type preview func(ctx context.Context, set rollout.Set, foresight rollout.Foresight) ([]rollout.Previewed, error)
+
 // previewOf tries sets of objects with the rights of the configuration. The reader finds out which Kustomizations there are.
-func previewOf(config *rest.Config, reader client.Reader) func(context.Context, rollout.Set) ([]rollout.Previewed, error) {
-	return func(ctx context.Context, set rollout.Set) ([]rollout.Previewed, error) {
+func previewOf(config *rest.Config, reader client.Reader) preview {
+	return func(ctx context.Context, set rollout.Set, foresight rollout.Foresight) ([]rollout.Previewed, error) {
 		to, err := cluster.New(config)
 		if err != nil {
 			return nil, err
@@ -43,7 +46,7 @@ func previewOf(config *rest.Config, reader client.Reader) func(context.Context, 
 		return rollout.Preview(ctx, to.Self(), set, func(ctx context.Context, owner types.NamespacedName) bool {
 			// Where that may not be read, it is taken to be there, as its objects say.
 			return !apierrors.IsNotFound(reader.Get(ctx, owner, &v1beta1.Kustomization{}))
-		})
+		}, foresight)
 	}
 }
 

@@ -181,6 +181,24 @@ func TestDiffKustomization(t *testing.T) {
 		out, _ := changed(set)
 		return out[:1], errors.New("Secret web/login: the value hunter2hunter2 is not allowed")
 	}), dir, map[string]string{"diff-kustomization-partly": "diff kustomization apps --path DIR"})
+	hands := func(set rollout.Set) ([]rollout.Previewed, error) {
+		out, _ := changed(set)
+		out[0].From = "web/former"
+		for _, name := range []string{"moved", "unsure", "claim"} {
+			o := out[len(out)-1].Live.DeepCopy()
+			o.SetName(name)
+			out = append(out, rollout.Previewed{Live: o})
+		}
+		last := out[len(out)-3:]
+		last[0].To, last[0].Would = "web/next", last[0].Live
+		last[1].Unsure = "unless it is taken over; not known of Kustomization web/broken (it is not YAML)"
+		last[2].Kept, last[2].Would = "it holds data", last[2].Live
+		return out, nil
+	}
+	runInPlaces(t, with(hands), dir, map[string]string{
+		"diff-kustomization-hands":      "diff kustomization apps --path DIR",
+		"diff-kustomization-hands-json": "diff kustomization apps --path DIR -o json",
+	})
 	runInPlaces(t, with(func(rollout.Set) ([]rollout.Previewed, error) { return nil, nil }), dir,
 		map[string]string{"diff-kustomization-none": "diff kustomization apps --path DIR -o json"})
 }

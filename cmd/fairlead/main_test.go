@@ -84,7 +84,7 @@ func (w world) readLogs(_ context.Context, crash view.Crash) ([]string, error) {
 	return w.logs[crash.Container], nil
 }
 
-func (w world) preview(_ context.Context, set rollout.Set) (out []rollout.Previewed, err error) {
+func (w world) preview(_ context.Context, set rollout.Set, _ rollout.Foresight) (out []rollout.Previewed, err error) {
 	if w.previews != nil {
 		return w.previews(set)
 	}

@@ -66,7 +66,7 @@ type Applied struct {
 func (s *Site) Apply(ctx context.Context, objects []rollout.Object, unwanted ...v1beta1.ResourceRef) (Applied, error) {
 	var out Applied
 	set := rollout.Set{Owner: Owner(), Objects: objects, Before: unwanted, Prune: true}
-	previewed, err := rollout.Preview(ctx, s.as, set, nil)
+	previewed, err := rollout.Preview(ctx, s.as, set, nil, nil)
 	if err != nil {
 		return out, err
 	}

@@ -44,6 +44,8 @@ type run struct {
 	fates    map[string]fate
 	// departs is set when the Kustomization itself goes.
 	departs bool
+	// foresight of a preview; nil otherwise.
+	foresight Foresight
 
 	mu     sync.Mutex
 	result Result

@@ -20,7 +20,7 @@ import (
 func (r *run) keepAll(ctx context.Context) error {
 	for _, first := range []bool{true, false} {
 		for _, g := range r.gone {
-			if !g.there || g.done || (g.kind.GroupKind() == keep.Claim) != first {
+			if !g.there || g.done || g.to != "" || (g.kind.GroupKind() == keep.Claim) != first {
 				continue
 			}
 			verdict, err := r.verdict(ctx, g, true)
@@ -66,7 +66,7 @@ func (r *run) verdict(ctx context.Context, g *remnant, soon bool) (keep.Verdict,
 func (r *run) goesToo(resource schema.GroupResource, namespace, name string) bool {
 	return slices.ContainsFunc(r.gone, func(g *remnant) bool {
 		same := g.resource.GroupResource() == resource && g.namespace == namespace && g.name == name
-		return same && g.there && !g.kept.Keep
+		return same && g.there && g.to == "" && !g.kept.Keep
 	})
 }
 

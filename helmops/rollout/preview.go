@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
-	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/definition"
 	"fairlead.dev/fairlead/helmops/drift"
@@ -24,14 +23,23 @@ type Previewed struct {
 	Live, Would *unstructured.Unstructured
 	// Kept says why the object stays although the set no longer has it; empty when it does not.
 	Kept string
+	// From and To are the Kustomizations, as NAMESPACE/NAME, that the object is taken over from and that take it over;
+	// empty when it does not change hands.
+	From, To string
+	// Unsure says who may take over an object that would be deleted, without that being known.
+	Unsure string
 }
 
 // Preview finds out what applying a set would do, with the rights of as. It only reads and tries. exists tells whether there is a
-// Kustomization of that name; nil takes it for granted. The error says what would be refused; what of the set could be tried is returned
+// Kustomization of that name; nil takes it for granted. foresight tells which objects change hands; nil lets none do so. The error says what would be refused; what of the set could be tried is returned
 // all the same.
-func Preview(ctx context.Context, as *cluster.Identity, set Set, exists func(context.Context, types.NamespacedName) bool) ([]Previewed, error) {
+func Preview(
+	ctx context.Context, as *cluster.Identity, set Set, exists func(context.Context, types.NamespacedName) bool,
+	foresight Foresight,
+) ([]Previewed, error) {
 	r := &run{
 		Set: set, as: as, site: &site{cluster: as.Cluster()}, brought: broughtBy(set.Objects), engine: &Engine{config: Config{Exists: exists}},
+		foresight: foresight,
 	}
 	before := set.before()
 	for _, o := range set.Objects {
@@ -108,7 +116,7 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 	}
 	body := i.body
 	if p.Live != nil {
-		if err := r.ofAnother(ctx, i, p.Live); err != nil {
+		if p.From, err = r.takenFrom(ctx, i, p.Live); err != nil {
 			return p, err
 		}
 		ignored := r.Ignore.Of(i.Unstructured)
@@ -154,16 +162,6 @@ func (p Previewed) foreseen(i *item) Previewed {
 	return p
 }
 
-// ofAnother fails when an object is that of another Kustomization.
-func (r *run) ofAnother(ctx context.Context, i *item, live *unstructured.Unstructured) error {
-	labels := live.GetLabels()
-	owner := types.NamespacedName{Namespace: labels[v1beta1.KustomizationNamespaceLabel], Name: labels[v1beta1.KustomizationNameLabel]}
-	if owner.Name == "" || owner == r.Owner || !r.exists(ctx, owner) {
-		return nil
-	}
-	return &OwnedError{Object: i.place(), Owner: kustomization(owner)}
-}
-
 // previewPrune adds what would be deleted.
 func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, error) {
 	kept := map[string]bool{}
@@ -175,7 +173,13 @@ func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, e
 			r.gone = append(r.gone, newRemnant(ref))
 		}
 	}
-	if err := r.foreign(ctx); err != nil {
+	for _, g := range r.gone {
+		if err := r.find(ctx, g); err != nil {
+			return out, err
+		}
+	}
+	r.handOver(ctx)
+	if err := r.keepAll(ctx); err != nil {
 		return out, err
 	}
 	for _, g := range r.gone {
@@ -186,11 +190,14 @@ func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, e
 		if err != nil {
 			return out, fmt.Errorf("reading %s: %w", g, err)
 		}
-		if g.kept.Keep {
+		switch {
+		case g.to != "":
+			out = append(out, Previewed{Live: live, Would: live, To: g.to})
+		case g.kept.Keep:
 			out = append(out, Previewed{Live: live, Would: live, Kept: g.kept.Reason})
-			continue
+		default:
+			out = append(out, Previewed{Live: live, Unsure: g.unsure})
 		}
-		out = append(out, Previewed{Live: live})
 	}
 	return out, nil
 }

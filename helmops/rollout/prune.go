@@ -35,6 +35,8 @@ type remnant struct {
 	// version is that of the object when it was looked at; held is set while another Kustomization may take it over.
 	version string
 	held    bool
+	// to is the Kustomization that will take the object over, and unsure who may do so, in a preview.
+	to, unsure string
 	// finalized objects are waited for, but for those that are themselves waiting until their owner is gone.
 	finalized, waitsForUs bool
 }
@@ -267,7 +269,7 @@ func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersion
 	case o.Labels[v1beta1.PruneAnnotation] == v1beta1.Disabled, o.Annotations[v1beta1.PruneAnnotation] == v1beta1.Disabled:
 		return false // it is spared although it is ours, and so is what it is in
 	case owner == r.Owner:
-		return true
+		return !r.leaves(o, resource)
 	case resource.Resource == "events", resource.Group == "metrics.k8s.io", resource.Resource == "leases":
 		return true
 	case resource.Resource == "serviceaccounts" && o.Name == "default", resource.Resource == "configmaps" && o.Name == "kube-root-ca.crt",

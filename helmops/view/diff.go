@@ -43,9 +43,11 @@ type ObjectDifference struct {
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
 	// Change is what has to happen to get from one state to the other: created, deleted or changed. Of drift it is missing
-	// instead of created.
-	Change string            `json:"change"`
-	Fields []FieldDifference `json:"fields,omitempty"`
+	// instead of created. Of a Kustomization it is also kept, handedOver or takenOver.
+	Change string `json:"change"`
+	// Kustomization, as NAMESPACE/NAME, that takes the object over or that it is taken over from.
+	Kustomization string            `json:"kustomization,omitempty"`
+	Fields        []FieldDifference `json:"fields,omitempty"`
 	// More is how many further fields differ.
 	More int `json:"more,omitempty"`
 	// Note says why the difference is left as it is.

@@ -5,19 +5,10 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/manifest"
-	"fairlead.dev/fairlead/helmops/rollout"
 )
 
 // KeptChange is the Change of an object that is no longer wanted and would not be deleted.
 const KeptChange = "kept"
-
-func keptDifference(p rollout.Previewed) ObjectDifference {
-	return ObjectDifference{
-		Kind: p.Live.GetKind(), Group: p.Live.GroupVersionKind().Group,
-		Namespace: p.Live.GetNamespace(), Name: p.Live.GetName(),
-		Change: KeptChange, Note: p.Kept,
-	}
-}
 
 // Keeps notes in the differences of a release which objects an upgrade would not delete, with the reason. namespace
 // is that of the release.

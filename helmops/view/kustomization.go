@@ -140,8 +140,8 @@ func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differe
 	out := Differences{From: "the cluster", To: "the manifests", Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
 	mask := hidingLive(previewed, show.Mask)
 	for _, p := range previewed {
-		if p.Kept != "" {
-			out.Objects = append(out.Objects, keptDifference(p))
+		if p.Kept != "" || p.To != "" {
+			out.Objects = append(out.Objects, stayingDifference(p))
 			continue
 		}
 		before, err := documentOf(p.Live)
@@ -156,7 +156,7 @@ func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differe
 		if err != nil {
 			return out, err
 		}
-		out.Objects = append(out.Objects, differencesOf(changes)...)
+		out.Objects = append(out.Objects, inHands(p, differencesOf(changes))...)
 	}
 	for _, o := range out.Objects {
 		for i := range o.Fields {

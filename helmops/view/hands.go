@@ -1,0 +1,40 @@
+package view
+
+import (
+	"fairlead.dev/fairlead/helmops/manifest"
+	"fairlead.dev/fairlead/helmops/rollout"
+)
+
+// HandedOverChange is the Change of an object that another Kustomization takes over, TakenOverChange that of one that
+// is taken over from another.
+const (
+	HandedOverChange = "handedOver"
+	TakenOverChange  = "takenOver"
+)
+
+// stayingDifference is that of an object that is no longer wanted and would not be deleted.
+func stayingDifference(p rollout.Previewed) ObjectDifference {
+	out := ObjectDifference{
+		Kind: p.Live.GetKind(), Group: p.Live.GroupVersionKind().Group,
+		Namespace: p.Live.GetNamespace(), Name: p.Live.GetName(),
+		Change: KeptChange, Note: p.Kept,
+	}
+	if p.To != "" {
+		out.Change, out.Kustomization = HandedOverChange, p.To
+	}
+	return out
+}
+
+// inHands adds to the differences of an object what else is known of its hands.
+func inHands(p rollout.Previewed, differences []ObjectDifference) []ObjectDifference {
+	for i := range differences {
+		d := &differences[i]
+		switch {
+		case p.From != "":
+			d.Change, d.Kustomization = TakenOverChange, p.From
+		case d.Change == manifest.Deleted:
+			d.Note = p.Unsure
+		}
+	}
+	return differences
+}
