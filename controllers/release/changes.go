@@ -10,20 +10,21 @@ import (
 // records of a Helm release, or that the objects of a HelmRelease changed.
 type Changes struct {
 	mu    sync.Mutex
-	tell  func(storageNamespace, release string)
+	tell  func(of, storageNamespace, release string)
 	moved func(owner types.NamespacedName)
 }
 
 // NewChanges returns a carrier that drops everything until the controller listens.
 func NewChanges() *Changes { return &Changes{} }
 
-// Tell passes news on. It does not block.
-func (c *Changes) Tell(storageNamespace, release string) {
+// Tell passes on that the records of a Helm release changed. of is the namespace of the HelmReleases whose kubeConfig
+// leads to the cluster of the records; it is empty for the own cluster. It does not block.
+func (c *Changes) Tell(of, storageNamespace, release string) {
 	c.mu.Lock()
 	tell := c.tell
 	c.mu.Unlock()
 	if tell != nil {
-		tell(storageNamespace, release)
+		tell(of, storageNamespace, release)
 	}
 }
 
@@ -37,7 +38,9 @@ func (c *Changes) Moved(owner types.NamespacedName) {
 	}
 }
 
-func (c *Changes) listen(tell func(storageNamespace, release string), moved func(owner types.NamespacedName)) {
+func (c *Changes) listen(
+	tell func(of, storageNamespace, release string), moved func(owner types.NamespacedName),
+) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tell, c.moved = tell, moved

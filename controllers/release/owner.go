@@ -30,6 +30,21 @@ type owners struct {
 // recordsKey names a Helm release in the index, whatever its cluster.
 func recordsKey(storageNamespace, name string) string { return storageNamespace + "/" + name }
 
+// placeKey names the records of a Helm release on the own cluster, where of is empty, or on one that a kubeConfig in
+// the namespace of leads to.
+func placeKey(of, storageNamespace, name string) string {
+	return of + "/" + recordsKey(storageNamespace, name)
+}
+
+// placeOf is the place of the records of a HelmRelease.
+func placeOf(hr *v1beta1.HelmRelease) string {
+	of := ""
+	if hr.Spec.KubeConfig != nil {
+		of = hr.Namespace
+	}
+	return placeKey(of, hr.GetStorageNamespace(), hr.GetReleaseName())
+}
+
 // other returns the living HelmRelease other than hr that owns the Helm release at target; zero when there is none. It
 // is the one that the record names, as long as it exists. A HelmRelease that was created again under its name succeeds
 // it while it asks for the same Helm release. When the record names none, it is the one whose status says that it

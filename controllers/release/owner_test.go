@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -137,5 +138,36 @@ func TestWatchesAreKeptForEachHelmRelease(t *testing.T) {
 	s.leave(client.ObjectKeyFromObject(thief))
 	if !s.live.followed[victim] || len(s.live.followed) != 1 || s.of(s.hr) != known {
 		t.Error("a second one that was refused has ended the watch")
+	}
+}
+
+// News of records wake the HelmReleases on the cluster of the records, and none of another namespace whose records on
+// another cluster have the same name.
+func TestNewsOfRecordsAreForTheirCluster(t *testing.T) {
+	t.Parallel()
+	target := plan.Target{Name: "web", Namespace: "apps", StorageNamespace: "apps"}
+	other := plan.Target{Name: "web", Namespace: "apps", StorageNamespace: "team"}
+	scheme := runtime.NewScheme()
+	if err := v1beta1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		naming("apps", "own", "1", target), naming("team", "own", "2", target), naming("team", "elsewhere", "3", other),
+		naming("apps", "away", "4", target, remote("value")), naming("team", "away", "5", target, remote("value")),
+	)
+	for name, values := range indexOf(nil, "").More {
+		builder.WithIndex(&v1beta1.HelmRelease{}, name, func(o client.Object) []string {
+			return values(o.(*v1beta1.HelmRelease))
+		})
+	}
+	reader := builder.Build()
+	for of, want := range map[string][]string{"": {"apps/own", "team/own"}, "apps": {"apps/away"}, "team": {"team/away"}} {
+		var got []string
+		woken := func(key types.NamespacedName) { got = append(got, key.String()) }
+		wake(t.Context(), indexOf(reader, ""), woken, placeKey(of, "apps", "web"))
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("news of %q wake %v, want %v", of, got, want)
+		}
 	}
 }

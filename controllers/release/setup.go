@@ -34,8 +34,9 @@ import (
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=list;watch
 
-// recordsIndex is the field index of releases by their records.
-const recordsIndex = "fairlead.records"
+// recordsIndex is the field index of releases by their records, whatever their cluster, and placesIndex that by the
+// cluster and the records on it.
+const recordsIndex, placesIndex = "fairlead.records", "fairlead.places"
 
 // Options of the release controller.
 type Options struct {
@@ -94,8 +95,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	registerInFlight(h.tasks.Count)
 	if o.Changes != nil {
 		o.Changes.listen(
-			func(storageNamespace, name string) {
-				guard.Go("waking releases", func() { wake(ctx, index, waker, storageNamespace, name) })
+			func(of, storageNamespace, name string) {
+				guard.Go("waking releases", func() { wake(ctx, index, waker.Wake, placeKey(of, storageNamespace, name)) })
 			},
 			func(owner types.NamespacedName) { h.wakeFor(owner, waker) },
 		)
@@ -187,14 +188,17 @@ func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[
 			recordsIndex: func(hr *v1beta1.HelmRelease) []string {
 				return []string{recordsKey(hr.GetStorageNamespace(), hr.GetReleaseName())}
 			},
+			placesIndex: func(hr *v1beta1.HelmRelease) []string { return []string{placeOf(hr)} },
 		},
 		Reader: reader,
 	}
 }
 
-// wake looks again at the releases whose records somebody else wrote.
-func wake(ctx context.Context, index referent.Index[*v1beta1.HelmRelease], waker *loop.Waker, storageNamespace, name string) {
-	for _, key := range index.Find(ctx, client.MatchingFields{recordsIndex: recordsKey(storageNamespace, name)}) {
-		waker.Wake(key)
+// wake looks again at the releases whose records, at a place, somebody else wrote.
+func wake(
+	ctx context.Context, index referent.Index[*v1beta1.HelmRelease], wake func(types.NamespacedName), place string,
+) {
+	for _, key := range index.Find(ctx, client.MatchingFields{placesIndex: place}) {
+		wake(key)
 	}
 }

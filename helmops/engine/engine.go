@@ -66,8 +66,9 @@ type Config struct {
 	Shares *fair.Shares
 	// Now is the clock.
 	Now func() time.Time
-	// Changed is called when somebody else changed the records of a release. It must not block.
-	Changed func(storageNamespace, release string)
+	// Changed is called when somebody else changed the records of a release. of is the namespace of the objects whose
+	// kubeConfig leads to the cluster of the records; it is empty for the own cluster. It must not block.
+	Changed func(of, storageNamespace, release string)
 	// Moved is called with the HelmRelease whose objects changed in a way that matters to it. It must not block for long.
 	Moved func(owner types.NamespacedName)
 }

@@ -23,7 +23,7 @@ import (
 
 // farServer is an API server with ConfigMaps and Secrets that makes up objects of a resource without an end, of none
 // when it is empty.
-func farServer(t *testing.T, lies string) (kubeconfig []byte, asked *atomic.Int64) {
+func farServer(t *testing.T, lies string, records ...string) (kubeconfig []byte, asked *atomic.Int64) {
 	t.Helper()
 	asked = &atomic.Int64{}
 	verbs := metav1.Verbs{"get", "list", "watch"}
@@ -45,7 +45,11 @@ func farServer(t *testing.T, lies string) (kubeconfig []byte, asked *atomic.Int6
 		case strings.HasPrefix(r.URL.Path, "/apis/"):
 			w.WriteHeader(http.StatusForbidden)
 		case r.URL.Query().Has("watch"):
-			follow(w, r, lies != "" && strings.HasSuffix(r.URL.Path, lies))
+			var first []string
+			if strings.HasSuffix(r.URL.Path, "secrets") {
+				first = records
+			}
+			follow(w, r, lies != "" && strings.HasSuffix(r.URL.Path, lies), first...)
 		default:
 			_, _ = w.Write([]byte(`{"kind":"SecretList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`))
 		}
@@ -66,15 +70,25 @@ func farServer(t *testing.T, lies string) (kubeconfig []byte, asked *atomic.Int6
 	return kubeconfig, asked
 }
 
-// follow answers a watch: with the end of a first list that is empty and nothing more, or with objects without an end.
-func follow(w http.ResponseWriter, r *http.Request, lies bool) {
+// follow answers a watch: with the end of a first list that is empty, then with objects in the namespace apps, and, when
+// it lies, with objects without an end.
+func follow(w http.ResponseWriter, r *http.Request, lies bool, names ...string) {
+	var labels map[string]string
+	if !lies {
+		labels = map[string]string{"owner": "helm", "name": "web"}
+	}
 	event := func(kind, name string, annotations map[string]string) error {
 		return json.NewEncoder(w).Encode(map[string]any{"type": kind, "object": metav1.PartialObjectMetadata{
-			TypeMeta:   metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"},
-			ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: "2", Annotations: annotations},
+			TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"},
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: "apps", Name: name, ResourceVersion: "2", Annotations: annotations, Labels: labels,
+			},
 		}})
 	}
 	_ = event("BOOKMARK", "", map[string]string{metav1.InitialEventsAnnotationKey: "true"})
+	for _, name := range names {
+		_ = event("ADDED", name, nil)
+	}
 	_ = http.NewResponseController(w).Flush()
 	for i := 0; lies && event("ADDED", fmt.Sprint("made-up-", i), nil) == nil; i++ {
 	}
@@ -104,12 +118,15 @@ func isLetGoOf(t *testing.T, resource string) {
 	remote.Keep(budget)
 	t.Cleanup(remote.Close)
 	moved := make(chan types.NamespacedName, 10_000)
-	e := New(t.Context(), Config{Local: local, Remote: remote, Now: time.Now, Changed: func(string, string) {}, Moved: func(owner types.NamespacedName) {
-		select {
-		case moved <- owner:
-		default:
-		}
-	}})
+	e := New(t.Context(), Config{
+		Local: local, Remote: remote, Now: time.Now, Changed: func(string, string, string) {},
+		Moved: func(owner types.NamespacedName) {
+			select {
+			case moved <- owner:
+			default:
+			}
+		},
+	})
 	kubeconfig, _ := farServer(t, "")
 	fine := cluster.Access{Namespace: "neighbor", Kubeconfig: kubeconfig}
 	target := plan.Target{Name: "web", Namespace: "apps", StorageNamespace: "apps"}
@@ -165,7 +182,7 @@ func TestOwnersHearThatTheirClusterIsLetGoOf(t *testing.T) {
 	remote.Keep(memory.New(memory.Bounds{Total: 4 << 20, Share: 2 << 20}))
 	t.Cleanup(remote.Close)
 	moved := make(chan types.NamespacedName, 10_000)
-	e := New(t.Context(), Config{Local: local, Remote: remote, Now: time.Now, Changed: func(string, string) {}, Moved: func(owner types.NamespacedName) {
+	e := New(t.Context(), Config{Local: local, Remote: remote, Now: time.Now, Changed: func(string, string, string) {}, Moved: func(owner types.NamespacedName) {
 		moved <- owner
 	}})
 	kubeconfig, _ := farServer(t, "")

@@ -30,7 +30,7 @@ type sites struct {
 	local  *cluster.Cluster
 	pool   *cluster.Pool
 	now    func() time.Time
-	notify func(storageNamespace, release string)
+	notify func(of, storageNamespace, release string)
 	moved  func(owner types.NamespacedName)
 
 	mu    sync.Mutex
@@ -39,23 +39,24 @@ type sites struct {
 
 // of returns the cluster of an access, as the identity of that access.
 func (s *sites) of(access cluster.Access) (*site, *cluster.Identity, error) {
-	to := s.local
+	to, of := s.local, ""
 	if access.Kubeconfig != nil {
 		remote, err := s.pool.Get(access)
 		if err != nil {
 			return nil, nil, err
 		}
-		to = remote
+		to, of = remote, access.Namespace // objects of other namespaces have a connection of their own
 	}
 	as, err := to.As(access.User)
 	if err != nil {
 		return nil, nil, err
 	}
-	at, err := s.at(to)
+	at, err := s.at(to, of)
 	return at, as, err
 }
 
-func (s *sites) at(to *cluster.Cluster) (*site, error) {
+// at returns what is known of a cluster. of is the namespace whose kubeConfigs lead to it, empty for the own cluster.
+func (s *sites) at(to *cluster.Cluster, of string) (*site, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := s.known[to]; at != nil {
@@ -72,7 +73,7 @@ func (s *sites) at(to *cluster.Cluster) (*site, error) {
 		tracker: tracker.New(ctx, clients, tracker.Helm(), s.now),
 		records: records.NewStore(self.Metadata(), s.now).Within(to.Memory()),
 	}
-	at.records.Subscribe(s.notify)
+	at.records.Subscribe(func(storageNamespace, release string) { s.notify(of, storageNamespace, release) })
 	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), func(owner types.NamespacedName) {
 		if s.moved != nil {
 			s.moved(owner)
