@@ -88,7 +88,7 @@ func (z *zoo) greedy() {
 	}
 	noise := make([]byte, 6<<20)
 	for i := range noise {
-		noise[i] = byte(rand.UintN(256)) //nolint:gosec // only has to be hard to compress
+		noise[i] = byte(rand.UintN(256)) // hard to compress
 	}
 	put(z.T, name, map[string]string{"noise": string(noise)})
 	greedy := get(z.T, &v1beta1.Bucket{ObjectMeta: named(z.ns, "fleet")})
