@@ -160,7 +160,10 @@ func (h *handler) progress(k *v1beta1.Kustomization, elapsed time.Duration) time
 	if elapsed < slow {
 		return slow - elapsed
 	}
-	if !status.IsReady(k) {
+	switch {
+	case !k.DeletionTimestamp.IsZero():
+		h.deleting(k)
+	case !status.IsReady(k):
 		status.Progressing(k, "applying the objects of "+k.Spec.SourceRef.Kind+" "+k.GetSourceKey().String(), h.now())
 	}
 	return 0

@@ -55,6 +55,15 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 // departs stands for the digest of a Kustomization that is being deleted.
 const departs = "deleted"
 
+// deleting reports that a Kustomization is being deleted. While a failed deletion is tried again, its failure stays in
+// the condition.
+func (h *handler) deleting(k *v1beta1.Kustomization) {
+	if k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs {
+		return
+	}
+	status.Progressing(k, "it is being deleted, and its objects with it", h.now())
+}
+
 func (h *handler) sinceAttempt(k *v1beta1.Kustomization) time.Duration {
 	if k.Status.LastAttemptedAt == nil {
 		return 0

@@ -43,6 +43,8 @@ type run struct {
 	place *fair.Slot
 	// backwards is set when the action goes back to an earlier revision, or finishes doing so.
 	backwards bool
+	// uninstalls is set when the action finishes an uninstall.
+	uninstalls bool
 	// brings are the definitions of the chart, when some were written before it.
 	brings []*unstructured.Unstructured
 	// drifted and looked are what Correct and Inspect have found.
@@ -207,6 +209,7 @@ func (r *run) resume([]plan.Record) error {
 	store := r.driver(nil)
 	store.Expect(revisions...)
 	r.backwards = r.backwards || revisions[0].Status == plan.StatusPendingRollback
+	r.uninstalls = revisions[0].Status == plan.StatusUninstalling
 	if r.Chart == nil {
 		r.Chart = revisions[0].Release.Chart
 	}
@@ -218,7 +221,7 @@ func (r *run) resume([]plan.Record) error {
 		},
 	}
 	work.Options.Wait, work.Options.WaitForJobs = waits(r.Options)
-	if revisions[0].Status == plan.StatusUninstalling {
+	if r.uninstalls {
 		return work.Uninstall()
 	}
 	former := ""
@@ -314,7 +317,7 @@ func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client
 		Timeout: r.Options.Timeout,
 		Owner:   userOf(r.Owner, r.Target), Superseded: r.Superseded,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
-		Secret: r.secrets.add, Keep: r.keeps(),
+		Secret: r.secrets.add, Keep: r.keeps(), Uninstalls: r.Step == plan.Uninstall || r.uninstalls,
 	}
 	if r.backwards {
 		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}

@@ -2,8 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"time"
 
@@ -13,32 +11,6 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/test/upstream"
 )
-
-// notHeld are the reasons that no object of the zoo has, and why.
-var notHeld = map[string]string{
-	v1beta1.SuspendedReason:              "a suspended object keeps the conditions it had; no condition has it",
-	v1beta1.RenderingLimitExceededReason: "it takes as long as the bound of a rendering",
-	v1beta1.InternalErrorReason:          "it takes a fault of the controller",
-	v1beta1.RepublishedReason:            "of events only",
-	v1beta1.StorageFailedReason:          "it takes a disk that fails",
-	v1beta1.BudgetExceededReason:         "it takes more artifacts than the budget of a namespace",
-	v1beta1.UninstallFailedReason:        "it takes an uninstall that runs into its timeout",
-	v1beta1.RollbackFailedReason:         "it takes a rollback that runs into its timeout",
-	v1beta1.AdoptedReason:                "of events only",
-	v1beta1.KeptReason:                   "of events only",
-	v1beta1.FieldsDroppedReason:          "of events only",
-	v1beta1.PruneRefusedReason:           "of Kustomizations that are being deleted",
-	v1beta1.OrphanedReason:               "of events only, about an object that is gone",
-	v1beta1.ArtifactFailedReason:         "it takes an archive that is lost between the choice of a chart and its use",
-	v1beta1.HealthUnknownReason:          "it takes a minute without a view of the cluster",
-	v1beta1.DriftUnknownReason:           "it takes a minute without a view of the cluster",
-	v1beta1.BakeFailedReason:             "it takes the grace period of a bake",
-	v1beta1.InconclusiveReason:           "it takes many releases that fail at the same time",
-	v1beta1.PendingReleaseReason:         "it takes an action of another Helm client that is under way",
-	v1beta1.DriftCorrectionFailedReason:  "it takes an immutable field that another manager changes, and ends as a fight",
-	v1beta1.ApplyFailedReason:            "it takes a write that fails after its dry run has succeeded",
-	v1beta1.DriftFightReason:             "it takes a manager that keeps changing an object",
-}
 
 // zooChart has everything that the releases of the zoo ask of a chart by their values.
 var zooChart = map[string]string{
@@ -61,6 +33,25 @@ spec:
       restartPolicy: Never
       nodeSelector: {{ toJson (.nodeSelector | default dict) }}
       containers: [{name: main, image: example.com/sample, command: [sh, -c, "exit {{ .exit }}"]}]
+{{- end }}
+`,
+	"templates/stuck.yaml": `{{- if .Values.stuck }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}-stuck, finalizers: [` + hold + `]}
+{{- end }}
+`,
+	"templates/hooks.yaml": `{{- range $hook, $exit := .Values.hooks }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: {{ $.Release.Name }}-{{ $hook }}, annotations: {helm.sh/hook: {{ $hook }}}}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: example.com/sample, command: [sh, -c, "exit {{ $exit }}"]}]
 {{- end }}
 `,
 	"templates/gear.yaml": `{{- with .Values.gear }}
@@ -100,6 +91,8 @@ func (z *zoo) sources() {
 	broken := map[string]string{"crds/broken.yaml": "apiVersion: apiextensions.k8s.io/v1\n" +
 		"kind: CustomResourceDefinition\nmetadata: {name: broken}\n"}
 	addChart(z.T, charts, "2.0.0", broken)
+	library := map[string]string{"Chart.yaml": "apiVersion: v2\nname: sample\nversion: 3.0.0\ntype: library\n"}
+	addChart(z.T, charts, "3.0.0", library)
 	z.keep(helmRepository(z.ns, "charts", charts.URL()), v1beta1.SucceededReason)
 
 	push(z.T, world.registry, z.ns, "sample", "1.0.0")
@@ -220,35 +213,9 @@ func (z *zoo) tests() {
 	}
 	z.keep(z.hr("passes", `{"test":{"exit":0}}`, tested), v1beta1.TestSucceededReason)
 	z.keep(z.hr("flunks", `{"test":{"exit":3}}`, tested), v1beta1.TestFailedReason)
-	z.keep(z.hr("sits", `{"test":{"exit":0,"nodeSelector":{"disk":"none-such"}}}`, tested), v1beta1.AwaitingTestsReason)
-}
-
-// remotes keeps releases on clusters that do not answer as they should.
-func (z *zoo) remotes() {
-	z.Helper()
-	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "out of order", http.StatusInternalServerError)
-	}))
-	z.Cleanup(failing.Close)
-	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
-	z.Cleanup(untrusted.Close)
-	for name, server := range map[string]string{
-		"nothing": "https://127.0.0.1:1", "failing": failing.URL, "untrusted": untrusted.URL,
-	} {
-		config := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: a\n"+
-			"contexts: [{name: a, context: {cluster: a, user: a}}]\n"+
-			"clusters: [{name: a, cluster: {server: %q}}]\nusers: [{name: a, user: {token: none}}]\n", server)
-		z.remote(name, config, v1beta1.ClusterUnreachableReason)
-	}
-	z.remote("garbage", "no kubeconfig", v1beta1.KubeConfigInvalidReason)
-}
-
-func (z *zoo) remote(name, kubeconfig, reason string) {
-	z.Helper()
-	apply(z.T, secretWith(z.ns, "kubeconfig-"+name, map[string][]byte{"value": []byte(kubeconfig)}))
-	z.keep(z.hr("on-"+name, "", func(s *v1beta1.HelmReleaseSpec) {
-		s.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "kubeconfig-" + name}}
-	}), reason)
+	sits := z.hr("sits", `{"test":{"exit":0,"nodeSelector":{"disk":"none-such"}}}`, tested)
+	z.keep(sits, v1beta1.AwaitingTestsReason)
+	z.stays(sits, v1beta1.AwaitingTestsReason) // a test that runs is not interrupted
 }
 
 // histories keeps releases that were Ready once.
@@ -338,7 +305,9 @@ func (z *zoo) taken() {
 	record.Type = "helm.sh/release.v1"
 	record.Labels = map[string]string{"owner": "helm", "name": "torn", "status": "deployed", "version": "1"}
 	apply(z.T, record)
-	z.keep(z.hr("torn", ""), v1beta1.StorageErrorReason)
+	torn := z.hr("torn", "")
+	z.keep(torn, v1beta1.StorageErrorReason)
+	z.stays(torn, v1beta1.StorageErrorReason)
 }
 
 // blind keeps a release with an object of a kind that is no longer served. What cannot be watched is audited at the
@@ -370,6 +339,11 @@ func zooManifests(ns string) map[string]string {
 		"emptied/a.yaml":   settings("c", "one"), "emptied/README": "nothing is left",
 		"full/ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + ns + "-full}\n",
 		"full/a.yaml":  settings("d", "one"),
+		"lost/a.yaml":  settings("e", "one"), "accountless/a.yaml": settings("f", "one"),
+		"crowded/ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + ns + "-crowded}\n",
+		"stuck/a.yaml":    strings.Replace(settings("of-stuck", "one"), "}", ", finalizers: ["+hold+"]}", 1),
+		"slow/a.yaml":     strings.Replace(settings("of-slow", "one"), "}", ", finalizers: ["+hold+"]}", 1),
+		"endless/a.yaml":  settings("endless", strings.Repeat("${a}", 10_001)),
 	}
 }
 

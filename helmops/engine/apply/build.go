@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"helm.sh/helm/v3/pkg/kube"
+	"helm.sh/helm/v3/pkg/release"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -79,6 +80,9 @@ func (c *Client) parse(manifest string) ([]object, error) {
 		}
 		c.noteSecret(content)
 		o, err := c.identify(content)
+		if c.wentWithItsKind(content, err) {
+			return nil
+		}
 		if err == nil {
 			objects = append(objects, o)
 		}
@@ -118,6 +122,16 @@ type UnknownKindError struct {
 func (e *UnknownKindError) Error() string {
 	return fmt.Sprintf("%s %s: unable to recognize \"\": no matches for kind %q in version %q; install its CustomResourceDefinition first",
 		e.Kind.Kind, e.Name, e.Kind.Kind, e.Kind.GroupVersion())
+}
+
+// wentWithItsKind reports whether an error of identify means that there is nothing left of an object to uninstall.
+func (c *Client) wentWithItsKind(content *unstructured.Unstructured, err error) bool {
+	var unknown *UnknownKindError
+	if !c.options.Uninstalls || !errors.As(err, &unknown) {
+		return false
+	}
+	_, hook := content.GetAnnotations()[release.HookAnnotation]
+	return !hook
 }
 
 // identify finds the kind of an object, and the namespace it goes to.

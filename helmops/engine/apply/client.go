@@ -83,6 +83,9 @@ type Options struct {
 	Rollback *Rollback
 	// Keep says what is not deleted.
 	Keep Keep
+	// Uninstalls is set when the action uninstalls the release. Objects of a kind that the cluster no longer serves went
+	// with their kind, and are left out of manifests. Hooks are not: what they are for would be skipped.
+	Uninstalls bool
 	// Now is the clock.
 	Now func() time.Time
 	// Journal of the action; nil for none.

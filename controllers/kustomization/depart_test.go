@@ -1,0 +1,41 @@
+package kustomization
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// A Kustomization whose objects take long to be deleted is not Ready, and one whose deletion failed says why until it
+// succeeds.
+func TestAKustomizationThatIsBeingDeletedIsNotReady(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	deleted := metav1.NewTime(now)
+	h := &handler{now: func() time.Time { return now }}
+	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "all", DeletionTimestamp: &deleted}}
+	ready := func() metav1.Condition { return *meta.FindStatusCondition(k.Status.Conditions, v1beta1.ReadyCondition) }
+
+	status.Ready(k, v1beta1.AppliedReason, "applied", now)
+	h.progress(k, slow/2)
+	if got := ready(); got.Status != metav1.ConditionTrue {
+		t.Errorf("a deletion that takes a moment is reported: %+v", got)
+	}
+	h.progress(k, slow)
+	if got := ready(); got.Status != metav1.ConditionUnknown || got.Reason != v1beta1.ProgressingReason {
+		t.Errorf("while its objects are being deleted, Ready is %+v", got)
+	}
+
+	status.KustomizationApplied(k, status.Applied{
+		Digest: departs, Failure: &status.Failure{Reason: v1beta1.PruneRefusedReason, Message: "it holds objects of others"},
+	}, now)
+	h.progress(k, slow)
+	if got := ready(); got.Status != metav1.ConditionFalse || got.Reason != v1beta1.PruneRefusedReason {
+		t.Errorf("while a failed deletion is tried again, Ready is %+v", got)
+	}
+}
