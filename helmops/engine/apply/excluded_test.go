@@ -69,7 +69,8 @@ func TestPreflightOfAFieldThatExcludesAnother(t *testing.T) {
 				case r.Method == http.MethodPatch && r.URL.Query().Get("dryRun") == "":
 					t.Error("preflight writes")
 				case r.Method == http.MethodPatch && len(tt.causes) > 0:
-					code, answer = http.StatusUnprocessableEntity, statusOf(apierrors.NewInvalid(kind, "web", tt.causes))
+					code = http.StatusUnprocessableEntity
+					answer = statusOf(apierrors.NewInvalid(kind, "web", tt.causes))
 				case r.Method == http.MethodGet && tt.live == "":
 					code, answer = http.StatusNotFound, statusOf(gone)
 				case r.Method == http.MethodGet:
