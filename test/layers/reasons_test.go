@@ -135,6 +135,7 @@ func TestReasonsOfEventsAreOfNoCondition(t *testing.T) {
 func TestReasonsOfEventsAreFound(t *testing.T) {
 	const code = `package a
 func good() { tell(status.Event{Warning: true, Reason: v1beta1.KeptReason}); r.Eventf(o, v1beta1.RepublishedReason) }
+func too() Event { return Event{Reason: v1beta1.FieldsDroppedReason} }
 func direct() { w.set(v1beta1.ReadyCondition, v1beta1.AdoptedReason) }
 func failure() { return &status.Failure{Reason: v1beta1.OrphanedReason} }
 func aside() { reason := v1beta1.KeptReason }
