@@ -30,9 +30,9 @@ since when, and what the release wants. --revision compares two revisions in sto
 release wants now, also while it is suspended, renders it with the values that are wanted, and compares that with what is deployed.
 
 Of a Kustomization it compares the cluster with what the local directory of --path would make of it in place of spec.path: what would
-be created, changed and deleted, tried by the API server, so that a pull request can show what it would change, and which objects change
-hands with other Kustomizations of the source, which are built from the files around --path. --file takes the Kustomization from a file.
-Why objects would be refused is an error.
+be created, changed and deleted, tried by the API server, so that a pull request can show what it would change, and
+which objects change hands with other Kustomizations of the source, which are built from the files around --path. --file
+takes the Kustomization from a file. Why objects would be refused is an error.
 
 Values in Secrets are masked, and so is what was encrypted or came from Secrets. The cluster is asked with your own rights: to compare it with a manifest takes get and patch, the
 latter for trials only, and reading the Helm records takes get and list of Secrets. --pending reads the source, its Secret and what

@@ -17,7 +17,9 @@ import (
 )
 
 // foresight foretells from the files around --path what other Kustomizations of the source make of them.
-func (a *app) foresight(ks *v1beta1.Kustomization, objects []rollout.Object, files *filesFlags) *kustomization.Foresight {
+func (a *app) foresight(
+	ks *v1beta1.Kustomization, objects []rollout.Object, files *filesFlags,
+) *kustomization.Foresight {
 	var around *checkout
 	return kustomization.NewForesight(ks, objects, kustomization.Others{
 		List: a.visibleKustomizations(ks.Namespace),

@@ -284,7 +284,9 @@ func (f *Foresight) prospect(ctx context.Context, k *v1beta1.Kustomization, gone
 }
 
 // spec returns a Kustomization with the spec that it will have, and whether its owner will have pruned it.
-func (f *Foresight) spec(ctx context.Context, key types.NamespacedName) (k *v1beta1.Kustomization, gone bool, err error) {
+func (f *Foresight) spec(
+	ctx context.Context, key types.NamespacedName,
+) (k *v1beta1.Kustomization, gone bool, err error) {
 	live := f.live[key]
 	above := f.above(ctx, key)
 	if above != nil {

@@ -119,40 +119,40 @@ func TestWhoTakesAnObjectOver(t *testing.T) {
 		want   string
 		unsure string
 	}{
-		{name: "a sibling", others: []*v1beta1.Kustomization{following("fleet", "a", oldRevision, at("a"))},
+		{name: "a sibling", others: list(following("fleet", "a", oldRevision, at("a"))),
 			paths: map[string][]rollout.Object{"a": {moved}}, want: "a"},
-		{name: "a sibling that does not have it", others: []*v1beta1.Kustomization{following("fleet", "a", oldRevision, at("a"))},
+		{name: "a sibling that does not have it", others: list(following("fleet", "a", oldRevision, at("a"))),
 			paths: map[string][]rollout.Object{"a": {other}}},
 		{name: "one that the files declare", paths: map[string][]rollout.Object{
 			"outer": {declaring("inner", "inner")}, "inner": {moved}}, want: "inner"},
-		{name: "one that a sibling declares", others: []*v1beta1.Kustomization{following("fleet", "a", oldRevision, at("a"))},
+		{name: "one that a sibling declares", others: list(following("fleet", "a", oldRevision, at("a"))),
 			paths: map[string][]rollout.Object{"a": {declaring("b", "b")}, "b": {moved}}, want: "b"},
-		{name: "one whose path the files change", others: []*v1beta1.Kustomization{following("fleet", "a", oldRevision, at("a"))},
+		{name: "one whose path the files change", others: list(following("fleet", "a", oldRevision, at("a"))),
 			paths: map[string][]rollout.Object{"outer": {declaring("a", "b")}, "b": {moved}}, want: "a"},
 		{name: "one that is suspended",
-			others: []*v1beta1.Kustomization{following("fleet", "a", oldRevision, at("a", suspended))},
+			others: list(following("fleet", "a", oldRevision, at("a", suspended))),
 			paths:  map[string][]rollout.Object{"a": {moved}}},
 		{name: "one that is being deleted",
-			others: []*v1beta1.Kustomization{following("fleet", "a", oldRevision, at("a", deleted))},
+			others: list(following("fleet", "a", oldRevision, at("a", deleted))),
 			paths:  map[string][]rollout.Object{"a": {moved}}},
 		{name: "one of a namespace that has nothing to do with it",
-			others: []*v1beta1.Kustomization{following("tenant", "a", oldRevision, at("a"))},
+			others: list(following("tenant", "a", oldRevision, at("a"))),
 			paths:  map[string][]rollout.Object{"a": {object("ConfigMap", "fleet", "moved")}}},
 		{name: "one of another namespace that the files declare", paths: map[string][]rollout.Object{
 			"outer": {inNamespace("tenant", declaring("inner", "inner"))},
 			"inner": {object("ConfigMap", "fleet", "moved")}}, want: "inner"},
 		{name: "one on another cluster",
-			others: []*v1beta1.Kustomization{following("fleet", "a", oldRevision, at("a", remote))},
+			others: list(following("fleet", "a", oldRevision, at("a", remote))),
 			paths:  map[string][]rollout.Object{"a": {moved}}},
 		{name: "one of another source",
-			others: []*v1beta1.Kustomization{following("fleet", "a", oldRevision, at("a", otherSource))},
+			others: list(following("fleet", "a", oldRevision, at("a", otherSource))),
 			paths:  map[string][]rollout.Object{"a": {moved}}},
 		{name: "one that the files no longer declare", others: []*v1beta1.Kustomization{
 			following("fleet", "root", oldRevision, at("root", applied("fleet_a_fairlead.dev_Kustomization"))),
 			following("fleet", "a", oldRevision, at("a"), declaredBy("root"))},
 			paths: map[string][]rollout.Object{"a": {moved}}},
 		{name: "one that cannot be built",
-			others: []*v1beta1.Kustomization{following("fleet", "a", oldRevision, at("broken"))},
+			others: list(following("fleet", "a", oldRevision, at("broken"))),
 			unsure: "Kustomization fleet/a (it is not YAML)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,7 +191,8 @@ func TestFromWhomAnObjectIsTaken(t *testing.T) {
 			paths: map[string][]rollout.Object{"outer": {moved}, "root": nil}, want: true},
 		{name: "the owner is still declared", root: []func(*v1beta1.Kustomization){applied(outerID)},
 			paths: map[string][]rollout.Object{"outer": {moved}, "root": {declaring("outer", "outer")}}},
-		{name: "the one that declares the owner does not prune", root: []func(*v1beta1.Kustomization){applied(outerID), unpruned},
+		{name: "the one that declares the owner does not prune",
+			root:  []func(*v1beta1.Kustomization){applied(outerID), unpruned},
 			paths: map[string][]rollout.Object{"outer": {moved}, "root": nil}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -218,7 +219,9 @@ func TestWhatThePrunedOneHasIsTaken(t *testing.T) {
 	first := following("fleet", "first", oldRevision, at("app", applied(movedID)), declaredBy("root"), otherSource)
 	root := following("fleet", "root", oldRevision, at("root", applied(firstID)))
 	moved := object("ConfigMap", "fleet", "moved")
-	l := &local{cluster: []*v1beta1.Kustomization{root, first}, paths: map[string][]rollout.Object{"root": {moved}, "app": {moved}}}
+	l := &local{
+		cluster: list(root, first), paths: map[string][]rollout.Object{"root": {moved}, "app": {moved}},
+	}
 	if !l.foresight(root).Takes(t.Context(), client.ObjectKeyFromObject(first), movedID) {
 		t.Error("it is not taken")
 	}
@@ -241,6 +244,8 @@ func TestForesightBuildsOnce(t *testing.T) {
 		t.Errorf("listed %d times, built %q", l.listed, l.built)
 	}
 }
+
+func list(ks ...*v1beta1.Kustomization) []*v1beta1.Kustomization { return ks }
 
 func inNamespace(namespace string, o rollout.Object) rollout.Object {
 	o.SetNamespace(namespace)

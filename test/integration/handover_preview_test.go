@@ -97,7 +97,8 @@ func TestAPreviewForetellsWhoTakesObjects(t *testing.T) {
 		t.Error("an object that nobody took is still there")
 	}
 	kept := get(t, one).Status.Kept
-	if len(kept) != 1 || kept[0].Name != home || !exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}}) {
+	there := exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}})
+	if len(kept) != 1 || kept[0].Name != home || !there {
 		t.Errorf("kept are %+v", kept)
 	}
 }
