@@ -365,8 +365,12 @@ func (z *zoo) kustomizations() {
 	z.train(kustomization(z.ns, "emptied", "emptied"), func() {
 		commit(z.T, z.ns, map[string]string{"emptied/a.yaml": ""})
 	}, v1beta1.NothingToApplyReason)
-	z.train(kustomization(z.ns, "full", "full"), func() {
+	full := kustomization(z.ns, "full", "full", func(s *v1beta1.KustomizationSpec) {
+		s.Timeout = &metav1.Duration{Duration: time.Hour} // others of the source may take the Namespace so long
+	})
+	z.train(full, func() {
 		apply(z.T, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: z.ns + "-full", Name: "foreign"}})
 		commit(z.T, z.ns, map[string]string{"full/ns.yaml": ""})
 	})
+	z.stays(full, v1beta1.PruneRefusedReason)
 }
