@@ -64,6 +64,8 @@ func engineOf(config *rest.Config) func(context.Context) (inspector, error) {
 			remote.Close()
 			pool.Close()
 		})
-		return engine.New(ctx, engine.Config{Local: to, Remote: remote, Pool: pool, Now: time.Now, Changed: func(string, string, string) {}}), nil
+		return engine.New(ctx, engine.Config{
+			Local: to, Remote: remote, Pool: pool, Now: time.Now, Changed: func(string, string, string) {},
+		}), nil
 	}
 }

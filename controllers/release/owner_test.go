@@ -161,7 +161,8 @@ func TestNewsOfRecordsAreForTheirCluster(t *testing.T) {
 		})
 	}
 	reader := builder.Build()
-	for of, want := range map[string][]string{"": {"apps/own", "team/own"}, "apps": {"apps/away"}, "team": {"team/away"}} {
+	tests := map[string][]string{"": {"apps/own", "team/own"}, "apps": {"apps/away"}, "team": {"team/away"}}
+	for of, want := range tests {
 		var got []string
 		woken := func(key types.NamespacedName) { got = append(got, key.String()) }
 		wake(t.Context(), indexOf(reader, ""), woken, placeKey(of, "apps", "web"))

@@ -96,7 +96,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	if o.Changes != nil {
 		o.Changes.listen(
 			func(of, storageNamespace, name string) {
-				guard.Go("waking releases", func() { wake(ctx, index, waker.Wake, placeKey(of, storageNamespace, name)) })
+				place := placeKey(of, storageNamespace, name)
+				guard.Go("waking releases", func() { wake(ctx, index, waker.Wake, place) })
 			},
 			func(owner types.NamespacedName) { h.wakeFor(owner, waker) },
 		)

@@ -70,8 +70,8 @@ func farServer(t *testing.T, lies string, records ...string) (kubeconfig []byte,
 	return kubeconfig, asked
 }
 
-// follow answers a watch: with the end of a first list that is empty, then with objects in the namespace apps, and, when
-// it lies, with objects without an end.
+// follow answers a watch: with the end of a first list that is empty, then with objects in the namespace apps, and,
+// when it lies, with objects without an end.
 func follow(w http.ResponseWriter, r *http.Request, lies bool, names ...string) {
 	var labels map[string]string
 	if !lies {
@@ -182,7 +182,8 @@ func TestOwnersHearThatTheirClusterIsLetGoOf(t *testing.T) {
 	remote.Keep(memory.New(memory.Bounds{Total: 4 << 20, Share: 2 << 20}))
 	t.Cleanup(remote.Close)
 	moved := make(chan types.NamespacedName, 10_000)
-	e := New(t.Context(), Config{Local: local, Remote: remote, Now: time.Now, Changed: func(string, string, string) {}, Moved: func(owner types.NamespacedName) {
+	e := New(t.Context(), Config{Local: local, Remote: remote, Now: time.Now, Changed: func(string, string, string) {
+	}, Moved: func(owner types.NamespacedName) {
 		moved <- owner
 	}})
 	kubeconfig, _ := farServer(t, "")

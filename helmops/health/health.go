@@ -69,7 +69,8 @@ func Assess(object *unstructured.Unstructured, jobs bool) Report {
 		return Report{State: Failed, Message: message, Quote: quote}
 	default:
 		return Report{
-			State: InProgress, Message: message, Quote: quote, Serving: isServing(object), Unobserved: isUnobserved(object),
+			State: InProgress, Message: message, Quote: quote,
+			Serving: isServing(object), Unobserved: isUnobserved(object),
 		}
 	}
 }
@@ -85,8 +86,8 @@ func isUnobserved(object *unstructured.Unstructured) bool {
 
 // isWorkload tells whether the status of an object always has an observedGeneration once its controller has seen it.
 func isWorkload(object *unstructured.Unstructured) bool {
-	kind := object.GroupVersionKind()
-	return kind.Group == "apps" && slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, kind.Kind)
+	kind, workloads := object.GroupVersionKind(), []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}
+	return kind.Group == "apps" && slices.Contains(workloads, kind.Kind)
 }
 
 // isServing tells whether at least half of the pods that a workload wants are available, and one at least. A workload that is

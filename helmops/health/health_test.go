@@ -72,10 +72,13 @@ func TestObserved(t *testing.T) {
 		unobserved bool
 	}{
 		{name: "a workload without a status", object: workload, unobserved: true},
-		{name: "a workload of an older generation", object: workload + "status: {observedGeneration: 1}\n", unobserved: true},
+		{name: "a workload of an older generation",
+			object: workload + "status: {observedGeneration: 1}\n", unobserved: true},
 		{name: "a workload of this generation", object: workload + "status: {observedGeneration: 2}\n"},
-		{name: "a custom resource of an older generation", object: widget + "status: {observedGeneration: 1}\n", unobserved: true},
-		{name: "a custom resource of this generation", object: widget + "status: {observedGeneration: 2, " + waits + "}\n"},
+		{name: "a custom resource of an older generation",
+			object: widget + "status: {observedGeneration: 1}\n", unobserved: true},
+		{name: "a custom resource of this generation",
+			object: widget + "status: {observedGeneration: 2, " + waits + "}\n"},
 		{name: "a custom resource that says nothing of generations", object: widget + "status: {" + waits + "}\n"},
 		{name: "a Pod", object: "apiVersion: v1\nkind: Pod\n" + metadata + "status: {phase: Pending}\n"},
 	}
@@ -87,9 +90,10 @@ func TestObserved(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			object := parse(t, tt.object)
-			for which, report := range map[string]Report{"kstatus": Assess(object, false), "rules": rules.Assess(object, false)} {
+			reports := map[string]Report{"kstatus": Assess(object, false), "rules": rules.Assess(object, false)}
+			for by, report := range reports {
 				if report.State != InProgress || report.Unobserved != tt.unobserved {
-					t.Errorf("by %s it is %s and unobserved is %t, want %t", which, report.State, report.Unobserved, tt.unobserved)
+					t.Errorf("by %s: %s, unobserved %t, want %t", by, report.State, report.Unobserved, tt.unobserved)
 				}
 			}
 		})

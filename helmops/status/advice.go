@@ -39,7 +39,7 @@ func adviceKustomization(f Failure, failures int64, forces bool) string {
 	case refusesChange(f.Message):
 		return "spec.force does not replace objects with data: delete the object by hand, or give it another name"
 	case f.Reason == v1beta1.OwnershipConflictReason:
-		return "remove the object from one of the two; to hand it over, both have to follow one source"
+		return "to hand the object over, both have to follow one source"
 	case f.Reason == v1beta1.ApplyFailedReason:
 		return "where an object needs another one first, a webhook for example, spec.dependsOn puts them in order"
 	default:

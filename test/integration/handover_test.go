@@ -183,3 +183,44 @@ func TestATenantCannotTakeWhatIsReleased(t *testing.T) {
 		return get(t, one).Status.Released == nil
 	})
 }
+
+// A Kustomization that is deleted beside one that declares the same objects hands them over: they are never gone. Its
+// deletion waits for a Kustomization of the source that fails, until that one is deleted or suspended.
+func TestADeletedKustomizationHandsItsObjectsOver(t *testing.T) {
+	t.Parallel()
+	for name, release := range map[string]func(t *testing.T, bad *v1beta1.Kustomization){
+		"deleted": func(t *testing.T, bad *v1beta1.Kustomization) { t.Helper(); remove(t, bad) },
+		"suspended": func(t *testing.T, bad *v1beta1.Kustomization) {
+			t.Helper()
+			bad.Spec.Suspend = true
+			apply(t, bad)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ns := namespace(t)
+			fleet(t, ns, map[string]string{
+				"app/a.yaml": settings("a", "one"), "bad/c.yaml": "a: [",
+			})
+			hour := func(s *v1beta1.KustomizationSpec) { s.Timeout = &metav1.Duration{Duration: time.Hour} }
+			first, bad := kustomization(ns, "first", "app", hour), kustomization(ns, "bad", "bad")
+			apply(t, first, bad)
+			awaitReady(t, first)
+			awaitNotReady(t, bad, v1beta1.BuildFailedReason)
+			was := configUID(t, ns, "a")
+			second := kustomization(ns, "second", "app")
+			apply(t, second)
+			remove(t, first)
+			awaitOwner(t, ns, "a", "second", was)
+			awaitReady(t, second)
+			if !exists(t, first) {
+				t.Error("the deletion did not wait for the Kustomization that fails")
+			}
+			release(t, bad)
+			until(t, "the first is gone", func() bool { return !exists(t, first) })
+			if configUID(t, ns, "a") != was || !holds(t, ns, "a", "one") {
+				t.Error("the object is not what it was")
+			}
+		})
+	}
+}

@@ -75,8 +75,8 @@ type unready struct {
 	cause string
 }
 
-// podsOf watches the pods of what is not ready. While no controller has observed what was written there are none yet: the
-// timer fires again then, and no pods are watched.
+// podsOf watches the pods of what is not ready. While no controller has observed what was written there are none yet:
+// the timer fires again then, and no pods are watched.
 func (c *Client) podsOf(ctx context.Context, lacking []unready, since time.Time, again *time.Timer) *podWatch {
 	if observedOf(lacking) == 0 {
 		again.Reset(podsAfter)
@@ -99,9 +99,9 @@ func observedOf(lacking []unready) int {
 // untilReady waits until every object is ready. It ends at once when one has failed for good, and later than at the timeout,
 // once, when there is progress.
 //
-// It keeps the share while the controllers of the cluster have not observed what was written, though for podsAfter at the
-// most. Writing on would only lengthen their queues: then many releases wait at a time, all become ready at the end, and
-// each keeps its manifests in memory until then.
+// It keeps the share while the controllers of the cluster have not observed what was written, though for podsAfter at
+// the most. Writing on would only lengthen their queues: then many releases wait at a time, all become ready at the
+// end, and each keeps its manifests in memory until then.
 func (c *Client) untilReady(
 	ctx context.Context, p *parking, resources kube.ResourceList, timeout time.Duration, jobs bool,
 ) error {
