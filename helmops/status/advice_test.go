@@ -18,7 +18,7 @@ func TestAdvice(t *testing.T) {
 		"a release that changes a field":     {adviceRelease(change, adviseAfter), "delete the object"},
 		"a set that changes a field":         {adviceKustomization(change, adviseAfter, false), "--force"},
 		"a set that changes it by force":     {adviceKustomization(change, adviseAfter, true), "by hand"},
-		"an object of another":               {adviceKustomization(of(v1beta1.OwnershipConflictReason), 5, false), "one of the two"},
+		"an object of another":               {adviceKustomization(of(v1beta1.OwnershipConflictReason), 5, false), "follow one source"},
 		"a webhook that is not there":        {adviceKustomization(of(v1beta1.ApplyFailedReason), 5, false), "spec.dependsOn"},
 		"a missing right of a release":       {adviceRelease(of(v1beta1.AccessDeniedReason), 5), "missing right"},
 		"a missing right of a set":           {adviceKustomization(of(v1beta1.AccessDeniedReason), 5, false), "missing right"},
