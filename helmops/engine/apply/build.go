@@ -127,11 +127,13 @@ func (e *UnknownKindError) Error() string {
 // wentWithItsKind reports whether an error of identify means that there is nothing left of an object to uninstall.
 func (c *Client) wentWithItsKind(content *unstructured.Unstructured, err error) bool {
 	var unknown *UnknownKindError
-	if !c.options.Uninstalls || !errors.As(err, &unknown) {
-		return false
-	}
+	return errors.As(err, &unknown) && c.goes(content)
+}
+
+// goes reports whether the action uninstalls an object. A hook is made by it.
+func (c *Client) goes(content *unstructured.Unstructured) bool {
 	_, hook := content.GetAnnotations()[release.HookAnnotation]
-	return !hook
+	return c.options.Uninstalls && !hook
 }
 
 // identify finds the kind of an object, and the namespace it goes to.
@@ -144,6 +146,11 @@ func (c *Client) identify(content *unstructured.Unstructured) (object, error) {
 		return object{}, fmt.Errorf("a %s has no name", kind.Kind)
 	}
 	mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if meta.IsNoMatchError(err) && c.goes(content) { // it can be deleted in another version
+		if mapping, err = c.mapper.RESTMapping(kind.GroupKind()); err == nil {
+			content.SetGroupVersionKind(mapping.GroupVersionKind)
+		}
+	}
 	if meta.IsNoMatchError(err) {
 		return object{}, &UnknownKindError{Kind: kind, Name: content.GetName()}
 	}
