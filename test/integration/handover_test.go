@@ -186,7 +186,7 @@ func TestATenantCannotTakeWhatIsReleased(t *testing.T) {
 
 // A Kustomization that is deleted beside one that declares the same objects hands them over: they are never gone. Its
 // deletion waits for a Kustomization of the source that fails, until that one is deleted or suspended.
-func TestADeletedKustomizationHandsItsObjectsOver(t *testing.T) {
+func TestADeletionHandsOver(t *testing.T) {
 	t.Parallel()
 	for name, release := range map[string]func(t *testing.T, bad *v1beta1.Kustomization){
 		"deleted": func(t *testing.T, bad *v1beta1.Kustomization) { t.Helper(); remove(t, bad) },
