@@ -126,7 +126,7 @@ func TestLeftoversExplain(t *testing.T) {
 	}
 }
 
-// The leftover is ours afterwards, and nobody else's; whatever else others own stays theirs.
+// The leftover is owned by Fairlead alone afterwards; what other managers own stays theirs.
 func TestLeftoversAreClaimed(t *testing.T) {
 	t.Parallel()
 	live := object(t, "{apiVersion: apps/v1, kind: Deployment, spec: {strategy: {rollingUpdate: {maxSurge: 1}}}}")

@@ -78,7 +78,7 @@ func whose(live *unstructured.Unstructured) string {
 	}
 }
 
-// holdsData reports whether a hook is never deleted to be made anew: what is in it would go with it.
+// holdsData reports whether a hook holds data, so that it is never deleted and created again.
 func holdsData(info *resource.Info) bool {
 	return (&Rollback{}).protects(info.Mapping.GroupVersionKind.GroupKind())
 }

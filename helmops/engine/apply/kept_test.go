@@ -15,8 +15,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (r roundTrip) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
 
-// With disableTakeOwnership an object of nobody is refused, unless it is one that the release had before and left in
-// the cluster. Helm asks whether an object exists before it creates it: of such a one the answer is no.
+// With disableTakeOwnership an object without an owner is refused, unless it is one that the release had before and
+// left in the cluster. Helm asks whether an object exists before it creates it: of such a one the answer is no.
 func TestWhatWasKeptBecomesPartOfTheReleaseAgain(t *testing.T) {
 	t.Parallel()
 	const claim = "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: apps}}"
