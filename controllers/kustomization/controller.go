@@ -243,7 +243,10 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	set.Handover = &handover{gatherer: h.gatherer, ctx: ctx, k: k, revision: in.artifact.Revision, now: h.now}
 	result := h.engine.Apply(ctx, in.access, set)
 	out.applied.Released = releasedBy(k, in.artifact.Revision, result.Held, h.now())
-	out.spared, out.again = result.Spared, result.Again
+	for _, spared := range result.Spared {
+		out.spared = append(out.spared, mask.Apply(refusal.Scrub(spared)))
+	}
+	out.again = result.Again
 	out.applied.Retained = result.Retained
 	out.applied.StillRetained = result.StillRetained
 	out.applied.RetainedKnown = true

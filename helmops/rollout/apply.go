@@ -83,6 +83,9 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 		r.hold()
 		err = r.prune(ctx)
 	}
+	if err == nil {
+		r.letGo(ctx)
+	}
 	has := r.Before
 	if written || err == nil || len(r.result.Deleted)+len(r.result.Retained) > 0 {
 		r.result.Inventory = r.inventory()

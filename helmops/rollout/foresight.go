@@ -8,8 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-
-	"fairlead.dev/fairlead/api/v1beta1"
 )
 
 // Foresight foretells how objects change hands between Kustomizations. The objects are named by their IDs in the
@@ -25,10 +23,7 @@ type Foresight interface {
 // takenFrom returns the owner that an object is taken over from, empty when no other Kustomization has it. It fails
 // when the object stays with another one.
 func (r *run) takenFrom(ctx context.Context, i *item, live *unstructured.Unstructured) (string, error) {
-	labels := live.GetLabels()
-	owner := types.NamespacedName{
-		Namespace: labels[v1beta1.KustomizationNamespaceLabel], Name: labels[v1beta1.KustomizationNameLabel],
-	}
+	owner := ownerOf(live)
 	switch {
 	case owner.Name == "" || owner == r.Owner || !r.exists(ctx, owner):
 		return "", nil

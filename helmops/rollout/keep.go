@@ -7,8 +7,10 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/keep"
@@ -169,6 +171,32 @@ func (r *run) stays(ctx context.Context, g *remnant) (bool, error) {
 		Group: g.kind.Group, Kind: g.kind.Kind, Namespace: g.namespace, Name: g.name, Reason: verdict.Reason,
 	})
 	return true, nil
+}
+
+// letGo takes the labels of the Kustomization off what leaves the set and is not deleted, so that it can have
+// another owner. An object from which they cannot be removed is reported, and does not fail the attempt.
+func (r *run) letGo(ctx context.Context) {
+	for _, g := range r.gone {
+		if r.Prune && !g.spared {
+			continue
+		}
+		live, err := r.seek(ctx, g)
+		if err == nil && live != nil && ownerOf(live) == r.Owner {
+			err = keep.ReleaseFromKustomization(ctx, g.client(r.as), live)
+		}
+		if err != nil && !apierrors.IsNotFound(err) {
+			r.result.Spared = append(r.result.Spared,
+				fmt.Sprintf("%s (the labels of the Kustomization could not be removed from it: %s)", g, err))
+		}
+	}
+}
+
+// ownerOf is the Kustomization that an object belongs to by its labels; empty when it belongs to none.
+func ownerOf(live metav1.Object) types.NamespacedName {
+	labels := live.GetLabels()
+	return types.NamespacedName{
+		Namespace: labels[v1beta1.KustomizationNamespaceLabel], Name: labels[v1beta1.KustomizationNameLabel],
+	}
 }
 
 // stillRetained returns those of the objects that were kept before that are there and have no owner yet. One that

@@ -36,7 +36,7 @@ func (r *run) applyOver(
 		return answer, nil, refusal
 	}
 	claimed := false
-	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		live, left, err := r.leftovers(ctx, i, body, refusal)
 		if err != nil || left.Empty() {
 			return err

@@ -30,6 +30,8 @@ type remnant struct {
 	uid                        types.UID
 	namespaced, there, forGood bool
 	done                       bool
+	// spared objects leave the set and stay in the cluster, because they say so.
+	spared bool
 	// kept says whether the object stays, as far as that is known before anything is written.
 	kept keep.Verdict
 	// version is that of the object when it was looked at; held is set while another Kustomization may take it over.
@@ -76,33 +78,43 @@ func (r *run) foreign(ctx context.Context) error {
 	return r.keepAll(ctx)
 }
 
-// find looks whether an object is still there, still ours, and may be deleted.
-func (r *run) find(ctx context.Context, g *remnant) error {
+// seek reads an object that is no longer in the source; nil when it is gone. Objects go with their kind.
+func (r *run) seek(ctx context.Context, g *remnant) (*unstructured.Unstructured, error) {
 	mapping, err := r.site.cluster.Mapper().RESTMapping(g.kind.GroupKind(), g.kind.Version)
 	if meta.IsNoMatchError(err) {
-		g.done = true // objects go with their kind
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("asking which kinds the cluster knows: %w", err)
+		return nil, fmt.Errorf("asking which kinds the cluster knows: %w", err)
 	}
 	g.resource, g.namespaced = mapping.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace
 	live, err := g.live(ctx, r.as)
-	switch {
-	case apierrors.IsNotFound(err):
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s, which is no longer in the source: %w", g, err)
+	}
+	return live, nil
+}
+
+// find looks whether an object is still there, still ours, and may be deleted.
+func (r *run) find(ctx context.Context, g *remnant) error {
+	live, err := r.seek(ctx, g)
+	if err != nil {
+		return err
+	}
+	if live == nil {
 		g.done = true
 		return nil
-	case err != nil:
-		return fmt.Errorf("reading %s, which is no longer in the source: %w", g, err)
 	}
 	labels := live.GetLabels()
-	owner := types.NamespacedName{Namespace: labels[v1beta1.KustomizationNamespaceLabel], Name: labels[v1beta1.KustomizationNameLabel]}
 	switch {
-	case owner != r.Owner:
+	case ownerOf(live) != r.Owner:
 		g.done = true
 		r.result.Spared = append(r.result.Spared, g.String()+" (its labels say that it is no longer ours)")
 	case labels[v1beta1.PruneAnnotation] == v1beta1.Disabled || live.GetAnnotations()[v1beta1.PruneAnnotation] == v1beta1.Disabled:
-		g.done = true
+		g.done, g.spared = true, true
 		r.result.Spared = append(r.result.Spared, g.String()+" ("+v1beta1.PruneAnnotation+": "+v1beta1.Disabled+")")
 	default:
 		g.there, g.uid = true, live.GetUID()
@@ -262,7 +274,7 @@ func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, 
 
 // goes tells whether an object is nobody else's: it is ours, follows from another, or is made by the cluster itself.
 func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersionResource, soon bool) bool {
-	owner := types.NamespacedName{Namespace: o.Labels[v1beta1.KustomizationNamespaceLabel], Name: o.Labels[v1beta1.KustomizationNameLabel]}
+	owner := ownerOf(o)
 	switch {
 	case o.DeletionTimestamp != nil, len(o.OwnerReferences) > 0:
 		return true

@@ -224,3 +224,43 @@ func TestADeletionHandsOver(t *testing.T) {
 		})
 	}
 }
+
+// An object that leaves a Kustomization without being deleted can have another owner, without a label removed by hand.
+func TestWhatIsNotPrunedIsFree(t *testing.T) {
+	t.Parallel()
+	disabled := "name: a, annotations: {" + v1beta1.PruneAnnotation + ": disabled}"
+	spare := strings.Replace(settings("a", "one"), "name: a", disabled, 1)
+	for name, is := range map[string]struct {
+		manifest string
+		prune    bool
+	}{
+		"unpruned": {settings("a", "one"), false},
+		"spared":   {spare, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ns := namespace(t)
+			fleet(t, ns, map[string]string{"one/a.yaml": is.manifest, "one/keep.yaml": settings("keep-one", "one"),
+				"two/keep.yaml": settings("keep-two", "two")})
+			prunes := func(s *v1beta1.KustomizationSpec) { s.Prune = is.prune }
+			one, two := kustomization(ns, "one", "one", prunes), kustomization(ns, "two", "two", prunes)
+			apply(t, one, two)
+			awaitReady(t, one)
+			awaitReady(t, two)
+			was := configUID(t, ns, "a")
+			sha := commit(t, ns, map[string]string{"one/a.yaml": ""})
+			awaitApplied(t, one, sha)
+			a := get(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "a"}})
+			if a.UID != was || len(a.Labels) > 0 {
+				t.Errorf("it was created again, or still has labels: %v", a.Labels)
+			}
+			awaitApplied(t, two, commit(t, ns, map[string]string{"two/a.yaml": is.manifest}))
+			awaitOwner(t, ns, "a", "two", was)
+
+			sha = commit(t, ns, map[string]string{"two/a.yaml": "", "one/a.yaml": is.manifest})
+			awaitApplied(t, one, sha) // in one commit as well, whichever comes first
+			awaitApplied(t, two, sha)
+			awaitOwner(t, ns, "a", "one", was)
+		})
+	}
+}
