@@ -1,11 +1,16 @@
 package integration
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
@@ -100,5 +105,36 @@ func TestWhatTheServerDoesNotKeep(t *testing.T) {
 	}
 	if replicas, _ := fieldAt(w.get("Deployment", "web").Object, "spec.replicas"); replicas != int64(0) {
 		t.Errorf("%v replicas", replicas)
+	}
+}
+
+// A correction outlasts a controller that writes the object again and again for a while.
+func TestARepairOutlastsABusyController(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t)
+	if rolled := w.execute(plan.Install, inContainer("unknown: 1")); rolled.Err != nil {
+		t.Fatal(rolled.Err)
+	}
+	w.patch("kubectl-edit", "Deployment", "web", types.MergePatchType, `{"spec":{"replicas":3}}`)
+	var busy sync.WaitGroup
+	begun := make(chan struct{})
+	busy.Go(func() {
+		deployment := &appsv1.Deployment{ObjectMeta: named(w.ns, "web")}
+		for n, until := 0, time.Now().Add(300*time.Millisecond); time.Now().Before(until); n++ {
+			seen := fmt.Appendf(nil, `{"metadata":{"annotations":{"seen":"%d"}}}`, n)
+			patch := client.RawPatch(types.MergePatchType, seen)
+			if err := world.cluster.Client.Patch(t.Context(), deployment, patch); err != nil {
+				t.Error(err)
+			}
+			if n == 0 {
+				close(begun)
+			}
+		}
+	})
+	<-begun
+	got := w.drift(plan.Correct, false)
+	busy.Wait()
+	if replicas, _ := fieldAt(w.get("Deployment", "web").Object, "spec.replicas"); got.Err != nil || replicas != int64(0) {
+		t.Errorf("%v replicas, %v, %v", replicas, told(got.Drift), got.Err)
 	}
 }

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/client-go/util/retry"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/drift"
@@ -41,17 +44,18 @@ func (i *inspection) wants() *unstructured.Unstructured {
 // errMoved says that an object changed between the look at it and its correction.
 var errMoved = errors.New("it changed while it was looked at")
 
-// looks is how often an object is looked at that changes meanwhile.
-const looks = 4
+// whileItMoves is how often, and after which pauses, an object is looked at again that another client changes
+// meanwhile: a controller that has just learned of a change writes the status several times within a second.
+var whileItMoves = wait.Backoff{Steps: 6, Duration: 10 * time.Millisecond, Factor: 3, Jitter: 0.1}
 
 // look finds out how the object differs, and brings it back if that is asked for.
-func (i *inspection) look() (err error) {
-	for range looks {
-		if err = i.once(); !errors.Is(err, errMoved) {
-			return err
-		}
-	}
-	return err
+func (i *inspection) look() error {
+	found := i.found
+	moved := func(err error) bool { return errors.Is(err, errMoved) }
+	return retry.OnError(whileItMoves, moved, func() error {
+		i.found = found
+		return i.once()
+	})
 }
 
 func (i *inspection) once() error {

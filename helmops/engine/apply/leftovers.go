@@ -39,7 +39,7 @@ func (c *Client) claimOr(info *resource.Info, body []byte, cause error) error {
 // claimLeftovers makes the release the owner of the fields because of which an object was refused, and tells
 // whether there are any.
 func (c *Client) claimLeftovers(info *resource.Info, body []byte, cause error) (claimed bool, err error) {
-	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	err = retry.RetryOnConflict(whileItMoves, func() error {
 		live, left, err := c.leftovers(info, body, cause)
 		if err != nil || left.Empty() {
 			return err

@@ -29,7 +29,7 @@ func (c *Client) complete(
 	if err != nil {
 		return nil, nil, err
 	}
-	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	err = retry.RetryOnConflict(whileItMoves, func() error {
 		patch := drift.Repair(live, wants)
 		if patch == nil {
 			return nil

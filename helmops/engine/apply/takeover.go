@@ -26,7 +26,7 @@ var formerManagers = sets.New(FieldManager, "helm-controller")
 // takeFields makes the fields ours that Helm clients own in another way, so that a field which leaves the chart leaves the
 // object too. original is the object in the revision before, nil when it was not there.
 func (c *Client) takeFields(info, original *resource.Info) error {
-	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	return retry.RetryOnConflict(whileItMoves, func() error {
 		live, err := c.live(info)
 		if apierrors.IsNotFound(err) {
 			return nil
