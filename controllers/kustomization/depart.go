@@ -88,7 +88,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how ro
 		}
 		out.applied = status.Applied{
 			Generation: wanted.Generation, Revision: wanted.Status.LastAppliedRevision, Digest: departs,
-			Deleted: result.Deleted, Inventory: result.Inventory,
+			Departing: true, Deleted: result.Deleted, Inventory: result.Inventory,
 			Retained: result.Retained,
 		}
 		if result.Err != nil {

@@ -12,7 +12,7 @@ func faulted(k *v1beta1.Kustomization, revision, digest string, fault error) lan
 	return landed{
 		request: k.Annotations[v1beta1.ReconcileRequestAnnotation], forced: forceRequested(k),
 		applied: status.Applied{
-			Generation: k.Generation, Revision: revision, Digest: digest,
+			Generation: k.Generation, Revision: revision, Digest: digest, Departing: digest == departs,
 			Failure: &status.Failure{Reason: v1beta1.InternalErrorReason, Message: fault.Error()},
 		},
 	}

@@ -16,6 +16,8 @@ type Applied struct {
 	// Generation of the Kustomization, Revision of the source, and Digest of the set that was applied.
 	Generation       int64
 	Revision, Digest string
+	// Departing is set when the Kustomization is being deleted, and the attempt deletes its objects.
+	Departing bool
 	// Inventory of what is in the cluster by now; nil when it is as before.
 	Inventory []v1beta1.ResourceRef
 	// Created, Changed, Deleted and Corrected name objects; what was corrected had been changed by somebody else.
@@ -88,6 +90,9 @@ func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event
 	at := metav1.NewTime(w.now)
 	k.Status.LastAttemptedAt = &at
 	message := o.Revision + " is not applied: " + o.Failure.Message
+	if o.Departing {
+		message = "the objects are not deleted: " + o.Failure.Message
+	}
 	stays := ""
 	if done := o.describe(); done != "" {
 		message += "; by then: " + done

@@ -149,6 +149,21 @@ func TestKustomizationHealth(t *testing.T) {
 	}
 }
 
+// A failed deletion is about the objects, not about the revision, which is applied.
+func TestAFailedDeletionSaysSo(t *testing.T) {
+	t.Parallel()
+	k := applied("d1")
+	failure := &Failure{Reason: v1beta1.PruneRefusedReason, Message: "Namespace a holds pods b"}
+	event := KustomizationApplied(k, Applied{
+		Generation: 2, Revision: "main@1", Digest: "deleted", Departing: true,
+		Failure: failure, Next: "the next attempt follows 5s later",
+	}, now)
+	want := "the objects are not deleted: Namespace a holds pods b"
+	if event.Message != want || Message(k) != want+"; the next attempt follows 5s later" {
+		t.Errorf("event %q, message %q", event.Message, Message(k))
+	}
+}
+
 // That building exceeded a bound stays known, with its message, until another attempt ends otherwise.
 func TestKustomizationLimitIsKept(t *testing.T) {
 	t.Parallel()
