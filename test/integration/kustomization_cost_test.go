@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 )
@@ -53,6 +56,50 @@ func TestAKustomizationSendsWhatDiffers(t *testing.T) {
 			t.Errorf("a new controller sent %s: %s", describe(r), r.Body)
 		}
 	}
+}
+
+// Objects that change hands cost no request once they have, nor while their former owner waits for a Kustomization
+// that may still take another one over.
+func TestHandingOverCostsNothingInTheEnd(t *testing.T) {
+	ns := namespace(t)
+	alone(t)
+	v := newVictim(t, ns, "controller")
+	fleet(t, ns, map[string]string{
+		"one/a.yaml": settings("a", "one"), "one/b.yaml": settings("b", "one"),
+		"one/keep.yaml": settings("keep-one", "one"),
+		"two/keep.yaml": settings("keep-two", "two"), "bad/c.yaml": "a: [",
+	})
+	hour := &metav1.Duration{Duration: time.Hour}
+	every := func(s *v1beta1.KustomizationSpec) { s.Interval, s.Timeout = often, hour }
+	one, two := kustomization(ns, "one", "one", every), kustomization(ns, "two", "two", every)
+	bad := kustomization(ns, "bad", "bad", func(s *v1beta1.KustomizationSpec) { s.RetryInterval = hour })
+	apply(t, one, two, bad)
+	awaitReady(t, one)
+	awaitReady(t, two)
+	awaitNotReady(t, bad, v1beta1.BuildFailedReason)
+	was := configUID(t, ns, "a")
+	steady := func(state string) {
+		t.Helper()
+		v.looksAt(t, v1beta1.KustomizationKind, 6)
+		during := v.proxy.Record(ofFairlead)
+		v.looksAt(t, v1beta1.KustomizationKind, 8)
+		expect(t, state, during, nil)
+	}
+
+	sha := commit(t, ns, map[string]string{"one/a.yaml": "", "one/b.yaml": "", "two/a.yaml": settings("a", "two")})
+	awaitOwner(t, ns, "a", "two", was)
+	awaitApplied(t, two, sha)
+	until(t, "the former owner waits", func() bool { return get(t, one).Status.Released != nil })
+	steady("waiting for a Kustomization that fails")
+	if !holds(t, ns, "b", "one") {
+		t.Fatal("the former owner has not waited")
+	}
+
+	bad.Spec.Suspend = true
+	apply(t, bad)
+	until(t, "what no other takes over is deleted", func() bool { return holds(t, ns, "b", "") })
+	until(t, "the former owner has ended its wait", func() bool { return get(t, one).Status.Released == nil })
+	steady("after objects have changed hands")
 }
 
 // ofObjects are the requests about a resource, sorted.
