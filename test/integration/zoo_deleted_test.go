@@ -97,6 +97,8 @@ func (z *zoo) leavingKustomizations() {
 func (z *zoo) deleteAll() {
 	z.Helper()
 	remove(z.T, &corev1.ServiceAccount{ObjectMeta: named(z.ns, "leaver")})
+	// Kustomization full waits with its Namespace until here; crowded keeps one with objects of others.
+	remove(z.T, &corev1.ConfigMap{ObjectMeta: named(z.ns+"-full", "foreign")})
 	for i, a := range z.animals {
 		a.asleep = len(a.deleted) == 0 && i%2 == 0
 		body, err := json.Marshal(map[string]any{

@@ -369,8 +369,7 @@ func (z *zoo) kustomizations() {
 		s.Timeout = &metav1.Duration{Duration: time.Hour} // others of the source may take the Namespace so long
 	})
 	z.train(full, func() {
-		apply(z.T, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: z.ns + "-full", Name: "foreign"}})
+		apply(z.T, &corev1.ConfigMap{ObjectMeta: named(z.ns+"-full", "foreign")})
 		commit(z.T, z.ns, map[string]string{"full/ns.yaml": ""})
 	})
-	z.stays(full, v1beta1.PruneRefusedReason)
 }

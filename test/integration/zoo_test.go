@@ -26,9 +26,9 @@ const (
 	// calm is the interval of the objects of the zoo: some of them come due while it is watched.
 	calm = 5 * time.Second
 	// watched is how long the zoo is left alone in each of its states.
-	watched = 20 * time.Second
+	watched = time.Minute
 	// settled is how long all objects may take to come to their states.
-	settled = time.Minute
+	settled = 2 * time.Minute
 )
 
 // zoo is a namespace with an object in every state that can be held steady, and its only controller.
