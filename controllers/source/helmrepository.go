@@ -142,7 +142,7 @@ func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
 	}
 	return pick{
 		Revision: v1beta1.ChartRevision{Name: entry.Name, Version: entry.Tag, Digest: entry.Digest},
-		Archive:  entry.Digest, URL: entry.URL,
+		Archive:  entry.Digest, URL: entry.URL, Created: entry.Created,
 	}
 }
 
@@ -157,6 +157,7 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice,
 		return found.keep(before)
 	}
 	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
+		had.Created = found.Created
 		return had
 	}
 	digest, size, err := c.view(from.repository).Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
@@ -273,7 +274,7 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
-	versions, _ := sources.ParseVersions(listed)
+	versions := sources.ParseChartTags(listed)
 	return newestFit(ctx, remote, versions, choice, kube, before).keep(before)
 }
 

@@ -84,7 +84,7 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	versions, skipped := sources.ParseVersions(tags)
+	versions, skipped := sources.ParseTags(tags)
 	chosen, err := sources.Select(versions, sources.Choice{Constraint: "^1.0.0"})
 	if err != nil || chosen.Tag != "1.10.1_build.7" || skipped != 0 {
 		t.Fatalf("chose %q of %v, %v", chosen.Tag, tags, err)
