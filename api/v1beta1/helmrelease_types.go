@@ -28,6 +28,7 @@ type HelmReleaseSpec struct {
 	// that is set, shortened to 53 characters where it has to be.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=53
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a release name has lower-case letters, digits, '-' and '.', and begins and ends with a letter or a digit"
 	// +optional
 	ReleaseName string `json:"releaseName,omitempty"`
 	// TargetNamespace is the namespace of the Helm release, the namespace of the object when left out.

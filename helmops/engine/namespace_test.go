@@ -9,10 +9,14 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+
+	"fairlead.dev/fairlead/helmops/plan"
 )
 
 func TestTheNamespaceIsMadeBeforeTheRecord(t *testing.T) {
@@ -50,4 +54,78 @@ func TestTheNamespaceIsMadeBeforeTheRecord(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNoRecordIsMadeWithoutTheNamespace(t *testing.T) {
+	t.Parallel()
+	const own = "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: apps\n"
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "apps", errors.New("no right"))
+	missing := apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "apps")
+	apart, together := plan.Target{Namespace: "apps", StorageNamespace: "fleet"}, plan.Target{Namespace: "apps", StorageNamespace: "apps"}
+	tests := []struct {
+		name    string
+		target  plan.Target
+		present bool
+		deaf    bool // does not look
+		release release.Release
+		get     error
+		create  error
+		fails   string
+		asks    bool
+	}{
+		{name: "it is missing", target: apart, asks: true, fails: "namespace apps does not exist; set install.createNamespace: true or create it"},
+		{name: "it is there", target: apart, present: true, asks: true},
+		{name: "it may not be read", target: apart, get: forbidden, asks: true},
+		{name: "it is not looked for", target: apart, deaf: true},
+		{name: "the chart brings it", target: apart, release: release.Release{Manifest: own}},
+		{name: "a hook brings it", target: apart, release: release.Release{Hooks: []*release.Hook{{Kind: "Namespace", Name: "apps"}}}},
+		{name: "the chart brings another", target: apart, release: release.Release{Manifest: strings.Replace(own, "apps", "other", 1)}, asks: true,
+			fails: "namespace apps does not exist"},
+		{name: "the records have no namespace", target: together, deaf: true, create: missing,
+			fails: "namespace apps does not exist; set install.createNamespace: true or create it"},
+		{name: "the records have a namespace of their own that is missing", target: apart, present: true, asks: true, create: missing,
+			fails: "namespace fleet, which spec.storageNamespace names, does not exist; create it"},
+		{name: "the record cannot be written", target: apart, present: true, asks: true, create: forbidden, fails: "no right"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			clients := fake.NewClientset()
+			if tt.present {
+				clients = fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}})
+			}
+			if tt.get != nil {
+				clients.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, tt.get })
+			}
+			stored := &refusing{Driver: driver.NewMemory(), err: tt.create}
+			check := &namespaceCheck{
+				Driver: stored, ctx: t.Context(), namespaces: clients.CoreV1().Namespaces(), target: tt.target, look: !tt.deaf,
+			}
+			rel := tt.release
+			rel.Name, rel.Namespace, rel.Version, rel.Info = "web", "apps", 1, &release.Info{}
+			err := check.Create("sh.helm.release.v1.web.v1", &rel)
+			if (err == nil) != (tt.fails == "") || err != nil && !strings.Contains(err.Error(), tt.fails) {
+				t.Errorf("error = %v, want %q", err, tt.fails)
+			}
+			if _, getErr := stored.Get("sh.helm.release.v1.web.v1"); (getErr == nil) != (tt.fails == "") {
+				t.Errorf("looking for the record gives %v after %v", getErr, err)
+			}
+			if asked := len(clients.Actions()) > 0; asked != tt.asks {
+				t.Errorf("the API server was asked: %v, want %v", asked, tt.asks)
+			}
+		})
+	}
+}
+
+// refusing creates no record when it has an error.
+type refusing struct {
+	driver.Driver
+	err error
+}
+
+func (r *refusing) Create(key string, rel *release.Release) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.Driver.Create(key, rel)
 }
