@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -192,7 +193,8 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	before := c.before(key, repository)
 	s := newShelf(repository.Spec.URL)
 	tags := map[string][]string{}
-	var failed error
+	var failed, missing error
+	served := false
 	warnings := make([]string, 0, len(choices))
 	for _, choice := range choices {
 		had := before.Picks[choice.String()]
@@ -208,7 +210,11 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 		if found.err != nil && blocks(found.err) {
 			failed = found.err
 		}
+		if sources.Reason(found.err) == v1beta1.NotFoundReason {
+			missing = cmp.Or(missing, found.err)
+		}
 		found = found.steady(had)
+		served = served || found.Revision.Digest != ""
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
 	artifact, err := catalogue(ctx, c.view(repository), s)
@@ -223,6 +229,9 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	message := "registry with " + countCharts(len(tags)) + " in use"
 	if len(choices) == 0 {
 		message = "registry; it is asked when a release refers to it"
+	}
+	if failed == nil && !served {
+		failed = missing // the registry has nothing of what is asked for, or does not show it with these credentials
 	}
 	return polled{artifact: artifact, message: message, err: failed, warnings: warnings}
 }
@@ -265,7 +274,12 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 	}
 	listed, ok := tags[choice.Chart]
 	if !ok {
-		if listed, err = remote.Tags(ctx); err != nil {
+		listed, err = remote.Tags(ctx)
+		if sources.Reason(err) == v1beta1.NotFoundReason {
+			err = sources.Fail(v1beta1.NotFoundReason, nil, "registry %s has no chart %s; check spec.chart and the credentials",
+				remote.Host(), choice.Chart)
+		}
+		if err != nil {
 			return pick{err: err}.keep(before)
 		}
 		tags[choice.Chart] = listed

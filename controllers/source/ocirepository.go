@@ -135,6 +135,10 @@ func chooseTag(ctx context.Context, remote *oci.Repository, reference v1beta1.OC
 		choice.Filter = filter
 	}
 	tags, err := remote.Tags(ctx)
+	if sources.Reason(err) == v1beta1.NotFoundReason {
+		return "", sources.Fail(v1beta1.NotFoundReason, nil, "registry %s has no repository %s; check spec.url and the credentials",
+			remote.Host(), strings.TrimPrefix(remote.String(), remote.Host()+"/"))
+	}
 	if err != nil {
 		return "", err
 	}
