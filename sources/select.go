@@ -34,8 +34,8 @@ const shownRefusals = 5
 
 // Select returns the newest version that the choice allows. The answer depends on the set of versions alone, not on
 // their order. Without a match it returns an [Error]: reason NoMatchingVersion and retryable when nothing fits, its text
-// naming the versions nearest to what is wanted and why each was refused; reason InvalidReference and stalled when the constraint cannot be
-// read.
+// naming the versions nearest to what is wanted and why each was refused; reason InvalidReference and stalled when the
+// constraint cannot be read.
 func Select(versions []Version, c Choice) (Version, error) {
 	r, err := newRules(c)
 	if err != nil {
@@ -46,13 +46,13 @@ func Select(versions []Version, c Choice) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	var refused []refusal
+	var refused refusals
 	for _, v := range sorted {
 		no := r.refuse(v, wanted)
 		if no == nil {
 			return v, nil
 		}
-		refused = append(refused, *no)
+		refused.add(*no)
 	}
 	return Version{}, r.noMatch(refused)
 }
@@ -99,7 +99,9 @@ func newRules(c Choice) (*rules, error) {
 func (r *rules) wanted(versions []Version) (func(Version) bool, error) {
 	meanings := []func(Version) bool{func(v Version) bool { return v.Tag == r.Constraint }}
 	if r.pin != nil {
-		meanings = append(meanings, func(v Version) bool { return v.Version != nil && v.Version.String() == r.pin.String() })
+		meanings = append(meanings, func(v Version) bool {
+			return v.Version != nil && v.Version.Equal(r.pin) && v.Version.Metadata() == r.pin.Metadata()
+		})
 	}
 	if r.pin != nil && r.pin.Metadata() == "" {
 		meanings = append(meanings, func(v Version) bool { return v.Version != nil && v.Version.Equal(r.pin) })
@@ -140,6 +142,30 @@ type refusal struct {
 	why func() string
 	// distance is how near the version is to what is wanted.
 	distance int
+}
+
+// refusals are the versions that were not taken.
+type refusals struct {
+	// nearest are those that are shown, the newest of one distance first.
+	nearest []refusal
+	// published is how many versions there are, texts how many names that are no versions.
+	published, texts int
+}
+
+func (r *refusals) add(no refusal) {
+	if no.version.Version == nil && no.distance == far {
+		r.texts++
+		return
+	}
+	r.published++
+	place := slices.IndexFunc(r.nearest, func(other refusal) bool { return other.distance > no.distance })
+	if place < 0 {
+		place = len(r.nearest)
+	}
+	if place < shownRefusals {
+		r.nearest = slices.Insert(r.nearest, place, no)
+		r.nearest = r.nearest[:min(len(r.nearest), shownRefusals)]
+	}
 }
 
 // refuse returns nil for a version that is taken.
@@ -253,28 +279,24 @@ func UnfitReason(kubeVersion, cluster string) string {
 }
 
 // noMatch is the error of a choice that no version fits. It names those that are nearest to what is wanted.
-func (r *rules) noMatch(refused []refusal) error {
+func (r *rules) noMatch(refused refusals) error {
 	wanted := quote(r.Constraint)
 	if r.Filter != nil {
 		wanted += " and the filter " + quote(r.Filter.String())
 	}
-	isText := func(no refusal) bool { return no.version.Version == nil && no.distance == far }
-	published := slices.DeleteFunc(slices.Clone(refused), isText)
 	switch {
-	case len(refused) == 0:
+	case refused.published == 0 && refused.texts == 0:
 		return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: no version is published at all", wanted)
-	case len(published) == 0:
+	case refused.published == 0:
 		return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: of %d published, none is strict semver",
-			wanted, len(refused))
+			wanted, refused.texts)
 	}
-
-	slices.SortStableFunc(published, func(a, b refusal) int { return cmp.Compare(a.distance, b.distance) })
 	var shown []string
-	for _, no := range published[:min(shownRefusals, len(published))] {
+	for _, no := range refused.nearest {
 		shown = append(shown, fmt.Sprintf("%s (%s)", clip(no.version.Tag), no.why()))
 	}
 	return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: of %d published, %s",
-		wanted, len(published), strings.Join(shown, ", "))
+		wanted, refused.published, strings.Join(shown, ", "))
 }
 
 // quote shows a text of somebody else's: on one line and not endless.
