@@ -23,26 +23,23 @@ func (r *run) beforehand(store driver.Driver, before []plan.Record) driver.Drive
 	if r.Step != plan.Install && r.Step != plan.Upgrade {
 		return store
 	}
-	if !r.Options.CreateNamespace {
-		store = &namespaceCheck{
-			Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), target: r.Target,
-			// What runs has a namespace, and a record cannot be kept in one that does not exist.
-			look: r.Target.Namespace != r.Target.StorageNamespace && newestOf(before).Status != plan.StatusDeployed,
-		}
-	}
-	if r.Step == plan.Install {
-		return store
-	}
-	if r.Options.CreateNamespace {
+	store = &recordNamespace{Driver: store, target: r.Target}
+	if r.Step == plan.Upgrade && r.Options.CreateNamespace {
 		store = &namespaceMaker{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
 	}
-	if r.Options.Preflight && !r.Options.Force { // what is replaced is not applied
+	if r.Step == plan.Upgrade && r.Options.Preflight && !r.Options.Force { // what is replaced is not applied
 		store = &preflight{Driver: store, run: r}
+	}
+	// What runs has a namespace, and a record cannot be kept in one that does not exist.
+	apart, runs := r.Target.Namespace != r.Target.StorageNamespace, newestOf(before).Status == plan.StatusDeployed
+	if apart && !runs && !r.Options.CreateNamespace {
+		store = &namespaceCheck{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
 	}
 	return store
 }
 
-// NamespaceError is the failure of an install or upgrade whose namespace does not exist. Nothing was written.
+// NamespaceError is the failure of an install or upgrade whose namespace does not exist. Neither a record nor an object
+// of the manifest was written.
 type NamespaceError struct {
 	// Name of the namespace.
 	Name string
@@ -63,24 +60,33 @@ type namespaceCheck struct {
 	driver.Driver
 	ctx        context.Context //nolint:containedctx // Helm's driver interface takes none.
 	namespaces corev1client.NamespaceInterface
-	target     plan.Target
-	// look asks the API server for the namespace.
-	look bool
+	name       string
 }
 
 // Create implements driver.Driver.
 func (c *namespaceCheck) Create(key string, rel *release.Release) error {
-	if c.look && !declaresNamespace(rel, c.target.Namespace) {
-		_, err := c.namespaces.Get(c.ctx, c.target.Namespace, metav1.GetOptions{})
+	if !declaresNamespace(rel, c.name) {
+		_, err := c.namespaces.Get(c.ctx, c.name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) { // another failure, such as a right that is missing, says nothing of the namespace
-			return &NamespaceError{Name: c.target.Namespace}
+			return &NamespaceError{Name: c.name}
 		}
 	}
-	err := c.Driver.Create(key, rel)
+	return c.Driver.Create(key, rel)
+}
+
+// recordNamespace names the namespace when a record cannot be created because it does not exist.
+type recordNamespace struct {
+	driver.Driver
+	target plan.Target
+}
+
+// Create implements driver.Driver.
+func (n *recordNamespace) Create(key string, rel *release.Release) error {
+	err := n.Driver.Create(key, rel)
 	if apierrors.IsNotFound(err) {
 		return &NamespaceError{
-			Name:       c.target.StorageNamespace,
-			ForRecords: c.target.StorageNamespace != c.target.Namespace,
+			Name:       n.target.StorageNamespace,
+			ForRecords: n.target.StorageNamespace != n.target.Namespace,
 		}
 	}
 	return err

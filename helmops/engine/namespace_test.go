@@ -60,32 +60,20 @@ func TestNoRecordIsMadeWithoutTheNamespace(t *testing.T) {
 	t.Parallel()
 	const own = "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: apps\n"
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "apps", errors.New("no right"))
-	missing := apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "apps")
-	apart, together := plan.Target{Namespace: "apps", StorageNamespace: "fleet"}, plan.Target{Namespace: "apps", StorageNamespace: "apps"}
 	tests := []struct {
 		name    string
-		target  plan.Target
 		present bool
-		deaf    bool // does not look
 		release release.Release
 		get     error
-		create  error
-		fails   string
+		fails   bool
 		asks    bool
 	}{
-		{name: "it is missing", target: apart, asks: true, fails: "namespace apps does not exist; set install.createNamespace: true or create it"},
-		{name: "it is there", target: apart, present: true, asks: true},
-		{name: "it may not be read", target: apart, get: forbidden, asks: true},
-		{name: "it is not looked for", target: apart, deaf: true},
-		{name: "the chart brings it", target: apart, release: release.Release{Manifest: own}},
-		{name: "a hook brings it", target: apart, release: release.Release{Hooks: []*release.Hook{{Kind: "Namespace", Name: "apps"}}}},
-		{name: "the chart brings another", target: apart, release: release.Release{Manifest: strings.Replace(own, "apps", "other", 1)}, asks: true,
-			fails: "namespace apps does not exist"},
-		{name: "the records have no namespace", target: together, deaf: true, create: missing,
-			fails: "namespace apps does not exist; set install.createNamespace: true or create it"},
-		{name: "the records have a namespace of their own that is missing", target: apart, present: true, asks: true, create: missing,
-			fails: "namespace fleet, which spec.storageNamespace names, does not exist; create it"},
-		{name: "the record cannot be written", target: apart, present: true, asks: true, create: forbidden, fails: "no right"},
+		{name: "it is missing", asks: true, fails: true},
+		{name: "it is there", present: true, asks: true},
+		{name: "it may not be read", get: forbidden, asks: true},
+		{name: "the chart brings it", release: release.Release{Manifest: own}},
+		{name: "a hook brings it", release: release.Release{Hooks: []*release.Hook{{Kind: "Namespace", Name: "apps"}}}},
+		{name: "the chart brings another", release: release.Release{Manifest: strings.Replace(own, "apps", "other", 1)}, asks: true, fails: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,17 +85,16 @@ func TestNoRecordIsMadeWithoutTheNamespace(t *testing.T) {
 			if tt.get != nil {
 				clients.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, tt.get })
 			}
-			stored := &refusing{Driver: driver.NewMemory(), err: tt.create}
-			check := &namespaceCheck{
-				Driver: stored, ctx: t.Context(), namespaces: clients.CoreV1().Namespaces(), target: tt.target, look: !tt.deaf,
-			}
+			stored := driver.NewMemory()
+			check := &namespaceCheck{Driver: stored, ctx: t.Context(), namespaces: clients.CoreV1().Namespaces(), name: "apps"}
 			rel := tt.release
-			rel.Name, rel.Namespace, rel.Version, rel.Info = "web", "apps", 1, &release.Info{}
+			rel.Name, rel.Namespace, rel.Version, rel.Info = "web", "default", 1, &release.Info{}
 			err := check.Create("sh.helm.release.v1.web.v1", &rel)
-			if (err == nil) != (tt.fails == "") || err != nil && !strings.Contains(err.Error(), tt.fails) {
-				t.Errorf("error = %v, want %q", err, tt.fails)
+			var missing *NamespaceError
+			if errors.As(err, &missing) != tt.fails || !tt.fails && err != nil {
+				t.Errorf("error = %v, want one: %v", err, tt.fails)
 			}
-			if _, getErr := stored.Get("sh.helm.release.v1.web.v1"); (getErr == nil) != (tt.fails == "") {
+			if _, getErr := stored.Get("sh.helm.release.v1.web.v1"); (getErr == nil) == tt.fails {
 				t.Errorf("looking for the record gives %v after %v", getErr, err)
 			}
 			if asked := len(clients.Actions()) > 0; asked != tt.asks {
@@ -117,15 +104,30 @@ func TestNoRecordIsMadeWithoutTheNamespace(t *testing.T) {
 	}
 }
 
-// refusing creates no record when it has an error.
+func TestARecordWithoutItsNamespace(t *testing.T) {
+	t.Parallel()
+	missing := apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "apps")
+	other := errors.New("no luck")
+	for name, tt := range map[string]struct {
+		storage string
+		fails   error
+		want    string
+	}{
+		"the namespace of the release": {"apps", missing, "namespace apps does not exist; set install.createNamespace: true or create it"},
+		"one of its own":               {"fleet", missing, "namespace fleet, which spec.storageNamespace names, does not exist; create it"},
+		"another failure":              {"apps", other, "no luck"},
+	} {
+		place := &recordNamespace{Driver: &refusing{err: tt.fails}, target: plan.Target{Namespace: "apps", StorageNamespace: tt.storage}}
+		if err := place.Create("x", &release.Release{}); err == nil || err.Error() != tt.want {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
+// refusing creates no record.
 type refusing struct {
 	driver.Driver
 	err error
 }
 
-func (r *refusing) Create(key string, rel *release.Release) error {
-	if r.err != nil {
-		return r.err
-	}
-	return r.Driver.Create(key, rel)
-}
+func (r *refusing) Create(string, *release.Release) error { return r.err }

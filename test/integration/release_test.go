@@ -102,7 +102,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Without the namespace of the release nothing is written, and the condition says what to do.
+// Without the namespace of the release no revision is made, and the condition says what to do.
 func TestMissingNamespace(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
