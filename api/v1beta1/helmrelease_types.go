@@ -82,7 +82,7 @@ type HelmReleaseSpec struct {
 	// CommonMetadata is put on every object of the release, after the post renderers.
 	// +optional
 	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
-	// DriftDetection tells what happens to objects that somebody else has changed: by default that is reported.
+	// DriftDetection tells what happens to objects that another client has changed. By default the change is undone.
 	// +optional
 	DriftDetection *DriftDetection `json:"driftDetection,omitempty"`
 	// HealthCheckExprs judge objects whose status the usual rules do not fit.
