@@ -14,8 +14,9 @@ import (
 
 // Choice says which version is wanted.
 type Choice struct {
-	// Constraint is a range, "" meaning "*". A strict semver version, with or without a leading v, is a pin: it is
-	// compared as text, build included, and may be a pre-release.
+	// Constraint is a version or a range, "" meaning "*". The first of these that is published decides what it means:
+	// the version with that very text; for a strict semver version, which may be a pre-release, the same one with or
+	// without a leading v; without a build, any build of it; else the text is read as a range.
 	Constraint string
 	// Filter has to match the tag; nil matches every tag.
 	Filter *regexp.Regexp
@@ -33,37 +34,35 @@ const shownRefusals = 5
 
 // Select returns the newest version that the choice allows. The answer depends on the set of versions alone, not on
 // their order. Without a match it returns an [Error]: reason NoMatchingVersion and retryable when nothing fits, its text
-// naming the newest versions and why each was refused; reason InvalidReference and stalled when the constraint cannot be
-// read.
+// naming the versions nearest to what is wanted and why each was refused; reason InvalidReference and stalled when the
+// constraint cannot be read.
 func Select(versions []Version, c Choice) (Version, error) {
 	r, err := newRules(c)
 	if err != nil {
 		return Version{}, err
 	}
 	sorted := inOrder(versions)
-	var refused []string
-	oneInRange := false
-	for i, v := range sorted {
-		why, inRange := r.refuse(v)
-		if why == nil {
+	wanted, err := r.wanted(sorted)
+	if err != nil {
+		return Version{}, err
+	}
+	var refused refusals
+	for _, v := range sorted {
+		no := r.refuse(v, wanted)
+		if no == nil {
 			return v, nil
 		}
-		// The newest version in range is told even when it is an old one: it is the one people expect.
-		if i < shownRefusals || inRange && !oneInRange {
-			refused = append(refused, fmt.Sprintf("%s (%s)", clip(v.Tag), why()))
-		}
-		oneInRange = oneInRange || inRange
+		refused.add(*no)
 	}
-	return Version{}, r.noMatch(len(sorted), refused)
+	return Version{}, r.noMatch(refused)
 }
 
-// inOrder returns the versions newest first without those that hold none, copying only when it has to.
+// inOrder returns the versions newest first, copying only when it has to.
 func inOrder(versions []Version) []Version {
-	absent := func(v Version) bool { return v.Version == nil }
-	if !slices.ContainsFunc(versions, absent) && slices.IsSortedFunc(versions, NewestFirst) {
+	if slices.IsSortedFunc(versions, NewestFirst) {
 		return versions
 	}
-	sorted := slices.DeleteFunc(slices.Clone(versions), absent)
+	sorted := slices.Clone(versions)
 	slices.SortFunc(sorted, NewestFirst)
 	return sorted
 }
@@ -71,7 +70,7 @@ func inOrder(versions []Version) []Version {
 // rules is a choice that has been read.
 type rules struct {
 	Choice
-	pin   string // canonical text of the one version that is wanted, "" for a range
+	pin   *semver.Version // the one version that is wanted, nil for a range
 	limit *semver.Constraints
 	kube  *semver.Version
 	// clusters remembers which ranges of clusters fit.
@@ -90,46 +89,154 @@ func newRules(c Choice) (*rules, error) {
 		}
 		r.kube = kube
 	}
-	if pin, err := semver.StrictNewVersion(strings.TrimPrefix(r.Constraint, "v")); err == nil {
-		r.pin = pin.String()
-		return r, nil
+	if pin, ok := ParseVersion(r.Constraint); ok {
+		r.pin = pin.Version
 	}
-	limit, err := semver.NewConstraint(r.Constraint)
-	if err != nil {
-		return nil, Stall(v1beta1.InvalidReferenceReason, nil, "%s is neither a version nor a range of versions", quote(r.Constraint))
-	}
-	limit.IncludePrerelease = c.IncludePrerelease
-	r.limit = limit
 	return r, nil
 }
 
-// refuse returns nil for a version that is taken, else what says why it is not, and whether it is at least in the range.
-// Most refusals are never shown, so wording them is left to the caller.
-func (r *rules) refuse(v Version) (why func() string, inRange bool) {
+// wanted returns what the constraint means among the versions that are published.
+func (r *rules) wanted(versions []Version) (func(Version) bool, error) {
+	meanings := []func(Version) bool{func(v Version) bool { return v.Tag == r.Constraint }}
+	if r.pin != nil {
+		meanings = append(meanings, func(v Version) bool {
+			return v.Version != nil && v.Version.Equal(r.pin) && v.Version.Metadata() == r.pin.Metadata()
+		})
+	}
+	if r.pin != nil && r.pin.Metadata() == "" {
+		meanings = append(meanings, func(v Version) bool { return v.Version != nil && v.Version.Equal(r.pin) })
+	}
+	for _, is := range meanings {
+		if slices.ContainsFunc(versions, func(v Version) bool { return is(v) && r.filtered(v) }) {
+			return is, nil
+		}
+	}
+	if r.pin != nil {
+		return func(Version) bool { return false }, nil
+	}
+
+	limit, err := semver.NewConstraint(r.Constraint)
+	if err != nil {
+		return nil, Stall(v1beta1.InvalidReferenceReason, nil,
+			"%s is neither a version nor a range; \"*\" selects the newest", quote(r.Constraint))
+	}
+	limit.IncludePrerelease = r.IncludePrerelease
+	r.limit = limit
+	return func(v Version) bool { return v.Version != nil && limit.Check(v.Version) }, nil
+}
+
+func (r *rules) filtered(v Version) bool { return r.Filter == nil || r.Filter.MatchString(v.Tag) }
+
+// How near a version that is refused is to what is wanted; the nearest ones are shown.
+const (
+	asWanted = iota
+	nearest
+	near
+	far
+)
+
+// refusal is a version that is not taken.
+type refusal struct {
+	version Version
+	// why says the cause. Most refusals are never shown, so wording them is left to the caller.
+	why func() string
+	// distance is how near the version is to what is wanted.
+	distance int
+}
+
+// refusals are the versions that were not taken.
+type refusals struct {
+	// nearest are those that are shown, the newest of one distance first.
+	nearest []refusal
+	// published is how many versions there are, texts how many names that are no versions.
+	published, texts int
+}
+
+func (r *refusals) add(no refusal) {
+	if no.version.Version == nil && no.distance == far {
+		r.texts++
+		return
+	}
+	r.published++
+	place := slices.IndexFunc(r.nearest, func(other refusal) bool { return other.distance > no.distance })
+	if place < 0 {
+		place = len(r.nearest)
+	}
+	if place < shownRefusals {
+		r.nearest = slices.Insert(r.nearest, place, no)
+		r.nearest = r.nearest[:min(len(r.nearest), shownRefusals)]
+	}
+}
+
+// refuse returns nil for a version that is taken.
+func (r *rules) refuse(v Version, wanted func(Version) bool) *refusal {
 	switch {
-	case r.Filter != nil && !r.Filter.MatchString(v.Tag):
-		return func() string { return "does not match the filter" }, false
-	case r.pin != "" && v.Version.String() != r.pin:
-		return func() string { return "is not " + r.pin }, false
-	case r.pin == "" && !r.limit.Check(v.Version):
-		return func() string { return r.outOfRange(v) }, false
+	case !r.filtered(v):
+		return &refusal{v, func() string { return "does not match the filter" }, far}
+	case !wanted(v):
+		return &refusal{v, func() string { return r.unwanted(v) }, r.distance(v)}
 	case !r.fitsCluster(v.KubeVersion):
-		return func() string { return UnfitReason(v.KubeVersion, r.KubeVersion) }, true
+		return &refusal{v, func() string { return UnfitReason(v.KubeVersion, r.KubeVersion) }, asWanted}
 	}
 	if r.Skip != nil {
 		if reason, skip := r.Skip(v); skip {
-			return func() string { return cmp.Or(reason, "refused") }, true
+			return &refusal{v, func() string { return cmp.Or(reason, "refused") }, asWanted}
 		}
 	}
-	return nil, true
+	return nil
+}
+
+// distance is how near a version is that the constraint does not mean: builds and pre-releases of a pin first, then its
+// patch versions; a pre-release in a range that takes none.
+func (r *rules) distance(v Version) int {
+	read := v.Version
+	if read == nil {
+		lenient, err := semver.NewVersion(strings.ReplaceAll(v.Tag, "_", "+"))
+		if err != nil {
+			return far
+		}
+		read = lenient
+	}
+	switch {
+	case r.limit != nil:
+		if r.isPrerelease(v) {
+			return nearest
+		}
+	case r.pin == nil || read.Major() != r.pin.Major() || read.Minor() != r.pin.Minor():
+	case read.Patch() == r.pin.Patch():
+		return nearest
+	default:
+		return near
+	}
+	return far
+}
+
+// unwanted says why the constraint does not mean a version.
+func (r *rules) unwanted(v Version) string {
+	switch {
+	case v.Version == nil:
+		return "is no strict semver"
+	case r.limit == nil:
+		return "is not " + r.Constraint
+	case r.isPrerelease(v):
+		return "is a pre-release"
+	}
+	return r.outOfRange(v)
+}
+
+// isPrerelease tells whether a version would be in the range if that took pre-releases.
+func (r *rules) isPrerelease(v Version) bool {
+	if v.Version == nil || v.Version.Prerelease() == "" {
+		return false
+	}
+	open := *r.limit
+	open.IncludePrerelease = true
+	return open.Check(v.Version)
 }
 
 func (r *rules) outOfRange(v Version) string {
 	open := *r.limit
 	open.IncludePrerelease = true
-	if open.Check(v.Version) {
-		return "is a pre-release"
-	}
 	_, reasons := open.Validate(v.Version)
 	for _, reason := range reasons {
 		// The library repeats the version at the start, which is shown already.
@@ -171,16 +278,25 @@ func UnfitReason(kubeVersion, cluster string) string {
 	return fmt.Sprintf("is for Kubernetes %s, the cluster has %s", quote(kubeVersion), clip(cluster))
 }
 
-func (r *rules) noMatch(count int, refused []string) error {
+// noMatch is the error of a choice that no version fits. It names those that are nearest to what is wanted.
+func (r *rules) noMatch(refused refusals) error {
 	wanted := quote(r.Constraint)
 	if r.Filter != nil {
 		wanted += " and the filter " + quote(r.Filter.String())
 	}
-	if count == 0 {
+	switch {
+	case refused.published == 0 && refused.texts == 0:
 		return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: no version is published at all", wanted)
+	case refused.published == 0:
+		return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: of %d published, none is strict semver",
+			wanted, refused.texts)
+	}
+	var shown []string
+	for _, no := range refused.nearest {
+		shown = append(shown, fmt.Sprintf("%s (%s)", clip(no.version.Tag), no.why()))
 	}
 	return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: of %d published, %s",
-		wanted, count, strings.Join(refused, ", "))
+		wanted, refused.published, strings.Join(shown, ", "))
 }
 
 // quote shows a text of somebody else's: on one line and not endless.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,11 +32,20 @@ func TestSelect(t *testing.T) {
 		{name: "a pin with a leading v finds a tag without one", choice: Choice{Constraint: "v1.2.0"}, want: "1.2.0"},
 		{name: "a pin may be a pre-release", choice: Choice{Constraint: "2.0.0-rc.2"}, want: "2.0.0-rc.2"},
 		{name: "a pin with a build takes that build", choice: Choice{Constraint: "1.2.3+b1"}, want: "1.2.3+b1"},
-		{name: "a pin without a build takes none", choice: Choice{Constraint: "1.2.3"}, says: []string{"1.2.3+b10 (is not 1.2.3)"}, tags: []string{"1.2.3+b1", "1.2.3+b10"}},
+		{name: "a pin without a build takes the newest build", choice: Choice{Constraint: "1.2.3"}, tags: []string{"1.2.3+b1", "1.2.3+b10"}, want: "1.2.3+b10"},
+		{name: "a pin with a v takes a build with a v", choice: Choice{Constraint: "v1.1.0"}, tags: []string{"v1.1.0+b.2", "v1.2.0"}, want: "v1.1.0+b.2"},
+		{name: "a pin without a build prefers none", choice: Choice{Constraint: "v1.2.3"}, tags: []string{"1.2.3+b1", "1.2.3"}, want: "1.2.3"},
+		{name: "a pin prefers its very text", choice: Choice{Constraint: "v1.2.3"}, tags: []string{"1.2.3", "v1.2.3"}, want: "v1.2.3"},
+		{
+			name: "a pin with a build takes no other", choice: Choice{Constraint: "1.2.3+b7"},
+			tags: []string{"9.0.0", "8.0.0", "7.0.0", "6.0.0", "5.0.0", "1.2.9", "1.2.3+b1", "1.2.3-rc.1"},
+			says: []string{`of 8 published, 1.2.3+b1 (is not 1.2.3+b7), 1.2.3-rc.1 (is not 1.2.3+b7), 1.2.9 (is not 1.2.3+b7), 9.0.0`},
+		},
+		{name: "a pin that is filtered out gives way to a build", choice: Choice{Constraint: "1.2.3", Filter: regexp.MustCompile(`\+b`)}, tags: []string{"1.2.3+b1", "1.2.3"}, want: "1.2.3+b1"},
 		{name: "builds are ordered by their identifiers", choice: Choice{Constraint: "~1.2"}, tags: []string{"1.2.3+9", "1.2.3+10", "1.2.3"}, want: "1.2.3+10"},
 		{name: "no build is older than any", choice: Choice{Constraint: "~1.2"}, tags: []string{"1.2.3", "1.2.3+0"}, want: "1.2.3+0"},
 		{name: "two tags of one version are told apart by their text", tags: []string{"v1.0.0", "1.0.0"}, want: "1.0.0"},
-		{name: "an underscore in a tag is a plus", choice: Choice{Constraint: "1.0.0+b1"}, tags: []string{"1.0.0_b1"}, want: "1.0.0_b1"},
+		{name: "an underscore is no plus", tags: []string{"1.9.0_1", "1.8.0"}, want: "1.8.0"},
 		{name: "a number is no version", tags: []string{"1234567", "20240101", "0.1.0"}, want: "0.1.0"},
 		{name: "the filter sees the tag", choice: Choice{Constraint: "*-0", Filter: regexp.MustCompile(`-rc\.2$`)}, want: "2.0.0-rc.2"},
 		{
@@ -70,6 +80,54 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+func TestSelectOfAChart(t *testing.T) {
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	index := []Version{}
+	for i, text := range []string{"1.9.0+b", "1.9.0+a", "1.8", "01.9.0", "1.8.3", "v1.7.0", "2"} {
+		v, ok := ParseEntry(text)
+		if !ok {
+			t.Fatalf("%q is no version of a chart", text)
+		}
+		v.Created = day.AddDate(0, 0, i)
+		index = append(index, v)
+	}
+	registry := ParseChartTags([]string{"1.0.0_b1", "1.0.0_b2", "1.8", "latest", "1.8.3"})
+	tests := []struct {
+		name      string
+		published []Version
+		choice    Choice
+		want      string // the tag, "" for no match
+		says      string
+	}{
+		{name: "of two builds the one created last is newest", published: index, want: "1.9.0+a"},
+		{name: "a pin takes the build created last", published: index, choice: Choice{Constraint: "v1.9.0"}, want: "1.9.0+a"},
+		{name: "a text that is published is no range", published: index, choice: Choice{Constraint: "1.8"}, want: "1.8"},
+		{name: "leading zeros are a text", published: index, choice: Choice{Constraint: "01.9.0"}, want: "01.9.0"},
+		{name: "a text that is not published is a range", published: index, choice: Choice{Constraint: "1.7"}, want: "v1.7.0"},
+		{name: "a range takes no text", published: index, choice: Choice{Constraint: ">=1.9.1"}, says: "1.9.0+a (is less than"},
+		{name: "a text near a pin is shown", published: index, choice: Choice{Constraint: "1.8.0"}, says: "of 5 published, 1.8 (is no strict semver), 1.8.3 (is not 1.8.0)"},
+		{name: "an underscore in a tag is a plus", published: registry, choice: Choice{Constraint: "1.0.0+b1"}, want: "1.0.0_b1"},
+		{name: "a pin takes a tag with a build", published: registry, choice: Choice{Constraint: "1.0.0"}, want: "1.0.0_b2"},
+		{name: "a tag that is a text is found", published: registry, choice: Choice{Constraint: "latest"}, want: "latest"},
+		{name: "no tag but texts", published: ParseChartTags([]string{"main", "dev"}), choice: Choice{Constraint: "1.x"}, says: "of 2 published, none is strict semver"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := Select(test.published, test.choice)
+			if test.want != "" {
+				if err != nil || got.Tag != test.want {
+					t.Fatalf("got %q, %v; want %q", got.Tag, err, test.want)
+				}
+				return
+			}
+			wantFailure(t, err, v1beta1.NoMatchReason, true)
+			if !strings.Contains(err.Error(), test.says) {
+				t.Errorf("the message does not say %q: %s", test.says, err)
+			}
+		})
+	}
+}
+
 func wantFailure(t *testing.T, err error, reason string, retryable bool) {
 	t.Helper()
 	var e *Error
@@ -85,6 +143,9 @@ func TestSelectRefusesWhatIsNoRange(t *testing.T) {
 	for _, constraint := range []string{"latest", ">=", "1.2.3.4.5", strings.Repeat(">1 ", 400), "sha256:abc"} {
 		_, err := Select(nil, Choice{Constraint: constraint})
 		wantFailure(t, err, v1beta1.InvalidReferenceReason, false)
+		if !strings.HasSuffix(err.Error(), `is neither a version nor a range; "*" selects the newest`) {
+			t.Errorf("the message does not say what to do: %s", err)
+		}
 	}
 }
 
@@ -142,7 +203,7 @@ func TestSelectDoesNotDependOnTheOrder(t *testing.T) {
 }
 
 func TestParseVersionsCountsWhatItSkips(t *testing.T) {
-	versions, skipped := ParseVersions([]string{"1.0.0", "latest", "v2.0.0", "01.0.0", "", "vv1.0.0", "1.0.0_b.1"})
+	versions, skipped := ParseTags([]string{"1.0.0", "latest", "v2.0.0", "01.0.0", "", "vv1.0.0", "1.0.0_b.1"})
 	var got []string
 	for _, v := range versions {
 		got = append(got, v.String())

@@ -1,6 +1,10 @@
 package v1beta1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Artifact describes what a source has in the artifact cache.
 type Artifact struct {
@@ -44,6 +48,12 @@ type ChartRevision struct {
 // String gives name-version@digest, the digest shortened to twelve characters.
 func (r ChartRevision) String() string {
 	return r.Name + "-" + r.Version + "@" + ShortDigest(r.Digest)
+}
+
+// SameVersion reports whether two texts name one version of a chart: they are equal but for a leading v. An index may
+// say v1.1.0 where the chart itself says 1.1.0.
+func SameVersion(a, b string) bool {
+	return strings.TrimPrefix(a, "v") == strings.TrimPrefix(b, "v")
 }
 
 // ShortDigest returns the first twelve characters of the digest's hash, the form that is shown to people.

@@ -24,7 +24,7 @@ const Ignored = "ignore"
 
 // DriftDetection tells what happens to objects that somebody else has changed.
 type DriftDetection struct {
-	// Mode is enabled, which corrects drift at once, warn, which reports it only, or disabled. It is warn when left out.
+	// Mode is enabled, which corrects drift as it is seen, warn, which reports it only, or disabled. It is enabled when left out.
 	// +kubebuilder:validation:Enum=enabled;warn;disabled
 	// +optional
 	Mode string `json:"mode,omitempty"`
@@ -53,7 +53,7 @@ type DriftIgnoreRule struct {
 // GetDriftMode is the mode of drift detection.
 func (in *HelmRelease) GetDriftMode() string {
 	if in.Spec.DriftDetection == nil || in.Spec.DriftDetection.Mode == "" {
-		return DriftWarn
+		return DriftEnabled
 	}
 	return in.Spec.DriftDetection.Mode
 }

@@ -28,6 +28,7 @@ type HelmReleaseSpec struct {
 	// that is set, shortened to 53 characters where it has to be.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=53
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a release name has lower-case letters, digits, '-' and '.', and begins and ends with a letter or a digit"
 	// +optional
 	ReleaseName string `json:"releaseName,omitempty"`
 	// TargetNamespace is the namespace of the Helm release, the namespace of the object when left out.
@@ -81,7 +82,7 @@ type HelmReleaseSpec struct {
 	// CommonMetadata is put on every object of the release, after the post renderers.
 	// +optional
 	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
-	// DriftDetection tells what happens to objects that somebody else has changed: by default that is reported.
+	// DriftDetection tells what happens to objects that another client has changed. By default the change is undone.
 	// +optional
 	DriftDetection *DriftDetection `json:"driftDetection,omitempty"`
 	// HealthCheckExprs judge objects whose status the usual rules do not fit.

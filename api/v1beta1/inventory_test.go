@@ -29,16 +29,16 @@ func TestDefaultsOfRecovery(t *testing.T) {
 	t.Parallel()
 	hr := &HelmRelease{}
 	count, per := hr.GetRollbackBudget()
-	if hr.GetBake() != 2*time.Minute || hr.GetDriftMode() != DriftWarn || !hr.PreflightEnabled() || !hr.AutoRollbackEnabled() || count != 3 || per != 24*time.Hour {
+	if hr.GetBake() != 2*time.Minute || hr.GetDriftMode() != DriftEnabled || !hr.PreflightEnabled() || !hr.AutoRollbackEnabled() || count != 3 || per != 24*time.Hour {
 		t.Errorf("bake %s, drift %s, budget %d in %s", hr.GetBake(), hr.GetDriftMode(), count, per)
 	}
 	none := 0
 	hr.Spec = HelmReleaseSpec{
-		Bake: &metav1.Duration{}, Preflight: Disabled, DriftDetection: &DriftDetection{Mode: DriftEnabled},
+		Bake: &metav1.Duration{}, Preflight: Disabled, DriftDetection: &DriftDetection{Mode: DriftWarn},
 		AutoRollback: &AutoRollback{Mode: Disabled, Budget: &RollbackBudget{Count: &none, Per: &metav1.Duration{Duration: time.Hour}}},
 	}
 	count, per = hr.GetRollbackBudget()
-	if hr.GetBake() != 0 || hr.GetDriftMode() != DriftEnabled || hr.PreflightEnabled() || hr.AutoRollbackEnabled() || count != 0 || per != time.Hour {
+	if hr.GetBake() != 0 || hr.GetDriftMode() != DriftWarn || hr.PreflightEnabled() || hr.AutoRollbackEnabled() || count != 0 || per != time.Hour {
 		t.Errorf("bake %s, drift %s, budget %d in %s", hr.GetBake(), hr.GetDriftMode(), count, per)
 	}
 }

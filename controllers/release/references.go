@@ -22,6 +22,9 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 	if err := g.dependencies.Admit(hr); err != nil {
 		return err
 	}
+	if err := release.CheckName(hr); err != nil {
+		return referent.Refused(v1beta1.InvalidReferenceReason, "%s", err)
+	}
 	if _, err := release.RollbackRequested(hr); err != nil {
 		return referent.Refused(v1beta1.InvalidReferenceReason, "%s", err)
 	}

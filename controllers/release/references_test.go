@@ -38,6 +38,8 @@ func TestAdmit(t *testing.T) {
 			release: helmRelease("web", depends(v1beta1.DependencyReference{Name: "a"}, v1beta1.DependencyReference{APIVersion: "v1", Kind: "Service", Name: "db", Namespace: "infra"}))},
 		{name: "a malformed apiVersion", release: helmRelease("web", depends(v1beta1.DependencyReference{APIVersion: "a/b/c", Name: "a"})),
 			reason: v1beta1.InvalidReferenceReason, message: `spec.dependsOn[0]: apiVersion "a/b/c" is not of the form group/version`},
+		{name: "a name that Helm refuses", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ReleaseName = "Bad_Name" }),
+			reason: v1beta1.InvalidReferenceReason, message: `"Bad_Name" cannot be the name of a Helm release: `},
 		{name: "an expression", release: helmRelease("web", depends(v1beta1.DependencyReference{Name: "a", ReadyExpr: "dep.spec == self.spec"}))},
 		{name: "a broken expression", reason: v1beta1.InvalidCELExpressionReason, message: "spec.dependsOn[1].readyExpr cannot be used: line 2, column 4: ",
 			release: helmRelease("web", depends(v1beta1.DependencyReference{Name: "a"}, v1beta1.DependencyReference{Name: "b", ReadyExpr: "true &&\n   other"}))},

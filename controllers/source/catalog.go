@@ -281,6 +281,20 @@ func (c *Catalog) before(key Choice, source v1beta1.Source) *shelf {
 	return newShelf(address(source))
 }
 
+// unused reports whether a source is a registry in which no chart was found. Its artifact is the list of what was found.
+func (c *Catalog) unused(key Choice, source v1beta1.Source) bool {
+	repository, is := source.(*v1beta1.HelmRepository)
+	if !is || !repository.IsOCI() {
+		return false
+	}
+	for _, found := range c.before(key, source).Picks {
+		if found.Revision.Digest != "" {
+			return false
+		}
+	}
+	return true
+}
+
 // answered reports whether a source has an answer to each choice: on its shelf, or in its status when it stands for
 // one chart, which has no shelf.
 func (c *Catalog) answered(ctx context.Context, source v1beta1.Source, choices []Choice) bool {

@@ -49,6 +49,8 @@ type visit struct {
 	input    string
 	next     time.Time
 	failures int
+	// reached is set when the poll failed but upstream answered: another question may have an answer.
+	reached bool
 }
 
 // Reconcile implements loop.Handler.
@@ -115,11 +117,13 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 	if !visited || last.input != h.input(ctx, object) {
 		return 0
 	}
-	if last.failures == 0 {
-		artifact := object.GetArtifact()
-		if artifact == nil || !h.catalog.view(object).Has(artifact.Digest) || !h.catalog.answered(ctx, object, choices) {
-			return 0
-		}
+	artifact := object.GetArtifact()
+	switch {
+	case last.failures > 0 && !last.reached:
+	case last.failures == 0 && (artifact == nil || !h.catalog.view(object).Has(artifact.Digest)):
+		return 0
+	case !h.catalog.answered(ctx, object, choices):
+		return 0
 	}
 	return max(0, last.next.Sub(h.now()))
 }
@@ -155,7 +159,7 @@ func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
 // record writes what a poll found into the status, and plans the next one. A poll of an older spec tells nothing: the next
 // one is due already.
 func (h *handler[T]) record(object T, found polled) {
-	h.schedule(client.ObjectKeyFromObject(object), object, found.err)
+	h.schedule(client.ObjectKeyFromObject(object), object, found)
 	if IsPending(found.err) || found.generation != object.GetGeneration() {
 		return
 	}
@@ -163,7 +167,9 @@ func (h *handler[T]) record(object T, found polled) {
 	object.Request().LastHandledReconcileAt = found.request
 	h.recordSignature(object, found)
 	if found.err != nil {
-		status.SourceFailed(object, failureOf(found.err), h.now())
+		failure := failureOf(found.err)
+		failure.Unused = h.catalog.unused(h.choiceOf(object), object)
+		status.SourceFailed(object, failure, h.now())
 	} else {
 		setFound(object, found)
 		status.SourceReady(object, found.artifact, found.message+intervalNote(object), h.now())
@@ -199,10 +205,11 @@ func (h *handler[T]) tellEvent(object T, failed error, message string) {
 }
 
 // schedule plans the next poll: after the interval, or sooner after a failure.
-func (h *handler[T]) schedule(key types.NamespacedName, object T, failed error) {
+func (h *handler[T]) schedule(key types.NamespacedName, object T, found polled) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	last := h.visits[key]
+	last, failed := h.visits[key], found.err
+	last.reached = found.artifact.Digest != ""
 	switch {
 	case IsPending(failed):
 		last.next = h.now().Add(object.GetInterval()) // woken before that

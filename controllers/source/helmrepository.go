@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -142,7 +143,7 @@ func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
 	}
 	return pick{
 		Revision: v1beta1.ChartRevision{Name: entry.Name, Version: entry.Tag, Digest: entry.Digest},
-		Archive:  entry.Digest, URL: entry.URL,
+		Archive:  entry.Digest, URL: entry.URL, Created: entry.Created,
 	}
 }
 
@@ -157,6 +158,7 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice,
 		return found.keep(before)
 	}
 	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
+		had.Created = found.Created
 		return had
 	}
 	digest, size, err := c.view(from.repository).Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
@@ -191,7 +193,8 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	before := c.before(key, repository)
 	s := newShelf(repository.Spec.URL)
 	tags := map[string][]string{}
-	var failed error
+	var failed, missing error
+	served := false
 	warnings := make([]string, 0, len(choices))
 	for _, choice := range choices {
 		had := before.Picks[choice.String()]
@@ -207,7 +210,11 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 		if found.err != nil && blocks(found.err) {
 			failed = found.err
 		}
+		if sources.Reason(found.err) == v1beta1.NotFoundReason {
+			missing = cmp.Or(missing, found.err)
+		}
 		found = found.steady(had)
+		served = served || found.Revision.Digest != ""
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
 	artifact, err := catalogue(ctx, c.view(repository), s)
@@ -222,6 +229,9 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	message := "registry with " + countCharts(len(tags)) + " in use"
 	if len(choices) == 0 {
 		message = "registry; it is asked when a release refers to it"
+	}
+	if failed == nil && !served {
+		failed = missing // the registry has nothing of what is asked for, or does not show it with these credentials
 	}
 	return polled{artifact: artifact, message: message, err: failed, warnings: warnings}
 }
@@ -264,7 +274,12 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 	}
 	listed, ok := tags[choice.Chart]
 	if !ok {
-		if listed, err = remote.Tags(ctx); err != nil {
+		listed, err = remote.Tags(ctx)
+		if sources.Reason(err) == v1beta1.NotFoundReason {
+			err = sources.Fail(v1beta1.NotFoundReason, nil, "registry %s has no chart %s; check spec.chart and the credentials",
+				remote.Host(), choice.Chart)
+		}
+		if err != nil {
 			return pick{err: err}.keep(before)
 		}
 		tags[choice.Chart] = listed
@@ -273,7 +288,7 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
-	versions, _ := sources.ParseVersions(listed)
+	versions := sources.ParseChartTags(listed)
 	return newestFit(ctx, remote, versions, choice, kube, before).keep(before)
 }
 

@@ -72,7 +72,7 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 // movedTag tells what people should know when a tag that is a version points to something else than before. Other tags are made to move.
 func movedTag(repository *v1beta1.OCIRepository, name, digest string) []string {
 	had := repository.GetArtifact()
-	if _, version := sources.ParseVersion(name); had == nil || !version {
+	if _, version := sources.ParseTag(name); had == nil || !version {
 		return nil
 	}
 	before, digestBefore, _ := strings.Cut(had.Revision, "@")
@@ -89,8 +89,8 @@ func goesBack(repository *v1beta1.OCIRepository, revision, name string) bool {
 		return false
 	}
 	before, _, _ := strings.Cut(revision, "@")
-	had, ok := sources.ParseVersion(before)
-	found, also := sources.ParseVersion(name)
+	had, ok := sources.ParseTag(before)
+	found, also := sources.ParseTag(name)
 	return ok && also && sources.Compare(found, had) < 0
 }
 
@@ -135,10 +135,14 @@ func chooseTag(ctx context.Context, remote *oci.Repository, reference v1beta1.OC
 		choice.Filter = filter
 	}
 	tags, err := remote.Tags(ctx)
+	if sources.Reason(err) == v1beta1.NotFoundReason {
+		return "", sources.Fail(v1beta1.NotFoundReason, nil, "registry %s has no repository %s; check spec.url and the credentials",
+			remote.Host(), strings.TrimPrefix(remote.String(), remote.Host()+"/"))
+	}
 	if err != nil {
 		return "", err
 	}
-	versions, _ := sources.ParseVersions(tags)
+	versions, _ := sources.ParseTags(tags)
 	chosen, err := sources.Select(versions, choice)
 	return chosen.Tag, err
 }

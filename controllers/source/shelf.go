@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
@@ -22,6 +23,8 @@ type pick struct {
 	Size int64 `json:"size,omitempty"`
 	// URL of the archive in a Helm repository.
 	URL string `json:"url,omitempty"`
+	// Created is when the version was published in a Helm repository.
+	Created time.Time `json:"created,omitzero"`
 	// KubeVersion is the range of clusters that a chart of a registry is made for.
 	KubeVersion string `json:"kubeVersion,omitempty"`
 	// Unfit are charts that were passed over because they do not fit the cluster: what each is made for, by its digest.
@@ -93,6 +96,7 @@ func (p pick) keep(before pick) pick {
 func (p pick) steady(before pick) pick {
 	had, ok := sources.ParseVersion(before.Revision.Version)
 	found, also := sources.ParseVersion(p.Revision.Version)
+	had.Created, found.Created = before.upstream().Created, p.upstream().Created
 	if p.err != nil || !ok || !also || before.Revision.Digest == "" || sources.Compare(found, had) >= 0 {
 		return p
 	}

@@ -38,7 +38,7 @@ func Load(archive io.Reader, want v1beta1.ChartRevision) (*chart.Chart, error) {
 	if err != nil {
 		return nil, err
 	}
-	if loaded.Metadata.Name != want.Name || loaded.Metadata.Version != want.Version {
+	if loaded.Metadata.Name != want.Name || !v1beta1.SameVersion(loaded.Metadata.Version, want.Version) {
 		return nil, fmt.Errorf("chart %s says that it is %s-%s", want, loaded.Metadata.Name, loaded.Metadata.Version)
 	}
 	return loaded, checkInstallable(loaded)

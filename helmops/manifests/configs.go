@@ -192,8 +192,8 @@ func (c *config) list(object map[string]any, name string, resolve func(text *str
 	return nil
 }
 
-func (c *config) data(text *string) error {
-	return c.rewriting.data(c.described(), text)
+func (c *config) env(text *string) error {
+	return c.data(c.described(), text, formatOfEnv(*text))
 }
 
 func (c *config) described() string {
@@ -241,10 +241,10 @@ func (c *config) generator() error {
 	if err != nil {
 		return err
 	}
-	if err := c.list(c.object, "envs", c.data); err != nil {
+	if err := c.list(c.object, "envs", c.env); err != nil {
 		return err
 	}
-	return c.text(c.object, "env", c.data)
+	return c.text(c.object, "env", c.env)
 }
 
 func (c *config) replacements() error {

@@ -72,7 +72,9 @@ func objectsIn(built *resource.Resource) ([]Object, error) {
 // readable shortens an error of the library, whose texts repeat the way to their cause.
 func readable(err error) string {
 	text := strings.ReplaceAll(err.Error(), ".."+sourceRoot+"/", "")
-	text = strings.ReplaceAll(text, ".."+plainRoot+"/", "")
+	for _, root := range plainRoots {
+		text = strings.ReplaceAll(text, ".."+root+"/", "")
+	}
 	text = strings.ReplaceAll(strings.ReplaceAll(text, sourceRoot+"/", ""), overlayRoot, "spec")
 	const longest = 1024
 	if len(text) > longest {

@@ -109,18 +109,19 @@ func (r *rewriting) configAll(field string, texts []string) error {
 }
 
 // data resolves a reference to a file whose content becomes data of an object, byte for byte.
-func (r *rewriting) data(field string, text *string) error {
+func (r *rewriting) data(field string, text *string, format dataFormat) error {
 	at, err := r.named(field, *text)
 	if err != nil {
 		return err
 	}
-	*text, err = r.from(path.Join(sourceRoot, r.dir), path.Join(plainRoot, at))
+	*text, err = r.from(path.Join(sourceRoot, r.dir), path.Join(plainRoot+string(format), at))
 	return err
 }
 
-func (r *rewriting) dataAll(field string, texts []string) error {
+// envs resolves references to files of variables.
+func (r *rewriting) envs(field string, texts []string) error {
 	for i := range texts {
-		if err := r.data(field, &texts[i]); err != nil {
+		if err := r.data(field, &texts[i], formatOfEnv(texts[i])); err != nil {
 			return err
 		}
 	}
@@ -313,7 +314,7 @@ func (r *rewriting) sources(field string, s *types.KvPairSources) error {
 		s.EnvSources = append(s.EnvSources, s.EnvSource)
 		s.EnvSource = ""
 	}
-	return r.dataAll(field, s.EnvSources)
+	return r.envs(field, s.EnvSources)
 }
 
 // keyed resolves a file with the key under which it is kept: key=path, or a path whose base name is the key.
@@ -325,7 +326,7 @@ func (r *rewriting) keyed(field string, text *string) error {
 	if strings.Contains(file, "=") {
 		return broken(r.file, "%s names %.200q; a key and a path cannot contain =", field, *text)
 	}
-	if err := r.data(field, &file); err != nil {
+	if err := r.data(field, &file, formatOfKey(key)); err != nil {
 		return err
 	}
 	if strings.Contains(file, "=") {

@@ -53,7 +53,7 @@ func (s *substitution) value(value any, text bool) (any, error) {
 	case map[string]any:
 		out := make(map[string]any, len(value))
 		for key, field := range value {
-			name, err := s.variables.evaluate(key)
+			name, err := s.text(key)
 			if err != nil {
 				return nil, err
 			}
@@ -73,7 +73,7 @@ func (s *substitution) value(value any, text bool) (any, error) {
 		}
 		return out, nil
 	case string:
-		out, err := s.variables.evaluate(value)
+		out, err := s.text(value)
 		if err != nil || text || out == value || !isVariable(value) {
 			return out, err
 		}
@@ -81,6 +81,34 @@ func (s *substitution) value(value any, text bool) (any, error) {
 	default:
 		return value, nil
 	}
+}
+
+// plainVariable is a variable without a default or a function.
+var plainVariable = regexp.MustCompile(`^\$\{([_a-zA-Z][_a-zA-Z0-9]*)\}`)
+
+// text evaluates a text. Where it begins and ends with variables that hold a quote, as ${quote}${number}${quote} does,
+// the quotes say that it is a text, and are no part of it.
+func (s *substitution) text(text string) (string, error) {
+	out, err := s.variables.evaluate(text)
+	if err != nil || !s.isQuoted(text) {
+		return out, err
+	}
+	return out[1 : len(out)-1], nil
+}
+
+// isQuoted tells whether the first and the last variable, between which there is something else, hold the same quote.
+func (s *substitution) isQuoted(text string) bool {
+	first := plainVariable.FindStringSubmatch(text)
+	start := strings.LastIndex(text, "${")
+	if first == nil || start < len(first[0]) || text[start-1] == '$' {
+		return false
+	}
+	last := plainVariable.FindStringSubmatch(text[start:])
+	if last == nil || last[0] != text[start:] {
+		return false
+	}
+	quote := s.variables.values[first[1]]
+	return (quote == `"` || quote == "'") && quote == s.variables.values[last[1]]
 }
 
 // isVariable tells whether a text is one variable and nothing else. "${major}.${minor}" is a text, though it looks like a number.

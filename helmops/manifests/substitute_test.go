@@ -10,7 +10,7 @@ import (
 // A text that is one variable takes the type that its value looks like, unless the field is known to be a text.
 func TestTypesOfVariables(t *testing.T) {
 	t.Parallel()
-	values := map[string]string{"n": "8080", "yes": "true", "half": "0.5", "zeros": "007", "major": "1", "minor": "2", "word": "hello", "big": "123456789012345678901234567890"}
+	values := map[string]string{"n": "8080", "yes": "true", "half": "0.5", "zeros": "007", "major": "1", "minor": "2", "word": "hello", "quote": `"`, "single": "'", "quotes": `""`, "big": "123456789012345678901234567890"}
 	for _, tt := range []struct {
 		name      string
 		have, out any
@@ -26,6 +26,17 @@ func TestTypesOfVariables(t *testing.T) {
 		{"a default", "${gone:=3}", int64(3)},
 		{"a default that is a variable", "${gone:-${n}}", int64(8080)},
 		{"a text that looks like a number without a variable", "5", "5"},
+		{"a number in quotes", "${quote}${n}${quote}", "8080"},
+		{"a boolean in single quotes", "${single}${yes}${single}", "true"},
+		{"a text in quotes", "${quote}${n} of ${word}${quote}", "8080 of hello"},
+		{"nothing in quotes", "${quote}${quote}", ""},
+		{"a name in quotes", map[string]any{"${quote}${n}${quote}": "x"}, map[string]any{"8080": "x"}},
+		{"quotes that differ", "${quote}${n}${single}", `"8080'`},
+		{"a quote at one end", "${quote}${n}", `"8080`},
+		{"quotes of the manifest", `"${n}"`, `"8080"`},
+		{"a variable with two quotes", "${quotes}${n}${quotes}", `""8080""`},
+		{"one quote", "${quote}", `"`},
+		{"a quote that is escaped", "${quote}${n}$${quote}", `"8080${quote}`},
 		{"in a list", []any{"${n}", "x"}, []any{int64(8080), "x"}},
 		{"arguments", map[string]any{"args": []any{"${n}"}, "command": []any{"${yes}"}}, map[string]any{"args": []any{"8080"}, "command": []any{"true"}}},
 		{"the environment", map[string]any{"env": []any{map[string]any{"name": "N", "value": "${n}"}}}, map[string]any{"env": []any{map[string]any{"name": "N", "value": "8080"}}}},

@@ -19,7 +19,7 @@ var errReadOnly = errors.New("the files of a source are not written")
 // made of its kustomizations, and without any file that the guard did not look at.
 type view struct {
 	tree    *Tree
-	decrypt func(name string, content []byte, isData bool) ([]byte, error)
+	decrypt func(name string, content []byte, use usage) ([]byte, error)
 	// marks says that variables in quotes are marked in what is read.
 	marks bool
 	// working is called with the name of each file before it is read.
@@ -42,7 +42,7 @@ type rewritten struct {
 }
 
 func newView(
-	tree *Tree, decrypt func(name string, content []byte, isData bool) ([]byte, error), working func(string),
+	tree *Tree, decrypt func(name string, content []byte, use usage) ([]byte, error), working func(string),
 ) *view {
 	if working == nil {
 		working = func(string) {}
@@ -57,6 +57,26 @@ const (
 	overlayRoot = "/overlay"
 )
 
+// plainRoots are where data is seen: without a format, and by format.
+var plainRoots = []string{
+	plainRoot,
+	plainRoot + string(formatYAML),
+	plainRoot + string(formatJSON),
+	plainRoot + string(formatDotenv),
+	plainRoot + string(formatINI),
+	plainRoot + string(formatBinary),
+}
+
+// usageOf is what the library reads a file for.
+func usageOf(name string) usage {
+	for _, root := range plainRoots {
+		if strings.HasPrefix(name, root+"/") {
+			return usage{isData: true, format: dataFormat(strings.TrimPrefix(root, plainRoot))}
+		}
+	}
+	return usage{}
+}
+
 // errUnchecked says that the library wants a file that no kustomization names.
 var errUnchecked = errors.New("no kustomization names this file, so the build cannot have it")
 
@@ -67,7 +87,7 @@ func inside(name string) (at string, isOverlay bool) {
 		return name, false
 	}
 	// Not cleaned: a link on the way counts.
-	for _, root := range []string{sourceRoot, plainRoot} {
+	for _, root := range append([]string{sourceRoot}, plainRoots...) {
 		if rest, is := strings.CutPrefix(name, root); is && (rest == "" || rest[0] == '/') {
 			return "./" + rest, false
 		}
@@ -117,12 +137,12 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	isData := strings.HasPrefix(name, plainRoot+"/")
-	plain, err := v.decrypt(path.Clean(at), content, isData)
+	use := usageOf(name)
+	plain, err := v.decrypt(path.Clean(at), content, use)
 	if err != nil && v.failure == nil {
 		v.failure = err
 	}
-	if err != nil || isData {
+	if err != nil || use.isData {
 		return plain, err
 	}
 	return v.marked(plain), nil
@@ -142,8 +162,7 @@ func (v *view) checked(name, at string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	isPlain := strings.HasPrefix(name, plainRoot+"/")
-	if !isPlain && slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(at)) {
+	if !usageOf(name).isData && slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(at)) {
 		dir, err := v.tree.resolve(path.Dir(at))
 		if err != nil {
 			return nil, err

@@ -13,7 +13,8 @@ import (
 // values are as wanted, what it renders tells whether it is; what it was rendered with is not asked.
 func madeElsewhere(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	newest := o.History.Newest()
-	if newest.ChartDigest != "" || newest.ChartName != d.Chart.Name || newest.ChartVersion != d.Chart.Version || newest.ConfigDigest != d.ConfigDigest {
+	if newest.ChartDigest != "" || newest.ChartName != d.Chart.Name ||
+		!v1beta1.SameVersion(newest.ChartVersion, d.Chart.Version) || newest.ConfigDigest != d.ConfigDigest {
 		return Plan{}, false
 	}
 	switch {
@@ -54,7 +55,7 @@ func changed(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		return Plan{}, false
 	case newest.ChartName != d.Chart.Name:
 		why = fmt.Sprintf("chart %s → %s", newest.ChartName, d.Chart.Name)
-	case newest.ChartVersion != d.Chart.Version:
+	case !v1beta1.SameVersion(newest.ChartVersion, d.Chart.Version):
 		why = fmt.Sprintf("version %s → %s", newest.ChartVersion, d.Chart.Version)
 	case newest.ConfigDigest != d.ConfigDigest:
 		why = "values"

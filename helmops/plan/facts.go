@@ -287,6 +287,6 @@ func (a Attempt) uncounted() int64 { return max(0, a.Failures-a.counted()) }
 
 // made tells whether the revision has the input that is wanted.
 func (r *Record) made(d Desired) bool {
-	return r.ChartName == d.Chart.Name && r.ChartVersion == d.Chart.Version && (d.VersionOnly || r.ChartDigest == d.Chart.Digest) &&
-		r.ConfigDigest == d.ConfigDigest && r.RenderDigest == d.RenderDigest
+	return r.ChartName == d.Chart.Name && v1beta1.SameVersion(r.ChartVersion, d.Chart.Version) &&
+		(d.VersionOnly || r.ChartDigest == d.Chart.Digest) && r.ConfigDigest == d.ConfigDigest && r.RenderDigest == d.RenderDigest
 }

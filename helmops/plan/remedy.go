@@ -217,7 +217,8 @@ func (o Observed) rollbackTargets(d Desired) []*Record {
 
 // same tells whether two revisions were made from the same input.
 func (r *Record) same(other *Record) bool {
-	return r.ChartName == other.ChartName && r.ChartVersion == other.ChartVersion && r.ChartDigest == other.ChartDigest &&
+	return r.ChartName == other.ChartName && v1beta1.SameVersion(r.ChartVersion, other.ChartVersion) &&
+		r.ChartDigest == other.ChartDigest &&
 		r.ConfigDigest == other.ConfigDigest && r.RenderDigest == other.RenderDigest
 }
 

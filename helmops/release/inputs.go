@@ -71,7 +71,7 @@ func NewComparison(hr *v1beta1.HelmRelease, in Inputs, newest plan.Record, equal
 
 // Differ tells whether other inputs than those a step was begun with are wanted now.
 func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
-	if begun.Chart.Name != now.Chart.Name || begun.Chart.Version != now.Chart.Version ||
+	if begun.Chart.Name != now.Chart.Name || !v1beta1.SameVersion(begun.Chart.Version, now.Chart.Version) ||
 		values.DigestWith(begun.Values, begun.Chart.ValuesDigest) != values.DigestWith(now.Values, now.Chart.ValuesDigest) {
 		return true
 	}

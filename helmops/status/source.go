@@ -18,6 +18,8 @@ type Failure struct {
 	Class string
 	// Objects that were not healthy.
 	Objects []v1beta1.ObjectHealth
+	// Unused is set when nothing was taken from what a source has in the cache.
+	Unused bool
 	// Superseded is set when it was ended because something else is wanted by now; then it is nobody's failure.
 	Superseded bool
 }
@@ -55,12 +57,24 @@ func SourceUnsigned(source v1beta1.Source, now time.Time) {
 func SourceFailed(source v1beta1.Source, f Failure, now time.Time) {
 	source.SetObservedGeneration(source.GetGeneration())
 	message := f.Message
-	if artifact := source.GetArtifact(); artifact != nil {
-		message += "; " + artifact.Revision + " stays in use"
+	if kept := inUse(source); kept != "" && !f.Unused {
+		message += "; " + kept + " stays in use"
 	}
 	if f.Final {
 		Stalled(source, f.Reason, message, now)
 		return
 	}
 	Retrying(source, f.Reason, message, now)
+}
+
+// inUse names what a source has in the cache; empty when it has nothing.
+func inUse(source v1beta1.Source) string {
+	artifact := source.GetArtifact()
+	if artifact == nil {
+		return ""
+	}
+	if repository, is := source.(*v1beta1.HelmRepository); is && repository.IsOCI() {
+		return "what was found before" // its artifact is a list of that
+	}
+	return artifact.Revision
 }

@@ -54,6 +54,8 @@ func TestSourceFailedKeepsWhatIsInUse(t *testing.T) {
 	tests := []struct {
 		name       string
 		had        *v1beta1.Artifact
+		registry   bool
+		unused     bool
 		final      bool
 		message    string
 		conditions map[string]string
@@ -63,6 +65,12 @@ func TestSourceFailedKeepsWhatIsInUse(t *testing.T) {
 		{name: "an artifact stays in use", had: &v1beta1.Artifact{Revision: "main@sha1:1", Digest: "sha256:1"},
 			message:    "no route; main@sha1:1 stays in use",
 			conditions: map[string]string{"Ready": "False FetchFailed", "Reconciling": "True ProgressingWithRetry"}},
+		{name: "of a registry the list of charts is not named", had: &v1beta1.Artifact{Revision: "sha256:1", Digest: "sha256:1"}, registry: true,
+			message:    "no route; what was found before stays in use",
+			conditions: map[string]string{"Ready": "False FetchFailed", "Reconciling": "True ProgressingWithRetry"}},
+		{name: "nothing is in use", had: &v1beta1.Artifact{Revision: "sha256:1", Digest: "sha256:1"}, registry: true, unused: true,
+			message:    "no route",
+			conditions: map[string]string{"Ready": "False FetchFailed", "Reconciling": "True ProgressingWithRetry"}},
 		{name: "a failure for good stalls", final: true, message: "no route",
 			conditions: map[string]string{"Ready": "False FetchFailed", "Stalled": "True FetchFailed"}},
 	}
@@ -70,7 +78,10 @@ func TestSourceFailedKeepsWhatIsInUse(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			source := sourceWith(tt.had)
-			SourceFailed(source, Failure{Reason: v1beta1.FetchFailedReason, Message: "no route", Final: tt.final}, now)
+			if tt.registry {
+				source.Spec.Type = v1beta1.HelmRepositoryTypeOCI
+			}
+			SourceFailed(source, Failure{Reason: v1beta1.FetchFailedReason, Message: "no route", Final: tt.final, Unused: tt.unused}, now)
 			if diff := cmp.Diff(tt.conditions, conditions(source)); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}

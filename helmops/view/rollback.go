@@ -71,7 +71,7 @@ func wasGood(s v1beta1.Snapshot) bool {
 
 // sameInput tells whether two revisions were made from the same chart, values and post renderers.
 func sameInput(a, b v1beta1.Snapshot) bool {
-	return a.ChartName == b.ChartName && a.ChartVersion == b.ChartVersion && a.ChartDigest == b.ChartDigest &&
+	return a.ChartName == b.ChartName && v1beta1.SameVersion(a.ChartVersion, b.ChartVersion) && a.ChartDigest == b.ChartDigest &&
 		a.ConfigDigest == b.ConfigDigest && a.RenderDigest == b.RenderDigest
 }
 

@@ -234,6 +234,7 @@ func TestFailures(t *testing.T) {
 		"too many objects":      {func(o *Options) { o.Limits.Objects = 2 }, v1beta1.InvalidContentReason, "more than the 2 objects"},
 		"too many bytes":        {func(o *Options) { o.Limits.Bytes = 3 }, v1beta1.InvalidContentReason, "more than the 3 bytes"},
 		"unreadable patterns":   {func(o *Options) { o.Ignore = &badPatterns }, v1beta1.InvalidReferenceReason, "spec.ignore"},
+		"nothing listens":       {func(o *Options) { o.Endpoint = "127.0.0.1:1" }, v1beta1.FetchFailedReason, "bucket server 127.0.0.1:1 cannot be reached: connection refused"},
 		"TLS to a plain server": {func(o *Options) { o.Insecure = false }, v1beta1.FetchFailedReason, "listing bucket manifests at"},
 	}
 	for what, test := range tests {

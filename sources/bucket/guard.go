@@ -120,6 +120,9 @@ func (b *Bucket) failure(err error, what string) error {
 		return sources.Fail(v1beta1.FetchFailedReason, nil, "%s: the answer is not XML, line %d", what, malformed.Line)
 	}
 	if !errors.As(err, &r) {
+		if away := transport.Unreachable(err, "bucket server "+b.opts.Endpoint, b.opts.Endpoint); away != nil {
+			return away
+		}
 		return transport.Failure(err, b.opts.Credentials, what)
 	}
 	reason, text := r.explain(b.opts)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -125,9 +126,12 @@ func demux(req *packp.UploadPackRequest, r io.Reader) io.Reader {
 func (r *Remote) failure(err error, n *note, what string) error {
 	if n.err != nil {
 		if status := (*sources.Error)(nil); errors.As(n.err, &status) {
+			if status.Reason() == v1beta1.NotFoundReason {
+				return sources.Fail(v1beta1.NotFoundReason, nil, "repository %s not found, or the credentials may not read it", r.name)
+			}
 			return sources.Fail(status.Reason(), nil, "%s: %s", what, status.Error()).After(status.RetryAfter())
 		}
-		return transport.Failure(n.err, r.opts.Credentials, what)
+		return r.unanswered(n.err, what)
 	}
 	known := (*sources.Error)(nil)
 	switch {
@@ -135,6 +139,18 @@ func (r *Remote) failure(err error, n *note, what string) error {
 		return sources.Fail(known.Reason(), known, "%s", what)
 	case errors.Is(err, gittransport.ErrEmptyRemoteRepository):
 		return sources.Fail(v1beta1.NotFoundReason, nil, "%s: the repository is empty", what)
+	}
+	return r.unanswered(err, what)
+}
+
+// unanswered is the failure of a request that the server did not answer.
+func (r *Remote) unanswered(err error, what string) error {
+	host := ""
+	if u, parseErr := url.Parse(r.name); parseErr == nil {
+		host = u.Host
+	}
+	if away := transport.Unreachable(err, "repository "+r.name, host); away != nil {
+		return away
 	}
 	return transport.Failure(err, r.opts.Credentials, what)
 }

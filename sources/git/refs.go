@@ -78,9 +78,7 @@ func (r references) named(prefix, name, repository string) (Revision, error) {
 }
 
 func (r references) newest(constraint, repository string) (Revision, error) {
-	// A tag of Git may hold a "+", so an "_" in one is not meant as such.
-	tags := slices.DeleteFunc(r.short(tagPrefix), func(tag string) bool { return strings.Contains(tag, "_") })
-	versions, _ := sources.ParseVersions(tags)
+	versions, _ := sources.ParseVersions(r.short(tagPrefix))
 	v, err := sources.Select(versions, sources.Choice{Constraint: constraint})
 	if err != nil {
 		return Revision{}, fmt.Errorf("choosing a tag of %s: %w", repository, err)

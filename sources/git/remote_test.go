@@ -173,7 +173,8 @@ func TestFailuresOfAServer(t *testing.T) {
 	}{
 		{name: "no credentials", server: private, reason: v1beta1.AuthenticationFailedReason, says: []string{"/team/apps.git", "401"}},
 		{name: "wrong credentials", server: private, change: func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: "hunter2"} }, reason: v1beta1.AuthenticationFailedReason, says: []string{"401"}},
-		{name: "an unknown repository", change: func(o *Options) { o.URL += "-other" }, reason: v1beta1.NotFoundReason, says: []string{"apps.git-other", "404"}},
+		{name: "an unknown repository", change: func(o *Options) { o.URL += "-other" }, reason: v1beta1.NotFoundReason, says: []string{"repository http://", "apps.git-other not found, or the credentials may not read it"}},
+		{name: "nothing listens", change: func(o *Options) { o.URL = "http://127.0.0.1:1/team/apps.git" }, reason: v1beta1.FetchFailedReason, says: []string{"repository http://127.0.0.1:1/team/apps.git cannot be reached: connection refused"}},
 		{name: "an empty repository", reason: v1beta1.NotFoundReason, says: []string{"the repository is empty"}},
 		{name: "a server that asks for a pause", server: answer(429, "Retry-After", "9"), reason: v1beta1.FetchFailedReason, after: 9 * time.Second, says: []string{"429"}},
 		{name: "a server that fails", server: answer(500, "X", ""), reason: v1beta1.FetchFailedReason, says: []string{"500"}},

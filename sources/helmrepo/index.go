@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
@@ -46,7 +47,7 @@ const entryBytes = 256
 func (i *Index) Memory() int64 { return i.memory }
 
 // ParseIndex reads an index, YAML or JSON, of at most limit bytes (DefaultIndexLimit when limit is zero). Entries that
-// cannot be used (no name, no URL, a version that is not semver, a second entry of one version) are left out and counted. A document that
+// cannot be used (no name, no URL, a version that Helm does not read, a second entry of one version) are left out and counted. A document that
 // is too large, broken, or no index at all is a sources.Error with reason InvalidContent. The reader's own failures are
 // StorageOperationFailed unless they are a sources.Error already.
 func ParseIndex(r io.Reader, limit int64) (*Index, error) {
@@ -156,6 +157,7 @@ type rawEntry struct {
 	Digest      string   `json:"digest" yaml:"digest"`
 	KubeVersion string   `json:"kubeVersion" yaml:"kubeVersion"`
 	AppVersion  string   `json:"appVersion" yaml:"appVersion"`
+	Created     string   `json:"created" yaml:"created"`
 	URLs        []string `json:"urls" yaml:"urls"`
 }
 
@@ -178,7 +180,7 @@ func (t *table) chart(name string) {
 }
 
 func (t *table) add(chart string, raw rawEntry) {
-	version, ok := sources.ParseVersion(raw.Version)
+	version, ok := sources.ParseEntry(raw.Version)
 	if t.full() {
 		return
 	}
@@ -188,6 +190,9 @@ func (t *table) add(chart string, raw rawEntry) {
 	}
 	e := Entry{Version: version, Name: raw.Name, Digest: digestOf(raw.Digest), AppVersion: raw.AppVersion}
 	e.KubeVersion = raw.KubeVersion
+	if created, err := time.Parse(time.RFC3339, raw.Created); err == nil {
+		e.Created = created.UTC()
+	}
 	if e.Name == chart {
 		e.Name = chart // one string for all versions
 	}
@@ -212,8 +217,13 @@ func digestOf(s string) string {
 
 func (t *table) index() *Index {
 	for chart, entries := range t.charts {
-		slices.SortStableFunc(entries, func(a, b Entry) int { return sources.NewestFirst(a.Version, b.Version) })
-		unique := slices.CompactFunc(entries, func(a, b Entry) bool { return a.Tag == b.Tag })
+		known := make(map[string]bool, len(entries))
+		unique := slices.DeleteFunc(entries, func(e Entry) bool {
+			twice := known[e.Tag]
+			known[e.Tag] = true
+			return twice
+		})
+		slices.SortStableFunc(unique, func(a, b Entry) int { return sources.NewestFirst(a.Version, b.Version) })
 		t.skipped += len(entries) - len(unique)
 		t.charts[chart] = slices.Clip(unique)
 	}

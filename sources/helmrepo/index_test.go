@@ -180,6 +180,39 @@ entries:
 	}
 }
 
+// Versions are read as Helm reads them: a lenient one is there, an underscore is no plus, and of two builds the one
+// created last is the newest, in every layout.
+func TestParseIndexReadsVersionsAsHelm(t *testing.T) {
+	const doc = `apiVersion: v1
+entries:
+  a:
+  - {name: a, urls: [x], version: 1.9.0_1}
+  - {name: a, urls: [x], version: "1.8"}
+  - {name: a, urls: [x], version: 1.2.0+b, created: "2026-01-01T00:00:00+02:00"}
+  - {name: a, urls: [x], version: 1.2.0+a, created: "2026-01-01T00:00:00.5Z"}
+  - {name: a, urls: [x], version: 1.2.0+c, created: yesterday}
+`
+	asJSON, err := yaml.YAMLToJSON([]byte(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := "entries:\n  a:\n  - name: a\n    urls: [x]\n    version: 1.2.0+b\n    created: 2026-01-01T00:00:00+02:00\n" +
+		"  - name: a\n    urls: [x]\n    version: 1.2.0+a\n    created: \"2026-01-01T00:00:00.5Z\"\n"
+	for text, want := range map[string][]string{
+		doc:            {"a:", "a 1.2.0+a  x  ", "a 1.2.0+b  x  ", "a 1.2.0+c  x  ", "a 1.8  x  ", "skipped 1"},
+		string(asJSON): {"a:", "a 1.2.0+a  x  ", "a 1.2.0+b  x  ", "a 1.2.0+c  x  ", "a 1.8  x  ", "skipped 1"},
+		block:          {"a:", "a 1.2.0+a  x  ", "a 1.2.0+b  x  ", "skipped 0"},
+	} {
+		i := parse(t, text)
+		if diff := cmp.Diff(want, asText(i)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if e, err := i.Select("a", sources.Choice{Constraint: "1.2.0"}); err != nil || e.Tag != "1.2.0+a" {
+			t.Errorf("chose %q, %v", e.Tag, err)
+		}
+	}
+}
+
 func TestParseIndexAcceptsAnEmptyOne(t *testing.T) {
 	for _, doc := range []string{"apiVersion: v1\nentries: {}\n", "entries:\n", "entries:\napiVersion: v1\n", `{"entries":{}}`, `{"entries":null}`, "entries: null"} {
 		if i := parse(t, doc); len(i.Charts()) != 0 {

@@ -210,7 +210,7 @@ func (s *scanner) keep(l line) error {
 
 func isWanted(field string) bool {
 	switch field {
-	case "name", "version", "digest", "kubeVersion", "appVersion", "urls":
+	case "name", "version", "digest", "kubeVersion", "appVersion", "created", "urls":
 		return true
 	}
 	return false

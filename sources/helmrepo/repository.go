@@ -190,6 +190,9 @@ func (r *Repository) get(ctx context.Context, u *url.URL, have Validators, what 
 		req.SetBasicAuth(c.Username, c.Password)
 	}
 	resp, err := r.client.Do(req)
+	if away := transport.Unreachable(err, "Helm repository "+show(r.base), u.Host); away != nil {
+		return nil, away
+	}
 	if err != nil {
 		return nil, transport.Failure(err, r.opts.Credentials, what)
 	}

@@ -311,3 +311,12 @@ func TestPublishedCharts(t *testing.T) {
 		t.Errorf("got %s, %v", e.Tag, err)
 	}
 }
+
+func TestARepositoryThatCannotBeReached(t *testing.T) {
+	r := open(t, Options{URL: "http://127.0.0.1:1/charts"})
+	_, _, err := r.FetchIndex(t.Context(), Validators{}, io.Discard)
+	wantFailure(t, err, v1beta1.FetchFailedReason)
+	if want := "Helm repository http://127.0.0.1:1/charts/ cannot be reached: connection refused"; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}

@@ -94,5 +94,8 @@ func (r *Repository) classify(err error, what string) *sources.Error {
 		errors.Is(err, content.ErrMismatchedDigest), errors.Is(err, content.ErrTrailingData):
 		return sources.Fail(v1beta1.InvalidContentReason, shown, "%s", what)
 	}
+	if away := transport.Unreachable(err, "registry "+r.Host(), r.Host()); away != nil {
+		return away
+	}
 	return transport.Failure(err, r.opts.Credentials, what)
 }

@@ -84,7 +84,7 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	versions, skipped := sources.ParseVersions(tags)
+	versions, skipped := sources.ParseTags(tags)
 	chosen, err := sources.Select(versions, sources.Choice{Constraint: "^1.0.0"})
 	if err != nil || chosen.Tag != "1.10.1_build.7" || skipped != 0 {
 		t.Fatalf("chose %q of %v, %v", chosen.Tag, tags, err)
@@ -167,6 +167,7 @@ func TestFailuresOfARegistry(t *testing.T) {
 		{name: "no credentials", server: private, reason: v1beta1.AuthenticationFailedReason, requests: 1, says: []string{"/charts/app", "wants credentials"}},
 		{name: "wrong credentials", server: private, change: func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: "hunter2"} }, reason: v1beta1.AuthenticationFailedReason, requests: 2, says: []string{"/charts/app", "401"}},
 		{name: "an unknown repository", change: func(o *Options) { o.Repository += "-other" }, reason: v1beta1.NotFoundReason, says: []string{"/charts/app-other", "not known to registry"}},
+		{name: "nothing listens", change: func(o *Options) { o.Repository = "127.0.0.1:1/charts/app" }, reason: v1beta1.FetchFailedReason, says: []string{"registry 127.0.0.1:1 cannot be reached: connection refused"}},
 		{name: "a registry that asks for a pause", server: answer(429, "Retry-After", "21"), reason: v1beta1.FetchFailedReason, after: 21 * time.Second, requests: 1, says: []string{"429"}},
 		{name: "a registry that is busy is asked three times", server: answer(503, "X", ""), reason: v1beta1.FetchFailedReason, requests: 3, says: []string{"503"}},
 		{name: "a redirect to a metadata service", server: answer(302, "Location", "http://169.254.169.254/latest"), reason: v1beta1.URLInvalidReason, requests: 1, says: []string{"refused"}},

@@ -168,6 +168,9 @@ func tokens(registry string, o Options, way string) auth.Cache {
 // String is host/path.
 func (r *Repository) String() string { return r.name }
 
+// Host is the host of the registry, with its port.
+func (r *Repository) Host() string { return r.remote.Reference.Registry }
+
 // Tags lists all tags in the registry's order. Errors are a sources.Error with reason AuthenticationFailed, NotFound for
 // an unknown repository, FetchFailed, or InvalidContent for more tags than the limit.
 func (r *Repository) Tags(ctx context.Context) ([]string, error) {

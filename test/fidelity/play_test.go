@@ -111,6 +111,7 @@ func (p *play) declare(t *testing.T, turn int) {
 	}
 	spec := map[string]any{
 		"releaseName": releaseName, "timeout": "60s", "suspend": false,
+		"driftDetection": map[string]any{"mode": v1beta1.DriftWarn}, // the helm command corrects nothing between its actions
 		"chart": map[string]any{"spec": map[string]any{"chart": name, "version": version,
 			"sourceRef": map[string]any{"kind": v1beta1.HelmRepositoryKind, "name": shared, "namespace": shared}}},
 	}

@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,39 @@ func TestAnAdoptedReleaseIsWatched(t *testing.T) {
 	awaitWatched(t, hr)
 	if v := get(t, hr).Status.Latest().Version; v != 2 {
 		t.Errorf("the second adoption made revision %d", v)
+	}
+}
+
+// What was edited by hand before a release moves is reported, and is not corrected when the release is adopted.
+func TestAnEditBeforeTheAdoptionIsReported(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	registrySample(t, ns, "1.0.0")
+	byHelm(t, ns, "web", "--set", "message=mine", "--wait")
+	edit := []string{"patch", "configmap", "web", "-n", ns, "--type", "merge", "-p", `{"data":{"message":"by hand"}}`}
+	mustRun(t, "kubectl", edit...)
+
+	hr := release(ns, "web", "sample", "1.0.0", "charts", `{"message":"mine"}`)
+	apply(t, hr)
+	until(t, "the edit is reported", func() bool {
+		c := condition(t, get(t, hr), v1beta1.DriftedCondition)
+		return c.Status == metav1.ConditionTrue && c.Reason == v1beta1.DriftDetectedReason &&
+			strings.Contains(c.Message, "it is corrected ten minutes after the release was adopted")
+	})
+	events := &corev1.EventList{}
+	until(t, "an event tells of the edit", func() bool {
+		if err := world.cluster.Client.List(t.Context(), events, client.InNamespace(ns)); err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+			return e.Reason == v1beta1.DriftDetectedReason && e.InvolvedObject.Name == "web"
+		})
+	})
+	if got := configMap(t, ns, "web")["message"]; got != "by hand" {
+		t.Errorf("the edit was undone: %q", got)
+	}
+	if v := get(t, hr).Status.Latest().Version; v != 1 {
+		t.Errorf("the adoption made revision %d", v)
 	}
 }
 

@@ -269,6 +269,11 @@ func TestValidation(t *testing.T) {
 			hr.Spec.ReleaseName = strings.Repeat("x", 54)
 			return hr
 		}(),
+		"a release name has lower-case letters": func() client.Object {
+			hr := release(ns, "named", "x", "*", "y", "")
+			hr.Spec.ReleaseName = "Bad_Name"
+			return hr
+		}(),
 		"verify needs a HelmRepository": func() client.Object {
 			hr := signedRelease(ns, "signed", "y")
 			hr.Spec.Chart.Spec.SourceRef.Kind = v1beta1.GitRepositoryKind

@@ -102,6 +102,32 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// Without the namespace of the release no revision is made, and the condition says what to do.
+func TestMissingNamespace(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	registrySample(t, ns, "1.0.0")
+	hr := release(ns, "web", "sample", "*", "charts", "")
+	hr.Spec.TargetNamespace, hr.Spec.ReleaseName = ns+"-missing", "web"
+	apply(t, hr)
+	want := "namespace " + ns + "-missing does not exist; set install.createNamespace: true or create it"
+	for _, token := range []string{"one", "two"} {
+		asked(t, hr, token)
+		if ready := awaitNotReady(t, hr, v1beta1.InstallFailedReason); !strings.Contains(ready.Message, want) {
+			t.Errorf("the message does not say %q: %s", want, ready.Message)
+		}
+	}
+	wantRevisions(t, hr, "")
+	if s := get(t, hr).Status; s.Inventory != nil || len(s.History) != 0 {
+		t.Errorf("status tells of %+v and %+v", s.Inventory, s.History)
+	}
+
+	hr.Spec.Install = &v1beta1.Install{CreateNamespace: true}
+	apply(t, hr)
+	awaitReady(t, hr)
+	wantRevisions(t, hr, "1:deployed")
+}
+
 func TestDependencies(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -163,7 +163,10 @@ func (z *zoo) unseen() {
 		ObjectMeta: named(z.ns, "records"), Subjects: all.Subjects,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
 	})
-	hr := z.hr("unseen", "", func(s *v1beta1.HelmReleaseSpec) { s.ServiceAccountName = "peeker" })
+	hr := z.hr("unseen", "", func(s *v1beta1.HelmReleaseSpec) {
+		s.ServiceAccountName = "peeker"
+		s.DriftDetection = &v1beta1.DriftDetection{Mode: v1beta1.DriftWarn}
+	})
 	z.train(hr, func() {
 		awaitDrifted(z.T, hr, v1beta1.NoDriftReason)
 		remove(z.T, all)

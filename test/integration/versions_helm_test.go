@@ -1,0 +1,42 @@
+package integration
+
+import (
+	"testing"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/upstream"
+)
+
+// Versions of an index are read as Helm reads them, and what was chosen in this way is not upgraded again.
+func TestVersionsAreReadAsByHelm(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	charts := chartRepository(t, upstream.ChartOptions{}, "sample", "1.1.0", "2.0.0+b", "2.0.0+a", "3.9.0+1")
+	addChart(t, charts, "1.8", map[string]string{"Chart.yaml": "apiVersion: v2\nname: sample\nversion: \"1.8\"\n"})
+	charts.Change("sample", "1.1.0", func(entry map[string]any) { entry["version"] = "v1.1.0" })
+	charts.Change("sample", "2.0.0+a", func(entry map[string]any) { entry["created"] = "2025-01-01T00:00:00Z" })
+	charts.Change("sample", "3.9.0+1", func(entry map[string]any) { entry["version"] = "3.9.0_1" })
+	apply(t, helmRepository(ns, "charts", charts.URL()))
+
+	for name, want := range map[string]struct{ version, runs string }{
+		"pinned": {"1.1.0", "1.1.0"},
+		"with-v": {"v1.1.0", "1.1.0"},
+		"range":  {"<1.2", "1.1.0"},
+		"build":  {"2.0.0", "2.0.0+a"},
+		"exact":  {"2.0.0+b", "2.0.0+b"},
+		"newest": {"*", "2.0.0+a"},
+		"text":   {"1.8", "1.8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hr := release(ns, name, "sample", want.version, "charts", "")
+			apply(t, hr)
+			awaitReady(t, hr)
+			asked(t, hr, "again")
+			if got := get(t, hr).Status.Latest(); !v1beta1.SameVersion(got.ChartVersion, want.runs) {
+				t.Errorf("%s runs %s, want %s", want.version, got.ChartVersion, want.runs)
+			}
+			wantRevisions(t, hr, "1:deployed")
+		})
+	}
+}
