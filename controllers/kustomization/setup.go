@@ -133,7 +133,7 @@ func moved() predicate.Predicate {
 			return ok && alsoOK && was.Status.LastAppliedRevision != is.Status.LastAppliedRevision
 		},
 	}
-	return predicate.Or(referent.BecameReady(), applied)
+	return predicate.Or(referent.Freed(), applied)
 }
 
 // lackingKinds finds the Kustomizations whose last attempt lacked a kind, which may be there now.
