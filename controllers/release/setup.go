@@ -112,7 +112,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	})
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
-		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
+		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
 		Watches: append(append(sourceWatches, index.Watches(referent.Freed())...), h.owners.watch()),
 	})
 }
