@@ -93,6 +93,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	h.runner.Shaken = h.shaken
 	h.runner.Owner = h.owners.other
 	registerInFlight(h.tasks.Count)
+	publishState()
 	if o.Changes != nil {
 		o.Changes.listen(
 			func(of, storageNamespace, name string) {
