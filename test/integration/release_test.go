@@ -251,6 +251,10 @@ func TestTheHelmCommand(t *testing.T) {
 	until(t, "the adopted release is upgraded", func() bool { return configMap(t, ns, "adopted")["message"] == "ours" })
 	awaitReady(t, adopted)
 	mustRun(t, "helm", "rollback", "adopted", "1", "-n", ns)
+	until(t, "the event says that the rollback was replaced", func() bool {
+		return strings.Contains(mustRun(t, "kubectl", "get", "events", "-n", ns, "-o", "jsonpath={.items[*].note}{.items[*].message}"),
+			"revision 3 of another Helm client was replaced by the declared state: "+ns+"/adopted revision 4 runs")
+	})
 	mustRun(t, "helm", "uninstall", "adopted", "-n", ns, "--wait")
 }
 
