@@ -109,11 +109,7 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	condemnLimited(hr, o, now)
 	switch o.Step {
 	case plan.Install, plan.Upgrade:
-		event := released(hr, o, now)
-		if !event.Warning {
-			event.Message = before + event.Message
-		}
-		return event
+		return released(hr, o, before, now)
 	case plan.Rollback:
 		return rolledBack(hr, o, now)
 	case plan.Correct, plan.Inspect:
@@ -169,8 +165,8 @@ func superseded(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	return Event{Reason: v1beta1.ProgressingReason, Message: message}
 }
 
-// released records the end of an install or upgrade.
-func released(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+// released records the end of an install or upgrade. The event begins with what it replaced.
+func released(hr *v1beta1.HelmRelease, o Outcome, before string, now time.Time) Event {
 	attempt(hr, o, string(o.Step), now)
 	hr.Status.ObservedGeneration = o.Generation
 	w := writer{object: hr, generation: o.Generation, now: now}
@@ -185,7 +181,7 @@ func released(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if newest := hr.Status.Latest(); newest != nil {
 		message = describeRecorded(*newest, o.History)
 	}
-	event := Event{Reason: reason, Message: message}
+	event := Event{Reason: reason, Message: before + message}
 	w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
 	w.unset(v1beta1.RemediatedCondition)
 	if o.Tested == plan.Untested {

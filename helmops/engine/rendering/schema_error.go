@@ -82,7 +82,7 @@ func (e *SchemaError) Detail() []byte {
 // Describe words the error. origin names where the value at a path is from, and returns "" when that is not known; a nil origin
 // never knows.
 func (e *SchemaError) Describe(origin func(path []string) string) string {
-	var charts []string
+	charts := make([]string, 0, len(e.Charts))
 	for _, c := range e.Charts {
 		var problems []string
 		for _, p := range c.Problems {

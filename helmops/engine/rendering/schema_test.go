@@ -60,12 +60,12 @@ func TestSchemaErrors(t *testing.T) {
 				}
 				return
 			}
-			failed, is := err.(*SchemaError) //nolint:errorlint // it is what checkSchemas promises
+			failed, is := err.(*SchemaError)
 			if !is {
 				t.Fatalf("error = %v", err)
 			}
 			sent := schemaErrorOf(&worker.JobError{Text: failed.Error(), Code: failed.Code(), Detail: failed.Detail()})
-			received, is := sent.(*SchemaError) //nolint:errorlint // as above
+			received, is := sent.(*SchemaError)
 			if !is {
 				t.Fatalf("received = %v", sent)
 			}
