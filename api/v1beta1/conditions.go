@@ -55,8 +55,12 @@ func SpecialRequest(object metav1.Object, annotation, handled string) string {
 	return token
 }
 
-// Finalizer keeps a HelmRelease until its Helm release has been uninstalled.
-const Finalizer = "finalizers.fairlead.dev"
+// Finalizer keeps a HelmRelease until its Helm release has been uninstalled, and a Kustomization until its objects are deleted.
+const Finalizer = "fairlead.dev/finalizer"
+
+// FormerFinalizer is the finalizer of earlier versions. API servers warn about it, because it has no path. The controllers
+// replace it, and objects that are being deleted with it can go.
+const FormerFinalizer = "finalizers.fairlead.dev"
 
 // Conditioned is an object whose conditions the status writer may set.
 // +kubebuilder:object:generate=false

@@ -150,6 +150,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	loop.CatchFaults()
+	publishBuildInfo()
 	ctx, stop := context.WithCancel(parent)
 	defer stop()
 

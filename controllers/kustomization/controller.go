@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -294,8 +293,11 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	if ended.forced != "" {
 		k.Status.LastHandledForceAt = ended.forced
 	}
-	if event.Reason != "" {
-		h.tell(k, event)
+	details := []any{"revision", ended.applied.Revision, "took", ended.took.Round(time.Millisecond).String()}
+	if event.Reason == "" {
+		log.FromContext(ctx).Info("the attempt has ended", details...)
+	} else {
+		h.tell(k, event, details...)
 	}
 	for _, event := range []status.Event{status.Kept(ended.applied.Retained), status.Dropped(ended.applied.Dropped)} {
 		if event.Reason != "" {
@@ -305,7 +307,6 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	for _, spared := range ended.spared {
 		h.tell(k, status.Event{Reason: v1beta1.AppliedReason, Message: "not deleted: " + spared})
 	}
-	log.FromContext(ctx).Info(event.Message, "revision", ended.applied.Revision, "took", ended.took.Round(time.Millisecond).String())
 	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
 }
 
@@ -331,12 +332,8 @@ func (h *handler) Forget(key types.NamespacedName) {
 	delete(h.involved, key)
 }
 
-func (h *handler) tell(k *v1beta1.Kustomization, event status.Event) {
-	kind := corev1.EventTypeNormal
-	if event.Warning {
-		kind = corev1.EventTypeWarning
-	}
-	h.events.Eventf(k, nil, kind, event.Reason, "Reconcile", "%s", event.Note())
+func (h *handler) tell(k *v1beta1.Kustomization, event status.Event, details ...any) {
+	loop.Teller{Events: h.events, Kind: v1beta1.KustomizationKind, Action: "Reconcile"}.Tell(k, event, details...)
 }
 
 // audit is when to look again although nothing happened.

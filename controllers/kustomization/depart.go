@@ -25,8 +25,7 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 		return false, h.progress(k, elapsed), nil
 	}
 	refs := inventoryOf(k)
-	policy := k.GetDeletionPolicy()
-	if k.Spec.Suspend || policy == v1beta1.DeletionPolicyOrphan || len(refs) == 0 {
+	if leavesObjects(k) || len(refs) == 0 {
 		h.engine.Forget(key)
 		if len(refs) > 0 {
 			h.tell(k, status.Event{
@@ -52,6 +51,11 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 	return false, slow, nil
 }
 
+// leavesObjects tells whether the objects of a Kustomization stay when it is deleted.
+func leavesObjects(k *v1beta1.Kustomization) bool {
+	return k.Spec.Suspend || k.GetDeletionPolicy() == v1beta1.DeletionPolicyOrphan
+}
+
 // departs stands for the digest of a Kustomization that is being deleted.
 const departs = "deleted"
 
@@ -61,7 +65,11 @@ func (h *handler) deleting(k *v1beta1.Kustomization) {
 	if k.Status.Failures > 0 && k.Status.LastAttemptedDigest == departs {
 		return
 	}
-	status.Progressing(k, "it is being deleted, and its objects with it", h.now())
+	message := fmt.Sprintf("the Kustomization is being deleted; deleting its objects, %d in all", len(inventoryOf(k)))
+	if leavesObjects(k) {
+		message = "the Kustomization is being deleted; its objects stay in the cluster"
+	}
+	status.Progressing(k, message, h.now())
 }
 
 func (h *handler) sinceAttempt(k *v1beta1.Kustomization) time.Duration {

@@ -19,6 +19,8 @@ func TestAKustomizationThatIsBeingDeletedIsNotReady(t *testing.T) {
 	deleted := metav1.NewTime(now)
 	h := &handler{now: func() time.Time { return now }}
 	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "all", DeletionTimestamp: &deleted}}
+	k.Status.Inventory = &v1beta1.ResourceInventory{Entries: []v1beta1.ResourceRef{{ID: "apps_a__ConfigMap"}, {ID: "apps_b__ConfigMap"}}}
+	k.Spec.Prune = true
 	ready := func() metav1.Condition { return *meta.FindStatusCondition(k.Status.Conditions, v1beta1.ReadyCondition) }
 
 	status.Ready(k, v1beta1.AppliedReason, "applied", now)
@@ -27,8 +29,14 @@ func TestAKustomizationThatIsBeingDeletedIsNotReady(t *testing.T) {
 		t.Errorf("a deletion that takes a moment is reported: %+v", got)
 	}
 	h.progress(k, slow)
-	if got := ready(); got.Status != metav1.ConditionUnknown || got.Reason != v1beta1.ProgressingReason {
+	want := "the Kustomization is being deleted; deleting its objects, 2 in all"
+	if got := ready(); got.Status != metav1.ConditionUnknown || got.Reason != v1beta1.ProgressingReason || got.Message != want {
 		t.Errorf("while its objects are being deleted, Ready is %+v", got)
+	}
+	k.Spec.DeletionPolicy = v1beta1.DeletionPolicyOrphan
+	h.progress(k, slow)
+	if got := ready().Message; got != "the Kustomization is being deleted; its objects stay in the cluster" {
+		t.Errorf("of a Kustomization whose objects stay: %s", got)
 	}
 
 	status.KustomizationApplied(k, status.Applied{

@@ -92,6 +92,7 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 // abreast checks that the Kustomizations of spec.dependsOn which follow the same source have applied the revision that is to be applied:
 // that they are ready says nothing about it while they have an older one.
 func (g *gatherer) abreast(ctx context.Context, k *v1beta1.Kustomization, in inputs) error {
+	var behind []string
 	for _, reference := range k.Spec.DependsOn {
 		if !reference.IsOwn(v1beta1.KustomizationKind) || reference.ReadyExpr != "" {
 			continue
@@ -103,14 +104,29 @@ func (g *gatherer) abreast(ctx context.Context, k *v1beta1.Kustomization, in inp
 		if choiceOf(found) != in.choice || found.Status.LastAppliedRevision == in.artifact.Revision {
 			continue
 		}
-		why := "work goes on when it has"
-		if found.Spec.Suspend {
-			why = "it is suspended; work goes on when it is resumed"
+		name := key.String()
+		if key.Namespace == k.Namespace {
+			name = key.Name
 		}
-		return referent.Hindered(v1beta1.DependencyNotReadyReason, "Kustomization %s of spec.dependsOn follows the same source and has not applied %s yet; %s",
-			key, in.artifact.Revision, why)
+		if found.Spec.Suspend {
+			name += " (suspended)"
+		}
+		behind = append(behind, name)
 	}
-	return nil
+	if len(behind) == 0 {
+		return nil
+	}
+	return referent.Hindered(v1beta1.DependencyNotReadyReason, "%d of %d dependencies have not applied %s of the same source yet: %s",
+		len(behind), len(k.Spec.DependsOn), in.artifact.Revision, listed(behind))
+}
+
+// listed joins names, at most five of them.
+func listed(names []string) string {
+	const shown = 5
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
 }
 
 // admit checks what the spec says by itself.

@@ -113,7 +113,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 	return loop.Setup(manager, loop.Controller[*v1beta1.Kustomization]{
 		Name: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
-		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
+		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
 		Watches: slices.Concat(source.WatchArtifacts(usersOf(index)), index.Watches(moved()),
 			[]loop.Watch{
 				{Object: definition, Affects: h.lackingKinds(cached)},
@@ -133,7 +133,7 @@ func moved() predicate.Predicate {
 			return ok && alsoOK && was.Status.LastAppliedRevision != is.Status.LastAppliedRevision
 		},
 	}
-	return predicate.Or(referent.BecameReady(), applied)
+	return predicate.Or(referent.Freed(), applied)
 }
 
 // lackingKinds finds the Kustomizations whose last attempt lacked a kind, which may be there now.

@@ -45,6 +45,8 @@ type reconciler[T Object] struct {
 	handler   Handler[T]
 	empty     func() T
 	finalizer string
+	// former is a finalizer of earlier versions; empty for none.
+	former    string
 	written   written[T]
 	unwritten unwritten[T]
 	metrics   readiness
@@ -103,7 +105,7 @@ func afterConflict(err error) (ctrl.Result, error) {
 
 func (r *reconciler[T]) handle(ctx context.Context, object T) (done bool, again time.Duration, err error) {
 	if !object.GetDeletionTimestamp().IsZero() {
-		if r.finalizer == "" || !controllerutil.ContainsFinalizer(object, r.finalizer) {
+		if !r.keeps(object) {
 			return false, 0, nil
 		}
 		return r.handler.Finalize(ctx, object)
@@ -139,17 +141,35 @@ func (r *reconciler[T]) patchStatus(ctx context.Context, before, after T) error 
 	return nil
 }
 
-// addFinalizer puts the finalizer on before anything is done that would have to be undone.
+// keeps tells whether an object that is being deleted waits for this controller.
+func (r *reconciler[T]) keeps(object T) bool {
+	return r.finalizer != "" && controllerutil.ContainsFinalizer(object, r.finalizer) || r.hasFormer(object)
+}
+
+func (r *reconciler[T]) hasFormer(object T) bool {
+	return r.former != "" && controllerutil.ContainsFinalizer(object, r.former)
+}
+
+// addFinalizer puts the finalizer on before anything is done that would have to be undone, in place of a former one.
 func (r *reconciler[T]) addFinalizer(ctx context.Context, object T) error {
 	deleting := !object.GetDeletionTimestamp().IsZero()
-	if r.finalizer == "" || deleting || controllerutil.ContainsFinalizer(object, r.finalizer) {
+	if r.finalizer == "" || deleting {
 		return nil
 	}
-	return r.patchFinalizers(ctx, object, func(o T) { controllerutil.AddFinalizer(o, r.finalizer) })
+	if controllerutil.ContainsFinalizer(object, r.finalizer) && !r.hasFormer(object) {
+		return nil
+	}
+	return r.patchFinalizers(ctx, object, func(o T) {
+		controllerutil.AddFinalizer(o, r.finalizer)
+		controllerutil.RemoveFinalizer(o, r.former)
+	})
 }
 
 func (r *reconciler[T]) dropFinalizer(ctx context.Context, object T) error {
-	err := r.patchFinalizers(ctx, object, func(o T) { controllerutil.RemoveFinalizer(o, r.finalizer) })
+	err := r.patchFinalizers(ctx, object, func(o T) {
+		controllerutil.RemoveFinalizer(o, r.finalizer)
+		controllerutil.RemoveFinalizer(o, r.former)
+	})
 	if err == nil {
 		log.FromContext(ctx).Info("finalizer removed")
 	}

@@ -84,7 +84,7 @@ func newFixture(t *testing.T, h *handlerFake, objects ...client.Object) *fixture
 		}).Build()
 	f.reconciler = &reconciler[*v1beta1.HelmRelease]{
 		client: api, handler: h, empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
-		finalizer: v1beta1.Finalizer, metrics: readiness{kind: t.Name()},
+		finalizer: v1beta1.Finalizer, former: v1beta1.FormerFinalizer, metrics: readiness{kind: t.Name()},
 	}
 	return f
 }
@@ -134,6 +134,28 @@ func TestTheFinalizerIsThereBeforeTheHandler(t *testing.T) {
 	}
 }
 
+// Objects of earlier versions have a finalizer that API servers warn about. One write replaces it.
+func TestTheFormerFinalizerIsReplaced(t *testing.T) {
+	t.Parallel()
+	for _, finalizers := range [][]string{
+		{v1beta1.FormerFinalizer, "other"},
+		{"other", v1beta1.Finalizer, v1beta1.FormerFinalizer},
+	} {
+		f := newFixture(t, &handlerFake{reconcile: observe}, release(finalizers...))
+		for range 2 {
+			if _, err := f.run(t); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := []string{"other", v1beta1.Finalizer}; !slices.Equal(f.handler.finalizers, want) || !slices.Equal(f.stored(t).Finalizers, want) {
+			t.Errorf("the handler saw %v, stored is %v, want %v", f.handler.finalizers, f.stored(t).Finalizers, want)
+		}
+		if len(f.writes) != 0 {
+			t.Errorf("the second reconcile writes again: %v", f.writes)
+		}
+	}
+}
+
 func TestTheStatusIsWrittenOnlyWhenItChanged(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, &handlerFake{reconcile: observe}, release(v1beta1.Finalizer))
@@ -178,6 +200,10 @@ func TestDeletion(t *testing.T) {
 	}{
 		{name: "when all is done the object goes", object: deleted(v1beta1.Finalizer), finalize: done, calls: []string{"finalize"}, gone: true},
 		{name: "finalizers of others stay", object: deleted("other", v1beta1.Finalizer), finalize: done, calls: []string{"finalize"}, left: []string{"other"}},
+		{name: "one with the former finalizer goes as well", object: deleted(v1beta1.FormerFinalizer), finalize: done,
+			calls: []string{"finalize"}, gone: true},
+		{name: "one with both finalizers goes as well", object: deleted(v1beta1.Finalizer, v1beta1.FormerFinalizer), finalize: done,
+			calls: []string{"finalize"}, gone: true},
 		{name: "while there is work left the object stays", object: deleted(v1beta1.Finalizer), calls: []string{"finalize"},
 			finalize: func(*v1beta1.HelmRelease) (bool, time.Duration, error) { return false, time.Second, nil },
 			left:     []string{v1beta1.Finalizer}, again: time.Second},

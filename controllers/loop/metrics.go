@@ -4,12 +4,14 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 // TaskBuckets suit what takes from milliseconds to many minutes.
@@ -18,7 +20,7 @@ var TaskBuckets = []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 30
 var ready = sync.OnceValue(func() *prometheus.GaugeVec {
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "fairlead_object_ready",
-		Help: "Whether an object is Ready: 1 for True, 0 for False, -1 while unknown.",
+		Help: "Whether an object is Ready: 1 for True, 0 for False, -1 while unknown or held at a revision that a user asked for.",
 	}, []string{"kind", "namespace", "name"})
 	metrics.Registry.MustRegister(gauge)
 	return gauge
@@ -49,20 +51,21 @@ type readiness struct {
 
 func (r readiness) observe(object Object) {
 	key := client.ObjectKeyFromObject(object)
-	value := -1.0
-	for _, condition := range object.GetConditions() {
-		if condition.Type != v1beta1.ReadyCondition {
-			continue
-		}
-		switch condition.Status {
-		case metav1.ConditionTrue:
-			value = 1
-		case metav1.ConditionFalse:
-			value = 0
-		case metav1.ConditionUnknown:
-		}
+	ready().WithLabelValues(r.kind, key.Namespace, key.Name).Set(readyValue(object))
+}
+
+// readyValue is the value of the gauge: 1 for Ready, 0 for not Ready, and -1 while that is unknown. An object that a user
+// holds at a former revision has -1, too: it is not Ready, and no alert should fire for it.
+func readyValue(object v1beta1.Conditioned) float64 {
+	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)
+	switch {
+	case ready == nil, ready.Status == metav1.ConditionUnknown, status.IsHeld(object):
+		return -1
+	case ready.Status == metav1.ConditionTrue:
+		return 1
+	default:
+		return 0
 	}
-	ready().WithLabelValues(r.kind, key.Namespace, key.Name).Set(value)
 }
 
 func (r readiness) forget(key types.NamespacedName) {

@@ -47,8 +47,9 @@ type Controller[T Object] struct {
 	Empty func() T
 	// Handler decides and acts.
 	Handler Handler[T]
-	// Finalizer to keep on the objects; none when empty.
-	Finalizer string
+	// Finalizer to keep on the objects; none when empty. FormerFinalizer is one of earlier versions that it replaces.
+	Finalizer       string
+	FormerFinalizer string
 	// Waker brings the handler's tasks back.
 	Waker *Waker
 	// Watches on other kinds.
@@ -81,7 +82,7 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 		build = build.Watches(w.Object, handler.EnqueueRequestsFromMapFunc(guarded(w.Affects)), options...)
 	}
 	err := build.Complete(requeuesUsually{&reconciler[T]{
-		client: writer, handler: c.Handler, empty: c.Empty, finalizer: c.Finalizer,
+		client: writer, handler: c.Handler, empty: c.Empty, finalizer: c.Finalizer, former: c.FormerFinalizer,
 		metrics: readiness{kind: kind}, requeues: requeues{kind: kind},
 	}})
 	if err != nil {

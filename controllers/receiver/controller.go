@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
@@ -46,6 +47,12 @@ type handler struct {
 func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Duration, error) {
 	r.SetObservedGeneration(r.Generation)
 	r.Status.LastHandledReconcileAt = r.Annotations[v1beta1.ReconcileRequestAnnotation]
+	before := status.Message(r)
+	defer func() {
+		if after := status.Message(r); after != before && !status.IsReady(r) {
+			log.FromContext(ctx).Error(nil, after)
+		}
+	}()
 	if err := h.admit(r); err != nil {
 		r.Status.WebhookPath = ""
 		status.Stalled(r, v1beta1.InvalidReferenceReason, err.Error(), h.now())

@@ -2,6 +2,7 @@ package referent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -59,13 +60,20 @@ func (g *Dependencies) Admit(object Dependent) error {
 	return nil
 }
 
-// Check checks that what an object depends on is ready. access is that of the object.
+// Check checks that what an object depends on is ready. access is that of the object. The obstacle that it returns names all
+// dependencies that are not ready; one that may not be read, or that a spec cannot mean, is an obstacle of its own.
 func (g *Dependencies) Check(ctx context.Context, object Dependent, access cluster.Access) error {
 	if cycle := g.cycle(ctx, object); cycle != "" {
 		return Refused(v1beta1.DependencyCycleReason, "spec.dependsOn leads back to this object: %s", cycle)
 	}
-	for i, reference := range object.GetDependsOn() {
-		d := dependency{field: fmt.Sprintf("spec.dependsOn[%d]", i), reference: reference, key: reference.GetKey(object.GetNamespace())}
+	references := object.GetDependsOn()
+	missing := unready{of: len(references)}
+	for i, reference := range references {
+		d := dependency{
+			field:     fmt.Sprintf("spec.dependsOn[%d]", i),
+			reference: reference,
+			key:       reference.GetKey(object.GetNamespace()),
+		}
 		var err error
 		if d.kind, err = reference.GetGroupVersionKind(g.Kind); err != nil {
 			return Refused(v1beta1.InvalidReferenceReason, "%s: %s", d.field, err)
@@ -75,11 +83,16 @@ func (g *Dependencies) Check(ctx context.Context, object Dependent, access clust
 		} else {
 			err = g.other(ctx, object, access, d)
 		}
-		if err != nil {
+		var found *ObstacleError
+		switch {
+		case err == nil:
+		case errors.As(err, &found) && found.Reason == v1beta1.DependencyNotReadyReason:
+			missing.add(d.shortName(g.Kind, object.GetNamespace()), found)
+		default:
 			return err
 		}
 	}
-	return nil
+	return missing.err()
 }
 
 // dependency is one entry of spec.dependsOn.
@@ -93,6 +106,19 @@ type dependency struct {
 // String names it in messages.
 func (d dependency) String() string { return fmt.Sprintf("%s %s", d.kind.Kind, d.key) }
 
+// shortName names it in a list: with its kind when that is not the kind of the dependent, and with its namespace when that is
+// another one.
+func (d dependency) shortName(kind, namespace string) string {
+	name := d.key.String()
+	if d.key.Namespace == namespace {
+		name = d.key.Name
+	}
+	if !d.reference.IsOwn(kind) {
+		name = d.kind.Kind + " " + name
+	}
+	return name
+}
+
 // isRead tells whether an object of the own kind is read with the rights of the dependent. The cache has it too, but with the rights
 // of the controller: an expression would answer questions about specs of other namespaces that the dependent may not read.
 func (d dependency) isRead(object Dependent, access cluster.Access) bool {
@@ -105,15 +131,13 @@ func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) 
 	err := g.Objects.Get(ctx, d.key, found)
 	switch {
 	case apierrors.IsNotFound(err):
-		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn does not exist; work goes on when it is Ready", d)
+		return notReady("not found")
 	case err != nil:
 		return fmt.Errorf("reading %s of spec.dependsOn: %w", d, err)
-	case d.reference.ReadyExpr == "" && !status.IsReady(found) && isSuspended(found):
-		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn is not Ready, and it is suspended; work goes on when it is resumed and Ready", d)
-	case d.reference.ReadyExpr == "" && !status.IsReady(found):
-		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn is not Ready; work goes on when it is", d)
-	case d.reference.ReadyExpr == "":
+	case d.reference.ReadyExpr == "" && status.IsReady(found):
 		return nil
+	case d.reference.ReadyExpr == "":
+		return notReady("%s", causeOf(found, d.key.Namespace == object.GetNamespace()))
 	}
 	content, err := g.contentOf(found)
 	if err != nil {
@@ -142,7 +166,12 @@ func disclosed(content map[string]any) map[string]any {
 	return out
 }
 
-func isSuspended(object Dependent) bool {
+// notReady is the obstacle that one dependency is, with the cause in few words.
+func notReady(format string, args ...any) error {
+	return Hindered(v1beta1.DependencyNotReadyReason, format, args...)
+}
+
+func isSuspended(object any) bool {
 	suspendable, is := object.(interface{ IsSuspended() bool })
 	return is && suspendable.IsSuspended()
 }
@@ -159,14 +188,13 @@ func (g *Dependencies) other(ctx context.Context, object Dependent, access clust
 	case !seen.Known:
 		return &LookingError{what: d.String() + " of spec.dependsOn", Took: seen.Took}
 	case seen.Object == nil:
-		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn does not exist; work goes on when it is ready", d)
+		return notReady("not found")
 	case d.reference.ReadyExpr != "":
 		return g.expression(ctx, object, d, seen.Object.Object)
 	}
 	// What the object says itself is not quoted: it belongs to others, whose secrets are not known.
 	if report := health.Assess(seen.Object, true); report.State != health.Current {
-		return Hindered(v1beta1.DependencyNotReadyReason, "%s of spec.dependsOn is not ready, %s: %s; work goes on when it is",
-			d, report.State, report.Message)
+		return notReady("%s: %s", report.State, report.Message)
 	}
 	return nil
 }
@@ -176,17 +204,18 @@ func unseen(d dependency, access cluster.Access, seen Sight) error {
 	failure := status.Failure{Reason: v1beta1.DependencyNotReadyReason}
 	switch {
 	case meta.IsNoMatchError(seen.Err):
-		failure.Message = fmt.Sprintf("the cluster does not know the kind %s of %s of spec.dependsOn; it is looked for again %s later",
-			d.kind, d, seen.Pause)
+		failure.Message = fmt.Sprintf("the cluster does not know the kind %s; the controller tries again after %s",
+			d.kind, seen.Pause)
 	case apierrors.IsForbidden(seen.Err):
 		who := "Fairlead"
 		if access.User != "" {
 			who = access.User
 		}
 		failure.Reason = v1beta1.AccessDeniedReason
-		failure.Message = fmt.Sprintf("%s may not get, list and watch %s of spec.dependsOn; it is tried again %s later", who, d, seen.Pause)
+		failure.Message = fmt.Sprintf("%s may not get, list and watch %s of spec.dependsOn; the controller tries again after %s",
+			who, d, seen.Pause)
 	default:
-		failure.Message = fmt.Sprintf("%s of spec.dependsOn cannot be read: %s; it is tried again %s later", d, seen.Err, seen.Pause)
+		failure.Message = fmt.Sprintf("cannot be read: %s; the controller tries again after %s", seen.Err, seen.Pause)
 	}
 	return &ObstacleError{Failure: failure, After: seen.Left}
 }
@@ -202,10 +231,9 @@ func (g *Dependencies) expression(ctx context.Context, object Dependent, d depen
 	case err == nil && holds:
 		return nil
 	case err == nil:
-		return Hindered(v1beta1.DependencyNotReadyReason, "%s does not fulfil %s.readyExpr; work goes on when it does", d, d.field)
+		return notReady("does not fulfil %s.readyExpr", d.field)
 	default:
-		return Hindered(v1beta1.DependencyNotReadyReason, "%s.readyExpr cannot be evaluated with %s: %s%s; it is looked at again when that changes",
-			d.field, d, err, g.limits(object, d, dep))
+		return notReady("%s.readyExpr cannot be evaluated: %s%s", d.field, err, g.limits(object, d, dep))
 	}
 }
 
@@ -214,7 +242,7 @@ func (g *Dependencies) limits(object Dependent, d dependency, dep map[string]any
 	if _, whole := dep["spec"]; whole || !d.reference.IsOwn(g.Kind) || d.key.Namespace == object.GetNamespace() {
 		return ""
 	}
-	return " (of another namespace only metadata and status are known; set spec.serviceAccountName to read it as that ServiceAccount)"
+	return "; of another namespace only metadata and status are known: set spec.serviceAccountName to read it as that ServiceAccount"
 }
 
 // contentOf returns an object of the own kind as expressions see it.

@@ -70,6 +70,20 @@ func dependingOn(names ...string) func(*v1beta1.HelmRelease) {
 	}
 }
 
+func failing(message string) func(*v1beta1.HelmRelease) {
+	return func(hr *v1beta1.HelmRelease) { status.Retrying(hr, v1beta1.UpgradeFailedReason, message, now) }
+}
+
+func waiting(hr *v1beta1.HelmRelease) {
+	status.Retrying(hr, v1beta1.DependencyNotReadyReason, "waits", now)
+}
+
+func circular(hr *v1beta1.HelmRelease) {
+	status.Stalled(hr, v1beta1.DependencyCycleReason, "b → c → b", now)
+}
+
+func suspended(hr *v1beta1.HelmRelease) { hr.Spec.Suspend = true }
+
 func ready(hr *v1beta1.HelmRelease) { status.Ready(hr, "Done", "fine", now) }
 
 func TestDependencies(t *testing.T) {
@@ -89,13 +103,29 @@ func TestDependencies(t *testing.T) {
 		{name: "ready dependencies are no obstacle", release: helmRelease("a", dependingOn("b", "c")),
 			others: []client.Object{helmRelease("b", ready), helmRelease("c", ready)}},
 		{name: "one that does not exist", release: helmRelease("a", dependingOn("b")), reason: v1beta1.DependencyNotReadyReason,
-			message: "HelmRelease apps/b of spec.dependsOn does not exist; work goes on when it is Ready"},
+			message: "1 of 1 dependencies not ready: b (not found)"},
 		{name: "one in another namespace", release: helmRelease("a", elsewhere), others: []client.Object{helmRelease("b", ready)},
-			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease infra/b of spec.dependsOn does not exist; work goes on when it is Ready"},
+			reason: v1beta1.DependencyNotReadyReason, message: "1 of 1 dependencies not ready: infra/b (not found)"},
 		{name: "one that is not ready", release: helmRelease("a", dependingOn("b", "c")), others: []client.Object{helmRelease("b", ready), helmRelease("c")},
-			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease apps/c of spec.dependsOn is not Ready; work goes on when it is"},
+			reason: v1beta1.DependencyNotReadyReason, message: "1 of 2 dependencies not ready: c (in progress)"},
+		{name: "several of which none is ready", release: helmRelease("a", dependingOn("wrong-version", "ghost")),
+			others: []client.Object{helmRelease("wrong-version", failing(`no version matches "9.x"; the next attempt follows`))},
+			reason: v1beta1.DependencyNotReadyReason, message: `2 of 2 dependencies not ready: wrong-version (no version matches "9.x"), ghost (not found)`},
+		{name: "one that waits itself, and one in a cycle", release: helmRelease("a", dependingOn("b", "c", "d")),
+			others: []client.Object{helmRelease("b", dependingOn("x"), waiting), helmRelease("c", dependingOn("d"), circular),
+				helmRelease("d", dependingOn("c"), circular)},
+			reason: v1beta1.DependencyNotReadyReason, message: "3 of 3 dependencies not ready: b (waits for its own dependencies), " +
+				"c (in a dependency cycle), d (in a dependency cycle)"},
+		{name: "one that is suspended", release: helmRelease("a", dependingOn("b")), others: []client.Object{helmRelease("b", suspended)},
+			reason: v1beta1.DependencyNotReadyReason, message: "1 of 1 dependencies not ready: b (suspended)"},
+		{name: "one in another namespace is not quoted", release: helmRelease("a", elsewhere),
+			others: []client.Object{helmRelease("b", failing("the password hunter2 is refused"), func(hr *v1beta1.HelmRelease) { hr.Namespace = "infra" })},
+			reason: v1beta1.DependencyNotReadyReason, message: "1 of 1 dependencies not ready: infra/b (UpgradeFailed)"},
+		{name: "many are counted", release: helmRelease("a", dependingOn("b", "c", "d", "e", "f", "g", "h")),
+			reason: v1beta1.DependencyNotReadyReason, message: "7 of 7 dependencies not ready: b (not found), c (not found), d (not found), " +
+				"e (not found), f (not found) and 2 more"},
 		{name: "one that was changed since it was ready", release: helmRelease("a", dependingOn("b")), others: []client.Object{helmRelease("b", ready, outdated)},
-			reason: v1beta1.DependencyNotReadyReason, message: "HelmRelease apps/b of spec.dependsOn is not Ready; work goes on when it is"},
+			reason: v1beta1.DependencyNotReadyReason, message: "1 of 1 dependencies not ready: b (in progress)"},
 		{name: "itself", release: helmRelease("a", dependingOn("a")), reason: v1beta1.DependencyCycleReason,
 			message: "spec.dependsOn leads back to this object: apps/a → apps/a"},
 		{name: "a way back over others", release: helmRelease("a", dependingOn("x", "b")), reason: v1beta1.DependencyCycleReason,
@@ -143,11 +173,12 @@ func TestDependenciesByExpression(t *testing.T) {
 		{name: "it is fulfilled although the other is not Ready", other: helmRelease("b", succeeded),
 			release: helmRelease("a", reference("dep.kind == 'HelmRelease' && dep.metadata.name == 'b' && self.metadata.name == 'a'"))},
 		{name: "it is not, although the other is Ready", other: helmRelease("b", ready), release: helmRelease("a", reference("dep.metadata.name == 'x'")),
-			message: "HelmRelease apps/b does not fulfil spec.dependsOn[0].readyExpr; work goes on when it does"},
+			message: "1 of 1 dependencies not ready: b (does not fulfil spec.dependsOn[0].readyExpr)"},
 		{name: "it cannot be told", other: helmRelease("b", ready), release: helmRelease("a", reference("dep.status.lastVerified.revision > 1")),
-			message: "spec.dependsOn[0].readyExpr cannot be evaluated with HelmRelease apps/b: line 1, column 24: no such key: lastVerified; it is looked at again when that changes"},
+			message: "1 of 1 dependencies not ready: b (spec.dependsOn[0].readyExpr cannot be evaluated: " +
+				"line 1, column 24: no such key: lastVerified)"},
 		{name: "the other does not exist", other: helmRelease("x"), release: helmRelease("a", reference("true")),
-			message: "HelmRelease apps/b of spec.dependsOn does not exist; work goes on when it is Ready"},
+			message: "1 of 1 dependencies not ready: b (not found)"},
 		{name: "a circle is one all the same", other: helmRelease("b", ready, dependingOn("a")), release: helmRelease("a", reference("true")),
 			message: "spec.dependsOn leads back to this object: apps/a → apps/b → apps/a"},
 	}
@@ -180,21 +211,23 @@ func TestDependenciesOfOtherKinds(t *testing.T) {
 	}{
 		{name: "ready", reference: database, event: deploymentWith("True")},
 		{name: "not ready", reference: database, event: deploymentWith("False"), reason: v1beta1.DependencyNotReadyReason,
-			message: "Database apps/db of spec.dependsOn is not ready, InProgress: condition Ready is False, reason R; work goes on when it is"},
+			message: "1 of 1 dependencies not ready: Database db (InProgress: condition Ready is False, reason R)"},
 		{name: "judged by an expression", reference: judged, event: deploymentWith("False")},
 		{name: "an expression that is not fulfilled", reference: judged, event: deploymentWith("True"), reason: v1beta1.DependencyNotReadyReason,
-			message: "Database apps/db does not fulfil spec.dependsOn[0].readyExpr; work goes on when it does"},
+			message: "1 of 1 dependencies not ready: Database db (does not fulfil spec.dependsOn[0].readyExpr)"},
 		{name: "absent", reference: database, reason: v1beta1.DependencyNotReadyReason,
-			message: "Database apps/db of spec.dependsOn does not exist; work goes on when it is ready"},
+			message: "1 of 1 dependencies not ready: Database db (not found)"},
 		{name: "a Secret is not quoted", reference: secret, event: deploymentWith("True"), reason: v1beta1.DependencyNotReadyReason,
-			message: "spec.dependsOn[0].readyExpr cannot be evaluated with Secret apps/db: line 1, column 9: no such key; it is looked at again when that changes"},
+			message: "1 of 1 dependencies not ready: Secret db (spec.dependsOn[0].readyExpr cannot be evaluated: " +
+				"line 1, column 9: no such key)"},
 		{name: "of a kind that does not exist", reference: database, event: &meta.NoKindMatchError{}, reason: v1beta1.DependencyNotReadyReason, after: firstPause,
-			message: "the cluster does not know the kind example.com/v1, Kind=Database of Database apps/db of spec.dependsOn; it is looked for again 5s later"},
+			message: "1 of 1 dependencies not ready: Database db (the cluster does not know the kind example.com/v1, Kind=Database; " +
+				"the controller tries again after 5s)"},
 		{name: "that may not be read", reference: database, reason: v1beta1.AccessDeniedReason, after: firstPause,
 			event:   apierrors.NewForbidden(schema.GroupResource{Resource: "databases"}, "db", errSentinel),
-			message: "system:serviceaccount:apps:deployer may not get, list and watch Database apps/db of spec.dependsOn; it is tried again 5s later"},
+			message: "system:serviceaccount:apps:deployer may not get, list and watch Database apps/db of spec.dependsOn; the controller tries again after 5s"},
 		{name: "on a cluster that does not answer", reference: database, event: errSentinel, reason: v1beta1.DependencyNotReadyReason, after: firstPause,
-			message: "Database apps/db of spec.dependsOn cannot be read: as arranged; it is tried again 5s later"},
+			message: "1 of 1 dependencies not ready: Database db (cannot be read: as arranged; the controller tries again after 5s)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

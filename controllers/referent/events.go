@@ -1,25 +1,36 @@
 package referent
 
 import (
+	"slices"
+
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/status"
 )
 
-// BecameReady lets the events through that can set dependents free.
-func BecameReady() predicate.Predicate {
-	isReady := func(object client.Object) bool {
-		conditioned, ok := object.(v1beta1.Conditioned)
-		return ok && status.IsReady(conditioned)
+// Freed lets the events of an object of the own kind through after which its dependents may start, or wait for another cause than
+// before: it came or went, what it depends on changed, or it is not ready for another cause.
+func Freed() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return cause(e.ObjectOld) != cause(e.ObjectNew) || !slices.Equal(dependsOn(e.ObjectOld), dependsOn(e.ObjectNew))
+	}}
+}
+
+// cause is why dependents of an object wait for it, empty when it is ready.
+func cause(object client.Object) string {
+	if conditioned, is := object.(v1beta1.Conditioned); is {
+		return causeOf(conditioned, true)
 	}
-	return predicate.Funcs{
-		CreateFunc: func(e event.CreateEvent) bool { return isReady(e.Object) },
-		UpdateFunc: func(e event.UpdateEvent) bool { return !isReady(e.ObjectOld) && isReady(e.ObjectNew) },
-		DeleteFunc: func(event.DeleteEvent) bool { return false },
+	return ""
+}
+
+func dependsOn(object client.Object) []v1beta1.DependencyReference {
+	if dependent, is := object.(Dependent); is {
+		return dependent.GetDependsOn()
 	}
+	return nil
 }
 
 // CameOrWent lets the events through after which an object exists or no longer does.

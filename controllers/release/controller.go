@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -203,7 +202,13 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 		h.watcher.landed(hr, ended.outcome, begun.states)
 	}
 	outcome := ended.outcome
-	for _, event := range []status.Event{event, status.Kept(outcome.Kept), status.Dropped(outcome.Dropped)} {
+	details := []any{"step", outcome.Step, "took", ended.took.Round(time.Millisecond).String()}
+	if event.Reason == "" {
+		log.FromContext(ctx).Info("the step has ended", details...)
+	} else {
+		h.tell(hr, event, details...)
+	}
+	for _, event := range []status.Event{status.Kept(outcome.Kept), status.Dropped(outcome.Dropped)} {
 		if event.Reason != "" {
 			h.tell(hr, event)
 		}
@@ -211,15 +216,10 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	if ended.outcome.Step == plan.Uninstall && ended.outcome.Failure == nil {
 		h.owners.released(ctx, key, ended.outcome.Target)
 	}
-	log.FromContext(ctx).Info(event.Message, "step", ended.outcome.Step, "took", ended.took.Round(time.Millisecond).String())
 }
 
-func (h *handler) tell(hr *v1beta1.HelmRelease, event status.Event) {
-	kind := corev1.EventTypeNormal
-	if event.Warning {
-		kind = corev1.EventTypeWarning
-	}
-	h.events.Eventf(hr, nil, kind, event.Reason, "Reconcile", "%s", event.Note())
+func (h *handler) tell(hr *v1beta1.HelmRelease, event status.Event, details ...any) {
+	loop.Teller{Events: h.events, Kind: v1beta1.HelmReleaseKind, Action: "Reconcile"}.Tell(hr, event, details...)
 }
 
 // progress looks at a step that is under way: it says so once the step takes longer than a moment, and supersedes it when

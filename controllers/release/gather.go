@@ -71,12 +71,14 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, chartObstacle(err)
 	}
-	merged, mask, err := readDocument(g.documents.Get).values(ctx, hr)
+	found, err := readDocument(g.documents.Get).values(ctx, hr)
 	if err != nil {
 		return release.Inputs{}, err
 	}
-	mask = mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
-	return release.Inputs{Access: access, Chart: chart, Values: merged, Mask: mask, Rules: judges, Ignore: ignore}, nil
+	mask := found.mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
+	return release.Inputs{
+		Access: access, Chart: chart, Values: found.merged, Mask: mask, Origin: found.origin, Rules: judges, Ignore: ignore,
+	}, nil
 }
 
 // forget drops what is kept for an object that is gone.

@@ -71,6 +71,23 @@ var releasesDrifted = sync.OnceValue(func() prometheus.Gauge {
 	return gauge
 })
 
+// The values of the labels health and result.
+var (
+	healths = []string{"healthy", "unhealthy", "unknown"}
+	results = []string{"success", "failure"}
+)
+
+// publishState publishes the metrics of health and drift with 0, before there is a release.
+func publishState() {
+	for _, health := range healths {
+		releaseHealth().WithLabelValues(health).Add(0)
+	}
+	for _, result := range results {
+		corrections().WithLabelValues(result).Add(0)
+	}
+	releasesDrifted()
+}
+
 // observeState publishes that a release was in one state and is in another now; nil is none.
 func observeState(before, now *state) {
 	add := func(s *state, one float64) {

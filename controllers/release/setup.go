@@ -93,6 +93,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	h.runner.Shaken = h.shaken
 	h.runner.Owner = h.owners.other
 	registerInFlight(h.tasks.Count)
+	publishState()
 	if o.Changes != nil {
 		o.Changes.listen(
 			func(of, storageNamespace, name string) {
@@ -112,8 +113,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	})
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
-		Handler: h, Finalizer: v1beta1.Finalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: append(append(sourceWatches, index.Watches(referent.BecameReady())...), h.owners.watch()),
+		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
+		Watches: append(append(sourceWatches, index.Watches(referent.Freed())...), h.owners.watch()),
 	})
 }
 

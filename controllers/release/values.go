@@ -16,17 +16,28 @@ func Values(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) 
 	read := readDocument(func(ctx context.Context, key referent.Document) (map[string][]byte, error) {
 		return referent.Read(ctx, reader, key)
 	})
-	return read.values(ctx, hr)
+	found, err := read.values(ctx, hr)
+	return found.merged, found.mask, err
 }
 
-func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (map[string]any, values.Mask, error) {
+// composed are the values of a release.
+type composed struct {
+	merged map[string]any
+	// mask hides what came from Secrets.
+	mask values.Mask
+	// origin names what sets the value at a path.
+	origin func(path []string) string
+}
+
+func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (composed, error) {
 	layers, secrets, err := read.layers(ctx, hr)
 	if err != nil {
-		return nil, values.Mask{}, err
+		return composed{}, err
 	}
 	merged, err := values.Merge(layers...)
 	if err != nil {
-		return nil, values.Mask{}, referent.Hindered(v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
+		return composed{}, referent.Hindered(v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
 	}
-	return merged, values.NewMask(secrets...), nil
+	origin := func(path []string) string { return values.Origin(layers, path) }
+	return composed{merged: merged, mask: values.NewMask(secrets...), origin: origin}, nil
 }

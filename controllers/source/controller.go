@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -179,7 +178,7 @@ func (h *handler[T]) record(object T, found polled) {
 	}
 	slices.Sort(found.warnings)
 	for _, warning := range slices.Compact(found.warnings) {
-		h.events.Eventf(object, nil, corev1.EventTypeWarning, v1beta1.RepublishedReason, "Fetch", "%s", status.Event{Message: warning}.Note())
+		h.tell(object, status.Event{Warning: true, Reason: v1beta1.RepublishedReason, Message: warning})
 	}
 }
 
@@ -196,12 +195,15 @@ func (h *handler[T]) recordSignature(object T, found polled) {
 }
 
 func (h *handler[T]) tellEvent(object T, failed error, message string) {
-	kind, reason := corev1.EventTypeNormal, v1beta1.SucceededReason
-	note := status.Event{Message: message}.Note()
+	event := status.Event{Reason: v1beta1.SucceededReason, Message: message}
 	if failed != nil {
-		kind, reason = corev1.EventTypeWarning, failureOf(failed).Reason
+		event.Warning, event.Reason = true, failureOf(failed).Reason
 	}
-	h.events.Eventf(object, nil, kind, reason, "Fetch", "%s", note)
+	h.tell(object, event)
+}
+
+func (h *handler[T]) tell(object T, event status.Event) {
+	loop.Teller{Events: h.events, Kind: h.kind, Action: "Fetch"}.Tell(object, event)
 }
 
 // schedule plans the next poll: after the interval, or sooner after a failure.

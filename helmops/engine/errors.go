@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/engine/rendering"
 	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/plan"
@@ -59,13 +60,14 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
 	var limit *worker.LimitError
+	var schema *rendering.SchemaError
 	own := ownReason(err)
 	switch {
 	case errors.As(err, &limit):
 		return v1beta1.RenderingLimitExceededReason, limit.Repeats()
 	case own != "":
 		return own, false
-	case strings.Contains(text, schemaText):
+	case errors.As(err, &schema), strings.Contains(text, schemaText):
 		return v1beta1.SchemaFailedReason, true
 	case errors.As(err, &kubeconfig):
 		return v1beta1.KubeConfigInvalidReason, false
@@ -116,6 +118,15 @@ var failedReasons = map[plan.Step]string{
 	plan.Rollback:  v1beta1.RollbackFailedReason,
 	plan.Test:      v1beta1.TestFailedReason,
 	plan.Claim:     v1beta1.StorageErrorReason,
+}
+
+// Describe words an error. origin names where the value at a path of the values is from; a nil origin never knows.
+func Describe(err error, origin func(path []string) string) string {
+	var schema *rendering.SchemaError
+	if errors.As(err, &schema) {
+		return schema.Describe(origin)
+	}
+	return err.Error()
 }
 
 // IsSuperseded tells whether an action has ended because it was not wanted any more, or because another Helm client or another

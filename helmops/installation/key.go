@@ -35,9 +35,9 @@ type Key struct {
 
 // NewKey reads a private key, and the file with the hosts it may be shown to, for the repository at an address. Neither appears in errors.
 func NewKey(address string, private []byte, passphrase, knownHosts string) (*Key, error) {
-	u, err := url.Parse(address)
+	u, err := parseURL(address)
 	if err != nil {
-		return nil, errors.New("the URL of the repository is malformed")
+		return nil, err
 	}
 	signer, err := signerOf(private, passphrase)
 	if err != nil {

@@ -136,10 +136,10 @@ func (s *Site) release(ctx context.Context, r Removal) error {
 			done := true
 			for i := range list {
 				finalizers := list[i].GetFinalizers()
-				if !slices.Contains(finalizers, v1beta1.Finalizer) {
+				others := slices.DeleteFunc(slices.Clone(finalizers), isOurs)
+				if len(others) == len(finalizers) {
 					continue
 				}
-				others := slices.DeleteFunc(slices.Clone(finalizers), func(f string) bool { return f == v1beta1.Finalizer })
 				err := s.patch(ctx, kind, &list[i], map[string]any{"metadata": map[string]any{
 					"finalizers": others, "resourceVersion": list[i].GetResourceVersion(),
 				}})
@@ -158,6 +158,11 @@ func (s *Site) release(ctx context.Context, r Removal) error {
 		}
 	}
 	return nil
+}
+
+// isOurs tells whether a finalizer is one of Fairlead.
+func isOurs(finalizer string) bool {
+	return finalizer == v1beta1.Finalizer || finalizer == v1beta1.FormerFinalizer
 }
 
 // clear deletes what was installed: the definitions first, the namespace last.

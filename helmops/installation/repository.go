@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -45,10 +46,10 @@ const pushes = 3
 
 // Check tells whether the address can be used; credentials do not belong into it.
 func (r Repository) Check() error {
-	u, err := url.Parse(r.URL)
+	u, err := parseURL(r.URL)
 	switch {
 	case err != nil:
-		return errors.New("the URL of the repository is malformed") // the error would show it, with a password perhaps
+		return err
 	case u.Scheme != "https" && u.Scheme != "http" && u.Scheme != sshScheme:
 		return fmt.Errorf("the URL of the repository has the scheme %q; only https, http and ssh can be used", u.Scheme)
 	case u.Scheme == sshScheme && r.Key == nil:
@@ -61,6 +62,21 @@ func (r Repository) Check() error {
 		return errors.New("the URL of the repository is no address of a repository")
 	}
 	return nil
+}
+
+// shortSSH is the short form of an SSH address, as user@host:path. A password has no place in it.
+var shortSSH = regexp.MustCompile(`^([A-Za-z0-9._-]+)@([A-Za-z0-9][A-Za-z0-9.-]*):/?([^/:@][^:@]*)$`)
+
+// parseURL reads the URL of a repository. Errors do not quote a malformed one, because it may hold a password.
+func parseURL(address string) (*url.URL, error) {
+	if parts := shortSSH.FindStringSubmatch(address); parts != nil {
+		return nil, fmt.Errorf("the URL of the repository has no scheme; use ssh://%s@%s/%s", parts[1], parts[2], parts[3])
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("the URL of the repository is malformed; use https://host/path or ssh://git@host/path")
+	}
+	return u, nil
 }
 
 // Write has files at dir in the branch, and nothing else there but what was there under other names. It makes one commit and pushes it, or

@@ -25,6 +25,8 @@ type Inputs struct {
 	Values map[string]any
 	// Mask hides what came from Secrets.
 	Mask values.Mask
+	// Origin names what sets the value at a path, for messages; it returns "" when that is not known. Nil never knows.
+	Origin func(path []string) string
 	// Unmasked is set when Values and Mask are not known, so that no text may be shown that can quote a secret.
 	Unmasked bool
 	// NamespaceTerminating is set when the namespace of the object is being deleted.

@@ -345,7 +345,7 @@ func failureOf(action plan.Step, err error, in Inputs) *status.Failure {
 		reason = reasonFor(action)
 	}
 	return &status.Failure{
-		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(refusal.Scrub(err.Error()))),
+		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(refusal.Scrub(engine.Describe(err, in.Origin)))),
 		Superseded: engine.IsSuperseded(err), Class: engine.Class(action, err), Objects: maskedObjects(engine.Objects(err), in),
 	}
 }

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -88,6 +89,7 @@ func ReleaseProgress(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 // ReleaseDone records how an action ended, and returns the event that tells of it; one without a reason is not worth
 // telling.
 func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+	before := replaced(hr, o)
 	if !o.HistoryUnknown {
 		other := record(hr, o.Target, o.History, actionOf(o))
 		switch {
@@ -107,7 +109,7 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	condemnLimited(hr, o, now)
 	switch o.Step {
 	case plan.Install, plan.Upgrade:
-		return released(hr, o, now)
+		return released(hr, o, before, now)
 	case plan.Rollback:
 		return rolledBack(hr, o, now)
 	case plan.Correct, plan.Inspect:
@@ -163,8 +165,8 @@ func superseded(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	return Event{Reason: v1beta1.ProgressingReason, Message: message}
 }
 
-// released records the end of an install or upgrade.
-func released(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+// released records the end of an install or upgrade. The event begins with what it replaced.
+func released(hr *v1beta1.HelmRelease, o Outcome, before string, now time.Time) Event {
 	attempt(hr, o, string(o.Step), now)
 	hr.Status.ObservedGeneration = o.Generation
 	w := writer{object: hr, generation: o.Generation, now: now}
@@ -179,18 +181,35 @@ func released(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if newest := hr.Status.Latest(); newest != nil {
 		message = describeRecorded(*newest, o.History)
 	}
+	event := Event{Reason: reason, Message: before + message}
 	w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
 	w.unset(v1beta1.RemediatedCondition)
 	if o.Tested == plan.Untested {
 		awaited := message + "; it is Ready when its tests have passed"
 		w.set(v1beta1.TestSuccessCondition, metav1.ConditionUnknown, v1beta1.AwaitingTestsReason, awaited)
 		w.progressing(awaited)
-		return Event{Reason: reason, Message: message}
+		return event
 	}
 	w.unset(v1beta1.TestSuccessCondition)
 	good(hr, w)
 	w.ready(reason, message)
-	return Event{Reason: reason, Message: message}
+	return event
+}
+
+// replaced says which revision of another Helm client an upgrade took the place of, for example the one of helm rollback. It is
+// empty when Fairlead made that revision, or adopted it before.
+func replaced(hr *v1beta1.HelmRelease, o Outcome) string {
+	if o.Step != plan.Upgrade || len(o.History) < 2 || o.History[1].ChartDigest != "" {
+		return ""
+	}
+	former := o.History[1].Version
+	adopted := func(s v1beta1.Snapshot) bool {
+		return s.Version == former && s.Name == o.Target.Name && s.Namespace == o.Target.Namespace && s.ChartDigest != ""
+	}
+	if slices.ContainsFunc(hr.Status.History, adopted) {
+		return ""
+	}
+	return fmt.Sprintf("revision %d of another Helm client was replaced by the declared state: ", former)
 }
 
 func notReleased(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {

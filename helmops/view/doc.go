@@ -4,7 +4,7 @@
 //	API server ── Reader ──► api/v1beta1 values ── projection ──► ReleaseRow, SourceRow, ReleaseStatus, HistoryRow
 //	                                                  │
 //	                                                PhaseOf: Pending · Waiting · Progressing · Ready · Failed · Stalled ·
-//	                                                         Suspended · Deleting · Unknown
+//	                                                         Held · Suspended · Deleting · Unknown
 //
 // The projections know no client, no clock and no output: ages, colours and columns belong to whoever prints. A release
 // whose upgrade fails and is tried again reads, over time:

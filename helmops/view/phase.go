@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 // Phase is the one word that says how an object is.
@@ -16,7 +17,7 @@ type Phase string
 const (
 	// Pending: the controller has not looked at the object, or at its newest spec, yet.
 	Pending Phase = "Pending"
-	// Waiting: something else has to become ready or to end first; no help is needed here.
+	// Waiting: something else has to become ready or to end first; this object needs no change.
 	Waiting Phase = "Waiting"
 	// Progressing: work towards what is wanted is under way.
 	Progressing Phase = "Progressing"
@@ -26,6 +27,8 @@ const (
 	Failed Phase = "Failed"
 	// Stalled: the last attempt failed and only a change of the object, or of what it refers to, can help.
 	Stalled Phase = "Stalled"
+	// Held: the object stays where a user asked for it to be, a former revision; that is no failure.
+	Held Phase = "Held"
 	// Suspended: spec.suspend is set, nothing is done; what the conditions say may be out of date.
 	Suspended Phase = "Suspended"
 	// Deleting: the object is being deleted.
@@ -35,13 +38,6 @@ const (
 	// Unknown: the object does not say how it is, or it could not be read.
 	Unknown Phase = "Unknown"
 )
-
-// waitingReasons are the reasons of Ready=False that name something else to wait for.
-var waitingReasons = map[string]bool{
-	v1beta1.DependencyNotReadyReason: true,
-	v1beta1.SourceNotReadyReason:     true,
-	v1beta1.PendingReleaseReason:     true,
-}
 
 // PhaseOf says in which phase the object is. Every command and page uses it, so that they never disagree. What concerns
 // the whole object goes first (Deleting, Suspended); then the question whether its status speaks of the newest spec at
@@ -68,12 +64,12 @@ func judged(o v1beta1.Conditioned, reconciling *metav1.Condition) Phase {
 	ready := condition(o, v1beta1.ReadyCondition)
 	failed := ready != nil && ready.Status == metav1.ConditionFalse
 	switch {
+	case failed && status.IsHeld(o):
+		return Held
 	case isTrue(condition(o, v1beta1.StalledCondition)):
 		return Stalled
-	case failed && waitingReasons[ready.Reason]:
-		return Waiting
 	case failed:
-		return Failed
+		return notReady(o, ready.Reason)
 	case isTrue(reconciling):
 		return Progressing
 	case isTrue(ready) && ready.ObservedGeneration == o.GetGeneration():
@@ -94,8 +90,8 @@ func isTrue(c *metav1.Condition) bool { return c != nil && c.Status == metav1.Co
 type Settlement struct {
 	// Started is set when the controller has answered the request, or is seen at work.
 	Started bool
-	// Done is set when waiting longer makes no sense: the request is handled and the object is Ready, Failed or Stalled, or
-	// somebody suspended or deleted it meanwhile.
+	// Done is set when waiting longer makes no sense: the request is handled and the object is Ready, Failed, Stalled or
+	// Held, or a user suspended or deleted it meanwhile.
 	Done bool
 	// Phase, Reason of the condition Ready and Message are how the object is now.
 	Phase   Phase
@@ -117,7 +113,7 @@ func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
 	switch s.Phase {
 	case Suspended, Deleting:
 		s.Done = true
-	case Ready, Failed, Stalled:
+	case Ready, Failed, Stalled, Held:
 		s.Done = answered
 	default:
 	}

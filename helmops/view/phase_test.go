@@ -32,6 +32,10 @@ func retrying(reason string) func(*v1beta1.HelmRelease) {
 
 func stalled(hr *v1beta1.HelmRelease) { status.Stalled(hr, v1beta1.RenderFailedReason, "because", now) }
 
+func heldByUser(hr *v1beta1.HelmRelease) {
+	status.Stalled(hr, v1beta1.RolledBackReason, "because", now)
+}
+
 func observed(g int64) func(*v1beta1.HelmRelease) {
 	return func(hr *v1beta1.HelmRelease) { hr.Status.ObservedGeneration = g }
 }
@@ -71,7 +75,12 @@ func TestPhaseOf(t *testing.T) {
 		{"waits for a dependency", release(retrying(v1beta1.DependencyNotReadyReason)), Waiting},
 		{"waits for a source", release(retrying(v1beta1.SourceNotReadyReason)), Waiting},
 		{"waits for another Helm client", release(retrying(v1beta1.PendingReleaseReason)), Waiting},
+		{"waits for a source that does not exist", release(retrying(v1beta1.SourceNotFoundReason)), Waiting},
+		{"waits for a registry that its source reports", release(retrying(v1beta1.FetchFailedReason)), Waiting},
 		{"stalled", release(stalled), Stalled},
+		{"held where a user wants it", release(heldByUser), Held},
+		{"held for an older spec", release(heldByUser, newSpec), Pending},
+		{"a reason that this version does not know", release(retrying("Invented")), Failed},
 		{"suspended while ready", release(ready, suspended), Suspended},
 		{"suspended before it was seen", release(observed(-1), suspended), Suspended},
 		{"deleted while suspended", release(ready, suspended, deleted), Deleting},
@@ -98,7 +107,7 @@ func TestPhaseOfASource(t *testing.T) {
 		if got := PhaseOf(source); got != Ready {
 			t.Errorf("%s: %s, want Ready", kind, got)
 		}
-		status.SourceFailed(source, status.Failure{Reason: v1beta1.FetchFailedReason, Message: "away"}, now)
+		status.SourceFailed(source, status.Failure{Reason: v1beta1.NotFoundReason, Message: "away"}, now)
 		if got := PhaseOf(source); got != Failed {
 			t.Errorf("%s: %s, want Failed", kind, got)
 		}
@@ -123,6 +132,7 @@ func TestSettle(t *testing.T) {
 		{"ready, somebody's own token answered", release(ready, echoed("now!")), token, 3, false, false},
 		{"failed, request answered", release(retrying(v1beta1.UpgradeFailedReason), echoed(token)), token, 3, true, true},
 		{"stalled, request answered", release(stalled, echoed(token)), token, 3, true, true},
+		{"held, request answered", release(heldByUser, echoed(token)), token, 3, true, true},
 		{"waits for a dependency, request answered", release(retrying(v1beta1.DependencyNotReadyReason), echoed(token)), token, 3, true, false},
 		{"answered, but the newest spec is not handled", release(ready, newSpec, echoed(token)), token, 3, false, false},
 		{"no request, ready", release(ready), "", 3, true, true},

@@ -281,11 +281,10 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 		return Next{Action: NextReconcile, Message: "the controller is at work"}
 	case Waiting:
 		return Next{Action: NextWait, Message: "it goes on by itself when what it waits for is there"}
+	case Held:
+		return Next{Action: NextChange, Message: "it stays at the revision that was asked for until the chart, the values or the post renderers " +
+			"change, or until the request is taken back: fairlead rollback release " + hr.Name + " -n " + hr.Namespace + " --undo"}
 	case Stalled:
-		if reasonOf(hr) == v1beta1.RolledBackReason {
-			return Next{Action: NextChange, Message: "it stays at the revision that was asked for until the chart, the values or the post renderers " +
-				"change, or until the request is taken back: fairlead rollback release " + hr.Name + " -n " + hr.Namespace + " --undo"}
-		}
 		return Next{Action: NextChange, Message: "nothing until the chart, the values or the spec change, or until it is reset: fairlead reconcile release " +
 			hr.Name + " -n " + hr.Namespace + " --reset"}
 	case Failed:

@@ -101,7 +101,7 @@ func TestUninstallLeavesWhatItShould(t *testing.T) {
 	must(t, "install", "--image", image)
 	ns := world.cluster.Namespace(t)
 	hr := &v1beta1.HelmRelease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "held", Finalizers: []string{v1beta1.Finalizer}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "held", Finalizers: []string{v1beta1.Finalizer, v1beta1.FormerFinalizer}},
 		Spec:       v1beta1.HelmReleaseSpec{ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "nothing"}},
 	}
 	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "ours"}}

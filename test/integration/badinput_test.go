@@ -121,7 +121,7 @@ func TestBadInput(t *testing.T) {
 			mend: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(hr, `{"message":"mended"}`)}
 			},
-			reason: v1beta1.SchemaFailedReason, says: []string{"replicas", "integer"}, stalled: true,
+			reason: v1beta1.SchemaFailedReason, says: []string{"values break the schema of sample 1.", "replicas: got string, want integer (from spec.values)"}, stalled: true,
 		},
 		{
 			name: "missing secret",

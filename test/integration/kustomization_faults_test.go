@@ -135,7 +135,7 @@ func TestOrderHoldsForEveryRevision(t *testing.T) {
 	apply(t, kustomization(ns, "infra", "infra", func(s *v1beta1.KustomizationSpec) { s.Suspend = true }))
 	sha := commit(t, ns, map[string]string{"infra/a.yaml": settings("a", "last"), "apps/b.yaml": settings("b", "last")})
 	world.cluster.AwaitReadiness(t, apps, "it waits for what it depends on", func(ready metav1.Condition) bool {
-		return ready.Reason == v1beta1.DependencyNotReadyReason && strings.Contains(ready.Message, ns+"/infra") && strings.Contains(ready.Message, "suspended")
+		return ready.Reason == v1beta1.DependencyNotReadyReason && strings.Contains(ready.Message, "infra (suspended)")
 	})
 	if !holds(t, ns, "b", "round 4") {
 		t.Error("it was applied before what it depends on")
@@ -226,5 +226,33 @@ func TestObjectsOfAHelmReleaseAreNotTaken(t *testing.T) {
 	})
 	if now := get(t, taken); now.ResourceVersion != taken.ResourceVersion || !holds(t, ns, "b", "") {
 		t.Error("an object of the release was changed, or others were applied")
+	}
+}
+
+// A cycle that closes only with the last of three Kustomizations is named by all of them, and it ends with a change of one.
+func TestEveryEndNamesTheCycle(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	fleet(t, ns, map[string]string{"a/a.yaml": settings("a", "1"), "b/b.yaml": settings("b", "1"), "c/c.yaml": settings("c", "1")})
+	dependingOn := func(name, on string) *v1beta1.Kustomization {
+		return kustomization(ns, name, name, func(s *v1beta1.KustomizationSpec) {
+			s.DependsOn = []v1beta1.DependencyReference{{Name: on}}
+		})
+	}
+	all := []*v1beta1.Kustomization{dependingOn("a", "b"), dependingOn("b", "c"), dependingOn("c", "a")}
+	apply(t, all[0])
+	if ready := awaitNotReady(t, all[0], v1beta1.DependencyNotReadyReason); !strings.Contains(ready.Message, "b (not found)") {
+		t.Errorf("the message does not name what is missing: %s", ready.Message)
+	}
+	apply(t, all[1], all[2])
+	for _, k := range all {
+		until(t, k.Name+" names the cycle", func() bool {
+			stalled := condition(t, k, v1beta1.StalledCondition)
+			return stalled.Reason == v1beta1.DependencyCycleReason && strings.Contains(stalled.Message, ns+"/c → ")
+		})
+	}
+	apply(t, kustomization(ns, "c", "c"))
+	for _, k := range all {
+		awaitReady(t, k)
 	}
 }

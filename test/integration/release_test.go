@@ -136,8 +136,14 @@ func TestDependencies(t *testing.T) {
 	frontend := release(ns, "frontend", "sample", "*", "charts", "")
 	frontend.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "backend"}}
 	apply(t, frontend)
-	awaitNotReady(t, frontend, v1beta1.DependencyNotReadyReason)
+	missing := awaitNotReady(t, frontend, v1beta1.DependencyNotReadyReason)
+	if want := "1 of 1 dependencies not ready: backend (not found)"; missing.Message != want {
+		t.Errorf("the message is %q, want %q", missing.Message, want)
+	}
 	apply(t, backend)
+	until(t, "the frontend notices that the backend was created", func() bool {
+		return condition(t, frontend, v1beta1.ReadyCondition).Message == "1 of 1 dependencies not ready: backend (in progress)"
+	})
 	until(t, "the backend is waited for", func() bool {
 		return exists(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "backend"}})
 	})
@@ -152,8 +158,9 @@ func TestDependencies(t *testing.T) {
 	one.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "two"}}
 	two.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "one"}}
 	apply(t, one, two)
-	until(t, "the cycle is told", func() bool {
-		return condition(t, two, v1beta1.StalledCondition).Reason == v1beta1.DependencyCycleReason
+	until(t, "both ends name the cycle", func() bool {
+		first, second := condition(t, one, v1beta1.StalledCondition), condition(t, two, v1beta1.StalledCondition)
+		return first.Reason == v1beta1.DependencyCycleReason && second.Reason == v1beta1.DependencyCycleReason
 	})
 	two.Spec.DependsOn = nil
 	apply(t, two)
@@ -270,6 +277,10 @@ func TestTheHelmCommand(t *testing.T) {
 	until(t, "the adopted release is upgraded", func() bool { return configMap(t, ns, "adopted")["message"] == "ours" })
 	awaitReady(t, adopted)
 	mustRun(t, "helm", "rollback", "adopted", "1", "-n", ns)
+	until(t, "the event says that the rollback was replaced", func() bool {
+		return strings.Contains(mustRun(t, "kubectl", "get", "events", "-n", ns, "-o", "jsonpath={.items[*].note}{.items[*].message}"),
+			"revision 3 of another Helm client was replaced by the declared state: "+ns+"/adopted revision 4 runs")
+	})
 	mustRun(t, "helm", "uninstall", "adopted", "-n", ns, "--wait")
 }
 

@@ -120,7 +120,7 @@ func (w *work) prepare() error {
 	if !w.request.SkipSchema {
 		coalesced, _ := values["Values"].(chartutil.Values)
 		if err := checkSchemas(w.chart, coalesced); err != nil {
-			return fmt.Errorf("values don't meet the specifications of the schema(s) in the following chart(s):\n%w", err)
+			return err
 		}
 	}
 	wanted := w.chart.Metadata.KubeVersion

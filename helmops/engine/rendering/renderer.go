@@ -33,7 +33,8 @@ type Pool interface {
 }
 
 // Render renders a chart in a child of the pool. Lookups are made with config, which has the identity of the release; nil refuses them.
-// namespace is the one whose share of the pool is taken. A *worker.LimitError names the template that exceeds the bound when it is found.
+// namespace is the one whose share of the pool is taken. A *worker.LimitError names the template that exceeds the bound when it is found,
+// a *SchemaError the values that break a schema.
 func Render(ctx context.Context, pool Pool, namespace string, request Request, c *chart.Chart, config *rest.Config) (Result, error) {
 	input, err := request.encode()
 	if err != nil {
@@ -47,7 +48,7 @@ func Render(ctx context.Context, pool Pool, namespace string, request Request, c
 	case errors.As(err, &limit) && limit.Repeats() && limit.File == "":
 		return Result{}, located(ctx, pool, task, limit)
 	case err != nil:
-		return Result{}, err
+		return Result{}, schemaErrorOf(err)
 	}
 	return decodeResult(output)
 }

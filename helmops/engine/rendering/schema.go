@@ -2,11 +2,14 @@ package rendering
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 )
@@ -15,12 +18,19 @@ import (
 const schemaURL = "file:///values.schema.json"
 
 // checkSchemas checks the values of a chart and its subcharts against their schemas, as Helm does, but for references: Helm would read
-// files of this machine and addresses that nobody checks.
+// files of this machine and addresses that nobody checks. It returns nil, or a *SchemaError.
 func checkSchemas(c *chart.Chart, values map[string]any) error {
-	var problems strings.Builder
+	if charts := broken(c, nil, values); len(charts) > 0 {
+		return &SchemaError{Charts: charts}
+	}
+	return nil
+}
+
+// broken returns what the values of a chart and its subcharts break. path leads to the values of the chart.
+func broken(c *chart.Chart, path []string, values map[string]any) (found []BrokenSchema) {
 	if c.Schema != nil {
-		if err := checkSchema(c.Schema, values); err != nil {
-			fmt.Fprintf(&problems, "%s:\n%s", c.Name(), err)
+		if problems := checkSchema(c.Schema, path, values); len(problems) > 0 {
+			found = append(found, newBrokenSchema(c, problems))
 		}
 	}
 	for _, sub := range c.Dependencies() {
@@ -28,6 +38,7 @@ func checkSchemas(c *chart.Chart, values map[string]any) error {
 		if !exists || raw == nil {
 			continue
 		}
+		below := append(slices.Clone(path), sub.Name())
 		var own map[string]any
 		switch v := raw.(type) {
 		case map[string]any:
@@ -35,41 +46,83 @@ func checkSchemas(c *chart.Chart, values map[string]any) error {
 		case chartutil.Values:
 			own = v
 		default:
-			fmt.Fprintf(&problems, "%s:\ninvalid type for values: expected object (map), got %T\n", sub.Name(), raw)
+			text := fmt.Sprintf("invalid type for values: expected object (map), got %T", raw)
+			found = append(found, newBrokenSchema(sub, []SchemaProblem{{Path: below, Text: text}}))
 			continue
 		}
-		if err := checkSchemas(sub, own); err != nil {
-			problems.WriteString(err.Error())
-		}
+		found = append(found, broken(sub, below, own)...)
 	}
-	if problems.Len() == 0 {
-		return nil
-	}
-	return errors.New(problems.String())
+	return found
 }
 
-func checkSchema(text []byte, values map[string]any) error {
+func checkSchema(text []byte, path []string, values map[string]any) []SchemaProblem {
+	unusable := func(err error) []SchemaProblem { return []SchemaProblem{{Text: err.Error()}} }
 	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
-		return err
+		return unusable(err)
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(refusing{})
 	if err := compiler.AddResource(schemaURL, schema); err != nil {
-		return err
+		return unusable(err)
 	}
 	compiled, err := compiler.Compile(schemaURL)
 	if err != nil {
-		return err
+		return unusable(err)
 	}
 	if values == nil {
 		values = map[string]any{}
 	}
-	if err := compiled.Validate(values); err != nil {
-		text := strings.TrimPrefix(err.Error(), "jsonschema validation failed with '"+schemaURL+"#'\n")
-		return errors.New(text + "\n")
+	err = compiled.Validate(values)
+	var invalid *jsonschema.ValidationError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &invalid):
+		return problemsOf(invalid, path)
+	default:
+		return unusable(err)
 	}
-	return nil
+}
+
+// problemsOf lists what a validation found, each with the path from the values of the release. Of alternatives, of which one has to
+// hold, it makes one problem. They are in the order of their paths.
+func problemsOf(e *jsonschema.ValidationError, path []string) []SchemaProblem {
+	at := slices.Concat(path, e.InstanceLocation)
+	switch e.ErrorKind.(type) {
+	case *kind.AnyOf, *kind.OneOf:
+		if len(e.Causes) > 0 {
+			return []SchemaProblem{{Path: at, Text: alternatives(e)}}
+		}
+	default:
+	}
+	if len(e.Causes) == 0 {
+		return []SchemaProblem{{Path: at, Text: e.BasicOutput().Error.String()}}
+	}
+	var found []SchemaProblem
+	for _, cause := range e.Causes {
+		found = append(found, problemsOf(cause, path)...)
+	}
+	// The library finds the fields of an object in no order.
+	slices.SortFunc(found, func(a, b SchemaProblem) int {
+		return cmp.Or(slices.Compare(a.Path, b.Path), strings.Compare(a.Text, b.Text))
+	})
+	return found
+}
+
+// alternatives says why none of several schemas holds.
+func alternatives(e *jsonschema.ValidationError) string {
+	var texts []string
+	for _, cause := range e.Causes {
+		for _, p := range problemsOf(cause, nil) {
+			text := p.Text
+			if below := p.Path[min(len(e.InstanceLocation), len(p.Path)):]; len(below) > 0 {
+				text = pathText(below) + ": " + text
+			}
+			texts = append(texts, text)
+		}
+	}
+	return "no alternative holds: " + strings.Join(texts, "; or ")
 }
 
 // refusing loads no reference that leads out of a schema. Names that are no addresses get a schema that admits everything, as with Helm.

@@ -1,0 +1,57 @@
+package loop
+
+import (
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// Teller records what happens to objects of one kind as events, and logs it.
+type Teller struct {
+	Events events.EventRecorder
+	// Kind of the objects, and what the controller was doing, in the events.
+	Kind   string
+	Action string
+}
+
+// Tell records an event and logs it: at level ERROR when it is a failure. details are keys and values for the log.
+func (t Teller) Tell(object client.Object, event status.Event, details ...any) {
+	kind := corev1.EventTypeNormal
+	if event.Warning {
+		kind = corev1.EventTypeWarning
+	}
+	t.Events.Eventf(object, nil, kind, event.Reason, t.Action, "%s", event.Note())
+	logEvent(ctrl.Log, t.Kind, object, event, details...)
+}
+
+// logName names an object in the log, in the form of controller-runtime.
+type logName struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+}
+
+// logEvent logs an event in the length that the events API takes.
+func logEvent(logger logr.Logger, kind string, object client.Object, event status.Event, details ...any) {
+	name := logName{Name: object.GetName(), Namespace: object.GetNamespace()}
+	logger = logger.WithValues(kind, name, "reason", event.Reason)
+	if event.Warning && !waits(event.Reason) {
+		logger.Error(nil, event.Note(), details...)
+		return
+	}
+	logger.Info(event.Note(), details...)
+}
+
+// waits tells whether an object only waits for another one, which reports its failure itself.
+func waits(reason string) bool {
+	switch reason {
+	case v1beta1.DependencyNotReadyReason, v1beta1.SourceNotReadyReason, v1beta1.PendingReleaseReason:
+		return true
+	default:
+		return false
+	}
+}
