@@ -138,11 +138,16 @@ func (f *follower) next(ctx context.Context, events watch.Interface) (view.Objec
 
 // watchError tells the errors that only mean "begin again" from the others.
 func (f *follower) watchError(err error) error {
-	if apierrors.IsGone(err) || apierrors.IsResourceExpired(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) ||
-		apierrors.IsInternalError(err) || apierrors.IsTooManyRequests(err) {
+	if watchHasEnded(err) {
 		return errWatchEnded
 	}
 	return f.failed("watch", err)
+}
+
+// watchHasEnded tells whether an error of a watch only means that it has to be opened again.
+func watchHasEnded(err error) bool {
+	return apierrors.IsGone(err) || apierrors.IsResourceExpired(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err) || apierrors.IsTooManyRequests(err)
 }
 
 func (f *follower) failed(verb string, err error) error {

@@ -101,6 +101,9 @@ func TestReconcile(t *testing.T) {
 		{"reconcile-with-source-none", reconcileWorld(), "reconcile helmrepo charts --with-source"},
 		{"reconcile-suspended", reconcileWorld(), "reconcile release parked"},
 		{"reconcile-not-found", reconcileWorld(), "reconcile helmrepository chart"},
+		{"reconcile-plural", reconcileWorld(), "reconcile helmreleases shop"},
+		{"reconcile-slash", reconcileWorld(), "reconcile helmrepositories/charts"},
+		{"reconcile-similar-kind", reconcileWorld(), "reconcile helmrelase shop"},
 		{"reconcile-unknown-kind", reconcileWorld(), "reconcile deployment shop"},
 		{"reconcile-no-time", reconcileWorld(), "reconcile release shop --wait --timeout 0s"},
 	})

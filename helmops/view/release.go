@@ -116,6 +116,9 @@ const (
 	NextDelete = "delete"
 )
 
+// pendingNext is what comes next for an object whose newest spec was not looked at yet.
+const pendingNext = "the controller has not taken up the newest spec yet; if that lasts, check that it is running"
+
 // Next is what happens to a release without anybody's help, or what help it needs.
 type Next struct {
 	// Action is one of the Next constants.
@@ -276,7 +279,7 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 	case Suspended:
 		return Next{Action: NextResume, Message: "suspended: nothing happens until it is resumed"}
 	case Pending:
-		return Next{Action: NextReconcile, Message: "the controller has not taken up the newest spec yet; if that lasts, check that it is running"}
+		return Next{Action: NextReconcile, Message: pendingNext}
 	case Progressing:
 		return Next{Action: NextReconcile, Message: "the controller is at work"}
 	case Waiting:
