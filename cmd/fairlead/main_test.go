@@ -53,6 +53,8 @@ type world struct {
 	outWidth int
 	// colour is set when the terminal shows colours.
 	colour bool
+	// clock is the time; without it, it is always now.
+	clock func() time.Time
 }
 
 // result is what a command leaves behind.
@@ -111,9 +113,13 @@ func (w world) runWith(t *testing.T, c client.WithWatch, args ...string) result 
 
 // runTo executes the command line until it ends or ctx does, and writes to the writers.
 func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.Writer, args ...string) int {
+	clock := w.clock
+	if clock == nil {
+		clock = func() time.Time { return now }
+	}
 	return run(ctx, args, environment{
 		in: strings.NewReader(""), out: stdout, err: stderr, width: w.width, outWidth: w.outWidth,
-		colour: w.colour, now: func() time.Time { return now },
+		colour: w.colour, now: clock,
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
 			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
 				namespace: "web", context: "prod", server: "https://api.example.com:6443/"}

@@ -81,7 +81,7 @@ func reconcileWorld(steps ...func(client.Object)) world {
 func TestReconcile(t *testing.T) {
 	t.Parallel()
 	onTerminal := reconcileWorld(works, becomesReady)
-	onTerminal.width = 40
+	onTerminal.width = 80
 	runGolden(t, []goldenCase{
 		{"reconcile", reconcileWorld(), "reconcile release shop"},
 		{"reconcile-force-source", reconcileWorld(), "reconcile oci api -n registry --force"},

@@ -181,7 +181,7 @@ func (a *app) followRollback(
 ) (view.Settlement, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	f := &follower{cluster: c, kind: k, key: key, token: a.token(), progress: &progress{w: a.err, width: a.width}}
+	f := a.follower(c, k, key, a.token(), timeout)
 	return f.follow(ctx, func(ctx context.Context) (view.Object, error) {
 		return patch(ctx, c, k, key, rollbackPatch(f.token, request))
 	})

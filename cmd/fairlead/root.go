@@ -40,13 +40,15 @@ type environment struct {
 type app struct {
 	environment
 	flags clusterFlags
+	// began is when the program was started.
+	began time.Time
 	// cluster is set by the first connection, for messages about what went wrong with it.
 	cluster *connection
 }
 
 // run executes one command line and returns its exit code. Errors are told on env.err, in one line.
 func run(ctx context.Context, args []string, env environment) int {
-	a := &app{environment: env}
+	a := &app{environment: env, began: env.now()}
 	root := newRootCommand(a)
 	// Without arguments cobra would take those of the process.
 	root.SetArgs(append([]string{}, args...))
