@@ -134,15 +134,26 @@ func (w *listWatch) open(ctx context.Context) (<-chan listEvent, error) {
 		if err != nil {
 			return nil, &view.RequestError{Verb: "watch", Resource: k.resource(), Namespace: namespace, Err: err}
 		}
-		context.AfterFunc(ctx, events.Stop)
-		guard.Go("watching "+k.word, func() {
-			for event := range events.ResultChan() {
-				send(ctx, out, listEvent{kind: k, Event: event})
-			}
-			send(ctx, out, listEvent{kind: k, ended: true})
-		})
+		guard.Go("watching", func() { forward(ctx, k, events, out) })
 	}
 	return out, nil
+}
+
+// forward sends the events of a watch until it, or ctx, ends.
+func forward(ctx context.Context, k kind, events watch.Interface, out chan<- listEvent) {
+	defer events.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case event, open := <-events.ResultChan():
+			if !open {
+				send(ctx, out, listEvent{kind: k, ended: true})
+				return
+			}
+			send(ctx, out, listEvent{kind: k, Event: event})
+		}
+	}
 }
 
 func send(ctx context.Context, to chan<- listEvent, event listEvent) {
