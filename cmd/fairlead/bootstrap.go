@@ -190,7 +190,7 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 	if _, err := site.Apply(ctx, objects); err != nil {
 		return fmt.Errorf("have the cluster follow %s: %w", f.repository.URL, err)
 	}
-	return a.awaitSync(ctx, c, commit)
+	return a.awaitSync(ctx, c, commit, f.timeout)
 }
 
 // admitBootstrap looks whether the cluster may be pointed at the repository before anything is written.
@@ -238,19 +238,18 @@ func (a *app) commitManifests(ctx context.Context, f *bootstrapFlags, options in
 }
 
 // awaitSync waits until the cluster has applied the commit, or a later one.
-func (a *app) awaitSync(ctx context.Context, c *connection, commit string) error {
-	p := &progress{w: a.err, width: a.width}
+func (a *app) awaitSync(ctx context.Context, c *connection, commit string, timeout time.Duration) error {
 	key := types.NamespacedName{Namespace: installation.Namespace, Name: installation.Root}
 	last := ""
 	for _, name := range []string{v1beta1.GitRepositoryKind, v1beta1.KustomizationKind} {
 		k, _ := kindByName(name)
-		f := &follower{cluster: c, kind: k, key: key, token: a.token(), progress: p}
+		f := a.follower(c, k, key, a.token(), timeout)
 		state, err := f.follow(ctx, func(ctx context.Context) (view.Object, error) { return patch(ctx, c, k, key, requestPatch(f.token)) })
 		switch {
 		case err != nil:
 			return err
 		case !state.Done || state.Phase != view.Ready:
-			return a.conclude(k, key, state, installTimeout)
+			return a.conclude(k, key, state, timeout)
 		}
 		last = state.Message
 	}

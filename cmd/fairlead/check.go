@@ -69,9 +69,10 @@ func (a *app) printChecks(checks []installation.Check, out *output) error {
 			return err
 		}
 	} else {
-		for _, c := range checks {
+		for i, c := range checks {
 			fmt.Fprintf(a.out, "%s  %s: %s\n", a.paint(colourOfOutcome[c.Outcome], fmt.Sprintf("%-7s", c.Outcome)), c.Name, oneLine(c.Message))
-			if c.Fix != "" {
+			repeated := i+1 < len(checks) && checks[i+1].Name == c.Name && checks[i+1].Fix == c.Fix
+			if c.Fix != "" && !repeated {
 				fmt.Fprintf(a.out, "         → %s\n", oneLine(c.Fix))
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -194,8 +196,34 @@ func mapper() meta.RESTMapper {
 	return m
 }
 
+// missingFiles says which files that should be the kubeconfig do not exist: the one of --kubeconfig, else all of KUBECONFIG. It is
+// empty when one of them exists, or none is named.
+func missingFiles(explicit, variable string) string {
+	from, paths := "--kubeconfig", []string{explicit}
+	if explicit == "" {
+		from, paths = clientcmd.RecommendedConfigPathEnvVar, filepath.SplitList(variable)
+	}
+	paths = slices.DeleteFunc(paths, func(path string) bool { return path == "" })
+	for _, path := range paths {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			return ""
+		}
+	}
+	switch len(paths) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("%s names %s, which does not exist", from, paths[0])
+	default:
+		return fmt.Sprintf("%s names %s, none of which exists", from, strings.Join(paths, " and "))
+	}
+}
+
 // configError says what is wrong with the kubeconfig, and what there is instead.
 func configError(err error, f clusterFlags, source clientcmd.ClientConfig) error {
+	if missing := missingFiles(f.kubeconfig, os.Getenv(clientcmd.RecommendedConfigPathEnvVar)); missing != "" {
+		return errors.New(missing)
+	}
 	if clientcmd.IsEmptyConfig(err) {
 		return errors.New("no cluster is configured; set --kubeconfig or KUBECONFIG, or choose a context with --context")
 	}

@@ -156,3 +156,11 @@ func (a *app) notFound(ctx context.Context, k kind, key types.NamespacedName, er
 	}
 	return errors.New(text)
 }
+
+// noArguments is the argument check of a command that takes none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef(cmd, "%s takes no arguments, got %q", strings.TrimPrefix(cmd.CommandPath(), "fairlead "), args[0])
+	}
+	return nil
+}

@@ -156,7 +156,7 @@ func TestConnection(t *testing.T) {
 		{"unknown context", []string{"get", "releases", "--context", "prdo", "--kubeconfig", config}, exitError,
 			"fairlead: the kubeconfig has no context \"prdo\"; it has: prod\n"},
 		{"no kubeconfig", []string{"get", "releases", "--kubeconfig", "/nonexistent/config"}, exitError,
-			"fairlead: read the kubeconfig: stat /nonexistent/config: no such file or directory\n"},
+			"fairlead: --kubeconfig names /nonexistent/config, which does not exist\n"},
 		{"no duration", []string{"get", "releases", "--request-timeout", "soon", "--kubeconfig", config}, exitError,
 			"fairlead: --request-timeout \"soon\" is no duration; write for example 10s\n"},
 	}
@@ -223,5 +223,30 @@ func TestReconcileOnTheWire(t *testing.T) {
 	defer mu.Unlock()
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestMissingKubeconfig(t *testing.T) {
+	there := kubeconfig(t, "https://127.0.0.1:1")
+	tests := map[string]struct {
+		explicit, variable, want string
+	}{
+		"nothing is named":       {"", "", ""},
+		"the file exists":        {there, "", ""},
+		"one of them exists":     {"", "/does/not/exist:" + there, ""},
+		"the flag wins":          {"/does/not/exist", there, "--kubeconfig names /does/not/exist, which does not exist"},
+		"the variable":           {"", "/does/not/exist", "KUBECONFIG names /does/not/exist, which does not exist"},
+		"all files are missing":  {"", "/a/b:/c/d", "KUBECONFIG names /a/b and /c/d, none of which exists"},
+		"an empty entry of many": {"", ":/a/b", "KUBECONFIG names /a/b, which does not exist"},
+	}
+	for name, tt := range tests {
+		if got := missingFiles(tt.explicit, tt.variable); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	t.Setenv("KUBECONFIG", "/does/not/exist")
+	r := connected(t, "get", "releases")
+	if r.code != exitError || r.stderr != "fairlead: KUBECONFIG names /does/not/exist, which does not exist\n" {
+		t.Errorf("%+v", r)
 	}
 }

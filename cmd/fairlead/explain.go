@@ -27,7 +27,8 @@ func newExplainCommand(a *app) *cobra.Command {
 changed since the revision that was verified last; whether somebody changed its objects; and what happens next. The cluster
 is read with your own rights; what they do not allow is named. Values are never shown, only the names of those that changed.
 
-Exits with 0 when it is healthy, verified and nothing is pending, with 1 when it is not, with 2 on an error.`,
+Exits with 0 when it is healthy and either verified or still watched in its bake time, and nothing is pending; with 1 when it is
+not, with 2 on an error.`,
 		Example: `  fairlead explain release shop -n web
   fairlead explain hr shop -n web --no-logs -o yaml`,
 		ValidArgsFunction: a.completeKindAndName("release"),
@@ -137,13 +138,16 @@ func (a *app) printExplanation(e view.Explanation) error {
 	for _, c := range e.Crashes {
 		s.lines = append(s.lines, crashLines(c)...)
 	}
+	said := told{e.Summary, strings.TrimPrefix(e.Summary, string(e.Phase)+": ")}
 	if f := e.LastFailure; f != nil {
-		s.add("Failed", a.failureLines(*f)...)
+		shown := *f
+		shown.Message = said.rest(f.Message)
+		s.add("Failed", a.failureLines(shown)...)
 	}
 	s.add("Introduced by", introducedLines(e)...)
 	s.add("Drift", driftLines(e.Drift)...)
 	for _, c := range e.Conditions {
-		text := oneLine(c.Message)
+		text := said.rest(oneLine(c.Message))
 		s.add(c.Type, strings.TrimSuffix(fmt.Sprintf("%s, %s for %s: %s", conditionWord(c.Status), c.Reason, a.age(&c.Since), text), ": "))
 	}
 	s.add("Kept", keptLines(e.Kept)...)
@@ -151,6 +155,25 @@ func (a *app) printExplanation(e view.Explanation) error {
 	s.add("Next", append([]string{a.nextLine(e.Next)}, e.Then...)...)
 	s.add("Not seen", e.Notes...)
 	return s.write(a.out)
+}
+
+// told are the texts that were printed already.
+type told []string
+
+// rest is what a text says that was not printed yet: nothing where it was printed as a part of another one, and only its end where
+// it begins like another one.
+func (t *told) rest(text string) string {
+	left := text
+	for _, earlier := range *t {
+		if strings.Contains(earlier, text) {
+			return ""
+		}
+		if end, found := strings.CutPrefix(text, earlier); found && len(end)+len("… ") < len(left) {
+			left = "… " + strings.TrimLeft(end, " ;,:")
+		}
+	}
+	*t = append(*t, text)
+	return left
 }
 
 func unhealthyLines(e view.Explanation) []string {

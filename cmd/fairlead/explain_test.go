@@ -114,6 +114,35 @@ func baking(hr *v1beta1.HelmRelease) {
 	condition(hr, v1beta1.VerifiedCondition, metav1.ConditionUnknown, v1beta1.BakingReason, "revision 42 is baking")
 }
 
+// stalledWhileWatched runs the revision that it was rolled back to, and every text of it is the same long sentence.
+func stalledWhileWatched(hr *v1beta1.HelmRelease) {
+	failing(hr)
+	baking(hr)
+	const sentence = "upgrade of web/shop to shop 1.9.2 failed: 1 of 4 objects not ready after 5m0s: Deployment web/shop: Available: 1/2"
+	hr.Status.Unhealthy = nil
+	hr.Status.LastFailure.Message = sentence
+	condition(hr, v1beta1.HealthyCondition, metav1.ConditionTrue, v1beta1.HealthyReason, "all 4 objects are healthy")
+	condition(hr, v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.NotVerifiedReason, sentence)
+	status.Stalled(hr, v1beta1.KnownBadReason, sentence+"; it is not tried again", now.Add(-2*time.Minute))
+}
+
+func TestToldSaysNothingTwice(t *testing.T) {
+	t.Parallel()
+	said := told{"Stalled: the chart failed", "the chart failed"}
+	for _, tt := range []struct{ text, want string }{
+		{"", ""},
+		{"the chart failed", ""},
+		{"chart", ""},
+		{"the chart failed; it is tried again", "… it is tried again"},
+		{"the chart failed; it is tried again", ""},
+		{"another text", "another text"},
+	} {
+		if got := said.rest(tt.text); got != tt.want {
+			t.Errorf("%q: %q is left, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
 func excused(hr *v1beta1.HelmRelease) {
 	failing(hr)
 	hr.Status.KnownBad, hr.Status.LastFailure.Inconclusive = nil, "12 of 20 releases are failing at once"
@@ -152,6 +181,7 @@ func TestExplain(t *testing.T) {
 		{"explain-excused", of(excused, crashedShop()), "explain release shop"},
 		{"explain-drifted", of(drifted, healthyShop()), "explain release shop"},
 		{"explain-baking", of(baking, healthyShop()), "explain release shop"},
+		{"explain-stalled-while-watched", of(stalledWhileWatched, healthyShop()), "explain release shop"},
 		{"explain-fresh", world{objects: everything()}, "explain release fresh"},
 		{"explain-not-found", world{objects: everything()}, "explain release shopp"},
 	})

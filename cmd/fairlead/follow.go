@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,6 +17,9 @@ import (
 
 // reopenPause keeps a watch that ends at once from being opened in a tight loop.
 const reopenPause = time.Second
+
+// progressEvery is how often the time that has passed is shown on a terminal.
+const progressEvery = time.Second
 
 // errWatchEnded: the stream ended, which API servers and proxies do now and then; it has to be opened again.
 var errWatchEnded = errors.New("watch ended")
@@ -33,6 +37,20 @@ type follower struct {
 	// generation that has to be reached; taken from the answer of begin.
 	generation int64
 	progress   *progress
+	// now is the clock; began and timeout say how long the command has worked and how long it may.
+	now     func() time.Time
+	began   time.Time
+	timeout time.Duration
+	// state is how the object was last seen.
+	state view.Settlement
+}
+
+// follower makes a follower of an object that shows its progress on standard error. The request has the token.
+func (a *app) follower(c *connection, k kind, key types.NamespacedName, token string, timeout time.Duration) *follower {
+	return &follower{
+		cluster: c, kind: k, key: key, token: token, progress: &progress{w: a.err, width: a.width},
+		now: a.now, began: a.began, timeout: timeout,
+	}
 }
 
 // follow opens the watch, begins the change and reports how the object is until it has settled or ctx ends. The watch is
@@ -51,7 +69,8 @@ func (f *follower) follow(ctx context.Context, begin func(context.Context) (view
 	f.generation = object.GetGeneration()
 	state := view.Settle(object, f.token, f.generation)
 	for !state.Done {
-		f.progress.show(f.text(state))
+		f.state = state
+		f.progress.show(f.text())
 		object, err = f.next(ctx, events)
 		if errors.Is(err, errWatchEnded) {
 			events.Stop()
@@ -113,10 +132,18 @@ func (f *follower) reopen(ctx context.Context) (watch.Interface, view.Object, er
 
 // next waits for the next state of the object.
 func (f *follower) next(ctx context.Context, events watch.Interface) (view.Object, error) {
+	var tick <-chan time.Time
+	if f.progress.width > 0 {
+		ticker := time.NewTicker(progressEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-tick:
+			f.progress.show(f.text())
 		case event, open := <-events.ResultChan():
 			if !open {
 				return nil, errWatchEnded
@@ -138,26 +165,56 @@ func (f *follower) next(ctx context.Context, events watch.Interface) (view.Objec
 
 // watchError tells the errors that only mean "begin again" from the others.
 func (f *follower) watchError(err error) error {
-	if apierrors.IsGone(err) || apierrors.IsResourceExpired(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) ||
-		apierrors.IsInternalError(err) || apierrors.IsTooManyRequests(err) {
+	if watchHasEnded(err) {
 		return errWatchEnded
 	}
 	return f.failed("watch", err)
+}
+
+// watchHasEnded tells whether an error of a watch only means that it has to be opened again.
+func watchHasEnded(err error) bool {
+	return apierrors.IsGone(err) || apierrors.IsResourceExpired(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err) || apierrors.IsTooManyRequests(err)
 }
 
 func (f *follower) failed(verb string, err error) error {
 	return &view.RequestError{Verb: verb, Resource: f.kind.resource(), Namespace: f.key.Namespace, Name: f.key.Name, Err: err}
 }
 
-func (f *follower) text(s view.Settlement) string {
+// text is the progress: on a terminal with the time that has passed, the deadline and the number of objects, before the message,
+// which may be cut; otherwise without what changes by itself.
+func (f *follower) text() string {
 	name := f.kind.describe(f.key)
-	if !s.Started {
-		return name + ": waiting for the controller"
+	phase := string(f.state.Phase)
+	if !f.state.Started {
+		phase = "waiting for the controller"
 	}
-	if s.Message == "" {
-		return fmt.Sprintf("%s: %s", name, s.Phase)
+	if f.progress.width > 0 {
+		passed := f.now().Sub(f.began).Truncate(time.Second)
+		phase = strings.Join(append([]string{phase, fmt.Sprintf("%s of %s", passed, f.timeout)}, objectsText(f.state)...), ", ")
 	}
-	return fmt.Sprintf("%s: %s, %s", name, s.Phase, oneLine(s.Message))
+	switch message := oneLine(f.state.Message); {
+	case !f.state.Started || message == "":
+		return name + ": " + phase
+	case f.progress.width > 0:
+		return name + ": " + phase + ": " + message
+	default:
+		return name + ": " + phase + ", " + message
+	}
+}
+
+// objectsText says how many objects are healthy; nothing while that is not known.
+func objectsText(s view.Settlement) []string {
+	switch {
+	case s.Objects == 0:
+		return nil
+	case s.Unhealthy == 0:
+		return []string{fmt.Sprintf("%d of %s healthy", s.Objects, plural(s.Objects, "object"))}
+	case s.More:
+		return []string{fmt.Sprintf("at most %d of %s healthy", max(0, s.Objects-s.Unhealthy), plural(s.Objects, "object"))}
+	default:
+		return []string{fmt.Sprintf("%d of %s healthy", max(0, s.Objects-s.Unhealthy), plural(s.Objects, "object"))}
+	}
 }
 
 // conclude prints how the object ended, and returns errNotReady when that is not Ready.

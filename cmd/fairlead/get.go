@@ -3,174 +3,291 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
+// sourcesWord stands for every kind of source in the command get.
+const sourcesWord = "sources"
+
+// query is what the command get is asked for.
+type query struct {
+	// word names the kinds in messages: releases, sources.
+	word string
+	// kinds of the API that are listed.
+	kinds []string
+	// names of the objects; empty for all of them.
+	names []string
+	// all is set for all namespaces; namespace counts otherwise.
+	all       bool
+	namespace string
+	selector  labels.Selector
+	// phases of the objects; empty for all of them.
+	phases []view.Phase
+}
+
+// getFlags are the flags of the command get.
+type getFlags struct {
+	all      bool
+	watch    bool
+	selector string
+	statuses []string
+}
+
 func newGetCommand(a *app) *cobra.Command {
+	f := &getFlags{}
 	cmd := &cobra.Command{
-		Use:   "get",
+		Use:   "get KIND [NAME...]",
 		Short: "List releases, kustomizations or sources",
-		Example: `  fairlead get releases
-  fairlead get kustomizations -A
-  fairlead get sources -A`,
-		Args: unknownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usagef(cmd, "get what? releases, kustomizations or sources")
-		},
-	}
-	cmd.AddCommand(newGetReleasesCommand(a), newGetKustomizationsCommand(a), newGetSourcesCommand(a))
-	return cmd
-}
+		Long: `List objects of a kind, their phase and what they run: releases, kustomizations, sources of all kinds, or one kind of source.
 
-func newGetReleasesCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "releases",
-		Aliases: []string{"release", "hr", "helmrelease", "helmreleases"},
-		Short:   "List Helm releases, their phase and what they run",
+--status lists only the objects in these phases: ` + strings.Join(phaseWords(), ", ") + `.
+--watch prints a line for each object that changes, until it is interrupted. Without -A it watches one namespace.
+
+Kinds: ` + sourcesWord + `, and` + kindTable(),
 		Example: `  fairlead get releases -n web
-  fairlead get releases -A -o wide
-  fairlead get releases -A -o json | jq -r '.items[] | select(.ready | not) | .name'`,
+  fairlead get releases -A --status failed,stalled
+  fairlead get releases shop -n web --watch
+  fairlead get kustomizations -A -o wide
+  fairlead get helmrepositories -n web -l team=shop
+  fairlead get sources -A -o json | jq -r '.items[] | select(.ready | not) | .name'`,
+		ValidArgsFunction: a.completeListed,
 	}
-	a.list(cmd, "releases", func(ctx context.Context, reader view.Reader, namespace string) (listing, error) {
-		list, err := reader.Releases(ctx, namespace)
-		return listing{list, len(list.Items), func(out *output, all bool) *table { return a.releaseTable(list.Items, out, all) }}, err
-	})
-	return cmd
-}
-
-func newGetSourcesCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "sources",
-		Aliases: []string{"source"},
-		Short:   "List sources of charts: Git, Helm and OCI repositories, and charts",
-		Example: `  fairlead get sources -n web
-  fairlead get sources -A -o wide
-  fairlead get sources -A -o yaml`,
-	}
-	a.list(cmd, "sources", func(ctx context.Context, reader view.Reader, namespace string) (listing, error) {
-		list, err := reader.Sources(ctx, namespace)
-		return listing{list, len(list.Items), func(out *output, all bool) *table { return a.sourceTable(list.Items, out, all) }}, err
-	})
-	return cmd
-}
-
-// listing is what a command lists: the list as machines read it, how many objects it has, and the table that people read.
-type listing struct {
-	list  any
-	count int
-	table func(out *output, all bool) *table
-}
-
-// list completes a command that lists objects.
-func (a *app) list(cmd *cobra.Command, what string, read func(ctx context.Context, reader view.Reader, namespace string) (listing, error)) {
 	a.addClusterFlags(cmd)
-	all := cmd.Flags().BoolP("all-namespaces", "A", false, "list all namespaces, whatever --namespace says")
+	cmd.Flags().BoolVarP(&f.all, "all-namespaces", "A", false, "list all namespaces, whatever --namespace says")
+	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "after the list, print a line for each object that changes")
+	cmd.Flags().StringVarP(&f.selector, "selector", "l", "", "list only objects with these labels, for example team=shop,tier!=test")
+	cmd.Flags().StringSliceVar(&f.statuses, "status", nil, "list only objects in these phases, for example failed,stalled")
 	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
-	cmd.Args = noArguments
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	// The only error is a flag that does not exist, and it was added above.
+	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(phaseWords(), cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		q, err := f.query(cmd, args)
+		if err != nil {
+			return err
+		}
+		if f.watch && out.machine() {
+			return usagef(cmd, "--watch prints a table; it cannot be combined with -o %s", out.format)
+		}
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
-		found, err := read(cmd.Context(), view.NewReader(c.client), listNamespace(c, *all))
-		switch {
-		case err != nil:
-			return err
-		case out.machine():
-			return out.write(a.out, found.list)
-		case found.count == 0:
-			a.nothing(what, c, *all)
-			return nil
+		q.namespace = c.namespace
+		if f.watch {
+			return a.watchList(cmd.Context(), c, q, out)
 		}
-		return found.table(out, *all).write(a.out)
+		return a.list(cmd.Context(), c, q, out)
+	}
+	return cmd
+}
+
+// listedPhases are the phases that an object in a list can have.
+var listedPhases = []view.Phase{
+	view.Pending, view.Waiting, view.Progressing, view.Ready, view.Failed, view.Stalled, view.Suspended, view.Deleting, view.Unknown,
+}
+
+func phaseWords() []string {
+	words := make([]string, 0, len(listedPhases))
+	for _, phase := range listedPhases {
+		words = append(words, strings.ToLower(string(phase)))
+	}
+	return words
+}
+
+// query reads the command line, except for the namespace.
+func (f *getFlags) query(cmd *cobra.Command, args []string) (query, error) {
+	args = splitKindAndName(args)
+	if len(args) == 0 {
+		return query{}, usagef(cmd, "get what? releases, kustomizations or sources")
+	}
+	q := query{names: args[1:], all: f.all, selector: labels.Everything()}
+	if slices.Contains(q.names, "") {
+		return q, usagef(cmd, "a NAME is empty")
+	}
+	if strings.EqualFold(args[0], sourcesWord) || strings.EqualFold(args[0], "source") {
+		q.word, q.kinds = sourcesWord, view.SourceKinds
+	} else {
+		k, known := kindByWord(args[0])
+		if !known {
+			return q, unknownList(cmd, args[0])
+		}
+		q.word, q.kinds = k.plural(), []string{k.name}
+	}
+	if f.selector != "" {
+		selector, err := labels.Parse(f.selector)
+		if err != nil {
+			return q, usagef(cmd, "--selector %q: %s", f.selector, err)
+		}
+		q.selector = selector
+	}
+	for _, word := range f.statuses {
+		i := slices.Index(phaseWords(), strings.ToLower(strings.TrimSpace(word)))
+		if i < 0 {
+			return q, usagef(cmd, "unknown phase %q; phases: %s", word, strings.Join(phaseWords(), ", "))
+		}
+		q.phases = append(q.phases, listedPhases[i])
+	}
+	return q, nil
+}
+
+// unknownList says which kinds can be listed.
+func unknownList(cmd *cobra.Command, word string) error {
+	plurals := []string{sourcesWord}
+	for _, k := range kinds {
+		plurals = append(plurals, k.plural())
+	}
+	if near := view.Similar(strings.ToLower(word), plurals, maxSuggestedKinds); len(near) > 0 {
+		return usagef(cmd, "unknown kind %q; did you mean %s?", word, strings.Join(near, " or "))
+	}
+	return usagef(cmd, "unknown kind %q; kinds: %s, %s", word, sourcesWord, kindList())
+}
+
+// completeListed completes the kinds that get lists, and the names of objects.
+func (a *app) completeListed(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		words := []string{sourcesWord}
+		for _, k := range kinds {
+			words = append(words, k.plural())
+		}
+		return withPrefix(words, toComplete), cobra.ShellCompDirectiveNoFileComp
+	}
+	k, known := kindByWord(args[0])
+	if !known {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names := slices.DeleteFunc(a.names(cmd.Context(), k), func(name string) bool { return slices.Contains(args[1:], name) })
+	return withPrefix(names, toComplete), cobra.ShellCompDirectiveNoFileComp
+}
+
+// list prints the objects once.
+func (a *app) list(ctx context.Context, c *connection, q query, out *output) error {
+	rows, err := read(ctx, view.NewReader(c.client), q)
+	if err != nil {
+		return err
+	}
+	if err := a.allNamed(ctx, q, rows); err != nil {
+		return err
+	}
+	rows = q.filter(rows)
+	if out.machine() {
+		return out.write(a.out, view.List[row]{Items: rows})
+	}
+	if len(rows) == 0 {
+		a.nothing(c, q)
+		return nil
+	}
+	t := &table{columns: columnsOf(q, out)}
+	for _, r := range rows {
+		t.add(a.cellsOf(r, out)...)
+	}
+	return t.write(a.out, a.tableWidth(out))
+}
+
+// row is a row of the read model: a ReleaseRow, a KustomizationRow or a SourceRow.
+type row any
+
+// read lists the rows of the kinds, sorted.
+func read(ctx context.Context, reader view.Reader, q query) ([]row, error) {
+	namespace := q.namespace
+	if q.all {
+		namespace = ""
+	}
+	var options []client.ListOption
+	if !q.selector.Empty() {
+		options = append(options, client.MatchingLabelsSelector{Selector: q.selector})
+	}
+	switch q.kinds[0] {
+	case v1beta1.HelmReleaseKind:
+		found, err := reader.Releases(ctx, namespace, options...)
+		return rowsOf(found.Items), err
+	case v1beta1.KustomizationKind:
+		found, err := reader.Kustomizations(ctx, namespace, options...)
+		return rowsOf(found.Items), err
+	default:
+		found, err := reader.Sources(ctx, q.kinds, namespace, options...)
+		return rowsOf(found.Items), err
 	}
 }
 
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef(cmd, "%s takes no arguments, got %q", strings.TrimPrefix(cmd.CommandPath(), "fairlead "), args[0])
+// rowsOf is never nil, so that an empty list is [] and not null.
+func rowsOf[T any](items []T) []row {
+	rows := make([]row, 0, len(items))
+	for _, item := range items {
+		rows = append(rows, item)
+	}
+	return rows
+}
+
+// identify tells a row apart from others, and says in which phase its object is.
+func identify(r row) (view.Reference, view.Phase) {
+	switch v := r.(type) {
+	case view.ReleaseRow:
+		return view.Reference{Kind: v1beta1.HelmReleaseKind, Namespace: v.Namespace, Name: v.Name}, v.Phase
+	case view.KustomizationRow:
+		return view.Reference{Kind: v1beta1.KustomizationKind, Namespace: v.Namespace, Name: v.Name}, v.Phase
+	case view.SourceRow:
+		return view.Reference{Kind: v.Kind, Namespace: v.Namespace, Name: v.Name}, v.Phase
+	}
+	return view.Reference{}, view.Unknown
+}
+
+// matches tells whether the object of a row is asked for.
+func (q query) matches(r row) bool {
+	object, phase := identify(r)
+	named := len(q.names) == 0 || slices.Contains(q.names, object.Name)
+	return named && (len(q.phases) == 0 || slices.Contains(q.phases, phase))
+}
+
+func (q query) filter(rows []row) []row {
+	return slices.DeleteFunc(rows, func(r row) bool { return !q.matches(r) })
+}
+
+// allNamed is an error when an object that was named does not exist. A phase that does not match is none.
+func (a *app) allNamed(ctx context.Context, q query, rows []row) error {
+	for _, name := range q.names {
+		if slices.ContainsFunc(rows, func(r row) bool { object, _ := identify(r); return object.Name == name }) {
+			continue
+		}
+		k, one := kindByName(q.kinds[0])
+		switch {
+		case !q.selector.Empty():
+			return fmt.Errorf("no %s named %q with labels %s", q.word, name, q.selector)
+		case q.all:
+			return fmt.Errorf("no %s named %q in any namespace", q.word, name)
+		case one && len(q.kinds) == 1:
+			key := types.NamespacedName{Namespace: q.namespace, Name: name}
+			return a.notFound(ctx, k, key, missingObject(k, name))
+		}
+		return fmt.Errorf("no %s named %q in namespace %s", q.word, name, q.namespace)
 	}
 	return nil
 }
 
-func listNamespace(c *connection, all bool) string {
-	if all {
-		return ""
+// nothing says where there was nothing. It is a note, not data, and no failure.
+func (a *app) nothing(c *connection, q query) {
+	what := q.word
+	if !q.selector.Empty() {
+		what += " with labels " + q.selector.String()
 	}
-	return c.namespace
-}
-
-// nothing tells where there was nothing. It is a note, not data, and no failure.
-func (a *app) nothing(what string, c *connection, all bool) {
-	if all {
+	if len(q.phases) > 0 {
+		words := make([]string, 0, len(q.phases))
+		for _, phase := range q.phases {
+			words = append(words, string(phase))
+		}
+		what += " in phase " + strings.Join(words, " or ")
+	}
+	if q.all {
 		fmt.Fprintf(a.err, "no %s in any namespace (%s)\n", what, c.describe())
 		return
 	}
-	fmt.Fprintf(a.err, "no %s in namespace %s (%s); -A looks in all namespaces\n", what, c.namespace, c.describe())
-}
-
-func (a *app) releaseTable(rows []view.ReleaseRow, out *output, all bool) *table {
-	narrow := !out.wide()
-	t := &table{columns: []column{
-		{"NAMESPACE", !all}, {"NAME", false}, {"PHASE", false}, {"HEALTH", false}, {"CHART", false}, {"REVISION", false}, {"AGE", false},
-		{"APP", narrow}, {"DIGEST", narrow}, {"DEPLOYED", narrow}, {"SOURCE", narrow}, {"MESSAGE", false},
-	}}
-	for _, r := range rows {
-		revision, source := "", ""
-		if r.Revision > 0 {
-			revision = fmt.Sprint(r.Revision)
-		}
-		if r.Source != nil {
-			source = r.Source.Kind + "/" + r.Source.Namespace + "/" + r.Source.Name
-		}
-		t.add(r.Namespace, r.Name, string(r.Phase), healthText(r), chartText(r.Chart), revision, a.age(&r.CreatedAt),
-			r.AppVersion, digestText(r.Chart), a.age(r.DeployedAt), source, out.messageText(r.Message))
-	}
-	return t
-}
-
-// healthText sums up in a few words what the conditions Healthy, Verified and Drifted say: the worst first.
-func healthText(r view.ReleaseRow) string {
-	var words []string
-	if r.Healthy == "False" {
-		words = append(words, "Unhealthy")
-	}
-	if r.Drifted == "True" {
-		words = append(words, "Drifted")
-	}
-	switch {
-	case len(words) > 0:
-		return strings.Join(words, ",")
-	case r.Verified == "True":
-		return "Verified"
-	case r.Verified == "Unknown":
-		return "Unverified"
-	case r.Healthy == "True":
-		return "Healthy"
-	}
-	return ""
-}
-
-func (a *app) sourceTable(rows []view.SourceRow, out *output, all bool) *table {
-	narrow := !out.wide()
-	t := &table{columns: []column{
-		{"NAMESPACE", !all}, {"KIND", false}, {"NAME", false}, {"PHASE", false}, {"REVISION", false}, {"AGE", false},
-		{"UPDATED", narrow}, {"FROM", narrow}, {"MESSAGE", false},
-	}}
-	for _, r := range rows {
-		revision, from := revisionText(r.Revision), r.URL
-		if out.wide() {
-			revision = r.Revision
-		}
-		if r.Source != nil {
-			from = r.Source.Kind + "/" + r.Source.Namespace + "/" + r.Source.Name
-		}
-		t.add(r.Namespace, r.Kind, r.Name, string(r.Phase), revision, a.age(&r.CreatedAt),
-			a.age(r.UpdatedAt), from, out.messageText(r.Message))
-	}
-	return t
+	fmt.Fprintf(a.err, "no %s in namespace %s (%s); -A looks in all namespaces\n", what, q.namespace, c.describe())
 }

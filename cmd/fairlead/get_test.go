@@ -34,9 +34,41 @@ func TestGet(t *testing.T) {
 		{"get-sources-empty-yaml", world{}, "get sources -A -o yaml"},
 		{"get-unknown", all, "get relases"},
 		{"get-nothing", all, "get"},
-		{"get-extra-argument", all, "get releases shop"},
+		{"get-named", all, "get releases shop api"},
+		{"get-named-slash", all, "get HR/shop -o json"},
+		{"get-named-unknown", all, "get releases shpo"},
+		{"get-named-unknown-all", all, "get sources shpo -A"},
+		{"get-kind-of-source", all, "get helmrepositories"},
+		{"get-kind-of-source-empty", all, "get buckets -A"},
+		{"get-group", all, "get helmreleases.fairlead.dev/shop"},
+		{"get-unknown-far", all, "get deployments"},
+		{"get-status", all, "get releases -A --status failed,Stalled"},
+		{"get-status-none", all, "get releases --status Deleting -l app=shop"},
+		{"get-status-unknown", all, "get releases --status broken"},
+		{"get-selector", world{objects: selected()}, "get releases -l tier=test"},
+		{"get-selector-sources", world{objects: selected()}, "get sources -l tier=test -o json"},
+		{"get-selector-malformed", all, "get releases -l =,"},
+		{"get-watch-json", all, "get releases -w -o json"},
+		{"get-releases-terminal", onTerminal(80), "get releases -A"},
+		{"get-releases-wide-terminal", onTerminal(200), "get releases -A"},
+		{"get-releases-narrow-terminal", onTerminal(50), "get releases -A"},
+		{"get-sources-terminal", onTerminal(80), "get sources -A"},
 		{"get-unknown-format", all, "get releases -o xml"},
 	})
+}
+
+// onTerminal is a cluster with an object in every phase, seen on a terminal.
+func onTerminal(columns int) world { return world{objects: everything(), outWidth: columns} }
+
+// selected are objects of which one of each kind has a label.
+func selected() []client.Object {
+	objects := everything()
+	for _, o := range objects {
+		if o.GetName() == "shop" || o.GetName() == "charts" {
+			o.SetLabels(map[string]string{"tier": "test"})
+		}
+	}
+	return objects
 }
 
 func TestJSONAndYAMLSayTheSame(t *testing.T) {

@@ -40,7 +40,7 @@ func newHistoryCommand(a *app) *cobra.Command {
 			fmt.Fprintf(a.err, "%s has no revisions yet; it is %s: %s\n", k.describe(key), history.Phase, orNone(oneLine(history.Message)))
 			return nil
 		}
-		return a.historyTable(history.Items, out).write(a.out)
+		return a.historyTable(history.Items, out).write(a.out, a.tableWidth(out))
 	}
 	return cmd
 }

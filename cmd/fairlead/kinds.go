@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/view"
@@ -26,27 +27,44 @@ type kind struct {
 
 // kinds in the order in which they are listed.
 var kinds = []kind{
-	{"release", []string{"hr", "helmrelease"}, v1beta1.HelmReleaseKind},
-	{"kustomization", []string{"ks"}, v1beta1.KustomizationKind},
-	{"gitrepository", []string{"git", "gitrepo"}, v1beta1.GitRepositoryKind},
-	{"helmrepository", []string{"helmrepo"}, v1beta1.HelmRepositoryKind},
-	{"ocirepository", []string{"oci", "ocirepo"}, v1beta1.OCIRepositoryKind},
-	{"bucket", []string{"s3"}, v1beta1.BucketKind},
-	{"helmchart", []string{"hc"}, v1beta1.HelmChartKind},
+	{"release", []string{"hr", "helmrelease", "flhr"}, v1beta1.HelmReleaseKind},
+	{"kustomization", []string{"ks", "flks"}, v1beta1.KustomizationKind},
+	{"gitrepository", []string{"git", "gitrepo", "flgitrepo"}, v1beta1.GitRepositoryKind},
+	{"helmrepository", []string{"helmrepo", "flhelmrepo"}, v1beta1.HelmRepositoryKind},
+	{"ocirepository", []string{"oci", "ocirepo", "flocirepo"}, v1beta1.OCIRepositoryKind},
+	{"bucket", []string{"s3", "flbucket"}, v1beta1.BucketKind},
+	{"helmchart", []string{"hc", "flhc"}, v1beta1.HelmChartKind},
 }
 
 // completionTimeout keeps a shell from hanging on a cluster that does not answer.
 const completionTimeout = 3 * time.Second
 
-// kindByWord finds the kind by its word or an alias, in any case.
+// maxSuggestedKinds is how many kinds a message offers.
+const maxSuggestedKinds = 2
+
+// kindByWord finds the kind by its word or an alias, in the singular or the plural, in any case, with or without the API group.
 func kindByWord(word string) (kind, bool) {
-	word = strings.ToLower(word)
+	word = strings.TrimSuffix(strings.ToLower(word), "."+v1beta1.GroupVersion.Group)
 	for _, k := range kinds {
-		if k.word == word || slices.Contains(k.aliases, word) {
+		if k.plural() == word || slices.ContainsFunc(k.words(), func(w string) bool { return w == word || pluralOf(w) == word }) {
 			return k, true
 		}
 	}
 	return kind{}, false
+}
+
+// words are all names of the kind in the singular.
+func (k kind) words() []string { return append([]string{k.word}, k.aliases...) }
+
+// plural is the word of the kind for several objects.
+func (k kind) plural() string { return pluralOf(k.word) }
+
+// pluralOf is the plural of a word for a kind.
+func pluralOf(word string) string {
+	if stem, found := strings.CutSuffix(word, "y"); found {
+		return stem + "ies"
+	}
+	return word + "s"
 }
 
 // kindByName finds the kind by its name in the API.
@@ -65,23 +83,26 @@ func (k kind) resource() string { return view.ResourceOf(k.name) }
 // list is the noun of the command get that lists the kind.
 func (k kind) list() string {
 	switch k.name {
-	case v1beta1.HelmReleaseKind:
-		return "releases"
-	case v1beta1.KustomizationKind:
-		return "kustomizations"
+	case v1beta1.HelmReleaseKind, v1beta1.KustomizationKind:
+		return k.plural()
 	default:
-		return "sources"
+		return sourcesWord
 	}
 }
 
 // describe names an object of the kind in messages.
 func (k kind) describe(key types.NamespacedName) string { return k.word + " " + key.String() }
 
+// shown are the aliases that messages name: the short names of kubectl with the prefix fl are accepted and not named.
+func (k kind) shown() []string {
+	return slices.DeleteFunc(slices.Clone(k.aliases), func(alias string) bool { return strings.HasPrefix(alias, "fl") })
+}
+
 // kindList is every kind with its aliases, for messages.
 func kindList() string {
 	texts := make([]string, 0, len(kinds))
 	for _, k := range kinds {
-		texts = append(texts, k.word+" ("+strings.Join(k.aliases, ", ")+")")
+		texts = append(texts, k.word+" ("+strings.Join(k.shown(), ", ")+")")
 	}
 	return strings.Join(texts, ", ")
 }
@@ -90,18 +111,31 @@ func kindList() string {
 func kindTable() string {
 	var b strings.Builder
 	for _, k := range kinds {
-		fmt.Fprintf(&b, "\n  %-15s or %s", k.word, strings.Join(k.aliases, ", "))
+		fmt.Fprintf(&b, "\n  %-15s or %s", k.word, strings.Join(k.shown(), ", "))
 	}
 	return b.String()
 }
 
-// kindAndName reads the arguments KIND NAME. Only the words in only are allowed, all when there are none.
+// splitKindAndName makes KIND and NAME of KIND/NAME, the form in which kubectl prints objects. Other arguments stay as they are.
+func splitKindAndName(args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	word, name, found := strings.Cut(args[0], "/")
+	if !found {
+		return args
+	}
+	return append([]string{word, name}, args[1:]...)
+}
+
+// kindAndName reads the arguments KIND NAME, or KIND/NAME. Only the words in only are allowed, all when there are none.
 func kindAndName(cmd *cobra.Command, args []string, only ...string) (kind, string, error) {
+	args = splitKindAndName(args)
 	if len(args) > 0 {
 		k, known := kindByWord(args[0])
 		switch {
 		case !known:
-			return k, "", usagef(cmd, "unknown kind %q; kinds: %s", args[0], kindList())
+			return k, "", unknownKind(cmd, args, only)
 		case len(only) > 0 && !slices.Contains(only, k.word):
 			return k, "", usagef(cmd, "%s works on %s, not on %s", cmd.Name(), strings.Join(only, ", "), k.word)
 		}
@@ -112,11 +146,42 @@ func kindAndName(cmd *cobra.Command, args []string, only ...string) (kind, strin
 	return kind{}, "", usagef(cmd, "expected KIND and NAME, got %s", plural(len(args), "argument"))
 }
 
+// unknownKind says which kind was probably meant: one with a similar name or, where there is only one argument, the first kind
+// that the command works on.
+func unknownKind(cmd *cobra.Command, args, only []string) error {
+	if near := similarKinds(args[0], completableKinds(only)); len(near) > 0 {
+		return usagef(cmd, "unknown kind %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	if len(args) == 1 && len(validation.IsDNS1123Subdomain(args[0])) == 0 {
+		line := cmd.CommandPath() + " " + completableKinds(only)[0] + " " + args[0]
+		return usagef(cmd, "unknown kind %q; did you mean: %s?", args[0], line)
+	}
+	return usagef(cmd, "unknown kind %q; kinds: %s", args[0], kindList())
+}
+
+// similarKinds are the words of the kinds whose word or alias resembles what was written.
+func similarKinds(written string, words []string) []string {
+	var candidates, out []string
+	for _, word := range words {
+		k, _ := kindByWord(word)
+		candidates = append(candidates, k.words()...)
+	}
+	for _, near := range view.Similar(strings.ToLower(written), candidates, maxSuggestedKinds) {
+		if k, known := kindByWord(near); known && !slices.Contains(out, k.word) {
+			out = append(out, k.word)
+		}
+	}
+	return out
+}
+
 // completeKindAndName completes the arguments KIND NAME; the names come from the cluster.
 func (a *app) completeKindAndName(only ...string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		switch len(args) {
 		case 0:
+			if word, name, found := strings.Cut(toComplete, "/"); found {
+				return a.completeSlash(cmd.Context(), word, name, only), cobra.ShellCompDirectiveNoFileComp
+			}
 			return withPrefix(completableKinds(only), toComplete), cobra.ShellCompDirectiveNoFileComp
 		case 1:
 			k, known := kindByWord(args[0])
@@ -127,6 +192,19 @@ func (a *app) completeKindAndName(only ...string) cobra.CompletionFunc {
 		}
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeSlash completes KIND/NAME.
+func (a *app) completeSlash(ctx context.Context, word, prefix string, only []string) []string {
+	k, known := kindByWord(word)
+	if !known || len(only) > 0 && !slices.Contains(only, k.word) {
+		return nil
+	}
+	names := withPrefix(a.names(ctx, k), prefix)
+	for i := range names {
+		names[i] = word + "/" + names[i]
+	}
+	return names
 }
 
 func completableKinds(only []string) []string {

@@ -22,14 +22,15 @@ func main() {
 	// The first signal ends what is under way in good order; a second one kills the process as it always does.
 	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], environment{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr, width: terminalWidth(os.Stderr), colour: showsColours(os.Stdout),
+		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		width: terminalWidth(os.Stderr), outWidth: terminalWidth(os.Stdout), colour: showsColours(os.Stdout),
 		now: time.Now, connect: connect,
 	})
 	stop()
 	os.Exit(code)
 }
 
-// terminalWidth is the number of columns when the file is a terminal that can rewrite a line, else 0.
+// terminalWidth is the number of columns when the file is a terminal that is not a dumb one, else 0.
 func terminalWidth(f *os.File) int {
 	if !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return 0

@@ -49,8 +49,12 @@ type world struct {
 	logs map[string][]string
 	// width of the terminal, 0 for none.
 	width int
+	// outWidth is the width of the terminal of standard output, 0 for none.
+	outWidth int
 	// colour is set when the terminal shows colours.
 	colour bool
+	// clock is the time; without it, it is always now.
+	clock func() time.Time
 }
 
 // result is what a command leaves behind.
@@ -103,8 +107,19 @@ func (w world) run(t *testing.T, args ...string) result {
 func (w world) runWith(t *testing.T, c client.WithWatch, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), args, environment{
-		in: strings.NewReader(""), out: &stdout, err: &stderr, width: w.width, colour: w.colour, now: func() time.Time { return now },
+	code := w.runTo(t.Context(), c, &stdout, &stderr, args...)
+	return result{stdout: stdout.String(), stderr: stderr.String(), code: code}
+}
+
+// runTo executes the command line until it ends or ctx does, and writes to the writers.
+func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.Writer, args ...string) int {
+	clock := w.clock
+	if clock == nil {
+		clock = func() time.Time { return now }
+	}
+	return run(ctx, args, environment{
+		in: strings.NewReader(""), out: stdout, err: stderr, width: w.width, outWidth: w.outWidth,
+		colour: w.colour, now: clock,
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
 			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
 				namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
@@ -114,7 +129,6 @@ func (w world) runWith(t *testing.T, c client.WithWatch, args ...string) result 
 			return out, nil
 		},
 	})
-	return result{stdout: stdout.String(), stderr: stderr.String(), code: code}
 }
 
 // golden compares the result with a file of testdata; -update writes it.

@@ -34,6 +34,13 @@ func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	if err != nil {
 		return fmt.Errorf("find out what release %s/%s wants: %w", hr.Namespace, hr.Name, err)
 	}
+	return a.comparePending(ctx, look, hr, in, action, out)
+}
+
+// comparePending compares what is deployed with what the inputs make.
+func (a *app) comparePending(
+	ctx context.Context, look inspector, hr *v1beta1.HelmRelease, in release.Inputs, action engine.Action, out *output,
+) error {
 	target := view.Target(hr)
 	records, err := look.History(ctx, cluster.Access{}, target)
 	if err != nil {
@@ -49,10 +56,10 @@ func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	if d.Pending.Change == "" || from == nil {
 		return a.printDifferences(d, out)
 	}
-	first := len(records) == 0 || records[0].Status == plan.StatusUninstalled
+	first := len(records) == 0 || records[0].Status == plan.StatusUninstalled || records[0].Status == plan.StatusPendingInstall
 	rendering := release.Rendering(hr, in, first)
 	rendering.Chart = action.Chart
-	to, err := look.Render(ctx, rendering)
+	to, err := content(ctx, look, would, rendering)
 	if err != nil {
 		return fmt.Errorf("render %s for release %s/%s: %s", in.Chart, hr.Namespace, hr.Name, in.Mask.Apply(err.Error()))
 	}
@@ -70,6 +77,17 @@ func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 		d.Pending.Change, d.Hooks = "", []view.HookDifference{} // another Helm client made just what is wanted
 	}
 	return a.printDifferences(d, out)
+}
+
+// content is what the inputs make: what the revision that is being made has, where it is made of them, else a rendering.
+func content(ctx context.Context, look inspector, would release.Foresight, rendering engine.Action) (*engine.Content, error) {
+	if would.RunsWanted {
+		to, err := look.Stored(ctx, cluster.Access{}, rendering.Target, would.Running.Version)
+		if err != nil || to != nil {
+			return to, err
+		}
+	}
+	return look.Render(ctx, rendering)
 }
 
 // wanted resolves the chart and the values of a release.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +17,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/release"
+	"fairlead.dev/fairlead/helmops/values"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -80,5 +86,41 @@ func TestHooksOfNext(t *testing.T) {
 				t.Errorf("hooks %q, want %q", text, tt.want)
 			}
 		})
+	}
+}
+
+// While the controller upgrades, the revision that it makes is compared with the one before, without rendering anything.
+func TestDiffPendingDuringAnUpgrade(t *testing.T) {
+	t.Parallel()
+	hr := shop()
+	hr.Status.StorageNamespace = "web"
+	in := release.Inputs{
+		Chart: v1beta1.ChartRevision{Name: "shop", Version: "1.9.2", Digest: digestB}, Values: map[string]any{}, Mask: values.Mask{},
+	}
+	records := []plan.Record{
+		{Version: 43, Status: plan.StatusPendingUpgrade, ChartName: "shop", ChartVersion: "1.9.2", ChartDigest: digestB,
+			ConfigDigest: values.Digest(in.Values), Ours: true, Digest: "sha256:43"},
+		{Version: 42, Status: plan.StatusSuperseded, ChartName: "shop", ChartVersion: "1.9.1", ChartDigest: digestA,
+			ConfigDigest: values.Digest(in.Values), Ours: true, Digest: "sha256:42"},
+	}
+	manifest := func(image string) string {
+		return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop}\nspec: {template: {spec: {containers: [{name: web, image: " + image + "}]}}}\n"
+	}
+	look := fakeInspector{records: records, stored: map[int]*engine.Content{
+		42: {Revision: 42, ChartName: "shop", ChartVersion: "1.9.1", Manifest: manifest("shop:1.9.1")},
+		43: {Revision: 43, ChartName: "shop", ChartVersion: "1.9.2", Manifest: manifest("shop:1.9.2")},
+	}}
+	var stdout, stderr bytes.Buffer
+	a := &app{environment: environment{out: &stdout, err: &stderr, now: func() time.Time { return now }}}
+	err := a.comparePending(t.Context(), look, hr, in, engine.Action{}, &output{})
+	want := `from revision 42 (shop 1.9.1) to the wanted chart and values
+chart: shop 1.9.1 9f2c1a2b3c4d → shop 1.9.2 7c1e09a25b3c
+why: version 1.9.1 → 1.9.2
+but: revision 43 is pending-upgrade: the controller is at work on it, or ends it when it starts
+Deployment shop: changed
+  .spec.template.spec.containers[name="web"].image: shop:1.9.1 → shop:1.9.2
+`
+	if got := stderr.String() + stdout.String(); !errors.Is(err, errNotReady) || got != want {
+		t.Errorf("error %v, it prints\n%swant\n%s", err, got, want)
 	}
 }

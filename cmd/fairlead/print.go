@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -80,51 +79,6 @@ func (o *output) write(w io.Writer, value any) error {
 	return err
 }
 
-// table is a table whose columns may be for -o wide, or for -A, only.
-type table struct {
-	columns []column
-	rows    [][]string
-}
-
-type column struct {
-	title string
-	// skip leaves the column out.
-	skip bool
-}
-
-// add adds a row with a cell for every column, those that are left out included. Cells are cleaned: they come from the
-// cluster, and must neither break the table nor steer the terminal.
-func (t *table) add(cells ...string) {
-	for i, cell := range cells {
-		cells[i] = orNone(oneLine(cell))
-	}
-	t.rows = append(t.rows, cells)
-}
-
-// write prints the table without spaces at the ends of its lines.
-func (t *table) write(w io.Writer) error {
-	var buffer bytes.Buffer
-	tw := tabwriter.NewWriter(&buffer, 0, 0, 3, ' ', 0)
-	titles := make([]string, len(t.columns))
-	for i, c := range t.columns {
-		titles[i] = c.title
-	}
-	for _, row := range append([][]string{titles}, t.rows...) {
-		var shown []string
-		for i, cell := range row {
-			if !t.columns[i].skip {
-				shown = append(shown, cell)
-			}
-		}
-		fmt.Fprintln(tw, strings.Join(shown, "\t"))
-	}
-	if err := tw.Flush(); err != nil {
-		return fmt.Errorf("write the table: %w", err)
-	}
-	_, err := w.Write(buffer.Bytes())
-	return err
-}
-
 // age is how long ago it was, the way kubectl prints it.
 func (a *app) age(t *metav1.Time) string {
 	if t.IsZero() {
@@ -157,13 +111,22 @@ func revisionText(revision string) string {
 	return revision[:colon+1] + v1beta1.ShortDigest(revision[colon+1:])
 }
 
-// messageText is the message of a row, shortened unless the table is wide.
-func (o *output) messageText(message string) string {
-	runes := []rune(oneLine(message))
-	if o.wide() || len(runes) <= maxMessage {
-		return string(runes)
+// messageText is the message of a row: all of it in a wide table, as much as the terminal has room for on a terminal, else its
+// beginning.
+func (a *app) messageText(message string, out *output) string {
+	text := oneLine(message)
+	if out.wide() || a.outWidth > 0 {
+		return text
 	}
-	return string(runes[:maxMessage-1]) + "…"
+	return shorten(text, maxMessage)
+}
+
+// tableWidth is how wide a table may be, 0 for no bound: a wide table is as wide as its cells.
+func (a *app) tableWidth(out *output) int {
+	if out.wide() {
+		return 0
+	}
+	return a.outWidth
 }
 
 var escapeSequence = regexp.MustCompile(`\x1b\[[0-9;?]*[a-zA-Z]`)

@@ -114,7 +114,7 @@ func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, 
 		fmt.Fprintf(a.out, "%s: reconciliation requested\n", k.describe(key))
 		return nil
 	}
-	state, err := a.requestAndFollow(ctx, c, k, key, more...)
+	state, err := a.requestAndFollow(ctx, c, k, key, w.timeout, more...)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, objec
 			return err
 		}
 	}
-	state, err := a.requestAndFollow(ctx, c, source, key)
+	state, err := a.requestAndFollow(ctx, c, source, key, timeout)
 	if err != nil {
 		return err
 	}
@@ -169,8 +169,10 @@ func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, objec
 }
 
 // requestAndFollow sets a new token and follows the object until it is handled and the object has settled.
-func (a *app) requestAndFollow(ctx context.Context, c *connection, k kind, key types.NamespacedName, more ...string) (view.Settlement, error) {
-	f := &follower{cluster: c, kind: k, key: key, token: a.token(), progress: &progress{w: a.err, width: a.width}}
+func (a *app) requestAndFollow(
+	ctx context.Context, c *connection, k kind, key types.NamespacedName, timeout time.Duration, more ...string,
+) (view.Settlement, error) {
+	f := a.follower(c, k, key, a.token(), timeout)
 	return f.follow(ctx, func(ctx context.Context) (view.Object, error) {
 		return patch(ctx, c, k, key, requestPatch(f.token, more...))
 	})

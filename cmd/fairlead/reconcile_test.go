@@ -81,7 +81,7 @@ func reconcileWorld(steps ...func(client.Object)) world {
 func TestReconcile(t *testing.T) {
 	t.Parallel()
 	onTerminal := reconcileWorld(works, becomesReady)
-	onTerminal.width = 40
+	onTerminal.width = 80
 	runGolden(t, []goldenCase{
 		{"reconcile", reconcileWorld(), "reconcile release shop"},
 		{"reconcile-force-source", reconcileWorld(), "reconcile oci api -n registry --force"},
@@ -101,6 +101,9 @@ func TestReconcile(t *testing.T) {
 		{"reconcile-with-source-none", reconcileWorld(), "reconcile helmrepo charts --with-source"},
 		{"reconcile-suspended", reconcileWorld(), "reconcile release parked"},
 		{"reconcile-not-found", reconcileWorld(), "reconcile helmrepository chart"},
+		{"reconcile-plural", reconcileWorld(), "reconcile helmreleases shop"},
+		{"reconcile-slash", reconcileWorld(), "reconcile helmrepositories/charts"},
+		{"reconcile-similar-kind", reconcileWorld(), "reconcile helmrelase shop"},
 		{"reconcile-unknown-kind", reconcileWorld(), "reconcile deployment shop"},
 		{"reconcile-no-time", reconcileWorld(), "reconcile release shop --wait --timeout 0s"},
 	})

@@ -49,6 +49,7 @@ Exits with 0 when the revision runs, with 1 when that failed or took too long, w
 	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "make the request and do not wait for the controller")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to wait in all")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		args = splitKindAndName(args)
 		k, name, err := kindAndName(cmd, args[:min(len(args), 2)], "release")
 		if err != nil {
 			return err
@@ -180,7 +181,7 @@ func (a *app) followRollback(
 ) (view.Settlement, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	f := &follower{cluster: c, kind: k, key: key, token: a.token(), progress: &progress{w: a.err, width: a.width}}
+	f := a.follower(c, k, key, a.token(), timeout)
 	return f.follow(ctx, func(ctx context.Context) (view.Object, error) {
 		return patch(ctx, c, k, key, rollbackPatch(f.token, request))
 	})

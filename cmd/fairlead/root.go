@@ -27,6 +27,8 @@ type environment struct {
 	out, err io.Writer
 	// width of the terminal behind err, 0 when it is none.
 	width int
+	// outWidth is the width of the terminal behind out, 0 when it is none.
+	outWidth int
 	// colour is set when out is a terminal that shows colours.
 	colour bool
 	now    func() time.Time
@@ -38,13 +40,15 @@ type environment struct {
 type app struct {
 	environment
 	flags clusterFlags
+	// began is when the program was started.
+	began time.Time
 	// cluster is set by the first connection, for messages about what went wrong with it.
 	cluster *connection
 }
 
 // run executes one command line and returns its exit code. Errors are told on env.err, in one line.
 func run(ctx context.Context, args []string, env environment) int {
-	a := &app{environment: env}
+	a := &app{environment: env, began: env.now()}
 	root := newRootCommand(a)
 	// Without arguments cobra would take those of the process.
 	root.SetArgs(append([]string{}, args...))
@@ -69,7 +73,7 @@ func newRootCommand(a *app) *cobra.Command {
 		Long: `Fairlead installs and upgrades Helm releases that are declared as objects of the cluster.
 "fairlead controller" does the work; the other commands show it and steer it.
 
-Commands are written VERB KIND NAME. Kinds:` + kindTable() + `
+Commands are written VERB KIND NAME, or VERB KIND/NAME. Kinds, in the singular or the plural:` + kindTable() + `
 
 Data goes to standard output; progress, notes and errors go to standard error.
 
@@ -87,6 +91,7 @@ Exit codes:
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%s", err) })
+	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newGetCommand(a), newStatusCommand(a), newTreeCommand(a), newExplainCommand(a), newDiffCommand(a), newBuildCommand(a),
 		newHistoryCommand(a),
@@ -95,6 +100,41 @@ Exit codes:
 		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
 	)
 	return root
+}
+
+// newHelpCommand is cobra's own command, except that it refuses a command that does not exist.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Help about any command",
+		Example: `  fairlead help status`,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			found, _, err := cmd.Root().Find(args)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, sub := range found.Commands() {
+				if sub.IsAvailableCommand() {
+					names = append(names, sub.Name())
+				}
+			}
+			return withPrefix(names, toComplete), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if found.HasSubCommands() {
+				if err := unknownCommand(found, rest); err != nil {
+					return err
+				}
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
 }
 
 // unknownCommand is the argument check of a command that only has subcommands.

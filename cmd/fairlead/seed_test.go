@@ -74,7 +74,7 @@ func api() *v1beta1.HelmRelease {
 	hr.Status.Failures, hr.Status.LastAttemptedAt = 2, &metav1.Time{Time: now.Add(-20 * time.Second)}
 	hr.Status.LastAttemptedRevision = "4.3.0"
 	status.Retrying(hr, v1beta1.UpgradeFailedReason, "upgrade of web/api to api 4.3.0 failed: Deployment/api: 0 of 3 pods are ready:\n"+
-		"ImagePullBackOff \x1b[31mregistry.example.com/api:4.3.0\x1b[0m; attempt 2, the next one follows 1m0s later", now.Add(-20*time.Second))
+		"ImagePullBackOff \x1b[31mregistry.example.com/api:4.3.0\x1b[0m; attempt 2, the next one follows 1m0s later, at 2026-05-04T03:00:40Z", now.Add(-20*time.Second))
 	return hr
 }
 

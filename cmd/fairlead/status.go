@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,19 +18,22 @@ import (
 
 func newStatusCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "status release NAME",
-		Short: "Show on one screen how a release is, why, and what happens next",
-		Long: `Show on one screen how a release is, why, and what happens next.
+		Use:   "status KIND NAME",
+		Short: "Show on one screen how an object is, why, and what happens next",
+		Long: `Show on one screen how a release, a Kustomization or a source is, why, and what happens next.
 
-Exits with 0 when the phase is Ready, with 1 when it is anything else (also Suspended), with 2 on an error.`,
+Exits with 0 when the phase is Ready, with 1 when it is anything else (also Suspended), with 2 on an error.
+
+Kinds:` + kindTable(),
 		Example: `  fairlead status release shop -n web
-  fairlead status hr shop -n web -o json | jq .next`,
-		ValidArgsFunction: a.completeKindAndName("release"),
+  fairlead status hr/shop -n web -o json | jq .next
+  fairlead status kustomization apps -n fleet`,
+		ValidArgsFunction: a.completeKindAndName(),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, name, err := kindAndName(cmd, args, "release")
+		k, name, err := kindAndName(cmd, args)
 		if err != nil {
 			return err
 		}
@@ -37,21 +42,44 @@ Exits with 0 when the phase is Ready, with 1 when it is anything else (also Susp
 			return err
 		}
 		key := types.NamespacedName{Namespace: c.namespace, Name: name}
-		s, err := view.NewReader(c.client).Release(cmd.Context(), key)
+		s, err := a.statusOf(cmd.Context(), c, k, key)
 		if err != nil {
 			return a.notFound(cmd.Context(), k, key, err)
 		}
 		if out.machine() {
-			err = out.write(a.out, s)
+			err = out.write(a.out, s.value)
 		} else {
-			err = a.printStatus(s)
+			err = s.screen.write(a.out)
 		}
-		if err == nil && !s.Ready {
+		if err == nil && !s.ready {
 			err = errNotReady
 		}
 		return err
 	}
 	return cmd
+}
+
+// statusReport is a status as machines and as people read it.
+type statusReport struct {
+	value  any
+	screen *screen
+	ready  bool
+}
+
+// statusOf reads the status of an object.
+func (a *app) statusOf(ctx context.Context, c *connection, k kind, key types.NamespacedName) (statusReport, error) {
+	reader := view.NewReader(c.client)
+	switch k.name {
+	case v1beta1.HelmReleaseKind:
+		s, err := reader.Release(ctx, key)
+		return statusReport{s, a.releaseScreen(s), s.Ready}, err
+	case v1beta1.KustomizationKind:
+		s, err := reader.Kustomization(ctx, key)
+		return statusReport{s, a.kustomizationScreen(s), s.Ready}, err
+	default:
+		s, err := reader.Source(ctx, k.name, key)
+		return statusReport{s, a.sourceScreen(s), s.Ready}, err
+	}
 }
 
 // screen is a list of labels and their lines.
@@ -74,24 +102,16 @@ func (s *screen) write(w io.Writer) error {
 	return err
 }
 
-func (a *app) printStatus(r view.ReleaseStatus) error {
+func (a *app) releaseScreen(r view.ReleaseStatus) *screen {
 	s := &screen{}
 	s.add("Release", r.Namespace+"/"+r.Name)
 	s.add("Phase", string(r.Phase))
-	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition} {
-		s.add(kind, a.conditionText(r, kind))
-	}
-	for _, kind := range []string{v1beta1.HealthyCondition, v1beta1.VerifiedCondition, v1beta1.DriftedCondition,
-		v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition} {
-		if _, there := r.Condition(kind); there {
-			s.add(kind, a.conditionText(r, kind))
-		}
-	}
+	a.addConditions(s, r.Conditions)
 	s.add("Message", orNone(r.Message))
 	s.add("Chart", chartLine(r))
 	s.add("Revision", a.revisionLine(r))
 	s.add("Helm release", fmt.Sprintf("%s in namespace %s, records in namespace %s", r.ReleaseName, r.ReleaseNamespace, r.StorageNamespace))
-	s.add("Source", sourceLines(r)...)
+	s.add("Source", sourceLines(r.SourceStatus)...)
 	s.add("Depends on", dependencyLines(r.Dependencies)...)
 	s.add("Values", valuesLine(r))
 	s.add("Inventory", inventoryLine(r.Inventory))
@@ -103,12 +123,33 @@ func (a *app) printStatus(r view.ReleaseStatus) error {
 	}
 	s.add("Last attempt", a.attemptLine(r.LastAttempt))
 	s.add("Next", a.nextLine(r.Next))
-	return s.write(a.out)
+	return s
+}
+
+// addConditions adds Ready, Reconciling and Stalled, and the other conditions that there are.
+func (a *app) addConditions(s *screen, conditions []view.Condition) {
+	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition} {
+		s.add(kind, a.conditionText(conditions, kind))
+	}
+	for _, kind := range []string{v1beta1.HealthyCondition, v1beta1.VerifiedCondition, v1beta1.DriftedCondition,
+		v1beta1.TestSuccessCondition, v1beta1.RemediatedCondition} {
+		if _, there := conditionIn(conditions, kind); there {
+			s.add(kind, a.conditionText(conditions, kind))
+		}
+	}
+}
+
+func conditionIn(conditions []view.Condition, kind string) (view.Condition, bool) {
+	i := slices.IndexFunc(conditions, func(c view.Condition) bool { return c.Type == kind })
+	if i < 0 {
+		return view.Condition{}, false
+	}
+	return conditions[i], true
 }
 
 // conditionText says a condition in words. Reconciling and Stalled are absent when they are not so.
-func (a *app) conditionText(r view.ReleaseStatus, kind string) string {
-	c, ok := r.Condition(kind)
+func (a *app) conditionText(conditions []view.Condition, kind string) string {
+	c, ok := conditionIn(conditions, kind)
 	if !ok {
 		if kind == v1beta1.ReadyCondition {
 			return "not known yet"
@@ -143,11 +184,11 @@ func (a *app) revisionLine(r view.ReleaseStatus) string {
 	return fmt.Sprintf("%d %s, made %s ago", r.Revision, r.RevisionStatus, orNone(a.age(r.DeployedAt)))
 }
 
-func sourceLines(r view.ReleaseStatus) []string {
-	if r.SourceStatus == nil {
+func sourceLines(related *view.Related) []string {
+	if related == nil {
 		return []string{"none"}
 	}
-	source := *r.SourceStatus
+	source := *related
 	line := source.String() + " is " + string(source.Phase)
 	if source.Revision != "" {
 		line += ", revision " + revisionText(source.Revision)

@@ -90,7 +90,7 @@ func (a *app) resume(ctx context.Context, k kind, name string, w *waitFlags) err
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	f := &follower{cluster: c, kind: k, key: key, progress: &progress{w: a.err, width: a.width}}
+	f := a.follower(c, k, key, "", w.timeout)
 	state, err := f.follow(ctx, func(ctx context.Context) (view.Object, error) {
 		object, changed, err := a.setSuspended(ctx, c, k, key, false)
 		if err == nil {

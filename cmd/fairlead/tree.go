@@ -91,7 +91,7 @@ func (a *app) printTree(k kind, key types.NamespacedName, tree view.Tree) error 
 	for _, node := range tree.Objects {
 		a.addNode(t, node, tree.Namespace, "", "")
 	}
-	if err := t.write(a.out); err != nil {
+	if err := t.write(a.out, a.outWidth); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(a.out, "\n%d of %s healthy\n", tree.Healthy, plural(tree.Total, "object"))

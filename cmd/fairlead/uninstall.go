@@ -60,6 +60,9 @@ func (a *app) uninstall(ctx context.Context, releases bool) error {
 	left, err := site.Remove(ctx, installation.Removal{Releases: releases, Progress: p.show})
 	p.clear()
 	switch {
+	case errors.Is(err, installation.ErrNotInstalled):
+		fmt.Fprintf(a.out, "%s (%s); nothing was removed\n", err, c.describe())
+		return nil
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted; repeat it to remove what is left")
 	case err != nil:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -21,6 +20,15 @@ type buildVersion struct {
 	Platform string `json:"platform"`
 }
 
+// String is the version on one line; a commit that is not known is left out.
+func (v buildVersion) String() string {
+	commit := ""
+	if v.Commit != "" {
+		commit = "commit " + v.Commit + ", "
+	}
+	return fmt.Sprintf("fairlead %s (%s%s, %s)", v.Version, commit, v.Go, v.Platform)
+}
+
 func newVersionCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
@@ -36,7 +44,7 @@ func newVersionCommand(a *app) *cobra.Command {
 		if out.machine() {
 			return out.write(a.out, v)
 		}
-		_, err := fmt.Fprintf(a.out, "fairlead %s (commit %s, %s, %s)\n", v.Version, cmp.Or(v.Commit, "unknown"), v.Go, v.Platform)
+		_, err := fmt.Fprintln(a.out, v)
 		return err
 	}
 	return cmd

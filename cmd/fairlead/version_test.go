@@ -37,7 +37,15 @@ func TestReadVersion(t *testing.T) {
 
 func TestVersionCommand(t *testing.T) {
 	t.Parallel()
-	if r := (world{}).run(t, "version"); r.code != exitOK || !strings.HasPrefix(r.stdout, "fairlead dev (commit ") || r.stderr != "" {
+	for want, v := range map[string]buildVersion{
+		"fairlead v1 (commit abc-dirty, go1.26.8, linux/arm64)": {Version: "v1", Commit: "abc-dirty", Go: "go1.26.8", Platform: "linux/arm64"},
+		"fairlead v1 (go1.26.8, linux/arm64)":                   {Version: "v1", Go: "go1.26.8", Platform: "linux/arm64"},
+	} {
+		if v.String() != want {
+			t.Errorf("%q, want %q", v, want)
+		}
+	}
+	if r := (world{}).run(t, "version"); r.code != exitOK || !strings.HasPrefix(r.stdout, "fairlead dev (") || r.stderr != "" {
 		t.Errorf("%+v", r)
 	}
 	if r := (world{}).run(t, "version", "-o", "json"); r.code != exitOK || !strings.Contains(r.stdout, `"goVersion": "go1.`) {

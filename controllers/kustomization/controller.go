@@ -280,7 +280,7 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		if k.Status.LastAttemptedDigest == ended.applied.Digest {
 			failures = k.Status.Failures + 1
 		}
-		ended.applied.Next = nextAttempt(k, failures, *ended.applied.Failure)
+		ended.applied.Next = nextAttempt(k, failures, *ended.applied.Failure, h.now())
 	}
 	h.obstructed(client.ObjectKeyFromObject(k), ended.obstacle)
 	if !ended.again.IsZero() {
@@ -311,13 +311,13 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 }
 
 // nextAttempt says what follows a failure.
-func nextAttempt(k *v1beta1.Kustomization, failures int64, f status.Failure) string {
+func nextAttempt(k *v1beta1.Kustomization, failures int64, f status.Failure, now time.Time) string {
 	if f.Final && f.Reason == v1beta1.RenderingLimitExceededReason {
 		return "the controller does not try the same input again; it tries when the source, the spec or what it names changes, " +
 			"or when fairlead reconcile asks for it"
 	}
-	return fmt.Sprintf("the next attempt follows %s later, or at once when the source, the spec or what it names changes",
-		retryDelay(k, failures, f.Final))
+	return fmt.Sprintf("the next attempt follows %s, or at once when the source, the spec or what it names changes",
+		status.Later(retryDelay(k, failures, f.Final), now))
 }
 
 // Forget implements loop.Handler.

@@ -3,13 +3,13 @@ package installation
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +18,12 @@ import (
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/rollout"
 )
+
+// reviews is the resource that answers what others may do.
+var reviews = schema.GroupResource{Group: "authorization.k8s.io", Resource: "subjectaccessreviews"}
+
+// deploymentKind is the kind of the controller.
+var deploymentKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
 
 // minKubernetes is the oldest version whose API has the CEL rules by which our kinds are checked.
 const minKubernetes = "1.29.0"
@@ -56,7 +62,7 @@ func (s *Site) Before(ctx context.Context) ([]Check, error) {
 		return nil, err
 	}
 	policies, err := s.CheckPolicies()
-	return []Check{checkVersion(version.GitVersion), policies, checkDenied(denied)}, err
+	return append([]Check{checkVersion(version.GitVersion), policies}, checkDenied(denied)...), err
 }
 
 func checkVersion(text string) Check {
@@ -74,9 +80,9 @@ func checkVersion(text string) Check {
 	return c
 }
 
-// denied are the verbs and resources that the caller needs to install and may not use.
-func (s *Site) denied(ctx context.Context, objects []rollout.Object) ([]string, error) {
-	var out []string
+// denied are the rights that the caller needs to install and does not have.
+func (s *Site) denied(ctx context.Context, objects []rollout.Object) ([]right, error) {
+	var out []right
 	asked := map[schema.GroupVersionResource]bool{}
 	for _, o := range objects {
 		mapping, err := s.cluster.Mapper().RESTMapping(o.GroupVersionKind().GroupKind(), o.GroupVersionKind().Version)
@@ -98,26 +104,35 @@ func (s *Site) denied(ctx context.Context, objects []rollout.Object) ([]string, 
 				return nil, fmt.Errorf("asking what you may do: %w", err)
 			}
 			if !answer.Status.Allowed {
-				out = append(out, verb+" "+mapping.Resource.GroupResource().String())
+				out = append(out, right{verb, mapping.Resource.GroupResource(), o.GetNamespace()})
 			}
 		}
 	}
 	return out, nil
 }
 
-func checkDenied(denied []string) Check {
-	c := Check{Name: "permissions", Outcome: Passed, Message: "you may create what Fairlead consists of"}
-	if len(denied) > 0 {
-		c.Outcome, c.Message = Failed, "you may not "+strings.Join(denied, ", ")
-		c.Fix = "install with the rights of a cluster administrator; the controller needs fewer"
+// checkDenied has one check for each group of rights that are missing.
+func checkDenied(denied []right) []Check {
+	if len(denied) == 0 {
+		return []Check{{Name: "permissions", Outcome: Passed, Message: "you may create what Fairlead consists of"}}
 	}
-	return c
+	var out []Check
+	for _, text := range grouped(denied) {
+		out = append(out, Check{
+			Name: "permissions", Outcome: Failed, Message: "you may not " + text,
+			Fix: "install with the rights of a cluster administrator; the controller needs fewer",
+		})
+	}
+	return out
 }
 
-// After checks an installation: the definitions, the controller, its rights and its version. version is that of the command.
+// After checks an installation: the definitions, the controller, its rights and its version. version is that of the command. What the
+// caller may not look at is a check that failed, not an error.
 func (s *Site) After(ctx context.Context, version string) ([]Check, error) {
-	controller, err := s.object(ctx, schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Namespace, Controller)
-	if err != nil {
+	var hidden unseen
+	controller, err := s.object(ctx, deploymentKind, Namespace, Controller)
+	controllerSeen := err == nil
+	if err != nil && !hidden.note(err) {
 		return nil, err
 	}
 	tenancy := tenancyOf(controller)
@@ -126,26 +141,65 @@ func (s *Site) After(ctx context.Context, version string) ([]Check, error) {
 		return nil, err
 	}
 	var out []Check
+	defined := false
 	for _, o := range objects {
 		if o.GroupVersionKind().GroupKind() != definitionKind {
 			continue
 		}
 		live, err := s.object(ctx, o.GroupVersionKind(), "", o.GetName())
+		if hidden.note(err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
+		defined = defined || live != nil
 		out = append(out, checkDefinition(o.Unstructured, live))
 	}
-	out = append(out, checkController(controller, version)...)
-	if controller == nil {
-		return out, nil
+	switch {
+	case controller != nil:
+		out = append(out, checkController(controller, version)...)
+		rest, err := s.checkRunning(ctx, objects, tenancy, &hidden)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rest...)
+	case controllerSeen:
+		absent, err := s.checkAbsent(ctx, defined)
+		if err != nil && !hidden.note(err) {
+			return nil, err
+		}
+		out = append(out, absent)
 	}
-	missing, err := s.missing(ctx, objects, tenancy)
-	if err != nil {
+	return append(out, hidden.checks()...), nil
+}
+
+// checkRunning checks the rights and the tenancy of a controller that is installed.
+func (s *Site) checkRunning(ctx context.Context, objects []rollout.Object, tenancy Tenancy, hidden *unseen) ([]Check, error) {
+	out, err := s.missing(ctx, objects, tenancy)
+	if err != nil && !hidden.note(err) {
 		return nil, err
 	}
 	mode, err := s.checkTenancy(ctx, tenancy, objects)
-	return append(append(out, missing...), mode), err
+	if hidden.note(err) {
+		return out, nil
+	}
+	return append(out, mode), err
+}
+
+// checkAbsent says what it means that there is no Deployment of the controller. Where the definitions are installed and the
+// namespace is not, the controller probably runs outside of the cluster, as with make run: that cannot be checked.
+func (s *Site) checkAbsent(ctx context.Context, defined bool) (Check, error) {
+	namespace, err := s.object(ctx, schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, "", Namespace)
+	if err == nil && defined && namespace == nil {
+		return Check{
+			Name: "controller", Outcome: Warned,
+			Message: fmt.Sprintf("the kinds are installed, but there is no namespace %s: a controller that runs outside of the cluster, "+
+				"as with make run, cannot be checked", Namespace),
+			Fix: "fairlead install, if no controller runs outside of the cluster",
+		}, nil
+	}
+	return checkController(nil, "")[0], err
 }
 
 func checkDefinition(want, live *unstructured.Unstructured) Check {
@@ -205,7 +259,7 @@ func orUnknown(text string) string {
 // missing looks for rights that the controller lacks: what its role says, and by warning what releases without a ServiceAccount need.
 func (s *Site) missing(ctx context.Context, objects []rollout.Object, tenancy Tenancy) ([]Check, error) {
 	c := Check{Name: "rights of the controller", Outcome: Passed, Message: "it may do what it needs"}
-	var lacking []string
+	var lacking []right
 	for _, o := range objects {
 		if o.GetKind() != "ClusterRole" || o.GetName() != Controller {
 			continue
@@ -220,17 +274,19 @@ func (s *Site) missing(ctx context.Context, objects []rollout.Object, tenancy Te
 				return nil, err
 			}
 			if !allowed {
-				lacking = append(lacking, attributes.Verb+" "+schema.GroupResource{Group: attributes.Group, Resource: attributes.Resource}.String())
+				lacking = append(lacking, right{attributes.Verb, schema.GroupResource{Group: attributes.Group, Resource: attributes.Resource}, ""})
 			}
 		}
 	}
 	if len(lacking) > 0 {
-		slices.Sort(lacking)
-		c.Outcome, c.Message = Failed, "it may not "+strings.Join(lacking, ", ")
+		c.Outcome, c.Message = Failed, "it may not "+strings.Join(grouped(lacking), "; ")
 		c.Fix = "fairlead install, which binds the ClusterRole " + Controller
 	}
 	bound, err := s.controllerMay(ctx, authorizationv1.ResourceAttributes{Verb: "*", Group: "*", Resource: "*"})
-	return []Check{c, checkAdmin(bound, tenancy)}, err
+	if err != nil {
+		return nil, err
+	}
+	return []Check{c, checkAdmin(bound, tenancy)}, nil
 }
 
 // attributesOf takes rules apart. A subresource is one of its own.
@@ -255,6 +311,9 @@ func (s *Site) controllerMay(ctx context.Context, attributes authorizationv1.Res
 		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + Namespace, "system:authenticated"},
 	}}
 	answer, err := s.as.Kube().AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+	if apierrors.IsForbidden(err) {
+		return false, &deniedError{right{"create", reviews, ""}}
+	}
 	if err != nil {
 		return false, fmt.Errorf("asking what the controller may do: %w", err)
 	}

@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 )
 
@@ -21,11 +23,37 @@ func TestCheckVersion(t *testing.T) {
 
 func TestCheckDenied(t *testing.T) {
 	t.Parallel()
-	if c := checkDenied(nil); c.Outcome != Passed {
-		t.Errorf("%+v", c)
-	}
-	if c := checkDenied([]string{"create namespaces"}); c.Outcome != Failed || !strings.Contains(c.Message, "create namespaces") || c.Fix == "" {
-		t.Errorf("%+v", c)
+	namespaces, roles := schema.GroupResource{Resource: "namespaces"}, schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: "roles"}
+	bindings, deployments := schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: "rolebindings"}, schema.GroupResource{Group: "apps", Resource: "deployments"}
+	for name, tt := range map[string]struct {
+		denied []right
+		want   []string
+	}{
+		"nothing": {nil, []string{"passed permissions: you may create what Fairlead consists of"}},
+		"one":     {[]right{{"create", namespaces, ""}}, []string{"failed permissions: you may not create namespaces"}},
+		"verbs and resources of a group are joined": {
+			[]right{{"get", roles, ""}, {"patch", roles, ""}, {"get", bindings, ""}, {"patch", bindings, ""}, {"get", roles, ""}},
+			[]string{"failed permissions: you may not get, patch rolebindings, roles (rbac.authorization.k8s.io)"},
+		},
+		"other verbs, groups and namespaces are lines of their own": {
+			[]right{{"get", roles, ""}, {"get", bindings, ""}, {"patch", bindings, ""}, {"get", roles, "web"}, {"get", deployments, "web"}},
+			[]string{
+				"failed permissions: you may not get deployments (apps) in namespace web",
+				"failed permissions: you may not get roles (rbac.authorization.k8s.io)",
+				"failed permissions: you may not get, patch rolebindings (rbac.authorization.k8s.io)",
+				"failed permissions: you may not get roles (rbac.authorization.k8s.io) in namespace web",
+			},
+		},
+	} {
+		checks := checkDenied(tt.denied)
+		if diff := cmp.Diff(tt.want, lines(checks)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		for _, c := range checks {
+			if (c.Fix == "") != (c.Outcome == Passed) {
+				t.Errorf("%s: %+v", name, c)
+			}
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ var (
 	namespaceKind     = schema.GroupKind{Kind: "Namespace"}
 )
 
+// ErrNotInstalled is returned where there is neither a controller nor anything else of Fairlead.
+var ErrNotInstalled = errors.New("Fairlead is not installed in this cluster") //nolint:staticcheck // it begins with a name
+
 // pause between two looks at what is going away.
 const pause = time.Second
 
@@ -41,18 +44,21 @@ type Removal struct {
 
 // Remove takes Fairlead out of a cluster: what its objects have made, if that is wanted, then the controller, then the finalizers of its
 // objects, the definitions and with them the objects, and the rest. What is gone already is no error, so that it can be called again.
-// It returns what was left, and why.
+// It returns what was left, and why. ErrNotInstalled is returned when there is nothing to remove.
 func (s *Site) Remove(ctx context.Context, r Removal) (left []string, err error) {
 	found, err := s.Find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !found.Installed {
-		r.Progress("there is no controller")
-	}
 	objects, err := everything(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if !found.Installed {
+		if err := s.anyOf(ctx, objects); err != nil {
+			return nil, err
+		}
+		r.Progress("there is no controller")
 	}
 	steps := []func(context.Context, Removal) error{s.suspend, s.stop, s.release}
 	if r.Releases {
@@ -64,6 +70,20 @@ func (s *Site) Remove(ctx context.Context, r Removal) (left []string, err error)
 		}
 	}
 	return s.clear(ctx, objects, r)
+}
+
+// anyOf returns ErrNotInstalled when none of the objects is in the cluster.
+func (s *Site) anyOf(ctx context.Context, objects []rollout.Object) error {
+	for _, o := range objects {
+		live, err := s.object(ctx, o.GroupVersionKind(), o.GetNamespace(), o.GetName())
+		if err != nil {
+			return fmt.Errorf("looking for %s: %w", nameOf(o.Unstructured), err)
+		}
+		if live != nil {
+			return nil
+		}
+	}
+	return ErrNotInstalled
 }
 
 // uninstall has the controller undo what it has made.

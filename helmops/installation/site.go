@@ -180,7 +180,7 @@ func (s *Site) object(ctx context.Context, kind schema.GroupVersionKind, namespa
 	if apierrors.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // nothing is an answer
 	}
-	return live, err
+	return live, deniedOr(err, right{"get", mapping.Resource.GroupResource(), namespace})
 }
 
 // errHelm: what Helm has installed is Helm's to change.
@@ -202,7 +202,7 @@ type Found struct {
 // Find looks for an installation. One of Helm is an error.
 func (s *Site) Find(ctx context.Context) (Found, error) {
 	var out Found
-	live, err := s.object(ctx, schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Namespace, Controller)
+	live, err := s.object(ctx, deploymentKind, Namespace, Controller)
 	if err != nil {
 		return out, err
 	}

@@ -226,6 +226,25 @@ func (r *Record) wasGood() bool {
 	return (r.Status == StatusDeployed || r.Status == StatusSuperseded) && !failures.MatchString(r.Description)
 }
 
+// Current returns the revision that runs: the newest one that is deployed, else, while an install, upgrade or rollback is under way,
+// the newest one before it that was rolled out as a whole. It is nil when there is none. The records are given newest first.
+func Current(records []Record) *Record {
+	for i := range records {
+		if records[i].Status == StatusDeployed {
+			return &records[i]
+		}
+	}
+	if len(records) == 0 || finishes[records[0].Status] == "" {
+		return nil
+	}
+	for i := range records[1:] {
+		if records[i+1].wasGood() {
+			return &records[i+1]
+		}
+	}
+	return nil
+}
+
 // Attempt is the last install or upgrade and the input it was made with.
 type Attempt struct {
 	// Action is Install or Upgrade.

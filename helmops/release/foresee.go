@@ -1,6 +1,7 @@
 package release
 
 import (
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -12,8 +13,12 @@ import (
 
 // Foresight is what inputs would make of a release.
 type Foresight struct {
-	// Deployed is the newest revision that is deployed, nil when none is.
+	// Deployed is the revision that runs, nil when none does. While an upgrade is under way it is the one before that.
 	Deployed *plan.Record
+	// Running is the revision that the controller makes, or has begun to make, nil when its newest revision is complete.
+	Running *plan.Record
+	// RunsWanted is set when Running is made of the inputs.
+	RunsWanted bool
 	// Change is what the inputs alone ask for, whatever became of them before: None, Install, Upgrade, or Need when only
 	// rendering tells. Its message says why.
 	Change plan.Plan
@@ -30,19 +35,37 @@ func Foresee(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time
 	out := Foresight{Next: plan.Decide(desired, seen, now)}
 	alone := desired
 	alone.Pin, alone.Force, alone.Bake, alone.Tests = nil, false, 0, plan.Tests{}
-	observed := plan.Observed{Managed: true, Owner: &plan.Owner{}, History: &plan.History{}, Attempt: plan.Attempt{Generation: plan.AttemptOf(&hr.Status).Generation}}
-	for _, r := range annotated(hr, records) {
-		if r.Status == plan.StatusDeployed {
-			out.Deployed = &r
-			mine := r
-			mine.Owner = desired.Self // whoever owns it, the inputs ask for the same
-			observed.History.Records = []plan.Record{mine}
-			observed.Recorded, observed.RecordedDigest = r.Version, r.Digest
-			break
+	generation := plan.AttemptOf(&hr.Status).Generation
+	known := annotated(hr, records)
+	out.Deployed = plan.Current(known)
+	out.Change = plan.Decide(alone, only(out.Deployed, desired.Self, generation), now)
+	if len(known) > 0 && known[0].Ours && known[0].Pending() && known[0].Status != plan.StatusUninstalling {
+		out.Running = &known[0]
+		out.RunsWanted = plan.Decide(alone, only(out.Running, desired.Self, generation), now).Step == plan.None
+		if out.Next.Reason == plan.ReasonInterrupted {
+			// Whether the controller works cannot be seen in the records.
+			out.Next.Message = fmt.Sprintf("revision %d is %s: the controller is at work on it, or ends it when it starts",
+				out.Running.Version, out.Running.Status)
 		}
 	}
-	out.Change = plan.Decide(alone, observed, now)
 	return out
+}
+
+// only is what would be observed if the revision were the only one, deployed, and the release belonged to self: whoever owns it, the
+// inputs ask for the same.
+func only(r *plan.Record, self plan.Owner, generation int64) plan.Observed {
+	observed := plan.Observed{
+		Managed: true, Owner: &plan.Owner{}, History: &plan.History{}, Attempt: plan.Attempt{Generation: generation},
+	}
+	if r == nil {
+		return observed
+	}
+	mine := *r
+	mine.Owner = self
+	mine.Status = plan.StatusDeployed
+	observed.History.Records = []plan.Record{mine}
+	observed.Recorded, observed.RecordedDigest = r.Version, r.Digest
+	return observed
 }
 
 // ownerByStatus returns the other HelmRelease that the controller found to own the release, as the conditions say; zero when

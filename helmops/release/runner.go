@@ -327,7 +327,8 @@ func (r *Runner) next(hr *v1beta1.HelmRelease, in Inputs, outcome status.Outcome
 	case p.Step == plan.Wait && p.Stalled:
 		return p.Message
 	case p.Step == plan.Wait && p.After > 0:
-		return fmt.Sprintf("the next attempt follows %s later, or at once when the chart, the values or the spec change", p.After)
+		return fmt.Sprintf("the next attempt follows %s, or at once when the chart, the values or the spec change",
+			status.Later(p.After, r.Now()))
 	case p.Step == plan.Install || p.Step == plan.Upgrade:
 		return "the next attempt follows at once"
 	default:

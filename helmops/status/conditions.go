@@ -3,6 +3,7 @@
 package status
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -28,6 +29,12 @@ const maxNote = 1024
 
 // Note returns the message in a length that the events API takes.
 func (e Event) Note() string { return cut(e.Message, maxNote) }
+
+// Later says when something follows that is due after the given time: how much later, and the moment, which is still true when
+// the message is read.
+func Later(after time.Duration, now time.Time) string {
+	return fmt.Sprintf("%s later, at %s", after, now.Add(after).UTC().Format(time.RFC3339))
+}
 
 // cut shortens a text to at most limit bytes, without tearing a character apart. It leaves out the middle: a message begins
 // with the object and ends with the cause and what happens next, and what makes it long is a value that is quoted in between.

@@ -122,3 +122,11 @@ func TestIsReadyAsksForTheCurrentGeneration(t *testing.T) {
 		t.Error("an object that was changed since is ready")
 	}
 }
+
+func TestLater(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 5, 4, 5, 0, 0, 0, time.FixedZone("CEST", 2*60*60))
+	if got := Later(4*time.Minute, at); got != "4m0s later, at 2026-05-04T03:04:00Z" {
+		t.Errorf("%q", got)
+	}
+}

@@ -12,8 +12,8 @@ import (
 func claimed(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if o.Failure != nil {
 		failedAgain(hr, o, now)
-		message := fmt.Sprintf("claiming %s/%s failed: %s; the next attempt follows %s later",
-			o.Target.Namespace, o.Target.Name, o.Failure.Message, plan.RetryDelay(failuresBeside(hr)))
+		message := fmt.Sprintf("claiming %s/%s failed: %s; the next attempt follows %s",
+			o.Target.Namespace, o.Target.Name, o.Failure.Message, Later(plan.RetryDelay(failuresBeside(hr)), now))
 		Retrying(hr, o.Failure.Reason, message, now)
 		return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
 	}

@@ -311,8 +311,8 @@ func unlocked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	what := fmt.Sprintf("the pending revision of %s/%s", o.Target.Namespace, o.Target.Name)
 	if o.Failure != nil {
 		failedAgain(hr, o, now)
-		message := fmt.Sprintf("unlocking %s failed: %s; the next attempt follows %s later", what, o.Failure.Message,
-			plan.RetryDelay(failuresBeside(hr)))
+		message := fmt.Sprintf("unlocking %s failed: %s; the next attempt follows %s", what, o.Failure.Message,
+			Later(plan.RetryDelay(failuresBeside(hr)), now))
 		Retrying(hr, v1beta1.PendingReleaseReason, message, now)
 		return Event{Warning: true, Reason: v1beta1.PendingReleaseReason, Message: message}
 	}

@@ -73,8 +73,8 @@ func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 	failedAgain(hr, o, now)
 	failures := failuresBeside(hr)
-	message = fmt.Sprintf("uninstall of %s/%s failed: %s; attempt %d, the next one follows %s later", o.Target.Namespace,
-		o.Target.Name, o.Failure.Message, failures, plan.RetryDelay(failures))
+	message = fmt.Sprintf("uninstall of %s/%s failed: %s; attempt %d, the next one follows %s", o.Target.Namespace,
+		o.Target.Name, o.Failure.Message, failures, Later(plan.RetryDelay(failures), now))
 	if o.Reason == plan.ReasonDeleted && o.Failure.Reason == v1beta1.AccessDeniedReason {
 		message += "; restore the ServiceAccount and its rights, or set spec.deletionPolicy to Orphan to leave the Helm release behind"
 	}

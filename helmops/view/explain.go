@@ -23,7 +23,8 @@ type Explanation struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	Phase     Phase  `json:"phase"`
-	// Healthy is set when it is Ready, verified or not asked to be, its objects are healthy and none has drifted.
+	// Healthy is set when it is Ready, its objects are healthy, none has drifted, and it is verified, not asked to be, or
+	// healthy so far in its bake time.
 	Healthy bool `json:"healthy"`
 	// Summary says it in a sentence.
 	Summary string `json:"summary"`
@@ -86,7 +87,7 @@ func Explain(hr *v1beta1.HelmRelease, tree *Tree) Explanation {
 	out := Explanation{
 		Namespace: hr.Namespace, Name: hr.Name, Phase: PhaseOf(hr), Unhealthy: slices.Clone(s.Unhealthy), Crashes: []CrashReport{},
 		LastFailure: s.LastFailure.DeepCopy(), Introduced: introduced(hr), Drift: orEmpty(slices.Clone(s.Drift)),
-		Conditions: explaining(hr), Next: nextOf(hr), Then: orEmpty(then(hr)), Notes: []string{},
+		Conditions: ofRevision(hr, explaining(hr)), Next: nextOf(hr), Then: orEmpty(then(hr)), Notes: []string{},
 	}
 	if tree != nil {
 		out.Notes = append(out.Notes, tree.Notes...)
@@ -99,7 +100,7 @@ func Explain(hr *v1beta1.HelmRelease, tree *Tree) Explanation {
 	out.Crashes = out.Crashes[:min(len(out.Crashes), maxExplained)]
 	verified := condition(hr, v1beta1.VerifiedCondition)
 	out.Healthy = out.Phase == Ready && len(out.Unhealthy) == 0 && !isTrue(condition(hr, v1beta1.DriftedCondition)) &&
-		(verified == nil || isTrue(verified)) && !isFalse(condition(hr, v1beta1.HealthyCondition))
+		(verified == nil || isTrue(verified) || bakesWell(hr)) && !isFalse(condition(hr, v1beta1.HealthyCondition))
 	out.Summary = summary(hr, out)
 	return out
 }
@@ -159,6 +160,13 @@ func causeIn(n Node) string {
 	return ""
 }
 
+// bakesWell tells whether the newest revision is watched and was healthy so far.
+func bakesWell(hr *v1beta1.HelmRelease) bool {
+	newest, bake := hr.Status.Latest(), hr.Status.Bake
+	return bake != nil && bake.BadSince == nil && newest != nil && newest.Version == bake.Revision &&
+		!isFalse(condition(hr, v1beta1.VerifiedCondition))
+}
+
 func isFalse(c *metav1.Condition) bool { return c != nil && c.Status == metav1.ConditionFalse }
 
 func explaining(hr *v1beta1.HelmRelease) []Condition {
@@ -210,7 +218,10 @@ func then(hr *v1beta1.HelmRelease) []string {
 	var out []string
 	s := hr.Status
 	if b := s.Bake; b != nil {
-		text := fmt.Sprintf("revision %d is watched until %s; healthy until then, it is verified", b.Revision, utc(b.Until))
+		text := fmt.Sprintf("revision %d is watched until %s", b.Revision, utc(b.Until))
+		if bakesWell(hr) {
+			text += "; if it stays healthy until then, it is verified"
+		}
 		if b.BadSince != nil {
 			text = fmt.Sprintf("revision %d is watched and not healthy since %s; if that lasts, it is rolled back where that is allowed",
 				b.Revision, utc(*b.BadSince))
@@ -254,6 +265,9 @@ func utc(t metav1.Time) string { return t.UTC().Format(time.RFC3339) }
 func summary(hr *v1beta1.HelmRelease, e Explanation) string {
 	if e.Healthy {
 		text := "healthy"
+		if v := condition(hr, v1beta1.VerifiedCondition); v != nil && !isTrue(v) {
+			return fmt.Sprintf("healthy, revision %d is watched until %s before it is verified", hr.Status.Bake.Revision, utc(hr.Status.Bake.Until))
+		}
 		if v := hr.Status.LastVerified; v != nil {
 			text += fmt.Sprintf(", revision %d is verified since %s", v.Revision, utc(v.At))
 		}

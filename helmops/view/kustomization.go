@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -63,11 +64,14 @@ func NewKustomizationRow(k *v1beta1.Kustomization) KustomizationRow {
 	return row
 }
 
-// Kustomizations lists the Kustomizations of the namespace, of all namespaces when it is empty, sorted by namespace and name.
-func (r Reader) Kustomizations(ctx context.Context, namespace string) (List[KustomizationRow], error) {
+// Kustomizations lists the Kustomizations of the namespace, of all namespaces when it is empty, sorted by namespace and name. The
+// options choose among them, as a selector does.
+func (r Reader) Kustomizations(
+	ctx context.Context, namespace string, options ...client.ListOption,
+) (List[KustomizationRow], error) {
 	out := List[KustomizationRow]{Items: []KustomizationRow{}}
 	var list v1beta1.KustomizationList
-	if err := r.list(ctx, v1beta1.KustomizationKind, namespace, &list); err != nil {
+	if err := r.list(ctx, v1beta1.KustomizationKind, namespace, &list, options...); err != nil {
 		return out, err
 	}
 	for i := range list.Items {

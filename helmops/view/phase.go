@@ -97,6 +97,12 @@ type Settlement struct {
 	Phase   Phase
 	Reason  string
 	Message string
+	// Objects is how many objects the object has in the cluster, and Unhealthy how many of them the controller lists as not
+	// healthy. Both are 0 while that is not known.
+	Objects   int
+	Unhealthy int
+	// More is set when there can be further ones that are not healthy, because the list is bounded.
+	More bool
 }
 
 // Settle tells how far the object is on the way that began when its generation was at least the given one and the request
@@ -104,6 +110,7 @@ type Settlement struct {
 // anything.
 func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
 	s := Settlement{Phase: PhaseOf(o), Reason: reasonOf(o), Message: messageOf(o)}
+	s.count(o)
 	if o.GetGeneration() < generation {
 		return s
 	}
@@ -118,6 +125,30 @@ func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
 	default:
 	}
 	return s
+}
+
+// maxUnhealthy is how many objects that are not healthy a status lists.
+const maxUnhealthy = 10
+
+// count takes over how many objects there are and how many of them are not healthy.
+func (s *Settlement) count(o v1beta1.Conditioned) {
+	var inventory *v1beta1.ResourceInventory
+	var unhealthy []v1beta1.ObjectHealth
+	switch v := o.(type) {
+	case *v1beta1.HelmRelease:
+		inventory, unhealthy = v.Status.Inventory, v.Status.Unhealthy
+	case *v1beta1.Kustomization:
+		inventory, unhealthy = v.Status.Inventory, v.Status.Unhealthy
+	}
+	health := statusOf(o, v1beta1.HealthyCondition)
+	if inventory == nil || health != string(metav1.ConditionTrue) && health != string(metav1.ConditionFalse) {
+		return
+	}
+	s.Objects = len(inventory.Entries)
+	if health == string(metav1.ConditionFalse) {
+		s.Unhealthy = len(unhealthy)
+		s.More = len(unhealthy) >= maxUnhealthy
+	}
 }
 
 // handled compares tokens. A later token than ours counts too: somebody asked again, and only the newest request is echoed.

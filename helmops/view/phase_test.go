@@ -148,3 +148,34 @@ func TestSettle(t *testing.T) {
 		}
 	}
 }
+
+func TestSettleCountsObjects(t *testing.T) {
+	t.Parallel()
+	three := &v1beta1.ResourceInventory{Entries: make([]v1beta1.ResourceRef, 3)}
+	health := func(status metav1.ConditionStatus) []metav1.Condition {
+		return []metav1.Condition{{Type: v1beta1.HealthyCondition, Status: status}}
+	}
+	tests := map[string]struct {
+		object    v1beta1.Conditioned
+		objects   int
+		unhealthy int
+		more      bool
+	}{
+		"a release without an inventory": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{Conditions: health("True")}}},
+		"a release whose health is not known": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{
+			Inventory: three, Conditions: health("Unknown")}}},
+		"a healthy release": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{Inventory: three, Conditions: health("True")}},
+			objects: 3},
+		"a release that is not healthy": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{
+			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 2)}}, objects: 3, unhealthy: 2},
+		"a Kustomization with a full list": {object: &v1beta1.Kustomization{Status: v1beta1.KustomizationStatus{
+			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 10)}}, objects: 3, unhealthy: 10, more: true},
+		"a source": {object: &v1beta1.GitRepository{}},
+	}
+	for name, tt := range tests {
+		got := Settle(tt.object, "", 0)
+		if got.Objects != tt.objects || got.Unhealthy != tt.unhealthy || got.More != tt.more {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

@@ -40,11 +40,12 @@ type Reader struct {
 // NewReader returns a Reader over the client.
 func NewReader(c Client) Reader { return Reader{client: c} }
 
-// Releases lists the releases of the namespace, of all namespaces when it is empty, sorted by namespace and name.
-func (r Reader) Releases(ctx context.Context, namespace string) (List[ReleaseRow], error) {
+// Releases lists the releases of the namespace, of all namespaces when it is empty, sorted by namespace and name. The options
+// choose among them, as a selector does.
+func (r Reader) Releases(ctx context.Context, namespace string, options ...client.ListOption) (List[ReleaseRow], error) {
 	out := List[ReleaseRow]{Items: []ReleaseRow{}}
 	var list v1beta1.HelmReleaseList
-	if err := r.list(ctx, v1beta1.HelmReleaseKind, namespace, &list); err != nil {
+	if err := r.list(ctx, v1beta1.HelmReleaseKind, namespace, &list, options...); err != nil {
 		return out, err
 	}
 	for i := range list.Items {
@@ -56,13 +57,16 @@ func (r Reader) Releases(ctx context.Context, namespace string) (List[ReleaseRow
 	return out, nil
 }
 
-// Sources lists the sources of all kinds of the namespace, of all namespaces when it is empty, sorted by namespace, kind
-// and name. It is all or nothing: a list with a kind missing would look complete.
-func (r Reader) Sources(ctx context.Context, namespace string) (List[SourceRow], error) {
+// Sources lists the sources of the kinds in the namespace, in all namespaces when it is empty, sorted by namespace, kind
+// and name. The options choose among them, as a selector does. It is all or nothing: a list with a kind missing would look
+// complete.
+func (r Reader) Sources(
+	ctx context.Context, kinds []string, namespace string, options ...client.ListOption,
+) (List[SourceRow], error) {
 	out := List[SourceRow]{Items: []SourceRow{}}
-	for _, kind := range SourceKinds {
+	for _, kind := range kinds {
 		list := NewList(kind)
-		if err := r.list(ctx, kind, namespace, list); err != nil {
+		if err := r.list(ctx, kind, namespace, list, options...); err != nil {
 			return List[SourceRow]{Items: []SourceRow{}}, err
 		}
 		err := meta.EachListItem(list, sourceRows(&out.Items))
@@ -83,16 +87,11 @@ func (r Reader) Release(ctx context.Context, key types.NamespacedName) (ReleaseS
 	if err := r.get(ctx, v1beta1.HelmReleaseKind, key, &hr); err != nil {
 		return ReleaseStatus{}, err
 	}
-	var source *Related
-	if ref, ok := releaseSource(&hr); ok {
-		related := r.related(ctx, ref)
-		source = &related
-	}
 	dependencies := make([]Related, 0, len(hr.Spec.DependsOn))
 	for _, d := range hr.Spec.DependsOn {
-		dependencies = append(dependencies, r.dependency(ctx, &hr, d))
+		dependencies = append(dependencies, r.dependency(ctx, v1beta1.HelmReleaseKind, hr.Namespace, d))
 	}
-	return NewReleaseStatus(&hr, source, dependencies), nil
+	return NewReleaseStatus(&hr, r.sourceOf(ctx, &hr), dependencies), nil
 }
 
 // History reads the revisions of one release.
@@ -163,14 +162,15 @@ func (r Reader) related(ctx context.Context, ref Reference) Related {
 	return out
 }
 
-// dependency reads what a release depends on. What a readyExpr says of it is known to the controller only.
-func (r Reader) dependency(ctx context.Context, hr *v1beta1.HelmRelease, d v1beta1.DependencyReference) Related {
-	reference := Reference{Kind: cmp.Or(d.Kind, v1beta1.HelmReleaseKind), Namespace: cmp.Or(d.Namespace, hr.Namespace), Name: d.Name}
-	if d.IsOwn(v1beta1.HelmReleaseKind) {
+// dependency reads what an object of the kind own in the namespace depends on. What a readyExpr says of it is known to the
+// controller only.
+func (r Reader) dependency(ctx context.Context, own, namespace string, d v1beta1.DependencyReference) Related {
+	reference := Reference{Kind: cmp.Or(d.Kind, own), Namespace: cmp.Or(d.Namespace, namespace), Name: d.Name}
+	if d.IsOwn(own) {
 		return r.related(ctx, reference)
 	}
 	out := Related{Reference: reference, Phase: Unknown}
-	kind, err := d.GetGroupVersionKind(v1beta1.HelmReleaseKind)
+	kind, err := d.GetGroupVersionKind(own)
 	if err != nil {
 		out.Message = err.Error()
 		return out
@@ -201,7 +201,7 @@ func (r Reader) get(ctx context.Context, kind string, key types.NamespacedName, 
 }
 
 func (r Reader) list(ctx context.Context, kind, namespace string, list client.ObjectList, opts ...client.ListOption) error {
-	if err := r.client.List(ctx, list, append(opts, client.InNamespace(namespace))...); err != nil {
+	if err := r.client.List(ctx, list, append(slices.Clone(opts), client.InNamespace(namespace))...); err != nil {
 		return &RequestError{Verb: "list", Resource: ResourceOf(kind), Namespace: namespace, Err: err}
 	}
 	return nil

@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,7 +45,7 @@ func TestListsAreSorted(t *testing.T) {
 		named(v1beta1.OCIRepositoryKind, "b", "a"), named(v1beta1.GitRepositoryKind, "b", "z"), named(v1beta1.GitRepositoryKind, "b", "c"),
 		named(v1beta1.HelmChartKind, "a", "z"), named(v1beta1.HelmRepositoryKind, "c", "a"),
 		named(v1beta1.HelmReleaseKind, "b", "a"), named(v1beta1.HelmReleaseKind, "a", "z"), named(v1beta1.HelmReleaseKind, "a", "b"))
-	sources, err := r.Sources(t.Context(), "")
+	sources, err := r.Sources(t.Context(), SourceKinds, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestErrorsSayWhatWasAsked(t *testing.T) {
 		"get helmreleases shop in namespace web: no":    func() error { _, err := r.Release(t.Context(), key); return err },
 		"get ocirepositories shop in namespace web: no": func() error { _, err := r.Object(t.Context(), v1beta1.OCIRepositoryKind, key); return err },
 		"list helmreleases in namespace web: no":        func() error { _, err := r.Releases(t.Context(), "web"); return err },
-		"list buckets in all namespaces: no":            func() error { _, err := r.Sources(t.Context(), ""); return err },
+		"list buckets in all namespaces: no":            func() error { _, err := r.Sources(t.Context(), SourceKinds, ""); return err },
 		"list helmcharts in namespace web: no":          func() error { _, err := r.Names(t.Context(), v1beta1.HelmChartKind, "web"); return err },
 	}
 	for want, call := range tests {
@@ -176,5 +177,30 @@ func TestEveryKindHasItsList(t *testing.T) {
 	}
 	if NewObject("Pod") != nil || NewList("Pod") != nil {
 		t.Error("Pod is of this API")
+	}
+}
+
+// A list of one kind of source asks for that kind only, and a selector reaches the request.
+func TestListsOfAKind(t *testing.T) {
+	t.Parallel()
+	git, helm, labelled := named(v1beta1.GitRepositoryKind, "a", "git"), named(v1beta1.HelmRepositoryKind, "a", "helm"), named(v1beta1.HelmRepositoryKind, "a", "mine")
+	labelled.SetLabels(map[string]string{"team": "shop"})
+	r := reader(t, interceptor.Funcs{}, git, helm, labelled)
+	tests := map[string][]client.ListOption{
+		"helm mine": nil,
+		"mine":      {client.MatchingLabels{"team": "shop"}},
+	}
+	for want, options := range tests {
+		list, err := r.Sources(t.Context(), []string{v1beta1.HelmRepositoryKind}, "a", options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, s := range list.Items {
+			names = append(names, s.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("listed %q, want %q", got, want)
+		}
 	}
 }

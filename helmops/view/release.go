@@ -116,6 +116,9 @@ const (
 	NextDelete = "delete"
 )
 
+// pendingNext is what comes next for an object whose newest spec was not looked at yet.
+const pendingNext = "the controller has not taken up the newest spec yet; if that lasts, check that it is running"
+
 // Next is what happens to a release without anybody's help, or what help it needs.
 type Next struct {
 	// Action is one of the Next constants.
@@ -189,7 +192,7 @@ func statusOf(o v1beta1.Conditioned, kind string) string {
 func NewReleaseStatus(hr *v1beta1.HelmRelease, source *Related, dependencies []Related) ReleaseStatus {
 	out := ReleaseStatus{
 		ReleaseRow: NewReleaseRow(hr), Generation: hr.Generation, ObservedGeneration: hr.Status.ObservedGeneration,
-		Conditions: conditionsOf(hr), ReleaseName: hr.GetReleaseName(), ReleaseNamespace: hr.GetReleaseNamespace(),
+		Conditions: ofRevision(hr, conditionsOf(hr)), ReleaseName: hr.GetReleaseName(), ReleaseNamespace: hr.GetReleaseNamespace(),
 		StorageNamespace: hr.GetStorageNamespace(), SourceStatus: source, Dependencies: orEmpty(dependencies),
 		ValuesFrom:   make([]ValuesSource, 0, len(hr.Spec.ValuesFrom)),
 		InlineValues: hr.Spec.Values != nil && !emptyValues(hr.Spec.Values.Raw),
@@ -234,6 +237,23 @@ func conditionsOf(o v1beta1.Conditioned) []Condition {
 	return out
 }
 
+// ofRevision lets no condition that speaks of the newest revision be older than that: an upgrade that ends as it began does not
+// change the status of a condition, and so not its time either.
+func ofRevision(hr *v1beta1.HelmRelease, conditions []Condition) []Condition {
+	newest := hr.Status.Latest()
+	if newest == nil {
+		return conditions
+	}
+	for i := range conditions {
+		c := &conditions[i]
+		speaks := c.Type == v1beta1.ReadyCondition || c.Type == v1beta1.VerifiedCondition || c.Type == v1beta1.TestSuccessCondition
+		if speaks && c.Status == string(metav1.ConditionTrue) && c.Since.Before(&newest.LastDeployed) {
+			c.Since = newest.LastDeployed
+		}
+	}
+	return conditions
+}
+
 func emptyValues(raw []byte) bool {
 	text := strings.Join(strings.Fields(string(raw)), "")
 	return text == "" || text == "{}" || text == "null"
@@ -262,10 +282,14 @@ func lastAttempt(hr *v1beta1.HelmRelease) *Attempt {
 	if s.LastAttemptedReleaseAction == "" {
 		return nil
 	}
-	return &Attempt{
+	out := &Attempt{
 		Action: s.LastAttemptedReleaseAction, Version: s.LastAttemptedRevision, Digest: s.LastAttemptedRevisionDigest,
 		Generation: s.LastAttemptedGeneration, EndedAt: s.LastAttemptedAt.DeepCopy(), Failures: s.Failures,
 	}
+	if PhaseOf(hr) == Ready {
+		out.Failures = 0 // the status counts until the next attempt, what failed is over
+	}
+	return out
 }
 
 // nextOf reads the future off the phase. The time of a retry is the planner's own rule, so that both agree.
@@ -276,7 +300,7 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 	case Suspended:
 		return Next{Action: NextResume, Message: "suspended: nothing happens until it is resumed"}
 	case Pending:
-		return Next{Action: NextReconcile, Message: "the controller has not taken up the newest spec yet; if that lasts, check that it is running"}
+		return Next{Action: NextReconcile, Message: pendingNext}
 	case Progressing:
 		return Next{Action: NextReconcile, Message: "the controller is at work"}
 	case Waiting:

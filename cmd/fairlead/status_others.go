@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+func (a *app) kustomizationScreen(r view.KustomizationStatus) *screen {
+	s := &screen{}
+	s.add("Kustomization", r.Namespace+"/"+r.Name)
+	s.add("Phase", string(r.Phase))
+	a.addConditions(s, r.Conditions)
+	s.add("Message", orNone(r.Message))
+	s.add("Applied", orNone(r.Revision))
+	if r.LastAttempted != "" && r.LastAttempted != r.Revision {
+		s.add("Last attempt", attemptedText(r))
+	}
+	s.add("Source", sourceLines(r.SourceStatus)...)
+	s.add("Path", orNone(r.Path))
+	s.add("Depends on", dependencyLines(r.Dependencies)...)
+	s.add("Inventory", inventoryLine(r.Inventory))
+	var lines []string
+	for _, o := range r.Unhealthy {
+		lines = append(lines, fmt.Sprintf("%s %s: %s", objectText(o.Kind, o.Namespace, o.Name, r.Namespace), o.State, orNone(o.Message)))
+	}
+	s.add("Not healthy", lines...)
+	s.add("Kept", keptLines(r.Kept)...)
+	s.add("Next", a.nextLine(r.Next))
+	return s
+}
+
+// attemptedText says which revision failed, and how often.
+func attemptedText(r view.KustomizationStatus) string {
+	if r.Failures == 0 {
+		return r.LastAttempted
+	}
+	return r.LastAttempted + ", " + plural(int(r.Failures), "failure") + " in a row"
+}
+
+func (a *app) sourceScreen(r view.SourceStatus) *screen {
+	s := &screen{}
+	s.add("Source", r.Kind+" "+r.Namespace+"/"+r.Name)
+	s.add("Phase", string(r.Phase))
+	a.addConditions(s, r.Conditions)
+	s.add("Message", orNone(r.Message))
+	if r.URL != "" {
+		s.add("URL", r.URL)
+	}
+	if r.Chart != nil {
+		s.add("Chart", chartAndDigest(*r.Chart))
+	}
+	s.add("Artifact", a.artifactLine(r))
+	if r.SourceStatus != nil {
+		s.add("From", sourceLines(r.SourceStatus)...)
+	}
+	s.add("Next", a.nextLine(r.Next))
+	return s
+}
+
+// artifactLine says what is in the cache.
+func (a *app) artifactLine(r view.SourceStatus) string {
+	if r.Revision == "" {
+		return "none yet"
+	}
+	line := r.Revision
+	if r.Size > 0 {
+		line += ", " + plural(int(r.Size), "byte")
+	}
+	return line + ", fetched " + orNone(a.age(r.UpdatedAt)) + " ago"
+}

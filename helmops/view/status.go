@@ -1,0 +1,130 @@
+package view
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// KustomizationStatus is everything one screen tells about a Kustomization.
+type KustomizationStatus struct {
+	KustomizationRow
+	Generation         int64       `json:"generation"`
+	ObservedGeneration int64       `json:"observedGeneration"`
+	Conditions         []Condition `json:"conditions"`
+	// SourceStatus is how the source is.
+	SourceStatus *Related `json:"sourceStatus,omitempty"`
+	// Dependencies in the order of spec.dependsOn.
+	Dependencies []Related `json:"dependencies"`
+	// LastAttempted is the revision of the source that was tried last, and Failures how often it failed in a row.
+	LastAttempted string    `json:"lastAttemptedRevision,omitempty"`
+	Failures      int64     `json:"failures"`
+	Inventory     Inventory `json:"inventory"`
+	// Unhealthy are the worst of the objects that are not healthy.
+	Unhealthy []v1beta1.ObjectHealth `json:"unhealthy"`
+	// Kept are objects that the source no longer has and that were not deleted.
+	Kept []v1beta1.KeptObject `json:"kept,omitempty"`
+	Next Next                 `json:"next"`
+}
+
+// SourceStatus is everything one screen tells about a source.
+type SourceStatus struct {
+	SourceRow
+	Generation         int64       `json:"generation"`
+	ObservedGeneration int64       `json:"observedGeneration"`
+	Conditions         []Condition `json:"conditions"`
+	// SourceStatus is how the source of a HelmChart is; absent for other kinds.
+	SourceStatus *Related `json:"sourceStatus,omitempty"`
+	Next         Next     `json:"next"`
+}
+
+// Kustomization reads one Kustomization, its source and its dependencies. Only the Kustomization has to be readable: what cannot
+// be read of the rest is told in its place.
+func (r Reader) Kustomization(ctx context.Context, key types.NamespacedName) (KustomizationStatus, error) {
+	var k v1beta1.Kustomization
+	if err := r.get(ctx, v1beta1.KustomizationKind, key, &k); err != nil {
+		return KustomizationStatus{}, err
+	}
+	dependencies := make([]Related, 0, len(k.Spec.DependsOn))
+	for _, d := range k.Spec.DependsOn {
+		dependencies = append(dependencies, r.dependency(ctx, v1beta1.KustomizationKind, k.Namespace, d))
+	}
+	return NewKustomizationStatus(&k, r.sourceOf(ctx, &k), dependencies), nil
+}
+
+// Source reads one source of the kind and, for a HelmChart, its own source.
+func (r Reader) Source(ctx context.Context, kind string, key types.NamespacedName) (SourceStatus, error) {
+	object, err := r.Object(ctx, kind, key)
+	if err != nil {
+		return SourceStatus{}, err
+	}
+	source, ok := object.(v1beta1.Source)
+	if !ok {
+		return SourceStatus{}, nil
+	}
+	return NewSourceStatus(source, r.sourceOf(ctx, object)), nil
+}
+
+// sourceOf reads how the source of an object is, nil where it has none.
+func (r Reader) sourceOf(ctx context.Context, o Object) *Related {
+	ref, ok := SourceOf(o)
+	if !ok {
+		return nil
+	}
+	related := r.related(ctx, ref)
+	return &related
+}
+
+// NewKustomizationStatus projects a Kustomization and what it needs.
+func NewKustomizationStatus(k *v1beta1.Kustomization, source *Related, dependencies []Related) KustomizationStatus {
+	return KustomizationStatus{
+		KustomizationRow:   NewKustomizationRow(k),
+		Generation:         k.Generation,
+		ObservedGeneration: k.Status.ObservedGeneration,
+		Conditions:         conditionsOf(k),
+		SourceStatus:       source,
+		Dependencies:       orEmpty(dependencies),
+		LastAttempted:      k.Status.LastAttemptedRevision,
+		Failures:           k.Status.Failures,
+		Inventory:          countInventory(k.Status.Inventory),
+		Unhealthy:          orEmpty(k.Status.Unhealthy),
+		Kept:               k.Status.Kept,
+		Next:               nextOfObject(k, shortDuration(k.GetInterval())),
+	}
+}
+
+// NewSourceStatus projects a source. own is the source of a HelmChart, else nil.
+func NewSourceStatus(source v1beta1.Source, own *Related) SourceStatus {
+	return SourceStatus{
+		SourceRow:          NewSourceRow(source),
+		Generation:         source.GetGeneration(),
+		ObservedGeneration: source.GetObservedGeneration(),
+		Conditions:         conditionsOf(source),
+		SourceStatus:       own,
+		Next:               nextOfObject(source, shortDuration(source.GetInterval())),
+	}
+}
+
+// nextOfObject reads the future off the phase of a Kustomization or a source.
+func nextOfObject(o v1beta1.Conditioned, every string) Next {
+	switch PhaseOf(o) {
+	case Deleting:
+		return Next{Action: NextDelete, Message: "the object goes away"}
+	case Suspended:
+		return Next{Action: NextResume, Message: "suspended: nothing happens until it is resumed"}
+	case Pending:
+		return Next{Action: NextReconcile, Message: pendingNext}
+	case Progressing:
+		return Next{Action: NextReconcile, Message: "the controller is at work"}
+	case Waiting:
+		return Next{Action: NextWait, Message: "it continues by itself when what it waits for is ready"}
+	case Stalled:
+		return Next{Action: NextChange, Message: "nothing until the spec, or what it refers to, changes"}
+	case Failed:
+		return Next{Action: NextRetry, Message: "the controller retries by itself, and immediately when the spec or its source changes"}
+	default:
+		return Next{Action: NextAudit, Every: every, Message: "it is checked every " + every}
+	}
+}
