@@ -111,7 +111,7 @@ func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event
 	if o.Failure.Final && o.Failure.Reason == v1beta1.RenderingLimitExceededReason {
 		k.Status.LimitExceeded = &v1beta1.LimitExceeded{Digest: o.Digest, Message: Message(k)}
 	}
-	if told == Message(k) {
+	if told == message || strings.HasPrefix(told, message+"; ") {
 		return Event{}
 	}
 	return Event{Warning: true, Reason: o.Failure.Reason, Message: message}

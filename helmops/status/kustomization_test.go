@@ -74,6 +74,7 @@ func TestKustomizationFailures(t *testing.T) {
 			t.Errorf("the message lacks %q: %s", part, Message(k))
 		}
 	}
+	wrong.Next = "the next attempt follows 10s later" // when it follows is no news
 	if again := KustomizationApplied(k, wrong, now.Add(time.Minute)); again.Reason != "" || k.Status.Failures != 2 {
 		t.Errorf("the same failure is told again (%+v), or is not counted: %d", again, k.Status.Failures)
 	}
