@@ -101,6 +101,12 @@ type HelmReleaseSpec struct {
 	// AutoRollback tells how the release recovers from a revision that fails or does not stay healthy.
 	// +optional
 	AutoRollback *AutoRollback `json:"autoRollback,omitempty"`
+	// WaitStrategy says how the controller waits for objects.
+	// +optional
+	WaitStrategy *WaitStrategy `json:"waitStrategy,omitempty"`
+	// PersistentClient has no effect: releases share their clients, which learn new kinds as they appear.
+	// +optional
+	PersistentClient *bool `json:"persistentClient,omitempty"`
 	// Install sets options of the install action.
 	// +optional
 	Install *Install `json:"install,omitempty"`
@@ -129,9 +135,22 @@ type HelmReleaseSpec struct {
 
 // HelmChartTemplate wraps the choice of a chart, in the shape of the Flux API.
 type HelmChartTemplate struct {
+	// Metadata has no effect: there is no HelmChart object that could have it.
+	// +optional
+	Metadata *HelmChartTemplateMetadata `json:"metadata,omitempty"`
 	// Spec of the chart.
 	// +required
 	Spec HelmChartTemplateSpec `json:"spec"`
+}
+
+// HelmChartTemplateMetadata are labels and annotations of a HelmChart.
+type HelmChartTemplateMetadata struct {
+	// Labels of the HelmChart.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+	// Annotations of the HelmChart.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // HelmChartTemplateSpec picks one chart from a source.
@@ -162,12 +181,26 @@ type HelmChartTemplateSpec struct {
 	// Secret is in the namespace of the HelmRelease.
 	// +optional
 	Verify *Verification `json:"verify,omitempty"`
+	// Interval has no effect: the controller asks the source at the interval of the source.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +optional
+	Interval *metav1.Duration `json:"interval,omitempty"`
 	// ReconcileStrategy tells when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
 	// of the chart's directory.
 	// +kubebuilder:validation:Enum=ChartVersion;Revision
 	// +kubebuilder:default=ChartVersion
 	// +optional
 	ReconcileStrategy string `json:"reconcileStrategy,omitempty"`
+}
+
+// WaitStrategy says how the controller waits for objects.
+type WaitStrategy struct {
+	// Name of the strategy: poller, the status rules of all kinds, or legacy, the rules of Helm 3. Legacy has no effect: the controller
+	// always waits by the status rules.
+	// +kubebuilder:validation:Enum=poller;legacy
+	// +required
+	Name string `json:"name"`
 }
 
 // Snapshot is one revision of the Helm release as it was written to storage.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,6 +47,11 @@ type handler struct {
 func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Duration, error) {
 	r.SetObservedGeneration(r.Generation)
 	r.Status.LastHandledReconcileAt = r.Annotations[v1beta1.ReconcileRequestAnnotation]
+	if message := v1beta1.UnsupportedMessage(r); message != "" {
+		r.Status.WebhookPath = ""
+		status.Stalled(r, v1beta1.UnsupportedReason, message, h.now())
+		return 0, nil
+	}
 	if err := h.admit(r); err != nil {
 		r.Status.WebhookPath = ""
 		status.Stalled(r, v1beta1.InvalidReferenceReason, err.Error(), h.now())
@@ -97,6 +103,9 @@ func (e *lackingError) Error() string { return e.text }
 
 // read reads the token of a receiver.
 func (h *handler) read(ctx context.Context, r *v1beta1.Receiver) ([]byte, error) {
+	if r.Spec.SecretRef == nil {
+		return nil, &lackingError{"spec.secretRef is missing"}
+	}
 	key := types.NamespacedName{Namespace: r.Namespace, Name: r.Spec.SecretRef.Name}
 	secret := &corev1.Secret{}
 	err := h.live.Get(ctx, key, secret)
@@ -170,6 +179,9 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 
 // objects are those that a resource names.
 func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1beta1.ReceiverResource) ([]client.Object, error) {
+	if slices.Contains(v1beta1.ForeignKinds, resource.Kind) {
+		return nil, nil // an admission policy warns of it
+	}
 	namespace := resource.Namespace
 	if namespace == "" {
 		namespace = r.Namespace

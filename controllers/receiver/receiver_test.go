@@ -184,6 +184,41 @@ func TestWhatNewsAreAbout(t *testing.T) {
 }
 
 // The server stops when it is told to, and does not take forever to read.
+// A receiver whose callers cannot be checked as it says has no address.
+func TestAnUnsupportedReceiverHasNoAddress(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*v1beta1.ReceiverSpec){
+		"spec.type gcr": func(s *v1beta1.ReceiverSpec) { s.Type = "gcr" },
+		"spec.oidcProviders": func(s *v1beta1.ReceiverSpec) {
+			s.OIDCProviders = []v1beta1.OIDCProvider{{IssuerURL: "https://example.com"}}
+		},
+		"spec.resources[0].apiVersion": func(s *v1beta1.ReceiverSpec) {
+			s.Resources = []v1beta1.ReceiverResource{{APIVersion: "apps/v1", Kind: v1beta1.GitRepositoryKind, Name: "web"}}
+		},
+	} {
+		receiver := receiverOf(v1beta1.ReceiverGeneric)
+		receiver.Status.WebhookPath = "/hook/before"
+		change(&receiver.Spec)
+		if _, err := (&handler{now: time.Now}).Reconcile(t.Context(), receiver); err != nil {
+			t.Fatal(err)
+		}
+		if !status.IsStalled(receiver) || !strings.Contains(status.Message(receiver), want) || receiver.Status.WebhookPath != "" {
+			t.Errorf("%s: stalled %t, at %q: %s", want, status.IsStalled(receiver), receiver.Status.WebhookPath, status.Message(receiver))
+		}
+	}
+}
+
+// Kinds of Flux that do not exist here are passed over.
+func TestForeignKindsArePassedOver(t *testing.T) {
+	t.Parallel()
+	for _, kind := range v1beta1.ForeignKinds {
+		objects, err := (&handler{}).objects(t.Context(), receiverOf(v1beta1.ReceiverGeneric), v1beta1.ReceiverResource{Kind: kind, Name: "web"})
+		if err != nil || len(objects) > 0 {
+			t.Errorf("%s: %d objects, error %v", kind, len(objects), err)
+		}
+	}
+}
+
 func TestServer(t *testing.T) {
 	t.Parallel()
 	known := &told{receiver: receiverOf(v1beta1.ReceiverGeneric)}
@@ -226,7 +261,7 @@ func TestAReplicaThatIsNotTheLeaderTakesCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	receiver := receiverOf(v1beta1.ReceiverGeneric)
-	receiver.Spec.SecretRef.Name = "push"
+	receiver.Spec.SecretRef = &v1beta1.LocalObjectReference{Name: "push"}
 	receiver.Spec.Resources = []v1beta1.ReceiverResource{{Kind: v1beta1.GitRepositoryKind, Name: "web"}}
 	receiver.Status.WebhookPath = pathOf(receiver, []byte(token))
 	status.Ready(receiver, v1beta1.SucceededReason, "called", time.Now())

@@ -69,7 +69,10 @@ func Setup(ctx context.Context, manager ctrl.Manager, o Options) error {
 	})
 	if err == nil {
 		err = indexer.IndexField(ctx, &v1beta1.Receiver{}, secretIndex, func(object client.Object) []string {
-			return []string{object.(*v1beta1.Receiver).Spec.SecretRef.Name}
+			if ref := object.(*v1beta1.Receiver).Spec.SecretRef; ref != nil {
+				return []string{ref.Name}
+			}
+			return nil
 		})
 	}
 	if err != nil {

@@ -32,7 +32,7 @@ func as(name string) func(*v1beta1.HelmRelease) {
 
 func remote(key string) func(*v1beta1.HelmRelease) {
 	return func(hr *v1beta1.HelmRelease) {
-		hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "db", Key: key}}
+		hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "db", Key: key}}
 	}
 }
 

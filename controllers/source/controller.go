@@ -139,7 +139,7 @@ func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
 	source := object.DeepCopyObject().(T)
 	h.tasks.Start(key, func(ctx context.Context) polled {
 		started := h.now()
-		found := h.poll(ctx, source, choices)
+		found := h.pollSupported(ctx, source, choices)
 		found.generation = source.GetGeneration()
 		found.request = source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
 		observePoll(h.kind, found.err, h.now().Sub(started))
@@ -150,6 +150,14 @@ func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
 			err: sources.Fail(v1beta1.InternalErrorReason, fault, "polling %s %s", h.kind, key),
 		}
 	})
+}
+
+// pollSupported polls a source, unless its spec asks for what is not supported.
+func (h *handler[T]) pollSupported(ctx context.Context, source T, choices []Choice) polled {
+	if err := supported(source); err != nil {
+		return polled{err: err}
+	}
+	return h.poll(ctx, source, choices)
 }
 
 // record writes what a poll found into the status, and plans the next one. A poll of an older spec tells nothing: the next
