@@ -181,7 +181,8 @@ type HelmChartTemplateSpec struct {
 	// Secret is in the namespace of the HelmRelease.
 	// +optional
 	Verify *Verification `json:"verify,omitempty"`
-	// Interval has no effect: the controller asks the source at the interval of the source.
+	// Interval at which the controller asks the source for the chart, when that is more often than at the interval of the source. An
+	// interval below the least one of the controller, 10s by default, counts as that.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
 	// +optional

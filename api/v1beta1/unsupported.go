@@ -70,7 +70,6 @@ func (u *unsupported) kubeConfig(r *KubeConfigReference) {
 func (in *Bucket) Unsupported() []string {
 	var u unsupported
 	u.value("spec.provider", in.Spec.Provider, ProviderGeneric)
-	u.set("spec.proxySecretRef", in.Spec.ProxySecretRef != nil)
 	u.set("spec.serviceAccountName", in.Spec.ServiceAccountName != "")
 	u.set("spec.sts", in.Spec.STS != nil)
 	return u

@@ -35,10 +35,12 @@ type handler[T sourceObject] struct {
 	catalog *Catalog
 	poll    poller
 	choices func(context.Context, Choice) ([]Choice, error)
-	tasks   *loop.Tasks[polled]
-	events  events.EventRecorder
-	now     func() time.Time
-	jitter  func() float64 // 0 to 1
+	// pace is the shortest interval at which a release asks the source for its chart, zero when none does; nil for none.
+	pace   func(context.Context, Choice) time.Duration
+	tasks  *loop.Tasks[polled]
+	events events.EventRecorder
+	now    func() time.Time
+	jitter func() float64 // 0 to 1
 
 	mu     sync.Mutex
 	visits map[types.NamespacedName]visit
@@ -46,8 +48,10 @@ type handler[T sourceObject] struct {
 
 // visit is what is remembered of the last poll of a source.
 type visit struct {
-	input    string
-	next     time.Time
+	input string
+	next  time.Time
+	// polled is when the last poll succeeded; zero when it did not.
+	polled   time.Time
 	failures int
 }
 
@@ -121,7 +125,7 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 			return 0
 		}
 	}
-	return max(0, last.next.Sub(h.now()))
+	return max(0, h.dueAt(ctx, object, last).Sub(h.now()))
 }
 
 // input is what decides about a poll besides time: the spec, the request annotation and the Secret.
@@ -216,6 +220,7 @@ func (h *handler[T]) schedule(key types.NamespacedName, object T, failed error) 
 		last.next = h.now().Add(object.GetInterval()) // woken before that
 	case failed == nil:
 		last.failures = 0
+		last.polled = h.now()
 		last.next = h.now().Add(jittered(object.GetInterval(), h.jitter()))
 	default:
 		last.failures++
