@@ -14,6 +14,18 @@ const (
 	ReceiverGitHub = "github"
 	// ReceiverGitLab is called by GitLab, which sends the token.
 	ReceiverGitLab = "gitlab"
+	// ReceiverBitbucket is called by Bitbucket Server, which signs.
+	ReceiverBitbucket = "bitbucket"
+	// ReceiverHarbor is called by Harbor, which sends the token.
+	ReceiverHarbor = "harbor"
+	// ReceiverNexus is called by Nexus, which signs.
+	ReceiverNexus = "nexus"
+	// ReceiverDockerHub, ReceiverQuay, ReceiverACR and ReceiverCDEvents are called by senders that prove nothing but that they know the
+	// address.
+	ReceiverDockerHub = "dockerhub"
+	ReceiverQuay      = "quay"
+	ReceiverACR       = "acr"
+	ReceiverCDEvents  = "cdevents"
 	// ReceiverRegistry is called by a registry that sends notifications as CNCF distribution does, with the token as a bearer token.
 	ReceiverRegistry = "registry"
 )
@@ -44,8 +56,8 @@ type ReceiverResource struct {
 	// MatchLabels are labels that the objects have to have, when the name is *.
 	// +optional
 	MatchLabels map[string]string `json:"matchLabels,omitempty"`
-	// Filter is a CEL expression that selects among the objects. The controller does not support it yet: it does nothing for a receiver that
-	// sets it.
+	// Filter is a CEL expression that selects among the objects. It knows the metadata of an object as res, and the body of the call, which
+	// has to be JSON, as req.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Filter string `json:"filter,omitempty"`
@@ -102,12 +114,11 @@ type OIDCValidation struct {
 // +kubebuilder:validation:XValidation:rule="(self.type == 'generic-oidc') == (has(self.oidcProviders) && size(self.oidcProviders) > 0)",message="oidcProviders go with the type generic-oidc"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'generic-oidc') != has(self.secretRef)",message="secretRef is needed for every type but generic-oidc, which has none"
 type ReceiverSpec struct {
-	// Type tells who calls. The controller supports generic, generic-hmac, github, gitlab and registry; it does nothing for a receiver of
-	// another type yet.
+	// Type tells who calls. The controller does not support generic-oidc and gcr yet: it does nothing for a receiver of these types.
 	// +kubebuilder:validation:Enum=generic;generic-hmac;generic-oidc;github;gitlab;bitbucket;harbor;dockerhub;quay;gcr;nexus;acr;cdevents;registry
 	// +required
 	Type string `json:"type"`
-	// Events that count, in the words of the caller, for example push; all when left out. For github and gitlab.
+	// Events that count, in the words of the caller, for example push; all when left out. For github, gitlab, bitbucket and cdevents.
 	// +kubebuilder:validation:MaxItems=50
 	// +optional
 	Events []string `json:"events,omitempty"`
@@ -116,8 +127,8 @@ type ReceiverSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	// +required
 	Resources []ReceiverResource `json:"resources"`
-	// ResourceFilter is a CEL expression that selects among the objects of all Resources. The controller does not support it yet: it does
-	// nothing for a receiver that sets it.
+	// ResourceFilter is a CEL expression that selects among the objects of all Resources, before their own filters. It knows the metadata
+	// of an object as res, and the body of the call, which has to be JSON, as req.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	ResourceFilter string `json:"resourceFilter,omitempty"`

@@ -132,11 +132,10 @@ func (in *Kustomization) Unsupported() []string {
 // Unsupported implements Supporter.
 func (in *Receiver) Unsupported() []string {
 	var u unsupported
-	u.value("spec.type", in.Spec.Type, ReceiverGeneric, ReceiverHMAC, ReceiverGitHub, ReceiverGitLab, ReceiverRegistry)
+	u.value("spec.type", in.Spec.Type, ReceiverGeneric, ReceiverHMAC, ReceiverGitHub, ReceiverGitLab, ReceiverRegistry, ReceiverBitbucket,
+		ReceiverHarbor, ReceiverNexus, ReceiverDockerHub, ReceiverQuay, ReceiverACR, ReceiverCDEvents)
 	u.set("spec.oidcProviders", len(in.Spec.OIDCProviders) > 0)
-	u.set("spec.resourceFilter", in.Spec.ResourceFilter != "")
 	for i, resource := range in.Spec.Resources {
-		u.set(fmt.Sprintf("spec.resources[%d].filter", i), resource.Filter != "")
 		u.value(fmt.Sprintf("spec.resources[%d].apiVersion", i), resource.APIVersion, GroupVersion.String())
 	}
 	return u

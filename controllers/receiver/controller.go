@@ -41,6 +41,7 @@ type handler struct {
 	now    func() time.Time
 	// ownNamespace refuses objects in other namespaces.
 	ownNamespace bool
+	filters      *filters
 }
 
 // Reconcile implements loop.Handler.
@@ -55,6 +56,11 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 	if err := h.admit(r); err != nil {
 		r.Status.WebhookPath = ""
 		status.Stalled(r, v1beta1.InvalidReferenceReason, err.Error(), h.now())
+		return 0, nil
+	}
+	if err := h.filters.check(r); err != nil {
+		r.Status.WebhookPath = ""
+		status.Stalled(r, v1beta1.InvalidCELExpressionReason, err.Error(), h.now())
 		return 0, nil
 	}
 	token, err := h.read(ctx, r)
@@ -155,6 +161,10 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 	if err := h.admit(r); err != nil {
 		return 0, err
 	}
+	selected, err := h.filters.forCall(r, n.body)
+	if err != nil {
+		return 0, err
+	}
 	count := 0
 	for _, resource := range r.Spec.Resources {
 		objects, err := h.objects(ctx, r, resource)
@@ -163,6 +173,12 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 		}
 		for _, object := range objects {
 			if !n.isAbout(object) {
+				continue
+			}
+			if has, err := selected.has(ctx, resource, object); err != nil || !has {
+				if err != nil {
+					return count, err
+				}
 				continue
 			}
 			if count == maxObjects {

@@ -78,7 +78,13 @@ func Setup(ctx context.Context, manager ctrl.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("indexing Receivers: %w", err)
 	}
-	h := &handler{cached: manager.GetClient(), live: manager.GetAPIReader(), now: o.Now, ownNamespace: o.NoCrossNamespaceRefs}
+	compiled, err := newFilters()
+	if err != nil {
+		return err
+	}
+	h := &handler{
+		cached: manager.GetClient(), live: manager.GetAPIReader(), now: o.Now, ownNamespace: o.NoCrossNamespaceRefs, filters: compiled,
+	}
 	if err := manager.Add(newServer(o.Address, h)); err != nil {
 		return err
 	}
