@@ -25,6 +25,9 @@ type OCIRepositoryRef struct {
 	Tag string `json:"tag,omitempty"`
 }
 
+// LayerCopy is the operation that keeps a layer as the registry has it.
+const LayerCopy = "copy"
+
 // OCILayerSelector picks a layer of an artifact.
 type OCILayerSelector struct {
 	// MediaType of the layer; the artifact has to have exactly one of it.
@@ -32,7 +35,8 @@ type OCILayerSelector struct {
 	// +kubebuilder:validation:MaxLength=255
 	// +optional
 	MediaType string `json:"mediaType,omitempty"`
-	// Operation is what the controller does with the layer. It has no effect: the controller keeps the layer as the registry has it.
+	// Operation is what the controller does with the layer: extract, the default, leaves out what Ignore says; copy keeps the layer as the
+	// registry has it.
 	// +kubebuilder:validation:Enum=extract;copy
 	// +optional
 	Operation string `json:"operation,omitempty"`
@@ -74,8 +78,7 @@ type OCIRepositorySpec struct {
 	// recognised without it.
 	// +optional
 	LayerSelector *OCILayerSelector `json:"layerSelector,omitempty"`
-	// Ignore has patterns in the format of .gitignore for files that are left out of the artifact. It has no effect: the controller keeps
-	// the layer as the registry has it.
+	// Ignore has patterns in the format of .gitignore for files that are left out of an artifact that holds manifests. A chart is kept whole.
 	// +kubebuilder:validation:MaxLength=65536
 	// +optional
 	Ignore *string `json:"ignore,omitempty"`

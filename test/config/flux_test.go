@@ -239,7 +239,7 @@ func TestFluxFieldsAreDocumented(t *testing.T) {
 func generated(t *testing.T, want string, path ...string) {
 	t.Helper()
 	if *update {
-		if err := os.WriteFile(filepath.Join(append([]string{root}, path...)...), []byte(want), 0o644); err != nil { //nolint:gosec // a page
+		if err := os.WriteFile(filepath.Join(append([]string{root}, path...)...), []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
