@@ -133,13 +133,14 @@ func TestWarningsAreGenerated(t *testing.T) {
 	generated(t, warningsHead+warningPolicies(t, "fairlead", "system:serviceaccount:fairlead-system:fairlead-controller", ""), "config", "warnings", "policies.yaml")
 	const labels = "  labels:\n    {{- include \"fairlead.labels\" . | nindent 4 }}\n"
 	chart := warningPolicies(t, "{{ $name }}", "{{ $controller }}", labels)
-	generated(t, `{{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}
+	generated(t, `{{- $wanted := ne (toString .Values.policies.enabled) "false" }}
+{{- if and $wanted (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) }}
 {{- $name := include "fairlead.fullname" . }}
 {{- $controller := printf "system:serviceaccount:%s:%s" .Release.Namespace (include "fairlead.serviceAccount" .) -}}
 `+warningsHead+chart+"{{- end }}\n", "charts", "fairlead", "templates", "warnings.yaml")
 }
 
-// Installed by the chart they are those of config, and a cluster that does not serve policies gets none.
+// Installed by the chart they are those of config. A cluster that does not serve policies gets none, and one that is to have none.
 func TestWarningsOfTheChart(t *testing.T) {
 	own := byName(t, objects(t, scheme(t), read(t, "config", "warnings", "policies.yaml")))
 	charted := fairlead(t, "{}")
@@ -158,12 +159,14 @@ func TestWarningsOfTheChart(t *testing.T) {
 			t.Errorf("the binding of %s: %+v", key, binding.Spec)
 		}
 	}
-	old, err := tryRenderFor(t, "v1.29.3", "fairlead", "fairlead", "fairlead-system", "{}")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text := strings.TrimSpace(old.file(t, "warnings.yaml")); text != "" {
-		t.Errorf("a cluster without policies gets:\n%s", text)
+	for version, values := range map[string]string{"v1.29.3": "{}", "v1.37.0": "{policies: {enabled: false}}"} {
+		without, err := tryRenderFor(t, version, "fairlead", "fairlead", "fairlead-system", values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.TrimSpace(without.file(t, "warnings.yaml")); text != "" {
+			t.Errorf("a cluster of version %s with the values %s gets:\n%s", version, values, text)
+		}
 	}
 }
 
