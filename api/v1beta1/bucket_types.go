@@ -35,8 +35,8 @@ type BucketSpec struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +required
 	Endpoint string `json:"endpoint"`
-	// Provider is how the controller authenticates: generic, the default, with what SecretRef names. The controller does not support
-	// aws, azure and gcp yet: it does nothing for an object that asks for one of them.
+	// Provider is how the controller authenticates: generic, the default, with what SecretRef names. The controller
+	// does not support aws, azure and gcp yet: it does nothing for an object that asks for one of them.
 	// +kubebuilder:validation:Enum=generic;aws;gcp;azure
 	// +optional
 	Provider string `json:"provider,omitempty"`
@@ -63,15 +63,17 @@ type BucketSpec struct {
 	// and with tls.crt and tls.key, which are shown to a server that asks for a certificate; one of both is enough.
 	// +optional
 	CertSecretRef *LocalObjectReference `json:"certSecretRef,omitempty"`
-	// ProxySecretRef names a Secret in the same namespace with the address of a proxy, and username and password for it.
+	// ProxySecretRef names a Secret in the same namespace with the address of a proxy, and username and password for
+	// it.
 	// +optional
 	ProxySecretRef *LocalObjectReference `json:"proxySecretRef,omitempty"`
-	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with a cloud provider. The controller does
-	// not support it yet: it does nothing for an object that sets it.
+	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with a cloud provider. The
+	// controller does not support it yet: it does nothing for an object that sets it.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
-	// STS names a Security Token Service. The controller does not support it yet: it does nothing for an object that sets it.
+	// STS names a Security Token Service. The controller does not support it yet: it does nothing for an object that
+	// sets it.
 	// +optional
 	STS *BucketSTS `json:"sts,omitempty"`
 	// Interval at which the bucket is listed, with a jitter of up to 10 %.

@@ -74,13 +74,13 @@ type GitRepositorySpec struct {
 	// Reference picks the commit, the branch master when left out.
 	// +optional
 	Reference *GitRepositoryRef `json:"ref,omitempty"`
-	// Provider is how the controller authenticates: generic, the default, with what SecretRef names. The controller does not support
-	// aws, azure and github yet: it does nothing for an object that asks for one of them.
+	// Provider is how the controller authenticates: generic, the default, with what SecretRef names. The controller
+	// does not support aws, azure and github yet: it does nothing for an object that asks for one of them.
 	// +kubebuilder:validation:Enum=generic;aws;azure;github
 	// +optional
 	Provider string `json:"provider,omitempty"`
-	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with a cloud provider. The controller does
-	// not support it yet: it does nothing for an object that sets it.
+	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with a cloud provider. The
+	// controller does not support it yet: it does nothing for an object that sets it.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`

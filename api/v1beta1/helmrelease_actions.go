@@ -66,14 +66,16 @@ type Install struct {
 	// An object of another release is never taken.
 	// +optional
 	DisableTakeOwnership bool `json:"disableTakeOwnership,omitempty"`
-	// ServerSideApply says whether objects are applied by the API server, which is the default. It has no effect: the controller applies on
-	// the API server, and as Helm does where that is impossible.
+	// ServerSideApply says whether objects are applied by the API server, which is the default. It has no effect: the
+	// controller applies on the API server, and as Helm does where that is impossible.
 	// +optional
 	ServerSideApply *bool `json:"serverSideApply,omitempty"`
-	// DisableOpenAPIValidation has no effect: the API server validates what it is sent, and there is no check before that.
+	// DisableOpenAPIValidation has no effect: the API server validates what it is sent, and there is no check before
+	// that.
 	// +optional
 	DisableOpenAPIValidation bool `json:"disableOpenAPIValidation,omitempty"`
-	// Replace lets the release take the name of an uninstalled one whose records were kept. The controller always does, whatever the value.
+	// Replace lets the release take the name of an uninstalled one whose records were kept. The controller always does,
+	// whatever the value.
 	// +optional
 	Replace bool `json:"replace,omitempty"`
 	// SkipCRDs has no effect, as in Flux. Set CRDs to Skip instead.
@@ -138,12 +140,14 @@ type Upgrade struct {
 	// +kubebuilder:validation:Enum=InPlaceUpdate;Reinstall
 	// +optional
 	ChartNameChangeStrategy string `json:"chartNameChangeStrategy,omitempty"`
-	// ServerSideApply says whether objects are applied by the API server: enabled, disabled, or auto, as the revision before was. It has no
-	// effect: the controller applies on the API server, and as Helm does where that is impossible.
+	// ServerSideApply says whether objects are applied by the API server: enabled, disabled, or auto, as the revision
+	// before was. It has no effect: the controller applies on the API server, and as Helm does where that is
+	// impossible.
 	// +kubebuilder:validation:Enum=enabled;disabled;auto
 	// +optional
 	ServerSideApply string `json:"serverSideApply,omitempty"`
-	// DisableOpenAPIValidation has no effect: the API server validates what it is sent, and there is no check before that.
+	// DisableOpenAPIValidation has no effect: the API server validates what it is sent, and there is no check before
+	// that.
 	// +optional
 	DisableOpenAPIValidation bool `json:"disableOpenAPIValidation,omitempty"`
 	// Remediation tells what happens after a failed upgrade. Left out together with Strategy, the release is rolled back once
@@ -250,8 +254,9 @@ type Rollback struct {
 	// Force replaces objects instead of changing them where they differ.
 	// +optional
 	Force bool `json:"force,omitempty"`
-	// ServerSideApply says whether objects are applied by the API server: enabled, disabled, or auto, as the revision before was. It has no
-	// effect: the controller applies on the API server, and as Helm does where that is impossible.
+	// ServerSideApply says whether objects are applied by the API server: enabled, disabled, or auto, as the revision
+	// before was. It has no effect: the controller applies on the API server, and as Helm does where that is
+	// impossible.
 	// +kubebuilder:validation:Enum=enabled;disabled;auto
 	// +optional
 	ServerSideApply string `json:"serverSideApply,omitempty"`

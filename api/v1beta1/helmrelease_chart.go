@@ -30,7 +30,8 @@ type HelmChartTemplateSpec struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +required
 	Chart string `json:"chart"`
-	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository and a Bucket.
+	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository
+	// and a Bucket.
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:default="*"
 	// +optional
@@ -38,26 +39,27 @@ type HelmChartTemplateSpec struct {
 	// SourceRef names the source.
 	// +required
 	SourceRef SourceReference `json:"sourceRef"`
-	// ValuesFiles are files whose merged content is the chart's values instead of its values.yaml, in order: what comes later counts. Their
-	// paths count from the root of a GitRepository or Bucket, or from that of the chart in a HelmRepository.
+	// ValuesFiles are files whose merged content is the chart's values instead of its values.yaml, in order: what comes
+	// later counts. Their paths count from the root of a GitRepository or Bucket, or from that of the chart in a
+	// HelmRepository.
 	// +kubebuilder:validation:MaxItems=50
 	// +optional
 	ValuesFiles []string `json:"valuesFiles,omitempty"`
 	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.
 	// +optional
 	IgnoreMissingValuesFiles bool `json:"ignoreMissingValuesFiles,omitempty"`
-	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository; the provider cosign for one of type oci. Its
-	// Secret is in the namespace of the HelmRelease.
+	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository; the provider cosign
+	// for one of type oci. Its Secret is in the namespace of the HelmRelease.
 	// +optional
 	Verify *Verification `json:"verify,omitempty"`
-	// Interval at which the controller asks the source for the chart, when that is more often than at the interval of the source. An
-	// interval below the least one of the controller, 10s by default, counts as that.
+	// Interval at which the controller asks the source for the chart, when that is more often than at the interval of
+	// the source. An interval below the least one of the controller, 10s by default, counts as that.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
-	// ReconcileStrategy tells when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
-	// of the chart's directory.
+	// ReconcileStrategy tells when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on
+	// any Revision of the chart's directory.
 	// +kubebuilder:validation:Enum=ChartVersion;Revision
 	// +kubebuilder:default=ChartVersion
 	// +optional

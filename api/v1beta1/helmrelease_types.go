@@ -135,8 +135,8 @@ type HelmReleaseSpec struct {
 
 // WaitStrategy says how the controller waits for objects.
 type WaitStrategy struct {
-	// Name of the strategy: poller, the status rules of all kinds, or legacy, the rules of Helm 3. Legacy has no effect: the controller
-	// always waits by the status rules.
+	// Name of the strategy: poller, the status rules of all kinds, or legacy, the rules of Helm 3. Legacy has no
+	// effect: the controller always waits by the status rules.
 	// +kubebuilder:validation:Enum=poller;legacy
 	// +required
 	Name string `json:"name"`

@@ -41,8 +41,9 @@ type HelmRepositorySpec struct {
 	// +kubebuilder:default=default
 	// +optional
 	Type string `json:"type,omitempty"`
-	// Provider is how the controller authenticates at a registry: generic, the default, with what SecretRef names. The controller does not support
-	// aws, azure and gcp yet: for the type oci it does nothing for an object that asks for one of them.
+	// Provider is how the controller authenticates at a registry: generic, the default, with what SecretRef names. The
+	// controller does not support aws, azure and gcp yet: for the type oci it does nothing for an object that asks for
+	// one of them.
 	// +kubebuilder:validation:Enum=generic;aws;azure;gcp
 	// +optional
 	Provider string `json:"provider,omitempty"`
@@ -71,7 +72,8 @@ type HelmRepositorySpec struct {
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m))+$"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
-	// AccessFrom has no effect, as in Flux. The flag --no-cross-namespace-refs of the controller refuses references from other namespaces.
+	// AccessFrom has no effect, as in Flux. The flag --no-cross-namespace-refs of the controller refuses references
+	// from other namespaces.
 	// +optional
 	AccessFrom *AccessFrom `json:"accessFrom,omitempty"`
 	// Suspend stops asking upstream; what is in the cache stays in use.

@@ -211,8 +211,8 @@ type Decryption struct {
 	// PGP keys in keys that end in .asc.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
-	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with the key service of a cloud provider. The
-	// controller does not support it yet: it does nothing for an object that sets it.
+	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with the key service of a
+	// cloud provider. The controller does not support it yet: it does nothing for an object that sets it.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`

@@ -35,8 +35,8 @@ type OCILayerSelector struct {
 	// +kubebuilder:validation:MaxLength=255
 	// +optional
 	MediaType string `json:"mediaType,omitempty"`
-	// Operation is what the controller does with the layer: extract, the default, leaves out what Ignore says; copy keeps the layer as the
-	// registry has it.
+	// Operation is what the controller does with the layer: extract, the default, leaves out what Ignore says; copy
+	// keeps the layer as the registry has it.
 	// +kubebuilder:validation:Enum=extract;copy
 	// +optional
 	Operation string `json:"operation,omitempty"`
@@ -52,8 +52,8 @@ type OCIRepositorySpec struct {
 	// Reference picks the version, the tag latest when left out.
 	// +optional
 	Reference *OCIRepositoryRef `json:"ref,omitempty"`
-	// Provider is how the controller authenticates at the registry: generic, the default, with what SecretRef names. The controller does not support
-	// aws, azure and gcp yet: it does nothing for an object that asks for one of them.
+	// Provider is how the controller authenticates at the registry: generic, the default, with what SecretRef names.
+	// The controller does not support aws, azure and gcp yet: it does nothing for an object that asks for one of them.
 	// +kubebuilder:validation:Enum=generic;aws;azure;gcp
 	// +optional
 	Provider string `json:"provider,omitempty"`
@@ -78,7 +78,8 @@ type OCIRepositorySpec struct {
 	// recognised without it.
 	// +optional
 	LayerSelector *OCILayerSelector `json:"layerSelector,omitempty"`
-	// Ignore has patterns in the format of .gitignore for files that are left out of an artifact that holds manifests. A chart is kept whole.
+	// Ignore has patterns in the format of .gitignore for files that are left out of an artifact that holds manifests.
+	// A chart is kept whole.
 	// +kubebuilder:validation:MaxLength=65536
 	// +optional
 	Ignore *string `json:"ignore,omitempty"`

@@ -20,8 +20,8 @@ const (
 	ReceiverHarbor = "harbor"
 	// ReceiverNexus is called by Nexus, which signs.
 	ReceiverNexus = "nexus"
-	// ReceiverDockerHub, ReceiverQuay, ReceiverACR and ReceiverCDEvents are called by senders that prove nothing but that they know the
-	// address.
+	// ReceiverDockerHub, ReceiverQuay, ReceiverACR and ReceiverCDEvents are called by senders that prove nothing but
+	// that they know the address.
 	ReceiverDockerHub = "dockerhub"
 	ReceiverQuay      = "quay"
 	ReceiverACR       = "acr"
@@ -39,8 +39,8 @@ type ReceiverResource struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
-	// Kind of the objects. ImageRepository, ImagePolicy, ImageUpdateAutomation, ArtifactGenerator and ExternalArtifact are accepted and have
-	// no effect: Fairlead does not have these kinds.
+	// Kind of the objects. ImageRepository, ImagePolicy, ImageUpdateAutomation, ArtifactGenerator and ExternalArtifact
+	// are accepted and have no effect: Fairlead does not have these kinds.
 	// +kubebuilder:validation:Enum=GitRepository;HelmRepository;OCIRepository;Bucket;HelmChart;Kustomization;HelmRelease;ImageRepository;ImagePolicy;ImageUpdateAutomation;ArtifactGenerator;ExternalArtifact
 	// +required
 	Kind string `json:"kind"`
@@ -56,8 +56,8 @@ type ReceiverResource struct {
 	// MatchLabels are labels that the objects have to have, when the name is *.
 	// +optional
 	MatchLabels map[string]string `json:"matchLabels,omitempty"`
-	// Filter is a CEL expression that selects among the objects. It knows the metadata of an object as res, and the body of the call, which
-	// has to be JSON, as req.
+	// Filter is a CEL expression that selects among the objects. It knows the metadata of an object as res, and the
+	// body of the call, which has to be JSON, as req.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Filter string `json:"filter,omitempty"`
@@ -114,11 +114,13 @@ type OIDCValidation struct {
 // +kubebuilder:validation:XValidation:rule="(self.type == 'generic-oidc') == (has(self.oidcProviders) && size(self.oidcProviders) > 0)",message="oidcProviders go with the type generic-oidc"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'generic-oidc') != has(self.secretRef)",message="secretRef is needed for every type but generic-oidc, which has none"
 type ReceiverSpec struct {
-	// Type tells who calls. The controller does not support generic-oidc and gcr yet: it does nothing for a receiver of these types.
+	// Type tells who calls. The controller does not support generic-oidc and gcr yet: it does nothing for a receiver of
+	// these types.
 	// +kubebuilder:validation:Enum=generic;generic-hmac;generic-oidc;github;gitlab;bitbucket;harbor;dockerhub;quay;gcr;nexus;acr;cdevents;registry
 	// +required
 	Type string `json:"type"`
-	// Events that count, in the words of the caller, for example push; all when left out. For github, gitlab, bitbucket and cdevents.
+	// Events that count, in the words of the caller, for example push; all when left out. For github, gitlab, bitbucket
+	// and cdevents.
 	// +kubebuilder:validation:MaxItems=50
 	// +optional
 	Events []string `json:"events,omitempty"`
@@ -127,13 +129,13 @@ type ReceiverSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	// +required
 	Resources []ReceiverResource `json:"resources"`
-	// ResourceFilter is a CEL expression that selects among the objects of all Resources, before their own filters. It knows the metadata
-	// of an object as res, and the body of the call, which has to be JSON, as req.
+	// ResourceFilter is a CEL expression that selects among the objects of all Resources, before their own filters. It
+	// knows the metadata of an object as res, and the body of the call, which has to be JSON, as req.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	ResourceFilter string `json:"resourceFilter,omitempty"`
-	// OIDCProviders are the issuers whose tokens prove who calls a receiver of the type generic-oidc. The controller does not support them
-	// yet: it does nothing for a receiver that sets them.
+	// OIDCProviders are the issuers whose tokens prove who calls a receiver of the type generic-oidc. The controller
+	// does not support them yet: it does nothing for a receiver that sets them.
 	// +kubebuilder:validation:MaxItems=16
 	// +optional
 	OIDCProviders []OIDCProvider `json:"oidcProviders,omitempty"`

@@ -99,8 +99,8 @@ type KubeConfigReference struct {
 	// SecretRef names a Secret that holds a kubeconfig.
 	// +optional
 	SecretRef *SecretKeyReference `json:"secretRef,omitempty"`
-	// ConfigMapRef names a ConfigMap that says how to authenticate with a cloud provider. The controller does not support it yet: it does
-	// nothing for an object that sets it.
+	// ConfigMapRef names a ConfigMap that says how to authenticate with a cloud provider. The controller does not
+	// support it yet: it does nothing for an object that sets it.
 	// +optional
 	ConfigMapRef *LocalObjectReference `json:"configMapRef,omitempty"`
 }

@@ -19,7 +19,8 @@ type Supporter interface {
 	Unsupported() []string
 }
 
-// UnsupportedMessage says in a condition what is not supported of an object; it is empty for an object without such fields.
+// UnsupportedMessage says in a condition what is not supported of an object; it is empty for an object without such
+// fields.
 func UnsupportedMessage(object Supporter) string {
 	fields := object.Unsupported()
 	switch len(fields) {

@@ -69,7 +69,8 @@ func (t *installTenancy) complete(f *pflag.FlagSet) error {
 	return nil
 }
 
-// admitPolicies fails when policies are wanted that the cluster does not serve. Policies that only warn are left out there.
+// admitPolicies fails when policies are wanted that the cluster does not serve. Policies that only warn are left out
+// there.
 func (f *installFlags) admitPolicies(site *installation.Site) error {
 	found, err := site.CheckPolicies()
 	if err != nil {

@@ -29,6 +29,9 @@ const (
 	minToken = 16
 	// maxObjects is how many objects one call has looked at.
 	maxObjects = 500
+	// selectTimeout bounds the filters of a receiver for one call, over all objects.
+	selectTimeout = 5 * time.Second
+
 	pathIndex  = "fairlead.webhookPath"
 	fieldOwner = "fairlead-receiver"
 )
@@ -165,6 +168,8 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 	if err != nil {
 		return 0, err
 	}
+	selecting, cancel := context.WithTimeout(ctx, selectTimeout)
+	defer cancel()
 	count := 0
 	for _, resource := range r.Spec.Resources {
 		objects, err := h.objects(ctx, r, resource)
@@ -175,10 +180,11 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 			if !n.isAbout(object) {
 				continue
 			}
-			if has, err := selected.has(ctx, resource, object); err != nil || !has {
-				if err != nil {
-					return count, err
-				}
+			has, err := selected.has(selecting, resource, object)
+			if err != nil {
+				return count, err
+			}
+			if !has {
 				continue
 			}
 			if count == maxObjects {

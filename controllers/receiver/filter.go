@@ -24,7 +24,8 @@ type filterError string
 // Error implements error.
 func (e filterError) Error() string { return string(e) }
 
-// filters compiles the CEL expressions of receivers, each once. They know res, the metadata of an object, and req, the body of the call.
+// filters compiles the CEL expressions of receivers, each once. They know res, the metadata of an object, and req, the
+// body of the call.
 type filters struct {
 	language *expression.Language
 	compiled *lru.Cache // of filter, by text
@@ -94,11 +95,15 @@ func (f *filters) forCall(r *v1beta1.Receiver, body []byte) (selection, error) {
 	return s, nil
 }
 
-// has reports whether an object that a resource names is selected: by the filter of the receiver and by that of the resource.
+// has reports whether an object that a resource names is selected: by the filter of the receiver and by that of the
+// resource. It fails when ctx has ended.
 func (s selection) has(ctx context.Context, resource v1beta1.ReceiverResource, object client.Object) (bool, error) {
 	for _, text := range []string{s.receiver.Spec.ResourceFilter, resource.Filter} {
 		if text == "" {
 			continue
+		}
+		if ctx.Err() != nil {
+			return false, filterError("the filters of the receiver take too long")
 		}
 		program, err := s.compile(text)
 		if err != nil {

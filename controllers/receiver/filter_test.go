@@ -81,6 +81,27 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// Filters that take too long end the call. Without filters there is nothing that could.
+func TestFiltersAreBoundedInTime(t *testing.T) {
+	t.Parallel()
+	h, _ := filtering(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	object := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}}
+	for filter, want := range map[string]bool{"true": true, "": false} {
+		r := receiverOf(v1beta1.ReceiverGeneric)
+		r.Spec.ResourceFilter = filter
+		selected, err := h.filters.forCall(r, []byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = selected.has(ended, v1beta1.ReceiverResource{}, object)
+		if late := filterError(""); errors.As(err, &late) != want {
+			t.Errorf("filter %q: error %v", filter, err)
+		}
+	}
+}
+
 // A call whose body does not fit the filters is answered with 400.
 func TestACallThatDoesNotFitTheFilters(t *testing.T) {
 	t.Parallel()

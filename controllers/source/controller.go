@@ -35,7 +35,8 @@ type handler[T sourceObject] struct {
 	catalog *Catalog
 	poll    poller
 	choices func(context.Context, Choice) ([]Choice, error)
-	// pace is the shortest interval at which a release asks the source for its chart, zero when none does; nil for none.
+	// pace is the shortest interval at which a release asks the source for its chart, zero when none does; nil for
+	// none.
 	pace   func(context.Context, Choice) time.Duration
 	tasks  *loop.Tasks[polled]
 	events events.EventRecorder

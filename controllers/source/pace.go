@@ -14,7 +14,8 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
-// pacesOf returns the shortest spec.chart.spec.interval of the releases that ask a source for a chart, zero when none has one.
+// pacesOf returns the shortest spec.chart.spec.interval of the releases that ask a source for a chart, zero when none
+// has one.
 func pacesOf(reader client.Reader) func(context.Context, Choice) time.Duration {
 	return func(ctx context.Context, source Choice) time.Duration {
 		releases := &v1beta1.HelmReleaseList{}
@@ -42,8 +43,8 @@ func paceWatch(kind string) loop.Watch {
 	}}
 }
 
-// hasPace lets the events through after which a source may have to be asked sooner. One that may be asked later finds that out by
-// itself, after its next poll.
+// hasPace lets the events through after which a source may have to be asked sooner. One that may be asked later finds
+// that out by itself, after its next poll.
 func hasPace() predicate.Predicate {
 	pace := func(object client.Object) time.Duration {
 		hr, ok := object.(*v1beta1.HelmRelease)
@@ -62,7 +63,8 @@ func hasPace() predicate.Predicate {
 	}
 }
 
-// dueAt is when a source that was polled is polled again: after its own interval, or after the shortest that a release asks for.
+// dueAt is when a source that was polled is polled again: after its own interval, or after the shortest that a release
+// asks for.
 func (h *handler[T]) dueAt(ctx context.Context, object T, last visit) time.Time {
 	if last.failures > 0 || last.polled.IsZero() || h.pace == nil {
 		return last.next

@@ -51,7 +51,8 @@ type Options struct {
 	// NoClusterAdmin leaves out the binding to cluster-admin: releases then need ServiceAccounts of their own. Strict tenancy never
 	// has it.
 	NoClusterAdmin bool
-	// NoWarnings leaves out the policies that warn of fields without effect, for clusters that do not serve such policies.
+	// NoWarnings leaves out the policies that warn of fields without effect, for clusters that do not serve such
+	// policies.
 	NoWarnings bool
 	// Tenancy is how far those who share the cluster are kept apart.
 	Tenancy Tenancy

@@ -20,8 +20,9 @@ const (
 	MaxEntries = 20_000
 )
 
-// Strip copies a tar.gz to w without the entries that are ignored. What stays is as it was, in the same order, so that the same input
-// gives the same bytes. An archive that is broken or above the limits is a sources.Error with reason InvalidContent.
+// Strip copies a tar.gz to w without the entries that are ignored. What stays is as it was, in the same order, so that
+// the same input gives the same bytes. An archive that is broken or above the limits is a sources.Error with reason
+// InvalidContent.
 func (m Matcher) Strip(archive io.Reader, w io.Writer) error {
 	unpacked, err := gzip.NewReader(archive)
 	if err != nil {

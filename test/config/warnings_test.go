@@ -140,7 +140,8 @@ func TestWarningsAreGenerated(t *testing.T) {
 `+warningsHead+chart+"{{- end }}\n", "charts", "fairlead", "templates", "warnings.yaml")
 }
 
-// Installed by the chart they are those of config. A cluster that does not serve policies gets none, and one that is to have none.
+// Installed by the chart they are those of config. A cluster that does not serve policies gets none, and one that is to
+// have none.
 func TestWarningsOfTheChart(t *testing.T) {
 	own := byName(t, objects(t, scheme(t), read(t, "config", "warnings", "policies.yaml")))
 	charted := fairlead(t, "{}")

@@ -18,7 +18,8 @@ var (
 	fluxNamespace = regexp.MustCompile(`namespace: (apps|flux-system)\b`)
 )
 
-// fluxManifests writes the manifests of Flux for a namespace, with nothing but their apiVersion replaced, and returns the files by name.
+// fluxManifests writes the manifests of Flux for a namespace, with nothing but their apiVersion replaced, and returns
+// the files by name.
 func fluxManifests(t *testing.T, ns string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "config", "testdata", "flux", "*.yaml"))
@@ -43,8 +44,8 @@ func fluxManifests(t *testing.T, ns string) map[string]string {
 	return written
 }
 
-// Manifests of Flux that use every field are accepted under strict validation. The API server warns of what has no effect, and the
-// controller stalls what it does not support.
+// Manifests of Flux that use every field are accepted under strict validation. The API server warns of what has no
+// effect, and the controller stalls what it does not support.
 func TestFluxManifests(t *testing.T) {
 	ns := namespace(t)
 	policies := filepath.Join("..", "..", "config", "warnings", "policies.yaml")
@@ -80,7 +81,7 @@ func TestFluxManifests(t *testing.T) {
 			t.Errorf("the message does not name %s: %s", field, ready.Message)
 		}
 	}
-	// What never was installed needs nobody to be deleted.
+	// The controller finishes the deletion of what was never installed or applied.
 	for _, file := range files {
 		mustRun(t, "kubectl", "delete", "--timeout=60s", "-f", file)
 	}
