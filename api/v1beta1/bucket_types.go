@@ -4,6 +4,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// BucketSTS names a Security Token Service, which gives temporary credentials for a bucket.
+type BucketSTS struct {
+	// Provider is the kind of the service.
+	// +kubebuilder:validation:Enum=aws;ldap
+	// +required
+	Provider string `json:"provider"`
+	// Endpoint is the address of the service.
+	// +kubebuilder:validation:Pattern=`^(http|https)://.*$`
+	// +kubebuilder:validation:MaxLength=2048
+	// +required
+	Endpoint string `json:"endpoint"`
+	// SecretRef names a Secret in the same namespace with the credentials for the service.
+	// +optional
+	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
+	// CertSecretRef names a Secret in the same namespace with the certificates for the service.
+	// +optional
+	CertSecretRef *LocalObjectReference `json:"certSecretRef,omitempty"`
+}
+
 // BucketSpec says where a bucket is and which of its objects are wanted.
 type BucketSpec struct {
 	// BucketName is the name of the bucket.
@@ -16,6 +35,11 @@ type BucketSpec struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +required
 	Endpoint string `json:"endpoint"`
+	// Provider is how the controller authenticates: generic, the default, with what SecretRef names. The controller
+	// does not support aws, azure and gcp yet: it does nothing for an object that asks for one of them.
+	// +kubebuilder:validation:Enum=generic;aws;gcp;azure
+	// +optional
+	Provider string `json:"provider,omitempty"`
 	// Insecure speaks plain HTTP to the endpoint.
 	// +optional
 	Insecure bool `json:"insecure,omitempty"`
@@ -39,6 +63,19 @@ type BucketSpec struct {
 	// and with tls.crt and tls.key, which are shown to a server that asks for a certificate; one of both is enough.
 	// +optional
 	CertSecretRef *LocalObjectReference `json:"certSecretRef,omitempty"`
+	// ProxySecretRef names a Secret in the same namespace with the address of a proxy, and username and password for
+	// it.
+	// +optional
+	ProxySecretRef *LocalObjectReference `json:"proxySecretRef,omitempty"`
+	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with a cloud provider. The
+	// controller does not support it yet: it does nothing for an object that sets it.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// STS names a Security Token Service. The controller does not support it yet: it does nothing for an object that
+	// sets it.
+	// +optional
+	STS *BucketSTS `json:"sts,omitempty"`
 	// Interval at which the bucket is listed, with a jitter of up to 10 %.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"

@@ -74,6 +74,16 @@ type GitRepositorySpec struct {
 	// Reference picks the commit, the branch master when left out.
 	// +optional
 	Reference *GitRepositoryRef `json:"ref,omitempty"`
+	// Provider is how the controller authenticates: generic, the default, with what SecretRef names. The controller
+	// does not support aws, azure and github yet: it does nothing for an object that asks for one of them.
+	// +kubebuilder:validation:Enum=generic;aws;azure;github
+	// +optional
+	Provider string `json:"provider,omitempty"`
+	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with a cloud provider. The
+	// controller does not support it yet: it does nothing for an object that sets it.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 	// SecretRef names a Secret in the same namespace. Over http(s) it has username and password, or bearerToken, and may have ca.crt, and
 	// tls.crt with tls.key. Over ssh it has identity, a private key, and known_hosts, and password when the key is locked.
 	// +optional

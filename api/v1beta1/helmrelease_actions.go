@@ -66,6 +66,21 @@ type Install struct {
 	// An object of another release is never taken.
 	// +optional
 	DisableTakeOwnership bool `json:"disableTakeOwnership,omitempty"`
+	// ServerSideApply says whether objects are applied by the API server, which is the default. It has no effect: the
+	// controller applies on the API server, and as Helm does where that is impossible.
+	// +optional
+	ServerSideApply *bool `json:"serverSideApply,omitempty"`
+	// DisableOpenAPIValidation has no effect: the API server validates what it is sent, and there is no check before
+	// that.
+	// +optional
+	DisableOpenAPIValidation bool `json:"disableOpenAPIValidation,omitempty"`
+	// Replace lets the release take the name of an uninstalled one whose records were kept. The controller always does,
+	// whatever the value.
+	// +optional
+	Replace bool `json:"replace,omitempty"`
+	// SkipCRDs has no effect, as in Flux. Set CRDs to Skip instead.
+	// +optional
+	SkipCRDs bool `json:"skipCRDs,omitempty"`
 	// Remediation tells what happens after a failed install. Left out together with Strategy, the release is left as it is and
 	// upgraded again, with a growing pause.
 	// +optional
@@ -125,6 +140,16 @@ type Upgrade struct {
 	// +kubebuilder:validation:Enum=InPlaceUpdate;Reinstall
 	// +optional
 	ChartNameChangeStrategy string `json:"chartNameChangeStrategy,omitempty"`
+	// ServerSideApply says whether objects are applied by the API server: enabled, disabled, or auto, as the revision
+	// before was. It has no effect: the controller applies on the API server, and as Helm does where that is
+	// impossible.
+	// +kubebuilder:validation:Enum=enabled;disabled;auto
+	// +optional
+	ServerSideApply string `json:"serverSideApply,omitempty"`
+	// DisableOpenAPIValidation has no effect: the API server validates what it is sent, and there is no check before
+	// that.
+	// +optional
+	DisableOpenAPIValidation bool `json:"disableOpenAPIValidation,omitempty"`
 	// Remediation tells what happens after a failed upgrade. Left out together with Strategy, the release is rolled back once
 	// and waits for other input.
 	// +optional
@@ -229,6 +254,15 @@ type Rollback struct {
 	// Force replaces objects instead of changing them where they differ.
 	// +optional
 	Force bool `json:"force,omitempty"`
+	// ServerSideApply says whether objects are applied by the API server: enabled, disabled, or auto, as the revision
+	// before was. It has no effect: the controller applies on the API server, and as Helm does where that is
+	// impossible.
+	// +kubebuilder:validation:Enum=enabled;disabled;auto
+	// +optional
+	ServerSideApply string `json:"serverSideApply,omitempty"`
+	// Recreate has no effect, as in Flux. The controller does not restart pods for a rollback.
+	// +optional
+	Recreate bool `json:"recreate,omitempty"`
 	// CleanupOnFail deletes the objects that a failed rollback made newly.
 	// +optional
 	CleanupOnFail bool `json:"cleanupOnFail,omitempty"`

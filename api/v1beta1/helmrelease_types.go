@@ -102,6 +102,12 @@ type HelmReleaseSpec struct {
 	// AutoRollback tells how the release recovers from a revision that fails or does not stay healthy.
 	// +optional
 	AutoRollback *AutoRollback `json:"autoRollback,omitempty"`
+	// WaitStrategy says how the controller waits for objects.
+	// +optional
+	WaitStrategy *WaitStrategy `json:"waitStrategy,omitempty"`
+	// PersistentClient has no effect: releases share their clients, which learn new kinds as they appear.
+	// +optional
+	PersistentClient *bool `json:"persistentClient,omitempty"`
 	// Install sets options of the install action.
 	// +optional
 	Install *Install `json:"install,omitempty"`
@@ -128,47 +134,13 @@ type HelmReleaseSpec struct {
 	Values *runtime.RawExtension `json:"values,omitempty"`
 }
 
-// HelmChartTemplate wraps the choice of a chart, in the shape of the Flux API.
-type HelmChartTemplate struct {
-	// Spec of the chart.
+// WaitStrategy says how the controller waits for objects.
+type WaitStrategy struct {
+	// Name of the strategy: poller, the status rules of all kinds, or legacy, the rules of Helm 3. Legacy has no
+	// effect: the controller always waits by the status rules.
+	// +kubebuilder:validation:Enum=poller;legacy
 	// +required
-	Spec HelmChartTemplateSpec `json:"spec"`
-}
-
-// HelmChartTemplateSpec picks one chart from a source.
-// +kubebuilder:validation:XValidation:rule="!has(self.verify) || self.sourceRef.kind == 'HelmRepository'",message="verify needs a HelmRepository"
-type HelmChartTemplateSpec struct {
-	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository or Bucket.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=2048
-	// +required
-	Chart string `json:"chart"`
-	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository and a Bucket.
-	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:default="*"
-	// +optional
-	Version string `json:"version,omitempty"`
-	// SourceRef names the source.
-	// +required
-	SourceRef SourceReference `json:"sourceRef"`
-	// ValuesFiles are files whose merged content is the chart's values instead of its values.yaml, in order: what comes later counts. Their
-	// paths count from the root of a GitRepository or Bucket, or from that of the chart in a HelmRepository.
-	// +kubebuilder:validation:MaxItems=50
-	// +optional
-	ValuesFiles []string `json:"valuesFiles,omitempty"`
-	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.
-	// +optional
-	IgnoreMissingValuesFiles bool `json:"ignoreMissingValuesFiles,omitempty"`
-	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository; the provider cosign for one of type oci. Its
-	// Secret is in the namespace of the HelmRelease.
-	// +optional
-	Verify *Verification `json:"verify,omitempty"`
-	// ReconcileStrategy tells when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
-	// of the chart's directory.
-	// +kubebuilder:validation:Enum=ChartVersion;Revision
-	// +kubebuilder:default=ChartVersion
-	// +optional
-	ReconcileStrategy string `json:"reconcileStrategy,omitempty"`
+	Name string `json:"name"`
 }
 
 // Snapshot is one revision of the Helm release as it was written to storage.

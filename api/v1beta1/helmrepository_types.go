@@ -12,6 +12,21 @@ const (
 	HelmRepositoryTypeOCI = "oci"
 )
 
+// AccessFrom lists who may refer to a source from other namespaces.
+type AccessFrom struct {
+	// NamespaceSelectors select namespaces; one that matches is enough.
+	// +kubebuilder:validation:MaxItems=64
+	// +required
+	NamespaceSelectors []NamespaceSelector `json:"namespaceSelectors"`
+}
+
+// NamespaceSelector selects namespaces by their labels.
+type NamespaceSelector struct {
+	// MatchLabels are labels that a namespace has to have.
+	// +optional
+	MatchLabels map[string]string `json:"matchLabels,omitempty"`
+}
+
 // HelmRepositorySpec says where a Helm repository is and how to read it.
 // +kubebuilder:validation:XValidation:rule="self.url.startsWith('oci://') == (has(self.type) && self.type == 'oci')",message="spec.type must be 'oci' exactly when spec.url starts with oci://"
 // +kubebuilder:validation:XValidation:rule="!has(self.insecure) || !self.insecure || (has(self.type) && self.type == 'oci')",message="spec.insecure is for type oci; write an http:// URL instead"
@@ -26,6 +41,12 @@ type HelmRepositorySpec struct {
 	// +kubebuilder:default=default
 	// +optional
 	Type string `json:"type,omitempty"`
+	// Provider is how the controller authenticates at a registry: generic, the default, with what SecretRef names. The
+	// controller does not support aws, azure and gcp yet: for the type oci it does nothing for an object that asks for
+	// one of them.
+	// +kubebuilder:validation:Enum=generic;aws;azure;gcp
+	// +optional
+	Provider string `json:"provider,omitempty"`
 	// SecretRef names a Secret in the same namespace with username and password, or of type
 	// kubernetes.io/dockerconfigjson for a registry.
 	// +optional
@@ -51,6 +72,10 @@ type HelmRepositorySpec struct {
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m))+$"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// AccessFrom has no effect, as in Flux. The flag --no-cross-namespace-refs of the controller refuses references
+	// from other namespaces.
+	// +optional
+	AccessFrom *AccessFrom `json:"accessFrom,omitempty"`
 	// Suspend stops asking upstream; what is in the cache stays in use.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`

@@ -211,6 +211,11 @@ type Decryption struct {
 	// PGP keys in keys that end in .asc.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
+	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with the key service of a
+	// cloud provider. The controller does not support it yet: it does nothing for an object that sets it.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 }
 
 // ManifestSourceReference names a source of manifests.
@@ -219,7 +224,7 @@ type ManifestSourceReference struct {
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 	// Kind of the referent.
-	// +kubebuilder:validation:Enum=GitRepository;OCIRepository;Bucket
+	// +kubebuilder:validation:Enum=GitRepository;OCIRepository;Bucket;ExternalArtifact
 	// +required
 	Kind string `json:"kind"`
 	// Name of the referent.

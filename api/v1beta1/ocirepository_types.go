@@ -25,13 +25,21 @@ type OCIRepositoryRef struct {
 	Tag string `json:"tag,omitempty"`
 }
 
+// LayerCopy is the operation that keeps a layer as the registry has it.
+const LayerCopy = "copy"
+
 // OCILayerSelector picks a layer of an artifact.
 type OCILayerSelector struct {
 	// MediaType of the layer; the artifact has to have exactly one of it.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +required
-	MediaType string `json:"mediaType"`
+	// +optional
+	MediaType string `json:"mediaType,omitempty"`
+	// Operation is what the controller does with the layer: extract, the default, leaves out what Ignore says; copy
+	// keeps the layer as the registry has it.
+	// +kubebuilder:validation:Enum=extract;copy
+	// +optional
+	Operation string `json:"operation,omitempty"`
 }
 
 // OCIRepositorySpec says where the chart is and which of its versions is wanted.
@@ -44,6 +52,11 @@ type OCIRepositorySpec struct {
 	// Reference picks the version, the tag latest when left out.
 	// +optional
 	Reference *OCIRepositoryRef `json:"ref,omitempty"`
+	// Provider is how the controller authenticates at the registry: generic, the default, with what SecretRef names.
+	// The controller does not support aws, azure and gcp yet: it does nothing for an object that asks for one of them.
+	// +kubebuilder:validation:Enum=generic;aws;azure;gcp
+	// +optional
+	Provider string `json:"provider,omitempty"`
 	// SecretRef names a Secret in the same namespace with username and password, or of type
 	// kubernetes.io/dockerconfigjson.
 	// +optional
@@ -65,6 +78,11 @@ type OCIRepositorySpec struct {
 	// recognised without it.
 	// +optional
 	LayerSelector *OCILayerSelector `json:"layerSelector,omitempty"`
+	// Ignore has patterns in the format of .gitignore for files that are left out of an artifact that holds manifests.
+	// A chart is kept whole.
+	// +kubebuilder:validation:MaxLength=65536
+	// +optional
+	Ignore *string `json:"ignore,omitempty"`
 	// Insecure lets the registry be read over plain HTTP.
 	// +optional
 	Insecure bool `json:"insecure,omitempty"`

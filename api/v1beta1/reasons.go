@@ -15,6 +15,9 @@ const (
 	RenderingLimitExceededReason = "RenderingLimitExceeded"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
+	// UnsupportedReason: the spec has a field that would change what is trusted or reached, and that the controller
+	// does not support yet. Nothing is done.
+	UnsupportedReason = "Unsupported"
 	// InternalErrorReason: the controller itself has a fault, which the object has met. It is tried again with back-off.
 	InternalErrorReason = "InternalError"
 )

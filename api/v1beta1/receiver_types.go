@@ -14,18 +14,34 @@ const (
 	ReceiverGitHub = "github"
 	// ReceiverGitLab is called by GitLab, which sends the token.
 	ReceiverGitLab = "gitlab"
+	// ReceiverBitbucket is called by Bitbucket Server, which signs.
+	ReceiverBitbucket = "bitbucket"
+	// ReceiverHarbor is called by Harbor, which sends the token.
+	ReceiverHarbor = "harbor"
+	// ReceiverNexus is called by Nexus, which signs.
+	ReceiverNexus = "nexus"
+	// ReceiverDockerHub, ReceiverQuay, ReceiverACR and ReceiverCDEvents are called by senders that prove nothing but
+	// that they know the address.
+	ReceiverDockerHub = "dockerhub"
+	ReceiverQuay      = "quay"
+	ReceiverACR       = "acr"
+	ReceiverCDEvents  = "cdevents"
 	// ReceiverRegistry is called by a registry that sends notifications as CNCF distribution does, with the token as a bearer token.
 	ReceiverRegistry = "registry"
 )
 
+// ForeignKinds are kinds of Flux that a Receiver may name and that Fairlead does not have.
+var ForeignKinds = []string{"ImageRepository", "ImagePolicy", "ImageUpdateAutomation", "ArtifactGenerator", "ExternalArtifact"}
+
 // ReceiverResource names objects that are looked at when a receiver is called.
 type ReceiverResource struct {
 	// APIVersion of the objects, fairlead.dev/v1beta1 when left out.
-	// +kubebuilder:validation:Enum=fairlead.dev/v1beta1
+	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
-	// Kind of the objects.
-	// +kubebuilder:validation:Enum=GitRepository;HelmRepository;OCIRepository;Bucket;HelmChart;Kustomization;HelmRelease
+	// Kind of the objects. ImageRepository, ImagePolicy, ImageUpdateAutomation, ArtifactGenerator and ExternalArtifact
+	// are accepted and have no effect: Fairlead does not have these kinds.
+	// +kubebuilder:validation:Enum=GitRepository;HelmRepository;OCIRepository;Bucket;HelmChart;Kustomization;HelmRelease;ImageRepository;ImagePolicy;ImageUpdateAutomation;ArtifactGenerator;ExternalArtifact
 	// +required
 	Kind string `json:"kind"`
 	// Name of the object, or * for all that have MatchLabels.
@@ -40,15 +56,71 @@ type ReceiverResource struct {
 	// MatchLabels are labels that the objects have to have, when the name is *.
 	// +optional
 	MatchLabels map[string]string `json:"matchLabels,omitempty"`
+	// Filter is a CEL expression that selects among the objects. It knows the metadata of an object as res, and the
+	// body of the call, which has to be JSON, as req.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Filter string `json:"filter,omitempty"`
+}
+
+// OIDCProvider names an issuer of tokens by which callers prove who they are.
+type OIDCProvider struct {
+	// IssuerURL is the address of the issuer.
+	// +kubebuilder:validation:Pattern=`^https?://`
+	// +kubebuilder:validation:MaxLength=2048
+	// +required
+	IssuerURL string `json:"issuerURL"`
+	// Audience that a token has to be for.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Audience string `json:"audience,omitempty"`
+	// Variables are CEL expressions over the claims of a token; the validations read them as vars.NAME.
+	// +kubebuilder:validation:MaxItems=32
+	// +optional
+	Variables []OIDCVariable `json:"variables,omitempty"`
+	// Validations are CEL expressions that have to be true.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +required
+	Validations []OIDCValidation `json:"validations"`
+}
+
+// OIDCVariable is a named CEL expression over the claims of a token.
+type OIDCVariable struct {
+	// Name of the variable.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Name string `json:"name"`
+	// Expression is the value.
+	// +kubebuilder:validation:MaxLength=4096
+	// +required
+	Expression string `json:"expression"`
+}
+
+// OIDCValidation is a CEL expression that has to be true for a token.
+type OIDCValidation struct {
+	// Expression is true for a token that counts.
+	// +kubebuilder:validation:MaxLength=4096
+	// +required
+	Expression string `json:"expression"`
+	// Message is for the caller whose token does not count.
+	// +kubebuilder:validation:MaxLength=1024
+	// +required
+	Message string `json:"message"`
 }
 
 // ReceiverSpec says who may call, and what is looked at then.
+// +kubebuilder:validation:XValidation:rule="(self.type == 'generic-oidc') == (has(self.oidcProviders) && size(self.oidcProviders) > 0)",message="oidcProviders go with the type generic-oidc"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'generic-oidc') != has(self.secretRef)",message="secretRef is needed for every type but generic-oidc, which has none"
 type ReceiverSpec struct {
-	// Type tells who calls.
-	// +kubebuilder:validation:Enum=generic;generic-hmac;github;gitlab;registry
+	// Type tells who calls. The controller does not support generic-oidc and gcr yet: it does nothing for a receiver of
+	// these types.
+	// +kubebuilder:validation:Enum=generic;generic-hmac;generic-oidc;github;gitlab;bitbucket;harbor;dockerhub;quay;gcr;nexus;acr;cdevents;registry
 	// +required
 	Type string `json:"type"`
-	// Events that count, in the words of the caller, for example push; all when left out. For github and gitlab.
+	// Events that count, in the words of the caller, for example push; all when left out. For github, gitlab, bitbucket
+	// and cdevents.
 	// +kubebuilder:validation:MaxItems=50
 	// +optional
 	Events []string `json:"events,omitempty"`
@@ -57,10 +129,25 @@ type ReceiverSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	// +required
 	Resources []ReceiverResource `json:"resources"`
+	// ResourceFilter is a CEL expression that selects among the objects of all Resources, before their own filters. It
+	// knows the metadata of an object as res, and the body of the call, which has to be JSON, as req.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	ResourceFilter string `json:"resourceFilter,omitempty"`
+	// OIDCProviders are the issuers whose tokens prove who calls a receiver of the type generic-oidc. The controller
+	// does not support them yet: it does nothing for a receiver that sets them.
+	// +kubebuilder:validation:MaxItems=16
+	// +optional
+	OIDCProviders []OIDCProvider `json:"oidcProviders,omitempty"`
+	// Interval has no effect: the controller watches the Secret and the objects.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+	// +optional
+	Interval *metav1.Duration `json:"interval,omitempty"`
 	// SecretRef names a Secret in the same namespace with the key token, which the address is made from and by which callers prove
 	// themselves.
-	// +required
-	SecretRef LocalObjectReference `json:"secretRef"`
+	// +optional
+	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
 	// Suspend has calls refused.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`

@@ -52,7 +52,7 @@ type ChartSourceReference struct {
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 	// Kind of the referent.
-	// +kubebuilder:validation:Enum=OCIRepository;HelmChart
+	// +kubebuilder:validation:Enum=OCIRepository;HelmChart;ExternalArtifact
 	// +required
 	Kind string `json:"kind"`
 	// Name of the referent.
@@ -93,11 +93,24 @@ type DependencyReference struct {
 	ReadyExpr string `json:"readyExpr,omitempty"`
 }
 
-// KubeConfigReference names a Secret, in the namespace of the object, that holds a kubeconfig.
+// KubeConfigReference names, in the namespace of the object, what the controller reaches another cluster with.
+// +kubebuilder:validation:XValidation:rule="has(self.configMapRef) != has(self.secretRef)",message="exactly one of secretRef and configMapRef must be set"
 type KubeConfigReference struct {
-	// SecretRef names the Secret.
-	// +required
-	SecretRef SecretKeyReference `json:"secretRef"`
+	// SecretRef names a Secret that holds a kubeconfig.
+	// +optional
+	SecretRef *SecretKeyReference `json:"secretRef,omitempty"`
+	// ConfigMapRef names a ConfigMap that says how to authenticate with a cloud provider. The controller does not
+	// support it yet: it does nothing for an object that sets it.
+	// +optional
+	ConfigMapRef *LocalObjectReference `json:"configMapRef,omitempty"`
+}
+
+// GetSecret returns the reference to the Secret, the zero value when there is none.
+func (r *KubeConfigReference) GetSecret() SecretKeyReference {
+	if r == nil || r.SecretRef == nil {
+		return SecretKeyReference{}
+	}
+	return *r.SecretRef
 }
 
 // SecretKeyReference names a key of a Secret in the namespace of the object.

@@ -41,7 +41,7 @@ func (in *GitRepository) GetSecretRefs() []*LocalObjectReference {
 
 // GetSecretRefs implements Source.
 func (in *Bucket) GetSecretRefs() []*LocalObjectReference {
-	return []*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef}
+	return []*LocalObjectReference{in.Spec.SecretRef, in.Spec.CertSecretRef, in.Spec.ProxySecretRef}
 }
 
 // GetSecretRefs implements Source.

@@ -6,8 +6,8 @@ package v1beta1
 // +kubebuilder:validation:XValidation:rule="self.provider != 'helm' || has(self.secretRef)",message="the provider helm needs secretRef"
 type Verification struct {
 	// Provider is how it is signed: with cosign, which signs artifacts of a registry, or with helm, whose provenance files stand beside charts in
-	// repositories of both types.
-	// +kubebuilder:validation:Enum=cosign;helm
+	// repositories of both types. The controller does not support notation yet: it does nothing for an object that asks for it.
+	// +kubebuilder:validation:Enum=cosign;helm;notation
 	// +kubebuilder:default=cosign
 	// +optional
 	Provider string `json:"provider,omitempty"`
@@ -27,8 +27,9 @@ type Verification struct {
 
 // Values of verify.provider.
 const (
-	VerifyCosign = "cosign"
-	VerifyHelm   = "helm"
+	VerifyCosign   = "cosign"
+	VerifyHelm     = "helm"
+	VerifyNotation = "notation"
 )
 
 // Keys names the Secret that says who is trusted, nil when nobody has to sign.

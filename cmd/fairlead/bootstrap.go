@@ -163,13 +163,13 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := a.admitBootstrap(ctx, c, site, f.options().Sync); err != nil {
+		return err
+	}
+	if err := f.admitPolicies(site); err != nil {
+		return err
+	}
 	options := f.options()
-	if err := a.admitBootstrap(ctx, c, site, options.Sync); err != nil {
-		return err
-	}
-	if err := admitPolicies(site, options.Tenancy); err != nil {
-		return err
-	}
 	commit, err := a.commitManifests(ctx, f, options)
 	if err != nil {
 		return err

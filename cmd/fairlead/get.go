@@ -92,7 +92,8 @@ Kinds: ` + sourcesWord + `, and` + kindTable(),
 
 // listedPhases are the phases that an object in a list can have.
 var listedPhases = []view.Phase{
-	view.Pending, view.Waiting, view.Progressing, view.Ready, view.Failed, view.Stalled, view.Suspended, view.Deleting, view.Unknown,
+	view.Pending, view.Waiting, view.Progressing, view.Ready, view.Failed, view.Stalled, view.Held, view.Suspended,
+	view.Deleting, view.Unknown,
 }
 
 func phaseWords() []string {

@@ -26,8 +26,10 @@ type installFlags struct {
 	image          string
 	noClusterAdmin bool
 	noWait         bool
-	timeout        time.Duration
-	tenancy        installTenancy
+	// noWarnings is set for a cluster that does not serve the policies that warn.
+	noWarnings bool
+	timeout    time.Duration
+	tenancy    installTenancy
 }
 
 func (f *installFlags) add(cmd *cobra.Command) {
@@ -51,7 +53,7 @@ func (f *installFlags) check(cmd *cobra.Command) error {
 }
 
 func (f *installFlags) options() installation.Options {
-	return installation.Options{Image: f.image, Version: version, NoClusterAdmin: f.noClusterAdmin, Tenancy: f.tenancy.options}
+	return installation.Options{Image: f.image, Version: version, NoClusterAdmin: f.noClusterAdmin, NoWarnings: f.noWarnings, Tenancy: f.tenancy.options}
 }
 
 func newInstallCommand(a *app) *cobra.Command {
@@ -129,6 +131,9 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 
 // applyInstallation brings Fairlead into the cluster and waits for the controller.
 func (a *app) applyInstallation(ctx context.Context, site *installation.Site, f *installFlags) error {
+	if err := f.admitPolicies(site); err != nil {
+		return err
+	}
 	options := f.options()
 	objects, err := options.Objects(ctx)
 	if err != nil {
@@ -136,9 +141,6 @@ func (a *app) applyInstallation(ctx context.Context, site *installation.Site, f 
 	}
 	unwanted, err := options.Unwanted(ctx)
 	if err != nil {
-		return err
-	}
-	if err := admitPolicies(site, options.Tenancy); err != nil {
 		return err
 	}
 	p := &progress{w: a.err, width: a.width}

@@ -69,16 +69,16 @@ func (t *installTenancy) complete(f *pflag.FlagSet) error {
 	return nil
 }
 
-// admitPolicies fails when policies are wanted that the cluster does not serve.
-func admitPolicies(site *installation.Site, tenancy installation.Tenancy) error {
-	if !tenancy.Strict || tenancy.NoPolicies {
-		return nil
-	}
+// admitPolicies fails when policies are wanted that the cluster does not serve. Policies that only warn are left out
+// there.
+func (f *installFlags) admitPolicies(site *installation.Site) error {
 	found, err := site.CheckPolicies()
 	if err != nil {
 		return err
 	}
-	if found.Outcome != installation.Passed {
+	f.noWarnings = found.Outcome != installation.Passed
+	tenancy := f.tenancy.options
+	if f.noWarnings && tenancy.Strict && !tenancy.NoPolicies {
 		return fmt.Errorf("%s: %s; %s", found.Name, found.Message, found.Fix)
 	}
 	return nil

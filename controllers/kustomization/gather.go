@@ -131,6 +131,9 @@ func listed(names []string) string {
 
 // admit checks what the spec says by itself.
 func (g *gatherer) admit(k *v1beta1.Kustomization, choice source.Choice) error {
+	if err := referent.Supported(k); err != nil {
+		return err
+	}
 	if g.dependencies.OwnNamespace && choice.Namespace != k.Namespace {
 		return referent.Foreign("spec.sourceRef", fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
 	}
@@ -256,8 +259,8 @@ func documentsOf(k *v1beta1.Kustomization) []referent.Document {
 	if d := k.Spec.Decryption; d != nil && d.SecretRef != nil {
 		add("Secret", d.SecretRef.Name)
 	}
-	if k.Spec.KubeConfig != nil {
-		add("Secret", k.Spec.KubeConfig.SecretRef.Name)
+	if secret := k.Spec.KubeConfig.GetSecret(); secret.Name != "" {
+		add("Secret", secret.Name)
 	}
 	return out
 }

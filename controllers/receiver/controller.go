@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,6 +30,9 @@ const (
 	minToken = 16
 	// maxObjects is how many objects one call has looked at.
 	maxObjects = 500
+	// selectTimeout bounds the filters of a receiver for one call, over all objects.
+	selectTimeout = 5 * time.Second
+
 	pathIndex  = "fairlead.webhookPath"
 	fieldOwner = "fairlead-receiver"
 )
@@ -41,6 +45,7 @@ type handler struct {
 	now    func() time.Time
 	// ownNamespace refuses objects in other namespaces.
 	ownNamespace bool
+	filters      *filters
 }
 
 // Reconcile implements loop.Handler.
@@ -53,9 +58,19 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 			log.FromContext(ctx).Error(nil, after)
 		}
 	}()
+	if message := v1beta1.UnsupportedMessage(r); message != "" {
+		r.Status.WebhookPath = ""
+		status.Stalled(r, v1beta1.UnsupportedReason, message, h.now())
+		return 0, nil
+	}
 	if err := h.admit(r); err != nil {
 		r.Status.WebhookPath = ""
 		status.Stalled(r, v1beta1.InvalidReferenceReason, err.Error(), h.now())
+		return 0, nil
+	}
+	if err := h.filters.check(r); err != nil {
+		r.Status.WebhookPath = ""
+		status.Stalled(r, v1beta1.InvalidCELExpressionReason, err.Error(), h.now())
 		return 0, nil
 	}
 	token, err := h.read(ctx, r)
@@ -104,6 +119,9 @@ func (e *lackingError) Error() string { return e.text }
 
 // read reads the token of a receiver.
 func (h *handler) read(ctx context.Context, r *v1beta1.Receiver) ([]byte, error) {
+	if r.Spec.SecretRef == nil {
+		return nil, &lackingError{"spec.secretRef is missing"}
+	}
 	key := types.NamespacedName{Namespace: r.Namespace, Name: r.Spec.SecretRef.Name}
 	secret := &corev1.Secret{}
 	err := h.live.Get(ctx, key, secret)
@@ -153,6 +171,12 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 	if err := h.admit(r); err != nil {
 		return 0, err
 	}
+	selected, err := h.filters.forCall(r, n.body)
+	if err != nil {
+		return 0, err
+	}
+	selecting, cancel := context.WithTimeout(ctx, selectTimeout)
+	defer cancel()
 	count := 0
 	for _, resource := range r.Spec.Resources {
 		objects, err := h.objects(ctx, r, resource)
@@ -161,6 +185,13 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 		}
 		for _, object := range objects {
 			if !n.isAbout(object) {
+				continue
+			}
+			has, err := selected.has(selecting, resource, object)
+			if err != nil {
+				return count, err
+			}
+			if !has {
 				continue
 			}
 			if count == maxObjects {
@@ -177,6 +208,9 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 
 // objects are those that a resource names.
 func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1beta1.ReceiverResource) ([]client.Object, error) {
+	if slices.Contains(v1beta1.ForeignKinds, resource.Kind) {
+		return nil, nil // an admission policy warns of it
+	}
 	namespace := resource.Namespace
 	if namespace == "" {
 		namespace = r.Namespace

@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // Nexus signs with it; an HMAC does not need a hash without collisions
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
@@ -31,8 +32,14 @@ type call struct {
 // prove checks that a call is meant for a receiver: that the caller knows the token.
 func prove(kind string, token []byte, c call) error {
 	switch kind {
-	case v1beta1.ReceiverGeneric:
+	case v1beta1.ReceiverGeneric, v1beta1.ReceiverDockerHub, v1beta1.ReceiverQuay, v1beta1.ReceiverACR, v1beta1.ReceiverCDEvents:
 		return nil // the address is the proof
+	case v1beta1.ReceiverBitbucket:
+		return signature(c.header.Get("X-Hub-Signature"), token, c.body)
+	case v1beta1.ReceiverNexus:
+		return bareSignature(c.header.Get("X-Nexus-Webhook-Signature"), token, c.body)
+	case v1beta1.ReceiverHarbor:
+		return same(c.header.Get("Authorization"), token, "Authorization")
 	case v1beta1.ReceiverHMAC:
 		return signature(c.header.Get("X-Signature"), token, c.body)
 	case v1beta1.ReceiverGitHub:
@@ -79,9 +86,23 @@ func signature(given string, token, body []byte) error {
 	if err != nil {
 		return proofError("the signature is not hexadecimal")
 	}
+	return fits(make, decoded, token, body)
+}
+
+// bareSignature checks a signature of Nexus, an HMAC with SHA-1 in hexadecimal over the body.
+func bareSignature(given string, token, body []byte) error {
+	decoded, err := hex.DecodeString(given)
+	if err != nil || given == "" {
+		return proofError("the call has no signature in hexadecimal")
+	}
+	return fits(sha1.New, decoded, token, body)
+}
+
+// fits checks an HMAC over the body.
+func fits(make func() hash.Hash, given, token, body []byte) error {
 	mac := hmac.New(make, token)
 	mac.Write(body)
-	if !hmac.Equal(mac.Sum(nil), decoded) {
+	if !hmac.Equal(mac.Sum(nil), given) {
 		return proofError("the signature does not fit the body, or was made with another token")
 	}
 	return nil
@@ -93,6 +114,8 @@ type news struct {
 	matters bool
 	// repositories of a registry that have something new; nil when that is not told.
 	repositories []string
+	// body of the call, for the filters of the receiver.
+	body []byte
 }
 
 // about reads what a call is about.
@@ -103,11 +126,35 @@ func about(r *v1beta1.Receiver, c call) (news, error) {
 		return news{matters: event != "ping" && counts(r, event)}, nil
 	case v1beta1.ReceiverGitLab:
 		return news{matters: counts(r, c.header.Get("X-Gitlab-Event"))}, nil
+	case v1beta1.ReceiverBitbucket:
+		return news{matters: counts(r, c.header.Get("X-Event-Key"))}, nil
+	case v1beta1.ReceiverCDEvents:
+		return cdEvent(r, c)
+	case v1beta1.ReceiverDockerHub, v1beta1.ReceiverQuay, v1beta1.ReceiverACR, v1beta1.ReceiverNexus, v1beta1.ReceiverHarbor:
+		return news{matters: true}, isObject(c.body)
 	case v1beta1.ReceiverRegistry:
 		return notified(c.body)
 	default:
 		return news{matters: true}, nil
 	}
+}
+
+// cdEvent reads a CDEvent, whose type is in a header.
+func cdEvent(r *v1beta1.Receiver, c call) (news, error) {
+	kind := c.header.Get("Ce-Type")
+	if kind == "" {
+		return news{}, errors.New("the call has no header Ce-Type")
+	}
+	return news{matters: counts(r, kind)}, isObject(c.body)
+}
+
+// isObject checks that a body is a JSON object, as all senders of events send it.
+func isObject(body []byte) error {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(body, &object); err != nil || object == nil {
+		return errors.New("the body is not a JSON object")
+	}
+	return nil
 }
 
 // counts tells whether a receiver has an event among those that count.

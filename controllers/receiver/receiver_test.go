@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -65,6 +66,13 @@ func signed(with, body string) string {
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
+// weakly signs as Nexus does.
+func weakly(with, body string) string {
+	mac := hmac.New(sha1.New, []byte(with))
+	mac.Write([]byte(body))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
 func TestCalls(t *testing.T) {
 	t.Parallel()
 	long := hmac.New(sha512.New, []byte(token))
@@ -93,6 +101,23 @@ func TestCalls(t *testing.T) {
 		{"GitHub unsigned", v1beta1.ReceiverGitHub, nil, http.Header{"X-Github-Event": {"push"}}, "{}", 404, false},
 		{"GitLab", v1beta1.ReceiverGitLab, []string{"Push Hook"}, http.Header{"X-Gitlab-Token": {token}, "X-Gitlab-Event": {"Push Hook"}}, "{}", 200, true},
 		{"GitLab with another token", v1beta1.ReceiverGitLab, nil, http.Header{"X-Gitlab-Token": {token + "x"}}, "{}", 404, false},
+		{"Bitbucket", v1beta1.ReceiverBitbucket, []string{"repo:refs_changed"}, http.Header{"X-Hub-Signature": {signed(token, "{}")}, "X-Event-Key": {"repo:refs_changed"}}, "{}", 200, true},
+		{"another event of Bitbucket", v1beta1.ReceiverBitbucket, []string{"repo:refs_changed"}, http.Header{"X-Hub-Signature": {signed(token, "{}")}, "X-Event-Key": {"pr:opened"}}, "{}", 200, false},
+		{"Bitbucket with another token", v1beta1.ReceiverBitbucket, nil, http.Header{"X-Hub-Signature": {signed("other", "{}")}}, "{}", 404, false},
+		{"Bitbucket unsigned", v1beta1.ReceiverBitbucket, nil, nil, "{}", 404, false},
+		{"Nexus", v1beta1.ReceiverNexus, nil, http.Header{"X-Nexus-Webhook-Signature": {weakly(token, "{}")}}, "{}", 200, true},
+		{"Nexus with another token", v1beta1.ReceiverNexus, nil, http.Header{"X-Nexus-Webhook-Signature": {weakly("other", "{}")}}, "{}", 404, false},
+		{"Nexus unsigned", v1beta1.ReceiverNexus, nil, nil, "{}", 404, false},
+		{"Harbor", v1beta1.ReceiverHarbor, nil, http.Header{"Authorization": {token}}, "{}", 200, true},
+		{"Harbor with another token", v1beta1.ReceiverHarbor, nil, http.Header{"Authorization": {"other"}}, "{}", 404, false},
+		{"Docker Hub", v1beta1.ReceiverDockerHub, nil, nil, `{"push_data":{"tag":"1.0.0"}}`, 200, true},
+		{"Docker Hub with nonsense", v1beta1.ReceiverDockerHub, nil, nil, "[]", 400, false},
+		{"Quay", v1beta1.ReceiverQuay, nil, nil, `{"updated_tags":["1.0.0"]}`, 200, true},
+		{"ACR", v1beta1.ReceiverACR, nil, nil, `{"action":"push"}`, 200, true},
+		{"a CDEvent", v1beta1.ReceiverCDEvents, []string{"dev.cdevents.change.merged.0.2.0"}, http.Header{"Ce-Type": {"dev.cdevents.change.merged.0.2.0"}}, "{}", 200, true},
+		{"another CDEvent", v1beta1.ReceiverCDEvents, []string{"dev.cdevents.change.merged.0.2.0"}, http.Header{"Ce-Type": {"dev.cdevents.change.created.0.3.0"}}, "{}", 200, false},
+		{"a CDEvent without a type", v1beta1.ReceiverCDEvents, nil, nil, "{}", 400, false},
+		{"a type that is not supported", "gcr", nil, nil, "{}", 404, false},
 		{"a registry", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Bearer " + token}}, notification, 200, true},
 		{"a registry that tells of a pull", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Bearer " + token}}, `{"events":[{"action":"pull","target":{"repository":"x"}}]}`, 200, false},
 		{"a registry that tells nonsense", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Bearer " + token}}, "[", 400, false},
@@ -184,6 +209,41 @@ func TestWhatNewsAreAbout(t *testing.T) {
 }
 
 // The server stops when it is told to, and does not take forever to read.
+// A receiver whose callers cannot be checked as it says has no address.
+func TestAnUnsupportedReceiverHasNoAddress(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*v1beta1.ReceiverSpec){
+		"spec.type gcr": func(s *v1beta1.ReceiverSpec) { s.Type = "gcr" },
+		"spec.oidcProviders": func(s *v1beta1.ReceiverSpec) {
+			s.OIDCProviders = []v1beta1.OIDCProvider{{IssuerURL: "https://example.com"}}
+		},
+		"spec.resources[0].apiVersion": func(s *v1beta1.ReceiverSpec) {
+			s.Resources = []v1beta1.ReceiverResource{{APIVersion: "apps/v1", Kind: v1beta1.GitRepositoryKind, Name: "web"}}
+		},
+	} {
+		receiver := receiverOf(v1beta1.ReceiverGeneric)
+		receiver.Status.WebhookPath = "/hook/before"
+		change(&receiver.Spec)
+		if _, err := (&handler{now: time.Now}).Reconcile(t.Context(), receiver); err != nil {
+			t.Fatal(err)
+		}
+		if !status.IsStalled(receiver) || !strings.Contains(status.Message(receiver), want) || receiver.Status.WebhookPath != "" {
+			t.Errorf("%s: stalled %t, at %q: %s", want, status.IsStalled(receiver), receiver.Status.WebhookPath, status.Message(receiver))
+		}
+	}
+}
+
+// Kinds of Flux that do not exist here are passed over.
+func TestForeignKindsArePassedOver(t *testing.T) {
+	t.Parallel()
+	for _, kind := range v1beta1.ForeignKinds {
+		objects, err := (&handler{}).objects(t.Context(), receiverOf(v1beta1.ReceiverGeneric), v1beta1.ReceiverResource{Kind: kind, Name: "web"})
+		if err != nil || len(objects) > 0 {
+			t.Errorf("%s: %d objects, error %v", kind, len(objects), err)
+		}
+	}
+}
+
 func TestServer(t *testing.T) {
 	t.Parallel()
 	known := &told{receiver: receiverOf(v1beta1.ReceiverGeneric)}
@@ -226,7 +286,7 @@ func TestAReplicaThatIsNotTheLeaderTakesCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	receiver := receiverOf(v1beta1.ReceiverGeneric)
-	receiver.Spec.SecretRef.Name = "push"
+	receiver.Spec.SecretRef = &v1beta1.LocalObjectReference{Name: "push"}
 	receiver.Spec.Resources = []v1beta1.ReceiverResource{{Kind: v1beta1.GitRepositoryKind, Name: "web"}}
 	receiver.Status.WebhookPath = pathOf(receiver, []byte(token))
 	status.Ready(receiver, v1beta1.SucceededReason, "called", time.Now())

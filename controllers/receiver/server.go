@@ -141,7 +141,11 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 	if !told.matters {
 		return kind, http.StatusOK, nil
 	}
+	told.body = body
 	count, err := s.receivers.trigger(r.Context(), found, told)
+	if unfit := filterError(""); errors.As(err, &unfit) {
+		return kind, http.StatusBadRequest, err
+	}
 	if err != nil {
 		return kind, http.StatusServiceUnavailable, err
 	}

@@ -69,13 +69,22 @@ func Setup(ctx context.Context, manager ctrl.Manager, o Options) error {
 	})
 	if err == nil {
 		err = indexer.IndexField(ctx, &v1beta1.Receiver{}, secretIndex, func(object client.Object) []string {
-			return []string{object.(*v1beta1.Receiver).Spec.SecretRef.Name}
+			if ref := object.(*v1beta1.Receiver).Spec.SecretRef; ref != nil {
+				return []string{ref.Name}
+			}
+			return nil
 		})
 	}
 	if err != nil {
 		return fmt.Errorf("indexing Receivers: %w", err)
 	}
-	h := &handler{cached: manager.GetClient(), live: manager.GetAPIReader(), now: o.Now, ownNamespace: o.NoCrossNamespaceRefs}
+	compiled, err := newFilters()
+	if err != nil {
+		return err
+	}
+	h := &handler{
+		cached: manager.GetClient(), live: manager.GetAPIReader(), now: o.Now, ownNamespace: o.NoCrossNamespaceRefs, filters: compiled,
+	}
 	if err := manager.Add(newServer(o.Address, h)); err != nil {
 		return err
 	}

@@ -48,8 +48,11 @@ func (i Identities) Access(ctx context.Context, namespace, serviceAccount string
 			}
 		}
 	}
+	if remote != nil && remote.SecretRef == nil {
+		return cluster.Access{}, Refused(v1beta1.UnsupportedReason, "spec.kubeConfig has no secretRef; other ways to reach a cluster are not supported")
+	}
 	if remote != nil {
-		content, err := i.kubeconfig(ctx, namespace, remote.SecretRef)
+		content, err := i.kubeconfig(ctx, namespace, *remote.SecretRef)
 		if err != nil {
 			return cluster.Access{}, err
 		}
@@ -148,10 +151,10 @@ func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReferenc
 			Message: fmt.Sprintf("%s; the controller tries again every %s", err, after)}}
 	case errors.As(err, &kubeconfig) && remote != nil:
 		return Hindered(v1beta1.KubeConfigInvalidReason, "Secret %s/%s of spec.kubeConfig: %s; work goes on when that changes",
-			namespace, remote.SecretRef.Name, kubeconfig)
+			namespace, remote.GetSecret().Name, kubeconfig)
 	case errors.As(err, &exceeded) && remote != nil:
 		return &ObstacleError{After: UnreachableRetry, Failure: status.Failure{Reason: exceeded.Reason(), Message: fmt.Sprintf(
-			"the cluster of Secret %s/%s of spec.kubeConfig is not watched: %s", namespace, remote.SecretRef.Name, exceeded)}}
+			"the cluster of Secret %s/%s of spec.kubeConfig is not watched: %s", namespace, remote.GetSecret().Name, exceeded)}}
 	case errors.As(err, &known):
 		return Hindered(known.Reason(), "%s; it is looked at again every %s", err, interval)
 	case err != nil && remote != nil && !isOwn(err):

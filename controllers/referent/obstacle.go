@@ -38,6 +38,15 @@ func Foreign(field, what string) error {
 		"%s names %s in another namespace, which this installation does not allow (--no-cross-namespace-refs)", field, what)
 }
 
+// Supported refuses an object whose spec has fields that are not supported and must not be neglected; nil for any
+// other.
+func Supported(object v1beta1.Supporter) error {
+	if message := v1beta1.UnsupportedMessage(object); message != "" {
+		return Refused(v1beta1.UnsupportedReason, "%s", message)
+	}
+	return nil
+}
+
 // IsObstacle tells whether an error is an obstacle.
 func IsObstacle(err error) bool {
 	var known *ObstacleError

@@ -27,7 +27,7 @@ func unanswered(err error, namespace string, remote *v1beta1.KubeConfigReference
 		failure.Reason = v1beta1.KubeConfigInvalidReason
 	}
 	const text = "the cluster of Secret %s/%s of spec.kubeConfig does not answer: %s; it is tried again every %s"
-	failure.Message = fmt.Sprintf(text, namespace, remote.SecretRef.Name, problemOf(err), UnreachableRetry)
+	failure.Message = fmt.Sprintf(text, namespace, remote.GetSecret().Name, problemOf(err), UnreachableRetry)
 	return &ObstacleError{After: UnreachableRetry, Failure: failure}
 }
 

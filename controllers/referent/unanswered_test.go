@@ -24,7 +24,7 @@ import (
 // again after a pause.
 func TestAClusterThatDoesNotAnswerAsAsked(t *testing.T) {
 	t.Parallel()
-	remote := &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "far"}}
+	remote := &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "far"}}
 	broken := apierrors.NewGenericServerResponse(http.StatusInternalServerError, "get", schema.GroupResource{},
 		"", "a page", 0, true)
 	denied := apierrors.NewUnauthorized("bad token")

@@ -58,7 +58,11 @@ func (g *gatherer) departure(ctx context.Context, hr *v1beta1.HelmRelease) (depa
 // needs nobody.
 func (h *handler) stranded(ctx context.Context, hr *v1beta1.HelmRelease, way departure) (bool, time.Duration, error) {
 	reason := referent.ReasonOf(way.obstacle)
-	nobody := reason == v1beta1.AccessDeniedReason || reason == v1beta1.KubeConfigInvalidReason // otherwise a cluster only does not answer
+	var nobody bool // otherwise a cluster only does not answer
+	switch reason {
+	case v1beta1.AccessDeniedReason, v1beta1.KubeConfigInvalidReason, v1beta1.UnsupportedReason:
+		nobody = true
+	}
 	if way.terminating || hr.Status.Latest() == nil && nobody {
 		log.FromContext(ctx).Info("the Helm release is not uninstalled", "because", way.obstacle.Error(), "namespaceTerminating", way.terminating)
 		return true, 0, nil

@@ -32,7 +32,7 @@ func as(name string) func(*v1beta1.HelmRelease) {
 
 func remote(key string) func(*v1beta1.HelmRelease) {
 	return func(hr *v1beta1.HelmRelease) {
-		hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "db", Key: key}}
+		hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "db", Key: key}}
 	}
 }
 
@@ -184,6 +184,7 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 	}{
 		{name: "with its namespace", terminating: true, revisions: []v1beta1.Snapshot{{Version: 1}}, done: true},
 		{name: "one that never came to be", done: true},
+		{name: "one that never came to be, on a cluster that cannot be reached as it says", reason: v1beta1.UnsupportedReason, done: true},
 		{name: "one whose cluster does not answer, so that nobody knows", reason: v1beta1.ClusterUnreachableReason},
 		{name: "otherwise it waits", revisions: []v1beta1.Snapshot{{Version: 1}}},
 	}

@@ -176,6 +176,11 @@ func TestGatherSaysWhatIsMissing(t *testing.T) {
 			reason: v1beta1.SourceNotFoundReason, message: "OCIRepository apps/shop does not exist"},
 		{name: "a kind of source that does not exist", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Kind = "Parcel" }),
 			reason: v1beta1.InvalidReferenceReason, message: `"Parcel" is not a kind of source`, final: true},
+		{name: "a kind of source that is not supported", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Kind = "ExternalArtifact" }),
+			reason: v1beta1.UnsupportedReason, message: "spec.chartRef.kind ExternalArtifact is not supported", final: true},
+		{name: "a cluster of a cloud provider", release: helmRelease("web", func(hr *v1beta1.HelmRelease) {
+			hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{ConfigMapRef: &v1beta1.LocalObjectReference{Name: "cloud"}}
+		}), reason: v1beta1.UnsupportedReason, message: "spec.kubeConfig.configMapRef is not supported", final: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,8 +20,8 @@ func documentsOf(hr *v1beta1.HelmRelease) []referent.Document {
 	for _, reference := range hr.Spec.ValuesFrom {
 		keys = append(keys, referent.Document{Kind: reference.Kind, NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: reference.Name}})
 	}
-	if remote := hr.Spec.KubeConfig; remote != nil {
-		keys = append(keys, referent.Document{Kind: "Secret", NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: remote.SecretRef.Name}})
+	if secret := hr.Spec.KubeConfig.GetSecret(); secret.Name != "" {
+		keys = append(keys, referent.Document{Kind: "Secret", NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: secret.Name}})
 	}
 	return keys
 }

@@ -109,7 +109,8 @@ func clusterOf(hr *v1beta1.HelmRelease) string {
 	if hr.Spec.KubeConfig == nil {
 		return ""
 	}
-	return hr.Namespace + "/" + hr.Spec.KubeConfig.SecretRef.Name + "/" + hr.Spec.KubeConfig.SecretRef.Key
+	secret := hr.Spec.KubeConfig.GetSecret()
+	return hr.Namespace + "/" + secret.Name + "/" + secret.Key
 }
 
 // released wakes the HelmReleases that wait for a Helm release that was uninstalled.

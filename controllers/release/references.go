@@ -12,6 +12,9 @@ import (
 // admit checks what the spec says by itself: references that are not allowed or malformed, and expressions. What it finds
 // stands until the spec changes.
 func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
+	if err := referent.Supported(hr); err != nil {
+		return err
+	}
 	if choice := source.ChoiceOfRelease(hr); g.dependencies.OwnNamespace && choice.Namespace != hr.Namespace {
 		field := "spec.chart.spec.sourceRef"
 		if hr.Spec.ChartRef != nil {

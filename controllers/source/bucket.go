@@ -58,6 +58,6 @@ func (c *Catalog) bucketOptions(ctx context.Context, object *v1beta1.Bucket) (bu
 		}
 	}
 	var err error
-	options.HTTP, err = secrets.client(ctx, spec.CertSecretRef, nil)
+	options.HTTP, err = secrets.client(ctx, spec.CertSecretRef, spec.ProxySecretRef)
 	return options, err
 }

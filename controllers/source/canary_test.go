@@ -119,14 +119,13 @@ func sourcesAt(server, secret, proxy string) map[string]sourceObject {
 	git.Spec.URL, git.Spec.SecretRef, git.Spec.ProxySecretRef = server+"/repository.git", ref(secret), ref(proxy)
 	bucket := &v1beta1.Bucket{ObjectMeta: meta}
 	bucket.Spec.Endpoint, bucket.Spec.BucketName, bucket.Spec.Insecure = host, "charts", true
-	bucket.Spec.SecretRef = ref(secret)
+	bucket.Spec.SecretRef, bucket.Spec.ProxySecretRef = ref(secret), ref(proxy)
 	all := map[string]sourceObject{
 		v1beta1.HelmRepositoryKind: index, "registry": registry, v1beta1.OCIRepositoryKind: oci, v1beta1.GitRepositoryKind: git, v1beta1.BucketKind: bucket,
 	}
 	if proxy != "" {
 		delete(all, v1beta1.HelmRepositoryKind) // these have no proxy
 		delete(all, "registry")
-		delete(all, v1beta1.BucketKind)
 	}
 	return all
 }

@@ -176,6 +176,9 @@ func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, er
 	if err != nil {
 		return nil, sources.Fail(v1beta1.SourceNotReadyReason, err, "reading %s %s", choice.Kind, key)
 	}
+	if err := supported(object); err != nil {
+		return nil, unavailable(v1beta1.SourceNotReadyReason, "%s %s: %s", choice.Kind, key, err)
+	}
 	return object, nil
 }
 

@@ -34,10 +34,13 @@ type handler[T sourceObject] struct {
 	catalog *Catalog
 	poll    poller
 	choices func(context.Context, Choice) ([]Choice, error)
-	tasks   *loop.Tasks[polled]
-	events  events.EventRecorder
-	now     func() time.Time
-	jitter  func() float64 // 0 to 1
+	// pace is the shortest interval at which a release asks the source for its chart, zero when none does; nil for
+	// none.
+	pace   func(context.Context, Choice) time.Duration
+	tasks  *loop.Tasks[polled]
+	events events.EventRecorder
+	now    func() time.Time
+	jitter func() float64 // 0 to 1
 
 	mu     sync.Mutex
 	visits map[types.NamespacedName]visit
@@ -45,8 +48,10 @@ type handler[T sourceObject] struct {
 
 // visit is what is remembered of the last poll of a source.
 type visit struct {
-	input    string
-	next     time.Time
+	input string
+	next  time.Time
+	// polled is when the last poll succeeded; zero when it did not.
+	polled   time.Time
 	failures int
 	// reached is set when the poll failed but upstream answered: another question may have an answer.
 	reached bool
@@ -124,7 +129,7 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 	case !h.catalog.answered(ctx, object, choices):
 		return 0
 	}
-	return max(0, last.next.Sub(h.now()))
+	return max(0, h.dueAt(ctx, object, last).Sub(h.now()))
 }
 
 // input is what decides about a poll besides time: the spec, the request annotation and the Secret.
@@ -142,7 +147,7 @@ func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
 	source := object.DeepCopyObject().(T)
 	h.tasks.Start(key, func(ctx context.Context) polled {
 		started := h.now()
-		found := h.poll(ctx, source, choices)
+		found := h.pollSupported(ctx, source, choices)
 		found.generation = source.GetGeneration()
 		found.request = source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
 		observePoll(h.kind, found.err, h.now().Sub(started))
@@ -153,6 +158,14 @@ func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
 			err: sources.Fail(v1beta1.InternalErrorReason, fault, "polling %s %s", h.kind, key),
 		}
 	})
+}
+
+// pollSupported polls a source, unless its spec asks for what is not supported.
+func (h *handler[T]) pollSupported(ctx context.Context, source T, choices []Choice) polled {
+	if err := supported(source); err != nil {
+		return polled{err: err}
+	}
+	return h.poll(ctx, source, choices)
 }
 
 // record writes what a poll found into the status, and plans the next one. A poll of an older spec tells nothing: the next
@@ -217,6 +230,7 @@ func (h *handler[T]) schedule(key types.NamespacedName, object T, found polled) 
 		last.next = h.now().Add(object.GetInterval()) // woken before that
 	case failed == nil:
 		last.failures = 0
+		last.polled = h.now()
 		last.next = h.now().Add(jittered(object.GetInterval(), h.jitter()))
 	default:
 		last.failures++

@@ -5,6 +5,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/view"
+	"fairlead.dev/fairlead/sources"
 )
 
 // kinds of sources.
@@ -23,6 +24,18 @@ func newSource(kind string) sourceObject {
 		return nil
 	}
 	return object
+}
+
+// supported refuses a source whose spec has fields that are not supported and must not be neglected; nil for any other.
+func supported(source v1beta1.Source) error {
+	object, ok := source.(v1beta1.Supporter)
+	if !ok {
+		return nil
+	}
+	if message := v1beta1.UnsupportedMessage(object); message != "" {
+		return sources.Stall(v1beta1.UnsupportedReason, nil, "%s", message)
+	}
+	return nil
 }
 
 // newList returns an empty list of a kind of source.

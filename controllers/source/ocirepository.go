@@ -10,6 +10,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/ignore"
 	"fairlead.dev/fairlead/sources/oci"
 )
 
@@ -55,6 +56,9 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 		return polled{err: err}
 	}
 	archive, size, err := c.view(repository).Put(ctx, content.Archive, func(w io.Writer) error { return remote.FetchContent(ctx, content, w) })
+	if err == nil && content.Chart == nil {
+		archive, size, err = c.strip(ctx, repository, archive, size)
+	}
 	if err != nil {
 		return polled{err: err}
 	}
@@ -67,6 +71,25 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 	out.signed = signed
 	out.warnings = movedTag(repository, name, digest)
 	return out
+}
+
+// strip leaves out of an archive of manifests what spec.ignore says, unless the layer is to be kept as it is.
+func (c *Catalog) strip(ctx context.Context, repository *v1beta1.OCIRepository, digest string, size int64) (string, int64, error) {
+	selector := repository.Spec.LayerSelector
+	if repository.Spec.Ignore == nil || selector != nil && selector.Operation == v1beta1.LayerCopy {
+		return digest, size, nil
+	}
+	matcher, err := ignore.New(repository.Spec.Ignore, nil)
+	if err != nil {
+		return "", 0, err
+	}
+	view := c.view(repository)
+	archive, err := view.Open(digest)
+	if err != nil {
+		return "", 0, err
+	}
+	defer archive.Close()
+	return view.Put(ctx, "", func(w io.Writer) error { return matcher.Strip(archive, w) })
 }
 
 // movedTag tells what people should know when a tag that is a version points to something else than before. Other tags are made to move.

@@ -88,6 +88,7 @@ func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() 
 	waker := loop.NewWaker()
 	h := &handler[T]{
 		kind: kind, catalog: s.catalog, poll: redacting(poll), choices: choicesOf(s.manager.GetClient()),
+		pace:   pacesOf(s.manager.GetClient()),
 		tasks:  loop.NewTasks[polled](s.ctx, waker.Wake, s.options.Now).Within(s.shares),
 		events: s.manager.GetEventRecorder("fairlead"),
 		now:    s.options.Now, jitter: randomJitter, visits: map[types.NamespacedName]visit{},
@@ -110,6 +111,9 @@ func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() 
 		})
 	} else {
 		controller.Watches = []loop.Watch{{Object: &corev1.Secret{}, MetadataOnly: true, Affects: bySecret(s.manager.GetClient(), kind)}}
+	}
+	if kind == v1beta1.HelmRepositoryKind || v1beta1.HoldsDirectories(kind) {
+		controller.Watches = append(controller.Watches, paceWatch(kind))
 	}
 	if kind == v1beta1.GitRepositoryKind {
 		controller.Watches = append(controller.Watches, loop.Watch{Object: &v1beta1.GitRepository{}, When: hasNews(), Affects: s.including(h.expire)})

@@ -49,7 +49,11 @@ type Check struct {
 
 // Before checks whether Fairlead can be installed: the version of the cluster and what the caller may do.
 func (s *Site) Before(ctx context.Context) ([]Check, error) {
-	objects, err := Options{Image: placeholder + ":any"}.Objects(ctx)
+	policies, err := s.CheckPolicies()
+	if err != nil {
+		return nil, err
+	}
+	objects, err := Options{Image: placeholder + ":any", NoWarnings: policies.Outcome != Passed}.Objects(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +65,7 @@ func (s *Site) Before(ctx context.Context) ([]Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	policies, err := s.CheckPolicies()
-	return append([]Check{checkVersion(version.GitVersion), policies}, checkDenied(denied)...), err
+	return append([]Check{checkVersion(version.GitVersion), policies}, checkDenied(denied)...), nil
 }
 
 func checkVersion(text string) Check {

@@ -23,7 +23,8 @@ func (s *Site) CheckPolicies() (Check, error) {
 	switch {
 	case isNoKind(err):
 		c.Outcome = Warned
-		c.Message = "the cluster does not serve ValidatingAdmissionPolicy, which --tenancy=strict installs"
+		c.Message = "the cluster does not serve ValidatingAdmissionPolicy, which --tenancy=strict installs; without it no warning " +
+			"names a field that has no effect"
 		c.Fix = "for --tenancy=strict use Kubernetes 1.30 or later, or --no-policies"
 		return c, nil
 	case err != nil:
@@ -91,7 +92,9 @@ func strictCheck(gaps []string) Check {
 // guards tells whether an object is one of those that only strict tenancy has.
 func guards(o rollout.Object) bool {
 	switch o.GetKind() {
-	case policyKind, policyBindingKind, "NetworkPolicy":
+	case policyKind, policyBindingKind:
+		return !isWarning(o.Unstructured)
+	case "NetworkPolicy":
 		return true
 	case "ClusterRole":
 		return o.GetName() != Controller

@@ -30,7 +30,14 @@ const (
 	placeholder = "fairlead"
 	// clusterAdmin is the binding that lets the controller do everything.
 	clusterAdmin = "fairlead-release-admin"
+	// warningPrefix is how the names of policies begin that only warn.
+	warningPrefix = "fairlead-warn-"
 )
+
+// isWarning reports whether an object belongs to a policy that only warns of fields without effect.
+func isWarning(object *unstructured.Unstructured) bool {
+	return strings.HasPrefix(object.GetName(), warningPrefix)
+}
 
 // Owner is the Kustomization that owns what is installed.
 func Owner() types.NamespacedName { return types.NamespacedName{Namespace: Namespace, Name: Root} }
@@ -44,6 +51,9 @@ type Options struct {
 	// NoClusterAdmin leaves out the binding to cluster-admin: releases then need ServiceAccounts of their own. Strict tenancy never
 	// has it.
 	NoClusterAdmin bool
+	// NoWarnings leaves out the policies that warn of fields without effect, for clusters that do not serve such
+	// policies.
+	NoWarnings bool
 	// Tenancy is how far those who share the cluster are kept apart.
 	Tenancy Tenancy
 	// Sync has the cluster follow a repository; nil for none.
@@ -127,10 +137,11 @@ func (o Options) finish(object *unstructured.Unstructured) (bool, error) {
 		return true, o.Tenancy.addArguments(object)
 	case "ClusterRoleBinding":
 		return !o.NoClusterAdmin || object.GetName() != clusterAdmin, nil
-	case policyKind:
+	case policyKind, policyBindingKind:
+		if isWarning(object) {
+			return !o.NoWarnings && !o.Tenancy.NoPolicies, nil
+		}
 		return !o.Tenancy.NoPolicies, o.Tenancy.setVariables(object)
-	case policyBindingKind:
-		return !o.Tenancy.NoPolicies, nil
 	}
 	return true, nil
 }

@@ -89,8 +89,8 @@ func (t Tenancy) addArguments(deployment *unstructured.Unstructured) error {
 
 // setVariables says in a policy who is exempt and what is allowed.
 func (t Tenancy) setVariables(policy *unstructured.Unstructured) error {
-	variables, _, err := unstructured.NestedSlice(policy.Object, "spec", "variables")
-	if err != nil {
+	variables, found, err := unstructured.NestedSlice(policy.Object, "spec", "variables")
+	if err != nil || !found {
 		return err
 	}
 	for _, v := range variables {

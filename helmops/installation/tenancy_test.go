@@ -72,12 +72,38 @@ func TestSharedInstallation(t *testing.T) {
 	t.Parallel()
 	objects := built(t, Options{Image: "fairlead:v1"})
 	for name := range objects {
-		if strings.Contains(name, "Policy") || strings.Contains(name, "fairlead-edit") || strings.Contains(name, "fairlead-view") {
+		if strings.Contains(name, "Policy") && !strings.Contains(name, warningPrefix) || strings.Contains(name, "fairlead-edit") || strings.Contains(name, "fairlead-view") {
 			t.Errorf("%s belongs to strict tenancy", name)
 		}
 	}
 	if args := argumentsOf(t, objects); len(args) != 4 || tenancyOf(objects["Deployment fairlead-system/fairlead-controller"]).Strict {
 		t.Errorf("the controller is started with %q", args)
+	}
+}
+
+// Policies that only warn are part of every installation, but of one for a cluster that does not serve policies.
+func TestWarningsOfAnInstallation(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		options Options
+		want    bool
+	}{
+		"shared":                  {Options{}, true},
+		"strict":                  {Options{Tenancy: Tenancy{Strict: true}}, true},
+		"without warnings":        {Options{NoWarnings: true}, false},
+		"strict without warnings": {Options{NoWarnings: true, Tenancy: Tenancy{Strict: true}}, false},
+		"strict without policies": {Options{Tenancy: Tenancy{Strict: true, NoPolicies: true}}, false},
+	} {
+		tt.options.Image = "fairlead:v1"
+		objects := built(t, tt.options)
+		for _, kind := range []string{policyKind, policyBindingKind} {
+			if got := objects[kind+" "+warningPrefix+"helmreleases"] != nil; got != tt.want {
+				t.Errorf("%s: there is a %s that warns: %t, want %t", name, kind, got, tt.want)
+			}
+		}
+		if strict := objects[policyKind+" fairlead-helmreleases"] != nil; strict != (tt.options.Tenancy.Strict && !tt.options.Tenancy.NoPolicies) {
+			t.Errorf("%s: there is a policy of strict tenancy: %t", name, strict)
+		}
 	}
 }
 

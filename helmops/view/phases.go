@@ -30,6 +30,7 @@ var phasesOf = map[string]phases{
 	v1beta1.SucceededReason:              nowhere,
 	v1beta1.RenderingLimitExceededReason: fails,
 	v1beta1.AccessDeniedReason:           fails,
+	v1beta1.UnsupportedReason:            fails,
 	v1beta1.InternalErrorReason:          fails,
 
 	// About sources.

@@ -22,7 +22,7 @@ func fairlead(t *testing.T, values string) map[string]client.Object {
 func bindings(index map[string]client.Object) []string {
 	var names []string
 	for _, key := range slices.Sorted(maps.Keys(index)) {
-		if strings.Contains(key, "Binding/") && !strings.HasSuffix(key, "leader-election") {
+		if strings.Contains(key, "RoleBinding/") && !strings.HasSuffix(key, "leader-election") {
 			names = append(names, key)
 		}
 	}

@@ -98,7 +98,7 @@ func kindOf(t *testing.T, document string) string {
 func TestTheSchemaCheckRefuses(t *testing.T) {
 	const head = "apiVersion: fairlead.dev/v1beta1\n"
 	tests := []struct{ name, document, want string }{
-		{"an unknown field", "kind: GitRepository\nspec: {url: https://example.com/x, provider: github}", "spec.provider"},
+		{"an unknown field", "kind: GitRepository\nspec: {url: https://example.com/x, provide: github}", "spec.provide"},
 		{"a missing field", "kind: HelmRepository\nspec: {}", "spec.url"},
 		{"a pattern", "kind: GitRepository\nspec: {url: ftp://example.com/x}", "spec.url"},
 		{"a rule over two fields", "kind: HelmRepository\nspec: {url: oci://example.com/x}", "spec.type must be 'oci'"},

@@ -94,7 +94,7 @@ func installStrict(t *testing.T, args ...string) (ns string, alice client.Client
 
 func receiverOf(namespace string) v1beta1.ReceiverSpec {
 	return v1beta1.ReceiverSpec{
-		Type: "generic", SecretRef: v1beta1.LocalObjectReference{Name: "token"},
+		Type: "generic", SecretRef: &v1beta1.LocalObjectReference{Name: "token"},
 		Resources: []v1beta1.ReceiverResource{{Kind: v1beta1.GitRepositoryKind, Name: "x", Namespace: namespace}},
 	}
 }
@@ -148,7 +148,7 @@ func TestInstallStrict(t *testing.T) {
 func TestPoliciesForTenants(t *testing.T) {
 	ns, alice := installStrict(t)
 	elsewhere := "elsewhere"
-	kubeconfig := &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "remote"}}
+	kubeconfig := &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "remote"}}
 	chartOf := func(namespace string) *v1beta1.HelmChartTemplate {
 		return &v1beta1.HelmChartTemplate{Spec: v1beta1.HelmChartTemplateSpec{
 			Chart: "web", SourceRef: v1beta1.SourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts", Namespace: namespace},
@@ -269,6 +269,6 @@ func TestRolesOfTenants(t *testing.T) {
 		t.Errorf("edit in one namespace reads all: error %v", err)
 	}
 
-	remote := releaseIn(ns, v1beta1.HelmReleaseSpec{KubeConfig: &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "remote"}}})
+	remote := releaseIn(ns, v1beta1.HelmReleaseSpec{KubeConfig: &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "remote"}}})
 	stage.Await(t, "--allow-kubeconfig lets tenants name a kubeconfig", func() bool { return tryCreate(t, alice, remote.DeepCopy()) == nil })
 }

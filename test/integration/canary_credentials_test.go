@@ -72,7 +72,7 @@ func TestAKubeconfigIsShownNowhere(t *testing.T) {
 	var applied []*v1beta1.Kustomization
 	var released []*v1beta1.HelmRelease
 	for name, content := range kubeconfigs {
-		remote := &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: name}}
+		remote := &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: name}}
 		k := kustomization(ns, name, "plain", func(s *v1beta1.KustomizationSpec) { s.KubeConfig = remote })
 		hr := release(ns, name, "./charts/web", "", "fleet", "")
 		hr.Spec.Chart.Spec.SourceRef.Kind = v1beta1.GitRepositoryKind

@@ -226,7 +226,7 @@ func TestAKubeconfigThatWantsAProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	hr := release(ns, "web", "sample", "*", "charts", "")
-	hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "later"}}
+	hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "later"}}
 	apply(t, valuesSecret(ns, "value", string(bad)), hr)
 	ready := awaitNotReady(t, hr, v1beta1.KubeConfigInvalidReason)
 	says(t, ready.Message, "the kubeconfig is refused", "its user runs a program (exec)", "use a token or client-certificate-data")

@@ -19,7 +19,7 @@ var rarely = &metav1.Duration{Duration: 10 * time.Hour}
 
 func receiver(ns, kind string, resources ...v1beta1.ReceiverResource) *v1beta1.Receiver {
 	return &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: kind},
-		Spec: v1beta1.ReceiverSpec{Type: kind, Resources: resources, SecretRef: *local("hook")}}
+		Spec: v1beta1.ReceiverSpec{Type: kind, Resources: resources, SecretRef: local("hook")}}
 }
 
 // call calls a receiver and returns the status of the answer.

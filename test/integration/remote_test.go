@@ -69,7 +69,7 @@ func (r *remote) message(t *testing.T, ns, name string) string {
 
 func remoteRelease(ns, name, values string) *v1beta1.HelmRelease {
 	hr := release(ns, name, "sample", "*", "charts", values)
-	hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "remote"}}
+	hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "remote"}}
 	return hr
 }
 

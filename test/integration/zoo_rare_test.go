@@ -238,7 +238,7 @@ func (z *zoo) remote(name, kubeconfig string, reasons ...string) *v1beta1.HelmRe
 	z.Helper()
 	apply(z.T, secretWith(z.ns, "kubeconfig-"+name, map[string][]byte{"value": []byte(kubeconfig)}))
 	hr := z.hr("on-"+name, "", func(s *v1beta1.HelmReleaseSpec) {
-		s.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: v1beta1.SecretKeyReference{Name: "kubeconfig-" + name}}
+		s.KubeConfig = &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "kubeconfig-" + name}}
 	})
 	z.keep(hr, reasons...)
 	return hr

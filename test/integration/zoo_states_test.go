@@ -114,6 +114,9 @@ func (z *zoo) sources() {
 	unsigned := oci("unsigned", &v1beta1.OCIRepositoryRef{Tag: "1.0.0"})
 	unsigned.Spec.Verify = &v1beta1.Verification{Provider: "cosign", SecretRef: local("signers")}
 	z.keep(unsigned, v1beta1.VerificationFailedReason)
+	cloud := oci("cloud", &v1beta1.OCIRepositoryRef{Tag: "1.0.0"})
+	cloud.Spec.Provider = "aws"
+	z.keep(cloud, v1beta1.UnsupportedReason)
 
 	nobody := helmRepository(z.ns, "nobody", "http://127.0.0.1:1")
 	z.keep(nobody, v1beta1.FetchFailedReason, v1beta1.ProgressingWithRetryReason)

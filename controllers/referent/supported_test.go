@@ -1,0 +1,34 @@
+package referent
+
+import (
+	"testing"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// A cluster that cannot be reached as the spec says is never taken for the controller's own.
+func TestAClusterWithoutAKubeconfigIsNotTheOwnCluster(t *testing.T) {
+	t.Parallel()
+	for name, remote := range map[string]*v1beta1.KubeConfigReference{
+		"nothing":     {},
+		"a ConfigMap": {ConfigMapRef: &v1beta1.LocalObjectReference{Name: "cloud"}},
+	} {
+		if _, err := (Identities{}).Access(t.Context(), "apps", "", remote); ReasonOf(err) != v1beta1.UnsupportedReason {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestSupported(t *testing.T) {
+	t.Parallel()
+	k := &v1beta1.Kustomization{}
+	if err := Supported(k); err != nil {
+		t.Errorf("an empty spec: %v", err)
+	}
+	k.Spec.SourceRef.Kind = v1beta1.ExternalArtifactKind
+	k.Spec.Decryption = &v1beta1.Decryption{Provider: "sops", ServiceAccountName: "keys"}
+	const want = "spec.sourceRef.kind ExternalArtifact, spec.decryption.serviceAccountName are not supported; nothing is done until the spec does without them"
+	if err := Supported(k); ReasonOf(err) != v1beta1.UnsupportedReason || err.Error() != want {
+		t.Errorf("two fields: %v", err)
+	}
+}

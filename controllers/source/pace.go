@@ -1,0 +1,81 @@
+package source
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
+)
+
+// pacesOf returns the shortest spec.chart.spec.interval of the releases that ask a source for a chart, zero when none
+// has one.
+func pacesOf(reader client.Reader) func(context.Context, Choice) time.Duration {
+	return func(ctx context.Context, source Choice) time.Duration {
+		releases := &v1beta1.HelmReleaseList{}
+		asking := client.MatchingFields{choiceIndex: source.String()}
+		if err := reader.List(ctx, releases, asking, client.UnsafeDisableDeepCopy); err != nil {
+			return 0 // the cache answers; it fails only while the process stops
+		}
+		var shortest time.Duration
+		for i := range releases.Items {
+			if pace := releases.Items[i].GetChartInterval(); pace > 0 && (shortest == 0 || pace < shortest) {
+				shortest = pace
+			}
+		}
+		return shortest
+	}
+}
+
+// paceWatch has a source of a kind looked at when a release asks it for a chart at another interval.
+func paceWatch(kind string) loop.Watch {
+	return loop.Watch{Object: &v1beta1.HelmRelease{}, When: hasPace(), Affects: func(_ context.Context, object client.Object) []reconcile.Request {
+		choice := ChoiceOfRelease(object.(*v1beta1.HelmRelease))
+		if choice.Kind != kind {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}}}
+	}}
+}
+
+// hasPace lets the events through after which a source may have to be asked sooner. One that may be asked later finds
+// that out by itself, after its next poll.
+func hasPace() predicate.Predicate {
+	pace := func(object client.Object) time.Duration {
+		hr, ok := object.(*v1beta1.HelmRelease)
+		if !ok {
+			return 0
+		}
+		return hr.GetChartInterval()
+	}
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return pace(e.Object) > 0 },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() && pace(e.ObjectNew) > 0
+		},
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// dueAt is when a source that was polled is polled again: after its own interval, or after the shortest that a release
+// asks for.
+func (h *handler[T]) dueAt(ctx context.Context, object T, last visit) time.Time {
+	if last.failures > 0 || last.polled.IsZero() || h.pace == nil {
+		return last.next
+	}
+	pace := h.pace(ctx, h.choiceOf(object))
+	if pace <= 0 {
+		return last.next
+	}
+	if at := last.polled.Add(pace); at.Before(last.next) {
+		return at
+	}
+	return last.next
+}

@@ -1,0 +1,131 @@
+package source
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// paced is a release that asks the HelmRepository charts for a chart at an interval, 0 for none.
+func paced(name string, every time.Duration, change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
+	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: charts.Namespace, Name: name, Generation: 1}}
+	hr.Spec.Chart = &v1beta1.HelmChartTemplate{Spec: v1beta1.HelmChartTemplateSpec{Chart: "web", SourceRef: v1beta1.SourceReference{
+		Kind: charts.Kind, Namespace: charts.Namespace, Name: charts.Name,
+	}}}
+	if every > 0 {
+		hr.Spec.Chart.Spec.Interval = &metav1.Duration{Duration: every}
+	}
+	for _, c := range change {
+		c(hr)
+	}
+	return hr
+}
+
+func TestPacesOfASource(t *testing.T) {
+	t.Parallel()
+	suspended := func(hr *v1beta1.HelmRelease) { hr.Spec.Suspend = true }
+	elsewhere := func(hr *v1beta1.HelmRelease) { hr.Spec.Chart.Spec.SourceRef.Name = "others" }
+	for _, tt := range []struct {
+		name     string
+		releases []*v1beta1.HelmRelease
+		want     time.Duration
+	}{
+		{"none", nil, 0},
+		{"of no release", []*v1beta1.HelmRelease{paced("a", 0)}, 0},
+		{"the shortest", []*v1beta1.HelmRelease{paced("a", time.Minute), paced("b", 30*time.Second), paced("c", 0)}, 30 * time.Second},
+		{"not below the least", []*v1beta1.HelmRelease{paced("a", time.Second)}, v1beta1.MinInterval()},
+		{"not of a suspended release", []*v1beta1.HelmRelease{paced("a", time.Minute, suspended)}, 0},
+		{"not of another source", []*v1beta1.HelmRelease{paced("a", time.Minute, elsewhere)}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClient(t)
+			for _, hr := range tt.releases {
+				if err := c.Create(t.Context(), hr); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := pacesOf(c)(t.Context(), charts); got != tt.want {
+				t.Errorf("the source is asked every %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDueAt(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1700000000, 0)
+	later := func(d time.Duration) time.Time { return start.Add(d) }
+	for _, tt := range []struct {
+		name string
+		last visit
+		pace time.Duration
+		want time.Time
+	}{
+		{"no release asks sooner", visit{polled: start, next: later(time.Hour)}, 0, later(time.Hour)},
+		{"a release asks sooner", visit{polled: start, next: later(time.Hour)}, time.Minute, later(time.Minute)},
+		{"the source asks sooner", visit{polled: start, next: later(time.Minute)}, time.Hour, later(time.Minute)},
+		{"a failed poll has its own pause", visit{polled: start, next: later(time.Hour), failures: 1}, time.Minute, later(time.Hour)},
+		{"it was never polled", visit{next: start}, time.Minute, start},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := &handler[*v1beta1.HelmRepository]{pace: func(context.Context, Choice) time.Duration { return tt.pace }}
+			if got := h.dueAt(t.Context(), &v1beta1.HelmRepository{}, tt.last); !got.Equal(tt.want) {
+				t.Errorf("due at %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// A source is looked at when a release begins to ask more often, not whenever a release changes.
+func TestPaceIsNoticed(t *testing.T) {
+	t.Parallel()
+	when := hasPace()
+	changed := paced("a", time.Minute)
+	changed.Generation = 2
+	if !when.Create(event.CreateEvent{Object: paced("a", time.Minute)}) || !when.Update(event.UpdateEvent{ObjectOld: paced("a", 0), ObjectNew: changed}) {
+		t.Error("an interval is not noticed")
+	}
+	if when.Create(event.CreateEvent{Object: paced("a", 0)}) || when.Update(event.UpdateEvent{ObjectOld: paced("a", time.Minute), ObjectNew: paced("a", time.Minute)}) {
+		t.Error("a source is looked at without a reason")
+	}
+	affects := paceWatch(v1beta1.HelmRepositoryKind).Affects
+	if got := affects(t.Context(), changed); len(got) != 1 || got[0].Name != charts.Name || got[0].Namespace != charts.Namespace {
+		t.Errorf("it is about %v", got)
+	}
+	if got := paceWatch(v1beta1.BucketKind).Affects(t.Context(), changed); len(got) > 0 {
+		t.Errorf("a Bucket is looked at: %v", got)
+	}
+}
+
+// A bucket is reached through the proxy that it names.
+func TestABucketIsReachedThroughItsProxy(t *testing.T) {
+	t.Parallel()
+	var proxied atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Host == "bucket.example.com" && r.Header.Get("Proxy-Authorization") != "" {
+			proxied.Add(1)
+		}
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	t.Cleanup(proxy.Close)
+	secret := secretOf("proxy", map[string]string{"address": proxy.URL, "username": "robot", "password": "secret"})
+	object := &v1beta1.Bucket{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "fleet", UID: "u1"}}
+	object.Spec.Endpoint, object.Spec.BucketName, object.Spec.Insecure = "bucket.example.com", "fleet", true
+	object.Spec.ProxySecretRef = &v1beta1.LocalObjectReference{Name: "proxy"}
+	if found := newCatalog(t, secret, object).pollBucket(t.Context(), object, nil); found.err == nil {
+		t.Error("the answer of the proxy is taken for a bucket")
+	}
+	if proxied.Load() == 0 {
+		t.Error("the proxy was not asked")
+	}
+}
