@@ -143,6 +143,8 @@ func TestBeforeWithoutRights(t *testing.T) {
 		"passed admission policies: served, so that --tenancy=strict can be installed",
 		"failed permissions: you may not get, create, patch namespaces",
 		"failed permissions: you may not get, create, patch serviceaccounts, services in namespace fairlead-system",
+		"failed permissions: you may not get, create, patch validatingadmissionpolicies, " +
+			"validatingadmissionpolicybindings (admissionregistration.k8s.io)",
 		"failed permissions: you may not get, create, patch customresourcedefinitions (apiextensions.k8s.io)",
 		"failed permissions: you may not get, create, patch deployments (apps) in namespace fairlead-system",
 		"failed permissions: you may not get, create, patch clusterrolebindings, clusterroles (rbac.authorization.k8s.io)",

@@ -73,7 +73,7 @@ func awaitDrifted(t *testing.T, hr *v1beta1.HelmRelease, reason string) metav1.C
 
 func TestDriftIsCorrected(t *testing.T) {
 	t.Parallel()
-	ns, hr := driftRelease(t, v1beta1.DriftEnabled)
+	ns, hr := driftRelease(t, "")
 	before := image(t, ns)
 	editAs(t, "kubectl-edit", deployment(ns), setImage)
 	until(t, "the image is as it was", func() bool { return image(t, ns) == before })
@@ -106,7 +106,7 @@ func TestDriftIsCorrected(t *testing.T) {
 
 func TestDriftIsOnlyReported(t *testing.T) {
 	t.Parallel()
-	ns, hr := driftRelease(t, "")
+	ns, hr := driftRelease(t, v1beta1.DriftWarn)
 	before := image(t, ns)
 	editAs(t, "kubectl-edit", deployment(ns), setImage)
 	says(t, awaitDrifted(t, hr, v1beta1.DriftDetectedReason).Message, "was changed by kubectl-edit", "warn")
