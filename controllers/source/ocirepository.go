@@ -55,10 +55,7 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 	if err != nil {
 		return polled{err: err}
 	}
-	archive, size, err := c.view(repository).Put(ctx, content.Archive, func(w io.Writer) error { return remote.FetchContent(ctx, content, w) })
-	if err == nil && content.Chart == nil {
-		archive, size, err = c.strip(ctx, repository, archive, size)
-	}
+	archive, size, err := c.storeContent(ctx, repository, remote, content)
 	if err != nil {
 		return polled{err: err}
 	}
@@ -71,6 +68,18 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 	out.signed = signed
 	out.warnings = movedTag(repository, name, digest)
 	return out
+}
+
+// storeContent has the archive of an artifact in the store, and returns its digest and size.
+func (c *Catalog) storeContent(
+	ctx context.Context, repository *v1beta1.OCIRepository, remote *oci.Repository, content oci.Content,
+) (digest string, size int64, err error) {
+	receive := func(w io.Writer) error { return remote.FetchContent(ctx, content, w) }
+	digest, size, err = c.view(repository).Put(ctx, content.Archive, receive)
+	if err != nil || content.Chart != nil {
+		return digest, size, err
+	}
+	return c.strip(ctx, repository, digest, size)
 }
 
 // strip leaves out of an archive of manifests what spec.ignore says, unless the layer is to be kept as it is.

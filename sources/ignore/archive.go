@@ -68,7 +68,7 @@ func (m Matcher) copyEntry(header *tar.Header, content io.Reader, out *tar.Write
 	if err := out.WriteHeader(header); err != nil {
 		return broken(err)
 	}
-	if _, err := io.Copy(out, content); err != nil { //nolint:gosec // the reader is limited
+	if _, err := io.Copy(out, content); err != nil {
 		return broken(err)
 	}
 	return nil
