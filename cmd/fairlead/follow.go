@@ -203,11 +203,13 @@ func (f *follower) text() string {
 	}
 }
 
-// objectsText says how many objects are healthy; nothing while that is not known.
+// objectsText says how many objects there are and, where that is known, how many are healthy.
 func objectsText(s view.Settlement) []string {
 	switch {
 	case s.Objects == 0:
 		return nil
+	case !s.HealthKnown:
+		return []string{plural(s.Objects, "object")}
 	case s.Unhealthy == 0:
 		return []string{fmt.Sprintf("%d of %s healthy", s.Objects, plural(s.Objects, "object"))}
 	case s.More:

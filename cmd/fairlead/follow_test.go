@@ -12,8 +12,9 @@ import (
 
 func TestTextOfProgress(t *testing.T) {
 	t.Parallel()
-	works := view.Settlement{Started: true, Phase: view.Progressing, Message: "upgrading\nweb/shop", Objects: 4, Unhealthy: 1}
-	healthy, many, unknown, silent := works, works, works, works
+	works := view.Settlement{Started: true, Phase: view.Progressing, Message: "upgrading\nweb/shop", Objects: 4, HealthKnown: true, Unhealthy: 1}
+	healthy, many, unknown, silent, counted := works, works, works, works, works
+	counted.HealthKnown, counted.Unhealthy = false, 0
 	healthy.Unhealthy = 0
 	many.Objects, many.Unhealthy, many.More = 40, 10, true
 	unknown.Objects, unknown.Unhealthy = 0, 0
@@ -28,6 +29,7 @@ func TestTextOfProgress(t *testing.T) {
 		"some objects are not healthy": {100, works, "release web/shop: Progressing, 1m5s of 5m0s, 3 of 4 objects healthy: upgrading web/shop"},
 		"every object is healthy":      {100, healthy, "release web/shop: Progressing, 1m5s of 5m0s, 4 of 4 objects healthy: upgrading web/shop"},
 		"the list is bounded":          {100, many, "release web/shop: Progressing, 1m5s of 5m0s, at most 30 of 40 objects healthy: upgrading web/shop"},
+		"their health is not known":    {100, counted, "release web/shop: Progressing, 1m5s of 5m0s, 4 objects: upgrading web/shop"},
 		"objects are not known":        {100, unknown, "release web/shop: Progressing, 1m5s of 5m0s: upgrading web/shop"},
 		"without a message":            {100, silent, "release web/shop: Progressing, 1m5s of 5m0s, 3 of 4 objects healthy"},
 		"without a terminal":           {0, works, "release web/shop: Progressing, upgrading web/shop"},

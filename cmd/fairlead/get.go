@@ -140,12 +140,19 @@ func (f *getFlags) query(cmd *cobra.Command, args []string) (query, error) {
 	return q, nil
 }
 
+// listedKinds are the words for what can be listed.
+func listedKinds() []string {
+	words := make([]string, 0, 1+len(kinds))
+	words = append(words, sourcesWord)
+	for _, k := range kinds {
+		words = append(words, k.plural())
+	}
+	return words
+}
+
 // unknownList says which kinds can be listed.
 func unknownList(cmd *cobra.Command, word string) error {
-	plurals := []string{sourcesWord}
-	for _, k := range kinds {
-		plurals = append(plurals, k.plural())
-	}
+	plurals := listedKinds()
 	if near := view.Similar(strings.ToLower(word), plurals, maxSuggestedKinds); len(near) > 0 {
 		return usagef(cmd, "unknown kind %q; did you mean %s?", word, strings.Join(near, " or "))
 	}
@@ -155,11 +162,7 @@ func unknownList(cmd *cobra.Command, word string) error {
 // completeListed completes the kinds that get lists, and the names of objects.
 func (a *app) completeListed(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {
-		words := []string{sourcesWord}
-		for _, k := range kinds {
-			words = append(words, k.plural())
-		}
-		return withPrefix(words, toComplete), cobra.ShellCompDirectiveNoFileComp
+		return withPrefix(listedKinds(), toComplete), cobra.ShellCompDirectiveNoFileComp
 	}
 	k, known := kindByWord(args[0])
 	if !known {

@@ -38,10 +38,10 @@ func (a *app) watchList(ctx context.Context, c *connection, q query, out *output
 	}
 	for first := true; ; first = false {
 		err := w.once(ctx, first)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case !errors.Is(err, errWatchEnded):
+		if ctx.Err() != nil {
+			err = nil // it was interrupted, which is how it ends
+		}
+		if !errors.Is(err, errWatchEnded) {
 			return err
 		}
 		select {

@@ -20,7 +20,7 @@ func (a *app) kustomizationScreen(r view.KustomizationStatus) *screen {
 	s.add("Path", orNone(r.Path))
 	s.add("Depends on", dependencyLines(r.Dependencies)...)
 	s.add("Inventory", inventoryLine(r.Inventory))
-	var lines []string
+	lines := make([]string, 0, len(r.Unhealthy))
 	for _, o := range r.Unhealthy {
 		lines = append(lines, fmt.Sprintf("%s %s: %s", objectText(o.Kind, o.Namespace, o.Name, r.Namespace), o.State, orNone(o.Message)))
 	}

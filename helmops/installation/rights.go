@@ -51,8 +51,9 @@ func (u *unseen) note(err error) bool {
 
 // checks says what was not looked at, one for each group of rights; none when nothing is missing.
 func (u unseen) checks() []Check {
-	var out []Check
-	for _, text := range grouped(u) {
+	texts := grouped(u)
+	out := make([]Check, 0, len(texts))
+	for _, text := range texts {
 		out = append(out, Check{
 			Name: "not checked", Outcome: Failed, Message: "you may not " + text,
 			Fix: "run fairlead check with the rights of a cluster administrator",
@@ -81,7 +82,7 @@ func grouped(rights []right) []string {
 		g := group{o.resource.Group, o.namespace, strings.Join(v, ", ")}
 		resources[g] = append(resources[g], o.resource.Resource)
 	}
-	var out []string
+	out := make([]string, 0, len(resources))
 	for _, g := range slices.SortedFunc(maps.Keys(resources), func(a, b group) int {
 		return strings.Compare(a.api+"\x00"+a.namespace+"\x00"+a.verbs, b.api+"\x00"+b.namespace+"\x00"+b.verbs)
 	}) {

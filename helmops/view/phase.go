@@ -97,10 +97,12 @@ type Settlement struct {
 	Phase   Phase
 	Reason  string
 	Message string
-	// Objects is how many objects the object has in the cluster, and Unhealthy how many of them the controller lists as not
-	// healthy. Both are 0 while that is not known.
-	Objects   int
-	Unhealthy int
+	// Objects is how many objects the object has in the cluster, 0 while that is not known.
+	Objects int
+	// HealthKnown is set when Unhealthy is how many of them are not healthy now. The controller does not count the objects of a
+	// release while it installs or upgrades it.
+	HealthKnown bool
+	Unhealthy   int
 	// More is set when there can be further ones that are not healthy, because the list is bounded.
 	More bool
 }
@@ -137,15 +139,19 @@ func (s *Settlement) count(o v1beta1.Conditioned) {
 	switch v := o.(type) {
 	case *v1beta1.HelmRelease:
 		inventory, unhealthy = v.Status.Inventory, v.Status.Unhealthy
+		s.HealthKnown = s.Phase != Progressing
 	case *v1beta1.Kustomization:
 		inventory, unhealthy = v.Status.Inventory, v.Status.Unhealthy
+		s.HealthKnown = true
 	}
-	health := statusOf(o, v1beta1.HealthyCondition)
-	if inventory == nil || health != string(metav1.ConditionTrue) && health != string(metav1.ConditionFalse) {
+	if inventory == nil {
+		s.HealthKnown = false
 		return
 	}
 	s.Objects = len(inventory.Entries)
-	if health == string(metav1.ConditionFalse) {
+	health := condition(o, v1beta1.HealthyCondition)
+	s.HealthKnown = s.HealthKnown && (isTrue(health) || isFalse(health))
+	if s.HealthKnown && isFalse(health) {
 		s.Unhealthy = len(unhealthy)
 		s.More = len(unhealthy) >= maxUnhealthy
 	}

@@ -158,23 +158,27 @@ func TestSettleCountsObjects(t *testing.T) {
 	tests := map[string]struct {
 		object    v1beta1.Conditioned
 		objects   int
+		known     bool
 		unhealthy int
 		more      bool
 	}{
 		"a release without an inventory": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{Conditions: health("True")}}},
 		"a release whose health is not known": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{
-			Inventory: three, Conditions: health("Unknown")}}},
+			Inventory: three, Conditions: health("Unknown")}}, objects: 3},
+		"a release that is upgraded": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{
+			Inventory: three, Conditions: append(health("True"), metav1.Condition{
+				Type: v1beta1.ReconcilingCondition, Status: "True", Reason: v1beta1.ProgressingReason})}}, objects: 3},
 		"a healthy release": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{Inventory: three, Conditions: health("True")}},
-			objects: 3},
+			objects: 3, known: true},
 		"a release that is not healthy": {object: &v1beta1.HelmRelease{Status: v1beta1.HelmReleaseStatus{
-			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 2)}}, objects: 3, unhealthy: 2},
+			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 2)}}, objects: 3, known: true, unhealthy: 2},
 		"a Kustomization with a full list": {object: &v1beta1.Kustomization{Status: v1beta1.KustomizationStatus{
-			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 10)}}, objects: 3, unhealthy: 10, more: true},
+			Inventory: three, Conditions: health("False"), Unhealthy: make([]v1beta1.ObjectHealth, 10)}}, objects: 3, known: true, unhealthy: 10, more: true},
 		"a source": {object: &v1beta1.GitRepository{}},
 	}
 	for name, tt := range tests {
 		got := Settle(tt.object, "", 0)
-		if got.Objects != tt.objects || got.Unhealthy != tt.unhealthy || got.More != tt.more {
+		if got.Objects != tt.objects || got.HealthKnown != tt.known || got.Unhealthy != tt.unhealthy || got.More != tt.more {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
