@@ -11,10 +11,13 @@ import (
 )
 
 // Freed lets the events of an object of the own kind through after which its dependents may start, or wait for another cause than
-// before: it came or went, what it depends on changed, or it is not ready for another cause.
+// before: it came or went, what it depends on changed, or it is not ready for another cause. That an attempt begins is no
+// cause: dependents of an object that fails again and again would report it twice for each attempt.
 func Freed() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return cause(e.ObjectOld) != cause(e.ObjectNew) || !slices.Equal(dependsOn(e.ObjectOld), dependsOn(e.ObjectNew))
+		before, after := cause(e.ObjectOld), cause(e.ObjectNew)
+		another := before != after && after != inProgress
+		return another || !slices.Equal(dependsOn(e.ObjectOld), dependsOn(e.ObjectNew))
 	}}
 }
 

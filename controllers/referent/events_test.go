@@ -26,6 +26,8 @@ func TestFreed(t *testing.T) {
 		{"it is ready no more", helmRelease("b", ready), helmRelease("b", failing("broken")), true},
 		{"it is still ready", helmRelease("b", ready), helmRelease("b", ready), false},
 		{"it is further with its work", helmRelease("b", progressing), helmRelease("b", further), false},
+		{"an attempt begins after a failure", helmRelease("b", failing("broken")), helmRelease("b", progressing), false},
+		{"the attempt fails", helmRelease("b", progressing), helmRelease("b", failing("broken")), true},
 		{"it fails for another cause", helmRelease("b", failing("broken")), helmRelease("b", failing("refused")), true},
 		{"it fails again", helmRelease("b", failing("broken; next 14:00")), helmRelease("b", failing("broken; next 14:05")), false},
 		{"it is found to be part of a cycle", helmRelease("b", waiting), helmRelease("b", circular), true},

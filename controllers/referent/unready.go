@@ -20,6 +20,9 @@ const (
 	maxQuoted = 120
 )
 
+// inProgress is the cause of an object whose work is under way.
+const inProgress = "in progress"
+
 // unready collects the dependencies of an object that are not ready.
 type unready struct {
 	of    int
@@ -65,7 +68,7 @@ func causeOf(object v1beta1.Conditioned, quoted bool) string {
 	case isSuspended(object):
 		return "suspended"
 	case ready == nil || ready.Status != metav1.ConditionFalse || ready.ObservedGeneration != object.GetGeneration():
-		return "in progress"
+		return inProgress
 	case ready.Reason == v1beta1.DependencyNotReadyReason:
 		return "waits for its own dependencies"
 	case ready.Reason == v1beta1.DependencyCycleReason:
