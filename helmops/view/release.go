@@ -292,17 +292,29 @@ func lastAttempt(hr *v1beta1.HelmRelease) *Attempt {
 	return out
 }
 
+// nextOfPhase is what happens next to an object of any kind in a phase that says it alone.
+func nextOfPhase(phase Phase) (Next, bool) {
+	switch phase {
+	case Suspended:
+		return Next{Action: NextResume, Message: "suspended: nothing happens until it is resumed"}, true
+	case Pending:
+		return Next{Action: NextReconcile, Message: pendingNext}, true
+	case Progressing:
+		return Next{Action: NextReconcile, Message: "the controller is at work"}, true
+	default:
+		return Next{}, false
+	}
+}
+
 // nextOf reads the future off the phase. The time of a retry is the planner's own rule, so that both agree.
 func nextOf(hr *v1beta1.HelmRelease) Next {
-	switch phase := PhaseOf(hr); phase {
+	phase := PhaseOf(hr)
+	if next, is := nextOfPhase(phase); is {
+		return next
+	}
+	switch phase {
 	case Deleting:
 		return Next{Action: NextDelete, Message: deletingMessage(hr)}
-	case Suspended:
-		return Next{Action: NextResume, Message: "suspended: nothing happens until it is resumed"}
-	case Pending:
-		return Next{Action: NextReconcile, Message: pendingNext}
-	case Progressing:
-		return Next{Action: NextReconcile, Message: "the controller is at work"}
 	case Waiting:
 		return Next{Action: NextWait, Message: "it goes on by itself when what it waits for is there"}
 	case Held:

@@ -109,15 +109,13 @@ func NewSourceStatus(source v1beta1.Source, own *Related) SourceStatus {
 
 // nextOfObject reads the future off the phase of a Kustomization or a source.
 func nextOfObject(o v1beta1.Conditioned, every string) Next {
-	switch PhaseOf(o) {
+	phase := PhaseOf(o)
+	if next, is := nextOfPhase(phase); is {
+		return next
+	}
+	switch phase {
 	case Deleting:
 		return Next{Action: NextDelete, Message: "the object goes away"}
-	case Suspended:
-		return Next{Action: NextResume, Message: "suspended: nothing happens until it is resumed"}
-	case Pending:
-		return Next{Action: NextReconcile, Message: pendingNext}
-	case Progressing:
-		return Next{Action: NextReconcile, Message: "the controller is at work"}
 	case Waiting:
 		return Next{Action: NextWait, Message: "it continues by itself when what it waits for is ready"}
 	case Stalled:
