@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 	"sigs.k8s.io/kwok/pkg/utils/gotpl"
 	"sigs.k8s.io/kwok/pkg/utils/lifecycle"
 )
+
+// oneAtATime keeps tests apart: kwok reads the expressions of its stages with maps that have no lock.
+var oneAtATime sync.Mutex
 
 // player plays pod stages the way kwok does, without a cluster.
 type player struct {
@@ -44,6 +48,8 @@ func newPlayer(t *testing.T, podReadyDelay time.Duration) player {
 			podStages = append(podStages, stage)
 		}
 	}
+	oneAtATime.Lock()
+	defer oneAtATime.Unlock()
 	stages, err := lifecycle.NewLifecycle(podStages)
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +63,8 @@ func newPlayer(t *testing.T, podReadyDelay time.Duration) player {
 // step applies the one stage that matches and returns its name and delay, or "" when the pod is settled.
 func (p player) step(t *testing.T, pod *corev1.Pod) (string, time.Duration) {
 	t.Helper()
+	oneAtATime.Lock()
+	defer oneAtATime.Unlock()
 	event := &lifecycle.Event{Labels: pod.Labels, Annotations: pod.Annotations, Data: pod}
 	matching, err := p.stages.ListAllPossible(t.Context(), event)
 	if err != nil {
