@@ -224,7 +224,7 @@ func (r *rules) unwanted(v Version) string {
 	return r.outOfRange(v)
 }
 
-// isPrerelease tells whether a version would be in the range if that took pre-releases.
+// isPrerelease reports whether a version would be in the range if that took pre-releases.
 func (r *rules) isPrerelease(v Version) bool {
 	if v.Version == nil || v.Version.Prerelease() == "" {
 		return false

@@ -171,7 +171,7 @@ func (f *follower) watchError(err error) error {
 	return f.failed("watch", err)
 }
 
-// watchHasEnded tells whether an error of a watch only means that it has to be opened again.
+// watchHasEnded reports whether an error of a watch only means that it has to be opened again.
 func watchHasEnded(err error) bool {
 	return apierrors.IsGone(err) || apierrors.IsResourceExpired(err) || apierrors.IsTimeout(err) ||
 		apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err) || apierrors.IsTooManyRequests(err)

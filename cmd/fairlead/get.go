@@ -244,7 +244,7 @@ func identify(r row) (view.Reference, view.Phase) {
 	return view.Reference{}, view.Unknown
 }
 
-// matches tells whether the object of a row is asked for.
+// matches reports whether the object of a row is asked for.
 func (q query) matches(r row) bool {
 	object, phase := identify(r)
 	named := len(q.names) == 0 || slices.Contains(q.names, object.Name)

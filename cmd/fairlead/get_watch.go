@@ -193,7 +193,7 @@ func (w *listWatch) handle(event listEvent) error {
 	return nil
 }
 
-// isNews tells whether the table says something else of the object, or nothing yet. An object that has left the phases that are
+// isNews reports whether the table says something else of the object, or nothing yet. An object that has left the phases that are
 // asked for is printed once more.
 func (w *listWatch) isNews(r row) bool {
 	reference, _ := identify(r)

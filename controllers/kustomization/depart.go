@@ -51,7 +51,7 @@ func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool,
 	return false, slow, nil
 }
 
-// leavesObjects tells whether the objects of a Kustomization stay when it is deleted.
+// leavesObjects reports whether the objects of a Kustomization stay when it is deleted.
 func leavesObjects(k *v1beta1.Kustomization) bool {
 	return k.Spec.Suspend || k.GetDeletionPolicy() == v1beta1.DeletionPolicyOrphan
 }

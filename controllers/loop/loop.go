@@ -141,7 +141,7 @@ func (r *reconciler[T]) patchStatus(ctx context.Context, before, after T) error 
 	return nil
 }
 
-// keeps tells whether an object that is being deleted waits for this controller.
+// keeps reports whether an object that is being deleted waits for this controller.
 func (r *reconciler[T]) keeps(object T) bool {
 	return r.finalizer != "" && controllerutil.ContainsFinalizer(object, r.finalizer) || r.hasFormer(object)
 }

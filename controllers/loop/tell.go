@@ -46,7 +46,7 @@ func logEvent(logger logr.Logger, kind string, object client.Object, event statu
 	logger.Info(event.Note(), details...)
 }
 
-// waits tells whether an object only waits for another one, which reports its failure itself.
+// waits reports whether an object only waits for another one, which reports its failure itself.
 func waits(reason string) bool {
 	switch reason {
 	case v1beta1.DependencyNotReadyReason, v1beta1.SourceNotReadyReason, v1beta1.PendingReleaseReason:

@@ -55,15 +55,15 @@ func (g *gatherer) departure(ctx context.Context, hr *v1beta1.HelmRelease) (depa
 
 // stranded decides about a deleted object whose Helm release cannot be reached. In a namespace that is being deleted too the
 // identity does not come back, and what is left of the release goes with the namespace; a release that never came to be
-// needs nobody.
+// needs no identity.
 func (h *handler) stranded(ctx context.Context, hr *v1beta1.HelmRelease, way departure) (bool, time.Duration, error) {
 	reason := referent.ReasonOf(way.obstacle)
-	var nobody bool // otherwise a cluster only does not answer
+	var noIdentity bool // false while a cluster only does not answer
 	switch reason {
 	case v1beta1.AccessDeniedReason, v1beta1.KubeConfigInvalidReason, v1beta1.UnsupportedReason:
-		nobody = true
+		noIdentity = true
 	}
-	if way.terminating || hr.Status.Latest() == nil && nobody {
+	if way.terminating || hr.Status.Latest() == nil && noIdentity {
 		log.FromContext(ctx).Info("the Helm release is not uninstalled", "because", way.obstacle.Error(), "namespaceTerminating", way.terminating)
 		return true, 0, nil
 	}

@@ -57,7 +57,7 @@ func newRegistryHandler(t *testing.T) *registryHandler {
 	return r
 }
 
-// reconcile tells whether a reconciliation polled the registry.
+// reconcile reports whether a reconciliation polled the registry.
 func (r *registryHandler) reconcile() bool {
 	r.Helper()
 	if _, err := r.Reconcile(r.Context(), r.source); err != nil {

@@ -92,7 +92,7 @@ func (n *recordNamespace) Create(key string, rel *release.Release) error {
 	return err
 }
 
-// declaresNamespace tells whether a release brings a namespace itself.
+// declaresNamespace reports whether a release brings a namespace itself.
 func declaresNamespace(rel *release.Release, name string) bool {
 	for _, hook := range rel.Hooks {
 		if hook.Kind == "Namespace" && hook.Name == name {

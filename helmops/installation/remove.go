@@ -180,7 +180,7 @@ func (s *Site) release(ctx context.Context, r Removal) error {
 	return nil
 }
 
-// isOurs tells whether a finalizer is one of Fairlead.
+// isOurs reports whether a finalizer is one of Fairlead.
 func isOurs(finalizer string) bool {
 	return finalizer == v1beta1.Finalizer || finalizer == v1beta1.FormerFinalizer
 }

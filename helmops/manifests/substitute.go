@@ -96,7 +96,7 @@ func (s *substitution) text(text string) (string, error) {
 	return out[1 : len(out)-1], nil
 }
 
-// isQuoted tells whether the first and the last variable, between which there is something else, hold the same quote.
+// isQuoted reports whether the first and the last variable, between which there is something else, hold the same quote.
 func (s *substitution) isQuoted(text string) bool {
 	first := plainVariable.FindStringSubmatch(text)
 	start := strings.LastIndex(text, "${")

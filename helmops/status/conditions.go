@@ -78,7 +78,7 @@ func IsStalled(object v1beta1.Conditioned) bool {
 	return meta.IsStatusConditionTrue(object.GetConditions(), v1beta1.StalledCondition)
 }
 
-// IsHeld tells whether a user asked for the revision that runs: the object is not Ready, and that is no failure.
+// IsHeld reports whether a user asked for the revision that runs: the object is not Ready, and that is no failure.
 func IsHeld(object v1beta1.Conditioned) bool {
 	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)
 	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == v1beta1.RolledBackReason

@@ -23,7 +23,7 @@ func Origin(layers []Layer, path []string) string {
 	return ""
 }
 
-// sets tells whether there is a value at a path.
+// sets reports whether there is a value at a path.
 func sets(value any, path []string) bool {
 	for _, key := range path {
 		switch v := value.(type) {

@@ -160,7 +160,7 @@ func causeIn(n Node) string {
 	return ""
 }
 
-// bakesWell tells whether the newest revision is watched and was healthy so far.
+// bakesWell reports whether the newest revision is watched and was healthy so far.
 func bakesWell(hr *v1beta1.HelmRelease) bool {
 	newest, bake := hr.Status.Latest(), hr.Status.Bake
 	return bake != nil && bake.BadSince == nil && newest != nil && newest.Version == bake.Revision &&

@@ -18,7 +18,7 @@ import (
 const schemaURL = "file:///values.schema.json"
 
 // checkSchemas checks the values of a chart and its subcharts against their schemas, as Helm does, but for references: Helm would read
-// files of this machine and addresses that nobody checks. It returns nil, or a *SchemaError.
+// files of this machine and addresses without a check. It returns nil, or a *SchemaError.
 func checkSchemas(c *chart.Chart, values map[string]any) error {
 	if charts := broken(c, nil, values); len(charts) > 0 {
 		return &SchemaError{Charts: charts}
