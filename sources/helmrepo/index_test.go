@@ -365,6 +365,7 @@ func FuzzParseIndex(f *testing.F) {
 	f.Add([]byte(usual))
 	f.Add([]byte(`{"entries":{"a":[{"name":"a","version":"1.0.0","urls":["x"],"digest":"` + hex64 + `"},{"name":1}]}}`))
 	f.Add([]byte("entries: {a: [{name: a, version: 1.0.0, urls: [x]}]}"))
+	f.Add([]byte("entries: {a: [{name: a, version: '0', urls: [x]}, {name: a, version: 01.9.0, urls: [x]}]}"))
 	f.Add([]byte("entries:\n  a: &x\n  - name: a\n  b: *x\n"))
 	f.Add([]byte("entries:\n  a:\n  -\n    name: a\n   urls: |\n -\n"))
 	f.Fuzz(func(t *testing.T, doc []byte) {
@@ -377,8 +378,9 @@ func FuzzParseIndex(f *testing.F) {
 		}
 		for _, chart := range i.Charts() {
 			for _, e := range i.Versions(chart) {
-				if e.Name == "" || e.URL == "" || e.Version.Version == nil || e.Digest != "" && !sources.IsDigest(e.Digest) {
-					t.Fatalf("an unusable entry: %+v", e)
+				_, readable := sources.ParseEntry(e.Tag)
+				if e.Name == "" || e.URL == "" || !readable || e.Digest != "" && !sources.IsDigest(e.Digest) {
+					t.Fatalf("an unusable entry: %#v", e)
 				}
 			}
 		}
