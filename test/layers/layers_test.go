@@ -36,6 +36,7 @@ var layers = map[string]int{
 	"helmops/rollout":      2,
 	"sources/":             2,
 	"helmops/plan":         1,
+	"helmops/promotion":    1,
 	"helmops/status":       1,
 	"helmops/values":       1,
 	"helmops/health":       1,
