@@ -29,6 +29,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/kustomization"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/receiver"
@@ -307,10 +308,10 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		Changed: changed.Tell, Moved: changed.Moved,
 	})
 	loop.CountWaiting(engine.Waiting)
-	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
-	catalog.Limit(flags.cache.kept)
-	catalog.Fit(kubeVersionOf(to.local))
-	catalog.Reach(transport.NewNetwork(to.upstreams.sources()))
+	charts := catalog.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
+	charts.Limit(flags.cache.kept)
+	charts.Fit(kubeVersionOf(to.local))
+	charts.Reach(transport.NewNetwork(to.upstreams.sources()))
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
 		Local: to.local, Remote: to.remote, Shares: to.shares, Now: time.Now,
@@ -325,18 +326,18 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		}
 	}
 	return errors.Join(
-		source.Setup(ctx, manager, catalog, source.Options{
+		source.Setup(ctx, manager, charts, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
-		release.Setup(ctx, manager, catalog, release.Options{
+		release.Setup(ctx, manager, charts, release.Options{
 			Concurrency: flags.concurrency, Engine: engine, Namesake: engine.Namesake, Live: engine, Changes: changed,
 			Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
-		kustomization.Setup(ctx, manager, catalog, kustomization.Options{
+		kustomization.Setup(ctx, manager, charts, kustomization.Options{
 			Concurrency: flags.concurrency, Engine: sets, Builder: manifests.Builder{Runner: to.pool}, Moved: moved, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
-		manager.Add(&source.Collector{Catalog: catalog, Now: time.Now}),
+		manager.Add(&catalog.Collector{Catalog: charts, Now: time.Now}),
 	)
 }

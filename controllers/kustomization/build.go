@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/keep"
 	"fairlead.dev/fairlead/helmops/manifests"
@@ -22,16 +22,16 @@ import (
 
 // trees unpacks artifacts, each once for all Kustomizations of one source and revision, and keeps them within a budget.
 type trees struct {
-	catalog *source.Catalog
+	catalog *catalog.Catalog
 	known   *quota.Cache[*manifests.Tree]
 }
 
-func newTrees(catalog *source.Catalog) *trees {
-	return &trees{catalog: catalog, known: quota.NewCache[*manifests.Tree]("the unpacked artifact of a source", quota.Trees)}
+func newTrees(c *catalog.Catalog) *trees {
+	return &trees{catalog: c, known: quota.NewCache[*manifests.Tree]("the unpacked artifact of a source", quota.Trees)}
 }
 
 // of returns the files of an artifact, which stay in memory until release is called.
-func (t *trees) of(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact) (_ *manifests.Tree, release func(), err error) {
+func (t *trees) of(ctx context.Context, choice catalog.Choice, artifact v1beta1.Artifact) (_ *manifests.Tree, release func(), err error) {
 	from, err := t.catalog.Identity(ctx, choice, true)
 	if err != nil {
 		return nil, nil, err
@@ -56,7 +56,7 @@ func (t *trees) of(ctx context.Context, choice source.Choice, artifact v1beta1.A
 	})
 }
 
-func (t *trees) open(ctx context.Context, choice source.Choice, artifact v1beta1.Artifact, read func(io.Reader) error) error {
+func (t *trees) open(ctx context.Context, choice catalog.Choice, artifact v1beta1.Artifact, read func(io.Reader) error) error {
 	archive, err := t.catalog.OpenArtifact(ctx, choice, artifact)
 	if err != nil {
 		return err

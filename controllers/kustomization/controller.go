@@ -21,9 +21,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/health"
@@ -170,7 +170,7 @@ func (h *handler) progress(k *v1beta1.Kustomization, elapsed time.Duration) time
 
 // blocked records why nothing can be applied. What can change that wakes the object; the pause is only for safety.
 func (h *handler) blocked(k *v1beta1.Kustomization, err error) (time.Duration, error) {
-	if source.IsPending(err) {
+	if catalog.IsPending(err) {
 		if !status.IsReady(k) {
 			status.Progressing(k, err.Error(), h.now())
 		}

@@ -13,9 +13,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -61,7 +61,7 @@ func TestADeletedKustomizationWaitsForThoseThatMayTakeItsObjects(t *testing.T) {
 			woken := make(chan types.NamespacedName, 1)
 			h := &handler{
 				gatherer: &gatherer{
-					catalog:      source.NewCatalog(cached, cached, nil),
+					catalog:      catalog.NewCatalog(cached, cached, nil),
 					dependencies: &referent.Dependencies{Objects: cached},
 					lookout:      referent.NewLookout(t.Context(), nil, func(types.NamespacedName) {}, at),
 				},

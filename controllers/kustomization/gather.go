@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/health"
@@ -28,7 +28,7 @@ import (
 // gatherer finds what a Kustomization is made of and whether its time has come. Looking again while nothing has changed costs no
 // request.
 type gatherer struct {
-	catalog      *source.Catalog
+	catalog      *catalog.Catalog
 	trees        *trees
 	builder      Builder
 	identities   referent.Identities
@@ -53,7 +53,7 @@ type rules struct {
 
 // inputs are what decides about the objects of a Kustomization.
 type inputs struct {
-	choice   source.Choice
+	choice   catalog.Choice
 	artifact v1beta1.Artifact
 	access   cluster.Access
 	health   *health.Rules
@@ -130,7 +130,7 @@ func listed(names []string) string {
 }
 
 // admit checks what the spec says by itself.
-func (g *gatherer) admit(k *v1beta1.Kustomization, choice source.Choice) error {
+func (g *gatherer) admit(k *v1beta1.Kustomization, choice catalog.Choice) error {
 	if err := referent.Supported(k); err != nil {
 		return err
 	}
@@ -266,9 +266,9 @@ func documentsOf(k *v1beta1.Kustomization) []referent.Document {
 }
 
 // choiceOf names the source of a Kustomization.
-func choiceOf(k *v1beta1.Kustomization) source.Choice {
+func choiceOf(k *v1beta1.Kustomization) catalog.Choice {
 	key := k.GetSourceKey()
-	return source.Choice{Kind: k.Spec.SourceRef.Kind, Namespace: key.Namespace, Name: key.Name}
+	return catalog.Choice{Kind: k.Spec.SourceRef.Kind, Namespace: key.Namespace, Name: key.Name}
 }
 
 // digestOf tells one set of inputs from another. What only says when things are done does not count.
@@ -293,7 +293,7 @@ func digestOf(k *v1beta1.Kustomization, in inputs) string {
 
 // obstacleOf words why there is no artifact. One that is still being looked for is no obstacle.
 func obstacleOf(err error) error {
-	if source.IsPending(err) {
+	if catalog.IsPending(err) {
 		return err
 	}
 	reason, final := reasonOf(err)

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/source"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -215,7 +215,7 @@ func (h *handler) departing(ctx context.Context, k *v1beta1.Kustomization) time.
 		return 0
 	}
 	artifact, err := h.catalog.Artifact(ctx, choiceOf(k))
-	if err != nil && !source.IsPending(err) {
+	if err != nil && !catalog.IsPending(err) {
 		return 0
 	}
 	// While the source is being fetched, no Kustomization has applied its revision yet.
@@ -246,7 +246,7 @@ func (h *handler) follow(k *v1beta1.Kustomization, yes bool) {
 
 // involvement is how a Kustomization takes part in a hand-over.
 type involvement struct {
-	choice source.Choice
+	choice catalog.Choice
 	// keeps is set when it waits for others to take its objects, unset when it wants objects of others.
 	keeps bool
 }

@@ -19,9 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/fair"
 	"fairlead.dev/fairlead/helmops/tracker"
 )
@@ -80,7 +80,7 @@ func Exists(objects client.Reader) func(context.Context, types.NamespacedName) b
 }
 
 // Setup adds the controller to the manager. ctx is the life of what it does.
-func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o Options) error {
+func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Options) error {
 	cached, live := manager.GetClient(), manager.GetAPIReader()
 	index := indexOf(cached, o.DefaultServiceAccount)
 	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
@@ -95,7 +95,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	lookout := referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
 	h := &handler{
 		gatherer: &gatherer{
-			catalog: catalog, trees: newTrees(catalog), builder: o.Builder, documents: documents, lookout: lookout,
+			catalog: c, trees: newTrees(c), builder: o.Builder, documents: documents, lookout: lookout,
 			identities: referent.Identities{Objects: cached, Live: live, Documents: documents},
 			dependencies: &referent.Dependencies{
 				Kind: v1beta1.KustomizationKind, Empty: func() referent.Dependent { return &v1beta1.Kustomization{} },
@@ -114,7 +114,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 	return loop.Setup(manager, loop.Controller[*v1beta1.Kustomization]{
 		Name: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: slices.Concat(source.WatchArtifacts(usersOf(index)), index.Watches(moved()),
+		Watches: slices.Concat(catalog.WatchArtifacts(usersOf(index)), index.Watches(moved()),
 			[]loop.Watch{
 				{Object: definition, Affects: h.lackingKinds(cached)},
 				{Object: &v1beta1.Kustomization{}, Affects: h.handsOver, When: releasedOrApplied()},
@@ -172,13 +172,13 @@ func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[
 	}
 }
 
-func sourceKey(choice source.Choice) string {
+func sourceKey(choice catalog.Choice) string {
 	return choice.Kind + "/" + choice.Namespace + "/" + choice.Name
 }
 
 // usersOf lists the Kustomizations of a source.
-func usersOf(index referent.Index[*v1beta1.Kustomization]) source.Users {
-	return func(ctx context.Context, choice source.Choice) []types.NamespacedName {
+func usersOf(index referent.Index[*v1beta1.Kustomization]) catalog.Users {
+	return func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
 		return index.Find(ctx, client.MatchingFields{sourceIndex: sourceKey(choice)})
 	}
 }

@@ -21,9 +21,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
@@ -260,7 +260,7 @@ func (h *handler) isSuperseded(ctx context.Context, hr *v1beta1.HelmRelease, cur
 
 // blocked records why nothing can be planned. What can change that wakes the object; the pause is only for safety.
 func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, error) {
-	if source.IsPending(err) {
+	if catalog.IsPending(err) {
 		if !status.IsReady(hr) {
 			status.Progressing(hr, err.Error(), h.now())
 		}

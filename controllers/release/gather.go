@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
@@ -23,7 +23,7 @@ import (
 //
 // Looking again while nothing has changed costs no request.
 type gatherer struct {
-	catalog      *source.Catalog
+	catalog      *catalog.Catalog
 	identities   referent.Identities
 	documents    *referent.Documents
 	dependencies *referent.Dependencies
@@ -40,10 +40,10 @@ type sight struct {
 	lookout      *referent.Lookout
 }
 
-func newGatherer(catalog *source.Catalog, s sight, o Options) *gatherer {
+func newGatherer(c *catalog.Catalog, s sight, o Options) *gatherer {
 	documents := referent.NewDocuments(s.cached, s.live, referent.MaxDocuments)
 	return &gatherer{
-		catalog: catalog, documents: documents, lookout: s.lookout,
+		catalog: c, documents: documents, lookout: s.lookout,
 		identities: referent.Identities{Objects: s.cached, Live: s.live, Documents: documents},
 		dependencies: &referent.Dependencies{
 			Kind: v1beta1.HelmReleaseKind, Empty: func() referent.Dependent { return &v1beta1.HelmRelease{} },
@@ -67,7 +67,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, err
 	}
-	chart, err := g.catalog.Chart(ctx, source.ChoiceOfRelease(hr))
+	chart, err := g.catalog.Chart(ctx, catalog.ChoiceOfRelease(hr))
 	if err != nil {
 		return release.Inputs{}, chartObstacle(err)
 	}
@@ -90,7 +90,7 @@ func (g *gatherer) forget(key types.NamespacedName) {
 
 // chartObstacle words why there is no chart. An answer that is still being looked for is no obstacle.
 func chartObstacle(err error) error {
-	if source.IsPending(err) {
+	if catalog.IsPending(err) {
 		return err
 	}
 	failure := status.Failure{Reason: v1beta1.SourceNotReadyReason, Message: err.Error()}

@@ -20,8 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/cluster"
 )
 
@@ -64,7 +64,7 @@ func newHandler(t *testing.T, get func(client.Object) error, objects ...client.O
 	}
 	clock := func() time.Time { return now }
 	lookout := referent.NewLookout(t.Context(), nothing{}, func(types.NamespacedName) {}, clock)
-	return &handler{now: clock, gatherer: newGatherer(source.NewCatalog(c, c, nil), sight{c, c, expressions, lookout}, Options{})}
+	return &handler{now: clock, gatherer: newGatherer(catalog.NewCatalog(c, c, nil), sight{c, c, expressions, lookout}, Options{})}
 }
 
 // nothing is a cluster that does not answer.
@@ -216,7 +216,7 @@ func TestAPendingChartIsNoObstacle(t *testing.T) {
 	t.Parallel()
 	h := newHandler(t, nil, &v1beta1.OCIRepository{ObjectMeta: named("fresh")})
 	_, err := h.gather(t.Context(), helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Name = "fresh" }))
-	if !source.IsPending(err) {
+	if !catalog.IsPending(err) {
 		t.Errorf("error = %v, want pending", err)
 	}
 }

@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/release"
 )
 
@@ -15,7 +15,7 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 	if err := referent.Supported(hr); err != nil {
 		return err
 	}
-	if choice := source.ChoiceOfRelease(hr); g.dependencies.OwnNamespace && choice.Namespace != hr.Namespace {
+	if choice := catalog.ChoiceOfRelease(hr); g.dependencies.OwnNamespace && choice.Namespace != hr.Namespace {
 		field := "spec.chart.spec.sourceRef"
 		if hr.Spec.ChartRef != nil {
 			field = "spec.chartRef"

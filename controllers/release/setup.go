@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/controllers/source"
 	"fairlead.dev/fairlead/helmops/chart"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/fair"
@@ -62,7 +62,7 @@ type Options struct {
 }
 
 // Setup adds the release controller to the manager. ctx is the life of the actions.
-func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o Options) error {
+func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Options) error {
 	cached, live := manager.GetClient(), manager.GetAPIReader()
 	index := indexOf(cached, o.DefaultServiceAccount)
 	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
@@ -73,12 +73,12 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 		return err
 	}
 	waker := loop.NewWaker()
-	load, fetch := charts(catalog)
+	load, fetch := charts(c)
 	h := &handler{
 		runner: &release.Runner{
 			Engine: o.Engine, Charts: load, Fetch: fetch, Now: o.Now, Namesake: o.Namesake,
 		},
-		gatherer: newGatherer(catalog, sight{cached: cached, live: live, expressions: expressions,
+		gatherer: newGatherer(c, sight{cached: cached, live: live, expressions: expressions,
 			lookout: referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
 		tasks:    loop.NewTasks[landed](ctx, waker.WakeFirst, o.Now),
 		readings: newReadings(ctx, o.Engine, waker.Wake, o.Now),
@@ -103,13 +103,13 @@ func Setup(ctx context.Context, manager ctrl.Manager, catalog *source.Catalog, o
 			func(owner types.NamespacedName) { h.wakeFor(owner, waker) },
 		)
 	}
-	catalog.Subscribe(func(ctx context.Context, choice source.Choice) {
-		for _, key := range source.ReleasesOf(ctx, cached, choice) {
+	c.Subscribe(func(ctx context.Context, choice catalog.Choice) {
+		for _, key := range catalog.ReleasesOf(ctx, cached, choice) {
 			waker.Wake(key)
 		}
 	})
-	sourceWatches := source.Watches(func(ctx context.Context, choice source.Choice) []types.NamespacedName {
-		return source.ReleasesOf(ctx, cached, choice)
+	sourceWatches := catalog.Watches(func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
+		return catalog.ReleasesOf(ctx, cached, choice)
 	})
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
@@ -133,7 +133,7 @@ const (
 )
 
 // charts loads charts from the catalog, each parsed once. fetch waits for upstream, so that load has not to.
-func charts(catalog *source.Catalog) (
+func charts(c *catalog.Catalog) (
 	load release.Charts, fetch func(context.Context, *v1beta1.HelmRelease, v1beta1.ChartRevision) error,
 ) {
 	cache := chart.NewCache(chart.DefaultBudget)
@@ -142,27 +142,27 @@ func charts(catalog *source.Catalog) (
 	load = func(
 		ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision,
 	) (loaded *helmchart.Chart, err error) {
-		choice, has := source.ChoiceOfRelease(hr), consistsOf(hr, revision)
-		from, err := catalog.Identity(ctx, choice, has)
+		choice, has := catalog.ChoiceOfRelease(hr), consistsOf(hr, revision)
+		from, err := c.Identity(ctx, choice, has)
 		if err != nil {
 			return nil, err
 		}
 		err = shares.Do(ctx, hr.Namespace, func() error {
 			loaded, err = cache.Load(from, revision, func() (io.ReadCloser, error) {
-				return catalog.Archive(ctx, choice, revision, has)
+				return c.Archive(ctx, choice, revision, has)
 			})
 			return err
 		})
 		return loaded, err
 	}
 	fetch = func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) error {
-		choice, has := source.ChoiceOfRelease(hr), consistsOf(hr, revision)
-		from, err := catalog.Identity(ctx, choice, has)
+		choice, has := catalog.ChoiceOfRelease(hr), consistsOf(hr, revision)
+		from, err := c.Identity(ctx, choice, has)
 		if err != nil || cache.Has(from, revision) {
 			return err
 		}
 		return fetches.Do(ctx, hr.Namespace, func() error {
-			archive, err := catalog.Archive(ctx, choice, revision, has)
+			archive, err := c.Archive(ctx, choice, revision, has)
 			if err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
@@ -28,15 +29,26 @@ const (
 	slow = time.Second
 )
 
+// poller asks upstream for news of one source; see Catalog.Poll.
+type poller func(ctx context.Context, source v1beta1.Source, choices []catalog.Choice) catalog.Polled
+
+// polled is what one poll of a source found, and which generation and which request it was made for.
+type polled struct {
+	catalog.Polled
+
+	generation int64
+	request    string
+}
+
 // handler polls the sources of one kind.
-type handler[T sourceObject] struct {
+type handler[T catalog.Object] struct {
 	kind    string
-	catalog *Catalog
+	catalog *catalog.Catalog
 	poll    poller
-	choices func(context.Context, Choice) ([]Choice, error)
+	choices func(context.Context, catalog.Choice) ([]catalog.Choice, error)
 	// pace is the shortest interval at which a release asks the source for its chart, zero when none does; nil for
 	// none.
-	pace   func(context.Context, Choice) time.Duration
+	pace   func(context.Context, catalog.Choice) time.Duration
 	tasks  *loop.Tasks[polled]
 	events events.EventRecorder
 	now    func() time.Time
@@ -90,15 +102,15 @@ func (h *handler[T]) Forget(key types.NamespacedName) {
 	h.mu.Lock()
 	delete(h.visits, key)
 	h.mu.Unlock()
-	source := Choice{Kind: h.kind, Namespace: key.Namespace, Name: key.Name}
-	h.catalog.forget(source)
+	source := catalog.Choice{Kind: h.kind, Namespace: key.Namespace, Name: key.Name}
+	h.catalog.Forget(source)
 	if choices, err := h.choices(context.Background(), source); err == nil {
 		h.catalog.Tell(context.Background(), choices...)
 	}
 }
 
-func (h *handler[T]) choiceOf(object T) Choice {
-	return Choice{Kind: h.kind, Namespace: object.GetNamespace(), Name: object.GetName()}
+func (h *handler[T]) choiceOf(object T) catalog.Choice {
+	return catalog.Choice{Kind: h.kind, Namespace: object.GetNamespace(), Name: object.GetName()}
 }
 
 // progress says that the first poll is under way once it takes longer than a moment.
@@ -114,7 +126,7 @@ func (h *handler[T]) progress(object T, elapsed time.Duration) time.Duration {
 
 // untilDue tells how long the next poll can wait. It is due at once when what decides about it changed, when somebody asks
 // for a chart that the last poll did not look for, and when the cache has lost the artifact.
-func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) time.Duration {
+func (h *handler[T]) untilDue(ctx context.Context, object T, choices []catalog.Choice) time.Duration {
 	h.mu.Lock()
 	last, visited := h.visits[client.ObjectKeyFromObject(object)]
 	h.mu.Unlock()
@@ -124,9 +136,9 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 	artifact := object.GetArtifact()
 	switch {
 	case last.failures > 0 && !last.reached:
-	case last.failures == 0 && (artifact == nil || !h.catalog.view(object).Has(artifact.Digest)):
+	case last.failures == 0 && (artifact == nil || !h.catalog.View(object).Has(artifact.Digest)):
 		return 0
-	case !h.catalog.answered(ctx, object, choices):
+	case !h.catalog.Answered(ctx, object, choices):
 		return 0
 	}
 	return max(0, h.dueAt(ctx, object, last).Sub(h.now()))
@@ -135,10 +147,10 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []Choice) t
 // input is what decides about a poll besides time: the spec, the request annotation and the Secret.
 func (h *handler[T]) input(ctx context.Context, object T) string {
 	request := object.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
-	return fmt.Sprintf("%d %s", object.GetGeneration(), request) + h.catalog.secretVersions(ctx, object)
+	return fmt.Sprintf("%d %s", object.GetGeneration(), request) + h.catalog.SecretVersions(ctx, object)
 }
 
-func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
+func (h *handler[T]) start(ctx context.Context, object T, choices []catalog.Choice) {
 	key := client.ObjectKeyFromObject(object)
 	h.mu.Lock()
 	failures := h.visits[key].failures
@@ -147,23 +159,28 @@ func (h *handler[T]) start(ctx context.Context, object T, choices []Choice) {
 	source := object.DeepCopyObject().(T)
 	h.tasks.Start(key, func(ctx context.Context) polled {
 		started := h.now()
-		found := h.pollSupported(ctx, source, choices)
-		found.generation = source.GetGeneration()
-		found.request = source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
-		observePoll(h.kind, found.err, h.now().Sub(started))
+		found := polled{
+			Polled:     h.pollSupported(ctx, source, choices),
+			generation: source.GetGeneration(),
+			request:    source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation],
+		}
+		observePoll(h.kind, found.Err, h.now().Sub(started))
 		return found
 	}, func(fault error) polled {
 		return polled{
-			generation: source.GetGeneration(), request: source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation],
-			err: sources.Fail(v1beta1.InternalErrorReason, fault, "polling %s %s", h.kind, key),
+			Polled: catalog.Polled{
+				Err: sources.Fail(v1beta1.InternalErrorReason, fault, "polling %s %s", h.kind, key),
+			},
+			generation: source.GetGeneration(),
+			request:    source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation],
 		}
 	})
 }
 
 // pollSupported polls a source, unless its spec asks for what is not supported.
-func (h *handler[T]) pollSupported(ctx context.Context, source T, choices []Choice) polled {
-	if err := supported(source); err != nil {
-		return polled{err: err}
+func (h *handler[T]) pollSupported(ctx context.Context, source T, choices []catalog.Choice) catalog.Polled {
+	if err := catalog.Supported(source); err != nil {
+		return catalog.Polled{Err: err}
 	}
 	return h.poll(ctx, source, choices)
 }
@@ -172,45 +189,45 @@ func (h *handler[T]) pollSupported(ctx context.Context, source T, choices []Choi
 // one is due already.
 func (h *handler[T]) record(object T, found polled) {
 	h.schedule(client.ObjectKeyFromObject(object), object, found)
-	if IsPending(found.err) || found.generation != object.GetGeneration() {
+	if catalog.IsPending(found.Err) || found.generation != object.GetGeneration() {
 		return
 	}
 	before := status.Message(object)
 	object.Request().LastHandledReconcileAt = found.request
 	h.recordSignature(object, found)
-	if found.err != nil {
-		failure := failureOf(found.err)
-		failure.Unused = h.catalog.unused(h.choiceOf(object), object)
+	if found.Err != nil {
+		failure := catalog.FailureOf(found.Err)
+		failure.Unused = h.catalog.Unused(h.choiceOf(object), object)
 		status.SourceFailed(object, failure, h.now())
 	} else {
-		setFound(object, found)
-		status.SourceReady(object, found.artifact, found.message+intervalNote(object), h.now())
+		found.Fill(object)
+		status.SourceReady(object, found.Artifact, found.Message+intervalNote(object), h.now())
 	}
 	if message := status.Message(object); message != before {
-		h.tellEvent(object, found.err, message)
+		h.tellEvent(object, found.Err, message)
 	}
-	slices.Sort(found.warnings)
-	for _, warning := range slices.Compact(found.warnings) {
+	slices.Sort(found.Warnings)
+	for _, warning := range slices.Compact(found.Warnings) {
 		h.tell(object, status.Event{Warning: true, Reason: v1beta1.RepublishedReason, Message: warning})
 	}
 }
 
 func (h *handler[T]) recordSignature(object T, found polled) {
 	switch {
-	case found.err != nil && sources.Reason(found.err) == v1beta1.VerificationFailedReason:
-		status.SourceNotVerified(object, found.err.Error(), h.now())
-	case found.err != nil:
-	case !found.verify:
+	case found.Err != nil && sources.Reason(found.Err) == v1beta1.VerificationFailedReason:
+		status.SourceNotVerified(object, found.Err.Error(), h.now())
+	case found.Err != nil:
+	case !found.Verify:
 		status.SourceUnsigned(object, h.now())
-	case found.signed != "":
-		status.SourceVerified(object, found.signed, h.now())
+	case found.Signed != "":
+		status.SourceVerified(object, found.Signed, h.now())
 	}
 }
 
 func (h *handler[T]) tellEvent(object T, failed error, message string) {
 	event := status.Event{Reason: v1beta1.SucceededReason, Message: message}
 	if failed != nil {
-		event.Warning, event.Reason = true, failureOf(failed).Reason
+		event.Warning, event.Reason = true, catalog.FailureOf(failed).Reason
 	}
 	h.tell(object, event)
 }
@@ -223,10 +240,10 @@ func (h *handler[T]) tell(object T, event status.Event) {
 func (h *handler[T]) schedule(key types.NamespacedName, object T, found polled) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	last, failed := h.visits[key], found.err
-	last.reached = found.artifact.Digest != ""
+	last, failed := h.visits[key], found.Err
+	last.reached = found.Artifact.Digest != ""
 	switch {
-	case IsPending(failed):
+	case catalog.IsPending(failed):
 		last.next = h.now().Add(object.GetInterval()) // woken before that
 	case failed == nil:
 		last.failures = 0
@@ -256,20 +273,8 @@ func retryDelay(failures int, interval time.Duration, failed error) time.Duratio
 	return min(delay, max(interval, firstRetry), maxRetry)
 }
 
-// setFound records what only sources of one kind have: the chart they stand for, or what their artifact was made of.
-func setFound(object sourceObject, found polled) {
-	switch source := object.(type) {
-	case *v1beta1.OCIRepository:
-		source.Status.Chart = found.chart
-	case *v1beta1.HelmChart:
-		source.Status.Chart = found.chart
-	case *v1beta1.GitRepository:
-		source.Status.IncludedArtifacts, source.Status.ObservedContent = found.include, found.content
-	}
-}
-
 // intervalNote says that a shorter interval than MinInterval was asked for.
-func intervalNote(object sourceObject) string {
+func intervalNote(object catalog.Object) string {
 	var asked *metav1.Duration
 	switch source := object.(type) {
 	case *v1beta1.Bucket:

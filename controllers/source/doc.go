@@ -1,10 +1,8 @@
-// Package source brings what upstream publishes into the artifact cache, and answers which chart a release means.
+// Package source reconciles the kinds of sources: it decides when each is polled, and writes what the poll found into
+// its status.
 //
-//	GitRepository, HelmRepository ─► poll ─► Shelf{picks} ─┐
-//	OCIRepository ─────────────────► poll ─► status.chart ─┼─► Catalog.Chart(choice) ─► ChartRevision
-//	HelmChart ─────── its choice ──────────► status.chart ─┘   Catalog.Archive(choice, revision) ─► bytes
+//	interval, spec, Secret, a choice without an answer ─► handler ─► Catalog.Poll ─► status, next poll
 //
-// A Choice is what a release or HelmChart asks for: a chart, by name or path and version, of a source. A poll looks
-// upstream once and answers all choices of its source at the same time. The catalog answers from memory and never waits:
-// a choice that is not known yet is reported as pending, and whoever asked is woken when it is.
+// For example: a HelmRelease asks for another version range. The HelmRepository has no answer to that choice, so its
+// next poll is due now. The poll runs as a task; when it ends, the handler records it and plans the next one.
 package source

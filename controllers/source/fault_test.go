@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
@@ -20,12 +21,12 @@ func TestAPollThatPanicsFailsTheSourceWithBackOff(t *testing.T) {
 	woken := make(chan types.NamespacedName, 1)
 	polls := 0
 	h := &handler[*v1beta1.GitRepository]{
-		kind: v1beta1.GitRepositoryKind, catalog: NewCatalog(nil, nil, nil),
-		poll: func(context.Context, v1beta1.Source, []Choice) polled {
+		kind: v1beta1.GitRepositoryKind, catalog: catalog.NewCatalog(nil, nil, nil),
+		poll: func(context.Context, v1beta1.Source, []catalog.Choice) catalog.Polled {
 			polls++
 			panic("password: hunter2")
 		},
-		choices: func(context.Context, Choice) ([]Choice, error) { return nil, nil },
+		choices: func(context.Context, catalog.Choice) ([]catalog.Choice, error) { return nil, nil },
 		tasks:   loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
 		events:  events.NewFakeRecorder(10), now: time.Now, jitter: func() float64 { return 0 }, visits: map[types.NamespacedName]visit{},
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
@@ -23,7 +24,7 @@ var pollDuration = sync.OnceValue(func() *prometheus.HistogramVec {
 func observePoll(kind string, err error, took time.Duration) {
 	result := "success"
 	switch {
-	case IsPending(err):
+	case catalog.IsPending(err):
 		return
 	case err != nil:
 		result = "failure"

@@ -11,32 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 )
-
-// pacesOf returns the shortest spec.chart.spec.interval of the releases that ask a source for a chart, zero when none
-// has one.
-func pacesOf(reader client.Reader) func(context.Context, Choice) time.Duration {
-	return func(ctx context.Context, source Choice) time.Duration {
-		releases := &v1beta1.HelmReleaseList{}
-		asking := client.MatchingFields{choiceIndex: source.String()}
-		if err := reader.List(ctx, releases, asking, client.UnsafeDisableDeepCopy); err != nil {
-			return 0 // the cache answers; it fails only while the process stops
-		}
-		var shortest time.Duration
-		for i := range releases.Items {
-			if pace := releases.Items[i].GetChartInterval(); pace > 0 && (shortest == 0 || pace < shortest) {
-				shortest = pace
-			}
-		}
-		return shortest
-	}
-}
 
 // paceWatch has a source of a kind looked at when a release asks it for a chart at another interval.
 func paceWatch(kind string) loop.Watch {
 	return loop.Watch{Object: &v1beta1.HelmRelease{}, When: hasPace(), Affects: func(_ context.Context, object client.Object) []reconcile.Request {
-		choice := ChoiceOfRelease(object.(*v1beta1.HelmRelease))
+		choice := catalog.ChoiceOfRelease(object.(*v1beta1.HelmRelease))
 		if choice.Kind != kind {
 			return nil
 		}

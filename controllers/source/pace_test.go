@@ -2,9 +2,6 @@ package source
 
 import (
 	"context"
-	"net/http"
-	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 )
 
 // paced is a release that asks the HelmRepository charts for a chart at an interval, 0 for none.
@@ -53,7 +51,7 @@ func TestPacesOfASource(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := pacesOf(c)(t.Context(), charts); got != tt.want {
+			if got := catalog.PacesOf(c)(t.Context(), charts); got != tt.want {
 				t.Errorf("the source is asked every %s, want %s", got, tt.want)
 			}
 		})
@@ -78,7 +76,7 @@ func TestDueAt(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := &handler[*v1beta1.HelmRepository]{pace: func(context.Context, Choice) time.Duration { return tt.pace }}
+			h := &handler[*v1beta1.HelmRepository]{pace: func(context.Context, catalog.Choice) time.Duration { return tt.pace }}
 			if got := h.dueAt(t.Context(), &v1beta1.HelmRepository{}, tt.last); !got.Equal(tt.want) {
 				t.Errorf("due at %s, want %s", got, tt.want)
 			}
@@ -104,28 +102,5 @@ func TestPaceIsNoticed(t *testing.T) {
 	}
 	if got := paceWatch(v1beta1.BucketKind).Affects(t.Context(), changed); len(got) > 0 {
 		t.Errorf("a Bucket is looked at: %v", got)
-	}
-}
-
-// A bucket is reached through the proxy that it names.
-func TestABucketIsReachedThroughItsProxy(t *testing.T) {
-	t.Parallel()
-	var proxied atomic.Int32
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Host == "bucket.example.com" && r.Header.Get("Proxy-Authorization") != "" {
-			proxied.Add(1)
-		}
-		w.WriteHeader(http.StatusForbidden)
-	}))
-	t.Cleanup(proxy.Close)
-	secret := secretOf("proxy", map[string]string{"address": proxy.URL, "username": "robot", "password": "secret"})
-	object := &v1beta1.Bucket{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "fleet", UID: "u1"}}
-	object.Spec.Endpoint, object.Spec.BucketName, object.Spec.Insecure = "bucket.example.com", "fleet", true
-	object.Spec.ProxySecretRef = &v1beta1.LocalObjectReference{Name: "proxy"}
-	if found := newCatalog(t, secret, object).pollBucket(t.Context(), object, nil); found.err == nil {
-		t.Error("the answer of the proxy is taken for a bucket")
-	}
-	if proxied.Load() == 0 {
-		t.Error("the proxy was not asked")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/test/upstream"
@@ -22,7 +23,7 @@ type registryHandler struct {
 	*handler[*v1beta1.HelmRepository]
 	server  *upstream.RegistryServer
 	source  *v1beta1.HelmRepository
-	choices []Choice
+	choices []catalog.Choice
 	woken   chan types.NamespacedName
 	later   time.Duration // added to the time
 }
@@ -46,10 +47,10 @@ func newRegistryHandler(t *testing.T) *registryHandler {
 	})
 	objects := newClient(t, source)
 	r := &registryHandler{T: t, server: server, source: source, woken: make(chan types.NamespacedName, 1)}
-	catalog := NewCatalog(objects, objects, newStore(t))
+	answers := catalog.NewCatalog(objects, objects, newStore(t))
 	r.handler = &handler[*v1beta1.HelmRepository]{
-		kind: v1beta1.HelmRepositoryKind, catalog: catalog, poll: catalog.pollHelmRepository,
-		choices: func(context.Context, Choice) ([]Choice, error) { return r.choices, nil },
+		kind: v1beta1.HelmRepositoryKind, catalog: answers, poll: answers.Poll,
+		choices: func(context.Context, catalog.Choice) ([]catalog.Choice, error) { return r.choices, nil },
 		tasks:   loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { r.woken <- key }, time.Now),
 		events:  events.NewFakeRecorder(10), now: func() time.Time { return now.Add(r.later) }, jitter: func() float64 { return 0 },
 		visits: map[types.NamespacedName]visit{},
@@ -78,14 +79,14 @@ func (r *registryHandler) reconcile() bool {
 func TestARegistryWithoutTheChart(t *testing.T) {
 	t.Parallel()
 	r := newRegistryHandler(t)
-	wrong := Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "wbe", Version: "*"}
+	wrong := catalog.Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "wbe", Version: "*"}
 	right := wrong
 	right.Chart = "web"
 	if !r.reconcile() || !status.IsReady(r.source) {
 		t.Errorf("nothing is asked for, and it says %q", status.Message(r.source))
 	}
 
-	r.choices = []Choice{wrong}
+	r.choices = []catalog.Choice{wrong}
 	want := "registry " + r.server.Host() + " has no chart wbe; check spec.chart and the credentials"
 	if !r.reconcile() || status.IsReady(r.source) || status.Message(r.source) != want {
 		t.Errorf("it is ready: %v; message %q, want %q", status.IsReady(r.source), status.Message(r.source), want)
@@ -97,7 +98,7 @@ func TestARegistryWithoutTheChart(t *testing.T) {
 		t.Error("it is polled again before its retry is due")
 	}
 
-	r.choices = []Choice{wrong, right}
+	r.choices = []catalog.Choice{wrong, right}
 	if !r.reconcile() || !status.IsReady(r.source) {
 		t.Errorf("a chart is found, and it says %q", status.Message(r.source))
 	}
@@ -113,9 +114,9 @@ func TestARegistryThatCannotBeReached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRegistryHandler(t)
-			web := Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}
+			web := catalog.Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}
 			if asked {
-				r.choices = []Choice{web}
+				r.choices = []catalog.Choice{web}
 			}
 			if !r.reconcile() || !status.IsReady(r.source) {
 				t.Fatalf("it says %q", status.Message(r.source))
@@ -124,7 +125,7 @@ func TestARegistryThatCannotBeReached(t *testing.T) {
 			if err := r.server.Close(); err != nil {
 				t.Fatal(err)
 			}
-			r.choices, r.later = []Choice{web}, time.Hour
+			r.choices, r.later = []catalog.Choice{web}, time.Hour
 			want := "registry " + host + " cannot be reached: connection refused"
 			if asked {
 				want += "; what was found before stays in use"

@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/fair"
 )
@@ -24,9 +24,8 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
 
-// Names of the field indexes. The first finds who made a choice of a source, the second which sources name a Secret.
+// Names of the field indexes. The first finds which sources name a Secret.
 const (
-	choiceIndex  = "fairlead.choice"
 	secretIndex  = "fairlead.secret"
 	includeIndex = "fairlead.include" // which GitRepositories include one
 )
@@ -43,26 +42,29 @@ type Options struct {
 }
 
 // Setup adds the source controllers to the manager. ctx is the life of the polls.
-func Setup(ctx context.Context, manager ctrl.Manager, catalog *Catalog, o Options) error {
-	if err := index(ctx, manager.GetFieldIndexer(), o.NoCrossNamespaceRefs); err != nil {
+func Setup(ctx context.Context, manager ctrl.Manager, charts *catalog.Catalog, o Options) error {
+	if err := catalog.Index(ctx, manager.GetFieldIndexer(), o.NoCrossNamespaceRefs); err != nil {
 		return err
 	}
-	s := &setup{ctx: ctx, manager: manager, catalog: catalog, options: o, shares: fair.New(polls, pollsPerNamespace)}
+	if err := index(ctx, manager.GetFieldIndexer()); err != nil {
+		return err
+	}
+	s := &setup{ctx: ctx, manager: manager, catalog: charts, options: o, shares: fair.New(polls, pollsPerNamespace)}
 	return firstError(
 		func() error {
-			return addSource(s, v1beta1.BucketKind, catalog.pollBucket, newOf[v1beta1.Bucket])
+			return addSource(s, v1beta1.BucketKind, newOf[v1beta1.Bucket])
 		},
 		func() error {
-			return addSource(s, v1beta1.GitRepositoryKind, catalog.pollGitRepository, newOf[v1beta1.GitRepository])
+			return addSource(s, v1beta1.GitRepositoryKind, newOf[v1beta1.GitRepository])
 		},
 		func() error {
-			return addSource(s, v1beta1.HelmRepositoryKind, catalog.pollHelmRepository, newOf[v1beta1.HelmRepository])
+			return addSource(s, v1beta1.HelmRepositoryKind, newOf[v1beta1.HelmRepository])
 		},
 		func() error {
-			return addSource(s, v1beta1.OCIRepositoryKind, catalog.pollOCIRepository, newOf[v1beta1.OCIRepository])
+			return addSource(s, v1beta1.OCIRepositoryKind, newOf[v1beta1.OCIRepository])
 		},
 		func() error {
-			return addSource(s, v1beta1.HelmChartKind, catalog.pollHelmChart, newOf[v1beta1.HelmChart])
+			return addSource(s, v1beta1.HelmChartKind, newOf[v1beta1.HelmChart])
 		},
 	)
 }
@@ -77,23 +79,23 @@ const (
 type setup struct {
 	ctx     context.Context //nolint:containedctx // the life of the polls
 	manager ctrl.Manager
-	catalog *Catalog
+	catalog *catalog.Catalog
 	options Options
 	shares  *fair.Shares // of all kinds
 }
 
 func newOf[T any]() *T { return new(T) }
 
-func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() T) error {
+func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 	waker := loop.NewWaker()
 	h := &handler[T]{
-		kind: kind, catalog: s.catalog, poll: redacting(poll), choices: choicesOf(s.manager.GetClient()),
-		pace:   pacesOf(s.manager.GetClient()),
+		kind: kind, catalog: s.catalog, poll: s.catalog.Poll, choices: catalog.ChoicesOf(s.manager.GetClient()),
+		pace:   catalog.PacesOf(s.manager.GetClient()),
 		tasks:  loop.NewTasks[polled](s.ctx, waker.Wake, s.options.Now).Within(s.shares),
 		events: s.manager.GetEventRecorder("fairlead"),
 		now:    s.options.Now, jitter: randomJitter, visits: map[types.NamespacedName]visit{},
 	}
-	s.catalog.onWake(kind, func(source Choice) {
+	s.catalog.OnWake(kind, func(source catalog.Choice) {
 		waker.Wake(types.NamespacedName{Namespace: source.Namespace, Name: source.Name})
 	})
 	controller := loop.Controller[T]{
@@ -102,8 +104,8 @@ func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() 
 	if kind == v1beta1.HelmChartKind {
 		// A HelmChart asks upstream for nothing itself: it looks again when the answer to its choice changes.
 		s.catalog.Subscribe(wakeCharts(s.manager.GetClient(), h, waker))
-		controller.Watches = Watches(func(ctx context.Context, source Choice) []types.NamespacedName {
-			keys := chartsOf(ctx, s.manager.GetClient(), source)
+		controller.Watches = catalog.Watches(func(ctx context.Context, source catalog.Choice) []types.NamespacedName {
+			keys := catalog.ChartsOf(ctx, s.manager.GetClient(), source)
 			for _, key := range keys {
 				h.expire(key)
 			}
@@ -116,7 +118,7 @@ func addSource[T sourceObject](s *setup, kind string, poll poller, empty func() 
 		controller.Watches = append(controller.Watches, paceWatch(kind))
 	}
 	if kind == v1beta1.GitRepositoryKind {
-		controller.Watches = append(controller.Watches, loop.Watch{Object: &v1beta1.GitRepository{}, When: hasNews(), Affects: s.including(h.expire)})
+		controller.Watches = append(controller.Watches, loop.Watch{Object: &v1beta1.GitRepository{}, When: catalog.HasNews(), Affects: s.including(h.expire)})
 	}
 	return loop.Setup(s.manager, controller)
 }
@@ -138,26 +140,13 @@ func (s *setup) including(expire func(types.NamespacedName)) func(context.Contex
 }
 
 // wakeCharts has the HelmCharts look again that made a choice.
-func wakeCharts[T sourceObject](reader client.Reader, h *handler[T], waker *loop.Waker) func(context.Context, Choice) {
-	return func(ctx context.Context, choice Choice) {
-		for _, key := range chartsOf(ctx, reader, choice) {
+func wakeCharts[T catalog.Object](reader client.Reader, h *handler[T], waker *loop.Waker) func(context.Context, catalog.Choice) {
+	return func(ctx context.Context, choice catalog.Choice) {
+		for _, key := range catalog.ChartsOf(ctx, reader, choice) {
 			h.expire(key)
 			waker.Wake(key)
 		}
 	}
-}
-
-// chartsOf lists the HelmCharts that made a choice, or any of a source.
-func chartsOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
-	charts := &v1beta1.HelmChartList{}
-	if err := reader.List(ctx, charts, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
-		return nil // the cache answers; it fails only while the process stops
-	}
-	keys := make([]types.NamespacedName, len(charts.Items))
-	for i := range charts.Items {
-		keys[i] = client.ObjectKeyFromObject(&charts.Items[i])
-	}
-	return keys
 }
 
 // expire makes the next poll of a source due at once.
@@ -170,7 +159,7 @@ func (h *handler[T]) expire(key types.NamespacedName) {
 // bySecret finds the sources of a kind that name a Secret.
 func bySecret(reader client.Reader, kind string) func(context.Context, client.Object) []reconcile.Request {
 	return func(ctx context.Context, secret client.Object) []reconcile.Request {
-		list := newList(kind)
+		list := catalog.NewList(kind)
 		err := reader.List(ctx, list, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()})
 		if err != nil {
 			return nil
@@ -189,46 +178,11 @@ func requests(list client.ObjectList) []reconcile.Request {
 	return found
 }
 
-// choicesOf lists what is asked of a source, each choice once.
-func choicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, error) {
-	return func(ctx context.Context, source Choice) ([]Choice, error) {
-		match := client.MatchingFields{choiceIndex: source.String()}
-		releases, charts := &v1beta1.HelmReleaseList{}, &v1beta1.HelmChartList{}
-		if err := reader.List(ctx, releases, match); err != nil {
-			return nil, fmt.Errorf("listing the releases of %s: %w", source, err)
-		}
-		if err := reader.List(ctx, charts, match); err != nil {
-			return nil, fmt.Errorf("listing the HelmCharts of %s: %w", source, err)
-		}
-		seen := map[Choice]bool{}
-		var choices []Choice
-		add := func(choice Choice) {
-			if !seen[choice] {
-				seen[choice] = true
-				choices = append(choices, choice)
-			}
-		}
-		for i := range releases.Items {
-			add(ChoiceOfRelease(&releases.Items[i]))
-		}
-		for i := range charts.Items {
-			add(ChoiceOfChart(&charts.Items[i]))
-		}
-		return choices, nil
-	}
-}
-
-// index makes releases and HelmCharts findable by their choice and by its source, and sources by their Secret.
-func index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) error {
-	byChoice := func(choice Choice) []string {
-		if choice.Chart == "" {
-			return []string{choice.String()}
-		}
-		return []string{choice.String(), choice.source().String()}
-	}
+// index makes sources findable by their Secret, and GitRepositories by what they include.
+func index(ctx context.Context, indexer client.FieldIndexer) error {
 	bySecret := func(object client.Object) []string {
 		var names []string
-		for _, ref := range object.(sourceObject).GetSecretRefs() {
+		for _, ref := range object.(catalog.Object).GetSecretRefs() {
 			if ref != nil && !slices.Contains(names, ref.Name) {
 				names = append(names, ref.Name)
 			}
@@ -236,20 +190,6 @@ func index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 		return names
 	}
 	return firstError(
-		func() error {
-			return indexer.IndexField(ctx, &v1beta1.HelmRelease{}, choiceIndex, func(o client.Object) []string {
-				choice := ChoiceOfRelease(o.(*v1beta1.HelmRelease))
-				if ownNamespace && choice.Namespace != o.GetNamespace() {
-					return nil
-				}
-				return byChoice(choice)
-			})
-		},
-		func() error {
-			return indexer.IndexField(ctx, &v1beta1.HelmChart{}, choiceIndex, func(o client.Object) []string {
-				return byChoice(ChoiceOfChart(o.(*v1beta1.HelmChart)))
-			})
-		},
 		func() error { return indexer.IndexField(ctx, &v1beta1.Bucket{}, secretIndex, bySecret) },
 		func() error { return indexer.IndexField(ctx, &v1beta1.GitRepository{}, secretIndex, bySecret) },
 		func() error {
@@ -265,19 +205,6 @@ func index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 		func() error { return indexer.IndexField(ctx, &v1beta1.HelmRepository{}, secretIndex, bySecret) },
 		func() error { return indexer.IndexField(ctx, &v1beta1.OCIRepository{}, secretIndex, bySecret) },
 	)
-}
-
-// ReleasesOf lists the releases that made a choice, or any of a source.
-func ReleasesOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
-	releases := &v1beta1.HelmReleaseList{}
-	if err := reader.List(ctx, releases, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
-		return nil // the cache answers; it fails only while the process stops
-	}
-	keys := make([]types.NamespacedName, len(releases.Items))
-	for i := range releases.Items {
-		keys[i] = client.ObjectKeyFromObject(&releases.Items[i])
-	}
-	return keys
 }
 
 func firstError(steps ...func() error) error {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"io"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
@@ -28,8 +30,8 @@ func TestSourcesOfOneChartAreSteady(t *testing.T) {
 	}
 	valued := func(hc *v1beta1.HelmChart) { hc.Spec.ValuesFiles = []string{"values.yaml", "values-prod.yaml"} }
 	reads := func(kind string) *v1beta1.HelmRelease {
-		hr := release("user", "", "")
-		hr.Spec.Chart, hr.Spec.ChartRef = nil, &v1beta1.ChartSourceReference{Kind: kind, Name: "web"}
+		hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "user"}}
+		hr.Spec.ChartRef = &v1beta1.ChartSourceReference{Kind: kind, Name: "web"}
 		return hr
 	}
 	isSteady(t, "a HelmChart", chart(v1beta1.HelmRepositoryKind), v1beta1.HelmChartKind)
@@ -45,18 +47,20 @@ func TestSourcesOfOneChartAreSteady(t *testing.T) {
 }
 
 // isSteady reconciles a source until it was polled once, and fails when a second poll begins.
-func isSteady[T sourceObject](t *testing.T, what string, source T, kind string, users ...client.Object) {
+func isSteady[T catalog.Object](t *testing.T, what string, source T, kind string, users ...client.Object) {
 	t.Helper()
 	objects := newClient(t, append(users, source)...)
-	c := NewCatalog(objects, objects, newStore(t))
+	c := catalog.NewCatalog(objects, objects, newStore(t))
 	woken := make(chan types.NamespacedName, 1)
 	h := &handler[T]{
-		kind: kind, catalog: c, choices: choicesOf(objects),
-		poll: func(context.Context, v1beta1.Source, []Choice) polled {
-			found := revision
-			found.Digest = bring(t, c, source, "the archive")
-
-			return chartFound(v1beta1.Artifact{Revision: "1.0.0", Digest: found.Digest}, found)
+		kind: kind, catalog: c, choices: catalog.ChoicesOf(objects),
+		poll: func(context.Context, v1beta1.Source, []catalog.Choice) catalog.Polled {
+			digest, _, err := c.View(source).Put(t.Context(), "", func(w io.Writer) error {
+				_, err := io.WriteString(w, "the archive")
+				return err
+			})
+			chart := v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest}
+			return catalog.Polled{Artifact: v1beta1.Artifact{Revision: "1.0.0", Digest: digest}, Chart: &chart, Err: err}
 		},
 		tasks:  loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
 		events: events.NewFakeRecorder(10), now: time.Now, jitter: func() float64 { return 0 },
@@ -72,29 +76,5 @@ func isSteady[T sourceObject](t *testing.T, what string, source T, kind string, 
 	}
 	if _, running := h.tasks.Running(client.ObjectKeyFromObject(source)); running || again < source.GetInterval()/2 {
 		t.Errorf("%s is reconciled again in %s, polling: %v; its interval is %s", what, again, running, source.GetInterval())
-	}
-}
-
-// A choice takes the build that was created last, and never goes back to an older version.
-func TestAChoiceIsSteady(t *testing.T) {
-	t.Parallel()
-	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
-	made := func(version string, created time.Time) pick {
-		return pick{Revision: v1beta1.ChartRevision{Name: "web", Version: version, Digest: "sha256:" + version}, Created: created}
-	}
-	for name, tt := range map[string]struct {
-		before, found pick
-		want          string
-	}{
-		"a newer version":             {made("1.0.0", at(1)), made("1.1.0", at(2)), "1.1.0"},
-		"an older version":            {made("1.1.0", at(1)), made("1.0.0", at(2)), "1.1.0"},
-		"a build that is made later":  {made("1.0.0+b", at(1)), made("1.0.0+a", at(2)), "1.0.0+a"},
-		"a build that is made before": {made("1.0.0+a", at(2)), made("1.0.0+b", at(1)), "1.0.0+a"},
-		"builds of unknown age":       {made("1.0.0+b", time.Time{}), made("1.0.0+a", time.Time{}), "1.0.0+b"},
-		"a text after a version":      {made("1.0.0", at(1)), made("1.8", at(1)), "1.8"},
-	} {
-		if got := tt.found.steady(tt.before).Revision.Version; got != tt.want {
-			t.Errorf("%s: %s, want %s", name, got, tt.want)
-		}
 	}
 }

@@ -7,15 +7,13 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/sources"
 )
 
 // A source with a field that is not supported is stalled by its name, and upstream is not asked.
@@ -24,12 +22,12 @@ func TestAnUnsupportedSourceIsNotPolled(t *testing.T) {
 	woken := make(chan types.NamespacedName, 1)
 	polls := 0
 	h := &handler[*v1beta1.GitRepository]{
-		kind: v1beta1.GitRepositoryKind, catalog: NewCatalog(nil, nil, nil),
-		poll: func(context.Context, v1beta1.Source, []Choice) polled {
+		kind: v1beta1.GitRepositoryKind, catalog: catalog.NewCatalog(nil, nil, nil),
+		poll: func(context.Context, v1beta1.Source, []catalog.Choice) catalog.Polled {
 			polls++
-			return polled{}
+			return catalog.Polled{}
 		},
-		choices: func(context.Context, Choice) ([]Choice, error) { return nil, nil },
+		choices: func(context.Context, catalog.Choice) ([]catalog.Choice, error) { return nil, nil },
 		tasks:   loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
 		events:  events.NewFakeRecorder(10), now: time.Now, jitter: func() float64 { return 0 }, visits: map[types.NamespacedName]visit{},
 	}
@@ -47,23 +45,5 @@ func TestAnUnsupportedSourceIsNotPolled(t *testing.T) {
 	}
 	if polls != 0 {
 		t.Errorf("upstream was asked %d times", polls)
-	}
-}
-
-// Nothing is taken from a source that is not supported, whatever an earlier poll has found.
-func TestNothingIsTakenFromAnUnsupportedSource(t *testing.T) {
-	t.Parallel()
-	repository := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 2}}
-	repository.Spec.Provider = "gcp"
-	repository.Status.Chart = &v1beta1.ChartRevision{Name: "web", Version: "1.0.0"}
-	known := runtime.NewScheme()
-	if err := v1beta1.AddToScheme(known); err != nil {
-		t.Fatal(err)
-	}
-	objects := fake.NewClientBuilder().WithScheme(known).WithObjects(repository).Build()
-	catalog := NewCatalog(objects, objects, nil)
-	_, err := catalog.Chart(t.Context(), Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"})
-	if sources.Reason(err) != v1beta1.SourceNotReadyReason || !strings.Contains(err.Error(), "spec.provider gcp is not supported") {
-		t.Errorf("error %v", err)
 	}
 }

@@ -36,6 +36,7 @@ var layers = map[string]int{
 	"helmops/rollout":      2,
 	"sources/":             2,
 	"helmops/plan":         1,
+	"helmops/promotion":    1,
 	"helmops/status":       1,
 	"helmops/values":       1,
 	"helmops/health":       1,
@@ -56,11 +57,12 @@ var layers = map[string]int{
 
 // peers are the imports that are allowed within one layer.
 var peers = map[string][]string{
-	"controllers/source":        {"controllers/loop"},
-	"controllers/kustomization": {"controllers/loop", "controllers/referent", "controllers/source"},
+	"controllers/catalog":       {"controllers/loop"},
+	"controllers/source":        {"controllers/catalog", "controllers/loop"},
+	"controllers/kustomization": {"controllers/catalog", "controllers/loop", "controllers/referent"},
 	"controllers/referent":      {"controllers/loop"},
 	"controllers/receiver":      {"controllers/loop"},
-	"controllers/release":       {"controllers/loop", "controllers/referent", "controllers/source"},
+	"controllers/release":       {"controllers/catalog", "controllers/loop", "controllers/referent"},
 	"helmops/engine":            {"helmops/chart", "helmops/cluster", "helmops/keep", "helmops/payload", "helmops/refusal", "helmops/tracker", "helmops/render", "helmops/worker"},
 	"helmops/rollout":           {"helmops/cluster", "helmops/keep", "helmops/payload", "helmops/refusal", "helmops/tracker"},
 	"helmops/manifests":         {"helmops/worker"},

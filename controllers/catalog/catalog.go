@@ -1,0 +1,359 @@
+package catalog
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/helmrepo"
+	"fairlead.dev/fairlead/sources/quota"
+	"fairlead.dev/fairlead/sources/store"
+	"fairlead.dev/fairlead/sources/transport"
+)
+
+// Catalog answers which chart a choice stands for, from what the last polls found, and opens its archive.
+type Catalog struct {
+	// objects reads the cache of the manager.
+	objects client.Reader
+	// secrets reads Secrets from the API server; they are not kept in memory.
+	secrets client.Reader
+	store   *store.Store
+
+	mu       sync.Mutex
+	shelves  map[Choice]*shelf               // by source
+	wakers   map[string]func(Choice)         // by kind of source: polls it
+	interest []func(context.Context, Choice) // whoever wants to know of new answers
+	fetches  map[fetchKey]*fetch             // archives that are being fetched
+	indexes  *quota.Cache[*helmrepo.Index]
+	packs    *quota.Meter
+	network  *transport.Network
+
+	kubeVersion func(context.Context) (string, error)
+	kube        string // as it was known last
+}
+
+// Fit has charts chosen that fit the cluster: of several versions the newest whose kubeVersion is that of the cluster. It is for setting up.
+func (c *Catalog) Fit(kubeVersion func(context.Context) (string, error)) { c.kubeVersion = kubeVersion }
+
+// cluster is the version that charts of a choice have to fit, empty for any.
+func (c *Catalog) cluster(ctx context.Context, choice Choice) (string, error) {
+	if c.kubeVersion == nil || choice.elsewhere {
+		return "", nil
+	}
+	version, err := c.kubeVersion(ctx)
+	if err != nil {
+		return "", sources.Fail(v1beta1.FetchFailedReason, err, "asking for the version of the cluster")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kube = version
+	return version, nil
+}
+
+// NewCatalog returns a catalog over an artifact store.
+func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog {
+	return &Catalog{
+		objects: objects, secrets: secrets, store: artifacts, network: transport.NewNetwork(transport.Addresses{}),
+		shelves: map[Choice]*shelf{}, wakers: map[string]func(Choice){}, fetches: map[fetchKey]*fetch{},
+		indexes: quota.NewCache[*helmrepo.Index]("the parsed index of a HelmRepository", quota.Indexes),
+		packs:   quota.NewMeter("what is received from Git servers for GitRepositories", quota.Packs, quota.PacksEach),
+	}
+}
+
+// Reach has upstreams reached through a network, which may refuse addresses. It is for setting up.
+func (c *Catalog) Reach(network *transport.Network) { c.network = network }
+
+// Limit bounds the disk that artifacts take. What a source has as its artifact or answers a choice with stays. It is for setting up.
+func (c *Catalog) Limit(b quota.Bounds) { c.store.Limit(b, c.held) }
+
+// Subscribe has tell called with every choice whose answer may have changed. It is for setting up, before any poll.
+func (c *Catalog) Subscribe(tell func(context.Context, Choice)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.interest = append(c.interest, tell)
+}
+
+// Tell has everybody who made the choice look again.
+func (c *Catalog) Tell(ctx context.Context, choices ...Choice) {
+	c.mu.Lock()
+	interest := c.interest
+	c.mu.Unlock()
+	for _, choice := range choices {
+		for _, tell := range interest {
+			tell(ctx, choice)
+		}
+	}
+}
+
+// Chart returns the chart that a choice stands for now. It never waits: for an answer that is still being looked for the
+// error IsPending, and the subscribers are told when there is one. Other errors say why there is none; they have the
+// methods Reason and Retryable.
+func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevision, error) {
+	source, err := c.source(ctx, choice)
+	if err != nil {
+		return v1beta1.ChartRevision{}, err
+	}
+	switch object := source.(type) {
+	case *v1beta1.OCIRepository:
+		return standsFor(choice, object, object.Status.Chart)
+	case *v1beta1.HelmChart:
+		return standsFor(choice, object, object.Status.Chart)
+	}
+	found, ok := c.pick(ctx, choice, source)
+	switch {
+	case ok && sources.Reason(found.err) == v1beta1.VerificationFailedReason:
+		return v1beta1.ChartRevision{}, found.err // whoever demands signatures wants to know, also while an earlier version runs
+	case ok && found.Revision.Digest != "":
+		return found.Revision, nil
+	case ok && found.err != nil:
+		return v1beta1.ChartRevision{}, found.err
+	case source.IsSuspended():
+		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason,
+			"%s is not known yet, and %s %s/%s is suspended", choice, choice.Kind, choice.Namespace, choice.Name)
+	}
+	c.wake(choice)
+	if reason, failed := failure(source); failed {
+		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason, "%s is not known yet, because %s %s/%s is not ready: %s",
+			choice, choice.Kind, choice.Namespace, choice.Name, reason)
+	}
+	return v1beta1.ChartRevision{}, &pending{what: "looking for " + choice.String()}
+}
+
+// standsFor answers for a source that is one chart.
+func standsFor(choice Choice, source v1beta1.Source, chart *v1beta1.ChartRevision) (v1beta1.ChartRevision, error) {
+	if chart != nil {
+		return *chart, nil
+	}
+	if source.GetArtifact() != nil && status.IsReady(source) {
+		return v1beta1.ChartRevision{}, noChart(choice)
+	}
+	if reason, failed := failure(source); failed {
+		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason, "%s is not ready: %s", choice, reason)
+	}
+	return v1beta1.ChartRevision{}, &pending{what: "waiting for " + choice.String()}
+}
+
+// isOneChart reports whether a source stands for one chart, which its status names.
+func isOneChart(source v1beta1.Source) bool {
+	switch source.(type) {
+	case *v1beta1.OCIRepository, *v1beta1.HelmChart:
+		return true
+	default:
+		return false
+	}
+}
+
+func noChart(choice Choice) error {
+	return unavailable(v1beta1.InvalidContentReason, "%s holds manifests and no helm chart; work goes on when it holds one", choice)
+}
+
+// failure returns what a source says of its last failure, when it has failed at its current generation.
+func failure(source v1beta1.Source) (message string, failed bool) {
+	if source.GetObservedGeneration() != source.GetGeneration() || status.IsReady(source) || status.Message(source) == "" {
+		return "", false
+	}
+	return status.Message(source), true
+}
+
+// source reads the source of a choice.
+func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, error) {
+	object := NewSource(choice.Kind)
+	if object == nil {
+		return nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%q is not a kind of source", choice.Kind)
+	}
+	key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
+	err := c.objects.Get(ctx, key, object)
+	if apierrors.IsNotFound(err) {
+		return nil, unavailable(v1beta1.SourceNotFoundReason, "%s %s does not exist; work goes on when it is created", choice.Kind, key)
+	}
+	if err != nil {
+		return nil, sources.Fail(v1beta1.SourceNotReadyReason, err, "reading %s %s", choice.Kind, key)
+	}
+	if err := Supported(object); err != nil {
+		return nil, unavailable(v1beta1.SourceNotReadyReason, "%s %s: %s", choice.Kind, key, err)
+	}
+	return object, nil
+}
+
+// pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen on the
+// spot, without a poll, while the source has access to the index.
+func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source) (pick, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.shelf(choice, source)
+	if s == nil {
+		return pick{}, false
+	}
+	found, ok := s.Picks[choice.String()]
+	if ok || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
+		return found, ok && !found.doubted // other values and signatures need more than the index; the version of the cluster is asked for by a poll
+	}
+	index, ok := c.parsed(source, s.Digest)
+	if !ok || !c.proven(ctx, source, s.Digest) {
+		return pick{}, false
+	}
+	kube := c.kube
+	if choice.elsewhere {
+		kube = ""
+	}
+	found = pickFromIndex(index, choice, kube)
+	if found.Revision.Digest == "" && found.err == nil {
+		return pick{}, false // the index does not give a digest, so the archive has to be fetched to know it
+	}
+	s.Picks[choice.String()] = found
+	return found, true
+}
+
+// shelf returns the shelf of a source, from memory or as an earlier process left it; nil when there is none. The caller
+// holds the lock.
+func (c *Catalog) shelf(choice Choice, source v1beta1.Source) *shelf {
+	key := choice.Source()
+	if s := c.shelves[key]; s != nil && s.URL == address(source) {
+		return s
+	}
+	s := newShelf("")
+	if ok, err := c.store.Bound(shelfName(source), s); err != nil || !ok || s.URL != address(source) || s.Picks == nil {
+		return nil
+	}
+	s.holder = holderOf(source)
+	c.shelves[key] = s
+	return s
+}
+
+// address is what a shelf is valid for: another address is another source.
+func address(source v1beta1.Source) string {
+	switch object := source.(type) {
+	case *v1beta1.HelmRepository:
+		return object.Spec.URL
+	case *v1beta1.GitRepository:
+		return object.Spec.URL
+	case *v1beta1.Bucket:
+		return object.Address()
+	}
+	return ""
+}
+
+func shelfName(source v1beta1.Source) string { return "shelf/" + string(source.GetUID()) }
+
+// put replaces the shelf of a source and returns the choices whose answer is another one now. The errors of answers
+// are shown to who has made the choice.
+func (c *Catalog) put(
+	ctx context.Context, key Choice, source v1beta1.Source, s *shelf, choices []Choice,
+) ([]Choice, error) {
+	s.holder = holderOf(source)
+	hidePicks(ctx, s)
+	kept := s.copy()
+	c.mu.Lock()
+	before := c.shelf(key, source)
+	c.shelves[key] = s
+	var changed []Choice
+	for _, choice := range choices {
+		if before == nil || !sameAnswer(before.Picks[choice.String()], s.Picks[choice.String()]) {
+			changed = append(changed, choice)
+		}
+	}
+	c.mu.Unlock()
+	return changed, c.store.Bind(shelfName(source), kept)
+}
+
+func sameAnswer(a, b pick) bool {
+	return a.Revision == b.Revision && a.doubted == b.doubted && errorText(a.err) == errorText(b.err)
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// before returns a copy of the shelf of the last poll, an empty one when there is none.
+func (c *Catalog) before(key Choice, source v1beta1.Source) *shelf {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.shelf(key, source); s != nil {
+		return s.copy()
+	}
+	return newShelf(address(source))
+}
+
+// Unused reports whether a source is a registry in which no chart was found. Its artifact is the list of what was found.
+func (c *Catalog) Unused(key Choice, source v1beta1.Source) bool {
+	repository, is := source.(*v1beta1.HelmRepository)
+	if !is || !repository.IsOCI() {
+		return false
+	}
+	for _, found := range c.before(key, source).Picks {
+		if found.Revision.Digest != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// Answered reports whether a source has an answer to each choice: on its shelf, or in its status when it stands for
+// one chart, which has no shelf.
+func (c *Catalog) Answered(ctx context.Context, source v1beta1.Source, choices []Choice) bool {
+	if isOneChart(source) {
+		return true
+	}
+	for _, choice := range choices {
+		if _, ok := c.pick(ctx, choice, source); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Forget drops what the last poll of a source found.
+func (c *Catalog) Forget(key Choice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.shelves, key)
+}
+
+// OnWake sets what has a source of a kind polled. It is for setting up.
+func (c *Catalog) OnWake(kind string, wake func(Choice)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wakers[kind] = wake
+}
+
+// wake has the source of a choice polled.
+func (c *Catalog) wake(choice Choice) {
+	c.mu.Lock()
+	wake := c.wakers[choice.Kind]
+	c.mu.Unlock()
+	if wake != nil {
+		wake(choice.Source())
+	}
+}
+
+// Archive opens the archive of a chart that Chart returned for the choice. When the cache has lost it, it is fetched
+// again from upstream by its digest, once for all who ask the same source at the same time. So it is when the source
+// has other credentials than those that it was fetched with, unless the object that asks has this chart already. It
+// waits, so it is not for workers.
+func (c *Catalog) Archive(
+	ctx context.Context, choice Choice, want v1beta1.ChartRevision, has bool,
+) (io.ReadCloser, error) {
+	view, digest, err := c.ensure(ctx, choice, want, has)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := view.Open(digest)
+	if !store.IsMissing(err) {
+		return archive, err
+	}
+	// It was there a moment ago: it is broken, and was removed for it.
+	if view, digest, err = c.ensure(ctx, choice, want, has); err != nil {
+		return nil, err
+	}
+	return view.Open(digest)
+}

@@ -1,0 +1,145 @@
+package catalog
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources/chartvalues"
+)
+
+// Choice is what a release asks for: one chart of one source. It is comparable.
+type Choice struct {
+	// Kind, Namespace and Name of the source.
+	Kind, Namespace, Name string
+	// Chart is a name in a HelmRepository or a path in a GitRepository or Bucket, Version a range. Both are empty for an
+	// OCIRepository and a HelmChart, which stand for one chart.
+	Chart, Version string
+	// elsewhere is set when the chart is not for the cluster of the controller, whose version then does not count.
+	elsewhere bool
+	// values are the files that the chart's values come from, one in a line, lenient leaves out what is not there of them.
+	values  string
+	lenient bool
+	// demand says who has to have signed the chart, as JSON; empty for nobody.
+	demand string
+}
+
+// demand is who has to have signed a chart, and the namespace that the Secret with the keys is in.
+type demand struct {
+	Namespace string `json:"namespace"`
+	v1beta1.Verification
+}
+
+// demands adds who has to have signed the chart.
+func (c Choice) demands(namespace string, v *v1beta1.Verification) Choice {
+	if v == nil {
+		return c
+	}
+	if text, err := json.Marshal(demand{namespace, *v}); err == nil {
+		c.demand = string(text)
+	}
+	return c
+}
+
+// demanded is what demands was given; the zero value for nothing.
+func (c Choice) demanded() (d demand) {
+	if c.demand != "" {
+		_ = json.Unmarshal([]byte(c.demand), &d) // it was made by demands
+	}
+	return d
+}
+
+// plain tells that an answer needs nothing but an index: the chart is wanted as it is, whoever has signed it.
+func (c Choice) plain() bool { return c.values == "" && c.demand == "" }
+
+// String names what is demanded, for messages and as part of a key.
+func (d demand) String() string {
+	text := fmt.Sprintf(" signed (%s)", cmp.Or(d.Provider, v1beta1.VerifyCosign))
+	if keys := d.Keys(); keys != nil { // the API wants them, but whoever reads an object does not rely on it
+		text += fmt.Sprintf(" as Secret %s/%s says", d.Namespace, keys.Name)
+	}
+	for i, match := range d.MatchOIDCIdentity {
+		text += []string{", by ", " or "}[min(i, 1)] + fmt.Sprintf("%q of %q", match.Subject, match.Issuer)
+	}
+	return text
+}
+
+// Values are the files that the values of the chart come from; none for its own.
+func (c Choice) Values() chartvalues.Files {
+	if c.values == "" {
+		return chartvalues.Files{}
+	}
+	return chartvalues.Files{Names: strings.Split(c.values, "\n"), Lenient: c.lenient}
+}
+
+// with adds the files that the values come from.
+func (c Choice) with(files []string, lenient bool) Choice {
+	if len(files) > 0 {
+		c.values, c.lenient = strings.Join(files, "\n"), lenient
+	}
+	return c
+}
+
+// String names the choice in messages and indexes.
+func (c Choice) String() string {
+	source := fmt.Sprintf("%s %s/%s", c.Kind, c.Namespace, c.Name)
+	if c.values != "" {
+		source += " with the values of " + strings.ReplaceAll(c.values, "\n", ", ")
+		if c.lenient {
+			source += " as far as they exist"
+		}
+	}
+	if c.demand != "" {
+		source += c.demanded().String()
+	}
+	if c.elsewhere {
+		source += " for another cluster"
+	}
+	switch {
+	case c.Chart == "":
+		return source
+	case c.Version == "":
+		return fmt.Sprintf("chart %s of %s", c.Chart, source)
+	default:
+		return fmt.Sprintf("chart %s %q of %s", c.Chart, c.Version, source)
+	}
+}
+
+// Source names the source alone.
+func (c Choice) Source() Choice { return Choice{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name} }
+
+// ChoiceOfRelease returns what a release asks for.
+func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
+	if ref := hr.Spec.ChartRef; ref != nil {
+		return Choice{Kind: ref.Kind, Namespace: cmp.Or(ref.Namespace, hr.Namespace), Name: ref.Name}
+	}
+	if hr.Spec.Chart == nil {
+		return Choice{}
+	}
+	spec := hr.Spec.Chart.Spec
+	choice := newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name, spec.Chart, spec.Version).
+		with(spec.ValuesFiles, spec.IgnoreMissingValuesFiles).demands(hr.Namespace, spec.Verify)
+	choice.elsewhere = hr.Spec.KubeConfig != nil && choice.Version != ""
+	return choice
+}
+
+// ChoiceOfChart returns what a HelmChart asks for.
+func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
+	return newChoice(hc.Spec.SourceRef.Kind, hc.Namespace, hc.Spec.SourceRef.Name, hc.Spec.Chart, hc.Spec.Version).
+		with(hc.Spec.ValuesFiles, hc.Spec.IgnoreMissingValuesFiles).demands(hc.Namespace, hc.Spec.Verify)
+}
+
+func newChoice(kind, namespace, name, chart, version string) Choice {
+	if v1beta1.HoldsDirectories(kind) {
+		version = "" // a directory has one version of its chart
+	} else {
+		version = cmp.Or(version, "*")
+	}
+	return Choice{Kind: kind, Namespace: namespace, Name: name, Chart: chart, Version: version}
+}
+
+func keyOf(kind string, source v1beta1.Source) Choice {
+	return Choice{Kind: kind, Namespace: source.GetNamespace(), Name: source.GetName()}
+}

@@ -1,0 +1,355 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/helmrepo"
+	"fairlead.dev/fairlead/sources/oci"
+	"fairlead.dev/fairlead/sources/store"
+)
+
+// pollHelmRepository looks at a Helm repository of either type.
+func (c *Catalog) pollHelmRepository(ctx context.Context, source v1beta1.Source, choices []Choice) Polled {
+	repository := source.(*v1beta1.HelmRepository)
+	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
+	defer cancel()
+	if repository.IsOCI() {
+		return c.pollRegistry(ctx, repository, choices)
+	}
+	return c.pollIndex(ctx, repository, choices)
+}
+
+// pollIndex asks for the index, only if it has changed, and chooses from it.
+func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmRepository, choices []Choice) Polled {
+	key, access := keyOf(v1beta1.HelmRepositoryKind, repository), c.access(ctx, repository)
+	remote, err := c.helmRepository(ctx, repository)
+	if err != nil {
+		return Polled{Err: err}
+	}
+	before := c.before(key, repository)
+	s := newShelf(repository.Spec.URL)
+	view := c.View(repository)
+	have := before.Validators
+	if isRequested(repository) || before.Digest == "" || !view.Has(before.Digest) {
+		have = helmrepo.Validators{}
+	}
+	artifact, err := fetchIndex(ctx, view, remote, have, before.Digest, s)
+	if err != nil {
+		if !isRefusal(err) {
+			c.restoreIndex(ctx, key, repository, before, choices)
+		}
+		return Polled{Err: err}
+	}
+	if err := c.prove(repository, access, artifact.Digest); err != nil {
+		return Polled{Err: err}
+	}
+	index, release, err := c.index(ctx, repository, artifact.Digest)
+	if err != nil {
+		return Polled{Err: err}
+	}
+	defer release()
+	var warnings []string
+	for _, choice := range choices {
+		had := before.Picks[choice.String()]
+		found := c.pickChart(ctx, catalogued{repository, access, remote, index}, choice, had)
+		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) { return keys.provenance(ctx, remote, found) })
+		found = c.valued(ctx, repository, choice, found, had).steady(had)
+		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
+	}
+	changed, err := c.put(ctx, key, repository, s, choices)
+	if err != nil {
+		return Polled{Err: err}
+	}
+	c.Tell(ctx, changed...)
+	return Polled{Artifact: artifact, Message: "index with " + countCharts(len(index.Charts())), Warnings: warnings}
+}
+
+// isRequested reports whether a user asks for a poll that was not made yet. It does not rely on what upstream says of
+// changes.
+func isRequested(source v1beta1.Source) bool {
+	request := source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation]
+	return request != "" && request != source.Request().LastHandledReconcileAt
+}
+
+// fetchIndex fills the shelf with the index, from upstream or, when that has not changed since it had the validators,
+// from the store, where it has the digest before.
+func fetchIndex(
+	ctx context.Context, view store.View, remote *helmrepo.Repository, have helmrepo.Validators, before string, s *shelf,
+) (v1beta1.Artifact, error) {
+	unchanged := false
+	digest, size, err := view.Put(ctx, "", func(w io.Writer) (err error) {
+		s.Validators, unchanged, err = remote.FetchIndex(ctx, have, w)
+		return err
+	})
+	if err != nil {
+		return v1beta1.Artifact{}, err
+	}
+	if unchanged {
+		digest, s.Validators = before, have
+	}
+	s.Digest, s.Revision = digest, digest
+	if unchanged {
+		size, err = view.Size(digest)
+	}
+	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
+}
+
+// restoreIndex puts the index that an earlier process left in the store on the shelf, so that choices can be answered from it
+// while upstream is away.
+func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1beta1.HelmRepository, before *shelf, choices []Choice) {
+	if _, inMemory := c.parsed(repository, before.Digest); inMemory || before.Digest == "" || !c.proven(ctx, repository, before.Digest) {
+		return
+	}
+	index, release, err := c.index(ctx, repository, before.Digest)
+	if err != nil {
+		return // it is gone; there is nothing to answer from until upstream is back
+	}
+	defer release()
+	for _, choice := range choices {
+		if _, known := before.Picks[choice.String()]; !known && choice.plain() {
+			kube, err := c.cluster(ctx, choice)
+			if err != nil {
+				continue
+			}
+			before.Picks[choice.String()] = pickFromIndex(index, choice, kube)
+		}
+	}
+	if _, err := c.put(ctx, key, repository, before, choices); err == nil {
+		c.Tell(ctx, choices...)
+	}
+}
+
+// catalogued is a Helm repository with its index, and the access that it has.
+type catalogued struct {
+	repository *v1beta1.HelmRepository
+	access     store.Holder
+	remote     *helmrepo.Repository
+	index      *helmrepo.Index
+}
+
+// pickFromIndex chooses without asking anybody. A chart whose digest the index does not give is left without one.
+func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
+	entry, err := index.Select(choice.Chart, sources.Choice{Constraint: choice.Version, KubeVersion: kube})
+	if err != nil {
+		return pick{err: fmt.Errorf("%s: %w", choice, err)}
+	}
+	return pick{
+		Revision: v1beta1.ChartRevision{Name: entry.Name, Version: entry.Tag, Digest: entry.Digest},
+		Archive:  entry.Digest, URL: entry.URL, Created: entry.Created,
+	}
+}
+
+// pickChart chooses from an index. For a chart without a digest there, the archive is fetched once to know it.
+func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice, before pick) pick {
+	kube, err := c.cluster(ctx, choice)
+	if err != nil {
+		return pick{err: err}.keep(before)
+	}
+	found := pickFromIndex(from.index, choice, kube)
+	if found.err != nil || found.Revision.Digest != "" {
+		return found.keep(before)
+	}
+	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
+		had.Created = found.Created
+		return had
+	}
+	digest, size, err := c.View(from.repository).Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
+	if err == nil {
+		err = c.prove(from.repository, from.access, digest)
+	}
+	if err != nil {
+		return pick{err: err}.keep(before)
+	}
+	found.Revision.Digest, found.Archive, found.Size = digest, digest, size
+	return found
+}
+
+func (c *Catalog) helmRepository(ctx context.Context, repository *v1beta1.HelmRepository) (*helmrepo.Repository, error) {
+	secrets := c.secretsOf(repository)
+	credentials, err := secrets.basic(ctx, repository.Spec.SecretRef)
+	if err != nil {
+		return nil, err
+	}
+	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, nil)
+	if err != nil {
+		return nil, err
+	}
+	return helmrepo.New(helmrepo.Options{
+		URL: repository.Spec.URL, Credentials: credentials, PassCredentials: repository.Spec.PassCredentials, HTTP: http,
+	})
+}
+
+// pollRegistry looks at every chart that is asked of a registry: its tags, and the digest of the chosen one.
+func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepository, choices []Choice) Polled {
+	key := keyOf(v1beta1.HelmRepositoryKind, repository)
+	before := c.before(key, repository)
+	s := newShelf(repository.Spec.URL)
+	tags := map[string][]string{}
+	var failed, missing error
+	served := false
+	warnings := make([]string, 0, len(choices))
+	for _, choice := range choices {
+		had := before.Picks[choice.String()]
+		found := c.pickTag(ctx, repository, choice, tags, had)
+		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) {
+			remote, err := c.registry(ctx, repository, choice.Chart)
+			if err != nil {
+				return "", err
+			}
+			return keys.artifact(ctx, remote, found.Revision.Digest)
+		})
+		found = c.valued(ctx, repository, choice, found, had)
+		if found.err != nil && blocks(found.err) {
+			failed = found.err
+		}
+		if sources.Reason(found.err) == v1beta1.NotFoundReason {
+			missing = cmp.Or(missing, found.err)
+		}
+		found = found.steady(had)
+		served = served || found.Revision.Digest != ""
+		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
+	}
+	artifact, err := catalogue(ctx, c.View(repository), s)
+	if err != nil {
+		return Polled{Err: err}
+	}
+	changed, err := c.put(ctx, key, repository, s, choices)
+	if err != nil {
+		return Polled{Err: err}
+	}
+	c.Tell(ctx, changed...)
+	message := "registry with " + countCharts(len(tags)) + " in use"
+	if len(choices) == 0 {
+		message = "registry; it is asked when a release refers to it"
+	}
+	if failed == nil && !served {
+		failed = missing // the registry has nothing of what is asked for, or does not show it with these credentials
+	}
+	return Polled{Artifact: artifact, Message: message, Err: failed, Warnings: warnings}
+}
+
+func countCharts(n int) string {
+	if n == 1 {
+		return "1 chart"
+	}
+	return fmt.Sprintf("%d charts", n)
+}
+
+// blocks tells whether an error is about the registry rather than about one chart or range in it.
+func blocks(err error) bool {
+	switch sources.Reason(err) {
+	case v1beta1.NotFoundReason, v1beta1.NoMatchReason, v1beta1.InvalidContentReason, v1beta1.InvalidReferenceReason, v1beta1.VerificationFailedReason:
+		return false
+	}
+	return true
+}
+
+// catalogue stores what was chosen as the artifact of a registry.
+func catalogue(ctx context.Context, view store.View, s *shelf) (v1beta1.Artifact, error) {
+	document, err := json.Marshal(s.Picks) // sorted by choice
+	if err != nil {
+		return v1beta1.Artifact{}, err
+	}
+	digest, size, err := view.Put(ctx, "", func(w io.Writer) error {
+		_, err := w.Write(document)
+		return err
+	})
+	s.Digest, s.Revision = digest, digest
+	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
+}
+
+// pickTag chooses a tag of one chart. The tags of a chart are listed once per poll.
+func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, tags map[string][]string, before pick) pick {
+	remote, err := c.registry(ctx, repository, choice.Chart)
+	if err != nil {
+		return pick{err: err}.keep(before)
+	}
+	listed, ok := tags[choice.Chart]
+	if !ok {
+		listed, err = remote.Tags(ctx)
+		if sources.Reason(err) == v1beta1.NotFoundReason {
+			err = sources.Fail(v1beta1.NotFoundReason, nil, "registry %s has no chart %s; check spec.chart and the credentials",
+				remote.Host(), choice.Chart)
+		}
+		if err != nil {
+			return pick{err: err}.keep(before)
+		}
+		tags[choice.Chart] = listed
+	}
+	kube, err := c.cluster(ctx, choice)
+	if err != nil {
+		return pick{err: err}.keep(before)
+	}
+	versions := sources.ParseChartTags(listed)
+	return newestFit(ctx, remote, versions, choice, kube, before).keep(before)
+}
+
+// maxUnfit is how many versions are looked at to find one that fits the cluster: a registry tells that of each chart alone.
+const maxUnfit = 10
+
+// newestFit chooses the newest version that fits the cluster. What was passed over before is not read again.
+func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.Version, choice Choice, kube string, before pick) pick {
+	unfit, passed := map[string]string{}, map[string]string{}
+	for {
+		chosen, err := sources.Select(versions, sources.Choice{Constraint: choice.Version, Skip: func(v sources.Version) (string, bool) {
+			reason, is := passed[v.Tag]
+			return reason, is
+		}})
+		if err != nil {
+			return pick{err: fmt.Errorf("%s: %w", choice, err)}
+		}
+		found, madeFor := describe(ctx, remote, chosen.Tag, before)
+		if found.err != nil || sources.FitsCluster(madeFor, kube) {
+			found.Unfit = unfit
+			return found
+		}
+		if len(passed) == maxUnfit {
+			return pick{err: unavailable(v1beta1.NoMatchReason, "%s: none of the newest %d versions fits the cluster, %s %s", choice, maxUnfit, chosen.Tag, sources.UnfitReason(madeFor, kube))}
+		}
+		unfit[found.upstream().Revision.Digest], passed[chosen.Tag] = madeFor, sources.UnfitReason(madeFor, kube)
+	}
+}
+
+// describe finds out what a tag points to, and which clusters that is made for. The chart behind a digest that is known already is not read
+// again.
+func describe(ctx context.Context, remote *oci.Repository, tag string, before pick) (found pick, madeFor string) {
+	digest, err := remote.Resolve(ctx, tag)
+	if err != nil {
+		return pick{err: err}, ""
+	}
+	if madeFor, known := before.Unfit[digest]; known {
+		return pick{Revision: v1beta1.ChartRevision{Digest: digest}}, madeFor
+	}
+	if had := before.upstream(); digest == had.Revision.Digest {
+		had.err = nil
+		return had, had.KubeVersion
+	}
+	chart, err := remote.Chart(ctx, digest)
+	if err != nil {
+		return pick{err: err}, ""
+	}
+	return pick{Revision: chart.ChartRevision, Archive: chart.Archive, Size: chart.Size, KubeVersion: chart.KubeVersion}, chart.KubeVersion
+}
+
+// registry opens the repository of one chart below the URL of a HelmRepository.
+func (c *Catalog) registry(ctx context.Context, repository *v1beta1.HelmRepository, chart string) (*oci.Repository, error) {
+	path := strings.TrimSuffix(strings.TrimPrefix(repository.Spec.URL, "oci://"), "/") + "/" + url.PathEscape(chart)
+	secrets := c.secretsOf(repository)
+	credentials, err := secrets.registry(ctx, repository.Spec.SecretRef, path)
+	if err != nil {
+		return nil, err
+	}
+	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, nil)
+	if err != nil {
+		return nil, err
+	}
+	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http})
+}

@@ -1,0 +1,113 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// choiceIndex is the field index that finds who made a choice of a source.
+const choiceIndex = "fairlead.choice"
+
+// Index makes releases and HelmCharts findable by their choice and by its source. With ownNamespace, the choices of
+// releases of other namespaces are left out.
+func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) error {
+	byChoice := func(choice Choice) []string {
+		if choice.Chart == "" {
+			return []string{choice.String()}
+		}
+		return []string{choice.String(), choice.Source().String()}
+	}
+	err := indexer.IndexField(ctx, &v1beta1.HelmRelease{}, choiceIndex, func(o client.Object) []string {
+		choice := ChoiceOfRelease(o.(*v1beta1.HelmRelease))
+		if ownNamespace && choice.Namespace != o.GetNamespace() {
+			return nil
+		}
+		return byChoice(choice)
+	})
+	if err != nil {
+		return err
+	}
+	return indexer.IndexField(ctx, &v1beta1.HelmChart{}, choiceIndex, func(o client.Object) []string {
+		return byChoice(ChoiceOfChart(o.(*v1beta1.HelmChart)))
+	})
+}
+
+// ChoicesOf lists what is asked of a source, each choice once.
+func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, error) {
+	return func(ctx context.Context, source Choice) ([]Choice, error) {
+		match := client.MatchingFields{choiceIndex: source.String()}
+		releases, charts := &v1beta1.HelmReleaseList{}, &v1beta1.HelmChartList{}
+		if err := reader.List(ctx, releases, match); err != nil {
+			return nil, fmt.Errorf("listing the releases of %s: %w", source, err)
+		}
+		if err := reader.List(ctx, charts, match); err != nil {
+			return nil, fmt.Errorf("listing the HelmCharts of %s: %w", source, err)
+		}
+		seen := map[Choice]bool{}
+		var choices []Choice
+		add := func(choice Choice) {
+			if !seen[choice] {
+				seen[choice] = true
+				choices = append(choices, choice)
+			}
+		}
+		for i := range releases.Items {
+			add(ChoiceOfRelease(&releases.Items[i]))
+		}
+		for i := range charts.Items {
+			add(ChoiceOfChart(&charts.Items[i]))
+		}
+		return choices, nil
+	}
+}
+
+// ReleasesOf lists the releases that made a choice, or any of a source.
+func ReleasesOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
+	releases := &v1beta1.HelmReleaseList{}
+	if err := reader.List(ctx, releases, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
+		return nil // the cache answers; it fails only while the process stops
+	}
+	keys := make([]types.NamespacedName, len(releases.Items))
+	for i := range releases.Items {
+		keys[i] = client.ObjectKeyFromObject(&releases.Items[i])
+	}
+	return keys
+}
+
+// ChartsOf lists the HelmCharts that made a choice, or any of a source.
+func ChartsOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
+	charts := &v1beta1.HelmChartList{}
+	if err := reader.List(ctx, charts, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
+		return nil // the cache answers; it fails only while the process stops
+	}
+	keys := make([]types.NamespacedName, len(charts.Items))
+	for i := range charts.Items {
+		keys[i] = client.ObjectKeyFromObject(&charts.Items[i])
+	}
+	return keys
+}
+
+// PacesOf returns the shortest spec.chart.spec.interval of the releases that ask a source for a chart, zero when none
+// has one.
+func PacesOf(reader client.Reader) func(context.Context, Choice) time.Duration {
+	return func(ctx context.Context, source Choice) time.Duration {
+		releases := &v1beta1.HelmReleaseList{}
+		asking := client.MatchingFields{choiceIndex: source.String()}
+		if err := reader.List(ctx, releases, asking, client.UnsafeDisableDeepCopy); err != nil {
+			return 0 // the cache answers; it fails only while the process stops
+		}
+		var shortest time.Duration
+		for i := range releases.Items {
+			if pace := releases.Items[i].GetChartInterval(); pace > 0 && (shortest == 0 || pace < shortest) {
+				shortest = pace
+			}
+		}
+		return shortest
+	}
+}

@@ -1,0 +1,132 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/helmrepo"
+	"fairlead.dev/fairlead/sources/oci"
+	"fairlead.dev/fairlead/sources/store"
+)
+
+// pick is the answer to one choice, as a poll found it.
+type pick struct {
+	// Revision is the chart that was chosen; its digest is empty while there is none.
+	Revision v1beta1.ChartRevision `json:"revision"`
+	// Archive is the digest of the archive's bytes, by which the store knows it.
+	Archive string `json:"archive,omitempty"`
+	// Size of the archive, 0 when it is not known.
+	Size int64 `json:"size,omitempty"`
+	// URL of the archive in a Helm repository.
+	URL string `json:"url,omitempty"`
+	// Created is when the version was published in a Helm repository.
+	Created time.Time `json:"created,omitzero"`
+	// KubeVersion is the range of clusters that a chart of a registry is made for.
+	KubeVersion string `json:"kubeVersion,omitempty"`
+	// Unfit are charts that were passed over because they do not fit the cluster: what each is made for, by its digest.
+	Unfit map[string]string `json:"unfit,omitempty"`
+	// SignedBy tells who has signed the chart, where somebody has to have, and Keys which Secret has said who may.
+	SignedBy string `json:"signedBy,omitempty"`
+	Keys     string `json:"keys,omitempty"`
+	// Base is what upstream has, when the chart was made from it with other values.
+	Base *pick `json:"base,omitempty"`
+	// doubted is set when the keys have changed that the signature was checked with; tried is the Secret that a check has failed with.
+	doubted bool
+	tried   string
+	// err is why the last poll found nothing. With a revision from an earlier poll it is only news.
+	err error
+}
+
+// shelf is what the last poll of a source found.
+type shelf struct {
+	// URL of the source the shelf was filled from. A shelf of another URL is worthless.
+	URL string `json:"url"`
+	// Revision and Digest of the source's artifact.
+	Revision string `json:"revision"`
+	Digest   string `json:"digest"`
+	// Validators of the index, to ask for news only.
+	Validators helmrepo.Validators `json:"validators"`
+	// Picks by choice, as text.
+	Picks map[string]pick `json:"picks"`
+
+	holder store.Holder // the source
+}
+
+func newShelf(url string) *shelf { return &shelf{URL: url, Picks: map[string]pick{}} }
+
+// copy returns a shelf that can be read while the original is added to.
+func (s *shelf) copy() *shelf {
+	own := *s
+	own.Picks = maps.Clone(s.Picks)
+	return &own
+}
+
+// entry rebuilds what the backend needs to fetch the archive of a pick.
+func (p pick) entry() helmrepo.Entry {
+	return helmrepo.Entry{Name: p.Revision.Name, Digest: p.Revision.Digest, URL: p.URL}
+}
+
+func (p pick) ociChart() oci.Chart {
+	return oci.Chart{ChartRevision: p.Revision, Archive: p.Archive, Size: p.Size}
+}
+
+// upstream is the pick as upstream has it, without other values.
+func (p pick) upstream() pick {
+	if p.Base != nil {
+		return *p.Base
+	}
+	return p
+}
+
+// keep takes over an earlier answer when the new poll could not give one: what runs goes on being served.
+func (p pick) keep(before pick) pick {
+	if p.err != nil && p.Revision.Digest == "" && before.Revision.Digest != "" {
+		before.err, before.doubted = p.err, false
+		return before
+	}
+	return p
+}
+
+// steady keeps a choice from going back to an older version by itself, as it would when upstream has taken a version away. Whoever wants that
+// asks for another range, or for the older version itself.
+func (p pick) steady(before pick) pick {
+	had, ok := sources.ParseVersion(before.Revision.Version)
+	found, also := sources.ParseVersion(p.Revision.Version)
+	had.Created, found.Created = before.upstream().Created, p.upstream().Created
+	if p.err != nil || !ok || !also || before.Revision.Digest == "" || sources.Compare(found, had) >= 0 {
+		return p
+	}
+	before.err = nil
+	return before
+}
+
+// republished tells what people should know when a version is upstream with other content than before: it is followed, by its digest, but a
+// publisher who means well makes a new version.
+func (p pick) republished(before pick) []string {
+	had, found := before.upstream().Revision, p.upstream().Revision
+	if had.Digest == "" || found.Digest == "" || had.Version != found.Version || had.Name != found.Name || had.Digest == found.Digest {
+		return nil
+	}
+	return []string{fmt.Sprintf("chart %s %s was published again with other content: %s before, %s now", found.Name, found.Version, had.Digest, found.Digest)}
+}
+
+// pending says that an answer is on its way; who asked will be woken.
+type pending struct{ what string }
+
+// Error implements error.
+func (p *pending) Error() string { return p.what }
+
+// IsPending tells whether an error only means that the answer is not there yet and that whoever asked will be woken.
+func IsPending(err error) bool {
+	var p *pending
+	return errors.As(err, &p)
+}
+
+// unavailable builds the error for a choice whose source cannot answer.
+func unavailable(reason string, format string, args ...any) error {
+	return sources.Fail(reason, nil, format, args...)
+}

@@ -1,0 +1,31 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources"
+)
+
+// Nothing is taken from a source that is not supported, whatever an earlier poll has found.
+func TestNothingIsTakenFromAnUnsupportedSource(t *testing.T) {
+	t.Parallel()
+	repository := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 2}}
+	repository.Spec.Provider = "gcp"
+	repository.Status.Chart = &v1beta1.ChartRevision{Name: "web", Version: "1.0.0"}
+	known := runtime.NewScheme()
+	if err := v1beta1.AddToScheme(known); err != nil {
+		t.Fatal(err)
+	}
+	objects := fake.NewClientBuilder().WithScheme(known).WithObjects(repository).Build()
+	catalog := NewCatalog(objects, objects, nil)
+	_, err := catalog.Chart(t.Context(), Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"})
+	if sources.Reason(err) != v1beta1.SourceNotReadyReason || !strings.Contains(err.Error(), "spec.provider gcp is not supported") {
+		t.Errorf("error %v", err)
+	}
+}

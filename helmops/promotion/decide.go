@@ -1,0 +1,287 @@
+package promotion
+
+import (
+	"fmt"
+	"time"
+)
+
+// rule looks at one stage and either decides or passes.
+type rule struct {
+	name   string
+	decide func(situation) (Decision, bool)
+}
+
+// situation is one stage among all facts.
+type situation struct {
+	facts *Facts
+	stage *Stage
+	now   time.Time
+}
+
+// rules in the order they are asked; the first that decides wins.
+var rules = []rule{
+	{"suspended", suspended},
+	{"rejected", rejecting},
+	{"verified", verified},
+	{"pinned", pinned},
+	{"judged", judged},
+	{"held", held},
+	{"promoted", promoted},
+	{"idle", idle},
+}
+
+// Decide says what happens next in every stage. It is total: with any facts it gives each stage a decision with a
+// reason,
+// the same for the same facts. A later stage sees what was decided for the earlier ones.
+func Decide(f Facts, now time.Time) []Decision {
+	stages := make([]Stage, len(f.Stages))
+	copy(stages, f.Stages)
+	f.Stages = stages
+	decisions := make([]Decision, 0, len(stages))
+	for i := range stages {
+		s := &stages[i]
+		tracked := s.tracked(now)
+		if !f.Suspended {
+			s.Verified = tracked
+		}
+		d := decide(situation{facts: &f, stage: s, now: now})
+		d.Verified = s.Verified
+		decisions = append(decisions, d)
+		*s = s.Apply(d, now)
+	}
+	return decisions
+}
+
+func decide(s situation) Decision {
+	for _, r := range rules {
+		if d, decided := r.decide(s); decided {
+			d.Stage, d.Reason = s.stage.Name, r.name
+			return d
+		}
+	}
+	return Decision{Stage: s.stage.Name, Step: StepNone, Phase: PhaseIdle, Reason: "idle", Message: "nothing to do"}
+}
+
+func suspended(s situation) (Decision, bool) {
+	return Decision{Step: StepNone, Phase: PhaseSuspended, Message: "spec.suspend is set"}, s.facts.Suspended
+}
+
+// rejecting ends a candidate that its releases, a user or the deadline reject, and goes back to what was verified last.
+// A rollback is never rolled back.
+func rejecting(s situation) (Decision, bool) {
+	d := s.stage.Delivery
+	if d == nil {
+		return Decision{}, false
+	}
+	v, _ := s.stage.judge(s.now)
+	back := s.stage.last()
+	known := s.stage.recorded(d.Digest) != "" || s.stage.refuses(d.Candidate)
+	if v.Result != Fail || d.Cause == CauseRollback || back == nil && known {
+		return Decision{}, false
+	}
+	out := Decision{
+		Step: StepReject, Candidate: &d.Candidate, Back: back, Cause: CauseRollback, Phase: PhaseFailed,
+		Message: v.message,
+	}
+	if back != nil {
+		out.Phase = PhaseVerifying
+	}
+	if s.stage.OnFailure == Hold {
+		out.Hold = fmt.Sprintf("%s was rejected: %s", d.Version, v.message)
+	}
+	return out, true
+}
+
+func verified(s situation) (Decision, bool) {
+	d := s.stage.Delivery
+	if d == nil || d.Verified || s.stage.verdict().Result != Pass {
+		return Decision{}, false
+	}
+	return Decision{
+		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified,
+		Message: d.Version + " is verified by all HelmReleases",
+	}, true
+}
+
+// pinned delivers what a user named. Of the gates only a freeze counts, and only for what never was here.
+func pinned(s situation) (Decision, bool) {
+	if s.stage.Pin == "" {
+		return Decision{}, false
+	}
+	out := Decision{Step: StepNone, Phase: PhasePinned, Cause: CausePin}
+	c := s.facts.named(s.stage)
+	if c == nil {
+		out.Message = fmt.Sprintf("pinned to %s, which the subject does not have", s.stage.Pin)
+		return out, true
+	}
+	out.Candidate = c
+	if d := s.stage.Delivery; d != nil && d.Digest == c.Digest {
+		v, deadline := s.stage.judge(s.now)
+		out.Message = fmt.Sprintf("pinned to %s: %s", c.Version, v.message)
+		out.Next = deadline
+		return out, true
+	}
+	if why := s.stage.recorded(c.Digest); why != "" {
+		out.Message = fmt.Sprintf("pinned to %s, which was rejected here: %s", c.Version, why)
+		return out, true
+	}
+	g := freeze(question{facts: s.facts, stage: s.stage, candidate: *c, now: s.now})
+	if g.Result == Wait && s.stage.verification(c.Digest) == nil {
+		out.Phase, out.Message, out.Next = PhaseFrozen, g.Message, g.Until
+		return out, true
+	}
+	out.Step, out.Message = StepPromote, "a user pinned it"
+	return out, true
+}
+
+// named is the candidate that a stage is pinned to: the newest of that version.
+func (f *Facts) named(s *Stage) *Candidate {
+	all := f.Candidates
+	for _, v := range s.Verified {
+		all = append(all[:len(all):len(all)], v.Candidate) // it may have left the list
+	}
+	for _, c := range newestFirst(all) {
+		if c.is(s.Pin) {
+			return &c
+		}
+	}
+	return nil
+}
+
+// judged keeps a candidate until there is a verdict about it.
+func judged(s situation) (Decision, bool) {
+	d := s.stage.Delivery
+	if d == nil || d.Verified || d.Cause == CauseRollback || len(s.stage.Releases) == 0 {
+		return Decision{}, false
+	}
+	v, deadline := s.stage.judge(s.now)
+	if v.Result != Wait {
+		return Decision{}, false
+	}
+	return Decision{
+		Step: StepNone, Candidate: &d.Candidate, Phase: PhaseVerifying, Message: v.message, Next: deadline,
+	}, true
+}
+
+func held(s situation) (Decision, bool) {
+	for _, why := range []string{s.stage.Hold, s.stage.HeldBy} {
+		if why != "" {
+			return Decision{Step: StepNone, Phase: PhaseHeld, Message: "held: " + why}, true
+		}
+	}
+	return Decision{}, false
+}
+
+// promoted takes the newest candidate that passes all gates. When there is none, it names the newest that waits, else
+// the newest that fails.
+func promoted(s situation) (Decision, bool) {
+	var waits, fails *Decision
+	var next time.Time
+	for _, c := range s.eligible() {
+		answers := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}.ask()
+		result := worst(answers)
+		switch {
+		case result == Pass:
+			return Decision{
+				Step: StepPromote, Candidate: &c, Cause: s.cause(), Phase: PhaseVerifying, Gates: answers,
+				Message: "it passes all gates",
+			}, true
+		case result == Wait:
+			next = earlier(next, soonest(answers))
+			if waits == nil {
+				d := blocked(c, answers)
+				waits = &d
+			}
+		case fails == nil:
+			d := blocked(c, answers)
+			fails = &d
+		}
+	}
+	switch {
+	case waits != nil:
+		waits.Next = next
+		return *waits, true
+	case fails != nil:
+		return *fails, true
+	}
+	return Decision{}, false
+}
+
+func (s situation) cause() string {
+	if s.stage.Promote == Manual {
+		return CauseApproved
+	}
+	return CauseAuto
+}
+
+// eligible are the candidates that could replace what the stage has, newest first. Lower ones are among them only when
+// the stage allows that and no longer allows what it has.
+func (s situation) eligible() []Candidate {
+	d := s.stage.Delivery
+	all := newestFirst(s.facts.Candidates)
+	if d == nil {
+		return all
+	}
+	lower := s.stage.Gates.Downgrade && !s.stillAllowed(d.Candidate)
+	var found []Candidate
+	for _, c := range all {
+		if c.Digest != d.Digest && (c.compare(d.Candidate) > 0 || lower) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// stillAllowed reports whether the stage would take a candidate that it has.
+func (s situation) stillAllowed(c Candidate) bool {
+	q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
+	return upstream(q).Result != Fail && inRange(q).Result != Fail && prereleases(q).Result != Fail
+}
+
+// blocked says which gates keep a candidate out.
+func blocked(c Candidate, answers []Gate) Decision {
+	out := Decision{Step: StepNone, Candidate: &c, Phase: PhaseBlocked, Gates: answers, Message: c.Version + ": "}
+	result, others := worst(answers), false
+	phase := ""
+	for _, a := range answers {
+		if a.Result != result {
+			continue
+		}
+		if phase != "" {
+			out.Message += "; "
+		}
+		out.Message += fmt.Sprintf("%s: %s", a.Name, a.Message)
+		is := PhaseBlocked
+		switch {
+		case result == Wait && a.Name == GateFreeze:
+			is = PhaseFrozen
+		case result == Wait && (a.Name == GateApproval || a.Name == GateBump):
+			is = PhaseApproval
+		}
+		others = others || phase != "" && phase != is
+		phase = is
+	}
+	if phase != "" && !others {
+		out.Phase = phase
+	}
+	return out
+}
+
+// idle says what the stage has.
+func idle(s situation) (Decision, bool) {
+	d := s.stage.Delivery
+	if d == nil {
+		return Decision{Step: StepNone, Phase: PhaseIdle, Message: "there is no candidate"}, true
+	}
+	v := s.stage.verdict()
+	out := Decision{Step: StepNone, Candidate: &d.Candidate, Message: fmt.Sprintf("%s: %s", d.Version, v.message)}
+	switch v.Result {
+	case Pass:
+		out.Phase = PhaseVerified
+	case Fail:
+		out.Phase = PhaseFailed
+	default:
+		out.Phase = PhaseVerifying
+	}
+	return out, true
+}

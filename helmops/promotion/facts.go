@@ -1,0 +1,250 @@
+package promotion
+
+import "time"
+
+// Facts are what a decision about one pipeline looks at.
+type Facts struct {
+	// Suspended is set when nothing may be changed.
+	Suspended bool
+	// Candidates are the charts that the subject had, in any order.
+	Candidates []Candidate
+	// Stages in the order of the pipeline.
+	Stages []Stage
+	// Freezes are those that the pipeline falls under, whatever their time.
+	Freezes []Freeze
+	// Stamped is set when the API server writes who made an approval. Without it the author of an approval is not
+	// known.
+	Stamped bool
+}
+
+// Candidate is one exact chart.
+type Candidate struct {
+	// Version of the chart.
+	Version string
+	// Digest identifies the candidate.
+	Digest string
+	// FirstSeen is when the subject first had it.
+	FirstSeen time.Time
+}
+
+// Modes of a stage.
+const (
+	Auto   = "Auto"   // a candidate that passes the gates is promoted
+	Manual = "Manual" // it has to be approved, too
+)
+
+// How many of the stages that a stage gets its candidates from have to have verified a candidate.
+const (
+	All = "All"
+	Any = "Any"
+)
+
+// What follows when a stage rejects a candidate.
+const (
+	Reject = "Reject" // newer candidates are promoted
+	Hold   = "Hold"   // the stage is held until a user resumes it
+)
+
+// Causes of a delivery.
+const (
+	CauseAuto     = "Auto"
+	CauseApproved = "Approved"
+	CausePin      = "Pin"
+	CauseRollback = "Rollback"
+)
+
+// Stage is one environment, as it is wanted and as it is.
+type Stage struct {
+	// Name of the stage.
+	Name string
+	// From are the stages that a candidate has to be verified in, earlier ones of the pipeline; none means the subject.
+	From []string
+	// FromPolicy is All, the default, or Any.
+	FromPolicy string
+	// Promote is Auto, the default, or Manual.
+	Promote string
+	// Pin is the version that a user wants here; empty for none.
+	Pin string
+	// Hold says why a user holds the stage; empty for not at all.
+	Hold string
+	// HeldBy says why an earlier decision holds the stage; empty for not at all.
+	HeldBy string
+	// Approved are versions and ranges that the pipeline itself approves.
+	Approved []string
+	// Approvals are the approvals of users.
+	Approvals []Approval
+	// Refused are the versions and digests that a user rejects.
+	Refused []string
+	// Gates of the stage.
+	Gates Gates
+	// OnFailure is Reject, the default, or Hold.
+	OnFailure string
+	// Deadline is how long a candidate may take to be verified; zero for ever.
+	Deadline time.Duration
+
+	// Delivery is what the stage has now; nil for nothing.
+	Delivery *Delivery
+	// Verified are the candidates that were verified here, and for how long.
+	Verified []Verification
+	// Rejected are the candidates that were rejected here.
+	Rejected []Rejection
+	// Releases are the HelmReleases of the stage.
+	Releases []Release
+}
+
+// Gates are the conditions of a stage. A zero value lets everything through but a downgrade.
+type Gates struct {
+	// Range that the version has to be in; empty for any.
+	Range string
+	// NoPrereleases refuses pre-releases.
+	NoPrereleases bool
+	// Bump is the largest step that needs no approval: Patch, Minor or Major, the default.
+	Bump string
+	// Downgrade allows a lower version than the present one.
+	Downgrade bool
+	// Soak is how long the candidate has to be verified without a break in the stages before.
+	Soak time.Duration
+	// MinAge is how long ago the candidate has to be first seen.
+	MinAge time.Duration
+	// Approvers is how many users have to approve, at least 1 where an approval is needed.
+	Approvers int
+	// Windows are times in which the stage may, or may not, get a candidate.
+	Windows []Window
+}
+
+// Bumps.
+const (
+	BumpPatch = "Patch"
+	BumpMinor = "Minor"
+	BumpMajor = "Major"
+)
+
+// Window is a time that comes again.
+type Window struct {
+	// Deny makes it a time in which nothing is promoted; otherwise it is promoted in such times only.
+	Deny bool
+	// Cron says when it begins, in five fields.
+	Cron string
+	// Duration of it.
+	Duration time.Duration
+	// TimeZone is the IANA name of the zone that Cron is in, UTC when empty.
+	TimeZone string
+}
+
+// Freeze stops promotions for a time.
+type Freeze struct {
+	// Name of the freeze.
+	Name string
+	// From is when it begins, zero when it has begun; Until when it ends, zero for when it is deleted.
+	From, Until time.Time
+	// Reason is what its author says.
+	Reason string
+}
+
+// Approval is one user's approval of one candidate for one stage.
+type Approval struct {
+	// User is who made it, as the API server says; empty when the API server does not.
+	User string
+	// Digest of the candidate.
+	Digest string
+}
+
+// Delivery is the candidate that the source of a stage points to.
+type Delivery struct {
+	Candidate
+
+	// Cause of it.
+	Cause string
+	// At is when it was decided.
+	At time.Time
+	// Verified is set once the releases of the stage have verified it since then.
+	Verified bool
+}
+
+// Verification is how long a candidate was verified in a stage.
+type Verification struct {
+	Candidate
+
+	// At is when it was verified first.
+	At time.Time
+	// Since is the begin of the time that it is verified without a break; zero when it is not verified now.
+	Since time.Time
+	// Longest is the longest such time that has ended.
+	Longest time.Duration
+}
+
+// Rejection is the end of a candidate in a stage.
+type Rejection struct {
+	// Digest of the candidate.
+	Digest string
+	// Reason says why.
+	Reason string
+}
+
+// Release is what one HelmRelease of a stage says.
+type Release struct {
+	// Name of the HelmRelease, with its namespace.
+	Name string
+	// Current is set when what the release says is about its present spec.
+	Current bool
+	// Suspended is set when the release changes nothing.
+	Suspended bool
+	// Digest is the chart that was verified last, when that is the one that runs; otherwise empty.
+	Digest string
+	// At is when that chart was verified.
+	At time.Time
+	// Bad are the charts that failed for good with the present values, and why.
+	Bad map[string]string
+	// Message says what the release does now.
+	Message string
+}
+
+// Steps of a decision.
+const (
+	StepNone    = "None"
+	StepPromote = "Promote" // the source of the stage gets the candidate
+	StepVerify  = "Verify"  // the candidate is recorded as verified
+	StepReject  = "Reject"  // the candidate is recorded as rejected; Back, unless nil, is delivered
+)
+
+// Phases of a stage.
+const (
+	PhaseIdle      = "Idle"             // there is nothing to promote
+	PhaseBlocked   = "Blocked"          // a candidate does not pass the gates
+	PhaseApproval  = "AwaitingApproval" // only an approval is missing
+	PhaseFrozen    = "Frozen"           // a freeze is what is in the way
+	PhaseVerifying = "Verifying"        // the releases have not verified what they got
+	PhaseVerified  = "Verified"         // they have, and there is nothing newer
+	PhaseHeld      = "Held"             // nothing is promoted until a user resumes the stage
+	PhasePinned    = "Pinned"           // a user has chosen the version
+	PhaseFailed    = "Failed"           // what is there was rejected, and there is nothing to go back to
+	PhaseSuspended = "Suspended"        // the pipeline is suspended
+)
+
+// Decision is what happens next in one stage.
+type Decision struct {
+	// Stage is its name.
+	Stage string
+	// Step to take.
+	Step string
+	// Candidate that the step is about, or that waits; nil for none.
+	Candidate *Candidate
+	// Back is the candidate that is delivered instead of one that was rejected; nil for none.
+	Back *Candidate
+	// Hold says why the stage is held from now on; empty for not.
+	Hold string
+	// Cause of a delivery.
+	Cause string
+	// Phase of the stage after the step.
+	Phase string
+	// Reason names the rule that decided.
+	Reason string
+	// Message says it to people.
+	Message string
+	// Gates as they were for the candidate.
+	Gates []Gate
+	// Next is when the answer may be another one without an event; zero for never.
+	Next time.Time
+	// Verified is the record of what was verified in the stage, up to now.
+	Verified []Verification
+}

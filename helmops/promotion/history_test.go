@@ -1,0 +1,204 @@
+package promotion
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// oracle knows what happened in a random history, apart from what the package remembers.
+type oracle struct {
+	*world
+	random *rand.Rand
+	// verified are the digests that the release of a stage has verified, as stage/digest.
+	verified map[string]bool
+	// published are the digests of the subject, with their versions.
+	published map[string]string
+	// deliveries of all kinds, to see that histories are worth something.
+	counts map[string]int
+	minor  int
+	broken error
+}
+
+func (o *oracle) violated(format string, args ...any) {
+	if o.broken == nil {
+		o.broken = fmt.Errorf(format, args...)
+	}
+}
+
+// look checks one decision against the invariants, before it is applied.
+func (o *oracle) look(f Facts, d Decision) {
+	s := f.stage(d.Stage)
+	o.counts[d.Step+d.Cause]++
+	for _, c := range []*Candidate{d.Candidate, d.Back} {
+		if c != nil && o.published[c.Digest] != c.Version {
+			o.violated("%s: %s %s was never published", d.Stage, c.Version, c.Digest)
+		}
+	}
+	if d.Step == StepPromote {
+		o.promotion(f, s, d)
+	}
+	o.rollback(s, f, d)
+}
+
+func (o *oracle) promotion(f Facts, s *Stage, d Decision) {
+	c := *d.Candidate
+	if d.Cause == CausePin {
+		if !c.is(s.Pin) {
+			o.violated("%s: %s is said to be pinned, the pin is %q", s.Name, c.Version, s.Pin)
+		}
+		if o.frozen(f) && !o.verified[s.Name+"/"+c.Digest] {
+			o.violated("%s: %s is new here and pinned during a freeze", s.Name, c.Version)
+		}
+		return
+	}
+	for _, from := range s.From {
+		if !o.verified[from+"/"+c.Digest] {
+			o.violated("%s gets %s, which %s never verified", s.Name, c.Version, from)
+		}
+		if f.stage(from).rejection(c) != "" {
+			o.violated("%s gets %s, which %s rejected", s.Name, c.Version, from)
+		}
+	}
+	if s.rejection(c) != "" {
+		o.violated("%s gets %s again, which it rejected", s.Name, c.Version)
+	}
+	if s.Delivery != nil && c.lower(s.Delivery.Candidate) && !s.Gates.Downgrade {
+		o.violated("%s goes down from %s to %s because of %s", s.Name, s.Delivery.Version, c.Version, d.Cause)
+	}
+	if _, baking := o.baking[s.Name]; baking && s.Delivery.Cause != CauseRollback && s.Pin == "" &&
+		s.rejection(s.Delivery.Candidate) == "" {
+		o.violated("%s gets %s before there is a verdict about %s", s.Name, c.Version, s.Delivery.Version)
+	}
+	if o.frozen(f) {
+		o.violated("%s gets %s during a freeze", s.Name, c.Version)
+	}
+	if s.Hold != "" {
+		o.violated("%s gets %s while it is held", s.Name, c.Version)
+	}
+}
+
+func (o *oracle) frozen(f Facts) bool {
+	return slices.ContainsFunc(f.Freezes, func(z Freeze) bool {
+		return !o.now.Before(z.From) && (z.Until.IsZero() || o.now.Before(z.Until))
+	})
+}
+
+// rollback wants a bad candidate out of a stage, whatever freezes, holds and windows say.
+func (o *oracle) rollback(s *Stage, f Facts, d Decision) {
+	if s.Delivery == nil || f.Suspended || s.Delivery.Cause == CauseRollback {
+		return
+	}
+	r := s.Releases[0]
+	if r.Bad[s.Delivery.Digest] == "" || r.Digest == s.Delivery.Digest {
+		return
+	}
+	good := slices.ContainsFunc(s.Verified, func(v Verification) bool {
+		return v.Digest != s.Delivery.Digest && s.rejection(v.Candidate) == ""
+	})
+	if good && (d.Step != StepReject || d.Back == nil) {
+		o.violated("%s keeps %s, which is bad: %s (%s)", s.Name, s.Delivery.Version, d.Phase, d.Message)
+	}
+	if d.Back != nil && !o.verified[s.Name+"/"+d.Back.Digest] {
+		o.violated("%s goes back to %s, which was never verified there", s.Name, d.Back.Version)
+	}
+}
+
+// act does one random thing.
+func (o *oracle) act() {
+	n := o.random.IntN
+	stage := &o.facts.Stages[n(len(o.facts.Stages))]
+	switch n(12) {
+	case 0, 1, 2:
+		o.minor += n(3) - 1 // now and then a lower version, or the same one with other content
+		o.minor = max(0, o.minor+n(2))
+		o.add(fmt.Sprintf("1.%d.0", o.minor))
+	case 3:
+		stage.Pin = ""
+		if len(o.facts.Candidates) > 0 && n(2) == 0 {
+			stage.Pin = o.facts.Candidates[n(len(o.facts.Candidates))].Digest
+		}
+	case 4:
+		stage.Hold = []string{"", "", "a reason"}[n(3)]
+		stage.HeldBy = ""
+	case 5:
+		stage.Refused = nil
+		if len(o.facts.Candidates) > 0 && n(3) == 0 {
+			stage.Refused = []string{o.facts.Candidates[n(len(o.facts.Candidates))].Version}
+		}
+	case 6:
+		o.facts.Freezes = nil
+		if n(2) == 0 {
+			o.facts.Freezes = []Freeze{{Name: "sale", From: o.now,
+				Until: o.now.Add(time.Duration(n(180)) * time.Minute)}}
+		}
+	case 7:
+		if d := stage.Delivery; d != nil && d.Verified && stage.Releases[0].Digest == d.Digest {
+			stage.Releases[0].Digest, stage.Releases[0].Bad[d.Digest] = "", "it is degraded"
+		}
+	case 8:
+		o.facts.Suspended = n(4) == 0
+	default:
+		o.run(time.Duration(n(90)) * time.Minute)
+	}
+}
+
+func (o *oracle) add(version string) {
+	digest := fmt.Sprintf("sha256:%d", len(o.published))
+	o.published[digest] = version
+	for _, s := range o.facts.Stages {
+		o.world.broken[s.Name+"/"+digest] = o.random.IntN(5) == 0
+	}
+	c := Candidate{Version: version, Digest: digest, FirstSeen: o.now}
+	o.facts.Candidates = append([]Candidate{c}, o.facts.Candidates...)
+	o.facts.Candidates = o.facts.Candidates[:min(20, len(o.facts.Candidates))]
+}
+
+// note remembers what releases have verified.
+func (o *oracle) note() {
+	for _, s := range o.facts.Stages {
+		if s.Delivery != nil && s.Releases[0].Digest == s.Delivery.Digest {
+			o.verified[s.Name+"/"+s.Delivery.Digest] = true
+		}
+	}
+}
+
+// Random histories keep what a pipeline promises.
+func TestInvariants(t *testing.T) {
+	t.Parallel()
+	counts := map[string]int{}
+	for seed := range uint64(400) {
+		stages := line(func(s *Stage) {
+			s.OnFailure = []string{Reject, Reject, Hold}[seed%3]
+			s.Deadline = time.Duration(seed%2) * time.Hour
+			s.Gates.Soak = time.Duration(seed%5) * 10 * time.Minute
+			s.Gates.Downgrade = seed%7 == 0
+		})
+		w := newWorld(t, stages...)
+		o := &oracle{
+			world: w, random: rand.New(rand.NewPCG(seed, 1)),
+			verified: map[string]bool{}, published: map[string]string{}, counts: counts, minor: 3,
+		}
+		w.check = func(f Facts, d Decision) {
+			o.note()
+			o.look(f, d)
+		}
+		for range 80 {
+			o.act()
+			w.pass()
+			if o.broken != nil {
+				t.Fatalf("seed %d: %v\n%s", seed, o.broken, tail(w.log.String()))
+			}
+		}
+	}
+	for _, what := range []string{StepPromote + CauseAuto, StepPromote + CausePin, StepReject + CauseRollback,
+		StepVerify} {
+		if counts[what] < 500 {
+			t.Errorf("the histories have %d of %s only: %v", counts[what], what, counts)
+		}
+	}
+}
+
+func tail(text string) string { return text[max(0, len(text)-3000):] }

@@ -1,0 +1,178 @@
+package promotion
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxRemembered bounds what is remembered of a stage: what was verified, and what was rejected.
+const maxRemembered = 20
+
+func (f *Facts) stage(name string) *Stage {
+	for i := range f.Stages {
+		if f.Stages[i].Name == name {
+			return &f.Stages[i]
+		}
+	}
+	return nil
+}
+
+// verification is what is known of a candidate that was verified in the stage; nil when it never was.
+func (s *Stage) verification(digest string) *Verification {
+	for i := range s.Verified {
+		if s.Verified[i].Digest == digest {
+			return &s.Verified[i]
+		}
+	}
+	return nil
+}
+
+// rejection says why a candidate is rejected here, by a user or by the releases; empty when it is not.
+func (s *Stage) rejection(c Candidate) string {
+	if s.refuses(c) {
+		return "a user rejected it"
+	}
+	return s.recorded(c.Digest)
+}
+
+// recorded is the reason of a rejection by the releases; empty for none.
+func (s *Stage) recorded(digest string) string {
+	for _, r := range s.Rejected {
+		if r.Digest == digest {
+			return r.Reason
+		}
+	}
+	return ""
+}
+
+func (s *Stage) refuses(c Candidate) bool { return slices.ContainsFunc(s.Refused, c.is) }
+
+// verdict is what the releases of a stage say of what it has.
+type verdict struct {
+	Result
+	message string
+	// at is when the last release verified it.
+	at time.Time
+}
+
+// verdict asks the releases, and the users who reject. A user's pin is above both kinds of users.
+func (s *Stage) verdict() verdict {
+	d := s.Delivery
+	if s.refuses(d.Candidate) && !d.is(s.Pin) {
+		return verdict{Result: Fail, message: "a user rejected it"}
+	}
+	if len(s.Releases) == 0 {
+		return verdict{Result: Wait, message: "no HelmRelease refers to the source of the stage"}
+	}
+	at := d.At
+	var missing []string
+	for _, r := range s.Releases {
+		why, bad := r.Bad[d.Digest]
+		switch {
+		case r.Current && r.Digest == d.Digest:
+			if r.At.After(at) {
+				at = r.At
+			}
+		case r.Current && bad:
+			return verdict{Result: Fail, message: fmt.Sprintf("HelmRelease %s: %s", r.Name, why)}
+		case r.Suspended:
+			missing = append(missing, r.Name+": suspended")
+		case !r.Current:
+			missing = append(missing, r.Name+": the last change of its spec is not reconciled yet")
+		default:
+			missing = append(missing, r.Name+": "+r.Message)
+		}
+	}
+	if len(missing) > 0 {
+		return verdict{Result: Wait, message: fmt.Sprintf("%d of %d HelmReleases have not verified it: %s",
+			len(missing), len(s.Releases), strings.Join(missing, "; "))}
+	}
+	return verdict{Result: Pass, message: "verified by all HelmReleases", at: at}
+}
+
+// judge is the verdict, which the deadline turns into a rejection. deadline is zero when there is none.
+func (s *Stage) judge(now time.Time) (v verdict, deadline time.Time) {
+	v = s.verdict()
+	d := s.Delivery
+	if s.Deadline == 0 || d.Verified || d.Cause == CauseRollback || v.Result != Wait || len(s.Releases) == 0 {
+		return v, time.Time{}
+	}
+	deadline = d.At.Add(s.Deadline)
+	if !now.Before(deadline) {
+		v = verdict{Result: Fail, message: fmt.Sprintf("not verified within %s: %s", s.Deadline, v.message)}
+	}
+	return v, deadline
+}
+
+// tracked is the record of what was verified here, up to now. What was verified last is at the end.
+func (s *Stage) tracked(now time.Time) []Verification {
+	record := slices.Clone(s.Verified)
+	holds := s.Delivery != nil && s.verdict().Result == Pass
+	for i := range record {
+		v := &record[i]
+		if v.Since.IsZero() || holds && v.Digest == s.Delivery.Digest {
+			continue
+		}
+		v.Longest = max(v.Longest, now.Sub(v.Since))
+		v.Since = time.Time{}
+	}
+	if !holds {
+		return record
+	}
+	at := s.verdict().at
+	i := slices.IndexFunc(record, func(v Verification) bool { return v.Digest == s.Delivery.Digest })
+	if i < 0 {
+		record = append(record, Verification{Candidate: s.Delivery.Candidate, At: at, Since: at})
+		return record[max(0, len(record)-maxRemembered):]
+	}
+	v := record[i]
+	if v.Since.IsZero() || v.Since.Before(at) {
+		// Verified again: by other values, or after another candidate.
+		if !v.Since.IsZero() {
+			v.Longest = max(v.Longest, at.Sub(v.Since))
+		}
+		v.Since = at
+	}
+	return append(slices.Delete(record, i, i+1), v)
+}
+
+// last is the candidate that was verified last and can be gone back to; nil for none.
+func (s *Stage) last() *Candidate {
+	for i := len(s.Verified) - 1; i >= 0; i-- {
+		c := s.Verified[i].Candidate
+		if c.Digest != s.Delivery.Digest && s.rejection(c) == "" {
+			return &c
+		}
+	}
+	return nil
+}
+
+// Apply returns the stage as a decision leaves it.
+func (s Stage) Apply(d Decision, now time.Time) Stage {
+	s.Verified = d.Verified
+	if d.Hold != "" {
+		s.HeldBy = d.Hold
+	}
+	deliver := func(c *Candidate) {
+		s.Delivery = &Delivery{Candidate: *c, Cause: d.Cause, At: now}
+	}
+	switch d.Step {
+	case StepPromote:
+		deliver(d.Candidate)
+	case StepVerify:
+		delivery := *s.Delivery
+		delivery.Verified = true
+		s.Delivery = &delivery
+	case StepReject:
+		if s.recorded(d.Candidate.Digest) == "" {
+			rejected := append(slices.Clone(s.Rejected), Rejection{Digest: d.Candidate.Digest, Reason: d.Message})
+			s.Rejected = rejected[max(0, len(rejected)-maxRemembered):]
+		}
+		if d.Back != nil {
+			deliver(d.Back)
+		}
+	}
+	return s
+}
