@@ -189,6 +189,29 @@ type LastFailure struct {
 	At metav1.Time `json:"at"`
 }
 
+// Adoption is the comparison of the live objects of an adopted release with its record, before the first upgrade.
+type Adoption struct {
+	// Revision that the objects were compared with.
+	// +required
+	Revision int `json:"revision"`
+	// RecordDigest is the digest of the record of the revision.
+	// +optional
+	RecordDigest string `json:"recordDigest,omitempty"`
+	// ObservedGeneration is the generation of the object that the comparison was made for.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// ChartDigest is the digest of the chart of the upgrade.
+	// +optional
+	ChartDigest string `json:"chartDigest,omitempty"`
+	// ConfigDigest is the digest of the values of the upgrade.
+	// +optional
+	ConfigDigest string `json:"configDigest,omitempty"`
+	// Until is when the controller upgrades a release whose objects differ in what the upgrade would overwrite; absent
+	// when the upgrade does not wait.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+}
+
 // KnownBad is an input that has failed and is not tried again.
 type KnownBad struct {
 	// ChartVersion of the chart.

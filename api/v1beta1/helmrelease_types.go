@@ -318,6 +318,10 @@ type HelmReleaseStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +optional
 	Drift []ObjectDrift `json:"drift,omitempty"`
+	// Adoption is the comparison of the live objects of an adopted release that precedes its first upgrade; absent for
+	// every other release.
+	// +optional
+	Adoption *Adoption `json:"adoption,omitempty"`
 	// Kept are objects that the chart no longer has and that were not deleted, because data would be lost with
 	// them; the oldest are left out where there are more than 32. One that has an owner again, or is gone, leaves
 	// the list.

@@ -98,6 +98,9 @@ const (
 	SchemaFailedReason = "ValuesSchemaFailed"
 	// PendingReleaseReason: another Helm client holds the release in a pending state.
 	PendingReleaseReason = "PendingRelease"
+	// AdoptionHeldReason: the first upgrade of an adopted release waits, because it would overwrite what differs from
+	// the record.
+	AdoptionHeldReason = "AdoptionHeld"
 	// StorageErrorReason: the Helm release records could not be read or written.
 	StorageErrorReason = "StorageError"
 	// PreflightRejectedReason: the API server would refuse what an upgrade changes; nothing was changed.

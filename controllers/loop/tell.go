@@ -49,7 +49,8 @@ func logEvent(logger logr.Logger, kind string, object client.Object, event statu
 // waits reports whether an object only waits for another one, which reports its failure itself.
 func waits(reason string) bool {
 	switch reason {
-	case v1beta1.DependencyNotReadyReason, v1beta1.SourceNotReadyReason, v1beta1.PendingReleaseReason:
+	case v1beta1.DependencyNotReadyReason, v1beta1.SourceNotReadyReason, v1beta1.PendingReleaseReason,
+		v1beta1.AdoptionHeldReason:
 		return true
 	default:
 		return false

@@ -23,9 +23,9 @@ type adopted struct {
 // listAgain is the pause after the objects of a release could not be listed.
 const listAgain = time.Minute
 
-// onlyReported is how long the drift of an adopted revision is reported before the first correction. Somebody who
-// hands a release over sees what would be changed.
-const onlyReported = 10 * time.Minute
+// onlyReported is how long the drift of an adopted revision is reported before the first correction, so that a user who
+// hands a release over sees what the controller would change.
+const onlyReported = plan.AdoptionReport
 
 // unlisted reports whether the objects of a release without an inventory are to be listed, and otherwise when.
 func (k *watched) unlisted(recorded string, now time.Time) (due bool, again time.Duration) {

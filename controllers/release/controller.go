@@ -171,14 +171,6 @@ func (h *handler) Forget(key types.NamespacedName) {
 	h.watcher.forget(key)
 }
 
-// drop forgets a step that has ended.
-func (h *handler) drop(key types.NamespacedName) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.steps, key)
-	delete(h.compared, key)
-}
-
 // land records a step that has ended.
 func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	key := client.ObjectKeyFromObject(hr)
@@ -189,12 +181,7 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	h.mu.Lock()
 	begun := h.steps[key]
 	h.mu.Unlock()
-	h.drop(key)
-	if ended.compared != (release.Comparison{}) {
-		h.mu.Lock()
-		h.compared[key] = ended.compared
-		h.mu.Unlock()
-	}
+	h.ended(key, ended.outcome, ended.compared)
 	event := status.ReleaseDone(hr, ended.outcome, h.now())
 	hr.Status.LastHandledReconcileAt = ended.request
 	observeAction(ended)

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine/apply"
@@ -36,9 +38,44 @@ func (r *run) drift(before []plan.Record) error {
 		return nil
 	}
 	r.drifted, err = r.newClient(nil, nil).Drift(deployed.Release.Manifest, apply.Inspection{
-		Objects: r.Objects, Rules: r.DriftIgnore, Audit: r.Audit, Correct: r.Step == plan.Correct, Mask: func(text string) string { return r.mask().Apply(refusal.Scrub(text)) },
+		Objects: r.Objects, Rules: r.DriftIgnore, Audit: r.Audit, Correct: r.Step == plan.Correct, Mask: r.scrubbed,
 	})
+	if r.Overwritten && len(r.drifted) > 0 {
+		r.drifted = r.overwritten(before)
+	}
 	return err
+}
+
+// scrubbed hides secrets in a text about an object.
+func (r *run) scrubbed(text string) string { return r.mask().Apply(refusal.Scrub(text)) }
+
+// overwritten returns what of the differences an upgrade to the chart and the values would undo. Where that is not
+// known, it returns all.
+func (r *run) overwritten(before []plan.Record) []drift.Object {
+	comparing := r.client // it knows what the objects looked like
+	defer func() { r.client = comparing }()
+	would, err := r.foreseen(newestOf(before), false)
+	if err != nil {
+		return r.drifted
+	}
+	client := r.newClient(nil, nil)
+	objects, err := client.References(would.Manifest)
+	if err != nil {
+		return r.drifted
+	}
+	var refs []v1beta1.ResourceRef
+	for _, object := range r.drifted {
+		refs = append(refs, v1beta1.NewResourceRef(object.Namespace, object.Name, object.Group, object.Kind, ""))
+	}
+	changes, err := client.Drift(would.Manifest, apply.Inspection{Objects: refs, Rules: r.DriftIgnore,
+		Mask: r.scrubbed})
+	if err != nil {
+		return r.drifted
+	}
+	return drift.Overwritten(r.drifted, changes, func(object drift.Object) bool {
+		id := v1beta1.NewResourceRef(object.Namespace, object.Name, object.Group, object.Kind, "").ID
+		return slices.ContainsFunc(objects, func(ref v1beta1.ResourceRef) bool { return ref.ID == id })
+	})
 }
 
 // Drift tells how the objects of the revision that is deployed differ from it, and changes nothing. With audit fields that

@@ -173,6 +173,9 @@ type Action struct {
 	Audit       bool
 	// ListOnly has Inspect list the objects of the revision, and compare none.
 	ListOnly bool
+	// Overwritten has Inspect report only what an upgrade to Chart and Values would undo. Where that cannot be found
+	// out, because the chart does not render for example, it is all that differs.
+	Overwritten bool
 	// Superseded is closed when nobody wants the result any more; a wait for readiness then ends early. Nil is never.
 	Superseded <-chan struct{}
 }

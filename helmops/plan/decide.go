@@ -37,6 +37,7 @@ const (
 	ReasonUnowned     = "Unowned"
 	ReasonOwnerGone   = "OwnerGone"
 	ReasonUnlisted    = "Unlisted"
+	ReasonAdopting    = "Adopting"
 )
 
 // rule looks at the facts and either decides or passes.
@@ -72,8 +73,10 @@ var rules = []rule{
 	{"untested: the tests of the newest revision have not run", untested},
 }
 
-// afterthoughts may change a decision that leaves nothing to do.
-var afterthoughts = []func(Desired, Observed, time.Time, Plan) (Plan, bool){baking, drifted, unlisted, claimed}
+// afterthoughts may put something before the first upgrade of an adopted release, and may change a decision that leaves
+// nothing to do.
+var afterthoughts = []func(Desired, Observed, time.Time, Plan) (Plan, bool){adopting, baking, drifted, unlisted,
+	claimed}
 
 // Decide says what happens next. It is total: with any input it gives a plan with a reason, the same for the same input.
 func Decide(d Desired, o Observed, now time.Time) Plan {
@@ -136,7 +139,7 @@ func deleted(d Desired, o Observed, now time.Time) (Plan, bool) {
 	switch {
 	case o.absent():
 		return Plan{Step: None, Target: target, Reason: ReasonGone, Message: "the Helm release is gone"}, true
-	case !o.owns(d) && !newest.Ours:
+	case !o.owns(d) && !newest.Ours, o.untouched():
 		return Plan{Step: None, Target: target, Reason: ReasonGone, Message: "the Helm release was made by another Helm client and is left alone"}, true
 	case !o.owns(d):
 		return Plan{Step: None, Target: target, Reason: ReasonGone, Message: "the Helm release does not belong to this HelmRelease and is left alone"}, true
@@ -167,7 +170,8 @@ func renamed(d Desired, o Observed, now time.Time) (Plan, bool) {
 // made is never uninstalled for that.
 func (o Observed) isRenamed(d Desired) bool {
 	newest := o.History.Newest()
-	return !o.absent() && !d.InPlace && o.owns(d) && newest.ChartName != "" && newest.ChartName != d.Chart.Name
+	return !o.absent() && !d.InPlace && o.owns(d) && !o.untouched() && newest.ChartName != "" &&
+		newest.ChartName != d.Chart.Name
 }
 
 // uninstall completes a plan that ends with no release: it goes on with what was begun, and waits after a failure.

@@ -107,6 +107,10 @@ type Observed struct {
 	Drifted []v1beta1.ResourceRef
 	// Differs is set while objects are known to differ from the manifest.
 	Differs bool
+	// Matches is set while no object is known to differ from the manifest, after a comparison.
+	Matches bool
+	// Adoption is the comparison that precedes the first upgrade of an adopted release; nil when there was none.
+	Adoption *Adoption
 	// AuditAt is when it is time to look at every object; zero is never.
 	AuditAt time.Time
 	// Unlisted is set when nobody has listed the objects of the newest revision yet.

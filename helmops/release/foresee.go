@@ -33,15 +33,19 @@ func Foresee(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time
 	seen := see(observedOf(hr, in.Live), hr, in, records)
 	seen.Owner = ownerByStatus(hr, seen.History.Newest())
 	out := Foresight{Next: plan.Decide(desired, seen, now)}
+	if out.Next.Step == plan.Claim { // the record gets its owner without a new revision
+		seen.History.Records[0].Owner = desired.Self
+		out.Next = plan.Decide(desired, seen, now)
+	}
 	alone := desired
 	alone.Pin, alone.Force, alone.Bake, alone.Tests = nil, false, 0, plan.Tests{}
 	generation := plan.AttemptOf(&hr.Status).Generation
 	known := annotated(hr, records)
 	out.Deployed = plan.Current(known)
-	out.Change = plan.Decide(alone, only(out.Deployed, desired.Self, generation), now)
+	out.Change = plan.Decide(alone, only(out.Deployed, alone, generation), now)
 	if len(known) > 0 && known[0].Ours && known[0].Pending() && known[0].Status != plan.StatusUninstalling {
 		out.Running = &known[0]
-		out.RunsWanted = plan.Decide(alone, only(out.Running, desired.Self, generation), now).Step == plan.None
+		out.RunsWanted = plan.Decide(alone, only(out.Running, alone, generation), now).Step == plan.None
 		if out.Next.Reason == plan.ReasonInterrupted {
 			// Whether the controller works cannot be seen in the records.
 			out.Next.Message = fmt.Sprintf("revision %d is %s: the controller is at work on it, or ends it when it starts",
@@ -51,9 +55,9 @@ func Foresee(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time
 	return out
 }
 
-// only is what would be observed if the revision were the only one, deployed, and the release belonged to self: whoever owns it, the
-// inputs ask for the same.
-func only(r *plan.Record, self plan.Owner, generation int64) plan.Observed {
+// only is what would be observed if the revision were the only one, deployed, and the release belonged to the object:
+// whoever owns it, the inputs ask for the same. How live objects differ does not count.
+func only(r *plan.Record, desired plan.Desired, generation int64) plan.Observed {
 	observed := plan.Observed{
 		Managed: true, Owner: &plan.Owner{}, History: &plan.History{}, Attempt: plan.Attempt{Generation: generation},
 	}
@@ -61,10 +65,14 @@ func only(r *plan.Record, self plan.Owner, generation int64) plan.Observed {
 		return observed
 	}
 	mine := *r
-	mine.Owner = self
+	mine.Owner = desired.Self
 	mine.Status = plan.StatusDeployed
 	observed.History.Records = []plan.Record{mine}
 	observed.Recorded, observed.RecordedDigest = r.Version, r.Digest
+	observed.Adoption = &plan.Adoption{
+		Record: r.Digest, Generation: desired.Generation, ChartDigest: desired.Chart.Digest,
+		ConfigDigest: desired.ConfigDigest,
+	}
 	return observed
 }
 

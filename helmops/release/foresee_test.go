@@ -54,6 +54,14 @@ func TestForeseeWhileAnActionIsUnderWay(t *testing.T) {
 			records:  []plan.Record{as(3, plan.StatusPendingUpgrade, foreign, older), as(2, plan.StatusSuperseded, older)},
 			deployed: 2, change: plan.Upgrade,
 		},
+		"a release of another Helm client that names no owner": {
+			records: []plan.Record{as(2, plan.StatusDeployed, foreign, older, func(r *plan.Record) {
+				r.ChartDigest, r.Owner = "", plan.Owner{}
+			})},
+			deployed: 2, change: plan.Upgrade,
+			message: "the live objects are compared with revision 2 of another Helm client before its upgrade " +
+				"(version 0.9.0 → 1.0.0)",
+		},
 		"an uninstall": {records: []plan.Record{as(3, plan.StatusUninstalling)}, change: plan.Install},
 	}
 	for name, tt := range tests {

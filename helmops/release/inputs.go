@@ -171,7 +171,17 @@ func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {
 		Managed: latest != nil, Attempt: plan.AttemptOf(s), KnownBad: s.KnownBad,
 		Health: live.Health, Drifted: live.Drifted, AuditAt: live.AuditAt, Shaken: live.Shaken,
 		Differs:  meta.IsStatusConditionTrue(s.Conditions, v1beta1.DriftedCondition),
+		Matches:  meta.IsStatusConditionFalse(s.Conditions, v1beta1.DriftedCondition),
 		Unlisted: live.Unlisted, Probation: live.Probation,
+	}
+	if a := s.Adoption; a != nil {
+		observed.Adoption = &plan.Adoption{
+			Record: a.RecordDigest, Generation: a.ObservedGeneration, ChartDigest: a.ChartDigest,
+			ConfigDigest: a.ConfigDigest,
+		}
+		if a.Until != nil {
+			observed.Adoption.Until = a.Until.Time
+		}
 	}
 	if s.Bake != nil {
 		observed.Bake = &plan.Bake{Revision: s.Bake.Revision, Until: s.Bake.Until.Time}

@@ -14,6 +14,9 @@ func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan
 	}
 	action.Options.Health = in.Rules
 	action.ListOnly = p.Reason == plan.ReasonUnlisted
+	if p.Reason == plan.ReasonAdopting {
+		action.Overwritten, action.Options = true, optionsOf(hr, plan.Compare)
+	}
 	if action.Audit && hr.Status.Inventory != nil {
 		action.Objects = hr.Status.Inventory.Entries // with what the release is known to own
 	}

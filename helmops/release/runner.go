@@ -246,8 +246,8 @@ func (r *Runner) load(
 	ctx context.Context, hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, action *engine.Action,
 ) func() error {
 	var failed error
-	switch p.Step {
-	case plan.Install, plan.Upgrade, plan.Compare:
+	switch {
+	case p.Step == plan.Install, p.Step == plan.Upgrade, p.Step == plan.Compare, p.Reason == plan.ReasonAdopting:
 	default:
 		return func() error { return nil } // what a stopped process had begun is finished from its record
 	}

@@ -342,11 +342,11 @@ func TestAComparisonCountsForWhatWasCompared(t *testing.T) {
 	t.Parallel()
 	theirs := deployed(values.Digest(inputs.Values))
 	theirs[0].Ours, theirs[0].ChartDigest, theirs[0].Digest = false, "", "sha256:theirs"
-	theirs[0].Owner = plan.Owner{}
-	e := &engineFake{records: map[plan.Target][]plan.Record{target: theirs}}
 	in, hr := inputs, helmRelease()
+	theirs[0].Owner = ownerOf(hr)
+	e := &engineFake{records: map[plan.Target][]plan.Record{target: theirs}}
 	in.Compared = NewComparison(hr, in, theirs[0], false)
-	for digest, want := range map[string]plan.Step{"sha256:theirs": plan.Upgrade, "sha256:touched": plan.Compare} {
+	for digest, want := range map[string]plan.Step{"sha256:theirs": plan.Inspect, "sha256:touched": plan.Compare} {
 		theirs[0].Digest = digest
 		if p, err := runner(e, nil).Decide(t.Context(), hr, in); err != nil || p.Step != want {
 			t.Errorf("record %s: %s, want %s (error %v)", digest, p.Step, want, err)

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -136,6 +137,24 @@ var scenarios = []scenario{
 	}},
 	{name: "a release of another Helm client is equal", play: func(w *world) { adopt(w, true) }},
 	{name: "a release of another Helm client differs", play: func(w *world) { adopt(w, false) }},
+	{name: "an adopted release was edited by hand", play: func(w *world) { w.adoptEdited(time.Hour) }},
+	{name: "an adopted release was edited by hand and drift is not corrected",
+		play: func(w *world) { w.adoptEdited(0) },
+		spec: []func(*v1beta1.HelmRelease){func(hr *v1beta1.HelmRelease) {
+			hr.Spec.DriftDetection = &v1beta1.DriftDetection{Mode: v1beta1.DriftWarn}
+		}}},
+	{name: "an adopted release was edited by hand and a request comes", play: func(w *world) {
+		w.adoptEdited(0)
+		w.say("a plain request")
+		w.ask("1")
+		w.settle(0)
+	}},
+	{name: "an adopted release was edited by hand and the controller restarts", play: func(w *world) {
+		w.adoptEdited(0)
+		w.clock = w.clock.Add(4 * time.Minute)
+		w.say("a new controller starts")
+		w.settle(time.Hour)
+	}},
 	{name: "a chart of another name", play: func(w *world) { rename(w) }},
 	{name: "a chart of another name in place", play: func(w *world) { rename(w) }, spec: []func(*v1beta1.HelmRelease){func(hr *v1beta1.HelmRelease) {
 		hr.Spec.Upgrade = &v1beta1.Upgrade{ChartNameChangeStrategy: v1beta1.ChartNameInPlaceUpdate}
@@ -172,10 +191,25 @@ func rename(w *world) {
 	w.settle(0)
 }
 
-func adopt(w *world, equal bool) {
-	w.helm.equal = equal
+// byOther adds a revision of another Helm client that has the chart and the values that are wanted.
+func (w *world) byOther() {
 	r := w.helm.add(plan.Record{Status: plan.StatusDeployed, ChartName: "web", ChartVersion: "1.0.0", Description: "Install complete"})
 	r.ConfigDigest, r.Ours = desiredOf(w.hr, w.in).ConfigDigest, false
+}
+
+// adoptEdited wants 1.1.0 of a release of another Helm client with an object that was edited by hand.
+func (w *world) adoptEdited(patience time.Duration) {
+	w.byOther()
+	w.helm.edited = []drift.Object{{Kind: "ConfigMap", Namespace: "apps", Name: "web", Fields: []drift.Field{
+		{Path: ".data.message", Change: v1beta1.DriftChanged, Manager: "kubectl-edit"},
+	}}}
+	w.wants("1.1.0")
+	w.settle(patience)
+}
+
+func adopt(w *world, equal bool) {
+	w.helm.equal = equal
+	w.byOther()
 	w.settle(0)
 	w.say("the next look")
 	w.settle(0)

@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/plan"
@@ -42,6 +43,8 @@ type toy struct {
 	script  map[plan.Step][]end // how the next actions of a kind end; then they work
 	tests   bool                // the chart has a test
 	equal   bool
+	// edited is what differs in the cluster.
+	edited  []drift.Object
 	digests int
 	// owner is whom the action is for that is carried out.
 	owner plan.Owner
@@ -113,6 +116,10 @@ func (h *toy) Execute(_ context.Context, a engine.Action) engine.Result {
 		h.touch(&h.records[0])
 	case plan.Test:
 		err = h.test(how)
+	case plan.Inspect:
+		result := h.result(nil, false)
+		result.Drift, result.Inventory = h.edited, []v1beta1.ResourceRef{{ID: "apps_web__ConfigMap", Version: "v1"}}
+		return result
 	case plan.Claim:
 		h.records[0].Owner = a.Owner
 	default:
@@ -305,7 +312,9 @@ func (w *world) act(p plan.Plan) bool {
 	}
 	event := status.ReleaseDone(w.hr, outcome, w.clock)
 	w.hr.Status.LastHandledReconcileAt = w.hr.Annotations[v1beta1.ReconcileRequestAnnotation]
-	w.compared = Comparison{}
+	if p.Step != plan.Claim && p.Step != plan.Inspect {
+		w.compared = Comparison{}
+	}
 	if p.Step == plan.Compare && outcome.Failure == nil {
 		w.compared = NewComparison(w.hr, w.in, outcome.History[0], outcome.Equal)
 	}
@@ -318,7 +327,8 @@ func (w *world) act(p plan.Plan) bool {
 // show writes down what status and storage say.
 func (w *world) show() {
 	s := w.hr.Status
-	for _, kind := range []string{"Ready", "Reconciling", "Stalled", "Released", "TestSuccess", "Remediated"} {
+	for _, kind := range []string{"Ready", "Reconciling", "Stalled", "Released", "TestSuccess", "Remediated",
+		"Drifted"} {
 		for _, c := range s.Conditions {
 			if c.Type == kind {
 				fmt.Fprintf(&w.log, "          %-11s  %s %s: %s\n", kind, c.Status, c.Reason, c.Message)

@@ -24,6 +24,8 @@ func listed(o Outcome, w writer) Event {
 func leftBecause(hr *v1beta1.HelmRelease, o Outcome) string {
 	mode := hr.GetDriftMode()
 	switch {
+	case hr.Status.Adoption != nil && hr.Status.Adoption.Until != nil:
+		return overwrites(hr)
 	case mode != v1beta1.DriftEnabled:
 		return fmt.Sprintf("it is left so, because spec.driftDetection.mode is %s", mode)
 	case o.Reason == plan.ReasonDrifted:

@@ -82,6 +82,9 @@ func looked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if o.Reason == plan.ReasonUnlisted {
 		return listed(o, w)
 	}
+	if o.Reason == plan.ReasonAdopting {
+		return adopting(hr, o, now)
+	}
 	had := hr.Status.Drift
 	outstanding := merge(had, o)
 	if o.Step == plan.Correct {

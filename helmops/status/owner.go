@@ -32,6 +32,7 @@ func disowned(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
 	s.Inventory = nil
 	s.StorageNamespace = ""
 	s.Bake = nil
+	s.Adoption = nil
 	s.Drift = nil
 	s.Unhealthy = nil
 	s.LastVerified = nil

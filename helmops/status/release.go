@@ -173,6 +173,7 @@ func released(hr *v1beta1.HelmRelease, o Outcome, before string, now time.Time) 
 	if o.Failure != nil {
 		return notReleased(hr, o, w)
 	}
+	hr.Status.Adoption = nil
 	reason := v1beta1.UpgradeSucceededReason
 	if o.Step == plan.Install {
 		reason = v1beta1.InstallSucceededReason

@@ -29,6 +29,7 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 		waits(hr, p, now)
 		return
 	}
+	hr.Status.Adoption = nil // there is no upgrade that it would precede
 	if record(hr, p.Target, history, "") {
 		hr.Status.Inventory = nil // another Helm client made the revision
 	}
@@ -78,7 +79,7 @@ func testResult(w writer, t plan.Tested, newest v1beta1.Snapshot) string {
 // waits records that nothing is done for now, or until somebody helps. The failure behind it has been told when it
 // happened; it is told again when something else has been said in between.
 func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
-	if p.Reason == v1beta1.PendingReleaseReason {
+	if p.Reason == v1beta1.PendingReleaseReason || p.Reason == v1beta1.AdoptionHeldReason {
 		Retrying(hr, p.Reason, p.Message, now)
 		return
 	}

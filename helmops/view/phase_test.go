@@ -75,6 +75,8 @@ func TestPhaseOf(t *testing.T) {
 		{"waits for a dependency", release(retrying(v1beta1.DependencyNotReadyReason)), Waiting},
 		{"waits for a source", release(retrying(v1beta1.SourceNotReadyReason)), Waiting},
 		{"waits for another Helm client", release(retrying(v1beta1.PendingReleaseReason)), Waiting},
+		{"waits before the first upgrade of an adopted release", release(retrying(v1beta1.AdoptionHeldReason)),
+			Waiting},
 		{"waits for a source that does not exist", release(retrying(v1beta1.SourceNotFoundReason)), Waiting},
 		{"waits for a registry that its source reports", release(retrying(v1beta1.FetchFailedReason)), Waiting},
 		{"stalled", release(stalled), Stalled},

@@ -72,6 +72,7 @@ var phasesOf = map[string]phases{
 	v1beta1.RenderFailedReason:          fails,
 	v1beta1.SchemaFailedReason:          fails,
 	v1beta1.PendingReleaseReason:        waits,
+	v1beta1.AdoptionHeldReason:          waits,
 	v1beta1.StorageErrorReason:          fails,
 	v1beta1.PreflightRejectedReason:     fails,
 	v1beta1.KnownBadReason:              fails,

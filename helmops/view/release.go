@@ -316,7 +316,7 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 	case Deleting:
 		return Next{Action: NextDelete, Message: deletingMessage(hr)}
 	case Waiting:
-		return Next{Action: NextWait, Message: "it goes on by itself when what it waits for is there"}
+		return waiting(hr)
 	case Held:
 		return Next{Action: NextChange, Message: "it stays at the revision that was asked for until the chart, the values or the post renderers " +
 			"change, or until the request is taken back: fairlead rollback release " + hr.Name + " -n " + hr.Namespace + " --undo"}
@@ -341,6 +341,17 @@ func shortDuration(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// waiting says what a release waits for that has a time, and until when.
+func waiting(hr *v1beta1.HelmRelease) Next {
+	if a := hr.Status.Adoption; a != nil && a.Until != nil && reasonOf(hr) == v1beta1.AdoptionHeldReason {
+		return Next{Action: NextWait, At: a.Until.DeepCopy(),
+			Message: "the controller upgrades the adopted release then, which " +
+				"overwrites what Drifted names; to upgrade before: fairlead reconcile release " + hr.Name + " -n " +
+				hr.Namespace}
+	}
+	return Next{Action: NextWait, Message: "the controller continues when what the release waits for is ready"}
 }
 
 func deletingMessage(hr *v1beta1.HelmRelease) string {

@@ -43,6 +43,10 @@ func TestNext(t *testing.T) {
 		{"fourth failure: four minutes after it", release(retrying(v1beta1.UpgradeFailedReason), failures(4, 5*time.Minute)), NextRetry, at(-time.Minute), ""},
 		{"failed before any attempt: no time is known", release(retrying(v1beta1.ValuesErrorReason)), NextRetry, nil, ""},
 		{"waiting", release(retrying(v1beta1.DependencyNotReadyReason)), NextWait, nil, ""},
+		{"before the first upgrade of an adopted release", release(retrying(v1beta1.AdoptionHeldReason),
+			func(hr *v1beta1.HelmRelease) {
+				hr.Status.Adoption = &v1beta1.Adoption{Until: at(10 * time.Minute)}
+			}), NextWait, at(10 * time.Minute), ""},
 		{"stalled", release(stalled, failures(1, 0)), NextChange, nil, ""},
 		{"suspended", release(ready, suspended), NextResume, nil, ""},
 		{"being deleted", release(ready, deleted), NextDelete, nil, ""},

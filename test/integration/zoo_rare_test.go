@@ -46,6 +46,7 @@ func (z *zoo) rare() {
 	}), v1beta1.RenderingLimitExceededReason)
 	z.greedy()
 	z.pending()
+	z.adopted()
 	z.fought()
 	z.unseen()
 	z.wilting()
@@ -124,6 +125,19 @@ func (z *zoo) pending() {
 	record.Labels = map[string]string{"owner": "helm", "name": "pending", "status": "pending-install", "version": "1"}
 	apply(z.T, record)
 	z.keep(z.hr("pending", ""), v1beta1.PendingReleaseReason)
+}
+
+// adopted keeps a release of the helm command with an edit that its first upgrade would overwrite, a day later.
+func (z *zoo) adopted() {
+	z.Helper()
+	byHelm(z.T, z.ns, "adopted")
+	byHand(z.T, z.ns, "adopted")
+	hr := z.hr("adopted", `{"message":"declared"}`)
+	z.keep(hr, v1beta1.AdoptionHeldReason)
+	awaitNotReady(z.T, hr, v1beta1.AdoptionHeldReason)
+	patchUntil(z.T, hr, time.Now().Add(24*time.Hour))
+	hr.Spec.Timeout = &metav1.Duration{Duration: time.Minute}
+	apply(z.T, hr) // the objects are compared again, and the new time is taken over
 }
 
 // fought keeps a release with an object that another manager changes again and again, and one with an object that
