@@ -29,7 +29,8 @@ const (
 	ChartNameInPlaceUpdate = "InPlaceUpdate"
 )
 
-// ServerSideApplyAuto is the value of serverSideApply, besides Enabled and Disabled, that keeps the method of a revision.
+// ServerSideApplyAuto is the value of serverSideApply, besides Enabled and Disabled, that keeps the method of a
+// revision.
 const ServerSideApplyAuto = "auto"
 
 // Policies of spec.deletionPolicy.
@@ -69,8 +70,8 @@ type Install struct {
 	// An object of another release is never taken.
 	// +optional
 	DisableTakeOwnership bool `json:"disableTakeOwnership,omitempty"`
-	// ServerSideApply writes objects by server-side apply, which is the default. When it is false the controller creates
-	// and patches them client-side, as Helm 3 does. The release record names the method.
+	// ServerSideApply writes objects by server-side apply, which is the default. When it is false the controller
+	// creates and patches them client-side, as Helm 3 does. The release record names the method.
 	// +optional
 	ServerSideApply *bool `json:"serverSideApply,omitempty"`
 	// DisableOpenAPIValidation has no effect: the API server validates what it is sent, and there is no check before

@@ -2,8 +2,8 @@ package plan
 
 import "fairlead.dev/fairlead/api/v1beta1"
 
-// ApplyMethod is how the objects of a revision were written, in the words of Helm's release records. It is empty where the
-// record does not say.
+// ApplyMethod is how the objects of a revision were written, in the words of Helm's release records. It is empty where
+// the record does not say.
 type ApplyMethod string
 
 // The methods that Helm 4 records. Helm 3 writes client-side and records nothing.
@@ -24,11 +24,13 @@ func ApplyMethodOf(text string) ApplyMethod {
 	}
 }
 
-// MethodFor returns the method of an action. setting is the serverSideApply of the action, empty where it is left out. last
-// is the revision that the action continues: the newest one for an upgrade, the target for a rollback, none for an install.
+// MethodFor returns the method of an action. setting is the serverSideApply of the action, empty where it is left out.
+// last is the revision that the action continues: the newest one for an upgrade, the target for a rollback, none for an
+// install.
 //
 //	enabled, disabled   as they say
-//	auto                as recorded; client-side where another Helm client wrote a record that does not say, as in Helm 4
+//	auto                as recorded; client-side, as in Helm 4, where another Helm client wrote a record that
+//	                    does not say
 //	left out            as recorded; server-side where the record does not say
 func MethodFor(setting string, last Record) ApplyMethod {
 	switch {

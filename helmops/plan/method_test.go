@@ -45,7 +45,9 @@ func TestMethodFor(t *testing.T) {
 
 func TestApplyMethodOf(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]ApplyMethod{"ssa": ServerSide, "csa": ClientSide, "": "", "SSA": "", "hunter2": ""} {
+	for text, want := range map[string]ApplyMethod{
+		"ssa": ServerSide, "csa": ClientSide, "": "", "SSA": "", "hunter2": "",
+	} {
 		if got := ApplyMethodOf(text); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)
 		}

@@ -234,7 +234,8 @@ func BenchmarkPack(b *testing.B) {
 
 func TestDecodeReadsRecordsThatAreNotCompressed(t *testing.T) {
 	t.Parallel()
-	found, err := decode([]byte(base64.StdEncoding.EncodeToString([]byte(`{"name":"web","version":2,"info":{"status":"deployed"}}`))))
+	plain := []byte(`{"name":"web","version":2,"info":{"status":"deployed"}}`)
+	found, err := decode([]byte(base64.StdEncoding.EncodeToString(plain)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// methods returns what the history of the release says, by revision, to a store that remembers nothing. It fails when the
-// content of a record says another thing than its annotation.
+// methods returns what the history of the release says, by revision, to a store that remembers nothing. It fails when
+// the content of a record says another thing than its annotation.
 func (s *server) methods(t *testing.T) map[int]plan.ApplyMethod {
 	t.Helper()
 	history, err := s.store(t).History(t.Context(), s.reader(t, alice), web)
@@ -22,7 +22,8 @@ func (s *server) methods(t *testing.T) map[int]plan.ApplyMethod {
 		content, err := decode(s.secret(t, keyOf(record.Version)).Data[dataKey])
 		must(t, err)
 		if content.method != record.ApplyMethod {
-			t.Errorf("the content of revision %d says %q, its annotation %q", record.Version, content.method, record.ApplyMethod)
+			t.Errorf("the content of revision %d says %q, its annotation %q",
+				record.Version, content.method, record.ApplyMethod)
 		}
 	}
 	return out
