@@ -29,6 +29,10 @@ const (
 	ChartNameInPlaceUpdate = "InPlaceUpdate"
 )
 
+// ServerSideApplyAuto is the value of serverSideApply, besides Enabled and Disabled, that keeps the method of a
+// revision.
+const ServerSideApplyAuto = "auto"
+
 // Policies of spec.deletionPolicy.
 const (
 	DeletionPolicyDelete = "Delete"
@@ -66,8 +70,8 @@ type Install struct {
 	// An object of another release is never taken.
 	// +optional
 	DisableTakeOwnership bool `json:"disableTakeOwnership,omitempty"`
-	// ServerSideApply says whether objects are applied by the API server, which is the default. It has no effect: the
-	// controller applies on the API server, and as Helm does where that is impossible.
+	// ServerSideApply writes objects by server-side apply, which is the default. When it is false the controller
+	// creates and patches them client-side, as Helm 3 does. The release record names the method.
 	// +optional
 	ServerSideApply *bool `json:"serverSideApply,omitempty"`
 	// DisableOpenAPIValidation has no effect: the API server validates what it is sent, and there is no check before
@@ -140,9 +144,9 @@ type Upgrade struct {
 	// +kubebuilder:validation:Enum=InPlaceUpdate;Reinstall
 	// +optional
 	ChartNameChangeStrategy string `json:"chartNameChangeStrategy,omitempty"`
-	// ServerSideApply says whether objects are applied by the API server: enabled, disabled, or auto, as the revision
-	// before was. It has no effect: the controller applies on the API server, and as Helm does where that is
-	// impossible.
+	// ServerSideApply is enabled for server-side apply, disabled for client-side patches as in Helm 3, or auto for the
+	// method of the newest revision. It is as auto when left out, but a release of Helm 3, which records no method, is
+	// then applied server-side.
 	// +kubebuilder:validation:Enum=enabled;disabled;auto
 	// +optional
 	ServerSideApply string `json:"serverSideApply,omitempty"`
@@ -254,9 +258,9 @@ type Rollback struct {
 	// Force replaces objects instead of changing them where they differ.
 	// +optional
 	Force bool `json:"force,omitempty"`
-	// ServerSideApply says whether objects are applied by the API server: enabled, disabled, or auto, as the revision
-	// before was. It has no effect: the controller applies on the API server, and as Helm does where that is
-	// impossible.
+	// ServerSideApply is enabled for server-side apply, disabled for client-side patches as in Helm 3, or auto for the
+	// method of the revision that the rollback goes back to. It is as auto when left out, but a revision of Helm 3,
+	// which records no method, is then applied server-side.
 	// +kubebuilder:validation:Enum=enabled;disabled;auto
 	// +optional
 	ServerSideApply string `json:"serverSideApply,omitempty"`

@@ -96,6 +96,14 @@ func TestCompare(t *testing.T) {
 			want:  []string{`.spec.size changed helm "2" "1"`},
 		},
 		{
+			name:  "a Helm client that has lost the only fields of a map still owns the map",
+			would: managed(t, widget+"spec: {size: 1}\n", "helm Apply {'f:spec': {'f:size': {}}}"),
+			live: managed(t, widget+"spec: {size: 2}\n",
+				"helm Update {'f:spec': {}}", "x Update {'f:spec': {'f:size': {}}}",
+				"helm-controller Update {'f:spec': {}}"),
+			want: []string{`.spec.size changed x "2" "1"`},
+		},
+		{
 			name:  "of a parent that is gone only the topmost is told",
 			would: managed(t, widget+bothItems, "helm Apply {'f:spec': {'f:items': "+items+"}}"),
 			live:  managed(t, widget, "helm Apply {"+ourLabel+"}"),

@@ -99,14 +99,16 @@ func below(set *fieldpath.Set, element fieldpath.PathElement) *fieldpath.Set {
 	return fieldpath.NewSet()
 }
 
-// rival tells who, other than our applies, owns a field; the one that wrote last when there are several.
+// rival tells who, other than our applies, owns a field; the one that wrote last when there are several. Helm clients
+// that update come last: one that has lost the fields of a map still owns the map.
 func rival(owners []owner, path fieldpath.Path) (manager string, since time.Time) {
+	ours := false
 	for _, o := range owners {
 		if o.apply && o.ours() || !holds(o.fields, path) {
 			continue
 		}
-		if manager == "" || o.since.After(since) {
-			manager, since = o.manager, o.since
+		if manager == "" || ours && !o.ours() || ours == o.ours() && o.since.After(since) {
+			manager, since, ours = o.manager, o.since, o.ours()
 		}
 	}
 	return manager, since

@@ -33,7 +33,7 @@ func (r *run) drift(before []plan.Record) error {
 	if deployed == nil {
 		return errors.New("the revision that was deployed is gone; it is looked for again")
 	}
-	r.looked = deployed.Release
+	r.looked, r.method = deployed.Release, deployed.ApplyMethod
 	if r.ListOnly {
 		return nil
 	}

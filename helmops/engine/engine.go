@@ -123,6 +123,8 @@ type Options struct {
 	TestFilters []v1beta1.TestFilter
 	// Preflight has the API server check what an upgrade changes before anything is written.
 	Preflight bool
+	// ServerSideApply is enabled, disabled, auto, or empty where it is left out; see plan.MethodFor.
+	ServerSideApply string
 	// ProtectKinds are kinds, as Kind or Kind.group, whose objects a rollback does not delete, besides those it never does.
 	ProtectKinds []string
 	// Health judges objects that are waited for; nil for the usual rules.

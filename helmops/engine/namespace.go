@@ -28,7 +28,7 @@ func (r *run) beforehand(store driver.Driver, before []plan.Record) driver.Drive
 		store = &namespaceMaker{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
 	}
 	if r.Step == plan.Upgrade && r.Options.Preflight && !r.Options.Force { // what is replaced is not applied
-		store = &preflight{Driver: store, run: r}
+		store = &preflight{Driver: store, run: r, before: before}
 	}
 	// What runs has a namespace, and a record cannot be kept in one that does not exist.
 	apart, runs := r.Target.Namespace != r.Target.StorageNamespace, newestOf(before).Status == plan.StatusDeployed

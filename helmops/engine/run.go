@@ -40,6 +40,8 @@ type run struct {
 	share *fair.Slot
 	// place among the actions that have a chart in memory and do not write yet.
 	place *fair.Slot
+	// method is how the action writes objects.
+	method plan.ApplyMethod
 	// backwards is set when the action goes back to an earlier revision, or finishes doing so.
 	backwards bool
 	// uninstalls is set when the action finishes an uninstall.
@@ -101,6 +103,7 @@ func (r *run) rollout(before []plan.Record) error {
 		return err
 	}
 	chart := standInFor(r.Chart, result)
+	r.method = r.methodFrom(before)
 	cfg, err := r.configuration(before, chart)
 	if err != nil {
 		return err
@@ -121,6 +124,23 @@ func (r *run) rollout(before []plan.Record) error {
 	return r.prune()
 }
 
+// methodFrom chooses how the action writes objects, by the revision that it continues or goes back to.
+func (r *run) methodFrom(before []plan.Record) plan.ApplyMethod {
+	last := plan.Record{}
+	switch r.Step {
+	case plan.Upgrade:
+		last = newestOf(before)
+	case plan.Rollback:
+		for _, record := range before {
+			if record.Version == r.To {
+				last = record
+			}
+		}
+	default: // an install continues none
+	}
+	return plan.MethodFor(r.Options.ServerSideApply, last)
+}
+
 // newestOf returns the newest record, an empty one when there is none.
 func newestOf(history []plan.Record) plan.Record {
 	if len(history) == 0 {
@@ -137,6 +157,7 @@ func (r *run) rollback(before []plan.Record) error {
 		return err
 	}
 	r.To, r.backwards = to, true
+	r.method = r.methodFrom(before)
 	cfg, err := r.configuration(before, nil)
 	if err != nil {
 		return err
@@ -207,6 +228,7 @@ func (r *run) resume([]plan.Record) error {
 	}
 	store := r.driver(nil)
 	store.Expect(revisions...)
+	r.method = revisions[0].ApplyMethod
 	r.backwards = r.backwards || revisions[0].Status == plan.StatusPendingRollback
 	r.uninstalls = revisions[0].Status == plan.StatusUninstalling
 	if r.Chart == nil {
@@ -296,7 +318,7 @@ func (r *run) driver(before []plan.Record) *records.Driver {
 			note = records.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
 		}
 	}
-	note.Owner = r.Owner
+	note.Owner, note.ApplyMethod = r.Owner, r.method
 	store := r.site.records.Driver(r.ctx, r.reader, r.key, note)
 	store.Conceal(r.conceal)
 	return store
@@ -317,6 +339,7 @@ func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client
 		Owner:   userOf(r.Owner, r.Target), Superseded: r.Superseded,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
 		Secret: r.secrets.add, Keep: r.keeps(), Uninstalls: r.Step == plan.Uninstall || r.uninstalls,
+		ClientSide: r.method == plan.ClientSide,
 	}
 	if r.backwards {
 		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}

@@ -170,6 +170,8 @@ type Record struct {
 	ConfigDigest string
 	// RenderDigest is the digest of the post renderers and the common metadata, empty when there were none.
 	RenderDigest string
+	// ApplyMethod is how the objects of the revision were written; empty where the record does not say.
+	ApplyMethod ApplyMethod
 	// Action that made the revision, Install, Upgrade or Rollback, where that is known.
 	Action Step
 	// Superseded is set on a failed revision when nobody waited for it any more; that says nothing against its input.

@@ -50,7 +50,7 @@ func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
 		o := hr.GetRollback()
 		options.Timeout, options.Force, options.CleanupOnFail = o.Timeout.Duration, o.Force, o.CleanupOnFail
 		options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
-		options.ProtectKinds = hr.GetProtected()
+		options.ProtectKinds, options.ServerSideApply = hr.GetProtected(), o.ServerSideApply
 	case plan.Test:
 		o := hr.GetTest()
 		options.Timeout, options.TestFilters = o.Timeout.Duration, o.Filters
@@ -67,6 +67,12 @@ func installOptions(o v1beta1.Install, options *engine.Options) {
 	options.Timeout, options.CreateNamespace, options.CRDs = o.Timeout.Duration, o.CreateNamespace, o.CRDs
 	options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
 	options.DisableSchemaValidation, options.DisableTakeOwnership = o.DisableSchemaValidation, o.DisableTakeOwnership
+	if o.ServerSideApply != nil {
+		options.ServerSideApply = v1beta1.Disabled
+		if *o.ServerSideApply {
+			options.ServerSideApply = v1beta1.Enabled
+		}
+	}
 }
 
 func upgradeOptions(o v1beta1.Upgrade, options *engine.Options) {
@@ -74,4 +80,5 @@ func upgradeOptions(o v1beta1.Upgrade, options *engine.Options) {
 	options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
 	options.DisableSchemaValidation, options.DisableTakeOwnership = o.DisableSchemaValidation, o.DisableTakeOwnership
 	options.Force, options.CleanupOnFail, options.PreserveValues = o.Force, o.CleanupOnFail, o.PreserveValues
+	options.ServerSideApply = o.ServerSideApply
 }

@@ -255,23 +255,39 @@ func TestWithoutItsChartNothingIsDone(t *testing.T) {
 
 func TestDoHandsTheOptionsOn(t *testing.T) {
 	hr := helmRelease(func(hr *v1beta1.HelmRelease) {
-		history := 7
+		history, off := 7, false
 		hr.Spec.MaxHistory, hr.Spec.Timeout = &history, &metav1.Duration{Duration: time.Minute}
-		hr.Spec.Install = &v1beta1.Install{CreateNamespace: true, DisableWaitForJobs: true, Timeout: &metav1.Duration{Duration: time.Hour}}
-		hr.Spec.Upgrade = &v1beta1.Upgrade{DisableHooks: true, DisableSchemaValidation: true}
+		hr.Spec.Install = &v1beta1.Install{
+			CreateNamespace: true, DisableWaitForJobs: true, Timeout: &metav1.Duration{Duration: time.Hour},
+			ServerSideApply: &off,
+		}
+		hr.Spec.Upgrade = &v1beta1.Upgrade{
+			DisableHooks: true, DisableSchemaValidation: true, ServerSideApply: v1beta1.ServerSideApplyAuto,
+		}
 		hr.Spec.Uninstall = &v1beta1.Uninstall{KeepHistory: true, DisableWait: true, DeletionPropagation: "orphan"}
-		hr.Spec.Rollback = &v1beta1.Rollback{Force: true, CleanupOnFail: true}
+		hr.Spec.Rollback = &v1beta1.Rollback{Force: true, CleanupOnFail: true, ServerSideApply: v1beta1.Enabled}
 		hr.Spec.Test = &v1beta1.Test{Filters: []v1beta1.TestFilter{{Name: "smoke"}}}
 		hr.Spec.AutoRollback = &v1beta1.AutoRollback{Protect: []string{"Service"}}
 		hr.Status.LastVerified = &v1beta1.Verified{Revision: 3}
 	})
 	want := map[plan.Step]engine.Options{
-		plan.Install:   {Timeout: time.Hour, MaxHistory: 7, Protect: 3, CreateNamespace: true, DisableWaitForJobs: true},
-		plan.Upgrade:   {Timeout: time.Minute, MaxHistory: 7, Protect: 3, DisableHooks: true, DisableSchemaValidation: true, Preflight: true},
+		plan.Install: {
+			Timeout: time.Hour, MaxHistory: 7, Protect: 3, CreateNamespace: true, DisableWaitForJobs: true,
+			ServerSideApply: v1beta1.Disabled,
+		},
+		plan.Upgrade: {
+			Timeout: time.Minute, MaxHistory: 7, Protect: 3, DisableHooks: true, DisableSchemaValidation: true,
+			Preflight: true, ServerSideApply: v1beta1.ServerSideApplyAuto,
+		},
 		plan.Uninstall: {Timeout: time.Minute, MaxHistory: 7, Protect: 3, KeepHistory: true, DisableWait: true, Propagation: "orphan"},
-		plan.Rollback:  {Timeout: time.Minute, MaxHistory: 7, Protect: 3, Force: true, CleanupOnFail: true, ProtectKinds: []string{"Service"}},
-		plan.Test:      {Timeout: time.Minute, MaxHistory: 7, Protect: 3, TestFilters: []v1beta1.TestFilter{{Name: "smoke"}}},
-		plan.Unlock:    {MaxHistory: 7, Protect: 3},
+		plan.Rollback: {
+			Timeout: time.Minute, MaxHistory: 7, Protect: 3, Force: true, CleanupOnFail: true,
+			ProtectKinds: []string{"Service"}, ServerSideApply: v1beta1.Enabled,
+		},
+		plan.Test: {
+			Timeout: time.Minute, MaxHistory: 7, Protect: 3, TestFilters: []v1beta1.TestFilter{{Name: "smoke"}},
+		},
+		plan.Unlock: {MaxHistory: 7, Protect: 3},
 	}
 	for step, options := range want {
 		t.Run(string(step), func(t *testing.T) {
@@ -293,6 +309,22 @@ func TestDoHandsTheOptionsOn(t *testing.T) {
 				t.Errorf("action %+v", got)
 			}
 		})
+	}
+}
+
+func TestAnInstallIsServerSideUnlessItSaysOtherwise(t *testing.T) {
+	t.Parallel()
+	on, off := true, false
+	for _, tt := range []struct {
+		field *bool
+		want  string
+	}{{nil, ""}, {&on, v1beta1.Enabled}, {&off, v1beta1.Disabled}} {
+		hr := helmRelease(func(hr *v1beta1.HelmRelease) {
+			hr.Spec.Install = &v1beta1.Install{ServerSideApply: tt.field}
+		})
+		if got := optionsOf(hr, plan.Install).ServerSideApply; got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
 	}
 }
 

@@ -43,6 +43,12 @@ var differences = []difference{
 		why:    "Fairlead notes there who wrote the revision, from which exact chart, and which HelmRelease owns the release",
 	},
 	{
+		what:   "apply method in the release record",
+		places: [][]string{{"records", "*", "release", "apply_method"}},
+		why: "Fairlead names it in the field that Helm 4 has for it, so that Helm 4 continues with it; " +
+			"Helm 3 has no such field",
+	},
+	{
 		what:   "annotation of the objects of hooks",
 		places: [][]string{{"objects", "*", "metadata", "annotations", "fairlead.dev/hook-of"}},
 		why:    "Fairlead notes there which release a hook is of, to replace what a failed attempt left and nothing else",

@@ -272,36 +272,41 @@ func TestDrift(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorkbench(t)
-			w.rules = tt.rules
-			w.rollOut(plan.Install, tt.manifest)
-			tt.disturb(w)
-			at := func(lines []string) []string {
-				var out []string
-				for _, line := range lines {
-					out = append(out, strings.ReplaceAll(line, "NS", w.ns))
+		for _, way := range []struct{ name, setting string }{{"ssa", ""}, {"csa", v1beta1.Disabled}} {
+			t.Run(way.name+" "+tt.name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorkbench(t)
+				w.rules, w.options.ServerSideApply = tt.rules, way.setting
+				w.rollOut(plan.Install, tt.manifest)
+				tt.disturb(w)
+				w.looks(tt.audit, tt.want, tt.after)
+				if tt.check != nil {
+					tt.check(w)
 				}
-				return out
-			}
-			for _, look := range []struct {
-				step plan.Step
-				want []string
-			}{{plan.Inspect, tt.want}, {plan.Correct, tt.want}, {plan.Inspect, tt.after}, {plan.Correct, tt.after}} {
-				got := w.drift(look.step, tt.audit)
-				if got.Err != nil || got.Reached {
-					t.Fatalf("%s: %v, reached is %v", look.step, got.Err, got.Reached)
-				}
-				if diff := cmp.Diff(at(look.want), told(got.Drift)); diff != "" {
-					t.Errorf("%s tells (-want +got):\n%s", look.step, diff)
-				}
-				w.complete(got)
-			}
-			if tt.check != nil {
-				tt.check(w)
-			}
-		})
+			})
+		}
+	}
+}
+
+// looks inspects and corrects twice. want is what is told at first, after what is told once it was corrected.
+func (w *workbench) looks(audit bool, want, after []string) {
+	w.t.Helper()
+	for _, look := range []struct {
+		step plan.Step
+		want []string
+	}{{plan.Inspect, want}, {plan.Correct, want}, {plan.Inspect, after}, {plan.Correct, after}} {
+		var lines []string
+		for _, line := range look.want {
+			lines = append(lines, strings.ReplaceAll(line, "NS", w.ns))
+		}
+		got := w.drift(look.step, audit)
+		if got.Err != nil || got.Reached {
+			w.t.Fatalf("%s: %v, reached is %v", look.step, got.Err, got.Reached)
+		}
+		if diff := cmp.Diff(lines, told(got.Drift)); diff != "" {
+			w.t.Errorf("%s tells (-want +got):\n%s", look.step, diff)
+		}
+		w.complete(got)
 	}
 }
 

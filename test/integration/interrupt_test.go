@@ -7,6 +7,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -110,19 +112,27 @@ func TestKilledInAHook(t *testing.T) {
 // The wait for readiness goes on where it was.
 func TestKilledWhilePodsStart(t *testing.T) {
 	ns, v := interruption(t)
+	const one, two = `{"message":"one"}`, `{"message":"two","gated":true}`
+	const upgrading = "1:deployed 2:pending-upgrade"
 	for _, test := range []struct {
 		name    string
 		before  string // values of a revision that is there already
 		values  string
 		waiting string
 		want    outcome
+		// how "helm" owns the fields of the Deployment afterwards.
+		owned string
 	}{
-		{"install", "", `{"message":"one","gated":true}`, "1:pending-install", installed},
-		{"upgrade", `{"message":"one"}`, `{"message":"two","gated":true}`, "1:deployed 2:pending-upgrade", upgraded},
+		{"install", "", `{"message":"one","gated":true}`, "1:pending-install", installed, "Apply"},
+		{"upgrade", one, two, upgrading, upgraded, "Apply"},
+		{"client", one, two, upgrading, upgraded, "Update"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			hr := fragileRelease(ns, test.name, test.before)
 			hr.Spec.Timeout = &metav1.Duration{Duration: time.Hour}
+			if test.owned == "Update" {
+				hr.Spec.Upgrade = &v1beta1.Upgrade{ServerSideApply: v1beta1.Disabled}
+			}
 			v.start(t)
 			if test.before != "" {
 				v.install(t, hr)
@@ -140,6 +150,13 @@ func TestKilledWhilePodsStart(t *testing.T) {
 			}
 			openGate(t, hr)
 			check(t, ns, test.name, test.want)
+			deployment := &unstructured.Unstructured{}
+			deployment.SetGroupVersionKind(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"})
+			deployment.SetNamespace(ns)
+			deployment.SetName(test.name)
+			if got := appliedBy(get(t, deployment)); got != test.owned {
+				t.Errorf("the Deployment is owned by %s, want %s", got, test.owned)
+			}
 			if !strings.Contains(begun, randomValue(t, ns, test.name)) {
 				t.Error("the random value is not the one of the revision that was begun")
 			}

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/rollout"
 )
 
@@ -29,6 +31,8 @@ type oneOf struct {
 	edit string
 	// gone is the other field, and there one of after.
 	gone, there string
+	// refused is what preflight says of a client-side upgrade, which as in Helm does not remove the other field.
+	refused string
 }
 
 var (
@@ -76,7 +80,8 @@ var unionCases = []oneOf{
 		before: workload("StatefulSet", "", "", ""), after: workload("StatefulSet",
 			"  updateStrategy: {type: OnDelete}\n", "", ""),
 		edit: `{"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"partition":3}}}}`,
-		gone: "spec.updateStrategy.rollingUpdate", there: "spec.updateStrategy.type"},
+		gone: "spec.updateStrategy.rollingUpdate", there: "spec.updateStrategy.type",
+		refused: "spec.updateStrategy.rollingUpdate: only allowed for updateStrategy 'RollingUpdate'"},
 	{name: "session affinity", resource: services,
 		before: service("sessionAffinity: ClientIP"), after: service("sessionAffinity: None"),
 		edit: `{"spec":{"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":30}}}}`,
@@ -189,30 +194,51 @@ func fieldAt(node any, path string) (any, bool) {
 func TestUnionsOfReleases(t *testing.T) {
 	t.Parallel()
 	for _, tt := range unionCases {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorkbench(t)
-			w.options = engine.Options{Preflight: true}
-			w.rollOut(plan.Install, tt.before)
-			w.rollOut(plan.Upgrade, tt.after)
-			tt.check(w, "after the upgrade")
-			if got := w.drift(plan.Inspect, false); got.Err != nil || len(got.Drift) > 0 {
-				t.Errorf("after the upgrade it differs: %v, %v", told(got.Drift), got.Err)
-			}
-			if tt.edit == "" {
-				return
-			}
-			tt.disturb(w)
-			for _, step := range []plan.Step{plan.Inspect, plan.Correct} {
-				if got := w.drift(step, false); got.Err != nil || len(got.Drift) != 1 || got.Drift[0].Note != "" {
-					t.Errorf("%s: %v, %v", step, told(got.Drift), got.Err)
+		for _, way := range []struct{ name, setting string }{{"ssa", ""}, {"csa", v1beta1.Disabled}} {
+			t.Run(way.name+" "+tt.name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorkbench(t)
+				w.options = engine.Options{Preflight: true, ServerSideApply: way.setting}
+				w.rollOut(plan.Install, tt.before)
+				if way.setting == v1beta1.Disabled && tt.refused != "" {
+					tt.refuses(w)
+					return
 				}
-			}
-			tt.check(w, "after the correction")
-			if got := w.drift(plan.Inspect, false); got.Err != nil || len(got.Drift) > 0 {
-				t.Errorf("after the correction it differs: %v, %v", told(got.Drift), got.Err)
-			}
-		})
+				w.rollOut(plan.Upgrade, tt.after)
+				tt.check(w, "after the upgrade")
+				if got := w.drift(plan.Inspect, false); got.Err != nil || len(got.Drift) > 0 {
+					t.Errorf("after the upgrade it differs: %v, %v", told(got.Drift), got.Err)
+				}
+				if tt.edit != "" {
+					tt.disturb(w)
+					tt.corrects(w)
+				}
+			})
+		}
+	}
+}
+
+// refuses fails unless preflight refuses the upgrade before there is a revision.
+func (o oneOf) refuses(w *workbench) {
+	w.t.Helper()
+	got := w.execute(plan.Upgrade, o.after)
+	var rejected *refusal.RejectedError
+	if !errors.As(got.Err, &rejected) || !strings.Contains(got.Err.Error(), o.refused) || len(got.History) != 1 {
+		w.t.Errorf("the upgrade ended with %v and %d revisions", got.Err, len(got.History))
+	}
+}
+
+// corrects looks at the disturbed object and brings it back.
+func (o oneOf) corrects(w *workbench) {
+	w.t.Helper()
+	for _, step := range []plan.Step{plan.Inspect, plan.Correct} {
+		if got := w.drift(step, false); got.Err != nil || len(got.Drift) != 1 || got.Drift[0].Note != "" {
+			w.t.Errorf("%s: %v, %v", step, told(got.Drift), got.Err)
+		}
+	}
+	o.check(w, "after the correction")
+	if got := w.drift(plan.Inspect, false); got.Err != nil || len(got.Drift) > 0 {
+		w.t.Errorf("after the correction it differs: %v, %v", told(got.Drift), got.Err)
 	}
 }
 

@@ -4,7 +4,8 @@
 //	Helm action ─► Build ─► Create, Update ─► write ─┬─ nothing changed: no request
 //	                                                 ├─ absent:          apply that only creates
 //	                                                 ├─ there:           apply
-//	                                                 └─ refused as typed: Helm's own client-side way
+//	                                                 ├─ refused as typed: Helm's own client-side way
+//	                                                 └─ client-side:     create, or patch by a comparison of three
 //	            ─► Wait, WatchUntilReady, WaitForDelete ─► tracker
 package apply
 
@@ -81,6 +82,8 @@ type Options struct {
 	Health *health.Rules
 	// Rollback is set when the action goes back to an earlier revision.
 	Rollback *Rollback
+	// ClientSide has objects created and patched as Helm does without server-side apply.
+	ClientSide bool
 	// Keep says what is not deleted.
 	Keep Keep
 	// Uninstalls is set when the action uninstalls the release. Objects of a kind that the cluster no longer serves went

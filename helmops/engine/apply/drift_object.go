@@ -92,8 +92,12 @@ func (i *inspection) missing() error {
 		return nil
 	}
 	i.found.Missing = true
-	if !i.Correct {
+	switch {
+	case !i.Correct:
 		return nil
+	case i.options.ClientSide:
+		_, err := i.writeClientSide(i.info, nil)
+		return err
 	}
 	body, err := payload.Of(i.wants())
 	if err != nil {
@@ -134,7 +138,8 @@ func (i *inspection) toSend(live *unstructured.Unstructured, ignored drift.Ignor
 
 // compare applies the object, at least for a trial, and compares what comes of it with what was there.
 func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Ignored) error {
-	if i.Audit && !i.Correct && i.unchanged(live) {
+	// A client-side patch does not own a field that had the wanted value before.
+	if i.Audit && !i.Correct && !i.options.ClientSide && i.unchanged(live) {
 		i.found.Fields = drift.Added(live, live, ignored, i.Mask)
 		return nil
 	}
@@ -143,7 +148,7 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
 	// What is left out depends on what was there. Nobody may have changed it since.
-	guarded := i.Correct && !ignored.Empty() && !slices.ContainsFunc(live.GetManagedFields(), isFormer)
+	guarded := i.applies() && !ignored.Empty() && !slices.ContainsFunc(live.GetManagedFields(), isFormer)
 	if guarded {
 		sent.SetResourceVersion(live.GetResourceVersion())
 	}
@@ -162,11 +167,23 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 	if i.Audit {
 		i.found.Fields = append(i.found.Fields, drift.Added(live, would, ignored, i.Mask)...)
 	}
-	if !i.Correct {
+	return i.settle(live, would, full)
+}
+
+// settle ends the look at an object that differs, or not, from what it would be. One that is corrected by an apply has
+// become that already.
+func (i *inspection) settle(live, would *unstructured.Unstructured, full []byte) error {
+	switch {
+	case !i.Correct:
 		return nil
+	case i.options.ClientSide:
+		return i.mergeBack(live, would)
 	}
 	return i.wrote(i.info, would, payload.Checksum(full))
 }
+
+// applies reports whether the object is corrected by an apply.
+func (i *inspection) applies() bool { return i.Correct && !i.options.ClientSide }
 
 // differences are those between an object and what it would be, or has become. A field that excludes what was sent
 // is one, too.
@@ -181,7 +198,7 @@ func (i *inspection) differences(live, would, sent *unstructured.Unstructured) [
 // applied applies the object, or asks what would become of it. Fields that Helm clients own in another way are taken over
 // first; they stay theirs where the object cannot be applied at all.
 func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*unstructured.Unstructured, error) {
-	if i.Correct && slices.ContainsFunc(live.GetManagedFields(), isFormer) {
+	if i.applies() && slices.ContainsFunc(live.GetManagedFields(), isFormer) {
 		if _, err := i.patch(i.info, body, true); err != nil && !untried(err) {
 			if err := i.claimOr(i.info, body, err); err != nil {
 				return nil, err
@@ -191,7 +208,7 @@ func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*uns
 			return nil, err
 		}
 	}
-	if i.Correct {
+	if i.applies() {
 		return i.applyOver(i.info, body)
 	}
 	return i.patch(i.info, body, true)
@@ -200,9 +217,12 @@ func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*uns
 // refused deals with an object that cannot be applied: it is compared with what was sent, and written in Helm's own way if
 // that is why.
 func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error) error {
-	if left := drift.LeftoversOf(live, sent.Object); !i.Correct && left.Explain(cause) {
+	if left := drift.LeftoversOf(live, sent.Object); !i.applies() && left.Explain(cause) {
 		i.found.Fields = append(drift.Subset(live, sent.Object, i.Mask), left.Fields(live, nil, i.Mask)...)
-		return nil // a correction removes them
+		if !i.Correct {
+			return nil // a correction removes them
+		}
+		return i.mergeBack(live, left.Without(live, sent.Object))
 	}
 	untyped := isTyped(cause)
 	if !untyped && !untried(cause) && !isRefusal(cause) {
@@ -210,6 +230,8 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 	}
 	i.found.Fields = drift.Subset(live, sent.Object, i.Mask)
 	switch {
+	case untried(cause) && i.Correct: // only a client-side release: others are not corrected for a trial
+		return i.mergeBack(live, drift.Leftovers{}.Without(live, sent.Object))
 	case untried(cause):
 		return nil
 	case !untyped:

@@ -39,20 +39,36 @@ var surroundings = sets.New(
 
 var customResourceDefinition = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
 
+// Proposal is an update that Preflight looks at.
+type Proposal struct {
+	// Manifest to update to, and Former, from which a client-side update would compute what changes. Former may be
+	// empty.
+	Manifest, Former string
+	// Namespaces that the action makes before the update.
+	Namespaces []string
+}
+
 // Preflight asks the API server, without changing anything, whether it would take what an update to the manifest writes.
 // Objects that the update would leave alone cost no request. What the update itself makes room for is not asked for: objects
-// in namespaces that it brings or that are in created, and objects of kinds that it defines.
+// in namespaces that it brings or that are made before, and objects of kinds that it defines.
 //
 // It fails with a RejectedError when the API server would refuse objects, and with what went wrong when that cannot be told.
-func (c *Client) Preflight(manifest string, created ...string) error {
-	objects, err := c.Build(strings.NewReader(manifest), false)
+func (c *Client) Preflight(update Proposal) error {
+	objects, err := c.Build(strings.NewReader(update.Manifest), false)
 	if err != nil {
 		return err
+	}
+	original, err := c.Build(strings.NewReader(update.Former), false)
+	if err != nil {
+		original = nil // it has kinds that are no longer served
 	}
 	c.trackParsed()
 	c.definesOf(objects)
 	c.scaled = scaledBy(objects)
-	p := &preflight{Client: c, namespaces: sets.New(created...), defined: sets.New[schema.GroupKind]()}
+	p := &preflight{
+		Client: c, original: c.withLeftovers(original),
+		namespaces: sets.New(update.Namespaces...), defined: sets.New[schema.GroupKind](),
+	}
 	p.survey(objects)
 	asked := make([]bool, len(objects))
 	failures := make([]error, len(objects))
@@ -95,6 +111,8 @@ func plain(info *resource.Info) bool {
 // preflight is what one update makes room for.
 type preflight struct {
 	*Client
+	// original are the objects of the revision before.
+	original   kube.ResourceList
 	namespaces sets.Set[string]
 	defined    sets.Set[schema.GroupKind]
 }
@@ -126,6 +144,8 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 	switch {
 	case there && entry.Deleting:
 		return true, nil // it is made anew once it is gone
+	case p.options.ClientSide:
+		return p.askClientSide(info)
 	case there && unchanged(entry, w.sum):
 		return false, nil
 	case there && entry.Legacy:
@@ -165,6 +185,27 @@ func (p *preflight) create(info *resource.Info) error {
 	}
 	_, err = p.mayTake(info) // its fields are taken over first, too
 	return err
+}
+
+// askClientSide tries the creation, or the patch, of one object.
+func (p *preflight) askClientSide(info *resource.Info) (changes bool, err error) {
+	live, err := p.live(info)
+	switch {
+	case apierrors.IsNotFound(err):
+		_, err := p.postManifest(info, true)
+		return true, p.judge(info, err)
+	case err != nil:
+		return true, fmt.Errorf("reading %s: %w", name(info), err)
+	}
+	if err := p.mine(info, live); err != nil {
+		return true, err
+	}
+	patch, err := p.comparison(info, p.original.Get(info), live)
+	if err != nil || patch.empty() {
+		return err != nil, err
+	}
+	_, err = p.send(info, patch.kind, patch.body, true)
+	return true, p.judge(info, err)
 }
 
 // judge returns why an object cannot be written; nil when it can, or when the update itself makes room for it.

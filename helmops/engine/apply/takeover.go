@@ -178,6 +178,9 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 	}
 	if answer, ok := direct.Object.(*unstructured.Unstructured); ok {
 		answer, lacks, err := c.complete(info, wanted, answer)
+		if err == nil && c.options.ClientSide {
+			answer, err = c.asUpdates(info, answer)
+		}
 		if err != nil {
 			return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
 		}

@@ -166,8 +166,11 @@ func (c *Client) owned(info *resource.Info) bool {
 // before, nil when it was not there.
 func (c *Client) write(info, original *resource.Info, force bool) (created bool, err error) {
 	c.begin()
-	if force {
+	switch {
+	case force:
 		return c.byHelm(info, original, true)
+	case c.options.ClientSide:
+		return c.writeClientSide(info, original)
 	}
 	body, err := payload.Of(info.Object.(*unstructured.Unstructured))
 	if err != nil {

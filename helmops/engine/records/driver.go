@@ -29,11 +29,13 @@ type Driver struct {
 	// conceal is never nil.
 	conceal func(cause string) string
 
-	mu    sync.Mutex
-	seen  map[string]entry
-	stubs map[*release.Release]struct{}
-	last  *release.Release
-	err   error
+	mu   sync.Mutex
+	seen map[string]entry
+	// methods of the records whose content was read or written. Helm's type of a release has no field for it.
+	methods map[string]plan.ApplyMethod
+	stubs   map[*release.Release]struct{}
+	last    *release.Release
+	err     error
 }
 
 var _ driver.Driver = (*Driver)(nil)
@@ -42,7 +44,8 @@ var _ driver.Driver = (*Driver)(nil)
 // the action creates.
 func (s *Store) Driver(ctx context.Context, reader Reader, key Key, note Note) *Driver {
 	return &Driver{
-		ctx: ctx, store: s, reader: reader, key: key, note: note, seen: map[string]entry{}, stubs: map[*release.Release]struct{}{},
+		ctx: ctx, store: s, reader: reader, key: key, note: note,
+		seen: map[string]entry{}, methods: map[string]plan.ApplyMethod{}, stubs: map[*release.Release]struct{}{},
 		conceal: func(cause string) string { return cause },
 	}
 }
@@ -74,6 +77,7 @@ func (d *Driver) Name() string { return driver.SecretsDriverName }
 func (d *Driver) Expect(revisions ...Revision) {
 	for i := range revisions {
 		d.see(&revisions[i].entry)
+		d.keepMethod(revisions[i].entry.secret, revisions[i].ApplyMethod)
 	}
 }
 
@@ -209,7 +213,29 @@ func (d *Driver) whole(i *item) (*release.Release, error) {
 		return nil, err
 	}
 	d.see(&i.entry)
+	d.keepMethod(i.secret, full.record.ApplyMethod)
 	return copyOf(full.release), nil
+}
+
+func (d *Driver) keepMethod(secret string, method plan.ApplyMethod) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.methods[secret] = method
+}
+
+// method returns how the objects of a record were written, which stays as it is when the record is written again.
+func (d *Driver) method(secret string) (plan.ApplyMethod, error) {
+	d.mu.Lock()
+	method, known := d.methods[secret]
+	d.mu.Unlock()
+	if known {
+		return method, nil
+	}
+	i, err := d.item(secret)
+	if err != nil {
+		return "", err
+	}
+	return i.record.ApplyMethod, nil
 }
 
 func (d *Driver) stub(i *item) *release.Release {

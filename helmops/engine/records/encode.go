@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
 )
 
 const (
@@ -54,6 +55,8 @@ type packed struct {
 	size int
 	// degraded names the parts that were left out to make it fit.
 	degraded []string
+	// method is how the objects of the release are written, as the record has it.
+	method plan.ApplyMethod
 }
 
 // encoder packs releases the way Helm 3 does: JSON, gzip, base64. The parts of a release that are the same for every
@@ -75,13 +78,14 @@ func newEncoder() *encoder {
 	return &encoder{members: newLRU[memberKey, member](membersBytes)}
 }
 
-// pack encodes a release so that it is at most limit bytes long, without files, then without templates if it has to.
-func (e *encoder) pack(rel *release.Release, limit int) (packed, error) {
+// pack encodes a release so that it is at most limit bytes long, without files, then without templates if it has to. An
+// empty method is left out.
+func (e *encoder) pack(rel *release.Release, method plan.ApplyMethod, limit int) (packed, error) {
 	if rel.Info == nil {
 		return packed{}, errors.New("the release has no info")
 	}
 	var degraded []string
-	out, err := e.encode(rel)
+	out, err := e.encode(rel, method)
 	if err != nil || len(out.data) <= limit || rel.Chart == nil {
 		return bounded(out, limit, err)
 	}
@@ -96,7 +100,7 @@ func (e *encoder) pack(rel *release.Release, limit int) (packed, error) {
 		}
 		*part.files = nil
 		degraded = append(degraded, part.name)
-		if out, err = e.encode(&smaller); err != nil || len(out.data) <= limit {
+		if out, err = e.encode(&smaller, method); err != nil || len(out.data) <= limit {
 			break
 		}
 	}
@@ -131,10 +135,12 @@ type (
 		Hooks     []*release.Hook `json:"hooks,omitempty"`
 		Version   int             `json:"version,omitempty"`
 		Namespace string          `json:"namespace,omitempty"`
+		// ApplyMethod is a field of Helm 4. Helm 3 ignores it, and drops it when it writes the record again.
+		ApplyMethod plan.ApplyMethod `json:"apply_method,omitempty"`
 	}
 )
 
-func (e *encoder) encode(rel *release.Release) (packed, error) {
+func (e *encoder) encode(rel *release.Release, method plan.ApplyMethod) (packed, error) {
 	w := &recordWriter{}
 	w.fields("{", releaseHead{Name: rel.Name, Info: rel.Info})
 	if c := rel.Chart; c != nil {
@@ -148,7 +154,10 @@ func (e *encoder) encode(rel *release.Release) (packed, error) {
 		w.member(e, filesMember, c.Schema, c.Files)
 		w.plain.WriteByte('}')
 	}
-	w.fields(",", releaseTail{Config: rel.Config, Manifest: rel.Manifest, Hooks: rel.Hooks, Version: rel.Version, Namespace: rel.Namespace})
+	w.fields(",", releaseTail{
+		Config: rel.Config, Manifest: rel.Manifest, Hooks: rel.Hooks, Version: rel.Version, Namespace: rel.Namespace,
+		ApplyMethod: method,
+	})
 	w.plain.WriteByte('}')
 	w.flush()
 	if w.err != nil {
@@ -156,7 +165,7 @@ func (e *encoder) encode(rel *release.Release) (packed, error) {
 	}
 	data := make([]byte, base64.StdEncoding.EncodedLen(w.zipped.Len()))
 	base64.StdEncoding.Encode(data, w.zipped.Bytes())
-	return packed{data: data, size: w.size}, nil
+	return packed{data: data, size: w.size, method: method}, nil
 }
 
 // recordWriter assembles a record of gzip members. The first error stays.

@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/release"
+
+	"fairlead.dev/fairlead/helmops/plan"
 )
 
 // zippedRecord is what encode makes of bytes that are no release.
@@ -86,7 +88,7 @@ func TestARecordUnpacksToWhatHelmWrites(t *testing.T) {
 			want, err := json.Marshal(rel)
 			must(t, err)
 			for _, round := range []string{"compressed anew", "spliced"} {
-				got, err := encoder.pack(rel, maxSecret)
+				got, err := encoder.pack(rel, "", maxSecret)
 				must(t, err)
 				if text := unpacked(t, got.data); !bytes.Equal(text, want) || got.size != len(want) {
 					t.Errorf("%s: size %d of %d, got\n%s\nwant\n%s", round, got.size, len(want), text, want)
@@ -99,16 +101,42 @@ func TestARecordUnpacksToWhatHelmWrites(t *testing.T) {
 func TestDecodeReturnsWhatWasEncoded(t *testing.T) {
 	t.Parallel()
 	want := full(t)
-	data, err := newEncoder().pack(want, maxSecret)
+	data, err := newEncoder().pack(want, "", maxSecret)
 	must(t, err)
-	got, _, err := decode(data.data)
+	got, err := decode(data.data)
 	must(t, err)
-	if diff := cmp.Diff(want, got, sameRelease...); diff != "" {
+	if diff := cmp.Diff(want, got.release, sameRelease...); diff != "" {
 		t.Errorf("release (-want +got):\n%s", diff)
 	}
-	again, err := newEncoder().pack(got, maxSecret)
+	again, err := newEncoder().pack(got.release, "", maxSecret)
 	if err != nil || !bytes.Equal(data.data, again.data) {
 		t.Errorf("encoding the same release again gives other bytes (error %v)", err)
+	}
+}
+
+// Helm 4 reads and writes the method as the last field of a record.
+func TestARecordNamesTheApplyMethod(t *testing.T) {
+	for _, tt := range []struct {
+		method plan.ApplyMethod
+		end    string
+	}{
+		{plan.ServerSide, `"namespace":"apps","apply_method":"ssa"}`},
+		{plan.ClientSide, `"namespace":"apps","apply_method":"csa"}`},
+		{"", `"namespace":"apps"}`},
+	} {
+		t.Run(string(tt.method), func(t *testing.T) {
+			t.Parallel()
+			data, err := newEncoder().pack(full(t), tt.method, maxSecret)
+			must(t, err)
+			if text := string(unpacked(t, data.data)); !strings.HasSuffix(text, tt.end) {
+				t.Errorf("the record ends with %s", text[max(0, len(text)-len(tt.end)):])
+			}
+			got, err := decode(data.data)
+			must(t, err)
+			if got.method != tt.method || data.method != tt.method || got.size != data.size {
+				t.Errorf("read %q of %d bytes, packed %q of %d bytes", got.method, got.size, data.method, data.size)
+			}
+		})
 	}
 }
 
@@ -147,7 +175,7 @@ func TestALargeRecordLosesFilesThenTemplates(t *testing.T) {
 				rel.Chart.Templates = []*chart.File{{Name: "t", Data: noise(tt.templates)}}
 			}
 			rel.Manifest = base64.StdEncoding.EncodeToString(noise(tt.manifest))
-			got, err := newEncoder().pack(rel, limit)
+			got, err := newEncoder().pack(rel, "", limit)
 			var tooLarge *TooLargeError
 			if errors.As(err, &tooLarge) != tt.tooLarge {
 				t.Fatalf("error = %v", err)
@@ -159,8 +187,9 @@ func TestALargeRecordLosesFilesThenTemplates(t *testing.T) {
 				return
 			}
 			must(t, err)
-			decoded, _, err := decode(got.data)
+			found, err := decode(got.data)
 			must(t, err)
+			decoded := found.release
 			if diff := cmp.Diff(tt.want, got.degraded); diff != "" || len(got.data) > limit || decoded.Manifest != rel.Manifest {
 				t.Errorf("%d bytes, left out (-want +got):\n%s", len(got.data), diff)
 			}
@@ -181,7 +210,7 @@ func BenchmarkPack(b *testing.B) {
 	encoder := newEncoder()
 	b.Run("spliced", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := encoder.pack(rel, maxSecret); err != nil {
+			if _, err := encoder.pack(rel, "", maxSecret); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -205,12 +234,13 @@ func BenchmarkPack(b *testing.B) {
 
 func TestDecodeReadsRecordsThatAreNotCompressed(t *testing.T) {
 	t.Parallel()
-	got, _, err := decode([]byte(base64.StdEncoding.EncodeToString([]byte(`{"name":"web","version":2,"info":{"status":"deployed"}}`))))
+	plain := []byte(`{"name":"web","version":2,"info":{"status":"deployed"}}`)
+	found, err := decode([]byte(base64.StdEncoding.EncodeToString(plain)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Name != "web" || got.Version != 2 || got.Info.Status != release.StatusDeployed {
-		t.Errorf("got %+v", got)
+	if got := found.release; got.Name != "web" || got.Version != 2 || got.Info.Status != release.StatusDeployed {
+		t.Errorf("got %+v", found.release)
 	}
 }
 
@@ -235,7 +265,7 @@ func TestDecodeRefusesWhatIsNoRelease(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := decode(tt.data)
+			_, err := decode(tt.data)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("error = %v, want %q", err, tt.want)
 			}
@@ -248,21 +278,21 @@ func TestDecodeRefusesWhatIsNoRelease(t *testing.T) {
 
 func TestDecodeBoundsWhatARecordUnpacksTo(t *testing.T) {
 	t.Parallel()
-	_, _, err := decode(zippedRecord(t, make([]byte, maxDecoded+1)))
+	_, err := decode(zippedRecord(t, make([]byte, maxDecoded+1)))
 	if err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("error = %v, want the size limit", err)
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	valid, err := newEncoder().pack(newRelease(1, release.StatusDeployed), maxSecret)
+	valid, err := newEncoder().pack(newRelease(1, release.StatusDeployed), "", maxSecret)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(valid.data)
 	f.Add([]byte("H4sI"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if rel, _, err := decode(data); err == nil && rel.Info == nil {
+		if got, err := decode(data); err == nil && got.release.Info == nil {
 			t.Error("a release without info was accepted")
 		}
 	})

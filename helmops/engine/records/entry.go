@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"helm.sh/helm/v3/pkg/release"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -81,18 +80,19 @@ func (e *entry) key() secretKey { return secretKey{namespace: e.of.storageNamesp
 
 func (e *entry) fullName() string { return e.of.storageNamespace + "/" + e.secret }
 
-// decodeSecret reads the release in a record, and what it unpacks to.
-func decodeSecret(secret *corev1.Secret) (*release.Release, int, error) {
-	rel, size, err := decode(secret.Data[dataKey])
+// decodeSecret reads the content of a record.
+func decodeSecret(secret *corev1.Secret) (storedRelease, error) {
+	out, err := decode(secret.Data[dataKey])
 	if err != nil {
-		return nil, 0, err
+		return storedRelease{}, err
 	}
+	rel := out.release
 	// Helm's actions go by what is in the record, and would write to those of another release.
 	if rel.Name != secret.Labels["name"] || secret.Name != secretName(rel.Name, rel.Version) {
-		return nil, 0, fmt.Errorf("it is not named after the release and revision in it")
+		return storedRelease{}, fmt.Errorf("it is not named after the release and revision in it")
 	}
 	rel.Labels = ownLabels(secret.Labels)
-	return rel, size, nil
+	return out, nil
 }
 
 func ownLabels(all map[string]string) map[string]string {

@@ -27,6 +27,8 @@ type Note struct {
 	// ChartDigest is the exact chart, ConfigDigest the values the user gave (taken from the release when it is empty),
 	// RenderDigest what was rendered of them.
 	ChartDigest, ConfigDigest, RenderDigest string
+	// ApplyMethod is how their objects are written. Helm 4 reads it in the record, and continues with it.
+	ApplyMethod plan.ApplyMethod
 	// Owner is the HelmRelease that the action is done for. It is written into every record that the action writes; zero keeps the
 	// owner that a record has.
 	Owner plan.Owner
@@ -50,6 +52,8 @@ type noted struct {
 	Deleted       time.Time  `json:"deleted,omitzero"`
 	Tests         []testNote `json:"tests,omitempty"`
 	ForwardOnly   string     `json:"forwardOnly,omitempty"`
+	// ApplyMethod is as the record has it.
+	ApplyMethod string `json:"applyMethod,omitempty"`
 	// Degraded names the parts of the chart that the record leaves out.
 	Degraded []string `json:"degraded,omitempty"`
 	// Partial is set when not everything found room here, so that the record itself has to be read.
@@ -85,7 +89,7 @@ func (n noted) text() string {
 	// Digests and names of objects are bounded; what comes from the chart is not.
 	short := noted{
 		Namespace: n.Namespace, Status: n.Status, ChartDigest: n.ChartDigest, ConfigDigest: n.ConfigDigest, RenderDigest: n.RenderDigest,
-		Content: n.Content, Degraded: n.Degraded, ForwardOnly: n.ForwardOnly, Partial: true,
+		Content: n.Content, Degraded: n.Degraded, ForwardOnly: n.ForwardOnly, ApplyMethod: n.ApplyMethod, Partial: true,
 	}
 	text, _ = json.Marshal(short) // strings and a bool
 	return string(text)
@@ -100,7 +104,7 @@ func note(rel *release.Release, data packed, given Note, before *noted) noted {
 		ChartName: record.ChartName, ChartVersion: record.ChartVersion, AppVersion: record.AppVersion,
 		ChartDigest: given.ChartDigest, ConfigDigest: given.ConfigDigest, RenderDigest: given.RenderDigest,
 		FirstDeployed: record.FirstDeployed, LastDeployed: record.LastDeployed, Deleted: record.Deleted, Degraded: data.degraded,
-		ForwardOnly: record.ForwardOnly,
+		ForwardOnly: record.ForwardOnly, ApplyMethod: string(data.method),
 	}
 	for _, test := range record.Tests {
 		n.Tests = append(n.Tests, testNote(test))
@@ -135,7 +139,7 @@ func (n *noted) record(version int, modified time.Time) plan.Record {
 		Version: version, Status: n.Status, Description: n.Description, Namespace: n.Namespace,
 		ChartName: n.ChartName, ChartVersion: n.ChartVersion, AppVersion: n.AppVersion, Ours: true,
 		FirstDeployed: n.FirstDeployed, LastDeployed: n.LastDeployed, Deleted: n.Deleted, Modified: modified,
-		ForwardOnly: n.ForwardOnly,
+		ForwardOnly: n.ForwardOnly, ApplyMethod: plan.ApplyMethodOf(n.ApplyMethod),
 	}
 	for _, test := range n.Tests {
 		record.Tests = append(record.Tests, plan.TestRun(test))

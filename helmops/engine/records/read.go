@@ -11,8 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"helm.sh/helm/v3/pkg/release"
-
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
@@ -145,32 +143,31 @@ func (s *Store) load(ctx context.Context, reader Reader, i *item) (content, erro
 	if secret.Type != secretType {
 		return content{}, &BrokenError{Name: i.fullName(), Cause: errors.New("it is no Helm release record any more")}
 	}
-	rel, size, err := decodeSecret(secret)
+	found, err := decodeSecret(secret)
 	if err != nil {
 		return content{}, &BrokenError{Name: i.fullName(), Cause: err}
 	}
 	i.entry = *newEntry(secret)
-	made := contentOf(rel, &i.entry, digest(secret.Data[dataKey]))
-	made.size = size
+	made := contentOf(found, &i.entry, digest(secret.Data[dataKey]))
 	i.note, i.record, i.full = made.note, made.record, nil
-	s.remember(reader, &i.entry, made, size)
+	s.remember(reader, &i.entry, made)
 	return made, nil
 }
 
-func (s *Store) remember(reader Reader, e *entry, c content, size int) {
+func (s *Store) remember(reader Reader, e *entry, c content) {
 	known := facts{resourceVersion: e.resourceVersion, record: c.record, note: c.note}
 	cost := sizeOfRecord(&c.record)
 	if c.note != nil {
 		cost += sizeOfNote(c.note)
 	}
 	s.facts.put(identityKey{reader.As, e.uid}, known, cost)
-	c.size = size
-	s.releases.put(contentKey{reader.As, e.uid, e.resourceVersion}, c, size)
+	s.releases.put(contentKey{reader.As, e.uid, e.resourceVersion}, c, c.size)
 }
 
 // contentOf drops a note that was made on another content.
-func contentOf(rel *release.Release, e *entry, digest string) content {
-	c := content{release: rel, record: recordOf(rel), note: e.note}
+func contentOf(of storedRelease, e *entry, digest string) content {
+	c := content{release: of.release, size: of.size, record: recordOf(of.release), note: e.note}
+	c.record.ApplyMethod = of.method
 	c.record.Modified, c.record.Digest = e.modified, digest
 	c.record.Owner = e.owner
 	if c.note != nil && c.note.Content != digest {
@@ -179,7 +176,7 @@ func contentOf(rel *release.Release, e *entry, digest string) content {
 	if c.note != nil {
 		c.note.supplement(&c.record)
 	} else {
-		c.record.ConfigDigest = configDigest(rel)
+		c.record.ConfigDigest = configDigest(of.release)
 	}
 	return c
 }

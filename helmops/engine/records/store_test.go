@@ -115,7 +115,7 @@ func TestANoteOnAnotherContentDoesNotCount(t *testing.T) {
 	store := s.watching(t)
 	changed := make(chan struct{}, 9)
 	store.Subscribe(func(_, _ string) { changed <- struct{}{} })
-	other, err := newEncoder().pack(newRelease(1, release.StatusFailed), maxSecret)
+	other, err := newEncoder().pack(newRelease(1, release.StatusFailed), "", maxSecret)
 	must(t, err)
 	s.change(t, keyOf(1), func(secret *corev1.Secret) { secret.Data["release"] = other.data })
 	<-changed

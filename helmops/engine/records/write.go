@@ -60,7 +60,7 @@ func (d *Driver) noteError(err error) error {
 }
 
 func (d *Driver) create(name string, rel *release.Release) error {
-	data, err := d.store.encoder.pack(rel, maxSecret-room-roomPerHook*len(rel.Hooks))
+	data, err := d.store.encoder.pack(rel, d.note.ApplyMethod, maxSecret-room-roomPerHook*len(rel.Hooks))
 	if err != nil {
 		return fmt.Errorf("creating release record %s: %w", name, err)
 	}
@@ -91,7 +91,11 @@ func (d *Driver) update(name string, rel *release.Release) error {
 		return err
 	}
 	whole = d.concealed(whole)
-	data, err := d.store.encoder.pack(whole, maxSecret)
+	method, err := d.method(name)
+	if err != nil {
+		return err
+	}
+	data, err := d.store.encoder.pack(whole, method, maxSecret)
 	if err != nil {
 		return fmt.Errorf("updating release record %s: %w", name, err)
 	}
@@ -142,7 +146,7 @@ func (d *Driver) wrote(rel *release.Release, data packed, stored *corev1.Secret)
 		e.of.storageNamespace = d.key.StorageNamespace
 	}
 	d.mu.Lock()
-	d.seen[e.secret] = *e
+	d.seen[e.secret], d.methods[e.secret] = *e, data.method
 	d.last = rel
 	d.mu.Unlock()
 	d.store.wrote(d.reader, e, rel, data)
@@ -166,7 +170,8 @@ func (s *Store) wrote(writer Reader, e *entry, rel *release.Release, data packed
 			}
 		}
 	}
-	s.remember(writer, e, contentOf(kept, e, digest(data.data)), data.size)
+	of := storedRelease{release: kept, method: data.method, size: data.size}
+	s.remember(writer, e, contentOf(of, e, digest(data.data)))
 	if s.watched() {
 		s.index.wrote(e)
 	}
