@@ -12,8 +12,18 @@ GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not
 DEMO_SOURCES := $(shell find test/demo test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 BENCH_SOURCES := $(shell find test/bench test/hostile test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 
-# The version that the control plane reports; without it charts with a kubeVersion cannot be installed.
-CLUSTER_FLAGS := -trimpath -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v$(K8S) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37'
+# The minor version of Kubernetes.
+K8S_MINOR := $(word 2,$(subst ., ,$(K8S)))
+# The version that the control plane reports; without it charts with a kubeVersion cannot be installed. Helm takes the
+# last four for the version of a cluster that it does not ask, as in `helm template` and `helm lint`.
+CLUSTER_FLAGS := -trimpath -ldflags '-s -w \
+  -X k8s.io/component-base/version.gitVersion=v$(K8S) \
+  -X k8s.io/component-base/version.gitMajor=1 \
+  -X k8s.io/component-base/version.gitMinor=$(K8S_MINOR) \
+  -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 \
+  -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$(K8S_MINOR) \
+  -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 \
+  -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=$(K8S_MINOR)'
 # What make image is for.
 PLATFORMS ?= linux/$(shell go env GOARCH)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

@@ -155,6 +155,9 @@ const KeptReason = "Kept"
 // FieldsDroppedReason of an event: the API server did not keep fields of objects that were written.
 const FieldsDroppedReason = "FieldsDropped"
 
+// WarningReceivedReason of an event: the API server took an object and warned of something in it.
+const WarningReceivedReason = "WarningReceived"
+
 // Reasons of Kustomization.
 const (
 	// AppliedReason: the objects of the source's revision are applied.

@@ -25,6 +25,7 @@ func siteOf(config *rest.Config) func(context.Context) (*installation.Site, erro
 type installFlags struct {
 	image          string
 	noClusterAdmin bool
+	noTenantRoles  bool
 	noWait         bool
 	// noWarnings is set for a cluster that does not serve the policies that warn.
 	noWarnings bool
@@ -35,6 +36,8 @@ type installFlags struct {
 func (f *installFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.image, "image", "", "image of the controller, with a tag or a digest; required")
 	cmd.Flags().BoolVar(&f.noClusterAdmin, "no-cluster-admin", false, "do not bind the controller to cluster-admin; releases then name ServiceAccounts")
+	cmd.Flags().BoolVar(&f.noTenantRoles, "no-tenant-roles", false,
+		"do not add the kinds of Fairlead to the roles view, edit and admin of Kubernetes")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", installTimeout, "how long all of it may take")
 	f.tenancy.register(cmd.Flags())
 }
@@ -53,7 +56,10 @@ func (f *installFlags) check(cmd *cobra.Command) error {
 }
 
 func (f *installFlags) options() installation.Options {
-	return installation.Options{Image: f.image, Version: version, NoClusterAdmin: f.noClusterAdmin, NoWarnings: f.noWarnings, Tenancy: f.tenancy.options}
+	return installation.Options{
+		Image: f.image, Version: version, NoClusterAdmin: f.noClusterAdmin, NoTenantRoles: f.noTenantRoles,
+		NoWarnings: f.noWarnings, Tenancy: f.tenancy.options,
+	}
 }
 
 func newInstallCommand(a *app) *cobra.Command {

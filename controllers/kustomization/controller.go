@@ -32,6 +32,7 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/tracker"
 	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/warning"
 )
 
 // remoteLook is how often objects on another cluster are looked at. A cluster that nobody looks at is let go of after a while, and its
@@ -85,6 +86,8 @@ type landed struct {
 	applied  status.Applied
 	// spared are objects that were not deleted, with the reason.
 	spared []string
+	// warned are objects that the API server took with warnings, masked.
+	warned []warning.Object
 	// again is when objects that somebody fights over are to be corrected again; zero when there are none.
 	again time.Time
 	// obstacle is an object of others that kept one from being deleted; nil when there was none.
@@ -239,6 +242,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	}
 	set := setOf(k, objects, in.ignore)
 	set.Kind, set.Begun = t.kind, place.Close
+	set.Revision = in.artifact.Revision
 	set.Handover = &handover{gatherer: h.gatherer, ctx: ctx, k: k, revision: in.artifact.Revision, now: h.now}
 	result := h.engine.Apply(ctx, in.access, set)
 	out.applied.Released = releasedBy(k, in.artifact.Revision, result.Held, h.now())
@@ -251,6 +255,10 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	out.applied.RetainedKnown = true
 	for _, dropped := range result.Dropped {
 		out.applied.Dropped = append(out.applied.Dropped, mask.Apply(dropped))
+	}
+	for _, object := range result.Warned {
+		hide := func(text string) string { return mask.Apply(refusal.Scrub(text)) }
+		out.warned = append(out.warned, object.Masked(hide))
 	}
 	out.applied.Inventory = result.Inventory
 	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
@@ -303,6 +311,9 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		if event.Reason != "" {
 			h.tell(k, event)
 		}
+	}
+	for _, event := range status.Warned(ended.warned) {
+		h.tell(k, event)
 	}
 	for _, spared := range ended.spared {
 		h.tell(k, status.Event{Reason: v1beta1.AppliedReason, Message: "not deleted: " + spared})

@@ -3,6 +3,7 @@ package loop
 import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,7 +26,11 @@ func (t Teller) Tell(object client.Object, event status.Event, details ...any) {
 	if event.Warning {
 		kind = corev1.EventTypeWarning
 	}
-	t.Events.Eventf(object, nil, kind, event.Reason, t.Action, "%s", event.Note())
+	var related runtime.Object
+	if event.Related != nil {
+		related = event.Related
+	}
+	t.Events.Eventf(object, related, kind, event.Reason, t.Action, "%s", event.Note())
 	logEvent(ctrl.Log, t.Kind, object, event, details...)
 }
 
@@ -39,7 +44,7 @@ type logName struct {
 func logEvent(logger logr.Logger, kind string, object client.Object, event status.Event, details ...any) {
 	name := logName{Name: object.GetName(), Namespace: object.GetNamespace()}
 	logger = logger.WithValues(kind, name, "reason", event.Reason)
-	if event.Warning && !waits(event.Reason) {
+	if event.Warning && !event.Advice && !waits(event.Reason) {
 		logger.Error(nil, event.Note(), details...)
 		return
 	}

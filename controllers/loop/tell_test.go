@@ -26,6 +26,10 @@ func TestEventsAreLogged(t *testing.T) {
 		{"one that waits", status.Event{Warning: true, Reason: v1beta1.DependencyNotReadyReason, Message: "1 of 1 dependencies not ready"},
 			`"logger":"","level":0,"msg":"1 of 1 dependencies not ready","HelmRelease":{"name":"web","namespace":"apps"},` +
 				`"reason":"DependencyNotReady","took":"3s"`},
+		{"advice",
+			status.Event{Warning: true, Advice: true, Reason: v1beta1.WarningReceivedReason, Message: "it is old"},
+			`"logger":"","level":0,"msg":"it is old","HelmRelease":{"name":"web","namespace":"apps"},` +
+				`"reason":"WarningReceived","took":"3s"`},
 	}
 	for _, tt := range tests {
 		var lines []string

@@ -200,6 +200,9 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 			h.tell(hr, event)
 		}
 	}
+	for _, event := range status.Warned(outcome.Warned) {
+		h.tell(hr, event)
+	}
 	if ended.outcome.Step == plan.Uninstall && ended.outcome.Failure == nil {
 		h.owners.released(ctx, key, ended.outcome.Target)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -14,6 +15,12 @@ import (
 
 // maxRefusal bounds what is read of an answer that is no success, in bytes.
 const maxRefusal = 1 << 20
+
+// maxWarnings is how many warnings of an answer are read, maxWarning how long one may be, in bytes.
+const (
+	maxWarnings = 64
+	maxWarning  = 8 << 10
+)
 
 // Secrets returns the credentials in a kubeconfig, for values.NewMask. Of one that cannot be parsed it is everything.
 func Secrets(kubeconfig []byte) []any {
@@ -36,7 +43,7 @@ func secretsOf(user *clientcmdapi.AuthInfo) []any {
 }
 
 // discreet keeps a server from bringing the credentials that it was sent into errors: it hides them in answers that
-// are no success, and in errors of the connection. Warnings are dropped, because clients log them.
+// are no success, in warnings, and in errors of the connection.
 type discreet struct {
 	next http.RoundTripper
 	mask values.Mask
@@ -51,7 +58,7 @@ func (d *discreet) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, d.mask.Error(err)
 	}
-	response.Header.Del("Warning")
+	response.Header["Warning"] = d.warnings(response.Header["Warning"])
 	for i, contentType := range response.Header["Content-Type"] { // a type that nobody knows is quoted
 		response.Header["Content-Type"][i] = d.mask.Apply(contentType)
 	}
@@ -69,6 +76,25 @@ func (d *discreet) RoundTrip(request *http.Request) (*http.Response, error) {
 	response.ContentLength = int64(len(content))
 	response.Header.Del("Content-Length")
 	return response, nil
+}
+
+// warnings returns the first few warnings of an answer with the credentials hidden. Those that cannot be read, or are
+// longer than those of API servers, are left out.
+func (d *discreet) warnings(headers []string) []string {
+	var out []string
+	for _, header := range headers[:min(len(headers), maxWarnings)] {
+		if len(header) > maxWarning {
+			continue
+		}
+		read, _ := utilnet.ParseWarningHeaders([]string{header})
+		for _, warning := range read {
+			text, err := utilnet.NewWarningHeader(warning.Code, "-", d.mask.Apply(warning.Text))
+			if err == nil && len(out) < maxWarnings {
+				out = append(out, text)
+			}
+		}
+	}
+	return out
 }
 
 // without returns an answer with the credentials hidden. JSON has escapes of its own, so that its texts are looked at

@@ -108,7 +108,14 @@ func TestWarningsAndBrokenConnections(t *testing.T) {
 	if err == nil || err.Error() != "no connection with ***" {
 		t.Errorf("the error is %v", err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Warning", `299 - "`+canary+`"`) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("Warning", `299 `+canary+` "it is `+canary+`"`)
+		w.Header().Add("Warning", canary)
+		w.Header().Add("Warning", `299 - "`+strings.Repeat("long", maxWarning)+`"`)
+		for range 2 * maxWarnings {
+			w.Header().Add("Warning", `299 - "again"`)
+		}
+	}))
 	defer server.Close()
 	d.next = http.DefaultTransport
 	if request, err = http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil); err != nil {
@@ -117,8 +124,9 @@ func TestWarningsAndBrokenConnections(t *testing.T) {
 	if response, err = d.RoundTrip(request); err != nil {
 		t.Fatal(err)
 	}
-	if err := response.Body.Close(); err != nil || response.Header.Get("Warning") != "" {
-		t.Errorf("a warning is passed on: %v, %v", response.Header, err)
+	got := response.Header["Warning"]
+	if err := response.Body.Close(); err != nil || len(got) != maxWarnings-2 || got[0] != `299 - "it is ***"` {
+		t.Errorf("%d warnings are passed on: %.300q, %v", len(got), got, err)
 	}
 	own, err := New(&rest.Config{Host: server.URL})
 	if err != nil {

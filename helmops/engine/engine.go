@@ -25,6 +25,7 @@ import (
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/warning"
 )
 
 func init() { //nolint:gochecknoinits // The only way Helm offers to name the field manager.
@@ -204,6 +205,9 @@ type Result struct {
 	Kept, StillKept []v1beta1.KeptObject
 	// Dropped names the objects of which the API server did not keep all that the action wrote, with the fields.
 	Dropped []string
+	// Warned are objects that the API server took with warnings, each once for each input of the release, masked. It is
+	// empty for actions that only correct, test or undo.
+	Warned []warning.Object
 }
 
 // History reads the records of a release, newest first. None is no error. While nothing changes it costs no request.

@@ -79,5 +79,6 @@ func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Si
 func (e *Engine) Forget(owner types.NamespacedName) {
 	for _, at := range e.sites.all() {
 		at.followers.Forget(owner.String())
+		at.warnings.Forget(owner)
 	}
 }

@@ -2,11 +2,15 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"helm.sh/helm/v3/pkg/release"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/warning"
 )
 
 // result reads back what is in storage now.
@@ -19,6 +23,7 @@ func (r *run) result(before []plan.Record, err error) Result {
 	if r.client != nil {
 		out.Kept, out.StillKept = r.client.Kept(), r.client.StillKept()
 		out.Dropped = r.dropped()
+		out.Warned = r.warned()
 	}
 	if err != nil {
 		out.Mask = r.mask()
@@ -71,4 +76,27 @@ func (r *run) dropped() []string {
 		names[i] = mask.Apply(names[i])
 	}
 	return names
+}
+
+// warned returns the objects to report that the API server took with warnings.
+func (r *run) warned() []warning.Object {
+	switch r.Step {
+	case plan.Install, plan.Upgrade, plan.Resume:
+	default:
+		return nil
+	}
+	if r.Owner.IsZero() {
+		return nil
+	}
+	config := values.DigestWith(r.Values, r.Revision.ValuesDigest)
+	input := strings.Join([]string{r.Revision.Version, r.Revision.Digest, config, r.RenderDigest}, " ")
+	due := r.site.warnings.Due(r.Owner.Key(), input, r.client.Written())
+	if len(due) == 0 {
+		return nil
+	}
+	mask := r.mask()
+	for i := range due {
+		due[i] = due[i].Masked(func(text string) string { return mask.Apply(refusal.Scrub(text)) })
+	}
+	return due
 }

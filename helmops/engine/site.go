@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/tracker"
+	"fairlead.dev/fairlead/helmops/warning"
 )
 
 // site is a cluster with what the engine keeps in memory of it.
@@ -22,6 +23,8 @@ type site struct {
 	records *records.Store
 
 	followers *tracker.Followers
+	// warnings about the objects of releases.
+	warnings warning.Notes
 }
 
 // sites are the clusters that releases are made on.

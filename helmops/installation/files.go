@@ -30,9 +30,18 @@ const (
 	placeholder = "fairlead"
 	// clusterAdmin is the binding that lets the controller do everything.
 	clusterAdmin = "fairlead-release-admin"
+	// viewRole and editRole are the roles of those who have view, edit or admin in a namespace. Shared tenancy has the
+	// first only.
+	viewRole = "fairlead-view"
+	editRole = "fairlead-edit"
 	// warningPrefix is how the names of policies begin that only warn.
 	warningPrefix = "fairlead-warn-"
 )
+
+// isTenantRole reports whether an object is a role that is added to the roles of Kubernetes.
+func isTenantRole(object *unstructured.Unstructured) bool {
+	return object.GetKind() == "ClusterRole" && (object.GetName() == viewRole || object.GetName() == editRole)
+}
 
 // isWarning reports whether an object belongs to a policy that only warns of fields without effect.
 func isWarning(object *unstructured.Unstructured) bool {
@@ -54,6 +63,8 @@ type Options struct {
 	// NoWarnings leaves out the policies that warn of fields without effect, for clusters that do not serve such
 	// policies.
 	NoWarnings bool
+	// NoTenantRoles leaves out the roles that add the kinds of Fairlead to the roles view, edit and admin of Kubernetes.
+	NoTenantRoles bool
 	// Tenancy is how far those who share the cluster are kept apart.
 	Tenancy Tenancy
 	// Sync has the cluster follow a repository; nil for none.
@@ -135,6 +146,8 @@ func (o Options) finish(object *unstructured.Unstructured) (bool, error) {
 	case "Deployment":
 		annotate(VersionAnnotation, o.Version)
 		return true, o.Tenancy.addArguments(object)
+	case "ClusterRole":
+		return !o.NoTenantRoles || !isTenantRole(object), nil
 	case "ClusterRoleBinding":
 		return !o.NoClusterAdmin || object.GetName() != clusterAdmin, nil
 	case policyKind, policyBindingKind:

@@ -72,9 +72,12 @@ func TestSharedInstallation(t *testing.T) {
 	t.Parallel()
 	objects := built(t, Options{Image: "fairlead:v1"})
 	for name := range objects {
-		if strings.Contains(name, "Policy") && !strings.Contains(name, warningPrefix) || strings.Contains(name, "fairlead-edit") || strings.Contains(name, "fairlead-view") {
+		if strings.Contains(name, "Policy") && !strings.Contains(name, warningPrefix) || strings.Contains(name, editRole) {
 			t.Errorf("%s belongs to strict tenancy", name)
 		}
+	}
+	if objects["ClusterRole "+viewRole] == nil {
+		t.Error("the role that reads is absent")
 	}
 	if args := argumentsOf(t, objects); len(args) != 4 || tenancyOf(objects["Deployment fairlead-system/fairlead-controller"]).Strict {
 		t.Errorf("the controller is started with %q", args)
@@ -157,6 +160,31 @@ func TestAStrictClusterFollowsItsRepositoryAsAnIdentityOfItsOwn(t *testing.T) {
 	}
 }
 
+// The roles that are added to those of Kubernetes can be left out, and go when they are.
+func TestInstallationWithoutTenantRoles(t *testing.T) {
+	t.Parallel()
+	for _, strict := range []bool{false, true} {
+		options := Options{Image: "fairlead:v1", NoTenantRoles: true, Tenancy: Tenancy{Strict: strict}}
+		objects := built(t, options)
+		if objects["ClusterRole "+Controller] == nil {
+			t.Errorf("strict %v: the role of the controller is left out", strict)
+		}
+		unwanted, err := options.Unwanted(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, role := range []string{viewRole, editRole} {
+			if objects["ClusterRole "+role] != nil {
+				t.Errorf("strict %v: %s is installed", strict, role)
+			}
+			goes := func(r v1beta1.ResourceRef) bool { return strings.Contains(r.ID, "_"+role+"_") }
+			if !slices.ContainsFunc(unwanted, goes) {
+				t.Errorf("strict %v: %s stays when it is there", strict, role)
+			}
+		}
+	}
+}
+
 func TestUnwanted(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -201,7 +229,11 @@ func TestGapsOfStrictTenancy(t *testing.T) {
 		if gap := gapOf(want, want.DeepCopy()); gap != "" {
 			t.Errorf("a gap in what is as wanted: %s", gap)
 		}
-		if gap := gapOf(want, nil); gap != name+" does not exist" {
+		absent := name + " does not exist"
+		if isTenantRole(want) {
+			absent = "" // --no-tenant-roles leaves it out
+		}
+		if gap := gapOf(want, nil); gap != absent {
 			t.Errorf("%s is absent: %q", name, gap)
 		}
 	}
@@ -209,6 +241,11 @@ func TestGapsOfStrictTenancy(t *testing.T) {
 		t.Errorf("%d guards, want 8 of policies, 2 roles and a NetworkPolicy", found)
 	}
 
+	wide := objects["ClusterRole "+editRole].DeepCopy()
+	_ = unstructured.SetNestedSlice(wide.Object, nil, "rules")
+	if gap := gapOf(objects["ClusterRole "+editRole], wide); gap == "" {
+		t.Error("a role of tenants with other rules is no gap")
+	}
 	weak := objects["ValidatingAdmissionPolicyBinding fairlead-status"].DeepCopy()
 	_ = unstructured.SetNestedStringSlice(weak.Object, []string{"Warn"}, "spec", "validationActions")
 	if gap := gapOf(objects["ValidatingAdmissionPolicyBinding fairlead-status"], weak); gap == "" {

@@ -284,6 +284,7 @@ func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs
 	looked := outcome.Step == plan.Correct || outcome.Step == plan.Inspect
 	if !looked { // of those the condition Drifted tells
 		outcome.Dropped = result.Dropped
+		outcome.Warned = result.Warned
 	}
 	outcome.InventoryUnknown = looked && len(result.Inventory) == 0 && result.Err != nil
 	if outcome.Step == plan.Claim { // the objects that another Helm client wrote are not compared before the next upgrade

@@ -92,6 +92,7 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 		has = r.result.Inventory
 	}
 	r.result.Err = err
+	r.result.Warned = r.warned()
 	r.result.StillRetained = r.stillRetained(ctx)
 	r.site.settle(r.Owner, has)
 	return r.result

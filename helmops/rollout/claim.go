@@ -84,6 +84,7 @@ func (s *site) wasLeft(owner types.NamespacedName, id, state string) bool {
 
 func (s *site) forget(owner types.NamespacedName) {
 	s.followers.Forget(userOf(owner))
+	s.warnings.Forget(owner)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.left, owner)

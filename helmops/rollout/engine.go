@@ -16,6 +16,7 @@ import (
 	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/memory"
 	"fairlead.dev/fairlead/helmops/tracker"
+	"fairlead.dev/fairlead/helmops/warning"
 )
 
 // Config is what an engine needs.
@@ -78,6 +79,8 @@ type site struct {
 	tracker   *tracker.Tracker
 	followers *tracker.Followers
 	fights    drift.Fights
+	// warnings about the objects of Kustomizations.
+	warnings warning.Notes
 
 	mu sync.Mutex
 	// claims are the objects that Kustomizations have, or are about to have.
@@ -150,6 +153,8 @@ func (e *Engine) at(to *cluster.Cluster) (*site, error) {
 // Set is what a Kustomization wants in a cluster.
 type Set struct {
 	Owner types.NamespacedName
+	// Revision that the objects are of. Warnings about an object are reported once for each.
+	Revision string
 	// Objects have the labels of the owner. Those without a namespace whose kind has one are put into that of the owner.
 	Objects []Object
 	// Before is the inventory of what was applied before.
@@ -195,6 +200,8 @@ type Result struct {
 	// Dropped names objects of which the API server did not keep all that was written, with the fields. One that was
 	// only corrected is not among them.
 	Dropped []string
+	// Warned are objects that the API server took with warnings, each once for each revision of the set.
+	Warned []warning.Object
 	// Held are the objects, by their IDs in the inventory, that were not pruned yet so that others can take them over.
 	Held []string
 	// Again is when objects that somebody fights over are to be corrected again; zero when there are none.

@@ -48,6 +48,9 @@ type item struct {
 	anew bool
 	// ownership of the object after the write, empty when it was not written.
 	ownership string
+	// sent is the object as the API server took it last; nil when it was not written. warnings came with that answer.
+	sent     *unstructured.Unstructured
+	warnings []string
 }
 
 // named names an object for people.

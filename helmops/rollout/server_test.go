@@ -30,6 +30,8 @@ type apiServer struct {
 	requests []string
 	// groups are kinds beside those of the core.
 	groups []apidiscovery.APIGroupDiscovery
+	// warn returns what is warned of when an object is written; nil for nothing.
+	warn func(path string) string
 	// merges is set when what is sent is put over what is there, as an apply does.
 	merges bool
 }
@@ -66,6 +68,19 @@ func (s *apiServer) asked(user string) []string {
 		}
 	}
 	return out
+}
+
+// patches returns how many patches were sent, with those that are trials.
+func (s *apiServer) patches() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, request := range s.requests {
+		if strings.Contains(request, " PATCH ") {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *apiServer) has(path string) bool {
@@ -173,6 +188,9 @@ func (s *apiServer) one(w http.ResponseWriter, r *http.Request, path string, dry
 		}
 		if !dryRun {
 			s.objects[path] = sent
+		}
+		if s.warn != nil && s.warn(path) != "" {
+			w.Header().Set("Warning", `299 - "`+s.warn(path)+`"`)
 		}
 		send(w, http.StatusOK, sent)
 	case http.MethodDelete:

@@ -10,6 +10,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/payload"
+	"fairlead.dev/fairlead/helmops/warning"
 )
 
 // patch applies an object, or asks what would become of it. One whose owners of fields have them in a version that
@@ -63,5 +64,10 @@ func (r *run) send(
 	if dryRun {
 		request.Param("dryRun", metav1.DryRunAll)
 	}
-	return decoded(request.Do(ctx))
+	result := request.Do(ctx)
+	answer, err := decoded(result)
+	if err == nil && !dryRun {
+		i.sent, i.warnings = answer, warning.Texts(result.Warnings(), i.isSecret())
+	}
+	return answer, err
 }

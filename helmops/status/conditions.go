@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -18,10 +19,13 @@ const maxMessage = 2048
 
 // Event is worth telling once: something has happened.
 type Event struct {
-	// Warning is set when it is bad news.
-	Warning bool
-	Reason  string
-	Message string
+	// Warning is set when it is bad news, Advice when nothing has failed although it is.
+	Warning, Advice bool
+	Reason          string
+	Message         string
+	// Related is another object that the event is about; nil for none. Events of the same reason about different
+	// related objects stay apart; others within minutes are counted as one.
+	Related *corev1.ObjectReference
 }
 
 // maxNote is how long an event's note may be by the events API; a longer one is refused.

@@ -9,6 +9,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/warning"
 )
 
 // Outcome is how an action of the engine ended.
@@ -52,6 +53,8 @@ type Outcome struct {
 	KeptKnown       bool
 	// Dropped names the objects of which the API server did not keep all that the action wrote, with the fields.
 	Dropped []string
+	// Warned are objects that the API server took with warnings, masked.
+	Warned []warning.Object
 	// Drift is how the objects in Looked, or all of them, differed before they were corrected.
 	Drift  []v1beta1.ObjectDrift
 	Looked []v1beta1.ResourceRef

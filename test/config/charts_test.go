@@ -66,6 +66,7 @@ podAnnotations: {note: x}
 nodeSelector: {kubernetes.io/os: linux}
 tolerations: [{key: dedicated, operator: Exists}]
 affinity: {nodeAffinity: {}}
+priorityClassName: important
 `
 	all := fairlead(t, values)
 	if all["Service/fairlead-system/fairlead-metrics"] != nil {
@@ -78,9 +79,9 @@ affinity: {nodeAffinity: {}}
 	checkMemoryLimit(t, container)
 	got := fmt.Sprintln(*deployment.Spec.Replicas, container.Image, container.ImagePullPolicy, container.Args[2:], pod.Spec.ImagePullSecrets,
 		pod.Spec.NodeSelector, len(pod.Spec.Tolerations), pod.Spec.Affinity != nil, pod.Annotations, pod.Labels["team"],
-		pod.Labels["app.kubernetes.io/name"], pod.Spec.Volumes[0].EmptyDir.SizeLimit)
+		pod.Labels["app.kubernetes.io/name"], pod.Spec.Volumes[0].EmptyDir.SizeLimit, pod.Spec.PriorityClassName)
 	want := "2 registry.example.com/fairlead:v1 Always [--cache-dir=/data --concurrency=8 --namespaces=apps,infra --log-level=debug] [{pull}] " +
-		"map[kubernetes.io/os:linux] 1 true map[note:x] platform fairlead 1Gi"
+		"map[kubernetes.io/os:linux] 1 true map[note:x] platform fairlead 1Gi important"
 	if strings.Join(strings.Fields(got), " ") != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -119,16 +120,21 @@ func TestMemoryLimitOfTheChart(t *testing.T) {
 
 func TestTheChartRefusesBadValues(t *testing.T) {
 	refuses(t, "fairlead", map[string]string{
-		"concurency: 4":                "concurency",
-		"concurrency: 0":               "concurrency",
-		"logLevel: verbose":            "logLevel",
-		"namespaces: [Not_A_Name]":     "namespaces",
-		`clusterAdmin: "no"`:           "clusterAdmin",
-		"image: {repo: x}":             "repo",
-		"goMemLimit: 1Gi":              "goMemLimit",
-		"metrics: {enabled: false}":    "enabled",
-		"resources: {memory: 1Gi}":     "memory",
-		"imagePullSecrets: [registry]": "imagePullSecrets",
+		"concurency: 4":             "concurency",
+		"concurrency: 0":            "concurrency",
+		"logLevel: verbose":         "logLevel",
+		"namespaces: [Not_A_Name]":  "namespaces",
+		`clusterAdmin: "no"`:        "clusterAdmin",
+		"image: {repo: x}":          "repo",
+		"goMemLimit: 1Gi":           "goMemLimit",
+		"metrics: {enabled: false}": "enabled",
+
+		"metrics: {serviceMonitor: {every: 30s}}":                               "every",
+		"metrics: {serviceMonitor: {interval: often}}":                          "interval",
+		"metrics: {prometheusRule: {enabled: 1}}":                               "enabled",
+		"metrics: {service: {enabled: false}, serviceMonitor: {enabled: true}}": "needs metrics.service.enabled",
+		"resources: {memory: 1Gi}":                                              "memory",
+		"imagePullSecrets: [registry]":                                          "imagePullSecrets",
 	})
 }
 

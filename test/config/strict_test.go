@@ -105,12 +105,42 @@ func TestRolesOfTenants(t *testing.T) {
 		}
 	}
 
-	charted := objects(t, scheme(t), render(t, "fairlead", "fairlead", "fairlead-system", "tenancy: strict").all())
-	for _, object := range charted {
-		for key, value := range labels[object.GetName()] {
-			if strings.HasPrefix(key, "rbac.authorization.k8s.io/") && strings.HasPrefix(object.GetName(), "fairlead-edit") && object.GetLabels()[key] != value {
-				t.Errorf("%s of the chart lacks the label %s", object.GetName(), key)
+	every = objects(t, scheme(t), render(t, "fairlead", "fairlead", "fairlead-system", "tenancy: strict").all())
+	ofChart := map[string]map[string]string{}
+	for _, object := range every {
+		ofChart[object.GetName()] = maps.Clone(object.GetLabels())
+	}
+	charted := byName(t, every)
+	for _, name := range []string{"fairlead-view", "fairlead-edit"} {
+		role := get[*rbacv1.ClusterRole](t, charted, "ClusterRole//"+name)
+		if want := get[*rbacv1.ClusterRole](t, index, "ClusterRole//"+name); !cmp.Equal(role.Rules, want.Rules) {
+			t.Errorf("%s of the chart has the rules %v, want %v", name, role.Rules, want.Rules)
+		}
+		for key, value := range labels[name] {
+			if strings.HasPrefix(key, "rbac.authorization.k8s.io/") && ofChart[name][key] != value {
+				t.Errorf("%s of the chart lacks the label %s", name, key)
 			}
+		}
+	}
+}
+
+// The shared mode has the role that reads only: there, who may write a HelmRelease has the rights of the controller.
+func TestRolesOfTheModes(t *testing.T) {
+	shared := byName(t, objects(t, scheme(t), kustomize(t, "config", "default")))
+	for name, tt := range map[string]struct {
+		all        map[string]client.Object
+		view, edit bool
+	}{
+		"config":                 {shared, true, false},
+		"the chart":              {fairlead(t, "{}"), true, false},
+		"the chart with both":    {fairlead(t, "{tenantRoles: {enabled: true}}"), true, true},
+		"the chart without":      {fairlead(t, "{tenantRoles: {enabled: false}}"), false, false},
+		"the strict chart":       {fairlead(t, "{tenancy: strict}"), true, true},
+		"strict without, though": {fairlead(t, "{tenancy: strict, tenantRoles: {enabled: false}}"), false, false},
+	} {
+		view, edit := tt.all["ClusterRole//fairlead-view"] != nil, tt.all["ClusterRole//fairlead-edit"] != nil
+		if view != tt.view || edit != tt.edit {
+			t.Errorf("%s: view %v and edit %v, want %v and %v", name, view, edit, tt.view, tt.edit)
 		}
 	}
 }
@@ -218,7 +248,7 @@ func TestSingleSettingsWithoutStrict(t *testing.T) {
 		t.Errorf("the volume of the bundle: %+v", volume)
 	}
 	if all["NetworkPolicy/fairlead-system/fairlead-controller"] == nil || all["ValidatingAdmissionPolicy//fairlead-status"] != nil ||
-		all["ClusterRole//fairlead-edit"] != nil {
+		all["ClusterRole//fairlead-edit"] != nil || all["ClusterRole//fairlead-view"] == nil {
 		t.Errorf("the parts are %v", slices.Sorted(maps.Keys(all)))
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/google/cel-go/cel"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/api/v1beta1"
 )
 
 // plurals are the resources of the kinds that have warnings.
@@ -76,6 +78,17 @@ func has(base, path string) string {
 	return strings.Join(parts, " && ")
 }
 
+// applies is a CEL expression that is true unless the controller writes an object for itself: its finalizer, or the
+// annotation of a Receiver.
+func applies(controller string) string {
+	return "request.userInfo.username != '" + controller + "' || has(request.options) && " +
+		"has(request.options.fieldManager) && request.options.fieldManager in ['" + releaseManager + "', '" +
+		v1beta1.KustomizationFieldManager + "']"
+}
+
+// releaseManager is the field manager of the objects of releases.
+const releaseManager = "helm"
+
 const warningsHead = `# The API server warns of fields that have no effect. Generated from test/config/testdata/flux-fields.tsv by
 # go test ./test/config -run Warnings -update
 `
@@ -112,8 +125,9 @@ metadata:
         resources: [%[2]s]
         scope: "*"
   matchConditions:
-    - name: not-the-controller
-      expression: "request.userInfo.username != '%[3]s'"
+    # What the controller applies for a Kustomization or a HelmRelease is warned of; what it writes by itself is not.
+    - name: not-by-the-controller-itself
+      expression: %[6]q
   validations:
 %[5]s---
 apiVersion: admissionregistration.k8s.io/v1
@@ -123,7 +137,7 @@ metadata:
 %[4]sspec:
   policyName: %[1]s-warn-%[2]s
   validationActions: [Warn]
-`, name, plurals[kind], controller, labels, validations.String()))
+`, name, plurals[kind], controller, labels, validations.String(), applies(controller)))
 	}
 	return strings.Join(documents, "---\n")
 }
@@ -223,6 +237,52 @@ func TestWarnings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := warned(t, tt.kind, tt.document); !slices.Equal(got, tt.want) {
 				t.Errorf("warned of %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// The policies apply to every write, but for what the controller writes by itself.
+func TestWarningsApply(t *testing.T) {
+	env, err := cel.NewEnv(cel.Variable("request", cel.DynType))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast, issues := env.Compile(applies("system:serviceaccount:fairlead-system:fairlead-controller"))
+	if issues.Err() != nil {
+		t.Fatal(issues.Err())
+	}
+	program, err := env.Program(ast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, user string
+		options    map[string]any
+		want       bool
+	}{
+		{"a user", "jane", map[string]any{"fieldManager": "kubectl"}, true},
+		{"a ServiceAccount that a Kustomization names", "system:serviceaccount:apps:deployer",
+			map[string]any{"fieldManager": v1beta1.KustomizationFieldManager}, true},
+		{"a Kustomization", "", map[string]any{"fieldManager": v1beta1.KustomizationFieldManager}, true},
+		{"a HelmRelease", "", map[string]any{"fieldManager": "helm"}, true},
+		{"a finalizer", "", map[string]any{"fieldManager": "fairlead"}, false},
+		{"a Receiver", "", map[string]any{"fieldManager": "fairlead-receiver"}, false},
+		{"no field manager", "", map[string]any{}, false},
+		{"no options", "", nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			user := tt.user
+			if user == "" {
+				user = "system:serviceaccount:fairlead-system:fairlead-controller"
+			}
+			request := map[string]any{"userInfo": map[string]any{"username": user}}
+			if tt.options != nil {
+				request["options"] = tt.options
+			}
+			result, _, err := program.Eval(map[string]any{"request": request})
+			if err != nil || result.Value() != tt.want {
+				t.Errorf("it applies: %v, %v; want %v", result, err, tt.want)
 			}
 		})
 	}

@@ -44,9 +44,9 @@ func TestInstall(t *testing.T) {
 			t.Errorf("a second install has written %s", name)
 		}
 	}
-	newer := must(t, "install", "--image", "registry.example.com/fairlead:v2", "--no-cluster-admin")
+	newer := must(t, "install", "--image", "registry.example.com/fairlead:v2", "--no-cluster-admin", "--no-tenant-roles")
 	if !strings.Contains(newer, "changed Deployment") || !strings.Contains(newer, "deleted ClusterRoleBinding fairlead-release-admin") ||
-		strings.Contains(newer, "changed ClusterRole ") {
+		!strings.Contains(newer, "deleted ClusterRole fairlead-view") || strings.Contains(newer, "changed ClusterRole ") {
 		t.Errorf("an upgrade prints\n%s", newer)
 	}
 	if out := must(t, "check"); !strings.Contains(out, "warning  cluster-admin") {

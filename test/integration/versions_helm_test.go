@@ -1,7 +1,12 @@
 package integration
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+
+	"k8s.io/client-go/discovery"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/test/upstream"
@@ -38,5 +43,36 @@ func TestVersionsAreReadAsByHelm(t *testing.T) {
 			}
 			wantRevisions(t, hr, "1:deployed")
 		})
+	}
+}
+
+// The helm command that is built for tests renders, without asking a cluster, for the version of Kubernetes that the
+// cluster has.
+func TestHelmTemplatesForTheVersionOfTheCluster(t *testing.T) {
+	t.Parallel()
+	chart := t.TempDir()
+	for name, content := range map[string]string{
+		"Chart.yaml":          "apiVersion: v2\nname: recent\nversion: 1.0.0\nkubeVersion: '>=1.30.0-0'\n",
+		"templates/note.yaml": "version: {{ .Capabilities.KubeVersion.Major }}.{{ .Capabilities.KubeVersion.Minor }}\n",
+	} {
+		path := filepath.Join(chart, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client, err := discovery.NewDiscoveryClientForConfig(world.cluster.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := client.ServerVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "version: " + server.Major + "." + server.Minor + "\n"
+	if got := mustRun(t, "helm", "template", "recent", chart); !strings.Contains(got, want) {
+		t.Errorf("helm renders\n%s\nwithout %q", got, want)
 	}
 }

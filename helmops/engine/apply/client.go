@@ -29,6 +29,7 @@ import (
 	"fairlead.dev/fairlead/helmops/definition"
 	"fairlead.dev/fairlead/helmops/health"
 	"fairlead.dev/fairlead/helmops/tracker"
+	"fairlead.dev/fairlead/helmops/warning"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -119,6 +120,8 @@ type Client struct {
 	kept       []v1beta1.KeptObject
 	// dropped says, by the ID of an object, what the API server did not keep of it.
 	dropped map[string]string
+	// written are the objects of the action, by their IDs, with what the API server warned of.
+	written map[string]*warning.Written
 	// defined are the definitions that the action brings, in its manifest or before it.
 	defined map[schema.GroupKind]*definition.Definition
 	// begun is when the first object was written.
@@ -148,7 +151,7 @@ func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *t
 	return &Client{
 		departures: map[tracker.Ref]departure{}, defined: map[schema.GroupKind]*definition.Definition{},
 		Client: stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o,
-		parsed: map[string][]object{}, dropped: map[string]string{},
+		parsed: map[string][]object{}, dropped: map[string]string{}, written: map[string]*warning.Written{},
 	}
 }
 

@@ -165,7 +165,8 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 	}
 	wanted := info.Object
 	direct := *info
-	direct.Client = client
+	listens := &listening{Interface: client}
+	direct.Client = listens
 	former := kube.ResourceList{}
 	if original != nil {
 		was := *original
@@ -185,6 +186,7 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 			return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
 		}
 		direct.Object = answer
+		c.noteWarnings(info, listens.heard(), answer)
 		c.tracker.Wrote(kindOf(info.Mapping), answer, 0)
 		c.mark(info, answer)
 		c.noteDropped(info, lacks)

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"fairlead.dev/fairlead/helmops/payload"
@@ -55,6 +56,7 @@ func (c *Client) send(
 		return nil, err
 	}
 	var answer []byte
+	var warnings []utilnet.WarningHeader
 	err = c.persist(func(ctx context.Context) error {
 		request := client.Patch(kind).
 			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
@@ -65,11 +67,17 @@ func (c *Client) send(
 		if dryRun {
 			request.Param("dryRun", metav1.DryRunAll)
 		}
-		answer, err = raw(request.Do(ctx))
+		result := request.Do(ctx)
+		warnings = result.Warnings()
+		answer, err = raw(result)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return decoded(answer)
+	object, err := decoded(answer)
+	if err == nil && !dryRun {
+		c.noteWarnings(info, warnings, object)
+	}
+	return object, err
 }

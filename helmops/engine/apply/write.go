@@ -177,6 +177,7 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 		return false, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
 	w := wish{body: body, sum: payload.Checksum(body)}
+	c.notePresent(info, w.sum)
 	entry, there := c.known(info)
 	switch {
 	case there && entry.Deleting:
@@ -314,10 +315,11 @@ func (c *Client) post(info *resource.Info) error {
 	if err != nil {
 		return err
 	}
-	answer, err := client.Post().
+	result := client.Post().
 		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).
 		VersionedParams(&metav1.CreateOptions{FieldManager: FieldManager}, metav1.ParameterCodec).
-		Body(info.Object).Do(ctx).Get()
+		Body(info.Object).Do(ctx)
+	answer, err := result.Get()
 	if apierrors.IsAlreadyExists(err) {
 		return err // Helm looks for this one, for the namespace
 	}
@@ -326,6 +328,7 @@ func (c *Client) post(info *resource.Info) error {
 	}
 	if made, ok := answer.(*unstructured.Unstructured); ok {
 		c.compareAnswer(info, info.Object, made)
+		c.noteWarnings(info, result.Warnings(), made)
 	}
 	return info.Refresh(answer, true)
 }
