@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -49,7 +48,7 @@ Kinds:` + kindTable(),
 		if out.machine() {
 			err = out.write(a.out, s.value)
 		} else {
-			err = s.screen.write(a.out)
+			err = a.write(a.out, s.screen)
 		}
 		if err == nil && !s.ready {
 			err = errNotReady
@@ -80,26 +79,6 @@ func (a *app) statusOf(ctx context.Context, c *connection, k kind, key types.Nam
 		s, err := reader.Source(ctx, k.name, key)
 		return statusReport{s, a.sourceScreen(s), s.Ready}, err
 	}
-}
-
-// screen is a list of labels and their lines.
-type screen struct {
-	lines []string
-}
-
-// add adds a label with a line, and further lines below it. Nothing is added without a line.
-func (s *screen) add(label string, lines ...string) {
-	for i, line := range lines {
-		if i > 0 {
-			label = ""
-		}
-		s.lines = append(s.lines, strings.TrimRight(fmt.Sprintf("%-13s %s", label, oneLine(line)), " "))
-	}
-}
-
-func (s *screen) write(w io.Writer) error {
-	_, err := io.WriteString(w, strings.Join(s.lines, "\n")+"\n")
-	return err
 }
 
 func (a *app) releaseScreen(r view.ReleaseStatus) *screen {
