@@ -70,7 +70,8 @@ func (a *app) releaseCells(r view.ReleaseRow) []string {
 	}
 	return []string{
 		r.Namespace, r.Name, string(r.Phase), healthText(r), chartText(r.Chart), revision, a.age(&r.CreatedAt),
-		r.AppVersion, digestText(r.Chart), a.age(r.DeployedAt), sourceText(r.Source), r.Message,
+		r.AppVersion, digestText(r.Chart), a.age(r.DeployedAt), sourceText(r.Source),
+		rowMessage(r.SuspendReason, r.Message),
 	}
 }
 
@@ -82,7 +83,7 @@ func (a *app) kustomizationCells(r view.KustomizationRow, out *output) []string 
 	health := healthText(view.ReleaseRow{Healthy: r.Healthy, Drifted: r.Drifted})
 	return []string{
 		r.Namespace, r.Name, string(r.Phase), health, revision, fmt.Sprint(r.Objects), a.age(&r.CreatedAt),
-		r.Path, sourceText(r.Source), r.Message,
+		r.Path, sourceText(r.Source), rowMessage(r.SuspendReason, r.Message),
 	}
 }
 
@@ -97,8 +98,17 @@ func (a *app) sourceCells(r view.SourceRow, out *output) []string {
 	}
 	return []string{
 		r.Namespace, r.Kind, r.Name, string(r.Phase), revision, a.age(&r.CreatedAt),
-		a.age(r.UpdatedAt), from, r.Message,
+		a.age(r.UpdatedAt), from, rowMessage(r.SuspendReason, r.Message),
 	}
+}
+
+// rowMessage is the message of a row. What an object said before it was suspended counts less than why it is
+// suspended.
+func rowMessage(suspendReason, message string) string {
+	if suspendReason == "" {
+		return message
+	}
+	return "suspended: " + suspendReason
 }
 
 // sourceText names a source in a cell, empty without one.

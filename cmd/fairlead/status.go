@@ -84,7 +84,7 @@ func (a *app) statusOf(ctx context.Context, c *connection, k kind, key types.Nam
 func (a *app) releaseScreen(r view.ReleaseStatus) *screen {
 	s := &screen{}
 	s.add("Release", r.Namespace+"/"+r.Name)
-	s.add("Phase", string(r.Phase))
+	addPhase(s, r.Phase, r.SuspendReason)
 	a.addConditions(s, r.Conditions)
 	s.add("Message", orNone(r.Message))
 	s.add("Chart", chartLine(r))
@@ -103,6 +103,14 @@ func (a *app) releaseScreen(r view.ReleaseStatus) *screen {
 	s.add("Last attempt", a.attemptLine(r.LastAttempt))
 	s.add("Next", a.nextLine(r.Next))
 	return s
+}
+
+// addPhase adds the phase and why the object is suspended, where that is said.
+func addPhase(s *screen, phase view.Phase, suspendReason string) {
+	s.add("Phase", string(phase))
+	if suspendReason != "" {
+		s.add("Suspended", suspendReason)
+	}
 }
 
 // addConditions adds Ready, Reconciling and Stalled, and the other conditions that there are.

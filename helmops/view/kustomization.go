@@ -30,6 +30,8 @@ type KustomizationRow struct {
 	Message string `json:"message,omitempty"`
 	// Suspended repeats spec.suspend.
 	Suspended bool `json:"suspended"`
+	// SuspendReason is what was said when it was suspended.
+	SuspendReason string `json:"suspendReason,omitempty"`
 	// Source of the manifests, and Path in it.
 	Source *Reference `json:"source,omitempty"`
 	Path   string     `json:"path,omitempty"`
@@ -47,7 +49,8 @@ func NewKustomizationRow(k *v1beta1.Kustomization) KustomizationRow {
 	phase := PhaseOf(k)
 	row := KustomizationRow{
 		Namespace: k.Namespace, Name: k.Name, Phase: phase, Ready: phase == Ready, Reason: reasonOf(k), Message: messageOf(k),
-		Suspended: k.Spec.Suspend, Path: k.Spec.Path, Revision: k.Status.LastAppliedRevision, CreatedAt: k.CreationTimestamp,
+		Suspended: k.Spec.Suspend, SuspendReason: SuspendReason(k), Path: k.Spec.Path,
+		Revision: k.Status.LastAppliedRevision, CreatedAt: k.CreationTimestamp,
 	}
 	if source, ok := SourceOf(k); ok {
 		row.Source = &source
