@@ -95,6 +95,7 @@ Exit codes:
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newGetCommand(a), newStatusCommand(a), newTreeCommand(a), newExplainCommand(a), newDiffCommand(a), newBuildCommand(a),
+		newRenderCommand(a), newValuesCommand(a),
 		newHistoryCommand(a),
 		newReconcileCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
 		newInstallCommand(a), newUninstallCommand(a), newCheckCommand(a), newBootstrapCommand(a),
