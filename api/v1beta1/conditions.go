@@ -42,6 +42,9 @@ const (
 	// ResetRequestAnnotation asks to forget failed attempts, so that what is stalled starts anew. It counts while it equals
 	// the request annotation; it is echoed as status.lastHandledResetAt.
 	ResetRequestAnnotation = "fairlead.dev/resetAt"
+	// SuspendReasonAnnotation is why spec.suspend is set, in the words of the user. It counts while spec.suspend is
+	// set, and the controller does not look at it.
+	SuspendReasonAnnotation = "fairlead.dev/suspendReason"
 )
 
 // SpecialRequest returns the token of a request that asks for more than a reconciliation; empty when there is none

@@ -16,6 +16,9 @@ var colourOfOutcome = map[installation.Outcome]string{
 	installation.Passed: "Current", installation.Warned: "InProgress", installation.Failed: "Failed",
 }
 
+// checkIndent is where the messages of checks begin.
+const checkIndent = "         "
+
 func newCheckCommand(a *app) *cobra.Command {
 	pre := false
 	cmd := &cobra.Command{
@@ -70,10 +73,11 @@ func (a *app) printChecks(checks []installation.Check, out *output) error {
 		}
 	} else {
 		for i, c := range checks {
-			fmt.Fprintf(a.out, "%s  %s: %s\n", a.paint(colourOfOutcome[c.Outcome], fmt.Sprintf("%-7s", c.Outcome)), c.Name, oneLine(c.Message))
+			outcome := a.paint(colourOfOutcome[c.Outcome], fmt.Sprintf("%-7s", c.Outcome))
+			fmt.Fprintln(a.out, hang(outcome+"  ", c.Name+": "+oneLine(c.Message), checkIndent, a.outWidth))
 			repeated := i+1 < len(checks) && checks[i+1].Name == c.Name && checks[i+1].Fix == c.Fix
 			if c.Fix != "" && !repeated {
-				fmt.Fprintf(a.out, "         → %s\n", oneLine(c.Fix))
+				fmt.Fprintln(a.out, hang(checkIndent+"→ ", oneLine(c.Fix), checkIndent+"  ", a.outWidth))
 			}
 		}
 	}

@@ -23,6 +23,8 @@ func TestCompletion(t *testing.T) {
 		{"names by prefix", all, []string{"status", "hr", "sh"}, "shop"},
 		{"names of another namespace", all, []string{"reconcile", "release", "-n", "infra", ""}, "db"},
 		{"names of sources", all, []string{"suspend", "git", "-n", "infra", ""}, "fleet"},
+		{"names that are not there yet", all, []string{"suspend", "release", "shop", "p"}, "parked"},
+		{"no name twice", all, []string{"resume", "release", "shop", "sh"}, ""},
 		{"nothing after the name", all, []string{"status", "release", "shop", ""}, ""},
 		{"nothing of an unknown kind", all, []string{"suspend", "pod", ""}, ""},
 		{"nothing when the cluster does not answer", answering(errors.New("away")), []string{"status", "release", ""}, ""},

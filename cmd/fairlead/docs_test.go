@@ -51,6 +51,8 @@ func documented(command string) world {
 	w := reconcileWorld(works, becomesReady)
 	w.live, w.looks = crashedShop(), fakeInspector{drifted: driftOfShop(), stored: contents()}
 	switch command {
+	case "values":
+		return world{objects: valued()}
 	case "rollback":
 		return rollbackWorld(steered(), works, rollsBack)
 	case "explain":

@@ -127,16 +127,16 @@ func (a *app) printExplanation(e view.Explanation) error {
 		state = "Failed"
 	}
 	s.add("Release", e.Namespace+"/"+e.Name)
-	s.lines = append(s.lines, fmt.Sprintf("%-13s %s", "Verdict", a.paint(state, oneLine(e.Summary))))
+	s.addState("Verdict", state, e.Summary)
 	if e.Healthy {
 		s.add("Kept", keptLines(e.Kept)...)
 		s.add("Uninstall", e.Uninstall...)
 		s.add("Not seen", e.Notes...)
-		return s.write(a.out)
+		return a.write(a.out, s)
 	}
 	s.add("Not healthy", unhealthyLines(e)...)
 	for _, c := range e.Crashes {
-		s.lines = append(s.lines, crashLines(c)...)
+		addCrash(s, c)
 	}
 	said := told{e.Summary, strings.TrimPrefix(e.Summary, string(e.Phase)+": ")}
 	if f := e.LastFailure; f != nil {
@@ -154,7 +154,7 @@ func (a *app) printExplanation(e view.Explanation) error {
 	s.add("Uninstall", e.Uninstall...)
 	s.add("Next", append([]string{a.nextLine(e.Next)}, e.Then...)...)
 	s.add("Not seen", e.Notes...)
-	return s.write(a.out)
+	return a.write(a.out, s)
 }
 
 // told are the texts that were printed already.
@@ -198,17 +198,13 @@ func objectText(kind, namespace, name, home string) string {
 	return kind + " " + name
 }
 
-func crashLines(c view.CrashReport) []string {
-	text := fmt.Sprintf("pod %s, container %s: exit code %d (%s), restarts: %d", c.Pod, c.Container, c.ExitCode, c.Reason, c.Restarts)
-	s := &screen{}
-	s.add("Crash", text)
-	for _, line := range c.Lines {
-		s.lines = append(s.lines, strings.TrimRight("              | "+oneLine(line), " "))
-	}
+func addCrash(s *screen, c view.CrashReport) {
+	s.add("Crash", fmt.Sprintf("pod %s, container %s: exit code %d (%s), restarts: %d",
+		c.Pod, c.Container, c.ExitCode, c.Reason, c.Restarts))
+	s.addOutput(c.Lines)
 	if c.LogsError != "" {
 		s.add("", "no output: "+c.LogsError)
 	}
-	return s.lines
 }
 
 func (a *app) failureLines(f v1beta1.LastFailure) []string {

@@ -54,7 +54,7 @@ func columnsOf(q query, out *output) []column {
 func (a *app) cellsOf(r row, out *output) []string {
 	switch v := r.(type) {
 	case view.ReleaseRow:
-		return a.releaseCells(v, out)
+		return a.releaseCells(v)
 	case view.KustomizationRow:
 		return a.kustomizationCells(v, out)
 	case view.SourceRow:
@@ -63,14 +63,15 @@ func (a *app) cellsOf(r row, out *output) []string {
 	return nil
 }
 
-func (a *app) releaseCells(r view.ReleaseRow, out *output) []string {
+func (a *app) releaseCells(r view.ReleaseRow) []string {
 	revision := ""
 	if r.Revision > 0 {
 		revision = fmt.Sprint(r.Revision)
 	}
 	return []string{
 		r.Namespace, r.Name, string(r.Phase), healthText(r), chartText(r.Chart), revision, a.age(&r.CreatedAt),
-		r.AppVersion, digestText(r.Chart), a.age(r.DeployedAt), sourceText(r.Source), a.messageText(r.Message, out),
+		r.AppVersion, digestText(r.Chart), a.age(r.DeployedAt), sourceText(r.Source),
+		rowMessage(r.SuspendReason, r.Message),
 	}
 }
 
@@ -82,7 +83,7 @@ func (a *app) kustomizationCells(r view.KustomizationRow, out *output) []string 
 	health := healthText(view.ReleaseRow{Healthy: r.Healthy, Drifted: r.Drifted})
 	return []string{
 		r.Namespace, r.Name, string(r.Phase), health, revision, fmt.Sprint(r.Objects), a.age(&r.CreatedAt),
-		r.Path, sourceText(r.Source), a.messageText(r.Message, out),
+		r.Path, sourceText(r.Source), rowMessage(r.SuspendReason, r.Message),
 	}
 }
 
@@ -97,8 +98,17 @@ func (a *app) sourceCells(r view.SourceRow, out *output) []string {
 	}
 	return []string{
 		r.Namespace, r.Kind, r.Name, string(r.Phase), revision, a.age(&r.CreatedAt),
-		a.age(r.UpdatedAt), from, a.messageText(r.Message, out),
+		a.age(r.UpdatedAt), from, rowMessage(r.SuspendReason, r.Message),
 	}
+}
+
+// rowMessage is the message of a row. What an object said before it was suspended counts less than why it is
+// suspended.
+func rowMessage(suspendReason, message string) string {
+	if suspendReason == "" {
+		return message
+	}
+	return "suspended: " + suspendReason
 }
 
 // sourceText names a source in a cell, empty without one.

@@ -63,6 +63,8 @@ func TestHelp(t *testing.T) {
 		{"help-tree", world{}, "tree --help"},
 		{"help-explain", world{}, "explain --help"},
 		{"help-diff", world{}, "diff --help"},
+		{"help-render", world{}, "render --help"},
+		{"help-values", world{}, "values --help"},
 		{"help-suspend", world{}, "suspend --help"},
 		{"help-resume", world{}, "resume --help"},
 		{"help-version", world{}, "version --help"},

@@ -23,23 +23,12 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], environment{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		width: terminalWidth(os.Stderr), outWidth: terminalWidth(os.Stdout), colour: showsColours(os.Stdout),
-		now: time.Now, connect: connect,
+		width: rewritableColumns(os.Stderr), errWidth: columnsOfFile(os.Stderr), outWidth: columnsOfFile(os.Stdout),
+		colour: showsColours(os.Stdout),
+		now:    time.Now, connect: connect,
 	})
 	stop()
 	os.Exit(code)
-}
-
-// terminalWidth is the number of columns when the file is a terminal that is not a dumb one, else 0.
-func terminalWidth(f *os.File) int {
-	if !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
-		return 0
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || width < 20 {
-		return 0
-	}
-	return width
 }
 
 // showsColours tells whether the file is a terminal whose user wants colours.

@@ -49,8 +49,8 @@ type world struct {
 	logs map[string][]string
 	// width of the terminal, 0 for none.
 	width int
-	// outWidth is the width of the terminal of standard output, 0 for none.
-	outWidth int
+	// outWidth and errWidth are the widths of the terminals of standard output and error, 0 for none.
+	outWidth, errWidth int
 	// colour is set when the terminal shows colours.
 	colour bool
 	// clock is the time; without it, it is always now.
@@ -118,7 +118,7 @@ func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.
 		clock = func() time.Time { return now }
 	}
 	return run(ctx, args, environment{
-		in: strings.NewReader(""), out: stdout, err: stderr, width: w.width, outWidth: w.outWidth,
+		in: strings.NewReader(""), out: stdout, err: stderr, width: w.width, outWidth: w.outWidth, errWidth: w.errWidth,
 		colour: w.colour, now: clock,
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
 			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,

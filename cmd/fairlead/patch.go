@@ -25,13 +25,27 @@ func requestPatch(token string, more ...string) map[string]any {
 	return map[string]any{"metadata": map[string]any{"annotations": annotations}}
 }
 
-// suspendPatch sets spec.suspend, or removes it, so that a resumed object is again what it was before.
-func suspendPatch(suspend bool) map[string]any {
-	var value any
-	if suspend {
-		value = true
+// suspendPatch sets spec.suspend and why.
+func suspendPatch(reason string) map[string]any {
+	return suspension(true, emptyAsNil(reason))
+}
+
+// resumePatch removes spec.suspend and why, so that a resumed object is again what it was before.
+func resumePatch() map[string]any { return suspension(nil, nil) }
+
+func suspension(suspend, reason any) map[string]any {
+	return map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{v1beta1.SuspendReasonAnnotation: reason}},
+		"spec":     map[string]any{"suspend": suspend},
 	}
-	return map[string]any{"spec": map[string]any{"suspend": value}}
+}
+
+// emptyAsNil is nil for an empty text: a merge patch removes what is null.
+func emptyAsNil(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }
 
 // patch changes the object with a JSON merge patch and returns what it has become. The API server refuses fields it does

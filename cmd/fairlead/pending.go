@@ -56,7 +56,7 @@ func (a *app) comparePending(
 	if d.Pending.Change == "" || from == nil {
 		return a.printDifferences(d, out)
 	}
-	first := len(records) == 0 || records[0].Status == plan.StatusUninstalled || records[0].Status == plan.StatusPendingInstall
+	first := isFirst(records)
 	rendering := release.Rendering(hr, in, first)
 	rendering.Chart = action.Chart
 	to, err := content(ctx, look, would, rendering)
@@ -79,6 +79,14 @@ func (a *app) comparePending(
 	return a.printDifferences(d, out)
 }
 
+// isFirst reports whether the next action is an install.
+func isFirst(records []plan.Record) bool {
+	if len(records) == 0 {
+		return true
+	}
+	return records[0].Status == plan.StatusUninstalled || records[0].Status == plan.StatusPendingInstall
+}
+
 // content is what the inputs make: what the revision that is being made has, where it is made of them, else a rendering.
 func content(ctx context.Context, look inspector, would release.Foresight, rendering engine.Action) (*engine.Content, error) {
 	if would.RunsWanted {
@@ -92,9 +100,11 @@ func content(ctx context.Context, look inspector, would release.Foresight, rende
 
 // wanted resolves the chart and the values of a release.
 func wanted(ctx context.Context, reader client.Reader, kubeVersion func(context.Context) (string, error), hr *v1beta1.HelmRelease) (in release.Inputs, action engine.Action, err error) {
-	if in.Values, in.Mask, err = controllers.Values(ctx, reader, hr); err != nil {
+	composed, err := controllers.Values(ctx, reader, hr)
+	if err != nil {
 		return in, action, err
 	}
+	in.Values, in.Mask = composed.Merged, composed.Mask
 	dir, err := os.MkdirTemp("", "fairlead-")
 	if err != nil {
 		return in, action, err

@@ -25,9 +25,6 @@ const (
 	outputYAML = "yaml"
 )
 
-// maxMessage is how much of a message a table shows; -o wide shows all of it.
-const maxMessage = 80
-
 // output is the value of -o.
 type output struct {
 	format string
@@ -109,16 +106,6 @@ func revisionText(revision string) string {
 		return revision
 	}
 	return revision[:colon+1] + v1beta1.ShortDigest(revision[colon+1:])
-}
-
-// messageText is the message of a row: all of it in a wide table, as much as the terminal has room for on a terminal, else its
-// beginning.
-func (a *app) messageText(message string, out *output) string {
-	text := oneLine(message)
-	if out.wide() || a.outWidth > 0 {
-		return text
-	}
-	return shorten(text, maxMessage)
 }
 
 // tableWidth is how wide a table may be, 0 for no bound: a wide table is as wide as its cells.

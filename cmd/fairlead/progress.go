@@ -24,9 +24,7 @@ func (p *progress) show(text string) {
 		return
 	}
 	// A line as wide as the terminal would wrap, and only its last part could be rewritten.
-	if runes := []rune(text); len(runes) >= p.width {
-		text = string(runes[:p.width-2]) + "…"
-	}
+	text = shorten(text, p.width-1)
 	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
 }
 

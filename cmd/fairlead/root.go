@@ -25,10 +25,10 @@ var errNotReady = errors.New("not ready")
 type environment struct {
 	in       io.Reader
 	out, err io.Writer
-	// width of the terminal behind err, 0 when it is none.
+	// width of the terminal behind err when its last line can be rewritten, else 0.
 	width int
-	// outWidth is the width of the terminal behind out, 0 when it is none.
-	outWidth int
+	// errWidth and outWidth are how wide the lines of err and out may be, 0 for no bound.
+	errWidth, outWidth int
 	// colour is set when out is a terminal that shows colours.
 	colour bool
 	now    func() time.Time
@@ -46,7 +46,8 @@ type app struct {
 	cluster *connection
 }
 
-// run executes one command line and returns its exit code. Errors are told on env.err, in one line.
+// run executes one command line and returns its exit code. An error is printed on env.err, in one line
+// that is wrapped on a terminal.
 func run(ctx context.Context, args []string, env environment) int {
 	a := &app{environment: env, began: env.now()}
 	root := newRootCommand(a)
@@ -62,7 +63,7 @@ func run(ctx context.Context, args []string, env environment) int {
 	case errors.Is(err, errNotReady):
 		return exitNotReady
 	}
-	fmt.Fprintf(env.err, "fairlead: %s\n", explain(err, a.cluster))
+	fmt.Fprintln(env.err, hang("fairlead: ", explain(err, a.cluster), "  ", env.errWidth))
 	return exitError
 }
 
@@ -94,6 +95,7 @@ Exit codes:
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newGetCommand(a), newStatusCommand(a), newTreeCommand(a), newExplainCommand(a), newDiffCommand(a), newBuildCommand(a),
+		newRenderCommand(a), newValuesCommand(a),
 		newHistoryCommand(a),
 		newReconcileCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
 		newInstallCommand(a), newUninstallCommand(a), newCheckCommand(a), newBootstrapCommand(a),

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -49,7 +48,7 @@ Kinds:` + kindTable(),
 		if out.machine() {
 			err = out.write(a.out, s.value)
 		} else {
-			err = s.screen.write(a.out)
+			err = a.write(a.out, s.screen)
 		}
 		if err == nil && !s.ready {
 			err = errNotReady
@@ -82,30 +81,10 @@ func (a *app) statusOf(ctx context.Context, c *connection, k kind, key types.Nam
 	}
 }
 
-// screen is a list of labels and their lines.
-type screen struct {
-	lines []string
-}
-
-// add adds a label with a line, and further lines below it. Nothing is added without a line.
-func (s *screen) add(label string, lines ...string) {
-	for i, line := range lines {
-		if i > 0 {
-			label = ""
-		}
-		s.lines = append(s.lines, strings.TrimRight(fmt.Sprintf("%-13s %s", label, oneLine(line)), " "))
-	}
-}
-
-func (s *screen) write(w io.Writer) error {
-	_, err := io.WriteString(w, strings.Join(s.lines, "\n")+"\n")
-	return err
-}
-
 func (a *app) releaseScreen(r view.ReleaseStatus) *screen {
 	s := &screen{}
 	s.add("Release", r.Namespace+"/"+r.Name)
-	s.add("Phase", string(r.Phase))
+	addPhase(s, r.Phase, r.SuspendReason)
 	a.addConditions(s, r.Conditions)
 	s.add("Message", orNone(r.Message))
 	s.add("Chart", chartLine(r))
@@ -124,6 +103,14 @@ func (a *app) releaseScreen(r view.ReleaseStatus) *screen {
 	s.add("Last attempt", a.attemptLine(r.LastAttempt))
 	s.add("Next", a.nextLine(r.Next))
 	return s
+}
+
+// addPhase adds the phase and why the object is suspended, where that is said.
+func addPhase(s *screen, phase view.Phase, suspendReason string) {
+	s.add("Phase", string(phase))
+	if suspendReason != "" {
+		s.add("Suspended", suspendReason)
+	}
 }
 
 // addConditions adds Ready, Reconciling and Stalled, and the other conditions that there are.

@@ -9,7 +9,7 @@ import (
 func (a *app) kustomizationScreen(r view.KustomizationStatus) *screen {
 	s := &screen{}
 	s.add("Kustomization", r.Namespace+"/"+r.Name)
-	s.add("Phase", string(r.Phase))
+	addPhase(s, r.Phase, r.SuspendReason)
 	a.addConditions(s, r.Conditions)
 	s.add("Message", orNone(r.Message))
 	s.add("Applied", orNone(r.Revision))
@@ -41,7 +41,7 @@ func attemptedText(r view.KustomizationStatus) string {
 func (a *app) sourceScreen(r view.SourceStatus) *screen {
 	s := &screen{}
 	s.add("Source", r.Kind+" "+r.Namespace+"/"+r.Name)
-	s.add("Phase", string(r.Phase))
+	addPhase(s, r.Phase, r.SuspendReason)
 	a.addConditions(s, r.Conditions)
 	s.add("Message", orNone(r.Message))
 	if r.URL != "" {

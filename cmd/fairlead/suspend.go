@@ -3,123 +3,208 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
 func newSuspendCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "suspend KIND NAME",
-		Short: "Stop the controller from changing anything for an object",
-		Long: `Stop the controller from changing anything for an object, by setting spec.suspend. What runs stays as it is.
-Something that applies the object from Git may undo this; then set spec.suspend there.
+		Use:   "suspend KIND [NAME...]",
+		Short: "Stop the controller from changing anything for objects",
+		Long: `Stop the controller from changing anything for objects, by setting spec.suspend. What runs stays as
+it is. Something that applies the objects from Git may undo this; then set spec.suspend there.
+
+--reason is shown by "get" and "status" as long as the object is suspended; it is kept in the annotation
+` + v1beta1.SuspendReasonAnnotation + `.
 
 Kinds:` + kindTable(),
 		Example: `  fairlead suspend release shop -n web
-  fairlead suspend helmrepository charts -n web`,
-		ValidArgsFunction: a.completeKindAndName(),
+  fairlead suspend release shop api -n web --reason "database migration, INC-1234"
+  fairlead suspend releases --all -A --reason "cluster upgrade"
+  fairlead suspend kustomizations -l team=shop -A`,
+		ValidArgsFunction: a.completeKindAndNames,
 	}
 	a.addClusterFlags(cmd)
+	f := addSelectionFlags(cmd)
+	reason := cmd.Flags().String("reason", "", "why, for those who look at the objects later")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, name, err := kindAndName(cmd, args)
+		s, err := f.read(cmd, args)
 		if err != nil {
 			return err
 		}
-		c, err := a.open()
-		if err != nil {
-			return err
+		why := oneLine(*reason)
+		if len(why) > maxReason {
+			return usagef(cmd, "--reason has %d bytes, at most %d are kept", len(why), maxReason)
 		}
-		key := types.NamespacedName{Namespace: c.namespace, Name: name}
-		_, changed, err := a.setSuspended(cmd.Context(), c, k, key, true)
-		if err != nil {
-			return err
-		}
-		if !changed {
-			fmt.Fprintf(a.out, "%s is suspended already; nothing was changed\n", k.describe(key))
-			return nil
-		}
-		fmt.Fprintf(a.out, "%s suspended\n", k.describe(key))
-		return nil
+		return a.suspend(cmd.Context(), s, why)
 	}
 	return cmd
 }
 
+func (a *app) suspend(ctx context.Context, s selection, reason string) error {
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+	objects, err := a.selected(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	if len(objects) == 0 {
+		a.nothingSelected(c, s, "")
+		return nil
+	}
+	return a.each(s.kind, objects, "suspended", func(object view.Object) error {
+		key := client.ObjectKeyFromObject(object)
+		already := view.IsSuspended(object)
+		if already && (reason == "" || reason == view.SuspendReason(object)) {
+			fmt.Fprintf(a.out, "%s is suspended already; nothing was changed\n", s.kind.describe(key))
+			return nil
+		}
+		if _, err := patch(ctx, c, s.kind, key, suspendPatch(reason)); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out, suspendedText(s.kind.describe(key), already, reason))
+		return nil
+	})
+}
+
+func suspendedText(object string, already bool, reason string) string {
+	switch {
+	case already:
+		return object + " is suspended already; the reason is now: " + reason
+	case reason != "":
+		return object + " suspended: " + reason
+	default:
+		return object + " suspended"
+	}
+}
+
 func newResumeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "resume KIND NAME",
-		Short: "Let the controller work on a suspended object again",
-		Long: `Let the controller work on a suspended object again, by removing spec.suspend.
+		Use:   "resume KIND [NAME...]",
+		Short: "Let the controller work on suspended objects again",
+		Long: `Let the controller work on suspended objects again, by removing spec.suspend and the reason given for it.
 
-With --wait it exits with 0 when the object became Ready, and with 1 when it failed, stalled or was not ready in time.
+With --wait it exits with 0 when all objects became Ready, and with 1 when one failed, stalled or was not ready
+in time. Several objects are resumed first, and then followed one after the other.
 
 Kinds:` + kindTable(),
 		Example: `  fairlead resume release shop -n web
-  fairlead resume release shop -n web --wait`,
-		ValidArgsFunction: a.completeKindAndName(),
+  fairlead resume release shop -n web --wait
+  fairlead resume releases --all -A`,
+		ValidArgsFunction: a.completeKindAndNames,
 	}
 	a.addClusterFlags(cmd)
-	w := addWaitFlags(cmd, "follow the object until it is Ready, failed or stalled")
+	f := addSelectionFlags(cmd)
+	w := addWaitFlags(cmd, "follow the objects until they are Ready, failed or stalled")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, name, err := kindAndName(cmd, args)
+		s, err := f.read(cmd, args)
 		if err != nil {
 			return err
 		}
 		if err := w.check(cmd); err != nil {
 			return err
 		}
-		return a.resume(cmd.Context(), k, name, w)
+		return a.resume(cmd.Context(), s, w)
 	}
 	return cmd
 }
 
-func (a *app) resume(ctx context.Context, k kind, name string, w *waitFlags) error {
+func (a *app) resume(ctx context.Context, s selection, w *waitFlags) error {
 	c, err := a.open()
 	if err != nil {
 		return err
 	}
-	key := types.NamespacedName{Namespace: c.namespace, Name: name}
-	if !w.wait {
-		_, changed, err := a.setSuspended(ctx, c, k, key, false)
-		if err == nil {
-			fmt.Fprintln(a.out, resumedText(k, key, changed))
-		}
+	objects, err := a.selected(ctx, c, s)
+	if err != nil {
 		return err
+	}
+	if len(s.names) == 0 {
+		objects = slices.DeleteFunc(objects, func(o view.Object) bool { return !view.IsSuspended(o) })
+	}
+	switch {
+	case len(objects) == 0:
+		a.nothingSelected(c, s, "suspended ")
+		return nil
+	case !w.wait:
+		return a.each(s.kind, objects, "resumed", func(object view.Object) error {
+			_, text, err := resumed(ctx, c, s.kind, object)
+			if err == nil {
+				fmt.Fprintln(a.out, text)
+			}
+			return err
+		})
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	f := a.follower(c, k, key, "", w.timeout)
-	state, err := f.follow(ctx, func(ctx context.Context) (view.Object, error) {
-		object, changed, err := a.setSuspended(ctx, c, k, key, false)
+	if len(objects) == 1 {
+		return a.resumeAndFollow(ctx, c, s.kind, objects[0], w)
+	}
+	return a.resumeAndFollowAll(ctx, c, s.kind, objects, w)
+}
+
+// resumeAndFollow resumes an object once it is watched, and follows it until it has settled.
+func (a *app) resumeAndFollow(ctx context.Context, c *connection, k kind, object view.Object, w *waitFlags) error {
+	return a.followTo(ctx, c, k, object, w, func(ctx context.Context) (view.Object, error) {
+		object, text, err := resumed(ctx, c, k, object)
 		if err == nil {
-			fmt.Fprintln(a.err, resumedText(k, key, changed))
+			fmt.Fprintln(a.err, text)
 		}
 		return object, err
 	})
+}
+
+// resumeAndFollowAll resumes all objects and follows one after the other until all have settled. An object that did
+// not become Ready does not end the command.
+func (a *app) resumeAndFollowAll(
+	ctx context.Context, c *connection, k kind, objects []view.Object, w *waitFlags,
+) error {
+	var begun []view.Object
+	failure := a.each(k, objects, "resumed", func(object view.Object) error {
+		changed, text, err := resumed(ctx, c, k, object)
+		if err == nil {
+			fmt.Fprintln(a.err, text)
+			begun = append(begun, changed)
+		}
+		return err
+	})
+	for _, object := range begun {
+		// The watch begins after the change, so that the object is read once more.
+		err := a.followTo(ctx, c, k, object, w, func(ctx context.Context) (view.Object, error) {
+			return view.NewReader(c.client).Object(ctx, k.name, client.ObjectKeyFromObject(object))
+		})
+		if failure == nil {
+			failure = err
+		}
+	}
+	return failure
+}
+
+// followTo watches an object, begins a change, and prints how the object ended.
+func (a *app) followTo(
+	ctx context.Context, c *connection, k kind, object view.Object, w *waitFlags,
+	begin func(context.Context) (view.Object, error),
+) error {
+	key := client.ObjectKeyFromObject(object)
+	state, err := a.follower(c, k, key, "", w.timeout).follow(ctx, begin)
 	if err != nil {
 		return err
 	}
 	return a.conclude(k, key, state, w.timeout)
 }
 
-func resumedText(k kind, key types.NamespacedName, changed bool) string {
-	if !changed {
-		return k.describe(key) + " is not suspended; nothing was changed"
+// resumed removes spec.suspend of an object. It returns the object as it is then, and what was done.
+func resumed(ctx context.Context, c *connection, k kind, object view.Object) (view.Object, string, error) {
+	key := client.ObjectKeyFromObject(object)
+	if !view.IsSuspended(object) {
+		return object, k.describe(key) + " is not suspended; nothing was changed", nil
 	}
-	return k.describe(key) + " resumed"
-}
-
-// setSuspended makes spec.suspend what it should be. It returns the object as it is then, and whether it was changed.
-func (a *app) setSuspended(ctx context.Context, c *connection, k kind, key types.NamespacedName, suspend bool) (view.Object, bool, error) {
-	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
-	if err != nil {
-		return nil, false, a.notFound(ctx, k, key, err)
-	}
-	if view.IsSuspended(object) == suspend {
-		return object, false, nil
-	}
-	object, err = patch(ctx, c, k, key, suspendPatch(suspend))
-	return object, err == nil, err
+	changed, err := patch(ctx, c, k, key, resumePatch())
+	return changed, k.describe(key) + " resumed", err
 }

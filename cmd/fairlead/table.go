@@ -4,7 +4,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // The spaces between two columns, and how narrow a column becomes at most.
@@ -40,7 +39,7 @@ func (t *table) add(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// write prints the table without spaces at the ends of its lines, in at most width columns where that is possible; 0 is no bound.
+// write prints the table without spaces at the ends of its lines, in at most width columns; 0 is no bound.
 func (t *table) write(w io.Writer, width int) error {
 	lines := append([][]string{t.titles()}, t.shown()...)
 	return t.writeLines(w, lines, width)
@@ -58,10 +57,19 @@ func (t *table) writeLines(w io.Writer, lines [][]string, width int) error {
 			cell = shorten(cell, t.widths[i])
 			text.WriteString(cell + strings.Repeat(" ", t.widths[i]-visible(cell)+gap))
 		}
-		b.WriteString(strings.TrimRight(text.String(), " ") + "\n")
+		b.WriteString(cutLine(strings.TrimRight(text.String(), " "), width) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// cutLine cuts a line that is too wide although its cells were shortened. One with colours stays, because a cut could
+// go through them.
+func cutLine(line string, width int) string {
+	if width <= 0 || escapeSequence.MatchString(line) {
+		return line
+	}
+	return shorten(line, width)
 }
 
 func (t *table) titles() []string {
@@ -138,18 +146,4 @@ func (t *table) widest(titles, fixed []string) int {
 		}
 	}
 	return found
-}
-
-// visible is how many columns of a terminal a text takes.
-func visible(text string) int {
-	return utf8.RuneCountInString(escapeSequence.ReplaceAllString(text, ""))
-}
-
-// shorten cuts a text that is longer than the width.
-func shorten(text string, width int) string {
-	if visible(text) <= width {
-		return text
-	}
-	runes := []rune(text)
-	return strings.TrimRight(string(runes[:max(0, width-1)]), " ") + "…"
 }

@@ -75,9 +75,10 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, err
 	}
-	mask := found.mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
+	mask := found.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	return release.Inputs{
-		Access: access, Chart: chart, Values: found.merged, Mask: mask, Origin: found.origin, Rules: judges, Ignore: ignore,
+		Access: access, Chart: chart, Values: found.Merged, Mask: mask, Origin: found.origin,
+		Rules: judges, Ignore: ignore,
 	}, nil
 }
 

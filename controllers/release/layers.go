@@ -43,7 +43,7 @@ func (read readDocument) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([
 			continue
 		}
 		layers = append(layers, *layer)
-		if reference.Kind == "Secret" {
+		if layer.Secret {
 			secrets = append(secrets, layer.Secrets()...)
 		}
 	}
@@ -80,6 +80,6 @@ func (read readDocument) layer(ctx context.Context, namespace string, reference 
 	}
 	return &values.Layer{
 		Origin: fmt.Sprintf("%s %s, key %s,", reference.Kind, name, reference.GetValuesKey()), Data: data,
-		TargetPath: reference.TargetPath, Literal: reference.Literal,
+		TargetPath: reference.TargetPath, Literal: reference.Literal, Secret: reference.Kind == "Secret",
 	}, nil
 }

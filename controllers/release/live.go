@@ -152,8 +152,8 @@ func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Dura
 	h.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
 	in := release.Inputs{Access: access, Rules: judges, Ignore: ignore}
 	found, err := readDocument(h.documents.Get).values(ctx, hr)
-	in.Values = found.merged
-	in.Mask = found.mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
+	in.Values = found.Merged
+	in.Mask = found.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	in.Unmasked = err != nil
 	_, again := h.observe(ctx, hr, in)
 	return again

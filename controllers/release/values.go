@@ -10,34 +10,37 @@ import (
 	"fairlead.dev/fairlead/helmops/values"
 )
 
-// Values composes the values of a release as the controller does, from what its spec names and has itself, and returns the mask
-// that hides what came from Secrets. Each ConfigMap and Secret is read with reader.
-func Values(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) (map[string]any, values.Mask, error) {
+// Composed are the values of a release.
+type Composed struct {
+	// Merged is what the chart is given.
+	Merged map[string]any
+	// Mask hides what came from Secrets.
+	Mask values.Mask
+	// Layers are what Merged is made of, in the order of the spec.
+	Layers []values.Layer
+}
+
+// Values composes the values of a release as the controller does, from what its spec names and has itself. Each
+// ConfigMap and Secret is read with reader.
+func Values(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) (Composed, error) {
 	read := readDocument(func(ctx context.Context, key referent.Document) (map[string][]byte, error) {
 		return referent.Read(ctx, reader, key)
 	})
-	found, err := read.values(ctx, hr)
-	return found.merged, found.mask, err
+	return read.values(ctx, hr)
 }
 
-// composed are the values of a release.
-type composed struct {
-	merged map[string]any
-	// mask hides what came from Secrets.
-	mask values.Mask
-	// origin names what sets the value at a path.
-	origin func(path []string) string
-}
-
-func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (composed, error) {
+func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (Composed, error) {
 	layers, secrets, err := read.layers(ctx, hr)
 	if err != nil {
-		return composed{}, err
+		return Composed{}, err
 	}
 	merged, err := values.Merge(layers...)
 	if err != nil {
-		return composed{}, referent.Hindered(v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
+		return Composed{}, referent.Hindered(
+			v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
 	}
-	origin := func(path []string) string { return values.Origin(layers, path) }
-	return composed{merged: merged, mask: values.NewMask(secrets...), origin: origin}, nil
+	return Composed{Merged: merged, Mask: values.NewMask(secrets...), Layers: layers}, nil
 }
+
+// origin names what sets the value at a path.
+func (c Composed) origin(path []string) string { return values.Origin(c.Layers, path) }

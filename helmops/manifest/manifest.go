@@ -143,10 +143,23 @@ func (id identity) change(what string) Change {
 
 // parse reads the objects of a manifest. Lists are taken apart.
 func parse(manifest, namespace string) (map[identity]map[string]any, error) {
-	if len(manifest) > maxSize {
-		return nil, fmt.Errorf("it has %d bytes, at most %d are compared", len(manifest), maxSize)
+	objects, err := Objects(manifest)
+	if err != nil {
+		return nil, err
 	}
 	out := map[identity]map[string]any{}
+	for _, object := range objects {
+		out[identify(object, namespace)] = object
+	}
+	return out, nil
+}
+
+// documentsOf reads the documents of a manifest. The error shows nothing of them.
+func documentsOf(manifest string) ([]map[string]any, error) {
+	if len(manifest) > maxSize {
+		return nil, fmt.Errorf("it has %d bytes, at most %d are read", len(manifest), maxSize)
+	}
+	var out []map[string]any
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
 	for n := 1; ; n++ {
 		document, err := reader.Read()
@@ -163,23 +176,45 @@ func parse(manifest, namespace string) (map[identity]map[string]any, error) {
 		if err := yaml.Unmarshal(document, &object); err != nil {
 			return nil, fmt.Errorf("document %d is not YAML", n) // the error of the parser would show a part of it
 		}
-		collect(out, object, namespace)
+		out = append(out, object)
 	}
 }
 
-func collect(out map[identity]map[string]any, object map[string]any, namespace string) {
+// Objects reads the objects of a manifest in its order. Lists are taken apart. The error shows nothing of them.
+func Objects(manifest string) ([]map[string]any, error) {
+	documents, err := documentsOf(manifest)
+	if err != nil {
+		return nil, err
+	}
+	var out []map[string]any
+	for _, object := range documents {
+		out = append(out, apart(object)...)
+	}
+	return out, nil
+}
+
+// apart is an object, or the objects of a list. There are none where a document holds only comments.
+func apart(object map[string]any) []map[string]any {
 	kind, _ := object["kind"].(string)
 	if kind == "" {
-		return // only comments
+		return nil
 	}
-	if items, is := object["items"].([]any); is && strings.HasSuffix(kind, "List") {
-		for _, item := range items {
-			if entry, ok := item.(map[string]any); ok {
-				collect(out, entry, namespace)
-			}
+	items, is := object["items"].([]any)
+	if !is || !strings.HasSuffix(kind, "List") {
+		return []map[string]any{object}
+	}
+	var out []map[string]any
+	for _, item := range items {
+		if entry, ok := item.(map[string]any); ok {
+			out = append(out, apart(entry)...)
 		}
-		return
 	}
+	return out
+}
+
+// identify names an object. The namespace is dropped where it is the one that is meant anyway.
+func identify(object map[string]any, namespace string) identity {
+	kind, _ := object["kind"].(string)
 	version, _ := object["apiVersion"].(string)
 	group, _ := schema.ParseGroupVersion(version)
 	metadata, _ := object["metadata"].(map[string]any)
@@ -189,5 +224,5 @@ func collect(out map[identity]map[string]any, object map[string]any, namespace s
 		id.namespace = ""
 		delete(metadata, "namespace")
 	}
-	out[id] = object
+	return id
 }

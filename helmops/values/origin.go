@@ -5,26 +5,57 @@ import (
 	"strings"
 )
 
-// Origin names the layer that sets the value at a path; list items are numbers. It is empty when no layer does, so that the value is
-// one of the chart.
-func Origin(layers []Layer, path []string) string {
+// Origins knows which layer sets a value.
+type Origins struct {
+	// layers in the order in which they win, the strongest first.
+	layers []parsedLayer
+}
+
+type parsedLayer struct {
+	Layer
+	values map[string]any
+}
+
+// NewOrigins reads the layers once, in the order of Merge. A layer that cannot be used sets nothing.
+func NewOrigins(layers []Layer) Origins {
+	var out Origins
 	for _, single := range []bool{true, false} { // what has a TargetPath wins over every document
 		for i := len(layers) - 1; i >= 0; i-- {
 			layer := layers[i]
 			if (layer.TargetPath != "") != single {
 				continue
 			}
-			parsed, err := Merge(layer)
-			if err == nil && sets(parsed, path) {
-				return strings.TrimSuffix(layer.Origin, ",")
+			if parsed, err := Merge(layer); err == nil {
+				out.layers = append(out.layers, parsedLayer{layer, parsed})
 			}
 		}
 	}
-	return ""
+	return out
 }
 
-// sets reports whether there is a value at a path.
-func sets(value any, path []string) bool {
+// Of returns the layer that sets the value at a path; list items are numbers. It is false when no layer does, so
+// that the value is one of the chart.
+func (o Origins) Of(path []string) (Layer, bool) {
+	for _, layer := range o.layers {
+		if sets(layer.values, path, layer.TargetPath != "") {
+			return layer.Layer, true
+		}
+	}
+	return Layer{}, false
+}
+
+// Name names the layer that sets the value at a path, for messages. It is empty when no layer does.
+func (o Origins) Name(path []string) string {
+	layer, _ := o.Of(path)
+	return strings.TrimSuffix(layer.Origin, ",")
+}
+
+// Origin names the layer that sets the value at a path; see Origins.
+func Origin(layers []Layer, path []string) string { return NewOrigins(layers).Name(path) }
+
+// sets reports whether there is a value at a path. The items of a list before the one that a single value sets are
+// not set by it.
+func sets(value any, path []string, single bool) bool {
 	for _, key := range path {
 		switch v := value.(type) {
 		case map[string]any:
@@ -39,6 +70,9 @@ func sets(value any, path []string) bool {
 				return false
 			}
 			value = v[i]
+			if single && value == nil {
+				return false
+			}
 		default:
 			return false
 		}

@@ -34,6 +34,8 @@ type Layer struct {
 	TargetPath string
 	// Literal takes Data as text exactly as it is, as --set-literal does. It counts with a TargetPath only.
 	Literal bool
+	// Secret is set when the data comes from a Secret, so that it is not to be shown.
+	Secret bool
 }
 
 // Secrets returns what a Mask has to hide of a layer that comes from a Secret: its values, and a single value also as it is

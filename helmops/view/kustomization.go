@@ -3,17 +3,18 @@ package view
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/manifest"
 	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/values"
@@ -30,6 +31,8 @@ type KustomizationRow struct {
 	Message string `json:"message,omitempty"`
 	// Suspended repeats spec.suspend.
 	Suspended bool `json:"suspended"`
+	// SuspendReason is what was said when it was suspended.
+	SuspendReason string `json:"suspendReason,omitempty"`
 	// Source of the manifests, and Path in it.
 	Source *Reference `json:"source,omitempty"`
 	Path   string     `json:"path,omitempty"`
@@ -47,7 +50,8 @@ func NewKustomizationRow(k *v1beta1.Kustomization) KustomizationRow {
 	phase := PhaseOf(k)
 	row := KustomizationRow{
 		Namespace: k.Namespace, Name: k.Name, Phase: phase, Ready: phase == Ready, Reason: reasonOf(k), Message: messageOf(k),
-		Suspended: k.Spec.Suspend, Path: k.Spec.Path, Revision: k.Status.LastAppliedRevision, CreatedAt: k.CreationTimestamp,
+		Suspended: k.Spec.Suspend, SuspendReason: SuspendReason(k), Path: k.Spec.Path,
+		Revision: k.Status.LastAppliedRevision, CreatedAt: k.CreationTimestamp,
 	}
 	if source, ok := SourceOf(k); ok {
 		row.Source = &source
@@ -83,29 +87,62 @@ func (r Reader) Kustomizations(
 	return out, nil
 }
 
-// masked stands for what is secret.
-const masked = "***"
+// Masked stands for what is secret.
+const Masked = "***"
 
 // Built lists objects as they would be applied. The values of Secrets are masked, and in others what mask hides.
 func Built(objects []rollout.Object, mask func(string) string) List[map[string]any] {
 	out := List[map[string]any]{Items: []map[string]any{}}
 	for _, o := range objects {
-		hide := mask
-		if o.GroupVersionKind().GroupKind() == (schema.GroupKind{Kind: "Secret"}) {
-			hide = func(string) string { return masked }
-		}
-		shown := map[string]any{}
-		for field, value := range o.Object {
-			switch field {
-			case "apiVersion", "kind", "metadata", "type", "immutable":
-				shown[field] = hidden(value, mask)
-			default:
-				shown[field] = hidden(value, hide)
-			}
-		}
-		out.Items = append(out.Items, shown)
+		out.Items = append(out.Items, shownObject(o.Object, mask))
 	}
 	return out
+}
+
+// Rendered lists the objects of a rendering, the hooks after the others. What Secrets among them hold is masked in
+// all of them, and what mask hides.
+func Rendered(content *engine.Content, mask values.Mask) (List[map[string]any], error) {
+	out := List[map[string]any]{Items: []map[string]any{}}
+	texts := []string{content.Manifest}
+	for _, hook := range content.Hooks {
+		texts = append(texts, hook.Manifest)
+	}
+	var objects []map[string]any
+	var secret []any
+	for _, text := range texts {
+		found, err := manifest.Objects(text)
+		if err != nil {
+			return out, fmt.Errorf("the manifest: %w", err)
+		}
+		objects = append(objects, found...)
+	}
+	for _, o := range objects {
+		secret = append(secret, values.SecretContent(o)...)
+	}
+	mask = mask.Join(values.NewMask(secret...))
+	for _, o := range objects {
+		out.Items = append(out.Items, shownObject(o, mask.Apply))
+	}
+	return out, nil
+}
+
+// shownObject is an object as it may be shown.
+func shownObject(object map[string]any, mask func(string) string) map[string]any {
+	hide := mask
+	version, _ := object["apiVersion"].(string)
+	if object["kind"] == "Secret" && !strings.Contains(version, "/") {
+		hide = func(string) string { return Masked }
+	}
+	shown := map[string]any{}
+	for field, value := range object {
+		switch field {
+		case "apiVersion", "kind", "metadata", "type", "immutable":
+			shown[field] = hidden(value, mask)
+		default:
+			shown[field] = hidden(value, hide)
+		}
+	}
+	return shown
 }
 
 // hidden is a value with every text in it masked.
@@ -165,7 +202,7 @@ func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differe
 	for _, o := range out.Objects {
 		for i := range o.Fields {
 			if f := &o.Fields[i]; f.From != "" && !show.Former {
-				f.From = masked
+				f.From = Masked
 			}
 		}
 	}

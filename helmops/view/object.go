@@ -85,6 +85,14 @@ func KindOf(o v1beta1.Conditioned) string {
 // IsSuspended tells whether spec.suspend of the object is set.
 func IsSuspended(o v1beta1.Conditioned) bool { return factsOf(o).suspended }
 
+// SuspendReason is why a suspended object is suspended, empty where that is not said or the object is not suspended.
+func SuspendReason(o v1beta1.Conditioned) string {
+	if !IsSuspended(o) {
+		return ""
+	}
+	return o.GetAnnotations()[v1beta1.SuspendReasonAnnotation]
+}
+
 // facts are the parts of an object that say how far its controller is.
 type facts struct {
 	suspended bool

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -110,6 +111,34 @@ func (r Reader) Object(ctx context.Context, kind string, key types.NamespacedNam
 		return nil, fmt.Errorf("kind %s is not of this API", kind)
 	}
 	return object, r.get(ctx, kind, key, object)
+}
+
+// Objects lists the objects of the kind in the namespace, in all namespaces when it is empty, sorted by namespace
+// and name. The options choose among them, as a selector does.
+func (r Reader) Objects(
+	ctx context.Context, kind, namespace string, options ...client.ListOption,
+) ([]Object, error) {
+	list := NewList(kind)
+	if list == nil {
+		return nil, fmt.Errorf("kind %s is not of this API", kind)
+	}
+	if err := r.list(ctx, kind, namespace, list, options...); err != nil {
+		return nil, err
+	}
+	var out []Object
+	err := meta.EachListItem(list, func(item runtime.Object) error {
+		if object, ok := item.(Object); ok {
+			out = append(out, object)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the list of %s: %w", kind, err)
+	}
+	slices.SortFunc(out, func(a, b Object) int {
+		return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
+	})
+	return out, nil
 }
 
 // Names lists the names of the objects of the kind in the namespace, sorted. Only metadata is transferred.

@@ -22,6 +22,8 @@ type ReleaseRow struct {
 	Message string `json:"message,omitempty"`
 	// Suspended repeats spec.suspend, because an object that is being deleted can be suspended too.
 	Suspended bool `json:"suspended"`
+	// SuspendReason is what was said when it was suspended.
+	SuspendReason string `json:"suspendReason,omitempty"`
 	// Chart of the newest revision, absent before the first one.
 	Chart      *v1beta1.ChartRevision `json:"chart,omitempty"`
 	AppVersion string                 `json:"appVersion,omitempty"`
@@ -164,7 +166,8 @@ func NewReleaseRow(hr *v1beta1.HelmRelease) ReleaseRow {
 	phase := PhaseOf(hr)
 	row := ReleaseRow{
 		Namespace: hr.Namespace, Name: hr.Name, Phase: phase, Ready: phase == Ready,
-		Reason: reasonOf(hr), Message: messageOf(hr), Suspended: hr.Spec.Suspend, CreatedAt: hr.CreationTimestamp,
+		Reason: reasonOf(hr), Message: messageOf(hr), Suspended: hr.Spec.Suspend,
+		SuspendReason: SuspendReason(hr), CreatedAt: hr.CreationTimestamp,
 	}
 	if ref, ok := releaseSource(hr); ok {
 		row.Source = &ref

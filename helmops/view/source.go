@@ -19,6 +19,8 @@ type SourceRow struct {
 	Message string `json:"message,omitempty"`
 	// Suspended repeats spec.suspend.
 	Suspended bool `json:"suspended"`
+	// SuspendReason is what was said when it was suspended.
+	SuspendReason string `json:"suspendReason,omitempty"`
 	// URL of upstream; a HelmChart has none, it has Source.
 	URL string `json:"url,omitempty"`
 	// Source that a HelmChart is taken from.
@@ -40,7 +42,8 @@ func NewSourceRow(source v1beta1.Source) SourceRow {
 	row := SourceRow{
 		Namespace: source.GetNamespace(), Kind: KindOf(source), Name: source.GetName(), Phase: phase, Ready: phase == Ready,
 		Reason: reasonOf(source), Message: messageOf(source), Suspended: source.IsSuspended(),
-		CreatedAt: source.GetCreationTimestamp(),
+		SuspendReason: SuspendReason(source),
+		CreatedAt:     source.GetCreationTimestamp(),
 	}
 	if artifact := source.GetArtifact(); artifact != nil {
 		row.Revision, row.Digest, row.Size = artifact.Revision, artifact.Digest, artifact.Size
