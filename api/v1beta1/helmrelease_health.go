@@ -75,6 +75,11 @@ func (in *HelmRelease) GetBake() time.Duration {
 	return max(0, in.Spec.Bake.Duration)
 }
 
+// WaitsAsHelm reports whether objects are judged by the rules of Helm 3.
+func (in *HelmRelease) WaitsAsHelm() bool {
+	return in.Spec.WaitStrategy != nil && in.Spec.WaitStrategy.Name == WaitStrategyLegacy
+}
+
 // PreflightEnabled tells whether upgrades are tried on the API server before they begin.
 func (in *HelmRelease) PreflightEnabled() bool { return in.Spec.Preflight != Disabled }
 

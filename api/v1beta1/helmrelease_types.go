@@ -102,7 +102,7 @@ type HelmReleaseSpec struct {
 	// AutoRollback tells how the release recovers from a revision that fails or does not stay healthy.
 	// +optional
 	AutoRollback *AutoRollback `json:"autoRollback,omitempty"`
-	// WaitStrategy says how the controller waits for objects.
+	// WaitStrategy says by which rules the controller waits for objects, and judges their health afterwards.
 	// +optional
 	WaitStrategy *WaitStrategy `json:"waitStrategy,omitempty"`
 	// PersistentClient has no effect: releases share their clients, which learn new kinds as they appear.
@@ -134,10 +134,14 @@ type HelmReleaseSpec struct {
 	Values *runtime.RawExtension `json:"values,omitempty"`
 }
 
-// WaitStrategy says how the controller waits for objects.
+// WaitStrategyLegacy is the strategy that judges objects by the rules of Helm 3.
+const WaitStrategyLegacy = "legacy"
+
+// WaitStrategy says by which rules the controller waits for objects.
 type WaitStrategy struct {
-	// Name of the strategy: poller, the status rules of all kinds, or legacy, the rules of Helm 3. Legacy has no
-	// effect: the controller always waits by the status rules.
+	// Name of the strategy: poller, by which the status of every object counts, or legacy, the rules of Helm 3, which
+	// know pods, workloads, Jobs, claims, Services and definitions. Every other object is then ready when it exists.
+	// HealthCheckExprs judge their kinds with either. The health of a release is judged in the same way.
 	// +kubebuilder:validation:Enum=poller;legacy
 	// +required
 	Name string `json:"name"`

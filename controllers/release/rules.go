@@ -49,6 +49,9 @@ func compileRules(hr *v1beta1.HelmRelease) compiledRules {
 		out.err = referent.Refused(v1beta1.InvalidCELExpressionReason, "%s", err)
 		return out
 	}
+	if hr.WaitsAsHelm() {
+		out.health = out.health.AsHelm()
+	}
 	if out.ignore, err = drift.Compile(hr.GetDriftIgnore()); err != nil {
 		out.err = referent.Refused(v1beta1.InvalidDriftRuleReason, "spec.driftDetection.ignore: %s", err)
 		return out

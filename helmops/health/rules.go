@@ -21,10 +21,12 @@ var variables = []string{"apiVersion", "kind", "metadata", "spec", "status", "da
 // language is made once, because that takes milliseconds.
 var language = sync.OnceValues(func() (*expression.Language, error) { return expression.NewLanguage(variables...) })
 
-// Rules judge objects by the CEL expressions of a release where it has some for their kind, and by the usual rules otherwise.
-// Nil has none. They may be used by several goroutines at a time.
+// Rules judge objects by the CEL expressions of a release where it has some for their kind, and by the usual rules
+// otherwise, or those of Helm 3. Nil has none. They may be used by several goroutines at a time.
 type Rules struct {
 	byKind map[schema.GroupKind]rule
+	// asHelm is set when kinds without an expression are judged by the rules of Helm 3.
+	asHelm bool
 	digest string
 }
 
@@ -63,6 +65,16 @@ func NewRules(exprs []v1beta1.HealthCheckExpr) (*Rules, error) {
 	return out, nil
 }
 
+// AsHelm returns the rules with those of Helm 3 in the place of the usual ones. Expressions judge their kinds as
+// before.
+func (r *Rules) AsHelm() *Rules {
+	out := Rules{asHelm: true, digest: "helm"}
+	if r != nil {
+		out.byKind, out.digest = r.byKind, "helm "+r.digest
+	}
+	return &out
+}
+
 func compileRule(given v1beta1.HealthCheckExpr, field string) (out rule, err error) {
 	cel, err := language()
 	if err != nil {
@@ -93,13 +105,23 @@ func (r *Rules) Digest() string {
 	return r.digest
 }
 
-// Judges tells whether there is a rule for a kind.
+// Judges reports whether the objects of a kind are not judged in the usual way.
 func (r *Rules) Judges(kind schema.GroupKind) bool {
 	if r == nil {
 		return false
 	}
 	_, is := r.byKind[kind]
-	return is
+	return is || r.asHelm && !MetadataOnly(kind)
+}
+
+// Reports judges an object once for those that wait for a Job to start, and once for those that wait for it to
+// complete.
+func (r *Rules) Reports(object *unstructured.Unstructured) (ready, complete Report) {
+	complete = r.Assess(object, true)
+	if !isJob(object) {
+		return complete, complete
+	}
+	return r.Assess(object, false), complete
 }
 
 // Assess judges an object. jobs is as for the function Assess.
@@ -108,7 +130,10 @@ func (r *Rules) Assess(object *unstructured.Unstructured, jobs bool) Report {
 		return Assess(object, jobs)
 	}
 	judge, is := r.byKind[object.GroupVersionKind().GroupKind()]
-	if !is {
+	switch {
+	case !is && r.asHelm:
+		return assessAsHelm(object, jobs)
+	case !is:
 		return Assess(object, jobs)
 	}
 	if object.GetDeletionTimestamp() != nil {

@@ -27,7 +27,13 @@ func InputDigest(hr *v1beta1.HelmRelease, in Inputs) string {
 // remediation.
 func SettingsDigest(hr *v1beta1.HelmRelease) string {
 	s := hr.Spec
-	return digest(s.Timeout, s.Install, s.Upgrade, s.Test, s.Rollback, s.HealthCheckExprs, s.Bake, s.Preflight, s.AutoRollback)
+	parts := []any{
+		s.Timeout, s.Install, s.Upgrade, s.Test, s.Rollback, s.HealthCheckExprs, s.Bake, s.Preflight, s.AutoRollback,
+	}
+	if hr.WaitsAsHelm() {
+		parts = append(parts, s.WaitStrategy)
+	}
+	return digest(parts...)
 }
 
 func digest(parts ...any) string {

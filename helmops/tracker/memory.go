@@ -16,7 +16,7 @@ import (
 // to.
 const (
 	entryCost   = 400
-	verdictCost = 128
+	verdictCost = 192
 )
 
 // maxFault bounds the text that is kept of why a kind cannot be watched.
@@ -28,7 +28,8 @@ func sizeOf(k key, e *Entry) int64 {
 		len(e.Ready.Message) + len(e.Complete.Message) + len(e.Ready.Quote) + len(e.Complete.Quote)
 	if e.verdicts != nil {
 		for _, v := range *e.verdicts {
-			size += verdictCost + len(v.report.Message) + len(v.report.Quote)
+			size += verdictCost + len(v.ready.Message) + len(v.ready.Quote) +
+				len(v.complete.Message) + len(v.complete.Quote)
 		}
 	}
 	return int64(size)

@@ -33,8 +33,9 @@ type ruling struct {
 
 // verdict is the health of an object by the rules of one user.
 type verdict struct {
-	user   string
-	report health.Report
+	user string
+	// ready and complete are as those of an Entry.
+	ready, complete health.Report
 }
 
 // For returns the entry as a user judges the object: by its rules where it has some for it, otherwise in the usual
@@ -46,8 +47,7 @@ func (e Entry) For(user string) Entry {
 	byUser := func(v verdict, user string) int { return cmp.Compare(v.user, user) }
 	at, is := slices.BinarySearchFunc(*e.verdicts, user, byUser)
 	if is {
-		e.Ready = (*e.verdicts)[at].report
-		e.Complete = e.Ready
+		e.Ready, e.Complete = (*e.verdicts)[at].ready, (*e.verdicts)[at].complete
 	}
 	return e
 }
@@ -80,7 +80,8 @@ func (r *rules) judge(entry *Entry, ref Ref, object *unstructured.Unstructured) 
 	}
 	verdicts := make([]verdict, len(users))
 	for i, user := range users {
-		verdicts[i] = verdict{user: user, report: bounded(judges[i].Assess(object, true))}
+		ready, complete := judges[i].Reports(object)
+		verdicts[i] = verdict{user: user, ready: bounded(ready), complete: bounded(complete)}
 	}
 	entry.verdicts = &verdicts
 }

@@ -107,6 +107,9 @@ func (r Reader) Tree(ctx context.Context, hr *v1beta1.HelmRelease) (Tree, error)
 	if err != nil {
 		out.Notes = append(out.Notes, "spec.healthCheckExprs cannot be understood and were left out: "+err.Error())
 	}
+	if hr.WaitsAsHelm() {
+		rules = rules.AsHelm()
+	}
 	l := looker{client: r.client, rules: rules}
 	found, err := l.objects(ctx, refs)
 	if err != nil {

@@ -64,8 +64,8 @@ func TestFluxManifests(t *testing.T) {
 		}
 		warnings += errs
 	}
-	for _, field := range []string{"chart.metadata.labels", "install.skipCRDs true", "rollback.recreate true", "waitStrategy.name legacy", "persistentClient false",
-		"accessFrom.namespaceSelectors[].matchLabels", "resources[].kind"} {
+	for _, field := range []string{"chart.metadata.labels", "install.skipCRDs true", "rollback.recreate true",
+		"persistentClient false", "accessFrom.namespaceSelectors[].matchLabels", "resources[].kind"} {
 		if !strings.Contains(warnings, "spec."+field) {
 			t.Errorf("no warning names spec.%s:\n%s", field, warnings)
 		}
