@@ -310,7 +310,8 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	catalog := source.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	catalog.Limit(flags.cache.kept)
 	catalog.Fit(kubeVersionOf(to.local))
-	catalog.Reach(transport.NewNetwork(to.upstreams.sources()))
+	network := transport.NewNetwork(to.upstreams.sources())
+	catalog.Reach(network)
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
 		Local: to.local, Remote: to.remote, Shares: to.shares, Now: time.Now,
@@ -319,6 +320,9 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	if flags.hookAddr != "0" {
 		err := receiver.Setup(ctx, manager, receiver.Options{
 			Address: flags.hookAddr, Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
+			Issuers: func(namespace string) *http.Client {
+				return network.Client(transport.Options{Tenant: namespace})
+			},
 		})
 		if err != nil {
 			return err

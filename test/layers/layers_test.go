@@ -74,6 +74,7 @@ var peers = map[string][]string{
 	"sources/git":               {"sources/transport", "sources/chartvalues"},
 	"sources/chartvalues":       {"sources/transport"},
 	"sources/bucket":            {"sources/transport"},
+	"sources/oidc":              {"sources/transport"},
 	"sources/store":             {"sources/quota"},
 }
 
