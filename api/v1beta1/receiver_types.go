@@ -1,6 +1,9 @@
 package v1beta1
 
 import (
+	"cmp"
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -8,6 +11,8 @@ import (
 const (
 	// ReceiverGeneric is called by whoever knows the address.
 	ReceiverGeneric = "generic"
+	// ReceiverOIDC is called with a token of an OpenID Connect issuer as a bearer token.
+	ReceiverOIDC = "generic-oidc"
 	// ReceiverHMAC is called with the header X-Signature, a sha256 or sha512 HMAC of the body.
 	ReceiverHMAC = "generic-hmac"
 	// ReceiverGitHub is called by GitHub, which signs.
@@ -63,22 +68,28 @@ type ReceiverResource struct {
 	Filter string `json:"filter,omitempty"`
 }
 
+// DefaultOIDCAudience is the audience of tokens where a provider names none.
+const DefaultOIDCAudience = "notification-controller"
+
 // OIDCProvider names an issuer of tokens by which callers prove who they are.
 type OIDCProvider struct {
-	// IssuerURL is the address of the issuer.
+	// IssuerURL is the address of the issuer, as the claim iss of its tokens has it. The controller reads the keys of
+	// the issuer from there.
 	// +kubebuilder:validation:Pattern=`^https?://`
 	// +kubebuilder:validation:MaxLength=2048
 	// +required
 	IssuerURL string `json:"issuerURL"`
-	// Audience that a token has to be for.
+	// Audience that a token has to be for, notification-controller when left out.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Audience string `json:"audience,omitempty"`
-	// Variables are CEL expressions over the claims of a token; the validations read them as vars.NAME.
+	// Variables are CEL expressions over the claims of a token; those that follow and the validations read them as
+	// vars.NAME.
 	// +kubebuilder:validation:MaxItems=32
 	// +optional
 	Variables []OIDCVariable `json:"variables,omitempty"`
-	// Validations are CEL expressions that have to be true.
+	// Validations are CEL expressions over claims and vars that all have to be true. An issuer may give a token to
+	// anyone: they have to say whose tokens count.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +required
@@ -112,10 +123,9 @@ type OIDCValidation struct {
 
 // ReceiverSpec says who may call, and what is looked at then.
 // +kubebuilder:validation:XValidation:rule="(self.type == 'generic-oidc') == (has(self.oidcProviders) && size(self.oidcProviders) > 0)",message="oidcProviders go with the type generic-oidc"
-// +kubebuilder:validation:XValidation:rule="(self.type == 'generic-oidc') != has(self.secretRef)",message="secretRef is needed for every type but generic-oidc, which has none"
+// +kubebuilder:validation:XValidation:rule="self.type == 'generic-oidc' || has(self.secretRef)",message="secretRef is needed for every type but generic-oidc"
 type ReceiverSpec struct {
-	// Type tells who calls. The controller does not support generic-oidc and gcr yet: it does nothing for a receiver of
-	// these types.
+	// Type is the kind of caller. The controller does not support gcr yet: it does nothing for a receiver of this type.
 	// +kubebuilder:validation:Enum=generic;generic-hmac;generic-oidc;github;gitlab;bitbucket;harbor;dockerhub;quay;gcr;nexus;acr;cdevents;registry
 	// +required
 	Type string `json:"type"`
@@ -130,22 +140,25 @@ type ReceiverSpec struct {
 	// +required
 	Resources []ReceiverResource `json:"resources"`
 	// ResourceFilter is a CEL expression that selects among the objects of all Resources, before their own filters. It
-	// knows the metadata of an object as res, and the body of the call, which has to be JSON, as req.
+	// knows the metadata of an object as res, the body of the call, which has to be JSON, as req, and the claims of the
+	// token of a generic-oidc call as claims.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	ResourceFilter string `json:"resourceFilter,omitempty"`
-	// OIDCProviders are the issuers whose tokens prove who calls a receiver of the type generic-oidc. The controller
-	// does not support them yet: it does nothing for a receiver that sets them.
+	// OIDCProviders are the issuers whose tokens prove who calls a receiver of the type generic-oidc.
 	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=issuerURL
 	// +optional
 	OIDCProviders []OIDCProvider `json:"oidcProviders,omitempty"`
-	// Interval has no effect: the controller watches the Secret and the objects.
+	// Interval is how often the controller reads the Secret and makes the address again, 10s at least. It watches the
+	// Secret, so this is only an audit; when left out, there is none.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
-	// SecretRef names a Secret in the same namespace with the key token, which the address is made from and by which callers prove
-	// themselves.
+	// SecretRef names a Secret in the same namespace with the key token, which the address is made from and by which
+	// callers prove themselves. For generic-oidc it is optional, and only the address is made from it.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
 	// Suspend has calls refused.
@@ -192,6 +205,17 @@ type ReceiverList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []Receiver `json:"items"`
+}
+
+// GetAudience returns the audience that a token has to be for.
+func (in *OIDCProvider) GetAudience() string { return cmp.Or(in.Audience, DefaultOIDCAudience) }
+
+// GetInterval returns how often the receiver is audited; zero for never.
+func (in *Receiver) GetInterval() time.Duration {
+	if in.Spec.Interval == nil {
+		return 0
+	}
+	return max(in.Spec.Interval.Duration, MinInterval())
 }
 
 // GetConditions implements Conditioned.

@@ -133,9 +133,9 @@ func (in *Kustomization) Unsupported() []string {
 // Unsupported implements Supporter.
 func (in *Receiver) Unsupported() []string {
 	var u unsupported
-	u.value("spec.type", in.Spec.Type, ReceiverGeneric, ReceiverHMAC, ReceiverGitHub, ReceiverGitLab, ReceiverRegistry, ReceiverBitbucket,
+	u.value("spec.type", in.Spec.Type, ReceiverGeneric, ReceiverHMAC, ReceiverOIDC, ReceiverGitHub, ReceiverGitLab,
+		ReceiverRegistry, ReceiverBitbucket,
 		ReceiverHarbor, ReceiverNexus, ReceiverDockerHub, ReceiverQuay, ReceiverACR, ReceiverCDEvents)
-	u.set("spec.oidcProviders", len(in.Spec.OIDCProviders) > 0)
 	for i, resource := range in.Spec.Resources {
 		u.value(fmt.Sprintf("spec.resources[%d].apiVersion", i), resource.APIVersion, GroupVersion.String())
 	}

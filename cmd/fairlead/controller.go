@@ -311,7 +311,8 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	charts := catalog.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	charts.Limit(flags.cache.kept)
 	charts.Fit(kubeVersionOf(to.local))
-	charts.Reach(transport.NewNetwork(to.upstreams.sources()))
+	network := transport.NewNetwork(to.upstreams.sources())
+	charts.Reach(network)
 	moved := kustomization.NewMoved()
 	sets := rollout.New(ctx, rollout.Config{
 		Local: to.local, Remote: to.remote, Shares: to.shares, Now: time.Now,
@@ -320,6 +321,9 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	if flags.hookAddr != "0" {
 		err := receiver.Setup(ctx, manager, receiver.Options{
 			Address: flags.hookAddr, Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
+			Issuers: func(namespace string) *http.Client {
+				return network.Client(transport.Options{Tenant: namespace})
+			},
 		})
 		if err != nil {
 			return err

@@ -46,6 +46,9 @@ type handler struct {
 	// ownNamespace refuses objects in other namespaces.
 	ownNamespace bool
 	filters      *filters
+	// rules and verifier are for receivers of the type generic-oidc.
+	rules    *claimRules
+	verifier verifier
 }
 
 // Reconcile implements loop.Handler.
@@ -68,7 +71,7 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 		status.Stalled(r, v1beta1.InvalidReferenceReason, err.Error(), h.now())
 		return 0, nil
 	}
-	if err := h.filters.check(r); err != nil {
+	if err := h.compile(r); err != nil {
 		r.Status.WebhookPath = ""
 		status.Stalled(r, v1beta1.InvalidCELExpressionReason, err.Error(), h.now())
 		return 0, nil
@@ -79,13 +82,21 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 	case errors.As(err, &lacking):
 		r.Status.WebhookPath = ""
 		status.Retrying(r, v1beta1.AuthenticationFailedReason, err.Error(), h.now())
-		return 0, nil
+		return r.GetInterval(), nil
 	case err != nil:
 		return 0, err
 	}
 	r.Status.WebhookPath = pathOf(r, token)
 	status.Ready(r, v1beta1.SucceededReason, "it is called at "+r.Status.WebhookPath, h.now())
-	return 0, nil
+	return r.GetInterval(), nil
+}
+
+// compile compiles the expressions of a receiver.
+func (h *handler) compile(r *v1beta1.Receiver) error {
+	if err := h.filters.check(r); err != nil {
+		return err
+	}
+	return h.rules.check(r)
 }
 
 // Finalize implements loop.Handler. Receivers have no finalizer.
@@ -117,8 +128,11 @@ type lackingError struct{ text string }
 // Error implements error.
 func (e *lackingError) Error() string { return e.text }
 
-// read reads the token of a receiver.
+// read reads the token of a receiver; nil for one that has none.
 func (h *handler) read(ctx context.Context, r *v1beta1.Receiver) ([]byte, error) {
+	if r.Spec.SecretRef == nil && r.Spec.Type == v1beta1.ReceiverOIDC {
+		return nil, nil // the address is no secret
+	}
 	if r.Spec.SecretRef == nil {
 		return nil, &lackingError{"spec.secretRef is missing"}
 	}
@@ -171,7 +185,7 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 	if err := h.admit(r); err != nil {
 		return 0, err
 	}
-	selected, err := h.filters.forCall(r, n.body)
+	selected, err := h.filters.forCall(r, n)
 	if err != nil {
 		return 0, err
 	}

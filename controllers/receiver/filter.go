@@ -24,8 +24,8 @@ type filterError string
 // Error implements error.
 func (e filterError) Error() string { return string(e) }
 
-// filters compiles the CEL expressions of receivers, each once. They know res, the metadata of an object, and req, the
-// body of the call.
+// filters compiles the CEL expressions of receivers, each once. They know res, the metadata of an object, req, the
+// body of the call, and claims, those of the token of a call.
 type filters struct {
 	language *expression.Language
 	compiled *lru.Cache // of filter, by text
@@ -38,7 +38,7 @@ type filter struct {
 }
 
 func newFilters() (*filters, error) {
-	language, err := expression.NewLanguage("res", "req")
+	language, err := expression.NewLanguage("res", "req", "claims")
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +77,12 @@ type selection struct {
 	*filters
 	receiver *v1beta1.Receiver
 	request  any
+	claims   map[string]any
 }
 
-// forCall prepares the filters of a receiver for the body of a call, which has to be JSON when there is a filter.
-func (f *filters) forCall(r *v1beta1.Receiver, body []byte) (selection, error) {
-	s := selection{filters: f, receiver: r}
+// forCall prepares the filters of a receiver for a call, whose body has to be JSON when there is a filter.
+func (f *filters) forCall(r *v1beta1.Receiver, n news) (selection, error) {
+	s := selection{filters: f, receiver: r, claims: n.claims}
 	filtered := r.Spec.ResourceFilter != ""
 	for _, resource := range r.Spec.Resources {
 		filtered = filtered || resource.Filter != ""
@@ -89,7 +90,7 @@ func (f *filters) forCall(r *v1beta1.Receiver, body []byte) (selection, error) {
 	if !filtered {
 		return s, nil
 	}
-	if err := json.Unmarshal(body, &s.request); err != nil {
+	if err := json.Unmarshal(n.body, &s.request); err != nil {
 		return s, filterError("the body is not JSON, which the filters of the receiver need")
 	}
 	return s, nil
@@ -113,7 +114,7 @@ func (s selection) has(ctx context.Context, resource v1beta1.ReceiverResource, o
 		if err != nil {
 			return false, err
 		}
-		holds, err := program.Holds(ctx, map[string]any{"res": metadata, "req": s.request})
+		holds, err := program.Holds(ctx, map[string]any{"res": metadata, "req": s.request, "claims": s.claims})
 		if err != nil {
 			return false, filterError("a filter of the receiver has no answer: " + err.Error())
 		}

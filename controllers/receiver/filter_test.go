@@ -40,7 +40,11 @@ func filtering(t *testing.T) (h *handler, asked *[]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &handler{cached: api, live: api, now: time.Now, filters: compiled}, asked
+	rules, err := newClaimRules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &handler{cached: api, live: api, now: time.Now, filters: compiled, rules: rules}, asked
 }
 
 func TestFilters(t *testing.T) {
@@ -91,7 +95,7 @@ func TestFiltersAreBoundedInTime(t *testing.T) {
 	for filter, want := range map[string]bool{"true": true, "": false} {
 		r := receiverOf(v1beta1.ReceiverGeneric)
 		r.Spec.ResourceFilter = filter
-		selected, err := h.filters.forCall(r, []byte("{}"))
+		selected, err := h.filters.forCall(r, news{body: []byte("{}")})
 		if err != nil {
 			t.Fatal(err)
 		}

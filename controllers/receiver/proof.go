@@ -114,8 +114,9 @@ type news struct {
 	matters bool
 	// repositories of a registry that have something new; nil when that is not told.
 	repositories []string
-	// body of the call, for the filters of the receiver.
-	body []byte
+	// body of the call, and claims of its token, for the filters of the receiver.
+	body   []byte
+	claims map[string]any
 }
 
 // about reads what a call is about.

@@ -35,6 +35,9 @@ const token = "a-token-that-is-long-enough"
 type told struct {
 	receiver *v1beta1.Receiver
 	lost     error
+	// claims and unproven are of the token of a call.
+	claims   map[string]any
+	unproven error
 	news     []news
 }
 
@@ -47,6 +50,10 @@ func (r *told) find(_ context.Context, path string) (*v1beta1.Receiver, error) {
 
 func (r *told) token(context.Context, *v1beta1.Receiver) ([]byte, error) {
 	return []byte(token), r.lost
+}
+
+func (r *told) identify(context.Context, *v1beta1.Receiver, http.Header) (map[string]any, error) {
+	return r.claims, r.unproven
 }
 
 func (r *told) trigger(_ context.Context, _ *v1beta1.Receiver, n news) (int, error) {
@@ -208,15 +215,11 @@ func TestWhatNewsAreAbout(t *testing.T) {
 	}
 }
 
-// The server stops when it is told to, and does not take forever to read.
 // A receiver whose callers cannot be checked as it says has no address.
 func TestAnUnsupportedReceiverHasNoAddress(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*v1beta1.ReceiverSpec){
 		"spec.type gcr": func(s *v1beta1.ReceiverSpec) { s.Type = "gcr" },
-		"spec.oidcProviders": func(s *v1beta1.ReceiverSpec) {
-			s.OIDCProviders = []v1beta1.OIDCProvider{{IssuerURL: "https://example.com"}}
-		},
 		"spec.resources[0].apiVersion": func(s *v1beta1.ReceiverSpec) {
 			s.Resources = []v1beta1.ReceiverResource{{APIVersion: "apps/v1", Kind: v1beta1.GitRepositoryKind, Name: "web"}}
 		},

@@ -18,6 +18,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/sources/oidc"
 )
 
 const (
@@ -44,6 +45,10 @@ type receivers interface {
 	find(ctx context.Context, path string) (*v1beta1.Receiver, error)
 	// token returns its token, as the path was made from it.
 	token(ctx context.Context, r *v1beta1.Receiver) ([]byte, error)
+	// identify returns the claims of the token that a caller of a receiver of the type generic-oidc brings. The error
+	// is a proofError or an *oidc.TokenError when there is none that counts, a *deniedError when it is not enough, and
+	// any other when the issuer could not be asked.
+	identify(ctx context.Context, r *v1beta1.Receiver, header http.Header) (map[string]any, error)
 	// trigger has the objects of a receiver looked at and returns how many.
 	trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int, error)
 }
@@ -86,7 +91,8 @@ func (s *server) Start(ctx context.Context) error {
 	return web.Shutdown(closing)
 }
 
-// ServeHTTP answers a call. Whoever does not prove himself learns nothing, not even whether there is a receiver.
+// ServeHTTP answers a call. A caller without a proof learns nothing, not even whether there is a receiver. One with a
+// good token of an issuer that the receiver trusts learns which validations it does not pass.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind, status := "", http.StatusInternalServerError
 	err := guard.Do("answering a webhook call", func() (err error) {
@@ -100,7 +106,15 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		log.FromContext(r.Context()).WithName("receiver").Info("a call was refused", "status", status, "because", err.Error(), "from", r.RemoteAddr)
 	}
+	var denied *deniedError
+	if !errors.As(err, &denied) {
+		w.WriteHeader(status)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
+	_, _ = io.WriteString(w, denied.Error()+"\n") // the caller went
 }
 
 func (s *server) answer(r *http.Request) (kind string, status int, err error) {
@@ -131,8 +145,9 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 		return kind, http.StatusNotFound, err
 	}
 	c := call{header: r.Header, body: body}
-	if err := prove(kind, token, c); err != nil {
-		return kind, http.StatusNotFound, err
+	claims, status, err := s.proven(r.Context(), found, token, c)
+	if err != nil {
+		return kind, status, err
 	}
 	told, err := about(found, c)
 	if err != nil {
@@ -142,6 +157,7 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 		return kind, http.StatusOK, nil
 	}
 	told.body = body
+	told.claims = claims
 	count, err := s.receivers.trigger(r.Context(), found, told)
 	if unfit := filterError(""); errors.As(err, &unfit) {
 		return kind, http.StatusBadRequest, err
@@ -151,6 +167,28 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 	}
 	log.FromContext(r.Context()).WithName("receiver").Info("called", "receiver", found.Namespace+"/"+found.Name, "objects", count)
 	return kind, http.StatusOK, nil
+}
+
+// proven checks that a caller may call a receiver. It returns the claims of a token, and the status of the answer to a
+// caller who may not.
+func (s *server) proven(
+	ctx context.Context, r *v1beta1.Receiver, token []byte, c call,
+) (claims map[string]any, status int, err error) {
+	if r.Spec.Type != v1beta1.ReceiverOIDC {
+		return nil, http.StatusNotFound, prove(r.Spec.Type, token, c)
+	}
+	claims, err = s.receivers.identify(ctx, r, c.header)
+	var refused *oidc.TokenError
+	var denied *deniedError
+	unproven := proofError("")
+	switch {
+	case errors.As(err, &denied):
+		return nil, http.StatusForbidden, err
+	case errors.As(err, &refused), errors.As(err, &unproven):
+		return nil, http.StatusNotFound, err
+	default:
+		return claims, http.StatusServiceUnavailable, err
+	}
 }
 
 // rate bounds the calls to one receiver.

@@ -16,6 +16,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/sources/oidc"
 )
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=receivers,verbs=get;list;watch
@@ -34,6 +35,8 @@ type Options struct {
 	Now         func() time.Time
 	// NoCrossNamespaceRefs refuses objects in other namespaces.
 	NoCrossNamespaceRefs bool
+	// Issuers returns the client by which the issuers are asked that a namespace names.
+	Issuers func(namespace string) *http.Client
 }
 
 var calls = sync.OnceValue(func() *prometheus.CounterVec {
@@ -82,8 +85,13 @@ func Setup(ctx context.Context, manager ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	rules, err := newClaimRules()
+	if err != nil {
+		return err
+	}
 	h := &handler{
-		cached: manager.GetClient(), live: manager.GetAPIReader(), now: o.Now, ownNamespace: o.NoCrossNamespaceRefs, filters: compiled,
+		cached: manager.GetClient(), live: manager.GetAPIReader(), now: o.Now, ownNamespace: o.NoCrossNamespaceRefs,
+		filters: compiled, rules: rules, verifier: oidc.New(o.Issuers, o.Now),
 	}
 	if err := manager.Add(newServer(o.Address, h)); err != nil {
 		return err

@@ -50,8 +50,22 @@ type Program struct {
 	ast     *ast.AST
 }
 
-// Compile returns the program of an expression, or where and why it is none.
+// Compile returns the program of an expression that gives a bool, or where and why it is none.
 func (l *Language) Compile(text string) (*Program, error) {
+	return l.compile(text, func(kind *cel.Type) error {
+		if !kind.IsExactType(cel.BoolType) && !kind.IsExactType(cel.DynType) {
+			return fmt.Errorf("it gives a value of type %s, want bool", cel.FormatCELType(kind))
+		}
+		return nil
+	})
+}
+
+// CompileValue returns the program of an expression that gives a value of any type, or where and why it is none.
+func (l *Language) CompileValue(text string) (*Program, error) {
+	return l.compile(text, func(*cel.Type) error { return nil })
+}
+
+func (l *Language) compile(text string, accepts func(kind *cel.Type) error) (*Program, error) {
 	checked, issues := l.env.Compile(text)
 	if issues.Err() != nil {
 		first := issues.Errors()[0]
@@ -60,8 +74,8 @@ func (l *Language) Compile(text string) (*Program, error) {
 		}
 		return nil, fmt.Errorf("line %d, column %d: %s", first.Location.Line(), first.Location.Column()+1, firstLine(first.Message))
 	}
-	if kind := checked.OutputType(); !kind.IsExactType(cel.BoolType) && !kind.IsExactType(cel.DynType) {
-		return nil, fmt.Errorf("it gives a value of type %s, want bool", cel.FormatCELType(kind))
+	if err := accepts(checked.OutputType()); err != nil {
+		return nil, err
 	}
 	program, err := l.env.Program(checked, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
@@ -73,17 +87,26 @@ func (l *Language) Compile(text string) (*Program, error) {
 // Holds evaluates the expression. An error says why it has no answer, and where in the expression. It quotes nothing of what the
 // variables contain.
 func (p *Program) Holds(ctx context.Context, variables map[string]any) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, maxTime)
-	defer cancel()
-	result, _, err := p.program.ContextEval(ctx, variables)
+	result, err := p.Value(ctx, variables)
 	if err != nil {
-		return false, p.fault(err)
+		return false, err
 	}
 	holds, ok := result.(types.Bool)
 	if !ok {
 		return false, errNotBool
 	}
 	return bool(holds), nil
+}
+
+// Value evaluates the expression to a value that can be a variable of others. An error is as that of Holds.
+func (p *Program) Value(ctx context.Context, variables map[string]any) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	defer cancel()
+	result, _, err := p.program.ContextEval(ctx, variables)
+	if err != nil {
+		return nil, p.fault(err)
+	}
+	return result, nil
 }
 
 func firstLine(text string) string {

@@ -54,7 +54,7 @@ func TestFluxManifests(t *testing.T) {
 	files := fluxManifests(t, ns)
 	until(t, "the policies are in force", func() bool {
 		_, warnings, code := world.cluster.Run(t, "kubectl", "apply", "--validate=strict", "--dry-run=server", "-f", files["receiver.yaml"])
-		return code == 0 && strings.Contains(warnings, "spec.interval has no effect")
+		return code == 0 && strings.Contains(warnings, "spec.resources[].kind")
 	})
 	warnings := ""
 	for name, file := range files {
@@ -74,13 +74,14 @@ func TestFluxManifests(t *testing.T) {
 		"spec.kubeConfig.configMapRef": &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
 		"spec.sourceRef.kind":          &v1beta1.Kustomization{ObjectMeta: named(ns, "remote")},
 		"spec.verify.provider":         &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},
-		"spec.oidcProviders":           &v1beta1.Receiver{ObjectMeta: named(ns, "ci")},
+		"spec.type gcr":                &v1beta1.Receiver{ObjectMeta: named(ns, "images")},
 	} {
 		ready := world.cluster.AwaitReadiness(t, object, "it is not supported", func(c metav1.Condition) bool { return c.Reason == v1beta1.UnsupportedReason })
 		if !strings.Contains(ready.Message, field) {
 			t.Errorf("the message does not name %s: %s", field, ready.Message)
 		}
 	}
+	awaitReady(t, &v1beta1.Receiver{ObjectMeta: named(ns, "ci")})
 	// The controller finishes the deletion of what was never installed or applied.
 	for _, file := range files {
 		mustRun(t, "kubectl", "delete", "--timeout=60s", "-f", file)

@@ -109,8 +109,9 @@ func TestKustomizationIsWarned(t *testing.T) {
 			"--field-manager", manager, "-f", file)
 		return errs
 	}
-	until(t, "the policies are in force", func() bool {
-		return strings.Contains(try(v1beta1.KustomizationFieldManager), "has no effect")
+	until(t, "the policies are in force, and those of other tests are not", func() bool {
+		said := try(v1beta1.KustomizationFieldManager)
+		return strings.Contains(said, "'"+ns+"-warn-") && !strings.Contains(said, "'fairlead-warn-")
 	})
 	if said := try("fairlead"); strings.Contains(said, "has no effect") {
 		t.Errorf("the controller is warned of what it writes by itself: %s", said)

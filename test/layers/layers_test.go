@@ -76,6 +76,7 @@ var peers = map[string][]string{
 	"sources/git":               {"sources/transport", "sources/chartvalues"},
 	"sources/chartvalues":       {"sources/transport"},
 	"sources/bucket":            {"sources/transport"},
+	"sources/oidc":              {"sources/transport"},
 	"sources/store":             {"sources/quota"},
 }
 
