@@ -126,6 +126,33 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 	return v1beta1.ChartRevision{}, &pending{what: "looking for " + choice.String()}
 }
 
+// Last returns the chart that was found last for a choice, also while its source is not supported; false when none is
+// known. It is no chart to install.
+func (c *Catalog) Last(ctx context.Context, choice Choice) (v1beta1.ChartRevision, bool) {
+	source, err := c.read(ctx, choice)
+	if err != nil {
+		return v1beta1.ChartRevision{}, false
+	}
+	var chart *v1beta1.ChartRevision
+	switch object := source.(type) {
+	case *v1beta1.OCIRepository:
+		chart = object.Status.Chart
+	case *v1beta1.HelmChart:
+		chart = object.Status.Chart
+	default:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if s := c.shelf(choice, source); s != nil {
+			found := s.Picks[choice.String()].Revision
+			chart = &found
+		}
+	}
+	if chart == nil || chart.Digest == "" {
+		return v1beta1.ChartRevision{}, false
+	}
+	return *chart, true
+}
+
 // standsFor answers for a source that is one chart.
 func standsFor(choice Choice, source v1beta1.Source, chart *v1beta1.ChartRevision) (v1beta1.ChartRevision, error) {
 	if chart != nil {
@@ -162,8 +189,21 @@ func failure(source v1beta1.Source) (message string, failed bool) {
 	return status.Message(source), true
 }
 
-// source reads the source of a choice.
+// source reads the source of a choice, which has to be supported.
 func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, error) {
+	object, err := c.read(ctx, choice)
+	if err != nil {
+		return nil, err
+	}
+	if err := supported(object); err != nil {
+		return nil, unavailable(v1beta1.SourceNotReadyReason, "%s %s/%s: %s", choice.Kind, choice.Namespace,
+			choice.Name, err)
+	}
+	return object, nil
+}
+
+// read reads the source of a choice, whatever it asks for.
+func (c *Catalog) read(ctx context.Context, choice Choice) (v1beta1.Source, error) {
 	object := newSource(choice.Kind)
 	if object == nil {
 		return nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%q is not a kind of source", choice.Kind)
@@ -175,9 +215,6 @@ func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, er
 	}
 	if err != nil {
 		return nil, sources.Fail(v1beta1.SourceNotReadyReason, err, "reading %s %s", choice.Kind, key)
-	}
-	if err := supported(object); err != nil {
-		return nil, unavailable(v1beta1.SourceNotReadyReason, "%s %s: %s", choice.Kind, key, err)
 	}
 	return object, nil
 }
