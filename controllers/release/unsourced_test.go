@@ -34,11 +34,11 @@ func TestTheChartOfASourceThatIsNotSupported(t *testing.T) {
 		change func(*v1beta1.HelmRelease)
 		want   v1beta1.ChartRevision
 	}{
-		"a release that runs":              {change: func(*v1beta1.HelmRelease) {}, want: *cloud.Status.Chart},
+		"a release that runs": {change: func(*v1beta1.HelmRelease) {}, want: *cloud.Status.Chart},
 		"a release that was not installed": {change: func(hr *v1beta1.HelmRelease) {
 			hr.Status = v1beta1.HelmReleaseStatus{}
 		}},
-		"a release whose spec changed":     {change: func(hr *v1beta1.HelmRelease) { hr.Generation = 4 }},
+		"a release whose spec changed": {change: func(hr *v1beta1.HelmRelease) { hr.Generation = 4 }},
 		"a release that failed": {change: func(hr *v1beta1.HelmRelease) {
 			hr.Status.Conditions[0].Status = metav1.ConditionFalse
 		}},
