@@ -36,7 +36,8 @@ func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (c
 	}
 	merged, err := values.Merge(layers...)
 	if err != nil {
-		return composed{}, referent.Hindered(v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
+		return composed{}, referent.Hindered(v1beta1.ValuesErrorReason,
+			"values: %s; the controller continues when that changes", err)
 	}
 	origin := func(path []string) string { return values.Origin(layers, path) }
 	return composed{merged: merged, mask: values.NewMask(secrets...), origin: origin}, nil

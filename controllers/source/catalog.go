@@ -178,7 +178,8 @@ func isOneChart(source v1beta1.Source) bool {
 }
 
 func noChart(choice Choice) error {
-	return unavailable(v1beta1.InvalidContentReason, "%s holds manifests and no helm chart; work goes on when it holds one", choice)
+	return unavailable(v1beta1.InvalidContentReason,
+		"%s holds manifests and no helm chart; the controller continues when it holds one", choice)
 }
 
 // failure returns what a source says of its last failure, when it has failed at its current generation.
@@ -211,7 +212,8 @@ func (c *Catalog) read(ctx context.Context, choice Choice) (v1beta1.Source, erro
 	key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
 	err := c.objects.Get(ctx, key, object)
 	if apierrors.IsNotFound(err) {
-		return nil, unavailable(v1beta1.SourceNotFoundReason, "%s %s does not exist; work goes on when it is created", choice.Kind, key)
+		return nil, unavailable(v1beta1.SourceNotFoundReason,
+			"%s %s does not exist; the controller continues when it is created", choice.Kind, key)
 	}
 	if err != nil {
 		return nil, sources.Fail(v1beta1.SourceNotReadyReason, err, "reading %s %s", choice.Kind, key)
