@@ -67,7 +67,7 @@ type GitRepositoryVerification struct {
 // GitRepositorySpec says where a Git repository is and which of its commits is wanted.
 type GitRepositorySpec struct {
 	// URL of the repository, as http(s)://host/path or ssh://[user@]host[:port]/path.
-	// +kubebuilder:validation:Pattern=`^(http|https|ssh)://.*$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^(http|https|ssh)://')`,messageExpression=`'spec.url must begin with http://, https:// or ssh://' + (self.matches('^[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9~._/-]+$') ? '; write ssh://' + self.replace(':/', '/').replace(':', '/') : '')`
 	// +kubebuilder:validation:MaxLength=2048
 	// +required
 	URL string `json:"url"`

@@ -196,7 +196,7 @@ type SubstituteReference struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Name string `json:"name"`
-	// Optional goes on without the variables while the object does not exist.
+	// Optional leaves the variables out while the object does not exist.
 	// +optional
 	Optional bool `json:"optional,omitempty"`
 }

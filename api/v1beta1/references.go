@@ -152,7 +152,7 @@ type ValuesReference struct {
 	// Literal takes the content for TargetPath as it is, like the helm command's --set-literal.
 	// +optional
 	Literal bool `json:"literal,omitempty"`
-	// Optional lets the release go on without these values while the object does not exist. A missing key or broken
+	// Optional leaves these values out while the object does not exist. A missing key or broken
 	// YAML is an error all the same.
 	// +optional
 	Optional bool `json:"optional,omitempty"`

@@ -82,7 +82,7 @@ repositories and OCI registries, the one that applies Kustomizations, and the on
 releases.
 
 Logs are JSON lines on stderr. SIGTERM and Ctrl-C stop the process within seconds, also in the middle of a rollout: the
-next process goes on with it.`,
+next process continues it.`,
 		Example: `  # in a cluster, with the identity of the pod
   fairlead controller --leader-elect
 

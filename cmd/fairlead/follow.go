@@ -98,7 +98,7 @@ func stopped(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil
 	}
-	return errors.New("interrupted; what was requested goes on in the cluster")
+	return errors.New("interrupted; the controller continues what was requested")
 }
 
 func (f *follower) open(ctx context.Context) (watch.Interface, error) {

@@ -45,7 +45,8 @@ Exits with 0 when the revision runs, with 1 when that failed or took too long, w
 	}
 	a.addClusterFlags(cmd)
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for those who look at the release later; required")
-	cmd.Flags().BoolVar(&f.undo, "undo", false, "take the request back, so that the release goes on to what its spec asks for")
+	cmd.Flags().BoolVar(&f.undo, "undo", false,
+		"take the request back, so that the controller deploys what the spec asks for")
 	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "make the request and do not wait for the controller")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to wait in all")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -161,7 +162,7 @@ func (a *app) undoRollback(ctx context.Context, k kind, name string, f *rollback
 		if _, err := patch(ctx, c, k, key, rollbackPatch(a.token(), nil)); err != nil {
 			return err
 		}
-		next := "it goes on to what its spec asks for"
+		next := "the controller deploys what its spec asks for"
 		if view.IsSuspended(object) {
 			next = "it is suspended, so that nothing happens until it is resumed"
 		}

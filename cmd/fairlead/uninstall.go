@@ -19,8 +19,8 @@ func newUninstallCommand(a *app) *cobra.Command {
 		Short: "Remove Fairlead from the cluster; releases stay",
 		Long: `Remove Fairlead: the controller, its kinds with all objects of them, its rights, and its namespace when others have nothing in it.
 
-Helm releases and what Kustomizations have applied stay as they are, and the helm command goes on with them. With --releases they go
-first: Kustomizations are deleted, which deletes what they have applied as each of them says, then all HelmReleases, which
+Helm releases and what Kustomizations have applied stay as they are, and the helm command can manage them.
+With --releases they go first: Kustomizations are deleted, which deletes what they have applied as each of them says, then all HelmReleases, which
 uninstalls them. The controller does that, so it has to run.
 
 The controller is stopped before finalizers are removed, and they are removed before the definitions: nothing is left waiting for a

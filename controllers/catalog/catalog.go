@@ -126,6 +126,33 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 	return v1beta1.ChartRevision{}, &pending{what: "looking for " + choice.String()}
 }
 
+// Last returns the chart that was found last for a choice, also while its source is not supported; false when none is
+// known. It is no chart to install.
+func (c *Catalog) Last(ctx context.Context, choice Choice) (v1beta1.ChartRevision, bool) {
+	source, err := c.read(ctx, choice)
+	if err != nil {
+		return v1beta1.ChartRevision{}, false
+	}
+	var chart *v1beta1.ChartRevision
+	switch object := source.(type) {
+	case *v1beta1.OCIRepository:
+		chart = object.Status.Chart
+	case *v1beta1.HelmChart:
+		chart = object.Status.Chart
+	default:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if s := c.shelf(choice, source); s != nil {
+			found := s.Picks[choice.String()].Revision
+			chart = &found
+		}
+	}
+	if chart == nil || chart.Digest == "" {
+		return v1beta1.ChartRevision{}, false
+	}
+	return *chart, true
+}
+
 // standsFor answers for a source that is one chart.
 func standsFor(choice Choice, source v1beta1.Source, chart *v1beta1.ChartRevision) (v1beta1.ChartRevision, error) {
 	if chart != nil {
@@ -151,7 +178,8 @@ func isOneChart(source v1beta1.Source) bool {
 }
 
 func noChart(choice Choice) error {
-	return unavailable(v1beta1.InvalidContentReason, "%s holds manifests and no helm chart; work goes on when it holds one", choice)
+	return unavailable(v1beta1.InvalidContentReason,
+		"%s holds manifests and no helm chart; the controller continues when it holds one", choice)
 }
 
 // failure returns what a source says of its last failure, when it has failed at its current generation.
@@ -162,8 +190,21 @@ func failure(source v1beta1.Source) (message string, failed bool) {
 	return status.Message(source), true
 }
 
-// source reads the source of a choice.
+// source reads the source of a choice, which has to be supported.
 func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, error) {
+	object, err := c.read(ctx, choice)
+	if err != nil {
+		return nil, err
+	}
+	if err := Supported(object); err != nil {
+		return nil, unavailable(v1beta1.SourceNotReadyReason, "%s %s/%s: %s", choice.Kind, choice.Namespace,
+			choice.Name, err)
+	}
+	return object, nil
+}
+
+// read reads the source of a choice, whatever it asks for.
+func (c *Catalog) read(ctx context.Context, choice Choice) (v1beta1.Source, error) {
 	object := NewSource(choice.Kind)
 	if object == nil {
 		return nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%q is not a kind of source", choice.Kind)
@@ -171,13 +212,11 @@ func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, er
 	key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
 	err := c.objects.Get(ctx, key, object)
 	if apierrors.IsNotFound(err) {
-		return nil, unavailable(v1beta1.SourceNotFoundReason, "%s %s does not exist; work goes on when it is created", choice.Kind, key)
+		return nil, unavailable(v1beta1.SourceNotFoundReason,
+			"%s %s does not exist; the controller continues when it is created", choice.Kind, key)
 	}
 	if err != nil {
 		return nil, sources.Fail(v1beta1.SourceNotReadyReason, err, "reading %s %s", choice.Kind, key)
-	}
-	if err := Supported(object); err != nil {
-		return nil, unavailable(v1beta1.SourceNotReadyReason, "%s %s: %s", choice.Kind, key, err)
 	}
 	return object, nil
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -69,7 +71,9 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		return Polled{Err: err}
 	}
 	c.Tell(ctx, changed...)
-	return Polled{Artifact: artifact, Message: "index with " + countCharts(len(index.Charts())), Warnings: warnings}
+	charts := index.Charts()
+	message := "index with " + countCharts(len(charts)) + absent(choices, charts)
+	return Polled{Artifact: artifact, Message: message, Warnings: warnings}
 }
 
 // isRequested reports whether a user asks for a poll that was not made yet. It does not rely on what upstream says of
@@ -230,10 +234,36 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	if len(choices) == 0 {
 		message = "registry; it is asked when a release refers to it"
 	}
+	if failed == nil && missing != nil {
+		message += absent(choices, slices.Collect(maps.Keys(tags)))
+	}
 	if failed == nil && !served {
 		failed = missing // the registry has nothing of what is asked for, or does not show it with these credentials
 	}
 	return Polled{Artifact: artifact, Message: message, Err: failed, Warnings: warnings}
+}
+
+// maxAbsent is how many charts that upstream does not have a message names.
+const maxAbsent = 3
+
+// absent says which of the charts that are asked for upstream does not have; empty when it has all.
+func absent(choices []Choice, has []string) string {
+	var names []string
+	for _, choice := range choices {
+		if !slices.Contains(has, choice.Chart) {
+			names = append(names, choice.Chart)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	text := "; it does not have " + strings.Join(names[:min(len(names), maxAbsent)], ", ")
+	if more := len(names) - maxAbsent; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text + ", which releases ask for"
 }
 
 func countCharts(n int) string {

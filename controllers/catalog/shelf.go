@@ -82,7 +82,7 @@ func (p pick) upstream() pick {
 	return p
 }
 
-// keep takes over an earlier answer when the new poll could not give one: what runs goes on being served.
+// keep takes over an earlier answer when the new poll could not give one: what runs is served further.
 func (p pick) keep(before pick) pick {
 	if p.err != nil && p.Revision.Digest == "" && before.Revision.Digest != "" {
 		before.err, before.doubted = p.err, false

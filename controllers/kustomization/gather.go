@@ -197,7 +197,8 @@ func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization
 			continue
 		case apierrors.IsNotFound(err):
 			return nil, nil, referent.Hindered(v1beta1.SubstitutionFailedReason,
-				"%s %s of spec.postBuild.substituteFrom[%d] does not exist; work goes on when it is created", reference.Kind, name, i)
+				"%s %s of spec.postBuild.substituteFrom[%d] does not exist"+
+					"; the controller continues when it is created", reference.Kind, name, i)
 		case apierrors.IsForbidden(err):
 			return nil, nil, referent.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.postBuild.substituteFrom[%d]",
 				reference.Kind, name, i)
@@ -228,7 +229,8 @@ func (read readDocument) keys(ctx context.Context, k *v1beta1.Kustomization) (ma
 	data, err := read(ctx, referent.Document{Kind: "Secret", NamespacedName: name})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, referent.Hindered(v1beta1.DecryptionFailedReason, "Secret %s of spec.decryption does not exist; work goes on when it is created", name)
+		return nil, referent.Hindered(v1beta1.DecryptionFailedReason,
+			"Secret %s of spec.decryption does not exist; the controller continues when it is created", name)
 	case apierrors.IsForbidden(err):
 		return nil, referent.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.decryption", name)
 	case err != nil:

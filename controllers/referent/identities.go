@@ -80,7 +80,8 @@ func (i Identities) serviceAccount(ctx context.Context, name types.NamespacedNam
 	}
 	switch {
 	case apierrors.IsNotFound(err):
-		return Hindered(v1beta1.AccessDeniedReason, "ServiceAccount %s does not exist; work goes on when it is created", name)
+		return Hindered(v1beta1.AccessDeniedReason,
+			"ServiceAccount %s does not exist; the controller continues when it is created", name)
 	case apierrors.IsForbidden(err):
 		return Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read ServiceAccount %s, as whom the object is worked on", name)
 	case err != nil:
@@ -95,7 +96,8 @@ func (i Identities) kubeconfig(ctx context.Context, namespace string, reference 
 	all, err := i.Documents.Get(ctx, Document{"Secret", name})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, Hindered(v1beta1.KubeConfigInvalidReason, "Secret %s of spec.kubeConfig does not exist; work goes on when it is created", name)
+		return nil, Hindered(v1beta1.KubeConfigInvalidReason,
+			"Secret %s of spec.kubeConfig does not exist; the controller continues when it is created", name)
 	case apierrors.IsForbidden(err):
 		return nil, Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.kubeConfig", name)
 	case err != nil:
@@ -107,12 +109,14 @@ func (i Identities) kubeconfig(ctx context.Context, namespace string, reference 
 			continue
 		}
 		if fault := faultOf(content); fault != "" {
-			return nil, Hindered(v1beta1.KubeConfigInvalidReason, "Secret %s of spec.kubeConfig, key %s, %s; work goes on when that changes",
+			return nil, Hindered(v1beta1.KubeConfigInvalidReason,
+				"Secret %s of spec.kubeConfig, key %s, %s; the controller continues when that changes",
 				name, key, fault)
 		}
 		return content, nil
 	}
-	return nil, Hindered(v1beta1.KubeConfigInvalidReason, "Secret %s of spec.kubeConfig has no key %q, %s; work goes on when it has",
+	return nil, Hindered(v1beta1.KubeConfigInvalidReason,
+		"Secret %s of spec.kubeConfig has no key %q, %s; the controller continues when it has",
 		name, reference.GetKeys()[0], Listed(all))
 }
 
@@ -150,7 +154,8 @@ func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReferenc
 		return &ObstacleError{After: after, Failure: status.Failure{Reason: v1beta1.AccessDeniedReason,
 			Message: fmt.Sprintf("%s; the controller tries again every %s", err, after)}}
 	case errors.As(err, &kubeconfig) && remote != nil:
-		return Hindered(v1beta1.KubeConfigInvalidReason, "Secret %s/%s of spec.kubeConfig: %s; work goes on when that changes",
+		return Hindered(v1beta1.KubeConfigInvalidReason,
+			"Secret %s/%s of spec.kubeConfig: %s; the controller continues when that changes",
 			namespace, remote.GetSecret().Name, kubeconfig)
 	case errors.As(err, &exceeded) && remote != nil:
 		return &ObstacleError{After: UnreachableRetry, Failure: status.Failure{Reason: exceeded.Reason(), Message: fmt.Sprintf(

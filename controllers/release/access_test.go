@@ -90,24 +90,30 @@ func TestAccessSaysWhatIsMissing(t *testing.T) {
 		message string
 	}{
 		{name: "a ServiceAccount that does not exist", release: helmRelease("web", as("deployer")), reason: v1beta1.AccessDeniedReason,
-			message: "ServiceAccount apps/deployer does not exist; work goes on when it is created"},
+			message: "ServiceAccount apps/deployer does not exist; the controller continues when it is created"},
 		{name: "a ServiceAccount that may not be read", release: helmRelease("web", as("deployer")), get: forbidden, reason: v1beta1.AccessDeniedReason,
 			message: "Fairlead may not read ServiceAccount apps/deployer, as whom the object is worked on"},
 		{name: "no Secret", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
-			message: "Secret apps/db of spec.kubeConfig does not exist; work goes on when it is created"},
+			message: "Secret apps/db of spec.kubeConfig does not exist; the controller continues when it is created"},
 		{name: "no key", release: helmRelease("web", remote("")), content: map[string]string{"config": kubeconfig}, reason: v1beta1.KubeConfigInvalidReason,
-			message: `Secret apps/db of spec.kubeConfig has no key "value", it has config; work goes on when it has`},
+			message: `Secret apps/db of spec.kubeConfig has no key "value", it has config` +
+				`; the controller continues when it has`},
 		{name: "nothing", release: helmRelease("web", remote("")), content: map[string]string{"value": ""}, reason: v1beta1.KubeConfigInvalidReason,
-			message: "Secret apps/db of spec.kubeConfig, key value, is empty; work goes on when that changes"},
+			message: "Secret apps/db of spec.kubeConfig, key value, is empty" +
+				"; the controller continues when that changes"},
 		{name: "no kubeconfig", release: helmRelease("web", remote("")), content: map[string]string{"value": "clusters: hunter2"}, reason: v1beta1.KubeConfigInvalidReason,
-			message: "Secret apps/db of spec.kubeConfig, key value, is not a kubeconfig; work goes on when that changes"},
+			message: "Secret apps/db of spec.kubeConfig, key value, is not a kubeconfig" +
+				"; the controller continues when that changes"},
 		{name: "no cluster", release: helmRelease("web", remote("")), content: map[string]string{"value": "kind: Config"}, reason: v1beta1.KubeConfigInvalidReason,
-			message: "Secret apps/db of spec.kubeConfig, key value, is a kubeconfig without a cluster; work goes on when that changes"},
+			message: "Secret apps/db of spec.kubeConfig, key value, is a kubeconfig without a cluster" +
+				"; the controller continues when that changes"},
 		{name: "no context", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
 			content: map[string]string{"value": strings.Replace(kubeconfig, `"current-context": "c"`, `"current-context": "hunter2"`, 1)},
-			message: "Secret apps/db of spec.kubeConfig, key value, is a kubeconfig whose current context does not exist; work goes on when that changes"},
+			message: "Secret apps/db of spec.kubeConfig, key value, is a kubeconfig whose current context " +
+				"does not exist" +
+				"; the controller continues when that changes"},
 		{name: "too much", release: helmRelease("web", remote("")), content: map[string]string{"value": long}, reason: v1beta1.KubeConfigInvalidReason,
-			message: "more than 1048576; work goes on when that changes"},
+			message: "more than 1048576; the controller continues when that changes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,7 +201,8 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 			h.events, h.jitter = events.NewFakeRecorder(1), func() float64 { return 0 }
 			hr := helmRelease("web", as("deployer"))
 			hr.Status.History = tt.revisions
-			missing := referent.Hindered(cmp.Or(tt.reason, v1beta1.AccessDeniedReason), "ServiceAccount apps/deployer does not exist; work goes on when it is created")
+			missing := referent.Hindered(cmp.Or(tt.reason, v1beta1.AccessDeniedReason),
+				"ServiceAccount apps/deployer does not exist; the controller continues when it is created")
 			done, again, err := h.stranded(t.Context(), hr, departure{obstacle: missing, terminating: tt.terminating})
 			if err != nil || done != tt.done {
 				t.Fatalf("done %v, error %v", done, err)
@@ -203,7 +210,8 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 			if done {
 				return
 			}
-			want := "cannot uninstall apps/web: ServiceAccount apps/deployer does not exist; work goes on when it is created; " +
+			want := "cannot uninstall apps/web: ServiceAccount apps/deployer does not exist" +
+				"; the controller continues when it is created; " +
 				"to keep the Helm release, set spec.deletionPolicy to Orphan"
 			if got := status.Message(hr); got != want || again != departureRetry {
 				t.Errorf("looks again after %s and says %q, want %q", again, got, want)
@@ -228,8 +236,10 @@ func TestWhyRecordsCannotBeRead(t *testing.T) {
 		{name: "no rights", release: helmRelease("web"), reason: v1beta1.AccessDeniedReason, again: referent.ForbiddenRetry, says: "secrets is forbidden",
 			err: reading(apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", nil))},
 		{name: "a kubeconfig that is refused", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
-			err:  reading(&cluster.KubeconfigError{Problem: "its user runs a program (exec)", Fix: "use a token"}),
-			says: "Secret apps/db of spec.kubeConfig: the kubeconfig is refused: its user runs a program (exec); use a token; work goes on when that changes"},
+			err: reading(&cluster.KubeconfigError{Problem: "its user runs a program (exec)", Fix: "use a token"}),
+			says: "Secret apps/db of spec.kubeConfig: the kubeconfig is refused: its user runs a program (exec); " +
+				"use a token" +
+				"; the controller continues when that changes"},
 		{name: "a remote cluster that does not answer", release: helmRelease("web", remote("")), err: reading(away), again: referent.UnreachableRetry,
 			reason: v1beta1.ClusterUnreachableReason, says: "the cluster of Secret apps/db of spec.kubeConfig does not answer: dial tcp: connection refused"},
 		{name: "a remote cluster that says too much", release: helmRelease("web", remote("")), again: referent.UnreachableRetry,

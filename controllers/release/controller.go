@@ -313,6 +313,12 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if decision.Reason == v1beta1.OwnedByOtherReason {
 		return h.refuse(hr, decision.Plan), nil
 	}
+	if inputs.Unsourced != nil {
+		if needsChart(decision.Plan) {
+			return h.blocked(hr, inputs.Unsourced)
+		}
+		decision.Note = "it stays at this chart, because " + inputs.Unsourced.Error()
+	}
 	if !decision.Acts() {
 		hr.Status.InputDigest = release.InputDigest(hr, inputs)
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())

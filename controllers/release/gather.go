@@ -67,9 +67,9 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, err
 	}
-	chart, err := g.catalog.Chart(ctx, catalog.ChoiceOfRelease(hr))
+	chart, unsourced, err := g.chart(ctx, hr)
 	if err != nil {
-		return release.Inputs{}, chartObstacle(err)
+		return release.Inputs{}, err
 	}
 	found, err := readDocument(g.documents.Get).values(ctx, hr)
 	if err != nil {
@@ -77,7 +77,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	}
 	mask := found.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	return release.Inputs{
-		Access: access, Chart: chart, Values: found.Merged, Mask: mask, Origin: found.origin,
+		Access: access, Chart: chart, Unsourced: unsourced, Values: found.Merged, Mask: mask, Origin: found.origin,
 		Rules: judges, Ignore: ignore,
 	}, nil
 }

@@ -158,11 +158,13 @@ func TestGatherSaysWhatIsMissing(t *testing.T) {
 		final   bool
 	}{
 		{name: "a Secret that does not exist", release: helmRelease("web", from(reference)), reason: v1beta1.ValuesErrorReason,
-			message: "Secret apps/db of spec.valuesFrom does not exist; work goes on when it is created"},
+			message: "Secret apps/db of spec.valuesFrom does not exist; the controller continues when it is created"},
 		{name: "a ConfigMap that does not exist", release: helmRelease("web", from(v1beta1.ValuesReference{Kind: "ConfigMap", Name: "db"})),
 			reason: v1beta1.ValuesErrorReason, message: "ConfigMap apps/db of spec.valuesFrom does not exist"},
 		{name: "a key that does not exist", release: helmRelease("web", from(reference)), objects: []client.Object{secret(map[string]string{"b": "", "a": ""})},
-			reason: v1beta1.ValuesErrorReason, message: `Secret apps/db of spec.valuesFrom has no key "values.yaml", it has a, b; work goes on when it has`},
+			reason: v1beta1.ValuesErrorReason,
+			message: `Secret apps/db of spec.valuesFrom has no key "values.yaml", it has a, b` +
+				`; the controller continues when it has`},
 		{name: "a key of an optional Secret that exists", release: helmRelease("web", from(optional)), objects: []client.Object{secret(nil)},
 			reason: v1beta1.ValuesErrorReason, message: "it has none"},
 		{name: "a key that is binary", release: helmRelease("web", from(v1beta1.ValuesReference{Kind: "ConfigMap", Name: "db"})),

@@ -61,7 +61,8 @@ func (read readDocument) layer(ctx context.Context, namespace string, reference 
 	case apierrors.IsNotFound(err) && reference.Optional:
 		return nil, nil
 	case apierrors.IsNotFound(err):
-		return nil, referent.Hindered(v1beta1.ValuesErrorReason, "%s %s of spec.valuesFrom does not exist; work goes on when it is created",
+		return nil, referent.Hindered(v1beta1.ValuesErrorReason,
+			"%s %s of spec.valuesFrom does not exist; the controller continues when it is created",
 			reference.Kind, name)
 	case apierrors.IsForbidden(err):
 		return nil, referent.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.valuesFrom", reference.Kind, name)
@@ -70,7 +71,8 @@ func (read readDocument) layer(ctx context.Context, namespace string, reference 
 	}
 	data, ok := all[reference.GetValuesKey()]
 	if !ok {
-		return nil, referent.Hindered(v1beta1.ValuesErrorReason, "%s %s of spec.valuesFrom has no key %q, %s; work goes on when it has",
+		return nil, referent.Hindered(v1beta1.ValuesErrorReason,
+			"%s %s of spec.valuesFrom has no key %q, %s; the controller continues when it has",
 			reference.Kind, name, reference.GetValuesKey(), referent.Listed(all))
 	}
 	if !utf8.Valid(data) {

@@ -36,8 +36,8 @@ func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (C
 	}
 	merged, err := values.Merge(layers...)
 	if err != nil {
-		return Composed{}, referent.Hindered(
-			v1beta1.ValuesErrorReason, "values: %s; work goes on when that changes", err)
+		return Composed{}, referent.Hindered(v1beta1.ValuesErrorReason,
+			"values: %s; the controller continues when that changes", err)
 	}
 	return Composed{Merged: merged, Mask: values.NewMask(secrets...), Layers: layers}, nil
 }

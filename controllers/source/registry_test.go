@@ -99,8 +99,9 @@ func TestARegistryWithoutTheChart(t *testing.T) {
 	}
 
 	r.choices = []catalog.Choice{wrong, right}
-	if !r.reconcile() || !status.IsReady(r.source) {
-		t.Errorf("a chart is found, and it says %q", status.Message(r.source))
+	both := "registry with 1 chart in use; it does not have wbe, which releases ask for"
+	if !r.reconcile() || !status.IsReady(r.source) || status.Message(r.source) != both {
+		t.Errorf("a chart is found, and it says %q, want %q", status.Message(r.source), both)
 	}
 	if _, err := r.catalog.Chart(t.Context(), right); err != nil {
 		t.Errorf("the chart that is there: %v", err)

@@ -79,6 +79,8 @@ type Plan struct {
 	Reason string
 	// Message for people: what happens and why.
 	Message string
+	// Note is added to what Ready says of a None; empty is nothing.
+	Note string
 	// After is how long to Wait; zero means until something changes.
 	After time.Duration
 	// Audit is how long it takes until every object is looked at, if nothing changes before; zero means that it is not.

@@ -249,5 +249,6 @@ func absent(d Desired, o Observed, _ time.Time) (Plan, bool) {
 func failed(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	newest := o.History.Newest()
 	return Plan{Step: Upgrade, Reason: ReasonFailed,
-		Message: fmt.Sprintf("revision %d failed; goes on to %s", newest.Version, d.Chart)}, newest.broken(d)
+			Message: fmt.Sprintf("revision %d failed; the controller upgrades to %s", newest.Version, d.Chart)},
+		newest.broken(d)
 }

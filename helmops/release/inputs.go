@@ -22,7 +22,9 @@ type Inputs struct {
 	// Access says on which cluster, and as whom, everything of the release is read and written.
 	Access cluster.Access
 	Chart  v1beta1.ChartRevision
-	Values map[string]any
+	// Unsourced says why Chart is that of the revision that runs: the source has no answer at present. Nil otherwise.
+	Unsourced error
+	Values    map[string]any
 	// Mask hides what came from Secrets.
 	Mask values.Mask
 	// Origin names what sets the value at a path, for messages; it returns "" when that is not known. Nil never knows.

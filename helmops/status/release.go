@@ -310,7 +310,7 @@ func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 	return w.failed(Failure{Reason: v1beta1.TestFailedReason}, message, o.Next)
 }
 
-// unlocked leaves a release whose newest revision counts as failed, so it is not Ready until work has gone on.
+// unlocked leaves a release whose newest revision counts as failed, so it is not Ready until the next action has ended.
 func unlocked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	what := fmt.Sprintf("the pending revision of %s/%s", o.Target.Namespace, o.Target.Name)
 	if o.Failure != nil {
@@ -320,7 +320,7 @@ func unlocked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		Retrying(hr, v1beta1.PendingReleaseReason, message, now)
 		return Event{Warning: true, Reason: v1beta1.PendingReleaseReason, Message: message}
 	}
-	message := "marked " + what + " as failed, goes on from there"
+	message := "marked " + what + " as failed; the controller continues from there"
 	Progressing(hr, message, now)
 	return Event{Reason: v1beta1.PendingReleaseReason, Message: message}
 }

@@ -53,6 +53,9 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 	if p.Reason == plan.ReasonWithdrawn {
 		message += "; " + p.Message
 	}
+	if p.Note != "" {
+		message += "; " + p.Note
+	}
 	w.ready(reason, message)
 }
 

@@ -106,7 +106,7 @@ const (
 	NextReconcile = "reconcile"
 	// NextRetry: the last attempt is repeated, at Next.At when that is known.
 	NextRetry = "retry"
-	// NextWait: it goes on when what it waits for is there.
+	// NextWait: the controller continues when what it waits for is there.
 	NextWait = "wait"
 	// NextAudit: nothing changes until an input does; everything is checked at the interval all the same.
 	NextAudit = "audit"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -147,8 +148,16 @@ func New(o Options) (*Remote, error) {
 // SSHScheme is that of the URLs of repositories over SSH.
 const SSHScheme = "ssh"
 
+// scpForm is how scp names a file of another host. It is no URL: its path begins in the home directory of the user.
+var scpForm = regexp.MustCompile(
+	`^([A-Za-z0-9][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9.-]*):/*([A-Za-z0-9~._][A-Za-z0-9~._/-]*)$`)
+
 // parseURL reads the URL of a repository. A user name is part of one over SSH, where it is no secret; a password never is.
 func parseURL(raw string) (*url.URL, error) {
+	if parts := scpForm.FindStringSubmatch(strings.TrimSpace(raw)); parts != nil {
+		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the URL has no scheme; write ssh://%s@%s/%s",
+			parts[1], parts[2], parts[3])
+	}
 	u, err := url.Parse(strings.TrimSpace(raw))
 	if err != nil || u.Scheme != SSHScheme || u.User == nil {
 		return transport.ParseURL(raw, "https", "http", SSHScheme)

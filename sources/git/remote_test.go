@@ -193,6 +193,26 @@ func TestFailuresOfAServer(t *testing.T) {
 	}
 }
 
+// The short form of scp is not taken: its path begins in a home directory, and it has no port. What to write is named.
+func TestTheShortFormOfSCP(t *testing.T) {
+	for u, says := range map[string]string{
+		"git@github.com:org/fleet.git":      "write ssh://git@github.com/org/fleet.git",
+		"deploy@git.example.com:/srv/fleet": "write ssh://deploy@git.example.com/srv/fleet",
+		"git@host:~me/fleet":                "write ssh://git@host/~me/fleet",
+		"-oProxyCommand=id@host:fleet":      "cannot be parsed",
+		"-oX@host:fleet":                    "cannot be parsed",
+		"git@-oX:fleet":                     "cannot be parsed",
+		"git:hunter2@host:fleet":            "instead of",
+		"git@host:a b":                      "cannot be parsed",
+	} {
+		_, err := New(Options{URL: u})
+		if e := wantFailure(t, err, v1beta1.URLInvalidReason, says); e.Retryable() || strings.Contains(err.Error(),
+			"hunter2") {
+			t.Errorf("%q: %v", u, err)
+		}
+	}
+}
+
 func TestURLsThatCannotBeUsed(t *testing.T) {
 	for _, u := range []string{"", "ftp://host/x", "file:///x", "https://u:hunter2@host/x", "http://169.254.169.254/x", "https://host/x?token=hunter2"} {
 		_, err := New(Options{URL: u})

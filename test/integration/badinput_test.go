@@ -263,7 +263,18 @@ func TestValidation(t *testing.T) {
 		"exactly one of spec.chart and spec.chartRef": both,
 		"exactly one of":    neither,
 		"spec.type must be": mismatch,
-		"spec.url":          &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "bad"}, Spec: v1beta1.GitRepositorySpec{URL: "file:///etc"}},
+		"write ssh://git@github.com/org/fleet.git": &v1beta1.GitRepository{
+			ObjectMeta: named(ns, "scp"), Spec: v1beta1.GitRepositorySpec{URL: "git@github.com:org/fleet.git"},
+		},
+		"write ssh://git@example.com/srv/fleet.git": &v1beta1.GitRepository{
+			ObjectMeta: named(ns, "absolute"), Spec: v1beta1.GitRepositorySpec{URL: "git@example.com:/srv/fleet.git"},
+		},
+		"spec.url must begin with http://, https:// or ssh://": &v1beta1.GitRepository{
+			ObjectMeta: named(ns, "option"),
+			Spec:       v1beta1.GitRepositorySpec{URL: "-oProxyCommand=id@example.com:fleet"},
+		},
+		"spec.url": &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "bad"},
+			Spec: v1beta1.GitRepositorySpec{URL: "file:///etc"}},
 		"spec.releaseName": func() client.Object {
 			hr := release(ns, "long", "x", "*", "y", "")
 			hr.Spec.ReleaseName = strings.Repeat("x", 54)

@@ -63,7 +63,7 @@ func TestAnIdentityThatComesLater(t *testing.T) {
 	apply(t, ns, release("web", "  serviceAccountName: deployer"))
 	hr := await(t, ns, "web", state{Ready: "False"})
 	ready := stage.Condition(hr, v1beta1.ReadyCondition)
-	want := "ServiceAccount " + ns + "/deployer does not exist; work goes on when it is created"
+	want := "ServiceAccount " + ns + "/deployer does not exist; the controller continues when it is created"
 	if ready.Reason != v1beta1.AccessDeniedReason || ready.Message != want {
 		t.Errorf("%s: %s", ready.Reason, ready.Message)
 	}
