@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -98,6 +99,17 @@ func (w world) preview(_ context.Context, set rollout.Set, _ rollout.Foresight) 
 	return out, nil
 }
 
+// resolveServed finds the kinds of a cluster.
+func resolveServed(word string) (schema.GroupVersionKind, error) {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	for kind := range clientgoscheme.Scheme.AllKnownTypes() {
+		if kind.Version == "v1" {
+			mapper.Add(kind, meta.RESTScopeNamespace)
+		}
+	}
+	return resolve(mapper, word)
+}
+
 // run executes the real command line against the world.
 func (w world) run(t *testing.T, args ...string) result {
 	t.Helper()
@@ -122,6 +134,7 @@ func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.
 		colour: w.colour, now: clock,
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
 			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
+				resolve:   resolveServed,
 				namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
 			if f.namespace != "" {
 				out.namespace = f.namespace
