@@ -195,8 +195,8 @@ func mapper() meta.RESTMapper {
 	for _, k := range kinds {
 		m.Add(v1beta1.GroupVersion.WithKind(k.name), meta.RESTScopeNamespace)
 	}
-	for _, document := range []string{"Secret", "ConfigMap"} { // what values and credentials come from
-		m.Add(corev1.SchemeGroupVersion.WithKind(document), meta.RESTScopeNamespace)
+	for _, other := range []string{"Secret", "ConfigMap", "Event"} { // values, credentials, and what was reported
+		m.Add(corev1.SchemeGroupVersion.WithKind(other), meta.RESTScopeNamespace)
 	}
 	return m
 }

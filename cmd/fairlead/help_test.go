@@ -65,6 +65,7 @@ func TestHelp(t *testing.T) {
 		{"help-diff", world{}, "diff --help"},
 		{"help-render", world{}, "render --help"},
 		{"help-trace", world{}, "trace --help"},
+		{"help-events", world{}, "events --help"},
 		{"help-values", world{}, "values --help"},
 		{"help-suspend", world{}, "suspend --help"},
 		{"help-resume", world{}, "resume --help"},

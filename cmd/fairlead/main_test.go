@@ -74,6 +74,15 @@ func (w world) client(t *testing.T) client.WithWatch {
 	for _, k := range kinds {
 		builder = builder.WithIndex(view.NewObject(k.name), "metadata.name", func(o client.Object) []string { return []string{o.GetName()} })
 	}
+	for field, of := range map[string]func(*corev1.Event) string{
+		"involvedObject.apiVersion": func(e *corev1.Event) string { return e.InvolvedObject.APIVersion },
+		"involvedObject.kind":       func(e *corev1.Event) string { return e.InvolvedObject.Kind },
+		"involvedObject.name":       func(e *corev1.Event) string { return e.InvolvedObject.Name },
+	} {
+		builder = builder.WithIndex(&corev1.Event{}, field, func(o client.Object) []string {
+			return []string{of(o.(*corev1.Event))}
+		})
+	}
 	return builder.Build()
 }
 

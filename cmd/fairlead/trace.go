@@ -148,7 +148,8 @@ func otherKindError(err error, kind schema.GroupVersionKind, key types.Namespace
 	resource, _ := meta.UnsafeGuessKindToResource(kind)
 	name := resource.GroupResource().String()
 	if apierrors.IsNotFound(err) && !isNotInstalled(err) {
-		return fmt.Errorf("%s %q not found in namespace %s (choose another with -n)", kind.Kind, key.Name, key.Namespace)
+		return fmt.Errorf("%s %q not found in namespace %s (choose another with -n)",
+			kind.Kind, key.Name, key.Namespace)
 	}
 	if apierrors.IsForbidden(err) {
 		return fmt.Errorf("forbidden: you may not get %s in namespace %s (kubectl auth can-i get %s -n %s)",

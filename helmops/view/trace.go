@@ -81,7 +81,8 @@ func (r Reader) Trace(
 	resource, _ := meta.UnsafeGuessKindToResource(kind)
 	if err != nil {
 		return Trace{}, &RequestError{
-			Verb: "get", Resource: resource.GroupResource().String(), Namespace: key.Namespace, Name: key.Name, Err: err,
+			Verb: "get", Resource: resource.GroupResource().String(),
+			Namespace: key.Namespace, Name: key.Name, Err: err,
 		}
 	}
 	t := tracer{Reader: r, other: other, seen: map[Reference]bool{}, out: Trace{

@@ -54,8 +54,10 @@ func TestTrace(t *testing.T) {
 		name, step, note string
 		managed          bool
 	}{
-		"the release of this cluster": {name: "made", managed: true, step: "release fleet/shop", note: "not in the inventory"},
-		"an owner of another life":    {name: "replaced", note: "was replaced by another object"},
+		"the release of this cluster": {
+			name: "made", managed: true, step: "release fleet/shop", note: "not in the inventory",
+		},
+		"an owner of another life": {name: "replaced", note: "was replaced by another object"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +99,9 @@ type metadataReader struct {
 	client.Client
 }
 
-func (r metadataReader) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+func (r metadataReader) Get(
+	ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption,
+) error {
 	if _, is := o.(*metav1.PartialObjectMetadata); !is {
 		r.t.Errorf("it reads a %T", o)
 	}
