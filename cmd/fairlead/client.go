@@ -50,6 +50,8 @@ type connection struct {
 	logs logReader
 	// engine looks at Helm releases; its life is that of the context.
 	engine func(context.Context) (inspector, error)
+	// resolve finds the kinds that the cluster serves. It asks for them at each call.
+	resolve kindResolver
 	// kubeVersion is the version of the cluster.
 	kubeVersion func(context.Context) (string, error)
 	// preview finds out what applying a set of objects would do, and only tries.
@@ -163,8 +165,11 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
-	out := &connection{client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config), kubeVersion: kubeVersionFrom(config), preview: previewOf(config, requests),
-		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host}
+	out := &connection{
+		client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
+		resolve: resolverOf(config), kubeVersion: kubeVersionFrom(config), preview: previewOf(config, requests),
+		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host,
+	}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)
 	}
@@ -190,8 +195,8 @@ func mapper() meta.RESTMapper {
 	for _, k := range kinds {
 		m.Add(v1beta1.GroupVersion.WithKind(k.name), meta.RESTScopeNamespace)
 	}
-	for _, document := range []string{"Secret", "ConfigMap"} { // what values and credentials come from
-		m.Add(corev1.SchemeGroupVersion.WithKind(document), meta.RESTScopeNamespace)
+	for _, other := range []string{"Secret", "ConfigMap", "Event"} { // values, credentials, and what was reported
+		m.Add(corev1.SchemeGroupVersion.WithKind(other), meta.RESTScopeNamespace)
 	}
 	return m
 }

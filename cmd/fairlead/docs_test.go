@@ -51,6 +51,10 @@ func documented(command string) world {
 	w := reconcileWorld(works, becomesReady)
 	w.live, w.looks = crashedShop(), fakeInspector{drifted: driftOfShop(), stored: contents()}
 	switch command {
+	case "events":
+		return world{objects: happened()}
+	case "trace":
+		return world{objects: tracedShop(), live: tracedObjects()}
 	case "values":
 		return world{objects: valued()}
 	case "rollback":

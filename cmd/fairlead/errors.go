@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,10 +70,13 @@ func forbidden(r *view.RequestError) string {
 	if m := userPattern.FindStringSubmatch(r.Err.Error()); m != nil {
 		who = "user " + oneLine(m[1]) + " may not"
 	}
-	resource := r.Resource + "." + v1beta1.GroupVersion.Group
+	resource := r.Resource
+	if slices.ContainsFunc(kinds, func(k kind) bool { return k.resource() == r.Resource }) {
+		resource += "." + v1beta1.GroupVersion.Group
+	}
 	where, check, hint := "namespace "+r.Namespace, "-n "+r.Namespace, ""
 	if r.Verb == "watch" {
-		hint = "; only --wait and --with-source need that right"
+		hint = "; only --wait, --watch and --with-source need that right"
 	}
 	if r.Namespace == "" {
 		where, check, hint = "all namespaces", "-A", "; name one namespace with -n"

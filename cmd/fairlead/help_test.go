@@ -64,6 +64,8 @@ func TestHelp(t *testing.T) {
 		{"help-explain", world{}, "explain --help"},
 		{"help-diff", world{}, "diff --help"},
 		{"help-render", world{}, "render --help"},
+		{"help-trace", world{}, "trace --help"},
+		{"help-events", world{}, "events --help"},
 		{"help-values", world{}, "values --help"},
 		{"help-suspend", world{}, "suspend --help"},
 		{"help-resume", world{}, "resume --help"},

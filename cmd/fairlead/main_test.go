@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -73,6 +74,15 @@ func (w world) client(t *testing.T) client.WithWatch {
 	for _, k := range kinds {
 		builder = builder.WithIndex(view.NewObject(k.name), "metadata.name", func(o client.Object) []string { return []string{o.GetName()} })
 	}
+	for field, of := range map[string]func(*corev1.Event) string{
+		"involvedObject.apiVersion": func(e *corev1.Event) string { return e.InvolvedObject.APIVersion },
+		"involvedObject.kind":       func(e *corev1.Event) string { return e.InvolvedObject.Kind },
+		"involvedObject.name":       func(e *corev1.Event) string { return e.InvolvedObject.Name },
+	} {
+		builder = builder.WithIndex(&corev1.Event{}, field, func(o client.Object) []string {
+			return []string{of(o.(*corev1.Event))}
+		})
+	}
 	return builder.Build()
 }
 
@@ -96,6 +106,17 @@ func (w world) preview(_ context.Context, set rollout.Set, _ rollout.Foresight) 
 		out = append(out, rollout.Previewed{Would: o.Unstructured})
 	}
 	return out, nil
+}
+
+// resolveServed finds the kinds of a cluster.
+func resolveServed(word string) (schema.GroupVersionKind, error) {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	for kind := range clientgoscheme.Scheme.AllKnownTypes() {
+		if kind.Version == "v1" {
+			mapper.Add(kind, meta.RESTScopeNamespace)
+		}
+	}
+	return resolve(mapper, word)
 }
 
 // run executes the real command line against the world.
@@ -122,6 +143,7 @@ func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.
 		colour: w.colour, now: clock,
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
 			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
+				resolve:   resolveServed,
 				namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
 			if f.namespace != "" {
 				out.namespace = f.namespace

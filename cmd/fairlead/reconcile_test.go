@@ -181,7 +181,7 @@ func TestReconcileChangesNothingWithoutTheRightToWatch(t *testing.T) {
 	}}
 	r := w.run(t, "reconcile", "release", "shop", "--wait")
 	want := "fairlead: watch helmreleases shop in namespace web: forbidden: user alice may not watch helmreleases.fairlead.dev " +
-		"in namespace web (kubectl auth can-i watch helmreleases.fairlead.dev -n web); only --wait and " +
+		"in namespace web (kubectl auth can-i watch helmreleases.fairlead.dev -n web); only --wait, --watch and " +
 		"--with-source need that right\n"
 	if r.code != exitError || r.stderr != want || r.stdout != "" {
 		t.Errorf("%+v", r)

@@ -94,7 +94,9 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%s", err) })
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
-		newGetCommand(a), newStatusCommand(a), newTreeCommand(a), newExplainCommand(a), newDiffCommand(a), newBuildCommand(a),
+		newGetCommand(a), newStatusCommand(a), newTreeCommand(a), newTraceCommand(a), newExplainCommand(a),
+		newEventsCommand(a),
+		newDiffCommand(a), newBuildCommand(a),
 		newRenderCommand(a), newValuesCommand(a),
 		newHistoryCommand(a),
 		newReconcileCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),

@@ -103,7 +103,8 @@ func Built(objects []rollout.Object, mask func(string) string) List[map[string]a
 // all of them, and what mask hides.
 func Rendered(content *engine.Content, mask values.Mask) (List[map[string]any], error) {
 	out := List[map[string]any]{Items: []map[string]any{}}
-	texts := []string{content.Manifest}
+	texts := make([]string, 0, 1+len(content.Hooks))
+	texts = append(texts, content.Manifest)
 	for _, hook := range content.Hooks {
 		texts = append(texts, hook.Manifest)
 	}

@@ -170,8 +170,13 @@ func (r Reader) Namespaces(ctx context.Context, kind, name string) ([]string, er
 }
 
 func (r Reader) related(ctx context.Context, ref Reference) Related {
-	out := Related{Reference: ref, Phase: Unknown}
 	object, err := r.Object(ctx, ref.Kind, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name})
+	return relatedOf(ref, object, err)
+}
+
+// relatedOf says how an object is, or why it could not be read.
+func relatedOf(ref Reference, object Object, err error) Related {
+	out := Related{Reference: ref, Phase: Unknown}
 	switch {
 	case apierrors.IsNotFound(err):
 		out.Phase, out.Message = Missing, "does not exist"
