@@ -241,11 +241,12 @@ type ManifestSourceReference struct {
 
 // ObjectReference names an object of any kind.
 type ObjectReference struct {
-	// APIVersion of the referent.
+	// APIVersion of the referent, apps/v1 when left out.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +required
-	APIVersion string `json:"apiVersion"`
+	// +kubebuilder:default=apps/v1
+	// +optional
+	APIVersion string `json:"apiVersion,omitempty"`
 	// Kind of the referent.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

@@ -58,9 +58,16 @@ func (u *unsupported) value(field, value string, supported ...string) {
 }
 
 func (u *unsupported) verification(field string, v *Verification) {
-	if v != nil {
-		u.value(field+".provider", v.Provider, VerifyCosign, VerifyHelm)
+	if v == nil {
+		return
 	}
+	u.value(field+".provider", v.Provider, VerifyCosign, VerifyHelm)
+	if v.Provider != "" && v.Provider != VerifyCosign {
+		return
+	}
+	rooted := len(v.MatchOIDCIdentity) > 0 && v.TrustedRootSecretRef != nil
+	u.set(field+" without secretRef, or matchOIDCIdentity with trustedRootSecretRef,", v.SecretRef == nil && !rooted)
+	u.set(field+".matchOIDCIdentity beside secretRef", v.SecretRef != nil && len(v.MatchOIDCIdentity) > 0)
 }
 
 func (u *unsupported) kubeConfig(r *KubeConfigReference) {

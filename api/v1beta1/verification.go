@@ -1,9 +1,8 @@
 package v1beta1
 
 // Verification says whose signatures of a chart, or of an artifact of a registry, are trusted.
-// +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.matchOIDCIdentity)",message="exactly one of secretRef (keys) and matchOIDCIdentity (certificates) has to be set"
-// +kubebuilder:validation:XValidation:rule="has(self.matchOIDCIdentity) == has(self.trustedRootSecretRef)",message="matchOIDCIdentity and trustedRootSecretRef go together"
-// +kubebuilder:validation:XValidation:rule="self.provider != 'helm' || has(self.secretRef)",message="the provider helm needs secretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.trustedRootSecretRef) || has(self.matchOIDCIdentity)",message="trustedRootSecretRef goes with matchOIDCIdentity"
+// +kubebuilder:validation:XValidation:rule="self.provider != 'helm' || has(self.secretRef) && !has(self.matchOIDCIdentity)",message="the provider helm needs secretRef alone"
 type Verification struct {
 	// Provider is how it is signed: with cosign, which signs artifacts of a registry, or with helm, whose provenance files stand beside charts in
 	// repositories of both types. The controller does not support notation yet: it does nothing for an object that asks for it.
@@ -16,6 +15,8 @@ type Verification struct {
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
 	// MatchOIDCIdentity are the identities whose certificates are trusted. One of them is enough.
+	// The controller does nothing for an object that sets them beside secretRef, or without
+	// trustedRootSecretRef: it does not know the public root of Sigstore.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
 	// +optional

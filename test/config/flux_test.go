@@ -166,6 +166,9 @@ func withField(t *testing.T, row fluxField, value any) v1beta1.Supporter {
 	if row.kind == v1beta1.HelmRepositoryKind {
 		value.(map[string]any)["type"] = v1beta1.HelmRepositoryTypeOCI
 	}
+	if row.kind != v1beta1.GitRepositoryKind {
+		completeVerification(value)
+	}
 	object, err := scheme(t).New(v1beta1.GroupVersion.WithKind(row.kind))
 	if err != nil {
 		t.Fatal(err)
@@ -174,6 +177,32 @@ func withField(t *testing.T, row fluxField, value any) v1beta1.Supporter {
 		t.Fatalf("%s %s: %v", row.kind, row.path, err)
 	}
 	return object.(v1beta1.Supporter)
+}
+
+// completeVerification adds to a spec what one field of verify needs to be supported.
+func completeVerification(spec any) {
+	fields, _ := spec.(map[string]any)
+	for name, field := range fields {
+		verify, is := field.(map[string]any)
+		if !is {
+			continue
+		}
+		if name != "verify" {
+			completeVerification(field)
+			continue
+		}
+		_, matched := verify["matchOIDCIdentity"]
+		_, rooted := verify["trustedRootSecretRef"]
+		secret := map[string]any{"name": "x"}
+		switch {
+		case matched:
+			verify["trustedRootSecretRef"] = secret
+		case rooted:
+			verify["matchOIDCIdentity"] = []any{map[string]any{"issuer": "x", "subject": "x"}}
+		default:
+			verify["secretRef"] = secret
+		}
+	}
 }
 
 // What the table calls unsupported is exactly what the controller refuses to work on, by the name of the field.

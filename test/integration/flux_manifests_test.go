@@ -71,10 +71,14 @@ func TestFluxManifests(t *testing.T) {
 		}
 	}
 	for field, object := range map[string]stage.Conditioned{
-		"spec.kubeConfig.configMapRef": &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
-		"spec.sourceRef.kind":          &v1beta1.Kustomization{ObjectMeta: named(ns, "remote")},
-		"spec.verify.provider":         &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},
-		"spec.type gcr":                &v1beta1.Receiver{ObjectMeta: named(ns, "images")},
+		"spec.kubeConfig.configMapRef":             &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
+		"spec.sourceRef.kind":                      &v1beta1.Kustomization{ObjectMeta: named(ns, "remote")},
+		"spec.verify.provider":                     &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},
+		"spec.type gcr":                            &v1beta1.Receiver{ObjectMeta: named(ns, "images")},
+		"spec.verify without secretRef":            &v1beta1.OCIRepository{ObjectMeta: named(ns, "keyless")},
+		"spec.verify without secretRef, or":        &v1beta1.HelmChart{ObjectMeta: named(ns, "workflow")},
+		"spec.chart.spec.verify without secretRef": &v1beta1.HelmRelease{ObjectMeta: named(ns, "keyless")},
+		"spec.verify.matchOIDCIdentity beside":     &v1beta1.HelmChart{ObjectMeta: named(ns, "both")},
 	} {
 		ready := world.cluster.AwaitReadiness(t, object, "it is not supported", func(c metav1.Condition) bool { return c.Reason == v1beta1.UnsupportedReason })
 		if !strings.Contains(ready.Message, field) {
