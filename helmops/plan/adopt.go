@@ -30,18 +30,19 @@ func (a *Adoption) of(d Desired, r *Record) bool {
 		a.ConfigDigest == d.ConfigDigest
 }
 
-// untouched reports whether the release is as other Helm clients made it: no revision in storage is ours, and the
-// newest one was not found to be as wanted.
-func (o Observed) untouched() bool {
-	ours := func(r Record) bool { return r.Ours }
-	return !o.absent() && o.History.Newest().ChartDigest == "" && !slices.ContainsFunc(o.History.Records, ours)
+// isTheirs reports whether other Helm clients made every revision in storage.
+func (o Observed) isTheirs() bool {
+	return !o.absent() && !slices.ContainsFunc(o.History.Records, func(r Record) bool { return r.Ours })
 }
+
+// untouched reports whether the release is as other Helm clients made it, and was not found to be as wanted.
+func (o Observed) untouched() bool { return o.isTheirs() && o.History.Newest().ChartDigest == "" }
 
 // adopting compares the live objects with the revision that is adopted before the first upgrade overwrites them. Where
 // they differ, drift is corrected, and the upgrade would undo it, the upgrade follows after a while.
 func adopting(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	replaces := otherwise.Step == Upgrade && (otherwise.Reason == ReasonForeign || otherwise.Reason == ReasonChanged)
-	if !replaces || !o.untouched() || o.History.Newest().Status != StatusDeployed {
+	if !replaces || !o.isTheirs() || o.History.Newest().Status != StatusDeployed {
 		return Plan{}, false
 	}
 	newest := o.History.Newest()

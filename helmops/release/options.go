@@ -12,11 +12,11 @@ func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan
 		Step: p.Step, Access: in.Access, Target: p.Target, To: p.To, Why: p.Message, Options: optionsOf(hr, p.Action()), Superseded: superseded,
 		Owner: ownerOf(hr), Former: p.Former, Mask: in.Mask, Others: p.Others, Objects: p.Objects, DriftIgnore: in.Ignore, Audit: p.Reason == plan.ReasonAudit,
 	}
-	action.Options.Health = in.Rules
 	action.ListOnly = p.Reason == plan.ReasonUnlisted
 	if p.Reason == plan.ReasonAdopting {
 		action.Overwritten, action.Options = true, optionsOf(hr, plan.Compare)
 	}
+	action.Options.Health = in.Rules
 	if action.Audit && hr.Status.Inventory != nil {
 		action.Objects = hr.Status.Inventory.Entries // with what the release is known to own
 	}

@@ -47,7 +47,8 @@ func adopting(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	return event
 }
 
-// adoptionOf is the comparison as the status keeps it. A time that was set for the same revision stands.
+// adoptionOf is the comparison as the status keeps it. The time counts from the first report; one that was set for the
+// same revision stands.
 func adoptionOf(hr *v1beta1.HelmRelease, o Outcome, differs bool, now time.Time) *v1beta1.Adoption {
 	newest := o.History[0]
 	a := &v1beta1.Adoption{
@@ -57,7 +58,12 @@ func adoptionOf(hr *v1beta1.HelmRelease, o Outcome, differs bool, now time.Time)
 	if !differs || hr.GetDriftMode() != v1beta1.DriftEnabled {
 		return a
 	}
-	until := metav1.NewTime(now.Add(plan.AdoptionReport))
+	reported := now
+	if c := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.DriftedCondition); c != nil &&
+		c.Status == metav1.ConditionTrue {
+		reported = c.LastTransitionTime.Time // of a release that was taken over as it was
+	}
+	until := metav1.NewTime(reported.Add(plan.AdoptionReport))
 	a.Until = &until
 	if former := hr.Status.Adoption; former != nil && former.RecordDigest == a.RecordDigest && former.Until != nil {
 		a.Until = former.Until

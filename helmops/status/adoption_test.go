@@ -88,6 +88,19 @@ func TestTheComparisonBeforeTheFirstUpgrade(t *testing.T) {
 	}
 }
 
+// Of a release that was taken over as it was, drift is reported before its first upgrade is due.
+func TestTheTimeCountsFromTheFirstReport(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	hr := &v1beta1.HelmRelease{}
+	ReleaseDone(hr, Outcome{Step: plan.Inspect, Reason: plan.ReasonDrifted, Drift: handEdit,
+		History: comparison().History}, at)
+	ReleaseDone(hr, comparison(), at.Add(4*time.Minute))
+	if until := hr.Status.Adoption.Until.Time; !until.Equal(at.Add(plan.AdoptionReport)) {
+		t.Errorf("the upgrade is due %s", until)
+	}
+}
+
 func TestAnAdoptedReleaseWaitsOnce(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

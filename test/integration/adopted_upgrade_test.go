@@ -225,6 +225,26 @@ func TestTheWaitOfAnAdoptionEnds(t *testing.T) {
 	}
 }
 
+// What is edited after a release was taken over as it is is not overwritten before it was reported for ten minutes.
+func TestTheFirstUpgradeAfterAnAdoptionWaits(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	registrySample(t, ns, "1.0.0")
+	byHelm(t, ns, "web", "--set", "message=mine")
+	apply(t, adopting(ns, func(hr *v1beta1.HelmRelease) { withValues(hr, `{"message":"mine"}`) }))
+	hr := adopting(ns)
+	awaitWatched(t, hr)
+	byHand(t, ns, "web")
+	reported := awaitDrifted(t, hr, v1beta1.DriftDetectedReason).LastTransitionTime
+	apply(t, adopting(ns))
+	if at := awaitHeld(t, hr); at != reported.Add(10*time.Minute).UTC().Format(time.RFC3339) {
+		t.Errorf("the edit was reported %s, and the upgrade is due %s", reported, at)
+	}
+	wantRevisions(t, hr, "1:deployed")
+	mustRun(t, "fairlead", "reconcile", "release", "web", "-n", ns)
+	awaitUpgraded(t, hr, "declared")
+}
+
 // The wait survives the death of the controller, which neither ends nor extends it, and has an end.
 func TestKilledWhileAnAdoptionWaits(t *testing.T) {
 	ns := namespace(t)
