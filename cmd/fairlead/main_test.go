@@ -48,6 +48,8 @@ type world struct {
 	previews func(rollout.Set) ([]rollout.Previewed, error)
 	// logs of containers, by name; none can be read when it is nil.
 	logs map[string][]string
+	// stdin is standard input.
+	stdin string
 	// width of the terminal, 0 for none.
 	width int
 	// outWidth and errWidth are the widths of the terminals of standard output and error, 0 for none.
@@ -139,7 +141,8 @@ func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.
 		clock = func() time.Time { return now }
 	}
 	return run(ctx, args, environment{
-		in: strings.NewReader(""), out: stdout, err: stderr, width: w.width, outWidth: w.outWidth, errWidth: w.errWidth,
+		in: strings.NewReader(w.stdin), out: stdout, err: stderr,
+		width: w.width, outWidth: w.outWidth, errWidth: w.errWidth,
 		colour: w.colour, now: clock,
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
 			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,

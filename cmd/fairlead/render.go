@@ -18,14 +18,17 @@ func newRenderCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render release NAME",
 		Short: "Print the objects that a release would apply now",
-		Long: `Print the objects that a release would apply now, hooks included: the chart that it wants, rendered with its values for
-this cluster, and post-rendered. It is an install or an upgrade, whichever the controller would do. Nothing is changed.
+		Long: `Print the objects that a release would apply now, hooks included: the chart that it wants,
+rendered with its values for this cluster, and post-rendered. It is an install or an upgrade, whichever the
+controller would do. Nothing is changed.
 
-The source, its Secret and what spec.valuesFrom names are read with your own rights, and so are the Helm records; the
-chart is fetched from upstream. CRDs in the directory crds/ of the chart are not rendered and not printed.
+The source, its Secret and what spec.valuesFrom names are read with your own rights, and so are the Helm
+records; the chart is fetched from upstream. CRDs in the directory crds/ of the chart are not rendered and not
+printed.
 
-Values in Secrets, and what came from Secrets, are masked. For this reason the output is for reading, not for applying.
-What is deployed is printed by "helm get manifest NAME", how it differs from this by "fairlead diff release NAME --pending".`,
+Values in Secrets, and what came from Secrets, are masked. For this reason the output is for reading, not for
+applying. What is deployed is printed by "helm get manifest NAME", how it differs from this by "fairlead diff
+release NAME --pending".`,
 		Example: `  fairlead render release shop -n web
   fairlead render hr shop -n web -o json | jq -r '.items[].kind'`,
 		ValidArgsFunction: a.completeKindAndName("release"),

@@ -100,6 +100,7 @@ Exit codes:
 		newRenderCommand(a), newValuesCommand(a),
 		newHistoryCommand(a),
 		newReconcileCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
+		newCreateCommand(a),
 		newInstallCommand(a), newUninstallCommand(a), newCheckCommand(a), newBootstrapCommand(a),
 		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
 	)

@@ -18,9 +18,10 @@ func newValuesCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "values release NAME",
 		Short: "Show the values that a release gives to its chart",
-		Long: `Show the values that a release gives to its chart: those of spec.valuesFrom and spec.values, merged as the
-controller merges them. --sources lists them one by one with the ConfigMap or Secret that each comes from. The chart's own
-values are not among them, nor those that upgrade.preserveValues keeps of the deployed revision.
+		Long: `Show the values that a release gives to its chart: those of spec.valuesFrom and spec.values,
+merged as the controller merges them. --sources lists them one by one with the ConfigMap or Secret that each
+comes from. The chart's own values are not among them, nor those that upgrade.preserveValues keeps of the
+deployed revision.
 
 Values from Secrets are masked. ConfigMaps and Secrets are read with your own rights.`,
 		Example: `  fairlead values release shop -n web

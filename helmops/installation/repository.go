@@ -44,18 +44,29 @@ const remoteName = "origin"
 // pushes is how often a push is tried when others push at the same time.
 const pushes = 3
 
-// Check tells whether the address can be used; credentials do not belong into it.
+// Check reports why the repository cannot be used: its address, or the way to sign in.
 func (r Repository) Check() error {
-	u, err := parseURL(r.URL)
+	if err := CheckAddress(r.URL); err != nil {
+		return err
+	}
+	overSSH := strings.HasPrefix(r.URL, sshScheme+"://")
+	switch {
+	case overSSH && r.Key == nil:
+		return errors.New("a repository over ssh needs a private key")
+	case !overSSH && r.Key != nil:
+		return errors.New("a private key is for repositories over ssh, as ssh://git@git.example.com/org/fleet")
+	}
+	return nil
+}
+
+// CheckAddress reports why an address cannot be that of a Git repository. Credentials do not belong into it.
+func CheckAddress(address string) error {
+	u, err := parseURL(address)
 	switch {
 	case err != nil:
 		return err
 	case u.Scheme != "https" && u.Scheme != "http" && u.Scheme != sshScheme:
 		return fmt.Errorf("the URL of the repository has the scheme %q; only https, http and ssh can be used", u.Scheme)
-	case u.Scheme == sshScheme && r.Key == nil:
-		return errors.New("a repository over ssh needs a private key")
-	case u.Scheme != sshScheme && r.Key != nil:
-		return errors.New("a private key is for repositories over ssh, as ssh://git@git.example.com/org/fleet")
 	case hasPassword(u), u.Scheme != sshScheme && u.User != nil:
 		return errors.New("the URL of the repository has credentials in it; they would be in every declaration; name a token instead")
 	case u.Host == "" || u.RawQuery != "" || u.Fragment != "":
