@@ -33,7 +33,7 @@ type Credentials struct {
 	Token string
 }
 
-// IsZero tells whether the credentials are anonymous.
+// IsZero reports whether the credentials are anonymous.
 func (c Credentials) IsZero() bool { return c == Credentials{} }
 
 // String names the user only.

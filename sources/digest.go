@@ -5,14 +5,14 @@ import "strings"
 // DigestPrefix is how every digest here begins; 64 lower-case hexadecimal digits follow.
 const DigestPrefix = "sha256:"
 
-// IsDigest tells whether s is a digest in the one form that is used here, sha256 and its 64 lower-case hexadecimal
+// IsDigest reports whether s is a digest in the one form that is used here, sha256 and its 64 lower-case hexadecimal
 // digits. Such a text is safe as a file name behind its colon.
 func IsDigest(s string) bool {
 	hash, ok := strings.CutPrefix(s, DigestPrefix)
 	return ok && isHex(hash, 64)
 }
 
-// IsCommit tells whether s is a full SHA-1 commit in lower-case hexadecimal digits.
+// IsCommit reports whether s is a full SHA-1 commit in lower-case hexadecimal digits.
 func IsCommit(s string) bool { return isHex(s, 40) }
 
 func isHex(s string, length int) bool {

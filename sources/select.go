@@ -260,7 +260,7 @@ func (r *rules) fitsCluster(kubeVersion string) bool {
 	return fits
 }
 
-// FitsCluster tells whether a chart that is made for a range of clusters fits one. "" on either side fits; a range that cannot be read does not.
+// FitsCluster reports whether a chart that is made for a range of clusters fits one. "" on either side fits; a range that cannot be read does not.
 func FitsCluster(kubeVersion, cluster string) bool {
 	if kubeVersion == "" || cluster == "" {
 		return true

@@ -36,7 +36,7 @@ func (r DependencyReference) GetGroupVersionKind(own string) (schema.GroupVersio
 	return version.WithKind(cmp.Or(r.Kind, own)), nil
 }
 
-// IsOwn tells whether the referent is of the kind, of this API and of whatever version, of the object that depends on it.
+// IsOwn reports whether the referent is of the kind, of this API and of whatever version, of the object that depends on it.
 func (r DependencyReference) IsOwn(own string) bool {
 	kind, err := r.GetGroupVersionKind(own)
 	return err == nil && kind.Group == GroupVersion.Group && kind.Kind == own

@@ -24,7 +24,7 @@ type Artifact struct {
 	LastUpdateTime metav1.Time `json:"lastUpdateTime"`
 }
 
-// HasRevision tells whether the artifact stands for the revision and the bytes; false on nil.
+// HasRevision reports whether the artifact stands for the revision and the bytes; false on nil.
 func (a *Artifact) HasRevision(revision, digest string) bool {
 	return a != nil && a.Revision == revision && a.Digest == digest
 }

@@ -131,7 +131,7 @@ func (in *HelmReleaseStatus) Latest() *Snapshot {
 	return &in.History[0]
 }
 
-// IsSuspended tells whether spec.suspend is set.
+// IsSuspended reports whether spec.suspend is set.
 func (in *HelmRelease) IsSuspended() bool { return in.Spec.Suspend }
 
 // GetDependsOn names what has to be ready first.

@@ -80,10 +80,10 @@ func (in *HelmRelease) WaitsAsHelm() bool {
 	return in.Spec.WaitStrategy != nil && in.Spec.WaitStrategy.Name == WaitStrategyLegacy
 }
 
-// PreflightEnabled tells whether upgrades are tried on the API server before they begin.
+// PreflightEnabled reports whether upgrades are tried on the API server before they begin.
 func (in *HelmRelease) PreflightEnabled() bool { return in.Spec.Preflight != Disabled }
 
-// AutoRollbackEnabled tells whether a revision that fails may be rolled back.
+// AutoRollbackEnabled reports whether a revision that fails may be rolled back.
 func (in *HelmRelease) AutoRollbackEnabled() bool {
 	return in.Spec.AutoRollback == nil || in.Spec.AutoRollback.Mode != Disabled
 }

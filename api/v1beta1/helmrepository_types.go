@@ -123,5 +123,5 @@ type HelmRepositoryList struct {
 	Items           []HelmRepository `json:"items"`
 }
 
-// IsOCI tells whether the repository is a registry.
+// IsOCI reports whether the repository is a registry.
 func (in *HelmRepository) IsOCI() bool { return in.Spec.Type == HelmRepositoryTypeOCI }

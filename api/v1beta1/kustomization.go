@@ -58,7 +58,7 @@ func (in *Kustomization) SetConditions(conditions []metav1.Condition) {
 	in.Status.Conditions = conditions
 }
 
-// IsSuspended tells whether spec.suspend is set.
+// IsSuspended reports whether spec.suspend is set.
 func (in *Kustomization) IsSuspended() bool { return in.Spec.Suspend }
 
 // GetDependsOn names what has to be ready first.

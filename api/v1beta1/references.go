@@ -86,7 +86,7 @@ type DependencyReference struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
-	// ReadyExpr is a CEL expression that tells whether the referent is ready, instead of its own status. It knows the
+	// ReadyExpr is a CEL expression that reports whether the referent is ready, instead of its own status. It knows the
 	// referent as dep and the object as self.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional

@@ -18,7 +18,7 @@ const (
 	ReceiverKind       = "Receiver"
 )
 
-// HoldsDirectories tells whether charts of a source of this kind are directories in its archive, each with the one version
+// HoldsDirectories reports whether charts of a source of this kind are directories in its archive, each with the one version
 // that its Chart.yaml says.
 func HoldsDirectories(kind string) bool { return kind == GitRepositoryKind || kind == BucketKind }
 

@@ -14,7 +14,7 @@ type Source interface {
 	GetInterval() time.Duration
 	// GetTimeout bounds one exchange with upstream, with its default.
 	GetTimeout() time.Duration
-	// IsSuspended tells whether spec.suspend is set.
+	// IsSuspended reports whether spec.suspend is set.
 	IsSuspended() bool
 	// GetArtifact is what is in the cache, nil before the first success.
 	GetArtifact() *Artifact

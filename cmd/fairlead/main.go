@@ -31,7 +31,7 @@ func main() {
 	os.Exit(code)
 }
 
-// showsColours tells whether the file is a terminal whose user wants colours.
+// showsColours reports whether the file is a terminal whose user wants colours.
 func showsColours(f *os.File) bool {
 	return term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && os.Getenv("NO_COLOR") == ""
 }

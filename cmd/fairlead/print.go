@@ -49,10 +49,10 @@ func addOutputFlag(cmd *cobra.Command, formats ...string) *output {
 	return o
 }
 
-// machine tells whether the output is for programs.
+// machine reports whether the output is for programs.
 func (o *output) machine() bool { return o.format == outputJSON || o.format == outputYAML }
 
-// wide tells whether the table has all its columns.
+// wide reports whether the table has all its columns.
 func (o *output) wide() bool { return o.format == outputWide }
 
 // write prints the value for programs. Both formats have the same fields.

@@ -273,7 +273,7 @@ func countCharts(n int) string {
 	return fmt.Sprintf("%d charts", n)
 }
 
-// blocks tells whether an error is about the registry rather than about one chart or range in it.
+// blocks reports whether an error is about the registry rather than about one chart or range in it.
 func blocks(err error) bool {
 	switch sources.Reason(err) {
 	case v1beta1.NotFoundReason, v1beta1.NoMatchReason, v1beta1.InvalidContentReason, v1beta1.InvalidReferenceReason, v1beta1.VerificationFailedReason:

@@ -114,7 +114,7 @@ func movedTag(repository *v1beta1.OCIRepository, name, digest string) []string {
 	return []string{fmt.Sprintf("version %s was published again with other content: %s before, %s now", name, digestBefore, digest)}
 }
 
-// goesBack tells whether the newest version in a range is older than what the same range gave before, as it is when upstream has taken versions
+// goesBack reports whether the newest version in a range is older than what the same range gave before, as it is when upstream has taken versions
 // away. Whoever wants the older one asks for it.
 func goesBack(repository *v1beta1.OCIRepository, revision, name string) bool {
 	if ref := repository.Spec.Reference; ref == nil || ref.SemVer == "" || ref.Digest != "" || repository.Status.ObservedGeneration != repository.Generation {

@@ -271,7 +271,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	return out
 }
 
-// land records an attempt that has ended, and tells whether it has changed objects.
+// land records an attempt that has ended, and reports whether it has changed objects.
 func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool) {
 	ended, ok := h.tasks.Take(client.ObjectKeyFromObject(k))
 	if !ok {
@@ -327,7 +327,7 @@ func nextAttempt(k *v1beta1.Kustomization, failures int64, f status.Failure, now
 		return "the controller does not try the same input again; it tries when the source, the spec or what it names changes, " +
 			"or when fairlead reconcile asks for it"
 	}
-	return fmt.Sprintf("the next attempt follows %s, or at once when the source, the spec or what it names changes",
+	return fmt.Sprintf("the next attempt follows %s, or as soon as the source, the spec or what it names changes",
 		status.Later(retryDelay(k, failures, f.Final), now))
 }
 

@@ -72,7 +72,7 @@ func NewMoved() *Moved { return &Moved{waker: loop.NewWaker()} }
 // Tell has the Kustomization looked at.
 func (m *Moved) Tell(owner types.NamespacedName) { m.waker.Wake(owner) }
 
-// Exists tells whether there is a Kustomization, by the cache.
+// Exists reports whether there is a Kustomization, by the cache.
 func Exists(objects client.Reader) func(context.Context, types.NamespacedName) bool {
 	return func(ctx context.Context, owner types.NamespacedName) bool {
 		return !apierrors.IsNotFound(objects.Get(ctx, owner, &v1beta1.Kustomization{}))

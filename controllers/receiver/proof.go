@@ -158,7 +158,7 @@ func isObject(body []byte) error {
 	return nil
 }
 
-// counts tells whether a receiver has an event among those that count.
+// counts reports whether a receiver has an event among those that count.
 func counts(r *v1beta1.Receiver, event string) bool {
 	return len(r.Spec.Events) == 0 || slices.ContainsFunc(r.Spec.Events, func(e string) bool { return strings.EqualFold(e, event) })
 }
@@ -190,7 +190,7 @@ func notified(body []byte) (news, error) {
 	return out, nil
 }
 
-// isAbout tells whether news concern an object: for a registry, whether one of the repositories is that of its URL.
+// isAbout reports whether news concern an object: for a registry, whether one of the repositories is that of its URL.
 func (n news) isAbout(object any) bool {
 	if n.repositories == nil {
 		return true

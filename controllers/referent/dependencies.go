@@ -119,7 +119,7 @@ func (d dependency) shortName(kind, namespace string) string {
 	return name
 }
 
-// isRead tells whether an object of the own kind is read with the rights of the dependent. The cache has it too, but with the rights
+// isRead reports whether an object of the own kind is read with the rights of the dependent. The cache has it too, but with the rights
 // of the controller: an expression would answer questions about specs of other namespaces that the dependent may not read.
 func (d dependency) isRead(object Dependent, access cluster.Access) bool {
 	return d.reference.ReadyExpr != "" && d.key.Namespace != object.GetNamespace() && access.User != ""

@@ -61,7 +61,7 @@ func (i Identities) Access(ctx context.Context, namespace, serviceAccount string
 	return access, nil
 }
 
-// Terminating tells whether a namespace is being deleted, or gone.
+// Terminating reports whether a namespace is being deleted, or gone.
 func (i Identities) Terminating(ctx context.Context, name string) (bool, error) {
 	namespace := MetadataOf("Namespace")
 	err := i.Live.Get(ctx, types.NamespacedName{Name: name}, namespace)

@@ -47,7 +47,7 @@ func Supported(object v1beta1.Supporter) error {
 	return nil
 }
 
-// IsObstacle tells whether an error is an obstacle.
+// IsObstacle reports whether an error is an obstacle.
 func IsObstacle(err error) bool {
 	var known *ObstacleError
 	return errors.As(err, &known)

@@ -31,7 +31,7 @@ type departure struct {
 	access cluster.Access
 	// obstacle is why there is nobody to uninstall as, or no cluster to uninstall from; nil when there is.
 	obstacle error
-	// terminating tells whether the namespace of the object is being deleted, which takes ServiceAccounts and Secrets with
+	// terminating reports whether the namespace of the object is being deleted, which takes ServiceAccounts and Secrets with
 	// it in any order. It is looked at only when that matters.
 	terminating bool
 }

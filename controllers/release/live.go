@@ -173,7 +173,7 @@ func (w *watcher) blind(hr *v1beta1.HelmRelease, known *watched) time.Duration {
 	return 0
 }
 
-// lost tells whether objects of a release cannot be seen that could be seen before.
+// lost reports whether objects of a release cannot be seen that could be seen before.
 func lost(sightings []engine.Sighting) bool {
 	return slices.ContainsFunc(sightings, func(s engine.Sighting) bool { return !s.Tracked && !s.Refused })
 }

@@ -22,7 +22,7 @@ const examineAgain = 2 * time.Minute
 
 // pulse is the health of a release as it was seen last.
 type pulse struct {
-	// serves tells whether what there is can do its work; since is as of when.
+	// serves reports whether what there is can do its work; since is as of when.
 	serves bool
 	since  time.Time
 	// which objects are not healthy, and how; changed is as of when.

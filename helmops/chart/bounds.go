@@ -28,7 +28,7 @@ type budget struct {
 	bytes int64
 }
 
-// bounded tells whether an archive, with those in its charts/, unpacks to no more than is allowed. What is broken in another way is left for the
+// bounded reports whether an archive, with those in its charts/, unpacks to no more than is allowed. What is broken in another way is left for the
 // loader to tell.
 func bounded(archive []byte) error {
 	return (&budget{maxFiles, maxUnpacked}).spend(bytes.NewReader(archive))
@@ -64,7 +64,7 @@ func (b *budget) spend(archive io.Reader) error {
 	}
 }
 
-// isNested tells whether the loader opens a file as a chart of its own.
+// isNested reports whether the loader opens a file as a chart of its own.
 func isNested(name string) bool {
 	return path.Ext(name) == ".tgz" && strings.Contains("/"+name, "/charts/")
 }

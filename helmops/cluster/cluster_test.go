@@ -258,7 +258,7 @@ func TestCloseEndsTheWatches(t *testing.T) {
 	capabilities(t, c)
 }
 
-// sharesConnections tells whether a new identity finds a connection of the others. One that is not idle again yet is no
+// sharesConnections reports whether a new identity finds a connection of the others. One that is not idle again yet is no
 // connection to find, so it tries several times.
 func sharesConnections(t *testing.T, server *apiServer, c *Cluster) bool {
 	t.Helper()

@@ -134,7 +134,7 @@ func (t fenced) elect(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// isLease tells whether a request writes the lease; the name of one that is created is in the body.
+// isLease reports whether a request writes the lease; the name of one that is created is in the body.
 func (t fenced) isLease(request *http.Request) bool {
 	collection := "/apis/coordination.k8s.io/v1/namespaces/" + t.fence.namespace + "/leases"
 	if request.Method == http.MethodPost {

@@ -75,7 +75,7 @@ func (s *snapshot) unanswered(group string, versions ...string) error {
 	return nil
 }
 
-// serves tells whether discovery lists a kind.
+// serves reports whether discovery lists a kind.
 func (s *snapshot) serves(kind schema.GroupVersionKind) bool {
 	list := s.resources[kind.GroupVersion()]
 	return list != nil && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == kind.Kind })

@@ -104,7 +104,7 @@ func Added(live, would *unstructured.Unstructured, ignored Ignored, mask func(st
 	return found.sorted()
 }
 
-// telling tells whether an addition at a path is of interest: of the metadata only labels and annotations are.
+// telling reports whether an addition at a path is of interest: of the metadata only labels and annotations are.
 func telling(path fieldpath.Path) bool {
 	if path[0].FieldName == nil || *path[0].FieldName == "status" {
 		return false

@@ -50,7 +50,7 @@ func (f *Fights) Corrected(ref, manager string, now time.Time) {
 	b.times = b.times[max(0, len(b.times)-maxCorrections-1):]
 }
 
-// Fought tells whether an object is fought over: with which manager, empty when it is not known, and until when it should be
+// Fought reports whether an object is fought over: with which manager, empty when it is not known, and until when it should be
 // left alone.
 func (f *Fights) Fought(ref string, now time.Time) (manager string, until time.Time, is bool) {
 	f.mu.Lock()

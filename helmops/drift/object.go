@@ -50,7 +50,7 @@ type Field struct {
 	Was, Wants string
 }
 
-// Drifted tells whether there is anything that the release says otherwise. What was only added is none.
+// Drifted reports whether there is anything that the release says otherwise. What was only added is none.
 func (o Object) Drifted() bool {
 	if o.Missing || o.Note != "" {
 		return true

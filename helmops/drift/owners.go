@@ -32,7 +32,7 @@ type owner struct {
 	fields                        *fieldpath.Set
 }
 
-// ours tells whether the release owns the fields.
+// ours reports whether the release owns the fields.
 func (o owner) ours() bool { return o.subresource == "" && slices.Contains(own, o.manager) }
 
 // ownersOf reads the managedFields of an object; entries that cannot be read are left out.
@@ -70,7 +70,7 @@ func union(owners []owner, chosen func(owner) bool) *fieldpath.Set {
 	return out
 }
 
-// holds tells whether a set has a field, something below it, or something above it that is owned as a whole.
+// holds reports whether a set has a field, something below it, or something above it that is owned as a whole.
 func holds(set *fieldpath.Set, path fieldpath.Path) bool {
 	for _, element := range path {
 		next := below(set, element)
@@ -82,7 +82,7 @@ func holds(set *fieldpath.Set, path fieldpath.Path) bool {
 	return !set.Empty()
 }
 
-// owns tells whether a set has a field, or something below it.
+// owns reports whether a set has a field, or something below it.
 func owns(set *fieldpath.Set, path fieldpath.Path) bool {
 	for _, element := range path[:len(path)-1] {
 		set = below(set, element)
@@ -114,19 +114,19 @@ func rival(owners []owner, path fieldpath.Path) (manager string, since time.Time
 	return manager, since
 }
 
-// Managed tells whether the release owns any field of an object.
+// Managed reports whether the release owns any field of an object.
 func Managed(object *unstructured.Unstructured) bool {
 	return slices.ContainsFunc(ownersOf(object), owner.ours)
 }
 
-// Autoscaled tells whether a HorizontalPodAutoscaler sets the replicas of an object.
+// Autoscaled reports whether a HorizontalPodAutoscaler sets the replicas of an object.
 func Autoscaled(live *unstructured.Unstructured) bool {
 	return slices.ContainsFunc(ownersOf(live), func(o owner) bool {
 		return o.manager == autoscaler && o.subresource == "scale" && o.fields.Has(replicas)
 	})
 }
 
-// Exempt tells whether the annotation fairlead.dev/drift of an object leaves it out of drift detection.
+// Exempt reports whether the annotation fairlead.dev/drift of an object leaves it out of drift detection.
 func Exempt(object *unstructured.Unstructured) bool {
 	return object.GetAnnotations()[v1beta1.DriftIgnoreAnnotation] == v1beta1.Ignored
 }

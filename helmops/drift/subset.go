@@ -87,7 +87,7 @@ func (s subset) list(at fieldpath.Path, has, wants []any) bool {
 	return true
 }
 
-// named tells whether every item is a map with a name of its own.
+// named reports whether every item is a map with a name of its own.
 func named(items []any) bool {
 	seen := map[string]bool{}
 	for _, item := range items {

@@ -26,7 +26,7 @@ func (i Ignored) WithReplicas() Ignored {
 	return i
 }
 
-// Empty tells whether nothing may differ.
+// Empty reports whether nothing may differ.
 func (i Ignored) Empty() bool { return !i.Whole && len(i.pointers) == 0 && len(i.managers) == 0 }
 
 // Trim returns what is to be applied to an object so that what may differ stays as it is. A field that somebody else owns, or
@@ -47,7 +47,7 @@ func (i Ignored) Trim(payload map[string]any, live *unstructured.Unstructured) m
 	return out
 }
 
-// covers tells whether a pointer of the rules names a field of an object, or something above it.
+// covers reports whether a pointer of the rules names a field of an object, or something above it.
 func (i Ignored) covers(object any, path fieldpath.Path) bool {
 	if len(i.pointers) == 0 {
 		return false
@@ -87,7 +87,7 @@ func (o owned) at(element fieldpath.PathElement) owned {
 	return out
 }
 
-// trimMap trims the fields of a map, in place, and tells whether nothing is left of it.
+// trimMap trims the fields of a map, in place, and reports whether nothing is left of it.
 func (i Ignored) trimMap(fields map[string]any, live any, at pointer, owned owned) (nothing bool) {
 	before := len(fields)
 	for name, value := range fields {
@@ -129,7 +129,7 @@ func (i Ignored) trim(value any, live found, at pointer, owned owned) (any, bool
 	return i.trimLeaf(value, live, at, owned)
 }
 
-// keeps tells whether a place is never left out, or holds one that is not.
+// keeps reports whether a place is never left out, or holds one that is not.
 func keeps(at pointer) (is, above bool) {
 	for _, p := range kept {
 		if len(at) <= len(p) && slices.Equal(p[:len(at)], at) {

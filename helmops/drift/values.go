@@ -75,7 +75,7 @@ func indexOf(list []any, element fieldpath.PathElement) int {
 	return -1
 }
 
-// hasKey tells whether an item has a key as far as it says, and whether it says all of it.
+// hasKey reports whether an item has a key as far as it says, and whether it says all of it.
 func hasKey(item any, key value.FieldList) (complete, fits bool) {
 	fields, ok := item.(map[string]any)
 	if !ok {

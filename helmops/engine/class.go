@@ -47,7 +47,7 @@ func Class(step plan.Step, err error) string {
 // webhookText is how the API server begins when an admission webhook did not answer; what a webhook refuses reads otherwise.
 const webhookText = "failed calling webhook"
 
-// isTransient tells whether a failure is about the way to the API server, or a moment of it, and not about what was sent.
+// isTransient reports whether a failure is about the way to the API server, or a moment of it, and not about what was sent.
 func isTransient(err error) bool {
 	var network net.Error
 	var exceeded *memory.ExceededError

@@ -189,7 +189,7 @@ type Result struct {
 	Err error
 	// Mask hides what the Mask of the action does, and the content of every Secret that the action read. It is set with Err.
 	Mask values.Mask
-	// Reached tells whether the action got as far as writing a release record.
+	// Reached reports whether the action got as far as writing a release record.
 	Reached bool
 	// History of the release, newest first. It is nil with HistoryErr set when storage could not be read.
 	History    []plan.Record
@@ -266,7 +266,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	return r.result(before, err) //nolint:contextcheck // the run carries it
 }
 
-// Equal tells whether the newest revision holds just what the chart and the values render, whoever made it.
+// Equal reports whether the newest revision holds just what the chart and the values render, whoever made it.
 func (e *Engine) Equal(ctx context.Context, a Action) (bool, error) {
 	at, as, err := e.sites.of(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {

@@ -129,7 +129,7 @@ func Describe(err error, origin func(path []string) string) string {
 	return err.Error()
 }
 
-// IsSuperseded tells whether an action has ended because it was not wanted any more, or because another Helm client or another
+// IsSuperseded reports whether an action has ended because it was not wanted any more, or because another Helm client or another
 // HelmRelease was faster to begin one. None of them says anything against its input.
 func IsSuperseded(err error) bool {
 	return errors.Is(err, apply.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) || errors.Is(err, ErrOwnerChanged) ||
@@ -140,7 +140,7 @@ func isRefused(err error) bool {
 	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && rightsText.MatchString(err.Error())
 }
 
-// isHookRefused tells whether the API server refused an object of a hook. Such an error is text only.
+// isHookRefused reports whether the API server refused an object of a hook. Such an error is text only.
 func isHookRefused(text string) bool {
 	return hookText.MatchString(text) && strings.Contains(text, " is forbidden: ") && rightsText.MatchString(text)
 }

@@ -26,7 +26,7 @@ type Sighting struct {
 // Ownership returns the digest of the fields that the release owns, as an inventory has it.
 func (s Sighting) Ownership() string { return tracker.OwnershipText(s.Entry.Ownership) }
 
-// Owned tells whether the object says which fields the release owns. One of an API that does not keep count of that has to be
+// Owned reports whether the object says which fields the release owns. One of an API that does not keep count of that has to be
 // compared whenever it changes.
 func (s Sighting) Owned() bool { return s.Entry.Ownership != 0 }
 
@@ -57,7 +57,7 @@ func (e *Engine) Live(
 	return out, true
 }
 
-// sightings begins what is known of each object, and tells whether all kinds are tracked.
+// sightings begins what is known of each object, and reports whether all kinds are tracked.
 func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Sighting, refs []tracker.Ref, tracked bool) {
 	tracked = true
 	for _, ref := range inventory {

@@ -211,7 +211,7 @@ func (r *run) pruneFailed(before []plan.Record) {
 	}
 }
 
-// grown tells whether there is a revision that was not there before. Where there is none nothing may be pruned: a record that
+// grown reports whether there is a revision that was not there before. Where there is none nothing may be pruned: a record that
 // goes would look as if the action had reached the cluster.
 func grown(before, after []plan.Record) bool {
 	return len(after) > 0 && (len(before) == 0 || after[0].Version > before[0].Version)

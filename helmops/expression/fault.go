@@ -59,7 +59,7 @@ func (p *Program) fault(err error) error {
 	return fmt.Errorf("line %d, column %d: %s", place.Line(), place.Column()+1, words)
 }
 
-// selects tells whether a node of the expression selects a field of that name, on a way that only the expression decides: a.b.c, but
+// selects reports whether a node of the expression selects a field of that name, on a way that only the expression decides: a.b.c, but
 // not a[b].c, whose key can be a value.
 func (p *Program) selects(id int64, name string) bool {
 	found := false
@@ -71,7 +71,7 @@ func (p *Program) selects(id int64, name string) bool {
 	return found
 }
 
-// static tells whether a node is a chain of selections that begins at a variable, and one of them is of that field.
+// static reports whether a node is a chain of selections that begins at a variable, and one of them is of that field.
 func static(node ast.Expr, name string) bool {
 	is := false
 	for node.Kind() == ast.SelectKind {

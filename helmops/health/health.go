@@ -75,7 +75,7 @@ func Assess(object *unstructured.Unstructured, jobs bool) Report {
 	}
 }
 
-// isUnobserved tells whether the status of an object is about an older generation. A new workload has none at all.
+// isUnobserved reports whether the status of an object is about an older generation. A new workload has none at all.
 func isUnobserved(object *unstructured.Unstructured) bool {
 	observed, has, _ := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
 	if has {
@@ -84,13 +84,13 @@ func isUnobserved(object *unstructured.Unstructured) bool {
 	return object.GetDeletionTimestamp() == nil && isWorkload(object)
 }
 
-// isWorkload tells whether the status of an object always has an observedGeneration once its controller has seen it.
+// isWorkload reports whether the status of an object always has an observedGeneration once its controller has seen it.
 func isWorkload(object *unstructured.Unstructured) bool {
 	kind, workloads := object.GroupVersionKind(), []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}
 	return kind.Group == "apps" && slices.Contains(workloads, kind.Kind)
 }
 
-// isServing tells whether at least half of the pods that a workload wants are available, and one at least. A workload that is
+// isServing reports whether at least half of the pods that a workload wants are available, and one at least. A workload that is
 // scaled, or moves between nodes, is no failure.
 func isServing(object *unstructured.Unstructured) bool {
 	group := object.GroupVersionKind().Group

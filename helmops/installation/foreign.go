@@ -51,7 +51,7 @@ var ephemeral = map[schema.GroupResource]bool{
 	{Resource: "endpoints"}:                            true, {Group: "discovery.k8s.io", Resource: "endpointslices"}: true,
 }
 
-// isOwn tells whether an object was made by us, by Kubernetes for every namespace, or for another object.
+// isOwn reports whether an object was made by us, by Kubernetes for every namespace, or for another object.
 func isOwn(resource schema.GroupResource, o *metav1.PartialObjectMetadata) bool {
 	switch {
 	case resource == schema.GroupResource{Resource: "configmaps"} && o.Name == "kube-root-ca.crt",

@@ -216,7 +216,7 @@ func (r Repository) failed(doing string, err error) error {
 	return fmt.Errorf("%s %s: %w", doing, r.URL, err)
 }
 
-// put writes files into a directory and tells whether any of them was different.
+// put writes files into a directory and reports whether any of them was different.
 func put(work billy.Filesystem, dir string, files map[string][]byte) (different bool, err error) {
 	for name, content := range files {
 		file := path.Join(dir, name)

@@ -86,7 +86,7 @@ func (s *Site) Apply(ctx context.Context, objects []rollout.Object, unwanted ...
 	return out, s.engine.Apply(ctx, cluster.Access{}, set).Err
 }
 
-// same tells whether applying an object changes nothing, not even who owns its fields. Its status is not ours.
+// same reports whether applying an object changes nothing, not even who owns its fields. Its status is not ours.
 func same(live, would *unstructured.Unstructured) bool {
 	live, would = live.DeepCopy(), would.DeepCopy()
 	delete(live.Object, "status")

@@ -145,5 +145,5 @@ func (t Tenancy) syncIdentity() []rollout.Object {
 	}
 }
 
-// isSync tells whether an object belongs to the identity of the repository, which goes with the repository's Kustomization.
+// isSync reports whether an object belongs to the identity of the repository, which goes with the repository's Kustomization.
 func isSync(o rollout.Object) bool { return o.GetName() == syncAccount }

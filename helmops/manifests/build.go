@@ -32,7 +32,7 @@ type Options struct {
 	Working func(file string)
 }
 
-// substitutes tells whether variables are substituted.
+// substitutes reports whether variables are substituted.
 func (o Options) substitutes() bool {
 	pb := o.Overlay.PostBuild
 	return pb != nil && (len(o.Variables) > 0 || pb.SubstituteStrategy == v1beta1.SubstituteAlways)

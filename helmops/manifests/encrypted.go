@@ -97,7 +97,7 @@ var (
 	macMarks   = [][]byte{[]byte("mac:"), []byte(`"mac"`), []byte("sops_mac="), []byte("mac "), []byte("mac=")}
 )
 
-// looksEncrypted tells whether a file is one of SOPS.
+// looksEncrypted reports whether a file is one of SOPS.
 func looksEncrypted(content []byte) bool {
 	if !bytes.Contains(content, cipherMark) || !bytes.Contains(content, []byte("sops")) {
 		return false
@@ -110,7 +110,7 @@ func looksEncrypted(content []byte) bool {
 	return false
 }
 
-// encrypted tells whether an object still has anything of SOPS in it.
+// encrypted reports whether an object still has anything of SOPS in it.
 func encrypted(object map[string]any) bool {
 	if sops, is := object["sops"].(map[string]any); is {
 		if _, has := sops["mac"]; has {

@@ -36,7 +36,7 @@ func (e *Error) Unwrap() error { return e.err }
 // Reason is the reason for a condition.
 func (e *Error) Reason() string { return e.reason }
 
-// Retryable tells whether another try can help.
+// Retryable reports whether another try can help.
 func (e *Error) Retryable() bool { return !e.final }
 
 func broken(path string, format string, args ...any) error {

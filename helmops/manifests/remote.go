@@ -82,7 +82,7 @@ func (t *Tree) link(name string) (target string, is bool) {
 	return target, is
 }
 
-// has tells whether there is a file, which has no link on its way.
+// has reports whether there is a file, which has no link on its way.
 func (t *Tree) has(name string) bool {
 	t.load(path.Dir(name))
 	_, is := t.files[name]

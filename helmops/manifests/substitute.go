@@ -111,7 +111,7 @@ func (s *substitution) isQuoted(text string) bool {
 	return (quote == `"` || quote == "'") && quote == s.variables.values[last[1]]
 }
 
-// isVariable tells whether a text is one variable and nothing else. "${major}.${minor}" is a text, though it looks like a number.
+// isVariable reports whether a text is one variable and nothing else. "${major}.${minor}" is a text, though it looks like a number.
 func isVariable(text string) bool {
 	if !strings.HasPrefix(text, "${") {
 		return false

@@ -110,7 +110,7 @@ type Account struct {
 	exceeded *ExceededError
 }
 
-// Bounded tells whether the account has bounds.
+// Bounded reports whether the account has bounds.
 func (a *Account) Bounded() bool { return a != nil }
 
 // Add counts bytes that are kept from now on; a negative number, that they no longer are. It never waits. The error is

@@ -199,7 +199,7 @@ func (o Observed) bad(d Desired) (v1beta1.KnownBad, bool) {
 	return o.KnownBad[i], true
 }
 
-// turnedOutBad tells whether a revision that rolled out well is of an input that failed later.
+// turnedOutBad reports whether a revision that rolled out well is of an input that failed later.
 func (o Observed) turnedOutBad(r *Record) bool {
 	return slices.ContainsFunc(o.KnownBad, func(bad v1beta1.KnownBad) bool {
 		return bad.ChartDigest == r.ChartDigest && bad.ConfigDigest == r.ConfigDigest && bad.RenderDigest == r.RenderDigest

@@ -166,7 +166,7 @@ func renamed(d Desired, o Observed, now time.Time) (Plan, bool) {
 		Message: fmt.Sprintf("chart %s replaces %s; it is installed next", d.Chart, o.History.Newest().ChartName)}), true
 }
 
-// isRenamed tells whether the release has to go for a chart of another name. What another Helm client or another HelmRelease
+// isRenamed reports whether the release has to go for a chart of another name. What another Helm client or another HelmRelease
 // made is never uninstalled for that.
 func (o Observed) isRenamed(d Desired) bool {
 	newest := o.History.Newest()

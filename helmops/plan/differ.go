@@ -10,7 +10,7 @@ import (
 )
 
 // madeElsewhere decides about a revision whose chart nobody knows, because another Helm client made it. Where name, version and
-// values are as wanted, what it renders tells whether it is; what it was rendered with is not asked.
+// values are as wanted, what it renders reports whether it is; what it was rendered with is not asked.
 func madeElsewhere(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	newest := o.History.Newest()
 	if newest.ChartDigest != "" || newest.ChartName != d.Chart.Name ||

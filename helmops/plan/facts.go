@@ -99,7 +99,7 @@ type Observed struct {
 	RecordedDigest string
 	// Verified is the last revision that was good, 0 when there was none or nobody knows.
 	Verified int
-	// Manifest tells whether the newest revision holds just what the wanted chart renders.
+	// Manifest reports whether the newest revision holds just what the wanted chart renders.
 	Manifest *bool
 	// Health of the live objects.
 	Health Health
@@ -204,7 +204,7 @@ type TestRun struct {
 	Started, Completed time.Time
 }
 
-// Pending tells whether some Helm client is, or was, in the middle of an action.
+// Pending reports whether some Helm client is, or was, in the middle of an action.
 func (r *Record) Pending() bool {
 	switch r.Status {
 	case StatusPendingInstall, StatusPendingUpgrade, StatusPendingRollback, StatusUninstalling:
@@ -213,7 +213,7 @@ func (r *Record) Pending() bool {
 	return false
 }
 
-// isRollback tells whether the revision was made by a rollback, whoever made it.
+// isRollback reports whether the revision was made by a rollback, whoever made it.
 func (r *Record) isRollback() bool {
 	return r.Action == Rollback || r.Action == "" && strings.HasPrefix(r.Description, "Rollback ")
 }
@@ -227,7 +227,7 @@ func Cause(description string) string {
 	return strings.TrimSpace(failures.ReplaceAllString(description, ""))
 }
 
-// wasGood tells whether the revision was rolled out as a whole.
+// wasGood reports whether the revision was rolled out as a whole.
 func (r *Record) wasGood() bool {
 	return (r.Status == StatusDeployed || r.Status == StatusSuperseded) && !failures.MatchString(r.Description)
 }
@@ -298,7 +298,7 @@ func AttemptOf(s *v1beta1.HelmReleaseStatus) Attempt {
 	return a
 }
 
-// of tells whether the attempt was made with the input that is wanted now.
+// of reports whether the attempt was made with the input that is wanted now.
 func (a Attempt) of(d Desired) bool {
 	return !a.At.IsZero() && a.Generation == d.Generation && a.ChartDigest == d.Chart.Digest && a.ConfigDigest == d.ConfigDigest &&
 		a.RenderDigest == d.RenderDigest
@@ -310,7 +310,7 @@ func (a Attempt) counted() int64 { return a.InstallFailures + a.UpgradeFailures 
 // uncounted is how many other things failed since: attempts that never got to the cluster, and what should have undone one.
 func (a Attempt) uncounted() int64 { return max(0, a.Failures-a.counted()) }
 
-// made tells whether the revision has the input that is wanted.
+// made reports whether the revision has the input that is wanted.
 func (r *Record) made(d Desired) bool {
 	return r.ChartName == d.Chart.Name && v1beta1.SameVersion(r.ChartVersion, d.Chart.Version) &&
 		(d.VersionOnly || r.ChartDigest == d.Chart.Digest) && r.ConfigDigest == d.ConfigDigest && r.RenderDigest == d.RenderDigest

@@ -101,7 +101,7 @@ func (p Plan) Action() Step {
 	return p.Step
 }
 
-// Acts tells whether the step needs the cluster.
+// Acts reports whether the step needs the cluster.
 func (p Plan) Acts() bool {
 	switch p.Step {
 	case Unlock, Install, Upgrade, Uninstall, Rollback, Test, Resume, Compare, Correct, Inspect, Claim:

@@ -84,12 +84,12 @@ func or(value *bool, fallback bool) bool {
 	return *value
 }
 
-// exhausted tells whether there were as many failures as the policy allows.
+// exhausted reports whether there were as many failures as the policy allows.
 func (p Policy) exhausted(failures int64) bool {
 	return p.Remediates && p.Retries >= 0 && failures > int64(p.Retries)
 }
 
-// rollsBack tells whether a failure is undone by a rollback.
+// rollsBack reports whether a failure is undone by a rollback.
 func (p Policy) rollsBack() bool { return p.Remediates && !p.Uninstalls }
 
 // Budget is how many automatic rollbacks may happen in which time.

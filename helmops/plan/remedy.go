@@ -8,13 +8,13 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// absent tells whether there is no release.
+// absent reports whether there is no release.
 func (o Observed) absent() bool {
 	newest := o.History.Newest()
 	return newest == nil || newest.Status == StatusUninstalled
 }
 
-// broken tells whether the revision failed: its rollout, or its tests where these count.
+// broken reports whether the revision failed: its rollout, or its tests where these count.
 func (r *Record) broken(d Desired) bool {
 	return r.Status == StatusFailed || r.Status == StatusDeployed && r.made(d) && r.failedTests(d)
 }
@@ -51,7 +51,7 @@ func unrecorded(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	return Plan{}, false
 }
 
-// untold tells whether the tests of the newest revision failed since status looked at it.
+// untold reports whether the tests of the newest revision failed since status looked at it.
 func (o Observed) untold(d Desired) bool {
 	newest := o.History.Newest()
 	return newest.Version == o.Recorded && newest.Digest != o.RecordedDigest && newest.Ours && newest.Status == StatusDeployed && newest.broken(d)
@@ -215,14 +215,14 @@ func (o Observed) rollbackTargets(d Desired) []*Record {
 	return append([]*Record{first}, slices.Delete(good, best, best+1)...)
 }
 
-// same tells whether two revisions were made from the same input.
+// same reports whether two revisions were made from the same input.
 func (r *Record) same(other *Record) bool {
 	return r.ChartName == other.ChartName && v1beta1.SameVersion(r.ChartVersion, other.ChartVersion) &&
 		r.ChartDigest == other.ChartDigest &&
 		r.ConfigDigest == other.ConfigDigest && r.RenderDigest == other.RenderDigest
 }
 
-// neverGood tells whether no revision of the release ever was.
+// neverGood reports whether no revision of the release ever was.
 func (o Observed) neverGood(d Desired) bool { return o.Verified == 0 && len(o.rollbackTargets(d)) == 0 }
 
 func backingOff(d Desired, o Observed, now time.Time) (Plan, bool) {

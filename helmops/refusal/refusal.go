@@ -77,7 +77,7 @@ func (r *Error) Error() string {
 // Unwrap returns what the API server said.
 func (r *Error) Unwrap() error { return r.Cause }
 
-// Decided tells whether the API server has looked at the object and does not want it.
+// Decided reports whether the API server has looked at the object and does not want it.
 func (r *Error) Decided() bool {
 	var status apierrors.APIStatus
 	if !errors.As(r.Cause, &status) {
@@ -91,7 +91,7 @@ func (r *Error) Decided() bool {
 	}
 }
 
-// Final tells whether the object itself is wrong. Policies answer with the same code, but they name no field.
+// Final reports whether the object itself is wrong. Policies answer with the same code, but they name no field.
 func (r *Error) Final() bool { return apierrors.IsInvalid(r.Cause) && len(fieldsOf(r.Cause)) > 0 }
 
 // why words the refusal, with the fields that are wrong where the API server names them.

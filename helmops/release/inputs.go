@@ -73,7 +73,7 @@ func NewComparison(hr *v1beta1.HelmRelease, in Inputs, newest plan.Record, equal
 	return Comparison{record: newest.Digest, chart: d.Chart.Digest, values: d.ConfigDigest, rendering: d.RenderDigest, equal: equal}
 }
 
-// Differ tells whether other inputs than those a step was begun with are wanted now.
+// Differ reports whether other inputs than those a step was begun with are wanted now.
 func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
 	if begun.Chart.Name != now.Chart.Name || !v1beta1.SameVersion(begun.Chart.Version, now.Chart.Version) ||
 		values.DigestWith(begun.Values, begun.Chart.ValuesDigest) != values.DigestWith(now.Values, now.Chart.ValuesDigest) {
@@ -99,7 +99,7 @@ func MaskOf(hr *v1beta1.HelmRelease, in Inputs, former map[string]any) values.Ma
 	return in.Mask.Join(values.NewMask(values.Changed(former, in.Values)))
 }
 
-// Requested tells whether the user asked for a reconciliation that was not handled yet.
+// Requested reports whether the user asked for a reconciliation that was not handled yet.
 func Requested(hr *v1beta1.HelmRelease) bool {
 	token := hr.Annotations[v1beta1.ReconcileRequestAnnotation]
 	return token != "" && token != hr.Status.LastHandledReconcileAt
@@ -157,7 +157,7 @@ func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
 	return desired
 }
 
-// versionOnly tells whether two charts of one version are equal, whatever their digests.
+// versionOnly reports whether two charts of one version are equal, whatever their digests.
 func versionOnly(hr *v1beta1.HelmRelease) bool {
 	if hr.Spec.Chart == nil {
 		return false

@@ -31,7 +31,7 @@ type Engine interface {
 	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
 	// Execute carries out an action and waits for its end.
 	Execute(ctx context.Context, action engine.Action) engine.Result
-	// Equal tells whether the newest revision holds just what the chart and values of the action render.
+	// Equal reports whether the newest revision holds just what the chart and values of the action render.
 	Equal(ctx context.Context, action engine.Action) (bool, error)
 }
 
@@ -328,7 +328,7 @@ func (r *Runner) next(hr *v1beta1.HelmRelease, in Inputs, outcome status.Outcome
 	case p.Step == plan.Wait && p.Stalled:
 		return p.Message
 	case p.Step == plan.Wait && p.After > 0:
-		return fmt.Sprintf("the next attempt follows %s, or at once when the chart, the values or the spec change",
+		return fmt.Sprintf("the next attempt follows %s, or as soon as the chart, the values or the spec change",
 			status.Later(p.After, r.Now()))
 	case p.Step == plan.Install || p.Step == plan.Upgrade:
 		return "the next attempt follows at once"

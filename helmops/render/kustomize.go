@@ -133,7 +133,7 @@ func jsonOperations(text []byte) ([]string, bool) {
 	return parts, true
 }
 
-// matches tells whether a patch with a target is for the object. It may be known by the identity it had before this step.
+// matches reports whether a patch with a target is for the object. It may be known by the identity it had before this step.
 func (p *patch) matches(o *resource.Resource, before identity) (bool, error) {
 	now := identityOf(o)
 	if !p.target.MatchNamespace(before.EffectiveNamespace()) && !p.target.MatchNamespace(now.EffectiveNamespace()) ||

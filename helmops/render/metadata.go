@@ -36,7 +36,7 @@ func newFactory() *resource.Factory {
 	return factory
 }
 
-// removed tells whether a patch removed the object, or it is none.
+// removed reports whether a patch removed the object, or it is none.
 func removed(o *resource.Resource) bool {
 	return o.IsNilOrEmpty() || o.YNode().Kind != yaml.MappingNode
 }

@@ -59,7 +59,7 @@ func OptionsOf(renderers []PostRenderer, strategy string, metadata *CommonMetada
 	return options
 }
 
-// empty tells whether nothing is asked for.
+// empty reports whether nothing is asked for.
 func (o Options) empty() bool {
 	return len(o.PostRenderers) == 0 && len(o.CommonMetadata.Labels) == 0 && len(o.CommonMetadata.Annotations) == 0
 }

@@ -202,7 +202,7 @@ func (p *Pass) charge(objects int) error {
 		"%d, reckoned as %d patches and images times the objects of the chart", maxWork, p.r.changes())}
 }
 
-// nothing tells whether there is nothing to do.
+// nothing reports whether there is nothing to do.
 func (r *Renderer) nothing() bool { return r.Digest() == "" }
 
 // unmatched names the first patch without a target whose object does not exist.

@@ -179,7 +179,7 @@ func (r *run) see(ctx context.Context) error {
 	})
 }
 
-// needed tells whether an object has to be written, as far as that can be told without a request.
+// needed reports whether an object has to be written, as far as that can be told without a request.
 func (r *run) needed(i *item) bool {
 	switch {
 	case !i.unchanged():
@@ -218,7 +218,7 @@ func (r *run) keep(text string) {
 	r.result.Kept = append(r.result.Kept, text)
 }
 
-// roll writes what has to be written, stage by stage, and tells whether anything was.
+// roll writes what has to be written, stage by stage, and reports whether anything was.
 func (r *run) roll(ctx context.Context) (written bool, err error) {
 	for stage := range stages {
 		var now []*item

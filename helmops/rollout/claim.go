@@ -74,7 +74,7 @@ func (s *site) leave(owner types.NamespacedName, i *item) {
 	s.left[owner][i.id] = i.state()
 }
 
-// wasLeft tells whether an object was left in the state in which it is.
+// wasLeft reports whether an object was left in the state in which it is.
 func (s *site) wasLeft(owner types.NamespacedName, id, state string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,7 +29,7 @@ type Config struct {
 	Now    func() time.Time
 	// Moved is called with the Kustomization whose objects changed in a way that matters. It must not block.
 	Moved func(owner types.NamespacedName)
-	// Exists tells whether there is a Kustomization of that name. What one that is gone has left may be taken over.
+	// Exists reports whether there is a Kustomization of that name. What one that is gone has left may be taken over.
 	Exists func(ctx context.Context, owner types.NamespacedName) bool
 }
 

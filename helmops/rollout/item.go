@@ -79,10 +79,10 @@ func (i *item) isSecret() bool {
 	return i.GroupVersionKind().GroupKind() == schema.GroupKind{Kind: "Secret"}
 }
 
-// unchanged tells whether what was sent last is what is wanted now.
+// unchanged reports whether what was sent last is what is wanted now.
 func (i *item) unchanged() bool { return i.before != nil && i.before.Payload == i.sum }
 
-// inPlace tells whether the object is as it was left.
+// inPlace reports whether the object is as it was left.
 func (i *item) inPlace() bool {
 	return i.there && !i.entry.Deleting && tracker.OwnershipText(i.entry.Ownership) == i.before.Ownership
 }

@@ -127,7 +127,7 @@ func (r *run) find(ctx context.Context, g *remnant) error {
 	return nil
 }
 
-// waitsFor tells whether a Kustomization goes only once another is gone: it is that one itself, which a set may contain, or it is being
+// waitsFor reports whether a Kustomization goes only once another is gone: it is that one itself, which a set may contain, or it is being
 // deleted and has that one among its objects. Whoever waited for it would wait for good.
 func waitsFor(live *unstructured.Unstructured, owner types.NamespacedName) bool {
 	if live.GetNamespace() == owner.Namespace && live.GetName() == owner.Name {
@@ -272,7 +272,7 @@ func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, 
 	}
 }
 
-// goes tells whether an object is nobody else's: it is ours, follows from another, or is made by the cluster itself.
+// goes reports whether an object is nobody else's: it is ours, follows from another, or is made by the cluster itself.
 func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersionResource, soon bool) bool {
 	owner := ownerOf(o)
 	switch {
@@ -294,7 +294,7 @@ func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersion
 	}
 }
 
-// uninstalls tells whether a HelmRelease is among what goes.
+// uninstalls reports whether a HelmRelease is among what goes.
 func (r *run) uninstalls() bool {
 	return slices.ContainsFunc(r.gone, func(g *remnant) bool {
 		return g.there && g.kind.GroupKind() == schema.GroupKind{Group: v1beta1.GroupVersion.Group, Kind: v1beta1.HelmReleaseKind}

@@ -110,7 +110,7 @@ func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 	}
 }
 
-// isUntyped tells whether an object does not fit the schema of its kind, which the API server says in the words of a fault of its own.
+// isUntyped reports whether an object does not fit the schema of its kind, which the API server says in the words of a fault of its own.
 func isUntyped(err error) bool {
 	return strings.Contains(err.Error(), "failed to create typed patch object") || len(refusal.FaultsOf(err, nil)) > 0
 }
@@ -123,7 +123,7 @@ func untyped(i *item, err error) error {
 	return invalid(i, refusal.Reworded(err, i.isSecret()).Error())
 }
 
-// protected tells whether an object is never deleted to be created anew, because what others have in it would go with it.
+// protected reports whether an object is never deleted to be created anew, because what others have in it would go with it.
 func protected(i *item) bool {
 	switch i.GroupVersionKind().GroupKind() {
 	case namespaceKind, definitionKind, claimKind:
@@ -142,7 +142,7 @@ func (r *run) ofHelm(i *item) error {
 	return &OwnedError{Object: i.place(), Owner: fmt.Sprintf("the Helm release %s/%s", annotations[releaseNamespace], annotations[releaseAnnotation])}
 }
 
-// writtenByOthers tells whether somebody else has set an annotation.
+// writtenByOthers reports whether somebody else has set an annotation.
 func writtenByOthers(live *unstructured.Unstructured, annotation string) bool {
 	path := fieldpath.MakePathOrDie("metadata", "annotations", annotation)
 	return slices.ContainsFunc(live.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {

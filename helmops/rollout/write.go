@@ -177,10 +177,10 @@ func decoded(result rest.Result) (*unstructured.Unstructured, error) {
 	return out, nil
 }
 
-// exempt tells whether the manifest of an object leaves it out of drift detection.
+// exempt reports whether the manifest of an object leaves it out of drift detection.
 func exempt(object *unstructured.Unstructured) bool { return drift.Exempt(object) }
 
-// expires tells whether an object is a Job that goes by itself once it has ended.
+// expires reports whether an object is a Job that goes by itself once it has ended.
 func expires(object *unstructured.Unstructured) bool {
 	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Group: "batch", Kind: "Job"}) {
 		return false
@@ -189,7 +189,7 @@ func expires(object *unstructured.Unstructured) bool {
 	return ok && err == nil && ttl != nil
 }
 
-// isImmutable tells whether the API server refuses a change because a field cannot be changed.
+// isImmutable reports whether the API server refuses a change because a field cannot be changed.
 func isImmutable(err error) bool {
 	if !apierrors.IsInvalid(err) {
 		return false

@@ -43,7 +43,7 @@ func good(hr *v1beta1.HelmRelease, w writer) {
 		orUnknown(newest.ChartDigest), newest.ConfigDigest))
 }
 
-// isVerified tells whether a revision is the one that was verified last, or a rollback to it.
+// isVerified reports whether a revision is the one that was verified last, or a rollback to it.
 func isVerified(had *v1beta1.Verified, newest *v1beta1.Snapshot) bool {
 	return had != nil && had.ChartDigest == newest.ChartDigest && had.ConfigDigest == newest.ConfigDigest &&
 		(had.Revision == newest.Version || newest.Action == string(plan.Rollback))

@@ -71,13 +71,13 @@ func Stalled(object v1beta1.Conditioned, reason, message string, now time.Time) 
 	current(object, now).stalled(reason, message)
 }
 
-// IsReady tells whether the object is Ready at its current generation.
+// IsReady reports whether the object is Ready at its current generation.
 func IsReady(object v1beta1.Conditioned) bool {
 	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == object.GetGeneration()
 }
 
-// IsStalled tells whether the object waits for somebody to change what it is made of.
+// IsStalled reports whether the object waits for somebody to change what it is made of.
 func IsStalled(object v1beta1.Conditioned) bool {
 	return meta.IsStatusConditionTrue(object.GetConditions(), v1beta1.StalledCondition)
 }

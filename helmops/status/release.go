@@ -26,7 +26,7 @@ type Outcome struct {
 	RenderDigest string
 	// Failure is nil on success.
 	Failure *Failure
-	// Reached tells whether the action wrote a release record.
+	// Reached reports whether the action wrote a release record.
 	Reached bool
 	// Equal is the answer of a Compare.
 	Equal bool

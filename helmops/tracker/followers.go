@@ -73,7 +73,7 @@ func (f *Followers) changed(change Change) {
 	}
 }
 
-// Follows tells whether the tracker follows the kinds of a user's objects, and has them followed otherwise. That takes a request,
+// Follows reports whether the tracker follows the kinds of a user's objects, and has them followed otherwise. That takes a request,
 // and is not waited for, unless tracked says that all of them are tracked already; moved is called when it is so. user names the
 // owner among the users of the tracker. The caller does not change objects any more.
 func (f *Followers) Follows(user string, owner types.NamespacedName, objects []Ref, tracked bool) bool {
@@ -211,7 +211,7 @@ func (f *Followers) wake(kind schema.GroupVersionKind) {
 	}
 }
 
-// matters tells whether a change is about health, as the user judges it, or about what the owner owns.
+// matters reports whether a change is about health, as the user judges it, or about what the owner owns.
 func matters(change Change, user string) bool {
 	if change.Before == nil || change.After == nil {
 		return true

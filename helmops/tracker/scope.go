@@ -47,7 +47,7 @@ func (s Scope) selector() string {
 	return s.label + "=" + s.value
 }
 
-// selects tells whether an object with these labels is followed.
+// selects reports whether an object with these labels is followed.
 func (s Scope) selects(labels map[string]string) bool {
 	value, is := labels[s.label]
 	return is && (s.value == "" || value == s.value)

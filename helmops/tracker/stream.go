@@ -189,7 +189,7 @@ func (s *stream) end(err error) {
 	s.tracker.watchers.wake(s.kind.GVK)
 }
 
-// tracks tells whether what is known can be relied on.
+// tracks reports whether what is known can be relied on.
 func (s *stream) tracks() bool {
 	if !isClosed(s.ready) || s.tracker.ctx.Err() != nil {
 		return false

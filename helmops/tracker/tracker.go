@@ -201,7 +201,7 @@ func (t *Tracker) stream(gvk schema.GroupVersionKind) *stream {
 	return nil
 }
 
-// Tracks tells whether Get can be relied on for a kind: it was seen completely, is not refused, and its stream is connected
+// Tracks reports whether Get can be relied on for a kind: it was seen completely, is not refused, and its stream is connected
 // or was within the last minute, in which the last known state counts. Watchers of the kind are woken when that changes.
 func (t *Tracker) Tracks(gvk schema.GroupVersionKind) bool {
 	s := t.stream(gvk)
@@ -255,7 +255,7 @@ func (t *Tracker) Subscribe(f func(Change)) { t.watchers.subscribe(f) }
 // Subscribe does.
 func (t *Tracker) SubscribeKinds(f func(schema.GroupVersionKind)) { t.watchers.subscribeKinds(f) }
 
-// Refused tells whether the API server does not let a kind be watched, or does not serve it. A kind that nobody uses counts as
+// Refused reports whether the API server does not let a kind be watched, or does not serve it. A kind that nobody uses counts as
 // such.
 func (t *Tracker) Refused(gvk schema.GroupVersionKind) bool {
 	s := t.stream(gvk)

@@ -177,7 +177,7 @@ func wrapped(text string) []any {
 	return nil
 }
 
-// readable tells whether bytes are a text.
+// readable reports whether bytes are a text.
 func readable(content []byte) bool {
 	if !utf8.Valid(content) || len(content) < minMasked {
 		return false

@@ -99,7 +99,7 @@ func unquotedText(value string) (string, bool) {
 	return value[1 : len(value)-1], true
 }
 
-// single tells whether Helm's parser takes the text for one value: no comma ends it early, nothing follows a list.
+// single reports whether Helm's parser takes the text for one value: no comma ends it early, nothing follows a list.
 func single(value string) bool {
 	list := strings.HasPrefix(value, "{")
 	for i := 0; i < len(value); i++ {

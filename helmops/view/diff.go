@@ -78,7 +78,7 @@ type HookDifference struct {
 	Runs bool `json:"runs,omitempty"`
 }
 
-// Differ tells whether there is any difference; a hook that is the same is none.
+// Differ reports whether there is any difference; a hook that is the same is none.
 func (d Differences) Differ() bool {
 	if d.Pending != nil && d.Pending.Change != "" {
 		return true // of the same objects, too, a new revision is made

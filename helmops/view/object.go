@@ -82,7 +82,7 @@ func KindOf(o v1beta1.Conditioned) string {
 	return ""
 }
 
-// IsSuspended tells whether spec.suspend of the object is set.
+// IsSuspended reports whether spec.suspend of the object is set.
 func IsSuspended(o v1beta1.Conditioned) bool { return factsOf(o).suspended }
 
 // SuspendReason is why a suspended object is suspended, empty where that is not said or the object is not suspended.

@@ -64,12 +64,12 @@ func namedTarget(history []v1beta1.Snapshot, revision int) (v1beta1.Snapshot, er
 	return v1beta1.Snapshot{}, &NoRollbackError{Why: fmt.Sprintf("revision %d is not in the history; it has: %s", revision, revisionsText(history))}
 }
 
-// wasGood tells whether the revision rolled out.
+// wasGood reports whether the revision rolled out.
 func wasGood(s v1beta1.Snapshot) bool {
 	return s.Deleted == nil && (s.Status == plan.StatusDeployed || s.Status == plan.StatusSuperseded)
 }
 
-// sameInput tells whether two revisions were made from the same chart, values and post renderers.
+// sameInput reports whether two revisions were made from the same chart, values and post renderers.
 func sameInput(a, b v1beta1.Snapshot) bool {
 	return a.ChartName == b.ChartName && v1beta1.SameVersion(a.ChartVersion, b.ChartVersion) && a.ChartDigest == b.ChartDigest &&
 		a.ConfigDigest == b.ConfigDigest && a.RenderDigest == b.RenderDigest

@@ -63,7 +63,7 @@ func start(command []string, b Bounds) (*process, error) {
 	return p, nil
 }
 
-// alive tells whether the child can take another task.
+// alive reports whether the child can take another task.
 func (p *process) alive() bool { return p.cmd.ProcessState == nil && !p.slowed && p.tasks < maxTasks }
 
 // end ends the child and frees what it holds.

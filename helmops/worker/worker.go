@@ -87,7 +87,7 @@ func (e *LimitError) Error() string {
 // Reason is the reason for a condition.
 func (e *LimitError) Reason() string { return v1beta1.RenderingLimitExceededReason }
 
-// Repeats tells whether the same input exceeds the bound again. How long a task takes depends on the machine, too.
+// Repeats reports whether the same input exceeds the bound again. How long a task takes depends on the machine, too.
 func (e *LimitError) Repeats() bool { return e.Limit != LimitDeadline }
 
 // JobError is an error that a job returned.

@@ -129,7 +129,7 @@ func (f *fetch) choose(ctx context.Context, filter ignore.Matcher) ([]object, er
 	return files, nil
 }
 
-// validKey tells whether a key is a path inside a tree on every system.
+// validKey reports whether a key is a path inside a tree on every system.
 func validKey(key string) bool {
 	if key == "" || len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
 		return false

@@ -43,7 +43,7 @@ func parseIgnore(text string) (ignoreRules, error) {
 	return rules, nil
 }
 
-// ignores tells whether a file is left out, by itself or with a directory it is in.
+// ignores reports whether a file is left out, by itself or with a directory it is in.
 func (r ignoreRules) ignores(name string) bool {
 	for i, c := range name {
 		if c == '/' && r.one(name[:i], true) {

@@ -72,7 +72,7 @@ func (k knownHosts) algorithms(address string) []string {
 	return slices.Compact(found)
 }
 
-// check tells whether a host may show a key.
+// check reports whether a host may show a key.
 func (k knownHosts) check(address string, key ssh.PublicKey) error {
 	known := false
 	shown := key.Marshal()
@@ -99,7 +99,7 @@ func unknownHost(address string) error {
 	return fmt.Errorf("known_hosts has no key of %s", address)
 }
 
-// is tells whether a line is about a host; address is host:port.
+// is reports whether a line is about a host; address is host:port.
 func (h knownHost) is(address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

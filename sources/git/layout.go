@@ -56,7 +56,7 @@ func (l layout) follow(name string) (string, error) {
 	return path.Join(at...), nil
 }
 
-// isFile tells whether a path is a regular file.
+// isFile reports whether a path is a regular file.
 func (l layout) isFile(name string) bool {
 	_, ok := slices.BinarySearch(l.names, name)
 	return ok

@@ -155,7 +155,7 @@ func (d *deltaHead) target() int64 {
 	return -1
 }
 
-// has tells whether an object is in the pack.
+// has reports whether an object is in the pack.
 func (p *pack) has(h plumbing.Hash) bool {
 	ok, err := p.file.Contains(h)
 	return ok && err == nil

@@ -105,7 +105,7 @@ func (r *Remote) submodule(address string) (*Remote, error) {
 	return New(o)
 }
 
-// sameServer tells whether two URLs are of the same scheme, host and port.
+// sameServer reports whether two URLs are of the same scheme, host and port.
 func sameServer(a, b *url.URL) bool {
 	if a.Scheme == SSHScheme && b.Scheme == SSHScheme {
 		return strings.EqualFold(a.Host, b.Host)

@@ -117,7 +117,7 @@ func (w *walker) leaveOut(patterns *string) error {
 	return nil
 }
 
-// wanted tells whether a directory, or one below it, or the files in it count.
+// wanted reports whether a directory, or one below it, or the files in it count.
 func (w *walker) wanted(dir string) (below, inside bool) {
 	if len(w.directories) == 0 {
 		return true, true

@@ -69,7 +69,7 @@ func New(spec *string, files map[string][]byte) (Matcher, error) {
 	return r.matcher, nil
 }
 
-// Match tells whether a path is ignored, by itself or with a directory it is in. The path is relative to the root of the
+// Match reports whether a path is ignored, by itself or with a directory it is in. The path is relative to the root of the
 // tree, clean, with slashes. As in Flux, and other than in git, a pattern that takes back a directory takes back all that is
 // in it, and one that takes back a file does so in an ignored directory too. The cost grows with the patterns and with the path, so a caller with many paths looks at its
 // context between them.
@@ -147,7 +147,7 @@ func stars(line string) string {
 	return sign + strings.Join(parts, "/")
 }
 
-// readable tells whether each part of a pattern is one that can match at all.
+// readable reports whether each part of a pattern is one that can match at all.
 func readable(line string) bool {
 	for part := range strings.SplitSeq(strings.TrimPrefix(line, "!"), "/") {
 		if _, err := path.Match(part, "x"); err != nil {

@@ -44,7 +44,7 @@ func busy(code int) bool {
 	return code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable || code == http.StatusForbidden
 }
 
-// answered tells whether the registry understood the question: asking in another way would only repeat the answer.
+// answered reports whether the registry understood the question: asking in another way would only repeat the answer.
 func answered(err error) bool {
 	var response *errcode.ErrorResponse
 	if errors.As(err, &response) {

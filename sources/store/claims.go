@@ -126,7 +126,7 @@ func (s *Store) enter(c claimant, digest string, used time.Time) {
 	b.claims[c] = used
 }
 
-// counts tells whether a blob counts against the share of a namespace.
+// counts reports whether a blob counts against the share of a namespace.
 func (b *blob) counts(namespace string) bool {
 	for c := range b.claims {
 		if c.namespace == namespace {
@@ -186,7 +186,7 @@ func (s *Store) forget(digest string) {
 	}
 }
 
-// holds tells whether the holder has brought a digest.
+// holds reports whether the holder has brought a digest.
 func (v View) holds(digest string) bool {
 	if !sources.IsDigest(digest) {
 		return false
@@ -201,7 +201,7 @@ func (v View) holds(digest string) bool {
 	return ok
 }
 
-// Has tells whether a digest is there that the holder has brought, without looking inside. Open may still find it broken.
+// Has reports whether a digest is there that the holder has brought, without looking inside. Open may still find it broken.
 func (v View) Has(digest string) bool {
 	if !v.holds(digest) {
 		return false

@@ -56,7 +56,7 @@ func (s *Store) writeDocument(path string, content []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// Bound reads the value of a name into doc, a pointer, and tells whether there is one. A broken file counts as none and
+// Bound reads the value of a name into doc, a pointer, and reports whether there is one. A broken file counts as none and
 // is removed; doc is then left in an unknown state.
 func (s *Store) Bound(name string, doc any) (bool, error) {
 	path := s.document(name)

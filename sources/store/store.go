@@ -28,7 +28,7 @@ const (
 // errMissing is what IsMissing looks for.
 var errMissing = errors.New("not in the cache")
 
-// IsMissing tells whether a digest is not in the store, or was and turned out broken. Fetching it again helps.
+// IsMissing reports whether a digest is not in the store, or was and turned out broken. Fetching it again helps.
 func IsMissing(err error) bool { return errors.Is(err, errMissing) }
 
 // Store is a directory of files by digest. It may be used by many goroutines, but not by two processes at once.

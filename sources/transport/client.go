@@ -43,7 +43,7 @@ type Options struct {
 	Tenant string
 }
 
-// Check tells whether certificates and keys can be used at all: an Error with reason AuthenticationFailed, stalled, if not.
+// Check reports whether certificates and keys can be used at all: an Error with reason AuthenticationFailed, stalled, if not.
 func (o Options) Check() error {
 	if len(o.CA) > 0 {
 		if err := CheckCA(o.CA); err != nil {
@@ -88,7 +88,7 @@ func settingOf(o Options) setting {
 	return setting(sum.Sum(nil))
 }
 
-// CheckCA tells whether PEM text holds a certificate at all: an Error with reason AuthenticationFailed, stalled, if not.
+// CheckCA reports whether PEM text holds a certificate at all: an Error with reason AuthenticationFailed, stalled, if not.
 func CheckCA(pem []byte) error {
 	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		return sources.Stall(v1beta1.AuthenticationFailedReason, nil, "the CA holds no PEM certificate")

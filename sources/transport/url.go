@@ -76,7 +76,7 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// SameHost tells whether two URLs have the same scheme, host and port, which is what credentials are meant for.
+// SameHost reports whether two URLs have the same scheme, host and port, which is what credentials are meant for.
 func SameHost(a, b *url.URL) bool {
 	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }

@@ -255,7 +255,7 @@ func programsCalled(t *testing.T) string {
 	return string(content)
 }
 
-// own reads an object of the tenant's namespace and tells whether it exists.
+// own reads an object of the tenant's namespace and reports whether it exists.
 func own(t *testing.T, object client.Object, name string) bool {
 	t.Helper()
 	object.SetNamespace(attacker)

@@ -83,13 +83,13 @@ func (a *arrivals) note(object any) {
 	a.changed = make(chan struct{})
 }
 
-// isReady tells whether a release is Ready at its current generation.
+// isReady reports whether a release is Ready at its current generation.
 func isReady(hr *v1beta1.HelmRelease) bool {
 	ready := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.ReadyCondition)
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == hr.Generation
 }
 
-// isSettling tells whether something is still under way after a release is Ready, such as the watch over its health.
+// isSettling reports whether something is still under way after a release is Ready, such as the watch over its health.
 func isSettling(hr *v1beta1.HelmRelease) bool {
 	return slices.ContainsFunc(hr.Status.Conditions, func(c metav1.Condition) bool {
 		return c.Type == v1beta1.ReconcilingCondition && c.Status == metav1.ConditionTrue || c.Type == "Verified" && c.Status == metav1.ConditionUnknown

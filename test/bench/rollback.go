@@ -91,7 +91,7 @@ func (f *failure) see(object runtime.Object) {
 	}
 }
 
-// answered tells whether a record of the release says that it is rolled back because of the failure.
+// answered reports whether a record of the release says that it is rolled back because of the failure.
 func (f *failure) answered(object runtime.Object) bool {
 	record, ok := object.(*corev1.Secret)
 	return ok && record.Labels["status"] == "pending-rollback" && !f.began.IsZero()

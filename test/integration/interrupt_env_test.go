@@ -180,7 +180,7 @@ func await(t *testing.T, held *stage.Held) {
 	}
 }
 
-// match tells whether a request is meant.
+// match reports whether a request is meant.
 type match = func(stage.Request) bool
 
 // point is where a controller is killed that works on a release.
@@ -189,7 +189,7 @@ type point struct {
 	at   func(release string) match
 }
 
-// isRecord tells whether a request is about a Helm release record of a release.
+// isRecord reports whether a request is about a Helm release record of a release.
 func isRecord(name string) func(stage.Request) bool {
 	prefix := "sh.helm.release.v1." + name + ".v"
 	return func(r stage.Request) bool {
@@ -197,14 +197,14 @@ func isRecord(name string) func(stage.Request) bool {
 	}
 }
 
-// writesRecord tells whether a request writes a record with a status that begins so. The status is a label of the record, in
+// writesRecord reports whether a request writes a record with a status that begins so. The status is a label of the record, in
 // JSON or protobuf.
 func writesRecord(name, status string) func(stage.Request) bool {
 	is, label := isRecord(name), regexp.MustCompile(`(?s)status(":"|\x12.)`+regexp.QuoteMeta(status))
 	return func(r stage.Request) bool { return is(r) && r.Writes() && label.Match(r.Body) }
 }
 
-// writesObject tells whether a request creates or changes, or else deletes, an object of a release that is no hook.
+// writesObject reports whether a request creates or changes, or else deletes, an object of a release that is no hook.
 func writesObject(name string, deletes bool) func(stage.Request) bool {
 	return func(r stage.Request) bool {
 		object := map[string]string{"configmaps": name, "deployments": name, "secrets": name + "-random"}[r.Resource]
@@ -366,7 +366,7 @@ func awaitPod(t *testing.T, ns string, labels client.MatchingLabels) {
 	})
 }
 
-// isWaiting tells whether a Deployment has come to these rollouts and has started the pods of the newest one.
+// isWaiting reports whether a Deployment has come to these rollouts and has started the pods of the newest one.
 func isWaiting(t *testing.T, ns, name, want string) bool {
 	t.Helper()
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}

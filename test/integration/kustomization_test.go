@@ -48,7 +48,7 @@ func settings(name, value string) string {
 	return fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {value: %q}\n", name, value)
 }
 
-// holds tells whether a ConfigMap has a value; an empty one that it does not exist.
+// holds reports whether a ConfigMap has a value; an empty one that it does not exist.
 func holds(t *testing.T, ns, name, value string) bool {
 	t.Helper()
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}

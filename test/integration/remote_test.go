@@ -52,7 +52,7 @@ func (r *remote) start(t *testing.T) {
 	r.Cluster = started
 }
 
-// has tells whether the remote cluster has an object.
+// has reports whether the remote cluster has an object.
 func (r *remote) has(t *testing.T, object client.Object) bool {
 	t.Helper()
 	return r.Exists(t, object)

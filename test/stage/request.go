@@ -42,7 +42,7 @@ type Request struct {
 	Body []byte
 }
 
-// Writes tells whether the request may change something.
+// Writes reports whether the request may change something.
 func (r Request) Writes() bool {
 	switch r.Verb {
 	case Get, List, Watch:
@@ -123,7 +123,7 @@ func (r *Request) parsePath(path string) {
 	}
 }
 
-// ofNamespace tells whether what comes after a namespace is a subresource of its own.
+// ofNamespace reports whether what comes after a namespace is a subresource of its own.
 func ofNamespace(rest []string) bool {
 	return len(rest) == 1 && (rest[0] == "status" || rest[0] == "finalize")
 }

@@ -79,7 +79,7 @@ func (c *Cluster) MustApply(t T, objects ...client.Object) {
 	}
 }
 
-// Exists reads an object and tells whether it is there.
+// Exists reads an object and reports whether it is there.
 func (c *Cluster) Exists(t T, object client.Object) bool {
 	t.Helper()
 	err := c.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object)

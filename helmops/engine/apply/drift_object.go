@@ -107,7 +107,7 @@ func (i *inspection) missing() error {
 	return err
 }
 
-// expires tells whether an object is a Job that goes by itself once it has ended.
+// expires reports whether an object is a Job that goes by itself once it has ended.
 func expires(object *unstructured.Unstructured) bool {
 	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Group: "batch", Kind: "Job"}) {
 		return false
@@ -116,7 +116,7 @@ func expires(object *unstructured.Unstructured) bool {
 	return ok && err == nil && ttl != nil
 }
 
-// unchanged tells whether the release owns just what it is known to own.
+// unchanged reports whether the release owns just what it is known to own.
 func (i *inspection) unchanged(live *unstructured.Unstructured) bool {
 	at := slices.IndexFunc(i.Objects, func(ref v1beta1.ResourceRef) bool { return ref.ID == id(i.info) })
 	owned := tracker.Reduce(live).Ownership
@@ -251,12 +251,12 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 	return err
 }
 
-// untried tells whether an error is that an admission webhook takes no part in trials.
+// untried reports whether an error is that an admission webhook takes no part in trials.
 func untried(err error) bool {
 	return apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run")
 }
 
-// isRefusal tells whether an error is about the object.
+// isRefusal reports whether an error is about the object.
 func isRefusal(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsConflict(err)
 }

@@ -67,7 +67,7 @@ type wish struct {
 	autoscaled bool
 }
 
-// autoscaled tells whether an autoscaler may set the replicas of an object: one of this manifest, or one that has set them
+// autoscaled reports whether an autoscaler may set the replicas of an object: one of this manifest, or one that has set them
 // already. One that leaves the release with this revision does no longer.
 func (c *Client) autoscaled(info *resource.Info, already bool) bool {
 	target := scaledOf(info)
@@ -121,5 +121,5 @@ func withoutReplicas(info *resource.Info) *resource.Info {
 	return &out
 }
 
-// mayBeAutoscaled tells whether an autoscaler may have set the replicas of an object; the object itself tells for sure.
+// mayBeAutoscaled reports whether an autoscaler may have set the replicas of an object; the object itself tells for sure.
 func mayBeAutoscaled(entry tracker.Entry) bool { return entry.Autoscaled }

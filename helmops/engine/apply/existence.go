@@ -112,7 +112,7 @@ func ownerOf(live *unstructured.Unstructured) owner {
 
 func (c *Client) self() owner { return owner{c.options.Release, c.options.Namespace} }
 
-// absent tells whether the tracker is sure that no object of a release has this name.
+// absent reports whether the tracker is sure that no object of a release has this name.
 func (c *Client) absent(info *resource.Info) bool {
 	_, there := c.tracker.Get(ref(info))
 	return !there && c.tracker.Tracks(info.Mapping.GroupVersionKind)

@@ -47,7 +47,7 @@ func (c *Client) attempt(request func(context.Context) error) error {
 	return request(ctx)
 }
 
-// isOutage tells whether an error is about the way to the API server, not about the request.
+// isOutage reports whether an error is about the way to the API server, not about the request.
 func isOutage(err error) bool {
 	if errors.Is(err, cluster.ErrFenced) {
 		return false

@@ -83,7 +83,7 @@ func (w *podWatch) found() <-chan unready {
 	return w.broken
 }
 
-// busy tells whether containers are being made.
+// busy reports whether containers are being made.
 func (w *podWatch) busy() bool {
 	if w == nil {
 		return false

@@ -96,7 +96,7 @@ func (c *Client) Preflight(update Proposal) error {
 	return p.verdict(objects, asked, failures)
 }
 
-// plain tells whether an object is hardly ever refused: it only holds data, and is not sealed. Most upgrades change one; what an
+// plain reports whether an object is hardly ever refused: it only holds data, and is not sealed. Most upgrades change one; what an
 // admission policy has against it fails the upgrade itself.
 func plain(info *resource.Info) bool {
 	kind := info.Mapping.GroupVersionKind
@@ -132,7 +132,7 @@ func (p *preflight) survey(objects kube.ResourceList) {
 	}
 }
 
-// ask tries the write of one object, and tells whether there is anything to write.
+// ask tries the write of one object, and reports whether there is anything to write.
 func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 	(&inspection{Client: p.Client, info: info}).claim() // Helm does it to what it updates
 	body, err := payload.Of(info.Object.(*unstructured.Unstructured))
@@ -279,7 +279,7 @@ func (p *preflight) verdict(objects kube.ResourceList, asked []bool, failures []
 	}
 }
 
-// isMissing tells whether the API server lacks something that a request needs.
+// isMissing reports whether the API server lacks something that a request needs.
 func isMissing(err error, resource, name string) bool {
 	var status apierrors.APIStatus
 	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {

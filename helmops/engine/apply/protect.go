@@ -20,7 +20,7 @@ type Rollback struct {
 	Protect []string
 }
 
-// protects tells whether objects of a kind outlive a rollback. With a claim, a definition or a namespace goes what is in it,
+// protects reports whether objects of a kind outlive a rollback. With a claim, a definition or a namespace goes what is in it,
 // which no revision can bring back.
 func (r *Rollback) protects(kind schema.GroupKind) bool {
 	if r == nil {

@@ -148,7 +148,7 @@ func (c *Client) fallback(info, original *resource.Info, cause error) (created b
 	return false, fmt.Errorf("applying %s: %w", name(info), reworded(info, cause))
 }
 
-// isTyped tells whether an object cannot be applied, and may be written otherwise.
+// isTyped reports whether an object cannot be applied, and may be written otherwise.
 func isTyped(err error) bool {
 	if len(refusal.FaultsOf(err, nil)) > 0 {
 		return false // no other way takes a value of a wrong type

@@ -24,7 +24,7 @@ func (f *podFollower) unstick(ctx context.Context, pod *corev1.Pod) {
 	})
 }
 
-// stuck tells whether a pod that is not ready is of another revision than its StatefulSet goes to. Where people decide which
+// stuck reports whether a pod that is not ready is of another revision than its StatefulSet goes to. Where people decide which
 // pods are replaced, none is.
 func stuck(set *appsv1.StatefulSet, pod *corev1.Pod) bool {
 	strategy := set.Spec.UpdateStrategy

@@ -174,7 +174,7 @@ func (p *progress) see(lacking []unready, now time.Time) {
 	p.lacks = lacks
 }
 
-// lately tells whether there was any progress in the last span of time, or containers are being made.
+// lately reports whether there was any progress in the last span of time, or containers are being made.
 func (p *progress) lately(pods *podWatch, span time.Duration, now time.Time) bool {
 	return pods.busy() || now.Sub(p.last) < span
 }

@@ -156,13 +156,13 @@ func unique(resources kube.ResourceList) error {
 	return nil
 }
 
-// owned tells whether Helm has marked an object as part of the release.
+// owned reports whether Helm has marked an object as part of the release.
 func (c *Client) owned(info *resource.Info) bool {
 	content, ok := info.Object.(*unstructured.Unstructured)
 	return ok && ownerOf(content) == c.self()
 }
 
-// write brings one object to what is wanted, and tells whether it had to be created. original is the object in the revision
+// write brings one object to what is wanted, and reports whether it had to be created. original is the object in the revision
 // before, nil when it was not there.
 func (c *Client) write(info, original *resource.Info, force bool) (created bool, err error) {
 	c.begin()
@@ -220,7 +220,7 @@ func (c *Client) create(info, original *resource.Info, w wish) (created bool, er
 	return c.overwrite(info, original, w, true)
 }
 
-// unchanged tells whether what is there is what was sent last, and is wanted now.
+// unchanged reports whether what is there is what was sent last, and is wanted now.
 func unchanged(entry tracker.Entry, sum uint64) bool {
 	return !entry.Legacy && entry.Payload == sum && entry.Applied == entry.Ownership && entry.Applied != 0
 }

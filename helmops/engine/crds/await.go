@@ -66,7 +66,7 @@ func (a *applier) established(ctx context.Context, d *definition) error {
 	return err
 }
 
-// judge tells whether a definition is in use. Names that another definition has are an error: waiting does not help.
+// judge reports whether a definition is in use. Names that another definition has are an error: waiting does not help.
 func judge(live *unstructured.Unstructured) (bool, error) {
 	if live.GetDeletionTimestamp() != nil {
 		return false, fmt.Errorf("CustomResourceDefinition %s is being deleted; the next attempt creates it anew", live.GetName())

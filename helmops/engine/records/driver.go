@@ -153,7 +153,7 @@ func (d *Driver) query(labels map[string]string) ([]*release.Release, error) {
 	return found, nil
 }
 
-// matches also tells whether there are labels that only the release itself has.
+// matches also reports whether there are labels that only the release itself has.
 func (d *Driver) matches(i *item, labels map[string]string) (matches, own bool) {
 	for name, value := range labels {
 		var is string

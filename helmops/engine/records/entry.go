@@ -67,7 +67,7 @@ func newEntry(secret metav1.Object) *entry {
 	return e
 }
 
-// newerThan tells whether e is of a later state of the cluster. Versions that cannot be compared count as news.
+// newerThan reports whether e is of a later state of the cluster. Versions that cannot be compared count as news.
 func (e *entry) newerThan(resourceVersion string) bool {
 	order, err := resourceversion.CompareResourceVersion(e.resourceVersion, resourceVersion)
 	if err != nil {

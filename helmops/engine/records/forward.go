@@ -29,7 +29,7 @@ func forwardOnlyOf(rel *release.Release) string {
 	return ""
 }
 
-// migrated tells whether a hook is a migration that succeeded for this revision. A rollback takes over the hooks of the
+// migrated reports whether a hook is a migration that succeeded for this revision. A rollback takes over the hooks of the
 // revision it goes back to, with when they ran.
 func migrated(rel *release.Release, hook *release.Hook) bool {
 	run := hook.LastRun

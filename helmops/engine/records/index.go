@@ -75,7 +75,7 @@ func (x *index) end(key secretKey) map[releaseKey]struct{} {
 	return news
 }
 
-// held tells whether an event was kept for later.
+// held reports whether an event was kept for later.
 func (x *index) held(e *entry, gone bool) bool {
 	flight := x.writing[e.key()]
 	if flight != nil {
@@ -270,7 +270,7 @@ func (x *index) unset(e *entry) {
 	}
 }
 
-// notAfter tells whether a list at that version would hold the record if it were still there.
+// notAfter reports whether a list at that version would hold the record if it were still there.
 func notAfter(e *entry, list string) bool {
 	order, err := resourceversion.CompareResourceVersion(e.resourceVersion, list)
 	return err != nil || order <= 0

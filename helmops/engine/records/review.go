@@ -35,7 +35,7 @@ type review struct {
 	until   time.Time
 }
 
-// mayRead tells whether a reader may be given what the index knows of the records of a release, which was read with the rights of the
+// mayRead reports whether a reader may be given what the index knows of the records of a release, which was read with the rights of the
 // controller. Where that cannot be told, the answer is false, and the records have to be read as the reader. It fails when the reader
 // may not read them.
 func (s *Store) mayRead(ctx context.Context, reader Reader, key Key) (bool, error) {

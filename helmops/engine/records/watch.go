@@ -115,7 +115,7 @@ func (s *Store) Subscribe(notify func(storageNamespace, releaseName string)) {
 	s.subscribers = append(s.subscribers, notify)
 }
 
-// watching tells whether the index can be relied on. It waits until the watch has worked or failed once.
+// watching reports whether the index can be relied on. It waits until the watch has worked or failed once.
 func (s *Store) watching(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	running := s.running
@@ -223,7 +223,7 @@ func (r *reducer) Transformer() cache.TransformFunc {
 	}
 }
 
-// watched tells whether the watch will ever take up what is put into the index.
+// watched reports whether the watch will ever take up what is put into the index.
 func (s *Store) watched() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

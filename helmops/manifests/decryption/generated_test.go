@@ -134,7 +134,7 @@ func sameValues(t *testing.T, g generated, text []byte) {
 	}
 }
 
-// isYAML tells whether a text can be read: SOPS writes comments as they are, also with control characters.
+// isYAML reports whether a text can be read: SOPS writes comments as they are, also with control characters.
 func isYAML(text []byte) bool {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	for {
@@ -145,7 +145,7 @@ func isYAML(text []byte) bool {
 	}
 }
 
-// losesText tells whether SOPS prints null for a text of a file: its library cannot read the text as it writes it.
+// losesText reports whether SOPS prints null for a text of a file: its library cannot read the text as it writes it.
 func losesText(t *testing.T, k *Keys, encrypted []byte) bool {
 	t.Helper()
 	documents, err := k.yaml(encrypted)

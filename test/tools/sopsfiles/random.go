@@ -182,7 +182,7 @@ func (g *generator) branches(ext string) sops.TreeBranches {
 	}
 }
 
-// valid tells whether every text is UTF-8, so that JSON can have it.
+// valid reports whether every text is UTF-8, so that JSON can have it.
 func valid(value any) bool {
 	switch value := value.(type) {
 	case string:
