@@ -56,7 +56,7 @@ func Foresee(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time
 }
 
 // only is what would be observed if the revision were the only one, deployed, and the release belonged to the object:
-// whoever owns it, the inputs ask for the same. How live objects differ does not count.
+// the inputs ask for the same, whichever HelmRelease owns it. How live objects differ does not count.
 func only(r *plan.Record, desired plan.Desired, generation int64) plan.Observed {
 	observed := plan.Observed{
 		Managed: true, Owner: &plan.Owner{}, History: &plan.History{}, Attempt: plan.Attempt{Generation: generation},
