@@ -120,8 +120,7 @@ func (a *app) noEvents(ctx context.Context, c *connection, filter view.EventFilt
 	if filter.Namespace == "" {
 		where = "in any namespace"
 	}
-	text := fmt.Sprintf("no events%s %s (%s); the API server keeps them for a limited time", about, where, c.describe())
-	fmt.Fprintln(a.err, hang("", text, "  ", a.errWidth))
+	a.note("no events%s %s (%s); the API server keeps them for a limited time", about, where, c.describe())
 	return nil
 }
 

@@ -228,11 +228,11 @@ func (a *app) conclude(k kind, key types.NamespacedName, s view.Settlement, time
 	}
 	switch {
 	case s.Done:
-		fmt.Fprintf(a.out, "%s is %s\n", name, state)
+		a.say("%s is %s", name, state)
 	case !s.Started:
-		fmt.Fprintf(a.out, "%s was not taken up by the controller within %s; is the controller running?\n", name, timeout)
+		a.say("%s was not taken up by the controller within %s; is the controller running?", name, timeout)
 	default:
-		fmt.Fprintf(a.out, "%s is not ready after %s; it is %s\n", name, timeout, state)
+		a.say("%s is not ready after %s; it is %s", name, timeout, state)
 	}
 	if s.Done && s.Phase == view.Ready {
 		return nil

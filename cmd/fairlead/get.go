@@ -290,8 +290,8 @@ func (a *app) nothing(c *connection, q query) {
 		what += " in phase " + strings.Join(words, " or ")
 	}
 	if q.all {
-		fmt.Fprintf(a.err, "no %s in any namespace (%s)\n", what, c.describe())
+		a.note("no %s in any namespace (%s)", what, c.describe())
 		return
 	}
-	fmt.Fprintf(a.err, "no %s in namespace %s (%s); -A looks in all namespaces\n", what, q.namespace, c.describe())
+	a.note("no %s in namespace %s (%s); -A looks in all namespaces", what, q.namespace, c.describe())
 }

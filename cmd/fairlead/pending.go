@@ -169,10 +169,11 @@ func (a *app) pendingLines(p *view.PendingChange) {
 	if p.From != nil {
 		from = strings.TrimSpace(fmt.Sprintf("%s %s %s", p.From.Name, p.From.Version, v1beta1.ShortDigest(p.From.Digest)))
 	}
-	fmt.Fprintln(a.out, oneLine(fmt.Sprintf("chart: %s → %s %s %s", from, p.To.Name, p.To.Version, v1beta1.ShortDigest(p.To.Digest))))
-	fmt.Fprintln(a.out, "why: "+oneLine(p.Change))
+	to := fmt.Sprintf("%s %s %s", p.To.Name, p.To.Version, v1beta1.ShortDigest(p.To.Digest))
+	a.say("%s", oneLine("chart: "+from+" → "+to))
+	a.say("why: %s", oneLine(p.Change))
 	if p.Note != "" {
-		fmt.Fprintln(a.out, "but: "+oneLine(p.Note))
+		a.say("but: %s", oneLine(p.Note))
 	}
 }
 

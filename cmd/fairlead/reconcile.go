@@ -111,7 +111,7 @@ func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, 
 		if _, err := patch(ctx, c, k, key, requestPatch(a.token(), more...)); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "%s: reconciliation requested\n", k.describe(key))
+		a.say("%s: reconciliation requested", k.describe(key))
 		return nil
 	}
 	state, err := a.requestAndFollow(ctx, c, k, key, w.timeout, more...)
@@ -160,10 +160,10 @@ func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, objec
 		return err
 	}
 	if state.Done && state.Phase == view.Ready {
-		fmt.Fprintf(a.err, "%s is Ready: %s\n", source.describe(key), orNone(oneLine(state.Message)))
+		a.note("%s is Ready: %s", source.describe(key), orNone(oneLine(state.Message)))
 		return nil
 	}
-	fmt.Fprintf(a.err, "%s was not reconciled, because its source is not ready\n", k.describe(types.NamespacedName{
+	a.note("%s was not reconciled, because its source is not ready", k.describe(types.NamespacedName{
 		Namespace: object.GetNamespace(), Name: object.GetName()}))
 	return a.conclude(source, key, state, timeout)
 }

@@ -94,7 +94,7 @@ func (a *app) printRendering(
 		return out.write(a.out, built)
 	}
 	if len(built.Items) == 0 {
-		fmt.Fprintf(a.err, "%s makes no object for release %s/%s\n", in.Chart, hr.Namespace, hr.Name)
+		a.note("%s makes no object for release %s/%s", in.Chart, hr.Namespace, hr.Name)
 		return nil
 	}
 	return writeDocuments(a.out, built.Items)

@@ -120,7 +120,8 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 		if _, err := patch(ctx, c, k, key, rollbackPatch(a.token(), string(request))); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "%s: rollback to %s requested\n%s\n", k.describe(key), what, endsByItself(key))
+		a.say("%s: rollback to %s requested", k.describe(key), what)
+		a.say("%s", endsByItself(key))
 		return nil
 	}
 	state, err := a.followRollback(ctx, c, k, key, string(request), f.timeout)
@@ -128,7 +129,8 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 		return err
 	}
 	if state.Done && state.Reason == v1beta1.RolledBackReason {
-		fmt.Fprintf(a.out, "%s is at %s, as asked for: %s\n%s\n", k.describe(key), what, f.reason, endsByItself(key))
+		a.say("%s is at %s, as asked for: %s", k.describe(key), what, f.reason)
+		a.say("%s", endsByItself(key))
 		return nil
 	}
 	return a.concludeRollback(k, key, state, f.timeout)
@@ -138,7 +140,7 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 func (a *app) concludeRollback(k kind, key types.NamespacedName, state view.Settlement, timeout time.Duration) error {
 	err := a.conclude(k, key, state, timeout)
 	if state.Done && state.Phase == view.Ready {
-		fmt.Fprintln(a.out, "it was not rolled back: its chart, values or post renderers changed meanwhile, and a request ends with that")
+		a.say("it was not rolled back: its chart, values or post renderers changed meanwhile, and a request ends with that")
 		return errNotReady
 	}
 	return err
@@ -155,7 +157,7 @@ func (a *app) undoRollback(ctx context.Context, k kind, name string, f *rollback
 		return a.notFound(ctx, k, key, err)
 	}
 	if object.GetAnnotations()[v1beta1.RollbackRequestAnnotation] == "" {
-		fmt.Fprintf(a.out, "%s has no request to stay at a former revision; nothing was changed\n", k.describe(key))
+		a.say("%s has no request to stay at a former revision; nothing was changed", k.describe(key))
 		return nil
 	}
 	if f.noWait || view.IsSuspended(object) {
@@ -166,7 +168,7 @@ func (a *app) undoRollback(ctx context.Context, k kind, name string, f *rollback
 		if view.IsSuspended(object) {
 			next = "it is suspended, so that nothing happens until it is resumed"
 		}
-		fmt.Fprintf(a.out, "%s: the request is taken back; %s\n", k.describe(key), next)
+		a.say("%s: the request is taken back; %s", k.describe(key), next)
 		return nil
 	}
 	state, err := a.followRollback(ctx, c, k, key, nil, f.timeout)

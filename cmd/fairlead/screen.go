@@ -9,6 +9,15 @@ import (
 // screenIndent is where the lines of a screen begin, below and beside their labels.
 const screenIndent = "              "
 
+// say prints an outcome on standard output, note something beside it on standard error. Both are one line, wrapped on a terminal.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.out, hang("", fmt.Sprintf(format, args...), "  ", a.outWidth))
+}
+
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintln(a.err, hang("", fmt.Sprintf(format, args...), "  ", a.errWidth))
+}
+
 // screen is a list of labels and their lines.
 type screen struct {
 	lines []screenLine

@@ -113,7 +113,7 @@ func (a *app) each(k kind, objects []view.Object, verb string, do func(view.Obje
 			return err
 		}
 		failed++
-		fmt.Fprintln(a.err, hang("", explain(err, a.cluster), "  ", a.errWidth))
+		a.note("%s", explain(err, a.cluster))
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %s could not be %s", failed, countOf(k, len(objects)), verb)

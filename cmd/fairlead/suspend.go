@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -63,13 +62,13 @@ func (a *app) suspend(ctx context.Context, s selection, reason string) error {
 		key := client.ObjectKeyFromObject(object)
 		already := view.IsSuspended(object)
 		if already && (reason == "" || reason == view.SuspendReason(object)) {
-			fmt.Fprintf(a.out, "%s is suspended already; nothing was changed\n", s.kind.describe(key))
+			a.say("%s is suspended already; nothing was changed", s.kind.describe(key))
 			return nil
 		}
 		if _, err := patch(ctx, c, s.kind, key, suspendPatch(reason)); err != nil {
 			return err
 		}
-		fmt.Fprintln(a.out, suspendedText(s.kind.describe(key), already, reason))
+		a.say("%s", suspendedText(s.kind.describe(key), already, reason))
 		return nil
 	})
 }
@@ -136,7 +135,7 @@ func (a *app) resume(ctx context.Context, s selection, w *waitFlags) error {
 		return a.each(s.kind, objects, "resumed", func(object view.Object) error {
 			_, text, err := resumed(ctx, c, s.kind, object)
 			if err == nil {
-				fmt.Fprintln(a.out, text)
+				a.say("%s", text)
 			}
 			return err
 		})
@@ -154,7 +153,7 @@ func (a *app) resumeAndFollow(ctx context.Context, c *connection, k kind, object
 	return a.followTo(ctx, c, k, object, w, func(ctx context.Context) (view.Object, error) {
 		object, text, err := resumed(ctx, c, k, object)
 		if err == nil {
-			fmt.Fprintln(a.err, text)
+			a.note("%s", text)
 		}
 		return object, err
 	})
@@ -169,7 +168,7 @@ func (a *app) resumeAndFollowAll(
 	failure := a.each(k, objects, "resumed", func(object view.Object) error {
 		changed, text, err := resumed(ctx, c, k, object)
 		if err == nil {
-			fmt.Fprintln(a.err, text)
+			a.note("%s", text)
 			begun = append(begun, changed)
 		}
 		return err

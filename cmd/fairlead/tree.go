@@ -81,10 +81,10 @@ func (a *app) release(ctx context.Context, c *connection, k kind, key types.Name
 
 func (a *app) printTree(k kind, key types.NamespacedName, tree view.Tree) error {
 	for _, note := range tree.Notes {
-		fmt.Fprintln(a.err, oneLine(note))
+		a.note("%s", oneLine(note))
 	}
 	if tree.Total == 0 {
-		fmt.Fprintf(a.err, "%s has no objects\n", k.describe(key))
+		a.note("%s has no objects", k.describe(key))
 		return nil
 	}
 	t := &table{columns: []column{{"OBJECT", false}, {a.paint("", "HEALTH"), false}, {"MESSAGE", false}}}

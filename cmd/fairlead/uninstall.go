@@ -61,7 +61,7 @@ func (a *app) uninstall(ctx context.Context, releases bool) error {
 	p.clear()
 	switch {
 	case errors.Is(err, installation.ErrNotInstalled):
-		fmt.Fprintf(a.out, "%s (%s); nothing was removed\n", err, c.describe())
+		a.say("%s (%s); nothing was removed", err, c.describe())
 		return nil
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted; repeat it to remove what is left")

@@ -51,7 +51,7 @@ Values from Secrets are masked. ConfigMaps and Secrets are read with your own ri
 			return fmt.Errorf("read the values of %s: %w", k.describe(key), err)
 		}
 		if len(found.Sources) == 0 {
-			fmt.Fprintf(a.err, "%s sets no values; those of the chart apply\n", k.describe(key))
+			a.note("%s sets no values; those of the chart apply", k.describe(key))
 		}
 		return a.printValues(found, *sources, out)
 	}

@@ -74,10 +74,11 @@ func TestWidths(t *testing.T) {
 	var cases []goldenCase
 	for name, columns := range map[string]int{"pipe": 0, "80": 80, "40": 40} {
 		for verb, c := range map[string]goldenCase{
-			"get":     {args: "get releases -A", world: world{objects: everything()}},
-			"status":  {args: "status release api", world: world{objects: everything()}},
-			"explain": {args: "explain release shop", world: explained},
-			"error":   {args: "status release shop", world: answering(forbid("get", "web"))},
+			"get":      {args: "get releases -A", world: world{objects: everything()}},
+			"status":   {args: "status release api", world: world{objects: everything()}},
+			"explain":  {args: "explain release shop", world: explained},
+			"conclude": {args: "reconcile release shop --wait", world: reconcileWorld(works, fails)},
+			"error":    {args: "status release shop", world: answering(forbid("get", "web"))},
 		} {
 			c.name = "width-" + verb + "-" + name
 			c.world.outWidth, c.world.errWidth = columns, columns
