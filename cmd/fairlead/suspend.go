@@ -53,16 +53,34 @@ func newResumeCommand(a *app) *cobra.Command {
 		Short: "Let the controller work on a suspended object again",
 		Long: `Let the controller work on a suspended object again, by removing spec.suspend.
 
+Of a pipeline it resumes one stage: it removes spec.stages[].hold. The controller forgets what the HelmReleases of the
+pipeline rejected, and may promote it again.
+
 With --wait it exits with 0 when the object became Ready, and with 1 when it failed, stalled or was not ready in time.
 
 Kinds:` + kindTable(),
 		Example: `  fairlead resume release shop -n web
-  fairlead resume release shop -n web --wait`,
+  fairlead resume release shop -n web --wait
+  fairlead resume pipeline shop --stage prod -n web`,
 		ValidArgsFunction: a.completeKindAndName(),
 	}
 	a.addClusterFlags(cmd)
 	w := addWaitFlags(cmd, "follow the object until it is Ready, failed or stalled")
+	stage := cmd.Flags().String("stage", "", "stage of a pipeline that is held")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if isPipeline(args) {
+			name, err := pipelineName(cmd, args)
+			switch {
+			case err != nil:
+				return err
+			case *stage == "" || w.wait:
+				return usagef(cmd, "a pipeline is resumed with --stage and without --wait")
+			}
+			return a.resumePipeline(cmd.Context(), name, *stage)
+		}
+		if *stage != "" {
+			return usagef(cmd, "--stage goes with a pipeline")
+		}
 		k, name, err := kindAndName(cmd, args)
 		if err != nil {
 			return err
