@@ -13,6 +13,8 @@ const (
 	// RenderingLimitExceededReason: templates, patches or variables exceed a bound of memory, time or size. The controller does not try the
 	// same input again.
 	RenderingLimitExceededReason = "RenderingLimitExceeded"
+	// CandidateRejectedReason: a stage of a pipeline has a candidate that failed, and nothing to go back to.
+	CandidateRejectedReason = "CandidateRejected"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
 	// UnsupportedReason: the spec has a field that would change what is trusted or reached, and that the controller

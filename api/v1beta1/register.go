@@ -16,6 +16,11 @@ const (
 	KustomizationKind  = "Kustomization"
 	OCIRepositoryKind  = "OCIRepository"
 	ReceiverKind       = "Receiver"
+
+	ReleasePipelineKind   = "ReleasePipeline"
+	PromotionKind         = "Promotion"
+	PromotionApprovalKind = "PromotionApproval"
+	ReleaseFreezeKind     = "ReleaseFreeze"
 )
 
 // HoldsDirectories reports whether charts of a source of this kind are directories in its archive, each with the one version
@@ -35,7 +40,11 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&HelmRepository{}, &HelmRepositoryList{},
 		&Kustomization{}, &KustomizationList{},
 		&OCIRepository{}, &OCIRepositoryList{},
+		&Promotion{}, &PromotionList{},
+		&PromotionApproval{}, &PromotionApprovalList{},
 		&Receiver{}, &ReceiverList{},
+		&ReleaseFreeze{}, &ReleaseFreezeList{},
+		&ReleasePipeline{}, &ReleasePipelineList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

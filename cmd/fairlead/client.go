@@ -14,11 +14,14 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
+	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // the ways to log in that a kubeconfig may name
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -54,6 +57,8 @@ type connection struct {
 	resolve kindResolver
 	// kubeVersion is the version of the cluster.
 	kubeVersion func(context.Context) (string, error)
+	// user asks the API server who the caller is.
+	user func(context.Context) (string, error)
 	// preview finds out what applying a set of objects would do, and only tries.
 	preview preview
 	// site is the cluster as something to install in; its life is that of the context.
@@ -78,6 +83,22 @@ func kubeVersionFrom(config *rest.Config) func(context.Context) (string, error) 
 			return "", err
 		}
 		return found.GitVersion, nil
+	}
+}
+
+// userOf asks the API server for the name of the caller.
+func userOf(config *rest.Config) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		asking, err := authenticationclient.NewForConfig(config)
+		if err != nil {
+			return "", err
+		}
+		review := &authenticationv1.SelfSubjectReview{}
+		review, err = asking.SelfSubjectReviews().Create(ctx, review, metav1.CreateOptions{})
+		if err != nil {
+			return "", err
+		}
+		return review.Status.UserInfo.Username, nil
 	}
 }
 
@@ -167,8 +188,9 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	}
 	out := &connection{
 		client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
-		resolve: resolverOf(config), kubeVersion: kubeVersionFrom(config), preview: previewOf(config, requests),
-		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host,
+		resolve: resolverOf(config), kubeVersion: kubeVersionFrom(config), user: userOf(config),
+		preview: previewOf(config, requests),
+		site:    siteOf(config), namespace: namespace, context: f.context, server: config.Host,
 	}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)
@@ -195,6 +217,10 @@ func mapper() meta.RESTMapper {
 	for _, k := range kinds {
 		m.Add(v1beta1.GroupVersion.WithKind(k.name), meta.RESTScopeNamespace)
 	}
+	for _, kind := range []string{v1beta1.ReleasePipelineKind, v1beta1.PromotionKind, v1beta1.PromotionApprovalKind} {
+		m.Add(v1beta1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	}
+	m.Add(v1beta1.GroupVersion.WithKind(v1beta1.ReleaseFreezeKind), meta.RESTScopeRoot)
 	for _, other := range []string{"Secret", "ConfigMap", "Event"} { // values, credentials, and what was reported
 		m.Add(corev1.SchemeGroupVersion.WithKind(other), meta.RESTScopeNamespace)
 	}

@@ -32,6 +32,7 @@ import (
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/kustomization"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/controllers/pipeline"
 	"fairlead.dev/fairlead/controllers/receiver"
 	"fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/controllers/source"
@@ -341,6 +342,9 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		kustomization.Setup(ctx, manager, charts, kustomization.Options{
 			Concurrency: flags.concurrency, Engine: sets, Builder: manifests.Builder{Runner: to.pool}, Moved: moved, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
+		}),
+		pipeline.Setup(ctx, manager, charts, pipeline.Options{
+			Concurrency: flags.concurrency, Now: time.Now, NoFreezes: len(flags.namespaces) > 0,
 		}),
 		manager.Add(&catalog.Collector{Catalog: charts, Now: time.Now}),
 	)

@@ -28,15 +28,26 @@ changed since the revision that was verified last; whether somebody changed its 
 is read with your own rights; what they do not allow is named. Values are never shown, only the names of those that changed.
 
 Exits with 0 when it is healthy and either verified or still watched in its bake time, and nothing is pending; with 1 when it is
-not, with 2 on an error.`,
+not, with 2 on an error.
+
+Of a pipeline it shows each stage, and every gate that the candidate has to pass. It exits with 1 when a stage waits or
+failed.`,
 		Example: `  fairlead explain release shop -n web
-  fairlead explain hr shop -n web --no-logs -o yaml`,
+  fairlead explain hr shop -n web --no-logs -o yaml
+  fairlead explain pipeline shop -n web`,
 		ValidArgsFunction: a.completeKindAndName("release"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	noLogs := cmd.Flags().Bool("no-logs", false, "do not read the output of containers that crashed")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if isPipeline(args) {
+			name, err := pipelineName(cmd, args)
+			if err != nil {
+				return err
+			}
+			return a.explainPipeline(cmd.Context(), name, out)
+		}
 		k, name, err := kindAndName(cmd, args, "release")
 		if err != nil {
 			return err

@@ -46,8 +46,9 @@ func newGetCommand(a *app) *cobra.Command {
 	f := &getFlags{}
 	cmd := &cobra.Command{
 		Use:   "get KIND [NAME...]",
-		Short: "List releases, kustomizations or sources",
+		Short: "List releases, kustomizations, sources, pipelines, promotions or freezes",
 		Long: `List objects of a kind, their phase and what they run: releases, kustomizations, sources of all kinds, or one kind of source.
+It also lists the stages of pipelines, their promotions, and freezes.
 
 --status lists only the objects in these phases: ` + strings.Join(phaseWords(), ", ") + `.
 --watch prints a line for each object that changes, until it is interrupted. Without -A it watches one namespace.
@@ -58,6 +59,7 @@ Kinds: ` + sourcesWord + `, and` + kindTable(),
   fairlead get releases shop -n web --watch
   fairlead get kustomizations -A -o wide
   fairlead get helmrepositories -n web -l team=shop
+  fairlead get pipelines -n web
   fairlead get sources -A -o json | jq -r '.items[] | select(.ready | not) | .name'`,
 		ValidArgsFunction: a.completeListed,
 	}
@@ -70,6 +72,13 @@ Kinds: ` + sourcesWord + `, and` + kindTable(),
 	// The only error is a flag that does not exist, and it was added above.
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(phaseWords(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if word := promotionList(args); word != "" {
+			if f.watch || f.selector != "" || len(f.statuses) > 0 {
+				return usagef(cmd, "%s are listed without --watch, --selector and --status", word)
+			}
+			listed := promotionQuery{all: f.all, names: splitKindAndName(args)[1:], out: out}
+			return a.listPromotions(cmd.Context(), word, listed)
+		}
 		q, err := f.query(cmd, args)
 		if err != nil {
 			return err

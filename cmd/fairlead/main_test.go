@@ -147,6 +147,7 @@ func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
 			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
 				resolve:   resolveServed,
+				user:      func(context.Context) (string, error) { return "alice", nil },
 				namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
 			if f.namespace != "" {
 				out.namespace = f.namespace

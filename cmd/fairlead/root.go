@@ -104,6 +104,7 @@ Exit codes:
 		newInstallCommand(a), newUninstallCommand(a), newCheckCommand(a), newBootstrapCommand(a),
 		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
 	)
+	root.AddCommand(newStageCommands(a)...)
 	return root
 }
 

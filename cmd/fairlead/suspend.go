@@ -90,19 +90,37 @@ func newResumeCommand(a *app) *cobra.Command {
 		Short: "Let the controller work on suspended objects again",
 		Long: `Let the controller work on suspended objects again, by removing spec.suspend and the reason given for it.
 
+Of a pipeline it resumes one stage: it removes spec.stages[].hold. The controller forgets what the HelmReleases of the
+pipeline rejected, and may promote it again.
+
 With --wait it exits with 0 when all objects became Ready, and with 1 when one failed, stalled or was not ready
 in time. Several objects are resumed first, and then followed one after the other.
 
 Kinds:` + kindTable(),
 		Example: `  fairlead resume release shop -n web
   fairlead resume release shop -n web --wait
-  fairlead resume releases --all -A`,
+  fairlead resume releases --all -A
+  fairlead resume pipeline shop --stage prod -n web`,
 		ValidArgsFunction: a.completeKindAndNames,
 	}
 	a.addClusterFlags(cmd)
 	f := addSelectionFlags(cmd)
 	w := addWaitFlags(cmd, "follow the objects until they are Ready, failed or stalled")
+	stage := cmd.Flags().String("stage", "", "stage of a pipeline that is held")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if isPipeline(args) {
+			name, err := pipelineName(cmd, args)
+			switch {
+			case err != nil:
+				return err
+			case *stage == "" || w.wait:
+				return usagef(cmd, "a pipeline is resumed with --stage and without --wait")
+			}
+			return a.resumePipeline(cmd.Context(), name, *stage)
+		}
+		if *stage != "" {
+			return usagef(cmd, "--stage goes with a pipeline")
+		}
 		s, err := f.read(cmd, args)
 		if err != nil {
 			return err

@@ -131,6 +131,15 @@ func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
 		with(hc.Spec.ValuesFiles, hc.Spec.IgnoreMissingValuesFiles).demands(hc.Namespace, hc.Spec.Verify)
 }
 
+// ChoiceOfPipeline returns what a pipeline asks for.
+func ChoiceOfPipeline(p *v1beta1.ReleasePipeline) Choice {
+	subject := p.Spec.Subject
+	if subject.SourceRef.Kind == v1beta1.OCIRepositoryKind {
+		return Choice{Kind: subject.SourceRef.Kind, Namespace: p.Namespace, Name: subject.SourceRef.Name}
+	}
+	return newChoice(subject.SourceRef.Kind, p.Namespace, subject.SourceRef.Name, subject.Chart, subject.Version)
+}
+
 func newChoice(kind, namespace, name, chart, version string) Choice {
 	if v1beta1.HoldsDirectories(kind) {
 		version = "" // a directory has one version of its chart

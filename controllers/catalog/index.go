@@ -14,8 +14,8 @@ import (
 // choiceIndex is the field index that finds who made a choice of a source.
 const choiceIndex = "fairlead.choice"
 
-// Index makes releases and HelmCharts findable by their choice and by its source. With ownNamespace, the choices of
-// releases of other namespaces are left out.
+// Index makes releases, pipelines and HelmCharts findable by their choice and by its source. With ownNamespace, the
+// choices of releases of other namespaces are left out.
 func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) error {
 	byChoice := func(choice Choice) []string {
 		if choice.Chart == "" {
@@ -29,6 +29,12 @@ func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 			return nil
 		}
 		return byChoice(choice)
+	})
+	if err != nil {
+		return err
+	}
+	err = indexer.IndexField(ctx, &v1beta1.ReleasePipeline{}, choiceIndex, func(o client.Object) []string {
+		return byChoice(ChoiceOfPipeline(o.(*v1beta1.ReleasePipeline)))
 	})
 	if err != nil {
 		return err
@@ -49,6 +55,10 @@ func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, er
 		if err := reader.List(ctx, charts, match); err != nil {
 			return nil, fmt.Errorf("listing the HelmCharts of %s: %w", source, err)
 		}
+		pipelines := &v1beta1.ReleasePipelineList{}
+		if err := reader.List(ctx, pipelines, match); err != nil {
+			return nil, fmt.Errorf("listing the pipelines of %s: %w", source, err)
+		}
 		seen := map[Choice]bool{}
 		var choices []Choice
 		add := func(choice Choice) {
@@ -59,6 +69,9 @@ func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, er
 		}
 		for i := range releases.Items {
 			add(ChoiceOfRelease(&releases.Items[i]))
+		}
+		for i := range pipelines.Items {
+			add(ChoiceOfPipeline(&pipelines.Items[i]))
 		}
 		for i := range charts.Items {
 			add(ChoiceOfChart(&charts.Items[i]))
@@ -110,4 +123,17 @@ func PacesOf(reader client.Reader) func(context.Context, Choice) time.Duration {
 		}
 		return shortest
 	}
+}
+
+// PipelinesOf lists the pipelines that made a choice, or any of a source.
+func PipelinesOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
+	pipelines := &v1beta1.ReleasePipelineList{}
+	if err := reader.List(ctx, pipelines, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
+		return nil // the cache answers; it fails only while the process stops
+	}
+	keys := make([]types.NamespacedName, len(pipelines.Items))
+	for i := range pipelines.Items {
+		keys[i] = client.ObjectKeyFromObject(&pipelines.Items[i])
+	}
+	return keys
 }

@@ -93,7 +93,7 @@ func strictCheck(gaps []string) Check {
 func guards(o rollout.Object) bool {
 	switch o.GetKind() {
 	case policyKind, policyBindingKind:
-		return !isWarning(o.Unstructured)
+		return !isCommon(o.Unstructured)
 	case "NetworkPolicy":
 		return true
 	case "ClusterRole":

@@ -36,6 +36,8 @@ const (
 	editRole = "fairlead-edit"
 	// warningPrefix is how the names of policies begin that only warn.
 	warningPrefix = "fairlead-warn-"
+	// approvalPolicy is the policy, and its binding, that checks who approves a promotion.
+	approvalPolicy = "fairlead-approvals"
 )
 
 // isTenantRole reports whether an object is a role that is added to the roles of Kubernetes.
@@ -43,9 +45,10 @@ func isTenantRole(object *unstructured.Unstructured) bool {
 	return object.GetKind() == "ClusterRole" && (object.GetName() == viewRole || object.GetName() == editRole)
 }
 
-// isWarning reports whether an object belongs to a policy that only warns of fields without effect.
-func isWarning(object *unstructured.Unstructured) bool {
-	return strings.HasPrefix(object.GetName(), warningPrefix)
+// isCommon reports whether an object belongs to a policy of both modes of tenancy: one that only warns of fields
+// without effect, or that checks who approves a promotion.
+func isCommon(object *unstructured.Unstructured) bool {
+	return strings.HasPrefix(object.GetName(), warningPrefix) || object.GetName() == approvalPolicy
 }
 
 // Owner is the Kustomization that owns what is installed.
@@ -60,8 +63,8 @@ type Options struct {
 	// NoClusterAdmin leaves out the binding to cluster-admin: releases then need ServiceAccounts of their own. Strict tenancy never
 	// has it.
 	NoClusterAdmin bool
-	// NoWarnings leaves out the policies that warn of fields without effect, for clusters that do not serve such
-	// policies.
+	// NoWarnings leaves out the policies that warn of fields without effect, and the one that checks who approves a
+	// promotion, for clusters that do not serve such policies.
 	NoWarnings bool
 	// NoTenantRoles leaves out the roles that add the kinds of Fairlead to the roles view, edit and admin of Kubernetes.
 	NoTenantRoles bool
@@ -151,7 +154,7 @@ func (o Options) finish(object *unstructured.Unstructured) (bool, error) {
 	case "ClusterRoleBinding":
 		return !o.NoClusterAdmin || object.GetName() != clusterAdmin, nil
 	case policyKind, policyBindingKind:
-		if isWarning(object) {
+		if isCommon(object) {
 			return !o.NoWarnings && !o.Tenancy.NoPolicies, nil
 		}
 		return !o.Tenancy.NoPolicies, o.Tenancy.setVariables(object)

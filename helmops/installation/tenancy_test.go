@@ -72,7 +72,8 @@ func TestSharedInstallation(t *testing.T) {
 	t.Parallel()
 	objects := built(t, Options{Image: "fairlead:v1"})
 	for name := range objects {
-		if strings.Contains(name, "Policy") && !strings.Contains(name, warningPrefix) || strings.Contains(name, editRole) {
+		if strings.Contains(name, "Policy") && !strings.Contains(name, warningPrefix) &&
+			!strings.HasSuffix(name, " "+approvalPolicy) || strings.Contains(name, editRole) {
 			t.Errorf("%s belongs to strict tenancy", name)
 		}
 	}
@@ -100,8 +101,10 @@ func TestWarningsOfAnInstallation(t *testing.T) {
 		tt.options.Image = "fairlead:v1"
 		objects := built(t, tt.options)
 		for _, kind := range []string{policyKind, policyBindingKind} {
-			if got := objects[kind+" "+warningPrefix+"helmreleases"] != nil; got != tt.want {
-				t.Errorf("%s: there is a %s that warns: %t, want %t", name, kind, got, tt.want)
+			for _, policy := range []string{warningPrefix + "helmreleases", approvalPolicy} {
+				if got := objects[kind+" "+policy] != nil; got != tt.want {
+					t.Errorf("%s: there is the %s %s: %t, want %t", name, kind, policy, got, tt.want)
+				}
 			}
 		}
 		if strict := objects[policyKind+" fairlead-helmreleases"] != nil; strict != (tt.options.Tenancy.Strict && !tt.options.Tenancy.NoPolicies) {

@@ -61,6 +61,7 @@ var peers = map[string][]string{
 	"controllers/catalog":       {"controllers/loop"},
 	"controllers/source":        {"controllers/catalog", "controllers/loop"},
 	"controllers/kustomization": {"controllers/catalog", "controllers/loop", "controllers/referent"},
+	"controllers/pipeline":      {"controllers/catalog", "controllers/loop"},
 	"controllers/referent":      {"controllers/loop"},
 	"controllers/receiver":      {"controllers/loop"},
 	"controllers/release":       {"controllers/catalog", "controllers/loop", "controllers/referent"},

@@ -1,0 +1,184 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Labels of what a pipeline makes: its name, and the name of the stage.
+const (
+	PipelineLabel = "fairlead.dev/pipeline"
+	StageLabel    = "fairlead.dev/stage"
+)
+
+// PromotionSpec says what was promoted. It never changes.
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Promotion is a record and cannot be changed"
+type PromotionSpec struct {
+	// Pipeline is the name of the ReleasePipeline.
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Pipeline string `json:"pipeline"`
+	// Stage of the pipeline.
+	// +kubebuilder:validation:MaxLength=32
+	// +required
+	Stage string `json:"stage"`
+	// Version of the chart.
+	// +kubebuilder:validation:MaxLength=256
+	// +required
+	Version string `json:"version"`
+	// Digest of the chart.
+	// +kubebuilder:validation:MaxLength=256
+	// +required
+	Digest string `json:"digest"`
+	// Cause is Auto, Approved, Pin or Rollback.
+	// +kubebuilder:validation:Enum=Auto;Approved;Pin;Rollback
+	// +required
+	Cause string `json:"cause"`
+	// Reason says more about the cause: who approved, which candidate failed.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Reason string `json:"reason,omitempty"`
+}
+
+// Phases of a Promotion.
+const (
+	PromotionVerifying  = "Verifying"
+	PromotionVerified   = "Verified"
+	PromotionRejected   = "Rejected"
+	PromotionSuperseded = "Superseded"
+)
+
+// PromotionStatus is how a promotion ended.
+type PromotionStatus struct {
+	// Conditions of the promotion: Ready, Reconciling, Stalled.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// Phase is Verifying, Verified, Rejected, or Superseded when another candidate came before there was a verdict.
+	// +optional
+	Phase string `json:"phase,omitempty"`
+	// FinishedAt is when there was a verdict.
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+}
+
+// Promotion records that a stage of a pipeline got a candidate. The controller creates it, and keeps the last 10 of a
+// stage.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=flpromo,categories=fairlead
+// +kubebuilder:printcolumn:name="Stage",type="string",JSONPath=".spec.stage"
+// +kubebuilder:printcolumn:name="Version",type="string",JSONPath=".spec.version"
+// +kubebuilder:printcolumn:name="Cause",type="string",JSONPath=".spec.cause"
+// +kubebuilder:printcolumn:name="Phase",type="string",JSONPath=".status.phase"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+type Promotion struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   PromotionSpec   `json:"spec,omitempty"`
+	Status PromotionStatus `json:"status,omitempty"`
+}
+
+// PromotionList is a list of Promotion.
+// +kubebuilder:object:root=true
+type PromotionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Promotion `json:"items"`
+}
+
+// GetConditions implements Conditioned.
+func (in *Promotion) GetConditions() []metav1.Condition { return in.Status.Conditions }
+
+// SetConditions implements Conditioned.
+func (in *Promotion) SetConditions(c []metav1.Condition) { in.Status.Conditions = c }
+
+// PromotionApprovalSpec says what is approved, and by whom. It never changes.
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an approval cannot be changed; delete it and make another one"
+type PromotionApprovalSpec struct {
+	// Pipeline is the name of the ReleasePipeline.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Pipeline string `json:"pipeline"`
+	// Stage that the candidate is approved for.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +required
+	Stage string `json:"stage"`
+	// Digest of the candidate.
+	// +kubebuilder:validation:Pattern=`^sha256:[a-f0-9]{64}$`
+	// +required
+	Digest string `json:"digest"`
+	// User who approves. The ValidatingAdmissionPolicy of Fairlead refuses any name but that of the user who makes
+	// the request.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +required
+	User string `json:"user"`
+}
+
+// PromotionApproval is one user's approval of one candidate for one stage.
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=flapproval,categories=fairlead
+// +kubebuilder:printcolumn:name="Pipeline",type="string",JSONPath=".spec.pipeline"
+// +kubebuilder:printcolumn:name="Stage",type="string",JSONPath=".spec.stage"
+// +kubebuilder:printcolumn:name="User",type="string",JSONPath=".spec.user"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+type PromotionApproval struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec PromotionApprovalSpec `json:"spec,omitempty"`
+}
+
+// PromotionApprovalList is a list of PromotionApproval.
+// +kubebuilder:object:root=true
+type PromotionApprovalList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []PromotionApproval `json:"items"`
+}
+
+// ReleaseFreezeSpec says which pipelines promote nothing, and when.
+type ReleaseFreezeSpec struct {
+	// Reason of the freeze.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +required
+	Reason string `json:"reason"`
+	// Namespaces whose pipelines are frozen, all when left out.
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=63
+	// +listType=set
+	// +optional
+	Namespaces []string `json:"namespaces,omitempty"`
+	// From is when the freeze begins, as soon as it exists when left out.
+	// +optional
+	From *metav1.Time `json:"from,omitempty"`
+	// Until is when the freeze ends, when it is deleted when left out.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+}
+
+// ReleaseFreeze keeps pipelines from promoting anything for a time. It never holds a rollback.
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,shortName=flfreeze,categories=fairlead
+// +kubebuilder:printcolumn:name="From",type="date",JSONPath=".spec.from"
+// +kubebuilder:printcolumn:name="Until",type="string",JSONPath=".spec.until"
+// +kubebuilder:printcolumn:name="Reason",type="string",JSONPath=".spec.reason"
+type ReleaseFreeze struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec ReleaseFreezeSpec `json:"spec,omitempty"`
+}
+
+// ReleaseFreezeList is a list of ReleaseFreeze.
+// +kubebuilder:object:root=true
+type ReleaseFreezeList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ReleaseFreeze `json:"items"`
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// pipelineWords are the names of the kind ReleasePipeline.
+var pipelineWords = []string{"pipeline", "pipelines", "releasepipeline", "releasepipelines", "flpipe"}
+
+func isPipeline(args []string) bool {
+	args = splitKindAndName(args)
+	return len(args) > 0 && slices.Contains(pipelineWords, strings.ToLower(args[0]))
+}
+
+// pipelineName reads the arguments pipeline NAME.
+func pipelineName(cmd *cobra.Command, args []string) (string, error) {
+	args = splitKindAndName(args)
+	if !isPipeline(args) || len(args) != 2 || args[1] == "" {
+		return "", usagef(cmd, "expected pipeline and NAME")
+	}
+	return args[1], nil
+}
+
+// stageAction is a command that changes one stage of a pipeline.
+type stageAction struct {
+	use, short, long, example string
+	// needs names the flag that has to be given beside --stage; empty for none.
+	needs, help string
+	do          func(ctx context.Context, c *connection, at stageSite, value string) (said string, err error)
+}
+
+// stageSite is one stage of a pipeline in the cluster.
+type stageSite struct {
+	pipeline *v1beta1.ReleasePipeline
+	index    int
+}
+
+func (s stageSite) spec() *v1beta1.PipelineStage { return &s.pipeline.Spec.Stages[s.index] }
+
+func (s stageSite) describe() string {
+	return fmt.Sprintf("pipeline %s/%s stage %s", s.pipeline.Namespace, s.pipeline.Name, s.spec().Name)
+}
+
+// gitNote is what commands say that change the spec.
+const gitNote = "Something that applies the pipeline from Git may undo this; then change it there."
+
+func newStageCommands(a *app) []*cobra.Command {
+	version, reason := "version", "reason"
+	actions := []stageAction{
+		{
+			use: "approve", short: "Approve a candidate for a stage of a pipeline",
+			long: "Approve a candidate for a stage of a pipeline, by a PromotionApproval in your name. It counts for\n" +
+				"one digest, and for no other content of the same version. Without --version it is the candidate\n" +
+				"that the stage waits with.",
+			example: "  fairlead approve pipeline shop --stage prod -n web\n" +
+				"  fairlead approve pipeline shop --stage prod --version 1.4.3 -n web",
+			help: "version or digest of the candidate", do: a.approve,
+		},
+		{
+			use: "reject", short: "Keep a candidate out of a stage of a pipeline",
+			long: "Keep a candidate out of a stage of a pipeline and of all stages after it, by adding it to\n" +
+				"spec.stages[].rejected. A stage that has it goes back to what it verified before. " + gitNote,
+			example: "  fairlead reject pipeline shop --stage staging --version 1.4.3 -n web",
+			needs:   version, help: "version or digest of the candidate", do: a.reject,
+		},
+		{
+			use: "pin", short: "Choose the version that a stage of a pipeline has",
+			long: "Choose the version that a stage of a pipeline has, whatever its gates say, by setting\n" +
+				"spec.stages[].pin. " +
+				"A freeze holds it only when the stage never had that version. " + gitNote,
+			example: "  fairlead pin pipeline shop --stage prod --version 1.4.2 -n web",
+			needs:   version, help: "version or digest", do: a.pin,
+		},
+		{
+			use: "unpin", short: "Let a stage of a pipeline get candidates again",
+			long:    "Let a stage of a pipeline get candidates again, by removing spec.stages[].pin. " + gitNote,
+			example: "  fairlead unpin pipeline shop --stage prod -n web", do: a.unpin,
+		},
+		{
+			use: "hold", short: "Keep a stage of a pipeline from getting anything new",
+			long: "Keep a stage of a pipeline from getting anything new, by setting spec.stages[].hold.\n" +
+				"Rollbacks are not held. " + gitNote,
+			example: "  fairlead hold pipeline shop --stage prod --reason 'the database is migrated' -n web",
+			needs:   reason, help: "why", do: a.hold,
+		},
+	}
+	all := make([]*cobra.Command, 0, len(actions))
+	for _, action := range actions {
+		all = append(all, a.stageCommand(action))
+	}
+	return all
+}
+
+func (a *app) stageCommand(action stageAction) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: action.use + " pipeline NAME", Short: action.short, Long: action.long, Example: action.example,
+		ValidArgsFunction: cobra.FixedCompletions([]string{"pipeline"}, cobra.ShellCompDirectiveNoFileComp),
+	}
+	a.addClusterFlags(cmd)
+	stage := cmd.Flags().String("stage", "", "stage of the pipeline")
+	value, flag := new(string), action.needs
+	if flag == "" && action.help != "" {
+		flag = "version"
+	}
+	if flag != "" {
+		value = cmd.Flags().String(flag, "", action.help)
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		name, err := pipelineName(cmd, args)
+		switch {
+		case err != nil:
+			return err
+		case *stage == "":
+			return usagef(cmd, "--stage is missing")
+		case action.needs != "" && *value == "":
+			return usagef(cmd, "--%s is missing", action.needs)
+		}
+		c, err := a.open()
+		if err != nil {
+			return err
+		}
+		at, err := findStage(cmd.Context(), c, name, *stage)
+		if err != nil {
+			return err
+		}
+		said, err := action.do(cmd.Context(), c, at, *value)
+		if err == nil {
+			fmt.Fprintln(a.out, said)
+		}
+		return err
+	}
+	return cmd
+}
+
+func findPipeline(ctx context.Context, c *connection, name string) (*v1beta1.ReleasePipeline, error) {
+	p := &v1beta1.ReleasePipeline{}
+	err := c.client.Get(ctx, types.NamespacedName{Namespace: c.namespace, Name: name}, p)
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("pipeline %s/%s does not exist", c.namespace, name)
+	}
+	if err != nil {
+		return nil, requestError("get", "releasepipelines", c.namespace, name, err)
+	}
+	return p, nil
+}
+
+func requestError(verb, resource, namespace, name string, err error) error {
+	return &view.RequestError{Verb: verb, Resource: resource, Namespace: namespace, Name: name, Err: err}
+}
+
+func findStage(ctx context.Context, c *connection, name, stage string) (stageSite, error) {
+	p, err := findPipeline(ctx, c, name)
+	if err != nil {
+		return stageSite{}, err
+	}
+	names := make([]string, 0, len(p.Spec.Stages))
+	for i, s := range p.Spec.Stages {
+		if s.Name == stage {
+			return stageSite{pipeline: p, index: i}, nil
+		}
+		names = append(names, s.Name)
+	}
+	return stageSite{}, fmt.Errorf("pipeline %s/%s has no stage %q; it has %s", p.Namespace, p.Name, stage,
+		strings.Join(names, ", "))
+}
+
+// change is one operation of a JSON patch.
+type change struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
+}
+
+// set writes a field of a stage; nil removes it. The patch fails when the stages have another order by then.
+func (s stageSite) set(ctx context.Context, c *connection, field string, value any) error {
+	base := fmt.Sprintf("/spec/stages/%d/", s.index)
+	does := change{Op: "add", Path: base + field, Value: value}
+	if value == nil {
+		does.Op = "remove"
+	}
+	data, err := json.Marshal([]change{{Op: "test", Path: base + "name", Value: s.spec().Name}, does})
+	if err != nil {
+		return fmt.Errorf("write the patch of %s: %w", s.describe(), err)
+	}
+	object := s.pipeline.DeepCopy()
+	err = c.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, data), fieldManager,
+		client.FieldValidation(metav1.FieldValidationStrict))
+	if err != nil {
+		return requestError("patch", "releasepipelines", object.Namespace, object.Name, err)
+	}
+	return nil
+}
+
+func (a *app) approve(ctx context.Context, c *connection, at stageSite, version string) (string, error) {
+	if version == "" {
+		if s := view.StageOf(at.pipeline, at.spec().Name); s != nil && len(s.Gates) > 0 {
+			version = s.Candidate
+		}
+		if version == "" {
+			return "", fmt.Errorf("%s waits with no candidate; name one with --version", at.describe())
+		}
+	}
+	candidate := view.CandidateOf(at.pipeline, version)
+	if candidate == nil {
+		return "", fmt.Errorf("pipeline %s/%s has no candidate %q", at.pipeline.Namespace, at.pipeline.Name, version)
+	}
+	user, err := c.user(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask the API server who you are: %w", err)
+	}
+	approval := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{
+		Namespace: at.pipeline.Namespace, GenerateName: at.pipeline.Name + "-" + at.spec().Name + "-",
+	}}
+	approval.Spec = v1beta1.PromotionApprovalSpec{
+		Pipeline: at.pipeline.Name, Stage: at.spec().Name, Digest: candidate.Digest, User: user,
+	}
+	if err := c.client.Create(ctx, approval, fieldManager,
+		client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
+		return "", requestError("create", "promotionapprovals", approval.Namespace, "", err)
+	}
+	return fmt.Sprintf("%s: %s (%s) approved by %s", at.describe(), candidate.Version,
+		v1beta1.ShortDigest(candidate.Digest), user), nil
+}
+
+func (a *app) reject(ctx context.Context, c *connection, at stageSite, version string) (string, error) {
+	if slices.Contains(at.spec().Rejected, version) {
+		return fmt.Sprintf("%s rejects %s already; nothing was changed", at.describe(), version), nil
+	}
+	err := at.set(ctx, c, "rejected", append(slices.Clone(at.spec().Rejected), version))
+	return fmt.Sprintf("%s rejects %s", at.describe(), version), err
+}
+
+func (a *app) pin(ctx context.Context, c *connection, at stageSite, version string) (string, error) {
+	return fmt.Sprintf("%s pinned to %s", at.describe(), version), at.set(ctx, c, "pin", version)
+}
+
+func (a *app) unpin(ctx context.Context, c *connection, at stageSite, _ string) (string, error) {
+	if at.spec().Pin == "" {
+		return at.describe() + " is not pinned; nothing was changed", nil
+	}
+	return at.describe() + " is no longer pinned", at.set(ctx, c, "pin", nil)
+}
+
+func (a *app) hold(ctx context.Context, c *connection, at stageSite, reason string) (string, error) {
+	return fmt.Sprintf("%s held: %s", at.describe(), reason), at.set(ctx, c, "hold", reason)
+}
+
+// resumePipeline removes the hold of a stage, that of a user and that of a failure, and what the pipeline rejected.
+func (a *app) resumePipeline(ctx context.Context, name, stage string) error {
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+	at, err := findStage(ctx, c, name, stage)
+	if err != nil {
+		return err
+	}
+	if at.spec().Hold != "" {
+		if err := at.set(ctx, c, "hold", nil); err != nil {
+			return err
+		}
+	}
+	token := a.token()
+	data, err := json.Marshal(requestPatch(token, v1beta1.ResetRequestAnnotation))
+	if err != nil {
+		return fmt.Errorf("write the patch of %s: %w", at.describe(), err)
+	}
+	if err := c.client.Patch(ctx, at.pipeline.DeepCopy(), client.RawPatch(types.MergePatchType, data),
+		fieldManager); err != nil {
+		return requestError("patch", "releasepipelines", c.namespace, name, err)
+	}
+	fmt.Fprintf(a.out, "%s resumed; what the HelmReleases rejected may be promoted again\n", at.describe())
+	return nil
+}

@@ -1,0 +1,209 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/promotion"
+	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/sources"
+)
+
+// again is when what was decided is done: after the status was written.
+const again = 200 * time.Millisecond
+
+// Catalog answers which chart a choice stands for.
+type Catalog interface {
+	// Chart returns the chart that a choice stands for now, without waiting; see catalog.Catalog.
+	Chart(ctx context.Context, choice catalog.Choice) (v1beta1.ChartRevision, error)
+}
+
+// handler implements loop.Handler for ReleasePipelines.
+type handler struct {
+	// cached reads the cache, live the API server. writer writes what the controller makes.
+	cached client.Reader
+	live   client.Reader
+	writer client.Client
+	charts Catalog
+	events events.EventRecorder
+	// stamped reports whether the API server checks who makes an approval.
+	stamped func(context.Context) (bool, error)
+	now     func() time.Time
+	// noFreezes leaves freezes out.
+	noFreezes bool
+}
+
+// Reconcile implements loop.Handler.
+func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (time.Duration, error) {
+	if p.Spec.Suspend {
+		return 0, nil
+	}
+	now := h.now().Truncate(time.Second) // as the API keeps it
+	p.Status.ObservedGeneration = p.Generation
+	p.Status.LastHandledReconcileAt = p.Annotations[v1beta1.ReconcileRequestAnnotation]
+	if err := check(p); err != nil {
+		status.Stalled(p, v1beta1.InvalidReferenceReason, err.Error(), now)
+		return 0, nil
+	}
+	reset(p)
+	if err := errors.Join(h.deliver(ctx, p), h.audit(ctx, p)); err != nil {
+		return h.failed(p, err, now)
+	}
+	in, err := h.gather(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	subject := h.look(ctx, p, now)
+	facts := factsOf(p, in)
+	out := record(p, facts, promotion.Decide(facts, now), now)
+	for _, event := range out.events {
+		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: "Promote"}.Tell(p, event)
+	}
+	h.conclude(p, in, subject, now)
+	if quorum(p) != "" && !in.stamped {
+		out.next = now.Add(rememberFor) // nothing tells the controller of the policy
+	}
+	switch {
+	case out.acted:
+		return again, nil
+	case out.next.IsZero():
+		return 0, nil
+	default:
+		return max(again, out.next.Sub(h.now())), nil
+	}
+}
+
+// reset forgets rejections and failures that hold a stage when a user asks for that.
+func reset(p *v1beta1.ReleasePipeline) {
+	token := v1beta1.SpecialRequest(p, v1beta1.ResetRequestAnnotation, p.Status.LastHandledResetAt)
+	if token == "" {
+		return
+	}
+	p.Status.LastHandledResetAt = token
+	for i := range p.Status.Stages {
+		p.Status.Stages[i].Held, p.Status.Stages[i].Rejected = "", nil
+	}
+}
+
+// failed says why what was decided cannot be done.
+func (h *handler) failed(p *v1beta1.ReleasePipeline, err error, now time.Time) (time.Duration, error) {
+	var foreign *foreignError
+	if errors.As(err, &foreign) {
+		status.Stalled(p, v1beta1.OwnedByOtherReason, foreign.Error(), now)
+		return 0, nil
+	}
+	return 0, err
+}
+
+// look asks the catalog for the chart of the subject, and remembers it as a candidate.
+func (h *handler) look(ctx context.Context, p *v1beta1.ReleasePipeline, now time.Time) error {
+	if err := h.supported(ctx, p); err != nil {
+		return err
+	}
+	chart, err := h.charts.Chart(ctx, catalog.ChoiceOfPipeline(p))
+	if err == nil {
+		addCandidate(p, chart, now)
+	}
+	return err
+}
+
+// supported refuses a HelmRepository that is no registry: the source of a stage is pinned by the digest of a manifest.
+func (h *handler) supported(ctx context.Context, p *v1beta1.ReleasePipeline) error {
+	ref := p.Spec.Subject.SourceRef
+	if ref.Kind != v1beta1.HelmRepositoryKind {
+		return nil
+	}
+	source := &v1beta1.HelmRepository{}
+	if err := h.cached.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}, source); err != nil {
+		return client.IgnoreNotFound(err) // the catalog says it
+	}
+	if !source.IsOCI() {
+		return sources.Stall(v1beta1.UnsupportedReason, nil,
+			"HelmRepository %s/%s is not of type oci; a pipeline promotes charts of "+
+				"an OCI registry", p.Namespace, ref.Name)
+	}
+	return nil
+}
+
+// conclude sets the conditions.
+func (h *handler) conclude(p *v1beta1.ReleasePipeline, in inputs, subject error, now time.Time) {
+	var e *sources.Error
+	stage := quorum(p)
+	switch {
+	case stage != "" && !in.stamped:
+		status.Stalled(p, v1beta1.UnsupportedReason,
+			fmt.Sprintf("stage %s wants more than one approver, and the cluster "+
+				"does not have the ValidatingAdmissionPolicy of Fairlead that checks who approves", stage), now)
+	case errors.As(subject, &e) && !e.Retryable():
+		status.Stalled(p, e.Reason(), e.Error(), now)
+	case catalog.IsPending(subject) && len(p.Status.Candidates) == 0:
+		status.Progressing(p, subject.Error(), now)
+	case subject != nil && !catalog.IsPending(subject):
+		status.Retrying(p, v1beta1.SourceNotReadyReason, subject.Error()+"; the stages keep what they have", now)
+	default:
+		conclude(p, now)
+	}
+}
+
+// gather reads what the facts are made of, from the cache.
+func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in inputs, err error) {
+	in.releases = map[string][]v1beta1.HelmRelease{}
+	for _, s := range p.Spec.Stages {
+		for _, key := range catalog.ReleasesOf(ctx, h.cached, sourceOf(p, s.Name)) {
+			hr := v1beta1.HelmRelease{}
+			if err := h.cached.Get(ctx, key, &hr); client.IgnoreNotFound(err) != nil {
+				return in, fmt.Errorf("reading HelmRelease %s: %w", key, err)
+			}
+			if hr.Name != "" && hr.DeletionTimestamp.IsZero() {
+				in.releases[s.Name] = append(in.releases[s.Name], hr)
+			}
+		}
+	}
+	approvals := &v1beta1.PromotionApprovalList{}
+	err = h.cached.List(ctx, approvals, client.InNamespace(p.Namespace), client.MatchingFields{pipelineIndex: p.Name})
+	if err != nil {
+		return in, fmt.Errorf("listing the approvals of the pipeline: %w", err)
+	}
+	in.approvals = approvals.Items
+	if in.freezes, err = h.freezes(ctx, p.Namespace); err != nil {
+		return in, err
+	}
+	if quorum(p) != "" {
+		in.stamped, err = h.stamped(ctx)
+	}
+	return in, err
+}
+
+// freezes are those of the pipelines of a namespace.
+func (h *handler) freezes(ctx context.Context, namespace string) (found []v1beta1.ReleaseFreeze, err error) {
+	if h.noFreezes {
+		return nil, nil
+	}
+	list := &v1beta1.ReleaseFreezeList{}
+	if err := h.cached.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("listing the freezes: %w", err)
+	}
+	for i := range list.Items {
+		if covers(&list.Items[i], namespace) {
+			found = append(found, list.Items[i])
+		}
+	}
+	return found, nil
+}
+
+// Finalize implements loop.Handler. Pipelines have no finalizer: what they own goes with them.
+func (h *handler) Finalize(context.Context, *v1beta1.ReleasePipeline) (bool, time.Duration, error) {
+	return true, 0, nil
+}
+
+// Forget implements loop.Handler.
+func (h *handler) Forget(types.NamespacedName) {}

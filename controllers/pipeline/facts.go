@@ -1,0 +1,176 @@
+package pipeline
+
+import (
+	"cmp"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/promotion"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// defaultDeadline is how long a candidate may take to be verified where the stage does not say it.
+const defaultDeadline = 2 * time.Hour
+
+// maxReleaseMessage bounds what is quoted of a HelmRelease.
+const maxReleaseMessage = 200
+
+// inputs are the objects that the facts about a pipeline are made of.
+type inputs struct {
+	// releases by stage.
+	releases  map[string][]v1beta1.HelmRelease
+	approvals []v1beta1.PromotionApproval
+	freezes   []v1beta1.ReleaseFreeze
+	stamped   bool
+}
+
+// factsOf makes the facts about a pipeline, with the candidates and the stages that its status has.
+func factsOf(p *v1beta1.ReleasePipeline, in inputs) promotion.Facts {
+	f := promotion.Facts{Suspended: p.Spec.Suspend, Stamped: in.stamped}
+	for _, c := range p.Status.Candidates {
+		f.Candidates = append(f.Candidates, candidateOf(c))
+	}
+	for i := range p.Spec.Stages {
+		f.Stages = append(f.Stages, stageOf(p, i, in))
+	}
+	for i := range in.freezes {
+		spec := in.freezes[i].Spec
+		freeze := promotion.Freeze{Name: in.freezes[i].Name, Reason: spec.Reason}
+		if spec.From != nil {
+			freeze.From = spec.From.Time
+		}
+		if spec.Until != nil {
+			freeze.Until = spec.Until.Time
+		}
+		f.Freezes = append(f.Freezes, freeze)
+	}
+	return f
+}
+
+func candidateOf(c v1beta1.PipelineCandidate) promotion.Candidate {
+	return promotion.Candidate{Version: c.Version, Digest: c.Digest, FirstSeen: c.FirstSeen.Time}
+}
+
+// upstreamOf are the stages that a stage gets its candidates from.
+func upstreamOf(p *v1beta1.ReleasePipeline, i int) []string {
+	switch {
+	case len(p.Spec.Stages[i].From) > 0:
+		return p.Spec.Stages[i].From
+	case i > 0:
+		return []string{p.Spec.Stages[i-1].Name}
+	}
+	return nil
+}
+
+func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
+	spec := p.Spec.Stages[i]
+	s := promotion.Stage{
+		Name: spec.Name, From: upstreamOf(p, i), FromPolicy: spec.FromPolicy, Promote: spec.Promote, Pin: spec.Pin,
+		Hold: spec.Hold, Approved: spec.Approved, Refused: spec.Rejected, OnFailure: spec.OnFailure,
+		Gates: gatesOf(spec.Gates), Deadline: defaultDeadline,
+	}
+	if spec.Deadline != nil {
+		s.Deadline = spec.Deadline.Duration
+	}
+	for j := range in.approvals {
+		if a := in.approvals[j].Spec; a.Stage == spec.Name {
+			s.Approvals = append(s.Approvals, promotion.Approval{User: a.User, Digest: a.Digest})
+		}
+	}
+	for j := range in.releases[spec.Name] {
+		s.Releases = append(s.Releases, releaseOf(&in.releases[spec.Name][j]))
+	}
+	if had := statusOf(p, spec.Name); had != nil {
+		remember(&s, had)
+	}
+	return s
+}
+
+// statusOf is the status of a stage; nil when there is none yet.
+func statusOf(p *v1beta1.ReleasePipeline, name string) *v1beta1.StageStatus {
+	for i := range p.Status.Stages {
+		if p.Status.Stages[i].Name == name {
+			return &p.Status.Stages[i]
+		}
+	}
+	return nil
+}
+
+// remember takes over what the status of a stage says.
+func remember(s *promotion.Stage, had *v1beta1.StageStatus) {
+	s.HeldBy = had.Held
+	if d := had.Delivery; d != nil {
+		s.Delivery = &promotion.Delivery{
+			Candidate: candidateOf(d.PipelineCandidate), Cause: d.Cause, At: d.At.Time, Verified: d.Verified,
+		}
+	}
+	for _, v := range had.Verified {
+		known := promotion.Verification{Candidate: candidateOf(v.PipelineCandidate), At: v.At.Time}
+		if v.Since != nil {
+			known.Since = v.Since.Time
+		}
+		if v.Longest != nil {
+			known.Longest = v.Longest.Duration
+		}
+		s.Verified = append(s.Verified, known)
+	}
+	for _, r := range had.Rejected {
+		s.Rejected = append(s.Rejected, promotion.Rejection{Digest: r.Digest, Reason: r.Reason})
+	}
+}
+
+func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
+	if spec == nil {
+		return promotion.Gates{}
+	}
+	g := promotion.Gates{
+		Range: spec.Range, NoPrereleases: spec.Prereleases == "Deny", Bump: spec.Bump, Downgrade: spec.Downgrade,
+		Approvers: int(spec.Approvers),
+	}
+	if spec.Soak != nil {
+		g.Soak = spec.Soak.Duration
+	}
+	if spec.MinAge != nil {
+		g.MinAge = spec.MinAge.Duration
+	}
+	for _, w := range spec.Windows {
+		g.Windows = append(g.Windows, promotion.Window{
+			Deny: w.Kind == "Deny", Cron: w.Cron, Duration: w.Duration.Duration, TimeZone: w.TimeZone,
+		})
+	}
+	return g
+}
+
+// releaseOf is what a HelmRelease says of the chart that it runs, and of those that failed with its present values.
+func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
+	s := hr.Status
+	r := promotion.Release{
+		Name: hr.Namespace + "/" + hr.Name, Current: s.ObservedGeneration == hr.Generation, Suspended: hr.Spec.Suspend,
+		Bad: map[string]string{}, Message: short(cmp.Or(status.Message(hr), "not reconciled yet"), maxReleaseMessage),
+	}
+	verified := meta.FindStatusCondition(s.Conditions, v1beta1.VerifiedCondition)
+	newest := s.Latest()
+	if verified != nil && verified.Status == metav1.ConditionTrue && verified.ObservedGeneration == hr.Generation &&
+		s.LastVerified != nil && newest != nil && newest.ChartDigest == s.LastVerified.ChartDigest {
+		r.Digest, r.At = s.LastVerified.ChartDigest, s.LastVerified.At.Time
+	}
+	for _, bad := range s.KnownBad {
+		if bad.ConfigDigest == s.LastAttemptedConfigDigest && bad.RenderDigest == s.LastAttemptedRenderDigest {
+			r.Bad[bad.ChartDigest] = bad.Reason
+		}
+	}
+	if f := s.LastFailure; f != nil && r.Bad[f.ChartDigest] != "" {
+		r.Bad[f.ChartDigest] = short(f.Reason+": "+f.Message, maxReleaseMessage)
+	}
+	return r
+}
+
+func short(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}

@@ -1,0 +1,162 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
+)
+
+// fieldOwner owns what the controller writes.
+const fieldOwner = "fairlead-pipeline"
+
+// foreignError says that an object of a name that a pipeline needs is not its own.
+type foreignError struct{ name string }
+
+// Error implements error.
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("OCIRepository %s exists and is not of this pipeline; rename it, or the stage", e.name)
+}
+
+// base is the spec of the OCIRepositories of a pipeline without their digest: that of its subject. The error says why
+// there is none.
+func (h *handler) base(ctx context.Context, p *v1beta1.ReleasePipeline) (*v1beta1.OCIRepositorySpec, error) {
+	ref := p.Spec.Subject.SourceRef
+	key := types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}
+	if ref.Kind == v1beta1.OCIRepositoryKind {
+		source := &v1beta1.OCIRepository{}
+		if err := h.cached.Get(ctx, key, source); err != nil {
+			return nil, err
+		}
+		spec := source.Spec.DeepCopy()
+		spec.Reference, spec.Suspend, spec.Ignore, spec.LayerSelector = nil, false, nil, nil
+		return spec, nil
+	}
+	source := &v1beta1.HelmRepository{}
+	if err := h.cached.Get(ctx, key, source); err != nil {
+		return nil, err
+	}
+	spec := source.Spec.DeepCopy()
+	return &v1beta1.OCIRepositorySpec{
+		URL:       strings.TrimSuffix(spec.URL, "/") + "/" + p.Spec.Subject.Chart,
+		SecretRef: spec.SecretRef, CertSecretRef: spec.CertSecretRef, Provider: spec.Provider, Insecure: spec.Insecure,
+		Interval: spec.Interval, Timeout: spec.Timeout,
+	}, nil
+}
+
+// deliver points the OCIRepository of each stage to the candidate that the status says.
+func (h *handler) deliver(ctx context.Context, p *v1beta1.ReleasePipeline) error {
+	base, err := h.base(ctx, p)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("reading the source of the subject: %w", err)
+	}
+	for i := range p.Status.Stages {
+		if p.Status.Stages[i].Delivery == nil {
+			continue
+		}
+		if err := h.point(ctx, p, &p.Status.Stages[i], base); err != nil {
+			return err
+		}
+	}
+	return h.prune(ctx, p)
+}
+
+// point brings one OCIRepository to the digest of its stage. Without a base, which is gone with the subject, it keeps
+// everything else.
+func (h *handler) point(
+	ctx context.Context, p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus, base *v1beta1.OCIRepositorySpec,
+) error {
+	live := &v1beta1.OCIRepository{}
+	key := types.NamespacedName{Namespace: p.Namespace, Name: p.SourceName(s.Name)}
+	err := h.cached.Get(ctx, key, live)
+	exists := err == nil
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("reading OCIRepository %s: %w", key, err)
+	}
+	switch {
+	case exists && !metav1.IsControlledBy(live, p):
+		return &foreignError{key.Name}
+	case !exists && base == nil:
+		return nil
+	}
+	want := live.DeepCopy()
+	want.Namespace, want.Name = key.Namespace, key.Name
+	if base != nil {
+		want.Spec = *base.DeepCopy()
+	}
+	want.Spec.Reference = &v1beta1.OCIRepositoryRef{Digest: s.Delivery.Digest}
+	if want.Labels == nil {
+		want.Labels = map[string]string{}
+	}
+	want.Labels[v1beta1.PipelineLabel], want.Labels[v1beta1.StageLabel] = labelOf(p), s.Name
+	want.OwnerReferences = ownedBy(p)
+	if exists {
+		if equality.Semantic.DeepEqual(live, want) {
+			return nil
+		}
+		err = h.writer.Patch(ctx, want, client.MergeFrom(live))
+	} else {
+		err = h.writer.Create(ctx, want)
+	}
+	if err != nil {
+		return fmt.Errorf("writing OCIRepository %s: %w", key, err)
+	}
+	return nil
+}
+
+// ownedBy makes an object go with the pipeline.
+func ownedBy(p *v1beta1.ReleasePipeline) []metav1.OwnerReference {
+	return []metav1.OwnerReference{{
+		APIVersion: v1beta1.GroupVersion.String(), Kind: v1beta1.ReleasePipelineKind, Name: p.Name, UID: p.UID,
+		Controller: ptr.To(true),
+	}}
+}
+
+// labelOf is the value of the label that names a pipeline: its UID, since a name can be too long for a label.
+func labelOf(p *v1beta1.ReleasePipeline) string { return string(p.UID) }
+
+// prune deletes the OCIRepositories of stages that the spec no longer has, once no HelmRelease refers to them.
+func (h *handler) prune(ctx context.Context, p *v1beta1.ReleasePipeline) error {
+	owned := &v1beta1.OCIRepositoryList{}
+	err := h.cached.List(ctx, owned, client.InNamespace(p.Namespace),
+		client.MatchingLabels{v1beta1.PipelineLabel: labelOf(p)})
+	if err != nil {
+		return fmt.Errorf("listing the OCIRepositories of the pipeline: %w", err)
+	}
+	var failed error
+	for i := range owned.Items {
+		source := &owned.Items[i]
+		if !metav1.IsControlledBy(source, p) || hasStage(p, source.Labels[v1beta1.StageLabel]) {
+			continue
+		}
+		if len(catalog.ReleasesOf(ctx, h.cached, sourceOf(p, source.Labels[v1beta1.StageLabel]))) > 0 {
+			continue
+		}
+		failed = errors.Join(failed, client.IgnoreNotFound(h.writer.Delete(ctx, source)))
+	}
+	return failed
+}
+
+func hasStage(p *v1beta1.ReleasePipeline, name string) bool {
+	for _, s := range p.Spec.Stages {
+		if s.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// sourceOf is the choice of the HelmReleases of a stage.
+func sourceOf(p *v1beta1.ReleasePipeline, stage string) catalog.Choice {
+	return catalog.Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: p.Namespace, Name: p.SourceName(stage)}
+}

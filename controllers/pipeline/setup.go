@@ -1,0 +1,232 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/controllers/loop"
+)
+
+// +kubebuilder:rbac:groups=fairlead.dev,resources=releasepipelines;promotionapprovals,verbs=get;list;watch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=releasefreezes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=releasepipelines/status;promotions/status,verbs=patch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=promotions,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=fairlead.dev,resources=ocirepositories,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases;helmrepositories,verbs=get;list;watch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=list
+
+// pipelineIndex is the field index of approvals by their pipeline.
+const pipelineIndex = "fairlead.pipeline"
+
+// The label of the admission policy, and of its binding, that check who makes an approval, and what it checks.
+const (
+	approvalsLabel   = "fairlead.dev/approvals"
+	approvalsChecked = "checked"
+	userCheck        = "object.spec.user == request.userInfo.username"
+)
+
+// Options of the controller.
+type Options struct {
+	// Concurrency is the number of workers.
+	Concurrency int
+	// Now is the clock.
+	Now func() time.Time
+	// NoFreezes leaves ReleaseFreezes out: a controller of some namespaces has no right to objects of the whole
+	// cluster.
+	NoFreezes bool
+}
+
+// Setup adds the controller of pipelines to the manager. The source controllers are set up before: they index choices.
+func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Options) error {
+	cached := manager.GetClient()
+	err := manager.GetFieldIndexer().IndexField(ctx, &v1beta1.PromotionApproval{}, pipelineIndex, byPipeline)
+	if err != nil {
+		return fmt.Errorf("indexing PromotionApprovals: %w", err)
+	}
+	waker := loop.NewWaker()
+	policy := &policyCheck{live: manager.GetAPIReader(), now: o.Now}
+	h := &handler{
+		cached: cached, live: manager.GetAPIReader(), charts: c, stamped: policy.holds, now: o.Now,
+		noFreezes: o.NoFreezes,
+		writer:    client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
+		events:    manager.GetEventRecorder("fairlead"),
+	}
+	c.Subscribe(func(ctx context.Context, choice catalog.Choice) {
+		for _, key := range catalog.PipelinesOf(ctx, cached, choice) {
+			waker.Wake(key)
+		}
+	})
+	return loop.Setup(manager, loop.Controller[*v1beta1.ReleasePipeline]{
+		Name: v1beta1.ReleasePipelineKind, Empty: func() *v1beta1.ReleasePipeline { return &v1beta1.ReleasePipeline{} },
+		Handler: h, Waker: waker, Concurrency: o.Concurrency, Watches: watches(cached, o.NoFreezes),
+	})
+}
+
+func byPipeline(object client.Object) []string {
+	return []string{object.(*v1beta1.PromotionApproval).Spec.Pipeline}
+}
+
+// watches are those of a pipeline: its subject, its own sources, and what decides about its stages.
+func watches(cached client.Reader, noFreezes bool) []loop.Watch {
+	all := catalog.Watches(func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
+		return catalog.PipelinesOf(ctx, cached, choice)
+	})
+	all = append(all,
+		loop.Watch{Object: &v1beta1.OCIRepository{}, When: predicate.GenerationChangedPredicate{}, Affects: ofOwner},
+		loop.Watch{Object: &v1beta1.Promotion{}, When: isGone(), Affects: ofOwner},
+		loop.Watch{Object: &v1beta1.HelmRelease{}, When: saysMore(), Affects: ofStage(cached)},
+		loop.Watch{Object: &v1beta1.PromotionApproval{}, Affects: ofApproval},
+	)
+	if noFreezes {
+		return all
+	}
+	return append(all, loop.Watch{Object: &v1beta1.ReleaseFreeze{}, Affects: allPipelines(cached)})
+}
+
+// ofApproval is the pipeline that an approval is about.
+func ofApproval(_ context.Context, o client.Object) []reconcile.Request {
+	name := o.(*v1beta1.PromotionApproval).Spec.Pipeline
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}
+
+// isGone lets the events through after which a record has to be made again.
+func isGone() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// ofOwner is the pipeline that owns an object.
+func ofOwner(_ context.Context, o client.Object) []reconcile.Request {
+	owner := metav1.GetControllerOf(o)
+	if owner == nil || owner.Kind != v1beta1.ReleasePipelineKind {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: owner.Name}}}
+}
+
+// ofStage is the pipeline that owns the source of a HelmRelease.
+func ofStage(cached client.Reader) func(context.Context, client.Object) []reconcile.Request {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
+		choice := catalog.ChoiceOfRelease(o.(*v1beta1.HelmRelease))
+		if choice.Kind != v1beta1.OCIRepositoryKind {
+			return nil
+		}
+		source := &v1beta1.OCIRepository{}
+		key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
+		if err := cached.Get(ctx, key, source); err != nil {
+			return nil // it is not there; when it is, its pipeline is reconciled
+		}
+		return ofOwner(ctx, source)
+	}
+}
+
+// saysMore lets the events through after which a HelmRelease has another verdict, or belongs to another stage.
+func saysMore() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1beta1.HelmRelease)
+		after, also := e.ObjectNew.(*v1beta1.HelmRelease)
+		if !ok || !also {
+			return false
+		}
+		return !reflect.DeepEqual(releaseOf(before), releaseOf(after)) ||
+			catalog.ChoiceOfRelease(before) != catalog.ChoiceOfRelease(after) ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+	}, GenericFunc: func(event.GenericEvent) bool { return false }}
+}
+
+// allPipelines are the pipelines that a freeze may be about, or was about before a change.
+func allPipelines(cached client.Reader) func(context.Context, client.Object) []reconcile.Request {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
+		list := &v1beta1.ReleasePipelineList{}
+		if err := cached.List(ctx, list); err != nil {
+			return nil // the cache answers; it fails only while the process stops
+		}
+		var found []reconcile.Request
+		for i := range list.Items {
+			if covers(o.(*v1beta1.ReleaseFreeze), list.Items[i].Namespace) {
+				found = append(found, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+			}
+		}
+		return found
+	}
+}
+
+// covers reports whether a freeze is about the pipelines of a namespace.
+func covers(f *v1beta1.ReleaseFreeze, namespace string) bool {
+	return len(f.Spec.Namespaces) == 0 || slices.Contains(f.Spec.Namespaces, namespace)
+}
+
+// policyCheck remembers for a while whether the API server checks who makes an approval.
+type policyCheck struct {
+	live client.Reader
+	now  func() time.Time
+
+	mu    sync.Mutex
+	held  bool
+	until time.Time
+}
+
+// rememberFor is how long an answer about the policy counts.
+const rememberFor = time.Minute
+
+// holds reports whether the policy and its binding are there. It asks the API server once a minute at most, and only
+// for pipelines that need it.
+func (c *policyCheck) holds(ctx context.Context) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now().Before(c.until) {
+		return c.held, nil
+	}
+	held, err := c.ask(ctx)
+	if err != nil {
+		return false, err
+	}
+	c.held, c.until = held, c.now().Add(rememberFor)
+	return held, nil
+}
+
+// ask looks for a policy that checks the user, and a binding that denies by it. A cluster that does not serve
+// policies, or does not show them to the controller, has none.
+func (c *policyCheck) ask(ctx context.Context) (bool, error) {
+	policies := &admissionv1.ValidatingAdmissionPolicyList{}
+	bindings := &admissionv1.ValidatingAdmissionPolicyBindingList{}
+	for _, list := range []client.ObjectList{policies, bindings} {
+		err := c.live.List(ctx, list, client.MatchingLabels{approvalsLabel: approvalsChecked})
+		switch {
+		case err == nil:
+		case apierrors.IsNotFound(err), apierrors.IsForbidden(err), meta.IsNoMatchError(err):
+			return false, nil
+		default:
+			return false, fmt.Errorf("reading the admission policies that check approvals: %w", err)
+		}
+	}
+	checks := map[string]bool{}
+	for _, p := range policies.Items {
+		checks[p.Name] = slices.ContainsFunc(p.Spec.Validations, func(v admissionv1.Validation) bool {
+			return v.Expression == userCheck
+		})
+	}
+	return slices.ContainsFunc(bindings.Items, func(b admissionv1.ValidatingAdmissionPolicyBinding) bool {
+		return checks[b.Spec.PolicyName] && slices.Contains(b.Spec.ValidationActions, admissionv1.Deny)
+	}), nil
+}
