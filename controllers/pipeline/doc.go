@@ -6,8 +6,6 @@
 //	approvals, freezes ──────┘               └─────► Promotion
 //
 // The status is written before anything is done, and each reconcile first brings the cluster to what the status says.
-// So
-// a controller that stops in between does the rest when it starts again. A HelmRelease is never written to: its
-// chartRef
-// names the OCIRepository of its stage.
+// So a controller that stops in between does the rest when it starts again. A HelmRelease is never written to: its
+// chartRef names the OCIRepository of its stage.
 package pipeline
