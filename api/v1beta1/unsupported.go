@@ -63,10 +63,6 @@ func (u *unsupported) verification(field string, v *Verification) {
 	}
 }
 
-func (u *unsupported) kubeConfig(r *KubeConfigReference) {
-	u.set("spec.kubeConfig.configMapRef", r != nil && r.ConfigMapRef != nil)
-}
-
 // Unsupported implements Supporter.
 func (in *Bucket) Unsupported() []string {
 	var u unsupported
@@ -117,7 +113,6 @@ func (in *HelmRelease) Unsupported() []string {
 	if ref := in.Spec.ChartRef; ref != nil {
 		u.set("spec.chartRef.kind "+ExternalArtifactKind, ref.Kind == ExternalArtifactKind)
 	}
-	u.kubeConfig(in.Spec.KubeConfig)
 	return u
 }
 
@@ -126,7 +121,6 @@ func (in *Kustomization) Unsupported() []string {
 	var u unsupported
 	u.set("spec.sourceRef.kind "+ExternalArtifactKind, in.Spec.SourceRef.Kind == ExternalArtifactKind)
 	u.set("spec.decryption.serviceAccountName", in.Spec.Decryption != nil && in.Spec.Decryption.ServiceAccountName != "")
-	u.kubeConfig(in.Spec.KubeConfig)
 	return u
 }
 

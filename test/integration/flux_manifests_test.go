@@ -71,10 +71,10 @@ func TestFluxManifests(t *testing.T) {
 		}
 	}
 	for field, object := range map[string]stage.Conditioned{
-		"spec.kubeConfig.configMapRef": &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
-		"spec.sourceRef.kind":          &v1beta1.Kustomization{ObjectMeta: named(ns, "remote")},
-		"spec.verify.provider":         &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},
-		"spec.oidcProviders":           &v1beta1.Receiver{ObjectMeta: named(ns, "ci")},
+		"spec.chartRef.kind":   &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
+		"spec.sourceRef.kind":  &v1beta1.Kustomization{ObjectMeta: named(ns, "remote")},
+		"spec.verify.provider": &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},
+		"spec.oidcProviders":   &v1beta1.Receiver{ObjectMeta: named(ns, "ci")},
 	} {
 		ready := world.cluster.AwaitReadiness(t, object, "it is not supported", func(c metav1.Condition) bool { return c.Reason == v1beta1.UnsupportedReason })
 		if !strings.Contains(ready.Message, field) {
