@@ -99,10 +99,35 @@ type KubeConfigReference struct {
 	// SecretRef names a Secret that holds a kubeconfig.
 	// +optional
 	SecretRef *SecretKeyReference `json:"secretRef,omitempty"`
-	// ConfigMapRef names a ConfigMap that says how to authenticate with a cloud provider. The controller does not
-	// support it yet: it does nothing for an object that sets it.
+	// ConfigMapRef names a ConfigMap with the address of the cluster, and the ServiceAccount whose tokens are sent to
+	// it, under the keys provider, address, ca.crt, audiences and serviceAccountName. The provider has to be generic;
+	// an object with another one is Stalled.
 	// +optional
 	ConfigMapRef *LocalObjectReference `json:"configMapRef,omitempty"`
+}
+
+// Describe names the Secret or the ConfigMap in the namespace of the object, as messages do.
+func (r *KubeConfigReference) Describe(namespace string) string {
+	if r != nil && r.ConfigMapRef != nil {
+		return "ConfigMap " + namespace + "/" + r.ConfigMapRef.Name
+	}
+	return "Secret " + namespace + "/" + r.GetSecret().Name
+}
+
+// Same reports whether two references in one namespace name the same thing.
+func (r *KubeConfigReference) Same(other *KubeConfigReference) bool {
+	if r == nil || other == nil {
+		return r == other
+	}
+	return r.GetSecret() == other.GetSecret() && r.GetConfigMap() == other.GetConfigMap()
+}
+
+// GetConfigMap returns the name of the ConfigMap, empty when there is none.
+func (r *KubeConfigReference) GetConfigMap() string {
+	if r == nil || r.ConfigMapRef == nil {
+		return ""
+	}
+	return r.ConfigMapRef.Name
 }
 
 // GetSecret returns the reference to the Secret, the zero value when there is none.

@@ -70,10 +70,6 @@ func (u *unsupported) verification(field string, v *Verification) {
 	u.set(field+".matchOIDCIdentity beside secretRef", v.SecretRef != nil && len(v.MatchOIDCIdentity) > 0)
 }
 
-func (u *unsupported) kubeConfig(r *KubeConfigReference) {
-	u.set("spec.kubeConfig.configMapRef", r != nil && r.ConfigMapRef != nil)
-}
-
 // Unsupported implements Supporter.
 func (in *Bucket) Unsupported() []string {
 	var u unsupported
@@ -124,7 +120,6 @@ func (in *HelmRelease) Unsupported() []string {
 	if ref := in.Spec.ChartRef; ref != nil {
 		u.set("spec.chartRef.kind "+ExternalArtifactKind, ref.Kind == ExternalArtifactKind)
 	}
-	u.kubeConfig(in.Spec.KubeConfig)
 	return u
 }
 
@@ -133,7 +128,6 @@ func (in *Kustomization) Unsupported() []string {
 	var u unsupported
 	u.set("spec.sourceRef.kind "+ExternalArtifactKind, in.Spec.SourceRef.Kind == ExternalArtifactKind)
 	u.set("spec.decryption.serviceAccountName", in.Spec.Decryption != nil && in.Spec.Decryption.ServiceAccountName != "")
-	u.kubeConfig(in.Spec.KubeConfig)
 	return u
 }
 

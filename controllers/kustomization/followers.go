@@ -111,7 +111,7 @@ func sameCluster(a, b *v1beta1.Kustomization) bool {
 	if a.Spec.KubeConfig == nil || b.Spec.KubeConfig == nil {
 		return a.Spec.KubeConfig == nil && b.Spec.KubeConfig == nil
 	}
-	return a.Namespace == b.Namespace && a.Spec.KubeConfig.GetSecret() == b.Spec.KubeConfig.GetSecret()
+	return a.Namespace == b.Namespace && a.Spec.KubeConfig.Same(b.Spec.KubeConfig)
 }
 
 // heldUntil is when the first of the released objects is not kept any longer. A Namespace or a definition stays

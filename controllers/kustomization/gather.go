@@ -264,6 +264,9 @@ func documentsOf(k *v1beta1.Kustomization) []referent.Document {
 	if secret := k.Spec.KubeConfig.GetSecret(); secret.Name != "" {
 		add("Secret", secret.Name)
 	}
+	if name := k.Spec.KubeConfig.GetConfigMap(); name != "" {
+		add("ConfigMap", name)
+	}
 	return out
 }
 

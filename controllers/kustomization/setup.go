@@ -30,6 +30,7 @@ import (
 // +kubebuilder:rbac:groups=fairlead.dev,resources=kustomizations/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;impersonate
+// +kubebuilder:rbac:groups="",resources=serviceaccounts/token,verbs=create
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 
@@ -96,7 +97,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	h := &handler{
 		gatherer: &gatherer{
 			catalog: c, trees: newTrees(c), builder: o.Builder, documents: documents, lookout: lookout,
-			identities: referent.Identities{Objects: cached, Live: live, Documents: documents},
+			identities: referent.Identities{
+				Objects: cached, Live: live, Documents: documents, Tokens: referent.TokensOf(cached),
+			},
 			dependencies: &referent.Dependencies{
 				Kind: v1beta1.KustomizationKind, Empty: func() referent.Dependent { return &v1beta1.Kustomization{} },
 				Objects: cached, Lookout: lookout, Expressions: expressions, OwnNamespace: o.NoCrossNamespaceRefs,

@@ -34,6 +34,7 @@ type Identities struct {
 	Objects   client.Reader // the cache
 	Live      client.Reader // the API server
 	Documents *Documents
+	Tokens    Tokens
 }
 
 // Access returns the access of an object in a namespace that acts as a ServiceAccount, empty for the controller itself, and on the
@@ -48,15 +49,19 @@ func (i Identities) Access(ctx context.Context, namespace, serviceAccount string
 			}
 		}
 	}
-	if remote != nil && remote.SecretRef == nil {
-		return cluster.Access{}, Refused(v1beta1.UnsupportedReason, "spec.kubeConfig has no secretRef; other ways to reach a cluster are not supported")
+	var err error
+	switch {
+	case remote == nil:
+	case remote.SecretRef != nil:
+		access.Kubeconfig, err = i.kubeconfig(ctx, namespace, *remote.SecretRef)
+	case remote.ConfigMapRef != nil:
+		access.Kubeconfig, access.Token, err = i.tokenAccess(ctx, namespace, remote)
+	default:
+		err = Refused(v1beta1.UnsupportedReason,
+			"spec.kubeConfig has no secretRef and no configMapRef; other ways to reach a cluster are not supported")
 	}
-	if remote != nil {
-		content, err := i.kubeconfig(ctx, namespace, *remote.SecretRef)
-		if err != nil {
-			return cluster.Access{}, err
-		}
-		access.Kubeconfig = content
+	if err != nil {
+		return cluster.Access{}, err
 	}
 	return access, nil
 }
@@ -147,19 +152,26 @@ func faultOf(content []byte) string {
 func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReference, interval time.Duration) error {
 	var kubeconfig *cluster.KubeconfigError
 	var exceeded *memory.ExceededError
+	var token *cluster.TokenError
 	var known interface{ Reason() string }
 	switch {
+	case errors.As(err, &token) && remote != nil:
+		const text = "%s of spec.kubeConfig: %s; it is tried again every %s"
+		message := fmt.Sprintf(text, remote.Describe(namespace), token, UnreachableRetry)
+		return &ObstacleError{
+			After: UnreachableRetry, Failure: status.Failure{Reason: token.Reason(), Message: message},
+		}
 	case apierrors.IsForbidden(err):
 		after := min(interval, ForbiddenRetry)
 		return &ObstacleError{After: after, Failure: status.Failure{Reason: v1beta1.AccessDeniedReason,
 			Message: fmt.Sprintf("%s; the controller tries again every %s", err, after)}}
 	case errors.As(err, &kubeconfig) && remote != nil:
 		return Hindered(v1beta1.KubeConfigInvalidReason,
-			"Secret %s/%s of spec.kubeConfig: %s; the controller continues when that changes",
-			namespace, remote.GetSecret().Name, kubeconfig)
+			"%s of spec.kubeConfig: %s; the controller continues when that changes",
+			remote.Describe(namespace), kubeconfig)
 	case errors.As(err, &exceeded) && remote != nil:
 		return &ObstacleError{After: UnreachableRetry, Failure: status.Failure{Reason: exceeded.Reason(), Message: fmt.Sprintf(
-			"the cluster of Secret %s/%s of spec.kubeConfig is not watched: %s", namespace, remote.GetSecret().Name, exceeded)}}
+			"the cluster of %s of spec.kubeConfig is not watched: %s", remote.Describe(namespace), exceeded)}}
 	case errors.As(err, &known):
 		return Hindered(known.Reason(), "%s; it is looked at again every %s", err, interval)
 	case err != nil && remote != nil && !isOwn(err):

@@ -26,8 +26,8 @@ func unanswered(err error, namespace string, remote *v1beta1.KubeConfigReference
 	if apierrors.IsUnauthorized(err) {
 		failure.Reason = v1beta1.KubeConfigInvalidReason
 	}
-	const text = "the cluster of Secret %s/%s of spec.kubeConfig does not answer: %s; it is tried again every %s"
-	failure.Message = fmt.Sprintf(text, namespace, remote.GetSecret().Name, problemOf(err), UnreachableRetry)
+	const text = "the cluster of %s of spec.kubeConfig does not answer: %s; it is tried again every %s"
+	failure.Message = fmt.Sprintf(text, remote.Describe(namespace), problemOf(err), UnreachableRetry)
 	return &ObstacleError{After: UnreachableRetry, Failure: failure}
 }
 
@@ -40,7 +40,7 @@ func problemOf(err error) string {
 	case errors.As(err, &unreachable):
 		return unreachable.Error()
 	case apierrors.IsUnauthorized(err):
-		return "it refuses the credentials of the kubeconfig (401)"
+		return "it refuses the credentials that it is sent (401)"
 	case errors.As(err, &answer):
 		return fmt.Sprintf("its answer is an error (%d %s)", answer.Status().Code, answer.Status().Reason)
 	default:

@@ -36,6 +36,10 @@ func remote(key string) func(*v1beta1.HelmRelease) {
 	}
 }
 
+func byToken(hr *v1beta1.HelmRelease) {
+	hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{ConfigMapRef: &v1beta1.LocalObjectReference{Name: "cloud"}}
+}
+
 func TestAccess(t *testing.T) {
 	deployer := &corev1.ServiceAccount{ObjectMeta: named("deployer")}
 	tests := []struct {
@@ -238,8 +242,8 @@ func TestWhyRecordsCannotBeRead(t *testing.T) {
 		{name: "a kubeconfig that is refused", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
 			err: reading(&cluster.KubeconfigError{Problem: "its user runs a program (exec)", Fix: "use a token"}),
 			says: "Secret apps/db of spec.kubeConfig: the kubeconfig is refused: its user runs a program (exec); " +
-				"use a token" +
-				"; the controller continues when that changes"},
+				"use a token; " +
+				"the controller continues when that changes"},
 		{name: "a remote cluster that does not answer", release: helmRelease("web", remote("")), err: reading(away), again: referent.UnreachableRetry,
 			reason: v1beta1.ClusterUnreachableReason, says: "the cluster of Secret apps/db of spec.kubeConfig does not answer: dial tcp: connection refused"},
 		{name: "a remote cluster that says too much", release: helmRelease("web", remote("")), again: referent.UnreachableRetry,

@@ -38,13 +38,14 @@ type sight struct {
 	cached, live client.Reader
 	expressions  *referent.Expressions
 	lookout      *referent.Lookout
+	tokens       referent.Tokens
 }
 
 func newGatherer(c *catalog.Catalog, s sight, o Options) *gatherer {
 	documents := referent.NewDocuments(s.cached, s.live, referent.MaxDocuments)
 	return &gatherer{
 		catalog: c, documents: documents, lookout: s.lookout,
-		identities: referent.Identities{Objects: s.cached, Live: s.live, Documents: documents},
+		identities: referent.Identities{Objects: s.cached, Live: s.live, Documents: documents, Tokens: s.tokens},
 		dependencies: &referent.Dependencies{
 			Kind: v1beta1.HelmReleaseKind, Empty: func() referent.Dependent { return &v1beta1.HelmRelease{} },
 			Objects: s.cached, Lookout: s.lookout, Expressions: s.expressions, OwnNamespace: o.NoCrossNamespaceRefs,

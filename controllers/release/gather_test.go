@@ -64,7 +64,8 @@ func newHandler(t *testing.T, get func(client.Object) error, objects ...client.O
 	}
 	clock := func() time.Time { return now }
 	lookout := referent.NewLookout(t.Context(), nothing{}, func(types.NamespacedName) {}, clock)
-	return &handler{now: clock, gatherer: newGatherer(catalog.NewCatalog(c, c, nil), sight{c, c, expressions, lookout}, Options{})}
+	seen := sight{cached: c, live: c, expressions: expressions, lookout: lookout, tokens: referent.TokensOf(c)}
+	return &handler{now: clock, gatherer: newGatherer(catalog.NewCatalog(c, c, nil), seen, Options{})}
 }
 
 // nothing is a cluster that does not answer.
@@ -180,9 +181,12 @@ func TestGatherSaysWhatIsMissing(t *testing.T) {
 			reason: v1beta1.InvalidReferenceReason, message: `"Parcel" is not a kind of source`, final: true},
 		{name: "a kind of source that is not supported", release: helmRelease("web", func(hr *v1beta1.HelmRelease) { hr.Spec.ChartRef.Kind = "ExternalArtifact" }),
 			reason: v1beta1.UnsupportedReason, message: "spec.chartRef.kind ExternalArtifact is not supported", final: true},
-		{name: "a cluster of a cloud provider", release: helmRelease("web", func(hr *v1beta1.HelmRelease) {
-			hr.Spec.KubeConfig = &v1beta1.KubeConfigReference{ConfigMapRef: &v1beta1.LocalObjectReference{Name: "cloud"}}
-		}), reason: v1beta1.UnsupportedReason, message: "spec.kubeConfig.configMapRef is not supported", final: true},
+		{name: "a cluster of a cloud provider", release: helmRelease("web", byToken),
+			objects: []client.Object{
+				&corev1.ConfigMap{ObjectMeta: named("cloud"), Data: map[string]string{"provider": "aws"}},
+			},
+			reason: v1beta1.UnsupportedReason, final: true,
+			message: "spec.kubeConfig.configMapRef: ConfigMap apps/cloud: provider aws is not supported"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,12 +16,16 @@ import (
 
 // documentsOf names the ConfigMaps and Secrets that a release names.
 func documentsOf(hr *v1beta1.HelmRelease) []referent.Document {
-	keys := make([]referent.Document, 0, len(hr.Spec.ValuesFrom)+1)
+	keys := make([]referent.Document, 0, len(hr.Spec.ValuesFrom)+2)
 	for _, reference := range hr.Spec.ValuesFrom {
 		keys = append(keys, referent.Document{Kind: reference.Kind, NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: reference.Name}})
 	}
 	if secret := hr.Spec.KubeConfig.GetSecret(); secret.Name != "" {
 		keys = append(keys, referent.Document{Kind: "Secret", NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: secret.Name}})
+	}
+	if name := hr.Spec.KubeConfig.GetConfigMap(); name != "" {
+		at := types.NamespacedName{Namespace: hr.Namespace, Name: name}
+		keys = append(keys, referent.Document{Kind: "ConfigMap", NamespacedName: at})
 	}
 	return keys
 }

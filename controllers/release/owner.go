@@ -110,7 +110,7 @@ func clusterOf(hr *v1beta1.HelmRelease) string {
 		return ""
 	}
 	secret := hr.Spec.KubeConfig.GetSecret()
-	return hr.Namespace + "/" + secret.Name + "/" + secret.Key
+	return hr.Spec.KubeConfig.Describe(hr.Namespace) + "/" + secret.Key
 }
 
 // released wakes the HelmReleases that wait for a Helm release that was uninstalled.

@@ -30,6 +30,7 @@ import (
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;impersonate
+// +kubebuilder:rbac:groups="",resources=serviceaccounts/token,verbs=create
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=list;watch
@@ -78,7 +79,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		runner: &release.Runner{
 			Engine: o.Engine, Charts: load, Fetch: fetch, Now: o.Now, Namesake: o.Namesake,
 		},
-		gatherer: newGatherer(c, sight{cached: cached, live: live, expressions: expressions,
+		gatherer: newGatherer(c, sight{
+			cached: cached, live: live, expressions: expressions, tokens: referent.TokensOf(cached),
 			lookout: referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
 		tasks:    loop.NewTasks[landed](ctx, waker.WakeFirst, o.Now),
 		readings: newReadings(ctx, o.Engine, waker.Wake, o.Now),

@@ -19,6 +19,9 @@ import (
 type Access struct {
 	// Kubeconfig of a remote cluster; empty for the one the controller runs for.
 	Kubeconfig []byte
+	// Token requests tokens for a kubeconfig without credentials, which has to name whose they are; nil where the
+	// kubeconfig has credentials.
+	Token RequestToken
 	// User that is impersonated; empty for the controller itself, or the user of the kubeconfig.
 	User string
 	// Namespace is that of the object that is worked on. What the work holds of what all share counts for it.
@@ -146,7 +149,11 @@ func (p *Pool) Get(access Access) (*Cluster, error) {
 // connect makes a cluster with an account of its own.
 func (p *Pool) connect(access Access, at place) (*Cluster, error) {
 	config, err := remoteConfig(access.Kubeconfig, p.addresses, p.wrap, func(next http.RoundTripper, server string) http.RoundTripper {
-		return boundAnswers(next, server, access.Namespace, p.large, p.paces.of(access.Namespace))
+		next = boundAnswers(next, server, access.Namespace, p.large, p.paces.of(access.Namespace))
+		if access.Token != nil {
+			next = &bearer{next: next, tokens: newTokens(access.Token, p.now)}
+		}
+		return next
 	})
 	if err != nil {
 		return nil, err

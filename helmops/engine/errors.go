@@ -98,6 +98,7 @@ func ownReason(err error) string {
 	var panicked *worker.PanicError
 	var exceeded *memory.ExceededError
 	var tooMany *records.HistoryError
+	var token *cluster.TokenError
 	switch {
 	case errors.As(err, &fault):
 		return fault.Reason()
@@ -107,6 +108,8 @@ func ownReason(err error) string {
 		return exceeded.Reason()
 	case errors.As(err, &tooMany):
 		return tooMany.Reason()
+	case errors.As(err, &token):
+		return token.Reason()
 	default:
 		return ""
 	}

@@ -151,9 +151,12 @@ func Reason(err error) (reason string, final bool) {
 	var unreachable *net.OpError
 	var exceeded *memory.ExceededError
 	var fault *guard.PanicError
+	var token *cluster.TokenError
 	switch {
 	case errors.As(err, &fault):
 		return fault.Reason(), false
+	case errors.As(err, &token):
+		return token.Reason(), false
 	case errors.As(err, &kubeconfig):
 		return v1beta1.KubeConfigInvalidReason, false
 	case errors.As(err, &unreachable), errors.As(err, &exceeded):

@@ -51,6 +51,34 @@ func TestKubeconfigs(t *testing.T) {
 	}
 }
 
+// Parameters make the controller send no token of its own or of the neighbor's, and connect to no address that is its
+// own.
+func TestParameters(t *testing.T) {
+	const account = "serviceAccountName: default"
+	for _, test := range []struct{ name, address, account, says string }{
+		{"parameters ask for the token of the controller", "https://$HOST", "cluster: mine",
+			"serviceAccountName is missing"},
+		{"parameters ask for a token of the neighbor's", "https://$HOST", "serviceAccountName: " + victim + "/default",
+			"is no name of a ServiceAccount"},
+		{"parameters ask for a token by a name that is a path", "https://$HOST", "serviceAccountName: ../../" + victim,
+			"is no name of a ServiceAccount"},
+		{"parameters name a plain service beside the controller", "http://$HOST/internal", account, "its server"},
+		{"parameters name a metadata service", "https://169.254.169.254", account, "metadata"},
+		{"parameters have credentials in the address", "https://a:b@example.com", account, "user name in the URL"},
+		{"parameters have an authority that is none", "https://$HOST", account + ", ca.crt: abc",
+			"ca.crt has no certificate"},
+		{"parameters have audiences without an end", "https://$HOST",
+			account + ", audiences: '" + strings.Repeat("a\n\n  ", 17) + "'", "audiences has more than 16 lines"},
+	} {
+		parameters := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: remote}\n" +
+			"data: {provider: generic, address: '" + test.address + "', " + test.account + "}\n"
+		release := helmRelease("web", "mine", "  timeout: 20s\n  kubeConfig: {configMapRef: {name: remote}}\n")
+		objects := (&scene{}).text(parameters) + "---\n" + release
+		play(t, attack{name: test.name, charts: charts(mine()), objects: objects,
+			refused: "HelmRelease/web", reasons: []string{v1beta1.KubeConfigInvalidReason}, says: []string{test.says}})
+	}
+}
+
 // Releases on clusters that lie, stall and flood: the neighbor's are served, and the memory of the controller is
 // bounded.
 func TestOtherClusters(t *testing.T) {

@@ -240,7 +240,7 @@ func isDuration(t *testing.T, row fluxField) bool {
 
 // topOf is what a message names of a path: the first field that is not supported as a whole.
 func topOf(path string) string {
-	for _, top := range []string{"sts", "proxySecretRef", "oidcProviders", "kubeConfig.configMapRef"} {
+	for _, top := range []string{"sts", "proxySecretRef", "oidcProviders"} {
 		if strings.HasPrefix(path, top) {
 			return top
 		}

@@ -71,7 +71,7 @@ func TestFluxManifests(t *testing.T) {
 		}
 	}
 	for field, object := range map[string]stage.Conditioned{
-		"spec.kubeConfig.configMapRef":             &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
+		"spec.chartRef.kind":                       &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
 		"spec.sourceRef.kind":                      &v1beta1.Kustomization{ObjectMeta: named(ns, "remote")},
 		"spec.verify.provider":                     &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},
 		"spec.type gcr":                            &v1beta1.Receiver{ObjectMeta: named(ns, "images")},
