@@ -121,7 +121,8 @@ func TestAssessAsHelm(t *testing.T) {
 				"{type: Progressing, status: 'False', reason: ProgressDeadlineExceeded}]}\n"},
 		{name: "a Deployment of one replica may lack none", state: InProgress, says: "0 of 1",
 			object: deployment + "spec:\n" +
-				"  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 25%}}\n" + pods(0, 0, 0)},
+				"  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 25%}}\n" +
+				pods(0, 0, 0)},
 		{name: "a Deployment that is recreated may lack none", state: InProgress, says: "3 of 4",
 			object: deployment + "spec: {replicas: 4, strategy: {type: Recreate}}\n" + pods(4, 4, 3)},
 		{name: "a Deployment without replicas",
