@@ -103,6 +103,9 @@ func TestTree(t *testing.T) {
 		{"tree-forbidden-deployments", world{objects: releases, live: healthyShop(), reads: forbids("Deployment")}, "tree release shop"},
 		{"tree-empty", world{objects: releases}, "tree release fresh"},
 		{"tree-remote", world{objects: []client.Object{remote}}, "tree release shop"},
+		{"tree-kustomization", world{objects: tracedShop(), live: tracedObjects()}, "tree ks apps -n infra"},
+		{"tree-kustomization-empty", world{objects: everything()}, "tree ks apps"},
+		{"tree-source", world{}, "tree git fleet"},
 		{"tree-not-found", world{objects: releases}, "tree release shopp"},
 	})
 }

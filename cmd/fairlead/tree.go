@@ -15,20 +15,22 @@ import (
 
 func newTreeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "tree release NAME",
-		Short: "Show the objects of a release, what belongs to them, and how they are",
-		Long: `Show the objects of a release, what belongs to them, and how they are: a Deployment with its ReplicaSets and Pods, and for
-a Pod why it does not run. The cluster is read with your own rights; what they do not allow is named.
+		Use:   "tree KIND NAME",
+		Short: "Show the objects of a release or a Kustomization, what belongs to them, and how they are",
+		Long: `Show the objects of a release or a Kustomization, what belongs to them, and how they are: a Deployment
+with its ReplicaSets and Pods, and for a Pod why it does not run. The cluster is read with your own rights; what they do
+not allow is named.
 
 Exits with 0 when every object is healthy, with 1 when one is not, with 2 on an error.`,
 		Example: `  fairlead tree release shop -n web
+  fairlead tree kustomization apps -n fleet
   fairlead tree hr shop -n web -o json | jq '.objects[] | select(.state != "Current")'`,
-		ValidArgsFunction: a.completeKindAndName("release"),
+		ValidArgsFunction: a.completeKindAndName("release", "kustomization"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, name, err := kindAndName(cmd, args, "release")
+		k, name, err := kindAndName(cmd, args, "release", "kustomization")
 		if err != nil {
 			return err
 		}
@@ -37,14 +39,14 @@ Exits with 0 when every object is healthy, with 1 when one is not, with 2 on an 
 			return err
 		}
 		key := types.NamespacedName{Namespace: c.namespace, Name: name}
-		hr, err := a.release(cmd.Context(), c, k, key)
+		owner, err := view.NewReader(c.client).Object(cmd.Context(), k.name, key)
 		if err != nil {
-			return err
+			return a.notFound(cmd.Context(), k, key, err)
 		}
-		if hr.Spec.KubeConfig != nil {
+		if view.IsRemote(owner) {
 			return elsewhere(k, key)
 		}
-		tree, err := view.NewReader(c.objects).Tree(cmd.Context(), hr)
+		tree, err := view.NewReader(c.objects).Tree(cmd.Context(), owner)
 		if err != nil {
 			return err
 		}

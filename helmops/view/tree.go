@@ -40,7 +40,7 @@ const (
 	StateUnknown = "Unknown"
 )
 
-// Node is an object of a release, or one that belongs to such an object.
+// Node is an object of a release or a Kustomization, or one that belongs to such an object.
 type Node struct {
 	Kind      string `json:"kind"`
 	Group     string `json:"group,omitempty"`
@@ -56,11 +56,11 @@ type Node struct {
 	crashes []Crash
 }
 
-// Tree is the objects of a release with what belongs to them.
+// Tree is the objects of a release or a Kustomization with what belongs to them.
 type Tree struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
-	// Healthy and Total count the objects of the release, not what belongs to them.
+	// Healthy and Total count the objects of the inventory, not what belongs to them.
 	Healthy int `json:"healthy"`
 	Total   int `json:"total"`
 	// Objects in the order of the inventory.
@@ -85,17 +85,41 @@ var childKinds = []child{
 	{schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, false},
 }
 
-// Tree reads the objects of a release and what belongs to them, with the rights of the client, which has to know all kinds of
-// the cluster. What may not be read is told in its place; any other failure is a *RequestError. Values of Secrets are not
-// read. A release in another cluster cannot be looked at, and has no objects.
-func (r Reader) Tree(ctx context.Context, hr *v1beta1.HelmRelease) (Tree, error) {
-	out := Tree{Namespace: hr.Namespace, Name: hr.Name, Objects: []Node{}, Notes: []string{}}
-	var refs []v1beta1.ResourceRef
-	if hr.Status.Inventory != nil {
-		refs = hr.Status.Inventory.Entries
+// inventoried is an object with an inventory.
+type inventoried struct {
+	refs []v1beta1.ResourceRef
+	// remote is set when the objects are in another cluster.
+	remote bool
+	exprs  []v1beta1.HealthCheckExpr
+}
+
+func inventoriedOf(o Object) inventoried {
+	var inventory *v1beta1.ResourceInventory
+	var out inventoried
+	switch v := o.(type) {
+	case *v1beta1.HelmRelease:
+		inventory, out.remote, out.exprs = v.Status.Inventory, v.Spec.KubeConfig != nil, v.Spec.HealthCheckExprs
+	case *v1beta1.Kustomization:
+		inventory, out.remote, out.exprs = v.Status.Inventory, v.Spec.KubeConfig != nil, v.Spec.HealthCheckExprs
 	}
+	if inventory != nil {
+		out.refs = inventory.Entries
+	}
+	return out
+}
+
+// IsRemote reports whether the objects of a release or a Kustomization are in another cluster.
+func IsRemote(o Object) bool { return inventoriedOf(o).remote }
+
+// Tree reads the objects of a release or a Kustomization and what belongs to them, with the rights of the client,
+// which has to know all kinds of the cluster. What may not be read is reported in its place; any other failure is a
+// *RequestError. Values of Secrets are not read. Objects in another cluster cannot be looked at, and are not in it.
+func (r Reader) Tree(ctx context.Context, owner Object) (Tree, error) {
+	out := Tree{Namespace: owner.GetNamespace(), Name: owner.GetName(), Objects: []Node{}, Notes: []string{}}
+	of := inventoriedOf(owner)
+	refs := of.refs
 	out.Total = len(refs)
-	if hr.Spec.KubeConfig != nil {
+	if of.remote {
 		out.Notes = append(out.Notes, "the objects are in another cluster (spec.kubeConfig) and were not looked at")
 		return out, nil
 	}
@@ -103,7 +127,7 @@ func (r Reader) Tree(ctx context.Context, hr *v1beta1.HelmRelease) (Tree, error)
 		out.Notes = append(out.Notes, fmt.Sprintf("only the first %d of %d objects were looked at", maxObjects, len(refs)))
 		refs = refs[:maxObjects]
 	}
-	rules, err := health.NewRules(hr.Spec.HealthCheckExprs)
+	rules, err := health.NewRules(of.exprs)
 	if err != nil {
 		out.Notes = append(out.Notes, "spec.healthCheckExprs cannot be understood and were left out: "+err.Error())
 	}

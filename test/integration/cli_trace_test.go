@@ -40,6 +40,10 @@ func TestTraceLeadsToTheCommit(t *testing.T) {
 			}
 		}
 	}
+	tree := mustRun(t, "fairlead", "tree", "kustomization", "apps", "-n", ns)
+	if !strings.Contains(tree, "ConfigMap settings") || !strings.Contains(tree, "1 of 1 object healthy") {
+		t.Errorf("the tree of the Kustomization is\n%s", tree)
+	}
 	if out, errs, code := command(t, "fairlead", "trace", "configmap", "kube-root-ca.crt", "-n", ns); code != 1 {
 		t.Errorf("of an object of others: exit code %d\n%s%s", code, out, errs)
 	}
