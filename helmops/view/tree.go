@@ -91,6 +91,8 @@ type inventoried struct {
 	// remote is set when the objects are in another cluster.
 	remote bool
 	exprs  []v1beta1.HealthCheckExpr
+	// asHelm is set when the objects are judged by the rules of Helm 3.
+	asHelm bool
 }
 
 func inventoriedOf(o Object) inventoried {
@@ -99,6 +101,7 @@ func inventoriedOf(o Object) inventoried {
 	switch v := o.(type) {
 	case *v1beta1.HelmRelease:
 		inventory, out.remote, out.exprs = v.Status.Inventory, v.Spec.KubeConfig != nil, v.Spec.HealthCheckExprs
+		out.asHelm = v.WaitsAsHelm()
 	case *v1beta1.Kustomization:
 		inventory, out.remote, out.exprs = v.Status.Inventory, v.Spec.KubeConfig != nil, v.Spec.HealthCheckExprs
 	}
@@ -131,7 +134,7 @@ func (r Reader) Tree(ctx context.Context, owner Object) (Tree, error) {
 	if err != nil {
 		out.Notes = append(out.Notes, "spec.healthCheckExprs cannot be understood and were left out: "+err.Error())
 	}
-	if hr.WaitsAsHelm() {
+	if of.asHelm {
 		rules = rules.AsHelm()
 	}
 	l := looker{client: r.client, rules: rules}
