@@ -12,7 +12,7 @@ GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not
 DEMO_SOURCES := $(shell find test/demo test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 BENCH_SOURCES := $(shell find test/bench test/hostile test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
 
-# The version that the control plane reports, and that "helm template" assumes; without it charts with a kubeVersion are refused.
+# The version that the control plane reports and "helm template" assumes; without it charts with a kubeVersion are refused.
 CLUSTER_FLAGS := -trimpath -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v$(K8S) \
   -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 \
   -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37'

@@ -85,12 +85,12 @@ func newLogsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs [KIND [NAME]]",
 		Short: "Print what the controller has logged, of all objects or of one",
-		Long: `Print the log of the controller, that of all its replicas in the order of time. With KIND only
-the lines about objects of that kind in the namespace, with NAME only those about one object. -o json prints the
-lines as they are, one object each.
+		Long: `Print the log of the controller, that of all its replicas in the order of time. With KIND only the lines
+about objects of that kind in the namespace, with NAME only those about one object. -o json prints the lines as they
+are, one object each.
 
-The pods in namespace` + installation.Namespace + ` are read with your own rights. A controller that runs outside of the cluster, as with
-make run, has no pods: its log is where it was started.
+The pods in namespace ` + installation.Namespace + ` are read with your own rights. A controller that runs outside
+of the cluster, as with make run, has no pods: its log is where it was started.
 
 Kinds:` + kindTable(),
 		Example: `  fairlead logs release shop -n web
@@ -101,7 +101,7 @@ Kinds:` + kindTable(),
 	}
 	a.addClusterFlags(cmd)
 	cmd.Flags().BoolVarP(&f.all, "all-namespaces", "A", false, "objects of all namespaces, whatever --namespace says")
-	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "print further lines as they are written, until it is interrupted")
+	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "print further lines as they are written")
 	cmd.Flags().DurationVar(&f.since, "since", 0, "only lines that are younger, for example 1h")
 	cmd.Flags().StringVar(&f.level, "level", "", "only lines of this level and above: "+strings.Join(logLevels, ", "))
 	// The only error is a flag that does not exist, and it was added above.
@@ -174,7 +174,8 @@ func readLine(text string) logLine {
 
 // matches reports whether a line is asked for. A line without a level counts as one of the gravest.
 func (f logFilter) matches(line logLine) bool {
-	if level := slices.Index(logLevels, strings.ToLower(line.level)); level >= 0 && level < slices.Index(logLevels, f.level) {
+	level := slices.Index(logLevels, strings.ToLower(line.level))
+	if level >= 0 && level < slices.Index(logLevels, f.level) {
 		return false
 	}
 	return (f.Kind == "" || f.Kind == line.object.Kind) && (f.Name == "" || f.Name == line.object.Name) &&
@@ -198,8 +199,8 @@ func (a *app) printLogs(ctx context.Context, c *connection, filter logFilter, f 
 	}
 	defer closeAll(streams)
 	if len(streams) == 0 {
-		return fmt.Errorf("there is no controller in namespace %s (%s); one outside of the cluster logs where it was started",
-			installation.Namespace, c.describe())
+		return fmt.Errorf("there is no controller in namespace %s (%s); %s", installation.Namespace, c.describe(),
+			"one outside of the cluster logs where it was started")
 	}
 	if f.follow {
 		return a.followLogs(ctx, streams, filter, out)

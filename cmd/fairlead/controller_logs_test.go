@@ -32,8 +32,9 @@ func loggedByTwo() []string {
 	return []string{`{"time":"2026-05-04T02:59:40.5Z","level":"ERROR","msg":"upgrade of web/api to api 4.3.0 failed",` +
 		`"HelmRelease":{"name":"api","namespace":"web"},"reason":"UpgradeFailed","error":"0 of 3 pods are ready"}
 {"time":"2026-05-04T02:59:50Z","level":"INFO","msg":"212 charts","HelmRepository":{"name":"charts","namespace":"web"}}
-` + "a line of the runtime, \x1b[31mwith colours\x1b[0m\n", `{"time":"2026-05-04T02:59:30Z","level":"INFO","msg":"web/shop revision 42 runs shop 1.9.1",` +
-		`"HelmRelease":{"name":"shop","namespace":"web"}}
+` + "a line of the runtime, \x1b[31mwith colours\x1b[0m\n",
+		`{"time":"2026-05-04T02:59:30Z","level":"INFO","msg":"web/shop revision 42 runs shop 1.9.1",` +
+			`"HelmRelease":{"name":"shop","namespace":"web"}}
 {"time":"2026-05-04T02:59:45Z","level":"DEBUG","msg":"nothing to do","HelmRelease":{"name":"db","namespace":"infra"}}
 
 `}
@@ -66,8 +67,10 @@ func TestReadLine(t *testing.T) {
 		want logLine
 	}{
 		"no JSON": {"panic: x", logLine{message: "panic: x"}},
-		"an object": {`{"time":"2026-05-04T03:00:00Z","level":"INFO","msg":"done","Bucket":{"name":"b","namespace":"web"}}`,
-			logLine{time: now, level: "INFO", message: "done", object: view.Reference{Kind: "Bucket", Namespace: "web", Name: "b"}}},
+		"an object": {`{"time":"2026-05-04T03:00:00Z","level":"INFO","msg":"done",` +
+			`"Bucket":{"name":"b","namespace":"web"}}`,
+			logLine{time: now, level: "INFO", message: "done",
+				object: view.Reference{Kind: "Bucket", Namespace: "web", Name: "b"}}},
 		"fields of other types": {`{"time":1,"level":2,"msg":"m","Bucket":"b"}`, logLine{message: "m"}},
 	}
 	for name, tt := range tests {
@@ -88,7 +91,8 @@ func TestLogsOnTheWire(t *testing.T) {
 		asked = append(asked, strings.TrimPrefix(r.URL.Path, pods)+"?"+r.URL.RawQuery)
 		if r.URL.Path == pods {
 			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprint(w, `{"apiVersion":"v1","kind":"PodList","items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]}`)
+			fmt.Fprint(w, `{"apiVersion":"v1","kind":"PodList",`+
+				`"items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]}`)
 			return
 		}
 		fmt.Fprint(w, loggedByTwo()[1])
@@ -100,7 +104,8 @@ func TestLogsOnTheWire(t *testing.T) {
 	}
 	log := "/log?container=controller&limitBytes=67108864&sinceSeconds=3600&tailLines=10000"
 	want := []string{
-		"?labelSelector=app.kubernetes.io%2Fname%3Dfairlead%2Capp.kubernetes.io%2Fcomponent%3Dcontroller", "/a" + log, "/b" + log,
+		"?labelSelector=app.kubernetes.io%2Fname%3Dfairlead%2Capp.kubernetes.io%2Fcomponent%3Dcontroller",
+		"/a" + log, "/b" + log,
 	}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
