@@ -53,6 +53,8 @@ type connection struct {
 	logs logReader
 	// engine looks at Helm releases; its life is that of the context.
 	engine func(context.Context) (inspector, error)
+	// controllerLogs opens the logs of the controller.
+	controllerLogs controllerLogs
 	// resolve finds the kinds that the cluster serves. It asks for them at each call.
 	resolve kindResolver
 	// kubeVersion is the version of the cluster.
@@ -188,9 +190,9 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	}
 	out := &connection{
 		client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
-		resolve: resolverOf(config), kubeVersion: kubeVersionFrom(config), user: userOf(config),
-		preview: previewOf(config, requests),
-		site:    siteOf(config), namespace: namespace, context: f.context, server: config.Host,
+		controllerLogs: controllerLogsOf(config), resolve: resolverOf(config), kubeVersion: kubeVersionFrom(config),
+		user: userOf(config), preview: previewOf(config, requests),
+		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host,
 	}
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)

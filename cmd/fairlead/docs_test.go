@@ -51,6 +51,8 @@ func documented(command string) world {
 	w := reconcileWorld(works, becomesReady)
 	w.live, w.looks = crashedShop(), fakeInspector{drifted: driftOfShop(), stored: contents()}
 	switch command {
+	case "logs":
+		return world{controllerLogs: loggedByTwo()}
 	case "events":
 		return world{objects: happened()}
 	case "trace":

@@ -81,7 +81,8 @@ func TestEventsAreWatched(t *testing.T) {
 	gone := &metav1.Status{Status: metav1.StatusFailure, Code: 410, Reason: metav1.StatusReasonExpired}
 	steps := [][]watch.Event{
 		{
-			{Type: watch.Added, Object: again}, {Type: watch.Modified, Object: more}, {Type: watch.Deleted, Object: again},
+			{Type: watch.Added, Object: again}, {Type: watch.Modified, Object: more},
+			{Type: watch.Deleted, Object: again},
 		},
 		{{Type: watch.Error, Object: gone}},
 		{{Type: watch.Bookmark, Object: again}, {Type: watch.Added, Object: next}},

@@ -72,6 +72,7 @@ func TestHelp(t *testing.T) {
 		{"help-create-kustomization", world{}, "create kustomization --help"},
 		{"help-create-secret", world{}, "create secret --help"},
 		{"help-create-secret-git", world{}, "create secret git --help"},
+		{"help-logs", world{}, "logs --help"},
 		{"help-values", world{}, "values --help"},
 		{"help-suspend", world{}, "suspend --help"},
 		{"help-resume", world{}, "resume --help"},

@@ -37,7 +37,8 @@ func newHistoryCommand(a *app) *cobra.Command {
 		case out.machine():
 			return out.write(a.out, history)
 		case len(history.Items) == 0:
-			a.note("%s has no revisions yet; it is %s: %s", k.describe(key), history.Phase, orNone(oneLine(history.Message)))
+			message := orNone(oneLine(history.Message))
+			a.note("%s has no revisions yet; it is %s: %s", k.describe(key), history.Phase, message)
 			return nil
 		}
 		return a.historyTable(history.Items, out).write(a.out, a.tableWidth(out))

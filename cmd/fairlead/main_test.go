@@ -48,6 +48,8 @@ type world struct {
 	previews func(rollout.Set) ([]rollout.Previewed, error)
 	// logs of containers, by name; none can be read when it is nil.
 	logs map[string][]string
+	// controllerLogs are the logs of the pods of the controller.
+	controllerLogs []string
 	// stdin is standard input.
 	stdin string
 	// width of the terminal, 0 for none.
@@ -145,10 +147,12 @@ func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.
 		width: w.width, outWidth: w.outWidth, errWidth: w.errWidth,
 		colour: w.colour, now: clock,
 		connect: func(f clusterFlags, _ io.Writer) (*connection, error) {
-			out := &connection{client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
-				resolve:   resolveServed,
+			out := &connection{
+				client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
+				resolve: resolveServed, controllerLogs: w.readControllerLogs,
 				user:      func(context.Context) (string, error) { return "alice", nil },
-				namespace: "web", context: "prod", server: "https://api.example.com:6443/"}
+				namespace: "web", context: "prod", server: "https://api.example.com:6443/",
+			}
 			if f.namespace != "" {
 				out.namespace = f.namespace
 			}

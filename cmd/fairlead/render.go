@@ -84,7 +84,8 @@ func (a *app) printRendering(
 	rendering.Chart = action.Chart
 	made, err := look.Render(ctx, rendering)
 	if err != nil {
-		return fmt.Errorf("render %s for release %s/%s: %s", in.Chart, hr.Namespace, hr.Name, in.Mask.Apply(err.Error()))
+		text := in.Mask.Apply(err.Error())
+		return fmt.Errorf("render %s for release %s/%s: %s", in.Chart, hr.Namespace, hr.Name, text)
 	}
 	built, err := view.Rendered(made, release.MaskOf(hr, in, made.Values))
 	if err != nil {

@@ -21,16 +21,20 @@ func rendered() *engine.Content {
 			"data: {url: 'db://shop:hunter2@db', other: plain}\n---\n# only a comment\n---\n" +
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: shop}\nstringData: {generated: s3cr3t-word}\n---\n" +
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: copy}\ndata: {generated: s3cr3t-word}\n",
-		Hooks: []engine.ContentHook{{Kind: "Job", Name: "migrate", Events: []string{"pre-upgrade"}, Manifest: "apiVersion: batch/v1\n" +
-			"kind: Job\nmetadata: {name: migrate, annotations: {helm.sh/hook: pre-upgrade}}\n"}},
+		Hooks: []engine.ContentHook{{
+			Kind: "Job", Name: "migrate", Events: []string{"pre-upgrade"},
+			Manifest: "apiVersion: batch/v1\nkind: Job\n" +
+				"metadata: {name: migrate, annotations: {helm.sh/hook: pre-upgrade}}\n",
+		}},
 	}
 }
 
 func TestRenderPrintsWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	in := release.Inputs{
-		Chart: v1beta1.ChartRevision{Name: "shop", Version: "1.9.2", Digest: digestB}, Values: map[string]any{"password": "hunter2"},
-		Mask: values.NewMask("hunter2"),
+		Chart:  v1beta1.ChartRevision{Name: "shop", Version: "1.9.2", Digest: digestB},
+		Values: map[string]any{"password": "hunter2"},
+		Mask:   values.NewMask("hunter2"),
 	}
 	tests := map[string]struct {
 		content *engine.Content
@@ -68,7 +72,9 @@ metadata:
     helm.sh/hook: pre-upgrade
   name: migrate
 `},
-		"no objects":               {content: &engine.Content{}, want: "shop-1.9.2@7c1e09a25b3c makes no object for release web/shop\n"},
+		"no objects": {
+			content: &engine.Content{}, want: "shop-1.9.2@7c1e09a25b3c makes no object for release web/shop\n",
+		},
 		"no objects, for programs": {content: &engine.Content{}, format: outputJSON, want: "{\n  \"items\": []\n}\n"},
 		"a rendering that fails":   {err: "the password *** is too short"},
 		"a manifest that is broken": {content: &engine.Content{Manifest: "a: hunter2: b"},

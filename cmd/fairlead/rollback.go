@@ -140,7 +140,8 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 func (a *app) concludeRollback(k kind, key types.NamespacedName, state view.Settlement, timeout time.Duration) error {
 	err := a.conclude(k, key, state, timeout)
 	if state.Done && state.Phase == view.Ready {
-		a.say("it was not rolled back: its chart, values or post renderers changed meanwhile, and a request ends with that")
+		a.say("%s", "it was not rolled back: its chart, values or post renderers changed meanwhile, "+
+			"and a request ends with that")
 		return errNotReady
 	}
 	return err

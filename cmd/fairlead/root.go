@@ -95,7 +95,7 @@ Exit codes:
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newGetCommand(a), newStatusCommand(a), newTreeCommand(a), newTraceCommand(a), newExplainCommand(a),
-		newEventsCommand(a),
+		newEventsCommand(a), newLogsCommand(a),
 		newDiffCommand(a), newBuildCommand(a),
 		newRenderCommand(a), newValuesCommand(a),
 		newHistoryCommand(a),

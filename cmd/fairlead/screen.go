@@ -9,7 +9,8 @@ import (
 // screenIndent is where the lines of a screen begin, below and beside their labels.
 const screenIndent = "              "
 
-// say prints an outcome on standard output, note something beside it on standard error. Both are one line, wrapped on a terminal.
+// say prints an outcome on standard output, note something beside it on standard error. Both are one line, wrapped
+// on a terminal.
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintln(a.out, hang("", fmt.Sprintf(format, args...), "  ", a.outWidth))
 }

@@ -22,6 +22,9 @@ import (
 const (
 	Namespace  = "fairlead-system"
 	Controller = "fairlead-controller"
+	// ControllerSelector selects the pods of the controller, ControllerContainer is the container in them.
+	ControllerSelector  = "app.kubernetes.io/name=fairlead,app.kubernetes.io/component=controller"
+	ControllerContainer = "controller"
 	// Root is the name of the source and the Kustomization by which a cluster follows its repository.
 	Root = "fairlead"
 	// VersionAnnotation on the Deployment tells which version of the command has installed it.

@@ -134,7 +134,7 @@ func (s *Site) stop(ctx context.Context, r Removal) error {
 	}
 	return until(ctx, func() (bool, error) {
 		pods, err := s.as.Kube().CoreV1().Pods(Namespace).List(ctx, metav1.ListOptions{
-			LabelSelector: "app.kubernetes.io/name=fairlead,app.kubernetes.io/component=controller", Limit: 1,
+			LabelSelector: ControllerSelector, Limit: 1,
 		})
 		if err != nil {
 			return false, fmt.Errorf("looking for pods of the controller: %w", err)

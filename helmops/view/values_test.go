@@ -12,8 +12,10 @@ import (
 func TestValues(t *testing.T) {
 	t.Parallel()
 	layers := []values.Layer{
-		{Origin: "ConfigMap web/base, key values.yaml,", Data: []byte("image: {tag: v1}\nhosts: [{name: a}]\nempty: {}\nurl: db:hunter2\n")},
-		{Origin: "Secret web/login, key values.yaml,", Data: []byte("password: hunter2\nport: 5432\nimage: {tag: v2}\n"), Secret: true},
+		{Origin: "ConfigMap web/base, key values.yaml,", Data: []byte(
+			"image: {tag: v1}\nhosts: [{name: a}]\nempty: {}\nurl: db:hunter2\n")},
+		{Origin: "Secret web/login, key values.yaml,", Secret: true, Data: []byte(
+			"password: hunter2\nport: 5432\nimage: {tag: v2}\n")},
 		{Origin: "spec.values", Data: []byte(`{"image":{"tag":"v3"},"a.b":null}`)},
 	}
 	merged, err := values.Merge(layers...)

@@ -8,7 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// TestRenderIsWhatTheRevisionHas compares what render and values print with what Helm has of the revision that the controller made.
+// TestRenderIsWhatTheRevisionHas compares what render and values print with what Helm has of the revision that the
+// controller made.
 func TestRenderIsWhatTheRevisionHas(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -39,7 +40,8 @@ func TestRenderIsWhatTheRevisionHas(t *testing.T) {
 	if got := mustRun(t, "fairlead", "values", "release", "web", "-n", ns); got != "message: rendered by the CLI\n" {
 		t.Errorf("the values are\n%s", got)
 	}
-	if got := mustRun(t, "fairlead", "values", "release", "web", "-n", ns, "--sources"); !strings.Contains(got, "spec.values") {
-		t.Errorf("the sources are\n%s", got)
+	sources := mustRun(t, "fairlead", "values", "release", "web", "-n", ns, "--sources")
+	if !strings.Contains(sources, "spec.values") {
+		t.Errorf("the sources are\n%s", sources)
 	}
 }
