@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -152,20 +150,7 @@ type eventWatch struct {
 // watchEvents prints the events and further ones until ctx ends, which is no error.
 func (a *app) watchEvents(ctx context.Context, c *connection, filter view.EventFilter) error {
 	w := &eventWatch{app: a, cluster: c, filter: filter, counts: map[string]int32{}}
-	for first := true; ; first = false {
-		err := w.once(ctx, first)
-		if ctx.Err() != nil {
-			err = nil // it was interrupted, which is how it ends
-		}
-		if !errors.Is(err, errWatchEnded) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(reopenPause):
-		}
-	}
+	return reopening(ctx, w.once)
 }
 
 // once opens the watch, lists the events and follows them until the watch ends. The watch is opened first, so that

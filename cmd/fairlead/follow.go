@@ -24,6 +24,24 @@ const progressEvery = time.Second
 // errWatchEnded: the stream ended, which API servers and proxies do now and then; it has to be opened again.
 var errWatchEnded = errors.New("watch ended")
 
+// reopening repeats a watch each time its stream ends, until ctx ends, which is no error. first is set for the first watch.
+func reopening(ctx context.Context, watch func(ctx context.Context, first bool) error) error {
+	for first := true; ; first = false {
+		err := watch(ctx, first)
+		if ctx.Err() != nil {
+			err = nil // it was interrupted, which is how it ends
+		}
+		if !errors.Is(err, errWatchEnded) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(reopenPause):
+		}
+	}
+}
+
 // errGone: the object was deleted while it was followed.
 var errGone = errors.New("deleted")
 

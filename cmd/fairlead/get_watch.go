@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
@@ -36,20 +34,7 @@ func (a *app) watchList(ctx context.Context, c *connection, q query, out *output
 		app: a, cluster: c, query: q, out: out,
 		table: &table{columns: columnsOf(q, out)}, printed: map[view.Reference]string{},
 	}
-	for first := true; ; first = false {
-		err := w.once(ctx, first)
-		if ctx.Err() != nil {
-			err = nil // it was interrupted, which is how it ends
-		}
-		if !errors.Is(err, errWatchEnded) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(reopenPause):
-		}
-	}
+	return reopening(ctx, w.once)
 }
 
 // once opens the watches, lists the objects and follows them until a watch ends. The watches are opened first, so that no change

@@ -22,8 +22,11 @@ import (
 	"fairlead.dev/fairlead/helmops/view"
 )
 
-// diffPending compares what is deployed with what the release wants now.
-func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) (err error) {
+// useWanted looks at what a release wants now.
+type useWanted func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) error
+
+// withWanted finds out what a release wants now, and uses it while the engine and the chart are there.
+func withWanted(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, use useWanted) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	look, err := c.engine(ctx)
@@ -34,7 +37,14 @@ func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	if err != nil {
 		return fmt.Errorf("find out what release %s/%s wants: %w", hr.Namespace, hr.Name, err)
 	}
-	return a.comparePending(ctx, look, hr, in, action, out)
+	return use(ctx, look, in, action)
+}
+
+// diffPending compares what is deployed with what the release wants now.
+func (a *app) diffPending(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) error {
+	return withWanted(ctx, c, hr, func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) error {
+		return a.comparePending(ctx, look, hr, in, action, out)
+	})
 }
 
 // comparePending compares what is deployed with what the inputs make.

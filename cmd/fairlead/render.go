@@ -58,17 +58,9 @@ release NAME --pending".`,
 }
 
 func (a *app) renderRelease(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, out *output) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	look, err := c.engine(ctx)
-	if err != nil {
-		return err
-	}
-	in, action, err := wanted(ctx, callerReader{c.client}, c.kubeVersion, hr)
-	if err != nil {
-		return fmt.Errorf("find out what release %s/%s wants: %w", hr.Namespace, hr.Name, err)
-	}
-	return a.printRendering(ctx, look, hr, in, action, out)
+	return withWanted(ctx, c, hr, func(ctx context.Context, look inspector, in release.Inputs, action engine.Action) error {
+		return a.printRendering(ctx, look, hr, in, action, out)
+	})
 }
 
 // printRendering renders what the inputs make and prints it.

@@ -190,8 +190,10 @@ func relatedOf(ref Reference, object Object, err error) Related {
 	}
 	out.Phase, out.Message = PhaseOf(object), messageOf(object)
 	out.Ready = status.IsReady(object)
-	if source, ok := object.(v1beta1.Source); ok && source.GetArtifact() != nil {
-		out.Revision = source.GetArtifact().Revision
+	if source, ok := object.(v1beta1.Source); ok {
+		if artifact := fetchedOf(source); artifact != nil {
+			out.Revision = artifact.Revision
+		}
 	}
 	return out
 }

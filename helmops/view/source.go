@@ -36,6 +36,15 @@ type SourceRow struct {
 	CreatedAt metav1.Time  `json:"createdAt"`
 }
 
+// fetchedOf is the artifact that a source has of upstream; nil when it has none. That of a registry is a list of the
+// charts in use, which the controller makes and which is there before anything was fetched.
+func fetchedOf(source v1beta1.Source) *v1beta1.Artifact {
+	if repository, is := source.(*v1beta1.HelmRepository); is && repository.IsOCI() {
+		return nil
+	}
+	return source.GetArtifact()
+}
+
 // NewSourceRow projects a source.
 func NewSourceRow(source v1beta1.Source) SourceRow {
 	phase := PhaseOf(source)
@@ -45,7 +54,7 @@ func NewSourceRow(source v1beta1.Source) SourceRow {
 		SuspendReason: SuspendReason(source),
 		CreatedAt:     source.GetCreationTimestamp(),
 	}
-	if artifact := source.GetArtifact(); artifact != nil {
+	if artifact := fetchedOf(source); artifact != nil {
 		row.Revision, row.Digest, row.Size = artifact.Revision, artifact.Digest, artifact.Size
 		row.UpdatedAt = artifact.LastUpdateTime.DeepCopy()
 	}
