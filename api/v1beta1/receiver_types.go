@@ -31,6 +31,8 @@ const (
 	ReceiverQuay      = "quay"
 	ReceiverACR       = "acr"
 	ReceiverCDEvents  = "cdevents"
+	// ReceiverGCR is called by Pub/Sub for a registry of Google, with a token that Google signs.
+	ReceiverGCR = "gcr"
 	// ReceiverRegistry is called by a registry that sends notifications as CNCF distribution does, with the token as a bearer token.
 	ReceiverRegistry = "registry"
 )
@@ -125,7 +127,7 @@ type OIDCValidation struct {
 // +kubebuilder:validation:XValidation:rule="(self.type == 'generic-oidc') == (has(self.oidcProviders) && size(self.oidcProviders) > 0)",message="oidcProviders go with the type generic-oidc"
 // +kubebuilder:validation:XValidation:rule="self.type == 'generic-oidc' || has(self.secretRef)",message="secretRef is needed for every type but generic-oidc"
 type ReceiverSpec struct {
-	// Type is the kind of caller. The controller does not support gcr yet: it does nothing for a receiver of this type.
+	// Type is the kind of caller.
 	// +kubebuilder:validation:Enum=generic;generic-hmac;generic-oidc;github;gitlab;bitbucket;harbor;dockerhub;quay;gcr;nexus;acr;cdevents;registry
 	// +required
 	Type string `json:"type"`
@@ -158,7 +160,8 @@ type ReceiverSpec struct {
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
 	// SecretRef names a Secret in the same namespace with the key token, which the address is made from and by which
-	// callers prove themselves. For generic-oidc it is optional, and only the address is made from it.
+	// callers prove themselves. For generic-oidc it is optional, and only the address is made from it. For gcr it has
+	// the keys email and audience, too: those of the tokens of Google that count.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
 	// Suspend has calls refused.

@@ -136,7 +136,7 @@ func (in *Receiver) Unsupported() []string {
 	var u unsupported
 	u.value("spec.type", in.Spec.Type, ReceiverGeneric, ReceiverHMAC, ReceiverOIDC, ReceiverGitHub, ReceiverGitLab,
 		ReceiverRegistry, ReceiverBitbucket,
-		ReceiverHarbor, ReceiverNexus, ReceiverDockerHub, ReceiverQuay, ReceiverACR, ReceiverCDEvents)
+		ReceiverHarbor, ReceiverNexus, ReceiverDockerHub, ReceiverQuay, ReceiverACR, ReceiverCDEvents, ReceiverGCR)
 	for i, resource := range in.Spec.Resources {
 		u.value(fmt.Sprintf("spec.resources[%d].apiVersion", i), resource.APIVersion, GroupVersion.String())
 	}

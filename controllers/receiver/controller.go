@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,9 @@ import (
 
 const (
 	tokenKey = "token"
+	// emailKey and audienceKey are for the type gcr.
+	emailKey    = "email"
+	audienceKey = "audience"
 	// minToken is how long a token is at least, in bytes: addresses are made from it.
 	minToken = 16
 	// maxObjects is how many objects one call has looked at.
@@ -46,9 +50,11 @@ type handler struct {
 	// ownNamespace refuses objects in other namespaces.
 	ownNamespace bool
 	filters      *filters
-	// rules and verifier are for receivers of the type generic-oidc.
+	// rules are for receivers of the type generic-oidc, verifier for those and for the type gcr.
 	rules    *claimRules
 	verifier verifier
+	// google is the issuer of the tokens that Pub/Sub brings.
+	google string
 }
 
 // Reconcile implements loop.Handler.
@@ -76,7 +82,7 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 		status.Stalled(r, v1beta1.InvalidCELExpressionReason, err.Error(), h.now())
 		return 0, nil
 	}
-	token, err := h.read(ctx, r)
+	known, err := h.read(ctx, r)
 	var lacking *lackingError
 	switch {
 	case errors.As(err, &lacking):
@@ -86,7 +92,7 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 	case err != nil:
 		return 0, err
 	}
-	r.Status.WebhookPath = pathOf(r, token)
+	r.Status.WebhookPath = pathOf(r, known.token)
 	status.Ready(r, v1beta1.SucceededReason, "it is called at "+r.Status.WebhookPath, h.now())
 	return r.GetInterval(), nil
 }
@@ -128,27 +134,52 @@ type lackingError struct{ text string }
 // Error implements error.
 func (e *lackingError) Error() string { return e.text }
 
-// read reads the token of a receiver; nil for one that has none.
-func (h *handler) read(ctx context.Context, r *v1beta1.Receiver) ([]byte, error) {
+func lacks(format string, args ...any) error { return &lackingError{fmt.Sprintf(format, args...)} }
+
+// credentials are what the Secret of a receiver holds.
+type credentials struct {
+	// token is nil for a receiver that has none.
+	token []byte
+	// email and audience are those of the tokens of Google, for the type gcr only.
+	email    string
+	audience string
+}
+
+// read reads the Secret of a receiver.
+func (h *handler) read(ctx context.Context, r *v1beta1.Receiver) (credentials, error) {
 	if r.Spec.SecretRef == nil && r.Spec.Type == v1beta1.ReceiverOIDC {
-		return nil, nil // the address is no secret
+		return credentials{}, nil // the address is no secret
 	}
 	if r.Spec.SecretRef == nil {
-		return nil, &lackingError{"spec.secretRef is missing"}
+		return credentials{}, lacks("spec.secretRef is missing")
 	}
 	key := types.NamespacedName{Namespace: r.Namespace, Name: r.Spec.SecretRef.Name}
 	secret := &corev1.Secret{}
 	err := h.live.Get(ctx, key, secret)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, &lackingError{fmt.Sprintf("Secret %s of spec.secretRef does not exist; the receiver can be called when it is created", key)}
+		return credentials{}, lacks(
+			"Secret %s of spec.secretRef does not exist; the receiver can be called when it is created", key)
 	case err != nil:
-		return nil, fmt.Errorf("reading Secret %s of spec.secretRef: %w", key, err)
+		return credentials{}, fmt.Errorf("reading Secret %s of spec.secretRef: %w", key, err)
 	}
 	if len(secret.Data[tokenKey]) < minToken {
-		return nil, &lackingError{fmt.Sprintf("Secret %s of spec.secretRef needs the key %s with at least %d characters; nobody may guess it", key, tokenKey, minToken)}
+		return credentials{}, lacks(
+			"Secret %s of spec.secretRef needs the key %s with at least %d characters that cannot be guessed",
+			key, tokenKey, minToken)
 	}
-	return secret.Data[tokenKey], nil
+	known := credentials{token: secret.Data[tokenKey]}
+	if r.Spec.Type != v1beta1.ReceiverGCR {
+		return known, nil
+	}
+	known.email = strings.TrimSpace(string(secret.Data[emailKey]))
+	known.audience = strings.TrimSpace(string(secret.Data[audienceKey]))
+	if known.email == "" || known.audience == "" {
+		return credentials{}, lacks(
+			"Secret %s of spec.secretRef needs the keys %s and %s, as the tokens of Pub/Sub have them",
+			key, emailKey, audienceKey)
+	}
+	return known, nil
 }
 
 // pathOf makes the path of a receiver. Who does not know the token cannot tell it.
@@ -171,13 +202,14 @@ func (h *handler) find(ctx context.Context, path string) (*v1beta1.Receiver, err
 	return nil, nil //nolint:nilnil // that there is none is an answer
 }
 
-// token implements receivers. The token counts only if the path was made from it: a Secret that was changed since is for the next path.
-func (h *handler) token(ctx context.Context, r *v1beta1.Receiver) ([]byte, error) {
-	token, err := h.read(ctx, r)
-	if err == nil && subtle.ConstantTimeCompare([]byte(pathOf(r, token)), []byte(r.Status.WebhookPath)) != 1 {
+// credentials implements receivers. They count only if the path was made from their token: a Secret that was changed
+// since is for the next path.
+func (h *handler) credentials(ctx context.Context, r *v1beta1.Receiver) (credentials, error) {
+	known, err := h.read(ctx, r)
+	if err == nil && subtle.ConstantTimeCompare([]byte(pathOf(r, known.token)), []byte(r.Status.WebhookPath)) != 1 {
 		err = proofError("the token has changed, and with it the address")
 	}
-	return token, err
+	return known, err
 }
 
 // trigger implements receivers.

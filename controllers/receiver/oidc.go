@@ -26,8 +26,10 @@ type deniedError struct{ messages []string }
 // Error implements error.
 func (e *deniedError) Error() string { return strings.Join(e.messages, "; ") }
 
-// identify implements receivers: it returns the claims of the token that a caller brings.
-func (h *handler) identify(ctx context.Context, r *v1beta1.Receiver, header http.Header) (map[string]any, error) {
+// identify implements receivers.
+func (h *handler) identify(
+	ctx context.Context, r *v1beta1.Receiver, known credentials, header http.Header,
+) (map[string]any, error) {
 	token, is := strings.CutPrefix(header.Get("Authorization"), "Bearer ")
 	if !is {
 		return nil, proofError("the call has no bearer token in the header Authorization")
@@ -36,6 +38,9 @@ func (h *handler) identify(ctx context.Context, r *v1beta1.Receiver, header http
 	issuer, err := oidc.IssuerOf(token)
 	if err != nil {
 		return nil, err
+	}
+	if r.Spec.Type == v1beta1.ReceiverGCR {
+		return nil, h.verifyGoogle(ctx, r, known, issuer, token)
 	}
 	for i := range r.Spec.OIDCProviders {
 		provider := &r.Spec.OIDCProviders[i]

@@ -121,11 +121,14 @@ func TestTokensOfIssuers(t *testing.T) {
 type identified struct {
 	*handler
 	receiver *v1beta1.Receiver
+	known    credentials
 }
 
 func (i *identified) find(context.Context, string) (*v1beta1.Receiver, error) { return i.receiver, nil }
 
-func (i *identified) token(context.Context, *v1beta1.Receiver) ([]byte, error) { return nil, nil }
+func (i *identified) credentials(context.Context, *v1beta1.Receiver) (credentials, error) {
+	return i.known, nil
+}
 
 // The filters of a receiver know the claims of the token.
 func TestClaimsInFilters(t *testing.T) {

@@ -114,13 +114,23 @@ type news struct {
 	matters bool
 	// repositories of a registry that have something new; nil when that is not told.
 	repositories []string
-	// body of the call, and claims of its token, for the filters of the receiver.
+	// body of the call, or the message in it for the type gcr, and claims of the token, for the filters of the receiver.
 	body   []byte
 	claims map[string]any
 }
 
 // about reads what a call is about.
 func about(r *v1beta1.Receiver, c call) (news, error) {
+	if r.Spec.Type == v1beta1.ReceiverGCR {
+		return pushed(c.body)
+	}
+	out, err := aboutBody(r, c)
+	out.body = c.body
+	return out, err
+}
+
+// aboutBody reads what a call is about whose body is the news itself.
+func aboutBody(r *v1beta1.Receiver, c call) (news, error) {
 	switch r.Spec.Type {
 	case v1beta1.ReceiverGitHub:
 		event := c.header.Get("X-GitHub-Event")

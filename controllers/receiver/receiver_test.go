@@ -48,11 +48,11 @@ func (r *told) find(_ context.Context, path string) (*v1beta1.Receiver, error) {
 	return r.receiver, nil
 }
 
-func (r *told) token(context.Context, *v1beta1.Receiver) ([]byte, error) {
-	return []byte(token), r.lost
+func (r *told) credentials(context.Context, *v1beta1.Receiver) (credentials, error) {
+	return credentials{token: []byte(token)}, r.lost
 }
 
-func (r *told) identify(context.Context, *v1beta1.Receiver, http.Header) (map[string]any, error) {
+func (r *told) identify(context.Context, *v1beta1.Receiver, credentials, http.Header) (map[string]any, error) {
 	return r.claims, r.unproven
 }
 
@@ -124,7 +124,7 @@ func TestCalls(t *testing.T) {
 		{"a CDEvent", v1beta1.ReceiverCDEvents, []string{"dev.cdevents.change.merged.0.2.0"}, http.Header{"Ce-Type": {"dev.cdevents.change.merged.0.2.0"}}, "{}", 200, true},
 		{"another CDEvent", v1beta1.ReceiverCDEvents, []string{"dev.cdevents.change.merged.0.2.0"}, http.Header{"Ce-Type": {"dev.cdevents.change.created.0.3.0"}}, "{}", 200, false},
 		{"a CDEvent without a type", v1beta1.ReceiverCDEvents, nil, nil, "{}", 400, false},
-		{"a type that is not supported", "gcr", nil, nil, "{}", 404, false},
+		{"a type that is not supported", "other", nil, nil, "{}", 404, false},
 		{"a registry", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Bearer " + token}}, notification, 200, true},
 		{"a registry that tells of a pull", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Bearer " + token}}, `{"events":[{"action":"pull","target":{"repository":"x"}}]}`, 200, false},
 		{"a registry that tells nonsense", v1beta1.ReceiverRegistry, nil, http.Header{"Authorization": {"Bearer " + token}}, "[", 400, false},
@@ -219,7 +219,7 @@ func TestWhatNewsAreAbout(t *testing.T) {
 func TestAnUnsupportedReceiverHasNoAddress(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*v1beta1.ReceiverSpec){
-		"spec.type gcr": func(s *v1beta1.ReceiverSpec) { s.Type = "gcr" },
+		"spec.type other": func(s *v1beta1.ReceiverSpec) { s.Type = "other" },
 		"spec.resources[0].apiVersion": func(s *v1beta1.ReceiverSpec) {
 			s.Resources = []v1beta1.ReceiverResource{{APIVersion: "apps/v1", Kind: v1beta1.GitRepositoryKind, Name: "web"}}
 		},

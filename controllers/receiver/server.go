@@ -43,12 +43,12 @@ var errBusy = errors.New("it is called too often")
 type receivers interface {
 	// find returns the receiver with a path; nil when there is none that can be called.
 	find(ctx context.Context, path string) (*v1beta1.Receiver, error)
-	// token returns its token, as the path was made from it.
-	token(ctx context.Context, r *v1beta1.Receiver) ([]byte, error)
-	// identify returns the claims of the token that a caller of a receiver of the type generic-oidc brings. The error
-	// is a proofError or an *oidc.TokenError when there is none that counts, a *deniedError when it is not enough, and
-	// any other when the issuer could not be asked.
-	identify(ctx context.Context, r *v1beta1.Receiver, header http.Header) (map[string]any, error)
+	// credentials returns those of its Secret, as the path was made from their token.
+	credentials(ctx context.Context, r *v1beta1.Receiver) (credentials, error)
+	// identify verifies the token that a caller of a receiver of the type generic-oidc or gcr brings. It returns the
+	// claims that filters know, which are nil for gcr. The error is a proofError or an *oidc.TokenError when there is
+	// no token that counts, a *deniedError when it is not enough, and any other when the issuer could not be asked.
+	identify(ctx context.Context, r *v1beta1.Receiver, known credentials, header http.Header) (map[string]any, error)
 	// trigger has the objects of a receiver looked at and returns how many.
 	trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int, error)
 }
@@ -140,12 +140,12 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 		}
 		return kind, http.StatusBadRequest, err
 	}
-	token, err := s.receivers.token(r.Context(), found)
+	known, err := s.receivers.credentials(r.Context(), found)
 	if err != nil {
 		return kind, http.StatusNotFound, err
 	}
 	c := call{header: r.Header, body: body}
-	claims, status, err := s.proven(r.Context(), found, token, c)
+	claims, status, err := s.proven(r.Context(), found, known, c)
 	if err != nil {
 		return kind, status, err
 	}
@@ -156,7 +156,6 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 	if !told.matters {
 		return kind, http.StatusOK, nil
 	}
-	told.body = body
 	told.claims = claims
 	count, err := s.receivers.trigger(r.Context(), found, told)
 	if unfit := filterError(""); errors.As(err, &unfit) {
@@ -172,12 +171,12 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 // proven checks that a caller may call a receiver. It returns the claims of a token, and the status of the answer to a
 // caller who may not.
 func (s *server) proven(
-	ctx context.Context, r *v1beta1.Receiver, token []byte, c call,
+	ctx context.Context, r *v1beta1.Receiver, known credentials, c call,
 ) (claims map[string]any, status int, err error) {
-	if r.Spec.Type != v1beta1.ReceiverOIDC {
-		return nil, http.StatusNotFound, prove(r.Spec.Type, token, c)
+	if r.Spec.Type != v1beta1.ReceiverOIDC && r.Spec.Type != v1beta1.ReceiverGCR {
+		return nil, http.StatusNotFound, prove(r.Spec.Type, known.token, c)
 	}
-	claims, err = s.receivers.identify(ctx, r, c.header)
+	claims, err = s.receivers.identify(ctx, r, known, c.header)
 	var refused *oidc.TokenError
 	var denied *deniedError
 	unproven := proofError("")

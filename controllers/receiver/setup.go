@@ -91,7 +91,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, o Options) error {
 	}
 	h := &handler{
 		cached: manager.GetClient(), live: manager.GetAPIReader(), now: o.Now, ownNamespace: o.NoCrossNamespaceRefs,
-		filters: compiled, rules: rules, verifier: oidc.New(o.Issuers, o.Now),
+		filters: compiled, rules: rules, verifier: oidc.New(o.Issuers, o.Now), google: googleIssuer,
 	}
 	if err := manager.Add(newServer(o.Address, h)); err != nil {
 		return err

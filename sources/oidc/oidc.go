@@ -112,7 +112,7 @@ func (v *Verifier) check(claims jwt.Claims, issuer, audience string) error {
 	case claims.Issuer != issuer:
 		return refuse("it is signed by issuer %s and names another one", issuer)
 	case !claims.Audience.Contains(audience):
-		return refuse("it is not for the audience %q", audience)
+		return refuse("it is for another audience than the expected one") // which can be of a Secret
 	case claims.Expiry == nil:
 		return refuse("it never expires")
 	case now.After(claims.Expiry.Time().Add(leeway)):

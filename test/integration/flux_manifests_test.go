@@ -74,7 +74,6 @@ func TestFluxManifests(t *testing.T) {
 		"spec.chartRef.kind":                       &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
 		"spec.sourceRef.kind":                      &v1beta1.Kustomization{ObjectMeta: named(ns, "remote")},
 		"spec.verify.provider":                     &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},
-		"spec.type gcr":                            &v1beta1.Receiver{ObjectMeta: named(ns, "images")},
 		"spec.verify without secretRef":            &v1beta1.OCIRepository{ObjectMeta: named(ns, "keyless")},
 		"spec.verify without secretRef, or":        &v1beta1.HelmChart{ObjectMeta: named(ns, "workflow")},
 		"spec.chart.spec.verify without secretRef": &v1beta1.HelmRelease{ObjectMeta: named(ns, "keyless")},
@@ -86,6 +85,10 @@ func TestFluxManifests(t *testing.T) {
 		}
 	}
 	awaitReady(t, &v1beta1.Receiver{ObjectMeta: named(ns, "ci")})
+	images := &v1beta1.Receiver{ObjectMeta: named(ns, "images")}
+	world.cluster.AwaitReadiness(t, images, "its Secret is missing", func(c metav1.Condition) bool {
+		return c.Reason == v1beta1.AuthenticationFailedReason
+	})
 	// The controller finishes the deletion of what was never installed or applied.
 	for _, file := range files {
 		mustRun(t, "kubectl", "delete", "--timeout=60s", "-f", file)
