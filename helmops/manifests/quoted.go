@@ -31,6 +31,7 @@ func markQuoted(content []byte) []byte {
 	}
 
 	var found []*yaml.Node
+	keys := map[*yaml.Node]bool{}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	for {
 		var document yaml.Node
@@ -41,6 +42,7 @@ func markQuoted(content []byte) []byte {
 		if err != nil {
 			return content
 		}
+		namedInKeys(&document, false, keys)
 		for _, root := range document.Content {
 			found = append(found, valuesIn(root)...)
 		}
@@ -50,7 +52,7 @@ func markQuoted(content []byte) []byte {
 	starts := lineStarts(content)
 	for _, values := range found {
 		for _, n := range quotedVariables(values) {
-			if end := endOf(content, starts, n); end >= 0 {
+			if end := endOf(content, starts, n); end >= 0 && !keys[n] {
 				ends = append(ends, end)
 			}
 		}
@@ -64,6 +66,17 @@ func markQuoted(content []byte) []byte {
 		last = end
 	}
 	return append(out, content[last:]...)
+}
+
+// namedInKeys adds the values to keys that an alias repeats as a key, or as a part of one: a mark would change the key,
+// too. inKey is set for a node of a key.
+func namedInKeys(n *yaml.Node, inKey bool, keys map[*yaml.Node]bool) {
+	if n.Kind == yaml.AliasNode && inKey {
+		keys[n.Alias] = true
+	}
+	for i, below := range n.Content {
+		namedInKeys(below, inKey || n.Kind == yaml.MappingNode && i%2 == 0, keys)
+	}
 }
 
 // valuesIn returns the values of releases in an object, a list of objects or a patch.

@@ -175,6 +175,8 @@ func FuzzMarks(f *testing.F) {
 	f.Add([]byte("[{path: /spec/values/x, value: '${a}'}]"))
 	f.Add([]byte("[{path: /spec/values, value: '${a}', 1: x}]"))
 	f.Add([]byte("spec: {values: {? \"${a}\" : &x !!str \"${b}\", c: *x}}\n---\nspec:\r values: |-\r\n  ${a}\n"))
+	f.Add([]byte("spec: {values: {  \"0000\" : &x !!str \"${0}\",*x}} "))
+	f.Add([]byte("spec: {values: {a: &x \"${a}\"}}\nmetadata: {labels: {*x : b, ? [*x] : c}}\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		marked := markQuoted(content)
 		if bytes.Contains(content, []byte("_fairlead_quoted_")) || bytes.Equal(marked, content) {
