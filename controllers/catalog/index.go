@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -82,28 +84,12 @@ func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, er
 
 // ReleasesOf lists the releases that made a choice, or any of a source.
 func ReleasesOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
-	releases := &v1beta1.HelmReleaseList{}
-	if err := reader.List(ctx, releases, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
-		return nil // the cache answers; it fails only while the process stops
-	}
-	keys := make([]types.NamespacedName, len(releases.Items))
-	for i := range releases.Items {
-		keys[i] = client.ObjectKeyFromObject(&releases.Items[i])
-	}
-	return keys
+	return keysOf(ctx, reader, &v1beta1.HelmReleaseList{}, choice)
 }
 
 // ChartsOf lists the HelmCharts that made a choice, or any of a source.
 func ChartsOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
-	charts := &v1beta1.HelmChartList{}
-	if err := reader.List(ctx, charts, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
-		return nil // the cache answers; it fails only while the process stops
-	}
-	keys := make([]types.NamespacedName, len(charts.Items))
-	for i := range charts.Items {
-		keys[i] = client.ObjectKeyFromObject(&charts.Items[i])
-	}
-	return keys
+	return keysOf(ctx, reader, &v1beta1.HelmChartList{}, choice)
 }
 
 // PacesOf returns the shortest spec.chart.spec.interval of the releases that ask a source for a chart, zero when none
@@ -127,13 +113,18 @@ func PacesOf(reader client.Reader) func(context.Context, Choice) time.Duration {
 
 // PipelinesOf lists the pipelines that made a choice, or any of a source.
 func PipelinesOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
-	pipelines := &v1beta1.ReleasePipelineList{}
-	if err := reader.List(ctx, pipelines, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
+	return keysOf(ctx, reader, &v1beta1.ReleasePipelineList{}, choice)
+}
+
+// keysOf lists the objects of a kind that made a choice, or any of a source.
+func keysOf(ctx context.Context, reader client.Reader, list client.ObjectList, choice Choice) []types.NamespacedName {
+	if err := reader.List(ctx, list, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
 		return nil // the cache answers; it fails only while the process stops
 	}
-	keys := make([]types.NamespacedName, len(pipelines.Items))
-	for i := range pipelines.Items {
-		keys[i] = client.ObjectKeyFromObject(&pipelines.Items[i])
-	}
+	keys := make([]types.NamespacedName, 0, meta.LenList(list))
+	_ = meta.EachListItem(list, func(object runtime.Object) error { // no call returns an error
+		keys = append(keys, client.ObjectKeyFromObject(object.(client.Object)))
+		return nil
+	})
 	return keys
 }

@@ -120,7 +120,8 @@ type pending struct{ what string }
 // Error implements error.
 func (p *pending) Error() string { return p.what }
 
-// IsPending reports whether an error only means that the answer is not there yet and that whoever asked will be woken.
+// IsPending reports whether an error only means that there is no answer yet. The catalog wakes the caller when there is
+// one.
 func IsPending(err error) bool {
 	var p *pending
 	return errors.As(err, &p)

@@ -32,7 +32,7 @@ type Objects interface {
 
 // Sight is what is known of an object that somebody waits for.
 type Sight struct {
-	// Known reports whether the object has been looked at; Object is nil when it does not exist.
+	// Known reports whether the object was read; Object is nil when it does not exist.
 	Known  bool
 	Object *unstructured.Unstructured
 	// Took is for how long the first answer has been awaited.

@@ -232,7 +232,8 @@ func (h *handler) progress(ctx context.Context, hr *v1beta1.HelmRelease, elapsed
 	return 0
 }
 
-// isSuperseded reports whether a step works towards what nobody wants any more. While what is wanted cannot be told, it is not.
+// isSuperseded reports whether the spec or the chart no longer asks for what a step does. It is false while the inputs
+// cannot be read.
 func (h *handler) isSuperseded(ctx context.Context, hr *v1beta1.HelmRelease, current *step) bool {
 	switch current.plan.Action() {
 	case plan.Rollback:

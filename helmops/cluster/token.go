@@ -151,7 +151,7 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	held, err := b.tokens.get(request.Context())
 	if err != nil {
 		if request.Body != nil {
-			_ = request.Body.Close() // the error of the token is told
+			_ = request.Body.Close() // the caller gets the error of the token
 		}
 		return nil, err
 	}

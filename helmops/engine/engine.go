@@ -266,7 +266,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	return r.result(before, err) //nolint:contextcheck // the run carries it
 }
 
-// Equal reports whether the newest revision holds just what the chart and the values render, whoever made it.
+// Equal reports whether the newest revision holds just what the chart and the values render, by any client.
 func (e *Engine) Equal(ctx context.Context, a Action) (bool, error) {
 	at, as, err := e.sites.of(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {

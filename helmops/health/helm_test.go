@@ -78,7 +78,7 @@ func TestAssessAsHelm(t *testing.T) {
 		{name: "a load balancer with an external IP", state: Current,
 			object: service + "spec: {type: LoadBalancer, clusterIP: 10.0.0.1, externalIPs: [192.0.2.1]}\n"},
 
-		{name: "a Job that nobody waits for", object: job, state: Current},
+		{name: "a Job without a wait", object: job, state: Current},
 		{name: "a Job that runs",
 			object: job + "status: {succeeded: 1}\n", jobs: true, state: InProgress, says: "1 of 2 pods"},
 		{name: "a Job that is complete", object: job + "status: {succeeded: 2}\n", jobs: true, state: Current},

@@ -213,7 +213,7 @@ func (r *Record) Pending() bool {
 	return false
 }
 
-// isRollback reports whether the revision was made by a rollback, whoever made it.
+// isRollback reports whether the revision was made by a rollback, by any client.
 func (r *Record) isRollback() bool {
 	return r.Action == Rollback || r.Action == "" && strings.HasPrefix(r.Description, "Rollback ")
 }

@@ -142,7 +142,7 @@ func (r *run) ofHelm(i *item) error {
 	return &OwnedError{Object: i.place(), Owner: fmt.Sprintf("the Helm release %s/%s", annotations[releaseNamespace], annotations[releaseAnnotation])}
 }
 
-// writtenByOthers reports whether somebody else has set an annotation.
+// writtenByOthers reports whether another client has set an annotation.
 func writtenByOthers(live *unstructured.Unstructured, annotation string) bool {
 	path := fieldpath.MakePathOrDie("metadata", "annotations", annotation)
 	return slices.ContainsFunc(live.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {

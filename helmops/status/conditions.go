@@ -77,7 +77,7 @@ func IsReady(object v1beta1.Conditioned) bool {
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == object.GetGeneration()
 }
 
-// IsStalled reports whether the object waits for somebody to change what it is made of.
+// IsStalled reports whether the object waits for a change of its spec or source.
 func IsStalled(object v1beta1.Conditioned) bool {
 	return meta.IsStatusConditionTrue(object.GetConditions(), v1beta1.StalledCondition)
 }

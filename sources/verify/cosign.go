@@ -78,7 +78,7 @@ func Keys(data map[string][]byte) (Policy, error) {
 	return p, nil
 }
 
-// strong reports whether a key is of a kind and a size that nobody can forge with today.
+// strong reports whether a key is of a kind and a size whose signatures cannot be forged today.
 func strong(key crypto.PublicKey) bool {
 	switch key := key.(type) {
 	case *rsa.PublicKey:

@@ -97,7 +97,7 @@ func TestUpdatesPatch(t *testing.T) {
 		// want lists manager, operation, version, subresource, minute and fields of what is left; nil when there is no patch.
 		want []string
 	}{
-		{name: "nobody has applied", entries: []metav1.ManagedFieldsEntry{entry("helm", update, "v1", "a", "", 1)}},
+		{name: "no client has applied", entries: []metav1.ManagedFieldsEntry{entry("helm", update, "v1", "a", "", 1)}},
 		{name: "others have applied", entries: []metav1.ManagedFieldsEntry{entry("argocd", apply, "v1", "a", "", 1)}},
 		{name: "ours", entries: []metav1.ManagedFieldsEntry{entry("helm", apply, "v1", "a", "", 1), entry("x", update, "v1", "b", "", 2)},
 			want: []string{`x Update v1  2 {"f:data":{"f:b":{}}}`, `helm Update v1  1 {"f:data":{"f:a":{}}}`}},
