@@ -42,6 +42,18 @@ var (
 	ErrCopyTooLarge = errors.New("more than one copy may carry")
 )
 
+// sourceError is a failure of a copy at its source.
+type sourceError struct{ error }
+
+// Unwrap makes errors.Is and errors.As look through.
+func (e *sourceError) Unwrap() error { return e.error }
+
+// AtSource reports whether a copy failed at its source, and not at its destination.
+func AtSource(err error) bool {
+	var e *sourceError
+	return errors.As(err, &e)
+}
+
 // CopyOptions say what is copied.
 type CopyOptions struct {
 	// Digest of the manifest. It is what is copied, wherever tags point meanwhile.
@@ -86,7 +98,7 @@ func Copy(ctx context.Context, from, to *Repository, o CopyOptions) (Copied, err
 	}
 	plan, err := c.plan(ctx)
 	if err != nil {
-		return Copied{}, err
+		return Copied{}, &sourceError{err}
 	}
 	if err := c.transfer(ctx, plan); err != nil {
 		return Copied{}, err
@@ -223,7 +235,7 @@ func (c *copying) failed(err error, pause *time.Duration) error {
 	}
 	failure := side.failure(err, c.what+": "+side.name, pause)
 	if side == c.from {
-		return c.gone(failure)
+		return &sourceError{c.gone(failure)}
 	}
 	return failure
 }

@@ -79,7 +79,7 @@ func (c *copying) again(ctx context.Context, d ocispec.Descriptor) error {
 	ctx, pause := withPause(ctx)
 	raw, err := content.FetchAll(ctx, c.from.remote, d)
 	if err != nil {
-		return c.from.failure(err, c.what+": reading a referrer", pause)
+		return &sourceError{c.from.failure(err, c.what+": reading a referrer", pause)}
 	}
 	to := fresh(c.to)
 	api, err := to.hasReferrersAPI(ctx, d)

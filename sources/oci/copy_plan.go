@@ -41,7 +41,7 @@ type taggedManifest struct {
 }
 
 func (p *plan) signatures() []string {
-	var tags []string
+	tags := make([]string, 0, len(p.tagged))
 	for _, t := range p.tagged {
 		tags = append(tags, t.tag)
 	}
