@@ -153,7 +153,11 @@ type PipelineStage struct {
 	// +kubebuilder:validation:Enum=Reject;Hold
 	// +optional
 	OnFailure string `json:"onFailure,omitempty"`
-	// Deadline is how long the HelmReleases may take to verify a candidate before it is rejected, 2h when left out.
+	// Deliver says how the stage gets its candidates: through an OCIRepository that the controller writes when left out.
+	// +optional
+	Deliver *StageDeliver `json:"deliver,omitempty"`
+	// Deadline is how long the HelmReleases may take to verify a candidate before it is rejected, 2h when left out. A
+	// stage that copies has none when left out.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
 	// +optional
@@ -270,6 +274,9 @@ type StageStatus struct {
 	// Delivery is what the stage has.
 	// +optional
 	Delivery *StageDelivery `json:"delivery,omitempty"`
+	// Copy is how the copy goes, in a stage that copies.
+	// +optional
+	Copy *StageCopyStatus `json:"copy,omitempty"`
 	// Held is the reason of a failure that holds the stage.
 	// +optional
 	Held string `json:"held,omitempty"`

@@ -40,16 +40,23 @@ type handler struct {
 	now     func() time.Time
 	// noFreezes leaves freezes out.
 	noFreezes bool
+	copies    *copies
 }
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (time.Duration, error) {
 	if p.Spec.Suspend {
+		h.copies.forget(client.ObjectKeyFromObject(p))
 		return 0, nil
 	}
 	now := h.now().Truncate(time.Second) // as the API keeps it
 	p.Status.ObservedGeneration = p.Generation
+	repeat := p.Status.LastHandledReconcileAt != p.Annotations[v1beta1.ReconcileRequestAnnotation]
 	p.Status.LastHandledReconcileAt = p.Annotations[v1beta1.ReconcileRequestAnnotation]
+	if message := v1beta1.UnsupportedMessage(p); message != "" {
+		status.Stalled(p, v1beta1.UnsupportedReason, message, now)
+		return 0, nil
+	}
 	if err := check(p); err != nil {
 		status.Stalled(p, v1beta1.InvalidReferenceReason, err.Error(), now)
 		return 0, nil
@@ -57,6 +64,10 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	reset(p)
 	if err := errors.Join(h.deliver(ctx, p), h.audit(ctx, p)); err != nil {
 		return h.failed(p, err, now)
+	}
+	copied, err := h.copy(ctx, p, repeat, now)
+	if err != nil {
+		return 0, err
 	}
 	in, err := h.gather(ctx, p)
 	if err != nil {
@@ -68,6 +79,7 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	for _, event := range out.events {
 		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: "Promote"}.Tell(p, event)
 	}
+	out.next = sooner(out.next, copied)
 	h.conclude(p, in, subject, now)
 	if quorum(p) != "" && !in.stamped {
 		out.next = now.Add(rememberFor) // nothing tells the controller of the policy
@@ -91,6 +103,9 @@ func reset(p *v1beta1.ReleasePipeline) {
 	p.Status.LastHandledResetAt = token
 	for i := range p.Status.Stages {
 		p.Status.Stages[i].Held, p.Status.Stages[i].Rejected = "", nil
+		if c := p.Status.Stages[i].Copy; c != nil && c.Rejected {
+			p.Status.Stages[i].Copy = nil
+		}
 	}
 }
 
@@ -149,6 +164,8 @@ func (h *handler) conclude(p *v1beta1.ReleasePipeline, in inputs, subject error,
 		status.Progressing(p, subject.Error(), now)
 	case subject != nil && !catalog.IsPending(subject):
 		status.Retrying(p, v1beta1.SourceNotReadyReason, subject.Error()+"; the stages keep what they have", now)
+	case copyTrouble(p) != nil:
+		concludeCopy(p, copyTrouble(p), now)
 	default:
 		conclude(p, now)
 	}
@@ -158,6 +175,9 @@ func (h *handler) conclude(p *v1beta1.ReleasePipeline, in inputs, subject error,
 func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in inputs, err error) {
 	in.releases = map[string][]v1beta1.HelmRelease{}
 	for _, s := range p.Spec.Stages {
+		if s.CopyOf() != nil {
+			continue
+		}
 		for _, key := range catalog.ReleasesOf(ctx, h.cached, sourceOf(p, s.Name)) {
 			hr := v1beta1.HelmRelease{}
 			if err := h.cached.Get(ctx, key, &hr); client.IgnoreNotFound(err) != nil {
@@ -206,4 +226,4 @@ func (h *handler) Finalize(context.Context, *v1beta1.ReleasePipeline) (bool, tim
 }
 
 // Forget implements loop.Handler.
-func (h *handler) Forget(types.NamespacedName) {}
+func (h *handler) Forget(key types.NamespacedName) { h.copies.forget(key) }

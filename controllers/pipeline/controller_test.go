@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -46,6 +47,7 @@ type site struct {
 	*testing.T
 	*handler
 	charts   *charts
+	copier   *copier
 	objects  client.Client
 	pipeline *v1beta1.ReleasePipeline
 	time     time.Time
@@ -67,7 +69,10 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 	}
 	s := &site{T: t, objects: b.Build(), charts: &charts{}, pipeline: p, time: now}
 	policy := &policyCheck{live: s.objects, now: func() time.Time { return s.time }}
+	s.copier = &copier{woken: make(chan struct{}, 100)}
+	wake := func(types.NamespacedName) { s.copier.woken <- struct{}{} }
 	s.handler = &handler{
+		copies: newCopies(t.Context(), s.copier, wake, func() time.Time { return s.time }),
 		cached: s.objects, live: s.objects, writer: s.objects, charts: s.charts, events: events.NewFakeRecorder(100),
 		stamped: policy.holds, now: func() time.Time { return s.time },
 	}

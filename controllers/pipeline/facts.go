@@ -83,7 +83,11 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	for j := range in.releases[spec.Name] {
 		s.Releases = append(s.Releases, releaseOf(&in.releases[spec.Name][j]))
 	}
-	if had := statusOf(p, spec.Name); had != nil {
+	had := statusOf(p, spec.Name)
+	if spec.CopyOf() != nil {
+		asCopy(&s, spec, had)
+	}
+	if had != nil {
 		remember(&s, had)
 	}
 	return s

@@ -61,7 +61,7 @@ func (h *handler) deliver(ctx context.Context, p *v1beta1.ReleasePipeline) error
 		return fmt.Errorf("reading the source of the subject: %w", err)
 	}
 	for i := range p.Status.Stages {
-		if p.Status.Stages[i].Delivery == nil {
+		if p.Status.Stages[i].Delivery == nil || copyOf(p, p.Status.Stages[i].Name) != nil {
 			continue
 		}
 		if err := h.point(ctx, p, &p.Status.Stages[i], base); err != nil {
@@ -147,9 +147,10 @@ func (h *handler) prune(ctx context.Context, p *v1beta1.ReleasePipeline) error {
 	return failed
 }
 
+// hasStage reports whether a pipeline has a stage with an OCIRepository.
 func hasStage(p *v1beta1.ReleasePipeline, name string) bool {
 	for _, s := range p.Spec.Stages {
-		if s.Name == name {
+		if s.Name == name && s.CopyOf() == nil {
 			return true
 		}
 	}

@@ -65,7 +65,7 @@ func stageAfter(
 ) v1beta1.StageStatus {
 	next := v1beta1.StageStatus{
 		Name: d.Stage, Phase: d.Phase, Message: short(d.Message, maxMessage), Held: short(s.HeldBy, maxMessage),
-		Promotions: had.Promotions, Gates: gateStatuses(d.Gates),
+		Promotions: had.Promotions, Gates: gateStatuses(d.Gates), Copy: had.Copy,
 	}
 	if d.Candidate != nil {
 		next.Candidate = d.Candidate.Version

@@ -81,7 +81,7 @@ func rejecting(s situation) (Decision, bool) {
 	}
 	out := Decision{
 		Step: StepReject, Candidate: &d.Candidate, Back: back, Cause: CauseRollback, Phase: PhaseFailed,
-		Message: v.message,
+		Message: v.message + s.stage.left(d.Candidate),
 	}
 	if back != nil {
 		out.Phase = PhaseVerifying
@@ -99,7 +99,7 @@ func verified(s situation) (Decision, bool) {
 	}
 	return Decision{
 		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified,
-		Message: d.Version + " is verified by all HelmReleases",
+		Message: d.Version + " is " + s.stage.verifiedBy(),
 	}, true
 }
 

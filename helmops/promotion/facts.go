@@ -90,6 +90,8 @@ type Stage struct {
 	Rejected []Rejection
 	// Releases are the HelmReleases of the stage.
 	Releases []Release
+	// Copies is set for a stage that is a repository of a registry: its one release is the copy.
+	Copies bool
 }
 
 // Gates are the conditions of a stage. A zero value lets everything through but a downgrade.

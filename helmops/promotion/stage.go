@@ -76,7 +76,7 @@ func (s *Stage) verdict() verdict {
 				at = r.At
 			}
 		case r.Current && bad:
-			return verdict{Result: Fail, message: fmt.Sprintf("HelmRelease %s: %s", r.Name, why)}
+			return verdict{Result: Fail, message: s.kind() + r.Name + ": " + why}
 		case r.Suspended:
 			missing = append(missing, r.Name+": suspended")
 		case !r.Current:
@@ -85,11 +85,14 @@ func (s *Stage) verdict() verdict {
 			missing = append(missing, r.Name+": "+r.Message)
 		}
 	}
+	if len(missing) > 0 && s.Copies {
+		return verdict{Result: Wait, message: strings.Join(missing, "; ")}
+	}
 	if len(missing) > 0 {
 		return verdict{Result: Wait, message: fmt.Sprintf("%d of %d HelmReleases have not verified it: %s",
 			len(missing), len(s.Releases), strings.Join(missing, "; "))}
 	}
-	return verdict{Result: Pass, message: "verified by all HelmReleases", at: at}
+	return verdict{Result: Pass, message: s.verifiedBy(), at: at}
 }
 
 // judge is the verdict, which the deadline turns into a rejection. deadline is zero when there is none.
