@@ -2,6 +2,7 @@ package v1beta1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // PipelineSubject is the chart that a pipeline promotes.
@@ -158,6 +159,13 @@ type PipelineStage struct {
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
 	// +optional
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
+	// MinVerified is how many HelmReleases of the stage have to verify a candidate, as a count or as a percentage, which
+	// is rounded up; all when left out. The candidate is rejected when so many of them failed that the others are too
+	// few.
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern="^(100|[1-9][0-9]?)%$"
+	// +optional
+	MinVerified *intstr.IntOrString `json:"minVerified,omitempty"`
 }
 
 // ReleasePipelineSpec says which chart goes through which stages.

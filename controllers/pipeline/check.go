@@ -21,6 +21,9 @@ func check(p *v1beta1.ReleasePipeline) error {
 			}
 		}
 		earlier = append(earlier, s.Name)
+		if _, err := shareOf(s.MinVerified); err != nil {
+			return fmt.Errorf("%s.minVerified: %w", field, err)
+		}
 		if err := checkGates(s.Gates, field+".gates"); err != nil {
 			return err
 		}

@@ -75,6 +75,7 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	if spec.Deadline != nil {
 		s.Deadline = spec.Deadline.Duration
 	}
+	s.MinVerified, _ = shareOf(spec.MinVerified) // check has refused any other
 	for j := range in.approvals {
 		if a := in.approvals[j].Spec; a.Stage == spec.Name {
 			s.Approvals = append(s.Approvals, promotion.Approval{User: a.User, Digest: a.Digest})

@@ -94,12 +94,15 @@ func rejecting(s situation) (Decision, bool) {
 
 func verified(s situation) (Decision, bool) {
 	d := s.stage.Delivery
-	if d == nil || d.Verified || s.stage.verdict().Result != Pass {
+	if d == nil || d.Verified {
+		return Decision{}, false
+	}
+	v := s.stage.verdict()
+	if v.Result != Pass {
 		return Decision{}, false
 	}
 	return Decision{
-		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified,
-		Message: d.Version + " is verified by all HelmReleases",
+		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified, Message: d.Version + " is " + v.message,
 	}, true
 }
 

@@ -81,6 +81,8 @@ type Stage struct {
 	OnFailure string
 	// Deadline is how long a candidate may take to be verified; zero for ever.
 	Deadline time.Duration
+	// MinVerified is how many of the releases have to verify a candidate, all when zero.
+	MinVerified Share
 
 	// Delivery is what the stage has now; nil for nothing.
 	Delivery *Delivery

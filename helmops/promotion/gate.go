@@ -133,7 +133,7 @@ func upstream(q question) Gate {
 	}
 	var verified, missing []string
 	for _, name := range q.stage.From {
-		if s := q.facts.stage(name); s != nil && s.verification(q.candidate.Digest) != nil {
+		if s := q.facts.stage(name); s != nil && s.stands(q.candidate.Digest) {
 			verified = append(verified, name)
 		} else {
 			missing = append(missing, name)
