@@ -88,21 +88,25 @@ type StageGates struct {
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
 	// +optional
 	MinAge *metav1.Duration `json:"minAge,omitempty"`
-	// Approvers is how many users have to approve where an approval is needed, 1 when left out. More than one needs the
-	// ValidatingAdmissionPolicy of Fairlead that checks who approves.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=10
+	// Approval says which candidates need approvals, and which approvals count.
 	// +optional
-	Approvers int32 `json:"approvers,omitempty"`
+	Approval *StageApproval `json:"approval,omitempty"`
 	// Windows are times in which candidates are promoted, or in which they are not.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
 	// +optional
 	Windows []PromotionWindow `json:"windows,omitempty"`
+	// Checks are CEL expressions that have to hold.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Checks []StageCheck `json:"checks,omitempty"`
 }
 
 // PipelineStage is one environment: the HelmReleases whose chartRef is the OCIRepository of the stage, which the
 // controller writes and which has the name PIPELINE-STAGE.
+// +kubebuilder:validation:XValidation:rule="!has(self.promote) || self.promote != 'Manual' || !has(self.gates) || !has(self.gates.approval) || !has(self.gates.approval.when) || self.gates.approval.when == 'Always'",message="with promote Manual every candidate needs an approval; gates.approval.when goes with promote Auto"
 type PipelineStage struct {
 	// Name of the stage.
 	// +kubebuilder:validation:MinLength=1
@@ -270,7 +274,7 @@ type StageStatus struct {
 	// +optional
 	Candidate string `json:"candidate,omitempty"`
 	// Gates of the newest candidate that the stage does not have.
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
 	// +listMapKey=name
 	// +optional

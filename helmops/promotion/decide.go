@@ -75,7 +75,7 @@ func rejecting(s situation) (Decision, bool) {
 	}
 	v, _ := s.stage.judge(s.now)
 	back := s.stage.last()
-	known := s.stage.recorded(d.Digest) != "" || s.stage.refuses(d.Candidate)
+	known := s.stage.recorded(d.Digest) != "" || s.stage.refusal(d.Candidate) != ""
 	if v.Result != Fail || d.Cause == CauseRollback || back == nil && known {
 		return Decision{}, false
 	}
@@ -186,7 +186,7 @@ func promoted(s situation) (Decision, bool) {
 		switch {
 		case result == Pass:
 			return Decision{
-				Step: StepPromote, Candidate: &c, Cause: s.cause(), Phase: PhaseVerifying, Gates: answers,
+				Step: StepPromote, Candidate: &c, Cause: s.cause(c), Phase: PhaseVerifying, Gates: answers,
 				Message: "it passes all gates",
 			}, true
 		case result == Wait:
@@ -210,8 +210,9 @@ func promoted(s situation) (Decision, bool) {
 	return Decision{}, false
 }
 
-func (s situation) cause() string {
-	if s.stage.Promote == Manual {
+func (s situation) cause(c Candidate) string {
+	q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
+	if q.needsApproval() {
 		return CauseApproved
 	}
 	return CauseAuto

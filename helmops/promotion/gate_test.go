@@ -45,7 +45,7 @@ func TestGates(t *testing.T) {
 	frozen := func(freezes ...Freeze) change { return func(f *Facts, _ *Stage, _ *Candidate) { f.Freezes = freezes } }
 	manual := func(n int, users ...string) change {
 		return prod(func(s *Stage) {
-			s.Promote, s.Gates.Approvers = Manual, n
+			s.Promote, s.Gates.Approval.Count = Manual, n
 			for _, u := range users {
 				s.Approvals = append(s.Approvals, Approval{User: u, Digest: "sha256:2"})
 			}

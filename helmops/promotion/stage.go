@@ -39,8 +39,8 @@ func (s *Stage) stands(digest string) bool {
 
 // rejection says why a candidate is rejected here, by a user or by the releases; empty when it is not.
 func (s *Stage) rejection(c Candidate) string {
-	if s.refuses(c) {
-		return "a user rejected it"
+	if why := s.refusal(c); why != "" {
+		return why
 	}
 	return s.recorded(c.Digest)
 }
@@ -55,8 +55,6 @@ func (s *Stage) recorded(digest string) string {
 	return ""
 }
 
-func (s *Stage) refuses(c Candidate) bool { return slices.ContainsFunc(s.Refused, c.is) }
-
 // verdict is what the releases of a stage say of what it has.
 type verdict struct {
 	Result
@@ -68,8 +66,8 @@ type verdict struct {
 // verdict asks the releases, and the users who reject. A user's pin is above both kinds of users.
 func (s *Stage) verdict() verdict {
 	d := s.Delivery
-	if s.refuses(d.Candidate) && !d.is(s.Pin) {
-		return verdict{Result: Fail, message: "a user rejected it"}
+	if why := s.refusal(d.Candidate); why != "" && !d.is(s.Pin) {
+		return verdict{Result: Fail, message: why}
 	}
 	if len(s.Releases) == 0 {
 		return verdict{Result: Wait, message: "no HelmRelease refers to the source of the stage"}
