@@ -2,6 +2,7 @@ package v1beta1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // PipelineSubject is the chart that a pipeline promotes.
@@ -87,21 +88,25 @@ type StageGates struct {
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
 	// +optional
 	MinAge *metav1.Duration `json:"minAge,omitempty"`
-	// Approvers is how many users have to approve where an approval is needed, 1 when left out. More than one needs the
-	// ValidatingAdmissionPolicy of Fairlead that checks who approves.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=10
+	// Approval says which candidates need approvals, and which approvals count.
 	// +optional
-	Approvers int32 `json:"approvers,omitempty"`
+	Approval *StageApproval `json:"approval,omitempty"`
 	// Windows are times in which candidates are promoted, or in which they are not.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
 	// +optional
 	Windows []PromotionWindow `json:"windows,omitempty"`
+	// Checks are CEL expressions that have to hold.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Checks []StageCheck `json:"checks,omitempty"`
 }
 
 // PipelineStage is one environment: the HelmReleases whose chartRef is the OCIRepository of the stage, which the
 // controller writes and which has the name PIPELINE-STAGE.
+// +kubebuilder:validation:XValidation:rule="!has(self.promote) || self.promote != 'Manual' || !has(self.gates) || !has(self.gates.approval) || !has(self.gates.approval.when) || self.gates.approval.when == 'Always'",message="with promote Manual every candidate needs an approval; gates.approval.when goes with promote Auto"
 type PipelineStage struct {
 	// Name of the stage.
 	// +kubebuilder:validation:MinLength=1
@@ -162,6 +167,13 @@ type PipelineStage struct {
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
 	// +optional
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
+	// MinVerified is how many HelmReleases of the stage have to verify a candidate, as a count or as a percentage, which
+	// is rounded up; all when left out. The candidate is rejected when so many of them failed that the others are too
+	// few.
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern="^(100|[1-9][0-9]?)%$"
+	// +optional
+	MinVerified *intstr.IntOrString `json:"minVerified,omitempty"`
 }
 
 // ReleasePipelineSpec says which chart goes through which stages.
@@ -266,7 +278,7 @@ type StageStatus struct {
 	// +optional
 	Candidate string `json:"candidate,omitempty"`
 	// Gates of the newest candidate that the stage does not have.
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
 	// +listMapKey=name
 	// +optional

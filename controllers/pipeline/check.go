@@ -21,6 +21,9 @@ func check(p *v1beta1.ReleasePipeline) error {
 			}
 		}
 		earlier = append(earlier, s.Name)
+		if _, err := shareOf(s.MinVerified); err != nil {
+			return fmt.Errorf("%s.minVerified: %w", field, err)
+		}
 		if err := checkGates(s.Gates, field+".gates"); err != nil {
 			return err
 		}
@@ -46,10 +49,12 @@ func checkGates(g *v1beta1.StageGates, field string) error {
 	return nil
 }
 
-// quorum names the first stage that wants more than one approver; empty for none.
+// quorum names the first stage that has to know for sure who approves: it wants more than one approver, or approvers
+// of groups. It is empty for none.
 func quorum(p *v1beta1.ReleasePipeline) string {
 	for _, s := range p.Spec.Stages {
-		if s.Gates != nil && s.Gates.Approvers > 1 {
+		if s.Gates != nil && s.Gates.Approval != nil &&
+			(s.Gates.Approval.Count > 1 || len(s.Gates.Approval.Groups) > 0) {
 			return s.Name
 		}
 	}

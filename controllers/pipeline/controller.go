@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type handler struct {
 	// stamped reports whether the API server checks who makes an approval.
 	stamped func(context.Context) (bool, error)
 	now     func() time.Time
+	checks  *checks
 	// noFreezes leaves freezes out.
 	noFreezes bool
 	copies    *copies
@@ -57,7 +59,8 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 		status.Stalled(p, v1beta1.UnsupportedReason, message, now)
 		return 0, nil
 	}
-	if err := check(p); err != nil {
+	checks, err := h.checks.of(p)
+	if err = cmp.Or(check(p), err); err != nil {
 		status.Stalled(p, v1beta1.InvalidReferenceReason, err.Error(), now)
 		return 0, nil
 	}
@@ -73,6 +76,7 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	if err != nil {
 		return 0, err
 	}
+	in.checks = checks
 	subject := h.look(ctx, p, now)
 	facts := factsOf(p, in)
 	out := record(p, facts, promotion.Decide(facts, now), now)
@@ -156,7 +160,7 @@ func (h *handler) conclude(p *v1beta1.ReleasePipeline, in inputs, subject error,
 	switch {
 	case stage != "" && !in.stamped:
 		status.Stalled(p, v1beta1.UnsupportedReason,
-			fmt.Sprintf("stage %s wants more than one approver, and the cluster "+
+			fmt.Sprintf("stage %s wants more than one approver, or approvers of groups, and the cluster "+
 				"does not have the ValidatingAdmissionPolicy of Fairlead that checks who approves", stage), now)
 	case errors.As(subject, &e) && !e.Retryable():
 		status.Stalled(p, e.Reason(), e.Error(), now)

@@ -68,13 +68,17 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 		t.Fatal(err)
 	}
 	s := &site{T: t, objects: b.Build(), charts: &charts{}, pipeline: p, time: now}
+	compiling, err := newChecks()
+	if err != nil {
+		t.Fatal(err)
+	}
 	policy := &policyCheck{live: s.objects, now: func() time.Time { return s.time }}
 	s.copier = &copier{woken: make(chan struct{}, 100)}
 	wake := func(types.NamespacedName) { s.copier.woken <- struct{}{} }
 	s.handler = &handler{
 		copies: newCopies(t.Context(), s.copier, wake, func() time.Time { return s.time }),
 		cached: s.objects, live: s.objects, writer: s.objects, charts: s.charts, events: events.NewFakeRecorder(100),
-		stamped: policy.holds, now: func() time.Time { return s.time },
+		checks: compiling, stamped: policy.holds, now: func() time.Time { return s.time },
 	}
 	return s
 }
@@ -240,7 +244,9 @@ func TestAStageThatIsRemoved(t *testing.T) {
 func TestQuorum(t *testing.T) {
 	t.Parallel()
 	wants := func(p *v1beta1.ReleasePipeline) {
-		p.Spec.Stages[0].Promote, p.Spec.Stages[0].Gates = "Manual", &v1beta1.StageGates{Approvers: 2}
+		p.Spec.Stages[0].Promote, p.Spec.Stages[0].Gates = "Manual", &v1beta1.StageGates{
+			Approval: &v1beta1.StageApproval{Count: 2},
+		}
 	}
 	approvals := func(users ...string) (all []client.Object) {
 		for _, user := range users {
@@ -250,10 +256,11 @@ func TestQuorum(t *testing.T) {
 		}
 		return all
 	}
-	policy := func(expression string, action admissionv1.ValidationAction) []client.Object {
+	policy := func(expression string, action admissionv1.ValidationAction, groups ...string) []client.Object {
+		groups = append(groups, groupsCheck)
 		labels := map[string]string{approvalsLabel: approvalsChecked}
 		p := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "checks", Labels: labels}}
-		p.Spec.Validations = []admissionv1.Validation{{Expression: expression}}
+		p.Spec.Validations = []admissionv1.Validation{{Expression: expression}, {Expression: groups[0]}}
 		b := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "binds", Labels: labels}}
 		b.Spec.PolicyName, b.Spec.ValidationActions = "checks", []admissionv1.ValidationAction{action}
 		return []client.Object{p, b}
@@ -271,6 +278,8 @@ func TestQuorum(t *testing.T) {
 			approvals("alice", "bob")...), true, "Blocked"},
 		{"one of two", append(policy(userCheck, admissionv1.Deny), approvals("alice")...), false, "AwaitingApproval"},
 		{"both", append(policy(userCheck, admissionv1.Deny), approvals("alice", "bob")...), false, "Verifying"},
+		{"a policy that checks no groups", append(policy(userCheck, admissionv1.Deny, "true"),
+			approvals("alice", "bob")...), true, "Blocked"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -25,6 +25,8 @@ type inputs struct {
 	approvals []v1beta1.PromotionApproval
 	freezes   []v1beta1.ReleaseFreeze
 	stamped   bool
+	// checks by stage.
+	checks map[string][]promotion.Check
 }
 
 // factsOf makes the facts about a pipeline, with the candidates and the stages that its status has.
@@ -75,11 +77,13 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	if spec.Deadline != nil {
 		s.Deadline = spec.Deadline.Duration
 	}
+	s.MinVerified, _ = shareOf(spec.MinVerified) // check has refused any other
 	for j := range in.approvals {
-		if a := in.approvals[j].Spec; a.Stage == spec.Name {
-			s.Approvals = append(s.Approvals, promotion.Approval{User: a.User, Digest: a.Digest})
+		if in.approvals[j].Spec.Stage == spec.Name {
+			s.Approvals = append(s.Approvals, approvalOf(&in.approvals[j]))
 		}
 	}
+	s.Gates.Checks = in.checks[spec.Name]
 	for j := range in.releases[spec.Name] {
 		s.Releases = append(s.Releases, releaseOf(&in.releases[spec.Name][j]))
 	}
@@ -132,7 +136,9 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 	}
 	g := promotion.Gates{
 		Range: spec.Range, NoPrereleases: spec.Prereleases == "Deny", Bump: spec.Bump, Downgrade: spec.Downgrade,
-		Approvers: int(spec.Approvers),
+	}
+	if spec.Approval != nil {
+		g.Approval = approvalGateOf(spec.Approval)
 	}
 	if spec.Soak != nil {
 		g.Soak = spec.Soak.Duration
@@ -157,6 +163,10 @@ func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
 	}
 	verified := meta.FindStatusCondition(s.Conditions, v1beta1.VerifiedCondition)
 	newest := s.Latest()
+	r.Ready = status.IsReady(hr)
+	if newest != nil {
+		r.Runs = newest.ChartDigest
+	}
 	if verified != nil && verified.Status == metav1.ConditionTrue && verified.ObservedGeneration == hr.Generation &&
 		s.LastVerified != nil && newest != nil && newest.ChartDigest == s.LastVerified.ChartDigest {
 		r.Digest, r.At = s.LastVerified.ChartDigest, s.LastVerified.At.Time

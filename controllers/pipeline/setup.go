@@ -40,6 +40,8 @@ const (
 	approvalsLabel   = "fairlead.dev/approvals"
 	approvalsChecked = "checked"
 	userCheck        = "object.spec.user == request.userInfo.username"
+	groupsCheck      = "!has(object.spec.groups) || has(request.userInfo.groups) && " +
+		"object.spec.groups.all(g, g in request.userInfo.groups)"
 )
 
 // Options of the controller.
@@ -61,10 +63,14 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		return fmt.Errorf("indexing PromotionApprovals: %w", err)
 	}
 	waker := loop.NewWaker()
+	checks, err := newChecks()
+	if err != nil {
+		return err
+	}
 	policy := &policyCheck{live: manager.GetAPIReader(), now: o.Now}
 	h := &handler{
 		cached: cached, live: manager.GetAPIReader(), charts: c, stamped: policy.holds, now: o.Now,
-		noFreezes: o.NoFreezes, copies: newCopies(ctx, c, waker.Wake, o.Now),
+		noFreezes: o.NoFreezes, checks: checks, copies: newCopies(ctx, c, waker.Wake, o.Now),
 		writer: client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
 		events: manager.GetEventRecorder("fairlead"),
 	}
@@ -205,8 +211,8 @@ func (c *policyCheck) holds(ctx context.Context) (bool, error) {
 	return held, nil
 }
 
-// ask looks for a policy that checks the user, and a binding that denies by it. A cluster that does not serve
-// policies, or does not show them to the controller, has none.
+// ask looks for a policy that checks the user and the groups, and a binding that denies by it. A cluster that does not
+// serve policies, or does not show them to the controller, has none.
 func (c *policyCheck) ask(ctx context.Context) (bool, error) {
 	policies := &admissionv1.ValidatingAdmissionPolicyList{}
 	bindings := &admissionv1.ValidatingAdmissionPolicyBindingList{}
@@ -222,9 +228,11 @@ func (c *policyCheck) ask(ctx context.Context) (bool, error) {
 	}
 	checks := map[string]bool{}
 	for _, p := range policies.Items {
-		checks[p.Name] = slices.ContainsFunc(p.Spec.Validations, func(v admissionv1.Validation) bool {
-			return v.Expression == userCheck
-		})
+		expressions := make([]string, 0, len(p.Spec.Validations))
+		for _, v := range p.Spec.Validations {
+			expressions = append(expressions, v.Expression)
+		}
+		checks[p.Name] = slices.Contains(expressions, userCheck) && slices.Contains(expressions, groupsCheck)
 	}
 	return slices.ContainsFunc(bindings.Items, func(b admissionv1.ValidatingAdmissionPolicyBinding) bool {
 		return checks[b.Spec.PolicyName] && slices.Contains(b.Spec.ValidationActions, admissionv1.Deny)

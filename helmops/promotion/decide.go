@@ -75,7 +75,7 @@ func rejecting(s situation) (Decision, bool) {
 	}
 	v, _ := s.stage.judge(s.now)
 	back := s.stage.last()
-	known := s.stage.recorded(d.Digest) != "" || s.stage.refuses(d.Candidate)
+	known := s.stage.recorded(d.Digest) != "" || s.stage.refusal(d.Candidate) != ""
 	if v.Result != Fail || d.Cause == CauseRollback || back == nil && known {
 		return Decision{}, false
 	}
@@ -94,12 +94,15 @@ func rejecting(s situation) (Decision, bool) {
 
 func verified(s situation) (Decision, bool) {
 	d := s.stage.Delivery
-	if d == nil || d.Verified || s.stage.verdict().Result != Pass {
+	if d == nil || d.Verified {
+		return Decision{}, false
+	}
+	v := s.stage.verdict()
+	if v.Result != Pass {
 		return Decision{}, false
 	}
 	return Decision{
-		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified,
-		Message: d.Version + " is " + s.stage.verifiedBy(),
+		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified, Message: d.Version + " is " + v.message,
 	}, true
 }
 
@@ -183,7 +186,7 @@ func promoted(s situation) (Decision, bool) {
 		switch {
 		case result == Pass:
 			return Decision{
-				Step: StepPromote, Candidate: &c, Cause: s.cause(), Phase: PhaseVerifying, Gates: answers,
+				Step: StepPromote, Candidate: &c, Cause: s.cause(c), Phase: PhaseVerifying, Gates: answers,
 				Message: "it passes all gates",
 			}, true
 		case result == Wait:
@@ -207,8 +210,9 @@ func promoted(s situation) (Decision, bool) {
 	return Decision{}, false
 }
 
-func (s situation) cause() string {
-	if s.stage.Promote == Manual {
+func (s situation) cause(c Candidate) string {
+	q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
+	if q.needsApproval() {
 		return CauseApproved
 	}
 	return CauseAuto

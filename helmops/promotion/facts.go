@@ -71,7 +71,7 @@ type Stage struct {
 	HeldBy string
 	// Approved are versions and ranges that the pipeline itself approves.
 	Approved []string
-	// Approvals are the approvals of users.
+	// Approvals are what users decided about candidates.
 	Approvals []Approval
 	// Refused are the versions and digests that a user rejects.
 	Refused []string
@@ -81,6 +81,8 @@ type Stage struct {
 	OnFailure string
 	// Deadline is how long a candidate may take to be verified; zero for ever.
 	Deadline time.Duration
+	// MinVerified is how many of the releases have to verify a candidate, all when zero.
+	MinVerified Share
 
 	// Delivery is what the stage has now; nil for nothing.
 	Delivery *Delivery
@@ -108,10 +110,12 @@ type Gates struct {
 	Soak time.Duration
 	// MinAge is how long ago the candidate has to be first seen.
 	MinAge time.Duration
-	// Approvers is how many users have to approve, at least 1 where an approval is needed.
-	Approvers int
+	// Approval says which candidates need approvals, and which approvals count.
+	Approval ApprovalGate
 	// Windows are times in which the stage may, or may not, get a candidate.
 	Windows []Window
+	// Checks are expressions that have to hold.
+	Checks []Check
 }
 
 // Bumps.
@@ -141,14 +145,6 @@ type Freeze struct {
 	From, Until time.Time
 	// Reason is what its author says.
 	Reason string
-}
-
-// Approval is one user's approval of one candidate for one stage.
-type Approval struct {
-	// User is who made it, as the API server says; empty when the API server does not.
-	User string
-	// Digest of the candidate.
-	Digest string
 }
 
 // Delivery is the candidate that the source of a stage points to.
@@ -191,6 +187,10 @@ type Release struct {
 	Current bool
 	// Suspended is set when the release changes nothing.
 	Suspended bool
+	// Ready is set when the release is Ready.
+	Ready bool
+	// Runs is the digest of the chart of its newest revision; empty for none.
+	Runs string
 	// Digest is the chart that was verified last, when that is the one that runs; otherwise empty.
 	Digest string
 	// At is when that chart was verified.
