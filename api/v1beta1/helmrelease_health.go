@@ -243,6 +243,22 @@ type KnownBad struct {
 	Since metav1.Time `json:"since"`
 }
 
+// SkippedChart is a chart that a release does not take, because it failed with the present values.
+type SkippedChart struct {
+	// ChartVersion of the chart.
+	// +required
+	ChartVersion string `json:"chartVersion"`
+	// ChartDigest is the exact chart.
+	// +required
+	ChartDigest string `json:"chartDigest"`
+	// Reason in the words of the conditions.
+	// +required
+	Reason string `json:"reason"`
+	// Since is when it was found to be bad.
+	// +required
+	Since metav1.Time `json:"since"`
+}
+
 // Bake is the watch over a revision that has rolled out and is not verified yet.
 type Bake struct {
 	// Revision that is watched.

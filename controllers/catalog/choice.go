@@ -24,6 +24,8 @@ type Choice struct {
 	lenient bool
 	// demand says who has to have signed the chart, as JSON; empty for nobody.
 	demand string
+	// skip are the charts that are not taken, "version digest" in a line, sorted.
+	skip string
 }
 
 // demand is who has to have signed a chart, and the namespace that the Secret with the keys is in.
@@ -97,6 +99,9 @@ func (c Choice) String() string {
 	if c.elsewhere {
 		source += " for another cluster"
 	}
+	if c.skip != "" {
+		source += " without " + strings.ReplaceAll(c.skip, "\n", ", ")
+	}
 	switch {
 	case c.Chart == "":
 		return source
@@ -110,7 +115,7 @@ func (c Choice) String() string {
 // Source names the source alone.
 func (c Choice) Source() Choice { return Choice{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name} }
 
-// ChoiceOfRelease returns what a release asks for.
+// ChoiceOfRelease returns what a release asks for, whatever it skips.
 func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 	if ref := hr.Spec.ChartRef; ref != nil {
 		return Choice{Kind: ref.Kind, Namespace: cmp.Or(ref.Namespace, hr.Namespace), Name: ref.Name}

@@ -141,7 +141,9 @@ type catalogued struct {
 
 // pickFromIndex chooses without asking anybody. A chart whose digest the index does not give is left without one.
 func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
-	entry, err := index.Select(choice.Chart, sources.Choice{Constraint: choice.Version, KubeVersion: kube})
+	entry, err := index.Select(choice.Chart, sources.Choice{
+		Constraint: choice.Version, KubeVersion: kube, Skip: choice.skipsEntry(index),
+	})
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}
 	}
@@ -336,12 +338,20 @@ func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.V
 		if err != nil {
 			return pick{err: fmt.Errorf("%s: %w", choice, err)}
 		}
+		reason, skip, err := choice.skipsTag(ctx, remote, chosen.Tag)
+		if err != nil {
+			return pick{err: err}
+		}
+		if skip {
+			passed[chosen.Tag] = reason
+			continue
+		}
 		found, madeFor := describe(ctx, remote, chosen.Tag, before)
 		if found.err != nil || sources.FitsCluster(madeFor, kube) {
 			found.Unfit = unfit
 			return found
 		}
-		if len(passed) == maxUnfit {
+		if len(unfit) == maxUnfit {
 			return pick{err: unavailable(v1beta1.NoMatchReason, "%s: none of the newest %d versions fits the cluster, %s %s", choice, maxUnfit, chosen.Tag, sources.UnfitReason(madeFor, kube))}
 		}
 		unfit[found.upstream().Revision.Digest], passed[chosen.Tag] = madeFor, sources.UnfitReason(madeFor, kube)

@@ -319,6 +319,8 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 			return h.blocked(hr, inputs.Unsourced)
 		}
 		decision.Note = "it stays at this chart, because " + inputs.Unsourced.Error()
+	} else if inputs.Note != "" {
+		decision.Note = inputs.Note
 	}
 	if !decision.Acts() {
 		hr.Status.InputDigest = release.InputDigest(hr, inputs)

@@ -18,7 +18,7 @@ import (
 
 // gatherer finds what a release is made of and whether its time has come:
 //
-//	references allowed? ─► identity and cluster ─► chart ─► values ─► Inputs
+//	references allowed? ─► identity and cluster ─► chart ─► values ─► skip the known bad ─► Inputs
 //	dependencies ready? ─► nil
 //
 // Looking again while nothing has changed costs no request.
@@ -77,10 +77,12 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 		return release.Inputs{}, err
 	}
 	mask := found.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
-	return release.Inputs{
+	in := release.Inputs{
 		Access: access, Chart: chart, Unsourced: unsourced, Values: found.Merged, Mask: mask, Origin: found.origin,
 		Rules: judges, Ignore: ignore,
-	}, nil
+	}
+	g.skip(ctx, hr, &in)
+	return in, nil
 }
 
 // forget drops what is kept for an object that is gone.

@@ -144,7 +144,7 @@ func charts(c *catalog.Catalog) (
 	load = func(
 		ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision,
 	) (loaded *helmchart.Chart, err error) {
-		choice, has := catalog.ChoiceOfRelease(hr), consistsOf(hr, revision)
+		choice, has := c.ChoiceFor(ctx, hr, revision), consistsOf(hr, revision)
 		from, err := c.Identity(ctx, choice, has)
 		if err != nil {
 			return nil, err
@@ -158,7 +158,7 @@ func charts(c *catalog.Catalog) (
 		return loaded, err
 	}
 	fetch = func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) error {
-		choice, has := catalog.ChoiceOfRelease(hr), consistsOf(hr, revision)
+		choice, has := c.ChoiceFor(ctx, hr, revision), consistsOf(hr, revision)
 		from, err := c.Identity(ctx, choice, has)
 		if err != nil || cache.Has(from, revision) {
 			return err

@@ -203,6 +203,9 @@ func promoted(s situation) (Decision, bool) {
 	switch {
 	case waits != nil:
 		waits.Next = next
+		if fails != nil && waits.Candidate.lower(*fails.Candidate) {
+			waits.Message += "; not taken: " + fails.Message
+		}
 		return *waits, true
 	case fails != nil:
 		return *fails, true

@@ -24,7 +24,9 @@ type Inputs struct {
 	Chart  v1beta1.ChartRevision
 	// Unsourced says why Chart is that of the revision that runs: the source has no answer at present. Nil otherwise.
 	Unsourced error
-	Values    map[string]any
+	// Note says why Chart is not the newest that the source has; empty when it is.
+	Note   string
+	Values map[string]any
 	// Mask hides what came from Secrets.
 	Mask values.Mask
 	// Origin names what sets the value at a path, for messages; it returns "" when that is not known. Nil never knows.
