@@ -35,7 +35,7 @@ failed.`,
 		Example: `  fairlead explain release shop -n web
   fairlead explain hr shop -n web --no-logs -o yaml
   fairlead explain pipeline shop -n web`,
-		ValidArgsFunction: a.completeKindAndName("release"),
+		ValidArgsFunction: a.completePipeline("release"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)

@@ -115,7 +115,7 @@ func newStageCommands(a *app) []*cobra.Command {
 func (a *app) stageCommand(action stageAction) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: action.use + " pipeline NAME", Short: action.short, Long: action.long, Example: action.example,
-		ValidArgsFunction: cobra.FixedCompletions([]string{"pipeline"}, cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: a.completePipeline(),
 	}
 	a.addClusterFlags(cmd)
 	stage := cmd.Flags().String("stage", "", "stage of the pipeline")
@@ -128,6 +128,11 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 	}
 	if action.flags != nil {
 		action.flags(cmd.Flags())
+	}
+	// The only error is a flag that does not exist, and it was added above.
+	_ = cmd.RegisterFlagCompletionFunc("stage", a.completeStages)
+	if flag == "version" {
+		_ = cmd.RegisterFlagCompletionFunc("version", a.completeCandidates)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, err := pipelineName(cmd, args)
