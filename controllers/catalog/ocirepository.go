@@ -18,6 +18,11 @@ import (
 func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []Choice) Polled {
 	repository := source.(*v1beta1.OCIRepository)
 	access := c.access(ctx, repository)
+	if c.isPinned(repository, access) {
+		found := ociFound(*repository.GetArtifact(), repository.Status.Chart)
+		found.Verify = repository.Spec.Verify != nil
+		return found
+	}
 	found := c.findArtifact(ctx, repository)
 	if found.Err == nil {
 		found.Err = c.prove(repository, access, found.Artifact.Digest)

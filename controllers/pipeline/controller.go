@@ -13,7 +13,6 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
-	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
@@ -64,6 +63,11 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 		status.Stalled(p, v1beta1.InvalidReferenceReason, err.Error(), now)
 		return 0, nil
 	}
+	restored, err := h.rebuild(ctx, p, now)
+	if err != nil {
+		return 0, err
+	}
+	h.tell(p, restored)
 	reset(p)
 	if err := errors.Join(h.deliver(ctx, p), h.audit(ctx, p)); err != nil {
 		return h.failed(p, err, now)
@@ -80,9 +84,7 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	subject := h.look(ctx, p, now)
 	facts := factsOf(p, in)
 	out := record(p, facts, promotion.Decide(facts, now), now)
-	for _, event := range out.events {
-		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: "Promote"}.Tell(p, event)
-	}
+	h.tell(p, out.events)
 	out.next = sooner(out.next, copied)
 	h.conclude(p, in, subject, now)
 	if quorum(p) != "" && !in.stamped {

@@ -84,7 +84,7 @@ func (h *handler) point(
 		return fmt.Errorf("reading OCIRepository %s: %w", key, err)
 	}
 	switch {
-	case exists && !metav1.IsControlledBy(live, p):
+	case exists && !isOf(live, p):
 		return &foreignError{key.Name}
 	case !exists && base == nil:
 		return nil

@@ -77,7 +77,7 @@ func stageAfter(
 		next.Delivery = &v1beta1.StageDelivery{
 			PipelineCandidate: candidateStatus(s.Delivery.Candidate), Cause: s.Delivery.Cause,
 			At: metav1.NewTime(s.Delivery.At), Verified: s.Delivery.Verified,
-			Promotion: fmt.Sprintf("%s-%d", p.SourceName(d.Stage), next.Promotions),
+			Promotion: recordName(p, d.Stage, next.Promotions),
 		}
 	}
 	for _, v := range s.Verified {

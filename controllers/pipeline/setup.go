@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -27,12 +28,12 @@ import (
 // +kubebuilder:rbac:groups=fairlead.dev,resources=releasepipelines;promotionapprovals,verbs=get;list;watch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=releasefreezes,verbs=get;list;watch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=releasepipelines/status;promotions/status,verbs=patch
-// +kubebuilder:rbac:groups=fairlead.dev,resources=promotions,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=fairlead.dev,resources=promotions,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=fairlead.dev,resources=ocirepositories,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases;helmrepositories,verbs=get;list;watch
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=list
 
-// pipelineIndex is the field index of approvals by their pipeline.
+// pipelineIndex is the field index of approvals and Promotions by their pipeline.
 const pipelineIndex = "fairlead.pipeline"
 
 // The label of the admission policy, and of its binding, that check who makes an approval, and what it checks.
@@ -58,9 +59,12 @@ type Options struct {
 // Setup adds the controller of pipelines to the manager. The source controllers are set up before: they index choices.
 func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Options) error {
 	cached := manager.GetClient()
-	err := manager.GetFieldIndexer().IndexField(ctx, &v1beta1.PromotionApproval{}, pipelineIndex, byPipeline)
+	err := errors.Join(
+		manager.GetFieldIndexer().IndexField(ctx, &v1beta1.PromotionApproval{}, pipelineIndex, byPipeline),
+		manager.GetFieldIndexer().IndexField(ctx, &v1beta1.Promotion{}, pipelineIndex, byPipeline),
+	)
 	if err != nil {
-		return fmt.Errorf("indexing PromotionApprovals: %w", err)
+		return fmt.Errorf("indexing PromotionApprovals and Promotions: %w", err)
 	}
 	waker := loop.NewWaker()
 	checks, err := newChecks()
@@ -86,6 +90,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 }
 
 func byPipeline(object client.Object) []string {
+	if promotion, ok := object.(*v1beta1.Promotion); ok {
+		return []string{promotion.Spec.Pipeline}
+	}
 	return []string{object.(*v1beta1.PromotionApproval).Spec.Pipeline}
 }
 

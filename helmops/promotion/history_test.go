@@ -20,6 +20,8 @@ type oracle struct {
 	counts map[string]int
 	minor  int
 	broken error
+	// records are those of each stage, as the audit has them.
+	records map[string][]Record
 }
 
 func (o *oracle) violated(format string, args ...any) {
@@ -110,7 +112,7 @@ func (o *oracle) rollback(s *Stage, f Facts, d Decision) {
 func (o *oracle) act() {
 	n := o.random.IntN
 	stage := &o.facts.Stages[n(len(o.facts.Stages))]
-	switch n(12) {
+	switch n(13) {
 	case 0, 1, 2:
 		o.minor += n(3) - 1 // now and then a lower version, or the same one with other content
 		o.minor = max(0, o.minor+n(2))
@@ -140,6 +142,8 @@ func (o *oracle) act() {
 		}
 	case 8:
 		o.facts.Suspended = n(4) == 0
+	case 9:
+		o.lose(stage)
 	default:
 		o.run(time.Duration(n(90)) * time.Minute)
 	}
@@ -154,6 +158,47 @@ func (o *oracle) add(version string) {
 	c := Candidate{Version: version, Digest: digest, FirstSeen: o.now}
 	o.facts.Candidates = append([]Candidate{c}, o.facts.Candidates...)
 	o.facts.Candidates = o.facts.Candidates[:min(20, len(o.facts.Candidates))]
+}
+
+// audit keeps the records of a stage as its Promotions are kept.
+func (o *oracle) audit(s *Stage, d Decision) {
+	all := o.records[s.Name]
+	if d.Step == StepPromote || d.Back != nil {
+		number := int64(1)
+		if len(all) > 0 {
+			number = all[len(all)-1].Number + 1
+		}
+		all = append(all, Record{Candidate: s.Delivery.Candidate, Number: number, Cause: d.Cause, At: o.now})
+	}
+	for i := range all {
+		r := &all[i]
+		r.Rejected = r.Cause != CauseRollback && s.recorded(r.Digest) != ""
+		current := i == len(all)-1
+		r.Verified = !r.Rejected && (r.Verified || current && s.Delivery != nil && s.Delivery.Verified)
+		if r.Ended.IsZero() && (r.Verified || r.Rejected) {
+			r.Ended = o.now
+		}
+	}
+	o.records[s.Name] = all[max(0, len(all)-10):]
+}
+
+// lose takes the status of a stage away, and rebuilds it from the source and the records.
+func (o *oracle) lose(s *Stage) {
+	remains := Remains{Records: o.records[s.Name]}
+	if s.Delivery != nil {
+		remains.Source = s.Delivery.Candidate
+	}
+	s.Delivery, s.Verified, s.Rejected, s.HeldBy = nil, nil, nil, ""
+	rebuilt, number, ok := s.Rebuild(remains, o.now)
+	if ok != (remains.Source.Digest != "") || ok && number != remains.newest() {
+		o.violated("%s: rebuilt %t with number %d of %d", s.Name, ok, number, remains.newest())
+	}
+	if ok && rebuilt.Delivery.Digest != remains.Source.Digest {
+		o.violated("%s had %s, and has %s after its status was lost", s.Name, remains.Source.Version,
+			rebuilt.Delivery.Version)
+	}
+	*s = rebuilt
+	o.counts["Lost"]++
 }
 
 // note remembers what releases have verified.
@@ -181,11 +226,13 @@ func TestInvariants(t *testing.T) {
 		o := &oracle{
 			world: w, random: rand.New(rand.NewPCG(seed, 1)),
 			verified: map[string]bool{}, published: map[string]string{}, counts: counts, minor: 3,
+			records: map[string][]Record{},
 		}
 		w.check = func(f Facts, d Decision) {
 			o.note()
 			o.look(f, d)
 		}
+		w.done = o.audit
 		for range 80 {
 			o.act()
 			w.pass()
@@ -195,7 +242,7 @@ func TestInvariants(t *testing.T) {
 		}
 	}
 	for _, what := range []string{StepPromote + CauseAuto, StepPromote + CausePin, StepReject + CauseRollback,
-		StepVerify} {
+		StepVerify, "Lost"} {
 		if counts[what] < 500 {
 			t.Errorf("the histories have %d of %s only: %v", counts[what], what, counts)
 		}

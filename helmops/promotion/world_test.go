@@ -26,6 +26,8 @@ type world struct {
 	last   map[string]string
 	// check is called with every decision before it is applied; nil for none.
 	check func(Facts, Decision)
+	// done is called with every decision after it is applied; nil for none.
+	done func(*Stage, Decision)
 }
 
 func newWorld(t *testing.T, stages ...Stage) *world {
@@ -83,6 +85,9 @@ func (w *world) pass() (acted bool, next time.Time) {
 		w.facts.Stages[i] = w.facts.Stages[i].Apply(d, w.now)
 		if d.Step == StepPromote || d.Back != nil {
 			w.deliver(&w.facts.Stages[i])
+		}
+		if w.done != nil {
+			w.done(&w.facts.Stages[i], d)
 		}
 		acted = acted || d.Step != StepNone
 		next = earlier(next, d.Next)

@@ -25,14 +25,16 @@ type settings struct {
 	Slow     int `json:"slow"`
 	Edits    int `json:"edits"`
 	// Kustomizations of the fleet, with four objects each.
-	Kustomizations int           `json:"kustomizations"`
-	ReadyDelay     time.Duration `json:"readyDelayNanoseconds"`
-	Concurrency    int           `json:"concurrency"` // 0 is the controller's default
-	MinInterval    time.Duration `json:"minInterval"`
-	Idle           time.Duration `json:"idleNanoseconds"`
-	Scenarios      []string      `json:"scenarios"`
-	ThroughProxy   bool          `json:"throughProxy"`
-	Timeout        time.Duration `json:"timeoutNanoseconds"`
+	Kustomizations int `json:"kustomizations"`
+	// Pipelines that are idle, with three stages each.
+	Pipelines    int           `json:"pipelines"`
+	ReadyDelay   time.Duration `json:"readyDelayNanoseconds"`
+	Concurrency  int           `json:"concurrency"` // 0 is the controller's default
+	MinInterval  time.Duration `json:"minInterval"`
+	Idle         time.Duration `json:"idleNanoseconds"`
+	Scenarios    []string      `json:"scenarios"`
+	ThroughProxy bool          `json:"throughProxy"`
+	Timeout      time.Duration `json:"timeoutNanoseconds"`
 
 	output string
 	keep   bool
@@ -76,6 +78,7 @@ func parse(args []string, messages io.Writer) (settings, error) {
 	flags.IntVar(&s.Slow, "slow", 60, "releases of the slow rollout, with one pod each")
 	flags.IntVar(&s.Edits, "edits", 100, "edits by hand, and changes of status")
 	flags.IntVar(&s.Kustomizations, "kustomizations", 500, "Kustomizations of four objects that follow one repository")
+	flags.IntVar(&s.Pipelines, "pipelines", 500, "idle pipelines of three stages")
 	flags.DurationVar(&s.ReadyDelay, "ready-delay", 30*time.Second, "how long each pod takes to become ready")
 	flags.IntVar(&s.Concurrency, "concurrency", 0, "workers of the controller; 0 for its default")
 	flags.DurationVar(&s.MinInterval, "min-interval", time.Second, "least interval of the controller; its default is 10s, the scenarios sources, push, poll and commit poll more often")
@@ -100,11 +103,11 @@ func (s settings) check(rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is no flag", rest[0])
 	}
-	counts := min(s.Releases, s.Slow, s.Edits, s.Kustomizations)
+	counts := min(s.Releases, s.Slow, s.Edits, s.Kustomizations, s.Pipelines)
 	times := min(s.MinInterval, s.Idle, s.Timeout)
 	if counts < 1 || times <= 0 || s.Concurrency < 0 || s.ReadyDelay < 0 {
-		return errors.New("-n, -slow, -edits, -kustomizations, -min-interval, -idle and -timeout have to be positive, " +
-			"-concurrency and -ready-delay not negative")
+		return errors.New("-n, -slow, -edits, -kustomizations, -pipelines, -min-interval, -idle and -timeout have to " +
+			"be positive, -concurrency and -ready-delay not negative")
 	}
 	for _, name := range s.Scenarios {
 		if !slices.Contains(scenarioNames(), name) {

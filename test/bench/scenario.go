@@ -160,6 +160,16 @@ var scenarios = []scenario{
 		calm:  true,
 	},
 	{
+		name: "promotion",
+		title: func(s settings) string {
+			return fmt.Sprintf("%d promotions one by one, timed from verified upstream to delivered; %d at the same "+
+				"time; %d idle pipelines", single, atOnce, s.Pipelines)
+		},
+		count: func(settings) int { return atOnce },
+		play:  (*field).promote,
+		calm:  true,
+	},
+	{
 		name: "noisy",
 		title: func(settings) string {
 			return fmt.Sprintf("install of %d releases beside a namespace that attacks in all ways, and before that alone", neighbors)

@@ -50,13 +50,15 @@ func (s *show) editByHand(ctx context.Context) error {
 	})
 }
 
+// unpullable changes the values of a chart so that the image of its pods cannot be pulled.
+func unpullable(values map[string]any) {
+	values["podAnnotations"] = map[string]any{"sim.fairlead.dev/waiting": "ImagePullBackOff"}
+}
+
 // publishBroken publishes a version whose image cannot be pulled, and waits until the release is back on the one before.
 func (s *show) publishBroken(ctx context.Context) error {
-	broken := func(values map[string]any) {
-		values["podAnnotations"] = map[string]any{"sim.fairlead.dev/waiting": "ImagePullBackOff"}
-	}
 	began := time.Now()
-	if err := s.upstream.publish(ctx, brokenVersion, broken); err != nil {
+	if err := s.upstream.publish(ctx, brokenVersion, unpullable); err != nil {
 		return err
 	}
 	said := ""

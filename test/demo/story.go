@@ -27,11 +27,13 @@ type show struct {
 	controller *stage.Controller
 	upstream   *upstreams
 	repository *repository
+	// stages is what was shown last of each stage of the pipeline.
+	stages map[string]string
 }
 
 // demonstrate plays the whole story, and waits at its end when asked to stay.
 func demonstrate(ctx context.Context, dir string, stay bool) (err error) {
-	s := &show{dir: dir}
+	s := &show{dir: dir, stages: map[string]string{}}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := errors.Join(s.clean()); err != nil {
 		return err
@@ -52,6 +54,10 @@ func demonstrate(ctx context.Context, dir string, stay bool) (err error) {
 		{"publish beacon " + brokenVersion + ", whose image cannot be pulled", s.publishBroken},
 		{"publish the fix, beacon " + fixedVersion, s.publishFix},
 		{"git push: lighthouse is taken out of the repository", s.pushRemoval},
+		{"git push: a pipeline promotes beacon from dev to staging to production", s.pushPipeline},
+		{"approve beacon " + goodCandidate + " for production", s.approveFirst},
+		{"publish beacon " + badCandidate + ", which fails in staging", s.publishBadCandidate},
+		{"publish the fix, beacon " + fixedCandidate + ", and approve it", s.publishFixedCandidate},
 	}
 	for i, chapter := range chapters {
 		started := time.Now()
@@ -141,6 +147,8 @@ func (s *show) close() error {
 
 func (s *show) epilogue(stay bool) {
 	say("\nWhat was pushed was installed, upgraded, restored and uninstalled. Beacon was upgraded, repaired, rolled back and upgraded again by itself.")
+	say("The pipeline promoted one version from stage to stage by its digest. The version that failed in staging " +
+		"never came to production.")
 	if !stay {
 		return
 	}
@@ -154,6 +162,8 @@ Fairlead stays up until Ctrl-C. In another terminal:
   fairlead history release beacon
   fairlead tree release beacon
   fairlead explain release beacon
+  fairlead get pipelines -n shop
+  fairlead explain pipeline beacon -n shop
   kubectl get ks,hr,gitrepo,helmrepo
   helm ls -A
   helm history beacon

@@ -55,8 +55,15 @@ func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
 	return u, os.WriteFile(filepath.Join(dir, "address"), []byte(u.registry), 0o600)
 }
 
-// publish pushes a version of the sample chart to the registry, with changes to its values.
+// publish pushes a version of the sample chart that the release follows, with changes to its values.
 func (u *upstreams) publish(ctx context.Context, version string, change ...func(values map[string]any)) error {
+	return u.publishTo(ctx, "charts", version, change...)
+}
+
+// publishTo pushes a version of the sample chart to a repository of the registry.
+func (u *upstreams) publishTo(
+	ctx context.Context, repository, version string, change ...func(values map[string]any),
+) error {
 	files, err := chartFiles(version)
 	if err != nil {
 		return err
@@ -77,7 +84,7 @@ func (u *upstreams) publish(ctx context.Context, version string, change ...func(
 	if err != nil {
 		return err
 	}
-	if _, err := u.server.PushChart(ctx, "charts", archive); err != nil {
+	if _, err := u.server.PushChart(ctx, repository, archive); err != nil {
 		return fmt.Errorf("pushing beacon %s: %w", version, err)
 	}
 	return nil

@@ -30,7 +30,12 @@ type promoting struct {
 
 func newPipeline(t *testing.T, change ...func(*v1beta1.ReleasePipeline)) *promoting {
 	t.Helper()
-	p := &promoting{T: t, ns: namespace(t)}
+	return newPipelineIn(t, namespace(t), change...)
+}
+
+func newPipelineIn(t *testing.T, ns string, change ...func(*v1beta1.ReleasePipeline)) *promoting {
+	t.Helper()
+	p := &promoting{T: t, ns: ns}
 	source := &v1beta1.OCIRepository{ObjectMeta: named(p.ns, "web")}
 	source.Spec.URL, source.Spec.Insecure = "oci://"+world.registry.Host()+"/"+p.ns+"/sample", true
 	source.Spec.Interval, source.Spec.Reference = often, &v1beta1.OCIRepositoryRef{SemVer: "*"}

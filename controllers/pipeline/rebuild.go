@@ -1,0 +1,243 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/promotion"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// rebuild brings a status that was lost, or that is older than the Promotions of the pipeline, to what the sources of
+// the stages and the Promotions say. So what runs stays, and no gate that was passed or failed is forgotten. It returns
+// what it did as events.
+func (h *handler) rebuild(ctx context.Context, p *v1beta1.ReleasePipeline, now time.Time) ([]status.Event, error) {
+	list := &v1beta1.PromotionList{}
+	err := h.cached.List(ctx, list, client.InNamespace(p.Namespace), client.MatchingFields{pipelineIndex: p.Name})
+	if err != nil {
+		return nil, fmt.Errorf("listing the Promotions of the pipeline: %w", err)
+	}
+	if err := h.adopt(ctx, p, list.Items); err != nil {
+		return nil, err
+	}
+	seen := firstSeen(p, list.Items)
+	var events []status.Event
+	for i, spec := range p.Spec.Stages {
+		remains, err := h.remains(ctx, p, spec.Name, list.Items, seen)
+		if err != nil {
+			return nil, err
+		}
+		stage, number, rebuilt := stageOf(p, i, inputs{}).Rebuild(remains, now)
+		if rebuilt {
+			restoreStage(p, stage, number)
+			restoreCandidates(p, stage, remains)
+			events = append(events, restored(stage))
+			continue
+		}
+		renumber(p, spec.Name, list.Items)
+	}
+	if len(events) > 0 {
+		// The request may have been handled before; it would forget the rejections that were just restored.
+		p.Status.LastHandledResetAt = p.Annotations[v1beta1.ResetRequestAnnotation]
+	}
+	return events, nil
+}
+
+func restored(s promotion.Stage) status.Event {
+	has := "nothing"
+	if s.Delivery != nil {
+		has = s.Delivery.Version
+	}
+	text := fmt.Sprintf("the status of stage %s was older than its Promotions and its source, and is restored from "+
+		"them: the stage has %s", s.Name, has)
+	return status.Event{Reason: v1beta1.ProgressingReason, Message: text}
+}
+
+// isOf reports whether an object was made for a pipeline: for this one, or for one of its name that is gone, as after a
+// restore from a backup.
+func isOf(o client.Object, p *v1beta1.ReleasePipeline) bool {
+	owner := metav1.GetControllerOf(o)
+	return owner != nil && owner.APIVersion == v1beta1.GroupVersion.String() &&
+		owner.Kind == v1beta1.ReleasePipelineKind && owner.Name == p.Name
+}
+
+// adopt makes Promotions of a former pipeline of the name those of this one, before the API server deletes them.
+func (h *handler) adopt(ctx context.Context, p *v1beta1.ReleasePipeline, all []v1beta1.Promotion) error {
+	for i := range all {
+		if !isOf(&all[i], p) || metav1.IsControlledBy(&all[i], p) {
+			continue
+		}
+		before := all[i].DeepCopy()
+		all[i].OwnerReferences = ownedBy(p)
+		all[i].Labels[v1beta1.PipelineLabel] = labelOf(p)
+		if err := h.writer.Patch(ctx, &all[i], client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("writing the owner of Promotion %s/%s: %w", p.Namespace, all[i].Name, err)
+		}
+	}
+	return nil
+}
+
+// firstSeen are the candidates of the status and of the Promotions by digest, each with the first time it is known of.
+func firstSeen(p *v1beta1.ReleasePipeline, all []v1beta1.Promotion) map[string]promotion.Candidate {
+	seen := map[string]promotion.Candidate{}
+	add := func(c promotion.Candidate) {
+		if had, ok := seen[c.Digest]; !ok || c.FirstSeen.Before(had.FirstSeen) {
+			seen[c.Digest] = c
+		}
+	}
+	for i := range all {
+		if spec := all[i].Spec; isOf(&all[i], p) {
+			add(promotion.Candidate{
+				Version: spec.Version, Digest: spec.Digest, FirstSeen: all[i].CreationTimestamp.Time,
+			})
+		}
+	}
+	for _, c := range p.Status.Candidates {
+		add(candidateOf(c))
+	}
+	return seen
+}
+
+// remains are what exists of a stage outside of the status. A Promotion that another client made is no record.
+func (h *handler) remains(
+	ctx context.Context, p *v1beta1.ReleasePipeline, stage string, all []v1beta1.Promotion,
+	seen map[string]promotion.Candidate,
+) (promotion.Remains, error) {
+	r := promotion.Remains{}
+	if had := statusOf(p, stage); had != nil {
+		r.Known = had.Promotions
+	}
+	for i := range all {
+		if all[i].Spec.Stage == stage && isOf(&all[i], p) && all[i].Name == recordName(p, stage, numberOf(&all[i])) {
+			r.Records = append(r.Records, recordOf(&all[i], seen))
+		}
+	}
+	source := &v1beta1.OCIRepository{}
+	key := types.NamespacedName{Namespace: p.Namespace, Name: p.SourceName(stage)}
+	err := h.cached.Get(ctx, key, source)
+	switch {
+	case apierrors.IsNotFound(err):
+		return r, nil
+	case err != nil:
+		return r, fmt.Errorf("reading OCIRepository %s: %w", key, err)
+	}
+	if ref := source.Spec.Reference; isOf(source, p) && ref != nil && ref.Digest != "" {
+		r.Source = sourceCandidate(source, seen)
+	}
+	return r, nil
+}
+
+func recordOf(p *v1beta1.Promotion, seen map[string]promotion.Candidate) promotion.Record {
+	r := promotion.Record{
+		Candidate: seen[p.Spec.Digest], Number: numberOf(p), Cause: p.Spec.Cause, Reason: p.Spec.Reason,
+		Verified: p.Status.Phase == v1beta1.PromotionVerified, Rejected: p.Status.Phase == v1beta1.PromotionRejected,
+		At: p.CreationTimestamp.Time, Ended: p.CreationTimestamp.Time,
+	}
+	if end := p.Status.FinishedAt; end != nil {
+		r.Ended = end.Time
+	}
+	return r
+}
+
+// sourceCandidate is the candidate that a source is pinned to. A version that nothing knows any more is the digest.
+func sourceCandidate(source *v1beta1.OCIRepository, seen map[string]promotion.Candidate) promotion.Candidate {
+	digest := source.Spec.Reference.Digest
+	if c, ok := seen[digest]; ok {
+		return c
+	}
+	c := promotion.Candidate{Version: digest, Digest: digest, FirstSeen: source.CreationTimestamp.Time}
+	if chart := source.Status.Chart; chart != nil && chart.Digest == digest {
+		c.Version = chart.Version
+	}
+	return c
+}
+
+// restoreStage writes a stage into the status, in the order of the spec.
+func restoreStage(p *v1beta1.ReleasePipeline, s promotion.Stage, number int64) {
+	had := v1beta1.StageStatus{Name: s.Name, Promotions: number}
+	d := promotion.Decision{Stage: s.Name, Phase: promotion.PhaseIdle, Message: "restored"}
+	next := stageAfter(p, had, s, d)
+	if current := statusOf(p, s.Name); current != nil {
+		*current = next
+		return
+	}
+	p.Status.Stages = append(p.Status.Stages, next)
+	slices.SortStableFunc(p.Status.Stages, func(a, b v1beta1.StageStatus) int {
+		return cmp.Compare(stageIndex(p, a.Name), stageIndex(p, b.Name))
+	})
+}
+
+// stageIndex is the place of a stage in the spec; a stage that the spec no longer has comes last.
+func stageIndex(p *v1beta1.ReleasePipeline, name string) int {
+	i := slices.IndexFunc(p.Spec.Stages, func(s v1beta1.PipelineStage) bool { return s.Name == name })
+	if i < 0 {
+		return len(p.Spec.Stages)
+	}
+	return i
+}
+
+// restoreCandidates remembers the candidates that a stage had, the last one first.
+func restoreCandidates(p *v1beta1.ReleasePipeline, s promotion.Stage, r promotion.Remains) {
+	found := make([]promotion.Candidate, 0, len(r.Records)+1)
+	if s.Delivery != nil {
+		found = append(found, s.Delivery.Candidate)
+	}
+	for _, record := range r.Records {
+		found = append(found, record.Candidate)
+	}
+	for _, c := range found {
+		known := func(other v1beta1.PipelineCandidate) bool { return other.Digest == c.Digest }
+		if !slices.ContainsFunc(p.Status.Candidates, known) {
+			p.Status.Candidates = append(p.Status.Candidates, candidateStatus(c))
+		}
+	}
+	slices.SortStableFunc(p.Status.Candidates, func(a, b v1beta1.PipelineCandidate) int {
+		return b.FirstSeen.Compare(a.FirstSeen.Time)
+	})
+	p.Status.Candidates = p.Status.Candidates[:min(len(p.Status.Candidates), maxCandidates)]
+}
+
+// renumber gives what a stage has another record when the name of its record is that of a Promotion about something
+// else, which another client made.
+func renumber(p *v1beta1.ReleasePipeline, stage string, all []v1beta1.Promotion) {
+	s := statusOf(p, stage)
+	if s == nil || s.Delivery == nil || s.Delivery.Promotion != recordName(p, stage, s.Promotions) {
+		return
+	}
+	taken := func(o v1beta1.Promotion) bool {
+		return o.Name == s.Delivery.Promotion && (!isOf(&o, p) || o.Spec.Digest != s.Delivery.Digest)
+	}
+	if !slices.ContainsFunc(all, taken) {
+		return
+	}
+	for i := range all {
+		if strings.HasPrefix(all[i].Name, p.SourceName(stage)+"-") {
+			s.Promotions = max(s.Promotions, numberOf(&all[i]))
+		}
+	}
+	s.Promotions++
+	s.Delivery.Promotion = recordName(p, stage, s.Promotions)
+}
+
+// recordName is the name of the Promotion of a delivery.
+func recordName(p *v1beta1.ReleasePipeline, stage string, number int64) string {
+	return fmt.Sprintf("%s-%d", p.SourceName(stage), number)
+}
+
+// tell records events of a pipeline.
+func (h *handler) tell(p *v1beta1.ReleasePipeline, events []status.Event) {
+	for _, event := range events {
+		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: "Promote"}.Tell(p, event)
+	}
+}
