@@ -88,7 +88,7 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	out.next = sooner(out.next, copied)
 	h.conclude(p, in, subject, now)
 	if quorum(p) != "" && !in.stamped {
-		out.next = now.Add(rememberFor) // nothing tells the controller of the policy
+		out.next = sooner(out.next, now.Add(rememberFor)) // no watch covers the policy
 	}
 	switch {
 	case out.acted:
