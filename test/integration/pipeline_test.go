@@ -44,7 +44,9 @@ func newPipeline(t *testing.T, change ...func(*v1beta1.ReleasePipeline)) *promot
 	}
 	apply(t, source, p.pipeline)
 	for _, stage := range p.pipeline.Spec.Stages {
-		apply(t, p.release(stage.Name))
+		if stage.CopyOf() == nil {
+			apply(t, p.release(stage.Name))
+		}
 	}
 	return p
 }
