@@ -281,6 +281,9 @@ func idle(s situation) (Decision, bool) {
 		return Decision{Step: StepNone, Phase: PhaseIdle, Message: "there is no candidate"}, true
 	}
 	v := s.stage.verdict()
+	if why := s.stage.recorded(d.Digest); why != "" && v.Result == Wait && d.Cause != CauseRollback {
+		v = verdict{Result: Fail, message: why} // its deadline is over
+	}
 	out := Decision{Step: StepNone, Candidate: &d.Candidate, Message: fmt.Sprintf("%s: %s", d.Version, v.message)}
 	switch v.Result {
 	case Pass:

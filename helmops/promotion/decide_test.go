@@ -245,6 +245,10 @@ func TestDecide(t *testing.T) {
 			StepNone, PhaseBlocked, "1.2.0", "", "rejected: a user rejected it"},
 		{"the deadline is over", []func(*Facts){has(good, false), stage(func(s *Stage) { s.Deadline = time.Hour })},
 			StepReject, PhaseFailed, "1.1.0", "", "not verified within 1h0m0s"},
+		{"the deadline is over, and there is nothing to go back to", []func(*Facts){has(next, false),
+			stage(func(s *Stage) {
+				s.Deadline, s.Rejected = time.Hour, []Rejection{{next.Digest, "not verified within 1h0m0s"}}
+			})}, StepNone, PhaseFailed, "1.2.0", "", "not verified within 1h0m0s"},
 		{"the deadline of what was verified", []func(*Facts){has(next, true), stage(func(s *Stage) {
 			s.Deadline, s.Releases[0].Digest = time.Hour, ""
 		})}, StepNone, PhaseVerifying, "1.2.0", "", "have not verified it"},
