@@ -72,7 +72,7 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	s := promotion.Stage{
 		Name: spec.Name, From: upstreamOf(p, i), FromPolicy: spec.FromPolicy, Promote: spec.Promote, Pin: spec.Pin,
 		Hold: spec.Hold, Approved: spec.Approved, Refused: spec.Rejected, OnFailure: spec.OnFailure,
-		Gates: gatesOf(spec.Gates), Deadline: defaultDeadline,
+		Gates: gatesOf(spec.Gates), Deadline: defaultDeadline, Intake: spec.Intake,
 	}
 	if spec.Deadline != nil {
 		s.Deadline = spec.Deadline.Duration
@@ -106,6 +106,7 @@ func statusOf(p *v1beta1.ReleasePipeline, name string) *v1beta1.StageStatus {
 // remember takes over what the status of a stage says.
 func remember(s *promotion.Stage, had *v1beta1.StageStatus) {
 	s.HeldBy = had.Held
+	s.Displaced = int(had.Displaced)
 	if d := had.Delivery; d != nil {
 		s.Delivery = &promotion.Delivery{
 			Candidate: candidateOf(d.PipelineCandidate), Cause: d.Cause, At: d.At.Time, Verified: d.Verified,

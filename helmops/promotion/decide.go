@@ -46,6 +46,8 @@ func Decide(f Facts, now time.Time) []Decision {
 		}
 		d := decide(situation{facts: &f, stage: s, now: now})
 		d.Verified = s.Verified
+		f.displace(s, &d, now)
+		f.taken(s, d, decisions)
 		decisions = append(decisions, d)
 		*s = s.Apply(d, now)
 	}

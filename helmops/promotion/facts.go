@@ -81,6 +81,8 @@ type Stage struct {
 	OnFailure string
 	// Deadline is how long a candidate may take to be verified; zero for ever.
 	Deadline time.Duration
+	// Intake is Newest, the default, or Serial.
+	Intake string
 	// MinVerified is how many of the releases have to verify a candidate, all when zero.
 	MinVerified Share
 
@@ -92,6 +94,8 @@ type Stage struct {
 	Rejected []Rejection
 	// Releases are the HelmReleases of the stage.
 	Releases []Release
+	// Displaced is how many candidates were replaced while a later stage only waited for them, since it took one.
+	Displaced int
 }
 
 // Gates are the conditions of a stage. A zero value lets everything through but a downgrade.
@@ -247,4 +251,8 @@ type Decision struct {
 	Next time.Time
 	// Verified is the record of what was verified in the stage, up to now.
 	Verified []Verification
+	// Displaced is how many candidates were replaced while a later stage only waited for them.
+	Displaced int
+	// Starves warns that a later stage may never get a candidate; empty for nothing new.
+	Starves string
 }

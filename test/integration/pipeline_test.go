@@ -259,7 +259,7 @@ func (p *promoting) groups(first string) {
 		`[{"op":"replace","path":"/spec/stages/0/gates/approval/groups","value":["owners","system:masters"]}]`)
 	p.await("dev 1.2.0 Verified")
 	p.approve("carol", "carol", digest, "groups: [system:masters]", "decision: Reject", "comment: too slow")
-	p.await("dev 1.0.0 Verified")
+	p.await("dev 1.0.0 Blocked")
 	if source, _ := p.digestIn("dev"); source != first {
 		p.Errorf("dev has %s, want %s", source, first)
 	}
