@@ -96,6 +96,10 @@ type StageGates struct {
 	// +listType=atomic
 	// +optional
 	Windows []PromotionWindow `json:"windows,omitempty"`
+	// Verify says who has to have signed a candidate for this stage, beside what the source of the subject wants. The
+	// Secrets are in the namespace of the pipeline.
+	// +optional
+	Verify *Verification `json:"verify,omitempty"`
 	// Checks are CEL expressions that have to hold.
 	// +kubebuilder:validation:MaxItems=8
 	// +listType=map

@@ -37,9 +37,10 @@ type handler struct {
 	charts Catalog
 	events events.EventRecorder
 	// stamped reports whether the API server checks who makes an approval.
-	stamped func(context.Context) (bool, error)
-	now     func() time.Time
-	checks  *checks
+	stamped    func(context.Context) (bool, error)
+	now        func() time.Time
+	checks     *checks
+	signatures *signatures
 	// noFreezes leaves freezes out.
 	noFreezes bool
 }
@@ -54,7 +55,8 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	p.Status.LastHandledReconcileAt = p.Annotations[v1beta1.ReconcileRequestAnnotation]
 	checks, err := h.checks.of(p)
 	if err = cmp.Or(check(p), err); err != nil {
-		status.Stalled(p, v1beta1.InvalidReferenceReason, err.Error(), now)
+		reason := cmp.Or(sources.Reason(err), v1beta1.InvalidReferenceReason)
+		status.Stalled(p, reason, err.Error(), now)
 		return 0, nil
 	}
 	reset(p)
@@ -65,10 +67,12 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	if err != nil {
 		return 0, err
 	}
-	in.checks = checks
+	in.checks, in.signatures = checks, h.signatures.of(p)
 	subject := h.look(ctx, p, now)
 	facts := factsOf(p, in)
-	out := record(p, facts, promotion.Decide(facts, now), now)
+	decisions := promotion.Decide(facts, now)
+	h.signatures.ask(p, decisions)
+	out := record(p, facts, decisions, now)
 	for _, event := range out.events {
 		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: "Promote"}.Tell(p, event)
 	}
@@ -210,4 +214,4 @@ func (h *handler) Finalize(context.Context, *v1beta1.ReleasePipeline) (bool, tim
 }
 
 // Forget implements loop.Handler.
-func (h *handler) Forget(types.NamespacedName) {}
+func (h *handler) Forget(key types.NamespacedName) { h.signatures.forget(key) }

@@ -19,6 +19,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -73,7 +74,8 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 	policy := &policyCheck{live: s.objects, now: func() time.Time { return s.time }}
 	s.handler = &handler{
 		cached: s.objects, live: s.objects, writer: s.objects, charts: s.charts, events: events.NewFakeRecorder(100),
-		checks: compiling, stamped: policy.holds, now: func() time.Time { return s.time },
+		checks: compiling, signatures: newSignatures(nil, loop.NewTasks[[]signed](t.Context(), nil, time.Now), time.Now),
+		stamped: policy.holds, now: func() time.Time { return s.time },
 	}
 	return s
 }

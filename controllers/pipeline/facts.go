@@ -27,6 +27,8 @@ type inputs struct {
 	stamped   bool
 	// checks by stage.
 	checks map[string][]promotion.Check
+	// signatures that are known, by stage and digest.
+	signatures map[string]map[string]promotion.Signature
 }
 
 // factsOf makes the facts about a pipeline, with the candidates and the stages that its status has.
@@ -83,7 +85,7 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 			s.Approvals = append(s.Approvals, approvalOf(&in.approvals[j]))
 		}
 	}
-	s.Gates.Checks = in.checks[spec.Name]
+	s.Gates.Checks, s.Signatures = in.checks[spec.Name], in.signatures[spec.Name]
 	for j := range in.releases[spec.Name] {
 		s.Releases = append(s.Releases, releaseOf(&in.releases[spec.Name][j]))
 	}
@@ -134,6 +136,7 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 	g := promotion.Gates{
 		Range: spec.Range, NoPrereleases: spec.Prereleases == "Deny", Bump: spec.Bump, Downgrade: spec.Downgrade,
 	}
+	g.Signed = spec.Verify != nil
 	if spec.Approval != nil {
 		g.Approval = approvalGateOf(spec.Approval)
 	}

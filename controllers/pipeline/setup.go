@@ -67,10 +67,11 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	if err != nil {
 		return err
 	}
+	tasks := loop.NewTasks[[]signed](ctx, waker.Wake, o.Now)
 	policy := &policyCheck{live: manager.GetAPIReader(), now: o.Now}
 	h := &handler{
 		cached: cached, live: manager.GetAPIReader(), charts: c, stamped: policy.holds, now: o.Now,
-		checks: checks, noFreezes: o.NoFreezes,
+		checks: checks, signatures: newSignatures(c, tasks, o.Now), noFreezes: o.NoFreezes,
 		writer: client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
 		events: manager.GetEventRecorder("fairlead"),
 	}

@@ -135,6 +135,9 @@ func pinned(s situation) (Decision, bool) {
 		out.Phase, out.Message, out.Next = PhaseFrozen, g.Message, g.Until
 		return out, true
 	}
+	if d, not := s.unpinnable(*c); not {
+		return d, true
+	}
 	out.Step, out.Message = StepPromote, "a user pinned it"
 	return out, true
 }
@@ -182,8 +185,14 @@ func held(s situation) (Decision, bool) {
 func promoted(s situation) (Decision, bool) {
 	var waits, fails *Decision
 	var next time.Time
+	var unsigned []string
 	for _, c := range s.eligible() {
-		answers := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}.ask()
+		q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
+		answers := q.ask()
+		if q.unsigned(answers) {
+			unsigned = append(unsigned, c.Digest)
+		}
+		next = earlier(next, retry(answers))
 		result := worst(answers)
 		switch {
 		case result == Pass:
@@ -204,9 +213,10 @@ func promoted(s situation) (Decision, bool) {
 	}
 	switch {
 	case waits != nil:
-		waits.Next = next
+		waits.Next, waits.Unsigned = next, unsigned
 		return *waits, true
 	case fails != nil:
+		fails.Next, fails.Unsigned = next, unsigned
 		return *fails, true
 	}
 	return Decision{}, false

@@ -94,6 +94,8 @@ type Stage struct {
 	Rejected []Rejection
 	// Releases are the HelmReleases of the stage.
 	Releases []Release
+	// Signatures are what is known of candidates, by digest.
+	Signatures map[string]Signature
 	// Displaced is how many candidates were replaced while a later stage only waited for them, since it took one.
 	Displaced int
 }
@@ -116,6 +118,8 @@ type Gates struct {
 	Approval ApprovalGate
 	// Windows are times in which the stage may, or may not, get a candidate.
 	Windows []Window
+	// Signed is set when the stage wants signatures of its own.
+	Signed bool
 	// Checks are expressions that have to hold.
 	Checks []Check
 }
@@ -253,6 +257,8 @@ type Decision struct {
 	Verified []Verification
 	// Displaced is how many candidates were replaced while a later stage only waited for them.
 	Displaced int
+	// Unsigned are the digests whose signatures have to be checked.
+	Unsigned []string
 	// Starves warns that a later stage may never get a candidate; empty for nothing new.
 	Starves string
 }

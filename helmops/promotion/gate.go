@@ -77,6 +77,7 @@ var gates = []struct {
 	{GateMinAge, minAge},
 	{GateWindows, windows},
 	{GateFreeze, freeze},
+	{GateSignature, signature},
 	{GateApproval, approval},
 }
 
