@@ -15,6 +15,8 @@ const (
 	RenderingLimitExceededReason = "RenderingLimitExceeded"
 	// CandidateRejectedReason: a stage of a pipeline has a candidate that failed, and nothing to go back to.
 	CandidateRejectedReason = "CandidateRejected"
+	// CandidatesDisplacedReason: a stage of a pipeline replaced candidates that a later stage only waited for.
+	CandidatesDisplacedReason = "CandidatesDisplaced"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
 	// UnsupportedReason: the spec has a field that would change what is trusted or reached, and that the controller

@@ -96,6 +96,10 @@ type StageGates struct {
 	// +listType=atomic
 	// +optional
 	Windows []PromotionWindow `json:"windows,omitempty"`
+	// Verify says who has to have signed a candidate for this stage, beside what the source of the subject wants. The
+	// Secrets are in the namespace of the pipeline.
+	// +optional
+	Verify *Verification `json:"verify,omitempty"`
 	// Checks are CEL expressions that have to hold.
 	// +kubebuilder:validation:MaxItems=8
 	// +listType=map
@@ -167,6 +171,12 @@ type PipelineStage struct {
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
 	// +optional
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
+	// Intake is Newest, the default: the stage takes the newest candidate although later stages still wait for the one
+	// that it has; or Serial: it keeps a verified one until each stage after it has taken or rejected it. A stage waits
+	// for a candidate while only soak, minAge, windows, freezes and approvals keep it out.
+	// +kubebuilder:validation:Enum=Newest;Serial
+	// +optional
+	Intake string `json:"intake,omitempty"`
 	// MinVerified is how many HelmReleases of the stage have to verify a candidate, as a count or as a percentage, which
 	// is rounded up; all when left out. The candidate is rejected when so many of them failed that the others are too
 	// few.
@@ -305,6 +315,9 @@ type StageStatus struct {
 	// Promotions is how many Promotions the stage has had.
 	// +optional
 	Promotions int64 `json:"promotions,omitempty"`
+	// Displaced is how many candidates were replaced while a later stage only waited for them, since it took one.
+	// +optional
+	Displaced int64 `json:"displaced,omitempty"`
 }
 
 // ReleasePipelineStatus is what the controller knows of a pipeline.

@@ -3211,6 +3211,11 @@ func (in *StageGates) DeepCopyInto(out *StageGates) {
 		*out = make([]PromotionWindow, len(*in))
 		copy(*out, *in)
 	}
+	if in.Verify != nil {
+		in, out := &in.Verify, &out.Verify
+		*out = new(Verification)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.Checks != nil {
 		in, out := &in.Checks, &out.Checks
 		*out = make([]StageCheck, len(*in))

@@ -3,11 +3,13 @@ package pipeline
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/promotion"
+	"fairlead.dev/fairlead/sources"
 )
 
 // check says what is wrong with a spec that the API server takes.
@@ -34,6 +36,10 @@ func check(p *v1beta1.ReleasePipeline) error {
 func checkGates(g *v1beta1.StageGates, field string) error {
 	if g == nil {
 		return nil
+	}
+	if fields := g.Verify.Unsupported(field + ".verify"); len(fields) > 0 {
+		return sources.Stall(v1beta1.UnsupportedReason, nil, "%s is not supported; nothing is done until the spec does "+
+			"without it", strings.Join(fields, ", "))
 	}
 	if g.Range != "" {
 		if _, err := semver.NewConstraint(g.Range); err != nil {

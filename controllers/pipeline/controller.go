@@ -36,9 +36,10 @@ type handler struct {
 	charts Catalog
 	events events.EventRecorder
 	// stamped reports whether the API server checks who makes an approval.
-	stamped func(context.Context) (bool, error)
-	now     func() time.Time
-	checks  *checks
+	stamped    func(context.Context) (bool, error)
+	now        func() time.Time
+	checks     *checks
+	signatures *signatures
 	// noFreezes leaves freezes out.
 	noFreezes bool
 	copies    *copies
@@ -60,7 +61,8 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	}
 	checks, err := h.checks.of(p)
 	if err = cmp.Or(check(p), err); err != nil {
-		status.Stalled(p, v1beta1.InvalidReferenceReason, err.Error(), now)
+		reason := cmp.Or(sources.Reason(err), v1beta1.InvalidReferenceReason)
+		status.Stalled(p, reason, err.Error(), now)
 		return 0, nil
 	}
 	restored, err := h.rebuild(ctx, p, now)
@@ -80,10 +82,12 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	if err != nil {
 		return 0, err
 	}
-	in.checks = checks
+	in.checks, in.signatures = checks, h.signatures.of(p)
 	subject := h.look(ctx, p, now)
 	facts := factsOf(p, in)
-	out := record(p, facts, promotion.Decide(facts, now), now)
+	decisions := promotion.Decide(facts, now)
+	h.signatures.ask(p, decisions)
+	out := record(p, facts, decisions, now)
 	h.tell(p, out.events)
 	out.next = sooner(out.next, copied)
 	h.conclude(p, in, subject, now)
@@ -232,4 +236,7 @@ func (h *handler) Finalize(context.Context, *v1beta1.ReleasePipeline) (bool, tim
 }
 
 // Forget implements loop.Handler.
-func (h *handler) Forget(key types.NamespacedName) { h.copies.forget(key) }
+func (h *handler) Forget(key types.NamespacedName) {
+	h.copies.forget(key)
+	h.signatures.forget(key)
+}

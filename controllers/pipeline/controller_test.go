@@ -20,6 +20,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -79,7 +80,8 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 	s.handler = &handler{
 		copies: newCopies(t.Context(), s.copier, wake, func() time.Time { return s.time }),
 		cached: s.objects, live: s.objects, writer: s.objects, charts: s.charts, events: events.NewFakeRecorder(100),
-		checks: compiling, stamped: policy.holds, now: func() time.Time { return s.time },
+		checks: compiling, signatures: newSignatures(nil, loop.NewTasks[[]signed](t.Context(), nil, time.Now), time.Now),
+		stamped: policy.holds, now: func() time.Time { return s.time },
 	}
 	return s
 }

@@ -27,6 +27,8 @@ type inputs struct {
 	stamped   bool
 	// checks by stage.
 	checks map[string][]promotion.Check
+	// signatures that are known, by stage and digest.
+	signatures map[string]map[string]promotion.Signature
 }
 
 // factsOf makes the facts about a pipeline, with the candidates and the stages that its status has.
@@ -72,7 +74,7 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	s := promotion.Stage{
 		Name: spec.Name, From: upstreamOf(p, i), FromPolicy: spec.FromPolicy, Promote: spec.Promote, Pin: spec.Pin,
 		Hold: spec.Hold, Approved: spec.Approved, Refused: spec.Rejected, OnFailure: spec.OnFailure,
-		Gates: gatesOf(spec.Gates), Deadline: defaultDeadline,
+		Gates: gatesOf(spec.Gates), Deadline: defaultDeadline, Intake: spec.Intake,
 	}
 	if spec.Deadline != nil {
 		s.Deadline = spec.Deadline.Duration
@@ -83,7 +85,7 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 			s.Approvals = append(s.Approvals, approvalOf(&in.approvals[j]))
 		}
 	}
-	s.Gates.Checks = in.checks[spec.Name]
+	s.Gates.Checks, s.Signatures = in.checks[spec.Name], in.signatures[spec.Name]
 	for j := range in.releases[spec.Name] {
 		s.Releases = append(s.Releases, releaseOf(&in.releases[spec.Name][j]))
 	}
@@ -110,6 +112,7 @@ func statusOf(p *v1beta1.ReleasePipeline, name string) *v1beta1.StageStatus {
 // remember takes over what the status of a stage says.
 func remember(s *promotion.Stage, had *v1beta1.StageStatus) {
 	s.HeldBy = had.Held
+	s.Displaced = int(had.Displaced)
 	if d := had.Delivery; d != nil {
 		s.Delivery = &promotion.Delivery{
 			Candidate: candidateOf(d.PipelineCandidate), Cause: d.Cause, At: d.At.Time, Verified: d.Verified,
@@ -137,6 +140,7 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 	g := promotion.Gates{
 		Range: spec.Range, NoPrereleases: spec.Prereleases == "Deny", Bump: spec.Bump, Downgrade: spec.Downgrade,
 	}
+	g.Signed = spec.Verify != nil
 	if spec.Approval != nil {
 		g.Approval = approvalGateOf(spec.Approval)
 	}

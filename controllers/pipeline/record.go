@@ -51,6 +51,10 @@ func record(p *v1beta1.ReleasePipeline, f promotion.Facts, decisions []promotion
 		stages = append(stages, stageAfter(p, had, f.Stages[i].Apply(d, now), d))
 		out.acted = out.acted || d.Step != promotion.StepNone
 		out.events = append(out.events, eventsOf(d)...)
+		if d.Starves != "" {
+			starves := status.Event{Warning: true, Reason: v1beta1.CandidatesDisplacedReason, Message: d.Starves}
+			out.events = append(out.events, starves)
+		}
 		if !d.Next.IsZero() && (out.next.IsZero() || d.Next.Before(out.next)) {
 			out.next = d.Next
 		}
@@ -66,6 +70,7 @@ func stageAfter(
 	next := v1beta1.StageStatus{
 		Name: d.Stage, Phase: d.Phase, Message: short(d.Message, maxMessage), Held: short(s.HeldBy, maxMessage),
 		Promotions: had.Promotions, Gates: gateStatuses(d.Gates), Copy: had.Copy,
+		Displaced: int64(s.Displaced),
 	}
 	if d.Candidate != nil {
 		next.Candidate = d.Candidate.Version

@@ -71,10 +71,12 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	if err != nil {
 		return err
 	}
+	tasks := loop.NewTasks[[]signed](ctx, waker.Wake, o.Now)
 	policy := &policyCheck{live: manager.GetAPIReader(), now: o.Now}
 	h := &handler{
 		cached: cached, live: manager.GetAPIReader(), charts: c, stamped: policy.holds, now: o.Now,
-		noFreezes: o.NoFreezes, checks: checks, copies: newCopies(ctx, c, waker.Wake, o.Now),
+		noFreezes: o.NoFreezes, checks: checks, signatures: newSignatures(c, tasks, o.Now),
+		copies: newCopies(ctx, c, waker.Wake, o.Now),
 		writer: client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
 		events: manager.GetEventRecorder("fairlead"),
 	}

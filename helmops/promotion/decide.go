@@ -46,6 +46,8 @@ func Decide(f Facts, now time.Time) []Decision {
 		}
 		d := decide(situation{facts: &f, stage: s, now: now})
 		d.Verified = s.Verified
+		f.displace(s, &d, now)
+		f.taken(s, d, decisions)
 		decisions = append(decisions, d)
 		*s = s.Apply(d, now)
 	}
@@ -133,6 +135,9 @@ func pinned(s situation) (Decision, bool) {
 		out.Phase, out.Message, out.Next = PhaseFrozen, g.Message, g.Until
 		return out, true
 	}
+	if d, not := s.unpinnable(*c); not {
+		return d, true
+	}
 	out.Step, out.Message = StepPromote, "a user pinned it"
 	return out, true
 }
@@ -180,8 +185,14 @@ func held(s situation) (Decision, bool) {
 func promoted(s situation) (Decision, bool) {
 	var waits, fails *Decision
 	var next time.Time
+	var unsigned []string
 	for _, c := range s.eligible() {
-		answers := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}.ask()
+		q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
+		answers := q.ask()
+		if q.unsigned(answers) {
+			unsigned = append(unsigned, c.Digest)
+		}
+		next = earlier(next, retry(answers))
 		result := worst(answers)
 		switch {
 		case result == Pass:
@@ -202,12 +213,13 @@ func promoted(s situation) (Decision, bool) {
 	}
 	switch {
 	case waits != nil:
-		waits.Next = next
+		waits.Next, waits.Unsigned = next, unsigned
 		if fails != nil && waits.Candidate.lower(*fails.Candidate) {
 			waits.Message += "; not taken: " + fails.Message
 		}
 		return *waits, true
 	case fails != nil:
+		fails.Next, fails.Unsigned = next, unsigned
 		return *fails, true
 	}
 	return Decision{}, false

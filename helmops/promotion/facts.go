@@ -81,6 +81,8 @@ type Stage struct {
 	OnFailure string
 	// Deadline is how long a candidate may take to be verified; zero for ever.
 	Deadline time.Duration
+	// Intake is Newest, the default, or Serial.
+	Intake string
 	// MinVerified is how many of the releases have to verify a candidate, all when zero.
 	MinVerified Share
 
@@ -94,6 +96,10 @@ type Stage struct {
 	Releases []Release
 	// Copies is set for a stage that is a repository of a registry: its one release is the copy.
 	Copies bool
+	// Signatures are what is known of candidates, by digest.
+	Signatures map[string]Signature
+	// Displaced is how many candidates were replaced while a later stage only waited for them, since it took one.
+	Displaced int
 }
 
 // Gates are the conditions of a stage. A zero value lets everything through but a downgrade.
@@ -114,6 +120,8 @@ type Gates struct {
 	Approval ApprovalGate
 	// Windows are times in which the stage may, or may not, get a candidate.
 	Windows []Window
+	// Signed is set when the stage wants signatures of its own.
+	Signed bool
 	// Checks are expressions that have to hold.
 	Checks []Check
 }
@@ -249,4 +257,10 @@ type Decision struct {
 	Next time.Time
 	// Verified is the record of what was verified in the stage, up to now.
 	Verified []Verification
+	// Displaced is how many candidates were replaced while a later stage only waited for them.
+	Displaced int
+	// Unsigned are the digests whose signatures have to be checked.
+	Unsigned []string
+	// Starves warns that a later stage may never get a candidate; empty for nothing new.
+	Starves string
 }

@@ -77,17 +77,24 @@ var gates = []struct {
 	{GateMinAge, minAge},
 	{GateWindows, windows},
 	{GateFreeze, freeze},
+	{GateSignature, signature},
 	{GateApproval, approval},
 }
 
 func (q question) ask() []Gate {
+	answer := intake(q)
+	answer.Name = GateIntake
+	return q.askChecks(append(q.askGates(), answer))
+}
+
+func (q question) askGates() []Gate {
 	answers := make([]Gate, 0, len(gates))
 	for _, g := range gates {
 		answer := g.ask(q)
 		answer.Name = g.name
 		answers = append(answers, answer)
 	}
-	return q.askChecks(answers)
+	return answers
 }
 
 // worst is Fail when a gate fails, else Wait when one waits, else Pass.

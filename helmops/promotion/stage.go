@@ -134,7 +134,7 @@ func (s *Stage) last() *Candidate {
 
 // Apply returns the stage as a decision leaves it.
 func (s Stage) Apply(d Decision, now time.Time) Stage {
-	s.Verified = d.Verified
+	s.Verified, s.Displaced = d.Verified, d.Displaced
 	if d.Hold != "" {
 		s.HeldBy = d.Hold
 	}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/upstream"
 )
 
 // crashingIn is a Deployment that crashes in version 1.1.0 in the stage staging.
@@ -266,7 +267,7 @@ func (p *promoting) groups(first string) {
 		`[{"op":"replace","path":"/spec/stages/0/gates/approval/groups","value":["owners","system:masters"]}]`)
 	p.await("dev 1.2.0 Verified")
 	p.approve("carol", "carol", digest, "groups: [system:masters]", "decision: Reject", "comment: too slow")
-	p.await("dev 1.0.0 Verified")
+	p.await("dev 1.0.0 Blocked")
 	if source, _ := p.digestIn("dev"); source != first {
 		p.Errorf("dev has %s, want %s", source, first)
 	}
@@ -291,5 +292,36 @@ func (p *promoting) approve(user, name, digest string, more ...string) {
 	p.Helper()
 	if _, stderr, code := p.approval(user, name, digest, more...); code != 0 {
 		p.Fatalf("approving as %s: %s", user, stderr)
+	}
+}
+
+// A stage takes only what is signed by those whom it trusts, which is more than the source of the subject wants.
+func TestASignedStage(t *testing.T) {
+	t.Parallel()
+	trusted, err := upstream.NewSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPipeline(t, func(p *v1beta1.ReleasePipeline) {
+		p.Spec.Stages = p.Spec.Stages[:2]
+		p.Spec.Stages[1].Gates = &v1beta1.StageGates{
+			Verify: &v1beta1.Verification{Provider: "cosign", SecretRef: local("keys")},
+		}
+	})
+	apply(t, secretWith(p.ns, "keys", map[string][]byte{"team.pub": trusted.Public}))
+	digest := p.publish("1.0.0")
+	p.await("dev 1.0.0 Verified", "staging - Blocked")
+	until(t, "the gate says that there is no signature", func() bool {
+		return strings.Contains(p.stage("staging").Message, "signature: verifying") &&
+			strings.Contains(p.stage("staging").Message, "has no signature")
+	})
+	if err := trusted.Sign(t.Context(), world.registry, p.ns+"/sample", digest); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "kubectl", "-n", p.ns, "annotate", "releasepipeline", "web",
+		v1beta1.ReconcileRequestAnnotation+"=signed-now")
+	p.await("dev 1.0.0 Verified", "staging 1.0.0 Verified")
+	if source, verified := p.digestIn("staging"); source != digest || verified != digest {
+		t.Errorf("staging has %s and verified %s, want %s", source, verified, digest)
 	}
 }

@@ -36,6 +36,8 @@ var notHeld = map[string]string{
 	v1beta1.FieldsDroppedReason:     "of events only",
 	v1beta1.OrphanedReason:          "of events only",
 	v1beta1.WarningReceivedReason:   "of events only",
+	// A stage of a pipeline, after it replaced candidates.
+	v1beta1.CandidatesDisplacedReason: "of events only",
 }
 
 // rare keeps objects in states that take more than their own spec.
