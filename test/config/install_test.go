@@ -100,7 +100,7 @@ func checkNarrow(t *testing.T, name string, rules []rbacv1.PolicyRule) {
 
 // isMade reports whether objects of these kinds are made by the controller, which therefore deletes its own.
 func isMade(resources []string) bool {
-	return slices.Equal(resources, []string{"ocirepositories"}) || slices.Equal(resources, []string{"promotions"})
+	return slices.Equal(resources, []string{"helmcharts", "ocirepositories"}) || slices.Equal(resources, []string{"promotions"})
 }
 
 func TestTheClusterRoleIsNarrow(t *testing.T) {
