@@ -166,7 +166,7 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice,
 		return found.keep(before).orPinned(choice)
 	}
 	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
-		had.Created = found.Created
+		had.Created, had.withdrawn = found.Created, nil
 		return had
 	}
 	digest, size, err := c.View(from.repository).Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
@@ -307,13 +307,12 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
+	listed := tags[choice.Chart]
 	if choice.pin.Digest != "" {
-		tags[choice.Chart] = nil
-		found, _ := describe(ctx, remote, choice.pin.Digest, before)
-		return found.as(choice).keep(before)
+		tags[choice.Chart] = listed // the chart is in use
+		return pinnedManifest(ctx, remote, choice, before)
 	}
-	listed, ok := tags[choice.Chart]
-	if !ok || listed == nil {
+	if listed == nil {
 		listed, err = remote.Tags(ctx)
 		if sources.Reason(err) == v1beta1.NotFoundReason {
 			err = sources.Fail(v1beta1.NotFoundReason, nil, "registry %s has no chart %s; check spec.chart and the credentials",

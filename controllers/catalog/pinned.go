@@ -9,6 +9,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/oci"
 )
 
 // pin is the one chart that a choice wants.
@@ -104,12 +105,27 @@ func (p pick) as(choice Choice) pick {
 // counts only with the pinned digest, and with the signatures that the choice demands.
 func (p pick) orPinned(choice Choice) pick {
 	if choice.pin.Digest == "" || choice.pin.Origin == "" || p.Revision.Digest != "" {
-		return p
+		return p.kept(choice)
 	}
 	return pick{
 		Revision: v1beta1.ChartRevision{Name: choice.Chart, Version: choice.Version, Digest: choice.pin.Digest},
 		Archive:  choice.pin.Digest, URL: choice.pin.Origin, withdrawn: p.err,
 	}
+}
+
+// kept marks a pinned chart that upstream no longer offers, so that its signatures are looked at further.
+func (p pick) kept(choice Choice) pick {
+	if choice.pin.Digest != "" && p.Revision.Digest != "" && p.err != nil && !blocks(p.err) {
+		p.withdrawn, p.err = p.err, nil
+	}
+	return p
+}
+
+// pinnedManifest finds the pinned chart of a registry by its digest.
+func pinnedManifest(ctx context.Context, remote *oci.Repository, choice Choice, before pick) pick {
+	found, _ := describe(ctx, remote, choice.pin.Digest, before)
+	found.withdrawn = nil
+	return found.as(choice).keep(before).kept(choice)
 }
 
 // missing says why the last poll did not find the chart of a pick upstream; nil when it did.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -108,6 +109,75 @@ func TestAPinnedChartOfAnIndex(t *testing.T) {
 				checkTaken(t, got, digest, tt.reason, tt.text, tt.note)
 			})
 		}
+	}
+}
+
+// A pinned chart has to be signed as the HelmChart demands, also when only its origin has it, and again when the keys
+// change. Without a signature, what was verified before stays.
+func TestAPinnedChartIsSigned(t *testing.T) {
+	t.Parallel()
+	packager, err := upstream.NewPackager()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := archiveOf(t, "1.0.0")
+	file, err := packager.Sign(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		signed bool
+		// change is what happens upstream before the first poll, later what happens after.
+		change, later func(*upstream.Charts)
+		reason        string
+	}{
+		{name: "signed", signed: true},
+		{name: "not signed", reason: v1beta1.VerificationFailedReason},
+		{name: "signed at its origin", signed: true, change: withdraw},
+		{name: "not signed at its origin", change: withdraw, reason: v1beta1.VerificationFailedReason},
+		{name: "upstream drops it later", signed: true, later: withdraw},
+		{name: "upstream drops it later, and its signature", signed: true, later: func(c *upstream.Charts) {
+			withdraw(c)
+			c.AddProvenance("web", "1.0.0", nil)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server, err := upstream.ChartRepository(upstream.ChartOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = server.Close() })
+			if err := server.Add(one); err != nil {
+				t.Fatal(err)
+			}
+			if tt.signed {
+				server.AddProvenance("web", "1.0.0", file)
+			}
+			if tt.change != nil {
+				tt.change(server)
+			}
+			secret := &corev1.Secret{Data: map[string][]byte{"team.asc": packager.Armored}}
+			secret.Namespace, secret.Name, secret.UID = "apps", "team", "1"
+			source := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = server.URL() })
+			hc := pinnedTo(v1beta1.HelmRepositoryKind, "web", "1.0.0", digestOf(one), "charts/web-1.0.0.tgz")
+			hc.Spec.Verify = &v1beta1.Verification{
+				Provider: v1beta1.VerifyHelm, SecretRef: &v1beta1.LocalObjectReference{Name: "team"},
+			}
+			c := newCatalog(t, source, hc, secret)
+			got := take(t, c, source, hc)
+			if sources.Reason(got.Err) != tt.reason || (tt.reason == "") != (got.Signed != "") {
+				t.Errorf("got %v signed %q, want %s", got.Err, got.Signed, tt.reason)
+			}
+			if tt.later == nil {
+				return
+			}
+			tt.later(server)
+			if got = take(t, c, source, hc); got.Err != nil || got.Signed == "" {
+				t.Errorf("later it is %v signed %q", got.Err, got.Signed)
+			}
+		})
 	}
 }
 
@@ -259,142 +329,37 @@ func TestThePinnedArchiveIsFetchedAgain(t *testing.T) {
 	}
 }
 
-// Filters and pre-releases decide which version of a chart is chosen, from an index and from a registry.
-func TestVersionsOfAPipeline(t *testing.T) {
+// A chart of a registry is pinned by the digest of its manifest, whatever its tag points to now. Its version counts,
+// too.
+func TestAPinnedChartOfARegistry(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
 	registry, err := upstream.Registry(t.TempDir(), upstream.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = registry.Close() })
-	for _, version := range []string{"1.0.0", "1.1.0", "1.2.0", "2.0.0-rc.1", "2.0.0-staging.2"} {
-		archive := archiveOf(t, version)
-		if err := server.Add(archive); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := registry.PushChart(t.Context(), "charts", archive); err != nil {
-			t.Fatal(err)
-		}
+	digest, err := registry.PushChart(t.Context(), "charts", archiveOf(t, "1.0.0"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	index := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = server.URL() })
-	images := repository(func(r *v1beta1.HelmRepository) {
+	if _, err := registry.PushChart(t.Context(), "charts", archiveOf(t, "1.0.0", "other content")); err != nil {
+		t.Fatal(err)
+	}
+	source := repository(func(r *v1beta1.HelmRepository) {
 		r.Spec.URL, r.Spec.Type = "oci://"+registry.Host()+"/charts", v1beta1.HelmRepositoryTypeOCI
 		r.Spec.Insecure = true
 	})
-	filtered := func(include, exclude string) v1beta1.PipelineSubject {
-		return v1beta1.PipelineSubject{
-			Prereleases: include != "", Filter: &v1beta1.VersionFilter{Include: include, Exclude: exclude},
-		}
-	}
-	tests := []struct {
-		name    string
-		subject v1beta1.PipelineSubject
-		want    string
-		reason  string
-	}{
-		{"the newest release", v1beta1.PipelineSubject{}, "1.2.0", ""},
-		{"with pre-releases", v1beta1.PipelineSubject{Prereleases: true}, "2.0.0-staging.2", ""},
-		{"of one channel", filtered(`-rc\.\d+$`, ""), "2.0.0-rc.1", ""},
-		{"without some", filtered("", `^1\.[12]\.`), "1.0.0", ""},
-		{"in a range", v1beta1.PipelineSubject{Version: "<1.2.0"}, "1.1.0", ""},
-		{"nothing is left", filtered("", "."), "", v1beta1.NoMatchReason},
-		{"no regular expression", filtered("(", ""), "", v1beta1.InvalidReferenceReason},
-	}
-	for _, tt := range tests {
-		for _, source := range []*v1beta1.HelmRepository{index, images} {
-			t.Run(tt.name+" "+source.Spec.Type, func(t *testing.T) {
-				t.Parallel()
-				p := &v1beta1.ReleasePipeline{ObjectMeta: metav1.ObjectMeta{Namespace: "apps"}}
-				p.Spec.Subject = tt.subject
-				p.Spec.Subject.Chart = "web"
-				p.Spec.Subject.SourceRef.Kind, p.Spec.Subject.SourceRef.Name = v1beta1.HelmRepositoryKind, "charts"
-				choice := ChoiceOfPipeline(p)
-				c := newCatalog(t, source)
-				c.Poll(t.Context(), source, []Choice{choice})
-				got, err := c.Chart(t.Context(), choice)
-				if got.Version != tt.want || sources.Reason(err) != tt.reason {
-					t.Errorf("got %s, %v, want %s%s", got.Version, err, tt.want, tt.reason)
-				}
-			})
-		}
-	}
-}
-
-func TestOutOfRange(t *testing.T) {
-	t.Parallel()
-	ranged := func(change ...func(*v1beta1.OCIRepositoryRef)) *v1beta1.OCIRepository {
-		r := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}}
-		r.Spec.Reference = &v1beta1.OCIRepositoryRef{SemVer: "^1"}
-		for _, c := range change {
-			c(r.Spec.Reference)
-		}
-		return r
-	}
-	oci := Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
-	web := func(version string, f filter) Choice {
-		choice := anyWeb
-		choice.Version, choice.filter = version, f
-		return choice
-	}
-	tests := []struct {
-		name    string
-		choice  Choice
-		source  *v1beta1.OCIRepository
-		version string
-		want    bool
-	}{
-		{"in the range", web("^1", filter{}), nil, "1.2.0", false},
-		{"out of the range", web("^1", filter{}), nil, "2.0.0", true},
-		{"a pre-release", web("*", filter{}), nil, "2.0.0-rc.1", true},
-		{"a pre-release that is allowed", web("*", filter{Prereleases: true}), nil, "2.0.0-rc.1", false},
-		{"excluded", web("*", filter{Exclude: "^2"}), nil, "2.0.0", true},
-		{"in the range of an OCIRepository", oci, ranged(), "1.2.0", false},
-		{"out of the range of an OCIRepository", oci, ranged(), "2.0.0", true},
-		{"out of the filter of an OCIRepository",
-			oci, ranged(func(r *v1beta1.OCIRepositoryRef) { r.SemverFilter = "^1.1" }), "1.2.0", true},
-		{"an OCIRepository with a tag",
-			oci, ranged(func(r *v1beta1.OCIRepositoryRef) { r.SemVer = "" }), "2.0.0", false},
-		{"an OCIRepository that is gone", oci, nil, "2.0.0", false},
-		{"a directory",
-			Choice{Kind: v1beta1.GitRepositoryKind, Namespace: "apps", Name: "web", Chart: "web"}, nil, "2.0.0", false},
-	}
-	for _, tt := range tests {
+	for _, tt := range []struct{ name, version, digest, reason, text string }{
+		{"the digest has it", "1.0.0", digest, "", ""},
+		{"it is of another version", "1.1.0", digest, v1beta1.NoMatchReason, "no version matches"},
+		{"nothing has the digest", "1.0.0", digest1, v1beta1.NotFoundReason, ""},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := newCatalog(t)
-			if tt.source != nil {
-				c = newCatalog(t, tt.source)
-			}
-			if err := c.OutOfRange(t.Context(), tt.choice, tt.version); (err != nil) != tt.want {
-				t.Errorf("got %v", err)
-			}
+			hc := pinnedTo(v1beta1.HelmRepositoryKind, "web", tt.version, tt.digest, "")
+			c := newCatalog(t, source, hc)
+			c.Poll(t.Context(), source, []Choice{ChoiceOfChart(hc)})
+			checkTaken(t, c.Poll(t.Context(), hc, nil), tt.digest, tt.reason, tt.text, "")
 		})
-	}
-}
-
-// An address that may hold credentials is not written into an object.
-func TestOriginsWithoutCredentials(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]string{
-		"charts/web-1.0.0.tgz":                                        "charts/web-1.0.0.tgz",
-		"https://files.example.com/web-1.0.0.tgz":                     "https://files.example.com/web-1.0.0.tgz",
-		"https://files.example.com/web.tgz?token=abc":                 "",
-		"https://me:secret@files.example.com/web.tgz":                 "",
-		"https://files.example.com/" + strings.Repeat("x", maxOrigin): "",
-	} {
-		source := repository()
-		c := newCatalog(t, source)
-		c.shelves[charts] = shelved(pick{Revision: revision, URL: address})
-		if got := c.Origin(t.Context(), anyWeb, revision); got != want {
-			t.Errorf("the origin of %s is %s", address, got)
-		}
-	}
-	if commitOf("main@sha1:short") != "" || commitOf("sha1:"+strings.Repeat("a", 40)) == "" {
-		t.Error("commits are not read")
 	}
 }

@@ -74,8 +74,9 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	for _, event := range out.events {
 		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: "Promote"}.Tell(p, event)
 	}
-	h.noteKept(ctx, p)
+	kept := h.noteKept(ctx, p)
 	h.conclude(p, in, subject, now)
+	concludeKept(p, kept, now)
 	if quorum(p) != "" && !in.stamped {
 		out.next = now.Add(rememberFor) // nothing tells the controller of the policy
 	}

@@ -315,6 +315,7 @@ func TestTheSubject(t *testing.T) {
 	http := threeStages(func(p *v1beta1.ReleasePipeline) {
 		p.Spec.Subject = v1beta1.PipelineSubject{
 			SourceRef: v1beta1.PipelineSourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts"}, Chart: "web",
+			Verify: &v1beta1.Verification{SecretRef: &v1beta1.LocalObjectReference{Name: "keys"}},
 		}
 	})
 	charts := &v1beta1.HelmRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts"}}
@@ -323,8 +324,9 @@ func TestTheSubject(t *testing.T) {
 	registry.pipeline.ResourceVersion = ""
 	registry.charts.revision = s.charts.revision
 	registry.settle()
-	if got := registry.source("dev").Spec.URL; got != "oci://registry.example.com/charts/web" {
-		t.Errorf("the source has the address %s", got)
+	made := registry.source("dev").Spec
+	if made.URL != "oci://registry.example.com/charts/web" || made.Verify == nil || made.Verify.SecretRef.Name != "keys" {
+		t.Errorf("the source is %+v", made)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,11 +52,11 @@ func notReady(source catalog.Object) string {
 	return ready.Message
 }
 
-// noteKept adds to the messages of the stages why they keep what the subject no longer has.
-func (h *handler) noteKept(ctx context.Context, p *v1beta1.ReleasePipeline) {
+// noteKept adds to the messages of the stages why they keep what the subject no longer has, and returns what it added.
+func (h *handler) noteKept(ctx context.Context, p *v1beta1.ReleasePipeline) (notes []string) {
 	kind, err := h.outletKind(ctx, p)
 	if err != nil {
-		return // the cache answers; it fails only while the process stops
+		return nil // the cache answers; it fails only while the process stops
 	}
 	for i := range p.Status.Stages {
 		s := &p.Status.Stages[i]
@@ -63,8 +65,19 @@ func (h *handler) noteKept(ctx context.Context, p *v1beta1.ReleasePipeline) {
 		}
 		if note := h.keptNote(ctx, p, s, kind); note != "" {
 			s.Message = short(s.Message+"; it keeps "+s.Delivery.Version+", and "+note, maxMessage)
+			notes = append(notes, s.Name+" keeps "+s.Delivery.Version+", and "+note)
 		}
 	}
+	return notes
+}
+
+// concludeKept adds the notes about what the stages keep to the message of a pipeline that is Ready.
+func concludeKept(p *v1beta1.ReleasePipeline, notes []string, now time.Time) {
+	if len(notes) == 0 || !status.IsReady(p) {
+		return
+	}
+	text := status.Message(p) + "; " + strings.Join(notes, "; ")
+	status.Ready(p, v1beta1.SucceededReason, short(text, maxMessage), now)
 }
 
 // keptNote says what is wrong with what a stage has: the range of the subject excludes it, upstream no longer offers

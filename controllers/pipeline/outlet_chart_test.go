@@ -190,6 +190,27 @@ func TestWhatAStageKeepsIsSaid(t *testing.T) {
 	}
 }
 
+// A pipeline that is Ready says what its stages keep; one that is not says what is wrong.
+func TestAReadyPipelineSaysWhatItKeeps(t *testing.T) {
+	t.Parallel()
+	p := threeStages()
+	status.Ready(p, v1beta1.SucceededReason, "dev has 1.0.0", now)
+	concludeKept(p, nil, now)
+	if got := status.Message(p); got != "dev has 1.0.0" {
+		t.Errorf("without a note it says %q", got)
+	}
+	concludeKept(p, []string{"dev keeps 1.0.0, and it is gone", "prod keeps 0.9.0, and it is gone"}, now)
+	want := "dev has 1.0.0; dev keeps 1.0.0, and it is gone; prod keeps 0.9.0, and it is gone"
+	if got := status.Message(p); got != want || !status.IsReady(p) {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+	status.Stalled(p, v1beta1.CandidateRejectedReason, "dev: rejected", now)
+	concludeKept(p, []string{"dev keeps 1.0.0, and it is gone"}, now)
+	if got := status.Message(p); got != "dev: rejected" || status.IsReady(p) {
+		t.Errorf("a pipeline that is not Ready says %q", got)
+	}
+}
+
 // A version with other content is another candidate, and the controller says so once.
 func TestAMovedVersionIsSaidOnce(t *testing.T) {
 	t.Parallel()

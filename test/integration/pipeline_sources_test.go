@@ -94,6 +94,8 @@ func TestAPipelineOfAnIndex(t *testing.T) {
 		return strings.Contains(p.stage("dev").Message, "upstream no longer offers it")
 	})
 	awaitReady(t, &v1beta1.HelmRelease{ObjectMeta: named(ns, "dev")})
+	says(t, condition(t, p.pipeline, v1beta1.ReadyCondition).Message,
+		"dev keeps 1.0.0, and upstream no longer offers it")
 	p.approve("alice", "alice", second)
 	p.has("prod", second)
 	p.chartIn("prod")
