@@ -6,15 +6,16 @@ import (
 )
 
 // PipelineSubject is the chart that a pipeline promotes.
-// +kubebuilder:validation:XValidation:rule="(self.sourceRef.kind == 'HelmRepository') == has(self.chart)",message="spec.subject.chart goes with a HelmRepository, and an OCIRepository is one chart itself"
-// +kubebuilder:validation:XValidation:rule="self.sourceRef.kind == 'HelmRepository' || !has(self.version)",message="spec.subject.version goes with a HelmRepository; the range of an OCIRepository is its own spec.ref.semver"
+// +kubebuilder:validation:XValidation:rule="(self.sourceRef.kind == 'OCIRepository') != has(self.chart)",message="spec.subject.chart goes with a HelmRepository and a GitRepository, and an OCIRepository is one chart itself"
+// +kubebuilder:validation:XValidation:rule="self.sourceRef.kind == 'HelmRepository' || !has(self.version)",message="spec.subject.version goes with a HelmRepository; the range of an OCIRepository is its own spec.ref.semver, and a directory has one version"
+// +kubebuilder:validation:XValidation:rule="self.sourceRef.kind == 'HelmRepository' || !has(self.filter) && !has(self.prereleases) && !has(self.verify)",message="filter, prereleases and verify go with a HelmRepository; those of other sources are their own"
 type PipelineSubject struct {
 	// SourceRef names where the chart comes from, in the namespace of the pipeline.
 	// +required
 	SourceRef PipelineSourceReference `json:"sourceRef"`
-	// Chart is the name of the chart in a HelmRepository.
+	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MaxLength=2048
 	// +optional
 	Chart string `json:"chart,omitempty"`
 	// Version is the range of versions of a chart in a HelmRepository, any release when left out.
@@ -22,12 +23,22 @@ type PipelineSubject struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	Version string `json:"version,omitempty"`
+	// Filter bounds the versions of a chart in a HelmRepository by their text.
+	// +optional
+	Filter *VersionFilter `json:"filter,omitempty"`
+	// Prereleases lets the range of a chart in a HelmRepository take pre-releases.
+	// +optional
+	Prereleases bool `json:"prereleases,omitempty"`
+	// Verify has the signatures of a chart in a HelmRepository checked before it becomes a candidate, and again in each
+	// stage.
+	// +optional
+	Verify *Verification `json:"verify,omitempty"`
 }
 
-// PipelineSourceReference names a source of charts in an OCI registry, in the namespace of the pipeline.
+// PipelineSourceReference names a source of charts in the namespace of the pipeline.
 type PipelineSourceReference struct {
-	// Kind of the source. A HelmRepository has to be of type oci.
-	// +kubebuilder:validation:Enum=OCIRepository;HelmRepository
+	// Kind of the source.
+	// +kubebuilder:validation:Enum=OCIRepository;HelmRepository;GitRepository
 	// +required
 	Kind string `json:"kind"`
 	// Name of the source.
@@ -108,8 +119,8 @@ type StageGates struct {
 	Checks []StageCheck `json:"checks,omitempty"`
 }
 
-// PipelineStage is one environment: the HelmReleases whose chartRef is the OCIRepository of the stage, which the
-// controller writes and which has the name PIPELINE-STAGE.
+// PipelineStage is one environment: the HelmReleases whose chartRef is the source of the stage, which the controller
+// writes and which has the name PIPELINE-STAGE: an OCIRepository, or a HelmChart where the chart is in no registry.
 // +kubebuilder:validation:XValidation:rule="!has(self.promote) || self.promote != 'Manual' || !has(self.gates) || !has(self.gates.approval) || !has(self.gates.approval.when) || self.gates.approval.when == 'Always'",message="with promote Manual every candidate needs an approval; gates.approval.when goes with promote Auto"
 type PipelineStage struct {
 	// Name of the stage.
@@ -208,15 +219,19 @@ type PipelineCandidate struct {
 	// Version of the chart.
 	// +required
 	Version string `json:"version"`
-	// Digest of its manifest in the registry.
+	// Digest of its manifest in the registry, of its archive in a Helm repository, or of its directory in Git.
 	// +required
 	Digest string `json:"digest"`
+	// Origin is where it was found first: the URL of the archive in a Helm repository, or the revision of a
+	// GitRepository. It is left out for a registry.
+	// +optional
+	Origin string `json:"origin,omitempty"`
 	// FirstSeen is when the pipeline first saw it.
 	// +required
 	FirstSeen metav1.Time `json:"firstSeen"`
 }
 
-// StageDelivery is the candidate that the OCIRepository of a stage points to.
+// StageDelivery is the candidate that the source of a stage points to.
 type StageDelivery struct {
 	PipelineCandidate `json:",inline"`
 	// Cause of the delivery: Auto, Approved, Pin or Rollback.
@@ -378,5 +393,5 @@ func (in *ReleasePipeline) GetConditions() []metav1.Condition { return in.Status
 // SetConditions implements Conditioned.
 func (in *ReleasePipeline) SetConditions(c []metav1.Condition) { in.Status.Conditions = c }
 
-// SourceName is the name of the OCIRepository of a stage.
+// SourceName is the name of the source of a stage.
 func (in *ReleasePipeline) SourceName(stage string) string { return in.Name + "-" + stage }

@@ -25,6 +25,12 @@ const again = 200 * time.Millisecond
 type Catalog interface {
 	// Chart returns the chart that a choice stands for now, without waiting; see catalog.Catalog.
 	Chart(ctx context.Context, choice catalog.Choice) (v1beta1.ChartRevision, error)
+	// Origin is where a chart that Chart returned can be fetched again; empty when that is not known.
+	Origin(ctx context.Context, choice catalog.Choice, chart v1beta1.ChartRevision) string
+	// OutOfRange says that a choice does not allow a version; nil when it does.
+	OutOfRange(ctx context.Context, choice catalog.Choice, version string) error
+	// Kept says why the answer to a choice is kept although upstream no longer offers it; nil when upstream offers it.
+	Kept(ctx context.Context, choice catalog.Choice) error
 }
 
 // handler implements loop.Handler for ReleasePipelines.
@@ -76,7 +82,7 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	}
 	copied, err := h.copy(ctx, p, repeat, now)
 	if err != nil {
-		return 0, err
+		return h.failed(p, err, now)
 	}
 	in, err := h.gather(ctx, p)
 	if err != nil {
@@ -90,7 +96,9 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	out := record(p, facts, decisions, now)
 	h.tell(p, out.events)
 	out.next = sooner(out.next, copied)
+	kept := h.noteKept(ctx, p)
 	h.conclude(p, in, subject, now)
+	concludeKept(p, kept, now)
 	if quorum(p) != "" && !in.stamped {
 		out.next = sooner(out.next, now.Add(rememberFor)) // no watch covers the policy
 	}
@@ -126,37 +134,24 @@ func (h *handler) failed(p *v1beta1.ReleasePipeline, err error, now time.Time) (
 		status.Stalled(p, v1beta1.OwnedByOtherReason, foreign.Error(), now)
 		return 0, nil
 	}
+	var e *sources.Error
+	if errors.As(err, &e) && !e.Retryable() {
+		status.Stalled(p, e.Reason(), e.Error(), now)
+		return 0, nil
+	}
 	return 0, err
 }
 
 // look asks the catalog for the chart of the subject, and remembers it as a candidate.
 func (h *handler) look(ctx context.Context, p *v1beta1.ReleasePipeline, now time.Time) error {
-	if err := h.supported(ctx, p); err != nil {
-		return err
-	}
-	chart, err := h.charts.Chart(ctx, catalog.ChoiceOfPipeline(p))
+	choice := catalog.ChoiceOfPipeline(p)
+	chart, err := h.charts.Chart(ctx, choice)
 	if err == nil {
+		h.tellMoved(p, chart)
 		addCandidate(p, chart, now)
+		setOrigin(p, chart.Digest, h.charts.Origin(ctx, choice, chart))
 	}
 	return err
-}
-
-// supported refuses a HelmRepository that is no registry: the source of a stage is pinned by the digest of a manifest.
-func (h *handler) supported(ctx context.Context, p *v1beta1.ReleasePipeline) error {
-	ref := p.Spec.Subject.SourceRef
-	if ref.Kind != v1beta1.HelmRepositoryKind {
-		return nil
-	}
-	source := &v1beta1.HelmRepository{}
-	if err := h.cached.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}, source); err != nil {
-		return client.IgnoreNotFound(err) // the catalog says it
-	}
-	if !source.IsOCI() {
-		return sources.Stall(v1beta1.UnsupportedReason, nil,
-			"HelmRepository %s/%s is not of type oci; a pipeline promotes charts of "+
-				"an OCI registry", p.Namespace, ref.Name)
-	}
-	return nil
 }
 
 // conclude sets the conditions.
@@ -188,7 +183,11 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 		if s.CopyOf() != nil {
 			continue
 		}
-		for _, key := range catalog.ReleasesOf(ctx, h.cached, sourceOf(p, s.Name)) {
+		keys, err := h.releasesOf(ctx, p, s.Name)
+		if err != nil {
+			return in, err
+		}
+		for _, key := range keys {
 			hr := v1beta1.HelmRelease{}
 			if err := h.cached.Get(ctx, key, &hr); client.IgnoreNotFound(err) != nil {
 				return in, fmt.Errorf("reading HelmRelease %s: %w", key, err)

@@ -36,12 +36,26 @@ func (b builder) IndexField(_ context.Context, object client.Object, field strin
 type charts struct {
 	revision v1beta1.ChartRevision
 	err      error
+	// origin, outOfRange and kept answer the other questions.
+	origin           string
+	outOfRange, kept error
 }
 
 // Chart implements Catalog.
 func (c *charts) Chart(context.Context, catalog.Choice) (v1beta1.ChartRevision, error) {
 	return c.revision, c.err
 }
+
+// Origin implements Catalog.
+func (c *charts) Origin(context.Context, catalog.Choice, v1beta1.ChartRevision) string {
+	return c.origin
+}
+
+// OutOfRange implements Catalog.
+func (c *charts) OutOfRange(context.Context, catalog.Choice, string) error { return c.outOfRange }
+
+// Kept implements Catalog.
+func (c *charts) Kept(context.Context, catalog.Choice) error { return c.kept }
 
 // site is a pipeline with a toy cluster.
 type site struct {
@@ -318,23 +332,18 @@ func TestTheSubject(t *testing.T) {
 	http := threeStages(func(p *v1beta1.ReleasePipeline) {
 		p.Spec.Subject = v1beta1.PipelineSubject{
 			SourceRef: v1beta1.PipelineSourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts"}, Chart: "web",
+			Verify: &v1beta1.Verification{SecretRef: &v1beta1.LocalObjectReference{Name: "keys"}},
 		}
 	})
 	charts := &v1beta1.HelmRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts"}}
-	charts.Spec.URL = "https://charts.example.com"
-	other := newSite(t, http, charts)
-	other.settle()
-	if ready := other.ready(); ready.Reason != v1beta1.UnsupportedReason || !status.IsStalled(other.pipeline) {
-		t.Errorf("it says %+v", ready)
-	}
-
 	charts.Spec.Type, charts.Spec.URL = v1beta1.HelmRepositoryTypeOCI, "oci://registry.example.com/charts/"
 	registry := newSite(t, http.DeepCopy(), charts)
 	registry.pipeline.ResourceVersion = ""
 	registry.charts.revision = s.charts.revision
 	registry.settle()
-	if got := registry.source("dev").Spec.URL; got != "oci://registry.example.com/charts/web" {
-		t.Errorf("the source has the address %s", got)
+	made := registry.source("dev").Spec
+	if made.URL != "oci://registry.example.com/charts/web" || made.Verify == nil || made.Verify.SecretRef.Name != "keys" {
+		t.Errorf("the source is %+v", made)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/sources"
 )
 
 const (
@@ -93,8 +94,8 @@ func (h *handler) copy(
 			continue
 		}
 		if base == nil {
-			if base, err = h.base(ctx, p); err != nil && !apierrors.IsNotFound(err) {
-				return next, fmt.Errorf("reading the source of the subject: %w", err)
+			if base, err = h.copyBase(ctx, p, s.Name); err != nil {
+				return next, err
 			}
 		}
 		one := attempt{
@@ -108,6 +109,26 @@ func (h *handler) copy(
 		s.Copy = one.status
 	}
 	return next, nil
+}
+
+// copyBase is the registry that the stages copy from; nil while its source does not exist.
+func (h *handler) copyBase(
+	ctx context.Context, p *v1beta1.ReleasePipeline, stage string,
+) (*v1beta1.OCIRepositorySpec, error) {
+	kind, err := h.outletKind(ctx, p)
+	if err != nil || kind == "" {
+		return nil, err
+	}
+	if kind != v1beta1.OCIRepositoryKind {
+		return nil, sources.Stall(v1beta1.UnsupportedReason, nil,
+			"stage %s copies, and %s %s/%s is no registry; only charts of an OCI registry are copied", stage,
+			p.Spec.Subject.SourceRef.Kind, p.Namespace, p.Spec.Subject.SourceRef.Name)
+	}
+	base, err := h.base(ctx, p)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("reading the source of the subject: %w", err)
+	}
+	return base, nil
 }
 
 // copyOf is the repository that a stage copies to; nil for a stage that does not, or that the spec no longer has.

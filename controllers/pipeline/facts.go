@@ -55,7 +55,7 @@ func factsOf(p *v1beta1.ReleasePipeline, in inputs) promotion.Facts {
 }
 
 func candidateOf(c v1beta1.PipelineCandidate) promotion.Candidate {
-	return promotion.Candidate{Version: c.Version, Digest: c.Digest, FirstSeen: c.FirstSeen.Time}
+	return promotion.Candidate{Version: c.Version, Digest: c.Digest, FirstSeen: c.FirstSeen.Time, Origin: c.Origin}
 }
 
 // upstreamOf are the stages that a stage gets its candidates from.

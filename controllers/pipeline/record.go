@@ -104,7 +104,9 @@ func stageAfter(
 }
 
 func candidateStatus(c promotion.Candidate) v1beta1.PipelineCandidate {
-	return v1beta1.PipelineCandidate{Version: c.Version, Digest: c.Digest, FirstSeen: metav1.NewTime(c.FirstSeen)}
+	return v1beta1.PipelineCandidate{
+		Version: c.Version, Digest: c.Digest, FirstSeen: metav1.NewTime(c.FirstSeen), Origin: c.Origin,
+	}
 }
 
 func gateStatuses(gates []promotion.Gate) []v1beta1.GateStatus {

@@ -104,7 +104,8 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 		return catalog.PipelinesOf(ctx, cached, choice)
 	})
 	all = append(all,
-		loop.Watch{Object: &v1beta1.OCIRepository{}, When: predicate.GenerationChangedPredicate{}, Affects: ofOwner},
+		loop.Watch{Object: &v1beta1.OCIRepository{}, When: sourceChanged(), Affects: ofOwner},
+		loop.Watch{Object: &v1beta1.HelmChart{}, When: sourceChanged(), Affects: ofOwner},
 		loop.Watch{Object: &v1beta1.Promotion{}, When: isGone(), Affects: ofOwner},
 		loop.Watch{Object: &v1beta1.HelmRelease{}, When: saysMore(), Affects: ofStage(cached)},
 		loop.Watch{Object: &v1beta1.PromotionApproval{}, Affects: ofApproval},
@@ -143,10 +144,10 @@ func ofOwner(_ context.Context, o client.Object) []reconcile.Request {
 func ofStage(cached client.Reader) func(context.Context, client.Object) []reconcile.Request {
 	return func(ctx context.Context, o client.Object) []reconcile.Request {
 		choice := catalog.ChoiceOfRelease(o.(*v1beta1.HelmRelease))
-		if choice.Kind != v1beta1.OCIRepositoryKind {
+		if !slices.Contains(outletKinds, choice.Kind) {
 			return nil
 		}
-		source := &v1beta1.OCIRepository{}
+		source := catalog.NewSource(choice.Kind)
 		key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
 		if err := cached.Get(ctx, key, source); err != nil {
 			return nil // it is not there; when it is, its pipeline is reconciled

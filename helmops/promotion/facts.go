@@ -25,6 +25,8 @@ type Candidate struct {
 	Digest string
 	// FirstSeen is when the subject first had it.
 	FirstSeen time.Time
+	// Origin is where it can be fetched again when the subject no longer offers it; empty when it is not needed.
+	Origin string
 }
 
 // Modes of a stage.

@@ -31,6 +31,7 @@ var notHeld = map[string]string{
 	v1beta1.CandidateRejectedReason: "on ReleasePipelines and Promotions, which TestAPipeline looks at",
 	v1beta1.StorageFailedReason:     "it takes a disk that fails",
 	v1beta1.RepublishedReason:       "of events only",
+	v1beta1.TagMovedReason:          "of events only",
 	v1beta1.AdoptedReason:           "of events only",
 	v1beta1.KeptReason:              "of events only",
 	v1beta1.FieldsDroppedReason:     "of events only",
