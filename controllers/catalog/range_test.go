@@ -19,6 +19,7 @@ func TestFollows(t *testing.T) {
 		return r
 	}
 	fromGit := func(hr *v1beta1.HelmRelease) { hr.Spec.Chart.Spec.SourceRef.Kind = v1beta1.GitRepositoryKind }
+	newer := v1beta1.ChartRevision{Name: "web", Version: "1.1.0", Digest: digest2}
 	git := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts"}}
 	chartFromGit := chartObject("web", "web", "")
 	chartFromGit.Spec.SourceRef.Kind = v1beta1.GitRepositoryKind
@@ -48,8 +49,20 @@ func TestFollows(t *testing.T) {
 		{"a digest", oci(&v1beta1.OCIRepositoryRef{SemVer: "*", Digest: digest2}), registry, false},
 		{"a source that is gone", git, ChoiceOfRelease(release("a", "web", "1.x")), false},
 	} {
-		if got := newCatalog(t, tt.source).Follows(t.Context(), tt.choice, revision); got != tt.want {
+		sources := []client.Object{tt.source}
+		if tt.choice == helmChart {
+			sources = append(sources, repository())
+		}
+		if got := newCatalog(t, sources...).Follows(t.Context(), tt.choice, revision, newer); got != tt.want {
 			t.Errorf("%s: %t", tt.name, got)
 		}
+	}
+	valued := ChoiceOfRelease(release("a", "web", "1.x", func(hr *v1beta1.HelmRelease) {
+		hr.Spec.Chart.Spec.ValuesFiles = []string{"values-prod.yaml"}
+	}))
+	same := v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest2}
+	c := newCatalog(t, repository())
+	if c.Follows(t.Context(), valued, revision, same) || !c.Follows(t.Context(), valued, revision, newer) {
+		t.Error("other content of a version with values files can be a change of these; another version is none")
 	}
 }

@@ -28,7 +28,7 @@ func (g *gatherer) hold(ctx context.Context, hr *v1beta1.HelmRelease, in *releas
 		}
 		in.Hold(plan.UpgradeFacts{
 			Wanted: in.Chart, Present: present, Released: release.Released(&hr.Status),
-			Follows: len(holds) > 0 && g.catalog.Follows(ctx, catalog.ChoiceOfRelease(hr), present),
+			Follows: len(holds) > 0 && g.catalog.Follows(ctx, catalog.ChoiceOfRelease(hr), present, in.Chart),
 			Holds:   holds,
 		}, g.now())
 	}
