@@ -80,6 +80,7 @@ func stageAfter(
 			Promotion: fmt.Sprintf("%s-%d", p.SourceName(d.Stage), next.Promotions),
 		}
 	}
+	admit(&next, had, s)
 	for _, v := range s.Verified {
 		entry := v1beta1.StageVerification{PipelineCandidate: candidateStatus(v.Candidate), At: metav1.NewTime(v.At)}
 		if !v.Since.IsZero() {

@@ -149,6 +149,7 @@ func saysMore() predicate.Predicate {
 			return false
 		}
 		return !reflect.DeepEqual(releaseOf(before), releaseOf(after)) ||
+			!reflect.DeepEqual(before.Labels, after.Labels) ||
 			catalog.ChoiceOfRelease(before) != catalog.ChoiceOfRelease(after) ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 	}, GenericFunc: func(event.GenericEvent) bool { return false }}

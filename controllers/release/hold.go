@@ -18,18 +18,23 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// hold keeps the release at the chart that it has while a freeze applies. Everything is read from the cache.
+// hold keeps the release at the chart that it has while a freeze applies, or until its wave in a stage of a pipeline
+// admits it. Everything is read from the cache.
 func (g *gatherer) hold(ctx context.Context, hr *v1beta1.HelmRelease, in *release.Inputs) error {
-	present := release.Present(&hr.Status)
+	present := status.ChartOf(&hr.Status)
 	if in.Unsourced == nil && present.Digest != "" && present.Digest != in.Chart.Digest {
 		holds, err := g.freezes(ctx, hr)
+		if err != nil {
+			return err
+		}
+		wave, err := g.wave(ctx, hr, in.Chart.Digest)
 		if err != nil {
 			return err
 		}
 		in.Hold(plan.UpgradeFacts{
 			Wanted: in.Chart, Present: present, Released: release.Released(&hr.Status),
 			Follows: len(holds) > 0 && g.catalog.Follows(ctx, catalog.ChoiceOfRelease(hr), present, in.Chart),
-			Holds:   holds,
+			Holds:   append(holds, wave...),
 		}, g.now())
 	}
 	status.ReleaseHeld(hr, in.Held.Status())
@@ -69,9 +74,9 @@ func holdOf(f *v1beta1.ReleaseFreeze) plan.Hold {
 	return h
 }
 
-// moreWatches are those of owners, and of freezes unless they are left out.
+// moreWatches are those of owners, of pipelines with waves, and of freezes unless they are left out.
 func (h *handler) moreWatches() []loop.Watch {
-	watches := []loop.Watch{h.owners.watch()}
+	watches := []loop.Watch{h.owners.watch(), h.waveWatch()}
 	if h.noFreezes {
 		return watches
 	}

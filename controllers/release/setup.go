@@ -28,7 +28,7 @@ import (
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases/status,verbs=patch
-// +kubebuilder:rbac:groups=fairlead.dev,resources=releasefreezes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=releasefreezes;releasepipelines,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;impersonate
 // +kubebuilder:rbac:groups="",resources=serviceaccounts/token,verbs=create

@@ -18,20 +18,6 @@ type HeldChart struct {
 	Hold plan.Hold
 }
 
-// Present is the chart that a release has: that of its last attempt, which a rollback may have undone; else that of its
-// newest revision. Its digest is empty when nothing is released, or when another Helm client made what is.
-func Present(s *v1beta1.HelmReleaseStatus) v1beta1.ChartRevision {
-	runs := s.Latest()
-	if runs == nil || runs.ChartDigest == "" || runs.Status == plan.StatusUninstalled {
-		return v1beta1.ChartRevision{}
-	}
-	chart := v1beta1.ChartRevision{Name: runs.ChartName, Version: runs.ChartVersion, Digest: runs.ChartDigest}
-	if s.LastAttemptedRevisionDigest != "" {
-		chart.Version, chart.Digest = s.LastAttemptedRevision, s.LastAttemptedRevisionDigest
-	}
-	return chart
-}
-
 // Released reports whether a revision of a release was good once.
 func Released(s *v1beta1.HelmReleaseStatus) bool {
 	return s.LastVerified != nil || slices.ContainsFunc(s.History, func(r v1beta1.Snapshot) bool {
