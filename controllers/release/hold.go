@@ -76,11 +76,11 @@ func holdOf(f *v1beta1.ReleaseFreeze) plan.Hold {
 
 // moreWatches are those of owners, of pipelines with waves, and of freezes unless they are left out.
 func (h *handler) moreWatches() []loop.Watch {
-	watches := []loop.Watch{h.owners.watch(), h.waveWatch()}
+	owners, waves := h.owners.watch(), h.waveWatch()
 	if h.noFreezes {
-		return watches
+		return []loop.Watch{owners, waves}
 	}
-	return append(watches, loop.Watch{Object: &v1beta1.ReleaseFreeze{}, Affects: h.frozen})
+	return []loop.Watch{owners, waves, {Object: &v1beta1.ReleaseFreeze{}, Affects: h.frozen}}
 }
 
 // frozen are the releases that a freeze is about, or was about before a change.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"reflect"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -51,24 +53,32 @@ func (h *handler) waveWatch() loop.Watch {
 		Object: &v1beta1.ReleasePipeline{}, When: admitsOthers(),
 		Affects: func(ctx context.Context, o client.Object) []reconcile.Request {
 			pipeline := o.(*v1beta1.ReleasePipeline)
-			sources := &v1beta1.OCIRepositoryList{}
-			err := h.objects.List(ctx, sources, client.InNamespace(pipeline.Namespace),
-				client.MatchingLabels{v1beta1.PipelineLabel: string(pipeline.UID)})
-			if err != nil {
-				return nil // the cache answers; it fails only while the process stops
-			}
 			var found []reconcile.Request
-			for i := range sources.Items {
-				choice := catalog.Choice{
-					Kind: v1beta1.OCIRepositoryKind, Namespace: pipeline.Namespace, Name: sources.Items[i].Name,
-				}
-				for _, key := range catalog.ReleasesOf(ctx, h.objects, choice) {
-					found = append(found, reconcile.Request{NamespacedName: key})
-				}
+			for _, kind := range []string{v1beta1.OCIRepositoryKind, v1beta1.HelmChartKind} {
+				found = append(found, h.following(ctx, pipeline, kind)...)
 			}
 			return found
 		},
 	}
+}
+
+// following are the releases that follow the sources of a kind that a pipeline made.
+func (h *handler) following(ctx context.Context, p *v1beta1.ReleasePipeline, kind string) []reconcile.Request {
+	sources := catalog.NewList(kind)
+	err := h.objects.List(ctx, sources, client.InNamespace(p.Namespace),
+		client.MatchingLabels{v1beta1.PipelineLabel: string(p.UID)})
+	if err != nil {
+		return nil // the cache answers; it fails only while the process stops
+	}
+	var found []reconcile.Request
+	_ = meta.EachListItem(sources, func(item runtime.Object) error { // no call returns an error
+		choice := catalog.Choice{Kind: kind, Namespace: p.Namespace, Name: item.(client.Object).GetName()}
+		for _, key := range catalog.ReleasesOf(ctx, h.objects, choice) {
+			found = append(found, reconcile.Request{NamespacedName: key})
+		}
+		return nil
+	})
+	return found
 }
 
 // admitsOthers lets the events through after which the waves of a pipeline admit other releases.
