@@ -313,6 +313,10 @@ type HelmReleaseStatus struct {
 	// +listType=atomic
 	// +optional
 	Skipped []SkippedChart `json:"skipped,omitempty"`
+	// Held is the chart that the release does not take for now, because of a ReleaseFreeze or a wave; absent when there
+	// is none.
+	// +optional
+	Held *HeldChart `json:"held,omitempty"`
 	// LastFailure is the last failure, kept until a revision is verified.
 	// +optional
 	LastFailure *LastFailure `json:"lastFailure,omitempty"`

@@ -195,6 +195,13 @@ type PipelineStage struct {
 	// +kubebuilder:validation:Pattern="^(100|[1-9][0-9]?)%$"
 	// +optional
 	MinVerified *intstr.IntOrString `json:"minVerified,omitempty"`
+	// Waves in which the HelmReleases of the stage take a candidate, one after the other. HelmReleases that no wave
+	// selects are the last. A rollback is not limited by waves, nor is the first install of a HelmRelease.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Waves []StageWave `json:"waves,omitempty"`
 }
 
 // ReleasePipelineSpec says which chart goes through which stages.
@@ -327,6 +334,9 @@ type StageStatus struct {
 	// +listType=atomic
 	// +optional
 	Rejected []StageRejection `json:"rejected,omitempty"`
+	// Wave says which HelmReleases of the stage may take the candidate of Delivery; absent when the stage has no waves.
+	// +optional
+	Wave *StageWaveStatus `json:"wave,omitempty"`
 	// Promotions is how many Promotions the stage has had.
 	// +optional
 	Promotions int64 `json:"promotions,omitempty"`

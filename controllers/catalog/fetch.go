@@ -82,6 +82,9 @@ func (c *Catalog) fetch(
 	}
 	found, ok := c.pick(ctx, choice, source)
 	if !ok || found.Revision.Digest != want.Digest {
+		if repository, is := source.(*v1beta1.HelmRepository); is {
+			return c.fetchFormer(ctx, repository, choice, want, has)
+		}
 		return "", unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
 	}
 	if found.Archive != "" && c.View(source).Has(found.Archive) && (has || c.proven(ctx, source, found.Archive)) {

@@ -29,6 +29,9 @@ func check(p *v1beta1.ReleasePipeline) error {
 		if err := checkGates(s.Gates, field+".gates"); err != nil {
 			return err
 		}
+		if err := checkWaves(s.Waves, field+".waves"); err != nil {
+			return err
+		}
 	}
 	return nil
 }

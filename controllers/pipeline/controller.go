@@ -203,7 +203,7 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 		return in, fmt.Errorf("listing the approvals of the pipeline: %w", err)
 	}
 	in.approvals = approvals.Items
-	if in.freezes, err = h.freezes(ctx, p.Namespace); err != nil {
+	if in.freezes, err = h.freezes(ctx, p); err != nil {
 		return in, err
 	}
 	if quorum(p) != "" {
@@ -212,8 +212,8 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 	return in, err
 }
 
-// freezes are those of the pipelines of a namespace.
-func (h *handler) freezes(ctx context.Context, namespace string) (found []v1beta1.ReleaseFreeze, err error) {
+// freezes are those that a pipeline falls under.
+func (h *handler) freezes(ctx context.Context, p *v1beta1.ReleasePipeline) (found []v1beta1.ReleaseFreeze, err error) {
 	if h.noFreezes {
 		return nil, nil
 	}
@@ -222,7 +222,7 @@ func (h *handler) freezes(ctx context.Context, namespace string) (found []v1beta
 		return nil, fmt.Errorf("listing the freezes: %w", err)
 	}
 	for i := range list.Items {
-		if covers(&list.Items[i], namespace) {
+		if list.Items[i].Covers(p) {
 			found = append(found, list.Items[i])
 		}
 	}

@@ -89,6 +89,7 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	for j := range in.releases[spec.Name] {
 		s.Releases = append(s.Releases, releaseOf(&in.releases[spec.Name][j]))
 	}
+	waves(&s, spec.Waves, in.releases[spec.Name])
 	had := statusOf(p, spec.Name)
 	if spec.CopyOf() != nil {
 		asCopy(&s, spec, had)
@@ -163,6 +164,7 @@ func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
 	s := hr.Status
 	r := promotion.Release{
 		Name: hr.Namespace + "/" + hr.Name, Current: s.ObservedGeneration == hr.Generation, Suspended: hr.Spec.Suspend,
+		Has: status.ChartOf(&s).Digest,
 		Bad: map[string]string{}, Message: short(cmp.Or(status.Message(hr), "not reconciled yet"), maxReleaseMessage),
 	}
 	verified := meta.FindStatusCondition(s.Conditions, v1beta1.VerifiedCondition)

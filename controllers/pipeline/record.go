@@ -85,6 +85,7 @@ func stageAfter(
 			Promotion: recordName(p, d.Stage, next.Promotions),
 		}
 	}
+	admit(&next, had, s)
 	for _, v := range s.Verified {
 		entry := v1beta1.StageVerification{PipelineCandidate: candidateStatus(v.Candidate), At: metav1.NewTime(v.At)}
 		if !v.Since.IsZero() {

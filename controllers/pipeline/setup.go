@@ -165,6 +165,7 @@ func saysMore() predicate.Predicate {
 			return false
 		}
 		return !reflect.DeepEqual(releaseOf(before), releaseOf(after)) ||
+			!reflect.DeepEqual(before.Labels, after.Labels) ||
 			catalog.ChoiceOfRelease(before) != catalog.ChoiceOfRelease(after) ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 	}, GenericFunc: func(event.GenericEvent) bool { return false }}
@@ -179,17 +180,12 @@ func allPipelines(cached client.Reader) func(context.Context, client.Object) []r
 		}
 		var found []reconcile.Request
 		for i := range list.Items {
-			if covers(o.(*v1beta1.ReleaseFreeze), list.Items[i].Namespace) {
+			if o.(*v1beta1.ReleaseFreeze).Covers(&list.Items[i]) {
 				found = append(found, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 			}
 		}
 		return found
 	}
-}
-
-// covers reports whether a freeze is about the pipelines of a namespace.
-func covers(f *v1beta1.ReleaseFreeze, namespace string) bool {
-	return len(f.Spec.Namespaces) == 0 || slices.Contains(f.Spec.Namespaces, namespace)
 }
 
 // policyCheck remembers for a while whether the API server checks who makes an approval.

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +32,10 @@ type gatherer struct {
 	rules        rules
 	// defaultServiceAccount is the identity of releases that name none; empty is the controller itself.
 	defaultServiceAccount string
+	// objects reads the cache: the freezes, which noFreezes leaves out.
+	objects   client.Reader
+	noFreezes bool
+	now       func() time.Time
 }
 
 // sight is how a gatherer sees the objects of the cluster.
@@ -50,7 +55,7 @@ func newGatherer(c *catalog.Catalog, s sight, o Options) *gatherer {
 			Kind: v1beta1.HelmReleaseKind, Empty: func() referent.Dependent { return &v1beta1.HelmRelease{} },
 			Objects: s.cached, Lookout: s.lookout, Expressions: s.expressions, OwnNamespace: o.NoCrossNamespaceRefs,
 		},
-		defaultServiceAccount: o.DefaultServiceAccount,
+		defaultServiceAccount: o.DefaultServiceAccount, objects: s.cached, noFreezes: o.NoFreezes, now: o.Now,
 	}
 }
 
@@ -82,7 +87,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 		Rules: judges, Ignore: ignore,
 	}
 	g.skip(ctx, hr, &in)
-	return in, nil
+	return in, g.hold(ctx, hr, &in)
 }
 
 // forget drops what is kept for an object that is gone.

@@ -28,6 +28,7 @@ import (
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases/status,verbs=patch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=releasefreezes;releasepipelines,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;impersonate
 // +kubebuilder:rbac:groups="",resources=serviceaccounts/token,verbs=create
@@ -51,6 +52,9 @@ type Options struct {
 	Live Live
 	// Changes of release records by others, and of live objects; nil for none.
 	Changes *Changes
+	// NoFreezes leaves ReleaseFreezes out: a controller of some namespaces has no right to objects of the whole
+	// cluster.
+	NoFreezes bool
 	// Now is the clock.
 	Now func() time.Time
 	// Connect reaches the objects of other kinds that releases depend on.
@@ -116,7 +120,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: append(append(sourceWatches, index.Watches(referent.Freed())...), h.owners.watch()),
+		Watches: append(append(sourceWatches, index.Watches(referent.Freed())...), h.moreWatches()...),
 	})
 }
 

@@ -102,6 +102,8 @@ type Stage struct {
 	Signatures map[string]Signature
 	// Displaced is how many candidates were replaced while a later stage only waited for them, since it took one.
 	Displaced int
+	// Waves in which the releases take what the stage has, in their order; none for all at the same time.
+	Waves []Wave
 }
 
 // Gates are the conditions of a stage. A zero value lets everything through but a downgrade.
@@ -205,6 +207,10 @@ type Release struct {
 	Digest string
 	// At is when that chart was verified.
 	At time.Time
+	// Has is the chart that the release was last brought to, or tried to be brought to; empty when nothing is released.
+	Has string
+	// Wave is the index of its wave, that after the last for a release of no wave.
+	Wave int
 	// Bad are the charts that failed for good with the present values, and why.
 	Bad map[string]string
 	// Message says what the release does now.

@@ -25,7 +25,10 @@ type Inputs struct {
 	// Unsourced says why Chart is that of the revision that runs: the source has no answer at present. Nil otherwise.
 	Unsourced error
 	// Note says why Chart is not the newest that the source has; empty when it is.
-	Note   string
+	Note string
+	// Held is the chart that the source has and that is not taken for now: Chart is the one that the release has. Nil
+	// for none.
+	Held   *HeldChart
 	Values map[string]any
 	// Mask hides what came from Secrets.
 	Mask values.Mask
