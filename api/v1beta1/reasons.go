@@ -15,6 +15,8 @@ const (
 	RenderingLimitExceededReason = "RenderingLimitExceeded"
 	// CandidateRejectedReason: a stage of a pipeline has a candidate that failed, and nothing to go back to.
 	CandidateRejectedReason = "CandidateRejected"
+	// NotPromotedReason: a Promotion that a user made cannot be carried out.
+	NotPromotedReason = "NotPromoted"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
 	// UnsupportedReason: the spec has a field that would change what is trusted or reached, and that the controller

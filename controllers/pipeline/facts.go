@@ -24,7 +24,9 @@ type inputs struct {
 	releases  map[string][]v1beta1.HelmRelease
 	approvals []v1beta1.PromotionApproval
 	freezes   []v1beta1.ReleaseFreeze
-	stamped   bool
+	// requests are the Promotions that users made.
+	requests []v1beta1.Promotion
+	stamped  bool
 }
 
 // factsOf makes the facts about a pipeline, with the candidates and the stages that its status has.
@@ -83,9 +85,11 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	for j := range in.releases[spec.Name] {
 		s.Releases = append(s.Releases, releaseOf(&in.releases[spec.Name][j]))
 	}
-	if had := statusOf(p, spec.Name); had != nil {
+	had := statusOf(p, spec.Name)
+	if had != nil {
 		remember(&s, had)
 	}
+	s.Requests = requestFacts(in.requests, spec.Name, had)
 	return s
 }
 
@@ -105,6 +109,7 @@ func remember(s *promotion.Stage, had *v1beta1.StageStatus) {
 	if d := had.Delivery; d != nil {
 		s.Delivery = &promotion.Delivery{
 			Candidate: candidateOf(d.PipelineCandidate), Cause: d.Cause, At: d.At.Time, Verified: d.Verified,
+			Request: requestOfDelivery(d),
 		}
 	}
 	for _, v := range had.Verified {

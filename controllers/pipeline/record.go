@@ -49,7 +49,9 @@ func record(p *v1beta1.ReleasePipeline, f promotion.Facts, decisions []promotion
 			had = *s
 		}
 		stages = append(stages, stageAfter(p, had, f.Stages[i].Apply(d, now), d))
-		out.acted = out.acted || d.Step != promotion.StepNone
+		requests, answered := requestsAfter(had.Requests, d)
+		stages[i].Requests = requests
+		out.acted = out.acted || answered || d.Step != promotion.StepNone
 		out.events = append(out.events, eventsOf(d)...)
 		if !d.Next.IsZero() && (out.next.IsZero() || d.Next.Before(out.next)) {
 			out.next = d.Next
@@ -77,6 +79,7 @@ func stageAfter(
 		next.Delivery = &v1beta1.StageDelivery{
 			PipelineCandidate: candidateStatus(s.Delivery.Candidate), Cause: s.Delivery.Cause,
 			At: metav1.NewTime(s.Delivery.At), Verified: s.Delivery.Verified,
+			Request:   deliveryRequest(s.Delivery.Request),
 			Promotion: fmt.Sprintf("%s-%d", p.SourceName(d.Stage), next.Promotions),
 		}
 	}

@@ -90,6 +90,8 @@ type Stage struct {
 	Rejected []Rejection
 	// Releases are the HelmReleases of the stage.
 	Releases []Release
+	// Requests are those of users that have no final answer, in any order.
+	Requests []Request
 }
 
 // Gates are the conditions of a stage. A zero value lets everything through but a downgrade.
@@ -159,6 +161,8 @@ type Delivery struct {
 	At time.Time
 	// Verified is set once the releases of the stage have verified it since then.
 	Verified bool
+	// Request is the request that it carries out; nil for none.
+	Request *Request
 }
 
 // Verification is how long a candidate was verified in a stage.
@@ -247,4 +251,7 @@ type Decision struct {
 	Next time.Time
 	// Verified is the record of what was verified in the stage, up to now.
 	Verified []Verification
+	// Request is the request that the decision carries out; nil for none. Answers are those to all requests.
+	Request *Request
+	Answers []Answer
 }

@@ -20,6 +20,9 @@ type oracle struct {
 	counts map[string]int
 	minor  int
 	broken error
+	// answered are the requests with a final answer.
+	answered map[string]bool
+	requests int
 }
 
 func (o *oracle) violated(format string, args ...any) {
@@ -37,7 +40,8 @@ func (o *oracle) look(f Facts, d Decision) {
 			o.violated("%s: %s %s was never published", d.Stage, c.Version, c.Digest)
 		}
 	}
-	if d.Step == StepPromote {
+	o.request(f, s, d)
+	if d.Step == StepPromote && d.Request == nil {
 		o.promotion(f, s, d)
 	}
 	o.rollback(s, f, d)
@@ -110,7 +114,7 @@ func (o *oracle) rollback(s *Stage, f Facts, d Decision) {
 func (o *oracle) act() {
 	n := o.random.IntN
 	stage := &o.facts.Stages[n(len(o.facts.Stages))]
-	switch n(12) {
+	switch n(14) {
 	case 0, 1, 2:
 		o.minor += n(3) - 1 // now and then a lower version, or the same one with other content
 		o.minor = max(0, o.minor+n(2))
@@ -140,6 +144,8 @@ func (o *oracle) act() {
 		}
 	case 8:
 		o.facts.Suspended = n(4) == 0
+	case 9, 10:
+		o.wish(stage)
 	default:
 		o.run(time.Duration(n(90)) * time.Minute)
 	}
@@ -180,6 +186,7 @@ func TestInvariants(t *testing.T) {
 		o := &oracle{
 			world: w, random: rand.New(rand.NewPCG(seed, 1)),
 			verified: map[string]bool{}, published: map[string]string{}, counts: counts, minor: 3,
+			answered: map[string]bool{},
 		}
 		w.check = func(f Facts, d Decision) {
 			o.note()
@@ -193,9 +200,11 @@ func TestInvariants(t *testing.T) {
 			}
 		}
 	}
-	for _, what := range []string{StepPromote + CauseAuto, StepPromote + CausePin, StepReject + CauseRollback,
-		StepVerify} {
-		if counts[what] < 500 {
+	for what, least := range map[string]int{
+		StepPromote + CauseAuto: 500, StepPromote + CausePin: 500, StepReject + CauseRollback: 500, StepVerify: 500,
+		StepPromote + CauseManual: 200, StepPromote + CauseRollback: 50,
+	} {
+		if counts[what] < least {
 			t.Errorf("the histories have %d of %s only: %v", counts[what], what, counts)
 		}
 	}

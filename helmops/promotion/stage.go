@@ -174,5 +174,5 @@ func (s Stage) Apply(d Decision, now time.Time) Stage {
 			deliver(d.Back)
 		}
 	}
-	return s
+	return s.afterRequest(d)
 }
