@@ -43,6 +43,7 @@ func requestFacts(all []v1beta1.Promotion, stage string, had *v1beta1.StageStatu
 		open = append(open, promotion.Request{
 			Name: q.Name, Cause: q.Spec.Cause, Version: q.Spec.Version, Digest: q.Spec.Digest, Bypass: q.Spec.Bypass,
 			By: q.Spec.RequestedBy, Reason: q.Spec.Reason, At: q.CreationTimestamp.Time,
+			Seen: known != nil,
 		})
 	}
 	slices.SortFunc(open, func(a, b promotion.Request) int { return b.At.Compare(a.At) })

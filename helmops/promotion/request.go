@@ -26,8 +26,10 @@ type Request struct {
 	Bypass []string
 	// By is the user, as the API server says; empty when it is not known. Reason is what the user says.
 	By, Reason string
-	// At is when it was made.
-	At time.Time
+	// At is when it was made, in seconds. Seen is set when an earlier decision answered it: of two of one second, it is
+	// the older one.
+	At   time.Time
+	Seen bool
 }
 
 // Phases of a request.
@@ -94,9 +96,19 @@ func (s situation) active() *weighed {
 func (s *Stage) newestRequests() []Request {
 	sorted := slices.Clone(s.Requests)
 	slices.SortFunc(sorted, func(a, b Request) int {
-		return cmp.Or(b.At.Compare(a.At), strings.Compare(b.Name, a.Name))
+		return cmp.Or(b.At.Compare(a.At), unseenFirst(a, b), strings.Compare(b.Name, a.Name))
 	})
 	return sorted
+}
+
+func unseenFirst(a, b Request) int {
+	switch {
+	case a.Seen == b.Seen:
+		return 0
+	case a.Seen:
+		return 1
+	}
+	return -1
 }
 
 // weigh says whether a request can be carried out now. One that only waits fails at the deadline of the stage.
@@ -317,4 +329,15 @@ func (s Stage) afterRequest(d Decision) Stage {
 	}
 	s.Delivery.Request = d.Request
 	return s
+}
+
+// Bypassable are the names of the gates that a Manual request can bypass.
+func Bypassable() []string {
+	var names []string
+	for _, g := range gates {
+		if unknownGate([]string{g.name}) == "" {
+			names = append(names, g.name)
+		}
+	}
+	return names
 }

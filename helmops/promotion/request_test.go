@@ -255,6 +255,19 @@ func TestRequestsThatWait(t *testing.T) {
 	}
 }
 
+// Of two requests of one second, the one that was answered before is the older one.
+func TestRequestsOfOneSecond(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, line()...)
+	w.publish("1.0.0")
+	seen := Request{Name: "z", Cause: CauseManual, Version: "1.0.0", At: w.now, Seen: true}
+	w.stage("prod").Requests = []Request{seen, {Name: "a", Cause: CauseManual, Version: "1.0.0", At: w.now}}
+	answers := Decide(w.facts, w.now)[2].Answers
+	if answers[0].Name != "a" || answers[0].Phase != RequestWaiting || answers[1].Phase != RequestSuperseded {
+		t.Errorf("the answers are %+v", answers)
+	}
+}
+
 // A rollback holds the stage until it is resumed, or until a user promotes something newer.
 func TestARequestedRollbackHolds(t *testing.T) {
 	t.Parallel()
