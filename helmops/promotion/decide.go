@@ -24,7 +24,9 @@ var rules = []rule{
 	{"rejected", rejecting},
 	{"verified", verified},
 	{"pinned", pinned},
+	{"rolledBack", rolledBack},
 	{"judged", judged},
+	{"requested", requested},
 	{"held", held},
 	{"promoted", promoted},
 	{"idle", idle},
@@ -44,7 +46,7 @@ func Decide(f Facts, now time.Time) []Decision {
 		if !f.Suspended {
 			s.Verified = tracked
 		}
-		d := decide(situation{facts: &f, stage: s, now: now})
+		d := decideAll(situation{facts: &f, stage: s, now: now})
 		d.Verified = s.Verified
 		f.displace(s, &d, now)
 		f.taken(s, d, decisions)
@@ -52,6 +54,17 @@ func Decide(f Facts, now time.Time) []Decision {
 		*s = s.Apply(d, now)
 	}
 	return decisions
+}
+
+// decideAll decides, and answers the requests of the stage.
+func decideAll(s situation) Decision {
+	d := decide(s)
+	if !s.facts.Suspended {
+		var next time.Time
+		d.Answers, next = s.answers(d)
+		d.Next = earlier(d.Next, next)
+	}
+	return d
 }
 
 func decide(s situation) Decision {

@@ -17,7 +17,8 @@ var update = flag.Bool("update", false, "write the golden transcripts")
 
 func TestRuleOrder(t *testing.T) {
 	t.Parallel()
-	want := []string{"suspended", "rejected", "verified", "pinned", "judged", "held", "promoted", "idle"}
+	want := []string{"suspended", "rejected", "verified", "pinned", "rolledBack", "judged", "requested", "held",
+		"promoted", "idle"}
 	names := make([]string, 0, len(rules))
 	for _, r := range rules {
 		names = append(names, r.name)

@@ -28,6 +28,7 @@ var notHeld = map[string]string{
 	v1beta1.SuspendedReason:     "of plans only: a suspended object keeps the conditions it had",
 	v1beta1.InternalErrorReason: "it takes a fault of the controller",
 	// The zoo has no pipelines.
+	v1beta1.NotPromotedReason:       "on Promotions that users made, which TestManualPromotion looks at",
 	v1beta1.CandidateRejectedReason: "on ReleasePipelines and Promotions, which TestAPipeline looks at",
 	v1beta1.StorageFailedReason:     "it takes a disk that fails",
 	v1beta1.RepublishedReason:       "of events only",
