@@ -18,7 +18,7 @@ import (
 )
 
 // again is when what was decided is done: after the status was written.
-const again = 200 * time.Millisecond
+const again = 100 * time.Millisecond
 
 // Catalog answers which chart a choice stands for.
 type Catalog interface {
@@ -114,6 +114,7 @@ func (h *handler) look(ctx context.Context, p *v1beta1.ReleasePipeline, now time
 	chart, err := h.charts.Chart(ctx, catalog.ChoiceOfPipeline(p))
 	if err == nil {
 		addCandidate(p, chart, now)
+		return h.outdated(ctx, p)
 	}
 	return err
 }

@@ -105,7 +105,7 @@ func TestAPipelineLosesItsStatus(t *testing.T) {
 }
 
 // A registry that refuses, is busy, or no longer has the subject changes nothing that runs. The subject says what the
-// registry answers, and the pipeline continues when the registry is back.
+// registry answers, the pipeline says that the subject is not ready, and continues when the registry is back.
 func TestARegistryFailsAPipeline(t *testing.T) {
 	t.Parallel()
 	var fault atomic.Pointer[http.Response]
@@ -151,6 +151,7 @@ func TestARegistryFailsAPipeline(t *testing.T) {
 	} {
 		fault.Store(&http.Response{StatusCode: tt.code, Header: http.Header{"Retry-After": {tt.pause}}})
 		awaitNotReady(t, source, tt.reason)
+		awaitNotReady(t, p.pipeline, v1beta1.SourceNotReadyReason)
 		mustRun(t, "fairlead", "reconcile", "release", "dev", "-n", p.ns)
 		awaitReady(t, &v1beta1.HelmRelease{ObjectMeta: named(p.ns, "dev")})
 		if source, verified := p.digestIn("dev"); source != has || verified != has {
@@ -159,6 +160,7 @@ func TestARegistryFailsAPipeline(t *testing.T) {
 		fault.Store(nil)
 		mustRun(t, "fairlead", "reconcile", "ocirepository", "web", "-n", p.ns)
 		awaitReady(t, source)
+		awaitReady(t, p.pipeline)
 	}
 	push("1.1.0")
 	p.await("dev 1.1.0 Verified")
