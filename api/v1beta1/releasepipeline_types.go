@@ -62,7 +62,7 @@ type PromotionWindow struct {
 	Cron string `json:"cron"`
 	// Duration of the window, a week at most.
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(m|h))+$"
+	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('168h')",message="a window lasts up to a week"
 	// +required
 	Duration metav1.Duration `json:"duration"`

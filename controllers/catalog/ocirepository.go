@@ -18,7 +18,7 @@ import (
 func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []Choice) Polled {
 	repository := source.(*v1beta1.OCIRepository)
 	access := c.access(ctx, repository)
-	if c.isPinned(repository, access) {
+	if c.asksNothing(repository, access) {
 		found := ociFound(*repository.GetArtifact(), repository.Status.Chart)
 		found.Verify = repository.Spec.Verify != nil
 		return found

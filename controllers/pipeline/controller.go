@@ -19,7 +19,7 @@ import (
 )
 
 // again is when what was decided is done: after the status was written.
-const again = 200 * time.Millisecond
+const again = 100 * time.Millisecond
 
 // Catalog answers which chart a choice stands for.
 type Catalog interface {
@@ -150,6 +150,7 @@ func (h *handler) look(ctx context.Context, p *v1beta1.ReleasePipeline, now time
 		h.tellMoved(p, chart)
 		addCandidate(p, chart, now)
 		setOrigin(p, chart.Digest, h.charts.Origin(ctx, choice, chart))
+		return h.outdated(ctx, p)
 	}
 	return err
 }

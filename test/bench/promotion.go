@@ -193,7 +193,7 @@ func (p *promotions) idle(ctx context.Context, r *result) error {
 			return err
 		}
 	}
-	before, err := p.procs[0].consumed() // the controller is the first
+	before, liveBefore, err := p.memory(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,13 +212,28 @@ func (p *promotions) idle(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	grown, err := p.procs[0].consumed()
+	grown, live, err := p.memory(ctx)
 	if err != nil {
 		return err
 	}
 	r.Notes = append(r.Notes, fmt.Sprintf("%d pipelines of three stages: the largest memory of the controller grows "+
-		"from %.0f to %.0f MiB", count, before.peak, grown.peak))
+		"from %.0f to %.0f MiB, what is live after a garbage collection from %.1f to %.1f MiB",
+		count, before, grown, liveBefore, live))
 	return p.countIdle(ctx, r)
+}
+
+// memory returns the largest memory of the controller so far, and what its last garbage collection left, in MiB.
+func (p *promotions) memory(ctx context.Context) (peak, live float64, err error) {
+	consumed, err := p.procs[0].consumed() // the controller is the first
+	if err != nil {
+		return 0, 0, err
+	}
+	page, err := fetch(ctx, http.DefaultClient, p.controller.Metrics)
+	if err != nil {
+		return 0, 0, err
+	}
+	bytes, err := sumSamples(page, "go_gc_heap_live_bytes")
+	return consumed.peak, float64(bytes) / (1 << 20), err
 }
 
 // countIdle counts requests and reconciles while nothing happens.

@@ -17,7 +17,8 @@ import (
 func TestSamplesAreAccepted(t *testing.T) {
 	known, s := schemas(t), scheme(t)
 	seen := map[string]bool{}
-	for _, file := range glob(t, "config", "samples", "*.yaml") {
+	files := append(glob(t, "config", "samples", "*.yaml"), glob(t, "config", "samples", "promotion", "*.yaml")...)
+	for _, file := range files {
 		if filepath.Base(file) == "kustomization.yaml" {
 			continue
 		}

@@ -105,18 +105,20 @@ func TestAPipelineLosesItsStatus(t *testing.T) {
 }
 
 // A registry that refuses, is busy, or no longer has the subject changes nothing that runs. The subject says what the
-// registry answers, and the pipeline continues when the registry is back.
+// registry answers, the pipeline says that the subject is not ready, and continues when the registry is back.
 func TestARegistryFailsAPipeline(t *testing.T) {
 	t.Parallel()
-	var fault atomic.Pointer[http.Response]
+	var code atomic.Int32
 	registry, err := upstream.Registry(t.TempDir(), upstream.Options{
 		Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
-			answer := fault.Load()
-			if answer == nil {
+			answer := int(code.Load())
+			switch answer {
+			case 0:
 				return false
+			case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+				w.Header().Set("Retry-After", "1")
 			}
-			w.Header().Set("Retry-After", answer.Header.Get("Retry-After"))
-			w.WriteHeader(answer.StatusCode)
+			w.WriteHeader(answer)
 			return true
 		},
 	})
@@ -140,25 +142,26 @@ func TestARegistryFailsAPipeline(t *testing.T) {
 	p.await("dev 1.0.0 Verified")
 	has, _ := p.digestIn("dev")
 	for _, tt := range []struct {
-		code   int
-		pause  string
+		code   int32
 		reason string
 	}{
-		{http.StatusUnauthorized, "", v1beta1.AuthenticationFailedReason},
-		{http.StatusTooManyRequests, "1", v1beta1.FetchFailedReason},
-		{http.StatusServiceUnavailable, "1", v1beta1.FetchFailedReason},
-		{http.StatusNotFound, "", v1beta1.NotFoundReason},
+		{http.StatusUnauthorized, v1beta1.AuthenticationFailedReason},
+		{http.StatusTooManyRequests, v1beta1.FetchFailedReason},
+		{http.StatusServiceUnavailable, v1beta1.FetchFailedReason},
+		{http.StatusNotFound, v1beta1.NotFoundReason},
 	} {
-		fault.Store(&http.Response{StatusCode: tt.code, Header: http.Header{"Retry-After": {tt.pause}}})
+		code.Store(tt.code)
 		awaitNotReady(t, source, tt.reason)
+		awaitNotReady(t, p.pipeline, v1beta1.SourceNotReadyReason)
 		mustRun(t, "fairlead", "reconcile", "release", "dev", "-n", p.ns)
 		awaitReady(t, &v1beta1.HelmRelease{ObjectMeta: named(p.ns, "dev")})
 		if source, verified := p.digestIn("dev"); source != has || verified != has {
 			t.Errorf("%d: dev has %s and verified %s, want %s", tt.code, source, verified, has)
 		}
-		fault.Store(nil)
+		code.Store(0)
 		mustRun(t, "fairlead", "reconcile", "ocirepository", "web", "-n", p.ns)
 		awaitReady(t, source)
+		awaitReady(t, p.pipeline)
 	}
 	push("1.1.0")
 	p.await("dev 1.1.0 Verified")

@@ -104,6 +104,7 @@ func (z *zoo) sources() {
 	}
 	z.keep(oci("oci", &v1beta1.OCIRepositoryRef{Tag: "1.0.0"}), v1beta1.SucceededReason)
 	ofOCI := chartRef(z.ns, "of-oci", v1beta1.OCIRepositoryKind, "oci")
+	ofOCI.Spec.Bake = &metav1.Duration{Duration: time.Hour}
 	z.keep(ofOCI, v1beta1.InstallSucceededReason, v1beta1.BakingReason)
 	z.keep(oci("no-tag", &v1beta1.OCIRepositoryRef{Tag: "9.9.9"}), v1beta1.NotFoundReason)
 	signer, err := upstream.NewSigner()

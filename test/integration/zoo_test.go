@@ -134,6 +134,8 @@ func kindOfAnimal(object client.Object) string {
 		return v1beta1.OCIRepositoryKind
 	case *v1beta1.Bucket:
 		return v1beta1.BucketKind
+	case *v1beta1.ReleasePipeline:
+		return v1beta1.ReleasePipelineKind
 	default:
 		return v1beta1.HelmChartKind
 	}
@@ -234,6 +236,7 @@ func TestNothingSpins(t *testing.T) {
 	z.releases()
 	z.histories()
 	z.kustomizations()
+	z.pipelines()
 	z.rare()
 	z.leaving()
 	covered := map[string]bool{}
