@@ -140,7 +140,7 @@ func (s *signatures) answer(by string, err error) promotion.Signature {
 	case err == nil:
 		return promotion.Signature{Result: promotion.Pass, Message: "signed: " + by, Again: now.Add(checkSignaturesEvery)}
 	case errors.As(err, &e) && e.Reason() == v1beta1.VerificationFailedReason:
-		return promotion.Signature{Result: promotion.Fail, Message: e.Error(), Again: now.Add(checkSignaturesEvery)}
+		return promotion.Signature{Result: promotion.Fail, Message: err.Error(), Again: now.Add(checkSignaturesEvery)}
 	}
 	pause := unreachableFor
 	if e != nil {
