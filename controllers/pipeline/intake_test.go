@@ -22,7 +22,7 @@ func TestDisplacedCandidates(t *testing.T) {
 		p.Spec.Stages[1].Promote = promotion.Manual
 	}), hr)
 	recorder := events.NewFakeRecorder(100)
-	s.handler.events = recorder
+	s.events = recorder
 	for i := range 4 {
 		digest := "sha256:" + string(rune('a'+i))
 		s.time = now.Add(time.Duration(i) * time.Hour)

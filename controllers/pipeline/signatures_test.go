@@ -62,7 +62,7 @@ func newSigning(t *testing.T) *signing {
 		}}
 	}))
 	tasks := loop.NewTasks[[]signed](t.Context(), func(key types.NamespacedName) { s.woken <- key }, time.Now)
-	s.handler.signatures = newSignatures(s.signers, tasks, func() time.Time { return s.time })
+	s.signatures = newSignatures(s.signers, tasks, func() time.Time { return s.time })
 	s.charts.revision = v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:one"}
 	return s
 }
@@ -142,7 +142,7 @@ func TestSignaturesOfStages(t *testing.T) {
 func TestACheckOfSignaturesFails(t *testing.T) {
 	t.Parallel()
 	s := newSigning(t)
-	s.handler.signatures.signers = panicking{}
+	s.signatures.signers = panicking{}
 	s.settle()
 	s.answered()
 	if got := s.gate(); !strings.HasPrefix(got, "Wait: its signatures could not be checked") {

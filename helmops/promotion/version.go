@@ -2,7 +2,6 @@ package promotion
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -144,7 +143,5 @@ func stepBetween(from, to Candidate) string {
 }
 
 func list(names []string) string { return strings.Join(names, ", ") }
-
-func sorted(names map[string]bool) []string { return slices.Sorted(maps.Keys(names)) }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
