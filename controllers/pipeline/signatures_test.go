@@ -26,7 +26,9 @@ type signers struct {
 }
 
 // Signed implements Signers.
-func (s *signers) Signed(_ context.Context, choice catalog.Choice, digest string, v *v1beta1.Verification) (string, error) {
+func (s *signers) Signed(
+	_ context.Context, choice catalog.Choice, digest string, v *v1beta1.Verification,
+) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, choice.Name+" "+digest+" "+v.SecretRef.Name)

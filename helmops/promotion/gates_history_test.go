@@ -54,7 +54,9 @@ func gatesOfSeed(seed uint64) func(*Stage) {
 			g.Windows = append(g.Windows, Window{Deny: true, Cron: "30 * * * *", Duration: 15 * time.Minute})
 		}
 		if on() {
-			g.Approval = ApprovalGate{When: Always, Count: 1 + int(seed%2), Expires: 3 * time.Hour, Groups: []string{"owners"}}
+			g.Approval = ApprovalGate{
+				When: Always, Count: 1 + int(seed%2), Expires: 3 * time.Hour, Groups: []string{"owners"},
+			}
 		}
 		if on() {
 			g.Checks = []Check{{Name: "even", Predicate: odd{}}}
@@ -164,15 +166,17 @@ func (g *gatekeeper) act() {
 			c = d.Candidate
 		}
 		prod.Approvals = append(prod.Approvals, Approval{
-			User: []string{"alice", "bob"}[n(2)], Groups: [][]string{nil, {"owners"}, {"owners"}}[n(3)], Digest: c.Digest,
-			At: g.now, Reject: n(12) == 0,
+			User: []string{"alice", "bob"}[n(2)], Groups: [][]string{nil, {"owners"}, {"owners"}}[n(3)],
+			Digest: c.Digest, At: g.now, Reject: n(12) == 0,
 		})
 		prod.Approvals = prod.Approvals[max(0, len(prod.Approvals)-6):]
 	case 3:
 		if prod.Signatures == nil || n(10) == 0 {
 			prod.Signatures = map[string]Signature{}
 		}
-		prod.Signatures[c.Digest] = Signature{Result: []Result{Pass, Pass, Wait, Fail}[n(4)], Again: g.now.Add(time.Hour)}
+		prod.Signatures[c.Digest] = Signature{
+			Result: []Result{Pass, Pass, Wait, Fail}[n(4)], Again: g.now.Add(time.Hour),
+		}
 	default:
 		g.oracle.act()
 		for _, c := range g.facts.Candidates {
