@@ -137,11 +137,7 @@ func reasonOf(p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus) string {
 			}
 		}
 	case promotion.CauseApproved:
-		for _, g := range s.Gates {
-			if g.Name == promotion.GateApproval {
-				return g.Message
-			}
-		}
+		return s.Message // what the decision said
 	}
 	return ""
 }

@@ -209,9 +209,9 @@ func promoted(s situation) (Decision, bool) {
 		result := worst(answers)
 		switch {
 		case result == Pass:
+			cause, why := s.cause(q)
 			return Decision{
-				Step: StepPromote, Candidate: &c, Cause: s.cause(c), Phase: PhaseVerifying, Gates: answers,
-				Message: "it passes all gates",
+				Step: StepPromote, Candidate: &c, Cause: cause, Phase: PhaseVerifying, Gates: answers, Message: why,
 			}, true
 		case result == Wait:
 			next = earlier(next, soonest(answers))
@@ -238,12 +238,12 @@ func promoted(s situation) (Decision, bool) {
 	return Decision{}, false
 }
 
-func (s situation) cause(c Candidate) string {
-	q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
-	if q.needsApproval() {
-		return CauseApproved
+// cause of the promotion of a candidate that passes all gates, and what it says of it.
+func (s situation) cause(q question) (cause, why string) {
+	if q.needsApproval() || q.leaps() {
+		return CauseApproved, approved(q).Message
 	}
-	return CauseAuto
+	return CauseAuto, "it passes all gates"
 }
 
 // eligible are the candidates that could replace what the stage has, newest first. Lower ones are among them only when
