@@ -46,13 +46,15 @@ func newCopied(t *testing.T) *copied {
 	t.Cleanup(func() { _ = mirror.Close() })
 	deliver := func(server *upstream.RegistryServer, secret *v1beta1.LocalObjectReference) *v1beta1.StageDeliver {
 		return &v1beta1.StageDeliver{Copy: &v1beta1.StageCopy{
-			URL: "oci://" + server.Host() + "/charts/sample", Insecure: true, SecretRef: secret, Tag: "stable", Channel: true,
+			URL: "oci://" + server.Host() + "/charts/sample", Insecure: true, SecretRef: secret,
+			Tag: "stable", Channel: true,
 			Verify: &v1beta1.Verification{Provider: v1beta1.VerifyCosign, SecretRef: local("keys")},
 		}}
 	}
 	p := newPipeline(t, func(p *v1beta1.ReleasePipeline) {
 		p.Spec.Stages = []v1beta1.PipelineStage{
-			{Name: "dev"}, {Name: "prod", Deliver: deliver(prod, local("push"))}, {Name: "mirror", Deliver: deliver(mirror, nil)},
+			{Name: "dev"}, {Name: "prod", Deliver: deliver(prod, local("push"))},
+			{Name: "mirror", Deliver: deliver(mirror, nil)},
 		}
 	})
 	apply(t, secretWith(p.ns, "keys", map[string][]byte{"team.pub": signer.Public}))
@@ -94,8 +96,8 @@ func (c *copied) newFar() *far {
 	f.source.Spec.Verify = &v1beta1.Verification{Provider: v1beta1.VerifyCosign, SecretRef: local("keys")}
 	f.release = chartRef(c.ns, "web", v1beta1.OCIRepositoryKind, "sample")
 	f.release.Spec.Bake = often
-	f.MustApply(c.T, secretWith(c.ns, "keys", map[string][]byte{"team.pub": c.signer.Public}), credentialsFor(c.ns, "pull", password),
-		f.source, f.release)
+	f.MustApply(c.T, secretWith(c.ns, "keys", map[string][]byte{"team.pub": c.signer.Public}),
+		credentialsFor(c.ns, "pull", password), f.source, f.release)
 	return f
 }
 
