@@ -23,7 +23,8 @@ func (c *Catalog) attested(
 	if len(repository.Spec.Attestations) == 0 {
 		return "", nil
 	}
-	return c.statements(ctx, repository.Namespace, "attestations[].secretRef", repository.Spec.Attestations, remote, digest)
+	return c.statements(ctx, repository.Namespace, "attestations[].secretRef", repository.Spec.Attestations, remote,
+		digest)
 }
 
 // statements says who signed the statements that are required of an artifact. A missing one is a sources.Error with
@@ -44,7 +45,7 @@ func (c *Catalog) statements(
 		}
 		policy, err := verify.Keys(secret.Data)
 		if err != nil {
-			return "", fmt.Errorf("Secret %s/%s of spec.%s: %w", namespace, secret.Name, field, err)
+			return "", fmt.Errorf("reading Secret %s/%s of spec.%s: %w", namespace, secret.Name, field, err)
 		}
 		signer, err := claimed(claimOf(want), policy, digest, found)
 		if err != nil {
@@ -96,13 +97,15 @@ func (c *Catalog) attest(ctx context.Context, want Copy, to *oci.Repository) (bo
 	if want.To.Attest == nil {
 		return false, nil
 	}
-	secret, err := c.secretsIn(want.Namespace).under(want.Field+".").secret(ctx, "attest.secretRef", &want.To.Attest.SecretRef)
+	secrets := c.secretsIn(want.Namespace).under(want.Field + ".")
+	secret, err := secrets.secret(ctx, "attest.secretRef", &want.To.Attest.SecretRef)
 	if err != nil {
 		return false, err
 	}
 	signer, err := attest.NewSigner(secret.Data)
 	if err != nil {
-		return false, fmt.Errorf("Secret %s/%s of spec.%s.attest.secretRef: %w", want.Namespace, secret.Name, want.Field, err)
+		return false, fmt.Errorf("reading Secret %s/%s of spec.%s.attest.secretRef: %w", want.Namespace, secret.Name,
+			want.Field, err)
 	}
 	policy, err := verify.Keys(map[string][]byte{"own.pub": signer.Public()})
 	if err != nil {

@@ -64,7 +64,8 @@ func newCopies(t *testing.T, signed bool) *copies {
 		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name}, Data: data}
 	}
 	objects := newClient(t, credentials("right"), secret("team", map[string][]byte{"team.pub": signer.Public}),
-		secret("attests", map[string][]byte{"a.key": key, "a.pub": public}), secret("broken", map[string][]byte{"a.key": nil}),
+		secret("attests", map[string][]byte{"a.key": key, "a.pub": public}),
+		secret("broken", map[string][]byte{"a.key": nil}),
 		secret("wrong", credentials("wrong hunter2").Data))
 	c.Catalog = NewCatalog(objects, objects, newStore(t))
 	c.want = Copy{
@@ -126,14 +127,18 @@ func TestCopyWithAttestation(t *testing.T) {
 		change func(*v1beta1.RequiredAttestation)
 		says   string // empty for one that is there
 	}{
-		"the stage":        {func(*v1beta1.RequiredAttestation) {}, ""},
-		"the pipeline":     {func(r *v1beta1.RequiredAttestation) { r.Pipeline, r.Namespace = "shop", "apps" }, ""},
-		"a later one":      {func(r *v1beta1.RequiredAttestation) { r.Stage = "qa" }, ""},
-		"another stage":    {func(r *v1beta1.RequiredAttestation) { r.Stage = "dr" }, "has no attestation that the chart was verified in stage dr"},
-		"another pipeline": {func(r *v1beta1.RequiredAttestation) { r.Pipeline = "cart" }, "it is of pipeline \"apps/shop\""},
-		"another key":      {func(r *v1beta1.RequiredAttestation) { r.SecretRef = *ref("team") }, "none of the keys team.pub"},
-		"no keys":          {func(r *v1beta1.RequiredAttestation) { r.SecretRef = *ref("key") }, "has no public key"},
-		"no Secret":        {func(r *v1beta1.RequiredAttestation) { r.SecretRef = *ref("gone") }, "Secret apps/gone of spec.attestations[].secretRef"},
+		"the stage":    {func(*v1beta1.RequiredAttestation) {}, ""},
+		"the pipeline": {func(r *v1beta1.RequiredAttestation) { r.Pipeline, r.Namespace = "shop", "apps" }, ""},
+		"a later one":  {func(r *v1beta1.RequiredAttestation) { r.Stage = "qa" }, ""},
+		"another stage": {func(r *v1beta1.RequiredAttestation) { r.Stage = "dr" },
+			"has no attestation that the chart was verified in stage dr"},
+		"another pipeline": {func(r *v1beta1.RequiredAttestation) { r.Pipeline = "cart" },
+			"it is of pipeline \"apps/shop\""},
+		"another key": {func(r *v1beta1.RequiredAttestation) { r.SecretRef = *ref("team") },
+			"none of the keys team.pub"},
+		"no keys": {func(r *v1beta1.RequiredAttestation) { r.SecretRef = *ref("key") }, "has no public key"},
+		"no Secret": {func(r *v1beta1.RequiredAttestation) { r.SecretRef = *ref("gone") },
+			"Secret apps/gone of spec.attestations[].secretRef"},
 		"another type": {func(r *v1beta1.RequiredAttestation) {
 			r.Stage, r.PredicateType = "", "https://slsa.dev/provenance/v1"
 		}, "of type https://slsa.dev/provenance/v1"},
@@ -170,7 +175,8 @@ func TestCopiesThatFail(t *testing.T) {
 		"no private key": {func(c *Copy) {
 			c.To.Verify = nil
 			c.To.Attest.SecretRef = *ref("team")
-		}, v1beta1.AuthenticationFailedReason, "Secret apps/team of spec.stages[prod].deliver.copy.attest.secretRef", ""},
+		}, v1beta1.AuthenticationFailedReason, "Secret apps/team of spec.stages[prod].deliver.copy.attest.secretRef",
+			""},
 		"a broken private key": {func(c *Copy) {
 			c.To.Verify = nil
 			c.To.Attest.SecretRef = *ref("broken")

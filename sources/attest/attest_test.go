@@ -26,7 +26,8 @@ func promotion() attest.Promotion {
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	return attest.Promotion{
 		Namespace: "apps", Pipeline: "shop", Stage: "prod", Version: "1.0.0", Verified: []attest.Stage{
-			{Name: "dev", At: at}, {Name: "staging", At: at, Releases: []attest.Release{{Namespace: "apps", Name: "web", At: at}}},
+			{Name: "dev", At: at},
+			{Name: "staging", At: at, Releases: []attest.Release{{Namespace: "apps", Name: "web", At: at}}},
 		},
 	}
 }

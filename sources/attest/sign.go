@@ -52,7 +52,8 @@ func NewSigner(data map[string][]byte) (*Signer, error) {
 		}
 	}
 	if len(found) != 1 {
-		return nil, badKey("the Secret has %d private keys, whose names end in %s; it has to be one", len(found), keySuffix)
+		return nil, badKey("the Secret has %d private keys, whose names end in %s; it has to be one", len(found),
+			keySuffix)
 	}
 	name := found[0]
 	var password cryptoutils.PassFunc
