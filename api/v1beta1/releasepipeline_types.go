@@ -98,6 +98,11 @@ type StageGates struct {
 	// +listType=atomic
 	// +optional
 	Windows []PromotionWindow `json:"windows,omitempty"`
+	// Attestations are signed statements that have to be beside the chart in the registry of the subject, all of them.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	// +optional
+	Attestations []RequiredAttestation `json:"attestations,omitempty"`
 }
 
 // PipelineStage is one environment: the HelmReleases whose chartRef is the OCIRepository of the stage, which the

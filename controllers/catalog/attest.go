@@ -56,6 +56,25 @@ func (c *Catalog) statements(
 	return strings.Join(all, "; "), nil
 }
 
+// Attested says who signed the statements that a gate requires of a chart, in the registry of the subject of a
+// pipeline. It waits for the registry, so it is for a task. A missing one is an error with reason VerificationFailed.
+func (c *Catalog) Attested(
+	ctx context.Context, namespace, field string, from v1beta1.OCIRepositorySpec, required []v1beta1.RequiredAttestation,
+	digest string,
+) (by string, err error) {
+	ctx, read := redactable(ctx)
+	source := &v1beta1.OCIRepository{Spec: from}
+	source.Namespace = namespace
+	if err := Supported(source); err != nil {
+		return "", err
+	}
+	remote, err := c.ociRepository(ctx, source)
+	if err == nil {
+		by, err = c.statements(ctx, namespace, field, required, remote, digest)
+	}
+	return by, read.hide(err)
+}
+
 func claimOf(want v1beta1.RequiredAttestation) attest.Claim {
 	return attest.Claim{
 		Type: want.PredicateType, Namespace: want.Namespace, Pipeline: want.Pipeline, Stage: want.Stage,

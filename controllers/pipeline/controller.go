@@ -41,6 +41,8 @@ type handler struct {
 	// noFreezes leaves freezes out.
 	noFreezes bool
 	copies    *copies
+	// attestations are those that gates ask for.
+	attestations *attestations
 }
 
 // Reconcile implements loop.Handler.
@@ -75,6 +77,9 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	}
 	subject := h.look(ctx, p, now)
 	facts := factsOf(p, in)
+	if err := h.attest(ctx, p, &facts, now); err != nil {
+		return 0, err
+	}
 	out := record(p, facts, promotion.Decide(facts, now), now)
 	for _, event := range out.events {
 		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: "Promote"}.Tell(p, event)
@@ -226,4 +231,7 @@ func (h *handler) Finalize(context.Context, *v1beta1.ReleasePipeline) (bool, tim
 }
 
 // Forget implements loop.Handler.
-func (h *handler) Forget(key types.NamespacedName) { h.copies.forget(key) }
+func (h *handler) Forget(key types.NamespacedName) {
+	h.copies.forget(key)
+	h.attestations.forget(key)
+}

@@ -72,8 +72,10 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 	s.copier = &copier{woken: make(chan struct{}, 100)}
 	wake := func(types.NamespacedName) { s.copier.woken <- struct{}{} }
 	s.handler = &handler{
-		copies: newCopies(t.Context(), s.copier, wake, func() time.Time { return s.time }),
-		cached: s.objects, live: s.objects, writer: s.objects, charts: s.charts, events: events.NewFakeRecorder(100),
+		copies:       newCopies(t.Context(), s.copier, wake, func() time.Time { return s.time }),
+		attestations: newAttestations(t.Context(), s.copier, wake, func() time.Time { return s.time }),
+		cached:       s.objects, live: s.objects, writer: s.objects, charts: s.charts,
+		events:  events.NewFakeRecorder(100),
 		stamped: policy.holds, now: func() time.Time { return s.time },
 	}
 	return s

@@ -50,6 +50,17 @@ func (c *copier) Copy(ctx context.Context, want catalog.Copy) (catalog.Copied, e
 	}, err
 }
 
+// Attested implements Attester.
+func (c *copier) Attested(
+	_ context.Context, namespace, field string, from v1beta1.OCIRepositorySpec,
+	required []v1beta1.RequiredAttestation, digest string,
+) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.copied = append(c.copied, strings.Join([]string{namespace, field, from.URL, required[0].Stage, digest}, " "))
+	return "by key a.pub", c.err
+}
+
 func (c *copier) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

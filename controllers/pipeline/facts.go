@@ -132,7 +132,7 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 	}
 	g := promotion.Gates{
 		Range: spec.Range, NoPrereleases: spec.Prereleases == "Deny", Bump: spec.Bump, Downgrade: spec.Downgrade,
-		Approvers: int(spec.Approvers),
+		Approvers: int(spec.Approvers), Attested: len(spec.Attestations) > 0,
 	}
 	if spec.Soak != nil {
 		g.Soak = spec.Soak.Duration

@@ -90,6 +90,8 @@ type Stage struct {
 	Rejected []Rejection
 	// Releases are the HelmReleases of the stage.
 	Releases []Release
+	// Attestations are what is known of the statements about candidates, by digest, where the gates want them.
+	Attestations map[string]Attestation
 	// Copies is set for a stage that is a repository of a registry: its one release is the copy.
 	Copies bool
 }
@@ -112,6 +114,8 @@ type Gates struct {
 	Approvers int
 	// Windows are times in which the stage may, or may not, get a candidate.
 	Windows []Window
+	// Attested wants signed statements beside the chart.
+	Attested bool
 }
 
 // Bumps.

@@ -78,6 +78,7 @@ var gates = []struct {
 	{GateWindows, windows},
 	{GateFreeze, freeze},
 	{GateApproval, approval},
+	{GateAttestations, attestations},
 }
 
 func (q question) ask() []Gate {
