@@ -74,6 +74,11 @@ type OCIRepositorySpec struct {
 	// Verify has the signatures of the artifact checked before it is taken over.
 	// +optional
 	Verify *Verification `json:"verify,omitempty"`
+	// Attestations are signed statements that have to be beside the artifact before it is taken over, all of them.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	// +optional
+	Attestations []RequiredAttestation `json:"attestations,omitempty"`
 	// LayerSelector picks the layer of an artifact that holds manifests. Without it that is the only one that is a tar.gz. A chart is
 	// recognised without it.
 	// +optional

@@ -45,7 +45,7 @@ type PromotionSpec struct {
 	Reason string `json:"reason,omitempty"`
 	// Bypass are the gates that the candidate does not have to pass, with the cause Manual.
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:MaxLength=32
+	// +kubebuilder:validation:items:MaxLength=64
 	// +listType=set
 	// +optional
 	Bypass []string `json:"bypass,omitempty"`

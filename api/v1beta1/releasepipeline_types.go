@@ -117,6 +117,11 @@ type StageGates struct {
 	// +listMapKey=name
 	// +optional
 	Checks []StageCheck `json:"checks,omitempty"`
+	// Attestations are signed statements that have to be beside the chart in the registry of the subject, all of them.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	// +optional
+	Attestations []RequiredAttestation `json:"attestations,omitempty"`
 }
 
 // PipelineStage is one environment: the HelmReleases whose chartRef is the source of the stage, which the controller

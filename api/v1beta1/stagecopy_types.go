@@ -26,7 +26,8 @@ type StageCopy struct {
 	// kubernetes.io/dockerconfigjson. They need the right to pull and to push.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
-	// CertSecretRef names a Secret in the namespace of the pipeline with ca.crt, or tls.crt and tls.key, or all of them.
+	// CertSecretRef names a Secret in the namespace of the pipeline with ca.crt, or tls.crt and tls.key, or all of
+	// them.
 	// +optional
 	CertSecretRef *LocalObjectReference `json:"certSecretRef,omitempty"`
 	// Insecure lets the registry be reached over plain HTTP.
@@ -43,6 +44,48 @@ type StageCopy struct {
 	// Verify has the signatures checked at the destination, before the tag of the version is written.
 	// +optional
 	Verify *Verification `json:"verify,omitempty"`
+	// Attest makes the controller publish a signed statement beside the chart: which stages have verified it.
+	// +optional
+	Attest *StageAttest `json:"attest,omitempty"`
+}
+
+// StageAttest says with which key a stage signs.
+type StageAttest struct {
+	// SecretRef names a Secret in the namespace of the pipeline with one private key, ECDSA or Ed25519 in PEM, under a
+	// name that ends in .key; a password for a key of cosign has the same name with .password instead.
+	// +required
+	SecretRef LocalObjectReference `json:"secretRef"`
+}
+
+// RequiredAttestation is a signed statement that has to be beside a chart.
+// +kubebuilder:validation:XValidation:rule="!has(self.predicateType) || !has(self.stage) && !has(self.pipeline) && !has(self.namespace)",message="stage, pipeline and namespace are those of a promotion, without predicateType"
+// +kubebuilder:validation:XValidation:rule="has(self.predicateType) || has(self.stage)",message="an attestation has a stage, or a predicateType"
+type RequiredAttestation struct {
+	// Stage that has to have verified the chart.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	Stage string `json:"stage,omitempty"`
+	// Pipeline of the stage, any when left out.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Pipeline string `json:"pipeline,omitempty"`
+	// Namespace of the pipeline, any when left out.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// PredicateType is the type of another statement of in-toto, for example https://slsa.dev/provenance/v1, in a
+	// Sigstore bundle. Left out, it is that of promotions.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	PredicateType string `json:"predicateType,omitempty"`
+	// SecretRef names a Secret in the same namespace with public keys, PEM, in keys that end in .pub, one of which has
+	// to have signed the statement.
+	// +required
+	SecretRef LocalObjectReference `json:"secretRef"`
 }
 
 // StageCopyStatus is how the copy of what a stage has goes.
@@ -68,6 +111,9 @@ type StageCopyStatus struct {
 	// Referrers is how many manifests were copied that refer to the chart.
 	// +optional
 	Referrers int64 `json:"referrers,omitempty"`
+	// Attested is set when the statement of the stage is beside the chart.
+	// +optional
+	Attested bool `json:"attested,omitempty"`
 	// SignedBy says whose signature was found at the destination.
 	// +optional
 	SignedBy string `json:"signedBy,omitempty"`

@@ -41,7 +41,7 @@ until it is resumed. Without VERSION that is the one that it verified last, besi
 With --wait it exits with 0 when the HelmReleases have verified the candidate, and with 1 when it is not promoted, is
 rejected or is not verified in time.
 
-Gates: ` + strings.Join(promotion.Bypassable(), ", "),
+Gates: ` + strings.Join(promotion.Bypassable(), ", ") + ", checks/NAME",
 		Example: `  fairlead promote shop prod -n web
   fairlead promote shop prod 1.4.3 --bypass soak,windows --reason INC-1234 -n web --wait
   fairlead promote shop prod --rollback --reason INC-1234 -n web`,
@@ -63,7 +63,7 @@ Gates: ` + strings.Join(promotion.Bypassable(), ", "),
 			return usagef(cmd, "expected PIPELINE, STAGE and perhaps VERSION")
 		}
 		for _, gate := range f.bypass {
-			if !slices.Contains(promotion.Bypassable(), gate) {
+			if !promotion.CanBypass(gate) {
 				return usagef(cmd, "--bypass %q is no gate that can be bypassed; gates: %s", gate,
 					strings.Join(promotion.Bypassable(), ", "))
 			}

@@ -9,6 +9,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/attest"
 	"fairlead.dev/fairlead/sources/oci"
 )
 
@@ -24,6 +25,8 @@ type Copy struct {
 	To v1beta1.StageCopy
 	// Version is the tag at the destination, Digest what is copied.
 	Version, Digest string
+	// Promotion is what the statement of the stage says, where To.Attest asks for one.
+	Promotion attest.Promotion
 	// Progress is called as bytes arrive, from several goroutines.
 	Progress func(done, total int64)
 }
@@ -34,6 +37,8 @@ type Copied struct {
 
 	// SignedBy says whose signature was found at the destination; empty when none is demanded.
 	SignedBy string
+	// Attested is set when the statement of the stage is at the destination.
+	Attested bool
 }
 
 // Copy copies a chart by its digest, with all that refers to it. It waits for the registries, so it is for a task.
@@ -60,7 +65,10 @@ func (c *Catalog) copyChart(ctx context.Context, want Copy) (Copied, error) {
 	out := Copied{}
 	options := oci.CopyOptions{Digest: want.Digest, Tag: want.Version, Channel: want.To.Tag, Progress: want.Progress}
 	options.BeforeTags = func(ctx context.Context) (err error) {
-		out.SignedBy, err = c.signedAt(ctx, want, to)
+		if out.SignedBy, err = c.signedAt(ctx, want, to); err != nil {
+			return err
+		}
+		out.Attested, err = c.attest(ctx, want, to)
 		return err
 	}
 	if out.Copied, err = oci.Copy(ctx, from, to, options); err != nil {
@@ -96,10 +104,10 @@ func (c *Catalog) signedAt(ctx context.Context, want Copy, to *oci.Repository) (
 	return keys.artifact(ctx, to, want.Digest)
 }
 
-// explain names the Secret whose credentials a registry refused.
+// explain names the Secret whose credentials a registry refused. What is wrong with a Secret itself is said already.
 func (want Copy) explain(err error) error {
 	var e *sources.Error
-	if !errors.As(err, &e) || e.Reason() != v1beta1.AuthenticationFailedReason {
+	if !errors.As(err, &e) || e.Reason() != v1beta1.AuthenticationFailedReason || strings.Contains(err.Error(), "Secret ") {
 		return err
 	}
 	secret := secretName(want.Namespace, want.To.SecretRef, "spec."+want.Field)

@@ -27,7 +27,7 @@ func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, 
 	if found.Err == nil {
 		found.Err = c.prove(repository, access, found.Artifact.Digest)
 	}
-	found.Verify = repository.Spec.Verify != nil
+	found.Verify = repository.Spec.Verify != nil || len(repository.Spec.Attestations) > 0
 	return found
 }
 

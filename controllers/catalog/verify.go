@@ -111,14 +111,19 @@ func (t trusted) provenance(ctx context.Context, remote *helmrepo.Repository, fo
 
 // signedArtifact tells who has signed what an OCIRepository stands for; nobody when nobody has to.
 func (c *Catalog) signedArtifact(ctx context.Context, repository *v1beta1.OCIRepository, remote *oci.Repository, digest string) (by string, err error) {
-	if repository.Spec.Verify == nil {
-		return "", nil
+	attested, err := c.attested(ctx, repository, remote, digest)
+	if err != nil || repository.Spec.Verify == nil {
+		return attested, err
 	}
 	keys, _, err := c.secretsOf(repository).trusted(ctx, repository.Spec.Verify)
 	if err != nil {
 		return "", err
 	}
-	return keys.artifact(ctx, remote, digest)
+	by, err = keys.artifact(ctx, remote, digest)
+	if attested != "" {
+		by += "; " + attested
+	}
+	return by, err
 }
 
 // signed checks the signature of what was picked, where the choice demands one: anew only when upstream has another chart, or the Secret with the

@@ -49,6 +49,8 @@ type handler struct {
 	// noFreezes leaves freezes out.
 	noFreezes bool
 	copies    *copies
+	// attestations are those that gates ask for.
+	attestations *attestations
 }
 
 // Reconcile implements loop.Handler.
@@ -91,6 +93,9 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	in.checks, in.signatures = checks, h.signatures.of(p)
 	subject := h.look(ctx, p, now)
 	facts := factsOf(p, in)
+	if err := h.attest(ctx, p, &facts, now); err != nil {
+		return 0, err
+	}
 	decisions := promotion.Decide(facts, now)
 	h.signatures.ask(p, decisions)
 	out := record(p, facts, decisions, now)
@@ -242,4 +247,5 @@ func (h *handler) Finalize(context.Context, *v1beta1.ReleasePipeline) (bool, tim
 func (h *handler) Forget(key types.NamespacedName) {
 	h.copies.forget(key)
 	h.signatures.forget(key)
+	h.attestations.forget(key)
 }

@@ -95,7 +95,8 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 		copies: newCopies(t.Context(), s.copier, wake, func() time.Time { return s.time }),
 		cached: s.objects, live: s.objects, writer: s.objects, charts: s.charts, events: events.NewFakeRecorder(100),
 		checks: compiling, signatures: newSignatures(nil, loop.NewTasks[[]signed](t.Context(), nil, time.Now), time.Now),
-		stamped: policy.holds, now: func() time.Time { return s.time },
+		attestations: newAttestations(t.Context(), s.copier, wake, func() time.Time { return s.time }),
+		stamped:      policy.holds, now: func() time.Time { return s.time },
 	}
 	return s
 }

@@ -105,6 +105,9 @@ func (h *handler) copy(
 				Version: s.Delivery.Version, Digest: s.Delivery.Digest,
 			},
 		}
+		if to.Attest != nil {
+			one.want.Promotion = h.evidence(ctx, p, s)
+		}
 		next = sooner(next, one.step(base, repeat))
 		s.Copy = one.status
 	}
@@ -206,6 +209,7 @@ func (a *attempt) ended(result copyResult) {
 		s.Attempts = 0
 		s.Bytes, s.Total, s.Referrers = result.copied.Bytes, result.copied.Bytes, int64(result.copied.Referrers)
 		s.SignedBy = short(result.copied.SignedBy, maxReleaseMessage)
+		s.Attested = result.copied.Attested
 		if s.CopiedAt == nil {
 			at := metav1.NewTime(a.now)
 			s.CopiedAt = &at

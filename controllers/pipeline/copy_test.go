@@ -16,6 +16,7 @@ import (
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/attest"
 	"fairlead.dev/fairlead/sources/oci"
 )
 
@@ -26,6 +27,8 @@ type copier struct {
 	mu   sync.Mutex
 	err  error
 	held bool
+	// promotion is what the last copy attests.
+	promotion attest.Promotion
 	// copied are the charts that were copied, as "URL version digest tag".
 	copied []string
 }
@@ -35,13 +38,27 @@ func (c *copier) Copy(ctx context.Context, want catalog.Copy) (catalog.Copied, e
 	want.Progress(3, 10)
 	c.mu.Lock()
 	held, err := c.held, c.err
+	c.promotion = want.Promotion
 	c.copied = append(c.copied, strings.Join([]string{want.To.URL, want.Version, want.Digest, want.To.Tag}, " "))
 	c.mu.Unlock()
 	if held {
 		<-ctx.Done()
 		return catalog.Copied{}, ctx.Err()
 	}
-	return catalog.Copied{Copied: oci.Copied{Bytes: 10, Referrers: 2}, SignedBy: "key a.pub"}, err
+	return catalog.Copied{
+		Copied: oci.Copied{Bytes: 10, Referrers: 2}, SignedBy: "key a.pub", Attested: want.To.Attest != nil,
+	}, err
+}
+
+// Attested implements Attester.
+func (c *copier) Attested(
+	_ context.Context, namespace, field string, from v1beta1.OCIRepositorySpec,
+	required []v1beta1.RequiredAttestation, digest string,
+) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.copied = append(c.copied, strings.Join([]string{namespace, field, from.URL, required[0].Stage, digest}, " "))
+	return "by key a.pub", c.err
 }
 
 func (c *copier) fail(err error) {

@@ -145,7 +145,7 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 	g := promotion.Gates{
 		Range: spec.Range, NoPrereleases: spec.Prereleases == "Deny", Bump: spec.Bump, Downgrade: spec.Downgrade,
 	}
-	g.Signed = spec.Verify != nil
+	g.Signed, g.Attested = spec.Verify != nil, len(spec.Attestations) > 0
 	if spec.Approval != nil {
 		g.Approval = approvalGateOf(spec.Approval)
 	}

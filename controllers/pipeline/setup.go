@@ -79,9 +79,10 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	h := &handler{
 		cached: cached, live: manager.GetAPIReader(), charts: c, stamped: policy.holds, now: o.Now,
 		noFreezes: o.NoFreezes, checks: checks, signatures: newSignatures(c, tasks, o.Now),
-		copies: newCopies(ctx, c, waker.Wake, o.Now),
-		writer: client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
-		events: manager.GetEventRecorder("fairlead"),
+		copies:       newCopies(ctx, c, waker.Wake, o.Now),
+		attestations: newAttestations(ctx, c, waker.Wake, o.Now),
+		writer:       client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
+		events:       manager.GetEventRecorder("fairlead"),
 	}
 	c.Subscribe(func(ctx context.Context, choice catalog.Choice) {
 		for _, key := range catalog.PipelinesOf(ctx, cached, choice) {

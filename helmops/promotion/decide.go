@@ -60,9 +60,9 @@ func Decide(f Facts, now time.Time) []Decision {
 func decideAll(s situation) Decision {
 	d := decide(s)
 	if !s.facts.Suspended {
-		var next time.Time
-		d.Answers, next = s.answers(d)
-		d.Next = earlier(d.Next, next)
+		answers, next, unsigned := s.answers(d)
+		d.Answers, d.Next = answers, earlier(d.Next, next)
+		d.Unsigned = append(d.Unsigned, unsigned...)
 	}
 	return d
 }

@@ -96,6 +96,8 @@ type Stage struct {
 	Rejected []Rejection
 	// Releases are the HelmReleases of the stage.
 	Releases []Release
+	// Attestations are what is known of the statements about candidates, by digest, where the gates want them.
+	Attestations map[string]Attestation
 	// Copies is set for a stage that is a repository of a registry: its one release is the copy.
 	Copies bool
 	// Signatures are what is known of candidates, by digest.
@@ -130,6 +132,8 @@ type Gates struct {
 	Signed bool
 	// Checks are expressions that have to hold.
 	Checks []Check
+	// Attested wants signed statements beside the chart.
+	Attested bool
 }
 
 // Bumps.

@@ -66,14 +66,14 @@ func gatesOfSeed(seed uint64) func(*Stage) {
 			g.Soak = 30 * time.Minute
 		}
 		if seed%2 == 1 && s.Name == "staging" {
-			s.Intake = Serial
+			s.Intake = IntakeSerial
 		}
 	}
 }
 
 // keep checks a promotion against what its gates want.
 func (g *gatekeeper) keep(f Facts, d Decision) {
-	if d.Step != StepPromote || d.Cause == CausePin {
+	if d.Step != StepPromote || d.Cause == CausePin || d.Request != nil {
 		return
 	}
 	s, c := f.stage(d.Stage), *d.Candidate
@@ -211,6 +211,7 @@ func TestGateInvariants(t *testing.T) {
 			oracle: &oracle{
 				world: w, random: rand.New(rand.NewPCG(seed, 2)),
 				verified: map[string]bool{}, published: map[string]string{}, counts: map[string]int{}, minor: 3,
+				records: map[string][]Record{}, answered: map[string]bool{},
 			},
 			published: map[string]time.Time{}, first: map[string]time.Time{}, passed: passed,
 		}
@@ -220,6 +221,7 @@ func TestGateInvariants(t *testing.T) {
 			g.look(f, d)
 			g.keep(f, d)
 		}
+		w.done = g.audit
 		for range 60 {
 			g.act()
 			w.pass()

@@ -251,7 +251,7 @@ func TestInvariants(t *testing.T) {
 	for what, least := range map[string]int{
 		StepPromote + CauseAuto: 500, StepPromote + CausePin: 500, StepReject + CauseRollback: 500, StepVerify: 500,
 		"Lost":                    500,
-		StepPromote + CauseManual: 150, StepPromote + CauseRollback: 50,
+		StepPromote + CauseManual: 100, StepPromote + CauseRollback: 50,
 	} {
 		if counts[what] < least {
 			t.Errorf("the histories have %d of %s only: %v", counts[what], what, counts)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestNewer(t *testing.T) {
+func TestNewestAndNewer(t *testing.T) {
 	t.Parallel()
 	at := func(version, digest string, minutes int) Candidate {
 		return Candidate{Version: version, Digest: digest, FirstSeen: start.Add(time.Duration(minutes) * time.Minute)}

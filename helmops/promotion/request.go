@@ -11,9 +11,6 @@ import (
 // CauseManual is the cause of a delivery that a user requested.
 const CauseManual = "Manual"
 
-// gateSignature is the name of the gate that checks signatures; no user can bypass it.
-const gateSignature = "signature"
-
 // Request is a user's wish that a stage gets a candidate.
 type Request struct {
 	// Name identifies the request.
@@ -60,6 +57,8 @@ type weighed struct {
 	message   string
 	// until is when the answer may be another one without an event.
 	until time.Time
+	// unsigned is set when the signatures of the candidate have to be checked.
+	unsigned bool
 }
 
 func (w weighed) failed(format string, args ...any) weighed {
@@ -166,8 +165,9 @@ func (s situation) allowedOn(w weighed) weighed {
 	if d != nil && d.Digest == w.candidate.Digest {
 		return w
 	}
-	q := question{facts: s.facts, stage: s.stage, candidate: *w.candidate, now: s.now}
-	w.gates = bypassed(q.ask(), w.Request)
+	q := question{facts: s.facts, stage: s.stage, candidate: *w.candidate, now: s.now, request: &w.Request}
+	w.gates = q.ask()
+	w.unsigned = q.unsigned(w.gates)
 	result := worst(w.gates)
 	if result != Pass {
 		w.until = soonest(w.gates)
@@ -186,10 +186,13 @@ func (s situation) allowedOn(w weighed) weighed {
 }
 
 // bypassed lets the gates pass that a user bypasses. The messages keep what they said.
-func bypassed(answers []Gate, r Request) []Gate {
+func (q question) bypassed(answers []Gate) []Gate {
+	if q.request == nil {
+		return answers
+	}
 	for i, g := range answers {
-		if g.Result != Pass && slices.Contains(r.Bypass, g.Name) {
-			answers[i] = pass("bypassed by %s: %s", r.who(), g.Message)
+		if g.Result != Pass && slices.Contains(q.request.Bypass, g.Name) {
+			answers[i] = pass("bypassed by %s: %s", q.request.who(), g.Message)
 			answers[i].Name = g.Name
 		}
 	}
@@ -199,11 +202,7 @@ func bypassed(answers []Gate, r Request) []Gate {
 // unknownGate is the first name that is no gate, or one that cannot be bypassed; empty for none.
 func unknownGate(names []string) string {
 	for _, name := range names {
-		known := false
-		for _, g := range gates {
-			known = known || g.name == name
-		}
-		if !known || name == gateSignature {
+		if !strings.HasPrefix(name, GateChecks) && !slices.Contains(Bypassable(), name) {
 			return name
 		}
 	}
@@ -220,11 +219,16 @@ func (f *Facts) wanted(s *Stage, r Request) *Candidate {
 		all = append(all, v.Candidate) // it may have left the list
 	}
 	for _, c := range newestFirst(all) {
-		if (r.Version == "" || c.is(r.Version)) && (r.Digest == "" || c.Digest == r.Digest) {
+		if r.names(c) {
 			return &c
 		}
 	}
 	return nil
+}
+
+// names reports whether a candidate has the version and the digest of a request.
+func (r Request) names(c Candidate) bool {
+	return (r.Version == "" || c.is(r.Version)) && (r.Digest == "" || c.Digest == r.Digest)
 }
 
 // refused names the stage, this one or one before it, in which a user rejects a candidate; empty for none.
@@ -283,8 +287,9 @@ func (s situation) carriedOut(w *weighed, hold string) Decision {
 	return out
 }
 
-// answers are what becomes of the requests of a stage, and when the answers may be other ones without an event.
-func (s situation) answers(d Decision) (all []Answer, next time.Time) {
+// answers are what becomes of the requests of a stage, when the answers may be other ones without an event,
+// and the digests whose signatures have to be checked for them.
+func (s situation) answers(d Decision) (all []Answer, next time.Time, unsigned []string) {
 	newer := ""
 	for _, r := range s.stage.newestRequests() {
 		w := s.weigh(r)
@@ -304,9 +309,12 @@ func (s situation) answers(d Decision) (all []Answer, next time.Time) {
 		if a.Phase == RequestPromoted || a.Phase == RequestWaiting {
 			newer = r.Name
 		}
+		if a.Phase == RequestWaiting && w.unsigned {
+			unsigned = append(unsigned, w.candidate.Digest)
+		}
 		all = append(all, a)
 	}
-	return all, next
+	return all, next, unsigned
 }
 
 // afterRequest is a stage after a decision about its requests: final answers are not asked for again.
@@ -331,11 +339,14 @@ func (s Stage) afterRequest(d Decision) Stage {
 	return s
 }
 
-// Bypassable are the names of the gates that a Manual request can bypass.
+// CanBypass reports whether a Manual request can bypass a gate: any but those of signatures. A check is named checks/NAME.
+func CanBypass(name string) bool { return unknownGate([]string{name}) == "" }
+
+// Bypassable are the names of the gates that a Manual request can bypass, besides checks/NAME.
 func Bypassable() []string {
-	var names []string
+	names := []string{GateIntake}
 	for _, g := range gates {
-		if unknownGate([]string{g.name}) == "" {
+		if g.name != GateSignature && g.name != GateAttestations {
 			names = append(names, g.name)
 		}
 	}

@@ -77,7 +77,7 @@ func (s *Stage) Admit(before Admission) Admission {
 		return before
 	}
 	for i := range len(s.Waves) + 1 {
-		if members := s.members(i); !s.allVerified(members) {
+		if members := s.members(i); !s.allJudged(members) {
 			return s.open(i, members, before)
 		}
 	}
@@ -99,8 +99,14 @@ func (s *Stage) members(wave int) []Release {
 // hasVerified reports whether a release has verified what the stage has.
 func (s *Stage) hasVerified(r Release) bool { return r.Current && r.Digest == s.Delivery.Digest }
 
-func (s *Stage) allVerified(releases []Release) bool {
-	return !slices.ContainsFunc(releases, func(r Release) bool { return !s.hasVerified(r) })
+// allJudged reports whether each release has verified what the stage has, or has failed with it where minVerified lets
+// some fail. When too many fail, the stage rejects the candidate before this is asked.
+func (s *Stage) allJudged(releases []Release) bool {
+	return !slices.ContainsFunc(releases, func(r Release) bool {
+		_, bad := r.Bad[s.Delivery.Digest]
+		tolerated := bad && r.Current && s.MinVerified != Share{}
+		return !s.hasVerified(r) && !tolerated
+	})
 }
 
 // open admits releases of a wave. A release that has the candidate, or nothing yet, is on its way whether or not it is

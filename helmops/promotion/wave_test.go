@@ -66,6 +66,14 @@ func TestAdmit(t *testing.T) {
 		{"half of the third", func(s *Stage) { s.verifies("0a", "1a", "1b", "1c", "1d") }, Admission{}, "2 us 2a 2b"},
 		{"the releases of no wave are the last",
 			func(s *Stage) { s.verifies(strings.Fields(all)[:10]...) }, Admission{}, "3  all"},
+		{"one that failed closes the next wave", func(s *Stage) {
+			s.verifies("0a", "1a", "1b", "1c")
+			s.release("1d").Bad = map[string]string{candidate: "bad"}
+		}, Admission{}, "1 eu 1d"},
+		{"one that failed is passed over where some may fail", func(s *Stage) {
+			s.verifies("0a", "1a", "1b", "1c")
+			s.release("1d").Bad, s.MinVerified = map[string]string{candidate: "bad"}, Share{Percent: 80}
+		}, Admission{}, "2 us 2a 2b"},
 		{"all have verified it", func(s *Stage) { s.verifies(strings.Fields(all)...) }, Admission{}, "done"},
 		{"an earlier wave that is not verified any more closes the later", func(s *Stage) {
 			s.verifies("0a", "1a", "1b", "1c", "1d")
@@ -150,7 +158,7 @@ func TestWavesKeepTheirLimits(t *testing.T) {
 		}
 		s := fleet(waves, strings.Join(names, " "))
 		a := Admission{}
-		for step := 0; !s.allVerified(s.Releases); step++ {
+		for step := 0; !s.allJudged(s.Releases); step++ {
 			if step > 2000 {
 				t.Fatalf("seed %d: the candidate does not get on: %s", seed, shown(a))
 			}
@@ -184,7 +192,7 @@ func take(t *testing.T, s *Stage, a Admission, seed uint64) (moves int) {
 			continue
 		}
 		for earlier := range r.Wave {
-			if !s.allVerified(s.members(earlier)) {
+			if !s.allJudged(s.members(earlier)) {
 				t.Fatalf("seed %d: %s takes the candidate before wave %d has verified it", seed, r.Name, earlier)
 			}
 		}

@@ -81,17 +81,22 @@ func (c *copying) again(ctx context.Context, d ocispec.Descriptor) error {
 	if err != nil {
 		return &sourceError{c.from.failure(err, c.what+": reading a referrer", pause)}
 	}
-	to := fresh(c.to)
-	api, err := to.hasReferrersAPI(ctx, d)
+	return c.to.writeReferrer(ctx, d, raw, c.what+": writing a referrer")
+}
+
+// writeReferrer writes a manifest that refers to another, and the index where the registry has no referrers API.
+func (r *Repository) writeReferrer(ctx context.Context, d ocispec.Descriptor, raw []byte, what string) error {
+	ctx, pause := withPause(ctx)
+	api, err := fresh(r).hasReferrersAPI(ctx, d)
 	if err != nil {
-		return c.to.failure(err, c.what+": asking "+c.to.name+" for referrers", pause)
+		return r.failure(err, what+": asking "+r.name+" for referrers", pause)
 	}
-	to = fresh(c.to)
+	to := fresh(r)
 	if err := to.remote.SetReferrersCapability(api); err != nil {
-		return c.to.failure(err, c.what, pause)
+		return r.failure(err, what, pause)
 	}
 	if err := to.remote.Push(ctx, d, bytes.NewReader(raw)); err != nil {
-		return c.to.failure(err, c.what+": writing a referrer", pause)
+		return r.failure(err, what, pause)
 	}
 	return nil
 }

@@ -1,11 +1,16 @@
 package integration
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/promotion"
@@ -26,6 +31,8 @@ type copied struct {
 	*promoting
 	prod, mirror *upstream.RegistryServer
 	signer       *upstream.Signer
+	// key is the public key of the statements of prod.
+	key []byte
 }
 
 func newCopied(t *testing.T) *copied {
@@ -46,17 +53,22 @@ func newCopied(t *testing.T) *copied {
 	t.Cleanup(func() { _ = mirror.Close() })
 	deliver := func(server *upstream.RegistryServer, secret *v1beta1.LocalObjectReference) *v1beta1.StageDeliver {
 		return &v1beta1.StageDeliver{Copy: &v1beta1.StageCopy{
-			URL: "oci://" + server.Host() + "/charts/sample", Insecure: true, SecretRef: secret, Tag: "stable", Channel: true,
+			URL: "oci://" + server.Host() + "/charts/sample", Insecure: true, SecretRef: secret,
+			Tag: "stable", Channel: true,
 			Verify: &v1beta1.Verification{Provider: v1beta1.VerifyCosign, SecretRef: local("keys")},
 		}}
 	}
 	p := newPipeline(t, func(p *v1beta1.ReleasePipeline) {
 		p.Spec.Stages = []v1beta1.PipelineStage{
-			{Name: "dev"}, {Name: "prod", Deliver: deliver(prod, local("push"))}, {Name: "mirror", Deliver: deliver(mirror, nil)},
+			{Name: "dev"}, {Name: "prod", Deliver: deliver(prod, local("push"))},
+			{Name: "mirror", Deliver: deliver(mirror, nil)},
 		}
+		p.Spec.Stages[1].Deliver.Copy.Attest = &v1beta1.StageAttest{SecretRef: *local("attests")}
 	})
-	apply(t, secretWith(p.ns, "keys", map[string][]byte{"team.pub": signer.Public}))
-	return &copied{promoting: p, prod: prod, mirror: mirror, signer: signer}
+	private, public := keyPair(t)
+	apply(t, secretWith(p.ns, "keys", map[string][]byte{"team.pub": signer.Public}),
+		secretWith(p.ns, "attests", map[string][]byte{"prod.key": private}))
+	return &copied{promoting: p, prod: prod, mirror: mirror, signer: signer, key: public}
 }
 
 // publishSigned publishes a version with a signature of each of cosign's layouts.
@@ -92,9 +104,13 @@ func (c *copied) newFar() *far {
 	f.source = ociRepository(c.ns, "oci://"+c.prod.Host()+"/charts/sample", &v1beta1.OCIRepositoryRef{SemVer: "*"})
 	f.source.Spec.SecretRef = local("pull")
 	f.source.Spec.Verify = &v1beta1.Verification{Provider: v1beta1.VerifyCosign, SecretRef: local("keys")}
+	f.source.Spec.Attestations = []v1beta1.RequiredAttestation{{
+		Stage: "dev", Pipeline: "web", Namespace: c.ns, SecretRef: *local("promoted"),
+	}}
 	f.release = chartRef(c.ns, "web", v1beta1.OCIRepositoryKind, "sample")
 	f.release.Spec.Bake = often
-	f.MustApply(c.T, secretWith(c.ns, "keys", map[string][]byte{"team.pub": c.signer.Public}), credentialsFor(c.ns, "pull", password),
+	f.MustApply(c.T, secretWith(c.ns, "keys", map[string][]byte{"team.pub": c.signer.Public}),
+		secretWith(c.ns, "promoted", map[string][]byte{"prod.pub": c.key}), credentialsFor(c.ns, "pull", password),
 		f.source, f.release)
 	return f
 }
@@ -114,8 +130,8 @@ func (f *far) await(t *testing.T, digest string) {
 
 // A chart that dev has verified is copied to two registries, with its signatures, and another cluster that knows
 // nothing but one of them runs the same digest. The controller says whose credentials are refused, is killed in
-// between, and copies nothing twice. A version without a signature stays where it is. It is not parallel: it stops the
-// controller.
+// between, and copies nothing twice. A version without a signature stays where it is. The far cluster takes only what
+// dev has verified, by the statement of prod. It is not parallel: it stops the controller.
 func TestCopyToAnotherCluster(t *testing.T) {
 	c := newCopied(t)
 	f := c.newFar()
@@ -138,7 +154,7 @@ func TestCopyToAnotherCluster(t *testing.T) {
 	f.await(t, first)
 	for _, name := range []string{"prod", "mirror"} {
 		s := c.stage(name).Copy
-		if s.Digest != first || s.Referrers != 1 || s.Bytes != s.Total || !strings.Contains(s.SignedBy, "team.pub") {
+		if s.Digest != first || s.Attested != (name == "prod") || s.Referrers != 1 || s.Bytes != s.Total || !strings.Contains(s.SignedBy, "team.pub") {
 			t.Errorf("the copy to %s is %+v", name, s)
 		}
 	}
@@ -159,9 +175,40 @@ func TestCopyToAnotherCluster(t *testing.T) {
 			t.Errorf("the tag of what is not signed was written: %s", line)
 		}
 	}
+	c.pushByHand("1.3.0")
+	f.AwaitReadiness(t, f.source, "what was not promoted is not taken", func(ready metav1.Condition) bool {
+		return ready.Reason == v1beta1.VerificationFailedReason &&
+			strings.Contains(ready.Message, "has no attestation that the chart was verified in stage dev")
+	})
 	if got := stage.Read(t, f.Cluster, f.release).Status.Latest(); got.ChartDigest != second {
 		t.Errorf("the far cluster runs %s", got.ChartVersion)
 	}
+}
+
+// pushByHand publishes a version that the team has signed in the registry of prod, beside the pipeline.
+func (c *copied) pushByHand(version string) {
+	c.Helper()
+	digest := push(c.T, c.prod, "charts", "sample", version)
+	if err := c.signer.Sign(c.Context(), c.prod, "charts/sample", digest); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// keyPair makes a key that signs statements, PEM.
+func keyPair(t *testing.T) (private, public []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err = cryptoutils.MarshalPrivateKeyToPEM(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if public, err = cryptoutils.MarshalPublicKeyToPEM(key.Public()); err != nil {
+		t.Fatal(err)
+	}
+	return private, public
 }
 
 // ask makes the controller look at the pipeline, and compare what it copied.
