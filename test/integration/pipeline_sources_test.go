@@ -99,6 +99,12 @@ func TestAPipelineOfAnIndex(t *testing.T) {
 	p.approve("alice", "alice", second)
 	p.has("prod", second)
 	p.chartIn("prod")
+
+	p.pipeline.Spec.Subject.Version = ">=2.0.0-0"
+	p.pipeline.ResourceVersion, p.pipeline.ManagedFields = "", nil
+	apply(t, p.pipeline)
+	p.await("dev 2.0.0-rc.1 Verified", "prod 1.0.0 AwaitingApproval")
+	says(t, p.stage("prod").Message, `it keeps 1.0.0, and the subject no longer allows it: the range is ">=2.0.0-0"`)
 }
 
 // A chart in Git is promoted by the digest of its directory. A commit elsewhere in the repository is no candidate, a
