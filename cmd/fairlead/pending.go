@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func wanted(ctx context.Context, reader client.Reader, kubeVersion func(context.
 		return in, action, err
 	}
 	defer func() { err = errors.Join(err, archive.Close()) }()
-	in.Chart = revision
+	in.Chart, in.Note = revision, heldNote(hr, revision)
 	action.Chart, err = chart.Load(archive, revision)
 	return in, action, err
 }
@@ -146,6 +147,7 @@ func pendingOf(would release.Foresight, in release.Inputs) view.Differences {
 	default:
 		out.Pending.Note = in.Mask.Apply(would.Next.Message)
 	}
+	out.Pending.Note = cmp.Or(out.Pending.Note, in.Note)
 	return out
 }
 

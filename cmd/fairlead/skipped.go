@@ -30,3 +30,12 @@ func resolveChart(
 	}
 	return catalog.Resolve(ctx, reader, filepath.Join(dir, "newest"), kubeVersion, choice)
 }
+
+// heldNote says why a release does not take a chart for now; empty when it does.
+func heldNote(hr *v1beta1.HelmRelease, chart v1beta1.ChartRevision) string {
+	held := hr.Status.Held
+	if held == nil || held.ChartDigest != chart.Digest {
+		return ""
+	}
+	return "the chart is not taken for now: " + held.Reason + ": " + held.Message
+}

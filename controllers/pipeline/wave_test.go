@@ -35,7 +35,7 @@ func TestLimitOf(t *testing.T) {
 		var value *intstr.IntOrString
 		switch v := tt.value.(type) {
 		case int:
-			read := intstr.FromInt32(int32(v)) //nolint:gosec // the values above
+			read := intstr.FromInt32(int32(v))
 			value = &read
 		case string:
 			read := intstr.FromString(v)

@@ -53,11 +53,8 @@ func (h *handler) waveWatch() loop.Watch {
 		Object: &v1beta1.ReleasePipeline{}, When: admitsOthers(),
 		Affects: func(ctx context.Context, o client.Object) []reconcile.Request {
 			pipeline := o.(*v1beta1.ReleasePipeline)
-			var found []reconcile.Request
-			for _, kind := range []string{v1beta1.OCIRepositoryKind, v1beta1.HelmChartKind} {
-				found = append(found, h.following(ctx, pipeline, kind)...)
-			}
-			return found
+			registries := h.following(ctx, pipeline, v1beta1.OCIRepositoryKind)
+			return append(registries, h.following(ctx, pipeline, v1beta1.HelmChartKind)...)
 		},
 	}
 }

@@ -23,7 +23,7 @@ type UpgradeFacts struct {
 	// Wanted is the chart that the source has.
 	Wanted v1beta1.ChartRevision
 	// Present is the chart that the release was last brought to, or tried to be brought to; its digest is empty when
-	// nobody knows.
+	// it is not known.
 	Present v1beta1.ChartRevision
 	// Released is set when a revision of the release was good once.
 	Released bool
