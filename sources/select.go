@@ -20,6 +20,8 @@ type Choice struct {
 	Constraint string
 	// Filter has to match the tag; nil matches every tag.
 	Filter *regexp.Regexp
+	// Exclude must not match the tag; nil excludes none.
+	Exclude *regexp.Regexp
 	// KubeVersion is the version of the cluster, which has to be in the range the chart is made for; "" checks nothing.
 	KubeVersion string
 	// IncludePrerelease lets a range take pre-releases although it does not name one.
@@ -125,7 +127,9 @@ func (r *rules) wanted(versions []Version) (func(Version) bool, error) {
 	return func(v Version) bool { return v.Version != nil && limit.Check(v.Version) }, nil
 }
 
-func (r *rules) filtered(v Version) bool { return r.Filter == nil || r.Filter.MatchString(v.Tag) }
+func (r *rules) filtered(v Version) bool {
+	return (r.Filter == nil || r.Filter.MatchString(v.Tag)) && (r.Exclude == nil || !r.Exclude.MatchString(v.Tag))
+}
 
 // How near a version that is refused is to what is wanted; the nearest ones are shown.
 const (
@@ -283,6 +287,9 @@ func (r *rules) noMatch(refused refusals) error {
 	wanted := quote(r.Constraint)
 	if r.Filter != nil {
 		wanted += " and the filter " + quote(r.Filter.String())
+	}
+	if r.Exclude != nil {
+		wanted += " without " + quote(r.Exclude.String())
 	}
 	switch {
 	case refused.published == 0 && refused.texts == 0:

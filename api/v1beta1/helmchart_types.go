@@ -14,6 +14,8 @@ const (
 
 // HelmChartSpec picks one chart from a source.
 // +kubebuilder:validation:XValidation:rule="!has(self.verify) || self.sourceRef.kind == 'HelmRepository'",message="verify needs a HelmRepository"
+// +kubebuilder:validation:XValidation:rule="!has(self.digest) || !has(self.valuesFiles)",message="digest is that of the chart with its own values; it does not go with valuesFiles"
+// +kubebuilder:validation:XValidation:rule="has(self.digest) || !has(self.origin)",message="origin goes with digest"
 type HelmChartSpec struct {
 	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository or Bucket.
 	// +kubebuilder:validation:MinLength=1
@@ -25,6 +27,17 @@ type HelmChartSpec struct {
 	// +kubebuilder:default="*"
 	// +optional
 	Version string `json:"version,omitempty"`
+	// Digest pins the chart: another one is refused, also under the same version. For a HelmRepository it is the digest
+	// of the archive, or of the manifest with type oci; for a GitRepository and a Bucket that of the content of the
+	// chart's directory, as status.chart has it.
+	// +kubebuilder:validation:Pattern="^sha256:[a-f0-9]{64}$"
+	// +optional
+	Digest string `json:"digest,omitempty"`
+	// Origin says where the chart with Digest is fetched from when the source no longer offers it: the revision of a
+	// GitRepository, as "main@sha1:COMMIT", or the URL of the archive in a HelmRepository.
+	// +kubebuilder:validation:MaxLength=2048
+	// +optional
+	Origin string `json:"origin,omitempty"`
 	// SourceRef names the source, in the same namespace.
 	// +required
 	SourceRef LocalSourceReference `json:"sourceRef"`

@@ -243,6 +243,49 @@ type KnownBad struct {
 	Since metav1.Time `json:"since"`
 }
 
+// SkippedChart is a chart that a release does not take, because it failed with the present values.
+type SkippedChart struct {
+	// ChartVersion of the chart.
+	// +required
+	ChartVersion string `json:"chartVersion"`
+	// ChartDigest is the exact chart.
+	// +required
+	ChartDigest string `json:"chartDigest"`
+	// Reason in the words of the conditions.
+	// +required
+	Reason string `json:"reason"`
+	// Since is when it was found to be bad.
+	// +required
+	Since metav1.Time `json:"since"`
+}
+
+// Reasons why a release does not take a chart that its source has.
+const (
+	// HeldByFreeze: a ReleaseFreeze applies.
+	HeldByFreeze = "Frozen"
+	// HeldByWave: the wave of the release in a stage of a pipeline is not open.
+	HeldByWave = "Wave"
+)
+
+// HeldChart is a chart that the source of a release has, and that the release does not take for now.
+type HeldChart struct {
+	// ChartVersion of the chart.
+	// +required
+	ChartVersion string `json:"chartVersion"`
+	// ChartDigest is the exact chart.
+	// +required
+	ChartDigest string `json:"chartDigest"`
+	// Reason is Frozen or Wave.
+	// +required
+	Reason string `json:"reason"`
+	// Message says what the release waits for.
+	// +required
+	Message string `json:"message"`
+	// Until is when the release looks again without an event; absent when only an event helps.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+}
+
 // Bake is the watch over a revision that has rolled out and is not verified yet.
 type Bake struct {
 	// Revision that is watched.

@@ -307,6 +307,16 @@ type HelmReleaseStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +optional
 	KnownBad []KnownBad `json:"knownBad,omitempty"`
+	// Skipped are the charts that are passed over when a version is chosen from the range: those of knownBad that
+	// failed with the present values, rendering and settings, while the newest in the range is one of them.
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
+	// +optional
+	Skipped []SkippedChart `json:"skipped,omitempty"`
+	// Held is the chart that the release does not take for now, because of a ReleaseFreeze or a wave; absent when there
+	// is none.
+	// +optional
+	Held *HeldChart `json:"held,omitempty"`
 	// LastFailure is the last failure, kept until a revision is verified.
 	// +optional
 	LastFailure *LastFailure `json:"lastFailure,omitempty"`

@@ -111,20 +111,38 @@ type PromotionApprovalSpec struct {
 	// +kubebuilder:validation:Pattern=`^sha256:[a-f0-9]{64}$`
 	// +required
 	Digest string `json:"digest"`
-	// User who approves. The ValidatingAdmissionPolicy of Fairlead refuses any name but that of the user who makes
+	// User who decides. The ValidatingAdmissionPolicy of Fairlead refuses any name but that of the user who makes
 	// the request.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	User string `json:"user"`
+	// Groups of the user that gates.approval.groups of the stage asks for. The ValidatingAdmissionPolicy of Fairlead
+	// refuses a group that the user is not in.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	// +listType=set
+	// +optional
+	Groups []string `json:"groups,omitempty"`
+	// Decision is Approve, the default, or Reject: the stage, and all stages after it, do not get the candidate. A
+	// rejection does not expire; it ends when the object is deleted.
+	// +kubebuilder:validation:Enum=Approve;Reject
+	// +optional
+	Decision string `json:"decision,omitempty"`
+	// Comment says why.
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	Comment string `json:"comment,omitempty"`
 }
 
-// PromotionApproval is one user's approval of one candidate for one stage.
+// PromotionApproval is one user's decision about one candidate for one stage.
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=flapproval,categories=fairlead
 // +kubebuilder:printcolumn:name="Pipeline",type="string",JSONPath=".spec.pipeline"
 // +kubebuilder:printcolumn:name="Stage",type="string",JSONPath=".spec.stage"
 // +kubebuilder:printcolumn:name="User",type="string",JSONPath=".spec.user"
+// +kubebuilder:printcolumn:name="Decision",type="string",JSONPath=".spec.decision"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
 type PromotionApproval struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -141,19 +159,22 @@ type PromotionApprovalList struct {
 	Items           []PromotionApproval `json:"items"`
 }
 
-// ReleaseFreezeSpec says which pipelines promote nothing, and when.
+// ReleaseFreezeSpec says which pipelines promote nothing, which HelmReleases take no new chart, and when.
 type ReleaseFreezeSpec struct {
 	// Reason of the freeze.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +required
 	Reason string `json:"reason"`
-	// Namespaces whose pipelines are frozen, all when left out.
+	// Namespaces whose pipelines and HelmReleases are frozen, all when left out.
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=63
 	// +listType=set
 	// +optional
 	Namespaces []string `json:"namespaces,omitempty"`
+	// Selector chooses pipelines and HelmReleases by their labels, in those namespaces; all when left out.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 	// From is when the freeze begins, as soon as it exists when left out.
 	// +optional
 	From *metav1.Time `json:"from,omitempty"`
@@ -162,7 +183,8 @@ type ReleaseFreezeSpec struct {
 	Until *metav1.Time `json:"until,omitempty"`
 }
 
-// ReleaseFreeze keeps pipelines from promoting anything for a time. It never holds a rollback.
+// ReleaseFreeze keeps pipelines from promoting anything, and HelmReleases from taking a new chart of their range, for a
+// time. It never holds a rollback, a repair, or a change of the spec.
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=flfreeze,categories=fairlead
 // +kubebuilder:printcolumn:name="From",type="date",JSONPath=".spec.from"

@@ -15,6 +15,8 @@ const (
 	RenderingLimitExceededReason = "RenderingLimitExceeded"
 	// CandidateRejectedReason: a stage of a pipeline has a candidate that failed, and nothing to go back to.
 	CandidateRejectedReason = "CandidateRejected"
+	// CandidatesDisplacedReason: a stage of a pipeline replaced candidates that a later stage only waited for.
+	CandidatesDisplacedReason = "CandidatesDisplaced"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
 	// UnsupportedReason: the spec has a field that would change what is trusted or reached, and that the controller
@@ -38,6 +40,10 @@ const (
 	NoMatchReason = "NoMatchingVersion"
 	// RepublishedReason: upstream has a version with other content than before. Of events only; the new content is followed.
 	RepublishedReason = "Republished"
+	// TagMovedReason: a version of the subject of a pipeline has other content than before; of an event.
+	TagMovedReason = "TagMoved"
+	// DigestMismatchReason: upstream has other content than the digest that is wanted.
+	DigestMismatchReason = "DigestMismatch"
 	// VerificationFailedReason: what upstream has is not signed by whom it has to be, or the keys cannot be used.
 	VerificationFailedReason = "VerificationFailed"
 	// InvalidContentReason: upstream served something that is broken, too large, or not what it claims to be.

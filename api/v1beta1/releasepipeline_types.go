@@ -2,18 +2,20 @@ package v1beta1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // PipelineSubject is the chart that a pipeline promotes.
-// +kubebuilder:validation:XValidation:rule="(self.sourceRef.kind == 'HelmRepository') == has(self.chart)",message="spec.subject.chart goes with a HelmRepository, and an OCIRepository is one chart itself"
-// +kubebuilder:validation:XValidation:rule="self.sourceRef.kind == 'HelmRepository' || !has(self.version)",message="spec.subject.version goes with a HelmRepository; the range of an OCIRepository is its own spec.ref.semver"
+// +kubebuilder:validation:XValidation:rule="(self.sourceRef.kind == 'OCIRepository') != has(self.chart)",message="spec.subject.chart goes with a HelmRepository and a GitRepository, and an OCIRepository is one chart itself"
+// +kubebuilder:validation:XValidation:rule="self.sourceRef.kind == 'HelmRepository' || !has(self.version)",message="spec.subject.version goes with a HelmRepository; the range of an OCIRepository is its own spec.ref.semver, and a directory has one version"
+// +kubebuilder:validation:XValidation:rule="self.sourceRef.kind == 'HelmRepository' || !has(self.filter) && !has(self.prereleases) && !has(self.verify)",message="filter, prereleases and verify go with a HelmRepository; those of other sources are their own"
 type PipelineSubject struct {
 	// SourceRef names where the chart comes from, in the namespace of the pipeline.
 	// +required
 	SourceRef PipelineSourceReference `json:"sourceRef"`
-	// Chart is the name of the chart in a HelmRepository.
+	// Chart is the name of the chart in a HelmRepository, or its path in a GitRepository.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MaxLength=2048
 	// +optional
 	Chart string `json:"chart,omitempty"`
 	// Version is the range of versions of a chart in a HelmRepository, any release when left out.
@@ -21,12 +23,22 @@ type PipelineSubject struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	Version string `json:"version,omitempty"`
+	// Filter bounds the versions of a chart in a HelmRepository by their text.
+	// +optional
+	Filter *VersionFilter `json:"filter,omitempty"`
+	// Prereleases lets the range of a chart in a HelmRepository take pre-releases.
+	// +optional
+	Prereleases bool `json:"prereleases,omitempty"`
+	// Verify has the signatures of a chart in a HelmRepository checked before it becomes a candidate, and again in each
+	// stage.
+	// +optional
+	Verify *Verification `json:"verify,omitempty"`
 }
 
-// PipelineSourceReference names a source of charts in an OCI registry, in the namespace of the pipeline.
+// PipelineSourceReference names a source of charts in the namespace of the pipeline.
 type PipelineSourceReference struct {
-	// Kind of the source. A HelmRepository has to be of type oci.
-	// +kubebuilder:validation:Enum=OCIRepository;HelmRepository
+	// Kind of the source.
+	// +kubebuilder:validation:Enum=OCIRepository;HelmRepository;GitRepository
 	// +required
 	Kind string `json:"kind"`
 	// Name of the source.
@@ -87,21 +99,29 @@ type StageGates struct {
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
 	// +optional
 	MinAge *metav1.Duration `json:"minAge,omitempty"`
-	// Approvers is how many users have to approve where an approval is needed, 1 when left out. More than one needs the
-	// ValidatingAdmissionPolicy of Fairlead that checks who approves.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=10
+	// Approval says which candidates need approvals, and which approvals count.
 	// +optional
-	Approvers int32 `json:"approvers,omitempty"`
+	Approval *StageApproval `json:"approval,omitempty"`
 	// Windows are times in which candidates are promoted, or in which they are not.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
 	// +optional
 	Windows []PromotionWindow `json:"windows,omitempty"`
+	// Verify says who has to have signed a candidate for this stage, beside what the source of the subject wants. The
+	// Secrets are in the namespace of the pipeline.
+	// +optional
+	Verify *Verification `json:"verify,omitempty"`
+	// Checks are CEL expressions that have to hold.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Checks []StageCheck `json:"checks,omitempty"`
 }
 
-// PipelineStage is one environment: the HelmReleases whose chartRef is the OCIRepository of the stage, which the
-// controller writes and which has the name PIPELINE-STAGE.
+// PipelineStage is one environment: the HelmReleases whose chartRef is the source of the stage, which the controller
+// writes and which has the name PIPELINE-STAGE: an OCIRepository, or a HelmChart where the chart is in no registry.
+// +kubebuilder:validation:XValidation:rule="!has(self.promote) || self.promote != 'Manual' || !has(self.gates) || !has(self.gates.approval) || !has(self.gates.approval.when) || self.gates.approval.when == 'Always'",message="with promote Manual every candidate needs an approval; gates.approval.when goes with promote Auto"
 type PipelineStage struct {
 	// Name of the stage.
 	// +kubebuilder:validation:MinLength=1
@@ -153,11 +173,35 @@ type PipelineStage struct {
 	// +kubebuilder:validation:Enum=Reject;Hold
 	// +optional
 	OnFailure string `json:"onFailure,omitempty"`
-	// Deadline is how long the HelmReleases may take to verify a candidate before it is rejected, 2h when left out.
+	// Deliver says how the stage gets its candidates: through an OCIRepository that the controller writes when left out.
+	// +optional
+	Deliver *StageDeliver `json:"deliver,omitempty"`
+	// Deadline is how long the HelmReleases may take to verify a candidate before it is rejected, 2h when left out. A
+	// stage that copies has none when left out.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(s|m|h))+$"
 	// +optional
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
+	// Intake is Newest, the default: the stage takes the newest candidate although later stages still wait for the one
+	// that it has; or Serial: it keeps a verified one until each stage after it has taken or rejected it. A stage waits
+	// for a candidate while only soak, minAge, windows, freezes and approvals keep it out.
+	// +kubebuilder:validation:Enum=Newest;Serial
+	// +optional
+	Intake string `json:"intake,omitempty"`
+	// MinVerified is how many HelmReleases of the stage have to verify a candidate, as a count or as a percentage, which
+	// is rounded up; all when left out. The candidate is rejected when so many of them failed that the others are too
+	// few.
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern="^(100|[1-9][0-9]?)%$"
+	// +optional
+	MinVerified *intstr.IntOrString `json:"minVerified,omitempty"`
+	// Waves in which the HelmReleases of the stage take a candidate, one after the other. HelmReleases that no wave
+	// selects are the last. A rollback is not limited by waves, nor is the first install of a HelmRelease.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Waves []StageWave `json:"waves,omitempty"`
 }
 
 // ReleasePipelineSpec says which chart goes through which stages.
@@ -182,15 +226,19 @@ type PipelineCandidate struct {
 	// Version of the chart.
 	// +required
 	Version string `json:"version"`
-	// Digest of its manifest in the registry.
+	// Digest of its manifest in the registry, of its archive in a Helm repository, or of its directory in Git.
 	// +required
 	Digest string `json:"digest"`
+	// Origin is where it was found first: the URL of the archive in a Helm repository, or the revision of a
+	// GitRepository. It is left out for a registry.
+	// +optional
+	Origin string `json:"origin,omitempty"`
 	// FirstSeen is when the pipeline first saw it.
 	// +required
 	FirstSeen metav1.Time `json:"firstSeen"`
 }
 
-// StageDelivery is the candidate that the OCIRepository of a stage points to.
+// StageDelivery is the candidate that the source of a stage points to.
 type StageDelivery struct {
 	PipelineCandidate `json:",inline"`
 	// Cause of the delivery: Auto, Approved, Pin or Rollback.
@@ -262,7 +310,7 @@ type StageStatus struct {
 	// +optional
 	Candidate string `json:"candidate,omitempty"`
 	// Gates of the newest candidate that the stage does not have.
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
 	// +listMapKey=name
 	// +optional
@@ -270,6 +318,9 @@ type StageStatus struct {
 	// Delivery is what the stage has.
 	// +optional
 	Delivery *StageDelivery `json:"delivery,omitempty"`
+	// Copy is how the copy goes, in a stage that copies.
+	// +optional
+	Copy *StageCopyStatus `json:"copy,omitempty"`
 	// Held is the reason of a failure that holds the stage.
 	// +optional
 	Held string `json:"held,omitempty"`
@@ -283,9 +334,15 @@ type StageStatus struct {
 	// +listType=atomic
 	// +optional
 	Rejected []StageRejection `json:"rejected,omitempty"`
+	// Wave says which HelmReleases of the stage may take the candidate of Delivery; absent when the stage has no waves.
+	// +optional
+	Wave *StageWaveStatus `json:"wave,omitempty"`
 	// Promotions is how many Promotions the stage has had.
 	// +optional
 	Promotions int64 `json:"promotions,omitempty"`
+	// Displaced is how many candidates were replaced while a later stage only waited for them, since it took one.
+	// +optional
+	Displaced int64 `json:"displaced,omitempty"`
 }
 
 // ReleasePipelineStatus is what the controller knows of a pipeline.
@@ -346,5 +403,5 @@ func (in *ReleasePipeline) GetConditions() []metav1.Condition { return in.Status
 // SetConditions implements Conditioned.
 func (in *ReleasePipeline) SetConditions(c []metav1.Condition) { in.Status.Conditions = c }
 
-// SourceName is the name of the OCIRepository of a stage.
+// SourceName is the name of the source of a stage.
 func (in *ReleasePipeline) SourceName(stage string) string { return in.Name + "-" + stage }

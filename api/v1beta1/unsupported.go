@@ -70,6 +70,13 @@ func (u *unsupported) verification(field string, v *Verification) {
 	u.set(field+".matchOIDCIdentity beside secretRef", v.SecretRef != nil && len(v.MatchOIDCIdentity) > 0)
 }
 
+// Unsupported returns what is not supported of a verification that is set at a field, as Supporter does for objects.
+func (in *Verification) Unsupported(field string) []string {
+	var u unsupported
+	u.verification(field, in)
+	return u
+}
+
 // Unsupported implements Supporter.
 func (in *Bucket) Unsupported() []string {
 	var u unsupported

@@ -61,6 +61,8 @@ type connection struct {
 	kubeVersion func(context.Context) (string, error)
 	// user asks the API server who the caller is.
 	user func(context.Context) (string, error)
+	// groups asks the API server which groups the caller is in.
+	groups func(context.Context) ([]string, error)
 	// preview finds out what applying a set of objects would do, and only tries.
 	preview preview
 	// site is the cluster as something to install in; its life is that of the context.
@@ -91,17 +93,31 @@ func kubeVersionFrom(config *rest.Config) func(context.Context) (string, error) 
 // userOf asks the API server for the name of the caller.
 func userOf(config *rest.Config) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		asking, err := authenticationclient.NewForConfig(config)
-		if err != nil {
-			return "", err
-		}
-		review := &authenticationv1.SelfSubjectReview{}
-		review, err = asking.SelfSubjectReviews().Create(ctx, review, metav1.CreateOptions{})
-		if err != nil {
-			return "", err
-		}
-		return review.Status.UserInfo.Username, nil
+		info, err := selfOf(ctx, config)
+		return info.Username, err
 	}
+}
+
+// groupsOf asks the API server for the groups of the caller.
+func groupsOf(config *rest.Config) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		info, err := selfOf(ctx, config)
+		return info.Groups, err
+	}
+}
+
+// selfOf asks the API server who the caller is.
+func selfOf(ctx context.Context, config *rest.Config) (authenticationv1.UserInfo, error) {
+	asking, err := authenticationclient.NewForConfig(config)
+	if err != nil {
+		return authenticationv1.UserInfo{}, err
+	}
+	review := &authenticationv1.SelfSubjectReview{}
+	review, err = asking.SelfSubjectReviews().Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return authenticationv1.UserInfo{}, err
+	}
+	return review.Status.UserInfo, nil
 }
 
 // addClusterFlags adds the flags of every command that talks to a cluster.
@@ -191,7 +207,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	out := &connection{
 		client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
 		controllerLogs: controllerLogsOf(config), resolve: resolverOf(config), kubeVersion: kubeVersionFrom(config),
-		user: userOf(config), preview: previewOf(config, requests),
+		user: userOf(config), groups: groupsOf(config), preview: previewOf(config, requests),
 		site: siteOf(config), namespace: namespace, context: f.context, server: config.Host,
 	}
 	if raw, err := source.RawConfig(); err == nil {

@@ -18,7 +18,7 @@ func TestCompletion(t *testing.T) {
 	}{
 		{"kinds", all, []string{"reconcile", ""}, "release kustomization gitrepository helmrepository ocirepository bucket helmchart"},
 		{"kinds by prefix", all, []string{"suspend", "helm"}, "helmrepository helmchart"},
-		{"only releases have a history", all, []string{"history", ""}, "release"},
+		{"what has a history", all, []string{"history", ""}, "release pipeline"},
 		{"names come from the cluster", all, []string{"status", "release", ""}, "api broken fresh parked shop"},
 		{"names by prefix", all, []string{"status", "hr", "sh"}, "shop"},
 		{"names of another namespace", all, []string{"reconcile", "release", "-n", "infra", ""}, "db"},

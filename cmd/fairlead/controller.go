@@ -336,7 +336,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 		}),
 		release.Setup(ctx, manager, charts, release.Options{
 			Concurrency: flags.concurrency, Engine: engine, Namesake: engine.Namesake, Live: engine, Changes: changed,
-			Now: time.Now, Connect: connectTo(to),
+			Now: time.Now, Connect: connectTo(to), NoFreezes: len(flags.namespaces) > 0,
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		kustomization.Setup(ctx, manager, charts, kustomization.Options{

@@ -35,7 +35,7 @@ failed.`,
 		Example: `  fairlead explain release shop -n web
   fairlead explain hr shop -n web --no-logs -o yaml
   fairlead explain pipeline shop -n web`,
-		ValidArgsFunction: a.completeKindAndName("release"),
+		ValidArgsFunction: a.completePipeline("release"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
@@ -140,6 +140,7 @@ func (a *app) printExplanation(e view.Explanation) error {
 	s.add("Release", e.Namespace+"/"+e.Name)
 	s.addState("Verdict", state, e.Summary)
 	if e.Healthy {
+		s.add("Not taken", e.NotTaken...)
 		s.add("Kept", keptLines(e.Kept)...)
 		s.add("Uninstall", e.Uninstall...)
 		s.add("Not seen", e.Notes...)
@@ -161,6 +162,7 @@ func (a *app) printExplanation(e view.Explanation) error {
 		text := said.rest(oneLine(c.Message))
 		s.add(c.Type, strings.TrimSuffix(fmt.Sprintf("%s, %s for %s: %s", conditionWord(c.Status), c.Reason, a.age(&c.Since), text), ": "))
 	}
+	s.add("Not taken", e.NotTaken...)
 	s.add("Kept", keptLines(e.Kept)...)
 	s.add("Uninstall", e.Uninstall...)
 	s.add("Next", append([]string{a.nextLine(e.Next)}, e.Then...)...)

@@ -59,7 +59,8 @@ Kinds: ` + sourcesWord + `, and` + kindTable(),
   fairlead get releases shop -n web --watch
   fairlead get kustomizations -A -o wide
   fairlead get helmrepositories -n web -l team=shop
-  fairlead get pipelines -n web
+  fairlead get pipelines -n web --watch
+  fairlead get promotions -n web -l team=shop
   fairlead get sources -A -o json | jq -r '.items[] | select(.ready | not) | .name'`,
 		ValidArgsFunction: a.completeListed,
 	}
@@ -73,11 +74,11 @@ Kinds: ` + sourcesWord + `, and` + kindTable(),
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(phaseWords(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if word := promotionList(args); word != "" {
-			if f.watch || f.selector != "" || len(f.statuses) > 0 {
-				return usagef(cmd, "%s are listed without --watch, --selector and --status", word)
+			listed, err := f.promotionQuery(cmd, word, args, out)
+			if err != nil {
+				return err
 			}
-			listed := promotionQuery{all: f.all, names: splitKindAndName(args)[1:], out: out}
-			return a.listPromotions(cmd.Context(), word, listed)
+			return a.listPromotions(cmd.Context(), listed, f.watch)
 		}
 		q, err := f.query(cmd, args)
 		if err != nil {

@@ -13,14 +13,30 @@ import (
 func newHistoryCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history release NAME",
-		Short: "List the revisions of a release, newest first",
+		Short: "List the revisions of a release, or the promotions of a pipeline, newest first",
+		Long: `List the revisions of a release, newest first. Of a pipeline it lists what its stages got: when, which
+chart, why, how it ended, and how long that took.`,
 		Example: `  fairlead history release shop -n web
-  fairlead history hr shop -n web -o json | jq '.items[0].chart'`,
-		ValidArgsFunction: a.completeKindAndName("release"),
+  fairlead history hr shop -n web -o json | jq '.items[0].chart'
+  fairlead history pipeline shop --stage prod -n web`,
+		ValidArgsFunction: a.completePipeline("release"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
+	stage := cmd.Flags().String("stage", "", "of a pipeline: only this stage")
+	// The only error is a flag that does not exist, and it was added above.
+	_ = cmd.RegisterFlagCompletionFunc("stage", a.completeStages)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if isPipeline(args) {
+			name, err := pipelineName(cmd, args)
+			if err != nil {
+				return err
+			}
+			return a.pipelineHistory(cmd.Context(), name, *stage, out)
+		}
+		if *stage != "" {
+			return usagef(cmd, "--stage goes with a pipeline")
+		}
 		k, name, err := kindAndName(cmd, args, "release")
 		if err != nil {
 			return err

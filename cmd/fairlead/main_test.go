@@ -151,6 +151,7 @@ func (w world) runTo(ctx context.Context, c client.WithWatch, stdout, stderr io.
 				client: c, watcher: c, objects: w.liveClient(), logs: w.readLogs, engine: w.engine, preview: w.preview,
 				resolve: resolveServed, controllerLogs: w.readControllerLogs,
 				user:      func(context.Context) (string, error) { return "alice", nil },
+				groups:    func(context.Context) ([]string, error) { return []string{"devs", "owners"}, nil },
 				namespace: "web", context: "prod", server: "https://api.example.com:6443/",
 			}
 			if f.namespace != "" {

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/catalog"
 	controllers "fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/helmops/chart"
 	"fairlead.dev/fairlead/helmops/cluster"
@@ -120,7 +119,7 @@ func wanted(ctx context.Context, reader client.Reader, kubeVersion func(context.
 		return in, action, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	revision, archive, err := catalog.Resolve(ctx, reader, dir, kubeVersion, catalog.ChoiceOfRelease(hr))
+	revision, archive, err := resolveChart(ctx, reader, dir, kubeVersion, hr)
 	if err != nil {
 		return in, action, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -39,7 +40,9 @@ type stageAction struct {
 	use, short, long, example string
 	// needs names the flag that has to be given beside --stage; empty for none.
 	needs, help string
-	do          func(ctx context.Context, c *connection, at stageSite, value string) (said string, err error)
+	// flags adds further flags; nil for none.
+	flags func(*pflag.FlagSet)
+	do    func(ctx context.Context, c *connection, at stageSite, value string) (said string, err error)
 }
 
 // stageSite is one stage of a pipeline in the cluster.
@@ -59,6 +62,7 @@ const gitNote = "Something that applies the pipeline from Git may undo this; the
 
 func newStageCommands(a *app) []*cobra.Command {
 	version, reason := "version", "reason"
+	decision := &decisionFlags{}
 	actions := []stageAction{
 		{
 			use: "approve", short: "Approve a candidate for a stage of a pipeline",
@@ -67,14 +71,18 @@ func newStageCommands(a *app) []*cobra.Command {
 				"that the stage waits with.",
 			example: "  fairlead approve pipeline shop --stage prod -n web\n" +
 				"  fairlead approve pipeline shop --stage prod --version 1.4.3 -n web",
-			help: "version or digest of the candidate", do: a.approve,
+			help: "version or digest of the candidate", flags: decision.addComment,
+			do: decision.approve,
 		},
 		{
 			use: "reject", short: "Keep a candidate out of a stage of a pipeline",
 			long: "Keep a candidate out of a stage of a pipeline and of all stages after it, by adding it to\n" +
-				"spec.stages[].rejected. A stage that has it goes back to what it verified before. " + gitNote,
-			example: "  fairlead reject pipeline shop --stage staging --version 1.4.3 -n web",
-			needs:   version, help: "version or digest of the candidate", do: a.reject,
+				"spec.stages[].rejected. A stage that has it goes back to what it verified before. " + gitNote + "\n" +
+				"With --object it is a PromotionApproval in your name that rejects one digest, until it is deleted.",
+			example: "  fairlead reject pipeline shop --stage staging --version 1.4.3 -n web\n" +
+				"  fairlead reject pipeline shop --stage prod --version 1.4.3 --object --comment 'too slow' -n web",
+			needs: version, help: "version or digest of the candidate", flags: decision.addReject,
+			do: decision.reject,
 		},
 		{
 			use: "pin", short: "Choose the version that a stage of a pipeline has",
@@ -107,7 +115,7 @@ func newStageCommands(a *app) []*cobra.Command {
 func (a *app) stageCommand(action stageAction) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: action.use + " pipeline NAME", Short: action.short, Long: action.long, Example: action.example,
-		ValidArgsFunction: cobra.FixedCompletions([]string{"pipeline"}, cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: a.completePipeline(),
 	}
 	a.addClusterFlags(cmd)
 	stage := cmd.Flags().String("stage", "", "stage of the pipeline")
@@ -117,6 +125,14 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 	}
 	if flag != "" {
 		value = cmd.Flags().String(flag, "", action.help)
+	}
+	if action.flags != nil {
+		action.flags(cmd.Flags())
+	}
+	// The only error is a flag that does not exist, and it was added above.
+	_ = cmd.RegisterFlagCompletionFunc("stage", a.completeStages)
+	if flag == "version" {
+		_ = cmd.RegisterFlagCompletionFunc("version", a.completeCandidates)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, err := pipelineName(cmd, args)
@@ -202,45 +218,6 @@ func (s stageSite) set(ctx context.Context, c *connection, field string, value a
 		return requestError("patch", "releasepipelines", object.Namespace, object.Name, err)
 	}
 	return nil
-}
-
-func (a *app) approve(ctx context.Context, c *connection, at stageSite, version string) (string, error) {
-	if version == "" {
-		if s := view.StageOf(at.pipeline, at.spec().Name); s != nil && len(s.Gates) > 0 {
-			version = s.Candidate
-		}
-		if version == "" {
-			return "", fmt.Errorf("%s waits with no candidate; name one with --version", at.describe())
-		}
-	}
-	candidate := view.CandidateOf(at.pipeline, version)
-	if candidate == nil {
-		return "", fmt.Errorf("pipeline %s/%s has no candidate %q", at.pipeline.Namespace, at.pipeline.Name, version)
-	}
-	user, err := c.user(ctx)
-	if err != nil {
-		return "", fmt.Errorf("ask the API server who you are: %w", err)
-	}
-	approval := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{
-		Namespace: at.pipeline.Namespace, GenerateName: at.pipeline.Name + "-" + at.spec().Name + "-",
-	}}
-	approval.Spec = v1beta1.PromotionApprovalSpec{
-		Pipeline: at.pipeline.Name, Stage: at.spec().Name, Digest: candidate.Digest, User: user,
-	}
-	if err := c.client.Create(ctx, approval, fieldManager,
-		client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
-		return "", requestError("create", "promotionapprovals", approval.Namespace, "", err)
-	}
-	return fmt.Sprintf("%s: %s (%s) approved by %s", at.describe(), candidate.Version,
-		v1beta1.ShortDigest(candidate.Digest), user), nil
-}
-
-func (a *app) reject(ctx context.Context, c *connection, at stageSite, version string) (string, error) {
-	if slices.Contains(at.spec().Rejected, version) {
-		return fmt.Sprintf("%s rejects %s already; nothing was changed", at.describe(), version), nil
-	}
-	err := at.set(ctx, c, "rejected", append(slices.Clone(at.spec().Rejected), version))
-	return fmt.Sprintf("%s rejects %s", at.describe(), version), err
 }
 
 func (a *app) pin(ctx context.Context, c *connection, at stageSite, version string) (string, error) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -62,11 +63,22 @@ func TestPipelineCommands(t *testing.T) {
 	freeze.Spec = v1beta1.ReleaseFreezeSpec{Reason: "the sale", Until: &end}
 	is := world{objects: []client.Object{shopPipeline(), record, freeze}}
 	holds := world{objects: []client.Object{held}}
+	grouped := func(name string) world {
+		return world{objects: []client.Object{shopPipeline(func(p *v1beta1.ReleasePipeline) {
+			p.Spec.Stages[1].Gates = &v1beta1.StageGates{
+				Approval: &v1beta1.StageApproval{Groups: []string{"admins", name}},
+			}
+		})}}
+	}
 	runGolden(t, []goldenCase{
 		{"pipelines", is, "get pipelines"},
 		{"pipelines-json", is, "get pipelines -o json"},
 		{"pipelines-none", world{}, "get pipelines"},
-		{"pipelines-watch", is, "get pipelines --watch"},
+		{"pipelines-status", is, "get pipelines --status failed"},
+		{"pipelines-watch-json", is, "get pipelines --watch -o json"},
+		{"pipelines-selector", is, "get pipelines -l team=shop"},
+		{"pipelines-selector-malformed", is, "get pipelines -l team=shop=x"},
+		{"pipelines-named-unknown", is, "get pipelines shop shpo"},
 		{"promotions", is, "get promotions -A"},
 		{"freezes", is, "get freezes"},
 		{"explain-pipeline", is, "explain pipeline shop"},
@@ -76,6 +88,10 @@ func TestPipelineCommands(t *testing.T) {
 		{"approve-unknown", is, "approve pipeline shop --stage prod --version 9.9.9"},
 		{"approve-no-stage", is, "approve pipeline shop --stage qa"},
 		{"reject", is, "reject pipeline shop --stage staging --version 1.4.3"},
+		{"approve-group", grouped("owners"), "approve pipeline shop --stage prod --comment fine"},
+		{"approve-no-group", grouped("release-managers"), "approve pipeline shop --stage prod"},
+		{"reject-object", is, "reject pipeline shop --stage prod --version 1.4.3 --object --comment slow"},
+		{"reject-comment", is, "reject pipeline shop --stage prod --version 1.4.3 --comment slow"},
 		{"reject-what", is, "reject pipeline shop --stage staging"},
 		{"pin", is, "pin pipeline/shop --stage prod --version 1.4.2"},
 		{"unpin", holds, "unpin pipeline shop --stage prod"},
@@ -121,7 +137,17 @@ func TestPipelineCommandsWrite(t *testing.T) {
 			}
 			want := v1beta1.PromotionApprovalSpec{Pipeline: "shop", Stage: "prod", Digest: candidateDigest,
 				User: "alice"}
-			return list.Items[0].Spec == want
+			return cmp.Equal(list.Items[0].Spec, want)
+		}},
+		{"reject pipeline shop --stage prod --version 1.4.3 --object --comment slow", func(ctx context.Context,
+			c client.Client, p *v1beta1.ReleasePipeline) bool {
+			list := &v1beta1.PromotionApprovalList{}
+			if err := c.List(ctx, list, client.InNamespace("web")); err != nil || len(list.Items) != 1 {
+				return false
+			}
+			want := v1beta1.PromotionApprovalSpec{Pipeline: "shop", Stage: "prod", Digest: candidateDigest,
+				User: "alice", Decision: v1beta1.DecisionReject, Comment: "slow"}
+			return cmp.Equal(list.Items[0].Spec, want) && len(p.Spec.Stages[1].Rejected) == 0
 		}},
 	} {
 		t.Run(strings.Fields(tt.args)[0], func(t *testing.T) {

@@ -105,6 +105,7 @@ Exit codes:
 		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
 	)
 	root.AddCommand(newStageCommands(a)...)
+	root.AddCommand(newBoardCommand(a), newFreezeCommand(a), newUnfreezeCommand(a))
 	return root
 }
 

@@ -14,7 +14,7 @@ const (
 )
 
 // fixedColumns are columns that are shortened last, because what they hold is copied into the next command or is short anyway.
-var fixedColumns = []string{"NAMESPACE", "KIND", "NAME", "PHASE", "CHART", "AGE", "OBJECT"}
+var fixedColumns = []string{"NAMESPACE", "KIND", "NAME", "PHASE", "CHART", "AGE", "OBJECT", "TIME"}
 
 // table is a table whose columns may be for -o wide, or for -A, only.
 type table struct {

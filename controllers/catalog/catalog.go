@@ -231,6 +231,11 @@ func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source
 		return pick{}, false
 	}
 	found, ok := s.Picks[choice.String()]
+	if !ok {
+		if found, ok = s.holding(choice); ok {
+			s.Picks[choice.String()] = found
+		}
+	}
 	if ok || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
 		return found, ok && !found.doubted // other values and signatures need more than the index; the version of the cluster is asked for by a poll
 	}
@@ -243,8 +248,8 @@ func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source
 		kube = ""
 	}
 	found = pickFromIndex(index, choice, kube)
-	if found.Revision.Digest == "" && found.err == nil {
-		return pick{}, false // the index does not give a digest, so the archive has to be fetched to know it
+	if found.Revision.Digest == "" && (found.err == nil || choice.pin.Digest != "") {
+		return pick{}, false // the index does not give a digest, or another than is wanted: the poll looks further
 	}
 	s.Picks[choice.String()] = found
 	return found, true
@@ -300,17 +305,6 @@ func (c *Catalog) put(
 	}
 	c.mu.Unlock()
 	return changed, c.store.Bind(shelfName(source), kept)
-}
-
-func sameAnswer(a, b pick) bool {
-	return a.Revision == b.Revision && a.doubted == b.doubted && errorText(a.err) == errorText(b.err)
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 // before returns a copy of the shelf of the last poll, an empty one when there is none.

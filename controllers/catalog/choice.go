@@ -24,6 +24,11 @@ type Choice struct {
 	lenient bool
 	// demand says who has to have signed the chart, as JSON; empty for nobody.
 	demand string
+	// skip are the charts that are not taken, "version digest" in a line, sorted.
+	skip string
+	// pin is the exact chart that is wanted, and filter bounds the versions; zero for any.
+	pin    pin
+	filter filter
 }
 
 // demand is who has to have signed a chart, and the namespace that the Secret with the keys is in.
@@ -97,6 +102,10 @@ func (c Choice) String() string {
 	if c.elsewhere {
 		source += " for another cluster"
 	}
+	if c.skip != "" {
+		source += " without " + strings.ReplaceAll(c.skip, "\n", ", ")
+	}
+	source += c.filter.String() + c.pin.String()
 	switch {
 	case c.Chart == "":
 		return source
@@ -110,7 +119,7 @@ func (c Choice) String() string {
 // Source names the source alone.
 func (c Choice) Source() Choice { return Choice{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name} }
 
-// ChoiceOfRelease returns what a release asks for.
+// ChoiceOfRelease returns what a release asks for, whatever it skips.
 func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 	if ref := hr.Spec.ChartRef; ref != nil {
 		return Choice{Kind: ref.Kind, Namespace: cmp.Or(ref.Namespace, hr.Namespace), Name: ref.Name}
@@ -127,8 +136,10 @@ func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 
 // ChoiceOfChart returns what a HelmChart asks for.
 func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
-	return newChoice(hc.Spec.SourceRef.Kind, hc.Namespace, hc.Spec.SourceRef.Name, hc.Spec.Chart, hc.Spec.Version).
+	choice := newChoice(hc.Spec.SourceRef.Kind, hc.Namespace, hc.Spec.SourceRef.Name, hc.Spec.Chart, hc.Spec.Version).
 		with(hc.Spec.ValuesFiles, hc.Spec.IgnoreMissingValuesFiles).demands(hc.Namespace, hc.Spec.Verify)
+	choice.pin = pin{Digest: hc.Spec.Digest, Origin: hc.Spec.Origin}
+	return choice
 }
 
 // ChoiceOfPipeline returns what a pipeline asks for.
@@ -137,7 +148,13 @@ func ChoiceOfPipeline(p *v1beta1.ReleasePipeline) Choice {
 	if subject.SourceRef.Kind == v1beta1.OCIRepositoryKind {
 		return Choice{Kind: subject.SourceRef.Kind, Namespace: p.Namespace, Name: subject.SourceRef.Name}
 	}
-	return newChoice(subject.SourceRef.Kind, p.Namespace, subject.SourceRef.Name, subject.Chart, subject.Version)
+	choice := newChoice(subject.SourceRef.Kind, p.Namespace, subject.SourceRef.Name, subject.Chart, subject.Version).
+		demands(p.Namespace, subject.Verify)
+	choice.filter.Prereleases = subject.Prereleases
+	if f := subject.Filter; f != nil {
+		choice.filter.Include, choice.filter.Exclude = f.Include, f.Exclude
+	}
+	return choice
 }
 
 func newChoice(kind, namespace, name, chart, version string) Choice {

@@ -19,6 +19,14 @@ type secrets struct {
 	reader    client.Reader
 	network   *transport.Network
 	namespace string
+	// field precedes the names of fields in messages.
+	field string
+}
+
+// under returns secrets whose messages name fields below another one.
+func (s secrets) under(field string) secrets {
+	s.field = field
+	return s
 }
 
 func (c *Catalog) secretsOf(source client.Object) secrets {
@@ -34,6 +42,7 @@ func (s secrets) secret(ctx context.Context, field string, ref *v1beta1.LocalObj
 	key := types.NamespacedName{Namespace: s.namespace, Name: ref.Name}
 	found := &corev1.Secret{}
 	err := s.reader.Get(ctx, key, found)
+	field = s.field + field
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, sources.Fail(v1beta1.AuthenticationFailedReason, nil, "Secret %s of spec.%s does not exist", key, field)

@@ -82,6 +82,9 @@ func (c *Catalog) fetch(
 	}
 	found, ok := c.pick(ctx, choice, source)
 	if !ok || found.Revision.Digest != want.Digest {
+		if repository, is := source.(*v1beta1.HelmRepository); is {
+			return c.fetchFormer(ctx, repository, choice, want, has)
+		}
 		return "", unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
 	}
 	if found.Archive != "" && c.View(source).Has(found.Archive) && (has || c.proven(ctx, source, found.Archive)) {
@@ -92,8 +95,12 @@ func (c *Catalog) fetch(
 		if found.Base != nil {
 			return c.fetchValued(ctx, object, choice, found)
 		}
-		return c.fetchChart(ctx, object, choice, found)
+		return c.fetchNamed(ctx, object, choice, found)
 	case *v1beta1.GitRepository:
+		if choice.pin.Digest != "" {
+			packed, err := c.packPinned(ctx, object, object.GetArtifact(), choice)
+			return packed.Archive, err
+		}
 		packed, err := c.pack(ctx, c.View(source), object.GetArtifact(), choice)
 		if err == nil && packed.Revision.Digest != want.Digest {
 			err = unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
@@ -235,5 +242,5 @@ func (c *Catalog) pack(ctx context.Context, view store.View, tree *v1beta1.Artif
 	if err != nil {
 		return pick{}, err
 	}
-	return pick{Revision: chart.ChartRevision, Archive: digest, Size: size}, nil
+	return pick{Revision: chart.ChartRevision, Archive: digest, Size: size, Origin: tree.Revision}, nil
 }

@@ -36,6 +36,10 @@ func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Sou
 	s := newShelf(address(source))
 	s.Revision, s.Digest = found.Artifact.Revision, found.Artifact.Digest
 	for _, choice := range choices {
+		if choice.pin.Digest != "" {
+			s.Picks[choice.String()] = c.pickPinned(ctx, source, &found.Artifact, choice, before)
+			continue
+		}
 		s.Picks[choice.String()] = c.pickPath(ctx, c.View(source), &found.Artifact, choice, before)
 	}
 	changed, err := c.put(ctx, key, source, s, choices)
@@ -50,6 +54,7 @@ func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Sou
 func (c *Catalog) pickPath(ctx context.Context, view store.View, tree *v1beta1.Artifact, choice Choice, before *shelf) pick {
 	had := before.Picks[choice.String()]
 	if before.Digest == tree.Digest && had.err == nil && had.Revision.Digest != "" {
+		had.Origin = tree.Revision
 		return had
 	}
 	found, err := c.pack(ctx, view, tree, choice)

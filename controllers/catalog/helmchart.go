@@ -22,6 +22,7 @@ func (c *Catalog) pollHelmChart(ctx context.Context, source v1beta1.Source, _ []
 	if err != nil {
 		return Polled{Err: err}
 	}
+	out.Message += c.keptNote(ctx, choice)
 	if out.Verify = chart.Spec.Verify != nil; out.Verify && *out.Chart == revision {
 		out.Signed = c.signer(ctx, choice)
 	}

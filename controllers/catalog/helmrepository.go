@@ -141,14 +141,19 @@ type catalogued struct {
 
 // pickFromIndex chooses without asking anybody. A chart whose digest the index does not give is left without one.
 func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
-	entry, err := index.Select(choice.Chart, sources.Choice{Constraint: choice.Version, KubeVersion: kube})
+	wanted, err := choice.wanted(kube)
+	if err != nil {
+		return pick{err: err}
+	}
+	wanted.Skip = choice.skipsEntry(index)
+	entry, err := index.Select(choice.Chart, wanted)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}
 	}
 	return pick{
 		Revision: v1beta1.ChartRevision{Name: entry.Name, Version: entry.Tag, Digest: entry.Digest},
 		Archive:  entry.Digest, URL: entry.URL, Created: entry.Created,
-	}
+	}.as(choice)
 }
 
 // pickChart chooses from an index. For a chart without a digest there, the archive is fetched once to know it.
@@ -159,10 +164,10 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice,
 	}
 	found := pickFromIndex(from.index, choice, kube)
 	if found.err != nil || found.Revision.Digest != "" {
-		return found.keep(before)
+		return found.keep(before).orPinned(choice)
 	}
 	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
-		had.Created = found.Created
+		had.Created, had.withdrawn = found.Created, nil
 		return had
 	}
 	digest, size, err := c.View(from.repository).Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
@@ -173,7 +178,7 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice,
 		return pick{err: err}.keep(before)
 	}
 	found.Revision.Digest, found.Archive, found.Size = digest, digest, size
-	return found
+	return found.as(choice).keep(before).orPinned(choice)
 }
 
 func (c *Catalog) helmRepository(ctx context.Context, repository *v1beta1.HelmRepository) (*helmrepo.Repository, error) {
@@ -276,7 +281,8 @@ func countCharts(n int) string {
 // blocks reports whether an error is about the registry rather than about one chart or range in it.
 func blocks(err error) bool {
 	switch sources.Reason(err) {
-	case v1beta1.NotFoundReason, v1beta1.NoMatchReason, v1beta1.InvalidContentReason, v1beta1.InvalidReferenceReason, v1beta1.VerificationFailedReason:
+	case v1beta1.NotFoundReason, v1beta1.NoMatchReason, v1beta1.InvalidContentReason, v1beta1.InvalidReferenceReason,
+		v1beta1.VerificationFailedReason, v1beta1.DigestMismatchReason:
 		return false
 	}
 	return true
@@ -302,8 +308,12 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
-	listed, ok := tags[choice.Chart]
-	if !ok {
+	listed := tags[choice.Chart]
+	if choice.pin.Digest != "" {
+		tags[choice.Chart] = listed // the chart is in use
+		return pinnedManifest(ctx, remote, choice, before)
+	}
+	if listed == nil {
 		listed, err = remote.Tags(ctx)
 		if sources.Reason(err) == v1beta1.NotFoundReason {
 			err = sources.Fail(v1beta1.NotFoundReason, nil, "registry %s has no chart %s; check spec.chart and the credentials",
@@ -328,20 +338,33 @@ const maxUnfit = 10
 // newestFit chooses the newest version that fits the cluster. What was passed over before is not read again.
 func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.Version, choice Choice, kube string, before pick) pick {
 	unfit, passed := map[string]string{}, map[string]string{}
+	wanted, err := choice.wanted("") // a chart of a registry says itself which clusters it fits
+	if err != nil {
+		return pick{err: err}
+	}
+	wanted.Skip = func(v sources.Version) (string, bool) {
+		reason, is := passed[v.Tag]
+		return reason, is
+	}
 	for {
-		chosen, err := sources.Select(versions, sources.Choice{Constraint: choice.Version, Skip: func(v sources.Version) (string, bool) {
-			reason, is := passed[v.Tag]
-			return reason, is
-		}})
+		chosen, err := sources.Select(versions, wanted)
 		if err != nil {
 			return pick{err: fmt.Errorf("%s: %w", choice, err)}
+		}
+		reason, skip, err := choice.skipsTag(ctx, remote, chosen.Tag)
+		if err != nil {
+			return pick{err: err}
+		}
+		if skip {
+			passed[chosen.Tag] = reason
+			continue
 		}
 		found, madeFor := describe(ctx, remote, chosen.Tag, before)
 		if found.err != nil || sources.FitsCluster(madeFor, kube) {
 			found.Unfit = unfit
 			return found
 		}
-		if len(passed) == maxUnfit {
+		if len(unfit) == maxUnfit {
 			return pick{err: unavailable(v1beta1.NoMatchReason, "%s: none of the newest %d versions fits the cluster, %s %s", choice, maxUnfit, chosen.Tag, sources.UnfitReason(madeFor, kube))}
 		}
 		unfit[found.upstream().Revision.Digest], passed[chosen.Tag] = madeFor, sources.UnfitReason(madeFor, kube)

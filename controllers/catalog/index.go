@@ -30,7 +30,11 @@ func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 		if ownNamespace && choice.Namespace != o.GetNamespace() {
 			return nil
 		}
-		return byChoice(choice)
+		keys := byChoice(choice)
+		if older := choice.Without(o.(*v1beta1.HelmRelease).Status.Skipped); older != choice {
+			keys = append(keys, older.String())
+		}
+		return keys
 	})
 	if err != nil {
 		return err
@@ -70,7 +74,9 @@ func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, er
 			}
 		}
 		for i := range releases.Items {
-			add(ChoiceOfRelease(&releases.Items[i]))
+			choice := ChoiceOfRelease(&releases.Items[i])
+			add(choice)
+			add(choice.Without(releases.Items[i].Status.Skipped))
 		}
 		for i := range pipelines.Items {
 			add(ChoiceOfPipeline(&pipelines.Items[i]))

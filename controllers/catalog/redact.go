@@ -88,6 +88,10 @@ func hidePicks(ctx context.Context, s *shelf) {
 			answer.err = read.hide(answer.err)
 			s.Picks[choice] = answer
 		}
+		if answer.withdrawn != nil {
+			answer.withdrawn = read.hide(answer.withdrawn)
+			s.Picks[choice] = answer
+		}
 	}
 }
 

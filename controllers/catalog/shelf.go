@@ -23,6 +23,8 @@ type pick struct {
 	Size int64 `json:"size,omitempty"`
 	// URL of the archive in a Helm repository.
 	URL string `json:"url,omitempty"`
+	// Origin is the revision of a GitRepository that the chart was packed from.
+	Origin string `json:"origin,omitempty"`
 	// Created is when the version was published in a Helm repository.
 	Created time.Time `json:"created,omitzero"`
 	// KubeVersion is the range of clusters that a chart of a registry is made for.
@@ -37,6 +39,8 @@ type pick struct {
 	// doubted is set when the keys have changed that the signature was checked with; tried is the Secret that a check has failed with.
 	doubted bool
 	tried   string
+	// withdrawn is why upstream no longer offers a pinned chart, which is fetched from its origin then.
+	withdrawn error
 	// err is why the last poll found nothing. With a revision from an earlier poll it is only news.
 	err error
 }
@@ -80,6 +84,18 @@ func (p pick) upstream() pick {
 		return *p.Base
 	}
 	return p
+}
+
+func sameAnswer(a, b pick) bool {
+	return a.Revision == b.Revision && a.doubted == b.doubted && errorText(a.err) == errorText(b.err) &&
+		errorText(a.withdrawn) == errorText(b.withdrawn)
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // keep takes over an earlier answer when the new poll could not give one: what runs is served further.

@@ -3,11 +3,13 @@ package pipeline
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/promotion"
+	"fairlead.dev/fairlead/sources"
 )
 
 // check says what is wrong with a spec that the API server takes.
@@ -21,7 +23,13 @@ func check(p *v1beta1.ReleasePipeline) error {
 			}
 		}
 		earlier = append(earlier, s.Name)
+		if _, err := shareOf(s.MinVerified); err != nil {
+			return fmt.Errorf("%s.minVerified: %w", field, err)
+		}
 		if err := checkGates(s.Gates, field+".gates"); err != nil {
+			return err
+		}
+		if err := checkWaves(s.Waves, field+".waves"); err != nil {
 			return err
 		}
 	}
@@ -31,6 +39,10 @@ func check(p *v1beta1.ReleasePipeline) error {
 func checkGates(g *v1beta1.StageGates, field string) error {
 	if g == nil {
 		return nil
+	}
+	if fields := g.Verify.Unsupported(field + ".verify"); len(fields) > 0 {
+		return sources.Stall(v1beta1.UnsupportedReason, nil, "%s is not supported; nothing is done until the spec does "+
+			"without it", strings.Join(fields, ", "))
 	}
 	if g.Range != "" {
 		if _, err := semver.NewConstraint(g.Range); err != nil {
@@ -46,10 +58,12 @@ func checkGates(g *v1beta1.StageGates, field string) error {
 	return nil
 }
 
-// quorum names the first stage that wants more than one approver; empty for none.
+// quorum names the first stage that has to know for sure who approves: it wants more than one approver, or approvers
+// of groups. It is empty for none.
 func quorum(p *v1beta1.ReleasePipeline) string {
 	for _, s := range p.Spec.Stages {
-		if s.Gates != nil && s.Gates.Approvers > 1 {
+		if s.Gates != nil && s.Gates.Approval != nil &&
+			(s.Gates.Approval.Count > 1 || len(s.Gates.Approval.Groups) > 0) {
 			return s.Name
 		}
 	}

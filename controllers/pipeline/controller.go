@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,12 @@ const again = 100 * time.Millisecond
 type Catalog interface {
 	// Chart returns the chart that a choice stands for now, without waiting; see catalog.Catalog.
 	Chart(ctx context.Context, choice catalog.Choice) (v1beta1.ChartRevision, error)
+	// Origin is where a chart that Chart returned can be fetched again; empty when that is not known.
+	Origin(ctx context.Context, choice catalog.Choice, chart v1beta1.ChartRevision) string
+	// OutOfRange says that a choice does not allow a version; nil when it does.
+	OutOfRange(ctx context.Context, choice catalog.Choice, version string) error
+	// Kept says why the answer to a choice is kept although upstream no longer offers it; nil when upstream offers it.
+	Kept(ctx context.Context, choice catalog.Choice) error
 }
 
 // handler implements loop.Handler for ReleasePipelines.
@@ -35,22 +42,33 @@ type handler struct {
 	charts Catalog
 	events events.EventRecorder
 	// stamped reports whether the API server checks who makes an approval.
-	stamped func(context.Context) (bool, error)
-	now     func() time.Time
+	stamped    func(context.Context) (bool, error)
+	now        func() time.Time
+	checks     *checks
+	signatures *signatures
 	// noFreezes leaves freezes out.
 	noFreezes bool
+	copies    *copies
 }
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (time.Duration, error) {
 	if p.Spec.Suspend {
+		h.copies.forget(client.ObjectKeyFromObject(p))
 		return 0, nil
 	}
 	now := h.now().Truncate(time.Second) // as the API keeps it
 	p.Status.ObservedGeneration = p.Generation
+	repeat := p.Status.LastHandledReconcileAt != p.Annotations[v1beta1.ReconcileRequestAnnotation]
 	p.Status.LastHandledReconcileAt = p.Annotations[v1beta1.ReconcileRequestAnnotation]
-	if err := check(p); err != nil {
-		status.Stalled(p, v1beta1.InvalidReferenceReason, err.Error(), now)
+	if message := v1beta1.UnsupportedMessage(p); message != "" {
+		status.Stalled(p, v1beta1.UnsupportedReason, message, now)
+		return 0, nil
+	}
+	checks, err := h.checks.of(p)
+	if err = cmp.Or(check(p), err); err != nil {
+		reason := cmp.Or(sources.Reason(err), v1beta1.InvalidReferenceReason)
+		status.Stalled(p, reason, err.Error(), now)
 		return 0, nil
 	}
 	restored, err := h.rebuild(ctx, p, now)
@@ -62,17 +80,27 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	if err := errors.Join(h.deliver(ctx, p), h.audit(ctx, p)); err != nil {
 		return h.failed(p, err, now)
 	}
+	copied, err := h.copy(ctx, p, repeat, now)
+	if err != nil {
+		return h.failed(p, err, now)
+	}
 	in, err := h.gather(ctx, p)
 	if err != nil {
 		return 0, err
 	}
+	in.checks, in.signatures = checks, h.signatures.of(p)
 	subject := h.look(ctx, p, now)
 	facts := factsOf(p, in)
-	out := record(p, facts, promotion.Decide(facts, now), now)
+	decisions := promotion.Decide(facts, now)
+	h.signatures.ask(p, decisions)
+	out := record(p, facts, decisions, now)
 	h.tell(p, out.events)
+	out.next = sooner(out.next, copied)
+	kept := h.noteKept(ctx, p)
 	h.conclude(p, in, subject, now)
+	concludeKept(p, kept, now)
 	if quorum(p) != "" && !in.stamped {
-		out.next = now.Add(rememberFor) // nothing tells the controller of the policy
+		out.next = sooner(out.next, now.Add(rememberFor)) // no watch covers the policy
 	}
 	switch {
 	case out.acted:
@@ -93,6 +121,9 @@ func reset(p *v1beta1.ReleasePipeline) {
 	p.Status.LastHandledResetAt = token
 	for i := range p.Status.Stages {
 		p.Status.Stages[i].Held, p.Status.Stages[i].Rejected = "", nil
+		if c := p.Status.Stages[i].Copy; c != nil && c.Rejected {
+			p.Status.Stages[i].Copy = nil
+		}
 	}
 }
 
@@ -103,38 +134,25 @@ func (h *handler) failed(p *v1beta1.ReleasePipeline, err error, now time.Time) (
 		status.Stalled(p, v1beta1.OwnedByOtherReason, foreign.Error(), now)
 		return 0, nil
 	}
+	var e *sources.Error
+	if errors.As(err, &e) && !e.Retryable() {
+		status.Stalled(p, e.Reason(), e.Error(), now)
+		return 0, nil
+	}
 	return 0, err
 }
 
 // look asks the catalog for the chart of the subject, and remembers it as a candidate.
 func (h *handler) look(ctx context.Context, p *v1beta1.ReleasePipeline, now time.Time) error {
-	if err := h.supported(ctx, p); err != nil {
-		return err
-	}
-	chart, err := h.charts.Chart(ctx, catalog.ChoiceOfPipeline(p))
+	choice := catalog.ChoiceOfPipeline(p)
+	chart, err := h.charts.Chart(ctx, choice)
 	if err == nil {
+		h.tellMoved(p, chart)
 		addCandidate(p, chart, now)
+		setOrigin(p, chart.Digest, h.charts.Origin(ctx, choice, chart))
 		return h.outdated(ctx, p)
 	}
 	return err
-}
-
-// supported refuses a HelmRepository that is no registry: the source of a stage is pinned by the digest of a manifest.
-func (h *handler) supported(ctx context.Context, p *v1beta1.ReleasePipeline) error {
-	ref := p.Spec.Subject.SourceRef
-	if ref.Kind != v1beta1.HelmRepositoryKind {
-		return nil
-	}
-	source := &v1beta1.HelmRepository{}
-	if err := h.cached.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}, source); err != nil {
-		return client.IgnoreNotFound(err) // the catalog says it
-	}
-	if !source.IsOCI() {
-		return sources.Stall(v1beta1.UnsupportedReason, nil,
-			"HelmRepository %s/%s is not of type oci; a pipeline promotes charts of "+
-				"an OCI registry", p.Namespace, ref.Name)
-	}
-	return nil
 }
 
 // conclude sets the conditions.
@@ -144,7 +162,7 @@ func (h *handler) conclude(p *v1beta1.ReleasePipeline, in inputs, subject error,
 	switch {
 	case stage != "" && !in.stamped:
 		status.Stalled(p, v1beta1.UnsupportedReason,
-			fmt.Sprintf("stage %s wants more than one approver, and the cluster "+
+			fmt.Sprintf("stage %s wants more than one approver, or approvers of groups, and the cluster "+
 				"does not have the ValidatingAdmissionPolicy of Fairlead that checks who approves", stage), now)
 	case errors.As(subject, &e) && !e.Retryable():
 		status.Stalled(p, e.Reason(), e.Error(), now)
@@ -152,6 +170,8 @@ func (h *handler) conclude(p *v1beta1.ReleasePipeline, in inputs, subject error,
 		status.Progressing(p, subject.Error(), now)
 	case subject != nil && !catalog.IsPending(subject):
 		status.Retrying(p, v1beta1.SourceNotReadyReason, subject.Error()+"; the stages keep what they have", now)
+	case copyTrouble(p) != nil:
+		concludeCopy(p, copyTrouble(p), now)
 	default:
 		conclude(p, now)
 	}
@@ -161,7 +181,14 @@ func (h *handler) conclude(p *v1beta1.ReleasePipeline, in inputs, subject error,
 func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in inputs, err error) {
 	in.releases = map[string][]v1beta1.HelmRelease{}
 	for _, s := range p.Spec.Stages {
-		for _, key := range catalog.ReleasesOf(ctx, h.cached, sourceOf(p, s.Name)) {
+		if s.CopyOf() != nil {
+			continue
+		}
+		keys, err := h.releasesOf(ctx, p, s.Name)
+		if err != nil {
+			return in, err
+		}
+		for _, key := range keys {
 			hr := v1beta1.HelmRelease{}
 			if err := h.cached.Get(ctx, key, &hr); client.IgnoreNotFound(err) != nil {
 				return in, fmt.Errorf("reading HelmRelease %s: %w", key, err)
@@ -177,7 +204,7 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 		return in, fmt.Errorf("listing the approvals of the pipeline: %w", err)
 	}
 	in.approvals = approvals.Items
-	if in.freezes, err = h.freezes(ctx, p.Namespace); err != nil {
+	if in.freezes, err = h.freezes(ctx, p); err != nil {
 		return in, err
 	}
 	if quorum(p) != "" {
@@ -186,8 +213,8 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 	return in, err
 }
 
-// freezes are those of the pipelines of a namespace.
-func (h *handler) freezes(ctx context.Context, namespace string) (found []v1beta1.ReleaseFreeze, err error) {
+// freezes are those that a pipeline falls under.
+func (h *handler) freezes(ctx context.Context, p *v1beta1.ReleasePipeline) (found []v1beta1.ReleaseFreeze, err error) {
 	if h.noFreezes {
 		return nil, nil
 	}
@@ -196,7 +223,7 @@ func (h *handler) freezes(ctx context.Context, namespace string) (found []v1beta
 		return nil, fmt.Errorf("listing the freezes: %w", err)
 	}
 	for i := range list.Items {
-		if covers(&list.Items[i], namespace) {
+		if list.Items[i].Covers(p) {
 			found = append(found, list.Items[i])
 		}
 	}
@@ -209,4 +236,7 @@ func (h *handler) Finalize(context.Context, *v1beta1.ReleasePipeline) (bool, tim
 }
 
 // Forget implements loop.Handler.
-func (h *handler) Forget(types.NamespacedName) {}
+func (h *handler) Forget(key types.NamespacedName) {
+	h.copies.forget(key)
+	h.signatures.forget(key)
+}

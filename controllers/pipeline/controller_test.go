@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -19,6 +20,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -34,6 +36,9 @@ func (b builder) IndexField(_ context.Context, object client.Object, field strin
 type charts struct {
 	revision v1beta1.ChartRevision
 	err      error
+	// origin, outOfRange and kept answer the other questions.
+	origin           string
+	outOfRange, kept error
 }
 
 // Chart implements Catalog.
@@ -41,11 +46,23 @@ func (c *charts) Chart(context.Context, catalog.Choice) (v1beta1.ChartRevision, 
 	return c.revision, c.err
 }
 
+// Origin implements Catalog.
+func (c *charts) Origin(context.Context, catalog.Choice, v1beta1.ChartRevision) string {
+	return c.origin
+}
+
+// OutOfRange implements Catalog.
+func (c *charts) OutOfRange(context.Context, catalog.Choice, string) error { return c.outOfRange }
+
+// Kept implements Catalog.
+func (c *charts) Kept(context.Context, catalog.Choice) error { return c.kept }
+
 // site is a pipeline with a toy cluster.
 type site struct {
 	*testing.T
 	*handler
 	charts   *charts
+	copier   *copier
 	objects  client.Client
 	pipeline *v1beta1.ReleasePipeline
 	time     time.Time
@@ -67,9 +84,17 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 		t.Fatal(err)
 	}
 	s := &site{T: t, objects: b.Build(), charts: &charts{}, pipeline: p, time: now}
+	compiling, err := newChecks()
+	if err != nil {
+		t.Fatal(err)
+	}
 	policy := &policyCheck{live: s.objects, now: func() time.Time { return s.time }}
+	s.copier = &copier{woken: make(chan struct{}, 100)}
+	wake := func(types.NamespacedName) { s.copier.woken <- struct{}{} }
 	s.handler = &handler{
+		copies: newCopies(t.Context(), s.copier, wake, func() time.Time { return s.time }),
 		cached: s.objects, live: s.objects, writer: s.objects, charts: s.charts, events: events.NewFakeRecorder(100),
+		checks: compiling, signatures: newSignatures(nil, loop.NewTasks[[]signed](t.Context(), nil, time.Now), time.Now),
 		stamped: policy.holds, now: func() time.Time { return s.time },
 	}
 	return s
@@ -236,7 +261,9 @@ func TestAStageThatIsRemoved(t *testing.T) {
 func TestQuorum(t *testing.T) {
 	t.Parallel()
 	wants := func(p *v1beta1.ReleasePipeline) {
-		p.Spec.Stages[0].Promote, p.Spec.Stages[0].Gates = "Manual", &v1beta1.StageGates{Approvers: 2}
+		p.Spec.Stages[0].Promote, p.Spec.Stages[0].Gates = "Manual", &v1beta1.StageGates{
+			Approval: &v1beta1.StageApproval{Count: 2},
+		}
 	}
 	approvals := func(users ...string) (all []client.Object) {
 		for _, user := range users {
@@ -246,10 +273,11 @@ func TestQuorum(t *testing.T) {
 		}
 		return all
 	}
-	policy := func(expression string, action admissionv1.ValidationAction) []client.Object {
+	policy := func(expression string, action admissionv1.ValidationAction, groups ...string) []client.Object {
+		groups = append(groups, groupsCheck)
 		labels := map[string]string{approvalsLabel: approvalsChecked}
 		p := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "checks", Labels: labels}}
-		p.Spec.Validations = []admissionv1.Validation{{Expression: expression}}
+		p.Spec.Validations = []admissionv1.Validation{{Expression: expression}, {Expression: groups[0]}}
 		b := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "binds", Labels: labels}}
 		b.Spec.PolicyName, b.Spec.ValidationActions = "checks", []admissionv1.ValidationAction{action}
 		return []client.Object{p, b}
@@ -267,6 +295,8 @@ func TestQuorum(t *testing.T) {
 			approvals("alice", "bob")...), true, "Blocked"},
 		{"one of two", append(policy(userCheck, admissionv1.Deny), approvals("alice")...), false, "AwaitingApproval"},
 		{"both", append(policy(userCheck, admissionv1.Deny), approvals("alice", "bob")...), false, "Verifying"},
+		{"a policy that checks no groups", append(policy(userCheck, admissionv1.Deny, "true"),
+			approvals("alice", "bob")...), true, "Blocked"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -302,23 +332,18 @@ func TestTheSubject(t *testing.T) {
 	http := threeStages(func(p *v1beta1.ReleasePipeline) {
 		p.Spec.Subject = v1beta1.PipelineSubject{
 			SourceRef: v1beta1.PipelineSourceReference{Kind: v1beta1.HelmRepositoryKind, Name: "charts"}, Chart: "web",
+			Verify: &v1beta1.Verification{SecretRef: &v1beta1.LocalObjectReference{Name: "keys"}},
 		}
 	})
 	charts := &v1beta1.HelmRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts"}}
-	charts.Spec.URL = "https://charts.example.com"
-	other := newSite(t, http, charts)
-	other.settle()
-	if ready := other.ready(); ready.Reason != v1beta1.UnsupportedReason || !status.IsStalled(other.pipeline) {
-		t.Errorf("it says %+v", ready)
-	}
-
 	charts.Spec.Type, charts.Spec.URL = v1beta1.HelmRepositoryTypeOCI, "oci://registry.example.com/charts/"
 	registry := newSite(t, http.DeepCopy(), charts)
 	registry.pipeline.ResourceVersion = ""
 	registry.charts.revision = s.charts.revision
 	registry.settle()
-	if got := registry.source("dev").Spec.URL; got != "oci://registry.example.com/charts/web" {
-		t.Errorf("the source has the address %s", got)
+	made := registry.source("dev").Spec
+	if made.URL != "oci://registry.example.com/charts/web" || made.Verify == nil || made.Verify.SecretRef.Name != "keys" {
+		t.Errorf("the source is %+v", made)
 	}
 }
 

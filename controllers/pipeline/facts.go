@@ -25,6 +25,10 @@ type inputs struct {
 	approvals []v1beta1.PromotionApproval
 	freezes   []v1beta1.ReleaseFreeze
 	stamped   bool
+	// checks by stage.
+	checks map[string][]promotion.Check
+	// signatures that are known, by stage and digest.
+	signatures map[string]map[string]promotion.Signature
 }
 
 // factsOf makes the facts about a pipeline, with the candidates and the stages that its status has.
@@ -51,7 +55,7 @@ func factsOf(p *v1beta1.ReleasePipeline, in inputs) promotion.Facts {
 }
 
 func candidateOf(c v1beta1.PipelineCandidate) promotion.Candidate {
-	return promotion.Candidate{Version: c.Version, Digest: c.Digest, FirstSeen: c.FirstSeen.Time}
+	return promotion.Candidate{Version: c.Version, Digest: c.Digest, FirstSeen: c.FirstSeen.Time, Origin: c.Origin}
 }
 
 // upstreamOf are the stages that a stage gets its candidates from.
@@ -70,20 +74,27 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	s := promotion.Stage{
 		Name: spec.Name, From: upstreamOf(p, i), FromPolicy: spec.FromPolicy, Promote: spec.Promote, Pin: spec.Pin,
 		Hold: spec.Hold, Approved: spec.Approved, Refused: spec.Rejected, OnFailure: spec.OnFailure,
-		Gates: gatesOf(spec.Gates), Deadline: defaultDeadline,
+		Gates: gatesOf(spec.Gates), Deadline: defaultDeadline, Intake: spec.Intake,
 	}
 	if spec.Deadline != nil {
 		s.Deadline = spec.Deadline.Duration
 	}
+	s.MinVerified, _ = shareOf(spec.MinVerified) // check has refused any other
 	for j := range in.approvals {
-		if a := in.approvals[j].Spec; a.Stage == spec.Name {
-			s.Approvals = append(s.Approvals, promotion.Approval{User: a.User, Digest: a.Digest})
+		if in.approvals[j].Spec.Stage == spec.Name {
+			s.Approvals = append(s.Approvals, approvalOf(&in.approvals[j]))
 		}
 	}
+	s.Gates.Checks, s.Signatures = in.checks[spec.Name], in.signatures[spec.Name]
 	for j := range in.releases[spec.Name] {
 		s.Releases = append(s.Releases, releaseOf(&in.releases[spec.Name][j]))
 	}
-	if had := statusOf(p, spec.Name); had != nil {
+	waves(&s, spec.Waves, in.releases[spec.Name])
+	had := statusOf(p, spec.Name)
+	if spec.CopyOf() != nil {
+		asCopy(&s, spec, had)
+	}
+	if had != nil {
 		remember(&s, had)
 	}
 	return s
@@ -102,6 +113,7 @@ func statusOf(p *v1beta1.ReleasePipeline, name string) *v1beta1.StageStatus {
 // remember takes over what the status of a stage says.
 func remember(s *promotion.Stage, had *v1beta1.StageStatus) {
 	s.HeldBy = had.Held
+	s.Displaced = int(had.Displaced)
 	if d := had.Delivery; d != nil {
 		s.Delivery = &promotion.Delivery{
 			Candidate: candidateOf(d.PipelineCandidate), Cause: d.Cause, At: d.At.Time, Verified: d.Verified,
@@ -128,7 +140,10 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 	}
 	g := promotion.Gates{
 		Range: spec.Range, NoPrereleases: spec.Prereleases == "Deny", Bump: spec.Bump, Downgrade: spec.Downgrade,
-		Approvers: int(spec.Approvers),
+	}
+	g.Signed = spec.Verify != nil
+	if spec.Approval != nil {
+		g.Approval = approvalGateOf(spec.Approval)
 	}
 	if spec.Soak != nil {
 		g.Soak = spec.Soak.Duration
@@ -149,10 +164,15 @@ func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
 	s := hr.Status
 	r := promotion.Release{
 		Name: hr.Namespace + "/" + hr.Name, Current: s.ObservedGeneration == hr.Generation, Suspended: hr.Spec.Suspend,
+		Has: status.ChartOf(&s).Digest,
 		Bad: map[string]string{}, Message: short(cmp.Or(status.Message(hr), "not reconciled yet"), maxReleaseMessage),
 	}
 	verified := meta.FindStatusCondition(s.Conditions, v1beta1.VerifiedCondition)
 	newest := s.Latest()
+	r.Ready = status.IsReady(hr)
+	if newest != nil {
+		r.Runs = newest.ChartDigest
+	}
 	if verified != nil && verified.Status == metav1.ConditionTrue && verified.ObservedGeneration == hr.Generation &&
 		s.LastVerified != nil && newest != nil && newest.ChartDigest == s.LastVerified.ChartDigest {
 		r.Digest, r.At = s.LastVerified.ChartDigest, s.LastVerified.At.Time

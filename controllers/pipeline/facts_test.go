@@ -102,7 +102,8 @@ func TestTheStatusIsReadBack(t *testing.T) {
 	t.Parallel()
 	p := threeStages(func(p *v1beta1.ReleasePipeline) {
 		p.Spec.Stages[2].Gates = &v1beta1.StageGates{
-			Soak: &metav1.Duration{Duration: time.Hour}, Prereleases: "Deny", Approvers: 2,
+			Soak: &metav1.Duration{Duration: time.Hour}, Prereleases: "Deny",
+			Approval: &v1beta1.StageApproval{Count: 2, Groups: []string{"owners"}},
 			Windows: []v1beta1.PromotionWindow{{Kind: "Deny", Cron: "0 9 * * *",
 				Duration: metav1.Duration{Duration: time.Hour}}},
 		}
@@ -138,7 +139,8 @@ func TestTheStatusIsReadBack(t *testing.T) {
 		t.Errorf("dev has %+v", p.Status.Stages[0])
 	}
 	gates := factsOf(p, inputs{}).Stages[2].Gates
-	if gates.Soak != time.Hour || !gates.NoPrereleases || gates.Approvers != 2 || len(gates.Windows) != 1 ||
+	if gates.Soak != time.Hour || !gates.NoPrereleases || gates.Approval.Count != 2 ||
+		gates.Approval.When != promotion.Always || len(gates.Approval.Groups) != 1 || len(gates.Windows) != 1 ||
 		!gates.Windows[0].Deny {
 		t.Errorf("gates %+v", gates)
 	}

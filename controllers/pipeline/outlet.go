@@ -14,18 +14,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/catalog"
 )
 
 // fieldOwner owns what the controller writes.
 const fieldOwner = "fairlead-pipeline"
 
 // foreignError says that an object of a name that a pipeline needs is not its own.
-type foreignError struct{ name string }
+type foreignError struct{ kind, name string }
 
 // Error implements error.
 func (e *foreignError) Error() string {
-	return fmt.Sprintf("OCIRepository %s exists and is not of this pipeline; rename it, or the stage", e.name)
+	return fmt.Sprintf("%s %s exists and is not of this pipeline; rename it, or the stage", e.kind, e.name)
 }
 
 // base is the spec of the OCIRepositories of a pipeline without their digest: that of its subject. The error says why
@@ -50,25 +49,43 @@ func (h *handler) base(ctx context.Context, p *v1beta1.ReleasePipeline) (*v1beta
 	return &v1beta1.OCIRepositorySpec{
 		URL:       strings.TrimSuffix(spec.URL, "/") + "/" + p.Spec.Subject.Chart,
 		SecretRef: spec.SecretRef, CertSecretRef: spec.CertSecretRef, Provider: spec.Provider, Insecure: spec.Insecure,
-		Interval: spec.Interval, Timeout: spec.Timeout,
+		Interval: spec.Interval, Timeout: spec.Timeout, Verify: p.Spec.Subject.Verify.DeepCopy(),
 	}, nil
 }
 
-// deliver points the OCIRepository of each stage to the candidate that the status says.
+// deliver points the source of each stage to the candidate that the status says.
 func (h *handler) deliver(ctx context.Context, p *v1beta1.ReleasePipeline) error {
+	kind, err := h.outletKind(ctx, p)
+	if err != nil {
+		return err
+	}
+	if kind != v1beta1.OCIRepositoryKind {
+		err = h.deliverCharts(ctx, p, kind != "")
+	}
+	if kind != v1beta1.HelmChartKind {
+		err = errors.Join(err, h.deliverRepositories(ctx, p))
+	}
+	if err != nil {
+		return err
+	}
+	return h.prune(ctx, p, kind)
+}
+
+// deliverRepositories points the OCIRepository of each stage to its candidate.
+func (h *handler) deliverRepositories(ctx context.Context, p *v1beta1.ReleasePipeline) error {
 	base, err := h.base(ctx, p)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("reading the source of the subject: %w", err)
 	}
 	for i := range p.Status.Stages {
-		if p.Status.Stages[i].Delivery == nil {
+		if p.Status.Stages[i].Delivery == nil || copyOf(p, p.Status.Stages[i].Name) != nil {
 			continue
 		}
 		if err := h.point(ctx, p, &p.Status.Stages[i], base); err != nil {
 			return err
 		}
 	}
-	return h.prune(ctx, p)
+	return nil
 }
 
 // point brings one OCIRepository to the digest of its stage. Without a base, which is gone with the subject, it keeps
@@ -85,7 +102,7 @@ func (h *handler) point(
 	}
 	switch {
 	case exists && !isOf(live, p):
-		return &foreignError{key.Name}
+		return &foreignError{v1beta1.OCIRepositoryKind, key.Name}
 	case !exists && base == nil:
 		return nil
 	}
@@ -125,38 +142,12 @@ func ownedBy(p *v1beta1.ReleasePipeline) []metav1.OwnerReference {
 // labelOf is the value of the label that names a pipeline: its UID, since a name can be too long for a label.
 func labelOf(p *v1beta1.ReleasePipeline) string { return string(p.UID) }
 
-// prune deletes the OCIRepositories of stages that the spec no longer has, once no HelmRelease refers to them.
-func (h *handler) prune(ctx context.Context, p *v1beta1.ReleasePipeline) error {
-	owned := &v1beta1.OCIRepositoryList{}
-	err := h.cached.List(ctx, owned, client.InNamespace(p.Namespace),
-		client.MatchingLabels{v1beta1.PipelineLabel: labelOf(p)})
-	if err != nil {
-		return fmt.Errorf("listing the OCIRepositories of the pipeline: %w", err)
-	}
-	var failed error
-	for i := range owned.Items {
-		source := &owned.Items[i]
-		if !metav1.IsControlledBy(source, p) || hasStage(p, source.Labels[v1beta1.StageLabel]) {
-			continue
-		}
-		if len(catalog.ReleasesOf(ctx, h.cached, sourceOf(p, source.Labels[v1beta1.StageLabel]))) > 0 {
-			continue
-		}
-		failed = errors.Join(failed, client.IgnoreNotFound(h.writer.Delete(ctx, source)))
-	}
-	return failed
-}
-
+// hasStage reports whether a pipeline has a stage with a source of its own.
 func hasStage(p *v1beta1.ReleasePipeline, name string) bool {
 	for _, s := range p.Spec.Stages {
-		if s.Name == name {
+		if s.Name == name && s.CopyOf() == nil {
 			return true
 		}
 	}
 	return false
-}
-
-// sourceOf is the choice of the HelmReleases of a stage.
-func sourceOf(p *v1beta1.ReleasePipeline, stage string) catalog.Choice {
-	return catalog.Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: p.Namespace, Name: p.SourceName(stage)}
 }

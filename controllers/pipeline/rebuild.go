@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/helmops/status"
@@ -123,19 +124,41 @@ func (h *handler) remains(
 			r.Records = append(r.Records, recordOf(&all[i], seen))
 		}
 	}
-	source := &v1beta1.OCIRepository{}
-	key := types.NamespacedName{Namespace: p.Namespace, Name: p.SourceName(stage)}
-	err := h.cached.Get(ctx, key, source)
-	switch {
-	case apierrors.IsNotFound(err):
-		return r, nil
-	case err != nil:
-		return r, fmt.Errorf("reading OCIRepository %s: %w", key, err)
-	}
-	if ref := source.Spec.Reference; isOf(source, p) && ref != nil && ref.Digest != "" {
+	source, err := h.outletOf(ctx, p, stage)
+	if source != nil {
 		r.Source = sourceCandidate(source, seen)
 	}
-	return r, nil
+	return r, err
+}
+
+// outletOf is the source of a stage that is pinned to a candidate; nil when there is none, or none of the pipeline.
+func (h *handler) outletOf(ctx context.Context, p *v1beta1.ReleasePipeline, stage string) (catalog.Object, error) {
+	key := types.NamespacedName{Namespace: p.Namespace, Name: p.SourceName(stage)}
+	for _, kind := range outletKinds {
+		source := catalog.NewSource(kind)
+		err := h.cached.Get(ctx, key, source)
+		switch {
+		case apierrors.IsNotFound(err):
+		case err != nil:
+			return nil, fmt.Errorf("reading %s %s: %w", kind, key, err)
+		case isOf(source, p) && pinOf(source) != "":
+			return source, nil
+		}
+	}
+	return nil, nil
+}
+
+// pinOf is the digest that the source of a stage is pinned to; empty for none.
+func pinOf(source catalog.Object) string {
+	switch source := source.(type) {
+	case *v1beta1.OCIRepository:
+		if ref := source.Spec.Reference; ref != nil {
+			return ref.Digest
+		}
+	case *v1beta1.HelmChart:
+		return source.Spec.Digest
+	}
+	return ""
 }
 
 func recordOf(p *v1beta1.Promotion, seen map[string]promotion.Candidate) promotion.Record {
@@ -151,14 +174,19 @@ func recordOf(p *v1beta1.Promotion, seen map[string]promotion.Candidate) promoti
 }
 
 // sourceCandidate is the candidate that a source is pinned to. A version that nothing knows any more is the digest.
-func sourceCandidate(source *v1beta1.OCIRepository, seen map[string]promotion.Candidate) promotion.Candidate {
-	digest := source.Spec.Reference.Digest
+func sourceCandidate(source catalog.Object, seen map[string]promotion.Candidate) promotion.Candidate {
+	digest := pinOf(source)
 	if c, ok := seen[digest]; ok {
 		return c
 	}
-	c := promotion.Candidate{Version: digest, Digest: digest, FirstSeen: source.CreationTimestamp.Time}
-	if chart := source.Status.Chart; chart != nil && chart.Digest == digest {
-		c.Version = chart.Version
+	c := promotion.Candidate{Version: digest, Digest: digest, FirstSeen: source.GetCreationTimestamp().Time}
+	switch source := source.(type) {
+	case *v1beta1.OCIRepository:
+		if chart := source.Status.Chart; chart != nil && chart.Digest == digest {
+			c.Version = chart.Version
+		}
+	case *v1beta1.HelmChart:
+		c.Version, c.Origin = source.Spec.Version, source.Spec.Origin
 	}
 	return c
 }

@@ -51,6 +51,10 @@ func record(p *v1beta1.ReleasePipeline, f promotion.Facts, decisions []promotion
 		stages = append(stages, stageAfter(p, had, f.Stages[i].Apply(d, now), d))
 		out.acted = out.acted || d.Step != promotion.StepNone
 		out.events = append(out.events, eventsOf(d)...)
+		if d.Starves != "" {
+			starves := status.Event{Warning: true, Reason: v1beta1.CandidatesDisplacedReason, Message: d.Starves}
+			out.events = append(out.events, starves)
+		}
 		if !d.Next.IsZero() && (out.next.IsZero() || d.Next.Before(out.next)) {
 			out.next = d.Next
 		}
@@ -65,7 +69,8 @@ func stageAfter(
 ) v1beta1.StageStatus {
 	next := v1beta1.StageStatus{
 		Name: d.Stage, Phase: d.Phase, Message: short(d.Message, maxMessage), Held: short(s.HeldBy, maxMessage),
-		Promotions: had.Promotions, Gates: gateStatuses(d.Gates),
+		Promotions: had.Promotions, Gates: gateStatuses(d.Gates), Copy: had.Copy,
+		Displaced: int64(s.Displaced),
 	}
 	if d.Candidate != nil {
 		next.Candidate = d.Candidate.Version
@@ -80,6 +85,7 @@ func stageAfter(
 			Promotion: recordName(p, d.Stage, next.Promotions),
 		}
 	}
+	admit(&next, had, s)
 	for _, v := range s.Verified {
 		entry := v1beta1.StageVerification{PipelineCandidate: candidateStatus(v.Candidate), At: metav1.NewTime(v.At)}
 		if !v.Since.IsZero() {
@@ -99,7 +105,9 @@ func stageAfter(
 }
 
 func candidateStatus(c promotion.Candidate) v1beta1.PipelineCandidate {
-	return v1beta1.PipelineCandidate{Version: c.Version, Digest: c.Digest, FirstSeen: metav1.NewTime(c.FirstSeen)}
+	return v1beta1.PipelineCandidate{
+		Version: c.Version, Digest: c.Digest, FirstSeen: metav1.NewTime(c.FirstSeen), Origin: c.Origin,
+	}
 }
 
 func gateStatuses(gates []promotion.Gate) []v1beta1.GateStatus {

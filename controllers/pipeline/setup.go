@@ -41,6 +41,8 @@ const (
 	approvalsLabel   = "fairlead.dev/approvals"
 	approvalsChecked = "checked"
 	userCheck        = "object.spec.user == request.userInfo.username"
+	groupsCheck      = "!has(object.spec.groups) || has(request.userInfo.groups) && " +
+		"object.spec.groups.all(g, g in request.userInfo.groups)"
 )
 
 // Options of the controller.
@@ -65,12 +67,18 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		return fmt.Errorf("indexing PromotionApprovals and Promotions: %w", err)
 	}
 	waker := loop.NewWaker()
+	checks, err := newChecks()
+	if err != nil {
+		return err
+	}
+	tasks := loop.NewTasks[[]signed](ctx, waker.Wake, o.Now)
 	policy := &policyCheck{live: manager.GetAPIReader(), now: o.Now}
 	h := &handler{
 		cached: cached, live: manager.GetAPIReader(), charts: c, stamped: policy.holds, now: o.Now,
-		noFreezes: o.NoFreezes,
-		writer:    client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
-		events:    manager.GetEventRecorder("fairlead"),
+		noFreezes: o.NoFreezes, checks: checks, signatures: newSignatures(c, tasks, o.Now),
+		copies: newCopies(ctx, c, waker.Wake, o.Now),
+		writer: client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
+		events: manager.GetEventRecorder("fairlead"),
 	}
 	c.Subscribe(func(ctx context.Context, choice catalog.Choice) {
 		for _, key := range catalog.PipelinesOf(ctx, cached, choice) {
@@ -96,7 +104,8 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 		return catalog.PipelinesOf(ctx, cached, choice)
 	})
 	all = append(all,
-		loop.Watch{Object: &v1beta1.OCIRepository{}, When: predicate.GenerationChangedPredicate{}, Affects: ofOwner},
+		loop.Watch{Object: &v1beta1.OCIRepository{}, When: sourceChanged(), Affects: ofOwner},
+		loop.Watch{Object: &v1beta1.HelmChart{}, When: sourceChanged(), Affects: ofOwner},
 		loop.Watch{Object: &v1beta1.Promotion{}, When: isGone(), Affects: ofOwner},
 		loop.Watch{Object: &v1beta1.HelmRelease{}, When: saysMore(), Affects: ofStage(cached)},
 		loop.Watch{Object: &v1beta1.PromotionApproval{}, Affects: ofApproval},
@@ -135,10 +144,10 @@ func ofOwner(_ context.Context, o client.Object) []reconcile.Request {
 func ofStage(cached client.Reader) func(context.Context, client.Object) []reconcile.Request {
 	return func(ctx context.Context, o client.Object) []reconcile.Request {
 		choice := catalog.ChoiceOfRelease(o.(*v1beta1.HelmRelease))
-		if choice.Kind != v1beta1.OCIRepositoryKind {
+		if !slices.Contains(outletKinds, choice.Kind) {
 			return nil
 		}
-		source := &v1beta1.OCIRepository{}
+		source := catalog.NewSource(choice.Kind)
 		key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
 		if err := cached.Get(ctx, key, source); err != nil {
 			return nil // it is not there; when it is, its pipeline is reconciled
@@ -156,6 +165,7 @@ func saysMore() predicate.Predicate {
 			return false
 		}
 		return !reflect.DeepEqual(releaseOf(before), releaseOf(after)) ||
+			!reflect.DeepEqual(before.Labels, after.Labels) ||
 			catalog.ChoiceOfRelease(before) != catalog.ChoiceOfRelease(after) ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 	}, GenericFunc: func(event.GenericEvent) bool { return false }}
@@ -170,17 +180,12 @@ func allPipelines(cached client.Reader) func(context.Context, client.Object) []r
 		}
 		var found []reconcile.Request
 		for i := range list.Items {
-			if covers(o.(*v1beta1.ReleaseFreeze), list.Items[i].Namespace) {
+			if o.(*v1beta1.ReleaseFreeze).Covers(&list.Items[i]) {
 				found = append(found, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 			}
 		}
 		return found
 	}
-}
-
-// covers reports whether a freeze is about the pipelines of a namespace.
-func covers(f *v1beta1.ReleaseFreeze, namespace string) bool {
-	return len(f.Spec.Namespaces) == 0 || slices.Contains(f.Spec.Namespaces, namespace)
 }
 
 // policyCheck remembers for a while whether the API server checks who makes an approval.
@@ -212,8 +217,8 @@ func (c *policyCheck) holds(ctx context.Context) (bool, error) {
 	return held, nil
 }
 
-// ask looks for a policy that checks the user, and a binding that denies by it. A cluster that does not serve
-// policies, or does not show them to the controller, has none.
+// ask looks for a policy that checks the user and the groups, and a binding that denies by it. A cluster that does not
+// serve policies, or does not show them to the controller, has none.
 func (c *policyCheck) ask(ctx context.Context) (bool, error) {
 	policies := &admissionv1.ValidatingAdmissionPolicyList{}
 	bindings := &admissionv1.ValidatingAdmissionPolicyBindingList{}
@@ -229,9 +234,11 @@ func (c *policyCheck) ask(ctx context.Context) (bool, error) {
 	}
 	checks := map[string]bool{}
 	for _, p := range policies.Items {
-		checks[p.Name] = slices.ContainsFunc(p.Spec.Validations, func(v admissionv1.Validation) bool {
-			return v.Expression == userCheck
-		})
+		expressions := make([]string, 0, len(p.Spec.Validations))
+		for _, v := range p.Spec.Validations {
+			expressions = append(expressions, v.Expression)
+		}
+		checks[p.Name] = slices.Contains(expressions, userCheck) && slices.Contains(expressions, groupsCheck)
 	}
 	return slices.ContainsFunc(bindings.Items, func(b admissionv1.ValidatingAdmissionPolicyBinding) bool {
 		return checks[b.Spec.PolicyName] && slices.Contains(b.Spec.ValidationActions, admissionv1.Deny)

@@ -246,7 +246,7 @@ func (h *handler) isSuperseded(ctx context.Context, hr *v1beta1.HelmRelease, cur
 		return current.generation != hr.Generation
 	}
 	wanted, err := h.gather(ctx, hr)
-	return err == nil && release.Differ(hr, current.inputs, wanted)
+	return err == nil && release.Differ(hr, current.inputs, wanted.Unheld(current.inputs))
 }
 
 // blocked records why nothing can be planned. What can change that wakes the object; the pause is only for safety.
@@ -319,6 +319,8 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 			return h.blocked(hr, inputs.Unsourced)
 		}
 		decision.Note = "it stays at this chart, because " + inputs.Unsourced.Error()
+	} else if inputs.Note != "" {
+		decision.Note = inputs.Note
 	}
 	if !decision.Acts() {
 		hr.Status.InputDigest = release.InputDigest(hr, inputs)
@@ -354,6 +356,9 @@ func (h *handler) observe(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 func (h *handler) again(hr *v1beta1.HelmRelease, planned time.Duration) time.Duration {
 	if bake := hr.Status.Bake; bake != nil && bake.Until.After(h.now()) {
 		planned = soonest(planned, max(time.Second, bake.Until.Sub(h.now())))
+	}
+	if held := hr.Status.Held; held != nil && held.Until != nil {
+		planned = soonest(planned, max(time.Second, held.Until.Sub(h.now())))
 	}
 	if hr.Spec.KubeConfig != nil {
 		planned = soonest(planned, remoteLook)

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,7 +19,7 @@ import (
 
 // gatherer finds what a release is made of and whether its time has come:
 //
-//	references allowed? ─► identity and cluster ─► chart ─► values ─► Inputs
+//	references allowed? ─► identity and cluster ─► chart ─► values ─► skip the known bad ─► Inputs
 //	dependencies ready? ─► nil
 //
 // Looking again while nothing has changed costs no request.
@@ -31,6 +32,10 @@ type gatherer struct {
 	rules        rules
 	// defaultServiceAccount is the identity of releases that name none; empty is the controller itself.
 	defaultServiceAccount string
+	// objects reads the cache: the freezes, which noFreezes leaves out.
+	objects   client.Reader
+	noFreezes bool
+	now       func() time.Time
 }
 
 // sight is how a gatherer sees the objects of the cluster.
@@ -50,7 +55,7 @@ func newGatherer(c *catalog.Catalog, s sight, o Options) *gatherer {
 			Kind: v1beta1.HelmReleaseKind, Empty: func() referent.Dependent { return &v1beta1.HelmRelease{} },
 			Objects: s.cached, Lookout: s.lookout, Expressions: s.expressions, OwnNamespace: o.NoCrossNamespaceRefs,
 		},
-		defaultServiceAccount: o.DefaultServiceAccount,
+		defaultServiceAccount: o.DefaultServiceAccount, objects: s.cached, noFreezes: o.NoFreezes, now: o.Now,
 	}
 }
 
@@ -77,10 +82,12 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 		return release.Inputs{}, err
 	}
 	mask := found.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
-	return release.Inputs{
+	in := release.Inputs{
 		Access: access, Chart: chart, Unsourced: unsourced, Values: found.Merged, Mask: mask, Origin: found.origin,
 		Rules: judges, Ignore: ignore,
-	}, nil
+	}
+	g.skip(ctx, hr, &in)
+	return in, g.hold(ctx, hr, &in)
 }
 
 // forget drops what is kept for an object that is gone.

@@ -65,7 +65,7 @@ func newHandler(t *testing.T, get func(client.Object) error, objects ...client.O
 	clock := func() time.Time { return now }
 	lookout := referent.NewLookout(t.Context(), nothing{}, func(types.NamespacedName) {}, clock)
 	seen := sight{cached: c, live: c, expressions: expressions, lookout: lookout, tokens: referent.TokensOf(c)}
-	return &handler{now: clock, gatherer: newGatherer(catalog.NewCatalog(c, c, nil), seen, Options{})}
+	return &handler{now: clock, gatherer: newGatherer(catalog.NewCatalog(c, c, nil), seen, Options{Now: clock})}
 }
 
 // nothing is a cluster that does not answer.

@@ -28,6 +28,7 @@ import (
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases/status,verbs=patch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=releasefreezes;releasepipelines,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;impersonate
 // +kubebuilder:rbac:groups="",resources=serviceaccounts/token,verbs=create
@@ -51,6 +52,9 @@ type Options struct {
 	Live Live
 	// Changes of release records by others, and of live objects; nil for none.
 	Changes *Changes
+	// NoFreezes leaves ReleaseFreezes out: a controller of some namespaces has no right to objects of the whole
+	// cluster.
+	NoFreezes bool
 	// Now is the clock.
 	Now func() time.Time
 	// Connect reaches the objects of other kinds that releases depend on.
@@ -116,7 +120,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: append(append(sourceWatches, index.Watches(referent.Freed())...), h.owners.watch()),
+		Watches: append(append(sourceWatches, index.Watches(referent.Freed())...), h.moreWatches()...),
 	})
 }
 
@@ -144,7 +148,7 @@ func charts(c *catalog.Catalog) (
 	load = func(
 		ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision,
 	) (loaded *helmchart.Chart, err error) {
-		choice, has := catalog.ChoiceOfRelease(hr), consistsOf(hr, revision)
+		choice, has := c.ChoiceFor(ctx, hr, revision), consistsOf(hr, revision)
 		from, err := c.Identity(ctx, choice, has)
 		if err != nil {
 			return nil, err
@@ -158,7 +162,7 @@ func charts(c *catalog.Catalog) (
 		return loaded, err
 	}
 	fetch = func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) error {
-		choice, has := catalog.ChoiceOfRelease(hr), consistsOf(hr, revision)
+		choice, has := c.ChoiceFor(ctx, hr, revision), consistsOf(hr, revision)
 		from, err := c.Identity(ctx, choice, has)
 		if err != nil || cache.Has(from, revision) {
 			return err

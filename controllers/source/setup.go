@@ -114,6 +114,9 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 	} else {
 		controller.Watches = []loop.Watch{{Object: &corev1.Secret{}, MetadataOnly: true, Affects: bySecret(s.manager.GetClient(), kind)}}
 	}
+	if kind == v1beta1.HelmRepositoryKind {
+		controller.Watches = append(controller.Watches, skipWatch())
+	}
 	if kind == v1beta1.HelmRepositoryKind || v1beta1.HoldsDirectories(kind) {
 		controller.Watches = append(controller.Watches, paceWatch(kind))
 	}

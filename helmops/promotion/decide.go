@@ -46,6 +46,8 @@ func Decide(f Facts, now time.Time) []Decision {
 		}
 		d := decide(situation{facts: &f, stage: s, now: now})
 		d.Verified = s.Verified
+		f.displace(s, &d, now)
+		f.taken(s, d, decisions)
 		decisions = append(decisions, d)
 		*s = s.Apply(d, now)
 	}
@@ -75,13 +77,13 @@ func rejecting(s situation) (Decision, bool) {
 	}
 	v, _ := s.stage.judge(s.now)
 	back := s.stage.last()
-	known := s.stage.recorded(d.Digest) != "" || s.stage.refuses(d.Candidate)
+	known := s.stage.recorded(d.Digest) != "" || s.stage.refusal(d.Candidate) != ""
 	if v.Result != Fail || d.Cause == CauseRollback || back == nil && known {
 		return Decision{}, false
 	}
 	out := Decision{
 		Step: StepReject, Candidate: &d.Candidate, Back: back, Cause: CauseRollback, Phase: PhaseFailed,
-		Message: v.message,
+		Message: v.message + s.stage.left(d.Candidate),
 	}
 	if back != nil {
 		out.Phase = PhaseVerifying
@@ -94,12 +96,15 @@ func rejecting(s situation) (Decision, bool) {
 
 func verified(s situation) (Decision, bool) {
 	d := s.stage.Delivery
-	if d == nil || d.Verified || s.stage.verdict().Result != Pass {
+	if d == nil || d.Verified {
+		return Decision{}, false
+	}
+	v := s.stage.verdict()
+	if v.Result != Pass {
 		return Decision{}, false
 	}
 	return Decision{
-		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified,
-		Message: d.Version + " is verified by all HelmReleases",
+		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified, Message: d.Version + " is " + v.message,
 	}, true
 }
 
@@ -129,6 +134,9 @@ func pinned(s situation) (Decision, bool) {
 	if g.Result == Wait && s.stage.verification(c.Digest) == nil {
 		out.Phase, out.Message, out.Next = PhaseFrozen, g.Message, g.Until
 		return out, true
+	}
+	if d, not := s.unpinnable(*c); not {
+		return d, true
 	}
 	out.Step, out.Message = StepPromote, "a user pinned it"
 	return out, true
@@ -177,13 +185,19 @@ func held(s situation) (Decision, bool) {
 func promoted(s situation) (Decision, bool) {
 	var waits, fails *Decision
 	var next time.Time
+	var unsigned []string
 	for _, c := range s.eligible() {
-		answers := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}.ask()
+		q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
+		answers := q.ask()
+		if q.unsigned(answers) {
+			unsigned = append(unsigned, c.Digest)
+		}
+		next = earlier(next, retry(answers))
 		result := worst(answers)
 		switch {
 		case result == Pass:
 			return Decision{
-				Step: StepPromote, Candidate: &c, Cause: s.cause(), Phase: PhaseVerifying, Gates: answers,
+				Step: StepPromote, Candidate: &c, Cause: s.cause(c), Phase: PhaseVerifying, Gates: answers,
 				Message: "it passes all gates",
 			}, true
 		case result == Wait:
@@ -199,16 +213,21 @@ func promoted(s situation) (Decision, bool) {
 	}
 	switch {
 	case waits != nil:
-		waits.Next = next
+		waits.Next, waits.Unsigned = next, unsigned
+		if fails != nil && waits.Candidate.lower(*fails.Candidate) {
+			waits.Message += "; not taken: " + fails.Message
+		}
 		return *waits, true
 	case fails != nil:
+		fails.Next, fails.Unsigned = next, unsigned
 		return *fails, true
 	}
 	return Decision{}, false
 }
 
-func (s situation) cause() string {
-	if s.stage.Promote == Manual {
+func (s situation) cause(c Candidate) string {
+	q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
+	if q.needsApproval() {
 		return CauseApproved
 	}
 	return CauseAuto

@@ -25,6 +25,8 @@ type Candidate struct {
 	Digest string
 	// FirstSeen is when the subject first had it.
 	FirstSeen time.Time
+	// Origin is where it can be fetched again when the subject no longer offers it; empty when it is not needed.
+	Origin string
 }
 
 // Modes of a stage.
@@ -71,7 +73,7 @@ type Stage struct {
 	HeldBy string
 	// Approved are versions and ranges that the pipeline itself approves.
 	Approved []string
-	// Approvals are the approvals of users.
+	// Approvals are what users decided about candidates.
 	Approvals []Approval
 	// Refused are the versions and digests that a user rejects.
 	Refused []string
@@ -81,6 +83,10 @@ type Stage struct {
 	OnFailure string
 	// Deadline is how long a candidate may take to be verified; zero for ever.
 	Deadline time.Duration
+	// Intake is Newest, the default, or Serial.
+	Intake string
+	// MinVerified is how many of the releases have to verify a candidate, all when zero.
+	MinVerified Share
 
 	// Delivery is what the stage has now; nil for nothing.
 	Delivery *Delivery
@@ -90,6 +96,14 @@ type Stage struct {
 	Rejected []Rejection
 	// Releases are the HelmReleases of the stage.
 	Releases []Release
+	// Copies is set for a stage that is a repository of a registry: its one release is the copy.
+	Copies bool
+	// Signatures are what is known of candidates, by digest.
+	Signatures map[string]Signature
+	// Displaced is how many candidates were replaced while a later stage only waited for them, since it took one.
+	Displaced int
+	// Waves in which the releases take what the stage has, in their order; none for all at the same time.
+	Waves []Wave
 }
 
 // Gates are the conditions of a stage. A zero value lets everything through but a downgrade.
@@ -106,10 +120,14 @@ type Gates struct {
 	Soak time.Duration
 	// MinAge is how long ago the candidate has to be first seen.
 	MinAge time.Duration
-	// Approvers is how many users have to approve, at least 1 where an approval is needed.
-	Approvers int
+	// Approval says which candidates need approvals, and which approvals count.
+	Approval ApprovalGate
 	// Windows are times in which the stage may, or may not, get a candidate.
 	Windows []Window
+	// Signed is set when the stage wants signatures of its own.
+	Signed bool
+	// Checks are expressions that have to hold.
+	Checks []Check
 }
 
 // Bumps.
@@ -139,14 +157,6 @@ type Freeze struct {
 	From, Until time.Time
 	// Reason is what its author says.
 	Reason string
-}
-
-// Approval is one user's approval of one candidate for one stage.
-type Approval struct {
-	// User is who made it, as the API server says; empty when the API server does not.
-	User string
-	// Digest of the candidate.
-	Digest string
 }
 
 // Delivery is the candidate that the source of a stage points to.
@@ -189,10 +199,18 @@ type Release struct {
 	Current bool
 	// Suspended is set when the release changes nothing.
 	Suspended bool
+	// Ready is set when the release is Ready.
+	Ready bool
+	// Runs is the digest of the chart of its newest revision; empty for none.
+	Runs string
 	// Digest is the chart that was verified last, when that is the one that runs; otherwise empty.
 	Digest string
 	// At is when that chart was verified.
 	At time.Time
+	// Has is the chart that the release was last brought to, or tried to be brought to; empty when nothing is released.
+	Has string
+	// Wave is the index of its wave, that after the last for a release of no wave.
+	Wave int
 	// Bad are the charts that failed for good with the present values, and why.
 	Bad map[string]string
 	// Message says what the release does now.
@@ -247,4 +265,10 @@ type Decision struct {
 	Next time.Time
 	// Verified is the record of what was verified in the stage, up to now.
 	Verified []Verification
+	// Displaced is how many candidates were replaced while a later stage only waited for them.
+	Displaced int
+	// Unsigned are the digests whose signatures have to be checked.
+	Unsigned []string
+	// Starves warns that a later stage may never get a candidate; empty for nothing new.
+	Starves string
 }

@@ -39,7 +39,7 @@ type Gate struct {
 	Result Result
 	// Message says why.
 	Message string
-	// Until is when a gate that waits may say something else without an event; zero when only an event helps.
+	// Until is when the gate may say something else without an event; zero when only an event helps.
 	Until time.Time
 }
 
@@ -77,10 +77,17 @@ var gates = []struct {
 	{GateMinAge, minAge},
 	{GateWindows, windows},
 	{GateFreeze, freeze},
+	{GateSignature, signature},
 	{GateApproval, approval},
 }
 
 func (q question) ask() []Gate {
+	answer := intake(q)
+	answer.Name = GateIntake
+	return q.askChecks(append(q.askGates(), answer))
+}
+
+func (q question) askGates() []Gate {
 	answers := make([]Gate, 0, len(gates))
 	for _, g := range gates {
 		answer := g.ask(q)
@@ -104,11 +111,11 @@ func worst(answers []Gate) Result {
 	return result
 }
 
-// soonest is the first time at which a gate that waits may say something else.
+// soonest is the first time at which a gate that does not fail may say something else.
 func soonest(answers []Gate) time.Time {
 	var next time.Time
 	for _, a := range answers {
-		if a.Result == Wait {
+		if a.Result != Fail {
 			next = earlier(next, a.Until)
 		}
 	}
@@ -133,7 +140,7 @@ func upstream(q question) Gate {
 	}
 	var verified, missing []string
 	for _, name := range q.stage.From {
-		if s := q.facts.stage(name); s != nil && s.verification(q.candidate.Digest) != nil {
+		if s := q.facts.stage(name); s != nil && s.stands(q.candidate.Digest) {
 			verified = append(verified, name)
 		} else {
 			missing = append(missing, name)
@@ -280,43 +287,4 @@ func freeze(q question) Gate {
 		return pass("the next freeze begins at %s", stamp(next))
 	}
 	return pass("no freeze")
-}
-
-// approval wants users, or the pipeline itself, to approve exactly this candidate.
-func approval(q question) Gate {
-	if q.stage.Promote != Manual {
-		return pass("no approval is needed")
-	}
-	return approved(q)
-}
-
-// approved is what is known of the approvals of a candidate, whether it needs one or not.
-func approved(q question) Gate {
-	for _, text := range q.stage.Approved {
-		if q.candidate.is(text) || q.candidate.within(text) {
-			return pass("spec approves %s", text)
-		}
-	}
-	need := max(1, q.stage.Gates.Approvers)
-	if need > 1 && !q.facts.Stamped {
-		return fail("%d approvers are wanted, and the API server of this cluster does not record who approves", need)
-	}
-	users := map[string]bool{}
-	for _, a := range q.stage.Approvals {
-		if a.Digest == q.candidate.Digest {
-			users[a.User] = true
-		}
-	}
-	names := sorted(users)
-	switch {
-	case len(names) >= need && names[0] == "":
-		return pass("approved")
-	case len(names) >= need:
-		return pass("approved by %s", list(names))
-	case len(names) > 0:
-		return wait(time.Time{}, "approved by %s; %d of %d approvals are missing", list(names), need-len(names), need)
-	case need == 1:
-		return wait(time.Time{}, "not approved")
-	}
-	return wait(time.Time{}, "not approved; %d approvals are needed", need)
 }

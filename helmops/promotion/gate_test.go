@@ -32,12 +32,20 @@ func TestGates(t *testing.T) {
 			f.stage(stage).Rejected = []Rejection{{"sha256:2", "it crashed"}}
 		}
 	}
+	// holds gives a stage the candidate, of which its release says that it verified a digest.
+	holds := func(stage, digest string) change {
+		return func(f *Facts, _ *Stage, _ *Candidate) {
+			s := f.stage(stage)
+			s.Delivery = &Delivery{Candidate: c, At: minutes(-40), Verified: true}
+			s.Releases = []Release{{Name: "apps/web", Current: true, Digest: digest, At: minutes(-30)}}
+		}
+	}
 	soaks := prod(func(s *Stage) { s.Gates.Soak = time.Hour })
 	anyOf := prod(func(s *Stage) { s.FromPolicy = Any })
 	frozen := func(freezes ...Freeze) change { return func(f *Facts, _ *Stage, _ *Candidate) { f.Freezes = freezes } }
 	manual := func(n int, users ...string) change {
 		return prod(func(s *Stage) {
-			s.Promote, s.Gates.Approvers = Manual, n
+			s.Promote, s.Gates.Approval.Count = Manual, n
 			for _, u := range users {
 				s.Approvals = append(s.Approvals, Approval{User: u, Digest: "sha256:2"})
 			}
@@ -64,6 +72,12 @@ func TestGates(t *testing.T) {
 			""},
 		{"rejected far upstream", GateUpstream, []change{verified("qa", "load"), rejects("dev")}, Fail, time.Time{},
 			"dev rejected it"},
+		{"verified and withdrawn", GateUpstream, []change{verified("qa", "load"), holds("qa", "")}, Wait, time.Time{},
+			"not verified in qa"},
+		{"verified and still there", GateUpstream, []change{verified("qa", "load"), holds("qa", "sha256:2")}, Pass,
+			time.Time{}, "qa, load"},
+		{"withdrawn in one of any", GateUpstream, []change{anyOf, verified("qa", "load"), holds("qa", "")}, Pass,
+			time.Time{}, "verified in load"},
 		{"from the subject", GateUpstream, []change{prod(func(s *Stage) { s.From = nil })}, Pass, time.Time{},
 			"subject"},
 		{"from a stage that is gone", GateUpstream, []change{prod(func(s *Stage) { s.From = []string{"old"} })}, Wait,
@@ -195,6 +209,8 @@ func TestWindows(t *testing.T) {
 	}
 	office := Window{Cron: "0 10 * * 1-5", Duration: 8 * time.Hour, TimeZone: "Europe/Berlin"}
 	lunch := Window{Deny: true, Cron: "0 12 * * *", Duration: time.Hour, TimeZone: "Europe/Berlin"}
+	early := Window{Cron: "0 0 * * *", Duration: 4 * time.Hour, TimeZone: "Europe/Berlin"}
+	half := Window{Cron: "30 2 * * *", Duration: 30 * time.Minute, TimeZone: "Europe/Berlin"}
 	night := Window{Cron: "0 22 * * *", Duration: 6 * time.Hour, TimeZone: "America/New_York"}
 	for _, tt := range []struct {
 		name    string
@@ -221,6 +237,21 @@ func TestWindows(t *testing.T) {
 			Wait, "2026-03-30T00:30:00Z", ""},
 		{"summer time", "2026-03-30T08:00:00Z", []Window{office}, Pass, "", ""},
 		{"winter time begins", "2026-10-25T20:00:00Z", []Window{office}, Wait, "2026-10-26T09:00:00Z", ""},
+		{"summer time begins, a window over the skipped hour", "2026-03-29T01:30:00Z", []Window{early}, Pass, "", ""},
+		{"summer time begins, the window lasts as long as ever", "2026-03-29T03:30:00Z", []Window{early}, Wait,
+			"2026-03-29T22:00:00Z", ""},
+		{"winter time begins, the first half past two", "2026-10-25T00:30:00Z", []Window{half}, Pass, "", ""},
+		{"winter time begins, between the two", "2026-10-25T01:05:00Z", []Window{half}, Wait,
+			"2026-10-25T01:30:00Z", ""},
+		{"winter time begins, the second half past two", "2026-10-25T01:45:00Z", []Window{half}, Pass, "", ""},
+		{"winter time begins, after both", "2026-10-25T02:05:00Z", []Window{half}, Wait, "2026-10-26T01:30:00Z", ""},
+		{"winter time begins, a window over the hour that comes twice", "2026-10-25T01:30:00Z", []Window{early}, Pass,
+			"", ""},
+		{"winter time begins, the window lasts as long as ever", "2026-10-25T02:00:00Z", []Window{early}, Wait,
+			"2026-10-25T23:00:00Z", ""},
+		{"winter time begins, denied over the hour that comes twice", "2026-10-25T01:30:00Z",
+			[]Window{{Deny: true, Cron: early.Cron, Duration: early.Duration, TimeZone: early.TimeZone}}, Wait,
+			"2026-10-25T02:00:00Z", "nothing is promoted"},
 		{"a day that never comes", "2026-03-02T09:00:00Z", []Window{{Cron: "0 0 30 2 *", Duration: time.Hour}}, Fail,
 			"", "no window ever opens"},
 		{"UTC by itself", "2026-03-02T10:00:00Z", []Window{{Cron: "0 10 * * *", Duration: time.Hour}}, Pass, "", ""},

@@ -220,6 +220,7 @@ func TestInvariants(t *testing.T) {
 			s.Deadline = time.Duration(seed%2) * time.Hour
 			s.Gates.Soak = time.Duration(seed%5) * 10 * time.Minute
 			s.Gates.Downgrade = seed%7 == 0
+			s.Copies = s.Name == "prod" && seed%2 == 1
 		})
 		w := newWorld(t, stages...)
 		o := &oracle{

@@ -3,7 +3,6 @@ package promotion
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -29,10 +28,19 @@ func (s *Stage) verification(digest string) *Verification {
 	return nil
 }
 
+// stands reports whether the stage verified a candidate, and did not withdraw that: while it has the candidate, its
+// releases still say so.
+func (s *Stage) stands(digest string) bool {
+	if s.verification(digest) == nil {
+		return false
+	}
+	return s.Delivery == nil || s.Delivery.Digest != digest || s.verdict().Result == Pass
+}
+
 // rejection says why a candidate is rejected here, by a user or by the releases; empty when it is not.
 func (s *Stage) rejection(c Candidate) string {
-	if s.refuses(c) {
-		return "a user rejected it"
+	if why := s.refusal(c); why != "" {
+		return why
 	}
 	return s.recorded(c.Digest)
 }
@@ -47,8 +55,6 @@ func (s *Stage) recorded(digest string) string {
 	return ""
 }
 
-func (s *Stage) refuses(c Candidate) bool { return slices.ContainsFunc(s.Refused, c.is) }
-
 // verdict is what the releases of a stage say of what it has.
 type verdict struct {
 	Result
@@ -60,36 +66,13 @@ type verdict struct {
 // verdict asks the releases, and the users who reject. A user's pin is above both kinds of users.
 func (s *Stage) verdict() verdict {
 	d := s.Delivery
-	if s.refuses(d.Candidate) && !d.is(s.Pin) {
-		return verdict{Result: Fail, message: "a user rejected it"}
+	if why := s.refusal(d.Candidate); why != "" && !d.is(s.Pin) {
+		return verdict{Result: Fail, message: why}
 	}
 	if len(s.Releases) == 0 {
 		return verdict{Result: Wait, message: "no HelmRelease refers to the source of the stage"}
 	}
-	at := d.At
-	var missing []string
-	for _, r := range s.Releases {
-		why, bad := r.Bad[d.Digest]
-		switch {
-		case r.Current && r.Digest == d.Digest:
-			if r.At.After(at) {
-				at = r.At
-			}
-		case r.Current && bad:
-			return verdict{Result: Fail, message: fmt.Sprintf("HelmRelease %s: %s", r.Name, why)}
-		case r.Suspended:
-			missing = append(missing, r.Name+": suspended")
-		case !r.Current:
-			missing = append(missing, r.Name+": the last change of its spec is not reconciled yet")
-		default:
-			missing = append(missing, r.Name+": "+r.Message)
-		}
-	}
-	if len(missing) > 0 {
-		return verdict{Result: Wait, message: fmt.Sprintf("%d of %d HelmReleases have not verified it: %s",
-			len(missing), len(s.Releases), strings.Join(missing, "; "))}
-	}
-	return verdict{Result: Pass, message: "verified by all HelmReleases", at: at}
+	return s.tally().verdict(s)
 }
 
 // judge is the verdict, which the deadline turns into a rejection. deadline is zero when there is none.
@@ -151,7 +134,7 @@ func (s *Stage) last() *Candidate {
 
 // Apply returns the stage as a decision leaves it.
 func (s Stage) Apply(d Decision, now time.Time) Stage {
-	s.Verified = d.Verified
+	s.Verified, s.Displaced = d.Verified, d.Displaced
 	if d.Hold != "" {
 		s.HeldBy = d.Hold
 	}

@@ -24,7 +24,12 @@ type Inputs struct {
 	Chart  v1beta1.ChartRevision
 	// Unsourced says why Chart is that of the revision that runs: the source has no answer at present. Nil otherwise.
 	Unsourced error
-	Values    map[string]any
+	// Note says why Chart is not the newest that the source has; empty when it is.
+	Note string
+	// Held is the chart that the source has and that is not taken for now: Chart is the one that the release has. Nil
+	// for none.
+	Held   *HeldChart
+	Values map[string]any
 	// Mask hides what came from Secrets.
 	Mask values.Mask
 	// Origin names what sets the value at a path, for messages; it returns "" when that is not known. Nil never knows.

@@ -75,7 +75,7 @@ func ReleaseBlocked(hr *v1beta1.HelmRelease, f Failure, now time.Time) {
 // ReleaseReset forgets the failures of a release, so that what is stalled starts anew.
 func ReleaseReset(hr *v1beta1.HelmRelease, token string, now time.Time) {
 	hr.Status.LastHandledResetAt = token
-	hr.Status.KnownBad = nil
+	hr.Status.KnownBad, hr.Status.Skipped = nil, nil
 	forgive(hr)
 	current(hr, now).unset(v1beta1.StalledCondition)
 }

@@ -45,7 +45,9 @@ type Explanation struct {
 	Drift []v1beta1.ObjectDrift `json:"drift"`
 	// Conditions Ready, Reconciling, Stalled, Healthy, Verified and Drifted as far as the release has them.
 	Conditions []Condition `json:"conditions"`
-	Next       Next        `json:"next"`
+	// NotTaken are charts that the source has and that the release does not take, and why.
+	NotTaken []string `json:"notTaken,omitempty"`
+	Next     Next     `json:"next"`
 	// Then are further things to know about what happens next.
 	Then []string `json:"then"`
 	// Uninstall says what data an uninstall of the whole release would delete; absent when there is none.
@@ -88,6 +90,7 @@ func Explain(hr *v1beta1.HelmRelease, tree *Tree) Explanation {
 		Namespace: hr.Namespace, Name: hr.Name, Phase: PhaseOf(hr), Unhealthy: slices.Clone(s.Unhealthy), Crashes: []CrashReport{},
 		LastFailure: s.LastFailure.DeepCopy(), Introduced: introduced(hr), Drift: orEmpty(slices.Clone(s.Drift)),
 		Conditions: ofRevision(hr, explaining(hr)), Next: nextOf(hr), Then: orEmpty(then(hr)), Notes: []string{},
+		NotTaken: notTaken(s),
 	}
 	if tree != nil {
 		out.Notes = append(out.Notes, tree.Notes...)

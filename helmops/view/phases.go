@@ -39,6 +39,7 @@ var phasesOf = map[string]phases{
 	v1beta1.FetchFailedReason:          bySource,
 	v1beta1.NotFoundReason:             fails,
 	v1beta1.NoMatchReason:              fails,
+	v1beta1.DigestMismatchReason:       fails,
 	v1beta1.VerificationFailedReason:   fails,
 	v1beta1.InvalidContentReason:       fails,
 	v1beta1.StorageFailedReason:        bySource,

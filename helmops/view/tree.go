@@ -239,7 +239,7 @@ func (l looker) judged(object *unstructured.Unstructured) Node {
 		node.Message = "is being deleted"
 	}
 	if pod := podOf(object); pod != nil {
-		if cause := podCause(pod); cause != "" {
+		if cause := health.PodCause(pod); cause != "" {
 			node.Message = cause
 		}
 		node.crashes = crashesOf(pod)

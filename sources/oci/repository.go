@@ -31,6 +31,8 @@ const (
 	tagPageSize  = 1000
 	maxTagPages  = 1000 // registries that ignore the page size answer with pages of 50 or 100
 	tagPageBytes = 4 << 20
+
+	maxReferrerPages = 20
 )
 
 // Limits bound what one repository may send.
@@ -132,6 +134,10 @@ func newRemote(ref registry.Reference, o Options) *remote.Repository {
 		TagListPageSize:  tagPageSize,
 		TagListMaxPages:  maxTagPages,
 		MaxMetadataBytes: tagPageBytes,
+
+		ReferrerListMaxPages: maxReferrerPages,
+		// The library deletes the former index of referrers otherwise, and fails where that is forbidden.
+		SkipReferrersGC: true,
 	}
 }
 

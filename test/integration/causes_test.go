@@ -135,7 +135,7 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 		{name: "image", values: `{"waiting":"ImagePullBackOff"}`, timeout: short,
 			says: []string{"objects not ready after ", "Deployment $NS/web", "container main: ImagePullBackOff", "example.com/sample:1.0.0"}},
 		{name: "crash", values: `{"waiting":"CrashLoopBackOff"}`, timeout: time.Hour,
-			says: []string{"Deployment $NS/web", "container main: CrashLoopBackOff, exit code 1 (Error), 5 restarts"}},
+			says: []string{"Deployment $NS/web", "container main: CrashLoopBackOff, exit code 1 (Error), restarts: 5"}},
 		{name: "unschedulable", values: `{"nodeSelector":{"disk":"none-such"}}`, timeout: short,
 			says: []string{"objects not ready after ", "Deployment $NS/web", "cannot be scheduled", "node(s) didn't match"}},
 		{name: "job", values: `{"exit":3}`, timeout: patience,

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/upstream"
 )
 
 // crashingIn is a Deployment that crashes in version 1.1.0 in the stage staging.
@@ -49,7 +50,9 @@ func newPipelineIn(t *testing.T, ns string, change ...func(*v1beta1.ReleasePipel
 	}
 	apply(t, source, p.pipeline)
 	for _, stage := range p.pipeline.Spec.Stages {
-		apply(t, p.release(stage.Name))
+		if stage.CopyOf() == nil {
+			apply(t, p.release(stage.Name))
+		}
 	}
 	return p
 }
@@ -216,7 +219,9 @@ func TestApprovers(t *testing.T) {
 	t.Parallel()
 	p := newPipeline(t, func(p *v1beta1.ReleasePipeline) {
 		p.Spec.Stages = p.Spec.Stages[:1]
-		p.Spec.Stages[0].Promote, p.Spec.Stages[0].Gates = "Manual", &v1beta1.StageGates{Approvers: 2}
+		p.Spec.Stages[0].Promote, p.Spec.Stages[0].Gates = "Manual", &v1beta1.StageGates{
+			Approval: &v1beta1.StageApproval{Count: 2},
+		}
 	})
 	digest := p.publish("1.0.0")
 	policies := filepath.Join("..", "..", "config", "approvals", "policies.yaml")
@@ -234,26 +239,89 @@ func TestApprovers(t *testing.T) {
 	p.approve("alice", "alice", digest)
 	p.await("dev - AwaitingApproval")
 	says(t, p.stage("dev").Message, "approved by alice; 1 of 2 approvals are missing")
+	says(t, p.stage("dev").Message, "alice approved more than once, which counts once")
 	p.approve("bob", "bob", digest)
 	p.await("dev 1.0.0 Verified")
+	p.groups(digest)
+}
+
+// groups wants approvers of a group. The API server refuses a group that the user is not in.
+func (p *promoting) groups(first string) {
+	p.Helper()
+	mustRun(p.T, "kubectl", "-n", p.ns, "patch", "releasepipeline", "web", "--type=json", "-p",
+		`[{"op":"replace","path":"/spec/stages/0/gates/approval","value":{"groups":["owners"],"when":"OnMinor"}},`+
+			`{"op":"replace","path":"/spec/stages/0/promote","value":"Auto"}]`)
+	digest := p.publish("1.2.0")
+	p.await("dev 1.0.0 AwaitingApproval")
+	if _, stderr, code := p.approval("carol", "carol", digest, "groups: [owners]"); code == 0 ||
+		!strings.Contains(stderr, "spec.groups has to name groups of the user who makes the request") {
+		p.Fatalf("an approval with a group of others: exit %d, %s", code, stderr)
+	}
+	p.approve("carol", "carol", digest)
+	until(p.T, "an approval without the group does not count", func() bool {
+		return strings.Contains(p.stage("dev").Message, "carol is in none of the groups owners")
+	})
+	p.approve("carol", "carol", digest, "groups: [system:masters]")
+	p.await("dev 1.0.0 AwaitingApproval")
+	mustRun(p.T, "kubectl", "-n", p.ns, "patch", "releasepipeline", "web", "--type=json", "-p",
+		`[{"op":"replace","path":"/spec/stages/0/gates/approval/groups","value":["owners","system:masters"]}]`)
+	p.await("dev 1.2.0 Verified")
+	p.approve("carol", "carol", digest, "groups: [system:masters]", "decision: Reject", "comment: too slow")
+	p.await("dev 1.0.0 Blocked")
+	if source, _ := p.digestIn("dev"); source != first {
+		p.Errorf("dev has %s, want %s", source, first)
+	}
+	says(p.T, p.stage("dev").Rejected[0].Reason, "carol rejected it: too slow")
 }
 
 // approval makes an approval in a name, as a user.
-func (p *promoting) approval(user, name, digest string) (stdout, stderr string, code int) {
+func (p *promoting) approval(user, name, digest string, more ...string) (stdout, stderr string, code int) {
 	p.Helper()
 	file := filepath.Join(p.TempDir(), "approval.yaml")
 	content := fmt.Sprintf("apiVersion: fairlead.dev/v1beta1\nkind: PromotionApproval\n"+
-		"metadata: {namespace: %s, generateName: a-}\nspec: {pipeline: web, stage: %s, digest: %q, user: %s}\n",
-		p.ns, p.pipeline.Spec.Stages[len(p.pipeline.Spec.Stages)-1].Name, digest, name)
+		"metadata: {namespace: %s, generateName: a-}\nspec: {pipeline: web, stage: %s, digest: %q, user: %s%s}\n",
+		p.ns, p.pipeline.Spec.Stages[len(p.pipeline.Spec.Stages)-1].Name, digest, name,
+		strings.Join(append([]string{""}, more...), ", "))
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		p.Fatal(err)
 	}
 	return command(p.T, "kubectl", "create", "--as", user, "--as-group", "system:masters", "-f", file)
 }
 
-func (p *promoting) approve(user, name, digest string) {
+func (p *promoting) approve(user, name, digest string, more ...string) {
 	p.Helper()
-	if _, stderr, code := p.approval(user, name, digest); code != 0 {
+	if _, stderr, code := p.approval(user, name, digest, more...); code != 0 {
 		p.Fatalf("approving as %s: %s", user, stderr)
+	}
+}
+
+// A stage takes only what is signed by those whom it trusts, which is more than the source of the subject wants.
+func TestASignedStage(t *testing.T) {
+	t.Parallel()
+	trusted, err := upstream.NewSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPipeline(t, func(p *v1beta1.ReleasePipeline) {
+		p.Spec.Stages = p.Spec.Stages[:2]
+		p.Spec.Stages[1].Gates = &v1beta1.StageGates{
+			Verify: &v1beta1.Verification{Provider: "cosign", SecretRef: local("keys")},
+		}
+	})
+	apply(t, secretWith(p.ns, "keys", map[string][]byte{"team.pub": trusted.Public}))
+	digest := p.publish("1.0.0")
+	p.await("dev 1.0.0 Verified", "staging - Blocked")
+	until(t, "the gate says that there is no signature", func() bool {
+		return strings.Contains(p.stage("staging").Message, "signature: verifying") &&
+			strings.Contains(p.stage("staging").Message, "has no signature")
+	})
+	if err := trusted.Sign(t.Context(), world.registry, p.ns+"/sample", digest); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "kubectl", "-n", p.ns, "annotate", "releasepipeline", "web",
+		v1beta1.ReconcileRequestAnnotation+"=signed-now")
+	p.await("dev 1.0.0 Verified", "staging 1.0.0 Verified")
+	if source, verified := p.digestIn("staging"); source != digest || verified != digest {
+		t.Errorf("staging has %s and verified %s, want %s", source, verified, digest)
 	}
 }

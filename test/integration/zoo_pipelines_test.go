@@ -45,7 +45,7 @@ func (z *zoo) pipelines() {
 			s.Deadline = &metav1.Duration{Duration: 3 * time.Second}
 		}, v1beta1.CandidateRejectedReason},
 		{"quorum", "oci", func(s *v1beta1.PipelineStage) {
-			s.Promote, s.Gates = "Manual", &v1beta1.StageGates{Approvers: 2}
+			s.Promote, s.Gates = "Manual", &v1beta1.StageGates{Approval: &v1beta1.StageApproval{Count: 2}}
 		}, v1beta1.UnsupportedReason},
 		{"circle", "oci", func(s *v1beta1.PipelineStage) { s.From = []string{"dev"} }, v1beta1.InvalidReferenceReason},
 		{"stranger", "oci", nil, v1beta1.OwnedByOtherReason},

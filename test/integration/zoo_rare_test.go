@@ -29,11 +29,14 @@ var notHeld = map[string]string{
 	v1beta1.InternalErrorReason:   "it takes a fault of the controller",
 	v1beta1.StorageFailedReason:   "it takes a disk that fails",
 	v1beta1.RepublishedReason:     "of events only",
+	v1beta1.TagMovedReason:        "of events only",
 	v1beta1.AdoptedReason:         "of events only",
 	v1beta1.KeptReason:            "of events only",
 	v1beta1.FieldsDroppedReason:   "of events only",
 	v1beta1.OrphanedReason:        "of events only",
 	v1beta1.WarningReceivedReason: "of events only",
+	// A stage of a pipeline, after it replaced candidates.
+	v1beta1.CandidatesDisplacedReason: "of events only",
 }
 
 // rare keeps objects in states that take more than their own spec.

@@ -156,6 +156,9 @@ func (z *zoo) git() {
 	valued.Spec.ValuesFiles = []string{"charts/sample/values-a.yaml", "charts/sample/values-b.yaml"}
 	z.keep(valued, v1beta1.SucceededReason)
 	z.keep(chartRef(z.ns, "of-valued", v1beta1.HelmChartKind, "valued"), v1beta1.InstallSucceededReason)
+	pinned := chart("pinned", "charts/sample")
+	pinned.Spec.Digest = "sha256:" + strings.Repeat("0", 64)
+	z.keep(pinned, v1beta1.DigestMismatchReason)
 	z.keep(chart("broken", "charts/broken"), v1beta1.InvalidContentReason)
 	z.keep(chartRef(z.ns, "of-broken", v1beta1.HelmChartKind, "broken"), v1beta1.SourceNotReadyReason)
 }

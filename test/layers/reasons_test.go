@@ -14,7 +14,8 @@ import (
 
 // ofEvents are the reasons that only events have, and that no condition can have.
 var ofEvents = []string{
-	"AdoptedReason", "FieldsDroppedReason", "KeptReason", "OrphanedReason", "RepublishedReason", "WarningReceivedReason",
+	"AdoptedReason", "FieldsDroppedReason", "KeptReason", "OrphanedReason", "RepublishedReason", "TagMovedReason",
+	"WarningReceivedReason",
 }
 
 // ofPlans are the reasons that only plans have, with the one function that may make such a plan. Before a plan of a
@@ -137,6 +138,7 @@ func TestReasonsOfEventsAreOfNoCondition(t *testing.T) {
 func TestReasonsOfEventsAreFound(t *testing.T) {
 	const code = `package a
 func good() { tell(status.Event{Warning: true, Reason: v1beta1.KeptReason}); r.Eventf(o, v1beta1.RepublishedReason) }
+func moved() { r.Eventf(o, v1beta1.TagMovedReason) }
 func too() Event { return Event{Reason: v1beta1.FieldsDroppedReason} }
 func more() Event { return Event{Warning: true, Reason: v1beta1.WarningReceivedReason, Message: "a"} }
 func direct() { w.set(v1beta1.ReadyCondition, v1beta1.AdoptedReason) }

@@ -69,7 +69,14 @@ func Registry(dir string, o Options) (*RegistryServer, error) {
 		config.Auth = configuration.Auth{"htpasswd": configuration.Parameters{"realm": "upstream", "path": users}}
 	}
 	app := handlers.NewApp(context.Background(), config)
-	s, err := start(o, false, app)
+	var served http.Handler = app
+	if o.Referrers {
+		served = &referrersAPI{next: app, refer: map[string][]ocispec.Descriptor{}, allowed: func(r *http.Request) bool {
+			name, password, _ := r.BasicAuth()
+			return name == o.Username && password == o.Password
+		}}
+	}
+	s, err := start(o, false, served)
 	if err != nil {
 		return nil, err
 	}

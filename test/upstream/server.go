@@ -26,6 +26,8 @@ type Options struct {
 	Trust *x509.CertPool
 	// Tokens makes a registry want tokens of that server, instead of the user name and the password, which the server wants then.
 	Tokens *TokenServer
+	// Referrers adds the referrers API to a registry, which is without it otherwise.
+	Referrers bool
 	// Intercept sees every request before the server does, after it has been counted, and returns true when it has
 	// answered it: for faults that no real server produces.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool

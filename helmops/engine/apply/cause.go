@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/cli-runtime/pkg/resource"
+
+	"fairlead.dev/fairlead/helmops/health"
 )
 
 const (
@@ -59,7 +61,7 @@ func (c *Client) podCause(ctx context.Context, info *resource.Info) string {
 		if err != nil {
 			return ""
 		}
-		return causeOf(pod)
+		return health.PodCause(pod)
 	}
 	selector := podSelector(info)
 	if selector == "" {
@@ -73,7 +75,7 @@ func (c *Client) podCause(ctx context.Context, info *resource.Info) string {
 		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 	for i := range list.Items {
-		if cause := causeOf(&list.Items[i]); cause != "" {
+		if cause := health.PodCause(&list.Items[i]); cause != "" {
 			return "pod " + list.Items[i].Name + " " + cause
 		}
 	}
@@ -94,46 +96,6 @@ func podSelector(info *resource.Info) string {
 		return labels.Set(match).String()
 	default:
 		return ""
-	}
-}
-
-// causeOf says why a pod does not run, without any of its output; empty when nothing is wrong.
-func causeOf(pod *corev1.Pod) string {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-			return "cannot be scheduled: " + condition.Message
-		}
-	}
-	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if cause := containerCause(status); cause != "" {
-			return fmt.Sprintf("container %s: %s", status.Name, cause)
-		}
-	}
-	return ""
-}
-
-func containerCause(status corev1.ContainerStatus) string {
-	ended := status.State.Terminated
-	if ended == nil {
-		ended = status.LastTerminationState.Terminated
-	}
-	exit := ""
-	if ended != nil && (ended.ExitCode != 0 || ended.Signal != 0) {
-		exit = fmt.Sprintf("exit code %d (%s)", ended.ExitCode, cmp.Or(ended.Reason, "Error"))
-		if status.RestartCount > 0 {
-			exit += fmt.Sprintf(", %d restarts", status.RestartCount)
-		}
-	}
-	waiting := status.State.Waiting
-	switch {
-	case waiting == nil || waiting.Reason == "ContainerCreating" || waiting.Reason == "PodInitializing":
-		return exit
-	case exit != "":
-		return waiting.Reason + ", " + exit
-	case waiting.Message != "" && waiting.Reason != "CrashLoopBackOff":
-		return waiting.Reason + ": " + waiting.Message
-	default:
-		return waiting.Reason
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/health"
 )
 
 const (
@@ -226,7 +227,7 @@ func (f *podFollower) overdue() {
 }
 
 // faultOf says what a pod lacks.
-func faultOf(pod *corev1.Pod) string { return short("pod " + pod.Name + " " + causeOf(pod)) }
+func faultOf(pod *corev1.Pod) string { return short("pod " + pod.Name + " " + health.PodCause(pod)) }
 
 func (f *podFollower) tell(fault string) {
 	object := f.object

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// decisionFlags are the flags of the commands that make a PromotionApproval.
+type decisionFlags struct {
+	comment string
+	// object is set when a rejection is to be a PromotionApproval, and not a change of the pipeline.
+	object bool
+}
+
+func (f *decisionFlags) addComment(flags *pflag.FlagSet) {
+	flags.StringVar(&f.comment, "comment", "", "why, for the PromotionApproval")
+}
+
+func (f *decisionFlags) addReject(flags *pflag.FlagSet) {
+	f.addComment(flags)
+	flags.BoolVar(&f.object, "object", false, "reject by a PromotionApproval in your name instead of spec.stages[].rejected")
+}
+
+func (f *decisionFlags) approve(
+	ctx context.Context, c *connection, at stageSite, version string,
+) (said string, err error) {
+	if version == "" {
+		if s := view.StageOf(at.pipeline, at.spec().Name); s != nil && len(s.Gates) > 0 {
+			version = s.Candidate
+		}
+		if version == "" {
+			return "", fmt.Errorf("%s waits with no candidate; name one with --version", at.describe())
+		}
+	}
+	return f.decide(ctx, c, at, version, "")
+}
+
+func (f *decisionFlags) reject(
+	ctx context.Context, c *connection, at stageSite, version string,
+) (said string, err error) {
+	switch {
+	case f.object:
+		return f.decide(ctx, c, at, version, v1beta1.DecisionReject)
+	case f.comment != "":
+		return "", errors.New("--comment goes with --object: spec.stages[].rejected has no comments")
+	case slices.Contains(at.spec().Rejected, version):
+		return fmt.Sprintf("%s rejects %s already; nothing was changed", at.describe(), version), nil
+	}
+	err = at.set(ctx, c, "rejected", append(slices.Clone(at.spec().Rejected), version))
+	return fmt.Sprintf("%s rejects %s", at.describe(), version), err
+}
+
+// decide makes a PromotionApproval in the name of the caller. An empty decision approves.
+func (f *decisionFlags) decide(
+	ctx context.Context, c *connection, at stageSite, version, decision string,
+) (said string, err error) {
+	candidate := view.CandidateOf(at.pipeline, version)
+	if candidate == nil {
+		return "", fmt.Errorf("pipeline %s/%s has no candidate %q", at.pipeline.Namespace, at.pipeline.Name, version)
+	}
+	user, err := c.user(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask the API server who you are: %w", err)
+	}
+	groups, err := groupsFor(ctx, c, at)
+	if err != nil {
+		return "", err
+	}
+	approval := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{
+		Namespace: at.pipeline.Namespace, GenerateName: at.pipeline.Name + "-" + at.spec().Name + "-",
+	}}
+	approval.Spec = v1beta1.PromotionApprovalSpec{
+		Pipeline: at.pipeline.Name, Stage: at.spec().Name, Digest: candidate.Digest, User: user, Groups: groups,
+		Decision: decision, Comment: f.comment,
+	}
+	if err := c.client.Create(ctx, approval, fieldManager,
+		client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
+		return "", requestError("create", "promotionapprovals", approval.Namespace, "", err)
+	}
+	verb := "approved"
+	if decision == v1beta1.DecisionReject {
+		verb = "rejected"
+	}
+	return fmt.Sprintf("%s: %s (%s) %s by %s", at.describe(), candidate.Version,
+		v1beta1.ShortDigest(candidate.Digest), verb, user), nil
+}
+
+// groupsFor are the groups of the caller that a stage asks for; none when it takes any user.
+func groupsFor(ctx context.Context, c *connection, at stageSite) ([]string, error) {
+	gates := at.spec().Gates
+	if gates == nil || gates.Approval == nil || len(gates.Approval.Groups) == 0 {
+		return nil, nil
+	}
+	all, err := c.groups(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask the API server which groups you are in: %w", err)
+	}
+	var found []string
+	for _, name := range gates.Approval.Groups {
+		if slices.Contains(all, name) {
+			found = append(found, name)
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s wants users of the groups %s, and you are in none of them", at.describe(),
+			strings.Join(gates.Approval.Groups, ", "))
+	}
+	return found, nil
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/helmops/release"
+)
+
+// resolveChart asks upstream for the chart that a release takes: the newest of its range, or an older one while the
+// release skips that.
+func resolveChart(
+	ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error),
+	hr *v1beta1.HelmRelease,
+) (v1beta1.ChartRevision, io.ReadCloser, error) {
+	choice := catalog.ChoiceOfRelease(hr)
+	if older := choice.Without(hr.Status.Skipped); older != choice {
+		chart, archive, err := catalog.Resolve(ctx, reader, filepath.Join(dir, "older"), kubeVersion, older)
+		if err == nil && release.TakesInstead(hr, chart) {
+			return chart, archive, nil
+		}
+		if err == nil {
+			_ = archive.Close() // it was only read
+		}
+	}
+	return catalog.Resolve(ctx, reader, filepath.Join(dir, "newest"), kubeVersion, choice)
+}

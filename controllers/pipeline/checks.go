@@ -1,0 +1,75 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/utils/lru"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/expression"
+	"fairlead.dev/fairlead/helmops/promotion"
+)
+
+// maxExpressions is how many compiled checks are kept.
+const maxExpressions = 512
+
+// checks compiles the CEL expressions of stages, each once.
+type checks struct {
+	language *expression.Language
+	compiled *lru.Cache // of compiled, by text
+}
+
+type compiled struct {
+	program *expression.Program
+	err     error
+}
+
+func newChecks() (*checks, error) {
+	language, err := expression.NewLanguage("candidate", "current", "stage", "upstream", "releases", "now")
+	if err != nil {
+		return nil, err
+	}
+	return &checks{language: language, compiled: lru.New(maxExpressions)}, nil
+}
+
+func (c *checks) compile(text string) (*expression.Program, error) {
+	if known, ok := c.compiled.Get(text); ok {
+		return known.(compiled).program, known.(compiled).err
+	}
+	program, err := c.language.Compile(text)
+	c.compiled.Add(text, compiled{program, err})
+	return program, err
+}
+
+// compiledCheck implements promotion.Predicate.
+type compiledCheck struct{ *expression.Program }
+
+// Holds implements promotion.Predicate.
+func (p compiledCheck) Holds(variables map[string]any) (bool, error) {
+	return p.Program.Holds(context.Background(), variables)
+}
+
+// Timed implements promotion.Predicate.
+func (p compiledCheck) Timed() bool { return p.Mentions("now", "ageSeconds") }
+
+// of are the checks of all stages, by stage. The error names the field of an expression that cannot be compiled.
+func (c *checks) of(p *v1beta1.ReleasePipeline) (map[string][]promotion.Check, error) {
+	found := map[string][]promotion.Check{}
+	for i, s := range p.Spec.Stages {
+		if s.Gates == nil {
+			continue
+		}
+		for j, spec := range s.Gates.Checks {
+			program, err := c.compile(spec.Expr)
+			if err != nil {
+				return nil, fmt.Errorf("spec.stages[%d].gates.checks[%d].expr: %w", i, j, err)
+			}
+			found[s.Name] = append(found[s.Name], promotion.Check{
+				Name: spec.Name, Expression: spec.Expr, Message: spec.Message,
+				FailOnError: spec.OnError == v1beta1.OnErrorFail, Predicate: compiledCheck{program},
+			})
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,28 @@
+package status
+
+import (
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
+)
+
+// ReleaseSkips records the charts that a release does not take, because they failed with the present values.
+func ReleaseSkips(hr *v1beta1.HelmRelease, skipped []v1beta1.SkippedChart) {
+	hr.Status.Skipped = skipped[:min(len(skipped), maxKnownBad)]
+}
+
+// ReleaseHeld records the chart that a release does not take for now; nil for none.
+func ReleaseHeld(hr *v1beta1.HelmRelease, held *v1beta1.HeldChart) { hr.Status.Held = held }
+
+// ChartOf is the chart that a release has: that of its last attempt, which a rollback may have undone; else that of its
+// newest revision. Its digest is empty when nothing is released, or when another Helm client made what is.
+func ChartOf(s *v1beta1.HelmReleaseStatus) v1beta1.ChartRevision {
+	runs := s.Latest()
+	if runs == nil || runs.ChartDigest == "" || runs.Status == plan.StatusUninstalled {
+		return v1beta1.ChartRevision{}
+	}
+	chart := v1beta1.ChartRevision{Name: runs.ChartName, Version: runs.ChartVersion, Digest: runs.ChartDigest}
+	if s.LastAttemptedRevisionDigest != "" {
+		chart.Version, chart.Digest = s.LastAttemptedRevision, s.LastAttemptedRevisionDigest
+	}
+	return chart
+}
