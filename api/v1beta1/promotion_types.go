@@ -10,33 +10,54 @@ const (
 	StageLabel    = "fairlead.dev/stage"
 )
 
-// PromotionSpec says what was promoted. It never changes.
-// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Promotion is a record and cannot be changed"
+// PromotionSpec says what was promoted, or what a user wants to be promoted. It never changes.
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Promotion cannot be changed; make another one"
+// +kubebuilder:validation:XValidation:rule="has(self.version) || has(self.digest)",message="spec.version or spec.digest names the candidate"
+// +kubebuilder:validation:XValidation:rule="!has(self.bypass) || self.cause == 'Manual'",message="spec.bypass goes with the cause Manual"
+// +kubebuilder:validation:XValidation:rule="!has(self.bypass) || !('signature' in self.bypass)",message="the gate signature cannot be bypassed"
 type PromotionSpec struct {
 	// Pipeline is the name of the ReleasePipeline.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Pipeline string `json:"pipeline"`
 	// Stage of the pipeline.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	// +required
 	Stage string `json:"stage"`
 	// Version of the chart.
 	// +kubebuilder:validation:MaxLength=256
-	// +required
-	Version string `json:"version"`
+	// +optional
+	Version string `json:"version,omitempty"`
 	// Digest of the chart.
 	// +kubebuilder:validation:MaxLength=256
-	// +required
-	Digest string `json:"digest"`
-	// Cause is Auto, Approved, Pin or Rollback.
-	// +kubebuilder:validation:Enum=Auto;Approved;Pin;Rollback
+	// +optional
+	Digest string `json:"digest,omitempty"`
+	// Cause is Auto, Approved, Pin, Rollback or Manual. A user writes Manual: the stage gets the candidate when it
+	// passes the gates; or Rollback: the stage goes back to a candidate that it verified before, and is held.
+	// +kubebuilder:validation:Enum=Auto;Approved;Pin;Rollback;Manual
 	// +required
 	Cause string `json:"cause"`
-	// Reason says more about the cause: who approved, which candidate failed.
+	// Reason says more about the cause: who approved, which candidate failed, why a user wants it.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Reason string `json:"reason,omitempty"`
+	// Bypass are the gates that the candidate does not have to pass, with the cause Manual.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=32
+	// +listType=set
+	// +optional
+	Bypass []string `json:"bypass,omitempty"`
+	// RequestedBy is the user who makes the Promotion. The ValidatingAdmissionPolicy of Fairlead refuses any name
+	// but that of the user who makes the request.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	RequestedBy string `json:"requestedBy,omitempty"`
+	// Request is the name of the Promotion of a user that the controller carried out.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Request string `json:"request,omitempty"`
 }
 
 // Phases of a Promotion.
@@ -55,15 +76,30 @@ type PromotionStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Phase is Verifying, Verified, Rejected, or Superseded when another candidate came before there was a verdict.
+	// One that a user made is Waiting before, or Failed when it cannot be carried out.
 	// +optional
 	Phase string `json:"phase,omitempty"`
+	// StartedAt is when the stage got the candidate.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 	// FinishedAt is when there was a verdict.
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// Gates as they were when the candidate passed them.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Gates []GateStatus `json:"gates,omitempty"`
+	// ApprovedBy are the users who had approved the candidate then.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=set
+	// +optional
+	ApprovedBy []string `json:"approvedBy,omitempty"`
 }
 
 // Promotion records that a stage of a pipeline got a candidate. The controller creates it, and keeps the last 10 of a
-// stage.
+// stage. One that a user creates asks for that.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=flpromo,categories=fairlead

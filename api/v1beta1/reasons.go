@@ -17,6 +17,8 @@ const (
 	CandidateRejectedReason = "CandidateRejected"
 	// CandidatesDisplacedReason: a stage of a pipeline replaced candidates that a later stage only waited for.
 	CandidatesDisplacedReason = "CandidatesDisplaced"
+	// NotPromotedReason: a Promotion that a user made cannot be carried out.
+	NotPromotedReason = "NotPromoted"
 	// AccessDeniedReason: the API server refused what the object needs.
 	AccessDeniedReason = "AccessDenied"
 	// UnsupportedReason: the spec has a field that would change what is trusted or reached, and that the controller

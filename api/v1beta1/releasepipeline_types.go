@@ -241,7 +241,7 @@ type PipelineCandidate struct {
 // StageDelivery is the candidate that the source of a stage points to.
 type StageDelivery struct {
 	PipelineCandidate `json:",inline"`
-	// Cause of the delivery: Auto, Approved, Pin or Rollback.
+	// Cause of the delivery: Auto, Approved, Pin, Rollback or Manual.
 	// +required
 	Cause string `json:"cause"`
 	// At is when it was decided.
@@ -253,6 +253,9 @@ type StageDelivery struct {
 	// Promotion is the name of the Promotion that records it.
 	// +required
 	Promotion string `json:"promotion"`
+	// Request is the Promotion of a user that it carries out.
+	// +optional
+	Request *DeliveryRequest `json:"request,omitempty"`
 }
 
 // StageVerification is how long a candidate was verified in a stage.
@@ -343,6 +346,11 @@ type StageStatus struct {
 	// Displaced is how many candidates were replaced while a later stage only waited for them, since it took one.
 	// +optional
 	Displaced int64 `json:"displaced,omitempty"`
+	// Requests are what became of the Promotions of users, the last one at the end, at most 20.
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=atomic
+	// +optional
+	Requests []StageRequest `json:"requests,omitempty"`
 }
 
 // ReleasePipelineStatus is what the controller knows of a pipeline.

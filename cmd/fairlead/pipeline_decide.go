@@ -28,7 +28,8 @@ func (f *decisionFlags) addComment(flags *pflag.FlagSet) {
 
 func (f *decisionFlags) addReject(flags *pflag.FlagSet) {
 	f.addComment(flags)
-	flags.BoolVar(&f.object, "object", false, "reject by a PromotionApproval in your name instead of spec.stages[].rejected")
+	flags.BoolVar(&f.object, "object", false,
+		"reject by a PromotionApproval in your name instead of spec.stages[].rejected")
 }
 
 func (f *decisionFlags) approve(

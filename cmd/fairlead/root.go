@@ -105,7 +105,8 @@ Exit codes:
 		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),
 	)
 	root.AddCommand(newStageCommands(a)...)
-	root.AddCommand(newBoardCommand(a), newFreezeCommand(a), newUnfreezeCommand(a))
+	root.AddCommand(newBoardCommand(a), newFreezeCommand(a), newUnfreezeCommand(a),
+		newPromoteCommand(a))
 	return root
 }
 

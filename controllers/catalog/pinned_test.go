@@ -1,13 +1,13 @@
 package catalog
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -112,73 +112,42 @@ func TestAPinnedChartOfAnIndex(t *testing.T) {
 	}
 }
 
-// A pinned chart has to be signed as the HelmChart demands, also when only its origin has it, and again when the keys
-// change. Without a signature, what was verified before stays.
-func TestAPinnedChartIsSigned(t *testing.T) {
+// A chart that was chosen before stays when the cluster no longer fits it.
+func TestAPinnedChartDoesNotHaveToFitTheCluster(t *testing.T) {
 	t.Parallel()
-	packager, err := upstream.NewPackager()
+	archive, err := upstream.BuildChart(map[string]string{
+		"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\nkubeVersion: <1.20.0\n",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := archiveOf(t, "1.0.0")
-	file, err := packager.Sign(one)
+	server, err := upstream.ChartRepository(upstream.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tt := range []struct {
-		name   string
-		signed bool
-		// change is what happens upstream before the first poll, later what happens after.
-		change, later func(*upstream.Charts)
-		reason        string
-	}{
-		{name: "signed", signed: true},
-		{name: "not signed", reason: v1beta1.VerificationFailedReason},
-		{name: "signed at its origin", signed: true, change: withdraw},
-		{name: "not signed at its origin", change: withdraw, reason: v1beta1.VerificationFailedReason},
-		{name: "upstream drops it later", signed: true, later: withdraw},
-		{name: "upstream drops it later, and its signature", signed: true, later: func(c *upstream.Charts) {
-			withdraw(c)
-			c.AddProvenance("web", "1.0.0", nil)
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			server, err := upstream.ChartRepository(upstream.ChartOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = server.Close() })
-			if err := server.Add(one); err != nil {
-				t.Fatal(err)
-			}
-			if tt.signed {
-				server.AddProvenance("web", "1.0.0", file)
-			}
-			if tt.change != nil {
-				tt.change(server)
-			}
-			secret := &corev1.Secret{Data: map[string][]byte{"team.asc": packager.Armored}}
-			secret.Namespace, secret.Name, secret.UID = "apps", "team", "1"
-			source := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = server.URL() })
-			hc := pinnedTo(v1beta1.HelmRepositoryKind, "web", "1.0.0", digestOf(one), "charts/web-1.0.0.tgz")
-			hc.Spec.Verify = &v1beta1.Verification{
-				Provider: v1beta1.VerifyHelm, SecretRef: &v1beta1.LocalObjectReference{Name: "team"},
-			}
-			c := newCatalog(t, source, hc, secret)
-			got := take(t, c, source, hc)
-			if sources.Reason(got.Err) != tt.reason || (tt.reason == "") != (got.Signed != "") {
-				t.Errorf("got %v signed %q, want %s", got.Err, got.Signed, tt.reason)
-			}
-			if tt.later == nil {
-				return
-			}
-			tt.later(server)
-			if got = take(t, c, source, hc); got.Err != nil || got.Signed == "" {
-				t.Errorf("later it is %v signed %q", got.Err, got.Signed)
-			}
-		})
+	t.Cleanup(func() { _ = server.Close() })
+	if err := server.Add(archive); err != nil {
+		t.Fatal(err)
 	}
+	source := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = server.URL() })
+	hc := pinnedTo(v1beta1.HelmRepositoryKind, "web", "1.0.0", digestOf(archive), "")
+	c := newCatalog(t, source, hc)
+	c.Fit(func(context.Context) (string, error) { return "v1.37.0", nil })
+	checkTaken(t, take(t, c, source, hc), digestOf(archive), "", "", "")
+	hc.Spec.Digest = ""
+	if found := c.Poll(t.Context(), source, []Choice{ChoiceOfChart(hc)}); found.Err != nil {
+		t.Fatal(found.Err)
+	}
+	if got := pickOf(c, ChoiceOfChart(hc)); sources.Reason(got.err) != v1beta1.NoMatchReason {
+		t.Errorf("without a pin it is %v, %v", got.Revision, got.err)
+	}
+}
+
+// pickOf is the answer to a choice, as the last poll found it.
+func pickOf(c *Catalog, choice Choice) pick {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shelves[choice.Source()].Picks[choice.String()]
 }
 
 func digestOf(archive []byte) string {

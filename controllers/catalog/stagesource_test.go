@@ -16,7 +16,7 @@ import (
 
 // The source of a stage is asked of upstream once: it is pinned to a digest. What a user asks for, other credentials, a
 // failure, and a source that no pipeline owns, are asked of upstream.
-func TestAPinnedSourceAsksOnce(t *testing.T) {
+func TestTheSourceOfAStageAsksOnce(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
 	registry, err := upstream.Registry(t.TempDir(), upstream.Options{

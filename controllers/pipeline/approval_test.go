@@ -13,7 +13,9 @@ import (
 )
 
 func decision(user string, change ...func(*v1beta1.PromotionApproval)) *v1beta1.PromotionApproval {
-	a := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: user, CreationTimestamp: at(-5)}}
+	a := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "apps", Name: user, CreationTimestamp: at(-5),
+	}}
 	a.Spec = v1beta1.PromotionApprovalSpec{Pipeline: "web", Stage: "dev", Digest: "sha256:one", User: user}
 	for _, c := range change {
 		c(a)

@@ -32,11 +32,12 @@ func (h *handler) audit(ctx context.Context, p *v1beta1.ReleasePipeline) error {
 	if err != nil {
 		return fmt.Errorf("listing the Promotions of the pipeline: %w", err)
 	}
+	records := slices.DeleteFunc(list.Items, func(r v1beta1.Promotion) bool { return !metav1.IsControlledBy(&r, p) })
 	var failed error
 	for i := range p.Status.Stages {
-		failed = errors.Join(failed, h.auditStage(ctx, p, &p.Status.Stages[i], list.Items))
+		failed = errors.Join(failed, h.auditStage(ctx, p, &p.Status.Stages[i], records))
 	}
-	return failed
+	return errors.Join(failed, h.answer(ctx, p, records))
 }
 
 func (h *handler) auditStage(ctx context.Context, p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus,
@@ -66,7 +67,7 @@ func (h *handler) auditStage(ctx context.Context, p *v1beta1.ReleasePipeline, s 
 			failed = errors.Join(failed, client.IgnoreNotFound(h.writer.Delete(ctx, &own[i])))
 			continue
 		}
-		failed = errors.Join(failed, h.finish(ctx, &own[i], s))
+		failed = errors.Join(failed, h.finish(ctx, p, &own[i], s))
 	}
 	return failed
 }
@@ -94,9 +95,15 @@ func (h *handler) makePromotion(
 			Reason: reasonOf(p, s),
 		},
 	}
+	if d.Request != nil {
+		made.Spec.Request, made.Spec.Bypass = d.Request.Name, d.Request.Bypass
+	}
 	err := h.writer.Create(ctx, made)
 	if apierrors.IsAlreadyExists(err) { // the cache lags behind
 		err = h.live.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: d.Promotion}, made)
+		if err == nil && !metav1.IsControlledBy(made, p) {
+			return h.makeNextPromotion(ctx, p, s)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("writing Promotion %s/%s: %w", p.Namespace, d.Promotion, err)
@@ -104,8 +111,20 @@ func (h *handler) makePromotion(
 	return made, nil
 }
 
+// makeNextPromotion takes another name for a record: a Promotion that is not of the pipeline has the one it should get.
+func (h *handler) makeNextPromotion(
+	ctx context.Context, p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus,
+) (*v1beta1.Promotion, error) {
+	s.Promotions++
+	s.Delivery.Promotion = fmt.Sprintf("%s-%d", p.SourceName(s.Name), s.Promotions)
+	return h.makePromotion(ctx, p, s)
+}
+
 // reasonOf says more about the cause of a delivery.
 func reasonOf(p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus) string {
+	if s.Delivery.Request != nil {
+		return reasonOfRequest(s.Delivery.Request)
+	}
 	switch s.Delivery.Cause {
 	case promotion.CauseRollback:
 		if n := len(s.Rejected); n > 0 {
@@ -118,11 +137,7 @@ func reasonOf(p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus) string {
 			}
 		}
 	case promotion.CauseApproved:
-		for _, g := range s.Gates {
-			if g.Name == promotion.GateApproval {
-				return g.Message
-			}
-		}
+		return s.Message // what the decision said
 	}
 	return ""
 }
@@ -145,19 +160,35 @@ func phaseOf(p *v1beta1.Promotion, s *v1beta1.StageStatus) string {
 	}
 }
 
-// finish writes the phase of a Promotion when it is another one.
-func (h *handler) finish(ctx context.Context, p *v1beta1.Promotion, s *v1beta1.StageStatus) error {
-	phase := phaseOf(p, s)
-	if p.Status.Phase == phase {
-		return nil
+// finish writes the phase of a record when it is another one, at first with what let the candidate through.
+func (h *handler) finish(ctx context.Context, p *v1beta1.ReleasePipeline, r *v1beta1.Promotion,
+	s *v1beta1.StageStatus) error {
+	phase := phaseOf(r, s)
+	if r.Status.Phase == phase || numberOf(r) > s.Promotions {
+		return nil // a number that the stage never gave is no record of the controller
 	}
-	before := p.DeepCopy()
-	conclusion(p, phase, h.now())
-	if err := h.writer.Status().Patch(ctx, p, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("writing the status of Promotion %s/%s: %w", p.Namespace, p.Name, err)
+	var approvers []string
+	begins := r.Status.Phase == "" && r.Name == s.Delivery.Promotion
+	if begins {
+		var err error
+		if approvers, err = h.approvers(ctx, p, s); err != nil {
+			return err
+		}
 	}
-	return nil
+	return h.writePhase(ctx, r, func(r *v1beta1.Promotion) {
+		if begins {
+			r.Status.ApprovedBy = approvers
+			if !slices.ContainsFunc(s.Gates, doesNotPass) { // they are those of this candidate
+				r.Status.Gates = s.Gates
+			}
+			at := s.Delivery.At
+			r.Status.StartedAt = &at
+		}
+		conclusion(r, phase, h.now())
+	})
 }
+
+func doesNotPass(g v1beta1.GateStatus) bool { return g.Result != string(promotion.Pass) }
 
 func conclusion(p *v1beta1.Promotion, phase string, now time.Time) {
 	p.Status.Phase = phase

@@ -46,8 +46,8 @@ func TestChecks(t *testing.T) {
 		{expr: "upstream.exists(r, r.message.contains('baking'))", want: promotion.Pass},
 		{expr: "upstream.all(r, r.verified)", want: promotion.Wait},
 		{expr: "upstream[0].spec.values.password == ''", want: promotion.Wait, says: "no such key"},
-		{expr: "releases.all(a, releases.all(b, " + strings.Repeat("'aaaaaaaaaa'+", 20) + "'' == ''))", want: promotion.Wait,
-			says: "is false"},
+		{expr: "releases.all(a, releases.all(b, " + strings.Repeat("'aaaaaaaaaa'+", 20) + "'' == ''))",
+			want: promotion.Wait, says: "is false"},
 	} {
 		t.Run(tt.expr, func(t *testing.T) {
 			t.Parallel()

@@ -207,6 +207,9 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 	if in.freezes, err = h.freezes(ctx, p); err != nil {
 		return in, err
 	}
+	if in.requests, err = h.requestsOf(ctx, p); err != nil {
+		return in, err
+	}
 	if quorum(p) != "" {
 		in.stamped, err = h.stamped(ctx)
 	}

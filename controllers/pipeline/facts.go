@@ -24,7 +24,9 @@ type inputs struct {
 	releases  map[string][]v1beta1.HelmRelease
 	approvals []v1beta1.PromotionApproval
 	freezes   []v1beta1.ReleaseFreeze
-	stamped   bool
+	// requests are the Promotions that users made.
+	requests []v1beta1.Promotion
+	stamped  bool
 	// checks by stage.
 	checks map[string][]promotion.Check
 	// signatures that are known, by stage and digest.
@@ -97,6 +99,7 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	if had != nil {
 		remember(&s, had)
 	}
+	s.Requests = requestFacts(in.requests, spec.Name, had)
 	return s
 }
 
@@ -117,6 +120,7 @@ func remember(s *promotion.Stage, had *v1beta1.StageStatus) {
 	if d := had.Delivery; d != nil {
 		s.Delivery = &promotion.Delivery{
 			Candidate: candidateOf(d.PipelineCandidate), Cause: d.Cause, At: d.At.Time, Verified: d.Verified,
+			Request: requestOfDelivery(d),
 		}
 	}
 	for _, v := range had.Verified {

@@ -22,11 +22,12 @@ func TestDisplacedCandidates(t *testing.T) {
 		p.Spec.Stages[1].Promote = promotion.Manual
 	}), hr)
 	recorder := events.NewFakeRecorder(100)
-	s.handler.events = recorder
+	s.events = recorder
 	for i := range 4 {
 		digest := "sha256:" + string(rune('a'+i))
 		s.time = now.Add(time.Duration(i) * time.Hour)
-		s.charts.revision = v1beta1.ChartRevision{Name: "web", Version: "1." + string(rune('0'+i)) + ".0", Digest: digest}
+		version := "1." + string(rune('0'+i)) + ".0"
+		s.charts.revision = v1beta1.ChartRevision{Name: "web", Version: version, Digest: digest}
 		s.settle()
 		hr.Status.History[0].ChartDigest, hr.Status.LastVerified.ChartDigest = digest, digest
 		if err := s.objects.Update(t.Context(), hr); err != nil {

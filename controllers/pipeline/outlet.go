@@ -142,8 +142,8 @@ func ownedBy(p *v1beta1.ReleasePipeline) []metav1.OwnerReference {
 // labelOf is the value of the label that names a pipeline: its UID, since a name can be too long for a label.
 func labelOf(p *v1beta1.ReleasePipeline) string { return string(p.UID) }
 
-// hasStage reports whether a pipeline has a stage with a source of its own.
-func hasStage(p *v1beta1.ReleasePipeline, name string) bool {
+// hasSource reports whether a pipeline has a stage with a source of its own.
+func hasSource(p *v1beta1.ReleasePipeline, name string) bool {
 	for _, s := range p.Spec.Stages {
 		if s.Name == name && s.CopyOf() == nil {
 			return true

@@ -139,7 +139,7 @@ func (h *handler) pruneSource(
 		own = v1beta1.HelmChartKind
 	}
 	stage := source.GetLabels()[v1beta1.StageLabel]
-	wanted := hasStage(p, stage) && (kind == "" || kind == own)
+	wanted := hasSource(p, stage) && (kind == "" || kind == own)
 	if !metav1.IsControlledBy(source, p) || wanted {
 		return nil
 	}

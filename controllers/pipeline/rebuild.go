@@ -73,14 +73,24 @@ func isOf(o client.Object, p *v1beta1.ReleasePipeline) bool {
 		owner.Kind == v1beta1.ReleasePipelineKind && owner.Name == p.Name
 }
 
+// isRecord reports whether a Promotion is a record of the controller, for this pipeline or a former one of its name. An
+// owner reference alone proves nothing: clients can write one. The status they cannot write, and the controller writes it
+// for its own records only.
+func isRecord(r *v1beta1.Promotion, p *v1beta1.ReleasePipeline) bool {
+	return isOf(r, p) && r.Status.Phase != "" && r.Name == recordName(p, r.Spec.Stage, numberOf(r))
+}
+
 // adopt makes Promotions of a former pipeline of the name those of this one, before the API server deletes them.
 func (h *handler) adopt(ctx context.Context, p *v1beta1.ReleasePipeline, all []v1beta1.Promotion) error {
 	for i := range all {
-		if !isOf(&all[i], p) || metav1.IsControlledBy(&all[i], p) {
+		if !isRecord(&all[i], p) || metav1.IsControlledBy(&all[i], p) {
 			continue
 		}
 		before := all[i].DeepCopy()
 		all[i].OwnerReferences = ownedBy(p)
+		if all[i].Labels == nil {
+			all[i].Labels = map[string]string{}
+		}
 		all[i].Labels[v1beta1.PipelineLabel] = labelOf(p)
 		if err := h.writer.Patch(ctx, &all[i], client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("writing the owner of Promotion %s/%s: %w", p.Namespace, all[i].Name, err)
@@ -98,7 +108,7 @@ func firstSeen(p *v1beta1.ReleasePipeline, all []v1beta1.Promotion) map[string]p
 		}
 	}
 	for i := range all {
-		if spec := all[i].Spec; isOf(&all[i], p) {
+		if spec := all[i].Spec; isRecord(&all[i], p) {
 			add(promotion.Candidate{
 				Version: spec.Version, Digest: spec.Digest, FirstSeen: all[i].CreationTimestamp.Time,
 			})
@@ -120,7 +130,7 @@ func (h *handler) remains(
 		r.Known = had.Promotions
 	}
 	for i := range all {
-		if all[i].Spec.Stage == stage && isOf(&all[i], p) && all[i].Name == recordName(p, stage, numberOf(&all[i])) {
+		if all[i].Spec.Stage == stage && isRecord(&all[i], p) {
 			r.Records = append(r.Records, recordOf(&all[i], seen))
 		}
 	}

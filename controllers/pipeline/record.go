@@ -49,7 +49,9 @@ func record(p *v1beta1.ReleasePipeline, f promotion.Facts, decisions []promotion
 			had = *s
 		}
 		stages = append(stages, stageAfter(p, had, f.Stages[i].Apply(d, now), d))
-		out.acted = out.acted || d.Step != promotion.StepNone
+		requests, answered := requestsAfter(had.Requests, d)
+		stages[i].Requests = requests
+		out.acted = out.acted || answered || d.Step != promotion.StepNone
 		out.events = append(out.events, eventsOf(d)...)
 		if d.Starves != "" {
 			starves := status.Event{Warning: true, Reason: v1beta1.CandidatesDisplacedReason, Message: d.Starves}
@@ -83,6 +85,7 @@ func stageAfter(
 			PipelineCandidate: candidateStatus(s.Delivery.Candidate), Cause: s.Delivery.Cause,
 			At: metav1.NewTime(s.Delivery.At), Verified: s.Delivery.Verified,
 			Promotion: recordName(p, d.Stage, next.Promotions),
+			Request:   deliveryRequest(s.Delivery.Request),
 		}
 	}
 	admit(&next, had, s)

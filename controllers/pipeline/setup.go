@@ -66,6 +66,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	if err != nil {
 		return fmt.Errorf("indexing PromotionApprovals and Promotions: %w", err)
 	}
+	if err := setupRequests(manager, o); err != nil {
+		return err
+	}
 	waker := loop.NewWaker()
 	checks, err := newChecks()
 	if err != nil {
@@ -106,7 +109,7 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 	all = append(all,
 		loop.Watch{Object: &v1beta1.OCIRepository{}, When: sourceChanged(), Affects: ofOwner},
 		loop.Watch{Object: &v1beta1.HelmChart{}, When: sourceChanged(), Affects: ofOwner},
-		loop.Watch{Object: &v1beta1.Promotion{}, When: isGone(), Affects: ofOwner},
+		loop.Watch{Object: &v1beta1.Promotion{}, When: isAskedOrGone(), Affects: ofPromotion},
 		loop.Watch{Object: &v1beta1.HelmRelease{}, When: saysMore(), Affects: ofStage(cached)},
 		loop.Watch{Object: &v1beta1.PromotionApproval{}, Affects: ofApproval},
 	)
@@ -120,15 +123,6 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 func ofApproval(_ context.Context, o client.Object) []reconcile.Request {
 	name := o.(*v1beta1.PromotionApproval).Spec.Pipeline
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
-}
-
-// isGone lets the events through after which a record has to be made again.
-func isGone() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
 }
 
 // ofOwner is the pipeline that owns an object.

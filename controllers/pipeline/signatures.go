@@ -135,12 +135,13 @@ func (s *signatures) ask(p *v1beta1.ReleasePipeline, decisions []promotion.Decis
 // answer is Fail only when no signature counts; whatever else goes wrong is tried again soon.
 func (s *signatures) answer(by string, err error) promotion.Signature {
 	now := s.now().Truncate(time.Second)
+	later := now.Add(checkSignaturesEvery)
 	var e *sources.Error
 	switch {
 	case err == nil:
-		return promotion.Signature{Result: promotion.Pass, Message: "signed: " + by, Again: now.Add(checkSignaturesEvery)}
+		return promotion.Signature{Result: promotion.Pass, Message: "signed: " + by, Again: later}
 	case errors.As(err, &e) && e.Reason() == v1beta1.VerificationFailedReason:
-		return promotion.Signature{Result: promotion.Fail, Message: e.Error(), Again: now.Add(checkSignaturesEvery)}
+		return promotion.Signature{Result: promotion.Fail, Message: err.Error(), Again: later}
 	}
 	pause := unreachableFor
 	if e != nil {

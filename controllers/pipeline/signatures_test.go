@@ -26,7 +26,9 @@ type signers struct {
 }
 
 // Signed implements Signers.
-func (s *signers) Signed(_ context.Context, choice catalog.Choice, digest string, v *v1beta1.Verification) (string, error) {
+func (s *signers) Signed(
+	_ context.Context, choice catalog.Choice, digest string, v *v1beta1.Verification,
+) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, choice.Name+" "+digest+" "+v.SecretRef.Name)
@@ -62,7 +64,7 @@ func newSigning(t *testing.T) *signing {
 		}}
 	}))
 	tasks := loop.NewTasks[[]signed](t.Context(), func(key types.NamespacedName) { s.woken <- key }, time.Now)
-	s.handler.signatures = newSignatures(s.signers, tasks, func() time.Time { return s.time })
+	s.signatures = newSignatures(s.signers, tasks, func() time.Time { return s.time })
 	s.charts.revision = v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:one"}
 	return s
 }
@@ -142,7 +144,7 @@ func TestSignaturesOfStages(t *testing.T) {
 func TestACheckOfSignaturesFails(t *testing.T) {
 	t.Parallel()
 	s := newSigning(t)
-	s.handler.signatures.signers = panicking{}
+	s.signatures.signers = panicking{}
 	s.settle()
 	s.answered()
 	if got := s.gate(); !strings.HasPrefix(got, "Wait: its signatures could not be checked") {

@@ -12,15 +12,22 @@ import (
 func (p *Program) Mentions(names ...string) bool {
 	found := false
 	ast.PostOrderVisit(p.ast.Expr(), ast.NewExprVisitor(func(node ast.Expr) {
-		switch node.Kind() {
-		case ast.IdentKind:
-			found = found || slices.Contains(names, node.AsIdent())
-		case ast.SelectKind:
-			found = found || slices.Contains(names, node.AsSelect().FieldName())
-		case ast.LiteralKind:
-			text, ok := node.AsLiteral().(types.String)
-			found = found || ok && slices.Contains(names, string(text))
-		}
+		found = found || slices.Contains(names, named(node))
 	}))
 	return found
+}
+
+// named is the variable, field or text that a node is; empty for any other.
+func named(node ast.Expr) string {
+	switch node.Kind() {
+	case ast.IdentKind:
+		return node.AsIdent()
+	case ast.SelectKind:
+		return node.AsSelect().FieldName()
+	case ast.LiteralKind:
+		text, _ := node.AsLiteral().(types.String)
+		return string(text)
+	default:
+		return ""
+	}
 }

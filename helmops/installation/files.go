@@ -41,6 +41,8 @@ const (
 	warningPrefix = "fairlead-warn-"
 	// approvalPolicy is the policy, and its binding, that checks who approves a promotion.
 	approvalPolicy = "fairlead-approvals"
+	// promotionPolicy checks who requests one.
+	promotionPolicy = "fairlead-promotions"
 )
 
 // isTenantRole reports whether an object is a role that is added to the roles of Kubernetes.
@@ -49,9 +51,10 @@ func isTenantRole(object *unstructured.Unstructured) bool {
 }
 
 // isCommon reports whether an object belongs to a policy of both modes of tenancy: one that only warns of fields
-// without effect, or that checks who approves a promotion.
+// without effect, or that checks who approves or requests a promotion.
 func isCommon(object *unstructured.Unstructured) bool {
-	return strings.HasPrefix(object.GetName(), warningPrefix) || object.GetName() == approvalPolicy
+	name := object.GetName()
+	return strings.HasPrefix(name, warningPrefix) || name == approvalPolicy || name == promotionPolicy
 }
 
 // Owner is the Kustomization that owns what is installed.

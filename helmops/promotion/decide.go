@@ -24,7 +24,9 @@ var rules = []rule{
 	{"rejected", rejecting},
 	{"verified", verified},
 	{"pinned", pinned},
+	{"rolledBack", rolledBack},
 	{"judged", judged},
+	{"requested", requested},
 	{"held", held},
 	{"promoted", promoted},
 	{"idle", idle},
@@ -44,7 +46,7 @@ func Decide(f Facts, now time.Time) []Decision {
 		if !f.Suspended {
 			s.Verified = tracked
 		}
-		d := decide(situation{facts: &f, stage: s, now: now})
+		d := decideAll(situation{facts: &f, stage: s, now: now})
 		d.Verified = s.Verified
 		f.displace(s, &d, now)
 		f.taken(s, d, decisions)
@@ -52,6 +54,17 @@ func Decide(f Facts, now time.Time) []Decision {
 		*s = s.Apply(d, now)
 	}
 	return decisions
+}
+
+// decideAll decides, and answers the requests of the stage.
+func decideAll(s situation) Decision {
+	d := decide(s)
+	if !s.facts.Suspended {
+		var next time.Time
+		d.Answers, next = s.answers(d)
+		d.Next = earlier(d.Next, next)
+	}
+	return d
 }
 
 func decide(s situation) Decision {
@@ -196,9 +209,9 @@ func promoted(s situation) (Decision, bool) {
 		result := worst(answers)
 		switch {
 		case result == Pass:
+			cause, why := s.cause(q)
 			return Decision{
-				Step: StepPromote, Candidate: &c, Cause: s.cause(c), Phase: PhaseVerifying, Gates: answers,
-				Message: "it passes all gates",
+				Step: StepPromote, Candidate: &c, Cause: cause, Phase: PhaseVerifying, Gates: answers, Message: why,
 			}, true
 		case result == Wait:
 			next = earlier(next, soonest(answers))
@@ -225,12 +238,12 @@ func promoted(s situation) (Decision, bool) {
 	return Decision{}, false
 }
 
-func (s situation) cause(c Candidate) string {
-	q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
-	if q.needsApproval() {
-		return CauseApproved
+// cause of the promotion of a candidate that passes all gates, and what it says of it.
+func (s situation) cause(q question) (cause, why string) {
+	if q.needsApproval() || q.leaps() {
+		return CauseApproved, approved(q).Message
 	}
-	return CauseAuto
+	return CauseAuto, "it passes all gates"
 }
 
 // eligible are the candidates that could replace what the stage has, newest first. Lower ones are among them only when

@@ -17,7 +17,8 @@ var update = flag.Bool("update", false, "write the golden transcripts")
 
 func TestRuleOrder(t *testing.T) {
 	t.Parallel()
-	want := []string{"suspended", "rejected", "verified", "pinned", "judged", "held", "promoted", "idle"}
+	want := []string{"suspended", "rejected", "verified", "pinned", "rolledBack", "judged", "requested", "held",
+		"promoted", "idle"}
 	names := make([]string, 0, len(rules))
 	for _, r := range rules {
 		names = append(names, r.name)
@@ -223,6 +224,10 @@ func TestDecide(t *testing.T) {
 			StepVerify, PhaseVerified, "1.1.0", "", ""},
 		{"it is bad", []func(*Facts){has(good, true), bad}, StepReject, PhaseVerifying, "1.1.0", "1.0.0",
 			"did not stay healthy"},
+		{"it is bad, and so was the one before", []func(*Facts){has(next, true), bad, stage(func(s *Stage) {
+			s.Verified = []Verification{{Candidate: old}, {Candidate: good}, {Candidate: next}}
+			s.Rejected = []Rejection{{good.Digest, "bad"}}
+		})}, StepReject, PhaseVerifying, "1.2.0", "1.0.0", ""},
 		{"it is bad, and there is nothing before", []func(*Facts){has(good, false), bad}, StepReject, PhaseFailed,
 			"1.1.0", "", ""},
 		{"it is known to be bad, and there is nothing before",

@@ -104,6 +104,8 @@ type Stage struct {
 	Displaced int
 	// Waves in which the releases take what the stage has, in their order; none for all at the same time.
 	Waves []Wave
+	// Requests are those of users that have no final answer, in any order.
+	Requests []Request
 }
 
 // Gates are the conditions of a stage. A zero value lets everything through but a downgrade.
@@ -169,6 +171,8 @@ type Delivery struct {
 	At time.Time
 	// Verified is set once the releases of the stage have verified it since then.
 	Verified bool
+	// Request is the request that it carries out; nil for none.
+	Request *Request
 }
 
 // Verification is how long a candidate was verified in a stage.
@@ -271,4 +275,7 @@ type Decision struct {
 	Unsigned []string
 	// Starves warns that a later stage may never get a candidate; empty for nothing new.
 	Starves string
+	// Request is the request that the decision carries out; nil for none. Answers are those to all requests.
+	Request *Request
+	Answers []Answer
 }

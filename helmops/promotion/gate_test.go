@@ -158,7 +158,7 @@ func TestGates(t *testing.T) {
 		{"two approvers without identity", GateApproval,
 			[]change{manual(2, "alice", "bob"), func(f *Facts, _ *Stage, _ *Candidate) {
 				f.Stamped = false
-			}}, Fail, time.Time{}, "does not record"},
+			}}, Fail, time.Time{}, "2 approvers are wanted"},
 		{"one approver without identity", GateApproval, []change{manual(1, ""), func(f *Facts, _ *Stage, _ *Candidate) {
 			f.Stamped = false
 		}}, Pass, time.Time{}, ""},

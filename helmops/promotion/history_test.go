@@ -22,6 +22,9 @@ type oracle struct {
 	broken error
 	// records are those of each stage, as the audit has them.
 	records map[string][]Record
+	// answered are the requests with a final answer.
+	answered map[string]bool
+	requests int
 }
 
 func (o *oracle) violated(format string, args ...any) {
@@ -39,7 +42,8 @@ func (o *oracle) look(f Facts, d Decision) {
 			o.violated("%s: %s %s was never published", d.Stage, c.Version, c.Digest)
 		}
 	}
-	if d.Step == StepPromote {
+	o.request(f, s, d)
+	if d.Step == StepPromote && d.Request == nil {
 		o.promotion(f, s, d)
 	}
 	o.rollback(s, f, d)
@@ -112,7 +116,7 @@ func (o *oracle) rollback(s *Stage, f Facts, d Decision) {
 func (o *oracle) act() {
 	n := o.random.IntN
 	stage := &o.facts.Stages[n(len(o.facts.Stages))]
-	switch n(13) {
+	switch n(15) {
 	case 0, 1, 2:
 		o.minor += n(3) - 1 // now and then a lower version, or the same one with other content
 		o.minor = max(0, o.minor+n(2))
@@ -144,6 +148,8 @@ func (o *oracle) act() {
 		o.facts.Suspended = n(4) == 0
 	case 9:
 		o.lose(stage)
+	case 10, 11:
+		o.wish(stage)
 	default:
 		o.run(time.Duration(n(90)) * time.Minute)
 	}
@@ -226,7 +232,8 @@ func TestInvariants(t *testing.T) {
 		o := &oracle{
 			world: w, random: rand.New(rand.NewPCG(seed, 1)),
 			verified: map[string]bool{}, published: map[string]string{}, counts: counts, minor: 3,
-			records: map[string][]Record{},
+			records:  map[string][]Record{},
+			answered: map[string]bool{},
 		}
 		w.check = func(f Facts, d Decision) {
 			o.note()
@@ -241,9 +248,12 @@ func TestInvariants(t *testing.T) {
 			}
 		}
 	}
-	for _, what := range []string{StepPromote + CauseAuto, StepPromote + CausePin, StepReject + CauseRollback,
-		StepVerify, "Lost"} {
-		if counts[what] < 500 {
+	for what, least := range map[string]int{
+		StepPromote + CauseAuto: 500, StepPromote + CausePin: 500, StepReject + CauseRollback: 500, StepVerify: 500,
+		"Lost":                    500,
+		StepPromote + CauseManual: 150, StepPromote + CauseRollback: 50,
+	} {
+		if counts[what] < least {
 			t.Errorf("the histories have %d of %s only: %v", counts[what], what, counts)
 		}
 	}

@@ -47,7 +47,8 @@ func TestStarvation(t *testing.T) {
 	}
 	d := Decide(kept.facts, kept.now)[1]
 	g := gateOf(d.Gates, GateIntake)
-	if g.Result != Wait || g.Until.IsZero() || !strings.Contains(g.Message, "prod waits for 1.24.0: soak: it has to stay") {
+	if g.Result != Wait || g.Until.IsZero() ||
+		!strings.Contains(g.Message, "prod waits for 1.24.0: soak: it has to stay") {
 		t.Errorf("the gate is %+v", g)
 	}
 }
@@ -114,7 +115,8 @@ type always bool
 func (a always) Holds(map[string]any) (bool, error) { return bool(a), nil }
 func (a always) Timed() bool                        { return false }
 
-// Every third candidate that is displaced while a later stage only waits for it is warned of, until that stage gets one.
+// The controller warns of every third candidate that is displaced while a later stage only waits for it, until that
+// stage gets one.
 func TestDisplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, soaking()...)

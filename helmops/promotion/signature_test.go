@@ -27,7 +27,8 @@ func TestSignatures(t *testing.T) {
 		asks    bool
 		says    string
 	}{
-		{"nothing is known", nil, StepNone, PhaseBlocked, time.Time{}, true, "signature: its signatures are being checked"},
+		{"nothing is known", nil, StepNone, PhaseBlocked, time.Time{}, true,
+			"signature: its signatures are being checked"},
 		{"signed", []func(*Facts, *Stage){known(Pass, later)}, StepPromote, PhaseVerifying, time.Time{}, false, ""},
 		{"signed, as it was an hour ago", []func(*Facts, *Stage){known(Pass, start)}, StepPromote, PhaseVerifying,
 			time.Time{}, false, ""},
@@ -75,7 +76,8 @@ func TestSignatures(t *testing.T) {
 				change(&f, &f.Stages[1])
 			}
 			d := Decide(f, start)[1]
-			if d.Step != tt.step || d.Phase != tt.phase || !d.Next.Equal(tt.next) || !strings.Contains(d.Message, tt.says) {
+			if d.Step != tt.step || d.Phase != tt.phase || !d.Next.Equal(tt.next) ||
+				!strings.Contains(d.Message, tt.says) {
 				t.Errorf("got %s %s again at %s: %s; want %s %s again at %s, saying %q", d.Step, d.Phase, d.Next,
 					d.Message, tt.step, tt.phase, tt.next, tt.says)
 			}

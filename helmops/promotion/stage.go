@@ -157,5 +157,5 @@ func (s Stage) Apply(d Decision, now time.Time) Stage {
 			deliver(d.Back)
 		}
 	}
-	return s
+	return s.afterRequest(d)
 }

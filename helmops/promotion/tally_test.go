@@ -24,7 +24,8 @@ func TestMinVerified(t *testing.T) {
 		{"vvv", Share{Count: 2}, Pass, "verified by all HelmReleases", 2},
 		{"vvw", Share{Count: 2}, Pass, "verified by 2 of 3 HelmReleases, 2 have to", 2},
 		{"vvf", Share{Count: 2}, Pass, "verified by 2 of 3", 2},
-		{"vwf", Share{Count: 2}, Wait, "verified by 1 of 3 HelmReleases, 2 have to: apps/r3: it crashed; apps/r2: baking", 0},
+		{"vwf", Share{Count: 2}, Wait, "verified by 1 of 3 HelmReleases, 2 have to: apps/r3: it crashed; " +
+			"apps/r2: baking", 0},
 		{"wwf", Share{Count: 2}, Wait, "verified by 0 of 3", 0},
 		{"wff", Share{Count: 2}, Fail, "2 of 3 HelmReleases failed, 2 have to verify it; HelmRelease apps/r2", 0},
 		{"vff", Share{Count: 1}, Pass, "verified by 1 of 3", 1},

@@ -2,7 +2,6 @@ package promotion
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -109,15 +108,24 @@ func bump(q question) Gate {
 	if d == nil || q.stage.Gates.Bump == "" || q.stage.Gates.Bump == BumpMajor {
 		return pass("any step is allowed")
 	}
-	step := stepBetween(d.Candidate, q.candidate)
-	if steps[step] <= steps[q.stage.Gates.Bump] {
+	if !q.leaps() {
 		return pass("the step from %s is allowed", d.Version)
 	}
 	answer := approved(q)
 	if answer.Result != Pass {
-		answer.Message = "the step from " + d.Version + " is a " + strings.ToLower(step) + " one: " + answer.Message
+		step := strings.ToLower(stepBetween(d.Candidate, q.candidate))
+		answer.Message = "the step from " + d.Version + " is a " + step + " one: " + answer.Message
 	}
 	return answer
+}
+
+// leaps reports whether the step to the candidate is larger than the stage takes by itself.
+func (q question) leaps() bool {
+	d := q.stage.Delivery
+	if d == nil || q.stage.Gates.Bump == "" {
+		return false
+	}
+	return steps[stepBetween(d.Candidate, q.candidate)] > steps[q.stage.Gates.Bump]
 }
 
 var steps = map[string]int{BumpPatch: 1, BumpMinor: 2, BumpMajor: 3}
@@ -135,7 +143,5 @@ func stepBetween(from, to Candidate) string {
 }
 
 func list(names []string) string { return strings.Join(names, ", ") }
-
-func sorted(names map[string]bool) []string { return slices.Sorted(maps.Keys(names)) }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -78,6 +78,7 @@ var phasesOf = map[string]phases{
 	v1beta1.PreflightRejectedReason:     fails,
 	v1beta1.KnownBadReason:              fails,
 	v1beta1.CandidateRejectedReason:     fails,
+	v1beta1.NotPromotedReason:           fails,
 	v1beta1.RolledBackReason:            held,
 	v1beta1.RollbackHeldReason:          fails,
 	v1beta1.OwnedByOtherReason:          fails,

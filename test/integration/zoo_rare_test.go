@@ -27,6 +27,7 @@ import (
 var notHeld = map[string]string{
 	v1beta1.SuspendedReason:       "of plans only: a suspended object keeps the conditions it had",
 	v1beta1.InternalErrorReason:   "it takes a fault of the controller",
+	v1beta1.NotPromotedReason:     "on Promotions that users made, which TestManualPromotion looks at",
 	v1beta1.StorageFailedReason:   "it takes a disk that fails",
 	v1beta1.RepublishedReason:     "of events only",
 	v1beta1.TagMovedReason:        "of events only",
