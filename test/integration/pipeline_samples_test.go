@@ -37,6 +37,13 @@ func TestPromotionSamples(t *testing.T) {
 	}
 }
 
+// The API server accepts the sample of far clusters. TestCopyToAnotherCluster runs such a layout.
+func TestTheSampleOfFarClusters(t *testing.T) {
+	t.Parallel()
+	p := &promoting{T: t, ns: namespace(t)}
+	p.applySample("far-clusters", "--dry-run=server")
+}
+
 // remotes starts another cluster, and puts its kubeconfig into Secrets.
 func (p *promoting) remotes(secrets ...string) {
 	p.Helper()
@@ -48,14 +55,14 @@ func (p *promoting) remotes(secrets ...string) {
 }
 
 // applySample applies a sample as a user does, with the namespace and the registry of the test.
-func (p *promoting) applySample(name string) {
+func (p *promoting) applySample(name string, flags ...string) {
 	p.Helper()
 	content, err := os.ReadFile(filepath.Join("..", "..", "config", "samples", "promotion", name+".yaml"))
 	if err != nil {
 		p.Fatal(err)
 	}
 	sample := strings.NewReplacer(
-		"namespace: apps", "namespace: "+p.ns,
+		"namespace: apps", "namespace: "+p.ns, "namespace: production", "namespace: "+p.ns,
 		"targetNamespace: shop", "targetNamespace: "+p.ns+"-shop",
 		"url: oci://registry.example.com/charts/shop",
 		"url: oci://"+world.registry.Host()+"/"+p.ns+"/sample\n  insecure: true\n  interval: 1s",
@@ -66,7 +73,7 @@ func (p *promoting) applySample(name string) {
 	if err := os.WriteFile(file, []byte(sample), 0o600); err != nil {
 		p.Fatal(err)
 	}
-	mustRun(p.T, "kubectl", "apply", "--validate=strict", "-f", file)
+	mustRun(p.T, "kubectl", append([]string{"apply", "--validate=strict", "-f", file}, flags...)...)
 }
 
 // approveFor approves a digest for the last stage of the pipeline, as a user.
