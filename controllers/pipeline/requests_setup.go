@@ -19,12 +19,8 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// setupRequests indexes Promotions by their pipeline, and adds the controller of those whose pipeline does not exist.
-func setupRequests(ctx context.Context, manager ctrl.Manager, o Options) error {
-	err := manager.GetFieldIndexer().IndexField(ctx, &v1beta1.Promotion{}, pipelineIndex, ofSpecPipeline)
-	if err != nil {
-		return fmt.Errorf("indexing Promotions: %w", err)
-	}
+// setupRequests adds the controller of Promotions whose pipeline does not exist.
+func setupRequests(manager ctrl.Manager, o Options) error {
 	return loop.Setup(manager, loop.Controller[*v1beta1.Promotion]{
 		Name: v1beta1.PromotionKind, Empty: func() *v1beta1.Promotion { return &v1beta1.Promotion{} },
 		Handler: &requestHandler{cached: manager.GetClient(), now: o.Now},
