@@ -31,22 +31,32 @@ Exits with 0 when it is healthy and either verified or still watched in its bake
 not, with 2 on an error.
 
 Of a pipeline it shows each stage, and every gate that the candidate has to pass. It exits with 1 when a stage waits or
-failed.`,
+failed. With --version it says why a stage does not have that candidate: the gates are asked as the controller asks
+them. It exits with 0 when all stages that are shown have it.`,
 		Example: `  fairlead explain release shop -n web
   fairlead explain hr shop -n web --no-logs -o yaml
-  fairlead explain pipeline shop -n web`,
+  fairlead explain pipeline shop -n web
+  fairlead explain pipeline shop --stage prod --version 1.4.3 -n web`,
 		ValidArgsFunction: a.completePipeline("release"),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	noLogs := cmd.Flags().Bool("no-logs", false, "do not read the output of containers that crashed")
+	stage := cmd.Flags().String("stage", "", "of a pipeline: only this stage")
+	candidate := cmd.Flags().String("version", "", "of a pipeline: the version, or digest, of a candidate")
+	// The only error is a flag that does not exist, and it was added above.
+	_ = cmd.RegisterFlagCompletionFunc("stage", a.completeStages)
+	_ = cmd.RegisterFlagCompletionFunc("version", a.completeCandidates)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if isPipeline(args) {
 			name, err := pipelineName(cmd, args)
 			if err != nil {
 				return err
 			}
-			return a.explainPipeline(cmd.Context(), name, out)
+			return a.explainPipeline(cmd.Context(), pipelineQuestion{name, *stage, *candidate}, out)
+		}
+		if *stage != "" || *candidate != "" {
+			return usagef(cmd, "--stage and --version go with a pipeline")
 		}
 		k, name, err := kindAndName(cmd, args, "release")
 		if err != nil {

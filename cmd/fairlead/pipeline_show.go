@@ -39,16 +39,21 @@ func timeText(t *metav1.Time) string {
 
 // explainPipeline says what each stage has, and what every gate says of the candidate that it waits with. The error is
 // errNotReady when a stage waits, or failed.
-func (a *app) explainPipeline(ctx context.Context, name string, out *output) error {
+func (a *app) explainPipeline(ctx context.Context, q pipelineQuestion, out *output) error {
 	c, err := a.open()
 	if err != nil {
 		return err
 	}
-	p, err := findPipeline(ctx, c, name)
+	p, err := q.find(ctx, c)
 	if err != nil {
 		return err
 	}
-	rows := view.StageRows(p)
+	if q.candidate != "" {
+		return a.explainCandidate(ctx, c, p, q, out)
+	}
+	rows := slices.DeleteFunc(view.StageRows(p), func(r view.StageRow) bool {
+		return q.stage != "" && r.Stage != q.stage
+	})
 	if out.machine() {
 		err = out.write(a.out, map[string]any{"items": rows})
 	} else {
@@ -69,18 +74,12 @@ func (a *app) printStages(rows []view.StageRow) {
 		}
 		fmt.Fprintf(a.out, "%s: %s, has %s\n", r.Stage, r.Phase, has)
 		if r.Message != "" && r.Candidate == "" {
-			fmt.Fprintf(a.out, "  %s\n", oneLine(r.Message))
+			fmt.Fprintln(a.out, hang("  ", oneLine(r.Message), "  ", a.outWidth))
 		}
 		if r.Candidate == "" {
 			continue
 		}
 		fmt.Fprintf(a.out, "  candidate %s\n", oneLine(r.Candidate))
-		for _, g := range r.Gates {
-			until := ""
-			if g.Until != nil {
-				until = " (asked again at " + timeText(g.Until) + ")"
-			}
-			fmt.Fprintf(a.out, "    %-4s  %-11s  %s%s\n", g.Result, g.Name, oneLine(g.Message), until)
-		}
+		a.printGates(r.Gates)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// setupRequests indexes Promotions by their pipeline, and adds the controller of those whose pipeline does not exist.
+// setupRequests adds the controller of Promotions whose pipeline does not exist.
 func setupRequests(manager ctrl.Manager, o Options) error {
 	return loop.Setup(manager, loop.Controller[*v1beta1.Promotion]{
 		Name: v1beta1.PromotionKind, Empty: func() *v1beta1.Promotion { return &v1beta1.Promotion{} },

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -59,12 +58,8 @@ type Options struct {
 // Setup adds the controller of pipelines to the manager. The source controllers are set up before: they index choices.
 func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Options) error {
 	cached := manager.GetClient()
-	err := errors.Join(
-		manager.GetFieldIndexer().IndexField(ctx, &v1beta1.PromotionApproval{}, pipelineIndex, byPipeline),
-		manager.GetFieldIndexer().IndexField(ctx, &v1beta1.Promotion{}, pipelineIndex, byPipeline),
-	)
-	if err != nil {
-		return fmt.Errorf("indexing PromotionApprovals and Promotions: %w", err)
+	if err := indexFields(ctx, manager.GetFieldIndexer()); err != nil {
+		return err
 	}
 	if err := setupRequests(manager, o); err != nil {
 		return err
@@ -93,6 +88,17 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		Name: v1beta1.ReleasePipelineKind, Empty: func() *v1beta1.ReleasePipeline { return &v1beta1.ReleasePipeline{} },
 		Handler: h, Waker: waker, Concurrency: o.Concurrency, Watches: watches(cached, o.NoFreezes),
 	})
+}
+
+// indexFields makes approvals and Promotions findable by their pipeline.
+func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
+	if err := indexer.IndexField(ctx, &v1beta1.PromotionApproval{}, pipelineIndex, byPipeline); err != nil {
+		return fmt.Errorf("indexing PromotionApprovals: %w", err)
+	}
+	if err := indexer.IndexField(ctx, &v1beta1.Promotion{}, pipelineIndex, byPipeline); err != nil {
+		return fmt.Errorf("indexing Promotions: %w", err)
+	}
+	return nil
 }
 
 func byPipeline(object client.Object) []string {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/pipeline"
+	"fairlead.dev/fairlead/helmops/view"
+)
+
+// pipelineQuestion is what is asked of a pipeline: of all stages when none is named, and of what each stage waits with
+// when no candidate is.
+type pipelineQuestion struct {
+	name, stage, candidate string
+}
+
+// find is the pipeline, which has the stage.
+func (q pipelineQuestion) find(ctx context.Context, c *connection) (*v1beta1.ReleasePipeline, error) {
+	if q.stage == "" {
+		return findPipeline(ctx, c, q.name)
+	}
+	at, err := findStage(ctx, c, q.name, q.stage)
+	return at.pipeline, err
+}
+
+// explainCandidate says why stages have a candidate, or do not. The error is errNotReady when one does not.
+func (a *app) explainCandidate(
+	ctx context.Context, c *connection, p *v1beta1.ReleasePipeline, q pipelineQuestion, out *output,
+) error {
+	candidate := knownCandidate(p, q.candidate)
+	if candidate == nil {
+		return fmt.Errorf("pipeline %s/%s knows no candidate %q; its candidates: %s", p.Namespace, p.Name, q.candidate,
+			orNone(versionsOf(p.Status.Candidates)))
+	}
+	all, notes, err := pipeline.Explain(ctx, c.client, p, *candidate, q.stage, a.now())
+	if err != nil {
+		return fmt.Errorf("read what the gates of pipeline %s/%s look at: %w", p.Namespace, p.Name, err)
+	}
+	for _, note := range notes {
+		a.note("%s", note)
+	}
+	if out.machine() {
+		err = out.write(a.out, view.List[pipeline.Explanation]{Items: all})
+	} else {
+		a.printExplanations(p, all)
+	}
+	for _, e := range all {
+		if err == nil && !e.Has {
+			err = errNotReady
+		}
+	}
+	return err
+}
+
+// knownCandidate is a candidate that the subject had, or that a stage verified; nil when it is not known.
+func knownCandidate(p *v1beta1.ReleasePipeline, text string) *v1beta1.PipelineCandidate {
+	if c := view.CandidateOf(p, text); c != nil {
+		return c
+	}
+	verified := &v1beta1.ReleasePipeline{}
+	for _, s := range p.Status.Stages {
+		for _, v := range s.Verified {
+			verified.Status.Candidates = append(verified.Status.Candidates, v.PipelineCandidate)
+		}
+	}
+	return view.CandidateOf(verified, text)
+}
+
+func (a *app) printExplanations(p *v1beta1.ReleasePipeline, all []pipeline.Explanation) {
+	for _, e := range all {
+		has := "nothing"
+		if s := view.StageOf(p, e.Stage); s != nil && s.Delivery != nil {
+			has = s.Delivery.Version
+		}
+		verdict := e.Result
+		if !strings.HasPrefix(e.Message, e.Version+": ") { // otherwise it repeats the gates
+			verdict += ", " + oneLine(e.Message)
+		}
+		a.say("%s has %s; %s (%s): %s", e.Stage, has, e.Version, v1beta1.ShortDigest(e.Digest), verdict)
+		if !e.Has {
+			a.printGates(e.Gates)
+		}
+	}
+}
+
+// printGates prints what gates say, wrapped on a terminal.
+func (a *app) printGates(gates []v1beta1.GateStatus) {
+	for _, g := range gates {
+		until := ""
+		if g.Until != nil {
+			until = " (asked again at " + timeText(g.Until) + ")"
+		}
+		lead := fmt.Sprintf("    %-4s  %-11s  ", g.Result, g.Name)
+		fmt.Fprintln(a.out, hang(lead, oneLine(g.Message)+until, "                       ", a.outWidth))
+	}
+}
