@@ -92,7 +92,7 @@ func (a *app) printGates(gates []v1beta1.GateStatus) {
 		if g.Until != nil {
 			until = " (asked again at " + timeText(g.Until) + ")"
 		}
-		lead := fmt.Sprintf("    %-4s  %-11s  ", g.Result, g.Name)
+		lead := fmt.Sprintf("    %-4s  %-12s  ", g.Result, g.Name)
 		fmt.Fprintln(a.out, hang(lead, oneLine(g.Message)+until, "                       ", a.outWidth))
 	}
 }
