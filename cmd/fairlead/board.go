@@ -261,11 +261,13 @@ func (b *board) title(r view.BoardRow) string {
 
 // grid shows pipelines with the same stages. Without a bound each has one line.
 func (b *board) grid(rows []view.BoardRow, width int) string {
-	head := []string{"PIPELINE", "NEWEST"}
-	for _, name := range stageNames(rows[0]) {
+	names := stageNames(rows[0])
+	head := make([]string, 0, 2+len(names))
+	head = append(head, "PIPELINE", "NEWEST")
+	for _, name := range names {
 		head = append(head, strings.ToUpper(name))
 	}
-	lines := [][][]string{}
+	lines := make([][][]string, 0, len(rows))
 	widths := make([]int, len(head))
 	for i, text := range head {
 		widths[i] = visible(text)
@@ -326,7 +328,7 @@ func narrow(widths []int, width int) bool {
 func gridRow(cells [][]string, widths []int) string {
 	height := 0
 	for i, cell := range cells {
-		var wrapped []string
+		wrapped := make([]string, 0, len(cell))
 		for _, text := range cell {
 			wrapped = append(wrapped, wrap(text, 0, widths[i])...)
 		}
@@ -359,7 +361,7 @@ func gridLine(cells []string, widths []int) string {
 func (b *board) list(rows []view.BoardRow, width int) string {
 	var out strings.Builder
 	for _, r := range rows {
-		out.WriteString(fmt.Sprintf("%s (newest %s)\n", b.title(r), orNone(oneLine(r.Newest))))
+		fmt.Fprintf(&out, "%s (newest %s)\n", b.title(r), orNone(oneLine(r.Newest)))
 		longest := 0
 		for _, s := range r.Stages {
 			longest = max(longest, visible(s.Stage))

@@ -304,7 +304,7 @@ func promotionsOf(objects []client.Object) []*v1beta1.Promotion {
 }
 
 func (a *app) promotionRows(objects []client.Object) []listRow {
-	var rows []listRow
+	rows := make([]listRow, 0, len(objects))
 	for _, p := range promotionsOf(objects) {
 		rows = append(rows, listRow{key: p.Namespace + "/" + p.Name, value: newPromotionRow(p), cells: []string{
 			p.Namespace, p.Name, p.Spec.Stage, p.Spec.Version, p.Spec.Cause, p.Status.Phase,
@@ -331,7 +331,7 @@ func freezeColumns(promotionQuery) []column {
 }
 
 func (a *app) freezeRows(objects []client.Object) []listRow {
-	var rows []listRow
+	rows := make([]listRow, 0, len(objects))
 	for _, o := range objects {
 		f := o.(*v1beta1.ReleaseFreeze)
 		active := a.active(f)
