@@ -42,20 +42,17 @@ them. It exits with 0 when all stages that are shown have it.`,
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
 	noLogs := cmd.Flags().Bool("no-logs", false, "do not read the output of containers that crashed")
-	stage := cmd.Flags().String("stage", "", "of a pipeline: only this stage")
-	candidate := cmd.Flags().String("version", "", "of a pipeline: the version, or digest, of a candidate")
-	// The only error is a flag that does not exist, and it was added above.
-	_ = cmd.RegisterFlagCompletionFunc("stage", a.completeStages)
-	_ = cmd.RegisterFlagCompletionFunc("version", a.completeCandidates)
+	asked := a.addPipelineQuestion(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if isPipeline(args) {
 			name, err := pipelineName(cmd, args)
 			if err != nil {
 				return err
 			}
-			return a.explainPipeline(cmd.Context(), pipelineQuestion{name, *stage, *candidate}, out)
+			asked.name = name
+			return a.explainPipeline(cmd.Context(), *asked, out)
 		}
-		if *stage != "" || *candidate != "" {
+		if asked.stage != "" || asked.candidate != "" {
 			return usagef(cmd, "--stage and --version go with a pipeline")
 		}
 		k, name, err := kindAndName(cmd, args, "release")

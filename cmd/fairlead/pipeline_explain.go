@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/pipeline"
 	"fairlead.dev/fairlead/helmops/view"
@@ -14,6 +16,17 @@ import (
 // when no candidate is.
 type pipelineQuestion struct {
 	name, stage, candidate string
+}
+
+// addPipelineQuestion adds the flags that choose a stage and a candidate.
+func (a *app) addPipelineQuestion(cmd *cobra.Command) *pipelineQuestion {
+	q := &pipelineQuestion{}
+	cmd.Flags().StringVar(&q.stage, "stage", "", "of a pipeline: only this stage")
+	cmd.Flags().StringVar(&q.candidate, "version", "", "of a pipeline: the version, or digest, of a candidate")
+	// The only error is a flag that does not exist, and it was added above.
+	_ = cmd.RegisterFlagCompletionFunc("stage", a.completeStages)
+	_ = cmd.RegisterFlagCompletionFunc("version", a.completeCandidates)
+	return q
 }
 
 // find is the pipeline, which has the stage.
