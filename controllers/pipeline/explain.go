@@ -47,7 +47,17 @@ func Explain(
 	if err != nil {
 		return nil, nil, err
 	}
+	language, err := newChecks()
+	if err != nil {
+		return nil, nil, fmt.Errorf("preparing the checks of stages: %w", err)
+	}
+	if in.checks, err = language.of(p); err != nil {
+		return nil, nil, err
+	}
 	facts := factsOf(p, in)
+	for i := range facts.Stages {
+		answerOfRegistry(p, &facts.Stages[i], candidate)
+	}
 	for _, s := range p.Spec.Stages {
 		if stage != "" && s.Name != stage {
 			continue
@@ -63,6 +73,49 @@ func Explain(
 		all = append(all, e)
 	}
 	return all, r.notes, nil
+}
+
+// notAsked is the answer of gates that the controller alone asks the registry about.
+const notAsked = "not known: only the controller asks the registry, about the candidates that the stage waits with"
+
+// answerOfRegistry takes the answers about signatures and attestations from the status of a stage. They are about one
+// candidate; of any other nothing is known here.
+func answerOfRegistry(p *v1beta1.ReleasePipeline, s *promotion.Stage, c v1beta1.PipelineCandidate) {
+	answer := func(gate string) v1beta1.GateStatus {
+		had := statusOf(p, s.Name)
+		if had == nil || had.Candidate != c.Version || newestDigest(p, c.Version) != c.Digest {
+			return v1beta1.GateStatus{Result: string(promotion.Wait), Message: notAsked}
+		}
+		for _, g := range had.Gates {
+			if g.Name == gate {
+				return g
+			}
+		}
+		return v1beta1.GateStatus{Result: string(promotion.Wait), Message: notAsked}
+	}
+	until := func(g v1beta1.GateStatus) (t time.Time) {
+		if g.Until != nil {
+			t = g.Until.Time
+		}
+		return t
+	}
+	signed, attested := answer(promotion.GateSignature), answer(promotion.GateAttestations)
+	s.Signatures = map[string]promotion.Signature{c.Digest: {
+		Result: promotion.Result(signed.Result), Message: signed.Message, Again: until(signed),
+	}}
+	s.Attestations = map[string]promotion.Attestation{c.Digest: {
+		Found: attested.Result == string(promotion.Pass), Message: attested.Message, Until: until(attested),
+	}}
+}
+
+// newestDigest is the digest of the last candidate of a version; empty for none.
+func newestDigest(p *v1beta1.ReleasePipeline, version string) string {
+	for _, c := range p.Status.Candidates {
+		if c.Version == version {
+			return c.Digest
+		}
+	}
+	return ""
 }
 
 // hideFreezes says that freezes could not be read.

@@ -77,6 +77,40 @@ func TestExplainIsWhatTheControllerDecides(t *testing.T) {
 	}
 }
 
+// Checks of a stage are asked. What only the registry knows is taken from the status, for the candidate that it is
+// about.
+func TestExplainChecksAndSignatures(t *testing.T) {
+	t.Parallel()
+	s, candidate := explained(t)
+	prod := &s.pipeline.Spec.Stages[1]
+	prod.Gates.Checks = []v1beta1.StageCheck{{Name: "stable", Expr: "candidate.version == '9.9.9'"}}
+	prod.Gates.Verify = &v1beta1.Verification{Provider: "cosign"}
+	gates := func(c v1beta1.PipelineCandidate) map[string]string {
+		t.Helper()
+		all, _, err := Explain(t.Context(), s.plain(interceptor.Funcs{}), s.pipeline, c, "prod", s.time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for _, g := range all[0].Gates {
+			found[g.Name] = g.Result + ": " + g.Message
+		}
+		return found
+	}
+	other := candidate
+	other.Version, other.Digest = "0.9.0", "one"
+	if found := gates(other); found[promotion.GateSignature] != "Wait: "+notAsked ||
+		!strings.HasPrefix(found[promotion.GateChecks+"stable"], "Wait: ") {
+		t.Errorf("the gates of another candidate say %q", found)
+	}
+	s.pipeline.Status.Stages[1].Gates = []v1beta1.GateStatus{
+		{Name: promotion.GateSignature, Result: "Fail", Message: "no signature counts"},
+	}
+	if found := gates(candidate); found[promotion.GateSignature] != "Fail: no signature counts" {
+		t.Errorf("the gates of the candidate of the stage say %q", found)
+	}
+}
+
 // What the user may not read is said.
 func TestExplainWithoutRights(t *testing.T) {
 	t.Parallel()

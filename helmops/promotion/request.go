@@ -233,7 +233,7 @@ func (r Request) names(c Candidate) bool {
 
 // refused names the stage, this one or one before it, in which a user rejects a candidate; empty for none.
 func (f *Facts) refused(s *Stage, c Candidate) string {
-	if slices.ContainsFunc(s.Refused, c.is) || s.rejection(c) != s.recorded(c.Digest) {
+	if s.refusal(c) != "" {
 		return s.Name
 	}
 	for _, name := range s.From {
