@@ -10,7 +10,7 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// asksNothing reports whether a poll of the source of a stage can bring nothing new: it is pinned to a digest that is in
+// asksNothing reports whether a poll of the source of a stage brings nothing new: it is pinned to a digest that is in
 // the cache, and was fetched with the present credentials. Upstream is asked about the subject of the pipeline. A poll
 // that a user asks for asks upstream, and so does one after a poll that failed.
 func (c *Catalog) asksNothing(repository *v1beta1.OCIRepository, access store.Holder) bool {

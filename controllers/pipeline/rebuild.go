@@ -74,8 +74,8 @@ func isOf(o client.Object, p *v1beta1.ReleasePipeline) bool {
 }
 
 // isRecord reports whether a Promotion is a record of the controller, for this pipeline or a former one of its name. An
-// owner reference alone proves nothing: clients can write one. The status they cannot write, and the controller writes it
-// for its own records only.
+// owner reference alone proves nothing: clients can write one. They cannot write the status, which the controller
+// writes for its own records only.
 func isRecord(r *v1beta1.Promotion, p *v1beta1.ReleasePipeline) bool {
 	return isOf(r, p) && r.Status.Phase != "" && r.Name == recordName(p, r.Spec.Stage, numberOf(r))
 }

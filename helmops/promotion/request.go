@@ -339,7 +339,8 @@ func (s Stage) afterRequest(d Decision) Stage {
 	return s
 }
 
-// CanBypass reports whether a Manual request can bypass a gate: any but those of signatures. A check is named checks/NAME.
+// CanBypass reports whether a Manual request can bypass a gate: any but those of signatures. A check is named
+// checks/NAME.
 func CanBypass(name string) bool { return unknownGate([]string{name}) == "" }
 
 // Bypassable are the names of the gates that a Manual request can bypass, besides checks/NAME.
