@@ -141,10 +141,11 @@ func TestAnInstallIntoANamespaceThatGoes(t *testing.T) {
 	if exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: target.Name, Name: "web"}}) {
 		t.Error("there is an object in a namespace that is being deleted")
 	}
-	holder.Finalizers = nil
-	if err := world.cluster.Client.Update(t.Context(), holder); err != nil {
-		t.Fatal(err)
-	}
+	until(t, "the object lets the namespace go", func() bool { // the API server marks it for deletion meanwhile
+		live := get(t, holder)
+		live.SetFinalizers(nil)
+		return world.cluster.Client.Update(t.Context(), live) == nil
+	})
 	until(t, "the namespace is gone", func() bool { return !exists(t, target) })
 	requestNow(t, hr)
 	awaitReady(t, hr)
