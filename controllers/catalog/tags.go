@@ -41,7 +41,8 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 	return newestFit(ctx, remote, versions, choice, kube, before).keep(before)
 }
 
-// maxUnfit is how many versions are looked at to find one that fits the cluster: a registry tells that of each chart alone.
+// maxUnfit is how many versions are read to find one that fits the cluster: a registry reports that for each chart
+// alone.
 const maxUnfit = 10
 
 // newestFit chooses the newest version that fits the cluster. What was passed over before is not read again.
@@ -80,8 +81,7 @@ func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.V
 	}
 }
 
-// describe finds out what a tag points to, and which clusters that is made for. The chart behind a digest that is known already is not read
-// again.
+// describe resolves a tag, and which clusters its chart is made for. It does not read the chart of a known digest again.
 func describe(ctx context.Context, remote *oci.Repository, tag string, before pick) (found pick, madeFor string) {
 	digest, err := remote.Resolve(ctx, tag)
 	if err != nil {

@@ -41,8 +41,8 @@ type signatures struct {
 	now     func() time.Time
 }
 
-// signatureKey is one digest of a source and one policy. request is the last request to reconcile the pipeline, which
-// has everything checked again.
+// signatureKey is one digest of a source and one policy. request is the last request to reconcile the pipeline: after
+// a new request the controller checks all signatures again.
 type signatureKey struct {
 	choice          catalog.Choice
 	digest, policy  string

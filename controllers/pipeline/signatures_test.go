@@ -136,7 +136,7 @@ func TestSignaturesOfStages(t *testing.T) {
 	s.time = s.time.Add(48 * time.Hour)
 	s.settle()
 	if n := s.signers.count(); n != 4 {
-		t.Errorf("what the stage has was checked again: %v", s.signers.asked)
+		t.Errorf("the controller checked the candidate that the stage has again: %v", s.signers.asked)
 	}
 }
 

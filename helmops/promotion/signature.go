@@ -49,7 +49,7 @@ func (q question) unsigned(answers []Gate) bool {
 	})
 }
 
-// retry is when a gate that fails may say something else, when no other fails for good; zero for never.
+// retry is when a failing gate is evaluated again; zero when a gate fails that only an event can change.
 func retry(answers []Gate) time.Time {
 	var next time.Time
 	for _, a := range answers {

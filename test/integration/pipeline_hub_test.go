@@ -9,8 +9,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// A stage may be on another cluster: its HelmRelease says there what it verified. While that cluster is away the stage
-// waits and says so, and the stages after it get nothing; when it is back the version goes on.
+// A stage may be on another cluster: its HelmRelease says there what it verified. While that cluster is
+// unreachable, the stage reports it and waits, and the later stages get nothing. Afterwards the promotion continues.
 func TestAStageOnAnotherCluster(t *testing.T) {
 	t.Parallel()
 	amongOthers(t)
