@@ -150,31 +150,33 @@ func (h *handler[T]) input(ctx context.Context, object T) string {
 	return fmt.Sprintf("%d %s", object.GetGeneration(), request) + h.catalog.SecretVersions(ctx, object)
 }
 
+// start polls a source outside of the worker. It does nothing while the result of the last poll waits for the next
+// reconcile, which then counts that poll for the input that it was made with.
 func (h *handler[T]) start(ctx context.Context, object T, choices []catalog.Choice) {
-	key := client.ObjectKeyFromObject(object)
-	h.mu.Lock()
-	failures := h.visits[key].failures
-	h.visits[key] = visit{input: h.input(ctx, object), failures: failures, next: h.now()}
-	h.mu.Unlock()
-	source := object.DeepCopyObject().(T)
-	h.tasks.Start(key, func(ctx context.Context) polled {
-		started := h.now()
-		found := polled{
-			Polled:     h.pollSupported(ctx, source, choices),
-			generation: source.GetGeneration(),
-			request:    source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation],
-		}
-		observePoll(h.kind, found.Err, h.now().Sub(started))
+	key, source := client.ObjectKeyFromObject(object), object.DeepCopyObject().(T)
+	begun := polled{
+		generation: source.GetGeneration(),
+		request:    source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation],
+	}
+	input := h.input(ctx, object)
+	started := h.tasks.Start(key, func(ctx context.Context) polled {
+		since := h.now()
+		found := begun
+		found.Polled = h.pollSupported(ctx, source, choices)
+		observePoll(h.kind, found.Err, h.now().Sub(since))
 		return found
 	}, func(fault error) polled {
-		return polled{
-			Polled: catalog.Polled{
-				Err: sources.Fail(v1beta1.InternalErrorReason, fault, "polling %s %s", h.kind, key),
-			},
-			generation: source.GetGeneration(),
-			request:    source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation],
-		}
+		failed := begun
+		failed.Err = sources.Fail(v1beta1.InternalErrorReason, fault, "polling %s %s", h.kind, key)
+		return failed
 	})
+	if !started {
+		return
+	}
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.visits[key] = visit{input: input, failures: h.visits[key].failures, next: h.now()}
 }
 
 // pollSupported polls a source, unless its spec asks for what is not supported.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -35,6 +36,9 @@ type Cluster struct {
 	Config *rest.Config
 
 	process *process
+
+	mu   sync.Mutex
+	logs []string // of the controllers that were started against it
 }
 
 // StartCluster runs bin/devcluster on a directory, with further arguments, until it is ready.

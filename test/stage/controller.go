@@ -41,6 +41,7 @@ func StartController(ctx context.Context, cluster *Cluster, dir string, args ...
 		"--metrics-addr", metrics, "--health-addr", health, "--receiver-addr", hooks,
 		"--min-interval", "1s"}, args...) // tests wait for polls
 	log := filepath.Join(dir, "controller.log")
+	cluster.logsTo(log)
 	child, err := begin("the controller", log, nil, path, all...)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -35,7 +34,7 @@ type Conditioned interface {
 	v1beta1.Conditioned
 }
 
-// Namespace makes a namespace that is named after the test. When the test fails, it shows what the HelmReleases in it say.
+// Namespace makes a namespace that is named after the test. When the test fails, it shows what the objects in it say.
 func (c *Cluster) Namespace(t T) string {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", " ", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
@@ -43,32 +42,6 @@ func (c *Cluster) Namespace(t T) string {
 	c.MustApply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	t.Cleanup(func() { c.ShowOnFailure(t, name) })
 	return name
-}
-
-// ShowOnFailure logs what the HelmReleases of a namespace say if the test has failed.
-func (c *Cluster) ShowOnFailure(t T, namespace string) {
-	if !t.Failed() {
-		return
-	}
-	releases := &v1beta1.HelmReleaseList{}
-	// The context of a test that is over is done.
-	if err := c.Client.List(context.Background(), releases, client.InNamespace(namespace)); err != nil {
-		t.Log(err)
-	}
-	for i := range releases.Items {
-		t.Log(describe(&releases.Items[i]))
-	}
-}
-
-// describe shows the conditions one a line, and then the whole status.
-func describe(hr *v1beta1.HelmRelease) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "HelmRelease %s/%s, generation %d:\n", hr.Namespace, hr.Name, hr.Generation)
-	for _, is := range hr.Status.Conditions {
-		fmt.Fprintf(&text, "  %s %s at %d, %s: %s\n", is.Type, is.Status, is.ObservedGeneration, is.Reason, is.Message)
-	}
-	fmt.Fprintf(&text, "  %+v", hr.Status)
-	return text.String()
 }
 
 // MustApply is Apply, which has to succeed.
