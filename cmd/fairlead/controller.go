@@ -212,6 +212,8 @@ func newManager(config *rest.Config, flags controllerFlags) (ctrl.Manager, error
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1beta1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
+	config = rest.CopyConfig(config)
+	config.Wrap(target.EventsInTurn())
 	shutdown := time.Duration(0) // workers hold nothing that has to be finished
 	manager, err := ctrl.NewManager(config, flags.leader.options(ctrl.Options{
 		Scheme:                  scheme,

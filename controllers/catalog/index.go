@@ -55,14 +55,14 @@ func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, er
 	return func(ctx context.Context, source Choice) ([]Choice, error) {
 		match := client.MatchingFields{choiceIndex: source.String()}
 		releases, charts := &v1beta1.HelmReleaseList{}, &v1beta1.HelmChartList{}
-		if err := reader.List(ctx, releases, match); err != nil {
+		if err := reader.List(ctx, releases, match, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing the releases of %s: %w", source, err)
 		}
-		if err := reader.List(ctx, charts, match); err != nil {
+		if err := reader.List(ctx, charts, match, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing the HelmCharts of %s: %w", source, err)
 		}
 		pipelines := &v1beta1.ReleasePipelineList{}
-		if err := reader.List(ctx, pipelines, match); err != nil {
+		if err := reader.List(ctx, pipelines, match, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing the pipelines of %s: %w", source, err)
 		}
 		seen := map[Choice]bool{}
@@ -124,7 +124,8 @@ func PipelinesOf(ctx context.Context, reader client.Reader, choice Choice) []typ
 
 // keysOf lists the objects of a kind that made a choice, or any of a source.
 func keysOf(ctx context.Context, reader client.Reader, list client.ObjectList, choice Choice) []types.NamespacedName {
-	if err := reader.List(ctx, list, client.MatchingFields{choiceIndex: choice.String()}); err != nil {
+	match := client.MatchingFields{choiceIndex: choice.String()}
+	if err := reader.List(ctx, list, match, client.UnsafeDisableDeepCopy); err != nil {
 		return nil // the cache answers; it fails only while the process stops
 	}
 	keys := make([]types.NamespacedName, 0, meta.LenList(list))

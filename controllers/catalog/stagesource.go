@@ -10,15 +10,25 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
+// IsPinnedStage reports whether an object is the OCIRepository of a stage, pinned to a digest by its pipeline.
+func IsPinnedStage(object Object) bool {
+	repository, is := object.(*v1beta1.OCIRepository)
+	if !is || repository.Spec.Reference == nil || repository.Spec.Reference.Digest == "" {
+		return false
+	}
+	owner := metav1.GetControllerOf(repository)
+	return owner != nil && owner.Kind == v1beta1.ReleasePipelineKind
+}
+
 // asksNothing reports whether a poll of the source of a stage brings nothing new: it is pinned to a digest that is in
 // the cache, and was fetched with the present credentials. Upstream is asked about the subject of the pipeline. A poll
 // that a user asks for asks upstream, and so does one after a poll that failed.
 func (c *Catalog) asksNothing(repository *v1beta1.OCIRepository, access store.Holder) bool {
-	owner, ref, had := metav1.GetControllerOf(repository), repository.Spec.Reference, repository.GetArtifact()
+	ref, had := repository.Spec.Reference, repository.GetArtifact()
 	switch {
-	case owner == nil || owner.Kind != v1beta1.ReleasePipelineKind:
+	case !IsPinnedStage(repository):
 		return false
-	case ref == nil || ref.Digest == "" || had == nil || !strings.HasSuffix(had.Revision, "@"+ref.Digest):
+	case had == nil || !strings.HasSuffix(had.Revision, "@"+ref.Digest):
 		return false
 	case repository.Status.ObservedGeneration != repository.Generation || isRequested(repository):
 		return false

@@ -20,6 +20,9 @@ const (
 	// done would otherwise wait until the last of them was looked at. Tasks are bound and fair, so their ends cannot
 	// crowd others out.
 	first = 1
+	// last is that of one that has done what its Reconcile decided, and of one that only has news to show: they can
+	// wait for those that have something to decide.
+	last = -1
 )
 
 // WakeFirst is Wake for an object whose task has ended: it is reconciled before those that only changed.
@@ -42,6 +45,34 @@ func enqueueFirst(
 		return
 	}
 	queue.Add(request)
+}
+
+// ranked is a handler some of whose updates can wait.
+type ranked struct {
+	handler.EventHandler
+
+	canWait func(before, after client.Object) bool
+}
+
+// Update implements handler.EventHandler.
+func (r ranked) Update(
+	ctx context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request],
+) {
+	ordered, is := queue.(priorityqueue.PriorityQueue[reconcile.Request])
+	if is && e.ObjectOld != nil && e.ObjectNew != nil && r.canWait(e.ObjectOld, e.ObjectNew) {
+		queue = lastOf{ordered}
+	}
+	r.EventHandler.Update(ctx, e, queue)
+}
+
+// lastOf is a queue to which objects are added as the last.
+type lastOf struct {
+	priorityqueue.PriorityQueue[reconcile.Request]
+}
+
+// Add implements workqueue.TypedInterface.
+func (q lastOf) Add(request reconcile.Request) {
+	q.AddWithOpts(priorityqueue.AddOpts{Priority: new(last)}, request)
 }
 
 // requeuesUsually is a reconciler whose objects come back with the usual priority, whatever they were reconciled with.

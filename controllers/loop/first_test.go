@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -22,6 +24,35 @@ func TestObjectsWhoseTaskHasEndedAreReconciledFirst(t *testing.T) {
 	waker.WakeFirst(types.NamespacedName{Namespace: "apps", Name: "done"})
 	enqueueFirst(t.Context(), <-waker.ended, queue)
 	for _, want := range []string{"done", "a", "b", "c"} {
+		if got, _ := queue.Get(); got.Name != want {
+			t.Errorf("%s comes where %s should", got.Name, want)
+		}
+	}
+}
+
+// An update that can wait comes last, until another one of the same object cannot.
+func TestUpdatesThatCanWait(t *testing.T) {
+	t.Parallel()
+	queue := priorityqueue.New[reconcile.Request](t.Name())
+	defer queue.ShutDown()
+	watch := Watch{
+		Affects: func(_ context.Context, o client.Object) []reconcile.Request {
+			return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(o)}}
+		},
+		CanWait: func(_, after client.Object) bool { return after.GetAnnotations() != nil },
+	}
+	update := func(name string, waits bool) {
+		before, after := named(types.NamespacedName{Name: name}), named(types.NamespacedName{Name: name})
+		if after.SetResourceVersion("2"); waits {
+			after.SetAnnotations(map[string]string{})
+		}
+		watch.handler().Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, queue)
+	}
+	update("waits", true)
+	update("both", true)
+	update("urgent", false)
+	update("both", false)
+	for _, want := range []string{"urgent", "both", "waits"} {
 		if got, _ := queue.Get(); got.Name != want {
 			t.Errorf("%s comes where %s should", got.Name, want)
 		}

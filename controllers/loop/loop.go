@@ -47,7 +47,7 @@ type reconciler[T Object] struct {
 	finalizer string
 	// former is a finalizer of earlier versions; empty for none.
 	former    string
-	written   written[T]
+	written   *Written[T]
 	unwritten unwritten[T]
 	metrics   readiness
 	requeues  requeues
@@ -83,15 +83,21 @@ func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ct
 	}
 	before := object.DeepCopyObject().(T)
 	object = r.unwritten.resume(object)
-	done, again, err := r.handle(ctx, object)
-	if patchErr := r.patchStatus(ctx, before, object); patchErr != nil {
+	handling, follow := Following(ctx)
+	done, again, err := r.handle(handling, object)
+	there, patchErr := r.patchStatus(ctx, before, object)
+	if patchErr != nil {
 		return ctrl.Result{}, patchErr
 	}
 	r.metrics.observe(object)
 	if done {
 		return afterConflict(r.dropFinalizer(ctx, object))
 	}
-	return ctrl.Result{RequeueAfter: r.requeues.notTooSoon(ctx, request.NamespacedName, again)}, err
+	result := ctrl.Result{RequeueAfter: r.requeues.notTooSoon(ctx, request.NamespacedName, again)}
+	if there && err == nil && follow(ctx) {
+		result.Priority = new(last)
+	}
+	return result, err
 }
 
 // afterConflict requeues an object that another client changed while its finalizers were written. The cache receives
@@ -117,28 +123,29 @@ func (r *reconciler[T]) handle(ctx context.Context, object T) (done bool, again 
 // read returns the object as it is in the cache, or as this process wrote it last when the cache lags behind that.
 func (r *reconciler[T]) read(ctx context.Context, key types.NamespacedName) (T, error) {
 	object := r.empty()
-	if err := r.client.Get(ctx, key, object); err != nil {
+	if err := r.client.Get(ctx, key, object, client.UnsafeDisableDeepCopy); err != nil { // Newer copies it
 		return object, err
 	}
-	return r.written.newer(key, object), nil
+	return r.written.Newer(key, object), nil
 }
 
-func (r *reconciler[T]) patchStatus(ctx context.Context, before, after T) error {
+// patchStatus writes the status when it changed. there is false when the object was deleted meanwhile.
+func (r *reconciler[T]) patchStatus(ctx context.Context, before, after T) (there bool, err error) {
 	if reflect.DeepEqual(before, after) {
-		return nil
+		return true, nil
 	}
 	wanted := after.DeepCopyObject().(T)
-	err := r.client.Status().Patch(ctx, after, client.MergeFrom(before))
+	err = r.client.Status().Patch(ctx, after, client.MergeFrom(before))
 	if apierrors.IsNotFound(err) {
-		return nil // deleted meanwhile
+		return false, nil
 	}
 	if err != nil {
 		r.unwritten.remember(wanted)
-		return fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(after), err)
+		return true, fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(after), err)
 	}
 	r.unwritten.forget(client.ObjectKeyFromObject(after))
-	r.written.remember(after)
-	return nil
+	r.remember(ctx, after)
+	return true, nil
 }
 
 // keeps reports whether an object that is being deleted waits for this controller.
@@ -188,12 +195,22 @@ func (r *reconciler[T]) patchFinalizers(ctx context.Context, object T, change fu
 	}
 	object.SetFinalizers(after.GetFinalizers())
 	object.SetResourceVersion(after.GetResourceVersion())
-	r.written.remember(after)
+	r.remember(ctx, after)
 	return nil
 }
 
+// remember keeps what was written until the cache has it. The event that brings it releases it; when that came before
+// the answer to the write, the cache has it now.
+func (r *reconciler[T]) remember(ctx context.Context, wrote T) {
+	r.written.Remember(wrote)
+	cached := r.empty()
+	if r.client.Get(ctx, client.ObjectKeyFromObject(wrote), cached, client.UnsafeDisableDeepCopy) == nil {
+		r.written.Release(cached)
+	}
+}
+
 func (r *reconciler[T]) forget(key types.NamespacedName) {
-	r.written.forget(key)
+	r.written.Forget(key)
 	r.unwritten.forget(key)
 	r.metrics.forget(key)
 	r.requeues.forget(key)

@@ -85,6 +85,7 @@ func newFixture(t *testing.T, h *handlerFake, objects ...client.Object) *fixture
 	f.reconciler = &reconciler[*v1beta1.HelmRelease]{
 		client: api, handler: h, empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		finalizer: v1beta1.Finalizer, former: v1beta1.FormerFinalizer, metrics: readiness{kind: t.Name()},
+		written: &Written[*v1beta1.HelmRelease]{},
 	}
 	return f
 }
@@ -246,7 +247,7 @@ func TestTheStatusIsWrittenBeforeTheFinalizerGoes(t *testing.T) {
 func TestAnObjectThatIsGoneIsForgotten(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, &handlerFake{})
-	f.written.remember(release())
+	f.written.Remember(release())
 	if _, err := f.run(t); err != nil {
 		t.Fatal(err)
 	}
@@ -332,17 +333,16 @@ func TestAStaleReadIsReplacedByOwnWrite(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, &handlerFake{reconcile: observe}, release(v1beta1.Finalizer))
 	stale := f.stored(t)
-	if _, err := f.run(t); err != nil {
-		t.Fatal(err)
-	}
 	f.client = interceptor.NewClient(f.client.(client.WithWatch), interceptor.Funcs{
 		Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
 			stale.DeepCopyInto(o.(*v1beta1.HelmRelease))
 			return nil
 		},
 	})
-	if _, err := f.run(t); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if _, err := f.run(t); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if len(f.writes) != 0 {
 		t.Errorf("the status was written again: %v", f.writes)

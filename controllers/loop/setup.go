@@ -37,6 +37,17 @@ type Watch struct {
 	Affects func(context.Context, client.Object) []reconcile.Request
 	// When filters the events; nil lets all through.
 	When predicate.Predicate
+	// CanWait reports whether the objects that an update affects come after those that others affect; nil for none.
+	CanWait func(before, after client.Object) bool
+}
+
+// handler makes the requests of a watch.
+func (w Watch) handler() handler.EventHandler {
+	requests := handler.EnqueueRequestsFromMapFunc(guarded(w.Affects))
+	if w.CanWait == nil {
+		return requests
+	}
+	return ranked{EventHandler: requests, canWait: w.CanWait}
 }
 
 // Controller describes one controller.
@@ -56,15 +67,36 @@ type Controller[T Object] struct {
 	Watches []Watch
 	// Concurrency is the number of workers.
 	Concurrency int
+	// When filters the objects of the kind; nil lets all through.
+	When predicate.Predicate
+}
+
+func (c Controller[T]) when() predicate.Predicate {
+	if c.When == nil {
+		return predicate.Funcs{}
+	}
+	return c.When
+}
+
+// releases lets all events through. What this process wrote is not needed any more once the cache has it: of objects
+// that are not reconciled again it would otherwise be kept for ever.
+func releases[T Object](wrote *Written[T]) predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		if e.ObjectNew != nil {
+			wrote.Release(e.ObjectNew)
+		}
+		return true
+	}}
 }
 
 // Setup adds a controller to the manager.
 func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 	writer := client.WithFieldValidation(client.WithFieldOwner(manager.GetClient(), "fairlead"), "Strict")
 	kind := reflect.TypeOf(c.Empty()).Elem().Name()
+	wrote := &Written[T]{}
 	build := ctrl.NewControllerManagedBy(manager).
 		Named(c.Name).
-		For(c.Empty(), builder.WithPredicates(wanted())).
+		For(c.Empty(), builder.WithPredicates(releases(wrote), c.when(), wanted())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: c.Concurrency,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstAgain, lastAgain),
@@ -79,10 +111,11 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 		if w.When != nil {
 			options = append(options, builder.WithPredicates(w.When))
 		}
-		build = build.Watches(w.Object, handler.EnqueueRequestsFromMapFunc(guarded(w.Affects)), options...)
+		build = build.Watches(w.Object, w.handler(), options...)
 	}
 	err := build.Complete(requeuesUsually{&reconciler[T]{
 		client: writer, handler: c.Handler, empty: c.Empty, finalizer: c.Finalizer, former: c.FormerFinalizer,
+		written: wrote,
 		metrics: readiness{kind: kind}, requeues: requeues{kind: kind},
 	}})
 	if err != nil {

@@ -8,15 +8,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// written remembers the objects that this process wrote last. The cache follows the API server with a delay; without this
-// an object would be judged by a status that is already out of date, and an action be taken twice. Nothing sleeps or polls
-// for the cache.
-type written[T Object] struct {
+// Written remembers the objects that this process wrote last, until the cache has them. The cache follows the API server
+// with a delay; without this an object would be judged by a status that is already out of date, and an action be taken
+// twice. Nothing sleeps or polls for the cache. The zero value is ready to use.
+type Written[T client.Object] struct {
 	mu      sync.Mutex
 	objects map[types.NamespacedName]T
 }
 
-func (w *written[T]) remember(object T) {
+// Remember keeps a copy of an object as the API server returned it.
+func (w *Written[T]) Remember(object T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.objects == nil {
@@ -25,8 +26,8 @@ func (w *written[T]) remember(object T) {
 	w.objects[client.ObjectKeyFromObject(object)] = object.DeepCopyObject().(T)
 }
 
-// newer returns a copy of the later of the two: the object from the cache, or what was written.
-func (w *written[T]) newer(key types.NamespacedName, cached T) T {
+// Newer returns a copy of the later of the two: the object from the cache, or what was written.
+func (w *Written[T]) Newer(key types.NamespacedName, cached T) T {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	own, ok := w.objects[key]
@@ -40,10 +41,30 @@ func (w *written[T]) newer(key types.NamespacedName, cached T) T {
 	return own.DeepCopyObject().(T)
 }
 
-func (w *written[T]) forget(key types.NamespacedName) {
+// Knows reports whether something that was written is kept.
+func (w *Written[T]) Knows(key types.NamespacedName) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.objects[key]
+	return ok
+}
+
+// Forget drops what was written of an object that is gone.
+func (w *Written[T]) Forget(key types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.objects, key)
+}
+
+// Release drops what was written of an object when the cache has it, or something newer.
+func (w *Written[T]) Release(cached client.Object) {
+	key := client.ObjectKeyFromObject(cached)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	own, ok := w.objects[key]
+	if ok && !(own.GetUID() == cached.GetUID() && precedes(cached.GetResourceVersion(), own.GetResourceVersion())) {
+		delete(w.objects, key)
+	}
 }
 
 // precedes compares resource versions of one object, which are numbers that grow. What is not a number precedes nothing.

@@ -34,15 +34,15 @@ func TestWrittenIsUsedWhileTheCacheIsBehind(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var w written[*v1beta1.HelmRelease]
+			var w Written[*v1beta1.HelmRelease]
 			if tt.wrote != nil {
-				w.remember(tt.wrote)
+				w.Remember(tt.wrote)
 			}
 			want := "cache"
 			if tt.own {
 				want = "own"
 			}
-			got := w.newer(web, tt.cached)
+			got := w.Newer(web, tt.cached)
 			if got.Status.StorageNamespace != want {
 				t.Errorf("got what is %q, want %q", got.Status.StorageNamespace, want)
 			}
@@ -50,7 +50,7 @@ func TestWrittenIsUsedWhileTheCacheIsBehind(t *testing.T) {
 			if tt.cached.Status.StorageNamespace != "cache" {
 				t.Error("the object of the cache was handed out")
 			}
-			if again := w.newer(web, tt.cached); again.Status.StorageNamespace != want {
+			if again := w.Newer(web, tt.cached); again.Status.StorageNamespace != want {
 				t.Errorf("the second time it is %q", again.Status.StorageNamespace)
 			}
 			if _, kept := w.objects[web]; kept != tt.own {
@@ -62,10 +62,10 @@ func TestWrittenIsUsedWhileTheCacheIsBehind(t *testing.T) {
 
 func TestWrittenForgets(t *testing.T) {
 	t.Parallel()
-	var w written[*v1beta1.HelmRelease]
-	w.remember(versioned("7", "a", "own"))
-	w.forget(web)
-	if got := w.newer(web, versioned("5", "a", "cache")); got.Status.StorageNamespace != "cache" {
+	var w Written[*v1beta1.HelmRelease]
+	w.Remember(versioned("7", "a", "own"))
+	w.Forget(web)
+	if got := w.Newer(web, versioned("5", "a", "cache")); got.Status.StorageNamespace != "cache" {
 		t.Errorf("got what is %q after it was forgotten", got.Status.StorageNamespace)
 	}
 }

@@ -27,8 +27,8 @@ const maxPromotions = 10
 // ones.
 func (h *handler) audit(ctx context.Context, p *v1beta1.ReleasePipeline) error {
 	list := &v1beta1.PromotionList{}
-	err := h.cached.List(ctx, list, client.InNamespace(p.Namespace),
-		client.MatchingLabels{v1beta1.PipelineLabel: labelOf(p)})
+	err := h.cached.List(ctx, list, client.InNamespace(p.Namespace), client.MatchingFields{pipelineIndex: p.Name},
+		client.UnsafeDisableDeepCopy) // writePhase copies what it changes
 	if err != nil {
 		return fmt.Errorf("listing the Promotions of the pipeline: %w", err)
 	}

@@ -10,9 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
@@ -41,6 +43,8 @@ type handler struct {
 	writer client.Client
 	charts Catalog
 	events events.EventRecorder
+	// wrote are the sources of stages that were written, until the cache has them.
+	wrote wrote
 	// stamped reports whether the API server checks who makes an approval.
 	stamped    func(context.Context) (bool, error)
 	now        func() time.Time
@@ -109,11 +113,24 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	}
 	switch {
 	case out.acted:
+		loop.Then(ctx, func(ctx context.Context) { h.act(ctx, p) })
 		return again, nil
 	case out.next.IsZero():
 		return 0, nil
 	default:
 		return max(again, out.next.Sub(h.now())), nil
+	}
+}
+
+// act points the sources of the stages to what was decided, once the status says it; not of a pipeline that a user has
+// suspended or deleted meanwhile. What fails here is done, or reported, by the next Reconcile, which writes the records,
+// too.
+func (h *handler) act(ctx context.Context, p *v1beta1.ReleasePipeline) {
+	if p.Spec.Suspend || !p.DeletionTimestamp.IsZero() {
+		return
+	}
+	if err := h.deliver(ctx, p); err != nil {
+		log.FromContext(ctx).V(1).Info("the sources of the stages are not all written yet", "cause", err.Error())
 	}
 }
 
@@ -182,7 +199,7 @@ func (h *handler) conclude(p *v1beta1.ReleasePipeline, in inputs, subject error,
 	}
 }
 
-// gather reads what the facts are made of, from the cache.
+// gather reads what the facts are made of, from the cache. Nothing changes the HelmReleases, which are not copied.
 func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in inputs, err error) {
 	in.releases = map[string][]v1beta1.HelmRelease{}
 	for _, s := range p.Spec.Stages {
@@ -195,7 +212,8 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 		}
 		for _, key := range keys {
 			hr := v1beta1.HelmRelease{}
-			if err := h.cached.Get(ctx, key, &hr); client.IgnoreNotFound(err) != nil {
+			err := h.cached.Get(ctx, key, &hr, client.UnsafeDisableDeepCopy)
+			if client.IgnoreNotFound(err) != nil {
 				return in, fmt.Errorf("reading HelmRelease %s: %w", key, err)
 			}
 			if hr.Name != "" && hr.DeletionTimestamp.IsZero() {

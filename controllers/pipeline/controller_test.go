@@ -78,9 +78,8 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 	source.Spec.URL, source.Spec.Reference = "oci://registry.example.com/web", &v1beta1.OCIRepositoryRef{SemVer: "*"}
 	source.Spec.SecretRef = &v1beta1.LocalObjectReference{Name: "pull"}
 	b := builder{fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, source, p)...).
-		WithStatusSubresource(&v1beta1.Promotion{}).WithIndex(&v1beta1.PromotionApproval{}, pipelineIndex, byPipeline).
-		WithIndex(&v1beta1.Promotion{}, pipelineIndex, byPipeline)}
-	if err := catalog.Index(t.Context(), b, false); err != nil {
+		WithStatusSubresource(&v1beta1.Promotion{})}
+	if err := errors.Join(catalog.Index(t.Context(), b, false), indexFields(t.Context(), b)); err != nil {
 		t.Fatal(err)
 	}
 	s := &site{T: t, objects: b.Build(), charts: &charts{}, pipeline: p, time: now}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -103,7 +104,7 @@ func (h *handler) keptNote(
 	}
 	source := catalog.NewSource(kind)
 	key := types.NamespacedName{Namespace: p.Namespace, Name: p.SourceName(s.Name)}
-	if err := h.cached.Get(ctx, key, source); err != nil {
+	if err := h.cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy); err != nil {
 		return "" // it is written next
 	}
 	if failed := notReady(source); failed != "" {

@@ -34,7 +34,7 @@ func (h *handler) base(ctx context.Context, p *v1beta1.ReleasePipeline) (*v1beta
 	key := types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}
 	if ref.Kind == v1beta1.OCIRepositoryKind {
 		source := &v1beta1.OCIRepository{}
-		if err := h.cached.Get(ctx, key, source); err != nil {
+		if err := h.cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
 		spec := source.Spec.DeepCopy()
@@ -42,7 +42,7 @@ func (h *handler) base(ctx context.Context, p *v1beta1.ReleasePipeline) (*v1beta
 		return spec, nil
 	}
 	source := &v1beta1.HelmRepository{}
-	if err := h.cached.Get(ctx, key, source); err != nil {
+	if err := h.cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	spec := source.Spec.DeepCopy()
@@ -93,9 +93,8 @@ func (h *handler) deliverRepositories(ctx context.Context, p *v1beta1.ReleasePip
 func (h *handler) point(
 	ctx context.Context, p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus, base *v1beta1.OCIRepositorySpec,
 ) error {
-	live := &v1beta1.OCIRepository{}
 	key := types.NamespacedName{Namespace: p.Namespace, Name: p.SourceName(s.Name)}
-	err := h.cached.Get(ctx, key, live)
+	live, err := h.wrote.repositories.read(ctx, h.cached, h.live, key, &v1beta1.OCIRepository{})
 	exists := err == nil
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("reading OCIRepository %s: %w", key, err)
@@ -128,6 +127,7 @@ func (h *handler) point(
 	if err != nil {
 		return fmt.Errorf("writing OCIRepository %s: %w", key, err)
 	}
+	h.wrote.repositories.Remember(want)
 	return nil
 }
 

@@ -38,7 +38,8 @@ func (h *handler) outletKind(ctx context.Context, p *v1beta1.ReleasePipeline) (s
 		return v1beta1.HelmChartKind, nil
 	}
 	source := &v1beta1.HelmRepository{}
-	err := h.cached.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}, source)
+	key := types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}
+	err := h.cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy)
 	switch {
 	case apierrors.IsNotFound(err):
 		return "", nil
@@ -67,9 +68,8 @@ func (h *handler) deliverCharts(ctx context.Context, p *v1beta1.ReleasePipeline,
 func (h *handler) pointChart(
 	ctx context.Context, p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus, create bool,
 ) error {
-	live := &v1beta1.HelmChart{}
 	key := types.NamespacedName{Namespace: p.Namespace, Name: p.SourceName(s.Name)}
-	err := h.cached.Get(ctx, key, live)
+	live, err := h.wrote.charts.read(ctx, h.cached, h.live, key, &v1beta1.HelmChart{})
 	exists := err == nil
 	switch {
 	case err != nil && !apierrors.IsNotFound(err):
@@ -98,6 +98,7 @@ func (h *handler) pointChart(
 	if err != nil {
 		return fmt.Errorf("writing HelmChart %s: %w", key, err)
 	}
+	h.wrote.charts.Remember(want)
 	return nil
 }
 
@@ -119,7 +120,7 @@ func (h *handler) prune(ctx context.Context, p *v1beta1.ReleasePipeline, kind st
 	var failed error
 	for _, list := range []client.ObjectList{&v1beta1.OCIRepositoryList{}, &v1beta1.HelmChartList{}} {
 		err := h.cached.List(ctx, list, client.InNamespace(p.Namespace),
-			client.MatchingLabels{v1beta1.PipelineLabel: labelOf(p)})
+			client.MatchingFields{pipelineIndex: labelOf(p)}, client.UnsafeDisableDeepCopy)
 		if err != nil {
 			return fmt.Errorf("listing the sources of the stages: %w", err)
 		}

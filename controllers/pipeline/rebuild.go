@@ -25,7 +25,8 @@ import (
 // what it did as events.
 func (h *handler) rebuild(ctx context.Context, p *v1beta1.ReleasePipeline, now time.Time) ([]status.Event, error) {
 	list := &v1beta1.PromotionList{}
-	err := h.cached.List(ctx, list, client.InNamespace(p.Namespace), client.MatchingFields{pipelineIndex: p.Name})
+	err := h.cached.List(ctx, list, client.InNamespace(p.Namespace), client.MatchingFields{pipelineIndex: p.Name},
+		client.UnsafeDisableDeepCopy) // adopt copies what it changes
 	if err != nil {
 		return nil, fmt.Errorf("listing the Promotions of the pipeline: %w", err)
 	}
@@ -87,6 +88,7 @@ func (h *handler) adopt(ctx context.Context, p *v1beta1.ReleasePipeline, all []v
 			continue
 		}
 		before := all[i].DeepCopy()
+		before.DeepCopyInto(&all[i])
 		all[i].OwnerReferences = ownedBy(p)
 		if all[i].Labels == nil {
 			all[i].Labels = map[string]string{}
@@ -141,12 +143,13 @@ func (h *handler) remains(
 	return r, err
 }
 
-// outletOf is the source of a stage that is pinned to a candidate; nil when there is none, or none of the pipeline.
+// outletOf is the source of a stage that is pinned to a candidate; nil when there is none, or none of the pipeline. It
+// is the object of the cache, not a copy.
 func (h *handler) outletOf(ctx context.Context, p *v1beta1.ReleasePipeline, stage string) (catalog.Object, error) {
 	key := types.NamespacedName{Namespace: p.Namespace, Name: p.SourceName(stage)}
 	for _, kind := range outletKinds {
 		source := catalog.NewSource(kind)
-		err := h.cached.Get(ctx, key, source)
+		err := h.cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy)
 		switch {
 		case apierrors.IsNotFound(err):
 		case err != nil:

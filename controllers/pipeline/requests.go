@@ -21,13 +21,18 @@ const maxRequests = 20
 // requestsOf are the Promotions that users made for a pipeline.
 func (h *handler) requestsOf(ctx context.Context, p *v1beta1.ReleasePipeline) ([]v1beta1.Promotion, error) {
 	list := &v1beta1.PromotionList{}
-	err := h.cached.List(ctx, list, client.InNamespace(p.Namespace), client.MatchingFields{pipelineIndex: p.Name})
+	err := h.cached.List(ctx, list, client.InNamespace(p.Namespace), client.MatchingFields{pipelineIndex: p.Name},
+		client.UnsafeDisableDeepCopy) // most are records, which are not copied
 	if err != nil {
 		return nil, fmt.Errorf("listing the Promotions that users made: %w", err)
 	}
-	return slices.DeleteFunc(list.Items, func(q v1beta1.Promotion) bool {
-		return !q.IsRequest() || !q.DeletionTimestamp.IsZero()
-	}), nil
+	var found []v1beta1.Promotion
+	for i := range list.Items {
+		if q := &list.Items[i]; q.IsRequest() && q.DeletionTimestamp.IsZero() {
+			found = append(found, *q.DeepCopy())
+		}
+	}
+	return found, nil
 }
 
 // requestFacts are the newest requests of a stage that have no final answer. One that was deleted and made again with
@@ -229,9 +234,10 @@ func (a answer) conclude(q *v1beta1.Promotion, now metav1.Time) {
 	}
 }
 
-// writePhase changes the status of a Promotion, and writes it when it is another one.
+// writePhase changes the status of a copy of a Promotion, and writes it when it is another one.
 func (h *handler) writePhase(ctx context.Context, q *v1beta1.Promotion, change func(*v1beta1.Promotion)) error {
-	before := q.DeepCopy()
+	before := q
+	q = q.DeepCopy()
 	change(q)
 	if before.Status.Phase == q.Status.Phase && status.Message(before) == status.Message(q) {
 		return nil

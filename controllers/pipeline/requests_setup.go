@@ -24,8 +24,14 @@ func setupRequests(manager ctrl.Manager, o Options) error {
 	return loop.Setup(manager, loop.Controller[*v1beta1.Promotion]{
 		Name: v1beta1.PromotionKind, Empty: func() *v1beta1.Promotion { return &v1beta1.Promotion{} },
 		Handler: &requestHandler{cached: manager.GetClient(), now: o.Now},
-		Waker:   loop.NewWaker(), Concurrency: o.Concurrency,
+		Waker:   loop.NewWaker(), Concurrency: o.Concurrency, When: predicate.NewPredicateFuncs(isRequest),
 	})
+}
+
+// isRequest reports whether a Promotion was made by a user. Records need no Reconcile of their own.
+func isRequest(o client.Object) bool {
+	q, ok := o.(*v1beta1.Promotion)
+	return ok && q.IsRequest()
 }
 
 // requestHandler implements loop.Handler for Promotions. It answers those that no pipeline answers.

@@ -32,7 +32,8 @@ import (
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases;helmrepositories,verbs=get;list;watch
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=list
 
-// pipelineIndex is the field index of approvals and Promotions by their pipeline.
+// pipelineIndex is the field index of approvals and Promotions by the name of their pipeline, and of the sources of
+// stages by its label.
 const pipelineIndex = "fairlead.pipeline"
 
 // The label of the admission policy, and of its binding, that check who makes an approval, and what it checks.
@@ -90,13 +91,18 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	})
 }
 
-// indexFields makes approvals and Promotions findable by their pipeline.
+// indexFields makes approvals, Promotions and the sources of stages findable by their pipeline.
 func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	if err := indexer.IndexField(ctx, &v1beta1.PromotionApproval{}, pipelineIndex, byPipeline); err != nil {
 		return fmt.Errorf("indexing PromotionApprovals: %w", err)
 	}
 	if err := indexer.IndexField(ctx, &v1beta1.Promotion{}, pipelineIndex, byPipeline); err != nil {
 		return fmt.Errorf("indexing Promotions: %w", err)
+	}
+	for _, source := range []client.Object{&v1beta1.OCIRepository{}, &v1beta1.HelmChart{}} {
+		if err := indexer.IndexField(ctx, source, pipelineIndex, byLabel); err != nil {
+			return fmt.Errorf("indexing the sources of stages: %w", err)
+		}
 	}
 	return nil
 }
@@ -108,6 +114,13 @@ func byPipeline(object client.Object) []string {
 	return []string{object.(*v1beta1.PromotionApproval).Spec.Pipeline}
 }
 
+func byLabel(object client.Object) []string {
+	if pipeline := object.GetLabels()[v1beta1.PipelineLabel]; pipeline != "" {
+		return []string{pipeline}
+	}
+	return nil
+}
+
 // watches are those of a pipeline: its subject, its own sources, and what decides about its stages.
 func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 	all := catalog.Watches(func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
@@ -117,7 +130,9 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 		loop.Watch{Object: &v1beta1.OCIRepository{}, When: sourceChanged(), Affects: ofOwner},
 		loop.Watch{Object: &v1beta1.HelmChart{}, When: sourceChanged(), Affects: ofOwner},
 		loop.Watch{Object: &v1beta1.Promotion{}, When: isAskedOrGone(), Affects: ofPromotion},
-		loop.Watch{Object: &v1beta1.HelmRelease{}, When: saysMore(), Affects: ofStage(cached)},
+		loop.Watch{
+			Object: &v1beta1.HelmRelease{}, When: saysMore(), CanWait: hasNoVerdict, Affects: ofStage(cached),
+		},
 		loop.Watch{Object: &v1beta1.PromotionApproval{}, Affects: ofApproval},
 	)
 	if noFreezes {
@@ -150,7 +165,7 @@ func ofStage(cached client.Reader) func(context.Context, client.Object) []reconc
 		}
 		source := catalog.NewSource(choice.Kind)
 		key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
-		if err := cached.Get(ctx, key, source); err != nil {
+		if err := cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy); err != nil {
 			return nil // it is not there; when it is, its pipeline is reconciled
 		}
 		return ofOwner(ctx, source)
@@ -170,6 +185,21 @@ func saysMore() predicate.Predicate {
 			catalog.ChoiceOfRelease(before) != catalog.ChoiceOfRelease(after) ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 	}, GenericFunc: func(event.GenericEvent) bool { return false }}
+}
+
+// hasNoVerdict reports whether a HelmRelease neither verifies nor rejects another chart than before, and belongs to the
+// same stage. It shows its progress, and a pipeline that shows that can wait for those that have something to deliver.
+// Whatever is decided meanwhile is decided with what the HelmRelease says now.
+func hasNoVerdict(before, after client.Object) bool {
+	old, ok := before.(*v1beta1.HelmRelease)
+	hr, also := after.(*v1beta1.HelmRelease)
+	if !ok || !also {
+		return false
+	}
+	had, has := releaseOf(old), releaseOf(hr)
+	return (has.Digest == "" || has.Digest == had.Digest) && reflect.DeepEqual(had.Bad, has.Bad) &&
+		catalog.ChoiceOfRelease(old) == catalog.ChoiceOfRelease(hr) &&
+		old.DeletionTimestamp.IsZero() == hr.DeletionTimestamp.IsZero()
 }
 
 // allPipelines are the pipelines that a freeze may be about, or was about before a change.

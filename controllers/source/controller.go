@@ -250,7 +250,7 @@ func (h *handler[T]) schedule(key types.NamespacedName, object T, found polled) 
 	case failed == nil:
 		last.failures = 0
 		last.polled = h.now()
-		last.next = h.now().Add(jittered(object.GetInterval(), h.jitter()))
+		last.next = h.now().Add(jittered(pollInterval(object), h.jitter()))
 	default:
 		last.failures++
 		last.next = h.now().Add(retryDelay(last.failures, object.GetInterval(), failed))

@@ -46,6 +46,19 @@ func hasPace() predicate.Predicate {
 	}
 }
 
+// pinnedInterval is how often the source of a stage is looked at, at most.
+const pinnedInterval = 5 * time.Minute
+
+// pollInterval is how long after a poll that succeeded a source is polled again. The source of a stage is pinned to a
+// digest and has the interval of the subject, which can be seconds; its poll asks upstream for nothing. Changes of its
+// spec and of its Secrets wake it, and a poll that fails is tried again as that of any source.
+func pollInterval(object catalog.Object) time.Duration {
+	if catalog.IsPinnedStage(object) {
+		return max(object.GetInterval(), pinnedInterval)
+	}
+	return object.GetInterval()
+}
+
 // dueAt is when a source that was polled is polled again: after its own interval, or after the shortest that a release
 // asks for.
 func (h *handler[T]) dueAt(ctx context.Context, object T, last visit) time.Time {

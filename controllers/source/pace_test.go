@@ -104,3 +104,33 @@ func TestPaceIsNoticed(t *testing.T) {
 		t.Errorf("a Bucket is looked at: %v", got)
 	}
 }
+
+// The source of a stage is pinned: it is not looked at as often as the subject, which has the same interval.
+func TestPollInterval(t *testing.T) {
+	t.Parallel()
+	pipeline := []metav1.OwnerReference{{Kind: v1beta1.ReleasePipelineKind, Name: "web", Controller: new(true)}}
+	repository := func(ref v1beta1.OCIRepositoryRef, owners []metav1.OwnerReference, interval time.Duration) catalog.Object {
+		source := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{OwnerReferences: owners}}
+		source.Spec.Reference, source.Spec.Interval = &ref, &metav1.Duration{Duration: interval}
+		return source
+	}
+	pinned := v1beta1.OCIRepositoryRef{Digest: "sha256:one"}
+	for _, tt := range []struct {
+		name   string
+		source catalog.Object
+		want   time.Duration
+	}{
+		{"the source of a stage", repository(pinned, pipeline, time.Minute), pinnedInterval},
+		{"one whose subject is polled less often", repository(pinned, pipeline, time.Hour), time.Hour},
+		{"a digest that a user wrote", repository(pinned, nil, time.Minute), time.Minute},
+		{"a range", repository(v1beta1.OCIRepositoryRef{SemVer: "*"}, pipeline, time.Minute), time.Minute},
+		{"no reference", &v1beta1.OCIRepository{
+			ObjectMeta: metav1.ObjectMeta{OwnerReferences: pipeline},
+			Spec:       v1beta1.OCIRepositorySpec{Interval: &metav1.Duration{Duration: time.Minute}},
+		}, time.Minute},
+	} {
+		if got := pollInterval(tt.source); got != tt.want {
+			t.Errorf("%s is polled every %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
