@@ -165,7 +165,8 @@ func findPipeline(ctx context.Context, c *connection, name string) (*v1beta1.Rel
 	p := &v1beta1.ReleasePipeline{}
 	err := c.client.Get(ctx, types.NamespacedName{Namespace: c.namespace, Name: name}, p)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("pipeline %s/%s does not exist", c.namespace, name)
+		return nil, fmt.Errorf("pipeline %s/%s does not exist; to list pipelines: fairlead get pipelines -n %s",
+			c.namespace, name, c.namespace)
 	}
 	if err != nil {
 		return nil, requestError("get", "releasepipelines", c.namespace, name, err)
@@ -221,7 +222,14 @@ func (s stageSite) set(ctx context.Context, c *connection, field string, value a
 }
 
 func (a *app) pin(ctx context.Context, c *connection, at stageSite, version string) (string, error) {
-	return fmt.Sprintf("%s pinned to %s", at.describe(), version), at.set(ctx, c, "pin", version)
+	if at.spec().Pin == version {
+		return fmt.Sprintf("%s is pinned to %s already; nothing was changed", at.describe(), version), nil
+	}
+	said := fmt.Sprintf("%s pinned to %s", at.describe(), version)
+	if knownCandidate(at.pipeline, version) == nil {
+		said += "; the pipeline has no such candidate, and the stage keeps what it has until there is one"
+	}
+	return said, at.set(ctx, c, "pin", version)
 }
 
 func (a *app) unpin(ctx context.Context, c *connection, at stageSite, _ string) (string, error) {
