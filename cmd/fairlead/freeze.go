@@ -19,7 +19,7 @@ import (
 type freezeFlags struct {
 	reason      string
 	namespaces  []string
-	labels      map[string]string
+	selector    string
 	from, until string
 	lasts       time.Duration
 }
@@ -41,8 +41,8 @@ in them.`,
 	a.addConnectionFlags(cmd)
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why")
 	cmd.Flags().StringSliceVar(&f.namespaces, "namespaces", nil, "namespaces, all when left out")
-	cmd.Flags().StringToStringVarP(&f.labels, "selector", "l", nil,
-		"labels of the pipelines and HelmReleases, for example tier=front; all when left out")
+	cmd.Flags().StringVarP(&f.selector, "selector", "l", "",
+		"only pipelines and HelmReleases with these labels, for example tier=front")
 	cmd.Flags().StringVar(&f.from, "from", "", "when it begins, for example 2026-11-27T18:00:00Z; now when left out")
 	cmd.Flags().StringVar(&f.until, "until", "", "when it ends, for example 2026-11-30T06:00:00+01:00")
 	cmd.Flags().DurationVar(&f.lasts, "for", 0, "how long it lasts, for example 4h")
@@ -94,8 +94,10 @@ func (f *freezeFlags) read(cmd *cobra.Command, args []string, now time.Time) (*v
 	freeze := &v1beta1.ReleaseFreeze{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	freeze.Spec.Reason, freeze.Spec.Namespaces = f.reason, f.namespaces
 	freeze.Spec.From, freeze.Spec.Until = from, until
-	if len(f.labels) > 0 {
-		freeze.Spec.Selector = &metav1.LabelSelector{MatchLabels: f.labels}
+	if f.selector != "" {
+		if freeze.Spec.Selector, err = metav1.ParseToLabelSelector(f.selector); err != nil {
+			return nil, usagef(cmd, "--selector %q: %s", f.selector, err)
+		}
 	}
 	return freeze, nil
 }

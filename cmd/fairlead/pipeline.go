@@ -154,7 +154,7 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 		}
 		said, err := action.do(cmd.Context(), c, at, *value)
 		if err == nil {
-			fmt.Fprintln(a.out, said)
+			a.say("%s", said)
 		}
 		return err
 	}
@@ -267,6 +267,6 @@ func (a *app) resumePipeline(ctx context.Context, name, stage string) error {
 		fieldManager); err != nil {
 		return requestError("patch", "releasepipelines", c.namespace, name, err)
 	}
-	fmt.Fprintf(a.out, "%s resumed; what the HelmReleases rejected may be promoted again\n", at.describe())
+	a.say("%s resumed; what the HelmReleases rejected may be promoted again", at.describe())
 	return nil
 }

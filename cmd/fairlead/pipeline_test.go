@@ -91,6 +91,8 @@ func TestPipelineCommands(t *testing.T) {
 		{"explain-pipeline", is, "explain pipeline shop"},
 		{"explain-pipeline-80", world{objects: is.objects, outWidth: 80}, "explain pipeline shop --stage prod"},
 		{"explain-pipeline-version", is, "explain pipeline shop --version 1.4.3"},
+		{"explain-pipeline-version-80", world{objects: is.objects, outWidth: 80},
+			"explain pipeline shop --version 1.4.2 --stage prod"},
 		{"explain-pipeline-has", is, "explain pipeline shop --version 1.4.3 --stage staging"},
 		{"explain-pipeline-json", is, "explain pipeline shop --stage staging --version 1.4.2 -o json"},
 		{"explain-pipeline-unknown", is, "explain pipeline shop --version 9.9.9"},
