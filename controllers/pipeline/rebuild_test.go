@@ -200,8 +200,12 @@ func TestWhoseSourceIsTaken(t *testing.T) {
 			s.settle()
 			got := s.source("dev")
 			if tt.taken {
-				if !metav1.IsControlledBy(got, s.pipeline) || got.Spec.Reference.Digest != "one" ||
-					got.Spec.URL != "oci://registry.example.com/web" {
+				first := &v1beta1.Promotion{}
+				key := client.ObjectKey{Namespace: "apps", Name: "web-dev-1"}
+				if err := s.objects.Get(t.Context(), key, first); err != nil || first.Spec.Digest != "one" {
+					t.Errorf("what the stage had is %+v, %v", first.Spec, err)
+				}
+				if !metav1.IsControlledBy(got, s.pipeline) || got.Spec.URL != "oci://registry.example.com/web" {
 					t.Errorf("the source is %+v, of %v", got.Spec, got.OwnerReferences)
 				}
 				return
@@ -214,5 +218,30 @@ func TestWhoseSourceIsTaken(t *testing.T) {
 				t.Errorf("the source was changed, and is of %v:\n%s", got.OwnerReferences, diff)
 			}
 		})
+	}
+}
+
+// The record of a rejection stays, also after a user has let the candidate in again.
+func TestTheRecordOfARejectionStays(t *testing.T) {
+	t.Parallel()
+	s := promotedTwice(t)
+	hr := &v1beta1.HelmRelease{}
+	if err := s.objects.Get(t.Context(), client.ObjectKey{Namespace: "apps", Name: "web"}, hr); err != nil {
+		t.Fatal(err)
+	}
+	bad := []v1beta1.KnownBad{{ChartDigest: "three", ConfigDigest: "values", Reason: "BakeFailed"}}
+	for _, hr.Status.KnownBad = range [][]v1beta1.KnownBad{bad, nil} {
+		if err := s.objects.Update(t.Context(), hr); err != nil {
+			t.Fatal(err)
+		}
+		s.settle()
+	}
+	s.pipeline.Annotations = map[string]string{v1beta1.ReconcileRequestAnnotation: "now",
+		v1beta1.ResetRequestAnnotation: "now"}
+	s.settle()
+	want := []string{"web-dev-1 1.0.0 Verified", "web-dev-2 1.1.0 Rejected", "web-dev-3 1.0.0 Verified",
+		"web-dev-4 1.1.0 Verifying", "web-staging-1 1.0.0 Verifying"}
+	if diff := cmp.Diff(want, s.records()); diff != "" {
+		t.Errorf("Promotions (-want +got):\n%s", diff)
 	}
 }

@@ -175,7 +175,8 @@ func (s *show) sayStage(stage v1beta1.StageStatus, has string) {
 	s.stages[stage.Name] = has
 	why := ""
 	if c := stage.Copy; c != nil && c.SignedBy != "" {
-		why = ": copied with its signature; " + c.SignedBy
+		_, by, _ := strings.Cut(c.SignedBy, " by ")
+		why = ": copied with its signature by " + by
 	}
 	if stage.Phase == promotion.PhaseBlocked || stage.Phase == promotion.PhaseApproval {
 		why = ": " + stage.Message
