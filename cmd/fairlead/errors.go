@@ -74,14 +74,17 @@ func forbidden(r *view.RequestError) string {
 	if slices.ContainsFunc(kinds, func(k kind) bool { return k.resource() == r.Resource }) {
 		resource += "." + v1beta1.GroupVersion.Group
 	}
-	where, check, hint := "namespace "+r.Namespace, "-n "+r.Namespace, ""
+	where, check, hint := " in namespace "+r.Namespace, " -n "+r.Namespace, ""
 	if r.Verb == "watch" {
 		hint = "; only --wait, --watch and --with-source need that right"
 	}
-	if r.Namespace == "" {
-		where, check, hint = "all namespaces", "-A", "; name one namespace with -n"
+	switch {
+	case r.OfCluster():
+		where, check = "", ""
+	case r.Namespace == "":
+		where, check, hint = " in all namespaces", " -A", "; name one namespace with -n"
 	}
-	return fmt.Sprintf("forbidden: %s %s %s in %s (kubectl auth can-i %s %s %s)%s", who, r.Verb, resource, where, r.Verb, resource, check, hint)
+	return fmt.Sprintf("forbidden: %s %s %s%s (kubectl auth can-i %s %s%s)%s", who, r.Verb, resource, where, r.Verb, resource, check, hint)
 }
 
 func isUnreachable(err error) bool {

@@ -19,6 +19,7 @@ import (
 type freezeFlags struct {
 	reason      string
 	namespaces  []string
+	selector    string
 	from, until string
 	lasts       time.Duration
 }
@@ -27,17 +28,21 @@ func newFreezeCommand(a *app) *cobra.Command {
 	f := &freezeFlags{}
 	cmd := &cobra.Command{
 		Use:   "freeze NAME --reason TEXT",
-		Short: "Stop promotions for a time, by a ReleaseFreeze",
-		Long: `Stop promotions for a time, by creating a ReleaseFreeze. It begins now, or at --from, and ends at --until,
-after --for, or when it is removed by "fairlead unfreeze". It never holds a rollback. Without --namespaces it is about
-all namespaces.`,
+		Short: "Stop promotions and new charts for a time, by a ReleaseFreeze",
+		Long: `Stop promotions of pipelines, and new charts of HelmReleases, for a time, by creating a ReleaseFreeze. It begins
+now, or at --from, and ends at --until, after --for, or when it is removed by "fairlead unfreeze". It never holds a
+rollback. Without --namespaces it is about all namespaces, and without --selector about all pipelines and HelmReleases
+in them.`,
 		Example: `  fairlead freeze sale --reason 'the sale' --until 2026-11-30T06:00:00Z
-  fairlead freeze incident --reason INC-1234 --namespaces web,shop --for 4h`,
+  fairlead freeze incident --reason INC-1234 --namespaces web,shop --for 4h
+  fairlead freeze front --reason 'the sale' --selector tier=front --for 72h`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	a.addConnectionFlags(cmd)
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why")
 	cmd.Flags().StringSliceVar(&f.namespaces, "namespaces", nil, "namespaces, all when left out")
+	cmd.Flags().StringVarP(&f.selector, "selector", "l", "",
+		"only pipelines and HelmReleases with these labels, for example tier=front")
 	cmd.Flags().StringVar(&f.from, "from", "", "when it begins, for example 2026-11-27T18:00:00Z; now when left out")
 	cmd.Flags().StringVar(&f.until, "until", "", "when it ends, for example 2026-11-30T06:00:00+01:00")
 	cmd.Flags().DurationVar(&f.lasts, "for", 0, "how long it lasts, for example 4h")
@@ -89,6 +94,11 @@ func (f *freezeFlags) read(cmd *cobra.Command, args []string, now time.Time) (*v
 	freeze := &v1beta1.ReleaseFreeze{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	freeze.Spec.Reason, freeze.Spec.Namespaces = f.reason, f.namespaces
 	freeze.Spec.From, freeze.Spec.Until = from, until
+	if f.selector != "" {
+		if freeze.Spec.Selector, err = metav1.ParseToLabelSelector(f.selector); err != nil {
+			return nil, usagef(cmd, "--selector %q: %s", f.selector, err)
+		}
+	}
 	return freeze, nil
 }
 
@@ -142,12 +152,17 @@ func (a *app) freeze(ctx context.Context, freeze *v1beta1.ReleaseFreeze) error {
 
 // freezeScope says what a freeze holds, and when.
 func freezeScope(f *v1beta1.ReleaseFreeze) string {
-	text := "promotions in all namespaces"
-	switch n := len(f.Spec.Namespaces); {
-	case n == 1:
-		text = "promotions in namespace " + f.Spec.Namespaces[0]
-	case n > 1:
-		text = "promotions in namespaces " + strings.Join(f.Spec.Namespaces, ", ")
+	text := "promotions and new charts in "
+	switch n := len(f.Spec.Namespaces); n {
+	case 0:
+		text += "all namespaces"
+	case 1:
+		text += "namespace " + f.Spec.Namespaces[0]
+	default:
+		text += "namespaces " + strings.Join(f.Spec.Namespaces, ", ")
+	}
+	if f.Spec.Selector != nil {
+		text += " with labels " + metav1.FormatLabelSelector(f.Spec.Selector)
 	}
 	if f.Spec.From != nil {
 		text += " from " + timeText(f.Spec.From)

@@ -20,6 +20,8 @@ func TestFreeze(t *testing.T) {
 		{"freeze", world{}, "freeze incident --reason INC-1234 --namespaces web,shop --for 4h"},
 		{"freeze-one", world{}, "freeze incident --reason INC-1234 --namespaces web --until 2026-05-04T08:00:00+02:00"},
 		{"freeze-open", world{}, "freeze freeze/incident --reason INC-1234 --from 2026-05-05T00:00:00Z"},
+		{"freeze-labels", world{}, "freeze front --reason sale --selector tier=front,team=shop --for 4h"},
+		{"freeze-labels-wrong", world{}, "freeze front --reason sale --selector tier=front=x"},
 		{"freeze-exists", there, "freeze sale --reason again"},
 		{"freeze-no-reason", world{}, "freeze sale"},
 		{"freeze-no-name", world{}, "freeze --reason x"},

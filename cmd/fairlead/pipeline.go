@@ -58,7 +58,7 @@ func (s stageSite) describe() string {
 }
 
 // gitNote is what commands say that change the spec.
-const gitNote = "Something that applies the pipeline from Git may undo this; then change it there."
+const gitNote = "\nSomething that applies the pipeline from Git may undo this; then change it there."
 
 func newStageCommands(a *app) []*cobra.Command {
 	version, reason := "version", "reason"
@@ -77,7 +77,7 @@ func newStageCommands(a *app) []*cobra.Command {
 		{
 			use: "reject", short: "Keep a candidate out of a stage of a pipeline",
 			long: "Keep a candidate out of a stage of a pipeline and of all stages after it, by adding it to\n" +
-				"spec.stages[].rejected. A stage that has it goes back to what it verified before. " + gitNote + "\n" +
+				"spec.stages[].rejected. A stage that has it goes back to what it verified before." + gitNote + "\n" +
 				"With --object it is a PromotionApproval in your name that rejects one digest, until it is deleted.",
 			example: "  fairlead reject pipeline shop --stage staging --version 1.4.3 -n web\n" +
 				"  fairlead reject pipeline shop --stage prod --version 1.4.3 --object --comment 'too slow' -n web",
@@ -88,19 +88,19 @@ func newStageCommands(a *app) []*cobra.Command {
 			use: "pin", short: "Choose the version that a stage of a pipeline has",
 			long: "Choose the version that a stage of a pipeline has, whatever its gates say, by setting\n" +
 				"spec.stages[].pin. " +
-				"A freeze holds it only when the stage never had that version. " + gitNote,
+				"A freeze holds it only when the stage never had that version." + gitNote,
 			example: "  fairlead pin pipeline shop --stage prod --version 1.4.2 -n web",
 			needs:   version, help: "version or digest", do: a.pin,
 		},
 		{
 			use: "unpin", short: "Let a stage of a pipeline get candidates again",
-			long:    "Let a stage of a pipeline get candidates again, by removing spec.stages[].pin. " + gitNote,
+			long:    "Let a stage of a pipeline get candidates again, by removing spec.stages[].pin." + gitNote,
 			example: "  fairlead unpin pipeline shop --stage prod -n web", do: a.unpin,
 		},
 		{
 			use: "hold", short: "Keep a stage of a pipeline from getting anything new",
 			long: "Keep a stage of a pipeline from getting anything new, by setting spec.stages[].hold.\n" +
-				"Rollbacks are not held. " + gitNote,
+				"Rollbacks are not held." + gitNote,
 			example: "  fairlead hold pipeline shop --stage prod --reason 'the database is migrated' -n web",
 			needs:   reason, help: "why", do: a.hold,
 		},
@@ -154,7 +154,7 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 		}
 		said, err := action.do(cmd.Context(), c, at, *value)
 		if err == nil {
-			fmt.Fprintln(a.out, said)
+			a.say("%s", said)
 		}
 		return err
 	}
@@ -165,7 +165,8 @@ func findPipeline(ctx context.Context, c *connection, name string) (*v1beta1.Rel
 	p := &v1beta1.ReleasePipeline{}
 	err := c.client.Get(ctx, types.NamespacedName{Namespace: c.namespace, Name: name}, p)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("pipeline %s/%s does not exist", c.namespace, name)
+		return nil, fmt.Errorf("pipeline %s/%s does not exist; to list pipelines: fairlead get pipelines -n %s",
+			c.namespace, name, c.namespace)
 	}
 	if err != nil {
 		return nil, requestError("get", "releasepipelines", c.namespace, name, err)
@@ -221,7 +222,14 @@ func (s stageSite) set(ctx context.Context, c *connection, field string, value a
 }
 
 func (a *app) pin(ctx context.Context, c *connection, at stageSite, version string) (string, error) {
-	return fmt.Sprintf("%s pinned to %s", at.describe(), version), at.set(ctx, c, "pin", version)
+	if at.spec().Pin == version {
+		return fmt.Sprintf("%s is pinned to %s already; nothing was changed", at.describe(), version), nil
+	}
+	said := fmt.Sprintf("%s pinned to %s", at.describe(), version)
+	if knownCandidate(at.pipeline, version) == nil {
+		said += "; the pipeline has no such candidate, and the stage keeps what it has until there is one"
+	}
+	return said, at.set(ctx, c, "pin", version)
 }
 
 func (a *app) unpin(ctx context.Context, c *connection, at stageSite, _ string) (string, error) {
@@ -259,6 +267,6 @@ func (a *app) resumePipeline(ctx context.Context, name, stage string) error {
 		fieldManager); err != nil {
 		return requestError("patch", "releasepipelines", c.namespace, name, err)
 	}
-	fmt.Fprintf(a.out, "%s resumed; what the HelmReleases rejected may be promoted again\n", at.describe())
+	a.say("%s resumed; what the HelmReleases rejected may be promoted again", at.describe())
 	return nil
 }

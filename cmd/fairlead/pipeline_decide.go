@@ -58,7 +58,11 @@ func (f *decisionFlags) reject(
 		return fmt.Sprintf("%s rejects %s already; nothing was changed", at.describe(), version), nil
 	}
 	err = at.set(ctx, c, "rejected", append(slices.Clone(at.spec().Rejected), version))
-	return fmt.Sprintf("%s rejects %s", at.describe(), version), err
+	said = fmt.Sprintf("%s rejects %s", at.describe(), version)
+	if knownCandidate(at.pipeline, version) == nil {
+		said += "; the pipeline has no such candidate yet"
+	}
+	return said, err
 }
 
 // decide makes a PromotionApproval in the name of the caller. An empty decision approves.
@@ -67,7 +71,8 @@ func (f *decisionFlags) decide(
 ) (said string, err error) {
 	candidate := view.CandidateOf(at.pipeline, version)
 	if candidate == nil {
-		return "", fmt.Errorf("pipeline %s/%s has no candidate %q", at.pipeline.Namespace, at.pipeline.Name, version)
+		return "", fmt.Errorf("pipeline %s/%s has no candidate %q; its candidates: %s", at.pipeline.Namespace,
+			at.pipeline.Name, version, orNone(versionsOf(at.pipeline.Status.Candidates)))
 	}
 	user, err := c.user(ctx)
 	if err != nil {
@@ -76,6 +81,10 @@ func (f *decisionFlags) decide(
 	groups, err := groupsFor(ctx, c, at)
 	if err != nil {
 		return "", err
+	}
+	if had := f.decided(ctx, c, at, candidate.Digest, user, groups, decision); had != "" {
+		return fmt.Sprintf("%s: %s (%s) is %s by %s already, as PromotionApproval %s; nothing was changed",
+			at.describe(), candidate.Version, v1beta1.ShortDigest(candidate.Digest), verbOf(decision), user, had), nil
 	}
 	approval := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{
 		Namespace: at.pipeline.Namespace, GenerateName: at.pipeline.Name + "-" + at.spec().Name + "-",
@@ -88,12 +97,47 @@ func (f *decisionFlags) decide(
 		client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
 		return "", requestError("create", "promotionapprovals", approval.Namespace, "", err)
 	}
-	verb := "approved"
-	if decision == v1beta1.DecisionReject {
-		verb = "rejected"
+	said = fmt.Sprintf("%s: %s (%s) %s by %s", at.describe(), candidate.Version,
+		v1beta1.ShortDigest(candidate.Digest), verbOf(decision), user)
+	if decision != v1beta1.DecisionReject && !wantsApprovals(at.spec()) {
+		said += "; the stage needs no approval"
 	}
-	return fmt.Sprintf("%s: %s (%s) %s by %s", at.describe(), candidate.Version,
-		v1beta1.ShortDigest(candidate.Digest), verb, user), nil
+	return said, nil
+}
+
+func verbOf(decision string) string {
+	if decision == v1beta1.DecisionReject {
+		return "rejected"
+	}
+	return "approved"
+}
+
+// wantsApprovals reports whether candidates of a stage can need an approval.
+func wantsApprovals(s *v1beta1.PipelineStage) bool {
+	return s.Promote == "Manual" || s.Gates != nil && (s.Gates.Approval != nil || s.Gates.Bump != "")
+}
+
+// decided names a PromotionApproval that says what another one would say; empty for none, for a new comment, where
+// approvals expire, and where the caller may not list them.
+func (f *decisionFlags) decided(
+	ctx context.Context, c *connection, at stageSite, digest, user string, groups []string, decision string,
+) string {
+	gates := at.spec().Gates
+	if f.comment != "" || gates != nil && gates.Approval != nil && gates.Approval.Expires != nil {
+		return ""
+	}
+	list := &v1beta1.PromotionApprovalList{}
+	if err := c.client.List(ctx, list, client.InNamespace(at.pipeline.Namespace)); err != nil {
+		return ""
+	}
+	for i := range list.Items {
+		s := list.Items[i].Spec
+		if s.Pipeline == at.pipeline.Name && s.Stage == at.spec().Name && s.Digest == digest && s.User == user &&
+			slices.Equal(s.Groups, groups) && verbOf(s.Decision) == verbOf(decision) {
+			return list.Items[i].Name
+		}
+	}
+	return ""
 }
 
 // groupsFor are the groups of the caller that a stage asks for; none when it takes any user.

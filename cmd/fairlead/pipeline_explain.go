@@ -106,6 +106,6 @@ func (a *app) printGates(gates []v1beta1.GateStatus) {
 			until = " (asked again at " + timeText(g.Until) + ")"
 		}
 		lead := fmt.Sprintf("    %-4s  %-12s  ", g.Result, g.Name)
-		fmt.Fprintln(a.out, hang(lead, oneLine(g.Message)+until, "                       ", a.outWidth))
+		fmt.Fprintln(a.out, hang(lead, oneLine(g.Message)+until, strings.Repeat(" ", len(lead)), a.outWidth))
 	}
 }

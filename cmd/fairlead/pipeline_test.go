@@ -70,7 +70,14 @@ func TestPipelineCommands(t *testing.T) {
 			}
 		})}}
 	}
+	once := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: "shop-prod-x7k2p"}}
+	once.Spec = v1beta1.PromotionApprovalSpec{Pipeline: "shop", Stage: "prod", Digest: candidateDigest, User: "alice"}
 	runGolden(t, []goldenCase{
+		{"approve-again", world{objects: []client.Object{shopPipeline(), once}}, "approve pipeline shop --stage prod"},
+		{"approve-needless", is, "approve pipeline shop --stage staging --version 1.4.3"},
+		{"reject-unknown", is, "reject pipeline shop --stage prod --version 9.9.9"},
+		{"pin-again", holds, "pin pipeline shop --stage prod --version 1.4.2"},
+		{"pin-unknown", is, "pin pipeline shop --stage prod --version 9.9.9"},
 		{"pipelines", is, "get pipelines"},
 		{"pipelines-json", is, "get pipelines -o json"},
 		{"pipelines-none", world{}, "get pipelines"},
@@ -84,6 +91,8 @@ func TestPipelineCommands(t *testing.T) {
 		{"explain-pipeline", is, "explain pipeline shop"},
 		{"explain-pipeline-80", world{objects: is.objects, outWidth: 80}, "explain pipeline shop --stage prod"},
 		{"explain-pipeline-version", is, "explain pipeline shop --version 1.4.3"},
+		{"explain-pipeline-version-80", world{objects: is.objects, outWidth: 80},
+			"explain pipeline shop --version 1.4.2 --stage prod"},
 		{"explain-pipeline-has", is, "explain pipeline shop --version 1.4.3 --stage staging"},
 		{"explain-pipeline-json", is, "explain pipeline shop --stage staging --version 1.4.2 -o json"},
 		{"explain-pipeline-unknown", is, "explain pipeline shop --version 9.9.9"},

@@ -25,7 +25,8 @@ func TestTheArchiveOfAFormerChart(t *testing.T) {
 	t.Cleanup(func() { _, _ = server.Close(), registry.Close() })
 	publish := func(version string) {
 		archive, err := upstream.BuildChart(map[string]string{
-			"Chart.yaml": "apiVersion: v2\nname: web\nversion: " + version + "\n",
+			"Chart.yaml":       "apiVersion: v2\nname: web\nversion: " + version + "\n",
+			"values-prod.yaml": "replicas: 3\n",
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -43,8 +44,9 @@ func TestTheArchiveOfAFormerChart(t *testing.T) {
 	oci.Spec.URL, oci.Spec.Insecure = "oci://"+registry.Host()+"/charts", true
 	oci.Spec.Type = v1beta1.HelmRepositoryTypeOCI
 
-	look := func(source *v1beta1.HelmRepository) (*Catalog, Choice, v1beta1.ChartRevision) {
-		choice := anyWeb
+	values := map[bool][]string{true: {"values-prod.yaml"}}
+	look := func(source *v1beta1.HelmRepository, valued bool) (*Catalog, Choice, v1beta1.ChartRevision) {
+		choice := anyWeb.with(values[valued], false)
 		choice.Name = source.Name
 		objects := newClient(t, source)
 		c := NewCatalog(objects, objects, newStore(t))
@@ -61,31 +63,31 @@ func TestTheArchiveOfAFormerChart(t *testing.T) {
 		return c, choice, chart
 	}
 	publish("1.0.0")
-	former := map[string]v1beta1.ChartRevision{}
+	former := map[string]map[bool]v1beta1.ChartRevision{}
 	for _, source := range []*v1beta1.HelmRepository{index, oci} {
-		_, _, former[source.Name] = look(source)
+		former[source.Name] = map[bool]v1beta1.ChartRevision{}
+		for valued := range 2 {
+			_, _, former[source.Name][valued == 1] = look(source, valued == 1)
+		}
 	}
 	publish("1.1.0")
 	for _, source := range []*v1beta1.HelmRepository{index, oci} {
-		look(source) // the status has the index with both
-		c, choice, newest := look(source)
-		if newest.Version != "1.1.0" {
-			t.Fatalf("%s has %s", source.Name, newest)
-		}
-		archive, err := c.Archive(t.Context(), choice, former[source.Name], true)
-		if err != nil {
-			t.Errorf("%s: %v", source.Name, err)
-			continue
-		}
-		_ = archive.Close()
-		unknown := v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest2}
-		if _, err := c.Archive(t.Context(), choice, unknown, true); sources.Reason(err) == "" {
-			t.Errorf("%s: a chart that upstream does not have: %v", source.Name, err)
-		}
-		valued := choice.with([]string{"values-prod.yaml"}, false)
-		_, err = c.Archive(t.Context(), valued, unknown, true)
-		if sources.Reason(err) != v1beta1.SourceNotReadyReason {
-			t.Errorf("%s: a chart with other values: %v", source.Name, err)
+		for _, valued := range []bool{false, true} {
+			look(source, valued) // the status has the index with both
+			c, choice, newest := look(source, valued)
+			if newest.Version != "1.1.0" {
+				t.Fatalf("%s has %s", source.Name, newest)
+			}
+			archive, err := c.Archive(t.Context(), choice, former[source.Name][valued], true)
+			if err != nil {
+				t.Errorf("%s, with other values %t: %v", source.Name, valued, err)
+				continue
+			}
+			_ = archive.Close()
+			unknown := v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest2}
+			if _, err := c.Archive(t.Context(), choice, unknown, true); sources.Reason(err) == "" {
+				t.Errorf("%s, with other values %t: a chart that upstream does not have: %v", source.Name, valued, err)
+			}
 		}
 	}
 }

@@ -92,6 +92,11 @@ func (h *handler) attest(ctx context.Context, p *v1beta1.ReleasePipeline, f *pro
 		if len(open) == 0 {
 			continue
 		}
+		if kind, err := h.outletKind(ctx, p); err == nil && kind == v1beta1.HelmChartKind {
+			return sources.Stall(v1beta1.UnsupportedReason, nil,
+				"stage %s wants attestations, and %s %s/%s is no registry; only charts of an OCI registry have them",
+				stage.Name, p.Spec.Subject.SourceRef.Kind, p.Namespace, p.Spec.Subject.SourceRef.Name)
+		}
 		base, err := h.base(ctx, p)
 		switch {
 		case apierrors.IsNotFound(err):

@@ -155,6 +155,8 @@ func phaseOf(p *v1beta1.Promotion, s *v1beta1.StageStatus) string {
 		return v1beta1.PromotionVerified
 	case current:
 		return v1beta1.PromotionVerifying
+	case p.Status.Phase == v1beta1.PromotionRejected: // a user has let the candidate in again since
+		return v1beta1.PromotionRejected
 	default:
 		return v1beta1.PromotionSuperseded
 	}

@@ -29,6 +29,9 @@ func check(p *v1beta1.ReleasePipeline) error {
 		if err := checkGates(s.Gates, field+".gates"); err != nil {
 			return err
 		}
+		if err := checkSigned(p.Spec.Subject.SourceRef.Kind, s.Gates, field+".gates"); err != nil {
+			return err
+		}
 		if err := checkWaves(s.Waves, field+".waves"); err != nil {
 			return err
 		}
@@ -56,6 +59,24 @@ func checkGates(g *v1beta1.StageGates, field string) error {
 		}
 	}
 	return nil
+}
+
+// checkSigned refuses gates that ask for signatures of what has none: a directory in Git is covered by the signature of
+// its commit or tag, which the GitRepository itself checks.
+func checkSigned(kind string, g *v1beta1.StageGates, field string) error {
+	if g == nil || kind != v1beta1.GitRepositoryKind {
+		return nil
+	}
+	switch {
+	case g.Verify != nil:
+		field += ".verify"
+	case len(g.Attestations) > 0:
+		field += ".attestations"
+	default:
+		return nil
+	}
+	return sources.Stall(v1beta1.UnsupportedReason, nil, "%s does not go with a GitRepository, whose charts have no "+
+		"signatures of their own; spec.verify of the GitRepository checks those of commits and tags", field)
 }
 
 // quorum names the first stage that has to know for sure who approves: it wants more than one approver, or approvers

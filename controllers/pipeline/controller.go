@@ -98,7 +98,7 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	subject := h.look(ctx, p, now)
 	facts := factsOf(p, in)
 	if err := h.attest(ctx, p, &facts, now); err != nil {
-		return 0, err
+		return h.failed(p, err, now)
 	}
 	decisions := promotion.Decide(facts, now)
 	h.signatures.ask(p, decisions)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -54,9 +55,13 @@ func Explain(
 	if in.checks, err = language.of(p); err != nil {
 		return nil, nil, err
 	}
+	records, err := h.recordsOf(ctx, p)
+	if err != nil {
+		return nil, nil, err
+	}
 	facts := factsOf(p, in)
 	for i := range facts.Stages {
-		answerOfRegistry(p, &facts.Stages[i], candidate)
+		answerOfRegistry(p, &facts.Stages[i], candidate, records)
 	}
 	for _, s := range p.Spec.Stages {
 		if stage != "" && s.Name != stage {
@@ -75,23 +80,47 @@ func Explain(
 	return all, r.notes, nil
 }
 
-// notAsked is the answer of gates that the controller alone asks the registry about.
-const notAsked = "not known: only the controller asks the registry, about the candidates that the stage waits with"
+// notAsked is the answer of gates about a candidate that the controller has not asked the registry about.
+const notAsked = "not checked yet: the controller asks the registry when this is the next candidate of the stage"
 
-// answerOfRegistry takes the answers about signatures and attestations from the status of a stage. They are about one
-// candidate; of any other nothing is known here.
-func answerOfRegistry(p *v1beta1.ReleasePipeline, s *promotion.Stage, c v1beta1.PipelineCandidate) {
+// recordsOf are the records of a pipeline, the last of each stage first.
+func (h *handler) recordsOf(ctx context.Context, p *v1beta1.ReleasePipeline) ([]v1beta1.Promotion, error) {
+	list := &v1beta1.PromotionList{}
+	err := h.cached.List(ctx, list, client.InNamespace(p.Namespace), client.MatchingFields{pipelineIndex: p.Name})
+	if err != nil {
+		return nil, fmt.Errorf("listing the Promotions of the pipeline: %w", err)
+	}
+	records := slices.DeleteFunc(list.Items, func(r v1beta1.Promotion) bool { return !isRecord(&r, p) })
+	slices.SortFunc(records, func(a, b v1beta1.Promotion) int { return cmp.Compare(numberOf(&b), numberOf(&a)) })
+	return records, nil
+}
+
+// answerOfRegistry takes the answers about signatures and attestations from the status of a stage, when they are about
+// the candidate. Of any other it is not known what the registry says now; the last record of it in the stage says what
+// it said then.
+func answerOfRegistry(
+	p *v1beta1.ReleasePipeline, s *promotion.Stage, c v1beta1.PipelineCandidate, records []v1beta1.Promotion,
+) {
+	now := statusOf(p, s.Name)
 	answer := func(gate string) v1beta1.GateStatus {
-		had := statusOf(p, s.Name)
-		if had == nil || had.Candidate != c.Version || newestDigest(p, c.Version) != c.Digest {
-			return v1beta1.GateStatus{Result: string(promotion.Wait), Message: notAsked}
-		}
-		for _, g := range had.Gates {
-			if g.Name == gate {
-				return g
+		of := func(g v1beta1.GateStatus) bool { return g.Name == gate }
+		if now != nil && now.Candidate == c.Version && newestDigest(p, c.Version) == c.Digest {
+			if i := slices.IndexFunc(now.Gates, of); i >= 0 {
+				return now.Gates[i]
 			}
 		}
-		return v1beta1.GateStatus{Result: string(promotion.Wait), Message: notAsked}
+		unknown := v1beta1.GateStatus{Result: string(promotion.Wait), Message: notAsked}
+		for i := range records {
+			r := &records[i]
+			if r.Spec.Stage != s.Name || r.Spec.Digest != c.Digest {
+				continue
+			}
+			if i := slices.IndexFunc(r.Status.Gates, of); i >= 0 {
+				unknown.Message += fmt.Sprintf("; Promotion %s says: %s", r.Name, r.Status.Gates[i].Message)
+				break
+			}
+		}
+		return unknown
 	}
 	until := func(g v1beta1.GateStatus) (t time.Time) {
 		if g.Until != nil {

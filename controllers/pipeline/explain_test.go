@@ -44,7 +44,7 @@ func (s *site) plain(funcs interceptor.Funcs) client.Client {
 	s.Helper()
 	b := fake.NewClientBuilder().WithScheme(s.objects.Scheme()).WithInterceptorFuncs(funcs)
 	for _, list := range []client.ObjectList{&v1beta1.HelmReleaseList{}, &v1beta1.PromotionApprovalList{},
-		&v1beta1.ReleaseFreezeList{}} {
+		&v1beta1.PromotionList{}, &v1beta1.ReleaseFreezeList{}} {
 		if err := s.objects.List(s.Context(), list); err != nil {
 			s.Fatal(err)
 		}
@@ -102,6 +102,19 @@ func TestExplainChecksAndSignatures(t *testing.T) {
 	if found := gates(other); found[promotion.GateSignature] != "Wait: "+notAsked ||
 		!strings.HasPrefix(found[promotion.GateChecks+"stable"], "Wait: ") {
 		t.Errorf("the gates of another candidate say %q", found)
+	}
+	record := &v1beta1.Promotion{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "apps", Name: "web-prod-1", OwnerReferences: ownedBy(s.pipeline),
+	}}
+	record.Spec = v1beta1.PromotionSpec{Pipeline: "web", Stage: "prod", Version: "0.9.0", Digest: "one", Cause: "Auto"}
+	record.Status.Phase = v1beta1.PromotionVerified
+	record.Status.Gates = []v1beta1.GateStatus{
+		{Name: promotion.GateSignature, Result: "Pass", Message: "signed: team.pub"},
+	}
+	s.add(record)
+	if found := gates(other); found[promotion.GateSignature] !=
+		"Wait: "+notAsked+"; Promotion web-prod-1 says: signed: team.pub" {
+		t.Errorf("the gates of a candidate that the stage had say %q", found)
 	}
 	s.pipeline.Status.Stages[1].Gates = []v1beta1.GateStatus{
 		{Name: promotion.GateSignature, Result: "Fail", Message: "no signature counts"},

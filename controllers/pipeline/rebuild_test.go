@@ -172,3 +172,76 @@ func TestAPromotionOfAnother(t *testing.T) {
 		t.Errorf("the record is %+v", made.Spec)
 	}
 }
+
+// The source of a former pipeline of the same name is taken back, at the digest that it has. Any other object of the
+// name is left alone, and named.
+func TestWhoseSourceIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		owner func(*metav1.OwnerReference)
+		taken bool
+	}{
+		{"of a former pipeline of the name", func(o *metav1.OwnerReference) { o.UID = "former" }, true},
+		{"of another pipeline", func(o *metav1.OwnerReference) { o.Name = "other" }, false},
+		{"of another kind", func(o *metav1.OwnerReference) { o.Kind = "HelmRelease" }, false},
+		{"of another group", func(o *metav1.OwnerReference) { o.APIVersion = "example.com/v1" }, false},
+		{"not controlled", func(o *metav1.OwnerReference) { o.Controller = nil }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			source := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web-dev"}}
+			source.Spec.URL, source.Spec.Reference = "oci://elsewhere", &v1beta1.OCIRepositoryRef{Digest: "one"}
+			p := threeStages()
+			source.OwnerReferences = ownedBy(p)
+			tt.owner(&source.OwnerReferences[0])
+			s := newSite(t, p, source)
+			s.charts.revision = v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "two"}
+			s.settle()
+			got := s.source("dev")
+			if tt.taken {
+				first := &v1beta1.Promotion{}
+				key := client.ObjectKey{Namespace: "apps", Name: "web-dev-1"}
+				if err := s.objects.Get(t.Context(), key, first); err != nil || first.Spec.Digest != "one" {
+					t.Errorf("what the stage had is %+v, %v", first.Spec, err)
+				}
+				if !metav1.IsControlledBy(got, s.pipeline) || got.Spec.URL != "oci://registry.example.com/web" {
+					t.Errorf("the source is %+v, of %v", got.Spec, got.OwnerReferences)
+				}
+				return
+			}
+			if ready := s.ready(); ready.Reason != v1beta1.OwnedByOtherReason ||
+				!strings.Contains(ready.Message, "OCIRepository web-dev exists and is not of this pipeline") {
+				t.Errorf("it says %+v", ready)
+			}
+			if diff := cmp.Diff(source.Spec, got.Spec); diff != "" || !cmp.Equal(source.OwnerReferences, got.OwnerReferences) {
+				t.Errorf("the source was changed, and is of %v:\n%s", got.OwnerReferences, diff)
+			}
+		})
+	}
+}
+
+// The record of a rejection stays, also after a user has let the candidate in again.
+func TestTheRecordOfARejectionStays(t *testing.T) {
+	t.Parallel()
+	s := promotedTwice(t)
+	hr := &v1beta1.HelmRelease{}
+	if err := s.objects.Get(t.Context(), client.ObjectKey{Namespace: "apps", Name: "web"}, hr); err != nil {
+		t.Fatal(err)
+	}
+	bad := []v1beta1.KnownBad{{ChartDigest: "three", ConfigDigest: "values", Reason: "BakeFailed"}}
+	for _, hr.Status.KnownBad = range [][]v1beta1.KnownBad{bad, nil} {
+		if err := s.objects.Update(t.Context(), hr); err != nil {
+			t.Fatal(err)
+		}
+		s.settle()
+	}
+	s.pipeline.Annotations = map[string]string{v1beta1.ReconcileRequestAnnotation: "now",
+		v1beta1.ResetRequestAnnotation: "now"}
+	s.settle()
+	want := []string{"web-dev-1 1.0.0 Verified", "web-dev-2 1.1.0 Rejected", "web-dev-3 1.0.0 Verified",
+		"web-dev-4 1.1.0 Verifying", "web-staging-1 1.0.0 Verifying"}
+	if diff := cmp.Diff(want, s.records()); diff != "" {
+		t.Errorf("Promotions (-want +got):\n%s", diff)
+	}
+}

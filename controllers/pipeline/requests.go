@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -212,7 +213,10 @@ func carriedBy(s *v1beta1.StageStatus, q *v1beta1.Promotion, records []v1beta1.P
 
 // conclude writes the phase of a request, and its conditions.
 func (a answer) conclude(q *v1beta1.Promotion, now metav1.Time) {
-	text := fmt.Sprintf("stage %s, %s", q.Spec.Stage, strings.TrimSpace(q.Spec.Version+" "+q.Spec.Digest))
+	text := fmt.Sprintf("stage %s, %s", q.Spec.Stage, cmp.Or(q.Spec.Version, q.Spec.Digest))
+	if q.Spec.Version != "" && q.Spec.Digest != "" {
+		text += " (" + v1beta1.ShortDigest(q.Spec.Digest) + ")"
+	}
 	switch {
 	case a.phase == v1beta1.PromotionWaiting:
 		status.Progressing(q, text+" waits: "+a.message, now.Time)

@@ -178,3 +178,22 @@ func TestUnsupportedSignatureGates(t *testing.T) {
 		t.Errorf("it says %+v", ready)
 	}
 }
+
+// A directory in Git has no signature of its own: gates that ask for one stall the pipeline.
+func TestSignatureGatesOfGit(t *testing.T) {
+	t.Parallel()
+	for field, gates := range map[string]*v1beta1.StageGates{
+		"verify":       {Verify: &v1beta1.Verification{SecretRef: &v1beta1.LocalObjectReference{Name: "keys"}}},
+		"attestations": {Attestations: []v1beta1.RequiredAttestation{{Stage: "dev"}}},
+	} {
+		s := newSigning(t)
+		s.pipeline.Spec.Subject.SourceRef.Kind, s.pipeline.Spec.Subject.Chart = v1beta1.GitRepositoryKind, "charts/web"
+		s.pipeline.Spec.Stages[0].Gates = gates
+		s.settle()
+		want := "spec.stages[0].gates." + field + " does not go with a GitRepository"
+		if ready := s.ready(); ready.Reason != v1beta1.UnsupportedReason || !status.IsStalled(s.pipeline) ||
+			!strings.Contains(ready.Message, want) {
+			t.Errorf("with %s it says %+v", field, ready)
+		}
+	}
+}

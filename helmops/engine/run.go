@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -44,6 +45,8 @@ type run struct {
 	method plan.ApplyMethod
 	// backwards is set when the action goes back to an earlier revision, or finishes doing so.
 	backwards bool
+	// begun is when another process began the revision that the action finishes; zero for any other action.
+	begun time.Time
 	// uninstalls is set when the action finishes an uninstall.
 	uninstalls bool
 	// brings are the definitions of the chart, when some were written before it.
@@ -231,6 +234,7 @@ func (r *run) resume([]plan.Record) error {
 	r.method = revisions[0].ApplyMethod
 	r.backwards = r.backwards || revisions[0].Status == plan.StatusPendingRollback
 	r.uninstalls = revisions[0].Status == plan.StatusUninstalling
+	r.begun = revisions[0].LastDeployed
 	if r.Chart == nil {
 		r.Chart = revisions[0].Release.Chart
 	}
@@ -338,6 +342,7 @@ func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client
 		Timeout: r.Options.Timeout,
 		Owner:   userOf(r.Owner, r.Target), Superseded: r.Superseded,
 		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
+		Begun:  r.begun,
 		Secret: r.secrets.add, Keep: r.keeps(), Uninstalls: r.Step == plan.Uninstall || r.uninstalls,
 		ClientSide: r.method == plan.ClientSide,
 	}

@@ -43,6 +43,8 @@ const (
 	approvalPolicy = "fairlead-approvals"
 	// promotionPolicy checks who requests one.
 	promotionPolicy = "fairlead-promotions"
+	// sourcePolicy keeps the sources of stages for the controller.
+	sourcePolicy = "fairlead-stage-sources"
 )
 
 // isTenantRole reports whether an object is a role that is added to the roles of Kubernetes.
@@ -51,10 +53,12 @@ func isTenantRole(object *unstructured.Unstructured) bool {
 }
 
 // isCommon reports whether an object belongs to a policy of both modes of tenancy: one that only warns of fields
-// without effect, or that checks who approves or requests a promotion.
+// without effect, that checks who approves or requests a promotion, or that keeps the sources of stages for the
+// controller.
 func isCommon(object *unstructured.Unstructured) bool {
 	name := object.GetName()
-	return strings.HasPrefix(name, warningPrefix) || name == approvalPolicy || name == promotionPolicy
+	return strings.HasPrefix(name, warningPrefix) || name == approvalPolicy || name == promotionPolicy ||
+		name == sourcePolicy
 }
 
 // Owner is the Kustomization that owns what is installed.

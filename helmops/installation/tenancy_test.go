@@ -73,7 +73,8 @@ func TestSharedInstallation(t *testing.T) {
 	objects := built(t, Options{Image: "fairlead:v1"})
 	for name := range objects {
 		if strings.Contains(name, "Policy") && !strings.Contains(name, warningPrefix) &&
-			!strings.HasSuffix(name, " "+approvalPolicy) && !strings.HasSuffix(name, " "+promotionPolicy) || strings.Contains(name, editRole) {
+			!strings.HasSuffix(name, " "+approvalPolicy) && !strings.HasSuffix(name, " "+promotionPolicy) &&
+			!strings.HasSuffix(name, " "+sourcePolicy) || strings.Contains(name, editRole) {
 			t.Errorf("%s belongs to strict tenancy", name)
 		}
 	}
@@ -101,7 +102,7 @@ func TestWarningsOfAnInstallation(t *testing.T) {
 		tt.options.Image = "fairlead:v1"
 		objects := built(t, tt.options)
 		for _, kind := range []string{policyKind, policyBindingKind} {
-			for _, policy := range []string{warningPrefix + "helmreleases", approvalPolicy, promotionPolicy} {
+			for _, policy := range []string{warningPrefix + "helmreleases", approvalPolicy, promotionPolicy, sourcePolicy} {
 				if got := objects[kind+" "+policy] != nil; got != tt.want {
 					t.Errorf("%s: there is the %s %s: %t, want %t", name, kind, policy, got, tt.want)
 				}

@@ -55,7 +55,7 @@ func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, reb
 	s.Verified, s.Rejected = slices.Clone(s.Verified), slices.Clone(s.Rejected)
 	for i, record := range records {
 		s.remember(record, r.Known)
-		if record.Rejected && s.recorded(record.Digest) == "" {
+		if record.Rejected && s.recorded(record.Digest) == "" && !gotAgain(records[i+1:], record.Digest) {
 			s.Rejected = append(s.Rejected, Rejection{Digest: record.Digest, Reason: rejectionOf(records[i:])})
 		}
 	}
@@ -77,6 +77,14 @@ func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, reb
 		return s, newest, true
 	}
 	return s, max(newest, r.Known) + 1, true // the delivery gets a record of its own
+}
+
+// gotAgain reports whether the stage got a candidate again after it was rejected, since a user has let it in. Going back
+// to it is no such case.
+func gotAgain(later []Record, digest string) bool {
+	return slices.ContainsFunc(later, func(r Record) bool {
+		return r.Digest == digest && !r.Rejected && r.Cause != CauseRollback
+	})
 }
 
 // remember adds what a record says was verified and the status does not have.

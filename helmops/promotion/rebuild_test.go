@@ -64,6 +64,13 @@ func TestRebuild(t *testing.T) {
 			verified: []string{"1.0.0"}, rejected: []string{"1.1.0: a Promotion of it says Rejected"}},
 		{name: "records of what was rejected alone", records: history[:1], number: 2, rebuilt: true,
 			rejected: []string{"1.1.0: a Promotion of it says Rejected"}},
+		{name: "what was rejected and let in again", source: "1.1.0", has: "1.1.0 Auto verified", number: 3, rebuilt: true,
+			records: []Record{recordedAs(1, "1.1.0", CauseAuto, "rejected"), recordedAs(2, "1.0.0", CauseRollback, ""),
+				recordedAs(3, "1.1.0", CauseAuto, "verified")}, verified: []string{"1.1.0"}},
+		{name: "what was rejected after the stage went back to it", source: "1.0.0", has: "1.0.0 Rollback verified",
+			number: 3, rebuilt: true, records: []Record{recordedAs(1, "1.0.0", CauseAuto, "rejected"),
+				recordedAs(2, "1.1.0", CauseAuto, ""), recordedAs(3, "1.0.0", CauseRollback, "verified")},
+			verified: []string{"1.0.0"}, rejected: []string{"1.0.0: a Promotion of it says Rejected"}},
 		{name: "a source without records", source: "1.0.0", has: "1.0.0 Auto", number: 1, rebuilt: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

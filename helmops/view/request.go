@@ -35,13 +35,18 @@ func (e *RequestError) Request() string {
 	if e.Name != "" {
 		b.WriteString(" " + e.Name)
 	}
-	if e.Namespace == "" {
+	switch {
+	case e.OfCluster():
+	case e.Namespace == "":
 		b.WriteString(" in all namespaces")
-	} else {
+	default:
 		b.WriteString(" in namespace " + e.Namespace)
 	}
 	return b.String()
 }
+
+// OfCluster reports whether the resource has no namespaces.
+func (e *RequestError) OfCluster() bool { return e.Resource == "releasefreezes" }
 
 // ResourceOf returns the resource of a kind, as roles name it: helmreleases for HelmRelease.
 func ResourceOf(kind string) string {

@@ -26,7 +26,8 @@ const (
 	longest = 100
 )
 
-// pipeline promotes beacon from dev to staging to production, which waits for an approval; %s is the registry.
+// pipeline promotes beacon from dev to staging to production, which waits for an approval; %s is the registry. Further
+// stages may follow it.
 const pipeline = `apiVersion: v1
 kind: Namespace
 metadata:
@@ -80,19 +81,24 @@ func (s *show) pushPipeline(ctx context.Context) error {
 	if err := s.upstream.publishTo(ctx, promoted, goodCandidate); err != nil {
 		return err
 	}
-	manifests := fmt.Sprintf(pipeline, s.upstream.registry)
+	err := s.repository.push(ctx, "Promote beacon through three stages",
+		map[string]string{followed + "/pipeline.yaml": s.pipelineManifests("")})
+	if err != nil {
+		return err
+	}
+	return s.awaitStages(ctx, "dev 2.0.0 Verified", "staging 2.0.0 Verified", "production - AwaitingApproval")
+}
+
+// pipelineManifests are the pipeline, with further stages, and the releases of its stages.
+func (s *show) pipelineManifests(furtherStages string) string {
+	manifests := fmt.Sprintf(pipeline, s.upstream.registry) + furtherStages
 	for _, stage := range []struct {
 		name string
 		pods int
 	}{{"dev", 0}, {"staging", 1}, {"production", 2}} {
 		manifests += fmt.Sprintf(promotedRelease, stage.name, stage.pods)
 	}
-	err := s.repository.push(ctx, "Promote beacon through three stages",
-		map[string]string{followed + "/pipeline.yaml": manifests})
-	if err != nil {
-		return err
-	}
-	return s.awaitStages(ctx, "dev 2.0.0 Verified", "staging 2.0.0 Verified", "production - AwaitingApproval")
+	return manifests
 }
 
 // approve approves what production waits for, as a user does.
@@ -168,6 +174,10 @@ func (s *show) sayStage(stage v1beta1.StageStatus, has string) {
 	}
 	s.stages[stage.Name] = has
 	why := ""
+	if c := stage.Copy; c != nil && c.SignedBy != "" {
+		_, by, _ := strings.Cut(c.SignedBy, " by ")
+		why = ": copied with its signature by " + by
+	}
 	if stage.Phase == promotion.PhaseBlocked || stage.Phase == promotion.PhaseApproval {
 		why = ": " + stage.Message
 	}

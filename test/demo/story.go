@@ -58,6 +58,7 @@ func demonstrate(ctx context.Context, dir string, stay bool) (err error) {
 		{"approve beacon " + goodCandidate + " for production", s.approveFirst},
 		{"publish beacon " + badCandidate + ", which fails in staging", s.publishBadCandidate},
 		{"publish the fix, beacon " + fixedCandidate + ", and approve it", s.publishFixedCandidate},
+		{"sign it, git push: a stage copies it to a second registry, which a far cluster follows", s.pushCopy},
 	}
 	for i, chapter := range chapters {
 		started := time.Now()
@@ -77,7 +78,7 @@ func demonstrate(ctx context.Context, dir string, stay bool) (err error) {
 
 // clean removes what an earlier run left behind, so that every run begins alike.
 func (s *show) clean() error {
-	for _, name := range []string{"cluster", "registry", "git", "controller", "address", "fleet"} {
+	for _, name := range []string{"cluster", "registry", "second-registry", "git", "controller", "address", "fleet"} {
 		if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
 			return err
 		}
@@ -148,7 +149,8 @@ func (s *show) close() error {
 func (s *show) epilogue(stay bool) {
 	say("\nWhat was pushed was installed, upgraded, restored and uninstalled. Beacon was upgraded, repaired, rolled back and upgraded again by itself.")
 	say("The pipeline promoted one version from stage to stage by its digest. The version that failed in staging " +
-		"never came to production.")
+		"never came to production. What production verified was copied to the second registry with its signature, " +
+		"and the far side took it from there by its own range.")
 	if !stay {
 		return
 	}
@@ -164,6 +166,8 @@ Fairlead stays up until Ctrl-C. In another terminal:
   fairlead explain release beacon
   fairlead get pipelines -n shop
   fairlead explain pipeline beacon -n shop
+  fairlead history pipeline beacon -n shop
+  fairlead get releases -n edge   # the namespace stands for a far cluster
   kubectl get ks,hr,gitrepo,helmrepo
   helm ls -A
   helm history beacon

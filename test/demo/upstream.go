@@ -20,6 +20,9 @@ type upstreams struct {
 
 	server *upstream.RegistryServer
 	git    *upstream.Git
+	// second is the registry that a pipeline copies to, and signer signs what it copies.
+	second *upstream.RegistryServer
+	signer *upstream.Signer
 }
 
 // startUpstreams starts both servers with the sample chart in them.
@@ -33,6 +36,9 @@ func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
 		return nil, errors.Join(fmt.Errorf("starting the Git server: %w", err), server.Close())
 	}
 	u := &upstreams{registry: server.Host(), server: server, git: git}
+	if err := u.startSecond(filepath.Join(dir, "second-registry")); err != nil {
+		return nil, errors.Join(err, u.close())
+	}
 	if u.gitURL, err = git.Create("fleet"); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
@@ -53,6 +59,33 @@ func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
 		return nil, errors.Join(err, u.close())
 	}
 	return u, os.WriteFile(filepath.Join(dir, "address"), []byte(u.registry), 0o600)
+}
+
+// startSecond starts the second registry, and makes a key that signs.
+func (u *upstreams) startSecond(dir string) (err error) {
+	if u.second, err = upstream.Registry(dir, upstream.Options{}); err != nil {
+		return fmt.Errorf("starting the second registry: %w", err)
+	}
+	if u.signer, err = upstream.NewSigner(); err != nil {
+		return fmt.Errorf("making a key: %w", err)
+	}
+	return nil
+}
+
+// sign signs a version of a chart in the registry, as cosign does with a key.
+func (u *upstreams) sign(ctx context.Context, path, version string) error {
+	repository, err := u.server.Repository(path)
+	if err != nil {
+		return fmt.Errorf("signing %s %s: %w", path, version, err)
+	}
+	chart, err := repository.Resolve(ctx, version)
+	if err == nil {
+		err = u.signer.Sign(ctx, u.server, path, chart.Digest.String())
+	}
+	if err != nil {
+		return fmt.Errorf("signing %s %s: %w", path, version, err)
+	}
+	return nil
 }
 
 // publish pushes a version of the sample chart that the release follows, with changes to its values.
@@ -90,7 +123,13 @@ func (u *upstreams) publishTo(
 	return nil
 }
 
-func (u *upstreams) close() error { return errors.Join(u.git.Close(), u.server.Close()) }
+func (u *upstreams) close() error {
+	err := errors.Join(u.git.Close(), u.server.Close())
+	if u.second != nil {
+		err = errors.Join(err, u.second.Close())
+	}
+	return err
+}
 
 // publish pushes another version to the registry of a demonstration that is up, with the helm command.
 func publish(ctx context.Context, dir, version string) error {

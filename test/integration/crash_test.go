@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,31 @@ func TestKilledWhileWaiting(t *testing.T) {
 	if got := recordStatuses(t, ns, "web"); strings.Contains(got, "pending") || !strings.Contains(got, "deployed") {
 		t.Errorf("the records are %s", got)
 	}
+}
+
+// An upgrade whose pods crash already when the controller is killed fails as soon as it is finished, not at its timeout.
+func TestKilledWhilePodsCrash(t *testing.T) {
+	ns := namespace(t)
+	fragileCharts(t, ns)
+	hr := fragileRelease(ns, "web", `{"message":"runs"}`)
+	apply(t, hr)
+	awaitReady(t, hr)
+	hr.Spec.Timeout = &metav1.Duration{Duration: time.Hour}
+	apply(t, withValues(hr, `{"message":"crashes","waiting":"CrashLoopBackOff"}`))
+	until(t, "a pod of the upgrade crashes", func() bool {
+		pods := &corev1.PodList{}
+		if err := world.cluster.Client.List(t.Context(), pods, client.InNamespace(ns)); err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool {
+			return len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].State.Waiting != nil
+		})
+	})
+	restart(t)
+	until(t, "the upgrade has failed", func() bool {
+		f := get(t, hr).Status.LastFailure
+		return f != nil && strings.Contains(f.Message, "CrashLoopBackOff")
+	})
 }
 
 func TestKilledWhileUninstalling(t *testing.T) {

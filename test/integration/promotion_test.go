@@ -128,3 +128,61 @@ func (p *promoting) askAs(user, name string) (stderr string, code int) {
 	_, stderr, code = command(p.T, "kubectl", "create", "--as", user, "-f", file)
 	return stderr, code
 }
+
+// Who may write sources can neither change the source of a stage nor make one in the name of a pipeline; the controller
+// can.
+func TestSourcesOfStages(t *testing.T) {
+	t.Parallel()
+	p := newPipeline(t, func(p *v1beta1.ReleasePipeline) { p.Spec.Stages = p.Spec.Stages[:1] })
+	policies := filepath.Join("..", "..", "config", "approvals", "stagesources.yaml")
+	mustRun(t, "kubectl", "apply", "-f", policies)
+	t.Cleanup(func() { mustRun(t, "kubectl", "delete", "-f", policies) })
+	first := p.publish("1.0.0")
+	p.await("dev 1.0.0 Verified")
+	source := get(t, &v1beta1.OCIRepository{ObjectMeta: named(p.ns, "web-dev")})
+	role := "--namespace=" + p.ns
+	mustRun(t, "kubectl", "create", "role", "writer", role, "--verb=*", "--resource=ocirepositories.fairlead.dev")
+	mustRun(t, "kubectl", "create", "rolebinding", "writer", role, "--role=writer", "--user=dave")
+
+	const refused = "only the controller makes or changes the source of a stage of a ReleasePipeline"
+	patch := func(text string) (stderr string, code int) {
+		_, stderr, code = command(t, "kubectl", "patch", "ocirepositories.fairlead.dev", "web-dev", role, "--as", "dave",
+			"--type=merge", "--patch", text)
+		return stderr, code
+	}
+	evil := `{"spec":{"ref":{"digest":"sha256:` + strings.Repeat("6", 64) + `"},"suspend":true}}`
+	until(t, "another digest is refused", func() bool {
+		stderr, code := patch(evil)
+		return code != 0 && strings.Contains(stderr, refused)
+	})
+	if stderr, code := patch(`{"metadata":{"ownerReferences":null}}`); code == 0 || !strings.Contains(stderr, refused) {
+		t.Errorf("a source that is taken from its pipeline: exit %d, %s", code, stderr)
+	}
+	if stderr, code := patch(`{"metadata":{"annotations":{"example.com/note":"mine"}}}`); code != 0 {
+		t.Errorf("an annotation: %s", stderr)
+	}
+	file := filepath.Join(t.TempDir(), "forged.yaml")
+	create := func(name, owner string) (stderr string, code int) {
+		content := fmt.Sprintf("apiVersion: fairlead.dev/v1beta1\nkind: OCIRepository\nmetadata:\n  namespace: %s\n"+
+			"  name: %s\n%sspec: {url: %q}\n", p.ns, name, owner, source.Spec.URL)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, stderr, code = command(t, "kubectl", "create", "--as", "dave", "-f", file)
+		return stderr, code
+	}
+	owner := fmt.Sprintf("  ownerReferences:\n  - {apiVersion: fairlead.dev/v1beta1, kind: ReleasePipeline, "+
+		"name: other, uid: %s, controller: true}\n", source.OwnerReferences[0].UID)
+	if stderr, code := create("other-prod", owner); code == 0 || !strings.Contains(stderr, refused) {
+		t.Errorf("a source in the name of a pipeline: exit %d, %s", code, stderr)
+	}
+	if stderr, code := create("own", ""); code != 0 {
+		t.Errorf("a source of the own: %s", stderr)
+	}
+
+	second := p.publish("1.1.0")
+	p.await("dev 1.1.0 Verified")
+	if got := get(t, source); first == second || got.Spec.Reference.Digest != second {
+		t.Errorf("the source is at %s, not %s", got.Spec.Reference.Digest, second)
+	}
+}

@@ -90,6 +90,9 @@ type Options struct {
 	// Uninstalls is set when the action uninstalls the release. Objects of a kind that the cluster no longer serves went
 	// with their kind, and are left out of manifests. Hooks are not: what they are for would be skipped.
 	Uninstalls bool
+	// Begun is when another process began the revision that the client finishes; zero for a revision of its own. Pods
+	// that were made since then belong to the revision.
+	Begun time.Time
 	// Now is the clock.
 	Now func() time.Time
 	// Journal of the action; nil for none.
@@ -124,7 +127,7 @@ type Client struct {
 	written map[string]*warning.Written
 	// defined are the definitions that the action brings, in its manifest or before it.
 	defined map[schema.GroupKind]*definition.Definition
-	// begun is when the first object was written.
+	// begun is when the first object of the revision was written, or earlier.
 	begun time.Time
 	outcome
 }
@@ -152,6 +155,7 @@ func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *t
 		departures: map[tracker.Ref]departure{}, defined: map[schema.GroupKind]*definition.Definition{},
 		Client: stock, ctx: ctx, identity: as, mapper: mapper, tracker: seen, share: share{of: processor}, options: o,
 		parsed: map[string][]object{}, dropped: map[string]string{}, written: map[string]*warning.Written{},
+		begun: o.Begun,
 	}
 }
 
@@ -166,7 +170,7 @@ func (c *Client) begin() {
 	}
 }
 
-// writesBegan is when the first object was written; otherwise when none was.
+// writesBegan is when the first object of the revision was written, or earlier; otherwise when none was.
 func (c *Client) writesBegan(otherwise time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
@@ -124,6 +125,27 @@ func TestPodsThatCannotRun(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What another process began and this one finishes has pods from before this process.
+func TestPodsOfWhatAnotherProcessBegan(t *testing.T) {
+	t.Parallel()
+	began := time.Now().Add(-time.Hour)
+	for _, o := range []Options{{Now: time.Now}, {Now: time.Now, Begun: began}} {
+		stock := NewClient(t.Context(), noGetter{}, nil, nil, nil, o)
+		stock.begin()
+		want := o.Begun
+		if got := stock.writesBegan(time.Time{}); !want.IsZero() && !got.Equal(want) || want.IsZero() && !got.After(began) {
+			t.Errorf("with %v the pods of the revision are those since %s", o.Begun, got)
+		}
+	}
+}
+
+// noGetter is an Identity that is asked for nothing but a getter.
+type noGetter struct{ Identity }
+
+func (noGetter) Getter(string) genericclioptions.RESTClientGetter {
+	return genericclioptions.NewConfigFlags(false)
 }
 
 func TestPodsThatMayNotBeWatched(t *testing.T) {
