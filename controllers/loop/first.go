@@ -47,22 +47,45 @@ func enqueueFirst(
 	queue.Add(request)
 }
 
-// ranked is a handler some of whose updates can wait.
+// ranked is a handler some of whose events can wait.
 type ranked struct {
 	handler.EventHandler
 
 	canWait func(before, after client.Object) bool
 }
 
+// Create implements handler.EventHandler.
+func (r ranked) Create(
+	ctx context.Context, e event.CreateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request],
+) {
+	if !e.IsInInitialList { // those come last of all anyway
+		queue = r.rank(queue, nil, e.Object)
+	}
+	r.EventHandler.Create(ctx, e, queue)
+}
+
 // Update implements handler.EventHandler.
 func (r ranked) Update(
 	ctx context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request],
 ) {
-	ordered, is := queue.(priorityqueue.PriorityQueue[reconcile.Request])
-	if is && e.ObjectOld != nil && e.ObjectNew != nil && r.canWait(e.ObjectOld, e.ObjectNew) {
-		queue = lastOf{ordered}
+	r.EventHandler.Update(ctx, e, r.rank(queue, e.ObjectOld, e.ObjectNew))
+}
+
+// Delete implements handler.EventHandler.
+func (r ranked) Delete(
+	ctx context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request],
+) {
+	r.EventHandler.Delete(ctx, e, r.rank(queue, e.Object, nil))
+}
+
+// rank returns the queue in which the objects that an event affects have their place.
+func (r ranked) rank(
+	queue workqueue.TypedRateLimitingInterface[reconcile.Request], before, after client.Object,
+) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	if ordered, is := queue.(priorityqueue.PriorityQueue[reconcile.Request]); is && r.canWait(before, after) {
+		return lastOf{ordered}
 	}
-	r.EventHandler.Update(ctx, e, queue)
+	return queue
 }
 
 // lastOf is a queue to which objects are added as the last.

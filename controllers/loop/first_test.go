@@ -39,7 +39,7 @@ func TestUpdatesThatCanWait(t *testing.T) {
 		Affects: func(_ context.Context, o client.Object) []reconcile.Request {
 			return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(o)}}
 		},
-		CanWait: func(_, after client.Object) bool { return after.GetAnnotations() != nil },
+		CanWait: func(_, after client.Object) bool { return after == nil || after.GetAnnotations() != nil },
 	}
 	update := func(name string, waits bool) {
 		before, after := named(types.NamespacedName{Name: name}), named(types.NamespacedName{Name: name})
@@ -48,11 +48,15 @@ func TestUpdatesThatCanWait(t *testing.T) {
 		}
 		watch.handler().Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, queue)
 	}
+	made := named(types.NamespacedName{Name: "made"})
+	made.SetAnnotations(map[string]string{})
+	watch.handler().Create(t.Context(), event.CreateEvent{Object: made}, queue)
+	watch.handler().Delete(t.Context(), event.DeleteEvent{Object: named(types.NamespacedName{Name: "gone"})}, queue)
 	update("waits", true)
 	update("both", true)
 	update("urgent", false)
 	update("both", false)
-	for _, want := range []string{"urgent", "both", "waits"} {
+	for _, want := range []string{"urgent", "both", "made", "gone", "waits"} {
 		if got, _ := queue.Get(); got.Name != want {
 			t.Errorf("%s comes where %s should", got.Name, want)
 		}

@@ -252,3 +252,23 @@ func TestAPromotionWithoutPipeline(t *testing.T) {
 		t.Errorf("a record is answered: %+v", record.Status)
 	}
 }
+
+// The controller of Promotions looks at those of users alone; the pipeline keeps its records.
+func TestRecordsAreNotReconciled(t *testing.T) {
+	t.Parallel()
+	p := threeStages()
+	for _, tt := range []struct {
+		promotion *v1beta1.Promotion
+		want      bool
+	}{
+		{&v1beta1.Promotion{}, true},
+		{&v1beta1.Promotion{ObjectMeta: metav1.ObjectMeta{OwnerReferences: ownedBy(p)}}, false},
+	} {
+		if got := isRequest(tt.promotion); got != tt.want {
+			t.Errorf("a Promotion with the owners %v is reconciled: %v", tt.promotion.OwnerReferences, got)
+		}
+	}
+	if isRequest(p) {
+		t.Error("a pipeline is no Promotion")
+	}
+}

@@ -45,9 +45,13 @@ const (
 		"object.spec.groups.all(g, g in request.userInfo.groups)"
 )
 
+// workersPer is how many workers pipelines have for each of another kind. Other kinds act in tasks of their own; the
+// workers of pipelines write what was decided, and wait for the API server meanwhile.
+const workersPer = 4
+
 // Options of the controller.
 type Options struct {
-	// Concurrency is the number of workers.
+	// Concurrency is the number of workers of a kind; see workersPer.
 	Concurrency int
 	// Now is the clock.
 	Now func() time.Time
@@ -87,7 +91,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	})
 	return loop.Setup(manager, loop.Controller[*v1beta1.ReleasePipeline]{
 		Name: v1beta1.ReleasePipelineKind, Empty: func() *v1beta1.ReleasePipeline { return &v1beta1.ReleasePipeline{} },
-		Handler: h, Waker: waker, Concurrency: o.Concurrency, Watches: watches(cached, o.NoFreezes),
+		Handler: h, Waker: waker, Concurrency: workersPer * o.Concurrency, Watches: watches(cached, o.NoFreezes),
 	})
 }
 
@@ -127,8 +131,9 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 		return catalog.PipelinesOf(ctx, cached, choice)
 	})
 	all = append(all,
-		loop.Watch{Object: &v1beta1.OCIRepository{}, When: sourceChanged(), Affects: ofOwner},
-		loop.Watch{Object: &v1beta1.HelmChart{}, When: sourceChanged(), Affects: ofOwner},
+		// Most changes of these are writes of the controller itself.
+		loop.Watch{Object: &v1beta1.OCIRepository{}, When: sourceChanged(), CanWait: always, Affects: ofOwner},
+		loop.Watch{Object: &v1beta1.HelmChart{}, When: sourceChanged(), CanWait: always, Affects: ofOwner},
 		loop.Watch{Object: &v1beta1.Promotion{}, When: isAskedOrGone(), Affects: ofPromotion},
 		loop.Watch{
 			Object: &v1beta1.HelmRelease{}, When: saysMore(), CanWait: hasNoVerdict, Affects: ofStage(cached),
@@ -140,6 +145,9 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 	}
 	return append(all, loop.Watch{Object: &v1beta1.ReleaseFreeze{}, Affects: allPipelines(cached)})
 }
+
+// always lets the pipelines that an event affects wait for those that have something to deliver.
+func always(_, _ client.Object) bool { return true }
 
 // ofApproval is the pipeline that an approval is about.
 func ofApproval(_ context.Context, o client.Object) []reconcile.Request {
