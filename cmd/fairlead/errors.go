@@ -84,7 +84,8 @@ func forbidden(r *view.RequestError) string {
 	case r.Namespace == "":
 		where, check, hint = " in all namespaces", " -A", "; name one namespace with -n"
 	}
-	return fmt.Sprintf("forbidden: %s %s %s%s (kubectl auth can-i %s %s%s)%s", who, r.Verb, resource, where, r.Verb, resource, check, hint)
+	return fmt.Sprintf("forbidden: %s %s %s%s (kubectl auth can-i %s %s%s)%s", who, r.Verb, resource, where,
+		r.Verb, resource, check, hint)
 }
 
 func isUnreachable(err error) bool {

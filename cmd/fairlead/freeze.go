@@ -29,10 +29,10 @@ func newFreezeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "freeze NAME --reason TEXT",
 		Short: "Stop promotions and new charts for a time, by a ReleaseFreeze",
-		Long: `Stop promotions of pipelines, and new charts of HelmReleases, for a time, by creating a ReleaseFreeze. It begins
-now, or at --from, and ends at --until, after --for, or when it is removed by "fairlead unfreeze". It never holds a
-rollback. Without --namespaces it is about all namespaces, and without --selector about all pipelines and HelmReleases
-in them.`,
+		Long: `Stop promotions of pipelines, and new charts of HelmReleases, for a time, by creating a ReleaseFreeze. It
+begins now, or at --from, and ends at --until, after --for, or when it is removed by "fairlead unfreeze". It never
+holds a rollback. Without --namespaces it is about all namespaces, and without --selector about all pipelines and
+HelmReleases in them.`,
 		Example: `  fairlead freeze sale --reason 'the sale' --until 2026-11-30T06:00:00Z
   fairlead freeze incident --reason INC-1234 --namespaces web,shop --for 4h
   fairlead freeze front --reason 'the sale' --selector tier=front --for 72h`,
