@@ -161,9 +161,12 @@ type ReleasePipelineStatus struct {
 	// +listMapKey=name
 	// +optional
 	Stages []StageStatus `json:"stages,omitempty"`
+	// Charts are those of a pipeline with spec.subject.charts; candidates and stages are in their own pipelines.
+	// +optional
+	Charts *PipelineChartsStatus `json:"charts,omitempty"`
 }
 
-// ReleasePipeline promotes one chart, by its digest, from stage to stage.
+// ReleasePipeline promotes one chart, by its digest, from stage to stage, or several charts, each on its own.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=flpipe,categories=fairlead

@@ -6,7 +6,10 @@ import (
 )
 
 // PipelineSubject is the chart that a pipeline promotes.
-// +kubebuilder:validation:XValidation:rule="(self.sourceRef.kind == 'OCIRepository') != has(self.chart)",message="spec.subject.chart goes with a HelmRepository and a GitRepository, and an OCIRepository is one chart itself"
+// +kubebuilder:validation:XValidation:rule="(self.sourceRef.kind == 'OCIRepository' || has(self.charts)) != has(self.chart)",message="a HelmRepository and a GitRepository need one of spec.subject.chart and spec.subject.charts, and an OCIRepository is one chart itself"
+// +kubebuilder:validation:XValidation:rule="!has(self.charts) || self.sourceRef.kind != 'OCIRepository'",message="an OCIRepository is one chart; spec.subject.charts goes with a HelmRepository, also of type oci, and a GitRepository"
+// +kubebuilder:validation:XValidation:rule="!has(self.charts) || !has(self.charts.include) || self.sourceRef.kind == 'HelmRepository'",message="spec.subject.charts.include goes with a HelmRepository that has an index; name the charts of a GitRepository"
+// +kubebuilder:validation:XValidation:rule="!has(self.charts) || !has(self.charts.path) || self.sourceRef.kind == 'GitRepository'",message="spec.subject.charts.path goes with a GitRepository"
 // +kubebuilder:validation:XValidation:rule="self.sourceRef.kind == 'HelmRepository' || !has(self.version)",message="spec.subject.version goes with a HelmRepository; the range of an OCIRepository is its own spec.ref.semver, and a directory has one version"
 // +kubebuilder:validation:XValidation:rule="self.sourceRef.kind == 'HelmRepository' || !has(self.filter) && !has(self.prereleases) && !has(self.verify)",message="filter, prereleases and verify go with a HelmRepository; those of other sources are their own"
 type PipelineSubject struct {
@@ -18,6 +21,9 @@ type PipelineSubject struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +optional
 	Chart string `json:"chart,omitempty"`
+	// Charts are several charts of the source instead of one. The controller makes a pipeline PIPELINE-CHART for each.
+	// +optional
+	Charts *PipelineCharts `json:"charts,omitempty"`
 	// Version is the range of versions of a chart in a HelmRepository, any release when left out.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,7 +44,7 @@ func newBoardCommand(a *app) *cobra.Command {
 		Short: "Show what the stages of pipelines have, side by side",
 		Long: `Show pipelines, one a row, and their stages, one a column: the version that the stage has, its phase, how many
 candidates are newer, and what the next one waits for, with the time that is left. Where the terminal is too narrow
-for that, each stage has a line.
+for that, each stage has a line. A pipeline of several charts has a row for each chart.
 
 --watch shows it again when something changes: on a terminal in place, otherwise by a line for each pipeline that
 changes.`,
@@ -106,10 +107,15 @@ func (a *app) board(ctx context.Context, q promotionQuery, watch bool) error {
 	return err
 }
 
+// boardRows are the rows of pipelines. A pipeline of several charts has those of its charts, and none of its own.
 func boardRows(objects []client.Object) []view.BoardRow {
 	rows := make([]view.BoardRow, 0, len(objects))
 	for _, o := range objects {
-		rows = append(rows, view.NewBoardRow(o.(*v1beta1.ReleasePipeline)))
+		p := o.(*v1beta1.ReleasePipeline)
+		made := func(other client.Object) bool { return metav1.IsControlledBy(other, p) }
+		if p.Spec.Subject.Charts == nil || !slices.ContainsFunc(objects, made) {
+			rows = append(rows, view.NewBoardRow(p))
+		}
 	}
 	return rows
 }

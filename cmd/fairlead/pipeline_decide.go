@@ -36,6 +36,9 @@ func (f *decisionFlags) approve(
 	ctx context.Context, c *connection, at stageSite, version string,
 ) (said string, err error) {
 	if version == "" {
+		if err := oneChart(at.pipeline); err != nil {
+			return "", err
+		}
 		if s := view.StageOf(at.pipeline, at.spec().Name); s != nil && len(s.Gates) > 0 {
 			version = s.Candidate
 		}
@@ -69,6 +72,9 @@ func (f *decisionFlags) reject(
 func (f *decisionFlags) decide(
 	ctx context.Context, c *connection, at stageSite, version, decision string,
 ) (said string, err error) {
+	if err := oneChart(at.pipeline); err != nil {
+		return "", err
+	}
 	candidate := view.CandidateOf(at.pipeline, version)
 	if candidate == nil {
 		return "", fmt.Errorf("pipeline %s/%s has no candidate %q; its candidates: %s", at.pipeline.Namespace,

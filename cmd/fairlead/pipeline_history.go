@@ -25,6 +25,9 @@ func (a *app) pipelineHistory(ctx context.Context, name, stage string, out *outp
 		at, err = findStage(ctx, c, name, stage)
 		p = at.pipeline
 	}
+	if err == nil {
+		err = oneChart(p)
+	}
 	if err != nil {
 		return err
 	}

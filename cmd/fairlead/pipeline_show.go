@@ -48,6 +48,9 @@ func (a *app) explainPipeline(ctx context.Context, q pipelineQuestion, out *outp
 	if err != nil {
 		return err
 	}
+	if p.Spec.Subject.Charts != nil {
+		return a.explainCharts(p, q, out)
+	}
 	if q.candidate != "" {
 		return a.explainCandidate(ctx, c, p, q, out)
 	}

@@ -86,6 +86,9 @@ func (a *app) promote(ctx context.Context, f *promoteFlags, args []string) error
 		return err
 	}
 	at, err := findStage(ctx, c, args[0], args[1])
+	if err == nil {
+		err = oneChart(at.pipeline)
+	}
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,12 @@ func (q promotionQuery) feed(c *connection, listing promotionListing) feed {
 		f.namespace = c.namespace
 	}
 	if len(q.names) > 0 {
-		f.wants = func(o client.Object) bool { return slices.Contains(q.names, o.GetName()) }
+		f.wants = func(o client.Object) bool {
+			if q.word == "pipelines" {
+				return view.IsOfPipeline(o, q.names)
+			}
+			return slices.Contains(q.names, o.GetName())
+		}
 	}
 	return f
 }

@@ -114,16 +114,22 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 		return found.Revision, nil
 	case ok && found.err != nil:
 		return v1beta1.ChartRevision{}, found.err
-	case source.IsSuspended():
-		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason,
+	}
+	return v1beta1.ChartRevision{}, c.unknown(choice, source)
+}
+
+// unknown says why there is no answer to a choice yet, and triggers a poll of its source, unless that is suspended.
+func (c *Catalog) unknown(choice Choice, source v1beta1.Source) error {
+	if source.IsSuspended() {
+		return unavailable(v1beta1.SourceNotReadyReason,
 			"%s is not known yet, and %s %s/%s is suspended", choice, choice.Kind, choice.Namespace, choice.Name)
 	}
 	c.wake(choice)
 	if reason, failed := failure(source); failed {
-		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason, "%s is not known yet, because %s %s/%s is not ready: %s",
+		return unavailable(v1beta1.SourceNotReadyReason, "%s is not known yet, because %s %s/%s is not ready: %s",
 			choice, choice.Kind, choice.Namespace, choice.Name, reason)
 	}
-	return v1beta1.ChartRevision{}, &pending{what: "looking for " + choice.String()}
+	return &pending{what: "looking for " + choice.String()}
 }
 
 // Last returns the chart that was found last for a choice, also while its source is not supported; false when none is
@@ -248,7 +254,7 @@ func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source
 		kube = ""
 	}
 	found = pickFromIndex(index, choice, kube)
-	if found.Revision.Digest == "" && (found.err == nil || choice.pin.Digest != "") {
+	if !choice.lists() && found.Revision.Digest == "" && (found.err == nil || choice.pin.Digest != "") {
 		return pick{}, false // the index does not give a digest, or another than is wanted: the poll looks further
 	}
 	s.Picks[choice.String()] = found

@@ -29,6 +29,8 @@ type Choice struct {
 	// pin is the exact chart that is wanted, and filter bounds the versions; zero for any.
 	pin    pin
 	filter filter
+	// listing is set when the names of charts are wanted, and no chart.
+	listing listing
 }
 
 // demand is who has to have signed a chart, and the namespace that the Secret with the keys is in.
@@ -107,6 +109,8 @@ func (c Choice) String() string {
 	}
 	source += c.filter.String() + c.pin.String()
 	switch {
+	case c.lists():
+		return fmt.Sprintf("%s of %s", c.listing, source)
 	case c.Chart == "":
 		return source
 	case c.Version == "":
@@ -142,9 +146,19 @@ func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
 	return choice
 }
 
-// ChoiceOfPipeline returns what a pipeline asks for.
+// ChoiceOfPipeline returns what a pipeline asks for: a chart, or names of charts. It is the zero value when all charts
+// are named: then only the pipelines of these ask for something.
 func ChoiceOfPipeline(p *v1beta1.ReleasePipeline) Choice {
 	subject := p.Spec.Subject
+	if charts := subject.Charts; charts != nil {
+		if charts.Include == "" {
+			return Choice{}
+		}
+		return Choice{
+			Kind: subject.SourceRef.Kind, Namespace: p.Namespace, Name: subject.SourceRef.Name,
+			listing: listing{Include: charts.Include, Exclude: charts.Exclude},
+		}
+	}
 	if subject.SourceRef.Kind == v1beta1.OCIRepositoryKind {
 		return Choice{Kind: subject.SourceRef.Kind, Namespace: p.Namespace, Name: subject.SourceRef.Name}
 	}

@@ -58,6 +58,10 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	defer release()
 	var warnings []string
 	for _, choice := range choices {
+		if choice.lists() {
+			s.Picks[choice.String()] = pickNames(index, choice)
+			continue
+		}
 		had := before.Picks[choice.String()]
 		found := c.pickChart(ctx, catalogued{repository, access, remote, index}, choice, had)
 		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) { return keys.provenance(ctx, remote, found) })
@@ -137,8 +141,11 @@ type catalogued struct {
 	index      *helmrepo.Index
 }
 
-// pickFromIndex chooses without asking anybody. A chart whose digest the index does not give is left without one.
+// pickFromIndex chooses without a request. A chart whose digest the index does not give is left without one.
 func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
+	if choice.lists() {
+		return pickNames(index, choice)
+	}
 	wanted, err := choice.wanted(kube)
 	if err != nil {
 		return pick{err: err}
@@ -204,6 +211,10 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	served := false
 	warnings := make([]string, 0, len(choices))
 	for _, choice := range choices {
+		if choice.lists() {
+			s.Picks[choice.String()] = unlisted(choice)
+			continue
+		}
 		had := before.Picks[choice.String()]
 		found := c.pickTag(ctx, repository, choice, tags, had)
 		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) {
@@ -253,7 +264,7 @@ const maxAbsent = 3
 func absent(choices []Choice, has []string) string {
 	var names []string
 	for _, choice := range choices {
-		if !slices.Contains(has, choice.Chart) {
+		if !choice.lists() && !slices.Contains(has, choice.Chart) {
 			names = append(names, choice.Chart)
 		}
 	}

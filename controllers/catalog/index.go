@@ -20,7 +20,7 @@ const choiceIndex = "fairlead.choice"
 // choices of releases of other namespaces are left out.
 func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) error {
 	byChoice := func(choice Choice) []string {
-		if choice.Chart == "" {
+		if choice.Chart == "" && !choice.lists() {
 			return []string{choice.String()}
 		}
 		return []string{choice.String(), choice.Source().String()}
@@ -40,7 +40,11 @@ func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 		return err
 	}
 	err = indexer.IndexField(ctx, &v1beta1.ReleasePipeline{}, choiceIndex, func(o client.Object) []string {
-		return byChoice(ChoiceOfPipeline(o.(*v1beta1.ReleasePipeline)))
+		choice := ChoiceOfPipeline(o.(*v1beta1.ReleasePipeline))
+		if choice == (Choice{}) {
+			return nil
+		}
+		return byChoice(choice)
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -34,6 +35,8 @@ type pick struct {
 	// SignedBy tells who has signed the chart, where somebody has to have, and Keys which Secret has said who may.
 	SignedBy string `json:"signedBy,omitempty"`
 	Keys     string `json:"keys,omitempty"`
+	// Names of charts, where the choice lists them.
+	Names []string `json:"names,omitempty"`
 	// Base is what upstream has, when the chart was made from it with other values.
 	Base *pick `json:"base,omitempty"`
 	// doubted is set when the keys have changed that the signature was checked with; tried is the Secret that a check has failed with.
@@ -87,7 +90,7 @@ func (p pick) upstream() pick {
 }
 
 func sameAnswer(a, b pick) bool {
-	return a.Revision == b.Revision && a.doubted == b.doubted && errorText(a.err) == errorText(b.err) &&
+	return a.Revision == b.Revision && slices.Equal(a.Names, b.Names) && a.doubted == b.doubted && errorText(a.err) == errorText(b.err) &&
 		errorText(a.withdrawn) == errorText(b.withdrawn)
 }
 

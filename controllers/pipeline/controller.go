@@ -31,6 +31,8 @@ type Catalog interface {
 	Origin(ctx context.Context, choice catalog.Choice, chart v1beta1.ChartRevision) string
 	// OutOfRange says that a choice does not allow a version; nil when it does.
 	OutOfRange(ctx context.Context, choice catalog.Choice, version string) error
+	// Names are the names of the charts that a choice lists; see catalog.Catalog.
+	Names(ctx context.Context, choice catalog.Choice) ([]string, error)
 	// Kept says why the answer to a choice is kept although upstream no longer offers it; nil when upstream offers it.
 	Kept(ctx context.Context, choice catalog.Choice) error
 }
@@ -59,6 +61,14 @@ type handler struct {
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (time.Duration, error) {
+	if p.Spec.Subject.Charts != nil {
+		return h.expand(ctx, p)
+	}
+	return h.promote(ctx, p)
+}
+
+// promote brings a pipeline of one chart closer to what it asks for.
+func (h *handler) promote(ctx context.Context, p *v1beta1.ReleasePipeline) (time.Duration, error) {
 	if p.Spec.Suspend {
 		h.copies.forget(client.ObjectKeyFromObject(p))
 		return 0, nil
@@ -83,7 +93,7 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	}
 	h.tell(p, restored)
 	reset(p)
-	if err := errors.Join(h.deliver(ctx, p), h.audit(ctx, p)); err != nil {
+	if err := errors.Join(h.deliver(ctx, p), h.audit(ctx, p), h.contract(ctx, p)); err != nil {
 		return h.failed(p, err, now)
 	}
 	copied, err := h.copy(ctx, p, repeat, now)

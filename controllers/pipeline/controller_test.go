@@ -35,6 +35,7 @@ func (b builder) IndexField(_ context.Context, object client.Object, field strin
 // charts answers every choice.
 type charts struct {
 	revision v1beta1.ChartRevision
+	names    []string
 	err      error
 	// origin, outOfRange and kept answer the other questions.
 	origin           string
@@ -56,6 +57,9 @@ func (c *charts) OutOfRange(context.Context, catalog.Choice, string) error { ret
 
 // Kept implements Catalog.
 func (c *charts) Kept(context.Context, catalog.Choice) error { return c.kept }
+
+// Names implements Catalog.
+func (c *charts) Names(context.Context, catalog.Choice) ([]string, error) { return c.names, c.err }
 
 // site is a pipeline with a toy cluster.
 type site struct {

@@ -144,6 +144,9 @@ func labelOf(p *v1beta1.ReleasePipeline) string { return string(p.UID) }
 
 // hasSource reports whether a pipeline has a stage with a source of its own.
 func hasSource(p *v1beta1.ReleasePipeline, name string) bool {
+	if p.Spec.Subject.Charts != nil {
+		return false // the pipelines of its charts have them
+	}
 	for _, s := range p.Spec.Stages {
 		if s.Name == name && s.CopyOf() == nil {
 			return true

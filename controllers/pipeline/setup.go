@@ -24,7 +24,8 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
-// +kubebuilder:rbac:groups=fairlead.dev,resources=releasepipelines;promotionapprovals,verbs=get;list;watch
+// +kubebuilder:rbac:groups=fairlead.dev,resources=releasepipelines,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=fairlead.dev,resources=promotionapprovals,verbs=get;list;watch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=releasefreezes,verbs=get;list;watch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=releasepipelines/status;promotions/status,verbs=patch
 // +kubebuilder:rbac:groups=fairlead.dev,resources=promotions,verbs=get;list;watch;create;patch;delete
@@ -139,6 +140,7 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 			Object: &v1beta1.HelmRelease{}, When: saysMore(), CanWait: hasNoVerdict, Affects: ofStage(cached),
 		},
 		loop.Watch{Object: &v1beta1.PromotionApproval{}, Affects: ofApproval},
+		loop.Watch{Object: &v1beta1.ReleasePipeline{}, When: memberChanged(), Affects: ofOwner},
 	)
 	if noFreezes {
 		return all
@@ -176,8 +178,19 @@ func ofStage(cached client.Reader) func(context.Context, client.Object) []reconc
 		if err := cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy); err != nil {
 			return nil // it is not there; when it is, its pipeline is reconciled
 		}
-		return ofOwner(ctx, source)
+		return withParents(ctx, cached, ofOwner(ctx, source))
 	}
+}
+
+// withParents adds the pipelines that made the pipelines of requests.
+func withParents(ctx context.Context, cached client.Reader, requests []reconcile.Request) []reconcile.Request {
+	for _, request := range slices.Clone(requests) {
+		p := &v1beta1.ReleasePipeline{}
+		if err := cached.Get(ctx, request.NamespacedName, p); err == nil {
+			requests = append(requests, ofOwner(ctx, p)...)
+		}
+	}
+	return requests
 }
 
 // saysMore lets the events through after which a HelmRelease has another verdict, or belongs to another stage.

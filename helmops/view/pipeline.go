@@ -1,11 +1,13 @@
 package view
 
 import (
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 // StageRow is one stage of a pipeline in a list.
@@ -25,8 +27,44 @@ type StageRow struct {
 	Message   string               `json:"message,omitempty"`
 }
 
-// StageRows are the stages of a pipeline, in its order. A stage that the controller has not seen is Unknown.
+// ChartsStage stands for the stages of a pipeline of several charts, which the pipelines of these have.
+const ChartsStage = "(charts)"
+
+// chartsRow sums up a pipeline of several charts.
+func chartsRow(p *v1beta1.ReleasePipeline) StageRow {
+	r := StageRow{
+		Namespace: p.Namespace, Pipeline: p.Name, Stage: ChartsStage, Phase: string(Unknown), Message: status.Message(p),
+	}
+	s := p.Status.Charts
+	switch {
+	case p.Spec.Suspend:
+		r.Phase = string(Suspended)
+	case s == nil:
+	case status.IsStalled(p) || s.Failed > 0:
+		r.Phase = string(Failed)
+	case s.Waiting > 0 || !status.IsReady(p):
+		r.Phase = string(Waiting)
+	default:
+		r.Phase = string(Ready)
+	}
+	return r
+}
+
+// IsOfPipeline reports whether a pipeline has one of some names, or was made by one that has.
+func IsOfPipeline(o metav1.Object, names []string) bool {
+	if slices.Contains(names, o.GetName()) {
+		return true
+	}
+	owner := metav1.GetControllerOf(o)
+	return owner != nil && owner.Kind == v1beta1.ReleasePipelineKind && slices.Contains(names, owner.Name)
+}
+
+// StageRows are the stages of a pipeline, in its order. A stage that the controller has not seen is Unknown. A pipeline
+// of several charts has one row.
 func StageRows(p *v1beta1.ReleasePipeline) []StageRow {
+	if p.Spec.Subject.Charts != nil {
+		return []StageRow{chartsRow(p)}
+	}
 	rows := make([]StageRow, 0, len(p.Spec.Stages))
 	for _, spec := range p.Spec.Stages {
 		r := StageRow{Namespace: p.Namespace, Pipeline: p.Name, Stage: spec.Name, Phase: string(Unknown)}

@@ -44,6 +44,17 @@ func TestTheSampleOfFarClusters(t *testing.T) {
 	p.applySample("far-clusters", "--dry-run=server")
 }
 
+// The API server accepts the sample of many charts, and the controller makes a pipeline for each chart.
+func TestTheSampleOfManyCharts(t *testing.T) {
+	t.Parallel()
+	p := &promoting{T: t, ns: namespace(t)}
+	p.applySample("many-charts")
+	for _, name := range []string{"shop-cart", "shop-web"} {
+		made := &v1beta1.ReleasePipeline{ObjectMeta: named(p.ns, name)}
+		until(t, name+" is made", func() bool { return exists(t, made) })
+	}
+}
+
 // remotes starts another cluster, and puts its kubeconfig into Secrets.
 func (p *promoting) remotes(secrets ...string) {
 	p.Helper()
