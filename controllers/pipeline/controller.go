@@ -123,8 +123,8 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 }
 
 // act points the sources of the stages to what was decided, once the status says it; not of a pipeline that a user has
-// suspended or deleted meanwhile. What fails here is done, or reported, by the next Reconcile, which writes the records,
-// too.
+// suspended or deleted meanwhile. What fails here is done, or reported, by the next Reconcile, which writes the
+// records, too.
 func (h *handler) act(ctx context.Context, p *v1beta1.ReleasePipeline) {
 	if p.Spec.Suspend || !p.DeletionTimestamp.IsZero() {
 		return
