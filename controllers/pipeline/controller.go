@@ -113,13 +113,18 @@ func (h *handler) Reconcile(ctx context.Context, p *v1beta1.ReleasePipeline) (ti
 	}
 	switch {
 	case out.acted:
-		loop.Then(ctx, func(ctx context.Context) { h.act(ctx, p) })
-		return again, nil
+		return h.actThen(ctx, p), nil
 	case out.next.IsZero():
 		return 0, nil
 	default:
 		return max(again, out.next.Sub(h.now())), nil
 	}
+}
+
+// actThen delivers what was decided once the status is written, and returns when the rest of it is done.
+func (h *handler) actThen(ctx context.Context, p *v1beta1.ReleasePipeline) time.Duration {
+	loop.Then(ctx, func(ctx context.Context) { h.act(ctx, p) })
+	return again
 }
 
 // act points the sources of the stages to what was decided, once the status says it; not of a pipeline that a user has
