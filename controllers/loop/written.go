@@ -62,7 +62,7 @@ func (w *Written[T]) Release(cached client.Object) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	own, ok := w.objects[key]
-	if ok && !(own.GetUID() == cached.GetUID() && precedes(cached.GetResourceVersion(), own.GetResourceVersion())) {
+	if ok && (own.GetUID() != cached.GetUID() || !precedes(cached.GetResourceVersion(), own.GetResourceVersion())) {
 		delete(w.objects, key)
 	}
 }

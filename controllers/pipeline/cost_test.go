@@ -163,7 +163,7 @@ func TestACacheThatIsBehind(t *testing.T) {
 	old := s.source("staging")
 	requests := s.counted()
 	s.reconcile(requests)
-	s.handler.cached = interceptor.NewClient(s.objects.(client.WithWatch), interceptor.Funcs{
+	s.cached = interceptor.NewClient(s.objects.(client.WithWatch), interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object,
 			options ...client.GetOption) error {
 			if outlet, is := o.(*v1beta1.OCIRepository); is && key.Name == old.Name {
@@ -189,7 +189,7 @@ func TestASourceThatIsDeletedBeforeTheCacheHasIt(t *testing.T) {
 	s.reconcile(requests)
 	made := s.source("dev")
 	hidden := true
-	s.handler.cached = interceptor.NewClient(s.objects.(client.WithWatch), interceptor.Funcs{
+	s.cached = interceptor.NewClient(s.objects.(client.WithWatch), interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object,
 			options ...client.GetOption) error {
 			if _, is := o.(*v1beta1.OCIRepository); is && key.Name == made.Name && hidden {
