@@ -37,8 +37,8 @@ type Watch struct {
 	Affects func(context.Context, client.Object) []reconcile.Request
 	// When filters the events; nil lets all through.
 	When predicate.Predicate
-	// CanWait reports whether the objects that an event affects come after those that others affect; nil for none. before
-	// is nil for an object that is new, after for one that is gone.
+	// CanWait reports whether the objects that an event affects come after those that others affect; nil for none.
+	// before is nil for an object that is new, after for one that is gone.
 	CanWait func(before, after client.Object) bool
 }
 

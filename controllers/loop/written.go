@@ -8,9 +8,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Written remembers the objects that this process wrote last, until the cache has them. The cache follows the API server
-// with a delay; without this an object would be judged by a status that is already out of date, and an action be taken
-// twice. Nothing sleeps or polls for the cache. The zero value is ready to use.
+// Written remembers the objects that this process wrote last, until the cache has them. The cache follows the API
+// server with a delay; without this an object would be judged by a status that is already out of date, and an action be
+// taken twice. Nothing sleeps or polls for the cache. The zero value is ready to use.
 type Written[T client.Object] struct {
 	mu      sync.Mutex
 	objects map[types.NamespacedName]T
@@ -62,7 +62,7 @@ func (w *Written[T]) Release(cached client.Object) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	own, ok := w.objects[key]
-	if ok && !(own.GetUID() == cached.GetUID() && precedes(cached.GetResourceVersion(), own.GetResourceVersion())) {
+	if ok && (own.GetUID() != cached.GetUID() || !precedes(cached.GetResourceVersion(), own.GetResourceVersion())) {
 		delete(w.objects, key)
 	}
 }

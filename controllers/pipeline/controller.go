@@ -123,8 +123,7 @@ func (h *handler) promote(ctx context.Context, p *v1beta1.ReleasePipeline) (time
 	}
 	switch {
 	case out.acted:
-		loop.Then(ctx, func(ctx context.Context) { h.act(ctx, p) })
-		return again, nil
+		return h.actThen(ctx, p), nil
 	case out.next.IsZero():
 		return 0, nil
 	default:
@@ -132,9 +131,15 @@ func (h *handler) promote(ctx context.Context, p *v1beta1.ReleasePipeline) (time
 	}
 }
 
+// actThen delivers what was decided once the status is written, and returns when the rest of it is done.
+func (h *handler) actThen(ctx context.Context, p *v1beta1.ReleasePipeline) time.Duration {
+	loop.Then(ctx, func(ctx context.Context) { h.act(ctx, p) })
+	return again
+}
+
 // act points the sources of the stages to what was decided, once the status says it; not of a pipeline that a user has
-// suspended or deleted meanwhile. What fails here is done, or reported, by the next Reconcile, which writes the records,
-// too.
+// suspended or deleted meanwhile. What fails here is done, or reported, by the next Reconcile, which writes the
+// records, too.
 func (h *handler) act(ctx context.Context, p *v1beta1.ReleasePipeline) {
 	if p.Spec.Suspend || !p.DeletionTimestamp.IsZero() {
 		return

@@ -94,8 +94,8 @@ func promoting(t *testing.T) *site {
 	return s
 }
 
-// When a stage has verified a candidate, the source of the next one is written in the same Reconcile, after one request,
-// which writes the decision. The records follow in the next Reconcile. One more finds nothing to do.
+// When a stage has verified a candidate, the source of the next one is written in the same Reconcile, after one
+// request, which writes the decision. The records follow in the next Reconcile. One more finds nothing to do.
 func TestRequestsOfAPromotion(t *testing.T) {
 	t.Parallel()
 	s := promoting(t)
@@ -163,7 +163,7 @@ func TestACacheThatIsBehind(t *testing.T) {
 	old := s.source("staging")
 	requests := s.counted()
 	s.reconcile(requests)
-	s.handler.cached = interceptor.NewClient(s.objects.(client.WithWatch), interceptor.Funcs{
+	s.cached = interceptor.NewClient(s.objects.(client.WithWatch), interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object,
 			options ...client.GetOption) error {
 			if outlet, is := o.(*v1beta1.OCIRepository); is && key.Name == old.Name {
@@ -189,7 +189,7 @@ func TestASourceThatIsDeletedBeforeTheCacheHasIt(t *testing.T) {
 	s.reconcile(requests)
 	made := s.source("dev")
 	hidden := true
-	s.handler.cached = interceptor.NewClient(s.objects.(client.WithWatch), interceptor.Funcs{
+	s.cached = interceptor.NewClient(s.objects.(client.WithWatch), interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object,
 			options ...client.GetOption) error {
 			if _, is := o.(*v1beta1.OCIRepository); is && key.Name == made.Name && hidden {
@@ -221,7 +221,9 @@ func TestWhatCanWait(t *testing.T) {
 		wakes, canWait bool
 	}{
 		{"nothing", func(*v1beta1.HelmRelease) {}, false, true},
-		{"another message", func(hr *v1beta1.HelmRelease) { hr.Status.Conditions[0].Message = "upgrading" }, true, true},
+		{"another message", func(hr *v1beta1.HelmRelease) {
+			hr.Status.Conditions[0].Message = "upgrading"
+		}, true, true},
 		{"the begin of an upgrade", func(hr *v1beta1.HelmRelease) {
 			hr.Status.Conditions[1].Status = metav1.ConditionUnknown
 		}, true, true},
@@ -229,7 +231,9 @@ func TestWhatCanWait(t *testing.T) {
 			hr.Status.History[0].ChartDigest, hr.Status.LastVerified.ChartDigest = "three", "three"
 		}, true, false},
 		{"a rejection", func(hr *v1beta1.HelmRelease) {
-			hr.Status.KnownBad = []v1beta1.KnownBad{{ChartDigest: "three", ConfigDigest: "values", Reason: "BakeFailed"}}
+			hr.Status.KnownBad = []v1beta1.KnownBad{{
+				ChartDigest: "three", ConfigDigest: "values", Reason: v1beta1.BakeFailedReason,
+			}}
 		}, true, false},
 		{"another source", func(hr *v1beta1.HelmRelease) {
 			hr.Spec.ChartRef = &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "web-prod"}

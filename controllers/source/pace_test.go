@@ -109,7 +109,9 @@ func TestPaceIsNoticed(t *testing.T) {
 func TestPollInterval(t *testing.T) {
 	t.Parallel()
 	pipeline := []metav1.OwnerReference{{Kind: v1beta1.ReleasePipelineKind, Name: "web", Controller: new(true)}}
-	repository := func(ref v1beta1.OCIRepositoryRef, owners []metav1.OwnerReference, interval time.Duration) catalog.Object {
+	repository := func(
+		ref v1beta1.OCIRepositoryRef, owners []metav1.OwnerReference, interval time.Duration,
+	) catalog.Object {
 		source := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{OwnerReferences: owners}}
 		source.Spec.Reference, source.Spec.Interval = &ref, &metav1.Duration{Duration: interval}
 		return source
