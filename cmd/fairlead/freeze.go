@@ -72,6 +72,10 @@ func (f *freezeFlags) read(cmd *cobra.Command, args []string, now time.Time) (*v
 	if err != nil {
 		return nil, err
 	}
+	selector, err := labelFlag(cmd, f.selector)
+	if err != nil {
+		return nil, err
+	}
 	begin := now
 	if from != nil {
 		begin = from.Time
@@ -94,12 +98,20 @@ func (f *freezeFlags) read(cmd *cobra.Command, args []string, now time.Time) (*v
 	freeze := &v1beta1.ReleaseFreeze{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	freeze.Spec.Reason, freeze.Spec.Namespaces = f.reason, f.namespaces
 	freeze.Spec.From, freeze.Spec.Until = from, until
-	if f.selector != "" {
-		if freeze.Spec.Selector, err = metav1.ParseToLabelSelector(f.selector); err != nil {
-			return nil, usagef(cmd, "--selector %q: %s", f.selector, err)
-		}
-	}
+	freeze.Spec.Selector = selector
 	return freeze, nil
+}
+
+// labelFlag reads --selector; nil for an empty one.
+func labelFlag(cmd *cobra.Command, text string) (*metav1.LabelSelector, error) {
+	if text == "" {
+		return nil, nil
+	}
+	selector, err := metav1.ParseToLabelSelector(text)
+	if err != nil {
+		return nil, usagef(cmd, "--selector %q: %s", text, err)
+	}
+	return selector, nil
 }
 
 // freezeName reads the argument NAME, or freeze/NAME.

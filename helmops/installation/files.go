@@ -73,8 +73,8 @@ type Options struct {
 	// NoClusterAdmin leaves out the binding to cluster-admin: releases then need ServiceAccounts of their own. Strict tenancy never
 	// has it.
 	NoClusterAdmin bool
-	// NoWarnings leaves out the policies that warn of fields without effect, and the one that checks who approves a
-	// promotion, for clusters that do not serve such policies.
+	// NoWarnings leaves out the policies that warn of fields without effect, and those that check who approves or
+	// requests a promotion or changes the source of a stage, for clusters that do not serve such policies.
 	NoWarnings bool
 	// NoTenantRoles leaves out the roles that add the kinds of Fairlead to the roles view, edit and admin of Kubernetes.
 	NoTenantRoles bool

@@ -55,7 +55,7 @@ func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, reb
 	s.Verified, s.Rejected = slices.Clone(s.Verified), slices.Clone(s.Rejected)
 	for i, record := range records {
 		s.remember(record, r.Known)
-		if record.Rejected && s.recorded(record.Digest) == "" && !gotAgain(records[i+1:], record.Digest) {
+		if s.recorded(record.Digest) == "" && record.rejects(records[i+1:]) {
 			s.Rejected = append(s.Rejected, Rejection{Digest: record.Digest, Reason: rejectionOf(records[i:])})
 		}
 	}
@@ -79,11 +79,11 @@ func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, reb
 	return s, max(newest, r.Known) + 1, true // the delivery gets a record of its own
 }
 
-// gotAgain reports whether the stage got a candidate again after it was rejected, since a user has let it in. Going back
-// to it is no such case.
-func gotAgain(later []Record, digest string) bool {
-	return slices.ContainsFunc(later, func(r Record) bool {
-		return r.Digest == digest && !r.Rejected && r.Cause != CauseRollback
+// rejects reports whether a record keeps its candidate out, with the records after it: not when the stage got it again,
+// since a user has let it in. Going back to it is no such case.
+func (r Record) rejects(later []Record) bool {
+	return r.Rejected && !slices.ContainsFunc(later, func(other Record) bool {
+		return other.Digest == r.Digest && !other.Rejected && other.Cause != CauseRollback
 	})
 }
 
