@@ -85,6 +85,7 @@ func TestOnePipelineOfManyCharts(t *testing.T) {
 	}
 	apply(t, helmRepository(p.ns, "charts", p.charts.URL()), p.pipeline)
 	for _, chart := range []string{"web", "cart"} {
+		until(t, "the pipeline of "+chart+" is made", func() bool { return exists(t, p.of(chart).pipeline) })
 		p.of(chart).await("dev 1.0.0 Verified", "staging 1.0.0 Verified")
 	}
 	p.awaitPhases("cart Ready", "web Ready")
