@@ -34,8 +34,8 @@ type PipelineCharts struct {
 	// +listType=set
 	// +optional
 	Names []string `json:"names,omitempty"`
-	// Include is a regular expression, as in Go, that the names of charts in the index of a HelmRepository have to match
-	// in any part. A registry has no index.
+	// Include is a regular expression, as in Go, that the names of charts in the index of a HelmRepository have to
+	// match in any part. A registry has no index.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +optional

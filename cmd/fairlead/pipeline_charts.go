@@ -26,8 +26,8 @@ func oneChart(p *v1beta1.ReleasePipeline) error {
 			}
 		}
 	}
-	return fmt.Errorf("pipeline %s/%s has several charts, each with a pipeline of its own; name one of these, for example %s",
-		p.Namespace, p.Name, orNone(strings.Join(names, ", ")))
+	return fmt.Errorf("pipeline %s/%s has several charts, each with a pipeline of its own; name one of these, "+
+		"for example %s", p.Namespace, p.Name, orNone(strings.Join(names, ", ")))
 }
 
 // explainCharts says how each chart of a pipeline is. The error is errNotReady when one is not Ready.

@@ -31,7 +31,8 @@ func (l listing) String() string {
 // lists reports whether the choice is of names, and not of a chart.
 func (c Choice) lists() bool { return c.listing.Include != "" }
 
-// Names returns the names of the charts that a choice lists, sorted, and at most one more than a pipeline may have. It never waits: see Chart.
+// Names returns the names of the charts that a choice lists, sorted, and at most one more than a pipeline may have. It
+// never waits: see Chart.
 func (c *Catalog) Names(ctx context.Context, choice Choice) ([]string, error) {
 	source, err := c.source(ctx, choice)
 	if err != nil {

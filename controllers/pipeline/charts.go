@@ -63,8 +63,8 @@ func (h *handler) expand(ctx context.Context, p *v1beta1.ReleasePipeline) (time.
 // message is empty for nothing.
 func (h *handler) wrong(p *v1beta1.ReleasePipeline) (reason, message string) {
 	if owner := metav1.GetControllerOf(p); owner != nil && owner.Kind == v1beta1.ReleasePipelineKind {
-		return v1beta1.InvalidReferenceReason, fmt.Sprintf("ReleasePipeline %s made this pipeline for one chart, so it "+
-			"cannot have spec.subject.charts; it is changed back", owner.Name)
+		return v1beta1.InvalidReferenceReason, fmt.Sprintf("ReleasePipeline %s made this pipeline for one chart, "+
+			"so it cannot have spec.subject.charts; the controller changes it back", owner.Name)
 	}
 	if message := v1beta1.UnsupportedMessage(p); message != "" {
 		return v1beta1.UnsupportedReason, message

@@ -70,7 +70,8 @@ func TestRequestsToAPipelineOfCharts(t *testing.T) {
 func TestAMemberHasNoCharts(t *testing.T) {
 	t.Parallel()
 	p := manyCharts("web")
-	p.OwnerReferences = ownedBy(&v1beta1.ReleasePipeline{ObjectMeta: metav1.ObjectMeta{Name: "parent", UID: types.UID("u")}})
+	parent := &v1beta1.ReleasePipeline{ObjectMeta: metav1.ObjectMeta{Name: "parent", UID: types.UID("u")}}
+	p.OwnerReferences = ownedBy(parent)
 	s := newCharts(t, p)
 	s.settle()
 	if got := s.ready(); got.Reason != v1beta1.InvalidReferenceReason || len(s.members()) > 0 {

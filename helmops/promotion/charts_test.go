@@ -63,7 +63,8 @@ func TestAssign(t *testing.T) {
 			"a-b": "refused: its source shop-a-b-c would be that of the chart a, too; rename a stage",
 		}},
 		{"the chart that has sources keeps them", func(c *Charts) {
-			c.Stages, c.Names, c.Members = []string{"c", "b-c"}, []string{"a", "a-b"}, []Member{{Name: "shop-a-b", Chart: "a-b"}}
+			c.Stages, c.Names = []string{"c", "b-c"}, []string{"a", "a-b"}
+			c.Members = []Member{{Name: "shop-a-b", Chart: "a-b"}}
 		}, map[string]string{
 			"a":   "refused: its source shop-a-b-c would be that of the chart a-b, too; rename a stage",
 			"a-b": "shop-a-b",

@@ -20,7 +20,7 @@ type publishing struct {
 	charts *upstream.Charts
 }
 
-// newChartsPipeline declares a pipeline shop of two stages, whose charts are those of an index that do not begin with x.
+// newChartsPipeline makes a pipeline shop of two stages, whose charts are those of an index that do not begin with x.
 func newChartsPipeline(t *testing.T) *publishing {
 	t.Helper()
 	ns := namespace(t)
@@ -85,6 +85,7 @@ func TestOnePipelineOfManyCharts(t *testing.T) {
 	}
 	apply(t, helmRepository(p.ns, "charts", p.charts.URL()), p.pipeline)
 	for _, chart := range []string{"web", "cart"} {
+		until(t, "the pipeline of "+chart+" is made", func() bool { return exists(t, p.of(chart).pipeline) })
 		p.of(chart).await("dev 1.0.0 Verified", "staging 1.0.0 Verified")
 	}
 	p.awaitPhases("cart Ready", "web Ready")
@@ -134,11 +135,11 @@ func (p *publishing) edits() {
 	// Another spec of the pipeline is applied over the pin; a hold of its own goes when it does not set it any more.
 	p.update(func(p *v1beta1.ReleasePipeline) { p.Spec.Stages[0].Hold = "an incident" })
 	until(p.T, "all charts are held", func() bool {
-		return get(p.T, web.pipeline).Spec.Stages[0].Hold != "" && get(p.T, p.of("cart").pipeline).Spec.Stages[0].Hold != ""
+		return p.holdOf("web") != "" && p.holdOf("cart") != ""
 	})
 	p.update(func(p *v1beta1.ReleasePipeline) { p.Spec.Stages[0].Hold = "" })
 	until(p.T, "no chart is held", func() bool {
-		return get(p.T, web.pipeline).Spec.Stages[0].Hold == "" && get(p.T, p.of("cart").pipeline).Spec.Stages[0].Hold == ""
+		return p.holdOf("web") == "" && p.holdOf("cart") == ""
 	})
 	s := get(p.T, web.pipeline).Spec.Stages
 	if s[1].Pin != "1.2.0" || !slices.Equal(s[0].Rejected, []string{"1.3.0"}) {
@@ -151,6 +152,11 @@ func (p *publishing) edits() {
 	}
 	out := mustRun(p.T, "fairlead", "board", "shop", "-n", p.ns)
 	says(p.T, out, "shop-cart", "shop-web", "STAGING")
+}
+
+// holdOf is the hold of the first stage of the pipeline of a chart.
+func (p *publishing) holdOf(chart string) string {
+	return get(p.T, p.of(chart).pipeline).Spec.Stages[0].Hold
 }
 
 // update changes the spec of the pipeline, as a client that applies it does.
@@ -180,8 +186,8 @@ func (p *publishing) refusals() {
 			p.Errorf("%s: exit %d, %s", wrong.patch, code, stderr)
 		}
 	}
-	if _, stderr, code := command(p.T, "kubectl", "-n", p.ns, "patch", "releasepipeline", "shop-web", "--type=merge", "-p",
-		`{"spec":{"subject":{"charts":{"names":["web"]}}}}`); code == 0 {
+	if _, stderr, code := command(p.T, "kubectl", "-n", p.ns, "patch", "releasepipeline", "shop-web", "--type=merge",
+		"-p", `{"spec":{"subject":{"charts":{"names":["web"]}}}}`); code == 0 {
 		p.Errorf("the pipeline of a chart was given charts: %s", stderr)
 	}
 	taken := &v1beta1.ReleasePipeline{ObjectMeta: named(p.ns, "shop-api")}
@@ -219,7 +225,8 @@ func TestAPipelineOfChartsIsDeleted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	says(t, awaitNotReady(t, p.pipeline, v1beta1.UnsupportedReason).Message, "write them into spec.subject.charts.names")
+	says(t, awaitNotReady(t, p.pipeline, v1beta1.UnsupportedReason).Message,
+		"write them into spec.subject.charts.names")
 	remove(t, p.pipeline)
 	until(t, "the pipeline of the chart goes", func() bool {
 		return !exists(t, &v1beta1.ReleasePipeline{ObjectMeta: named(ns, "shop-sample")})
