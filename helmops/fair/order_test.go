@@ -3,6 +3,7 @@ package fair
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -232,4 +233,28 @@ func TestSharesFollowTheirPace(t *testing.T) {
 	if _, _, total := p.Count(); total != 6 || p.maximum != 4 {
 		t.Errorf("%d slots, %d for a namespace, although the server has too many requests", total, p.maximum)
 	}
+}
+
+// Namespaces come, are served and leave, so that always one of them waits. One that waits all the time has its turn
+// nevertheless.
+func TestThoseThatComeBackDoNotStarveThoseThatStay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(t, New(1, 1))
+		endLast := func() { l.end(l.order[len(l.order)-1]) }
+		l.ask("stays/1", Work{})
+		l.ask("stays/2", Work{})
+		l.ask("comes 0/1", Work{})
+		for i := 1; i <= 20 && l.slots["stays/2"] == nil; i++ {
+			l.ask(fmt.Sprintf("comes %d/1", i), Work{})
+			endLast()
+		}
+		if l.slots["stays/2"] == nil {
+			t.Errorf("stays/2 has no slot; the order was %v", l.order)
+		}
+		for held, _, _ := l.Count(); held > 0; held, _, _ = l.Count() {
+			endLast()
+		}
+		l.over()
+	})
 }

@@ -27,6 +27,9 @@ type Shares struct {
 	waits   int // how many wait
 	groups  map[string]*group
 	clock   uint64 // counts arrivals and grants
+	// floor is the latest service of a namespace that was forgotten. A new namespace counts as served then, since it may
+	// be one that was forgotten: those that come back could otherwise starve those that wait all the time.
+	floor uint64
 }
 
 // Kind of work, which decides who goes first.
@@ -147,7 +150,7 @@ func (s *Shares) take(ctx context.Context, namespace string, as rank, unwanted <
 	s.mu.Lock()
 	g := s.groups[namespace]
 	if g == nil {
-		g = &group{}
+		g = &group{served: s.floor}
 		s.groups[namespace] = g
 	}
 	s.clock++
@@ -210,6 +213,7 @@ func (s *Shares) giveBack(namespace string, as rank) {
 // forget needs the lock.
 func (s *Shares) forget(namespace string, g *group) {
 	if g.held == 0 && g.waits() == 0 {
+		s.floor = max(s.floor, g.served)
 		delete(s.groups, namespace)
 	}
 }
