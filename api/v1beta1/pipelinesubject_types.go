@@ -60,7 +60,7 @@ type PipelineChartsStatus struct {
 	// Ready is how many have nothing that waits or fails.
 	// +required
 	Ready int32 `json:"ready"`
-	// Waiting is how many wait for a gate, an approval or their HelmReleases.
+	// Waiting is how many wait for a gate, an approval or their HelmReleases, or are suspended.
 	// +required
 	Waiting int32 `json:"waiting"`
 	// Failed is how many failed, or have no pipeline.

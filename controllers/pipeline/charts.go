@@ -142,7 +142,7 @@ func chartOf(member *v1beta1.ReleasePipeline) string {
 
 // isUsed reports whether HelmReleases refer to the sources of the stages of a member.
 func (h *handler) isUsed(ctx context.Context, member *v1beta1.ReleasePipeline) bool {
-	var stages []string
+	stages := make([]string, 0, len(member.Spec.Stages)+len(member.Status.Stages))
 	for _, s := range member.Spec.Stages {
 		stages = append(stages, s.Name)
 	}

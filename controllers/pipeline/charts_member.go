@@ -43,7 +43,7 @@ func (h *handler) carryOut(
 	plan.Wanted = nil
 	for _, m := range wanted {
 		made := all.own[m.Name] == nil
-		err := h.apply(ctx, p, m, false, all)
+		err := h.apply(ctx, p, memberOf(p, m), all)
 		var foreign *foreignError
 		switch {
 		case errors.As(err, &foreign) || apierrors.IsInvalid(err):
@@ -60,7 +60,7 @@ func (h *handler) carryOut(
 	}
 	for _, m := range plan.Kept {
 		suspended := all.own[m.Name].Spec.Suspend
-		if err := h.apply(ctx, p, m, true, all); err != nil {
+		if err := h.apply(ctx, p, suspendedMember(p, all.own[m.Name]), all); err != nil {
 			failed = errors.Join(failed, err)
 		} else if !suspended {
 			done = append(done, did("suspended ReleasePipeline %s: the chart %s is no longer asked for, and "+
@@ -80,23 +80,19 @@ func (h *handler) carryOut(
 	return done, failed
 }
 
-// suspendMembers suspends all members. Nothing else of them changes that would have an effect.
+// suspendMembers suspends all members. Nothing else of them changes.
 func (h *handler) suspendMembers(ctx context.Context, p *v1beta1.ReleasePipeline, all members) error {
 	var failed error
 	for _, name := range sortedNames(all.own) {
-		m := promotion.Member{Name: name, Chart: chartOf(all.own[name])}
-		failed = errors.Join(failed, h.apply(ctx, p, m, true, all))
+		failed = errors.Join(failed, h.apply(ctx, p, suspendedMember(p, all.own[name]), all))
 	}
 	return failed
 }
 
-// apply brings one member to what the pipeline asks for, by server-side apply, when it differs. What users have set
+// apply brings one member to what it has to be, by server-side apply, when it differs. What users have set
 // by commands stays; see withOwn. Other changes are reverted.
-func (h *handler) apply(
-	ctx context.Context, p *v1beta1.ReleasePipeline, m promotion.Member, suspend bool, all members,
-) error {
-	want := memberOf(p, m, suspend)
-	live, err := h.liveMember(ctx, p, m.Name, all)
+func (h *handler) apply(ctx context.Context, p, want *v1beta1.ReleasePipeline, all members) error {
+	live, err := h.liveMember(ctx, p, want.Name, all)
 	if err != nil || live != nil && isAsWanted(live, want) {
 		return err
 	}
@@ -118,9 +114,9 @@ func (h *handler) apply(
 	case apierrors.IsConflict(err):
 		return nil // another client changed it; the event of that brings it back
 	case err != nil:
-		return fmt.Errorf("applying ReleasePipeline %s/%s: %w", p.Namespace, m.Name, err)
+		return fmt.Errorf("applying ReleasePipeline %s/%s: %w", p.Namespace, want.Name, err)
 	}
-	all.own[m.Name] = result
+	all.own[want.Name] = result
 	return nil
 }
 
@@ -147,21 +143,34 @@ func (h *handler) liveMember(
 }
 
 // memberOf is what the pipeline of one chart has to be.
-func memberOf(p *v1beta1.ReleasePipeline, m promotion.Member, suspend bool) *v1beta1.ReleasePipeline {
+func memberOf(p *v1beta1.ReleasePipeline, m promotion.Member) *v1beta1.ReleasePipeline {
 	spec := p.Spec.DeepCopy()
 	charts := spec.Subject.Charts
 	spec.Subject.Charts = nil
 	spec.Subject.Chart = path.Join(charts.Path, m.Chart)
-	spec.Suspend = spec.Suspend || suspend
 	for i := range spec.Stages {
 		if to := spec.Stages[i].CopyOf(); to != nil {
 			to.URL = strings.TrimSuffix(to.URL, "/") + "/" + m.Chart
 		}
 	}
+	return newMember(p, m.Name, m.Chart, *spec)
+}
+
+// suspendedMember is a member as it is, but suspended.
+func suspendedMember(p, live *v1beta1.ReleasePipeline) *v1beta1.ReleasePipeline {
+	spec := live.Spec.DeepCopy()
+	spec.Suspend = true
+	return newMember(p, live.Name, chartOf(live), *spec)
+}
+
+// newMember is a member with a spec, as it is applied.
+func newMember(
+	p *v1beta1.ReleasePipeline, name, chart string, spec v1beta1.ReleasePipelineSpec,
+) *v1beta1.ReleasePipeline {
 	want := &v1beta1.ReleasePipeline{ObjectMeta: metav1.ObjectMeta{
-		Namespace: p.Namespace, Name: m.Name, Labels: inherited(p.Labels), OwnerReferences: ownedBy(p),
-		Annotations: map[string]string{v1beta1.ChartAnnotation: m.Chart},
-	}, Spec: *spec}
+		Namespace: p.Namespace, Name: name, Labels: inherited(p.Labels), OwnerReferences: ownedBy(p),
+		Annotations: map[string]string{v1beta1.ChartAnnotation: chart},
+	}, Spec: spec}
 	want.Labels[v1beta1.PipelineLabel] = labelOf(p)
 	want.Annotations[v1beta1.AppliedSpecAnnotation] = digestOf(want)
 	return want

@@ -161,7 +161,7 @@ func TestEditsOfMembers(t *testing.T) {
 		s.write(after)
 		s.settle()
 		got := s.member("shop-web")
-		got.Spec = withOwn(memberOf(p, promotion.Member{Name: "shop-web", Chart: "web"}, false).Spec, got.Spec)
+		got.Spec = withOwn(memberOf(p, promotion.Member{Name: "shop-web", Chart: "web"}).Spec, got.Spec)
 		live := s.member("shop-web")
 		if diff := cmp.Diff(got.Spec, live.Spec); diff != "" || !cmp.Equal(live.Labels, before.Labels) {
 			t.Errorf("an edit of %s stays (-want +is):\n%s", name, diff)
@@ -198,11 +198,11 @@ func TestAChartThatLeaves(t *testing.T) {
 	p := manyCharts("web", "cart")
 	s := newCharts(t, p, hr)
 	s.settle()
-	p.Spec.Subject.Charts.Names = []string{"pay"}
+	p.Spec.Subject.Charts.Names, p.Spec.Stages = []string{"pay"}, p.Spec.Stages[:1]
 	s.settle()
 	s.wantMembers("shop-pay of pay", "shop-web of web")
-	if !s.member("shop-web").Spec.Suspend {
-		t.Error("the pipeline of web is not suspended")
+	if got := s.member("shop-web").Spec; !got.Suspend || len(got.Stages) != 3 {
+		t.Errorf("the pipeline of web is %+v", got)
 	}
 	if c := p.Status.Charts; c.Total != 1 || len(c.Items) != 2 || c.Items[1].Phase != promotion.ChartKept {
 		t.Errorf("the status is %+v", c)
