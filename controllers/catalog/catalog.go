@@ -227,8 +227,8 @@ func (c *Catalog) read(ctx context.Context, choice Choice) (v1beta1.Source, erro
 	return object, nil
 }
 
-// pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen on the
-// spot, without a poll, while the source has access to the index.
+// pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen
+// without a poll, while the source has access to the index.
 func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source) (pick, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -243,22 +243,17 @@ func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source
 		}
 	}
 	if ok || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
-		return found, ok && !found.doubted // other values and signatures need more than the index; the version of the cluster is asked for by a poll
+		// Other values and signatures need more than the index; a poll asks for the version of the cluster.
+		return found, ok && !found.doubted
 	}
 	index, ok := c.parsed(source, s.Digest)
 	if !ok || !c.proven(ctx, source, s.Digest) {
 		return pick{}, false
 	}
-	kube := c.kube
-	if choice.elsewhere {
-		kube = ""
+	if found, ok = c.pickIndexed(index, choice); ok {
+		s.Picks[choice.String()] = found
 	}
-	found = pickFromIndex(index, choice, kube)
-	if !choice.lists() && found.Revision.Digest == "" && (found.err == nil || choice.pin.Digest != "") {
-		return pick{}, false // the index does not give a digest, or another than is wanted: the poll looks further
-	}
-	s.Picks[choice.String()] = found
-	return found, true
+	return found, ok
 }
 
 // shelf returns the shelf of a source, from memory or as an earlier process left it; nil when there is none. The caller

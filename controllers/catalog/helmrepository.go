@@ -161,6 +161,20 @@ func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
 	}.as(choice)
 }
 
+// pickIndexed chooses from an index; false when the index does not give a digest, or another than is wanted: a poll
+// looks further. The caller holds the lock.
+func (c *Catalog) pickIndexed(index *helmrepo.Index, choice Choice) (pick, bool) {
+	kube := c.kube
+	if choice.elsewhere {
+		kube = ""
+	}
+	found := pickFromIndex(index, choice, kube)
+	if !choice.lists() && found.Revision.Digest == "" && (found.err == nil || choice.pin.Digest != "") {
+		return pick{}, false
+	}
+	return found, true
+}
+
 // pickChart chooses from an index. For a chart without a digest there, the archive is fetched once to know it.
 func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice, before pick) pick {
 	kube, err := c.cluster(ctx, choice)

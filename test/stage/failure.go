@@ -3,7 +3,9 @@ package stage
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -38,7 +40,9 @@ func (c *Cluster) ShowOnFailure(t T, namespace string) {
 		}
 	}
 	for _, path := range c.controllerLogs() {
-		t.Log(linesAbout(path, namespace))
+		if text := linesAbout(path, namespace); text != "" {
+			t.Log(text)
+		}
 	}
 }
 
@@ -87,9 +91,12 @@ func (c *Cluster) logsTo(path string) {
 	}
 }
 
-// linesAbout returns the last lines of a log that name a namespace.
+// linesAbout returns the last lines of a log that name a namespace; empty for none, and for a log that was removed.
 func linesAbout(path, namespace string) string {
 	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
 	if err != nil {
 		return err.Error()
 	}
@@ -104,6 +111,9 @@ func linesAbout(path, namespace string) string {
 	}
 	if err := lines.Err(); err != nil {
 		found = append(found, err.Error())
+	}
+	if len(found) == 0 {
+		return ""
 	}
 	found = found[max(0, len(found)-maxLines):]
 	return fmt.Sprintf("%s says of %s:\n%s", path, namespace, strings.Join(found, "\n"))
