@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"io"
+	"maps"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,6 +31,7 @@ type Catalog struct {
 	shelves  map[Choice]*shelf               // by source
 	wakers   map[string]func(Choice)         // by kind of source: polls it
 	interest []func(context.Context, Choice) // whoever wants to know of new answers
+	awaited  map[Choice]bool                 // asked for while there was no answer
 	fetches  map[fetchKey]*fetch             // archives that are being fetched
 	indexes  *quota.Cache[*helmrepo.Index]
 	packs    *quota.Meter
@@ -62,6 +64,7 @@ func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog
 	return &Catalog{
 		objects: objects, secrets: secrets, store: artifacts, network: transport.NewNetwork(transport.Addresses{}),
 		shelves: map[Choice]*shelf{}, wakers: map[string]func(Choice){}, fetches: map[fetchKey]*fetch{},
+		awaited: map[Choice]bool{},
 		indexes: quota.NewCache[*helmrepo.Index]("the parsed index of a HelmRepository", quota.Indexes),
 		packs:   quota.NewMeter("what is received from Git servers for GitRepositories", quota.Packs, quota.PacksEach),
 	}
@@ -227,35 +230,6 @@ func (c *Catalog) read(ctx context.Context, choice Choice) (v1beta1.Source, erro
 	return object, nil
 }
 
-// pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen
-// without a poll, while the source has access to the index.
-func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source) (pick, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.shelf(choice, source)
-	if s == nil {
-		return pick{}, false
-	}
-	found, ok := s.Picks[choice.String()]
-	if !ok {
-		if found, ok = s.holding(choice); ok {
-			s.Picks[choice.String()] = found
-		}
-	}
-	if ok || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
-		// Other values and signatures need more than the index; a poll asks for the version of the cluster.
-		return found, ok && !found.doubted
-	}
-	index, ok := c.parsed(source, s.Digest)
-	if !ok || !c.proven(ctx, source, s.Digest) {
-		return pick{}, false
-	}
-	if found, ok = c.pickIndexed(index, choice); ok {
-		s.Picks[choice.String()] = found
-	}
-	return found, ok
-}
-
 // shelf returns the shelf of a source, from memory or as an earlier process left it; nil when there is none. The caller
 // holds the lock.
 func (c *Catalog) shelf(choice Choice, source v1beta1.Source) *shelf {
@@ -300,9 +274,10 @@ func (c *Catalog) put(
 	c.shelves[key] = s
 	var changed []Choice
 	for _, choice := range choices {
-		if before == nil || !sameAnswer(before.Picks[choice.String()], s.Picks[choice.String()]) {
+		if before == nil || c.awaited[choice] || !sameAnswer(before.Picks[choice.String()], s.Picks[choice.String()]) {
 			changed = append(changed, choice)
 		}
+		delete(c.awaited, choice)
 	}
 	c.mu.Unlock()
 	return changed, c.store.Bind(shelfName(source), kept)
@@ -351,6 +326,7 @@ func (c *Catalog) Forget(key Choice) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.shelves, key)
+	maps.DeleteFunc(c.awaited, func(choice Choice, _ bool) bool { return choice.Source() == key })
 }
 
 // OnWake sets what has a source of a kind polled. It is for setting up.

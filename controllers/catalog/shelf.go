@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -70,6 +71,50 @@ func (s *shelf) copy() *shelf {
 	own := *s
 	own.Picks = maps.Clone(s.Picks)
 	return &own
+}
+
+// pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen
+// without a poll, while the source has access to the index. Those who were told before that there is no answer yet are
+// woken by the first one.
+func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source) (pick, bool) {
+	c.mu.Lock()
+	found, ok := c.pickFrom(ctx, c.shelf(choice, source), choice, source)
+	awaited := c.awaited[choice]
+	if ok {
+		delete(c.awaited, choice)
+	} else {
+		c.awaited[choice] = true
+	}
+	c.mu.Unlock()
+	if ok && awaited {
+		c.Tell(ctx, choice)
+	}
+	return found, ok
+}
+
+// pickFrom looks a choice up on a shelf; nil is an empty one. The caller holds the lock.
+func (c *Catalog) pickFrom(ctx context.Context, s *shelf, choice Choice, source v1beta1.Source) (pick, bool) {
+	if s == nil {
+		return pick{}, false
+	}
+	found, ok := s.Picks[choice.String()]
+	if !ok {
+		if found, ok = s.holding(choice); ok {
+			s.Picks[choice.String()] = found
+		}
+	}
+	if ok || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
+		// Other values and signatures need more than the index; a poll asks for the version of the cluster.
+		return found, ok && !found.doubted
+	}
+	index, ok := c.parsed(source, s.Digest)
+	if !ok || !c.proven(ctx, source, s.Digest) {
+		return pick{}, false
+	}
+	if found, ok = c.pickIndexed(index, choice); ok {
+		s.Picks[choice.String()] = found
+	}
+	return found, ok
 }
 
 // entry rebuilds what the backend needs to fetch the archive of a pick.

@@ -92,7 +92,7 @@ func TestOnePipelineOfManyCharts(t *testing.T) {
 	awaitReady(t, p.pipeline)
 
 	p.add("cart", "1.1.0") // crashes in staging
-	p.of("cart").await("dev 1.1.0 Verified", "staging 1.0.0 Verified")
+	p.of("cart").await("dev 1.1.0 Verified", "staging 1.0.0 "+promotion.PhaseBlocked)
 	until(t, "staging has rejected cart 1.1.0", func() bool { return len(p.of("cart").stage("staging").Rejected) == 1 })
 	p.add("web", "1.2.0")
 	p.of("web").await("dev 1.2.0 Verified", "staging 1.2.0 Verified")

@@ -105,7 +105,7 @@ func linesAbout(path, namespace string) string {
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if strings.Contains(lines.Text(), namespace) {
+		if strings.Contains(lines.Text(), namespace) && !strings.Contains(lines.Text(), `"logger":"events"`) { // logged twice
 			found = append(found, lines.Text())
 		}
 	}

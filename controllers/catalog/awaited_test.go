@@ -1,0 +1,63 @@
+package catalog
+
+import (
+	"context"
+	"testing"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/upstream"
+)
+
+// An object that was told that its choice has no answer yet is woken once there is one, whatever finds it: a poll, the
+// question whether a poll is due, or another object with the same choice.
+func TestWhoWaitsForAnAnswerIsWoken(t *testing.T) {
+	t.Parallel()
+	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	if err := server.Add(archiveOf(t, "1.0.0")); err != nil {
+		t.Fatal(err)
+	}
+	source := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = server.URL() })
+	for name, find := range map[string]func(*Catalog){
+		"a poll": func(c *Catalog) { c.Poll(t.Context(), source, []Choice{anyWeb}) },
+		"the question whether a poll is due": func(c *Catalog) {
+			if !c.Answered(t.Context(), source, []Choice{anyWeb}) {
+				t.Error("there is no answer")
+			}
+		},
+		"another object": func(c *Catalog) {
+			if _, err := c.Chart(t.Context(), anyWeb); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		woken := 0
+		c := newCatalog(t, source.DeepCopy())
+		c.Fit(func(context.Context) (string, error) { return "v1.37.0", nil })
+		c.Subscribe(func(_ context.Context, choice Choice) {
+			if choice == anyWeb {
+				woken++
+			}
+		})
+		// The index is there, and the version of the cluster, which a chart has to fit, is not known yet.
+		if polled := c.Poll(t.Context(), source, nil); polled.Err != nil {
+			t.Fatal(polled.Err)
+		}
+		if _, err := c.Chart(t.Context(), anyWeb); !IsPending(err) {
+			t.Fatalf("%s: the choice is answered with %v", name, err)
+		}
+		c.mu.Lock()
+		c.kube = "v1.37.0" // as a poll for another choice leaves it
+		c.mu.Unlock()
+		find(c)
+		if woken != 1 {
+			t.Errorf("%s has found the answer, and those who wait for it were woken %d times", name, woken)
+		}
+		if _, err := c.Chart(t.Context(), anyWeb); err != nil || woken != 1 {
+			t.Errorf("%s: after %d calls it is answered with %v", name, woken, err)
+		}
+	}
+}
