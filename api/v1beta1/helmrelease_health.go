@@ -265,6 +265,8 @@ const (
 	HeldByFreeze = "Frozen"
 	// HeldByWave: the wave of the release in a stage of a pipeline is not open.
 	HeldByWave = "Wave"
+	// HeldByValues: the chart and the shared values that the stage of a pipeline has are not there together yet.
+	HeldByValues = "SharedValues"
 )
 
 // HeldChart is a chart that the source of a release has, and that the release does not take for now.
@@ -275,7 +277,7 @@ type HeldChart struct {
 	// ChartDigest is the exact chart.
 	// +required
 	ChartDigest string `json:"chartDigest"`
-	// Reason is Frozen or Wave.
+	// Reason is Frozen, Wave or SharedValues.
 	// +required
 	Reason string `json:"reason"`
 	// Message says what the release waits for.

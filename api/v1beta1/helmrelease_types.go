@@ -294,6 +294,10 @@ type HelmReleaseStatus struct {
 	// LastAttemptedRenderDigest is the digest of the post renderers and the common metadata of the last install or upgrade.
 	// +optional
 	LastAttemptedRenderDigest string `json:"lastAttemptedRenderDigest,omitempty"`
+	// SharedValues are those of the stage of a pipeline that the values of the last install or upgrade, or of the revision
+	// that was found to be as wanted, were made with; left out without them.
+	// +optional
+	SharedValues *SharedValues `json:"sharedValues,omitempty"`
 	// LastVerified is the last revision that was good. A failure never clears it, and its record is never pruned.
 	// +optional
 	LastVerified *Verified `json:"lastVerified,omitempty"`

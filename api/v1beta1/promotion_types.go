@@ -34,6 +34,11 @@ type PromotionSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	Digest string `json:"digest,omitempty"`
+	// ValuesDigest is the digest of the shared values. A request that leaves it out takes the newest candidate with the
+	// chart.
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// Cause is Auto, Approved, Pin, Rollback or Manual. A user writes Manual: the stage gets the candidate when it
 	// passes the gates; or Rollback: the stage goes back to a candidate that it verified before, and is held.
 	// +kubebuilder:validation:Enum=Auto;Approved;Pin;Rollback;Manual
@@ -143,10 +148,15 @@ type PromotionApprovalSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +required
 	Stage string `json:"stage"`
-	// Digest of the candidate.
+	// Digest of the chart of the candidate.
 	// +kubebuilder:validation:Pattern=`^sha256:[a-f0-9]{64}$`
 	// +required
 	Digest string `json:"digest"`
+	// ValuesDigest is the digest of the shared values of the candidate. An approval without it does not count for a
+	// candidate with shared values; a rejection without it is for the chart with any values.
+	// +kubebuilder:validation:Pattern=`^sha256:[a-f0-9]{64}$`
+	// +optional
+	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// User who decides. The ValidatingAdmissionPolicy of Fairlead refuses any name but that of the user who makes
 	// the request.
 	// +kubebuilder:validation:MinLength=1

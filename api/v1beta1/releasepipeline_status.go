@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// PipelineCandidate is one exact chart.
+// PipelineCandidate is one exact chart, with shared values where the pipeline has them.
 type PipelineCandidate struct {
 	// Version of the chart.
 	// +required
@@ -12,11 +12,14 @@ type PipelineCandidate struct {
 	// Digest of its manifest in the registry, of its archive in a Helm repository, or of its directory in Git.
 	// +required
 	Digest string `json:"digest"`
+	// ValuesDigest is the digest of the shared values; left out without them.
+	// +optional
+	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// Origin is where it was found first: the URL of the archive in a Helm repository, or the revision of a
 	// GitRepository. It is left out for a registry.
 	// +optional
 	Origin string `json:"origin,omitempty"`
-	// FirstSeen is when the pipeline first saw it.
+	// FirstSeen is when the pipeline first saw it, or saw it again after other shared values.
 	// +required
 	FirstSeen metav1.Time `json:"firstSeen"`
 }
@@ -57,9 +60,12 @@ type StageVerification struct {
 
 // StageRejection is a candidate that a stage does not get again.
 type StageRejection struct {
-	// Digest of the candidate.
+	// Digest of the chart of the candidate.
 	// +required
 	Digest string `json:"digest"`
+	// ValuesDigest is the digest of the shared values; left out without them.
+	// +optional
+	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// Reason of the rejection.
 	// +required
 	Reason string `json:"reason"`
@@ -92,9 +98,12 @@ type StageStatus struct {
 	// Message says what the stage waits for, or what it has.
 	// +optional
 	Message string `json:"message,omitempty"`
-	// Candidate that Gates are about.
+	// Candidate is the version of the candidate that Gates are about.
 	// +optional
 	Candidate string `json:"candidate,omitempty"`
+	// CandidateValues is the digest of its shared values; left out without them.
+	// +optional
+	CandidateValues string `json:"candidateValues,omitempty"`
 	// Gates of the newest candidate that the stage does not have.
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=map

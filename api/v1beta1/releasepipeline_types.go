@@ -39,6 +39,10 @@ type PipelineSubject struct {
 	// stage.
 	// +optional
 	Verify *Verification `json:"verify,omitempty"`
+	// Values names a file of values that the HelmReleases of all stages share. A candidate is a chart with such values
+	// then: the same chart with other values is another candidate.
+	// +optional
+	Values *PipelineValues `json:"values,omitempty"`
 }
 
 // PipelineSourceReference names a source of charts in the namespace of the pipeline.
@@ -161,14 +165,15 @@ type PipelineStage struct {
 	// +listType=set
 	// +optional
 	Approved []string `json:"approved,omitempty"`
-	// Rejected are versions and digests that the stage does not get, and leaves when it has one of them.
+	// Rejected are versions, and digests of charts or of shared values, that the stage does not get, and leaves when it
+	// has one of them.
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=256
 	// +listType=set
 	// +optional
 	Rejected []string `json:"rejected,omitempty"`
-	// Pin is the version, or digest, that the stage has to have, whatever the gates say. A freeze holds it only when the
-	// stage never had that version.
+	// Pin is the version, or the digest of a chart or of shared values, that the stage has to have, whatever the gates
+	// say. Of several candidates it is the newest. A freeze holds it only when the stage never had that candidate.
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	Pin string `json:"pin,omitempty"`
@@ -216,6 +221,7 @@ type PipelineStage struct {
 }
 
 // ReleasePipelineSpec says which chart goes through which stages.
+// +kubebuilder:validation:XValidation:rule="!has(self.subject.values) || self.stages.all(s, !has(s.deliver) || !has(s.deliver.copy))",message="a stage with deliver.copy gets a chart without values; it does not go with spec.subject.values"
 type ReleasePipelineSpec struct {
 	// Suspend stops everything that the pipeline would change, rollbacks included.
 	// +optional

@@ -26,9 +26,12 @@ type StageWave struct {
 
 // StageWaveStatus says how far a candidate is on its way through the waves of a stage.
 type StageWaveStatus struct {
-	// Digest of the candidate.
+	// Digest of the chart of the candidate.
 	// +required
 	Digest string `json:"digest"`
+	// ValuesDigest is the digest of the shared values; left out without them.
+	// +optional
+	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// Open is the name of the wave whose HelmReleases take the candidate; empty for those of no wave, and when Done.
 	// +optional
 	Open string `json:"open,omitempty"`

@@ -199,6 +199,9 @@ func (b *board) line(r view.BoardRow) string {
 // cell are the lines about one stage.
 func (b *board) cell(s view.BoardStage) []string {
 	lines := []string{cmp.Or(oneLine(s.Version), "nothing")}
+	if s.ValuesDigest != "" {
+		lines[0] += " values " + v1beta1.ShortDigest(s.ValuesDigest)
+	}
 	state := s.Phase
 	if s.Behind > 0 {
 		state += fmt.Sprintf(", %d behind", s.Behind)

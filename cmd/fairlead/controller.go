@@ -254,7 +254,7 @@ func cacheOptions(namespaces []string) cache.Options {
 				Field:     fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
 				Transform: stripMetadata,
 			},
-			metadataOf("ConfigMap"):      {Transform: stripMetadata},
+			metadataOf("ConfigMap"):      {Transform: stripConfigMap},
 			metadataOf("ServiceAccount"): {Transform: stripMetadata},
 		},
 	}
@@ -280,6 +280,26 @@ func stripMetadata(object any) (any, error) {
 	}
 	return object, nil
 }
+
+// stripConfigMap is stripMetadata, but keeps what a pipeline looks for in its ConfigMaps with shared values.
+func stripConfigMap(object any) (any, error) {
+	metadata, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	label, digest := metadata.Labels[v1beta1.PipelineLabel], metadata.Annotations[v1beta1.ValuesDigestAnnotation]
+	owner := metav1.GetControllerOf(metadata)
+	if _, err := stripMetadata(metadata); err != nil || label == "" || owner == nil || len(digest) > maxDigest {
+		return object, err
+	}
+	metadata.Labels = map[string]string{v1beta1.PipelineLabel: label}
+	metadata.Annotations = map[string]string{v1beta1.ValuesDigestAnnotation: digest}
+	metadata.OwnerReferences = []metav1.OwnerReference{*owner}
+	return object, nil
+}
+
+// maxDigest bounds what is kept of an annotation that anybody can write.
+const maxDigest = 128
 
 // clusters are where releases are made.
 type clusters struct {

@@ -35,18 +35,16 @@ func (f *decisionFlags) addReject(flags *pflag.FlagSet) {
 func (f *decisionFlags) approve(
 	ctx context.Context, c *connection, at stageSite, version string,
 ) (said string, err error) {
+	candidate := view.CandidateOf(at.pipeline, version)
 	if version == "" {
 		if err := oneChart(at.pipeline); err != nil {
 			return "", err
 		}
-		if s := view.StageOf(at.pipeline, at.spec().Name); s != nil && len(s.Gates) > 0 {
-			version = s.Candidate
-		}
-		if version == "" {
+		if candidate = at.waiting(); candidate == nil {
 			return "", fmt.Errorf("%s waits with no candidate; name one with --version", at.describe())
 		}
 	}
-	return f.decide(ctx, c, at, version, "")
+	return f.decide(ctx, c, at, version, candidate, "")
 }
 
 func (f *decisionFlags) reject(
@@ -54,7 +52,7 @@ func (f *decisionFlags) reject(
 ) (said string, err error) {
 	switch {
 	case f.object:
-		return f.decide(ctx, c, at, version, v1beta1.DecisionReject)
+		return f.decide(ctx, c, at, version, view.CandidateOf(at.pipeline, version), v1beta1.DecisionReject)
 	case f.comment != "":
 		return "", errors.New("--comment goes with --object: spec.stages[].rejected has no comments")
 	case slices.Contains(at.spec().Rejected, version):
@@ -70,12 +68,12 @@ func (f *decisionFlags) reject(
 
 // decide makes a PromotionApproval in the name of the caller. An empty decision approves.
 func (f *decisionFlags) decide(
-	ctx context.Context, c *connection, at stageSite, version, decision string,
+	ctx context.Context, c *connection, at stageSite, version string, candidate *v1beta1.PipelineCandidate,
+	decision string,
 ) (said string, err error) {
 	if err := oneChart(at.pipeline); err != nil {
 		return "", err
 	}
-	candidate := view.CandidateOf(at.pipeline, version)
 	if candidate == nil {
 		return "", fmt.Errorf("pipeline %s/%s has no candidate %q; its candidates: %s", at.pipeline.Namespace,
 			at.pipeline.Name, version, orNone(versionsOf(at.pipeline.Status.Candidates)))
@@ -88,23 +86,23 @@ func (f *decisionFlags) decide(
 	if err != nil {
 		return "", err
 	}
-	if had := f.decided(ctx, c, at, candidate.Digest, user, groups, decision); had != "" {
+	if had := f.decided(ctx, c, at, candidate, user, groups, decision); had != "" {
 		return fmt.Sprintf("%s: %s (%s) is %s by %s already, as PromotionApproval %s; nothing was changed",
-			at.describe(), candidate.Version, v1beta1.ShortDigest(candidate.Digest), verbOf(decision), user, had), nil
+			at.describe(), candidate.Version, digestsOf(candidate.Digest, candidate.ValuesDigest), verbOf(decision), user, had), nil
 	}
 	approval := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{
 		Namespace: at.pipeline.Namespace, GenerateName: at.pipeline.Name + "-" + at.spec().Name + "-",
 	}}
 	approval.Spec = v1beta1.PromotionApprovalSpec{
-		Pipeline: at.pipeline.Name, Stage: at.spec().Name, Digest: candidate.Digest, User: user, Groups: groups,
-		Decision: decision, Comment: f.comment,
+		Pipeline: at.pipeline.Name, Stage: at.spec().Name, Digest: candidate.Digest,
+		ValuesDigest: candidate.ValuesDigest, User: user, Groups: groups, Decision: decision, Comment: f.comment,
 	}
 	if err := c.client.Create(ctx, approval, fieldManager,
 		client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
 		return "", requestError("create", "promotionapprovals", approval.Namespace, "", err)
 	}
 	said = fmt.Sprintf("%s: %s (%s) %s by %s", at.describe(), candidate.Version,
-		v1beta1.ShortDigest(candidate.Digest), verbOf(decision), user)
+		digestsOf(candidate.Digest, candidate.ValuesDigest), verbOf(decision), user)
 	if decision != v1beta1.DecisionReject && !wantsApprovals(at.spec()) {
 		said += "; the stage needs no approval"
 	}
@@ -126,7 +124,8 @@ func wantsApprovals(s *v1beta1.PipelineStage) bool {
 // decided names a PromotionApproval that says what another one would say; empty for none, for a new comment, where
 // approvals expire, and where the caller may not list them.
 func (f *decisionFlags) decided(
-	ctx context.Context, c *connection, at stageSite, digest, user string, groups []string, decision string,
+	ctx context.Context, c *connection, at stageSite, candidate *v1beta1.PipelineCandidate, user string, groups []string,
+	decision string,
 ) string {
 	gates := at.spec().Gates
 	if f.comment != "" || gates != nil && gates.Approval != nil && gates.Approval.Expires != nil {
@@ -138,12 +137,28 @@ func (f *decisionFlags) decided(
 	}
 	for i := range list.Items {
 		s := list.Items[i].Spec
-		if s.Pipeline == at.pipeline.Name && s.Stage == at.spec().Name && s.Digest == digest && s.User == user &&
+		if s.Pipeline == at.pipeline.Name && s.Stage == at.spec().Name && s.Digest == candidate.Digest &&
+			s.ValuesDigest == candidate.ValuesDigest && s.User == user &&
 			slices.Equal(s.Groups, groups) && verbOf(s.Decision) == verbOf(decision) {
 			return list.Items[i].Name
 		}
 	}
 	return ""
+}
+
+// waiting is the candidate that a stage waits with; nil for none.
+func (s stageSite) waiting() *v1beta1.PipelineCandidate {
+	had := view.StageOf(s.pipeline, s.spec().Name)
+	if had == nil || len(had.Gates) == 0 {
+		return nil
+	}
+	for i := range s.pipeline.Status.Candidates {
+		c := &s.pipeline.Status.Candidates[i]
+		if c.Version == had.Candidate && c.ValuesDigest == had.CandidateValues {
+			return c
+		}
+	}
+	return nil
 }
 
 // groupsFor are the groups of the caller that a stage asks for; none when it takes any user.

@@ -86,12 +86,16 @@ func (a *app) printExplanations(p *v1beta1.ReleasePipeline, all []pipeline.Expla
 		has := "nothing"
 		if s := view.StageOf(p, e.Stage); s != nil && s.Delivery != nil {
 			has = s.Delivery.Version
+			if s.Delivery.ValuesDigest != "" {
+				has += " with values " + v1beta1.ShortDigest(s.Delivery.ValuesDigest)
+			}
 		}
 		verdict := e.Result
-		if !strings.HasPrefix(e.Message, e.Version+": ") { // otherwise it repeats the gates
+		repeats := strings.HasPrefix(e.Message, e.Version+": ") || strings.HasPrefix(e.Message, e.Version+" with values ")
+		if !repeats { // the gates say it
 			verdict += ", " + oneLine(e.Message)
 		}
-		a.say("%s has %s; %s (%s): %s", e.Stage, has, e.Version, v1beta1.ShortDigest(e.Digest), verdict)
+		a.say("%s has %s; %s (%s): %s", e.Stage, has, e.Version, digestsOf(e.Digest, e.ValuesDigest), verdict)
 		if !e.Has {
 			a.printGates(e.Gates)
 		}

@@ -70,7 +70,7 @@ func (a *app) promotionHistory(records []*v1beta1.Promotion, out *output) *table
 		if tight {
 			when = r.CreationTimestamp.UTC().Format("2006-01-02T15:04Z")
 		}
-		t.add(when, r.Spec.Stage, r.Spec.Version, v1beta1.ShortDigest(r.Spec.Digest),
+		t.add(when, r.Spec.Stage, r.Spec.Version, digestsOf(r.Spec.Digest, r.Spec.ValuesDigest),
 			r.Spec.Cause, r.Status.Phase, took(r), r.Name, r.Spec.Reason)
 	}
 	return t

@@ -30,6 +30,14 @@ func promotionList(args []string) string {
 	return ""
 }
 
+// digestsOf are the short digests of a candidate: of its chart, and of its shared values where it has them.
+func digestsOf(chart, values string) string {
+	if values == "" {
+		return v1beta1.ShortDigest(chart)
+	}
+	return v1beta1.ShortDigest(chart) + ", values " + v1beta1.ShortDigest(values)
+}
+
 func timeText(t *metav1.Time) string {
 	if t == nil {
 		return ""
@@ -73,7 +81,7 @@ func (a *app) printStages(rows []view.StageRow) {
 	for _, r := range rows {
 		has := "nothing"
 		if r.Version != "" {
-			has = fmt.Sprintf("%s (%s), for %s", r.Version, v1beta1.ShortDigest(r.Digest), a.age(r.Since))
+			has = fmt.Sprintf("%s (%s), for %s", r.Version, digestsOf(r.Digest, r.ValuesDigest), a.age(r.Since))
 		}
 		fmt.Fprintf(a.out, "%s: %s, has %s\n", r.Stage, r.Phase, has)
 		if r.Message != "" && r.Candidate == "" {
@@ -82,7 +90,11 @@ func (a *app) printStages(rows []view.StageRow) {
 		if r.Candidate == "" {
 			continue
 		}
-		fmt.Fprintf(a.out, "  candidate %s\n", oneLine(r.Candidate))
+		candidate := oneLine(r.Candidate)
+		if r.CandidateValues != "" {
+			candidate += " with values " + v1beta1.ShortDigest(r.CandidateValues)
+		}
+		fmt.Fprintf(a.out, "  candidate %s\n", candidate)
 		a.printGates(r.Gates)
 	}
 }

@@ -105,7 +105,8 @@ func (a *app) promote(ctx context.Context, f *promoteFlags, args []string) error
 	}}
 	q.Spec = v1beta1.PromotionSpec{
 		Pipeline: at.pipeline.Name, Stage: at.spec().Name, Version: candidate.Version, Digest: candidate.Digest,
-		Cause: v1beta1.ManualCause, Reason: f.reason, Bypass: f.bypass, RequestedBy: user,
+		ValuesDigest: candidate.ValuesDigest,
+		Cause:        v1beta1.ManualCause, Reason: f.reason, Bypass: f.bypass, RequestedBy: user,
 	}
 	does := "requested"
 	if f.rollback {
@@ -115,7 +116,7 @@ func (a *app) promote(ctx context.Context, f *promoteFlags, args []string) error
 		return requestError("create", "promotions", q.Namespace, "", err)
 	}
 	said := fmt.Sprintf("%s: %s (%s) %s by %s, as Promotion %s", at.describe(), candidate.Version,
-		v1beta1.ShortDigest(candidate.Digest), does, user, q.Name)
+		digestsOf(candidate.Digest, candidate.ValuesDigest), does, user, q.Name)
 	if f.wait {
 		a.note("%s", said)
 		return a.awaitPromotion(ctx, c, q, f.waitFlags)
@@ -156,9 +157,10 @@ func (s stageSite) former(version []string) (*v1beta1.PipelineCandidate, error) 
 		for i := len(had.Verified) - 1; i >= 0; i-- {
 			c := had.Verified[i].PipelineCandidate
 			rejected := slices.ContainsFunc(had.Rejected, func(r v1beta1.StageRejection) bool {
-				return r.Digest == c.Digest
+				return r.Digest == c.Digest && r.ValuesDigest == c.ValuesDigest
 			})
-			if !rejected && (had.Delivery == nil || had.Delivery.Digest != c.Digest) {
+			has := had.Delivery != nil && had.Delivery.Digest == c.Digest && had.Delivery.ValuesDigest == c.ValuesDigest
+			if !rejected && !has {
 				all = append(all, c)
 			}
 		}
@@ -190,7 +192,7 @@ func versionsOf(candidates []v1beta1.PipelineCandidate) string {
 // waitsFor are the gates that the stage waits for with a candidate, as the controller said last; empty for none.
 func (f *promoteFlags) waitsFor(at stageSite, candidate *v1beta1.PipelineCandidate) string {
 	s := view.StageOf(at.pipeline, at.spec().Name)
-	if f.rollback || s == nil || s.Candidate != candidate.Version {
+	if f.rollback || s == nil || s.Candidate != candidate.Version || s.CandidateValues != candidate.ValuesDigest {
 		return ""
 	}
 	var waits []string

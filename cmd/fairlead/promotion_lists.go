@@ -257,8 +257,8 @@ func (a *app) pipelineRows(objects []client.Object) []listRow {
 	for _, o := range objects {
 		for _, r := range view.StageRows(o.(*v1beta1.ReleasePipeline)) {
 			rows = append(rows, listRow{key: r.Namespace + "/" + r.Pipeline + "/" + r.Stage, value: r, cells: []string{
-				r.Namespace, r.Pipeline, r.Stage, r.Phase, r.Version, a.age(r.Since), v1beta1.ShortDigest(r.Digest),
-				r.Message,
+				r.Namespace, r.Pipeline, r.Stage, r.Phase, r.Version, a.age(r.Since),
+				digestsOf(r.Digest, r.ValuesDigest), r.Message,
 			}})
 		}
 	}
@@ -267,23 +267,26 @@ func (a *app) pipelineRows(objects []client.Object) []listRow {
 
 // promotionRow is one Promotion in a list.
 type promotionRow struct {
-	Namespace  string       `json:"namespace"`
-	Name       string       `json:"name"`
-	Pipeline   string       `json:"pipeline"`
-	Stage      string       `json:"stage"`
-	Version    string       `json:"version"`
-	Digest     string       `json:"digest"`
-	Cause      string       `json:"cause"`
-	Reason     string       `json:"reason,omitempty"`
-	Phase      string       `json:"phase"`
-	CreatedAt  metav1.Time  `json:"createdAt"`
-	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Pipeline  string `json:"pipeline"`
+	Stage     string `json:"stage"`
+	Version   string `json:"version"`
+	Digest    string `json:"digest"`
+	// ValuesDigest is that of the shared values; empty without them.
+	ValuesDigest string       `json:"valuesDigest,omitempty"`
+	Cause        string       `json:"cause"`
+	Reason       string       `json:"reason,omitempty"`
+	Phase        string       `json:"phase"`
+	CreatedAt    metav1.Time  `json:"createdAt"`
+	FinishedAt   *metav1.Time `json:"finishedAt,omitempty"`
 }
 
 func newPromotionRow(p *v1beta1.Promotion) promotionRow {
 	return promotionRow{
 		Namespace: p.Namespace, Name: p.Name, Pipeline: p.Spec.Pipeline, Stage: p.Spec.Stage,
-		Version: p.Spec.Version, Digest: p.Spec.Digest, Cause: p.Spec.Cause, Reason: p.Spec.Reason,
+		Version: p.Spec.Version, Digest: p.Spec.Digest, ValuesDigest: p.Spec.ValuesDigest,
+		Cause: p.Spec.Cause, Reason: p.Spec.Reason,
 		Phase: p.Status.Phase, CreatedAt: p.CreationTimestamp, FinishedAt: p.Status.FinishedAt,
 	}
 }
@@ -313,7 +316,8 @@ func (a *app) promotionRows(objects []client.Object) []listRow {
 	for _, p := range promotionsOf(objects) {
 		rows = append(rows, listRow{key: p.Namespace + "/" + p.Name, value: newPromotionRow(p), cells: []string{
 			p.Namespace, p.Name, p.Spec.Stage, p.Spec.Version, p.Spec.Cause, p.Status.Phase,
-			a.age(&p.CreationTimestamp), v1beta1.ShortDigest(p.Spec.Digest), p.Spec.Reason,
+			a.age(&p.CreationTimestamp),
+			digestsOf(p.Spec.Digest, p.Spec.ValuesDigest), p.Spec.Reason,
 		}})
 	}
 	return rows

@@ -24,7 +24,8 @@ const maxComment = 200
 // approvalOf is what a user decided.
 func approvalOf(a *v1beta1.PromotionApproval) promotion.Approval {
 	return promotion.Approval{
-		User: a.Spec.User, Groups: a.Spec.Groups, Digest: a.Spec.Digest,
+		User: a.Spec.User, Groups: a.Spec.Groups,
+		ID:      promotion.Identity{Chart: a.Spec.Digest, Values: a.Spec.ValuesDigest},
 		Reject:  a.Spec.Decision == v1beta1.DecisionReject,
 		Comment: short(a.Spec.Comment, maxComment), At: a.CreationTimestamp.Time,
 	}

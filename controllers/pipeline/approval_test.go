@@ -25,7 +25,7 @@ func decision(user string, change ...func(*v1beta1.PromotionApproval)) *v1beta1.
 
 func TestApprovalOf(t *testing.T) {
 	t.Parallel()
-	want := promotion.Approval{User: "alice", Digest: "sha256:one", At: at(-5).Time}
+	want := promotion.Approval{User: "alice", ID: promotion.Identity{Chart: "sha256:one"}, At: at(-5).Time}
 	if diff := cmp.Diff(want, approvalOf(decision("alice"))); diff != "" {
 		t.Errorf("an approval (-want +got):\n%s", diff)
 	}

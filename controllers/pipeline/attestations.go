@@ -82,10 +82,10 @@ func (h *handler) attest(ctx context.Context, p *v1beta1.ReleasePipeline, f *pro
 		stage.Attestations = maps.Clone(answers)
 		var open []string
 		for _, c := range stage.Newer(f.Candidates) {
-			if a, known := answers[c.Digest]; !known || !a.Found && !now.Before(a.Until) {
-				open = append(open, c.Digest)
+			if a, known := answers[c.ID.Chart]; !known || !a.Found && !now.Before(a.Until) {
+				open = append(open, c.ID.Chart)
 				if known { // the next answer wakes the pipeline
-					stage.Attestations[c.Digest] = promotion.Attestation{Message: a.Message}
+					stage.Attestations[c.ID.Chart] = promotion.Attestation{Message: a.Message}
 				}
 			}
 		}
@@ -97,6 +97,8 @@ func (h *handler) attest(ctx context.Context, p *v1beta1.ReleasePipeline, f *pro
 				"stage %s wants attestations, and %s %s/%s is no registry; only charts of an OCI registry have them",
 				stage.Name, p.Spec.Subject.SourceRef.Kind, p.Namespace, p.Spec.Subject.SourceRef.Name)
 		}
+		slices.Sort(open) // candidates with other shared values have the same chart
+		open = slices.Compact(open)
 		base, err := h.base(ctx, p)
 		switch {
 		case apierrors.IsNotFound(err):

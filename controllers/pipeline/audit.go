@@ -91,7 +91,8 @@ func (h *handler) makePromotion(
 			Labels: map[string]string{v1beta1.PipelineLabel: labelOf(p), v1beta1.StageLabel: s.Name},
 		},
 		Spec: v1beta1.PromotionSpec{
-			Pipeline: p.Name, Stage: s.Name, Version: d.Version, Digest: d.Digest, Cause: d.Cause,
+			Pipeline: p.Name, Stage: s.Name, Version: d.Version, Digest: d.Digest,
+			ValuesDigest: d.ValuesDigest, Cause: d.Cause,
 			Reason: reasonOf(p, s),
 		},
 	}
@@ -146,7 +147,7 @@ func reasonOf(p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus) string {
 // is rejected later.
 func phaseOf(p *v1beta1.Promotion, s *v1beta1.StageStatus) string {
 	rejected := slices.ContainsFunc(s.Rejected,
-		func(r v1beta1.StageRejection) bool { return r.Digest == p.Spec.Digest })
+		func(r v1beta1.StageRejection) bool { return idOfRejection(r) == idOfRecord(p) })
 	current := p.Name == s.Delivery.Promotion
 	switch {
 	case rejected && p.Spec.Cause != promotion.CauseRollback:
@@ -194,7 +195,8 @@ func doesNotPass(g v1beta1.GateStatus) bool { return g.Result != string(promotio
 
 func conclusion(p *v1beta1.Promotion, phase string, now time.Time) {
 	p.Status.Phase = phase
-	text := fmt.Sprintf("stage %s, %s: ", p.Spec.Stage, p.Spec.Version)
+	candidate := promotion.Candidate{Version: p.Spec.Version, ID: idOfRecord(p)}
+	text := fmt.Sprintf("stage %s, %s: ", p.Spec.Stage, candidate.Title())
 	switch phase {
 	case v1beta1.PromotionVerified:
 		status.Ready(p, v1beta1.SucceededReason, text+"verified", now)

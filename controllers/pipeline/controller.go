@@ -57,6 +57,9 @@ type handler struct {
 	copies    *copies
 	// attestations are those that gates ask for.
 	attestations *attestations
+	// files are those of shared values, maps the ConfigMaps of stages with them.
+	files *sharedFiles
+	maps  goodMaps
 }
 
 // Reconcile implements loop.Handler.
@@ -96,6 +99,10 @@ func (h *handler) promote(ctx context.Context, p *v1beta1.ReleasePipeline) (time
 	if err := errors.Join(h.deliver(ctx, p), h.audit(ctx, p), h.contract(ctx, p)); err != nil {
 		return h.failed(p, err, now)
 	}
+	lost, err := h.deliverValues(ctx, p)
+	if err != nil {
+		return h.failed(p, err, now)
+	}
 	copied, err := h.copy(ctx, p, repeat, now)
 	if err != nil {
 		return h.failed(p, err, now)
@@ -114,20 +121,24 @@ func (h *handler) promote(ctx context.Context, p *v1beta1.ReleasePipeline) (time
 	h.signatures.ask(p, decisions)
 	out := record(p, facts, decisions, now)
 	h.tell(p, out.events)
-	out.next = sooner(out.next, copied)
+	out.next = sooner(sooner(out.next, copied), h.files.again(client.ObjectKeyFromObject(p)))
 	kept := h.noteKept(ctx, p)
 	h.conclude(p, in, subject, now)
 	concludeKept(p, kept, now)
+	concludeLost(p, lost, now)
 	if quorum(p) != "" && !in.stamped {
 		out.next = sooner(out.next, now.Add(rememberFor)) // no watch covers the policy
 	}
-	switch {
-	case out.acted:
+	if out.acted {
 		return h.actThen(ctx, p), nil
-	case out.next.IsZero():
-		return 0, nil
-	default:
-		return max(again, out.next.Sub(h.now())), nil
+	}
+	return out.after(h.now()), nil
+}
+
+// concludeLost says which shared values a stage lacks.
+func concludeLost(p *v1beta1.ReleasePipeline, lost string, now time.Time) {
+	if lost != "" {
+		status.Stalled(p, v1beta1.ValuesErrorReason, lost, now)
 	}
 }
 
@@ -179,17 +190,24 @@ func (h *handler) failed(p *v1beta1.ReleasePipeline, err error, now time.Time) (
 	return 0, err
 }
 
-// look asks the catalog for the chart of the subject, and remembers it as a candidate.
+// look asks the catalog for the chart of the subject, and remembers it, with the shared values, as a candidate.
 func (h *handler) look(ctx context.Context, p *v1beta1.ReleasePipeline, now time.Time) error {
 	choice := catalog.ChoiceOfPipeline(p)
 	chart, err := h.charts.Chart(ctx, choice)
-	if err == nil {
-		h.tellMoved(p, chart)
-		addCandidate(p, chart, now)
-		setOrigin(p, chart.Digest, h.charts.Origin(ctx, choice, chart))
-		return h.outdated(ctx, p)
+	if err != nil {
+		return err
 	}
-	return err
+	shared, err := h.files.of(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := h.keep(ctx, p, shared); err != nil {
+		return err
+	}
+	h.tellMoved(p, chart)
+	addCandidate(p, chart, shared.digest, now)
+	setOrigin(p, chart.Digest, h.charts.Origin(ctx, choice, chart))
+	return h.outdated(ctx, p)
 }
 
 // conclude sets the conditions.
@@ -203,9 +221,9 @@ func (h *handler) conclude(p *v1beta1.ReleasePipeline, in inputs, subject error,
 				"does not have the ValidatingAdmissionPolicy of Fairlead that checks who approves", stage), now)
 	case errors.As(subject, &e) && !e.Retryable():
 		status.Stalled(p, e.Reason(), e.Error(), now)
-	case catalog.IsPending(subject) && len(p.Status.Candidates) == 0:
+	case isPending(subject) && len(p.Status.Candidates) == 0:
 		status.Progressing(p, subject.Error(), now)
-	case subject != nil && !catalog.IsPending(subject):
+	case subject != nil && !isPending(subject):
 		status.Retrying(p, v1beta1.SourceNotReadyReason, subject.Error()+"; the stages keep what they have", now)
 	case copyTrouble(p) != nil:
 		concludeCopy(p, copyTrouble(p), now)
@@ -281,4 +299,6 @@ func (h *handler) Forget(key types.NamespacedName) {
 	h.copies.forget(key)
 	h.signatures.forget(key)
 	h.attestations.forget(key)
+	h.files.forget(key)
+	h.maps.forget(key)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -70,12 +71,15 @@ type site struct {
 	objects  client.Client
 	pipeline *v1beta1.ReleasePipeline
 	time     time.Time
+	// content is the file of shared values, with the error of its source.
+	content string
+	missing error
 }
 
 func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object) *site {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := errors.Join(v1beta1.AddToScheme(scheme), admissionv1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(v1beta1.AddToScheme(scheme), admissionv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	source := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}}
@@ -99,6 +103,7 @@ func newSite(t *testing.T, p *v1beta1.ReleasePipeline, objects ...client.Object)
 		cached: s.objects, live: s.objects, writer: s.objects, charts: s.charts, events: events.NewFakeRecorder(100),
 		checks: compiling, signatures: newSignatures(nil, loop.NewTasks[[]signed](t.Context(), nil, time.Now), time.Now),
 		attestations: newAttestations(t.Context(), s.copier, wake, func() time.Time { return s.time }),
+		files:        newSharedFiles(t.Context(), s, wake, func() time.Time { return s.time }),
 		stamped:      policy.holds, now: func() time.Time { return s.time },
 	}
 	return s

@@ -11,16 +11,16 @@ import (
 
 // copyFact is what the copy of a stage says, in the words of a release: verified once the destination has all of it.
 func copyFact(to *v1beta1.StageCopy, s *v1beta1.StageCopyStatus) promotion.Release {
-	r := promotion.Release{Name: to.URL, Current: true, Bad: map[string]string{}, Message: "the copy has not begun"}
+	r := promotion.Release{Name: to.URL, Current: true, Bad: map[promotion.Identity]string{}, Message: "the copy has not begun"}
 	if s == nil {
 		return r
 	}
 	switch {
 	case s.Rejected:
-		r.Bad[s.Digest] = short(s.Reason+": "+s.Message, maxMessage)
+		r.Bad[promotion.Identity{Chart: s.Digest}] = short(s.Reason+": "+s.Message, maxMessage)
 		r.Message = "it cannot be copied"
 	case s.CopiedAt != nil:
-		r.Digest, r.At, r.Message = s.Digest, s.CopiedAt.Time, "copied"
+		r.ID.Chart, r.At, r.Message = s.Digest, s.CopiedAt.Time, "copied"
 	case s.Message != "" && s.NextAttempt != nil:
 		r.Message = fmt.Sprintf("%s: %s; the controller tries again at %s", s.Reason, s.Message,
 			s.NextAttempt.UTC().Format(time.RFC3339))

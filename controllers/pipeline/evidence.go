@@ -5,6 +5,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
+	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/sources/attest"
 )
 
@@ -27,7 +28,7 @@ func (h *handler) evidence(ctx context.Context, p *v1beta1.ReleasePipeline, s *v
 			continue
 		}
 		for _, v := range before.Verified {
-			if v.Digest != d.Digest || rejects(before, v.Digest) {
+			if idOf(v.PipelineCandidate) != idOf(d.PipelineCandidate) || rejects(before, idOf(v.PipelineCandidate)) {
 				continue
 			}
 			out.Verified = append(out.Verified, attest.Stage{
@@ -38,9 +39,9 @@ func (h *handler) evidence(ctx context.Context, p *v1beta1.ReleasePipeline, s *v
 	return out
 }
 
-func rejects(s *v1beta1.StageStatus, digest string) bool {
+func rejects(s *v1beta1.StageStatus, id promotion.Identity) bool {
 	for _, r := range s.Rejected {
-		if r.Digest == digest {
+		if idOfRejection(r) == id {
 			return true
 		}
 	}
@@ -61,7 +62,7 @@ func (h *handler) verifiedBy(
 		if err := h.cached.Get(ctx, key, hr); err != nil || len(found) == maxEvidence {
 			continue
 		}
-		if r := releaseOf(hr); r.Digest == digest {
+		if r := releaseOf(hr); r.ID.Chart == digest {
 			found = append(found, attest.Release{Namespace: hr.Namespace, Name: hr.Name, At: r.At.UTC()})
 		}
 	}

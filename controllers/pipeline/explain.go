@@ -26,6 +26,8 @@ type Explanation struct {
 	Stage   string `json:"stage"`
 	Version string `json:"version"`
 	Digest  string `json:"digest"`
+	// ValuesDigest is the digest of the shared values; empty without them.
+	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// Has is set when the stage has the candidate. Result is Pass, Wait or Fail, and Message says why.
 	Has     bool                 `json:"has"`
 	Result  string               `json:"result"`
@@ -69,7 +71,8 @@ func Explain(
 		}
 		found, _ := promotion.Explain(facts, s.Name, candidateOf(candidate), now)
 		e := Explanation{
-			Stage: s.Name, Version: candidate.Version, Digest: candidate.Digest, Has: found.Has,
+			Stage: s.Name, Version: candidate.Version, Digest: candidate.Digest,
+			ValuesDigest: candidate.ValuesDigest, Has: found.Has,
 			Result: string(found.Result), Message: found.Message, Gates: gateStatuses(found.Gates),
 		}
 		if r.noFreezes {
@@ -104,7 +107,8 @@ func answerOfRegistry(
 	now := statusOf(p, s.Name)
 	answer := func(gate string) v1beta1.GateStatus {
 		of := func(g v1beta1.GateStatus) bool { return g.Name == gate }
-		if now != nil && now.Candidate == c.Version && newestDigest(p, c.Version) == c.Digest {
+		if now != nil && now.Candidate == c.Version && now.CandidateValues == c.ValuesDigest &&
+			newestDigest(p, c) == c.Digest {
 			if i := slices.IndexFunc(now.Gates, of); i >= 0 {
 				return now.Gates[i]
 			}
@@ -137,10 +141,11 @@ func answerOfRegistry(
 	}}
 }
 
-// newestDigest is the digest of the last candidate of a version; empty for none.
-func newestDigest(p *v1beta1.ReleasePipeline, version string) string {
+// newestDigest is the digest of the chart of the last candidate with the version and the shared values of another;
+// empty for none.
+func newestDigest(p *v1beta1.ReleasePipeline, like v1beta1.PipelineCandidate) string {
 	for _, c := range p.Status.Candidates {
-		if c.Version == version {
+		if c.Version == like.Version && c.ValuesDigest == like.ValuesDigest {
 			return c.Digest
 		}
 	}

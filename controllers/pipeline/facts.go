@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -57,7 +58,22 @@ func factsOf(p *v1beta1.ReleasePipeline, in inputs) promotion.Facts {
 }
 
 func candidateOf(c v1beta1.PipelineCandidate) promotion.Candidate {
-	return promotion.Candidate{Version: c.Version, Digest: c.Digest, FirstSeen: c.FirstSeen.Time, Origin: c.Origin}
+	return promotion.Candidate{Version: c.Version, ID: idOf(c), FirstSeen: c.FirstSeen.Time, Origin: c.Origin}
+}
+
+// idOf is what makes a candidate the one that it is.
+func idOf(c v1beta1.PipelineCandidate) promotion.Identity {
+	return promotion.Identity{Chart: c.Digest, Values: c.ValuesDigest}
+}
+
+// idOfRecord is the candidate that a Promotion is about.
+func idOfRecord(p *v1beta1.Promotion) promotion.Identity {
+	return promotion.Identity{Chart: p.Spec.Digest, Values: p.Spec.ValuesDigest}
+}
+
+// idOfRejection is the candidate that a stage rejected.
+func idOfRejection(r v1beta1.StageRejection) promotion.Identity {
+	return promotion.Identity{Chart: r.Digest, Values: r.ValuesDigest}
 }
 
 // upstreamOf are the stages that a stage gets its candidates from.
@@ -89,7 +105,13 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	}
 	s.Gates.Checks, s.Signatures = in.checks[spec.Name], in.signatures[spec.Name]
 	for j := range in.releases[spec.Name] {
-		s.Releases = append(s.Releases, releaseOf(&in.releases[spec.Name][j]))
+		hr := &in.releases[spec.Name][j]
+		r := releaseOf(hr)
+		if p.Spec.Subject.Values != nil && !hr.TakesSharedValues(p, spec.Name) {
+			r.Message = fmt.Sprintf("spec.valuesFrom does not name ConfigMap %s with the shared values",
+				p.SourceName(spec.Name))
+		}
+		s.Releases = append(s.Releases, r)
 	}
 	waves(&s, spec.Waves, in.releases[spec.Name])
 	had := statusOf(p, spec.Name)
@@ -134,7 +156,7 @@ func remember(s *promotion.Stage, had *v1beta1.StageStatus) {
 		s.Verified = append(s.Verified, known)
 	}
 	for _, r := range had.Rejected {
-		s.Rejected = append(s.Rejected, promotion.Rejection{Digest: r.Digest, Reason: r.Reason})
+		s.Rejected = append(s.Rejected, promotion.Rejection{ID: idOfRejection(r), Reason: r.Reason})
 	}
 }
 
@@ -163,33 +185,61 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 	return g
 }
 
-// releaseOf is what a HelmRelease says of the chart that it runs, and of those that failed with its present values.
+// releaseOf is what a HelmRelease says of the chart and the shared values that it runs, and of the charts that failed
+// with its present values.
 func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
 	s := hr.Status
 	r := promotion.Release{
 		Name: hr.Namespace + "/" + hr.Name, Current: s.ObservedGeneration == hr.Generation, Suspended: hr.Spec.Suspend,
-		Has: status.ChartOf(&s).Digest,
-		Bad: map[string]string{}, Message: short(cmp.Or(status.Message(hr), "not reconciled yet"), maxReleaseMessage),
+		Ready: status.IsReady(hr), Has: promotion.Identity{Chart: status.ChartOf(&s).Digest}, Bad: badOf(hr),
+		Message: short(cmp.Or(status.Message(hr), "not reconciled yet"), maxReleaseMessage),
 	}
-	verified := meta.FindStatusCondition(s.Conditions, v1beta1.VerifiedCondition)
-	newest := s.Latest()
-	r.Ready = status.IsReady(hr)
-	if newest != nil {
+	if newest := s.Latest(); newest != nil {
 		r.Runs = newest.ChartDigest
 	}
-	if verified != nil && verified.Status == metav1.ConditionTrue && verified.ObservedGeneration == hr.Generation &&
-		s.LastVerified != nil && newest != nil && newest.ChartDigest == s.LastVerified.ChartDigest {
-		r.Digest, r.At = s.LastVerified.ChartDigest, s.LastVerified.At.Time
+	if s.SharedValues != nil {
+		r.Has.Values = s.SharedValues.Digest
 	}
-	for _, bad := range s.KnownBad {
-		if bad.ConfigDigest == s.LastAttemptedConfigDigest && bad.RenderDigest == s.LastAttemptedRenderDigest {
-			r.Bad[bad.ChartDigest] = bad.Reason
-		}
-	}
-	if f := s.LastFailure; f != nil && r.Bad[f.ChartDigest] != "" {
-		r.Bad[f.ChartDigest] = short(f.Reason+": "+f.Message, maxReleaseMessage)
+	if r.ID = verifiedBy(hr); r.ID.Chart != "" {
+		r.At = s.LastVerified.At.Time
 	}
 	return r
+}
+
+// verifiedBy is what a HelmRelease has verified last, when that is what runs; zero for nothing. The shared values count
+// where the values that were deployed and verified are those that the HelmRelease made with them.
+func verifiedBy(hr *v1beta1.HelmRelease) promotion.Identity {
+	s, newest := hr.Status, hr.Status.Latest()
+	verified := meta.FindStatusCondition(s.Conditions, v1beta1.VerifiedCondition)
+	if verified == nil || verified.Status != metav1.ConditionTrue || verified.ObservedGeneration != hr.Generation ||
+		s.LastVerified == nil || newest == nil || newest.ChartDigest != s.LastVerified.ChartDigest {
+		return promotion.Identity{}
+	}
+	id := promotion.Identity{Chart: s.LastVerified.ChartDigest}
+	if shared := s.SharedValues; shared != nil && newest.ConfigDigest == shared.ConfigDigest &&
+		s.LastVerified.ConfigDigest == shared.ConfigDigest {
+		id.Values = shared.Digest
+	}
+	return id
+}
+
+// badOf are the charts that failed for good with the present values of a HelmRelease, and why.
+func badOf(hr *v1beta1.HelmRelease) map[promotion.Identity]string {
+	s, bad, values := hr.Status, map[promotion.Identity]string{}, ""
+	if s.SharedValues != nil && s.LastAttemptedConfigDigest == s.SharedValues.ConfigDigest {
+		values = s.SharedValues.Digest
+	}
+	for _, known := range s.KnownBad {
+		if known.ConfigDigest == s.LastAttemptedConfigDigest && known.RenderDigest == s.LastAttemptedRenderDigest {
+			bad[promotion.Identity{Chart: known.ChartDigest, Values: values}] = known.Reason
+		}
+	}
+	if f := s.LastFailure; f != nil {
+		if id := (promotion.Identity{Chart: f.ChartDigest, Values: values}); bad[id] != "" {
+			bad[id] = short(f.Reason+": "+f.Message, maxReleaseMessage)
+		}
+	}
+	return bad
 }
 
 func short(text string, most int) string {

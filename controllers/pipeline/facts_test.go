@@ -50,33 +50,33 @@ func TestReleaseOf(t *testing.T) {
 		change  []func(*v1beta1.HelmRelease)
 		digest  string
 		current bool
-		bad     map[string]string
+		bad     map[promotion.Identity]string
 	}{
-		{"verified", nil, "two", true, map[string]string{}},
+		{"verified", nil, "two", true, map[promotion.Identity]string{}},
 		{"verified at an older generation", []func(*v1beta1.HelmRelease){func(hr *v1beta1.HelmRelease) {
 			hr.Generation = 4
-		}}, "", false, map[string]string{}},
+		}}, "", false, map[promotion.Identity]string{}},
 		{"still baking", []func(*v1beta1.HelmRelease){func(hr *v1beta1.HelmRelease) {
 			hr.Status.Conditions[1].Status = metav1.ConditionUnknown
-		}}, "", true, map[string]string{}},
+		}}, "", true, map[promotion.Identity]string{}},
 		{"another revision runs", []func(*v1beta1.HelmRelease){func(hr *v1beta1.HelmRelease) {
 			hr.Status.History[0].ChartDigest = "three"
-		}}, "", true, map[string]string{}},
+		}}, "", true, map[promotion.Identity]string{}},
 		{"a chart failed with these values", []func(*v1beta1.HelmRelease){bad("three", "values")}, "two", true,
-			map[string]string{"three": "BakeFailed"}},
+			map[promotion.Identity]string{{Chart: "three"}: "BakeFailed"}},
 		{"a chart failed with other values", []func(*v1beta1.HelmRelease){bad("three", "former")}, "two", true,
-			map[string]string{}},
+			map[promotion.Identity]string{}},
 		{"the last failure says more", []func(*v1beta1.HelmRelease){bad("three", "values"),
 			func(hr *v1beta1.HelmRelease) {
 				hr.Status.LastFailure = &v1beta1.LastFailure{ChartDigest: "three", Reason: "BakeFailed",
 					Message: "it crashed"}
-			}}, "two", true, map[string]string{"three": "BakeFailed: it crashed"}},
+			}}, "two", true, map[promotion.Identity]string{{Chart: "three"}: "BakeFailed: it crashed"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := releaseOf(verifiedRelease(tt.change...))
-			if got.Digest != tt.digest || got.Current != tt.current {
-				t.Errorf("it verified %q, at the present generation %t; want %q, %t", got.Digest, got.Current,
+			if got.ID.Chart != tt.digest || got.Current != tt.current {
+				t.Errorf("it verified %q, at the present generation %t; want %q, %t", got.ID.Chart, got.Current,
 					tt.digest, tt.current)
 			}
 			if diff := cmp.Diff(tt.bad, got.Bad); diff != "" {
@@ -108,9 +108,9 @@ func TestTheStatusIsReadBack(t *testing.T) {
 				Duration: metav1.Duration{Duration: time.Hour}}},
 		}
 	})
-	addCandidate(p, v1beta1.ChartRevision{Version: "1.0.0", Digest: "one"}, now.Add(-time.Hour))
-	addCandidate(p, v1beta1.ChartRevision{Version: "1.1.0", Digest: "two"}, now)
-	addCandidate(p, v1beta1.ChartRevision{Version: "1.1.0", Digest: "two"}, now.Add(time.Hour))
+	addCandidate(p, v1beta1.ChartRevision{Version: "1.0.0", Digest: "one"}, "", now.Add(-time.Hour))
+	addCandidate(p, v1beta1.ChartRevision{Version: "1.1.0", Digest: "two"}, "", now)
+	addCandidate(p, v1beta1.ChartRevision{Version: "1.1.0", Digest: "two"}, "", now.Add(time.Hour))
 	f := factsOf(p, inputs{releases: map[string][]v1beta1.HelmRelease{"dev": {*verifiedRelease()}}})
 	if len(f.Candidates) != 2 || f.Candidates[0].Version != "1.1.0" || !f.Candidates[0].FirstSeen.Equal(now) {
 		t.Errorf("candidates %+v", f.Candidates)
@@ -150,7 +150,7 @@ func TestCandidatesAreBounded(t *testing.T) {
 	t.Parallel()
 	p := threeStages()
 	for i := range 50 {
-		addCandidate(p, v1beta1.ChartRevision{Version: "1.0.0", Digest: strings.Repeat("x", i+1)}, now)
+		addCandidate(p, v1beta1.ChartRevision{Version: "1.0.0", Digest: strings.Repeat("x", i+1)}, "", now)
 	}
 	if n := len(p.Status.Candidates); n != maxCandidates || len(p.Status.Candidates[0].Digest) != 50 {
 		t.Errorf("%d candidates, the first %q", n, p.Status.Candidates[0].Digest)

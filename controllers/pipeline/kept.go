@@ -21,15 +21,15 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// sourceChanged lets the events through after which the source of a stage has to be written again, or says something
-// else of itself.
+// sourceChanged lets the events through after which the source of a stage has to be written again, says something
+// else of itself, or has another chart.
 func sourceChanged() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			before, ok := e.ObjectOld.(catalog.Object)
 			after, also := e.ObjectNew.(catalog.Object)
 			return ok && also && (before.GetGeneration() != after.GetGeneration() || notReady(before) != notReady(after) ||
-				chartNote(before) != chartNote(after))
+				chartNote(before) != chartNote(after) || chartDigestOf(before) != chartDigestOf(after))
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}

@@ -59,6 +59,9 @@ func (h *handler) deliver(ctx context.Context, p *v1beta1.ReleasePipeline) error
 	if err != nil {
 		return err
 	}
+	if err := h.checkMaps(ctx, p); err != nil {
+		return err
+	}
 	if kind != v1beta1.OCIRepositoryKind {
 		err = h.deliverCharts(ctx, p, kind != "")
 	}
@@ -115,6 +118,7 @@ func (h *handler) point(
 		want.Labels = map[string]string{}
 	}
 	want.Labels[v1beta1.PipelineLabel], want.Labels[v1beta1.StageLabel] = labelOf(p), s.Name
+	annotateValues(want, s.Delivery.ValuesDigest)
 	want.OwnerReferences = ownedBy(p)
 	if exists {
 		if equality.Semantic.DeepEqual(live, want) {

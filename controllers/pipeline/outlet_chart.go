@@ -86,6 +86,7 @@ func (h *handler) pointChart(
 		want.Labels = map[string]string{}
 	}
 	want.Labels[v1beta1.PipelineLabel], want.Labels[v1beta1.StageLabel] = labelOf(p), s.Name
+	annotateValues(want, s.Delivery.ValuesDigest)
 	want.OwnerReferences = ownedBy(p)
 	switch {
 	case exists && equality.Semantic.DeepEqual(live, want):

@@ -59,7 +59,7 @@ func (h *handler) rebuild(ctx context.Context, p *v1beta1.ReleasePipeline, now t
 func restored(s promotion.Stage) status.Event {
 	has := "nothing"
 	if s.Delivery != nil {
-		has = s.Delivery.Version
+		has = s.Delivery.Title()
 	}
 	text := fmt.Sprintf("the status of stage %s was older than its Promotions and its source, and is restored from "+
 		"them: the stage has %s", s.Name, has)
@@ -101,18 +101,20 @@ func (h *handler) adopt(ctx context.Context, p *v1beta1.ReleasePipeline, all []v
 	return nil
 }
 
-// firstSeen are the candidates of the status and of the Promotions by digest, each with the first time it is known of.
-func firstSeen(p *v1beta1.ReleasePipeline, all []v1beta1.Promotion) map[string]promotion.Candidate {
-	seen := map[string]promotion.Candidate{}
+// firstSeen are the candidates of the status and of the Promotions, each with the first time it is known of.
+func firstSeen(
+	p *v1beta1.ReleasePipeline, all []v1beta1.Promotion,
+) map[promotion.Identity]promotion.Candidate {
+	seen := map[promotion.Identity]promotion.Candidate{}
 	add := func(c promotion.Candidate) {
-		if had, ok := seen[c.Digest]; !ok || c.FirstSeen.Before(had.FirstSeen) {
-			seen[c.Digest] = c
+		if had, ok := seen[c.ID]; !ok || c.FirstSeen.Before(had.FirstSeen) {
+			seen[c.ID] = c
 		}
 	}
 	for i := range all {
 		if spec := all[i].Spec; isRecord(&all[i], p) {
 			add(promotion.Candidate{
-				Version: spec.Version, Digest: spec.Digest, FirstSeen: all[i].CreationTimestamp.Time,
+				Version: spec.Version, ID: idOfRecord(&all[i]), FirstSeen: all[i].CreationTimestamp.Time,
 			})
 		}
 	}
@@ -125,7 +127,7 @@ func firstSeen(p *v1beta1.ReleasePipeline, all []v1beta1.Promotion) map[string]p
 // remains are what exists of a stage outside of the status. A Promotion that another client made is no record.
 func (h *handler) remains(
 	ctx context.Context, p *v1beta1.ReleasePipeline, stage string, all []v1beta1.Promotion,
-	seen map[string]promotion.Candidate,
+	seen map[promotion.Identity]promotion.Candidate,
 ) (promotion.Remains, error) {
 	r := promotion.Remains{}
 	if had := statusOf(p, stage); had != nil {
@@ -174,9 +176,9 @@ func pinOf(source catalog.Object) string {
 	return ""
 }
 
-func recordOf(p *v1beta1.Promotion, seen map[string]promotion.Candidate) promotion.Record {
+func recordOf(p *v1beta1.Promotion, seen map[promotion.Identity]promotion.Candidate) promotion.Record {
 	r := promotion.Record{
-		Candidate: seen[p.Spec.Digest], Number: numberOf(p), Cause: p.Spec.Cause, Reason: p.Spec.Reason,
+		Candidate: seen[idOfRecord(p)], Number: numberOf(p), Cause: p.Spec.Cause, Reason: p.Spec.Reason,
 		Verified: p.Status.Phase == v1beta1.PromotionVerified, Rejected: p.Status.Phase == v1beta1.PromotionRejected,
 		At: p.CreationTimestamp.Time, Ended: p.CreationTimestamp.Time,
 	}
@@ -187,12 +189,13 @@ func recordOf(p *v1beta1.Promotion, seen map[string]promotion.Candidate) promoti
 }
 
 // sourceCandidate is the candidate that a source is pinned to. A version that nothing knows any more is the digest.
-func sourceCandidate(source catalog.Object, seen map[string]promotion.Candidate) promotion.Candidate {
+func sourceCandidate(source catalog.Object, seen map[promotion.Identity]promotion.Candidate) promotion.Candidate {
 	digest := pinOf(source)
-	if c, ok := seen[digest]; ok {
+	id := promotion.Identity{Chart: digest, Values: source.GetAnnotations()[v1beta1.ValuesDigestAnnotation]}
+	if c, ok := seen[id]; ok {
 		return c
 	}
-	c := promotion.Candidate{Version: digest, Digest: digest, FirstSeen: source.GetCreationTimestamp().Time}
+	c := promotion.Candidate{Version: digest, ID: id, FirstSeen: source.GetCreationTimestamp().Time}
 	switch source := source.(type) {
 	case *v1beta1.OCIRepository:
 		if chart := source.Status.Chart; chart != nil && chart.Digest == digest {
@@ -238,7 +241,7 @@ func restoreCandidates(p *v1beta1.ReleasePipeline, s promotion.Stage, r promotio
 		found = append(found, record.Candidate)
 	}
 	for _, c := range found {
-		known := func(other v1beta1.PipelineCandidate) bool { return other.Digest == c.Digest }
+		known := func(other v1beta1.PipelineCandidate) bool { return idOf(other) == c.ID }
 		if !slices.ContainsFunc(p.Status.Candidates, known) {
 			p.Status.Candidates = append(p.Status.Candidates, candidateStatus(c))
 		}
@@ -257,7 +260,7 @@ func renumber(p *v1beta1.ReleasePipeline, stage string, all []v1beta1.Promotion)
 		return
 	}
 	taken := func(o v1beta1.Promotion) bool {
-		return o.Name == s.Delivery.Promotion && (!isOf(&o, p) || o.Spec.Digest != s.Delivery.Digest)
+		return o.Name == s.Delivery.Promotion && (!isOf(&o, p) || idOfRecord(&o) != idOf(s.Delivery.PipelineCandidate))
 	}
 	if !slices.ContainsFunc(all, taken) {
 		return

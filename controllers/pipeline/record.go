@@ -19,15 +19,42 @@ const maxCandidates = 20
 // maxMessage bounds what is said of a stage.
 const maxMessage = 1024
 
-// addCandidate remembers a chart that the subject has, as the first of the list.
-func addCandidate(p *v1beta1.ReleasePipeline, chart v1beta1.ChartRevision, now time.Time) {
-	known := func(c v1beta1.PipelineCandidate) bool { return c.Digest == chart.Digest }
-	if slices.ContainsFunc(p.Status.Candidates, known) {
+// addCandidate remembers a chart that the subject has, with shared values, as the first of the list. Values that come
+// back after others make a known candidate the newest again.
+func addCandidate(p *v1beta1.ReleasePipeline, chart v1beta1.ChartRevision, values string, now time.Time) {
+	found := v1beta1.PipelineCandidate{
+		Version: chart.Version, Digest: chart.Digest, ValuesDigest: values, FirstSeen: metav1.NewTime(now),
+	}
+	known := slices.IndexFunc(p.Status.Candidates, func(c v1beta1.PipelineCandidate) bool {
+		return idOf(c) == idOf(found)
+	})
+	if known >= 0 {
+		if p.Status.Candidates[0].ValuesDigest != values {
+			seeAgain(p, known, found.FirstSeen)
+		}
 		return
 	}
-	found := v1beta1.PipelineCandidate{Version: chart.Version, Digest: chart.Digest, FirstSeen: metav1.NewTime(now)}
 	all := append([]v1beta1.PipelineCandidate{found}, p.Status.Candidates...)
 	p.Status.Candidates = all[:min(len(all), maxCandidates)]
+}
+
+// seeAgain makes a known candidate the newest, wherever the status has it.
+func seeAgain(p *v1beta1.ReleasePipeline, known int, now metav1.Time) {
+	again := p.Status.Candidates[known]
+	again.FirstSeen = now
+	all := slices.Delete(p.Status.Candidates, known, known+1)
+	p.Status.Candidates = slices.Insert(all, 0, again)
+	for i := range p.Status.Stages {
+		s := &p.Status.Stages[i]
+		if s.Delivery != nil && idOf(s.Delivery.PipelineCandidate) == idOf(again) {
+			s.Delivery.FirstSeen = now
+		}
+		for j := range s.Verified {
+			if idOf(s.Verified[j].PipelineCandidate) == idOf(again) {
+				s.Verified[j].FirstSeen = now
+			}
+		}
+	}
 }
 
 // outcome is what decisions have changed.
@@ -37,6 +64,18 @@ type outcome struct {
 	events []status.Event
 	// next is when something may change without an event; zero for never.
 	next time.Time
+}
+
+// after is how long to wait before the pipeline is reconciled without an event; zero for ever.
+func (o outcome) after(now time.Time) time.Duration {
+	switch {
+	case o.acted:
+		return again
+	case o.next.IsZero():
+		return 0
+	default:
+		return max(again, o.next.Sub(now))
+	}
 }
 
 // record writes decisions into the status of a pipeline.
@@ -75,7 +114,7 @@ func stageAfter(
 		Displaced: int64(s.Displaced),
 	}
 	if d.Candidate != nil {
-		next.Candidate = d.Candidate.Version
+		next.Candidate, next.CandidateValues = d.Candidate.Version, d.Candidate.ID.Values
 	}
 	if s.Delivery != nil {
 		if d.Step == promotion.StepPromote || d.Back != nil {
@@ -101,15 +140,17 @@ func stageAfter(
 		next.Verified = append(next.Verified, entry)
 	}
 	for _, r := range s.Rejected {
-		next.Rejected = append(next.Rejected, v1beta1.StageRejection{Digest: r.Digest,
-			Reason: short(r.Reason, maxMessage)})
+		next.Rejected = append(next.Rejected, v1beta1.StageRejection{
+			Digest: r.ID.Chart, ValuesDigest: r.ID.Values, Reason: short(r.Reason, maxMessage),
+		})
 	}
 	return next
 }
 
 func candidateStatus(c promotion.Candidate) v1beta1.PipelineCandidate {
 	return v1beta1.PipelineCandidate{
-		Version: c.Version, Digest: c.Digest, FirstSeen: metav1.NewTime(c.FirstSeen), Origin: c.Origin,
+		Version: c.Version, Digest: c.ID.Chart, ValuesDigest: c.ID.Values, FirstSeen: metav1.NewTime(c.FirstSeen),
+		Origin: c.Origin,
 	}
 }
 
@@ -133,14 +174,14 @@ func gateStatuses(gates []promotion.Gate) []v1beta1.GateStatus {
 func eventsOf(d promotion.Decision) []status.Event {
 	switch d.Step {
 	case promotion.StepPromote:
-		text := fmt.Sprintf("stage %s gets %s (%s): %s", d.Stage, d.Candidate.Version, d.Cause, d.Message)
+		text := fmt.Sprintf("stage %s gets %s (%s): %s", d.Stage, d.Candidate.Title(), d.Cause, d.Message)
 		return []status.Event{{Reason: v1beta1.ProgressingReason, Message: text}}
 	case promotion.StepVerify:
 		return []status.Event{{Reason: v1beta1.VerifiedReason, Message: "stage " + d.Stage + ": " + d.Message}}
 	case promotion.StepReject:
-		text := fmt.Sprintf("stage %s rejects %s: %s", d.Stage, d.Candidate.Version, d.Message)
+		text := fmt.Sprintf("stage %s rejects %s: %s", d.Stage, d.Candidate.Title(), d.Message)
 		if d.Back != nil {
-			text += "; it goes back to " + d.Back.Version
+			text += "; it goes back to " + d.Back.Title()
 		}
 		return []status.Event{{Warning: true, Reason: v1beta1.CandidateRejectedReason, Message: text}}
 	}
@@ -155,7 +196,7 @@ func conclude(p *v1beta1.ReleasePipeline, now time.Time) {
 	for _, s := range p.Status.Stages {
 		version := "nothing"
 		if s.Delivery != nil {
-			version = s.Delivery.Version
+			version = candidateOf(s.Delivery.PipelineCandidate).Title()
 		}
 		all = append(all, fmt.Sprintf("%s has %s (%s)", s.Name, version, s.Phase))
 		verifying = verifying || s.Phase == promotion.PhaseVerifying

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +46,8 @@ func requestFacts(all []v1beta1.Promotion, stage string, had *v1beta1.StageStatu
 			continue
 		}
 		open = append(open, promotion.Request{
-			Name: q.Name, Cause: q.Spec.Cause, Version: q.Spec.Version, Digest: q.Spec.Digest, Bypass: q.Spec.Bypass,
+			Name: q.Name, Cause: q.Spec.Cause, Version: q.Spec.Version, Digest: q.Spec.Digest,
+			ValuesDigest: q.Spec.ValuesDigest, Bypass: q.Spec.Bypass,
 			By: q.Spec.RequestedBy, Reason: q.Spec.Reason, At: q.CreationTimestamp.Time,
 			Seen: known != nil,
 		})
@@ -200,7 +200,7 @@ func carriedBy(s *v1beta1.StageStatus, q *v1beta1.Promotion, records []v1beta1.P
 	}
 	if d.Request != nil && d.Request.Name == q.Name {
 		r := &v1beta1.Promotion{ObjectMeta: metav1.ObjectMeta{Name: d.Promotion}}
-		r.Spec.Digest, r.Spec.Cause = d.Digest, d.Cause
+		r.Spec.Digest, r.Spec.ValuesDigest, r.Spec.Cause = d.Digest, d.ValuesDigest, d.Cause
 		return r
 	}
 	for i := range records {
@@ -213,10 +213,8 @@ func carriedBy(s *v1beta1.StageStatus, q *v1beta1.Promotion, records []v1beta1.P
 
 // conclude writes the phase of a request, and its conditions.
 func (a answer) conclude(q *v1beta1.Promotion, now metav1.Time) {
-	text := fmt.Sprintf("stage %s, %s", q.Spec.Stage, cmp.Or(q.Spec.Version, q.Spec.Digest))
-	if q.Spec.Version != "" && q.Spec.Digest != "" {
-		text += " (" + v1beta1.ShortDigest(q.Spec.Digest) + ")"
-	}
+	wanted := promotion.Request{Version: q.Spec.Version, Digest: q.Spec.Digest, ValuesDigest: q.Spec.ValuesDigest}
+	text := fmt.Sprintf("stage %s, %s", q.Spec.Stage, wanted.Text())
 	switch {
 	case a.phase == v1beta1.PromotionWaiting:
 		status.Progressing(q, text+" waits: "+a.message, now.Time)
@@ -262,7 +260,8 @@ func (h *handler) approvers(ctx context.Context, p *v1beta1.ReleasePipeline, s *
 	var users []string
 	for i := range list.Items {
 		a := list.Items[i].Spec
-		if a.Stage == s.Name && a.Digest == s.Delivery.Digest && !slices.Contains(users, a.User) {
+		if a.Stage == s.Name && a.Digest == s.Delivery.Digest && a.ValuesDigest == s.Delivery.ValuesDigest &&
+			!slices.Contains(users, a.User) {
 			users = append(users, a.User)
 		}
 	}

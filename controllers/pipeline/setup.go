@@ -9,6 +9,7 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +23,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/promotion"
 )
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=releasepipelines,verbs=get;list;watch;create;patch;delete
@@ -36,6 +38,9 @@ import (
 // pipelineIndex is the field index of approvals and Promotions by the name of their pipeline, and of the sources of
 // stages by its label.
 const pipelineIndex = "fairlead.pipeline"
+
+// valuesIndex is the field index of pipelines by the source of their shared values.
+const valuesIndex = "fairlead.values"
 
 // The label of the admission policy, and of its binding, that check who makes an approval, and what it checks.
 const (
@@ -82,6 +87,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		noFreezes: o.NoFreezes, checks: checks, signatures: newSignatures(c, tasks, o.Now),
 		copies:       newCopies(ctx, c, waker.Wake, o.Now),
 		attestations: newAttestations(ctx, c, waker.Wake, o.Now),
+		files:        newSharedFiles(ctx, c, waker.Wake, o.Now),
 		writer:       client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
 		events:       manager.GetEventRecorder("fairlead"),
 	}
@@ -109,7 +115,33 @@ func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 			return fmt.Errorf("indexing the sources of stages: %w", err)
 		}
 	}
+	if err := indexer.IndexField(ctx, &v1beta1.ReleasePipeline{}, valuesIndex, byValues); err != nil {
+		return fmt.Errorf("indexing ReleasePipelines: %w", err)
+	}
 	return nil
+}
+
+func byValues(object client.Object) []string {
+	choice := valuesChoice(object.(*v1beta1.ReleasePipeline))
+	if choice == (catalog.Choice{}) {
+		return nil
+	}
+	return []string{choice.String()}
+}
+
+// sharing are the pipelines whose shared values come from a source.
+func sharing(cached client.Reader) catalog.Users {
+	return func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
+		list := &v1beta1.ReleasePipelineList{}
+		if err := cached.List(ctx, list, client.MatchingFields{valuesIndex: choice.String()}); err != nil {
+			return nil // the cache answers; it fails only while the process stops
+		}
+		keys := make([]types.NamespacedName, 0, len(list.Items))
+		for i := range list.Items {
+			keys = append(keys, client.ObjectKeyFromObject(&list.Items[i]))
+		}
+		return keys
+	}
 }
 
 func byPipeline(object client.Object) []string {
@@ -131,6 +163,8 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 	all := catalog.Watches(func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
 		return catalog.PipelinesOf(ctx, cached, choice)
 	})
+	all = append(all, catalog.WatchArtifacts(sharing(cached))...)
+	all = append(all, loop.Watch{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: ofOwner})
 	all = append(all,
 		// Most changes of these are writes of the controller itself.
 		loop.Watch{Object: &v1beta1.OCIRepository{}, When: sourceChanged(), CanWait: always, Affects: ofOwner},
@@ -218,7 +252,7 @@ func hasNoVerdict(before, after client.Object) bool {
 		return false
 	}
 	had, has := releaseOf(old), releaseOf(hr)
-	return (has.Digest == "" || has.Digest == had.Digest) && reflect.DeepEqual(had.Bad, has.Bad) &&
+	return (has.ID == promotion.Identity{} || has.ID == had.ID) && reflect.DeepEqual(had.Bad, has.Bad) &&
 		catalog.ChoiceOfRelease(old) == catalog.ChoiceOfRelease(hr) &&
 		old.DeletionTimestamp.IsZero() == hr.DeletionTimestamp.IsZero()
 }

@@ -63,11 +63,12 @@ func waves(s *promotion.Stage, spec []v1beta1.StageWave, releases []v1beta1.Helm
 // admit writes into the status of a stage which of its releases may take what it has.
 func admit(next *v1beta1.StageStatus, had v1beta1.StageStatus, s promotion.Stage) {
 	a := s.Admit(promotion.AdmissionOf(had.Wave))
-	if a.Digest == "" {
+	if a.ID.Chart == "" {
 		return
 	}
 	next.Wave = &v1beta1.StageWaveStatus{
-		Digest: a.Digest, Open: a.Name, Index: a.Wave, All: a.All, Admitted: a.Admitted, Done: a.Done,
+		Digest: a.ID.Chart, ValuesDigest: a.ID.Values, Open: a.Name, Index: a.Wave,
+		All: a.All, Admitted: a.Admitted, Done: a.Done,
 	}
 	if text := a.String(); text != "" {
 		next.Message = short(next.Message+"; "+text, maxMessage)

@@ -325,6 +325,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if !decision.Acts() {
 		hr.Status.InputDigest = release.InputDigest(hr, inputs)
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())
+		status.ReleaseShared(hr, inputs.SharedValues())
 		hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
 		return h.again(hr, soonest(decision.After, soonest(decision.Audit, again))), nil
 	}

@@ -61,7 +61,11 @@ func newGatherer(c *catalog.Catalog, s sight, o Options) *gatherer {
 
 // gather finds what the release is made of: where and as whom it is worked on, the exact chart, the values.
 func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release.Inputs, error) {
-	g.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
+	stage, err := g.stage(ctx, hr)
+	if err != nil {
+		return release.Inputs{}, err
+	}
+	g.documents.Name(client.ObjectKeyFromObject(hr), append(documentsOf(hr), stage.documents(hr)...)...)
 	if err := g.admit(hr); err != nil {
 		return release.Inputs{}, err
 	}
@@ -77,17 +81,34 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, err
 	}
-	found, err := readDocument(g.documents.Get).values(ctx, hr)
+	read := readDocument(g.documents.Get)
+	found, err := read.values(ctx, hr)
 	if err != nil {
 		return release.Inputs{}, err
+	}
+	shared, err := g.shared(ctx, hr, stage, chart)
+	if err != nil {
+		return release.Inputs{}, err
+	}
+	wanted := found.Merged
+	if shared.kept != nil {
+		if found, err = read.instead(shared.document, shared.kept).values(ctx, hr); err != nil {
+			return release.Inputs{}, err
+		}
 	}
 	mask := found.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	in := release.Inputs{
 		Access: access, Chart: chart, Unsourced: unsourced, Values: found.Merged, Mask: mask, Origin: found.origin,
-		Rules: judges, Ignore: ignore,
+		Rules: judges, Ignore: ignore, Shared: shared.digest,
 	}
 	g.skip(ctx, hr, &in)
-	return in, g.hold(ctx, hr, &in)
+	if shared.hold != nil {
+		held := release.HeldChart{Chart: chart, Shared: shared.wanted, Values: wanted, Hold: *shared.hold}
+		in.HoldShared(held, status.ChartOf(&hr.Status))
+		status.ReleaseHeld(hr, in.Held.Status())
+		return in, nil
+	}
+	return in, g.hold(ctx, hr, &in, stage)
 }
 
 // forget drops what is kept for an object that is gone.

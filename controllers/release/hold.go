@@ -20,17 +20,14 @@ import (
 
 // hold keeps the release at the chart that it has while a freeze applies, or until its wave in a stage of a pipeline
 // admits it. Everything is read from the cache.
-func (g *gatherer) hold(ctx context.Context, hr *v1beta1.HelmRelease, in *release.Inputs) error {
+func (g *gatherer) hold(ctx context.Context, hr *v1beta1.HelmRelease, in *release.Inputs, stage *followed) error {
 	present := status.ChartOf(&hr.Status)
 	if in.Unsourced == nil && present.Digest != "" && present.Digest != in.Chart.Digest {
 		holds, err := g.freezes(ctx, hr)
 		if err != nil {
 			return err
 		}
-		wave, err := g.wave(ctx, hr, in.Chart.Digest)
-		if err != nil {
-			return err
-		}
+		wave := stage.wave(hr, in.Chart.Digest)
 		in.Hold(plan.UpgradeFacts{
 			Wanted: in.Chart, Present: present, Released: release.Released(&hr.Status),
 			Follows: len(holds) > 0 && g.catalog.Follows(ctx, catalog.ChoiceOfRelease(hr), present, in.Chart),

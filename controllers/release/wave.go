@@ -20,8 +20,14 @@ import (
 	"fairlead.dev/fairlead/helmops/promotion"
 )
 
-// wave is the hold of a release that follows a stage with waves, until it is admitted to the chart with a digest.
-func (g *gatherer) wave(ctx context.Context, hr *v1beta1.HelmRelease, digest string) ([]plan.Hold, error) {
+// followed is the stage of a pipeline that a release follows; nil for a release that follows none.
+type followed struct {
+	pipeline *v1beta1.ReleasePipeline
+	name     string
+}
+
+// stage finds the stage that a release follows.
+func (g *gatherer) stage(ctx context.Context, hr *v1beta1.HelmRelease) (*followed, error) {
 	choice := catalog.ChoiceOfRelease(hr)
 	source := catalog.NewSource(choice.Kind)
 	if source == nil || hr.Spec.ChartRef == nil {
@@ -40,14 +46,39 @@ func (g *gatherer) wave(ctx context.Context, hr *v1beta1.HelmRelease, digest str
 	if err := g.objects.Get(ctx, key, pipeline); err != nil {
 		return nil, client.IgnoreNotFound(err) // without its pipeline, the source stays as it is
 	}
-	waits := promotion.WaitsForWave(pipeline, source.GetLabels()[v1beta1.StageLabel], digest, hr)
-	if waits == "" {
-		return nil, nil
-	}
-	return []plan.Hold{{Reason: v1beta1.HeldByWave, Message: waits}}, nil
+	return &followed{pipeline: pipeline, name: source.GetLabels()[v1beta1.StageLabel]}, nil
 }
 
-// waveWatch reconciles the releases of a stage when its waves admit others.
+// status is what the pipeline says of the stage; nil for nothing.
+func (s *followed) status() *v1beta1.StageStatus {
+	if s == nil {
+		return nil
+	}
+	for i := range s.pipeline.Status.Stages {
+		if s.pipeline.Status.Stages[i].Name == s.name {
+			return &s.pipeline.Status.Stages[i]
+		}
+	}
+	return nil
+}
+
+// wave is the hold of a release that follows a stage with waves, until it is admitted to the chart with a digest.
+func (s *followed) wave(hr *v1beta1.HelmRelease, digest string) []plan.Hold {
+	if s == nil {
+		return nil
+	}
+	id := promotion.Identity{Chart: digest}
+	if had := s.status(); had != nil && had.Wave != nil && had.Wave.Digest == digest {
+		id.Values = had.Wave.ValuesDigest
+	}
+	waits := promotion.WaitsForWave(s.pipeline, s.name, id, hr)
+	if waits == "" {
+		return nil
+	}
+	return []plan.Hold{{Reason: v1beta1.HeldByWave, Message: waits}}
+}
+
+// waveWatch reconciles the releases of a stage when its waves admit others, or it gets other shared values.
 func (h *handler) waveWatch() loop.Watch {
 	return loop.Watch{
 		Object: &v1beta1.ReleasePipeline{}, When: admitsOthers(),
@@ -78,12 +109,14 @@ func (h *handler) following(ctx context.Context, p *v1beta1.ReleasePipeline, kin
 	return found
 }
 
-// admitsOthers lets the events through after which the waves of a pipeline admit other releases.
+// admitsOthers lets the events through after which the waves of a pipeline admit other releases, or a stage with shared
+// values has another candidate.
 func admitsOthers() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return !reflect.DeepEqual(wavesOf(e.ObjectOld), wavesOf(e.ObjectNew))
+			return !reflect.DeepEqual(wavesOf(e.ObjectOld), wavesOf(e.ObjectNew)) ||
+				!reflect.DeepEqual(sharedOf(e.ObjectOld), sharedOf(e.ObjectNew))
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}

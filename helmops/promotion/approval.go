@@ -51,8 +51,8 @@ type Approval struct {
 	User string
 	// Groups that the user is in, as far as the user says which.
 	Groups []string
-	// Digest of the candidate.
-	Digest string
+	// ID of the candidate.
+	ID Identity
 	// Reject is set when the user rejects the candidate.
 	Reject bool
 	// Comment is what the user says; empty for nothing.
@@ -67,7 +67,7 @@ func (s *Stage) refusal(c Candidate) string {
 		return "a user rejected it"
 	}
 	for _, a := range s.Approvals {
-		if !a.Reject || a.Digest != c.Digest || !s.Gates.Approval.admits(a) {
+		if !a.Reject || !a.ID.covers(c.ID) || !s.Gates.Approval.admits(a) {
 			continue
 		}
 		if a.Comment != "" {
@@ -136,8 +136,10 @@ func (q question) count() count {
 		had, twice := c.users[a.User]
 		switch {
 		case a.Reject:
-		case a.Digest != q.candidate.Digest:
-			if q.facts.mistakable(a.Digest, q.candidate) {
+		case a.ID.Chart == q.candidate.ID.Chart && a.ID != q.candidate.ID:
+			c.remark("the approval of %s is for other shared values", a.User)
+		case a.ID != q.candidate.ID:
+			if q.facts.mistakable(a.ID, q.candidate) {
 				c.remark("the approval of %s is for another digest", a.User)
 			}
 		case !gate.admits(a):
@@ -162,11 +164,10 @@ func (c *count) remark(format string, args ...any) {
 	c.remarks = append(c.remarks, fmt.Sprintf(format, args...))
 }
 
-// mistakable reports whether an approval of a digest may have been meant for a candidate: it names no candidate of
-// another version.
-func (f *Facts) mistakable(digest string, c Candidate) bool {
+// mistakable reports whether an approval may have been meant for a candidate: it names no candidate of another version.
+func (f *Facts) mistakable(id Identity, c Candidate) bool {
 	return !slices.ContainsFunc(f.Candidates, func(other Candidate) bool {
-		return other.Digest == digest && other.Version != c.Version
+		return other.ID.Chart == id.Chart && other.Version != c.Version
 	})
 }
 

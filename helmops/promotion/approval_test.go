@@ -12,9 +12,9 @@ func TestApprovals(t *testing.T) {
 	const digest = "sha256:2"
 	minutes := func(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
 	by := func(user string, at int, groups ...string) Approval {
-		return Approval{User: user, Groups: groups, Digest: digest, At: minutes(at)}
+		return Approval{User: user, Groups: groups, ID: chart(digest), At: minutes(at)}
 	}
-	other := func(user, digest string) Approval { return Approval{User: user, Digest: digest, At: minutes(-1)} }
+	other := func(user, digest string) Approval { return Approval{User: user, ID: chart(digest), At: minutes(-1)} }
 	owners := ApprovalGate{When: Always, Groups: []string{"owners", "admins"}}
 	two := ApprovalGate{When: Always, Count: 2, Expires: time.Hour}
 	for _, tt := range []struct {
@@ -79,11 +79,11 @@ func TestApprovals(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := Candidate{Version: "1.2.0", Digest: digest}
+			c := Candidate{Version: "1.2.0", ID: chart(digest)}
 			if tt.version != "" {
 				c.Version = tt.version
 			}
-			has := Candidate{Version: "1.1.0", Digest: "sha256:1"}
+			has := Candidate{Version: "1.1.0", ID: chart("sha256:1")}
 			f := Facts{Stamped: !tt.unknown, Candidates: []Candidate{has, c}, Stages: []Stage{{
 				Name: "prod", Gates: Gates{Approval: tt.gate}, Approvals: tt.approvals,
 				Delivery: &Delivery{Candidate: has, Verified: true},
@@ -113,7 +113,7 @@ func TestApprovedPromotions(t *testing.T) {
 	}})
 	w.publish("1.0.0")
 	approve := func() {
-		a := Approval{User: "alice", Digest: digestOf("1.0.0"), At: w.now}
+		a := Approval{User: "alice", ID: chart(digestOf("1.0.0")), At: w.now}
 		w.stage("prod").Approvals = append(w.stage("prod").Approvals, a)
 	}
 	approve()
@@ -142,16 +142,16 @@ func TestRejectionsOfUsers(t *testing.T) {
 		want     string
 		says     string
 	}{
-		{"no one rejects", Approval{User: "alice", Digest: digest}, nil, "dev 1.1.0, staging 1.1.0, prod 1.1.0", ""},
-		{"a user rejects", Approval{User: "alice", Digest: digest, Reject: true, Comment: "too slow"}, nil,
+		{"no one rejects", Approval{User: "alice", ID: chart(digest)}, nil, "dev 1.1.0, staging 1.1.0, prod 1.1.0", ""},
+		{"a user rejects", Approval{User: "alice", ID: chart(digest), Reject: true, Comment: "too slow"}, nil,
 			"dev 1.1.0, staging 1.0.0, prod 1.0.0", "alice rejected it: too slow"},
-		{"without a comment", Approval{User: "alice", Digest: digest, Reject: true}, nil,
+		{"without a comment", Approval{User: "alice", ID: chart(digest), Reject: true}, nil,
 			"dev 1.1.0, staging 1.0.0, prod 1.0.0", "staging: alice rejected it"},
-		{"another digest", Approval{User: "alice", Digest: digestOf("1.0.5"), Reject: true}, nil,
+		{"another digest", Approval{User: "alice", ID: chart(digestOf("1.0.5")), Reject: true}, nil,
 			"dev 1.1.0, staging 1.1.0, prod 1.1.0", ""},
-		{"a user of a group", Approval{User: "alice", Digest: digest, Reject: true, Groups: []string{"owners"}},
+		{"a user of a group", Approval{User: "alice", ID: chart(digest), Reject: true, Groups: []string{"owners"}},
 			[]string{"owners"}, "dev 1.1.0, staging 1.0.0, prod 1.0.0", "alice rejected it"},
-		{"a user of no group", Approval{User: "alice", Digest: digest, Reject: true}, []string{"owners"},
+		{"a user of no group", Approval{User: "alice", ID: chart(digest), Reject: true}, []string{"owners"},
 			"dev 1.1.0, staging 1.1.0, prod 1.1.0", ""},
 	} {
 		for _, when := range []string{"before", "after"} {
@@ -190,7 +190,7 @@ func TestAPinIsAboveARejection(t *testing.T) {
 	w.run(time.Hour)
 	w.publish("1.1.0")
 	s := w.stage("prod")
-	s.Approvals = []Approval{{User: "alice", Digest: digestOf("1.1.0"), Reject: true}}
+	s.Approvals = []Approval{{User: "alice", ID: chart(digestOf("1.1.0")), Reject: true}}
 	w.run(time.Hour)
 	if got := w.has(); got != "prod 1.0.0" {
 		t.Fatalf("got %s", got)

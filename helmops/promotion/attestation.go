@@ -23,7 +23,7 @@ func attestations(q question) Gate {
 	if !q.stage.Gates.Attested {
 		return pass("no attestation is needed")
 	}
-	a, known := q.stage.Attestations[q.candidate.Digest]
+	a, known := q.stage.Attestations[q.candidate.ID.Chart]
 	switch {
 	case !known:
 		return wait(time.Time{}, "the registry is being asked for its attestations")
@@ -39,7 +39,7 @@ func (s *Stage) Newer(candidates []Candidate) []Candidate {
 	var found []Candidate
 	for _, c := range candidates {
 		d := s.Delivery
-		newer := d == nil || c.Digest != d.Digest && (c.compare(d.Candidate) > 0 || s.Gates.Downgrade)
+		newer := d == nil || c.ID != d.ID && (c.compare(d.Candidate) > 0 || s.Gates.Downgrade)
 		if newer || slices.ContainsFunc(s.Requests, func(r Request) bool { return r.names(c) }) {
 			found = append(found, c)
 		}

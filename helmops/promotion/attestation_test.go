@@ -8,7 +8,7 @@ import (
 
 func TestAttestations(t *testing.T) {
 	t.Parallel()
-	c := Candidate{Version: "1.2.0", Digest: "sha256:2"}
+	c := Candidate{Version: "1.2.0", ID: chart("sha256:2")}
 	later := start.Add(time.Minute)
 	for _, tt := range []struct {
 		name  string
@@ -20,10 +20,10 @@ func TestAttestations(t *testing.T) {
 		{"none is needed", Stage{}, Pass, time.Time{}, "no attestation"},
 		{"not asked yet", Stage{Gates: Gates{Attested: true}}, Wait, time.Time{}, "is being asked"},
 		{"there", Stage{Gates: Gates{Attested: true}, Attestations: map[string]Attestation{
-			c.Digest: {Found: true, Message: "by key a.pub"},
+			c.ID.Chart: {Found: true, Message: "by key a.pub"},
 		}}, Pass, time.Time{}, "by key a.pub"},
 		{"missing", Stage{Gates: Gates{Attested: true}, Attestations: map[string]Attestation{
-			c.Digest: {Message: "has none", Until: later},
+			c.ID.Chart: {Message: "has none", Until: later},
 		}}, Wait, later, "has none"},
 		{"of another candidate", Stage{Gates: Gates{Attested: true}, Attestations: map[string]Attestation{
 			"sha256:1": {Found: true},
@@ -42,8 +42,8 @@ func TestAttestations(t *testing.T) {
 
 func TestNewer(t *testing.T) {
 	t.Parallel()
-	one, two, three := Candidate{Version: "1.0.0", Digest: "1"}, Candidate{Version: "1.1.0", Digest: "2"},
-		Candidate{Version: "1.2.0", Digest: "3"}
+	one, two, three := Candidate{Version: "1.0.0", ID: chart("1")}, Candidate{Version: "1.1.0", ID: chart("2")},
+		Candidate{Version: "1.2.0", ID: chart("3")}
 	all := []Candidate{one, two, three}
 	if got := (&Stage{}).Newer(all); len(got) != 3 {
 		t.Errorf("an empty stage: %v", got)

@@ -95,7 +95,8 @@ func (q question) environment() map[string]any {
 // describe is a candidate as checks see it. A version that is no semver has no parts.
 func (q question) describe(c Candidate) map[string]any {
 	described := map[string]any{
-		"version": c.Version, "digest": c.Digest, "ageSeconds": int64(q.now.Sub(c.FirstSeen) / time.Second),
+		"version": c.Version, "digest": c.ID.Chart, "valuesDigest": c.ID.Values,
+		"ageSeconds": int64(q.now.Sub(c.FirstSeen) / time.Second),
 	}
 	if v := c.semver(); v != nil {
 		described["major"], described["minor"], described["patch"] = v.Major(), v.Minor(), v.Patch()
@@ -108,7 +109,7 @@ func (s *Stage) describeReleases() []any {
 	all := make([]any, 0, len(s.Releases))
 	for _, r := range s.Releases {
 		all = append(all, map[string]any{
-			"stage": s.Name, "name": r.Name, "ready": r.Current && r.Ready, "verified": r.Current && r.Digest != "",
+			"stage": s.Name, "name": r.Name, "ready": r.Current && r.Ready, "verified": r.Current && r.ID != Identity{},
 			"suspended": r.Suspended, "message": r.Message, "digest": r.Runs,
 		})
 	}

@@ -9,7 +9,7 @@ import (
 func TestClocksThatDiffer(t *testing.T) {
 	t.Parallel()
 	ahead := start.Add(30 * time.Minute)
-	c := Candidate{Version: "1.2.0", Digest: "sha256:2", FirstSeen: ahead}
+	c := Candidate{Version: "1.2.0", ID: chart("sha256:2"), FirstSeen: ahead}
 	dev := Stage{Name: "dev", Verified: []Verification{{Candidate: c, At: ahead, Since: ahead}}}
 	prod := Stage{Name: "prod", From: []string{"dev"}, Gates: Gates{MinAge: time.Hour, Soak: time.Hour}}
 	f := &Facts{Candidates: []Candidate{c}, Stages: []Stage{dev, prod}}
@@ -31,7 +31,7 @@ func TestClocksThatDiffer(t *testing.T) {
 // A break in a soak time that ends before it began, by the clock, adds nothing to the soak time.
 func TestAClockThatGoesBack(t *testing.T) {
 	t.Parallel()
-	c := Candidate{Version: "1.2.0", Digest: "sha256:2"}
+	c := Candidate{Version: "1.2.0", ID: chart("sha256:2")}
 	s := Stage{Name: "dev", Delivery: &Delivery{Candidate: c, At: start, Verified: true},
 		Verified: []Verification{{Candidate: c, At: start, Since: start, Longest: time.Minute}},
 		Releases: []Release{{Name: "apps/web", Current: true, Message: "baking"}}}

@@ -18,7 +18,7 @@ func (s *Stage) verifiedBy() string {
 
 // left says what a registry keeps of a candidate that is rejected there.
 func (s *Stage) left(c Candidate) string {
-	if !s.Copies || s.verification(c.Digest) == nil {
+	if !s.Copies || s.verification(c.ID) == nil {
 		return ""
 	}
 	return "; the registry keeps the tag " + c.Version

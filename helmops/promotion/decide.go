@@ -90,7 +90,7 @@ func rejecting(s situation) (Decision, bool) {
 	}
 	v, _ := s.stage.judge(s.now)
 	back := s.stage.last()
-	known := s.stage.recorded(d.Digest) != "" || s.stage.refusal(d.Candidate) != ""
+	known := s.stage.recorded(d.ID) != "" || s.stage.refusal(d.Candidate) != ""
 	if v.Result != Fail || d.Cause == CauseRollback || back == nil && known {
 		return Decision{}, false
 	}
@@ -102,7 +102,7 @@ func rejecting(s situation) (Decision, bool) {
 		out.Phase = PhaseVerifying
 	}
 	if s.stage.OnFailure == Hold {
-		out.Hold = fmt.Sprintf("%s was rejected: %s", d.Version, v.message)
+		out.Hold = fmt.Sprintf("%s was rejected: %s", d.Title(), v.message)
 	}
 	return out, true
 }
@@ -117,7 +117,7 @@ func verified(s situation) (Decision, bool) {
 		return Decision{}, false
 	}
 	return Decision{
-		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified, Message: d.Version + " is " + v.message,
+		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified, Message: d.Title() + " is " + v.message,
 	}, true
 }
 
@@ -133,18 +133,18 @@ func pinned(s situation) (Decision, bool) {
 		return out, true
 	}
 	out.Candidate = c
-	if d := s.stage.Delivery; d != nil && d.Digest == c.Digest {
+	if d := s.stage.Delivery; d != nil && d.ID == c.ID {
 		v, deadline := s.stage.judge(s.now)
-		out.Message = fmt.Sprintf("pinned to %s: %s", c.Version, v.message)
+		out.Message = fmt.Sprintf("pinned to %s: %s", c.Title(), v.message)
 		out.Next = deadline
 		return out, true
 	}
-	if why := s.stage.recorded(c.Digest); why != "" {
-		out.Message = fmt.Sprintf("pinned to %s, which was rejected here: %s", c.Version, why)
+	if why := s.stage.recorded(c.ID); why != "" {
+		out.Message = fmt.Sprintf("pinned to %s, which was rejected here: %s", c.Title(), why)
 		return out, true
 	}
 	g := freeze(question{facts: s.facts, stage: s.stage, candidate: *c, now: s.now})
-	if g.Result == Wait && s.stage.verification(c.Digest) == nil {
+	if g.Result == Wait && s.stage.verification(c.ID) == nil {
 		out.Phase, out.Message, out.Next = PhaseFrozen, g.Message, g.Until
 		return out, true
 	}
@@ -155,8 +155,12 @@ func pinned(s situation) (Decision, bool) {
 	return out, true
 }
 
-// named is the candidate that a stage is pinned to: the newest of that version.
+// named is the candidate that a stage is pinned to: the newest of that version. A stage that has the pinned chart with
+// some shared values keeps them: a change of the values is no change of the pin.
 func (f *Facts) named(s *Stage) *Candidate {
+	if d := s.Delivery; d != nil && d.ID.Values != "" && d.is(s.Pin) {
+		return &d.Candidate
+	}
 	all := f.Candidates
 	for _, v := range s.Verified {
 		all = append(all[:len(all):len(all)], v.Candidate) // it may have left the list
@@ -203,7 +207,7 @@ func promoted(s situation) (Decision, bool) {
 		q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
 		answers := q.ask()
 		if q.unsigned(answers) {
-			unsigned = append(unsigned, c.Digest)
+			unsigned = with(unsigned, c.ID.Chart)
 		}
 		next = earlier(next, retry(answers))
 		result := worst(answers)
@@ -257,7 +261,7 @@ func (s situation) eligible() []Candidate {
 	lower := s.stage.Gates.Downgrade && !s.stillAllowed(d.Candidate)
 	var found []Candidate
 	for _, c := range all {
-		if c.Digest != d.Digest && (c.compare(d.Candidate) > 0 || lower) {
+		if c.ID != d.ID && (c.compare(d.Candidate) > 0 || lower) {
 			found = append(found, c)
 		}
 	}
@@ -272,7 +276,7 @@ func (s situation) stillAllowed(c Candidate) bool {
 
 // blocked says which gates keep a candidate out.
 func blocked(c Candidate, answers []Gate) Decision {
-	out := Decision{Step: StepNone, Candidate: &c, Phase: PhaseBlocked, Gates: answers, Message: c.Version + ": "}
+	out := Decision{Step: StepNone, Candidate: &c, Phase: PhaseBlocked, Gates: answers, Message: c.Title() + ": "}
 	result, others := worst(answers), false
 	phase := ""
 	for _, a := range answers {
@@ -306,10 +310,10 @@ func idle(s situation) (Decision, bool) {
 		return Decision{Step: StepNone, Phase: PhaseIdle, Message: "there is no candidate"}, true
 	}
 	v := s.stage.verdict()
-	if why := s.stage.recorded(d.Digest); why != "" && v.Result == Wait && d.Cause != CauseRollback {
+	if why := s.stage.recorded(d.ID); why != "" && v.Result == Wait && d.Cause != CauseRollback {
 		v = verdict{Result: Fail, message: why} // its deadline is over
 	}
-	out := Decision{Step: StepNone, Candidate: &d.Candidate, Message: fmt.Sprintf("%s: %s", d.Version, v.message)}
+	out := Decision{Step: StepNone, Candidate: &d.Candidate, Message: fmt.Sprintf("%s: %s", d.Title(), v.message)}
 	switch v.Result {
 	case Pass:
 		out.Phase = PhaseVerified

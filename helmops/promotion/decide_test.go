@@ -83,14 +83,14 @@ func TestHistories(t *testing.T) {
 			w.run(90 * time.Minute)
 			w.say("alice approves")
 			w.stage("prod").Approvals = append(w.stage("prod").Approvals,
-				Approval{User: "alice", Digest: digestOf("1.0.0")})
+				Approval{User: "alice", ID: chart(digestOf("1.0.0"))})
 			w.run(time.Minute)
 			w.say("an incident freezes everything until 14:00")
 			w.facts.Freezes = []Freeze{{Name: "incident", Until: start.Add(5 * time.Hour),
 				Reason: "the database is restored"}}
 			w.say("bob approves")
 			w.stage("prod").Approvals = append(w.stage("prod").Approvals,
-				Approval{User: "bob", Digest: digestOf("1.0.0")})
+				Approval{User: "bob", ID: chart(digestOf("1.0.0"))})
 			w.run(48 * time.Hour)
 			return w
 		},
@@ -139,7 +139,7 @@ func TestHistories(t *testing.T) {
 			w.run(12 * time.Hour)
 			w.say("the release of staging withdraws what it said of 1.1.0")
 			r := &w.stage("staging").Releases[0]
-			r.Digest, r.Bad[digestOf("1.1.0")] = "", "it is degraded"
+			r.ID, r.Bad[chart(digestOf("1.1.0"))] = Identity{}, "it is degraded"
 			w.run(24 * time.Hour)
 			return w
 		},
@@ -168,16 +168,16 @@ func TestHistories(t *testing.T) {
 // One stage in one state, and what is decided.
 func TestDecide(t *testing.T) {
 	t.Parallel()
-	old := Candidate{Version: "1.0.0", Digest: digestOf("1.0.0"), FirstSeen: start.Add(-48 * time.Hour)}
-	good := Candidate{Version: "1.1.0", Digest: digestOf("1.1.0"), FirstSeen: start.Add(-24 * time.Hour)}
-	next := Candidate{Version: "1.2.0", Digest: digestOf("1.2.0"), FirstSeen: start.Add(-time.Hour)}
+	old := Candidate{Version: "1.0.0", ID: chart(digestOf("1.0.0")), FirstSeen: start.Add(-48 * time.Hour)}
+	good := Candidate{Version: "1.1.0", ID: chart(digestOf("1.1.0")), FirstSeen: start.Add(-24 * time.Hour)}
+	next := Candidate{Version: "1.2.0", ID: chart(digestOf("1.2.0")), FirstSeen: start.Add(-time.Hour)}
 	has := func(c Candidate, verified bool) func(*Facts) {
 		return func(f *Facts) {
 			s := &f.Stages[0]
 			s.Delivery = &Delivery{Candidate: c, Cause: CauseAuto, At: start.Add(-time.Hour), Verified: verified}
 			s.Releases = []Release{{Name: "apps/web", Current: true, Message: "baking"}}
 			if verified {
-				s.Releases[0].Digest, s.Releases[0].At = c.Digest, start.Add(-30*time.Minute)
+				s.Releases[0].ID, s.Releases[0].At = c.ID, start.Add(-30*time.Minute)
 				s.Verified = []Verification{{Candidate: old, At: start.Add(-2 * time.Hour)},
 					{Candidate: c, At: start, Since: start}}
 			}
@@ -185,7 +185,7 @@ func TestDecide(t *testing.T) {
 	}
 	stage := func(change func(*Stage)) func(*Facts) { return func(f *Facts) { change(&f.Stages[0]) } }
 	bad := stage(func(s *Stage) {
-		s.Releases[0].Digest, s.Releases[0].Bad = "", map[string]string{s.Delivery.Digest: "did not stay healthy"}
+		s.Releases[0].ID, s.Releases[0].Bad = Identity{}, map[Identity]string{s.Delivery.ID: "did not stay healthy"}
 	})
 	for _, tt := range []struct {
 		name  string
@@ -211,7 +211,7 @@ func TestDecide(t *testing.T) {
 			StepNone, PhaseVerifying, "1.2.0", "", "no HelmRelease"},
 		{"one of two releases has verified it", []func(*Facts){has(good, true), stage(func(s *Stage) {
 			s.Delivery.Verified = false
-			s.Releases = append(s.Releases, Release{Name: "apps/api", Current: true, Digest: "sha256:other",
+			s.Releases = append(s.Releases, Release{Name: "apps/api", Current: true, ID: chart("sha256:other"),
 				Message: "baking"})
 		})}, StepNone, PhaseVerifying, "1.1.0", "", "1 of 2 HelmReleases have not verified it: apps/api: baking"},
 		{"a release verified it before its spec changed", []func(*Facts){has(good, true), stage(func(s *Stage) {
@@ -226,16 +226,16 @@ func TestDecide(t *testing.T) {
 			"did not stay healthy"},
 		{"it is bad, and so was the one before", []func(*Facts){has(next, true), bad, stage(func(s *Stage) {
 			s.Verified = []Verification{{Candidate: old}, {Candidate: good}, {Candidate: next}}
-			s.Rejected = []Rejection{{good.Digest, "bad"}}
+			s.Rejected = []Rejection{{good.ID, "bad"}}
 		})}, StepReject, PhaseVerifying, "1.2.0", "1.0.0", ""},
 		{"it is bad, and there is nothing before", []func(*Facts){has(good, false), bad}, StepReject, PhaseFailed,
 			"1.1.0", "", ""},
 		{"it is known to be bad, and there is nothing before",
 			[]func(*Facts){has(next, false), bad, stage(func(s *Stage) {
-				s.Rejected = []Rejection{{next.Digest, "bad"}}
+				s.Rejected = []Rejection{{next.ID, "bad"}}
 			})}, StepNone, PhaseFailed, "1.2.0", "", "did not stay healthy"},
 		{"it is known to be bad, and there is a newer one", []func(*Facts){has(good, false), bad, stage(func(s *Stage) {
-			s.Rejected = []Rejection{{good.Digest, "bad"}}
+			s.Rejected = []Rejection{{good.ID, "bad"}}
 		})}, StepPromote, PhaseVerifying, "1.2.0", "", ""},
 		{"a rollback is never rolled back", []func(*Facts){has(next, true), bad, stage(func(s *Stage) {
 			s.Delivery.Cause = CauseRollback
@@ -246,16 +246,16 @@ func TestDecide(t *testing.T) {
 		{"a user rejects it", []func(*Facts){has(good, true), stage(func(s *Stage) { s.Refused = []string{"1.1.0"} })},
 			StepReject, PhaseVerifying, "1.1.0", "1.0.0", "a user rejected it"},
 		{"a user rejects the next one", []func(*Facts){has(good, true),
-			stage(func(s *Stage) { s.Refused = []string{next.Digest} })},
+			stage(func(s *Stage) { s.Refused = []string{next.ID.Chart} })},
 			StepNone, PhaseBlocked, "1.2.0", "", "rejected: a user rejected it"},
 		{"the deadline is over", []func(*Facts){has(good, false), stage(func(s *Stage) { s.Deadline = time.Hour })},
 			StepReject, PhaseFailed, "1.1.0", "", "not verified within 1h0m0s"},
 		{"the deadline is over, and there is nothing to go back to", []func(*Facts){has(next, false),
 			stage(func(s *Stage) {
-				s.Deadline, s.Rejected = time.Hour, []Rejection{{next.Digest, "not verified within 1h0m0s"}}
+				s.Deadline, s.Rejected = time.Hour, []Rejection{{next.ID, "not verified within 1h0m0s"}}
 			})}, StepNone, PhaseFailed, "1.2.0", "", "not verified within 1h0m0s"},
 		{"the deadline of what was verified", []func(*Facts){has(next, true), stage(func(s *Stage) {
-			s.Deadline, s.Releases[0].Digest = time.Hour, ""
+			s.Deadline, s.Releases[0].ID = time.Hour, Identity{}
 		})}, StepNone, PhaseVerifying, "1.2.0", "", "have not verified it"},
 		{"a user pins a lower version", []func(*Facts){has(good, true), stage(func(s *Stage) { s.Pin = "v1.0.0" })},
 			StepPromote, PhasePinned, "1.0.0", "", ""},
@@ -273,7 +273,7 @@ func TestDecide(t *testing.T) {
 			[]func(*Facts){has(good, true), stage(func(s *Stage) { s.Pin = "1.0.0" }),
 				func(f *Facts) { f.Freezes = []Freeze{{Name: "sale"}} }}, StepPromote, PhasePinned, "1.0.0", "", ""},
 		{"what was rejected here is not pinned again", []func(*Facts){has(good, true), stage(func(s *Stage) {
-			s.Pin, s.Rejected = "1.2.0", []Rejection{{next.Digest, "bad"}}
+			s.Pin, s.Rejected = "1.2.0", []Rejection{{next.ID, "bad"}}
 		})}, StepNone, PhasePinned, "1.2.0", "", "which was rejected here: bad"},
 		{"a user holds the stage", []func(*Facts){has(good, true), stage(func(s *Stage) { s.Hold = "migration" })},
 			StepNone, PhaseHeld, "", "", "held: migration"},
@@ -285,7 +285,7 @@ func TestDecide(t *testing.T) {
 		{"an approval is missing", []func(*Facts){has(good, true), stage(func(s *Stage) { s.Promote = Manual })},
 			StepNone, PhaseApproval, "1.2.0", "", "approval: not approved"},
 		{"an older candidate is approved", []func(*Facts){has(old, true), stage(func(s *Stage) {
-			s.Promote, s.Approvals = Manual, []Approval{{User: "alice", Digest: good.Digest}}
+			s.Promote, s.Approvals = Manual, []Approval{{User: "alice", ID: good.ID}}
 		})}, StepPromote, PhaseVerifying, "1.1.0", "", ""},
 		{"the newest fails a gate, the one before does not",
 			[]func(*Facts){has(old, true), stage(func(s *Stage) { s.Gates.Range = "<1.2.0" })},
@@ -343,7 +343,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if len(s.Verified) > maxRemembered || len(s.Rejected) > maxRemembered || len(s.Rejected) < maxRemembered {
 		t.Errorf("%d verified, %d rejected", len(s.Verified), len(s.Rejected))
 	}
-	if !slices.ContainsFunc(s.Verified, func(v Verification) bool { return v.Digest == s.Delivery.Digest }) {
+	if !slices.ContainsFunc(s.Verified, func(v Verification) bool { return v.ID == s.Delivery.ID }) {
 		t.Error("what is there is forgotten")
 	}
 }

@@ -31,7 +31,7 @@ func Explain(f Facts, stage string, c Candidate, now time.Time) (Explanation, bo
 	}
 	at := situation{facts: &f, stage: s, now: now}
 	e := Explanation{Gates: question{facts: &f, stage: s, candidate: c, now: now}.ask()}
-	e.Has = s.Delivery != nil && s.Delivery.Digest == c.Digest
+	e.Has = s.Delivery != nil && s.Delivery.ID == c.ID
 	e.Result = worst(e.Gates)
 	switch {
 	case e.Has:
@@ -50,14 +50,14 @@ func Explain(f Facts, stage string, c Candidate, now time.Time) (Explanation, bo
 func (s situation) otherwise(c Candidate) (Result, string) {
 	d := decide(s)
 	switch {
-	case d.Candidate != nil && d.Candidate.Digest == c.Digest:
+	case d.Candidate != nil && d.Candidate.ID == c.ID:
 		return Pass, "it passes all gates, and is promoted next"
 	case d.Step == StepPromote:
-		return Fail, d.Candidate.Version + " is promoted before it"
+		return Fail, d.Candidate.Title() + " is promoted before it"
 	case d.Reason == "held" || d.Reason == "suspended" || d.Reason == "judged":
 		return Wait, d.Message
 	case s.stage.Delivery != nil && c.compare(s.stage.Delivery.Candidate) < 0:
-		return Fail, "the stage has " + s.stage.Delivery.Version + ", which is newer"
+		return Fail, "the stage has " + s.stage.Delivery.Title() + ", which is newer"
 	}
 	return Wait, d.Message
 }

@@ -47,7 +47,7 @@ func TestExplain(t *testing.T) {
 		{"pinned", at(func(s *Stage) { s.Pin = "1.1.0" }), "1.2.0", "Fail: the stage is pinned to 1.1.0"},
 		{"held", both(later, at(func(s *Stage) { s.Hold = "migration" })), "1.2.0", "Wait: held: migration"},
 		{"suspended", both(later, func(w *world) { w.facts.Suspended = true }), "1.2.0", "Wait: spec.suspend is set"},
-		{"judged", both(later, at(func(s *Stage) { s.Delivery.Verified, s.Releases[0].Digest = false, "" })), "1.2.0",
+		{"judged", both(later, at(func(s *Stage) { s.Delivery.Verified, s.Releases[0].ID = false, Identity{} })), "1.2.0",
 			"Wait: 1 of 1 HelmReleases have not verified it"},
 		{"a newer one goes first", func(w *world) {
 			w.stage("prod").Hold = "migration"
@@ -60,7 +60,7 @@ func TestExplain(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := prod(tt.change)
-			c := Candidate{Version: tt.version, Digest: digestOf(tt.version)}
+			c := Candidate{Version: tt.version, ID: chart(digestOf(tt.version))}
 			e, known := Explain(w.facts, "prod", c, w.now)
 			if got := string(e.Result) + ": " + e.Message; !known || !strings.HasPrefix(got, tt.want) ||
 				len(e.Gates) != len(gates)+1 {

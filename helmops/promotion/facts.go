@@ -17,12 +17,12 @@ type Facts struct {
 	Stamped bool
 }
 
-// Candidate is one exact chart.
+// Candidate is one exact chart, with shared values where the pipeline has them.
 type Candidate struct {
 	// Version of the chart.
 	Version string
-	// Digest identifies the candidate.
-	Digest string
+	// ID is what makes it the candidate that it is.
+	ID Identity
 	// FirstSeen is when the subject first had it.
 	FirstSeen time.Time
 	// Origin is where it can be fetched again when the subject no longer offers it; empty when it is not needed.
@@ -75,7 +75,7 @@ type Stage struct {
 	Approved []string
 	// Approvals are what users decided about candidates.
 	Approvals []Approval
-	// Refused are the versions and digests that a user rejects.
+	// Refused are the versions, and the digests of charts and shared values, that a user rejects.
 	Refused []string
 	// Gates of the stage.
 	Gates Gates
@@ -96,11 +96,11 @@ type Stage struct {
 	Rejected []Rejection
 	// Releases are the HelmReleases of the stage.
 	Releases []Release
-	// Attestations are what is known of the statements about candidates, by digest, where the gates want them.
+	// Attestations are what is known of the statements about charts, by digest, where the gates want them.
 	Attestations map[string]Attestation
 	// Copies is set for a stage that is a repository of a registry: its one release is the copy.
 	Copies bool
-	// Signatures are what is known of candidates, by digest.
+	// Signatures are what is known of charts, by digest.
 	Signatures map[string]Signature
 	// Displaced is how many candidates were replaced while a later stage only waited for them, since it took one.
 	Displaced int
@@ -193,8 +193,8 @@ type Verification struct {
 
 // Rejection is the end of a candidate in a stage.
 type Rejection struct {
-	// Digest of the candidate.
-	Digest string
+	// ID of the candidate.
+	ID Identity
 	// Reason says why.
 	Reason string
 }
@@ -211,16 +211,17 @@ type Release struct {
 	Ready bool
 	// Runs is the digest of the chart of its newest revision; empty for none.
 	Runs string
-	// Digest is the chart that was verified last, when that is the one that runs; otherwise empty.
-	Digest string
-	// At is when that chart was verified.
+	// ID is the chart that was verified last, with the shared values that it was verified with, when that is what runs;
+	// otherwise zero.
+	ID Identity
+	// At is when that was verified.
 	At time.Time
-	// Has is the chart that the release was last brought to, or tried to be brought to; empty when nothing is released.
-	Has string
+	// Has is what the release was last brought to, or tried to be brought to; zero when nothing is released.
+	Has Identity
 	// Wave is the index of its wave, that after the last for a release of no wave.
 	Wave int
-	// Bad are the charts that failed for good with the present values, and why.
-	Bad map[string]string
+	// Bad are the charts that failed for good with the present values, with the shared ones among those, and why.
+	Bad map[Identity]string
 	// Message says what the release does now.
 	Message string
 }
@@ -275,7 +276,7 @@ type Decision struct {
 	Verified []Verification
 	// Displaced is how many candidates were replaced while a later stage only waited for them.
 	Displaced int
-	// Unsigned are the digests whose signatures have to be checked.
+	// Unsigned are the digests of the charts whose signatures have to be checked.
 	Unsigned []string
 	// Starves warns that a later stage may never get a candidate; empty for nothing new.
 	Starves string

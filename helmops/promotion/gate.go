@@ -144,7 +144,7 @@ func upstream(q question) Gate {
 	}
 	var verified, missing []string
 	for _, name := range q.stage.From {
-		if s := q.facts.stage(name); s != nil && s.stands(q.candidate.Digest) {
+		if s := q.facts.stage(name); s != nil && s.stands(q.candidate.ID) {
 			verified = append(verified, name)
 		} else {
 			missing = append(missing, name)
@@ -245,10 +245,10 @@ func best(answers []Gate) Gate {
 
 func soaked(q question, stage string, want time.Duration) Gate {
 	from := q.facts.stage(stage)
-	if from == nil || from.verification(q.candidate.Digest) == nil {
+	if from == nil || from.verification(q.candidate.ID) == nil {
 		return wait(time.Time{}, "not verified in %s, so its soak time has not begun", stage)
 	}
-	v := from.verification(q.candidate.Digest)
+	v := from.verification(q.candidate.ID)
 	switch {
 	case v.Longest >= want:
 		return pass("verified for %s in %s", v.Longest, stage)

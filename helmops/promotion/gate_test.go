@@ -10,7 +10,7 @@ import (
 func TestGates(t *testing.T) {
 	t.Parallel()
 	minutes := func(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
-	c := Candidate{Version: "1.2.0", Digest: "sha256:2", FirstSeen: minutes(-60)}
+	c := Candidate{Version: "1.2.0", ID: chart("sha256:2"), FirstSeen: minutes(-60)}
 	type change func(*Facts, *Stage, *Candidate)
 	prod := func(f func(*Stage)) change { return func(_ *Facts, s *Stage, _ *Candidate) { f(s) } }
 	version := func(v string) change { return func(_ *Facts, _ *Stage, c *Candidate) { c.Version = v } }
@@ -29,7 +29,7 @@ func TestGates(t *testing.T) {
 	}
 	rejects := func(stage string) change {
 		return func(f *Facts, _ *Stage, _ *Candidate) {
-			f.stage(stage).Rejected = []Rejection{{"sha256:2", "it crashed"}}
+			f.stage(stage).Rejected = []Rejection{{chart("sha256:2"), "it crashed"}}
 		}
 	}
 	// holds gives a stage the candidate, of which its release says that it verified a digest.
@@ -37,7 +37,7 @@ func TestGates(t *testing.T) {
 		return func(f *Facts, _ *Stage, _ *Candidate) {
 			s := f.stage(stage)
 			s.Delivery = &Delivery{Candidate: c, At: minutes(-40), Verified: true}
-			s.Releases = []Release{{Name: "apps/web", Current: true, Digest: digest, At: minutes(-30)}}
+			s.Releases = []Release{{Name: "apps/web", Current: true, ID: chart(digest), At: minutes(-30)}}
 		}
 	}
 	soaks := prod(func(s *Stage) { s.Gates.Soak = time.Hour })
@@ -47,7 +47,7 @@ func TestGates(t *testing.T) {
 		return prod(func(s *Stage) {
 			s.Promote, s.Gates.Approval.Count = Manual, n
 			for _, u := range users {
-				s.Approvals = append(s.Approvals, Approval{User: u, Digest: "sha256:2"})
+				s.Approvals = append(s.Approvals, Approval{User: u, ID: chart("sha256:2")})
 			}
 		})
 	}
@@ -163,7 +163,7 @@ func TestGates(t *testing.T) {
 			f.Stamped = false
 		}}, Pass, time.Time{}, ""},
 		{"another candidate is approved", GateApproval, []change{manual(1), prod(func(s *Stage) {
-			s.Approvals = []Approval{{User: "alice", Digest: "sha256:1"}}
+			s.Approvals = []Approval{{User: "alice", ID: chart("sha256:1")}}
 		})}, Wait, time.Time{}, ""},
 		{"the spec approves the version", GateApproval, []change{manual(2),
 			prod(func(s *Stage) { s.Approved = []string{"v1.2.0"} })}, Pass, time.Time{}, "spec approves"},
@@ -178,7 +178,7 @@ func TestGates(t *testing.T) {
 			f := Facts{Stamped: true, Stages: []Stage{
 				{Name: "dev"}, {Name: "qa", From: []string{"dev"}}, {Name: "load", From: []string{"dev"}},
 				{Name: "prod", From: []string{"qa", "load"}, Delivery: &Delivery{
-					Candidate: Candidate{Version: "1.1.0", Digest: "sha256:1"}, Verified: true,
+					Candidate: Candidate{Version: "1.1.0", ID: chart("sha256:1")}, Verified: true,
 				}},
 			}}
 			asked := c

@@ -12,8 +12,9 @@ import (
 // gatekeeper knows what the gates of random histories have to keep, apart from the gates themselves.
 type gatekeeper struct {
 	*oracle
-	// published is when a digest was, first when a stage verified it first, as stage/digest.
-	published, first map[string]time.Time
+	// published is when a candidate was, first when a stage verified it first, as stage/identity.
+	published map[Identity]time.Time
+	first     map[string]time.Time
 	// passed counts the promotions that a gate was asked about.
 	passed map[string]int
 }
@@ -89,8 +90,8 @@ func (g *gatekeeper) keep(f Facts, d Decision) {
 	v := c.semver()
 	wants(GateRange, gates.Range != "", v.Major() < 1 || v.Major() == 1 && v.Minor() < 8)
 	wants(GatePrereleases, gates.NoPrereleases, !strings.Contains(c.Version, "-"))
-	wants(GateMinAge, gates.MinAge > 0, !g.now.Before(g.published[c.Digest].Add(gates.MinAge)))
-	wants(GateSignature, gates.Signed, s.Signatures[c.Digest].Result == Pass)
+	wants(GateMinAge, gates.MinAge > 0, !g.now.Before(g.published[c.ID].Add(gates.MinAge)))
+	wants(GateSignature, gates.Signed, s.Signatures[c.ID.Chart].Result == Pass)
 	wants(GateChecks, len(gates.Checks) > 0, v.Minor()%2 == 0)
 	for _, w := range gates.Windows {
 		if w.Deny {
@@ -107,12 +108,12 @@ func (g *gatekeeper) keep(f Facts, d Decision) {
 		wants(GateBump, larger, approvals >= max(1, gates.Approval.Count))
 	}
 	for _, from := range s.From {
-		since, verified := g.first[from+"/"+c.Digest]
+		since, verified := g.first[from+"/"+c.ID.String()]
 		wants(GateSoak, gates.Soak > 0, verified && !g.now.Before(since.Add(gates.Soak)))
 	}
 	for _, name := range []string{"dev", "staging", "prod"} {
 		wants(GateRejected, true, !slices.ContainsFunc(f.stage(name).Approvals, func(a Approval) bool {
-			return a.Reject && a.Digest == c.Digest && slices.Contains(a.Groups, "owners")
+			return a.Reject && a.ID == c.ID && slices.Contains(a.Groups, "owners")
 		}))
 		if name == s.Name {
 			break
@@ -125,7 +126,7 @@ func (g *gatekeeper) keep(f Facts, d Decision) {
 func (g *gatekeeper) withdrawn(f Facts, s *Stage, c Candidate) {
 	for _, name := range s.From {
 		from := f.stage(name)
-		if from.Delivery != nil && from.Delivery.Digest == c.Digest && from.Releases[0].Digest != c.Digest {
+		if from.Delivery != nil && from.Delivery.ID == c.ID && from.Releases[0].ID != c.ID {
 			g.violated("%s gets %s, which %s has and does not verify now", s.Name, c.Version, name)
 		}
 	}
@@ -138,7 +139,7 @@ func (g *gatekeeper) approvals(s *Stage, c Candidate) int {
 		gate := s.Gates.Approval
 		inGroup := len(gate.Groups) == 0 || slices.Contains(a.Groups, "owners")
 		fresh := gate.Expires == 0 || g.now.Sub(a.At) < gate.Expires
-		if !a.Reject && a.Digest == c.Digest && inGroup && fresh {
+		if !a.Reject && a.ID == c.ID && inGroup && fresh {
 			users[a.User] = true
 		}
 	}
@@ -160,28 +161,28 @@ func (g *gatekeeper) act() {
 			version += "-rc.1"
 		}
 		g.add(version)
-		g.published[g.facts.Candidates[0].Digest] = g.now
+		g.published[g.facts.Candidates[0].ID] = g.now
 	case 1, 2:
 		if d := g.stage("staging").Delivery; d != nil && n(2) == 0 {
 			c = d.Candidate
 		}
 		prod.Approvals = append(prod.Approvals, Approval{
 			User: []string{"alice", "bob"}[n(2)], Groups: [][]string{nil, {"owners"}, {"owners"}}[n(3)],
-			Digest: c.Digest, At: g.now, Reject: n(12) == 0,
+			ID: c.ID, At: g.now, Reject: n(12) == 0,
 		})
 		prod.Approvals = prod.Approvals[max(0, len(prod.Approvals)-6):]
 	case 3:
 		if prod.Signatures == nil || n(10) == 0 {
 			prod.Signatures = map[string]Signature{}
 		}
-		prod.Signatures[c.Digest] = Signature{
+		prod.Signatures[c.ID.Chart] = Signature{
 			Result: []Result{Pass, Pass, Wait, Fail}[n(4)], Again: g.now.Add(time.Hour),
 		}
 	default:
 		g.oracle.act()
 		for _, c := range g.facts.Candidates {
-			if g.published[c.Digest].IsZero() {
-				g.published[c.Digest] = c.FirstSeen
+			if g.published[c.ID].IsZero() {
+				g.published[c.ID] = c.FirstSeen
 			}
 		}
 	}
@@ -190,10 +191,10 @@ func (g *gatekeeper) act() {
 // see remembers when stages verified candidates first.
 func (g *gatekeeper) see() {
 	for _, s := range g.facts.Stages {
-		if s.Delivery == nil || s.Releases[0].Digest != s.Delivery.Digest {
+		if s.Delivery == nil || s.Releases[0].ID != s.Delivery.ID {
 			continue
 		}
-		key := s.Name + "/" + s.Delivery.Digest
+		key := s.Name + "/" + s.Delivery.ID.String()
 		at := s.Releases[0].At
 		if had, ok := g.first[key]; !ok || at.Before(had) {
 			g.first[key] = at
@@ -210,10 +211,11 @@ func TestGateInvariants(t *testing.T) {
 		g := &gatekeeper{
 			oracle: &oracle{
 				world: w, random: rand.New(rand.NewPCG(seed, 2)),
-				verified: map[string]bool{}, published: map[string]string{}, counts: map[string]int{}, minor: 3,
+				verified: map[string]bool{}, published: map[Identity]string{}, values: seed%3 == 2,
+				counts: map[string]int{}, minor: 3,
 				records: map[string][]Record{}, answered: map[string]bool{},
 			},
-			published: map[string]time.Time{}, first: map[string]time.Time{}, passed: passed,
+			published: map[Identity]time.Time{}, first: map[string]time.Time{}, passed: passed,
 		}
 		w.check = func(f Facts, d Decision) {
 			g.note()

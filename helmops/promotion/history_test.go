@@ -1,6 +1,7 @@
 package promotion
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,10 +13,12 @@ import (
 type oracle struct {
 	*world
 	random *rand.Rand
-	// verified are the digests that the release of a stage has verified, as stage/digest.
+	// verified are the candidates that the release of a stage has verified, as stage/identity.
 	verified map[string]bool
-	// published are the digests of the subject, with their versions.
-	published map[string]string
+	// published are the candidates of the subject, with their versions.
+	published map[Identity]string
+	// values is set for a subject with shared values.
+	values bool
 	// deliveries of all kinds, to see that histories are worth something.
 	counts map[string]int
 	minor  int
@@ -38,8 +41,8 @@ func (o *oracle) look(f Facts, d Decision) {
 	s := f.stage(d.Stage)
 	o.counts[d.Step+d.Cause]++
 	for _, c := range []*Candidate{d.Candidate, d.Back} {
-		if c != nil && o.published[c.Digest] != c.Version {
-			o.violated("%s: %s %s was never published", d.Stage, c.Version, c.Digest)
+		if c != nil && o.published[c.ID] != c.Version {
+			o.violated("%s: %s %s was never published", d.Stage, c.Version, c.ID)
 		}
 	}
 	o.request(f, s, d)
@@ -55,13 +58,13 @@ func (o *oracle) promotion(f Facts, s *Stage, d Decision) {
 		if !c.is(s.Pin) {
 			o.violated("%s: %s is said to be pinned, the pin is %q", s.Name, c.Version, s.Pin)
 		}
-		if o.frozen(f) && !o.verified[s.Name+"/"+c.Digest] {
+		if o.frozen(f) && !o.verified[s.Name+"/"+c.ID.String()] {
 			o.violated("%s: %s is new here and pinned during a freeze", s.Name, c.Version)
 		}
 		return
 	}
 	for _, from := range s.From {
-		if !o.verified[from+"/"+c.Digest] {
+		if !o.verified[from+"/"+c.ID.String()] {
 			o.violated("%s gets %s, which %s never verified", s.Name, c.Version, from)
 		}
 		if f.stage(from).rejection(c) != "" {
@@ -98,16 +101,16 @@ func (o *oracle) rollback(s *Stage, f Facts, d Decision) {
 		return
 	}
 	r := s.Releases[0]
-	if r.Bad[s.Delivery.Digest] == "" || r.Digest == s.Delivery.Digest {
+	if r.Bad[s.Delivery.ID] == "" || r.ID == s.Delivery.ID {
 		return
 	}
 	good := slices.ContainsFunc(s.Verified, func(v Verification) bool {
-		return v.Digest != s.Delivery.Digest && s.rejection(v.Candidate) == ""
+		return v.ID != s.Delivery.ID && s.rejection(v.Candidate) == ""
 	})
 	if good && (d.Step != StepReject || d.Back == nil) {
 		o.violated("%s keeps %s, which is bad: %s (%s)", s.Name, s.Delivery.Version, d.Phase, d.Message)
 	}
-	if d.Back != nil && !o.verified[s.Name+"/"+d.Back.Digest] {
+	if d.Back != nil && !o.verified[s.Name+"/"+d.Back.ID.String()] {
 		o.violated("%s goes back to %s, which was never verified there", s.Name, d.Back.Version)
 	}
 }
@@ -124,7 +127,7 @@ func (o *oracle) act() {
 	case 3:
 		stage.Pin = ""
 		if len(o.facts.Candidates) > 0 && n(2) == 0 {
-			stage.Pin = o.facts.Candidates[n(len(o.facts.Candidates))].Digest
+			stage.Pin = pinText(o.facts.Candidates[n(len(o.facts.Candidates))].ID)
 		}
 	case 4:
 		stage.Hold = []string{"", "", "a reason"}[n(3)]
@@ -141,8 +144,8 @@ func (o *oracle) act() {
 				Until: o.now.Add(time.Duration(n(180)) * time.Minute)}}
 		}
 	case 7:
-		if d := stage.Delivery; d != nil && d.Verified && stage.Releases[0].Digest == d.Digest {
-			stage.Releases[0].Digest, stage.Releases[0].Bad[d.Digest] = "", "it is degraded"
+		if d := stage.Delivery; d != nil && d.Verified && stage.Releases[0].ID == d.ID {
+			stage.Releases[0].ID, stage.Releases[0].Bad[d.ID] = Identity{}, "it is degraded"
 		}
 	case 8:
 		o.facts.Suspended = n(4) == 0
@@ -155,13 +158,25 @@ func (o *oracle) act() {
 	}
 }
 
+// pinText names a candidate in a pin: by its shared values, else by its chart.
+func pinText(id Identity) string { return cmp.Or(id.Values, id.Chart) }
+
+// add publishes a version. With shared values half of what comes is the newest chart with other values.
 func (o *oracle) add(version string) {
-	digest := fmt.Sprintf("sha256:%d", len(o.published))
-	o.published[digest] = version
-	for _, s := range o.facts.Stages {
-		o.world.broken[s.Name+"/"+digest] = o.random.IntN(5) == 0
+	id := chart(fmt.Sprintf("sha256:%d", len(o.published)))
+	if o.values {
+		id.Values = fmt.Sprintf("sha256:values-%d", len(o.published))
+		if len(o.facts.Candidates) > 0 && o.random.IntN(2) == 0 {
+			newest := o.facts.Candidates[0]
+			version, id.Chart = newest.Version, newest.ID.Chart
+			o.counts["Values"]++
+		}
 	}
-	c := Candidate{Version: version, Digest: digest, FirstSeen: o.now}
+	o.published[id] = version
+	for _, s := range o.facts.Stages {
+		o.world.broken[s.Name+"/"+id.String()] = o.random.IntN(5) == 0
+	}
+	c := Candidate{Version: version, ID: id, FirstSeen: o.now}
 	o.facts.Candidates = append([]Candidate{c}, o.facts.Candidates...)
 	o.facts.Candidates = o.facts.Candidates[:min(20, len(o.facts.Candidates))]
 }
@@ -178,7 +193,7 @@ func (o *oracle) audit(s *Stage, d Decision) {
 	}
 	for i := range all {
 		r := &all[i]
-		r.Rejected = r.Cause != CauseRollback && s.recorded(r.Digest) != ""
+		r.Rejected = r.Cause != CauseRollback && s.recorded(r.ID) != ""
 		current := i == len(all)-1
 		r.Verified = !r.Rejected && (r.Verified || current && s.Delivery != nil && s.Delivery.Verified)
 		if r.Ended.IsZero() && (r.Verified || r.Rejected) {
@@ -196,10 +211,10 @@ func (o *oracle) lose(s *Stage) {
 	}
 	s.Delivery, s.Verified, s.Rejected, s.HeldBy = nil, nil, nil, ""
 	rebuilt, number, ok := s.Rebuild(remains, o.now)
-	if ok != (remains.Source.Digest != "") || ok && number != remains.newest() {
+	if ok != (remains.Source.ID.Chart != "") || ok && number != remains.newest() {
 		o.violated("%s: rebuilt %t with number %d of %d", s.Name, ok, number, remains.newest())
 	}
-	if ok && rebuilt.Delivery.Digest != remains.Source.Digest {
+	if ok && rebuilt.Delivery.ID != remains.Source.ID {
 		o.violated("%s had %s, and has %s after its status was lost", s.Name, remains.Source.Version,
 			rebuilt.Delivery.Version)
 	}
@@ -210,8 +225,8 @@ func (o *oracle) lose(s *Stage) {
 // note remembers what releases have verified.
 func (o *oracle) note() {
 	for _, s := range o.facts.Stages {
-		if s.Delivery != nil && s.Releases[0].Digest == s.Delivery.Digest {
-			o.verified[s.Name+"/"+s.Delivery.Digest] = true
+		if s.Delivery != nil && s.Releases[0].ID == s.Delivery.ID {
+			o.verified[s.Name+"/"+s.Delivery.ID.String()] = true
 		}
 	}
 }
@@ -231,8 +246,9 @@ func TestInvariants(t *testing.T) {
 		w := newWorld(t, stages...)
 		o := &oracle{
 			world: w, random: rand.New(rand.NewPCG(seed, 1)),
-			verified: map[string]bool{}, published: map[string]string{}, counts: counts, minor: 3,
+			verified: map[string]bool{}, published: map[Identity]string{}, counts: counts, minor: 3,
 			records:  map[string][]Record{},
+			values:   seed%4 == 3,
 			answered: map[string]bool{},
 		}
 		w.check = func(f Facts, d Decision) {
@@ -251,6 +267,7 @@ func TestInvariants(t *testing.T) {
 	for what, least := range map[string]int{
 		StepPromote + CauseAuto: 500, StepPromote + CausePin: 500, StepReject + CauseRollback: 500, StepVerify: 500,
 		"Lost":                    500,
+		"Values":                  500,
 		StepPromote + CauseManual: 100, StepPromote + CauseRollback: 50,
 	} {
 		if counts[what] < least {

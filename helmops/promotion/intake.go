@@ -34,7 +34,7 @@ type awaiting struct {
 // that is pinned or held waits for nothing, and neither does one whose gates fail.
 func (f *Facts) awaits(s *Stage, now time.Time) *awaiting {
 	d := s.Delivery
-	known := func(c Candidate) bool { return c.Digest == d.Digest }
+	known := func(c Candidate) bool { return c.ID == d.ID }
 	if d == nil || !d.Verified || !slices.ContainsFunc(f.Candidates, known) {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (f *Facts) awaits(s *Stage, now time.Time) *awaiting {
 			continue
 		}
 		had := later.Delivery
-		if later.verification(d.Digest) != nil || had != nil && d.compare(had.Candidate) <= 0 {
+		if later.verification(d.ID) != nil || had != nil && d.compare(had.Candidate) <= 0 {
 			continue
 		}
 		q := question{facts: f, stage: later, candidate: d.Candidate, now: now}
@@ -84,7 +84,7 @@ func intake(q question) Gate {
 	if a == nil {
 		return pass("no later stage waits for what is here")
 	}
-	return wait(a.until, "%s waits for %s: %s", a.stage, q.stage.Delivery.Version, a.message)
+	return wait(a.until, "%s waits for %s: %s", a.stage, q.stage.Delivery.Title(), a.message)
 }
 
 // displace counts the candidates that a stage replaces while a later one only waits for them.
@@ -101,7 +101,7 @@ func (f *Facts) displace(s *Stage, d *Decision, now time.Time) {
 	if d.Displaced%starvation == 0 {
 		d.Starves = fmt.Sprintf("%d candidates of stage %s were replaced while %s only waited for them, the last one "+
 			"%s: %s; intake: Serial keeps a candidate for the stages after it", d.Displaced, s.Name, a.stage,
-			s.Delivery.Version, a.message)
+			s.Delivery.Title(), a.message)
 	}
 }
 

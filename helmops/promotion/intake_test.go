@@ -87,7 +87,7 @@ func TestSerial(t *testing.T) {
 		{"a check passes", prod(func(s *Stage) {
 			s.Gates.Checks = []Check{{Name: "ever", Predicate: always(true)}}
 		}), "1.0.0"},
-		{"staging is no longer good", func(w *world) { w.stage("staging").Releases[0].Digest = "" }, "1.1.0"},
+		{"staging is no longer good", func(w *world) { w.stage("staging").Releases[0].ID = Identity{} }, "1.1.0"},
 		{"the candidate left the list", func(w *world) { w.facts.Candidates = nil }, "1.1.0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,7 +12,7 @@ func Newest(candidates []Candidate) *Candidate {
 func Newer(candidates []Candidate, than Candidate) int {
 	count := 0
 	for _, c := range candidates {
-		if c.Digest != than.Digest && c.compare(than) > 0 {
+		if c.ID != than.ID && c.compare(than) > 0 {
 			count++
 		}
 	}

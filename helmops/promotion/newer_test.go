@@ -8,10 +8,10 @@ import (
 func TestNewestAndNewer(t *testing.T) {
 	t.Parallel()
 	at := func(version, digest string, minutes int) Candidate {
-		return Candidate{Version: version, Digest: digest, FirstSeen: start.Add(time.Duration(minutes) * time.Minute)}
+		return Candidate{Version: version, ID: chart(digest), FirstSeen: start.Add(time.Duration(minutes) * time.Minute)}
 	}
 	all := []Candidate{at("1.9.0", "a", 1), at("1.10.0", "b", 2), at("1.10.0-rc.1", "c", 3), at("1.9.0", "d", 4)}
-	if c := Newest(all); c == nil || c.Digest != "b" {
+	if c := Newest(all); c == nil || c.ID != chart("b") {
 		t.Errorf("the newest is %+v", c)
 	}
 	if c := Newest(nil); c != nil {
@@ -28,7 +28,7 @@ func TestNewestAndNewer(t *testing.T) {
 		{at("2.0.0", "gone", 0), 0},
 	} {
 		if got := Newer(all, tt.than); got != tt.want {
-			t.Errorf("%d candidates are newer than %s (%s), want %d", got, tt.than.Version, tt.than.Digest, tt.want)
+			t.Errorf("%d candidates are newer than %s (%s), want %d", got, tt.than.Version, tt.than.ID, tt.want)
 		}
 	}
 }

@@ -11,17 +11,17 @@ import (
 func TestAnOlderCandidateThanTheRejectedOne(t *testing.T) {
 	t.Parallel()
 	at := start.Add(-time.Hour)
-	present := Candidate{Version: "1.0.0", Digest: "sha256:0", FirstSeen: at}
-	older := Candidate{Version: "1.1.0", Digest: "sha256:1", FirstSeen: at}
-	newest := Candidate{Version: "1.2.0", Digest: "sha256:2", FirstSeen: at}
-	lower := Candidate{Version: "0.9.0", Digest: "sha256:9", FirstSeen: at}
+	present := Candidate{Version: "1.0.0", ID: chart("sha256:0"), FirstSeen: at}
+	older := Candidate{Version: "1.1.0", ID: chart("sha256:1"), FirstSeen: at}
+	newest := Candidate{Version: "1.2.0", ID: chart("sha256:2"), FirstSeen: at}
+	lower := Candidate{Version: "0.9.0", ID: chart("sha256:9"), FirstSeen: at}
 	facts := func(gates Gates, candidates ...Candidate) Facts {
 		return Facts{Candidates: candidates, Stages: []Stage{{
 			Name: "prod", Gates: gates,
 			Delivery: &Delivery{Candidate: present, Cause: CauseRollback, At: at, Verified: true},
 			Verified: []Verification{{Candidate: present, At: at, Since: at}},
-			Rejected: []Rejection{{newest.Digest, "bad"}},
-			Releases: []Release{{Name: "apps/web", Current: true, Digest: present.Digest, At: at}},
+			Rejected: []Rejection{{newest.ID, "bad"}},
+			Releases: []Release{{Name: "apps/web", Current: true, ID: present.ID, At: at}},
 		}}}
 	}
 	for _, tt := range []struct {

@@ -46,7 +46,7 @@ func (r Remains) newest() (number int64) {
 // releases verify now counts as verified without a break.
 func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, rebuilt bool) {
 	newest := r.newest()
-	lost := s.Delivery == nil && r.Source.Digest != ""
+	lost := s.Delivery == nil && r.Source.ID.Chart != ""
 	if newest <= r.Known && !lost {
 		return s, r.Known, false
 	}
@@ -55,8 +55,8 @@ func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, reb
 	s.Verified, s.Rejected = slices.Clone(s.Verified), slices.Clone(s.Rejected)
 	for i, record := range records {
 		s.remember(record, r.Known)
-		if s.recorded(record.Digest) == "" && record.rejects(records[i+1:]) {
-			s.Rejected = append(s.Rejected, Rejection{Digest: record.Digest, Reason: rejectionOf(records[i:])})
+		if s.recorded(record.ID) == "" && record.rejects(records[i+1:]) {
+			s.Rejected = append(s.Rejected, Rejection{ID: record.ID, Reason: rejectionOf(records[i:])})
 		}
 	}
 	s.Verified = s.Verified[max(0, len(s.Verified)-maxRemembered):]
@@ -83,7 +83,7 @@ func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, reb
 // since a user has let it in. Going back to it is no such case.
 func (r Record) rejects(later []Record) bool {
 	return r.Rejected && !slices.ContainsFunc(later, func(other Record) bool {
-		return other.Digest == r.Digest && !other.Rejected && other.Cause != CauseRollback
+		return other.ID == r.ID && !other.Rejected && other.Cause != CauseRollback
 	})
 }
 
@@ -92,7 +92,7 @@ func (s *Stage) remember(r Record, known int64) {
 	if !r.Verified {
 		return
 	}
-	i := slices.IndexFunc(s.Verified, func(v Verification) bool { return v.Digest == r.Digest })
+	i := slices.IndexFunc(s.Verified, func(v Verification) bool { return v.ID == r.ID })
 	switch {
 	case i < 0:
 		s.Verified = append(s.Verified, Verification{Candidate: r.Candidate, At: r.Ended})
@@ -114,11 +114,11 @@ func rejectionOf(records []Record) string {
 // rejected; nil for none.
 func (r Remains) delivered(records []Record) *Record {
 	for _, record := range slices.Backward(records) {
-		if record.Digest == r.Source.Digest || r.Source.Digest == "" && !record.Rejected {
+		if record.ID == r.Source.ID || r.Source.ID.Chart == "" && !record.Rejected {
 			return &record
 		}
 	}
-	if r.Source.Digest == "" {
+	if r.Source.ID.Chart == "" {
 		return nil
 	}
 	return &Record{Candidate: r.Source}

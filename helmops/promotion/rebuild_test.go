@@ -10,7 +10,7 @@ import (
 // recorded is a record of a version, with a verdict: verified, rejected or none.
 func recordedAs(number int64, version, cause, verdict string) Record {
 	r := Record{
-		Candidate: Candidate{Version: version, Digest: digestOf(version), FirstSeen: start},
+		Candidate: Candidate{Version: version, ID: chart(digestOf(version)), FirstSeen: start},
 		Number:    number, Cause: cause, At: start.Add(time.Duration(number) * time.Hour),
 		Verified: verdict == "verified", Rejected: verdict == "rejected",
 	}
@@ -77,7 +77,7 @@ func TestRebuild(t *testing.T) {
 			t.Parallel()
 			r := Remains{Known: tt.known, Records: tt.records}
 			if tt.source != "" {
-				r.Source = Candidate{Version: tt.source, Digest: digestOf(tt.source), FirstSeen: start}
+				r.Source = Candidate{Version: tt.source, ID: chart(digestOf(tt.source)), FirstSeen: start}
 			}
 			if tt.known > 0 {
 				tt.stage.Delivery = &Delivery{Candidate: history[0].Candidate}
@@ -100,7 +100,7 @@ func TestRebuild(t *testing.T) {
 				}
 			}
 			for _, j := range got.Rejected {
-				rejected = append(rejected, j.Digest[len("sha256:"):]+": "+j.Reason)
+				rejected = append(rejected, j.ID.Chart[len("sha256:"):]+": "+j.Reason)
 			}
 			if diff := cmp.Diff(tt.verified, verified); diff != "" {
 				t.Errorf("verified (-want +got):\n%s", diff)
@@ -147,7 +147,7 @@ func TestARebuiltPipelineKeepsItsGates(t *testing.T) {
 		all := records[s.Name]
 		rebuilt, _, _ := s.Rebuild(Remains{Source: all[len(all)-1].Candidate, Records: all}, w.now)
 		*s = rebuilt
-		s.Releases[0].Digest, s.Releases[0].At = s.Delivery.Digest, w.now
+		s.Releases[0].ID, s.Releases[0].At = s.Delivery.ID, w.now
 	}
 	w.run(time.Hour)
 	if got, want := w.has(), "dev 1.2.0, staging 1.0.0, prod 1.0.0"; got != want {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
 )
 
 // CauseManual is the cause of a delivery that a user requested.
@@ -17,8 +19,9 @@ type Request struct {
 	Name string
 	// Cause is Manual, or Rollback.
 	Cause string
-	// Version and Digest name the candidate; one of them may be empty.
-	Version, Digest string
+	// Version, Digest of the chart and ValuesDigest of the shared values name the candidate; any of them may be empty, but
+	// not Version and Digest both.
+	Version, Digest, ValuesDigest string
 	// Bypass are the names of the gates that a Manual request does not have to pass.
 	Bypass []string
 	// By is the user, as the API server says; empty when it is not known. Reason is what the user says.
@@ -129,10 +132,10 @@ func (s situation) allowed(w weighed) weighed {
 		return w.failed("spec.cause of a requested Promotion is Manual or Rollback, not %s", w.Cause)
 	}
 	if w.candidate = s.facts.wanted(s.stage, w.Request); w.candidate == nil {
-		return w.failed("the pipeline has no candidate %s", strings.TrimSpace(w.Version+" "+w.Digest))
+		return w.failed("the pipeline has no candidate %s", w.Text())
 	}
 	if stage := s.facts.refused(s.stage, *w.candidate); stage != "" {
-		return w.failed("a user rejected %s in stage %s", w.candidate.Version, stage)
+		return w.failed("a user rejected %s in stage %s", w.candidate.Title(), stage)
 	}
 	if s.stage.Pin != "" {
 		return w.waits("the stage is pinned to %s", s.stage.Pin)
@@ -146,11 +149,11 @@ func (s situation) allowed(w weighed) weighed {
 // allowedBack is for a rollback. It goes to what the stage verified, and passes no gates.
 func (s situation) allowedBack(w weighed) weighed {
 	c := *w.candidate
-	if s.stage.verification(c.Digest) == nil {
-		return w.failed("stage %s never verified %s, so it cannot go back to it", s.stage.Name, c.Version)
+	if s.stage.verification(c.ID) == nil {
+		return w.failed("stage %s never verified %s, so it cannot go back to it", s.stage.Name, c.Title())
 	}
-	if why := s.stage.recorded(c.Digest); why != "" {
-		return w.failed("stage %s rejected %s: %s", s.stage.Name, c.Version, why)
+	if why := s.stage.recorded(c.ID); why != "" {
+		return w.failed("stage %s rejected %s: %s", s.stage.Name, c.Title(), why)
 	}
 	return w
 }
@@ -162,7 +165,7 @@ func (s situation) allowedOn(w weighed) weighed {
 		return w.failed("spec.bypass names %q, which is no gate that can be bypassed", name)
 	}
 	d := s.stage.Delivery
-	if d != nil && d.Digest == w.candidate.Digest {
+	if d != nil && d.ID == w.candidate.ID {
 		return w
 	}
 	q := question{facts: s.facts, stage: s.stage, candidate: *w.candidate, now: s.now, request: &w.Request}
@@ -177,7 +180,7 @@ func (s situation) allowedOn(w weighed) weighed {
 		return w
 	}
 	if _, judging := judged(s); judging {
-		return w.waits("the HelmReleases have not verified %s yet, which the stage has", d.Version)
+		return w.waits("the HelmReleases have not verified %s yet, which the stage has", d.Title())
 	}
 	if s.stage.Hold != "" {
 		return w.waits("held: %s", s.stage.Hold)
@@ -209,7 +212,7 @@ func unknownGate(names []string) string {
 	return ""
 }
 
-// wanted is the candidate of a request: the newest with its version and digest.
+// wanted is the candidate of a request: the newest with its version and digests.
 func (f *Facts) wanted(s *Stage, r Request) *Candidate {
 	if r.Version == "" && r.Digest == "" {
 		return nil
@@ -226,9 +229,19 @@ func (f *Facts) wanted(s *Stage, r Request) *Candidate {
 	return nil
 }
 
-// names reports whether a candidate has the version and the digest of a request.
+// Text is what a request names, in words.
+func (r Request) Text() string {
+	name := cmp.Or(r.Version, r.Digest)
+	if r.Version != "" && r.Digest != "" {
+		name += " (" + v1beta1.ShortDigest(r.Digest) + ")"
+	}
+	return strings.TrimSpace(titled(name, r.ValuesDigest))
+}
+
+// names reports whether a candidate has the version and the digests of a request.
 func (r Request) names(c Candidate) bool {
-	return (r.Version == "" || c.is(r.Version)) && (r.Digest == "" || c.Digest == r.Digest)
+	return (r.Version == "" || c.is(r.Version)) && (r.Digest == "" || c.ID.Chart == r.Digest) &&
+		(r.ValuesDigest == "" || c.ID.Values == r.ValuesDigest)
 }
 
 // refused names the stage, this one or one before it, in which a user rejects a candidate; empty for none.
@@ -252,7 +265,7 @@ func rolledBack(s situation) (Decision, bool) {
 	if w == nil || w.Result != Pass || w.Cause != CauseRollback {
 		return Decision{}, false
 	}
-	return s.carriedOut(w, fmt.Sprintf("rolled back to %s, %s", w.candidate.Version, w.says())), true
+	return s.carriedOut(w, fmt.Sprintf("rolled back to %s, %s", w.candidate.Title(), w.says())), true
 }
 
 // requested carries out the request of a user to promote a candidate. It ends a hold by an earlier decision, unless it
@@ -264,7 +277,7 @@ func requested(s situation) (Decision, bool) {
 	}
 	hold, d := "", s.stage.Delivery
 	if d != nil && w.candidate.compare(d.Candidate) < 0 {
-		hold = fmt.Sprintf("%s is older than %s, %s", w.candidate.Version, d.Version, w.says())
+		hold = fmt.Sprintf("%s is older than %s, %s", w.candidate.Title(), d.Title(), w.says())
 	}
 	return s.carriedOut(w, hold), true
 }
@@ -275,7 +288,7 @@ func (s situation) carriedOut(w *weighed, hold string) Decision {
 		Step: StepPromote, Candidate: w.candidate, Cause: w.Cause, Phase: PhaseVerifying, Gates: w.gates,
 		Message: w.says(), Request: &w.Request, Hold: hold,
 	}
-	if d := s.stage.Delivery; d != nil && d.Digest == w.candidate.Digest {
+	if d := s.stage.Delivery; d != nil && d.ID == w.candidate.ID {
 		out.Step, out.Cause, out.Message = StepNone, "", "the stage has it already, "+w.says()
 		if d.Verified {
 			out.Phase = PhaseVerified
@@ -288,7 +301,7 @@ func (s situation) carriedOut(w *weighed, hold string) Decision {
 }
 
 // answers are what becomes of the requests of a stage, when the answers may be other ones without an event,
-// and the digests whose signatures have to be checked for them.
+// and the digests of the charts whose signatures have to be checked for them.
 func (s situation) answers(d Decision) (all []Answer, next time.Time, unsigned []string) {
 	newer := ""
 	for _, r := range s.stage.newestRequests() {
@@ -310,7 +323,7 @@ func (s situation) answers(d Decision) (all []Answer, next time.Time, unsigned [
 			newer = r.Name
 		}
 		if a.Phase == RequestWaiting && w.unsigned {
-			unsigned = append(unsigned, w.candidate.Digest)
+			unsigned = with(unsigned, w.candidate.ID.Chart)
 		}
 		all = append(all, a)
 	}
@@ -332,7 +345,7 @@ func (s Stage) afterRequest(d Decision) Stage {
 	}
 	if slices.Contains(d.Request.Bypass, GateRejected) {
 		s.Rejected = slices.DeleteFunc(slices.Clone(s.Rejected), func(r Rejection) bool {
-			return r.Digest == d.Candidate.Digest
+			return r.ID == d.Candidate.ID
 		})
 	}
 	s.Delivery.Request = d.Request

@@ -17,7 +17,7 @@ func (o *oracle) wish(stage *Stage) {
 	o.requests++
 	r := Request{
 		Name: fmt.Sprintf("r-%d", o.requests), At: o.now, By: "alice", Cause: []string{CauseManual, CauseRollback}[n(2)],
-		Digest: o.facts.Candidates[n(len(o.facts.Candidates))].Digest,
+		Digest: o.facts.Candidates[n(len(o.facts.Candidates))].ID.Chart,
 	}
 	for _, g := range gates {
 		if n(3) == 0 {
@@ -47,8 +47,8 @@ func (o *oracle) request(f Facts, s *Stage, d Decision) {
 		return
 	}
 	r, c := *d.Request, *d.Candidate
-	if c.Digest != r.Digest || d.Cause != r.Cause {
-		o.violated("%s gets %s (%s) by a request of %s (%s)", s.Name, c.Digest, d.Cause, r.Digest, r.Cause)
+	if c.ID.Chart != r.Digest || r.ValuesDigest != "" && c.ID.Values != r.ValuesDigest || d.Cause != r.Cause {
+		o.violated("%s gets %s (%s) by a request of %s (%s)", s.Name, c.ID, d.Cause, r.Text(), r.Cause)
 	}
 	for _, stage := range f.Stages { // each stage is before the next one
 		if slices.ContainsFunc(stage.Refused, c.is) {
@@ -69,7 +69,7 @@ func (o *oracle) request(f Facts, s *Stage, d Decision) {
 }
 
 func (o *oracle) requestedRollback(s *Stage, d Decision) {
-	if !o.verified[s.Name+"/"+d.Candidate.Digest] {
+	if !o.verified[s.Name+"/"+d.Candidate.ID.String()] {
 		o.violated("%s is rolled back to %s, which it never verified", s.Name, d.Candidate.Version)
 	}
 	if after := s.Apply(d, o.now); after.HeldBy == "" {
@@ -80,11 +80,11 @@ func (o *oracle) requestedRollback(s *Stage, d Decision) {
 func (o *oracle) requestedPromotion(f Facts, s *Stage, d Decision) {
 	c, bypasses := *d.Candidate, func(gate string) bool { return slices.Contains(d.Request.Bypass, gate) }
 	for _, from := range s.From {
-		if !o.verified[from+"/"+c.Digest] && !bypasses(GateUpstream) {
+		if !o.verified[from+"/"+c.ID.String()] && !bypasses(GateUpstream) {
 			o.violated("%s gets %s by a request, and %s never verified it", s.Name, c.Version, from)
 		}
 	}
-	if s.recorded(c.Digest) != "" && !bypasses(GateRejected) {
+	if s.recorded(c.ID) != "" && !bypasses(GateRejected) {
 		o.violated("%s gets %s by a request, and rejected it", s.Name, c.Version)
 	}
 	if o.frozen(f) && !bypasses(GateFreeze) {
@@ -144,7 +144,7 @@ func TestRequests(t *testing.T) {
 		}
 		w.publish("1.2.0")
 		w.run(10 * time.Minute)
-		w.facts.Candidates = append(w.facts.Candidates, Candidate{Version: "1.3.0", Digest: "sha256:1.3.0"})
+		w.facts.Candidates = append(w.facts.Candidates, Candidate{Version: "1.3.0", ID: chart("sha256:1.3.0")})
 		for _, c := range change {
 			c(w)
 		}
@@ -153,7 +153,7 @@ func TestRequests(t *testing.T) {
 	none := func(*world) {}
 	at := func(change func(*Stage)) func(*world) { return func(w *world) { change(w.stage("prod")) } }
 	crashed := func(version string) func(*Stage) {
-		return func(s *Stage) { s.Rejected = []Rejection{{Digest: digestOf(version), Reason: "it crashed"}} }
+		return func(s *Stage) { s.Rejected = []Rejection{{ID: chart(digestOf(version)), Reason: "it crashed"}} }
 	}
 	frozen := func(w *world) { w.facts.Freezes = []Freeze{{Name: "sale", Reason: "the sale"}} }
 	for _, tt := range []struct {
@@ -170,7 +170,7 @@ func TestRequests(t *testing.T) {
 		{"by digest", none, Request{Name: "r", Cause: CauseManual, Digest: "sha256:1.2.0", Bypass: []string{GateSoak}},
 			"Promoted: requested by a user"},
 		{"version and digest differ", none, Request{Name: "r", Cause: CauseManual, Version: "1.2.0", Digest: "sha256:x"},
-			"Failed: the pipeline has no candidate 1.2.0 sha256:x"},
+			"Failed: the pipeline has no candidate 1.2.0 (x)"},
 		{"nothing is named", none, Request{Name: "r", Cause: CauseManual}, "Failed: the pipeline has no candidate"},
 		{"it waits for a freeze", frozen, to("1.2.0", GateSoak), "Waiting: 1.2.0: freeze: ReleaseFreeze sale: the sale"},
 		{"it bypasses a freeze", frozen, to("1.2.0", GateSoak, GateFreeze), "Promoted: "},
@@ -194,13 +194,13 @@ func TestRequests(t *testing.T) {
 			"Waiting: held: migration"},
 		{"the stage is held by a failure", at(func(s *Stage) { s.HeldBy = "1.1.5 failed" }), to("1.2.0", GateSoak),
 			"Promoted: "},
-		{"what it has is judged", at(func(s *Stage) { s.Delivery.Verified, s.Releases[0].Digest = false, "" }),
+		{"what it has is judged", at(func(s *Stage) { s.Delivery.Verified, s.Releases[0].ID = false, Identity{} }),
 			to("1.2.0", GateSoak), "Waiting: the HelmReleases have not verified 1.1.0 yet, which the stage has"},
 		{"it is there", none, to("1.1.0"), "Promoted: the stage has it already, requested by alice: INC-1"},
 		{"a rollback", none, back("1.0.0"), "Promoted: requested by alice"},
 		{"a rollback in a freeze", frozen, back("1.0.0"), "Promoted: "},
 		{"a rollback of a stage that is held", at(func(s *Stage) { s.Hold = "migration" }), back("1.0.0"), "Promoted: "},
-		{"a rollback while it is judged", at(func(s *Stage) { s.Delivery.Verified, s.Releases[0].Digest = false, "" }),
+		{"a rollback while it is judged", at(func(s *Stage) { s.Delivery.Verified, s.Releases[0].ID = false, Identity{} }),
 			back("1.0.0"), "Promoted: "},
 		{"a rollback to what never was there", none, back("1.2.0"), "Failed: stage prod never verified 1.2.0"},
 		{"a rollback to what a user rejects", at(func(s *Stage) { s.Refused = []string{"1.0.0"} }), back("1.0.0"),

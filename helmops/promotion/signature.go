@@ -23,7 +23,7 @@ func signature(q question) Gate {
 	if !q.stage.Gates.Signed {
 		return pass("this stage wants no signature of its own")
 	}
-	known, ok := q.stage.Signatures[q.candidate.Digest]
+	known, ok := q.stage.Signatures[q.candidate.ID.Chart]
 	if !ok {
 		return wait(time.Time{}, "its signatures are being checked")
 	}
@@ -34,13 +34,21 @@ func signature(q question) Gate {
 	return answer
 }
 
+// with adds a digest to a list that does not have it.
+func with(digests []string, digest string) []string {
+	if slices.Contains(digests, digest) {
+		return digests
+	}
+	return append(digests, digest)
+}
+
 // unsigned reports whether the signatures of a candidate have to be checked: nothing is known of them, or it is known
 // for too long, and the stages before have verified the candidate, and no other gate fails.
 func (q question) unsigned(answers []Gate) bool {
 	if !q.stage.Gates.Signed {
 		return false
 	}
-	known, ok := q.stage.Signatures[q.candidate.Digest]
+	known, ok := q.stage.Signatures[q.candidate.ID.Chart]
 	if ok && q.now.Before(known.Again) {
 		return false
 	}
@@ -69,14 +77,14 @@ func retry(answers []Gate) time.Time {
 func (s situation) unpinnable(c Candidate) (Decision, bool) {
 	q := question{facts: s.facts, stage: s.stage, candidate: c, now: s.now}
 	answer := signature(q)
-	if answer.Result == Pass || s.stage.verification(c.Digest) != nil {
+	if answer.Result == Pass || s.stage.verification(c.ID) != nil {
 		return Decision{}, false
 	}
 	answer.Name = GateSignature
 	d := blocked(c, []Gate{answer})
 	d.Next = answer.Until
 	if q.unsigned(nil) {
-		d.Unsigned = []string{c.Digest}
+		d.Unsigned = []string{c.ID.Chart}
 	}
 	return d, true
 }

@@ -56,21 +56,21 @@ func TestSignatures(t *testing.T) {
 		{"pinned and signed", []func(*Facts, *Stage){pinned, known(Pass, later)}, StepPromote, PhasePinned, time.Time{},
 			false, ""},
 		{"pinned to what was here", []func(*Facts, *Stage){pinned, func(_ *Facts, s *Stage) {
-			s.Verified = []Verification{{Candidate: Candidate{Version: "1.1.0", Digest: digest}}}
+			s.Verified = []Verification{{Candidate: Candidate{Version: "1.1.0", ID: chart(digest)}}}
 		}}, StepPromote, PhasePinned, time.Time{}, false, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			old := Candidate{Version: "1.0.0", Digest: digestOf("1.0.0")}
-			c := Candidate{Version: "1.1.0", Digest: digest}
+			old := Candidate{Version: "1.0.0", ID: chart(digestOf("1.0.0"))}
+			c := Candidate{Version: "1.1.0", ID: chart(digest)}
 			f := Facts{Candidates: []Candidate{old, c}, Stages: []Stage{
 				{Name: "staging", Delivery: &Delivery{Candidate: c, Verified: true},
-					Releases: []Release{{Current: true, Digest: digest}}, Verified: []Verification{{Candidate: c}}},
+					Releases: []Release{{Current: true, ID: chart(digest)}}, Verified: []Verification{{Candidate: c}}},
 				{Name: "prod", From: []string{"staging"}, Gates: Gates{Signed: true},
 					Delivery: &Delivery{Candidate: old, Verified: true}},
 			}}
 			if tt.name == "not verified before" {
-				f.Stages[0].Releases[0].Digest = ""
+				f.Stages[0].Releases[0].ID = Identity{}
 			}
 			for _, change := range tt.changes {
 				change(&f, &f.Stages[1])

@@ -19,9 +19,9 @@ func TestBrokenSoak(t *testing.T) {
 	w.publish("1.0.0")
 	w.run(24 * time.Minute) // staging verified it at 9:04
 	r := &w.stage("staging").Releases[0]
-	r.Digest = ""
+	r.ID = Identity{}
 	w.run(30 * time.Minute)
-	r.Digest, r.At = digestOf("1.0.0"), w.now
+	r.ID, r.At = chart(digestOf("1.0.0")), w.now
 	w.run(39 * time.Minute)
 	if got := w.has(); got != "dev 1.0.0, staging 1.0.0, prod -" {
 		t.Errorf("39 minutes after the break: %s", got)

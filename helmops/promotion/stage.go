@@ -19,9 +19,9 @@ func (f *Facts) stage(name string) *Stage {
 }
 
 // verification is what is known of a candidate that was verified in the stage; nil when it never was.
-func (s *Stage) verification(digest string) *Verification {
+func (s *Stage) verification(id Identity) *Verification {
 	for i := range s.Verified {
-		if s.Verified[i].Digest == digest {
+		if s.Verified[i].ID == id {
 			return &s.Verified[i]
 		}
 	}
@@ -30,11 +30,11 @@ func (s *Stage) verification(digest string) *Verification {
 
 // stands reports whether the stage verified a candidate, and did not withdraw that: while it has the candidate, its
 // releases still say so.
-func (s *Stage) stands(digest string) bool {
-	if s.verification(digest) == nil {
+func (s *Stage) stands(id Identity) bool {
+	if s.verification(id) == nil {
 		return false
 	}
-	return s.Delivery == nil || s.Delivery.Digest != digest || s.verdict().Result == Pass
+	return s.Delivery == nil || s.Delivery.ID != id || s.verdict().Result == Pass
 }
 
 // rejection says why a candidate is rejected here, by a user or by the releases; empty when it is not.
@@ -42,13 +42,13 @@ func (s *Stage) rejection(c Candidate) string {
 	if why := s.refusal(c); why != "" {
 		return why
 	}
-	return s.recorded(c.Digest)
+	return s.recorded(c.ID)
 }
 
 // recorded is the reason of a rejection by the releases; empty for none.
-func (s *Stage) recorded(digest string) string {
+func (s *Stage) recorded(id Identity) string {
 	for _, r := range s.Rejected {
-		if r.Digest == digest {
+		if r.ID == id {
 			return r.Reason
 		}
 	}
@@ -95,7 +95,7 @@ func (s *Stage) tracked(now time.Time) []Verification {
 	holds := s.Delivery != nil && s.verdict().Result == Pass
 	for i := range record {
 		v := &record[i]
-		if v.Since.IsZero() || holds && v.Digest == s.Delivery.Digest {
+		if v.Since.IsZero() || holds && v.ID == s.Delivery.ID {
 			continue
 		}
 		v.Longest = max(v.Longest, now.Sub(v.Since))
@@ -105,7 +105,7 @@ func (s *Stage) tracked(now time.Time) []Verification {
 		return record
 	}
 	at := s.verdict().at
-	i := slices.IndexFunc(record, func(v Verification) bool { return v.Digest == s.Delivery.Digest })
+	i := slices.IndexFunc(record, func(v Verification) bool { return v.ID == s.Delivery.ID })
 	if i < 0 {
 		record = append(record, Verification{Candidate: s.Delivery.Candidate, At: at, Since: at})
 		return record[max(0, len(record)-maxRemembered):]
@@ -125,7 +125,7 @@ func (s *Stage) tracked(now time.Time) []Verification {
 func (s *Stage) last() *Candidate {
 	for i := len(s.Verified) - 1; i >= 0; i-- {
 		c := s.Verified[i].Candidate
-		if c.Digest != s.Delivery.Digest && s.rejection(c) == "" {
+		if c.ID != s.Delivery.ID && s.rejection(c) == "" {
 			return &c
 		}
 	}
@@ -149,8 +149,8 @@ func (s Stage) Apply(d Decision, now time.Time) Stage {
 		delivery.Verified = true
 		s.Delivery = &delivery
 	case StepReject:
-		if s.recorded(d.Candidate.Digest) == "" {
-			rejected := append(slices.Clone(s.Rejected), Rejection{Digest: d.Candidate.Digest, Reason: d.Message})
+		if s.recorded(d.Candidate.ID) == "" {
+			rejected := append(slices.Clone(s.Rejected), Rejection{ID: d.Candidate.ID, Reason: d.Message})
 			s.Rejected = rejected[max(0, len(rejected)-maxRemembered):]
 		}
 		if d.Back != nil {

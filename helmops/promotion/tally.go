@@ -49,9 +49,9 @@ func (s *Stage) tally() tally {
 	d := s.Delivery
 	var t tally
 	for _, r := range s.Releases {
-		why, bad := r.Bad[d.Digest]
+		why, bad := r.failed(d.ID)
 		switch {
-		case r.Current && r.Digest == d.Digest:
+		case r.Current && d.ID.covers(r.ID):
 			t.verified = append(t.verified, r.At)
 		case r.Current && bad:
 			t.failed = append(t.failed, r.Name+": "+why)

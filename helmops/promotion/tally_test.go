@@ -43,15 +43,15 @@ func TestMinVerified(t *testing.T) {
 		t.Run(fmt.Sprintf("%s of %s", tt.share, tt.fleet), func(t *testing.T) {
 			t.Parallel()
 			s := &Stage{Name: "prod", MinVerified: tt.share, Delivery: &Delivery{
-				Candidate: Candidate{Version: "1.0.0", Digest: "sha256:1"}, At: start,
+				Candidate: Candidate{Version: "1.0.0", ID: chart("sha256:1")}, At: start,
 			}}
 			for i, letter := range tt.fleet {
 				r := Release{Name: fmt.Sprintf("apps/r%d", i+1), Current: true, Message: "baking"}
 				switch letter {
 				case 'v':
-					r.Digest, r.At = "sha256:1", start.Add(time.Duration(i+1)*time.Minute)
+					r.ID, r.At = chart("sha256:1"), start.Add(time.Duration(i+1)*time.Minute)
 				case 'f':
-					r.Bad = map[string]string{"sha256:1": "it crashed"}
+					r.Bad = map[Identity]string{chart("sha256:1"): "it crashed"}
 				}
 				s.Releases = append(s.Releases, r)
 			}

@@ -24,7 +24,8 @@ func (c Candidate) compare(other Candidate) int {
 	if order := c.compareVersion(other); order != 0 {
 		return order
 	}
-	return cmp.Or(c.FirstSeen.Compare(other.FirstSeen), strings.Compare(c.Digest, other.Digest))
+	return cmp.Or(c.FirstSeen.Compare(other.FirstSeen), strings.Compare(c.ID.Chart, other.ID.Chart),
+		strings.Compare(c.ID.Values, other.ID.Values))
 }
 
 func (c Candidate) compareVersion(other Candidate) int {
@@ -50,12 +51,14 @@ func newestFirst(candidates []Candidate) []Candidate {
 	return sorted
 }
 
-// is reports whether a text names the candidate: its version, with or without a leading v, or its digest.
+// is reports whether a text names the candidate: its version, with or without a leading v, or the digest of its chart or
+// of its shared values.
 func (c Candidate) is(text string) bool {
 	if text == "" {
 		return false
 	}
-	return text == c.Digest || strings.TrimPrefix(text, "v") == strings.TrimPrefix(c.Version, "v")
+	return text == c.ID.Chart || text == c.ID.Values ||
+		strings.TrimPrefix(text, "v") == strings.TrimPrefix(c.Version, "v")
 }
 
 // within reports whether the version is in a range. A range that is one version is that very version.

@@ -34,8 +34,8 @@ func (w Wave) of(releases int) int {
 // Admission says which releases of a stage may take the candidate that the stage has. The zero value is that of a stage
 // without waves.
 type Admission struct {
-	// Digest of the candidate.
-	Digest string
+	// ID of the candidate.
+	ID Identity
 	// Wave is the index of the open wave, that after the last for the releases of no wave, and Name its name.
 	Wave int
 	Name string
@@ -46,10 +46,10 @@ type Admission struct {
 	Done bool
 }
 
-// Admits reports whether a release may take the candidate with a digest.
-func (a Admission) Admits(digest string, r Release) bool {
+// Admits reports whether a release may take a candidate.
+func (a Admission) Admits(id Identity, r Release) bool {
 	switch {
-	case a.Digest != digest:
+	case a.ID != id:
 		return false // it was decided about another candidate
 	case a.Done, r.Wave < a.Wave:
 		return true
@@ -66,12 +66,12 @@ func (s *Stage) Admit(before Admission) Admission {
 	if len(s.Waves) == 0 || d == nil {
 		return Admission{}
 	}
-	if before.Digest != d.Digest {
-		before = Admission{Digest: d.Digest}
+	if before.ID != d.ID {
+		before = Admission{ID: d.ID}
 	}
 	switch {
 	case d.Cause == CauseRollback:
-		return Admission{Digest: d.Digest, Done: true}
+		return Admission{ID: d.ID, Done: true}
 	case s.rejection(d.Candidate) != "" && !d.is(s.Pin):
 		before.All, before.Done = false, false
 		return before
@@ -81,7 +81,7 @@ func (s *Stage) Admit(before Admission) Admission {
 			return s.open(i, members, before)
 		}
 	}
-	return Admission{Digest: d.Digest, Done: true}
+	return Admission{ID: d.ID, Done: true}
 }
 
 // members are the releases of a wave, in their order by name.
@@ -97,13 +97,13 @@ func (s *Stage) members(wave int) []Release {
 }
 
 // hasVerified reports whether a release has verified what the stage has.
-func (s *Stage) hasVerified(r Release) bool { return r.Current && r.Digest == s.Delivery.Digest }
+func (s *Stage) hasVerified(r Release) bool { return r.Current && s.Delivery.ID.covers(r.ID) }
 
 // allJudged reports whether each release has verified what the stage has, or has failed with it where minVerified lets
 // some fail. When too many fail, the stage rejects the candidate before this is asked.
 func (s *Stage) allJudged(releases []Release) bool {
 	return !slices.ContainsFunc(releases, func(r Release) bool {
-		_, bad := r.Bad[s.Delivery.Digest]
+		_, bad := r.failed(s.Delivery.ID)
 		tolerated := bad && r.Current && s.MinVerified != Share{}
 		return !s.hasVerified(r) && !tolerated
 	})
@@ -112,7 +112,7 @@ func (s *Stage) allJudged(releases []Release) bool {
 // open admits releases of a wave. A release that has the candidate, or nothing yet, is on its way whether or not it is
 // admitted: it counts first. A suspended one is admitted last.
 func (s *Stage) open(i int, members []Release, before Admission) Admission {
-	out := Admission{Digest: s.Delivery.Digest, Wave: i}
+	out := Admission{ID: s.Delivery.ID, Wave: i}
 	wave := Wave{}
 	if i < len(s.Waves) {
 		wave = s.Waves[i]
@@ -131,7 +131,7 @@ func (s *Stage) open(i int, members []Release, before Admission) Admission {
 			}
 		}
 	}
-	admit(func(r Release) bool { return r.Has == s.Delivery.Digest || r.Has == "" })
+	admit(func(r Release) bool { return s.Delivery.ID.covers(r.Has) || r.Has == Identity{} })
 	if before.Wave == i {
 		admit(func(r Release) bool { return slices.Contains(before.Admitted, r.Name) })
 	}
@@ -149,7 +149,7 @@ func (a Admission) String() string {
 		name = "the wave of the other HelmReleases"
 	}
 	switch {
-	case a.Digest == "", a.Done:
+	case a.ID == Identity{}, a.Done:
 		return ""
 	case a.All:
 		return name + " is open"

@@ -12,16 +12,16 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-const present, candidate = "sha256:present", "sha256:candidate"
+var present, candidate = chart("sha256:present"), chart("sha256:candidate")
 
 // fleet is a stage with releases named by their waves, as "0a 0b 1a". All have what was there before.
 func fleet(waves []Wave, releases string) *Stage {
 	s := &Stage{Name: "prod", Waves: waves, Delivery: &Delivery{
-		Candidate: Candidate{Version: "1.1.0", Digest: candidate}, Cause: CauseAuto,
+		Candidate: Candidate{Version: "1.1.0", ID: candidate}, Cause: CauseAuto,
 	}}
 	for name := range strings.FieldsSeq(releases) {
 		s.Releases = append(s.Releases, Release{
-			Name: name, Current: true, Digest: present, Has: present, Wave: int(name[0] - '0'),
+			Name: name, Current: true, ID: present, Has: present, Wave: int(name[0] - '0'),
 		})
 	}
 	return s
@@ -35,7 +35,7 @@ func (s *Stage) release(name string) *Release {
 // verifies has releases take the candidate and verify it.
 func (s *Stage) verifies(names ...string) {
 	for _, name := range names {
-		s.release(name).Has, s.release(name).Digest = candidate, candidate
+		s.release(name).Has, s.release(name).ID = candidate, candidate
 	}
 }
 
@@ -52,14 +52,14 @@ func TestAdmit(t *testing.T) {
 		{"the first wave", nil, Admission{}, "0 canary all"},
 		{"the second, as many as its limit", func(s *Stage) { s.verifies("0a") }, Admission{}, "1 eu 1a 1b"},
 		{"who was admitted stays so", func(s *Stage) { s.verifies("0a") },
-			Admission{Digest: candidate, Wave: 1, Admitted: []string{"1c", "1d"}}, "1 eu 1c 1d"},
+			Admission{ID: candidate, Wave: 1, Admitted: []string{"1c", "1d"}}, "1 eu 1c 1d"},
 		{"who was admitted to another candidate does not", func(s *Stage) { s.verifies("0a") },
-			Admission{Digest: present, Wave: 1, Admitted: []string{"1c", "1d"}}, "1 eu 1a 1b"},
+			Admission{ID: present, Wave: 1, Admitted: []string{"1c", "1d"}}, "1 eu 1a 1b"},
 		{"the next, when one has verified it", func(s *Stage) { s.verifies("0a", "1a") },
-			Admission{Digest: candidate, Wave: 1, Admitted: []string{"1a", "1b"}}, "1 eu 1b 1c"},
+			Admission{ID: candidate, Wave: 1, Admitted: []string{"1a", "1b"}}, "1 eu 1b 1c"},
 		{"one that has it counts", func(s *Stage) { s.verifies("0a"); s.release("1d").Has = candidate }, Admission{},
 			"1 eu 1a 1d"},
-		{"so does one that has nothing yet", func(s *Stage) { s.verifies("0a"); s.release("1d").Has = "" }, Admission{},
+		{"so does one that has nothing yet", func(s *Stage) { s.verifies("0a"); s.release("1d").Has = Identity{} }, Admission{},
 			"1 eu 1a 1d"},
 		{"a suspended one is the last", func(s *Stage) { s.verifies("0a"); s.release("1a").Suspended = true },
 			Admission{}, "1 eu 1b 1c"},
@@ -68,22 +68,22 @@ func TestAdmit(t *testing.T) {
 			func(s *Stage) { s.verifies(strings.Fields(all)[:10]...) }, Admission{}, "3  all"},
 		{"one that failed closes the next wave", func(s *Stage) {
 			s.verifies("0a", "1a", "1b", "1c")
-			s.release("1d").Bad = map[string]string{candidate: "bad"}
+			s.release("1d").Bad = map[Identity]string{candidate: "bad"}
 		}, Admission{}, "1 eu 1d"},
 		{"one that failed is passed over where some may fail", func(s *Stage) {
 			s.verifies("0a", "1a", "1b", "1c")
-			s.release("1d").Bad, s.MinVerified = map[string]string{candidate: "bad"}, Share{Percent: 80}
+			s.release("1d").Bad, s.MinVerified = map[Identity]string{candidate: "bad"}, Share{Percent: 80}
 		}, Admission{}, "2 us 2a 2b"},
 		{"all have verified it", func(s *Stage) { s.verifies(strings.Fields(all)...) }, Admission{}, "done"},
 		{"an earlier wave that is not verified any more closes the later", func(s *Stage) {
 			s.verifies("0a", "1a", "1b", "1c", "1d")
 			s.release("0a").Current = false
-		}, Admission{Digest: candidate, Wave: 2, Admitted: []string{"2a", "2b"}}, "0 canary all"},
+		}, Admission{ID: candidate, Wave: 2, Admitted: []string{"2a", "2b"}}, "0 canary all"},
 		{"a rollback is not limited", func(s *Stage) { s.Delivery.Cause = CauseRollback }, Admission{}, "done"},
 		{"a candidate that was rejected is not admitted to more", func(s *Stage) {
 			s.verifies("0a", "1a")
 			s.Rejected = []Rejection{{candidate, "bad"}}
-		}, Admission{Digest: candidate, Wave: 1, Name: "eu", Admitted: []string{"1a", "1b"}}, "1 eu 1a 1b"},
+		}, Admission{ID: candidate, Wave: 1, Name: "eu", Admitted: []string{"1a", "1b"}}, "1 eu 1a 1b"},
 		{"a stage without waves", func(s *Stage) { s.Waves = nil }, Admission{}, "none"},
 		{"a stage that has nothing", func(s *Stage) { s.Delivery = nil }, Admission{}, "none"},
 		{"a percentage of a small wave is one at least", func(s *Stage) {
@@ -103,7 +103,7 @@ func TestAdmit(t *testing.T) {
 
 func shown(a Admission) string {
 	switch {
-	case a.Digest == "":
+	case a.ID == Identity{}:
 		return "none"
 	case a.Done:
 		return "done"
@@ -116,7 +116,7 @@ func shown(a Admission) string {
 
 func TestAdmits(t *testing.T) {
 	t.Parallel()
-	open := Admission{Digest: candidate, Wave: 1, Admitted: []string{"apps/b"}}
+	open := Admission{ID: candidate, Wave: 1, Admitted: []string{"apps/b"}}
 	for _, tt := range []struct {
 		name string
 		a    Admission
@@ -124,13 +124,13 @@ func TestAdmits(t *testing.T) {
 		want bool
 	}{
 		{"nothing was decided yet", Admission{}, Release{}, false},
-		{"it was decided about another candidate", Admission{Digest: present, Done: true}, Release{}, false},
+		{"it was decided about another candidate", Admission{ID: present, Done: true}, Release{}, false},
 		{"an earlier wave", open, Release{Name: "apps/a"}, true},
 		{"the open wave, admitted", open, Release{Name: "apps/b", Wave: 1}, true},
 		{"the open wave, not admitted", open, Release{Name: "apps/c", Wave: 1}, false},
 		{"a later wave", open, Release{Name: "apps/b", Wave: 2}, false},
-		{"all of the open wave", Admission{Digest: candidate, All: true}, Release{Name: "apps/c"}, true},
-		{"all waves are done", Admission{Digest: candidate, Done: true}, Release{Wave: 5}, true},
+		{"all of the open wave", Admission{ID: candidate, All: true}, Release{Name: "apps/c"}, true},
+		{"all waves are done", Admission{ID: candidate, Done: true}, Release{Wave: 5}, true},
 	} {
 		if got := tt.a.Admits(candidate, tt.r); got != tt.want {
 			t.Errorf("%s: %t", tt.name, got)
@@ -169,7 +169,7 @@ func TestWavesKeepTheirLimits(t *testing.T) {
 			case r.Has == candidate && random.IntN(6) == 0:
 				r.Current = !r.Current // its values change, or were reconciled
 			case r.Has == candidate && r.Current:
-				r.Digest = candidate
+				r.ID = candidate
 			case r.Has == candidate:
 				r.Current = true
 			}
@@ -222,7 +222,7 @@ func TestWaitsForWave(t *testing.T) {
 		{Name: "dev"}, {Name: "prod", Waves: []v1beta1.StageWave{byRegion("eu"), byRegion("us")}},
 	}
 	p.Status.Stages = []v1beta1.StageStatus{{Name: "dev"}, {Name: "prod", Wave: &v1beta1.StageWaveStatus{
-		Digest: candidate, Open: "us", Index: 1, Admitted: []string{"apps/shop-a"},
+		Digest: candidate.Chart, Open: "us", Index: 1, Admitted: []string{"apps/shop-a"},
 	}}}
 	release := func(name, region string) *v1beta1.HelmRelease {
 		return &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name,
@@ -230,9 +230,10 @@ func TestWaitsForWave(t *testing.T) {
 	}
 	const waits = "waits for wave us of stage prod of ReleasePipeline apps/shop"
 	for _, tt := range []struct {
-		name, stage, digest string
-		release             *v1beta1.HelmRelease
-		want                string
+		name, stage string
+		id          Identity
+		release     *v1beta1.HelmRelease
+		want        string
 	}{
 		{"a stage without waves", "dev", candidate, release("shop-b", "us"), ""},
 		{"an earlier wave", "prod", candidate, release("shop-b", "eu"), ""},
@@ -244,7 +245,7 @@ func TestWaitsForWave(t *testing.T) {
 				"wave us is open for apps/shop-a"},
 		{"nothing was decided about the chart", "prod", present, release("shop-a", "us"), waits},
 	} {
-		if got := WaitsForWave(p, tt.stage, tt.digest, tt.release); got != tt.want {
+		if got := WaitsForWave(p, tt.stage, tt.id, tt.release); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}

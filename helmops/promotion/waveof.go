@@ -27,12 +27,12 @@ func AdmissionOf(s *v1beta1.StageWaveStatus) Admission {
 		return Admission{}
 	}
 	return Admission{
-		Digest: s.Digest, Wave: s.Index, Name: s.Open, All: s.All, Admitted: s.Admitted, Done: s.Done,
+		ID: Identity{Chart: s.Digest, Values: s.ValuesDigest}, Wave: s.Index, Name: s.Open, All: s.All, Admitted: s.Admitted, Done: s.Done,
 	}
 }
 
-// WaitsForWave says which wave of a stage a release waits for before it may take a chart; empty when it may.
-func WaitsForWave(p *v1beta1.ReleasePipeline, stage, digest string, release metav1.Object) string {
+// WaitsForWave says which wave of a stage a release waits for before it may take a candidate; empty when it may.
+func WaitsForWave(p *v1beta1.ReleasePipeline, stage string, id Identity, release metav1.Object) string {
 	var waves []v1beta1.StageWave
 	for _, s := range p.Spec.Stages {
 		if s.Name == stage {
@@ -50,7 +50,7 @@ func WaitsForWave(p *v1beta1.ReleasePipeline, stage, digest string, release meta
 	}
 	wave := WaveOf(waves, release)
 	name := release.GetNamespace() + "/" + release.GetName()
-	if admission.Admits(digest, Release{Name: name, Wave: wave}) {
+	if admission.Admits(id, Release{Name: name, Wave: wave}) {
 		return ""
 	}
 	what := "the HelmReleases of no wave"
@@ -58,7 +58,7 @@ func WaitsForWave(p *v1beta1.ReleasePipeline, stage, digest string, release meta
 		what = "wave " + waves[wave].Name
 	}
 	text := fmt.Sprintf("waits for %s of stage %s of ReleasePipeline %s/%s", what, stage, p.Namespace, p.Name)
-	if admission.Digest == digest && admission.String() != "" {
+	if admission.ID == id && admission.String() != "" {
 		text += "; " + admission.String()
 	}
 	return text

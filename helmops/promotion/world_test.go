@@ -39,7 +39,7 @@ func newWorld(t *testing.T, stages ...Stage) *world {
 	for i := range stages {
 		s := &w.facts.Stages[i]
 		s.Releases = []Release{{Name: s.Name + "/web", Current: true, Message: "it waits for a chart",
-			Bad: map[string]string{}}}
+			Bad: map[Identity]string{}}}
 	}
 	return w
 }
@@ -66,7 +66,7 @@ func digestOf(version string) string { return "sha256:" + version }
 func (w *world) publish(versions ...string) {
 	for _, v := range versions {
 		w.say("%s is published", v)
-		w.facts.Candidates = append(w.facts.Candidates, Candidate{Version: v, Digest: digestOf(v), FirstSeen: w.now})
+		w.facts.Candidates = append(w.facts.Candidates, Candidate{Version: v, ID: chart(digestOf(v)), FirstSeen: w.now})
 	}
 }
 
@@ -99,8 +99,8 @@ func (w *world) pass() (acted bool, next time.Time) {
 func (w *world) deliver(s *Stage) {
 	for i := range s.Releases {
 		r := &s.Releases[i]
-		r.Digest, r.Message = "", "revision is baking"
-		delete(r.Bad, s.Delivery.Digest)
+		r.ID, r.Message = Identity{}, "revision is baking"
+		delete(r.Bad, s.Delivery.ID)
 	}
 	w.baking[s.Name] = w.now.Add(bake)
 }
@@ -138,12 +138,12 @@ func (w *world) finish() {
 		delete(w.baking, s.Name)
 		for j := range s.Releases {
 			r := &s.Releases[j]
-			if w.broken[s.Name+"/"+s.Delivery.Digest] {
-				r.Bad[s.Delivery.Digest] = "it did not stay healthy"
+			if w.broken[s.Name+"/"+s.Delivery.ID.String()] {
+				r.Bad[s.Delivery.ID] = "it did not stay healthy"
 				r.Message = "rolled back"
 				continue
 			}
-			r.Digest, r.At, r.Message = s.Delivery.Digest, w.now, "verified"
+			r.ID, r.At, r.Message = s.Delivery.ID, w.now, "verified"
 		}
 	}
 }

@@ -14,6 +14,10 @@ import (
 type HeldChart struct {
 	// Chart that the source has.
 	Chart v1beta1.ChartRevision
+	// Shared is the digest of the shared values of a pipeline that go with it, and Values are all values with these
+	// among them; zero where the release has no shared values.
+	Shared string
+	Values map[string]any
 	// Hold is why it is not taken.
 	Hold plan.Hold
 }
@@ -32,15 +36,31 @@ func (in *Inputs) Hold(facts plan.UpgradeFacts, now time.Time) {
 		return
 	}
 	in.Held = &HeldChart{Chart: facts.Wanted, Hold: hold}
-	in.Chart = facts.Present
-	in.Note = "it stays at this chart, and does not take version " + facts.Wanted.Version + ": " +
+	in.keep(facts.Present)
+}
+
+// HoldShared has the release keep the chart and the values that it has, those of the inputs, instead of those of held.
+func (in *Inputs) HoldShared(held HeldChart, present v1beta1.ChartRevision) {
+	in.Held = &held
+	in.keep(present)
+}
+
+func (in *Inputs) keep(present v1beta1.ChartRevision) {
+	hold, wanted := in.Held.Hold, in.Held.Chart
+	in.Chart = present
+	in.Note = "it stays at this chart, and does not take version " + wanted.Version + ": " +
 		hold.Reason + ": " + hold.Message
 }
 
 // Unheld are the inputs as a step sees them that has begun: what it brings is not held any more.
 func (in Inputs) Unheld(begun Inputs) Inputs {
-	if in.Held != nil && in.Held.Chart.Digest == begun.Chart.Digest {
-		in.Chart = in.Held.Chart
+	held := in.Held
+	switch {
+	case held == nil, held.Chart.Digest != begun.Chart.Digest:
+	case held.Values == nil:
+		in.Chart = held.Chart
+	case held.Shared == begun.Shared:
+		in.Chart, in.Values, in.Shared = held.Chart, held.Values, held.Shared
 	}
 	return in
 }

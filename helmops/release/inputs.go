@@ -28,7 +28,9 @@ type Inputs struct {
 	Note string
 	// Held is the chart that the source has and that is not taken for now: Chart is the one that the release has. Nil
 	// for none.
-	Held   *HeldChart
+	Held *HeldChart
+	// Shared is the digest of the shared values of a pipeline among Values; empty without them.
+	Shared string
 	Values map[string]any
 	// Mask hides what came from Secrets.
 	Mask values.Mask
@@ -85,6 +87,16 @@ func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
 		return true
 	}
 	return begun.Chart.Digest != now.Chart.Digest && !desiredOf(hr, now).VersionOnly
+}
+
+// SharedValues are the shared values of a pipeline among the values; nil without them.
+func (in Inputs) SharedValues() *v1beta1.SharedValues {
+	if in.Shared == "" {
+		return nil
+	}
+	return &v1beta1.SharedValues{
+		Digest: in.Shared, ConfigDigest: values.DigestWith(in.Values, in.Chart.ValuesDigest),
+	}
 }
 
 // RenderDigest returns the digest of what changes the manifests on their way from the chart to the cluster; empty when nothing

@@ -235,7 +235,7 @@ func begin(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs) status.Outcome {
 	desired := desiredOf(hr, in)
 	return status.Outcome{
 		Step: p.Action(), Reason: p.Reason, Target: p.Target, Generation: hr.Generation, Chart: in.Chart,
-		ConfigDigest: desired.ConfigDigest, RenderDigest: desired.RenderDigest,
+		ConfigDigest: desired.ConfigDigest, RenderDigest: desired.RenderDigest, Shared: in.SharedValues(),
 		Settings: desired.SettingsDigest, Cause: p.Failure, To: p.To, Looked: p.Objects,
 	}
 }

@@ -23,6 +23,7 @@ func attempt(hr *v1beta1.HelmRelease, o Outcome, action string, now time.Time) {
 	status.LastAttemptedRevisionDigest = o.Chart.Digest
 	status.LastAttemptedConfigDigest = o.ConfigDigest
 	status.LastAttemptedRenderDigest = o.RenderDigest
+	status.SharedValues = o.Shared
 	status.LastAttemptedReleaseAction = action
 	status.StorageNamespace = o.Target.StorageNamespace
 }

@@ -24,6 +24,8 @@ type Outcome struct {
 	Chart        v1beta1.ChartRevision
 	ConfigDigest string
 	RenderDigest string
+	// Shared are the shared values of a pipeline in it; nil without them.
+	Shared *v1beta1.SharedValues
 	// Failure is nil on success.
 	Failure *Failure
 	// Reached reports whether the action wrote a release record.

@@ -13,6 +13,11 @@ func ReleaseSkips(hr *v1beta1.HelmRelease, skipped []v1beta1.SkippedChart) {
 // ReleaseHeld records the chart that a release does not take for now; nil for none.
 func ReleaseHeld(hr *v1beta1.HelmRelease, held *v1beta1.HeldChart) { hr.Status.Held = held }
 
+// ReleaseShared records the shared values of a pipeline that a release was found with, or tries to have; nil for none.
+func ReleaseShared(hr *v1beta1.HelmRelease, shared *v1beta1.SharedValues) {
+	hr.Status.SharedValues = shared
+}
+
 // ChartOf is the chart that a release has: that of its last attempt, which a rollback may have undone; else that of its
 // newest revision. Its digest is empty when nothing is released, or when another Helm client made what is.
 func ChartOf(s *v1beta1.HelmReleaseStatus) v1beta1.ChartRevision {

@@ -22,9 +22,11 @@ type BoardStage struct {
 	Stage string `json:"stage"`
 	Phase string `json:"phase"`
 	// Version and Digest of what the stage has; empty for nothing.
-	Version string       `json:"version,omitempty"`
-	Digest  string       `json:"digest,omitempty"`
-	Since   *metav1.Time `json:"since,omitempty"`
+	Version string `json:"version,omitempty"`
+	Digest  string `json:"digest,omitempty"`
+	// ValuesDigest is that of the shared values of what the stage has; empty without them.
+	ValuesDigest string       `json:"valuesDigest,omitempty"`
+	Since        *metav1.Time `json:"since,omitempty"`
 	// Behind is how many candidates are newer than what the stage has.
 	Behind int `json:"behind"`
 	// Candidate is the version that does not pass, and Waits are the gates that it does not pass.
@@ -47,7 +49,8 @@ func NewBoardRow(p *v1beta1.ReleasePipeline) BoardRow {
 	}
 	for _, r := range StageRows(p) {
 		stage := BoardStage{
-			Stage: r.Stage, Phase: r.Phase, Version: r.Version, Digest: r.Digest, Since: r.Since, Message: r.Message,
+			Stage: r.Stage, Phase: r.Phase, Version: r.Version, Digest: r.Digest,
+			ValuesDigest: r.ValuesDigest, Since: r.Since, Message: r.Message,
 		}
 		if s := StageOf(p, r.Stage); s != nil && s.Delivery != nil {
 			stage.Behind = promotion.Newer(candidates, candidateOf(s.Delivery.PipelineCandidate))
@@ -64,5 +67,8 @@ func NewBoardRow(p *v1beta1.ReleasePipeline) BoardRow {
 }
 
 func candidateOf(c v1beta1.PipelineCandidate) promotion.Candidate {
-	return promotion.Candidate{Version: c.Version, Digest: c.Digest, FirstSeen: c.FirstSeen.Time}
+	return promotion.Candidate{
+		Version: c.Version, FirstSeen: c.FirstSeen.Time,
+		ID: promotion.Identity{Chart: c.Digest, Values: c.ValuesDigest},
+	}
 }

@@ -19,12 +19,17 @@ type StageRow struct {
 	// Version and Digest of what the stage has; empty for nothing.
 	Version string `json:"version,omitempty"`
 	Digest  string `json:"digest,omitempty"`
+	// ValuesDigest is that of the shared values of what the stage has; empty without them.
+	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// Since is when it was delivered.
 	Since *metav1.Time `json:"since,omitempty"`
 	// Candidate is the version that Gates are about; empty when the stage waits for none.
-	Candidate string               `json:"candidate,omitempty"`
-	Gates     []v1beta1.GateStatus `json:"gates,omitempty"`
-	Message   string               `json:"message,omitempty"`
+	Candidate string `json:"candidate,omitempty"`
+	// CandidateValues is the digest of its shared values; empty without them.
+	CandidateValues string `json:"candidateValues,omitempty"`
+	// Gates are the answers about the candidate.
+	Gates   []v1beta1.GateStatus `json:"gates,omitempty"`
+	Message string               `json:"message,omitempty"`
 }
 
 // ChartsStage stands for the stages of a pipeline of several charts, which the pipelines of these have.
@@ -71,10 +76,10 @@ func StageRows(p *v1beta1.ReleasePipeline) []StageRow {
 		if s := StageOf(p, spec.Name); s != nil {
 			r.Phase, r.Message, r.Gates = s.Phase, s.Message, s.Gates
 			if len(s.Gates) > 0 {
-				r.Candidate = s.Candidate
+				r.Candidate, r.CandidateValues = s.Candidate, s.CandidateValues
 			}
 			if d := s.Delivery; d != nil {
-				r.Version, r.Digest, r.Since = d.Version, d.Digest, &d.At
+				r.Version, r.Digest, r.ValuesDigest, r.Since = d.Version, d.Digest, d.ValuesDigest, &d.At
 			}
 		}
 		if p.Spec.Suspend {
@@ -95,11 +100,13 @@ func StageOf(p *v1beta1.ReleasePipeline, name string) *v1beta1.StageStatus {
 	return nil
 }
 
-// CandidateOf is the last candidate of a pipeline with a version or a digest; nil when there is none.
+// CandidateOf is the last candidate of a pipeline with a version, or the digest of a chart or of shared values; nil
+// when there is none.
 func CandidateOf(p *v1beta1.ReleasePipeline, text string) *v1beta1.PipelineCandidate {
 	for i := range p.Status.Candidates {
 		c := &p.Status.Candidates[i]
-		if c.Digest == text || strings.TrimPrefix(c.Version, "v") == strings.TrimPrefix(text, "v") {
+		if c.Digest == text || c.ValuesDigest != "" && c.ValuesDigest == text ||
+			strings.TrimPrefix(c.Version, "v") == strings.TrimPrefix(text, "v") {
 			return c
 		}
 	}

@@ -37,11 +37,13 @@ func TestPromotionSamples(t *testing.T) {
 	}
 }
 
-// The API server accepts the sample of far clusters. TestCopyToAnotherCluster runs such a layout.
-func TestTheSampleOfFarClusters(t *testing.T) {
+// The API server accepts the samples of far clusters and of shared values. TestCopyToAnotherCluster and
+// TestAPipelineWithSharedValues run such layouts.
+func TestSamplesThatAreNotRun(t *testing.T) {
 	t.Parallel()
 	p := &promoting{T: t, ns: namespace(t)}
 	p.applySample("far-clusters", "--dry-run=server")
+	p.applySample("shared-values", "--dry-run=server")
 }
 
 // The API server accepts the sample of many charts, and the controller makes a pipeline for each chart.
