@@ -308,17 +308,34 @@ func (c *Catalog) Unused(key Choice, source v1beta1.Source) bool {
 }
 
 // Answered reports whether a source has an answer to each choice: on its shelf, or in its status when it stands for
-// one chart, which has no shelf.
+// one chart, which has no shelf. An answer that it finds in the index is news to those whose choice it is, who may have
+// had another one before.
 func (c *Catalog) Answered(ctx context.Context, source v1beta1.Source, choices []Choice) bool {
 	if isOneChart(source) {
 		return true
 	}
 	for _, choice := range choices {
+		known := c.isOnShelf(choice, source)
 		if _, ok := c.pick(ctx, choice, source); !ok {
 			return false
 		}
+		if !known {
+			c.Tell(ctx, choice)
+		}
 	}
 	return true
+}
+
+// isOnShelf reports whether the shelf of a source has an answer to a choice.
+func (c *Catalog) isOnShelf(choice Choice, source v1beta1.Source) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.shelf(choice, source)
+	if s == nil {
+		return false
+	}
+	_, known := s.Picks[choice.String()]
+	return known
 }
 
 // Forget drops what the last poll of a source found.
