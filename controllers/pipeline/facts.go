@@ -223,7 +223,7 @@ func verifiedBy(hr *v1beta1.HelmRelease) promotion.Identity {
 	return id
 }
 
-// badOf are the charts that failed for good with the present values of a HelmRelease, and why.
+// badOf are the charts that failed permanently with the present values of a HelmRelease, and why.
 func badOf(hr *v1beta1.HelmRelease) map[promotion.Identity]string {
 	s, bad, values := hr.Status, map[promotion.Identity]string{}, ""
 	if s.SharedValues != nil && s.LastAttemptedConfigDigest == s.SharedValues.ConfigDigest {

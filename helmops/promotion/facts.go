@@ -220,7 +220,7 @@ type Release struct {
 	Has Identity
 	// Wave is the index of its wave, that after the last for a release of no wave.
 	Wave int
-	// Bad are the charts that failed for good with the present values, with the shared ones among those, and why.
+	// Bad are the charts that failed permanently with the present values, with the shared ones among those, and why.
 	Bad map[Identity]string
 	// Message says what the release does now.
 	Message string

@@ -16,7 +16,7 @@ func (id Identity) covers(has Identity) bool {
 	return id.Chart == has.Chart && (id.Values == "" || id.Values == has.Values)
 }
 
-// failed says why a candidate failed for good in a release; false when it did not.
+// failed says why a candidate failed permanently in a release; false when it did not.
 func (r Release) failed(id Identity) (why string, bad bool) {
 	for failed, why := range r.Bad {
 		if id.covers(failed) {
