@@ -88,7 +88,8 @@ func (f *decisionFlags) decide(
 	}
 	if had := f.decided(ctx, c, at, candidate, user, groups, decision); had != "" {
 		return fmt.Sprintf("%s: %s (%s) is %s by %s already, as PromotionApproval %s; nothing was changed",
-			at.describe(), candidate.Version, digestsOf(candidate.Digest, candidate.ValuesDigest), verbOf(decision), user, had), nil
+			at.describe(), candidate.Version, digestsOf(candidate.Digest, candidate.ValuesDigest), verbOf(decision), user,
+			had), nil
 	}
 	approval := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{
 		Namespace: at.pipeline.Namespace, GenerateName: at.pipeline.Name + "-" + at.spec().Name + "-",

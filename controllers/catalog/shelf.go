@@ -135,8 +135,8 @@ func (p pick) upstream() pick {
 }
 
 func sameAnswer(a, b pick) bool {
-	return a.Revision == b.Revision && slices.Equal(a.Names, b.Names) && a.doubted == b.doubted && errorText(a.err) == errorText(b.err) &&
-		errorText(a.withdrawn) == errorText(b.withdrawn)
+	return a.Revision == b.Revision && slices.Equal(a.Names, b.Names) && a.doubted == b.doubted &&
+		errorText(a.err) == errorText(b.err) && errorText(a.withdrawn) == errorText(b.withdrawn)
 }
 
 func errorText(err error) string {

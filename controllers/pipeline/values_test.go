@@ -200,16 +200,25 @@ func TestAMissingValuesSource(t *testing.T) {
 // A ConfigMap of that name that another client made is neither adopted nor changed.
 func TestAForeignConfigMap(t *testing.T) {
 	t.Parallel()
-	other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web-dev"}}
-	other.Data = map[string]string{"mine": "yes"}
-	s := newSharing(t, "deploy/values.yaml", other)
-	s.share("color: red\n")
-	if ready := s.ready(); ready.Reason != v1beta1.OwnedByOtherReason ||
-		!strings.Contains(ready.Message, "ConfigMap web-dev exists and is not of this pipeline") {
-		t.Errorf("it says %s: %s", ready.Reason, ready.Message)
+	digest, err := valuesDigest([]byte("color: red\n"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := s.configMap("web-dev"); len(got.OwnerReferences) > 0 || got.Data["mine"] != "yes" {
-		t.Errorf("the ConfigMap is %+v", got)
+	stored := (&v1beta1.ReleasePipeline{ObjectMeta: metav1.ObjectMeta{Name: "web"}}).SharedValuesName(digest)
+	for name, reason := range map[string]string{
+		"web-dev": v1beta1.OwnedByOtherReason, stored: v1beta1.SourceNotReadyReason,
+	} {
+		other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name}}
+		other.Data = map[string]string{"mine": "yes"}
+		s := newSharing(t, "deploy/values.yaml", other)
+		s.share("color: red\n")
+		if ready := s.ready(); ready.Reason != reason ||
+			!strings.Contains(ready.Message, "ConfigMap "+name+" exists and is not of this pipeline") {
+			t.Errorf("it says %s: %s", ready.Reason, ready.Message)
+		}
+		if got := s.configMap(name); len(got.OwnerReferences) > 0 || got.Data["mine"] != "yes" {
+			t.Errorf("the ConfigMap is %+v", got)
+		}
 	}
 }
 
