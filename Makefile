@@ -9,8 +9,8 @@ K8S := 1.37.2
 # The manifests in config are part of the binary.
 GO_SOURCES := $(shell find api cmd controllers helmops sources -name '*.go' -not -name '*_test.go') \
   $(shell find config -name '*.go' -o -name '*.yaml')
-DEMO_SOURCES := $(shell find test/demo test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
-BENCH_SOURCES := $(shell find test/bench test/hostile test/stage test/upstream -name '*.go' -not -name '*_test.go' 2>/dev/null)
+DEMO_SOURCES := $(shell find test/demo test/env test/servers -name '*.go' -not -name '*_test.go' 2>/dev/null)
+BENCH_SOURCES := $(shell find test/bench test/hostile test/env test/servers -name '*.go' -not -name '*_test.go' 2>/dev/null)
 
 # The minor version of Kubernetes.
 K8S_MINOR := $(word 2,$(subst ., ,$(K8S)))
@@ -72,7 +72,7 @@ test: unit fuzz integration ## All tests: unit, a moment of fuzzing, then integr
 unit: $(BIN)/versitygw ## Unit tests
 	@echo "unit tests"
 	@test -d ../shared/charts || echo "the folder shared/charts beside the project is absent; published charts are not tested"
-	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|fidelity|scenarios|gitops|attacks)')
+	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|helmcompat|remediation|gitops|attacks)')
 
 fuzz: ## Fuzz every parser of outside input, for a moment each; FUZZ=1m says how long
 	@echo "fuzzing for $(FUZZ) each; cold, this takes a few minutes on two cores to build"
@@ -89,7 +89,7 @@ zoo: cluster $(BIN)/fairlead ## Objects in every state there is, each left alone
 	@go test -count=1 -timeout 15m -run '$(ZOO)' ./test/integration
 
 comparisons: cluster $(BIN)/fairlead ## What Helm and GitOps promise, compared with what is done; a part of make test
-	@go test -count=1 -timeout 15m -p 2 ./test/fidelity ./test/scenarios ./test/gitops
+	@go test -count=1 -timeout 15m -p 2 ./test/helmcompat ./test/remediation ./test/gitops
 
 attacks: cluster $(BIN)/fairlead ## What a tenant tries against its neighbors; a part of make test
 	@go test -count=1 -timeout 20m ./test/attacks

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -45,7 +45,7 @@ func newBootstrapCommand(a *app) *cobra.Command {
 // bootstrapFlags say which repository a cluster follows.
 type bootstrapFlags struct {
 	installFlags
-	repository    installation.Repository
+	repository    install.Repository
 	key           string
 	knownHosts    string
 	path          string
@@ -65,7 +65,7 @@ the cluster has applied that commit. From then on what is pushed to PATH is appl
 A second run changes nothing. A newer command, or another --image, upgrades by a commit.
 
 The token is read from --token or $` + tokenVariable + `. It has to read and write the repository here, and to read it in the cluster,
-where it is kept in Secret ` + installation.Namespace + `/` + credentialsSecret + `; it is committed nowhere. Without a token the repository is used without signing in.
+where it is kept in Secret ` + install.Namespace + `/` + credentialsSecret + `; it is committed nowhere. Without a token the repository is used without signing in.
 
 Over SSH (--url ssh://git@host/path) a private key signs in instead: --private-key-file, with its passphrase in $` + passphraseVariable + `
 when it has one. The host has to be in --known-hosts-file. The cluster gets the key, and the line of this host.
@@ -140,14 +140,14 @@ func (f *bootstrapFlags) readKey() error {
 		}
 		f.knownHosts = filepath.Join(home, ".ssh", "known_hosts")
 	}
-	f.repository.Key, err = installation.NewKey(f.repository.URL, private, os.Getenv(passphraseVariable), f.knownHosts)
+	f.repository.Key, err = install.NewKey(f.repository.URL, private, os.Getenv(passphraseVariable), f.knownHosts)
 	return err
 }
 
 // options are what is committed and installed.
-func (f *bootstrapFlags) options() installation.Options {
+func (f *bootstrapFlags) options() install.Options {
 	out := f.installFlags.options()
-	out.Sync = &installation.Sync{URL: f.repository.URL, Branch: f.repository.Branch, Path: f.path, Interval: f.interval}
+	out.Sync = &install.Sync{URL: f.repository.URL, Branch: f.repository.Branch, Path: f.path, Interval: f.interval}
 	if f.repository.Token != "" || f.repository.Key != nil {
 		out.Sync.Secret = credentialsSecret
 	}
@@ -194,13 +194,13 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 }
 
 // admitBootstrap looks whether the cluster may be pointed at the repository before anything is written.
-func (a *app) admitBootstrap(ctx context.Context, c *connection, site *installation.Site, sync *installation.Sync) error {
+func (a *app) admitBootstrap(ctx context.Context, c *connection, site *install.Site, sync *install.Sync) error {
 	checks, err := site.Before(ctx)
 	if err != nil {
 		return fmt.Errorf("check %s: %w", c.describe(), err)
 	}
 	for _, check := range checks {
-		if check.Outcome == installation.Failed {
+		if check.Outcome == install.Failed {
 			return fmt.Errorf("%s: %s; %s", check.Name, check.Message, check.Fix)
 		}
 	}
@@ -215,14 +215,14 @@ func (a *app) admitBootstrap(ctx context.Context, c *connection, site *installat
 	return nil
 }
 
-func (a *app) commitManifests(ctx context.Context, f *bootstrapFlags, options installation.Options) (string, error) {
+func (a *app) commitManifests(ctx context.Context, f *bootstrapFlags, options install.Options) (string, error) {
 	files, err := options.Files(ctx)
 	if err != nil {
 		return "", err
 	}
 	p := &progress{w: a.err, width: a.width}
 	p.show("reading " + f.repository.URL)
-	commit, changed, err := f.repository.Write(ctx, options.Sync.Dir(), files, installation.Commit{
+	commit, changed, err := f.repository.Write(ctx, options.Sync.Dir(), files, install.Commit{
 		Message: "Fairlead " + version + " for " + options.Sync.Path + "\n", Author: f.author, Email: f.email, Now: a.now,
 	})
 	p.clear()
@@ -239,7 +239,7 @@ func (a *app) commitManifests(ctx context.Context, f *bootstrapFlags, options in
 
 // awaitSync waits until the cluster has applied the commit, or a later one.
 func (a *app) awaitSync(ctx context.Context, c *connection, commit string, timeout time.Duration) error {
-	key := types.NamespacedName{Namespace: installation.Namespace, Name: installation.Root}
+	key := types.NamespacedName{Namespace: install.Namespace, Name: install.Root}
 	last := ""
 	for _, name := range []string{v1beta1.GitRepositoryKind, v1beta1.KustomizationKind} {
 		k, _ := kindByName(name)

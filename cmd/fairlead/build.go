@@ -14,8 +14,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/kustomization"
-	"fairlead.dev/fairlead/helmops/manifests"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
+	"fairlead.dev/fairlead/helmops/kustomize/build"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -136,7 +136,7 @@ func kustomizationIn(file string, key types.NamespacedName) (*v1beta1.Kustomizat
 	if err := errors.Join(err, opened.Close()); err != nil {
 		return nil, fmt.Errorf("--file: %w", err)
 	}
-	objects, err := manifests.Parse(file, content)
+	objects, err := build.Parse(file, content)
 	if err != nil {
 		return nil, fmt.Errorf("--file: %w", err)
 	}
@@ -165,12 +165,12 @@ func kustomizationIn(file string, key types.NamespacedName) (*v1beta1.Kustomizat
 }
 
 // render makes the objects of a Kustomization from local files.
-func (a *app) render(ctx context.Context, ks *v1beta1.Kustomization, files *filesFlags) ([]rollout.Object, func(string) string, error) {
+func (a *app) render(ctx context.Context, ks *v1beta1.Kustomization, files *filesFlags) ([]apply.Object, func(string) string, error) {
 	root, path, err := repositoryOf(files.path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--path: %w", err)
 	}
-	tree, err := manifests.ReadDir(root, manifests.Limits{})
+	tree, err := build.ReadDir(root, build.Limits{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--path: %w", err)
 	}
@@ -183,11 +183,11 @@ func (a *app) render(ctx context.Context, ks *v1beta1.Kustomization, files *file
 
 // renderAt makes the objects of a Kustomization from the directory at path. The error holds no secret.
 func (a *app) renderAt(
-	ctx context.Context, ks *v1beta1.Kustomization, tree *manifests.Tree, path string,
-) ([]rollout.Object, func(string) string, error) {
+	ctx context.Context, ks *v1beta1.Kustomization, tree *build.Tree, path string,
+) ([]apply.Object, func(string) string, error) {
 	pool := newPool()
 	defer pool.Close()
-	objects, mask, err := kustomization.Render(ctx, callerReader{a.cluster.client}, manifests.Builder{Runner: pool}, ks, tree, path)
+	objects, mask, err := kustomization.Render(ctx, callerReader{a.cluster.client}, build.Builder{Runner: pool}, ks, tree, path)
 	if err != nil {
 		return nil, nil, errors.New(mask.Apply(err.Error()))
 	}

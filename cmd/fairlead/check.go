@@ -7,13 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
 // colourOfOutcome gives outcomes the colours of states.
-var colourOfOutcome = map[installation.Outcome]string{
-	installation.Passed: "Current", installation.Warned: "InProgress", installation.Failed: "Failed",
+var colourOfOutcome = map[install.Outcome]string{
+	install.Passed: "Current", install.Warned: "InProgress", install.Failed: "Failed",
 }
 
 // checkIndent is where the messages of checks begin.
@@ -46,7 +46,7 @@ Exits with 0 when nothing failed, with 1 when something did, with 2 on an error.
 	return cmd
 }
 
-func (a *app) check(ctx context.Context, pre bool) ([]installation.Check, error) {
+func (a *app) check(ctx context.Context, pre bool) ([]install.Check, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c, err := a.open()
@@ -65,10 +65,10 @@ func (a *app) check(ctx context.Context, pre bool) ([]installation.Check, error)
 	return append(before, after...), err
 }
 
-func (a *app) printChecks(checks []installation.Check, out *output) error {
-	failed := slices.ContainsFunc(checks, func(c installation.Check) bool { return c.Outcome == installation.Failed })
+func (a *app) printChecks(checks []install.Check, out *output) error {
+	failed := slices.ContainsFunc(checks, func(c install.Check) bool { return c.Outcome == install.Failed })
 	if out.machine() {
-		if err := out.write(a.out, view.List[installation.Check]{Items: checks}); err != nil {
+		if err := out.write(a.out, view.List[install.Check]{Items: checks}); err != nil {
 			return err
 		}
 	} else {

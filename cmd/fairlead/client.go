@@ -30,7 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
 )
 
 // clusterFlags choose the cluster, the namespace and how patient a request is.
@@ -66,7 +66,7 @@ type connection struct {
 	// preview finds out what applying a set of objects would do, and only tries.
 	preview preview
 	// site is the cluster as something to install in; its life is that of the context.
-	site func(context.Context) (*installation.Site, error)
+	site func(context.Context) (*install.Site, error)
 	// namespace that is meant when none is named.
 	namespace string
 	// context of the kubeconfig, empty inside a cluster.

@@ -36,12 +36,12 @@ import (
 	"fairlead.dev/fairlead/controllers/receiver"
 	"fairlead.dev/fairlead/controllers/release"
 	"fairlead.dev/fairlead/controllers/source"
-	target "fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/manifests"
-	"fairlead.dev/fairlead/helmops/rollout"
-	"fairlead.dev/fairlead/helmops/worker"
+	target "fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
+	"fairlead.dev/fairlead/helmops/kustomize/build"
+	"fairlead.dev/fairlead/helmops/process/fair"
+	"fairlead.dev/fairlead/helmops/process/worker"
 	"fairlead.dev/fairlead/sources/store"
 	"fairlead.dev/fairlead/sources/transport"
 )
@@ -337,7 +337,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	network := transport.NewNetwork(to.upstreams.sources())
 	charts.Reach(network)
 	moved := kustomization.NewMoved()
-	sets := rollout.New(ctx, rollout.Config{
+	sets := apply.New(ctx, apply.Config{
 		Local: to.local, Remote: to.remote, Shares: to.shares, Now: time.Now,
 		Moved: moved.Tell, Exists: kustomization.Exists(manager.GetClient()),
 	})
@@ -362,7 +362,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		kustomization.Setup(ctx, manager, charts, kustomization.Options{
-			Concurrency: flags.concurrency, Engine: sets, Builder: manifests.Builder{Runner: to.pool}, Moved: moved, Now: time.Now, Connect: connectTo(to),
+			Concurrency: flags.concurrency, Engine: sets, Builder: build.Builder{Runner: to.pool}, Moved: moved, Now: time.Now, Connect: connectTo(to),
 			DefaultServiceAccount: flags.tenancy.defaultServiceAccount, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,
 		}),
 		pipeline.Setup(ctx, manager, charts, pipeline.Options{

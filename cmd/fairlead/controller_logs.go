@@ -18,8 +18,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"fairlead.dev/fairlead/helmops/guard"
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
+	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -45,16 +45,16 @@ func controllerLogsOf(config *rest.Config) controllerLogs {
 		if err != nil {
 			return nil, fmt.Errorf("prepare a client: %w", err)
 		}
-		pods := clients.CoreV1().Pods(installation.Namespace)
-		found, err := pods.List(ctx, metav1.ListOptions{LabelSelector: installation.ControllerSelector})
+		pods := clients.CoreV1().Pods(install.Namespace)
+		found, err := pods.List(ctx, metav1.ListOptions{LabelSelector: install.ControllerSelector})
 		if err != nil {
-			return nil, &view.RequestError{Verb: "list", Resource: "pods", Namespace: installation.Namespace, Err: err}
+			return nil, &view.RequestError{Verb: "list", Resource: "pods", Namespace: install.Namespace, Err: err}
 		}
 		var out []io.ReadCloser
 		for _, pod := range found.Items {
 			stream, err := pods.GetLogs(pod.Name, options).Stream(ctx)
 			if apierrors.IsForbidden(err) {
-				err = &view.RequestError{Verb: "get", Resource: "pods/log", Namespace: installation.Namespace, Err: err}
+				err = &view.RequestError{Verb: "get", Resource: "pods/log", Namespace: install.Namespace, Err: err}
 			}
 			if err != nil {
 				closeAll(out)
@@ -89,7 +89,7 @@ func newLogsCommand(a *app) *cobra.Command {
 about objects of that kind in the namespace, with NAME only those about one object. -o json prints the lines as they
 are, one object each.
 
-The pods in namespace ` + installation.Namespace + ` are read with your own rights. A controller that runs outside
+The pods in namespace ` + install.Namespace + ` are read with your own rights. A controller that runs outside
 of the cluster, as with make run, has no pods: its log is where it was started.
 
 Kinds:` + kindTable(),
@@ -185,7 +185,7 @@ func (f logFilter) matches(line logLine) bool {
 // printLogs prints the lines that are asked for. The end of ctx is no error when they are followed.
 func (a *app) printLogs(ctx context.Context, c *connection, filter logFilter, f *logFlags, out *output) error {
 	tail, bytes := int64(defaultTail), int64(maxControllerLog)
-	options := &corev1.PodLogOptions{Container: installation.ControllerContainer, TailLines: &tail, Follow: f.follow}
+	options := &corev1.PodLogOptions{Container: install.ControllerContainer, TailLines: &tail, Follow: f.follow}
 	if !f.follow {
 		options.LimitBytes = &bytes
 	}
@@ -199,7 +199,7 @@ func (a *app) printLogs(ctx context.Context, c *connection, filter logFilter, f 
 	}
 	defer closeAll(streams)
 	if len(streams) == 0 {
-		return fmt.Errorf("there is no controller in namespace %s (%s); %s", installation.Namespace, c.describe(),
+		return fmt.Errorf("there is no controller in namespace %s (%s); %s", install.Namespace, c.describe(),
 			"one outside of the cluster logs where it was started")
 	}
 	if f.follow {

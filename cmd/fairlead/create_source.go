@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
 )
 
 func newCreateSourceCommand(a *app) *cobra.Command {
@@ -86,7 +86,7 @@ or --commit it follows the branch master. Over SSH it needs --secret with a priv
 		if f.url == "" {
 			return nil, usagef(cmd, "--url is missing")
 		}
-		if err := installation.CheckAddress(f.url); err != nil {
+		if err := install.CheckAddress(f.url); err != nil {
 			return nil, usagef(cmd, "--url: %s", err)
 		}
 		if strings.HasPrefix(f.url, "ssh://") && f.secret == "" {

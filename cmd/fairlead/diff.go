@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/manifest"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/diff"
+	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -223,7 +223,7 @@ func (a *app) differenceLines(d view.Differences) {
 
 // colourOfChange gives changes the colours of states.
 var colourOfChange = map[string]string{
-	manifest.Created: "Current", v1beta1.DriftMissing: "Missing", manifest.Deleted: "Failed", manifest.Changed: "InProgress",
+	diff.Created: "Current", v1beta1.DriftMissing: "Missing", diff.Deleted: "Failed", diff.Changed: "InProgress",
 	view.TakenOverChange: "InProgress",
 }
 

@@ -12,18 +12,18 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/kustomization"
-	"fairlead.dev/fairlead/helmops/manifests"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
+	"fairlead.dev/fairlead/helmops/kustomize/build"
 )
 
 // foresight foretells from the files around --path what other Kustomizations of the source make of them.
 func (a *app) foresight(
-	ks *v1beta1.Kustomization, objects []rollout.Object, files *filesFlags,
+	ks *v1beta1.Kustomization, objects []apply.Object, files *filesFlags,
 ) *kustomization.Foresight {
 	var around *checkout
 	return kustomization.NewForesight(ks, objects, kustomization.Others{
 		List: a.visibleKustomizations(ks.Namespace),
-		Build: func(ctx context.Context, other *v1beta1.Kustomization) (_ []rollout.Object, err error) {
+		Build: func(ctx context.Context, other *v1beta1.Kustomization) (_ []apply.Object, err error) {
 			if around == nil {
 				if around, err = checkoutOf(files.path, ks.Spec.Path); err != nil {
 					return nil, err
@@ -53,7 +53,7 @@ func (a *app) visibleKustomizations(namespace string) func(context.Context) ([]v
 
 // checkout is a local copy of a source.
 type checkout struct {
-	tree *manifests.Tree
+	tree *build.Tree
 	// below is the directory in the tree that paths of Kustomizations start from.
 	below string
 }
@@ -68,7 +68,7 @@ func checkoutOf(dir, within string) (*checkout, error) {
 	if !is {
 		return nil, fmt.Errorf("%s is not where spec.path leads to in a local copy of the source", dir)
 	}
-	tree, err := manifests.ReadDir(root, manifests.Limits{})
+	tree, err := build.ReadDir(root, build.Limits{})
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/kustomization"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -55,8 +55,8 @@ func (a *app) adoptInventory(ctx context.Context, k kind, ks *v1beta1.Kustomizat
 
 // preview tries the objects of a Kustomization.
 func (a *app) preview(
-	ctx context.Context, ks *v1beta1.Kustomization, objects []rollout.Object, files *filesFlags,
-) ([]rollout.Previewed, error) {
+	ctx context.Context, ks *v1beta1.Kustomization, objects []apply.Object, files *filesFlags,
+) ([]apply.Previewed, error) {
 	set, err := kustomization.Set(ks, objects)
 	if err != nil {
 		return nil, err

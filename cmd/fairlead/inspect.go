@@ -10,11 +10,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/rollout"
 )
 
 // maxInspected bounds the remote clusters of an engine for one command, which uses none.
@@ -33,17 +33,17 @@ type inspector interface {
 }
 
 // preview finds out what applying a set of objects would do, and only tries.
-type preview func(ctx context.Context, set rollout.Set, foresight rollout.Foresight) ([]rollout.Previewed, error)
+type preview func(ctx context.Context, set apply.Set, foresight apply.Foresight) ([]apply.Previewed, error)
 
 // previewOf tries sets of objects with the rights of the configuration. The reader finds out which Kustomizations there are.
 func previewOf(config *rest.Config, reader client.Reader) preview {
-	return func(ctx context.Context, set rollout.Set, foresight rollout.Foresight) ([]rollout.Previewed, error) {
+	return func(ctx context.Context, set apply.Set, foresight apply.Foresight) ([]apply.Previewed, error) {
 		to, err := cluster.New(config)
 		if err != nil {
 			return nil, err
 		}
 		defer to.Close()
-		return rollout.Preview(ctx, to.Self(), set, func(ctx context.Context, owner types.NamespacedName) bool {
+		return apply.Preview(ctx, to.Self(), set, func(ctx context.Context, owner types.NamespacedName) bool {
 			// Where that may not be read, it is taken to be there, as its objects say.
 			return !apierrors.IsNotFound(reader.Get(ctx, owner, &v1beta1.Kustomization{}))
 		}, foresight)

@@ -10,15 +10,15 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
 )
 
 // installTimeout is how long an install, an uninstall or a bootstrap may take when nothing else is said.
 const installTimeout = 5 * time.Minute
 
 // siteOf connects to the cluster of the configuration, for installing.
-func siteOf(config *rest.Config) func(context.Context) (*installation.Site, error) {
-	return func(ctx context.Context) (*installation.Site, error) { return installation.NewSite(ctx, config) }
+func siteOf(config *rest.Config) func(context.Context) (*install.Site, error) {
+	return func(ctx context.Context) (*install.Site, error) { return install.NewSite(ctx, config) }
 }
 
 // installFlags say what is installed.
@@ -55,8 +55,8 @@ func (f *installFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-func (f *installFlags) options() installation.Options {
-	return installation.Options{
+func (f *installFlags) options() install.Options {
+	return install.Options{
 		Image: f.image, Version: version, NoClusterAdmin: f.noClusterAdmin, NoTenantRoles: f.noTenantRoles,
 		NoWarnings: f.noWarnings, Tenancy: f.tenancy.options,
 	}
@@ -103,7 +103,7 @@ Exits with 0 when the controller is available, with 1 when it is not in time, wi
 	return cmd
 }
 
-func exportManifests(ctx context.Context, w io.Writer, o installation.Options) error {
+func exportManifests(ctx context.Context, w io.Writer, o install.Options) error {
 	files, err := o.Files(ctx)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 }
 
 // applyInstallation brings Fairlead into the cluster and waits for the controller.
-func (a *app) applyInstallation(ctx context.Context, site *installation.Site, f *installFlags) error {
+func (a *app) applyInstallation(ctx context.Context, site *install.Site, f *installFlags) error {
 	if err := f.admitPolicies(site); err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (a *app) applyInstallation(ctx context.Context, site *installation.Site, f 
 		return err
 	}
 	p := &progress{w: a.err, width: a.width}
-	p.show(fmt.Sprintf("installing %s in namespace %s", plural(len(objects), "object"), installation.Namespace))
+	p.show(fmt.Sprintf("installing %s in namespace %s", plural(len(objects), "object"), install.Namespace))
 	result, err := site.Apply(ctx, objects, unwanted...)
 	p.clear()
 	if err != nil {
@@ -173,7 +173,7 @@ func (a *app) applyInstallation(ctx context.Context, site *installation.Site, f 
 	return nil
 }
 
-func (a *app) printApplied(result installation.Applied) {
+func (a *app) printApplied(result install.Applied) {
 	if len(result.Created)+len(result.Changed)+len(result.Deleted) == 0 {
 		fmt.Fprintln(a.out, "everything is as it should be; nothing was changed")
 	}

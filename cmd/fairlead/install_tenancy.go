@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
 )
 
 // installTenancy are the flags of install and bootstrap that say how far those who share the cluster are kept apart. Those that the
@@ -20,7 +20,7 @@ type installTenancy struct {
 	kubeConfig  bool
 	noPolicies  bool
 	// options is what the flags come to, once they are complete.
-	options installation.Tenancy
+	options install.Tenancy
 }
 
 func (t *installTenancy) register(f *pflag.FlagSet) {
@@ -54,7 +54,7 @@ func (t *installTenancy) complete(f *pflag.FlagSet) error {
 		}
 	}
 
-	t.options = installation.Tenancy{
+	t.options = install.Tenancy{
 		Strict:                strict,
 		DefaultServiceAccount: given.defaultServiceAccount,
 		NoCrossNamespaceRefs:  given.noCrossNamespaceRefs,
@@ -71,12 +71,12 @@ func (t *installTenancy) complete(f *pflag.FlagSet) error {
 
 // admitPolicies fails when policies are wanted that the cluster does not serve. Policies that only warn are left out
 // there.
-func (f *installFlags) admitPolicies(site *installation.Site) error {
+func (f *installFlags) admitPolicies(site *install.Site) error {
 	found, err := site.CheckPolicies()
 	if err != nil {
 		return err
 	}
-	f.noWarnings = found.Outcome != installation.Passed
+	f.noWarnings = found.Outcome != install.Passed
 	tenancy := f.tenancy.options
 	if f.noWarnings && tenancy.Strict && !tenancy.NoPolicies {
 		return fmt.Errorf("%s: %s; %s", found.Name, found.Message, found.Fix)

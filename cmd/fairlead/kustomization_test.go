@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 )
 
 func apps() *v1beta1.Kustomization {
@@ -142,22 +142,22 @@ func TestBuildOfAFile(t *testing.T) {
 }
 
 // changed is what would become of the objects of a set: the ConfigMap is changed, and an old one goes.
-func changed(set rollout.Set) ([]rollout.Previewed, error) {
-	var out []rollout.Previewed
+func changed(set apply.Set) ([]apply.Previewed, error) {
+	var out []apply.Previewed
 	for _, o := range set.Objects {
 		live := o.DeepCopy()
 		live.SetResourceVersion("7")
 		if o.GetKind() == "ConfigMap" {
 			live.Object["data"] = map[string]any{"region": "south", "url": "https://x:formerformer@example.com"}
 		}
-		out = append(out, rollout.Previewed{Live: live, Would: o.Unstructured})
+		out = append(out, apply.Previewed{Live: live, Would: o.Unstructured})
 	}
 	old := &unstructured.Unstructured{}
 	old.SetAPIVersion("v1")
 	old.SetKind("ConfigMap")
 	old.SetNamespace("web")
 	old.SetName("old")
-	return append(out, rollout.Previewed{Live: old}), nil
+	return append(out, apply.Previewed{Live: old}), nil
 }
 
 func TestDiffKustomization(t *testing.T) {
@@ -166,7 +166,7 @@ func TestDiffKustomization(t *testing.T) {
 	remote.Spec.KubeConfig = &v1beta1.KubeConfigReference{}
 	dir := repository(t, manifestsOfApps())
 	objects := []client.Object{apps(), remote, variables()}
-	with := func(previews func(rollout.Set) ([]rollout.Previewed, error)) world {
+	with := func(previews func(apply.Set) ([]apply.Previewed, error)) world {
 		return world{objects: objects, previews: previews}
 	}
 	runInPlaces(t, with(nil), dir, map[string]string{
@@ -177,17 +177,17 @@ func TestDiffKustomization(t *testing.T) {
 		"diff-release-path":           "diff release shop --path DIR",
 	})
 	runInPlaces(t, with(changed), dir, map[string]string{"diff-kustomization": "diff kustomization apps --path DIR"})
-	runInPlaces(t, with(func(set rollout.Set) ([]rollout.Previewed, error) {
+	runInPlaces(t, with(func(set apply.Set) ([]apply.Previewed, error) {
 		out, _ := changed(set)
 		return out[:1], errors.New("Secret web/login: the value hunter2hunter2 is not allowed")
 	}), dir, map[string]string{"diff-kustomization-partly": "diff kustomization apps --path DIR"})
-	hands := func(set rollout.Set) ([]rollout.Previewed, error) {
+	hands := func(set apply.Set) ([]apply.Previewed, error) {
 		out, _ := changed(set)
 		out[0].From = "web/former"
 		for _, name := range []string{"moved", "unsure", "claim"} {
 			o := out[len(out)-1].Live.DeepCopy()
 			o.SetName(name)
-			out = append(out, rollout.Previewed{Live: o})
+			out = append(out, apply.Previewed{Live: o})
 		}
 		last := out[len(out)-3:]
 		last[0].To, last[0].Would = "web/next", last[0].Live
@@ -199,7 +199,7 @@ func TestDiffKustomization(t *testing.T) {
 		"diff-kustomization-hands":      "diff kustomization apps --path DIR",
 		"diff-kustomization-hands-json": "diff kustomization apps --path DIR -o json",
 	})
-	runInPlaces(t, with(func(rollout.Set) ([]rollout.Previewed, error) { return nil, nil }), dir,
+	runInPlaces(t, with(func(apply.Set) ([]apply.Previewed, error) { return nil, nil }), dir,
 		map[string]string{"diff-kustomization-none": "diff kustomization apps --path DIR -o json"})
 }
 

@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	target "fairlead.dev/fairlead/helmops/cluster"
+	target "fairlead.dev/fairlead/helmops/kube/cluster"
 )
 
 const (

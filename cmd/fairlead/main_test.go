@@ -25,7 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -45,7 +45,7 @@ type world struct {
 	// looks answers what the engine is asked; without it, it is an error.
 	looks fakeInspector
 	// previews answers what applying objects would do; without it, all of them would be created.
-	previews func(rollout.Set) ([]rollout.Previewed, error)
+	previews func(apply.Set) ([]apply.Previewed, error)
 	// logs of containers, by name; none can be read when it is nil.
 	logs map[string][]string
 	// controllerLogs are the logs of the pods of the controller.
@@ -102,12 +102,12 @@ func (w world) readLogs(_ context.Context, crash view.Crash) ([]string, error) {
 	return w.logs[crash.Container], nil
 }
 
-func (w world) preview(_ context.Context, set rollout.Set, _ rollout.Foresight) (out []rollout.Previewed, err error) {
+func (w world) preview(_ context.Context, set apply.Set, _ apply.Foresight) (out []apply.Previewed, err error) {
 	if w.previews != nil {
 		return w.previews(set)
 	}
 	for _, o := range set.Objects {
-		out = append(out, rollout.Previewed{Would: o.Unstructured})
+		out = append(out, apply.Previewed{Would: o.Unstructured})
 	}
 	return out, nil
 }

@@ -7,8 +7,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/controllers/loop"
-	target "fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/fair"
+	target "fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
 // paced returns the shares of what works on the own cluster, and a copy of its config whose clients tell them how it

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"fairlead.dev/fairlead/controllers/referent"
-	target "fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/controllers/refs"
+	target "fairlead.dev/fairlead/helmops/kube/cluster"
 )
 
 // Modes of tenancy.
@@ -123,19 +123,19 @@ func parseRanges(flag string, texts []string) ([]netip.Prefix, error) {
 }
 
 // connectTo reaches the objects that releases depend on, where and as whom these are made.
-func connectTo(to clusters) referent.Connect {
-	return func(_ context.Context, access target.Access) (referent.Connection, error) {
+func connectTo(to clusters) refs.Connect {
+	return func(_ context.Context, access target.Access) (refs.Connection, error) {
 		at := to.local
 		if access.Kubeconfig != nil {
 			var err error
 			if at, err = to.remote.Get(access); err != nil {
-				return referent.Connection{}, err
+				return refs.Connection{}, err
 			}
 		}
 		as, err := at.As(access.User)
 		if err != nil {
-			return referent.Connection{}, err
+			return refs.Connection{}, err
 		}
-		return referent.Connection{Client: as.Dynamic(), Mapper: at.Mapper(), Memory: at.Memory()}, nil
+		return refs.Connection{Client: as.Dynamic(), Mapper: at.Mapper(), Memory: at.Memory()}, nil
 	}
 }

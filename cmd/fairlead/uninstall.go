@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
 )
 
 func newUninstallCommand(a *app) *cobra.Command {
@@ -57,10 +57,10 @@ func (a *app) uninstall(ctx context.Context, releases bool) error {
 		return err
 	}
 	p := &progress{w: a.err, width: a.width}
-	left, err := site.Remove(ctx, installation.Removal{Releases: releases, Progress: p.show})
+	left, err := site.Remove(ctx, install.Removal{Releases: releases, Progress: p.show})
 	p.clear()
 	switch {
-	case errors.Is(err, installation.ErrNotInstalled):
+	case errors.Is(err, install.ErrNotInstalled):
 		a.say("%s (%s); nothing was removed", err, c.describe())
 		return nil
 	case errors.Is(err, context.Canceled):

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	target "fairlead.dev/fairlead/helmops/cluster"
+	target "fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/sources/quota"
 	"fairlead.dev/fairlead/sources/transport"
 )

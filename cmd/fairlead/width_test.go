@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
 )
 
 func TestWrap(t *testing.T) {
@@ -109,8 +109,8 @@ func TestChecksAreWrapped(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	a := &app{environment: environment{out: &out, outWidth: 40}}
-	err := a.printChecks([]installation.Check{{
-		Outcome: installation.Warned, Name: "rights",
+	err := a.printChecks([]install.Check{{
+		Outcome: install.Warned, Name: "rights",
 		Message: "you may not list deployments in namespace fairlead-system",
 		Fix:     "ask an administrator for the role view in that namespace",
 	}}, &output{})

@@ -5,8 +5,8 @@ import (
 	"os"
 
 	"fairlead.dev/fairlead/helmops/engine/rendering"
-	"fairlead.dev/fairlead/helmops/manifests"
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/kustomize/build"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 // workerVerb starts this program as a child that renders untrusted input. It is for Fairlead itself and not in the help.
@@ -15,7 +15,7 @@ const workerVerb = "worker"
 // workerJobs are what a child can do.
 func workerJobs() worker.Jobs {
 	jobs := rendering.Jobs()
-	maps.Copy(jobs, manifests.Jobs())
+	maps.Copy(jobs, build.Jobs())
 	return jobs
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 func TestAbsentChartsAreNamed(t *testing.T) {
@@ -41,7 +41,7 @@ func TestAbsentChartsAreNamed(t *testing.T) {
 // and the release that asks has the failure.
 func TestAnIndexWithoutTheChart(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

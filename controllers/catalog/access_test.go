@@ -15,7 +15,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // guarded is a source that needs credentials, with a catalog that polls it.
@@ -87,14 +87,14 @@ func guardedSources(t *testing.T) map[string]func(t *testing.T) *guarded {
 	t.Helper()
 	archives := make([][]byte, 0, 2)
 	for _, version := range []string{"1.0.0", "1.1.0"} {
-		archive, err := upstream.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: " + version + "\n"})
+		archive, err := servers.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: " + version + "\n"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		archives = append(archives, archive)
 	}
-	options := func(answers *atomic.Int32) upstream.Options {
-		return upstream.Options{Username: "team", Password: "right", Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
+	options := func(answers *atomic.Int32) servers.Options {
+		return servers.Options{Username: "team", Password: "right", Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
 			code := int(answers.Load())
 			if code != 0 {
 				w.WriteHeader(code)
@@ -106,7 +106,7 @@ func guardedSources(t *testing.T) map[string]func(t *testing.T) *guarded {
 		return func(t *testing.T) *guarded {
 			t.Helper()
 			answers := &atomic.Int32{}
-			server, err := upstream.ChartRepository(upstream.ChartOptions{Options: options(answers), NoDigests: noDigests})
+			server, err := servers.ChartRepository(servers.ChartOptions{Options: options(answers), NoDigests: noDigests})
 			if err == nil {
 				err = errors.Join(server.Add(archives[0]), server.Add(archives[1]))
 			}
@@ -119,10 +119,10 @@ func guardedSources(t *testing.T) map[string]func(t *testing.T) *guarded {
 			}), answers)
 		}
 	}
-	registry := func(t *testing.T) (*upstream.RegistryServer, *atomic.Int32) {
+	registry := func(t *testing.T) (*servers.RegistryServer, *atomic.Int32) {
 		t.Helper()
 		answers := &atomic.Int32{}
-		server, err := upstream.Registry(t.TempDir(), options(answers))
+		server, err := servers.Registry(t.TempDir(), options(answers))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,14 +5,14 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // An object that was told that its choice has no answer yet is woken once there is one, whatever finds it: a poll, the
 // question whether a poll is due, or another object with the same choice.
 func TestWhoWaitsForAnAnswerIsWoken(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestWhoWaitsForAnAnswerIsWoken(t *testing.T) {
 // place, those whose choice it is are woken: they have the former answer.
 func TestWhoHasAFormerAnswerIsWoken(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

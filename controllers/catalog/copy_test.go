@@ -15,34 +15,34 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/attest"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // copies is a chart in one registry, which is copied to another that wants credentials.
 type copies struct {
 	*testing.T
 	*Catalog
-	from, to *upstream.RegistryServer
+	from, to *servers.RegistryServer
 	want     Copy
 }
 
 func newCopies(t *testing.T, signed bool) *copies {
 	t.Helper()
-	serve := func(o upstream.Options) *upstream.RegistryServer {
-		server, err := upstream.Registry(t.TempDir(), o)
+	serve := func(o servers.Options) *servers.RegistryServer {
+		server, err := servers.Registry(t.TempDir(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = server.Close() })
 		return server
 	}
-	c := &copies{T: t, from: serve(upstream.Options{}), to: serve(upstream.Options{Username: "team", Password: "right"})}
-	archive, err := upstream.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
+	c := &copies{T: t, from: serve(servers.Options{}), to: serve(servers.Options{Username: "team", Password: "right"})}
+	archive, err := servers.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	digest, err := c.from.PushChart(t.Context(), "dev", archive)
-	signer, also := upstream.NewSigner()
+	signer, also := servers.NewSigner()
 	if err := errors.Join(err, also); err != nil {
 		t.Fatal(err)
 	}

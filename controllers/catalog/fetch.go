@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/git"
 	"fairlead.dev/fairlead/sources/store"

@@ -8,18 +8,18 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // Filters and pre-releases decide which version of a chart is chosen, from an index and from a registry.
 func TestVersionsOfAPipeline(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	registry, err := upstream.Registry(t.TempDir(), upstream.Options{})
+	registry, err := servers.Registry(t.TempDir(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,24 +7,24 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // The archive of a chart that is no longer the newest is fetched by its digest, also after the cache has lost it, as
 // long as upstream has it.
 func TestTheArchiveOfAFormerChart(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := upstream.Registry(t.TempDir(), upstream.Options{})
+	registry, err := servers.Registry(t.TempDir(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = server.Close(), registry.Close() })
 	publish := func(version string) {
-		archive, err := upstream.BuildChart(map[string]string{
+		archive, err := servers.BuildChart(map[string]string{
 			"Chart.yaml":       "apiVersion: v2\nname: web\nversion: " + version + "\n",
 			"values-prod.yaml": "replicas: 3\n",
 		})

@@ -12,7 +12,7 @@ import (
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/helmrepo"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // listingPipeline is a pipeline of the charts of the HelmRepository stable that it includes.
@@ -63,7 +63,7 @@ func TestNamesOfAnIndex(t *testing.T) {
 // the list is another one, and only then.
 func TestListing(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestListing(t *testing.T) {
 // A registry cannot list its charts.
 func TestARegistryListsNothing(t *testing.T) {
 	t.Parallel()
-	registry, err := upstream.Registry(t.TempDir(), upstream.Options{})
+	registry, err := servers.Registry(t.TempDir(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,14 +8,14 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // A pinned chart has to be signed as the HelmChart demands, also when only its origin has it, and again when the keys
 // change. Without a signature, what was verified before stays.
 func TestAPinnedChartIsSigned(t *testing.T) {
 	t.Parallel()
-	packager, err := upstream.NewPackager()
+	packager, err := servers.NewPackager()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestAPinnedChartIsSigned(t *testing.T) {
 		name   string
 		signed bool
 		// change is what happens upstream before the first poll, later what happens after.
-		change, later func(*upstream.Charts)
+		change, later func(*servers.Charts)
 		reason        string
 	}{
 		{name: "signed", signed: true},
@@ -36,14 +36,14 @@ func TestAPinnedChartIsSigned(t *testing.T) {
 		{name: "signed at its origin", signed: true, change: withdraw},
 		{name: "not signed at its origin", change: withdraw, reason: v1beta1.VerificationFailedReason},
 		{name: "upstream drops it later", signed: true, later: withdraw},
-		{name: "upstream drops it later, and its signature", signed: true, later: func(c *upstream.Charts) {
+		{name: "upstream drops it later, and its signature", signed: true, later: func(c *servers.Charts) {
 			withdraw(c)
 			c.AddProvenance("web", "1.0.0", nil)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			server, err := upstream.ChartRepository(upstream.ChartOptions{})
+			server, err := servers.ChartRepository(servers.ChartOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func TestAPinnedChartIsSigned(t *testing.T) {
 // Other keys have the signature of a chart that upstream no longer offers checked again, once.
 func TestOtherKeysOfAPinnedChart(t *testing.T) {
 	t.Parallel()
-	packager, err := upstream.NewPackager()
+	packager, err := servers.NewPackager()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestOtherKeysOfAPinnedChart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // author signs tags.
@@ -28,7 +28,7 @@ func newAuthor(t *testing.T) author {
 }
 
 // tag names a commit of the repository fleet by a signed tag.
-func (a author) tag(t *testing.T, server *upstream.Git, name, commit string) {
+func (a author) tag(t *testing.T, server *servers.Git, name, commit string) {
 	t.Helper()
 	payload := "object " + commit + "\ntype commit\ntag " + name +
 		"\ntagger upstream <upstream@example.com> 1704067200 +0000\n\na release\n"
@@ -73,18 +73,18 @@ func TestAPinnedChartOfASignedTag(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		// change is what happens to the tag v1.0.0 of the commit first later; second is a later commit.
-		change func(server *upstream.Git, first, second string)
+		change func(server *servers.Git, first, second string)
 		reason string
 		text   string
 	}{
-		{name: "it is there", change: func(*upstream.Git, string, string) {}},
-		{name: "a stranger has signed it", change: func(server *upstream.Git, first, _ string) {
+		{name: "it is there", change: func(*servers.Git, string, string) {}},
+		{name: "a stranger has signed it", change: func(server *servers.Git, first, _ string) {
 			stranger.tag(t, server, "v1.0.0", first)
 		}, reason: v1beta1.VerificationFailedReason},
-		{name: "it has moved", change: func(server *upstream.Git, _, second string) {
+		{name: "it has moved", change: func(server *servers.Git, _, second string) {
 			good.tag(t, server, "v1.0.0", second)
 		}, reason: v1beta1.VerificationFailedReason, text: "which has to be signed, is at v1.0.0@sha1:"},
-		{name: "it is gone", change: func(server *upstream.Git, _, _ string) {
+		{name: "it is gone", change: func(server *servers.Git, _, _ string) {
 			if err := server.SetRef("fleet", "refs/tags/v1.0.0", ""); err != nil {
 				t.Error(err)
 			}
@@ -92,7 +92,7 @@ func TestAPinnedChartOfASignedTag(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			server, err := upstream.GitServer(t.TempDir(), upstream.Options{})
+			server, err := servers.GitServer(t.TempDir(), servers.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

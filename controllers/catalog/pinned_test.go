@@ -13,7 +13,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/store"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 func chartFiles(version string, more ...string) map[string]string {
@@ -26,7 +26,7 @@ func chartFiles(version string, more ...string) map[string]string {
 
 func archiveOf(t *testing.T, version string, more ...string) []byte {
 	t.Helper()
-	archive, err := upstream.BuildChart(chartFiles(version, more...))
+	archive, err := servers.BuildChart(chartFiles(version, more...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,14 +62,14 @@ func TestAPinnedChartOfAnIndex(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		// change is what happens upstream before the HelmChart is polled with an empty cache, later what happens after.
-		change, later func(*upstream.Charts)
+		change, later func(*servers.Charts)
 		origin        string
 		reason, text  string // of the failure
 		note          string // of the success
 		// indexed needs digests in the index: without them an archive that was fetched is not looked at again.
 		indexed bool
 	}{
-		{name: "upstream has it", change: func(*upstream.Charts) {}},
+		{name: "upstream has it", change: func(*servers.Charts) {}},
 		{name: "another content is refused", change: republish(t), reason: v1beta1.DigestMismatchReason,
 			text: "upstream has 1.0.0 with the digest sha256:"},
 		{name: "its version is gone", change: withdraw, reason: v1beta1.NoMatchReason, text: "no version matches"},
@@ -77,8 +77,8 @@ func TestAPinnedChartOfAnIndex(t *testing.T) {
 			note: "; it stays, and upstream no longer offers it: "},
 		{name: "its archive has other content", change: republish(t), origin: "charts/web-1.0.0.tgz",
 			reason: v1beta1.DigestMismatchReason, text: "the cache does not have it, and its archive: "},
-		{name: "its version goes later", change: func(*upstream.Charts) {}, later: withdraw, note: "; it stays"},
-		{name: "it is published again later", change: func(*upstream.Charts) {}, later: republish(t),
+		{name: "its version goes later", change: func(*servers.Charts) {}, later: withdraw, note: "; it stays"},
+		{name: "it is published again later", change: func(*servers.Charts) {}, later: republish(t),
 			note: "; it stays, and upstream no longer offers it: ", indexed: true},
 	} {
 		for _, noDigests := range []bool{false, true} {
@@ -87,7 +87,7 @@ func TestAPinnedChartOfAnIndex(t *testing.T) {
 			}
 			t.Run(tt.name+map[bool]string{true: ", without digests in the index"}[noDigests], func(t *testing.T) {
 				t.Parallel()
-				server, err := upstream.ChartRepository(upstream.ChartOptions{NoDigests: noDigests})
+				server, err := servers.ChartRepository(servers.ChartOptions{NoDigests: noDigests})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -115,13 +115,13 @@ func TestAPinnedChartOfAnIndex(t *testing.T) {
 // A chart that was chosen before stays when the cluster no longer fits it.
 func TestAPinnedChartDoesNotHaveToFitTheCluster(t *testing.T) {
 	t.Parallel()
-	archive, err := upstream.BuildChart(map[string]string{
+	archive, err := servers.BuildChart(map[string]string{
 		"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\nkubeVersion: <1.20.0\n",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,11 +155,11 @@ func digestOf(archive []byte) string {
 	return sources.DigestPrefix + hex.EncodeToString(sum[:])
 }
 
-func withdraw(c *upstream.Charts) { c.Withdraw("web", "1.0.0") }
+func withdraw(c *servers.Charts) { c.Withdraw("web", "1.0.0") }
 
-func republish(t *testing.T) func(*upstream.Charts) {
+func republish(t *testing.T) func(*servers.Charts) {
 	other := archiveOf(t, "1.0.0", "other content")
-	return func(c *upstream.Charts) {
+	return func(c *servers.Charts) {
 		withdraw(c)
 		if err := c.Add(other); err != nil {
 			t.Error(err)
@@ -187,7 +187,7 @@ func checkTaken(t *testing.T, got Polled, digest, reason, text, note string) {
 // without its commit is refused.
 func TestAPinnedChartOfGit(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.GitServer(t.TempDir(), upstream.Options{})
+	server, err := servers.GitServer(t.TempDir(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func TestAPinnedChartOfGit(t *testing.T) {
 // The archive of a pinned chart that the cache has lost is packed from its commit again.
 func TestThePinnedArchiveIsFetchedAgain(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.GitServer(t.TempDir(), upstream.Options{})
+	server, err := servers.GitServer(t.TempDir(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestThePinnedArchiveIsFetchedAgain(t *testing.T) {
 // too.
 func TestAPinnedChartOfARegistry(t *testing.T) {
 	t.Parallel()
-	registry, err := upstream.Registry(t.TempDir(), upstream.Options{})
+	registry, err := servers.Registry(t.TempDir(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // A reconcile that a user asks for does not take upstream's word for it that the index is unchanged; others do.
@@ -23,7 +23,7 @@ func TestARequestedPollFetchesTheIndexAnew(t *testing.T) {
 		}
 		return false
 	}
-	server, err := upstream.ChartRepository(upstream.ChartOptions{Options: upstream.Options{Intercept: count}})
+	server, err := servers.ChartRepository(servers.ChartOptions{Options: servers.Options{Intercept: count}})
 	if err != nil {
 		t.Fatal(err)
 	}

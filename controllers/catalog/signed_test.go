@@ -12,7 +12,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // What cannot be verified by a stage is said; nothing of it counts as a bad signature.
@@ -53,11 +53,11 @@ func TestSignedSources(t *testing.T) {
 // and a chart without a file has none; an archive that upstream no longer has says nothing against its signature.
 func TestSignedArchives(t *testing.T) {
 	t.Parallel()
-	packager, err := upstream.NewPackager()
+	packager, err := servers.NewPackager()
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 func TestWithout(t *testing.T) {
@@ -74,17 +74,17 @@ func TestTheNewestThatIsNotSkipped(t *testing.T) {
 	t.Parallel()
 	archive := func(version, more string) []byte {
 		content := "apiVersion: v2\nname: web\nversion: " + version + "\ndescription: " + more + "\n"
-		chart, err := upstream.BuildChart(map[string]string{"Chart.yaml": content})
+		chart, err := servers.BuildChart(map[string]string{"Chart.yaml": content})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return chart
 	}
-	server, err := upstream.ChartRepository(upstream.ChartOptions{})
+	server, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := upstream.Registry(t.TempDir(), upstream.Options{})
+	registry, err := servers.Registry(t.TempDir(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

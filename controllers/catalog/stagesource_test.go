@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // The source of a stage is asked of upstream once: it is pinned to a digest. What a user asks for, other credentials, a
@@ -19,7 +19,7 @@ import (
 func TestTheSourceOfAStageAsksOnce(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
-	registry, err := upstream.Registry(t.TempDir(), upstream.Options{
+	registry, err := servers.Registry(t.TempDir(), servers.Options{
 		Username: "team", Password: "right",
 		Intercept: func(http.ResponseWriter, *http.Request) bool { requests.Add(1); return false },
 	})
@@ -27,7 +27,7 @@ func TestTheSourceOfAStageAsksOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = registry.Close() })
-	archive, err := upstream.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
+	archive, err := servers.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
 	if err != nil {
 		t.Fatal(err)
 	}

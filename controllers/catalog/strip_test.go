@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // layerOf is a tar.gz of files.
@@ -56,7 +56,7 @@ func filesOf(t *testing.T, archive io.Reader) []string {
 // What spec.ignore says is left out of manifests, unless the layer is to be kept as it is.
 func TestManifestsWithoutWhatIsIgnored(t *testing.T) {
 	t.Parallel()
-	server, err := upstream.Registry(t.TempDir(), upstream.Options{})
+	server, err := servers.Registry(t.TempDir(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,17 +65,17 @@ func TestManifestsWithoutWhatIsIgnored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := upstream.PushBlob(t.Context(), remote, "application/vnd.oci.empty.v1+json", []byte("{}"))
+	config, err := servers.PushBlob(t.Context(), remote, "application/vnd.oci.empty.v1+json", []byte("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	layer, err := upstream.PushBlob(t.Context(), remote, ocispec.MediaTypeImageLayerGzip, layerOf(t, "a.yaml", "README.md"))
+	layer, err := servers.PushBlob(t.Context(), remote, ocispec.MediaTypeImageLayerGzip, layerOf(t, "a.yaml", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{layer}}
 	m.SchemaVersion = 2
-	if _, err := upstream.PushManifest(t.Context(), remote, m.MediaType, "latest", m); err != nil {
+	if _, err := servers.PushManifest(t.Context(), remote, m.MediaType, "latest", m); err != nil {
 		t.Fatal(err)
 	}
 	text := "*.md"

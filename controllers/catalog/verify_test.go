@@ -10,13 +10,13 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // A signature is checked once for a chart and the state of the keys; what does not count leaves what was verified before.
 func TestSignaturesAreCheckedWhenSomethingChanges(t *testing.T) {
 	t.Parallel()
-	packager, err := upstream.NewPackager()
+	packager, err := servers.NewPackager()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,11 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/keep"
-	"fairlead.dev/fairlead/helmops/manifests"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/keep"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
+	"fairlead.dev/fairlead/helmops/kustomize/build"
 	"fairlead.dev/fairlead/helmops/values"
 	"fairlead.dev/fairlead/sources/quota"
 )
@@ -23,36 +23,36 @@ import (
 // trees unpacks artifacts, each once for all Kustomizations of one source and revision, and keeps them within a budget.
 type trees struct {
 	catalog *catalog.Catalog
-	known   *quota.Cache[*manifests.Tree]
+	known   *quota.Cache[*build.Tree]
 }
 
 func newTrees(c *catalog.Catalog) *trees {
-	return &trees{catalog: c, known: quota.NewCache[*manifests.Tree]("the unpacked artifact of a source", quota.Trees)}
+	return &trees{catalog: c, known: quota.NewCache[*build.Tree]("the unpacked artifact of a source", quota.Trees)}
 }
 
 // of returns the files of an artifact, which stay in memory until release is called.
-func (t *trees) of(ctx context.Context, choice catalog.Choice, artifact v1beta1.Artifact) (_ *manifests.Tree, release func(), err error) {
+func (t *trees) of(ctx context.Context, choice catalog.Choice, artifact v1beta1.Artifact) (_ *build.Tree, release func(), err error) {
 	from, err := t.catalog.Identity(ctx, choice, true)
 	if err != nil {
 		return nil, nil, err
 	}
-	return t.known.Take(ctx, quota.Item[*manifests.Tree]{
+	return t.known.Take(ctx, quota.Item[*build.Tree]{
 		Namespace: choice.Namespace, Key: from + artifact.Digest,
 		Most: func() (size int64, err error) {
 			err = t.open(ctx, choice, artifact, func(archive io.Reader) error {
-				size, err = manifests.Measure(archive, manifests.Limits{})
+				size, err = build.Measure(archive, build.Limits{})
 				return err
 			})
 			return size, err
 		},
-		Make: func() (tree *manifests.Tree, err error) {
+		Make: func() (tree *build.Tree, err error) {
 			err = t.open(ctx, choice, artifact, func(archive io.Reader) error {
-				tree, err = manifests.Read(archive, manifests.Limits{})
+				tree, err = build.Read(archive, build.Limits{})
 				return err
 			})
 			return tree, err
 		},
-		Size: (*manifests.Tree).Memory,
+		Size: (*build.Tree).Memory,
 	})
 }
 
@@ -66,11 +66,11 @@ func (t *trees) open(ctx context.Context, choice catalog.Choice, artifact v1beta
 
 // Builder makes objects of files, in a process that has nothing else.
 type Builder interface {
-	Build(ctx context.Context, namespace string, files *manifests.Tree, request manifests.Request) (manifests.Response, error)
+	Build(ctx context.Context, namespace string, files *build.Tree, request build.Request) (build.Response, error)
 }
 
 // build makes the objects of a Kustomization from its artifact. The mask hides what came from Secrets and encrypted files.
-func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]rollout.Object, values.Mask, error) {
+func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]apply.Object, values.Mask, error) {
 	files, release, err := g.trees.of(ctx, in.choice, in.artifact)
 	if err != nil {
 		return nil, values.Mask{}, err
@@ -90,9 +90,9 @@ type materials struct {
 
 // build makes the objects of a Kustomization from files.
 func (m materials) build(
-	ctx context.Context, builder Builder, k *v1beta1.Kustomization, files *manifests.Tree,
-) ([]rollout.Object, values.Mask, error) {
-	built, err := builder.Build(ctx, k.Namespace, files, manifests.Request{
+	ctx context.Context, builder Builder, k *v1beta1.Kustomization, files *build.Tree,
+) ([]apply.Object, values.Mask, error) {
+	built, err := builder.Build(ctx, k.Namespace, files, build.Request{
 		Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k),
 		Variables: m.variables, Decrypt: k.Spec.Decryption != nil, Keys: m.keys,
 	})
@@ -100,9 +100,9 @@ func (m materials) build(
 	for _, value := range built.Opened {
 		opened = append(opened, value)
 	}
-	out := make([]rollout.Object, 0, len(built.Objects))
+	out := make([]apply.Object, 0, len(built.Objects))
 	for _, o := range built.Objects {
-		out = append(out, rollout.Object{Unstructured: o.Unstructured, Origin: o.Origin})
+		out = append(out, apply.Object{Unstructured: o.Unstructured, Origin: o.Origin})
 		opened = append(opened, values.SecretContent(o.Object)...)
 	}
 	for _, key := range m.keys {
@@ -114,10 +114,10 @@ func (m materials) build(
 // Render makes the objects of a Kustomization as the controller does, from the directory at path in files instead of spec.path. The
 // ConfigMaps and Secrets that it names are read with reader. The mask hides what came from Secrets and encrypted files.
 func Render(
-	ctx context.Context, reader client.Reader, builder Builder, k *v1beta1.Kustomization, files *manifests.Tree, path string,
-) ([]rollout.Object, values.Mask, error) {
-	read := readDocument(func(ctx context.Context, key referent.Document) (map[string][]byte, error) {
-		return referent.Read(ctx, reader, key)
+	ctx context.Context, reader client.Reader, builder Builder, k *v1beta1.Kustomization, files *build.Tree, path string,
+) ([]apply.Object, values.Mask, error) {
+	read := readDocument(func(ctx context.Context, key refs.Document) (map[string][]byte, error) {
+		return refs.Read(ctx, reader, key)
 	})
 	m, err := read.materials(ctx, k)
 	if err != nil {
@@ -129,16 +129,16 @@ func Render(
 }
 
 // Set is what applying the objects of a Kustomization means. The error says which rule of spec.ignore cannot be understood.
-func Set(k *v1beta1.Kustomization, objects []rollout.Object) (rollout.Set, error) {
+func Set(k *v1beta1.Kustomization, objects []apply.Object) (apply.Set, error) {
 	ignore, err := drift.Compile(k.Spec.Ignore)
 	if err != nil {
-		return rollout.Set{}, fmt.Errorf("spec.ignore: %w", err)
+		return apply.Set{}, fmt.Errorf("spec.ignore: %w", err)
 	}
 	return setOf(k, objects, ignore), nil
 }
 
-func setOf(k *v1beta1.Kustomization, objects []rollout.Object, ignore *drift.Rules) rollout.Set {
-	return rollout.Set{
+func setOf(k *v1beta1.Kustomization, objects []apply.Object, ignore *drift.Rules) apply.Set {
+	return apply.Set{
 		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune, AllowEmpty: k.Spec.AllowEmpty,
 		Force: k.Spec.Force || forceRequested(k) != "", Ignore: ignore,
 		PruneKinds: k.Spec.PruneKinds, Kept: k.Status.Kept,
@@ -147,8 +147,8 @@ func setOf(k *v1beta1.Kustomization, objects []rollout.Object, ignore *drift.Rul
 
 // departureOf is how the objects of a deleted Kustomization go. A user who sets spec.deletionPolicy to delete them asks
 // for their claims, too; with spec.prune alone, claims stay as they do when they leave the source.
-func departureOf(k *v1beta1.Kustomization, refs []v1beta1.ResourceRef) rollout.Departure {
-	out := rollout.Departure{
+func departureOf(k *v1beta1.Kustomization, refs []v1beta1.ResourceRef) apply.Departure {
+	out := apply.Departure{
 		Owner: client.ObjectKeyFromObject(k), Objects: refs, PruneKinds: k.Spec.PruneKinds,
 		Wait: k.GetDeletionPolicy() == v1beta1.DeletionPolicyWaitForTermination,
 	}

@@ -13,10 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/health"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 )
 
 func TestHasSecrets(t *testing.T) {
@@ -57,9 +57,9 @@ type speaker struct {
 
 func (s *speaker) Look(
 	_ cluster.Access, _ types.NamespacedName, refs []v1beta1.ResourceRef, _ *health.Rules, quote bool,
-) (rollout.Sight, bool) {
+) (apply.Sight, bool) {
 	s.quoted = append(s.quoted, quote)
-	return rollout.Sight{Unseen: refs}, true
+	return apply.Sight{Unseen: refs}, true
 }
 
 func (s *speaker) Follow(ctx context.Context, _ cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName,
@@ -81,7 +81,7 @@ func TestWordsOfObjectsAreQuotedWithoutSecretsOnly(t *testing.T) {
 	t.Parallel()
 	for _, decrypts := range []bool{false, true} {
 		s, woken := &speaker{}, make(chan struct{}, 8)
-		lookout := referent.NewLookout(t.Context(), s, func(types.NamespacedName) { woken <- struct{}{} }, func() time.Time { return now })
+		lookout := refs.NewLookout(t.Context(), s, func(types.NamespacedName) { woken <- struct{}{} }, func() time.Time { return now })
 		h := &handler{gatherer: &gatherer{lookout: lookout}, engine: s, now: func() time.Time { return now }}
 		k := &v1beta1.Kustomization{Spec: v1beta1.KustomizationSpec{Wait: true}}
 		k.Spec.HealthChecks = []v1beta1.ObjectReference{{APIVersion: "example.com/v1", Kind: "Database", Name: "of-others"}}

@@ -2,7 +2,7 @@
 //
 //	Reconcile: land what has ended ─► gather source, identity, variables, keys ─► look at the objects ─► judge ─► start
 //	                                                                                                     │
-//	                                                                     build ─► rollout.Engine ─► land ┘
+//	                                                                     build ─► apply.Engine ─► land ┘
 //
 // A worker never waits. Building and applying run outside of it; sources, documents, dependencies and the objects themselves wake
 // a Kustomization when they change.
@@ -23,16 +23,16 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kube/tracker"
+	"fairlead.dev/fairlead/helmops/kube/warning"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
+	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/refusal"
-	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/tracker"
 	"fairlead.dev/fairlead/helmops/values"
-	"fairlead.dev/fairlead/helmops/warning"
 )
 
 // remoteLook is how often objects on another cluster are looked at. A cluster that nobody looks at is let go of after a while, and its
@@ -44,11 +44,11 @@ const slow = time.Second
 
 // Engine is what the controller wants of the cluster.
 type Engine interface {
-	Apply(ctx context.Context, access cluster.Access, set rollout.Set) rollout.Result
-	Delete(ctx context.Context, access cluster.Access, how rollout.Departure) rollout.Result
+	Apply(ctx context.Context, access cluster.Access, set apply.Set) apply.Result
+	Delete(ctx context.Context, access cluster.Access, how apply.Departure) apply.Result
 	Look(
 		access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool,
-	) (rollout.Sight, bool)
+	) (apply.Sight, bool)
 	// Exceeded returns why nothing is asked of a cluster for a while that says too much.
 	Exceeded(access cluster.Access) error
 	Forget(owner types.NamespacedName)
@@ -114,7 +114,7 @@ func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time
 		return h.blocked(k, err)
 	}
 	if err := h.engine.Exceeded(inputs.access); err != nil { //nolint:contextcheck // a site outlives who asks for it first
-		return h.blocked(k, referent.Unreachable(err, k.Namespace, k.Spec.KubeConfig, k.GetInterval()))
+		return h.blocked(k, refs.Unreachable(err, k.Namespace, k.Spec.KubeConfig, k.GetInterval()))
 	}
 	return h.advance(ctx, k, inputs, news)
 }
@@ -125,7 +125,7 @@ func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	f.unclaimed, f.kept = h.keep(ctx, k, in.artifact.Revision)
 	found := judge(k, f, h.now())
 	switch found.step {
-	case apply:
+	case stepApply:
 		if err := h.dependencies.Check(ctx, k, in.access); err != nil {
 			return h.blocked(k, err)
 		}
@@ -134,12 +134,12 @@ func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		}
 		h.start(k, in, found.kind)
 		return slow, nil
-	case wait:
+	case stepWait:
 		if found.limited {
 			status.KustomizationLimited(k, h.now())
 		}
 		return found.after, nil
-	case rest:
+	case stepRest:
 	}
 	switch {
 	case f.known:
@@ -179,7 +179,7 @@ func (h *handler) blocked(k *v1beta1.Kustomization, err error) (time.Duration, e
 		}
 		return 0, nil
 	}
-	var reading *referent.LookingError
+	var reading *refs.LookingError
 	if errors.As(err, &reading) {
 		if reading.Took < slow {
 			return slow - reading.Took, nil
@@ -187,7 +187,7 @@ func (h *handler) blocked(k *v1beta1.Kustomization, err error) (time.Duration, e
 		status.Progressing(k, err.Error(), h.now())
 		return 0, nil
 	}
-	var known *referent.ObstacleError
+	var known *refs.ObstacleError
 	if !errors.As(err, &known) {
 		return 0, err
 	}
@@ -265,7 +265,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
 	if result.Err != nil {
 		out.obstacle = blockerOf(result.Err)
-		reason, final := rollout.Reason(result.Err)
+		reason, final := apply.Reason(result.Err)
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(result.Err.Error()))}
 	}
 	return out

@@ -8,10 +8,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/refusal"
-	"fairlead.dev/fairlead/helmops/rollout"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -80,7 +80,7 @@ func (h *handler) sinceAttempt(k *v1beta1.Kustomization) time.Duration {
 }
 
 // depart deletes the objects outside of the worker.
-func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how rollout.Departure) {
+func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how apply.Departure) {
 	wanted := k.DeepCopy()
 	key := client.ObjectKeyFromObject(k)
 	h.mu.Lock()
@@ -101,7 +101,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how ro
 		}
 		if result.Err != nil {
 			out.obstacle = blockerOf(result.Err)
-			reason, _ := rollout.Reason(result.Err)
+			reason, _ := apply.Reason(result.Err)
 			mask := values.NewMask(cluster.Secrets(access.Kubeconfig)...)
 			out.applied.Failure = &status.Failure{Reason: reason, Message: mask.Apply(refusal.Scrub(result.Err.Error())) +
 				"; to leave the objects behind, set spec.deletionPolicy to " + v1beta1.DeletionPolicyOrphan}
@@ -113,7 +113,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how ro
 // stranded decides about a deleted object whose cluster cannot be reached, or whose identity does not exist. In a
 // namespace that is being deleted, too, the identity does not come back.
 func (h *handler) stranded(ctx context.Context, k *v1beta1.Kustomization, err error) (bool, time.Duration, error) {
-	if !referent.IsObstacle(err) {
+	if !refs.IsObstacle(err) {
 		return false, 0, err
 	}
 	gone, lookErr := h.identities.Terminating(ctx, k.Namespace)
@@ -125,7 +125,7 @@ func (h *handler) stranded(ctx context.Context, k *v1beta1.Kustomization, err er
 			"%s; the namespace is being deleted, so the object goes without deleting its objects in other namespaces", err)})
 		return true, 0, nil
 	}
-	_, err = h.blocked(k, referent.Hindered(referent.ReasonOf(err),
+	_, err = h.blocked(k, refs.Hindered(refs.ReasonOf(err),
 		"cannot delete the objects: %s; to leave them behind, set spec.deletionPolicy to %s",
 		err, v1beta1.DeletionPolicyOrphan))
 	return false, time.Minute, err

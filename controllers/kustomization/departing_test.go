@@ -15,7 +15,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -62,8 +62,8 @@ func TestADeletedKustomizationWaitsForThoseThatMayTakeItsObjects(t *testing.T) {
 			h := &handler{
 				gatherer: &gatherer{
 					catalog:      catalog.NewCatalog(cached, cached, nil),
-					dependencies: &referent.Dependencies{Objects: cached},
-					lookout:      referent.NewLookout(t.Context(), nil, func(types.NamespacedName) {}, at),
+					dependencies: &refs.Dependencies{Objects: cached},
+					lookout:      refs.NewLookout(t.Context(), nil, func(types.NamespacedName) {}, at),
 				},
 				tasks:  loop.NewTasks[landed](t.Context(), func(key types.NamespacedName) { woken <- key }, at),
 				events: events.NewFakeRecorder(10), now: at, audited: map[types.NamespacedName]time.Time{},

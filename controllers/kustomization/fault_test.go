@@ -12,7 +12,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
 func TestAnAttemptThatPanicsFailsTheKustomizationWithBackOff(t *testing.T) {

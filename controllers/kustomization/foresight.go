@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 )
 
 // foreseen stands for the revision that the local files will be. No Kustomization has applied it.
@@ -28,11 +28,11 @@ type Others struct {
 	// List returns the Kustomizations of the cluster.
 	List func(ctx context.Context) ([]v1beta1.Kustomization, error)
 	// Build makes the objects of a Kustomization from the local files. The error holds no secret.
-	Build func(ctx context.Context, k *v1beta1.Kustomization) ([]rollout.Object, error)
+	Build func(ctx context.Context, k *v1beta1.Kustomization) ([]apply.Object, error)
 }
 
 // Foresight foretells which objects change hands once all Kustomizations of a source have applied the local files.
-// It implements rollout.Foresight with the rules that the controller follows. It is for one preview.
+// It implements apply.Foresight with the rules that the controller follows. It is for one preview.
 type Foresight struct {
 	others Others
 
@@ -49,21 +49,21 @@ type prospect struct {
 	// k has the spec of the files. Its inventory has the Kustomizations of the files too, and what it will release is
 	// released.
 	k       *v1beta1.Kustomization
-	objects []rollout.Object
+	objects []apply.Object
 	// gone is set when its owner no longer declares it; err says why its objects are not known.
 	gone bool
 	err  error
 }
 
 // NewForesight returns the foresight for a Kustomization whose files make the objects.
-func NewForesight(k *v1beta1.Kustomization, objects []rollout.Object, others Others) *Foresight {
+func NewForesight(k *v1beta1.Kustomization, objects []apply.Object, others Others) *Foresight {
 	f := &Foresight{others: others, known: map[types.NamespacedName]*prospect{}}
 	f.own = newProspect(k, objects)
 	f.known[client.ObjectKeyFromObject(k)] = f.own
 	return f
 }
 
-func newProspect(k *v1beta1.Kustomization, objects []rollout.Object) *prospect {
+func newProspect(k *v1beta1.Kustomization, objects []apply.Object) *prospect {
 	p := &prospect{k: k.DeepCopy(), objects: objects}
 	var gone []string
 	for _, ref := range inventoryOf(k) {
@@ -87,7 +87,7 @@ func newProspect(k *v1beta1.Kustomization, objects []rollout.Object) *prospect {
 // is otherwise put into that of its Kustomization.
 func (p *prospect) has(id string) bool {
 	namespace, name, group, kind, ok := v1beta1.ResourceRef{ID: id}.Split()
-	return ok && slices.ContainsFunc(p.objects, func(o rollout.Object) bool {
+	return ok && slices.ContainsFunc(p.objects, func(o apply.Object) bool {
 		gvk := o.GroupVersionKind()
 		in := o.GetNamespace()
 		if in == "" {
@@ -111,11 +111,11 @@ func (p *prospect) declared() []types.NamespacedName {
 	return out
 }
 
-func isKustomization(o rollout.Object) bool {
+func isKustomization(o apply.Object) bool {
 	return o.GroupVersionKind().GroupKind() == v1beta1.GroupVersion.WithKind(v1beta1.KustomizationKind).GroupKind()
 }
 
-func (p *prospect) keyOf(o rollout.Object) types.NamespacedName {
+func (p *prospect) keyOf(o apply.Object) types.NamespacedName {
 	key := client.ObjectKeyFromObject(o.Unstructured)
 	if key.Namespace == "" {
 		key.Namespace = p.k.Namespace
@@ -139,7 +139,7 @@ func (p *prospect) declaration(key types.NamespacedName) (*v1beta1.Kustomization
 	return nil, nil //nolint:nilnil // that there is none is no error
 }
 
-// Takes implements rollout.Foresight.
+// Takes implements apply.Foresight.
 func (f *Foresight) Takes(ctx context.Context, owner types.NamespacedName, id string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -164,7 +164,7 @@ func (f *Foresight) mayTake(ctx context.Context, by, from *prospect, id string) 
 	return yes
 }
 
-// HandsTo implements rollout.Foresight.
+// HandsTo implements apply.Foresight.
 func (f *Foresight) HandsTo(ctx context.Context, id string) (to types.NamespacedName, unsure string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -275,7 +275,7 @@ func (f *Foresight) prospect(ctx context.Context, k *v1beta1.Kustomization, gone
 	case choiceOf(k) != own:
 		err = errOtherSource
 	default:
-		var objects []rollout.Object
+		var objects []apply.Object
 		if objects, err = f.others.Build(ctx, k); err == nil {
 			return newProspect(k, objects)
 		}

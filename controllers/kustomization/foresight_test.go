@@ -11,13 +11,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 )
 
 // local is a source as it is on the disk: the objects of each path, and what cannot be built.
 type local struct {
 	cluster []*v1beta1.Kustomization
-	paths   map[string][]rollout.Object
+	paths   map[string][]apply.Object
 	broken  string
 	// built are the Kustomizations that were built, listed is how often those of the cluster were asked for.
 	built  []string
@@ -33,7 +33,7 @@ func (l *local) others() Others {
 			}
 			return out, nil
 		},
-		Build: func(_ context.Context, k *v1beta1.Kustomization) ([]rollout.Object, error) {
+		Build: func(_ context.Context, k *v1beta1.Kustomization) ([]apply.Object, error) {
 			l.built = append(l.built, k.Name)
 			if k.Spec.Path == l.broken {
 				return nil, errors.New("it is not YAML")
@@ -69,17 +69,17 @@ func applied(ids ...string) func(*v1beta1.Kustomization) {
 	}
 }
 
-func object(kind, namespace, name string) rollout.Object {
+func object(kind, namespace, name string) apply.Object {
 	o := &unstructured.Unstructured{Object: map[string]any{}}
 	o.SetAPIVersion("v1")
 	o.SetKind(kind)
 	o.SetNamespace(namespace)
 	o.SetName(name)
-	return rollout.Object{Unstructured: o}
+	return apply.Object{Unstructured: o}
 }
 
 // declaring is the manifest of a Kustomization of the source "fleet".
-func declaring(name, path string) rollout.Object {
+func declaring(name, path string) apply.Object {
 	o := object(v1beta1.KustomizationKind, "", name)
 	o.SetAPIVersion(v1beta1.GroupVersion.String())
 	o.Object["spec"] = map[string]any{
@@ -115,42 +115,42 @@ func TestWhoTakesAnObjectOver(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		others []*v1beta1.Kustomization
-		paths  map[string][]rollout.Object
+		paths  map[string][]apply.Object
 		want   string
 		unsure string
 	}{
 		{name: "a sibling", others: list(following("fleet", "a", oldRevision, at("a"))),
-			paths: map[string][]rollout.Object{"a": {moved}}, want: "a"},
+			paths: map[string][]apply.Object{"a": {moved}}, want: "a"},
 		{name: "a sibling that does not have it", others: list(following("fleet", "a", oldRevision, at("a"))),
-			paths: map[string][]rollout.Object{"a": {other}}},
-		{name: "one that the files declare", paths: map[string][]rollout.Object{
+			paths: map[string][]apply.Object{"a": {other}}},
+		{name: "one that the files declare", paths: map[string][]apply.Object{
 			"outer": {declaring("inner", "inner")}, "inner": {moved}}, want: "inner"},
 		{name: "one that a sibling declares", others: list(following("fleet", "a", oldRevision, at("a"))),
-			paths: map[string][]rollout.Object{"a": {declaring("b", "b")}, "b": {moved}}, want: "b"},
+			paths: map[string][]apply.Object{"a": {declaring("b", "b")}, "b": {moved}}, want: "b"},
 		{name: "one whose path the files change", others: list(following("fleet", "a", oldRevision, at("a"))),
-			paths: map[string][]rollout.Object{"outer": {declaring("a", "b")}, "b": {moved}}, want: "a"},
+			paths: map[string][]apply.Object{"outer": {declaring("a", "b")}, "b": {moved}}, want: "a"},
 		{name: "one that is suspended",
 			others: list(following("fleet", "a", oldRevision, at("a", suspended))),
-			paths:  map[string][]rollout.Object{"a": {moved}}},
+			paths:  map[string][]apply.Object{"a": {moved}}},
 		{name: "one that is being deleted",
 			others: list(following("fleet", "a", oldRevision, at("a", deleted))),
-			paths:  map[string][]rollout.Object{"a": {moved}}},
+			paths:  map[string][]apply.Object{"a": {moved}}},
 		{name: "one of a namespace that has nothing to do with it",
 			others: list(following("tenant", "a", oldRevision, at("a"))),
-			paths:  map[string][]rollout.Object{"a": {object("ConfigMap", "fleet", "moved")}}},
-		{name: "one of another namespace that the files declare", paths: map[string][]rollout.Object{
+			paths:  map[string][]apply.Object{"a": {object("ConfigMap", "fleet", "moved")}}},
+		{name: "one of another namespace that the files declare", paths: map[string][]apply.Object{
 			"outer": {inNamespace("tenant", declaring("inner", "inner"))},
 			"inner": {object("ConfigMap", "fleet", "moved")}}, want: "inner"},
 		{name: "one on another cluster",
 			others: list(following("fleet", "a", oldRevision, at("a", remote))),
-			paths:  map[string][]rollout.Object{"a": {moved}}},
+			paths:  map[string][]apply.Object{"a": {moved}}},
 		{name: "one of another source",
 			others: list(following("fleet", "a", oldRevision, at("a", otherSource))),
-			paths:  map[string][]rollout.Object{"a": {moved}}},
+			paths:  map[string][]apply.Object{"a": {moved}}},
 		{name: "one that the files no longer declare", others: []*v1beta1.Kustomization{
 			following("fleet", "root", oldRevision, at("root", applied("fleet_a_fairlead.dev_Kustomization"))),
 			following("fleet", "a", oldRevision, at("a"), declaredBy("root"))},
-			paths: map[string][]rollout.Object{"a": {moved}}},
+			paths: map[string][]apply.Object{"a": {moved}}},
 		{name: "one that cannot be built",
 			others: list(following("fleet", "a", oldRevision, at("broken"))),
 			unsure: "Kustomization fleet/a (it is not YAML)"},
@@ -176,24 +176,24 @@ func TestFromWhomAnObjectIsTaken(t *testing.T) {
 		name  string
 		owner []func(*v1beta1.Kustomization)
 		root  []func(*v1beta1.Kustomization)
-		paths map[string][]rollout.Object
+		paths map[string][]apply.Object
 		want  bool
 	}{
-		{name: "the owner drops it", paths: map[string][]rollout.Object{"outer": nil}, want: true},
-		{name: "the owner keeps it", paths: map[string][]rollout.Object{"outer": {moved}}},
+		{name: "the owner drops it", paths: map[string][]apply.Object{"outer": nil}, want: true},
+		{name: "the owner keeps it", paths: map[string][]apply.Object{"outer": {moved}}},
 		{name: "the owner does not prune", owner: []func(*v1beta1.Kustomization){unpruned}},
 		{name: "the owner is suspended", owner: []func(*v1beta1.Kustomization){suspended}},
 		{name: "the owner is being deleted", owner: []func(*v1beta1.Kustomization){deleted},
-			paths: map[string][]rollout.Object{"outer": {moved}}, want: true},
+			paths: map[string][]apply.Object{"outer": {moved}}, want: true},
 		{name: "the owner follows another source", owner: []func(*v1beta1.Kustomization){otherSource}},
 		{name: "the owner cannot be built", owner: []func(*v1beta1.Kustomization){at("broken")}},
 		{name: "the owner is no longer declared", root: []func(*v1beta1.Kustomization){applied(outerID)},
-			paths: map[string][]rollout.Object{"outer": {moved}, "root": nil}, want: true},
+			paths: map[string][]apply.Object{"outer": {moved}, "root": nil}, want: true},
 		{name: "the owner is still declared", root: []func(*v1beta1.Kustomization){applied(outerID)},
-			paths: map[string][]rollout.Object{"outer": {moved}, "root": {declaring("outer", "outer")}}},
+			paths: map[string][]apply.Object{"outer": {moved}, "root": {declaring("outer", "outer")}}},
 		{name: "the one that declares the owner does not prune",
 			root:  []func(*v1beta1.Kustomization){applied(outerID), unpruned},
-			paths: map[string][]rollout.Object{"outer": {moved}, "root": nil}},
+			paths: map[string][]apply.Object{"outer": {moved}, "root": nil}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -201,7 +201,7 @@ func TestFromWhomAnObjectIsTaken(t *testing.T) {
 			is := append([]func(*v1beta1.Kustomization){at("outer", applied(movedID), declaredBy("root"))}, tt.owner...)
 			owner := following("fleet", "outer", oldRevision, is...)
 			next := following("fleet", "next", oldRevision, at("next"))
-			paths := map[string][]rollout.Object{"next": {moved}}
+			paths := map[string][]apply.Object{"next": {moved}}
 			for path, objects := range tt.paths {
 				paths[path] = objects
 			}
@@ -220,7 +220,7 @@ func TestWhatThePrunedOneHasIsTaken(t *testing.T) {
 	root := following("fleet", "root", oldRevision, at("root", applied(firstID)))
 	moved := object("ConfigMap", "fleet", "moved")
 	l := &local{
-		cluster: list(root, first), paths: map[string][]rollout.Object{"root": {moved}, "app": {moved}},
+		cluster: list(root, first), paths: map[string][]apply.Object{"root": {moved}, "app": {moved}},
 	}
 	if !l.foresight(root).Takes(t.Context(), client.ObjectKeyFromObject(first), movedID) {
 		t.Error("it is not taken")
@@ -247,7 +247,7 @@ func TestForesightBuildsOnce(t *testing.T) {
 
 func list(ks ...*v1beta1.Kustomization) []*v1beta1.Kustomization { return ks }
 
-func inNamespace(namespace string, o rollout.Object) rollout.Object {
+func inNamespace(namespace string, o apply.Object) apply.Object {
 	o.SetNamespace(namespace)
 	return o
 }

@@ -19,10 +19,10 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/health"
 )
 
 // gatherer finds what a Kustomization is made of and whether its time has come. Looking again while nothing has changed costs no
@@ -31,10 +31,10 @@ type gatherer struct {
 	catalog      *catalog.Catalog
 	trees        *trees
 	builder      Builder
-	identities   referent.Identities
-	documents    *referent.Documents
-	dependencies *referent.Dependencies
-	lookout      *referent.Lookout
+	identities   refs.Identities
+	documents    *refs.Documents
+	dependencies *refs.Dependencies
+	lookout      *refs.Lookout
 	// defaultServiceAccount is the identity of Kustomizations that name none; empty is the controller itself.
 	defaultServiceAccount string
 
@@ -116,7 +116,7 @@ func (g *gatherer) abreast(ctx context.Context, k *v1beta1.Kustomization, in inp
 	if len(behind) == 0 {
 		return nil
 	}
-	return referent.Hindered(v1beta1.DependencyNotReadyReason, "%d of %d dependencies have not applied %s of the same source yet: %s",
+	return refs.Hindered(v1beta1.DependencyNotReadyReason, "%d of %d dependencies have not applied %s of the same source yet: %s",
 		len(behind), len(k.Spec.DependsOn), in.artifact.Revision, listed(behind))
 }
 
@@ -131,15 +131,15 @@ func listed(names []string) string {
 
 // admit checks what the spec says by itself.
 func (g *gatherer) admit(k *v1beta1.Kustomization, choice catalog.Choice) error {
-	if err := referent.Supported(k); err != nil {
+	if err := refs.Supported(k); err != nil {
 		return err
 	}
 	if g.dependencies.OwnNamespace && choice.Namespace != k.Namespace {
-		return referent.Foreign("spec.sourceRef", fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
+		return refs.Foreign("spec.sourceRef", fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
 	}
 	for i, check := range k.Spec.HealthChecks {
 		if version, err := schema.ParseGroupVersion(check.APIVersion); err != nil || version.Version == "" {
-			return referent.Refused(v1beta1.InvalidReferenceReason, "spec.healthChecks[%d]: apiVersion %q is not of the form group/version", i, check.APIVersion)
+			return refs.Refused(v1beta1.InvalidReferenceReason, "spec.healthChecks[%d]: apiVersion %q is not of the form group/version", i, check.APIVersion)
 		}
 	}
 	return g.dependencies.Admit(k)
@@ -161,9 +161,9 @@ func (g *gatherer) rulesOf(k *v1beta1.Kustomization) rules {
 	known = rules{uid: k.UID, generation: k.Generation}
 	var err error
 	if known.health, err = health.NewRules(k.Spec.HealthCheckExprs); err != nil {
-		known.err = referent.Refused(v1beta1.InvalidCELExpressionReason, "%s", err)
+		known.err = refs.Refused(v1beta1.InvalidCELExpressionReason, "%s", err)
 	} else if known.ignore, err = drift.Compile(k.Spec.Ignore); err != nil {
-		known.err = referent.Refused(v1beta1.InvalidDriftRuleReason, "spec.ignore: %s", err)
+		known.err = refs.Refused(v1beta1.InvalidDriftRuleReason, "spec.ignore: %s", err)
 	}
 	if g.rules == nil {
 		g.rules = map[types.NamespacedName]rules{}
@@ -173,7 +173,7 @@ func (g *gatherer) rulesOf(k *v1beta1.Kustomization) rules {
 }
 
 // readDocument reads a ConfigMap or Secret.
-type readDocument func(ctx context.Context, key referent.Document) (map[string][]byte, error)
+type readDocument func(ctx context.Context, key refs.Document) (map[string][]byte, error)
 
 func (read readDocument) materials(ctx context.Context, k *v1beta1.Kustomization) (m materials, err error) {
 	if m.variables, m.secrets, err = read.variables(ctx, k); err != nil {
@@ -191,16 +191,16 @@ func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization
 	found, secrets = map[string]string{}, map[string]any{}
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
 		name := types.NamespacedName{Namespace: k.Namespace, Name: reference.Name}
-		data, err := read(ctx, referent.Document{Kind: reference.Kind, NamespacedName: name})
+		data, err := read(ctx, refs.Document{Kind: reference.Kind, NamespacedName: name})
 		switch {
 		case apierrors.IsNotFound(err) && reference.Optional:
 			continue
 		case apierrors.IsNotFound(err):
-			return nil, nil, referent.Hindered(v1beta1.SubstitutionFailedReason,
+			return nil, nil, refs.Hindered(v1beta1.SubstitutionFailedReason,
 				"%s %s of spec.postBuild.substituteFrom[%d] does not exist"+
 					"; the controller continues when it is created", reference.Kind, name, i)
 		case apierrors.IsForbidden(err):
-			return nil, nil, referent.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.postBuild.substituteFrom[%d]",
+			return nil, nil, refs.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.postBuild.substituteFrom[%d]",
 				reference.Kind, name, i)
 		case err != nil:
 			return nil, nil, fmt.Errorf("spec.postBuild.substituteFrom[%d]: %w", i, err)
@@ -226,13 +226,13 @@ func (read readDocument) keys(ctx context.Context, k *v1beta1.Kustomization) (ma
 		return nil, nil
 	}
 	name := types.NamespacedName{Namespace: k.Namespace, Name: k.Spec.Decryption.SecretRef.Name}
-	data, err := read(ctx, referent.Document{Kind: "Secret", NamespacedName: name})
+	data, err := read(ctx, refs.Document{Kind: "Secret", NamespacedName: name})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, referent.Hindered(v1beta1.DecryptionFailedReason,
+		return nil, refs.Hindered(v1beta1.DecryptionFailedReason,
 			"Secret %s of spec.decryption does not exist; the controller continues when it is created", name)
 	case apierrors.IsForbidden(err):
-		return nil, referent.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.decryption", name)
+		return nil, refs.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.decryption", name)
 	case err != nil:
 		return nil, fmt.Errorf("spec.decryption: %w", err)
 	}
@@ -248,10 +248,10 @@ func (g *gatherer) forget(key types.NamespacedName) {
 }
 
 // documentsOf names the ConfigMaps and Secrets of a Kustomization.
-func documentsOf(k *v1beta1.Kustomization) []referent.Document {
-	var out []referent.Document
+func documentsOf(k *v1beta1.Kustomization) []refs.Document {
+	var out []refs.Document
 	add := func(kind, name string) {
-		out = append(out, referent.Document{Kind: kind, NamespacedName: types.NamespacedName{Namespace: k.Namespace, Name: name}})
+		out = append(out, refs.Document{Kind: kind, NamespacedName: types.NamespacedName{Namespace: k.Namespace, Name: name}})
 	}
 	if k.Spec.PostBuild != nil {
 		for _, reference := range k.Spec.PostBuild.SubstituteFrom {
@@ -303,9 +303,9 @@ func obstacleOf(err error) error {
 	}
 	reason, final := reasonOf(err)
 	if final {
-		return referent.Refused(reason, "%s", err)
+		return refs.Refused(reason, "%s", err)
 	}
-	return referent.Hindered(reason, "%s", err)
+	return refs.Hindered(reason, "%s", err)
 }
 
 // reasonOf is the reason of an error, and whether the same input can never succeed.

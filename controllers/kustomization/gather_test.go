@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 )
 
 // A dependency that is Ready with the former revision of the same source is waited for, and named.
@@ -36,14 +36,14 @@ func TestAbreast(t *testing.T) {
 				t.Fatal(err)
 			}
 			objects := fake.NewClientBuilder().WithScheme(scheme).WithObjects(tt.others...).Build()
-			g := &gatherer{dependencies: &referent.Dependencies{Objects: objects}}
+			g := &gatherer{dependencies: &refs.Dependencies{Objects: objects}}
 			k := following("apps", "web", oldRevision)
 			k.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "infra"}, {Name: "crds", Namespace: "crds"}}
 			err := g.abreast(t.Context(), k, inputs{choice: choiceOf(k), artifact: v1beta1.Artifact{Revision: newRevision}})
 			if tt.want == "" && err == nil {
 				return
 			}
-			if referent.ReasonOf(err) != v1beta1.DependencyNotReadyReason || err.Error() != tt.want {
+			if refs.ReasonOf(err) != v1beta1.DependencyNotReadyReason || err.Error() != tt.want {
 				t.Errorf("error = %v, want %q", err, tt.want)
 			}
 		})

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
+	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -20,9 +20,9 @@ const (
 type step string
 
 const (
-	apply step = "apply"
-	wait  step = "wait"
-	rest  step = "rest"
+	stepApply step = "apply"
+	stepWait  step = "wait"
+	stepRest  step = "rest"
 )
 
 // facts are what a decision is made of.
@@ -43,7 +43,7 @@ type facts struct {
 	unclaimed bool
 	kept      time.Duration
 	// sight is what is known of the objects, known whether there is one already.
-	sight rollout.Sight
+	sight apply.Sight
 	known bool
 	// waiting are objects that have to be healthy and are not.
 	waiting []v1beta1.ObjectHealth
@@ -73,27 +73,27 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 	again, isDue := due(s, f)
 	switch {
 	case f.asked:
-		return decision{step: apply, why: "it was asked for"}
+		return decision{step: stepApply, why: "it was asked for"}
 	case s.LastAttemptedDigest != f.digest:
-		return decision{step: apply, why: "what is wanted has changed"}
+		return decision{step: stepApply, why: "what is wanted has changed"}
 	case exceeds(s, f.digest):
-		return decision{step: wait, why: "these inputs exceed a bound of rendering", limited: true}
+		return decision{step: stepWait, why: "these inputs exceed a bound of rendering", limited: true}
 	case s.LastAppliedDigest != f.digest || s.Failures > 0:
 		left := pause(retryDelay(k, s.Failures, status.IsStalled(k)), f.freed) - since
 		if f.awaited || left <= 0 {
-			return decision{step: apply, why: "the last attempt failed"}
+			return decision{step: stepApply, why: "the last attempt failed"}
 		}
-		return decision{step: wait, why: fmt.Sprintf("the last attempt failed, the next one follows in %s", left.Round(time.Second)), after: left}
+		return decision{step: stepWait, why: fmt.Sprintf("the last attempt failed, the next one follows in %s", left.Round(time.Second)), after: left}
 	case !f.known:
-		return decision{step: rest, why: "the objects are being looked at", after: f.kept}
+		return decision{step: stepRest, why: "the objects are being looked at", after: f.kept}
 	case isDue:
 		return again
 	case len(f.waiting) > 0:
 		left := k.GetTimeout() - since
 		next := soonest(soonest(max(left, 0), f.truce), f.kept)
-		return decision{step: rest, why: "objects are not healthy yet", overdue: left <= 0, after: next}
+		return decision{step: stepRest, why: "objects are not healthy yet", overdue: left <= 0, after: next}
 	default:
-		return decision{step: rest, why: "everything is applied", after: soonest(f.truce, f.kept)}
+		return decision{step: stepRest, why: "everything is applied", after: soonest(f.truce, f.kept)}
 	}
 }
 
@@ -101,13 +101,13 @@ func judge(k *v1beta1.Kustomization, f facts, now time.Time) decision {
 func due(s v1beta1.KustomizationStatus, f facts) (decision, bool) {
 	switch {
 	case f.unclaimed:
-		return decision{step: apply, why: "what was kept for other Kustomizations can be pruned"}, true
+		return decision{step: stepApply, why: "what was kept for other Kustomizations can be pruned"}, true
 	case len(f.sight.Differs) > 0:
-		return decision{step: apply, kind: fair.Urgent, why: "objects differ: " + firstOf(f.sight.Differs)}, true
+		return decision{step: stepApply, kind: fair.Urgent, why: "objects differ: " + firstOf(f.sight.Differs)}, true
 	case f.audit && auditable(s, f):
-		return decision{step: apply, why: "objects that may not be watched, or were kept, are looked at"}, true
+		return decision{step: stepApply, why: "objects that may not be watched, or were kept, are looked at"}, true
 	case f.over:
-		return decision{step: apply, kind: fair.Urgent, why: "objects that somebody fights over are corrected again"}, true
+		return decision{step: stepApply, kind: fair.Urgent, why: "objects that somebody fights over are corrected again"}, true
 	default:
 		return decision{}, false
 	}

@@ -9,15 +9,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/rollout"
-	"fairlead.dev/fairlead/helmops/tracker"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/tracker"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 )
 
 // blockerOf returns the object of others that an error names as what is in the way of a deletion; nil when it
 // names none.
 func blockerOf(err error) *tracker.Ref {
-	var foreign *rollout.ForeignError
+	var foreign *apply.ForeignError
 	if !errors.As(err, &foreign) {
 		return nil
 	}

@@ -14,10 +14,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/rollout"
-	"fairlead.dev/fairlead/helmops/tracker"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/tracker"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 )
 
 // scripted shows the states of an object one after the other.
@@ -43,14 +43,14 @@ func TestWhatIsInTheWayIsWatched(t *testing.T) {
 	t.Parallel()
 	states, woken := make(scripted), make(chan struct{}, 8)
 	wake := func(types.NamespacedName) { woken <- struct{}{} }
-	h := &handler{gatherer: &gatherer{lookout: referent.NewLookout(t.Context(), states, wake, time.Now)}}
+	h := &handler{gatherer: &gatherer{lookout: refs.NewLookout(t.Context(), states, wake, time.Now)}}
 	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "all"}}
 	key := client.ObjectKeyFromObject(k)
 	if h.freed(k, cluster.Access{}) {
 		t.Error("nothing is in the way, and it is said to be gone")
 	}
 	kind := schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}
-	foreign := &rollout.ForeignError{First: &tracker.Ref{GVK: kind, Namespace: "app", Name: "foreign"}}
+	foreign := &apply.ForeignError{First: &tracker.Ref{GVK: kind, Namespace: "app", Name: "foreign"}}
 	h.obstructed(key, blockerOf(errors.Join(errors.New("another"), foreign)))
 	if h.freed(k, cluster.Access{}) {
 		t.Error("an object that was not read yet is reported as gone")

@@ -21,9 +21,9 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/tracker"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/tracker"
+	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=kustomizations,verbs=get;list;watch;patch
@@ -56,7 +56,7 @@ type Options struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Connect reaches objects that Kustomizations depend on, or whose health they wait for.
-	Connect referent.Connect
+	Connect refs.Connect
 	// DefaultServiceAccount is whom Kustomizations act as that name no ServiceAccount, in the namespace of each; empty is the
 	// controller itself.
 	DefaultServiceAccount string
@@ -87,21 +87,21 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing Kustomizations: %w", err)
 	}
-	expressions, err := referent.NewExpressions()
+	expressions, err := refs.NewExpressions()
 	if err != nil {
 		return err
 	}
 	waker := o.Moved.waker
-	documents := referent.NewDocuments(cached, live, referent.MaxDocuments)
-	lookout := referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
+	documents := refs.NewDocuments(cached, live, refs.MaxDocuments)
+	lookout := refs.NewLookout(ctx, refs.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
 	h := &handler{
 		gatherer: &gatherer{
 			catalog: c, trees: newTrees(c), builder: o.Builder, documents: documents, lookout: lookout,
-			identities: referent.Identities{
-				Objects: cached, Live: live, Documents: documents, Tokens: referent.TokensOf(cached),
+			identities: refs.Identities{
+				Objects: cached, Live: live, Documents: documents, Tokens: refs.TokensOf(cached),
 			},
-			dependencies: &referent.Dependencies{
-				Kind: v1beta1.KustomizationKind, Empty: func() referent.Dependent { return &v1beta1.Kustomization{} },
+			dependencies: &refs.Dependencies{
+				Kind: v1beta1.KustomizationKind, Empty: func() refs.Dependent { return &v1beta1.Kustomization{} },
 				Objects: cached, Lookout: lookout, Expressions: expressions, OwnNamespace: o.NoCrossNamespaceRefs,
 			},
 			defaultServiceAccount: o.DefaultServiceAccount,
@@ -136,7 +136,7 @@ func moved() predicate.Predicate {
 			return ok && alsoOK && was.Status.LastAppliedRevision != is.Status.LastAppliedRevision
 		},
 	}
-	return predicate.Or(referent.Freed(), applied)
+	return predicate.Or(refs.Freed(), applied)
 }
 
 // lackingKinds finds the Kustomizations whose last attempt lacked a kind, which may be there now.
@@ -163,8 +163,8 @@ func (h *handler) lackingKinds(reader client.Reader) func(context.Context, clien
 }
 
 // indexOf finds Kustomizations by what they refer to.
-func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[*v1beta1.Kustomization] {
-	return referent.Index[*v1beta1.Kustomization]{
+func indexOf(reader client.Reader, defaultServiceAccount string) refs.Index[*v1beta1.Kustomization] {
+	return refs.Index[*v1beta1.Kustomization]{
 		Kind: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
 		List: func() client.ObjectList { return &v1beta1.KustomizationList{} }, Documents: documentsOf,
 		Account: func(k *v1beta1.Kustomization) string { return k.GetServiceAccountName(defaultServiceAccount) },
@@ -180,7 +180,7 @@ func sourceKey(choice catalog.Choice) string {
 }
 
 // usersOf lists the Kustomizations of a source.
-func usersOf(index referent.Index[*v1beta1.Kustomization]) catalog.Users {
+func usersOf(index refs.Index[*v1beta1.Kustomization]) catalog.Users {
 	return func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
 		return index.Find(ctx, client.MatchingFields{sourceIndex: sourceKey(choice)})
 	}

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
 // turn is that of an attempt. It is over when the attempt is.

@@ -13,7 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 // maxStacks bounds the stacks that are remembered as logged. After so many distinct ones no more are logged: the log must not

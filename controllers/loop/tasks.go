@@ -7,8 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/process/fair"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 // Tasks runs what takes time outside of the workers, one task per object.

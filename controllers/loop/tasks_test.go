@@ -11,7 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
 var (

@@ -7,7 +7,7 @@ import (
 	"k8s.io/utils/lru"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/expression"
+	"fairlead.dev/fairlead/helmops/kube/cel"
 	"fairlead.dev/fairlead/helmops/promotion"
 )
 
@@ -16,24 +16,24 @@ const maxExpressions = 512
 
 // checks compiles the CEL expressions of stages, each once.
 type checks struct {
-	language *expression.Language
+	language *cel.Language
 	compiled *lru.Cache // of compiled, by text
 }
 
 type compiled struct {
-	program *expression.Program
+	program *cel.Program
 	err     error
 }
 
 func newChecks() (*checks, error) {
-	language, err := expression.NewLanguage("candidate", "current", "stage", "upstream", "releases", "now")
+	language, err := cel.NewLanguage("candidate", "current", "stage", "upstream", "releases", "now")
 	if err != nil {
 		return nil, err
 	}
 	return &checks{language: language, compiled: lru.New(maxExpressions)}, nil
 }
 
-func (c *checks) compile(text string) (*expression.Program, error) {
+func (c *checks) compile(text string) (*cel.Program, error) {
 	if known, ok := c.compiled.Get(text); ok {
 		return known.(compiled).program, known.(compiled).err
 	}
@@ -43,7 +43,7 @@ func (c *checks) compile(text string) (*expression.Program, error) {
 }
 
 // compiledCheck implements promotion.Predicate.
-type compiledCheck struct{ *expression.Program }
+type compiledCheck struct{ *cel.Program }
 
 // Holds implements promotion.Predicate.
 func (p compiledCheck) Holds(variables map[string]any) (bool, error) {

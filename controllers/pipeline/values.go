@@ -15,8 +15,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/manifests"
+	"fairlead.dev/fairlead/helmops/kustomize/build"
+	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/values"
 	"fairlead.dev/fairlead/sources"
 )
@@ -137,7 +137,7 @@ func (f *sharedFiles) read(ctx context.Context, id fileID, name string, artifact
 	if err != nil {
 		return f.failed(id, name, err)
 	}
-	content, err := manifests.ReadFile(archive, id.path, v1beta1.MaxSharedValues)
+	content, err := build.ReadFile(archive, id.path, v1beta1.MaxSharedValues)
 	if closing := archive.Close(); err == nil && closing != nil {
 		return f.failed(id, name, closing)
 	}

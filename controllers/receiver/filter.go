@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/expression"
+	"fairlead.dev/fairlead/helmops/kube/cel"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -27,25 +27,25 @@ func (e filterError) Error() string { return string(e) }
 // filters compiles the CEL expressions of receivers, each once. They know res, the metadata of an object, req, the
 // body of the call, and claims, those of the token of a call.
 type filters struct {
-	language *expression.Language
+	language *cel.Language
 	compiled *lru.Cache // of filter, by text
 }
 
 // filter is a compiled expression, or why it is none.
 type filter struct {
-	program *expression.Program
+	program *cel.Program
 	err     error
 }
 
 func newFilters() (*filters, error) {
-	language, err := expression.NewLanguage("res", "req", "claims")
+	language, err := cel.NewLanguage("res", "req", "claims")
 	if err != nil {
 		return nil, err
 	}
 	return &filters{language: language, compiled: lru.New(maxFilters)}, nil
 }
 
-func (f *filters) compile(text string) (*expression.Program, error) {
+func (f *filters) compile(text string) (*cel.Program, error) {
 	if known, ok := f.compiled.Get(text); ok {
 		return known.(filter).program, known.(filter).err
 	}

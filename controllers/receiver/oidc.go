@@ -10,7 +10,7 @@ import (
 	"k8s.io/utils/lru"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/expression"
+	"fairlead.dev/fairlead/helmops/kube/cel"
 	"fairlead.dev/fairlead/sources/oidc"
 )
 
@@ -62,7 +62,7 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // claimRules compiles the variables and validations of providers, each once. They know claims, those of the token, and
 // vars, the variables before.
 type claimRules struct {
-	language *expression.Language
+	language *cel.Language
 	compiled *lru.Cache // of filter, by ruleKey
 }
 
@@ -73,14 +73,14 @@ type ruleKey struct {
 }
 
 func newClaimRules() (*claimRules, error) {
-	language, err := expression.NewLanguage("claims", "vars")
+	language, err := cel.NewLanguage("claims", "vars")
 	if err != nil {
 		return nil, err
 	}
 	return &claimRules{language: language, compiled: lru.New(maxFilters)}, nil
 }
 
-func (c *claimRules) compile(key ruleKey) (*expression.Program, error) {
+func (c *claimRules) compile(key ruleKey) (*cel.Program, error) {
 	if known, ok := c.compiled.Get(key); ok {
 		return known.(filter).program, known.(filter).err
 	}

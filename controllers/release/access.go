@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 )
 
 // departureRetry is how often the namespace of a deleted object is looked at that cannot be uninstalled for lack of an identity.
@@ -23,7 +23,7 @@ func (g *gatherer) access(ctx context.Context, hr *v1beta1.HelmRelease) (cluster
 
 // unreadable words why the records of a release could not be read.
 func unreadable(hr *v1beta1.HelmRelease, err error) error {
-	return referent.Unreachable(err, hr.Namespace, hr.Spec.KubeConfig, hr.GetInterval())
+	return refs.Unreachable(err, hr.Namespace, hr.Spec.KubeConfig, hr.GetInterval())
 }
 
 // departure is what counts for the uninstall of a deleted object.
@@ -43,7 +43,7 @@ func (g *gatherer) departure(ctx context.Context, hr *v1beta1.HelmRelease) (depa
 	}
 	g.documents.Name(types.NamespacedName{Namespace: hr.Namespace, Name: hr.Name}, documentsOf(hr)...)
 	access, err := g.access(ctx, hr)
-	if err != nil && !referent.IsObstacle(err) || err == nil && access.User == "" {
+	if err != nil && !refs.IsObstacle(err) || err == nil && access.User == "" {
 		return departure{access: access}, err
 	}
 	gone, terminatingErr := g.identities.Terminating(ctx, hr.Namespace)
@@ -57,7 +57,7 @@ func (g *gatherer) departure(ctx context.Context, hr *v1beta1.HelmRelease) (depa
 // identity does not come back, and what is left of the release goes with the namespace; a release that never came to be
 // needs no identity.
 func (h *handler) stranded(ctx context.Context, hr *v1beta1.HelmRelease, way departure) (bool, time.Duration, error) {
-	reason := referent.ReasonOf(way.obstacle)
+	reason := refs.ReasonOf(way.obstacle)
 	var noIdentity bool // false while a cluster only does not answer
 	switch reason {
 	case v1beta1.AccessDeniedReason, v1beta1.KubeConfigInvalidReason, v1beta1.UnsupportedReason:
@@ -67,7 +67,7 @@ func (h *handler) stranded(ctx context.Context, hr *v1beta1.HelmRelease, way dep
 		log.FromContext(ctx).Info("the Helm release is not uninstalled", "because", way.obstacle.Error(), "namespaceTerminating", way.terminating)
 		return true, 0, nil
 	}
-	_, err := h.blocked(hr, referent.Hindered(reason, "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
+	_, err := h.blocked(hr, refs.Hindered(reason, "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
 		hr.GetReleaseNamespace(), hr.GetReleaseName(), way.obstacle, v1beta1.DeletionPolicyOrphan))
 	return false, departureRetry, err
 }

@@ -17,9 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/memory"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/process/memory"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -127,7 +127,7 @@ func TestAccessSaysWhatIsMissing(t *testing.T) {
 				objects = append(objects, secret(tt.content))
 			}
 			_, err := newHandler(t, tt.get, objects...).gather(t.Context(), tt.release)
-			var known *referent.ObstacleError
+			var known *refs.ObstacleError
 			if !errors.As(err, &known) {
 				t.Fatalf("error = %v, want an obstacle", err)
 			}
@@ -205,7 +205,7 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 			h.events, h.jitter = events.NewFakeRecorder(1), func() float64 { return 0 }
 			hr := helmRelease("web", as("deployer"))
 			hr.Status.History = tt.revisions
-			missing := referent.Hindered(cmp.Or(tt.reason, v1beta1.AccessDeniedReason),
+			missing := refs.Hindered(cmp.Or(tt.reason, v1beta1.AccessDeniedReason),
 				"ServiceAccount apps/deployer does not exist; the controller continues when it is created")
 			done, again, err := h.stranded(t.Context(), hr, departure{obstacle: missing, terminating: tt.terminating})
 			if err != nil || done != tt.done {
@@ -237,16 +237,16 @@ func TestWhyRecordsCannotBeRead(t *testing.T) {
 		again   time.Duration
 	}{
 		{name: "nothing is wrong", release: helmRelease("web")},
-		{name: "no rights", release: helmRelease("web"), reason: v1beta1.AccessDeniedReason, again: referent.ForbiddenRetry, says: "secrets is forbidden",
+		{name: "no rights", release: helmRelease("web"), reason: v1beta1.AccessDeniedReason, again: refs.ForbiddenRetry, says: "secrets is forbidden",
 			err: reading(apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", nil))},
 		{name: "a kubeconfig that is refused", release: helmRelease("web", remote("")), reason: v1beta1.KubeConfigInvalidReason,
 			err: reading(&cluster.KubeconfigError{Problem: "its user runs a program (exec)", Fix: "use a token"}),
 			says: "Secret apps/db of spec.kubeConfig: the kubeconfig is refused: its user runs a program (exec); " +
 				"use a token; " +
 				"the controller continues when that changes"},
-		{name: "a remote cluster that does not answer", release: helmRelease("web", remote("")), err: reading(away), again: referent.UnreachableRetry,
+		{name: "a remote cluster that does not answer", release: helmRelease("web", remote("")), err: reading(away), again: refs.UnreachableRetry,
 			reason: v1beta1.ClusterUnreachableReason, says: "the cluster of Secret apps/db of spec.kubeConfig does not answer: dial tcp: connection refused"},
-		{name: "a remote cluster that says too much", release: helmRelease("web", remote("")), again: referent.UnreachableRetry,
+		{name: "a remote cluster that says too much", release: helmRelease("web", remote("")), again: refs.UnreachableRetry,
 			err:    reading(&memory.ExceededError{Namespace: "apps", Bounds: memory.Clusters}),
 			reason: v1beta1.ClusterUnreachableReason, says: "the cluster of Secret apps/db of spec.kubeConfig is not watched: the clusters that namespace apps names"},
 		{name: "the own cluster does not answer, so it cannot be told either", release: helmRelease("web"), err: reading(away)},
@@ -255,7 +255,7 @@ func TestWhyRecordsCannotBeRead(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := unreadable(tt.release, tt.err)
-			var known *referent.ObstacleError
+			var known *refs.ObstacleError
 			if !errors.As(got, &known) {
 				if tt.reason != "" || !errors.Is(got, tt.err) {
 					t.Errorf("got %v, want reason %q", got, tt.reason)

@@ -23,8 +23,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
@@ -113,18 +113,18 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 // leave brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that says so.
 func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (bool, time.Duration, error) {
 	decision, err := h.decide(ctx, hr, inputs)
-	if referent.IsObstacle(err) {
+	if refs.IsObstacle(err) {
 		_, err = h.blocked(hr, err)
-		return false, referent.UnreachableRetry, err
+		return false, refs.UnreachableRetry, err
 	}
-	if reading := (*referent.LookingError)(nil); errors.As(err, &reading) {
+	if reading := (*refs.LookingError)(nil); errors.As(err, &reading) {
 		again, err := h.blocked(hr, err)
 		return false, again, err
 	}
 	if apierrors.IsForbidden(err) {
 		return h.refused(hr, inputs, err)
 	}
-	if err = unreadable(hr, err); referent.IsObstacle(err) {
+	if err = unreadable(hr, err); refs.IsObstacle(err) {
 		return h.stranded(ctx, hr, departure{obstacle: err, terminating: inputs.NamespaceTerminating})
 	}
 	if err != nil {
@@ -158,7 +158,7 @@ func (h *handler) refused(hr *v1beta1.HelmRelease, inputs release.Inputs, err er
 				"namespaces may be left", err)})
 		return true, 0, nil
 	}
-	_, err = h.blocked(hr, referent.Hindered(v1beta1.AccessDeniedReason, "%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to "+
+	_, err = h.blocked(hr, refs.Hindered(v1beta1.AccessDeniedReason, "%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to "+
 		"leave the Helm release behind", err, v1beta1.DeletionPolicyOrphan))
 	return false, plan.RetryDelay(1), err
 }
@@ -257,7 +257,7 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 		}
 		return 0, nil
 	}
-	var reading *referent.LookingError
+	var reading *refs.LookingError
 	if errors.As(err, &reading) {
 		if reading.Took < slow {
 			return slow - reading.Took, nil
@@ -267,7 +267,7 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 		}
 		return 0, nil
 	}
-	var known *referent.ObstacleError
+	var known *refs.ObstacleError
 	if !errors.As(err, &known) {
 		return 0, err
 	}
@@ -305,7 +305,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if err != nil {
 		h.observe(ctx, hr, inputs) // the records cannot be read; the status names objects only of a release that was accepted
 	}
-	if referent.IsObstacle(err) {
+	if refs.IsObstacle(err) {
 		return h.blocked(hr, err)
 	}
 	if err != nil {

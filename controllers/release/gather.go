@@ -10,8 +10,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
@@ -25,10 +25,10 @@ import (
 // Looking again while nothing has changed costs no request.
 type gatherer struct {
 	catalog      *catalog.Catalog
-	identities   referent.Identities
-	documents    *referent.Documents
-	dependencies *referent.Dependencies
-	lookout      *referent.Lookout
+	identities   refs.Identities
+	documents    *refs.Documents
+	dependencies *refs.Dependencies
+	lookout      *refs.Lookout
 	rules        rules
 	// defaultServiceAccount is the identity of releases that name none; empty is the controller itself.
 	defaultServiceAccount string
@@ -41,18 +41,18 @@ type gatherer struct {
 // sight is how a gatherer sees the objects of the cluster.
 type sight struct {
 	cached, live client.Reader
-	expressions  *referent.Expressions
-	lookout      *referent.Lookout
-	tokens       referent.Tokens
+	expressions  *refs.Expressions
+	lookout      *refs.Lookout
+	tokens       refs.Tokens
 }
 
 func newGatherer(c *catalog.Catalog, s sight, o Options) *gatherer {
-	documents := referent.NewDocuments(s.cached, s.live, referent.MaxDocuments)
+	documents := refs.NewDocuments(s.cached, s.live, refs.MaxDocuments)
 	return &gatherer{
 		catalog: c, documents: documents, lookout: s.lookout,
-		identities: referent.Identities{Objects: s.cached, Live: s.live, Documents: documents, Tokens: s.tokens},
-		dependencies: &referent.Dependencies{
-			Kind: v1beta1.HelmReleaseKind, Empty: func() referent.Dependent { return &v1beta1.HelmRelease{} },
+		identities: refs.Identities{Objects: s.cached, Live: s.live, Documents: documents, Tokens: s.tokens},
+		dependencies: &refs.Dependencies{
+			Kind: v1beta1.HelmReleaseKind, Empty: func() refs.Dependent { return &v1beta1.HelmRelease{} },
 			Objects: s.cached, Lookout: s.lookout, Expressions: s.expressions, OwnNamespace: o.NoCrossNamespaceRefs,
 		},
 		defaultServiceAccount: o.DefaultServiceAccount, objects: s.cached, noFreezes: o.NoFreezes, now: o.Now,
@@ -131,5 +131,5 @@ func chartObstacle(err error) error {
 	if errors.As(err, &known) {
 		failure.Reason, failure.Final = known.Reason(), !known.Retryable()
 	}
-	return &referent.ObstacleError{Failure: failure}
+	return &refs.ObstacleError{Failure: failure}
 }

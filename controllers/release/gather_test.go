@@ -21,8 +21,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 )
 
 var (
@@ -58,13 +58,13 @@ func newHandler(t *testing.T, get func(client.Object) error, objects ...client.O
 			return c.Get(ctx, key, o, options...)
 		},
 	}).Build()
-	expressions, err := referent.NewExpressions()
+	expressions, err := refs.NewExpressions()
 	if err != nil {
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return now }
-	lookout := referent.NewLookout(t.Context(), nothing{}, func(types.NamespacedName) {}, clock)
-	seen := sight{cached: c, live: c, expressions: expressions, lookout: lookout, tokens: referent.TokensOf(c)}
+	lookout := refs.NewLookout(t.Context(), nothing{}, func(types.NamespacedName) {}, clock)
+	seen := sight{cached: c, live: c, expressions: expressions, lookout: lookout, tokens: refs.TokensOf(c)}
 	return &handler{now: clock, gatherer: newGatherer(catalog.NewCatalog(c, c, nil), seen, Options{Now: clock})}
 }
 
@@ -192,7 +192,7 @@ func TestGatherSaysWhatIsMissing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := newHandler(t, tt.get, tt.objects...).gather(t.Context(), tt.release)
-			var known *referent.ObstacleError
+			var known *refs.ObstacleError
 			if !errors.As(err, &known) {
 				t.Fatalf("error = %v, want an obstacle", err)
 			}
@@ -212,7 +212,7 @@ func TestAFaultOfTheAPIServerIsNoObstacle(t *testing.T) {
 		return nil
 	})
 	_, err := h.gather(t.Context(), helmRelease("web", from(v1beta1.ValuesReference{Kind: "ConfigMap", Name: "base", Optional: true})))
-	var known *referent.ObstacleError
+	var known *refs.ObstacleError
 	if !errors.Is(err, errSentinel) || errors.As(err, &known) {
 		t.Errorf("error = %v, want one that is tried again with back-off", err)
 	}

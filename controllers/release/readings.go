@@ -7,11 +7,11 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/fair"
+	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/helmops/release"
 )
 
@@ -153,7 +153,7 @@ func (r *readings) result(found *reading) ([]plan.Record, error) {
 		return found.records, found.err
 	default:
 		found.awaited = true
-		return nil, referent.Looking("the release records on the cluster of spec.kubeConfig", r.now().Sub(found.began))
+		return nil, refs.Looking("the release records on the cluster of spec.kubeConfig", r.now().Sub(found.began))
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 )
@@ -49,7 +49,7 @@ func far(namespace string) cluster.Access {
 }
 
 func isLooking(err error) bool {
-	var looking *referent.LookingError
+	var looking *refs.LookingError
 	return errors.As(err, &looking)
 }
 

@@ -5,14 +5,14 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/release"
 )
 
 // admit checks what the spec says by itself: references that are not allowed or malformed, and expressions. What it finds
 // stands until the spec changes.
 func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
-	if err := referent.Supported(hr); err != nil {
+	if err := refs.Supported(hr); err != nil {
 		return err
 	}
 	if choice := catalog.ChoiceOfRelease(hr); g.dependencies.OwnNamespace && choice.Namespace != hr.Namespace {
@@ -20,16 +20,16 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 		if hr.Spec.ChartRef != nil {
 			field = "spec.chartRef"
 		}
-		return referent.Foreign(field, fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
+		return refs.Foreign(field, fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
 	}
 	if err := g.dependencies.Admit(hr); err != nil {
 		return err
 	}
 	if err := release.CheckName(hr); err != nil {
-		return referent.Refused(v1beta1.InvalidReferenceReason, "%s", err)
+		return refs.Refused(v1beta1.InvalidReferenceReason, "%s", err)
 	}
 	if _, err := release.RollbackRequested(hr); err != nil {
-		return referent.Refused(v1beta1.InvalidReferenceReason, "%s", err)
+		return refs.Refused(v1beta1.InvalidReferenceReason, "%s", err)
 	}
 	return nil
 }

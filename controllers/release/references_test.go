@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 )
 
 func depends(references ...v1beta1.DependencyReference) func(*v1beta1.HelmRelease) {
@@ -56,7 +56,7 @@ func TestAdmit(t *testing.T) {
 				}
 				return
 			}
-			var known *referent.ObstacleError
+			var known *refs.ObstacleError
 			if !errors.As(err, &known) || !known.Final || known.Reason != tt.reason || !strings.HasPrefix(known.Message, tt.message) {
 				t.Errorf("error = %v, want a final %s: %s", err, tt.reason, tt.message)
 			}

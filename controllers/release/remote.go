@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -28,7 +28,7 @@ func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs re
 	runner.Engine = h.readings.of(key)
 	runner.Namesake = nil // a worker may not wait for a remote cluster; there the install fails
 	decision, err := runner.Decide(ctx, hr, inputs)
-	var looking *referent.LookingError
+	var looking *refs.LookingError
 	if errors.As(err, &looking) {
 		return decision, looking
 	}
@@ -36,6 +36,6 @@ func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs re
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return decision, err
 	}
-	return decision, &referent.ObstacleError{After: referent.UnreachableRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
-		"the cluster of spec.kubeConfig does not answer: %s; it is asked again every %s", err, referent.UnreachableRetry)}}
+	return decision, &refs.ObstacleError{After: refs.UnreachableRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
+		"the cluster of spec.kubeConfig does not answer: %s; it is asked again every %s", err, refs.UnreachableRetry)}}
 }

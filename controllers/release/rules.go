@@ -7,9 +7,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
-	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/health"
 )
 
 // rules compiles the health checks and drift rules of releases, each generation once. The zero value has none.
@@ -46,14 +46,14 @@ func compileRules(hr *v1beta1.HelmRelease) compiledRules {
 	out := compiledRules{uid: hr.UID, generation: hr.Generation}
 	var err error
 	if out.health, err = health.NewRules(hr.Spec.HealthCheckExprs); err != nil {
-		out.err = referent.Refused(v1beta1.InvalidCELExpressionReason, "%s", err)
+		out.err = refs.Refused(v1beta1.InvalidCELExpressionReason, "%s", err)
 		return out
 	}
 	if hr.WaitsAsHelm() {
 		out.health = out.health.AsHelm()
 	}
 	if out.ignore, err = drift.Compile(hr.GetDriftIgnore()); err != nil {
-		out.err = referent.Refused(v1beta1.InvalidDriftRuleReason, "spec.driftDetection.ignore: %s", err)
+		out.err = refs.Refused(v1beta1.InvalidDriftRuleReason, "spec.driftDetection.ignore: %s", err)
 		return out
 	}
 	return out

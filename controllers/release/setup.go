@@ -16,14 +16,14 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/chart"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/fair"
+	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/helmops/release"
-	"fairlead.dev/fairlead/helmops/tracker"
 )
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=helmreleases,verbs=get;list;watch;patch
@@ -58,7 +58,7 @@ type Options struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Connect reaches the objects of other kinds that releases depend on.
-	Connect referent.Connect
+	Connect refs.Connect
 	// DefaultServiceAccount is whom releases act as that name no ServiceAccount, in the namespace of each; empty is the
 	// controller itself.
 	DefaultServiceAccount string
@@ -73,7 +73,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing releases: %w", err)
 	}
-	expressions, err := referent.NewExpressions()
+	expressions, err := refs.NewExpressions()
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 			Engine: o.Engine, Charts: load, Fetch: fetch, Now: o.Now, Namesake: o.Namesake,
 		},
 		gatherer: newGatherer(c, sight{
-			cached: cached, live: live, expressions: expressions, tokens: referent.TokensOf(cached),
-			lookout: referent.NewLookout(ctx, referent.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
+			cached: cached, live: live, expressions: expressions, tokens: refs.TokensOf(cached),
+			lookout: refs.NewLookout(ctx, refs.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
 		tasks:    loop.NewTasks[landed](ctx, waker.WakeFirst, o.Now),
 		readings: newReadings(ctx, o.Engine, waker.Wake, o.Now),
 		events:   manager.GetEventRecorder("fairlead"),
@@ -120,7 +120,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{
 		Name: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
-		Watches: append(append(sourceWatches, index.Watches(referent.Freed())...), h.moreWatches()...),
+		Watches: append(append(sourceWatches, index.Watches(refs.Freed())...), h.moreWatches()...),
 	})
 }
 
@@ -187,8 +187,8 @@ func consistsOf(hr *v1beta1.HelmRelease, chart v1beta1.ChartRevision) bool {
 }
 
 // indexOf finds releases by what they refer to.
-func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[*v1beta1.HelmRelease] {
-	return referent.Index[*v1beta1.HelmRelease]{
+func indexOf(reader client.Reader, defaultServiceAccount string) refs.Index[*v1beta1.HelmRelease] {
+	return refs.Index[*v1beta1.HelmRelease]{
 		Kind: v1beta1.HelmReleaseKind, Empty: func() *v1beta1.HelmRelease { return &v1beta1.HelmRelease{} },
 		List: func() client.ObjectList { return &v1beta1.HelmReleaseList{} }, Documents: documentsOf,
 		Account: func(hr *v1beta1.HelmRelease) string { return hr.GetServiceAccountName(defaultServiceAccount) },
@@ -204,7 +204,7 @@ func indexOf(reader client.Reader, defaultServiceAccount string) referent.Index[
 
 // wake looks again at the releases whose records, at a place, somebody else wrote.
 func wake(
-	ctx context.Context, index referent.Index[*v1beta1.HelmRelease], wake func(types.NamespacedName), place string,
+	ctx context.Context, index refs.Index[*v1beta1.HelmRelease], wake func(types.NamespacedName), place string,
 ) {
 	for _, key := range index.Find(ctx, client.MatchingFields{placesIndex: place}) {
 		wake(key)

@@ -7,13 +7,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
 // shaken says what else goes wrong at the moment that may be why a release is not healthy; empty when there is nothing.
 func (h *handler) shaken(ctx context.Context, hr *v1beta1.HelmRelease) string {
-	for _, key := range referent.Below(hr, v1beta1.HelmReleaseKind) {
+	for _, key := range refs.Below(hr, v1beta1.HelmReleaseKind) {
 		below := &v1beta1.HelmRelease{}
 		if err := h.dependencies.Objects.Get(ctx, key, below); err != nil {
 			continue // it is gone, which work on this release waits for anyway

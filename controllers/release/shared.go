@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/helmops/release"
@@ -20,7 +20,7 @@ import (
 // shared are the shared values of a stage that a release takes. The zero value is that of a release without them.
 type shared struct {
 	// document is the ConfigMap that the release names. digest is that of the values that count now.
-	document referent.Document
+	document refs.Document
 	digest   string
 	// hold is why the release keeps what it has, whose values are kept; wanted is the digest of those in the ConfigMap.
 	hold   *plan.Hold
@@ -29,15 +29,15 @@ type shared struct {
 }
 
 // documents are the ConfigMaps with the shared values that a release has, when it takes them from the stage.
-func (s *followed) documents(hr *v1beta1.HelmRelease) []referent.Document {
+func (s *followed) documents(hr *v1beta1.HelmRelease) []refs.Document {
 	if s == nil || hr.Status.SharedValues == nil || !hr.TakesSharedValues(s.pipeline, s.name) {
 		return nil
 	}
-	return []referent.Document{s.document(s.pipeline.SharedValuesName(hr.Status.SharedValues.Digest))}
+	return []refs.Document{s.document(s.pipeline.SharedValuesName(hr.Status.SharedValues.Digest))}
 }
 
-func (s *followed) document(name string) referent.Document {
-	return referent.Document{
+func (s *followed) document(name string) refs.Document {
+	return refs.Document{
 		Kind: "ConfigMap", NamespacedName: types.NamespacedName{Namespace: s.pipeline.Namespace, Name: name},
 	}
 }
@@ -69,7 +69,7 @@ func (g *gatherer) shared(
 		return out, nil
 	}
 	if present.Chart == "" || present.Values == "" {
-		return shared{}, referent.Hindered(v1beta1.SourceNotReadyReason, "%s; the controller continues then", message)
+		return shared{}, refs.Hindered(v1beta1.SourceNotReadyReason, "%s; the controller continues then", message)
 	}
 	kept := stage.document(stage.pipeline.SharedValuesName(present.Values))
 	digest, content, err := g.digestIn(ctx, kept)
@@ -77,7 +77,7 @@ func (g *gatherer) shared(
 		return shared{}, err
 	}
 	if digest != present.Values {
-		return shared{}, referent.Hindered(v1beta1.ValuesErrorReason, "%s, and ConfigMap %s does not have the shared "+
+		return shared{}, refs.Hindered(v1beta1.ValuesErrorReason, "%s, and ConfigMap %s does not have the shared "+
 			"values that the release has; the controller continues then", message, kept.NamespacedName)
 	}
 	out.digest, out.kept = present.Values, content
@@ -104,7 +104,7 @@ func (s *followed) keeps(
 }
 
 // digestIn is the digest of the shared values in a ConfigMap, and their document; empty when there are none.
-func (g *gatherer) digestIn(ctx context.Context, key referent.Document) (digest string, content []byte, err error) {
+func (g *gatherer) digestIn(ctx context.Context, key refs.Document) (digest string, content []byte, err error) {
 	data, err := g.documents.Get(ctx, key)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -124,8 +124,8 @@ func (g *gatherer) digestIn(ctx context.Context, key referent.Document) (digest 
 }
 
 // instead reads a document as if it had other values.
-func (read readDocument) instead(key referent.Document, content []byte) readDocument {
-	return func(ctx context.Context, wanted referent.Document) (map[string][]byte, error) {
+func (read readDocument) instead(key refs.Document, content []byte) readDocument {
+	return func(ctx context.Context, wanted refs.Document) (map[string][]byte, error) {
 		if wanted == key {
 			return map[string][]byte{v1beta1.SharedValuesKey: content}, nil
 		}

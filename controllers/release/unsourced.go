@@ -9,7 +9,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -24,7 +24,7 @@ func (g *gatherer) chart(ctx context.Context, hr *v1beta1.HelmRelease) (chart v1
 		return chart, nil, nil
 	}
 	obstacle := chartObstacle(err)
-	var known *referent.ObstacleError
+	var known *refs.ObstacleError
 	if !errors.As(obstacle, &known) || !isOfSource(known.Reason) || !runsAsDeclared(hr) {
 		return v1beta1.ChartRevision{}, nil, obstacle
 	}

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
@@ -60,7 +60,7 @@ func TestTheChartOfASourceThatIsNotSupported(t *testing.T) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			var known *referent.ObstacleError
+			var known *refs.ObstacleError
 			if !errors.As(cause, &known) || known.Reason != v1beta1.SourceNotReadyReason ||
 				!strings.Contains(known.Message, "spec.provider gcp is not supported") {
 				t.Errorf("cause %v", cause)

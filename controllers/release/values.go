@@ -6,7 +6,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/referent"
+	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -23,8 +23,8 @@ type Composed struct {
 // Values composes the values of a release as the controller does, from what its spec names and has itself. Each
 // ConfigMap and Secret is read with reader.
 func Values(ctx context.Context, reader client.Reader, hr *v1beta1.HelmRelease) (Composed, error) {
-	read := readDocument(func(ctx context.Context, key referent.Document) (map[string][]byte, error) {
-		return referent.Read(ctx, reader, key)
+	read := readDocument(func(ctx context.Context, key refs.Document) (map[string][]byte, error) {
+		return refs.Read(ctx, reader, key)
 	})
 	return read.values(ctx, hr)
 }
@@ -36,7 +36,7 @@ func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (C
 	}
 	merged, err := values.Merge(layers...)
 	if err != nil {
-		return Composed{}, referent.Hindered(v1beta1.ValuesErrorReason,
+		return Composed{}, refs.Hindered(v1beta1.ValuesErrorReason,
 			"values: %s; the controller continues when that changes", err)
 	}
 	return Composed{Merged: merged, Mask: values.NewMask(secrets...), Layers: layers}, nil

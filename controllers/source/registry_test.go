@@ -14,14 +14,14 @@ import (
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // registryHandler polls a registry that has the chart web for the choices that it is given.
 type registryHandler struct {
 	*testing.T
 	*handler[*v1beta1.HelmRepository]
-	server  *upstream.RegistryServer
+	server  *servers.RegistryServer
 	source  *v1beta1.HelmRepository
 	choices []catalog.Choice
 	woken   chan types.NamespacedName
@@ -30,12 +30,12 @@ type registryHandler struct {
 
 func newRegistryHandler(t *testing.T) *registryHandler {
 	t.Helper()
-	server, err := upstream.Registry(t.TempDir(), upstream.Options{})
+	server, err := servers.Registry(t.TempDir(), servers.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	archive, err := upstream.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
+	archive, err := servers.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
 // +kubebuilder:rbac:groups=fairlead.dev,resources=buckets;gitrepositories;helmrepositories;ocirepositories;helmcharts,verbs=get;list;watch

@@ -12,7 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 // DefaultBudget is how many bytes of parsed charts a Cache keeps.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 // archiveOf packs the metadata of a chart with what depends on it.

@@ -11,20 +11,20 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/engine/apply"
-	"fairlead.dev/fairlead/helmops/engine/records"
-	"fairlead.dev/fairlead/helmops/memory"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/engine/storage"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/process/memory"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 // Class gives the class of a failed action, one of v1beta1.Failure…, which decides what follows.
 func Class(step plan.Step, err error) string {
-	var unready *apply.NotReadyError
+	var unready *kubeclient.NotReadyError
 	var died *worker.DiedError
 	var panicked *worker.PanicError
-	var taken *records.TakenError
+	var taken *storage.TakenError
 	switch reason, _ := Reason(step, err); {
 	case errors.As(err, &died):
 		return v1beta1.FailureTransient
@@ -65,7 +65,7 @@ func isTransient(err error) bool {
 
 // Objects returns the objects that were not healthy when an action failed; nil when it failed for something else.
 func Objects(err error) []v1beta1.ObjectHealth {
-	var unready *apply.NotReadyError
+	var unready *kubeclient.NotReadyError
 	if !errors.As(err, &unready) {
 		return nil
 	}

@@ -6,11 +6,11 @@ import (
 	"slices"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/engine/apply"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/helmops/refusal"
 )
 
@@ -37,7 +37,7 @@ func (r *run) drift(before []plan.Record) error {
 	if r.ListOnly {
 		return nil
 	}
-	r.drifted, err = r.newClient(nil, nil).Drift(deployed.Release.Manifest, apply.Inspection{
+	r.drifted, err = r.newClient(nil, nil).Drift(deployed.Release.Manifest, kubeclient.Inspection{
 		Objects: r.Objects, Rules: r.DriftIgnore, Audit: r.Audit, Correct: r.Step == plan.Correct, Mask: r.scrubbed,
 	})
 	if r.Overwritten && len(r.drifted) > 0 {
@@ -67,7 +67,7 @@ func (r *run) overwritten(before []plan.Record) []drift.Object {
 	for _, object := range r.drifted {
 		refs = append(refs, v1beta1.NewResourceRef(object.Namespace, object.Name, object.Group, object.Kind, ""))
 	}
-	changes, err := client.Drift(would.Manifest, apply.Inspection{Objects: refs, Rules: r.DriftIgnore,
+	changes, err := client.Drift(would.Manifest, kubeclient.Inspection{Objects: refs, Rules: r.DriftIgnore,
 		Mask: r.scrubbed})
 	if err != nil {
 		return r.drifted

@@ -1,7 +1,7 @@
 // Package engine carries out the steps of a plan with the actions of Helm 3. It is the only package, with those below it,
 // that knows Helm's actions, clients and storage; what it takes and gives is in the words of this project.
 //
-//	Action ─► Execute ─► Helm action ─┬─ apply.Client ──► objects, tracker
+//	Action ─► Execute ─► Helm action ─┬─ kubeclient.Client ──► objects, tracker
 //	                  └► resume.Work ─┴─ records.Driver ─► Secrets
 //	Result ◄─ read back from storage, never taken from what the action returned
 package engine
@@ -17,19 +17,19 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/engine/apply"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/guard"
-	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/fair"
+	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/helmops/values"
-	"fairlead.dev/fairlead/helmops/warning"
 )
 
 func init() { //nolint:gochecknoinits // The only way Helm offers to name the field manager.
-	kube.ManagedFieldsManager = apply.FieldManager
+	kube.ManagedFieldsManager = kubeclient.FieldManager
 }
 
 // Engine executes actions on any number of clusters.

@@ -10,15 +10,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/engine/apply"
-	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/engine/rendering"
-	"fairlead.dev/fairlead/helmops/guard"
-	"fairlead.dev/fairlead/helmops/memory"
+	"fairlead.dev/fairlead/helmops/engine/storage"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/guard"
+	"fairlead.dev/fairlead/helmops/process/memory"
+	"fairlead.dev/fairlead/helmops/process/worker"
 	"fairlead.dev/fairlead/helmops/refusal"
-	"fairlead.dev/fairlead/helmops/worker"
 )
 
 // Helm gives most of its failures as text only; these are the texts of v3.22 that tell classes apart.
@@ -55,7 +55,7 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	text := err.Error()
 	var kubeconfig *cluster.KubeconfigError
 	var definitions *crdsError
-	var tooLarge *records.TooLargeError
+	var tooLarge *storage.TooLargeError
 	var unreachable *net.OpError
 	var rejected *refusal.RejectedError
 	var unusable *NoUsableTargetError
@@ -73,7 +73,7 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 		return v1beta1.KubeConfigInvalidReason, false
 	case isRender(text):
 		return v1beta1.RenderFailedReason, false
-	case errors.Is(err, records.ErrModified), errors.As(err, &tooLarge):
+	case errors.Is(err, storage.ErrModified), errors.As(err, &tooLarge):
 		return v1beta1.StorageErrorReason, false
 	case isHookRefused(text), isRefused(err) && (!errors.As(err, &rejected) || !rejected.Final):
 		return v1beta1.AccessDeniedReason, false
@@ -97,7 +97,7 @@ func ownReason(err error) string {
 	var fault *guard.PanicError
 	var panicked *worker.PanicError
 	var exceeded *memory.ExceededError
-	var tooMany *records.HistoryError
+	var tooMany *storage.HistoryError
 	var token *cluster.TokenError
 	switch {
 	case errors.As(err, &fault):
@@ -135,7 +135,7 @@ func Describe(err error, origin func(path []string) string) string {
 // IsSuperseded reports whether an action has ended because it was not wanted any more, or because another Helm client or another
 // HelmRelease was faster to begin one. None of them says anything against its input.
 func IsSuperseded(err error) bool {
-	return errors.Is(err, apply.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) || errors.Is(err, ErrOwnerChanged) ||
+	return errors.Is(err, kubeclient.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) || errors.Is(err, ErrOwnerChanged) ||
 		err != nil && strings.Contains(err.Error(), pendingText)
 }
 

@@ -9,9 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/engine/storage"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 func TestReason(t *testing.T) {
@@ -40,7 +40,7 @@ func TestReason(t *testing.T) {
 		{name: "a chart for another Kubernetes", step: plan.Install, reason: v1beta1.RenderFailedReason,
 			err: errors.New("chart requires kubeVersion: >=9 which is incompatible with Kubernetes v1.37.2")},
 		{name: "a record that somebody else changed", step: plan.Upgrade, reason: v1beta1.StorageErrorReason,
-			err: fmt.Errorf("updating release record: %w", records.ErrModified)},
+			err: fmt.Errorf("updating release record: %w", storage.ErrModified)},
 		{name: "what the API server forbids", step: plan.Install, reason: v1beta1.AccessDeniedReason, err: fmt.Errorf("creating pods: %w", forbidden)},
 		{name: "a hook that the API server forbids before an install", step: plan.Install, reason: v1beta1.AccessDeniedReason,
 			err: fmt.Errorf("failed pre-install: %s", fmt.Errorf("warning: Hook pre-install failed: %w", forbidden))},

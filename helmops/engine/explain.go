@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/manifest"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/diff"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/values"
@@ -85,12 +85,12 @@ func liveVersions(history []plan.Record) []int {
 
 // secretsOf is the content of the Secrets in a revision, hooks included.
 func secretsOf(content *Content) ([]any, error) {
-	secrets, err := manifest.Secrets(content.Manifest)
+	secrets, err := diff.Secrets(content.Manifest)
 	if err != nil {
 		return nil, err
 	}
 	for _, hook := range content.Hooks {
-		more, err := manifest.Secrets(hook.Manifest)
+		more, err := diff.Secrets(hook.Manifest)
 		if err != nil {
 			return nil, err
 		}

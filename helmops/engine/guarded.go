@@ -11,15 +11,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"fairlead.dev/fairlead/helmops/engine/apply"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 // Helm installs and upgrades in goroutines of its own, which nothing outside of them can guard: a panic in what Helm calls
 // there would end the process. So each call from Helm is guarded, and its panic becomes the error of the call.
 
 // guardedClient is the client of an action as Helm gets it.
-type guardedClient struct{ *apply.Client }
+type guardedClient struct{ *kubeclient.Client }
 
 var (
 	_ kube.Interface                    = guardedClient{}

@@ -11,8 +11,8 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 // panics returns whether any result of a call is the error of a panic.

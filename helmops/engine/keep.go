@@ -7,16 +7,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/crds"
-	"fairlead.dev/fairlead/helmops/keep"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/keep"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
 // keeps says what the action does not delete.
-func (r *run) keeps() apply.Keep {
-	out := apply.Keep{
+func (r *run) keeps() kubeclient.Keep {
+	out := kubeclient.Keep{
 		Whole: r.Options.Whole, Prune: r.Options.PruneKinds, Before: r.Options.Kept,
 		Resources: r.site.cluster.NamespacedResources,
 	}

@@ -16,9 +16,9 @@ import (
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/memory"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/memory"
 )
 
 // farServer is an API server with ConfigMaps and Secrets that makes up objects of a resource without an end, of none

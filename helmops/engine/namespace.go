@@ -13,7 +13,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"sigs.k8s.io/yaml"
 
-	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
@@ -120,7 +120,7 @@ type namespaceMaker struct {
 // Create implements driver.Driver.
 func (m *namespaceMaker) Create(key string, rel *release.Release) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.name, Labels: map[string]string{"name": m.name}}} // as Helm does
-	_, err := m.namespaces.Create(m.ctx, namespace, metav1.CreateOptions{FieldManager: apply.FieldManager})
+	_, err := m.namespaces.Create(m.ctx, namespace, metav1.CreateOptions{FieldManager: kubeclient.FieldManager})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("creating namespace %s: %w", m.name, err)
 	}

@@ -4,7 +4,7 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 
-	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
@@ -19,7 +19,7 @@ type preflight struct {
 
 // Create implements driver.Driver.
 func (p *preflight) Create(key string, rel *release.Release) error {
-	update := apply.Proposal{Manifest: rel.Manifest}
+	update := kubeclient.Proposal{Manifest: rel.Manifest}
 	if p.run.Options.CreateNamespace {
 		update.Namespaces = append(update.Namespaces, p.run.Target.Namespace)
 	}

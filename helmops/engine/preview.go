@@ -5,7 +5,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/release"
 
-	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 

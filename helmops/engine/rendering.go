@@ -16,12 +16,12 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 
 	helmchart "fairlead.dev/fairlead/helmops/chart"
-	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/engine/rendering"
-	"fairlead.dev/fairlead/helmops/guard"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/render"
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/postrender"
+	"fairlead.dev/fairlead/helmops/process/guard"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 // Pool runs jobs in child processes that can be killed; worker.Pool is one.
@@ -31,7 +31,7 @@ type Pool interface {
 }
 
 // rendered has a child process render the chart with what an install, or an upgrade from former, gives it. The share of the processor that the
-// action holds is free meanwhile. It fails with apply.ErrSuperseded when the result is not wanted any more.
+// action holds is free meanwhile. It fails with kubeclient.ErrSuperseded when the result is not wanted any more.
 func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error) {
 	request, err := r.request(former, first)
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error
 	return &result, err
 }
 
-// whileWanted does work with a context that ends when superseded is closed, and returns apply.ErrSuperseded then. A nil
+// whileWanted does work with a context that ends when superseded is closed, and returns kubeclient.ErrSuperseded then. A nil
 // channel is never closed.
 func whileWanted(ctx context.Context, superseded <-chan struct{}, work func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -57,13 +57,13 @@ func whileWanted(ctx context.Context, superseded <-chan struct{}, work func(cont
 	guard.Go("waiting for a newer desired state", func() {
 		select {
 		case <-superseded:
-			cancel(apply.ErrSuperseded)
+			cancel(kubeclient.ErrSuperseded)
 		case <-ctx.Done():
 		}
 	})
 	err := work(ctx)
-	if errors.Is(context.Cause(ctx), apply.ErrSuperseded) {
-		return apply.ErrSuperseded
+	if errors.Is(context.Cause(ctx), kubeclient.ErrSuperseded) {
+		return kubeclient.ErrSuperseded
 	}
 	return err
 }
@@ -78,7 +78,7 @@ func (r *run) request(former plan.Record, first bool) (rendering.Request, error)
 		Name: r.Target.Name, Namespace: r.Target.Namespace, Revision: 1,
 		KubeVersion: capabilities.KubeVersion, APIVersions: capabilities.APIVersions,
 		SkipSchema: r.Options.DisableSchemaValidation,
-		PostRender: render.OptionsOf(r.PostRenderers, r.PostRenderStrategy, r.CommonMetadata),
+		PostRender: postrender.OptionsOf(r.PostRenderers, r.PostRenderStrategy, r.CommonMetadata),
 	}
 	if first {
 		return request, nil

@@ -7,10 +7,10 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/values"
-	"fairlead.dev/fairlead/helmops/warning"
 )
 
 // result reads back what is in storage now.

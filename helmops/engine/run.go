@@ -11,18 +11,18 @@ import (
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/release"
-	"helm.sh/helm/v3/pkg/storage"
+	helmstorage "helm.sh/helm/v3/pkg/storage"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/engine/apply"
 	"fairlead.dev/fairlead/helmops/engine/crds"
-	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/engine/resume"
-	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/engine/storage"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -34,9 +34,9 @@ type run struct {
 	engine *Engine
 	site   *site
 	as     *cluster.Identity
-	reader records.Reader
-	key    records.Key
-	client *apply.Client
+	reader storage.Reader
+	key    storage.Key
+	client *kubeclient.Client
 	// share of the processor that the run holds; it gives it back while it waits.
 	share *fair.Slot
 	// place among the actions that have a chart in memory and do not write yet.
@@ -239,7 +239,7 @@ func (r *run) resume([]plan.Record) error {
 		r.Chart = revisions[0].Release.Chart
 	}
 	work := &resume.Work{
-		Client: r.newClient(store, leftoversOf(revisions[1:])), Records: storage.Init(store), Release: revisions[0].Release, Now: r.engine.now,
+		Client: r.newClient(store, leftoversOf(revisions[1:])), Records: helmstorage.Init(store), Release: revisions[0].Release, Now: r.engine.now,
 		Options: resume.Options{
 			Timeout: r.Options.Timeout, DisableHooks: r.Options.DisableHooks, Force: r.Options.Force, KeepHistory: r.Options.KeepHistory,
 			Propagation: metav1.DeletePropagationBackground,
@@ -274,7 +274,7 @@ func (r *run) unlock(before []plan.Record, why string) error {
 	pending.Release.SetStatus(release.StatusFailed, why)
 	store := r.driver(nil)
 	store.Expect(*pending)
-	return storage.Init(store).Update(pending.Release)
+	return helmstorage.Init(store).Update(pending.Release)
 }
 
 // configuration is made for each action: Helm's interfaces carry no context, and its storage is changed by actions. chart is what the action
@@ -296,7 +296,7 @@ func (r *run) configuration(before []plan.Record, chart *standIn) (*action.Confi
 	}
 	return &action.Configuration{
 		RESTClientGetter: r.as.Getter(r.Target.Namespace),
-		Releases:         storage.Init(guardedDriver{records}),
+		Releases:         helmstorage.Init(guardedDriver{records}),
 		KubeClient:       guardedClient{client},
 		Capabilities:     capabilities,
 		Log:              func(string, ...any) {}, // Helm's debug output quotes manifests, and so secrets
@@ -312,14 +312,14 @@ func (r *run) capabilities() (*chartutil.Capabilities, error) {
 	return capabilities, nil
 }
 
-func (r *run) driver(before []plan.Record) *records.Driver {
-	note := records.Note{
+func (r *run) driver(before []plan.Record) *storage.Driver {
+	note := storage.Note{
 		ChartDigest: r.Revision.Digest, RenderDigest: r.RenderDigest,
 		ConfigDigest: values.DigestWith(r.Values, r.Revision.ValuesDigest),
 	}
 	for _, record := range before {
 		if r.Step == plan.Rollback && record.Version == r.To {
-			note = records.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
+			note = storage.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
 		}
 	}
 	note.Owner, note.ApplyMethod = r.Owner, r.method
@@ -330,14 +330,14 @@ func (r *run) driver(before []plan.Record) *records.Driver {
 
 // conceal hides secrets in why a revision failed. That it was superseded is read off this text later, so it stays as it is.
 func (r *run) conceal(cause string) string {
-	if strings.Contains(cause, apply.ErrSuperseded.Error()) {
+	if strings.Contains(cause, kubeclient.ErrSuperseded.Error()) {
 		return cause
 	}
 	return r.mask().Apply(refusal.Scrub(cause))
 }
 
-func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client {
-	options := apply.Options{
+func (r *run) newClient(journal kubeclient.Journal, leftovers []string) *kubeclient.Client {
+	options := kubeclient.Options{
 		Release: r.Target.Name, Namespace: r.Target.Namespace, StorageNamespace: r.Target.StorageNamespace,
 		Timeout: r.Options.Timeout,
 		Owner:   userOf(r.Owner, r.Target), Superseded: r.Superseded,
@@ -347,9 +347,9 @@ func (r *run) newClient(journal apply.Journal, leftovers []string) *apply.Client
 		ClientSide: r.method == plan.ClientSide,
 	}
 	if r.backwards {
-		options.Rollback = &apply.Rollback{Protect: r.Options.ProtectKinds}
+		options.Rollback = &kubeclient.Rollback{Protect: r.Options.ProtectKinds}
 	}
-	r.client = apply.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.share, options)
+	r.client = kubeclient.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.share, options)
 	r.client.Defines(r.brings...)
 	return r.client
 }
@@ -363,7 +363,7 @@ func (r *run) leftovers(before []plan.Record) ([]string, error) {
 	return leftoversOf(revisions), err
 }
 
-func leftoversOf(revisions []records.Revision) []string {
+func leftoversOf(revisions []storage.Revision) []string {
 	var manifests []string
 	for _, revision := range revisions {
 		if revision.Status == plan.StatusDeployed {

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -32,7 +32,7 @@ func TestRecordsHideWhatSecretsOfTheChartHold(t *testing.T) {
 			t.Errorf("with two Secrets: %q", got)
 		}
 	}
-	if got := r.conceal(apply.ErrSuperseded.Error()); got != apply.ErrSuperseded.Error() {
+	if got := r.conceal(kubeclient.ErrSuperseded.Error()); got != kubeclient.ErrSuperseded.Error() {
 		t.Errorf("what is read off later was changed: %q", got)
 	}
 }

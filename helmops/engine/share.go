@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 
-	"fairlead.dev/fairlead/helmops/engine/apply"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/fair"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 // loadError says that the chart of an action could not be loaded.
@@ -94,7 +94,7 @@ func (r *run) waitFor(something func(context.Context) error) error {
 // unwanted is the error of an action whose result nobody wants any more.
 func unwanted(err error) error {
 	if errors.Is(err, fair.ErrUnwanted) {
-		return apply.ErrSuperseded
+		return kubeclient.ErrSuperseded
 	}
 	return err
 }

@@ -10,10 +10,10 @@ import (
 
 	"helm.sh/helm/v3/pkg/chart"
 
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/fair"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/fair"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 // floor is an engine with few shares, and actions that work until they are told to end.

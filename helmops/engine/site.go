@@ -8,19 +8,19 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/engine/records"
-	"fairlead.dev/fairlead/helmops/guard"
+	"fairlead.dev/fairlead/helmops/engine/storage"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/tracker"
+	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/tracker"
-	"fairlead.dev/fairlead/helmops/warning"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 // site is a cluster with what the engine keeps in memory of it.
 type site struct {
 	cluster *cluster.Cluster
 	tracker *tracker.Tracker
-	records *records.Store
+	records *storage.Store
 
 	followers *tracker.Followers
 	// warnings about the objects of releases.
@@ -74,7 +74,7 @@ func (s *sites) at(to *cluster.Cluster, of string) (*site, error) {
 	at := &site{
 		cluster: to,
 		tracker: tracker.New(ctx, clients, tracker.Helm(), s.now),
-		records: records.NewStore(self.Metadata(), s.now).Within(to.Memory()),
+		records: storage.NewStore(self.Metadata(), s.now).Within(to.Memory()),
 	}
 	at.records.Subscribe(func(storageNamespace, release string) { s.notify(of, storageNamespace, release) })
 	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), func(owner types.NamespacedName) {
@@ -101,16 +101,16 @@ func (s *sites) at(to *cluster.Cluster, of string) (*site, error) {
 	return at, nil
 }
 
-func reader(as *cluster.Identity, access cluster.Access, target plan.Target) records.Reader {
-	return records.Reader{
-		Secrets: records.Timed(as.Kube().CoreV1().Secrets(target.StorageNamespace)), As: access.User,
+func reader(as *cluster.Identity, access cluster.Access, target plan.Target) storage.Reader {
+	return storage.Reader{
+		Secrets: storage.Timed(as.Kube().CoreV1().Secrets(target.StorageNamespace)), As: access.User,
 		Trusted: access.User == "" || access.Home() == target.StorageNamespace,
 		Reviews: as.Kube().AuthorizationV1().SelfSubjectAccessReviews(),
 	}
 }
 
-func key(target plan.Target) records.Key {
-	return records.Key{StorageNamespace: target.StorageNamespace, Name: target.Name, Namespace: target.Namespace}
+func key(target plan.Target) storage.Key {
+	return storage.Key{StorageNamespace: target.StorageNamespace, Name: target.Name, Namespace: target.Namespace}
 }
 
 // userOf names among the users of the tracker the HelmRelease that owns a Helm release, never the Helm release: which one a

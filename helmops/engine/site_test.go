@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 

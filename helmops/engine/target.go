@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 )
 
 // maxTargets is how many revisions a NoUsableTargetError names.
@@ -41,7 +41,7 @@ func (r *run) usable() (int, error) {
 			continue
 		}
 		_, err = probe.Build(strings.NewReader(revision.Release.Manifest), false)
-		var unknown *apply.UnknownKindError
+		var unknown *kubeclient.UnknownKindError
 		switch {
 		case err == nil:
 			return version, nil

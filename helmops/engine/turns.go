@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"sync"
 
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/engine/apply"
-	"fairlead.dev/fairlead/helmops/engine/records"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/engine/storage"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
@@ -30,7 +30,7 @@ type turns struct {
 }
 
 // take waits until no other action works on the release, and returns the function that ends the turn. It holds no
-// token while it waits. It fails when ctx ends first, and with apply.ErrSuperseded when superseded is closed first.
+// token while it waits. It fails when ctx ends first, and with kubeclient.ErrSuperseded when superseded is closed first.
 func (t *turns) take(ctx context.Context, id turn, superseded <-chan struct{}) (end func(), err error) {
 	for {
 		other := t.begin(id)
@@ -40,7 +40,7 @@ func (t *turns) take(ctx context.Context, id turn, superseded <-chan struct{}) (
 		select {
 		case <-other:
 		case <-superseded:
-			return nil, apply.ErrSuperseded
+			return nil, kubeclient.ErrSuperseded
 		case <-ctx.Done():
 			return nil, fmt.Errorf("waiting for another action on release %s in namespace %s: %w",
 				id.name, id.storageNamespace, context.Cause(ctx))
@@ -88,7 +88,7 @@ func (r *run) claim(before []plan.Record) error {
 		return fmt.Errorf("release %s/%s is gone: %w", r.Target.Namespace, r.Target.Name, ErrOwnerChanged)
 	}
 	err := r.site.records.Claim(r.ctx, r.reader, r.key, before[0], r.Owner)
-	if errors.Is(err, records.ErrModified) {
+	if errors.Is(err, storage.ErrModified) {
 		return fmt.Errorf("release %s/%s: %w", r.Target.Namespace, r.Target.Name, ErrOwnerChanged)
 	}
 	return err

@@ -7,8 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
@@ -36,7 +36,7 @@ func TestActionsOnOneHelmReleaseTakeTurns(t *testing.T) {
 
 	superseded := make(chan struct{})
 	close(superseded)
-	if _, err := all.take(t.Context(), id, superseded); !errors.Is(err, apply.ErrSuperseded) {
+	if _, err := all.take(t.Context(), id, superseded); !errors.Is(err, kubeclient.ErrSuperseded) {
 		t.Errorf("superseded while it waits: %v", err)
 	}
 	stopped, stop := context.WithCancel(t.Context())

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 )
 
 // A rendering that takes long, or waits for its share of the processes, ends when a newer desired state supersedes it.
@@ -16,8 +16,8 @@ func TestWorkThatIsNotWantedAnyMoreEnds(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	if !errors.Is(err, apply.ErrSuperseded) || !IsSuperseded(err) {
-		t.Errorf("error = %v, want %v", err, apply.ErrSuperseded)
+	if !errors.Is(err, kubeclient.ErrSuperseded) || !IsSuperseded(err) {
+		t.Errorf("error = %v, want %v", err, kubeclient.ErrSuperseded)
 	}
 }
 

@@ -24,14 +24,14 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
-	"fairlead.dev/fairlead/helmops/expression"
-	"fairlead.dev/fairlead/helmops/manifest"
+	"fairlead.dev/fairlead/helmops/kube/cel"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/diff"
+	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/postrender"
 	"fairlead.dev/fairlead/helmops/refusal"
-	"fairlead.dev/fairlead/helmops/render"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -186,19 +186,19 @@ func (c canary) compare(t *testing.T, mask func(string) string) {
 	before, _ := yaml.Marshal(c.secretManifest(false))
 	deployment := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: %s}\n---\n" + string(before)
 	quoted := strconv.Quote(strings.Repeat("x", 195) + string(c))
-	changes, err := manifest.Compare(fmt.Sprintf(deployment, "1"), fmt.Sprintf(deployment, quoted), "apps", nil)
+	changes, err := diff.Compare(fmt.Sprintf(deployment, "1"), fmt.Sprintf(deployment, quoted), "apps", nil)
 	if err != nil || len(changes) != 1 {
 		t.Fatalf("%+v, %v", changes, err)
 	}
 	c.check(t, "the difference of two manifests", fmt.Sprintf("%+v", changes))
-	_, err = manifest.Compare("a: *"+string(c), "", "apps", nil)
+	_, err = diff.Compare("a: *"+string(c), "", "apps", nil)
 	c.check(t, "a manifest that cannot be read", fmt.Sprint(err))
 }
 
 // express looks at what expressions say that have no answer.
 func (c canary) express(t *testing.T) {
 	t.Helper()
-	language, err := expression.NewLanguage("dep")
+	language, err := cel.NewLanguage("dep")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func (c canary) postRender(t *testing.T) {
 		strconv.Quote(string(c)),
 	} {
 		k := &v1beta1.Kustomize{Patches: []v1beta1.Patch{{Patch: patch, Target: &v1beta1.Selector{Kind: "Secret"}}}}
-		renderer, err := render.New(render.OptionsOf([]v1beta1.PostRenderer{{Kustomize: k}}, "", nil))
+		renderer, err := postrender.New(postrender.OptionsOf([]v1beta1.PostRenderer{{Kustomize: k}}, "", nil))
 		if err == nil {
 			_, err = renderer.Manifests(document)
 		}

@@ -8,12 +8,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
-	"fairlead.dev/fairlead/helmops/engine/apply"
-	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/render"
+	"fairlead.dev/fairlead/helmops/postrender"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -102,7 +102,7 @@ func (in Inputs) SharedValues() *v1beta1.SharedValues {
 // RenderDigest returns the digest of what changes the manifests on their way from the chart to the cluster; empty when nothing
 // does.
 func RenderDigest(spec v1beta1.HelmReleaseSpec) string {
-	return render.OptionsOf(spec.PostRenderers, spec.PostRenderStrategy, spec.CommonMetadata).Digest()
+	return postrender.OptionsOf(spec.PostRenderers, spec.PostRenderStrategy, spec.CommonMetadata).Digest()
 }
 
 // MaskOf returns the mask for texts about a revision with the given values. What came from Secrets formerly cannot be
@@ -260,7 +260,7 @@ func annotated(hr *v1beta1.HelmRelease, records []plan.Record) []plan.Record {
 		if r.ChartDigest == "" && had.Digest == r.Digest {
 			r.ChartDigest, r.RenderDigest = had.ChartDigest, had.RenderDigest
 		}
-		r.Superseded = r.Status == plan.StatusFailed && strings.Contains(r.Description, apply.ErrSuperseded.Error())
+		r.Superseded = r.Status == plan.StatusFailed && strings.Contains(r.Description, kubeclient.ErrSuperseded.Error())
 	}
 	return out
 }

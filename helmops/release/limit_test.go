@@ -10,8 +10,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/process/worker"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/worker"
 )
 
 // An input that exceeds a bound of rendering is not tried again, also by a process that finds nothing but the status.

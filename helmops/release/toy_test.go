@@ -13,10 +13,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
-	"fairlead.dev/fairlead/helmops/engine/apply"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
@@ -147,7 +147,7 @@ func (h *toy) finish(r *plan.Record, step plan.Step, done string, how end) error
 	case breaks, loses:
 		err = errors.New("1 of 4 objects not ready after 5m0s")
 	case late:
-		err = apply.ErrSuperseded
+		err = kubeclient.ErrSuperseded
 	case testFail:
 		h.script[plan.Test] = append(h.script[plan.Test], breaks)
 	default:

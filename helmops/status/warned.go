@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/warning"
+	"fairlead.dev/fairlead/helmops/kube/warning"
 )
 
 // maxWarned is how many objects have an event of their own.

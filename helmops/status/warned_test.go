@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/warning"
+	"fairlead.dev/fairlead/helmops/kube/warning"
 )
 
 func TestWarned(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
-	"fairlead.dev/fairlead/helmops/manifest"
+	"fairlead.dev/fairlead/helmops/kube/diff"
+	"fairlead.dev/fairlead/helmops/kube/drift"
 )
 
 // Differences are how two states of a release differ.
@@ -96,7 +96,7 @@ func DriftDifferences(objects []drift.Object, namespace string) Differences {
 		if !o.Drifted() {
 			continue
 		}
-		d := ObjectDifference{Kind: o.Kind, Group: o.Group, Namespace: o.Namespace, Name: o.Name, Change: manifest.Changed, Note: o.Note}
+		d := ObjectDifference{Kind: o.Kind, Group: o.Group, Namespace: o.Namespace, Name: o.Name, Change: diff.Changed, Note: o.Note}
 		if d.Namespace == namespace {
 			d.Namespace = ""
 		}
@@ -120,7 +120,7 @@ func DriftDifferences(objects []drift.Object, namespace string) Differences {
 // beside the content of Secrets. All hooks are named when those that are the same run, too.
 func ContentDifferences(from, to *engine.Content, namespace string, mask func(string) string) (Differences, error) {
 	out := Differences{Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
-	changes, err := manifest.Compare(from.Manifest, to.Manifest, namespace, mask)
+	changes, err := diff.Compare(from.Manifest, to.Manifest, namespace, mask)
 	if err != nil {
 		return out, err
 	}
@@ -129,7 +129,7 @@ func ContentDifferences(from, to *engine.Content, namespace string, mask func(st
 	return out, nil
 }
 
-func differencesOf(changes []manifest.Change) []ObjectDifference {
+func differencesOf(changes []diff.Change) []ObjectDifference {
 	out := make([]ObjectDifference, 0, len(changes))
 	for _, c := range changes {
 		d := ObjectDifference{Kind: c.Kind, Group: c.Group, Namespace: c.Namespace, Name: c.Name, Change: c.Change, More: c.More}
@@ -154,16 +154,16 @@ func hookDifferences(from, to []engine.ContentHook) []HookDifference {
 	for _, h := range to {
 		switch i := find(from, h); {
 		case i < 0:
-			add(h, manifest.Created)
+			add(h, diff.Created)
 		case from[i].Manifest != h.Manifest:
-			add(h, manifest.Changed)
+			add(h, diff.Changed)
 		default:
 			add(h, SameHook)
 		}
 	}
 	for _, h := range from {
 		if find(to, h) < 0 {
-			add(h, manifest.Deleted)
+			add(h, diff.Deleted)
 		}
 	}
 	return out

@@ -1,8 +1,8 @@
 package view
 
 import (
-	"fairlead.dev/fairlead/helmops/manifest"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kube/diff"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 )
 
 // HandedOverChange is the Change of an object that another Kustomization takes over, TakenOverChange that of one that
@@ -13,7 +13,7 @@ const (
 )
 
 // stayingDifference is that of an object that is no longer wanted and would not be deleted.
-func stayingDifference(p rollout.Previewed) ObjectDifference {
+func stayingDifference(p apply.Previewed) ObjectDifference {
 	out := ObjectDifference{
 		Kind: p.Live.GetKind(), Group: p.Live.GroupVersionKind().Group,
 		Namespace: p.Live.GetNamespace(), Name: p.Live.GetName(),
@@ -26,13 +26,13 @@ func stayingDifference(p rollout.Previewed) ObjectDifference {
 }
 
 // inHands adds to the differences of an object what else is known of its hands.
-func inHands(p rollout.Previewed, differences []ObjectDifference) []ObjectDifference {
+func inHands(p apply.Previewed, differences []ObjectDifference) []ObjectDifference {
 	for i := range differences {
 		d := &differences[i]
 		switch {
 		case p.From != "":
 			d.Change, d.Kustomization = TakenOverChange, p.From
-		case d.Change == manifest.Deleted:
+		case d.Change == diff.Deleted:
 			d.Note = p.Unsure
 		}
 	}

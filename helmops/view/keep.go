@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/manifest"
+	"fairlead.dev/fairlead/helmops/kube/diff"
 )
 
 // KeptChange is the Change of an object that is no longer wanted and would not be deleted.
@@ -21,7 +21,7 @@ func (d *Differences) Keeps(objects []v1beta1.KeptObject, namespace string) {
 				home = namespace
 			}
 			same := v1beta1.KeptObject{Group: o.Group, Kind: o.Kind, Namespace: home, Name: o.Name}
-			if o.Change == manifest.Deleted && kept.SameObject(same) {
+			if o.Change == diff.Deleted && kept.SameObject(same) {
 				o.Change, o.Note = KeptChange, kept.Reason
 			}
 		}

@@ -15,8 +15,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
-	"fairlead.dev/fairlead/helmops/manifest"
-	"fairlead.dev/fairlead/helmops/rollout"
+	"fairlead.dev/fairlead/helmops/kube/diff"
+	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -91,7 +91,7 @@ func (r Reader) Kustomizations(
 const Masked = "***"
 
 // Built lists objects as they would be applied. The values of Secrets are masked, and in others what mask hides.
-func Built(objects []rollout.Object, mask func(string) string) List[map[string]any] {
+func Built(objects []apply.Object, mask func(string) string) List[map[string]any] {
 	out := List[map[string]any]{Items: []map[string]any{}}
 	for _, o := range objects {
 		out.Items = append(out.Items, shownObject(o.Object, mask))
@@ -111,7 +111,7 @@ func Rendered(content *engine.Content, mask values.Mask) (List[map[string]any], 
 	var objects []map[string]any
 	var secret []any
 	for _, text := range texts {
-		found, err := manifest.Objects(text)
+		found, err := diff.Objects(text)
 		if err != nil {
 			return out, fmt.Errorf("the manifest: %w", err)
 		}
@@ -178,7 +178,7 @@ type Disclosure struct {
 }
 
 // PreviewDifferences are the differences between the cluster and what a Kustomization would make of it.
-func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differences, error) {
+func PreviewDifferences(previewed []apply.Previewed, show Disclosure) (Differences, error) {
 	out := Differences{From: "the cluster", To: "the manifests", Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
 	mask := hidingLive(previewed, show.Mask)
 	for _, p := range previewed {
@@ -194,7 +194,7 @@ func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differe
 		if err != nil {
 			return out, err
 		}
-		changes, err := manifest.Compare(before, after, "", mask)
+		changes, err := diff.Compare(before, after, "", mask)
 		if err != nil {
 			return out, err
 		}
@@ -211,7 +211,7 @@ func PreviewDifferences(previewed []rollout.Previewed, show Disclosure) (Differe
 }
 
 // hidingLive returns a mask that hides the content of the Secrets in the cluster, besides what mask hides.
-func hidingLive(previewed []rollout.Previewed, mask func(string) string) func(string) string {
+func hidingLive(previewed []apply.Previewed, mask func(string) string) func(string) string {
 	var content []any
 	for _, p := range previewed {
 		if p.Live != nil {

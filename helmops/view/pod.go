@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/kube/health"
 )
 
 // Crash is a container that has ended when it should run.

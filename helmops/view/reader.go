@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/status"
 )
 

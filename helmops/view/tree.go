@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/guard"
-	"fairlead.dev/fairlead/helmops/health"
+	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
 const (
@@ -32,7 +32,7 @@ const (
 	maxDepth = 6
 )
 
-// States of a Node, besides those of helmops/health.
+// States of a Node, besides those of helmops/kube/health.
 const (
 	// StateMissing: the object does not exist.
 	StateMissing = "Missing"

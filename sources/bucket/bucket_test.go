@@ -16,14 +16,14 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/git"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const name = "manifests"
 
-func serve(t *testing.T, o upstream.Options) *upstream.Buckets {
+func serve(t *testing.T, o servers.Options) *servers.Buckets {
 	t.Helper()
-	server, err := upstream.BucketServer(t.TempDir(), o)
+	server, err := servers.BucketServer(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func serve(t *testing.T, o upstream.Options) *upstream.Buckets {
 	return server
 }
 
-func put(t *testing.T, server *upstream.Buckets, objects map[string]string) {
+func put(t *testing.T, server *servers.Buckets, objects map[string]string) {
 	t.Helper()
 	must(t, server.Put(t.Context(), name, objects))
 }
@@ -45,11 +45,11 @@ func must(t *testing.T, err error) {
 }
 
 // open returns the bucket of a server, with the options changed.
-func open(t *testing.T, server *upstream.Buckets, change func(*Options)) *Bucket {
+func open(t *testing.T, server *servers.Buckets, change func(*Options)) *Bucket {
 	t.Helper()
 	o := Options{
 		Endpoint: server.Host(), Bucket: name, Insecure: true,
-		Credentials: sources.Credentials{Username: upstream.AccessKey, Password: upstream.SecretKey},
+		Credentials: sources.Credentials{Username: servers.AccessKey, Password: servers.SecretKey},
 	}
 	if change != nil {
 		change(&o)
@@ -110,7 +110,7 @@ func failed(t *testing.T, err error, reason string, says ...string) {
 			t.Errorf("%q does not say %q", err, text)
 		}
 	}
-	for _, secret := range []string{upstream.SecretKey, upstream.AccessKey, "Signature=", "X-Amz"} {
+	for _, secret := range []string{servers.SecretKey, servers.AccessKey, "Signature=", "X-Amz"} {
 		if strings.Contains(err.Error(), secret) {
 			t.Errorf("%q shows %q", err, secret)
 		}
@@ -119,7 +119,7 @@ func failed(t *testing.T, err error, reason string, says ...string) {
 
 func TestTheRevisionFollowsTheContent(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	put(t, server, map[string]string{"apps/a.yaml": "a", "apps/b/c.yaml": "c", "logo.png": "picture"})
 	b := open(t, server, nil)
 	first := resolve(t, b)
@@ -168,7 +168,7 @@ func TestTheRevisionFollowsTheContent(t *testing.T) {
 
 func TestTheArchiveIsTheSameEachTime(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	objects := map[string]string{"b/c.yaml": "c", "a.yaml": "a", "b.yaml": "", "large": strings.Repeat("x", smallObject+1), "marker/": ""}
 	for i := range 60 {
 		objects[fmt.Sprintf("many/%02d", i)] = fmt.Sprint(i)
@@ -190,7 +190,7 @@ func TestTheArchiveIsTheSameEachTime(t *testing.T) {
 
 func TestWhatIsIgnoredIsNotDownloaded(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	put(t, server, map[string]string{
 		".sourceignore": "/test/\n", "a.yaml": "a", "test/x.yaml": "x", "logo.png": "p", "deploy/.sourceignore": "!*.png\nsecret*", "deploy/l.png": "q", "deploy/secret.yaml": "s",
 	})
@@ -218,7 +218,7 @@ func TestWhatIsIgnoredIsNotDownloaded(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	put(t, server, map[string]string{"a.yaml": "a", "b.yaml": "bb", "c/d": "d"})
 	badPatterns := "[a"
 	tests := map[string]struct {
@@ -267,7 +267,7 @@ func TestNewRefuses(t *testing.T) {
 		"no endpoint":              {Options{Bucket: name}, v1beta1.URLInvalidReason},
 		"a scheme":                 {Options{Endpoint: "https://example.com", Bucket: name}, v1beta1.URLInvalidReason},
 		"a path":                   {Options{Endpoint: "example.com/x", Bucket: name}, v1beta1.URLInvalidReason},
-		"credentials":              {Options{Endpoint: "u:" + upstream.SecretKey + "@example.com", Bucket: name}, v1beta1.URLInvalidReason},
+		"credentials":              {Options{Endpoint: "u:" + servers.SecretKey + "@example.com", Bucket: name}, v1beta1.URLInvalidReason},
 		"a metadata address":       {Options{Endpoint: "169.254.169.254", Bucket: name}, v1beta1.URLInvalidReason},
 		"a name that is none":      {Options{Endpoint: "example.com", Bucket: "../x"}, v1beta1.InvalidReferenceReason},
 		"no bucket":                {Options{Endpoint: "example.com"}, v1beta1.InvalidReferenceReason},
@@ -289,7 +289,7 @@ func TestNewRefuses(t *testing.T) {
 
 func TestChartsInABucket(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	put(t, server, map[string]string{"charts/app/Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.2.3\n", "charts/app/templates/a.yaml": "a: 1\n"})
 	var packed bytes.Buffer
 	chart, err := git.PackChart(bytes.NewReader(fetched(t, open(t, server, nil))), "charts/app", &packed, git.Limits{})

@@ -12,7 +12,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // answer answers a list with what no real server would say.
@@ -61,18 +61,18 @@ func TestHostileServers(t *testing.T) {
 		"an error that tells secrets": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprintf(w, "<Error><Code>SignatureDoesNotMatch</Code><Message>%s %s</Message><AWSAccessKeyId>%s</AWSAccessKeyId></Error>",
-				r.Header.Get("Authorization"), upstream.SecretKey, upstream.AccessKey)
+				r.Header.Get("Authorization"), servers.SecretKey, servers.AccessKey)
 		}, v1beta1.AuthenticationFailedReason, "SignatureDoesNotMatch"},
 		"a code that is none": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTeapot)
-			fmt.Fprintf(w, "<Error><Code>%s %s</Code></Error>", upstream.SecretKey, upstream.AccessKey)
+			fmt.Fprintf(w, "<Error><Code>%s %s</Code></Error>", servers.SecretKey, servers.AccessKey)
 		}, v1beta1.FetchFailedReason, "answered 418 i'm a teapot"},
 		"no XML": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello") }, v1beta1.FetchFailedReason, "listing bucket"},
 	}
 	for what, test := range tests {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+			server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 				if list(r) {
 					test.serve(w, r)
 				}
@@ -91,7 +91,7 @@ func TestHostileServers(t *testing.T) {
 func TestAnObjectThatChangesWhileItIsFetched(t *testing.T) {
 	t.Parallel()
 	blind := false
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/a.yaml") || !blind {
 			return false
 		}
@@ -128,7 +128,7 @@ func TestAnObjectThatChangesWhileItIsFetched(t *testing.T) {
 func TestAListOfManyPages(t *testing.T) {
 	t.Parallel()
 	const pages = 5
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		if !r.URL.Query().Has("list-type") {
 			return false
 		}

@@ -12,12 +12,12 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 func chart(t *testing.T) []byte {
 	t.Helper()
-	archive, err := upstream.BuildChart(map[string]string{
+	archive, err := servers.BuildChart(map[string]string{
 		"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "values.yaml": "a: 1\nb: {c: 2, d: 3}\n",
 		"values-prod.yaml": "b: {c: 20}\nlist: [1, 2]\n", "ci/more.yaml": "b: {e: null}\nlist: [3]\n", "broken.yaml": "hunter2: [\n", "list.yaml": "[hunter2]\n",
 		"templates/x.yaml": "x: {{ .Values.b.c }}\n",
@@ -138,7 +138,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func FuzzReplace(f *testing.F) {
-	archive, err := upstream.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "values.yaml": "a: 1\n"})
+	archive, err := servers.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "values.yaml": "a: 1\n"})
 	if err != nil {
 		f.Fatal(err)
 	}

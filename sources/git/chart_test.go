@@ -19,7 +19,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/chartvalues"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const chartYAML = "apiVersion: v2\nname: app\nversion: 1.2.3\nkubeVersion: '>=1.20.0-0'\nappVersion: \"7\"\n"
@@ -285,8 +285,8 @@ func TestNegatedRulesLeaveOutWhatTheyDoNotMatch(t *testing.T) {
 }
 
 func TestPublishedChartsThroughGit(t *testing.T) {
-	paths := upstream.PublishedCharts(t)
-	server := serve(t, upstream.Options{})
+	paths := servers.PublishedCharts(t)
+	server := serve(t, servers.Options{})
 	files := map[string]string{}
 	for _, path := range paths {
 		raw, err := os.ReadFile(path)

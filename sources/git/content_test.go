@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // holds reads the files of an archive.
@@ -46,7 +46,7 @@ func namesIn(t *testing.T, content []byte) []string {
 
 func TestContentOfAnArchive(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	sha := commit(t, server, "main", map[string]string{
 		"apps/a.yaml": "a", "apps/logo.png": "x", "apps/sub/b.yaml": "b", "infra/c.yaml": "c", "infra-two/d.yaml": "d", ".gitignore": "x",
 		"root.yaml": "r", "infra/.sourceignore": "*.txt\n", "infra/e.txt": "e", "apps/e.txt": "e",
@@ -80,17 +80,17 @@ func TestContentOfAnArchive(t *testing.T) {
 }
 
 // withModule adds a submodule to the newest commit of main.
-func withModule(t *testing.T, server *upstream.Git, at, url, sha string) string {
+func withModule(t *testing.T, server *servers.Git, at, url, sha string) string {
 	t.Helper()
 	commit(t, server, "main", map[string]string{".gitmodules": "[submodule \"x\"]\n\tpath = " + at + "\n\turl = " + url + "\n"})
-	out, err := server.CommitFiles(repository, "main", map[string]upstream.File{at: {Content: sha, Module: true}}, "a submodule")
+	out, err := server.CommitFiles(repository, "main", map[string]servers.File{at: {Content: sha, Module: true}}, "a submodule")
 	must(t, err)
 	return out
 }
 
 func TestSubmodules(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{Username: "u", Password: "hunter2"})
+	server := serve(t, servers.Options{Username: "u", Password: "hunter2"})
 	commit(t, server, "main", map[string]string{"a.yaml": "a"})
 	_, err := server.Create("team/library")
 	must(t, err)
@@ -113,7 +113,7 @@ func TestSubmodules(t *testing.T) {
 	}
 
 	// Another host is not told who signs in.
-	other := serve(t, upstream.Options{Intercept: refuseCredentials(t)})
+	other := serve(t, servers.Options{Intercept: refuseCredentials(t)})
 	theirs := commit(t, other, "main", map[string]string{"theirs.yaml": "x"})
 	sha = withModule(t, server, "vendor/library", other.URL(repository), theirs)
 	if got := holds(t, fetch(t, open(t, server, signIn), Revision{"main", sha})); got["vendor/library/theirs.yaml"] != "x" {

@@ -14,13 +14,13 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 func TestFetchWritesTheTree(t *testing.T) {
-	server := serve(t, upstream.Options{Username: "u", Password: "p"})
+	server := serve(t, servers.Options{Username: "u", Password: "p"})
 	long := strings.Repeat("directory/", 15) + "file"
-	_, err := server.CommitFiles(repository, "main", map[string]upstream.File{
+	_, err := server.CommitFiles(repository, "main", map[string]servers.File{
 		"z":          {Content: "old"},
 		"gone":       {Content: "x"},
 		"run.sh":     {Content: "#!/bin/sh", Executable: true},
@@ -91,7 +91,7 @@ func refuseHashes(commit *string) func(w http.ResponseWriter, r *http.Request) b
 
 func TestFetchFindsCommits(t *testing.T) {
 	var refused string
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		return refused != "" && refuseHashes(&refused)(w, r)
 	}})
 	first := commit(t, server, "main", map[string]string{"f": "first"})
@@ -147,7 +147,7 @@ func TestFetchFindsCommits(t *testing.T) {
 }
 
 func TestFetchIsBounded(t *testing.T) {
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	// Bytes that compress well: the pack is small, the files are not.
 	files := map[string]string{}
 	for i := range 20 {
@@ -175,7 +175,7 @@ func TestFetchIsBounded(t *testing.T) {
 
 func TestBrokenTransfers(t *testing.T) {
 	fault := ""
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPost {
 			return false
 		}
@@ -203,12 +203,12 @@ func TestBrokenTransfers(t *testing.T) {
 
 func TestCredentialsStayWithTheirHost(t *testing.T) {
 	seen := false
-	other := serve(t, upstream.Options{Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
+	other := serve(t, servers.Options{Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
 		seen = seen || r.Header.Get("Authorization") != ""
 		return false
 	}})
 	sha := commit(t, other, "main", map[string]string{"f": "1"})
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		http.Redirect(w, r, "http://"+other.Host()+r.URL.RequestURI(), http.StatusFound)
 		return true
 	}})

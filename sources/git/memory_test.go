@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/sources/quota"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // counter is an account with a limit.
@@ -30,7 +30,7 @@ func (c *counter) begin(context.Context) (func(int64) error, func(), error) {
 }
 
 func TestThePackCountsBeforeItIsUnpacked(t *testing.T) {
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	rev := Revision{Name: "refs/heads/main", Commit: commit(t, server, "main", map[string]string{"a.yaml": strings.Repeat("a", 1<<20)})}
 	for _, limit := range []int64{1 << 30, 0, 400, 100_000} { // the pack itself is a few kilobytes, and its file one megabyte
 		c := &counter{limit: limit}

@@ -14,14 +14,14 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const repository = "team/apps"
 
-func serve(t *testing.T, o upstream.Options) *upstream.Git {
+func serve(t *testing.T, o servers.Options) *servers.Git {
 	t.Helper()
-	server, err := upstream.GitServer(t.TempDir(), o)
+	server, err := servers.GitServer(t.TempDir(), o)
 	if err != nil {
 		t.Fatalf("git is needed, with its http-backend: %v", err)
 	}
@@ -32,7 +32,7 @@ func serve(t *testing.T, o upstream.Options) *upstream.Git {
 	return server
 }
 
-func commit(t *testing.T, server *upstream.Git, branch string, files map[string]string) string {
+func commit(t *testing.T, server *servers.Git, branch string, files map[string]string) string {
 	t.Helper()
 	sha, err := server.Commit(repository, branch, files, "change")
 	if err != nil {
@@ -48,7 +48,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func open(t *testing.T, server *upstream.Git, change func(*Options)) *Remote {
+func open(t *testing.T, server *servers.Git, change func(*Options)) *Remote {
 	t.Helper()
 	o := Options{URL: server.URL(repository)}
 	if change != nil {
@@ -103,7 +103,7 @@ func list(t *testing.T, archive []byte) []string {
 }
 
 func TestResolve(t *testing.T) {
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	first := commit(t, server, "main", map[string]string{"a": "1"})
 	second := commit(t, server, "main", map[string]string{"a": "2"})
 	dev := commit(t, server, "dev", map[string]string{"a": "3"})
@@ -155,9 +155,9 @@ func TestResolve(t *testing.T) {
 }
 
 func TestFailuresOfAServer(t *testing.T) {
-	private := upstream.Options{Username: "u", Password: "p"}
-	answer := func(code int, header, value string) upstream.Options {
-		return upstream.Options{Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
+	private := servers.Options{Username: "u", Password: "p"}
+	answer := func(code int, header, value string) servers.Options {
+		return servers.Options{Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set(header, value)
 			w.WriteHeader(code)
 			return true
@@ -165,7 +165,7 @@ func TestFailuresOfAServer(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		server upstream.Options
+		server servers.Options
 		change func(*Options)
 		reason string
 		after  time.Duration

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // signer signs as git has it done.
@@ -83,7 +83,7 @@ func (s sshSigner) public(*testing.T) (string, []byte) {
 }
 
 // signCommit makes the newest commit of main a signed one.
-func signCommit(t *testing.T, server *upstream.Git, sha string, by signer) string {
+func signCommit(t *testing.T, server *servers.Git, sha string, by signer) string {
 	t.Helper()
 	payload, err := server.Object(repository, "commit", sha)
 	must(t, err)
@@ -96,7 +96,7 @@ func signCommit(t *testing.T, server *upstream.Git, sha string, by signer) strin
 }
 
 // signTag names a commit by a signed tag.
-func signTag(t *testing.T, server *upstream.Git, name, sha string, by signer) {
+func signTag(t *testing.T, server *servers.Git, name, sha string, by signer) {
 	t.Helper()
 	payload := "object " + sha + "\ntype commit\ntag " + name + "\ntagger upstream <upstream@example.com> 1704067200 +0000\n\na release\n"
 	signed, err := server.WriteObject(repository, "tag", payload+by.sign(t, payload))
@@ -132,7 +132,7 @@ func TestSignatures(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			server := serve(t, upstream.Options{})
+			server := serve(t, servers.Options{})
 			sha := commit(t, server, "main", map[string]string{"a.txt": "one"})
 			if tt.commit != nil {
 				sha = signCommit(t, server, sha, tt.commit)
@@ -172,7 +172,7 @@ func TestSignatures(t *testing.T) {
 // A commit whose content was changed after it was signed.
 func TestAChangedCommitIsNotVerified(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	by := newPGP(t)
 	sha := signCommit(t, server, commit(t, server, "main", map[string]string{"a.txt": "one"}), by)
 	raw, err := server.Object(repository, "commit", sha)

@@ -10,10 +10,10 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
-func serveSSH(t *testing.T, server *upstream.Git) (*upstream.GitSSH, sources.Identity) {
+func serveSSH(t *testing.T, server *servers.Git) (*servers.GitSSH, sources.Identity) {
 	t.Helper()
 	over, err := server.ServeSSH()
 	must(t, err)
@@ -26,7 +26,7 @@ func serveSSH(t *testing.T, server *upstream.Git) (*upstream.GitSSH, sources.Ide
 // Over SSH everything comes as it does over HTTP: references, one commit, an older one of a branch.
 func TestSSHIsAsHTTP(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	first := commit(t, server, "main", map[string]string{"a.txt": "one"})
 	second := commit(t, server, "main", map[string]string{"a.txt": "two", "b/c.txt": "new"})
 	must(t, server.Tag(repository, "v1.0.0", second, "a release"))
@@ -54,7 +54,7 @@ func TestSSHIsAsHTTP(t *testing.T) {
 
 func TestSSHRefusals(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	commit(t, server, "main", map[string]string{"a.txt": "one"})
 	over, id := serveSSH(t, server)
 	resolve := func(url string, id sources.Identity) error {
@@ -76,7 +76,7 @@ func TestSSHRefusals(t *testing.T) {
 	wantFailure(t, resolve(over.URL(repository), id), v1beta1.AuthenticationFailedReason, "the host key has changed")
 }
 
-func sshRefusals(t *testing.T, over, other *upstream.GitSSH, id sources.Identity, locked []byte, resolve func(string, sources.Identity) error) {
+func sshRefusals(t *testing.T, over, other *servers.GitSSH, id sources.Identity, locked []byte, resolve func(string, sources.Identity) error) {
 	lines := bytes.Fields(over.KnownHosts())
 	for _, tt := range []struct {
 		name, url string
@@ -115,14 +115,14 @@ func sshRefusals(t *testing.T, over, other *upstream.GitSSH, id sources.Identity
 
 func unknownKey(t *testing.T) []byte {
 	t.Helper()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	_, id := serveSSH(t, server)
 	return id.PrivateKey
 }
 
 func TestKnownHosts(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	over, _ := serveSSH(t, server)
 	key := strings.Join(strings.Fields(string(over.KnownHosts()))[1:], " ")
 	parsed, _, _, _, err := ssh.ParseAuthorizedKey([]byte(key))

@@ -17,18 +17,18 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/store"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
-func serve(t *testing.T, o upstream.ChartOptions, versions ...string) *upstream.Charts {
+func serve(t *testing.T, o servers.ChartOptions, versions ...string) *servers.Charts {
 	t.Helper()
-	server, err := upstream.ChartRepository(o)
+	server, err := servers.ChartRepository(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	for _, version := range versions {
-		archive, err := upstream.BuildChart(map[string]string{
+		archive, err := servers.BuildChart(map[string]string{
 			"Chart.yaml":            "apiVersion: v2\nname: app\nversion: " + version + "\nkubeVersion: '>=1.20.0-0'\nappVersion: \"1.0\"\n",
 			"templates/config.yaml": "kind: ConfigMap\n",
 		})
@@ -66,7 +66,7 @@ func index(t *testing.T, r *Repository) (*Index, Validators) {
 }
 
 func TestAChartIsFoundAndFetched(t *testing.T) {
-	server := serve(t, upstream.ChartOptions{Options: upstream.Options{Username: "u", Password: "p"}}, "1.0.0", "1.2.0", "1.10.0", "2.0.0-rc.1")
+	server := serve(t, servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}}, "1.0.0", "1.2.0", "1.10.0", "2.0.0-rc.1")
 	r := open(t, Options{URL: server.URL(), Credentials: sources.Credentials{Username: "u", Password: "p"}})
 	i, validators := index(t, r)
 	if validators.ETag == "" {
@@ -91,7 +91,7 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 }
 
 func TestAnUnchangedIndexIsNotSentAgain(t *testing.T) {
-	server := serve(t, upstream.ChartOptions{}, "1.0.0")
+	server := serve(t, servers.ChartOptions{}, "1.0.0")
 	r := open(t, Options{URL: server.URL() + "/"})
 	_, have := index(t, r)
 	var doc bytes.Buffer
@@ -99,7 +99,7 @@ func TestAnUnchangedIndexIsNotSentAgain(t *testing.T) {
 	if err != nil || !unchanged || got != have || doc.Len() != 0 {
 		t.Fatalf("got %v, unchanged %v, %d bytes, %v", got, unchanged, doc.Len(), err)
 	}
-	archive, err := upstream.BuildChart(map[string]string{"Chart.yaml": "name: other\nversion: 1.0.0\n"})
+	archive, err := servers.BuildChart(map[string]string{"Chart.yaml": "name: other\nversion: 1.0.0\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,18 +125,18 @@ func TestFailuresOfARepository(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		server upstream.ChartOptions
+		server servers.ChartOptions
 		opts   Options
 		path   string
 		reason string
 		after  time.Duration
 		says   string
 	}{
-		{name: "no credentials", server: upstream.ChartOptions{Options: upstream.Options{Username: "u", Password: "p"}}, reason: v1beta1.AuthenticationFailedReason, says: "401"},
-		{name: "wrong credentials", server: upstream.ChartOptions{Options: upstream.Options{Username: "u", Password: "p"}}, opts: Options{Credentials: sources.Credentials{Username: "u", Password: "hunter2hunter2"}}, reason: v1beta1.AuthenticationFailedReason, says: "401"},
+		{name: "no credentials", server: servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}}, reason: v1beta1.AuthenticationFailedReason, says: "401"},
+		{name: "wrong credentials", server: servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}}, opts: Options{Credentials: sources.Credentials{Username: "u", Password: "hunter2hunter2"}}, reason: v1beta1.AuthenticationFailedReason, says: "401"},
 		{name: "no repository there", path: "/nowhere", reason: v1beta1.NotFoundReason, says: "/nowhere/index.yaml"},
-		{name: "a registry that asks for a pause", server: upstream.ChartOptions{Options: upstream.Options{Intercept: busy}}, reason: v1beta1.FetchFailedReason, after: 17 * time.Second, says: "429"},
-		{name: "a transfer that breaks off", server: upstream.ChartOptions{Options: upstream.Options{Intercept: cut}}, reason: v1beta1.FetchFailedReason, says: "unexpected EOF"},
+		{name: "a registry that asks for a pause", server: servers.ChartOptions{Options: servers.Options{Intercept: busy}}, reason: v1beta1.FetchFailedReason, after: 17 * time.Second, says: "429"},
+		{name: "a transfer that breaks off", server: servers.ChartOptions{Options: servers.Options{Intercept: cut}}, reason: v1beta1.FetchFailedReason, says: "unexpected EOF"},
 		{name: "an index above the limit", opts: Options{Limits: Limits{Index: 100}}, reason: v1beta1.InvalidContentReason, says: "100 bytes"},
 	}
 	for _, test := range tests {
@@ -157,7 +157,7 @@ func TestFailuresOfARepository(t *testing.T) {
 }
 
 func TestAServerThatIsNotThere(t *testing.T) {
-	server := serve(t, upstream.ChartOptions{})
+	server := serve(t, servers.ChartOptions{})
 	_ = server.Close()
 	_, _, err := open(t, Options{URL: server.URL()}).FetchIndex(t.Context(), Validators{}, io.Discard)
 	wantFailure(t, err, v1beta1.FetchFailedReason)
@@ -190,7 +190,7 @@ func TestFailuresOfAChart(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			server := serve(t, upstream.ChartOptions{}, "1.0.0")
+			server := serve(t, servers.ChartOptions{}, "1.0.0")
 			if test.change != nil {
 				server.Change("app", "1.0.0", test.change)
 			}
@@ -210,7 +210,7 @@ func TestARedirectToAMetadataServiceIsRefused(t *testing.T) {
 		http.Redirect(w, r, "http://169.254.169.254/latest/index.yaml?token=hunter2", http.StatusFound)
 		return true
 	}
-	server := serve(t, upstream.ChartOptions{Options: upstream.Options{Intercept: redirect}})
+	server := serve(t, servers.ChartOptions{Options: servers.Options{Intercept: redirect}})
 	_, _, err := open(t, Options{URL: server.URL()}).FetchIndex(t.Context(), Validators{}, io.Discard)
 	wantFailure(t, err, v1beta1.URLInvalidReason)
 	if strings.Contains(err.Error(), "hunter2") {
@@ -222,7 +222,7 @@ func TestARedirectToAMetadataServiceIsRefused(t *testing.T) {
 }
 
 func TestAnEntryWithoutADigestIsFetched(t *testing.T) {
-	server := serve(t, upstream.ChartOptions{NoDigests: true}, "1.0.0")
+	server := serve(t, servers.ChartOptions{NoDigests: true}, "1.0.0")
 	r := open(t, Options{URL: server.URL()})
 	i, _ := index(t, r)
 	e := i.Versions("app")[0]
@@ -237,7 +237,7 @@ func TestCredentialsStayWithTheirHost(t *testing.T) {
 		var sent atomic.Bool
 		other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { sent.Store(r.Header.Get("Authorization") != "") }))
 		defer other.Close()
-		server := serve(t, upstream.ChartOptions{Options: upstream.Options{Username: "u", Password: "p"}}, "1.0.0")
+		server := serve(t, servers.ChartOptions{Options: servers.Options{Username: "u", Password: "p"}}, "1.0.0")
 		server.Change("app", "1.0.0", func(e map[string]any) { e["urls"] = []string{other.URL + "/app.tgz"}; delete(e, "digest") })
 		r := open(t, Options{URL: server.URL(), PassCredentials: pass, Credentials: sources.Credentials{Username: "u", Password: "p"}})
 		i, _ := index(t, r)
@@ -251,7 +251,7 @@ func TestCredentialsStayWithTheirHost(t *testing.T) {
 }
 
 func TestQueriesOfTheRepositoryReachItsArchives(t *testing.T) {
-	server := serve(t, upstream.ChartOptions{}, "1.0.0")
+	server := serve(t, servers.ChartOptions{}, "1.0.0")
 	r := open(t, Options{URL: server.URL() + "/?key=1"})
 	for raw, want := range map[string]string{
 		"a.tgz":                     server.URL() + "/a.tgz?key=1",
@@ -267,7 +267,7 @@ func TestQueriesOfTheRepositoryReachItsArchives(t *testing.T) {
 }
 
 func TestTheWritersFailureIsReturnedAsItIs(t *testing.T) {
-	server := serve(t, upstream.ChartOptions{}, "1.0.0")
+	server := serve(t, servers.ChartOptions{}, "1.0.0")
 	full := errors.New("disk full")
 	_, _, err := open(t, Options{URL: server.URL()}).FetchIndex(t.Context(), Validators{}, &failingWriter{full})
 	if !errors.Is(err, full) || sources.Reason(err) != "" {
@@ -280,8 +280,8 @@ type failingWriter struct{ err error }
 func (f *failingWriter) Write([]byte) (int, error) { return 0, f.err }
 
 func TestPublishedCharts(t *testing.T) {
-	server := serve(t, upstream.ChartOptions{})
-	paths := upstream.PublishedCharts(t)
+	server := serve(t, servers.ChartOptions{})
+	paths := servers.PublishedCharts(t)
 	for _, path := range paths {
 		archive, err := os.ReadFile(path)
 		if err != nil {

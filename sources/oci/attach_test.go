@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // A bundle that is attached is found among the referrers, whatever the registry can do.
@@ -15,7 +15,7 @@ func TestAttach(t *testing.T) {
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := kind(t, upstream.Options{})
+			server := kind(t, servers.Options{})
 			digest, _ := push(t, server, "1.0.0")
 			r := open(t, server, nil)
 			for _, text := range []string{`{"n":1}`, `{"n":2}`} {
@@ -36,7 +36,7 @@ func TestAttach(t *testing.T) {
 func TestAttachIsLost(t *testing.T) {
 	t.Parallel()
 	index := "-"
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/manifests/"+index) {
 			return false
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 var team = sources.Credentials{Username: "team", Password: "hunter2"}
@@ -16,13 +16,13 @@ var team = sources.Credentials{Username: "team", Password: "hunter2"}
 // A registry that wants tokens gets a chart, and within it blobs are mounted with a token for both repositories.
 func TestCopyWithTokens(t *testing.T) {
 	t.Parallel()
-	tokens, err := upstream.Tokens(upstream.Options{Username: team.Username, Password: team.Password})
+	tokens, err := servers.Tokens(servers.Options{Username: team.Username, Password: team.Password})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tokens.Close() })
-	to := serve(t, upstream.Options{Username: team.Username, Password: team.Password, Tokens: tokens})
-	r := newRoute(t, serve(t, upstream.Options{}), to)
+	to := serve(t, servers.Options{Username: team.Username, Password: team.Password, Tokens: tokens})
+	r := newRoute(t, serve(t, servers.Options{}), to)
 	r.target = open(t, to, func(o *Options) { o.Repository, o.Credentials = to.Host()+"/prod/app", team })
 	if _, err := r.copy(); err != nil {
 		t.Fatal(err)
@@ -82,8 +82,8 @@ func TestCopyDoesNotLeakCredentials(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			to := serve(t, upstream.Options{Username: team.Username, Password: team.Password, Intercept: intercept})
-			r := newRoute(t, serve(t, upstream.Options{}), to)
+			to := serve(t, servers.Options{Username: team.Username, Password: team.Password, Intercept: intercept})
+			r := newRoute(t, serve(t, servers.Options{}), to)
 			r.target = open(t, to, func(o *Options) { o.Repository, o.Credentials = to.Host()+"/prod/app", team })
 			_, err := r.copy()
 			if err == nil {

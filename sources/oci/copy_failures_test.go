@@ -14,7 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // Every failure says what another attempt would change.
@@ -55,8 +55,8 @@ func TestCopyFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var begun atomic.Bool
-			guarded := func(f func(http.ResponseWriter, *http.Request) bool) upstream.Options {
-				return upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+			guarded := func(f func(http.ResponseWriter, *http.Request) bool) servers.Options {
+				return servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 					return begun.Load() && f != nil && f(w, r)
 				}}
 			}
@@ -108,14 +108,14 @@ func TestCopyIsCompletedLater(t *testing.T) {
 			t.Parallel()
 			var left atomic.Int64
 			left.Store(1 << 30)
-			to := kind(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+			to := kind(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 				if left.Add(-1) >= 0 || r.Method == http.MethodGet || r.Method == http.MethodHead {
 					return false
 				}
 				w.WriteHeader(http.StatusInternalServerError)
 				return true
 			}})
-			r := newRoute(t, serve(t, upstream.Options{}), to)
+			r := newRoute(t, serve(t, servers.Options{}), to)
 			for requests := range int64(60) {
 				left.Store(requests)
 				if _, err := r.copy(); err == nil {
@@ -140,8 +140,8 @@ func TestCopyIsCompletedLater(t *testing.T) {
 // More referrers than are allowed are refused before anything is written.
 func TestTooManyReferrers(t *testing.T) {
 	t.Parallel()
-	from := kinds["api"](t, upstream.Options{})
-	r := newRoute(t, from, serve(t, upstream.Options{}))
+	from := kinds["api"](t, servers.Options{})
+	r := newRoute(t, from, serve(t, servers.Options{}))
 	subject, err := r.source.remote.Resolve(t.Context(), r.digest)
 	if err != nil {
 		t.Fatal(err)

@@ -15,13 +15,13 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // kinds are the two kinds of registries: distribution's, without the referrers API, and one that has it.
-var kinds = map[string]func(*testing.T, upstream.Options) *upstream.RegistryServer{
+var kinds = map[string]func(*testing.T, servers.Options) *servers.RegistryServer{
 	"tag": serve,
-	"api": func(t *testing.T, o upstream.Options) *upstream.RegistryServer {
+	"api": func(t *testing.T, o servers.Options) *servers.RegistryServer {
 		t.Helper()
 		o.Referrers = true
 		return serve(t, o)
@@ -31,19 +31,19 @@ var kinds = map[string]func(*testing.T, upstream.Options) *upstream.RegistryServ
 // route is a chart at a source, and an empty destination.
 type route struct {
 	*testing.T
-	from, to *upstream.RegistryServer
+	from, to *servers.RegistryServer
 	source   *Repository
 	target   *Repository
 	digest   string
-	signer   *upstream.Signer
+	signer   *servers.Signer
 }
 
 // newRoute publishes chart 1.0.0 with a signature of each of cosign's layouts, and a referrer of a referrer.
-func newRoute(t *testing.T, from, to *upstream.RegistryServer) *route {
+func newRoute(t *testing.T, from, to *servers.RegistryServer) *route {
 	t.Helper()
 	r := &route{T: t, from: from, to: to}
 	r.digest, _ = push(t, from, "1.0.0")
-	signer, err := upstream.NewSigner()
+	signer, err := servers.NewSigner()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func newRoute(t *testing.T, from, to *upstream.RegistryServer) *route {
 // refer publishes a manifest that refers to another.
 func refer(t *testing.T, to *remote.Repository, subject ocispec.Descriptor, kind string) {
 	t.Helper()
-	config, err := upstream.PushBlob(t.Context(), to, ocispec.MediaTypeEmptyJSON, []byte("{}"))
+	config, err := servers.PushBlob(t.Context(), to, ocispec.MediaTypeEmptyJSON, []byte("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func (r *route) copy(change ...func(*CopyOptions)) (Copied, error) {
 }
 
 // puts are what a server was asked to write.
-func puts(server *upstream.RegistryServer) []string {
+func puts(server *servers.RegistryServer) []string {
 	var all []string
 	for _, line := range server.Seen() {
 		if strings.HasPrefix(line, http.MethodPut) || strings.HasPrefix(line, http.MethodPost) ||
@@ -114,7 +114,7 @@ func puts(server *upstream.RegistryServer) []string {
 }
 
 // tagIsLast wants the tag to be written after everything else.
-func tagIsLast(t *testing.T, server *upstream.RegistryServer, tag string) {
+func tagIsLast(t *testing.T, server *servers.RegistryServer, tag string) {
 	t.Helper()
 	written := puts(server)
 	if len(written) == 0 || !strings.HasSuffix(written[len(written)-1], "/manifests/"+tag) {
@@ -130,7 +130,7 @@ func TestCopy(t *testing.T) {
 		for _, to := range []string{"tag", "api"} {
 			t.Run(from+" to "+to, func(t *testing.T) {
 				t.Parallel()
-				r := newRoute(t, kinds[from](t, upstream.Options{}), kinds[to](t, upstream.Options{}))
+				r := newRoute(t, kinds[from](t, servers.Options{}), kinds[to](t, servers.Options{}))
 				var done, total atomic.Int64
 				got, err := r.copy(func(o *CopyOptions) {
 					o.Progress = func(d, all int64) { done.Store(d); total.Store(all) }
@@ -167,7 +167,7 @@ func TestCopy(t *testing.T) {
 // Within one registry no blob is sent.
 func TestCopyWithinARegistry(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	r := newRoute(t, server, server)
 	server.Forget()
 	if _, err := r.copy(); err != nil {
@@ -186,7 +186,7 @@ func TestCopyWithinARegistry(t *testing.T) {
 // A tag with other content is left alone. A channel moves, and back.
 func TestCopyTags(t *testing.T) {
 	t.Parallel()
-	r := newRoute(t, serve(t, upstream.Options{}), serve(t, upstream.Options{}))
+	r := newRoute(t, serve(t, servers.Options{}), serve(t, servers.Options{}))
 	if _, err := r.copy(func(o *CopyOptions) { o.Channel = "stable" }); err != nil {
 		t.Fatal(err)
 	}
@@ -223,8 +223,8 @@ func TestCopyTags(t *testing.T) {
 // The digest is what is copied, also when the tag of the source moved meanwhile. "+" becomes "_".
 func TestCopyIsByDigest(t *testing.T) {
 	t.Parallel()
-	r := newRoute(t, serve(t, upstream.Options{}), serve(t, upstream.Options{}))
-	other, err := upstream.BuildChart(map[string]string{
+	r := newRoute(t, serve(t, servers.Options{}), serve(t, servers.Options{}))
+	other, err := servers.BuildChart(map[string]string{
 		"Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.0.0\ndescription: another\n",
 	})
 	if err != nil {
@@ -244,14 +244,14 @@ func TestCopyIsByDigest(t *testing.T) {
 // What was lost of the index of referrers, by a process that was killed or by another writer, is written again.
 func TestLostReferrers(t *testing.T) {
 	t.Parallel()
-	r := newRoute(t, serve(t, upstream.Options{}), serve(t, upstream.Options{}))
+	r := newRoute(t, serve(t, servers.Options{}), serve(t, servers.Options{}))
 	if _, err := r.copy(); err != nil {
 		t.Fatal(err)
 	}
 	index := signatureTag(r.digest)
 	empty := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
 	empty.SchemaVersion = 2
-	if _, err := upstream.PushManifest(t.Context(), r.target.remote, empty.MediaType, index, empty); err != nil {
+	if _, err := servers.PushManifest(t.Context(), r.target.remote, empty.MediaType, index, empty); err != nil {
 		t.Fatal(err)
 	}
 	if left := r.referrers(r.target); len(left) != 0 {
@@ -269,7 +269,7 @@ func TestLostReferrers(t *testing.T) {
 func TestReferrersDoNotTravel(t *testing.T) {
 	t.Parallel()
 	var index string
-	to := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	to := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/manifests/"+index) || index == "" {
 			return false
 		}
@@ -277,7 +277,7 @@ func TestReferrersDoNotTravel(t *testing.T) {
 		w.WriteHeader(http.StatusCreated) // and forgets it
 		return true
 	}})
-	r := newRoute(t, serve(t, upstream.Options{}), to)
+	r := newRoute(t, serve(t, servers.Options{}), to)
 	index = signatureTag(r.digest)
 	_, err := r.copy()
 	if !errors.Is(err, ErrNotTransferred) || !strings.Contains(err.Error(), "3 attempts") {
@@ -291,11 +291,11 @@ func TestReferrersDoNotTravel(t *testing.T) {
 // Signatures that the destination has in addition stay.
 func TestSignaturesOfTheDestinationStay(t *testing.T) {
 	t.Parallel()
-	r := newRoute(t, serve(t, upstream.Options{}), serve(t, upstream.Options{}))
+	r := newRoute(t, serve(t, servers.Options{}), serve(t, servers.Options{}))
 	if _, err := r.copy(); err != nil {
 		t.Fatal(err)
 	}
-	other, err := upstream.NewSigner()
+	other, err := servers.NewSigner()
 	if err != nil {
 		t.Fatal(err)
 	}

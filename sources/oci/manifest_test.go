@@ -15,19 +15,19 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // pushed is what TestManifests puts into a registry: a manifest made of parts of a chart.
 type pushed struct {
-	server                *upstream.RegistryServer
+	server                *servers.RegistryServer
 	chart                 ocispec.Manifest
 	chartDescriptor, blob ocispec.Descriptor
 }
 
 func manifests(t *testing.T) pushed {
 	t.Helper()
-	p := pushed{server: serve(t, upstream.Options{})}
+	p := pushed{server: serve(t, servers.Options{})}
 	digest, _ := push(t, p.server, "1.0.0")
 	repo, err := p.server.Repository("charts/app")
 	if err != nil {
@@ -42,7 +42,7 @@ func manifests(t *testing.T) pushed {
 		t.Fatal(err)
 	}
 	p.chartDescriptor = d
-	if p.blob, err = upstream.PushBlob(t.Context(), repo, "application/vnd.cncf.helm.chart.provenance.v1.prov", []byte("signature")); err != nil {
+	if p.blob, err = servers.PushBlob(t.Context(), repo, "application/vnd.cncf.helm.chart.provenance.v1.prov", []byte("signature")); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -54,7 +54,7 @@ func (p pushed) put(t *testing.T, mediaType string, m any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := upstream.PushManifest(t.Context(), repo, mediaType, "other", m)
+	d, err := servers.PushManifest(t.Context(), repo, mediaType, "other", m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestManifests(t *testing.T) {
 
 func TestContentThatIsNotWhatItsDigestSays(t *testing.T) {
 	spoil := ""
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		if spoil == "" || !strings.Contains(r.URL.Path, spoil) {
 			return false
 		}
@@ -179,7 +179,7 @@ func TestContentThatIsNotWhatItsDigestSays(t *testing.T) {
 
 func TestATransferThatBreaksOff(t *testing.T) {
 	cut := false
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		if !cut || !strings.Contains(r.URL.Path, "/blobs/") {
 			return false
 		}
@@ -198,8 +198,8 @@ func TestATransferThatBreaksOff(t *testing.T) {
 }
 
 func TestPublishedCharts(t *testing.T) {
-	paths := upstream.PublishedCharts(t)
-	server := serve(t, upstream.Options{})
+	paths := servers.PublishedCharts(t)
+	server := serve(t, servers.Options{})
 	for _, path := range paths {
 		archive, err := os.ReadFile(path)
 		if err != nil {

@@ -16,12 +16,12 @@ import (
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/store"
 	"fairlead.dev/fairlead/sources/transport"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
-func serve(t *testing.T, o upstream.Options) *upstream.RegistryServer {
+func serve(t *testing.T, o servers.Options) *servers.RegistryServer {
 	t.Helper()
-	server, err := upstream.Registry(t.TempDir(), o)
+	server, err := servers.Registry(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,9 +29,9 @@ func serve(t *testing.T, o upstream.Options) *upstream.RegistryServer {
 	return server
 }
 
-func push(t *testing.T, server *upstream.RegistryServer, version string) (digest string, archive []byte) {
+func push(t *testing.T, server *servers.RegistryServer, version string) (digest string, archive []byte) {
 	t.Helper()
-	archive, err := upstream.BuildChart(map[string]string{
+	archive, err := servers.BuildChart(map[string]string{
 		"Chart.yaml": "apiVersion: v2\nname: app\nversion: " + version + "\nkubeVersion: '>=1.20.0-0'\nappVersion: \"7\"\ndeprecated: true\n",
 	})
 	if err != nil {
@@ -44,7 +44,7 @@ func push(t *testing.T, server *upstream.RegistryServer, version string) (digest
 	return digest, archive
 }
 
-func open(t *testing.T, server *upstream.RegistryServer, change func(*Options)) *Repository {
+func open(t *testing.T, server *servers.RegistryServer, change func(*Options)) *Repository {
 	t.Helper()
 	o := Options{Repository: server.Host() + "/charts/app", PlainHTTP: true}
 	if change != nil {
@@ -72,7 +72,7 @@ func wantFailure(t *testing.T, err error, reason string, says ...string) *source
 }
 
 func TestAChartIsFoundAndFetched(t *testing.T) {
-	server := serve(t, upstream.Options{Username: "u", Password: "p"})
+	server := serve(t, servers.Options{Username: "u", Password: "p"})
 	for _, version := range []string{"1.0.0", "1.2.0", "1.10.0", "2.0.0-rc.1"} {
 		push(t, server, version)
 	}
@@ -120,7 +120,7 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 
 func TestTagsOfManyPages(t *testing.T) {
 	pages := 0
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "/tags/list") {
 			return false
 		}
@@ -147,9 +147,9 @@ func TestTagsOfManyPages(t *testing.T) {
 }
 
 func TestFailuresOfARegistry(t *testing.T) {
-	private := upstream.Options{Username: "u", Password: "p"}
-	answer := func(code int, header, value string) upstream.Options {
-		return upstream.Options{Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
+	private := servers.Options{Username: "u", Password: "p"}
+	answer := func(code int, header, value string) servers.Options {
+		return servers.Options{Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set(header, value)
 			w.WriteHeader(code)
 			return true
@@ -157,7 +157,7 @@ func TestFailuresOfARegistry(t *testing.T) {
 	}
 	tests := []struct {
 		name     string
-		server   upstream.Options
+		server   servers.Options
 		change   func(*Options)
 		reason   string
 		after    time.Duration
@@ -190,8 +190,8 @@ func TestFailuresOfARegistry(t *testing.T) {
 }
 
 func TestATokenServiceOnLoopback(t *testing.T) {
-	var server *upstream.RegistryServer
-	server = serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	var server *servers.RegistryServer
+	server = serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		switch {
 		case r.URL.Path == "/token":
 			if user, password, _ := r.BasicAuth(); user != "u" || password != "p" || r.URL.Query().Get("scope") != "repository:charts/app:pull" {
@@ -246,7 +246,7 @@ func portOf(host string) string { return host[strings.LastIndexByte(host, ':')+1
 
 func TestResolve(t *testing.T) {
 	noHead := false
-	server := serve(t, upstream.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+	server := serve(t, servers.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 		if noHead && r.Method == http.MethodHead {
 			w.WriteHeader(http.StatusOK) // neither digest nor length
 			return true
@@ -286,9 +286,9 @@ func TestRepositoriesThatCannotBeUsed(t *testing.T) {
 // Signing in is paid once for all who have the same credentials, and never lent to others.
 func TestSigningInIsPaidOnce(t *testing.T) {
 	t.Parallel()
-	server := serve(t, upstream.Options{})
+	server := serve(t, servers.Options{})
 	push(t, server, "1.0.0")
-	guarded := serve(t, upstream.Options{Username: "u", Password: "hunter2", Intercept: func(http.ResponseWriter, *http.Request) bool { return false }})
+	guarded := serve(t, servers.Options{Username: "u", Password: "hunter2", Intercept: func(http.ResponseWriter, *http.Request) bool { return false }})
 	signIn := func(password string) func(*Options) {
 		return func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: password} }
 	}

@@ -11,7 +11,7 @@ import (
 // ErrAddressRefused says that a host is, or resolves to, an address that no upstream has.
 var ErrAddressRefused = errors.New("link-local, metadata, multicast and unspecified addresses are refused")
 
-// refusedAddresses are where a cloud answers with a machine's own credentials, or what no server listens on. helmops/cluster has the same
+// refusedAddresses are where a cloud answers with a machine's own credentials, or what no server listens on. helmops/kube/cluster has the same
 // list for the servers of kubeconfigs; a test compares them.
 var refusedAddresses = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),

@@ -11,19 +11,19 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
-func newAuthority(t *testing.T) *upstream.Authority {
+func newAuthority(t *testing.T) *servers.Authority {
 	t.Helper()
-	a, err := upstream.NewAuthority()
+	a, err := servers.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func issue(t *testing.T, a *upstream.Authority) (cert, key []byte) {
+func issue(t *testing.T, a *servers.Authority) (cert, key []byte) {
 	t.Helper()
 	cert, key, err := a.Issue(time.Now().Add(time.Hour))
 	if err != nil {
@@ -32,7 +32,7 @@ func issue(t *testing.T, a *upstream.Authority) (cert, key []byte) {
 	return cert, key
 }
 
-func serveTLS(t *testing.T, a *upstream.Authority, until time.Time, clients bool) string {
+func serveTLS(t *testing.T, a *servers.Authority, until time.Time, clients bool) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := "nobody"

@@ -7,13 +7,13 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // chartArchive is a chart, with its provenance file.
-func chartArchive(t *testing.T, by *upstream.Packager, name, version string) (Packaged, []byte) {
+func chartArchive(t *testing.T, by *servers.Packager, name, version string) (Packaged, []byte) {
 	t.Helper()
-	archive, err := upstream.BuildChart(map[string]string{
+	archive, err := servers.BuildChart(map[string]string{
 		"Chart.yaml":       "apiVersion: v2\nname: " + name + "\nversion: " + version + "\n",
 		"templates/a.yaml": "kind: A\n",
 	})
@@ -27,9 +27,9 @@ func chartArchive(t *testing.T, by *upstream.Packager, name, version string) (Pa
 	return Packaged{Name: name, Version: version, Digest: digestOf(archive)}, file
 }
 
-func packager(t *testing.T) *upstream.Packager {
+func packager(t *testing.T) *servers.Packager {
 	t.Helper()
-	p, err := upstream.NewPackager()
+	p, err := servers.NewPackager()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestKeyringsThatCannotBeRead(t *testing.T) {
 }
 
 func FuzzProvenance(f *testing.F) {
-	team, err := upstream.NewPackager()
+	team, err := servers.NewPackager()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // attack is one thing that the tenant tries. What it leaves out is filled in: with a tree, a GitRepository and a
@@ -53,7 +53,7 @@ type attack struct {
 
 // scene is an attack under way.
 type scene struct {
-	charts *upstream.Charts
+	charts *servers.Charts
 	repo   string
 	extra  map[string]string
 	// before is what the neighbor had.
@@ -111,7 +111,7 @@ func (a attack) begin(t *testing.T, s *scene) {
 		s.publish(t, a.charts, a.intercept)
 	}
 	text := s.text(a.manifests())
-	objects, err := stage.ParseObjects(attacker, text)
+	objects, err := env.ParseObjects(attacker, text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func (s *scene) pushTree(t *testing.T, tree map[string]string) {
 func (s *scene) publish(t *testing.T, charts []map[string]string, intercept func(http.ResponseWriter,
 	*http.Request) bool) {
 	t.Helper()
-	repository, err := upstream.ChartRepository(upstream.ChartOptions{Options: upstream.Options{Intercept: intercept}})
+	repository, err := servers.ChartRepository(servers.ChartOptions{Options: servers.Options{Intercept: intercept}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func (s *scene) publish(t *testing.T, charts []map[string]string, intercept func
 		for name, content := range files {
 			filled[name] = s.text(content)
 		}
-		archive, err := upstream.BuildChart(filled)
+		archive, err := servers.BuildChart(filled)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +251,7 @@ func awaitRefused(t *testing.T, kind, name string, reasons, says []string) {
 	t.Helper()
 	var last map[string]any
 	refused, accepted := false, false
-	err := stage.Until(t.Context(), answerTime, kind+" "+name+" is refused", func() (bool, error) {
+	err := env.Until(t.Context(), answerTime, kind+" "+name+" is refused", func() (bool, error) {
 		if err := world.controller.Failed(); err != nil {
 			return true, nil //nolint:nilerr // reported by checkUniversal
 		}
@@ -374,7 +374,7 @@ func digestOf(content []byte) string {
 // eventually waits for something that the test needs, with the patience of a slow machine.
 func eventually(t *testing.T, what string, ask func() bool) {
 	t.Helper()
-	if err := stage.Until(context.WithoutCancel(t.Context()), stage.Patience/4, what, func() (bool,
+	if err := env.Until(context.WithoutCancel(t.Context()), env.Patience/4, what, func() (bool,
 		error) {
 		return ask(), nil
 	}); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/test/hostile"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // refusedRender is the reason with which a chart is refused that is too much.
@@ -86,7 +86,7 @@ func TestTemplatesThatWentWrong(t *testing.T) {
 		t.Skip("the folder shared/cases beside the project is absent; TestTemplates has equivalents of what is in it")
 	}
 	for _, name := range []string{"template-loop", "template-mem", "template-tpl", "template-rec"} {
-		files, err := upstream.ReadDir(filepath.Join(folder, name))
+		files, err := servers.ReadDir(filepath.Join(folder, name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/env"
 	"fairlead.dev/fairlead/test/hostile"
-	"fairlead.dev/fairlead/test/stage"
 )
 
 // remoteRelease is a release on the cluster of a kubeconfig, which is in a Secret.
@@ -180,7 +180,7 @@ func dropped(t *testing.T) {
 		}
 		return false, nil
 	}
-	if err := stage.Until(t.Context(), 2*stage.Patience, "the cluster is let go of", eventually); err != nil {
+	if err := env.Until(t.Context(), 2*env.Patience, "the cluster is let go of", eventually); err != nil {
 		t.Error(err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // The namespaces.
@@ -79,7 +79,7 @@ subjects:
 
 // admit creates a namespace with its members.
 func admit(ctx context.Context, namespace string) error {
-	objects, err := stage.ParseObjects(namespace, strings.ReplaceAll(member, "$NS", namespace))
+	objects, err := env.ParseObjects(namespace, strings.ReplaceAll(member, "$NS", namespace))
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func clear(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	err := stage.Until(ctx, patient(t), "the tenant's objects are gone", func() (bool, error) {
+	err := env.Until(ctx, patient(t), "the tenant's objects are gone", func() (bool, error) {
 		return len(left(t)) == 0,
 			nil
 	})
@@ -217,7 +217,7 @@ func patient(t *testing.T) time.Duration {
 	if t.Failed() || world.controller.Failed() != nil {
 		return 0
 	}
-	return stage.Patience / 4
+	return env.Patience / 4
 }
 
 // left are the tenant's objects of Fairlead.
@@ -270,7 +270,7 @@ func named(name string) metav1.ObjectMeta {
 
 // casesFolder is where further inputs are, beside the project.
 func casesFolder() (string, error) {
-	root, err := stage.Root()
+	root, err := env.Root()
 	if err != nil {
 		return "", err
 	}

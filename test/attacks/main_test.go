@@ -17,8 +17,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // tenancy is how the controller is started for a cluster with tenants. The upstreams of the tests are on the loopback
@@ -37,21 +37,21 @@ const (
 // world is what the attacks share.
 var world struct {
 	dir      string
-	cluster  *stage.Cluster
-	tenant   *stage.Cluster // with the tenant's rights
-	git      *upstream.Git  // the tenant's
+	cluster  *env.Cluster
+	tenant   *env.Cluster // with the tenant's rights
+	git      *servers.Git // the tenant's
 	listener *listener
 	programs string // records the calls of programs that the controller starts
 	neighbor *neighbor
 
-	controller *stage.Controller
-	memory     *stage.MemoryWatch
+	controller *env.Controller
+	memory     *env.MemoryWatch
 }
 
 func TestMain(m *testing.M) {
-	os.Exit(stage.RunSuite("attacks", func(ctx context.Context, dir string, cluster *stage.Cluster) (code int, err error) {
+	os.Exit(env.RunSuite("attacks", func(ctx context.Context, dir string, cluster *env.Cluster) (code int, err error) {
 		world.dir, world.cluster = dir, cluster
-		if world.git, err = upstream.GitServer(filepath.Join(dir, "git"), upstream.Options{}); err != nil {
+		if world.git, err = servers.GitServer(filepath.Join(dir, "git"), servers.Options{}); err != nil {
 			return 0, err
 		}
 		if world.listener, err = listen(); err != nil {
@@ -89,12 +89,12 @@ func startController(ctx context.Context) error {
 		_ = os.Setenv("PATH", path)
 		_ = os.Unsetenv("GOMEMLIMIT")
 	}()
-	started, err := stage.StartController(ctx, world.cluster, world.dir, tenancy...)
+	started, err := env.StartController(ctx, world.cluster, world.dir, tenancy...)
 	if err != nil {
 		return err
 	}
 	world.controller = started
-	world.memory = stage.WatchMemory(started.PID(), memoryLimit)
+	world.memory = env.WatchMemory(started.PID(), memoryLimit)
 	return nil
 }
 

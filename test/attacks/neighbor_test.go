@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // Access to the neighbor's chart repository, which has a chart that no other has.
@@ -95,7 +95,7 @@ const pause = 250 * time.Millisecond
 
 // neighbor installs, upgrades and uninstalls a release again and again.
 type neighbor struct {
-	charts *upstream.Charts
+	charts *servers.Charts
 	digest string
 	usual  time.Duration // of the slowest round without an attack
 	stop   context.CancelFunc
@@ -111,11 +111,11 @@ type neighbor struct {
 // moveIn starts the neighbor and waits until it is known how long its releases usually take.
 func moveIn(ctx context.Context) (_ *neighbor, err error) {
 	n := &neighbor{done: make(chan struct{})}
-	if n.charts, err = upstream.ChartRepository(upstream.ChartOptions{Options: upstream.Options{Username: reader,
+	if n.charts, err = servers.ChartRepository(servers.ChartOptions{Options: servers.Options{Username: reader,
 		Password: password}}); err != nil {
 		return nil, err
 	}
-	archive, err := upstream.BuildChart(shop)
+	archive, err := servers.BuildChart(shop)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func moveIn(ctx context.Context) (_ *neighbor, err error) {
 		return nil, err
 	}
 	n.digest = digestOf(archive)
-	objects, err := stage.ParseObjects(victim, strings.ReplaceAll(neighborObjects, "$CHARTS", n.charts.URL()))
+	objects, err := env.ParseObjects(victim, strings.ReplaceAll(neighborObjects, "$CHARTS", n.charts.URL()))
 	if err != nil {
 		return nil, err
 	}
@@ -200,14 +200,14 @@ func (n *neighbor) play(ctx context.Context) error {
 	if err := world.cluster.Client.Delete(ctx, hr); err != nil {
 		return err
 	}
-	return stage.Until(ctx, stage.Patience, name+" is gone", func() (bool, error) {
+	return env.Until(ctx, env.Patience, name+" is gone", func() (bool, error) {
 		err := world.cluster.Client.Get(ctx, client.ObjectKeyFromObject(hr), hr)
 		return err != nil && client.IgnoreNotFound(err) == nil, client.IgnoreNotFound(err)
 	})
 }
 
 func (n *neighbor) declare(ctx context.Context, manifests string) error {
-	objects, err := stage.ParseObjects(victim, manifests)
+	objects, err := env.ParseObjects(victim, manifests)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (n *neighbor) declare(ctx context.Context, manifests string) error {
 // awaitMessage waits until a release is Ready and its ConfigMap has a message.
 func (n *neighbor) awaitMessage(ctx context.Context, name, message string) error {
 	hr := release(name)
-	return stage.Until(ctx, stage.Patience, victim+"/"+name+" is Ready with the message "+message, func() (bool, error) {
+	return env.Until(ctx, env.Patience, victim+"/"+name+" is Ready with the message "+message, func() (bool, error) {
 		if err := world.cluster.Client.Get(ctx, client.ObjectKeyFromObject(hr), hr); err != nil {
 			return false, err
 		}

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/env"
 	"fairlead.dev/fairlead/test/hostile"
-	"fairlead.dev/fairlead/test/stage"
 )
 
 // refusedOwner are the reasons with which a release is refused that belongs to another.
@@ -179,7 +179,7 @@ func awaitOwnReady(t *testing.T, name string) {
 // apply creates more objects as the tenant.
 func apply(t *testing.T, s *scene, manifests string) {
 	t.Helper()
-	objects, err := stage.ParseObjects(attacker, s.text(manifests))
+	objects, err := env.ParseObjects(attacker, s.text(manifests))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/test/hostile"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // index is one of a repository that names a chart by its digest and does not have it.
@@ -49,7 +49,7 @@ func TestChartsOfOthers(t *testing.T) {
 func TestAFetchThatHangs(t *testing.T) {
 	files := hostile.Chart("fresh", "templates/a.yaml",
 		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {message: fresh}\n")
-	archive, err := upstream.BuildChart(files)
+	archive, err := servers.BuildChart(files)
 	if err != nil {
 		t.Fatal(err)
 	}

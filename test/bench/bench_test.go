@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 func TestParse(t *testing.T) {
@@ -157,11 +157,11 @@ func TestInParallel(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	t.Parallel()
-	key := func(verb, resource string) stage.Key {
-		return stage.Key{UserAgent: "fairlead", Verb: verb, Resource: resource}
+	key := func(verb, resource string) env.Key {
+		return env.Key{UserAgent: "fairlead", Verb: verb, Resource: resource}
 	}
-	before := reading{processes: []consumption{{1, 10}}, all: 5, requests: stage.Counts{key("get", "pods"): 2, key("list", "pods"): 1}}
-	after := reading{processes: []consumption{{3, 20}}, all: 45, requests: stage.Counts{
+	before := reading{processes: []consumption{{1, 10}}, all: 5, requests: env.Counts{key("get", "pods"): 2, key("list", "pods"): 1}}
+	after := reading{processes: []consumption{{3, 20}}, all: 45, requests: env.Counts{
 		key("get", "pods"): 6, key("list", "pods"): 1, key("create", "secrets"): 8,
 	}}
 	counted := result{Name: "install", Title: "install of 4", Releases: 4}

@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const (
@@ -30,11 +30,11 @@ type field struct {
 	tell     func(format string, args ...any)
 	dir      string
 
-	cluster    *stage.Cluster
-	charts     *upstream.Charts
-	git        *upstream.Git // nil until there is a fleet
-	proxy      *stage.Proxy  // nil when the controller goes straight to the API server
-	controller *stage.Controller
+	cluster    *env.Cluster
+	charts     *servers.Charts
+	git        *servers.Git // nil until there is a fleet
+	proxy      *env.Proxy   // nil when the controller goes straight to the API server
+	controller *env.Controller
 	procs      []proc
 	arrivals   *arrivals
 	stopWatch  context.CancelFunc
@@ -49,7 +49,7 @@ func prepare(ctx context.Context, s settings, dir string, tell func(string, ...a
 		}
 	}()
 	clusterDir := filepath.Join(dir, "cluster")
-	if f.cluster, err = stage.StartCluster(ctx, clusterDir, "--pod-ready-delay", s.ReadyDelay.String()); err != nil {
+	if f.cluster, err = env.StartCluster(ctx, clusterDir, "--pod-ready-delay", s.ReadyDelay.String()); err != nil {
 		return nil, err
 	}
 	if err = f.cluster.InstallCRDs(ctx); err != nil {
@@ -75,30 +75,30 @@ func prepare(ctx context.Context, s settings, dir string, tell func(string, ...a
 func (f *field) startController(ctx context.Context, dir string) (err error) {
 	target := f.cluster
 	if f.settings.ThroughProxy {
-		if f.proxy, err = stage.StartProxy(f.cluster.Config, dir); err != nil {
+		if f.proxy, err = env.StartProxy(f.cluster.Config, dir); err != nil {
 			return err
 		}
-		target = &stage.Cluster{Kubeconfig: f.proxy.Kubeconfig}
+		target = &env.Cluster{Kubeconfig: f.proxy.Kubeconfig}
 	}
 	args := []string{"--min-interval", f.settings.MinInterval.String()}
 	if f.settings.Concurrency > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(f.settings.Concurrency))
 	}
-	f.controller, err = stage.StartController(ctx, target, dir, args...)
+	f.controller, err = env.StartController(ctx, target, dir, args...)
 	return err
 }
 
 // serveCharts puts the sample chart into a chart repository and waits until the controller knows it.
 func (f *field) serveCharts(ctx context.Context) (err error) {
-	root, err := stage.Root()
+	root, err := env.Root()
 	if err != nil {
 		return err
 	}
-	archive, err := upstream.PackChart(filepath.Join(root, "charts", chartName))
+	archive, err := servers.PackChart(filepath.Join(root, "charts", chartName))
 	if err != nil {
 		return err
 	}
-	if f.charts, err = upstream.ChartRepository(upstream.ChartOptions{}); err != nil {
+	if f.charts, err = servers.ChartRepository(servers.ChartOptions{}); err != nil {
 		return err
 	}
 	if err := f.charts.Add(archive); err != nil {
@@ -111,7 +111,7 @@ func (f *field) serveCharts(ctx context.Context) (err error) {
 	if err := f.cluster.Apply(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, source); err != nil {
 		return err
 	}
-	return stage.Until(ctx, time.Minute, "the chart repository is Ready", func() (bool, error) {
+	return env.Until(ctx, time.Minute, "the chart repository is Ready", func() (bool, error) {
 		found := &v1beta1.HelmRepository{}
 		err := f.cluster.Client.Get(ctx, clientKey(repository), found)
 		for _, condition := range found.Status.Conditions {

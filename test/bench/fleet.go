@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const (
@@ -46,7 +46,7 @@ func (f *field) commitAll(value string) (string, error) {
 
 // declareFleet declares Kustomizations on one repository, and waits until each has applied its directory.
 func (f *field) declareFleet(ctx context.Context, r *result) (err error) {
-	if f.git, err = upstream.GitServer(filepath.Join(f.dir, "git"), upstream.Options{}); err != nil {
+	if f.git, err = servers.GitServer(filepath.Join(f.dir, "git"), servers.Options{}); err != nil {
 		return err
 	}
 	url, err := f.git.Create(fleetName)

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // machine is what the figures depend on besides the code.
@@ -38,7 +38,7 @@ func describeMachine(ctx context.Context) machine {
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.Kernel = strings.TrimSpace(string(release))
 	}
-	if root, err := stage.Root(); err == nil {
+	if root, err := env.Root(); err == nil {
 		m.Fairlead = output(ctx, filepath.Join(root, "bin", "fairlead"), "version")
 	}
 	return m

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"fairlead.dev/fairlead/test/env"
 	"fairlead.dev/fairlead/test/hostile"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const (
@@ -33,7 +33,7 @@ func (f *field) installBesideNoise(ctx context.Context, r *result) (err error) {
 	if err != nil {
 		return err
 	}
-	memory := stage.WatchMemory(f.controller.PID(), 0)
+	memory := env.WatchMemory(f.controller.PID(), 0)
 	defer memory.Stop()
 	quiet, err := f.makeNoise(ctx)
 	if err != nil {
@@ -115,8 +115,8 @@ func (f *field) awaitSome(ctx context.Context, goals []wanted, limit time.Durati
 
 // noise is what a namespace attacks with.
 type noise struct {
-	charts *upstream.Charts
-	git    *upstream.Git
+	charts *servers.Charts
+	git    *servers.Git
 	silent net.Listener
 	remote *hostile.APIServer
 	ended  chan struct{}
@@ -129,7 +129,7 @@ func (f *field) makeNoise(ctx context.Context) (quiet func() error, err error) {
 	if err := n.serve(f.dir); err != nil {
 		return n.close, err
 	}
-	objects, err := stage.ParseObjects(noisyNamespace, n.manifests())
+	objects, err := env.ParseObjects(noisyNamespace, n.manifests())
 	if err != nil {
 		return n.close, err
 	}
@@ -138,13 +138,13 @@ func (f *field) makeNoise(ctx context.Context) (quiet func() error, err error) {
 
 // serve starts the servers of the noise.
 func (n *noise) serve(dir string) (err error) {
-	if n.charts, err = upstream.ChartRepository(upstream.ChartOptions{}); err != nil {
+	if n.charts, err = servers.ChartRepository(servers.ChartOptions{}); err != nil {
 		return err
 	}
 	for i, name := range bombs() {
 		files := hostile.Templates[name]
 		files["Chart.yaml"] = fmt.Sprintf("apiVersion: v2\nname: bomb%d\nversion: 1.0.0\n", i)
-		archive, err := upstream.BuildChart(files)
+		archive, err := servers.BuildChart(files)
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (n *noise) serve(dir string) (err error) {
 			return err
 		}
 	}
-	if n.git, err = upstream.GitServer(filepath.Join(dir, "noise"), upstream.Options{}); err != nil {
+	if n.git, err = servers.GitServer(filepath.Join(dir, "noise"), servers.Options{}); err != nil {
 		return err
 	}
 	for name, files := range directories() {

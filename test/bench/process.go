@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // clockTicks per second, in which the kernel gives processor time to programs; the same on every Linux that Go runs on.
@@ -50,12 +50,12 @@ func (p proc) consumed() (consumption, error) {
 	if err != nil {
 		return consumption{}, fmt.Errorf("%s: %w", p.name, err)
 	}
-	for _, child := range stage.Descendants(p.pid) {
+	for _, child := range env.Descendants(p.pid) {
 		if of, err := cpuOf(child); err == nil { // one that has ended since counts for its parent
 			cpu += of
 		}
 	}
-	peak, err := stage.PeakMiB(p.pid)
+	peak, err := env.PeakMiB(p.pid)
 	if err != nil {
 		return consumption{}, fmt.Errorf("%s: %w", p.name, err)
 	}

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const (
@@ -33,13 +33,13 @@ const (
 // promotions is what the scenario promotion runs on.
 type promotions struct {
 	*field
-	registry *upstream.RegistryServer
+	registry *servers.RegistryServer
 }
 
 // promote times promotions one by one and many at the same time, and counts what idle pipelines cost.
 func (f *field) promote(ctx context.Context, r *result) (err error) {
 	p := &promotions{field: f}
-	if p.registry, err = upstream.Registry(filepath.Join(f.dir, "promotion"), upstream.Options{}); err != nil {
+	if p.registry, err = servers.Registry(filepath.Join(f.dir, "promotion"), servers.Options{}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.registry.Close()) }()
@@ -57,7 +57,7 @@ func (f *field) promote(ctx context.Context, r *result) (err error) {
 
 // push pushes a version of the chart of a repository, which has one ConfigMap.
 func (p *promotions) push(ctx context.Context, repository, version string) (digest string, err error) {
-	archive, err := upstream.BuildChart(map[string]string{
+	archive, err := servers.BuildChart(map[string]string{
 		"Chart.yaml": "apiVersion: v2\nname: wave\nversion: " + version + "\n",
 		"templates/config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \"{{ .Release.Name }}\"}\n" +
 			"data: {version: \"{{ .Chart.Version }}\"}\n",

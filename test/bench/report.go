@@ -10,7 +10,7 @@ import (
 	"os"
 	"slices"
 
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // report is what a run prints. Times are in seconds.
@@ -58,7 +58,7 @@ type usage struct {
 
 // requests of one kind.
 type requests struct {
-	stage.Key
+	env.Key
 	Count int `json:"count"`
 }
 

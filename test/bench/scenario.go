@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 const (
@@ -337,7 +337,7 @@ func clientKey(name string) client.ObjectKey {
 // reading is what everything has consumed up to a moment.
 type reading struct {
 	processes []consumption
-	requests  stage.Counts // nil when nobody counts
+	requests  env.Counts // nil when nobody counts
 	all       int
 }
 

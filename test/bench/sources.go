@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const (
@@ -87,9 +87,9 @@ func (f *field) pollSources(ctx context.Context, r *result) error {
 		}
 	}
 	for _, object := range objects {
-		err := stage.Until(ctx, f.settings.Timeout, object.GetName()+" is Ready", func() (bool, error) {
+		err := env.Until(ctx, f.settings.Timeout, object.GetName()+" is Ready", func() (bool, error) {
 			err := f.cluster.Client.Get(ctx, client.ObjectKeyFromObject(object), object)
-			return err == nil && stage.Condition(object, v1beta1.ReadyCondition).Status == metav1.ConditionTrue, err
+			return err == nil && env.Condition(object, v1beta1.ReadyCondition).Status == metav1.ConditionTrue, err
 		})
 		if err != nil {
 			return err
@@ -119,8 +119,8 @@ func (f *field) pollSources(ctx context.Context, r *result) error {
 }
 
 // sources starts the upstreams and describes a source of each kind.
-func (f *field) sources(ctx context.Context, index string) (*upstream.Git, *upstream.RegistryServer, []stage.Conditioned, error) {
-	git, err := upstream.GitServer(filepath.Join(f.dir, "polled"), upstream.Options{})
+func (f *field) sources(ctx context.Context, index string) (*servers.Git, *servers.RegistryServer, []env.Conditioned, error) {
+	git, err := servers.GitServer(filepath.Join(f.dir, "polled"), servers.Options{})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -131,11 +131,11 @@ func (f *field) sources(ctx context.Context, index string) (*upstream.Git, *upst
 	if _, err := git.Commit("polled", "main", map[string]string{"a.yaml": "a: b\n"}, "first"); err != nil {
 		return nil, nil, nil, err
 	}
-	registry, err := upstream.Registry(filepath.Join(f.dir, "polled-registry"), upstream.Options{})
+	registry, err := servers.Registry(filepath.Join(f.dir, "polled-registry"), servers.Options{})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	archive, err := upstream.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: polled\nversion: 1.0.0\n"})
+	archive, err := servers.BuildChart(map[string]string{"Chart.yaml": "apiVersion: v2\nname: polled\nversion: 1.0.0\n"})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -144,7 +144,7 @@ func (f *field) sources(ctx context.Context, index string) (*upstream.Git, *upst
 	}
 	interval := &metav1.Duration{Duration: sourceInterval}
 	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
-	return git, registry, []stage.Conditioned{
+	return git, registry, []env.Conditioned{
 		&v1beta1.HelmRepository{ObjectMeta: meta("large"), Spec: v1beta1.HelmRepositorySpec{URL: index, Interval: interval}},
 		&v1beta1.GitRepository{ObjectMeta: meta("polled"), Spec: v1beta1.GitRepositorySpec{URL: url, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: interval}},
 		&v1beta1.OCIRepository{ObjectMeta: meta("polled"), Spec: v1beta1.OCIRepositorySpec{

@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const (
@@ -53,7 +53,7 @@ spec:
 
 // inhabitant is an object of the zoo, and the reason that its condition Ready comes to have.
 type inhabitant struct {
-	object stage.Conditioned
+	object env.Conditioned
 	reason string
 	// suspend is set when it is suspended then.
 	suspend bool
@@ -122,7 +122,7 @@ func ofNamespace(page, namespace string) string {
 // fillZoo declares all objects of the zoo and waits until they have come to rest. done ends the server that their
 // charts come from.
 func (f *field) fillZoo(ctx context.Context) (all []inhabitant, done func(), err error) {
-	server, err := upstream.GitServer(filepath.Join(f.dir, "zoo"), upstream.Options{})
+	server, err := servers.GitServer(filepath.Join(f.dir, "zoo"), servers.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -214,7 +214,7 @@ func inhabitantsOf(i int) []inhabitant {
 // awaitInhabitant waits until an object has come to its state, and suspends it then if that is wanted.
 func (f *field) awaitInhabitant(ctx context.Context, one inhabitant) error {
 	what := fmt.Sprintf("%s has the reason %s", one.object.GetName(), one.reason)
-	err := stage.Until(ctx, f.settings.Timeout, what, func() (bool, error) {
+	err := env.Until(ctx, f.settings.Timeout, what, func() (bool, error) {
 		err := f.cluster.Client.Get(ctx, client.ObjectKeyFromObject(one.object), one.object)
 		ready := meta.FindStatusCondition(one.object.GetConditions(), v1beta1.ReadyCondition)
 		return ready != nil && ready.Reason == one.reason, err

@@ -17,7 +17,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"fairlead.dev/fairlead/helmops/installation"
+	"fairlead.dev/fairlead/helmops/install"
 )
 
 func strict(t *testing.T) map[string]client.Object {
@@ -27,9 +27,9 @@ func strict(t *testing.T) map[string]client.Object {
 
 // What the command installs is what kubectl applies from config, in both modes.
 func TestTheCommandInstallsTheSame(t *testing.T) {
-	for mode, tenancy := range map[string]installation.Tenancy{"default": {}, "strict": {Strict: true}} {
+	for mode, tenancy := range map[string]install.Tenancy{"default": {}, "strict": {Strict: true}} {
 		t.Run(mode, func(t *testing.T) {
-			files, err := installation.Options{Image: "fairlead:dev", Version: "v1", Tenancy: tenancy}.Files(t.Context())
+			files, err := install.Options{Image: "fairlead:dev", Version: "v1", Tenancy: tenancy}.Files(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

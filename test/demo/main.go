@@ -16,7 +16,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 func main() {
@@ -61,7 +61,7 @@ func run() int {
 
 func directory(dir string) (string, error) {
 	if dir == "" {
-		root, err := stage.Root()
+		root, err := env.Root()
 		if err != nil {
 			return "", err
 		}

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 const (
@@ -23,8 +23,8 @@ const (
 // show is everything that runs during the demonstration.
 type show struct {
 	dir        string
-	cluster    *stage.Cluster
-	controller *stage.Controller
+	cluster    *env.Cluster
+	controller *env.Controller
 	upstream   *upstreams
 	repository *repository
 	// stages is what was shown last of each stage of the pipeline.
@@ -87,7 +87,7 @@ func (s *show) clean() error {
 }
 
 func (s *show) startCluster(ctx context.Context) (err error) {
-	s.cluster, err = stage.StartCluster(ctx, filepath.Join(s.dir, "cluster"))
+	s.cluster, err = env.StartCluster(ctx, filepath.Join(s.dir, "cluster"))
 	return err
 }
 
@@ -107,7 +107,7 @@ func (s *show) startController(ctx context.Context) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	s.controller, err = stage.StartController(ctx, s.cluster, dir)
+	s.controller, err = env.StartController(ctx, s.cluster, dir)
 	return err
 }
 
@@ -180,7 +180,7 @@ Fairlead stays up until Ctrl-C. In another terminal:
 }
 
 func root() string {
-	dir, err := stage.Root()
+	dir, err := env.Root()
 	if err != nil {
 		return "."
 	}

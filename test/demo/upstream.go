@@ -10,7 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // upstreams are the places that the charts of the demonstration come from.
@@ -18,20 +18,20 @@ type upstreams struct {
 	registry string
 	gitURL   string
 
-	server *upstream.RegistryServer
-	git    *upstream.Git
+	server *servers.RegistryServer
+	git    *servers.Git
 	// second is the registry that a pipeline copies to, and signer signs what it copies.
-	second *upstream.RegistryServer
-	signer *upstream.Signer
+	second *servers.RegistryServer
+	signer *servers.Signer
 }
 
 // startUpstreams starts both servers with the sample chart in them.
 func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
-	server, err := upstream.Registry(filepath.Join(dir, "registry"), upstream.Options{})
+	server, err := servers.Registry(filepath.Join(dir, "registry"), servers.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("starting the registry: %w", err)
 	}
-	git, err := upstream.GitServer(filepath.Join(dir, "git"), upstream.Options{})
+	git, err := servers.GitServer(filepath.Join(dir, "git"), servers.Options{})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the Git server: %w", err), server.Close())
 	}
@@ -63,10 +63,10 @@ func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
 
 // startSecond starts the second registry, and makes a key that signs.
 func (u *upstreams) startSecond(dir string) (err error) {
-	if u.second, err = upstream.Registry(dir, upstream.Options{}); err != nil {
+	if u.second, err = servers.Registry(dir, servers.Options{}); err != nil {
 		return fmt.Errorf("starting the second registry: %w", err)
 	}
-	if u.signer, err = upstream.NewSigner(); err != nil {
+	if u.signer, err = servers.NewSigner(); err != nil {
 		return fmt.Errorf("making a key: %w", err)
 	}
 	return nil
@@ -113,7 +113,7 @@ func (u *upstreams) publishTo(
 		}
 		files["values.yaml"] = string(changed)
 	}
-	archive, err := upstream.BuildChart(files)
+	archive, err := servers.BuildChart(files)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func publish(ctx context.Context, dir, version string) error {
 	if err != nil {
 		return err
 	}
-	archive, err := upstream.BuildChart(files)
+	archive, err := servers.BuildChart(files)
 	if err != nil {
 		return err
 	}
@@ -160,5 +160,5 @@ func publish(ctx context.Context, dir, version string) error {
 
 // chartFiles reads the sample chart and gives it a version.
 func chartFiles(version string) (map[string]string, error) {
-	return upstream.ReadChart(filepath.Join(root(), "charts", "beacon"), version)
+	return servers.ReadChart(filepath.Join(root(), "charts", "beacon"), version)
 }

@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/installation"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/helmops/install"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // bootstrap has the cluster follow a repository, with a controller beside it from the moment that its kinds are there.
@@ -31,7 +31,7 @@ func bootstrap(t *testing.T, args ...string) (out string, stop func()) {
 		}
 		done <- out + errs
 	}()
-	stage.Await(t, "the kinds are there", func() bool {
+	env.Await(t, "the kinds are there", func() bool {
 		crds := &apiextensionsv1.CustomResourceDefinitionList{}
 		if err := world.cluster.Client.List(t.Context(), crds); err != nil {
 			t.Fatal(err)
@@ -96,9 +96,9 @@ func TestBootstrapOverSSH(t *testing.T) {
 	}
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "over-ssh"}}
 	push(t, world.git, "org/ssh", map[string]string{"clusters/one/pushed.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: over-ssh, namespace: default}\n"})
-	stage.Await(t, "what was pushed is applied", func() bool { return world.cluster.Exists(t, config) })
+	env.Await(t, "what was pushed is applied", func() bool { return world.cluster.Exists(t, config) })
 	push(t, world.git, "org/ssh", map[string]string{"clusters/one/pushed.yaml": ""})
-	stage.Await(t, "what was removed is deleted", func() bool { return !world.cluster.Exists(t, config) })
+	env.Await(t, "what was removed is deleted", func() bool { return !world.cluster.Exists(t, config) })
 }
 
 // An empty repository becomes what the cluster follows, a second run changes neither of them, and what is pushed is applied.
@@ -130,7 +130,7 @@ func TestBootstrap(t *testing.T) {
 
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "pushed"}}
 	push(t, world.private, "org/fleet", map[string]string{"clusters/one/pushed.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pushed, namespace: default}\n"})
-	stage.Await(t, "what was pushed is applied", func() bool { return world.cluster.Exists(t, config) })
+	env.Await(t, "what was pushed is applied", func() bool { return world.cluster.Exists(t, config) })
 
 	upgraded := must(t, "bootstrap", "git", "--image", "registry.example.com/fairlead:v2", "--interval", "1s", "--url", url, "--path", "clusters/one", "--username", user)
 	if !strings.Contains(upgraded, "pushed ") {
@@ -138,7 +138,7 @@ func TestBootstrap(t *testing.T) {
 	}
 	// Either the command or the cluster, which follows the repository, was the first to change it.
 	controller := &appsv1.Deployment{}
-	if err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: installation.Namespace, Name: "fairlead-controller"}, controller); err != nil {
+	if err := world.cluster.Client.Get(t.Context(), client.ObjectKey{Namespace: install.Namespace, Name: "fairlead-controller"}, controller); err != nil {
 		t.Fatal(err)
 	}
 	if got := controller.Spec.Template.Spec.Containers[0].Image; got != "registry.example.com/fairlead:v2" {
@@ -152,7 +152,7 @@ func TestBootstrap(t *testing.T) {
 	push(t, world.private, "org/fleet", map[string]string{
 		"clusters/one/fairlead-system/components.yaml": "", "clusters/one/fairlead-system/sync.yaml": "", "clusters/one/pushed.yaml": "",
 	})
-	root := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: installation.Root}}
+	root := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: install.Root}}
 	world.cluster.AwaitReadiness(t, root, "it refuses to delete everything", func(ready metav1.Condition) bool {
 		return ready.Reason == v1beta1.NothingToApplyReason || ready.Reason == v1beta1.PathNotFoundReason
 	})
@@ -195,12 +195,12 @@ func TestBootstrapRefuses(t *testing.T) {
 			t.Errorf("bootstrap %v ended with %d, or does not say %q:\n%s%s", args, code, says, out, errs)
 		}
 	}
-	if world.cluster.Exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: installation.Namespace}}) {
+	if world.cluster.Exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: install.Namespace}}) {
 		t.Error("a bootstrap that was refused has touched the cluster")
 	}
 }
 
-func headOf(t *testing.T, git *upstream.Git, name string) string {
+func headOf(t *testing.T, git *servers.Git, name string) string {
 	t.Helper()
 	head, err := git.Head(name, "main")
 	if err != nil {
@@ -210,7 +210,7 @@ func headOf(t *testing.T, git *upstream.Git, name string) string {
 }
 
 // push commits files to a repository; an empty content removes a file.
-func push(t *testing.T, git *upstream.Git, name string, files map[string]string) string {
+func push(t *testing.T, git *servers.Git, name string, files map[string]string) string {
 	t.Helper()
 	commit, err := git.Commit(name, "main", files, "change")
 	if err != nil {

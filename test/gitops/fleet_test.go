@@ -11,9 +11,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/installation"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/helmops/install"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // The sample repository as its README says: a cluster that follows it has the apps of its environment, from encrypted values too, a
@@ -37,13 +37,13 @@ func TestFleet(t *testing.T) {
 	push(t, world.git, "fleet", files)
 	_, _ = bootstrap(t, "--url", url, "--path", "clusters/staging", "--tenancy", "strict", "--allow-upstream-cidrs", "127.0.0.1/32")
 	key := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "sops-age"}, Data: map[string][]byte{"age.agekey": ageKey(t)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "sops-age"}, Data: map[string][]byte{"age.agekey": ageKey(t)},
 	}
 	world.cluster.MustApply(t, key)
-	apps := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "apps"}}
+	apps := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "apps"}}
 	world.cluster.AwaitReady(t, apps)
 	awaitMessage(t, "this is staging")
-	release := stage.Read(t, world.cluster, &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "beacon"}})
+	release := env.Read(t, world.cluster, &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "beacon"}})
 	if got := release.Status.Latest(); got == nil || got.ChartVersion != "1.1.0" {
 		t.Errorf("staging runs %+v", got)
 	}
@@ -64,7 +64,7 @@ func TestFleet(t *testing.T) {
 		t.Errorf("releases are left: %s", out)
 	}
 	for _, name := range []string{"apps", "team-a"} {
-		stage.Await(t, "namespace "+name+" is gone", func() bool {
+		env.Await(t, "namespace "+name+" is gone", func() bool {
 			return !world.cluster.Exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 		})
 	}
@@ -76,14 +76,14 @@ func previewed(t *testing.T, files map[string]string) {
 	dir := checkout(t, files, map[string]string{
 		"apps/base/beacon.yaml": strings.Replace(files["apps/base/beacon.yaml"], "this is ${cluster}", "from a pull request in ${cluster}", 1),
 	})
-	where := []string{"-n", installation.Namespace, "--path", filepath.Join(dir, "apps", "staging")}
+	where := []string{"-n", install.Namespace, "--path", filepath.Join(dir, "apps", "staging")}
 	out, errs, code := world.cluster.Run(t, "fairlead", append([]string{"diff", "kustomization", "apps"}, where...)...)
 	if code != 1 || !strings.Contains(out, "HelmRelease apps/beacon: changed") || !strings.Contains(out, "from a pull request in staging") ||
 		strings.Contains(out+errs, "staging-oncall") {
 		t.Errorf("diff ended with %d:\n%s%s", code, out, errs)
 	}
 	same := checkout(t, files, nil)
-	if out, errs, code := world.cluster.Run(t, "fairlead", "diff", "kustomization", "apps", "-n", installation.Namespace, "--path",
+	if out, errs, code := world.cluster.Run(t, "fairlead", "diff", "kustomization", "apps", "-n", install.Namespace, "--path",
 		filepath.Join(same, "apps", "staging")); code != 0 {
 		t.Errorf("diff of what is applied ended with %d:\n%s%s", code, out, errs)
 	}
@@ -106,7 +106,7 @@ func reverted(t *testing.T, files map[string]string) {
 // kept tells that a tenant may do something in its own namespace, and nothing elsewhere.
 func kept(t *testing.T) {
 	t.Helper()
-	stage.Await(t, "the tenant's object is there", func() bool {
+	env.Await(t, "the tenant's object is there", func() bool {
 		return world.cluster.Exists(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "theirs"}})
 	})
 	push(t, world.git, "team-a", map[string]string{"more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stolen, namespace: apps}\n"})
@@ -129,7 +129,7 @@ func everyCluster(t *testing.T, files map[string]string) {
 	for _, cluster := range []string{"staging", "production"} {
 		for _, name := range []string{"infrastructure", "apps"} {
 			path := map[string]string{"infrastructure": "infrastructure", "apps": filepath.Join("apps", cluster)}[name]
-			out := must(t, "build", "kustomization", name, "-n", installation.Namespace, "--path", filepath.Join(dir, path),
+			out := must(t, "build", "kustomization", name, "-n", install.Namespace, "--path", filepath.Join(dir, path),
 				"--file", filepath.Join(dir, "clusters", cluster, name+".yaml"))
 			if name == "apps" && (!strings.Contains(out, "this is "+cluster) || strings.Contains(out, "replicaCount: 3") != (cluster == "production")) {
 				t.Errorf("%s of %s:\n%s", name, cluster, out)
@@ -140,7 +140,7 @@ func everyCluster(t *testing.T, files map[string]string) {
 
 func awaitMessage(t *testing.T, text string) {
 	t.Helper()
-	stage.Await(t, "the release says "+text, func() bool {
+	env.Await(t, "the release says "+text, func() bool {
 		configs := &corev1.ConfigMapList{}
 		if err := world.cluster.Client.List(t.Context(), configs, client.InNamespace("apps")); err != nil {
 			t.Fatal(err)
@@ -159,7 +159,7 @@ func awaitMessage(t *testing.T, text string) {
 // sample reads the sample repository.
 func sample(t *testing.T, replace *strings.Replacer) map[string]string {
 	t.Helper()
-	files, err := upstream.ReadDir(filepath.Join(projectRoot(t), "config", "samples", "fleet"))
+	files, err := servers.ReadDir(filepath.Join(projectRoot(t), "config", "samples", "fleet"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,11 +195,11 @@ func checkout(t *testing.T, files, changes map[string]string) string {
 // publish pushes a version of the sample chart.
 func publish(t *testing.T, version string) {
 	t.Helper()
-	files, err := upstream.ReadChart(filepath.Join(projectRoot(t), "charts", "beacon"), version)
+	files, err := servers.ReadChart(filepath.Join(projectRoot(t), "charts", "beacon"), version)
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive, err := upstream.BuildChart(files)
+	archive, err := servers.BuildChart(files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func ageKey(t *testing.T) []byte {
 
 func projectRoot(t *testing.T) string {
 	t.Helper()
-	root, err := stage.Root()
+	root, err := env.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/installation"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/helmops/install"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // Installing leaves a controller that can work, installing again leaves everything as it is, and uninstalling leaves nothing.
@@ -26,12 +26,12 @@ func TestInstall(t *testing.T) {
 		!strings.Contains(out, "the controller is available") {
 		t.Errorf("install prints\n%s", out)
 	}
-	var checks struct{ Items []installation.Check }
+	var checks struct{ Items []install.Check }
 	if err := json.Unmarshal([]byte(output(t, "check", "-o", "json")), &checks); err != nil || len(checks.Items) < 8 {
 		t.Errorf("check -o json gives %d items: %v", len(checks.Items), err)
 	}
 	for _, c := range checks.Items {
-		if c.Outcome != installation.Passed {
+		if c.Outcome != install.Passed {
 			t.Errorf("%+v", c)
 		}
 	}
@@ -72,7 +72,7 @@ func versions(t *testing.T) map[string]string {
 		&apiextensionsv1.CustomResourceDefinitionList{}, &rbacv1.ClusterRoleList{}, &rbacv1.ClusterRoleBindingList{},
 		&corev1.ServiceAccountList{}, &appsv1.DeploymentList{}, &corev1.ServiceList{},
 	} {
-		err := world.cluster.Client.List(t.Context(), list, client.MatchingLabels{v1beta1.KustomizationNameLabel: installation.Root})
+		err := world.cluster.Client.List(t.Context(), list, client.MatchingLabels{v1beta1.KustomizationNameLabel: install.Root})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func TestUninstallLeavesWhatItShould(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "held", Finalizers: []string{v1beta1.Finalizer, v1beta1.FormerFinalizer}},
 		Spec:       v1beta1.HelmReleaseSpec{ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "nothing"}},
 	}
-	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "ours"}}
+	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "ours"}}
 	applied := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "applied", Labels: map[string]string{v1beta1.KustomizationNameLabel: "apps"}}}
 	world.cluster.MustApply(t, hr, foreign, applied)
 	fails(t, 2, "--yes", "uninstall")
@@ -126,8 +126,8 @@ func TestUninstallLeavesWhatItShould(t *testing.T) {
 	if out := must(t, "uninstall", "--yes"); strings.Contains(out, "left:") {
 		t.Errorf("uninstall leaves something although nobody has anything in the namespace any more:\n%s", out)
 	}
-	stage.Await(t, "the namespace is gone", func() bool {
-		return !world.cluster.Exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: installation.Namespace}})
+	env.Await(t, "the namespace is gone", func() bool {
+		return !world.cluster.Exists(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: install.Namespace}})
 	})
 }
 
@@ -136,7 +136,7 @@ func TestInstallKeepsOffTheChart(t *testing.T) {
 	remove(t)
 	must(t, "install", "--image", image)
 	deployment := &appsv1.Deployment{}
-	key := client.ObjectKey{Namespace: installation.Namespace, Name: installation.Controller}
+	key := client.ObjectKey{Namespace: install.Namespace, Name: install.Controller}
 	label := func(value string) {
 		t.Helper()
 		if err := world.cluster.Client.Get(t.Context(), key, deployment); err != nil {

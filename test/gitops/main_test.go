@@ -17,9 +17,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"fairlead.dev/fairlead/helmops/installation"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/helmops/install"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 const (
@@ -31,22 +31,22 @@ const (
 // world is what the tests share.
 var world struct {
 	dir      string
-	cluster  *stage.Cluster
-	git      *upstream.Git
-	private  *upstream.Git // wants a user name and a token
-	registry *upstream.RegistryServer
+	cluster  *env.Cluster
+	git      *servers.Git
+	private  *servers.Git // wants a user name and a token
+	registry *servers.RegistryServer
 }
 
 func TestMain(m *testing.M) {
-	os.Exit(stage.RunBareSuite("gitops", func(ctx context.Context, dir string, cluster *stage.Cluster) (code int, err error) {
+	os.Exit(env.RunBareSuite("gitops", func(ctx context.Context, dir string, cluster *env.Cluster) (code int, err error) {
 		world.dir, world.cluster = dir, cluster
-		if world.git, err = upstream.GitServer(filepath.Join(dir, "git"), upstream.Options{}); err != nil {
+		if world.git, err = servers.GitServer(filepath.Join(dir, "git"), servers.Options{}); err != nil {
 			return 0, err
 		}
-		if world.private, err = upstream.GitServer(filepath.Join(dir, "private"), upstream.Options{Username: user, Password: token}); err != nil {
+		if world.private, err = servers.GitServer(filepath.Join(dir, "private"), servers.Options{Username: user, Password: token}); err != nil {
 			return 0, err
 		}
-		if world.registry, err = upstream.Registry(filepath.Join(dir, "registry"), upstream.Options{}); err != nil {
+		if world.registry, err = servers.Registry(filepath.Join(dir, "registry"), servers.Options{}); err != nil {
 			return 0, err
 		}
 		defer func() {
@@ -79,20 +79,20 @@ func fails(t *testing.T, code int, says string, args ...string) {
 // until the returned function is called or the test ends: the pods of the control plane for tests run no images.
 func startInstalled(t *testing.T) (stop func()) {
 	t.Helper()
-	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "fairlead-controller"}}
-	stage.Await(t, "the controller is deployed", func() bool { return world.cluster.Exists(t, deployment) })
-	spec := stage.Read(t, world.cluster, deployment).Spec.Template.Spec
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: "fairlead-controller"}}
+	env.Await(t, "the controller is deployed", func() bool { return world.cluster.Exists(t, deployment) })
+	spec := env.Read(t, world.cluster, deployment).Spec.Template.Spec
 	var args []string
 	for _, arg := range spec.Containers[0].Args {
 		if !slices.Contains([]string{"controller", "--leader-elect", "--cache-dir=/data"}, arg) {
 			args = append(args, arg)
 		}
 	}
-	account, err := world.cluster.As(t.Context(), installation.Namespace, spec.ServiceAccountName, t.TempDir())
+	account, err := world.cluster.As(t.Context(), install.Namespace, spec.ServiceAccountName, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	controller, err := stage.StartController(t.Context(), account, t.TempDir(), append([]string{"--log-level", "debug"}, args...)...)
+	controller, err := env.StartController(t.Context(), account, t.TempDir(), append([]string{"--log-level", "debug"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

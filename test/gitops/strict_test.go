@@ -14,14 +14,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/installation"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/helmops/install"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // as returns a client that acts as a user.
 func as(t *testing.T, user string, groups ...string) client.Client {
 	t.Helper()
-	scheme, err := stage.Scheme()
+	scheme, err := env.Scheme()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +73,10 @@ func installStrict(t *testing.T, args ...string) (ns string, alice client.Client
 	ns = world.cluster.Namespace(t)
 	grant(t, ns, "alice", "edit")
 	alice = as(t, "alice", "team-a")
-	stage.Await(t, "the role edit has the kinds of Fairlead", func() bool {
+	env.Await(t, "the role edit has the kinds of Fairlead", func() bool {
 		return tryCreate(t, alice, releaseIn(ns, v1beta1.HelmReleaseSpec{})) == nil
 	})
-	stage.Await(t, "the policies are in force", func() bool {
+	env.Await(t, "the policies are in force", func() bool {
 		dependent := releaseIn(ns, v1beta1.HelmReleaseSpec{DependsOn: []v1beta1.DependencyReference{{Name: "x", Namespace: "elsewhere"}}})
 		receiver := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: receiverOf("elsewhere")}
 		applied := kustomizationIn(ns, v1beta1.KustomizationSpec{SourceRef: v1beta1.ManifestSourceReference{
@@ -108,13 +108,13 @@ func TestInstallStrict(t *testing.T) {
 			t.Errorf("install lacks %q:\n%s", want, out)
 		}
 	}
-	var checks struct{ Items []installation.Check }
+	var checks struct{ Items []install.Check }
 	if err := json.Unmarshal([]byte(output(t, "check", "-o", "json")), &checks); err != nil {
 		t.Fatal(err)
 	}
 	tenancy := ""
 	for _, c := range checks.Items {
-		if c.Outcome != installation.Passed {
+		if c.Outcome != install.Passed {
 			t.Errorf("%+v", c)
 		}
 		if c.Name == "tenancy" {
@@ -209,7 +209,7 @@ func TestPoliciesForTenants(t *testing.T) {
 	if err := world.cluster.Client.Patch(t.Context(), namespace, label); err != nil {
 		t.Fatal(err)
 	}
-	stage.Await(t, "the label of the namespace is in force", func() bool {
+	env.Await(t, "the label of the namespace is in force", func() bool {
 		return tryCreate(t, alice, &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "other"}, Spec: v1beta1.HelmReleaseSpec{
 			TargetNamespace: elsewhere, StorageNamespace: elsewhere, ChartRef: &v1beta1.ChartSourceReference{Kind: v1beta1.OCIRepositoryKind, Name: "x"},
 		}}) == nil
@@ -238,7 +238,7 @@ func TestStatusIsTheControllersAlone(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "all"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "all"},
 			Subjects: []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: "alice"}},
 		})
-	stage.Await(t, "the policy refuses the status", func() bool {
+	env.Await(t, "the policy refuses the status", func() bool {
 		err := alice.Status().Patch(t.Context(), repository.DeepCopy(), claim, client.DryRunAll)
 		return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "only the controller of Fairlead writes a status")
 	})
@@ -256,7 +256,7 @@ func TestRolesOfTenants(t *testing.T) {
 	ns, alice := installStrict(t, "--allow-kubeconfig")
 	grant(t, ns, "bob", "view")
 	bob := as(t, "bob")
-	stage.Await(t, "the role view has the kinds of Fairlead", func() bool {
+	env.Await(t, "the role view has the kinds of Fairlead", func() bool {
 		return bob.List(t.Context(), &v1beta1.HelmReleaseList{}, client.InNamespace(ns)) == nil
 	})
 	if err := tryCreate(t, bob, releaseIn(ns, v1beta1.HelmReleaseSpec{})); !apierrors.IsForbidden(err) {
@@ -270,5 +270,5 @@ func TestRolesOfTenants(t *testing.T) {
 	}
 
 	remote := releaseIn(ns, v1beta1.HelmReleaseSpec{KubeConfig: &v1beta1.KubeConfigReference{SecretRef: &v1beta1.SecretKeyReference{Name: "remote"}}})
-	stage.Await(t, "--allow-kubeconfig lets tenants name a kubeconfig", func() bool { return tryCreate(t, alice, remote.DeepCopy()) == nil })
+	env.Await(t, "--allow-kubeconfig lets tenants name a kubeconfig", func() bool { return tryCreate(t, alice, remote.DeepCopy()) == nil })
 }

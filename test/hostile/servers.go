@@ -16,7 +16,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // Kubeconfig is one of a cluster and a user, with more fields of both.
@@ -35,7 +35,7 @@ type APIServer struct {
 
 // ServeAPI starts an API server with a behavior.
 func ServeAPI(behave http.HandlerFunc) (*APIServer, error) {
-	authority, err := upstream.NewAuthority()
+	authority, err := servers.NewAuthority()
 	if err != nil {
 		return nil, err
 	}

@@ -18,20 +18,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // hostile archives, made once: a gigabyte in one, and a hundred thousand files.
 var (
 	bomb = sync.OnceValues(func() ([]byte, error) {
-		return upstream.Archive(tar.Header{Name: "sample/templates/zeros.yaml", Typeflag: tar.TypeReg, Size: 1 << 30})
+		return servers.Archive(tar.Header{Name: "sample/templates/zeros.yaml", Typeflag: tar.TypeReg, Size: 1 << 30})
 	})
 	crowd = sync.OnceValues(func() ([]byte, error) {
 		files := make([]tar.Header, 100_000)
 		for i := range files {
 			files[i] = tar.Header{Name: fmt.Sprintf("sample/files/%d.yaml", i), Typeflag: tar.TypeReg}
 		}
-		return upstream.Archive(files...)
+		return servers.Archive(files...)
 	})
 )
 
@@ -58,7 +58,7 @@ var attacks = []attack{
 	{name: "a gzip bomb", says: "unpacks to more than", archive: bomb},
 	{name: "a crowd of files", says: "unpacks to more than", archive: crowd},
 	{name: "a path out of the archive", says: "references parent directory", archive: func() ([]byte, error) {
-		return upstream.Archive(tar.Header{Name: "sample/Chart.yaml"}, tar.Header{Name: "sample/../../../escaped"})
+		return servers.Archive(tar.Header{Name: "sample/Chart.yaml"}, tar.Header{Name: "sample/../../../escaped"})
 	}},
 	{name: "a wrong digest", says: "the index says", digest: strings.Repeat("ab", 32)},
 	{name: "a large archive", says: "more than the 20971520 bytes", archive: func() ([]byte, error) {
@@ -85,7 +85,7 @@ func TestHostileChartRepositories(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			ns := namespace(t)
-			charts := chartRepository(t, upstream.ChartOptions{Options: upstream.Options{Username: user, Password: password, Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+			charts := chartRepository(t, servers.ChartOptions{Options: servers.Options{Username: user, Password: password, Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 				if a.answer == nil || !strings.HasSuffix(r.URL.Path, "1.1.0.tgz") {
 					return false
 				}
@@ -142,7 +142,7 @@ func nowhere(t *testing.T, ns, secret string, objects ...interface{ GetName() st
 }
 
 // pushLayer stores an artifact of one layer under the tag latest, and returns the digest of its manifest.
-func pushLayer(t *testing.T, registry *upstream.RegistryServer, path, mediaType string, layer []byte) string {
+func pushLayer(t *testing.T, registry *servers.RegistryServer, path, mediaType string, layer []byte) string {
 	t.Helper()
 	digest, err := storeLayer(t.Context(), registry, path, mediaType, layer)
 	if err != nil {
@@ -151,22 +151,22 @@ func pushLayer(t *testing.T, registry *upstream.RegistryServer, path, mediaType 
 	return digest
 }
 
-func storeLayer(ctx context.Context, registry *upstream.RegistryServer, path, mediaType string, layer []byte) (digest string, err error) {
+func storeLayer(ctx context.Context, registry *servers.RegistryServer, path, mediaType string, layer []byte) (digest string, err error) {
 	repo, err := registry.Repository(path)
 	if err != nil {
 		return "", err
 	}
 	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "application/vnd.example"}
 	m.SchemaVersion = 2
-	if m.Config, err = upstream.PushBlob(ctx, repo, ocispec.MediaTypeEmptyJSON, []byte("{}")); err != nil {
+	if m.Config, err = servers.PushBlob(ctx, repo, ocispec.MediaTypeEmptyJSON, []byte("{}")); err != nil {
 		return "", err
 	}
-	blob, err := upstream.PushBlob(ctx, repo, mediaType, layer)
+	blob, err := servers.PushBlob(ctx, repo, mediaType, layer)
 	if err != nil {
 		return "", err
 	}
 	m.Layers = []ocispec.Descriptor{blob}
-	d, err := upstream.PushManifest(ctx, repo, m.MediaType, "latest", m)
+	d, err := servers.PushManifest(ctx, repo, m.MediaType, "latest", m)
 	return d.Digest.String(), err
 }
 
@@ -183,7 +183,7 @@ func TestHostileArtifacts(t *testing.T) {
 	t.Parallel()
 	archive := func(entries ...tar.Header) func(t *testing.T) []byte {
 		return func(t *testing.T) []byte {
-			made, err := upstream.Archive(entries...)
+			made, err := servers.Archive(entries...)
 			return hostile(t, made, err)
 		}
 	}
@@ -239,7 +239,7 @@ func TestTokenServicesAreChecked(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	var turn atomic.Bool
-	registry, err := upstream.Registry(t.TempDir(), upstream.Options{Username: user, Password: password, Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
+	registry, err := servers.Registry(t.TempDir(), servers.Options{Username: user, Password: password, Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
 		if turn.Load() {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="http://169.254.169.254/token",service="x"`)
 			w.WriteHeader(http.StatusUnauthorized)
@@ -270,14 +270,14 @@ func TestTokenServicesAreChecked(t *testing.T) {
 func TestATagThatMovesWhileItIsVerified(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	signer, err := upstream.NewSigner()
+	signer, err := servers.NewSigner()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var registry *upstream.RegistryServer
+	var registry *servers.RegistryServer
 	var move func(context.Context) error // after the signature was asked for
 	var moved atomic.Bool
-	registry, err = upstream.Registry(t.TempDir(), upstream.Options{Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
+	registry, err = servers.Registry(t.TempDir(), servers.Options{Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, ".sig") && r.Method == http.MethodGet && moved.CompareAndSwap(false, true) {
 			if err := move(r.Context()); err != nil {
 				t.Error(err)

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // Each case runs a release, breaks one thing, reads what is said of it, checks that what runs was not touched, mends it and
@@ -24,19 +24,19 @@ func TestBadInput(t *testing.T) {
 		// before changes the release before it is applied for the first time.
 		before func(hr *v1beta1.HelmRelease)
 		// break and mend change the world or the release; what is returned is applied.
-		breakIt func(t *testing.T, ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object
-		mend    func(t *testing.T, ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object
+		breakIt func(t *testing.T, ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object
+		mend    func(t *testing.T, ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object
 		reason  string
 		says    []string
 		stalled bool
 	}{
 		{
 			name: "missing chart",
-			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.Chart = "smaple"
 				return []client.Object{hr}
 			},
-			mend: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.Chart = "sample"
 				return []client.Object{withValues(hr, `{"message":"mended"}`)}
 			},
@@ -44,11 +44,11 @@ func TestBadInput(t *testing.T) {
 		},
 		{
 			name: "no version in range",
-			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.Version = ">=3.0.0"
 				return []client.Object{withValues(hr, `{"message":"mended"}`)}
 			},
-			mend: func(t *testing.T, _ string, charts *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			mend: func(t *testing.T, _ string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				if err := charts.Add(chartArchive(t, "sample", "3.1.0", nil)); err != nil {
 					t.Fatal(err)
 				}
@@ -58,11 +58,11 @@ func TestBadInput(t *testing.T) {
 		},
 		{
 			name: "malformed range",
-			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.Version = "newest please"
 				return []client.Object{hr}
 			},
-			mend: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.Version = "1.x"
 				return []client.Object{withValues(hr, `{"message":"mended"}`)}
 			},
@@ -70,23 +70,23 @@ func TestBadInput(t *testing.T) {
 		},
 		{
 			name: "missing source",
-			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.SourceRef.Name = "elsewhere"
 				return []client.Object{withValues(hr, `{"message":"mended"}`)}
 			},
-			mend: func(_ *testing.T, ns string, charts *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, ns string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{helmRepository(ns, "elsewhere", charts.URL())}
 			},
 			reason: v1beta1.SourceNotFoundReason, says: []string{"HelmRepository", "elsewhere", "does not exist"},
 		},
 		{
 			name: "broken index",
-			breakIt: func(_ *testing.T, ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				charts.Break([]byte("entries: [this is\nno index"))
 				hr.Spec.Chart.Spec.SourceRef.Name = "other"
 				return []client.Object{helmRepository(ns, "other", charts.URL()), withValues(hr, `{"message":"mended"}`)}
 			},
-			mend: func(_ *testing.T, _ string, charts *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, _ string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				charts.Break(nil)
 				return nil
 			},
@@ -94,89 +94,89 @@ func TestBadInput(t *testing.T) {
 		},
 		{
 			name: "unreachable repository",
-			breakIt: func(_ *testing.T, ns string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, ns string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.SourceRef.Name = "other"
 				return []client.Object{helmRepository(ns, "other", "http://127.0.0.1:1"), withValues(hr, `{"message":"mended"}`)}
 			},
-			mend: func(_ *testing.T, ns string, charts *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, ns string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{helmRepository(ns, "other", charts.URL())}
 			},
 			reason: v1beta1.SourceNotReadyReason, says: []string{"HelmRepository", "other", "127.0.0.1:1"},
 		},
 		{
 			name: "render failure",
-			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(hr, `{"fail":"message is required"}`)}
 			},
-			mend: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(hr, `{"message":"mended"}`)}
 			},
 			reason: v1beta1.RenderFailedReason, says: []string{"message is required", "configmap.yaml", "nothing in the cluster was changed"},
 		},
 		{
 			name: "schema violation",
-			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(hr, `{"replicas":"three"}`)}
 			},
-			mend: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(hr, `{"message":"mended"}`)}
 			},
 			reason: v1beta1.SchemaFailedReason, says: []string{"values break the schema of sample 1.", "replicas: got string, want integer (from spec.values)"}, stalled: true,
 		},
 		{
 			name: "missing secret",
-			breakIt: func(_ *testing.T, _ string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
 				return []client.Object{withValues(hr, "")}
 			},
-			mend: func(_ *testing.T, ns string, _ *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{valuesSecret(ns, "values.yaml", "message: mended")}
 			},
 			reason: v1beta1.ValuesErrorReason, says: []string{"Secret", "later", "does not exist"},
 		},
 		{
 			name: "missing key",
-			breakIt: func(_ *testing.T, ns string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, ns string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later", ValuesKey: "good"}}
 				return []client.Object{valuesSecret(ns, "bad", "message: "+secret), withValues(hr, "")}
 			},
-			mend: func(_ *testing.T, ns string, _ *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{valuesSecret(ns, "good", "message: mended")}
 			},
 			reason: v1beta1.ValuesErrorReason, says: []string{"Secret", "later", `"good"`, "bad"},
 		},
 		{
 			name: "values that are not YAML",
-			breakIt: func(_ *testing.T, ns string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, ns string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
 				return []client.Object{valuesSecret(ns, "values.yaml", "message: ["+secret), withValues(hr, "")}
 			},
-			mend: func(_ *testing.T, ns string, _ *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{valuesSecret(ns, "values.yaml", "message: mended")}
 			},
 			reason: v1beta1.ValuesErrorReason, says: []string{"Secret", "later", "not a YAML map"},
 		},
 		{
 			name: "a secret in a render failure",
-			breakIt: func(_ *testing.T, ns string, _ *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(_ *testing.T, ns string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
 				return []client.Object{valuesSecret(ns, "values.yaml", "fail: "+secret), withValues(hr, "")}
 			},
-			mend: func(_ *testing.T, ns string, _ *upstream.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			mend: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{valuesSecret(ns, "values.yaml", "message: mended")}
 			},
 			reason: v1beta1.RenderFailedReason, says: []string{"***"},
 		},
 		{
 			name: "an object that the API server refuses",
-			breakIt: func(t *testing.T, _ string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			breakIt: func(t *testing.T, _ string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				wrong := map[string]string{"templates/wrong.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: Not_A_Name}\nspec: {ports: [{port: 1}]}\n"}
 				if err := charts.Add(chartArchive(t, "sample", "1.1.0", wrong)); err != nil {
 					t.Fatal(err)
 				}
 				return []client.Object{hr}
 			},
-			mend: func(t *testing.T, _ string, charts *upstream.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			mend: func(t *testing.T, _ string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(pinned(hr, "1.0.0"), `{"message":"mended"}`)}
 			},
 			reason: v1beta1.PreflightRejectedReason, says: []string{"Not_A_Name", "nothing in the cluster was changed"}, stalled: true,
@@ -186,7 +186,7 @@ func TestBadInput(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			ns := namespace(t)
-			charts := chartRepository(t, upstream.ChartOptions{}, "sample", "1.0.0")
+			charts := chartRepository(t, servers.ChartOptions{}, "sample", "1.0.0")
 			apply(t, helmRepository(ns, "charts", charts.URL()))
 			hr := release(ns, "web", "sample", "1.x", "charts", `{"message":"runs"}`)
 			if tt.name == "no version in range" || tt.name == "broken index" {

@@ -8,13 +8,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 func keys(namespace, secretKey string) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "keys"},
-		Data:       map[string][]byte{"accesskey": []byte(upstream.AccessKey), "secretkey": []byte(secretKey)},
+		Data:       map[string][]byte{"accesskey": []byte(servers.AccessKey), "secretkey": []byte(secretKey)},
 	}
 }
 
@@ -31,7 +31,7 @@ func bucket(t *testing.T, ns string, objects map[string]string) *v1beta1.Bucket 
 			Endpoint: world.buckets.Host(), BucketName: ns, Insecure: true, Interval: often, SecretRef: &v1beta1.LocalObjectReference{Name: "keys"},
 		},
 	}
-	apply(t, keys(ns, upstream.SecretKey), b)
+	apply(t, keys(ns, servers.SecretKey), b)
 	return b
 }
 
@@ -121,7 +121,7 @@ func TestABucketThatFailsKeepsItsArtifact(t *testing.T) {
 	if !strings.Contains(ready.Message, "access refused: 403 forbidden") {
 		t.Errorf("the message is %s", ready.Message)
 	}
-	for _, secret := range []string{wrong, upstream.AccessKey, "Signature="} {
+	for _, secret := range []string{wrong, servers.AccessKey, "Signature="} {
 		if strings.Contains(ready.Message, secret) {
 			t.Errorf("the message shows %q: %s", secret, ready.Message)
 		}
@@ -134,7 +134,7 @@ func TestABucketThatFailsKeepsItsArtifact(t *testing.T) {
 	})
 	apply(t, other)
 	awaitReady(t, other)
-	apply(t, keys(ns, upstream.SecretKey))
+	apply(t, keys(ns, servers.SecretKey))
 	awaitReady(t, b)
 
 	b.Spec.BucketName = "no-such-" + ns

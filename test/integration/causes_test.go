@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // hidden is a value that comes from a Secret and must not be shown by anything that is said of a release.
@@ -40,11 +40,11 @@ spec:
 }
 
 // frailRelease is a release of a chart with further files that runs, and whose failed upgrades stay as they are.
-func frailRelease(t *testing.T, more map[string]string) (ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) {
+func frailRelease(t *testing.T, more map[string]string) (ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) {
 	t.Helper()
 	amongOthers(t)
 	ns = namespace(t)
-	charts = chartRepository(t, upstream.ChartOptions{}, "sample")
+	charts = chartRepository(t, servers.ChartOptions{}, "sample")
 	addChart(t, charts, "1.0.0", more)
 	hr = release(ns, "web", "sample", "*", "charts", `{"message":"runs"}`)
 	leave := false
@@ -55,7 +55,7 @@ func frailRelease(t *testing.T, more map[string]string) (ns string, charts *upst
 	return ns, charts, hr
 }
 
-func addChart(t *testing.T, charts *upstream.Charts, version string, more map[string]string) {
+func addChart(t *testing.T, charts *servers.Charts, version string, more map[string]string) {
 	t.Helper()
 	if err := charts.Add(chartArchive(t, "sample", version, more)); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"testing"
 
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // sample is the chart that most tests install: a ConfigMap and a Deployment.
@@ -84,7 +84,7 @@ func chartFiles(name, version string, more map[string]string) map[string]string 
 
 func chartArchive(t *testing.T, name, version string, more map[string]string) []byte {
 	t.Helper()
-	archive, err := upstream.BuildChart(chartFiles(name, version, more))
+	archive, err := servers.BuildChart(chartFiles(name, version, more))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func chartArchive(t *testing.T, name, version string, more map[string]string) []
 }
 
 // push publishes the sample chart to the open registry, in a repository of the test's own.
-func push(t *testing.T, registry *upstream.RegistryServer, path, name, version string) string {
+func push(t *testing.T, registry *servers.RegistryServer, path, name, version string) string {
 	t.Helper()
 	digest, err := registry.PushChart(t.Context(), path, chartArchive(t, name, version, nil))
 	if err != nil {
@@ -102,9 +102,9 @@ func push(t *testing.T, registry *upstream.RegistryServer, path, name, version s
 }
 
 // chartRepository starts a chart repository with the sample chart in the given versions.
-func chartRepository(t *testing.T, o upstream.ChartOptions, name string, versions ...string) *upstream.Charts {
+func chartRepository(t *testing.T, o servers.ChartOptions, name string, versions ...string) *servers.Charts {
 	t.Helper()
-	charts, err := upstream.ChartRepository(o)
+	charts, err := servers.ChartRepository(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,4 +126,4 @@ func gitTree(name, version string, more map[string]string) map[string]string {
 	return tree
 }
 
-func chartOptions() upstream.ChartOptions { return upstream.ChartOptions{} }
+func chartOptions() servers.ChartOptions { return servers.ChartOptions{} }

@@ -18,10 +18,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // methodsChart has objects whose fields come and go with .Values.second.
@@ -161,7 +161,7 @@ func TestClientSideIsAsHelm(t *testing.T) {
 	ns := namespace(t)
 	cli := ns + "-cli"
 	apply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: cli}})
-	archive, err := upstream.BuildChart(methodsChart)
+	archive, err := servers.BuildChart(methodsChart)
 	if err != nil {
 		t.Fatal(err)
 	}

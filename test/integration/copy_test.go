@@ -14,8 +14,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/promotion"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // far is another cluster with a controller of its own, which follows the repository that a pipeline copies to.
@@ -29,29 +29,29 @@ type far struct {
 // credentials, and mirror one with that API.
 type copied struct {
 	*promoting
-	prod, mirror *upstream.RegistryServer
-	signer       *upstream.Signer
+	prod, mirror *servers.RegistryServer
+	signer       *servers.Signer
 	// key is the public key of the statements of prod.
 	key []byte
 }
 
 func newCopied(t *testing.T) *copied {
 	t.Helper()
-	signer, err := upstream.NewSigner()
+	signer, err := servers.NewSigner()
 	if err != nil {
 		t.Fatal(err)
 	}
-	prod, err := upstream.Registry(t.TempDir(), upstream.Options{Username: user, Password: password})
+	prod, err := servers.Registry(t.TempDir(), servers.Options{Username: user, Password: password})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = prod.Close() })
-	mirror, err := upstream.Registry(t.TempDir(), upstream.Options{Referrers: true})
+	mirror, err := servers.Registry(t.TempDir(), servers.Options{Referrers: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = mirror.Close() })
-	deliver := func(server *upstream.RegistryServer, secret *v1beta1.LocalObjectReference) *v1beta1.StageDeliver {
+	deliver := func(server *servers.RegistryServer, secret *v1beta1.LocalObjectReference) *v1beta1.StageDeliver {
 		return &v1beta1.StageDeliver{Copy: &v1beta1.StageCopy{
 			URL: "oci://" + server.Host() + "/charts/sample", Insecure: true, SecretRef: secret,
 			Tag: "stable", Channel: true,
@@ -92,7 +92,7 @@ func (c *copied) newFar() *far {
 	if err := f.InstallCRDs(c.Context()); err != nil {
 		c.Fatal(err)
 	}
-	controller, err := stage.StartController(c.Context(), f.Cluster, c.TempDir())
+	controller, err := env.StartController(c.Context(), f.Cluster, c.TempDir())
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func credentialsFor(ns, name, password string) *corev1.Secret {
 func (f *far) await(t *testing.T, digest string) {
 	t.Helper()
 	until(t, "the far cluster has verified "+digest, func() bool {
-		last := stage.Read(t, f.Cluster, f.release).Status.LastVerified
+		last := env.Read(t, f.Cluster, f.release).Status.LastVerified
 		return last != nil && last.ChartDigest == digest
 	})
 }
@@ -180,7 +180,7 @@ func TestCopyToAnotherCluster(t *testing.T) {
 		return ready.Reason == v1beta1.VerificationFailedReason &&
 			strings.Contains(ready.Message, "has no attestation that the chart was verified in stage dev")
 	})
-	if got := stage.Read(t, f.Cluster, f.release).Status.Latest(); got.ChartDigest != second {
+	if got := env.Read(t, f.Cluster, f.release).Status.Latest(); got.ChartDigest != second {
 		t.Errorf("the far cluster runs %s", got.ChartVersion)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // A chart whose definition grows in one version together with an object that uses what is new, wherever it has the
@@ -26,7 +26,7 @@ func TestADefinitionOfAChartGrows(t *testing.T) {
 		t.Run(dir, func(t *testing.T) {
 			t.Parallel()
 			ns := namespace(t)
-			charts := chartRepository(t, upstream.ChartOptions{}, "sample")
+			charts := chartRepository(t, servers.ChartOptions{}, "sample")
 			add := func(version, definition, gear string) {
 				files := map[string]string{dir + "/gears.yaml": definition}
 				if gear != "" {

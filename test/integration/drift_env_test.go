@@ -17,12 +17,12 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
-	"fairlead.dev/fairlead/helmops/drift"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/worker"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/helmops/process/worker"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // workbench is one Helm release, made by an engine of the test's own, and hands that disturb its objects.
@@ -48,7 +48,7 @@ func newWorkbench(t *testing.T) *workbench {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	program, err := stage.Binary("fairlead")
+	program, err := env.Binary("fairlead")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // drifting is a chart with objects that somebody may change.
@@ -30,7 +30,7 @@ stringData: {password: ` + hidden + `}
 func driftRelease(t *testing.T, mode string, change ...func(*v1beta1.HelmRelease)) (ns string, hr *v1beta1.HelmRelease) {
 	t.Helper()
 	ns = namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{}, "sample")
+	charts := chartRepository(t, servers.ChartOptions{}, "sample")
 	addChart(t, charts, "1.0.0", drifting)
 	hr = release(ns, "web", "sample", "*", "charts", `{"message":"runs","token":""}`)
 	hr.Spec.DriftDetection = &v1beta1.DriftDetection{Mode: mode}

@@ -14,7 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // gated is a Deployment with a field that the API server accepts and drops, because its feature is off.
@@ -95,7 +95,7 @@ func TestReleaseLoses(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			ns := namespace(t)
-			charts := chartRepository(t, upstream.ChartOptions{}, "sample")
+			charts := chartRepository(t, servers.ChartOptions{}, "sample")
 			addChart(t, charts, "1.0.0", map[string]string{
 				"templates/gated.yaml": gated("gated", 0), "templates/untyped.yaml": inContainer("unknown: 1"),
 			})

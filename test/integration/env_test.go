@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // often is the interval of sources whose news a test waits for.
@@ -31,7 +31,7 @@ func apply(t *testing.T, objects ...client.Object) {
 
 func get[T client.Object](t *testing.T, object T) T {
 	t.Helper()
-	return stage.Read(t, world.cluster, object)
+	return env.Read(t, world.cluster, object)
 }
 
 func exists(t *testing.T, object client.Object) bool {
@@ -49,23 +49,23 @@ func remove(t *testing.T, object client.Object) {
 
 func until(t *testing.T, what string, ask func() bool) {
 	t.Helper()
-	stage.Await(t, what, ask)
+	env.Await(t, what, ask)
 }
 
 // condition reads an object and returns one of its conditions, the zero value when it has none.
-func condition(t *testing.T, object stage.Conditioned, kind string) metav1.Condition {
+func condition(t *testing.T, object env.Conditioned, kind string) metav1.Condition {
 	t.Helper()
-	return stage.Condition(get(t, object), kind)
+	return env.Condition(get(t, object), kind)
 }
 
 // awaitReady waits until an object is Ready at its current generation.
-func awaitReady(t *testing.T, object stage.Conditioned) {
+func awaitReady(t *testing.T, object env.Conditioned) {
 	t.Helper()
 	world.cluster.AwaitReady(t, object)
 }
 
 // awaitNotReady waits until an object says that it is not ready, at its current generation, and returns the condition.
-func awaitNotReady(t *testing.T, object stage.Conditioned, reason string) metav1.Condition {
+func awaitNotReady(t *testing.T, object env.Conditioned, reason string) metav1.Condition {
 	t.Helper()
 	return world.cluster.AwaitReadiness(t, object, "it is not Ready with reason "+reason, func(ready metav1.Condition) bool {
 		return ready.Status == metav1.ConditionFalse && ready.Reason == reason && ready.ObservedGeneration == object.GetGeneration()

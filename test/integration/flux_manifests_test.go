@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 var (
@@ -70,7 +70,7 @@ func TestFluxManifests(t *testing.T) {
 			t.Errorf("no warning names spec.%s:\n%s", field, warnings)
 		}
 	}
-	for field, object := range map[string]stage.Conditioned{
+	for field, object := range map[string]env.Conditioned{
 		"spec.chartRef.kind":                       &v1beta1.HelmRelease{ObjectMeta: named(ns, "shop")},
 		"spec.sourceRef.kind":                      &v1beta1.Kustomization{ObjectMeta: named(ns, "remote")},
 		"spec.verify.provider":                     &v1beta1.OCIRepository{ObjectMeta: named(ns, "signed")},

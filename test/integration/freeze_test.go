@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // freeze applies a ReleaseFreeze of the releases with a label in a namespace, which goes with the test.
@@ -29,7 +29,7 @@ func freeze(t *testing.T, ns string, change func(*v1beta1.ReleaseFreeze)) *v1bet
 func TestAFreezeHoldsReleases(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{}, "sample")
+	charts := chartRepository(t, servers.ChartOptions{}, "sample")
 	publish := func(version string) {
 		archive := chartArchive(t, "sample", version, nil)
 		if _, err := world.registry.PushChart(t.Context(), ns, archive); err != nil {

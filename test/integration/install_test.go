@@ -3,13 +3,13 @@ package integration
 import (
 	"testing"
 
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 func TestInstallFromAChartRepository(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{}, "sample", "1.0.0", "1.2.0", "2.0.0")
+	charts := chartRepository(t, servers.ChartOptions{}, "sample", "1.0.0", "1.2.0", "2.0.0")
 	apply(t, helmRepository(ns, "charts", charts.URL()))
 	hr := release(ns, "web", "sample", "1.x", "charts", `{"message":"first"}`)
 	apply(t, hr)

@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // Annotations by which a simulated pod is told what to do, and the reason why a held hook waits.
@@ -80,11 +80,11 @@ func fragileRelease(ns, name, values string) *v1beta1.HelmRelease {
 
 // victim is a controller with a proxy of its own, to be interrupted.
 type victim struct {
-	proxy *stage.Proxy
+	proxy *env.Proxy
 
 	dir        string
 	args       []string
-	controller *stage.Controller
+	controller *env.Controller
 }
 
 // alone stops the controller that the tests share for the rest of the test.
@@ -108,7 +108,7 @@ func newVictim(t *testing.T, ns, name string, args ...string) *victim {
 		t.Fatal(err)
 	}
 	var err error
-	if v.proxy, err = stage.StartProxy(world.cluster.Config, v.dir); err != nil {
+	if v.proxy, err = env.StartProxy(world.cluster.Config, v.dir); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -145,7 +145,7 @@ func (v *victim) start(t *testing.T) {
 	if v.controller != nil {
 		return
 	}
-	started, err := stage.StartController(t.Context(), &stage.Cluster{Kubeconfig: v.proxy.Kubeconfig}, v.dir, v.args...)
+	started, err := env.StartController(t.Context(), &env.Cluster{Kubeconfig: v.proxy.Kubeconfig}, v.dir, v.args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func (v *victim) killAt(t *testing.T, at match, change func()) {
 }
 
 // await waits until a request is held.
-func await(t *testing.T, held *stage.Held) {
+func await(t *testing.T, held *env.Held) {
 	t.Helper()
 	t.Cleanup(held.Drop)
 	select {
@@ -181,7 +181,7 @@ func await(t *testing.T, held *stage.Held) {
 }
 
 // match reports whether a request is meant.
-type match = func(stage.Request) bool
+type match = func(env.Request) bool
 
 // point is where a controller is killed that works on a release.
 type point struct {
@@ -190,40 +190,40 @@ type point struct {
 }
 
 // isRecord reports whether a request is about a Helm release record of a release.
-func isRecord(name string) func(stage.Request) bool {
+func isRecord(name string) func(env.Request) bool {
 	prefix := "sh.helm.release.v1." + name + ".v"
-	return func(r stage.Request) bool {
+	return func(r env.Request) bool {
 		return r.Resource == "secrets" && (strings.HasPrefix(r.Name, prefix) || r.Name == "" && bytes.Contains(r.Body, []byte(prefix)))
 	}
 }
 
 // writesRecord reports whether a request writes a record with a status that begins so. The status is a label of the record, in
 // JSON or protobuf.
-func writesRecord(name, status string) func(stage.Request) bool {
+func writesRecord(name, status string) func(env.Request) bool {
 	is, label := isRecord(name), regexp.MustCompile(`(?s)status(":"|\x12.)`+regexp.QuoteMeta(status))
-	return func(r stage.Request) bool { return is(r) && r.Writes() && label.Match(r.Body) }
+	return func(r env.Request) bool { return is(r) && r.Writes() && label.Match(r.Body) }
 }
 
 // writesObject reports whether a request creates or changes, or else deletes, an object of a release that is no hook.
-func writesObject(name string, deletes bool) func(stage.Request) bool {
-	return func(r stage.Request) bool {
+func writesObject(name string, deletes bool) func(env.Request) bool {
+	return func(r env.Request) bool {
 		object := map[string]string{"configmaps": name, "deployments": name, "secrets": name + "-random"}[r.Resource]
-		if object == "" || !r.Writes() || r.Subresource != "" || (r.Verb == stage.Delete) != deletes {
+		if object == "" || !r.Writes() || r.Subresource != "" || (r.Verb == env.Delete) != deletes {
 			return false
 		}
 		return r.Name == object || r.Name == "" && bytes.Contains(r.Body, []byte(object)) && !isRecord(name)(r)
 	}
 }
 
-func writesStatus(name string) func(stage.Request) bool {
-	return func(r stage.Request) bool {
+func writesStatus(name string) func(env.Request) bool {
+	return func(r env.Request) bool {
 		return r.Resource == "helmreleases" && r.Subresource == "status" && r.Name == name && r.Writes()
 	}
 }
 
 // nth matches the nth request that matches.
-func nth(n int, match func(stage.Request) bool) func(stage.Request) bool {
-	return func(r stage.Request) bool {
+func nth(n int, match func(env.Request) bool) func(env.Request) bool {
+	return func(r env.Request) bool {
 		if match(r) {
 			n--
 			return n == 0
@@ -233,9 +233,9 @@ func nth(n int, match func(stage.Request) bool) func(stage.Request) bool {
 }
 
 // following matches the first request that matches after another has passed.
-func following(first, match func(stage.Request) bool) func(stage.Request) bool {
+func following(first, match func(env.Request) bool) func(env.Request) bool {
 	passed := false
-	return func(r stage.Request) bool {
+	return func(r env.Request) bool {
 		if first(r) {
 			passed = true
 			return false

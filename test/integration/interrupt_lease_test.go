@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // Times of leader election in these tests, short to wait for.
@@ -23,10 +23,10 @@ func elected(ns string) []string {
 		"--renew-deadline", renewDeadline.String(), "--retry-period", retryPeriod.String()}
 }
 
-func isLease(r stage.Request) bool { return r.Resource == "leases" }
+func isLease(r env.Request) bool { return r.Resource == "leases" }
 
 // acts matches what a controller must not do when it does not lead. Events tell what happened and change nothing.
-func acts(r stage.Request) bool { return r.Writes() && !isLease(r) && r.Resource != "events" }
+func acts(r env.Request) bool { return r.Writes() && !isLease(r) && r.Resource != "events" }
 
 // leader names who holds the lease; empty when nobody does.
 func leader(t *testing.T, ns string) string {

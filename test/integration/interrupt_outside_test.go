@@ -9,13 +9,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // Installs that the API server leaves in the middle are finished when it is back, each as its first revision.
 func TestTheAPIServerIsAway(t *testing.T) {
 	ns, v := interruption(t)
-	records := v.proxy.Record(func(r stage.Request) bool { return r.Resource == "secrets" && r.Verb == stage.Create })
+	records := v.proxy.Record(func(r env.Request) bool { return r.Resource == "secrets" && r.Verb == env.Create })
 	var releases []*v1beta1.HelmRelease
 	for i := range 6 {
 		hr := fragileRelease(ns, fmt.Sprintf("r%d", i), `{"message":"one"}`)
@@ -23,7 +23,7 @@ func TestTheAPIServerIsAway(t *testing.T) {
 		apply(t, hr)
 	}
 	until(t, "some installs have begun", func() bool { return len(records.Requests()) >= 2 })
-	back := v.proxy.Refuse(func(stage.Request) bool { return true })
+	back := v.proxy.Refuse(func(env.Request) bool { return true })
 	time.Sleep(10 * time.Second) // the outage; nothing tells how far the controller is with its retries
 	back()
 	for _, hr := range releases {

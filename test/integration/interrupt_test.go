@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // The tests of the interrupt files kill the controller at exact points, found by its requests. They stop the shared
@@ -79,15 +79,15 @@ func TestKilledInAHook(t *testing.T) {
 			if test.before != "" {
 				v.install(t, hr)
 			}
-			starts := v.proxy.Record(func(r stage.Request) bool {
-				return r.Resource == "jobs" && (r.Verb == stage.Create || r.Verb == stage.Apply) && r.Writes()
+			starts := v.proxy.Record(func(r env.Request) bool {
+				return r.Resource == "jobs" && (r.Verb == env.Create || r.Verb == env.Apply) && r.Writes()
 			})
 			defer starts.Stop()
 			apply(t, withValues(hr, test.values))
 			awaitPod(t, ns, client.MatchingLabels{"hook-of": name})
 			job := get(t, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name + "-hook"}})
 			v.kill()
-			resumed := v.proxy.Record(func(r stage.Request) bool {
+			resumed := v.proxy.Record(func(r env.Request) bool {
 				return r.Resource == "jobs" || r.Writes() && isRecord(name)(r)
 			})
 			defer resumed.Stop()
@@ -141,7 +141,7 @@ func TestKilledWhilePodsStart(t *testing.T) {
 			until(t, "the release waits for its pods", func() bool { return isWaiting(t, ns, test.name, test.want.rollouts) })
 			begun := manifest(t, ns, test.name)
 			v.kill()
-			resumed := v.proxy.Record(func(r stage.Request) bool { return r.Resource == "deployments" })
+			resumed := v.proxy.Record(func(r env.Request) bool { return r.Resource == "deployments" })
 			defer resumed.Stop()
 			v.start(t)
 			until(t, "the next controller looks at the Deployment", func() bool { return len(resumed.Requests()) > 0 })

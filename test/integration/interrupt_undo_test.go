@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // A rollback that was begun is finished, to the revision that it was begun for, and the upgrade that failed is not tried again.
@@ -64,10 +64,10 @@ func TestKilledInAnUninstall(t *testing.T) {
 		{"second-object", func(name string) match { return nth(2, writesObject(name, true)) }},
 		{"before-record-goes", func(name string) match {
 			is := isRecord(name)
-			return func(r stage.Request) bool { return is(r) && r.Verb == stage.Delete }
+			return func(r env.Request) bool { return is(r) && r.Verb == env.Delete }
 		}},
 		{"before-finalizer-goes", func(name string) match {
-			return func(r stage.Request) bool {
+			return func(r env.Request) bool {
 				return r.Resource == "helmreleases" && r.Subresource == "" && r.Name == name && r.Writes()
 			}
 		}},

@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // thingsDefinition defines the kind Thing in a group of the namespace's own.
@@ -60,7 +60,7 @@ func toy(
 	t.Helper()
 	amongOthers(t)
 	ns = namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{}, "toy")
+	charts := chartRepository(t, servers.ChartOptions{}, "toy")
 	publish = func(version string, files map[string]string) {
 		t.Helper()
 		all := map[string]string{
@@ -71,7 +71,7 @@ func toy(
 		for name, content := range files {
 			all[name] = strings.ReplaceAll(content, "$NS", ns)
 		}
-		archive, err := upstream.BuildChart(all)
+		archive, err := servers.BuildChart(all)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestADefinitionMovesToTheCRDsDirectory(t *testing.T) {
 // The same with the charts that others had trouble with.
 func TestTheMoveOfADefinitionAsReported(t *testing.T) {
 	t.Parallel()
-	root, err := stage.Root()
+	root, err := env.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,14 +198,14 @@ func TestTheMoveOfADefinitionAsReported(t *testing.T) {
 		t.Skip("the folder shared/cases beside the project is absent; its charts are not installed")
 	}
 	ns := namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{}, "any")
+	charts := chartRepository(t, servers.ChartOptions{}, "any")
 	publish := func(name, version string) {
 		t.Helper()
-		files, err := upstream.ReadChart(filepath.Join(cases, name), version)
+		files, err := servers.ReadChart(filepath.Join(cases, name), version)
 		if err != nil {
 			t.Fatal(err)
 		}
-		archive, err := upstream.BuildChart(files)
+		archive, err := servers.BuildChart(files)
 		if err != nil {
 			t.Fatal(err)
 		}

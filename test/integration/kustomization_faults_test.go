@@ -14,13 +14,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // encryptedFile is a test file that was encrypted with SOPS, or a key for it.
 func encryptedFile(t *testing.T, name string) string {
 	t.Helper()
-	root, err := stage.Root()
+	root, err := env.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

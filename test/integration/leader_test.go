@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // A leader works; one that was paused until another took its lease does nothing any more, and ends.
@@ -26,7 +26,7 @@ func TestAPausedLeaderEnds(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	leader, err := stage.StartController(t.Context(), world.cluster, t.TempDir(), "--leader-elect", "--leader-elect-namespace", ns,
+	leader, err := env.StartController(t.Context(), world.cluster, t.TempDir(), "--leader-elect", "--leader-elect-namespace", ns,
 		"--lease-duration", "4s", "--renew-deadline", "3s", "--retry-period", "1s")
 	if err != nil {
 		t.Fatal(err)

@@ -12,22 +12,22 @@ import (
 	"path/filepath"
 	"testing"
 
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // patience bounds every wait.
-const patience = stage.Patience
+const patience = env.Patience
 
 // world is what the tests share.
 var world struct {
 	dir        string
-	cluster    *stage.Cluster
-	controller *stage.Controller
-	registry   *upstream.RegistryServer
-	private    *upstream.RegistryServer // wants a user name and a password
-	git        *upstream.Git
-	buckets    *upstream.Buckets
+	cluster    *env.Cluster
+	controller *env.Controller
+	registry   *servers.RegistryServer
+	private    *servers.RegistryServer // wants a user name and a password
+	git        *servers.Git
+	buckets    *servers.Buckets
 }
 
 // Credentials of the private servers.
@@ -37,7 +37,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(stage.RunSuite("integration", func(ctx context.Context, dir string, cluster *stage.Cluster) (code int, err error) {
+	os.Exit(env.RunSuite("integration", func(ctx context.Context, dir string, cluster *env.Cluster) (code int, err error) {
 		world.dir, world.cluster = dir, cluster
 		if err := startUpstream(); err != nil {
 			return 0, err
@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 }
 
 func startController(ctx context.Context) error {
-	started, err := stage.StartController(ctx, world.cluster, world.dir, "--concurrency", "1", "--log-level", "debug")
+	started, err := env.StartController(ctx, world.cluster, world.dir, "--concurrency", "1", "--log-level", "debug")
 	if err == nil {
 		world.controller = started
 	}
@@ -63,16 +63,16 @@ func startUpstream() (err error) {
 	if err = os.MkdirAll(filepath.Join(world.dir, "private"), 0o700); err != nil {
 		return err
 	}
-	if world.registry, err = upstream.Registry(filepath.Join(world.dir, "registry"), upstream.Options{}); err != nil {
+	if world.registry, err = servers.Registry(filepath.Join(world.dir, "registry"), servers.Options{}); err != nil {
 		return err
 	}
-	world.private, err = upstream.Registry(filepath.Join(world.dir, "private"), upstream.Options{Username: user, Password: password})
+	world.private, err = servers.Registry(filepath.Join(world.dir, "private"), servers.Options{Username: user, Password: password})
 	if err != nil {
 		return err
 	}
-	if world.git, err = upstream.GitServer(filepath.Join(world.dir, "git"), upstream.Options{}); err != nil {
+	if world.git, err = servers.GitServer(filepath.Join(world.dir, "git"), servers.Options{}); err != nil {
 		return err
 	}
-	world.buckets, err = upstream.BucketServer(filepath.Join(world.dir, "buckets"), upstream.Options{})
+	world.buckets, err = servers.BucketServer(filepath.Join(world.dir, "buckets"), servers.Options{})
 	return err
 }

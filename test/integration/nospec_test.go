@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // The schema of Flux takes an object without a spec, which its own repositories apply to look at defaults. The
@@ -17,7 +17,7 @@ import (
 func TestObjectsWithoutASpec(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	objects := map[string]stage.Conditioned{
+	objects := map[string]env.Conditioned{
 		"Kustomization":  &v1beta1.Kustomization{},
 		"HelmRelease":    &v1beta1.HelmRelease{},
 		"GitRepository":  &v1beta1.GitRepository{},

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	storage "fairlead.dev/fairlead/helmops/engine/records"
+	storage "fairlead.dev/fairlead/helmops/engine/storage"
 )
 
 // second declares, in a namespace of its own, a HelmRelease that names the Helm release of another.

@@ -15,12 +15,12 @@ import (
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
-	"fairlead.dev/fairlead/helmops/fair"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/worker"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/helmops/process/fair"
+	"fairlead.dev/fairlead/helmops/process/worker"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // writers counts the releases that have a request at the API server, by the names of their objects and records.
@@ -86,7 +86,7 @@ func newMass(t *testing.T, shares *fair.Shares) *mass {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := stage.Binary("fairlead")
+	program, err := env.Binary("fairlead")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestManyInstallsEndOneByOne(t *testing.T) {
 	for i := range releases {
 		group.Go(func() { m.install(i) })
 		come := func() (bool, error) { return m.arrived(i), nil }
-		err := stage.Until(t.Context(), patience, "the action has come", come)
+		err := env.Until(t.Context(), patience, "the action has come", come)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,13 +11,13 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/promotion"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // publishing is a pipeline of several charts of an index, with HelmReleases of some of them.
 type publishing struct {
 	*promoting
-	charts *upstream.Charts
+	charts *servers.Charts
 }
 
 // newChartsPipeline makes a pipeline shop of two stages, whose charts are those of an index that do not begin with x.

@@ -13,13 +13,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // writes reports whether a request writes objects of a resource: their spec, or a subresource of them.
 func writes(resource, subresource string) match {
-	return func(r stage.Request) bool {
+	return func(r env.Request) bool {
 		return r.Resource == resource && r.Subresource == subresource && r.Writes()
 	}
 }
@@ -109,7 +109,7 @@ func TestAPipelineLosesItsStatus(t *testing.T) {
 func TestARegistryFailsAPipeline(t *testing.T) {
 	t.Parallel()
 	var code atomic.Int32
-	registry, err := upstream.Registry(t.TempDir(), upstream.Options{
+	registry, err := servers.Registry(t.TempDir(), servers.Options{
 		Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
 			answer := int(code.Load())
 			switch answer {

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // Pipelines that have nothing to do ask the API server nothing. The registry is asked about the subject alone, once at
@@ -35,7 +35,7 @@ func TestIdlePipelinesAskNothing(t *testing.T) {
 		}
 	}
 	subject := &v1beta1.OCIRepository{ObjectMeta: named(ns, "web")}
-	rest := func() stage.Counts {
+	rest := func() env.Counts {
 		before := v.proxy.Counts()
 		world.registry.Forget()
 		for polls := 0; polls < 5; time.Sleep(100 * time.Millisecond) {

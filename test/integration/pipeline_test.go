@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // crashingIn is a Deployment that crashes in version 1.1.0 in the stage staging.
@@ -298,7 +298,7 @@ func (p *promoting) approve(user, name, digest string, more ...string) {
 // A stage takes only what is signed by those whom it trusts, which is more than the source of the subject wants.
 func TestASignedStage(t *testing.T) {
 	t.Parallel()
-	trusted, err := upstream.NewSigner()
+	trusted, err := servers.NewSigner()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // With the generated role alone, the controller does everything but change what releases are made of; it says what it lacks,
@@ -25,7 +25,7 @@ func TestTheGeneratedRoleIsEnough(t *testing.T) {
 		t.Fatal(err)
 	}
 	limited := serviceAccount(t, ns)
-	restricted, err := stage.StartController(t.Context(), limited, t.TempDir())
+	restricted, err := env.StartController(t.Context(), limited, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,9 +69,9 @@ func TestTheGeneratedRoleIsEnough(t *testing.T) {
 }
 
 // serviceAccount creates an identity with the generated role and returns the cluster as it sees it.
-func serviceAccount(t *testing.T, ns string) *stage.Cluster {
+func serviceAccount(t *testing.T, ns string) *env.Cluster {
 	t.Helper()
-	root, err := stage.Root()
+	root, err := env.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

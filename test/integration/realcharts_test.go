@@ -10,15 +10,15 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // Charts of other projects, where they are at hand: each is installed from a registry, and podinfo is taken through its
 // versions one by one.
 func TestRealCharts(t *testing.T) {
 	t.Parallel()
-	archives := upstream.PublishedCharts(t)
+	archives := servers.PublishedCharts(t)
 	ns := namespace(t)
 	versions := map[string][]string{}
 	for _, file := range archives {
@@ -58,11 +58,11 @@ func TestRealCharts(t *testing.T) {
 // pushBeacon publishes the sample chart of the project in a repository of the namespace's own.
 func pushBeacon(t *testing.T, ns string) {
 	t.Helper()
-	root, err := stage.Root()
+	root, err := env.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive, err := upstream.PackChart(filepath.Join(root, "charts", "beacon"))
+	archive, err := servers.PackChart(filepath.Join(root, "charts", "beacon"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	helmtime "helm.sh/helm/v3/pkg/time"
 	"k8s.io/client-go/kubernetes"
 
-	storage "fairlead.dev/fairlead/helmops/engine/records"
+	storage "fairlead.dev/fairlead/helmops/engine/storage"
 )
 
 // The helm command reads records of several gzip members, as the store writes them.

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // others are releases that do well, so that the few that tests break on purpose are no outage of the cluster: then nothing would be
@@ -35,11 +35,11 @@ func amongOthers(t *testing.T) {
 }
 
 // served is a chart with one pod, in a repository of the test's own.
-func served(t *testing.T, change ...func(*v1beta1.HelmRelease)) (ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) {
+func served(t *testing.T, change ...func(*v1beta1.HelmRelease)) (ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) {
 	t.Helper()
 	amongOthers(t)
 	ns = namespace(t)
-	charts = chartRepository(t, upstream.ChartOptions{}, "sample")
+	charts = chartRepository(t, servers.ChartOptions{}, "sample")
 	addChart(t, charts, "1.0.0", map[string]string{"templates/deployment.yaml": podsTemplate})
 	hr = release(ns, "web", "sample", "*", "charts", `{"message":"runs","token":""}`)
 	for _, c := range change {
@@ -51,7 +51,7 @@ func served(t *testing.T, change ...func(*v1beta1.HelmRelease)) (ns string, char
 }
 
 // publish adds a version of the chart with one pod.
-func publish(t *testing.T, charts *upstream.Charts, version string) {
+func publish(t *testing.T, charts *servers.Charts, version string) {
 	t.Helper()
 	addChart(t, charts, version, map[string]string{"templates/deployment.yaml": podsTemplate})
 }

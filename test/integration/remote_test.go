@@ -13,12 +13,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // remote is another cluster than the controller's own, with a namespace for the test.
 type remote struct {
-	*stage.Cluster
+	*env.Cluster
 	dir string
 }
 
@@ -45,7 +45,7 @@ func newRemote(t *testing.T, ns string) *remote {
 
 func (r *remote) start(t *testing.T) {
 	t.Helper()
-	started, err := stage.StartCluster(t.Context(), r.dir)
+	started, err := env.StartCluster(t.Context(), r.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // crashing is a Deployment that crashes in every version but the first two.
@@ -21,11 +21,11 @@ var crashing = strings.NewReplacer(
 ).Replace(podsTemplate)
 
 // recovering is a release that is rolled back when it fails, with further files in its first version.
-func recovering(t *testing.T, first map[string]string) (ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) {
+func recovering(t *testing.T, first map[string]string) (ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) {
 	t.Helper()
 	amongOthers(t)
 	ns = namespace(t)
-	charts = chartRepository(t, upstream.ChartOptions{}, "sample")
+	charts = chartRepository(t, servers.ChartOptions{}, "sample")
 	addChart(t, charts, "1.0.0", withCrashes(first))
 	hr = release(ns, "web", "sample", "*", "charts", `{"message":"runs"}`)
 	apply(t, helmRepository(ns, "charts", charts.URL()), hr)
@@ -34,7 +34,7 @@ func recovering(t *testing.T, first map[string]string) (ns string, charts *upstr
 }
 
 // remediated is a release that says itself that it is rolled back at its first failure.
-func remediated(t *testing.T) (ns string, charts *upstream.Charts, hr *v1beta1.HelmRelease) {
+func remediated(t *testing.T) (ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) {
 	t.Helper()
 	ns, charts, hr = recovering(t, nil)
 	last := true

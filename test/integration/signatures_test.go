@@ -8,18 +8,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // A version is taken over when it is signed by a trusted key, in either layout, and not before; what runs stays meanwhile.
 func TestOnlySignedVersionsAreTaken(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	trusted, err := upstream.NewSigner()
+	trusted, err := servers.NewSigner()
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger, err := upstream.NewSigner()
+	stranger, err := servers.NewSigner()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,13 +84,13 @@ func signedRelease(ns, name, repository string) *v1beta1.HelmRelease {
 func TestOnlyChartsWithProvenanceAreTaken(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	team, err := upstream.NewPackager()
-	stranger, also := upstream.NewPackager()
+	team, err := servers.NewPackager()
+	stranger, also := servers.NewPackager()
 	if err := errors.Join(err, also); err != nil {
 		t.Fatal(err)
 	}
-	charts := chartRepository(t, upstream.ChartOptions{}, "sample")
-	publish := func(version string, by *upstream.Packager) {
+	charts := chartRepository(t, servers.ChartOptions{}, "sample")
+	publish := func(version string, by *servers.Packager) {
 		t.Helper()
 		archive := chartArchive(t, "sample", version, nil)
 		var file []byte
@@ -116,7 +116,7 @@ func TestOnlyChartsWithProvenanceAreTaken(t *testing.T) {
 	overHTTP, inRegistry := signedRelease(ns, "http", "charts"), signedRelease(ns, "registry", "registry")
 	cosign := release(ns, "cosign", "sample", "*", "charts", "")
 	cosign.Spec.Chart.Spec.Verify = &v1beta1.Verification{SecretRef: local("cosign")}
-	key, err := upstream.NewSigner()
+	key, err := servers.NewSigner()
 	if err != nil {
 		t.Fatal(err)
 	}

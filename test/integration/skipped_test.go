@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // crashes is a Deployment that crashes.
@@ -23,7 +23,7 @@ func TestAKnownBadVersionIsSkipped(t *testing.T) {
 			t.Parallel()
 			amongOthers(t)
 			ns := namespace(t)
-			charts := chartRepository(t, upstream.ChartOptions{}, "sample")
+			charts := chartRepository(t, servers.ChartOptions{}, "sample")
 			url := charts.URL()
 			if kind == "registry" {
 				url = "oci://" + world.registry.Host() + "/" + ns

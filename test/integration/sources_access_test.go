@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 func secretWith(ns, name string, data map[string][]byte) *corev1.Secret {
@@ -82,7 +82,7 @@ func TestGitOverSSH(t *testing.T) {
 func TestCertificatesOfAChartRepository(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	authority, err := upstream.NewAuthority()
+	authority, err := servers.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestCertificatesOfAChartRepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	charts, err := upstream.ChartRepository(upstream.ChartOptions{Options: upstream.Options{TLS: config}})
+	charts, err := servers.ChartRepository(servers.ChartOptions{Options: servers.Options{TLS: config}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestValuesFiles(t *testing.T) {
 	if _, err := world.registry.PushChart(t.Context(), ns, chartArchive(t, "sample", "1.0.0", files)); err != nil {
 		t.Fatal(err)
 	}
-	charts, err := upstream.ChartRepository(upstream.ChartOptions{})
+	charts, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestValuesFiles(t *testing.T) {
 			t.Errorf("%s has the message %q", hr.Name, message)
 		}
 	}
-	if a, b := stage.Read(t, world.cluster, fromRegistry).Status.Latest().ChartDigest, stage.Read(t, world.cluster, plain).Status.Latest().ChartDigest; a == b {
+	if a, b := env.Read(t, world.cluster, fromRegistry).Status.Latest().ChartDigest, env.Read(t, world.cluster, plain).Status.Latest().ChartDigest; a == b {
 		t.Error("a chart with other values has the digest of the plain one")
 	}
 

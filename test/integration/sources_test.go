@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // gitRepository makes a repository with the sample chart and declares it.
@@ -228,8 +228,8 @@ func TestCredentials(t *testing.T) {
 	if _, err := world.private.PushChart(t.Context(), ns, chartArchive(t, "sample", "1.0.0", nil)); err != nil {
 		t.Fatal(err)
 	}
-	charts := chartRepository(t, upstream.ChartOptions{Options: upstream.Options{Username: user, Password: password}}, "sample", "1.0.0")
-	git, err := upstream.GitServer(t.TempDir(), upstream.Options{Username: user, Password: password})
+	charts := chartRepository(t, servers.ChartOptions{Options: servers.Options{Username: user, Password: password}}, "sample", "1.0.0")
+	git, err := servers.GitServer(t.TempDir(), servers.Options{Username: user, Password: password})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestCredentials(t *testing.T) {
 func TestAnIndexWithoutDigests(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{NoDigests: true}, "sample", "1.0.0")
+	charts := chartRepository(t, servers.ChartOptions{NoDigests: true}, "sample", "1.0.0")
 	apply(t, helmRepository(ns, "charts", charts.URL()))
 	hr := release(ns, "web", "sample", "*", "charts", "")
 	apply(t, hr)
@@ -303,7 +303,7 @@ func TestAnIndexWithoutDigests(t *testing.T) {
 func TestAnUnchangedSourceIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{}, "sample", "1.0.0")
+	charts := chartRepository(t, servers.ChartOptions{}, "sample", "1.0.0")
 	repository := helmRepository(ns, "charts", charts.URL())
 	hr := release(ns, "web", "sample", "*", "charts", "")
 	apply(t, repository, hr)

@@ -10,14 +10,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // over is what servers with certificates of an authority of the test's own need. The first certificate is good; after turn the next connections
 // are shown one that has ended.
-func over(t *testing.T) (o upstream.Options, authority *upstream.Authority, turn func(expired bool)) {
+func over(t *testing.T) (o servers.Options, authority *servers.Authority, turn func(expired bool)) {
 	t.Helper()
-	authority, err := upstream.NewAuthority()
+	authority, err := servers.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func over(t *testing.T) (o upstream.Options, authority *upstream.Authority, turn
 		}
 		return nil, nil //nolint:nilnil // stands for the config itself
 	}
-	return upstream.Options{Username: user, Password: password, TLS: good, Trust: authority.Pool(), Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
+	return servers.Options{Username: user, Password: password, TLS: good, Trust: authority.Pool(), Intercept: func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Connection", "close") // so that each poll sees the certificate
 		return false
 	}}, authority, expired.Store
@@ -48,7 +48,7 @@ func TestRegistriesOverTLS(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	o, authority, turn := over(t)
-	registry, err := upstream.Registry(t.TempDir(), o)
+	registry, err := servers.Registry(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,12 +84,12 @@ func TestRegistriesOverTLS(t *testing.T) {
 func TestARegistryWithATokenService(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	tokens, err := upstream.Tokens(upstream.Options{Username: user, Password: password})
+	tokens, err := servers.Tokens(servers.Options{Username: user, Password: password})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tokens.Close() })
-	registry, err := upstream.Registry(t.TempDir(), upstream.Options{Username: user, Password: password, Tokens: tokens})
+	registry, err := servers.Registry(t.TempDir(), servers.Options{Username: user, Password: password, Tokens: tokens})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestBucketsOverTLS(t *testing.T) {
 	ns := namespace(t)
 	o, authority, turn := over(t)
 	o.Username, o.Password = "", ""
-	buckets, err := upstream.BucketServer(t.TempDir(), o)
+	buckets, err := servers.BucketServer(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestBucketsOverTLS(t *testing.T) {
 		Endpoint: buckets.Host(), BucketName: ns, Interval: often, SecretRef: local("keys"),
 	}}
 	k := kustomization(ns, "apps", "./apps", func(s *v1beta1.KustomizationSpec) { s.SourceRef.Kind = v1beta1.BucketKind })
-	apply(t, keys(ns, upstream.SecretKey), b, k)
+	apply(t, keys(ns, servers.SecretKey), b, k)
 	world.cluster.AwaitReadiness(t, b, "the authority is not known", refuses("unknown authority"))
 	b.Spec.CertSecretRef = local("tls")
 	apply(t, secretWith(ns, "tls", map[string][]byte{"ca.crt": authority.PEM}), b)
@@ -145,5 +145,5 @@ func TestBucketsOverTLS(t *testing.T) {
 	}
 	turn(false)
 	awaitReady(t, b)
-	nowhere(t, ns, upstream.SecretKey, b)
+	nowhere(t, ns, servers.SecretKey, b)
 }

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // Most requests to the API server for the sample chart of the project, watches aside.
@@ -64,7 +64,7 @@ func TestSteadyReleasesCostNothing(t *testing.T) {
 	looked()
 	during.Stop()
 	for _, r := range during.Requests() {
-		if r.Writes() || r.Verb == stage.Get && strings.HasPrefix(r.Name, "sh.helm.release.") {
+		if r.Writes() || r.Verb == env.Get && strings.HasPrefix(r.Name, "sh.helm.release.") {
 			t.Errorf("a new controller sent %s: %s", describe(r), r.Body)
 		}
 	}
@@ -101,25 +101,25 @@ func steadyReleases(t *testing.T, ns string) ([]string, *corev1.ConfigMap) {
 	return names, config
 }
 
-func ofFairlead(r stage.Request) bool { return r.UserAgent == "fairlead" }
+func ofFairlead(r env.Request) bool { return r.UserAgent == "fairlead" }
 
 // requests of a recording, watches aside.
-func requests(recording *stage.Recording) []string {
+func requests(recording *env.Recording) []string {
 	var all []string
 	for _, r := range recording.Requests() {
-		if r.Verb != stage.Watch {
+		if r.Verb != env.Watch {
 			all = append(all, describe(r))
 		}
 	}
 	return all
 }
 
-func describe(r stage.Request) string {
+func describe(r env.Request) string {
 	return strings.TrimSpace(strings.Join([]string{r.Verb, strings.TrimSuffix(r.Resource+"/"+r.Subresource, "/"), r.Name}, " "))
 }
 
 // expect ends a recording and compares what is in it.
-func expect(t *testing.T, what string, recording *stage.Recording, want []string) {
+func expect(t *testing.T, what string, recording *env.Recording, want []string) {
 	t.Helper()
 	recording.Stop()
 	if got := requests(recording); !slices.Equal(got, want) {

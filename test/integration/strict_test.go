@@ -11,12 +11,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/env"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // instead runs another controller in place of the shared one until the test ends.
-func instead(t *testing.T, cluster *stage.Cluster, args ...string) *stage.Controller {
+func instead(t *testing.T, cluster *env.Cluster, args ...string) *env.Controller {
 	t.Helper()
 	if err := world.controller.Stop(); err != nil {
 		t.Fatal(err)
@@ -26,7 +26,7 @@ func instead(t *testing.T, cluster *stage.Cluster, args ...string) *stage.Contro
 			t.Error(err)
 		}
 	})
-	other, err := stage.StartController(t.Context(), cluster, t.TempDir(), args...)
+	other, err := env.StartController(t.Context(), cluster, t.TempDir(), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestABundleOfAuthorities(t *testing.T) {
 	ns := namespace(t)
 	o, authority, _ := over(t)
 	o.Username, o.Password = "", ""
-	registry, err := upstream.Registry(t.TempDir(), o)
+	registry, err := servers.Registry(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

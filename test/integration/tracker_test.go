@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 
-	"fairlead.dev/fairlead/helmops/health"
-	"fairlead.dev/fairlead/helmops/tracker"
+	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kube/tracker"
 )
 
 // TestTracker: what the API server answers to a write and what its watch says of it are the same, with metadata from protobuf

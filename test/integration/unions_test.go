@@ -14,11 +14,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/cluster"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	kustomizeapply "fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/refusal"
-	"fairlead.dev/fairlead/helmops/rollout"
 )
 
 // oneOf is an object with a group of fields of which the API server accepts one.
@@ -254,11 +254,11 @@ func TestUnionsOfSets(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(local.Close)
-			applier := rollout.New(t.Context(), rollout.Config{Local: local, Now: time.Now,
+			applier := kustomizeapply.New(t.Context(), kustomizeapply.Config{Local: local, Now: time.Now,
 				Moved: func(types.NamespacedName) {}})
 			owner := types.NamespacedName{Namespace: w.ns, Name: "web"}
 			var inventory []v1beta1.ResourceRef
-			applied := func(when, manifest string) rollout.Result {
+			applied := func(when, manifest string) kustomizeapply.Result {
 				t.Helper()
 				object := &unstructured.Unstructured{}
 				if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
@@ -267,7 +267,7 @@ func TestUnionsOfSets(t *testing.T) {
 				object.SetLabels(map[string]string{
 					v1beta1.KustomizationNameLabel: owner.Name, v1beta1.KustomizationNamespaceLabel: owner.Namespace,
 				})
-				set := rollout.Set{Owner: owner, Objects: []rollout.Object{{Unstructured: object}}, Before: inventory}
+				set := kustomizeapply.Set{Owner: owner, Objects: []kustomizeapply.Object{{Unstructured: object}}, Before: inventory}
 				got := applier.Apply(t.Context(), cluster.Access{}, set)
 				if got.Err != nil {
 					t.Fatalf("%s: %v", when, got.Err)
@@ -282,7 +282,7 @@ func TestUnionsOfSets(t *testing.T) {
 				return
 			}
 			tt.disturb(w)
-			var got rollout.Result
+			var got kustomizeapply.Result
 			until(t, "the edit is seen and corrected", func() bool {
 				got = applied("the correction", tt.after)
 				return len(got.Corrected) > 0

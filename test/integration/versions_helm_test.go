@@ -9,14 +9,14 @@ import (
 	"k8s.io/client-go/discovery"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // Versions of an index are read as Helm reads them, and what was chosen in this way is not upgraded again.
 func TestVersionsAreReadAsByHelm(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{}, "sample", "1.1.0", "2.0.0+b", "2.0.0+a", "3.9.0+1")
+	charts := chartRepository(t, servers.ChartOptions{}, "sample", "1.1.0", "2.0.0+b", "2.0.0+a", "3.9.0+1")
 	addChart(t, charts, "1.8", map[string]string{"Chart.yaml": "apiVersion: v2\nname: sample\nversion: \"1.8\"\n"})
 	charts.Change("sample", "1.1.0", func(entry map[string]any) { entry["version"] = "v1.1.0" })
 	charts.Change("sample", "2.0.0+a", func(entry map[string]any) { entry["created"] = "2025-01-01T00:00:00Z" })

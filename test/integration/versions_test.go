@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // forCluster is the sample chart for a range of clusters.
@@ -23,7 +23,7 @@ func forCluster(t *testing.T, version, kubeVersion string) []byte {
 func TestVersionsFitTheClusterAndNeverGoBack(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	charts, err := upstream.ChartRepository(upstream.ChartOptions{})
+	charts, err := servers.ChartRepository(servers.ChartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestVersionsFitTheClusterAndNeverGoBack(t *testing.T) {
 func TestRepublishedVersionsAreReported(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{}, "sample", "1.0.0")
+	charts := chartRepository(t, servers.ChartOptions{}, "sample", "1.0.0")
 	first := push(t, world.registry, ns, "sample", "1.0.0")
 	repository := ociRepository(ns, "oci://"+world.registry.Host()+"/"+ns+"/sample", &v1beta1.OCIRepositoryRef{SemVer: "*"})
 	index, registry := helmRepository(ns, "index", charts.URL()), helmRepository(ns, "registry", "oci://"+world.registry.Host()+"/"+ns)

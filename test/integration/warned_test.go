@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // warnings returns the notes of the events that say what the API server warned an object of, sorted: each as often as
@@ -138,7 +138,7 @@ func TestKustomizationIsWarned(t *testing.T) {
 func TestReleaseIsWarned(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	charts := chartRepository(t, upstream.ChartOptions{}, "sample")
+	charts := chartRepository(t, servers.ChartOptions{}, "sample")
 	addChart(t, charts, "1.0.0", map[string]string{"templates/old.yaml": deprecated})
 	hr := release(ns, "toy", "sample", "*", "charts", "")
 	apply(t, helmRepository(ns, "charts", charts.URL()), hr)

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // hold is a finalizer of another controller, which the zoo removes when the test ends.
@@ -21,7 +21,7 @@ const hold = "example.com/hold"
 
 // stays says that Fairlead cannot finish the deletion of an object of the zoo, and which reasons its conditions have
 // then.
-func (z *zoo) stays(object stage.Conditioned, reasons ...string) {
+func (z *zoo) stays(object env.Conditioned, reasons ...string) {
 	z.Helper()
 	for _, a := range z.animals {
 		if a.object == object {

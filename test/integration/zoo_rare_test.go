@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 // notHeld are the reasons that no object of the zoo has, and why. TestReasonsOfEventsAreOfNoCondition of test/layers
@@ -62,7 +62,7 @@ func (z *zoo) rare() {
 // lost keeps a release and a Kustomization on a cluster that answers no more.
 func (z *zoo) lost() {
 	z.Helper()
-	proxy, err := stage.StartProxy(world.cluster.Config, filepath.Join(world.dir, z.ns, "lost"))
+	proxy, err := env.StartProxy(world.cluster.Config, filepath.Join(world.dir, z.ns, "lost"))
 	if err != nil {
 		z.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func (z *zoo) lost() {
 	k := kustomization(z.ns, "lost", "lost")
 	k.Spec.KubeConfig = hr.Spec.KubeConfig
 	z.keep(k, v1beta1.HealthUnknownReason)
-	for _, object := range []stage.Conditioned{hr, k} {
+	for _, object := range []env.Conditioned{hr, k} {
 		z.stays(object, v1beta1.ClusterUnreachableReason)
 		awaitReady(z.T, object)
 		until(z.T, "its health is known", func() bool {

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/upstream"
+	"fairlead.dev/fairlead/test/servers"
 )
 
 // zooChart has everything that the releases of the zoo ask of a chart by their values.
@@ -86,7 +86,7 @@ func (z *zoo) hr(name, values string, changes ...func(*v1beta1.HelmReleaseSpec))
 // sources keeps sources of all kinds, and what the rest of the zoo is made from.
 func (z *zoo) sources() {
 	z.Helper()
-	charts := chartRepository(z.T, upstream.ChartOptions{}, "sample")
+	charts := chartRepository(z.T, servers.ChartOptions{}, "sample")
 	addChart(z.T, charts, "1.0.0", zooChart)
 	broken := map[string]string{"crds/broken.yaml": "apiVersion: apiextensions.k8s.io/v1\n" +
 		"kind: CustomResourceDefinition\nmetadata: {name: broken}\n"}
@@ -107,7 +107,7 @@ func (z *zoo) sources() {
 	ofOCI.Spec.Bake = &metav1.Duration{Duration: time.Hour}
 	z.keep(ofOCI, v1beta1.InstallSucceededReason, v1beta1.BakingReason)
 	z.keep(oci("no-tag", &v1beta1.OCIRepositoryRef{Tag: "9.9.9"}), v1beta1.NotFoundReason)
-	signer, err := upstream.NewSigner()
+	signer, err := servers.NewSigner()
 	if err != nil {
 		z.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/test/stage"
+	"fairlead.dev/fairlead/test/env"
 )
 
 const (
@@ -41,7 +41,7 @@ type zoo struct {
 
 // animal is an object of the zoo, and the reasons that its conditions have.
 type animal struct {
-	object  stage.Conditioned
+	object  env.Conditioned
 	reasons []string
 	// deleted are the reasons that its conditions have while Fairlead cannot finish its deletion. It is empty for an
 	// object whose deletion Fairlead finishes.
@@ -51,7 +51,7 @@ type animal struct {
 }
 
 // keep applies an object, and waits later for its conditions to have the reasons.
-func (z *zoo) keep(object stage.Conditioned, reasons ...string) {
+func (z *zoo) keep(object env.Conditioned, reasons ...string) {
 	z.Helper()
 	z.sedate(object)
 	apply(z.T, object)
@@ -59,7 +59,7 @@ func (z *zoo) keep(object stage.Conditioned, reasons ...string) {
 }
 
 // train applies an object, and changes it once it is Ready.
-func (z *zoo) train(object stage.Conditioned, change func(), reasons ...string) {
+func (z *zoo) train(object env.Conditioned, change func(), reasons ...string) {
 	z.Helper()
 	z.keep(object, reasons...)
 	awaitReady(z.T, object)
@@ -67,7 +67,7 @@ func (z *zoo) train(object stage.Conditioned, change func(), reasons ...string) 
 }
 
 // sedate gives an object the interval of the zoo.
-func (z *zoo) sedate(object stage.Conditioned) {
+func (z *zoo) sedate(object env.Conditioned) {
 	interval := &metav1.Duration{Duration: calm}
 	switch o := object.(type) {
 	case *v1beta1.HelmRelease:
@@ -274,7 +274,7 @@ func (z *zoo) checkCovered(covered map[string]bool) {
 // reasons are the values of all constants of api/v1beta1 whose names end with Reason.
 func reasons(t *testing.T) []string {
 	t.Helper()
-	root, err := stage.Root()
+	root, err := env.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,61 +17,61 @@ const module = "fairlead.dev/fairlead/"
 // layers from top to bottom; a package is in the layer of the longest prefix that matches it. A package may import those of
 // lower layers and, within its own, those below its own path or above it, and what `peers` allows.
 var layers = map[string]int{
-	"cmd/":                 5,
-	"controllers/":         4,
-	"helmops/release":      3,
-	"helmops/view":         3,
-	"helmops/installation": 3,
-	"helmops/engine":       2,
-	"helmops/chart":        2,
-	"helmops/cluster":      2,
-	"helmops/tracker":      2,
-	"helmops/render":       2,
-	"helmops/keep":         2,
-	"helmops/payload":      2,
-	"helmops/definition":   1,
-	"helmops/refusal":      2,
-	"helmops/manifests":    2,
-	"helmops/worker":       2,
-	"helmops/rollout":      2,
-	"sources/":             2,
-	"helmops/plan":         1,
-	"helmops/promotion":    1,
-	"helmops/status":       1,
-	"helmops/values":       1,
-	"helmops/health":       1,
-	"helmops/drift":        1,
-	"helmops/expression":   1,
-	"helmops/manifest":     1,
-	"helmops/kustomize":    1,
-	"helmops/guard":        1,
-	"helmops/fair":         1,
-	"helmops/memory":       1,
-	"helmops/warning":      1,
-	"sources":              1,
-	"sources/quota":        1,
-	"sources/ignore":       1,
-	"api/":                 0,
-	"config":               0,
-	"test/":                6,
+	"cmd/":                    5,
+	"controllers/":            4,
+	"helmops/release":         3,
+	"helmops/view":            3,
+	"helmops/install":         3,
+	"helmops/engine":          2,
+	"helmops/chart":           2,
+	"helmops/kube/cluster":    2,
+	"helmops/kube/tracker":    2,
+	"helmops/postrender":      2,
+	"helmops/kube/keep":       2,
+	"helmops/payload":         2,
+	"helmops/kube/definition": 1,
+	"helmops/refusal":         2,
+	"helmops/kustomize/build": 2,
+	"helmops/process/worker":  2,
+	"helmops/kustomize/apply": 2,
+	"sources/":                2,
+	"helmops/plan":            1,
+	"helmops/promotion":       1,
+	"helmops/status":          1,
+	"helmops/values":          1,
+	"helmops/kube/health":     1,
+	"helmops/kube/drift":      1,
+	"helmops/kube/cel":        1,
+	"helmops/kube/diff":       1,
+	"helmops/kustomize":       1,
+	"helmops/process/guard":   1,
+	"helmops/process/fair":    1,
+	"helmops/process/memory":  1,
+	"helmops/kube/warning":    1,
+	"sources":                 1,
+	"sources/quota":           1,
+	"sources/ignore":          1,
+	"api/":                    0,
+	"config":                  0,
+	"test/":                   6,
 }
 
 // peers are the imports that are allowed within one layer.
 var peers = map[string][]string{
 	"controllers/catalog":       {"controllers/loop"},
 	"controllers/source":        {"controllers/catalog", "controllers/loop"},
-	"controllers/kustomization": {"controllers/catalog", "controllers/loop", "controllers/referent"},
+	"controllers/kustomization": {"controllers/catalog", "controllers/loop", "controllers/refs"},
 	"controllers/pipeline":      {"controllers/catalog", "controllers/loop"},
-	"controllers/referent":      {"controllers/loop"},
+	"controllers/refs":          {"controllers/loop"},
 	"controllers/receiver":      {"controllers/loop"},
-	"controllers/release":       {"controllers/catalog", "controllers/loop", "controllers/referent"},
-	"helmops/engine":            {"helmops/chart", "helmops/cluster", "helmops/keep", "helmops/payload", "helmops/refusal", "helmops/tracker", "helmops/render", "helmops/worker"},
-	"helmops/rollout":           {"helmops/cluster", "helmops/keep", "helmops/payload", "helmops/refusal", "helmops/tracker"},
-	"helmops/manifests":         {"helmops/worker"},
-	"helmops/render":            {"helmops/worker"},
-	"helmops/status":            {"helmops/plan", "helmops/warning"},
-	"helmops/health":            {"helmops/expression"},
-	"helmops/manifest":          {"helmops/values"},
+	"controllers/release":       {"controllers/catalog", "controllers/loop", "controllers/refs"},
+	"helmops/engine":            {"helmops/chart", "helmops/kube/cluster", "helmops/kube/keep", "helmops/payload", "helmops/refusal", "helmops/kube/tracker", "helmops/postrender", "helmops/process/worker"},
+	"helmops/kustomize/apply":   {"helmops/kube/cluster", "helmops/kube/keep", "helmops/payload", "helmops/refusal", "helmops/kube/tracker"},
+	"helmops/kustomize/build":   {"helmops/process/worker"},
+	"helmops/postrender":        {"helmops/process/worker"},
+	"helmops/status":            {"helmops/plan", "helmops/kube/warning"},
+	"helmops/kube/health":       {"helmops/kube/cel"},
+	"helmops/kube/diff":         {"helmops/values"},
 	"sources/helmrepo":          {"sources/transport"},
 	"sources/oci":               {"sources/transport"},
 	"sources/git":               {"sources/transport", "sources/chartvalues"},
@@ -96,7 +96,7 @@ var forbidden = []struct {
 
 // inProcess are the packages that build kustomizations in their own process: the job of the child processes, and what installs our own
 // manifests. All others have a child build what tenants write.
-var inProcess = []string{"helmops/manifests", "helmops/installation"}
+var inProcess = []string{"helmops/kustomize/build", "helmops/install"}
 
 // Nothing else but a child may hand files of others to the kustomize library.
 func TestKustomizationsAreBuiltInChildren(t *testing.T) {
@@ -105,8 +105,8 @@ func TestKustomizationsAreBuiltInChildren(t *testing.T) {
 	for _, p := range list(t) {
 		from := strings.TrimPrefix(p.ImportPath, module)
 		for _, path := range p.Imports {
-			if path == "sigs.k8s.io/kustomize/api/krusty" && from != "helmops/manifests" && layerOrZero(from) < 6 {
-				t.Errorf("%s imports %s: only helmops/manifests builds", from, path)
+			if path == "sigs.k8s.io/kustomize/api/krusty" && from != "helmops/kustomize/build" && layerOrZero(from) < 6 {
+				t.Errorf("%s imports %s: only helmops/kustomize/build builds", from, path)
 			}
 		}
 		for _, file := range p.GoFiles {
@@ -251,7 +251,7 @@ func anyWithin(path string, prefixes []string) bool {
 // The test itself has to fail when something is wrong.
 func TestLayersAreTold(t *testing.T) {
 	for path, want := range map[string]int{
-		"helmops/engine/records": 2, "helmops/plan": 1, "sources": 1, "sources/oci": 2, "controllers/loop": 4, "api/v1beta1": 0,
+		"helmops/engine/storage": 2, "helmops/plan": 1, "sources": 1, "sources/oci": 2, "controllers/loop": 4, "api/v1beta1": 0,
 	} {
 		if got, ok := layerOf(path); !ok || got != want {
 			t.Errorf("layer of %s = %d, %v; want %d", path, got, ok, want)

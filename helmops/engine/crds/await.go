@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
 
-	"fairlead.dev/fairlead/helmops/cluster"
+	"fairlead.dev/fairlead/helmops/kube/cluster"
 )
 
 // await returns once every definition is established and discovery lists its kinds. What was there already and served is

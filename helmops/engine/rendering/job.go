@@ -24,8 +24,8 @@ import (
 	"helm.sh/helm/v3/pkg/releaseutil"
 
 	helmchart "fairlead.dev/fairlead/helmops/chart"
-	"fairlead.dev/fairlead/helmops/render"
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/postrender"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 // Names of the jobs.
@@ -188,7 +188,7 @@ func (w *work) postRendered(in Result) (Result, error) {
 	if w.request.PostRender.Digest() == "" {
 		return in, nil
 	}
-	renderer, err := render.New(w.request.PostRender)
+	renderer, err := postrender.New(w.request.PostRender)
 	if err != nil {
 		return Result{}, err
 	}
@@ -204,10 +204,10 @@ func (w *work) postRendered(in Result) (Result, error) {
 	return in, renderHooks(pass, in.Hooks)
 }
 
-func renderHooks(pass *render.Pass, hooks []*release.Hook) error {
-	in := make([]render.Hook, len(hooks))
+func renderHooks(pass *postrender.Pass, hooks []*release.Hook) error {
+	in := make([]postrender.Hook, len(hooks))
 	for i, hook := range hooks {
-		in[i] = render.Hook{Name: hook.Name, Kind: hook.Kind, Path: hook.Path, Manifest: hook.Manifest}
+		in[i] = postrender.Hook{Name: hook.Name, Kind: hook.Kind, Path: hook.Path, Manifest: hook.Manifest}
 	}
 	rendered, err := pass.Hooks(in)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	helmchart "fairlead.dev/fairlead/helmops/chart"
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 // kept is how many charts a child keeps parsed: with one it would ask for a chart again whenever two are rendered in turn.

@@ -24,8 +24,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	helmchart "fairlead.dev/fairlead/helmops/chart"
-	"fairlead.dev/fairlead/helmops/render"
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/postrender"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 // verb has the test binary be a child.
@@ -164,7 +164,7 @@ func TestErrorsAreHelms(t *testing.T) {
 func TestPostRenderersRunInTheChild(t *testing.T) {
 	c, _ := involved()
 	r := request(c)
-	r.PostRender = render.OptionsOf([]v1beta1.PostRenderer{{Kustomize: &v1beta1.Kustomize{Patches: []v1beta1.Patch{{
+	r.PostRender = postrender.OptionsOf([]v1beta1.PostRenderer{{Kustomize: &v1beta1.Kustomize{Patches: []v1beta1.Patch{{
 		Patch: `[{"op": "add", "path": "/metadata/labels", "value": {"patched": "yes"}}]`, Target: &v1beta1.Selector{Kind: "ConfigMap"},
 	}}}}}, "", &v1beta1.CommonMetadata{Annotations: map[string]string{"common": "yes"}})
 	got, err := Render(t.Context(), pool(t), "apps", r, c, nil)

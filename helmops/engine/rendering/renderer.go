@@ -13,7 +13,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"k8s.io/client-go/rest"
 
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/chart"
 
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 // How many problems a SchemaError has of one chart, and how long the path and the text of each are.

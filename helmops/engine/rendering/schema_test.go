@@ -6,7 +6,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/chart"
 
-	"fairlead.dev/fairlead/helmops/worker"
+	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
 // withSchema returns a chart with a schema.

@@ -10,7 +10,7 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/release"
 
-	"fairlead.dev/fairlead/helmops/render"
+	"fairlead.dev/fairlead/helmops/postrender"
 )
 
 // Request is what a chart is rendered with.
@@ -32,7 +32,7 @@ type Request struct {
 	// SkipSchema leaves the values unchecked.
 	SkipSchema bool
 	// PostRender is done with what the templates render.
-	PostRender render.Options
+	PostRender postrender.Options
 }
 
 // Result is what a chart renders.
@@ -143,7 +143,7 @@ func (r Request) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.PostRender = render.Options{}
+	r.PostRender = postrender.Options{}
 	return encode(wireRequest{Request: r, PostRender: options})
 }
 

@@ -1,5 +1,5 @@
 // Command sopsfiles writes files that the library of SOPS has encrypted, each with what SOPS prints when it decrypts
-// it, as lines of JSON. Their content is random, from a seed. The tests of helmops/manifests/decryption read one such
+// it, as lines of JSON. Their content is random, from a seed. The tests of helmops/kustomize/sops read one such
 // output, which is committed:
 //
 //	cd test/tools/sopsfiles

@@ -1,0 +1,96 @@
+package refs
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/status"
+)
+
+// How much of dependencies that are not ready a message holds: how many it names, and how many characters it has for the
+// cause of each and for what an object says of itself.
+const (
+	maxNamed  = 5
+	maxCause  = 350
+	maxQuoted = 120
+)
+
+// inProgress is the cause of an object whose work is under way.
+const inProgress = "in progress"
+
+// unready collects the dependencies of an object that are not ready.
+type unready struct {
+	of    int
+	count int
+	named []string
+	// after is the earliest time to look again although no event came; zero is the interval of the object.
+	after time.Duration
+}
+
+// add takes the obstacle that a dependency is.
+func (u *unready) add(name string, o *ObstacleError) {
+	u.count++
+	if o.After > 0 && (u.after == 0 || o.After < u.after) {
+		u.after = o.After
+	}
+	if len(u.named) < maxNamed {
+		u.named = append(u.named, name+" ("+shortened(o.Message, maxCause)+")")
+	}
+}
+
+// err returns the obstacle that all of them are together, nil when every dependency is ready.
+func (u *unready) err() error {
+	if u.count == 0 {
+		return nil
+	}
+	message := fmt.Sprintf("%d of %d dependencies not ready: %s", u.count, u.of, strings.Join(u.named, ", "))
+	if more := u.count - len(u.named); more > 0 {
+		message += fmt.Sprintf(" and %d more", more)
+	}
+	return &ObstacleError{
+		Failure: status.Failure{Reason: v1beta1.DependencyNotReadyReason, Message: message},
+		After:   u.after,
+	}
+}
+
+// causeOf says in few words why an object of the own kind is not ready, empty when it is. What the object says of itself
+// is quoted only to dependents in its namespace; others learn the reason.
+func causeOf(object v1beta1.Conditioned, quoted bool) string {
+	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)
+	switch {
+	case status.IsReady(object):
+		return ""
+	case isSuspended(object):
+		return "suspended"
+	case ready == nil || ready.Status != metav1.ConditionFalse || ready.ObservedGeneration != object.GetGeneration():
+		return inProgress
+	case ready.Reason == v1beta1.DependencyNotReadyReason:
+		return "waits for its own dependencies"
+	case ready.Reason == v1beta1.DependencyCycleReason:
+		return "in a dependency cycle"
+	case quoted && ready.Message != "":
+		return quote(ready.Message)
+	default:
+		return ready.Reason
+	}
+}
+
+// quote returns what failed of a message, without what follows: that may change with every attempt.
+func quote(message string) string {
+	what, _, _ := strings.Cut(message, "; ")
+	return shortened(what, maxQuoted)
+}
+
+// shortened returns at most limit characters of a text.
+func shortened(text string, limit int) string {
+	characters := []rune(text)
+	if len(characters) <= limit {
+		return text
+	}
+	return string(characters[:limit-1]) + "…"
+}

@@ -1,0 +1,203 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/definition"
+	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/refusal"
+)
+
+// Previewed is what would become of one object.
+type Previewed struct {
+	// Live is the object as it is, nil when it does not exist; Would as it would be, nil when it would be deleted.
+	Live, Would *unstructured.Unstructured
+	// Kept says why the object stays although the set no longer has it; empty when it does not.
+	Kept string
+	// From and To are the Kustomizations, as NAMESPACE/NAME, that the object is taken over from and that take it over;
+	// empty when it does not change hands.
+	From, To string
+	// Unsure says who may take over an object that would be deleted, without that being known.
+	Unsure string
+}
+
+// Preview finds out what applying a set would do, with the rights of as. It only reads and tries. exists reports whether there is a
+// Kustomization of that name; nil takes it for granted. foresight tells which objects change hands; nil lets none do
+// so. The error says what would be refused; what of the set could be tried is returned all the same.
+func Preview(
+	ctx context.Context, as *cluster.Identity, set Set, exists func(context.Context, types.NamespacedName) bool,
+	foresight Foresight,
+) ([]Previewed, error) {
+	r := &run{
+		Set: set, as: as, site: &site{cluster: as.Cluster()}, brought: broughtBy(set.Objects), engine: &Engine{config: Config{Exists: exists}},
+		foresight: foresight,
+	}
+	before := set.before()
+	for _, o := range set.Objects {
+		i, err := newItem(o, as.Cluster().Mapper(), r.brought, set.Owner.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		i.before = before[i.id]
+		r.items = append(r.items, i)
+	}
+	out, err := r.previewItems(ctx)
+	switch {
+	case err != nil, !set.Prune:
+		return out, err
+	case len(set.Objects) == 0 && len(set.Before) > 0 && !set.AllowEmpty:
+		return out, &EmptyError{Objects: len(set.Before)}
+	}
+	return r.previewPrune(ctx, out)
+}
+
+// previewItems tries all objects. The error names those that would be refused.
+func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
+	namespaces := sets.New[string]()
+	for _, i := range r.items {
+		if i.GroupVersionKind().GroupKind() == namespaceKind {
+			namespaces.Insert(i.GetName())
+		}
+	}
+	var mu sync.Mutex
+	found := map[*item]Previewed{}
+	rejected := &refusal.RejectedError{Of: len(r.items)}
+	try := func(ctx context.Context, i *item) error {
+		p, err := r.preview(ctx, i, namespaces)
+		mu.Lock()
+		defer mu.Unlock()
+		var refused *refusal.Error
+		if errors.As(err, &refused) {
+			rejected.Add(refused)
+			return nil
+		}
+		if p.Live != nil || p.Would != nil {
+			found[i] = p
+		}
+		return err
+	}
+	r.open = r.items
+	r.shapes(r.items)
+	settled, shaped := r.byShape()
+	err := r.each(ctx, settled, try)
+	if len(rejected.Objects) > 0 { // what a definition says counts once the API server would take it
+		unshape(shaped)
+	}
+	err = joined([]error{err, r.each(ctx, shaped, try)})
+	out := make([]Previewed, 0, len(found))
+	for _, i := range r.items {
+		if p, is := found[i]; is {
+			out = append(out, p)
+		}
+	}
+	if err == nil && len(rejected.Objects) > 0 {
+		err = rejected
+	}
+	return out, err
+}
+
+func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string]) (Previewed, error) {
+	p := Previewed{Would: i.Unstructured}
+	if i.pending {
+		return p, r.localCustom(ctx, i)
+	}
+	var err error
+	if p.Live, err = r.get(ctx, i); err != nil {
+		return p, fmt.Errorf("reading %s: %w", i, err)
+	}
+	body := i.body
+	if p.Live != nil {
+		if p.From, err = r.takenFrom(ctx, i, p.Live); err != nil {
+			return p, err
+		}
+		ignored := r.Ignore.Of(i.Unstructured)
+		if i.unchanged() && (ignored.Whole || drift.Exempt(i.Unstructured) || drift.Exempt(p.Live)) {
+			return Previewed{}, nil // what differs stays; a manifest that has changed is applied all the same
+		}
+		if body, err = r.trimmed(i, p.Live, ignored); err != nil {
+			return p, err
+		}
+	}
+	i.trial, err = r.patch(ctx, i, body, true)
+	if i.shape != nil {
+		if known, shapeErr := r.reshaped(ctx, i, err); known || shapeErr != nil {
+			return p.foreseen(i), shapeErr
+		}
+	}
+	if would := explained(p.Live, body, err); would != nil {
+		i.trial, err = would, nil
+	}
+	return r.foresee(p, i, err, namespaces)
+}
+
+// foresee says what the answer to the trial of an object means.
+func (r *run) foresee(p Previewed, i *item, err error, namespaces sets.Set[string]) (Previewed, error) {
+	switch {
+	case err == nil:
+		p.Would = i.trial
+		return p, r.ofHelm(i)
+	case apierrors.IsNotFound(err) && namespaces.Has(i.GetNamespace()), apierrors.IsBadRequest(err):
+		return p, r.local(i)
+	case isUntyped(err):
+		return p, untyped(i, err)
+	default:
+		return p, refused(i, err)
+	}
+}
+
+// foreseen is what would become of an object that the API server takes only once it serves a definition of the set.
+func (p Previewed) foreseen(i *item) Previewed {
+	if p.Live != nil {
+		p.Would = &unstructured.Unstructured{Object: definition.Overlaid(p.Live.Object, i.Object.Object)}
+	}
+	return p
+}
+
+// previewPrune adds what would be deleted.
+func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, error) {
+	kept := map[string]bool{}
+	for _, i := range r.items {
+		kept[i.id] = true
+	}
+	for _, ref := range r.Before {
+		if !kept[ref.ID] {
+			r.gone = append(r.gone, newRemnant(ref))
+		}
+	}
+	for _, g := range r.gone {
+		if err := r.find(ctx, g); err != nil {
+			return out, err
+		}
+	}
+	r.handOver(ctx)
+	if err := r.keepAll(ctx); err != nil {
+		return out, err
+	}
+	for _, g := range r.gone {
+		if !g.there {
+			continue
+		}
+		live, err := g.live(ctx, r.as)
+		if err != nil {
+			return out, fmt.Errorf("reading %s: %w", g, err)
+		}
+		switch {
+		case g.to != "":
+			out = append(out, Previewed{Live: live, Would: live, To: g.to})
+		case g.kept.Keep:
+			out = append(out, Previewed{Live: live, Would: live, Kept: g.kept.Reason})
+		default:
+			out = append(out, Previewed{Live: live, Unsure: g.unsure})
+		}
+	}
+	return out, nil
+}
