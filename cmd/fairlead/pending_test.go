@@ -18,6 +18,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/values"
@@ -95,7 +96,7 @@ func TestDiffPendingDuringAnUpgrade(t *testing.T) {
 	hr := shop()
 	hr.Status.StorageNamespace = "web"
 	in := release.Inputs{
-		Chart: v1beta1.ChartRevision{Name: "shop", Version: "1.9.2", Digest: digestB}, Values: map[string]any{}, Mask: values.Mask{},
+		Chart: v1beta1.ChartRevision{Name: "shop", Version: "1.9.2", Digest: digestB}, Values: map[string]any{}, Mask: redact.Mask{},
 	}
 	records := []plan.Record{
 		{Version: 43, Status: plan.StatusPendingUpgrade, ChartName: "shop", ChartVersion: "1.9.2", ChartDigest: digestB,

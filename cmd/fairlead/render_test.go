@@ -10,8 +10,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/release"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // rendered is what a chart makes with a value from a Secret, hunter2.
@@ -34,7 +34,7 @@ func TestRenderPrintsWithoutSecrets(t *testing.T) {
 	in := release.Inputs{
 		Chart:  v1beta1.ChartRevision{Name: "shop", Version: "1.9.2", Digest: digestB},
 		Values: map[string]any{"password": "hunter2"},
-		Mask:   values.NewMask("hunter2"),
+		Mask:   redact.NewMask("hunter2"),
 	}
 	tests := map[string]struct {
 		content *engine.Content

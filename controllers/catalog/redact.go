@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/sources"
 )
 
@@ -43,14 +43,14 @@ func redactable(ctx context.Context) (context.Context, *disclosed) {
 }
 
 // mask hides the Secrets that were read so far.
-func (d *disclosed) mask() values.Mask {
+func (d *disclosed) mask() redact.Mask {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	texts := make([]any, 0, len(d.secrets))
 	for _, secret := range d.secrets {
 		texts = append(texts, credentialsIn(secret)...)
 	}
-	return values.NewMask(texts...)
+	return redact.NewMask(texts...)
 }
 
 // hide returns an error with the Secrets that were read so far hidden in its text. What else is known of it stays.
@@ -102,7 +102,7 @@ var public = map[string]bool{
 	sources.CAKey: true, "caFile": true, sources.CertKey: true, "certFile": true,
 }
 
-// credentialsIn is the content of a Secret that no message may show, for values.NewMask.
+// credentialsIn is the content of a Secret that no message may show, for redact.NewMask.
 func credentialsIn(secret *corev1.Secret) []any {
 	var texts []any
 	for key, value := range secret.Data {

@@ -14,9 +14,9 @@ import (
 	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/keep"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/kustomize/build"
-	"fairlead.dev/fairlead/helmops/values"
 	"fairlead.dev/fairlead/sources/quota"
 )
 
@@ -70,10 +70,10 @@ type Builder interface {
 }
 
 // build makes the objects of a Kustomization from its artifact. The mask hides what came from Secrets and encrypted files.
-func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]apply.Object, values.Mask, error) {
+func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]apply.Object, redact.Mask, error) {
 	files, release, err := g.trees.of(ctx, in.choice, in.artifact)
 	if err != nil {
-		return nil, values.Mask{}, err
+		return nil, redact.Mask{}, err
 	}
 	defer release()
 	return in.build(ctx, g.builder, k, files)
@@ -91,7 +91,7 @@ type materials struct {
 // build makes the objects of a Kustomization from files.
 func (m materials) build(
 	ctx context.Context, builder Builder, k *v1beta1.Kustomization, files *build.Tree,
-) ([]apply.Object, values.Mask, error) {
+) ([]apply.Object, redact.Mask, error) {
 	built, err := builder.Build(ctx, k.Namespace, files, build.Request{
 		Path: k.Spec.Path, Overlay: k.Spec.Overlay, Owner: client.ObjectKeyFromObject(k),
 		Variables: m.variables, Decrypt: k.Spec.Decryption != nil, Keys: m.keys,
@@ -103,25 +103,25 @@ func (m materials) build(
 	out := make([]apply.Object, 0, len(built.Objects))
 	for _, o := range built.Objects {
 		out = append(out, apply.Object{Unstructured: o.Unstructured, Origin: o.Origin})
-		opened = append(opened, values.SecretContent(o.Object)...)
+		opened = append(opened, redact.SecretContent(o.Object)...)
 	}
 	for _, key := range m.keys {
 		opened = append(opened, key)
 	}
-	return out, values.NewMask(m.secrets, opened), err
+	return out, redact.NewMask(m.secrets, opened), err
 }
 
 // Render makes the objects of a Kustomization as the controller does, from the directory at path in files instead of spec.path. The
 // ConfigMaps and Secrets that it names are read with reader. The mask hides what came from Secrets and encrypted files.
 func Render(
 	ctx context.Context, reader client.Reader, builder Builder, k *v1beta1.Kustomization, files *build.Tree, path string,
-) ([]apply.Object, values.Mask, error) {
+) ([]apply.Object, redact.Mask, error) {
 	read := readDocument(func(ctx context.Context, key refs.Document) (map[string][]byte, error) {
 		return refs.Read(ctx, reader, key)
 	})
 	m, err := read.materials(ctx, k)
 	if err != nil {
-		return nil, values.Mask{}, err
+		return nil, redact.Mask{}, err
 	}
 	own := k.DeepCopy()
 	own.Spec.Path = path

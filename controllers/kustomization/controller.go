@@ -26,13 +26,13 @@ import (
 	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // remoteLook is how often objects on another cluster are looked at. A cluster that nobody looks at is let go of after a while, and its
@@ -234,7 +234,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	defer cancel()
 	out := landed{applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest}}
 	objects, mask, err := h.build(ctx, k, in)
-	mask = mask.Join(values.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
+	mask = mask.Join(redact.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
 	if err != nil {
 		reason, final := reasonOf(err)
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(err.Error()))}

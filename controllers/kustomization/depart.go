@@ -10,10 +10,10 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // Finalize implements loop.Handler.
@@ -102,7 +102,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how ap
 		if result.Err != nil {
 			out.obstacle = blockerOf(result.Err)
 			reason, _ := apply.Reason(result.Err)
-			mask := values.NewMask(cluster.Secrets(access.Kubeconfig)...)
+			mask := redact.NewMask(cluster.Secrets(access.Kubeconfig)...)
 			out.applied.Failure = &status.Failure{Reason: reason, Message: mask.Apply(refusal.Scrub(result.Err.Error())) +
 				"; to leave the objects behind, set spec.deletionPolicy to " + v1beta1.DeletionPolicyOrphan}
 		}

@@ -22,7 +22,7 @@ import (
 // maxAwaited is how many Kustomizations a message names.
 const maxAwaited = 3
 
-// handover decides for one attempt how objects change hands. It implements rollout.Handover from the cache of
+// handover decides for one attempt how objects change hands. It implements apply.Handover from the cache of
 // the manager.
 type handover struct {
 	*gatherer
@@ -33,7 +33,7 @@ type handover struct {
 	now      func() time.Time
 }
 
-// Hold implements rollout.Handover.
+// Hold implements apply.Handover.
 func (h *handover) Hold(gone []string, declared, written []types.NamespacedName) []string {
 	keys := make(map[types.NamespacedName]bool, len(declared))
 	for _, key := range declared {
@@ -53,7 +53,7 @@ func (h *handover) Hold(gone []string, declared, written []types.NamespacedName)
 	return held
 }
 
-// MayTake implements rollout.Handover.
+// MayTake implements apply.Handover.
 func (h *handover) MayTake(owner types.NamespacedName, id string) bool {
 	from := h.cached(h.ctx, owner)
 	if from == nil {

@@ -25,10 +25,10 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // slow is how long a step may take before the object says that it is under way.
@@ -106,7 +106,7 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 		return h.stranded(ctx, hr, way)
 	}
 	return h.leave(ctx, hr, release.Inputs{
-		Access: way.access, NamespaceTerminating: way.terminating, Mask: values.NewMask(cluster.Secrets(way.access.Kubeconfig)...),
+		Access: way.access, NamespaceTerminating: way.terminating, Mask: redact.NewMask(cluster.Secrets(way.access.Kubeconfig)...),
 	})
 }
 

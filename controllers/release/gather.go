@@ -12,9 +12,9 @@ import (
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // gatherer finds what a release is made of and whether its time has come:
@@ -96,7 +96,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 			return release.Inputs{}, err
 		}
 	}
-	mask := found.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
+	mask := found.Mask.Join(redact.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	in := release.Inputs{
 		Access: access, Chart: chart, Unsourced: unsourced, Values: found.Merged, Mask: mask, Origin: found.origin,
 		Rules: judges, Ignore: ignore, Shared: shared.digest,

@@ -16,10 +16,10 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // Live is what the controller wants to know of live objects.
@@ -153,7 +153,7 @@ func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Dura
 	in := release.Inputs{Access: access, Rules: judges, Ignore: ignore}
 	found, err := readDocument(h.documents.Get).values(ctx, hr)
 	in.Values = found.Merged
-	in.Mask = found.Mask.Join(values.NewMask(cluster.Secrets(access.Kubeconfig)...))
+	in.Mask = found.Mask.Join(redact.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	in.Unmasked = err != nil
 	_, again := h.observe(ctx, hr, in)
 	return again
@@ -243,7 +243,7 @@ func (w *watcher) examine(hr *v1beta1.HelmRelease, in release.Inputs, target pla
 		return
 	}
 	wanted := hr.DeepCopy()
-	hide := func(former map[string]any) values.Mask { return release.MaskOf(wanted, in, former) }
+	hide := func(former map[string]any) redact.Mask { return release.MaskOf(wanted, in, former) }
 	w.examined.Start(client.ObjectKeyFromObject(hr), func(ctx context.Context) []v1beta1.ObjectHealth {
 		return w.objects.Explain(ctx, in.Access, target, refs, hide)
 	}, func(error) []v1beta1.ObjectHealth { return nil }) // the causes stay unknown

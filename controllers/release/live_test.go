@@ -18,11 +18,11 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // scene is a watcher with one release that has a Deployment and a ConfigMap.
@@ -162,7 +162,7 @@ func TestWordsOfObjectsAreNotShown(t *testing.T) {
 	s := newScene(t)
 	s.hr.Status.Bake = &v1beta1.Bake{}
 	s.seen[0].Entry.Ready = health.Report{State: health.InProgress, Message: "condition Ready is False, reason Login", Quote: "hunter2 is wrong"}
-	in := release.Inputs{Unmasked: true, Mask: values.NewMask("hunter1")}
+	in := release.Inputs{Unmasked: true, Mask: redact.NewMask("hunter1")}
 	for range 2 {
 		s.clock = s.clock.Add(settles)
 		live, _, events := s.look(s.hr, in)

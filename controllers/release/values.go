@@ -7,6 +7,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/refs"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -15,7 +16,7 @@ type Composed struct {
 	// Merged is what the chart is given.
 	Merged map[string]any
 	// Mask hides what came from Secrets.
-	Mask values.Mask
+	Mask redact.Mask
 	// Layers are what Merged is made of, in the order of the spec.
 	Layers []values.Layer
 }
@@ -39,7 +40,7 @@ func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (C
 		return Composed{}, refs.Hindered(v1beta1.ValuesErrorReason,
 			"values: %s; the controller continues when that changes", err)
 	}
-	return Composed{Merged: merged, Mask: values.NewMask(secrets...), Layers: layers}, nil
+	return Composed{Merged: merged, Mask: redact.NewMask(secrets...), Layers: layers}, nil
 }
 
 // origin names what sets the value at a path.

@@ -21,11 +21,11 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/process/guard"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 func init() { //nolint:gochecknoinits // The only way Helm offers to name the field manager.
@@ -168,7 +168,7 @@ type Action struct {
 	RenderDigest       string
 	Options            Options
 	// Mask hides secrets in what the record says about a failure.
-	Mask values.Mask
+	Mask redact.Mask
 	// Objects are those that Correct and Inspect look at; empty is all of the revision. DriftIgnore says what of them may
 	// differ, nil nothing. Audit reports fields that were added, too.
 	Objects     []v1beta1.ResourceRef
@@ -188,7 +188,7 @@ type Result struct {
 	// Err is nil on success.
 	Err error
 	// Mask hides what the Mask of the action does, and the content of every Secret that the action read. It is set with Err.
-	Mask values.Mask
+	Mask redact.Mask
 	// Reached reports whether the action got as far as writing a release record.
 	Reached bool
 	// History of the release, newest first. It is nil with HistoryErr set when storage could not be read.

@@ -7,13 +7,13 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/diff"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/refusal"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // Hide returns a mask for what objects say that were made with the given values.
-type Hide func(former map[string]any) values.Mask
+type Hide func(former map[string]any) redact.Mask
 
 // Explain looks at objects of a release and their pods, and says what those lack that are not healthy, and why. What
 // cannot be read is left out.
@@ -45,28 +45,28 @@ func (e *Engine) Explain(
 
 // maskOfRevisions hides what the live objects of a release can have secrets from: the newest revision and the deployed
 // one.
-func (r *run) maskOfRevisions(hide Hide) (values.Mask, error) {
+func (r *run) maskOfRevisions(hide Hide) (redact.Mask, error) {
 	history, err := r.site.records.History(r.ctx, r.reader, r.key)
 	if err != nil {
-		return values.Mask{}, err
+		return redact.Mask{}, err
 	}
 	if len(history) == 0 {
-		return values.Mask{}, errors.New("the release has no revision")
+		return redact.Mask{}, errors.New("the release has no revision")
 	}
-	var mask values.Mask
+	var mask redact.Mask
 	for _, version := range liveVersions(history) {
 		revision, err := r.site.records.One(r.ctx, r.reader, r.key, version)
 		if err != nil {
-			return values.Mask{}, err
+			return redact.Mask{}, err
 		}
 		if revision == nil || revision.Release == nil {
-			return values.Mask{}, errors.New("the revision is gone")
+			return redact.Mask{}, errors.New("the revision is gone")
 		}
 		secrets, err := secretsOf(contentOf(revision.Release))
 		if err != nil {
-			return values.Mask{}, err
+			return redact.Mask{}, err
 		}
-		mask = mask.Join(hide(revision.Release.Config)).Join(values.NewMask(secrets...))
+		mask = mask.Join(hide(revision.Release.Config)).Join(redact.NewMask(secrets...))
 	}
 	return mask, nil
 }

@@ -6,8 +6,8 @@ import (
 
 	"helm.sh/helm/v3/pkg/release"
 
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 func TestSecretsOfARevision(t *testing.T) {
@@ -20,7 +20,7 @@ func TestSecretsOfARevision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := values.NewMask(found...).Apply("hunter1 hunter2 yellow"); got != "*** *** yellow" {
+	if got := redact.NewMask(found...).Apply("hunter1 hunter2 yellow"); got != "*** *** yellow" {
 		t.Errorf("masked it is %q", got)
 	}
 	if _, err := secretsOf(&Content{Hooks: []ContentHook{{Manifest: "a: *b"}}}); err == nil {

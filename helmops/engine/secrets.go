@@ -3,7 +3,7 @@ package engine
 import (
 	"sync"
 
-	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 // found are the Secrets that an action has read. Their content is looked at only when a text has to be masked.
@@ -11,7 +11,7 @@ type found struct {
 	mu      sync.Mutex
 	objects []map[string]any
 	// mask hides the first of the objects, as many as masked says.
-	mask   values.Mask
+	mask   redact.Mask
 	masked int
 }
 
@@ -22,7 +22,7 @@ func (f *found) add(object map[string]any) {
 }
 
 // with returns a mask that hides the Secrets besides what base hides.
-func (f *found) with(base values.Mask) values.Mask {
+func (f *found) with(base redact.Mask) redact.Mask {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.masked == len(f.objects) && f.masked > 0 {
@@ -30,11 +30,11 @@ func (f *found) with(base values.Mask) values.Mask {
 	}
 	var content []any
 	for _, object := range f.objects {
-		content = append(content, values.SecretContent(object)...)
+		content = append(content, redact.SecretContent(object)...)
 	}
-	f.mask, f.masked = base.Join(values.NewMask(content...)), len(f.objects)
+	f.mask, f.masked = base.Join(redact.NewMask(content...)), len(f.objects)
 	return f.mask
 }
 
 // mask hides what came from Secrets, and what the Secrets of the release hold.
-func (r *run) mask() values.Mask { return r.secrets.with(r.Mask) }
+func (r *run) mask() redact.Mask { return r.secrets.with(r.Mask) }

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/helmops/engine/kubeclient"
-	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 func secretNamed(name, password string) map[string]any {
@@ -17,7 +17,7 @@ func secretNamed(name, password string) map[string]any {
 // What a record says of a failure hides what the Secrets of the chart hold, as soon as they have been read.
 func TestRecordsHideWhatSecretsOfTheChartHold(t *testing.T) {
 	t.Parallel()
-	r := &run{Action: Action{Mask: values.NewMask("correct-horse")}}
+	r := &run{Action: Action{Mask: redact.NewMask("correct-horse")}}
 	const cause = "correct-horse, battery, staple: yaml: unknown anchor 'battery' referenced"
 	if got := r.conceal(cause); got != "***, battery, staple: yaml: unknown anchor referenced" {
 		t.Errorf("before: %q", got)

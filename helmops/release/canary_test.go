@@ -29,6 +29,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/diff"
 	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/postrender"
 	"fairlead.dev/fairlead/helmops/refusal"
@@ -134,8 +135,8 @@ func TestNoTextShowsASecret(t *testing.T) {
 	random := rand.New(rand.NewPCG(20260301, 7)) // it has to be repeatable
 	for range 25 {
 		c := newCanary(random)
-		mask := values.NewMask(map[string]any{"password": string(c)})
-		inRelease := values.NewMask(values.SecretContent(c.secretManifest(false))...)
+		mask := redact.NewMask(map[string]any{"password": string(c)})
+		inRelease := redact.NewMask(redact.SecretContent(c.secretManifest(false))...)
 		for _, err := range c.errors() {
 			// Known from a Secret of the values; and only from a Secret that the chart renders.
 			c.release(t, err, Inputs{Mask: mask}, engine.Result{})

@@ -12,6 +12,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/postrender"
 	"fairlead.dev/fairlead/helmops/values"
@@ -33,7 +34,7 @@ type Inputs struct {
 	Shared string
 	Values map[string]any
 	// Mask hides what came from Secrets.
-	Mask values.Mask
+	Mask redact.Mask
 	// Origin names what sets the value at a path, for messages; it returns "" when that is not known. Nil never knows.
 	Origin func(path []string) string
 	// Unmasked is set when Values and Mask are not known, so that no text may be shown that can quote a secret.
@@ -108,12 +109,12 @@ func RenderDigest(spec v1beta1.HelmReleaseSpec) string {
 // MaskOf returns the mask for texts about a revision with the given values. What came from Secrets formerly cannot be
 // told from other values any more, so that all former values that have changed are hidden when the release takes any
 // from a Secret.
-func MaskOf(hr *v1beta1.HelmRelease, in Inputs, former map[string]any) values.Mask {
+func MaskOf(hr *v1beta1.HelmRelease, in Inputs, former map[string]any) redact.Mask {
 	fromSecret := func(r v1beta1.ValuesReference) bool { return r.Kind == "Secret" }
 	if !slices.ContainsFunc(hr.Spec.ValuesFrom, fromSecret) {
 		return in.Mask
 	}
-	return in.Mask.Join(values.NewMask(values.Changed(former, in.Values)))
+	return in.Mask.Join(redact.NewMask(values.Changed(former, in.Values)))
 }
 
 // Requested reports whether the user asked for a reconciliation that was not handled yet.

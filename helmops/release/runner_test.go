@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
@@ -26,7 +27,7 @@ var (
 	former      = plan.Target{Name: "old", Namespace: "apps", StorageNamespace: "apps"}
 	inputs      = Inputs{
 		Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:1"}, Values: map[string]any{"a": "b"},
-		Mask: values.NewMask(map[string]any{"password": "hunter2"}),
+		Mask: redact.NewMask(map[string]any{"password": "hunter2"}),
 	}
 )
 

@@ -5,6 +5,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine/rendering"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -17,7 +18,7 @@ func TestABrokenSchemaNamesTheOriginOfTheValue(t *testing.T) {
 		{Origin: "spec.values", Data: []byte("replicas: two")},
 	}
 	in := Inputs{
-		Mask:   values.NewMask(layers[0].Secrets()...),
+		Mask:   redact.NewMask(layers[0].Secrets()...),
 		Origin: func(path []string) string { return values.Origin(layers, path) },
 	}
 	err := &rendering.SchemaError{Charts: []rendering.BrokenSchema{{Chart: "beacon", Version: "1.3.0", Problems: []rendering.SchemaProblem{

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"helm.sh/helm/v3/pkg/strvals"
 	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 func document(data string) Layer { return Layer{Origin: "document", Data: []byte(data)} }
@@ -195,7 +197,7 @@ func TestSecrets(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := NewMask(tt.layer.Secrets()...).Apply(tt.text); got != tt.want {
+			if got := redact.NewMask(tt.layer.Secrets()...).Apply(tt.text); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -16,8 +16,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/diff"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // KustomizationRow is one Kustomization in a list.
@@ -101,7 +101,7 @@ func Built(objects []apply.Object, mask func(string) string) List[map[string]any
 
 // Rendered lists the objects of a rendering, the hooks after the others. What Secrets among them hold is masked in
 // all of them, and what mask hides.
-func Rendered(content *engine.Content, mask values.Mask) (List[map[string]any], error) {
+func Rendered(content *engine.Content, mask redact.Mask) (List[map[string]any], error) {
 	out := List[map[string]any]{Items: []map[string]any{}}
 	texts := make([]string, 0, 1+len(content.Hooks))
 	texts = append(texts, content.Manifest)
@@ -118,9 +118,9 @@ func Rendered(content *engine.Content, mask values.Mask) (List[map[string]any], 
 		objects = append(objects, found...)
 	}
 	for _, o := range objects {
-		secret = append(secret, values.SecretContent(o)...)
+		secret = append(secret, redact.SecretContent(o)...)
 	}
-	mask = mask.Join(values.NewMask(secret...))
+	mask = mask.Join(redact.NewMask(secret...))
 	for _, o := range objects {
 		out.Items = append(out.Items, shownObject(o, mask.Apply))
 	}
@@ -215,10 +215,10 @@ func hidingLive(previewed []apply.Previewed, mask func(string) string) func(stri
 	var content []any
 	for _, p := range previewed {
 		if p.Live != nil {
-			content = append(content, values.SecretContent(p.Live.Object)...)
+			content = append(content, redact.SecretContent(p.Live.Object)...)
 		}
 	}
-	live := values.NewMask(content...)
+	live := redact.NewMask(content...)
 	return func(text string) string {
 		if mask != nil {
 			text = mask(text)

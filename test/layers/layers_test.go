@@ -17,43 +17,49 @@ const module = "fairlead.dev/fairlead/"
 // layers from top to bottom; a package is in the layer of the longest prefix that matches it. A package may import those of
 // lower layers and, within its own, those below its own path or above it, and what `peers` allows.
 var layers = map[string]int{
-	"cmd/":                    5,
-	"controllers/":            4,
-	"helmops/release":         3,
-	"helmops/view":            3,
-	"helmops/install":         3,
+	"cmd/":         5,
+	"controllers/": 4,
+
+	"helmops/release": 3,
+	"helmops/view":    3,
+	"helmops/install": 3,
+
 	"helmops/engine":          2,
 	"helmops/chart":           2,
+	"helmops/postrender":      2,
+	"helmops/kustomize/build": 2,
+	"helmops/kustomize/apply": 2,
 	"helmops/kube/cluster":    2,
 	"helmops/kube/tracker":    2,
-	"helmops/postrender":      2,
 	"helmops/kube/keep":       2,
-	"helmops/payload":         2,
-	"helmops/kube/definition": 1,
-	"helmops/refusal":         2,
-	"helmops/kustomize/build": 2,
 	"helmops/process/worker":  2,
-	"helmops/kustomize/apply": 2,
+	"helmops/payload":         2,
+	"helmops/refusal":         2,
 	"sources/":                2,
+
 	"helmops/plan":            1,
 	"helmops/promotion":       1,
 	"helmops/status":          1,
 	"helmops/values":          1,
-	"helmops/kube/health":     1,
-	"helmops/kube/drift":      1,
-	"helmops/kube/cel":        1,
-	"helmops/kube/diff":       1,
 	"helmops/kustomize":       1,
-	"helmops/process/guard":   1,
-	"helmops/process/fair":    1,
-	"helmops/process/memory":  1,
+	"helmops/kustomize/sops":  1,
+	"helmops/kube/cel":        1,
+	"helmops/kube/definition": 1,
+	"helmops/kube/diff":       1,
+	"helmops/kube/drift":      1,
+	"helmops/kube/health":     1,
+	"helmops/kube/redact":     1,
 	"helmops/kube/warning":    1,
+	"helmops/process/fair":    1,
+	"helmops/process/guard":   1,
+	"helmops/process/memory":  1,
 	"sources":                 1,
 	"sources/quota":           1,
 	"sources/ignore":          1,
-	"api/":                    0,
-	"config":                  0,
-	"test/":                   6,
+
+	"api/":   0,
+	"config": 0,
+	"test/":  6,
 }
 
 // peers are the imports that are allowed within one layer.
@@ -65,20 +71,25 @@ var peers = map[string][]string{
 	"controllers/refs":          {"controllers/loop"},
 	"controllers/receiver":      {"controllers/loop"},
 	"controllers/release":       {"controllers/catalog", "controllers/loop", "controllers/refs"},
-	"helmops/engine":            {"helmops/chart", "helmops/kube/cluster", "helmops/kube/keep", "helmops/payload", "helmops/refusal", "helmops/kube/tracker", "helmops/postrender", "helmops/process/worker"},
-	"helmops/kustomize/apply":   {"helmops/kube/cluster", "helmops/kube/keep", "helmops/payload", "helmops/refusal", "helmops/kube/tracker"},
-	"helmops/kustomize/build":   {"helmops/process/worker"},
-	"helmops/postrender":        {"helmops/process/worker"},
-	"helmops/status":            {"helmops/plan", "helmops/kube/warning"},
-	"helmops/kube/health":       {"helmops/kube/cel"},
-	"helmops/kube/diff":         {"helmops/values"},
-	"sources/helmrepo":          {"sources/transport"},
-	"sources/oci":               {"sources/transport"},
-	"sources/git":               {"sources/transport", "sources/chartvalues"},
-	"sources/chartvalues":       {"sources/transport"},
-	"sources/bucket":            {"sources/transport"},
-	"sources/oidc":              {"sources/transport"},
-	"sources/store":             {"sources/quota"},
+	"helmops/engine": {
+		"helmops/chart", "helmops/kube/cluster", "helmops/kube/keep", "helmops/kube/tracker", "helmops/payload", "helmops/postrender",
+		"helmops/process/worker", "helmops/refusal",
+	},
+	"helmops/kustomize/apply": {
+		"helmops/kube/cluster", "helmops/kube/keep", "helmops/kube/tracker", "helmops/payload", "helmops/refusal",
+	},
+	"helmops/kustomize/build": {"helmops/process/worker"},
+	"helmops/postrender":      {"helmops/process/worker"},
+	"helmops/status":          {"helmops/plan", "helmops/kube/warning"},
+	"helmops/kube/health":     {"helmops/kube/cel"},
+	"helmops/kube/diff":       {"helmops/kube/redact"},
+	"sources/helmrepo":        {"sources/transport"},
+	"sources/oci":             {"sources/transport"},
+	"sources/git":             {"sources/transport", "sources/chartvalues"},
+	"sources/chartvalues":     {"sources/transport"},
+	"sources/bucket":          {"sources/transport"},
+	"sources/oidc":            {"sources/transport"},
+	"sources/store":           {"sources/quota"},
 }
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.
@@ -100,7 +111,7 @@ var inProcess = []string{"helmops/kustomize/build", "helmops/install"}
 
 // Nothing else but a child may hand files of others to the kustomize library.
 func TestKustomizationsAreBuiltInChildren(t *testing.T) {
-	call := regexp.MustCompile(`\bmanifests\.Build\(|\bmanifests\.Request\{[^}]*\}\.Build\(`)
+	call := regexp.MustCompile(`\bbuild\.Build\(|\bbuild\.Request\{[^}]*\}\.Build\(`)
 	found := 0
 	for _, p := range list(t) {
 		from := strings.TrimPrefix(p.ImportPath, module)
@@ -119,7 +130,7 @@ func TestKustomizationsAreBuiltInChildren(t *testing.T) {
 			}
 			found++
 			if !slices.Contains(inProcess, from) && layerOrZero(from) < 6 {
-				t.Errorf("%s/%s builds in its own process; use manifests.Builder", from, file)
+				t.Errorf("%s/%s builds in its own process; use build.Builder", from, file)
 			}
 		}
 	}

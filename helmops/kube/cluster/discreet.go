@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 // maxRefusal bounds what is read of an answer that is no success, in bytes.
@@ -22,7 +22,7 @@ const (
 	maxWarning  = 8 << 10
 )
 
-// Secrets returns the credentials in a kubeconfig, for values.NewMask. Of one that cannot be parsed it is everything.
+// Secrets returns the credentials in a kubeconfig, for redact.NewMask. Of one that cannot be parsed it is everything.
 func Secrets(kubeconfig []byte) []any {
 	if len(kubeconfig) == 0 {
 		return nil
@@ -46,7 +46,7 @@ func secretsOf(user *clientcmdapi.AuthInfo) []any {
 // are no success, in warnings, and in errors of the connection.
 type discreet struct {
 	next http.RoundTripper
-	mask values.Mask
+	mask redact.Mask
 }
 
 // WrappedRoundTripper implements utilnet.RoundTripperWrapper.

@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 const canary = "hunter2!Canary&9f3c<of-team>"
@@ -99,7 +99,7 @@ func TestServersThatRepeatCredentials(t *testing.T) {
 // to tell.
 func TestWarningsAndBrokenConnections(t *testing.T) {
 	t.Parallel()
-	d := &discreet{mask: values.NewMask(canary), next: broken{}}
+	d := &discreet{mask: redact.NewMask(canary), next: broken{}}
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	response, err := d.RoundTrip(request)
 	if response != nil {
@@ -150,11 +150,11 @@ func TestSecretsOfAKubeconfig(t *testing.T) {
 	config := kubeconfig(t, "https://example.com", func(_ *clientcmdapi.Config, _ *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
 		u.Token, u.Password, u.ClientKeyData = "token-of-user", "password-of-user", []byte("BEGIN\nkey-of-user\nEND")
 	})
-	if got := values.NewMask(Secrets(config)...).Apply("token-of-user password-of-user key-of-user example.com"); got != "*** *** *** example.com" {
+	if got := redact.NewMask(Secrets(config)...).Apply("token-of-user password-of-user key-of-user example.com"); got != "*** *** *** example.com" {
 		t.Errorf("masked it is %q", got)
 	}
 	const broken = "- *a-token-of-somebody"
-	if got := values.NewMask(Secrets([]byte(broken))...).Apply(broken); Secrets(nil) != nil || got != "***" {
+	if got := redact.NewMask(Secrets([]byte(broken))...).Apply(broken); Secrets(nil) != nil || got != "***" {
 		t.Errorf("of a kubeconfig that cannot be parsed %q is shown", got)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 // MaxKubeconfig bounds a kubeconfig, in bytes.
@@ -91,7 +91,7 @@ func remoteConfig(
 		},
 		WrapTransport: wrap,
 	}
-	mask := values.NewMask(secretsOf(user)...)
+	mask := redact.NewMask(secretsOf(user)...)
 	return withTransport(config, addresses, proxy, cluster.DisableCompression, func(next http.RoundTripper, server string) http.RoundTripper {
 		return &discreet{next: bound(next, server), mask: mask}
 	})

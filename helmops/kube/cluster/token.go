@@ -10,7 +10,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 const (
@@ -70,7 +70,7 @@ type tokens struct {
 // heldToken is a token that is in use.
 type heldToken struct {
 	Token
-	mask values.Mask
+	mask redact.Mask
 	// renew is when the next token is requested.
 	renew time.Time
 	// refused is set once the cluster has refused it.
@@ -100,7 +100,7 @@ func (t *tokens) get(ctx context.Context) (*heldToken, error) {
 	switch {
 	case err == nil:
 		life := made.Expires.Sub(now)
-		t.held = &heldToken{Token: made, mask: values.NewMask(made.Value), renew: now.Add(life - life/5)}
+		t.held = &heldToken{Token: made, mask: redact.NewMask(made.Value), renew: now.Add(life - life/5)}
 		t.failed = nil
 		return t.held, nil
 	case t.held != nil && now.Before(t.held.Expires):

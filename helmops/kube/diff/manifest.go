@@ -15,7 +15,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
-	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 const (
@@ -102,7 +102,7 @@ func Compare(before, after, namespace string, mask func(string) string) ([]Chang
 	return out, nil
 }
 
-// Secrets returns the content of the Secrets in a manifest, for values.NewMask.
+// Secrets returns the content of the Secrets in a manifest, for redact.NewMask.
 func Secrets(manifest string) ([]any, error) {
 	objects, err := parse(manifest, "")
 	if err != nil {
@@ -114,7 +114,7 @@ func Secrets(manifest string) ([]any, error) {
 func contentOf(objects map[identity]map[string]any) []any {
 	content := make([]any, 0, len(objects))
 	for _, object := range objects {
-		content = append(content, values.SecretContent(object)...)
+		content = append(content, redact.SecretContent(object)...)
 	}
 	return content
 }
@@ -128,7 +128,7 @@ func hiding(mask func(string) string, manifests ...map[identity]map[string]any) 
 	if len(content) == 0 {
 		return mask
 	}
-	secrets := values.NewMask(content...)
+	secrets := redact.NewMask(content...)
 	return func(text string) string {
 		if mask != nil {
 			text = mask(text)

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/helmops/kube/health"
-	"fairlead.dev/fairlead/helmops/values"
+	"fairlead.dev/fairlead/helmops/kube/redact"
 )
 
 func parse(t testing.TB, document string) *unstructured.Unstructured {
@@ -205,7 +205,7 @@ func TestAMessageThatIsCutSaysSo(t *testing.T) {
 		text := strings.Repeat("x", maxMessage-left) + secret + strings.Repeat("y", 100)
 		report := bounded(health.Report{Message: text, Quote: text})
 		for _, got := range []string{report.Message, report.Quote} {
-			if masked := values.NewMask(secret).Apply(got + ": more"); len(got) > maxMessage || strings.Contains(masked, secret[:5]) {
+			if masked := redact.NewMask(secret).Apply(got + ": more"); len(got) > maxMessage || strings.Contains(masked, secret[:5]) {
 				t.Errorf("%d bytes of a secret are shown: %s", left, masked[maxMessage-60:])
 			}
 		}

@@ -1,4 +1,4 @@
-package values
+package redact
 
 // Error returns an error with the secrets replaced in its text; err itself, nil included, when its text shows none. The result
 // wraps err, so that its reason and type stay known. Do not print what it wraps.

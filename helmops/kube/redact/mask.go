@@ -1,4 +1,9 @@
-package values
+// Package redact hides secrets in texts that quote them: errors, conditions, events, diffs and plans.
+//
+//	values, Secrets ─► NewMask ─► Mask ─► Apply(text), Error(err) ─► *** in place of each secret
+//
+// It is pure. A text is redacted where it leaves the package that made it, before it is shortened or stored.
+package redact
 
 import (
 	"fmt"
