@@ -65,7 +65,7 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		had := before.Picks[choice.String()]
 		found := c.pickChart(ctx, catalogued{repository, access, remote, index}, choice, had)
 		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) { return keys.provenance(ctx, remote, found) })
-		found = c.valued(ctx, repository, choice, found, had).steady(had)
+		found = c.valued(ctx, repository, choice, found, had).preventDowngrade(had)
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
 	changed, err := c.put(ctx, key, repository, s, choices)
@@ -245,7 +245,7 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 		if sources.Reason(found.err) == v1beta1.NotFoundReason {
 			missing = cmp.Or(missing, found.err)
 		}
-		found = found.steady(had)
+		found = found.preventDowngrade(had)
 		served = served || found.Revision.Digest != ""
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}

@@ -22,39 +22,14 @@ func (c *Catalog) Follows(ctx context.Context, choice Choice, chart, wanted v1be
 		if choice.values != "" && v1beta1.SameVersion(chart.Version, wanted.Version) {
 			return false
 		}
-		return inRange(cmp.Or(choice.Version, "*"), chart.Version)
+		return sources.InRange(cmp.Or(choice.Version, "*"), chart.Version)
 	case *v1beta1.HelmChart:
 		if object.Spec.SourceRef.Kind != v1beta1.HelmRepositoryKind {
 			return false
 		}
 		return c.Follows(ctx, ChoiceOfChart(object), chart, wanted)
 	case *v1beta1.OCIRepository:
-		return follows(object.Spec.Reference, chart)
+		return sources.SatisfiesReference(object.Spec.Reference, chart)
 	}
 	return false
-}
-
-func follows(ref *v1beta1.OCIRepositoryRef, chart v1beta1.ChartRevision) bool {
-	switch {
-	case ref == nil:
-		return true // the tag latest
-	case ref.Digest != "":
-		return false
-	case ref.SemVer != "":
-		return inRange(ref.SemVer, chart.Version)
-	}
-	if tag, exact := sources.ParseTag(ref.Tag); exact {
-		return inRange(tag.String(), chart.Version)
-	}
-	return true // a tag that moves
-}
-
-// inRange reports whether a version is one that a constraint means.
-func inRange(constraint, version string) bool {
-	parsed, ok := sources.ParseEntry(version)
-	if !ok {
-		return false
-	}
-	_, err := sources.Select([]sources.Version{parsed}, sources.Choice{Constraint: constraint})
-	return err == nil
 }

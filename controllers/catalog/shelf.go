@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -155,27 +154,26 @@ func (p pick) keep(before pick) pick {
 	return p
 }
 
-// steady keeps a choice from going back to an older version by itself, as it would when upstream has taken a version away. Whoever wants that
-// asks for another range, or for the older version itself.
-func (p pick) steady(before pick) pick {
-	had, ok := sources.ParseVersion(before.Revision.Version)
-	found, also := sources.ParseVersion(p.Revision.Version)
-	had.Created, found.Created = before.upstream().Created, p.upstream().Created
-	if p.err != nil || !ok || !also || before.Revision.Digest == "" || sources.Compare(found, had) >= 0 {
+// preventDowngrade keeps the version of before when upstream has withdrawn it and offers only an older one.
+func (p pick) preventDowngrade(before pick) pick {
+	if p.err != nil || !sources.IsDowngrade(before.published(), p.published()) {
 		return p
 	}
 	before.err = nil
 	return before
 }
 
-// republished tells what people should know when a version is upstream with other content than before: it is followed, by its digest, but a
-// publisher who means well makes a new version.
+// published is the chart of upstream that was chosen.
+func (p pick) published() sources.Published {
+	return sources.Published{ChartRevision: p.Revision, Created: p.upstream().Created}
+}
+
+// republished returns what to warn of when a version is upstream with other content than before.
 func (p pick) republished(before pick) []string {
-	had, found := before.upstream().Revision, p.upstream().Revision
-	if had.Digest == "" || found.Digest == "" || had.Version != found.Version || had.Name != found.Name || had.Digest == found.Digest {
-		return nil
+	if warning := sources.RepublishedWarning(before.upstream().Revision, p.upstream().Revision); warning != "" {
+		return []string{warning}
 	}
-	return []string{fmt.Sprintf("chart %s %s was published again with other content: %s before, %s now", found.Name, found.Version, had.Digest, found.Digest)}
+	return nil
 }
 
 // pending says that an answer is on its way; who asked will be woken.

@@ -25,7 +25,7 @@ func TestAChoiceIsSteady(t *testing.T) {
 		"builds of unknown age":       {made("1.0.0+b", time.Time{}), made("1.0.0+a", time.Time{}), "1.0.0+b"},
 		"a text after a version":      {made("1.0.0", at(1)), made("1.8", at(1)), "1.8"},
 	} {
-		if got := tt.found.steady(tt.before).Revision.Version; got != tt.want {
+		if got := tt.found.preventDowngrade(tt.before).Revision.Version; got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
 	}
