@@ -180,7 +180,7 @@ func (s *Store) drop(path, digest string, broken fs.FileInfo) {
 	}
 }
 
-// lost forgets a file that somebody else has removed.
+// lost forgets a file that another process has removed.
 func (s *Store) lost(digest string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

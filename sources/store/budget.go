@@ -33,7 +33,7 @@ func (s *Store) Used(namespace string) (own, total int64) {
 	return s.taken[namespace], s.total
 }
 
-// reserve takes room for bytes that are being written. When there is none, artifacts of the same namespace that nobody needs give way.
+// reserve takes room for bytes that are being written. When there is none, unreferenced artifacts of the same namespace are removed.
 func (s *Store) reserve(ctx context.Context, namespace string, bytes int64) error {
 	if s.tryReserve(namespace, bytes) {
 		return nil
@@ -89,7 +89,7 @@ type idle struct {
 	used   time.Time
 }
 
-// makeRoom drops claims that nobody needs: those of the namespace while it is above its share, then those of the namespace that takes most.
+// makeRoom drops unreferenced claims: those of the namespace while it is above its share, then those of the namespace that takes most.
 func (s *Store) makeRoom(namespace string, bytes int64, needed map[Claim]bool) error {
 	keep := make(map[idle]bool, len(needed))
 	for claim := range needed {

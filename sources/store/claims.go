@@ -16,12 +16,12 @@ import (
 	"fairlead.dev/fairlead/sources"
 )
 
-// Holder is a source. It may read what it has brought itself: that an artifact of another source has the same digest, or that somebody says
-// so, opens nothing.
+// Holder is a source. It may read what it has brought itself: that an artifact of another source has the same digest, or that a user names
+// that digest, opens nothing.
 type Holder struct {
 	// Namespace of the source, against whose share its artifacts count.
 	Namespace string
-	// ID tells it from all other sources, also from an earlier one of the same name.
+	// ID is unique among all sources, an earlier one of the same name included.
 	ID string
 }
 
@@ -68,7 +68,7 @@ func (s *Store) claimFile(c claimant, digest string) string {
 	return filepath.Join(s.dir, claimsDir, c.namespace, c.id+"-"+digest)
 }
 
-// loadClaims reads who has brought what. Files that nobody has a claim on, and claims on files that are gone, are removed.
+// loadClaims reads which source has brought what. Files without a claim, and claims on files that are gone, are removed.
 func (s *Store) loadClaims() error {
 	stored, err := os.ReadDir(filepath.Join(s.dir, blobsDir))
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Store) free(namespace string, bytes int64) {
 	}
 }
 
-// removeBlob removes a file that nobody has a claim on. It needs the lock.
+// removeBlob removes a file without a claim. It needs the lock.
 func (s *Store) removeBlob(digest string) error {
 	path := s.blob(digest)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -210,7 +210,7 @@ func (v View) Has(digest string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Size is the size of a digest's bytes, without looking inside. IsMissing tells about a digest that the holder has not brought, or that is
+// Size is the size of a digest's bytes, without looking inside. IsMissing recognises the error of a digest that the holder has not brought, or that is
 // not there.
 func (v View) Size(digest string) (int64, error) {
 	if !v.holds(digest) {

@@ -126,7 +126,7 @@ func TestAFullNamespaceHurtsOnlyItself(t *testing.T) {
 	t.Parallel()
 	needed := map[Claim]bool{}
 	s, pass := bounded(t, needed)
-	victims := putFor(t, s, apps, strings.Repeat("v", 20)) // nobody needs it, and it is the oldest
+	victims := putFor(t, s, apps, strings.Repeat("v", 20)) // it has no claim, and it is the oldest
 	first := putFor(t, s, mallory, strings.Repeat("m", 30))
 	pass(2 * settling)
 	second := putFor(t, s, mallory, strings.Repeat("n", 31))

@@ -5,5 +5,5 @@
 //	Open: blobs/<hex> -> hash once -> reader;  broken -> removed, IsMissing -> Put again
 //
 // A scenario: a power cut leaves half a file behind. Its name is in tmp, so it is gone after the next start; had it been
-// renamed, its hash would tell, and the next Open would say that it is missing.
+// renamed, its hash would not match, and the next Open would report it missing.
 package store

@@ -16,7 +16,7 @@ type document struct {
 	Doc  json.RawMessage `json:"doc"`
 }
 
-// Bind stores a small value, which has to encode as JSON, under a name of any form; an earlier one is replaced, at once
+// Bind stores a small value, which has to encode as JSON, under a name of any form; it replaces an earlier one when it returns,
 // and lastingly. Names are for what belongs to a digest but is not in the bytes: validators of an index, the digest that
 // an archive without one turned out to have.
 func (s *Store) Bind(name string, doc any) error {

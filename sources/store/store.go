@@ -31,7 +31,7 @@ var errMissing = errors.New("not in the cache")
 // IsMissing reports whether a digest is not in the store, or was and turned out broken. Fetching it again helps.
 func IsMissing(err error) bool { return errors.Is(err, errMissing) }
 
-// Store is a directory of files by digest. It may be used by many goroutines, but not by two processes at once.
+// Store is a directory of files by digest. Many goroutines may use it, but only one process.
 type Store struct {
 	dir  string
 	lock *os.File

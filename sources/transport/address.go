@@ -47,7 +47,7 @@ type Addresses struct {
 	Refuse []netip.Prefix
 	// Allow are ranges that RefuseLoopback and Refuse do not count for. What CheckAddress refuses stays refused.
 	Allow []netip.Prefix
-	// AllowHosts are names of hosts, without a port, that RefuseLoopback and Refuse do not count for, whatever they resolve to.
+	// AllowHosts are names of hosts, without a port, that RefuseLoopback and Refuse do not apply to, at any address.
 	AllowHosts []string
 }
 

@@ -30,7 +30,7 @@ func newWatchedBody(ctx context.Context, cancel context.CancelCauseFunc, body io
 	return b
 }
 
-// Read watches only while somebody waits for bytes: a reader that is busy writing them down is not upstream's silence.
+// Read watches only while a caller waits for bytes: a reader that is busy writing them down is not upstream's silence.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.silence)
 	n, err := b.ReadCloser.Read(p)
@@ -60,7 +60,7 @@ func (l *limited) Read(p []byte) (int, error) {
 	if l.left < 0 {
 		return 0, ErrTooLarge
 	}
-	// One byte more than is allowed tells a body of exactly the limit from a longer one.
+	// One byte more than is allowed distinguishes a body of exactly the limit from a longer one.
 	if int64(len(p)) > l.left+1 {
 		p = p[:l.left+1]
 	}

@@ -116,7 +116,7 @@ func (n *Network) newTransport(o Options) *http.Transport {
 	if o.ProxyURL != nil {
 		t.Proxy = http.ProxyURL(o.ProxyURL)
 	}
-	if cert, err := tls.X509KeyPair(o.Cert, o.Key); err == nil { // Check has told of others
+	if cert, err := tls.X509KeyPair(o.Cert, o.Key); err == nil { // Check reports others
 		t.TLSClientConfig.Certificates = []tls.Certificate{cert}
 	}
 	if len(o.CA) > 0 {

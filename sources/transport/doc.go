@@ -1,4 +1,4 @@
-// Package transport makes the one HTTP client that every backend speaks through, and words what goes wrong with it.
+// Package transport makes the one HTTP client that every backend uses, and formats its errors.
 //
 //	backend -> http.Client: at most five redirects, never from https to http, credentials stay with their host
 //	        -> round trip:  user agent, silence of a body bounded

@@ -117,7 +117,7 @@ func redactText(text string, c sources.Credentials) string {
 }
 
 // shortURL keeps of a URL only the scheme and the host. Its path may be secret as its query is: an upstream can
-// redirect to an address with the credentials that it was sent, escaped in ways that nobody can foresee. What was
+// redirect to an address with the credentials that it was sent, escaped in unforeseeable ways. What was
 // asked for is named in front of such errors.
 func shortURL(u string) string {
 	scheme, rest, _ := strings.Cut(u, "://")

@@ -34,7 +34,7 @@ const (
 // hostKey is what an answer counts for: the scheme, host and port, the way there, and who signs in. It is a digest, so it holds no secret.
 type hostKey [sha256.Size]byte
 
-// keyOfHost tells hosts apart. An answer that came through a proxy, or from a server that only a private CA vouches for, or because of
+// keyOfHost identifies a host. An answer that came through a proxy, or from a server that only a private CA vouches for, or because of
 // a credential, says nothing about requests without them.
 func keyOfHost(u *url.URL, way setting, credential string) hostKey {
 	sum := sha256.New()

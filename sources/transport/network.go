@@ -46,7 +46,7 @@ func New(o Options) *http.Client { return standard.Client(o) }
 
 // Client returns a client. Clients with equal options share their connections, so making one is cheap. It has no timeout of
 // its own for a whole exchange: that is the context's, and a request without any end is still cut off when upstream stays
-// silent for a minute. A CA without a certificate in it trusts nobody; [CheckCA] tells.
+// silent for a minute. A CA without a certificate in it trusts no server; [CheckCA] reports it.
 func (n *Network) Client(o Options) *http.Client {
 	way := settingOf(o)
 	return &http.Client{Transport: &trip{network: n, base: n.pool(way, o), way: way, options: o, silence: idleBody}, CheckRedirect: checkRedirect}
@@ -79,7 +79,7 @@ func (n *Network) DialContext(ctx context.Context, network, address string) (net
 }
 
 // As returns a client that remembers what a host asks for under a credential of its own. It is for protocols that send another header
-// with each request, so that the header alone does not tell who signs in. The credential is kept as a digest.
+// with each request, so that the header alone does not identify the user. The credential is kept as a digest.
 func As(client *http.Client, c sources.Credentials) *http.Client {
 	t, ok := client.Transport.(*trip)
 	if !ok {
@@ -137,7 +137,7 @@ type trip struct {
 	base    http.RoundTripper
 	way     setting
 	options Options
-	// credential is the digest of who signs in, where the header of a request does not tell.
+	// credential is the digest of who signs in, where the header of a request does not identify the user.
 	credential string
 	silence    time.Duration
 }

@@ -43,7 +43,7 @@ func TestAddressesOfANetwork(t *testing.T) {
 	}
 }
 
-// reachable starts a server and tells how often it was asked.
+// reachable starts a server and counts its requests.
 func reachable(t *testing.T) (server *httptest.Server, asked *atomic.Int32) {
 	t.Helper()
 	asked = &atomic.Int32{}

@@ -16,7 +16,7 @@ const (
 
 // Retry returns a round tripper that repeats a GET or HEAD twice, within a second, when the connection broke or upstream
 // answered 500, 502, 503 or 504 without saying when to come back. It never waits for a Retry-After: such an answer is
-// handed on at once.
+// returned without a retry.
 func Retry(base http.RoundTripper) http.RoundTripper { return &retry{base: base} }
 
 type retry struct{ base http.RoundTripper }
@@ -54,7 +54,7 @@ func again(req *http.Request, resp *http.Response, err error) bool {
 	return false
 }
 
-// permanent tells which failures of a connection would only repeat themselves.
+// permanent reports whether a retry of a failed connection would only fail again.
 func permanent(err error) bool {
 	if errors.Is(err, ErrAddressRefused) {
 		return true

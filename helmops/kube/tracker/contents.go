@@ -12,7 +12,7 @@ import (
 type contents struct {
 	mu      sync.RWMutex
 	entries map[key]*Entry
-	// seen is the resource version up to which the stream has told everything; zero before its first list.
+	// seen is the resource version up to which the stream has reported everything; zero before its first list.
 	seen   uint64
 	synced bool
 	// over is set when the stream has ended: what still comes is ignored.
@@ -92,7 +92,7 @@ func (c *contents) remove(k key, version uint64) []change {
 	c.seen = max(c.seen, version)
 	old, ok := c.entries[k]
 	if !ok || version < old.ResourceVersion {
-		return nil // it was made anew since
+		return nil // it was recreated since
 	}
 	c.held -= sizeOf(k, old)
 	delete(c.entries, k)
@@ -139,7 +139,7 @@ func (c *contents) replace(list []*reduced, version uint64) (changed []change) {
 	return changed
 }
 
-// wrote takes in the answer to a write of ours. An object that is absent is gone when the stream has told of versions beyond
+// wrote takes in the answer to a write of ours. An object that is absent is gone when the stream has reported versions beyond
 // the answer. complete says whether the answer shows the object's health.
 func (c *contents) wrote(r *reduced, payload uint64, complete bool) []change {
 	c.mu.Lock()
@@ -151,7 +151,7 @@ func (c *contents) wrote(r *reduced, payload uint64, complete bool) []change {
 	case old == nil && c.synced && r.entry.ResourceVersion <= c.seen:
 		return nil
 	case old != nil && r.entry.ResourceVersion < old.ResourceVersion && r.entry.UID != old.UID:
-		return nil // it was deleted and made anew by somebody else
+		return nil // another client deleted and recreated it
 	}
 	entry := r.entry
 	switch {
@@ -176,7 +176,7 @@ func (c *contents) passed(version uint64) {
 	c.seen = max(c.seen, version)
 }
 
-// clear forgets everything for good and returns what there was.
+// clear forgets everything and returns what there was.
 func (c *contents) clear() (gone []change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

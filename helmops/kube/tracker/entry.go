@@ -47,7 +47,7 @@ type Entry struct {
 	// Release and ReleaseNamespace are what the object's metadata names as its owner: its Helm release, or its Kustomization.
 	Release, ReleaseNamespace string
 	// Ownership is a digest of the fields that the manager of the scope owns by having applied them, or of those that Helm clients own
-	// in another way when there are none of these; zero without either. It changes whenever somebody changes or takes one of
+	// in another way when there are none of these; zero without either. It changes when another client changes or takes one of
 	// them, and only then.
 	Ownership uint64
 	// Legacy is set when fields are owned by an update of "helm" or "helm-controller".
@@ -173,7 +173,7 @@ func (s Scope) annotate(e *Entry, labels, annotations map[string]string) {
 	e.Release, e.ReleaseNamespace = cut(name, maxAnnotation), cut(namespace, maxAnnotation)
 }
 
-// digest of a tree of fields, whatever the order in which it was written. It is never zero.
+// digest of a tree of fields, independent of the order in which it was written. It is never zero.
 func digest(fields any) uint64 {
 	sum := sha256.Sum256(canonical(nil, fields))
 	return max(1, binary.BigEndian.Uint64(sum[:]))
@@ -206,7 +206,7 @@ func bounded(report health.Report) health.Report {
 	return report
 }
 
-// shortened marks a text that it cuts: a mask finds the beginning of a secret only in front of such a mark, wherever
+// shortened marks a text that it cuts: a mask finds the beginning of a secret only in front of such a mark, however far
 // the text goes.
 func shortened(text string) string {
 	const mark = "…"

@@ -22,7 +22,7 @@ func (e *RefusedError) Error() string {
 // Unwrap returns the API server's answer.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// refusal tells answers that asking again does not change from passing faults.
+// refusal separates answers that a retry does not change from transient errors.
 func refusal(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) ||
 		apierrors.IsMethodNotSupported(err) || apierrors.IsNotAcceptable(err)

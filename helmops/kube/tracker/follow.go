@@ -54,13 +54,13 @@ type follower struct {
 	name    string
 	see     func(*unstructured.Unstructured) (bool, error)
 	backOff wait.Backoff
-	// version from which to watch on; empty when the object has to be read anew.
+	// version from which to watch on; empty when the object has to be read again.
 	version string
 	// verdict is the error of see, fault the last one of the API server.
 	verdict, fault error
 }
 
-// attempt reads the object if need be, and watches until the stream ends. Without an error the next attempt goes on at once.
+// attempt reads the object if need be, and watches until the stream ends. Without an error the next attempt follows without a pause.
 func (f *follower) attempt(ctx context.Context) (done bool, err error) {
 	if f.version == "" {
 		if done, err := f.read(ctx); done || err != nil {
@@ -149,7 +149,7 @@ func (f *follower) forget(err error) {
 	}
 }
 
-// show the object to the caller, and tell whether that was the end.
+// show the object to the caller, and report whether that was the end.
 func (f *follower) show(object *unstructured.Unstructured) bool {
 	done, err := f.see(object)
 	f.verdict = err

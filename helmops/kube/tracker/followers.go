@@ -17,7 +17,7 @@ import (
 // followAgain is how soon kinds are tried again that were refused, or not served.
 const followAgain = time.Minute
 
-// Followers keeps which objects a tracker follows for whom, and tells the owners of objects what happens to them. All methods may
+// Followers keeps which owners follow which objects of a tracker, and notifies the owners of changes. All methods may
 // be called at the same time.
 type Followers struct {
 	ctx     context.Context //nolint:containedctx // the life of what is followed
@@ -44,7 +44,7 @@ type following struct {
 }
 
 // NewFollowers returns followers of a tracker. moved is called with the owner of every object that changed in a way that matters
-// to it, and with every owner that has objects of a kind that was listed anew or is no longer tracked. It must not block.
+// to it, and with every owner that has objects of a kind that was listed again or is no longer tracked. It must not block.
 func NewFollowers(ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved func(types.NamespacedName), now func() time.Time) *Followers {
 	f := &Followers{
 		ctx: ctx, tracker: t, mapper: mapper, moved: moved, now: now, followed: map[string]following{}, users: map[Ref][]string{},
@@ -56,7 +56,7 @@ func NewFollowers(ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved
 	return f
 }
 
-// changed tells those who have an object of a change that matters to them. Whose an object says it is does not count: anybody who
+// changed notifies the owners whose inventory has an object. Labels of the object that name an owner do not count: every client that
 // may write an object can say so.
 func (f *Followers) changed(change Change) {
 	f.mu.Lock()
@@ -156,7 +156,7 @@ func (f *Followers) follow(user, wanted string, kinds map[schema.GroupVersionKin
 		}
 		mapped = append(mapped, Kind{GVK: kind, Resource: mapping.Resource.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace})
 	}
-	err := f.tracker.Use(f.ctx, user, mapped...) // what is refused is not tracked, which is told of each object
+	err := f.tracker.Use(f.ctx, user, mapped...) // a refused kind is not tracked, which each object reports
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now := f.followed[user]; now.kinds == wanted {
@@ -183,7 +183,7 @@ func (f *Followers) Forget(user string) {
 	f.leaveLocked(user)
 }
 
-// WakeAll tells every owner that has objects: nothing is known of the cluster any more.
+// WakeAll notifies every owner that has objects: nothing is known of the cluster any more.
 func (f *Followers) WakeAll() {
 	f.mu.Lock()
 	owners := make([]types.NamespacedName, 0, len(f.followed))
@@ -196,7 +196,7 @@ func (f *Followers) WakeAll() {
 	}
 }
 
-// wake tells every owner that has objects of a kind.
+// wake notifies every owner that has objects of a kind.
 func (f *Followers) wake(kind schema.GroupVersionKind) {
 	f.mu.Lock()
 	var owners []types.NamespacedName

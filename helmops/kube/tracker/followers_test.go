@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// The labels of an object do not make it somebody's: an owner hears of the objects only that are in its inventory.
+// The labels of an object do not make it an owner's: an owner hears of the objects only that are in its inventory.
 func TestOwnersHearOfWhatTheyHave(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

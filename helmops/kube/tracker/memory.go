@@ -58,8 +58,8 @@ func (s *stream) count() {
 	_ = s.tracker.clients.Memory.Add(s.contents.uncounted()) // when the account has ended, the tracker ends, too
 }
 
-// drop lets go of everything when the watch has ended with the tracker of a cluster with an account. Nobody hears of
-// it: nothing is known any more, which is not the same as that it is gone.
+// drop releases everything when the watch has ended with the tracker of a cluster with an account. It notifies no
+// owner: nothing is known any more, which is not the same as that it is gone.
 func (s *stream) drop() {
 	if !s.tracker.clients.Memory.Bounded() {
 		return // the process ends

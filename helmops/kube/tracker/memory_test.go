@@ -59,7 +59,7 @@ func (r *remote) used(namespace string) int64 {
 	return own
 }
 
-// madeUp is an event with an object that nobody made.
+// madeUp is an event with an object that does not exist.
 func madeUp(number int64, padding int) map[string]any {
 	return map[string]any{"type": "ADDED", "object": map[string]any{
 		"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": map[string]any{
@@ -221,7 +221,7 @@ func TestTheAccountFollowsTheObjects(t *testing.T) {
 	until(t, tracker.Tracker, last, "it appeared", func(_ Entry, there bool) bool { return there })
 	waitFor(t, "they are counted", func() bool { return tracker.used("apps") >= empty+50*entryCost })
 	full := tracker.used("apps")
-	server.cut(true) // everything is listed anew
+	server.cut(true) // everything is listed again
 	server.put(deployments, managed(t, deployments, "other"))
 	until(t, tracker.Tracker, ref(deployments, "other"), "it appeared", func(_ Entry, there bool) bool { return there })
 	server.drop(deployments, "apps", "other", false)

@@ -175,7 +175,7 @@ func (t *Tracker) Judge(user string, objects []Ref, judge *health.Rules) {
 	}
 }
 
-// judgeAgain reads objects and takes them in as if the watch had told of them. One that cannot be read is judged when
+// judgeAgain reads objects and takes them in as if the watch had reported them. One that cannot be read is judged when
 // it changes.
 func (s *stream) judgeAgain(ctx context.Context, keys []key) {
 	var client dynamic.ResourceInterface

@@ -37,7 +37,7 @@ type apiServer struct {
 	version  int
 	objects  map[string]*unstructured.Unstructured
 	events   []serverEvent
-	expired  int // watches from before it are told that it is gone
+	expired  int // watches from before it get the answer Gone
 	answer   map[string]int
 	streams  int // is raised to cut every stream
 	held     chan struct{}
@@ -68,7 +68,7 @@ func newServer(t testing.TB) *apiServer {
 	return s
 }
 
-// set changes something and tells the streams.
+// set changes something and sends it to the streams.
 func (s *apiServer) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -64,7 +64,7 @@ func TestChangesSayWhatWasBefore(t *testing.T) {
 	}
 }
 
-// A watch that was cut and cannot go on where it was tells what differs, and nothing else.
+// A watch that was cut and cannot continue from its resource version reports what differs, and nothing else.
 func TestACompactedWatchTellsWhatDiffers(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
@@ -187,7 +187,7 @@ func TestRulesAreForTheObjectsOfTheirUserOnly(t *testing.T) {
 	}
 }
 
-// Changes of an object wake everybody who has it, and nobody else, whatever its labels and annotations say of whose it is.
+// Changes of an object wake every owner that has it, and no other, whichever owner its labels and annotations name.
 func TestFollowersAreToldOfTheirObjects(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
@@ -195,7 +195,7 @@ func TestFollowersAreToldOfTheirObjects(t *testing.T) {
 	use(t, tracker, "before", widgets) // the first list wakes everybody
 	told := make(chan types.NamespacedName, 64)
 	followers := NewFollowers(t.Context(), tracker, mapperOf(widgets), func(owner types.NamespacedName) { told <- owner }, clock.Now)
-	seen := make(chan Ref, 64) // followers have been told of a change before it arrives here
+	seen := make(chan Ref, 64) // followers have been notified of a change before it arrives here
 	tracker.Subscribe(func(change Change) { seen <- change.Ref })
 	victim := types.NamespacedName{Namespace: "apps", Name: "web"}
 	thief := types.NamespacedName{Namespace: "mallory", Name: "x"}

@@ -37,7 +37,7 @@ type stream struct {
 	// first is what the reflector holds of a list that is not complete.
 	first memory.Pages
 
-	// ready is closed after the first list, ended when the stream has given up for good.
+	// ready is closed after the first list, ended when the stream has given up.
 	ready, ended chan struct{}
 	cancel       context.CancelFunc
 
@@ -46,7 +46,7 @@ type stream struct {
 	fault error
 	// lost is when the connection was lost; zero while it is up.
 	lost time.Time
-	// told is set when watchers were told that the kind is not tracked any more.
+	// told is set when watchers were notified that the kind is not tracked any more.
 	told bool
 	// over is when the stream has ended; zero before.
 	over time.Time
@@ -120,7 +120,7 @@ func (s *stream) connecting() {
 	}
 }
 
-// miss tells that the last known state does not count any more, if the connection is still lost.
+// miss reports that the last known state does not count any more, if the connection is still lost.
 func (s *stream) miss() {
 	s.mu.Lock()
 	tell := isClosed(s.ready) && s.over.IsZero() && !s.told && !s.usable()
@@ -172,7 +172,7 @@ func (s *stream) usable() bool {
 	return s.over.IsZero() && (s.lost.IsZero() || s.tracker.now().Sub(s.lost) <= trusted)
 }
 
-// end gives up for good and forgets the objects.
+// end gives up and forgets the objects.
 func (s *stream) end(err error) {
 	s.mu.Lock()
 	if !s.over.IsZero() {

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// linger is how long a kind is watched after nobody needs it any more.
+	// linger is how long a kind is watched after its last user has left.
 	linger = 10 * time.Minute
 	// refusalStands is how long Use repeats a refusal before it asks again.
 	refusalStands = time.Minute
@@ -55,7 +55,7 @@ type Tracker struct {
 type slot struct {
 	stream *stream
 	owners int
-	// unused is since when nobody needs it; zero while somebody does.
+	// unused is since when the kind has no user; zero while it has one.
 	unused time.Time
 }
 
@@ -68,9 +68,9 @@ func New(ctx context.Context, clients Clients, scope Scope, now func() time.Time
 }
 
 // Use declares which kinds an owner needs from now on, in place of those it declared before, and waits until each of them has
-// been seen completely. When they have been, it costs no request. A kind that nobody needs is dropped after ten minutes.
+// been seen completely. When they have been, it costs no request. A kind without users is dropped after ten minutes.
 //
-// The error tells that ctx or the tracker's has ended, or is a *RefusedError for each kind that cannot be watched; the other
+// The error says that ctx or the tracker's has ended, or is a *RefusedError for each kind that cannot be watched; the other
 // kinds are tracked then all the same. A refusal is repeated for a minute before the API server is asked again.
 func (t *Tracker) Use(ctx context.Context, owner string, kinds ...Kind) error {
 	streams := t.declared(owner, kinds)
@@ -176,7 +176,7 @@ func (t *Tracker) release(kinds, kept map[schema.GroupVersionKind]bool) {
 	}
 }
 
-// sweep ends the streams that nobody has needed for long.
+// sweep ends the streams that had no user for long.
 func (t *Tracker) sweep() {
 	t.mu.Lock()
 	var idle []*slot
@@ -218,9 +218,9 @@ func (t *Tracker) Get(ref Ref) (Entry, bool) {
 	return s.contents.get(key{ref.Namespace, ref.Name})
 }
 
-// Wrote takes in the API server's answer to a write of ours at once, so that nobody waits for the watch. payload is a digest
+// Wrote takes in the API server's answer to a write of ours, so that no caller waits for the watch. payload is a digest
 // of what was sent. The answer may be a PartialObjectMetadata: the object then counts as in progress until the watch shows
-// it, unless its generation is the one that is known. Answers older than what the watch has told, of kinds that nobody uses,
+// it, unless its generation is the one that is known. Answers older than what the watch has reported, of kinds without users,
 // and of objects outside of the scope leave no trace.
 func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload uint64) {
 	s := t.stream(kind.GVK)
@@ -241,21 +241,21 @@ func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload ui
 }
 
 // Watch returns a channel that receives whenever an entry of one of the objects changed, appeared or went, and when their
-// kind was listed anew or stopped being tracked. Several changes may be one receipt. Begin to watch first, then Get. The
+// kind was listed again or stopped being tracked. Several changes may be one receipt. Begin to watch first, then Get. The
 // caller must call cancel; the channel is never closed.
 func (t *Tracker) Watch(refs []Ref) (changed <-chan struct{}, cancel func()) {
 	return t.watchers.add(refs)
 }
 
-// Subscribe has f called with every object whose entry changed, appeared or went, for as long as the tracker lives. f is
+// Subscribe calls f with every object whose entry changed, appeared or went, for as long as the tracker lives. f is
 // called from several goroutines, must not block, and may call the tracker.
 func (t *Tracker) Subscribe(f func(Change)) { t.watchers.subscribe(f) }
 
-// SubscribeKinds has f called with every kind that was listed anew, and that has begun or stopped to be tracked. f is called as
+// SubscribeKinds calls f with every kind that was listed again, and that has begun or stopped to be tracked. f is called as
 // Subscribe does.
 func (t *Tracker) SubscribeKinds(f func(schema.GroupVersionKind)) { t.watchers.subscribeKinds(f) }
 
-// Refused reports whether the API server does not let a kind be watched, or does not serve it. A kind that nobody uses counts as
+// Refused reports whether the API server does not let a kind be watched, or does not serve it. A kind without users counts as
 // such.
 func (t *Tracker) Refused(gvk schema.GroupVersionKind) bool {
 	s := t.stream(gvk)

@@ -124,7 +124,7 @@ func TestRefusedKinds(t *testing.T) {
 	tests := []struct {
 		code int
 		is   func(error) bool
-		// again: Use asks anew at once.
+		// again: Use asks again without a pause.
 		again bool
 	}{
 		{http.StatusForbidden, apierrors.IsForbidden, false},

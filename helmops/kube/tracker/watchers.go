@@ -69,7 +69,7 @@ func (w *watchers) subscribe(f func(Change)) {
 	w.subscribers = append(slices.Clip(w.subscribers), f)
 }
 
-// tell everybody that objects of a kind have changed. No lock may be held that a subscriber could want.
+// notify all watchers that objects of a kind have changed. No lock may be held that a subscriber could want.
 func (w *watchers) tell(gvk schema.GroupVersionKind, changed []change) {
 	if len(changed) == 0 {
 		return

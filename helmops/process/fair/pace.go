@@ -27,7 +27,7 @@ const (
 	window      = time.Second
 	leastSample = 20
 	mostSamples = 1024
-	// quick answers are never too slow, whatever the baseline is.
+	// quick answers are never too slow, independent of the baseline.
 	quick = 50 * time.Millisecond
 	// busy and overloaded are multiples of the baseline: below the first the limit grows, above the second it shrinks.
 	// A server that answers more slowly the more it is asked has enough to do.
@@ -48,11 +48,11 @@ func NewPace(start, least, most int) *Pace {
 func (p *Pace) Limit() int { return int(p.limit) }
 
 // Answered takes an answer into account, which took some time or was a refusal because of too many requests. waiting
-// is set when work waits for its turn: a limit that nobody reaches is not raised. It returns whether the limit has
+// is set when work waits for its turn: a limit that is never reached is not raised. It returns whether the limit has
 // changed.
 func (p *Pace) Answered(took time.Duration, refused, waiting bool, now time.Time) bool {
 	if p.since.IsZero() || now.Sub(p.since) > 10*window && len(p.samples) < leastSample {
-		p.begin(now) // few answers of a long time tell nothing of how the server is now
+		p.begin(now) // few answers of a long time do not show how the server is now
 	}
 	p.waited = p.waited || waiting
 	p.refused = p.refused || refused

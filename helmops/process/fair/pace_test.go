@@ -66,7 +66,7 @@ func repeated(a answers, times int) []answers {
 	return out
 }
 
-// The median decides: a tenant whose requests take long, because of an admission webhook for example, slows nobody
+// The median decides: a tenant whose requests take long, because of an admission webhook for example, slows no other tenant
 // down.
 func TestPaceIgnoresAMinorityOfSlowAnswers(t *testing.T) {
 	t.Parallel()

@@ -47,11 +47,11 @@ const (
 // Work is what a slot is for.
 type Work struct {
 	Kind Kind
-	// Unwanted is closed when nobody wants the work any more; nil is never.
+	// Unwanted is closed when the work is not wanted any more; nil is never.
 	Unwanted <-chan struct{}
 }
 
-// ErrUnwanted says that work ended before it had a slot, because nobody wants it any more.
+// ErrUnwanted says that work ended before it had a slot, because it is not wanted any more.
 var ErrUnwanted = errors.New("the work is not wanted any more")
 
 // rank orders those who wait, the lowest first.

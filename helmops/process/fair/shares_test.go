@@ -66,7 +66,7 @@ func inBubble(t *testing.T, total, maximum int, test func(*queue)) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &queue{t: t, shares: New(total, maximum)}
 		test(q)
-		for len(q.slots) > 0 { // nobody may wait when the bubble ends
+		for len(q.slots) > 0 { // no work may wait when the bubble ends
 			q.end(q.slots[0].namespace)
 		}
 		if len(q.shares.groups) != 0 || q.shares.free != total {

@@ -84,13 +84,13 @@ func Run(where string, work func()) {
 	})
 }
 
-// Go runs work in a goroutine of its own. A panic ends only that. It is for work that is not waited for: whoever waits for
+// Go runs work in a goroutine of its own. A panic ends only that. It is for work that is not waited for: a caller that waits for
 // an end that a panic prevents waits forever.
 func Go(where string, work func()) {
 	go Run(where, work)
 }
 
-// GoOr runs work in a goroutine of its own, and calls fault with what a panic became. It is for work that somebody waits for.
+// GoOr runs work in a goroutine of its own, and calls fault with what a panic became. It is for work that a caller waits for.
 func GoOr(where string, work func(), fault func(error)) {
 	go func() {
 		err := Do(where, func() error {

@@ -5,7 +5,7 @@
 //	Budget ─► share of a namespace ─► Account of one cluster ◄─ Add: objects, records, APIs
 //
 // When a share or the total is exceeded, the largest account of the namespace that takes the most ends: what it counts
-// is dropped as a whole, because a part of what a cluster has cannot be told from the whole.
+// is dropped as a whole, because a part of what a cluster has cannot be distinguished from the whole.
 package memory
 
 import (

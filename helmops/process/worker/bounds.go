@@ -8,7 +8,7 @@ import (
 )
 
 // The bounds of a task. The first try of a task has little memory, which is enough for nearly all; one that exceeds it is tried once more in
-// the only child that has much. So the processes of a pool stay below Children*smallMemory + Memory together, whatever they are given.
+// the only child that has much. So the processes of a pool stay below Children*smallMemory + Memory together, for any input.
 const (
 	DefaultMemory    = 512 << 20
 	smallMemory      = 128 << 20

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// confine takes from this process whatever it does not need, for ever.
+// confine takes from this process all rights that it does not need.
 func confine(b Bounds) error {
 	settle(b)
 	_ = time.Now().Local() // reads the time zone, which is a file

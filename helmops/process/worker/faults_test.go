@@ -10,7 +10,7 @@ import (
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
-// A panic is counted and logged once, with its stack, and quotes nothing, wherever in the child it was.
+// A panic is counted and logged once, with its stack, and quotes nothing, in every part of the child.
 func TestAPanicIsAnErrorWithoutTheInput(t *testing.T) {
 	var faults []guard.Fault
 	guard.OnFault(func(f guard.Fault) { faults = append(faults, f) })

@@ -162,7 +162,7 @@ func init() {
 	}
 }
 
-// Nothing that a library loads by itself is loaded in a child: no connection is made, no file is read, no program is started.
+// No library loads anything on its own in a child: no connection is made, no file is read, no program is started.
 func TestLoadersReachNothing(t *testing.T) {
 	var reached atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -22,7 +22,7 @@ type Pool struct {
 	command []string
 	bounds  Bounds
 	// small are the slots of first tries, and large that of what needs much memory. A namespace has at most one of each, so that others
-	// find one free whatever it does.
+	// find one free.
 	small, large *fair.Shares
 
 	mu     sync.Mutex

@@ -245,7 +245,7 @@ func TestAChildThatEndedIsReplaced(t *testing.T) {
 	}
 }
 
-// A child reaches nothing, whatever its job is brought to do.
+// A child reaches nothing, for any job.
 func TestAChildReachesNothing(t *testing.T) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -53,7 +53,7 @@ type answer struct {
 	err  error
 }
 
-// read hands over frames. The parent has gone when the input ends, and nobody reads an answer then, so the process ends in the middle of
+// read hands over frames. The parent has gone when the input ends, and nothing reads an answer then, so the process ends in the middle of
 // its work.
 func (s *server) read(in io.Reader) {
 	for {
@@ -215,7 +215,7 @@ func decodeFailure(body []byte, asked error) error {
 // rendering allocates as much, so that the default of 100 collects with every rendering.
 const collect = 400
 
-// settle gives the Go runtime the bounds that it can hold by itself. One processor is enough: the pool has several children.
+// settle gives the Go runtime the bounds that it can hold without help. One processor is enough: the pool has several children.
 func settle(b Bounds) {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(collect)
