@@ -198,7 +198,7 @@ func (g *guarded) revoked(t *testing.T, revoke func(*guarded) error) {
 	g.must(err)
 	g.must(revoke(g))
 	if g.answers.Load() != 0 {
-		_ = g.polled(choices...) // nobody can know it before
+		_ = g.polled(choices...) // not known before
 	}
 	g.refused(t, choices, wanted, before)
 	if err := g.polled(choices...); sources.Reason(err) != v1beta1.AuthenticationFailedReason {
@@ -252,7 +252,7 @@ func (g *guarded) refused(t *testing.T, choices []Choice, wanted map[Choice]v1be
 	}
 }
 
-// A Secret that is written anew, with the same or other credentials that count, costs one fetch of what is asked for.
+// A Secret that is written again, with the same or other credentials that count, costs one fetch of what is asked for.
 func TestCredentialsThatAreReplaced(t *testing.T) {
 	t.Parallel()
 	for kind, start := range guardedSources(t) {

@@ -18,7 +18,7 @@ import (
 var ManifestKinds = []string{v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1beta1.OCIRepositoryKind}
 
 // Artifact returns the archive of manifests that a source has now; of the choice only the source counts. It never waits: for a source
-// that has none yet the error IsPending, and WatchArtifacts tells when it has. Other errors say why there is none; they have the
+// that has none yet the error IsPending, and WatchArtifacts reports when it has. Other errors say why there is none; they have the
 // methods Reason and Retryable. A source that fails keeps its last artifact, which is served further.
 func (c *Catalog) Artifact(ctx context.Context, choice Choice) (v1beta1.Artifact, error) {
 	object, err := c.source(ctx, choice)

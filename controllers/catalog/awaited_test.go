@@ -8,7 +8,7 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// An object that was told that its choice has no answer yet is woken once there is one, whatever finds it: a poll, the
+// An object whose choice had no answer yet is woken once there is one, from any origin: a poll, the
 // question whether a poll is due, or another object with the same choice.
 func TestWhoWaitsForAnAnswerIsWoken(t *testing.T) {
 	t.Parallel()

@@ -30,7 +30,7 @@ type Catalog struct {
 	mu       sync.Mutex
 	shelves  map[Choice]*shelf               // by source
 	wakers   map[string]func(Choice)         // by kind of source: polls it
-	interest []func(context.Context, Choice) // whoever wants to know of new answers
+	interest []func(context.Context, Choice) // the subscribers to new answers
 	awaited  map[Choice]bool                 // asked for while there was no answer
 	fetches  map[fetchKey]*fetch             // archives that are being fetched
 	indexes  *quota.Cache[*helmrepo.Index]
@@ -76,14 +76,14 @@ func (c *Catalog) Reach(network *transport.Network) { c.network = network }
 // Limit bounds the disk that artifacts take. What a source has as its artifact or answers a choice with stays. It is for setting up.
 func (c *Catalog) Limit(b quota.Bounds) { c.store.Limit(b, c.held) }
 
-// Subscribe has tell called with every choice whose answer may have changed. It is for setting up, before any poll.
+// Subscribe calls tell with every choice whose answer may have changed. It is for setting up, before any poll.
 func (c *Catalog) Subscribe(tell func(context.Context, Choice)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interest = append(c.interest, tell)
 }
 
-// Tell has everybody who made the choice look again.
+// Tell requeues every object that made the choice.
 func (c *Catalog) Tell(ctx context.Context, choices ...Choice) {
 	c.mu.Lock()
 	interest := c.interest
@@ -96,7 +96,7 @@ func (c *Catalog) Tell(ctx context.Context, choices ...Choice) {
 }
 
 // Chart returns the chart that a choice stands for now. It never waits: for an answer that is still being looked for the
-// error IsPending, and the subscribers are told when there is one. Other errors say why there is none; they have the
+// error IsPending, and the subscribers are notified when there is one. Other errors say why there is none; they have the
 // methods Reason and Retryable.
 func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevision, error) {
 	source, err := c.source(ctx, choice)
@@ -112,7 +112,7 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 	found, ok := c.pick(ctx, choice, source)
 	switch {
 	case ok && sources.Reason(found.err) == v1beta1.VerificationFailedReason:
-		return v1beta1.ChartRevision{}, found.err // whoever demands signatures wants to know, also while an earlier version runs
+		return v1beta1.ChartRevision{}, found.err // objects that demand signatures report it, also while an earlier version runs
 	case ok && found.Revision.Digest != "":
 		return found.Revision, nil
 	case ok && found.err != nil:
@@ -212,7 +212,7 @@ func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, er
 	return object, nil
 }
 
-// read reads the source of a choice, whatever it asks for.
+// read reads the source of a choice.
 func (c *Catalog) read(ctx context.Context, choice Choice) (v1beta1.Source, error) {
 	object := NewSource(choice.Kind)
 	if object == nil {

@@ -22,7 +22,7 @@ type Choice struct {
 	// values are the files that the chart's values come from, one in a line, lenient leaves out what is not there of them.
 	values  string
 	lenient bool
-	// demand says who has to have signed the chart, as JSON; empty for nobody.
+	// demand says which keys or identities have to have signed the chart, as JSON; empty for none.
 	demand string
 	// skip are the charts that are not taken, "version digest" in a line, sorted.
 	skip string
@@ -58,13 +58,13 @@ func (c Choice) demanded() (d demand) {
 	return d
 }
 
-// plain tells that an answer needs nothing but an index: the chart is wanted as it is, whoever has signed it.
+// plain reports whether an answer needs nothing but an index: the chart is wanted as it is, without a signature.
 func (c Choice) plain() bool { return c.values == "" && c.demand == "" }
 
 // String names what is demanded, for messages and as part of a key.
 func (d demand) String() string {
 	text := fmt.Sprintf(" signed (%s)", cmp.Or(d.Provider, v1beta1.VerifyCosign))
-	if keys := d.Keys(); keys != nil { // the API wants them, but whoever reads an object does not rely on it
+	if keys := d.Keys(); keys != nil { // the API wants them, but readers of an object do not rely on it
 		text += fmt.Sprintf(" as Secret %s/%s says", d.Namespace, keys.Name)
 	}
 	for i, match := range d.MatchOIDCIdentity {
@@ -123,7 +123,7 @@ func (c Choice) String() string {
 // Source names the source alone.
 func (c Choice) Source() Choice { return Choice{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name} }
 
-// ChoiceOfRelease returns what a release asks for, whatever it skips.
+// ChoiceOfRelease returns what a release asks for, skipped versions included.
 func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 	if ref := hr.Spec.ChartRef; ref != nil {
 		return Choice{Kind: ref.Kind, Namespace: cmp.Or(ref.Namespace, hr.Namespace), Name: ref.Name}

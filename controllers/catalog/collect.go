@@ -14,13 +14,13 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// Garbage is collected every collectEvery; what nobody needs is kept for unusedFor after its last use.
+// Garbage is collected every collectEvery; what is not needed is kept for unusedFor after its last use.
 const (
 	collectEvery = 10 * time.Minute
 	unusedFor    = time.Hour
 )
 
-// Collector removes from the artifact cache what no source holds and nobody has used for a while. It implements the
+// Collector removes from the artifact cache what no source holds and no reader has used for a while. It implements the
 // manager's Runnable.
 type Collector struct {
 	Catalog *Catalog
@@ -43,7 +43,7 @@ func (g *Collector) Start(ctx context.Context) error {
 	}
 }
 
-// NeedLeaderElection tells the manager that only the replica that polls collects.
+// NeedLeaderElection reports that only the replica that polls collects.
 func (g *Collector) NeedLeaderElection() bool { return true }
 
 func (g *Collector) collect(ctx context.Context) error {

@@ -124,7 +124,7 @@ func secretName(namespace string, ref *v1beta1.LocalObjectReference, where strin
 	return "Secret " + namespace + "/" + ref.Name + " of " + where
 }
 
-// Why a chart is not copied to a registry, whatever is tried again.
+// Why a chart is not copied to a registry, so that a retry does not help.
 const (
 	RejectedTagConflict    = "TagConflict"
 	RejectedNotTransferred = "ReferrersNotTransferred"
@@ -132,7 +132,7 @@ const (
 	RejectedTooLarge       = "TooLarge"
 )
 
-// Rejects names why a copy fails whatever is tried again; empty when another attempt can help.
+// Rejects names why a copy fails on every retry; empty when another attempt can help.
 func Rejects(err error) string {
 	var e *sources.Error
 	switch {

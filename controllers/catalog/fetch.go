@@ -54,7 +54,7 @@ func (c *Catalog) once(ctx context.Context, digest fetchKey, do func(context.Con
 	c.mu.Unlock()
 
 	ctx, read := redactable(ctx)
-	own.err = read.hide(guard.Do("fetching an archive", func() (err error) { // the others wait for its end, whatever that is
+	own.err = read.hide(guard.Do("fetching an archive", func() (err error) { // the others wait for its end, a panic included
 		own.digest, err = do(ctx)
 		return err
 	}))
@@ -151,7 +151,7 @@ func (c *Catalog) fetchValued(ctx context.Context, repository *v1beta1.HelmRepos
 	return made, err
 }
 
-// valued gives the chart of a pick other values, where the choice asks for that. It is looked at anew only when upstream has another chart.
+// valued gives the chart of a pick other values, where the choice asks for that. It is built again only when upstream has another chart.
 func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found, before pick) pick {
 	if choice.values == "" || found.Revision.Digest == "" || found.Base != nil {
 		return found

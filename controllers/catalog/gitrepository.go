@@ -155,7 +155,7 @@ func closeAll(parts []git.Part) {
 	}
 }
 
-// contentOf tells by a digest what an artifact is made of beside the commit; empty for a plain work tree.
+// contentOf identifies by a digest what an artifact is made of beside the commit; empty for a plain work tree.
 func contentOf(settings gitSettings, include []v1beta1.Artifact) string {
 	digests := make([]string, 0, len(include))
 	for _, artifact := range include {

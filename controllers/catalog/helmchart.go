@@ -51,7 +51,7 @@ func (c *Catalog) takeChart(ctx context.Context, chart *v1beta1.HelmChart, choic
 }
 
 // isNew reports whether a chart replaces the current one, by the strategy of the HelmChart. Values files are input
-// whatever the strategy: they have no version of their own.
+// with every strategy: they have no version of their own.
 func isNew(chart *v1beta1.HelmChart, current, found v1beta1.ChartRevision) bool {
 	if chart.Status.ObservedGeneration != chart.Generation {
 		return current != found

@@ -11,7 +11,7 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// holderOf tells a source from all others. What one has brought into the artifact cache, no other reads: not by a digest in an index or in a
+// holderOf identifies a source. What one has brought into the artifact cache, no other reads: not by a digest in an index or in a
 // status either. A source that was deleted and created again is another one.
 func holderOf(source v1beta1.Source) store.Holder {
 	id := fmt.Sprintf("%T %s/%s %s", source, source.GetNamespace(), source.GetName(), source.GetUID())

@@ -106,7 +106,7 @@ func (c *Catalog) strip(ctx context.Context, repository *v1beta1.OCIRepository, 
 	return view.Put(ctx, "", func(w io.Writer) error { return matcher.Strip(archive, w) })
 }
 
-// movedTag tells what people should know when a tag that is a version points to something else than before. Other tags are made to move.
+// movedTag returns the warning that a tag that is a version points to something else than before. Other tags are made to move.
 func movedTag(repository *v1beta1.OCIRepository, name, digest string) []string {
 	had := repository.GetArtifact()
 	if _, version := sources.ParseTag(name); had == nil || !version {
@@ -120,7 +120,7 @@ func movedTag(repository *v1beta1.OCIRepository, name, digest string) []string {
 }
 
 // goesBack reports whether the newest version in a range is older than what the same range gave before, as it is when upstream has taken versions
-// away. Whoever wants the older one asks for it.
+// away. Users who want the older one ask for it.
 func goesBack(repository *v1beta1.OCIRepository, revision, name string) bool {
 	if ref := repository.Spec.Reference; ref == nil || ref.SemVer == "" || ref.Digest != "" || repository.Status.ObservedGeneration != repository.Generation {
 		return false

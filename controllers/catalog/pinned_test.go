@@ -298,7 +298,7 @@ func TestThePinnedArchiveIsFetchedAgain(t *testing.T) {
 	}
 }
 
-// A chart of a registry is pinned by the digest of its manifest, whatever its tag points to now. Its version counts,
+// A chart of a registry is pinned by the digest of its manifest, not by what its tag points to now. Its version counts,
 // too.
 func TestAPinnedChartOfARegistry(t *testing.T) {
 	t.Parallel()

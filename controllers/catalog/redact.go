@@ -95,7 +95,7 @@ func hidePicks(ctx context.Context, s *shelf) {
 	}
 }
 
-// public are the keys of Secrets whose values identify somebody and prove nothing. They are names and addresses, which
+// public are the keys of Secrets whose values identify a user and prove nothing. They are names and addresses, which
 // messages need.
 var public = map[string]bool{
 	"username": true, "accesskey": true, "address": true, "known_hosts": true, "identity.pub": true, "trusted_root.json": true,

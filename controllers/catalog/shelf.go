@@ -32,7 +32,7 @@ type pick struct {
 	KubeVersion string `json:"kubeVersion,omitempty"`
 	// Unfit are charts that were passed over because they do not fit the cluster: what each is made for, by its digest.
 	Unfit map[string]string `json:"unfit,omitempty"`
-	// SignedBy tells who has signed the chart, where somebody has to have, and Keys which Secret has said who may.
+	// SignedBy names the signer of the chart, where a signature is required, and Keys the Secret with the accepted keys.
 	SignedBy string `json:"signedBy,omitempty"`
 	Keys     string `json:"keys,omitempty"`
 	// Names of charts, where the choice lists them.
@@ -73,7 +73,7 @@ func (s *shelf) copy() *shelf {
 }
 
 // pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen
-// without a poll, while the source has access to the index. Those who were told before that there is no answer yet are
+// without a poll, while the source has access to the index. Objects that asked before there was an answer are
 // woken by the first one.
 func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source) (pick, bool) {
 	c.mu.Lock()

@@ -12,7 +12,7 @@ import (
 	"fairlead.dev/fairlead/sources"
 )
 
-// Nothing is taken from a source that is not supported, whatever an earlier poll has found.
+// Nothing is taken from a source that is not supported, not even what an earlier poll has found.
 func TestNothingIsTakenFromAnUnsupportedSource(t *testing.T) {
 	t.Parallel()
 	repository := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 2}}

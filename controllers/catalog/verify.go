@@ -67,7 +67,7 @@ func versionOf(secret *corev1.Secret) string {
 	return string(secret.UID) + "/" + secret.ResourceVersion
 }
 
-// artifact tells who has signed what a digest of a registry stands for, which is what is pulled then.
+// artifact returns the signer of what a digest of a registry stands for, which is what is pulled then.
 func (t trusted) artifact(ctx context.Context, remote *oci.Repository, digest string) (by string, err error) {
 	if t.ring != nil {
 		chart, file, err := remote.Provenance(ctx, digest)
@@ -93,7 +93,7 @@ func (t trusted) artifact(ctx context.Context, remote *oci.Repository, digest st
 	return fmt.Sprintf("%s by %s", digest, by), nil
 }
 
-// provenance tells who has signed a chart of a repository over HTTP; its archive is fetched by the digest that was signed.
+// provenance returns the signer of a chart of a repository over HTTP; its archive is fetched by the digest that was signed.
 func (t trusted) provenance(ctx context.Context, remote *helmrepo.Repository, found pick) (by string, err error) {
 	if t.ring == nil {
 		return "", sources.Stall(v1beta1.VerificationFailedReason, nil, "cosign signs what is in a registry; charts of an http(s) repository are verified with the provider helm")
@@ -109,7 +109,7 @@ func (t trusted) provenance(ctx context.Context, remote *helmrepo.Repository, fo
 	return fmt.Sprintf("%s %s, %s, by %s", found.Revision.Name, found.Revision.Version, found.Archive, by), nil
 }
 
-// signedArtifact tells who has signed what an OCIRepository stands for; nobody when nobody has to.
+// signedArtifact returns the signer of what an OCIRepository stands for; empty when no signature is required.
 func (c *Catalog) signedArtifact(ctx context.Context, repository *v1beta1.OCIRepository, remote *oci.Repository, digest string) (by string, err error) {
 	attested, err := c.attested(ctx, repository, remote, digest)
 	if err != nil || repository.Spec.Verify == nil {
@@ -126,7 +126,7 @@ func (c *Catalog) signedArtifact(ctx context.Context, repository *v1beta1.OCIRep
 	return by, err
 }
 
-// signed checks the signature of what was picked, where the choice demands one: anew only when upstream has another chart, or the Secret with the
+// signed checks the signature of what was picked, where the choice demands one: again only when upstream has another chart, or the Secret with the
 // keys has changed. What does not count is not taken over, and what was verified before stays.
 func (c *Catalog) signed(ctx context.Context, choice Choice, found, before pick, check func(trusted) (string, error)) pick {
 	if choice.demand == "" || found.Revision.Digest == "" || found.err != nil {
@@ -179,7 +179,7 @@ func (c *Catalog) doubt(ctx context.Context, choice Choice) error {
 	return nil
 }
 
-// signer tells who has signed the chart that a choice stands for.
+// signer returns the signer of the chart that a choice stands for.
 func (c *Catalog) signer(ctx context.Context, choice Choice) string {
 	source, err := c.source(ctx, choice)
 	if err != nil {

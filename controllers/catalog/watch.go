@@ -16,8 +16,8 @@ import (
 )
 
 // Watches returns the watches of a controller whose objects refer to sources. A
-// new chart from a HelmRepository, GitRepository or Bucket is told by the catalog, to those whose choice it is; the watches are for
-// what a source says of itself.
+// new chart from a HelmRepository, GitRepository or Bucket is reported by the catalog, to those whose choice it is; the watches are for
+// what the status of a source says.
 func Watches(users Users) []loop.Watch { return watches(kinds, saysNews(), users) }
 
 // Users lists the objects that refer to a source.

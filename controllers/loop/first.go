@@ -30,7 +30,7 @@ func (w *Waker) WakeFirst(key types.NamespacedName) {
 	w.ended <- event.GenericEvent{Object: named(key)}
 }
 
-// sourceOfEnded tells of the objects of WakeFirst.
+// sourceOfEnded emits the objects of WakeFirst.
 func (w *Waker) sourceOfEnded() source.Source {
 	return source.Channel(w.ended, handler.Funcs{GenericFunc: enqueueFirst})
 }
@@ -98,7 +98,7 @@ func (q lastOf) Add(request reconcile.Request) {
 	q.AddWithOpts(priorityqueue.AddOpts{Priority: new(last)}, request)
 }
 
-// requeuesUsually is a reconciler whose objects come back with the usual priority, whatever they were reconciled with.
+// requeuesUsually is a reconciler whose objects come back with the usual priority, also those that were reconciled with another one.
 type requeuesUsually struct{ reconcile.Reconciler }
 
 // Reconcile implements reconcile.Reconciler.

@@ -306,7 +306,7 @@ func TestFailedWrites(t *testing.T) {
 }
 
 // A cache that is behind our own write must not bring the status of before back.
-// What an action has come to is told once. While the API server is away it must not be lost, or the action is taken again.
+// The outcome of an action is reported once. While the API server is away it must not be lost, or the action is taken again.
 func TestAStatusThatCouldNotBeWrittenIsKept(t *testing.T) {
 	t.Parallel()
 	counted := func(hr *v1beta1.HelmRelease) (time.Duration, error) {

@@ -20,8 +20,8 @@ import (
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
-// firstAgain and lastAgain bound the pause before an object is looked at again after an error, which is about the API server:
-// what an object can do about is in its conditions. Once the server is back nobody should wait long.
+// firstAgain and lastAgain bound the pause before an object is reconciled again after an error, which is about the API server:
+// what an object can do about is in its conditions. Once the server is back no object should wait long.
 const (
 	firstAgain = 20 * time.Millisecond
 	lastAgain  = 15 * time.Second

@@ -88,7 +88,7 @@ func (t *Tasks[R]) result(key types.NamespacedName, work func(context.Context) R
 	return result, true
 }
 
-// drop ends a task without a result, because even making one of its panic failed. The object is looked at again at its
+// drop ends a task without a result, because even making one of its panic failed. The object is reconciled again at its
 // interval: if it were woken, it would meet the same fault without a pause.
 func (t *Tasks[R]) drop(key types.NamespacedName) {
 	t.mu.Lock()
@@ -105,7 +105,7 @@ func (t *Tasks[R]) Take(key types.NamespacedName) (R, bool) {
 	return result, ok
 }
 
-// Running tells for how long a task of the object has been running.
+// Running returns for how long a task of the object has been running.
 func (t *Tasks[R]) Running(key types.NamespacedName) (time.Duration, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

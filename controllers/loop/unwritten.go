@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// unwritten remembers the objects whose status could not be written. The next look goes on from there: what an action has come
-// to is told only once, and without it the same action would be taken again, as fast as the API server refuses.
+// unwritten remembers the objects whose status could not be written. The next reconcile continues from there: the outcome of an action
+// is reported only once, and without it the same action would be taken again, as fast as the API server refuses.
 type unwritten[T Object] struct {
 	mu      sync.Mutex
 	objects map[types.NamespacedName]T
@@ -23,7 +23,7 @@ func (u *unwritten[T]) remember(object T) {
 	u.objects[client.ObjectKeyFromObject(object)] = object
 }
 
-// resume returns the object with the status that could not be written, unless somebody changed the object since.
+// resume returns the object with the status that could not be written, unless another client changed the object since.
 func (u *unwritten[T]) resume(object T) T {
 	u.mu.Lock()
 	defer u.mu.Unlock()

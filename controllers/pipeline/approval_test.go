@@ -76,7 +76,7 @@ func TestWhatNeedsThePolicy(t *testing.T) {
 	}
 }
 
-// An approval that expires is looked at again when it does.
+// A pipeline is requeued when an approval expires.
 func TestAnApprovalExpires(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, threeStages(func(p *v1beta1.ReleasePipeline) {

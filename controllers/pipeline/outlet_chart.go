@@ -24,7 +24,7 @@ import (
 // outletKinds are the kinds that the source of a stage may have.
 var outletKinds = []string{v1beta1.OCIRepositoryKind, v1beta1.HelmChartKind}
 
-// outletInterval is how often a HelmChart of a stage is looked at. It asks upstream for nothing itself.
+// outletInterval is the interval of a HelmChart of a stage. It asks upstream for nothing itself.
 var outletInterval = metav1.Duration{Duration: 5 * time.Minute}
 
 // outletKind is the kind that the sources of the stages have: an OCIRepository for a chart in a registry, a HelmChart

@@ -38,7 +38,7 @@ func addCandidate(p *v1beta1.ReleasePipeline, chart v1beta1.ChartRevision, value
 	p.Status.Candidates = all[:min(len(all), maxCandidates)]
 }
 
-// seeAgain makes a known candidate the newest, wherever the status has it.
+// seeAgain makes a known candidate the newest, at any place in the status.
 func seeAgain(p *v1beta1.ReleasePipeline, known int, now metav1.Time) {
 	again := p.Status.Candidates[known]
 	again.FirstSeen = now

@@ -132,7 +132,7 @@ func (s *signatures) ask(p *v1beta1.ReleasePipeline, decisions []promotion.Decis
 	})
 }
 
-// answer is Fail only when no signature counts; whatever else goes wrong is tried again soon.
+// answer is Fail only when no signature counts; all other failures are retried soon.
 func (s *signatures) answer(by string, err error) promotion.Signature {
 	now := s.now().Truncate(time.Second)
 	later := now.Add(checkSignaturesEvery)

@@ -166,7 +166,7 @@ func (h *handler) deliverValues(ctx context.Context, p *v1beta1.ReleasePipeline)
 			return lost, err
 		}
 		if !ready {
-			continue // its watch tells when it is
+			continue // its watch reports when it is
 		}
 		missing, err := h.fillMap(ctx, p, s)
 		if err != nil {

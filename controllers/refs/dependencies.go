@@ -39,7 +39,7 @@ type Dependencies struct {
 	OwnNamespace bool
 }
 
-// Admit checks what spec.dependsOn says by itself: references that are not allowed or malformed, and expressions.
+// Admit checks spec.dependsOn alone: references that are not allowed or malformed, and expressions.
 func (g *Dependencies) Admit(object Dependent) error {
 	for i, reference := range object.GetDependsOn() {
 		field := fmt.Sprintf("spec.dependsOn[%d]", i)
@@ -179,7 +179,7 @@ func isSuspended(object any) bool {
 // other judges an object of any other kind, as the lookout saw it last.
 func (g *Dependencies) other(ctx context.Context, object Dependent, access cluster.Access, d dependency) error {
 	if d.kind.Group == v1beta1.GroupVersion.Group {
-		access.Kubeconfig = nil // sources and the like are where the release is declared
+		access.Kubeconfig = nil // sources and other such objects are where the release is declared
 	}
 	seen := g.Lookout.Look(client.ObjectKeyFromObject(object), access, d.kind, d.key) //nolint:contextcheck // a watch outlives the look
 	switch {

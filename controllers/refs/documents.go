@@ -33,8 +33,8 @@ type document struct {
 	size    int
 }
 
-// Documents reads the ConfigMaps and Secrets that objects name. What was read is kept until the metadata in the cache tells
-// of another version, so looking again costs no request; and no longer than an object names it, because it may be secret.
+// Documents reads the ConfigMaps and Secrets that objects name. What was read is kept until the metadata in the cache shows
+// another version, so looking again costs no request; and no longer than an object names it, because it may be secret.
 type Documents struct {
 	cached client.Reader // metadata
 	live   client.Reader
@@ -42,7 +42,7 @@ type Documents struct {
 
 	mu    sync.Mutex
 	users map[Document]map[types.NamespacedName]struct{} // who names what
-	named map[types.NamespacedName][]Document            // the same the other way round
+	named map[types.NamespacedName][]Document            // the same by document
 	kept  map[Document]*list.Element                     // of *document
 	order *list.List                                     // the one that was used last is in front
 	size  int
@@ -71,7 +71,7 @@ func NewDocuments(cached, live client.Reader, budget int) *Documents {
 	}
 }
 
-// Name records what an object names now. What nobody names any more is dropped.
+// Name records what an object names now. What no object names any more is dropped.
 func (d *Documents) Name(user types.NamespacedName, keys ...Document) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -119,7 +119,7 @@ func (d *document) content() (map[string][]byte, error) {
 	return d.data, nil
 }
 
-// at returns a document at that version or a later one. A change of what many objects name brings all of them here at once:
+// at returns a document at that version or a later one. A change of what many objects name brings all of them here together:
 // one reads, the others wait for it. Only who has seen the same version waits, because the answer may be older than others.
 func (d *Documents) at(ctx context.Context, seen version) (*document, error) {
 	for {
@@ -159,7 +159,7 @@ func (d *Documents) findOrBegin(seen version) (found *document, other, mine *rea
 	return nil, nil, mine
 }
 
-// end tells those who wait what was found, nil for a failure, and keeps it.
+// end gives those who wait what was found, nil for a failure, and keeps it.
 func (d *Documents) end(seen version, mine *reading, found *document) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -30,7 +30,7 @@ type Objects interface {
 		see func(*unstructured.Unstructured) (bool, error)) error
 }
 
-// Sight is what is known of an object that somebody waits for.
+// Sight is what is known of an object that a dependent waits for.
 type Sight struct {
 	// Known reports whether the object was read; Object is nil when it does not exist.
 	Known  bool
@@ -42,7 +42,7 @@ type Sight struct {
 	Pause, Left time.Duration
 }
 
-// view is one object that somebody waits for, as one identity sees it.
+// view is one object that a dependent waits for, as one identity sees it.
 type view struct {
 	Sight
 	since    time.Time
@@ -53,7 +53,7 @@ type view struct {
 	cancel   context.CancelFunc
 }
 
-// viewKey tells views apart.
+// viewKey identifies a view.
 type viewKey struct {
 	user       string
 	namespace  string // of the kubeconfig
@@ -83,7 +83,7 @@ func NewLookout(ctx context.Context, objects Objects, wake func(types.Namespaced
 	}
 }
 
-// Turn begins a turn of a waiter. What it has not looked at when end is called is no longer watched for it.
+// Turn begins a turn of a waiter. What it has not read when end is called is no longer watched for it.
 func (l *Lookout) Turn(waiter types.NamespacedName) (end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -36,7 +36,7 @@ func numbered(name, version string) *unstructured.Unstructured {
 	return object
 }
 
-// newCluster has the given Deployments and tells of changes through the watcher.
+// newCluster has the given Deployments and reports changes through the watcher.
 func newCluster(t *testing.T, items ...*unstructured.Unstructured) (*fake.FakeDynamicClient, *watch.FakeWatcher) {
 	t.Helper()
 	resource := schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}

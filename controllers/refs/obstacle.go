@@ -22,7 +22,7 @@ type ObstacleError struct {
 // Error implements error.
 func (o *ObstacleError) Error() string { return o.Message }
 
-// Hindered is an obstacle that may go away by itself.
+// Hindered is an obstacle that may go away without a change of the object.
 func Hindered(reason, format string, args ...any) error {
 	return &ObstacleError{Failure: status.Failure{Reason: reason, Message: fmt.Sprintf(format, args...)}}
 }

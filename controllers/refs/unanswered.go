@@ -19,7 +19,7 @@ func isOwn(err error) bool {
 }
 
 // unanswered words that a cluster of a kubeconfig did not give the answer that was asked for: nothing listens there,
-// its certificate is not trusted, or it answers with an error. Nothing tells when that ends, so the cluster is asked
+// its certificate is not trusted, or it answers with an error. No event says when that ends, so the cluster is asked
 // again now and then.
 func unanswered(err error, namespace string, remote *v1beta1.KubeConfigReference) error {
 	failure := status.Failure{Reason: v1beta1.ClusterUnreachableReason}

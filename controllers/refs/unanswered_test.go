@@ -20,7 +20,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 )
 
-// Whatever is wrong with the cluster of a kubeconfig is reported in the status of the object, and the cluster is asked
+// Every failure of the cluster of a kubeconfig is reported in the status of the object, and the cluster is asked
 // again after a pause.
 func TestAClusterThatDoesNotAnswerAsAsked(t *testing.T) {
 	t.Parallel()

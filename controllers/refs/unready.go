@@ -13,7 +13,7 @@ import (
 )
 
 // How much of dependencies that are not ready a message holds: how many it names, and how many characters it has for the
-// cause of each and for what an object says of itself.
+// cause of each and for the message of an object's own condition.
 const (
 	maxNamed  = 5
 	maxCause  = 350
@@ -58,7 +58,7 @@ func (u *unready) err() error {
 	}
 }
 
-// causeOf says in few words why an object of the own kind is not ready, empty when it is. What the object says of itself
+// causeOf explains in few words why an object of the own kind is not ready, empty when it is. The message of its condition
 // is quoted only to dependents in its namespace; others learn the reason.
 func causeOf(object v1beta1.Conditioned, quoted bool) string {
 	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)

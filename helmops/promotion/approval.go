@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Candidates that need an approval in a stage that promotes others by itself.
+// Candidates that need an approval in a stage that otherwise promotes automatically.
 const (
 	OnMajor = "OnMajor" // those of another major version than the present one
 	OnMinor = "OnMinor" // those of another major or minor version

@@ -10,7 +10,7 @@ type Facts struct {
 	Candidates []Candidate
 	// Stages in the order of the pipeline.
 	Stages []Stage
-	// Freezes are those that the pipeline falls under, whatever their time.
+	// Freezes are those that the pipeline falls under, at all times.
 	Freezes []Freeze
 	// Stamped is set when the API server writes who made an approval. Without it the author of an approval is not
 	// known.

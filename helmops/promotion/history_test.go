@@ -95,7 +95,7 @@ func (o *oracle) frozen(f Facts) bool {
 	})
 }
 
-// rollback wants a bad candidate out of a stage, whatever freezes, holds and windows say.
+// rollback wants a bad candidate out of a stage, in spite of freezes, holds and windows.
 func (o *oracle) rollback(s *Stage, f Facts, d Decision) {
 	if s.Delivery == nil || f.Suspended || s.Delivery.Cause == CauseRollback {
 		return

@@ -105,7 +105,7 @@ func prereleases(q question) Gate {
 	return pass("no pre-release")
 }
 
-// bump wants an approval for a step that is larger than the stage takes by itself.
+// bump wants an approval for a step that is larger than the stage takes automatically.
 func bump(q question) Gate {
 	d := q.stage.Delivery
 	if d == nil || q.stage.Gates.Bump == "" || q.stage.Gates.Bump == BumpMajor {
@@ -122,7 +122,7 @@ func bump(q question) Gate {
 	return answer
 }
 
-// leaps reports whether the step to the candidate is larger than the stage takes by itself.
+// leaps reports whether the step to the candidate is larger than the stage takes automatically.
 func (q question) leaps() bool {
 	d := q.stage.Delivery
 	if d == nil || q.stage.Gates.Bump == "" {

@@ -64,7 +64,7 @@ type Bucket struct {
 	base http.RoundTripper
 }
 
-// New checks the options without talking to anybody. An endpoint that cannot be used is a sources.Error with reason
+// New checks the options without a request. An endpoint that cannot be used is a sources.Error with reason
 // URLInvalid, a bucket name, prefix or region that cannot be one is InvalidReference; both are stalled.
 func New(o Options) (*Bucket, error) {
 	scheme := "https"

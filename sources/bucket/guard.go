@@ -113,7 +113,7 @@ func refuse(resp *http.Response) error {
 	return r
 }
 
-// failure words what went wrong. what says what was tried.
+// failure formats an error. what says what was tried.
 func (b *Bucket) failure(err error, what string) error {
 	r := (*refusal)(nil)
 	if malformed := (*xml.SyntaxError)(nil); errors.As(err, &malformed) { // the library quotes what it cannot read
@@ -129,12 +129,12 @@ func (b *Bucket) failure(err error, what string) error {
 	return sources.Fail(reason, nil, "%s: %s", what, text).After(r.pause)
 }
 
-// explain returns the reason of the condition and what to tell.
+// explain returns the reason of the condition and the message.
 func (r *refusal) explain(o Options) (reason, text string) {
 	refused := r.status == http.StatusForbidden || r.status == http.StatusUnauthorized
 	switch {
 	case r.status == http.StatusPreconditionFailed || r.code == "NoSuchKey":
-		return v1beta1.FetchFailedReason, "the bucket has changed since it was listed; the next attempt lists it anew"
+		return v1beta1.FetchFailedReason, "the bucket has changed since it was listed; the next attempt lists it again"
 	case r.status/100 == 3:
 		return v1beta1.URLInvalidReason, "the endpoint sends requests elsewhere, which is refused: " + r.Error() + r.hint("; the bucket is in the region ")
 	case r.status == http.StatusBadRequest && r.region != "" && r.region != o.Region:

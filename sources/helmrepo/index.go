@@ -168,7 +168,7 @@ type table struct {
 	memory  int64
 }
 
-// full tells that no more is taken: the document cannot be kept.
+// full reports whether no more is taken: the document cannot be kept.
 func (t *table) full() bool { return t.memory > MaxIndexMemory }
 
 // chart makes a chart known even when none of its entries can be used.

@@ -79,7 +79,7 @@ func (t *table) decodeJSON(d *json.Decoder, chart string) error {
 	return err
 }
 
-// object calls f for each key; f has to read the value. null is an empty object.
+// object calls f for each key; f must read the value. null is an empty object.
 func object(d *json.Decoder, f func(key string) error) error {
 	open, err := d.Token()
 	if err != nil || open == nil {
@@ -105,7 +105,7 @@ func object(d *json.Decoder, f func(key string) error) error {
 	return err
 }
 
-// array calls f for each element; f has to read it. null is an empty array.
+// array calls f for each element; f must read it. null is an empty array.
 func array(d *json.Decoder, f func() error) error {
 	open, err := d.Token()
 	if err != nil || open == nil {

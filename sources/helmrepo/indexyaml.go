@@ -25,7 +25,7 @@ const (
 //	    version: 6.0.0
 //
 // A YAML decoder for the whole document needs ten times its size. Only the lines of wanted keys are given to the decoder,
-// one entry at a time; whatever does not look like this is errUnusual, and is left to readWhole.
+// one entry at a time; everything that does not look like this is errUnusual, and is left to readWhole.
 type scanner struct {
 	r     *bufio.Reader
 	table *table
@@ -266,7 +266,7 @@ func key(text []byte) (name, value string, ok bool) {
 		rest = nil
 	}
 	if len(rest) > longestValue {
-		rest = rest[:longestValue] // enough to tell it from the few short ones that mean nothing
+		rest = rest[:longestValue] // enough to distinguish it from the few short ones that mean nothing
 	}
 	return string(raw), string(rest), true
 }

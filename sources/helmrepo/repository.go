@@ -49,7 +49,7 @@ type Repository struct {
 	client *http.Client
 }
 
-// New checks the options without talking to anybody. A URL that cannot be used is a sources.Error with reason URLInvalid,
+// New checks the options without a request. A URL that cannot be used is a sources.Error with reason URLInvalid,
 // stalled.
 func New(o Options) (*Repository, error) {
 	base, err := transport.ParseURL(o.URL, "https", "http")
@@ -199,7 +199,7 @@ func (r *Repository) get(ctx context.Context, u *url.URL, have Validators, what 
 	return resp, nil
 }
 
-// copy hands a body on within a limit, and tells our own writer's failure from upstream's.
+// copy hands a body on within a limit, and separates our own writer's failure from upstream's.
 func (r *Repository) copy(w io.Writer, resp *http.Response, limit int64, what string) error {
 	if resp.ContentLength > limit {
 		return tooLarge(what, limit)

@@ -11,7 +11,7 @@ import (
 // have a resolution of a second, and the clocks of a server and of the proxy before it differ: RFC 9110, 8.8.2.2.
 const settled = time.Minute
 
-// Validators tell upstream which index is at hand already; the zero value means none. At most one is sent.
+// Validators say which index upstream has sent already; the zero value means none. At most one is sent.
 type Validators struct {
 	ETag         string `json:"etag,omitempty"`
 	LastModified string `json:"lastModified,omitempty"`

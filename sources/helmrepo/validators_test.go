@@ -49,7 +49,7 @@ func TestValidatorsIdentifyOneIndex(t *testing.T) {
 	}
 }
 
-// Two indexes that were published within one second are both seen, whatever validators the server gives.
+// Two indexes that were published within one second are both seen, with all validators that the server gives.
 func TestAnIndexThatIsPublishedTwiceWithinASecondIsSeen(t *testing.T) {
 	t.Parallel()
 	published := time.Now()

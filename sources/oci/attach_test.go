@@ -9,7 +9,7 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// A bundle that is attached is found among the referrers, whatever the registry can do.
+// A bundle that is attached is found among the referrers, with every registry.
 func TestAttach(t *testing.T) {
 	t.Parallel()
 	for name, kind := range kinds {

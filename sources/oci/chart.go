@@ -47,7 +47,7 @@ func (r *Repository) Chart(ctx context.Context, manifestDigest string) (Chart, e
 	return r.chart(ctx, manifestDigest, m, what)
 }
 
-// isIndex tells an index from an image manifest.
+// isIndex reports whether a manifest is an index and not that of an image.
 func (m manifest) isIndex() bool {
 	return len(m.Manifests) > 0 || m.MediaType == ocispec.MediaTypeImageIndex || m.MediaType == dockerListMediaType
 }

@@ -30,7 +30,7 @@ const (
 	parallel = 3
 )
 
-// Why an artifact cannot be copied, whatever is tried again.
+// Why an artifact cannot be copied, so that a retry does not help.
 var (
 	// ErrTagConflict says that the destination has other content under a tag that must not move.
 	ErrTagConflict = errors.New("the tag has other content")
@@ -56,7 +56,7 @@ func AtSource(err error) bool {
 
 // CopyOptions say what is copied.
 type CopyOptions struct {
-	// Digest of the manifest. It is what is copied, wherever tags point meanwhile.
+	// Digest of the manifest. It is what is copied, even when tags move meanwhile.
 	Digest string
 	// Tag of the destination that is written last, unless it is there. It never moves. "+" becomes the "_" of tags.
 	Tag string

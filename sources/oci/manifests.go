@@ -25,7 +25,7 @@ type Content struct {
 var archiveSuffixes = []string{"tar+gzip", "tar.gzip"}
 
 // Content reads the manifest of an artifact. One whose config, or whose only child in an index, is that of a Helm chart is a chart,
-// with the errors of Chart. Any other has to have exactly one layer that is a tar.gz, whatever made it; the order of layers means
+// with the errors of Chart. Any other has to have exactly one layer that is a tar.gz, of any tool; the order of layers means
 // nothing. Errors are as those of Chart.
 func (r *Repository) Content(ctx context.Context, manifestDigest string) (Content, error) {
 	what := "reading the artifact " + v1beta1.ShortDigest(manifestDigest) + " of " + r.name

@@ -69,7 +69,7 @@ type Repository struct {
 	name   string
 }
 
-// New checks the options without talking to anybody. A repository that is no host/path, or that carries a tag or
+// New checks the options without a request. A repository that is no host/path, or that carries a tag or
 // credentials, is a sources.Error with reason URLInvalid, stalled.
 func New(o Options) (*Repository, error) {
 	if strings.Contains(o.Repository, "@") || strings.Contains(o.Repository, "://") {
@@ -151,10 +151,10 @@ var signedIn = struct {
 }{all: lru.New(maxTokens)}
 
 // tokens is where the tokens of a registry for credentials are kept. Other credentials never see them, and neither do those who reach the
-// registry in another way: through a proxy, or with certificates of their own, somebody else may have answered in its name.
+// registry in another way: through a proxy, or with certificates of their own, another server may have answered in its name.
 func tokens(registry string, o Options, way string) auth.Cache {
 	if way == "" {
-		return auth.NewCache() // nobody says how this client reaches the registry
+		return auth.NewCache() // it is not known how this client reaches the registry
 	}
 	sum := sha256.New()
 	for _, part := range []string{registry, o.Credentials.Username, o.Credentials.Password, strconv.FormatBool(o.PlainHTTP), way} {

@@ -15,10 +15,10 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// ErrModified says that somebody else wrote a record between our reading and writing it.
+// ErrModified says that another client wrote a record between our reading and writing it.
 var ErrModified = errors.New("the release record was changed by another Helm client")
 
-// Driver is the storage of one Helm action on one release. It is made anew for every action, because Helm's interface has no
+// Driver is the storage of one Helm action on one release. Each action has its own, because Helm's interface has no
 // context and because every write is conditional on the state that the action read first.
 type Driver struct {
 	ctx    context.Context //nolint:containedctx // Helm's driver interface takes none.

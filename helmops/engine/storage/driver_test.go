@@ -162,7 +162,7 @@ func TestUpdateSkipsWhatDidNotChange(t *testing.T) {
 	}
 }
 
-// A write in between is never overwritten, even when the watch told of it before the action went on.
+// A write in between is never overwritten, even when the watch reported it before the action continued.
 func TestUpdateIsBasedOnWhatTheActionRead(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -66,7 +66,7 @@ type encoder struct {
 }
 
 // memberKey is the digest of what a member holds. It is not the chart's digest: that one can come from an annotation, which
-// anybody who may write the record can forge to get at the chart of somebody else.
+// every client that may write the record can forge to get at the chart of another tenant.
 type memberKey [sha256.Size]byte
 
 type member struct {

@@ -59,7 +59,7 @@ func newEntry(secret metav1.Object) *entry {
 		createdAt: labels["createdAt"], modified: modified(secret), owner: parseOwner(secret.GetAnnotations()[OwnerAnnotation]),
 	}
 	version, err := strconv.Atoi(labels["version"])
-	// Only the content can tell what a record is that does not have the name its labels call for.
+	// Only the content shows what a record is that does not have the name its labels call for.
 	if err == nil && version > 0 && e.secret == secretName(e.of.name, version) {
 		e.version = version
 		e.note = parseNote(secret.GetAnnotations()[Annotation])

@@ -7,15 +7,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
-// index is what the watch and our own writes told of all records, whichever knows the later state.
+// index is what the watch and our own writes reported of all records: of each the later state.
 type index struct {
 	mu      sync.Mutex
 	entries map[releaseKey]map[string]*entry
-	// gone are records that we deleted and that the watch may still tell of.
+	// gone are records that we deleted and that the watch may still report.
 	gone map[types.UID]*entry
-	// unsure are releases of which a write of ours may have happened or met a record that the watch has not told of yet.
+	// unsure are releases of which a write of ours may have happened or met a record that the watch has not reported yet.
 	unsure map[releaseKey]struct{}
-	// writing holds back what the watch tells of records that we are writing: it can be faster than the answer to us.
+	// writing holds back what the watch reports of records that we are writing: it can be faster than the answer to us.
 	writing map[secretKey]*inFlight
 	// attempt counts the failures of the watch.
 	attempt int
@@ -52,7 +52,7 @@ func (x *index) begin(key secretKey) {
 	x.writing[key].writes++
 }
 
-// end takes in what was held back and returns the releases of which it tells news.
+// end takes in what was held back and returns the releases of which it has news.
 func (x *index) end(key secretKey) map[releaseKey]struct{} {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -142,7 +142,7 @@ func (x *index) compare(key releaseKey, listed []*item) {
 	delete(x.unsure, key)
 }
 
-// observe takes in what the watch tells and returns whether that is news and no write of ours.
+// observe takes in an event of the watch and returns whether that is news and no write of ours.
 func (x *index) observe(e *entry) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -158,14 +158,14 @@ func (x *index) observeLocked(e *entry) bool {
 		return false
 	}
 	if known != nil && known.uid == e.uid {
-		// Whoever writes a record without knowing the note may leave it as it is.
+		// A client that writes a record without knowing the note may leave it as it is.
 		e.doubted = e.note != nil && (known.note == nil || known.note.Content == e.note.Content)
 	}
 	x.set(e)
 	return true
 }
 
-// vanished takes in a deletion that the watch tells of.
+// vanished takes in a deletion that the watch reports.
 func (x *index) vanished(e *entry) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -185,7 +185,7 @@ func (x *index) vanishedLocked(e *entry) bool {
 	return true
 }
 
-// replace takes in a list of everything at a resource version, and returns the releases of which it tells news.
+// replace takes in a list of everything at a resource version, and returns the releases of which it has news.
 func (x *index) replace(listed []*entry, resourceVersion string) map[releaseKey]struct{} {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -212,7 +212,7 @@ func (x *index) replace(listed []*entry, resourceVersion string) map[releaseKey]
 	return news
 }
 
-// failed forgets what was written long before the watch will tell again, so that nothing piles up while it is refused.
+// failed forgets what was written long before the watch will report again, so that nothing piles up while it is refused.
 func (x *index) failed() {
 	x.mu.Lock()
 	defer x.mu.Unlock()

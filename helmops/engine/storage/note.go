@@ -44,7 +44,7 @@ type noted struct {
 	ChartDigest  string `json:"chartDigest,omitempty"`
 	ConfigDigest string `json:"configDigest,omitempty"`
 	RenderDigest string `json:"renderDigest,omitempty"`
-	// Content is the digest of the record this was noted on; another one was written by somebody else.
+	// Content is the digest of the record this was noted on; another one was written by another client.
 	Content       string     `json:"content"`
 	Description   string     `json:"description,omitempty"`
 	FirstDeployed time.Time  `json:"firstDeployed,omitzero"`
@@ -133,7 +133,7 @@ func stillDegraded(rel *release.Release, before, now []string) []string {
 	return out
 }
 
-// record returns what the annotation tells of a record of that version.
+// record returns what the annotation says of a record of that version.
 func (n *noted) record(version int, modified time.Time) plan.Record {
 	record := plan.Record{
 		Version: version, Status: n.Status, Description: n.Description, Namespace: n.Namespace,
@@ -157,7 +157,7 @@ func (n *noted) supplement(record *plan.Record) {
 	record.Degraded = strings.Join(n.Degraded, ",")
 }
 
-// recordOf returns what a release itself tells.
+// recordOf returns what a release itself says.
 func recordOf(rel *release.Release) plan.Record {
 	record := plan.Record{
 		Version: rel.Version, Status: rel.Info.Status.String(), Description: bound(rel.Info.Description), Namespace: rel.Namespace,

@@ -138,7 +138,7 @@ func TestAClaimIsForWhatWasDecidedOn(t *testing.T) {
 	}
 	watching := s.watching(t)
 	known := s.history(t, watching, alice)[0]
-	s.hold(true) // the watch has not told of the change yet
+	s.hold(true) // the watch has not reported the change yet
 	s.change(t, keyOf(1), func(secret *corev1.Secret) { secret.Annotations[OwnerAnnotation] = ownerText(theirs) })
 	if err := watching.Claim(t.Context(), s.reader(t, alice), web, known, mine); !errors.Is(err, ErrModified) {
 		t.Errorf("claimed over a change: %v", err)

@@ -100,7 +100,7 @@ func (s *Store) find(ctx context.Context, reader Reader, key Key) ([]*item, erro
 	return items, nil
 }
 
-// learn fills in the facts of a record, reading it only when neither its note nor an earlier look tells.
+// learn fills in the facts of a record, reading it only when neither its note nor an earlier look has them.
 func (s *Store) learn(ctx context.Context, reader Reader, i *item) error {
 	known, found := s.facts.get(identityKey{reader.As, i.uid})
 	if found && i.resourceVersion != "" && known.resourceVersion == i.resourceVersion {

@@ -36,7 +36,7 @@ type review struct {
 }
 
 // mayRead reports whether a reader may be given what the index knows of the records of a release, which was read with the rights of the
-// controller. Where that cannot be told, the answer is false, and the records have to be read as the reader. It fails when the reader
+// controller. Where that is not known, the answer is false, and the records have to be read as the reader. It fails when the reader
 // may not read them.
 func (s *Store) mayRead(ctx context.Context, reader Reader, key Key) (bool, error) {
 	if reader.Trusted {

@@ -58,7 +58,7 @@ func TestALookAtOurRecordsCostsNothing(t *testing.T) {
 	}
 }
 
-// What the note tells is what the record itself tells.
+// What the note says is what the record itself says.
 func TestHistoryTellsTheRecord(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -52,8 +52,8 @@ func (s *Store) Run(ctx context.Context) error {
 			switch initial := options.SendInitialEvents != nil; {
 			case err == nil:
 			case apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) || utilnet.IsConnectionRefused(err):
-				s.pause(err) // the reflector goes on from where it was
-			case !initial: // otherwise it lists next, which tells more
+				s.pause(err) // the reflector continues from where it was
+			case !initial: // otherwise it lists next, which shows more
 				s.fail(err)
 			}
 			return events, err
@@ -92,7 +92,7 @@ func (s *Store) pause(err error) {
 	}
 }
 
-// settle lets those go on that wait for the first result of the watch.
+// settle releases the callers that wait for the first result of the watch.
 func (s *Store) settle() {
 	if !s.isSettled {
 		s.isSettled = true
@@ -100,15 +100,15 @@ func (s *Store) settle() {
 	}
 }
 
-// Err tells why looks at releases cost requests; nil while the watch works.
+// Err returns why looks at releases cost requests; nil while the watch works.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// Subscribe has notify called when a record appears, changes or goes by another hand than this Store's. What is there when
-// the watch begins is no news. notify must not block; it can be called several times at once.
+// Subscribe calls notify when a record appears, changes or goes by another client than this Store. What is there when
+// the watch begins is no news. notify must not block; it can be called concurrently.
 func (s *Store) Subscribe(notify func(storageNamespace, releaseName string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

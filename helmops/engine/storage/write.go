@@ -23,8 +23,8 @@ const (
 	roomPerHook = 64
 )
 
-// Create implements driver.Driver. It is Helm's lock: a record of that name that is there already means that somebody
-// else is at work on the release, or, with a TakenError, that another release has it. It fails with a TooLargeError,
+// Create implements driver.Driver. It is Helm's lock: a record of that name that is there already means that another
+// client is at work on the release, or, with a TakenError, that another release has it. It fails with a TooLargeError,
 // before anything is applied, when the release does not fit.
 func (d *Driver) Create(name string, rel *release.Release) error {
 	return d.noteError(d.create(name, rel))
@@ -152,7 +152,7 @@ func (d *Driver) wrote(rel *release.Release, data packed, stored *corev1.Secret)
 	d.store.wrote(d.reader, e, rel, data)
 }
 
-// writing holds back what the watch tells of a record until the function it returns is called.
+// writing holds back what the watch reports of a record until the function it returns is called.
 func (s *Store) writing(key secretKey) func() {
 	s.index.begin(key)
 	return func() { s.notify(s.index.end(key)) }
@@ -213,7 +213,7 @@ func newSecret(name string, rel *release.Release, data packed) *corev1.Secret {
 	return secret
 }
 
-// HookDone notes on the revision written last that the Job or Pod of a hook has finished, and stores that at once, so that
+// HookDone notes on the revision written last that the Job or Pod of a hook has finished, and stores that immediately, so that
 // the hook is not run a second time after a crash. It must be called from the goroutine of the action. An error is kept for
 // Err: Helm's next write of the record meets it again.
 func (d *Driver) HookDone(kind, namespace, name string, succeeded bool) {

@@ -22,12 +22,12 @@ var onlyEncryptedSalt = []byte{
 	0x0b, 0x97, 0x5b, 0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
 }
 
-// content decrypts the values of one file and reckons their MAC.
+// content decrypts the values of one file and computes their MAC.
 type content struct {
 	key  []byte
 	meta metadata
 	mac  hash.Hash
-	// opened is told every value that was decrypted.
+	// opened is called with every value that was decrypted.
 	opened func(value string)
 }
 
@@ -84,7 +84,7 @@ func (c *content) verify() error {
 	if err != nil {
 		return errors.New("its MAC cannot be decrypted: the file was changed after it was encrypted")
 	}
-	if reckoned := fmt.Sprintf("%X", c.mac.Sum(nil)); subtle.ConstantTimeCompare([]byte(reckoned), noted) != 1 {
+	if computed := fmt.Sprintf("%X", c.mac.Sum(nil)); subtle.ConstantTimeCompare([]byte(computed), noted) != 1 {
 		return errors.New("its MAC does not match: the file was changed after it was encrypted")
 	}
 	return nil

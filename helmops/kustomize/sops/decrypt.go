@@ -29,10 +29,10 @@ type recipient struct {
 // sopsKey is where the metadata is.
 const sopsKey = "sops"
 
-// Decrypt returns the content of a file of SOPS, byte for byte as SOPS prints it. Its name tells the format: .yaml
+// Decrypt returns the content of a file of SOPS, byte for byte as SOPS prints it. Its name gives the format: .yaml
 // and .yml, .json, .env, .ini; everything else is binary. Two things that SOPS prints are not what was encrypted, and
 // are not printed: null for a text of several lines that begins with a tab in YAML, which has quotes here, and other
-// characters for bytes that are not UTF-8 in JSON, which are refused. A content that somebody has changed since it
+// characters for bytes that are not UTF-8 in JSON, which are refused. A content that was changed after it
 // was encrypted is refused. Errors quote nothing of it.
 func (k *Keys) Decrypt(name string, content []byte) ([]byte, error) {
 	switch format(name) {

@@ -36,7 +36,7 @@ type Keys struct {
 }
 
 // NewKeys reads the content of a Secret: age identities from keys that end in .agekey, armored PGP private keys without a passphrase
-// from those that end in .asc. Others are left out. opened is told every value that is decrypted, so that messages can be masked. Errors
+// from those that end in .asc. Others are left out. opened is called with every value that is decrypted, so that messages can be masked. Errors
 // name the key of the Secret and quote nothing of it.
 func NewKeys(secret map[string][]byte, opened func(value string)) (*Keys, error) {
 	k := &Keys{opened: opened}

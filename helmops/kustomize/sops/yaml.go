@@ -248,7 +248,7 @@ func nodeOf(value any) *yaml.Node {
 			return textNode(value)
 		}
 	default:
-		_ = out.Encode(value) // cannot fail for numbers and the like
+		_ = out.Encode(value) // cannot fail for numbers
 	}
 	return out
 }
