@@ -99,7 +99,7 @@ func showsNothing(t *testing.T, _ *scene) {
 			t.Fatal(err)
 		}
 		if len(history) > 0 || strings.Contains(string(text), world.neighbor.digest) {
-			t.Errorf("the status of %s tells of the neighbor's release: %s", hr.GetName(), text)
+			t.Errorf("the status of %s mentions the neighbor's release: %s", hr.GetName(), text)
 		}
 	}
 }

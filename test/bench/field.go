@@ -123,7 +123,7 @@ func (f *field) serveCharts(ctx context.Context) (err error) {
 	})
 }
 
-// failed tells why nothing more can be measured; nil while everything runs.
+// failed says why nothing more can be measured; nil while everything runs.
 func (f *field) failed() error { return errors.Join(f.cluster.Failed(), f.controller.Failed()) }
 
 func (f *field) stop() error {

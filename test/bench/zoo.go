@@ -183,7 +183,7 @@ func inZoo(name string) metav1.ObjectMeta {
 }
 
 // inhabitantsOf are one object in each state: a chart with files of values and its release, a release that is
-// suspended, one that failed for good, and one whose name another has.
+// suspended, one that failed permanently, and one whose name another has.
 func inhabitantsOf(i int) []inhabitant {
 	name := func(what string) string { return fmt.Sprintf("%s%02d", what, i) }
 	chart := &v1beta1.HelmChart{ObjectMeta: inZoo(name("chart")), Spec: v1beta1.HelmChartSpec{

@@ -39,7 +39,7 @@ func (s *show) editByHand(ctx context.Context) error {
 		return err
 	}
 	say("      beacon      repaired %s after the edit: %s again", since(began), before)
-	return s.until(ctx, "the release tells of it", func() (bool, error) {
+	return s.until(ctx, "the release mentions it", func() (bool, error) {
 		hr, err := s.release(ctx, "beacon")
 		drifted := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.DriftedCondition)
 		if err != nil || drifted == nil || drifted.Reason != v1beta1.DriftCorrectedReason {

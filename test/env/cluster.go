@@ -108,7 +108,7 @@ func Scheme() (*runtime.Scheme, error) {
 // Stop ends the control plane and everything it started.
 func (c *Cluster) Stop() error { return c.process.stop() }
 
-// Failed tells why the control plane has ended by itself; nil while it runs.
+// Failed says why the control plane has ended by itself; nil while it runs.
 func (c *Cluster) Failed() error { return c.process.ended() }
 
 // InstallCRDs applies config/crd and waits until the API server serves the kinds.

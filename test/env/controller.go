@@ -76,10 +76,10 @@ func (c *Controller) Kill() { c.process.kill() }
 // Pause stops the process where it is, the way a machine does that is overloaded or asleep, until Resume.
 func (c *Controller) Pause() error { return c.process.command.Process.Signal(syscall.SIGSTOP) }
 
-// Resume lets a paused process go on; for the process no time has passed.
+// Resume lets a paused process continue; for the process no time has passed.
 func (c *Controller) Resume() error { return c.process.command.Process.Signal(syscall.SIGCONT) }
 
-// Failed tells why the controller has ended by itself; nil while it runs.
+// Failed says why the controller has ended by itself; nil while it runs.
 func (c *Controller) Failed() error { return c.process.ended() }
 
 // PID of the controller.

@@ -59,7 +59,7 @@ type exchangeKey struct{}
 // errDropped is the answer that a client never sees.
 var errDropped = errors.New("dropped")
 
-// StartProxy listens on a free port and writes a kubeconfig into dir. Requests go on to the server of the config, with its
+// StartProxy listens on a free port and writes a kubeconfig into dir. Requests continue to the server of the config, with its
 // credentials.
 func StartProxy(config *rest.Config, dir string) (*Proxy, error) {
 	config = rest.CopyConfig(config)
@@ -218,7 +218,7 @@ type Held struct {
 	dropped bool
 }
 
-// Hold stops the first request that matches: before it goes on to the API server, or after the API server has answered and
+// Hold stops the first request that matches: before it continues to the API server, or after the API server has answered and
 // before the client hears of it. One hold stops one request; of several that match, the first one set takes it. Requests are
 // shown to match one after another, in the order in which they arrive, so that it may keep a state; it must not call the
 // proxy.
@@ -236,7 +236,7 @@ func (h *Held) Reached() <-chan struct{} { return h.reached }
 // Request that was stopped, once Reached is closed.
 func (h *Held) Request() Request { return h.request }
 
-// Release lets the request go on, or gives up holding one.
+// Release lets the request continue, or gives up holding one.
 func (h *Held) Release() { h.decide(false) }
 
 // Drop closes the client's connection; a request that was held before the API server saw it never gets there. It is what
@@ -258,7 +258,7 @@ func (h *Held) decide(drop bool) {
 	})
 }
 
-// wait stops until it is decided whether the request goes on. A client that is gone decides, too.
+// wait stops until it is decided whether the request continues. A client that is gone decides, too.
 func (h *Held) wait(ctx context.Context) (goOn bool) {
 	close(h.reached)
 	select {

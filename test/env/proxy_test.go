@@ -260,7 +260,7 @@ func TestProxyRefuses(t *testing.T) {
 	recording := proxy.Record(secrets)
 	stop := proxy.Refuse(secrets)
 	if line, err := stream.ReadString('\n'); err == nil {
-		t.Errorf("the watch goes on: %q", line)
+		t.Errorf("the watch continues: %q", line)
 	}
 	if answer, err := send(t.Context(), "POST", url+"/api/v1/namespaces/a/secrets", "lost"); err == nil {
 		t.Errorf("a refused request was answered: %q", answer)

@@ -103,7 +103,7 @@ func reverted(t *testing.T, files map[string]string) {
 	awaitMessage(t, "this is staging")
 }
 
-// kept tells that a tenant may do something in its own namespace, and nothing elsewhere.
+// kept says that a tenant may do something in its own namespace, and nothing elsewhere.
 func kept(t *testing.T) {
 	t.Helper()
 	env.Await(t, "the tenant's object is there", func() bool {

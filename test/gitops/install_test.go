@@ -64,7 +64,7 @@ func output(t *testing.T, args ...string) string {
 	return out
 }
 
-// versions are those of what is installed and that nobody else writes to.
+// versions are those of what is installed and that no other object writes to.
 func versions(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}

@@ -66,7 +66,7 @@ var changeCharts = []scenario{
 		},
 	},
 	{
-		name: "foreign-fields", // what somebody else added stays
+		name: "foreign-fields", // what another client added stays
 		files: map[string]string{
 			"templates/c.yaml": configMap("config", "message: {{ .Values.message | quote }}"),
 		},
@@ -75,7 +75,7 @@ var changeCharts = []scenario{
 		betweenKind: "configmap", betweenName: "config", values: `{"message":"first"}`, changed: `{"message":"second"}`,
 	},
 	{
-		name: "foreign-changes", // what somebody else changed is put right
+		name: "foreign-changes", // what another client changed is put right
 		files: map[string]string{
 			"templates/c.yaml": configMap("config", "message: {{ .Values.message | quote }}\nsame: stays"),
 		},

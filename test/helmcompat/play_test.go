@@ -173,7 +173,7 @@ func (p *play) remove(t *testing.T) {
 	env.Await(t, "the HelmRelease is gone", func() bool { return !world.cluster.Exists(t, hr) })
 }
 
-// interfere patches an object of both sides, as somebody else would.
+// interfere patches an object of both sides, as another client would.
 func (p *play) interfere(t *testing.T) {
 	t.Helper()
 	for _, s := range []side{p.cli, p.own} {

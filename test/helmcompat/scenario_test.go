@@ -36,7 +36,7 @@ type scenario struct {
 	values, changed string
 	// before are manifests that are there before the install.
 	before string
-	// between is a merge patch by somebody else, after the install, for the object of betweenKind and betweenName.
+	// between is a merge patch by another client, after the install, for the object of betweenKind and betweenName.
 	between, betweenKind, betweenName string
 	// more are the endings of further namespaces, each of which is the side's with the ending.
 	more []string

@@ -112,7 +112,7 @@ func TestAnEditBeforeTheAdoptionIsReported(t *testing.T) {
 			strings.Contains(c.Message, "it is corrected ten minutes after the release was adopted")
 	})
 	events := &corev1.EventList{}
-	until(t, "an event tells of the edit", func() bool {
+	until(t, "an event mentions the edit", func() bool {
 		if err := world.cluster.Client.List(t.Context(), events, client.InNamespace(ns)); err != nil {
 			t.Fatal(err)
 		}

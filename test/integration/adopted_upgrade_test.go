@@ -105,7 +105,7 @@ func driftEvents(t *testing.T, ns string) (messages []string) {
 
 func awaitDriftEvent(t *testing.T, ns, text string) {
 	t.Helper()
-	until(t, "an event tells of the edit", func() bool {
+	until(t, "an event mentions the edit", func() bool {
 		return slices.ContainsFunc(driftEvents(t, ns), func(message string) bool {
 			return strings.Contains(message,
 				text)

@@ -316,7 +316,7 @@ func TestATagThatMovesWhileItIsVerified(t *testing.T) {
 	}
 }
 
-// refuses tells of a condition whether it is False and has a text in its message.
+// refuses mentions a condition whether it is False and has a text in its message.
 func refuses(text string) func(metav1.Condition) bool {
 	return func(ready metav1.Condition) bool {
 		return ready.Status == metav1.ConditionFalse && strings.Contains(ready.Message, text)

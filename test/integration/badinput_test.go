@@ -14,7 +14,7 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// Each case runs a release, breaks one thing, reads what is said of it, checks that what runs was not touched, mends it and
+// Each case runs a release, breaks one thing, reads what is said of it, checks that what runs was not touched, fixes it and
 // waits for the recovery that needs no further help.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
@@ -23,9 +23,9 @@ func TestBadInput(t *testing.T) {
 		name string
 		// before changes the release before it is applied for the first time.
 		before func(hr *v1beta1.HelmRelease)
-		// break and mend change the world or the release; what is returned is applied.
+		// break and fix change the world or the release; what is returned is applied.
 		breakIt func(t *testing.T, ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object
-		mend    func(t *testing.T, ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object
+		fix     func(t *testing.T, ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object
 		reason  string
 		says    []string
 		stalled bool
@@ -36,9 +36,9 @@ func TestBadInput(t *testing.T) {
 				hr.Spec.Chart.Spec.Chart = "smaple"
 				return []client.Object{hr}
 			},
-			mend: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			fix: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.Chart = "sample"
-				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+				return []client.Object{withValues(hr, `{"message":"fixed"}`)}
 			},
 			reason: v1beta1.NotFoundReason, says: []string{`"smaple"`, "HelmRepository", "sample"},
 		},
@@ -46,9 +46,9 @@ func TestBadInput(t *testing.T) {
 			name: "no version in range",
 			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.Version = ">=3.0.0"
-				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+				return []client.Object{withValues(hr, `{"message":"fixed"}`)}
 			},
-			mend: func(t *testing.T, _ string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			fix: func(t *testing.T, _ string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				if err := charts.Add(chartArchive(t, "sample", "3.1.0", nil)); err != nil {
 					t.Fatal(err)
 				}
@@ -62,9 +62,9 @@ func TestBadInput(t *testing.T) {
 				hr.Spec.Chart.Spec.Version = "newest please"
 				return []client.Object{hr}
 			},
-			mend: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
+			fix: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.Version = "1.x"
-				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+				return []client.Object{withValues(hr, `{"message":"fixed"}`)}
 			},
 			reason: v1beta1.InvalidReferenceReason, says: []string{"newest please"}, stalled: true,
 		},
@@ -72,9 +72,9 @@ func TestBadInput(t *testing.T) {
 			name: "missing source",
 			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.SourceRef.Name = "elsewhere"
-				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+				return []client.Object{withValues(hr, `{"message":"fixed"}`)}
 			},
-			mend: func(_ *testing.T, ns string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			fix: func(_ *testing.T, ns string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{helmRepository(ns, "elsewhere", charts.URL())}
 			},
 			reason: v1beta1.SourceNotFoundReason, says: []string{"HelmRepository", "elsewhere", "does not exist"},
@@ -84,9 +84,9 @@ func TestBadInput(t *testing.T) {
 			breakIt: func(_ *testing.T, ns string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				charts.Break([]byte("entries: [this is\nno index"))
 				hr.Spec.Chart.Spec.SourceRef.Name = "other"
-				return []client.Object{helmRepository(ns, "other", charts.URL()), withValues(hr, `{"message":"mended"}`)}
+				return []client.Object{helmRepository(ns, "other", charts.URL()), withValues(hr, `{"message":"fixed"}`)}
 			},
-			mend: func(_ *testing.T, _ string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			fix: func(_ *testing.T, _ string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				charts.Break(nil)
 				return nil
 			},
@@ -96,9 +96,9 @@ func TestBadInput(t *testing.T) {
 			name: "unreachable repository",
 			breakIt: func(_ *testing.T, ns string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				hr.Spec.Chart.Spec.SourceRef.Name = "other"
-				return []client.Object{helmRepository(ns, "other", "http://127.0.0.1:1"), withValues(hr, `{"message":"mended"}`)}
+				return []client.Object{helmRepository(ns, "other", "http://127.0.0.1:1"), withValues(hr, `{"message":"fixed"}`)}
 			},
-			mend: func(_ *testing.T, ns string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
+			fix: func(_ *testing.T, ns string, charts *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{helmRepository(ns, "other", charts.URL())}
 			},
 			reason: v1beta1.SourceNotReadyReason, says: []string{"HelmRepository", "other", "127.0.0.1:1"},
@@ -108,8 +108,8 @@ func TestBadInput(t *testing.T) {
 			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(hr, `{"fail":"message is required"}`)}
 			},
-			mend: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
-				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+			fix: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{withValues(hr, `{"message":"fixed"}`)}
 			},
 			reason: v1beta1.RenderFailedReason, says: []string{"message is required", "configmap.yaml", "nothing in the cluster was changed"},
 		},
@@ -118,8 +118,8 @@ func TestBadInput(t *testing.T) {
 			breakIt: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
 				return []client.Object{withValues(hr, `{"replicas":"three"}`)}
 			},
-			mend: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
-				return []client.Object{withValues(hr, `{"message":"mended"}`)}
+			fix: func(_ *testing.T, _ string, _ *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{withValues(hr, `{"message":"fixed"}`)}
 			},
 			reason: v1beta1.SchemaFailedReason, says: []string{"values break the schema of sample 1.", "replicas: got string, want integer (from spec.values)"}, stalled: true,
 		},
@@ -129,8 +129,8 @@ func TestBadInput(t *testing.T) {
 				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
 				return []client.Object{withValues(hr, "")}
 			},
-			mend: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
-				return []client.Object{valuesSecret(ns, "values.yaml", "message: mended")}
+			fix: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{valuesSecret(ns, "values.yaml", "message: fixed")}
 			},
 			reason: v1beta1.ValuesErrorReason, says: []string{"Secret", "later", "does not exist"},
 		},
@@ -140,8 +140,8 @@ func TestBadInput(t *testing.T) {
 				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later", ValuesKey: "good"}}
 				return []client.Object{valuesSecret(ns, "bad", "message: "+secret), withValues(hr, "")}
 			},
-			mend: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
-				return []client.Object{valuesSecret(ns, "good", "message: mended")}
+			fix: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{valuesSecret(ns, "good", "message: fixed")}
 			},
 			reason: v1beta1.ValuesErrorReason, says: []string{"Secret", "later", `"good"`, "bad"},
 		},
@@ -151,8 +151,8 @@ func TestBadInput(t *testing.T) {
 				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
 				return []client.Object{valuesSecret(ns, "values.yaml", "message: ["+secret), withValues(hr, "")}
 			},
-			mend: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
-				return []client.Object{valuesSecret(ns, "values.yaml", "message: mended")}
+			fix: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{valuesSecret(ns, "values.yaml", "message: fixed")}
 			},
 			reason: v1beta1.ValuesErrorReason, says: []string{"Secret", "later", "not a YAML map"},
 		},
@@ -162,8 +162,8 @@ func TestBadInput(t *testing.T) {
 				hr.Spec.ValuesFrom = []v1beta1.ValuesReference{{Kind: "Secret", Name: "later"}}
 				return []client.Object{valuesSecret(ns, "values.yaml", "fail: "+secret), withValues(hr, "")}
 			},
-			mend: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
-				return []client.Object{valuesSecret(ns, "values.yaml", "message: mended")}
+			fix: func(_ *testing.T, ns string, _ *servers.Charts, _ *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{valuesSecret(ns, "values.yaml", "message: fixed")}
 			},
 			reason: v1beta1.RenderFailedReason, says: []string{"***"},
 		},
@@ -176,8 +176,8 @@ func TestBadInput(t *testing.T) {
 				}
 				return []client.Object{hr}
 			},
-			mend: func(t *testing.T, _ string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
-				return []client.Object{withValues(pinned(hr, "1.0.0"), `{"message":"mended"}`)}
+			fix: func(t *testing.T, _ string, charts *servers.Charts, hr *v1beta1.HelmRelease) []client.Object {
+				return []client.Object{withValues(pinned(hr, "1.0.0"), `{"message":"fixed"}`)}
 			},
 			reason: v1beta1.PreflightRejectedReason, says: []string{"Not_A_Name", "nothing in the cluster was changed"}, stalled: true,
 		},
@@ -215,10 +215,10 @@ func TestBadInput(t *testing.T) {
 			}
 			noSecretInEvents(t, ns, secret)
 
-			apply(t, tt.mend(t, ns, charts, hr)...)
+			apply(t, tt.fix(t, ns, charts, hr)...)
 			awaitReady(t, hr)
 			if tt.name != "no version in range" {
-				until(t, "the mended release is there", func() bool { return configMap(t, ns, "web")["message"] == "mended" })
+				until(t, "the fixed release is there", func() bool { return configMap(t, ns, "web")["message"] == "fixed" })
 			}
 		})
 	}
@@ -249,7 +249,7 @@ func noSecretInEvents(t *testing.T, namespace, secret string) {
 	}
 }
 
-// The API refuses what can never work, at once and with a hint.
+// The API refuses what can never work, immediately and with a hint.
 func TestValidation(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -105,7 +105,7 @@ func TestInstallChartsFromABucket(t *testing.T) {
 	}
 }
 
-// With wrong keys, and without the bucket, the source says so and goes on serving what it has.
+// With wrong keys, and without the bucket, the source says so and keeps serving what it has.
 func TestABucketThatFailsKeepsItsArtifact(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -156,7 +156,7 @@ func TestAnUnchangedBucketIsLeftAlone(t *testing.T) {
 	apply(t, k)
 	awaitReady(t, b)
 	awaitReady(t, k)
-	until(t, "health is told", func() bool { return condition(t, k, v1beta1.HealthyCondition).Status == metav1.ConditionTrue })
+	until(t, "health is reported", func() bool { return condition(t, k, v1beta1.HealthyCondition).Status == metav1.ConditionTrue })
 	before, applied := get(t, b).ResourceVersion, get(t, k).ResourceVersion
 	asked := func() (all []string) {
 		for _, request := range world.buckets.Seen() {

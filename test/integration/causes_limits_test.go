@@ -24,7 +24,7 @@ func noise(length int) string {
 	return string(content)
 }
 
-// A record that does not fit into a Secret leaves out the files of the chart, and that is told.
+// A record that does not fit into a Secret leaves out the files of the chart, and that is reported.
 func TestARecordWithoutTheFiles(t *testing.T) {
 	t.Parallel()
 	ns, charts, hr := frailRelease(t, map[string]string{"files/large.bin": noise(1_200_000)})
@@ -97,7 +97,7 @@ func deployer(t *testing.T, ns string, rules []rbacv1.PolicyRule) *rbacv1.Role {
 	return role
 }
 
-// A deleted object whose ServiceAccount is gone waits, and says how it can go on.
+// A deleted object whose ServiceAccount is gone waits, and says how it can continue.
 func TestAServiceAccountThatIsGoneAtTheEnd(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -120,7 +120,7 @@ func TestAServiceAccountThatIsGoneAtTheEnd(t *testing.T) {
 	}
 }
 
-// Nothing can be made in a namespace that is being deleted. Once it is gone, it is made anew.
+// Nothing can be made in a namespace that is being deleted. Once it is gone, it is recreated.
 func TestAnInstallIntoANamespaceThatGoes(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -190,15 +190,15 @@ func TestAPatchThatCannotBeApplied(t *testing.T) {
 	ready := awaitNotReady(t, hr, v1beta1.RenderFailedReason)
 	says(t, ready.Message, "spec.postRenderers[0], patch 0", "ConfigMap web", "/spec/nowhere", "nothing in the cluster was changed")
 	patch("- {op: replace, path: [")
-	until(t, "the patch that is no YAML is told", func() bool {
+	until(t, "the patch that is no YAML is reported", func() bool {
 		now := condition(t, hr, v1beta1.ReadyCondition)
 		return now.Reason == v1beta1.RenderFailedReason && now.ObservedGeneration == hr.Generation && strings.Contains(now.Message, "spec.postRenderers[0], patch 0")
 	})
 	if records(t, ns, "web") != 1 || configMap(t, ns, "web")["message"] != "runs" {
 		t.Error("something in the cluster was changed")
 	}
-	patch("- {op: replace, path: /data/message, value: mended}")
-	until(t, "the patched release is there", func() bool { return configMap(t, ns, "web")["message"] == "mended" })
+	patch("- {op: replace, path: /data/message, value: fixed}")
+	until(t, "the patched release is there", func() bool { return configMap(t, ns, "web")["message"] == "fixed" })
 	awaitReady(t, hr)
 }
 

@@ -170,9 +170,9 @@ func TestWhyPodsDoNotRun(t *testing.T) {
 				apply(t, quota)
 			}
 			hr.Spec.Timeout = nil
-			apply(t, withValues(hr, `{"message":"mended"}`))
+			apply(t, withValues(hr, `{"message":"fixed"}`))
 			awaitReady(t, hr)
-			if got := configMap(t, ns, "web")["message"]; got != "mended" {
+			if got := configMap(t, ns, "web")["message"]; got != "fixed" {
 				t.Errorf("the message is %q after the fix", got)
 			}
 		})
@@ -197,14 +197,14 @@ func TestAnImmutableField(t *testing.T) {
 	if labels := deployment.Spec.Selector.MatchLabels; len(labels) != 1 {
 		t.Errorf("the selector is %v", labels)
 	}
-	apply(t, withValues(hr, `{"message":"mended"}`))
+	apply(t, withValues(hr, `{"message":"fixed"}`))
 	awaitReady(t, hr)
-	if got := configMap(t, ns, "web")["message"]; got != "mended" {
+	if got := configMap(t, ns, "web")["message"]; got != "fixed" {
 		t.Errorf("the message is %q after the fix", got)
 	}
 }
 
-// What a policy of the cluster refuses is told in the words of the policy, and goes on by itself when the policy is gone.
+// What a policy of the cluster refuses is told in the words of the policy, and continues by itself when the policy is gone.
 func TestAnAdmissionPolicy(t *testing.T) {
 	t.Parallel()
 	const words = "the legal team wants no announcements"

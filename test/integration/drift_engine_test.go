@@ -288,7 +288,7 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// looks inspects and corrects twice. want is what is told at first, after what is told once it was corrected.
+// looks inspects and corrects twice. want is what is reported at first, after what is reported once it was corrected.
 func (w *workbench) looks(audit bool, want, after []string) {
 	w.t.Helper()
 	for _, look := range []struct {
@@ -333,7 +333,7 @@ func TestDriftThatCannotBeCorrected(t *testing.T) {
 		"Deployment web note: the API server refuses what the release says: spec.selector",
 	} {
 		if !strings.Contains(lines, want) {
-			t.Errorf("%s is not told:\n%s", want, lines)
+			t.Errorf("%s is not reported:\n%s", want, lines)
 		}
 	}
 	if a := field(w.get("ConfigMap", "web"), "data", "a"); a != "one" {

@@ -82,17 +82,17 @@ func TestDriftIsCorrected(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}
 	editAs(t, "kubectl-patch", secret, `{"data":{"password":null}}`)
 	until(t, "the key of the Secret is back", func() bool { return string(get(t, secret).Data["password"]) == hidden })
-	until(t, "what was removed is told", func() bool {
+	until(t, "what was removed is reported", func() bool {
 		return strings.Contains(condition(t, hr, v1beta1.DriftedCondition).Message, "Secret "+ns+"/web .data was removed")
 	})
 
 	gone := get(t, deployment(ns)).UID
 	remove(t, deployment(ns))
-	until(t, "the Deployment is made anew", func() bool {
+	until(t, "the Deployment is recreated", func() bool {
 		found := deployment(ns)
 		return exists(t, found) && found.UID != gone && found.DeletionTimestamp == nil
 	})
-	until(t, "the deletion is told", func() bool {
+	until(t, "the deletion is reported", func() bool {
 		return strings.Contains(condition(t, hr, v1beta1.DriftedCondition).Message, "was deleted")
 	})
 	if revision := get(t, hr).Status.Latest().Version; revision != 1 {
@@ -197,7 +197,7 @@ func TestAFightEndsWithTheNameOfTheRival(t *testing.T) {
 	editAs(t, "rival-operator", deployment(ns), setImage)
 	says(t, awaitDrifted(t, hr, v1beta1.DriftFightReason).Message, "Deployment "+ns+"/web", "rival-operator", "left alone until")
 	if image(t, ns) != "example.com/by-hand" {
-		t.Error("the fight goes on")
+		t.Error("the fight continues")
 	}
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}
 	editAs(t, "kubectl-edit", config, `{"data":{"message":"by hand"}}`)
@@ -230,7 +230,7 @@ func TestDriftThatCannotBeCorrectedIsTold(t *testing.T) {
 	ns, hr := driftRelease(t, v1beta1.DriftEnabled)
 	// One request changes the data and makes it immutable.
 	editAs(t, "kubectl-edit", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}, `{"immutable":true,"data":{"message":"by hand"}}`)
-	until(t, "the refusal is told", func() bool {
+	until(t, "the refusal is reported", func() bool {
 		message := condition(t, hr, v1beta1.DriftedCondition).Message
 		return condition(t, hr, v1beta1.DriftedCondition).Status == metav1.ConditionTrue && strings.Contains(message, "immutable")
 	})

@@ -61,7 +61,7 @@ func postJob(ns string) *batchv1.Job {
 	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web-post"}}
 }
 
-// A hook that a failed attempt left is made anew by the next one, although its policy keeps it. So is one that has
+// A hook that a failed attempt left is recreated by the next one, although its policy keeps it. So is one that has
 // no run.
 func TestAHookThatAFailedAttemptLeftIsReplaced(t *testing.T) {
 	t.Parallel()
@@ -79,18 +79,18 @@ func TestAHookThatAFailedAttemptLeftIsReplaced(t *testing.T) {
 	}
 	second := get(t, account).UID
 	if second == first {
-		t.Error("the ServiceAccount of the hook was not made anew")
+		t.Error("the ServiceAccount of the hook was not recreated")
 	}
 
-	apply(t, withValues(hr, `{"run":"true","message":"mended"}`))
-	until(t, "the upgrade is done", func() bool { return configMap(t, ns, "web")["message"] == "mended" })
+	apply(t, withValues(hr, `{"run":"true","message":"fixed"}`))
+	until(t, "the upgrade is done", func() bool { return configMap(t, ns, "web")["message"] == "fixed" })
 	awaitReady(t, hr)
 	if exists(t, postJob(ns)) {
 		t.Error("the hook that succeeded is still there")
 	}
 }
 
-// A hook that still runs when its attempt had no more time is left alone until it has ended, and then made anew.
+// A hook that still runs when its attempt had no more time is left alone until it has ended, and then recreated.
 func TestAHookThatStillRunsIsReplacedWhenItHasEnded(t *testing.T) {
 	t.Parallel()
 	ns := leavingChart(t)
@@ -104,7 +104,7 @@ func TestAHookThatStillRunsIsReplacedWhenItHasEnded(t *testing.T) {
 	apply(t, withValues(hr, `{"run":"sleep infinity"}`))
 	awaitNotReady(t, hr, v1beta1.UpgradeFailedReason)
 	uid := get(t, postJob(ns)).UID
-	apply(t, withValues(hr, `{"run":"true","message":"mended"}`))
+	apply(t, withValues(hr, `{"run":"true","message":"fixed"}`))
 	until(t, "the next attempt waits for the hook and says so", func() bool {
 		get(t, hr)
 		ready := condition(t, hr, v1beta1.ReadyCondition)
@@ -112,7 +112,7 @@ func TestAHookThatStillRunsIsReplacedWhenItHasEnded(t *testing.T) {
 		return ready.ObservedGeneration == hr.Generation && strings.Contains(ready.Message, text)
 	})
 	if get(t, postJob(ns)).UID != uid {
-		t.Error("a hook was made anew while it ran")
+		t.Error("a hook was recreated while it ran")
 	}
 	const ends = `{"spec":{"activeDeadlineSeconds":1}}`
 	mustRun(t, "kubectl", "patch", "job", "web-post", "-n", ns, "--type", "merge", "-p", ends)
@@ -122,7 +122,7 @@ func TestAHookThatStillRunsIsReplacedWhenItHasEnded(t *testing.T) {
 	}
 }
 
-// What somebody else has under the name of a hook is named, with whose it is, and not touched.
+// What another client has under the name of a hook is named, with whose it is, and not touched.
 func TestAHookDoesNotReplaceWhatOthersMade(t *testing.T) {
 	t.Parallel()
 	ns := leavingChart(t)
@@ -148,6 +148,6 @@ func TestAHookDoesNotReplaceWhatOthersMade(t *testing.T) {
 		return strings.Contains(ready.Message, "a hook of the Helm release "+ns+"/other")
 	})
 	if get(t, theirs).UID != uid {
-		t.Error("the Job of somebody else was replaced")
+		t.Error("the Job of another client was replaced")
 	}
 }

@@ -279,7 +279,7 @@ func randomValue(t *testing.T, ns, name string) string {
 	return base64.StdEncoding.EncodeToString(secret.Data["random"])
 }
 
-// rollouts tells how often the Deployment of a release was changed and how many sets of pods that made.
+// rollouts says how often the Deployment of a release was changed and how many sets of pods that made.
 func rollouts(t *testing.T, ns, name string) string {
 	t.Helper()
 	deployment := get(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}})

@@ -82,7 +82,7 @@ func TestTheLeaseIsLost(t *testing.T) {
 	}
 }
 
-// A leader that was asleep while its lease ran out does not go on with what it was at when it wakes up.
+// A leader that was asleep while its lease ran out does not continue with what it was at when it wakes up.
 func TestTheLeaderWasAsleep(t *testing.T) {
 	first, second, hr := twoControllers(t)
 	was := leader(t, hr.Namespace)

@@ -24,7 +24,7 @@ func TestTheAPIServerIsAway(t *testing.T) {
 	}
 	until(t, "some installs have begun", func() bool { return len(records.Requests()) >= 2 })
 	back := v.proxy.Refuse(func(env.Request) bool { return true })
-	time.Sleep(10 * time.Second) // the outage; nothing tells how far the controller is with its retries
+	time.Sleep(10 * time.Second) // the outage; nothing says how far the controller is with its retries
 	back()
 	for _, hr := range releases {
 		awaitReady(t, hr)
@@ -104,7 +104,7 @@ func humanUpgrade(t *testing.T, ns string, args ...string) <-chan error {
 	return ended
 }
 
-// inSync waits until the release has our values and checks that the history tells of both upgrades.
+// inSync waits until the release has our values and checks that the history mentions both upgrades.
 func inSync(t *testing.T, hr *v1beta1.HelmRelease) {
 	t.Helper()
 	until(t, "our values are there", func() bool { return configMap(t, hr.Namespace, hr.Name)["message"] == "ours" })

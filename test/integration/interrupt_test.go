@@ -93,7 +93,7 @@ func TestKilledInAHook(t *testing.T) {
 			defer resumed.Stop()
 			begun := manifest(t, ns, name)
 			v.start(t)
-			until(t, "the next controller goes on with the release", func() bool { return len(resumed.Requests()) > 0 })
+			until(t, "the next controller continues with the release", func() bool { return len(resumed.Requests()) > 0 })
 			endHook(t, hr)
 			check(t, ns, name, test.want)
 			if now := get(t, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: job.Name}}); now.UID != job.UID {
@@ -109,7 +109,7 @@ func TestKilledInAHook(t *testing.T) {
 	}
 }
 
-// The wait for readiness goes on where it was.
+// The wait for readiness continues where it was.
 func TestKilledWhilePodsStart(t *testing.T) {
 	ns, v := interruption(t)
 	const one, two = `{"message":"one"}`, `{"message":"two","gated":true}`
@@ -146,7 +146,7 @@ func TestKilledWhilePodsStart(t *testing.T) {
 			v.start(t)
 			until(t, "the next controller looks at the Deployment", func() bool { return len(resumed.Requests()) > 0 })
 			if got := revisions(t, ns, test.name); got != test.waiting {
-				t.Errorf("the next controller goes on with the records %s, want %s", got, test.waiting)
+				t.Errorf("the next controller continues with the records %s, want %s", got, test.waiting)
 			}
 			openGate(t, hr)
 			check(t, ns, test.name, test.want)

@@ -11,7 +11,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// A prune keeps what holds data and goes on with the rest. What is kept has no owner, is listed, and leaves the
+// A prune keeps what holds data and continues with the rest. What is kept has no owner, is listed, and leaves the
 // list when it has one again.
 func TestAPruneKeepsData(t *testing.T) {
 	t.Parallel()

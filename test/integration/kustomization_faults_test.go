@@ -74,7 +74,7 @@ func TestEncryptedFilesNeedTheirKey(t *testing.T) {
 	}
 	for _, c := range get(t, k).Status.Conditions {
 		if strings.Contains(c.Message, "correct horse") {
-			t.Errorf("condition %s tells a secret: %s", c.Type, c.Message)
+			t.Errorf("condition %s shows a secret: %s", c.Type, c.Message)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func TestOrderHoldsForEveryRevision(t *testing.T) {
 	awaitApplied(t, apps, sha)
 }
 
-// A field that cannot be changed is refused, unless force allows to delete the object and create it anew.
+// A field that cannot be changed is refused, unless force allows to delete the object and recreate it.
 func TestForceCreatesAnew(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -167,7 +167,7 @@ func TestForceCreatesAnew(t *testing.T) {
 	awaitApplied(t, k, sha)
 	deployment := get(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}})
 	if deployment.UID == before || deployment.Spec.Selector.MatchLabels["app"] != "two" || !holds(t, ns, "a", "two") {
-		t.Errorf("the Deployment was not created anew: %v", deployment.Spec.Selector)
+		t.Errorf("the Deployment was not recreated: %v", deployment.Spec.Selector)
 	}
 }
 
@@ -190,7 +190,7 @@ func TestARequestForcesOnce(t *testing.T) {
 	mustRun(t, "fairlead", "reconcile", "kustomization", "apps", "-n", ns, "--force")
 	awaitApplied(t, k, sha)
 	if after := get(t, key).UID; after == before {
-		t.Error("the Job was not created anew")
+		t.Error("the Job was not recreated")
 	}
 	if get(t, k).Status.LastHandledForceAt == "" {
 		t.Error("the request to force is not recorded as handled")

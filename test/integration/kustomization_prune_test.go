@@ -69,7 +69,7 @@ func TestANamespaceGoesWithWhatHooksLeft(t *testing.T) {
 	awaitAllGone(t, k, app)
 }
 
-// A deletion that is refused is told by an event, and is tried again as soon as what was in the way is gone.
+// A deletion that is refused is reported by an event, and is tried again as soon as what was in the way is gone.
 func TestARefusedPruneIsTriedAgainWhenTheWayIsFree(t *testing.T) {
 	t.Parallel()
 	k, app := fleetOfOne(t)

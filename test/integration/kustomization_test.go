@@ -107,7 +107,7 @@ func TestObjectsOfAKustomizationAreRepaired(t *testing.T) {
 	k := kustomization(ns, "apps", "")
 	apply(t, k)
 	awaitReady(t, k)
-	until(t, "health is told", func() bool { return condition(t, k, v1beta1.HealthyCondition).Status == metav1.ConditionTrue })
+	until(t, "health is reported", func() bool { return condition(t, k, v1beta1.HealthyCondition).Status == metav1.ConditionTrue })
 	for _, name := range []string{"a", "b"} {
 		edited := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
 		patch := client.RawPatch(types.MergePatchType, []byte(`{"data":{"value":"by hand"}}`))
@@ -233,7 +233,7 @@ spec:
 	awaitApplied(t, all, sha)
 	own := &unstructured.Unstructured{Object: map[string]any{"apiVersion": ns + ".example.com/v1", "kind": "Gear", "metadata": map[string]any{"namespace": ns + "-gears", "name": "own"}}}
 	if exists(t, own) || !exists(t, foreign) {
-		t.Error("an object that holds nothing was kept, or one of somebody else's was deleted")
+		t.Error("an object that holds nothing was kept, or one of another client's was deleted")
 	}
 	wantKept(t, get(t, all).Status.Kept, map[string]string{"Namespace " + ns + "-gears": "configmaps foreign"})
 	remove(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns + "-gears"}})
@@ -257,7 +257,7 @@ func TestWhatIsNotDeletedOrTaken(t *testing.T) {
 		t.Errorf("the message does not name object and owner: %s", ready.Message)
 	}
 	if !holds(t, ns, "b", "") || !holds(t, ns, "a", "one") {
-		t.Error("something was applied although an object belongs to somebody else")
+		t.Error("something was applied although an object belongs to another client")
 	}
 	commit(t, ns, map[string]string{"two/a.yaml": ""})
 	awaitReady(t, two)

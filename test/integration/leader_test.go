@@ -53,7 +53,7 @@ func TestAPausedLeaderEnds(t *testing.T) {
 	}
 	until(t, "it ends", func() bool { return leader.Failed() != nil })
 	if log, err := os.ReadFile(leader.Log); err != nil || !strings.Contains(string(log), "lost the lease "+ns+"/fairlead") {
-		t.Errorf("the log does not tell why: %v\n%s", err, log)
+		t.Errorf("the log does not say why: %v\n%s", err, log)
 	}
 	if got := recordStatuses(t, ns, "web"); got != "deployed" {
 		t.Errorf("the records are %s: it went on working", got)

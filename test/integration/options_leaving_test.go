@@ -11,7 +11,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// Records that an uninstall keeps are what the next install goes on from.
+// Records that an uninstall keeps are what the next install continues from.
 func TestKeepHistory(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

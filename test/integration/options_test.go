@@ -94,7 +94,7 @@ func TestPreserveValues(t *testing.T) {
 	}
 }
 
-// A forced upgrade replaces objects: what somebody else has added to them goes. Otherwise it stays.
+// A forced upgrade replaces objects: what another client has added to them goes. Otherwise it stays.
 func TestForcedUpgrade(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -228,7 +228,7 @@ func TestMetadataOfHooks(t *testing.T) {
 	}
 }
 
-// One request to force is one upgrade of what has not changed; one to reset is another attempt of what has failed for good.
+// One request to force is one upgrade of what has not changed; one to reset is another attempt of what has failed permanently.
 func TestForceAndReset(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -250,20 +250,20 @@ func TestForceAndReset(t *testing.T) {
 	hr.Spec.Timeout = &metav1.Duration{Duration: time.Second}
 	apply(t, withValues(hr, `{"unready":true}`))
 	stalled := func() bool { return condition(t, hr, v1beta1.StalledCondition).Status == metav1.ConditionTrue }
-	until(t, "the upgrade has failed for good", stalled)
+	until(t, "the upgrade has failed permanently", stalled)
 	asked(t, hr, "plain again")
 	wantRevisions(t, hr, "1:superseded 2:superseded 3:deployed 4:failed")
 	if out, errs, code := command(t, "fairlead", "reconcile", "release", "web", "-n", ns, "--reset", "--wait"); code != 1 {
 		t.Errorf("a reset of what fails again ends with %d\n%s%s", code, out, errs)
 	}
-	until(t, "it has failed for good again", stalled)
+	until(t, "it has failed permanently again", stalled)
 	wantRevisions(t, hr, "1:superseded 2:superseded 3:deployed 4:failed 5:failed")
 	if hr.Status.LastHandledResetAt == "" || hr.Status.UpgradeFailures != 1 {
 		t.Errorf("the reset that was handled is %q, %d upgrades have failed", hr.Status.LastHandledResetAt, hr.Status.UpgradeFailures)
 	}
 }
 
-// What a person does to a release with the helm command is noticed at once, and one upgrade brings back what is declared.
+// What a person does to a release with the helm command is noticed immediately, and one upgrade brings back what is declared.
 func TestAHumanChangesARelease(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

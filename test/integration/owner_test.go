@@ -35,7 +35,7 @@ func awaitRefused(t *testing.T, hr, owner *v1beta1.HelmRelease) {
 		t.Errorf("it is not stalled: %+v", stalled)
 	}
 	if status := get(t, hr).Status; status.Latest() != nil || status.Inventory != nil {
-		t.Errorf("its status tells of the release: %+v", status)
+		t.Errorf("its status mentions the release: %+v", status)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestASecondHelmReleaseIsRefused(t *testing.T) {
 	}
 }
 
-// A HelmRelease that is deleted and created again goes on with its release, without a revision, and owns it under its
+// A HelmRelease that is deleted and created again continues with its release, without a revision, and owns it under its
 // new UID.
 func TestAHelmReleaseThatIsCreatedAgainKeepsItsRelease(t *testing.T) {
 	t.Parallel()

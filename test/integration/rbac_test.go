@@ -18,7 +18,7 @@ import (
 )
 
 // With the generated role alone, the controller does everything but change what releases are made of; it says what it lacks,
-// and goes on once it has it.
+// and continues once it has it.
 func TestTheGeneratedRoleIsEnough(t *testing.T) {
 	ns := namespace(t)
 	if err := world.controller.Stop(); err != nil {
@@ -47,7 +47,7 @@ func TestTheGeneratedRoleIsEnough(t *testing.T) {
 			t.Errorf("the message lacks %q: %s", text, ready.Message)
 		}
 	}
-	until(t, "it is told as an event", func() bool {
+	until(t, "it is reported as an event", func() bool {
 		events := &corev1.EventList{}
 		if err := world.cluster.Client.List(t.Context(), events, client.InNamespace(ns)); err != nil {
 			t.Fatal(err)
@@ -64,7 +64,7 @@ func TestTheGeneratedRoleIsEnough(t *testing.T) {
 	mustRun(t, "fairlead", "reconcile", "release", "web", "-n", ns, "--wait")
 	awaitReady(t, hr)
 	if log, err := os.ReadFile(restricted.Log); err != nil || strings.Contains(string(log), "failed to watch") {
-		t.Errorf("the log tells of watches that are forbidden, or cannot be read: %v", err)
+		t.Errorf("the log mentions watches that are forbidden, or cannot be read: %v", err)
 	}
 }
 

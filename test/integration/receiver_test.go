@@ -42,7 +42,7 @@ func call(t *testing.T, path, body string, header ...string) int {
 	return response.StatusCode
 }
 
-// A push is applied at once when the Git host calls, however long the interval is.
+// A push is applied immediately when the Git host calls, however long the interval is.
 func TestAPushIsToldByACall(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -97,7 +97,7 @@ func TestAPushIsToldByACall(t *testing.T) {
 	awaitNotReady(t, hub, v1beta1.AuthenticationFailedReason)
 }
 
-// A registry tells of a new version.
+// A registry mentions a new version.
 func TestANewVersionIsToldByTheRegistry(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -113,7 +113,7 @@ func TestARevisionThatDoesNotStayHealthyIsRolledBack(t *testing.T) {
 	// An unrelated change of the spec does not set the bad input free, and the message says what does.
 	hr.Spec.MaxHistory = new(int)
 	apply(t, hr)
-	until(t, "the known bad input is told", func() bool {
+	until(t, "the known bad input is reported", func() bool {
 		stalled := condition(t, hr, v1beta1.StalledCondition)
 		return stalled.Reason == v1beta1.KnownBadReason && stalled.ObservedGeneration == hr.Generation
 	})
@@ -126,7 +126,7 @@ func TestARevisionThatDoesNotStayHealthyIsRolledBack(t *testing.T) {
 	awaitVersion(t, hr, "1.1.1")
 	awaitVerified(t, hr)
 	if found := get(t, hr).Status; found.LastFailure != nil {
-		t.Errorf("the failure is still told: %+v", found.LastFailure)
+		t.Errorf("the failure is still reported: %+v", found.LastFailure)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestHealthIsFollowedAllTheTime(t *testing.T) {
 	}
 	until(t, "the release is healthy", healthy(metav1.ConditionTrue))
 	annotatePods(t, ns, simWaiting, "CrashLoopBackOff")
-	until(t, "the crash is told", func() bool {
+	until(t, "the crash is reported", func() bool {
 		return healthy(metav1.ConditionFalse)() && strings.Contains(condition(t, hr, v1beta1.HealthyCondition).Message, "CrashLoopBackOff")
 	})
 	if bad := get(t, hr).Status.Unhealthy; len(bad) != 1 || bad[0].Kind != "Deployment" || !strings.Contains(bad[0].Message, "CrashLoopBackOff") {
@@ -228,7 +228,7 @@ func TestASuspendedReleaseIsOnlyWatched(t *testing.T) {
 	annotatePods(t, ns, simReady, "false")
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}
 	editAs(t, "kubectl-edit", config, `{"data":{"message":"by hand"}}`)
-	until(t, "the bad health is told", func() bool { return condition(t, hr, v1beta1.HealthyCondition).Status == metav1.ConditionFalse })
+	until(t, "the bad health is reported", func() bool { return condition(t, hr, v1beta1.HealthyCondition).Status == metav1.ConditionFalse })
 	if message := configMap(t, ns, "web")["message"]; message != "by hand" || revisionOf(t, hr) != "2 1.0.0" {
 		t.Errorf("a suspended release was changed: %s, revision %s", message, revisionOf(t, hr))
 	}

@@ -119,7 +119,7 @@ func TestMissingNamespace(t *testing.T) {
 	}
 	wantRevisions(t, hr, "")
 	if s := get(t, hr).Status; s.Inventory != nil || len(s.History) != 0 {
-		t.Errorf("status tells of %+v and %+v", s.Inventory, s.History)
+		t.Errorf("status mentions %+v and %+v", s.Inventory, s.History)
 	}
 
 	hr.Spec.Install = &v1beta1.Install{CreateNamespace: true}
@@ -168,7 +168,7 @@ func TestDependencies(t *testing.T) {
 	awaitReady(t, one)
 }
 
-// A circle of dependencies is not taken for the failure of an attempt: the retry of the attempt goes on when it is broken.
+// A circle of dependencies is not taken for the failure of an attempt: the retry of the attempt continues when it is broken.
 func TestAFailedReleaseSurvivesACircle(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -180,7 +180,7 @@ func TestAFailedReleaseSurvivesACircle(t *testing.T) {
 	two.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "one"}}
 	apply(t, two)
 	mustRun(t, "kubectl", "annotate", "hr/one", "-n", ns, v1beta1.ReconcileRequestAnnotation+"=1")
-	until(t, "the circle is told", func() bool {
+	until(t, "the circle is reported", func() bool {
 		return condition(t, one, v1beta1.StalledCondition).Reason == v1beta1.DependencyCycleReason
 	})
 	two.Spec.DependsOn = nil
@@ -318,7 +318,7 @@ func TestAFailedRevisionLeavesNothingBehind(t *testing.T) {
 		t.Error("the ConfigMap of the failed revision is still there")
 	}
 	if got := configMap(t, ns, "foreign")["owner"]; got != "somebody else" {
-		t.Errorf("the ConfigMap that somebody else made meanwhile was touched: %q", got)
+		t.Errorf("the ConfigMap that another client made meanwhile was touched: %q", got)
 	}
 }
 
@@ -338,7 +338,7 @@ func TestInventory(t *testing.T) {
 		t.Errorf("inventory %v, want %s", got, want)
 	}
 	events := &corev1.EventList{}
-	until(t, "the install is told as an event, once", func() bool {
+	until(t, "the install is reported as an event, once", func() bool {
 		if err := world.cluster.Client.List(t.Context(), events, client.InNamespace(ns)); err != nil {
 			t.Fatal(err)
 		}
@@ -353,7 +353,7 @@ func TestInventory(t *testing.T) {
 }
 
 // The controller has one worker. A release that waits, for ever as far as the test goes, holds nobody up, and a fix of it is
-// taken up at once.
+// taken up immediately.
 func TestAWaitingReleaseDelaysNobody(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -74,7 +74,7 @@ func remoteRelease(ns, name, values string) *v1beta1.HelmRelease {
 }
 
 // A release on another cluster is there with all that belongs to it, and its ServiceAccount is one of that cluster. While
-// that cluster is away nobody else waits for it, and when it is back work goes on.
+// that cluster is away no other object waits for it, and when it is back work continues.
 func TestAnotherCluster(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -142,7 +142,7 @@ func awayAndBack(t *testing.T, r *remote, ns string) {
 	remove(t, leaving)
 	for _, hr := range []*v1beta1.HelmRelease{changed, created} {
 		if ready := awaitNotReady(t, hr, v1beta1.ClusterUnreachableReason); !strings.Contains(ready.Message, "connection refused") {
-			t.Errorf("%s: the message does not tell why: %s", hr.Name, ready.Message)
+			t.Errorf("%s: the message does not say why: %s", hr.Name, ready.Message)
 		}
 	}
 	local := release(ns, "local", "sample", "*", "charts", "")

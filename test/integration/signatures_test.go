@@ -80,7 +80,7 @@ func signedRelease(ns, name, repository string) *v1beta1.HelmRelease {
 }
 
 // Charts with provenance files are taken from repositories of both types, by HelmCharts and releases; one that is signed by nobody or by a stranger
-// is not, and what runs stays. Other keys are tried at once.
+// is not, and what runs stays. Other keys are tried immediately.
 func TestOnlyChartsWithProvenanceAreTaken(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -22,7 +22,7 @@ func local(name string) *v1beta1.LocalObjectReference {
 	return &v1beta1.LocalObjectReference{Name: name}
 }
 
-// change applies a change to an object that somebody else may be writing to.
+// change applies a change to an object that another client may be writing to.
 func change[T client.Object](t *testing.T, object T, do func(T)) {
 	t.Helper()
 	patch := client.MergeFrom(object.DeepCopyObject().(T))

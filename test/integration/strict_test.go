@@ -70,7 +70,7 @@ func TestTheStrictRoleIsEnough(t *testing.T) {
 	remove(t, hr)
 	until(t, "the release is uninstalled", func() bool { return !exists(t, hr) })
 	if log, err := os.ReadFile(restricted.Log); err != nil || strings.Contains(string(log), "failed to watch") {
-		t.Errorf("the log tells of watches that are forbidden, or cannot be read: %v", err)
+		t.Errorf("the log mentions watches that are forbidden, or cannot be read: %v", err)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // TestTracker: what the API server answers to a write and what its watch says of it are the same, with metadata from protobuf
-// and with whole objects from JSON, and a field that somebody takes is told at once.
+// and with whole objects from JSON, and a field that somebody takes is told immediately.
 func TestTracker(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -101,7 +101,7 @@ func awaitEntry(t *testing.T, objects *tracker.Tracker, ref tracker.Ref, is func
 		select {
 		case <-changed:
 		case <-giveUp:
-			t.Fatalf("never told; known is %v, %+v", ok, entry)
+			t.Fatalf("never reported; known is %v, %+v", ok, entry)
 		}
 	}
 }

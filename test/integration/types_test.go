@@ -43,7 +43,7 @@ func TestPreflightFindsWrongTypes(t *testing.T) {
 			got := w.execute(plan.Upgrade, tt.after+hook)
 			var rejected *refusal.RejectedError
 			if !errors.As(got.Err, &rejected) || !rejected.Final {
-				t.Fatalf("it is not rejected for good: %v", got.Err)
+				t.Fatalf("it is not rejected permanently: %v", got.Err)
 			}
 			want := strings.ReplaceAll(tt.want, "NS", w.ns)
 			if len(rejected.Objects) != 1 || rejected.Objects[0] != want || strings.Contains(got.Err.Error(), "8765432") {

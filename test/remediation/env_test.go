@@ -157,7 +157,7 @@ func history(t *testing.T, namespace, name string) []string {
 	return lines
 }
 
-// record is what the helm command tells of the newest revision of a release.
+// record is what the helm command mentions the newest revision of a release.
 type record struct {
 	Info struct {
 		FirstDeployed time.Time `json:"first_deployed"`
