@@ -109,7 +109,7 @@ func value(data map[string][]byte, key string) string {
 
 func keysOf[V any](data map[string]V) string { return list(slices.Sorted(maps.Keys(data))) }
 
-// list shows names of somebody else's, at most ten of them.
+// list shows names from an outside input, at most ten of them.
 func list(names []string) string {
 	const most = 10
 	if len(names) == 0 {

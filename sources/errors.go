@@ -22,7 +22,7 @@ func Fail(reason string, err error, format string, args ...any) *Error {
 	return &Error{reason: reason, message: fmt.Sprintf(format, args...), cause: err}
 }
 
-// Stall returns a failure that only a change of the object, or of what it names, can mend: trying again is useless.
+// Stall returns a failure that only a change of the object, or of what it names, can fix: a retry is useless.
 // The arguments are those of [Fail].
 func Stall(reason string, err error, format string, args ...any) *Error {
 	e := Fail(reason, err, format, args...)

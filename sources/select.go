@@ -306,7 +306,7 @@ func (r *rules) noMatch(refused refusals) error {
 		wanted, refused.published, strings.Join(shown, ", "))
 }
 
-// quote shows a text of somebody else's: on one line and not endless.
+// quote shows an outside text: on one line and not endless.
 func quote(s string) string { return fmt.Sprintf("%q", clip(s)) }
 
 func clip(s string) string {

@@ -17,7 +17,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// proofError is why a call does not count. It is for our log; the caller is told nothing.
+// proofError is why a call does not count. It is for our log; the caller gets no reason.
 type proofError string
 
 // Error implements error.

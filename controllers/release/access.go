@@ -29,7 +29,7 @@ func unreadable(hr *v1beta1.HelmRelease, err error) error {
 // departure is what counts for the uninstall of a deleted object.
 type departure struct {
 	access cluster.Access
-	// obstacle is why there is nobody to uninstall as, or no cluster to uninstall from; nil when there is.
+	// obstacle is why there is no identity to uninstall as, or no cluster to uninstall from; nil when there is.
 	obstacle error
 	// terminating reports whether the namespace of the object is being deleted, which takes ServiceAccounts and Secrets with
 	// it in any order. It is looked at only when that matters.

@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Changes carries news from the engine to the controller, which are made one after the other: that somebody else wrote the
+// Changes carries news from the engine to the controller, which are made one after the other: that another client wrote the
 // records of a Helm release, or that the objects of a HelmRelease changed.
 type Changes struct {
 	mu    sync.Mutex

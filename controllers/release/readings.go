@@ -31,7 +31,7 @@ const (
 	patientReadings = 4
 )
 
-// readings read the records of releases on other clusters outside of the workers. Such a cluster can be anybody's, and may
+// readings read the records of releases on other clusters outside of the workers. Such a cluster can be a tenant's own, and may
 // accept connections without ever answering.
 type readings struct {
 	ctx    context.Context //nolint:containedctx // the life of the process

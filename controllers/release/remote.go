@@ -14,7 +14,7 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// remoteLook is how often a release on another cluster is looked at. A cluster that nobody looks at is let go of after a while,
+// remoteLook is how often a release on another cluster is reconciled. A cluster without users is dropped after a while,
 // and its objects would not be watched any more.
 const remoteLook = 4 * time.Minute
 

@@ -48,7 +48,7 @@ type Options struct {
 	Engine release.Engine
 	// Namesake finds a Helm release of the same name that has its records in the same place; nil finds none.
 	Namesake func(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error)
-	// Live tells of live objects.
+	// Live reads live objects.
 	Live Live
 	// Changes of release records by others, and of live objects; nil for none.
 	Changes *Changes
@@ -202,7 +202,7 @@ func indexOf(reader client.Reader, defaultServiceAccount string) refs.Index[*v1b
 	}
 }
 
-// wake looks again at the releases whose records, at a place, somebody else wrote.
+// wake requeues the releases whose records, at a place, another client wrote.
 func wake(
 	ctx context.Context, index refs.Index[*v1beta1.HelmRelease], wake func(types.NamespacedName), place string,
 ) {

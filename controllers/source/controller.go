@@ -92,7 +92,7 @@ func (h *handler[T]) Reconcile(ctx context.Context, object T) (time.Duration, er
 	return slow, nil
 }
 
-// Finalize implements loop.Handler. Sources have no finalizer: the cache collects what nobody needs.
+// Finalize implements loop.Handler. Sources have no finalizer: the cache collects what no source needs.
 func (h *handler[T]) Finalize(context.Context, T) (bool, time.Duration, error) {
 	return true, 0, nil
 }
@@ -124,7 +124,7 @@ func (h *handler[T]) progress(object T, elapsed time.Duration) time.Duration {
 	return 0
 }
 
-// untilDue tells how long the next poll can wait. It is due at once when what decides about it changed, when somebody asks
+// untilDue returns how long the next poll can wait. It is due when what decides about it changed, when a user asks
 // for a chart that the last poll did not look for, and when the cache has lost the artifact.
 func (h *handler[T]) untilDue(ctx context.Context, object T, choices []catalog.Choice) time.Duration {
 	h.mu.Lock()

@@ -3,7 +3,7 @@
 //	templates ─┐            ┌─ patches ─ images ─┐  (one step per post renderer)
 //	hooks ─────┴─ objects ──┴────────────────────┴─ common metadata ─► templates, hooks
 //
-// Every object is rendered by itself, so templates and hooks with one name do not collide, and the outcome is told apart by
+// Every object is rendered on its own, so templates and hooks with one name do not collide, and the outcome is identified by
 // position. A document that is not changed keeps its bytes and its place. No error quotes a manifest, because manifests
 // hold Secrets.
 package postrender
@@ -47,7 +47,7 @@ type Renderer struct {
 	steps   []step
 }
 
-// New reads the options. An error names the post renderer that cannot be used; only other options mend it.
+// New reads the options. An error names the post renderer that cannot be used; only other options help.
 func New(options Options) (r *Renderer, err error) {
 	r = &Renderer{options: options}
 	if !slices.Contains([]Strategy{"", Combined, Separate, NoHooks}, options.Strategy) {

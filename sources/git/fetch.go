@@ -21,7 +21,7 @@ import (
 // be in that branch.
 //
 // Symbolic links that lead out of the tree are left out, and submodules are unless they are asked for. The archive remembers left-out links
-// in its gzip header, so that PackChart can say so when a chart needs one. signed tells by whom the signatures are that were asked for.
+// in its gzip header, so that PackChart can say so when a chart needs one. signed names the keys of the signatures that were asked for.
 //
 // Errors are a sources.Error with reason AuthenticationFailed, NotFound for a commit the repository or the branch does
 // not have, FetchFailed, InvalidContent for a tree above the limits or with impossible names, or VerificationFailed. What was
@@ -71,7 +71,7 @@ func (e *exchange) fetch(ctx context.Context, rev Revision, what string) (*pack,
 		if !e.caps.Supports(capability.Filter) {
 			return e.deep(ctx, name, rev, what)
 		}
-		// The commits alone tell whether the branch has this one; they are small.
+		// The commits alone show whether the branch has this one; they are small.
 		history, err := e.pack(ctx, request{wants: []plumbing.Hash{e.refs.objects[name]}, filter: packp.FilterTreeDepth(0)}, what)
 		if err != nil {
 			return nil, err

@@ -79,7 +79,7 @@ func invalidPack(err error) error {
 	return sources.Fail(v1beta1.InvalidContentReason, err, "the pack cannot be read")
 }
 
-// checkPack adds up what the pack says its objects unpack to, before anything is unpacked for good. The scanner itself
+// checkPack adds up what the pack says its objects unpack to, before anything is unpacked and kept. The scanner itself
 // makes sure that an object does not unpack to more than it says. memory is what unpacking takes beside the pack.
 func checkPack(f billy.File, l Limits) (memory int64, err error) {
 	if err := rewind(f); err != nil {

@@ -98,7 +98,7 @@ func (r references) short(prefix string) []string {
 	return names
 }
 
-// list tells which names there are, for the message about one that is not.
+// list returns the names there are, for the message about one that is not.
 func (r references) list(what, prefix string) string {
 	const shown = 5
 	names := r.short(prefix)

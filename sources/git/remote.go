@@ -118,7 +118,7 @@ type Remote struct {
 	client   gittransport.Transport
 }
 
-// New checks the options without talking to anybody. A URL that cannot be used is a sources.Error with reason URLInvalid,
+// New checks the options without a request. A URL that cannot be used is a sources.Error with reason URLInvalid,
 // stalled.
 func New(o Options) (*Remote, error) {
 	u, err := parseURL(o.URL)

@@ -80,7 +80,7 @@ func (w *walker) moduleURLs(prefix string) (map[string]string, error) {
 	return urls, nil
 }
 
-// submodule opens the repository of a submodule. A relative URL counts from that of the repository. Who signs in is told only to the same
+// submodule opens the repository of a submodule. A relative URL counts from that of the repository. Credentials are sent only to the same
 // host.
 func (r *Remote) submodule(address string) (*Remote, error) {
 	base, err := parseURL(r.opts.URL)

@@ -1,4 +1,4 @@
-// Package ignore tells which files of a source stay out of its archive, by patterns in the format of .gitignore. It is
+// Package ignore decides which files of a source stay out of its archive, by patterns in the format of .gitignore. It is
 // pure: the caller reads the files that hold the patterns.
 //
 //	defaults, then every .sourceignore of the tree, the deepest last   or   files of version control, then spec.ignore

@@ -39,7 +39,7 @@ var defaults = []string{
 	".goreleaser.yml", ".sops.yaml", "/.flux.yaml",
 }
 
-// Matcher tells which paths are ignored. The zero value ignores nothing. Many goroutines may use it.
+// Matcher decides which paths are ignored. The zero value ignores nothing. Many goroutines may use it.
 type Matcher struct {
 	patterns []gitignore.Pattern
 }

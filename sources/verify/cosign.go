@@ -128,7 +128,7 @@ func Keyless(identities []Identity, trustedRoot []byte) (Policy, error) {
 	return p, nil
 }
 
-// Check tells who has signed the artifact with a digest: the first signature that the policy trusts. Without one the error is a sources.Error with
+// Check returns the signer of the artifact with a digest: the first signature that the policy trusts. Without one the error is a sources.Error with
 // reason VerificationFailed that says why each signature does not count, and where signatures were looked for.
 func (p Policy) Check(digest string, found []Signed, tried []string) (by string, err error) {
 	const shown = 5

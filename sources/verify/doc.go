@@ -1,2 +1,2 @@
-// Package verify tells who has signed an artifact or a chart, from signatures that were fetched before. It asks nobody.
+// Package verify finds the signer of an artifact or a chart, from signatures that were fetched before. It makes no request.
 package verify

@@ -25,7 +25,7 @@ const (
 // MaxProvenance is how large a provenance file may be, in bytes.
 const MaxProvenance = 1 << 20
 
-// Keyring are the keys of PGP whose provenance files count, by the names under which they are told.
+// Keyring are the keys of PGP whose provenance files count, by the names under which they are reported.
 type Keyring map[string]openpgp.EntityList
 
 // ReadKeyring reads public keys of PGP: armored ones under names that end in .asc, and what `gpg --export` writes under those that end in .gpg.
@@ -58,7 +58,7 @@ type Packaged struct {
 	Name, Version, Digest string
 }
 
-// Check tells who has signed the provenance file of a chart, as `helm package --sign` writes it. A file that no key of the ring has signed, or that
+// Check returns the signer of the provenance file of a chart, as `helm package --sign` writes it. A file that no key of the ring has signed, or that
 // is about another archive, is a sources.Error with reason VerificationFailed.
 func (k Keyring) Check(chart Packaged, provenance []byte) (by string, err error) {
 	if by, err = k.check(chart, provenance); err != nil {

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -8,42 +9,65 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// vague are words that do not say who acts. Messages and pages name the controller, the command or the user instead.
-var vague = regexp.MustCompile(`(?i)\b(work goes on|goes on|gone on)\b`)
+// vague are words that do not say who acts, or that the field does not use. Messages, comments and pages name the
+// controller, the command or the user instead, and say reconcile, retry, report, emit, recreate, permanently.
+var vague = regexp.MustCompile(`(?i)\b(whoever|nobody|somebody|anybody|anew|for good|mend(s|ed|ing)?|` +
+	`(goes|go|going|gone|went) on|(is|are|was|were|be|been|being) told|` +
+	`tells? (whether|of|which|how|who|when|why|by))\b`)
 
-// vagueIn returns the string literals of a file that have such words, with their lines.
+// unrevised is the list of packages that still have such words. It only gets shorter: the test fails for a package that
+// is not on the list, and for one that does not need to be on it any more.
+const unrevised = "testdata/unrevised.txt"
+
+// vagueIn returns the comments and string literals of a file that have such words, with their lines.
 func vagueIn(fset *token.FileSet, file *ast.File) (out []string) {
+	for _, group := range file.Comments {
+		for _, comment := range group.List {
+			if word := vague.FindString(comment.Text); word != "" {
+				out = append(out, fmt.Sprintf("%s: %q in %s", fset.Position(comment.Pos()), word, comment.Text))
+			}
+		}
+	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		literal, ok := n.(*ast.BasicLit)
-		if ok && literal.Kind == token.STRING && vague.MatchString(literal.Value) {
-			out = append(out, fset.Position(literal.Pos()).String()+": "+literal.Value)
+		if !ok || literal.Kind != token.STRING {
+			return true
+		}
+		if word := vague.FindString(literal.Value); word != "" {
+			out = append(out, fmt.Sprintf("%s: %q in %s", fset.Position(literal.Pos()), word, literal.Value))
 		}
 		return true
 	})
 	return out
 }
 
-func TestMessagesSayWhoActs(t *testing.T) {
-	t.Parallel()
-	files := 0
+// vagueByPackage returns what vagueIn finds in the code of the controller and the commands, by package.
+func vagueByPackage(t *testing.T) (found map[string][]string, files int) {
+	t.Helper()
+	found = map[string][]string{}
+	root := filepath.Join("..", "..")
 	for _, folder := range production {
-		err := filepath.WalkDir(filepath.Join("..", "..", folder), func(path string, entry fs.DirEntry,
-			err error) error {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
 			files++
 			fset := token.NewFileSet()
-			file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+			file, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
 			if err != nil {
 				return err
 			}
-			for _, found := range vagueIn(fset, file) {
-				t.Error(found)
+			name, err := filepath.Rel(root, filepath.Dir(path))
+			if err != nil {
+				return err
+			}
+			if hits := vagueIn(fset, file); len(hits) > 0 {
+				found[name] = append(found[name], hits...)
 			}
 			return nil
 		})
@@ -51,20 +75,52 @@ func TestMessagesSayWhoActs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return found, files
+}
+
+func TestCodeSaysWhoActs(t *testing.T) {
+	t.Parallel()
+	found, files := vagueByPackage(t)
+	if files < 100 {
+		t.Fatalf("%d files were read", files)
+	}
+	content, err := os.ReadFile(unrevised)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := strings.Fields(string(content))
+	for name, hits := range found {
+		if slices.Contains(open, name) {
+			continue
+		}
+		for _, hit := range hits {
+			t.Error(hit)
+		}
+	}
+	for _, name := range open {
+		if len(found[name]) == 0 {
+			t.Errorf("%s has no vague words any more: remove it from %s", name, unrevised)
+		}
+	}
+}
+
+func TestPagesSayWhoActs(t *testing.T) {
+	t.Parallel()
 	pages, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files < 100 || len(pages) < 10 {
-		t.Fatalf("%d files and %d pages were read", files, len(pages))
+	if len(pages) < 10 {
+		t.Fatalf("%d pages were read", len(pages))
 	}
+	pages = append(pages, filepath.Join("..", "..", "README.md"), filepath.Join("..", "..", "CONTRIBUTING.md"))
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, found := range vague.FindAllString(string(text), -1) {
-			t.Errorf("%s says %q", page, found)
+		for _, word := range vague.FindAllString(string(text), -1) {
+			t.Errorf("%s says %q", page, word)
 		}
 	}
 }
@@ -72,13 +128,14 @@ func TestMessagesSayWhoActs(t *testing.T) {
 func TestVagueWordsAreFound(t *testing.T) {
 	t.Parallel()
 	const code = "package p\n\n" +
-		"var a, b, c = \"work goes on when it is there\", `it Goes on`, \"cargoes on board\" // goes on\n"
+		"// p is told.\n" +
+		"var a, b, c = \"work goes on when it is there\", `it Goes on`, \"cargoes on board, retold\" // made anew\n"
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, "p.go", code, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := vagueIn(fset, file); len(found) != 2 {
+	if found := vagueIn(fset, file); len(found) != 4 {
 		t.Errorf("found %q", found)
 	}
 }

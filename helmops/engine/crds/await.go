@@ -55,7 +55,7 @@ func (a *applier) established(ctx context.Context, d *definition) error {
 		case !ok:
 			return false, nil
 		case event.Type == watch.Deleted:
-			return false, fmt.Errorf("CustomResourceDefinition %s was deleted by somebody else", d.name())
+			return false, fmt.Errorf("CustomResourceDefinition %s was deleted by another client", d.name())
 		}
 		d.live = live
 		return judge(live)
@@ -69,7 +69,7 @@ func (a *applier) established(ctx context.Context, d *definition) error {
 // judge reports whether a definition is in use. Names that another definition has are an error: waiting does not help.
 func judge(live *unstructured.Unstructured) (bool, error) {
 	if live.GetDeletionTimestamp() != nil {
-		return false, fmt.Errorf("CustomResourceDefinition %s is being deleted; the next attempt creates it anew", live.GetName())
+		return false, fmt.Errorf("CustomResourceDefinition %s is being deleted; the next attempt creates it again", live.GetName())
 	}
 	conditions, _, _ := unstructured.NestedSlice(live.Object, "status", "conditions")
 	established, accepted := false, false

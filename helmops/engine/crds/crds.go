@@ -49,7 +49,7 @@ type Result struct {
 // Apply brings the definitions of a chart into the cluster as the policy says and waits until the API server serves them. A
 // refusal concerns all of them: then nothing was written. It is a *RefusalError, or an error that names the file, and trying
 // again with the same chart does not help. Other errors are those of the API server; what was written before one stays, and
-// trying again goes on from there. The wait ends with ctx.
+// a retry continues from there. The wait ends with ctx.
 func Apply(ctx context.Context, as *cluster.Identity, files []chart.CRD, policy Policy) (Result, error) {
 	switch policy {
 	case Skip:

@@ -17,7 +17,7 @@ import (
 	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
-// Bounds of an answer of the API server of a kubeconfig, which can be anybody's. A watch has none of the times.
+// Bounds of an answer of the API server of a kubeconfig, which a tenant can run. A watch has none of the times.
 const (
 	// answerSilence is how long no byte of a body may come.
 	answerSilence = 30 * time.Second
@@ -167,7 +167,7 @@ func (a *answers) refused(request *http.Request, problem string) error {
 	return &AnswerError{Method: request.Method, Path: request.URL.Path, Problem: problem}
 }
 
-// jsonOnly asks for JSON only: of the other formats it cannot be told beforehand how much memory a document takes.
+// jsonOnly asks for JSON only: of the other formats it is not known in advance how much memory a document takes.
 func jsonOnly(request *http.Request, ctx context.Context) *http.Request { //nolint:revive // the context belongs to the copy
 	request = request.Clone(ctx)
 	var accepted []string
@@ -229,7 +229,7 @@ type answer struct {
 	failed  error
 }
 
-// Read implements io.Reader. Silence counts only while somebody waits for bytes.
+// Read implements io.Reader. Silence counts only while a caller waits for bytes.
 func (b *answer) Read(p []byte) (int, error) {
 	if b.failed != nil {
 		return 0, b.failed

@@ -1,8 +1,8 @@
-// Package cluster holds what all actions on one API server share. Making these things anew for each release is what makes
+// Package cluster holds what all actions on one API server share. Creating it again for each release is what makes
 // Helm slow.
 //
-//	Pool ─► Cluster ─┬─ discovery: REST mapper, capabilities     one snapshot, whoever asks
-//	                 ├─ connection                               one, whoever asks
+//	Pool ─► Cluster ─┬─ discovery: REST mapper, capabilities     one snapshot for all callers
+//	                 ├─ connection                               one for all callers
 //	                 └─ Identity: the clients of one user        the controller itself, or a tenant
 package cluster
 
@@ -108,7 +108,7 @@ func (c *Cluster) As(user string) (*Identity, error) {
 // group does not answer: trying again can help.
 func (c *Cluster) Mapper() meta.RESTMapper { return mapper{c.discovery} }
 
-// Capabilities returns what charts are told of the cluster, the same as Helm finds out, as a copy that the caller may
+// Capabilities returns what charts can read of the cluster, the same as Helm finds out, as a copy that the caller may
 // change. The first call starts watches of CustomResourceDefinitions and APIServices; as long as they report no change no
 // request is made, except for the server's version every ten minutes. Where these may not be watched, what is returned is
 // up to a minute old. An error means that the API server could not be asked: trying again can help.
@@ -134,7 +134,7 @@ func (c *Cluster) AwaitKinds(ctx context.Context, kinds ...schema.GroupVersionKi
 	return c.discovery.await(ctx, kinds)
 }
 
-// Memory is the account of what is kept of the cluster. Whoever keeps something of what it says adds that, and drops
+// Memory is the account of what is kept of the cluster. A package that keeps something of the cluster adds that, and drops
 // it when the cluster is closed. It is nil for the controller's own cluster, which is trusted.
 func (c *Cluster) Memory() *memory.Account { return c.memory }
 

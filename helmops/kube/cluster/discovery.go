@@ -20,7 +20,7 @@ const (
 	settling = 2 * time.Second
 	// unwatchedAge is how old a reading may be while changes cannot be watched.
 	unwatchedAge = time.Minute
-	// versionAge is how old the server's version may be: nothing tells of an upgrade.
+	// versionAge is how old the server's version may be: no event reports an upgrade.
 	versionAge = 10 * time.Minute
 	// readTimeout bounds one reading.
 	readTimeout = 30 * time.Second
@@ -84,7 +84,7 @@ func (d *discoverer) get(ctx context.Context, minimum uint64) (*snapshot, error)
 			d.readings++
 			d.reading = &reading{number: d.readings, done: make(chan struct{})}
 			own := d.reading
-			guard.Go("reading the APIs of a cluster", func() { d.read(own) }) //nolint:contextcheck // It goes on for the others when this caller gives up.
+			guard.Go("reading the APIs of a cluster", func() { d.read(own) }) //nolint:contextcheck // It continues for the others when this caller gives up.
 		}
 		under := d.reading
 		d.mu.Unlock()

@@ -59,7 +59,7 @@ func (d *discreet) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, d.mask.Error(err)
 	}
 	response.Header["Warning"] = d.warnings(response.Header["Warning"])
-	for i, contentType := range response.Header["Content-Type"] { // a type that nobody knows is quoted
+	for i, contentType := range response.Header["Content-Type"] { // an unknown type is quoted
 		response.Header["Content-Type"][i] = d.mask.Apply(contentType)
 	}
 	if response.StatusCode < http.StatusMultipleChoices {

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// ErrFenced says that a write was not sent because this process may no longer be the leader. Another process goes on with
+// ErrFenced says that a write was not sent because this process may no longer be the leader. Another process continues with
 // the work; trying again in this one helps only if it renews the lease after all.
 var ErrFenced = errors.New("not sent: this process may no longer be the leader")
 
@@ -49,7 +49,7 @@ func (f *Fence) Elector(next http.RoundTripper) http.RoundTripper {
 // Guard wraps the transport of any other cluster, where a lease of the same name means nothing.
 func (f *Fence) Guard(next http.RoundTripper) http.RoundTripper { return fenced{fence: f, next: next} }
 
-// check returns an error once the deadline has passed, by the clock of the machine or by the calendar: one of them goes on
+// check returns an error once the deadline has passed, by the clock of the machine or by the calendar: one of them advances
 // while the machine is suspended.
 func (f *Fence) check() error {
 	f.mu.Lock()
@@ -143,7 +143,7 @@ func (t fenced) isLease(request *http.Request) bool {
 	return strings.HasSuffix(request.URL.Path, collection+"/"+t.fence.name)
 }
 
-// leaseIn returns the lease in the body of a request, an empty one when it cannot be told: what is not known to be a renewal
+// leaseIn returns the lease in the body of a request, an empty one when it cannot be read: what is not known to be a renewal
 // is none.
 func leaseIn(request *http.Request) *coordinationv1.Lease {
 	none := &coordinationv1.Lease{}

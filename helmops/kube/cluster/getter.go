@@ -192,7 +192,7 @@ func (t *discoveryTransport) WrappedRoundTripper() http.RoundTripper { return t.
 
 var _ utilnet.RoundTripperWrapper = (*discoveryTransport)(nil)
 
-// resourcesOf tells which group version's resources a request asks for.
+// resourcesOf returns the group version whose resources a request asks for.
 func (t *discoveryTransport) resourcesOf(request *http.Request) (schema.GroupVersion, bool) {
 	none := schema.GroupVersion{}
 	query := request.URL.Query()

@@ -240,7 +240,7 @@ func (p *Pool) drop(element *list.Element) {
 	entry.cluster.Close()
 }
 
-// arm needs the lock. The timer only sees to it that clusters are dropped when nobody asks for any.
+// arm needs the lock. The timer only sees to it that clusters are dropped when there are no more callers.
 func (p *Pool) arm() {
 	if p.timer != nil {
 		p.timer.Stop()

@@ -28,7 +28,7 @@ var watchedResources = []schema.GroupVersionResource{
 // patience is how long the first reading waits for the watches to begin.
 const patience = 5 * time.Second
 
-// watch tells of any change to the objects of one resource. It keeps nothing of them.
+// watch reports any change to the objects of one resource. It keeps nothing of them.
 type watch struct {
 	from    metadata.Getter
 	changed func()

@@ -13,7 +13,7 @@ import (
 
 // Compare returns the fields in which an object in the cluster differs from what it would be, or has become, when its
 // release was applied: those that the release owns then, and that have another value or none. Of parents that are gone as a
-// whole only the topmost is told. mask hides secrets; nil hides none.
+// whole only the topmost is reported. mask hides secrets; nil hides none.
 func Compare(live, would *unstructured.Unstructured, mask func(string) string) []Field {
 	owners, show := ownersOf(live), printerFor(live, mask)
 	found := fields{}
@@ -72,7 +72,7 @@ func (f fields) sorted() []Field {
 var controllers = sets.New(
 	"kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver", "kube-proxy", "cloud-controller-manager", "cluster-autoscaler",
 	"horizontal-pod-autoscaler", "vpa-admission-controller", "vpa-recommender", "vpa-updater", "karpenter", "keda-operator",
-	"before-first-apply", // the API server's name for whoever wrote an object before anybody applied it
+	"before-first-apply", // the API server's name for the client that wrote an object before any apply
 )
 
 // notes are the beginnings of annotations that controllers and clients keep for themselves.
@@ -124,7 +124,7 @@ func telling(path fieldpath.Path) bool {
 	return false
 }
 
-// firstForeign is the shortest part of a path at and below which nothing is ours. Labels and annotations are told one by one.
+// firstForeign is the shortest part of a path at and below which nothing is ours. Labels and annotations are reported one by one.
 func firstForeign(ours *fieldpath.Set, path fieldpath.Path) fieldpath.Path {
 	length := 1
 	if *path[0].FieldName == "metadata" {

@@ -15,7 +15,7 @@ const (
 	maxFights = 10000
 )
 
-// Fights counts how often objects were corrected, to tell when somebody else sets the same fields again and again. More than
+// Fights counts how often objects were corrected, to find out when another manager sets the same fields again and again. More than
 // five corrections of one object in ten minutes are a fight. The zero value is ready; all methods may be called at the same
 // time.
 type Fights struct {
@@ -66,7 +66,7 @@ func (f *Fights) Fought(ref string, now time.Time) (manager string, until time.T
 	return b.manager, until, true
 }
 
-// since returns the corrections within the window; after a fight was left alone the count begins anew.
+// since returns the corrections within the window; after a fight was left alone the count starts from zero.
 func (b *bout) since(now time.Time) []time.Time {
 	return slices.DeleteFunc(b.times, func(at time.Time) bool { return now.Sub(at) >= fightWindow })
 }

@@ -99,7 +99,7 @@ func below(set *fieldpath.Set, element fieldpath.PathElement) *fieldpath.Set {
 	return fieldpath.NewSet()
 }
 
-// rival tells who, other than our applies, owns a field; the one that wrote last when there are several. Helm clients
+// rival returns the manager, other than our applies, that owns a field; the one that wrote last when there are several. Helm clients
 // that update come last: one that has lost the fields of a map still owns the map.
 func rival(owners []owner, path fieldpath.Path) (manager string, since time.Time) {
 	ours := false

@@ -29,7 +29,7 @@ func (i Ignored) WithReplicas() Ignored {
 // Empty reports whether nothing may differ.
 func (i Ignored) Empty() bool { return !i.Whole && len(i.pointers) == 0 && len(i.managers) == 0 }
 
-// Trim returns what is to be applied to an object so that what may differ stays as it is. A field that somebody else owns, or
+// Trim returns what is to be applied to an object so that what may differ stays as it is. A field that another manager owns, or
 // that the release does not own, is left out: it stays then. One that only the release owns would be removed by that; it gets
 // the value that it has. Neither argument is changed. Whole is not looked at.
 func (i Ignored) Trim(payload map[string]any, live *unstructured.Unstructured) map[string]any {
@@ -70,7 +70,7 @@ func (i Ignored) names(at pointer) bool {
 // owned are the field sets at one place of an object.
 type owned struct {
 	all, ours, others, named *fieldpath.Set
-	// is tells which of them have the place itself.
+	// is reports which of them have the place itself.
 	is struct{ ours, others, named bool }
 }
 
@@ -145,7 +145,7 @@ func (i Ignored) trimList(items []any, live any, at pointer, owned owned) (any, 
 	left := make([]any, 0, len(items))
 	for n, item := range items {
 		element, known := elementFor(item, elements)
-		was, under := found{}, owned.at(fieldpath.IndexElement(-1)) // which nobody owns
+		was, under := found{}, owned.at(fieldpath.IndexElement(-1)) // without an owner
 		if known {
 			under = owned.at(element)
 			was.value, _, was.there = child(live, element)
@@ -178,7 +178,7 @@ func elementFor(item any, elements []fieldpath.PathElement) (fieldpath.PathEleme
 	return fieldpath.PathElement{}, false
 }
 
-// keysOf are the fields by which an item is told from others; they stay with what is left of it.
+// keysOf are the fields that identify an item; they stay with what is left of it.
 func keysOf(item any, elements []fieldpath.PathElement) map[string]any {
 	fields, ok := item.(map[string]any)
 	if !ok {

@@ -26,7 +26,7 @@ const (
 type Report struct {
 	State State
 	// Message says what is missing, empty for Current. It is made of numbers, names, conditions and their reasons: it
-	// holds no text that somebody wrote into the status of the object.
+	// holds no free text from the status of the object.
 	Message string
 	// Quote is such a text: the message of a condition, for example. It may hold a secret, so that it has to be masked
 	// before it is shown. Empty when the object says nothing more.

@@ -71,7 +71,7 @@ func (l Look) namespace(ctx context.Context, name string) Found {
 	for _, resource := range resources {
 		err := l.list(ctx, resource, name, &f)
 		if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
-			continue // its definition has just been deleted, or nobody can list it
+			continue // its definition has just been deleted, or it cannot be listed
 		}
 		if err != nil {
 			f.Unseen = append(f.Unseen, unseen(resource, err))
@@ -80,7 +80,7 @@ func (l Look) namespace(ctx context.Context, name string) Found {
 	return f
 }
 
-// list adds the objects of a resource that would be deleted and that nobody else deletes.
+// list adds the objects of a resource that would be deleted and that no other owner deletes.
 func (l Look) list(ctx context.Context, resource schema.GroupVersionResource, in string, f *Found) error {
 	options := metav1.ListOptions{Limit: page}
 	for {

@@ -30,7 +30,7 @@ const (
 // Mask hides secrets in text that may quote values, such as errors of templates and of the API server. It knows the encodings in
 // which such texts quote a value; see forms. The zero value hides nothing. A Mask may be used by several goroutines.
 //
-// A text has to be masked before it is shortened. Where somebody else has shortened it, what is left in front of "..." or "…" is
+// A text has to be masked before it is shortened. Where another program has shortened it, what is left in front of "..." or "…" is
 // hidden too when it is the beginning of a secret.
 type Mask struct{ secrets *secrets }
 

@@ -188,7 +188,7 @@ func (t *Tracker) sweep() {
 	}
 	t.mu.Unlock()
 	for _, place := range idle {
-		place.stream.end(errors.New("nobody has needed it for " + linger.String()))
+		place.stream.end(errors.New("it had no user for " + linger.String()))
 	}
 }
 

@@ -28,7 +28,7 @@ type Options struct {
 	Variables map[string]string
 	// Decrypt decrypts files; nil refuses those that are encrypted.
 	Decrypt Decryptor
-	// Working is called with the name of each file before it is read; nil is nobody.
+	// Working is called with the name of each file before it is read; it may be nil.
 	Working func(file string)
 }
 

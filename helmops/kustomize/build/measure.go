@@ -10,7 +10,7 @@ import (
 // entryBytes is what a file takes in memory beside its content.
 const entryBytes = 256
 
-// Measure tells how many bytes the files of a tar.gz take once [Read] has unpacked it, and keeps none of them. An archive that unpacks to
+// Measure returns how many bytes the files of a tar.gz take once [Read] has unpacked it, and keeps none of them. An archive that unpacks to
 // more than the limits is an *Error. A file counts with the size that it claims, so that one made of holes, which is small in the archive,
 // counts in full.
 func Measure(archive io.Reader, l Limits) (bytes int64, err error) {
