@@ -9,6 +9,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/pipeline"
+	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
@@ -72,12 +73,14 @@ func knownCandidate(p *v1beta1.ReleasePipeline, text string) *v1beta1.PipelineCa
 	if c := view.CandidateOf(p, text); c != nil {
 		return c
 	}
-	verified := &v1beta1.ReleasePipeline{}
+	var all []v1beta1.PipelineCandidate
 	for _, s := range p.Status.Stages {
 		for _, v := range s.Verified {
-			verified.Status.Candidates = append(verified.Status.Candidates, v.PipelineCandidate)
+			all = append(all, v.PipelineCandidate)
 		}
 	}
+	verified := &v1beta1.ReleasePipeline{}
+	status.PipelineCandidates(verified, all)
 	return view.CandidateOf(verified, text)
 }
 

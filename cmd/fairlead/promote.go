@@ -172,7 +172,7 @@ func (s stageSite) former(version []string) (*v1beta1.PipelineCandidate, error) 
 		return &all[0], nil
 	}
 	verified := &v1beta1.ReleasePipeline{}
-	verified.Status.Candidates = all
+	status.PipelineCandidates(verified, all)
 	if c := view.CandidateOf(verified, version[0]); c != nil {
 		return c, nil
 	}

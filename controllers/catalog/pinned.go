@@ -302,7 +302,7 @@ func (c *Catalog) treeAt(
 	ctx context.Context, repository *v1beta1.GitRepository, revision string,
 ) (*v1beta1.Artifact, error) {
 	earlier := repository.DeepCopy()
-	earlier.Status.Artifact = nil
+	earlier.SetArtifact(nil)
 	earlier.Spec.Reference = &v1beta1.GitRepositoryRef{Commit: commitOf(revision)}
 	v := repository.Spec.Verify
 	byTag := v != nil && (v.Mode == v1beta1.VerifyTag || v.Mode == v1beta1.VerifyTagAndHead)

@@ -55,14 +55,7 @@ func (c *Catalog) Poll(ctx context.Context, source v1beta1.Source, choices []Cho
 // Fill writes into the status of a source what only sources of its kind have: the chart that it stands for, or what its
 // artifact was made of.
 func (p Polled) Fill(object Object) {
-	switch source := object.(type) {
-	case *v1beta1.OCIRepository:
-		source.Status.Chart = p.Chart
-	case *v1beta1.HelmChart:
-		source.Status.Chart = p.Chart
-	case *v1beta1.GitRepository:
-		source.Status.IncludedArtifacts, source.Status.ObservedContent = p.Include, p.Content
-	}
+	status.SourceHolds(object, status.SourceContent{Chart: p.Chart, Include: p.Include, Content: p.Content})
 }
 
 // FailureOf words an error for the conditions of a source.

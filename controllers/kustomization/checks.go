@@ -10,6 +10,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kustomize/plan"
 )
 
 // checks returns the objects of spec.healthChecks that are not healthy and not in reported yet. Other owners can have
@@ -43,30 +44,27 @@ func isReported(reported []v1beta1.ObjectHealth, o v1beta1.ObjectHealth) bool {
 	return false
 }
 
-// look gathers what is known of the objects.
-func (h *handler) look(k *v1beta1.Kustomization, in inputs) facts {
+// look finds out how the objects are, from what is watched.
+func (h *handler) look(k *v1beta1.Kustomization, in inputs) *plan.Objects {
 	key := client.ObjectKeyFromObject(k)
-	request := k.Annotations[v1beta1.ReconcileRequestAnnotation]
-	f := facts{digest: in.digest, asked: request != k.Status.LastHandledReconcileAt}
-	h.mu.Lock()
-	f.awaited = h.awaited[key]
-	f.audit = h.now().Sub(h.audited[key]) >= k.GetInterval()
-	if until, is := h.truces[key]; is {
-		f.truce = max(until.Sub(h.now()), 0)
-		f.over = f.truce == 0
+	sight, known := h.engine.Look(in.access, key, inventoryOf(k), in.health, !hasSecrets(k))
+	o := &plan.Objects{
+		Known:     known,
+		Blind:     sight.Blind,
+		Unhealthy: sight.Unhealthy,
+		Of:        sight.Of,
+		Differs:   sight.Differs,
+		Unseen:    len(sight.Unseen),
 	}
-	h.mu.Unlock()
-	f.freed = h.freed(k, in.access)
-	f.sight, f.known = h.engine.Look(in.access, key, inventoryOf(k), in.health, !hasSecrets(k))
-	if !f.known {
-		return f
+	if !known {
+		return o
 	}
 	if k.Spec.Wait {
-		f.waiting = append(f.waiting, f.sight.Unhealthy...)
-		f.waiting = append(f.waiting, h.unseen(k, in, f.sight.Unseen)...)
+		o.Awaited = append(o.Awaited, sight.Unhealthy...)
+		o.Awaited = append(o.Awaited, h.unseen(k, in, sight.Unseen)...)
 	}
-	f.waiting = append(f.waiting, h.checks(k, in, f.waiting)...)
-	return f
+	o.Awaited = append(o.Awaited, h.checks(k, in, o.Awaited)...)
+	return o
 }
 
 // unseen judges objects of kinds that may not be watched as a whole, one by one.

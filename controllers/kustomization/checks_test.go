@@ -97,7 +97,7 @@ func TestWordsOfObjectsAreQuotedWithoutSecretsOnly(t *testing.T) {
 			mine = others
 		}
 		var got []string
-		for _, o := range h.look(k, inputs{}).waiting {
+		for _, o := range h.look(k, inputs{}).Awaited {
 			got = append(got, o.Name+" "+o.Message)
 		}
 		if want := "mine " + mine + "|of-others " + others; strings.Join(got, "|") != want {

@@ -1,8 +1,8 @@
 // Package kustomization is the controller of Kustomizations: it keeps a cluster equal to a directory of a source.
 //
-//	Reconcile: land what has ended ─► gather source, identity, variables, keys ─► look at the objects ─► judge ─► start
-//	                                                                                                     │
-//	                                                                     build ─► apply.Engine ─► land ┘
+//	Reconcile: land what has ended ─► observe ─► plan.Decide ─► act: start an attempt, or write the status
+//	                                     ▲            │         │
+//	                                     └─ need fact ┘         └─► build ─► apply.Engine ─► land
 //
 // A worker never waits. Building and applying run outside of it; sources, documents, dependencies and the objects themselves wake
 // a Kustomization when they change.
@@ -10,8 +10,6 @@ package kustomization
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -21,26 +19,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
+	"fairlead.dev/fairlead/helmops/kustomize/plan"
 	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// remoteLook is how often objects on another cluster are looked at. A cluster that nobody looks at is let go of after a while, and its
-// objects would not be watched any more.
-const remoteLook = 4 * time.Minute
-
 // slow is how long applying may take before the object says that it is under way.
-const slow = time.Second
+const slow = plan.Slow
 
 // Engine is what the controller wants of the cluster.
 type Engine interface {
@@ -92,115 +85,49 @@ type landed struct {
 	again time.Time
 	// obstacle is an object of others that kept one from being deleted; nil when there was none.
 	obstacle *tracker.Ref
-	// request and forced are the tokens of the requests that the attempt answers.
-	request, forced string
-	took            time.Duration
+	took     time.Duration
 }
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time.Duration, error) {
-	key := client.ObjectKeyFromObject(k)
-	defer h.lookout.Turn(key)()
-	news := h.land(ctx, k)
-	if elapsed, running := h.tasks.Running(key); running {
-		return h.progress(k, elapsed), nil
-	}
-	h.follow(k, k.Status.Released != nil || refused(k))
-	if k.Spec.Suspend {
-		return 0, nil
-	}
-	inputs, err := h.gather(ctx, k)
+	defer h.lookout.Turn(client.ObjectKeyFromObject(k))()
+	pass := h.observe(ctx, k)
+	p, err := h.decide(ctx, pass)
 	if err != nil {
-		return h.blocked(k, err)
-	}
-	if err := h.engine.Exceeded(inputs.access); err != nil { //nolint:contextcheck // a site outlives who asks for it first
-		return h.blocked(k, refs.Unreachable(err, k.Namespace, k.Spec.KubeConfig, k.GetInterval()))
-	}
-	return h.advance(ctx, k, inputs, news)
-}
-
-// advance judges what is known, and starts the next attempt where one is due. news is set when objects have just been changed.
-func (h *handler) advance(ctx context.Context, k *v1beta1.Kustomization, in inputs, news bool) (time.Duration, error) {
-	f := h.look(k, in) //nolint:contextcheck // a watch outlives the look
-	f.unclaimed, f.kept = h.keep(ctx, k, in.artifact.Revision)
-	found := judge(k, f, h.now())
-	switch found.step {
-	case stepApply:
-		if err := h.dependencies.Check(ctx, k, in.access); err != nil {
-			return h.blocked(k, err)
-		}
-		if err := h.abreast(ctx, k, in); err != nil {
-			return h.blocked(k, err)
-		}
-		h.start(k, in, found.kind)
-		return slow, nil
-	case stepWait:
-		if found.limited {
-			status.KustomizationLimited(k, h.now())
-		}
-		return found.after, nil
-	case stepRest:
-	}
-	switch {
-	case f.known:
-		status.KustomizationHealth(k, status.Health{Known: !f.sight.Blind, Objects: f.sight.Unhealthy, Of: f.sight.Of}, h.now())
-		status.KustomizationSettled(k, f.waiting, found.overdue, h.now())
-	case news && (k.Spec.Wait || len(k.Spec.HealthChecks) > 0): // ready is what was applied before
-		status.Progressing(k, k.Status.LastAppliedRevision+" is applied; its objects are being looked at", h.now())
-	}
-	k.Status.LastHandledReconcileAt = k.Annotations[v1beta1.ReconcileRequestAnnotation]
-	pause := soonest(found.after, h.audit(k))
-	if in.access.Kubeconfig != nil {
-		pause = soonest(pause, remoteLook)
-	}
-	return pause, nil
-}
-
-// progress looks at an attempt that is under way.
-func (h *handler) progress(k *v1beta1.Kustomization, elapsed time.Duration) time.Duration {
-	h.turns.supersede(k)
-	if elapsed < slow {
-		return slow - elapsed
-	}
-	switch {
-	case !k.DeletionTimestamp.IsZero():
-		h.deleting(k)
-	case !status.IsReady(k):
-		status.Progressing(k, "applying the objects of "+k.Spec.SourceRef.Kind+" "+k.GetSourceKey().String(), h.now())
-	}
-	return 0
-}
-
-// blocked records why nothing can be applied. What can change that wakes the object; the pause is only for safety.
-func (h *handler) blocked(k *v1beta1.Kustomization, err error) (time.Duration, error) {
-	if catalog.IsPending(err) {
-		if !status.IsReady(k) {
-			status.Progressing(k, err.Error(), h.now())
-		}
-		return 0, nil
-	}
-	var reading *refs.LookingError
-	if errors.As(err, &reading) {
-		if reading.Took < slow {
-			return slow - reading.Took, nil
-		}
-		status.Progressing(k, err.Error(), h.now())
-		return 0, nil
-	}
-	var known *refs.ObstacleError
-	if !errors.As(err, &known) {
 		return 0, err
 	}
-	before := status.Message(k)
-	status.KustomizationBlocked(k, known.Failure, h.now())
-	k.Status.LastHandledReconcileAt = k.Annotations[v1beta1.ReconcileRequestAnnotation]
-	if status.Message(k) != before {
-		h.tell(k, status.Event{Warning: true, Reason: known.Reason, Message: known.Message})
+	return h.act(pass, p), nil
+}
+
+// act carries out a plan, and returns when to look again.
+func (h *handler) act(pass *pass, p plan.Plan) time.Duration {
+	k := pass.k
+	if p.Outdated {
+		h.turns.supersede(k)
 	}
-	if known.After > 0 {
-		return known.After, nil
+	switch p.Step {
+	case plan.Apply:
+		h.start(k, pass.inputs, kindOf(p))
+		return slow
+	case plan.Delete:
+		h.follow(k, true)
+		h.depart(k, pass.inputs.access, departureOf(k, inventoryOf(k)))
+		return slow
+	case plan.Leave:
+		h.leave(k, p)
+		return 0
+	default:
+		h.tell(k, status.KustomizationPlanned(k, p, pass.observed.Objects, h.now()))
+		return p.After
 	}
-	return h.audit(k), nil
+}
+
+// kindOf is what an attempt is to others that wait for their turn.
+func kindOf(p plan.Plan) fair.Kind {
+	if p.Urgent {
+		return fair.Urgent
+	}
+	return fair.Ordinary
 }
 
 // start builds and applies outside of the worker.
@@ -217,8 +144,9 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs, kind fair.Kind) {
 		started := h.now()
 		defer h.turns.end(key)
 		out := h.attempt(ctx, wanted, in, turn)
-		out.request, out.took = wanted.Annotations[v1beta1.ReconcileRequestAnnotation], h.now().Sub(started)
-		out.forced = forceRequested(wanted)
+		out.applied.Request = wanted.Annotations[v1beta1.ReconcileRequestAnnotation]
+		out.applied.Forced = forceRequested(wanted)
+		out.took = h.now().Sub(started)
 		return out
 	}, func(fault error) landed { return faulted(wanted, in.artifact.Revision, in.digest, fault) })
 }
@@ -245,7 +173,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	set.Revision = in.artifact.Revision
 	set.Handover = &handover{gatherer: h.gatherer, ctx: ctx, k: k, revision: in.artifact.Revision, now: h.now}
 	result := h.engine.Apply(ctx, in.access, set)
-	out.applied.Released = releasedBy(k, in.artifact.Revision, result.Held, h.now())
+	out.applied.Released = plan.Release(k, in.artifact.Revision, result.Held, h.now())
 	for _, spared := range result.Spared {
 		out.spared = append(out.spared, mask.Apply(refusal.Scrub(spared)))
 	}
@@ -283,12 +211,10 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		h.awaited[client.ObjectKeyFromObject(k)] = true // it is due as much as it was
 		return false
 	}
-	if ended.applied.Failure != nil {
-		failures := int64(1)
-		if k.Status.LastAttemptedDigest == ended.applied.Digest {
-			failures = k.Status.Failures + 1
-		}
-		ended.applied.Next = nextAttempt(k, failures, *ended.applied.Failure, h.now())
+	if f := ended.applied.Failure; f != nil {
+		failures := plan.AttemptOf(&k.Status).FailuresAfter(ended.applied.Digest)
+		after, follows := plan.Retry(plan.DesiredOf(k, 0), failures, f.Reason, f.Final)
+		ended.applied.Next = status.KustomizationNext(after, follows, h.now())
 	}
 	h.obstructed(client.ObjectKeyFromObject(k), ended.obstacle)
 	if !ended.again.IsZero() {
@@ -297,21 +223,13 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		h.mu.Unlock()
 	}
 	event := status.KustomizationApplied(k, ended.applied, h.now())
-	k.Status.LastHandledReconcileAt = ended.request
-	if ended.forced != "" {
-		k.Status.LastHandledForceAt = ended.forced
-	}
 	details := []any{"revision", ended.applied.Revision, "took", ended.took.Round(time.Millisecond).String()}
 	if event.Reason == "" {
 		log.FromContext(ctx).Info("the attempt has ended", details...)
-	} else {
-		h.tell(k, event, details...)
 	}
-	for _, event := range []status.Event{status.Kept(ended.applied.Retained), status.Dropped(ended.applied.Dropped)} {
-		if event.Reason != "" {
-			h.tell(k, event)
-		}
-	}
+	h.tell(k, event, details...)
+	h.tell(k, status.Kept(ended.applied.Retained))
+	h.tell(k, status.Dropped(ended.applied.Dropped))
 	for _, event := range status.Warned(ended.warned) {
 		h.tell(k, event)
 	}
@@ -319,16 +237,6 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		h.tell(k, status.Event{Reason: v1beta1.AppliedReason, Message: "not deleted: " + spared})
 	}
 	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
-}
-
-// nextAttempt says what follows a failure.
-func nextAttempt(k *v1beta1.Kustomization, failures int64, f status.Failure, now time.Time) string {
-	if f.Final && f.Reason == v1beta1.RenderingLimitExceededReason {
-		return "the controller does not try the same input again; it tries when the source, the spec or what it names changes, " +
-			"or when fairlead reconcile asks for it"
-	}
-	return fmt.Sprintf("the next attempt follows %s, or as soon as the source, the spec or what it names changes",
-		status.Later(retryDelay(k, failures, f.Final), now))
 }
 
 // Forget implements loop.Handler.
@@ -343,14 +251,12 @@ func (h *handler) Forget(key types.NamespacedName) {
 	delete(h.involved, key)
 }
 
+// tell records an event. One without a reason is none.
 func (h *handler) tell(k *v1beta1.Kustomization, event status.Event, details ...any) {
+	if event.Reason == "" {
+		return
+	}
 	loop.Teller{Events: h.events, Kind: v1beta1.KustomizationKind, Action: "Reconcile"}.Tell(k, event, details...)
-}
-
-// audit is when to look again although nothing happened.
-func (h *handler) audit(k *v1beta1.Kustomization) time.Duration {
-	interval := k.GetInterval()
-	return interval + time.Duration(float64(interval)/10*h.jitter())
 }
 
 func inventoryOf(k *v1beta1.Kustomization) []v1beta1.ResourceRef {

@@ -14,6 +14,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
+	"fairlead.dev/fairlead/helmops/kustomize/plan"
+	"fairlead.dev/fairlead/helmops/status"
 )
 
 // foreseen stands for the revision that the local files will be. No Kustomization has applied it.
@@ -71,15 +73,15 @@ func newProspect(k *v1beta1.Kustomization, objects []apply.Object) *prospect {
 			gone = append(gone, ref.ID)
 		}
 	}
+	released := p.k.Status.Released
 	if k.Spec.Prune {
-		p.k.Status.Released = releasedBy(k, foreseen, gone, k.CreationTimestamp.Time)
+		released = plan.Release(k, foreseen, gone, k.CreationTimestamp.Time)
 	}
-	if p.k.Status.Inventory == nil {
-		p.k.Status.Inventory = &v1beta1.ResourceInventory{}
-	}
+	var declared []v1beta1.ResourceRef
 	for _, key := range p.declared() {
-		p.k.Status.Inventory.Entries = append(p.k.Status.Inventory.Entries, v1beta1.ResourceRef{ID: idOfKey(key)})
+		declared = append(declared, v1beta1.ResourceRef{ID: plan.IDOf(key)})
 	}
+	status.KustomizationForeseen(p.k, released, declared)
 	return p
 }
 
@@ -148,7 +150,7 @@ func (f *Foresight) Takes(ctx context.Context, owner types.NamespacedName, id st
 	if from == nil {
 		return false
 	}
-	if f.own.k.Spec.Prune && contains(f.own.k, owner) && !f.own.has(idOfKey(owner)) {
+	if f.own.k.Spec.Prune && plan.Contains(f.own.k, owner) && !f.own.has(plan.IDOf(owner)) {
 		return true // the set prunes the owner
 	}
 	return f.mayTake(ctx, f.own, from, id)
@@ -157,10 +159,10 @@ func (f *Foresight) Takes(ctx context.Context, owner types.NamespacedName, id st
 // mayTake asks the rule of the controller.
 func (f *Foresight) mayTake(ctx context.Context, by, from *prospect, id string) bool {
 	var up *v1beta1.Kustomization
-	if above := f.of(ctx, ownerOf(from.k)); above != nil && declares(above.k, from.k) {
+	if above := f.of(ctx, ownerOf(from.k)); above != nil && plan.Declares(above.k, from.k) {
 		up = above.k
 	}
-	yes, _ := takes(by.k, from.k, up, id, foreseen, related(by.k, from.k, up))
+	yes, _ := plan.Takes(by.k, from.k, up, id, foreseen, plan.Related(by.k, from.k, up))
 	return yes
 }
 
@@ -183,7 +185,9 @@ func (f *Foresight) HandsTo(ctx context.Context, id string) (to types.Namespaced
 		}
 		seen[key] = true
 		declared := slices.Contains(f.own.declared(), key)
-		follows, _ := awaits(f.own.k, foreseen, follower{Kustomization: p.k, declared: declared, released: f.releases(key)})
+		follows, _ := plan.Awaits(f.own.k, foreseen, plan.Follower{
+			Kustomization: p.k, Declared: declared, Released: f.releases(key),
+		})
 		switch {
 		case !follows || p.gone:
 		case p.err != nil:
@@ -203,15 +207,15 @@ func unsureOf(unknown []string) string {
 		return ""
 	}
 	more := ""
-	if left := len(unknown) - maxAwaited; left > 0 {
+	if left := len(unknown) - plan.MaxNamed; left > 0 {
 		more = fmt.Sprintf(" and %d more", left)
 	}
-	return "unless it is taken over; not known of " + strings.Join(unknown[:min(len(unknown), maxAwaited)], ", ") + more
+	return "unless it is taken over; not known of " + strings.Join(unknown[:min(len(unknown), plan.MaxNamed)], ", ") + more
 }
 
 // releases reports whether the set will prune a Kustomization.
 func (f *Foresight) releases(key types.NamespacedName) bool {
-	return f.own.k.Status.Released.Has(idOfKey(key), foreseen)
+	return f.own.k.Status.Released.Has(plan.IDOf(key), foreseen)
 }
 
 // candidates are whom an object may go to, those first that the set declares, then those of its namespace.
@@ -267,12 +271,11 @@ func (f *Foresight) of(ctx context.Context, key types.NamespacedName) *prospect 
 }
 
 func (f *Foresight) prospect(ctx context.Context, k *v1beta1.Kustomization, gone bool, err error) *prospect {
-	own := choiceOf(f.own.k)
 	switch {
 	case err != nil:
 	case gone, k.Spec.Suspend, k.DeletionTimestamp != nil: // it applies nothing any more
 		return &prospect{k: k, gone: gone}
-	case choiceOf(k) != own:
+	case !plan.SameSource(k, f.own.k):
 		err = errOtherSource
 	default:
 		var objects []apply.Object
@@ -302,15 +305,15 @@ func (f *Foresight) spec(
 	case k != nil || live == nil:
 		return k, false, nil
 	}
-	return live, above != nil && above.k.Status.Released.Has(idOfKey(key), foreseen), nil
+	return live, above != nil && above.k.Status.Released.Has(plan.IDOf(key), foreseen), nil
 }
 
 // above is who declares a Kustomization: by the files where one of them does, else by the inventory of its owner.
 func (f *Foresight) above(ctx context.Context, key types.NamespacedName) *prospect {
-	id := idOfKey(key)
+	id := plan.IDOf(key)
 	if live := f.live[key]; live != nil {
 		up := f.of(ctx, ownerOf(live))
-		if up != nil && up.err == nil && contains(up.k, key) {
+		if up != nil && up.err == nil && plan.Contains(up.k, key) {
 			return up
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kustomize/plan"
 )
 
 // gatherer finds what a Kustomization is made of and whether its time has come. Looking again while nothing has changed costs no
@@ -92,41 +93,22 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 // abreast checks that the Kustomizations of spec.dependsOn which follow the same source have applied the revision that is to be applied:
 // that they are ready says nothing about it while they have an older one.
 func (g *gatherer) abreast(ctx context.Context, k *v1beta1.Kustomization, in inputs) error {
-	var behind []string
+	var found []v1beta1.Kustomization
 	for _, reference := range k.Spec.DependsOn {
 		if !reference.IsOwn(v1beta1.KustomizationKind) || reference.ReadyExpr != "" {
 			continue
 		}
-		key, found := reference.GetKey(k.Namespace), &v1beta1.Kustomization{}
-		if err := g.dependencies.Objects.Get(ctx, key, found); err != nil {
+		key := reference.GetKey(k.Namespace)
+		dependency := v1beta1.Kustomization{}
+		if err := g.dependencies.Objects.Get(ctx, key, &dependency); err != nil {
 			return fmt.Errorf("reading Kustomization %s of spec.dependsOn: %w", key, err)
 		}
-		if choiceOf(found) != in.choice || found.Status.LastAppliedRevision == in.artifact.Revision {
-			continue
-		}
-		name := key.String()
-		if key.Namespace == k.Namespace {
-			name = key.Name
-		}
-		if found.Spec.Suspend {
-			name += " (suspended)"
-		}
-		behind = append(behind, name)
+		found = append(found, dependency)
 	}
-	if len(behind) == 0 {
-		return nil
+	if behind := plan.Behind(k, in.artifact.Revision, found); behind != "" {
+		return refs.Hindered(v1beta1.DependencyNotReadyReason, "%s", behind)
 	}
-	return refs.Hindered(v1beta1.DependencyNotReadyReason, "%d of %d dependencies have not applied %s of the same source yet: %s",
-		len(behind), len(k.Spec.DependsOn), in.artifact.Revision, listed(behind))
-}
-
-// listed joins names, at most five of them.
-func listed(names []string) string {
-	const shown = 5
-	if len(names) <= shown {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+	return nil
 }
 
 // admit checks what the spec says by itself.

@@ -49,10 +49,3 @@ func TestAbreast(t *testing.T) {
 		})
 	}
 }
-
-func TestListedIsBounded(t *testing.T) {
-	t.Parallel()
-	if got := listed([]string{"a", "b", "c", "d", "e", "f", "g"}); got != "a, b, c, d, e and 2 more" {
-		t.Error(got)
-	}
-}

@@ -2,12 +2,10 @@ package kustomization
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -16,11 +14,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
-	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/helmops/kustomize/plan"
 )
-
-// maxAwaited is how many Kustomizations a message names.
-const maxAwaited = 3
 
 // handover decides for one attempt how objects change hands. It implements apply.Handover from the cache of
 // the manager.
@@ -43,14 +38,7 @@ func (h *handover) Hold(gone []string, declared, written []types.NamespacedName)
 	if len(written) == 0 && len(h.takers(h.ctx, h.k, h.revision, keys, gone)) == 0 {
 		return nil
 	}
-	var held []string
-	for _, id := range gone {
-		since := h.k.Status.Released.Since(id)
-		if since == nil || h.now().Before(since.Add(h.k.GetTimeout())) {
-			held = append(held, id)
-		}
-	}
-	return held
+	return plan.Hold(h.k, gone, h.now())
 }
 
 // MayTake implements apply.Handover.
@@ -60,10 +48,10 @@ func (h *handover) MayTake(owner types.NamespacedName, id string) bool {
 		return false
 	}
 	up := h.cached(h.ctx, ownerOf(from))
-	if up != nil && !declares(up, from) {
+	if up != nil && !plan.Declares(up, from) {
 		up = nil
 	}
-	yes, _ := takes(h.k, from, up, id, h.revision, related(h.k, from, up))
+	yes, _ := plan.Takes(h.k, from, up, id, h.revision, plan.Related(h.k, from, up))
 	return yes
 }
 
@@ -98,56 +86,28 @@ func (g *gatherer) takers(
 		candidates[client.ObjectKeyFromObject(&list.Items[i])] = &list.Items[i]
 	}
 	above := g.above(ctx, k)
-	var own []string
-	others := 0
+	var unseen []types.NamespacedName
 	for key := range declared {
-		if slices.Contains(gone, idOfKey(key)) {
+		if slices.Contains(gone, plan.IDOf(key)) {
 			continue
 		}
 		found := candidates[key]
 		if found == nil {
 			found = g.cached(ctx, key)
 		}
-		if found == nil { // the cache does not have it yet
-			own = append(own, key.String())
+		if found == nil {
+			unseen = append(unseen, key)
 			continue
 		}
 		candidates[key] = found
 	}
+	followers := make([]plan.Follower, 0, len(candidates))
 	for key, found := range candidates {
-		f := follower{
-			Kustomization: found, declared: declared[key], waits: above[key], released: slices.Contains(gone, idOfKey(key)),
-		}
-		yes, _ := awaits(k, revision, f)
-		switch {
-		case !yes:
-		case f.declared || key.Namespace == k.Namespace:
-			own = append(own, key.String())
-		default:
-			others++
-		}
+		followers = append(followers, plan.Follower{
+			Kustomization: found, Declared: declared[key], Waits: above[key], Released: slices.Contains(gone, plan.IDOf(key)),
+		})
 	}
-	return namesOf(own, others)
-}
-
-// namesOf names Kustomizations for people. Those of other namespaces are counted: who else follows a source is
-// not for everybody to know.
-func namesOf(own []string, others int) []string {
-	slices.Sort(own)
-	var out []string
-	for _, key := range own[:min(len(own), maxAwaited)] {
-		out = append(out, "Kustomization "+key)
-	}
-	if more := len(own) - maxAwaited; more > 0 {
-		out = append(out, fmt.Sprintf("%d more", more))
-	}
-	switch {
-	case others == 1:
-		out = append(out, "a Kustomization of another namespace")
-	case others > 1:
-		out = append(out, fmt.Sprintf("%d Kustomizations of other namespaces", others))
-	}
-	return out
+	return plan.TakersOf(k, revision, followers, unseen)
 }
 
 // above are the Kustomizations that wait until k is gone, because it is being deleted and is one of their objects.
@@ -164,17 +124,10 @@ func (g *gatherer) above(ctx context.Context, k *v1beta1.Kustomization) map[type
 	return out
 }
 
-// keep says what is known of objects that were released: whether they can be pruned now, and otherwise when to
-// look again.
-func (h *handler) keep(
-	ctx context.Context, k *v1beta1.Kustomization, revision string,
-) (due bool, after time.Duration) {
-	r := k.Status.Released
-	if r == nil {
-		return false, 0
-	}
-	gone := make([]string, 0, len(r.Objects))
-	for _, o := range r.Objects {
+// claimants names the Kustomizations that may still take over objects that k has released.
+func (g *gatherer) claimants(ctx context.Context, k *v1beta1.Kustomization, revision string) []string {
+	gone := make([]string, 0, len(k.Status.Released.Objects))
+	for _, o := range k.Status.Released.Objects {
 		gone = append(gone, o.ID)
 	}
 	declared := map[types.NamespacedName]bool{}
@@ -184,48 +137,18 @@ func (h *handler) keep(
 			declared[types.NamespacedName{Namespace: namespace, Name: name}] = true
 		}
 	}
-	r.WaitsFor = h.takers(ctx, k, revision, declared, gone)
-	left := heldUntil(r, k.GetTimeout()).Sub(h.now())
-	if len(r.WaitsFor) == 0 || left <= 0 {
-		return true, 0
-	}
-	return false, left
+	return g.takers(ctx, k, revision, declared, gone)
 }
 
-// releasedBy records which objects an attempt has kept for others.
-func releasedBy(k *v1beta1.Kustomization, revision string, held []string, now time.Time) *v1beta1.ReleasedObjects {
-	if len(held) == 0 {
-		return nil
-	}
-	out := &v1beta1.ReleasedObjects{Revision: revision}
-	for _, id := range held {
-		since := k.Status.Released.Since(id)
-		if since == nil {
-			since = &metav1.Time{Time: now}
-		}
-		out.Objects = append(out.Objects, v1beta1.ReleasedObject{ID: id, Since: *since})
-	}
-	return out
-}
-
-// departing returns how long the objects of a deleted Kustomization are kept for others yet.
-func (h *handler) departing(ctx context.Context, k *v1beta1.Kustomization) time.Duration {
-	left := k.DeletionTimestamp.Add(k.GetTimeout()).Sub(h.now())
-	if left <= 0 {
-		return 0
-	}
+// heirs names the Kustomizations that may still take over the objects of a deleted one.
+func (h *handler) heirs(ctx context.Context, k *v1beta1.Kustomization) []string {
+	h.follow(k, true)
 	artifact, err := h.catalog.Artifact(ctx, choiceOf(k))
 	if err != nil && !catalog.IsPending(err) {
-		return 0
+		return nil
 	}
 	// While the source is being fetched, no Kustomization has applied its revision yet.
-	names := h.takers(ctx, k, artifact.Revision, nil, nil)
-	if len(names) == 0 {
-		return 0
-	}
-	status.Progressing(k, fmt.Sprintf("it is being deleted; its objects are not deleted before %s, at the latest %s",
-		status.HandsOver(names), k.DeletionTimestamp.Add(k.GetTimeout()).UTC().Format(time.RFC3339)), h.now())
-	return left
+	return h.takers(ctx, k, artifact.Revision, nil, nil)
 }
 
 // follow notes whether a Kustomization has to be looked at when others apply or release something.
@@ -269,7 +192,7 @@ func (h *handler) handsOver(_ context.Context, object client.Object) []reconcile
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for key, in := range h.involved {
-		concerned := in.choice == choice || key == owner || contains(k, key)
+		concerned := in.choice == choice || key == owner || plan.Contains(k, key)
 		if !concerned || key == client.ObjectKeyFromObject(k) {
 			continue
 		}

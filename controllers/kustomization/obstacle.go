@@ -2,7 +2,6 @@ package kustomization
 
 import (
 	"errors"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
@@ -53,13 +52,4 @@ func (h *handler) freed(k *v1beta1.Kustomization, access cluster.Access) bool {
 	at := types.NamespacedName{Namespace: obstacle.Namespace, Name: obstacle.Name}
 	seen := h.lookout.Look(key, access, obstacle.GVK, at)
 	return seen.Known && seen.Object == nil
-}
-
-// pause is how long a failed attempt is not repeated: no longer than the first pause once its obstacle is gone.
-// Other obstacles may be left, so it is never repeated without a pause.
-func pause(delay time.Duration, freed bool) time.Duration {
-	if freed {
-		return min(delay, firstRetry)
-	}
-	return delay
 }

@@ -43,14 +43,23 @@ func (t *turns) end(key types.NamespacedName) {
 	delete(t.of, key)
 }
 
-// supersede ends the attempt of a Kustomization that was changed, suspended or deleted since, if it waits for its
-// turn. One that has begun is finished.
+// supersede ends the attempt of a Kustomization if it waits for its turn. One that has begun is finished.
 func (t *turns) supersede(k *v1beta1.Kustomization) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if begun := t.of[client.ObjectKeyFromObject(k)]; begun != nil && begun.generation != k.Generation {
+	if begun := t.of[client.ObjectKeyFromObject(k)]; begun != nil {
 		begun.once.Do(func() { close(begun.unwanted) })
 	}
+}
+
+// generation is that of the attempt that is being made for a Kustomization; its own when that is not known.
+func (t *turns) generation(k *v1beta1.Kustomization) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if begun := t.of[client.ObjectKeyFromObject(k)]; begun != nil {
+		return begun.generation
+	}
+	return k.Generation
 }
 
 // place waits until few others have objects in memory that they do not write yet. What is for other clusters waits

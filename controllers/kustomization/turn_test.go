@@ -12,6 +12,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/kustomize/plan"
 	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
@@ -23,22 +24,26 @@ func TestAKustomizationThatIsChangedBeforeItsTurnLeavesTheQueue(t *testing.T) {
 			tasks:  loop.NewTasks[landed](t.Context(), func(types.NamespacedName) { woken++ }, time.Now),
 			events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1), remoteBuilds: fair.New(1, 1),
 			awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
-			truces: map[types.NamespacedName]time.Time{},
+			truces: map[types.NamespacedName]time.Time{}, jitter: func() float64 { return 0 },
+		}
+		k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
+		look := func() {
+			pass := h.observe(t.Context(), k)
+			h.act(pass, plan.Decide(pass.desired, pass.observed, h.now()))
 		}
 		other, err := h.builds.Take(t.Context(), "apps")
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 		h.start(k, inputs{digest: "sha256:1"}, fair.Ordinary)
 		synctest.Wait()
-		h.progress(k, 0)
+		look()
 		synctest.Wait()
 		if h.waiting() != 1 || woken != 0 {
 			t.Fatalf("%d attempts wait, %d have ended, want the one that waits", h.waiting(), woken)
 		}
 		k.Generation = 2
-		h.progress(k, 0)
+		look()
 		synctest.Wait()
 		h.land(t.Context(), k)
 		if h.waiting() != 0 || woken != 1 || k.Status.Failures != 0 || k.Status.LastAttemptedDigest != "" {

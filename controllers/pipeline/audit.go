@@ -180,12 +180,11 @@ func (h *handler) finish(ctx context.Context, p *v1beta1.ReleasePipeline, r *v1b
 	}
 	return h.writePhase(ctx, r, func(r *v1beta1.Promotion) {
 		if begins {
-			r.Status.ApprovedBy = approvers
-			if !slices.ContainsFunc(s.Gates, doesNotPass) { // they are those of this candidate
-				r.Status.Gates = s.Gates
+			gates := s.Gates
+			if slices.ContainsFunc(gates, doesNotPass) {
+				gates = nil // they are those of another candidate
 			}
-			at := s.Delivery.At
-			r.Status.StartedAt = &at
+			status.PromotionStarted(r, approvers, gates, s.Delivery.At)
 		}
 		conclusion(r, phase, h.now())
 	})
@@ -194,7 +193,7 @@ func (h *handler) finish(ctx context.Context, p *v1beta1.ReleasePipeline, r *v1b
 func doesNotPass(g v1beta1.GateStatus) bool { return g.Result != string(promotion.Pass) }
 
 func conclusion(p *v1beta1.Promotion, phase string, now time.Time) {
-	p.Status.Phase = phase
+	status.PromotionPhase(p, phase)
 	candidate := promotion.Candidate{Version: p.Spec.Version, ID: idOfRecord(p)}
 	text := fmt.Sprintf("stage %s, %s: ", p.Spec.Stage, candidate.Title())
 	switch phase {
@@ -208,6 +207,5 @@ func conclusion(p *v1beta1.Promotion, phase string, now time.Time) {
 	default:
 		status.Ready(p, v1beta1.SucceededReason, text+"another candidate came before there was a verdict", now)
 	}
-	at := metav1.NewTime(now)
-	p.Status.FinishedAt = &at
+	status.PromotionFinished(p, metav1.NewTime(now))
 }

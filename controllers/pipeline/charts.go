@@ -37,12 +37,13 @@ func (h *handler) expand(ctx context.Context, p *v1beta1.ReleasePipeline) (time.
 	if p.Spec.Suspend {
 		return 0, h.suspendMembers(ctx, p, all)
 	}
-	p.Status.ObservedGeneration = p.Generation
+	status.PipelineObserved(p)
 	if reason, message := h.wrong(p); message != "" {
 		status.Stalled(p, reason, message, now)
 		return 0, nil
 	}
-	p.Status.Candidates, p.Status.Stages = nil, nil
+	status.PipelineCandidates(p, nil)
+	status.PipelineStages(p, nil)
 	if err := errors.Join(h.prune(ctx, p, ""), h.refuseRequests(ctx, p)); err != nil {
 		return 0, err
 	}
@@ -54,7 +55,7 @@ func (h *handler) expand(ctx context.Context, p *v1beta1.ReleasePipeline) (time.
 		err = h.forward(ctx, p, all)
 	}
 	h.tell(p, refusals(p.Status.Charts, plan.Refused))
-	p.Status.Charts = chartsStatus(plan, all)
+	status.PipelineCharts(p, chartsStatus(plan, all))
 	concludeCharts(p, plan, all, listing, now)
 	return 0, err
 }
@@ -170,9 +171,11 @@ func (h *handler) contract(ctx context.Context, p *v1beta1.ReleasePipeline) erro
 	plan := h.chartsOf(ctx, none, all, nil, false).Assign()
 	done, err := h.carryOut(ctx, none, &plan, all)
 	h.tell(p, done)
-	if p.Status.Charts = chartsStatus(plan, all); len(p.Status.Charts.Items) == 0 {
-		p.Status.Charts = nil
+	left := chartsStatus(plan, all)
+	if len(left.Items) == 0 {
+		left = nil
 	}
+	status.PipelineCharts(p, left)
 	return err
 }
 
@@ -221,9 +224,9 @@ func (h *handler) forward(ctx context.Context, p *v1beta1.ReleasePipeline, all m
 		}
 		all.own[name] = after
 	}
-	p.Status.LastHandledReconcileAt = request
+	status.PipelineAnswered(p, request)
 	if reset != "" {
-		p.Status.LastHandledResetAt = reset
+		status.PipelineResetAnswered(p, reset)
 	}
 	return nil
 }

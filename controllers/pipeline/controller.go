@@ -77,9 +77,9 @@ func (h *handler) promote(ctx context.Context, p *v1beta1.ReleasePipeline) (time
 		return 0, nil
 	}
 	now := h.now().Truncate(time.Second) // as the API keeps it
-	p.Status.ObservedGeneration = p.Generation
+	status.PipelineObserved(p)
 	repeat := p.Status.LastHandledReconcileAt != p.Annotations[v1beta1.ReconcileRequestAnnotation]
-	p.Status.LastHandledReconcileAt = p.Annotations[v1beta1.ReconcileRequestAnnotation]
+	status.PipelineAnswered(p, p.Annotations[v1beta1.ReconcileRequestAnnotation])
 	if message := v1beta1.UnsupportedMessage(p); message != "" {
 		status.Stalled(p, v1beta1.UnsupportedReason, message, now)
 		return 0, nil
@@ -163,15 +163,8 @@ func (h *handler) act(ctx context.Context, p *v1beta1.ReleasePipeline) {
 // reset forgets rejections and failures that hold a stage when a user asks for that.
 func reset(p *v1beta1.ReleasePipeline) {
 	token := v1beta1.SpecialRequest(p, v1beta1.ResetRequestAnnotation, p.Status.LastHandledResetAt)
-	if token == "" {
-		return
-	}
-	p.Status.LastHandledResetAt = token
-	for i := range p.Status.Stages {
-		p.Status.Stages[i].Held, p.Status.Stages[i].Rejected = "", nil
-		if c := p.Status.Stages[i].Copy; c != nil && c.Rejected {
-			p.Status.Stages[i].Copy = nil
-		}
+	if token != "" {
+		status.PipelineReset(p, token)
 	}
 }
 

@@ -51,7 +51,7 @@ func (h *handler) rebuild(ctx context.Context, p *v1beta1.ReleasePipeline, now t
 	}
 	if len(events) > 0 {
 		// The request may have been handled before; it would forget the rejections that were just restored.
-		p.Status.LastHandledResetAt = p.Annotations[v1beta1.ResetRequestAnnotation]
+		status.PipelineResetAnswered(p, p.Annotations[v1beta1.ResetRequestAnnotation])
 	}
 	return events, nil
 }
@@ -216,10 +216,11 @@ func restoreStage(p *v1beta1.ReleasePipeline, s promotion.Stage, number int64) {
 		*current = next
 		return
 	}
-	p.Status.Stages = append(p.Status.Stages, next)
-	slices.SortStableFunc(p.Status.Stages, func(a, b v1beta1.StageStatus) int {
+	stages := append(slices.Clone(p.Status.Stages), next)
+	slices.SortStableFunc(stages, func(a, b v1beta1.StageStatus) int {
 		return cmp.Compare(stageIndex(p, a.Name), stageIndex(p, b.Name))
 	})
+	status.PipelineStages(p, stages)
 }
 
 // stageIndex is the place of a stage in the spec; a stage that the spec no longer has comes last.
@@ -240,16 +241,17 @@ func restoreCandidates(p *v1beta1.ReleasePipeline, s promotion.Stage, r promotio
 	for _, record := range r.Records {
 		found = append(found, record.Candidate)
 	}
+	all := slices.Clone(p.Status.Candidates)
 	for _, c := range found {
 		known := func(other v1beta1.PipelineCandidate) bool { return idOf(other) == c.ID }
-		if !slices.ContainsFunc(p.Status.Candidates, known) {
-			p.Status.Candidates = append(p.Status.Candidates, candidateStatus(c))
+		if !slices.ContainsFunc(all, known) {
+			all = append(all, candidateStatus(c))
 		}
 	}
-	slices.SortStableFunc(p.Status.Candidates, func(a, b v1beta1.PipelineCandidate) int {
+	slices.SortStableFunc(all, func(a, b v1beta1.PipelineCandidate) int {
 		return b.FirstSeen.Compare(a.FirstSeen.Time)
 	})
-	p.Status.Candidates = p.Status.Candidates[:min(len(p.Status.Candidates), maxCandidates)]
+	status.PipelineCandidates(p, all[:min(len(all), maxCandidates)])
 }
 
 // renumber gives what a stage has another record when the name of its record is that of a Promotion about something

@@ -35,7 +35,7 @@ func addCandidate(p *v1beta1.ReleasePipeline, chart v1beta1.ChartRevision, value
 		return
 	}
 	all := append([]v1beta1.PipelineCandidate{found}, p.Status.Candidates...)
-	p.Status.Candidates = all[:min(len(all), maxCandidates)]
+	status.PipelineCandidates(p, all[:min(len(all), maxCandidates)])
 }
 
 // seeAgain makes a known candidate the newest, at any place in the status.
@@ -43,7 +43,7 @@ func seeAgain(p *v1beta1.ReleasePipeline, known int, now metav1.Time) {
 	again := p.Status.Candidates[known]
 	again.FirstSeen = now
 	all := slices.Delete(p.Status.Candidates, known, known+1)
-	p.Status.Candidates = slices.Insert(all, 0, again)
+	status.PipelineCandidates(p, slices.Insert(all, 0, again))
 	for i := range p.Status.Stages {
 		s := &p.Status.Stages[i]
 		if s.Delivery != nil && idOf(s.Delivery.PipelineCandidate) == idOf(again) {
@@ -100,7 +100,7 @@ func record(p *v1beta1.ReleasePipeline, f promotion.Facts, decisions []promotion
 			out.next = d.Next
 		}
 	}
-	p.Status.Stages = stages
+	status.PipelineStages(p, stages)
 	return out
 }
 

@@ -230,9 +230,9 @@ func (a answer) conclude(q *v1beta1.Promotion, now metav1.Time) {
 	default:
 		status.Stalled(q, v1beta1.NotPromotedReason, text+" is not promoted: "+a.message, now.Time)
 	}
-	q.Status.Phase = a.phase
+	status.PromotionPhase(q, a.phase)
 	if q.IsFinal() && q.Status.FinishedAt == nil {
-		q.Status.FinishedAt = &now
+		status.PromotionFinished(q, now)
 	}
 }
 

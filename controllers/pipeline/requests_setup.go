@@ -62,7 +62,7 @@ func (h *requestHandler) Reconcile(ctx context.Context, q *v1beta1.Promotion) (t
 		a.conclude(q, metav1.NewTime(now))
 		return 0, nil
 	}
-	q.Status.Phase = v1beta1.PromotionWaiting
+	status.PromotionPhase(q, v1beta1.PromotionWaiting)
 	status.Retrying(q, v1beta1.NotFoundReason, fmt.Sprintf("%s; the controller continues when it does, until %s",
 		missing, q.CreationTimestamp.Add(defaultDeadline).UTC().Format(time.RFC3339)), now)
 	return left, nil

@@ -59,8 +59,7 @@ type handler struct {
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Duration, error) {
-	r.SetObservedGeneration(r.Generation)
-	r.Status.LastHandledReconcileAt = r.Annotations[v1beta1.ReconcileRequestAnnotation]
+	status.ReceiverObserved(r)
 	before := status.Message(r)
 	defer func() {
 		if after := status.Message(r); after != before && !status.IsReady(r) {
@@ -68,33 +67,34 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 		}
 	}()
 	if message := v1beta1.UnsupportedMessage(r); message != "" {
-		r.Status.WebhookPath = ""
-		status.Stalled(r, v1beta1.UnsupportedReason, message, h.now())
+		refused(r, v1beta1.UnsupportedReason, message, h.now())
 		return 0, nil
 	}
 	if err := h.admit(r); err != nil {
-		r.Status.WebhookPath = ""
-		status.Stalled(r, v1beta1.InvalidReferenceReason, err.Error(), h.now())
+		refused(r, v1beta1.InvalidReferenceReason, err.Error(), h.now())
 		return 0, nil
 	}
 	if err := h.compile(r); err != nil {
-		r.Status.WebhookPath = ""
-		status.Stalled(r, v1beta1.InvalidCELExpressionReason, err.Error(), h.now())
+		refused(r, v1beta1.InvalidCELExpressionReason, err.Error(), h.now())
 		return 0, nil
 	}
 	known, err := h.read(ctx, r)
 	var lacking *lackingError
 	switch {
 	case errors.As(err, &lacking):
-		r.Status.WebhookPath = ""
-		status.Retrying(r, v1beta1.AuthenticationFailedReason, err.Error(), h.now())
+		lacks := status.Failure{Reason: v1beta1.AuthenticationFailedReason, Message: err.Error()}
+		status.ReceiverFailed(r, lacks, h.now())
 		return r.GetInterval(), nil
 	case err != nil:
 		return 0, err
 	}
-	r.Status.WebhookPath = pathOf(r, known.token)
-	status.Ready(r, v1beta1.SucceededReason, "it is called at "+r.Status.WebhookPath, h.now())
+	status.ReceiverServes(r, pathOf(r, known.token), h.now())
 	return r.GetInterval(), nil
+}
+
+// refused records that only a change of a receiver can help.
+func refused(r *v1beta1.Receiver, reason, message string, now time.Time) {
+	status.ReceiverFailed(r, status.Failure{Reason: reason, Message: message, Final: true}, now)
 }
 
 // compile compiles the expressions of a receiver.

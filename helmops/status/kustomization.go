@@ -36,12 +36,18 @@ type Applied struct {
 	Failure *Failure
 	// Next says what follows a failure.
 	Next string
+	// Request and Forced are the tokens of the requests that the attempt answers; an empty Forced answers none.
+	Request, Forced string
 }
 
 // KustomizationApplied records how applying ended. The event has no reason when there is nothing worth telling.
 func KustomizationApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 	w := writer{object: k, generation: o.Generation, now: now}
 	k.Status.ObservedGeneration = o.Generation
+	k.Status.LastHandledReconcileAt = o.Request
+	if o.Forced != "" {
+		k.Status.LastHandledForceAt = o.Forced
+	}
 	if o.Inventory != nil {
 		k.Status.Inventory = inventoryOf(o.Inventory)
 	}
@@ -149,50 +155,6 @@ func named(objects []string) string {
 		text += fmt.Sprintf(" and %d more", len(objects)-maxNamed)
 	}
 	return text
-}
-
-// KustomizationBlocked records why nothing can be applied.
-func KustomizationBlocked(k *v1beta1.Kustomization, f Failure, now time.Time) {
-	k.Status.ObservedGeneration = k.Generation
-	message := f.Message
-	if last := k.Status.LastAppliedRevision; last != "" {
-		message += "; " + last + " stays applied"
-	}
-	if f.Final {
-		Stalled(k, f.Reason, message, now)
-		return
-	}
-	Retrying(k, f.Reason, message, now)
-}
-
-// KustomizationLimited says again that building exceeded a bound, after other conditions were set meanwhile.
-func KustomizationLimited(k *v1beta1.Kustomization, now time.Time) {
-	k.Status.ObservedGeneration = k.Generation
-	Stalled(k, v1beta1.RenderingLimitExceededReason, k.Status.LimitExceeded.Message, now)
-}
-
-// KustomizationSettled says that what is wanted is applied. waiting names what has to become healthy yet; overdue is set when that
-// takes longer than it may. Of the objects that are not healthy it is told in any case.
-func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHealth, overdue bool, now time.Time) {
-	k.Status.ObservedGeneration = k.Generation
-	count := 0
-	if k.Status.Inventory != nil {
-		count = len(k.Status.Inventory.Entries)
-	}
-	applied := fmt.Sprintf("%s is applied, %d objects", k.Status.LastAppliedRevision, count)
-	if count == 1 {
-		applied = k.Status.LastAppliedRevision + " is applied, 1 object"
-	}
-	applied += keptForOthers(k)
-	switch {
-	case len(waiting) == 0:
-		Ready(k, v1beta1.AppliedReason, applied, now)
-	case overdue:
-		Retrying(k, v1beta1.UnhealthyReason, fmt.Sprintf("%s, but after %s these are not healthy: %s; it is ready once they are",
-			applied, k.GetTimeout(), DescribeHealth(waiting)), now)
-	default:
-		Progressing(k, applied+"; waiting for "+DescribeHealth(waiting), now)
-	}
 }
 
 // KustomizationHealth sets the condition Healthy.

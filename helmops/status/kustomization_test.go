@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	kustomization "fairlead.dev/fairlead/helmops/kustomize/plan"
 )
 
 func applied(digest string) *v1beta1.Kustomization {
@@ -119,11 +120,11 @@ func TestKustomizationSettled(t *testing.T) {
 func TestKustomizationBlockedKeepsWhatIsApplied(t *testing.T) {
 	t.Parallel()
 	k := applied("d1")
-	KustomizationBlocked(k, Failure{Reason: v1beta1.AccessDeniedReason, Message: "no rights"}, now)
+	KustomizationBlocked(k, kustomization.Obstacle{Reason: v1beta1.AccessDeniedReason, Message: "no rights"}, now)
 	if got := Message(k); got != "no rights; main@1 stays applied" || IsStalled(k) {
 		t.Errorf("message %q", got)
 	}
-	KustomizationBlocked(k, Failure{Reason: v1beta1.InvalidReferenceReason, Message: "wrong", Final: true}, now)
+	KustomizationBlocked(k, kustomization.Obstacle{Reason: v1beta1.InvalidReferenceReason, Message: "wrong", Final: true}, now)
 	if !IsStalled(k) {
 		t.Error("what only a change can help is not stalled")
 	}

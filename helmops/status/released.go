@@ -2,10 +2,10 @@ package status
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	kustomization "fairlead.dev/fairlead/helmops/kustomize/plan"
 )
 
 // keptForOthers says which objects are kept for other Kustomizations, and until when; empty when there are none.
@@ -21,14 +21,5 @@ func keptForOthers(k *v1beta1.Kustomization) string {
 		}
 	}
 	return fmt.Sprintf("; %d objects that are no longer in the source are not deleted before %s, at the latest %s",
-		len(r.Objects), HandsOver(r.WaitsFor), last.Add(k.GetTimeout()).UTC().Format(time.RFC3339))
-}
-
-// HandsOver says whom a hand-over of objects waits for.
-func HandsOver(names []string) string {
-	verb := " has applied the revision"
-	if len(names) > 1 {
-		verb = " have applied the revision"
-	}
-	return strings.Join(names, ", ") + verb
+		len(r.Objects), kustomization.HandsOver(r.WaitsFor), last.Add(k.GetTimeout()).UTC().Format(time.RFC3339))
 }

@@ -78,3 +78,26 @@ func inUse(source v1beta1.Source) string {
 	}
 	return artifact.Revision
 }
+
+// SourceContent is what only sources of some kinds have.
+type SourceContent struct {
+	// Chart that an OCIRepository or a HelmChart stands for; nil for none.
+	Chart *v1beta1.ChartRevision
+	// Include are the artifacts of other sources that one of a GitRepository includes, Content a digest of what its
+	// artifact was made from.
+	Include []v1beta1.Artifact
+	Content string
+}
+
+// SourceHolds records what only sources of the kind of a source have.
+func SourceHolds(source v1beta1.Source, content SourceContent) {
+	switch source := source.(type) {
+	case *v1beta1.OCIRepository:
+		source.Status.Chart = content.Chart
+	case *v1beta1.HelmChart:
+		source.Status.Chart = content.Chart
+	case *v1beta1.GitRepository:
+		source.Status.IncludedArtifacts = content.Include
+		source.Status.ObservedContent = content.Content
+	}
+}

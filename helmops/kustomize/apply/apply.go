@@ -130,8 +130,10 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, i := range r.items {
-		if r.needed(i) {
+		if n := needOf(i, func() *dispute { return r.dispute(i) }, r.Ignore); n.write {
 			r.open = append(r.open, i)
+		} else if n.leave {
+			r.leaveAlone(i, n.dispute)
 		}
 	}
 	r.shapes(r.open)
@@ -178,39 +180,6 @@ func (r *run) see(ctx context.Context) error {
 		return nil
 	})
 }
-
-// needed reports whether an object has to be written, as far as that can be told without a request.
-func (r *run) needed(i *item) bool {
-	switch {
-	case !i.unchanged():
-		return true
-	case i.pending:
-		return true
-	case i.inPlace():
-		return false
-	case i.there && i.entry.IgnoresDrift, exempt(i.Unstructured), r.Ignore.Of(i.Unstructured).Whole, !i.there && expires(i.Unstructured):
-		r.site.leave(r.Owner, i)
-		return false
-	}
-	if manager, until, is := r.site.fights.Fought(fightOf(i), r.engine.config.Now()); is {
-		if r.result.Again.IsZero() || until.Before(r.result.Again) {
-			r.result.Again = until
-		}
-		r.keep(fmt.Sprintf("%s, because %s changes it again and again; it is corrected again after %s", i, rivalOf(manager), until.UTC().Format(time.RFC3339)))
-		r.site.leave(r.Owner, i)
-		return false
-	}
-	return true
-}
-
-func rivalOf(manager string) string {
-	if manager == "" {
-		return "somebody"
-	}
-	return manager
-}
-
-func fightOf(i *item) string { return i.id }
 
 func (r *run) keep(text string) {
 	r.mu.Lock()

@@ -1,0 +1,12 @@
+// Package plan decides what happens next to a Kustomization. It knows no client, no clock and no logger: everything it
+// looks at comes in as a value, and what it answers is a value with a reason.
+//
+//	Desired  ─┐
+//	Observed ─┼─ Decide ─► Plan{Step, Reason, Message, After}
+//	now      ─┘
+//
+// A fact that is looked up is asked for with the step Need; the controller fills it in and asks again. So the life of a
+// Kustomization reads as a list of answers, for example of one whose first attempt fails:
+//
+//	need inputs · need objects · need dependencies · apply · wait 5s · apply · none
+package plan

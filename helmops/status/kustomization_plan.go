@@ -1,0 +1,119 @@
+package status
+
+import (
+	"fmt"
+	"time"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+	kustomization "fairlead.dev/fairlead/helmops/kustomize/plan"
+)
+
+// KustomizationPlanned records a plan that starts no attempt. objects is how the objects are; nil when the plan did not
+// need that. The event has no reason when there is nothing new to report.
+func KustomizationPlanned(
+	k *v1beta1.Kustomization, p kustomization.Plan, objects *kustomization.Objects, now time.Time,
+) Event {
+	switch {
+	case p.Obstacle != nil:
+		before := Message(k)
+		KustomizationBlocked(k, *p.Obstacle, now)
+		if Message(k) != before {
+			return Event{Warning: true, Reason: p.Obstacle.Reason, Message: p.Obstacle.Message}
+		}
+	case p.Limited:
+		KustomizationLimited(k, now)
+	case p.Progress:
+		Progressing(k, p.Message, now)
+	case p.Settled && objects != nil:
+		KustomizationHealth(k, Health{Known: !objects.Blind, Objects: objects.Unhealthy, Of: objects.Of}, now)
+		KustomizationSettled(k, objects.Awaited, p.Overdue, now)
+	}
+	return Event{}
+}
+
+// KustomizationLeft is the event about a deleted Kustomization whose objects stay; it has no reason when it has none.
+func KustomizationLeft(p kustomization.Plan) Event {
+	switch p.Reason {
+	case kustomization.ReasonLeft:
+		return Event{Reason: v1beta1.OrphanedReason, Message: p.Message}
+	case kustomization.ReasonStranded:
+		return Event{Warning: true, Reason: v1beta1.OrphanedReason, Message: p.Message}
+	default:
+		return Event{}
+	}
+}
+
+// KustomizationNext says what follows a failure: the next attempt after a pause, or none with the same inputs.
+func KustomizationNext(after time.Duration, follows bool, now time.Time) string {
+	if !follows {
+		return "the controller does not try the same input again; it tries when the source, the spec or what it names changes, " +
+			"or when fairlead reconcile asks for it"
+	}
+	return fmt.Sprintf("the next attempt follows %s, or as soon as the source, the spec or what it names changes",
+		Later(after, now))
+}
+
+// KustomizationAwaits records which Kustomizations may still take over the released objects.
+func KustomizationAwaits(k *v1beta1.Kustomization, names []string) {
+	if k.Status.Released != nil {
+		k.Status.Released.WaitsFor = names
+	}
+}
+
+// KustomizationForeseen records, on the copy of a preview, what the Kustomization will have released and which objects
+// it will have besides those of its inventory.
+func KustomizationForeseen(
+	k *v1beta1.Kustomization, released *v1beta1.ReleasedObjects, more []v1beta1.ResourceRef,
+) {
+	k.Status.Released = released
+	var entries []v1beta1.ResourceRef
+	if k.Status.Inventory != nil {
+		entries = k.Status.Inventory.Entries
+	}
+	k.Status.Inventory = inventoryOf(append(entries, more...))
+}
+
+// KustomizationBlocked records why nothing can be applied. It answers the request of the user.
+func KustomizationBlocked(k *v1beta1.Kustomization, by kustomization.Obstacle, now time.Time) {
+	k.Status.ObservedGeneration = k.Generation
+	k.Status.LastHandledReconcileAt = k.Annotations[v1beta1.ReconcileRequestAnnotation]
+	message := by.Message
+	if last := k.Status.LastAppliedRevision; last != "" {
+		message += "; " + last + " stays applied"
+	}
+	if by.Final {
+		Stalled(k, by.Reason, message, now)
+		return
+	}
+	Retrying(k, by.Reason, message, now)
+}
+
+// KustomizationLimited says again that building exceeded a bound, after other conditions were set meanwhile.
+func KustomizationLimited(k *v1beta1.Kustomization, now time.Time) {
+	k.Status.ObservedGeneration = k.Generation
+	Stalled(k, v1beta1.RenderingLimitExceededReason, k.Status.LimitExceeded.Message, now)
+}
+
+// KustomizationSettled says that what is wanted is applied. waiting names what has to become healthy yet; overdue is set when that
+// takes longer than it may. Of the objects that are not healthy it is told in any case.
+func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHealth, overdue bool, now time.Time) {
+	k.Status.ObservedGeneration = k.Generation
+	count := 0
+	if k.Status.Inventory != nil {
+		count = len(k.Status.Inventory.Entries)
+	}
+	applied := fmt.Sprintf("%s is applied, %d objects", k.Status.LastAppliedRevision, count)
+	if count == 1 {
+		applied = k.Status.LastAppliedRevision + " is applied, 1 object"
+	}
+	applied += keptForOthers(k)
+	switch {
+	case len(waiting) == 0:
+		Ready(k, v1beta1.AppliedReason, applied, now)
+	case overdue:
+		Retrying(k, v1beta1.UnhealthyReason, fmt.Sprintf("%s, but after %s these are not healthy: %s; it is ready once they are",
+			applied, k.GetTimeout(), DescribeHealth(waiting)), now)
+	default:
+		Progressing(k, applied+"; waiting for "+DescribeHealth(waiting), now)
+	}
+}
