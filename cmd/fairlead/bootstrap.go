@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +47,7 @@ type bootstrapFlags struct {
 	repository    install.Repository
 	key           string
 	knownHosts    string
+	tokenFile     string
 	path          string
 	interval      time.Duration
 	author, email string
@@ -64,8 +64,9 @@ the cluster has applied that commit. From then on what is pushed to PATH is appl
 
 A second run changes nothing. A newer command, or another --image, upgrades by a commit.
 
-The token is read from --token or $` + tokenVariable + `. It has to read and write the repository here, and to read it in the cluster,
-where it is kept in Secret ` + install.Namespace + `/` + credentialsSecret + `; it is committed nowhere. Without a token the repository is used without signing in.
+The token is read from the file of --token-file, from standard input with "-", or else from $` + tokenVariable + `. It has
+to read and write the repository here, and to read it in the cluster, where it is kept in Secret
+` + install.Namespace + `/` + credentialsSecret + `; it is committed nowhere. Without a token the repository is used without signing in.
 
 Over SSH (--url ssh://git@host/path) a private key signs in instead: --private-key-file, with its passphrase in $` + passphraseVariable + `
 when it has one. The host has to be in --known-hosts-file. The cluster gets the key, and the line of this host.
@@ -85,13 +86,18 @@ Exits with 0 when the cluster follows the repository, with 1 when it does not in
 	flags.StringVar(&f.repository.Branch, "branch", "main", "branch that the cluster follows")
 	flags.StringVar(&f.path, "path", "", "directory of the repository that the cluster follows, for example clusters/production; required")
 	flags.StringVar(&f.repository.Username, "username", "git", "user name that goes with the token")
-	flags.StringVar(&f.repository.Token, "token", "", "token or password for the repository; better in $"+tokenVariable)
+	flags.StringVar(&f.tokenFile, "token-file", "",
+		`file with the token or password for the repository, "-" for standard input; $`+tokenVariable+` when left out`)
+	addRemovedTokenFlag(cmd)
 	flags.StringVar(&f.key, "private-key-file", "", "private key for a repository over ssh")
 	flags.StringVar(&f.knownHosts, "known-hosts-file", "", "hosts that the private key is shown to; ~/.ssh/known_hosts when left out")
 	flags.DurationVar(&f.interval, "interval", time.Minute, "how often the cluster looks for new commits")
 	flags.StringVar(&f.author, "author-name", "Fairlead", "author of the commit")
 	flags.StringVar(&f.email, "author-email", "fairlead@localhost", "e-mail address of the author")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := f.readToken(a, cmd); err != nil {
+			return err
+		}
 		if err := f.check(cmd); err != nil {
 			return err
 		}
@@ -103,7 +109,6 @@ Exits with 0 when the cluster follows the repository, with 1 when it does not in
 }
 
 func (f *bootstrapFlags) check(cmd *cobra.Command) error {
-	f.repository.Token = cmp.Or(f.repository.Token, os.Getenv(tokenVariable))
 	f.path = strings.Trim(path.Clean("/"+f.path), "/")
 	switch {
 	case f.repository.URL == "":
@@ -122,6 +127,34 @@ func (f *bootstrapFlags) check(cmd *cobra.Command) error {
 		return usagef(cmd, "--url: %s", err)
 	}
 	return f.installFlags.check(cmd)
+}
+
+// addRemovedTokenFlag adds the hidden flag that formerly took the token itself. It is refused, because other users of the
+// computer can read a command line.
+func addRemovedTokenFlag(cmd *cobra.Command) {
+	cmd.Flags().String("token", "", "refused; use --token-file")
+	// The only error is a flag that does not exist, and it was added above.
+	_ = cmd.Flags().MarkHidden("token")
+}
+
+// readToken reads the token from its file, or else from the environment. The error does not hold it.
+func (f *bootstrapFlags) readToken(a *app, cmd *cobra.Command) error {
+	if cmd.Flags().Changed("token") {
+		return usagef(cmd, "--token would show the token to other users of this computer; use --token-file FILE, "+
+			"--token-file - for standard input, or $%s", tokenVariable)
+	}
+	if f.tokenFile == "" {
+		f.repository.Token = os.Getenv(tokenVariable)
+		return nil
+	}
+	content, err := a.readInput(f.tokenFile)
+	if err != nil {
+		return usagef(cmd, "--token-file: %s", err)
+	}
+	if f.repository.Token, err = oneWord(content); err != nil {
+		return usagef(cmd, "--token-file: %s", err)
+	}
+	return nil
 }
 
 // readKey reads the private key, where one is named.

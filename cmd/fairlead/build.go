@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,9 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -26,7 +29,8 @@ func newBuildCommand(a *app) *cobra.Command {
 		Long: `Print the objects that a Kustomization would make of a local directory in place of the one in its source. Nothing is changed.
 
 The Kustomization comes from the cluster, or from --file when it is not there yet. The ConfigMaps and Secrets that it names for
-variables and decryption are read with your own rights, and nothing else is asked of the cluster. What lies outside of the Git
+variables and decryption are read with your own rights, and nothing else is asked of the cluster: with --file and without such
+names no kubeconfig is needed. What lies outside of the Git
 repository that DIR is in cannot be reached, and no base is fetched: a build that works here works in the cluster.
 
 Values in Secrets, and what was encrypted or came from Secrets, are masked. For this reason the output is for reading, not for applying.`,
@@ -104,14 +108,14 @@ func (f *filesFlags) check(cmd *cobra.Command) error {
 
 // kustomization comes from the file, or else from the cluster.
 func (a *app) kustomization(ctx context.Context, k kind, name string, files *filesFlags) (*v1beta1.Kustomization, error) {
+	if files.file != "" {
+		return kustomizationIn(files.file, types.NamespacedName{Namespace: a.namespaceOrNone(), Name: name})
+	}
 	c, err := a.open()
 	if err != nil {
 		return nil, err
 	}
 	key := types.NamespacedName{Namespace: c.namespace, Name: name}
-	if files.file != "" {
-		return kustomizationIn(files.file, key)
-	}
 	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
 	if err != nil {
 		return nil, a.notFound(ctx, k, key, err)
@@ -123,10 +127,42 @@ func (a *app) kustomization(ctx context.Context, k kind, name string, files *fil
 	return ks, nil
 }
 
+// namespaceOrNone is the namespace that is meant, empty when neither a flag nor a kubeconfig names one. What is wrong with the
+// kubeconfig is reported when something is read from the cluster.
+func (a *app) namespaceOrNone() string {
+	c, err := a.open()
+	if err != nil {
+		return a.flags.namespace
+	}
+	return c.namespace
+}
+
+// clusterReader connects to the cluster when something is read, so that a command which reads nothing needs no kubeconfig.
+type clusterReader struct{ app *app }
+
+// Get implements client.Reader.
+func (r clusterReader) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	c, err := r.app.open()
+	if err != nil {
+		return err
+	}
+	return c.client.Get(ctx, key, object, options...)
+}
+
+// List implements client.Reader.
+func (r clusterReader) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	c, err := r.app.open()
+	if err != nil {
+		return err
+	}
+	return c.client.List(ctx, list, options...)
+}
+
 // maxKustomizationFile bounds the file of a Kustomization, in bytes.
 const maxKustomizationFile = 8 << 20
 
-// kustomizationIn finds a Kustomization in a file of manifests. One without a namespace is of the namespace that is asked for.
+// kustomizationIn finds a Kustomization in a file of manifests. One without a namespace is of the namespace that is asked for; one
+// of any namespace is found when none is asked for.
 func kustomizationIn(file string, key types.NamespacedName) (*v1beta1.Kustomization, error) {
 	opened, err := os.Open(file) //nolint:gosec // the user names the file
 	if err != nil {
@@ -146,9 +182,9 @@ func kustomizationIn(file string, key types.NamespacedName) (*v1beta1.Kustomizat
 			continue
 		}
 		if o.GetNamespace() == "" {
-			o.SetNamespace(key.Namespace)
+			o.SetNamespace(cmp.Or(key.Namespace, metav1.NamespaceDefault))
 		}
-		if o.GetNamespace() != key.Namespace {
+		if key.Namespace != "" && o.GetNamespace() != key.Namespace {
 			continue
 		}
 		text, err := o.MarshalJSON()
@@ -160,6 +196,9 @@ func kustomizationIn(file string, key types.NamespacedName) (*v1beta1.Kustomizat
 			return nil, fmt.Errorf("--file: Kustomization %s in %s: %w", key, file, err)
 		}
 		return ks, nil
+	}
+	if key.Namespace == "" {
+		return nil, fmt.Errorf("--file: there is no Kustomization %s in %s", key.Name, file)
 	}
 	return nil, fmt.Errorf("--file: there is no Kustomization %s in %s (choose the namespace with -n)", key, file)
 }
@@ -187,7 +226,7 @@ func (a *app) renderAt(
 ) ([]apply.Object, func(string) string, error) {
 	pool := newPool()
 	defer pool.Close()
-	objects, mask, err := kustomization.Render(ctx, callerReader{a.cluster.client}, build.Builder{Runner: pool}, ks, tree, path)
+	objects, mask, err := kustomization.Render(ctx, callerReader{clusterReader{a}}, build.Builder{Runner: pool}, ks, tree, path)
 	if err != nil {
 		return nil, nil, errors.New(mask.Apply(err.Error()))
 	}

@@ -39,6 +39,8 @@ type clusterFlags struct {
 	context        string
 	kubeconfig     string
 	requestTimeout string
+	// colour is the value of --color.
+	colour colourMode
 }
 
 // connection is what a command talks to a cluster through. Nothing has been requested when it is new.
@@ -134,6 +136,7 @@ func (a *app) addConnectionFlags(cmd *cobra.Command) {
 	f.StringVar(&a.flags.requestTimeout, "request-timeout", "0", "how long one request may take, for example 10s; 0 for no limit")
 	// The only error is a flag that does not exist, and it was added above.
 	_ = cmd.RegisterFlagCompletionFunc("context", a.completeContext)
+	a.addColourFlag(cmd)
 }
 
 // open connects once per run.
@@ -233,12 +236,13 @@ func allKinds(config *rest.Config) (client.Reader, error) {
 func mapper() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper([]schema.GroupVersion{v1beta1.GroupVersion, corev1.SchemeGroupVersion})
 	for _, k := range kinds {
-		m.Add(v1beta1.GroupVersion.WithKind(k.name), meta.RESTScopeNamespace)
+		scope := meta.RESTScopeNamespace
+		if k.ofCluster {
+			scope = meta.RESTScopeRoot
+		}
+		m.Add(v1beta1.GroupVersion.WithKind(k.name), scope)
 	}
-	for _, kind := range []string{v1beta1.ReleasePipelineKind, v1beta1.PromotionKind, v1beta1.PromotionApprovalKind} {
-		m.Add(v1beta1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
-	}
-	m.Add(v1beta1.GroupVersion.WithKind(v1beta1.ReleaseFreezeKind), meta.RESTScopeRoot)
+	m.Add(v1beta1.GroupVersion.WithKind(v1beta1.PromotionApprovalKind), meta.RESTScopeNamespace)
 	for _, other := range []string{"Secret", "ConfigMap", "Event"} { // values, credentials, and what was reported
 		m.Add(corev1.SchemeGroupVersion.WithKind(other), meta.RESTScopeNamespace)
 	}

@@ -31,7 +31,7 @@ func TestCompletion(t *testing.T) {
 		{"nothing after the name", all, []string{"status", "release", "shop", ""}, ""},
 		{"nothing of an unknown kind", all, []string{"suspend", "pod", ""}, ""},
 		{"nothing when the cluster does not answer", answering(errors.New("away")), []string{"status", "release", ""}, ""},
-		{"formats", all, []string{"get", "releases", "-o", ""}, "wide json yaml"},
+		{"formats", all, []string{"get", "releases", "-o", ""}, "wide name json yaml jsonpath custom-columns go-template"},
 		{"shells", all, []string{"completion", ""}, "bash zsh fish powershell"},
 	}
 	for _, tt := range tests {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,26 +36,26 @@ const (
 // logLevels from the least to the gravest.
 var logLevels = []string{"debug", "info", "warn", "error"}
 
-// controllerLogs opens the logs of the pods of the controller. The caller closes them.
-type controllerLogs func(ctx context.Context, options *corev1.PodLogOptions) ([]io.ReadCloser, error)
+// controllerLogs opens the logs of the pods of the controller in a namespace, which is looked up when it is empty. The caller
+// closes them.
+type controllerLogs func(ctx context.Context, namespace string, options *corev1.PodLogOptions) ([]io.ReadCloser, error)
 
 // controllerLogsOf reads with the rights of the configuration.
 func controllerLogsOf(config *rest.Config) controllerLogs {
-	return func(ctx context.Context, options *corev1.PodLogOptions) ([]io.ReadCloser, error) {
+	return func(ctx context.Context, namespace string, options *corev1.PodLogOptions) ([]io.ReadCloser, error) {
 		clients, err := kubernetes.NewForConfig(config)
 		if err != nil {
 			return nil, fmt.Errorf("prepare a client: %w", err)
 		}
-		pods := clients.CoreV1().Pods(install.Namespace)
-		found, err := pods.List(ctx, metav1.ListOptions{LabelSelector: install.ControllerSelector})
+		pods, err := controllerPods(ctx, clients, namespace)
 		if err != nil {
-			return nil, &view.RequestError{Verb: "list", Resource: "pods", Namespace: install.Namespace, Err: err}
+			return nil, err
 		}
 		var out []io.ReadCloser
-		for _, pod := range found.Items {
-			stream, err := pods.GetLogs(pod.Name, options).Stream(ctx)
+		for _, pod := range pods {
+			stream, err := clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
 			if apierrors.IsForbidden(err) {
-				err = &view.RequestError{Verb: "get", Resource: "pods/log", Namespace: install.Namespace, Err: err}
+				err = &view.RequestError{Verb: "get", Resource: "pods/log", Namespace: pod.Namespace, Err: err}
 			}
 			if err != nil {
 				closeAll(out)
@@ -64,6 +65,38 @@ func controllerLogsOf(config *rest.Config) controllerLogs {
 		}
 		return out, nil
 	}
+}
+
+// controllerPods lists the pods of the controller: those of the namespace, else those of the namespace in which Fairlead is
+// installed by default, else those of all namespaces, by their labels.
+func controllerPods(ctx context.Context, clients kubernetes.Interface, namespace string) ([]corev1.Pod, error) {
+	list := func(namespace string) ([]corev1.Pod, error) {
+		found, err := clients.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: install.ControllerSelector})
+		if err != nil {
+			return nil, &view.RequestError{Verb: "list", Resource: "pods", Namespace: namespace, Err: err}
+		}
+		for i := range found.Items {
+			found.Items[i].Namespace = cmp.Or(found.Items[i].Namespace, namespace)
+		}
+		return found.Items, nil
+	}
+	if namespace != "" {
+		return list(namespace)
+	}
+	pods, err := list(install.Namespace)
+	if err == nil && len(pods) > 0 {
+		return pods, nil
+	}
+	everywhere, allErr := list("")
+	switch {
+	case allErr == nil:
+		return everywhere, nil
+	case err != nil:
+		return nil, err
+	case apierrors.IsForbidden(allErr):
+		return nil, nil
+	}
+	return nil, allErr
 }
 
 func closeAll(streams []io.ReadCloser) {
@@ -78,6 +111,8 @@ type logFlags struct {
 	follow bool
 	since  time.Duration
 	level  string
+	// namespace is where the controller runs; empty when it is looked up.
+	namespace string
 }
 
 func newLogsCommand(a *app) *cobra.Command {
@@ -89,20 +124,22 @@ func newLogsCommand(a *app) *cobra.Command {
 about objects of that kind in the namespace, with NAME only those about one object. -o json prints the lines as they
 are, one object each.
 
-The pods in namespace ` + install.Namespace + ` are read with your own rights. A controller that runs outside
-of the cluster, as with make run, has no pods: its log is where it was started.
+The pods of the controller are read with your own rights. They are looked up by their labels, in namespace
+` + install.Namespace + ` first, then in all namespaces; --controller-namespace names the namespace. A controller that
+runs outside of the cluster, as with make run, has no pods: its log is where it was started.
 
-Kinds:` + kindTable(),
+Kinds:` + kindTable(eventWords...),
 		Example: `  fairlead logs release shop -n web
   fairlead logs --level error --since 1h
   fairlead logs kustomizations -A --follow
   fairlead logs -o json | jq -r .msg`,
-		ValidArgsFunction: a.completeKindAndName(),
+		ValidArgsFunction: a.completeKindAndName(eventWords...),
 	}
 	a.addClusterFlags(cmd)
 	cmd.Flags().BoolVarP(&f.all, "all-namespaces", "A", false, "objects of all namespaces, whatever --namespace says")
 	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "print further lines as they are written")
 	cmd.Flags().DurationVar(&f.since, "since", 0, "only lines that are younger, for example 1h")
+	cmd.Flags().StringVar(&f.namespace, "controller-namespace", "", "namespace of the controller, looked up when left out")
 	cmd.Flags().StringVar(&f.level, "level", "", "only lines of this level and above: "+strings.Join(logLevels, ", "))
 	// The only error is a flag that does not exist, and it was added above.
 	_ = cmd.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
@@ -193,14 +230,13 @@ func (a *app) printLogs(ctx context.Context, c *connection, filter logFilter, f 
 		seconds = max(1, seconds)
 		options.SinceSeconds = &seconds
 	}
-	streams, err := c.controllerLogs(ctx, options)
+	streams, err := c.controllerLogs(ctx, f.namespace, options)
 	if err != nil {
 		return err
 	}
 	defer closeAll(streams)
 	if len(streams) == 0 {
-		return fmt.Errorf("there is no controller in namespace %s (%s); %s", install.Namespace, c.describe(),
-			"one outside of the cluster logs where it was started")
+		return noController(c, f.namespace)
 	}
 	if f.follow {
 		return a.followLogs(ctx, streams, filter, out)
@@ -220,6 +256,17 @@ func (a *app) printLogs(ctx context.Context, c *connection, filter logFilter, f 
 		a.note("no such lines in the log of the controller")
 	}
 	return nil
+}
+
+// noController says where no pod of the controller was found, and what can be done.
+func noController(c *connection, namespace string) error {
+	if namespace != "" {
+		return fmt.Errorf("there is no controller in namespace %s (%s); leave --controller-namespace out to have it looked up",
+			namespace, c.describe())
+	}
+	return fmt.Errorf("there is no controller in namespace %s, nor in another one that you may list pods of (%s); "+
+		"name its namespace with --controller-namespace; one outside of the cluster logs where it was started",
+		install.Namespace, c.describe())
 }
 
 // linesInOrder reads the lines of all streams and sorts them by time. A line without one stays behind the line

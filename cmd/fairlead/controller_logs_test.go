@@ -19,7 +19,7 @@ import (
 	"fairlead.dev/fairlead/helmops/view"
 )
 
-func (w world) readControllerLogs(_ context.Context, _ *corev1.PodLogOptions) ([]io.ReadCloser, error) {
+func (w world) readControllerLogs(_ context.Context, _ string, _ *corev1.PodLogOptions) ([]io.ReadCloser, error) {
 	var out []io.ReadCloser
 	for _, text := range w.controllerLogs {
 		out = append(out, io.NopCloser(strings.NewReader(text)))
@@ -138,5 +138,61 @@ func TestForbiddenLogsNameTheRight(t *testing.T) {
 		"(kubectl auth can-i list pods -n fairlead-system)"
 	if got := explain(request, nil); got != want {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestLogsFindTheController looks for the pods in another namespace than that of an installation by default.
+func TestLogsFindTheController(t *testing.T) {
+	t.Parallel()
+	const selector = "?labelSelector=app.kubernetes.io%2Fname%3Dfairlead%2Capp.kubernetes.io%2Fcomponent%3Dcontroller"
+	pods := `{"apiVersion":"v1","kind":"PodList","items":[%s]}`
+	pod := `{"metadata":{"name":"a","namespace":"ops"}}`
+	tests := map[string]struct {
+		args []string
+		// all answers a list of the pods of all namespaces; empty for forbidden.
+		all  string
+		want []string
+		code int
+		says string
+	}{
+		"looked up": {all: fmt.Sprintf(pods, pod), code: exitOK, says: "HelmRelease/shop in web",
+			want: []string{"/namespaces/fairlead-system/pods", "/pods", "/namespaces/ops/pods/a/log"}},
+		"named": {args: []string{"--controller-namespace", "ops"}, code: exitOK, says: "HelmRelease/shop in web",
+			want: []string{"/namespaces/ops/pods", "/namespaces/ops/pods/a/log"}},
+		"nowhere": {all: fmt.Sprintf(pods, ""), code: exitError, says: "name its namespace with --controller-namespace",
+			want: []string{"/namespaces/fairlead-system/pods", "/pods"}},
+		"not to be looked up": {code: exitError, says: "name its namespace with --controller-namespace",
+			want: []string{"/namespaces/fairlead-system/pods", "/pods"}},
+	}
+	for name, tt := range tests {
+		var asked []string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			path := strings.TrimPrefix(r.URL.Path, "/api/v1")
+			asked = append(asked, path)
+			w.Header().Set("Content-Type", "application/json")
+			switch {
+			case strings.HasSuffix(path, "/log"):
+				fmt.Fprint(w, loggedByTwo()[1])
+			case "?"+r.URL.RawQuery != selector:
+				t.Errorf("%s: %s was asked for with %s", name, path, r.URL.RawQuery)
+			case path == "/namespaces/ops/pods":
+				fmt.Fprintf(w, pods, pod)
+			case path != "/pods":
+				fmt.Fprintf(w, pods, "")
+			case tt.all == "":
+				w.WriteHeader(http.StatusForbidden)
+				fmt.Fprint(w, `{"apiVersion":"v1","kind":"Status","status":"Failure","reason":"Forbidden","code":403}`)
+			default:
+				fmt.Fprint(w, tt.all)
+			}
+		}))
+		r := connected(t, append([]string{"logs", "--kubeconfig", kubeconfig(t, server.URL)}, tt.args...)...)
+		server.Close()
+		if r.code != tt.code || !strings.Contains(r.stdout+r.stderr, tt.says) {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if diff := cmp.Diff(tt.want, asked); diff != "" {
+			t.Errorf("%s: requests (-want +got):\n%s", name, diff)
+		}
 	}
 }

@@ -90,13 +90,13 @@ func (f *secretFlags) read(a *app) (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--%s: %w", file.flag, err)
 		}
-		text := string(content)
-		if file.word {
-			if text = strings.TrimRight(text, "\r\n"); text == "" || strings.ContainsAny(text, "\r\n") {
-				return nil, fmt.Errorf("--%s: the file has to hold one line", file.flag)
-			}
+		out[file.key] = string(content)
+		if !file.word {
+			continue
 		}
-		out[file.key] = text
+		if out[file.key], err = oneWord(content); err != nil {
+			return nil, fmt.Errorf("--%s: %w", file.flag, err)
+		}
 	}
 	for key, text := range f.texts {
 		if *text != "" {
@@ -104,6 +104,15 @@ func (f *secretFlags) read(a *app) (map[string]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// oneWord is the password or token in a file, without the line break at its end. The error does not hold it.
+func oneWord(content []byte) (string, error) {
+	text := strings.TrimRight(string(content), "\r\n")
+	if text == "" || strings.ContainsAny(text, "\r\n") {
+		return "", errors.New("the file has to hold one line")
+	}
+	return text, nil
 }
 
 // addSecret adds the flags of a command that creates a Secret. check says what is missing or does not go together.

@@ -14,6 +14,9 @@ import (
 )
 
 func (a *app) diffKustomization(ctx context.Context, k kind, name string, files *filesFlags, out *output) error {
+	if _, err := a.open(); err != nil {
+		return err
+	}
 	ks, err := a.kustomization(ctx, k, name, files)
 	if err != nil {
 		return err

@@ -144,6 +144,9 @@ func (a *app) notFound(ctx context.Context, k kind, key types.NamespacedName, er
 	ctx, cancel := context.WithTimeout(ctx, suggestionTimeout)
 	defer cancel()
 	reader := view.NewReader(a.cluster.client)
+	if k.ofCluster {
+		return notFoundInCluster(ctx, reader, k, key.Name)
+	}
 	text := fmt.Sprintf("%s %q not found in namespace %s", k.word, key.Name, key.Namespace)
 	// What cannot be read here is simply not offered: the answer stays that the object does not exist.
 	names, namesErr := reader.Names(ctx, k.name, key.Namespace)
@@ -163,6 +166,20 @@ func (a *app) notFound(ctx context.Context, k kind, key types.NamespacedName, er
 		text += fmt.Sprintf("; see %q", "fairlead get "+k.list()+" -n "+key.Namespace)
 	}
 	return errors.New(text)
+}
+
+// notFoundInCluster is the answer about an object of a kind of the whole cluster.
+func notFoundInCluster(ctx context.Context, reader view.Reader, k kind, name string) error {
+	text := fmt.Sprintf("%s %q not found", k.word, name)
+	names, err := reader.Names(ctx, k.name, "")
+	near := view.Similar(name, names, maxSuggestions)
+	switch {
+	case len(near) > 0:
+		return fmt.Errorf("%s; did you mean %s?", text, strings.Join(near, ", "))
+	case err == nil && len(names) == 0:
+		return fmt.Errorf("%s; there is no %s", text, k.word)
+	}
+	return fmt.Errorf("%s; see %q", text, "fairlead get "+k.list())
 }
 
 // noArguments is the argument check of a command that takes none.

@@ -18,24 +18,24 @@ func newEventsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events [KIND [NAME]]",
 		Short: "List what the controller has reported about objects, newest last",
-		Long: `List the events of releases, Kustomizations and sources: what the controller has done and what
-failed, newest last. With KIND only those of that kind, with NAME only those of one object. The API server keeps
+		Long: `List the events of the objects of Fairlead: what the controller has done and what failed, newest last. With KIND only those of that kind, with NAME only those of one object. The API server keeps
 events for one hour unless it is configured otherwise. Events of the objects that a release has made are shown
 by "kubectl events".
 
 --watch prints further events as they happen, until it is interrupted.
 
-Kinds:` + kindTable(),
+Kinds:` + kindTable(eventWords...),
 		Example: `  fairlead events -n web
   fairlead events release shop -n web --watch
   fairlead events kustomizations -A
   fairlead events -A -o json | jq -r '.items[] | select(.type == "Warning") | .message'`,
-		ValidArgsFunction: a.completeKindAndName(),
+		ValidArgsFunction: a.completeKindAndName(eventWords...),
 	}
 	a.addClusterFlags(cmd)
 	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "events of all namespaces, whatever --namespace says")
 	cmd.Flags().BoolVarP(&follow, "watch", "w", false, "after the list, print further events as they happen")
-	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
+	addHeadersFlag(cmd, out)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		filter, err := eventFilter(cmd, args)
 		if err != nil {
@@ -52,7 +52,7 @@ Kinds:` + kindTable(),
 			filter.Namespace = c.namespace
 		}
 		if follow {
-			return a.watchEvents(cmd.Context(), c, filter)
+			return a.watchEvents(cmd.Context(), c, filter, out)
 		}
 		return a.listEvents(cmd.Context(), c, filter, out)
 	}
@@ -68,7 +68,9 @@ func eventFilter(cmd *cobra.Command, args []string) (view.EventFilter, error) {
 	k, known := kindByWord(args[0])
 	switch {
 	case !known:
-		return view.EventFilter{}, unknownKind(cmd, args, nil)
+		return view.EventFilter{}, unknownKind(cmd, args, eventWords)
+	case k.ofCluster:
+		return view.EventFilter{}, wrongKind(cmd, k, eventWords, args[1:])
 	case len(args) > 2:
 		return view.EventFilter{}, usagef(cmd, "expected at most KIND and NAME, got %s", plural(len(args), "argument"))
 	case len(args) == 2 && args[1] == "":
@@ -95,7 +97,7 @@ func (a *app) listEvents(ctx context.Context, c *connection, filter view.EventFi
 	if len(found.Items) == 0 {
 		return nil
 	}
-	return a.eventTable(filter, found.Items).write(a.out, a.outWidth)
+	return a.eventTable(filter, found.Items, out).write(a.out, a.tableWidth(out))
 }
 
 // noEvents says where there are none. It is an error when the object that was named does not exist.
@@ -122,11 +124,11 @@ func (a *app) noEvents(ctx context.Context, c *connection, filter view.EventFilt
 	return nil
 }
 
-func (a *app) eventTable(filter view.EventFilter, rows []view.EventRow) *table {
-	t := &table{columns: []column{
+func (a *app) eventTable(filter view.EventFilter, rows []view.EventRow, out *output) *table {
+	t := a.table(out, []column{
 		{"NAMESPACE", filter.Namespace != ""}, {"LAST SEEN", false}, {"TYPE", false}, {"REASON", false},
 		{"OBJECT", filter.Name != ""}, {"MESSAGE", false},
-	}}
+	}...)
 	for _, r := range rows {
 		seen := a.age(&r.LastSeen)
 		if r.Count > 1 {
@@ -142,14 +144,15 @@ type eventWatch struct {
 	app     *app
 	cluster *connection
 	filter  view.EventFilter
+	out     *output
 	table   *table
 	// counts is how often each event that was printed had happened.
 	counts map[string]int32
 }
 
 // watchEvents prints the events and further ones until ctx ends, which is no error.
-func (a *app) watchEvents(ctx context.Context, c *connection, filter view.EventFilter) error {
-	w := &eventWatch{app: a, cluster: c, filter: filter, counts: map[string]int32{}}
+func (a *app) watchEvents(ctx context.Context, c *connection, filter view.EventFilter, out *output) error {
+	w := &eventWatch{app: a, cluster: c, filter: filter, out: out, counts: map[string]int32{}}
 	return reopening(ctx, w.once)
 }
 
@@ -221,12 +224,12 @@ func (w *eventWatch) print(rows ...view.EventRow) error {
 	if len(news) == 0 {
 		return nil
 	}
-	t := w.app.eventTable(w.filter, news)
+	t := w.app.eventTable(w.filter, news, w.out)
 	if w.table == nil {
 		w.table = t
-		return t.write(w.app.out, w.app.outWidth)
+		return t.write(w.app.out, w.app.tableWidth(w.out))
 	}
 	t.widths = w.table.widths
 	w.table = t
-	return t.writeRows(w.app.out, w.app.outWidth)
+	return t.writeRows(w.app.out, w.app.tableWidth(w.out))
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -21,8 +20,8 @@ const maxCrashLogs = 3
 
 func newExplainCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "explain release NAME",
-		Short: "Say why a release is not healthy, what introduced it and what happens next",
+		Use:   "explain KIND NAME",
+		Short: "Say why an object is not healthy, what introduced it and what happens next",
 		Long: `Say why a release is not healthy: which objects, with the exit codes and the last lines of containers that crash; what
 changed since the revision that was verified last; whether somebody changed its objects; and what happens next. The cluster
 is read with your own rights; what they do not allow is named. Values are never shown, only the names of those that changed.
@@ -30,14 +29,22 @@ is read with your own rights; what they do not allow is named. Values are never 
 Exits with 0 when it is healthy and either verified or still watched in its bake time, and nothing is pending; with 1 when it is
 not, with 2 on an error.
 
+Of a Kustomization it says what is wrong and since when, which revision introduced it, which objects are not healthy, and what
+depends on it and waits; of a source the revision in use, and what uses the source and waits. It exits with 0 when nothing is
+wrong with it.
+
 Of a pipeline it shows each stage, and every gate that the candidate has to pass. It exits with 1 when a stage waits or
 failed. With --version it says why a stage does not have that candidate: the gates are asked as the controller asks
-them. It exits with 0 when all stages that are shown have it.`,
+them. It exits with 0 when all stages that are shown have it.
+
+Kinds:` + kindTable(explainedWords...),
 		Example: `  fairlead explain release shop -n web
   fairlead explain hr shop -n web --no-logs -o yaml
+  fairlead explain kustomization apps -n fleet
+  fairlead explain gitrepository fleet -n infra
   fairlead explain pipeline shop -n web
   fairlead explain pipeline shop --stage prod --version 1.4.3 -n web`,
-		ValidArgsFunction: a.completePipeline("release"),
+		ValidArgsFunction: a.completeKindAndName(explainedWords...),
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
@@ -55,13 +62,17 @@ them. It exits with 0 when all stages that are shown have it.`,
 		if asked.stage != "" || asked.candidate != "" {
 			return usagef(cmd, "--stage and --version go with a pipeline")
 		}
-		k, name, err := kindAndName(cmd, args, "release")
+		k, name, err := kindAndName(cmd, args, explainedWords...)
 		if err != nil {
 			return err
 		}
 		c, err := a.open()
 		if err != nil {
 			return err
+		}
+		if k.name != v1beta1.HelmReleaseKind {
+			key := types.NamespacedName{Namespace: c.namespace, Name: name}
+			return a.explainObject(cmd.Context(), c, k, key, !*noLogs, out)
 		}
 		hr, err := a.release(cmd.Context(), c, k, types.NamespacedName{Namespace: c.namespace, Name: name})
 		if err != nil {
@@ -92,19 +103,8 @@ func (a *app) explanation(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	if err := a.addUninstall(ctx, c, hr, &e); err != nil {
 		e.Notes = append(e.Notes, "what an uninstall would delete is not known: "+oneLine(err.Error()))
 	}
-	for i := range e.Crashes {
-		if !logs || i >= maxCrashLogs {
-			break
-		}
-		lines, err := c.logs(ctx, e.Crashes[i].Crash)
-		switch {
-		case apierrors.IsForbidden(err):
-			e.Crashes[i].LogsError = "you may not get pods/log in namespace " + e.Crashes[i].Namespace
-		case err != nil:
-			e.Crashes[i].LogsError = oneLine(err.Error())
-		default:
-			e.Crashes[i].Lines = lines
-		}
+	if logs {
+		addCrashLogs(ctx, c, e.Crashes)
 	}
 	if i := e.Introduced; i != nil && i.ValuesChanged && i.Bad > 0 {
 		if err := nameValues(ctx, c, hr, &e); err != nil {
@@ -140,9 +140,9 @@ func nameValues(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, e *
 
 func (a *app) printExplanation(e view.Explanation) error {
 	s := &screen{}
-	state := "Current"
+	state := string(view.Ready)
 	if !e.Healthy {
-		state = "Failed"
+		state = string(view.Failed)
 	}
 	s.add("Release", e.Namespace+"/"+e.Name)
 	s.addState("Verdict", state, e.Summary)

@@ -240,7 +240,7 @@ func objectsText(s view.Settlement) []string {
 // conclude prints how the object ended, and returns errNotReady when that is not Ready.
 func (a *app) conclude(k kind, key types.NamespacedName, s view.Settlement, timeout time.Duration) error {
 	name := k.describe(key)
-	state := string(s.Phase)
+	state := a.paint(string(s.Phase), string(s.Phase))
 	if message := oneLine(s.Message); message != "" {
 		state += ": " + message
 	}

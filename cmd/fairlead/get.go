@@ -46,9 +46,9 @@ func newGetCommand(a *app) *cobra.Command {
 	f := &getFlags{}
 	cmd := &cobra.Command{
 		Use:   "get KIND [NAME...]",
-		Short: "List releases, kustomizations, sources, pipelines, promotions or freezes",
+		Short: "List objects of a kind, their phase and what they run",
 		Long: `List objects of a kind, their phase and what they run: releases, kustomizations, sources of all kinds, or one kind of source.
-It also lists the stages of pipelines, their promotions, and freezes.
+Of pipelines it lists the stages. With NAME it lists only the objects that are named.
 
 --status lists only the objects in these phases: ` + strings.Join(phaseWords(), ", ") + `.
 --watch prints a line for each object that changes, until it is interrupted. Without -A it watches one namespace.
@@ -69,7 +69,8 @@ Kinds: ` + sourcesWord + `, and` + kindTable(),
 	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "after the list, print a line for each object that changes")
 	cmd.Flags().StringVarP(&f.selector, "selector", "l", "", "list only objects with these labels, for example team=shop,tier!=test")
 	cmd.Flags().StringSliceVar(&f.statuses, "status", nil, "list only objects in these phases, for example failed,stalled")
-	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
+	out := addOutputFlag(cmd, outputWide, outputName, outputJSON, outputYAML)
+	addHeadersFlag(cmd, out)
 	// The only error is a flag that does not exist, and it was added above.
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(phaseWords(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -193,13 +194,13 @@ func (a *app) list(ctx context.Context, c *connection, q query, out *output) err
 	}
 	rows = q.filter(rows)
 	if out.machine() {
-		return out.write(a.out, view.List[row]{Items: rows})
+		return out.write(a.out, view.List[row]{Items: rows}, namesOf(rows)...)
 	}
 	if len(rows) == 0 {
 		a.nothing(c, q)
 		return nil
 	}
-	t := &table{columns: columnsOf(q, out)}
+	t := a.table(out, columnsOf(q, out)...)
 	for _, r := range rows {
 		t.add(a.cellsOf(r, out)...)
 	}
@@ -252,6 +253,21 @@ func identify(r row) (view.Reference, view.Phase) {
 		return view.Reference{Kind: v.Kind, Namespace: v.Namespace, Name: v.Name}, v.Phase
 	}
 	return view.Reference{}, view.Unknown
+}
+
+// namesOf are the objects of rows.
+func namesOf(rows []row) []printedName {
+	names := make([]printedName, 0, len(rows))
+	for _, r := range rows {
+		object, _ := identify(r)
+		names = append(names, nameOf(object.Kind, object.Name))
+	}
+	return names
+}
+
+// nameOf names an object of this API.
+func nameOf(kind, name string) printedName {
+	return printedName{group: v1beta1.GroupVersion.Group, kind: kind, name: name}
 }
 
 // matches reports whether the object of a row is asked for.

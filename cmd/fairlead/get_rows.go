@@ -54,7 +54,7 @@ func columnsOf(q query, out *output) []column {
 func (a *app) cellsOf(r row, out *output) []string {
 	switch v := r.(type) {
 	case view.ReleaseRow:
-		return a.releaseCells(v)
+		return a.releaseCells(v, out)
 	case view.KustomizationRow:
 		return a.kustomizationCells(v, out)
 	case view.SourceRow:
@@ -63,7 +63,7 @@ func (a *app) cellsOf(r row, out *output) []string {
 	return nil
 }
 
-func (a *app) releaseCells(r view.ReleaseRow) []string {
+func (a *app) releaseCells(r view.ReleaseRow, out *output) []string {
 	revision := ""
 	if r.Revision > 0 {
 		revision = fmt.Sprint(r.Revision)
@@ -71,7 +71,7 @@ func (a *app) releaseCells(r view.ReleaseRow) []string {
 	return []string{
 		r.Namespace, r.Name, string(r.Phase), healthText(r), chartText(r.Chart), revision, a.age(&r.CreatedAt),
 		r.AppVersion, digestText(r.Chart), a.age(r.DeployedAt), sourceText(r.Source),
-		rowMessage(r.SuspendReason, r.Message),
+		rowMessage(r.SuspendReason, a.brief(r.Message, r.Namespace, r.Name, out)),
 	}
 }
 
@@ -83,7 +83,7 @@ func (a *app) kustomizationCells(r view.KustomizationRow, out *output) []string 
 	health := healthText(view.ReleaseRow{Healthy: r.Healthy, Drifted: r.Drifted})
 	return []string{
 		r.Namespace, r.Name, string(r.Phase), health, revision, fmt.Sprint(r.Objects), a.age(&r.CreatedAt),
-		r.Path, sourceText(r.Source), rowMessage(r.SuspendReason, r.Message),
+		r.Path, sourceText(r.Source), rowMessage(r.SuspendReason, a.brief(r.Message, r.Namespace, r.Name, out)),
 	}
 }
 
@@ -98,7 +98,7 @@ func (a *app) sourceCells(r view.SourceRow, out *output) []string {
 	}
 	return []string{
 		r.Namespace, r.Kind, r.Name, string(r.Phase), revision, a.age(&r.CreatedAt),
-		a.age(r.UpdatedAt), from, rowMessage(r.SuspendReason, r.Message),
+		a.age(r.UpdatedAt), from, rowMessage(r.SuspendReason, a.brief(r.Message, r.Namespace, r.Name, out)),
 	}
 }
 

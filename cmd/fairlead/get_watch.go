@@ -32,7 +32,7 @@ type listWatch struct {
 func (a *app) watchList(ctx context.Context, c *connection, q query, out *output) error {
 	w := &listWatch{
 		app: a, cluster: c, query: q, out: out,
-		table: &table{columns: columnsOf(q, out)}, printed: map[view.Reference]string{},
+		table: a.table(out, columnsOf(q, out)...), printed: map[view.Reference]string{},
 	}
 	return reopening(ctx, w.once)
 }

@@ -146,7 +146,8 @@ func TestGetWatchNamesWhatDoesNotExist(t *testing.T) {
 // An object that leaves the selection is reported once, with its kind's own columns.
 func TestGoneRows(t *testing.T) {
 	t.Parallel()
-	for _, k := range kinds {
+	for _, word := range reconciledWords {
+		k, _ := kindByWord(word)
 		object := view.Reference{Kind: k.name, Namespace: "web", Name: "x"}
 		w := &listWatch{printed: map[view.Reference]string{object: "text"}, query: query{selector: labels.Everything()}}
 		got, phase := identify(w.gone(object))

@@ -23,6 +23,7 @@ chart, why, how it ended, and how long that took.`,
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputWide, outputJSON, outputYAML)
+	addHeadersFlag(cmd, out)
 	stage := cmd.Flags().String("stage", "", "of a pipeline: only this stage")
 	// The only error is a flag that does not exist, and it was added above.
 	_ = cmd.RegisterFlagCompletionFunc("stage", a.completeStages)
@@ -64,10 +65,10 @@ chart, why, how it ended, and how long that took.`,
 
 func (a *app) historyTable(rows []view.HistoryRow, out *output) *table {
 	narrow := !out.wide()
-	t := &table{columns: []column{
+	t := a.table(out, []column{
 		{"REV", false}, {"STATUS", false}, {"CHART", false}, {"APP", false}, {"DIGEST", false}, {"WHEN", false},
 		{"ACTION", false}, {"CONFIG", narrow}, {"HELM RELEASE", narrow},
-	}}
+	}...)
 	for _, r := range rows {
 		t.add(fmt.Sprint(r.Revision), r.Status, chartText(r.Chart), r.AppVersion, digestText(r.Chart), a.age(&r.DeployedAt),
 			r.Action, v1beta1.ShortDigest(r.ConfigDigest), r.ReleaseNamespace+"/"+r.ReleaseName)

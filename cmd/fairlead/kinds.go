@@ -23,18 +23,34 @@ type kind struct {
 	aliases []string
 	// name is the kind of the API.
 	name string
+	// ofCluster is set for a kind of the whole cluster.
+	ofCluster bool
 }
 
 // kinds in the order in which they are listed.
 var kinds = []kind{
-	{"release", []string{"hr", "helmrelease", "flhr"}, v1beta1.HelmReleaseKind},
-	{"kustomization", []string{"ks", "flks"}, v1beta1.KustomizationKind},
-	{"gitrepository", []string{"git", "gitrepo", "flgitrepo"}, v1beta1.GitRepositoryKind},
-	{"helmrepository", []string{"helmrepo", "flhelmrepo"}, v1beta1.HelmRepositoryKind},
-	{"ocirepository", []string{"oci", "ocirepo", "flocirepo"}, v1beta1.OCIRepositoryKind},
-	{"bucket", []string{"s3", "flbucket"}, v1beta1.BucketKind},
-	{"helmchart", []string{"hc", "flhc"}, v1beta1.HelmChartKind},
+	{word: "release", aliases: []string{"hr", "helmrelease", "flhr"}, name: v1beta1.HelmReleaseKind},
+	{word: "kustomization", aliases: []string{"ks", "flks"}, name: v1beta1.KustomizationKind},
+	{word: "gitrepository", aliases: []string{"git", "gitrepo", "flgitrepo"}, name: v1beta1.GitRepositoryKind},
+	{word: "helmrepository", aliases: []string{"helmrepo", "flhelmrepo"}, name: v1beta1.HelmRepositoryKind},
+	{word: "ocirepository", aliases: []string{"oci", "ocirepo", "flocirepo"}, name: v1beta1.OCIRepositoryKind},
+	{word: "bucket", aliases: []string{"s3", "flbucket"}, name: v1beta1.BucketKind},
+	{word: "helmchart", aliases: []string{"hc", "flhc"}, name: v1beta1.HelmChartKind},
+	{word: "receiver", aliases: []string{"rcv", "flrcv"}, name: v1beta1.ReceiverKind},
+	{word: "pipeline", aliases: []string{"pipe", "releasepipeline", "flpipe"}, name: v1beta1.ReleasePipelineKind},
+	{word: "promotion", aliases: []string{"promo", "flpromo"}, name: v1beta1.PromotionKind},
+	{word: "freeze", aliases: []string{"releasefreeze", "flfreeze"}, name: v1beta1.ReleaseFreezeKind, ofCluster: true},
 }
+
+// Kinds that commands work on, where these are not all.
+var (
+	// reconciledWords are the kinds that are reconciled from a source or upstream.
+	reconciledWords = []string{"release", "kustomization", "gitrepository", "helmrepository", "ocirepository", "bucket", "helmchart"}
+	// explainedWords are those, and pipelines.
+	explainedWords = append(slices.Clone(reconciledWords), "pipeline")
+	// eventWords are the kinds that the controller reports about.
+	eventWords = append(slices.Clone(reconciledWords), "receiver", "pipeline", "promotion")
+)
 
 // completionTimeout keeps a shell from hanging on a cluster that does not answer.
 const completionTimeout = 3 * time.Second
@@ -80,37 +96,49 @@ func kindByName(name string) (kind, bool) {
 // resource is the kind as roles name it.
 func (k kind) resource() string { return view.ResourceOf(k.name) }
 
+// isSource reports whether the kind is one of sources.
+func (k kind) isSource() bool { return slices.Contains(view.SourceKinds, k.name) }
+
 // list is the noun of the command get that lists the kind.
 func (k kind) list() string {
-	switch k.name {
-	case v1beta1.HelmReleaseKind, v1beta1.KustomizationKind:
-		return k.plural()
-	default:
+	if k.isSource() {
 		return sourcesWord
 	}
+	return k.plural()
 }
 
 // describe names an object of the kind in messages.
-func (k kind) describe(key types.NamespacedName) string { return k.word + " " + key.String() }
+func (k kind) describe(key types.NamespacedName) string {
+	if k.ofCluster {
+		return k.word + " " + key.Name
+	}
+	return k.word + " " + key.String()
+}
 
 // shown are the aliases that messages name: the short names of kubectl with the prefix fl are accepted and not named.
 func (k kind) shown() []string {
 	return slices.DeleteFunc(slices.Clone(k.aliases), func(alias string) bool { return strings.HasPrefix(alias, "fl") })
 }
 
-// kindList is every kind with its aliases, for messages.
-func kindList() string {
+// kindList is every kind with its aliases, for messages; only some kinds where their words are given.
+func kindList(only ...string) string {
 	texts := make([]string, 0, len(kinds))
 	for _, k := range kinds {
+		if len(only) > 0 && !slices.Contains(only, k.word) {
+			continue
+		}
 		texts = append(texts, k.word+" ("+strings.Join(k.shown(), ", ")+")")
 	}
 	return strings.Join(texts, ", ")
 }
 
-// kindTable is every kind with its aliases, for help texts.
-func kindTable() string {
+// kindTable is every kind with its aliases, for help texts; only some kinds where their words are given.
+func kindTable(only ...string) string {
 	var b strings.Builder
 	for _, k := range kinds {
+		if len(only) > 0 && !slices.Contains(only, k.word) {
+			continue
+		}
 		fmt.Fprintf(&b, "\n  %-15s or %s", k.word, strings.Join(k.shown(), ", "))
 	}
 	return b.String()
@@ -137,13 +165,62 @@ func kindAndName(cmd *cobra.Command, args []string, only ...string) (kind, strin
 		case !known:
 			return k, "", unknownKind(cmd, args, only)
 		case len(only) > 0 && !slices.Contains(only, k.word):
-			return k, "", usagef(cmd, "%s works on %s, not on %s", cmd.Name(), strings.Join(only, ", "), k.word)
+			return k, "", wrongKind(cmd, k, only, args[1:])
 		}
 		if len(args) == 2 && args[1] != "" {
 			return k, args[1], nil
 		}
 	}
 	return kind{}, "", usagef(cmd, "expected KIND and NAME, got %s", plural(len(args), "argument"))
+}
+
+// wrongKind says which command is for a kind that a command does not work on.
+func wrongKind(cmd *cobra.Command, k kind, only, names []string) error {
+	text := fmt.Sprintf("%s works on %s, not on %s", cmd.Name(), strings.Join(only, ", "), k.word)
+	name := "NAME"
+	if len(names) > 0 && names[0] != "" {
+		name = names[0]
+	}
+	if instead := insteadOf(cmd.Name(), k, name); instead != "" {
+		return usagef(cmd, "%s; use %q", text, instead)
+	}
+	return usagef(cmd, "%s", text)
+}
+
+// insteadOf is the command that does for a kind what comes closest to a command that does not work on it; empty for none.
+func insteadOf(command string, k kind, name string) string {
+	switch k.word {
+	case "pipeline":
+		instead := map[string]string{
+			"tree": "board " + name, "reconcile": "status pipeline " + name,
+			"rollback": "promote " + name + " STAGE --rollback", "suspend": "hold pipeline " + name + " --stage STAGE --reason TEXT",
+		}
+		if line := instead[command]; line != "" {
+			return "fairlead " + line
+		}
+	case "freeze":
+		if command == "suspend" || command == "resume" {
+			return "fairlead unfreeze " + name
+		}
+	case "kustomization":
+		instead := map[string]string{"render": "build", "history": "events"}
+		if word := instead[command]; word != "" {
+			return "fairlead " + word + " kustomization " + name
+		}
+		return ""
+	case "release":
+		if command == "build" {
+			return "fairlead render release " + name
+		}
+		return ""
+	}
+	switch command {
+	case "tree", "explain", "events", "logs":
+		return "fairlead status " + k.word + " " + name
+	case "history":
+		return "fairlead events " + k.word + " " + name
+	}
+	return ""
 }
 
 // unknownKind says which kind was probably meant: one with a similar name or, where there is only one argument, the first kind
@@ -156,7 +233,7 @@ func unknownKind(cmd *cobra.Command, args, only []string) error {
 		line := cmd.CommandPath() + " " + completableKinds(only)[0] + " " + args[0]
 		return usagef(cmd, "unknown kind %q; did you mean: %s?", args[0], line)
 	}
-	return usagef(cmd, "unknown kind %q; kinds: %s", args[0], kindList())
+	return usagef(cmd, "unknown kind %q; kinds: %s", args[0], kindList(only...))
 }
 
 // similarKinds are the words of the kinds whose word or alias resembles what was written.
@@ -226,7 +303,11 @@ func (a *app) names(ctx context.Context, k kind) []string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
-	names, err := view.NewReader(c.client).Names(ctx, k.name, c.namespace)
+	namespace := c.namespace
+	if k.ofCluster {
+		namespace = ""
+	}
+	names, err := view.NewReader(c.client).Names(ctx, k.name, namespace)
 	if err != nil {
 		return nil
 	}

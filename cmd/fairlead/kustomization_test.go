@@ -226,3 +226,25 @@ func TestPreviewsShowNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// A file that names nothing of the cluster is built without a kubeconfig; one that does says what is wrong with the kubeconfig.
+func TestBuildOfAFileNeedsNoCluster(t *testing.T) {
+	t.Parallel()
+	files := manifestsOfApps()
+	manifest := "apiVersion: fairlead.dev/v1beta1\nkind: Kustomization\nmetadata: {name: new, namespace: fleet}\n" +
+		"spec: {prune: true, sourceRef: {kind: GitRepository, name: fleet}"
+	files["apps/production/plain/apps.yaml"] = manifest + "}\n"
+	files["apps/production/plain/reads.yaml"] = manifest + ", postBuild: {substituteFrom: [{kind: Secret, name: variables}]}}\n"
+	dir := repository(t, files)
+	nowhere := filepath.Join(t.TempDir(), "kubeconfig")
+	build := func(file string) result {
+		return connected(t, "build", "kustomization", "new", "--file", filepath.Join(dir, "plain", file), "--path", dir,
+			"--kubeconfig", nowhere)
+	}
+	if r := build("apps.yaml"); r.code != exitOK || !strings.Contains(r.stdout, "kustomization.fairlead.dev/namespace: fleet") {
+		t.Errorf("%+v", r)
+	}
+	if r := build("reads.yaml"); r.code != exitError || !strings.Contains(r.stderr, "which does not exist") {
+		t.Errorf("%+v", r)
+	}
+}

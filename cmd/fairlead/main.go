@@ -10,7 +10,6 @@ import (
 
 	// An image may hold nothing but this binary: where the system has no roots of its own, those of the Mozilla bundle are trusted.
 	_ "golang.org/x/crypto/x509roots/fallback"
-	"golang.org/x/term"
 )
 
 func main() {
@@ -29,9 +28,4 @@ func main() {
 	})
 	stop()
 	os.Exit(code)
-}
-
-// showsColours reports whether the file is a terminal whose user wants colours.
-func showsColours(f *os.File) bool {
-	return term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && os.Getenv("NO_COLOR") == ""
 }

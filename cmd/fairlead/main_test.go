@@ -76,6 +76,9 @@ func (w world) client(t *testing.T) client.WithWatch {
 	}
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper()).WithObjects(w.objects...).WithInterceptorFuncs(w.funcs)
 	for _, k := range kinds {
+		if k.ofCluster {
+			continue // its objects are never looked for in other namespaces
+		}
 		builder = builder.WithIndex(view.NewObject(k.name), "metadata.name", func(o client.Object) []string { return []string{o.GetName()} })
 	}
 	for field, of := range map[string]func(*corev1.Event) string{

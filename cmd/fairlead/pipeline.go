@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,12 +17,13 @@ import (
 	"fairlead.dev/fairlead/helmops/view"
 )
 
-// pipelineWords are the names of the kind ReleasePipeline.
-var pipelineWords = []string{"pipeline", "pipelines", "releasepipeline", "releasepipelines", "flpipe"}
-
 func isPipeline(args []string) bool {
 	args = splitKindAndName(args)
-	return len(args) > 0 && slices.Contains(pipelineWords, strings.ToLower(args[0]))
+	if len(args) == 0 {
+		return false
+	}
+	k, _ := kindByWord(args[0])
+	return k.name == v1beta1.ReleasePipelineKind
 }
 
 // pipelineName reads the arguments pipeline NAME.

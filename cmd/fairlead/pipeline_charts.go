@@ -44,7 +44,7 @@ func (a *app) explainCharts(p *v1beta1.ReleasePipeline, q pipelineQuestion, out 
 		err = out.write(a.out, view.List[v1beta1.PipelineChartStatus]{Items: items})
 	} else {
 		a.say("%s: %s", p.Name, oneLine(orNone(status.Message(p))))
-		t := &table{columns: []column{{"CHART", false}, {"PIPELINE", false}, {"PHASE", false}, {"MESSAGE", false}}}
+		t := a.table(out, column{"CHART", false}, column{"PIPELINE", false}, column{"PHASE", false}, column{"MESSAGE", false})
 		for _, item := range items {
 			t.add(item.Chart, orNone(item.Pipeline), item.Phase, oneLine(item.Message))
 		}

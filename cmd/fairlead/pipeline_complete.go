@@ -60,7 +60,7 @@ func (a *app) completePipeline(others ...string) cobra.CompletionFunc {
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		case len(args) == 0 && !strings.Contains(toComplete, "/"):
-			words := append(slices.Clone(others), pipelineWords[0])
+			words := append(slices.Clone(others), "pipeline")
 			return withPrefix(words, toComplete), cobra.ShellCompDirectiveNoFileComp
 		case len(others) == 0:
 			return nil, cobra.ShellCompDirectiveNoFileComp

@@ -61,10 +61,10 @@ const roomyHistory = 110
 
 func (a *app) promotionHistory(records []*v1beta1.Promotion, out *output) *table {
 	tight := a.tableWidth(out) > 0 && a.tableWidth(out) < roomyHistory
-	t := &table{columns: []column{
+	t := a.table(out, []column{
 		{"TIME", false}, {"STAGE", false}, {"VERSION", false}, {"DIGEST", tight}, {"CAUSE", false}, {"PHASE", false},
 		{"TOOK", false}, {"PROMOTION", !out.wide()}, {"REASON", false},
-	}}
+	}...)
 	for _, r := range records {
 		when := timeText(&r.CreationTimestamp)
 		if tight {

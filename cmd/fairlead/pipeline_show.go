@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -12,22 +11,17 @@ import (
 	"fairlead.dev/fairlead/helmops/view"
 )
 
-// promotionList is the word of a list of pipelines, promotions or freezes; empty for another.
+// promotionList is the word of a list of receivers, pipelines, promotions or freezes; empty for another.
 func promotionList(args []string) string {
 	args = splitKindAndName(args)
 	if len(args) == 0 {
 		return ""
 	}
-	word := strings.ToLower(args[0])
-	switch {
-	case isPipeline(args):
-		return "pipelines"
-	case slices.Contains([]string{"promotion", "promotions", "flpromo"}, word):
-		return "promotions"
-	case slices.Contains([]string{"freeze", "freezes", "releasefreeze", "releasefreezes", "flfreeze"}, word):
-		return "freezes"
+	k, _ := kindByWord(args[0])
+	if _, listed := promotionListings[k.plural()]; !listed {
+		return ""
 	}
-	return ""
+	return k.plural()
 }
 
 // digestsOf are the short digests of a candidate: of its chart, and of its shared values where it has them.

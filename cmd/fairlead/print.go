@@ -1,80 +1,16 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 
-	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
-	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 )
-
-// Output formats; the empty one is the table or the screen.
-const (
-	outputWide = "wide"
-	outputJSON = "json"
-	outputYAML = "yaml"
-)
-
-// output is the value of -o.
-type output struct {
-	format string
-}
-
-// addOutputFlag adds -o with the formats that the command has.
-func addOutputFlag(cmd *cobra.Command, formats ...string) *output {
-	o := &output{}
-	cmd.Flags().StringVarP(&o.format, "output", "o", "", "output format: "+strings.Join(formats, ", "))
-	// The only error is a flag that does not exist, and it was added above.
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
-	previous := cmd.PreRunE
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if o.format != "" && !slices.Contains(formats, o.format) {
-			return usagef(cmd, "unknown output format %q; formats: %s", o.format, strings.Join(formats, ", "))
-		}
-		if previous != nil {
-			return previous(cmd, args)
-		}
-		return nil
-	}
-	return o
-}
-
-// machine reports whether the output is for programs.
-func (o *output) machine() bool { return o.format == outputJSON || o.format == outputYAML }
-
-// wide reports whether the table has all its columns.
-func (o *output) wide() bool { return o.format == outputWide }
-
-// write prints the value for programs. Both formats have the same fields.
-func (o *output) write(w io.Writer, value any) error {
-	var data []byte
-	var err error
-	if o.format == outputYAML {
-		data, err = yaml.Marshal(value)
-	} else {
-		var buffer bytes.Buffer
-		encoder := json.NewEncoder(&buffer)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(value)
-		data = buffer.Bytes()
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", o.format, err)
-	}
-	_, err = w.Write(data)
-	return err
-}
 
 // age is how long ago it was, the way kubectl prints it.
 func (a *app) age(t *metav1.Time) string {
@@ -117,6 +53,34 @@ func (a *app) tableWidth(out *output) int {
 }
 
 var escapeSequence = regexp.MustCompile(`\x1b\[[0-9;?]*[a-zA-Z]`)
+
+var (
+	// longHash is a hash with its algorithm, in full.
+	longHash = regexp.MustCompile(`\b(sha1|sha256|sha512):([0-9a-f]{12})[0-9a-f]{28,}`)
+	// failedLead is how the message of a failed action begins; the rest of a row says the same.
+	failedLead = regexp.MustCompile(`^(install|upgrade|rollback|test|uninstall)( of \S+)?( to \S+ \S+)? failed: `)
+	// notAppliedLead is how the message of a Kustomization begins that could not apply a revision.
+	notAppliedLead = regexp.MustCompile(`^\S+ is not applied: `)
+)
+
+// shortHashes shortens the hashes in a sentence.
+func shortHashes(text string) string { return longHash.ReplaceAllString(text, "$1:$2") }
+
+// brief is a message for a table of a terminal, which has little room: the cause comes first, hashes are short, and what the
+// other cells of the row say is left out. In a pipe and in a wide table the message is complete.
+func (a *app) brief(message, namespace, name string, out *output) string {
+	if a.tableWidth(out) == 0 {
+		return message
+	}
+	message = oneLine(message)
+	message = strings.TrimPrefix(message, namespace+"/"+name+" ")
+	for _, lead := range []*regexp.Regexp{failedLead, notAppliedLead} {
+		if rest := lead.ReplaceAllString(message, ""); rest != "" {
+			message = rest
+		}
+	}
+	return shortHashes(message)
+}
 
 // oneLine makes one line of text without control characters and what steers a terminal.
 func oneLine(text string) string {

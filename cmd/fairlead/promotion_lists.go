@@ -16,7 +16,7 @@ import (
 	"fairlead.dev/fairlead/helmops/view"
 )
 
-// promotionListing is a list of what pipelines are, make and obey.
+// promotionListing is a list of what pipelines are, make and obey, or of receivers.
 type promotionListing struct {
 	resource string
 	empty    func() client.ObjectList
@@ -29,6 +29,10 @@ type promotionListing struct {
 
 // promotionListings by the words that get takes.
 var promotionListings = map[string]promotionListing{
+	"receivers": {
+		resource: "receivers", columns: receiverColumns, rows: (*app).receiverRows,
+		empty: func() client.ObjectList { return &v1beta1.ReceiverList{} },
+	},
 	"pipelines": {
 		resource: "releasepipelines", columns: pipelineColumns, rows: (*app).pipelineRows,
 		empty: func() client.ObjectList { return &v1beta1.ReleasePipelineList{} },
@@ -46,9 +50,11 @@ var promotionListings = map[string]promotionListing{
 // listRow is a row of such a list.
 type listRow struct {
 	// key names what the row is about.
-	key   string
-	value any
-	cells []string
+	key string
+	// object is the object that the row is about.
+	object printedName
+	value  any
+	cells  []string
 }
 
 // promotionQuery is what is listed of them.
@@ -102,8 +108,9 @@ func (a *app) listPromotions(ctx context.Context, q promotionQuery, watch bool) 
 	}
 	listing := promotionListings[q.word]
 	if watch {
-		w := promotionWatch{app: a, cluster: c, query: q, listing: listing, printed: map[string]string{}}
-		w.table.columns = listing.columns(q)
+		w := promotionWatch{
+			app: a, cluster: c, query: q, listing: listing, printed: map[string]string{}, table: a.table(q.out, listing.columns(q)...),
+		}
 		return q.feed(c, listing).follow(ctx, 0, w.show)
 	}
 	objects, err := q.feed(c, listing).read(ctx)
@@ -116,16 +123,20 @@ func (a *app) listPromotions(ctx context.Context, q promotionQuery, watch bool) 
 	rows := listing.rows(a, objects)
 	if q.out.machine() {
 		values := make([]any, 0, len(rows))
+		var names []printedName
 		for _, r := range rows {
 			values = append(values, r.value)
+			if !slices.Contains(names, r.object) {
+				names = append(names, r.object)
+			}
 		}
-		return q.out.write(a.out, map[string]any{"items": values})
+		return q.out.write(a.out, map[string]any{"items": values}, names...)
 	}
 	if len(rows) == 0 {
 		a.noPromotions(c, q, listing)
 		return nil
 	}
-	t := &table{columns: listing.columns(q)}
+	t := a.table(q.out, listing.columns(q)...)
 	for _, r := range rows {
 		t.add(r.cells...)
 	}
@@ -175,7 +186,7 @@ type promotionWatch struct {
 	cluster *connection
 	query   promotionQuery
 	listing promotionListing
-	table   table
+	table   *table
 	// printed is what was printed of each row, without what only counts time.
 	printed map[string]string
 	// listed is set once the list was printed, titled once the titles were.
@@ -256,7 +267,7 @@ func (a *app) pipelineRows(objects []client.Object) []listRow {
 	var rows []listRow
 	for _, o := range objects {
 		for _, r := range view.StageRows(o.(*v1beta1.ReleasePipeline)) {
-			rows = append(rows, listRow{key: r.Namespace + "/" + r.Pipeline + "/" + r.Stage, value: r, cells: []string{
+			rows = append(rows, listRow{key: r.Namespace + "/" + r.Pipeline + "/" + r.Stage, value: r, object: nameOf(v1beta1.ReleasePipelineKind, r.Pipeline), cells: []string{
 				r.Namespace, r.Pipeline, r.Stage, r.Phase, r.Version, a.age(r.Since),
 				digestsOf(r.Digest, r.ValuesDigest), r.Message,
 			}})
@@ -314,7 +325,7 @@ func promotionsOf(objects []client.Object) []*v1beta1.Promotion {
 func (a *app) promotionRows(objects []client.Object) []listRow {
 	rows := make([]listRow, 0, len(objects))
 	for _, p := range promotionsOf(objects) {
-		rows = append(rows, listRow{key: p.Namespace + "/" + p.Name, value: newPromotionRow(p), cells: []string{
+		rows = append(rows, listRow{key: p.Namespace + "/" + p.Name, value: newPromotionRow(p), object: nameOf(v1beta1.PromotionKind, p.Name), cells: []string{
 			p.Namespace, p.Name, p.Spec.Stage, p.Spec.Version, p.Spec.Cause, p.Status.Phase,
 			a.age(&p.CreationTimestamp),
 			digestsOf(p.Spec.Digest, p.Spec.ValuesDigest), p.Spec.Reason,
@@ -343,9 +354,9 @@ func (a *app) freezeRows(objects []client.Object) []listRow {
 	rows := make([]listRow, 0, len(objects))
 	for _, o := range objects {
 		f := o.(*v1beta1.ReleaseFreeze)
-		active := a.active(f)
+		active := view.NewFreezeStatus(f, a.now()).Active
 		rows = append(rows, listRow{
-			key:   f.Name,
+			key: f.Name, object: nameOf(v1beta1.ReleaseFreezeKind, f.Name),
 			value: freezeRow{f.Name, active, f.Spec.Namespaces, f.Spec.From, f.Spec.Until, f.Spec.Reason},
 			cells: []string{
 				f.Name, fmt.Sprint(active), cmp.Or(strings.Join(f.Spec.Namespaces, ","), "all"), timeText(f.Spec.From),
@@ -354,10 +365,4 @@ func (a *app) freezeRows(objects []client.Object) []listRow {
 		})
 	}
 	return rows
-}
-
-// active reports whether a freeze holds promotions now.
-func (a *app) active(f *v1beta1.ReleaseFreeze) bool {
-	return (f.Spec.From == nil || !f.Spec.From.After(a.now())) &&
-		(f.Spec.Until == nil || a.now().Before(f.Spec.Until.Time))
 }

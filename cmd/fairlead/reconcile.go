@@ -45,13 +45,13 @@ makes one attempt that deletes and creates objects with a changed field that can
 
 With --wait it exits with 0 when the object became Ready, and with 1 when it failed, stalled or was not ready in time.
 
-Kinds:` + kindTable(),
+Kinds:` + kindTable(reconciledWords...),
 		Example: `  fairlead reconcile release shop -n web
   fairlead reconcile release shop -n web --with-source --wait --timeout 10m
   fairlead reconcile release shop -n web --reset --wait
   fairlead reconcile kustomization apps -n web --force
   fairlead reconcile helmrepository charts -n web --wait`,
-		ValidArgsFunction: a.completeKindAndName(),
+		ValidArgsFunction: a.completeKindAndName(reconciledWords...),
 	}
 	a.addClusterFlags(cmd)
 	w := addWaitFlags(cmd, "follow the object until it is Ready, failed or stalled")
@@ -60,7 +60,7 @@ Kinds:` + kindTable(),
 		"releases and Kustomizations only: install or upgrade once, even when nothing changed; replace objects once")
 	reset := cmd.Flags().Bool("reset", false, "releases only: forget failures, so that a stalled release is tried anew")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, name, err := kindAndName(cmd, args)
+		k, name, err := kindAndName(cmd, args, reconciledWords...)
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,8 @@ func (s *screen) addOutput(lines []string) {
 
 func labelText(label string) string { return fmt.Sprintf("%-13s ", label) }
 
-// write prints the screen, with lines that are wrapped at the width of the terminal.
+// write prints the screen, with lines that are wrapped at the width of the terminal. In sentences that are too wide, hashes are
+// shortened; a revision that is alone in its line stays complete, so that it can be copied.
 func (a *app) write(w io.Writer, s *screen) error {
 	var b strings.Builder
 	for _, line := range s.lines {
@@ -61,7 +62,11 @@ func (a *app) write(w io.Writer, s *screen) error {
 		if a.outWidth > 0 {
 			room = max(a.outWidth-visible(lead), minRoom)
 		}
-		for _, part := range wrap(line.text, 0, room) {
+		text := line.text
+		if room > 0 && visible(text) > room && strings.Contains(text, " ") {
+			text = shortHashes(text)
+		}
+		for _, part := range wrap(text, 0, room) {
 			if line.state != "" {
 				part = a.paint(line.state, part)
 			}

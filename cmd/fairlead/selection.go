@@ -44,7 +44,10 @@ func (f *selectionFlags) read(cmd *cobra.Command, args []string) (selection, err
 	}
 	k, known := kindByWord(args[0])
 	if !known {
-		return selection{}, unknownKind(cmd, args, nil)
+		return selection{}, unknownKind(cmd, args, reconciledWords)
+	}
+	if !slices.Contains(reconciledWords, k.word) {
+		return selection{}, wrongKind(cmd, k, reconciledWords, args[1:])
 	}
 	s := selection{kind: k, everywhere: f.everywhere, labels: labels.Everything()}
 	for _, name := range args[1:] {
@@ -133,7 +136,7 @@ func countOf(k kind, n int) string {
 func (a *app) completeKindAndNames(
 	cmd *cobra.Command, args []string, toComplete string,
 ) ([]string, cobra.ShellCompDirective) {
-	complete := a.completeKindAndName()
+	complete := a.completeKindAndName(reconciledWords...)
 	found, directive := complete(cmd, args[:min(len(args), 1)], toComplete)
 	if len(args) < 2 {
 		return found, directive

@@ -19,18 +19,22 @@ func newStatusCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status KIND NAME",
 		Short: "Show on one screen how an object is, why, and what happens next",
-		Long: `Show on one screen how a release, a Kustomization or a source is, why, and what happens next.
+		Long: `Show on one screen how an object is, why, and what happens next. Of a source it shows what uses it, of a pipeline its
+stages, of a promotion its gates, of a freeze what it holds and until when, of a receiver what it reconciles.
 
-Exits with 0 when the phase is Ready, with 1 when it is anything else (also Suspended), with 2 on an error.
+Exits with 0 when the phase is Ready, or Verified for a promotion, with 1 when it is anything else (also Suspended), with 2
+on an error. Of a freeze it exits with 0.
 
 Kinds:` + kindTable(),
 		Example: `  fairlead status release shop -n web
   fairlead status hr/shop -n web -o json | jq .next
-  fairlead status kustomization apps -n fleet`,
+  fairlead status kustomization apps -n fleet
+  fairlead status helmrepository charts -n web
+  fairlead status pipeline shop -n web`,
 		ValidArgsFunction: a.completeKindAndName(),
 	}
 	a.addClusterFlags(cmd)
-	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	out := addOutputFlag(cmd, outputName, outputJSON, outputYAML)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, name, err := kindAndName(cmd, args)
 		if err != nil {
@@ -46,7 +50,7 @@ Kinds:` + kindTable(),
 			return a.notFound(cmd.Context(), k, key, err)
 		}
 		if out.machine() {
-			err = out.write(a.out, s.value)
+			err = out.write(a.out, s.value, nameOf(k.name, name))
 		} else {
 			err = a.write(a.out, s.screen)
 		}
@@ -75,6 +79,8 @@ func (a *app) statusOf(ctx context.Context, c *connection, k kind, key types.Nam
 	case v1beta1.KustomizationKind:
 		s, err := reader.Kustomization(ctx, key)
 		return statusReport{s, a.kustomizationScreen(s), s.Ready}, err
+	case v1beta1.ReceiverKind, v1beta1.ReleasePipelineKind, v1beta1.PromotionKind, v1beta1.ReleaseFreezeKind:
+		return a.promotionStatusOf(ctx, reader, k, key)
 	default:
 		s, err := reader.Source(ctx, k.name, key)
 		return statusReport{s, a.sourceScreen(s), s.Ready}, err
@@ -107,7 +113,7 @@ func (a *app) releaseScreen(r view.ReleaseStatus) *screen {
 
 // addPhase adds the phase and why the object is suspended, where that is said.
 func addPhase(s *screen, phase view.Phase, suspendReason string) {
-	s.add("Phase", string(phase))
+	s.addState("Phase", string(phase), string(phase))
 	if suspendReason != "" {
 		s.add("Suspended", suspendReason)
 	}

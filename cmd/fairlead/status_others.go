@@ -54,8 +54,34 @@ func (a *app) sourceScreen(r view.SourceStatus) *screen {
 	if r.SourceStatus != nil {
 		s.add("From", sourceLines(r.SourceStatus)...)
 	}
+	s.add("Used by", sourceUserLines(r.UsedBy)...)
+	s.add("Not seen", r.Notes...)
 	s.add("Next", a.nextLine(r.Next))
 	return s
+}
+
+// sourceUserLines say how many objects use a source, and name those that are not ready.
+func sourceUserLines(users []view.User) []string {
+	if len(users) == 0 {
+		return []string{"nothing"}
+	}
+	var lines []string
+	ready := 0
+	for _, u := range users {
+		if u.Phase == view.Ready {
+			ready++
+			continue
+		}
+		line := u.String() + " is " + string(u.Phase)
+		if u.Message != "" {
+			line += ": " + u.Message
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) > maxHeldUp {
+		lines = append(lines[:maxHeldUp], fmt.Sprintf("and %d more", len(lines)-maxHeldUp))
+	}
+	return append([]string{fmt.Sprintf("%d of %s ready", ready, plural(len(users), "object"))}, lines...)
 }
 
 // artifactLine says what is in the cache.

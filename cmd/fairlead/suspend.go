@@ -21,7 +21,7 @@ it is. Something that applies the objects from Git may undo this; then set spec.
 --reason is shown by "get" and "status" as long as the object is suspended; it is kept in the annotation
 ` + v1beta1.SuspendReasonAnnotation + `.
 
-Kinds:` + kindTable(),
+Kinds:` + kindTable(reconciledWords...),
 		Example: `  fairlead suspend release shop -n web
   fairlead suspend release shop api -n web --reason "database migration, INC-1234"
   fairlead suspend releases --all -A --reason "cluster upgrade"
@@ -96,7 +96,7 @@ pipeline rejected, and may promote it again.
 With --wait it exits with 0 when all objects became Ready, and with 1 when one failed, stalled or was not ready
 in time. Several objects are resumed first, and then followed one after the other.
 
-Kinds:` + kindTable(),
+Kinds:` + kindTable(reconciledWords...),
 		Example: `  fairlead resume release shop -n web
   fairlead resume release shop -n web --wait
   fairlead resume releases --all -A

@@ -14,7 +14,7 @@ const (
 )
 
 // fixedColumns are columns that are shortened last, because what they hold is copied into the next command or is short anyway.
-var fixedColumns = []string{"NAMESPACE", "KIND", "NAME", "PHASE", "CHART", "AGE", "OBJECT", "TIME"}
+var fixedColumns = []string{"NAMESPACE", "KIND", "NAME", "PHASE", "CHART", "AGE", "OBJECT", "HEALTH", "TIME"}
 
 // table is a table whose columns may be for -o wide, or for -A, only.
 type table struct {
@@ -22,6 +22,10 @@ type table struct {
 	rows    [][]string
 	// widths are the least widths of the columns that are shown, so that rows printed later line up.
 	widths []int
+	// headless leaves the titles out.
+	headless bool
+	// paint gives a cell of a column its colour; nil for none.
+	paint func(title, cell string) string
 }
 
 type column struct {
@@ -41,32 +45,59 @@ func (t *table) add(cells ...string) {
 
 // write prints the table without spaces at the ends of its lines, in at most width columns; 0 is no bound.
 func (t *table) write(w io.Writer, width int) error {
-	lines := append([][]string{t.titles()}, t.shown()...)
-	return t.writeLines(w, lines, width)
+	if t.headless {
+		return t.writeRows(w, width)
+	}
+	gap := t.fit(t.shown(), width)
+	titles := strings.Builder{}
+	for i, title := range t.titles() {
+		titles.WriteString(padded(shorten(title, t.widths[i]), t.widths[i]+gap))
+	}
+	if _, err := io.WriteString(w, cutLine(strings.TrimRight(titles.String(), " "), width)+"\n"); err != nil {
+		return err
+	}
+	return t.writeRows(w, width)
 }
 
 // writeRows prints the rows without the titles.
-func (t *table) writeRows(w io.Writer, width int) error { return t.writeLines(w, t.shown(), width) }
-
-func (t *table) writeLines(w io.Writer, lines [][]string, width int) error {
+func (t *table) writeRows(w io.Writer, width int) error {
+	lines := t.shown()
 	gap := t.fit(lines, width)
+	titles := t.titles()
 	var b strings.Builder
 	for _, line := range lines {
-		var text strings.Builder
-		for i, cell := range line {
-			cell = shorten(cell, t.widths[i])
-			text.WriteString(cell + strings.Repeat(" ", t.widths[i]-visible(cell)+gap))
-		}
-		b.WriteString(cutLine(strings.TrimRight(text.String(), " "), width) + "\n")
+		b.WriteString(t.line(titles, line, gap, width) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// cutLine cuts a line that is too wide although its cells were shortened. One with colours stays, because a cut could
-// go through them.
+// line is a row in at most width columns. Colours are added once the cells have their widths; a row that has to be cut although
+// its cells were shortened has none, because the cut could go through them.
+func (t *table) line(titles, cells []string, gap, width int) string {
+	var plain, coloured strings.Builder
+	for i, cell := range cells {
+		cell = shorten(cell, t.widths[i])
+		plain.WriteString(padded(cell, t.widths[i]+gap))
+		if t.paint != nil {
+			coloured.WriteString(padded(t.paint(titles[i], cell), t.widths[i]+gap))
+		}
+	}
+	line := strings.TrimRight(plain.String(), " ")
+	if cut := cutLine(line, width); cut != line || t.paint == nil {
+		return cut
+	}
+	return strings.TrimRight(coloured.String(), " ")
+}
+
+// padded fills a text up to a width.
+func padded(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-visible(text)))
+}
+
+// cutLine cuts a line that is too wide although its cells were shortened.
 func cutLine(line string, width int) string {
-	if width <= 0 || escapeSequence.MatchString(line) {
+	if width <= 0 {
 		return line
 	}
 	return shorten(line, width)
@@ -104,7 +135,10 @@ func (t *table) fit(lines [][]string, width int) int {
 	if t.widths == nil {
 		t.widths = make([]int, len(titles))
 	}
-	for _, line := range append([][]string{titles}, lines...) {
+	if !t.headless {
+		lines = append([][]string{titles}, lines...)
+	}
+	for _, line := range lines {
 		for i, cell := range line {
 			t.widths[i] = max(t.widths[i], visible(cell))
 		}
@@ -136,9 +170,8 @@ func (t *table) total(gap int) int {
 func (t *table) widest(titles, fixed []string) int {
 	found := -1
 	for i, width := range t.widths {
-		title := escapeSequence.ReplaceAllString(titles[i], "")
-		// A cell with colours is not shortened, because that would cut through them.
-		if slices.Contains(fixed, title) || title != titles[i] || width <= max(minColumn, len(title)) {
+		title := titles[i]
+		if slices.Contains(fixed, title) || width <= max(minColumn, len(title)) {
 			continue
 		}
 		if found < 0 || width >= t.widths[found] {

@@ -9,28 +9,33 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/view"
 )
 
 func newTreeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tree KIND NAME",
-		Short: "Show the objects of a release or a Kustomization, what belongs to them, and how they are",
+		Short: "Show the objects of a release or a Kustomization, or what uses a source, and how they are",
 		Long: `Show the objects of a release or a Kustomization, what belongs to them, and how they are: a Deployment
 with its ReplicaSets and Pods, and for a Pod why it does not run. The cluster is read with your own rights; what they do
 not allow is named.
 
-Exits with 0 when every object is healthy, with 1 when one is not, with 2 on an error.`,
+Of a source it shows the charts, releases, Kustomizations and pipelines that use it.
+
+Exits with 0 when every object is healthy, or Ready below a source, with 1 when one is not, with 2 on an error.
+
+Kinds:` + kindTable(reconciledWords...),
 		Example: `  fairlead tree release shop -n web
   fairlead tree kustomization apps -n fleet
+  fairlead tree helmrepository charts -n web
   fairlead tree hr shop -n web -o json | jq '.objects[] | select(.state != "Current")'`,
-		ValidArgsFunction: a.completeKindAndName("release", "kustomization"),
+		ValidArgsFunction: a.completeKindAndName(reconciledWords...),
 	}
 	a.addClusterFlags(cmd)
-	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	out := addOutputFlag(cmd, outputWide, outputName, outputJSON, outputYAML)
+	addHeadersFlag(cmd, out)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, name, err := kindAndName(cmd, args, "release", "kustomization")
+		k, name, err := kindAndName(cmd, args, reconciledWords...)
 		if err != nil {
 			return err
 		}
@@ -39,6 +44,9 @@ Exits with 0 when every object is healthy, with 1 when one is not, with 2 on an 
 			return err
 		}
 		key := types.NamespacedName{Namespace: c.namespace, Name: name}
+		if k.isSource() {
+			return a.sourceTree(cmd.Context(), c, k, key, out)
+		}
 		owner, err := view.NewReader(c.client).Object(cmd.Context(), k.name, key)
 		if err != nil {
 			return a.notFound(cmd.Context(), k, key, err)
@@ -51,9 +59,9 @@ Exits with 0 when every object is healthy, with 1 when one is not, with 2 on an 
 			return err
 		}
 		if out.machine() {
-			err = out.write(a.out, tree)
+			err = out.write(a.out, tree, nodeNames(tree.Objects)...)
 		} else {
-			err = a.printTree(k, key, tree)
+			err = a.printTree(k, key, tree, out)
 		}
 		if err == nil && tree.Healthy < tree.Total {
 			err = errNotReady
@@ -61,6 +69,16 @@ Exits with 0 when every object is healthy, with 1 when one is not, with 2 on an 
 		return err
 	}
 	return cmd
+}
+
+// nodeNames are the names of objects and of what belongs to them, in the order of the table.
+func nodeNames(nodes []view.Node) []printedName {
+	var names []printedName
+	for _, n := range nodes {
+		names = append(names, printedName{group: n.Group, kind: n.Kind, name: n.Name})
+		names = append(names, nodeNames(n.Children)...)
+	}
+	return names
 }
 
 // elsewhere refuses to look at objects where they are not.
@@ -81,7 +99,7 @@ func (a *app) release(ctx context.Context, c *connection, k kind, key types.Name
 	return hr, nil
 }
 
-func (a *app) printTree(k kind, key types.NamespacedName, tree view.Tree) error {
+func (a *app) printTree(k kind, key types.NamespacedName, tree view.Tree, out *output) error {
 	for _, note := range tree.Notes {
 		a.note("%s", oneLine(note))
 	}
@@ -89,11 +107,11 @@ func (a *app) printTree(k kind, key types.NamespacedName, tree view.Tree) error 
 		a.note("%s has no objects", k.describe(key))
 		return nil
 	}
-	t := &table{columns: []column{{"OBJECT", false}, {a.paint("", "HEALTH"), false}, {"MESSAGE", false}}}
+	t := a.table(out, column{"OBJECT", false}, column{"HEALTH", false}, column{"MESSAGE", false})
 	for _, node := range tree.Objects {
-		a.addNode(t, node, tree.Namespace, "", "")
+		addNode(t, node, tree.Namespace, "", "")
 	}
-	if err := t.write(a.out, a.outWidth); err != nil {
+	if err := t.write(a.out, a.tableWidth(out)); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(a.out, "\n%d of %s healthy\n", tree.Healthy, plural(tree.Total, "object"))
@@ -101,33 +119,18 @@ func (a *app) printTree(k kind, key types.NamespacedName, tree view.Tree) error 
 }
 
 // addNode adds the row of an object and those of what belongs to it. The namespace is named where it is another one.
-func (a *app) addNode(t *table, n view.Node, namespace, branch, below string) {
+func addNode(t *table, n view.Node, namespace, branch, below string) {
 	name := n.Kind + " " + n.Name
 	if n.Namespace != "" && n.Namespace != namespace {
 		name = n.Kind + " " + n.Namespace + "/" + n.Name
 	}
 	// The lines of the tree are not cleaned as cells are, because they begin with spaces.
-	t.rows = append(t.rows, []string{branch + oneLine(name), a.paint(n.State, n.State), orNone(oneLine(n.Message))})
+	t.rows = append(t.rows, []string{branch + oneLine(name), n.State, orNone(oneLine(n.Message))})
 	for i, c := range n.Children {
 		if i == len(n.Children)-1 {
-			a.addNode(t, c, cmp.Or(n.Namespace, namespace), below+"└─ ", below+"   ")
+			addNode(t, c, cmp.Or(n.Namespace, namespace), below+"└─ ", below+"   ")
 		} else {
-			a.addNode(t, c, cmp.Or(n.Namespace, namespace), below+"├─ ", below+"│  ")
+			addNode(t, c, cmp.Or(n.Namespace, namespace), below+"├─ ", below+"│  ")
 		}
 	}
-}
-
-// colours of states. All codes have the same length, so that columns stay aligned.
-var colours = map[string]string{
-	string(health.Current): "32", string(health.InProgress): "33", string(health.Failed): "31", view.StateMissing: "31", view.StateUnknown: "35",
-	"": "39",
-}
-
-// paint gives a text the colour of a state, on a terminal only.
-func (a *app) paint(state, text string) string {
-	colour, known := colours[state]
-	if !a.colour || !known {
-		return text
-	}
-	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }

@@ -31,6 +31,7 @@ Values from Secrets are masked. ConfigMaps and Secrets are read with your own ri
 	}
 	a.addClusterFlags(cmd)
 	out := addOutputFlag(cmd, outputJSON, outputYAML)
+	addHeadersFlag(cmd, out)
 	sources := cmd.Flags().Bool("sources", false, "list each value with what it comes from")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, name, err := kindAndName(cmd, args, "release")
@@ -73,7 +74,7 @@ func (a *app) printValues(v view.Values, sources bool, out *output) error {
 	case sources && len(v.Sources) == 0:
 		return nil
 	case sources:
-		t := &table{columns: []column{{"PATH", false}, {"VALUE", false}, {"FROM", false}}}
+		t := a.table(out, column{"PATH", false}, column{"VALUE", false}, column{"FROM", false})
 		for _, value := range v.Sources {
 			t.add(value.Path, valueText(value.Value), value.From)
 		}

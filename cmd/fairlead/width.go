@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -20,11 +21,14 @@ const (
 // glyphs measures text. It does not look at the locale, so that the same text has the same width everywhere.
 var glyphs = &runewidth.Condition{StrictEmojiNeutral: true}
 
-// columnsOfFile is how wide the lines for a file may be: the width of a terminal, defaultColumns where the terminal
-// does not know it, and 0, no bound, for anything else.
+// columnsOfFile is how wide the lines for a file may be: for a terminal what $COLUMNS says, else its own width, else
+// defaultColumns where it does not know that; and 0, no bound, for anything else.
 func columnsOfFile(f *os.File) int {
 	if !term.IsTerminal(int(f.Fd())) {
 		return 0
+	}
+	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
+		return max(columns, minColumns)
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil || width <= 0 {

@@ -19,7 +19,7 @@ var SourceKinds = []string{
 	v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1beta1.HelmChartKind, v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind,
 }
 
-// NewObject returns an empty object of the kind, nil for a kind that is not of this API.
+// NewObject returns an empty object of the kind, nil for a kind that is not of this API or has no conditions.
 func NewObject(kind string) Object {
 	switch kind {
 	case v1beta1.HelmReleaseKind:
@@ -36,11 +36,17 @@ func NewObject(kind string) Object {
 		return &v1beta1.OCIRepository{}
 	case v1beta1.KustomizationKind:
 		return &v1beta1.Kustomization{}
+	case v1beta1.ReceiverKind:
+		return &v1beta1.Receiver{}
+	case v1beta1.ReleasePipelineKind:
+		return &v1beta1.ReleasePipeline{}
+	case v1beta1.PromotionKind:
+		return &v1beta1.Promotion{}
 	}
 	return nil
 }
 
-// NewList returns an empty list of the kind, nil for a kind that is not of this API.
+// NewList returns an empty list of the kind, nil for a kind that is not of this API or has no conditions.
 func NewList(kind string) client.ObjectList {
 	switch kind {
 	case v1beta1.HelmReleaseKind:
@@ -57,6 +63,12 @@ func NewList(kind string) client.ObjectList {
 		return &v1beta1.OCIRepositoryList{}
 	case v1beta1.KustomizationKind:
 		return &v1beta1.KustomizationList{}
+	case v1beta1.ReceiverKind:
+		return &v1beta1.ReceiverList{}
+	case v1beta1.ReleasePipelineKind:
+		return &v1beta1.ReleasePipelineList{}
+	case v1beta1.PromotionKind:
+		return &v1beta1.PromotionList{}
 	}
 	return nil
 }
@@ -78,6 +90,12 @@ func KindOf(o v1beta1.Conditioned) string {
 		return v1beta1.OCIRepositoryKind
 	case *v1beta1.Kustomization:
 		return v1beta1.KustomizationKind
+	case *v1beta1.Receiver:
+		return v1beta1.ReceiverKind
+	case *v1beta1.ReleasePipeline:
+		return v1beta1.ReleasePipelineKind
+	case *v1beta1.Promotion:
+		return v1beta1.PromotionKind
 	}
 	return ""
 }
@@ -106,6 +124,13 @@ func factsOf(o v1beta1.Conditioned) facts {
 		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
 	case *v1beta1.Kustomization:
 		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
+	case *v1beta1.Receiver:
+		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
+	case *v1beta1.ReleasePipeline:
+		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
+	case *v1beta1.Promotion:
+		// Its spec never changes.
+		return facts{observed: v.Generation}
 	case v1beta1.Source:
 		return facts{suspended: v.IsSuspended(), observed: v.GetObservedGeneration(), handled: v.Request().LastHandledReconcileAt}
 	}
@@ -134,6 +159,8 @@ func SourceOf(o Object) (Reference, bool) {
 	case *v1beta1.Kustomization:
 		key := v.GetSourceKey()
 		return Reference{Kind: v.Spec.SourceRef.Kind, Namespace: key.Namespace, Name: key.Name}, true
+	case *v1beta1.ReleasePipeline:
+		return pipelineSource(v), true
 	}
 	return Reference{}, false
 }

@@ -37,7 +37,11 @@ type SourceStatus struct {
 	Conditions         []Condition `json:"conditions"`
 	// SourceStatus is how the source of a HelmChart is; absent for other kinds.
 	SourceStatus *Related `json:"sourceStatus,omitempty"`
-	Next         Next     `json:"next"`
+	// UsedBy are the objects that use the source.
+	UsedBy []User `json:"usedBy"`
+	// Notes say which objects could not be looked at.
+	Notes []string `json:"notes,omitempty"`
+	Next  Next     `json:"next"`
 }
 
 // Kustomization reads one Kustomization, its source and its dependencies. Only the Kustomization has to be readable: what cannot
@@ -54,7 +58,7 @@ func (r Reader) Kustomization(ctx context.Context, key types.NamespacedName) (Ku
 	return NewKustomizationStatus(&k, r.sourceOf(ctx, &k), dependencies), nil
 }
 
-// Source reads one source of the kind and, for a HelmChart, its own source.
+// Source reads one source of the kind, what uses it and, for a HelmChart, its own source.
 func (r Reader) Source(ctx context.Context, kind string, key types.NamespacedName) (SourceStatus, error) {
 	object, err := r.Object(ctx, kind, key)
 	if err != nil {
@@ -64,7 +68,9 @@ func (r Reader) Source(ctx context.Context, kind string, key types.NamespacedNam
 	if !ok {
 		return SourceStatus{}, nil
 	}
-	return NewSourceStatus(source, r.sourceOf(ctx, object)), nil
+	out := NewSourceStatus(source, r.sourceOf(ctx, object))
+	out.UsedBy, out.Notes = r.Users(ctx, Reference{Kind: kind, Namespace: key.Namespace, Name: key.Name})
+	return out, nil
 }
 
 // sourceOf reads how the source of an object is, nil where it has none.
@@ -103,6 +109,7 @@ func NewSourceStatus(source v1beta1.Source, own *Related) SourceStatus {
 		ObservedGeneration: source.GetObservedGeneration(),
 		Conditions:         conditionsOf(source),
 		SourceStatus:       own,
+		UsedBy:             []User{},
 		Next:               nextOfObject(source, shortDuration(source.GetInterval())),
 	}
 }

@@ -180,10 +180,14 @@ func TestBootstrapRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wrong := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(wrong, []byte("wrong-"+token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for says, args := range map[string][]string{
 		"no such repository":    {"--url", world.git.URL("nowhere"), "--path", "clusters/x"},
 		"wants credentials":     {"--url", private, "--path", "clusters/x"},
-		"does not accept these": {"--url", private, "--path", "clusters/x", "--username", user, "--token", "wrong-" + token},
+		"does not accept these": {"--url", private, "--path", "clusters/x", "--username", user, "--token-file", wrong},
 		"no branch live":        {"--url", open, "--path", "clusters/x", "--branch", "live"},
 		"credentials in it":     {"--url", strings.Replace(open, "http://", "http://u:hidden@", 1), "--path", "clusters/x"},
 		"needs a private key":   {"--url", "ssh://git@example.com/x.git", "--path", "clusters/x"},

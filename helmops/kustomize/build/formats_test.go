@@ -51,7 +51,7 @@ func TestFormatsOfFilesThatSOPSWrote(t *testing.T) {
 	t.Parallel()
 	const ini = "[db]\nuser     = admin\npassword = correct horse\n\n[web]\nport = 80\n"
 	of := func(name string) string {
-		content, err := os.ReadFile("decryption/testdata/" + name)
+		content, err := os.ReadFile("../sops/testdata/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,11 +36,11 @@ func builder(t testing.TB) Builder {
 // A child makes what this process makes, of errors, too.
 func TestChildBuildsTheSame(t *testing.T) {
 	b := builder(t)
-	secret, err := os.ReadFile("decryption/testdata/secret.yaml")
+	secret, err := os.ReadFile("../sops/testdata/secret.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := os.ReadFile("decryption/testdata/key.agekey")
+	key, err := os.ReadFile("../sops/testdata/key.agekey")
 	if err != nil {
 		t.Fatal(err)
 	}

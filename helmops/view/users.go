@@ -1,0 +1,155 @@
+package view
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"fairlead.dev/fairlead/api/v1beta1"
+)
+
+// Ways in which an object uses another one.
+const (
+	// UsesAsSource: it takes its chart or its manifests from the other object.
+	UsesAsSource = "source"
+	// UsesAsDependency: it names the other object in spec.dependsOn.
+	UsesAsDependency = "dependsOn"
+)
+
+// userKinds are the kinds of objects that use others.
+var userKinds = []string{v1beta1.HelmChartKind, v1beta1.HelmReleaseKind, v1beta1.KustomizationKind, v1beta1.ReleasePipelineKind}
+
+// User is an object that uses another one.
+type User struct {
+	Related
+	// By is source or dependsOn.
+	By string `json:"by"`
+	// HeldUp is set when the user waits: it is not brought up to date before what it waits for is ready.
+	HeldUp bool `json:"heldUp"`
+	// Users use this user. Only trees have them.
+	Users []User `json:"users,omitempty"`
+}
+
+// Users lists what uses an object, sorted by kind, namespace and name: in all namespaces, or where that is forbidden in the
+// namespace of the object. The notes name what could not be listed.
+func (r Reader) Users(ctx context.Context, of Reference) (users []User, notes []string) {
+	objects, notes := r.possibleUsers(ctx, of)
+	return UsersOf(of, objects), notes
+}
+
+// possibleUsers lists the objects that may use another one.
+func (r Reader) possibleUsers(ctx context.Context, of Reference) (objects []Object, notes []string) {
+	for _, kind := range userKinds {
+		found, err := r.Objects(ctx, kind, "")
+		if apierrors.IsForbidden(err) {
+			notes = append(notes, "you may not list "+ResourceOf(kind)+" in all namespaces; only namespace "+of.Namespace+" was looked at")
+			found, err = r.Objects(ctx, kind, of.Namespace)
+		}
+		switch {
+		case apierrors.IsForbidden(err):
+			notes[len(notes)-1] = "you may not list " + ResourceOf(kind)
+		case err != nil:
+			notes = append(notes, fmt.Sprintf("%s could not be listed: %s", ResourceOf(kind), err))
+		}
+		objects = append(objects, found...)
+	}
+	return objects, notes
+}
+
+// UsersOf chooses those of the objects that use an object, sorted by kind, namespace and name.
+func UsersOf(of Reference, objects []Object) []User {
+	users := []User{}
+	for _, o := range objects {
+		by := usesBy(o, of)
+		if by == "" {
+			continue
+		}
+		reference := Reference{Kind: KindOf(o), Namespace: o.GetNamespace(), Name: o.GetName()}
+		user := User{Related: relatedOf(reference, o, nil), By: by}
+		user.HeldUp = user.Phase == Waiting
+		users = append(users, user)
+	}
+	slices.SortFunc(users, func(a, b User) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return users
+}
+
+// usesBy reports in which way an object uses another one; empty when it does not.
+func usesBy(o Object, of Reference) string {
+	if source, ok := SourceOf(o); ok && source == of {
+		return UsesAsSource
+	}
+	for _, d := range dependenciesOf(o) {
+		reference := Reference{
+			Kind: cmp.Or(d.Kind, KindOf(o)), Namespace: cmp.Or(d.Namespace, o.GetNamespace()), Name: d.Name,
+		}
+		kind, err := d.GetGroupVersionKind(KindOf(o))
+		if err == nil && kind.Group == v1beta1.GroupVersion.Group && reference == of {
+			return UsesAsDependency
+		}
+	}
+	return ""
+}
+
+func dependenciesOf(o Object) []v1beta1.DependencyReference {
+	switch v := o.(type) {
+	case *v1beta1.HelmRelease:
+		return v.Spec.DependsOn
+	case *v1beta1.Kustomization:
+		return v.Spec.DependsOn
+	}
+	return nil
+}
+
+// SourceTree is a source with what uses it, and what uses that.
+type SourceTree struct {
+	Reference
+	// Ready and Total count the users, also those of users.
+	Ready int    `json:"ready"`
+	Total int    `json:"total"`
+	Users []User `json:"users"`
+	// Notes say what could not be looked at.
+	Notes []string `json:"notes"`
+}
+
+// SourceTree reads what uses a source.
+func (r Reader) SourceTree(ctx context.Context, of Reference) SourceTree {
+	objects, notes := r.possibleUsers(ctx, of)
+	tree := NewSourceTree(of, objects)
+	tree.Notes = orEmpty(notes)
+	return tree
+}
+
+// NewSourceTree arranges the objects that use a source. Those that use a HelmChart are below it.
+func NewSourceTree(of Reference, objects []Object) SourceTree {
+	tree := SourceTree{Reference: of, Users: UsersOf(of, objects), Notes: []string{}}
+	for i := range tree.Users {
+		user := &tree.Users[i]
+		if user.Kind == v1beta1.HelmChartKind {
+			user.Users = UsersOf(user.Reference, objects)
+		}
+		for _, u := range append([]User{*user}, user.Users...) {
+			tree.Total++
+			if u.Phase == Ready {
+				tree.Ready++
+			}
+		}
+	}
+	return tree
+}
+
+// heldUp are the users that wait.
+func heldUp(users []User) []User {
+	return slices.DeleteFunc(slices.Clone(users), func(u User) bool { return !u.HeldUp })
+}
+
+// pipelineSource is the source of the subject of a pipeline.
+func pipelineSource(p *v1beta1.ReleasePipeline) Reference {
+	ref := p.Spec.Subject.SourceRef
+	return Reference{Kind: ref.Kind, Namespace: p.Namespace, Name: ref.Name}
+}
