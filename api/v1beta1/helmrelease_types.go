@@ -185,6 +185,12 @@ type Snapshot struct {
 	// Action that made this revision: install, upgrade or rollback.
 	// +optional
 	Action string `json:"action,omitempty"`
+	// Outcome is how the revision ended, which the status does not say of every revision: succeeded, failed, superseded when other
+	// inputs were wanted by then, interrupted when it was left pending. It is empty while its action is under way, and where it is not
+	// known.
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	Outcome string `json:"outcome,omitempty"`
 	// TestHooks are the chart's tests, by name, as they last ran on this revision.
 	// +optional
 	TestHooks map[string]TestHook `json:"testHooks,omitempty"`

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/engine/helmtext"
 	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/engine/rendering"
 	"fairlead.dev/fairlead/helmops/engine/storage"
@@ -21,25 +22,9 @@ import (
 	"fairlead.dev/fairlead/helmops/refusal"
 )
 
-// Helm gives most of its failures as text only; these are the texts of v3.22 that tell classes apart.
-const (
-	schemaText  = "values don't meet the specifications of the schema"
-	pendingText = "another operation (install/upgrade/rollback) is in progress"
-)
-
-// renderTexts appear in errors of the template engine and of the parser of its output.
-var renderTexts = []string{"execution error at (", "parse error at (", "YAML parse error on ", "chart requires kubeVersion", "spec.postRenderers["}
-
-// templatePosition is how Go's templates begin an error. The field spec.template of an object does not look like that.
-var templatePosition = regexp.MustCompile(`(^|[\s(])template: [^\s:]+:\d+`)
-
 // rightsText is how the API server refuses for want of rights. Quotas, webhooks and namespaces that are being deleted are
 // forbidden, too, and another matter.
 var rightsText = regexp.MustCompile(` cannot (get|list|watch|create|update|patch|delete|impersonate) resource `)
-
-// hookText is how Helm begins the error of an install or upgrade whose hooks failed. It keeps the cause as text only;
-// the other actions wrap it.
-var hookText = regexp.MustCompile(`^(failed (pre|post)-install|(pre|post)-upgrade hooks failed): `)
 
 // crdsError is a failure with the crds directory of a chart.
 type crdsError struct{ cause error }
@@ -67,11 +52,11 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 		return v1beta1.RenderingLimitExceededReason, limit.Repeats()
 	case own != "":
 		return own, false
-	case errors.As(err, &schema), strings.Contains(text, schemaText):
+	case errors.As(err, &schema), helmtext.IsSchema(text):
 		return v1beta1.SchemaFailedReason, true
 	case errors.As(err, &kubeconfig):
 		return v1beta1.KubeConfigInvalidReason, false
-	case isRender(text):
+	case rendering.IsRefused(err), helmtext.IsRendering(text):
 		return v1beta1.RenderFailedReason, false
 	case errors.Is(err, storage.ErrModified), errors.As(err, &tooLarge):
 		return v1beta1.StorageErrorReason, false
@@ -136,7 +121,7 @@ func Describe(err error, origin func(path []string) string) string {
 // HelmRelease was faster to begin one. None of them says anything against its input.
 func IsSuperseded(err error) bool {
 	return errors.Is(err, kubeclient.ErrSuperseded) || errors.Is(err, driver.ErrReleaseExists) || errors.Is(err, ErrOwnerChanged) ||
-		err != nil && strings.Contains(err.Error(), pendingText)
+		err != nil && helmtext.IsPending(err.Error())
 }
 
 func isRefused(err error) bool {
@@ -145,14 +130,5 @@ func isRefused(err error) bool {
 
 // isHookRefused reports whether the API server refused an object of a hook. Such an error is text only.
 func isHookRefused(text string) bool {
-	return hookText.MatchString(text) && strings.Contains(text, " is forbidden: ") && rightsText.MatchString(text)
-}
-
-func isRender(text string) bool {
-	for _, part := range renderTexts {
-		if strings.Contains(text, part) {
-			return true
-		}
-	}
-	return templatePosition.MatchString(text)
+	return helmtext.IsHook(text) && strings.Contains(text, " is forbidden: ") && rightsText.MatchString(text)
 }

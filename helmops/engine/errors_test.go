@@ -9,8 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/engine/storage"
 	"fairlead.dev/fairlead/helmops/plan"
+	"fairlead.dev/fairlead/helmops/postrender"
 	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
@@ -39,6 +41,10 @@ func TestReason(t *testing.T) {
 			err: errors.New("YAML parse error on web/templates/a.yaml: error converting YAML to JSON")},
 		{name: "a chart for another Kubernetes", step: plan.Install, reason: v1beta1.RenderFailedReason,
 			err: errors.New("chart requires kubeVersion: >=9 which is incompatible with Kubernetes v1.37.2")},
+		{name: "a post renderer that does not fit", step: plan.Upgrade, reason: v1beta1.RenderFailedReason,
+			err: fmt.Errorf("rendering: %w", &worker.JobError{Text: "no such object", Code: postrender.CodeStep})},
+		{name: "a chart for another Kubernetes, by our own check", step: plan.Install, reason: v1beta1.RenderFailedReason,
+			err: &worker.JobError{Text: "not for this version", Code: "chart-unfit"}},
 		{name: "a record that somebody else changed", step: plan.Upgrade, reason: v1beta1.StorageErrorReason,
 			err: fmt.Errorf("updating release record: %w", storage.ErrModified)},
 		{name: "what the API server forbids", step: plan.Install, reason: v1beta1.AccessDeniedReason, err: fmt.Errorf("creating pods: %w", forbidden)},
@@ -136,6 +142,24 @@ func TestGrownNoticesNewRevisionsOnly(t *testing.T) {
 	for i, tt := range tests {
 		if got := grown(tt.before, tt.after); got != tt.want {
 			t.Errorf("row %d: %v", i, got)
+		}
+	}
+}
+
+func TestAnActionSaysHowItsRevisionFailed(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		run  *run
+		want plan.RevisionOutcome
+	}{
+		{name: "before there is a client", run: &run{Action: Action{Step: plan.Upgrade}}, want: plan.OutcomeFailed},
+		{name: "an upgrade", run: &run{Action: Action{Step: plan.Upgrade}, client: &kubeclient.Client{}}, want: plan.OutcomeFailed},
+		{name: "what was left pending", run: &run{Action: Action{Step: plan.Unlock}}, want: plan.OutcomeInterrupted},
+	}
+	for _, tt := range tests {
+		if got := tt.run.failsAs(); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

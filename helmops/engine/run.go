@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -16,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"fairlead.dev/fairlead/helmops/engine/crds"
+	"fairlead.dev/fairlead/helmops/engine/helmtext"
 	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/engine/resume"
 	"fairlead.dev/fairlead/helmops/engine/storage"
@@ -60,7 +60,7 @@ type run struct {
 // step carries out the step of the action.
 func (r *run) step(before []plan.Record) error {
 	work := map[plan.Step]func([]plan.Record) error{
-		plan.Unlock:    func(before []plan.Record) error { return r.unlock(before, r.Why) },
+		plan.Unlock:    r.abandon,
 		plan.Resume:    r.resume,
 		plan.Install:   r.rollout,
 		plan.Upgrade:   r.rollout,
@@ -171,7 +171,7 @@ func (r *run) rollback(before []plan.Record) error {
 	}
 	now, historyErr := r.site.records.History(r.ctx, r.reader, r.key)
 	if historyErr == nil && len(now) > 0 && now[0].Status == plan.StatusPendingRollback && now[0].Ours {
-		historyErr = r.unlock(now, fmt.Sprintf("Rollback %q failed: %s", r.Target.Name, err))
+		historyErr = r.unlock(now, helmtext.OfRollback(r.Target.Name, err))
 	}
 	r.pruneFailed(before)
 	return errors.Join(err, historyErr)
@@ -262,7 +262,22 @@ func (r *run) resume([]plan.Record) error {
 	return r.prune()
 }
 
-// unlock marks a record that was left pending as failed, so that the next action can go on from it.
+// abandon marks a revision that was left pending as failed. Its description is in Helm's form: another Helm client that writes the
+// record again drops the annotation with the outcome, and keeps the description.
+func (r *run) abandon(before []plan.Record) error {
+	describe := helmtext.OfInstall
+	switch plan.ActionOf(newestOf(before).Status) {
+	case plan.Upgrade:
+		describe = helmtext.OfUpgrade
+	case plan.Rollback:
+		describe = helmtext.OfRollback
+	default:
+	}
+	return r.unlock(before, describe(r.Target.Name, r.Why))
+}
+
+// unlock marks a record that was left pending as failed, so that the next action can continue from it. why is the description of
+// the record.
 func (r *run) unlock(before []plan.Record, why string) error {
 	if len(before) == 0 || !before[0].Pending() {
 		return nil
@@ -325,14 +340,24 @@ func (r *run) driver(before []plan.Record) *storage.Driver {
 	note.Owner, note.ApplyMethod = r.Owner, r.method
 	store := r.site.records.Driver(r.ctx, r.reader, r.key, note)
 	store.Conceal(r.conceal)
+	store.FailsAs(r.failsAs)
 	return store
 }
 
-// conceal hides secrets in why a revision failed. That it was superseded is read off this text later, so it stays as it is.
-func (r *run) conceal(cause string) string {
-	if strings.Contains(cause, kubeclient.ErrSuperseded.Error()) {
-		return cause
+// failsAs is the outcome of a revision that the action marks as failed.
+func (r *run) failsAs() plan.RevisionOutcome {
+	switch {
+	case r.Step == plan.Unlock:
+		return plan.OutcomeInterrupted
+	case r.client != nil && r.client.Superseded():
+		return plan.OutcomeSuperseded
+	default:
+		return plan.OutcomeFailed
 	}
+}
+
+// conceal hides secrets in why a revision failed.
+func (r *run) conceal(cause string) string {
 	return r.mask().Apply(refusal.Scrub(cause))
 }
 

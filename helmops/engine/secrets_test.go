@@ -33,6 +33,6 @@ func TestRecordsHideWhatSecretsOfTheChartHold(t *testing.T) {
 		}
 	}
 	if got := r.conceal(kubeclient.ErrSuperseded.Error()); got != kubeclient.ErrSuperseded.Error() {
-		t.Errorf("what is read off later was changed: %q", got)
+		t.Errorf("a text without secrets was changed: %q", got)
 	}
 }

@@ -26,8 +26,8 @@ type Adoption struct {
 
 // of reports whether the comparison is about the revision and the input that is wanted.
 func (a *Adoption) of(d Desired, r *Record) bool {
-	return a != nil && a.Record == r.Digest && a.Generation == d.Generation && a.ChartDigest == d.Chart.Digest &&
-		a.ConfigDigest == d.ConfigDigest
+	return a != nil && a.Record == r.Digest && a.Generation == d.Generation &&
+		Input{Chart: a.ChartDigest, Config: a.ConfigDigest} == d.Input().Unrendered()
 }
 
 // isTheirs reports whether other Helm clients made every revision in storage.

@@ -96,7 +96,7 @@ func degraded(d Desired, o Observed, now time.Time) Plan {
 		put.Reason, put.Message = v1beta1.InconclusiveReason, fmt.Sprintf("%s; it is not rolled back, because %s", why, excuse)
 		return put
 	}
-	held, targets := o.held(d, now), o.older(d)
+	held, targets := o.held(d, now), o.rule(d).Others(o.History.Records, newest)
 	switch {
 	case held != "":
 	case !d.Upgrade.rollsBack():
@@ -125,18 +125,6 @@ func (o Observed) excuse() string {
 	return o.Shaken
 }
 
-// older are the revisions to go back to from one that was good itself.
-func (o Observed) older(d Desired) []*Record {
-	newest := o.History.Newest()
-	var out []*Record
-	for _, r := range o.rollbackTargets(d) {
-		if r.Version != newest.Version && !r.same(newest) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
 // pinned goes to the revision that a user has asked for, and stays there.
 func pinned(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if d.Pin == nil || o.absent() {
@@ -155,8 +143,9 @@ func pinned(d Desired, o Observed, now time.Time) (Plan, bool) {
 		case newest.Status == StatusDeployed && (r == newest || newest.isRollback() && newest.same(r)):
 			return Plan{Step: None, Reason: v1beta1.RolledBackReason, To: r.Version, Message: what +
 				"; it stays until the chart, the values or the post renderers change, or the request is taken back"}, true
-		case !r.wasGood():
-			return d.Pin.impossible(what, "was never good"), true
+		}
+		if why := o.rule(d).Refuses(r, true); why != "" {
+			return d.Pin.impossible(what, why), true
 		}
 		p := back(d, o, now, []*Record{r}, what)
 		if p.Step == Rollback {
@@ -190,20 +179,12 @@ func knownBad(d Desired, o Observed, now time.Time) (Plan, bool) {
 // bad finds the input that is wanted among those that failed.
 func (o Observed) bad(d Desired) (v1beta1.KnownBad, bool) {
 	i := slices.IndexFunc(o.KnownBad, func(bad v1beta1.KnownBad) bool {
-		return bad.ChartDigest == d.Chart.Digest && bad.ConfigDigest == d.ConfigDigest && bad.RenderDigest == d.RenderDigest &&
-			bad.SettingsDigest == d.SettingsDigest
+		return InputOfBad(bad) == d.Input() && bad.SettingsDigest == d.SettingsDigest
 	})
 	if i < 0 {
 		return v1beta1.KnownBad{}, false
 	}
 	return o.KnownBad[i], true
-}
-
-// turnedOutBad reports whether a revision that rolled out well is of an input that failed later.
-func (o Observed) turnedOutBad(r *Record) bool {
-	return slices.ContainsFunc(o.KnownBad, func(bad v1beta1.KnownBad) bool {
-		return bad.ChartDigest == r.ChartDigest && bad.ConfigDigest == r.ConfigDigest && bad.RenderDigest == r.RenderDigest
-	})
 }
 
 // drifted looks at objects that somebody has changed, when nothing else has to be done with the release. While it may

@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"regexp"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -160,7 +158,8 @@ type Record struct {
 	Namespace string
 	// Status in Helm's words.
 	Status string
-	// Description is what Helm or we noted about how the revision ended.
+	// Description is what Helm or we noted about how the revision ended. It is for people: Outcome and Action say what follows
+	// from it.
 	Description string
 	// ChartName, ChartVersion and AppVersion come from the chart's metadata.
 	ChartName, ChartVersion, AppVersion string
@@ -174,8 +173,8 @@ type Record struct {
 	ApplyMethod ApplyMethod
 	// Action that made the revision, Install, Upgrade or Rollback, where that is known.
 	Action Step
-	// Superseded is set on a failed revision when nobody waited for it any more; that says nothing against its input.
-	Superseded bool
+	// Outcome is how the revision ended; empty while its action is under way, or where that is not known.
+	Outcome RevisionOutcome
 	// Tests of the chart, as they last ran on this revision.
 	Tests []TestRun
 	// ForwardOnly says why one does not go back from this revision; empty when one may.
@@ -214,22 +213,12 @@ func (r *Record) Pending() bool {
 }
 
 // isRollback reports whether the revision was made by a rollback, by any client.
-func (r *Record) isRollback() bool {
-	return r.Action == Rollback || r.Action == "" && strings.HasPrefix(r.Description, "Rollback ")
-}
+func (r *Record) isRollback() bool { return r.Action == Rollback }
 
-// failures are how Helm, or we, begin the note on a revision that was never good. Helm calls such a revision superseded as
-// soon as a later one is deployed.
-var failures = regexp.MustCompile(`^(Release|Upgrade|Rollback) ".*" failed: |^revision \d+ was left `)
-
-// Cause returns why a revision failed, from the note on it, without what Helm puts in front.
-func Cause(description string) string {
-	return strings.TrimSpace(failures.ReplaceAllString(description, ""))
-}
-
-// wasGood reports whether the revision was rolled out as a whole.
+// wasGood reports whether the revision was rolled out as a whole. Helm calls a failed revision superseded as soon as a later
+// one is deployed, so that its status alone does not say so.
 func (r *Record) wasGood() bool {
-	return (r.Status == StatusDeployed || r.Status == StatusSuperseded) && !failures.MatchString(r.Description)
+	return (r.Status == StatusDeployed || r.Status == StatusSuperseded) && !r.Outcome.failed()
 }
 
 // Current returns the revision that runs: the newest one that is deployed, else, while an install, upgrade or rollback is under way,
@@ -289,7 +278,7 @@ func AttemptOf(s *v1beta1.HelmReleaseStatus) Attempt {
 		Stalled: stalled != nil && stalled.Status == metav1.ConditionTrue &&
 			(stalled.Reason == v1beta1.SchemaFailedReason || stalled.Reason == v1beta1.PreflightRejectedReason),
 	}
-	if f := s.LastFailure; f != nil && f.Phase != v1beta1.PhaseBake && f.ChartDigest == a.ChartDigest && f.ConfigDigest == a.ConfigDigest {
+	if f := s.LastFailure; f != nil && f.Phase != v1beta1.PhaseBake && InputOfFailure(f) == a.Input().Unrendered() {
 		a.Inconclusive = f.Inconclusive
 	}
 	if s.LastAttemptedAt != nil {
@@ -300,8 +289,7 @@ func AttemptOf(s *v1beta1.HelmReleaseStatus) Attempt {
 
 // of reports whether the attempt was made with the input that is wanted now.
 func (a Attempt) of(d Desired) bool {
-	return !a.At.IsZero() && a.Generation == d.Generation && a.ChartDigest == d.Chart.Digest && a.ConfigDigest == d.ConfigDigest &&
-		a.RenderDigest == d.RenderDigest
+	return !a.At.IsZero() && a.Generation == d.Generation && a.Input() == d.Input()
 }
 
 // counted is how many attempts with the input failed in the cluster.
@@ -312,6 +300,9 @@ func (a Attempt) uncounted() int64 { return max(0, a.Failures-a.counted()) }
 
 // made reports whether the revision has the input that is wanted.
 func (r *Record) made(d Desired) bool {
-	return r.ChartName == d.Chart.Name && v1beta1.SameVersion(r.ChartVersion, d.Chart.Version) &&
-		(d.VersionOnly || r.ChartDigest == d.Chart.Digest) && r.ConfigDigest == d.ConfigDigest && r.RenderDigest == d.RenderDigest
+	wanted := d.Input()
+	if d.VersionOnly {
+		wanted.Chart = r.ChartDigest
+	}
+	return r.ChartName == d.Chart.Name && v1beta1.SameVersion(r.ChartVersion, d.Chart.Version) && r.Input() == wanted
 }

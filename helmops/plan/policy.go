@@ -185,6 +185,12 @@ type Tests struct {
 	Filters []v1beta1.TestFilter
 }
 
+// TestsOf returns the tests that a HelmRelease wants.
+func TestsOf(hr *v1beta1.HelmRelease) Tests {
+	test := hr.GetTest()
+	return Tests{Enabled: test.Enable, Filters: test.Filters}
+}
+
 // Of tells what the wanted tests of a revision say. A revision that was made by a rollback is not tested.
 func (t Tests) Of(r *Record) Tested {
 	if !t.Enabled || r == nil || r.isRollback() {

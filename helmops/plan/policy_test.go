@@ -116,7 +116,7 @@ func TestTestsOfARevision(t *testing.T) {
 		return &r
 	}
 	rolledBack := revision("Unknown")
-	rolledBack.Description = "Rollback to 1"
+	rolledBack.Action = Rollback
 	only, without := v1beta1.TestFilter{Name: "a"}, v1beta1.TestFilter{Name: "a", Exclude: true}
 	tests := []struct {
 		name     string
@@ -147,7 +147,8 @@ func TestTestsOfARevision(t *testing.T) {
 
 func TestRollbackTarget(t *testing.T) {
 	t.Parallel()
-	noted := func(text string) func(*Record) { return func(r *Record) { r.Description = text } }
+	rolledBack := func(r *Record) { r.Action = Rollback }
+	ended := func(outcome RevisionOutcome) func(*Record) { return func(r *Record) { r.Outcome = outcome } }
 	failedTest := func(r *Record) { r.Tests = []TestRun{{Name: "a", Phase: "Failed"}} }
 	tests := []struct {
 		name     string
@@ -158,14 +159,14 @@ func TestRollbackTarget(t *testing.T) {
 		{name: "what was verified last", verified: 1, want: 1,
 			records: []Record{record(3, StatusFailed, chart2), record(2, StatusDeployed, chart2), record(1, StatusSuperseded, chart1)}},
 		{name: "a rollback to what was verified last", verified: 1, want: 3,
-			records: []Record{record(4, StatusFailed, chart2), record(3, StatusDeployed, chart1, noted("Rollback to 1")), record(2, StatusFailed, chart2),
+			records: []Record{record(4, StatusFailed, chart2), record(3, StatusDeployed, chart1, rolledBack), record(2, StatusFailed, chart2),
 				record(1, StatusSuperseded, chart1)}},
 		{name: "the newest that was good, when what was verified is gone", verified: 9, want: 2,
 			records: []Record{record(3, StatusFailed, chart2), record(2, StatusDeployed, chart2), record(1, StatusSuperseded, chart1)}},
 		{name: "not one that Helm only calls superseded", want: 0,
-			records: []Record{record(2, StatusFailed, chart2), record(1, StatusSuperseded, chart1, noted(`Release "web" failed: timed out`))}},
+			records: []Record{record(2, StatusFailed, chart2), record(1, StatusSuperseded, chart1, ended(OutcomeFailed))}},
 		{name: "not one that was interrupted", want: 0,
-			records: []Record{record(2, StatusFailed, chart2), record(1, StatusSuperseded, chart1, noted("revision 1 was left pending-install when the controller stopped"))}},
+			records: []Record{record(2, StatusFailed, chart2), record(1, StatusSuperseded, chart1, ended(OutcomeInterrupted))}},
 		{name: "not one whose tests failed", verified: 2, want: 1,
 			records: []Record{record(2, StatusDeployed, chart2, failedTest), record(1, StatusSuperseded, chart1)}},
 		{name: "none", want: 0, records: []Record{record(1, StatusFailed, chart1)}},

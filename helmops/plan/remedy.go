@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -19,13 +18,8 @@ func (r *Record) broken(d Desired) bool {
 	return r.Status == StatusFailed || r.Status == StatusDeployed && r.made(d) && r.failedTests(d)
 }
 
-func (r *Record) failedTests(d Desired) bool {
-	p := d.Upgrade
-	if r.Action == Install || r.Action == "" && r.Version == 1 {
-		p = d.Install
-	}
-	return !p.IgnoresTests && d.Tests.Of(r) == TestsFailed
-}
+// failedTests reports whether the tests of the revision failed and that counts.
+func (r *Record) failedTests(d Desired) bool { return Observed{}.rule(d).failedTests(r) }
 
 // unrecorded finds the oldest action of ours that ended without being taken over into status, because the controller
 // stopped in between. It counts like any other. One that succeeded needs nothing: it is what is wanted, or is upgraded.
@@ -61,7 +55,7 @@ func (o Observed) untold(d Desired) bool {
 func (o Observed) ended(d Desired, i int) Step {
 	r, rest := &o.History.Records[i], o.History.Records[i+1:]
 	switch {
-	case !r.Ours || r.Superseded || r.Pending():
+	case !r.Ours || r.Outcome == OutcomeSuperseded || r.Pending():
 		return ""
 	case r.isRollback():
 		if o.Attempt.of(d) && o.Attempt.counted() > 0 && !r.made(d) {
@@ -191,35 +185,12 @@ func (o Observed) held(d Desired, now time.Time) string {
 	}
 }
 
-// rollbackTargets are the revisions to go back to, best first: the newest that has what was verified last, itself or by a
-// rollback to it, then those that were good, the newest first.
-func (o Observed) rollbackTargets(d Desired) []*Record {
-	var good []*Record
-	for i := range o.History.Records {
-		if r := &o.History.Records[i]; r.wasGood() && !r.failedTests(d) && !o.turnedOutBad(r) {
-			good = append(good, r)
-		}
-	}
-	verified := slices.IndexFunc(good, func(r *Record) bool { return r.Version == o.Verified })
-	if verified < 0 {
-		return good
-	}
-	best := verified
-	for i, r := range good[:verified] {
-		if r.isRollback() && r.same(good[verified]) {
-			best = i
-			break
-		}
-	}
-	first := good[best]
-	return append([]*Record{first}, slices.Delete(good, best, best+1)...)
-}
+// rollbackTargets are the revisions to go back to, best first.
+func (o Observed) rollbackTargets(d Desired) []*Record { return o.rule(d).Targets(o.History.Records) }
 
 // same reports whether two revisions were made from the same input.
 func (r *Record) same(other *Record) bool {
-	return r.ChartName == other.ChartName && v1beta1.SameVersion(r.ChartVersion, other.ChartVersion) &&
-		r.ChartDigest == other.ChartDigest &&
-		r.ConfigDigest == other.ConfigDigest && r.RenderDigest == other.RenderDigest
+	return r.ChartName == other.ChartName && v1beta1.SameVersion(r.ChartVersion, other.ChartVersion) && r.Input() == other.Input()
 }
 
 // neverGood reports whether no revision of the release ever was.

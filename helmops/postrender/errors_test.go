@@ -111,6 +111,11 @@ func TestRenderErrors(t *testing.T) {
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error quotes the manifest: %v", err)
 			}
+			// What names a post renderer is recognized by its type.
+			var step *StepError
+			if is := errors.As(err, &step); is != strings.Contains(err.Error(), "spec.postRenderers[") {
+				t.Errorf("the error is a StepError: %v, and says %v", is, err)
+			}
 		})
 	}
 }

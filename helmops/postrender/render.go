@@ -77,7 +77,7 @@ func New(options Options) (r *Renderer, err error) {
 		place = fmt.Sprintf("spec.postRenderers[%d]", i)
 		s, err := newStep(place, p.Kustomize)
 		if err != nil {
-			return nil, err
+			return nil, &StepError{cause: err}
 		}
 		r.steps = append(r.steps, s)
 	}
@@ -214,7 +214,7 @@ func (p *Pass) unmatched() error {
 			}
 			for _, merge := range patch.merges {
 				if !p.named[merge] {
-					return fmt.Errorf("%s is for %s, which the chart does not render", patch.place, identityOf(merge))
+					return &StepError{cause: fmt.Errorf("%s is for %s, which the chart does not render", patch.place, identityOf(merge))}
 				}
 			}
 		}
@@ -291,16 +291,17 @@ func (p *Pass) object(o *resource.Resource, hook *Hook) error {
 	for i := range p.r.steps {
 		s := &p.r.steps[i]
 		if err := s.apply(o, p.named); err != nil {
-			return fmt.Errorf("%s: %w", first, err)
+			return &StepError{cause: fmt.Errorf("%s: %w", first, err)}
 		}
 		switch {
 		case hook == nil && removed(o):
 			return nil
 		case hook == nil:
 		case removed(o):
-			return fmt.Errorf("%s removes %s; a hook cannot be removed", s.place, first)
+			return &StepError{cause: fmt.Errorf("%s removes %s; a hook cannot be removed", s.place, first)}
 		case !identityOf(o).Equals(first.ResId):
-			return fmt.Errorf("%s makes %s of %s; a hook keeps its kind, name and namespace", s.place, identityOf(o), first)
+			cause := fmt.Errorf("%s makes %s of %s; a hook keeps its kind, name and namespace", s.place, identityOf(o), first)
+			return &StepError{cause: cause}
 		}
 	}
 	if err := merge(o, p.r.options.CommonMetadata); err != nil {

@@ -30,7 +30,7 @@ type Foresight struct {
 func Foresee(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time.Time) Foresight {
 	desired := desiredOf(hr, in)
 	desired.Suspended = false
-	seen := see(observedOf(hr, in.Live), hr, in, records)
+	seen := see(observedOf(hr, desired.Target, in.Live), hr, desired, in, records)
 	seen.Owner = ownerByStatus(hr, seen.History.Newest())
 	out := Foresight{Next: plan.Decide(desired, seen, now)}
 	if out.Next.Step == plan.Claim { // the record gets its owner without a new revision

@@ -2,13 +2,11 @@ package release
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/health"
@@ -70,15 +68,22 @@ type Live struct {
 
 // Comparison is the answer of a Compare.
 type Comparison struct {
-	// record and input that were compared, by digest.
-	record, chart, values, rendering string
-	equal                            bool
+	// record that was compared, by digest, and input.
+	record string
+	input  plan.Input
+	equal  bool
 }
 
 // NewComparison returns the answer of a Compare of the newest revision with the inputs.
 func NewComparison(hr *v1beta1.HelmRelease, in Inputs, newest plan.Record, equal bool) Comparison {
-	d := desiredOf(hr, in)
-	return Comparison{record: newest.Digest, chart: d.Chart.Digest, values: d.ConfigDigest, rendering: d.RenderDigest, equal: equal}
+	return Comparison{record: newest.Digest, input: inputOf(hr, in), equal: equal}
+}
+
+// inputOf is the input that is wanted.
+func inputOf(hr *v1beta1.HelmRelease, in Inputs) plan.Input {
+	return plan.Input{
+		Chart: in.Chart.Digest, Config: values.DigestWith(in.Values, in.Chart.ValuesDigest), Render: RenderDigest(hr.Spec),
+	}
 }
 
 // Differ reports whether other inputs than those a step was begun with are wanted now.
@@ -87,7 +92,7 @@ func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
 		values.DigestWith(begun.Values, begun.Chart.ValuesDigest) != values.DigestWith(now.Values, now.Chart.ValuesDigest) {
 		return true
 	}
-	return begun.Chart.Digest != now.Chart.Digest && !desiredOf(hr, now).VersionOnly
+	return begun.Chart.Digest != now.Chart.Digest && !versionOnly(hr)
 }
 
 // SharedValues are the shared values of a pipeline among the values; nil without them.
@@ -144,7 +149,6 @@ func ownerOf(hr *v1beta1.HelmRelease) plan.Owner {
 }
 
 func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
-	test := hr.GetTest()
 	desired := plan.Desired{
 		Self:                 ownerOf(hr),
 		Generation:           hr.Generation,
@@ -161,7 +165,7 @@ func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
 		InPlace:              hr.GetUpgrade().ChartNameChangeStrategy == v1beta1.ChartNameInPlaceUpdate,
 		Install:              plan.InstallPolicy(hr),
 		Upgrade:              plan.UpgradePolicy(hr),
-		Tests:                plan.Tests{Enabled: test.Enable, Filters: test.Filters},
+		Tests:                plan.TestsOf(hr),
 		Timeout:              hr.GetTimeout(),
 		Bake:                 hr.GetBake(),
 		KeepFailed:           !hr.AutoRollbackEnabled(),
@@ -184,7 +188,8 @@ func versionOnly(hr *v1beta1.HelmRelease) bool {
 	return v1beta1.HoldsDirectories(spec.SourceRef.Kind) && spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision
 }
 
-func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {
+// observedOf is what a status says of the release at target, and what is known of its objects.
+func observedOf(hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Observed {
 	s := &hr.Status
 	latest := s.Latest()
 	observed := plan.Observed{
@@ -213,7 +218,7 @@ func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {
 		return observed
 	}
 	former := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: s.StorageNamespace}
-	if former != targetOf(hr) {
+	if former != target {
 		observed.Moved = &former
 		return observed
 	}
@@ -225,8 +230,8 @@ func observedOf(hr *v1beta1.HelmRelease, live Live) plan.Observed {
 }
 
 // withLive returns what is known with a new look at the live objects, which may have changed the status of the object.
-func withLive(observed plan.Observed, hr *v1beta1.HelmRelease, live Live) plan.Observed {
-	fresh := observedOf(hr, live)
+func withLive(observed plan.Observed, hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Observed {
+	fresh := observedOf(hr, target, live)
 	fresh.History = observed.History
 	fresh.Manifest = observed.Manifest
 	fresh.Owner = observed.Owner
@@ -236,10 +241,12 @@ func withLive(observed plan.Observed, hr *v1beta1.HelmRelease, live Live) plan.O
 }
 
 // see returns what is known with the history added.
-func see(observed plan.Observed, hr *v1beta1.HelmRelease, in Inputs, records []plan.Record) plan.Observed {
+func see(
+	observed plan.Observed, hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, records []plan.Record,
+) plan.Observed {
 	observed.History = &plan.History{Records: annotated(hr, records)}
 	if newest := observed.History.Newest(); newest != nil && newest.Digest != "" &&
-		in.Compared == NewComparison(hr, in, *newest, in.Compared.equal) {
+		in.Compared == (Comparison{record: newest.Digest, input: desired.Input(), equal: in.Compared.equal}) {
 		observed.Manifest = &in.Compared.equal
 	}
 	return observed
@@ -261,7 +268,6 @@ func annotated(hr *v1beta1.HelmRelease, records []plan.Record) []plan.Record {
 		if r.ChartDigest == "" && had.Digest == r.Digest {
 			r.ChartDigest, r.RenderDigest = had.ChartDigest, had.RenderDigest
 		}
-		r.Superseded = r.Status == plan.StatusFailed && strings.Contains(r.Description, kubeclient.ErrSuperseded.Error())
 	}
 	return out
 }

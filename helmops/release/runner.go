@@ -17,12 +17,12 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
+	"fairlead.dev/fairlead/helmops/engine/storage"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/status"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // Engine is what the runner wants of Helm.
@@ -71,7 +71,7 @@ type Decision struct {
 // ended that an earlier process had begun, and what the plan holds against the input.
 func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs) (Decision, error) {
 	desired := desiredOf(hr, in)
-	observed := observedOf(hr, in.Live)
+	observed := observedOf(hr, desired.Target, in.Live)
 	out := Decision{Live: in.Live}
 	for {
 		p := plan.Decide(desired, observed, r.Now())
@@ -79,14 +79,14 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 			in.Live = in.Observe()
 			in.Observe = nil
 			out.Live = in.Live
-			observed = withLive(observed, hr, in.Live)
+			observed = withLive(observed, hr, desired.Target, in.Live)
 			continue
 		}
 		switch {
 		case p.Step == plan.Recount:
-			out.Told = append(out.Told, r.recount(hr, in, p, out.History))
+			out.Told = append(out.Told, r.recount(hr, desired, in, p, out.History))
 			owner := observed.Owner
-			observed = see(observedOf(hr, in.Live), hr, in, out.History)
+			observed = see(observedOf(hr, desired.Target, in.Live), hr, desired, in, out.History)
 			observed.Owner = owner
 		case p.Step == plan.Need && p.Fact == plan.FactOwner:
 			owner, err := r.owner(ctx, hr, p.Target, observed.History.Newest().Owner)
@@ -101,7 +101,7 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 				return Decision{}, fmt.Errorf("reading the history of release %s/%s: %w", p.Target.Namespace, p.Target.Name, err)
 			}
 			out.History = records
-			observed = see(observed, hr, in, records)
+			observed = see(observed, hr, desired, in, records)
 			observed.History.Namesake = namesake
 			leaveFormer(desired, &observed, &out)
 		default:
@@ -109,7 +109,7 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 				p.Step, p.Fact = plan.Compare, ""
 			}
 			out.Plan = p
-			r.judge(hr, in, p)
+			r.judge(hr, desired, p)
 			return out, nil
 		}
 	}
@@ -158,18 +158,20 @@ func leaveFormer(desired plan.Desired, observed *plan.Observed, out *Decision) {
 }
 
 // judge notes what a plan holds against the input: that it is known to be bad, or did not stay healthy.
-func (r *Runner) judge(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan) {
+func (r *Runner) judge(hr *v1beta1.HelmRelease, desired plan.Desired, p plan.Plan) {
 	if p.Condemns {
-		status.Condemn(hr, condemned(hr, in, p, r.Now()))
+		status.Condemn(hr, condemned(desired, p, r.Now()))
 	}
 	if p.Failure != "" {
-		status.Degraded(hr, p, in.Chart, values.Digest(in.Values), r.Now())
+		status.Degraded(hr, p, desired.Chart, desired.ConfigDigest, r.Now())
 	}
 }
 
 // recount takes over into status how an action ended that nobody saw to end, as its record tells.
-func (r *Runner) recount(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, history []plan.Record) status.Event {
-	outcome := begin(hr, p, in)
+func (r *Runner) recount(
+	hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, p plan.Plan, history []plan.Record,
+) status.Event {
+	outcome := begin(desired, p, in)
 	outcome.Reached, outcome.InventoryUnknown = true, true
 	for i, record := range history {
 		if record.Version != p.To {
@@ -180,16 +182,17 @@ func (r *Runner) recount(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, histor
 			outcome.Tested = plan.TestsFailed
 		}
 		if record.Status == plan.StatusFailed {
-			outcome.Failure = &status.Failure{Reason: reasonFor(p.Finishes), Message: in.Mask.Apply(plan.Cause(record.Description))}
+			outcome.Failure = &status.Failure{Reason: reasonFor(p.Finishes), Message: in.Mask.Apply(storage.Cause(record.Description))}
 		}
 	}
-	outcome.Next = r.next(hr, in, outcome)
+	outcome.Next = r.next(desired, in, outcome)
 	return status.ReleaseDone(hr, outcome, r.Now())
 }
 
 // Do carries out a plan that acts, and tells how it ended. superseded is closed when the plan is no longer wanted.
 func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) status.Outcome {
-	outcome := begin(hr, p, in)
+	desired := desiredOf(hr, in)
+	outcome := begin(desired, p, in)
 	action := actionOf(hr, p, in, superseded)
 	chartless := r.load(ctx, hr, in, p, &action)
 	switch {
@@ -197,10 +200,10 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 	case p.Step == plan.Compare:
 		r.compare(ctx, in, action, &outcome)
 	default:
-		r.execute(ctx, hr, in, action, &outcome)
+		r.execute(ctx, hr, desired, in, action, &outcome)
 	}
 	if err := chartless(); err != nil {
-		outcome = begin(hr, p, in)
+		outcome = begin(desired, p, in)
 		outcome.HistoryUnknown = true
 		outcome.Failure = chartFailure(err)
 	}
@@ -208,7 +211,7 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 		outcome.Excuse = plan.Excuse(in.Live.Health, r.shaken(ctx, hr))
 	}
 	if outcome.Failure != nil || outcome.Tested == plan.TestsFailed || outcome.Step == plan.Rollback || outcome.Reason == plan.ReasonRemediation {
-		outcome.Next = r.next(hr, in, outcome)
+		outcome.Next = r.next(desired, in, outcome)
 	}
 	return outcome
 }
@@ -216,10 +219,12 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 // Faulted is the outcome of a plan whose execution met a fault of the controller. What is in storage is not known; the next
 // look reads it.
 func (r *Runner) Faulted(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, fault error) status.Outcome {
-	outcome := begin(hr, p, in)
-	outcome.HistoryUnknown, outcome.InventoryUnknown = true, true
+	desired := desiredOf(hr, in)
+	outcome := begin(desired, p, in)
+	outcome.HistoryUnknown = true
+	outcome.InventoryUnknown = true
 	outcome.Failure = &status.Failure{Reason: v1beta1.InternalErrorReason, Message: fault.Error()}
-	outcome.Next = r.next(hr, in, outcome)
+	outcome.Next = r.next(desired, in, outcome)
 	return outcome
 }
 
@@ -231,10 +236,9 @@ func (r *Runner) shaken(ctx context.Context, hr *v1beta1.HelmRelease) string {
 }
 
 // begin is what is known of an outcome beforehand.
-func begin(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs) status.Outcome {
-	desired := desiredOf(hr, in)
+func begin(desired plan.Desired, p plan.Plan, in Inputs) status.Outcome {
 	return status.Outcome{
-		Step: p.Action(), Reason: p.Reason, Target: p.Target, Generation: hr.Generation, Chart: in.Chart,
+		Step: p.Action(), Reason: p.Reason, Target: p.Target, Generation: desired.Generation, Chart: desired.Chart,
 		ConfigDigest: desired.ConfigDigest, RenderDigest: desired.RenderDigest, Shared: in.SharedValues(),
 		Settings: desired.SettingsDigest, Cause: p.Failure, To: p.To, Looked: p.Objects,
 	}
@@ -272,7 +276,9 @@ func (r *Runner) compare(ctx context.Context, in Inputs, action engine.Action, o
 	outcome.Failure = failureOf(plan.Upgrade, err, in)
 }
 
-func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs, action engine.Action, outcome *status.Outcome) {
+func (r *Runner) execute(
+	ctx context.Context, hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, action engine.Action, outcome *status.Outcome,
+) {
 	result := r.Engine.Execute(ctx, action)
 	outcome.Reached, outcome.Inventory = result.Reached, result.Inventory
 	outcome.History, outcome.HistoryUnknown = result.History, result.HistoryErr != nil
@@ -298,7 +304,6 @@ func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs
 	}
 	switch outcome.Step {
 	case plan.Install, plan.Upgrade, plan.Test:
-		desired := desiredOf(hr, in)
 		outcome.Tested = desired.Tests.Of(&annotated(hr, result.History[:1])[0])
 		outcome.IgnoresTests = desired.Upgrade.IgnoresTests
 		if hr.Status.LastAttemptedReleaseAction == string(plan.Install) {
@@ -308,18 +313,27 @@ func (r *Runner) execute(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs
 	}
 }
 
-// next says in words what will follow an outcome: what is decided when it has been taken over.
-func (r *Runner) next(hr *v1beta1.HelmRelease, in Inputs, outcome status.Outcome) string {
-	after := hr.DeepCopy()
-	status.ReleaseDone(after, outcome, r.Now())
-	if after.Status.Failures == 0 && outcome.Failure != nil {
-		return "" // nothing was counted
+// next returns what says in words what will follow an outcome: what is decided when it was taken over into the object.
+func (r *Runner) next(desired plan.Desired, in Inputs, outcome status.Outcome) func(*v1beta1.HelmRelease) string {
+	ended := r.Now()
+	answered := desired // a request has been answered by the step
+	answered.Retry = false
+	answered.Force = false
+	answered.Pin = nil
+	return func(after *v1beta1.HelmRelease) string {
+		if after.Status.Failures == 0 && outcome.Failure != nil {
+			return "" // nothing was counted
+		}
+		if outcome.HistoryUnknown {
+			return follows(plan.Plan{Step: plan.Wait, After: plan.RetryDelay(after.Status.Failures)}, ended)
+		}
+		observed := see(observedOf(after, answered.Target, in.Live), after, answered, in, outcome.History)
+		return follows(plan.Decide(answered, observed, r.Now()), ended)
 	}
-	after.Annotations = nil // a request has been answered by the step
-	p := plan.Plan{Step: plan.Wait, After: plan.RetryDelay(after.Status.Failures)}
-	if !outcome.HistoryUnknown {
-		p = plan.Decide(desiredOf(after, in), see(observedOf(after, in.Live), after, in, outcome.History), r.Now())
-	}
+}
+
+// follows says what a plan is, after an action that ended.
+func follows(p plan.Plan, ended time.Time) string {
 	switch {
 	case p.Step == plan.Rollback:
 		return fmt.Sprintf("it is rolled back to revision %d now", p.To)
@@ -329,7 +343,7 @@ func (r *Runner) next(hr *v1beta1.HelmRelease, in Inputs, outcome status.Outcome
 		return p.Message
 	case p.Step == plan.Wait && p.After > 0:
 		return fmt.Sprintf("the next attempt follows %s, or as soon as the chart, the values or the spec change",
-			status.Later(p.After, r.Now()))
+			status.Later(p.After, ended))
 	case p.Step == plan.Install || p.Step == plan.Upgrade:
 		return "the next attempt follows at once"
 	default:

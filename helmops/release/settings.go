@@ -46,11 +46,11 @@ func digest(parts ...any) string {
 }
 
 // condemned is the input as one that has failed for good.
-func condemned(hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, now time.Time) v1beta1.KnownBad {
+func condemned(desired plan.Desired, p plan.Plan, now time.Time) v1beta1.KnownBad {
 	return v1beta1.KnownBad{
-		ChartVersion: in.Chart.Version, ChartDigest: in.Chart.Digest,
-		ConfigDigest: values.DigestWith(in.Values, in.Chart.ValuesDigest), RenderDigest: RenderDigest(hr.Spec),
-		SettingsDigest: SettingsDigest(hr), Reason: p.Reason, Since: metav1.NewTime(now),
+		ChartVersion: desired.Chart.Version, ChartDigest: desired.Chart.Digest,
+		ConfigDigest: desired.ConfigDigest, RenderDigest: desired.RenderDigest,
+		SettingsDigest: desired.SettingsDigest, Reason: p.Reason, Since: metav1.NewTime(now),
 	}
 }
 

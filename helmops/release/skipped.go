@@ -7,21 +7,23 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/values"
 )
 
 // Skipped are the charts that failed with the inputs but for the chart, when the chart of the inputs is one of them;
 // none otherwise.
 func Skipped(hr *v1beta1.HelmRelease, in Inputs) []v1beta1.SkippedChart {
-	config := values.DigestWith(in.Values, in.Chart.ValuesDigest)
-	rendering, settings := RenderDigest(hr.Spec), SettingsDigest(hr)
+	wanted := inputOf(hr, in)
+	settings := SettingsDigest(hr)
 	var skipped []v1beta1.SkippedChart
 	newest := false
 	for _, bad := range hr.Status.KnownBad {
-		if bad.ConfigDigest != config || bad.RenderDigest != rendering || bad.SettingsDigest != settings {
+		tried := plan.InputOfBad(bad)
+		isNewest := tried == wanted
+		tried.Chart = wanted.Chart
+		if tried != wanted || bad.SettingsDigest != settings {
 			continue
 		}
-		newest = newest || bad.ChartDigest == in.Chart.Digest
+		newest = newest || isNewest
 		skipped = append(skipped, v1beta1.SkippedChart{
 			ChartVersion: bad.ChartVersion, ChartDigest: bad.ChartDigest, Reason: bad.Reason, Since: bad.Since,
 		})

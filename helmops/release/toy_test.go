@@ -113,6 +113,7 @@ func (h *toy) Execute(_ context.Context, a engine.Action) engine.Result {
 		err = h.uninstall(a, how)
 	case plan.Unlock:
 		h.records[0].Status, h.records[0].Description = plan.StatusFailed, a.Why
+		h.records[0].Outcome = plan.OutcomeInterrupted
 		h.touch(&h.records[0])
 	case plan.Test:
 		err = h.test(how)
@@ -140,6 +141,8 @@ var pending = map[plan.Step]string{
 func (h *toy) finish(r *plan.Record, step plan.Step, done string, how end) error {
 	noun := map[plan.Step]string{plan.Install: "Release", plan.Upgrade: "Upgrade", plan.Rollback: "Rollback"}[step]
 	var err error
+	outcome := plan.OutcomeFailed
+	r.Action, r.Outcome = step, ""
 	switch how {
 	case dies:
 		r.Status, r.Description = pending[step], done
@@ -148,12 +151,14 @@ func (h *toy) finish(r *plan.Record, step plan.Step, done string, how end) error
 		err = errors.New("1 of 4 objects not ready after 5m0s")
 	case late:
 		err = kubeclient.ErrSuperseded
+		outcome = plan.OutcomeSuperseded
 	case testFail:
 		h.script[plan.Test] = append(h.script[plan.Test], breaks)
 	default:
 	}
 	if err != nil {
 		r.Status, r.Description = plan.StatusFailed, fmt.Sprintf("%s %q failed: %s", noun, "web", err)
+		r.Outcome = outcome
 		return err
 	}
 	for i := range h.records {
@@ -162,7 +167,7 @@ func (h *toy) finish(r *plan.Record, step plan.Step, done string, how end) error
 			h.touch(&h.records[i])
 		}
 	}
-	r.Status, r.Description = plan.StatusDeployed, done
+	r.Status, r.Description, r.Outcome = plan.StatusDeployed, done, plan.OutcomeSucceeded
 	return nil
 }
 

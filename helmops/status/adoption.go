@@ -80,8 +80,8 @@ func notCompared(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		failure = *o.Failure
 	}
 	w := writer{object: hr, generation: o.Generation, now: now}
-	return w.failed(failure, fmt.Sprintf("comparing the live objects of %s/%s with its record failed: %s",
-		o.Target.Namespace, o.Target.Name, failure.Message), o.Next)
+	return w.failed(hr, o, failure, fmt.Sprintf("comparing the live objects of %s/%s with its record failed: %s",
+		o.Target.Namespace, o.Target.Name, failure.Message))
 }
 
 // overwrites says when the first upgrade of an adopted release overwrites what differs.

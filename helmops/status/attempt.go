@@ -12,8 +12,7 @@ import (
 // attempt notes the input of an install or upgrade. New input starts the counters anew.
 func attempt(hr *v1beta1.HelmRelease, o Outcome, action string, now time.Time) {
 	status := &hr.Status
-	if status.LastAttemptedGeneration != o.Generation || status.LastAttemptedRevisionDigest != o.Chart.Digest ||
-		status.LastAttemptedConfigDigest != o.ConfigDigest || status.LastAttemptedRenderDigest != o.RenderDigest {
+	if status.LastAttemptedGeneration != o.Generation || plan.InputOfAttempt(status) != o.input() {
 		forgive(hr)
 	}
 	at := metav1.NewTime(now)

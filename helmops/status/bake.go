@@ -45,7 +45,7 @@ func good(hr *v1beta1.HelmRelease, w writer) {
 
 // isVerified reports whether a revision is the one that was verified last, or a rollback to it.
 func isVerified(had *v1beta1.Verified, newest *v1beta1.Snapshot) bool {
-	return had != nil && had.ChartDigest == newest.ChartDigest && had.ConfigDigest == newest.ConfigDigest &&
+	return had != nil && plan.InputOfVerified(had) == plan.InputOf(newest).Unrendered() &&
 		(had.Revision == newest.Version || newest.Action == string(plan.Rollback))
 }
 
@@ -110,9 +110,7 @@ func BakeClock(hr *v1beta1.HelmRelease, now time.Time) {
 
 // Condemn notes that an input has failed for good under its settings.
 func Condemn(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
-	same := func(had v1beta1.KnownBad) bool {
-		return had.ChartDigest == bad.ChartDigest && had.ConfigDigest == bad.ConfigDigest && had.RenderDigest == bad.RenderDigest
-	}
+	same := func(had v1beta1.KnownBad) bool { return plan.InputOfBad(had) == plan.InputOfBad(bad) }
 	if i := slices.IndexFunc(hr.Status.KnownBad, same); i >= 0 && hr.Status.KnownBad[i].SettingsDigest == bad.SettingsDigest {
 		return
 	}

@@ -68,6 +68,7 @@ func snapshot(target plan.Target, r plan.Record) v1beta1.Snapshot {
 		Name: target.Name, Namespace: target.Namespace, Version: r.Version, Status: r.Status,
 		ChartName: r.ChartName, ChartVersion: r.ChartVersion, ChartDigest: r.ChartDigest, AppVersion: r.AppVersion,
 		ConfigDigest: r.ConfigDigest, RenderDigest: r.RenderDigest, Digest: r.Digest, TestHooks: testHooks(r.Tests),
+		Outcome:       string(r.Outcome),
 		FirstDeployed: metav1.NewTime(r.FirstDeployed.Truncate(time.Second)),
 		LastDeployed:  metav1.NewTime(r.LastDeployed.Truncate(time.Second)),
 	}

@@ -41,8 +41,9 @@ type Outcome struct {
 	// Inventory of the newest revision; InventoryUnknown is set when nobody looked at it.
 	Inventory        []v1beta1.ResourceRef
 	InventoryUnknown bool
-	// Next says what happens next after a failure, for messages.
-	Next string
+	// Next says what happens next after a failure, for messages. It is called with the object when everything else of the outcome
+	// was recorded in it. Nil says nothing.
+	Next func(after *v1beta1.HelmRelease) string
 	// Settings is the digest of the settings that the input was tried under.
 	Settings string
 	// Cause is what a rollback undoes when that is not a failed action.
@@ -62,6 +63,11 @@ type Outcome struct {
 	Looked []v1beta1.ResourceRef
 	// To is the revision that a rollback went back to.
 	To int
+}
+
+// input is what the action was made with.
+func (o Outcome) input() plan.Input {
+	return plan.Input{Chart: o.Chart.Digest, Config: o.ConfigDigest, Render: o.RenderDigest}
 }
 
 // ReleaseBlocked records why nothing can be planned for a release: a missing source, values, a dependency. What runs stays.
@@ -233,21 +239,30 @@ func notReleased(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 		message += "; nothing in the cluster was changed"
 	}
 	message = joined(message, adviceRelease(*o.Failure, hr.Status.Failures))
-	return w.failed(*o.Failure, message, o.Next)
+	return w.failed(hr, o, *o.Failure, message)
 }
 
-// failed says that something failed, and what happens next.
-func (w writer) failed(f Failure, message, next string) Event {
+// failed says that something failed, and what happens next. It is the last that is recorded of an outcome.
+func (w writer) failed(hr *v1beta1.HelmRelease, o Outcome, f Failure, message string) Event {
 	if f.Final {
-		next = "it is tried again when the chart, the values or the spec change"
-	}
-	message = joined(message, next)
-	if f.Final {
+		message = joined(message, "it is tried again when the chart, the values or the spec change")
 		w.stalled(f.Reason, message)
 	} else {
-		w.retrying(f.Reason, message)
+		message = w.retryingNext(hr, o, f.Reason, message)
 	}
 	return Event{Warning: true, Reason: f.Reason, Message: message}
+}
+
+// retryingNext says that the release is not as wanted, and what happens next. That is decided by what is recorded by then, the
+// reason among it. It returns the whole message.
+func (w writer) retryingNext(hr *v1beta1.HelmRelease, o Outcome, reason, message string) string {
+	w.retrying(reason, message)
+	if o.Next == nil {
+		return message
+	}
+	message = joined(message, o.Next(hr))
+	w.retrying(reason, message)
+	return message
 }
 
 func joined(message, next string) string {
@@ -280,7 +295,7 @@ func tested(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 	failedAgain(hr, o, now)
 	w.set(v1beta1.TestSuccessCondition, metav1.ConditionUnknown, v1beta1.AwaitingTestsReason, message)
-	return w.failed(f, message, o.Next)
+	return w.failed(hr, o, f, message)
 }
 
 func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
@@ -309,7 +324,7 @@ func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 	failed(hr, o, v1beta1.PhaseTest, w.now)
 	w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.NotVerifiedReason, message)
 	w.unset(v1beta1.RemediatedCondition)
-	return w.failed(Failure{Reason: v1beta1.TestFailedReason}, message, o.Next)
+	return w.failed(hr, o, Failure{Reason: v1beta1.TestFailedReason}, message)
 }
 
 // unlocked leaves a release whose newest revision counts as failed, so it is not Ready until the next action has ended.
@@ -334,8 +349,8 @@ func compared(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		attempt(hr, o, string(plan.Upgrade), now)
 		hr.Status.Failures++
 		w := writer{object: hr, generation: o.Generation, now: now}
-		return w.failed(*o.Failure, fmt.Sprintf("comparing %s/%s with %s %s failed: %s", o.Target.Namespace, o.Target.Name, o.Chart.Name,
-			o.Chart.Version, o.Failure.Message), o.Next)
+		return w.failed(hr, o, *o.Failure, fmt.Sprintf("comparing %s/%s with %s %s failed: %s", o.Target.Namespace, o.Target.Name,
+			o.Chart.Name, o.Chart.Version, o.Failure.Message))
 	}
 	newest := hr.Status.Latest()
 	if !o.Equal || newest == nil {

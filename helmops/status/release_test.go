@@ -44,7 +44,8 @@ func revision(version int, status string) plan.Record {
 
 func outcome(step plan.Step, change ...func(*Outcome)) Outcome {
 	o := Outcome{
-		Step: step, Target: target, Generation: 4, Chart: chart1, ConfigDigest: "sha256:c", Reached: true, Next: "it goes on later",
+		Step: step, Target: target, Generation: 4, Chart: chart1, ConfigDigest: "sha256:c", Reached: true,
+		Next:      func(*v1beta1.HelmRelease) string { return "it goes on later" },
 		History:   []plan.Record{revision(1, plan.StatusDeployed)},
 		Inventory: []v1beta1.ResourceRef{{ID: "apps_web_apps_Deployment", Version: "v1"}},
 	}

@@ -28,7 +28,7 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		failed(hr, o, v1beta1.PhaseRollback, now)
 		message := fmt.Sprintf("rollback of %s/%s failed: %s", o.Target.Namespace, o.Target.Name, o.Failure.Message)
 		w.set(v1beta1.RemediatedCondition, metav1.ConditionFalse, v1beta1.RollbackFailedReason, message)
-		return w.failed(Failure{Reason: v1beta1.RollbackFailedReason}, message, o.Next)
+		return w.failed(hr, o, Failure{Reason: v1beta1.RollbackFailedReason}, message)
 	}
 	message := fmt.Sprintf("%s/%s was rolled back", o.Target.Namespace, o.Target.Name)
 	if newest := hr.Status.Latest(); newest != nil {
@@ -53,7 +53,7 @@ func remedied(hr *v1beta1.HelmRelease, o Outcome, w writer, reason, message stri
 	if why := lastFailure(hr); why != "" {
 		message = why + "; " + message
 	}
-	w.retrying(reason, joined(message, o.Next))
+	w.retryingNext(hr, o, reason, message)
 	return event
 }
 

@@ -199,7 +199,7 @@ func introduced(hr *v1beta1.HelmRelease) *Introduced {
 	config, rendering := failed.ConfigDigest, good.RenderDigest
 	if bad := revisionOf(s.History, failed.Revision); bad != nil {
 		out.BadChart, config, rendering = *chartOf(*bad), bad.ConfigDigest, bad.RenderDigest
-	} else if failed.ChartDigest == s.LastAttemptedRevisionDigest && config == s.LastAttemptedConfigDigest {
+	} else if plan.InputOfFailure(failed) == plan.InputOfAttempt(&s).Unrendered() {
 		rendering = s.LastAttemptedRenderDigest
 	}
 	out.ChartChanged = out.GoodChart != out.BadChart
@@ -253,10 +253,8 @@ func then(hr *v1beta1.HelmRelease) []string {
 
 // badNow finds the input that was attempted last among those that failed for good.
 func badNow(s v1beta1.HelmReleaseStatus) (v1beta1.KnownBad, bool) {
-	i := slices.IndexFunc(s.KnownBad, func(bad v1beta1.KnownBad) bool {
-		return bad.ChartDigest == s.LastAttemptedRevisionDigest && bad.ConfigDigest == s.LastAttemptedConfigDigest &&
-			bad.RenderDigest == s.LastAttemptedRenderDigest
-	})
+	attempted := plan.InputOfAttempt(&s)
+	i := slices.IndexFunc(s.KnownBad, func(bad v1beta1.KnownBad) bool { return plan.InputOfBad(bad) == attempted })
 	if i < 0 {
 		return v1beta1.KnownBad{}, false
 	}

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -17,9 +18,9 @@ type NoRollbackError struct {
 // Error implements error.
 func (e *NoRollbackError) Error() string { return e.Why }
 
-// RollbackTarget picks the revision that a request of a user goes back to: the one that is named, or for 0 the one that was
-// verified last, else the newest good one. A revision that is of the same input as the one that runs, or of one that is known
-// to be bad, is only taken when it is named. The error is a *NoRollbackError.
+// RollbackTarget picks the revision that a request of a user goes back to: the one that is named, or for 0 the best that the
+// controller would choose by itself. A revision that is of the same input as the one that runs is only taken when it is named. The
+// error is a *NoRollbackError.
 func RollbackTarget(hr *v1beta1.HelmRelease, revision int) (v1beta1.Snapshot, error) {
 	history := hr.Status.History
 	switch {
@@ -28,69 +29,46 @@ func RollbackTarget(hr *v1beta1.HelmRelease, revision int) (v1beta1.Snapshot, er
 	case hr.Status.InputDigest == "":
 		return v1beta1.Snapshot{}, &NoRollbackError{Why: "the controller has not told yet which chart and values it should run " +
 			"(status.inputDigest is empty), and a request holds against these only; see that its source is ready"}
-	case revision != 0:
-		return namedTarget(history, revision)
 	}
-	var found *v1beta1.Snapshot
-	for i := range history {
-		s := &history[i]
-		if !wasGood(*s) || sameInput(*s, history[0]) && wasGood(history[0]) || testsFailed(*s) || turnedOutBad(hr.Status.KnownBad, *s) {
-			continue
-		}
-		if v := hr.Status.LastVerified; v != nil && v.Revision == s.Version {
-			return *s, nil
-		}
-		if found == nil {
-			found = s
-		}
+	rule := plan.RollbackRuleOf(hr)
+	records := plan.RecordsOf(history)
+	if revision != 0 {
+		return namedTarget(history, records, rule, revision)
 	}
-	if found == nil {
+	targets := rule.Targets(records)
+	if newest := &records[0]; rule.Refuses(newest, true) == "" {
+		targets = rule.Others(records, newest)
+	}
+	if len(targets) == 0 {
 		return v1beta1.Snapshot{}, &NoRollbackError{Why: "its history has no good revision but what runs; it has: " + revisionsText(history)}
 	}
-	return *found, nil
+	at := slices.IndexFunc(history, func(s v1beta1.Snapshot) bool { return s.Version == targets[0].Version })
+	return history[at], nil
 }
 
-func namedTarget(history []v1beta1.Snapshot, revision int) (v1beta1.Snapshot, error) {
-	for _, s := range history {
-		switch {
-		case s.Version != revision:
-		case !wasGood(s):
-			return s, &NoRollbackError{Why: fmt.Sprintf("revision %d never ran well, it is %s; the history has: %s",
-				revision, s.Status, revisionsText(history))}
-		default:
+func namedTarget(
+	history []v1beta1.Snapshot, records []plan.Record, rule plan.RollbackRule, revision int,
+) (v1beta1.Snapshot, error) {
+	for i, s := range history {
+		if s.Version != revision {
+			continue
+		}
+		if rule.Refuses(&records[i], true) == "" {
 			return s, nil
 		}
+		return s, &NoRollbackError{Why: fmt.Sprintf("revision %d never ran well, it is %s; the history has: %s",
+			revision, ended(s), revisionsText(history))}
 	}
 	return v1beta1.Snapshot{}, &NoRollbackError{Why: fmt.Sprintf("revision %d is not in the history; it has: %s", revision, revisionsText(history))}
 }
 
-// wasGood reports whether the revision rolled out.
-func wasGood(s v1beta1.Snapshot) bool {
-	return s.Deleted == nil && (s.Status == plan.StatusDeployed || s.Status == plan.StatusSuperseded)
-}
-
-// sameInput reports whether two revisions were made from the same chart, values and post renderers.
-func sameInput(a, b v1beta1.Snapshot) bool {
-	return a.ChartName == b.ChartName && v1beta1.SameVersion(a.ChartVersion, b.ChartVersion) && a.ChartDigest == b.ChartDigest &&
-		a.ConfigDigest == b.ConfigDigest && a.RenderDigest == b.RenderDigest
-}
-
-func testsFailed(s v1beta1.Snapshot) bool {
-	for _, test := range s.TestHooks {
-		if test.Phase == "Failed" {
-			return true
-		}
+// ended says how a revision ended: its status in Helm's words, and its outcome where that says something else.
+func ended(s v1beta1.Snapshot) string {
+	outcome := plan.RevisionOutcome(s.Outcome)
+	if s.Status != plan.StatusSuperseded || outcome == "" || outcome == plan.OutcomeSucceeded {
+		return s.Status
 	}
-	return false
-}
-
-func turnedOutBad(known []v1beta1.KnownBad, s v1beta1.Snapshot) bool {
-	for _, bad := range known {
-		if bad.ChartDigest == s.ChartDigest && bad.ConfigDigest == s.ConfigDigest && bad.RenderDigest == s.RenderDigest {
-			return true
-		}
-	}
-	return false
+	return fmt.Sprintf("%s and %s before", s.Status, outcome)
 }
 
 func revisionsText(history []v1beta1.Snapshot) string {

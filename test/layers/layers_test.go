@@ -25,6 +25,7 @@ var layers = map[string]int{
 	"helmops/install": 3,
 
 	"helmops/engine":          2,
+	"helmops/engine/helmtext": 1,
 	"helmops/chart":           2,
 	"helmops/postrender":      2,
 	"helmops/kustomize/build": 2,

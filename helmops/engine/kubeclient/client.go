@@ -129,6 +129,8 @@ type Client struct {
 	defined map[schema.GroupKind]*definition.Definition
 	// begun is when the first object of the revision was written, or earlier.
 	begun time.Time
+	// superseded is set when a wait has ended with ErrSuperseded.
+	superseded bool
 	outcome
 }
 
@@ -178,6 +180,21 @@ func (c *Client) writesBegan(otherwise time.Time) time.Time {
 		return otherwise
 	}
 	return c.begun
+}
+
+// Superseded reports whether a wait of the action has ended with ErrSuperseded.
+func (c *Client) Superseded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.superseded
+}
+
+// endSuperseded notes that a wait ends because other inputs are wanted by now, and returns the error for it.
+func (c *Client) endSuperseded() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.superseded = true
+	return ErrSuperseded
 }
 
 // Failure is the error of a deletion, which Helm replaces by one that says nothing.

@@ -143,7 +143,7 @@ func (c *Client) untilReady(
 			broken.report.State = health.Failed
 			return c.notReady([]unready{broken}, len(resources), 0) //nolint:contextcheck // it has a time of its own
 		case <-c.options.Superseded:
-			return ErrSuperseded
+			return c.endSuperseded()
 		case <-end.C:
 			if total > timeout || !progress.lately(pods, timeout/4, c.now()) {
 				return c.notReady(lacking, len(resources), total) //nolint:contextcheck // it has a time of its own

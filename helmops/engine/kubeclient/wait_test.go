@@ -1,6 +1,7 @@
 package kubeclient
 
 import (
+	"errors"
 	"strconv"
 	"sync"
 	"testing"
@@ -85,7 +86,7 @@ func observe(deployment *unstructured.Unstructured, generation int64, available 
 	return out
 }
 
-func newSite(t *testing.T, deployment *unstructured.Unstructured) *site {
+func newSite(t *testing.T, deployment *unstructured.Unstructured, superseded ...<-chan struct{}) *site {
 	t.Helper()
 	s := &site{T: t, pods: fake.NewClientset(), share: &counted{}, end: make(chan error, 1)}
 	s.dynamic = dynamicfake.NewSimpleDynamicClient(runtime.NewScheme(), deployment)
@@ -97,6 +98,9 @@ func newSite(t *testing.T, deployment *unstructured.Unstructured) *site {
 	s.client = &Client{
 		ctx: t.Context(), identity: podsOnly{clients: s.pods}, tracker: seen, share: share{of: s.share},
 		options: Options{Now: time.Now},
+	}
+	for _, channel := range superseded {
+		s.client.options.Superseded = channel
 	}
 	info := workload("Deployment").info
 	info.Mapping.GroupVersionKind = kind.GVK
@@ -181,6 +185,32 @@ func TestAWaitKeepsItsShareUntilItsObjectsAreObserved(t *testing.T) {
 					t.Errorf("taken again %d times, and given back %d times", s.share.returned, s.share.left)
 				}
 			})
+		})
+	}
+}
+
+// Whether a revision failed because other inputs were wanted is known from the client, not from the text of its error.
+func TestAWaitThatIsSupersededIsNoted(t *testing.T) {
+	t.Parallel()
+	written := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "Deployment",
+		"metadata": map[string]any{"namespace": "apps", "name": "web", "generation": int64(2)},
+		"spec":     map[string]any{"replicas": int64(1)},
+	}}
+	written.SetLabels(map[string]string{"app.kubernetes.io/managed-by": "Helm"})
+	for _, supersede := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			superseded := make(chan struct{})
+			s := newSite(t, observe(written, 1, false), superseded)
+			synctest.Wait()
+			if supersede {
+				close(superseded)
+			} else {
+				s.update(observe(written, 2, true))
+			}
+			if err := <-s.end; errors.Is(err, ErrSuperseded) != supersede || s.client.Superseded() != supersede {
+				t.Errorf("the wait ended with %v, superseded %v; want %v", err, s.client.Superseded(), supersede)
+			}
 		})
 	}
 }

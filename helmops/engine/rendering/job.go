@@ -125,7 +125,7 @@ func (w *work) prepare() error {
 	}
 	wanted := w.chart.Metadata.KubeVersion
 	if has := capabilities.KubeVersion.String(); wanted != "" && !chartutil.IsCompatibleRange(wanted, has) {
-		return fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", wanted, has)
+		return &unfitError{cause: fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", wanted, has)}
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/resource"
+
+	"fairlead.dev/fairlead/helmops/engine/helmtext"
 )
 
 // grace is the least time that is left to a wait, however long ago it began: what is ready must have the chance to say so.
@@ -71,7 +73,7 @@ func (w *Work) Rollout(former string) error {
 		return fmt.Errorf("revision %d is %s; there is nothing to finish", rel.Version, status)
 	}
 	if err := w.rollout(hooks, former); err != nil {
-		rel.SetStatus(release.StatusFailed, fmt.Sprintf("%s %q failed: %s", verb(status), rel.Name, err))
+		rel.SetStatus(release.StatusFailed, failure(status, rel.Name, err))
 		return errors.Join(err, w.Records.Update(rel))
 	}
 	superseded, err := w.Records.DeployedAll(rel.Name)
@@ -95,14 +97,15 @@ func (w *Work) Rollout(former string) error {
 	return w.Records.Update(rel)
 }
 
-func verb(status release.Status) string {
+// failure is the description of a revision that was left with a status and failed when it was finished.
+func failure(status release.Status, name string, cause error) string {
 	switch status {
 	case release.StatusPendingUpgrade:
-		return "Upgrade"
+		return helmtext.OfUpgrade(name, cause)
 	case release.StatusPendingRollback:
-		return "Rollback"
+		return helmtext.OfRollback(name, cause)
 	default:
-		return "Release"
+		return helmtext.OfInstall(name, cause)
 	}
 }
 

@@ -28,6 +28,8 @@ type Driver struct {
 	note   Note
 	// conceal is never nil.
 	conceal func(cause string) string
+	// failsAs is never nil.
+	failsAs func() plan.RevisionOutcome
 
 	mu   sync.Mutex
 	seen map[string]entry
@@ -47,6 +49,7 @@ func (s *Store) Driver(ctx context.Context, reader Reader, key Key, note Note) *
 		ctx: ctx, store: s, reader: reader, key: key, note: note,
 		seen: map[string]entry{}, methods: map[string]plan.ApplyMethod{}, stubs: map[*release.Release]struct{}{},
 		conceal: func(cause string) string { return cause },
+		failsAs: func() plan.RevisionOutcome { return plan.OutcomeFailed },
 	}
 }
 
@@ -54,12 +57,16 @@ func (s *Store) Driver(ctx context.Context, reader Reader, key Key, note Note) *
 // values. It is called before the action begins.
 func (d *Driver) Conceal(hide func(cause string) string) { d.conceal = hide }
 
+// FailsAs sets what is asked for the outcome of a revision when Helm marks it as failed; otherwise it is OutcomeFailed. It is called
+// before the action begins.
+func (d *Driver) FailsAs(outcome func() plan.RevisionOutcome) { d.failsAs = outcome }
+
 // concealed is a release whose description is fit to be stored.
 func (d *Driver) concealed(rel *release.Release) *release.Release {
 	if rel.Info == nil || rel.Info.Status != release.StatusFailed {
 		return rel
 	}
-	cause := plan.Cause(rel.Info.Description)
+	cause := Cause(rel.Info.Description)
 	hidden := d.conceal(cause)
 	if hidden == cause {
 		return rel

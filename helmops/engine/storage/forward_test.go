@@ -8,6 +8,8 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/release"
 	helmtime "helm.sh/helm/v3/pkg/time"
+
+	"fairlead.dev/fairlead/helmops/plan"
 )
 
 func TestForwardOnly(t *testing.T) {
@@ -43,7 +45,7 @@ func TestForwardOnly(t *testing.T) {
 				Name: "web", Version: 2, Info: &release.Info{LastDeployed: begun}, Hooks: tt.hooks,
 				Chart: &chart.Chart{Metadata: &chart.Metadata{Name: "web", Annotations: tt.annotations}},
 			}
-			text := note(rel, packed{data: []byte("x")}, Note{}, nil).text()
+			text := note(rel, packed{data: []byte("x")}, Note{}, nil, plan.OutcomeFailed).text()
 			if got := parseNote(text).record(2, time.Time{}).ForwardOnly; got != tt.want {
 				t.Errorf("noted is %q, want %q", got, tt.want)
 			}

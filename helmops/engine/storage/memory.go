@@ -50,7 +50,7 @@ func (e *HistoryError) Reason() string { return v1beta1.StorageErrorReason }
 func sizeOfRecord(r *plan.Record) int {
 	size := recordCost + len(r.Namespace) + len(r.Status) + len(r.Description) + len(r.ChartName) + len(r.ChartVersion) + len(r.AppVersion) +
 		len(r.ChartDigest) + len(r.ConfigDigest) + len(r.RenderDigest) + len(r.ForwardOnly) + len(r.Degraded) +
-		len(r.ApplyMethod)
+		len(r.ApplyMethod) + len(r.Outcome) + len(r.Action)
 	for _, test := range r.Tests {
 		size += testCost + len(test.Name) + len(test.Phase)
 	}
@@ -70,7 +70,7 @@ func sizeOf(e *entry) int64 {
 func sizeOfNote(n *noted) int {
 	size := noteCost + len(n.Namespace) + len(n.Status) + len(n.ChartName) + len(n.ChartVersion) + len(n.AppVersion) + len(n.ChartDigest) +
 		len(n.ConfigDigest) + len(n.RenderDigest) + len(n.Content) + len(n.Description) + len(n.ForwardOnly) +
-		len(n.ApplyMethod)
+		len(n.ApplyMethod) + len(n.Outcome) + len(n.Action)
 	for _, test := range n.Tests {
 		size += testCost + len(test.Name) + len(test.Phase)
 	}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -45,13 +46,16 @@ type noted struct {
 	ConfigDigest string `json:"configDigest,omitempty"`
 	RenderDigest string `json:"renderDigest,omitempty"`
 	// Content is the digest of the record this was noted on; another one was written by another client.
-	Content       string     `json:"content"`
-	Description   string     `json:"description,omitempty"`
-	FirstDeployed time.Time  `json:"firstDeployed,omitzero"`
-	LastDeployed  time.Time  `json:"lastDeployed,omitzero"`
-	Deleted       time.Time  `json:"deleted,omitzero"`
-	Tests         []testNote `json:"tests,omitempty"`
-	ForwardOnly   string     `json:"forwardOnly,omitempty"`
+	Content string `json:"content"`
+	// Outcome is how the revision ended, Action what made it; each is empty in what versions before 0.1 wrote.
+	Outcome       plan.RevisionOutcome `json:"outcome,omitempty"`
+	Action        plan.Step            `json:"action,omitempty"`
+	Description   string               `json:"description,omitempty"`
+	FirstDeployed time.Time            `json:"firstDeployed,omitzero"`
+	LastDeployed  time.Time            `json:"lastDeployed,omitzero"`
+	Deleted       time.Time            `json:"deleted,omitzero"`
+	Tests         []testNote           `json:"tests,omitempty"`
+	ForwardOnly   string               `json:"forwardOnly,omitempty"`
 	// ApplyMethod is as the record has it.
 	ApplyMethod string `json:"applyMethod,omitempty"`
 	// Degraded names the parts of the chart that the record leaves out.
@@ -90,14 +94,15 @@ func (n noted) text() string {
 	short := noted{
 		Namespace: n.Namespace, Status: n.Status, ChartDigest: n.ChartDigest, ConfigDigest: n.ConfigDigest, RenderDigest: n.RenderDigest,
 		Content: n.Content, Degraded: n.Degraded, ForwardOnly: n.ForwardOnly, ApplyMethod: n.ApplyMethod, Partial: true,
+		Outcome: n.Outcome, Action: n.Action,
 	}
 	text, _ = json.Marshal(short) // strings and a bool
 	return string(text)
 }
 
 // note makes the annotation for a release that is about to be written over a record with the annotation before, which is
-// nil when another Helm client wrote that one.
-func note(rel *release.Release, data packed, given Note, before *noted) noted {
+// nil when another Helm client wrote that one. failsAs is the outcome of a revision that fails by this write.
+func note(rel *release.Release, data packed, given Note, before *noted, failsAs plan.RevisionOutcome) noted {
 	record := recordOf(rel)
 	n := noted{
 		Namespace: record.Namespace, Status: record.Status, Description: record.Description, Content: digest(data.data),
@@ -105,6 +110,7 @@ func note(rel *release.Release, data packed, given Note, before *noted) noted {
 		ChartDigest: given.ChartDigest, ConfigDigest: given.ConfigDigest, RenderDigest: given.RenderDigest,
 		FirstDeployed: record.FirstDeployed, LastDeployed: record.LastDeployed, Deleted: record.Deleted, Degraded: data.degraded,
 		ForwardOnly: record.ForwardOnly, ApplyMethod: string(data.method),
+		Outcome: outcomeOf(rel, before, failsAs), Action: record.Action,
 	}
 	for _, test := range record.Tests {
 		n.Tests = append(n.Tests, testNote(test))
@@ -113,6 +119,7 @@ func note(rel *release.Release, data packed, given Note, before *noted) noted {
 		n.ChartDigest, n.ConfigDigest = before.ChartDigest, before.ConfigDigest
 		n.RenderDigest = before.RenderDigest
 		n.Degraded = stillDegraded(rel, before.Degraded, data.degraded)
+		n.Action = cmp.Or(before.Action, n.Action)
 	}
 	if n.ConfigDigest == "" {
 		n.ConfigDigest = configDigest(rel)
@@ -140,6 +147,7 @@ func (n *noted) record(version int, modified time.Time) plan.Record {
 		ChartName: n.ChartName, ChartVersion: n.ChartVersion, AppVersion: n.AppVersion, Ours: true,
 		FirstDeployed: n.FirstDeployed, LastDeployed: n.LastDeployed, Deleted: n.Deleted, Modified: modified,
 		ForwardOnly: n.ForwardOnly, ApplyMethod: plan.ApplyMethodOf(n.ApplyMethod),
+		Outcome: outcomeOfText(n.Status, n.Description), Action: actionOfText(n.Status, n.Description),
 	}
 	for _, test := range n.Tests {
 		record.Tests = append(record.Tests, plan.TestRun(test))
@@ -154,6 +162,8 @@ func (n *noted) supplement(record *plan.Record) {
 	record.Digest = n.Content
 	record.ChartDigest, record.ConfigDigest = n.ChartDigest, n.ConfigDigest
 	record.RenderDigest = n.RenderDigest
+	record.Outcome = cmp.Or(n.Outcome, record.Outcome)
+	record.Action = cmp.Or(n.Action, record.Action)
 	record.Degraded = strings.Join(n.Degraded, ",")
 }
 
@@ -164,6 +174,8 @@ func recordOf(rel *release.Release) plan.Record {
 		FirstDeployed: rel.Info.FirstDeployed.Time, LastDeployed: rel.Info.LastDeployed.Time, Deleted: rel.Info.Deleted.Time,
 		ForwardOnly: forwardOnlyOf(rel),
 	}
+	record.Outcome = outcomeOfText(record.Status, record.Description)
+	record.Action = actionOfText(record.Status, record.Description)
 	if rel.Chart != nil && rel.Chart.Metadata != nil {
 		meta := rel.Chart.Metadata
 		record.ChartName, record.ChartVersion, record.AppVersion = meta.Name, meta.Version, meta.AppVersion

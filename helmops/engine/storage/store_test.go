@@ -66,7 +66,8 @@ func TestHistoryTellsTheRecord(t *testing.T) {
 	tested.LastRun = release.HookExecution{Phase: release.HookPhaseSucceeded}
 	s.create(t, s.store(t), newRelease(1, release.StatusDeployed, func(r *release.Release) { r.Hooks = []*release.Hook{tested} }))
 	want := plan.Record{
-		Version: 1, Namespace: "apps", Status: plan.StatusDeployed, Description: "as told", ChartName: "web", ChartVersion: "1.0.0", AppVersion: "9.9",
+		Version: 1, Namespace: "apps", Status: plan.StatusDeployed, Outcome: plan.OutcomeSucceeded, Description: "as told",
+		ChartName: "web", ChartVersion: "1.0.0", AppVersion: "9.9",
 		ChartDigest: digest1, RenderDigest: "r", ConfigDigest: values.Digest(map[string]any{"replicas": 2}),
 		Digest: digest(s.secret(t, keyOf(1)).Data["release"]), Ours: true, Modified: now, FirstDeployed: newRelease(1, "").Info.FirstDeployed.Time,
 		LastDeployed: now, Tests: []plan.TestRun{{Name: "probe", Phase: "Succeeded"}},

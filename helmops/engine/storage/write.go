@@ -64,7 +64,7 @@ func (d *Driver) create(name string, rel *release.Release) error {
 	if err != nil {
 		return fmt.Errorf("creating release record %s: %w", name, err)
 	}
-	about := note(rel, data, d.note, nil)
+	about := note(rel, data, d.note, nil, d.failsAs())
 	secret := newSecret(name, rel, data)
 	annotate(secret, about, d.note.Owner)
 	secret.Labels["createdAt"] = strconv.FormatInt(d.store.now().Unix(), 10)
@@ -99,7 +99,7 @@ func (d *Driver) update(name string, rel *release.Release) error {
 	if err != nil {
 		return fmt.Errorf("updating release record %s: %w", name, err)
 	}
-	about := note(whole, data, Note{}, base.note)
+	about := note(whole, data, Note{}, base.note, d.failsAs())
 	owner := d.note.Owner
 	if owner.IsZero() {
 		owner = base.owner
