@@ -27,6 +27,11 @@ CLUSTER_FLAGS := -trimpath -ldflags '-s -w \
 # What make image is for.
 PLATFORMS ?= linux/$(shell go env GOARCH)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# What a release is built for.
+RELEASE_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+# What make deflake and make coverage test; make deflake does so TIMES times.
+PKG ?= ./api/... ./controllers/... ./helmops/... ./sources/... ./cmd/...
+TIMES ?= 10
 # The test that watches idle objects, and that can share the machine with others.
 ZOO := ^TestNothingSpins$$
 # How long each parser is fuzzed.
@@ -48,10 +53,17 @@ image: $(addprefix $(BIN)/fairlead-,$(subst /,-,$(PLATFORMS))) ## Write an OCI i
 	@cd test/tools && go run ./image --project $(CURDIR) --out $(BIN)/image --version $(VERSION) $(ARGS) \
 	  $(foreach p,$(PLATFORMS),$(p)=$(BIN)/fairlead-$(subst /,-,$(p)))
 
-generate: ## Generate deep copies, CRDs and RBAC from the types and markers
+release-dry: $(BIN)/helm ## Build what a release has into bin/release, for this platform; RELEASE_PLATFORMS='linux/arm64 darwin/arm64' says for what
+	@test/tools/release.sh $(VERSION) $(if $(filter file,$(origin RELEASE_PLATFORMS)),$(shell go env GOOS)/$(shell go env GOARCH),$(RELEASE_PLATFORMS))
+
+release: $(BIN)/helm ## Build a release for all platforms, push and sign it; the workflow of a tag runs it, with VERSION and REGISTRY
+	@test/tools/release.sh --publish $(VERSION) $(RELEASE_PLATFORMS)
+
+generate: ## Generate deep copies, CRDs, RBAC, the API reference and JSON schemas from the types and markers
 	@go tool controller-gen object paths=./api/... crd:maxDescLen=1024 output:crd:dir=config/crd
 	@go tool controller-gen rbac:roleName=fairlead-controller paths=./controllers/... paths=./cmd/... output:rbac:dir=config/rbac
 	@cp config/crd/fairlead.dev_*.yaml charts/fairlead/crds/
+	@go run ./test/apiref --crds config/crd --pages docs/api --schemas docs/schemas
 
 fmt: ## Format the code
 	@gofmt -w $$(git ls-files '*.go')
@@ -73,6 +85,15 @@ unit: $(BIN)/versitygw ## Unit tests
 	@echo "unit tests"
 	@test -d ../shared/charts || echo "the folder shared/charts beside the project is absent; published charts are not tested"
 	@go vet ./... && go test $$(go list ./... | grep -vE '/test/(integration|helmcompat|remediation|gitops|attacks)')
+
+deflake: ## Repeat unit tests in random order to find those that fail now and then; PKG=./helmops/plan TIMES=50
+	@go test -count=$(TIMES) -shuffle=on -failfast $(PKG)
+
+coverage: ## Measure what unit tests cover, into bin/coverage.html; PKG says of which packages
+	@mkdir -p $(BIN)
+	@go test -coverprofile=$(BIN)/coverage.out $(PKG)
+	@go tool cover -html=$(BIN)/coverage.out -o $(BIN)/coverage.html
+	@go tool cover -func=$(BIN)/coverage.out | tail -n 1
 
 fuzz: ## Fuzz every parser of outside input, for a moment each; FUZZ=1m says how long
 	@echo "fuzzing for $(FUZZ) each; cold, this takes a few minutes on two cores to build"
@@ -100,7 +121,9 @@ bench: cluster $(BIN)/fairlead $(BIN)/bench ## Measure times, processor time, me
 	@$(BIN)/bench $(ARGS)
 
 verify: ## Fail when generated files differ from what is committed
-	@git diff --exit-code -- api config charts
+	@git diff --exit-code -- api config charts docs/api docs/schemas
+	@test -z "$$(git ls-files --others --exclude-standard -- api config charts docs/api docs/schemas)" || \
+	  { echo "generated files are not committed:"; git ls-files --others --exclude-standard -- api config charts docs/api docs/schemas; exit 1; }
 
 ##@ Control plane for tests
 
@@ -161,4 +184,4 @@ help: ## Show this help
 clean: ## Remove what was built and the state of make run
 	@rm -rf $(BIN) .run
 
-.PHONY: run demo build image generate fmt tidy lint vuln test unit fuzz integration zoo comparisons attacks presubmit bench verify cluster help clean
+.PHONY: run demo build image release release-dry generate fmt tidy lint vuln test unit deflake coverage fuzz integration zoo comparisons attacks presubmit bench verify cluster help clean

@@ -10,6 +10,7 @@ import (
 type Artifact struct {
 	// Revision is the upstream name of the content: "main@sha1:…" for Git, "1.4.2@sha256:…" for OCI, the version for a
 	// chart, "sha256:…" for a repository index.
+	// +kubebuilder:validation:MaxLength=32768
 	// +required
 	Revision string `json:"revision"`
 	// Digest of the cached bytes, as algorithm:hex.
@@ -33,14 +34,18 @@ func (a *Artifact) HasRevision(revision, digest string) bool {
 // of the release. Two revisions are the same chart exactly when their digests are equal.
 type ChartRevision struct {
 	// Name of the chart, from its Chart.yaml.
+	// +kubebuilder:validation:MaxLength=32768
 	Name string `json:"name"`
 	// Version of the chart, from its Chart.yaml.
+	// +kubebuilder:validation:MaxLength=32768
 	Version string `json:"version"`
 	// Digest of the chart, as algorithm:hex: the manifest for a chart in an OCI registry, the archive for one in a Helm
 	// repository, the chart directory for one in Git.
+	// +kubebuilder:validation:MaxLength=256
 	Digest string `json:"digest"`
 	// ValuesDigest is the digest of what the files of valuesFiles were merged to, for a chart from a GitRepository or
 	// Bucket; empty when valuesFiles names none.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ValuesDigest string `json:"valuesDigest,omitempty"`
 }

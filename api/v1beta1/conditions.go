@@ -76,6 +76,7 @@ type Conditioned interface {
 // ReconcileRequest is embedded in every status; it answers the request annotation.
 type ReconcileRequest struct {
 	// LastHandledReconcileAt is the value of the annotation fairlead.dev/requestedAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 }

@@ -98,6 +98,8 @@ type GitRepositorySpec struct {
 	Ignore *string `json:"ignore,omitempty"`
 	// SparseCheckout has the directories that the artifact consists of; all when left out.
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
 	// +optional
 	SparseCheckout []string `json:"sparseCheckout,omitempty"`
 	// RecurseSubmodules puts the submodules of the repository into the artifact. The credentials are sent to those on the same host.
@@ -105,6 +107,7 @@ type GitRepositorySpec struct {
 	RecurseSubmodules bool `json:"recurseSubmodules,omitempty"`
 	// Include copies the artifacts of other GitRepositories of the namespace into this one, in order: what is copied later wins.
 	// +kubebuilder:validation:MaxItems=20
+	// +listType=atomic
 	// +optional
 	Include []GitRepositoryInclude `json:"include,omitempty"`
 	// Verify has the signatures of the commit, or of its tag, checked before anything is taken over.
@@ -141,9 +144,12 @@ type GitRepositoryStatus struct {
 	// +optional
 	Artifact *Artifact `json:"artifact,omitempty"`
 	// IncludedArtifacts are those of spec.include that are in the artifact, in the same order.
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=atomic
 	// +optional
 	IncludedArtifacts []Artifact `json:"includedArtifacts,omitempty"`
 	// ObservedContent tells by a digest with which settings the artifact was made.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	ObservedContent string `json:"observedContent,omitempty"`
 }

@@ -44,6 +44,8 @@ type HelmChartSpec struct {
 	// ValuesFiles are files whose merged content is the chart's values instead of its values.yaml, in order: what comes later counts. Their
 	// paths count from the root of a GitRepository or Bucket, or from that of the chart in a HelmRepository.
 	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
 	// +optional
 	ValuesFiles []string `json:"valuesFiles,omitempty"`
 	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.

@@ -60,7 +60,7 @@ func (in *HelmRelease) GetMaxHistory() int {
 	if in.Spec.MaxHistory == nil {
 		return DefaultMaxHistory
 	}
-	return *in.Spec.MaxHistory
+	return int(*in.Spec.MaxHistory)
 }
 
 // GetTimeout bounds each wait of an action without a timeout of its own.

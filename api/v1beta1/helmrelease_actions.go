@@ -181,8 +181,10 @@ type FailureStrategy struct {
 // InstallRemediation tells what happens after a failed install.
 type InstallRemediation struct {
 	// Retries is how many more attempts follow a failed one, each after the remediation. Negative is without end.
+	// +kubebuilder:validation:Minimum=-2147483648
+	// +kubebuilder:validation:Maximum=2147483647
 	// +optional
-	Retries int `json:"retries,omitempty"`
+	Retries int32 `json:"retries,omitempty"`
 	// IgnoreTestFailures does not take failed tests for a failed release; spec.test.ignoreFailures when left out.
 	// +optional
 	IgnoreTestFailures *bool `json:"ignoreTestFailures,omitempty"`
@@ -194,8 +196,10 @@ type InstallRemediation struct {
 // UpgradeRemediation tells what happens after a failed upgrade.
 type UpgradeRemediation struct {
 	// Retries is how many more attempts follow a failed one, each after the remediation. Negative is without end.
+	// +kubebuilder:validation:Minimum=-2147483648
+	// +kubebuilder:validation:Maximum=2147483647
 	// +optional
-	Retries int `json:"retries,omitempty"`
+	Retries int32 `json:"retries,omitempty"`
 	// IgnoreTestFailures does not take failed tests for a failed release; spec.test.ignoreFailures when left out.
 	// +optional
 	IgnoreTestFailures *bool `json:"ignoreTestFailures,omitempty"`
@@ -223,6 +227,7 @@ type Test struct {
 	IgnoreFailures bool `json:"ignoreFailures,omitempty"`
 	// Filters choose among the tests.
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	// +optional
 	Filters []TestFilter `json:"filters,omitempty"`
 }
@@ -292,4 +297,17 @@ type Uninstall struct {
 	// +kubebuilder:validation:Enum=background;foreground;orphan
 	// +optional
 	DeletionPropagation string `json:"deletionPropagation,omitempty"`
+}
+
+// WaitStrategyLegacy is the strategy that judges objects by the rules of Helm 3.
+const WaitStrategyLegacy = "legacy"
+
+// WaitStrategy says by which rules the controller waits for objects.
+type WaitStrategy struct {
+	// Name of the strategy: poller, by which the status of every object counts, or legacy, the rules of Helm 3, which
+	// know pods, workloads, Jobs, claims, Services and definitions. Every other object is then ready when it exists.
+	// HealthCheckExprs judge their kinds with either. The health of a release is judged in the same way.
+	// +kubebuilder:validation:Enum=poller;legacy
+	// +required
+	Name string `json:"name"`
 }

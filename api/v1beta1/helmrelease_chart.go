@@ -43,6 +43,8 @@ type HelmChartTemplateSpec struct {
 	// later counts. Their paths count from the root of a GitRepository or Bucket, or from that of the chart in a
 	// HelmRepository.
 	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
 	// +optional
 	ValuesFiles []string `json:"valuesFiles,omitempty"`
 	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.

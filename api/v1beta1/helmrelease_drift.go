@@ -30,6 +30,7 @@ type DriftDetection struct {
 	Mode string `json:"mode,omitempty"`
 	// Ignore lists what may differ.
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	// +optional
 	Ignore []DriftIgnoreRule `json:"ignore,omitempty"`
 }
@@ -39,10 +40,14 @@ type DriftDetection struct {
 type DriftIgnoreRule struct {
 	// Paths of fields, as JSON pointers (RFC 6901); an empty one is the whole object.
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
 	// +optional
 	Paths []string `json:"paths,omitempty"`
 	// Managers are names of field managers whose changes are left as they are, whatever the field.
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=1024
+	// +listType=atomic
 	// +optional
 	Managers []string `json:"managers,omitempty"`
 	// Target selects the objects; all when left out.
@@ -81,27 +86,34 @@ const (
 // ObjectDrift is how one object differs from the manifest of its release.
 type ObjectDrift struct {
 	// Kind of the object.
+	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Kind string `json:"kind"`
 	// Group of its API.
+	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Group string `json:"group,omitempty"`
 	// Namespace of the object, empty when its kind has none.
+	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 	// Name of the object.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Name string `json:"name"`
 	// Missing is set when the object is gone.
 	// +optional
 	Missing bool `json:"missing,omitempty"`
 	// Fields that differ, at most 10. Values are never kept.
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
 	// +optional
 	Fields []FieldDrift `json:"fields,omitempty"`
 	// More is how many further fields differ.
 	// +optional
-	More int `json:"more,omitempty"`
+	More int32 `json:"more,omitempty"`
 	// Note says why the difference is left as it is; empty when it is corrected, or only reported by the mode.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Note string `json:"note,omitempty"`
 }
@@ -109,6 +121,7 @@ type ObjectDrift struct {
 // FieldDrift is one field that differs.
 type FieldDrift struct {
 	// Path of the field, as kubectl prints it: .spec.template.spec.containers[name="web"].image.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Path string `json:"path"`
 	// Change is what was done to it: changed, removed or added.
@@ -116,6 +129,7 @@ type FieldDrift struct {
 	// +required
 	Change string `json:"change"`
 	// Manager that owns the field now, empty when nobody does.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Manager string `json:"manager,omitempty"`
 	// Since is when that manager last wrote the object.

@@ -49,6 +49,8 @@ type AutoRollback struct {
 	// Protect names kinds, as Kind or Kind.group, whose objects a rollback never deletes, besides PersistentVolumeClaim,
 	// CustomResourceDefinition and Namespace, which it never does.
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=317
+	// +listType=atomic
 	// +optional
 	Protect []string `json:"protect,omitempty"`
 }
@@ -59,7 +61,7 @@ type RollbackBudget struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=20
 	// +optional
-	Count *int `json:"count,omitempty"`
+	Count *int32 `json:"count,omitempty"`
 	// Per is the time; 24h when left out.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
@@ -96,7 +98,7 @@ func (in *HelmRelease) GetRollbackBudget() (count int, per time.Duration) {
 	}
 	budget := in.Spec.AutoRollback.Budget
 	if budget.Count != nil {
-		count = *budget.Count
+		count = int(*budget.Count)
 	}
 	return count, durationOr(budget.Per, per)
 }
@@ -112,22 +114,28 @@ func (in *HelmRelease) GetProtected() []string {
 // ObjectHealth is an object that is not healthy.
 type ObjectHealth struct {
 	// Kind of the object.
+	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Kind string `json:"kind"`
 	// Group of its API.
+	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Group string `json:"group,omitempty"`
 	// Namespace of the object, empty when its kind has none.
+	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 	// Name of the object.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Name string `json:"name"`
 	// State is InProgress or Failed.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	State string `json:"state"`
 	// Message says what is missing, and the cause where it is known: an image that cannot be pulled, a crash with its exit
 	// code, a quota.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Message string `json:"message,omitempty"`
 }
@@ -160,33 +168,43 @@ const (
 // LastFailure is the last failure of a release.
 type LastFailure struct {
 	// Class decides what follows: Rejected, Transient, ApplyFailed, Failed, TimedOut or Degraded.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Class string `json:"class"`
 	// Phase in which it failed: Preflight, Rollout, Test, Bake or Rollback.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Phase string `json:"phase"`
 	// Reason as in the conditions.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Reason string `json:"reason"`
 	// Message of the failure.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Message string `json:"message,omitempty"`
 	// Revision that failed, 0 when none was made.
 	// +optional
-	Revision int `json:"revision,omitempty"`
+	Revision int32 `json:"revision,omitempty"`
 	// ChartVersion that failed.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	ChartVersion string `json:"chartVersion,omitempty"`
 	// ChartDigest that failed.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ChartDigest string `json:"chartDigest,omitempty"`
 	// ConfigDigest of the values that failed.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ConfigDigest string `json:"configDigest,omitempty"`
 	// Objects that were not healthy, at most 10.
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
 	// +optional
 	Objects []ObjectHealth `json:"objects,omitempty"`
 	// Inconclusive says why the failure was not held against the revision; empty when it was.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Inconclusive string `json:"inconclusive,omitempty"`
 	// At is when it failed.
@@ -198,17 +216,20 @@ type LastFailure struct {
 type Adoption struct {
 	// Revision that the objects were compared with.
 	// +required
-	Revision int `json:"revision"`
+	Revision int32 `json:"revision"`
 	// RecordDigest is the digest of the record of the revision.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	RecordDigest string `json:"recordDigest,omitempty"`
 	// ObservedGeneration is the generation of the object that the comparison was made for.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// ChartDigest is the digest of the chart of the upgrade.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ChartDigest string `json:"chartDigest,omitempty"`
 	// ConfigDigest is the digest of the values of the upgrade.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ConfigDigest string `json:"configDigest,omitempty"`
 	// Until is when the controller upgrades a release whose objects differ in what the upgrade would overwrite; absent
@@ -220,22 +241,28 @@ type Adoption struct {
 // KnownBad is an input that has failed and is not tried again.
 type KnownBad struct {
 	// ChartVersion of the chart.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	ChartVersion string `json:"chartVersion,omitempty"`
 	// ChartDigest is the exact chart.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	ChartDigest string `json:"chartDigest"`
 	// ConfigDigest is the digest of the values.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	ConfigDigest string `json:"configDigest"`
 	// RenderDigest is the digest of post renderers and common metadata; empty when there are none.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	RenderDigest string `json:"renderDigest,omitempty"`
 	// SettingsDigest is the digest of the settings it failed under: timeouts, waits, tests, health checks and remediation. With
 	// others it is tried again.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	SettingsDigest string `json:"settingsDigest,omitempty"`
 	// Reason in the words of the conditions.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Reason string `json:"reason"`
 	// Since is when it was found to be bad.
@@ -246,12 +273,15 @@ type KnownBad struct {
 // SkippedChart is a chart that a release does not take, because it failed with the present values.
 type SkippedChart struct {
 	// ChartVersion of the chart.
+	// +kubebuilder:validation:MaxLength=32768
 	// +required
 	ChartVersion string `json:"chartVersion"`
 	// ChartDigest is the exact chart.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	ChartDigest string `json:"chartDigest"`
 	// Reason in the words of the conditions.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Reason string `json:"reason"`
 	// Since is when it was found to be bad.
@@ -272,15 +302,19 @@ const (
 // HeldChart is a chart that the source of a release has, and that the release does not take for now.
 type HeldChart struct {
 	// ChartVersion of the chart.
+	// +kubebuilder:validation:MaxLength=32768
 	// +required
 	ChartVersion string `json:"chartVersion"`
 	// ChartDigest is the exact chart.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	ChartDigest string `json:"chartDigest"`
 	// Reason is Frozen, Wave or SharedValues.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Reason string `json:"reason"`
 	// Message says what the release waits for.
+	// +kubebuilder:validation:MaxLength=32768
 	// +required
 	Message string `json:"message"`
 	// Until is when the release looks again without an event; absent when only an event helps.
@@ -292,7 +326,7 @@ type HeldChart struct {
 type Bake struct {
 	// Revision that is watched.
 	// +required
-	Revision int `json:"revision"`
+	Revision int32 `json:"revision"`
 	// Until is when it is verified if it stays healthy. While the object is suspended the time does not pass.
 	// +required
 	Until metav1.Time `json:"until"`
@@ -311,11 +345,12 @@ type AutomaticRollback struct {
 	At metav1.Time `json:"at"`
 	// From is the revision that was bad.
 	// +required
-	From int `json:"from"`
+	From int32 `json:"from"`
 	// To is the revision that it went back to.
 	// +required
-	To int `json:"to"`
+	To int32 `json:"to"`
 	// Reason in the words of the conditions.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Reason string `json:"reason"`
 }

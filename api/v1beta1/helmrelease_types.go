@@ -44,6 +44,7 @@ type HelmReleaseSpec struct {
 	// DependsOn names objects, HelmReleases unless they say otherwise, that have to be ready before this release is installed
 	// or upgraded.
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	// +optional
 	DependsOn []DependencyReference `json:"dependsOn,omitempty"`
 	// Timeout of each wait of a Helm action, 5m when left out.
@@ -53,8 +54,9 @@ type HelmReleaseSpec struct {
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// MaxHistory is how many revisions Helm keeps, 5 when left out, 0 for all.
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	// +optional
-	MaxHistory *int `json:"maxHistory,omitempty"`
+	MaxHistory *int32 `json:"maxHistory,omitempty"`
 	// ServiceAccountName is the ServiceAccount in the namespace of the object on whose behalf everything of the release is
 	// read and written. Left out, it is the controller's default, and without that the controller itself.
 	// +kubebuilder:validation:MinLength=1
@@ -72,6 +74,7 @@ type HelmReleaseSpec struct {
 	DeletionPolicy string `json:"deletionPolicy,omitempty"`
 	// PostRenderers change what the chart renders, one after the other.
 	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
 	// +optional
 	PostRenderers []PostRenderer `json:"postRenderers,omitempty"`
 	// PostRenderStrategy tells what the post renderers see of hooks: nothing (nohooks), hooks and templates together
@@ -87,6 +90,7 @@ type HelmReleaseSpec struct {
 	DriftDetection *DriftDetection `json:"driftDetection,omitempty"`
 	// HealthCheckExprs judge objects whose status the usual rules do not fit.
 	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
 	// +optional
 	HealthCheckExprs []HealthCheckExpr `json:"healthCheckExprs,omitempty"`
 	// Bake is how long a revision has to stay healthy after its rollout to count as verified, 2m when left out, 0 for not at
@@ -125,6 +129,7 @@ type HelmReleaseSpec struct {
 	Uninstall *Uninstall `json:"uninstall,omitempty"`
 	// ValuesFrom names ConfigMaps and Secrets with values, merged in this order, before Values.
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	// +optional
 	ValuesFrom []ValuesReference `json:"valuesFrom,omitempty"`
 	// Values for the chart; they win over ValuesFrom.
@@ -134,55 +139,53 @@ type HelmReleaseSpec struct {
 	Values *runtime.RawExtension `json:"values,omitempty"`
 }
 
-// WaitStrategyLegacy is the strategy that judges objects by the rules of Helm 3.
-const WaitStrategyLegacy = "legacy"
-
-// WaitStrategy says by which rules the controller waits for objects.
-type WaitStrategy struct {
-	// Name of the strategy: poller, by which the status of every object counts, or legacy, the rules of Helm 3, which
-	// know pods, workloads, Jobs, claims, Services and definitions. Every other object is then ready when it exists.
-	// HealthCheckExprs judge their kinds with either. The health of a release is judged in the same way.
-	// +kubebuilder:validation:Enum=poller;legacy
-	// +required
-	Name string `json:"name"`
-}
-
 // Snapshot is one revision of the Helm release as it was written to storage.
 type Snapshot struct {
 	// Name of the Helm release.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Name string `json:"name"`
 	// Namespace of the Helm release.
+	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Namespace string `json:"namespace"`
 	// Version is the revision of the Helm release.
 	// +required
-	Version int `json:"version"`
+	Version int32 `json:"version"`
 	// Status of the revision, in Helm's words: deployed, superseded, failed, uninstalled, pending-….
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Status string `json:"status"`
 	// ChartName is the name of the chart.
+	// +kubebuilder:validation:MaxLength=32768
 	// +required
 	ChartName string `json:"chartName"`
 	// ChartVersion is the version of the chart.
+	// +kubebuilder:validation:MaxLength=32768
 	// +required
 	ChartVersion string `json:"chartVersion"`
 	// ChartDigest is the exact chart.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ChartDigest string `json:"chartDigest,omitempty"`
 	// AppVersion of the chart.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	AppVersion string `json:"appVersion,omitempty"`
 	// ConfigDigest is the digest of the values that were given to the chart.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	ConfigDigest string `json:"configDigest"`
 	// Digest of the release as it is in storage; it changes when another Helm client touches the revision.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Digest string `json:"digest"`
 	// RenderDigest is the digest of the post renderers and the common metadata; empty when there are none.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	RenderDigest string `json:"renderDigest,omitempty"`
 	// Action that made this revision: install, upgrade or rollback.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Action string `json:"action,omitempty"`
 	// Outcome is how the revision ended, which the status does not say of every revision: succeeded, failed, superseded when other
@@ -214,6 +217,7 @@ type TestHook struct {
 	// +optional
 	LastCompleted *metav1.Time `json:"lastCompleted,omitempty"`
 	// Phase of the last run, in Helm's words: Succeeded, Failed, Running, Unknown.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Phase string `json:"phase,omitempty"`
 }
@@ -222,40 +226,18 @@ type TestHook struct {
 type Verified struct {
 	// Revision of the Helm release.
 	// +required
-	Revision int `json:"revision"`
+	Revision int32 `json:"revision"`
 	// ChartDigest is the exact chart; empty when another Helm client made the revision.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ChartDigest string `json:"chartDigest,omitempty"`
 	// ConfigDigest is the digest of the values.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	ConfigDigest string `json:"configDigest"`
 	// At is when the revision was verified.
 	// +required
 	At metav1.Time `json:"at"`
-}
-
-// ResourceRef identifies one object of a HelmRelease or Kustomization.
-type ResourceRef struct {
-	// ID of the object, as namespace_name_group_kind.
-	// +required
-	ID string `json:"id"`
-	// Version of its API.
-	// +required
-	Version string `json:"v"`
-	// Ownership is a digest of the fields that are owned of the object. It changes when somebody else changes or takes
-	// one of them. Empty when it is not known.
-	// +optional
-	Ownership string `json:"o,omitempty"`
-	// Payload is a digest of what a Kustomization applied. Empty in the inventory of a HelmRelease.
-	// +optional
-	Payload string `json:"d,omitempty"`
-}
-
-// ResourceInventory lists the objects of a Kustomization, or of a HelmRelease without its hooks.
-type ResourceInventory struct {
-	// Entries of the inventory, sorted by ID.
-	// +required
-	Entries []ResourceRef `json:"entries"`
 }
 
 // HelmReleaseStatus is what the release controller knows about the Helm release.
@@ -265,9 +247,11 @@ type HelmReleaseStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// LastHandledForceAt is the value of the annotation fairlead.dev/forceAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledForceAt string `json:"lastHandledForceAt,omitempty"`
 	// LastHandledResetAt is the value of the annotation fairlead.dev/resetAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledResetAt string `json:"lastHandledResetAt,omitempty"`
 	// Conditions of the release: Ready, Reconciling, Stalled, Released, TestSuccess, Remediated, Healthy, Verified, Drifted.
@@ -280,6 +264,8 @@ type HelmReleaseStatus struct {
 	// +optional
 	StorageNamespace string `json:"storageNamespace,omitempty"`
 	// History of the Helm release, newest first.
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
 	// +optional
 	History []Snapshot `json:"history,omitempty"`
 	// Inventory of the objects of the newest revision.
@@ -289,15 +275,19 @@ type HelmReleaseStatus struct {
 	// +optional
 	LastAttemptedGeneration int64 `json:"lastAttemptedGeneration,omitempty"`
 	// LastAttemptedRevision is the chart version of the last install or upgrade.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	LastAttemptedRevision string `json:"lastAttemptedRevision,omitempty"`
 	// LastAttemptedRevisionDigest is the chart digest of the last install or upgrade.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LastAttemptedRevisionDigest string `json:"lastAttemptedRevisionDigest,omitempty"`
 	// LastAttemptedConfigDigest is the digest of the values of the last install or upgrade.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LastAttemptedConfigDigest string `json:"lastAttemptedConfigDigest,omitempty"`
 	// LastAttemptedRenderDigest is the digest of the post renderers and the common metadata of the last install or upgrade.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LastAttemptedRenderDigest string `json:"lastAttemptedRenderDigest,omitempty"`
 	// SharedValues are those of the stage of a pipeline that the values of the last install or upgrade, or of the revision
@@ -308,6 +298,7 @@ type HelmReleaseStatus struct {
 	// +optional
 	LastVerified *Verified `json:"lastVerified,omitempty"`
 	// InputDigest is the digest of the chart, the values and the post renderers that are wanted.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	InputDigest string `json:"inputDigest,omitempty"`
 	// Bake is the watch over a revision that is not verified yet.
@@ -315,6 +306,7 @@ type HelmReleaseStatus struct {
 	Bake *Bake `json:"bake,omitempty"`
 	// KnownBad are inputs that failed and are not tried again, newest first, at most 10.
 	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
 	// +optional
 	KnownBad []KnownBad `json:"knownBad,omitempty"`
 	// Skipped are the charts that are passed over when a version is chosen from the range: those of knownBad that
@@ -332,14 +324,17 @@ type HelmReleaseStatus struct {
 	LastFailure *LastFailure `json:"lastFailure,omitempty"`
 	// Rollbacks are the last automatic rollbacks, newest first, at most 20.
 	// +kubebuilder:validation:MaxItems=20
+	// +listType=atomic
 	// +optional
 	Rollbacks []AutomaticRollback `json:"rollbacks,omitempty"`
 	// Unhealthy are the worst objects of the release, at most 10.
 	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
 	// +optional
 	Unhealthy []ObjectHealth `json:"unhealthy,omitempty"`
 	// Drift is how objects differ from the manifest of the release, at most 10 of them.
 	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
 	// +optional
 	Drift []ObjectDrift `json:"drift,omitempty"`
 	// Adoption is the comparison of the live objects of an adopted release that precedes its first upgrade; absent for

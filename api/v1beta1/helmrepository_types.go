@@ -16,6 +16,7 @@ const (
 type AccessFrom struct {
 	// NamespaceSelectors select namespaces; one that matches is enough.
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	// +required
 	NamespaceSelectors []NamespaceSelector `json:"namespaceSelectors"`
 }

@@ -6,10 +6,16 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // another Kustomization may have them at the same revision. It may take them over.
 type ReleasedObjects struct {
 	// Revision of the source that no longer has the objects.
+	// +kubebuilder:validation:MaxLength=32768
 	Revision string `json:"revision"`
 	// Objects that were released.
+	// +kubebuilder:validation:MaxItems=20000
+	// +listType=atomic
 	Objects []ReleasedObject `json:"objects"`
 	// WaitsFor names the first few Kustomizations that have not applied the revision yet.
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
 	// +optional
 	WaitsFor []string `json:"waitsFor,omitempty"`
 }
@@ -17,6 +23,7 @@ type ReleasedObjects struct {
 // ReleasedObject is an object that another Kustomization may take over.
 type ReleasedObject struct {
 	// ID of the object in the inventory.
+	// +kubebuilder:validation:MaxLength=4096
 	ID string `json:"id"`
 	// Since is when it was released. It is deleted spec.timeout later at the latest.
 	Since metav1.Time `json:"since"`

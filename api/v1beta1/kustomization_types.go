@@ -61,14 +61,17 @@ type KustomizationSpec struct {
 	Wait bool `json:"wait,omitempty"`
 	// HealthChecks names objects that have to be healthy for the Kustomization to be ready. With Wait they add to its own objects.
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	// +optional
 	HealthChecks []ObjectReference `json:"healthChecks,omitempty"`
 	// HealthCheckExprs judge objects whose status the usual rules do not fit.
 	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
 	// +optional
 	HealthCheckExprs []HealthCheckExpr `json:"healthCheckExprs,omitempty"`
 	// DependsOn names objects, Kustomizations unless they say otherwise, that have to be ready before anything is applied.
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	// +optional
 	DependsOn []DependencyReference `json:"dependsOn,omitempty"`
 	// ServiceAccountName is the ServiceAccount in the namespace of the object on whose behalf the objects are read and
@@ -85,6 +88,7 @@ type KustomizationSpec struct {
 	Force bool `json:"force,omitempty"`
 	// Ignore lists what may differ from the manifests.
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	// +optional
 	Ignore []DriftIgnoreRule `json:"ignore,omitempty"`
 	// Decryption tells how encrypted files are decrypted. Without it they are refused.
@@ -116,14 +120,18 @@ type Overlay struct {
 	CommonMetadata *CommonMetadata `json:"commonMetadata,omitempty"`
 	// Patches to objects, strategic merge or JSON 6902, applied in this order.
 	// +kubebuilder:validation:MaxItems=256
+	// +listType=atomic
 	// +optional
 	Patches []Patch `json:"patches,omitempty"`
 	// Images changes names, tags and digests of container images.
 	// +kubebuilder:validation:MaxItems=256
+	// +listType=atomic
 	// +optional
 	Images []Image `json:"images,omitempty"`
 	// Components are directories with kustomize components, relative to Path.
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
 	// +optional
 	Components []string `json:"components,omitempty"`
 	// IgnoreMissingComponents leaves out Components that do not exist.
@@ -132,6 +140,7 @@ type Overlay struct {
 	// BuildMetadata has kustomize annotate objects with where they come from.
 	// +kubebuilder:validation:items:Enum=originAnnotations;transformerAnnotations;managedByLabel
 	// +kubebuilder:validation:MaxItems=3
+	// +listType=atomic
 	// +optional
 	BuildMetadata []string `json:"buildMetadata,omitempty"`
 	// PostBuild substitutes variables in what was built.
@@ -176,6 +185,7 @@ type PostBuild struct {
 	Substitute map[string]string `json:"substitute,omitempty"`
 	// SubstituteFrom names ConfigMaps and Secrets whose keys are variables; later ones win.
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	// +optional
 	SubstituteFrom []SubstituteReference `json:"substituteFrom,omitempty"`
 	// SubstituteStrategy is WithVariables, the default, which leaves everything as it is when there is no variable at all, or
@@ -221,6 +231,7 @@ type Decryption struct {
 // ManifestSourceReference names a source of manifests.
 type ManifestSourceReference struct {
 	// APIVersion of the referent, fairlead.dev/v1beta1 when left out.
+	// +kubebuilder:validation:MaxLength=317
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 	// Kind of the referent.
@@ -267,6 +278,7 @@ type ObjectReference struct {
 type KustomizationStatus struct {
 	ReconcileRequest `json:",inline"`
 	// LastHandledForceAt is the value of the annotation fairlead.dev/forceAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledForceAt string `json:"lastHandledForceAt,omitempty"`
 	// ObservedGeneration is the last generation that was handled.
@@ -278,15 +290,19 @@ type KustomizationStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// LastAttemptedRevision is the revision of the source that was tried last.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	LastAttemptedRevision string `json:"lastAttemptedRevision,omitempty"`
 	// LastAppliedRevision is the revision of the source that was applied last.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	LastAppliedRevision string `json:"lastAppliedRevision,omitempty"`
 	// LastAppliedDigest tells one set of manifests and settings from another; it is that of the set that was applied last.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LastAppliedDigest string `json:"lastAppliedDigest,omitempty"`
 	// LastAttemptedDigest is that of the set that was tried last, and LastAttemptedAt when that ended.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LastAttemptedDigest string `json:"lastAttemptedDigest,omitempty"`
 	// +optional
@@ -309,6 +325,7 @@ type KustomizationStatus struct {
 	Kept []KeptObject `json:"kept,omitempty"`
 	// Unhealthy are the worst of the objects that are not healthy.
 	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
 	// +optional
 	Unhealthy []ObjectHealth `json:"unhealthy,omitempty"`
 	// Released are objects that are no longer in the source and wait for another Kustomization to take them over.
@@ -320,8 +337,10 @@ type KustomizationStatus struct {
 // unless it is asked to.
 type LimitExceeded struct {
 	// Digest of the set.
+	// +kubebuilder:validation:MaxLength=256
 	Digest string `json:"digest"`
 	// Message says which bound was exceeded, and by which file.
+	// +kubebuilder:validation:MaxLength=32768
 	Message string `json:"message"`
 }
 

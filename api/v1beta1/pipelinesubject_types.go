@@ -76,16 +76,20 @@ type PipelineChartsStatus struct {
 // PipelineChartStatus is how one chart of a pipeline is.
 type PipelineChartStatus struct {
 	// Chart is its name.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Chart string `json:"chart"`
 	// Pipeline is the name of the ReleasePipeline of the chart.
+	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Pipeline string `json:"pipeline,omitempty"`
 	// Phase is Ready, Waiting, Failed, Suspended, or Kept: the pipeline no longer has the chart, and HelmReleases still
 	// refer to its sources.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Phase string `json:"phase"`
 	// Message says why.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Message string `json:"message,omitempty"`
 }

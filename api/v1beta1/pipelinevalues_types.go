@@ -38,9 +38,11 @@ type PipelineValuesSource struct {
 // SharedValues are the values of a pipeline among those of a HelmRelease.
 type SharedValues struct {
 	// Digest of the shared values.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Digest string `json:"digest"`
 	// ConfigDigest is the digest of all values of the HelmRelease with these among them.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	ConfigDigest string `json:"configDigest"`
 }

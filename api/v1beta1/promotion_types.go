@@ -82,6 +82,7 @@ type PromotionStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Phase is Verifying, Verified, Rejected, or Superseded when another candidate came before there was a verdict.
 	// One that a user made is Waiting before, or Failed when it cannot be carried out.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Phase string `json:"phase,omitempty"`
 	// StartedAt is when the stage got the candidate.
@@ -98,6 +99,7 @@ type PromotionStatus struct {
 	Gates []GateStatus `json:"gates,omitempty"`
 	// ApprovedBy are the users who had approved the candidate then.
 	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=4096
 	// +listType=set
 	// +optional
 	ApprovedBy []string `json:"approvedBy,omitempty"`

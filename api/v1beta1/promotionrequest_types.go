@@ -19,12 +19,15 @@ const (
 // StageRequest is what became of a Promotion that a user made.
 type StageRequest struct {
 	// Name of the Promotion.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Name string `json:"name"`
 	// Phase is Waiting, Promoted, Failed or Superseded.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Phase string `json:"phase"`
 	// Message says why.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Message string `json:"message,omitempty"`
 }
@@ -32,16 +35,20 @@ type StageRequest struct {
 // DeliveryRequest is the Promotion of a user that a delivery carries out.
 type DeliveryRequest struct {
 	// Name of the Promotion.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Name string `json:"name"`
 	// RequestedBy is the user.
+	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	RequestedBy string `json:"requestedBy,omitempty"`
 	// Reason that the user gave.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Reason string `json:"reason,omitempty"`
 	// Bypass are the gates that did not have to pass.
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=4096
 	// +listType=atomic
 	// +optional
 	Bypass []string `json:"bypass,omitempty"`

@@ -162,6 +162,10 @@ const (
 // KeptReason of an event: objects that are no longer wanted were not deleted, because data would be lost with them.
 const KeptReason = "Kept"
 
+// NotPrunedReason of an event: an object that is no longer in the source of a Kustomization was not deleted, because its
+// labels or annotations say so.
+const NotPrunedReason = "NotPruned"
+
 // FieldsDroppedReason of an event: the API server did not keep fields of objects that were written.
 const FieldsDroppedReason = "FieldsDropped"
 

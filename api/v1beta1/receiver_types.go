@@ -88,12 +88,14 @@ type OIDCProvider struct {
 	// Variables are CEL expressions over the claims of a token; those that follow and the validations read them as
 	// vars.NAME.
 	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
 	// +optional
 	Variables []OIDCVariable `json:"variables,omitempty"`
 	// Validations are CEL expressions over claims and vars that all have to be true. An issuer may give a token to
 	// anyone: they have to say whose tokens count.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
 	// +required
 	Validations []OIDCValidation `json:"validations"`
 }
@@ -134,11 +136,14 @@ type ReceiverSpec struct {
 	// Events that count, in the words of the caller, for example push; all when left out. For github, gitlab, bitbucket
 	// and cdevents.
 	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=1024
+	// +listType=atomic
 	// +optional
 	Events []string `json:"events,omitempty"`
 	// Resources are looked at when the receiver is called.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
+	// +listType=atomic
 	// +required
 	Resources []ReceiverResource `json:"resources"`
 	// ResourceFilter is a CEL expression that selects among the objects of all Resources, before their own filters. It
@@ -181,6 +186,7 @@ type ReceiverStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// WebhookPath is the path of the address to call.
+	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	WebhookPath string `json:"webhookPath,omitempty"`
 }

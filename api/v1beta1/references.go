@@ -12,6 +12,7 @@ type LocalObjectReference struct {
 // LocalSourceReference names a source in the same namespace.
 type LocalSourceReference struct {
 	// APIVersion of the referent, fairlead.dev/v1beta1 when left out.
+	// +kubebuilder:validation:MaxLength=317
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 	// Kind of the referent.
@@ -28,6 +29,7 @@ type LocalSourceReference struct {
 // SourceReference names a source, in the namespace of the object unless Namespace says otherwise.
 type SourceReference struct {
 	// APIVersion of the referent, fairlead.dev/v1beta1 when left out.
+	// +kubebuilder:validation:MaxLength=317
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 	// Kind of the referent.
@@ -49,6 +51,7 @@ type SourceReference struct {
 // ChartSourceReference names an object that stands for one chart revision.
 type ChartSourceReference struct {
 	// APIVersion of the referent, fairlead.dev/v1beta1 when left out.
+	// +kubebuilder:validation:MaxLength=317
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 	// Kind of the referent.

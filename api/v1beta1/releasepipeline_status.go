@@ -7,16 +7,20 @@ import (
 // PipelineCandidate is one exact chart, with shared values where the pipeline has them.
 type PipelineCandidate struct {
 	// Version of the chart.
+	// +kubebuilder:validation:MaxLength=32768
 	// +required
 	Version string `json:"version"`
 	// Digest of its manifest in the registry, of its archive in a Helm repository, or of its directory in Git.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Digest string `json:"digest"`
 	// ValuesDigest is the digest of the shared values; left out without them.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// Origin is where it was found first: the URL of the archive in a Helm repository, or the revision of a
 	// GitRepository. It is left out for a registry.
+	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Origin string `json:"origin,omitempty"`
 	// FirstSeen is when the pipeline first saw it, or saw it again after other shared values.
@@ -28,6 +32,7 @@ type PipelineCandidate struct {
 type StageDelivery struct {
 	PipelineCandidate `json:",inline"`
 	// Cause of the delivery: Auto, Approved, Pin, Rollback or Manual.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Cause string `json:"cause"`
 	// At is when it was decided.
@@ -37,6 +42,7 @@ type StageDelivery struct {
 	// +optional
 	Verified bool `json:"verified,omitempty"`
 	// Promotion is the name of the Promotion that records it.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Promotion string `json:"promotion"`
 	// Request is the Promotion of a user that it carries out.
@@ -54,6 +60,8 @@ type StageVerification struct {
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
 	// Longest is the longest such time that has ended.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Longest *metav1.Duration `json:"longest,omitempty"`
 }
@@ -61,12 +69,15 @@ type StageVerification struct {
 // StageRejection is a candidate that a stage does not get again.
 type StageRejection struct {
 	// Digest of the chart of the candidate.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Digest string `json:"digest"`
 	// ValuesDigest is the digest of the shared values; left out without them.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// Reason of the rejection.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Reason string `json:"reason"`
 }
@@ -74,12 +85,15 @@ type StageRejection struct {
 // GateStatus is what a gate says of the candidate of a stage.
 type GateStatus struct {
 	// Name of the gate.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Name string `json:"name"`
 	// Result is Pass, Wait or Fail.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Result string `json:"result"`
 	// Message says why.
+	// +kubebuilder:validation:MaxLength=32768
 	// +required
 	Message string `json:"message"`
 	// Until is when a gate that waits is asked again without an event.
@@ -90,18 +104,23 @@ type GateStatus struct {
 // StageStatus is what is known of a stage.
 type StageStatus struct {
 	// Name of the stage.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	Name string `json:"name"`
 	// Phase of the stage: Idle, Blocked, AwaitingApproval, Frozen, Verifying, Verified, Held, Pinned or Failed.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Phase string `json:"phase,omitempty"`
 	// Message says what the stage waits for, or what it has.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Message string `json:"message,omitempty"`
 	// Candidate is the version of the candidate that Gates are about.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Candidate string `json:"candidate,omitempty"`
 	// CandidateValues is the digest of its shared values; left out without them.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	CandidateValues string `json:"candidateValues,omitempty"`
 	// Gates of the newest candidate that the stage does not have.
@@ -117,6 +136,7 @@ type StageStatus struct {
 	// +optional
 	Copy *StageCopyStatus `json:"copy,omitempty"`
 	// Held is the reason of a failure that holds the stage.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Held string `json:"held,omitempty"`
 	// Verified are the candidates that the stage verified, the last one at the end, at most 20.
@@ -152,6 +172,7 @@ type ReleasePipelineStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// LastHandledResetAt is the value of the annotation fairlead.dev/resetAt that was handled last.
+	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledResetAt string `json:"lastHandledResetAt,omitempty"`
 	// Conditions of the pipeline: Ready, Reconciling, Stalled.

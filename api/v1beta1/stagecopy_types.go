@@ -91,12 +91,15 @@ type RequiredAttestation struct {
 // StageCopyStatus is how the copy of what a stage has goes.
 type StageCopyStatus struct {
 	// URL that is copied to.
+	// +kubebuilder:validation:MaxLength=4096
 	// +required
 	URL string `json:"url"`
 	// Digest of the candidate.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Digest string `json:"digest"`
 	// Input identifies the candidate and the settings of the copy.
+	// +kubebuilder:validation:MaxLength=1024
 	// +required
 	Input string `json:"input"`
 	// Bytes that are copied, of Total. They are written every few seconds while the copy runs.
@@ -115,15 +118,18 @@ type StageCopyStatus struct {
 	// +optional
 	Attested bool `json:"attested,omitempty"`
 	// SignedBy says whose signature was found at the destination.
+	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	SignedBy string `json:"signedBy,omitempty"`
 	// Attempts is how many attempts have failed in a row.
 	// +optional
 	Attempts int64 `json:"attempts,omitempty"`
 	// Reason of the last failure.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Reason string `json:"reason,omitempty"`
 	// Message of the last failure.
+	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	Message string `json:"message,omitempty"`
 	// Rejected is set when the candidate cannot be copied, whatever is tried again.

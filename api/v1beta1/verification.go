@@ -19,6 +19,7 @@ type Verification struct {
 	// trustedRootSecretRef: it does not know the public root of Sigstore.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
+	// +listType=atomic
 	// +optional
 	MatchOIDCIdentity []OIDCIdentityMatch `json:"matchOIDCIdentity,omitempty"`
 	// TrustedRootSecretRef names a Secret in the same namespace whose key trusted_root.json says which authorities and logs are trusted.

@@ -27,23 +27,27 @@ type StageWave struct {
 // StageWaveStatus says how far a candidate is on its way through the waves of a stage.
 type StageWaveStatus struct {
 	// Digest of the chart of the candidate.
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Digest string `json:"digest"`
 	// ValuesDigest is the digest of the shared values; left out without them.
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	ValuesDigest string `json:"valuesDigest,omitempty"`
 	// Open is the name of the wave whose HelmReleases take the candidate; empty for those of no wave, and when Done.
+	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Open string `json:"open,omitempty"`
 	// Index of that wave, that after the last for the HelmReleases of no wave.
 	// +optional
-	Index int `json:"index,omitempty"`
+	Index int32 `json:"index,omitempty"`
 	// All is set when all HelmReleases of the open wave may take the candidate.
 	// +optional
 	All bool `json:"all,omitempty"`
 	// Admitted are those HelmReleases of the open wave, with their namespaces, that may take the candidate and have not
 	// verified it.
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=4096
 	// +listType=set
 	// +optional
 	Admitted []string `json:"admitted,omitempty"`

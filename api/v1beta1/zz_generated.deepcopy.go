@@ -1046,7 +1046,7 @@ func (in *HelmReleaseSpec) DeepCopyInto(out *HelmReleaseSpec) {
 	}
 	if in.MaxHistory != nil {
 		in, out := &in.MaxHistory, &out.MaxHistory
-		*out = new(int)
+		*out = new(int32)
 		**out = **in
 	}
 	if in.KubeConfig != nil {
@@ -3163,7 +3163,7 @@ func (in *RollbackBudget) DeepCopyInto(out *RollbackBudget) {
 	*out = *in
 	if in.Count != nil {
 		in, out := &in.Count, &out.Count
-		*out = new(int)
+		*out = new(int32)
 		**out = **in
 	}
 	if in.Per != nil {

@@ -152,7 +152,6 @@ func runController(parent context.Context, flags controllerFlags) error {
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	loop.CatchFaults()
-	publishBuildInfo()
 	ctx, stop := context.WithCancel(parent)
 	defer stop()
 
@@ -165,6 +164,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 		return fmt.Errorf("opening the artifact cache: %w", err)
 	}
 	defer artifacts.Close()
+	publishProcess(artifacts)
 	elector, guarded, guard := flags.leader.fence(config, time.Now)
 	manager, err := newManager(elector, flags)
 	if err != nil {

@@ -290,7 +290,7 @@ func driftLines(objects []v1beta1.ObjectDrift) []string {
 			line += "is gone"
 		case len(o.Fields) > 0:
 			line += fieldText(o.Fields[0])
-			if n := len(o.Fields) - 1 + o.More; n > 0 {
+			if n := len(o.Fields) - 1 + int(o.More); n > 0 {
 				line += " and " + plural(n, "more field")
 			}
 		}

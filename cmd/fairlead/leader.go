@@ -75,6 +75,7 @@ func (f *leaderFlags) fence(config *rest.Config, now func() time.Time) (elector,
 		return config, config, func(next http.RoundTripper) http.RoundTripper { return next }
 	}
 	fence := target.NewFence(f.namespace, leaseName, f.renew, now)
+	publishFence(fence)
 	elector, guarded = rest.CopyConfig(config), rest.CopyConfig(config)
 	elector.Wrap(fence.Elector)
 	guarded.Wrap(fence.Guard)

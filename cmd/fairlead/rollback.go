@@ -111,7 +111,7 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 	if err != nil {
 		return fmt.Errorf("%s cannot be rolled back: %w", k.describe(key), err)
 	}
-	request, err := json.Marshal(v1beta1.RollbackRequest{Revision: target.Version, Reason: f.reason, InputDigest: hr.Status.InputDigest})
+	request, err := json.Marshal(v1beta1.RollbackRequest{Revision: int(target.Version), Reason: f.reason, InputDigest: hr.Status.InputDigest})
 	if err != nil {
 		return fmt.Errorf("write the request to roll %s back: %w", k.describe(key), err)
 	}

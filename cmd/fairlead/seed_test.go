@@ -24,7 +24,7 @@ func named(namespace, name string, age time.Duration) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: namespace, Name: name, Generation: 3, CreationTimestamp: ago(age)}
 }
 
-func snapshot(name, namespace string, version int, chart, state, action string, age time.Duration) v1beta1.Snapshot {
+func snapshot(name, namespace string, version int32, chart, state, action string, age time.Duration) v1beta1.Snapshot {
 	dash := strings.LastIndexByte(chart, '-')
 	return v1beta1.Snapshot{
 		Name: name, Namespace: namespace, Version: version, Status: state, ChartName: chart[:dash], ChartVersion: chart[dash+1:],

@@ -228,13 +228,13 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		log.FromContext(ctx).Info("the attempt has ended", details...)
 	}
 	h.tell(k, event, details...)
-	h.tell(k, status.Kept(ended.applied.Retained))
-	h.tell(k, status.Dropped(ended.applied.Dropped))
+	h.tell(k, status.Kept(ended.applied.Retained).As(status.ActionApply))
+	h.tell(k, status.Dropped(ended.applied.Dropped).As(status.ActionApply))
 	for _, event := range status.Warned(ended.warned) {
-		h.tell(k, event)
+		h.tell(k, event.As(status.ActionApply))
 	}
 	for _, spared := range ended.spared {
-		h.tell(k, status.Event{Reason: v1beta1.AppliedReason, Message: "not deleted: " + spared})
+		h.tell(k, status.Spared(spared))
 	}
 	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
 }
@@ -256,7 +256,7 @@ func (h *handler) tell(k *v1beta1.Kustomization, event status.Event, details ...
 	if event.Reason == "" {
 		return
 	}
-	loop.Teller{Events: h.events, Kind: v1beta1.KustomizationKind, Action: "Reconcile"}.Tell(k, event, details...)
+	loop.Teller{Events: h.events, Kind: v1beta1.KustomizationKind, Action: status.ActionReconcile}.Tell(k, event, details...)
 }
 
 func inventoryOf(k *v1beta1.Kustomization) []v1beta1.ResourceRef {

@@ -17,14 +17,23 @@ import (
 // TaskBuckets suit what takes from milliseconds to many minutes.
 var TaskBuckets = []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
 
-var ready = sync.OnceValue(func() *prometheus.GaugeVec {
+var objectCondition = sync.OnceValue(func() *prometheus.GaugeVec {
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "fairlead_object_ready",
-		Help: "Whether an object is Ready: 1 for True, 0 for False, -1 while unknown or held at a revision that a user asked for.",
-	}, []string{"kind", "namespace", "name"})
+		Name: "fairlead_object_condition",
+		Help: "The condition Ready of an object: 1 for the status that it has, 0 for the others. Held at a revision of a user counts as unknown.",
+	}, []string{"kind", "namespace", "name", "condition", "status"})
 	metrics.Registry.MustRegister(gauge)
 	return gauge
 })
+
+// The values of the label status.
+const (
+	isTrue    = "true"
+	isFalse   = "false"
+	isUnknown = "unknown"
+)
+
+var conditionStatuses = []string{isTrue, isFalse, isUnknown}
 
 var reconciles = sync.OnceValue(func() *prometheus.CounterVec {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -51,23 +60,32 @@ type readiness struct {
 
 func (r readiness) observe(object Object) {
 	key := client.ObjectKeyFromObject(object)
-	ready().WithLabelValues(r.kind, key.Namespace, key.Name).Set(readyValue(object))
+	has := readyStatus(object)
+	for _, status := range conditionStatuses {
+		value := 0.0
+		if status == has {
+			value = 1
+		}
+		objectCondition().WithLabelValues(r.kind, key.Namespace, key.Name, v1beta1.ReadyCondition, status).Set(value)
+	}
 }
 
-// readyValue is the value of the gauge: 1 for Ready, 0 for not Ready, and -1 while that is unknown. An object that a user
-// holds at a former revision has -1, too: it is not Ready, and no alert should fire for it.
-func readyValue(object v1beta1.Conditioned) float64 {
+// readyStatus is the status of the condition Ready as the metric has it. An object that a user holds at a former revision is
+// unknown, too: it is not Ready, and no alert should fire for it.
+func readyStatus(object v1beta1.Conditioned) string {
 	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)
 	switch {
 	case ready == nil, ready.Status == metav1.ConditionUnknown, status.IsHeld(object):
-		return -1
+		return isUnknown
 	case ready.Status == metav1.ConditionTrue:
-		return 1
+		return isTrue
 	default:
-		return 0
+		return isFalse
 	}
 }
 
 func (r readiness) forget(key types.NamespacedName) {
-	ready().DeleteLabelValues(r.kind, key.Namespace, key.Name)
+	for _, status := range conditionStatuses {
+		objectCondition().DeleteLabelValues(r.kind, key.Namespace, key.Name, v1beta1.ReadyCondition, status)
+	}
 }

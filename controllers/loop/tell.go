@@ -15,7 +15,7 @@ import (
 // Teller records what happens to objects of one kind as events, and logs it.
 type Teller struct {
 	Events events.EventRecorder
-	// Kind of the objects, and what the controller was doing, in the events.
+	// Kind of the objects, and the action of events that have none of their own.
 	Kind   string
 	Action string
 }
@@ -30,7 +30,7 @@ func (t Teller) Tell(object client.Object, event status.Event, details ...any) {
 	if event.Related != nil {
 		related = event.Related
 	}
-	t.Events.Eventf(object, related, kind, event.Reason, t.Action, "%s", event.Note())
+	t.Events.Eventf(object, related, kind, event.Reason, event.As(t.Action).Action, "%s", event.Note())
 	logEvent(ctrl.Log, t.Kind, object, event, details...)
 }
 

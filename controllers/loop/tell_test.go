@@ -1,10 +1,12 @@
 package loop
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/go-logr/logr/funcr"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -49,5 +51,24 @@ func TestTellRecordsAnEvent(t *testing.T) {
 	got := <-recorder.Events
 	if !strings.HasPrefix(got, "Warning UpgradeFailed xxx") || len(got) > 1100 {
 		t.Errorf("the event is %.80q, %d bytes", got, len(got))
+	}
+}
+
+// actions keeps the actions of events.
+type actions struct{ seen []string }
+
+func (a *actions) Eventf(_, _ runtime.Object, _, _, action, _ string, _ ...any) {
+	a.seen = append(a.seen, action)
+}
+
+// An event has the action that it names, and otherwise that of its kind.
+func TestAnEventHasAnAction(t *testing.T) {
+	t.Parallel()
+	recorder := &actions{}
+	teller := Teller{Events: recorder, Kind: v1beta1.HelmReleaseKind, Action: status.ActionReconcile}
+	teller.Tell(release(), status.Event{Reason: v1beta1.UpgradeSucceededReason, Action: "Upgrade"})
+	teller.Tell(release(), status.Event{Reason: v1beta1.DependencyNotReadyReason})
+	if want := []string{"Upgrade", "Reconcile"}; !slices.Equal(recorder.seen, want) {
+		t.Errorf("the actions are %v, want %v", recorder.seen, want)
 	}
 }

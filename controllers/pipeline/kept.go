@@ -121,7 +121,7 @@ func (h *handler) tellMoved(p *v1beta1.ReleasePipeline, chart v1beta1.ChartRevis
 		return
 	}
 	event := status.Event{Warning: true, Reason: v1beta1.TagMovedReason, Message: text}
-	loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: "Promote"}.Tell(p, event)
+	loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: status.ActionPromote}.Tell(p, event)
 }
 
 // moved says which version of the subject has moved; empty when none has.

@@ -284,6 +284,6 @@ func recordName(p *v1beta1.ReleasePipeline, stage string, number int64) string {
 // tell records events of a pipeline.
 func (h *handler) tell(p *v1beta1.ReleasePipeline, events []status.Event) {
 	for _, event := range events {
-		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: "Promote"}.Tell(p, event)
+		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: status.ActionPromote}.Tell(p, event)
 	}
 }

@@ -67,7 +67,7 @@ func admit(next *v1beta1.StageStatus, had v1beta1.StageStatus, s promotion.Stage
 		return
 	}
 	next.Wave = &v1beta1.StageWaveStatus{
-		Digest: a.ID.Chart, ValuesDigest: a.ID.Values, Open: a.Name, Index: a.Wave,
+		Digest: a.ID.Chart, ValuesDigest: a.ID.Values, Open: a.Name, Index: v1beta1.Number(a.Wave),
 		All: a.All, Admitted: a.Admitted, Done: a.Done,
 	}
 	if text := a.String(); text != "" {

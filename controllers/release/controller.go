@@ -134,11 +134,11 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 	case plan.None:
 		switch decision.Reason {
 		case plan.ReasonOrphaned:
-			h.tell(hr, status.Event{Reason: v1beta1.OrphanedReason, Message: decision.Message})
+			h.tell(hr, status.Event{Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: decision.Message})
 		case v1beta1.OwnedByOtherReason:
-			h.tell(hr, status.Event{Reason: v1beta1.OwnedByOtherReason, Message: decision.Message})
+			h.tell(hr, status.Event{Action: status.ActionOrphan, Reason: v1beta1.OwnedByOtherReason, Message: decision.Message})
 		case plan.ReasonUnreachable:
-			h.tell(hr, status.Event{Warning: true, Reason: v1beta1.OrphanedReason, Message: decision.Message})
+			h.tell(hr, status.Event{Warning: true, Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: decision.Message})
 		}
 		return true, 0, nil
 	case plan.Wait:
@@ -153,7 +153,7 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 // identity does not come back.
 func (h *handler) refused(hr *v1beta1.HelmRelease, inputs release.Inputs, err error) (bool, time.Duration, error) {
 	if inputs.NamespaceTerminating {
-		h.tell(hr, status.Event{Warning: true, Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf(
+		h.tell(hr, status.Event{Warning: true, Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf(
 			"%s; the namespace is being deleted, so the object goes without an uninstall; cluster-wide objects of the release and those in other "+
 				"namespaces may be left", err)})
 		return true, 0, nil
@@ -197,11 +197,11 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	}
 	for _, event := range []status.Event{status.Kept(outcome.Kept), status.Dropped(outcome.Dropped)} {
 		if event.Reason != "" {
-			h.tell(hr, event)
+			h.tell(hr, event.As(status.ActionOf(outcome.Step)))
 		}
 	}
 	for _, event := range status.Warned(outcome.Warned) {
-		h.tell(hr, event)
+		h.tell(hr, event.As(status.ActionOf(outcome.Step)))
 	}
 	if ended.outcome.Step == plan.Uninstall && ended.outcome.Failure == nil {
 		h.owners.released(ctx, key, ended.outcome.Target)
@@ -209,7 +209,7 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 }
 
 func (h *handler) tell(hr *v1beta1.HelmRelease, event status.Event, details ...any) {
-	loop.Teller{Events: h.events, Kind: v1beta1.HelmReleaseKind, Action: "Reconcile"}.Tell(hr, event, details...)
+	loop.Teller{Events: h.events, Kind: v1beta1.HelmReleaseKind, Action: status.ActionReconcile}.Tell(hr, event, details...)
 }
 
 // progress looks at a step that is under way: it says so once the step takes longer than a moment, and supersedes it when

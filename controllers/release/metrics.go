@@ -53,10 +53,10 @@ func observeAction(ended landed) {
 	}
 }
 
-var releaseHealth = sync.OnceValue(func() *prometheus.GaugeVec {
+var releasesByHealth = sync.OnceValue(func() *prometheus.GaugeVec {
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "fairlead_release_health",
-		Help: "Releases by the health of their objects (healthy, unhealthy, unknown).",
+		Name: "fairlead_releases",
+		Help: "How many releases have objects of this health (healthy, unhealthy, unknown).",
 	}, []string{"health"})
 	metrics.Registry.MustRegister(gauge)
 	return gauge
@@ -80,7 +80,7 @@ var (
 // publishState publishes the metrics of health and drift with 0, before there is a release.
 func publishState() {
 	for _, health := range healths {
-		releaseHealth().WithLabelValues(health).Add(0)
+		releasesByHealth().WithLabelValues(health).Add(0)
 	}
 	for _, result := range results {
 		corrections().WithLabelValues(result).Add(0)
@@ -89,13 +89,13 @@ func publishState() {
 }
 
 // observeState publishes that a release was in one state and is in another now; nil is none.
-func observeState(before, now *plan.ReleaseState) {
-	add := func(s *plan.ReleaseState, one float64) {
+func observeState(before, now *state) {
+	add := func(s *state, one float64) {
 		if s == nil {
 			return
 		}
-		releaseHealth().WithLabelValues(s.Health).Add(one)
-		if s.Drifted {
+		releasesByHealth().WithLabelValues(s.health).Add(one)
+		if s.drifted {
 			releasesDrifted().Add(one)
 		}
 	}

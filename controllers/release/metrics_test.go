@@ -18,7 +18,7 @@ func TestMetricsOfDriftAreThereFromTheStart(t *testing.T) {
 		series[family.GetName()] = len(family.GetMetric())
 	}
 	for name, want := range map[string]int{
-		"fairlead_releases_drifted": 1, "fairlead_release_health": len(healths), "fairlead_drift_corrections_total": len(results),
+		"fairlead_releases_drifted": 1, "fairlead_releases": len(healths), "fairlead_drift_corrections_total": len(results),
 	} {
 		if series[name] != want {
 			t.Errorf("%s has %d series, want %d", name, series[name], want)

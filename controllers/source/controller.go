@@ -235,7 +235,7 @@ func (h *handler[T]) tellEvent(object T, failed error, message string) {
 }
 
 func (h *handler[T]) tell(object T, event status.Event) {
-	loop.Teller{Events: h.events, Kind: h.kind, Action: "Fetch"}.Tell(object, event)
+	loop.Teller{Events: h.events, Kind: h.kind, Action: status.ActionFetch}.Tell(object, event)
 }
 
 // schedule plans the next poll: after the interval, or sooner after a failure.

@@ -51,7 +51,7 @@ func InstallPolicy(hr *v1beta1.HelmRelease) Policy {
 	}
 	p := Policy{Remediates: true, Uninstalls: true, IgnoresTests: ignores}
 	if r := spec.Remediation; r != nil {
-		p.Retries, p.LastToo = r.Retries, r.RemediateLastFailure != nil && *r.RemediateLastFailure
+		p.Retries, p.LastToo = int(r.Retries), r.RemediateLastFailure != nil && *r.RemediateLastFailure
 		p.IgnoresTests = or(r.IgnoreTestFailures, ignores)
 	}
 	return p
@@ -68,7 +68,7 @@ func UpgradePolicy(hr *v1beta1.HelmRelease) Policy {
 	}
 	p := Policy{Remediates: true, IgnoresTests: ignores}
 	if r := spec.Remediation; r != nil {
-		p.Retries, p.Uninstalls = r.Retries, r.Strategy == v1beta1.UninstallRemediation
+		p.Retries, p.Uninstalls = int(r.Retries), r.Strategy == v1beta1.UninstallRemediation
 		p.LastToo = or(r.RemediateLastFailure, r.Retries > 0)
 		p.IgnoresTests = or(r.IgnoreTestFailures, ignores)
 	}

@@ -25,7 +25,7 @@ func RollbackRuleOf(hr *v1beta1.HelmRelease) RollbackRule {
 		Install: InstallPolicy(hr), Upgrade: UpgradePolicy(hr), Tests: TestsOf(hr), KnownBad: hr.Status.KnownBad,
 	}
 	if verified := hr.Status.LastVerified; verified != nil {
-		rule.Verified = verified.Revision
+		rule.Verified = int(verified.Revision)
 	}
 	return rule
 }
@@ -118,7 +118,7 @@ func RecordsOf(history []v1beta1.Snapshot) []Record {
 	out := make([]Record, 0, len(history))
 	for _, s := range history {
 		r := Record{
-			Version: s.Version, Namespace: s.Namespace, Status: s.Status, Outcome: RevisionOutcome(s.Outcome), Action: Step(s.Action),
+			Version: int(s.Version), Namespace: s.Namespace, Status: s.Status, Outcome: RevisionOutcome(s.Outcome), Action: Step(s.Action),
 			ChartName: s.ChartName, ChartVersion: s.ChartVersion, ChartDigest: s.ChartDigest, AppVersion: s.AppVersion,
 			ConfigDigest: s.ConfigDigest, RenderDigest: s.RenderDigest, Digest: s.Digest,
 			FirstDeployed: s.FirstDeployed.Time, LastDeployed: s.LastDeployed.Time,

@@ -27,7 +27,7 @@ func AdmissionOf(s *v1beta1.StageWaveStatus) Admission {
 		return Admission{}
 	}
 	return Admission{
-		ID: Identity{Chart: s.Digest, Values: s.ValuesDigest}, Wave: s.Index, Name: s.Open, All: s.All,
+		ID: Identity{Chart: s.Digest, Values: s.ValuesDigest}, Wave: int(s.Index), Name: s.Open, All: s.All,
 		Admitted: s.Admitted, Done: s.Done,
 	}
 }

@@ -209,7 +209,7 @@ func observedOf(hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Obs
 		}
 	}
 	if s.Bake != nil {
-		observed.Bake = &plan.Bake{Revision: s.Bake.Revision, Until: s.Bake.Until.Time}
+		observed.Bake = &plan.Bake{Revision: int(s.Bake.Revision), Until: s.Bake.Until.Time}
 	}
 	for _, rollback := range s.Rollbacks {
 		observed.Rollbacks = append(observed.Rollbacks, rollback.At.Time)
@@ -222,9 +222,9 @@ func observedOf(hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Obs
 		observed.Moved = &former
 		return observed
 	}
-	observed.Recorded, observed.RecordedDigest = latest.Version, latest.Digest
+	observed.Recorded, observed.RecordedDigest = int(latest.Version), latest.Digest
 	if s.LastVerified != nil {
-		observed.Verified = s.LastVerified.Revision
+		observed.Verified = int(s.LastVerified.Revision)
 	}
 	return observed
 }
@@ -256,7 +256,7 @@ func see(
 func annotated(hr *v1beta1.HelmRelease, records []plan.Record) []plan.Record {
 	known := map[int]v1beta1.Snapshot{}
 	for _, s := range hr.Status.History {
-		known[s.Version] = s
+		known[int(s.Version)] = s
 	}
 	out := slices.Clone(records)
 	for i := range out {

@@ -36,7 +36,7 @@ func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
 		options.PruneKinds = hr.Spec.Upgrade.Prune
 	}
 	if hr.Status.LastVerified != nil {
-		options.Protect = hr.Status.LastVerified.Revision
+		options.Protect = int(hr.Status.LastVerified.Revision)
 	}
 	switch action {
 	case plan.Install:

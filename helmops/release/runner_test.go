@@ -256,7 +256,7 @@ func TestWithoutItsChartNothingIsDone(t *testing.T) {
 
 func TestDoHandsTheOptionsOn(t *testing.T) {
 	hr := helmRelease(func(hr *v1beta1.HelmRelease) {
-		history, off := 7, false
+		history, off := int32(7), false
 		hr.Spec.MaxHistory, hr.Spec.Timeout = &history, &metav1.Duration{Duration: time.Minute}
 		hr.Spec.Install = &v1beta1.Install{
 			CreateNamespace: true, DisableWaitForJobs: true, Timeout: &metav1.Duration{Duration: time.Hour},

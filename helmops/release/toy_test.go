@@ -348,7 +348,7 @@ func (w *world) show() {
 	w.showRecovery()
 	for i, r := range w.helm.records {
 		action := "?"
-		if i < len(s.History) && s.History[i].Version == r.Version {
+		if i < len(s.History) && int(s.History[i].Version) == r.Version {
 			action = s.History[i].Action
 		}
 		fmt.Fprintf(&w.log, "          %d  %-10s  %s  %-8s  %s\n", r.Version, r.Status, r.ChartVersion, action, r.Description)

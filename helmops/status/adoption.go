@@ -52,7 +52,7 @@ func adopting(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 func adoptionOf(hr *v1beta1.HelmRelease, o Outcome, differs bool, now time.Time) *v1beta1.Adoption {
 	newest := o.History[0]
 	a := &v1beta1.Adoption{
-		Revision: newest.Version, RecordDigest: newest.Digest, ObservedGeneration: o.Generation,
+		Revision: v1beta1.Number(newest.Version), RecordDigest: newest.Digest, ObservedGeneration: o.Generation,
 		ChartDigest: o.Chart.Digest, ConfigDigest: o.ConfigDigest,
 	}
 	if !differs || hr.GetDriftMode() != v1beta1.DriftEnabled {

@@ -173,7 +173,8 @@ func Degraded(hr *v1beta1.HelmRelease, p plan.Plan, chart v1beta1.ChartRevision,
 func counts(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
 	done := v1beta1.AutomaticRollback{At: metav1.NewTime(now), Reason: o.Reason}
 	if newest := hr.Status.Latest(); newest != nil {
-		done.From, done.To = newest.Version-1, o.To
+		done.From = newest.Version - 1
+		done.To = v1beta1.Number(o.To)
 	}
 	all := append([]v1beta1.AutomaticRollback{done}, hr.Status.Rollbacks...)
 	hr.Status.Rollbacks = all[:min(len(all), maxRollbacks)]

@@ -23,6 +23,8 @@ type Event struct {
 	Warning, Advice bool
 	Reason          string
 	Message         string
+	// Action is what the controller did; that of the kind of the object when empty.
+	Action string
 	// Related is another object that the event is about; nil for none. Events of the same reason about different
 	// related objects stay apart; others within minutes are counted as one.
 	Related *corev1.ObjectReference

@@ -37,7 +37,7 @@ func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, 
 	known := map[int]v1beta1.Snapshot{}
 	for _, had := range hr.Status.History {
 		if had.Name == target.Name && had.Namespace == target.Namespace {
-			known[had.Version] = had
+			known[int(had.Version)] = had
 		}
 	}
 	snapshots := make([]v1beta1.Snapshot, 0, min(len(history), maxSnapshots))
@@ -65,7 +65,7 @@ func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, 
 
 func snapshot(target plan.Target, r plan.Record) v1beta1.Snapshot {
 	out := v1beta1.Snapshot{
-		Name: target.Name, Namespace: target.Namespace, Version: r.Version, Status: r.Status,
+		Name: target.Name, Namespace: target.Namespace, Version: v1beta1.Number(r.Version), Status: r.Status,
 		ChartName: r.ChartName, ChartVersion: r.ChartVersion, ChartDigest: r.ChartDigest, AppVersion: r.AppVersion,
 		ConfigDigest: r.ConfigDigest, RenderDigest: r.RenderDigest, Digest: r.Digest, TestHooks: testHooks(r.Tests),
 		Outcome:       string(r.Outcome),
@@ -108,7 +108,7 @@ func describe(s v1beta1.Snapshot) string {
 
 // describeRecorded also tells what the record of the revision lacks, which who uses the helm command on it has to know.
 func describeRecorded(s v1beta1.Snapshot, history []plan.Record) string {
-	if len(history) == 0 || history[0].Version != s.Version || history[0].Degraded == "" {
+	if len(history) == 0 || history[0].Version != int(s.Version) || history[0].Degraded == "" {
 		return describe(s)
 	}
 	return fmt.Sprintf("%s; its Helm record would be too large, so it lacks the chart's %s", describe(s),

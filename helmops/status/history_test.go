@@ -13,8 +13,8 @@ import (
 )
 
 // actions shows the history as the action of each revision.
-func actions(hr *v1beta1.HelmRelease) map[int]string {
-	shown := map[int]string{}
+func actions(hr *v1beta1.HelmRelease) map[int32]string {
+	shown := map[int32]string{}
 	for _, s := range hr.Status.History {
 		shown[s.Version] = s.Action
 	}
@@ -27,18 +27,18 @@ func TestHistoryRemembersTheActionsOfRevisions(t *testing.T) {
 	ReleaseDone(hr, outcome(plan.Install), now)
 	two := []plan.Record{revision(2, plan.StatusDeployed), revision(1, plan.StatusSuperseded)}
 	ReleaseDone(hr, outcome(plan.Upgrade, func(o *Outcome) { o.History = two }), now)
-	if diff := cmp.Diff(map[int]string{1: "install", 2: "upgrade"}, actions(hr)); diff != "" {
+	if diff := cmp.Diff(map[int32]string{1: "install", 2: "upgrade"}, actions(hr)); diff != "" {
 		t.Errorf("after the upgrade (-want +got):\n%s", diff)
 	}
 	three := append([]plan.Record{revision(3, plan.StatusDeployed)}, two...)
 	ReleaseSettled(hr, plan.Plan{Step: plan.None, Target: target, Reason: plan.ReasonInSync}, three, now)
-	if diff := cmp.Diff(map[int]string{1: "install", 2: "upgrade", 3: ""}, actions(hr)); diff != "" {
+	if diff := cmp.Diff(map[int32]string{1: "install", 2: "upgrade", 3: ""}, actions(hr)); diff != "" {
 		t.Errorf("after a revision of another client (-want +got):\n%s", diff)
 	}
 	other := target
 	other.Name = "shop"
 	ReleaseSettled(hr, plan.Plan{Step: plan.None, Target: other, Reason: plan.ReasonInSync}, two, now)
-	if diff := cmp.Diff(map[int]string{1: "", 2: ""}, actions(hr)); diff != "" {
+	if diff := cmp.Diff(map[int32]string{1: "", 2: ""}, actions(hr)); diff != "" {
 		t.Errorf("another release took over the actions (-want +got):\n%s", diff)
 	}
 }
@@ -47,7 +47,7 @@ func TestAnActionThatWroteNothingIsNotNoted(t *testing.T) {
 	t.Parallel()
 	hr := helmRelease()
 	ReleaseDone(hr, outcome(plan.Upgrade, failing(Failure{Message: "no"}), func(o *Outcome) { o.Reached = false }), now)
-	if diff := cmp.Diff(map[int]string{1: ""}, actions(hr)); diff != "" {
+	if diff := cmp.Diff(map[int32]string{1: ""}, actions(hr)); diff != "" {
 		t.Errorf("actions (-want +got):\n%s", diff)
 	}
 }

@@ -37,7 +37,7 @@ func Kept(objects []v1beta1.KeptObject) Event {
 	for _, o := range objects {
 		texts = append(texts, o.String()+" ("+o.Reason+")")
 	}
-	return Event{Warning: true, Reason: v1beta1.KeptReason, Message: "no longer wanted, but not deleted: " + named(texts)}
+	return Event{Warning: true, Action: ActionPrune, Reason: v1beta1.KeptReason, Message: "no longer wanted, but not deleted: " + named(texts)}
 }
 
 func namesOf(objects []v1beta1.KeptObject) []string {
@@ -46,4 +46,10 @@ func namesOf(objects []v1beta1.KeptObject) []string {
 		names = append(names, o.String())
 	}
 	return names
+}
+
+// Spared is the event about an object that a Kustomization no longer wants, and that was not deleted because it says so
+// itself. The text names the object, with the cause.
+func Spared(object string) Event {
+	return Event{Action: ActionPrune, Reason: v1beta1.NotPrunedReason, Message: "not deleted: " + object}
 }

@@ -42,6 +42,14 @@ type Applied struct {
 
 // KustomizationApplied records how applying ended. The event has no reason when there is nothing worth telling.
 func KustomizationApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
+	action := ActionApply
+	if o.Departing {
+		action = ActionPrune
+	}
+	return recordApplied(k, o, now).As(action)
+}
+
+func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 	w := writer{object: k, generation: o.Generation, now: now}
 	k.Status.ObservedGeneration = o.Generation
 	k.Status.LastHandledReconcileAt = o.Request

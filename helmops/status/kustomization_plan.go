@@ -35,9 +35,9 @@ func KustomizationPlanned(
 func KustomizationLeft(p kustomization.Plan) Event {
 	switch p.Reason {
 	case kustomization.ReasonLeft:
-		return Event{Reason: v1beta1.OrphanedReason, Message: p.Message}
+		return Event{Action: ActionOrphan, Reason: v1beta1.OrphanedReason, Message: p.Message}
 	case kustomization.ReasonStranded:
-		return Event{Warning: true, Reason: v1beta1.OrphanedReason, Message: p.Message}
+		return Event{Warning: true, Action: ActionOrphan, Reason: v1beta1.OrphanedReason, Message: p.Message}
 	default:
 		return Event{}
 	}

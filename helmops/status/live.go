@@ -153,7 +153,7 @@ func DriftFight(hr *v1beta1.HelmRelease, objects []string, rivals []string, unti
 	if again {
 		return Event{}
 	}
-	return Event{Warning: true, Reason: v1beta1.DriftFightReason, Message: message}
+	return Event{Warning: true, Action: ActionInspect, Reason: v1beta1.DriftFightReason, Message: message}
 }
 
 // DriftUnknown says that drift cannot be seen at present.
@@ -238,32 +238,11 @@ func describeFields(d v1beta1.ObjectDrift) string {
 		fields = append(fields, text)
 	}
 	text := strings.Join(fields, ", ")
-	if more := d.More + len(d.Fields) - len(fields); more > 0 {
+	if more := int(d.More) + len(d.Fields) - len(fields); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	if d.Note != "" {
 		text = strings.TrimPrefix(text+" ("+d.Note+")", " ")
 	}
 	return text
-}
-
-// BadSince returns since when the watched revision has been unhealthy, by its status; the zero time when it is not.
-func BadSince(hr *v1beta1.HelmRelease) time.Time {
-	if bake := hr.Status.Bake; bake != nil && bake.BadSince != nil {
-		return bake.BadSince.Time
-	}
-	return time.Time{}
-}
-
-// BakeHealth records whether the watched revision is healthy, and since when it is not.
-func BakeHealth(hr *v1beta1.HelmRelease, healthy bool, since time.Time) {
-	bake := hr.Status.Bake
-	if bake == nil {
-		return
-	}
-	bake.BadSince = nil
-	if !healthy {
-		bad := metav1.NewTime(since)
-		bake.BadSince = &bad
-	}
 }

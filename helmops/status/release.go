@@ -100,6 +100,10 @@ func ReleaseProgress(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 // ReleaseDone records how an action ended, and returns the event that tells of it; one without a reason is not worth
 // telling.
 func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
+	return recordDone(hr, o, now).As(ActionOf(o.Step))
+}
+
+func recordDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	before := replaced(hr, o)
 	if !o.HistoryUnknown {
 		other := record(hr, o.Target, o.History, actionOf(o))
@@ -214,7 +218,7 @@ func replaced(hr *v1beta1.HelmRelease, o Outcome) string {
 	if o.Step != plan.Upgrade || len(o.History) < 2 || o.History[1].ChartDigest != "" {
 		return ""
 	}
-	former := o.History[1].Version
+	former := v1beta1.Number(o.History[1].Version)
 	adopted := func(s v1beta1.Snapshot) bool {
 		return s.Version == former && s.Name == o.Target.Name && s.Namespace == o.Target.Namespace && s.ChartDigest != ""
 	}

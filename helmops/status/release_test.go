@@ -173,7 +173,7 @@ func TestReleaseDoneAfterUninstall(t *testing.T) {
 	}
 
 	event := ReleaseDone(hr, gone, now)
-	if diff := cmp.Diff(Event{Reason: "UninstallSucceeded", Message: "uninstalled apps/web"}, event); diff != "" {
+	if diff := cmp.Diff(Event{Reason: "UninstallSucceeded", Message: "uninstalled apps/web", Action: "Uninstall"}, event); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
 	}
 	if len(hr.Status.History) != 0 || hr.Status.Inventory != nil || hr.Status.Failures != 0 || hr.Status.LastAttemptedAt != nil {

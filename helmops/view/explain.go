@@ -194,7 +194,7 @@ func introduced(hr *v1beta1.HelmRelease) *Introduced {
 	if good == nil {
 		return nil
 	}
-	out := &Introduced{Good: good.Version, Bad: failed.Revision, GoodChart: *chartOf(*good),
+	out := &Introduced{Good: int(good.Version), Bad: int(failed.Revision), GoodChart: *chartOf(*good),
 		BadChart: v1beta1.ChartRevision{Name: good.ChartName, Version: failed.ChartVersion, Digest: failed.ChartDigest}}
 	config, rendering := failed.ConfigDigest, good.RenderDigest
 	if bad := revisionOf(s.History, failed.Revision); bad != nil {
@@ -208,7 +208,7 @@ func introduced(hr *v1beta1.HelmRelease) *Introduced {
 	return out
 }
 
-func revisionOf(history []v1beta1.Snapshot, version int) *v1beta1.Snapshot {
+func revisionOf(history []v1beta1.Snapshot, version int32) *v1beta1.Snapshot {
 	i := slices.IndexFunc(history, func(s v1beta1.Snapshot) bool { return version > 0 && s.Version == version })
 	if i < 0 {
 		return nil

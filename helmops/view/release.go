@@ -175,7 +175,7 @@ func NewReleaseRow(hr *v1beta1.HelmRelease) ReleaseRow {
 	if newest := hr.Status.Latest(); newest != nil {
 		row.Chart = chartOf(*newest)
 		row.AppVersion = newest.AppVersion
-		row.Revision, row.RevisionStatus = newest.Version, newest.Status
+		row.Revision, row.RevisionStatus = int(newest.Version), newest.Status
 		row.DeployedAt = newest.LastDeployed.DeepCopy()
 	}
 	row.Healthy, row.Verified, row.Drifted = statusOf(hr, v1beta1.HealthyCondition), statusOf(hr, v1beta1.VerifiedCondition),
@@ -203,7 +203,7 @@ func NewReleaseStatus(hr *v1beta1.HelmRelease, source *Related, dependencies []R
 	}
 	out.LastFailure = hr.Status.LastFailure.DeepCopy()
 	if v := hr.Status.LastVerified; v != nil {
-		out.LastVerified = &Verified{Revision: v.Revision, At: v.At}
+		out.LastVerified = &Verified{Revision: int(v.Revision), At: v.At}
 	}
 	for _, ref := range hr.Spec.ValuesFrom {
 		out.ValuesFrom = append(out.ValuesFrom, ValuesSource{

@@ -42,7 +42,7 @@ func RollbackTarget(hr *v1beta1.HelmRelease, revision int) (v1beta1.Snapshot, er
 	if len(targets) == 0 {
 		return v1beta1.Snapshot{}, &NoRollbackError{Why: "its history has no good revision but what runs; it has: " + revisionsText(history)}
 	}
-	at := slices.IndexFunc(history, func(s v1beta1.Snapshot) bool { return s.Version == targets[0].Version })
+	at := slices.IndexFunc(history, func(s v1beta1.Snapshot) bool { return int(s.Version) == targets[0].Version })
 	return history[at], nil
 }
 
@@ -50,7 +50,7 @@ func namedTarget(
 	history []v1beta1.Snapshot, records []plan.Record, rule plan.RollbackRule, revision int,
 ) (v1beta1.Snapshot, error) {
 	for i, s := range history {
-		if s.Version != revision {
+		if int(s.Version) != revision {
 			continue
 		}
 		if rule.Refuses(&records[i], true) == "" {

@@ -12,7 +12,7 @@ import (
 
 func TestRollbackTarget(t *testing.T) {
 	t.Parallel()
-	rev := func(version int, state, chart string) v1beta1.Snapshot {
+	rev := func(version int32, state, chart string) v1beta1.Snapshot {
 		return v1beta1.Snapshot{Version: version, Status: state, ChartName: "shop", ChartVersion: chart, ChartDigest: "d" + chart, ConfigDigest: "c"}
 	}
 	tested := rev(4, plan.StatusSuperseded, "4")
@@ -28,10 +28,10 @@ func TestRollbackTarget(t *testing.T) {
 	tests := []struct {
 		name     string
 		history  []v1beta1.Snapshot
-		verified int
+		verified int32
 		bad      string
 		revision int
-		want     int
+		want     int32
 	}{
 		{"the newest good one", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 0, "", 0, 2},
 		{"what was verified goes first", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 1, "", 0, 1},
@@ -102,8 +102,8 @@ func controllerRefuses(hr *v1beta1.HelmRelease, revision int) bool {
 // Tests that fail count as the spec says: for the command as for the controller.
 func TestRollbackTargetWithFailedTests(t *testing.T) {
 	t.Parallel()
-	rev := func(version int, state string, action plan.Step) v1beta1.Snapshot {
-		chart := strconv.Itoa(version)
+	rev := func(version int32, state string, action plan.Step) v1beta1.Snapshot {
+		chart := strconv.Itoa(int(version))
 		return v1beta1.Snapshot{
 			Version: version, Status: state, ChartName: "shop", ChartVersion: chart, ChartDigest: "d" + chart, ConfigDigest: "c", Action: string(action),
 		}

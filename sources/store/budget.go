@@ -33,6 +33,14 @@ func (s *Store) Used(namespace string) (own, total int64) {
 	return s.taken[namespace], s.total
 }
 
+// Evicted is how many artifacts of sources gave way to others, because the cache or the share of a namespace was full, since
+// the store was opened.
+func (s *Store) Evicted() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.evicted
+}
+
 // reserve takes room for bytes that are being written. When there is none, unreferenced artifacts of the same namespace are removed.
 func (s *Store) reserve(ctx context.Context, namespace string, bytes int64) error {
 	if s.tryReserve(namespace, bytes) {
@@ -144,5 +152,6 @@ func (s *Store) dropFirst(spare map[string][]idle, namespace string) error {
 	if spare[namespace] = spare[namespace][1:]; len(spare[namespace]) == 0 {
 		delete(spare, namespace)
 	}
+	s.evicted++
 	return s.leave(first.claimant, first.digest)
 }

@@ -133,6 +133,9 @@ func TestAFullNamespaceHurtsOnlyItself(t *testing.T) {
 	if s.For(mallory).Has(first) || !s.For(mallory).Has(second) || !s.For(apps).Has(victims) {
 		t.Error("something else gave way than what the same namespace has used longest ago")
 	}
+	if got := s.Evicted(); got != 1 {
+		t.Errorf("%d artifacts are counted that gave way, want 1", got)
+	}
 	needed[Claim{mallory, second}] = true
 	pass(2 * settling)
 	_, _, err := s.For(mallory).Put(t.Context(), "", text(strings.Repeat("o", 40)))

@@ -43,6 +43,8 @@ type Store struct {
 	blobs map[string]*blob     // by digest without its algorithm
 	taken map[string]int64     // bytes by namespace, those that are being written included
 	total int64                // bytes of all, likewise
+	// evicted is how many artifacts gave way to others since the start.
+	evicted int64
 
 	bounds quota.Bounds
 	needed func(context.Context) (map[Claim]bool, error)

@@ -153,7 +153,10 @@ func (h *host) admit(ctx context.Context, now time.Time) error {
 	if left := h.truce(now); left > 0 {
 		return sources.Fail(v1beta1.FetchFailedReason, nil, "the host has asked to be left alone for %s more", left.Round(time.Second)).After(left)
 	}
-	return h.limiter.Wait(ctx)
+	started := time.Now()
+	err := h.limiter.Wait(ctx)
+	noteWait(time.Since(started))
+	return err
 }
 
 // heed remembers that a host asks to be left alone.

@@ -31,6 +31,11 @@ func TestEventsOfARelease(t *testing.T) {
 			t.Errorf("an event about %s %s", item.Object.Kind, item.Object.Name)
 		}
 	}
+	actions := mustRun(t, "kubectl", "get", "events.events.k8s.io", "-n", ns, "-o",
+		`jsonpath={range .items[?(@.reason=="InstallSucceeded")]}{.action}{"\n"}{end}`)
+	if !strings.HasPrefix(actions, "Install\n") {
+		t.Errorf("the event of an install has the action %q", actions)
+	}
 	if out, errs, code := command(t, "fairlead", "events", "release", "absent", "-n", ns); code != 2 || out != "" {
 		t.Errorf("of a release that does not exist: exit code %d\n%s%s", code, out, errs)
 	}

@@ -30,7 +30,7 @@ func TestPendingShowsANewVersionWhileSuspended(t *testing.T) {
 	}
 	mustRun(t, "fairlead", "suspend", "release", "web", "-n", ns)
 	push(t, world.registry, ns, "sample", "1.1.0")
-	before := get(t, hr).Status.Latest().Version
+	before := int(get(t, hr).Status.Latest().Version)
 	if out := pendingOf(t, ns, "web", 1); !strings.Contains(out, "version 1.0.0 → 1.1.0") || !strings.Contains(out, "ConfigMap") {
 		t.Errorf("of a new version it prints\n%s", out)
 	}

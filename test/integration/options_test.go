@@ -168,7 +168,7 @@ func TestTheVerifiedRecordIsKept(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	hr := optionalRelease(t, ns, "web", `{"message":"good"}`)
-	hr.Spec.MaxHistory, hr.Spec.Timeout = ptr.To(2), &metav1.Duration{Duration: time.Second}
+	hr.Spec.MaxHistory, hr.Spec.Timeout = ptr.To[int32](2), &metav1.Duration{Duration: time.Second}
 	hr.Spec.Upgrade = &v1beta1.Upgrade{Strategy: &v1beta1.FailureStrategy{
 		Name: v1beta1.RetryOnFailure, RetryInterval: &metav1.Duration{Duration: 100 * time.Millisecond},
 	}}

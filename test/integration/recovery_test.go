@@ -111,7 +111,7 @@ func TestARevisionThatDoesNotStayHealthyIsRolledBack(t *testing.T) {
 	}
 
 	// An unrelated change of the spec does not set the bad input free, and the message says what does.
-	hr.Spec.MaxHistory = new(int)
+	hr.Spec.MaxHistory = new(int32)
 	apply(t, hr)
 	until(t, "the known bad input is reported", func() bool {
 		stalled := condition(t, hr, v1beta1.StalledCondition)

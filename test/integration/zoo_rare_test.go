@@ -34,6 +34,7 @@ var notHeld = map[string]string{
 	v1beta1.AdoptedReason:         "of events only",
 	v1beta1.KeptReason:            "of events only",
 	v1beta1.FieldsDroppedReason:   "of events only",
+	v1beta1.NotPrunedReason:       "of events only",
 	v1beta1.OrphanedReason:        "of events only",
 	v1beta1.WarningReceivedReason: "of events only",
 	// A stage of a pipeline, after it replaced candidates.

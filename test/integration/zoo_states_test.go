@@ -237,7 +237,7 @@ func (z *zoo) histories() {
 	z.train(bad, func() {
 		crash(bad)()
 		awaitNotReady(z.T, bad, v1beta1.RollbackSucceededReason)
-		bad.Spec.MaxHistory = new(int) // another generation with the same input
+		bad.Spec.MaxHistory = new(int32) // another generation with the same input
 		apply(z.T, bad)
 	}, v1beta1.KnownBadReason)
 	hr = z.hr("failed", "", func(s *v1beta1.HelmReleaseSpec) {

@@ -14,7 +14,7 @@ import (
 
 // ofEvents are the reasons that only events have, and that no condition can have.
 var ofEvents = []string{
-	"AdoptedReason", "FieldsDroppedReason", "KeptReason", "OrphanedReason", "RepublishedReason", "TagMovedReason",
+	"AdoptedReason", "FieldsDroppedReason", "KeptReason", "NotPrunedReason", "OrphanedReason", "RepublishedReason", "TagMovedReason",
 	"WarningReceivedReason",
 }
 
@@ -140,6 +140,7 @@ func TestReasonsOfEventsAreFound(t *testing.T) {
 func good() { tell(status.Event{Warning: true, Reason: v1beta1.KeptReason}); r.Eventf(o, v1beta1.RepublishedReason) }
 func moved() { r.Eventf(o, v1beta1.TagMovedReason) }
 func too() Event { return Event{Reason: v1beta1.FieldsDroppedReason} }
+func spared() Event { return Event{Action: "Prune", Reason: v1beta1.NotPrunedReason} }
 func more() Event { return Event{Warning: true, Reason: v1beta1.WarningReceivedReason, Message: "a"} }
 func direct() { w.set(v1beta1.ReadyCondition, v1beta1.AdoptedReason) }
 func failure() { return &status.Failure{Reason: v1beta1.OrphanedReason} }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -33,7 +34,12 @@ type Fence struct {
 
 	mu      sync.Mutex
 	renewed time.Time
+
+	refused atomic.Int64
 }
+
+// Refused is how many writes were not sent because the lease was not held, or not renewed in time.
+func (f *Fence) Refused() int64 { return f.refused.Load() }
 
 // NewFence returns the fence of a lease. The deadline is the renew deadline of the leader election, and less than the
 // duration of the lease by as long as a request may be on its way.
@@ -110,6 +116,7 @@ func (t fenced) RoundTrip(request *http.Request) (*http.Response, error) {
 		return t.elect(request)
 	}
 	if err := t.fence.check(); err != nil {
+		t.fence.refused.Add(1)
 		if request.Body != nil {
 			_ = request.Body.Close()
 		}

@@ -78,7 +78,11 @@ func TestFence(t *testing.T) {
 			t.Parallel()
 			now := newClock()
 			fence := NewFence("fairlead", "leader", 30*time.Second, now.read)
+			refused := int64(0)
 			for i, want := range requests {
+				if want.refused {
+					refused++
+				}
 				now.pass(want.after)
 				sent := false
 				transport := fence.Elector(transportFunc(func(*http.Request) (*http.Response, error) {
@@ -93,6 +97,9 @@ func TestFence(t *testing.T) {
 				response, err := transport.RoundTrip(r)
 				if err == nil {
 					_ = response.Body.Close()
+				}
+				if fence.Refused() != refused {
+					t.Errorf("request %d: %d writes are counted that were not sent, want %d", i, fence.Refused(), refused)
 				}
 				if sent == want.refused || errors.Is(err, ErrFenced) != want.refused {
 					t.Errorf("request %d, %s %s: sent is %v, the error %v; want refused %v", i, want.method, want.path, sent, err, want.refused)

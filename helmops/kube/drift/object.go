@@ -83,7 +83,7 @@ func (o Object) Status() v1beta1.ObjectDrift {
 		}
 		out.Fields = append(out.Fields, told)
 	}
-	out.More = len(o.Fields) - len(out.Fields)
+	out.More = v1beta1.Number(len(o.Fields) - len(out.Fields))
 	return out
 }
 

@@ -62,6 +62,8 @@ func newStream(t *Tracker, kind Kind) *stream {
 
 // run lists and watches until ctx or the stream ends.
 func (s *stream) run(ctx context.Context) {
+	counts.streams.Add(1)
+	defer counts.streams.Add(-1)
 	options := cache.ReflectorOptions{Name: "tracker", TypeDescription: s.kind.GVK.String(), Backoff: &s.tracker.backOff}
 	reflector := cache.NewReflectorWithOptions(s.listerWatcher(), nil, (*store)(s), options)
 	delay := s.tracker.backOff.DelayWithReset(clock.RealClock{}, quiet)
@@ -115,6 +117,7 @@ func (s *stream) connecting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lost.IsZero() {
+		counts.restarts.Add(1)
 		s.lost = s.tracker.now()
 		time.AfterFunc(trusted+time.Second, s.miss)
 	}

@@ -193,6 +193,7 @@ func TestACutStreamGoesOn(t *testing.T) {
 			if expire {
 				server.drop(deployments, "apps", "lost", true)
 			}
+			restarts := Restarts()
 			server.cut(expire)
 			server.put(deployments, managed(t, deployments, "new"))
 			until(t, tracker, ref(deployments, "new"), "it appeared", func(_ Entry, ok bool) bool { return ok })
@@ -201,6 +202,9 @@ func TestACutStreamGoesOn(t *testing.T) {
 			}
 			if _, ok := tracker.Get(ref(deployments, "kept")); !ok || !tracker.Tracks(deployments.GVK) {
 				t.Error("what is there was forgotten")
+			}
+			if Restarts() == restarts || Streams() == 0 {
+				t.Errorf("%d restarts are counted, as before the stream was cut, and %d streams", Restarts(), Streams())
 			}
 			lists := server.count("sendInitialEvents")
 			if want := map[bool]int{false: 1, true: 2}[expire]; lists != want {

@@ -19,8 +19,6 @@ const (
 	maxTasks = 512
 	// patience is how long a task may take before its child runs at a low priority, so that short tasks pass it.
 	patience = 2 * time.Second
-	// low is the priority of such a child: it gets a thirtieth of what others get while they want all.
-	low = 15
 	// ownPrefix is how a child begins to say why it cannot work.
 	ownPrefix = "worker: "
 	// maxReport bounds what is kept of what a child reports, in bytes.
@@ -45,7 +43,7 @@ func start(command []string, b Bounds) (*process, error) {
 	cmd := exec.Command(command[0], args...) //nolint:gosec,noctx // this program itself; the pool ends it
 	cmd.Env = []string{}
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // signals of a terminal are for the parent, which ends its children
+	cmd.SysProcAttr = ownGroup()
 	p := &process{bounds: b, cmd: cmd, report: &head{}}
 	cmd.Stderr = p.report
 	var err error
@@ -82,7 +80,7 @@ func (p *process) run(ctx context.Context, t Task) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.bounds.Deadline)
 	defer cancel()
 	keep := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() })
-	slow := time.AfterFunc(patience, func() { _ = syscall.Setpriority(syscall.PRIO_PGRP, p.cmd.Process.Pid, low) })
+	slow := time.AfterFunc(patience, func() { slowDown(p.cmd.Process.Pid) })
 	output, err := p.converse(ctx, t)
 	p.slowed = !slow.Stop()
 	if !keep() && err == nil {
