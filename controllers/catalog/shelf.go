@@ -182,6 +182,9 @@ type pending struct{ what string }
 // Error implements error.
 func (p *pending) Error() string { return p.what }
 
+// Pending implements what loop.Blocker looks for.
+func (p *pending) Pending() bool { return true }
+
 // IsPending reports whether an error only means that there is no answer yet. The catalog wakes the caller when there is
 // one.
 func IsPending(err error) bool {

@@ -23,12 +23,12 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/kube/redact"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/kustomize/plan"
 	"fairlead.dev/fairlead/helmops/process/fair"
-	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -54,7 +54,7 @@ type handler struct {
 	tasks  *loop.Tasks[landed]
 	events events.EventRecorder
 	now    func() time.Time
-	jitter func() float64
+	jitter loop.Jitter
 	// builds bound how many Kustomizations are built, or have objects that are not written yet, on the own cluster.
 	builds, remoteBuilds *fair.Shares
 	turns                turns
@@ -165,7 +165,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	mask = mask.Join(redact.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
 	if err != nil {
 		reason, final := reasonOf(err)
-		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(err.Error()))}
+		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(ssa.Scrub(err.Error()))}
 		return out
 	}
 	set := setOf(k, objects, in.ignore)
@@ -175,7 +175,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	result := h.engine.Apply(ctx, in.access, set)
 	out.applied.Released = plan.Release(k, in.artifact.Revision, result.Held, h.now())
 	for _, spared := range result.Spared {
-		out.spared = append(out.spared, mask.Apply(refusal.Scrub(spared)))
+		out.spared = append(out.spared, mask.Apply(ssa.Scrub(spared)))
 	}
 	out.again = result.Again
 	out.applied.Retained = result.Retained
@@ -185,7 +185,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		out.applied.Dropped = append(out.applied.Dropped, mask.Apply(dropped))
 	}
 	for _, object := range result.Warned {
-		hide := func(text string) string { return mask.Apply(refusal.Scrub(text)) }
+		hide := func(text string) string { return mask.Apply(ssa.Scrub(text)) }
 		out.warned = append(out.warned, object.Masked(hide))
 	}
 	out.applied.Inventory = result.Inventory
@@ -194,7 +194,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	if result.Err != nil {
 		out.obstacle = blockerOf(result.Err)
 		reason, final := apply.Reason(result.Err)
-		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(refusal.Scrub(result.Err.Error()))}
+		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(ssa.Scrub(result.Err.Error()))}
 	}
 	return out
 }

@@ -9,9 +9,9 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/redact"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/kustomize/plan"
-	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -56,7 +56,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how ap
 			out.obstacle = blockerOf(result.Err)
 			reason, _ := apply.Reason(result.Err)
 			mask := redact.NewMask(cluster.Secrets(access.Kubeconfig)...)
-			out.applied.Failure = &status.Failure{Reason: reason, Message: mask.Apply(refusal.Scrub(result.Err.Error())) +
+			out.applied.Failure = &status.Failure{Reason: reason, Message: mask.Apply(ssa.Scrub(result.Err.Error())) +
 				"; to leave the objects behind, set spec.deletionPolicy to " + v1beta1.DeletionPolicyOrphan}
 		}
 		return out

@@ -172,6 +172,5 @@ func obstacleIn(err error) (*plan.Obstacle, error) {
 
 // audit is when to look again although nothing happened.
 func (h *handler) audit(k *v1beta1.Kustomization) time.Duration {
-	interval := k.GetInterval()
-	return interval + time.Duration(float64(interval)/10*h.jitter())
+	return h.jitter.Spread(k.GetInterval())
 }

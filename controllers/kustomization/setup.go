@@ -3,7 +3,6 @@ package kustomization
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -108,7 +107,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		},
 		engine: o.Engine, tasks: loop.NewTasks[landed](ctx, waker.WakeFirst, o.Now),
 		builds: fair.New(builds, buildsPerNamespace), remoteBuilds: fair.New(builds, builds/2),
-		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: rand.Float64,
+		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: loop.Random,
 		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, truces: map[types.NamespacedName]time.Time{},
 	}
 	loop.CountWaiting(h.waiting)

@@ -19,6 +19,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/backoff"
 	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/sources"
 )
@@ -237,11 +238,5 @@ func (a *attempt) ended(result copyResult) {
 
 // retryPause is how long a copy waits after a number of failures in a row.
 func retryPause(failures int64) time.Duration {
-	pause := firstRetry
-	for range failures - 1 {
-		if pause *= 2; pause >= lastRetry {
-			return lastRetry
-		}
-	}
-	return pause
+	return backoff.Policy{First: firstRetry, Last: lastRetry}.After(failures)
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"fairlead.dev/fairlead/helmops/backoff"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
@@ -20,6 +21,8 @@ const (
 	firstPause = 5 * time.Second
 	lastPause  = 5 * time.Minute
 )
+
+var pauses = backoff.Policy{First: firstPause, Last: lastPause}
 
 // Objects watches single objects of any kind.
 type Objects interface {
@@ -184,10 +187,10 @@ func (l *Lookout) ended(v *view, err error) {
 		err = errors.New("its watch ended")
 	}
 	l.mu.Lock()
-	pause := firstPause << min(v.failures, 10)
 	v.failures++
+	pause := pauses.After(int64(v.failures))
 	v.running = false
-	v.Sight = Sight{Err: err, Pause: min(pause, lastPause)}
+	v.Sight = Sight{Err: err, Pause: pause}
 	v.retry = l.now().Add(v.Pause)
 	l.tell(v)
 }

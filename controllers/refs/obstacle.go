@@ -22,6 +22,9 @@ type ObstacleError struct {
 // Error implements error.
 func (o *ObstacleError) Error() string { return o.Message }
 
+// Obstacle implements what loop.Blocker looks for.
+func (o *ObstacleError) Obstacle() (status.Failure, time.Duration) { return o.Failure, o.After }
+
 // Hindered is an obstacle that may go away without a change of the object.
 func Hindered(reason, format string, args ...any) error {
 	return &ObstacleError{Failure: status.Failure{Reason: reason, Message: fmt.Sprintf(format, args...)}}
@@ -78,6 +81,9 @@ func Looking(what string, took time.Duration) error {
 
 // Error implements error.
 func (l *LookingError) Error() string { return "reading " + l.what }
+
+// Reading implements what loop.Blocker looks for.
+func (l *LookingError) Reading() (took time.Duration, again bool) { return l.Took, l.Again }
 
 // Listed names the keys that an object has, briefly.
 func Listed(data map[string][]byte) string {

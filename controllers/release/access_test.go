@@ -202,7 +202,7 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHandler(t, nil)
-			h.events, h.jitter = events.NewFakeRecorder(1), func() float64 { return 0 }
+			h.events, h.jitter = events.NewFakeRecorder(1), func(d time.Duration, _ float64) time.Duration { return d }
 			hr := helmRelease("web", as("deployer"))
 			hr.Status.History = tt.revisions
 			missing := refs.Hindered(cmp.Or(tt.reason, v1beta1.AccessDeniedReason),

@@ -21,7 +21,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/controllers/refs"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
@@ -30,9 +29,6 @@ import (
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
 )
-
-// slow is how long a step may take before the object says that it is under way.
-const slow = time.Second
 
 // handler implements loop.Handler.
 type handler struct {
@@ -45,7 +41,7 @@ type handler struct {
 	readings *readings
 	events   events.EventRecorder
 	now      func() time.Time
-	jitter   func() float64
+	jitter   loop.Jitter
 
 	mu    sync.Mutex
 	steps map[types.NamespacedName]*step
@@ -145,7 +141,7 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 		return false, decision.After, nil
 	default:
 		h.start(hr, decision.Plan, inputs)
-		return false, slow, nil
+		return false, loop.Slow, nil
 	}
 }
 
@@ -209,7 +205,11 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 }
 
 func (h *handler) tell(hr *v1beta1.HelmRelease, event status.Event, details ...any) {
-	loop.Teller{Events: h.events, Kind: v1beta1.HelmReleaseKind, Action: status.ActionReconcile}.Tell(hr, event, details...)
+	h.teller().Tell(hr, event, details...)
+}
+
+func (h *handler) teller() loop.Teller {
+	return loop.Teller{Events: h.events, Kind: v1beta1.HelmReleaseKind, Action: status.ActionReconcile}
 }
 
 // progress looks at a step that is under way: it says so once the step takes longer than a moment, and supersedes it when
@@ -219,13 +219,13 @@ func (h *handler) progress(ctx context.Context, hr *v1beta1.HelmRelease, elapsed
 	current := h.steps[client.ObjectKeyFromObject(hr)]
 	h.mu.Unlock()
 	if current == nil {
-		return slow // started a moment ago by this very pass
+		return loop.Slow // started a moment ago by this very pass
 	}
 	if h.isSuperseded(ctx, hr, current) {
 		current.once.Do(func() { close(current.superseded) })
 	}
-	if elapsed < slow {
-		return slow - elapsed
+	if elapsed < loop.Slow {
+		return loop.Slow - elapsed
 	}
 	hr.Status.InputDigest = release.InputDigest(hr, current.inputs)
 	status.ReleaseProgress(hr, current.plan, h.now())
@@ -249,38 +249,19 @@ func (h *handler) isSuperseded(ctx context.Context, hr *v1beta1.HelmRelease, cur
 	return err == nil && release.Differ(hr, current.inputs, wanted.Unheld(current.inputs))
 }
 
-// blocked records why nothing can be planned. What can change that wakes the object; the pause is only for safety.
+// blocked records why nothing can be planned, see [loop.Blocker].
 func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, error) {
-	if catalog.IsPending(err) {
-		if !status.IsReady(hr) {
-			status.Progressing(hr, err.Error(), h.now())
-		}
-		return 0, nil
+	return h.blocker().Blocked(hr, err)
+}
+
+func (h *handler) blocker() loop.Blocker[*v1beta1.HelmRelease] {
+	return loop.Blocker[*v1beta1.HelmRelease]{
+		Teller: h.teller(), Now: h.now, Jitter: h.jitter,
+		Record: func(hr *v1beta1.HelmRelease, obstacle status.Failure, now time.Time) {
+			status.ReleaseBlocked(hr, obstacle, now)
+			hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
+		},
 	}
-	var reading *refs.LookingError
-	if errors.As(err, &reading) {
-		if reading.Took < slow {
-			return slow - reading.Took, nil
-		}
-		if !reading.Again || status.Message(hr) == "" {
-			status.Progressing(hr, err.Error(), h.now())
-		}
-		return 0, nil
-	}
-	var known *refs.ObstacleError
-	if !errors.As(err, &known) {
-		return 0, err
-	}
-	before := status.Message(hr)
-	status.ReleaseBlocked(hr, known.Failure, h.now())
-	hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
-	if status.Message(hr) != before {
-		h.tell(hr, status.Event{Warning: true, Reason: known.Reason, Message: known.Message})
-	}
-	if known.After > 0 {
-		return known.After, nil
-	}
-	return h.audit(hr), nil
 }
 
 // advance has the next step planned and starts it.
@@ -327,7 +308,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())
 		status.ReleaseShared(hr, inputs.SharedValues())
 		hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
-		return h.again(hr, soonest(decision.After, soonest(decision.Audit, again))), nil
+		return h.again(hr, loop.Soonest(decision.After, loop.Soonest(decision.Audit, again))), nil
 	}
 	if brings(decision.Plan) {
 		if err := h.dependencies.Check(ctx, hr, inputs.Access); err != nil {
@@ -338,7 +319,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		hr.Status.LastHandledForceAt = release.ForceRequested(hr)
 	}
 	h.start(hr, decision.Plan, inputs)
-	return slow, nil
+	return loop.Slow, nil
 }
 
 // observe finds out from memory how the objects of the release do.
@@ -356,21 +337,15 @@ func (h *handler) observe(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 // again is when to look at a settled release again although nothing happened.
 func (h *handler) again(hr *v1beta1.HelmRelease, planned time.Duration) time.Duration {
 	if bake := hr.Status.Bake; bake != nil && bake.Until.After(h.now()) {
-		planned = soonest(planned, max(time.Second, bake.Until.Sub(h.now())))
+		planned = loop.Soonest(planned, max(time.Second, bake.Until.Sub(h.now())))
 	}
 	if held := hr.Status.Held; held != nil && held.Until != nil {
-		planned = soonest(planned, max(time.Second, held.Until.Sub(h.now())))
+		planned = loop.Soonest(planned, max(time.Second, held.Until.Sub(h.now())))
 	}
 	if hr.Spec.KubeConfig != nil {
-		planned = soonest(planned, remoteLook)
+		planned = loop.Soonest(planned, loop.RemoteLook)
 	}
-	return soonest(planned, h.audit(hr))
-}
-
-// audit is when to look again although nothing happened.
-func (h *handler) audit(hr *v1beta1.HelmRelease) time.Duration {
-	interval := hr.GetInterval()
-	return interval + time.Duration(float64(interval)/10*h.jitter())
+	return loop.Soonest(planned, h.blocker().Audit(hr))
 }
 
 // start runs a step outside of the worker.

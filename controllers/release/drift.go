@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/status"
@@ -57,7 +58,7 @@ func (w *watcher) drift(hr *v1beta1.HelmRelease, known *watched, sightings []eng
 		status.DriftNone(hr, now)
 	}
 	if known.audit.IsZero() {
-		known.audit = now.Add(known.pause(auditEvery(hr, unwatched(sightings) > 0), w.jitter()))
+		known.audit = now.Add(known.pause(auditEvery(hr, unwatched(sightings) > 0), w.jitter))
 	}
 	found.audit = known.audit
 	return found
@@ -65,11 +66,11 @@ func (w *watcher) drift(hr *v1beta1.HelmRelease, known *watched, sightings []eng
 
 // pause is how long the next audit is off: somewhere in the second half of the first period of a process, so that a thousand
 // releases are not audited at once, and a little more than one period after that.
-func (k *watched) pause(every time.Duration, jitter float64) time.Duration {
+func (k *watched) pause(every time.Duration, jitter loop.Jitter) time.Duration {
 	if !k.audited {
-		return every/2 + time.Duration(float64(every)/2*jitter)
+		return jitter(every/2, 1)
 	}
-	return every + time.Duration(float64(every)/10*jitter)
+	return jitter.Spread(every)
 }
 
 // auditEvery is the time between two audits of a release.

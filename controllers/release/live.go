@@ -41,7 +41,7 @@ type watcher struct {
 	examined *loop.Tasks[[]v1beta1.ObjectHealth]
 	fights   *drift.Fights
 	now      func() time.Time
-	jitter   func() float64
+	jitter   loop.Jitter
 
 	mu       sync.Mutex
 	releases map[types.NamespacedName]*watched
@@ -75,7 +75,7 @@ const leastAudit = 10 * time.Minute
 // patience is how long a release is said to be as it was although its objects cannot be seen.
 const patience = time.Minute
 
-func newWatcher(objects Live, examined *loop.Tasks[[]v1beta1.ObjectHealth], now func() time.Time, jitter func() float64) *watcher {
+func newWatcher(objects Live, examined *loop.Tasks[[]v1beta1.ObjectHealth], now func() time.Time, jitter loop.Jitter) *watcher {
 	return &watcher{
 		objects: objects, examined: examined, fights: &drift.Fights{}, now: now, jitter: jitter,
 		releases: map[types.NamespacedName]*watched{}, states: map[types.NamespacedName]state{},
@@ -133,10 +133,10 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 		live.Health, again = w.health(hr, known, in, target, sightings)
 	}
 	probation := known.probation(hr, now)
-	live.Probation, again = probation > 0, soonest(again, probation)
+	live.Probation, again = probation > 0, loop.Soonest(again, probation)
 	found := w.drift(hr, known, sightings)
 	live.Drifted, live.AuditAt, known.blind = found.drifted, found.audit, time.Time{}
-	return live, soonest(again, found.again), found.events
+	return live, loop.Soonest(again, found.again), found.events
 }
 
 // asleep looks at the objects of a suspended release; nothing is done about what is found.
@@ -189,13 +189,6 @@ func unwatched(sightings []engine.Sighting) (count int) {
 }
 
 // soonest returns the shorter of two pauses; zero is none.
-func soonest(a, b time.Duration) time.Duration {
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
-}
-
 // health judges the objects, and has the causes looked for of what is not healthy.
 func (w *watcher) health(
 	hr *v1beta1.HelmRelease, known *watched, in release.Inputs, target plan.Target, sightings []engine.Sighting,

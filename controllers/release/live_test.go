@@ -67,7 +67,7 @@ func newScene(t *testing.T) *scene {
 	now := func() time.Time { return s.clock }
 	wake := func(key types.NamespacedName) { s.woken <- key }
 	s.live = &lively{scene: s, followed: map[types.NamespacedName]bool{}}
-	s.watcher = newWatcher(s.live, loop.NewTasks[[]v1beta1.ObjectHealth](t.Context(), wake, now), now, func() float64 { return 0.5 })
+	s.watcher = newWatcher(s.live, loop.NewTasks[[]v1beta1.ObjectHealth](t.Context(), wake, now), now, half)
 	s.hr = &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}}
 	s.hr.Spec.DriftDetection = &v1beta1.DriftDetection{Mode: v1beta1.DriftEnabled}
 	s.hr.Status.History = []v1beta1.Snapshot{{Name: "web", Namespace: "apps", Version: 1, Status: plan.StatusDeployed}}
@@ -352,4 +352,9 @@ func TestManyReleasesThatFailAtOnce(t *testing.T) {
 	if got := s.widespread(); got != "" {
 		t.Errorf("4 of 6 failing: %q", got)
 	}
+}
+
+// half is a jitter in the middle of what it may be.
+func half(d time.Duration, maxFactor float64) time.Duration {
+	return d + time.Duration(float64(d)*maxFactor/2)
 }

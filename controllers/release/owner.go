@@ -166,5 +166,5 @@ func (h *handler) refuse(hr *v1beta1.HelmRelease, p plan.Plan) time.Duration {
 	if status.Message(hr) != before {
 		h.tell(hr, status.Event{Warning: true, Reason: p.Reason, Message: p.Message})
 	}
-	return h.audit(hr)
+	return h.blocker().Audit(hr)
 }

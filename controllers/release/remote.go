@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -13,10 +12,6 @@ import (
 	"fairlead.dev/fairlead/helmops/release"
 	"fairlead.dev/fairlead/helmops/status"
 )
-
-// remoteLook is how often a release on another cluster is reconciled. A cluster without users is dropped after a while,
-// and its objects would not be watched any more.
-const remoteLook = 4 * time.Minute
 
 // decide has the next step planned. A cluster that does not answer is an obstacle, and may not keep the worker: its records are
 // read outside of it. The error is a LookingError meanwhile.

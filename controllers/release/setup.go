@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -89,9 +88,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		tasks:    loop.NewTasks[landed](ctx, waker.WakeFirst, o.Now),
 		readings: newReadings(ctx, o.Engine, waker.Wake, o.Now),
 		events:   manager.GetEventRecorder("fairlead"),
-		now:      o.Now, jitter: rand.Float64,
+		now:      o.Now, jitter: loop.Random,
 		steps: map[types.NamespacedName]*step{}, compared: map[types.NamespacedName]release.Comparison{},
-		watcher: newWatcher(o.Live, loop.NewTasks[[]v1beta1.ObjectHealth](ctx, waker.Wake, o.Now), o.Now, rand.Float64),
+		watcher: newWatcher(o.Live, loop.NewTasks[[]v1beta1.ObjectHealth](ctx, waker.Wake, o.Now), o.Now, loop.Random),
 	}
 	h.owners = owners{objects: cached, namesakes: func(ctx context.Context, storageNamespace, name string) []types.NamespacedName {
 		return index.Find(ctx, client.MatchingFields{recordsIndex: recordsKey(storageNamespace, name)})

@@ -37,7 +37,7 @@ func TestAChangeWhileAPollEndsIsPolled(t *testing.T) {
 			return catalog.Polled{Artifact: v1beta1.Artifact{Revision: digest, Digest: digest}, Err: err}
 		},
 		tasks:  loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
-		events: events.NewFakeRecorder(10), now: time.Now, jitter: func() float64 { return 0 },
+		events: events.NewFakeRecorder(10), now: time.Now, jitter: exact,
 		visits: map[types.NamespacedName]visit{},
 	}
 	if _, err := h.Reconcile(t.Context(), former); err != nil {

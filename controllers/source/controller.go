@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
+	"fairlead.dev/fairlead/helmops/backoff"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
 )
@@ -25,9 +25,9 @@ import (
 const (
 	firstRetry = 5 * time.Second
 	maxRetry   = 10 * time.Minute
-	// slow is how long a first poll may take before the object says that it is under way.
-	slow = time.Second
 )
+
+var retries = backoff.Policy{First: firstRetry, Last: maxRetry}
 
 // poller asks upstream for news of one source; see Catalog.Poll.
 type poller func(ctx context.Context, source v1beta1.Source, choices []catalog.Choice) catalog.Polled
@@ -52,7 +52,7 @@ type handler[T catalog.Object] struct {
 	tasks  *loop.Tasks[polled]
 	events events.EventRecorder
 	now    func() time.Time
-	jitter func() float64 // 0 to 1
+	jitter loop.Jitter
 
 	mu     sync.Mutex
 	visits map[types.NamespacedName]visit
@@ -89,7 +89,7 @@ func (h *handler[T]) Reconcile(ctx context.Context, object T) (time.Duration, er
 		return wait, nil
 	}
 	h.start(ctx, object, choices)
-	return slow, nil
+	return loop.Slow, nil
 }
 
 // Finalize implements loop.Handler. Sources have no finalizer: the cache collects what no source needs.
@@ -115,8 +115,8 @@ func (h *handler[T]) choiceOf(object T) catalog.Choice {
 
 // progress says that the first poll is under way once it takes longer than a moment.
 func (h *handler[T]) progress(object T, elapsed time.Duration) time.Duration {
-	if elapsed < slow {
-		return slow - elapsed
+	if elapsed < loop.Slow {
+		return loop.Slow - elapsed
 	}
 	if !status.IsReady(object) && object.GetObservedGeneration() != object.GetGeneration() {
 		status.Progressing(object, "asking upstream", h.now())
@@ -250,16 +250,12 @@ func (h *handler[T]) schedule(key types.NamespacedName, object T, found polled) 
 	case failed == nil:
 		last.failures = 0
 		last.polled = h.now()
-		last.next = h.now().Add(jittered(pollInterval(object), h.jitter()))
+		last.next = h.now().Add(h.jitter.Spread(pollInterval(object)))
 	default:
 		last.failures++
 		last.next = h.now().Add(retryDelay(last.failures, object.GetInterval(), failed))
 	}
 	h.visits[key] = last
-}
-
-func jittered(interval time.Duration, random float64) time.Duration {
-	return interval + time.Duration(float64(interval)/10*random)
 }
 
 // retryDelay is the back-off after failures in a row, or what upstream asked for.
@@ -268,11 +264,7 @@ func retryDelay(failures int, interval time.Duration, failed error) time.Duratio
 	if errors.As(failed, &asked) && asked.RetryAfter() > 0 {
 		return min(asked.RetryAfter(), time.Hour)
 	}
-	delay := firstRetry
-	for range min(failures-1, 10) {
-		delay *= 2
-	}
-	return min(delay, max(interval, firstRetry), maxRetry)
+	return min(retries.After(int64(failures)), max(interval, firstRetry))
 }
 
 // intervalNote says that a shorter interval than MinInterval was asked for.
@@ -295,5 +287,3 @@ func intervalNote(object catalog.Object) string {
 	}
 	return fmt.Sprintf("; spec.interval %s is shorter than %s, which counts instead", asked.Duration, v1beta1.MinInterval())
 }
-
-func randomJitter() float64 { return rand.Float64() } //nolint:gosec // spreads polls, protects nothing

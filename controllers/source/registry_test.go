@@ -52,7 +52,7 @@ func newRegistryHandler(t *testing.T) *registryHandler {
 		kind: v1beta1.HelmRepositoryKind, catalog: answers, poll: answers.Poll,
 		choices: func(context.Context, catalog.Choice) ([]catalog.Choice, error) { return r.choices, nil },
 		tasks:   loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { r.woken <- key }, time.Now),
-		events:  events.NewFakeRecorder(10), now: func() time.Time { return now.Add(r.later) }, jitter: func() float64 { return 0 },
+		events:  events.NewFakeRecorder(10), now: func() time.Time { return now.Add(r.later) }, jitter: exact,
 		visits: map[types.NamespacedName]visit{},
 	}
 	return r

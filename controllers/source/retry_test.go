@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/sources"
 )
 
@@ -41,10 +42,16 @@ func TestRetryDelay(t *testing.T) {
 	}
 }
 
+// exact is no jitter.
+func exact(d time.Duration, _ float64) time.Duration { return d }
+
 func TestJitterAddsUpToATenth(t *testing.T) {
 	t.Parallel()
 	for random, want := range map[float64]time.Duration{0: 10 * time.Minute, 0.5: 630 * time.Second, 1: 11 * time.Minute} {
-		if got := jittered(10*time.Minute, random); got != want {
+		jitter := loop.Jitter(func(d time.Duration, maxFactor float64) time.Duration {
+			return d + time.Duration(float64(d)*maxFactor*random)
+		})
+		if got := jitter.Spread(10 * time.Minute); got != want {
 			t.Errorf("with %v: %s, want %s", random, got, want)
 		}
 	}

@@ -93,7 +93,7 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 		pace:   catalog.PacesOf(s.manager.GetClient()),
 		tasks:  loop.NewTasks[polled](s.ctx, waker.Wake, s.options.Now).Within(s.shares),
 		events: s.manager.GetEventRecorder("fairlead"),
-		now:    s.options.Now, jitter: randomJitter, visits: map[types.NamespacedName]visit{},
+		now:    s.options.Now, jitter: loop.Random, visits: map[types.NamespacedName]visit{},
 	}
 	s.catalog.OnWake(kind, func(source catalog.Choice) {
 		waker.Wake(types.NamespacedName{Namespace: source.Namespace, Name: source.Name})

@@ -63,7 +63,7 @@ func isSteady[T catalog.Object](t *testing.T, what string, source T, kind string
 			return catalog.Polled{Artifact: v1beta1.Artifact{Revision: "1.0.0", Digest: digest}, Chart: &chart, Err: err}
 		},
 		tasks:  loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
-		events: events.NewFakeRecorder(10), now: time.Now, jitter: func() float64 { return 0 },
+		events: events.NewFakeRecorder(10), now: time.Now, jitter: exact,
 		visits: map[types.NamespacedName]visit{},
 	}
 	if _, err := h.Reconcile(t.Context(), source); err != nil {

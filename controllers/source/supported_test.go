@@ -29,7 +29,7 @@ func TestAnUnsupportedSourceIsNotPolled(t *testing.T) {
 		},
 		choices: func(context.Context, catalog.Choice) ([]catalog.Choice, error) { return nil, nil },
 		tasks:   loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
-		events:  events.NewFakeRecorder(10), now: time.Now, jitter: func() float64 { return 0 }, visits: map[types.NamespacedName]visit{},
+		events:  events.NewFakeRecorder(10), now: time.Now, jitter: exact, visits: map[types.NamespacedName]visit{},
 	}
 	source := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 	source.Spec.Provider = "azure"

@@ -9,9 +9,9 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/process/guard"
-	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // drift looks at the objects of the revision that is deployed, and corrects them if that is the step.
@@ -47,7 +47,7 @@ func (r *run) drift(before []plan.Record) error {
 }
 
 // scrubbed hides secrets in a text about an object.
-func (r *run) scrubbed(text string) string { return r.mask().Apply(refusal.Scrub(text)) }
+func (r *run) scrubbed(text string) string { return r.mask().Apply(ssa.Scrub(text)) }
 
 // overwritten returns what of the differences an upgrade to the chart and the values would undo. Where that is not
 // known, it returns all.
@@ -84,7 +84,7 @@ func (r *run) overwritten(before []plan.Record) []drift.Object {
 func (e *Engine) Drift(
 	ctx context.Context, access cluster.Access, target plan.Target, rules *drift.Rules, audit bool,
 ) ([]drift.Object, error) {
-	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return nil, err
 	}

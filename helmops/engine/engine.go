@@ -34,7 +34,7 @@ func init() { //nolint:gochecknoinits // The only way Helm offers to name the fi
 
 // Engine executes actions on any number of clusters.
 type Engine struct {
-	sites *sites
+	sites *cluster.Registry[*site]
 	turns turns
 	pool  Pool
 	// local and remote are the shares of the processor, for actions on the controller's own cluster and on others.
@@ -84,10 +84,8 @@ func New(ctx context.Context, c Config) *Engine {
 		local = fair.NewPaced(processors).Shares
 	}
 	return &Engine{
-		sites: &sites{
-			ctx: ctx, local: c.Local, pool: c.Remote, now: c.Now, notify: c.Changed, moved: c.Moved, known: map[*cluster.Cluster]*site{},
-		},
-		pool: c.Pool, now: c.Now,
+		sites: newSites(ctx, c),
+		pool:  c.Pool, now: c.Now,
 		local: local, localCharts: fair.New(chartsPerProcessor*processors, chartsPerProcessor*processors/4),
 		remote: newRemoteShares(processors), remoteCharts: newRemoteShares(processors),
 	}
@@ -212,7 +210,7 @@ type Result struct {
 
 // History reads the records of a release, newest first. None is no error. While nothing changes it costs no request.
 func (e *Engine) History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error) {
-	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +220,7 @@ func (e *Engine) History(ctx context.Context, access cluster.Access, target plan
 // Namesake returns the Helm release of the same name in another namespace that has its records in the same storage
 // namespace; nil when there is none.
 func (e *Engine) Namesake(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error) {
-	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +232,7 @@ func (e *Engine) Namesake(ctx context.Context, access cluster.Access, target pla
 // was decided on. When ctx ends before the action does, it never returns: the process is stopping, and the release stays pending
 // for the next one to finish.
 func (e *Engine) Execute(ctx context.Context, a Action) Result {
-	at, as, err := e.sites.of(a.Access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
@@ -268,7 +266,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 
 // Equal reports whether the newest revision holds just what the chart and the values render, by any client.
 func (e *Engine) Equal(ctx context.Context, a Action) (bool, error) {
-	at, as, err := e.sites.of(a.Access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return false, err
 	}

@@ -15,11 +15,11 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/rendering"
 	"fairlead.dev/fairlead/helmops/engine/storage"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/helmops/process/memory"
 	"fairlead.dev/fairlead/helmops/process/worker"
-	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // rightsText is how the API server refuses for want of rights. Quotas, webhooks and namespaces that are being deleted are
@@ -42,7 +42,7 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	var definitions *crdsError
 	var tooLarge *storage.TooLargeError
 	var unreachable *net.OpError
-	var rejected *refusal.RejectedError
+	var rejected *ssa.InvalidObjectsError
 	var unusable *NoUsableTargetError
 	var limit *worker.LimitError
 	var schema *rendering.SchemaError

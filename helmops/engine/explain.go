@@ -8,8 +8,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/diff"
 	"fairlead.dev/fairlead/helmops/kube/redact"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // Hide returns a mask for what objects say that were made with the given values.
@@ -24,7 +24,7 @@ type Hide func(former map[string]any) redact.Mask
 func (e *Engine) Explain(
 	ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef, hide Hide,
 ) []v1beta1.ObjectHealth {
-	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return nil
 	}
@@ -38,7 +38,7 @@ func (e *Engine) Explain(
 	}
 	objects := r.newClient(nil, nil).Explain(refs) //nolint:contextcheck // the run carries it
 	for i := range objects {
-		objects[i].Message = mask.Apply(refusal.Scrub(objects[i].Message))
+		objects[i].Message = mask.Apply(ssa.Scrub(objects[i].Message))
 	}
 	return objects
 }

@@ -67,7 +67,7 @@ func (e *Engine) Data(
 
 // looking is a run that changes nothing.
 func (e *Engine) looking(ctx context.Context, a Action) (*run, error) {
-	at, as, err := e.sites.of(a.Access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return nil, err
 	}

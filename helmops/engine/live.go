@@ -38,7 +38,7 @@ func (s Sighting) Owned() bool { return s.Entry.Ownership != 0 }
 func (e *Engine) Live(
 	access cluster.Access, owner types.NamespacedName, inventory []v1beta1.ResourceRef, rules *health.Rules,
 ) ([]Sighting, bool) {
-	at, _, err := e.sites.of(access)
+	at, _, err := e.sites.Get(access)
 	if err != nil {
 		return nil, false
 	}
@@ -77,7 +77,7 @@ func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Si
 
 // Forget ends what is kept for a HelmRelease that is gone, or that owns no Helm release any more.
 func (e *Engine) Forget(owner types.NamespacedName) {
-	for _, at := range e.sites.all() {
+	for _, at := range e.sites.All() {
 		at.followers.Forget(owner.String())
 		at.warnings.Forget(owner)
 	}

@@ -34,7 +34,7 @@ type ContentHook struct {
 
 // Stored reads one revision of a release from storage; nil when there is none.
 func (e *Engine) Stored(ctx context.Context, access cluster.Access, target plan.Target, version int) (*Content, error) {
-	at, as, err := e.sites.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (e *Engine) Stored(ctx context.Context, access cluster.Access, target plan.
 // Render returns what an install or an upgrade, whichever it would be, makes of the chart and the values of the action. The
 // API server is asked as the action would ask it, and nothing is changed. The engine may change Chart.
 func (e *Engine) Render(ctx context.Context, a Action) (*Content, error) {
-	at, as, err := e.sites.of(a.Access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,9 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -96,7 +96,7 @@ func (r *run) warned() []warning.Object {
 	}
 	mask := r.mask()
 	for i := range due {
-		due[i] = due[i].Masked(func(text string) string { return mask.Apply(refusal.Scrub(text)) })
+		due[i] = due[i].Masked(func(text string) string { return mask.Apply(ssa.Scrub(text)) })
 	}
 	return due
 }

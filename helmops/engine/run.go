@@ -21,9 +21,9 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/storage"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/process/fair"
-	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -358,7 +358,7 @@ func (r *run) failsAs() plan.RevisionOutcome {
 
 // conceal hides secrets in why a revision failed.
 func (r *run) conceal(cause string) string {
-	return r.mask().Apply(refusal.Scrub(cause))
+	return r.mask().Apply(ssa.Scrub(cause))
 }
 
 func (r *run) newClient(journal kubeclient.Journal, leftovers []string) *kubeclient.Client {

@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -27,78 +25,35 @@ type site struct {
 	warnings warning.Notes
 }
 
-// sites are the clusters that releases are made on.
-type sites struct {
-	ctx    context.Context //nolint:containedctx // the life of the process
-	local  *cluster.Cluster
-	pool   *cluster.Pool
-	now    func() time.Time
-	notify func(of, storageNamespace, release string)
-	moved  func(owner types.NamespacedName)
-
-	mu    sync.Mutex
-	known map[*cluster.Cluster]*site
+// newSites returns the clusters that releases are made on.
+func newSites(ctx context.Context, c Config) *cluster.Registry[*site] {
+	return cluster.NewRegistry(ctx, cluster.RegistryConfig[*site]{
+		Local: c.Local, Remote: c.Remote,
+		Open: func(ctx context.Context, to *cluster.Cluster, home string) (*site, error) {
+			return openSite(ctx, c, to, home), nil
+		},
+		Exceeded: func(at *site) { at.followers.WakeAll() }, // their owners are to say so
+	})
 }
 
-// of returns the cluster of an access, as the identity of that access.
-func (s *sites) of(access cluster.Access) (*site, *cluster.Identity, error) {
-	to, of := s.local, ""
-	if access.Kubeconfig != nil {
-		remote, err := s.pool.Get(access)
-		if err != nil {
-			return nil, nil, err
-		}
-		to, of = remote, access.Namespace // objects of other namespaces have a connection of their own
-	}
-	as, err := to.As(access.User)
-	if err != nil {
-		return nil, nil, err
-	}
-	at, err := s.at(to, of)
-	return at, as, err
-}
-
-// at returns what is known of a cluster. of is the namespace whose kubeConfigs lead to it, empty for the own cluster.
-func (s *sites) at(to *cluster.Cluster, of string) (*site, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if at := s.known[to]; at != nil {
-		return at, nil
-	}
-	self, err := to.As("")
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(s.ctx)
+// openSite begins to follow a cluster. home is the namespace whose kubeConfigs lead to it, empty for the own cluster.
+func openSite(ctx context.Context, c Config, to *cluster.Cluster, home string) *site {
+	self := to.Self()
 	clients := tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata(), Memory: to.Memory()}
 	at := &site{
 		cluster: to,
-		tracker: tracker.New(ctx, clients, tracker.Helm(), s.now),
-		records: storage.NewStore(self.Metadata(), s.now).Within(to.Memory()),
+		tracker: tracker.New(ctx, clients, tracker.Helm(), c.Now),
+		records: storage.NewStore(self.Metadata(), c.Now).Within(to.Memory()),
 	}
-	at.records.Subscribe(func(storageNamespace, release string) { s.notify(of, storageNamespace, release) })
+	at.records.Subscribe(func(storageNamespace, release string) { c.Changed(home, storageNamespace, release) })
 	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), func(owner types.NamespacedName) {
-		if s.moved != nil {
-			s.moved(owner)
+		if c.Moved != nil {
+			c.Moved(owner)
 		}
-	}, s.now)
+	}, c.Now)
 	// Without it every look lists; what ended it is told by Err.
 	guard.Go("watching release records", func() { _ = at.records.Run(ctx) })
-	s.known[to] = at
-	guard.Go("letting go of a cluster", func() {
-		defer cancel()
-		select {
-		case <-to.Done():
-		case <-s.ctx.Done():
-		}
-		s.mu.Lock()
-		delete(s.known, to)
-		s.mu.Unlock()
-		if to.Memory().Err() != nil {
-			at.followers.WakeAll() // their owners are to say so
-		}
-	})
-	return at, nil
+	return at
 }
 
 func reader(as *cluster.Identity, access cluster.Access, target plan.Target) storage.Reader {
@@ -120,15 +75,4 @@ func userOf(owner plan.Owner, target plan.Target) string {
 		return fmt.Sprintf("%s/%s/%s", target.StorageNamespace, target.Namespace, target.Name)
 	}
 	return owner.Key().String()
-}
-
-// all returns the clusters that are known at the moment.
-func (s *sites) all() []*site {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]*site, 0, len(s.known))
-	for _, at := range s.known {
-		out = append(out, at)
-	}
-	return out
 }

@@ -78,7 +78,10 @@ func TestWhoWaitsForATurnHoldsNoToken(t *testing.T) {
 	t.Parallel()
 	local := &cluster.Cluster{}
 	e := New(t.Context(), Config{Local: local})
-	e.sites.known[local] = &site{cluster: local}
+	e.sites = cluster.NewRegistry(t.Context(), cluster.RegistryConfig[*site]{
+		Local: local,
+		Open:  func(context.Context, *cluster.Cluster, string) (*site, error) { return &site{cluster: local}, nil },
+	})
 	target := plan.Target{Name: "web", Namespace: "team", StorageNamespace: "apps"}
 	end, err := e.turns.take(t.Context(), turn{local, "apps", "web"}, nil)
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"sync"
 
 	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
-	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
+
+	"fairlead.dev/fairlead/sources/knownhosts"
 )
 
 const (
@@ -43,12 +44,10 @@ func NewKey(address string, private []byte, passphrase, knownHosts string) (*Key
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(knownHosts); err != nil {
-		return nil, fmt.Errorf("the file of known hosts %s cannot be read; write it with ssh-keyscan, and compare the keys with what the host publishes", knownHosts)
-	}
-	db, err := knownhosts.NewDB(knownHosts)
+	text, err := os.ReadFile(knownHosts)
 	if err != nil {
-		return nil, fmt.Errorf("the file of known hosts %s cannot be understood: %w", knownHosts, err)
+		return nil, fmt.Errorf("the file of known hosts %s cannot be read; write it with ssh-keyscan, "+
+			"and compare the keys with what the host publishes", knownHosts)
 	}
 	port, user := u.Port(), sshUser
 	if port == "" {
@@ -58,23 +57,38 @@ func NewKey(address string, private []byte, passphrase, knownHosts string) (*Key
 		user = u.User.Username()
 	}
 	host := net.JoinHostPort(u.Hostname(), port)
-	k := &Key{PublicKeys: gitssh.PublicKeys{User: user, Signer: signer}, private: private, passphrase: passphrase, algorithms: db.HostKeyAlgorithms(host)}
+	known, err := hostOf(text, host)
+	if err != nil {
+		return nil, fmt.Errorf("the file of known hosts %s cannot be used: %w", knownHosts, err)
+	}
+	k := &Key{
+		PublicKeys: gitssh.PublicKeys{User: user, Signer: signer},
+		private:    private, passphrase: passphrase, algorithms: known.Algorithms(),
+	}
 	if len(k.algorithms) == 0 {
 		return nil, fmt.Errorf("the file of known hosts %s has no line for %s; add it with ssh-keyscan, and compare the key with what the host publishes", knownHosts, host)
 	}
-	trusted := db.HostKeyCallback()
-	k.HostKeyCallback = func(name string, address net.Addr, key ssh.PublicKey) error {
-		err := trusted(name, address, key)
+	k.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
+		err := known.Check(key)
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if k.problem = nil; err != nil {
 			k.problem = fmt.Errorf("the host shows the key %s, which is not the one in %s: it has changed, or somebody is in between", ssh.FingerprintSHA256(key), knownHosts)
 			return err
 		}
-		k.shown = knownhosts.Line([]string{host}, key)
+		k.shown = knownhosts.Line(host, key)
 		return nil
 	}
 	return k, nil
+}
+
+// hostOf is what a known_hosts file says of a host, as the controller reads it.
+func hostOf(text []byte, address string) (knownhosts.Host, error) {
+	hosts, err := knownhosts.Parse(text)
+	if err != nil {
+		return knownhosts.Host{}, err
+	}
+	return hosts.For(address)
 }
 
 func signerOf(private []byte, passphrase string) (ssh.Signer, error) {

@@ -30,9 +30,9 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/diff"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/redact"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/postrender"
-	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -120,10 +120,10 @@ func (c canary) errors() []error {
 			errors.New(`execution error at (web/templates/a.yaml:1:4): password `+text+` is too weak`),
 			errors.New("YAML parse error on web/templates/a.yaml: error converting YAML to JSON: yaml: unknown anchor '"+text+"' referenced"),
 			errors.New("error unmarshaling JSON: json: cannot unmarshal "+text),
-			typed, refusal.Reworded(typed, false),
-			refusal.Reworded(bad, true), refusal.Reworded(invalid, true),
-			&refusal.Error{Object: "Secret apps/db", Secret: true, Cause: bad}, &refusal.Error{Object: "Secret apps/db", Secret: true, Cause: invalid},
-			&refusal.Error{Object: "Deployment apps/web", Cause: apierrors.NewInvalid(schema.GroupKind{Kind: "Deployment"}, "web",
+			typed, ssa.Reworded(typed, false),
+			ssa.Reworded(bad, true), ssa.Reworded(invalid, true),
+			&ssa.ObjectError{Object: "Secret apps/db", Secret: true, Cause: bad}, &ssa.ObjectError{Object: "Secret apps/db", Secret: true, Cause: invalid},
+			&ssa.ObjectError{Object: "Deployment apps/web", Cause: apierrors.NewInvalid(schema.GroupKind{Kind: "Deployment"}, "web",
 				field.ErrorList{field.Invalid(field.NewPath("spec"), text, "no: "+text), field.Required(field.NewPath("spec"), strings.Repeat("x", 480)+text)})},
 		)
 	}

@@ -19,9 +19,9 @@ import (
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/engine/storage"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/process/guard"
-	"fairlead.dev/fairlead/helmops/refusal"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
@@ -361,7 +361,7 @@ func failureOf(action plan.Step, err error, in Inputs) *status.Failure {
 		reason = reasonFor(action)
 	}
 	return &status.Failure{
-		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(refusal.Scrub(engine.Describe(err, in.Origin)))),
+		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(ssa.Scrub(engine.Describe(err, in.Origin)))),
 		Superseded: engine.IsSuperseded(err), Class: engine.Class(action, err), Objects: maskedObjects(engine.Objects(err), in),
 	}
 }

@@ -137,7 +137,7 @@ func TestRollbackTargetWithFailedTests(t *testing.T) {
 	for _, tt := range tests {
 		hr := release()
 		hr.Spec, hr.Status.InputDigest, hr.Status.History = tt.spec, "sha256:1", tt.history
-		if got, err := RollbackTarget(hr, 0); got.Version != tt.want || (err == nil) != (tt.want > 0) {
+		if got, err := RollbackTarget(hr, 0); int(got.Version) != tt.want || (err == nil) != (tt.want > 0) {
 			t.Errorf("%s: revision %d and %v, want %d", tt.name, got.Version, err, tt.want)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/archive"
 	"fairlead.dev/fairlead/sources/transport"
 )
 
@@ -80,8 +81,8 @@ func (f Files) Merge(content map[string][]byte) ([]byte, error) {
 
 // Replace copies the archive of a chart to w, with the merged files as its values. Names are those inside of the chart. The copy is the same for
 // the same input. Archives that are broken or too large are a sources.Error with reason InvalidContent.
-func (f Files) Replace(archive io.Reader, w io.Writer) error {
-	entries, err := read(archive)
+func (f Files) Replace(packed io.Reader, w io.Writer) error {
+	entries, err := read(packed)
 	if err != nil {
 		return err
 	}
@@ -116,14 +117,15 @@ func broken(err error) error {
 	return sources.Fail(v1beta1.InvalidContentReason, err, "reading the archive of the chart")
 }
 
-func read(archive io.Reader) ([]entry, error) {
-	zip, err := gzip.NewReader(archive)
+func read(packed io.Reader) ([]entry, error) {
+	budget := archive.Budget{Bytes: maxArchive, TooLarge: transport.ErrTooLarge}
+	r, err := budget.Open(packed)
 	if err != nil {
 		return nil, broken(err)
 	}
 	var entries []entry
 	seen := map[string]bool{}
-	for r := tar.NewReader(transport.Limit(zip, maxArchive)); ; {
+	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return entries, nil
@@ -134,8 +136,8 @@ func read(archive io.Reader) ([]entry, error) {
 		if h.Typeflag == tar.TypeDir || h.Typeflag == tar.TypeXGlobalHeader {
 			continue
 		}
-		name := path.Clean(h.Name)
-		if err := check(h, name, seen[name], len(entries)); err != nil {
+		name, inside := archive.Inside(h.Name)
+		if err := check(h, name, inside && !seen[name], len(entries)); err != nil {
 			return nil, broken(err)
 		}
 		content, err := io.ReadAll(r)
@@ -151,12 +153,12 @@ func read(archive io.Reader) ([]entry, error) {
 	}
 }
 
-// check refuses what no chart has.
-func check(h *tar.Header, name string, seen bool, count int) error {
+// check refuses what no chart has. proper is unset for a name that leads out of the chart, or that was there before.
+func check(h *tar.Header, name string, proper bool, count int) error {
 	switch {
 	case h.Typeflag != tar.TypeReg:
 		return fmt.Errorf("%.200q is no file", h.Name)
-	case path.IsAbs(name) || name == ".." || strings.HasPrefix(name, "../") || seen:
+	case !proper:
 		return fmt.Errorf("it has a file with the impossible name %.200q, or has it twice", h.Name)
 	case h.Size > maxFile && path.Ext(name) != ".tgz" || count == maxEntries:
 		return fmt.Errorf("%.200q has more than %d bytes, or there are more than %d files", h.Name, maxFile, maxEntries)

@@ -3,22 +3,20 @@ package git
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
-	"strings"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/archive"
 	"fairlead.dev/fairlead/sources/transport"
 )
 
-// archive is a work tree's tar.gz that is read more than once: the links of a chart are only known when all of it has
+// treeArchive is a work tree's tar.gz that is read more than once: the links of a chart are only known when all of it has
 // been seen.
-type archive struct {
+type treeArchive struct {
 	source io.ReadSeeker
 	limits Limits
 	layout layout
@@ -28,7 +26,7 @@ type archive struct {
 
 // openArchive reads what the archive holds. A reader that can seek, as the store's can, is read again later; any other is
 // read into memory.
-func openArchive(r io.Reader, l Limits) (*archive, error) {
+func openArchive(r io.Reader, l Limits) (*treeArchive, error) {
 	seeker, ok := r.(io.ReadSeeker)
 	if !ok {
 		content, err := io.ReadAll(transport.Limit(r, l.Bytes))
@@ -37,7 +35,7 @@ func openArchive(r io.Reader, l Limits) (*archive, error) {
 		}
 		seeker = bytes.NewReader(content)
 	}
-	a := &archive{source: seeker, limits: l, layout: layout{links: map[string]string{}}, exec: map[string]bool{}}
+	a := &treeArchive{source: seeker, limits: l, layout: layout{links: map[string]string{}}, exec: map[string]bool{}}
 	err := a.walk(func(h *tar.Header, name string, _ io.Reader) error {
 		switch h.Typeflag {
 		case tar.TypeReg:
@@ -64,17 +62,16 @@ func badArchive(err error) error {
 }
 
 // walk calls f for every entry. What comes out of the decompressor is bounded.
-func (a *archive) walk(f func(h *tar.Header, name string, content io.Reader) error) error {
+func (a *treeArchive) walk(f func(h *tar.Header, name string, content io.Reader) error) error {
 	if _, err := a.source.Seek(0, io.SeekStart); err != nil {
 		return badArchive(err)
 	}
-	zip, err := gzip.NewReader(a.source)
+	budget := archive.Budget{Bytes: archive.Room(a.limits.Bytes, a.limits.Files), TooLarge: transport.ErrTooLarge}
+	r, err := budget.Open(a.source)
 	if err != nil {
 		return badArchive(err)
 	}
-	a.left = decodeLeftOut(zip.Extra)
-	// The headers of a tar take room too: at least one block of 512 bytes, and another one to fill up the content.
-	r := tar.NewReader(transport.Limit(zip, a.limits.Bytes+int64(a.limits.Files)*8192))
+	a.left = decodeLeftOut(r.Extra)
 	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -83,8 +80,8 @@ func (a *archive) walk(f func(h *tar.Header, name string, content io.Reader) err
 		if err != nil {
 			return badArchive(err)
 		}
-		name := path.Clean(h.Name)
-		if path.IsAbs(name) || name == ".." || strings.HasPrefix(name, "../") {
+		name, inside := archive.Inside(h.Name)
+		if !inside {
 			return badArchive(fmt.Errorf("it has a file with the impossible name %.200q", h.Name))
 		}
 		if err := f(h, name, r); err != nil {
@@ -94,7 +91,7 @@ func (a *archive) walk(f func(h *tar.Header, name string, content io.Reader) err
 }
 
 // read returns the content of files, within a limit for all of them together.
-func (a *archive) read(names map[string]bool, limit int64) (map[string][]byte, error) {
+func (a *treeArchive) read(names map[string]bool, limit int64) (map[string][]byte, error) {
 	found := map[string][]byte{}
 	err := a.walk(func(h *tar.Header, name string, content io.Reader) error {
 		if h.Typeflag != tar.TypeReg || !names[name] {

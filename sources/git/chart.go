@@ -17,6 +17,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/archive"
 	"fairlead.dev/fairlead/sources/chartvalues"
 )
 
@@ -91,7 +92,7 @@ func cleanPath(p string) (string, error) {
 
 // packing is one chart on its way into an archive.
 type packing struct {
-	archive *archive
+	archive *treeArchive
 	asked   string
 	dir     string            // asked, with links followed
 	files   map[string]string // by name in the chart: the path in the work tree
@@ -133,7 +134,7 @@ func (p *packing) find() error {
 
 // add lists a directory of the work tree under a name in the chart.
 func (p *packing) add(dir, prefix string, depth int) error {
-	if depth > maxHops {
+	if depth > archive.MaxHops {
 		return p.bad("its symbolic links lead back to themselves")
 	}
 	for _, real := range p.archive.layout.below(dir) {

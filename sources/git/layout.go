@@ -7,9 +7,9 @@ import (
 	"slices"
 	"sort"
 	"strings"
-)
 
-const maxHops = 40
+	"fairlead.dev/fairlead/sources/archive"
+)
 
 var (
 	errOutside = errors.New("it leads out of the repository")
@@ -22,38 +22,19 @@ type layout struct {
 	links map[string]string // symbolic links and their targets
 }
 
-// follow returns the path behind a path, with every symbolic link on the way followed as a file system would. Text alone
-// cannot tell: "a/b/.." is not "a" when b is a link.
+// follow returns the path behind a path, see [archive.Follow].
 func (l layout) follow(name string) (string, error) {
-	pending := strings.Split(name, "/")
-	var at []string
-	for hops := 0; len(pending) > 0; {
-		part := pending[0]
-		pending = pending[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			if len(at) == 0 {
-				return "", errOutside
-			}
-			at = at[:len(at)-1]
-			continue
-		}
-		target, isLink := l.links[path.Join(append(at, part)...)]
-		if !isLink {
-			at = append(at, part)
-			continue
-		}
-		if hops++; hops > maxHops {
-			return "", errLoop
-		}
-		if path.IsAbs(target) {
-			return "", errOutside
-		}
-		pending = append(strings.Split(target, "/"), pending...)
+	at, err := archive.Follow(name, func(path string) (string, bool) {
+		target, ok := l.links[path]
+		return target, ok
+	})
+	switch {
+	case errors.Is(err, archive.ErrOutside):
+		return "", errOutside
+	case errors.Is(err, archive.ErrLoop):
+		return "", errLoop
 	}
-	return path.Join(at...), nil
+	return at, err
 }
 
 // isFile reports whether a path is a regular file.

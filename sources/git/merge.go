@@ -79,7 +79,7 @@ type merger struct {
 
 // walk calls f with the files and links of a part, by their new names.
 func (m *merger) walk(part Part, f func(*tar.Header, string, io.Reader) error) error {
-	a := &archive{source: part.Archive, limits: m.limits}
+	a := &treeArchive{source: part.Archive, limits: m.limits}
 	err := a.walk(func(h *tar.Header, name string, content io.Reader) error {
 		if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeSymlink {
 			return nil

@@ -2,8 +2,6 @@ package git
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -199,53 +198,22 @@ func (k TrustedKeys) names(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// sshSignature is what OpenSSH writes (PROTOCOL.sshsig), after its six letters.
-type sshSignature struct {
-	Version       uint32
-	PublicKey     []byte
-	Namespace     string
-	Reserved      string
-	HashAlgorithm string
-	Signature     []byte
-}
-
-const (
-	sshMagic = "SSHSIG"
-	// gitNamespace keeps signatures that were made for something else from counting for a commit.
-	gitNamespace = "git"
-)
+// gitNamespace keeps signatures that were made for something else from counting for a commit.
+const gitNamespace = "git"
 
 func (k TrustedKeys) sshSigner(payload []byte, armored string) (string, error) {
-	signed, key, err := parseSSHSignature(armored)
+	signed, err := parseSSHSignature(armored)
 	if err != nil {
 		return "", err
 	}
-	var sum []byte
-	switch signed.HashAlgorithm {
-	case "sha256":
-		digest := sha256.Sum256(payload)
-		sum = digest[:]
-	case "sha512":
-		digest := sha512.Sum512(payload)
-		sum = digest[:]
-	default:
-		return "", fmt.Errorf("has a signature over the hash %.20q, which is not accepted", signed.HashAlgorithm)
-	}
-	fingerprint := ssh.FingerprintSHA256(key)
+	fingerprint := ssh.FingerprintSHA256(signed.PublicKey)
+	shown := signed.PublicKey.Marshal()
 	for _, name := range slices.Sorted(maps.Keys(k.ssh)) {
 		for _, trusted := range k.ssh[name] {
-			if !bytes.Equal(trusted.Marshal(), key.Marshal()) {
+			if !bytes.Equal(trusted.Marshal(), shown) {
 				continue
 			}
-			var raw ssh.Signature
-			if err := ssh.Unmarshal(signed.Signature, &raw); err != nil || raw.Format == ssh.KeyAlgoRSA {
-				return "", errors.New("has an SSH signature that cannot be read, or one over SHA-1")
-			}
-			message := append([]byte(sshMagic), ssh.Marshal(struct {
-				Namespace, Reserved, HashAlgorithm string
-				Hash                               []byte
-			}{signed.Namespace, signed.Reserved, signed.HashAlgorithm, sum})...)
-			if err := trusted.Verify(message, &raw); err != nil {
+			if err := sshsig.Verify(bytes.NewReader(payload), signed, trusted, signed.HashAlgorithm, gitNamespace); err != nil {
 				return "", fmt.Errorf("has a signature by the SSH key %s of %s that does not fit", fingerprint, name)
 			}
 			return fmt.Sprintf("SSH key %s of %s", fingerprint, name), nil
@@ -254,25 +222,20 @@ func (k TrustedKeys) sshSigner(payload []byte, armored string) (string, error) {
 	return "", fmt.Errorf("is signed by the SSH key %s, which is none of the trusted ones (%s)", fingerprint, k.names(slices.Sorted(maps.Keys(k.ssh))))
 }
 
-func parseSSHSignature(armored string) (sshSignature, ssh.PublicKey, error) {
-	var signed sshSignature
-	bad := func(why string) (sshSignature, ssh.PublicKey, error) {
-		return sshSignature{}, nil, fmt.Errorf("has an SSH signature that %s", why)
-	}
+// parseSSHSignature reads what ssh-keygen writes for a commit or a tag. The library refuses signatures over SHA-1.
+func parseSSHSignature(armored string) (*sshsig.Signature, error) {
 	block, rest := pem.Decode([]byte(armored))
-	if block == nil || block.Type != "SSH SIGNATURE" || len(bytes.TrimSpace(rest)) > 0 {
-		return bad("cannot be read")
+	if block == nil || block.Type != sshsig.PEMType || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("has an SSH signature that cannot be read")
 	}
-	body, is := bytes.CutPrefix(block.Bytes, []byte(sshMagic))
-	if !is || ssh.Unmarshal(body, &signed) != nil || signed.Version != 1 {
-		return bad("cannot be read")
+	signed, err := sshsig.ParseSignature(block.Bytes)
+	switch {
+	case errors.Is(err, sshsig.ErrUnsupportedHashAlgorithm):
+		return nil, errors.New("has an SSH signature over a hash that is not accepted; use sha256 or sha512")
+	case err != nil:
+		return nil, errors.New("has an SSH signature that cannot be read, or one over SHA-1")
+	case signed.Namespace != gitNamespace:
+		return nil, fmt.Errorf("has an SSH signature that was made for %.50q and not for git", signed.Namespace)
 	}
-	if signed.Namespace != gitNamespace {
-		return bad(fmt.Sprintf("was made for %.50q and not for git", signed.Namespace))
-	}
-	key, err := ssh.ParsePublicKey(signed.PublicKey)
-	if err != nil {
-		return bad("holds no key")
-	}
-	return signed, key, nil
+	return signed, nil
 }

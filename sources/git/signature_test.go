@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha512"
 	"encoding/pem"
 	"io"
@@ -50,6 +51,18 @@ func (s pgpSigner) public(t *testing.T) (string, []byte) {
 	must(t, s.entity.Serialize(w))
 	must(t, w.Close())
 	return "author.asc", out.Bytes()
+}
+
+// sshMagic and sshSignature are the format of OpenSSH (PROTOCOL.sshsig), written without the library that reads it.
+const sshMagic = "SSHSIG"
+
+type sshSignature struct {
+	Version       uint32
+	PublicKey     []byte
+	Namespace     string
+	Reserved      string
+	HashAlgorithm string
+	Signature     []byte
 }
 
 type sshSigner struct {
@@ -210,6 +223,45 @@ func TestSignaturesOfOpenSSH(t *testing.T) {
 	twice := string(read("signed.txt.sig")) + string(read("signed.txt.sig"))
 	if _, err := keys.signer(read("signed.txt"), twice); err == nil || !strings.Contains(err.Error(), "more than one signature") {
 		t.Errorf("two signatures: %v", err)
+	}
+}
+
+// Signatures of OpenSSH's format that must not count.
+func TestSSHSignaturesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	const payload = "a commit"
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	must(t, err)
+	signer, err := ssh.NewSignerFromKey(private)
+	must(t, err)
+	signed := func(version uint32, hash, algorithm, reserved string) string {
+		sum := sha512.Sum512([]byte(payload))
+		head := struct{ Namespace, Reserved, HashAlgorithm string }{"git", reserved, hash}
+		message := append([]byte(sshMagic), append(ssh.Marshal(head), ssh.Marshal(struct{ Hash []byte }{sum[:]})...)...)
+		signature, err := signer.(ssh.AlgorithmSigner).SignWithAlgorithm(rand.Reader, message, algorithm)
+		must(t, err)
+		body := append([]byte(sshMagic), ssh.Marshal(sshSignature{
+			Version: version, PublicKey: signer.PublicKey().Marshal(), Namespace: "git", Reserved: reserved, HashAlgorithm: hash,
+			Signature: ssh.Marshal(signature),
+		})...)
+		return string(pem.EncodeToMemory(&pem.Block{Type: "SSH SIGNATURE", Bytes: body}))
+	}
+	keys, err := ReadTrustedKeys(map[string][]byte{"a.sshpub": ssh.MarshalAuthorizedKey(signer.PublicKey())})
+	must(t, err)
+	if by, err := keys.signer([]byte(payload), signed(1, "sha512", ssh.KeyAlgoRSASHA256, "")); err != nil || !strings.Contains(by, "a.sshpub") {
+		t.Fatalf("a signature that is right: %q, %v", by, err)
+	}
+	for name, tt := range map[string]struct{ signature, says string }{
+		"over SHA-1":       {signed(1, "sha512", ssh.KeyAlgoRSA, ""), "over SHA-1"},
+		"another hash":     {signed(1, "md5", ssh.KeyAlgoRSASHA256, ""), "a hash that is not accepted"},
+		"another version":  {signed(2, "sha512", ssh.KeyAlgoRSASHA256, ""), "cannot be read"},
+		"text behind it":   {signed(1, "sha512", ssh.KeyAlgoRSASHA256, "") + "more", "cannot be read"},
+		"another hash sum": {signed(1, "sha256", ssh.KeyAlgoRSASHA256, ""), "does not fit"},
+		"no signature":     {"-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----", "cannot be read"},
+	} {
+		if _, err := keys.signer([]byte(payload), tt.signature); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v, want %q in it", name, err, tt.says)
+		}
 	}
 }
 

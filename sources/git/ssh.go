@@ -19,6 +19,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/knownhosts"
 	"fairlead.dev/fairlead/sources/transport"
 )
 
@@ -50,7 +51,12 @@ func newShell(u *url.URL, o Options) (*shell, error) {
 	if len(id.PrivateKey) == 0 || len(id.KnownHosts) == 0 {
 		return bad("a repository over SSH needs a Secret with the keys %s and %s", sources.IdentityKey, sources.KnownHostsKey)
 	}
-	known, err := parseKnownHosts(id.KnownHosts)
+	port := u.Port()
+	if port == "" {
+		port = sshPort
+	}
+	s := &shell{address: net.JoinHostPort(u.Hostname(), port), path: u.Path, limits: o.Limits, network: o.Network}
+	known, err := hostOf(id.KnownHosts, s.address)
 	if err != nil {
 		return bad("the key %s of the Secret cannot be used: %s", sources.KnownHostsKey, err)
 	}
@@ -58,12 +64,7 @@ func newShell(u *url.URL, o Options) (*shell, error) {
 	if err != nil {
 		return nil, err
 	}
-	port := u.Port()
-	if port == "" {
-		port = sshPort
-	}
-	s := &shell{address: net.JoinHostPort(u.Hostname(), port), path: u.Path, limits: o.Limits, network: o.Network}
-	algorithms := known.algorithms(s.address)
+	algorithms := known.Algorithms()
 	if len(algorithms) == 0 {
 		return bad("the key %s of the Secret has no line for %s", sources.KnownHostsKey, s.address)
 	}
@@ -74,11 +75,20 @@ func newShell(u *url.URL, o Options) (*shell, error) {
 	s.config = &ssh.ClientConfig{
 		User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyAlgorithms: algorithms, Timeout: sshTimeout,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-			return hostKeyError{known.check(s.address, key)}.orNil()
+			return hostKeyError{known.Check(key)}.orNil()
 		},
 		ClientVersion: "SSH-2.0-" + transport.UserAgent,
 	}
 	return s, nil
+}
+
+// hostOf is what a known_hosts file says of a host.
+func hostOf(text []byte, address string) (knownhosts.Host, error) {
+	hosts, err := knownhosts.Parse(text)
+	if err != nil {
+		return knownhosts.Host{}, err
+	}
+	return hosts.For(address)
 }
 
 // signerOf reads a private key. The errors of the library are not shown: they could quote it.

@@ -5,9 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
-
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/test/servers"
@@ -118,56 +115,4 @@ func unknownKey(t *testing.T) []byte {
 	server := serve(t, servers.Options{})
 	_, id := serveSSH(t, server)
 	return id.PrivateKey
-}
-
-func TestKnownHosts(t *testing.T) {
-	t.Parallel()
-	server := serve(t, servers.Options{})
-	over, _ := serveSSH(t, server)
-	key := strings.Join(strings.Fields(string(over.KnownHosts()))[1:], " ")
-	parsed, _, _, _, err := ssh.ParseAuthorizedKey([]byte(key))
-	must(t, err)
-	for _, tt := range []struct {
-		hosts, address string
-		want           bool
-	}{
-		{"git.example.com", "git.example.com:22", true},
-		{"git.example.com", "git.example.com:2222", false},
-		{"[git.example.com]:2222", "git.example.com:2222", true},
-		{"[git.example.com]:2222", "git.example.com:22", false},
-		{"a.example.com,GIT.example.com", "git.example.com:22", true},
-		{"*.example.com", "git.example.com:22", true},
-		{"*.example.com,!git.example.com", "git.example.com:22", false},
-		{"git.example.co?", "git.example.com:22", true},
-		{knownhosts.HashHostname("git.example.com"), "git.example.com:22", true},
-		{knownhosts.HashHostname("[git.example.com]:2222"), "git.example.com:2222", true},
-		{knownhosts.HashHostname("other.example.com"), "git.example.com:22", false},
-		{"10.0.0.1", "10.0.0.1:22", true},
-		{"[::1]:2222", "[::1]:2222", true},
-	} {
-		known, err := parseKnownHosts([]byte("# a comment\n\n" + tt.hosts + " " + key + "\n"))
-		must(t, err)
-		if err := known.check(tt.address, parsed); (err == nil) != tt.want {
-			t.Errorf("%s for %s: %v", tt.hosts, tt.address, err)
-		}
-		if got := known.algorithms(tt.address); (len(got) == 1) != tt.want {
-			t.Errorf("%s for %s: algorithms %v", tt.hosts, tt.address, got)
-		}
-	}
-	for _, text := range []string{"", "# nothing\n", "git.example.com\n", "git.example.com ssh-ed25519 hunter2\n"} {
-		if _, err := parseKnownHosts([]byte(text)); err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
-func FuzzKnownHosts(f *testing.F) {
-	f.Add([]byte("git.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPnkYPMz1LG5Fqn0TWfUyTL5qhtvYvYSHaZ9lqXhkTXW\n"))
-	f.Add([]byte("@revoked *,!a ssh-rsa AAAA\n|1|a|b ssh-ed25519 x"))
-	f.Fuzz(func(_ *testing.T, text []byte) {
-		known, err := parseKnownHosts(text)
-		if err == nil {
-			known.algorithms("git.example.com:22")
-		}
-	})
 }

@@ -204,11 +204,11 @@ func (r *Repository) copy(w io.Writer, resp *http.Response, limit int64, what st
 	if resp.ContentLength > limit {
 		return tooLarge(what, limit)
 	}
-	sink := &watchedWriter{w: w}
+	sink := transport.WatchWriter(w)
 	_, err := io.Copy(sink, transport.Limit(resp.Body, limit))
 	switch {
-	case sink.err != nil:
-		return sink.err
+	case sink.Err != nil:
+		return sink.Err
 	case err == transport.ErrTooLarge: //nolint:errorlint // it comes straight from Limit
 		return tooLarge(what, limit)
 	case err != nil:
@@ -219,18 +219,6 @@ func (r *Repository) copy(w io.Writer, resp *http.Response, limit int64, what st
 
 func tooLarge(what string, limit int64) error {
 	return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has more than the %d bytes that are allowed", what, limit)
-}
-
-// watchedWriter remembers the failure of the writer.
-type watchedWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (s *watchedWriter) Write(p []byte) (int, error) {
-	n, err := s.w.Write(p)
-	s.err = err
-	return n, err
 }
 
 // show is a URL for people: a query may hold a token.

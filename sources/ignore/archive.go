@@ -10,6 +10,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/archive"
 )
 
 // Limits of an archive that Strip reads.
@@ -23,28 +24,26 @@ const (
 // Strip copies a tar.gz to w without the entries that are ignored. What stays is as it was, in the same order, so that
 // the same input gives the same bytes. An archive that is broken or above the limits is a sources.Error with reason
 // InvalidContent.
-func (m Matcher) Strip(archive io.Reader, w io.Writer) error {
-	unpacked, err := gzip.NewReader(archive)
+func (m Matcher) Strip(input io.Reader, w io.Writer) error {
+	budget := archive.Budget{
+		Bytes:    MaxArchive,
+		TooLarge: fmt.Errorf("it has more than %d bytes when it is unpacked", MaxArchive),
+		Entries:  MaxEntries,
+		TooMany:  fmt.Errorf("it has more than %d entries", MaxEntries),
+	}
+	in, err := budget.Open(input)
 	if err != nil {
 		return broken(err)
 	}
 	packed := gzip.NewWriter(w)
 	out := tar.NewWriter(packed)
-	limited := &io.LimitedReader{R: unpacked, N: MaxArchive + 1}
-	in := tar.NewReader(limited)
-	for count := 0; ; count++ {
+	for {
 		header, err := in.Next()
-		if limited.N <= 0 {
-			return broken(fmt.Errorf("it has more than %d bytes when it is unpacked", MaxArchive))
-		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return broken(err)
-		}
-		if count == MaxEntries {
-			return broken(fmt.Errorf("it has more than %d entries", MaxEntries))
 		}
 		if err := m.copyEntry(header, in, out); err != nil {
 			return err

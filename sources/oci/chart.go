@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/transport"
 )
 
 // Chart is a chart in a registry.
@@ -157,29 +158,17 @@ func (r *Repository) fetchLayer(ctx context.Context, archive string, size int64,
 		return r.failure(err, what, pause)
 	}
 	defer body.Close()
-	sink := &watchedWriter{w: w}
+	sink := transport.WatchWriter(w)
 	verified := content.NewVerifyReader(body, layer)
 	_, err = io.Copy(sink, verified)
 	if err == nil {
 		err = verified.Verify()
 	}
 	switch {
-	case sink.err != nil:
-		return sink.err
+	case sink.Err != nil:
+		return sink.Err
 	case err != nil:
 		return r.failure(err, what, pause)
 	}
 	return nil
-}
-
-// watchedWriter remembers the failure of the writer, which is not upstream's.
-type watchedWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (s *watchedWriter) Write(p []byte) (int, error) {
-	n, err := s.w.Write(p)
-	s.err = err
-	return n, err
 }

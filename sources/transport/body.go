@@ -71,3 +71,21 @@ func (l *limited) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// WatchedWriter remembers the failure of a writer, which is not that of the upstream that is copied to it.
+type WatchedWriter struct {
+	// Err is that of the last write.
+	Err error
+
+	w io.Writer
+}
+
+// WatchWriter returns a writer to w that remembers failures.
+func WatchWriter(w io.Writer) *WatchedWriter { return &WatchedWriter{w: w} }
+
+// Write implements io.Writer.
+func (s *WatchedWriter) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	s.Err = err
+	return n, err
+}

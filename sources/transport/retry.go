@@ -4,9 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -22,7 +23,7 @@ func Retry(base http.RoundTripper) http.RoundTripper { return &retry{base: base}
 type retry struct{ base http.RoundTripper }
 
 func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
-	pause := firstPause
+	pauses := wait.Backoff{Duration: firstPause, Factor: 2, Jitter: 0.5, Steps: attempts}
 	for attempt := 1; ; attempt++ {
 		resp, err := r.base.RoundTrip(req)
 		if attempt == attempts || !again(req, resp, err) {
@@ -34,9 +35,8 @@ func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 		select {
 		case <-req.Context().Done():
 			return nil, req.Context().Err()
-		case <-time.After(pause + rand.N(pause/2)): //nolint:gosec // it spreads load, nothing depends on it
+		case <-time.After(pauses.Step()):
 		}
-		pause *= 2
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // A value of a wrong type is found before a hook runs and a revision is recorded, and is named in one line without
@@ -41,7 +41,7 @@ func TestPreflightFindsWrongTypes(t *testing.T) {
 			w.options.Preflight = true
 			w.rollOut(plan.Install, tt.before)
 			got := w.execute(plan.Upgrade, tt.after+hook)
-			var rejected *refusal.RejectedError
+			var rejected *ssa.InvalidObjectsError
 			if !errors.As(got.Err, &rejected) || !rejected.Final {
 				t.Fatalf("it is not rejected permanently: %v", got.Err)
 			}

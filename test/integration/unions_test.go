@@ -16,9 +16,9 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	kustomizeapply "fairlead.dev/fairlead/helmops/kustomize/apply"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // oneOf is an object with a group of fields of which the API server accepts one.
@@ -222,7 +222,7 @@ func TestUnionsOfReleases(t *testing.T) {
 func (o oneOf) refuses(w *workbench) {
 	w.t.Helper()
 	got := w.execute(plan.Upgrade, o.after)
-	var rejected *refusal.RejectedError
+	var rejected *ssa.InvalidObjectsError
 	if !errors.As(got.Err, &rejected) || !strings.Contains(got.Err.Error(), o.refused) || len(got.History) != 1 {
 		w.t.Errorf("the upgrade ended with %v and %d revisions", got.Err, len(got.History))
 	}

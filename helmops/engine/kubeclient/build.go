@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/cli-runtime/pkg/resource"
 
-	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 // maxObjects bounds a manifest; each object costs a request.
@@ -96,7 +96,7 @@ func (c *Client) parse(manifest string) ([]object, error) {
 			return objects, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("object %d of the manifest is not YAML: %w", len(objects)+1, refusal.Reworded(err, false))
+			return nil, fmt.Errorf("object %d of the manifest is not YAML: %w", len(objects)+1, ssa.Reworded(err, false))
 		}
 		if len(content.Object) == 0 {
 			continue

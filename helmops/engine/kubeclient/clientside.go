@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"fairlead.dev/fairlead/helmops/kube/drift"
-	"fairlead.dev/fairlead/helmops/payload"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 // writeClientSide brings one object to what is wanted as Helm does without server-side apply: it creates the object, or
@@ -58,7 +58,7 @@ func (c *Client) awaitDefinition(info *resource.Info) error {
 	if c.shapeOf(info) == nil {
 		return nil
 	}
-	body, err := payload.Of(info.Object.(*unstructured.Unstructured))
+	body, err := ssa.ApplyBody(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(info), err)
 	}
@@ -72,29 +72,20 @@ func (c *Client) awaitDefinition(info *resource.Info) error {
 // postManifest creates an object of the release, or asks what would become of it. A repeated request may find what the
 // first one made: the error is then that the object exists.
 func (c *Client) postManifest(info *resource.Info, dryRun bool) (*unstructured.Unstructured, error) {
-	body, err := payload.Of(info.Object.(*unstructured.Unstructured))
+	body, err := ssa.ApplyBody(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return nil, err
 	}
-	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	requests, err := c.requests(info)
 	if err != nil {
 		return nil, err
 	}
-	var answer []byte
+	var answer ssa.Answer
 	err = c.persist(func(ctx context.Context) error {
-		request := client.Post().
-			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).
-			Param("fieldManager", FieldManager).Body(body)
-		if dryRun {
-			request.Param("dryRun", "All")
-		}
-		answer, err = raw(request.Do(ctx))
+		answer, err = requests.Create(ctx, body, dryRun)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return decoded(answer)
+	return answer.Object, err
 }
 
 // merge patches an object that exists, after its managedFields were brought to the form of a client that does not
@@ -126,11 +117,11 @@ func (c *Client) comparison(info, original *resource.Info, live *unstructured.Un
 	if c.autoscaled(info, drift.Autoscaled(live)) {
 		info, original = withoutReplicas(info), withoutReplicas(original)
 	}
-	former, err := payload.Fields(original.Object.(*unstructured.Unstructured))
+	former, err := ssa.ApplyFields(original.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return mergePatch{}, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
-	wanted, err := payload.Fields(info.Object.(*unstructured.Unstructured))
+	wanted, err := ssa.ApplyFields(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return mergePatch{}, fmt.Errorf("encoding %s: %w", name(info), err)
 	}

@@ -13,7 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"fairlead.dev/fairlead/helmops/kube/definition"
-	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 const (
@@ -139,5 +139,5 @@ func (c *Client) fits(info *resource.Info) error {
 		return nil
 	}
 	cause := apierrors.NewInvalid(info.Mapping.GroupVersionKind.GroupKind(), info.Name, wrong)
-	return &refusal.Error{Object: name(info), Cause: cause, Hint: "by the definition that comes with it"}
+	return &ssa.ObjectError{Object: name(info), Cause: cause, Hint: "by the definition that comes with it"}
 }

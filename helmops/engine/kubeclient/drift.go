@@ -11,6 +11,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
@@ -82,7 +83,7 @@ func (c *Client) Drift(manifest string, o Inspection) ([]drift.Object, error) {
 			told = append(told, object)
 		}
 	}
-	return told, joined(failures)
+	return told, ssa.Join(failures)
 }
 
 // choose returns the objects to look at, each once, marked as the release's.

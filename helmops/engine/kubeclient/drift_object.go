@@ -11,15 +11,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/util/retry"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
-	"fairlead.dev/fairlead/helmops/payload"
 )
 
 // How Helm marks the objects of releases, besides its annotations.
@@ -88,7 +87,7 @@ func (i *inspection) once() error {
 // missing deals with an object that does not exist.
 func (i *inspection) missing() error {
 	i.mark(i.info, nil)
-	if i.Rules.Of(i.wants()).Whole || drift.Exempt(i.wants()) || expires(i.wants()) {
+	if i.Rules.Of(i.wants()).Whole || drift.Exempt(i.wants()) || ssa.Expires(i.wants()) {
 		return nil
 	}
 	i.found.Missing = true
@@ -99,21 +98,12 @@ func (i *inspection) missing() error {
 		_, err := i.writeClientSide(i.info, nil)
 		return err
 	}
-	body, err := payload.Of(i.wants())
+	body, err := ssa.ApplyBody(i.wants())
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
-	_, err = i.create(i.info, nil, wish{body: body, sum: payload.Checksum(body)})
+	_, err = i.create(i.info, nil, wish{body: body, sum: ssa.Checksum(body)})
 	return err
-}
-
-// expires reports whether an object is a Job that goes by itself once it has ended.
-func expires(object *unstructured.Unstructured) bool {
-	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Group: "batch", Kind: "Job"}) {
-		return false
-	}
-	ttl, ok, err := unstructured.NestedFieldNoCopy(object.Object, "spec", "ttlSecondsAfterFinished")
-	return ok && err == nil && ttl != nil
 }
 
 // unchanged reports whether the release owns just what it is known to own.
@@ -125,7 +115,7 @@ func (i *inspection) unchanged(live *unstructured.Unstructured) bool {
 
 // toSend returns what the release says of an object, and what of it is to be applied.
 func (i *inspection) toSend(live *unstructured.Unstructured, ignored drift.Ignored) (full []byte, sent *unstructured.Unstructured, err error) {
-	if full, err = payload.Of(i.wants()); err != nil {
+	if full, err = ssa.ApplyBody(i.wants()); err != nil {
 		return nil, nil, err
 	}
 	sent = &unstructured.Unstructured{}
@@ -179,7 +169,7 @@ func (i *inspection) settle(live, would *unstructured.Unstructured, full []byte)
 	case i.options.ClientSide:
 		return i.mergeBack(live, would)
 	}
-	return i.wrote(i.info, would, payload.Checksum(full))
+	return i.wrote(i.info, would, ssa.Checksum(full))
 }
 
 // applies reports whether the object is corrected by an apply.
@@ -199,7 +189,7 @@ func (i *inspection) differences(live, would, sent *unstructured.Unstructured) [
 // first; they stay theirs where the object cannot be applied at all.
 func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*unstructured.Unstructured, error) {
 	if i.applies() && slices.ContainsFunc(live.GetManagedFields(), isFormer) {
-		if _, err := i.patch(i.info, body, true); err != nil && !untried(err) {
+		if _, err := i.patch(i.info, body, true); err != nil && !ssa.IsDryRunUnsupported(err) {
 			if err := i.claimOr(i.info, body, err); err != nil {
 				return nil, err
 			}
@@ -225,14 +215,14 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 		return i.mergeBack(live, left.Without(live, sent.Object))
 	}
 	untyped := isTyped(cause)
-	if !untyped && !untried(cause) && !isRefusal(cause) {
+	if !untyped && !ssa.IsDryRunUnsupported(cause) && !isRefusal(cause) {
 		return fmt.Errorf("applying %s: %w", name(i.info), reworded(i.info, cause))
 	}
 	i.found.Fields = drift.Subset(live, sent.Object, i.Mask)
 	switch {
-	case untried(cause) && i.Correct: // only a client-side release: others are not corrected for a trial
+	case ssa.IsDryRunUnsupported(cause) && i.Correct: // only a client-side release: others are not corrected for a trial
 		return i.mergeBack(live, drift.Leftovers{}.Without(live, sent.Object))
-	case untried(cause):
+	case ssa.IsDryRunUnsupported(cause):
 		return nil
 	case !untyped:
 		i.found.Note = "the API server refuses what the release says" + invalidFields(cause)
@@ -249,11 +239,6 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 	former.Object = sent.DeepCopy()
 	_, err := i.byHelm(&wanted, &former, false)
 	return err
-}
-
-// untried reports whether an error is that an admission webhook takes no part in trials.
-func untried(err error) bool {
-	return apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run")
 }
 
 // isRefusal reports whether an error is about the object.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 func infoOf(t *testing.T, text string) *resource.Info {
@@ -69,20 +70,6 @@ func TestWithoutReplicas(t *testing.T) {
 	}
 }
 
-func TestExpires(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]bool{
-		`{apiVersion: batch/v1, kind: Job, metadata: {name: a}, spec: {ttlSecondsAfterFinished: 0}}`:    true,
-		`{apiVersion: batch/v1, kind: Job, metadata: {name: a}, spec: {ttlSecondsAfterFinished: null}}`: false,
-		`{apiVersion: batch/v1, kind: Job, metadata: {name: a}, spec: {}}`:                              false,
-		`{apiVersion: x/v1, kind: Job, metadata: {name: a}, spec: {ttlSecondsAfterFinished: 0}}`:        false,
-	} {
-		if got := expires(parsed(t, text)); got != want {
-			t.Errorf("%s: %v", text, got)
-		}
-	}
-}
-
 func TestChoose(t *testing.T) {
 	t.Parallel()
 	a, b := infoOf(t, `{apiVersion: v1, kind: Secret, metadata: {name: a}}`), infoOf(t, `{apiVersion: v1, kind: Secret, metadata: {name: b}}`)
@@ -117,8 +104,8 @@ func TestRefusals(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if isRefusal(tt.err) != tt.refused || untried(tt.err) != tt.untried || invalidFields(tt.err) != tt.fields {
-				t.Errorf("refused %v, untried %v, fields %q", isRefusal(tt.err), untried(tt.err), invalidFields(tt.err))
+			if isRefusal(tt.err) != tt.refused || ssa.IsDryRunUnsupported(tt.err) != tt.untried || invalidFields(tt.err) != tt.fields {
+				t.Errorf("refused %v, untried %v, fields %q", isRefusal(tt.err), ssa.IsDryRunUnsupported(tt.err), invalidFields(tt.err))
 			}
 		})
 	}

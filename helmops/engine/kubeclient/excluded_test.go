@@ -15,7 +15,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/rest"
 
-	"fairlead.dev/fairlead/helmops/payload"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 // restOnly is an identity whose API server is a handler.
@@ -85,7 +85,7 @@ func TestPreflightOfAFieldThatExcludesAnother(t *testing.T) {
 			info.Mapping.Resource = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 			info.Mapping.Scope = meta.RESTScopeNamespace
 			client := &Client{ctx: t.Context(), identity: restOnly{url: server.URL}, options: Options{Now: time.Now}}
-			body, err := payload.Of(parsed(t, recreate))
+			body, err := ssa.ApplyBody(parsed(t, recreate))
 			if err != nil {
 				t.Fatal(err)
 			}

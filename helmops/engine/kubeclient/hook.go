@@ -14,8 +14,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
-	"fairlead.dev/fairlead/helmops/payload"
 )
 
 // postUnowned creates an object that Helm does not mark as part of the release.
@@ -85,7 +85,7 @@ func holdsData(info *resource.Info) bool {
 
 // applyHook brings an object that exists to what its hook says.
 func (c *Client) applyHook(info *resource.Info) error {
-	body, err := payload.Of(info.Object.(*unstructured.Unstructured))
+	body, err := ssa.ApplyBody(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(info), err)
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 )
@@ -26,11 +28,13 @@ const (
 func (c *Client) persist(request func(context.Context) error) error {
 	deadline, cancel := context.WithTimeout(c.ctx, outage)
 	defer cancel()
-	for pause := firstAgain; ; pause = min(2*pause, lastAgain) {
+	pauses := wait.Backoff{Duration: firstAgain, Factor: 2, Cap: lastAgain, Steps: math.MaxInt}
+	for {
 		err := c.attempt(request)
 		if !isOutage(err) || deadline.Err() != nil {
 			return err
 		}
+		pause := pauses.Step()
 		_ = c.parked(func() error {
 			select {
 			case <-deadline.Done():

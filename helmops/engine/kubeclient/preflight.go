@@ -15,9 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/cli-runtime/pkg/resource"
 
-	"fairlead.dev/fairlead/helmops/payload"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/process/guard"
-	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // surroundings are kinds that decide what the API server admits. While one of them changes together with the rest of the
@@ -135,11 +134,11 @@ func (p *preflight) survey(objects kube.ResourceList) {
 // ask tries the write of one object, and reports whether there is anything to write.
 func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 	(&inspection{Client: p.Client, info: info}).claim() // Helm does it to what it updates
-	body, err := payload.Of(info.Object.(*unstructured.Unstructured))
+	body, err := ssa.ApplyBody(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return true, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
-	w := wish{body: body, sum: payload.Checksum(body)}
+	w := wish{body: body, sum: ssa.Checksum(body)}
 	entry, there := p.known(info)
 	switch {
 	case there && entry.Deleting:
@@ -211,7 +210,7 @@ func (p *preflight) askClientSide(info *resource.Info) (changes bool, err error)
 // judge returns why an object cannot be written; nil when it can, or when the update itself makes room for it.
 func (p *preflight) judge(info *resource.Info, err error) error {
 	switch {
-	case err == nil, isTyped(err), untried(err), p.stale(info, err):
+	case err == nil, isTyped(err), ssa.IsDryRunUnsupported(err), p.stale(info, err):
 		return nil
 	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
 		return nil
@@ -219,12 +218,12 @@ func (p *preflight) judge(info *resource.Info, err error) error {
 	if mistyped := p.mistyped(info, err); mistyped != nil {
 		return mistyped
 	}
-	return &refusal.Error{Object: name(info), Secret: isSecret(info), Cause: err}
+	return &ssa.ObjectError{Object: name(info), Secret: isSecret(info), Cause: err}
 }
 
 // mistyped returns the fields of a wrong type because of which an object cannot be written; nil when there are none.
 func (p *preflight) mistyped(info *resource.Info, err error) error {
-	if refused := refusal.Mistyped(name(info), isSecret(info), contentOf(info), err); refused != nil {
+	if refused := ssa.Mistyped(name(info), isSecret(info), contentOf(info), err); refused != nil {
 		return refused
 	}
 	return nil
@@ -233,31 +232,31 @@ func (p *preflight) mistyped(info *resource.Info, err error) error {
 // texts returns the values that are no text of an object that only holds data.
 func texts(info *resource.Info) error {
 	content := contentOf(info)
-	var faults []refusal.Fault
+	var faults []ssa.TypeFault
 	for _, field := range []string{"data", "stringData", "binaryData"} {
 		entries, _ := content[field].(map[string]any)
 		for _, key := range slices.Sorted(maps.Keys(entries)) {
 			if _, is := entries[key].(string); !is && entries[key] != nil {
-				faults = append(faults, refusal.NewFault(field+"."+key, entries[key], "a string"))
+				faults = append(faults, ssa.NewTypeFault(field+"."+key, entries[key], "a string"))
 			}
 		}
 	}
 	if len(faults) == 0 {
 		return nil
 	}
-	return refusal.Faulty(name(info), isSecret(info), content, faults)
+	return ssa.WrongTypes(name(info), isSecret(info), content, faults)
 }
 
 // verdict puts the refusals together. What kept the API server from answering goes first: nothing was decided then.
 func (p *preflight) verdict(objects kube.ResourceList, asked []bool, failures []error) error {
 	var unanswered []error
-	rejected := &refusal.RejectedError{Of: len(objects)}
+	rejected := &ssa.InvalidObjectsError{Of: len(objects)}
 	moving := false
 	for i, info := range objects {
 		moving = moving || asked[i] && surroundings.Has(info.Mapping.GroupVersionKind.GroupKind())
 	}
 	for _, err := range failures {
-		refused, is := err.(*refusal.Error) //nolint:errorlint // judge made it
+		refused, is := err.(*ssa.ObjectError) //nolint:errorlint // judge made it
 		switch {
 		case err == nil:
 		case !is || !refused.Decided():
@@ -271,7 +270,7 @@ func (p *preflight) verdict(objects kube.ResourceList, asked []bool, failures []
 	}
 	switch {
 	case len(unanswered) > 0:
-		return joined(unanswered)
+		return ssa.Join(unanswered)
 	case len(rejected.Objects) > 0:
 		return rejected
 	default:

@@ -15,6 +15,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/dynamic"
 
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 )
 
@@ -92,7 +93,7 @@ func (c *Client) DeleteWithPropagationPolicy(resources kube.ResourceList, policy
 	})
 	c.stopWithProcess()
 	if len(failures) > 0 {
-		c.failed = joined(failures)
+		c.failed = ssa.Join(failures)
 		return nil, failures
 	}
 	return result, nil
@@ -101,7 +102,7 @@ func (c *Client) DeleteWithPropagationPolicy(resources kube.ResourceList, policy
 func (c *Client) remove(info *resource.Info, policy metav1.DeletionPropagation) error {
 	ctx, cancel := c.request()
 	defer cancel()
-	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	requests, err := c.requests(info)
 	if err != nil {
 		return err
 	}
@@ -110,9 +111,7 @@ func (c *Client) remove(info *resource.Info, policy metav1.DeletionPropagation) 
 		c.leave(info, left)
 		return nil // another release has it by now
 	}
-	err = client.Delete().
-		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
-		Body(&metav1.DeleteOptions{PropagationPolicy: &policy}).Do(ctx).Error()
+	err = requests.Delete(ctx, metav1.DeleteOptions{PropagationPolicy: &policy})
 	switch {
 	case apierrors.IsNotFound(err):
 		c.leave(info, left)

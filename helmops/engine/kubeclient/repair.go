@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -13,7 +12,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"fairlead.dev/fairlead/helmops/kube/drift"
-	"fairlead.dev/fairlead/helmops/payload"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 // complete gives an object that Helm's own client has written what it lacks of the manifest: a merge by key drops
@@ -25,7 +24,7 @@ func (c *Client) complete(
 	if !ok {
 		return live, nil, nil
 	}
-	wants, err := payload.Fields(content)
+	wants, err := ssa.ApplyFields(content)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,25 +53,16 @@ func (c *Client) complete(
 
 // repair patches an object, or asks what would become of it.
 func (c *Client) repair(info *resource.Info, patch []byte, dryRun bool) (*unstructured.Unstructured, error) {
-	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	requests, err := c.requests(info)
 	if err != nil {
 		return nil, err
 	}
-	var answer []byte
+	var answer ssa.Answer
 	err = c.persist(func(ctx context.Context) error {
-		request := client.Patch(types.JSONPatchType).
-			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
-			Param("fieldManager", FieldManager).Body(patch)
-		if dryRun {
-			request.Param("dryRun", metav1.DryRunAll)
-		}
-		answer, err = raw(request.Do(ctx))
+		answer, err = requests.Patch(ctx, types.JSONPatchType, patch, dryRun)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return decoded(answer)
+	return answer.Object, err
 }
 
 // hold tries to give an object that cannot be applied what it lacks. What the API server does not keep is no
@@ -83,7 +73,7 @@ func (i *inspection) hold(live, sent *unstructured.Unstructured) error {
 	case err == nil:
 	case apierrors.IsConflict(err):
 		return fmt.Errorf("comparing %s: %w", name(i.info), errMoved)
-	case untried(err):
+	case ssa.IsDryRunUnsupported(err):
 		return nil
 	default:
 		return fmt.Errorf("comparing %s: %w", name(i.info), reworded(i.info, err))

@@ -5,7 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/resource"
 
-	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 // secretKind is that of objects of which no value may be quoted.
@@ -17,7 +17,7 @@ func isSecret(info *resource.Info) bool {
 
 // reworded is what the API server says of an object, without the values of a Secret.
 func reworded(info *resource.Info, err error) error {
-	return refusal.RewordedIn(err, isSecret(info), contentOf(info))
+	return ssa.RewordedIn(err, isSecret(info), contentOf(info))
 }
 
 // contentOf is an object as a tree, nil when that is not known.

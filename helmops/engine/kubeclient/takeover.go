@@ -16,8 +16,7 @@ import (
 	"k8s.io/client-go/util/csaupgrade"
 	"k8s.io/client-go/util/retry"
 
-	"fairlead.dev/fairlead/helmops/payload"
-	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 // formerManagers wrote the objects of a release before: the helm command, which does not apply, and Flux.
@@ -41,15 +40,7 @@ func (c *Client) takeFields(info, original *resource.Info) error {
 		if err != nil {
 			return fmt.Errorf("taking over the fields of %s: %w", name(info), err)
 		}
-		ctx, cancel := c.request()
-		defer cancel()
-		client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
-		if err != nil {
-			return err
-		}
-		err = client.Patch(types.JSONPatchType).
-			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
-			Body(patch).Do(ctx).Error()
+		err = c.claimFields(info, patch, "")
 		if err != nil && !apierrors.IsConflict(err) {
 			return fmt.Errorf("taking over the fields of %s: %w", name(info), reworded(info, err))
 		}
@@ -67,28 +58,21 @@ func (c *Client) meant(info, original *resource.Info) *metav1.ManagedFieldsEntry
 	if !ok {
 		return nil
 	}
-	body, err := payload.Of(former)
+	body, err := ssa.ApplyBody(former)
 	if err != nil {
 		return nil
 	}
 	ctx, cancel := c.request()
 	defer cancel()
-	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	requests, err := c.requests(info)
 	if err != nil {
 		return nil
 	}
-	answer, err := raw(client.Patch(types.ApplyPatchType).
-		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
-		Param("fieldManager", FieldManager).Param("force", "true").Param("dryRun", metav1.DryRunAll).
-		Body(body).Do(ctx))
+	would, err := requests.Patch(ctx, types.ApplyPatchType, body, true)
 	if err != nil {
 		return nil
 	}
-	would, err := decoded(answer)
-	if err != nil {
-		return nil
-	}
-	for _, entry := range would.GetManagedFields() {
+	for _, entry := range would.Object.GetManagedFields() {
 		if entry.Manager == FieldManager && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == "" {
 			return &entry
 		}
@@ -150,7 +134,7 @@ func (c *Client) fallback(info, original *resource.Info, cause error) (created b
 
 // isTyped reports whether an object cannot be applied, and may be written otherwise.
 func isTyped(err error) bool {
-	if len(refusal.FaultsOf(err, nil)) > 0 {
+	if len(ssa.TypeFaults(err, nil)) > 0 {
 		return false // no other way takes a value of a wrong type
 	}
 	text := err.Error()

@@ -2,7 +2,6 @@ package kubeclient
 
 import (
 	"encoding/json"
-	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,20 +88,5 @@ func TestFieldsPatchMergesTheEntriesOfFormerManagers(t *testing.T) {
 				t.Errorf("managers (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestJoinedNamesTheFirstFew(t *testing.T) {
-	t.Parallel()
-	a, b := errors.New("a"), errors.New("b")
-	if err := joined([]error{nil, nil}); err != nil {
-		t.Errorf("nothing failed, got %v", err)
-	}
-	if err := joined([]error{nil, a}); err != a {
-		t.Errorf("got %v", err)
-	}
-	err := joined([]error{a, nil, b, a, b, b})
-	if err.Error() != "a; b; a; and 2 more" || !errors.Is(err, b) {
-		t.Errorf("got %v", err)
 	}
 }

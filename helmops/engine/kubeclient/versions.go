@@ -2,82 +2,75 @@ package kubeclient
 
 import (
 	"context"
-	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/cli-runtime/pkg/resource"
 
-	"fairlead.dev/fairlead/helmops/payload"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
-// patch applies an object, or asks what would become of it. One whose owners of fields have them in a version that
-// cannot express the object is applied after these entries were restated in the version of the manifest; the trial
-// of such a one is that of a merge.
+// requests are those about one object, as this field manager.
+func (c *Client) requests(info *resource.Info) (ssa.Requests, error) {
+	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	if err != nil {
+		return ssa.Requests{}, err
+	}
+	return ssa.Requests{
+		Client: client, Resource: info.Mapping.Resource.Resource,
+		Namespaced: info.Namespaced(), Namespace: info.Namespace, Name: info.Name,
+		Manager: FieldManager,
+	}, nil
+}
+
+// writer applies one object.
+func (c *Client) writer(info *resource.Info) ssa.Writer {
+	return ssa.Writer{
+		Name: name(info), Version: info.Mapping.GroupVersionKind.Version, Manager: FieldManager,
+		Send: func(kind types.PatchType, body []byte, dryRun bool) (*unstructured.Unstructured, error) {
+			return c.send(info, kind, body, dryRun)
+		},
+		Live:   func() (*unstructured.Unstructured, error) { return c.live(info) },
+		Claim:  func(patch []byte) error { return c.claimFields(info, patch, FieldManager) },
+		Reword: func(err error) error { return reworded(info, err) },
+	}
+}
+
+// patch applies an object, or asks what would become of it.
 func (c *Client) patch(info *resource.Info, body []byte, dryRun bool) (*unstructured.Unstructured, error) {
-	answer, err := c.send(info, types.ApplyPatchType, body, dryRun)
-	switch {
-	case !payload.Unconvertible(err):
-		return answer, err
-	case dryRun:
-		return c.send(info, types.MergePatchType, body, true)
-	}
-	if err := c.restate(info); err != nil {
-		return nil, err
-	}
-	return c.send(info, types.ApplyPatchType, body, false)
+	return c.writer(info).Apply(body, dryRun)
 }
 
-// restate has all who own fields of an object own them in the version of the manifest.
-func (c *Client) restate(info *resource.Info) error {
-	live, err := c.live(info)
+// claimFields changes who owns fields of an object, with one request.
+func (c *Client) claimFields(info *resource.Info, patch []byte, manager string) error {
+	ctx, cancel := c.request()
+	defer cancel()
+	requests, err := c.requests(info)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", name(info), err)
+		return err
 	}
-	patch, err := payload.Restated(live)
-	if err == nil && patch != nil {
-		_, err = c.send(info, types.JSONPatchType, patch, false)
-	}
-	if err != nil {
-		return fmt.Errorf("bringing the owners of the fields of %s to version %s: %w",
-			name(info), info.Mapping.GroupVersionKind.Version, reworded(info, err))
-	}
-	return nil
+	requests.Manager = manager
+	return requests.Claim(ctx, patch)
 }
 
-// send sends a patch. Only an apply may take fields over from others.
+// send sends a patch, again while the API server does not answer.
 func (c *Client) send(
 	info *resource.Info, kind types.PatchType, body []byte, dryRun bool,
 ) (*unstructured.Unstructured, error) {
-	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	requests, err := c.requests(info)
 	if err != nil {
 		return nil, err
 	}
-	var answer []byte
-	var warnings []utilnet.WarningHeader
+	var answer ssa.Answer
 	err = c.persist(func(ctx context.Context) error {
-		request := client.Patch(kind).
-			NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).
-			Param("fieldManager", FieldManager).Body(body)
-		if kind == types.ApplyPatchType {
-			request.Param("force", "true")
-		}
-		if dryRun {
-			request.Param("dryRun", metav1.DryRunAll)
-		}
-		result := request.Do(ctx)
-		warnings = result.Warnings()
-		answer, err = raw(result)
+		answer, err = requests.Patch(ctx, kind, body, dryRun)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	object, err := decoded(answer)
-	if err == nil && !dryRun {
-		c.noteWarnings(info, warnings, object)
+	if !dryRun {
+		c.noteWarnings(info, answer.Warnings, answer.Object)
 	}
-	return object, err
+	return answer.Object, nil
 }

@@ -1,10 +1,8 @@
 package kubeclient
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -13,10 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/resource"
-	"k8s.io/client-go/rest"
 
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
-	"fairlead.dev/fairlead/helmops/payload"
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
@@ -95,53 +92,13 @@ func (c *Client) inBatches(resources kube.ResourceList, work func(*resource.Info
 			})
 		}
 		_ = group.Wait() // the failures are all wanted, not the first
-		if err := joined(failures); err != nil {
+		if err := ssa.Join(failures); err != nil {
 			return err
 		}
 		begin = end
 	}
 	return nil
 }
-
-// joined puts failures into one error that names the first few.
-func joined(failures []error) error {
-	var all []error
-	for _, err := range failures {
-		if err != nil {
-			all = append(all, err)
-		}
-	}
-	switch {
-	case len(all) == 0:
-		return nil
-	case len(all) == 1:
-		return all[0]
-	}
-	shown := all[:min(len(all), maxNamed)]
-	more := ""
-	if len(all) > maxNamed {
-		more = fmt.Sprintf("; and %d more", len(all)-maxNamed)
-	}
-	return &manyError{causes: shown, more: more}
-}
-
-// manyError is several failures of one kind of object.
-type manyError struct {
-	causes []error
-	more   string
-}
-
-// Error implements error.
-func (e *manyError) Error() string {
-	texts := make([]string, len(e.causes))
-	for i, cause := range e.causes {
-		texts[i] = cause.Error()
-	}
-	return strings.Join(texts, "; ") + e.more
-}
-
-// Unwrap returns the causes.
-func (e *manyError) Unwrap() []error { return e.causes }
 
 // unique refuses a manifest that has an object twice, which would be half installed otherwise.
 func unique(resources kube.ResourceList) error {
@@ -172,11 +129,11 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 	case c.options.ClientSide:
 		return c.writeClientSide(info, original)
 	}
-	body, err := payload.Of(info.Object.(*unstructured.Unstructured))
+	body, err := ssa.ApplyBody(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return false, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
-	w := wish{body: body, sum: payload.Checksum(body)}
+	w := wish{body: body, sum: ssa.Checksum(body)}
 	c.notePresent(info, w.sum)
 	entry, there := c.known(info)
 	switch {
@@ -270,7 +227,7 @@ func (c *Client) applyNew(info *resource.Info) (*unstructured.Unstructured, erro
 func guarded(info *resource.Info) ([]byte, error) {
 	content := &unstructured.Unstructured{Object: cloneMetadata(info.Object.(*unstructured.Unstructured).Object)}
 	content.SetResourceVersion("1")
-	body, err := payload.Of(content)
+	body, err := ssa.ApplyBody(content)
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
@@ -337,37 +294,15 @@ func (c *Client) post(info *resource.Info) error {
 func (c *Client) live(info *resource.Info) (*unstructured.Unstructured, error) {
 	ctx, cancel := c.request()
 	defer cancel()
-	client, err := c.identity.REST(info.Mapping.GroupVersionKind.GroupVersion())
+	requests, err := c.requests(info)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := raw(client.Get().
-		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).Name(info.Name).Do(ctx))
-	if err != nil {
-		return nil, err
-	}
-	live, err := decoded(answer)
+	live, err := requests.Get(ctx)
 	if err == nil {
 		c.noteSecret(live)
 	}
 	return live, err
-}
-
-// raw returns the body of an answer, and what the API server says when it refuses, which Raw alone does not.
-func raw(result rest.Result) ([]byte, error) {
-	if err := result.Error(); err != nil {
-		return nil, err
-	}
-	return result.Raw()
-}
-
-// decoded keeps whole numbers whole, which the plain JSON decoder does not.
-func decoded(answer []byte) (*unstructured.Unstructured, error) {
-	out := &unstructured.Unstructured{}
-	if err := out.UnmarshalJSON(answer); err != nil {
-		return nil, errors.New("the API server's answer is not an object")
-	}
-	return out, nil
 }
 
 // cloneMetadata copies an object as far as its metadata.

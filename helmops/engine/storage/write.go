@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 const (
@@ -75,7 +75,7 @@ func (d *Driver) create(name string, rel *release.Release) error {
 		if apierrors.IsAlreadyExists(err) {
 			return d.exists(name)
 		}
-		return fmt.Errorf("creating release record %s: %w", name, refusal.Reworded(err, true))
+		return fmt.Errorf("creating release record %s: %w", name, ssa.Reworded(err, true))
 	}
 	d.wrote(rel, data, created)
 	return nil
@@ -126,7 +126,7 @@ func (d *Driver) update(name string, rel *release.Release) error {
 	case apierrors.IsConflict(err):
 		return fmt.Errorf("updating release record %s: %w", name, ErrModified)
 	case err != nil:
-		return fmt.Errorf("updating release record %s: %w", name, refusal.Reworded(err, true))
+		return fmt.Errorf("updating release record %s: %w", name, ssa.Reworded(err, true))
 	}
 	d.wrote(whole, data, updated)
 	d.setLast(rel)

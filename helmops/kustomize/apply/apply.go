@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/process/guard"
@@ -55,7 +56,7 @@ type run struct {
 // is written or deleted. An object that cannot be written later keeps the others from being pruned; it is named, and those of the
 // stages before it stay. It may take as long as ctx lets it.
 func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Result {
-	at, as, err := e.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return Result{Err: err}
 	}
@@ -273,7 +274,7 @@ func (r *run) each(ctx context.Context, items []*item, do func(context.Context, 
 		})
 	}
 	group.Wait()
-	return joined(failed)
+	return ssa.Join(failed)
 }
 
 // inventory is what is in the cluster by now: what was written, what was there before and was not written, and what was to be

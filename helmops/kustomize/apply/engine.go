@@ -15,7 +15,6 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/kube/warning"
 	"fairlead.dev/fairlead/helmops/process/fair"
-	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/helmops/process/memory"
 )
 
@@ -35,14 +34,11 @@ type Config struct {
 
 // Engine applies sets of objects. It is safe for concurrent use; one set is applied by one call at a time.
 type Engine struct {
-	ctx    context.Context //nolint:containedctx // the life of what is watched
 	config Config
 	// local and remote are the shares of the processor, for sets on the controller's own cluster and on others.
 	local  *fair.Shares
 	remote *fair.Shares
-
-	mu    sync.Mutex
-	sites map[*cluster.Cluster]*site
+	sites  *cluster.Registry[*site]
 }
 
 // remotePerProcessor is how many sets can be worked on at the same time on other clusters, for each processor. Their
@@ -58,7 +54,7 @@ func New(ctx context.Context, c Config) *Engine {
 		local = fair.NewPaced(processors).Shares
 	}
 	return &Engine{
-		ctx: ctx, config: c, sites: map[*cluster.Cluster]*site{},
+		config: c, sites: newSites(ctx, c),
 		local:  local,
 		remote: fair.New(remotePerProcessor*processors, remotePerProcessor*processors/2),
 	}
@@ -89,65 +85,31 @@ type site struct {
 	left map[types.NamespacedName]map[string]string
 }
 
-// of returns the cluster of an access, as the identity of that access.
-func (e *Engine) of(access cluster.Access) (*site, *cluster.Identity, error) {
-	to := e.config.Local
-	if access.Kubeconfig != nil {
-		remote, err := e.config.Remote.Get(access)
-		if err != nil {
-			return nil, nil, err
-		}
-		to = remote
-	}
-	as, err := to.As(access.User)
-	if err != nil {
-		return nil, nil, err
-	}
-	at, err := e.at(to)
-	return at, as, err
+// newSites returns the clusters that sets are applied to.
+func newSites(ctx context.Context, c Config) *cluster.Registry[*site] {
+	return cluster.NewRegistry(ctx, cluster.RegistryConfig[*site]{
+		Local: c.Local, Remote: c.Remote,
+		Open: func(ctx context.Context, to *cluster.Cluster, _ string) (*site, error) {
+			self := to.Self()
+			clients := tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata(), Memory: to.Memory()}
+			at := &site{
+				cluster: to, tracker: tracker.New(ctx, clients, tracker.Kustomizations(), c.Now),
+				claims: map[string]types.NamespacedName{}, left: map[types.NamespacedName]map[string]string{},
+			}
+			at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), c.Moved, c.Now)
+			return at, nil
+		},
+		Exceeded: func(at *site) { at.followers.WakeAll() }, // their owners are to say so
+	})
 }
 
 // Exceeded returns a *memory.ExceededError while nothing is asked of the cluster of an access because it says too much.
 func (e *Engine) Exceeded(access cluster.Access) error {
 	var exceeded *memory.ExceededError
-	if _, _, err := e.of(access); errors.As(err, &exceeded) {
+	if _, _, err := e.sites.Get(access); errors.As(err, &exceeded) {
 		return exceeded
 	}
 	return nil
-}
-
-func (e *Engine) at(to *cluster.Cluster) (*site, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if at := e.sites[to]; at != nil {
-		return at, nil
-	}
-	self, err := to.As("")
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(e.ctx)
-	clients := tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata(), Memory: to.Memory()}
-	at := &site{
-		cluster: to, tracker: tracker.New(ctx, clients, tracker.Kustomizations(), e.config.Now),
-		claims: map[string]types.NamespacedName{}, left: map[types.NamespacedName]map[string]string{},
-	}
-	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), e.config.Moved, e.config.Now)
-	e.sites[to] = at
-	guard.Go("letting go of a cluster", func() {
-		defer cancel()
-		select {
-		case <-to.Done():
-		case <-e.ctx.Done():
-		}
-		e.mu.Lock()
-		delete(e.sites, to)
-		e.mu.Unlock()
-		if to.Memory().Err() != nil {
-			at.followers.WakeAll() // their owners are to say so
-		}
-	})
-	return at, nil
 }
 
 // Set is what a Kustomization wants in a cluster.

@@ -12,10 +12,10 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/process/guard"
 	"fairlead.dev/fairlead/helmops/process/memory"
-	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // maxNamed is how many objects are named in an error.
@@ -107,38 +107,6 @@ func firstOf(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed)
 }
 
-// joined is the error of the only object that failed, or names the first few; nil when none did.
-func joined(all []error) error {
-	var failed []error
-	for _, err := range all {
-		if err != nil {
-			failed = append(failed, err)
-		}
-	}
-	switch len(failed) {
-	case 0:
-		return nil
-	case 1:
-		return failed[0]
-	}
-	texts := make([]string, 0, maxNamed+1)
-	for _, err := range failed[:min(len(failed), maxNamed)] {
-		texts = append(texts, err.Error())
-	}
-	if len(failed) > maxNamed {
-		texts = append(texts, fmt.Sprintf("and %d more", len(failed)-maxNamed))
-	}
-	return &severalError{text: strings.Join(texts, "; "), all: failed}
-}
-
-type severalError struct {
-	text string
-	all  []error
-}
-
-func (e *severalError) Error() string   { return e.text }
-func (e *severalError) Unwrap() []error { return e.all }
-
 // Reason is the reason of an error for the condition Ready, and whether the same set can never be applied.
 func Reason(err error) (reason string, final bool) {
 	var kind *KindError
@@ -146,7 +114,7 @@ func Reason(err error) (reason string, final bool) {
 	var empty *EmptyError
 	var foreign *ForeignError
 	var unseen *UnseenError
-	var rejected *refusal.RejectedError
+	var rejected *ssa.InvalidObjectsError
 	var kubeconfig *cluster.KubeconfigError
 	var unreachable *net.OpError
 	var exceeded *memory.ExceededError

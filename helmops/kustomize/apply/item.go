@@ -13,8 +13,8 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/definition"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
-	"fairlead.dev/fairlead/helmops/payload"
 )
 
 // Object is an object with the file that it comes from, empty when that is not known.
@@ -179,7 +179,7 @@ func newItem(o Object, mapper meta.RESTMapper, b brought, ownNamespace string) (
 	case i.GetNamespace() == "":
 		i.SetNamespace(ownNamespace)
 	}
-	if i.body, err = payload.Of(i.Unstructured); err != nil {
+	if i.body, err = ssa.ApplyBody(i.Unstructured); err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", i.place(), err)
 	}
 	sum := sha256.Sum256(i.body)

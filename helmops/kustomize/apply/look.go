@@ -33,7 +33,7 @@ type Sight struct {
 func (e *Engine) Look(
 	access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool,
 ) (Sight, bool) {
-	at, _, err := e.of(access)
+	at, _, err := e.sites.Get(access)
 	if err != nil {
 		return Sight{}, false
 	}

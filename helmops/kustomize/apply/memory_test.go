@@ -16,9 +16,9 @@ import (
 func TestAClusterThatSaysTooMuchIsNotAsked(t *testing.T) {
 	t.Parallel()
 	server := newAPIServer(t)
-	e := server.engine(t)
-	e.config.Remote = cluster.NewPool(2, time.Hour, time.Now)
-	t.Cleanup(e.config.Remote.Close)
+	remote := cluster.NewPool(2, time.Hour, time.Now)
+	t.Cleanup(remote.Close)
+	e := New(t.Context(), Config{Local: server.local(t), Remote: remote, Now: time.Now})
 	kubeconfig, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "Config", "current-context": "a",
 		"contexts": []any{map[string]any{"name": "a", "context": map[string]string{"cluster": "a", "user": "a"}}},
@@ -32,12 +32,12 @@ func TestAClusterThatSaysTooMuchIsNotAsked(t *testing.T) {
 	if err := errors.Join(e.Exceeded(access), e.Exceeded(cluster.Access{})); err != nil {
 		t.Fatal(err)
 	}
-	at, err := e.config.Remote.Get(access)
+	at, err := remote.Get(access)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = at.Memory().Add(1 << 40) // it is more than there may be
-	if known, _, err := e.of(cluster.Access{}); err != nil || known.cluster.Memory().Bounded() {
+	if known, _, err := e.sites.Get(cluster.Access{}); err != nil || known.cluster.Memory().Bounded() {
 		t.Errorf("the local cluster has bounds, error = %v", err)
 	}
 	var exceeded *memory.ExceededError

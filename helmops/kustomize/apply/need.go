@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 // need is what an attempt does about one object.
@@ -33,7 +34,7 @@ func needOf(i *item, disputed func() *dispute, ignore *drift.Rules) need {
 		return need{}
 	case i.there && i.entry.IgnoresDrift, exempt(i.Unstructured), ignore.Of(i.Unstructured).Whole:
 		return need{leave: true}
-	case !i.there && expires(i.Unstructured):
+	case !i.there && ssa.Expires(i.Unstructured):
 		return need{leave: true}
 	}
 	if d := disputed(); d != nil {

@@ -14,7 +14,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/definition"
 	"fairlead.dev/fairlead/helmops/kube/drift"
-	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 // Previewed is what would become of one object.
@@ -70,12 +70,12 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 	}
 	var mu sync.Mutex
 	found := map[*item]Previewed{}
-	rejected := &refusal.RejectedError{Of: len(r.items)}
+	rejected := &ssa.InvalidObjectsError{Of: len(r.items)}
 	try := func(ctx context.Context, i *item) error {
 		p, err := r.preview(ctx, i, namespaces)
 		mu.Lock()
 		defer mu.Unlock()
-		var refused *refusal.Error
+		var refused *ssa.ObjectError
 		if errors.As(err, &refused) {
 			rejected.Add(refused)
 			return nil
@@ -92,7 +92,7 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 	if len(rejected.Objects) > 0 { // what a definition says counts once the API server would take it
 		unshape(shaped)
 	}
-	err = joined([]error{err, r.each(ctx, shaped, try)})
+	err = ssa.Join([]error{err, r.each(ctx, shaped, try)})
 	out := make([]Previewed, 0, len(found))
 	for _, i := range r.items {
 		if p, is := found[i]; is {

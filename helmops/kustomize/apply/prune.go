@@ -17,6 +17,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/keep"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/process/fair"
 )
@@ -159,11 +160,11 @@ func (r *run) prune(ctx context.Context) error {
 			failed = append(failed, r.delete(ctx, g))
 		}
 		for _, g := range now {
-			if g.finalized && !g.waitsForUs && !g.done && joined(failed) == nil {
+			if g.finalized && !g.waitsForUs && !g.done && ssa.Join(failed) == nil {
 				failed = append(failed, r.away(ctx, g))
 			}
 		}
-		if err := joined(failed); err != nil {
+		if err := ssa.Join(failed); err != nil {
 			return err
 		}
 	}
@@ -313,7 +314,7 @@ type Departure struct {
 
 // Delete deletes the objects of a Kustomization that is gone. The result has the inventory of what is left.
 func (e *Engine) Delete(ctx context.Context, access cluster.Access, d Departure) Result {
-	at, as, err := e.of(access) //nolint:contextcheck // a site outlives who asks for it first
+	at, as, err := e.sites.Get(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
 		return Result{Err: err}
 	}
@@ -343,9 +344,7 @@ func (e *Engine) Delete(ctx context.Context, access cluster.Access, d Departure)
 
 // Forget ends what is kept of a Kustomization whose objects stay.
 func (e *Engine) Forget(owner types.NamespacedName) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, at := range e.sites {
+	for _, at := range e.sites.All() {
 		at.forget(owner)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
-	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 func object(t *testing.T, text string) *unstructured.Unstructured {
@@ -31,7 +31,7 @@ func object(t *testing.T, text string) *unstructured.Unstructured {
 
 func TestReason(t *testing.T) {
 	t.Parallel()
-	final := &refusal.RejectedError{Final: true}
+	final := &ssa.InvalidObjectsError{Final: true}
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "a", errors.New("no"))
 	for _, tt := range []struct {
 		err    error
@@ -46,27 +46,13 @@ func TestReason(t *testing.T) {
 		{fmt.Errorf("get: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), v1beta1.ClusterUnreachableReason, false},
 		{forbidden, v1beta1.AccessDeniedReason, false},
 		{final, v1beta1.ValidationFailedReason, true},
-		{&refusal.RejectedError{}, v1beta1.ValidationFailedReason, false},
+		{&ssa.InvalidObjectsError{}, v1beta1.ValidationFailedReason, false},
 		{errors.New("else"), v1beta1.ApplyFailedReason, false},
-		{joined([]error{nil, errors.New("else"), &OwnedError{}}), v1beta1.OwnershipConflictReason, false},
+		{ssa.Join([]error{nil, errors.New("else"), &OwnedError{}}), v1beta1.OwnershipConflictReason, false},
 	} {
 		if reason, final := Reason(fmt.Errorf("wrapped: %w", tt.err)); reason != tt.reason || final != tt.final {
 			t.Errorf("%T: %s, %v; want %s, %v", tt.err, reason, final, tt.reason, tt.final)
 		}
-	}
-}
-
-func TestJoinedNamesTheFirstFew(t *testing.T) {
-	t.Parallel()
-	if joined([]error{nil, nil}) != nil {
-		t.Error("no error is an error")
-	}
-	if got := joined([]error{nil, errors.New("a")}).Error(); got != "a" {
-		t.Error(got)
-	}
-	many := []error{errors.New("a"), errors.New("b"), nil, errors.New("c"), errors.New("d"), errors.New("e")}
-	if got := joined(many).Error(); got != "a; b; c; and 2 more" {
-		t.Error(got)
 	}
 }
 

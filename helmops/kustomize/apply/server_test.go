@@ -49,12 +49,18 @@ func newAPIServer(t *testing.T) *apiServer {
 
 func (s *apiServer) engine(t *testing.T) *Engine {
 	t.Helper()
+	return New(t.Context(), Config{Local: s.local(t), Now: time.Now})
+}
+
+// local is the cluster of the server.
+func (s *apiServer) local(t *testing.T) *cluster.Cluster {
+	t.Helper()
 	local, err := cluster.New(&rest.Config{Host: s.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(local.Close)
-	return New(t.Context(), Config{Local: local, Now: time.Now})
+	return local
 }
 
 // asked returns the requests of a user: "PATCH /api/v1/namespaces/a/configmaps/b".

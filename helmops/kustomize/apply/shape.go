@@ -18,8 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"fairlead.dev/fairlead/helmops/kube/definition"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
-	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // served is the pause before an object is tried again that the API server judges by a schema of before. A
@@ -152,7 +152,7 @@ func (r *run) fits(ctx context.Context, i *item, object, former map[string]any) 
 	}
 	if len(wrong) > 0 {
 		cause := apierrors.NewInvalid(i.GroupVersionKind().GroupKind(), i.GetName(), wrong)
-		return &refusal.Error{Object: i.place(), Cause: cause, Hint: "by the definition that comes with it"}
+		return &ssa.ObjectError{Object: i.place(), Cause: cause, Hint: "by the definition that comes with it"}
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/refusal"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 )
 
 // Helm's marks on the objects of releases.
@@ -51,10 +51,10 @@ type check func(ctx context.Context, i *item, namespaces sets.Set[string]) error
 
 // checkAll tries objects. The error names all that are refused.
 func (r *run) checkAll(ctx context.Context, items []*item, namespaces sets.Set[string], try check) error {
-	rejected := &refusal.RejectedError{Of: len(r.items)}
+	rejected := &ssa.InvalidObjectsError{Of: len(r.items)}
 	err := r.each(ctx, items, func(ctx context.Context, i *item) error {
 		err := try(ctx, i, namespaces)
-		var refused *refusal.Error
+		var refused *ssa.ObjectError
 		if errors.As(err, &refused) && refused.Decided() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -96,13 +96,13 @@ func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 		return r.ofHelm(i)
 	case apierrors.IsNotFound(err) && i.kind.Namespaced && namespaces.Has(i.GetNamespace()):
 		return r.local(i)
-	case apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run"):
+	case ssa.IsDryRunUnsupported(err):
 		return r.local(i)
 	case isImmutable(err) && r.Force && !protected(i):
 		i.anew = true
 		return nil
 	case isImmutable(err) && !protected(i):
-		return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and create it anew"}
+		return &ssa.ObjectError{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and create it anew"}
 	case isUntyped(err):
 		return untyped(i, err)
 	default:
@@ -112,15 +112,15 @@ func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 
 // isUntyped reports whether an object does not fit the schema of its kind, which the API server says in the words of a fault of its own.
 func isUntyped(err error) bool {
-	return strings.Contains(err.Error(), "failed to create typed patch object") || len(refusal.FaultsOf(err, nil)) > 0
+	return strings.Contains(err.Error(), "failed to create typed patch object") || len(ssa.TypeFaults(err, nil)) > 0
 }
 
 // untyped is the refusal of an object that does not fit the schema of its kind, with the fields and their types.
 func untyped(i *item, err error) error {
-	if mistyped := refusal.Mistyped(i.place(), i.isSecret(), i.Object.Object, err); mistyped != nil {
+	if mistyped := ssa.Mistyped(i.place(), i.isSecret(), i.Object.Object, err); mistyped != nil {
 		return mistyped
 	}
-	return invalid(i, refusal.Reworded(err, i.isSecret()).Error())
+	return invalid(i, ssa.Reworded(err, i.isSecret()).Error())
 }
 
 // protected reports whether an object is never deleted to be created anew, because what others have in it would go with it.
@@ -194,12 +194,12 @@ func withoutValues(text string, secret bool) string {
 	if secret {
 		return "a field of it does not fit its kind"
 	}
-	return refusal.Scrub(text)
+	return ssa.Scrub(text)
 }
 
 // invalid is an object that can never be written.
 func invalid(i *item, text string) error {
 	status := apierrors.NewInvalid(i.GroupVersionKind().GroupKind(), i.GetName(), nil)
 	status.ErrStatus.Message = text
-	return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Words: text, Cause: status}
+	return &ssa.ObjectError{Object: i.place(), Secret: i.isSecret(), Words: text, Cause: status}
 }

@@ -2,72 +2,86 @@ package apply
 
 import (
 	"context"
-	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/warning"
-	"fairlead.dev/fairlead/helmops/payload"
 )
 
-// patch applies an object, or asks what would become of it. One whose owners of fields have them in a version that
-// cannot express the object is applied after these entries were restated in the version of the manifest; the trial
-// of such a one is that of a merge.
-func (r *run) patch(ctx context.Context, i *item, body []byte, dryRun bool) (*unstructured.Unstructured, error) {
-	answer, err := r.send(ctx, i, types.ApplyPatchType, body, dryRun)
-	switch {
-	case !payload.Unconvertible(err):
-		return answer, err
-	case dryRun:
-		return r.send(ctx, i, types.MergePatchType, body, true)
-	}
-	if err := r.restate(ctx, i); err != nil {
-		return nil, err
-	}
-	return r.send(ctx, i, types.ApplyPatchType, body, false)
-}
-
-// restate has all who own fields of an object own them in the version of the manifest.
-func (r *run) restate(ctx context.Context, i *item) error {
-	live, err := r.get(ctx, i)
-	if err != nil || live == nil {
-		return err
-	}
-	patch, err := payload.Restated(live)
-	if err == nil && patch != nil {
-		_, err = r.send(ctx, i, types.JSONPatchType, patch, false)
-	}
+// requests are those about one object, as the field manager of Kustomizations.
+func (r *run) requests(i *item) (ssa.Requests, error) {
+	client, err := r.as.REST(i.kind.GVK.GroupVersion())
 	if err != nil {
-		return fmt.Errorf("bringing the owners of the fields of %s to version %s: %w", i, i.GroupVersionKind().Version, err)
+		return ssa.Requests{}, err
 	}
-	return nil
+	return ssa.Requests{
+		Client: client, Resource: i.kind.Resource,
+		Namespaced: i.kind.Namespaced, Namespace: i.GetNamespace(), Name: i.GetName(),
+		Manager: v1beta1.KustomizationFieldManager,
+	}, nil
 }
 
-// send sends a patch. Only an apply may take fields over from others.
+// writer applies one object. Its errors are reworded by refused.
+func (r *run) writer(ctx context.Context, i *item) ssa.Writer {
+	return ssa.Writer{
+		Name: i.String(), Version: i.GroupVersionKind().Version, Manager: v1beta1.KustomizationFieldManager,
+		Send: func(kind types.PatchType, body []byte, dryRun bool) (*unstructured.Unstructured, error) {
+			return r.send(ctx, i, kind, body, dryRun)
+		},
+		Live: func() (*unstructured.Unstructured, error) { return r.read(ctx, i) },
+		Claim: func(patch []byte) error {
+			requests, err := r.requests(i)
+			if err != nil {
+				return err
+			}
+			return requests.Claim(ctx, patch)
+		},
+	}
+}
+
+// patch applies an object, or asks what would become of it.
+func (r *run) patch(ctx context.Context, i *item, body []byte, dryRun bool) (*unstructured.Unstructured, error) {
+	return r.writer(ctx, i).Apply(body, dryRun)
+}
+
+// send sends a patch. The API server refuses fields that the kind does not have.
 func (r *run) send(
 	ctx context.Context, i *item, kind types.PatchType, body []byte, dryRun bool,
 ) (*unstructured.Unstructured, error) {
-	client, err := r.as.REST(i.kind.GVK.GroupVersion())
+	requests, err := r.requests(i)
 	if err != nil {
 		return nil, err
 	}
-	request := client.Patch(kind).
-		NamespaceIfScoped(i.GetNamespace(), i.kind.Namespaced).Resource(i.kind.Resource).Name(i.GetName()).
-		Param("fieldManager", v1beta1.KustomizationFieldManager).
-		Param("fieldValidation", metav1.FieldValidationStrict).Body(body)
-	if kind == types.ApplyPatchType {
-		request.Param("force", "true")
+	requests.Strict = true
+	answer, err := requests.Patch(ctx, kind, body, dryRun)
+	if err != nil {
+		return nil, err
 	}
-	if dryRun {
-		request.Param("dryRun", metav1.DryRunAll)
+	if !dryRun {
+		i.sent = answer.Object
+		i.warnings = warning.Texts(answer.Warnings, i.isSecret())
 	}
-	result := request.Do(ctx)
-	answer, err := decoded(result)
-	if err == nil && !dryRun {
-		i.sent, i.warnings = answer, warning.Texts(result.Warnings(), i.isSecret())
+	return answer.Object, nil
+}
+
+// read reads an object. When there is none, the error is that of the API server.
+func (r *run) read(ctx context.Context, i *item) (*unstructured.Unstructured, error) {
+	requests, err := r.requests(i)
+	if err != nil {
+		return nil, err
 	}
-	return answer, err
+	return requests.Get(ctx)
+}
+
+// get reads an object, nil when it does not exist.
+func (r *run) get(ctx context.Context, i *item) (*unstructured.Unstructured, error) {
+	live, err := r.read(ctx, i)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // that there is none is an answer
+	}
+	return live, err
 }

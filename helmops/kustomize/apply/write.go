@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,12 +11,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
-	"fairlead.dev/fairlead/helmops/payload"
-	"fairlead.dev/fairlead/helmops/refusal"
 )
 
 // write brings one object to what is wanted.
@@ -39,7 +36,7 @@ func (r *run) write(ctx context.Context, i *item) error {
 		live = left
 	}
 	reduced := tracker.Kustomizations().Reduce(answer)
-	r.site.tracker.Wrote(i.kind, answer, payload.Checksum(i.body)) //nolint:contextcheck // an expression has a time of its own
+	r.site.tracker.Wrote(i.kind, answer, ssa.Checksum(i.body)) //nolint:contextcheck // an expression has a time of its own
 	i.ownership = tracker.OwnershipText(reduced.Ownership)
 	if !i.unchanged() || i.anew {
 		r.lacks(i, answer)
@@ -129,7 +126,7 @@ func managerOf(fields []drift.Field) string {
 
 // refused words why the API server does not take an object.
 func refused(i *item, err error) error {
-	return &refusal.Error{Object: i.place(), Secret: i.isSecret(), Cause: err}
+	return &ssa.ObjectError{Object: i.place(), Secret: i.isSecret(), Cause: err}
 }
 
 // remove deletes an object that is to be created anew, and waits until it is gone.
@@ -148,46 +145,8 @@ func (r *run) remove(ctx context.Context, i *item) error {
 	return nil
 }
 
-// get reads an object, nil when it does not exist.
-func (r *run) get(ctx context.Context, i *item) (*unstructured.Unstructured, error) {
-	client, err := r.as.REST(i.kind.GVK.GroupVersion())
-	if err != nil {
-		return nil, err
-	}
-	live, err := decoded(client.Get().NamespaceIfScoped(i.GetNamespace(), i.kind.Namespaced).Resource(i.kind.Resource).Name(i.GetName()).Do(ctx))
-	if apierrors.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // that there is none is an answer
-	}
-	return live, err
-}
-
-// decoded keeps whole numbers whole, which the plain JSON decoder does not, and what the API server says when it refuses.
-func decoded(result rest.Result) (*unstructured.Unstructured, error) {
-	if err := result.Error(); err != nil {
-		return nil, err
-	}
-	raw, err := result.Raw()
-	if err != nil {
-		return nil, err
-	}
-	out := &unstructured.Unstructured{}
-	if err := out.UnmarshalJSON(raw); err != nil {
-		return nil, errors.New("the API server's answer is not an object")
-	}
-	return out, nil
-}
-
 // exempt reports whether the manifest of an object leaves it out of drift detection.
 func exempt(object *unstructured.Unstructured) bool { return drift.Exempt(object) }
-
-// expires reports whether an object is a Job that goes by itself once it has ended.
-func expires(object *unstructured.Unstructured) bool {
-	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Group: "batch", Kind: "Job"}) {
-		return false
-	}
-	ttl, ok, err := unstructured.NestedFieldNoCopy(object.Object, "spec", "ttlSecondsAfterFinished")
-	return ok && err == nil && ttl != nil
-}
 
 // isImmutable reports whether the API server refuses a change because a field cannot be changed.
 func isImmutable(err error) bool {

@@ -2,9 +2,10 @@ package build
 
 import (
 	"archive/tar"
-	"compress/gzip"
 	"errors"
 	"io"
+
+	"fairlead.dev/fairlead/sources/archive"
 )
 
 // entryBytes is what a file takes in memory beside its content.
@@ -13,28 +14,25 @@ const entryBytes = 256
 // Measure returns how many bytes the files of a tar.gz take once [Read] has unpacked it, and keeps none of them. An archive that unpacks to
 // more than the limits is an *Error. A file counts with the size that it claims, so that one made of holes, which is small in the archive,
 // counts in full.
-func Measure(archive io.Reader, l Limits) (bytes int64, err error) {
+func Measure(packed io.Reader, l Limits) (bytes int64, err error) {
 	l = l.complete()
-	zip, err := gzip.NewReader(archive)
+	entries, err := l.open(packed)
 	if err != nil {
-		return 0, broken("", "the archive of the source cannot be read: %w", err)
+		return 0, err
 	}
-	entries := tar.NewReader(&boundedReader{r: zip, left: l.Bytes + int64(l.Files)*8192})
-	for count := 0; ; count++ {
+	for {
 		h, err := entries.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return bytes, nil
 		case err != nil:
-			return 0, broken("", "the archive of the source cannot be read: %w", err)
-		case count >= l.Files:
-			return 0, broken("", "the archive of the source has more than %d files", l.Files)
+			return 0, unreadable(err)
 		}
 		bytes += entryBytes + int64(2*len(h.Name)+len(h.Linkname))
 		if h.Typeflag == tar.TypeReg && h.Size <= l.File {
 			bytes += h.Size
 		}
-		if bytes > l.Bytes+int64(l.Files)*8192 {
+		if bytes > archive.Room(l.Bytes, l.Files) {
 			return 0, broken("", "the archive of the source unpacks to more than %d bytes", l.Bytes)
 		}
 	}

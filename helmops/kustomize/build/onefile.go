@@ -2,39 +2,37 @@ package build
 
 import (
 	"archive/tar"
-	"compress/gzip"
 	"errors"
 	"io"
 	"path"
-	"strings"
+
+	"fairlead.dev/fairlead/sources/archive"
 )
 
 // ReadFile returns one file of a tar.gz of up to most bytes, and keeps nothing else of it in memory. Links are not
 // followed. The error says what is wrong with the archive or the file, and quotes no content; it is an *Error.
-func ReadFile(archive io.Reader, name string, most int64) ([]byte, error) {
+func ReadFile(packed io.Reader, name string, most int64) ([]byte, error) {
 	l := Limits{}.complete()
-	wanted := path.Clean(name)
-	if path.IsAbs(wanted) || wanted == ".." || strings.HasPrefix(wanted, "../") {
+	wanted, inside := archive.Inside(name)
+	if !inside {
 		return nil, broken("", "the path %q leads out of the source", name)
 	}
-	zip, err := gzip.NewReader(archive)
+	entries, err := l.open(packed)
 	if err != nil {
-		return nil, broken("", "the archive of the source cannot be read: %w", err)
+		return nil, err
 	}
-	entries := tar.NewReader(&boundedReader{r: zip, left: l.Bytes + int64(l.Files)*8192})
-	for range l.Files {
+	for {
 		h, err := entries.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil, broken("", "the source has no file %s", name)
 		case err != nil:
-			return nil, broken("", "the archive of the source cannot be read: %w", err)
+			return nil, unreadable(err)
 		case path.Clean(h.Name) != wanted:
 			continue
 		}
 		return readEntry(h, entries, name, most)
 	}
-	return nil, broken("", "the archive of the source has more than %d files", l.Files)
 }
 
 func readEntry(h *tar.Header, r io.Reader, name string, most int64) ([]byte, error) {
@@ -48,7 +46,7 @@ func readEntry(h *tar.Header, r io.Reader, name string, most int64) ([]byte, err
 	}
 	content, err := io.ReadAll(io.LimitReader(r, most))
 	if err != nil {
-		return nil, broken("", "the archive of the source cannot be read: %w", err)
+		return nil, unreadable(err)
 	}
 	return content, nil
 }

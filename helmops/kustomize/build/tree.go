@@ -9,7 +9,6 @@ package build
 
 import (
 	"archive/tar"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"strings"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/sources/archive"
 )
 
 // Limits bound what is read. Zero values stand for the defaults.
@@ -45,10 +45,7 @@ func (l Limits) complete() Limits {
 	return l
 }
 
-const (
-	maxPath = 4096
-	maxHops = 40
-)
+const maxPath = 4096
 
 // Tree is the files of one artifact. It is never changed once it was read, and may be used by many goroutines.
 type Tree struct {
@@ -66,24 +63,20 @@ type Tree struct {
 
 // Read unpacks a tar.gz. Entries other than files, directories and symbolic links are left out. The error says what is wrong with the
 // archive; it is an *Error.
-func Read(archive io.Reader, l Limits) (*Tree, error) {
+func Read(packed io.Reader, l Limits) (*Tree, error) {
 	l = l.complete()
-	zip, err := gzip.NewReader(archive)
+	r, err := l.open(packed)
 	if err != nil {
-		return nil, broken("", "the archive of the source cannot be read: %w", err)
+		return nil, err
 	}
 	t := newTree()
-	bounded := &boundedReader{r: zip, left: l.Bytes + int64(l.Files)*8192}
-	for entries, r := 0, tar.NewReader(bounded); ; entries++ {
+	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, broken("", "the archive of the source cannot be read: %w", err)
-		}
-		if entries >= l.Files {
-			return nil, broken("", "the archive of the source has more than %d files", l.Files)
+			return nil, unreadable(err)
 		}
 		if err := t.add(h, r, l); err != nil {
 			return nil, err
@@ -93,20 +86,25 @@ func Read(archive io.Reader, l Limits) (*Tree, error) {
 	return t, nil
 }
 
-// boundedReader fails once more was read than is allowed.
-type boundedReader struct {
-	r    io.Reader
-	left int64
+// open begins to read an archive within the limits. The error is an *Error.
+func (l Limits) open(packed io.Reader) (*archive.Reader, error) {
+	budget := archive.Budget{
+		Bytes: archive.Room(l.Bytes, l.Files), TooLarge: errors.New("it unpacks to more than is allowed"),
+		Entries: l.Files, TooMany: broken("", "the archive of the source has more than %d files", l.Files),
+	}
+	r, err := budget.Open(packed)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return r, nil
 }
 
-// Read implements io.Reader.
-func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errors.New("it unpacks to more than is allowed")
+// unreadable is what is wrong with an archive as a whole.
+func unreadable(err error) error {
+	if known := (*Error)(nil); errors.As(err, &known) {
+		return known
 	}
-	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	return n, err
+	return broken("", "the archive of the source cannot be read: %w", err)
 }
 
 func newTree() *Tree {
@@ -114,8 +112,8 @@ func newTree() *Tree {
 }
 
 func (t *Tree) add(h *tar.Header, r io.Reader, l Limits) error {
-	name := path.Clean(h.Name)
-	if path.IsAbs(name) || name == ".." || strings.HasPrefix(name, "../") || len(name) > maxPath || strings.ContainsRune(name, 0) {
+	name, inside := archive.Inside(h.Name)
+	if !inside || len(name) > maxPath || strings.ContainsRune(name, 0) {
 		return broken("", "the archive of the source has a file with the impossible name %.200q", h.Name)
 	}
 	switch h.Typeflag {
@@ -126,7 +124,7 @@ func (t *Tree) add(h *tar.Header, r io.Reader, l Limits) error {
 		}
 		content, err := io.ReadAll(io.LimitReader(r, l.File+1))
 		if err != nil {
-			return broken("", "the archive of the source cannot be read: %w", err)
+			return unreadable(err)
 		}
 		delete(t.links, name)
 		t.files[name] = content
@@ -224,40 +222,18 @@ var (
 	errLoop    = errors.New("its links lead back to themselves")
 )
 
-// resolve follows every link on the way of a path, as a file system would. Text alone cannot tell: "a/b/.." is not "a" when b is a link.
+// resolve follows every link on the way of a path, see [archive.Follow].
 func (t *Tree) resolve(name string) (string, error) {
-	pending := strings.Split(name, "/")
-	var at []string
-	for hops := 0; len(pending) > 0; {
-		part := pending[0]
-		pending = pending[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			if len(at) == 0 {
-				return "", errOutside
-			}
-			at = at[:len(at)-1]
-			continue
-		}
-		target, isLink := t.link(path.Join(append(slices.Clone(at), part)...))
-		if !isLink {
-			at = append(at, part)
-			continue
-		}
-		if hops++; hops > maxHops {
-			return "", errLoop
-		}
-		if path.IsAbs(target) {
-			return "", errOutside
-		}
-		pending = append(strings.Split(target, "/"), pending...)
-	}
-	if len(at) == 0 {
+	at, err := archive.Follow(name, t.link)
+	switch {
+	case errors.Is(err, archive.ErrOutside):
+		return "", errOutside
+	case errors.Is(err, archive.ErrLoop):
+		return "", errLoop
+	case err == nil && at == "":
 		return ".", nil
 	}
-	return path.Join(at...), nil
+	return at, err
 }
 
 // file returns the content of a file.

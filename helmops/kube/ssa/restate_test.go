@@ -1,4 +1,4 @@
-package payload
+package ssa
 
 import (
 	"errors"
@@ -13,11 +13,11 @@ func TestUnconvertible(t *testing.T) {
 		"failed to convert new object: .spec.holes: field not declared in schema":                                                    true,
 		"failed to create typed patch object (a/b; x/v1, Kind=X): .spec.holes: field not declared in schema":                         false,
 	} {
-		if got := Unconvertible(errors.New(text)); got != want {
+		if got := IsUnconvertible(errors.New(text)); got != want {
 			t.Errorf("%s: %t", text, got)
 		}
 	}
-	if Unconvertible(nil) {
+	if IsUnconvertible(nil) {
 		t.Error("no error is one")
 	}
 }
@@ -35,7 +35,7 @@ metadata:
   - {manager: gearbox, operation: Update, subresource: status, apiVersion: example.dev/v1, fieldsType: FieldsV1, fieldsV1: {"f:status": {}}}
   - {manager: kubectl, operation: Update, apiVersion: example.dev/v2, fieldsType: FieldsV1, fieldsV1: {"f:spec": {"f:holes": {}}}}
 `)
-	patch, err := Restated(live)
+	patch, err := RestatePatch(live)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ metadata:
 		t.Errorf("not all entries are of the version of the object: %s", text)
 	}
 	kept := parsed(t, "apiVersion: example.dev/v2\nkind: Gear\nmetadata: {name: one, managedFields: [{manager: helm, operation: Apply, apiVersion: example.dev/v2}]}")
-	if patch, err := Restated(kept); err != nil || patch != nil {
+	if patch, err := RestatePatch(kept); err != nil || patch != nil {
 		t.Errorf("nothing is to be changed: %s, %v", patch, err)
 	}
 }

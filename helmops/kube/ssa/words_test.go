@@ -1,4 +1,4 @@
-package refusal
+package ssa
 
 import (
 	"errors"
@@ -65,7 +65,7 @@ func TestAnswersAboutSecretsQuoteNothing(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			refused := &Error{Object: "Secret apps/web", Secret: true, Cause: tt.cause}
+			refused := &ObjectError{Object: "Secret apps/web", Secret: true, Cause: tt.cause}
 			for _, got := range []string{refused.Error(), fmt.Errorf("applying Secret apps/web: %w", Reworded(tt.cause, true)).Error()} {
 				if !strings.HasSuffix(got, ": "+tt.want) && !strings.Contains(got, `secrets "web" is invalid`) {
 					t.Errorf("got %q, want %q", got, tt.want)

@@ -1,5 +1,4 @@
-// Package refusal words what the API server has against objects, without the values of Secrets. It is pure.
-package refusal
+package ssa
 
 import (
 	"encoding/json"
@@ -20,12 +19,13 @@ const (
 	maxNamed = 3
 )
 
-// RejectedError says which objects of a revision the API server would refuse. Nothing of the revision was written.
-type RejectedError struct {
-	// Objects that would be refused, and why: "Deployment apps/web: spec.selector: field is immutable". No value of a Secret is
-	// in it.
+// InvalidObjectsError says which objects of a revision the API server would refuse. Nothing of the revision was
+// written.
+type InvalidObjectsError struct {
+	// Objects that would be refused, and why: "Deployment apps/web: spec.selector: field is immutable". No value of a
+	// Secret is in it.
 	Objects []string
-	// Of is how many objects the revision has.
+	// ApplyBody is how many objects the revision has.
 	Of int
 	// Final is set when the same objects can never be written, unset when a policy, a quota or a right is in the way.
 	Final bool
@@ -34,7 +34,7 @@ type RejectedError struct {
 }
 
 // Error implements error.
-func (e *RejectedError) Error() string {
+func (e *InvalidObjectsError) Error() string {
 	named, more := e.Objects, ""
 	if len(named) > maxNamed {
 		named, more = named[:maxNamed], fmt.Sprintf("; and %d more", len(e.Objects)-maxNamed)
@@ -43,16 +43,16 @@ func (e *RejectedError) Error() string {
 }
 
 // Unwrap returns what the API server said.
-func (e *RejectedError) Unwrap() []error { return e.causes }
+func (e *InvalidObjectsError) Unwrap() []error { return e.causes }
 
 // Add adds the refusal of one object.
-func (e *RejectedError) Add(refused *Error) {
+func (e *InvalidObjectsError) Add(refused *ObjectError) {
 	e.Objects = append(e.Objects, refused.Error())
 	e.causes = append(e.causes, refused.Cause)
 }
 
-// Error is the answer to a write of one object.
-type Error struct {
+// ObjectError is the answer to a write of one object.
+type ObjectError struct {
 	// Object is its kind and name.
 	Object string
 	// Secret is set when the object is a Secret, of which no value may be told.
@@ -66,7 +66,7 @@ type Error struct {
 }
 
 // Error implements error.
-func (r *Error) Error() string {
+func (r *ObjectError) Error() string {
 	text := r.Object + ": " + shortened(r.why(), maxRefusal)
 	if r.Hint != "" {
 		text += " (" + r.Hint + ")"
@@ -75,10 +75,10 @@ func (r *Error) Error() string {
 }
 
 // Unwrap returns what the API server said.
-func (r *Error) Unwrap() error { return r.Cause }
+func (r *ObjectError) Unwrap() error { return r.Cause }
 
 // Decided reports whether the API server has looked at the object and does not want it.
-func (r *Error) Decided() bool {
+func (r *ObjectError) Decided() bool {
 	var status apierrors.APIStatus
 	if !errors.As(r.Cause, &status) {
 		return false
@@ -92,10 +92,10 @@ func (r *Error) Decided() bool {
 }
 
 // Final reports whether the object itself is wrong. Policies answer with the same code, but they name no field.
-func (r *Error) Final() bool { return apierrors.IsInvalid(r.Cause) && len(fieldsOf(r.Cause)) > 0 }
+func (r *ObjectError) Final() bool { return apierrors.IsInvalid(r.Cause) && len(fieldsOf(r.Cause)) > 0 }
 
 // why words the refusal, with the fields that are wrong where the API server names them.
-func (r *Error) why() string {
+func (r *ObjectError) why() string {
 	if r.Words != "" {
 		return r.Words
 	}
@@ -126,7 +126,8 @@ func unquote(message string, secret bool) string {
 	}
 }
 
-// quotation tells where the value ends that a text begins with, 0 when that cannot be told, and whether it has no parts.
+// quotation tells where the value ends that a text begins with, 0 when that cannot be told, and whether it has no
+// parts.
 func quotation(text string) (end int, scalar bool) {
 	if prefix, err := strconv.QuotedPrefix(text); err == nil {
 		return len(prefix), true

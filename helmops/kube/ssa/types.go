@@ -1,4 +1,4 @@
-package refusal
+package ssa
 
 import (
 	"regexp"
@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Fault is a field whose value is of another type than its schema says.
-type Fault struct {
+// TypeFault is a field whose value is of another type than its schema says.
+type TypeFault struct {
 	// Path of the field: spec.template.spec.containers[0].env[2].value. Items of lists that cannot be found are
 	// "[…]".
 	Path string
@@ -20,7 +20,7 @@ type Fault struct {
 }
 
 // String says it in one line, without the value.
-func (f Fault) String() string { return f.Path + ": is " + f.Is + ", must be " + f.Must }
+func (f TypeFault) String() string { return f.Path + ": is " + f.Is + ", must be " + f.Must }
 
 var (
 	// applied is how server-side apply names a field of a wrong type.
@@ -32,40 +32,40 @@ var (
 			`into Go struct field \w*\.([\w.-]+) of type (\S+)`)
 )
 
-// FaultsOf returns the fields of a wrong type that an answer of the API server names; none when it is about
+// TypeFaults returns the fields of a wrong type that an answer of the API server names; none when it is about
 // something else. content is the object, by which items of lists are named by their place; nil when it is not
 // known.
-func FaultsOf(err error, content map[string]any) []Fault {
+func TypeFaults(err error, content map[string]any) []TypeFault {
 	if err == nil {
 		return nil
 	}
 	text := err.Error()
-	var faults []Fault
+	var faults []TypeFault
 	if head := typedHead.FindStringIndex(text); head != nil {
 		rest := strings.TrimPrefix(strings.TrimPrefix(text[head[1]:], ": "), "errors:")
 		for _, found := range applied.FindAllStringSubmatch(rest, maxTyped) {
-			faults = append(faults, Fault{Path: located(found[1], content), Is: typeOf(found[3]), Must: schemaType(found[2])})
+			faults = append(faults, TypeFault{Path: located(found[1], content), Is: typeOf(found[3]), Must: schemaType(found[2])})
 		}
 		return faults
 	}
 	if found := decodedInto.FindStringSubmatch(text); found != nil {
-		return []Fault{{Path: found[2], Is: jsonType(found[1]), Must: goType(found[3])}}
+		return []TypeFault{{Path: found[2], Is: jsonType(found[1]), Must: goType(found[3])}}
 	}
 	return nil
 }
 
 // Mistyped is the refusal of an object with fields of a wrong type, nil when err is about something else. It is
 // final, whatever code the API server answers with: server-side apply calls it an internal error.
-func Mistyped(object string, secret bool, content map[string]any, err error) *Error {
-	faults := FaultsOf(err, content)
+func Mistyped(object string, secret bool, content map[string]any, err error) *ObjectError {
+	faults := TypeFaults(err, content)
 	if len(faults) == 0 {
 		return nil
 	}
-	return Faulty(object, secret, content, faults)
+	return WrongTypes(object, secret, content, faults)
 }
 
-// NewFault is the fault of a value that is known.
-func NewFault(path string, value any, must string) Fault {
+// NewTypeFault is the fault of a value that is known.
+func NewTypeFault(path string, value any, must string) TypeFault {
 	is := aNumber
 	switch value.(type) {
 	case string:
@@ -79,11 +79,11 @@ func NewFault(path string, value any, must string) Fault {
 	case nil:
 		is = "empty"
 	}
-	return Fault{Path: path, Is: is, Must: must}
+	return TypeFault{Path: path, Is: is, Must: must}
 }
 
-// Faulty is the refusal of an object with fields of a wrong type.
-func Faulty(object string, secret bool, content map[string]any, faults []Fault) *Error {
+// WrongTypes is the refusal of an object with fields of a wrong type.
+func WrongTypes(object string, secret bool, content map[string]any, faults []TypeFault) *ObjectError {
 	status := apierrors.NewInvalid(groupKind(content), object, nil)
 	status.ErrStatus.Message = faultWords(faults)
 	for _, fault := range faults {
@@ -91,10 +91,10 @@ func Faulty(object string, secret bool, content map[string]any, faults []Fault) 
 			Type: metav1.CauseTypeFieldValueInvalid, Field: fault.Path, Message: "is " + fault.Is + ", must be " + fault.Must,
 		})
 	}
-	return &Error{Object: object, Secret: secret, Words: faultWords(faults), Cause: status}
+	return &ObjectError{Object: object, Secret: secret, Words: faultWords(faults), Cause: status}
 }
 
-func faultWords(faults []Fault) string {
+func faultWords(faults []TypeFault) string {
 	texts := make([]string, len(faults))
 	for i, fault := range faults {
 		texts[i] = fault.String()

@@ -1,4 +1,4 @@
-package refusal
+package ssa
 
 import (
 	"errors"
@@ -54,7 +54,7 @@ func TestRefusal(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := &Error{Object: "Deployment apps/web", Secret: tt.secret, Cause: tt.cause}
+			r := &ObjectError{Object: "Deployment apps/web", Secret: tt.secret, Cause: tt.cause}
 			if r.Decided() != tt.decided || r.Final() != tt.final {
 				t.Errorf("decided %t, final %t", r.Decided(), r.Final())
 			}
@@ -74,7 +74,7 @@ func TestUnquoteOfAnUnknownForm(t *testing.T) {
 
 func TestRejectedErrorNamesAFew(t *testing.T) {
 	t.Parallel()
-	e := &RejectedError{Objects: []string{"a", "b", "c", "d"}, Of: 9}
+	e := &InvalidObjectsError{Objects: []string{"a", "b", "c", "d"}, Of: 9}
 	if got, want := e.Error(), "the API server would refuse 4 of 9 objects: a; b; c; and 1 more"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -1,5 +1,4 @@
-// Package payload makes what is sent to the API server of an object that is applied.
-package payload
+package ssa
 
 import (
 	"encoding/base64"
@@ -11,9 +10,10 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// Of is what is sent for an object, as JSON. Two things that Helm's way of creating objects forgives are put right first, because
-// an apply would own them for ever: fields that are null, and the stringData of Secrets, which the API server moves to data.
-func Of(wanted *unstructured.Unstructured) ([]byte, error) {
+// ApplyBody is what is sent for an object, as JSON. Two things that Helm's way of creating objects forgives are put
+// right first, because an apply would own them for ever: fields that are null, and the stringData of Secrets, which
+// the API server moves to data.
+func ApplyBody(wanted *unstructured.Unstructured) ([]byte, error) {
 	content := textual(wanted)
 	if scheme.Scheme.Recognizes(wanted.GroupVersionKind()) {
 		content = withoutNulls(content)
@@ -28,9 +28,9 @@ func Of(wanted *unstructured.Unstructured) ([]byte, error) {
 	return json.Marshal(content)
 }
 
-// Fields is what is sent for an object, as Of has it, as a tree.
-func Fields(wanted *unstructured.Unstructured) (map[string]any, error) {
-	body, err := Of(wanted)
+// ApplyFields is what is sent for an object, as ApplyBody has it, as a tree.
+func ApplyFields(wanted *unstructured.Unstructured) (map[string]any, error) {
+	body, err := ApplyBody(wanted)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package refusal
+package ssa
 
 import (
 	"errors"
@@ -22,9 +22,9 @@ func (e *reworded) Error() string { return e.text }
 // Unwrap returns what the API server said.
 func (e *reworded) Unwrap() error { return e.cause }
 
-// Reworded returns an error of the API server, or of a library, whose text quotes no value that the API server or the library could
-// not read. With secret, the object is a Secret, and nothing of it is quoted at all: the text is rebuilt from what is structured in
-// the answer. The error unwraps to err; nil stays nil.
+// Reworded returns an error of the API server, or of a library, whose text quotes no value that the API server or the
+// library could not read. With secret, the object is a Secret, and nothing of it is quoted at all: the text is
+// rebuilt from what is structured in the answer. The error unwraps to err; nil stays nil.
 func Reworded(err error, secret bool) error {
 	if err == nil {
 		return nil
@@ -38,7 +38,7 @@ func Reworded(err error, secret bool) error {
 
 // RewordedIn is Reworded for an object whose content is known: fields of a wrong type are named by their place in it.
 func RewordedIn(err error, secret bool, content map[string]any) error {
-	if faults := FaultsOf(err, content); len(faults) > 0 && (!secret || byField(err)) {
+	if faults := TypeFaults(err, content); len(faults) > 0 && (!secret || byField(err)) {
 		return &reworded{text: faultWords(faults), cause: err}
 	}
 	return Reworded(err, secret)
@@ -49,7 +49,7 @@ func byField(err error) bool { return typedHead.MatchString(err.Error()) }
 
 // words are the text of an error without values.
 func words(err error, secret bool) string {
-	if faults := FaultsOf(err, nil); len(faults) > 0 && (!secret || byField(err)) {
+	if faults := TypeFaults(err, nil); len(faults) > 0 && (!secret || byField(err)) {
 		return faultWords(faults)
 	}
 	var answer apierrors.APIStatus

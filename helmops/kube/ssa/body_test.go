@@ -1,4 +1,4 @@
-package payload
+package ssa
 
 import (
 	"encoding/json"
@@ -50,7 +50,7 @@ func TestPayload(t *testing.T) {
 			t.Parallel()
 			given := parsed(t, tt.given)
 			before := given.DeepCopy()
-			body, err := Of(given)
+			body, err := ApplyBody(given)
 			if err != nil {
 				t.Fatal(err)
 			}

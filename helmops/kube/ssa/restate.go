@@ -1,4 +1,4 @@
-package payload
+package ssa
 
 import (
 	"encoding/json"
@@ -15,10 +15,10 @@ var unconvertible = []string{
 	"failed to convert old object", "failed to convert new object",
 }
 
-// Unconvertible reports whether an object cannot be applied because somebody owns fields of it in another version of
+// IsUnconvertible reports whether an object cannot be applied because somebody owns fields of it in another version of
 // its kind, one that cannot express the object: it lacks a field that the version which is applied sets, or has a
 // default for. Nothing is wrong with the object.
-func Unconvertible(err error) bool {
+func IsUnconvertible(err error) bool {
 	if err == nil {
 		return false
 	}
@@ -31,10 +31,10 @@ func Unconvertible(err error) bool {
 	return false
 }
 
-// Restated is the JSON patch that has all who own fields of an object own them in its own version. What that
+// RestatePatch is the JSON patch that has all who own fields of an object own them in its own version. What that
 // version does not have, the API server drops from their entries. It is nil when there is nothing to change; it
 // fails with a conflict when the object has changed.
-func Restated(live *unstructured.Unstructured) ([]byte, error) {
+func RestatePatch(live *unstructured.Unstructured) ([]byte, error) {
 	version := live.GroupVersionKind().GroupVersion()
 	entries, changed := live.GetManagedFields(), false
 	for at := range entries {

@@ -1,4 +1,4 @@
-package refusal
+package ssa
 
 import (
 	"regexp"
@@ -18,8 +18,8 @@ var (
 	element    = regexp.MustCompile(`\[[^\]]*\]`)
 )
 
-// typedWords name the fields that do not fit their schema, in the words of the API server, but without what they hold. They are empty
-// when the message is about something else.
+// typedWords name the fields that do not fit their schema, in the words of the API server, but without what they
+// hold. They are empty when the message is about something else.
 func typedWords(message string) string {
 	at := typedHead.FindStringIndex(message)
 	if at == nil {
@@ -64,8 +64,8 @@ var scrubs = []struct {
 	{regexp.MustCompile(`(?s), got &?value\..*`), ""},
 }
 
-// Scrub takes out of a text what the YAML and JSON libraries, template functions and server-side apply quote of the values they could
-// not read. What a text says in other words stays: it may quote values that a mask has to hide.
+// Scrub takes out of a text what the YAML and JSON libraries, template functions and server-side apply quote of the
+// values they could not read. What a text says in other words stays: it may quote values that a mask has to hide.
 func Scrub(text string) string {
 	if typed := typedWords(text); typed != "" {
 		at := typedHead.FindStringIndex(text)
