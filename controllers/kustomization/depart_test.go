@@ -18,7 +18,7 @@ func TestAKustomizationThatIsBeingDeletedIsNotReady(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	deleted := metav1.NewTime(now)
-	h := &handler{now: func() time.Time { return now }, jitter: func() float64 { return 0 }}
+	h := &handler{now: func() time.Time { return now }, jitter: func(d time.Duration, _ float64) time.Duration { return d }}
 	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "all", DeletionTimestamp: &deleted}}
 	k.Status.Inventory = &v1beta1.ResourceInventory{Entries: []v1beta1.ResourceRef{{ID: "apps_a__ConfigMap"}, {ID: "apps_b__ConfigMap"}}}
 	k.Spec.Prune = true

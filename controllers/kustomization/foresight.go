@@ -77,8 +77,9 @@ func newProspect(k *v1beta1.Kustomization, objects []apply.Object) *prospect {
 	if k.Spec.Prune {
 		released = plan.Release(k, foreseen, gone, k.CreationTimestamp.Time)
 	}
-	var declared []v1beta1.ResourceRef
-	for _, key := range p.declared() {
+	keys := p.declared()
+	declared := make([]v1beta1.ResourceRef, 0, len(keys))
+	for _, key := range keys {
 		declared = append(declared, v1beta1.ResourceRef{ID: plan.IDOf(key)})
 	}
 	status.KustomizationForeseen(p.k, released, declared)
@@ -210,7 +211,8 @@ func unsureOf(unknown []string) string {
 	if left := len(unknown) - plan.MaxNamed; left > 0 {
 		more = fmt.Sprintf(" and %d more", left)
 	}
-	return "unless it is taken over; not known of " + strings.Join(unknown[:min(len(unknown), plan.MaxNamed)], ", ") + more
+	named := strings.Join(unknown[:min(len(unknown), plan.MaxNamed)], ", ")
+	return "unless it is taken over; not known of " + named + more
 }
 
 // releases reports whether the set will prune a Kustomization.

@@ -104,7 +104,8 @@ func (g *gatherer) takers(
 	followers := make([]plan.Follower, 0, len(candidates))
 	for key, found := range candidates {
 		followers = append(followers, plan.Follower{
-			Kustomization: found, Declared: declared[key], Waits: above[key], Released: slices.Contains(gone, plan.IDOf(key)),
+			Kustomization: found, Declared: declared[key], Waits: above[key],
+			Released: slices.Contains(gone, plan.IDOf(key)),
 		})
 	}
 	return plan.TakersOf(k, revision, followers, unseen)

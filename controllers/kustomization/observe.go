@@ -15,7 +15,8 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// pass is one pass of the loop over a Kustomization: what it asks for, what is known of it, and the inputs of an attempt.
+// pass is one pass of the loop over a Kustomization: what it asks for, what is known of it, and the inputs of an
+// attempt.
 type pass struct {
 	k        *v1beta1.Kustomization
 	desired  plan.Desired
@@ -102,7 +103,8 @@ func (h *handler) inputsOf(ctx context.Context, pass *pass) (*plan.Inputs, error
 	k := pass.k
 	in, err := h.gather(ctx, k)
 	if err == nil {
-		if exceeded := h.engine.Exceeded(in.access); exceeded != nil { //nolint:contextcheck // a site outlives who asks for it first
+		exceeded := h.engine.Exceeded(in.access) //nolint:contextcheck // a site outlives who asks for it first
+		if exceeded != nil {
 			err = refs.Unreachable(exceeded, k.Namespace, k.Spec.KubeConfig, k.GetInterval())
 		}
 	}

@@ -30,7 +30,7 @@ type scenario struct {
 	play func(w *world)
 }
 
-var errTimeout = errors.New("Deployment apps/web: the API server does not answer")
+var errTimeout = errors.New("applying Deployment apps/web: the API server does not answer")
 
 // fails is an attempt that reaches nothing.
 func fails(times int) []apply.Result {

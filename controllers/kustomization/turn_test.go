@@ -24,7 +24,7 @@ func TestAKustomizationThatIsChangedBeforeItsTurnLeavesTheQueue(t *testing.T) {
 			tasks:  loop.NewTasks[landed](t.Context(), func(types.NamespacedName) { woken++ }, time.Now),
 			events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1), remoteBuilds: fair.New(1, 1),
 			awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
-			truces: map[types.NamespacedName]time.Time{}, jitter: func() float64 { return 0 },
+			truces: map[types.NamespacedName]time.Time{}, jitter: func(d time.Duration, _ float64) time.Duration { return d },
 		}
 		k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 		look := func() {

@@ -163,9 +163,10 @@ func (w *world) restart() {
 			},
 			lookout: refs.NewLookout(w.t.Context(), nil, func(types.NamespacedName) {}, at),
 		},
-		engine: w.toy, tasks: loop.NewTasks[landed](w.t.Context(), func(key types.NamespacedName) { w.woken <- key }, at),
+		engine: w.toy,
+		tasks:  loop.NewTasks[landed](w.t.Context(), func(key types.NamespacedName) { w.woken <- key }, at),
 		builds: fair.New(4, 4), remoteBuilds: fair.New(4, 4),
-		events: w.events, now: at, jitter: func() float64 { return 0 },
+		events: w.events, now: at, jitter: func(d time.Duration, _ float64) time.Duration { return d },
 		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
 		truces: map[types.NamespacedName]time.Time{},
 	}

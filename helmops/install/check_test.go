@@ -7,7 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/test/build"
 )
 
 func TestCheckVersion(t *testing.T) {
@@ -57,23 +58,10 @@ func TestCheckDenied(t *testing.T) {
 	}
 }
 
-func parsed(t *testing.T, text string) *unstructured.Unstructured {
-	t.Helper()
-	out := &unstructured.Unstructured{}
-	raw, err := yaml.YAMLToJSON([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := out.UnmarshalJSON(raw); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 func TestCheckDefinition(t *testing.T) {
 	t.Parallel()
 	definition := func(kind, established string) *unstructured.Unstructured {
-		return parsed(t, `
+		return build.Object(t, `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: things.example.com}
@@ -97,7 +85,7 @@ status: {conditions: [{type: Established, status: "`+established+`"}, {type: Nam
 func TestCheckController(t *testing.T) {
 	t.Parallel()
 	deployment := func(available int, version string) *unstructured.Unstructured {
-		out := parsed(t, `
+		out := build.Object(t, `
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: fairlead-controller, generation: 1, annotations: {fairlead.dev/version: `+version+`}}

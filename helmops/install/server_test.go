@@ -21,6 +21,11 @@ var served = map[string][]metav1.APIResource{
 	"v1": {
 		{Name: "namespaces", Kind: "Namespace"}, {Name: "serviceaccounts", Kind: "ServiceAccount", Namespaced: true},
 		{Name: "services", Kind: "Service", Namespaced: true}, {Name: "pods", Kind: "Pod", Namespaced: true},
+		{Name: "secrets", Kind: "Secret", Namespaced: true}, {Name: "configmaps", Kind: "ConfigMap", Namespaced: true},
+	},
+	"fairlead.dev/v1beta1": {
+		{Name: "kustomizations", Kind: "Kustomization", Namespaced: true}, {Name: "helmreleases", Kind: "HelmRelease", Namespaced: true},
+		{Name: "gitrepositories", Kind: "GitRepository", Namespaced: true},
 	},
 	"apps/v1": {{Name: "deployments", Kind: "Deployment", Namespaced: true}},
 	"rbac.authorization.k8s.io/v1": {
@@ -40,7 +45,9 @@ var served = map[string][]metav1.APIResource{
 type apiServer struct {
 	allowed bool
 	objects func(method, path string) int
-	mu      sync.Mutex
+	// live answers requests about objects in place of objects; nil for none.
+	live *liveObjects
+	mu   sync.Mutex
 	// asked are the requests about objects.
 	asked []string
 }
@@ -66,6 +73,10 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_ = json.NewEncoder(w).Encode(metav1.APIResourceList{
 				TypeMeta: metav1.TypeMeta{Kind: "APIResourceList"}, GroupVersion: version, APIResources: withVerbs(resources),
 			})
+			return
+		}
+		if s.live != nil {
+			s.live.ServeHTTP(w, r)
 			return
 		}
 		s.answer(w, r.Method, path)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/seed"
 )
 
 var update = flag.Bool("update", false, "write the golden transcripts anew")
@@ -161,7 +162,7 @@ func TestSequences(t *testing.T) {
 
 // Whatever fails and whenever the process dies, the release ends as it is wanted.
 func TestRandomFailuresConverge(t *testing.T) {
-	for seed := range uint64(200) {
+	for _, seed := range seed.Numbers(t, 200) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		h := &toyHelm{clock: now}
 		var d Desired

@@ -16,6 +16,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/status"
+	"fairlead.dev/fairlead/test/seed"
 )
 
 var update = flag.Bool("update", false, "write the golden transcripts anew")
@@ -294,7 +295,7 @@ func TestRandomFailuresConverge(t *testing.T) {
 	}
 	steps := []plan.Step{plan.Install, plan.Upgrade, plan.Rollback, plan.Resume, plan.Test, plan.Uninstall}
 	ends := []end{works, breaks, refuses, dies, forgets, loses, testFail}
-	for seed := range uint64(150) {
+	for _, seed := range seed.Numbers(t, 150) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		w := newWorld(t, specs[random.IntN(len(specs))])
 		w.helm.tests = random.IntN(2) == 0

@@ -52,10 +52,7 @@ func KustomizationApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Ev
 func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 	w := writer{object: k, generation: o.Generation, now: now}
 	k.Status.ObservedGeneration = o.Generation
-	k.Status.LastHandledReconcileAt = o.Request
-	if o.Forced != "" {
-		k.Status.LastHandledForceAt = o.Forced
-	}
+	answered(k, o)
 	if o.Inventory != nil {
 		k.Status.Inventory = inventoryOf(o.Inventory)
 	}
@@ -90,6 +87,14 @@ func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 		event = Event{Warning: true, Reason: v1beta1.DriftCorrectedReason, Message: "corrected, because somebody else had changed it: " + strings.Join(o.Corrected, ", ")}
 	}
 	return event
+}
+
+// answered records the requests that an attempt answers.
+func answered(k *v1beta1.Kustomization, o Applied) {
+	k.Status.LastHandledReconcileAt = o.Request
+	if o.Forced != "" {
+		k.Status.LastHandledForceAt = o.Forced
+	}
 }
 
 func inventoryOf(entries []v1beta1.ResourceRef) *v1beta1.ResourceInventory {

@@ -46,8 +46,8 @@ func KustomizationLeft(p kustomization.Plan) Event {
 // KustomizationNext says what follows a failure: the next attempt after a pause, or none with the same inputs.
 func KustomizationNext(after time.Duration, follows bool, now time.Time) string {
 	if !follows {
-		return "the controller does not try the same input again; it tries when the source, the spec or what it names changes, " +
-			"or when fairlead reconcile asks for it"
+		return "the controller does not try the same input again; it tries when the source, the spec or what it names " +
+			"changes, or when fairlead reconcile asks for it"
 	}
 	return fmt.Sprintf("the next attempt follows %s, or as soon as the source, the spec or what it names changes",
 		Later(after, now))
@@ -94,8 +94,8 @@ func KustomizationLimited(k *v1beta1.Kustomization, now time.Time) {
 	Stalled(k, v1beta1.RenderingLimitExceededReason, k.Status.LimitExceeded.Message, now)
 }
 
-// KustomizationSettled says that what is wanted is applied. waiting names what has to become healthy yet; overdue is set when that
-// takes longer than it may. Of the objects that are not healthy it is told in any case.
+// KustomizationSettled says that what is wanted is applied. waiting names what has to become healthy yet; overdue is set
+// when that takes longer than it may.
 func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHealth, overdue bool, now time.Time) {
 	k.Status.ObservedGeneration = k.Generation
 	count := 0
@@ -111,7 +111,8 @@ func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHeal
 	case len(waiting) == 0:
 		Ready(k, v1beta1.AppliedReason, applied, now)
 	case overdue:
-		Retrying(k, v1beta1.UnhealthyReason, fmt.Sprintf("%s, but after %s these are not healthy: %s; it is ready once they are",
+		Retrying(k, v1beta1.UnhealthyReason, fmt.Sprintf(
+			"%s, but after %s these are not healthy: %s; it is ready once they are",
 			applied, k.GetTimeout(), DescribeHealth(waiting)), now)
 	default:
 		Progressing(k, applied+"; waiting for "+DescribeHealth(waiting), now)

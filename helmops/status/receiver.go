@@ -6,8 +6,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// ReceiverObserved records that the controller has seen the present generation of a receiver, and answers the request of
-// the user.
+// ReceiverObserved records that the controller has seen the present generation of a receiver, and answers the request
+// of the user.
 func ReceiverObserved(r *v1beta1.Receiver) {
 	r.SetObservedGeneration(r.Generation)
 	r.Status.LastHandledReconcileAt = r.Annotations[v1beta1.ReconcileRequestAnnotation]

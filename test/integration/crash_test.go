@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/seed"
 )
 
 // restart kills the controller without a word and starts it again.
@@ -107,9 +108,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	ns := namespace(t)
 	registrySample(t, ns, "1.0.0")
 	const count = 6
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := rand.New(rand.NewPCG(seed.Of(t), 0))
 	var releases []*v1beta1.HelmRelease
 	for i := range count {
 		hr := release(ns, fmt.Sprintf("r%d", i), "sample", "*", "charts", `{"message":"first"}`)

@@ -61,9 +61,11 @@ var layers = map[string]int{
 	"sources/knownhosts":      1,
 	"sources/quota":           1,
 
-	"api/":   0,
-	"config": 0,
-	"test/":  6,
+	"api/":       0,
+	"config":     0,
+	"test/":      6,
+	"test/build": 6,
+	"test/seed":  6,
 }
 
 // peers are the imports that are allowed within one layer.

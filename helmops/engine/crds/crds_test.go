@@ -15,7 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/fake"
 	clienttesting "k8s.io/client-go/testing"
-	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/test/build"
 )
 
 const widgets = `
@@ -34,19 +35,10 @@ func file(name, content string) chart.CRD {
 	return chart.CRD{Name: name, Filename: "crds/" + name, File: &chart.File{Name: name, Data: []byte(content)}}
 }
 
-func object(t *testing.T, content string) *unstructured.Unstructured {
-	t.Helper()
-	o := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(content), &o.Object); err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
 // live is the definition as an API server has it, established.
 func live(t *testing.T, content string, stored ...any) *unstructured.Unstructured {
 	t.Helper()
-	o := object(t, content)
+	o := build.Object(t, content)
 	o.SetResourceVersion("1")
 	o.Object["status"] = map[string]any{"storedVersions": stored, "conditions": []any{
 		map[string]any{"type": "NamesAccepted", "status": "True"}, map[string]any{"type": "Established", "status": "True"},
@@ -100,7 +92,7 @@ func TestCompatible(t *testing.T) {
 		"another kind":  {live: widgets, next: strings.Replace(widgets, "kind: Widget", "kind: Gizmo", 1), want: []string{"spec.names.kind", "Gizmo"}},
 		"another group": {live: widgets, next: strings.Replace(widgets, "group: example", "group: other", 1), want: []string{"spec.group"}},
 	} {
-		err := compatible(&definition{file: "crds/a.yaml", object: object(t, test.next), live: live(t, test.live, test.stored...)})
+		err := compatible(&definition{file: "crds/a.yaml", object: build.Object(t, test.next), live: live(t, test.live, test.stored...)})
 		var refusal *RefusalError
 		if errors.As(err, &refusal) != (test.want != nil) {
 			t.Errorf("%s: the error is %v", name, err)
@@ -126,7 +118,7 @@ func TestReplacementKeepsWhatOthersPutIn(t *testing.T) {
 	} {
 		was := live(t, test.live, "v1")
 		was.SetLabels(map[string]string{"theirs": "kept", "ours": "old"})
-		next := object(t, test.next)
+		next := build.Object(t, test.next)
 		next.SetLabels(map[string]string{"ours": "new"})
 		got := replacement(&definition{object: next, live: was})
 		bundle, _, _ := unstructured.NestedString(got.Object, "spec", "conversion", "webhook", "clientConfig", "caBundle")
@@ -144,10 +136,10 @@ func TestJudge(t *testing.T) {
 	if ok, err := judge(live(t, widgets)); !ok || err != nil {
 		t.Errorf("an established one gives %v, %v", ok, err)
 	}
-	if ok, err := judge(object(t, widgets)); ok || err != nil {
+	if ok, err := judge(build.Object(t, widgets)); ok || err != nil {
 		t.Errorf("a new one gives %v, %v", ok, err)
 	}
-	rejected := object(t, widgets+"status: {conditions: [{type: NamesAccepted, status: \"False\", message: widgets is taken}]}\n")
+	rejected := build.Object(t, widgets+"status: {conditions: [{type: NamesAccepted, status: \"False\", message: widgets is taken}]}\n")
 	if _, err := judge(rejected); err == nil || !strings.Contains(err.Error(), "widgets is taken") {
 		t.Errorf("names that are taken give %v", err)
 	}
@@ -202,7 +194,7 @@ func TestWrite(t *testing.T) {
 				return false, nil, nil
 			})
 			a := &applier{client: client.Resource(resource), replace: test.replace}
-			d := &definition{file: "crds/a.yaml", object: object(t, both)}
+			d := &definition{file: "crds/a.yaml", object: build.Object(t, both)}
 			err := a.prepare(t.Context(), d)
 			if err == nil {
 				err = a.write(t.Context(), d)

@@ -14,11 +14,12 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/ssa"
+	"fairlead.dev/fairlead/test/build"
 )
 
 func infoOf(t *testing.T, text string) *resource.Info {
 	t.Helper()
-	content := parsed(t, text)
+	content := build.Object(t, text)
 	return &resource.Info{
 		Namespace: "apps", Name: content.GetName(), Object: content,
 		Mapping: &meta.RESTMapping{GroupVersionKind: content.GroupVersionKind()},
@@ -59,10 +60,10 @@ func TestWithoutReplicas(t *testing.T) {
 	t.Parallel()
 	info := infoOf(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: 2, paused: true}}`)
 	got := withoutReplicas(info)
-	if diff := cmp.Diff(parsed(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {paused: true}}`), got.Object); diff != "" {
+	if diff := cmp.Diff(build.Object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {paused: true}}`), got.Object); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(parsed(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: 2, paused: true}}`), info.Object); diff != "" {
+	if diff := cmp.Diff(build.Object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: 2, paused: true}}`), info.Object); diff != "" {
 		t.Errorf("the original was changed: %s", diff)
 	}
 	if withoutReplicas(nil) != nil {

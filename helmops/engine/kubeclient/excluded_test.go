@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/helmops/kube/ssa"
+	"fairlead.dev/fairlead/test/build"
 )
 
 // restOnly is an identity whose API server is a handler.
@@ -63,7 +64,7 @@ func TestPreflightOfAFieldThatExcludesAnother(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				code, answer := http.StatusOK, any(parsed(t, recreate).Object)
+				code, answer := http.StatusOK, any(build.Object(t, recreate).Object)
 				gone := apierrors.NewNotFound(schema.GroupResource{Group: "apps", Resource: "deployments"}, "web")
 				switch {
 				case r.Method == http.MethodPatch && r.URL.Query().Get("dryRun") == "":
@@ -74,7 +75,7 @@ func TestPreflightOfAFieldThatExcludesAnother(t *testing.T) {
 				case r.Method == http.MethodGet && tt.live == "":
 					code, answer = http.StatusNotFound, statusOf(gone)
 				case r.Method == http.MethodGet:
-					answer = parsed(t, tt.live).Object
+					answer = build.Object(t, tt.live).Object
 				}
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(code)
@@ -85,7 +86,7 @@ func TestPreflightOfAFieldThatExcludesAnother(t *testing.T) {
 			info.Mapping.Resource = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 			info.Mapping.Scope = meta.RESTScopeNamespace
 			client := &Client{ctx: t.Context(), identity: restOnly{url: server.URL}, options: Options{Now: time.Now}}
-			body, err := ssa.ApplyBody(parsed(t, recreate))
+			body, err := ssa.ApplyBody(build.Object(t, recreate))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/build"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -38,7 +39,7 @@ func TestWhatWasKeptBecomesPartOfTheReleaseAgain(t *testing.T) {
 			c := &Client{options: Options{
 				Release: "web", Namespace: "apps", KeepForeign: true, Keep: Keep{Before: tt.before},
 			}}
-			info, live := infoOf(t, claim), parsed(t, claim)
+			info, live := infoOf(t, claim), build.Object(t, claim)
 			err := c.mine(info, live)
 			if taken := err == nil; taken != tt.taken {
 				t.Errorf("taking it over: %v", err)

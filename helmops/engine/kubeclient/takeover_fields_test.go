@@ -8,17 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/yaml"
 )
-
-func parsed(t *testing.T, text string) *unstructured.Unstructured {
-	t.Helper()
-	out := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(text), &out.Object); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 func TestFieldsPatchMergesTheEntriesOfFormerManagers(t *testing.T) {
 	entry := func(manager string, op metav1.ManagedFieldsOperationType, field, subresource string) metav1.ManagedFieldsEntry {

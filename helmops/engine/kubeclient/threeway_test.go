@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
+
+	"fairlead.dev/fairlead/test/build"
 )
 
 func TestThreeWay(t *testing.T) {
@@ -57,8 +59,8 @@ func TestThreeWay(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			live := parsed(t, tt.live)
-			got, err := threeWay(live.GroupVersionKind(), parsed(t, tt.former).Object, parsed(t, tt.wanted).Object, live.Object)
+			live := build.Object(t, tt.live)
+			got, err := threeWay(live.GroupVersionKind(), build.Object(t, tt.former).Object, build.Object(t, tt.wanted).Object, live.Object)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +74,7 @@ func TestThreeWay(t *testing.T) {
 func TestThreeWayQuotesNothing(t *testing.T) {
 	t.Parallel()
 	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{image: hunter2}]}\n"
-	wrong := parsed(t, pod)
+	wrong := build.Object(t, pod)
 	_, err := threeWay(wrong.GroupVersionKind(), wrong.Object, wrong.Object, wrong.Object)
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/cli-runtime/pkg/resource"
 
 	"fairlead.dev/fairlead/helmops/kube/warning"
+	"fairlead.dev/fairlead/test/build"
 )
 
 // answering is a client whose API server takes everything, and warns of each request with its method and field
@@ -24,7 +25,7 @@ func answering(t *testing.T) *Client {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Add("Warning", `299 - "`+r.Method+" by "+r.URL.Query().Get("fieldManager")+`"`)
-		_ = json.NewEncoder(w).Encode(parsed(t, `{apiVersion: v1, kind: ConfigMap,
+		_ = json.NewEncoder(w).Encode(build.Object(t, `{apiVersion: v1, kind: ConfigMap,
 			metadata: {name: a, namespace: apps, uid: u, resourceVersion: "7"}}`).Object)
 	}))
 	t.Cleanup(server.Close)

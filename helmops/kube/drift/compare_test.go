@@ -8,25 +8,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
-)
 
-func object(t testing.TB, document string) *unstructured.Unstructured {
-	t.Helper()
-	encoded, err := yaml.YAMLToJSON([]byte(document))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := &unstructured.Unstructured{}
-	if err := out.UnmarshalJSON(encoded); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
+	"fairlead.dev/fairlead/test/build"
+)
 
 // managed makes an object with owners; each is "manager operation fieldsV1", or "manager operation/subresource fieldsV1".
 func managed(t testing.TB, document string, owners ...string) *unstructured.Unstructured {
 	t.Helper()
-	out := object(t, document)
+	out := build.Object(t, document)
 	var entries []any
 	for _, text := range owners {
 		parts := strings.SplitN(text, " ", 3)
@@ -242,7 +231,7 @@ func TestSubset(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, lines(Subset(object(t, widget+tt.live), object(t, widget+tt.sent).Object, nil))); diff != "" {
+			if diff := cmp.Diff(tt.want, lines(Subset(build.Object(t, widget+tt.live), build.Object(t, widget+tt.sent).Object, nil))); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"fairlead.dev/fairlead/test/build"
 )
 
 func TestDropped(t *testing.T) {
@@ -46,7 +48,7 @@ func TestDropped(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, field := range Dropped(object(t, tt.answer), object(t, tt.sent).Object) {
+			for _, field := range Dropped(build.Object(t, tt.answer), build.Object(t, tt.sent).Object) {
 				got = append(got, field.Path)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

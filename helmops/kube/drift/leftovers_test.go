@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"fairlead.dev/fairlead/test/build"
 )
 
 func podOf(spec string) string { return "{apiVersion: v1, kind: Pod, spec: " + spec + "}" }
@@ -77,7 +79,7 @@ func TestLeftovers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, f := range LeftoversOf(object(t, tt.live), object(t, tt.wants).Object).Fields(object(t, tt.live), nil,
+			for _, f := range LeftoversOf(build.Object(t, tt.live), build.Object(t, tt.wants).Object).Fields(build.Object(t, tt.live), nil,
 				nil) {
 				got = append(got, f.Path)
 			}
@@ -91,7 +93,7 @@ func TestLeftovers(t *testing.T) {
 // The next apply removes only what explains the whole refusal.
 func TestLeftoversExplain(t *testing.T) {
 	t.Parallel()
-	left := LeftoversOf(object(t, mainOf("livenessProbe: {httpGet: {port: 1}}")), object(t,
+	left := LeftoversOf(build.Object(t, mainOf("livenessProbe: {httpGet: {port: 1}}")), build.Object(t,
 		mainOf("livenessProbe: {exec: {}}")).Object)
 	probe := field.NewPath("spec", "containers").Index(1).Child("livenessProbe")
 	invalid := func(fields ...*field.Path) error {
@@ -129,7 +131,7 @@ func TestLeftoversExplain(t *testing.T) {
 // The leftover is owned by Fairlead alone afterwards; what other managers own stays theirs.
 func TestLeftoversAreClaimed(t *testing.T) {
 	t.Parallel()
-	live := object(t, "{apiVersion: apps/v1, kind: Deployment, spec: {strategy: {rollingUpdate: {maxSurge: 1}}}}")
+	live := build.Object(t, "{apiVersion: apps/v1, kind: Deployment, spec: {strategy: {rollingUpdate: {maxSurge: 1}}}}")
 	live.SetResourceVersion("7")
 	entry := func(manager string, how metav1.ManagedFieldsOperationType, fields string) metav1.ManagedFieldsEntry {
 		return metav1.ManagedFieldsEntry{Manager: manager, Operation: how, APIVersion: "apps/v1", FieldsType: "FieldsV1",
@@ -142,7 +144,7 @@ func TestLeftoversAreClaimed(t *testing.T) {
 		entry("editor", metav1.ManagedFieldsOperationUpdate,
 			`{"f:spec":{"f:strategy":{"f:rollingUpdate":{"f:maxSurge":{}}}}}`),
 	})
-	left := LeftoversOf(live, object(t,
+	left := LeftoversOf(live, build.Object(t,
 		"{apiVersion: apps/v1, kind: Deployment, spec: {strategy: {type: Recreate}}}").Object)
 	patch, err := left.Patch(live, "helm")
 	if err != nil {
@@ -163,11 +165,11 @@ func TestLeftoversAreClaimed(t *testing.T) {
 
 func TestLeftoversArePreviewed(t *testing.T) {
 	t.Parallel()
-	live := object(t,
+	live := build.Object(t,
 		mainOf("image: a, terminationMessagePath: b, livenessProbe: {httpGet: {port: 1}, periodSeconds: 10}"))
-	wants := object(t, podOf("{containers: [{name: main, image: c, livenessProbe: {exec: {command: [d]}}}]}"))
+	wants := build.Object(t, podOf("{containers: [{name: main, image: c, livenessProbe: {exec: {command: [d]}}}]}"))
 	got := LeftoversOf(live, wants.Object).Without(live, wants.Object)
-	want := object(t, podOf("{containers: [{name: main, image: c, terminationMessagePath: b, "+
+	want := build.Object(t, podOf("{containers: [{name: main, image: c, terminationMessagePath: b, "+
 		"livenessProbe: {exec: {command: [d]}, periodSeconds: 10}}]}"))
 	if fields := Subset(got, want.Object, nil); len(fields) > 0 {
 		t.Errorf("got %v", fields)

@@ -3,6 +3,8 @@ package drift
 import (
 	"encoding/json"
 	"testing"
+
+	"fairlead.dev/fairlead/test/build"
 )
 
 func TestRepair(t *testing.T) {
@@ -29,9 +31,9 @@ func TestRepair(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			live := object(t, tt.live)
+			live := build.Object(t, tt.live)
 			live.SetResourceVersion("7")
-			got := Repair(live, object(t, tt.wants).Object)
+			got := Repair(live, build.Object(t, tt.wants).Object)
 			if tt.want == "" {
 				if got != nil {
 					t.Errorf("got %s", got)
@@ -55,8 +57,8 @@ func TestRepair(t *testing.T) {
 // A key of data that is gone is a difference, whatever its value.
 func TestDataIsNeverUnset(t *testing.T) {
 	t.Parallel()
-	live := object(t, "{apiVersion: v1, kind: ConfigMap, data: {b: ''}}")
-	if got := Subset(live, object(t, "{apiVersion: v1, kind: ConfigMap, data: {a: '', b: ''}}").Object,
+	live := build.Object(t, "{apiVersion: v1, kind: ConfigMap, data: {b: ''}}")
+	if got := Subset(live, build.Object(t, "{apiVersion: v1, kind: ConfigMap, data: {a: '', b: ''}}").Object,
 		nil); len(got) != 1 {
 		t.Errorf("got %v", got)
 	}
@@ -64,8 +66,8 @@ func TestDataIsNeverUnset(t *testing.T) {
 
 func TestUnheld(t *testing.T) {
 	t.Parallel()
-	live, would := object(t, podOf("{a: b}")), object(t, podOf("{a: c}"))
-	wants := object(t, podOf("{a: c, unknown: 1}")).Object
+	live, would := build.Object(t, podOf("{a: b}")), build.Object(t, podOf("{a: c}"))
+	wants := build.Object(t, podOf("{a: c, unknown: 1}")).Object
 	held, unheld := Unheld(Subset(live, wants, nil), would, wants)
 	if len(held) != 1 || held[0].Path != ".spec.a" || len(unheld) != 1 || unheld[0].Path != ".spec.unknown" {
 		t.Errorf("got %v and %v", held, unheld)

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/build"
 )
 
 func ignore(t testing.TB, of *unstructured.Unstructured, managers []string, paths ...string) Ignored {
@@ -45,14 +46,14 @@ func TestCompile(t *testing.T) {
 			}
 		})
 	}
-	if rules, err := Compile(nil); rules != nil || err != nil || !rules.Of(object(t, widget)).Empty() {
+	if rules, err := Compile(nil); rules != nil || err != nil || !rules.Of(build.Object(t, widget)).Empty() {
 		t.Error("no rules ignore something")
 	}
 }
 
 func TestTargets(t *testing.T) {
 	t.Parallel()
-	deployment := object(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop, labels: {app: web}, annotations: {a: b}}\n")
+	deployment := build.Object(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop, labels: {app: web}, annotations: {a: b}}\n")
 	tests := []struct {
 		name   string
 		target *v1beta1.Selector
@@ -120,11 +121,11 @@ func TestTrim(t *testing.T) {
 			want: widget + "spec: {a: 1}\n",
 		},
 		{
-			name: "escapes", paths: []string{"/metadata/annotations/a~1b", "/metadata/annotations/c~0d"}, payload: annotated, live: object(t, widget),
+			name: "escapes", paths: []string{"/metadata/annotations/a~1b", "/metadata/annotations/c~0d"}, payload: annotated, live: build.Object(t, widget),
 			want: "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a, annotations: {meta.helm.sh/release-name: r}}\n",
 		},
 		{
-			name: "what the object is stays", paths: []string{"/metadata", "/kind", "/apiVersion"}, payload: annotated, live: object(t, widget),
+			name: "what the object is stays", paths: []string{"/metadata", "/kind", "/apiVersion"}, payload: annotated, live: build.Object(t, widget),
 			want: "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a, annotations: {meta.helm.sh/release-name: r}}\n",
 		},
 		{
@@ -153,16 +154,16 @@ func TestTrim(t *testing.T) {
 		},
 		{
 			name: "an object without owners", paths: []string{"/spec/size"}, payload: widget + "spec: {size: 1, a: 1}\n",
-			live: object(t, widget+"spec: {size: 2, a: 1}\n"), want: widget + "spec: {size: 2, a: 1}\n",
+			live: build.Object(t, widget+"spec: {size: 2, a: 1}\n"), want: widget + "spec: {size: 2, a: 1}\n",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			payload := object(t, tt.payload)
+			payload := build.Object(t, tt.payload)
 			before := payload.DeepCopy()
 			got := ignore(t, payload, tt.managers, tt.paths...).Trim(payload.Object, tt.live)
-			if diff := cmp.Diff(object(t, tt.want).Object, got); diff != "" {
+			if diff := cmp.Diff(build.Object(t, tt.want).Object, got); diff != "" {
 				t.Error(diff)
 			}
 			if diff := cmp.Diff(before, payload); diff != "" {
@@ -186,7 +187,7 @@ func TestAutoscaled(t *testing.T) {
 		}
 	}
 	for value, want := range map[string]bool{"ignore": true, "": false, "true": false} {
-		annotated := object(t, widget)
+		annotated := build.Object(t, widget)
 		annotated.SetAnnotations(map[string]string{v1beta1.DriftIgnoreAnnotation: value})
 		if got := Exempt(annotated); got != want {
 			t.Errorf("%q: %v", value, got)

@@ -16,6 +16,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/keep"
+	"fairlead.dev/fairlead/test/build"
 )
 
 // invalidField is what an API server says whose schema, or whose rule, is against a field.
@@ -227,7 +228,7 @@ func TestADefinitionGoesWithItsObjects(t *testing.T) {
 			s.put(gearPath, gear.Object)
 			if foreign {
 				two := "apiVersion: example.dev/v1\nkind: Gear\nmetadata: {name: two, namespace: team}\n"
-				s.put(strings.Replace(gearPath, "/one", "/two", 1), object(t, two).Object)
+				s.put(strings.Replace(gearPath, "/one", "/two", 1), build.Object(t, two).Object)
 			}
 			engine := s.engine(t)
 			before := slices.Concat(inventoryOf(t, engine, definition), inventoryOf(t, engine, gear))

@@ -10,6 +10,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
+	"fairlead.dev/fairlead/test/build"
 )
 
 const configText = "apiVersion: v1\nkind: ConfigMap\nmetadata: {namespace: team, name: web}\n"
@@ -17,7 +18,7 @@ const configText = "apiVersion: v1\nkind: ConfigMap\nmetadata: {namespace: team,
 // itemOf is an object that was applied before with the same content, and is as it was left.
 func itemOf(t *testing.T, text string, changes ...func(*item)) *item {
 	t.Helper()
-	i := &item{Object: Object{Unstructured: object(t, text)}, id: "team_web__ConfigMap", sum: "s1", there: true}
+	i := &item{Object: Object{Unstructured: build.Object(t, text)}, id: "team_web__ConfigMap", sum: "s1", there: true}
 	i.entry = tracker.Entry{Ownership: 7}
 	i.before = &v1beta1.ResourceRef{ID: i.id, Payload: "s1", Ownership: tracker.OwnershipText(7)}
 	for _, change := range changes {
@@ -48,9 +49,18 @@ func TestWhatAnAttemptDoesAboutAnObject(t *testing.T) {
 		dispute *dispute
 		want    need
 	}{
-		{name: "one that is new", item: itemOf(t, configText, func(i *item) { i.before = nil }), want: need{write: true}},
-		{name: "one with other content", item: itemOf(t, configText, func(i *item) { i.sum = "s2" }), want: need{write: true}},
-		{name: "one whose kind the set brings", item: itemOf(t, configText, func(i *item) { i.pending = true }), want: need{write: true}},
+		{
+			name: "one that is new", item: itemOf(t, configText, func(i *item) { i.before = nil }),
+			want: need{write: true},
+		},
+		{
+			name: "one with other content", item: itemOf(t, configText, func(i *item) { i.sum = "s2" }),
+			want: need{write: true},
+		},
+		{
+			name: "one whose kind the set brings", item: itemOf(t, configText, func(i *item) { i.pending = true }),
+			want: need{write: true},
+		},
 		{name: "one that is as it was left", item: itemOf(t, configText)},
 		{name: "one that is as it was left, and was disputed", item: itemOf(t, configText), dispute: fight},
 		{name: "one that was edited", item: itemOf(t, configText, isEdited), want: need{write: true}},
@@ -59,20 +69,26 @@ func TestWhatAnAttemptDoesAboutAnObject(t *testing.T) {
 			name: "one that is being deleted", item: itemOf(t, configText, func(i *item) { i.entry.Deleting = true }),
 			want: need{write: true},
 		},
-		{name: "one that was edited and is ignored", item: itemOf(t, configText, isEdited), ignore: ignoring, want: need{leave: true}},
+		{
+			name: "one that was edited and is ignored", item: itemOf(t, configText, isEdited), ignore: ignoring,
+			want: need{leave: true},
+		},
 		{
 			name: "one that was edited and whose live object is left out",
-			item: itemOf(t, configText, isEdited, func(i *item) { i.entry.IgnoresDrift = true }), want: need{leave: true},
+			item: itemOf(t, configText, isEdited, func(i *item) { i.entry.IgnoresDrift = true }),
+			want: need{leave: true},
 		},
 		{name: "a Job that has gone by itself", item: itemOf(t, job, isGone), want: need{leave: true}},
 		{name: "a Job that was edited", item: itemOf(t, job, isEdited), want: need{write: true}},
 		{
-			name: "one that another client changes again and again", item: itemOf(t, configText, isEdited), dispute: fight,
-			want: need{leave: true, dispute: fight},
+			name: "one that another client changes again and again", item: itemOf(t, configText, isEdited),
+			dispute: fight,
+			want:    need{leave: true, dispute: fight},
 		},
 		{
-			name: "other content of a disputed one", item: itemOf(t, configText, func(i *item) { i.sum = "s2" }), dispute: fight,
-			want: need{write: true},
+			name: "other content of a disputed one", item: itemOf(t, configText, func(i *item) { i.sum = "s2" }),
+			dispute: fight,
+			want:    need{write: true},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/test/build"
 )
 
 const (
@@ -28,7 +29,7 @@ var (
 // ownedBy is a ConfigMap of the team's namespace with the labels of an owner.
 func ownedBy(t *testing.T, owner types.NamespacedName) Object {
 	t.Helper()
-	o := object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: team}\ndata: {a: b}\n")
+	o := build.Object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: team}\ndata: {a: b}\n")
 	o.SetLabels(map[string]string{v1beta1.KustomizationNameLabel: owner.Name, v1beta1.KustomizationNamespaceLabel: owner.Namespace})
 	return Object{Unstructured: o}
 }
@@ -90,7 +91,7 @@ func TestAnOwnerOfAnotherNamespaceIsNotNamed(t *testing.T) {
 // may; when the Kustomization itself goes, that is refused instead.
 func TestANamespaceIsPrunedWithTheRightsOfTheIdentity(t *testing.T) {
 	t.Parallel()
-	namespace := object(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n")
+	namespace := build.Object(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n")
 	namespace.SetLabels(ownedBy(t, ofEvil).GetLabels())
 	set := Set{Owner: ofEvil, Prune: true, AllowEmpty: true, Before: []v1beta1.ResourceRef{v1beta1.NewResourceRef("", "team", "", "Namespace", "v1")}}
 	for name, tt := range map[string]struct {

@@ -13,21 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/yaml"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/ssa"
+	"fairlead.dev/fairlead/test/build"
 )
-
-func object(t *testing.T, text string) *unstructured.Unstructured {
-	t.Helper()
-	fields := map[string]any{}
-	if err := yaml.Unmarshal([]byte(text), &fields); err != nil {
-		t.Fatal(err)
-	}
-	return &unstructured.Unstructured{Object: fields}
-}
 
 func TestReason(t *testing.T) {
 	t.Parallel()
@@ -95,7 +86,7 @@ func TestWhoWaitsForWhom(t *testing.T) {
 		{"another that is being deleted and has it", "metadata: {namespace: a, name: x, deletionTimestamp: \"2026-01-01T00:00:00Z\"}\n" + has, true},
 		{"another that has it", "metadata: {namespace: a, name: x}\n" + has, false},
 	} {
-		if got := waitsFor(object(t, tt.live), owner); got != tt.want {
+		if got := waitsFor(build.Object(t, tt.live), owner); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
@@ -147,7 +138,7 @@ func TestWhatGoesWithANamespace(t *testing.T) {
 func TestWrittenByOthers(t *testing.T) {
 	t.Parallel()
 	live := func(manager string) *unstructured.Unstructured {
-		return object(t, "metadata:\n  managedFields:\n  - {manager: "+v1beta1.KustomizationFieldManager+", operation: Apply, fieldsType: FieldsV1, fieldsV1: {\"f:metadata\": {\"f:annotations\": {\"f:"+
+		return build.Object(t, "metadata:\n  managedFields:\n  - {manager: "+v1beta1.KustomizationFieldManager+", operation: Apply, fieldsType: FieldsV1, fieldsV1: {\"f:metadata\": {\"f:annotations\": {\"f:"+
 			releaseAnnotation+"\": {}}}}}\n  - {manager: "+manager+", operation: Update, fieldsType: FieldsV1, fieldsV1: {\"f:metadata\": {\"f:annotations\": {\"f:"+releaseAnnotation+"\": {}}}}}\n")
 	}
 	if !writtenByOthers(live("helm"), releaseAnnotation) {
@@ -190,7 +181,7 @@ func TestImmutable(t *testing.T) {
 		t.Error("fields that cannot be changed are not told from others")
 	}
 	for _, kind := range []string{"Namespace", "PersistentVolumeClaim"} {
-		if o := object(t, "apiVersion: v1\nkind: "+kind+"\n"); !protected(&item{Object: Object{Unstructured: o}}) {
+		if o := build.Object(t, "apiVersion: v1\nkind: "+kind+"\n"); !protected(&item{Object: Object{Unstructured: o}}) {
 			t.Errorf("a %s may be created anew", kind)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
+	"fairlead.dev/fairlead/test/build"
 )
 
 const (
@@ -68,7 +69,7 @@ func custom() []apidiscovery.APIGroupDiscovery {
 // ofTheTeam labels an object as one of the team's Kustomization.
 func ofTheTeam(t *testing.T, text string) Object {
 	t.Helper()
-	o := object(t, text)
+	o := build.Object(t, text)
 	o.SetLabels(map[string]string{v1beta1.KustomizationNameLabel: ofTeam.Name, v1beta1.KustomizationNamespaceLabel: ofTeam.Namespace})
 	return Object{Unstructured: o}
 }

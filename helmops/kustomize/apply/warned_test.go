@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/test/build"
 )
 
 // Warnings are those of the object that the API server answers about, are reported once for each revision, and cost no
@@ -29,7 +30,7 @@ func TestWarnings(t *testing.T) {
 		"{apiVersion: v1, kind: ConfigMap, metadata: {name: b}, data: {a: one}}",
 		"{apiVersion: v1, kind: Secret, metadata: {name: s}}",
 	} {
-		set.Objects = append(set.Objects, Object{Unstructured: object(t, text)})
+		set.Objects = append(set.Objects, Object{Unstructured: build.Object(t, text)})
 	}
 	const a, b = "ConfigMap apps/a: about a", "ConfigMap apps/b: about b"
 	const s = "Secret apps/s: the text is left out, because it may quote the Secret"
@@ -43,7 +44,7 @@ func TestWarnings(t *testing.T) {
 		{"the same again", "1", func() {}, 0, nil},
 		{"a new revision of one", "2", func() {
 			const text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: b}, data: {a: two}}"
-			set.Objects[2] = Object{Unstructured: object(t, text)}
+			set.Objects[2] = Object{Unstructured: build.Object(t, text)}
 		}, 1, []string{a, b, s}},
 		{"a new revision of nothing", "3", func() {}, 0, []string{a, b, s}},
 		{"one leaves", "4", func() { set.Objects = set.Objects[:3] }, 0, []string{a, b}},

@@ -83,30 +83,6 @@ func running(elapsed time.Duration, generation int64) func(*Observed) {
 	return func(o *Observed) { o.Running = &Running{Elapsed: elapsed, Generation: generation} }
 }
 
-// deletedAgo is a Kustomization that was deleted so long ago.
-func deletedAgo(ago time.Duration) Desired {
-	d := wanted
-	d.DeletedAt = now.Add(-ago)
-	return d
-}
-
-// departing is what is known of one that is being deleted.
-func departing(changes ...func(*Observed)) Observed {
-	o := Observed{Inventory: 2, Identity: &Identity{}, Takers: &Takers{}}
-	o.Attempt = Attempt{Digest: "d1", Applied: "d1", At: now.Add(-time.Hour)}
-	return with(o, changes...)
-}
-
-func departureFails(ago time.Duration) func(*Observed) {
-	return func(o *Observed) { o.Attempt = Attempt{Digest: Departure, Failures: 2, At: now.Add(-ago)} }
-}
-
-func missing(message string) func(*Observed) {
-	return func(o *Observed) {
-		o.Identity = &Identity{Obstacle: &Obstacle{Reason: v1beta1.AccessDeniedReason, Message: message}}
-	}
-}
-
 type decideCase struct {
 	name  string
 	d     Desired
@@ -157,13 +133,25 @@ func TestDecideAttempts(t *testing.T) {
 	for _, tt := range []decideCase{
 		{name: "never tried", d: wanted, o: never, want: apply(ReasonChanged), words: "changed"},
 		{name: "a new revision", d: wanted, o: with(tried(time.Hour, 0), newInputs), want: apply(ReasonChanged)},
-		{name: "a new revision while the last one failed just now", d: wanted, o: with(tried(0, 9), newInputs), want: apply(ReasonChanged)},
+		{
+			name: "a new revision while the last one failed just now", d: wanted, o: with(tried(0, 9), newInputs),
+			want: apply(ReasonChanged),
+		},
 		{name: "asked for", d: asks(wanted), o: tried(0, 3), want: apply(ReasonAsked), words: "asked for"},
-		{name: "failed just now", d: wanted, o: tried(2*time.Second, 1), want: backOff(3 * time.Second), words: "in 3s"},
+		{
+			name: "failed just now", d: wanted, o: tried(2*time.Second, 1),
+			want: backOff(3 * time.Second), words: "in 3s",
+		},
 		{name: "failed a while ago", d: wanted, o: tried(5*time.Second, 1), want: apply(ReasonFailed), words: "failed"},
 		{name: "what it waited for has come", d: wanted, o: with(tried(0, 9), isAwaited), want: apply(ReasonFailed)},
-		{name: "what was in its way is gone", d: wanted, o: with(tried(5*time.Second, 9), isFreed), want: apply(ReasonFailed)},
-		{name: "it may not be the last", d: wanted, o: with(tried(2*time.Second, 9), isFreed), want: backOff(3 * time.Second)},
+		{
+			name: "what was in its way is gone", d: wanted, o: with(tried(5*time.Second, 9), isFreed),
+			want: apply(ReasonFailed),
+		},
+		{
+			name: "it may not be the last", d: wanted, o: with(tried(2*time.Second, 9), isFreed),
+			want: backOff(3 * time.Second),
+		},
 		{
 			name: "can never succeed, by what is known", d: wanted, o: with(tried(time.Minute, 1), isStalled),
 			want: backOff(59 * time.Minute), words: "59m0s",
@@ -172,7 +160,10 @@ func TestDecideAttempts(t *testing.T) {
 			name: "is tried again all the same, once an interval", d: wanted, o: with(tried(time.Hour, 1), isStalled),
 			want: apply(ReasonFailed),
 		},
-		{name: "exceeds a bound", d: wanted, o: with(tried(48*time.Hour, 1), isStalled, isLimited), want: bound, words: "bound"},
+		{
+			name: "exceeds a bound", d: wanted, o: with(tried(48*time.Hour, 1), isStalled, isLimited),
+			want: bound, words: "bound",
+		},
 		{
 			name: "exceeds a bound, after a restart while its source was not known yet", d: wanted,
 			o: with(tried(time.Hour, 1), isLimited), want: bound,
@@ -204,14 +195,18 @@ func TestDecideByObjects(t *testing.T) {
 			want: Plan{Step: None, Reason: ReasonUnobserved, After: audit}, words: "looked at",
 		},
 		{
-			name: "objects not seen yet that have just been applied", d: awaiting, o: with(tried(0, 0), notSeen, isNews),
+			name: "objects not seen yet that have just been applied", d: awaiting,
+			o:    with(tried(0, 0), notSeen, isNews),
 			want: Plan{Step: None, Reason: ReasonUnobserved, After: audit, Progress: true}, words: "main@1 is applied",
 		},
 		{
 			name: "objects not seen yet, and no health to wait for", d: wanted, o: with(tried(0, 0), notSeen, isNews),
 			want: Plan{Step: None, Reason: ReasonUnobserved, After: audit},
 		},
-		{name: "objects differ", d: wanted, o: with(tried(time.Hour, 0), differ), want: urgent(ReasonDrifted), words: "and 1 more"},
+		{
+			name: "objects differ", d: wanted, o: with(tried(time.Hour, 0), differ),
+			want: urgent(ReasonDrifted), words: "and 1 more",
+		},
 		{
 			name: "differing objects of an attempt that failed wait with it", d: wanted, o: with(tried(0, 1), differ),
 			want: backOff(5 * time.Second), words: "failed",
@@ -220,8 +215,14 @@ func TestDecideByObjects(t *testing.T) {
 			name: "an audit of what cannot be watched", d: wanted, o: with(tried(time.Hour, 0), hasUnseen, isDue),
 			want: apply(ReasonAudit), words: "may not be watched",
 		},
-		{name: "an audit of what was kept", d: wanted, o: with(tried(time.Hour, 0), hasKept, isDue), want: apply(ReasonAudit)},
-		{name: "no audit before the interval", d: wanted, o: with(tried(time.Hour, 0), hasUnseen), want: rest(ReasonApplied, audit)},
+		{
+			name: "an audit of what was kept", d: wanted, o: with(tried(time.Hour, 0), hasKept, isDue),
+			want: apply(ReasonAudit),
+		},
+		{
+			name: "no audit before the interval", d: wanted, o: with(tried(time.Hour, 0), hasUnseen),
+			want: rest(ReasonApplied, audit),
+		},
 		{
 			name: "an audit with everything in sight", d: wanted, o: with(tried(time.Hour, 0), isDue),
 			want: rest(ReasonApplied, audit), words: "everything is applied",
@@ -231,7 +232,10 @@ func TestDecideByObjects(t *testing.T) {
 			name: "waiting for health", d: wanted, o: with(tried(time.Minute, 0), sick),
 			want: rest(ReasonUnhealthy, 4*time.Minute), words: "not healthy",
 		},
-		{name: "waiting for health for too long", d: wanted, o: with(tried(time.Hour, 0), sick), want: overdue, words: "not healthy"},
+		{
+			name: "waiting for health for too long", d: wanted, o: with(tried(time.Hour, 0), sick),
+			want: overdue, words: "not healthy",
+		},
 		{
 			name: "objects are kept for others", d: wanted,
 			o:    with(tried(time.Hour, 0), releasedAgo(4*time.Minute, "a")),
@@ -255,7 +259,8 @@ func TestDecideByObjects(t *testing.T) {
 			want: rest(ReasonApplied, time.Minute), words: "everything",
 		},
 		{
-			name: "a truce while waiting", d: wanted, o: with(tried(time.Minute, 0), sick, truceUntil(now.Add(time.Minute))),
+			name: "a truce while waiting", d: wanted,
+			o:    with(tried(time.Minute, 0), sick, truceUntil(now.Add(time.Minute))),
 			want: rest(ReasonUnhealthy, time.Minute), words: "healthy",
 		},
 		{
@@ -276,14 +281,18 @@ func TestDecideWaits(t *testing.T) {
 	waits := Plan{Step: Wait, Reason: ReasonBlocked, After: audit, Obstacle: some}
 	behind := with(ready(), func(o *Observed) { o.Dependencies = &Dependencies{Obstacle: &Obstacle{Message: "infra"}} })
 	for _, tt := range []decideCase{
-		{name: "suspended", d: suspended, o: Observed{}, want: Plan{Step: None, Reason: ReasonSuspended}, words: "spec.suspend"},
+		{
+			name: "suspended", d: suspended, o: Observed{},
+			want: Plan{Step: None, Reason: ReasonSuspended}, words: "spec.suspend",
+		},
 		{
 			name: "an attempt that has just begun", d: wanted, o: with(ready(), running(Slow/4, 1)),
 			want: Plan{Step: Wait, Reason: ReasonUnderway, After: Slow * 3 / 4},
 		},
 		{
 			name: "an attempt that takes long", d: wanted, o: with(ready(), running(Slow, 1)),
-			want: Plan{Step: Wait, Reason: ReasonUnderway, Progress: true}, words: "applying the objects of GitRepository fleet/fleet",
+			want:  Plan{Step: Wait, Reason: ReasonUnderway, Progress: true},
+			words: "applying the objects of GitRepository fleet/fleet",
 		},
 		{
 			name: "an attempt of one that is Ready", d: wanted, o: with(ready(), running(Slow, 1), isReady),
@@ -293,9 +302,13 @@ func TestDecideWaits(t *testing.T) {
 			name: "an attempt for an older generation", d: wanted, o: with(ready(), running(Slow, 0), isReady),
 			want: Plan{Step: Wait, Reason: ReasonUnderway, Outdated: true},
 		},
-		{name: "a source that is missing", d: wanted, o: with(ready(), hinderedBy(Obstacle{Message: "no source"})), want: waits, words: "no source"},
 		{
-			name: "an obstacle that is looked at sooner", d: wanted, o: with(ready(), hinderedBy(Obstacle{After: time.Second})),
+			name: "a source that is missing", d: wanted, o: with(ready(), hinderedBy(Obstacle{Message: "no source"})),
+			want: waits, words: "no source",
+		},
+		{
+			name: "an obstacle that is looked at sooner", d: wanted,
+			o:    with(ready(), hinderedBy(Obstacle{After: time.Second})),
 			want: Plan{Step: Wait, Reason: ReasonBlocked, After: time.Second, Obstacle: some},
 		},
 		{
@@ -308,7 +321,8 @@ func TestDecideWaits(t *testing.T) {
 			want: Plan{Step: Wait, Reason: ReasonBlocked},
 		},
 		{
-			name: "an object that is being read", d: wanted, o: with(ready(), hinderedBy(Obstacle{Reading: true, Took: Slow / 2})),
+			name: "an object that is being read", d: wanted,
+			o:    with(ready(), hinderedBy(Obstacle{Reading: true, Took: Slow / 2})),
 			want: Plan{Step: Wait, Reason: ReasonBlocked, After: Slow / 2},
 		},
 		{
@@ -321,66 +335,6 @@ func TestDecideWaits(t *testing.T) {
 			name: "a dependency of what is applied", d: wanted,
 			o:    with(tried(time.Hour, 0), func(o *Observed) { o.Dependencies = behind.Dependencies }),
 			want: rest(ReasonApplied, audit),
-		},
-	} {
-		tt.run(t)
-	}
-}
-
-func TestDecideDepartures(t *testing.T) {
-	t.Parallel()
-	orphans := deletedAgo(0)
-	orphans.Leaves = true
-	gone := func(o *Observed) { o.Namespace = &Namespace{Terminating: true} }
-	stays := func(o *Observed) { o.Namespace = &Namespace{} }
-	taker := func(o *Observed) { o.Takers = &Takers{Names: []string{"Kustomization apps/b"}} }
-	none := func(o *Observed) { o.Inventory = 0 }
-	progress := Plan{Step: Wait, Reason: ReasonUnderway, Progress: true}
-	for _, tt := range []decideCase{
-		{name: "its objects go", d: deletedAgo(0), o: departing(), want: Plan{Step: Delete, Reason: ReasonDeleted}},
-		{name: "its objects stay", d: orphans, o: departing(), want: Plan{Step: Leave, Reason: ReasonLeft}, words: "2 objects stay"},
-		{name: "it has no objects", d: deletedAgo(0), o: departing(none), want: Plan{Step: Leave, Reason: ReasonGone}},
-		{
-			name: "its objects are being deleted", d: deletedAgo(0), o: departing(running(Slow, 1)), want: progress,
-			words: "deleting its objects, 2 in all",
-		},
-		{
-			name: "its objects stay once an attempt has ended", d: orphans, o: departing(running(Slow, 1)), want: progress,
-			words: "its objects stay in the cluster",
-		},
-		{
-			name: "a failed deletion is tried again", d: deletedAgo(0), o: departing(running(Slow, 1), departureFails(0)),
-			want: Plan{Step: Wait, Reason: ReasonUnderway},
-		},
-		{
-			name: "its identity is missing", d: deletedAgo(0), o: departing(missing("no such account"), stays),
-			want:  Plan{Step: Wait, Reason: ReasonBlocked, After: strandedLook, Obstacle: &Obstacle{}},
-			words: "cannot delete the objects: no such account; to leave them behind, set spec.deletionPolicy to Orphan",
-		},
-		{
-			name: "its identity is missing, and its namespace goes", d: deletedAgo(0), o: departing(missing("no such account"), gone),
-			want: Plan{Step: Leave, Reason: ReasonStranded}, words: "the namespace is being deleted",
-		},
-		{
-			name: "deleting failed just now", d: deletedAgo(0), o: departing(departureFails(4 * time.Second)),
-			want: backOff(6 * time.Second), words: "in 6s",
-		},
-		{
-			name: "deleting failed a while ago", d: deletedAgo(0), o: departing(departureFails(10 * time.Second)),
-			want: Plan{Step: Delete, Reason: ReasonDeleted},
-		},
-		{
-			name: "what was in its way is gone", d: deletedAgo(0), o: departing(departureFails(5*time.Second), isFreed),
-			want: Plan{Step: Delete, Reason: ReasonDeleted},
-		},
-		{
-			name: "another one may take its objects", d: deletedAgo(time.Minute), o: departing(taker),
-			want:  Plan{Step: Wait, Reason: ReasonHandOver, Progress: true, After: 4 * time.Minute},
-			words: "not deleted before Kustomization apps/b has applied the revision, at the latest 2026-03-01T12:04:00Z",
-		},
-		{
-			name: "another one did not take its objects in time", d: deletedAgo(5 * time.Minute), o: departing(taker),
-			want: Plan{Step: Delete, Reason: ReasonDeleted},
 		},
 	} {
 		tt.run(t)
@@ -401,45 +355,5 @@ func TestRuleOrder(t *testing.T) {
 		if !strings.HasPrefix(rules[i].name, want+":") {
 			t.Errorf("rule %d is %q, want %q", i, rules[i].name, want)
 		}
-	}
-}
-
-func TestRetryDelay(t *testing.T) {
-	t.Parallel()
-	for failures, want := range map[int64]time.Duration{
-		0: firstRetry, 1: firstRetry, 2: 2 * firstRetry, 3: 4 * firstRetry, 7: lastRetry, 1000: lastRetry,
-	} {
-		if got := wanted.retryDelay(failures, false); got != want {
-			t.Errorf("after %d failures: %s, want %s", failures, got, want)
-		}
-	}
-	k := &v1beta1.Kustomization{}
-	for asked, want := range map[time.Duration]time.Duration{
-		17 * time.Second: 17 * time.Second, time.Millisecond: v1beta1.MinInterval(), 0: lastRetry,
-	} {
-		k.Spec.RetryInterval = &metav1.Duration{Duration: asked}
-		if got := DesiredOf(k, 0).retryDelay(1000, false); got != want {
-			t.Errorf("spec.retryInterval %s counts as %s, want %s", asked, got, want)
-		}
-	}
-}
-
-func TestRetryFollowsUnlessTheInputsExceedABound(t *testing.T) {
-	t.Parallel()
-	if after, follows := Retry(wanted, 2, v1beta1.ApplyFailedReason, false); !follows || after != 10*time.Second {
-		t.Errorf("after a failure: %v after %s", follows, after)
-	}
-	if after, follows := Retry(wanted, 2, v1beta1.BuildFailedReason, true); !follows || after != interval {
-		t.Errorf("after a final failure: %v after %s", follows, after)
-	}
-	if _, follows := Retry(wanted, 1, v1beta1.RenderingLimitExceededReason, true); follows {
-		t.Error("inputs that exceed a bound are tried again")
-	}
-	a := Attempt{Digest: "d1", Failures: 3}
-	if got := a.FailuresAfter("d1"); got != 4 {
-		t.Errorf("the same inputs have failed %d times", got)
-	}
-	if got := a.FailuresAfter("d2"); got != 1 {
-		t.Errorf("other inputs have failed %d times", got)
 	}
 }

@@ -31,8 +31,8 @@ func stranded(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	case o.Namespace == nil:
 		return need(FactNamespace), true
 	case o.Namespace.Terminating:
-		return Plan{Step: Leave, Reason: ReasonStranded, Message: by.Message +
-			"; the namespace is being deleted, so the object goes without deleting its objects in other namespaces"}, true
+		return Plan{Step: Leave, Reason: ReasonStranded, Message: by.Message + "; the namespace is being deleted, " +
+			"so the object goes without deleting its objects in other namespaces"}, true
 	}
 	message := fmt.Sprintf("cannot delete the objects: %s; to leave them behind, set spec.deletionPolicy to %s",
 		by.Message, v1beta1.DeletionPolicyOrphan)

@@ -23,8 +23,8 @@ type Desired struct {
 	Leaves    bool
 	// Asked is set when the user has asked for an attempt since the last one.
 	Asked bool
-	// Interval of audits, RetryInterval after failures, zero when it is left to the plan, and Timeout of attempts and of
-	// waiting for health.
+	// Interval of audits, RetryInterval after failures, zero when it is left to the plan, and Timeout of attempts and
+	// of waiting for health.
 	Interval, RetryInterval, Timeout time.Duration
 	// Audit is when to look again although nothing happened: the interval with its jitter.
 	Audit time.Duration

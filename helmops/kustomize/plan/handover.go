@@ -66,8 +66,8 @@ func Awaits(k *v1beta1.Kustomization, revision string, f Follower) (yes bool, wh
 	}
 }
 
-// TakersOf names the followers that k, which is about to prune objects at a revision, waits for. unseen are Kustomizations
-// in its set that the cache does not have yet.
+// TakersOf names the followers that k, which is about to prune objects at a revision, waits for. unseen are
+// Kustomizations in its set that the cache does not have yet.
 func TakersOf(
 	k *v1beta1.Kustomization, revision string, followers []Follower, unseen []types.NamespacedName,
 ) []string {
@@ -170,7 +170,8 @@ func Contains(owner *v1beta1.Kustomization, key types.NamespacedName) bool {
 		return false
 	}
 	id := IDOf(key)
-	return slices.ContainsFunc(owner.Status.Inventory.Entries, func(ref v1beta1.ResourceRef) bool { return ref.ID == id })
+	entries := owner.Status.Inventory.Entries
+	return slices.ContainsFunc(entries, func(ref v1beta1.ResourceRef) bool { return ref.ID == id })
 }
 
 // IDOf is the ID of a Kustomization in inventories.

@@ -187,16 +187,23 @@ func TestTakersAreNamedAsFarAsTheOwnerMayKnowThem(t *testing.T) {
 	}{
 		{name: "none", want: "[]"},
 		{name: "one that has it", followers: []Follower{follower("fleet", "a", newRevision)}, want: "[]"},
-		{name: "one of its namespace", followers: []Follower{follower("fleet", "a", oldRevision)}, want: "[Kustomization fleet/a]"},
+		{
+			name: "one of its namespace", followers: []Follower{follower("fleet", "a", oldRevision)},
+			want: "[Kustomization fleet/a]",
+		},
 		{name: "one that it declares", followers: []Follower{declared}, want: "[Kustomization tenant/declared]"},
 		{
 			name: "others", followers: []Follower{follower("tenant", "a", ""), follower("tenant", "b", "")},
 			want: "[2 Kustomizations of other namespaces]",
 		},
-		{name: "another", followers: []Follower{follower("tenant", "a", "")}, want: "[a Kustomization of another namespace]"},
 		{
-			name: "one that is not in the cache yet", unseen: []types.NamespacedName{{Namespace: "tenant", Name: "new"}},
-			want: "[Kustomization tenant/new]",
+			name: "another", followers: []Follower{follower("tenant", "a", "")},
+			want: "[a Kustomization of another namespace]",
+		},
+		{
+			name:   "one that is not in the cache yet",
+			unseen: []types.NamespacedName{{Namespace: "tenant", Name: "new"}},
+			want:   "[Kustomization tenant/new]",
 		},
 		{
 			name: "many", followers: many,

@@ -87,8 +87,8 @@ type Plan struct {
 	Progress bool
 	// Limited is set on a Wait when the inputs are not tried because they exceed a bound of rendering.
 	Limited bool
-	// Settled is set on a None when the objects are known: Ready and Healthy report on them. Overdue is set when they take
-	// longer to become healthy than they may.
+	// Settled is set on a None when the objects are known: Ready and Healthy report on them. Overdue is set when they
+	// take longer to become healthy than they may.
 	Settled, Overdue bool
 }
 

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -93,6 +92,9 @@ func TestDecideIsTotal(t *testing.T) {
 			t.Errorf("no combination leads to the step %s", step)
 		}
 	}
+	if len(steps) != 6 {
+		t.Errorf("steps that there are not: %v", steps)
+	}
 	if total := steps[None] + steps[Wait] + steps[Need] + steps[Apply] + steps[Delete] + steps[Leave]; total < 1e5 {
 		t.Errorf("only %d combinations: %v, %v", total, steps, reasons)
 	}
@@ -100,20 +102,14 @@ func TestDecideIsTotal(t *testing.T) {
 
 // faultOf says what is wrong with a plan by itself; empty when nothing is.
 func faultOf(o Observed, p Plan) string {
-	known := map[Fact]bool{
-		FactInputs: o.Inputs != nil, FactObjects: o.Objects != nil, FactTakers: o.Takers != nil,
-		FactDependencies: o.Dependencies != nil, FactIdentity: o.Identity != nil, FactNamespace: o.Namespace != nil,
-	}
 	switch {
-	case !slices.Contains([]Step{None, Wait, Need, Apply, Delete, Leave}, p.Step):
-		return "a step that there is not"
 	case p.Reason == "" || p.Message == "":
 		return "no reason or no message"
 	case p.After < 0:
 		return "a look in the past"
 	case (p.Step == Need) != (p.Fact != ""):
 		return "a fact for another step than need"
-	case p.Step == Need && known[p.Fact]:
+	case p.Step == Need && isKnown(o, p.Fact):
 		return "a fact that is known"
 	case p.Settled && (o.Objects == nil || !o.Objects.Known):
 		return "a report on objects that are not known"
@@ -121,6 +117,26 @@ func faultOf(o Observed, p Plan) string {
 		return "an obstacle that nothing waits for"
 	default:
 		return ""
+	}
+}
+
+// isKnown reports whether a fact was looked up. One that there is not counts as known.
+func isKnown(o Observed, f Fact) bool {
+	switch f {
+	case FactInputs:
+		return o.Inputs != nil
+	case FactObjects:
+		return o.Objects != nil
+	case FactTakers:
+		return o.Takers != nil
+	case FactDependencies:
+		return o.Dependencies != nil
+	case FactIdentity:
+		return o.Identity != nil
+	case FactNamespace:
+		return o.Namespace != nil
+	default:
+		return true
 	}
 }
 
@@ -143,9 +159,15 @@ func TestFactsAreAskedForInOrder(t *testing.T) {
 	}{
 		{name: "new", d: wanted, want: "[inputs objects dependencies apply]"},
 		{name: "applied", d: wanted, o: Observed{Attempt: tried(time.Hour, 0).Attempt}, want: "[inputs objects none]"},
-		{name: "with released objects", d: wanted, o: Observed{Released: released}, want: "[inputs objects takers dependencies apply]"},
+		{
+			name: "with released objects", d: wanted, o: Observed{Released: released},
+			want: "[inputs objects takers dependencies apply]",
+		},
 		{name: "suspended", d: Desired{Suspended: true}, want: "[none]"},
-		{name: "deleted, without an identity", d: deletedAgo(0), o: Observed{Inventory: 1}, want: "[identity namespace wait]"},
+		{
+			name: "deleted, without an identity", d: deletedAgo(0), o: Observed{Inventory: 1},
+			want: "[identity namespace wait]",
+		},
 		{
 			name: "deleted", d: deletedAgo(0), o: Observed{Inventory: 1, Identity: &Identity{}},
 			want: "[takers delete]",
