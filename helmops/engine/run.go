@@ -21,7 +21,6 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/storage"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
-	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/values"
@@ -262,36 +261,6 @@ func (r *run) resume([]plan.Record) error {
 	return r.prune()
 }
 
-// abandon marks a revision that was left pending as failed. Its description is in Helm's form: another Helm client that writes the
-// record again drops the annotation with the outcome, and keeps the description.
-func (r *run) abandon(before []plan.Record) error {
-	describe := helmtext.OfInstall
-	switch plan.ActionOf(newestOf(before).Status) {
-	case plan.Upgrade:
-		describe = helmtext.OfUpgrade
-	case plan.Rollback:
-		describe = helmtext.OfRollback
-	default:
-	}
-	return r.unlock(before, describe(r.Target.Name, r.Why))
-}
-
-// unlock marks a record that was left pending as failed, so that the next action can continue from it. why is the description of
-// the record.
-func (r *run) unlock(before []plan.Record, why string) error {
-	if len(before) == 0 || !before[0].Pending() {
-		return nil
-	}
-	pending, err := r.site.records.One(r.ctx, r.reader, r.key, before[0].Version)
-	if err != nil || pending == nil {
-		return err
-	}
-	pending.Release.SetStatus(release.StatusFailed, why)
-	store := r.driver(nil)
-	store.Expect(*pending)
-	return helmstorage.Init(store).Update(pending.Release)
-}
-
 // configuration is made for each action: Helm's interfaces carry no context, and its storage is changed by actions. chart is what the action
 // renders, nil when it renders nothing.
 func (r *run) configuration(before []plan.Record, chart *standIn) (*action.Configuration, error) {
@@ -342,23 +311,6 @@ func (r *run) driver(before []plan.Record) *storage.Driver {
 	store.Conceal(r.conceal)
 	store.FailsAs(r.failsAs)
 	return store
-}
-
-// failsAs is the outcome of a revision that the action marks as failed.
-func (r *run) failsAs() plan.RevisionOutcome {
-	switch {
-	case r.Step == plan.Unlock:
-		return plan.OutcomeInterrupted
-	case r.client != nil && r.client.Superseded():
-		return plan.OutcomeSuperseded
-	default:
-		return plan.OutcomeFailed
-	}
-}
-
-// conceal hides secrets in why a revision failed.
-func (r *run) conceal(cause string) string {
-	return r.mask().Apply(ssa.Scrub(cause))
 }
 
 func (r *run) newClient(journal kubeclient.Journal, leftovers []string) *kubeclient.Client {

@@ -16,10 +16,8 @@ const (
 	OutcomeInterrupted RevisionOutcome = "interrupted"
 )
 
-// failed reports whether the revision was never rolled out as a whole.
-func (o RevisionOutcome) failed() bool {
-	return o == OutcomeFailed || o == OutcomeSuperseded || o == OutcomeInterrupted
-}
+// failed reports whether the revision was never rolled out as a whole. An outcome that only a later version knows counts as that.
+func (o RevisionOutcome) failed() bool { return o != "" && o != OutcomeSucceeded }
 
 // ActionOf names the action that a revision with a pending status is made by; empty for any other status.
 func ActionOf(status string) Step { return finishes[status] }

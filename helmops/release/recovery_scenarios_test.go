@@ -2,6 +2,7 @@ package release
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -117,4 +118,26 @@ var recoveries = []scenario{
 		w.settle(time.Second)
 		roll(w, "1.2.0", time.Hour)
 	}},
+}
+
+// showRecovery shows what is about the bake, where there is one.
+func (w *world) showRecovery() {
+	s := w.hr.Status
+	if w.hr.Spec.Bake.Duration == 0 {
+		return
+	}
+	for _, c := range s.Conditions {
+		if c.Type == v1beta1.VerifiedCondition {
+			fmt.Fprintf(&w.log, "          %-11s  %s %s: %s\n", c.Type, c.Status, c.Reason, c.Message)
+		}
+	}
+	if s.LastFailure != nil {
+		fmt.Fprintf(&w.log, "          last failure %s in %s of %s: %s\n", s.LastFailure.Class, s.LastFailure.Phase, s.LastFailure.ChartVersion, s.LastFailure.Message)
+	}
+	for _, bad := range s.KnownBad {
+		fmt.Fprintf(&w.log, "          known bad: %s, %s\n", bad.ChartVersion, bad.Reason)
+	}
+	for _, back := range s.Rollbacks {
+		fmt.Fprintf(&w.log, "          rolled back from %d to %d: %s\n", back.From, back.To, back.Reason)
+	}
 }

@@ -355,29 +355,6 @@ func (w *world) show() {
 	}
 }
 
-// wants changes what is wanted, as a commit does.
-// showRecovery shows what is about the bake, where there is one.
-func (w *world) showRecovery() {
-	s := w.hr.Status
-	if w.hr.Spec.Bake.Duration == 0 {
-		return
-	}
-	for _, c := range s.Conditions {
-		if c.Type == v1beta1.VerifiedCondition {
-			fmt.Fprintf(&w.log, "          %-11s  %s %s: %s\n", c.Type, c.Status, c.Reason, c.Message)
-		}
-	}
-	if s.LastFailure != nil {
-		fmt.Fprintf(&w.log, "          last failure %s in %s of %s: %s\n", s.LastFailure.Class, s.LastFailure.Phase, s.LastFailure.ChartVersion, s.LastFailure.Message)
-	}
-	for _, bad := range s.KnownBad {
-		fmt.Fprintf(&w.log, "          known bad: %s, %s\n", bad.ChartVersion, bad.Reason)
-	}
-	for _, back := range s.Rollbacks {
-		fmt.Fprintf(&w.log, "          rolled back from %d to %d: %s\n", back.From, back.To, back.Reason)
-	}
-}
-
 // well and sick tell how the objects are from now on.
 func (w *world) well() {
 	w.line("the objects are healthy")
@@ -389,6 +366,7 @@ func (w *world) sick() {
 	w.in.Live.Health = plan.Health{Known: true, Since: w.clock, Message: "Deployment apps/web: Available: 0/1"}
 }
 
+// wants changes what is wanted, as a commit does.
 func (w *world) wants(version string, change ...func(*v1beta1.HelmRelease)) {
 	w.hr.Generation++
 	w.in.Chart = v1beta1.ChartRevision{Name: w.in.Chart.Name, Version: version, Digest: "sha256:" + version}

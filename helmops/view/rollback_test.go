@@ -45,6 +45,7 @@ func TestRollbackTarget(t *testing.T) {
 		{"one that was interrupted", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeInterrupted), rev(1, "superseded", "1")}, 0, "", 0, 1},
 		{"one that was superseded", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeSuperseded), rev(1, "superseded", "1")}, 0, "", 0, 1},
 		{"one that succeeded", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeSucceeded), rev(1, "superseded", "1")}, 0, "", 0, 2},
+		{"one with an outcome of a later version", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced("later"), rev(1, "superseded", "1")}, 0, "", 0, 1},
 		{"named, one that failed", []v1beta1.Snapshot{rev(3, "deployed", "3"), replaced(plan.OutcomeFailed), rev(1, "superseded", "1")}, 0, "", 2, 0},
 		{"a rollback to what was verified", []v1beta1.Snapshot{rev(4, "deployed", "4"), backTo1, rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 1, "", 0, 3},
 		{"named", []v1beta1.Snapshot{rev(3, "deployed", "3"), rev(2, "superseded", "2"), rev(1, "superseded", "1")}, 2, "1", 1, 1},
@@ -121,7 +122,7 @@ func TestRollbackTargetWithFailedTests(t *testing.T) {
 	}{
 		{name: "they count", spec: v1beta1.HelmReleaseSpec{Test: &v1beta1.Test{Enable: true}}, want: 1,
 			history: []v1beta1.Snapshot{rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install)}},
-		{name: "nobody wants them", want: 2,
+		{name: "the spec wants no tests", want: 2,
 			history: []v1beta1.Snapshot{rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install)}},
 		{name: "they are ignored", spec: v1beta1.HelmReleaseSpec{Test: &v1beta1.Test{Enable: true, IgnoreFailures: true}}, want: 2,
 			history: []v1beta1.Snapshot{rev(3, "deployed", plan.Upgrade), failed(rev(2, "superseded", plan.Upgrade)), rev(1, "superseded", plan.Install)}},

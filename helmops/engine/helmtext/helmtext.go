@@ -49,13 +49,13 @@ func Cause(description string) (cause string, isFailure bool) {
 	return strings.TrimSpace(description[at[1]:]), true
 }
 
-// OfInstall, OfUpgrade and OfRollback are the description that Helm gives a revision whose install, upgrade or rollback failed.
+// OfInstall is the description that Helm gives a revision whose install failed.
 func OfInstall(name string, cause any) string { return failure(install, name, cause) }
 
-// OfUpgrade is that of an upgrade, see OfInstall.
+// OfUpgrade is the description that Helm gives a revision whose upgrade failed.
 func OfUpgrade(name string, cause any) string { return failure(upgrade, name, cause) }
 
-// OfRollback is that of a rollback, see OfInstall.
+// OfRollback is the description that Helm gives a revision of a rollback that failed.
 func OfRollback(name string, cause any) string { return failure(rollback, name, cause) }
 
 func failure(action, name string, cause any) string {

@@ -17,7 +17,7 @@ import (
 
 var errCause = errors.New("1 of 4 objects not ready")
 
-// helm is Helm with records in memory and a cluster that fails as it is told.
+// helm is Helm with records in memory and a cluster that fails with the errors that are set.
 type helm struct {
 	t       *testing.T
 	config  *action.Configuration
