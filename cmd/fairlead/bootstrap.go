@@ -59,8 +59,8 @@ func newBootstrapGitCommand(a *app) *cobra.Command {
 		Use:   "git --url URL --path PATH --image IMAGE",
 		Short: "Have the cluster follow a directory of a Git repository",
 		Long: `Install Fairlead from a Git repository that it then follows. The command commits the manifests of Fairlead, and of a GitRepository and
-a Kustomization that point at the repository, to PATH/fairlead-system, pushes, installs the same in the cluster, and waits until
-the cluster has applied that commit. From then on what is pushed to PATH is applied, Fairlead itself included.
+a Kustomization that point at the repository, to PATH/fairlead-system, pushes, and installs the same in the cluster; with --wait it
+waits until the cluster has applied that commit. From then on what is pushed to PATH is applied, Fairlead itself included.
 
 A second run changes nothing. A newer command, or another --image, upgrades by a commit.
 
@@ -71,7 +71,7 @@ to read and write the repository here, and to read it in the cluster, where it i
 Over SSH (--url ssh://git@host/path) a private key signs in instead: --private-key-file, with its passphrase in $` + passphraseVariable + `
 when it has one. The host has to be in --known-hosts-file. The cluster gets the key, and the line of this host.
 
-Exits with 0 when the cluster follows the repository, with 1 when it does not in time, with 2 on an error.`,
+With --wait it exits with 0 when the cluster follows the repository, with 1 when it does not in time, with 2 on an error.`,
 		Example: `  ` + tokenVariable + `=... fairlead bootstrap git --url https://git.example.com/org/fleet --path clusters/production \
     --image registry.example.com/fairlead:v1
   fairlead bootstrap git --url https://git.example.com/org/fleet --branch live --path clusters/staging --image registry.example.com/fairlead:v1
@@ -81,6 +81,7 @@ Exits with 0 when the cluster follows the repository, with 1 when it does not in
 	}
 	a.addConnectionFlags(cmd)
 	f.add(cmd)
+	f.waitFlags.add(cmd, "wait until the cluster has applied the commit")
 	flags := cmd.Flags()
 	flags.StringVar(&f.repository.URL, "url", "", "address of the repository, http(s) or ssh; required")
 	flags.StringVar(&f.repository.Branch, "branch", "main", "branch that the cluster follows")
@@ -222,6 +223,11 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 	}
 	if _, err := site.Apply(ctx, objects); err != nil {
 		return fmt.Errorf("have the cluster follow %s: %w", f.repository.URL, err)
+	}
+	if !f.wait {
+		a.say("the cluster is set up to follow %s; to wait for commit %s: fairlead wait kustomization %s -n %s --for revision=%s",
+			f.repository.URL, commit[:12], install.Root, install.Namespace, commit[:12])
+		return nil
 	}
 	return a.awaitSync(ctx, c, commit, f.timeout)
 }

@@ -31,8 +31,9 @@ const (
 var colours = map[string]string{
 	"Current": green, "Ready": green, "Verified": green, "Healthy": green, "Active": green, "deployed": green,
 
-	"InProgress": yellow, "Pending": yellow, "Waiting": yellow, "Progressing": yellow, "Held": yellow, "Suspended": yellow,
-	"Deleting": yellow, "Drifted": yellow, "Unverified": yellow, "Verifying": yellow, "Blocked": yellow,
+	"InProgress": yellow, "Pending": yellow, "Waiting": yellow, "Progressing": yellow, "Held": yellow,
+	"Suspended": yellow,
+	"Deleting":  yellow, "Drifted": yellow, "Unverified": yellow, "Verifying": yellow, "Blocked": yellow,
 	"AwaitingApproval": yellow, "Frozen": yellow, "Warning": yellow,
 
 	"Failed": red, "Stalled": red, "Missing": red, "Unhealthy": red, "Rejected": red, "failed": red,

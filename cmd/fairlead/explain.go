@@ -70,26 +70,33 @@ Kinds:` + kindTable(explainedWords...),
 		if err != nil {
 			return err
 		}
+		key := types.NamespacedName{Namespace: c.namespace, Name: name}
 		if k.name != v1beta1.HelmReleaseKind {
-			key := types.NamespacedName{Namespace: c.namespace, Name: name}
 			return a.explainObject(cmd.Context(), c, k, key, !*noLogs, out)
 		}
-		hr, err := a.release(cmd.Context(), c, k, types.NamespacedName{Namespace: c.namespace, Name: name})
-		if err != nil {
-			return err
-		}
-		e := a.explanation(cmd.Context(), c, hr, !*noLogs)
-		if out.machine() {
-			err = out.write(a.out, e)
-		} else {
-			err = a.printExplanation(e)
-		}
-		if err == nil && !e.Healthy {
-			err = errNotReady
-		}
-		return err
+		return a.explainRelease(cmd.Context(), c, k, key, !*noLogs, out)
 	}
 	return cmd
+}
+
+// explainRelease explains a release. The error is errNotReady when something is wrong with it.
+func (a *app) explainRelease(
+	ctx context.Context, c *connection, k kind, key types.NamespacedName, logs bool, out *output,
+) error {
+	hr, err := a.release(ctx, c, k, key)
+	if err != nil {
+		return err
+	}
+	e := a.explanation(ctx, c, hr, logs)
+	if out.machine() {
+		err = out.write(a.out, e)
+	} else {
+		err = a.printExplanation(e)
+	}
+	if err == nil && !e.Healthy {
+		err = errNotReady
+	}
+	return err
 }
 
 // explanation gathers what can be read. Only the release has to be readable: what is known of it is worth more than nothing.

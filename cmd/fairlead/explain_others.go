@@ -16,7 +16,9 @@ import (
 const maxHeldUp = 10
 
 // explainObject explains a Kustomization or a source. The error is errNotReady when something is wrong with it.
-func (a *app) explainObject(ctx context.Context, c *connection, k kind, key types.NamespacedName, logs bool, out *output) error {
+func (a *app) explainObject(
+	ctx context.Context, c *connection, k kind, key types.NamespacedName, logs bool, out *output,
+) error {
 	reader := view.NewReader(c.client)
 	object, err := reader.Object(ctx, k.name, key)
 	if err != nil {

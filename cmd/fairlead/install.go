@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/helmops/install"
 )
-
-// installTimeout is how long an install, an uninstall or a bootstrap may take when nothing else is said.
-const installTimeout = 5 * time.Minute
 
 // siteOf connects to the cluster of the configuration, for installing.
 func siteOf(config *rest.Config) func(context.Context) (*install.Site, error) {
@@ -26,11 +22,10 @@ type installFlags struct {
 	image          string
 	noClusterAdmin bool
 	noTenantRoles  bool
-	noWait         bool
 	// noWarnings is set for a cluster that does not serve the policies that warn.
 	noWarnings bool
-	timeout    time.Duration
 	tenancy    installTenancy
+	waitFlags
 }
 
 func (f *installFlags) add(cmd *cobra.Command) {
@@ -38,16 +33,15 @@ func (f *installFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.noClusterAdmin, "no-cluster-admin", false, "do not bind the controller to cluster-admin; releases then name ServiceAccounts")
 	cmd.Flags().BoolVar(&f.noTenantRoles, "no-tenant-roles", false,
 		"do not add the kinds of Fairlead to the roles view, edit and admin of Kubernetes")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", installTimeout, "how long all of it may take")
 	f.tenancy.register(cmd.Flags())
 }
 
 func (f *installFlags) check(cmd *cobra.Command) error {
-	switch {
-	case f.image == "":
+	if f.image == "" {
 		return usagef(cmd, "--image is missing: where the image of the controller is, for example registry.example.com/fairlead:v1; make image builds it")
-	case f.timeout <= 0:
-		return usagef(cmd, "--timeout %s is no time to wait", f.timeout)
+	}
+	if err := f.waitFlags.check(cmd); err != nil {
+		return err
 	}
 	if err := f.tenancy.complete(cmd.Flags()); err != nil {
 		return usagef(cmd, "%s", err)
@@ -78,8 +72,9 @@ A run without the flag goes back to shared.
 
 A cluster that follows a repository gets its Fairlead from there: use "fairlead bootstrap git" again.
 
-Exits with 0 when the controller is available, with 1 when it is not in time, with 2 on an error.`,
-		Example: `  fairlead install --image registry.example.com/fairlead:v1
+The command returns when everything is written. With --wait it exits with 0 when the controller is available, with 1 when it is
+not in time, with 2 on an error.`,
+		Example: `  fairlead install --image registry.example.com/fairlead:v1 --wait
   fairlead install --image registry.example.com/fairlead@sha256:DIGEST --no-cluster-admin
   fairlead install --image registry.example.com/fairlead:v1 --tenancy strict --allow-upstream-cidrs 10.96.12.7/32
   fairlead install --image registry.example.com/fairlead:v1 --export > fairlead.yaml`,
@@ -87,7 +82,8 @@ Exits with 0 when the controller is available, with 1 when it is not in time, wi
 	}
 	a.addConnectionFlags(cmd)
 	f.add(cmd)
-	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "do not wait for the controller")
+	f.waitFlags.add(cmd, "wait until the controller is available")
+	a.addFormerNoWait(cmd)
 	cmd.Flags().BoolVar(&export, "export", false, "print the manifests and install nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := f.check(cmd); err != nil {
@@ -157,7 +153,7 @@ func (a *app) applyInstallation(ctx context.Context, site *install.Site, f *inst
 		return fmt.Errorf("install Fairlead: %w", err)
 	}
 	a.printApplied(result)
-	if f.noWait {
+	if !f.wait {
 		return nil
 	}
 	if err := site.AwaitController(ctx, p.show); err != nil {

@@ -45,7 +45,9 @@ var kinds = []kind{
 // Kinds that commands work on, where these are not all.
 var (
 	// reconciledWords are the kinds that are reconciled from a source or upstream.
-	reconciledWords = []string{"release", "kustomization", "gitrepository", "helmrepository", "ocirepository", "bucket", "helmchart"}
+	reconciledWords = []string{
+		"release", "kustomization", "gitrepository", "helmrepository", "ocirepository", "bucket", "helmchart",
+	}
 	// explainedWords are those, and pipelines.
 	explainedWords = append(slices.Clone(reconciledWords), "pipeline")
 	// eventWords are the kinds that the controller reports about.
@@ -187,13 +189,15 @@ func wrongKind(cmd *cobra.Command, k kind, only, names []string) error {
 	return usagef(cmd, "%s", text)
 }
 
-// insteadOf is the command that does for a kind what comes closest to a command that does not work on it; empty for none.
+// insteadOf is the command that does for a kind what comes closest to a command that does not work on it; empty for
+// none.
 func insteadOf(command string, k kind, name string) string {
 	switch k.word {
 	case "pipeline":
 		instead := map[string]string{
 			"tree": "board " + name, "reconcile": "status pipeline " + name,
-			"rollback": "promote " + name + " STAGE --rollback", "suspend": "hold pipeline " + name + " --stage STAGE --reason TEXT",
+			"rollback": "promote " + name + " STAGE --rollback",
+			"suspend":  "hold pipeline " + name + " --stage STAGE --reason TEXT",
 		}
 		if line := instead[command]; line != "" {
 			return "fairlead " + line
@@ -215,7 +219,7 @@ func insteadOf(command string, k kind, name string) string {
 		return ""
 	}
 	switch command {
-	case "tree", "explain", "events", "logs":
+	case "tree", "explain", "events", "logs", "wait":
 		return "fairlead status " + k.word + " " + name
 	case "history":
 		return "fairlead events " + k.word + " " + name

@@ -130,7 +130,8 @@ type printedName struct {
 	group, kind, name string
 }
 
-// write prints the value for programs. All formats have the same fields, but for the format name, which prints the names.
+// write prints the value for programs. All formats have the same fields, but for the format name, which prints the
+// names.
 func (o *output) write(w io.Writer, value any, names ...printedName) error {
 	switch o.format {
 	case outputName:

@@ -12,28 +12,6 @@ import (
 	"fairlead.dev/fairlead/helmops/view"
 )
 
-const defaultTimeout = 5 * time.Minute
-
-// waitFlags say whether and how long to follow an object.
-type waitFlags struct {
-	wait    bool
-	timeout time.Duration
-}
-
-func addWaitFlags(cmd *cobra.Command, what string) *waitFlags {
-	w := &waitFlags{}
-	cmd.Flags().BoolVar(&w.wait, "wait", false, what)
-	cmd.Flags().DurationVar(&w.timeout, "timeout", defaultTimeout, "how long to wait in all")
-	return w
-}
-
-func (w *waitFlags) check(cmd *cobra.Command) error {
-	if w.timeout <= 0 {
-		return usagef(cmd, "--timeout %s is no time to wait", w.timeout)
-	}
-	return nil
-}
-
 func newReconcileCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reconcile KIND NAME",

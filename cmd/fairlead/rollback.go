@@ -19,10 +19,9 @@ const maxReason = 256
 
 // rollbackFlags are the flags of the command rollback.
 type rollbackFlags struct {
-	reason  string
-	undo    bool
-	noWait  bool
-	timeout time.Duration
+	reason string
+	undo   bool
+	waitFlags
 }
 
 func newRollbackCommand(a *app) *cobra.Command {
@@ -37,9 +36,10 @@ The request is the annotation ` + v1beta1.RollbackRequestAnnotation + `; the con
 values or other post renderers, so that a correction is rolled out as ever; --undo ends it at once. While it holds, the
 release is not Ready, because what runs is not what its spec asks for.
 
-Exits with 0 when the revision runs, with 1 when that failed or took too long, with 2 on an error.`,
+The command returns when the request is made. With --wait it exits with 0 when the revision runs, with 1 when that failed or
+took too long, with 2 on an error.`,
 		Example: `  fairlead rollback release shop -n web --reason "checkout is slow since 1.9.1"
-  fairlead rollback hr shop 41 -n web --reason INC-1234
+  fairlead rollback hr shop 41 -n web --reason INC-1234 --wait
   fairlead rollback release shop -n web --undo`,
 		ValidArgsFunction: a.completeKindAndName("release"),
 	}
@@ -47,15 +47,15 @@ Exits with 0 when the revision runs, with 1 when that failed or took too long, w
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for those who look at the release later; required")
 	cmd.Flags().BoolVar(&f.undo, "undo", false,
 		"take the request back, so that the controller deploys what the spec asks for")
-	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "make the request and do not wait for the controller")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to wait in all")
+	f.add(cmd, "follow the release until the revision runs, or that failed")
+	a.addFormerNoWait(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		args = splitKindAndName(args)
 		k, name, err := kindAndName(cmd, args[:min(len(args), 2)], "release")
 		if err != nil {
 			return err
 		}
-		revision, err := f.check(cmd, args[2:])
+		revision, err := f.revision(cmd, args[2:])
 		if err != nil {
 			return err
 		}
@@ -67,12 +67,13 @@ Exits with 0 when the revision runs, with 1 when that failed or took too long, w
 	return cmd
 }
 
-// check returns the revision that is named, 0 for none.
-func (f *rollbackFlags) check(cmd *cobra.Command, rest []string) (int, error) {
+// revision returns the revision that is named, 0 for none.
+func (f *rollbackFlags) revision(cmd *cobra.Command, rest []string) (int, error) {
 	f.reason = oneLine(f.reason)
+	if err := f.check(cmd); err != nil {
+		return 0, err
+	}
 	switch {
-	case f.timeout <= 0:
-		return 0, usagef(cmd, "--timeout %s is no time to wait", f.timeout)
 	case len(rest) > 1:
 		return 0, usagef(cmd, "expected one REVISION, got %d", len(rest))
 	case f.undo && (len(rest) > 0 || f.reason != ""):
@@ -116,12 +117,13 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 		return fmt.Errorf("write the request to roll %s back: %w", k.describe(key), err)
 	}
 	what := fmt.Sprintf("revision %d (%s)", target.Version, chartText(&v1beta1.ChartRevision{Name: target.ChartName, Version: target.ChartVersion}))
-	if f.noWait {
+	if !f.wait {
 		if _, err := patch(ctx, c, k, key, rollbackPatch(a.token(), string(request))); err != nil {
 			return err
 		}
 		a.say("%s: rollback to %s requested", k.describe(key), what)
 		a.say("%s", endsByItself(key))
+		a.note("To follow it: fairlead wait release %s -n %s --for phase=held", key.Name, key.Namespace)
 		return nil
 	}
 	state, err := a.followRollback(ctx, c, k, key, string(request), f.timeout)
@@ -161,7 +163,7 @@ func (a *app) undoRollback(ctx context.Context, k kind, name string, f *rollback
 		a.say("%s has no request to stay at a former revision; nothing was changed", k.describe(key))
 		return nil
 	}
-	if f.noWait || view.IsSuspended(object) {
+	if !f.wait || view.IsSuspended(object) {
 		if _, err := patch(ctx, c, k, key, rollbackPatch(a.token(), nil)); err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ Exit codes:
 		newDiffCommand(a), newBuildCommand(a),
 		newRenderCommand(a), newValuesCommand(a),
 		newHistoryCommand(a),
-		newReconcileCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
+		newReconcileCommand(a), newWaitCommand(a), newRollbackCommand(a), newSuspendCommand(a), newResumeCommand(a),
 		newCreateCommand(a),
 		newInstallCommand(a), newUninstallCommand(a), newCheckCommand(a), newBootstrapCommand(a),
 		newControllerCommand(), newVersionCommand(a), newCompletionCommand(),

@@ -54,7 +54,7 @@ func (s *screen) addOutput(lines []string) {
 func labelText(label string) string { return fmt.Sprintf("%-13s ", label) }
 
 // write prints the screen, with lines that are wrapped at the width of the terminal. In sentences that are too wide, hashes are
-// shortened; a revision that is alone in its line stays complete, so that it can be copied.
+// shortened; a revision that has its line to itself stays complete, so that it can be copied.
 func (a *app) write(w io.Writer, s *screen) error {
 	var b strings.Builder
 	for _, line := range s.lines {
@@ -63,7 +63,7 @@ func (a *app) write(w io.Writer, s *screen) error {
 			room = max(a.outWidth-visible(lead), minRoom)
 		}
 		text := line.text
-		if room > 0 && visible(text) > room && strings.Contains(text, " ") {
+		if room > 0 && visible(text) > room && strings.Count(text, " ") > 1 {
 			text = shortHashes(text)
 		}
 		for _, part := range wrap(text, 0, room) {

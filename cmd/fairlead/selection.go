@@ -36,18 +36,23 @@ type selection struct {
 	labels     labels.Selector
 }
 
-// read reads the arguments KIND [NAME...] or KIND/NAME.
+// read reads the arguments KIND [NAME...] or KIND/NAME of a kind that is reconciled.
 func (f *selectionFlags) read(cmd *cobra.Command, args []string) (selection, error) {
+	return f.readOf(cmd, args, reconciledWords)
+}
+
+// readOf reads the arguments KIND [NAME...] or KIND/NAME of one of the kinds.
+func (f *selectionFlags) readOf(cmd *cobra.Command, args, only []string) (selection, error) {
 	args = splitKindAndName(args)
 	if len(args) == 0 {
 		return selection{}, usagef(cmd, "expected KIND and NAME, got 0 arguments")
 	}
 	k, known := kindByWord(args[0])
 	if !known {
-		return selection{}, unknownKind(cmd, args, reconciledWords)
+		return selection{}, unknownKind(cmd, args, only)
 	}
-	if !slices.Contains(reconciledWords, k.word) {
-		return selection{}, wrongKind(cmd, k, reconciledWords, args[1:])
+	if !slices.Contains(only, k.word) {
+		return selection{}, wrongKind(cmd, k, only, args[1:])
 	}
 	s := selection{kind: k, everywhere: f.everywhere, labels: labels.Everything()}
 	for _, name := range args[1:] {
@@ -136,7 +141,14 @@ func countOf(k kind, n int) string {
 func (a *app) completeKindAndNames(
 	cmd *cobra.Command, args []string, toComplete string,
 ) ([]string, cobra.ShellCompDirective) {
-	complete := a.completeKindAndName(reconciledWords...)
+	return a.completeNames(reconciledWords, cmd, args, toComplete)
+}
+
+// completeNames completes the arguments KIND NAME... of some kinds.
+func (a *app) completeNames(
+	only []string, cmd *cobra.Command, args []string, toComplete string,
+) ([]string, cobra.ShellCompDirective) {
+	complete := a.completeKindAndName(only...)
 	found, directive := complete(cmd, args[:min(len(args), 1)], toComplete)
 	if len(args) < 2 {
 		return found, directive

@@ -13,7 +13,9 @@ import (
 )
 
 // promotionStatusOf reads the status of a pipeline, a promotion, a freeze or a receiver.
-func (a *app) promotionStatusOf(ctx context.Context, reader view.Reader, k kind, key types.NamespacedName) (statusReport, error) {
+func (a *app) promotionStatusOf(
+	ctx context.Context, reader view.Reader, k kind, key types.NamespacedName,
+) (statusReport, error) {
 	switch k.name {
 	case v1beta1.ReceiverKind:
 		s, err := reader.Receiver(ctx, key)
@@ -85,7 +87,8 @@ func (a *app) promotionScreen(p view.PromotionStatus) *screen {
 	s.addState("Phase", p.Phase, p.Phase)
 	s.add("Message", orNone(p.Message))
 	s.add("Into", fmt.Sprintf("pipeline %s, stage %s", p.Pipeline, p.Stage))
-	s.add("Candidate", strings.TrimSuffix(fmt.Sprintf("%s (%s)", cmp.Or(p.Version, "-"), digestsOf(p.Digest, p.ValuesDigest)), " ()"))
+	candidate := fmt.Sprintf("%s (%s)", cmp.Or(p.Version, "-"), digestsOf(p.Digest, p.ValuesDigest))
+	s.add("Candidate", strings.TrimSuffix(candidate, " ()"))
 	cause := p.Cause
 	if p.RequestedBy != "" {
 		cause += ", requested by " + p.RequestedBy
@@ -121,8 +124,8 @@ func promotionNext(p view.PromotionStatus) string {
 	case p.Phase == v1beta1.PromotionVerifying:
 		return "it is Verified when the HelmReleases of the stage have verified the candidate"
 	default:
-		return fmt.Sprintf("the stage gets the candidate when it passes the gates: fairlead explain pipeline %s -n %s --stage %s",
-			p.Pipeline, p.Namespace, p.Stage)
+		return fmt.Sprintf("the stage gets the candidate when it passes the gates: "+
+			"fairlead explain pipeline %s -n %s --stage %s", p.Pipeline, p.Namespace, p.Stage)
 	}
 }
 

@@ -73,7 +73,7 @@ Kinds:` + kindTable(reconciledWords...),
 
 // nodeNames are the names of objects and of what belongs to them, in the order of the table.
 func nodeNames(nodes []view.Node) []printedName {
-	var names []printedName
+	names := make([]printedName, 0, len(nodes))
 	for _, n := range nodes {
 		names = append(names, printedName{group: n.Group, kind: n.Kind, name: n.Name})
 		names = append(names, nodeNames(n.Children)...)

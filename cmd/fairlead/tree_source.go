@@ -57,12 +57,13 @@ func (a *app) printSourceTree(k kind, key types.NamespacedName, tree view.Source
 // addUser adds the row of an object that uses a source.
 func (a *app) addUser(t *table, u view.User, home, branch string, out *output) {
 	name := oneLine(objectText(u.Kind, u.Namespace, u.Name, home))
-	t.rows = append(t.rows, []string{branch + name, string(u.Phase), orNone(oneLine(a.brief(u.Message, u.Namespace, u.Name, out)))})
+	message := oneLine(a.brief(u.Message, u.Namespace, u.Name, out))
+	t.rows = append(t.rows, []string{branch + name, string(u.Phase), orNone(message)})
 }
 
 // userNames are the names of objects and of what uses them, in the order of the table.
 func userNames(users []view.User) []printedName {
-	var names []printedName
+	names := make([]printedName, 0, len(users))
 	for _, u := range users {
 		names = append(names, nameOf(u.Kind, u.Name))
 		names = append(names, userNames(u.Users)...)

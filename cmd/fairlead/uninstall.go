@@ -32,7 +32,7 @@ controller that is gone. What is gone already is no error; a removal that was in
 	a.addConnectionFlags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "really remove it; required")
 	cmd.Flags().BoolVar(&releases, "releases", false, "uninstall all releases, too, and delete what Kustomizations have applied")
-	cmd.Flags().DurationVar(&timeout, "timeout", installTimeout, "how long all of it may take")
+	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, timeoutHelp)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if !yes {
 			return usagef(cmd, "this removes Fairlead and all of its objects from the cluster; say so with --yes")

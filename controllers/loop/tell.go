@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"log/slog"
+
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -20,7 +22,7 @@ type Teller struct {
 	Action string
 }
 
-// Tell records an event and logs it: at level ERROR when it is a failure. details are keys and values for the log.
+// Tell records an event and logs it, a failure as Failed does. details are keys and values for the log.
 func (t Teller) Tell(object client.Object, event status.Event, details ...any) {
 	kind := corev1.EventTypeNormal
 	if event.Warning {
@@ -45,10 +47,21 @@ func logEvent(logger logr.Logger, kind string, object client.Object, event statu
 	name := logName{Name: object.GetName(), Namespace: object.GetNamespace()}
 	logger = logger.WithValues(kind, name, "reason", event.Reason)
 	if event.Warning && !event.Advice && !waits(event.Reason) {
-		logger.Error(nil, event.Note(), details...)
+		Failed(logger, object, event.Note(), details...)
 		return
 	}
 	logger.Info(event.Note(), details...)
+}
+
+// Failed logs a failure of an object: at level ERROR when the object is Stalled, so that a user has to do something, and
+// at level WARN when the controller tries again by itself.
+func Failed(logger logr.Logger, object client.Object, message string, details ...any) {
+	if conditioned, is := object.(v1beta1.Conditioned); is && status.IsStalled(conditioned) {
+		logger.Error(nil, message, details...)
+		return
+	}
+	// A logr.Logger has no level between INFO and ERROR; its handler has.
+	slog.New(logr.ToSlogHandler(logger)).Warn(message, details...)
 }
 
 // waits reports whether an object only waits for another one, which reports its failure itself.

@@ -1,45 +1,75 @@
 package loop
 
 import (
+	"bytes"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// Failures are logged as errors, and everything is logged with the object and the reason.
+// Failures are logged as warnings, as errors where a user has to do something, and everything with the object and the reason.
 func TestEventsAreLogged(t *testing.T) {
 	t.Parallel()
+	stalled := release()
+	status.Stalled(stalled, v1beta1.SchemaFailedReason, "wrong values", time.Time{})
 	tests := []struct {
-		name  string
-		event status.Event
-		want  string
+		name   string
+		object *v1beta1.HelmRelease
+		event  status.Event
+		want   string
 	}{
-		{"a failure", status.Event{Warning: true, Reason: v1beta1.FetchFailedReason, Message: "connection refused"},
-			`"logger":"","msg":"connection refused","error":null,"HelmRelease":{"name":"web","namespace":"apps"},"reason":"FetchFailed","took":"3s"`},
-		{"a success", status.Event{Reason: v1beta1.SucceededReason, Message: "fetched"},
-			`"logger":"","level":0,"msg":"fetched","HelmRelease":{"name":"web","namespace":"apps"},"reason":"Succeeded","took":"3s"`},
-		{"one that waits", status.Event{Warning: true, Reason: v1beta1.DependencyNotReadyReason, Message: "1 of 1 dependencies not ready"},
-			`"logger":"","level":0,"msg":"1 of 1 dependencies not ready","HelmRelease":{"name":"web","namespace":"apps"},` +
+		{"a failure that is tried again", release(),
+			status.Event{Warning: true, Reason: v1beta1.FetchFailedReason, Message: "connection refused"},
+			`"level":"WARN","msg":"connection refused","HelmRelease":{"name":"web","namespace":"apps"},"reason":"FetchFailed","took":"3s"`},
+		{"a failure that needs a user", stalled,
+			status.Event{Warning: true, Reason: v1beta1.SchemaFailedReason, Message: "wrong values"},
+			`"level":"ERROR","msg":"wrong values","HelmRelease":{"name":"web","namespace":"apps"},"reason":"ValuesSchemaFailed","took":"3s"`},
+		{"a success", release(), status.Event{Reason: v1beta1.SucceededReason, Message: "fetched"},
+			`"level":"INFO","msg":"fetched","HelmRelease":{"name":"web","namespace":"apps"},"reason":"Succeeded","took":"3s"`},
+		{"one that waits", release(),
+			status.Event{Warning: true, Reason: v1beta1.DependencyNotReadyReason, Message: "1 of 1 dependencies not ready"},
+			`"level":"INFO","msg":"1 of 1 dependencies not ready","HelmRelease":{"name":"web","namespace":"apps"},` +
 				`"reason":"DependencyNotReady","took":"3s"`},
-		{"advice",
+		{"advice", release(),
 			status.Event{Warning: true, Advice: true, Reason: v1beta1.WarningReceivedReason, Message: "it is old"},
-			`"logger":"","level":0,"msg":"it is old","HelmRelease":{"name":"web","namespace":"apps"},` +
+			`"level":"INFO","msg":"it is old","HelmRelease":{"name":"web","namespace":"apps"},` +
 				`"reason":"WarningReceived","took":"3s"`},
 	}
 	for _, tt := range tests {
-		var lines []string
-		logger := funcr.NewJSON(func(line string) { lines = append(lines, line) }, funcr.Options{})
-		logEvent(logger, v1beta1.HelmReleaseKind, release(), tt.event, "took", "3s")
-		if got := strings.Join(lines, "\n"); got != "{"+tt.want+"}" {
+		var lines bytes.Buffer
+		handler := slog.NewJSONHandler(&lines, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}})
+		logEvent(logr.FromSlogHandler(handler), v1beta1.HelmReleaseKind, tt.object, tt.event, "took", "3s")
+		if got := lines.String(); got != "{"+tt.want+"}\n" {
 			t.Errorf("%s is logged as\n%s\nwant\n{%s}", tt.name, got, tt.want)
 		}
+	}
+}
+
+// The logger of controller-runtime passes warnings on.
+func TestWarningsPassTheDelegatingLogger(t *testing.T) {
+	t.Parallel()
+	var lines bytes.Buffer
+	logger := log.Log
+	log.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(&lines, nil)))
+	logEvent(logger, v1beta1.HelmReleaseKind, release(), status.Event{Warning: true, Reason: v1beta1.FetchFailedReason, Message: "refused"})
+	if !strings.Contains(lines.String(), `"level":"WARN","msg":"refused"`) {
+		t.Errorf("logged is %s", lines.String())
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/helmops/view"
@@ -63,7 +64,7 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 	before := status.Message(r)
 	defer func() {
 		if after := status.Message(r); after != before && !status.IsReady(r) {
-			log.FromContext(ctx).Error(nil, after)
+			loop.Failed(log.FromContext(ctx), r, after)
 		}
 	}()
 	if message := v1beta1.UnsupportedMessage(r); message != "" {

@@ -33,7 +33,8 @@ type ReceiverRow struct {
 func NewReceiverRow(r *v1beta1.Receiver) ReceiverRow {
 	phase := PhaseOf(r)
 	return ReceiverRow{
-		Namespace: r.Namespace, Name: r.Name, Phase: phase, Ready: phase == Ready, Reason: reasonOf(r), Message: messageOf(r),
+		Namespace: r.Namespace, Name: r.Name, Phase: phase, Ready: phase == Ready,
+		Reason: reasonOf(r), Message: messageOf(r),
 		Suspended: r.Spec.Suspend, Type: r.Spec.Type, Objects: len(r.Spec.Resources), CreatedAt: r.CreationTimestamp,
 	}
 }
@@ -63,7 +64,8 @@ func (r Reader) Receiver(ctx context.Context, key types.NamespacedName) (Receive
 // NewReceiverStatus projects a Receiver.
 func NewReceiverStatus(r *v1beta1.Receiver) ReceiverStatus {
 	out := ReceiverStatus{
-		ReceiverRow: NewReceiverRow(r), WebhookPath: r.Status.WebhookPath, Events: r.Spec.Events, Resources: []Reference{}, Conditions: conditionsOf(r),
+		ReceiverRow: NewReceiverRow(r), WebhookPath: r.Status.WebhookPath, Events: r.Spec.Events,
+		Resources: []Reference{}, Conditions: conditionsOf(r),
 		Next: Next{Action: NextReconcile, Message: "a call of its address reconciles its resources"},
 	}
 	for _, resource := range r.Spec.Resources {
@@ -110,7 +112,8 @@ func (r Reader) Pipeline(ctx context.Context, key types.NamespacedName) (Pipelin
 func NewPipelineStatus(p *v1beta1.ReleasePipeline, source *Related) PipelineStatus {
 	phase := PhaseOf(p)
 	out := PipelineStatus{
-		Namespace: p.Namespace, Name: p.Name, Phase: phase, Ready: phase == Ready, Reason: reasonOf(p), Message: messageOf(p),
+		Namespace: p.Namespace, Name: p.Name, Phase: phase, Ready: phase == Ready,
+		Reason: reasonOf(p), Message: messageOf(p),
 		Suspended: p.Spec.Suspend, SourceStatus: source, Chart: p.Spec.Subject.Chart, Stages: orEmpty(StageRows(p)),
 		Conditions: conditionsOf(p), Next: nextOfObject(p, ""),
 	}
@@ -118,7 +121,10 @@ func NewPipelineStatus(p *v1beta1.ReleasePipeline, source *Related) PipelineStat
 		out.Newest = p.Status.Candidates[0].Version
 	}
 	if phase == Ready {
-		out.Next = Next{Action: NextReconcile, Message: "a new candidate of the source is promoted from stage to stage as it passes the gates"}
+		out.Next = Next{
+			Action:  NextReconcile,
+			Message: "a new candidate of the source is promoted from stage to stage as it passes the gates",
+		}
 	}
 	return out
 }
@@ -163,10 +169,12 @@ func (r Reader) Promotion(ctx context.Context, key types.NamespacedName) (Promot
 func NewPromotionStatus(p *v1beta1.Promotion) PromotionStatus {
 	return PromotionStatus{
 		Namespace: p.Namespace, Name: p.Name, Pipeline: p.Spec.Pipeline, Stage: p.Spec.Stage,
-		Phase: cmp.Or(p.Status.Phase, string(Pending)), Ready: p.Status.Phase == v1beta1.PromotionVerified, Final: p.IsFinal(),
+		Phase: cmp.Or(p.Status.Phase, string(Pending)), Ready: p.Status.Phase == v1beta1.PromotionVerified,
+		Final:   p.IsFinal(),
 		Message: status.Message(p), Version: p.Spec.Version, Digest: p.Spec.Digest, ValuesDigest: p.Spec.ValuesDigest,
-		Cause: p.Spec.Cause, Reason: p.Spec.Reason, RequestedBy: p.Spec.RequestedBy, Bypass: p.Spec.Bypass, Gates: p.Status.Gates,
-		ApprovedBy: p.Status.ApprovedBy, CreatedAt: p.CreationTimestamp, StartedAt: p.Status.StartedAt, FinishedAt: p.Status.FinishedAt,
+		Cause: p.Spec.Cause, Reason: p.Spec.Reason, RequestedBy: p.Spec.RequestedBy, Bypass: p.Spec.Bypass,
+		Gates: p.Status.Gates, ApprovedBy: p.Status.ApprovedBy, CreatedAt: p.CreationTimestamp,
+		StartedAt: p.Status.StartedAt, FinishedAt: p.Status.FinishedAt,
 	}
 }
 

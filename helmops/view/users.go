@@ -21,7 +21,9 @@ const (
 )
 
 // userKinds are the kinds of objects that use others.
-var userKinds = []string{v1beta1.HelmChartKind, v1beta1.HelmReleaseKind, v1beta1.KustomizationKind, v1beta1.ReleasePipelineKind}
+var userKinds = []string{
+	v1beta1.HelmChartKind, v1beta1.HelmReleaseKind, v1beta1.KustomizationKind, v1beta1.ReleasePipelineKind,
+}
 
 // User is an object that uses another one.
 type User struct {
@@ -34,8 +36,8 @@ type User struct {
 	Users []User `json:"users,omitempty"`
 }
 
-// Users lists what uses an object, sorted by kind, namespace and name: in all namespaces, or where that is forbidden in the
-// namespace of the object. The notes name what could not be listed.
+// Users lists what uses an object, sorted by kind, namespace and name: in all namespaces, or where that is forbidden in
+// the namespace of the object. The notes name what could not be listed.
 func (r Reader) Users(ctx context.Context, of Reference) (users []User, notes []string) {
 	objects, notes := r.possibleUsers(ctx, of)
 	return UsersOf(of, objects), notes
@@ -46,7 +48,8 @@ func (r Reader) possibleUsers(ctx context.Context, of Reference) (objects []Obje
 	for _, kind := range userKinds {
 		found, err := r.Objects(ctx, kind, "")
 		if apierrors.IsForbidden(err) {
-			notes = append(notes, "you may not list "+ResourceOf(kind)+" in all namespaces; only namespace "+of.Namespace+" was looked at")
+			notes = append(notes, fmt.Sprintf("you may not list %s in all namespaces; only namespace %s was looked at",
+				ResourceOf(kind), of.Namespace))
 			found, err = r.Objects(ctx, kind, of.Namespace)
 		}
 		switch {
@@ -74,7 +77,8 @@ func UsersOf(of Reference, objects []Object) []User {
 		users = append(users, user)
 	}
 	slices.SortFunc(users, func(a, b User) int {
-		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+		return cmp.Or(
+			strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	return users
 }

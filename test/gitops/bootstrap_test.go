@@ -25,7 +25,7 @@ func bootstrap(t *testing.T, args ...string) (out string, stop func()) {
 	remove(t)
 	done := make(chan string)
 	go func() {
-		out, errs, code := world.cluster.Run(t, "fairlead", append([]string{"bootstrap", "git", "--image", image, "--interval", "1s"}, args...)...)
+		out, errs, code := world.cluster.Run(t, "fairlead", append([]string{"bootstrap", "git", "--wait", "--image", image, "--interval", "1s"}, args...)...)
 		if code != 0 {
 			t.Errorf("bootstrap ended with %d", code)
 		}
@@ -83,9 +83,9 @@ func TestBootstrapOverSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"--url", over.URL("org/ssh"), "--path", "clusters/one", "--private-key-file", key, "--known-hosts-file", hosts}
-	fails(t, 2, "has a passphrase", append([]string{"bootstrap", "git", "--image", image}, args...)...)
+	fails(t, 2, "has a passphrase", append([]string{"bootstrap", "git", "--wait", "--image", image}, args...)...)
 	t.Setenv("FAIRLEAD_GIT_PASSPHRASE", "correct horse")
-	fails(t, 2, "has no line for", append([]string{"bootstrap", "git", "--image", image}, args...)...)
+	fails(t, 2, "has no line for", append([]string{"bootstrap", "git", "--wait", "--image", image}, args...)...)
 	if err := os.WriteFile(hosts, over.KnownHosts(), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -118,12 +118,12 @@ func TestBootstrap(t *testing.T) {
 		t.Error("bootstrap prints the token")
 	}
 
-	again := must(t, append([]string{"bootstrap", "git", "--image", image, "--interval", "1s"}, args...)...)
+	again := must(t, append([]string{"bootstrap", "git", "--wait", "--image", image, "--interval", "1s"}, args...)...)
 	if !strings.Contains(again, "has the manifests already") || !strings.Contains(again, "nothing was changed") || headOf(t, world.private, "org/fleet") != head {
 		t.Errorf("a second bootstrap prints\n%s", again)
 	}
-	fails(t, 2, "follows ./clusters/one of "+url+" already", "bootstrap", "git", "--image", image, "--url", url, "--path", "clusters/two", "--username", user)
-	fails(t, 2, "follows ./clusters/one of "+url, "install", "--image", image)
+	fails(t, 2, "follows ./clusters/one of "+url+" already", "bootstrap", "git", "--wait", "--image", image, "--url", url, "--path", "clusters/two", "--username", user)
+	fails(t, 2, "follows ./clusters/one of "+url, "install", "--wait", "--image", image)
 	if headOf(t, world.private, "org/fleet") != head {
 		t.Error("a bootstrap that was refused has pushed")
 	}
@@ -132,7 +132,7 @@ func TestBootstrap(t *testing.T) {
 	push(t, world.private, "org/fleet", map[string]string{"clusters/one/pushed.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pushed, namespace: default}\n"})
 	env.Await(t, "what was pushed is applied", func() bool { return world.cluster.Exists(t, config) })
 
-	upgraded := must(t, "bootstrap", "git", "--image", "registry.example.com/fairlead:v2", "--interval", "1s", "--url", url, "--path", "clusters/one", "--username", user)
+	upgraded := must(t, "bootstrap", "git", "--wait", "--image", "registry.example.com/fairlead:v2", "--interval", "1s", "--url", url, "--path", "clusters/one", "--username", user)
 	if !strings.Contains(upgraded, "pushed ") {
 		t.Errorf("an upgrade by bootstrap prints\n%s", upgraded)
 	}
@@ -194,7 +194,7 @@ func TestBootstrapRefuses(t *testing.T) {
 		"--path is missing":     {"--url", open, "--path", "/"},
 		"--image is missing":    {"--url", open, "--path", "clusters/x", "--image", ""},
 	} {
-		out, errs, code := world.cluster.Run(t, "fairlead", append([]string{"bootstrap", "git", "--image", image}, args...)...)
+		out, errs, code := world.cluster.Run(t, "fairlead", append([]string{"bootstrap", "git", "--wait", "--image", image}, args...)...)
 		if code != 2 || !strings.Contains(errs, says) || strings.Contains(out+errs, "hidden") || strings.Contains(out+errs, token) {
 			t.Errorf("bootstrap %v ended with %d, or does not say %q:\n%s%s", args, code, says, out, errs)
 		}

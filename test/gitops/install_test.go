@@ -22,7 +22,7 @@ func TestInstall(t *testing.T) {
 	must(t, "check", "--pre")
 	fails(t, 1, "does not exist", "check")
 	remove(t)
-	if out := must(t, "install", "--image", image); !strings.Contains(out, "created Deployment fairlead-system/fairlead-controller") ||
+	if out := must(t, "install", "--wait", "--image", image); !strings.Contains(out, "created Deployment fairlead-system/fairlead-controller") ||
 		!strings.Contains(out, "the controller is available") {
 		t.Errorf("install prints\n%s", out)
 	}
@@ -36,7 +36,7 @@ func TestInstall(t *testing.T) {
 		}
 	}
 	before := versions(t)
-	if out := must(t, "install", "--image", image); !strings.Contains(out, "nothing was changed") {
+	if out := must(t, "install", "--wait", "--image", image); !strings.Contains(out, "nothing was changed") {
 		t.Errorf("a second install prints\n%s", out)
 	}
 	for name, version := range versions(t) {
@@ -44,7 +44,7 @@ func TestInstall(t *testing.T) {
 			t.Errorf("a second install has written %s", name)
 		}
 	}
-	newer := must(t, "install", "--image", "registry.example.com/fairlead:v2", "--no-cluster-admin", "--no-tenant-roles")
+	newer := must(t, "install", "--wait", "--image", "registry.example.com/fairlead:v2", "--no-cluster-admin", "--no-tenant-roles")
 	if !strings.Contains(newer, "changed Deployment") || !strings.Contains(newer, "deleted ClusterRoleBinding fairlead-release-admin") ||
 		!strings.Contains(newer, "deleted ClusterRole fairlead-view") || strings.Contains(newer, "changed ClusterRole ") {
 		t.Errorf("an upgrade prints\n%s", newer)
@@ -98,7 +98,7 @@ func versions(t *testing.T) map[string]string {
 
 // Finalizers that nobody removes any more, things of others in the namespace, and a removal that is repeated.
 func TestUninstallLeavesWhatItShould(t *testing.T) {
-	must(t, "install", "--image", image)
+	must(t, "install", "--wait", "--image", image)
 	ns := world.cluster.Namespace(t)
 	hr := &v1beta1.HelmRelease{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "held", Finalizers: []string{v1beta1.Finalizer, v1beta1.FormerFinalizer}},
@@ -134,7 +134,7 @@ func TestUninstallLeavesWhatItShould(t *testing.T) {
 // What an installation of the chart left is not ours to change.
 func TestInstallKeepsOffTheChart(t *testing.T) {
 	remove(t)
-	must(t, "install", "--image", image)
+	must(t, "install", "--wait", "--image", image)
 	deployment := &appsv1.Deployment{}
 	key := client.ObjectKey{Namespace: install.Namespace, Name: install.Controller}
 	label := func(value string) {
@@ -148,16 +148,16 @@ func TestInstallKeepsOffTheChart(t *testing.T) {
 		}
 	}
 	label(`"Helm"`)
-	fails(t, 2, "Helm chart", "install", "--image", image)
+	fails(t, 2, "Helm chart", "install", "--wait", "--image", image)
 	fails(t, 2, "Helm chart", "uninstall", "--yes")
 	label("null")
 }
 
 // Exported manifests are those that are installed.
 func TestExport(t *testing.T) {
-	out := output(t, "install", "--image", "registry.example.com:5000/fairlead@sha256:"+strings.Repeat("a", 64), "--export")
+	out := output(t, "install", "--wait", "--image", "registry.example.com:5000/fairlead@sha256:"+strings.Repeat("a", 64), "--export")
 	if strings.Count(out, "\n---\n") < 14 || !strings.Contains(out, "image: registry.example.com:5000/fairlead@sha256:aaaa") {
 		t.Errorf("install --export prints\n%.2000s", out)
 	}
-	fails(t, 2, "no image", "install", "--image", "fairlead", "--export")
+	fails(t, 2, "no image", "install", "--wait", "--image", "fairlead", "--export")
 }

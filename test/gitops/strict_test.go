@@ -69,7 +69,7 @@ func kustomizationIn(ns string, spec v1beta1.KustomizationSpec) *v1beta1.Kustomi
 func installStrict(t *testing.T, args ...string) (ns string, alice client.Client) {
 	t.Helper()
 	remove(t)
-	must(t, append([]string{"install", "--image", image, "--tenancy", "strict"}, args...)...)
+	must(t, append([]string{"install", "--wait", "--image", image, "--tenancy", "strict"}, args...)...)
 	ns = world.cluster.Namespace(t)
 	grant(t, ns, "alice", "edit")
 	alice = as(t, "alice", "team-a")
@@ -102,7 +102,7 @@ func receiverOf(namespace string) v1beta1.ReceiverSpec {
 // A strict installation is complete, says so, and changes nothing when it is repeated.
 func TestInstallStrict(t *testing.T) {
 	remove(t)
-	out := must(t, "install", "--image", image, "--tenancy", "strict")
+	out := must(t, "install", "--wait", "--image", image, "--tenancy", "strict")
 	for _, want := range []string{"created ValidatingAdmissionPolicy fairlead-status", "created NetworkPolicy fairlead-system/fairlead-controller"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("install lacks %q:\n%s", want, out)
@@ -124,7 +124,7 @@ func TestInstallStrict(t *testing.T) {
 	if !strings.HasPrefix(tenancy, "strict") {
 		t.Errorf("check says of the tenancy %q", tenancy)
 	}
-	if out := must(t, "install", "--image", image, "--tenancy", "strict"); !strings.Contains(out, "nothing was changed") {
+	if out := must(t, "install", "--wait", "--image", image, "--tenancy", "strict"); !strings.Contains(out, "nothing was changed") {
 		t.Errorf("a second install prints\n%s", out)
 	}
 
@@ -136,12 +136,12 @@ func TestInstallStrict(t *testing.T) {
 		t.Errorf("check of an installation with a gap prints\n%s", out)
 	}
 
-	back := must(t, "install", "--image", image)
+	back := must(t, "install", "--wait", "--image", image)
 	if !strings.Contains(back, "deleted ValidatingAdmissionPolicy fairlead-helmreleases") ||
 		!strings.Contains(back, "created ClusterRoleBinding fairlead-release-admin") {
 		t.Errorf("going back to shared prints\n%s", back)
 	}
-	fails(t, 2, "contradicts --tenancy=strict", "install", "--image", image, "--tenancy", "strict", "--default-service-account", "")
+	fails(t, 2, "contradicts --tenancy=strict", "install", "--wait", "--image", image, "--tenancy", "strict", "--default-service-account", "")
 }
 
 // Who has the role edit of Kubernetes in a namespace declares releases there, and nothing that reaches another namespace.

@@ -87,7 +87,7 @@ func TestAKubeconfigIsShownNowhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			logged := regexp.MustCompile(`(?m)^\{"time".*"level":"ERROR".*"HelmRelease":\{"name":"` + released[i].Name + `","namespace":"` + ns + `"`).Match(text)
+			logged := regexp.MustCompile(`(?m)^\{"time".*"level":"(WARN|ERROR)".*"HelmRelease":\{"name":"` + released[i].Name + `","namespace":"` + ns + `"`).Match(text)
 			return logged || condition(t, released[i], v1beta1.ReadyCondition).Status == metav1.ConditionFalse
 		})
 	}

@@ -201,7 +201,7 @@ func TestClientSideIsAsHelm(t *testing.T) {
 	same("after the upgrade")
 
 	mustRun(t, "helm", "rollback", "web", "1", "-n", cli)
-	mustRun(t, "fairlead", "rollback", "release", "web", "1", "-n", ns, "--reason", "a test")
+	mustRun(t, "fairlead", "rollback", "release", "web", "1", "-n", ns, "--reason", "a test", "--wait")
 	awaitNotReady(t, hr, v1beta1.RolledBackReason)
 	same("after the rollback")
 	if got := recordedMethods(t, ns); got != "1 csa, 2 csa, 3 csa" {

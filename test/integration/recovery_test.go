@@ -244,7 +244,7 @@ func TestAUserRollsBackAndGitGoesOn(t *testing.T) {
 	publish(t, charts, "1.1.0")
 	awaitVersion(t, hr, "1.1.0")
 	until(t, "the input is named", func() bool { return get(t, hr).Status.InputDigest != "" })
-	_, stderr, code := command(t, "fairlead", "rollback", "release", "web", "1", "-n", ns, "--reason", "orders are lost")
+	_, stderr, code := command(t, "fairlead", "rollback", "release", "web", "1", "-n", ns, "--reason", "orders are lost", "--wait")
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
