@@ -25,10 +25,10 @@ func TestAReleaseWithoutInventoryIsListed(t *testing.T) {
 	}
 	s.landed(s.hr, listing, nil) // could not
 	live, again, _ := s.look(s.hr, release.Inputs{})
-	if live.Unlisted || again != listAgain {
+	if live.Unlisted || again != plan.ListAgain {
 		t.Errorf("after a failure: %+v, again in %s", live, again)
 	}
-	if live, _ = s.at(listAgain); !live.Unlisted {
+	if live, _ = s.at(plan.ListAgain); !live.Unlisted {
 		t.Error("it is not tried again")
 	}
 	s.hr.Status.Inventory = has
@@ -70,7 +70,7 @@ func TestTheDriftOfAnAdoptedReleaseIsReportedFirst(t *testing.T) {
 	s.hr.Status.Drift = []v1beta1.ObjectDrift{found}
 	states := s.statesOf(s.hr, plan.Plan{Objects: live.Drifted})
 	s.landed(s.hr, status.Outcome{Step: plan.Inspect, Reason: plan.ReasonDrifted, Drift: s.hr.Status.Drift}, states)
-	s.clock = s.clock.Add(onlyReported - time.Minute)
+	s.clock = s.clock.Add(plan.AdoptionReport - time.Minute)
 	live, again, _ := s.look(s.hr, release.Inputs{})
 	if !live.Probation || len(live.Drifted) > 0 || again != time.Minute {
 		t.Errorf("in between: %+v, again in %s", live, again)

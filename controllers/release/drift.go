@@ -1,137 +1,111 @@
 package release
 
 import (
-	"fmt"
-	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/drift"
+	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// differences are what drift was found, from memory.
-type differences struct {
-	// drifted have to be looked at; audit is when all objects have to be.
-	drifted []v1beta1.ResourceRef
-	audit   time.Time
-	again   time.Duration
-	events  []status.Event
+// selectDrifted returns which objects have to be compared with the manifests of the release.
+func (w *watcher) selectDrifted(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Sighting) drift.Selected {
+	switch hr.GetDriftMode() {
+	case v1beta1.DriftDisabled:
+		known.drift.Disable()
+		return drift.Selected{}
+	case v1beta1.DriftEnabled:
+		now := w.now()
+		return known.drift.Select(driftOf(hr, sightings), func(ref v1beta1.ResourceRef) (string, time.Time, bool) {
+			return w.fights.Fought(fightKey(hr, ref), now)
+		})
+	default:
+		return known.drift.Select(driftOf(hr, sightings), nil)
+	}
 }
 
-// drift finds the objects that have to be looked at, and says when all of them have to.
-func (w *watcher) drift(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Sighting) (found differences) {
+// reportDrift writes what is known of drift without a look at the objects. It returns when a conflict ends, zero when
+// there is none.
+func (w *watcher) reportDrift(hr *v1beta1.HelmRelease, selected drift.Selected) (events []status.Event, left time.Duration) {
 	now := w.now()
-	if hr.GetDriftMode() == v1beta1.DriftDisabled {
-		status.DriftOff(hr, now)
-		clear(known.judged)
-		return found
-	}
-	var fought fight
-	clear(known.seen)
-	for _, s := range sightings {
-		state := stateOf(hr, s)
-		if state == "" && !known.again[s.Ref.ID] {
-			delete(known.judged, s.Ref.ID)
-			continue
-		}
-		known.seen[s.Ref.ID] = state
-		if rival, until, is := w.fights.Fought(fightKey(hr, s.Ref), now); is && hr.GetDriftMode() == v1beta1.DriftEnabled {
-			fought.add(s, rival, until)
-			continue
-		}
-		if had, is := known.judged[s.Ref.ID]; !is || had != state || known.again[s.Ref.ID] {
-			found.drifted = append(found.drifted, s.Ref)
-		}
-	}
+	conflict := selected.Conflict
 	switch {
-	case len(fought.objects) > 0:
-		if event := status.DriftFight(hr, fought.objects, fought.rivals, fought.until, now); event.Reason != "" {
-			found.events = append(found.events, event)
+	case hr.GetDriftMode() == v1beta1.DriftDisabled:
+		status.DriftOff(hr, now)
+	case len(conflict.Objects) > 0:
+		if event := status.DriftFight(hr, conflict.Objects, conflict.Managers, conflict.Until, now); event.Reason != "" {
+			events = append(events, event)
 		}
-		found.again = fought.until.Sub(now)
-	case len(known.seen) == 0 && unwatched(sightings) == 0:
+		return events, conflict.Until.Sub(now)
+	case selected.InSync:
 		status.DriftNone(hr, now)
 	}
-	if known.audit.IsZero() {
-		known.audit = now.Add(known.pause(auditEvery(hr, unwatched(sightings) > 0), w.jitter))
-	}
-	found.audit = known.audit
-	return found
+	return nil, 0
 }
 
-// pause is how long the next audit is off: somewhere in the second half of the first period of a process, so that a thousand
-// releases are not audited at once, and a little more than one period after that.
-func (k *watched) pause(every time.Duration, jitter loop.Jitter) time.Duration {
-	if !k.audited {
-		return jitter(every/2, 1)
+// auditAt is when all objects of the release have to be compared; zero when drift does not matter.
+func (w *watcher) auditAt(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Sighting) time.Time {
+	if hr.GetDriftMode() == v1beta1.DriftDisabled {
+		return time.Time{}
 	}
-	return jitter.Spread(every)
+	interval := drift.AuditInterval(hr.GetInterval(), unwatched(sightings) > 0)
+	return known.drift.AuditAt(interval, w.jitter, w.now())
 }
 
-// auditEvery is the time between two audits of a release.
-func auditEvery(hr *v1beta1.HelmRelease, unwatched bool) time.Duration {
-	if unwatched {
-		return hr.GetInterval()
+// probation is for how long the drift of an adopted release is still only reported; zero when it may be corrected.
+func (w *watcher) probation(hr *v1beta1.HelmRelease, known *watched) time.Duration {
+	var released time.Time
+	c := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.ReleasedCondition)
+	if c != nil && c.Status == metav1.ConditionTrue {
+		released = c.LastTransitionTime.Time
 	}
-	return max(hr.GetInterval(), leastAudit)
-}
-
-// fight are the objects that a rival changes again and again.
-type fight struct {
-	objects, rivals []string
-	until           time.Time
-}
-
-func (f *fight) add(s engine.Sighting, rival string, until time.Time) {
-	name := s.Kind + " " + s.Name
-	if s.Namespace != "" {
-		name = s.Kind + " " + s.Namespace + "/" + s.Name
+	left, over := known.adoption.Probation(hr.Status.Latest(), hr.GetDriftMode(), released, w.now())
+	if !over {
+		return left
 	}
-	f.objects = append(f.objects, name)
-	if rival != "" && !slices.Contains(f.rivals, rival) {
-		f.rivals = append(f.rivals, rival)
+	for _, d := range hr.Status.Drift {
+		if drift.Correctable(d) {
+			known.drift.CompareAgain(v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "").ID)
+		}
 	}
-	if f.until.IsZero() || until.Before(f.until) {
-		f.until = until
-	}
+	return 0
 }
 
 func fightKey(hr *v1beta1.HelmRelease, ref v1beta1.ResourceRef) string {
 	return client.ObjectKeyFromObject(hr).String() + " " + ref.ID
 }
 
-// stateOf names the state of an object that is not as it should be; empty when it is, or when nobody can tell.
-func stateOf(hr *v1beta1.HelmRelease, s engine.Sighting) string {
-	switch {
-	case !s.Tracked, s.There && (s.Entry.Deleting || s.Entry.IgnoresDrift):
-		return ""
-	case !s.There && s.Ref.Ownership == drift.Absent:
-		return ""
-	case !s.There:
-		return "missing"
-	case s.Entry.Release != hr.GetReleaseName() || s.Entry.ReleaseNamespace != hr.GetReleaseNamespace():
-		return "of another release, " + string(s.Entry.UID)
-	case s.Ref.Ownership == "":
-		return "not compared yet, " + contentOfEntry(s)
-	case s.Ref.Ownership != s.Ownership():
-		return contentOfEntry(s)
-	case !s.Owned():
-		return fmt.Sprintf("%s at %d", s.Entry.UID, s.Entry.ResourceVersion)
-	default:
-		return ""
+// healthOf is what the health of objects is judged from.
+func healthOf(sightings []engine.Sighting) []health.Observed {
+	observed := make([]health.Observed, 0, len(sightings))
+	for _, s := range sightings {
+		observed = append(observed, health.Observed{
+			Kind: s.Kind, Group: s.Group, Namespace: s.Namespace, Name: s.Name,
+			Watched: s.Tracked, Exists: s.There, Ignored: s.Entry.IgnoresHealth,
+			Ready: s.Entry.Ready, Complete: s.Entry.Complete,
+		})
 	}
+	return observed
 }
 
-// contentOfEntry changes with the content of an object, and not with its status where the API server tells these apart.
-func contentOfEntry(s engine.Sighting) string {
-	version := s.Entry.Generation
-	if version == 0 {
-		version = int64(s.Entry.ResourceVersion) //nolint:gosec // it is only compared
+// driftOf is what the drift of objects is judged from.
+func driftOf(hr *v1beta1.HelmRelease, sightings []engine.Sighting) []drift.Observed {
+	observed := make([]drift.Observed, 0, len(sightings))
+	name, namespace := hr.GetReleaseName(), hr.GetReleaseNamespace()
+	for _, s := range sightings {
+		observed = append(observed, drift.Observed{
+			Ref: s.Ref, Kind: s.Kind, Namespace: s.Namespace, Name: s.Name,
+			Watched: s.Tracked, Exists: s.There, Deleting: s.Entry.Deleting, Ignored: s.Entry.IgnoresDrift,
+			Foreign: s.Entry.Release != name || s.Entry.ReleaseNamespace != namespace,
+			UID:     string(s.Entry.UID), Ownership: s.Ownership(), Owned: s.Owned(),
+			Generation: s.Entry.Generation, ResourceVersion: s.Entry.ResourceVersion,
+		})
 	}
-	return fmt.Sprintf("%s %s at %d", s.Entry.UID, s.Ownership(), version)
+	return observed
 }

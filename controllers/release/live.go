@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -45,40 +44,22 @@ type watcher struct {
 
 	mu       sync.Mutex
 	releases map[types.NamespacedName]*watched
-	states   map[types.NamespacedName]state
+	states   map[types.NamespacedName]plan.ReleaseState
 }
 
 // watched is what is remembered of one release.
 type watched struct {
-	pulse pulse
-	// causes were found out about objects that are not healthy, which is what they are about.
-	causes []v1beta1.ObjectHealth
-	which  string
-	// judged are objects that differed from what was expected when they were looked at, by the state they were in then; seen is
-	// the state in which they were seen last.
-	judged, seen map[string]string
-	// again are objects that an audit found to differ.
-	again map[string]bool
-	// audit is when every object is looked at; zero before the first look.
-	audit time.Time
-	// audited is set after the first one.
-	audited bool
-	// blind is since when the objects cannot be seen; zero while they can.
-	blind   time.Time
-	adopted adopted
+	health health.Window
+	// causes were found out about objects that are not healthy.
+	causes   []v1beta1.ObjectHealth
+	drift    *drift.Selection
+	adoption plan.AdoptionSchedule
 }
-
-// leastAudit is the shortest time between two audits of objects that are watched. What an audit finds is no hurry: fields that
-// others have added. Objects that may not be watched are audited at the interval of the release.
-const leastAudit = 10 * time.Minute
-
-// patience is how long a release is said to be as it was although its objects cannot be seen.
-const patience = time.Minute
 
 func newWatcher(objects Live, examined *loop.Tasks[[]v1beta1.ObjectHealth], now func() time.Time, jitter loop.Jitter) *watcher {
 	return &watcher{
 		objects: objects, examined: examined, fights: &drift.Fights{}, now: now, jitter: jitter,
-		releases: map[types.NamespacedName]*watched{}, states: map[types.NamespacedName]state{},
+		releases: map[types.NamespacedName]*watched{}, states: map[types.NamespacedName]plan.ReleaseState{},
 	}
 }
 
@@ -103,40 +84,48 @@ func (w *watcher) of(hr *v1beta1.HelmRelease) *watched {
 	defer w.mu.Unlock()
 	known := w.releases[key]
 	if known == nil {
-		known = &watched{judged: map[string]string{}, seen: map[string]string{}, again: map[string]bool{}}
+		known = &watched{drift: drift.NewSelection()}
 		w.releases[key] = known
 	}
 	return known
 }
 
-// look compares the live objects of a release with what they should be, tells of their health and drift in the status, and
-// returns what the plan has to know, and when to look again. When to audit is for the plan to say: what it does not
-// start is not waited for.
+// look compares the live objects of a release with what they should be, reports their health and drift in the status, and
+// returns what the plan has to know, and when to look again. The plan decides when to audit: the watcher does not wait
+// for an audit that the plan does not start.
 func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release.Live, again time.Duration, events []status.Event) {
 	latest := hr.Status.Latest()
 	if latest == nil || latest.Status == plan.StatusUninstalled {
 		return live, 0, nil
 	}
+
 	known, now := w.of(hr), w.now()
 	if hr.Status.Inventory == nil {
-		live.Unlisted, again = known.unlisted(latest.Status, now)
+		live.Unlisted, again = known.adoption.Unlisted(latest.Status, now)
 		return live, again, nil
 	}
+
 	target := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: hr.Status.StorageNamespace}
 	sightings, ready := w.objects.Live(in.Access, client.ObjectKeyFromObject(hr), hr.Status.Inventory.Entries, in.Rules)
 	switch {
 	case !ready || lost(sightings):
-		return live, w.blind(hr, known), nil
+		return live, w.unseen(hr, known), nil
 	case len(sightings) > 0 && unwatched(sightings) == len(sightings):
 		status.ReleaseHealth(hr, status.Health{}, now) // only the audit sees anything
 	default:
 		live.Health, again = w.health(hr, known, in, target, sightings)
 	}
-	probation := known.probation(hr, now)
-	live.Probation, again = probation > 0, loop.Soonest(again, probation)
-	found := w.drift(hr, known, sightings)
-	live.Drifted, live.AuditAt, known.blind = found.drifted, found.audit, time.Time{}
-	return live, loop.Soonest(again, found.again), found.events
+
+	probation := w.probation(hr, known)
+	live.Probation = probation > 0
+	again = loop.Soonest(again, probation)
+
+	selected := w.selectDrifted(hr, known, sightings)
+	live.Drifted = selected.Compare
+	live.AuditAt = w.auditAt(hr, known, sightings)
+	events, left := w.reportDrift(hr, selected)
+	known.health.Seen()
+	return live, loop.Soonest(again, left), events
 }
 
 // asleep looks at the objects of a suspended release; nothing is done about what is found.
@@ -159,13 +148,11 @@ func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Dura
 	return again
 }
 
-// blind says that nothing is known when the objects could not be seen for a while.
-func (w *watcher) blind(hr *v1beta1.HelmRelease, known *watched) time.Duration {
+// unseen reports that nothing is known when the objects could not be watched for a while. It returns when that is, zero
+// when it was reported.
+func (w *watcher) unseen(hr *v1beta1.HelmRelease, known *watched) time.Duration {
 	now := w.now()
-	if known.blind.IsZero() {
-		known.blind = now
-	}
-	if left := patience - now.Sub(known.blind); left > 0 {
+	if left := known.health.Unseen(now); left > 0 {
 		return left
 	}
 	status.ReleaseHealth(hr, status.Health{}, now)
@@ -188,44 +175,33 @@ func unwatched(sightings []engine.Sighting) (count int) {
 	return count
 }
 
-// soonest returns the shorter of two pauses; zero is none.
-// health judges the objects, and has the causes looked for of what is not healthy.
+// health judges the objects, reports the verdict once it is stable, and starts the search for causes.
 func (w *watcher) health(
 	hr *v1beta1.HelmRelease, known *watched, in release.Inputs, target plan.Target, sightings []engine.Sighting,
 ) (plan.Health, time.Duration) {
-	now, key := w.now(), client.ObjectKeyFromObject(hr)
-	var badSince time.Time
-	if bake := hr.Status.Bake; bake != nil && bake.BadSince != nil {
-		badSince = bake.BadSince.Time
+	now := w.now()
+	verdict := health.Judge(healthOf(sightings))
+	known.health.Observe(verdict, status.BadSince(hr), now)
+
+	if causes, ok := w.examined.Take(client.ObjectKeyFromObject(hr)); ok {
+		known.causes = causes
 	}
-	objects, serves, failed := unhealthy(sightings)
-	known.pulse.beat(objects, serves && !failed, badSince, now)
-	if causes, ok := w.examined.Take(key); ok {
-		known.causes, known.which = causes, known.pulse.which
+	objects := explained(verdict.Unhealthy, known.causes)
+	out := plan.Health{Known: true, Healthy: verdict.Healthy(), Failed: verdict.Failed, Since: known.health.Since()}
+	if !out.Healthy {
+		out.Message = status.DescribeHealth(objects)
 	}
-	objects = explained(objects, known.causes)
-	p := &known.pulse
-	out := healthOf(p, objects, failed)
-	if wait := p.due(failed, now); wait > 0 {
+	if wait := known.health.Delay(verdict.Failed, now); wait > 0 {
 		return out, wait
 	}
-	again := time.Duration(0)
-	if len(objects) > 0 {
-		if p.told != p.which || now.Sub(p.examined) >= examineAgain {
-			p.examined = now
-			w.examine(hr, in, target, refsOf(sightings, objects))
-		}
-		again = max(time.Second, examineAgain-now.Sub(p.examined))
+
+	examine, again := known.health.Report(now)
+	if examine {
+		w.examine(hr, in, target, refsOf(sightings, objects))
 	}
-	p.told = p.which
-	status.ReleaseHealth(hr, status.Health{Known: true, Objects: objects, Of: len(sightings) - unwatched(sightings)}, now)
-	if bake := hr.Status.Bake; bake != nil {
-		bake.BadSince = nil
-		if !out.Healthy {
-			since := metav1.NewTime(p.since)
-			bake.BadSince = &since
-		}
-	}
+	visible := len(sightings) - unwatched(sightings)
+	status.ReleaseHealth(hr, status.Health{Known: true, Objects: objects, Of: visible}, now)
+	status.BakeHealth(hr, out.Healthy, out.Since)
 	return out, again
 }
 
@@ -272,47 +248,27 @@ func refsOf(sightings []engine.Sighting, objects []v1beta1.ObjectHealth) []v1bet
 
 // statesOf remembers in which states the objects of a step are that begins.
 func (w *watcher) statesOf(hr *v1beta1.HelmRelease, p plan.Plan) map[string]string {
-	known := w.of(hr)
-	states := map[string]string{}
-	for _, ref := range p.Objects {
-		states[ref.ID] = known.seen[ref.ID]
-	}
-	return states
+	return w.of(hr).drift.States(p.Objects)
 }
 
 // landed takes over what a look at objects, or their correction, found out.
 func (w *watcher) landed(hr *v1beta1.HelmRelease, o status.Outcome, states map[string]string) {
 	known, now := w.of(hr), w.now()
-	for id, state := range states {
-		known.judged[id] = state
-		delete(known.again, id)
-	}
-	if o.Reason == plan.ReasonUnlisted {
-		known.listed(hr, now)
-	}
-	if o.Reason == plan.ReasonAudit {
-		known.audit, known.audited = time.Time{}, true // the next look sets when the next one is
+	known.drift.Compared(states)
+	switch o.Reason {
+	case plan.ReasonUnlisted:
+		known.adoption.Listed(hr.Status.Inventory != nil, now)
+	case plan.ReasonAudit:
+		known.drift.Audited() // the next look plans the next one
+	default:
 	}
 	for _, d := range o.Drift {
 		ref := v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "")
 		switch {
 		case o.Step == plan.Correct && d.Note == "" && o.Failure == nil:
-			w.fights.Corrected(fightKey(hr, ref), rivalOf(d), now)
-		case o.Reason == plan.ReasonAudit && hr.GetDriftMode() == v1beta1.DriftEnabled && differs(d):
-			known.again[ref.ID] = true
+			w.fights.Corrected(fightKey(hr, ref), drift.ChangedBy(d), now)
+		case o.Reason == plan.ReasonAudit && hr.GetDriftMode() == v1beta1.DriftEnabled && drift.Correctable(d):
+			known.drift.CompareAgain(ref.ID)
 		}
 	}
-}
-
-func rivalOf(d v1beta1.ObjectDrift) string {
-	for _, f := range d.Fields {
-		if f.Manager != "" {
-			return f.Manager
-		}
-	}
-	return ""
-}
-
-func differs(d v1beta1.ObjectDrift) bool {
-	return d.Missing || slices.ContainsFunc(d.Fields, func(f v1beta1.FieldDrift) bool { return f.Change != v1beta1.DriftAdded })
 }

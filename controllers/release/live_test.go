@@ -140,7 +140,7 @@ func TestAFlappingReleaseIsNotTold(t *testing.T) {
 	}
 	s.seen[0].Entry.Ready = bad
 	s.at(time.Second)
-	s.at(settles)
+	s.at(health.StabilizationWindow)
 	if s.condition("Healthy") != "False Unhealthy" || len(s.hr.Status.Unhealthy) != 1 {
 		t.Fatalf("%s, %+v", s.condition("Healthy"), s.hr.Status.Unhealthy)
 	}
@@ -152,7 +152,7 @@ func TestAFlappingReleaseIsNotTold(t *testing.T) {
 	if message := s.hr.Status.Unhealthy[0].Message; message != "its image cannot be pulled" || len(s.explained) > 0 {
 		t.Errorf("%q, %d more looks", message, len(s.explained))
 	}
-	s.at(examineAgain)
+	s.at(health.CausesEvery)
 	<-s.explained // and again after a while
 }
 
@@ -164,7 +164,7 @@ func TestWordsOfObjectsAreNotShown(t *testing.T) {
 	s.seen[0].Entry.Ready = health.Report{State: health.InProgress, Message: "condition Ready is False, reason Login", Quote: "hunter2 is wrong"}
 	in := release.Inputs{Unmasked: true, Mask: redact.NewMask("hunter1")}
 	for range 2 {
-		s.clock = s.clock.Add(settles)
+		s.clock = s.clock.Add(health.StabilizationWindow)
 		live, _, events := s.look(s.hr, in)
 		if shown := fmt.Sprintf("%+v %+v %+v", live, s.hr.Status, events); strings.Contains(shown, "hunter2") {
 			t.Fatalf("a secret is shown: %s", shown)
@@ -177,7 +177,7 @@ func TestWordsOfObjectsAreNotShown(t *testing.T) {
 		t.Error("the causes are looked for without a mask")
 	}
 	in.Unmasked = false
-	s.clock = s.clock.Add(examineAgain)
+	s.clock = s.clock.Add(health.CausesEvery)
 	s.look(s.hr, in)
 	<-s.explained
 	if hide := <-s.hidden; hide(nil).Apply("hunter1") != "***" {
@@ -289,10 +289,10 @@ func TestTheAuditComesAfterAWhile(t *testing.T) {
 	s := newScene(t)
 	s.hr.Spec.Interval = &metav1.Duration{Duration: time.Second}
 	s.at(0)
-	if live, _ := s.at(leastAudit / 2); s.audits(live) {
+	if live, _ := s.at(drift.MinAuditInterval / 2); s.audits(live) {
 		t.Error("objects that are watched are audited too often")
 	}
-	if live, _ := s.at(leastAudit); !s.audits(live) {
+	if live, _ := s.at(drift.MinAuditInterval); !s.audits(live) {
 		t.Error("there is no audit")
 	}
 	s.landed(s.hr, status.Outcome{Step: plan.Inspect, Reason: plan.ReasonAudit, Drift: []v1beta1.ObjectDrift{{Kind: "ConfigMap", Namespace: "apps", Name: "web", Missing: true}}}, nil)
@@ -323,7 +323,7 @@ func TestWithoutAViewNothingIsKnown(t *testing.T) {
 	if live, _ := s.at(time.Second); live.Health.Known || s.condition("Healthy") != "True Healthy" {
 		t.Errorf("a moment: %+v, %s", live, s.condition("Healthy"))
 	}
-	s.at(patience)
+	s.at(health.UnknownAfter)
 	if s.condition("Healthy") != "Unknown Unknown" || s.condition("Drifted") != "Unknown DriftUnknown" {
 		t.Errorf("a while: %s, %s", s.condition("Healthy"), s.condition("Drifted"))
 	}
@@ -345,7 +345,7 @@ func TestManyReleasesThatFailAtOnce(t *testing.T) {
 			t.Errorf("%d failing: %q", i+1, got)
 		}
 	}
-	s.clock = s.clock.Add(2 * recently)
+	s.clock = s.clock.Add(20 * time.Minute)
 	for _, name := range []string{"a", "b"} {
 		s.tally(&v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}

@@ -89,13 +89,13 @@ func publishState() {
 }
 
 // observeState publishes that a release was in one state and is in another now; nil is none.
-func observeState(before, now *state) {
-	add := func(s *state, one float64) {
+func observeState(before, now *plan.ReleaseState) {
+	add := func(s *plan.ReleaseState, one float64) {
 		if s == nil {
 			return
 		}
-		releasesByHealth().WithLabelValues(s.health).Add(one)
-		if s.drifted {
+		releasesByHealth().WithLabelValues(s.Health).Add(one)
+		if s.Drifted {
 			releasesDrifted().Add(one)
 		}
 	}

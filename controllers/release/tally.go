@@ -1,10 +1,6 @@
 package release
 
 import (
-	"time"
-
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -12,45 +8,19 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// recently is how long a failure counts against a release.
-const recently = 10 * time.Minute
-
-// state is how a release does, for those that are about many releases.
-type state struct {
-	// failing is set when it is not healthy, or failed a short while ago.
-	failing bool
-	// health is that of its condition Healthy: healthy, unhealthy or unknown.
-	health  string
-	drifted bool
-}
-
 // tally takes over how a release does.
 func (w *watcher) tally(hr *v1beta1.HelmRelease) {
-	conditions := hr.Status.Conditions
-	now := state{health: "unknown", drifted: meta.IsStatusConditionTrue(conditions, v1beta1.DriftedCondition)}
-	if healthy := meta.FindStatusCondition(conditions, v1beta1.HealthyCondition); healthy != nil {
-		switch healthy.Status {
-		case metav1.ConditionTrue:
-			now.health = "healthy"
-		case metav1.ConditionFalse:
-			now.health, now.failing = "unhealthy", true
-		default:
-		}
-	}
-	f := hr.Status.LastFailure
-	if f != nil && f.Class != v1beta1.FailureRejected && w.now().Sub(f.At.Time) < recently {
-		now.failing = true
-	}
-	w.enter(client.ObjectKeyFromObject(hr), &now)
+	state := plan.StateOf(&hr.Status, w.now())
+	w.enter(client.ObjectKeyFromObject(hr), &state)
 }
 
 // enter notes the state of a release; nil forgets it.
-func (w *watcher) enter(key types.NamespacedName, now *state) {
+func (w *watcher) enter(key types.NamespacedName, now *plan.ReleaseState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var before *state
-	if had, is := w.states[key]; is {
-		before = &had
+	var before *plan.ReleaseState
+	if known, ok := w.states[key]; ok {
+		before = &known
 	}
 	observeState(before, now)
 	delete(w.states, key)
@@ -64,8 +34,8 @@ func (w *watcher) widespread() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	failing := 0
-	for _, is := range w.states {
-		if is.failing {
+	for _, state := range w.states {
+		if state.Failing {
 			failing++
 		}
 	}

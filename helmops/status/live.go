@@ -246,3 +246,24 @@ func describeFields(d v1beta1.ObjectDrift) string {
 	}
 	return text
 }
+
+// BadSince returns since when the watched revision has been unhealthy, by its status; the zero time when it is not.
+func BadSince(hr *v1beta1.HelmRelease) time.Time {
+	if bake := hr.Status.Bake; bake != nil && bake.BadSince != nil {
+		return bake.BadSince.Time
+	}
+	return time.Time{}
+}
+
+// BakeHealth records whether the watched revision is healthy, and since when it is not.
+func BakeHealth(hr *v1beta1.HelmRelease, healthy bool, since time.Time) {
+	bake := hr.Status.Bake
+	if bake == nil {
+		return
+	}
+	bake.BadSince = nil
+	if !healthy {
+		bad := metav1.NewTime(since)
+		bake.BadSince = &bad
+	}
+}
