@@ -13,9 +13,9 @@ const (
 	StalledCondition = "Stalled"
 	// ReleasedCondition tells the result of the last install or upgrade of a HelmRelease.
 	ReleasedCondition = "Released"
-	// TestSuccessCondition tells how the tests of the newest revision of a HelmRelease ended.
+	// TestSuccessCondition reports how the tests of the newest revision of a HelmRelease ended.
 	TestSuccessCondition = "TestSuccess"
-	// RemediatedCondition tells how undoing a failed install or upgrade of a HelmRelease ended; it is there only while the
+	// RemediatedCondition reports how undoing a failed install or upgrade of a HelmRelease ended; it is there only while the
 	// last thing that was done was to undo one.
 	RemediatedCondition = "Remediated"
 	// HealthyCondition follows the live objects of a HelmRelease all the time.
@@ -24,7 +24,7 @@ const (
 	VerifiedCondition = "Verified"
 	// DriftedCondition is True while objects of a HelmRelease differ from its manifest.
 	DriftedCondition = "Drifted"
-	// SourceVerifiedCondition tells of a source with spec.verify whether what it has in the cache is signed by whom it has to be.
+	// SourceVerifiedCondition reports of a source with spec.verify whether what it has in the cache is signed by whom it has to be.
 	SourceVerifiedCondition = "SourceVerified"
 	// ArtifactInStorageCondition is True on a source while its artifact is in the cache.
 	ArtifactInStorageCondition = "ArtifactInStorage"
@@ -39,7 +39,7 @@ const (
 	// attempt that replaces objects with a field that cannot be changed. It counts while it equals the request
 	// annotation; it is echoed as status.lastHandledForceAt.
 	ForceRequestAnnotation = "fairlead.dev/forceAt"
-	// ResetRequestAnnotation asks to forget failed attempts, so that what is stalled starts anew. It counts while it equals
+	// ResetRequestAnnotation asks to forget failed attempts, so that a stalled release is retried. It counts while it equals
 	// the request annotation; it is echoed as status.lastHandledResetAt.
 	ResetRequestAnnotation = "fairlead.dev/resetAt"
 	// SuspendReasonAnnotation is why spec.suspend is set, in the words of the user. It counts while spec.suspend is

@@ -148,7 +148,7 @@ type GitRepositoryStatus struct {
 	// +listType=atomic
 	// +optional
 	IncludedArtifacts []Artifact `json:"includedArtifacts,omitempty"`
-	// ObservedContent tells by a digest with which settings the artifact was made.
+	// ObservedContent identifies by a digest with which settings the artifact was made.
 	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	ObservedContent string `json:"observedContent,omitempty"`

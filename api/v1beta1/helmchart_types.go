@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Values of reconcileStrategy, which tell when a chart in a directory counts as new.
+// Values of reconcileStrategy, which say when a chart in a directory counts as new.
 const (
 	// ReconcileStrategyChartVersion: when the version in its Chart.yaml changes.
 	ReconcileStrategyChartVersion = "ChartVersion"
@@ -54,7 +54,7 @@ type HelmChartSpec struct {
 	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository; the provider cosign for one of type oci.
 	// +optional
 	Verify *Verification `json:"verify,omitempty"`
-	// ReconcileStrategy tells when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
+	// ReconcileStrategy says when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
 	// of the chart's directory.
 	// +kubebuilder:validation:Enum=ChartVersion;Revision
 	// +kubebuilder:default=ChartVersion

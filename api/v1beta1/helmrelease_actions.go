@@ -206,7 +206,7 @@ type UpgradeRemediation struct {
 	// RemediateLastFailure remediates also when no retries are left. Left out, it does when Retries is above 0.
 	// +optional
 	RemediateLastFailure *bool `json:"remediateLastFailure,omitempty"`
-	// Strategy is what the remediation does: rollback, the default, or uninstall, after which the release is installed anew.
+	// Strategy is what the remediation does: rollback, the default, or uninstall, after which the release is installed again.
 	// +kubebuilder:validation:Enum=rollback;uninstall
 	// +optional
 	Strategy string `json:"strategy,omitempty"`
@@ -293,7 +293,7 @@ type Uninstall struct {
 	// KeepHistory keeps the Helm release records, with status uninstalled.
 	// +optional
 	KeepHistory bool `json:"keepHistory,omitempty"`
-	// DeletionPropagation tells how objects go that depend on others: background, the default, foreground or orphan.
+	// DeletionPropagation says how objects go that depend on others: background, the default, foreground or orphan.
 	// +kubebuilder:validation:Enum=background;foreground;orphan
 	// +optional
 	DeletionPropagation string `json:"deletionPropagation,omitempty"`

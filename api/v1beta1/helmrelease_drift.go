@@ -22,7 +22,7 @@ const HealthIgnoreAnnotation = "fairlead.dev/health"
 // Ignored is the value of DriftIgnoreAnnotation and HealthIgnoreAnnotation.
 const Ignored = "ignore"
 
-// DriftDetection tells what happens to objects that somebody else has changed.
+// DriftDetection says what happens to objects that another client has changed.
 type DriftDetection struct {
 	// Mode is enabled, which corrects drift as it is seen, warn, which reports it only, or disabled. It is enabled when left out.
 	// +kubebuilder:validation:Enum=enabled;warn;disabled
@@ -128,7 +128,7 @@ type FieldDrift struct {
 	// +kubebuilder:validation:Enum=changed;removed;added
 	// +required
 	Change string `json:"change"`
-	// Manager that owns the field now, empty when nobody does.
+	// Manager that owns the field now, empty when none does.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Manager string `json:"manager,omitempty"`

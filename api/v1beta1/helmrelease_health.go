@@ -37,7 +37,7 @@ type HealthCheckExpr struct {
 	Failed string `json:"failed,omitempty"`
 }
 
-// AutoRollback tells how a release recovers from a revision that fails or does not stay healthy.
+// AutoRollback says how a release recovers from a revision that fails or does not stay healthy.
 type AutoRollback struct {
 	// Mode is enabled, the default, or disabled, which leaves a failed revision as it is.
 	// +kubebuilder:validation:Enum=enabled;disabled
@@ -148,7 +148,7 @@ const (
 	FailureTransient = "Transient"
 	// FailureApply: an object was refused, or a hook failed, in the middle of the rollout.
 	FailureApply = "ApplyFailed"
-	// FailureHealth: an object or a test failed for good.
+	// FailureHealth: an object or a test failed permanently.
 	FailureHealth = "Failed"
 	// FailureTimeout: objects were not ready in time.
 	FailureTimeout = "TimedOut"

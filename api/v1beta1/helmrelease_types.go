@@ -67,7 +67,7 @@ type HelmReleaseSpec struct {
 	// +optional
 	KubeConfig *KubeConfigReference `json:"kubeConfig,omitempty"`
 	// DeletionPolicy tells what happens to the Helm release when the object is deleted: Delete uninstalls it, Orphan leaves
-	// it, for good, as a plain Helm release.
+	// it, and it stays a plain Helm release.
 	// +kubebuilder:validation:Enum=Delete;Orphan
 	// +kubebuilder:default=Delete
 	// +optional
@@ -103,7 +103,7 @@ type HelmReleaseSpec struct {
 	// +kubebuilder:validation:Enum=enabled;disabled
 	// +optional
 	Preflight string `json:"preflight,omitempty"`
-	// AutoRollback tells how the release recovers from a revision that fails or does not stay healthy.
+	// AutoRollback says how the release recovers from a revision that fails or does not stay healthy.
 	// +optional
 	AutoRollback *AutoRollback `json:"autoRollback,omitempty"`
 	// WaitStrategy says by which rules the controller waits for objects, and judges their health afterwards.

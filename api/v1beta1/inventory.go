@@ -15,7 +15,7 @@ type ResourceRef struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Version string `json:"v"`
-	// Ownership is a digest of the fields that are owned of the object. It changes when somebody else changes or takes
+	// Ownership is a digest of the fields that are owned of the object. It changes when another client changes or takes
 	// one of them. Empty when it is not known.
 	// +kubebuilder:validation:MaxLength=256
 	// +optional

@@ -83,7 +83,7 @@ type KustomizationSpec struct {
 	// KubeConfig names the cluster of the objects when it is not the controller's own.
 	// +optional
 	KubeConfig *KubeConfigReference `json:"kubeConfig,omitempty"`
-	// Force deletes and creates an object anew when a field that cannot be changed is to change.
+	// Force deletes and recreates an object when a field that cannot be changed is to change.
 	// +optional
 	Force bool `json:"force,omitempty"`
 	// Ignore lists what may differ from the manifests.
@@ -91,7 +91,7 @@ type KustomizationSpec struct {
 	// +listType=atomic
 	// +optional
 	Ignore []DriftIgnoreRule `json:"ignore,omitempty"`
-	// Decryption tells how encrypted files are decrypted. Without it they are refused.
+	// Decryption says how encrypted files are decrypted. Without it they are refused.
 	// +optional
 	Decryption *Decryption `json:"decryption,omitempty"`
 
@@ -211,7 +211,7 @@ type SubstituteReference struct {
 	Optional bool `json:"optional,omitempty"`
 }
 
-// Decryption tells how encrypted files are decrypted.
+// Decryption says how encrypted files are decrypted.
 type Decryption struct {
 	// Provider of the encryption.
 	// +kubebuilder:validation:Enum=sops

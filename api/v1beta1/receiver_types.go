@@ -9,7 +9,7 @@ import (
 
 // Types of receivers: who calls, and how the call proves that it is meant.
 const (
-	// ReceiverGeneric is called by whoever knows the address.
+	// ReceiverGeneric accepts every call to the address.
 	ReceiverGeneric = "generic"
 	// ReceiverOIDC is called with a token of an OpenID Connect issuer as a bearer token.
 	ReceiverOIDC = "generic-oidc"

@@ -34,7 +34,7 @@ const (
 	VerifyNotation = "notation"
 )
 
-// Keys names the Secret that says who is trusted, nil when nobody has to sign.
+// Keys names the Secret that says who is trusted, nil when no signature is required.
 func (in *Verification) Keys() *LocalObjectReference {
 	switch {
 	case in == nil:

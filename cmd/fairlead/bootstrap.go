@@ -301,7 +301,7 @@ func (a *app) awaitSync(ctx context.Context, c *connection, commit string, timeo
 		return errors.New("the answer of the API server is no Kustomization")
 	}
 	if applied := ks.Status.LastAppliedRevision; !strings.HasSuffix(applied, commit) {
-		fmt.Fprintf(a.out, "the cluster is at %s, not at %s: somebody has pushed meanwhile, or the branch is another\n", applied, commit[:12])
+		fmt.Fprintf(a.out, "the cluster is at %s, not at %s: another push came in between, or the branch is another\n", applied, commit[:12])
 	}
 	fmt.Fprintln(a.out, oneLine("the cluster follows the repository: "+last))
 	return nil

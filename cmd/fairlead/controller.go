@@ -298,7 +298,7 @@ func stripConfigMap(object any) (any, error) {
 	return object, nil
 }
 
-// maxDigest bounds what is kept of an annotation that anybody can write.
+// maxDigest bounds what is kept of an annotation that every client can write.
 const maxDigest = 128
 
 // clusters are where releases are made.

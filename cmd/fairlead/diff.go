@@ -25,7 +25,7 @@ func newDiffCommand(a *app) *cobra.Command {
 		Short: "Show how a release or a Kustomization differs from the cluster",
 		Long: `Show how a release, or the cluster from a Kustomization, differs, object by object and field by field. Nothing is changed.
 
-Of a release it compares, without a flag, the cluster with the manifest of the revision that is deployed: what somebody has changed, who and
+Of a release it compares, without a flag, the cluster with the manifest of the revision that is deployed: what was changed, by which manager and
 since when, and what the release wants. --revision compares two revisions in storage. --pending asks upstream for the chart that the
 release wants now, also while it is suspended, renders it with the values that are wanted, and compares that with what is deployed.
 

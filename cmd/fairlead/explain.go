@@ -23,7 +23,7 @@ func newExplainCommand(a *app) *cobra.Command {
 		Use:   "explain KIND NAME",
 		Short: "Say why an object is not healthy, what introduced it and what happens next",
 		Long: `Say why a release is not healthy: which objects, with the exit codes and the last lines of containers that crash; what
-changed since the revision that was verified last; whether somebody changed its objects; and what happens next. The cluster
+changed since the revision that was verified last; whether its objects were changed; and what happens next. The cluster
 is read with your own rights; what they do not allow is named. Values are never shown, only the names of those that changed.
 
 Exits with 0 when it is healthy and either verified or still watched in its bake time, and nothing is pending; with 1 when it is

@@ -98,7 +98,7 @@ func (f *leaderFlags) ended(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || !f.elect || !strings.Contains(err.Error(), "leader election lost") {
 		return err
 	}
-	err = fmt.Errorf("lost the lease %s/%s: it could not be renewed within %s; stopping, so that another replica can go on",
+	err = fmt.Errorf("lost the lease %s/%s: it could not be renewed within %s; stopping, so that another replica can continue",
 		f.namespace, leaseName, f.renew)
 	ctrl.Log.Error(err, "leader election lost")
 	return err

@@ -51,7 +51,7 @@ func logsOf(config *rest.Config) logReader {
 	}
 }
 
-// lastLines cleans lines: whoever wrote them must not steer the terminal.
+// lastLines cleans lines: what wrote them must not steer the terminal.
 func lastLines(content string) []string {
 	var out []string
 	for line := range strings.Lines(content) {

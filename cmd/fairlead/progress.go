@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// progress tells on standard error what goes on: on a terminal in one line that is rewritten, else in a line for each
-// change. The same text twice is told once.
+// progress reports on standard error what happens: on a terminal in one line that is rewritten, else in a line for each
+// change. The same text is not repeated.
 type progress struct {
 	w io.Writer
 	// width of the terminal, 0 when there is none.

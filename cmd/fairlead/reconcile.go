@@ -17,7 +17,7 @@ func newReconcileCommand(a *app) *cobra.Command {
 		Use:   "reconcile KIND NAME",
 		Short: "Ask the controller to look at an object at once",
 		Long: `Ask the controller to look at an object at once. For a release this also repeats an attempt that failed, without
-waiting for its back-off. A release that is stalled stays so: --reset forgets its failures, so that it is tried anew, and
+waiting for its back-off. A release that is stalled stays so: --reset forgets its failures, so that it is tried again, and
 --force installs or upgrades it once, whether or not anything has changed or can succeed. For a Kustomization, --force
 makes one attempt that deletes and creates objects with a changed field that cannot be changed, as spec.force does.
 
@@ -36,7 +36,7 @@ Kinds:` + kindTable(reconciledWords...),
 	withSource := cmd.Flags().Bool("with-source", false, "reconcile the source of a release or chart first, and wait for it")
 	force := cmd.Flags().Bool("force", false,
 		"releases and Kustomizations only: install or upgrade once, even when nothing changed; replace objects once")
-	reset := cmd.Flags().Bool("reset", false, "releases only: forget failures, so that a stalled release is tried anew")
+	reset := cmd.Flags().Bool("reset", false, "releases only: forget failures, so that a stalled release is tried again")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		k, name, err := kindAndName(cmd, args, reconciledWords...)
 		if err != nil {
@@ -112,7 +112,7 @@ func (a *app) reconcilable(ctx context.Context, c *connection, k kind, key types
 	return object, nil
 }
 
-// reconcileSources brings what the object is made from up to date, the most distant source first. Going on with an old
+// reconcileSources brings what the object is made from up to date, the most distant source first. Continuing with an old
 // artifact would look like success, so the first source that does not become Ready ends the command.
 func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, object view.Object, timeout time.Duration) error {
 	ref, ok := view.SourceOf(object)

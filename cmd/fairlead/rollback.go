@@ -138,7 +138,7 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 	return a.concludeRollback(k, key, state, f.timeout)
 }
 
-// concludeRollback tells of a release that did not get where the request wanted it.
+// concludeRollback reports a release that did not get where the request wanted it.
 func (a *app) concludeRollback(k kind, key types.NamespacedName, state view.Settlement, timeout time.Duration) error {
 	err := a.conclude(k, key, state, timeout)
 	if state.Done && state.Phase == view.Ready {

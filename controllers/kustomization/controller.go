@@ -60,7 +60,7 @@ type handler struct {
 	turns                turns
 
 	mu sync.Mutex
-	// truces are the times until which objects that somebody fights over are left alone.
+	// truces are the times until which objects that another manager keeps changing are left alone.
 	truces map[types.NamespacedName]time.Time
 	// obstacles are the objects of others that kept the last attempt from deleting something.
 	obstacles map[types.NamespacedName]tracker.Ref
@@ -81,7 +81,7 @@ type landed struct {
 	spared []string
 	// warned are objects that the API server took with warnings, masked.
 	warned []warning.Object
-	// again is when objects that somebody fights over are to be corrected again; zero when there are none.
+	// again is when objects that another manager keeps changing are to be corrected again; zero when there are none.
 	again time.Time
 	// obstacle is an object of others that kept one from being deleted; nil when there was none.
 	obstacle *tracker.Ref

@@ -66,7 +66,7 @@ type Options struct {
 // Moved passes on whose objects changed, from an engine that is made before the controller.
 type Moved struct{ waker *loop.Waker }
 
-// NewMoved returns one that nobody listens to yet.
+// NewMoved returns one without listeners.
 func NewMoved() *Moved { return &Moved{waker: loop.NewWaker()} }
 
 // Tell has the Kustomization looked at.

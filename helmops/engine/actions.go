@@ -66,7 +66,7 @@ func uninstall(cfg *action.Configuration, a Action) error {
 	return err
 }
 
-// test runs the tests of the newest revision. Having none to run is an error: nobody should take that for success.
+// test runs the tests of the newest revision. Having none to run is an error, so that it does not count as success.
 func test(cfg *action.Configuration, a Action) error {
 	helm := action.NewReleaseTesting(cfg)
 	helm.Namespace = a.Target.Namespace

@@ -78,7 +78,7 @@ func (r *run) overwritten(before []plan.Record) []drift.Object {
 	})
 }
 
-// Drift tells how the objects of the revision that is deployed differ from it, and changes nothing. With audit fields that
+// Drift returns how the objects of the revision that is deployed differ from it, and changes nothing. With audit fields that
 // others added are reported, too. Values of Secrets are masked. Where some objects cannot be looked at, the others are
 // returned together with the error.
 func (e *Engine) Drift(

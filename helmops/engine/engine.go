@@ -67,7 +67,7 @@ type Config struct {
 	Shares *fair.Shares
 	// Now is the clock.
 	Now func() time.Time
-	// Changed is called when somebody else changed the records of a release. of is the namespace of the objects whose
+	// Changed is called when another client changed the records of a release. of is the namespace of the objects whose
 	// kubeConfig leads to the cluster of the records; it is empty for the own cluster. It must not block.
 	Changed func(of, storageNamespace, release string)
 	// Moved is called with the HelmRelease whose objects changed in a way that matters to it. It must not block for long.
@@ -177,7 +177,7 @@ type Action struct {
 	// Overwritten has Inspect report only what an upgrade to Chart and Values would undo. Where that cannot be found
 	// out, because the chart does not render for example, it is all that differs.
 	Overwritten bool
-	// Superseded is closed when nobody wants the result any more; a wait for readiness then ends early. Nil is never.
+	// Superseded is closed when the result is not wanted any more; a wait for readiness then ends early. Nil is never.
 	Superseded <-chan struct{}
 }
 
@@ -259,7 +259,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 		err = guard.Do("running a Helm action", func() error { return r.step(before) })
 	}
 	if ctx.Err() != nil {
-		select {} // what the end of the process made of the action is not for anybody to see
+		select {} // the process is stopping: Helm must not record the end of the action as a failure
 	}
 	return r.result(before, err) //nolint:contextcheck // the run carries it
 }

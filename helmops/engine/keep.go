@@ -26,7 +26,7 @@ func (r *run) keeps() kubeclient.Keep {
 	return out
 }
 
-// Foresee tells which objects an upgrade from one content to the other would not delete although it no longer has
+// Foresee returns which objects an upgrade from one content to the other would not delete although it no longer has
 // them. It changes nothing.
 func (e *Engine) Foresee(ctx context.Context, a Action, from, to *Content) ([]v1beta1.KeptObject, error) {
 	r, err := e.looking(ctx, a)
@@ -49,7 +49,7 @@ func HoldsData(refs []v1beta1.ResourceRef) bool {
 	})
 }
 
-// Data tells which of the objects hold data of users, which an uninstall of the release would delete.
+// Data returns which of the objects hold data of users, which an uninstall of the release would delete.
 func (e *Engine) Data(
 	ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef,
 ) ([]v1beta1.KeptObject, error) {

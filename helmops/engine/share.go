@@ -91,7 +91,7 @@ func (r *run) waitFor(something func(context.Context) error) error {
 	return whileWanted(r.ctx, r.Superseded, something)
 }
 
-// unwanted is the error of an action whose result nobody wants any more.
+// unwanted is the error of an action whose result is not wanted any more.
 func unwanted(err error) error {
 	if errors.Is(err, fair.ErrUnwanted) {
 		return kubeclient.ErrSuperseded
@@ -99,7 +99,7 @@ func unwanted(err error) error {
 	return err
 }
 
-// kindOf tells which actions go first: what repairs the cluster, then what a release was begun with.
+// kindOf returns which actions go first: what repairs the cluster, then what a release was begun with.
 func kindOf(a Action) fair.Kind {
 	switch a.Step {
 	case plan.Correct, plan.Rollback:

@@ -51,7 +51,7 @@ func openSite(ctx context.Context, c Config, to *cluster.Cluster, home string) *
 			c.Moved(owner)
 		}
 	}, c.Now)
-	// Without it every look lists; what ended it is told by Err.
+	// Without it every look lists; Err returns what ended it.
 	guard.Go("watching release records", func() { _ = at.records.Run(ctx) })
 	return at
 }

@@ -24,7 +24,7 @@ func (e *NoUsableTargetError) Error() string {
 		named, more = named[:maxTargets], fmt.Sprintf("; and %d more", len(e.Targets)-maxTargets)
 	}
 	return "the cluster can take none of the revisions to go back to: " + strings.Join(named, "; ") + more +
-		"; serve what they need again, or mend the chart or the values"
+		"; serve what they need again, or fix the chart or the values"
 }
 
 // usable returns the first of the revisions to go back to that the cluster can still take.

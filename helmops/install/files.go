@@ -27,7 +27,7 @@ const (
 	ControllerContainer = "controller"
 	// Root is the name of the source and the Kustomization by which a cluster follows its repository.
 	Root = "fairlead"
-	// VersionAnnotation on the Deployment tells which version of the command has installed it.
+	// VersionAnnotation on the Deployment names the version of the command that has installed it.
 	VersionAnnotation = "fairlead.dev/version"
 	// placeholder is the image in the manifests.
 	placeholder = "fairlead"

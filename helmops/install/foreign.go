@@ -44,7 +44,7 @@ func (s *Site) foreign(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-// ephemeral resources are nobody's loss.
+// ephemeral resources are no loss.
 var ephemeral = map[schema.GroupResource]bool{
 	{Resource: "events"}: true, {Group: "events.k8s.io", Resource: "events"}: true,
 	{Group: "coordination.k8s.io", Resource: "leases"}: true,

@@ -73,7 +73,7 @@ func NewKey(address string, private []byte, passphrase, knownHosts string) (*Key
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if k.problem = nil; err != nil {
-			k.problem = fmt.Errorf("the host shows the key %s, which is not the one in %s: it has changed, or somebody is in between", ssh.FingerprintSHA256(key), knownHosts)
+			k.problem = fmt.Errorf("the host shows the key %s, which is not the one in %s: it has changed, or the connection is intercepted", ssh.FingerprintSHA256(key), knownHosts)
 			return err
 		}
 		k.shown = knownhosts.Line(host, key)

@@ -38,7 +38,7 @@ const pause = time.Second
 type Removal struct {
 	// Releases are uninstalled, and what Kustomizations have applied is deleted as they say; otherwise all of it stays.
 	Releases bool
-	// Progress is told what is done and what is waited for. It must not be nil.
+	// Progress is called with what is done and what is waited for. It must not be nil.
 	Progress func(string)
 }
 
@@ -146,7 +146,7 @@ func (s *Site) stop(ctx context.Context, r Removal) error {
 	})
 }
 
-// release removes our finalizer from all our objects: nobody is left to do so.
+// release removes our finalizer from all our objects: no controller is left to do so.
 func (s *Site) release(ctx context.Context, r Removal) error {
 	for _, name := range []string{v1beta1.KustomizationKind, v1beta1.HelmReleaseKind, v1beta1.HelmChartKind, v1beta1.GitRepositoryKind,
 		v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind, v1beta1.BucketKind} {

@@ -27,7 +27,7 @@ import (
 // Repository is a branch of a Git repository that is written to over HTTP(S) or SSH.
 type Repository struct {
 	URL, Branch string
-	// Username and Token sign in over HTTP(S); without a token nobody is signed in. The username is git when left out.
+	// Username and Token sign in over HTTP(S); without a token access is anonymous. The username is git when left out.
 	Username, Token string
 	// Key signs in over SSH; nil otherwise.
 	Key *Key
@@ -91,7 +91,7 @@ func parseURL(address string) (*url.URL, error) {
 }
 
 // Write has files at dir in the branch, and nothing else there but what was there under other names. It makes one commit and pushes it, or
-// none when the files are there already; changed tells which. An empty repository gets its first commit. The commit is what the branch
+// none when the files are there already; changed names them. An empty repository gets its first commit. The commit is what the branch
 // is at in the end.
 func (r Repository) Write(ctx context.Context, dir string, files map[string][]byte, c Commit) (commit string, changed bool, err error) {
 	if err := r.Check(); err != nil {
@@ -105,7 +105,7 @@ func (r Repository) Write(ctx context.Context, dir string, files map[string][]by
 	}
 }
 
-// errRejected: the server did not take a push, most often because somebody else was first.
+// errRejected: the server did not take a push, most often because another push was first.
 var errRejected = errors.New("the server did not take the push")
 
 func (r Repository) write(ctx context.Context, dir string, files map[string][]byte, c Commit) (string, bool, error) {

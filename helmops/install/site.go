@@ -34,7 +34,7 @@ const fieldManager = "fairlead-cli"
 
 var deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 
-// Site is a cluster that Fairlead is, or is to be, installed in, with the rights of whoever installs.
+// Site is a cluster that Fairlead is, or is to be, installed in, with the rights of the user who installs.
 type Site struct {
 	cluster *cluster.Cluster
 	as      *cluster.Identity
@@ -112,7 +112,7 @@ func (s *Site) ApplySecret(ctx context.Context, name string, data map[string]str
 	return nil
 }
 
-// AwaitController waits until the controller is available. progress is told what is missing.
+// AwaitController waits until the controller is available. progress is called with what is missing.
 func (s *Site) AwaitController(ctx context.Context, progress func(string)) error {
 	deployments := s.as.Dynamic().Resource(deployments).Namespace(Namespace)
 	selector := fields.OneTermEqualSelector("metadata.name", Controller).String()

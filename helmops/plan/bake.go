@@ -9,7 +9,7 @@ import (
 )
 
 // bakeGrace is how long a revision may be unhealthy without a break before that counts against it, and never more than half
-// of its bake time. An object that has failed for good is not waited for.
+// of its bake time. A permanent failure is not waited for.
 const bakeGrace = 30 * time.Second
 
 // reconsider is how soon a verdict that was put off is thought over again.
@@ -74,7 +74,7 @@ func baking(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	grace := min(bakeGrace, d.Bake/2)
 	switch {
 	case !o.Health.Known:
-		p.After = max(left, reconsider) // Healthy tells why
+		p.After = max(left, reconsider) // the condition Healthy says why
 	case o.Health.Healthy && left <= 0:
 		return Plan{}, false
 	case o.Health.Healthy:
@@ -120,7 +120,7 @@ func degraded(d Desired, o Observed, now time.Time) Plan {
 // excuse says why a release that is not healthy is not to blame for it.
 func (o Observed) excuse() string {
 	if len(o.Drifted) > 0 || o.Differs {
-		return "objects were changed by somebody else"
+		return "objects were changed by another client"
 	}
 	return o.Shaken
 }
@@ -161,7 +161,7 @@ func (p Pin) impossible(what, why string) Plan {
 		Message: what + ", and " + why + "; take the request back or name another revision"}
 }
 
-// knownBad keeps from trying an input again that has failed for good.
+// knownBad keeps from trying an input again that has failed permanently.
 func knownBad(d Desired, o Observed, now time.Time) (Plan, bool) {
 	bad, is := o.bad(d)
 	newest := o.History.Newest()
@@ -173,7 +173,7 @@ func knownBad(d Desired, o Observed, now time.Time) (Plan, bool) {
 	}
 	return Plan{Step: Wait, Reason: v1beta1.KnownBadReason, Stalled: true, Message: fmt.Sprintf(
 		"chart %s with these values failed on %s (%s) and is not tried again; another chart, other values, a change of a timeout, wait, test, "+
-			"health or remediation setting, or a reset starts anew", d.Chart, bad.Since.UTC().Format(time.RFC3339), bad.Reason)}, true
+			"health or remediation setting, or a reset starts a new attempt", d.Chart, bad.Since.UTC().Format(time.RFC3339), bad.Reason)}, true
 }
 
 // bad finds the input that is wanted among those that failed.
@@ -187,7 +187,7 @@ func (o Observed) bad(d Desired) (v1beta1.KnownBad, bool) {
 	return o.KnownBad[i], true
 }
 
-// drifted looks at objects that somebody has changed, when nothing else has to be done with the release. While it may
+// drifted looks at objects that another client has changed, when nothing else has to be done with the release. While it may
 // not look at them, no time is named at which it would.
 func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	newest := o.History.Newest()
@@ -207,7 +207,7 @@ func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 	case d.Corrects && (newest.Ours || !o.Probation):
 		p.Step = Correct
 	}
-	p.Message = fmt.Sprintf("%d objects were changed by somebody else", len(o.Drifted))
+	p.Message = fmt.Sprintf("%d objects were changed by another client", len(o.Drifted))
 	return p, true
 }
 

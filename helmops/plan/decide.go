@@ -55,15 +55,15 @@ var rules = []rule{
 	{"deleted: what is ours is uninstalled", deleted},
 	{"moved: the release of the former name or namespace goes first", moved},
 	{"taken: a release of the same name in another namespace has its records where those of this one would be", taken},
-	{"unrecorded: our own action ended and nobody saw it", unrecorded},
-	{"interrupted: our own pending record has nobody working on it", interrupted},
+	{"unrecorded: our own action ended unobserved", unrecorded},
+	{"interrupted: no process works on our own pending record", interrupted},
 	{"locked: another Helm client is at work", locked},
 	{"renamed: a chart of another name replaces the release", renamed},
 	{"pinned: the user asked for a former revision", pinned},
 	{"forced: the user asked for one install or upgrade in any case", forced},
 	{"stalled: this very input cannot succeed", stalled},
 	{"remedied: this very input has failed, and its policy undoes it or gives up", remedied},
-	{"known bad: this very input failed for good, and nothing it depends on has changed", knownBad},
+	{"known bad: this very input failed permanently, and nothing it depends on has changed", knownBad},
 	{"backing off: this very input failed a moment ago", backingOff},
 	{"absent: there is no release yet", absent},
 	{"failed: the newest revision failed", failed},
@@ -174,7 +174,7 @@ func (o Observed) isRenamed(d Desired) bool {
 		newest.ChartName != d.Chart.Name
 }
 
-// uninstall completes a plan that ends with no release: it goes on with what was begun, and waits after a failure.
+// uninstall completes a plan that ends with no release: it continues what was begun, and waits after a failure.
 func uninstall(d Desired, o Observed, now time.Time, p Plan) Plan {
 	newest := o.History.Newest()
 	p.Step = Uninstall
@@ -213,7 +213,7 @@ func interrupted(d Desired, o Observed, now time.Time) (Plan, bool) {
 		Message: fmt.Sprintf("revision %d was left %s when the controller stopped", newest.Version, newest.Status)}, true
 }
 
-// unfinished goes on with an uninstall that is still wanted.
+// unfinished continues an uninstall that is still wanted.
 func unfinished(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if p, wanted := renamed(d, o, now); wanted {
 		return p, true

@@ -9,7 +9,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// madeElsewhere decides about a revision whose chart nobody knows, because another Helm client made it. Where name, version and
+// madeElsewhere decides about a revision whose chart is unknown, because another Helm client made it. Where name, version and
 // values are as wanted, what it renders reports whether it is; what it was rendered with is not asked.
 func madeElsewhere(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	newest := o.History.Newest()

@@ -51,7 +51,7 @@ type Desired struct {
 	// VersionOnly makes two charts of one version equal, whatever their digests.
 	VersionOnly bool
 	// FromRange is set when a version range chose the chart, so that an older version than the one that runs means that
-	// upstream withdrew a version, not that somebody wants it.
+	// upstream withdrew a version, not that a user wants it.
 	FromRange bool
 	// ConfigDigest is the digest of the values that are wanted, those of valuesFiles among them.
 	ConfigDigest string
@@ -95,13 +95,13 @@ type Observed struct {
 	// Recorded is the newest revision that status knows, 0 when it knows none, and RecordedDigest that of its record.
 	Recorded       int
 	RecordedDigest string
-	// Verified is the last revision that was good, 0 when there was none or nobody knows.
+	// Verified is the last revision that was good, 0 when there was none or it is not known.
 	Verified int
 	// Manifest reports whether the newest revision holds just what the wanted chart renders.
 	Manifest *bool
 	// Health of the live objects.
 	Health Health
-	// Drifted are objects that somebody else has changed, and that have to be looked at.
+	// Drifted are objects that another client has changed, and that have to be looked at.
 	Drifted []v1beta1.ResourceRef
 	// Differs is set while objects are known to differ from the manifest.
 	Differs bool
@@ -111,7 +111,7 @@ type Observed struct {
 	Adoption *Adoption
 	// AuditAt is when it is time to look at every object; zero is never.
 	AuditAt time.Time
-	// Unlisted is set when nobody has listed the objects of the newest revision yet.
+	// Unlisted is set when the objects of the newest revision were not listed yet.
 	Unlisted bool
 	// Probation is set for a while after a revision of another Helm client was adopted: its drift is reported, not
 	// corrected.
@@ -130,7 +130,7 @@ type Observed struct {
 type History struct {
 	Records []Record
 	// Namesake is a release of the same name in another namespace that has its records in the same place; nil when
-	// there is none, or when nobody has looked, because the release itself has records.
+	// there is none, or when it was not looked for, because the release itself has records.
 	Namesake *Namesake
 }
 
@@ -181,7 +181,7 @@ type Record struct {
 	ForwardOnly string
 	// Degraded says what had to be left out of the record for its size; empty is nothing.
 	Degraded string
-	// Digest of the record's content; it changes when anybody changes the record.
+	// Digest of the record's content; it changes when any client changes the record.
 	Digest string
 	// Ours is set when Fairlead wrote the record last.
 	Ours bool

@@ -43,7 +43,7 @@ func ownedByOther(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		return Plan{}, false
 	}
 	if d.Deleting && o.History.Newest().Owner.IsZero() {
-		return Plan{}, false // it is left alone, whoever manages it
+		return Plan{}, false // it is left alone, with any owner
 	}
 	target := o.target(d)
 	if o.Owner == nil {

@@ -65,7 +65,7 @@ type Plan struct {
 	To int
 	// Others are revisions to go back to when the cluster cannot take To any more, best first.
 	Others []int
-	// Condemns is set when the input that is wanted has failed for good and is not tried again.
+	// Condemns is set when the input that is wanted has failed permanently and is not tried again.
 	Condemns bool
 	// Failure is what a Rollback undoes when that is not a failed action, and what a None leaves as it is; empty otherwise.
 	Failure string

@@ -115,7 +115,7 @@ func (b Budget) spent(rollbacks []time.Time, now time.Time) bool {
 
 // governing returns the policy for the last attempt, and how many of its failures count. As long as a release has never
 // been good there is nothing to roll back to, so our default for upgrades does not apply: such an upgrade is the
-// installation that goes on.
+// installation that continues.
 func governing(d Desired, a Attempt, neverGood bool) (Policy, int64) {
 	switch {
 	case a.Action == Install:
@@ -143,7 +143,7 @@ func pause(p Policy, a Attempt) time.Duration {
 	}
 }
 
-// NextAttempt tells when the last failed attempt is repeated; false when that has no time.
+// NextAttempt returns when the last failed attempt is repeated; false when that has no time.
 func NextAttempt(hr *v1beta1.HelmRelease) (time.Time, bool) {
 	a := AttemptOf(&hr.Status)
 	if a.Failures <= 0 || a.At.IsZero() {
@@ -179,7 +179,7 @@ const (
 	TestsFailed Tested = "failed"
 )
 
-// Tests tells which tests of the chart are wanted.
+// Tests returns which tests of the chart are wanted.
 type Tests struct {
 	Enabled bool
 	Filters []v1beta1.TestFilter

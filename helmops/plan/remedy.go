@@ -35,7 +35,7 @@ func unrecorded(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	for i := len(records) - 1; i >= 0; i-- {
 		r := &records[i]
 		if r.Version <= o.Recorded || o.Recorded == 0 && i > 0 {
-			continue // known, or so old that nobody knows what was wanted then
+			continue // known, or so old that it is not known what was wanted then
 		}
 		if action := o.ended(d, i); action != "" {
 			return Plan{Step: Recount, To: r.Version, Finishes: action, Reason: ReasonUnrecorded,
@@ -126,7 +126,7 @@ func exceeded(failures int64) Plan {
 		times = "once"
 	}
 	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, Condemns: true, Message: "this input has failed " + times +
-		", as often as it may; another chart, other values, a change of a timeout, wait, test, health or remediation setting, or a reset starts anew"}
+		", as often as it may; another chart, other values, a change of a timeout, wait, test, health or remediation setting, or a reset starts a new attempt"}
 }
 
 // undo is the remediation of a failed revision. It follows at once, and with back-off after it failed itself.

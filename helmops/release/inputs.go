@@ -54,7 +54,7 @@ type Inputs struct {
 type Live struct {
 	// Health of the objects.
 	Health plan.Health
-	// Drifted are objects that have to be looked at because somebody else has changed them.
+	// Drifted are objects that have to be looked at because another client has changed them.
 	Drifted []v1beta1.ResourceRef
 	// AuditAt is when all objects have to be looked at; zero is never.
 	AuditAt time.Time

@@ -43,7 +43,7 @@ func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
 		installOptions(hr.GetInstall(), &options)
 	case plan.Upgrade, plan.Compare:
 		upgradeOptions(hr.GetUpgrade(), &options)
-		// An upgrade of what has never been good is the installation that goes on.
+		// An upgrade of what has never been good continues the installation.
 		options.CreateNamespace = hr.Status.LastVerified == nil && hr.GetInstall().CreateNamespace
 		options.Preflight = action == plan.Upgrade && hr.PreflightEnabled()
 	case plan.Rollback:

@@ -63,7 +63,7 @@ type Decision struct {
 	History []plan.Record
 	// Live is what is known of the objects of the release; nothing when another HelmRelease owns it.
 	Live Live
-	// Told are events about actions that had ended without anybody looking, and that were taken over into status.
+	// Told are events about actions that had ended unobserved, and that were taken over into status.
 	Told []status.Event
 }
 
@@ -142,7 +142,7 @@ func (r *Runner) owner(ctx context.Context, hr *v1beta1.HelmRelease, target plan
 	return r.Owner(ctx, hr, target, recorded)
 }
 
-// leaveFormer goes on to the release that is wanted when the former one is gone, or belongs to another HelmRelease by now.
+// leaveFormer turns to the release that is wanted when the former one is gone, or belongs to another HelmRelease by now.
 func leaveFormer(desired plan.Desired, observed *plan.Observed, out *Decision) {
 	if observed.Moved == nil || desired.Deleting {
 		return
@@ -167,7 +167,7 @@ func (r *Runner) judge(hr *v1beta1.HelmRelease, desired plan.Desired, p plan.Pla
 	}
 }
 
-// recount takes over into status how an action ended that nobody saw to end, as its record tells.
+// recount takes over into status how an unobserved action ended, as its record says.
 func (r *Runner) recount(
 	hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, p plan.Plan, history []plan.Record,
 ) status.Event {
@@ -189,7 +189,7 @@ func (r *Runner) recount(
 	return status.ReleaseDone(hr, outcome, r.Now())
 }
 
-// Do carries out a plan that acts, and tells how it ended. superseded is closed when the plan is no longer wanted.
+// Do carries out a plan that acts, and returns how it ended. superseded is closed when the plan is no longer wanted.
 func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) status.Outcome {
 	desired := desiredOf(hr, in)
 	outcome := begin(desired, p, in)
@@ -245,7 +245,7 @@ func begin(desired plan.Desired, p plan.Plan, in Inputs) status.Outcome {
 }
 
 // load has the action load the chart when it is its turn, where it has to be rendered or kept in the record. Upstream
-// is waited for before that. What it returns tells why there was no chart.
+// is waited for before that. What it returns says why there was no chart.
 func (r *Runner) load(
 	ctx context.Context, hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, action *engine.Action,
 ) func() error {
@@ -346,7 +346,7 @@ func reasonFor(action plan.Step) string {
 	}
 }
 
-// chartFailure is that of an action that could not have its chart. The reason is that of an outcome whatever the source says, for it is told
+// chartFailure is that of an action that could not have its chart. The reason is that of an outcome whatever the source says, for it is reported
 // until the next attempt.
 func chartFailure(err error) *status.Failure {
 	var fault *guard.PanicError

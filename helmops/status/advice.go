@@ -22,7 +22,7 @@ func adviceRelease(f Failure, failures int64) string {
 	case failures < adviseAfter:
 		return ""
 	case refusesChange(f.Message):
-		return "a field of an object that exists cannot be changed: delete the object, and the next attempt creates it anew; " +
+		return "a field of an object that exists cannot be changed: delete the object, and the next attempt recreates it; " +
 			"or give it another name in the chart"
 	default:
 		return adviceAny(f.Reason)

@@ -9,7 +9,7 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// attempt notes the input of an install or upgrade. New input starts the counters anew.
+// attempt notes the input of an install or upgrade. New input resets the counters.
 func attempt(hr *v1beta1.HelmRelease, o Outcome, action string, now time.Time) {
 	status := &hr.Status
 	if status.LastAttemptedGeneration != o.Generation || plan.InputOfAttempt(status) != o.input() {
@@ -40,7 +40,7 @@ func count(hr *v1beta1.HelmRelease, o Outcome) {
 	}
 }
 
-// failedAgain counts a failure of anything but an install or upgrade; a new generation starts the counts anew.
+// failedAgain counts a failure of anything but an install or upgrade; a new generation resets the counts.
 func failedAgain(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
 	if hr.Status.LastAttemptedGeneration != o.Generation {
 		forgive(hr)
@@ -50,7 +50,7 @@ func failedAgain(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
 	hr.Status.LastAttemptedAt, hr.Status.LastAttemptedGeneration = &at, o.Generation
 }
 
-// forgive starts all counters anew.
+// forgive resets all counters.
 func forgive(hr *v1beta1.HelmRelease) {
 	hr.Status.Failures, hr.Status.InstallFailures, hr.Status.UpgradeFailures = 0, 0, 0
 }

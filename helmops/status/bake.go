@@ -78,7 +78,7 @@ func bakes(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
 	w.set(v1beta1.VerifiedCondition, status, reason, message)
 }
 
-// later moves the end of a bake that has to begin anew, in steps of half its length, so that it is not written all the time.
+// later moves the end of a bake that has to start over, in steps of half its length, so that it is not written all the time.
 func later(until metav1.Time, now time.Time, bake time.Duration) metav1.Time {
 	if until.Sub(now) > bake/2 {
 		return until
@@ -108,7 +108,7 @@ func BakeClock(hr *v1beta1.HelmRelease, now time.Time) {
 	}
 }
 
-// Condemn notes that an input has failed for good under its settings.
+// Condemn notes that an input has failed permanently under its settings.
 func Condemn(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
 	same := func(had v1beta1.KnownBad) bool { return plan.InputOfBad(had) == plan.InputOfBad(bad) }
 	if i := slices.IndexFunc(hr.Status.KnownBad, same); i >= 0 && hr.Status.KnownBad[i].SettingsDigest == bad.SettingsDigest {

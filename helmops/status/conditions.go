@@ -14,7 +14,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// maxMessage bounds a condition's message; the API allows 32768 characters, which nobody reads.
+// maxMessage bounds a condition's message; the API allows 32768 characters, which are too many to read.
 const maxMessage = 2048
 
 // Event is worth telling once: something has happened.
@@ -101,7 +101,7 @@ func Message(object v1beta1.Conditioned) string {
 // writer sets the conditions of one object at one time.
 type writer struct {
 	object v1beta1.Conditioned
-	// generation that the conditions are about; it is older than the object's when what is told was begun before a change.
+	// generation that the conditions are about; it is older than the object's when what is reported was begun before a change.
 	generation int64
 	now        time.Time
 }

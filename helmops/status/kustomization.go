@@ -20,12 +20,12 @@ type Applied struct {
 	Departing bool
 	// Inventory of what is in the cluster by now; nil when it is as before.
 	Inventory []v1beta1.ResourceRef
-	// Created, Changed, Deleted and Corrected name objects; what was corrected had been changed by somebody else.
+	// Created, Changed, Deleted and Corrected name objects; what was corrected had been changed by another client.
 	Created, Changed, Deleted, Corrected []string
 	// Kept names objects that were not deleted, or not corrected, with the reason.
 	Kept []string
 	// Retained were not deleted, because data would be lost with them; StillRetained were retained before and have
-	// no owner yet. RetainedKnown is set when somebody looked.
+	// no owner yet. RetainedKnown is set when that was looked for.
 	Retained, StillRetained []v1beta1.KeptObject
 	RetainedKnown           bool
 	// Dropped names objects of which the API server did not keep all that was written, with the fields.
@@ -84,7 +84,7 @@ func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 		event.Reason = ""
 	}
 	if len(o.Corrected) > 0 && len(o.Created)+len(o.Changed)+len(o.Deleted) == 0 {
-		event = Event{Warning: true, Reason: v1beta1.DriftCorrectedReason, Message: "corrected, because somebody else had changed it: " + strings.Join(o.Corrected, ", ")}
+		event = Event{Warning: true, Reason: v1beta1.DriftCorrectedReason, Message: "corrected, because another client had changed it: " + strings.Join(o.Corrected, ", ")}
 	}
 	return event
 }

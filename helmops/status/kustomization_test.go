@@ -36,7 +36,7 @@ func TestKustomizationAppliedTellsWhatIsNew(t *testing.T) {
 		{"another revision that changes nothing", applied("d1"), Applied{Revision: "main@2", Digest: "d2"}, "", false, "", "False InSync", true},
 		{"the same again", applied("d1"), Applied{Revision: "main@1", Digest: "d1"}, "", false, "", "False InSync", false},
 		{"a correction", applied("d1"), Applied{Revision: "main@1", Digest: "d1", Corrected: []string{"ConfigMap a/x (it was gone)"}},
-			v1beta1.DriftCorrectedReason, true, "corrected, because somebody else had changed it: ConfigMap a/x (it was gone)", "False DriftCorrected", true},
+			v1beta1.DriftCorrectedReason, true, "corrected, because another client had changed it: ConfigMap a/x (it was gone)", "False DriftCorrected", true},
 		{"something is left", applied("d1"), Applied{Revision: "main@1", Digest: "d1", Kept: []string{"ConfigMap a/x, because"}},
 			"", false, "left as it is", "True DriftDetected", false},
 	} {

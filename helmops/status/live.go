@@ -14,7 +14,7 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// Bounds of what is told of live objects.
+// Bounds of what is reported of live objects.
 const (
 	maxObjects = 10
 	maxNamed   = 3
@@ -138,9 +138,9 @@ func correctedDrift(hr *v1beta1.HelmRelease, o Outcome, w writer, outstanding []
 	return Event{Reason: v1beta1.DriftCorrectedReason, Message: message}
 }
 
-// DriftFight says that an object is left alone because somebody changes it again and again.
+// DriftFight says that an object is left alone because another manager changes it again and again.
 func DriftFight(hr *v1beta1.HelmRelease, objects []string, rivals []string, until time.Time, now time.Time) Event {
-	who := "somebody"
+	who := "another client"
 	if len(rivals) > 0 {
 		who = "field manager " + strings.Join(rivals, " and ")
 	}

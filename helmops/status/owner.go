@@ -19,7 +19,7 @@ func claimed(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	}
 	message := fmt.Sprintf("%s/%s is owned by this HelmRelease from now on", o.Target.Namespace, o.Target.Name)
 	if o.Reason != plan.ReasonOwnerGone {
-		return Event{Message: message} // nothing that anybody has to know: it is the first to name the release
+		return Event{Message: message} // nothing to report: it is the first to name the release
 	}
 	return Event{Reason: v1beta1.AdoptedReason, Message: message + "; the HelmRelease that owned it is gone"}
 }

@@ -38,7 +38,7 @@ type Outcome struct {
 	// History is what is in storage now, newest first; nil with HistoryUnknown set when it could not be read.
 	History        []plan.Record
 	HistoryUnknown bool
-	// Inventory of the newest revision; InventoryUnknown is set when nobody looked at it.
+	// Inventory of the newest revision; InventoryUnknown is set when it was not read.
 	Inventory        []v1beta1.ResourceRef
 	InventoryUnknown bool
 	// Next says what happens next after a failure, for messages. It is called with the object when everything else of the outcome
@@ -51,7 +51,7 @@ type Outcome struct {
 	// Excuse says why a failure is not held against its input; empty when it is.
 	Excuse string
 	// Kept are objects that are no longer wanted and were not deleted, StillKept those that were kept before and have
-	// no owner yet. KeptKnown is set when somebody looked.
+	// no owner yet. KeptKnown is set when that was looked for.
 	Kept, StillKept []v1beta1.KeptObject
 	KeptKnown       bool
 	// Dropped names the objects of which the API server did not keep all that the action wrote, with the fields.
@@ -80,7 +80,7 @@ func ReleaseBlocked(hr *v1beta1.HelmRelease, f Failure, now time.Time) {
 	Retrying(hr, f.Reason, f.Message, now)
 }
 
-// ReleaseReset forgets the failures of a release, so that what is stalled starts anew.
+// ReleaseReset forgets the failures of a release, so that a stalled release is retried.
 func ReleaseReset(hr *v1beta1.HelmRelease, token string, now time.Time) {
 	hr.Status.LastHandledResetAt = token
 	hr.Status.KnownBad, hr.Status.Skipped = nil, nil
@@ -97,7 +97,7 @@ func ReleaseProgress(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 	Progressing(hr, fmt.Sprintf("%s %s/%s: %s", verb, p.Target.Namespace, p.Target.Name, p.Message), now)
 }
 
-// ReleaseDone records how an action ended, and returns the event that tells of it; one without a reason is not worth
+// ReleaseDone records how an action ended, and returns the event that reports it; one without a reason is not worth
 // telling.
 func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	return recordDone(hr, o, now).As(ActionOf(o.Step))
@@ -171,10 +171,10 @@ func inventory(had *v1beta1.ResourceInventory, o Outcome) *v1beta1.ResourceInven
 	return &v1beta1.ResourceInventory{Entries: entries}
 }
 
-// superseded tells of an action that ended because something else is wanted by now, or because another Helm client has begun
+// superseded records an action that ended because something else is wanted by now, or because another Helm client has begun
 // one. It is no failure of its input.
 func superseded(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
-	message := fmt.Sprintf("%s of %s/%s was ended: %s; it is decided anew what to do", o.Step, o.Target.Namespace, o.Target.Name,
+	message := fmt.Sprintf("%s of %s/%s was superseded: %s; the controller reconciles the new desired state", o.Step, o.Target.Namespace, o.Target.Name,
 		o.Failure.Message)
 	Progressing(hr, message, now)
 	return Event{Reason: v1beta1.ProgressingReason, Message: message}

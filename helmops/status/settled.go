@@ -11,7 +11,7 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// outcomes are the reasons of Ready=False that tell how an action ended. Any other is about what was missing before one.
+// outcomes are the reasons of Ready=False that say how an action ended. Any other is about what was missing before one.
 var outcomes = map[string]bool{
 	v1beta1.InstallFailedReason: true, v1beta1.UpgradeFailedReason: true, v1beta1.TestFailedReason: true,
 	v1beta1.RollbackSucceededReason: true, v1beta1.RollbackFailedReason: true,
@@ -79,8 +79,8 @@ func testResult(w writer, t plan.Tested, newest v1beta1.Snapshot) string {
 	}
 }
 
-// waits records that nothing is done for now, or until somebody helps. The failure behind it has been told when it
-// happened; it is told again when something else has been said in between.
+// waits records that nothing is done for now, or until a user helps. The failure behind it was reported when it
+// happened; it is reported again when something else has been said in between.
 func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 	if p.Reason == v1beta1.PendingReleaseReason || p.Reason == v1beta1.AdoptionHeldReason {
 		Retrying(hr, p.Reason, p.Message, now)

@@ -20,7 +20,7 @@ type Failure struct {
 	Objects []v1beta1.ObjectHealth
 	// Unused is set when nothing was taken from what a source has in the cache.
 	Unused bool
-	// Superseded is set when it was ended because something else is wanted by now; then it is nobody's failure.
+	// Superseded is set when it was ended because something else is wanted by now; then it is not a failure.
 	Superseded bool
 }
 
@@ -48,7 +48,7 @@ func SourceNotVerified(source v1beta1.Source, why string, now time.Time) {
 	current(source, now).set(v1beta1.SourceVerifiedCondition, metav1.ConditionFalse, v1beta1.VerificationFailedReason, why)
 }
 
-// SourceUnsigned records that nobody has to have signed what a source has.
+// SourceUnsigned records that what a source has needs no signature.
 func SourceUnsigned(source v1beta1.Source, now time.Time) {
 	current(source, now).unset(v1beta1.SourceVerifiedCondition)
 }

@@ -57,7 +57,7 @@ type ObjectDifference struct {
 // FieldDifference is one field that differs. Values in Secrets are masked.
 type FieldDifference struct {
 	Path string `json:"path"`
-	// Change is changed, added or removed. Of drift it is what somebody has done, else what happens on the way.
+	// Change is changed, added or removed. Of drift it is what another client has done, else what happens on the way.
 	Change string `json:"change"`
 	// From and To are the values in either state, empty where there is none.
 	From string `json:"from,omitempty"`

@@ -6,7 +6,7 @@
 //	                                                PhaseOf: Pending · Waiting · Progressing · Ready · Failed · Stalled ·
 //	                                                         Held · Suspended · Deleting · Unknown
 //
-// The projections know no client, no clock and no output: ages, colours and columns belong to whoever prints. A release
+// The projections know no client, no clock and no output: ages, colours and columns belong to the printer. A release
 // whose upgrade fails and is tried again reads, over time:
 //
 //	Pending · Progressing · Failed (next: retry) · Progressing · Ready (next: audit)

@@ -251,7 +251,7 @@ func then(hr *v1beta1.HelmRelease) []string {
 	return out
 }
 
-// badNow finds the input that was attempted last among those that failed for good.
+// badNow finds the input that was attempted last among those that failed permanently.
 func badNow(s v1beta1.HelmReleaseStatus) (v1beta1.KnownBad, bool) {
 	attempted := plan.InputOfAttempt(&s)
 	i := slices.IndexFunc(s.KnownBad, func(bad v1beta1.KnownBad) bool { return plan.InputOfBad(bad) == attempted })

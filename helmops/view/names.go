@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Similar returns the candidates that somebody who wrote name may have meant, the closest first, at most limit.
+// Similar returns the candidates that a user who wrote name may have meant, the closest first, at most limit.
 func Similar(name string, candidates []string, limit int) []string {
 	type scored struct {
 		name  string

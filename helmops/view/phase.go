@@ -107,7 +107,7 @@ type Settlement struct {
 	More bool
 }
 
-// Settle tells how far the object is on the way that began when its generation was at least the given one and the request
+// Settle reports how far the object is on the way that began when its generation was at least the given one and the request
 // token was set. Without a token there is no request to wait for. An older generation is a stale read and never settles
 // anything.
 func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
@@ -157,7 +157,7 @@ func (s *Settlement) count(o v1beta1.Conditioned) {
 	}
 }
 
-// handled compares tokens. A later token than ours counts too: somebody asked again, and only the newest request is echoed.
+// handled compares tokens. A later token than ours counts too: it was asked again, and only the newest request is echoed.
 func handled(last, token string) bool {
 	if token == "" || last == token {
 		return true

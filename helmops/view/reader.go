@@ -20,7 +20,7 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// Client reads objects with the rights of whoever looks. An object that does not exist is an error for which
+// Client reads objects with the rights of the caller. An object that does not exist is an error for which
 // apierrors.IsNotFound holds. Nothing is retried.
 type Client interface {
 	Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error
@@ -82,7 +82,7 @@ func (r Reader) Sources(
 }
 
 // Release reads one release, its source and its dependencies. Only the release has to be readable: what cannot be read
-// of the rest is told in its place.
+// of the rest is reported in its place.
 func (r Reader) Release(ctx context.Context, key types.NamespacedName) (ReleaseStatus, error) {
 	var hr v1beta1.HelmRelease
 	if err := r.get(ctx, v1beta1.HelmReleaseKind, key, &hr); err != nil {

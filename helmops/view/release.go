@@ -110,9 +110,9 @@ const (
 	NextWait = "wait"
 	// NextAudit: nothing changes until an input does; everything is checked at the interval all the same.
 	NextAudit = "audit"
-	// NextChange: nothing happens until an input changes or somebody asks for another attempt.
+	// NextChange: nothing happens until an input changes or a user asks for another attempt.
 	NextChange = "change"
-	// NextResume: nothing happens until somebody resumes the object.
+	// NextResume: nothing happens until a user resumes the object.
 	NextResume = "resume"
 	// NextDelete: the object goes away.
 	NextDelete = "delete"
@@ -121,7 +121,7 @@ const (
 // pendingNext is what comes next for an object whose newest spec was not looked at yet.
 const pendingNext = "the controller has not taken up the newest spec yet; if that lasts, check that it is running"
 
-// Next is what happens to a release without anybody's help, or what help it needs.
+// Next is what happens to a release without help, or what help it needs.
 type Next struct {
 	// Action is one of the Next constants.
 	Action string `json:"action"`

@@ -9,7 +9,7 @@ import (
 )
 
 // RequestError is a request to the API server that failed. It says what was asked, which the server's own answer often
-// does not, so that whoever prints it can name the right that is missing.
+// does not, so that the printer can name the right that is missing.
 type RequestError struct {
 	// Verb of the request, as in a role: get, list, watch, patch.
 	Verb string

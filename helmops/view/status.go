@@ -45,7 +45,7 @@ type SourceStatus struct {
 }
 
 // Kustomization reads one Kustomization, its source and its dependencies. Only the Kustomization has to be readable: what cannot
-// be read of the rest is told in its place.
+// be read of the rest is reported in its place.
 func (r Reader) Kustomization(ctx context.Context, key types.NamespacedName) (KustomizationStatus, error) {
 	var k v1beta1.Kustomization
 	if err := r.get(ctx, v1beta1.KustomizationKind, key, &k); err != nil {

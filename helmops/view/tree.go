@@ -150,7 +150,7 @@ func (r Reader) Tree(ctx context.Context, owner Object) (Tree, error) {
 	for _, f := range found {
 		node := f.node
 		if f.object != nil {
-			node.Children = l.children(f.object.GetUID(), owned, maxDepth) //nolint:contextcheck // judging asks nobody
+			node.Children = l.children(f.object.GetUID(), owned, maxDepth) //nolint:contextcheck // judging sends no request
 		}
 		if node.State == string(health.Current) {
 			out.Healthy++
@@ -216,7 +216,7 @@ func (l looker) object(ctx context.Context, ref v1beta1.ResourceRef) (seen, erro
 	case object == nil:
 		out.node.State = string(health.Current)
 	default:
-		out.object, out.node = object, l.judged(object) //nolint:contextcheck // judging asks nobody
+		out.object, out.node = object, l.judged(object) //nolint:contextcheck // judging sends no request
 	}
 	return out, nil
 }

@@ -22,12 +22,12 @@ import (
 
 // Verification says what of a revision has to be signed, and by whom.
 type Verification struct {
-	// Commit and Tag tell which objects have to be signed: the commit, and the annotated tag that names it.
+	// Commit and Tag say which objects have to be signed: the commit, and the annotated tag that names it.
 	Commit, Tag bool
 	Keys        TrustedKeys
 }
 
-// TrustedKeys are public keys by the names under which they are told.
+// TrustedKeys are public keys by the names under which they are reported.
 type TrustedKeys struct {
 	pgp map[string]openpgp.EntityList
 	ssh map[string][]ssh.PublicKey
@@ -89,7 +89,7 @@ func publicKeys(text []byte) ([]ssh.PublicKey, error) {
 	return found, nil
 }
 
-// verify checks the signatures of a revision in a pack and tells by whom they are. tag is the object that the name of the revision points at,
+// verify checks the signatures of a revision in a pack and returns their signers. tag is the object that the name of the revision points at,
 // when that is a tag.
 func (p *pack) verify(v Verification, rev Revision, tag plumbing.Hash, what string) (by string, err error) {
 	failed := func(err error) error {
@@ -169,7 +169,7 @@ func withoutSignature(encode func(plumbing.EncodedObject) error) ([]byte, error)
 
 const sshBegin = "-----BEGIN SSH SIGNATURE-----"
 
-// signer tells which of the keys has signed a payload. The error continues "commit X".
+// signer returns which of the keys has signed a payload. The error continues "commit X".
 func (k TrustedKeys) signer(payload []byte, signature string) (string, error) {
 	signature = strings.TrimSpace(signature)
 	switch {

@@ -126,7 +126,7 @@ func (h Host) Check(key ssh.PublicKey) error {
 		return nil
 	case len(h.keys) > 0:
 		return fmt.Errorf("%s shows the key %s, but known_hosts has another one for it: "+
-			"the host key has changed, or somebody is in between", h.address, ssh.FingerprintSHA256(key))
+			"the host key has changed, or the connection is intercepted", h.address, ssh.FingerprintSHA256(key))
 	default:
 		return fmt.Errorf("known_hosts has no key of %s", h.address)
 	}

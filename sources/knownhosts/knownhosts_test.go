@@ -81,7 +81,7 @@ func TestMarkedLines(t *testing.T) {
 		says       string
 	}{
 		{"the second key of a type", is("", "git.example.com", first) + is("", "git.example.com", second), second, ""},
-		{"another key", is("", "git.example.com", first), second, "the host key has changed, or somebody is in between"},
+		{"another key", is("", "git.example.com", first), second, "the host key has changed, or the connection is intercepted"},
 		{"no key", is("", "other.example.com", first), first, "known_hosts has no key of git.example.com:22"},
 		{"a revoked key", is("@revoked ", "*", first) + is("", "git.example.com", first), first, "which known_hosts revokes"},
 		{"another revoked key", is("@revoked ", "*", second) + is("", "git.example.com", first), first, ""},

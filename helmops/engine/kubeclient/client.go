@@ -57,7 +57,7 @@ type Identity interface {
 	Getter(namespace string) genericclioptions.RESTClientGetter
 }
 
-// Journal notes how far an action has come, so that another process can go on with it.
+// Journal notes how far an action has come, so that another process can continue it.
 type Journal interface {
 	// HookDone notes that the Job or Pod of a hook has ended.
 	HookDone(kind, namespace, name string, succeeded bool)
@@ -73,7 +73,7 @@ type Options struct {
 	Timeout time.Duration
 	// Owner is the HelmRelease among the tracker's users. Its objects are judged for it alone.
 	Owner string
-	// Superseded is closed when nobody wants the release any more as it is being made. Nil is never.
+	// Superseded is closed when the release is not wanted any more as it is being made. Nil is never.
 	Superseded <-chan struct{}
 	// Leftovers are the manifests of failed revisions whose objects may be in the cluster, newest first.
 	Leftovers []string
@@ -113,7 +113,7 @@ type Client struct {
 	share    share
 	options  Options
 	parsed   map[string][]object
-	// tracked is how many kinds the tracker was told of.
+	// tracked is how many kinds were declared to the tracker.
 	tracked int
 	// failed is what went wrong in a call whose error Helm does not hand on.
 	failed error
@@ -134,7 +134,7 @@ type Client struct {
 	outcome
 }
 
-// ErrSuperseded ends a wait for objects that nobody wants any more.
+// ErrSuperseded ends a wait for objects that are not wanted any more.
 var ErrSuperseded = errors.New("a newer desired state ended the wait")
 
 // Helm probes for these one by one and silently does less when one is missing.

@@ -176,7 +176,7 @@ func declared(object *unstructured.Unstructured) map[string]any {
 }
 
 // asUpdates turns the fields of an object that Helm clients have applied into fields that they have updated. An entry
-// of an apply would keep the fields that no patch changes, and a change of the others by somebody else would go
+// of an apply would keep the fields that no patch changes, and a change of the others by another client would go
 // unnoticed.
 func (c *Client) asUpdates(info *resource.Info, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	now := live

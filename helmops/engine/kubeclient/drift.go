@@ -18,7 +18,7 @@ import (
 // Inspection is what Drift looks at, and how.
 type Inspection struct {
 	// Objects to look at; empty is all of the manifest. Those that are not in it are left out. One whose ownership is given, and
-	// still is as it was, is not compared: nobody has changed what the release says of it.
+	// still is as it was, is not compared: no client has changed what the release says of it.
 	Objects []v1beta1.ResourceRef
 	// Rules say what may differ.
 	Rules *drift.Rules
@@ -33,7 +33,7 @@ type Inspection struct {
 // ObjectError is why an object could not be looked at, or not be brought back.
 type ObjectError struct {
 	Kind, Group, Namespace, Name string
-	// Cause is told by the message, which names the object. It may hold secrets, the message does not.
+	// Cause is what the message describes, which names the object. It may hold secrets, the message does not.
 	Cause   error
 	message string
 }
@@ -44,7 +44,7 @@ func (e *ObjectError) Error() string { return e.message }
 // Unwrap returns the cause.
 func (e *ObjectError) Unwrap() error { return e.Cause }
 
-// Drift tells how objects differ from a manifest of the release, in the order of the manifest, and corrects them if that is
+// Drift returns how objects differ from a manifest of the release, in the order of the manifest, and corrects them if that is
 // asked for. What fails with one object keeps no other from being looked at. The error is that of the only object that
 // failed, or names the first few; each is an *ObjectError.
 func (c *Client) Drift(manifest string, o Inspection) ([]drift.Object, error) {

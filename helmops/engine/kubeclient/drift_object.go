@@ -137,7 +137,7 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
-	// What is left out depends on what was there. Nobody may have changed it since.
+	// What is left out depends on what was there. No client may have changed it since.
 	guarded := i.applies() && !ignored.Empty() && !slices.ContainsFunc(live.GetManagedFields(), isFormer)
 	if guarded {
 		sent.SetResourceVersion(live.GetResourceVersion())

@@ -26,8 +26,8 @@ const (
 )
 
 // prober is the client of one object. Before Helm creates an object it asks, object by object, whether it is there and whose
-// it is. Of what the tracker does not know it is told that there is none, without a request; the write that follows creates
-// and never overwrites. It is told the same of an object that belongs to no release and may be taken over. Objects of other
+// it is. Of what the tracker does not know the answer is that there is none, without a request; the write that follows creates
+// and never overwrites. The answer is the same of an object that belongs to no release and may be taken over. Objects of other
 // releases it sees, and refuses them.
 type prober struct {
 	rest.Interface

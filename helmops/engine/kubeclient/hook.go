@@ -27,7 +27,7 @@ func (c *Client) postUnowned(info *resource.Info) error {
 }
 
 // postHook creates the object of a hook, with a mark of its release. One that an earlier attempt of the release
-// left under the same name is replaced, whatever its delete policy says; the object of anybody else is not
+// left under the same name is replaced, whatever its delete policy says; the object of another owner is not
 // touched.
 func (c *Client) postHook(info *resource.Info) error {
 	content := info.Object.(*unstructured.Unstructured) // isHook has looked

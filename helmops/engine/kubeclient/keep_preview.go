@@ -17,7 +17,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/keep"
 )
 
-// Foresee tells which objects of the former manifest an update to the latter would keep. It changes nothing.
+// Foresee returns which objects of the former manifest an update to the latter would keep. It changes nothing.
 func (c *Client) Foresee(former, latter string) ([]v1beta1.KeptObject, error) {
 	original, err := c.Build(strings.NewReader(former), false)
 	if err != nil {
@@ -65,7 +65,7 @@ func staysByPolicy(info *resource.Info) bool {
 	return ok && content.GetAnnotations()[resourcePolicyAnnotation] == keepPolicy
 }
 
-// Data tells which of the objects of the release hold data of users, with what they hold.
+// Data returns which of the objects of the release hold data of users, with what they hold.
 func (c *Client) Data(refs []v1beta1.ResourceRef) ([]v1beta1.KeptObject, error) {
 	own := func(of schema.GroupResource, namespace, name string) bool {
 		return slices.ContainsFunc(refs, func(ref v1beta1.ResourceRef) bool {

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// podsAfter is how long a wait goes on before pods are watched; most waits are over by then.
+	// podsAfter is how long a wait lasts before pods are watched; most waits are over by then.
 	podsAfter = 2 * time.Second
 	// pullGrace is how long an image may fail to be pulled; registries have bad moments.
 	pullGrace = 10 * time.Second
@@ -28,7 +28,7 @@ const (
 	// maxWatched is how many workloads have their pods watched at a time.
 	maxWatched = 32
 	// maxStarting and maxPulling are how many pods are kept of a wait and of a workload: one tells enough, and the API
-	// server can be anybody's. The others are kept when they change later. maxUID is what the UID of a pod has at most,
+	// server can be a tenant's own. The others are kept when they change later. maxUID is what the UID of a pod has at most,
 	// maxCause its fault.
 	maxStarting, maxPulling = 4096, 256
 	maxUID, maxCause        = 64, 1024
@@ -47,7 +47,7 @@ type podWatch struct {
 	client *Client
 	// since is when the revision was begun: pods that are older are of the one before.
 	since time.Time
-	// broken tells of the first workload that cannot become ready.
+	// broken receives the first workload that cannot become ready.
 	broken chan unready
 
 	mu sync.Mutex
@@ -55,7 +55,7 @@ type podWatch struct {
 	starting map[types.UID]bool
 }
 
-// watchPods watches until ctx ends. Where that is refused, nothing is told.
+// watchPods watches until ctx ends. Where that is refused, nothing is reported.
 func (c *Client) watchPods(ctx context.Context, lacking []unready, since time.Time) *podWatch {
 	w := &podWatch{client: c, since: since.Truncate(time.Second), broken: make(chan unready, 1), starting: map[types.UID]bool{}}
 	watched := 0

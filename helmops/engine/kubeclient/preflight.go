@@ -51,7 +51,7 @@ type Proposal struct {
 // Objects that the update would leave alone cost no request. What the update itself makes room for is not asked for: objects
 // in namespaces that it brings or that are made before, and objects of kinds that it defines.
 //
-// It fails with a RejectedError when the API server would refuse objects, and with what went wrong when that cannot be told.
+// It fails with an InvalidObjectsError when the API server would refuse objects, and with what went wrong when that is not known.
 func (c *Client) Preflight(update Proposal) error {
 	objects, err := c.Build(strings.NewReader(update.Manifest), false)
 	if err != nil {
@@ -142,7 +142,7 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 	entry, there := p.known(info)
 	switch {
 	case there && entry.Deleting:
-		return true, nil // it is made anew once it is gone
+		return true, nil // it is recreated once it is gone
 	case p.options.ClientSide:
 		return p.askClientSide(info)
 	case there && unchanged(entry, w.sum):

@@ -14,7 +14,7 @@ import (
 
 var persistentVolumeClaim = schema.GroupKind{Kind: "PersistentVolumeClaim"}
 
-// Rollback is what going back to an earlier revision does otherwise than going on to a new one.
+// Rollback is what a return to an earlier revision does otherwise than an upgrade to a new one.
 type Rollback struct {
 	// Protect are kinds, as Kind or Kind.group, whose objects are not deleted, besides those that hold the data of users.
 	Protect []string

@@ -38,7 +38,7 @@ func (c *Client) withLeftovers(original kube.ResourceList) kube.ResourceList {
 	return original
 }
 
-// prune deletes what is no longer wanted. What another release or nobody owns by now, and what is to be kept, stays.
+// prune deletes what is no longer wanted. What another release or no release owns by now, and what is to be kept, stays.
 // Objects that others may live in come last: by then those that go with them are gone.
 func (c *Client) prune(unwanted, wanted kube.ResourceList) (kube.ResourceList, error) {
 	var deleted kube.ResourceList
@@ -157,7 +157,7 @@ func (c *Client) WaitForDelete(resources kube.ResourceList, timeout time.Duratio
 	})
 }
 
-// untilGone waits for an object that is being deleted, so that it can be made anew.
+// untilGone waits for an object that is being deleted, so that it can be recreated.
 func (c *Client) untilGone(info *resource.Info) error {
 	return c.WaitForDelete(kube.ResourceList{info}, goneTimeout)
 }
@@ -211,7 +211,7 @@ func (c *Client) untracked(ctx context.Context, info *resource.Info) error {
 	}
 }
 
-// awaitDeletion waits until an object that nobody tracks does not exist.
+// awaitDeletion waits until an untracked object does not exist.
 func (c *Client) awaitDeletion(ctx context.Context, info *resource.Info) error {
 	return tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) {
 		return live == nil, nil

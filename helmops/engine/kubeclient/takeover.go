@@ -48,7 +48,7 @@ func (c *Client) takeFields(info, original *resource.Info) error {
 	})
 }
 
-// meant returns which fields the revision before had in its manifest, as ours; nil when that cannot be told. A client that
+// meant returns which fields the revision before had in its manifest, as ours; nil when that is not known. A client that
 // does not apply owns more than it sent: what admission added to its request, too. That must not go with the first apply.
 func (c *Client) meant(info, original *resource.Info) *metav1.ManagedFieldsEntry {
 	if original == nil {

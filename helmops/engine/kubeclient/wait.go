@@ -23,7 +23,7 @@ const maxNamed = 3
 
 // NotReadyError says which objects did not become ready.
 type NotReadyError struct {
-	// TimedOut is set when there was no more time, unset when an object has failed for good.
+	// TimedOut is set when there was no more time, unset when an object has failed permanently.
 	TimedOut bool
 	// Timeout is how long was waited, with what was added for the progress there was.
 	Timeout time.Duration
@@ -96,7 +96,7 @@ func observedOf(lacking []unready) int {
 	return observed
 }
 
-// untilReady waits until every object is ready. It ends at once when one has failed for good, and later than at the timeout,
+// untilReady waits until every object is ready. It ends early when one has failed permanently, and later than at the timeout,
 // once, when there is progress.
 //
 // It keeps the share while the controllers of the cluster have not observed what was written, though for podsAfter at
@@ -179,7 +179,7 @@ func (p *progress) lately(pods *podWatch, span time.Duration, now time.Time) boo
 	return pods.busy() || now.Sub(p.last) < span
 }
 
-// notReady says what objects lack, and why. A timeout of zero is that of an object that has failed for good.
+// notReady says what objects lack, and why. A timeout of zero is that of an object that has failed permanently.
 func (c *Client) notReady(lacking []unready, of int, timeout time.Duration) error {
 	e := &NotReadyError{TimedOut: timeout > 0, Timeout: timeout, Of: of, Objects: c.explained(lacking)}
 	for i, object := range lacking {

@@ -250,7 +250,7 @@ func (c *Client) mayTake(info *resource.Info) (*unstructured.Unstructured, error
 	return live, c.mine(info, live)
 }
 
-// mine fails when an object belongs to somebody else.
+// mine fails when an object belongs to another owner.
 func (c *Client) mine(info *resource.Info, live *unstructured.Unstructured) error {
 	switch has := ownerOf(live); {
 	case has == c.self():

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxRefusal bounds what is told of one object that is refused, maxQuoted the value in it that is wrong.
+	// maxRefusal bounds what is reported of one object that is refused, maxQuoted the value in it that is wrong.
 	maxRefusal = 512
 	maxQuoted  = 64
 	// maxNamed is how many objects are named.
@@ -55,7 +55,7 @@ func (e *InvalidObjectsError) Add(refused *ObjectError) {
 type ObjectError struct {
 	// Object is its kind and name.
 	Object string
-	// Secret is set when the object is a Secret, of which no value may be told.
+	// Secret is set when the object is a Secret, of which no value may be shown.
 	Secret bool
 	// Cause is what the API server said.
 	Cause error
@@ -118,7 +118,7 @@ func unquote(message string, secret bool) string {
 	detail, separated := strings.CutPrefix(quoted[end:], ": ")
 	switch {
 	case end == 0 || !separated:
-		return strings.TrimSpace(quoted[strings.LastIndex(quoted, ":")+1:]) // where the value ends cannot be told
+		return strings.TrimSpace(quoted[strings.LastIndex(quoted, ":")+1:]) // it is not known where the value ends
 	case !scalar || secret || end > maxQuoted:
 		return detail
 	default:
@@ -126,7 +126,7 @@ func unquote(message string, secret bool) string {
 	}
 }
 
-// quotation tells where the value ends that a text begins with, 0 when that cannot be told, and whether it has no
+// quotation returns where the value ends that a text begins with, 0 when that is not known, and whether it has no
 // parts.
 func quotation(text string) (end int, scalar bool) {
 	if prefix, err := strconv.QuotedPrefix(text); err == nil {

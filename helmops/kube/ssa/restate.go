@@ -15,7 +15,7 @@ var unconvertible = []string{
 	"failed to convert old object", "failed to convert new object",
 }
 
-// IsUnconvertible reports whether an object cannot be applied because somebody owns fields of it in another version of
+// IsUnconvertible reports whether an object cannot be applied because a manager owns fields of it in another version of
 // its kind, one that cannot express the object: it lacks a field that the version which is applied sets, or has a
 // default for. Nothing is wrong with the object.
 func IsUnconvertible(err error) bool {

@@ -8,8 +8,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// claim notes that the objects of the set are those of its owner from now on. An object has one owner: whoever comes second is
-// refused, whether the first has written it already or is about to. It comes after the trial of the objects: nobody can keep an object
+// claim notes that the objects of the set are those of its owner from now on. An object has one owner: the second one is
+// refused, whether the first has written it already or is about to. It comes after the trial of the objects: no owner can keep an object
 // from others who may not write it.
 func (r *run) claim(ctx context.Context) error {
 	for _, i := range r.items {

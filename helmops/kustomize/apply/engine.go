@@ -127,7 +127,7 @@ type Set struct {
 	PruneKinds []string
 	// Kept are objects that were kept before.
 	Kept []v1beta1.KeptObject
-	// Force deletes and creates an object anew when a field that cannot be changed is to change.
+	// Force deletes and recreates an object when a field that cannot be changed is to change.
 	Force bool
 	// Ignore is what may differ; nil is nothing.
 	Ignore *drift.Rules
@@ -152,7 +152,7 @@ func (s Set) before() map[string]*v1beta1.ResourceRef {
 type Result struct {
 	// Inventory of what is in the cluster by now, sorted; nil when nothing was written.
 	Inventory []v1beta1.ResourceRef
-	// Created, Changed, Corrected and Deleted name objects; what was corrected had been changed by somebody else.
+	// Created, Changed, Corrected and Deleted name objects; what was corrected had been changed by another client.
 	Created, Changed, Corrected, Deleted []string
 	// Kept name objects that differ and were left so, with the reason; Spared those that were not deleted, with the reason.
 	Kept, Spared []string
@@ -166,7 +166,7 @@ type Result struct {
 	Warned []warning.Object
 	// Held are the objects, by their IDs in the inventory, that were not pruned yet so that others can take them over.
 	Held []string
-	// Again is when objects that somebody fights over are to be corrected again; zero when there are none.
+	// Again is when objects that another manager keeps changing are to be corrected again; zero when there are none.
 	Again time.Time
 	// Err is nil when all was applied.
 	Err error

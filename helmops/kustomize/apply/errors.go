@@ -34,7 +34,7 @@ func (e *KindError) Error() string {
 		e.Object, e.Kind.Kind, e.Kind.GroupVersion())
 }
 
-// OwnedError says that an object belongs to somebody else. Nothing was written.
+// OwnedError says that an object belongs to another owner. Nothing was written.
 type OwnedError struct {
 	Object string
 	// Owner is what it belongs to: "Kustomization apps/web", "the Helm release apps/web", "a Kustomization of another namespace".

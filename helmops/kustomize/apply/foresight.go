@@ -15,7 +15,7 @@ import (
 type Foresight interface {
 	// Takes reports whether the set will take an object over from its owner.
 	Takes(ctx context.Context, owner types.NamespacedName, id string) bool
-	// HandsTo returns who takes over an object that the set no longer has; empty for nobody. unsure says who may do so
+	// HandsTo returns who takes over an object that the set no longer has; empty for none. unsure says who may do so
 	// without that being known.
 	HandsTo(ctx context.Context, id string) (to types.NamespacedName, unsure string)
 }

@@ -98,7 +98,7 @@ func TestAChangeThatARuleForbids(t *testing.T) {
 	t.Parallel()
 	ruled := strings.Replace(gearsText, "spec: {type: object,", "spec: {type: object, x-kubernetes-validations: "+
 		`[{rule: "self.teeth == oldSelf.teeth", message: Value is immutable}],`, 1)
-	const anew = "Gear team/one (deleted and created anew)"
+	const anew = "Gear team/one (deleted and recreated)"
 	for _, force := range []bool{false, true} {
 		s := newAPIServer(t)
 		s.groups = custom()

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// deletions is how often the deletion of an object is tried that somebody else changes meanwhile.
+// deletions is how often the deletion of an object is tried that another client changes meanwhile.
 const deletions = 3
 
 // Handover decides how objects change hands between Kustomizations. It answers from memory.
@@ -114,7 +114,7 @@ func (r *run) removeAsSeen(ctx context.Context, g *remnant) (bool, error) {
 			return false, err
 		}
 		if g.there && g.uid != uid {
-			g.done = true // somebody has created it again
+			g.done = true // another client has created it again
 		}
 		if g.done {
 			return false, nil

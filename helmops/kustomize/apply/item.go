@@ -44,8 +44,8 @@ type item struct {
 	tracked, there bool
 	// trial is the answer to the dry run; nil when there was none.
 	trial *unstructured.Unstructured
-	// anew is set when the object has to be deleted and created again.
-	anew bool
+	// recreate is set when the object has to be deleted and created again.
+	recreate bool
 	// ownership of the object after the write, empty when it was not written.
 	ownership string
 	// sent is the object as the API server took it last; nil when it was not written. warnings came with that answer.
@@ -155,7 +155,7 @@ func broughtBy(objects []Object) brought {
 	return out
 }
 
-// newItem prepares an object. The error is a *KindError when nobody knows its kind.
+// newItem prepares an object. The error is a *KindError when its kind is unknown.
 func newItem(o Object, mapper meta.RESTMapper, b brought, ownNamespace string) (*item, error) {
 	i := &item{Object: Object{o.DeepCopy(), o.Origin}, stage: stageOf(o.GroupVersionKind().GroupKind())}
 	gvk := o.GroupVersionKind()

@@ -31,7 +31,7 @@ var secretResource = schema.GroupVersionResource{Version: "v1", Resource: "secre
 // fate is what became of a Helm release: ended, and by Fairlead.
 type fate struct{ ended, ours bool }
 
-// leftover reports whether an object is what a Helm release left that is uninstalled, and so nobody's any more: the
+// leftover reports whether an object is what a Helm release left that is uninstalled, and so has no owner any more: the
 // object of a hook, which Helm leaves behind, or a record of its history that Fairlead has kept. soon is as in
 // occupied: then a release that goes too counts.
 func (r *run) leftover(

@@ -79,7 +79,7 @@ func refsOf(inventory []v1beta1.ResourceRef) []tracker.Ref {
 	return out
 }
 
-// judge adds what is to be told of one object.
+// judge adds what is to be reported of one object.
 func (s *site) judge(
 	out *Sight, owner types.NamespacedName, ref v1beta1.ResourceRef, entry tracker.Entry, there, quote bool,
 ) {

@@ -68,7 +68,7 @@ func (r *run) leaveAlone(i *item, over *dispute) {
 func (d *dispute) reason(i *item) string {
 	rival := d.manager
 	if rival == "" {
-		rival = "somebody"
+		rival = "another client"
 	}
 	return fmt.Sprintf("%s, because %s changes it again and again; it is corrected again after %s",
 		i, rival, d.until.UTC().Format(time.RFC3339))

@@ -67,7 +67,7 @@ func (g *remnant) live(ctx context.Context, as *cluster.Identity) (*unstructured
 func (r *run) foreign(ctx context.Context) error {
 	if !r.Prune {
 		for _, g := range r.gone {
-			g.done = true // nobody follows it any more
+			g.done = true // no controller follows it any more
 		}
 		return nil
 	}
@@ -129,7 +129,7 @@ func (r *run) find(ctx context.Context, g *remnant) error {
 }
 
 // waitsFor reports whether a Kustomization goes only once another is gone: it is that one itself, which a set may contain, or it is being
-// deleted and has that one among its objects. Whoever waited for it would wait for good.
+// deleted and has that one among its objects. An attempt that waited for it would never end.
 func waitsFor(live *unstructured.Unstructured, owner types.NamespacedName) bool {
 	if live.GetNamespace() == owner.Namespace && live.GetName() == owner.Name {
 		return true
@@ -273,7 +273,7 @@ func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, 
 	}
 }
 
-// goes reports whether an object is nobody else's: it is ours, follows from another, or is made by the cluster itself.
+// goes reports whether an object has no other owner: it is ours, follows from another, or is made by the cluster itself.
 func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersionResource, soon bool) bool {
 	owner := ownerOf(o)
 	switch {

@@ -99,10 +99,10 @@ func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 	case ssa.IsDryRunUnsupported(err):
 		return r.local(i)
 	case isImmutable(err) && r.Force && !protected(i):
-		i.anew = true
+		i.recreate = true
 		return nil
 	case isImmutable(err) && !protected(i):
-		return &ssa.ObjectError{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and create it anew"}
+		return &ssa.ObjectError{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and recreate it"}
 	case isUntyped(err):
 		return untyped(i, err)
 	default:
@@ -123,7 +123,7 @@ func untyped(i *item, err error) error {
 	return invalid(i, ssa.Reworded(err, i.isSecret()).Error())
 }
 
-// protected reports whether an object is never deleted to be created anew, because what others have in it would go with it.
+// protected reports whether an object is never deleted to be recreated, because what others have in it would go with it.
 func protected(i *item) bool {
 	switch i.GroupVersionKind().GroupKind() {
 	case namespaceKind, definitionKind, claimKind:
@@ -133,7 +133,7 @@ func protected(i *item) bool {
 }
 
 // ofHelm fails when an object is part of a Helm release, whose objects have one owner too. A manifest that only looks like one of Helm's,
-// because it was exported from a release, is nobody else's: nobody but us has written the name of a release into it.
+// because it was exported from a release, has no other owner: only we have written the name of a release into it.
 func (r *run) ofHelm(i *item) error {
 	annotations := i.trial.GetAnnotations()
 	if i.trial.GetLabels()[managedByLabel] != "Helm" || annotations[releaseAnnotation] == "" || !writtenByOthers(i.trial, releaseAnnotation) {

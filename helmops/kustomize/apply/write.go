@@ -19,7 +19,7 @@ import (
 
 // write brings one object to what is wanted.
 func (r *run) write(ctx context.Context, i *item) error {
-	if i.anew {
+	if i.recreate {
 		if err := r.remove(ctx, i); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (r *run) write(ctx context.Context, i *item) error {
 	reduced := tracker.Kustomizations().Reduce(answer)
 	r.site.tracker.Wrote(i.kind, answer, ssa.Checksum(i.body)) //nolint:contextcheck // an expression has a time of its own
 	i.ownership = tracker.OwnershipText(reduced.Ownership)
-	if !i.unchanged() || i.anew {
+	if !i.unchanged() || i.recreate {
 		r.lacks(i, answer)
 	}
 	r.tell(i, live, answer)
@@ -50,7 +50,7 @@ func (r *run) write(ctx context.Context, i *item) error {
 func (r *run) payload(ctx context.Context, i *item) (body []byte, live *unstructured.Unstructured, err error) {
 	ignored := r.Ignore.Of(i.Unstructured)
 	corrects := i.unchanged() && i.there
-	if i.anew || !corrects && ignored.Empty() && !i.entry.Autoscaled {
+	if i.recreate || !corrects && ignored.Empty() && !i.entry.Autoscaled {
 		return i.body, nil, nil
 	}
 	if live, err = r.get(ctx, i); err != nil || live == nil {
@@ -80,8 +80,8 @@ func (r *run) tell(i *item, live, answer *unstructured.Unstructured) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case i.anew:
-		r.result.Changed = append(r.result.Changed, i.String()+" (deleted and created anew)")
+	case i.recreate:
+		r.result.Changed = append(r.result.Changed, i.String()+" (deleted and recreated)")
 	case i.unchanged() && !i.there:
 		r.result.Corrected = append(r.result.Corrected, i.String()+" (it was gone)")
 		r.site.fights.Corrected(fightOf(i), "", r.engine.config.Now())
@@ -129,18 +129,18 @@ func refused(i *item, err error) error {
 	return &ssa.ObjectError{Object: i.place(), Secret: i.isSecret(), Cause: err}
 }
 
-// remove deletes an object that is to be created anew, and waits until it is gone.
+// remove deletes an object that is to be recreated, and waits until it is gone.
 func (r *run) remove(ctx context.Context, i *item) error {
 	background := metav1.DeletePropagationBackground
 	client := r.as.Dynamic().Resource(schema.GroupVersionResource{Group: i.kind.GVK.Group, Version: i.kind.GVK.Version, Resource: i.kind.Resource}).
 		Namespace(i.GetNamespace())
 	err := client.Delete(ctx, i.GetName(), metav1.DeleteOptions{PropagationPolicy: &background})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("deleting %s to create it anew: %w", i, err)
+		return fmt.Errorf("deleting %s to recreate it: %w", i, err)
 	}
 	err = tracker.Follow(ctx, client, i.GetName(), func(o *unstructured.Unstructured) (bool, error) { return o == nil, nil })
 	if err != nil {
-		return fmt.Errorf("waiting until %s is gone, to create it anew: %w", i, err)
+		return fmt.Errorf("waiting until %s is gone, to recreate it: %w", i, err)
 	}
 	return nil
 }
