@@ -70,30 +70,37 @@ func GitSecret(secretType string, data map[string][]byte, ssh bool) (GitAccess, 
 		if len(id.PrivateKey) == 0 || len(id.KnownHosts) == 0 {
 			return GitAccess{}, badSecret("a repository over SSH needs a Secret with the keys %s and %s, not empty; it has %s", IdentityKey, KnownHostsKey, keysOf(data))
 		}
+
 		return GitAccess{Identity: id}, nil
 	}
+
 	var access GitAccess
 	var err error
 	if ca := data[caFileKey]; len(ca) > 0 && len(data[CAKey]) == 0 {
 		access.TLS.CA = ca
 	}
+
 	if slices.ContainsFunc([]string{CAKey, CertKey, PrivateKeyKey}, func(key string) bool { return len(data[key]) > 0 }) {
 		if access.TLS, err = Certificates(data); err != nil {
 			return GitAccess{}, err
 		}
 	}
+
 	if token := value(data, bearerKey); token != "" {
 		if strings.ContainsAny(token, " \t\r\n") {
 			return GitAccess{}, badSecret("the key %s of the Secret holds white space, which is no part of a token", bearerKey)
 		}
+
 		access.Credentials = Credentials{Token: token}
 		return access, nil
 	}
+
 	access.Credentials, err = BasicCredentials(secretType, data)
 	signs := len(data[usernameKey]) > 0 || len(data[passwordKey]) > 0
 	if err != nil && !signs && (len(access.TLS.CA) > 0 || len(access.TLS.Cert) > 0) {
 		return access, nil // certificates alone
 	}
+
 	return access, err
 }
 

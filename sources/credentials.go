@@ -68,11 +68,13 @@ func BasicCredentials(secretType string, data map[string][]byte) (Credentials, e
 		return Credentials{}, badSecret("a Secret of type %s is for registries; keys %s and %s are needed here",
 			DockerConfigType, usernameKey, passwordKey)
 	}
+
 	c := Credentials{Username: value(data, usernameKey), Password: value(data, passwordKey)}
 	if c.Username == "" || c.Password == "" {
 		return Credentials{}, badSecret("the Secret needs the keys %s and %s, not empty; it has %s",
 			usernameKey, passwordKey, keysOf(data))
 	}
+
 	return c, nil
 }
 
@@ -115,18 +117,22 @@ func list(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}
+
 	rest := len(names) - most
 	if rest > 0 {
 		names = names[:most]
 	}
+
 	quoted := make([]string, len(names))
 	for i, name := range names {
 		quoted[i] = quote(name)
 	}
+
 	text := strings.Join(quoted, ", ")
 	if rest > 0 {
 		text += fmt.Sprintf(" and %d more", rest)
 	}
+
 	return text
 }
 

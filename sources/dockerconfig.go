@@ -33,17 +33,22 @@ func dockerCredentials(config []byte, repository string) (Credentials, error) {
 		// The decoder's own text may quote the document, which is secret.
 		return Credentials{}, badSecret("the key %s is not a docker config.json", DockerConfigKey)
 	}
+
 	host, repoPath := splitRepository(repository)
-	best, found := "", false
+	best := ""
+	found := false
 	for key := range parsed.Auths {
 		if matches(key, host, repoPath) && (!found || better(key, best)) {
-			best, found = key, true
+			best = key
+			found = true
 		}
 	}
+
 	if !found {
 		return Credentials{}, badSecret("the docker config has no entry for %s; it has entries for %s",
 			quote(host), list(hostsOf(parsed.Auths)))
 	}
+
 	return parsed.Auths[best].credentials(best)
 }
 
@@ -67,6 +72,7 @@ func (e dockerEntry) credentials(key string) (Credentials, error) {
 	if e.Username != "" && e.Password != "" {
 		return Credentials{Username: e.Username, Password: e.Password}, nil
 	}
+
 	if e.Auth != "" {
 		decoded, err := decodeAuth(e.Auth)
 		name, password, ok := strings.Cut(decoded, ":")
@@ -78,10 +84,12 @@ func (e dockerEntry) credentials(key string) (Credentials, error) {
 			return Credentials{}, badSecret("auth of the docker config's entry %s is not base64 of user:password", quote(hostOf(key)))
 		}
 	}
+
 	if e.IdentityToken != "" || e.RegistryToken != "" {
 		return Credentials{}, badSecret("the docker config's entry %s holds a token of a login session; "+
 			"only a user name and a password, or an access token as password, can be used", quote(hostOf(key)))
 	}
+
 	return Credentials{}, badSecret("the docker config's entry %s has neither auth nor username and password", quote(hostOf(key)))
 }
 
@@ -113,6 +121,7 @@ func splitKey(key string) (host, keyPath string) {
 	if _, rest, ok := strings.Cut(key, "://"); ok {
 		key = rest
 	}
+
 	host, keyPath = splitRepository(key)
 	for _, api := range []string{"v1", "v2"} {
 		if keyPath == api {
@@ -122,6 +131,7 @@ func splitKey(key string) (host, keyPath string) {
 			return host, rest
 		}
 	}
+
 	return host, keyPath
 }
 
@@ -141,17 +151,21 @@ func hostMatches(pattern, host string) bool {
 	if !isPattern(pattern) {
 		return false
 	}
+
 	patternName, patternPort, _ := strings.Cut(pattern, ":")
 	name, port, _ := strings.Cut(host, ":")
-	wanted, labels := strings.Split(patternName, "."), strings.Split(name, ".")
+	wanted := strings.Split(patternName, ".")
+	labels := strings.Split(name, ".")
 	if patternPort != port || len(wanted) != len(labels) {
 		return false
 	}
+
 	for i := range wanted {
 		if ok, err := path.Match(wanted[i], labels[i]); err != nil || !ok {
 			return false
 		}
 	}
+
 	return true
 }
 

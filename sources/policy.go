@@ -22,11 +22,14 @@ func IsDowngrade(before, found Published) bool {
 	if !ok || before.Digest == "" {
 		return false
 	}
+
 	next, ok := ParseVersion(found.Version)
 	if !ok {
 		return false
 	}
-	old.Created, next.Created = before.Created, found.Created
+
+	old.Created = before.Created
+	next.Created = found.Created
 	return Compare(next, old) < 0
 }
 
@@ -63,8 +66,10 @@ func SatisfiesReference(ref *v1beta1.OCIRepositoryRef, chart v1beta1.ChartRevisi
 	case ref.SemVer != "":
 		return InRange(ref.SemVer, chart.Version)
 	}
+
 	if tag, exact := ParseTag(ref.Tag); exact {
 		return InRange(tag.String(), chart.Version)
 	}
+
 	return true // a tag that moves
 }

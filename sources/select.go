@@ -43,19 +43,23 @@ func Select(versions []Version, c Choice) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
+
 	sorted := inOrder(versions)
 	wanted, err := r.wanted(sorted)
 	if err != nil {
 		return Version{}, err
 	}
+
 	var refused refusals
 	for _, v := range sorted {
 		no := r.refuse(v, wanted)
 		if no == nil {
 			return v, nil
 		}
+
 		refused.add(*no)
 	}
+
 	return Version{}, r.noMatch(refused)
 }
 
@@ -84,16 +88,20 @@ func newRules(c Choice) (*rules, error) {
 	if r.Constraint = strings.TrimSpace(c.Constraint); r.Constraint == "" {
 		r.Constraint = "*"
 	}
+
 	if c.KubeVersion != "" {
 		kube, err := semver.NewVersion(c.KubeVersion)
 		if err != nil {
 			return nil, Fail(v1beta1.InvalidReferenceReason, err, "reading the version of the cluster %s", quote(c.KubeVersion))
 		}
+
 		r.kube = kube
 	}
+
 	if pin, ok := ParseVersion(r.Constraint); ok {
 		r.pin = pin.Version
 	}
+
 	return r, nil
 }
 
@@ -105,14 +113,17 @@ func (r *rules) wanted(versions []Version) (func(Version) bool, error) {
 			return v.Version != nil && v.Version.Equal(r.pin) && v.Version.Metadata() == r.pin.Metadata()
 		})
 	}
+
 	if r.pin != nil && r.pin.Metadata() == "" {
 		meanings = append(meanings, func(v Version) bool { return v.Version != nil && v.Version.Equal(r.pin) })
 	}
+
 	for _, is := range meanings {
 		if slices.ContainsFunc(versions, func(v Version) bool { return is(v) && r.filtered(v) }) {
 			return is, nil
 		}
 	}
+
 	if r.pin != nil {
 		return func(Version) bool { return false }, nil
 	}
@@ -122,6 +133,7 @@ func (r *rules) wanted(versions []Version) (func(Version) bool, error) {
 		return nil, Stall(v1beta1.InvalidReferenceReason, nil,
 			"%s is neither a version nor a range; \"*\" selects the newest", quote(r.Constraint))
 	}
+
 	limit.IncludePrerelease = r.IncludePrerelease
 	r.limit = limit
 	return func(v Version) bool { return v.Version != nil && limit.Check(v.Version) }, nil
@@ -161,11 +173,13 @@ func (r *refusals) add(no refusal) {
 		r.texts++
 		return
 	}
+
 	r.published++
 	place := slices.IndexFunc(r.nearest, func(other refusal) bool { return other.distance > no.distance })
 	if place < 0 {
 		place = len(r.nearest)
 	}
+
 	if place < shownRefusals {
 		r.nearest = slices.Insert(r.nearest, place, no)
 		r.nearest = r.nearest[:min(len(r.nearest), shownRefusals)]
@@ -182,11 +196,13 @@ func (r *rules) refuse(v Version, wanted func(Version) bool) *refusal {
 	case !r.fitsCluster(v.KubeVersion):
 		return &refusal{v, func() string { return UnfitReason(v.KubeVersion, r.KubeVersion) }, asWanted}
 	}
+
 	if r.Skip != nil {
 		if reason, skip := r.Skip(v); skip {
 			return &refusal{v, func() string { return cmp.Or(reason, "refused") }, asWanted}
 		}
 	}
+
 	return nil
 }
 
@@ -199,8 +215,10 @@ func (r *rules) distance(v Version) int {
 		if err != nil {
 			return far
 		}
+
 		read = lenient
 	}
+
 	switch {
 	case r.limit != nil:
 		if r.isPrerelease(v) {
@@ -212,6 +230,7 @@ func (r *rules) distance(v Version) int {
 	default:
 		return near
 	}
+
 	return far
 }
 
@@ -255,12 +274,14 @@ func (r *rules) fitsCluster(kubeVersion string) bool {
 	if r.kube == nil || kubeVersion == "" {
 		return true
 	}
+
 	fits, known := r.clusters[kubeVersion]
 	if !known {
 		limit, err := semver.NewConstraint(kubeVersion)
 		fits = err == nil && limit.Check(r.kube)
 		r.clusters[kubeVersion] = fits
 	}
+
 	return fits
 }
 
@@ -291,6 +312,7 @@ func (r *rules) noMatch(refused refusals) error {
 	if r.Exclude != nil {
 		wanted += " without " + quote(r.Exclude.String())
 	}
+
 	switch {
 	case refused.published == 0 && refused.texts == 0:
 		return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: no version is published at all", wanted)
@@ -298,10 +320,12 @@ func (r *rules) noMatch(refused refusals) error {
 		return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: of %d published, none is strict semver",
 			wanted, refused.texts)
 	}
+
 	var shown []string
 	for _, no := range refused.nearest {
 		shown = append(shown, fmt.Sprintf("%s (%s)", clip(no.version.Tag), no.why()))
 	}
+
 	return Fail(v1beta1.NoMatchReason, nil, "no version matches %s: of %d published, %s",
 		wanted, refused.published, strings.Join(shown, ", "))
 }

@@ -83,8 +83,10 @@ func parseAll(texts []string, parse func(string) (Version, bool)) (versions []Ve
 			skipped++
 			continue
 		}
+
 		versions = append(versions, v)
 	}
+
 	slices.SortFunc(versions, NewestFirst)
 	return versions, skipped
 }
@@ -123,28 +125,34 @@ func compareBuild(a, b string) int {
 	if a == "" || b == "" {
 		return cmp.Compare(len(a), len(b))
 	}
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+
+	as := strings.Split(a, ".")
+	bs := strings.Split(b, ".")
 	for i := range min(len(as), len(bs)) {
 		if order := compareIdentifier(as[i], bs[i]); order != 0 {
 			return order
 		}
 	}
+
 	return cmp.Compare(len(as), len(bs))
 }
 
 // compareIdentifier compares two dotted identifiers as semver does in a pre-release: numbers by value and before texts.
 // Leading zeros, which builds may have, do not count unless everything else is equal.
 func compareIdentifier(a, b string) int {
-	an, bn := isNumber(a), isNumber(b)
+	an := isNumber(a)
+	bn := isNumber(b)
 	switch {
 	case an && bn:
-		x, y := strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+		x := strings.TrimLeft(a, "0")
+		y := strings.TrimLeft(b, "0")
 		return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y), strings.Compare(a, b))
 	case an:
 		return -1
 	case bn:
 		return 1
 	}
+
 	return strings.Compare(a, b)
 }
 

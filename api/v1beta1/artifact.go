@@ -69,8 +69,10 @@ func ShortDigest(digest string) string {
 			break
 		}
 	}
+
 	if len(digest) > 12 {
 		return digest[:12]
 	}
+
 	return digest
 }

@@ -28,6 +28,7 @@ func (in *HelmRelease) GetReleaseName() string {
 	if in.Spec.ReleaseName != "" {
 		return in.Spec.ReleaseName
 	}
+
 	name := in.Name
 	if in.Spec.TargetNamespace != "" {
 		name = in.Spec.TargetNamespace + "-" + name
@@ -35,6 +36,7 @@ func (in *HelmRelease) GetReleaseName() string {
 	if len(name) <= maxReleaseName {
 		return name
 	}
+
 	sum := sha256.Sum256([]byte(name))
 	return name[:40] + "-" + hex.EncodeToString(sum[:])[:12]
 }

@@ -92,14 +92,17 @@ func (in *HelmRelease) AutoRollbackEnabled() bool {
 
 // GetRollbackBudget is how many rollbacks may happen in which time.
 func (in *HelmRelease) GetRollbackBudget() (count int, per time.Duration) {
-	count, per = DefaultRollbackCount, DefaultRollbackPer
+	count = DefaultRollbackCount
+	per = DefaultRollbackPer
 	if in.Spec.AutoRollback == nil || in.Spec.AutoRollback.Budget == nil {
 		return count, per
 	}
+
 	budget := in.Spec.AutoRollback.Budget
 	if budget.Count != nil {
 		count = int(*budget.Count)
 	}
+
 	return count, durationOr(budget.Per, per)
 }
 

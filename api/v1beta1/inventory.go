@@ -55,11 +55,13 @@ func (in ResourceRef) Split() (namespace, name, group, kind string, ok bool) {
 	if !ok || last < 0 {
 		return "", "", "", "", false
 	}
+
 	rest, kind = rest[:last], rest[last+1:]
 	last = strings.LastIndexByte(rest, '_')
 	if last < 0 {
 		return "", "", "", "", false
 	}
+
 	return namespace, rest[:last], rest[last+1:], kind, kind != "" && rest[:last] != ""
 }
 
@@ -75,6 +77,7 @@ func (in *ResourceRef) UnmarshalJSON(data []byte) error {
 	if in.Payload == "" {
 		in.Payload = in.FormerPayload
 	}
+
 	in.FormerOwnership = ""
 	in.FormerPayload = ""
 	return nil

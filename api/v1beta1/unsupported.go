@@ -61,10 +61,12 @@ func (u *unsupported) verification(field string, v *Verification) {
 	if v == nil {
 		return
 	}
+
 	u.value(field+".provider", v.Provider, VerifyCosign, VerifyHelm)
 	if v.Provider != "" && v.Provider != VerifyCosign {
 		return
 	}
+
 	rooted := len(v.MatchOIDCIdentity) > 0 && v.TrustedRootSecretRef != nil
 	u.set(field+" without secretRef, or matchOIDCIdentity with trustedRootSecretRef,", v.SecretRef == nil && !rooted)
 	u.set(field+".matchOIDCIdentity beside secretRef", v.SecretRef != nil && len(v.MatchOIDCIdentity) > 0)

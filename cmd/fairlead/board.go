@@ -64,6 +64,7 @@ changes.`,
 		if isPipeline(args) {
 			args = slices.DeleteFunc(splitKindAndName(args)[1:], func(name string) bool { return name == "" })
 		}
+
 		selector, err := labels.Parse(f.selector)
 		switch {
 		case err != nil:
@@ -71,6 +72,7 @@ changes.`,
 		case f.watch && out.machine():
 			return usagef(cmd, "--watch prints a board; it cannot be combined with -o %s", out.format)
 		}
+
 		q := promotionQuery{word: "pipelines", all: f.all, names: args, selector: selector, out: out}
 		return a.board(cmd.Context(), q, f.watch)
 	}
@@ -83,11 +85,13 @@ func (a *app) board(ctx context.Context, q promotionQuery, watch bool) error {
 	if err != nil {
 		return err
 	}
+
 	listing := promotionListings[q.word]
 	b := board{app: a, query: q}
 	if watch {
 		return a.watchBoard(ctx, c, &b, q.feed(c, listing))
 	}
+
 	objects, err := q.feed(c, listing).read(ctx)
 	if err != nil {
 		return err
@@ -95,6 +99,7 @@ func (a *app) board(ctx context.Context, q promotionQuery, watch bool) error {
 	if err := q.allNamed(c, listing, objects); err != nil {
 		return err
 	}
+
 	rows := boardRows(objects)
 	switch {
 	case q.out.machine():
@@ -103,6 +108,7 @@ func (a *app) board(ctx context.Context, q promotionQuery, watch bool) error {
 		a.noPromotions(c, q, listing)
 		return nil
 	}
+
 	_, err = io.WriteString(a.out, b.text(rows, a.outWidth))
 	return err
 }
@@ -122,13 +128,16 @@ func boardRows(objects []client.Object) []view.BoardRow {
 
 // watchBoard shows the board until ctx ends.
 func (a *app) watchBoard(ctx context.Context, c *connection, b *board, f feed) error {
-	listing, listed, last := promotionListings[b.query.word], false, ""
+	listing := promotionListings[b.query.word]
+	listed := false
+	last := ""
 	printed := map[string]string{}
 	terminal := a.outWidth > 0 && a.width > 0
 	every := time.Duration(0)
 	if terminal {
 		every = boardRefresh
 	}
+
 	return f.follow(ctx, every, func(objects []client.Object) error {
 		rows := boardRows(objects)
 		if !listed {
@@ -139,14 +148,17 @@ func (a *app) watchBoard(ctx context.Context, c *connection, b *board, f feed) e
 				a.noPromotions(c, b.query, listing)
 			}
 		}
+
 		listed = true
 		if !terminal {
 			return b.lines(rows, printed)
 		}
+
 		text := b.text(rows, a.outWidth)
 		if text == last || last == "" && len(rows) == 0 {
 			return nil
 		}
+
 		last = text
 		_, err := io.WriteString(a.out, "\x1b[H\x1b[2J"+text)
 		return err
@@ -171,17 +183,20 @@ func (b *board) lines(rows []view.BoardRow, printed map[string]string) error {
 		if err != nil {
 			return fmt.Errorf("write pipeline %s: %w", key, err)
 		}
+
 		if printed[key] != string(text) {
 			printed[key] = string(text)
 			out.WriteString(b.line(r) + "\n")
 		}
 	}
+
 	for _, key := range sortedKeys(printed) {
 		if !there[key] {
 			out.WriteString(b.app.now().UTC().Format(time.RFC3339) + " " + key + ": it is gone\n")
 			delete(printed, key)
 		}
 	}
+
 	_, err := io.WriteString(b.app.out, out.String())
 	return err
 }

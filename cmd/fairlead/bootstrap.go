@@ -102,6 +102,7 @@ With --wait it exits with 0 when the cluster follows the repository, with 1 when
 		if err := f.check(cmd); err != nil {
 			return err
 		}
+
 		ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 		defer cancel()
 		return a.bootstrap(ctx, f)
@@ -121,12 +122,14 @@ func (f *bootstrapFlags) check(cmd *cobra.Command) error {
 	case f.interval <= 0:
 		return usagef(cmd, "--interval %s is no interval", f.interval)
 	}
+
 	if err := f.readKey(); err != nil {
 		return usagef(cmd, "--private-key-file: %s", err)
 	}
 	if err := f.repository.Check(); err != nil {
 		return usagef(cmd, "--url: %s", err)
 	}
+
 	return f.installFlags.check(cmd)
 }
 
@@ -144,10 +147,12 @@ func (f *bootstrapFlags) readToken(a *app, cmd *cobra.Command) error {
 		return usagef(cmd, "--token would show the token to other users of this computer; use --token-file FILE, "+
 			"--token-file - for standard input, or $%s", tokenVariable)
 	}
+
 	if f.tokenFile == "" {
 		f.repository.Token = os.Getenv(tokenVariable)
 		return nil
 	}
+
 	content, err := a.readInput(f.tokenFile)
 	if err != nil {
 		return usagef(cmd, "--token-file: %s", err)
@@ -155,6 +160,7 @@ func (f *bootstrapFlags) readToken(a *app, cmd *cobra.Command) error {
 	if f.repository.Token, err = oneWord(content); err != nil {
 		return usagef(cmd, "--token-file: %s", err)
 	}
+
 	return nil
 }
 
@@ -163,17 +169,21 @@ func (f *bootstrapFlags) readKey() error {
 	if f.key == "" {
 		return nil
 	}
+
 	private, err := os.ReadFile(f.key)
 	if err != nil {
 		return err
 	}
+
 	if f.knownHosts == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
 			return err
 		}
+
 		f.knownHosts = filepath.Join(home, ".ssh", "known_hosts")
 	}
+
 	f.repository.Key, err = install.NewKey(f.repository.URL, private, os.Getenv(passphraseVariable), f.knownHosts)
 	return err
 }
@@ -193,6 +203,7 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 	if err != nil {
 		return err
 	}
+
 	site, err := c.site(ctx)
 	if err != nil {
 		return err
@@ -203,6 +214,7 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 	if err := f.admitPolicies(site); err != nil {
 		return err
 	}
+
 	options := f.options()
 	commit, err := a.commitManifests(ctx, f, options)
 	if err != nil {
@@ -212,11 +224,13 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 	if err := a.applyInstallation(ctx, site, &f.installFlags); err != nil {
 		return err
 	}
+
 	if options.Sync.Secret != "" {
 		if err := site.ApplySecret(ctx, options.Sync.Secret, f.repository.Credentials()); err != nil {
 			return err
 		}
 	}
+
 	objects, err := options.Objects(ctx)
 	if err != nil {
 		return err
@@ -224,11 +238,13 @@ func (a *app) bootstrap(ctx context.Context, f *bootstrapFlags) error {
 	if _, err := site.Apply(ctx, objects); err != nil {
 		return fmt.Errorf("have the cluster follow %s: %w", f.repository.URL, err)
 	}
+
 	if !f.wait {
 		a.say("the cluster is set up to follow %s; to wait for commit %s: fairlead wait kustomization %s -n %s --for revision=%s",
 			f.repository.URL, commit[:12], install.Root, install.Namespace, commit[:12])
 		return nil
 	}
+
 	return a.awaitSync(ctx, c, commit, f.timeout)
 }
 
@@ -238,19 +254,23 @@ func (a *app) admitBootstrap(ctx context.Context, c *connection, site *install.S
 	if err != nil {
 		return fmt.Errorf("check %s: %w", c.describe(), err)
 	}
+
 	for _, check := range checks {
 		if check.Outcome == install.Failed {
 			return fmt.Errorf("%s: %s; %s", check.Name, check.Message, check.Fix)
 		}
 	}
+
 	found, err := site.Find(ctx)
 	if err != nil {
 		return fmt.Errorf("look for Fairlead in %s: %w", c.describe(), err)
 	}
+
 	if wanted := sync.Follows(); found.Follows != "" && found.Follows != wanted {
 		return fmt.Errorf("this cluster follows %s already, not %s; what came from there would be deleted; use that address, or \"fairlead uninstall\" first",
 			found.Follows, wanted)
 	}
+
 	return nil
 }
 
@@ -259,6 +279,7 @@ func (a *app) commitManifests(ctx context.Context, f *bootstrapFlags, options in
 	if err != nil {
 		return "", err
 	}
+
 	p := &progress{w: a.err, width: a.width}
 	p.show("reading " + f.repository.URL)
 	commit, changed, err := f.repository.Write(ctx, options.Sync.Dir(), files, install.Commit{
@@ -273,6 +294,7 @@ func (a *app) commitManifests(ctx context.Context, f *bootstrapFlags, options in
 	default:
 		fmt.Fprintf(a.out, "branch %s has the manifests already, at %s\n", f.repository.Branch, commit[:12])
 	}
+
 	return commit, nil
 }
 
@@ -290,12 +312,15 @@ func (a *app) awaitSync(ctx context.Context, c *connection, commit string, timeo
 		case !state.Done || state.Phase != view.Ready:
 			return a.conclude(k, key, state, timeout)
 		}
+
 		last = state.Message
 	}
+
 	object, err := view.NewReader(c.client).Object(ctx, v1beta1.KustomizationKind, key)
 	if err != nil {
 		return err
 	}
+
 	ks, is := object.(*v1beta1.Kustomization)
 	if !is {
 		return errors.New("the answer of the API server is no Kustomization")
@@ -303,6 +328,7 @@ func (a *app) awaitSync(ctx context.Context, c *connection, commit string, timeo
 	if applied := ks.Status.LastAppliedRevision; !strings.HasSuffix(applied, commit) {
 		fmt.Fprintf(a.out, "the cluster is at %s, not at %s: another push came in between, or the branch is another\n", applied, commit[:12])
 	}
+
 	fmt.Fprintln(a.out, oneLine("the cluster follows the repository: "+last))
 	return nil
 }

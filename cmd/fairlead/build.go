@@ -50,22 +50,27 @@ Values in Secrets, and what was encrypted or came from Secrets, are masked. For 
 		if err := files.check(cmd); err != nil {
 			return err
 		}
+
 		ks, err := a.kustomization(cmd.Context(), k, name, files)
 		if err != nil {
 			return err
 		}
+
 		objects, mask, err := a.render(cmd.Context(), ks, files)
 		if err != nil {
 			return err
 		}
+
 		built := view.Built(objects, mask)
 		if out.machine() {
 			return out.write(a.out, built)
 		}
+
 		if len(built.Items) == 0 {
 			fmt.Fprintln(a.err, "there is no object in "+oneLine(files.path))
 			return nil
 		}
+
 		return writeDocuments(a.out, built.Items)
 	}
 	return cmd
@@ -111,19 +116,23 @@ func (a *app) kustomization(ctx context.Context, k kind, name string, files *fil
 	if files.file != "" {
 		return kustomizationIn(files.file, types.NamespacedName{Namespace: a.namespaceOrNone(), Name: name})
 	}
+
 	c, err := a.open()
 	if err != nil {
 		return nil, err
 	}
+
 	key := types.NamespacedName{Namespace: c.namespace, Name: name}
 	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
 	if err != nil {
 		return nil, a.notFound(ctx, k, key, err)
 	}
+
 	ks, ok := object.(*v1beta1.Kustomization)
 	if !ok {
 		return nil, fmt.Errorf("%s is no Kustomization", k.describe(key))
 	}
+
 	return ks, nil
 }
 
@@ -168,14 +177,17 @@ func kustomizationIn(file string, key types.NamespacedName) (*v1beta1.Kustomizat
 	if err != nil {
 		return nil, fmt.Errorf("--file: %w", err)
 	}
+
 	content, err := io.ReadAll(io.LimitReader(opened, maxKustomizationFile))
 	if err := errors.Join(err, opened.Close()); err != nil {
 		return nil, fmt.Errorf("--file: %w", err)
 	}
+
 	objects, err := build.Parse(file, content)
 	if err != nil {
 		return nil, fmt.Errorf("--file: %w", err)
 	}
+
 	for _, o := range objects {
 		group := o.GroupVersionKind().Group
 		if group != v1beta1.GroupVersion.Group || o.GetKind() != v1beta1.KustomizationKind || o.GetName() != key.Name {
@@ -187,19 +199,24 @@ func kustomizationIn(file string, key types.NamespacedName) (*v1beta1.Kustomizat
 		if key.Namespace != "" && o.GetNamespace() != key.Namespace {
 			continue
 		}
+
 		text, err := o.MarshalJSON()
 		if err != nil {
 			return nil, err
 		}
+
 		ks := &v1beta1.Kustomization{}
 		if err := yaml.UnmarshalStrict(text, ks); err != nil {
 			return nil, fmt.Errorf("--file: Kustomization %s in %s: %w", key, file, err)
 		}
+
 		return ks, nil
 	}
+
 	if key.Namespace == "" {
 		return nil, fmt.Errorf("--file: there is no Kustomization %s in %s", key.Name, file)
 	}
+
 	return nil, fmt.Errorf("--file: there is no Kustomization %s in %s (choose the namespace with -n)", key, file)
 }
 
@@ -209,14 +226,17 @@ func (a *app) render(ctx context.Context, ks *v1beta1.Kustomization, files *file
 	if err != nil {
 		return nil, nil, fmt.Errorf("--path: %w", err)
 	}
+
 	tree, err := build.ReadDir(root, build.Limits{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--path: %w", err)
 	}
+
 	objects, mask, err := a.renderAt(ctx, ks, tree, path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("build Kustomization %s/%s from %s: %w", ks.Namespace, ks.Name, files.path, err)
 	}
+
 	return objects, mask, nil
 }
 
@@ -243,6 +263,7 @@ func repositoryOf(dir string) (root, path string, err error) {
 	if err != nil {
 		return "", "", err
 	}
+
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
@@ -250,6 +271,7 @@ func repositoryOf(dir string) (root, path string, err error) {
 	case !info.IsDir():
 		return "", "", fmt.Errorf("%s is no directory", dir)
 	}
+
 	for root = dir; ; root = filepath.Dir(root) {
 		if _, err := os.Stat(filepath.Join(root, ".git")); err == nil {
 			relative, err := filepath.Rel(root, dir)

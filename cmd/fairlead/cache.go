@@ -37,6 +37,7 @@ func (flags *cacheFlags) check() (err error) {
 	if flags.kept.Share > flags.kept.Total {
 		return fmt.Errorf("--cache-share %s: want at most --cache-size, which is %s", flags.share, flags.size)
 	}
+
 	return nil
 }
 

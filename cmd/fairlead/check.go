@@ -41,6 +41,7 @@ Exits with 0 when nothing failed, with 1 when something did, with 2 on an error.
 		if err != nil {
 			return fmt.Errorf("check %s: %w", a.cluster.describe(), err)
 		}
+
 		return a.printChecks(checks, out)
 	}
 	return cmd
@@ -53,14 +54,17 @@ func (a *app) check(ctx context.Context, pre bool) ([]install.Check, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	site, err := c.site(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	before, err := site.Before(ctx)
 	if err != nil || pre {
 		return before, err
 	}
+
 	after, err := site.After(ctx, version)
 	return append(before, after...), err
 }
@@ -81,8 +85,10 @@ func (a *app) printChecks(checks []install.Check, out *output) error {
 			}
 		}
 	}
+
 	if failed {
 		return errNotReady
 	}
+
 	return nil
 }

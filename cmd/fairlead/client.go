@@ -84,10 +84,12 @@ func kubeVersionFrom(config *rest.Config) func(context.Context) (string, error) 
 		if err != nil {
 			return "", err
 		}
+
 		found, err := asking.ServerVersionWithContext(ctx)
 		if err != nil {
 			return "", err
 		}
+
 		return found.GitVersion, nil
 	}
 }
@@ -114,11 +116,13 @@ func selfOf(ctx context.Context, config *rest.Config) (authenticationv1.UserInfo
 	if err != nil {
 		return authenticationv1.UserInfo{}, err
 	}
+
 	review := &authenticationv1.SelfSubjectReview{}
 	review, err = asking.SelfSubjectReviews().Create(ctx, review, metav1.CreateOptions{})
 	if err != nil {
 		return authenticationv1.UserInfo{}, err
 	}
+
 	return review.Status.UserInfo, nil
 }
 
@@ -175,15 +179,18 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if _, err := clientcmd.ParseTimeout(f.requestTimeout); err != nil {
 		return nil, fmt.Errorf("--request-timeout %q is no duration; write for example 10s", f.requestTimeout)
 	}
+
 	source := loader(f)
 	config, err := source.ClientConfig()
 	if err != nil {
 		return nil, configError(err, f, source)
 	}
+
 	namespace, _, err := source.Namespace()
 	if err != nil {
 		return nil, configError(err, f, source)
 	}
+
 	config.UserAgent = "fairlead-cli/" + version
 	config.Proxy = environmentProxy(config)
 	config.WarningHandler = rest.NewWarningWriter(warnings, rest.WarningWriterOptions{Deduplicate: true})
@@ -191,11 +198,13 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("register the API: %w", err)
 	}
+
 	options := client.Options{Scheme: scheme, Mapper: mapper()}
 	requests, err := client.New(config, options)
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
+
 	// A limit on one request would cut a watch off in the middle.
 	unlimited := rest.CopyConfig(config)
 	unlimited.Timeout = 0
@@ -203,10 +212,12 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
+
 	objects, err := allKinds(config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client for %s: %w", config.Host, err)
 	}
+
 	out := &connection{
 		client: requests, watcher: watcher, objects: objects, logs: logsOf(config), engine: engineOf(config),
 		controllerLogs: controllerLogsOf(config), resolve: resolverOf(config), kubeVersion: kubeVersionFrom(config),
@@ -216,6 +227,7 @@ func connect(f clusterFlags, warnings io.Writer) (*connection, error) {
 	if raw, err := source.RawConfig(); err == nil {
 		out.context = cmp.Or(f.context, raw.CurrentContext)
 	}
+
 	return out, nil
 }
 
@@ -240,22 +252,28 @@ func mapper() meta.RESTMapper {
 		if k.ofCluster {
 			scope = meta.RESTScopeRoot
 		}
+
 		m.Add(v1beta1.GroupVersion.WithKind(k.name), scope)
 	}
+
 	m.Add(v1beta1.GroupVersion.WithKind(v1beta1.PromotionApprovalKind), meta.RESTScopeNamespace)
 	for _, other := range []string{"Secret", "ConfigMap", "Event"} { // values, credentials, and what was reported
 		m.Add(corev1.SchemeGroupVersion.WithKind(other), meta.RESTScopeNamespace)
 	}
+
 	return m
 }
 
 // missingFiles says which files that should be the kubeconfig do not exist: the one of --kubeconfig, else all of KUBECONFIG. It is
 // empty when one of them exists, or none is named.
 func missingFiles(explicit, variable string) string {
-	from, paths := "--kubeconfig", []string{explicit}
+	from := "--kubeconfig"
+	paths := []string{explicit}
 	if explicit == "" {
-		from, paths = clientcmd.RecommendedConfigPathEnvVar, filepath.SplitList(variable)
+		from = clientcmd.RecommendedConfigPathEnvVar
+		paths = filepath.SplitList(variable)
 	}
+
 	paths = slices.DeleteFunc(paths, func(path string) bool { return path == "" })
 	for _, path := range paths {
 		_, err := os.Stat(path) // #nosec G703 -- the user of the command names the file
@@ -263,6 +281,7 @@ func missingFiles(explicit, variable string) string {
 			return ""
 		}
 	}
+
 	switch len(paths) {
 	case 0:
 		return ""
@@ -281,14 +300,17 @@ func configError(err error, f clusterFlags, source clientcmd.ClientConfig) error
 	if clientcmd.IsEmptyConfig(err) {
 		return errors.New("no cluster is configured; set --kubeconfig or KUBECONFIG, or choose a context with --context")
 	}
+
 	raw, rawErr := source.RawConfig()
 	if rawErr != nil {
 		return fmt.Errorf("read the kubeconfig: %w", rawErr)
 	}
+
 	name := cmp.Or(f.context, raw.CurrentContext)
 	if _, known := raw.Contexts[name]; !known && name != "" {
 		contexts := slices.Sorted(maps.Keys(raw.Contexts))
 		return fmt.Errorf("the kubeconfig has no context %q; it has: %s", name, orNone(strings.Join(contexts, ", ")))
 	}
+
 	return fmt.Errorf("read the kubeconfig: %w", err)
 }

@@ -201,9 +201,11 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding a cluster: %w", err)
 	}
+
 	config.UserAgent = "fairlead"
 	config.Proxy = environmentProxy(config)
-	config.QPS, config.Burst = -1, 0 // the API server's own fairness decides
+	config.QPS = -1
+	config.Burst = 0 // the API server's own fairness decides
 	return config, nil
 }
 
@@ -212,6 +214,7 @@ func newManager(config *rest.Config, flags controllerFlags) (ctrl.Manager, error
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1beta1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
+
 	config = rest.CopyConfig(config)
 	config.Wrap(target.EventsInTurn())
 	shutdown := time.Duration(0) // workers hold nothing that has to be finished
@@ -225,6 +228,7 @@ func newManager(config *rest.Config, flags controllerFlags) (ctrl.Manager, error
 	if err != nil {
 		return nil, fmt.Errorf("setting up the manager: %w", err)
 	}
+
 	return manager, errors.Join(
 		manager.AddHealthzCheck("healthz", healthz.Ping),
 		manager.AddReadyzCheck("readyz", cacheSynced(manager.GetCache())),
@@ -264,6 +268,7 @@ func cacheOptions(namespaces []string) cache.Options {
 		}
 		options.DefaultNamespaces[namespace] = cache.Config{}
 	}
+
 	return options
 }
 
@@ -276,7 +281,10 @@ func metadataOf(kind string) client.Object {
 // stripMetadata keeps the name and version of an object that is watched only to know when it changes.
 func stripMetadata(object any) (any, error) {
 	if metadata, ok := object.(*metav1.PartialObjectMetadata); ok {
-		metadata.ManagedFields, metadata.Annotations, metadata.Labels, metadata.OwnerReferences = nil, nil, nil, nil
+		metadata.ManagedFields = nil
+		metadata.Annotations = nil
+		metadata.Labels = nil
+		metadata.OwnerReferences = nil
 	}
 	return object, nil
 }
@@ -287,11 +295,14 @@ func stripConfigMap(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	label, digest := metadata.Labels[v1beta1.PipelineLabel], metadata.Annotations[v1beta1.ValuesDigestAnnotation]
+
+	label := metadata.Labels[v1beta1.PipelineLabel]
+	digest := metadata.Annotations[v1beta1.ValuesDigestAnnotation]
 	owner := metav1.GetControllerOf(metadata)
 	if _, err := stripMetadata(metadata); err != nil || label == "" || owner == nil || len(digest) > maxDigest {
 		return object, err
 	}
+
 	metadata.Labels = map[string]string{v1beta1.PipelineLabel: label}
 	metadata.Annotations = map[string]string{v1beta1.ValuesDigestAnnotation: digest}
 	metadata.OwnerReferences = []metav1.OwnerReference{*owner}
@@ -352,6 +363,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 			return err
 		}
 	}
+
 	return errors.Join(
 		source.Setup(ctx, manager, charts, source.Options{
 			Concurrency: flags.concurrency, Now: time.Now, NoCrossNamespaceRefs: flags.tenancy.noCrossNamespaceRefs,

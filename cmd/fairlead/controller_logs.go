@@ -47,10 +47,12 @@ func controllerLogsOf(config *rest.Config) controllerLogs {
 		if err != nil {
 			return nil, fmt.Errorf("prepare a client: %w", err)
 		}
+
 		pods, err := controllerPods(ctx, clients, namespace)
 		if err != nil {
 			return nil, err
 		}
+
 		var out []io.ReadCloser
 		for _, pod := range pods {
 			stream, err := clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
@@ -61,8 +63,10 @@ func controllerLogsOf(config *rest.Config) controllerLogs {
 				closeAll(out)
 				return nil, fmt.Errorf("read the log of pod %s: %w", pod.Name, err)
 			}
+
 			out = append(out, stream)
 		}
+
 		return out, nil
 	}
 }
@@ -75,18 +79,22 @@ func controllerPods(ctx context.Context, clients kubernetes.Interface, namespace
 		if err != nil {
 			return nil, &view.RequestError{Verb: "list", Resource: "pods", Namespace: namespace, Err: err}
 		}
+
 		for i := range found.Items {
 			found.Items[i].Namespace = cmp.Or(found.Items[i].Namespace, namespace)
 		}
+
 		return found.Items, nil
 	}
 	if namespace != "" {
 		return list(namespace)
 	}
+
 	pods, err := list(install.Namespace)
 	if err == nil && len(pods) > 0 {
 		return pods, nil
 	}
+
 	everywhere, allErr := list("")
 	switch {
 	case allErr == nil:
@@ -96,6 +104,7 @@ func controllerPods(ctx context.Context, clients kubernetes.Interface, namespace
 	case apierrors.IsForbidden(allErr):
 		return nil, nil
 	}
+
 	return nil, allErr
 }
 
@@ -151,10 +160,12 @@ Kinds:` + kindTable(eventWords...),
 		if f.since < 0 {
 			return usagef(cmd, "--since %s is no age", f.since)
 		}
+
 		about, err := eventFilter(cmd, args)
 		if err != nil {
 			return err
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
@@ -162,6 +173,7 @@ Kinds:` + kindTable(eventWords...),
 		if about.Kind != "" && !f.all {
 			about.Namespace = c.namespace
 		}
+
 		return a.printLogs(cmd.Context(), c, logFilter{EventFilter: about, level: f.level}, f, out)
 	}
 	return cmd
@@ -192,6 +204,7 @@ func readLine(text string) logLine {
 	if err := json.Unmarshal([]byte(text), &fields); err != nil {
 		return line
 	}
+
 	line.message = ""
 	for field, into := range map[string]any{
 		"time": &line.time, "level": &line.level, "msg": &line.message, "error": &line.fault,
@@ -200,12 +213,14 @@ func readLine(text string) logLine {
 			_ = json.Unmarshal(raw, into) // a field of another type is not shown
 		}
 	}
+
 	for _, k := range kinds {
 		var object struct{ Namespace, Name string }
 		if raw, found := fields[k.name]; found && json.Unmarshal(raw, &object) == nil {
 			line.object = view.Reference{Kind: k.name, Namespace: object.Namespace, Name: object.Name}
 		}
 	}
+
 	return line
 }
 
@@ -221,19 +236,23 @@ func (f logFilter) matches(line logLine) bool {
 
 // printLogs prints the lines that are asked for. The end of ctx is no error when they are followed.
 func (a *app) printLogs(ctx context.Context, c *connection, filter logFilter, f *logFlags, out *output) error {
-	tail, bytes := int64(defaultTail), int64(maxControllerLog)
+	tail := int64(defaultTail)
+	bytes := int64(maxControllerLog)
 	options := &corev1.PodLogOptions{Container: install.ControllerContainer, TailLines: &tail, Follow: f.follow}
 	if !f.follow {
 		options.LimitBytes = &bytes
 	}
+
 	if seconds := int64(f.since.Round(time.Second).Seconds()); f.since > 0 {
 		seconds = max(1, seconds)
 		options.SinceSeconds = &seconds
 	}
+
 	streams, err := c.controllerLogs(ctx, f.namespace, options)
 	if err != nil {
 		return err
 	}
+
 	defer closeAll(streams)
 	if len(streams) == 0 {
 		return noController(c, f.namespace)
@@ -241,10 +260,12 @@ func (a *app) printLogs(ctx context.Context, c *connection, filter logFilter, f 
 	if f.follow {
 		return a.followLogs(ctx, streams, filter, out)
 	}
+
 	lines, err := linesInOrder(streams)
 	if err != nil {
 		return err
 	}
+
 	printed := 0
 	for _, line := range lines {
 		if filter.matches(line) {
@@ -252,9 +273,11 @@ func (a *app) printLogs(ctx context.Context, c *connection, filter logFilter, f 
 			printed++
 		}
 	}
+
 	if printed == 0 {
 		a.note("no such lines in the log of the controller")
 	}
+
 	return nil
 }
 
@@ -279,6 +302,7 @@ func linesInOrder(streams []io.ReadCloser) ([]logLine, error) {
 			if line.order = line.time; line.order.IsZero() {
 				line.order = last
 			}
+
 			last = line.order
 			lines = append(lines, line)
 		})
@@ -286,6 +310,7 @@ func linesInOrder(streams []io.ReadCloser) ([]logLine, error) {
 			return nil, err
 		}
 	}
+
 	slices.SortStableFunc(lines, func(x, y logLine) int { return x.order.Compare(y.order) })
 	return lines, nil
 }
@@ -304,6 +329,7 @@ func (a *app) followLogs(ctx context.Context, streams []io.ReadCloser, filter lo
 			})
 		})
 	}
+
 	for open := len(streams); open > 0; {
 		select {
 		case line := <-lines:
@@ -319,6 +345,7 @@ func (a *app) followLogs(ctx context.Context, streams []io.ReadCloser, filter lo
 			return nil
 		}
 	}
+
 	return nil
 }
 
@@ -330,9 +357,11 @@ func scanLog(stream io.Reader, take func(logLine)) error {
 			take(readLine(text))
 		}
 	}
+
 	if err := scanner.Err(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("read the log of the controller: %w", err)
 	}
+
 	return nil
 }
 
@@ -348,6 +377,7 @@ func (a *app) printLogLine(line logLine, out *output) {
 		fmt.Fprintln(a.out, text)
 		return
 	}
+
 	parts := []string{line.message}
 	if line.object.Name != "" {
 		parts[0] = line.object.Kind + "/" + line.object.Name + " in " + line.object.Namespace + ": " + line.message
@@ -355,6 +385,7 @@ func (a *app) printLogLine(line logLine, out *output) {
 	if line.fault != "" {
 		parts = append(parts, line.fault)
 	}
+
 	lead := ""
 	if !line.time.IsZero() {
 		lead = line.time.UTC().Format(time.RFC3339) + " "
@@ -362,5 +393,6 @@ func (a *app) printLogLine(line logLine, out *output) {
 	if line.level != "" {
 		lead += fmt.Sprintf("%-5s ", strings.ToLower(line.level))
 	}
+
 	fmt.Fprintln(a.out, hang(lead, oneLine(strings.Join(parts, ": ")), "  ", a.outWidth))
 }

@@ -68,6 +68,7 @@ func (a *app) addCreation(cmd *cobra.Command, build func(cmd *cobra.Command) (cl
 		if err != nil {
 			return err
 		}
+
 		object.SetName(args[0])
 		return c.run(cmd.Context(), object)
 	}
@@ -89,10 +90,12 @@ func (c *creation) run(ctx context.Context, object client.Object) error {
 		object.SetNamespace(c.app.exportNamespace())
 		return exportObject(c.app.out, object)
 	}
+
 	to, err := c.app.open()
 	if err != nil {
 		return err
 	}
+
 	object.SetNamespace(to.namespace)
 	err = to.client.Create(ctx, object, fieldManager, client.FieldValidation(metav1.FieldValidationStrict))
 	name := createdName(object)
@@ -104,6 +107,7 @@ func (c *creation) run(ctx context.Context, object client.Object) error {
 			Verb: "create", Resource: resourceOf(object), Namespace: to.namespace, Name: object.GetName(), Err: err,
 		}
 	}
+
 	fmt.Fprintf(c.app.out, "%s created\n", name)
 	return nil
 }
@@ -183,11 +187,13 @@ func checkURL(address string, schemes ...string) error {
 	case u.Host == "":
 		return fmt.Errorf("it is no address; write for example %s://charts.example.com", schemes[0])
 	}
+
 	for _, scheme := range schemes {
 		if u.Scheme == scheme {
 			return nil
 		}
 	}
+
 	return fmt.Errorf("it has the scheme %q; allowed: %s", u.Scheme, strings.Join(schemes, ", "))
 }
 
@@ -199,9 +205,11 @@ func (a *app) readInput(path string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		defer file.Close()
 		from = file
 	}
+
 	content, err := io.ReadAll(io.LimitReader(from, maxCreateFile+1))
 	switch {
 	case err != nil:
@@ -211,5 +219,6 @@ func (a *app) readInput(path string) ([]byte, error) {
 	case len(content) == 0:
 		return nil, fmt.Errorf("%s is empty", path)
 	}
+
 	return content, nil
 }

@@ -74,6 +74,7 @@ cluster, unless --prune=false is given.`,
 		if spec.DependsOn, err = dependenciesOf(cmd, dependsOn); err != nil {
 			return nil, err
 		}
+
 		spec.SourceRef = v1beta1.ManifestSourceReference{Kind: kind, Name: name, Namespace: source.namespace}
 		spec.Interval = orNil(interval)
 		return &v1beta1.Kustomization{TypeMeta: ownType(v1beta1.KustomizationKind), Spec: spec}, nil

@@ -59,6 +59,7 @@ there: name a Secret with --values-from.`,
 		if err := f.fill(cmd, a, &out.Spec); err != nil {
 			return nil, err
 		}
+
 		return out, nil
 	})
 	return cmd
@@ -72,6 +73,7 @@ func (f *createReleaseFlags) fill(cmd *cobra.Command, a *app, spec *v1beta1.Helm
 	if err != nil {
 		return err
 	}
+
 	itself := slices.Contains(chartKinds, kind)
 	switch {
 	case itself && (f.chart != "" || f.version != ""):
@@ -86,12 +88,14 @@ func (f *createReleaseFlags) fill(cmd *cobra.Command, a *app, spec *v1beta1.Helm
 			SourceRef: v1beta1.SourceReference{Kind: kind, Name: name, Namespace: f.source.namespace},
 		}}
 	}
+
 	if f.createNamespace {
 		if f.targetNamespace == "" {
 			return usagef(cmd, "--create-target-namespace needs --target-namespace")
 		}
 		spec.Install = &v1beta1.Install{CreateNamespace: true}
 	}
+
 	spec.TargetNamespace, spec.Interval = f.targetNamespace, orNil(f.interval)
 	if spec.DependsOn, err = dependenciesOf(cmd, f.dependsOn); err != nil {
 		return err
@@ -99,6 +103,7 @@ func (f *createReleaseFlags) fill(cmd *cobra.Command, a *app, spec *v1beta1.Helm
 	if spec.ValuesFrom, err = valuesFromOf(cmd, f.valuesFrom); err != nil {
 		return err
 	}
+
 	spec.Values, err = a.valuesOfFiles(f.values)
 	return err
 }
@@ -108,22 +113,27 @@ func (a *app) valuesOfFiles(paths []string) (*runtime.RawExtension, error) {
 	if len(paths) == 0 {
 		return nil, nil //nolint:nilnil // no values are no error
 	}
+
 	var layers []values.Layer
 	for _, path := range paths {
 		content, err := a.readInput(path)
 		if err != nil {
 			return nil, fmt.Errorf("--values: %w", err)
 		}
+
 		layers = append(layers, values.Layer{Origin: path, Data: content})
 	}
+
 	merged, err := values.Merge(layers...)
 	if err != nil {
 		return nil, fmt.Errorf("--values: %w", err)
 	}
+
 	raw, err := json.Marshal(merged)
 	if err != nil {
 		return nil, fmt.Errorf("--values: %w", err)
 	}
+
 	return &runtime.RawExtension{Raw: raw}, nil
 }
 
@@ -137,8 +147,10 @@ func valuesFromOf(cmd *cobra.Command, texts []string) ([]v1beta1.ValuesReference
 		if !found || kind == "" || name == "" {
 			return nil, usagef(cmd, "--values-from %q: write secret/NAME, configmap/NAME or secret/NAME:KEY", text)
 		}
+
 		out = append(out, v1beta1.ValuesReference{Kind: kind, Name: name, ValuesKey: key})
 	}
+
 	return out, nil
 }
 
@@ -147,12 +159,16 @@ func dependenciesOf(cmd *cobra.Command, texts []string) ([]v1beta1.DependencyRef
 	for _, text := range texts {
 		namespace, name, found := strings.Cut(text, "/")
 		if !found {
-			namespace, name = "", text
+			namespace = ""
+			name = text
 		}
+
 		if name == "" || found && namespace == "" {
 			return nil, usagef(cmd, "--depends-on %q: write NAME or NAMESPACE/NAME", text)
 		}
+
 		out = append(out, v1beta1.DependencyReference{Namespace: namespace, Name: name})
 	}
+
 	return out, nil
 }

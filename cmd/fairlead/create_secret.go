@@ -80,16 +80,19 @@ func (f *secretFlags) read(a *app) (map[string]string, error) {
 		if *file.path == "" {
 			continue
 		}
+
 		if *file.path == fromInput {
 			if fromStdin != "" {
 				return nil, fmt.Errorf("--%s and --%s cannot both be read from standard input", fromStdin, file.flag)
 			}
 			fromStdin = file.flag
 		}
+
 		content, err := a.readInput(*file.path)
 		if err != nil {
 			return nil, fmt.Errorf("--%s: %w", file.flag, err)
 		}
+
 		out[file.key] = string(content)
 		if !file.word {
 			continue
@@ -98,11 +101,13 @@ func (f *secretFlags) read(a *app) (map[string]string, error) {
 			return nil, fmt.Errorf("--%s: %w", file.flag, err)
 		}
 	}
+
 	for key, text := range f.texts {
 		if *text != "" {
 			out[key] = *text
 		}
 	}
+
 	return out, nil
 }
 
@@ -121,10 +126,12 @@ func (a *app) addSecret(cmd *cobra.Command, f *secretFlags, check func(given fun
 		if err := check(func(flag string) bool { return isGiven(cmd, flag) }); err != nil {
 			return nil, usagef(cmd, "%s", err)
 		}
+
 		content, err := f.read(a)
 		if err != nil {
 			return nil, err
 		}
+
 		return secretOf(corev1.SecretTypeOpaque, content), nil
 	})
 }
@@ -167,6 +174,7 @@ with what the host publishes.`,
 				ways++
 			}
 		}
+
 		switch {
 		case ways > 1:
 			return errors.New("give one of --password-file, --token-file and --private-key-file")
@@ -181,6 +189,7 @@ with what the host publishes.`,
 		case given("private-key-file") && given("ca-file"):
 			return errors.New("--ca-file is for http(s), not for a private key")
 		}
+
 		return nil
 	})
 	return cmd
@@ -242,6 +251,7 @@ func newCreateProxySecretCommand(a *app) *cobra.Command {
 		if given("username") != given("password-file") {
 			return errors.New("--username and --password-file go together")
 		}
+
 		return nil
 	})
 	return cmd
@@ -287,17 +297,21 @@ func newCreateRegistrySecretCommand(a *app) *cobra.Command {
 				return nil, usagef(cmd, "--%s is missing", flag)
 			}
 		}
+
 		if strings.Contains(*server, "://") {
 			return nil, usagef(cmd, "--server %q: write the host without a scheme, as registry.example.com", *server)
 		}
+
 		content, err := f.read(a)
 		if err != nil {
 			return nil, err
 		}
+
 		config, err := dockerConfig(content["server"], content["username"], content["password"])
 		if err != nil {
 			return nil, err
 		}
+
 		return secretOf(corev1.SecretTypeDockerConfigJson, map[string]string{corev1.DockerConfigJsonKey: config}), nil
 	})
 	return cmd

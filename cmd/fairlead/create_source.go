@@ -66,7 +66,8 @@ func (f *sourceFlags) checkAddress(cmd *cobra.Command, schemes ...string) error 
 }
 
 func newCreateGitCommand(a *app) *cobra.Command {
-	f, ref := &sourceFlags{}, &v1beta1.GitRepositoryRef{}
+	f := &sourceFlags{}
+	ref := &v1beta1.GitRepositoryRef{}
 	cmd := &cobra.Command{
 		Use:   "git NAME --url URL",
 		Short: "Create a GitRepository",
@@ -95,12 +96,14 @@ or --commit it follows the branch master. Over SSH it needs --secret with a priv
 		if err := f.check(cmd); err != nil {
 			return nil, err
 		}
+
 		out := &v1beta1.GitRepository{TypeMeta: ownType(v1beta1.GitRepositoryKind), Spec: v1beta1.GitRepositorySpec{
 			URL: f.url, SecretRef: secretNamed(f.secret), Interval: orNil(f.interval),
 		}}
 		if *ref != (v1beta1.GitRepositoryRef{}) {
 			out.Spec.Reference = ref
 		}
+
 		return out, nil
 	})
 	return cmd
@@ -125,19 +128,22 @@ index.yaml over http(s), or a registry with oci://.`,
 		if *insecure && !strings.HasPrefix(f.url, "oci://") {
 			return nil, usagef(cmd, "--insecure is for registries, with oci://")
 		}
+
 		out := &v1beta1.HelmRepository{TypeMeta: ownType(v1beta1.HelmRepositoryKind), Spec: v1beta1.HelmRepositorySpec{
 			URL: f.url, SecretRef: secretNamed(f.secret), Interval: orNil(f.interval), Insecure: *insecure,
 		}}
 		if strings.HasPrefix(f.url, "oci://") {
 			out.Spec.Type = v1beta1.HelmRepositoryTypeOCI
 		}
+
 		return out, nil
 	})
 	return cmd
 }
 
 func newCreateOCICommand(a *app) *cobra.Command {
-	f, ref := &sourceFlags{}, &v1beta1.OCIRepositoryRef{}
+	f := &sourceFlags{}
+	ref := &v1beta1.OCIRepositoryRef{}
 	cmd := &cobra.Command{
 		Use:   "oci NAME --url URL",
 		Short: "Create an OCIRepository",
@@ -156,19 +162,22 @@ manifests, in a registry. Without --tag, --semver or --digest it takes the tag l
 		if err := f.checkAddress(cmd, "oci"); err != nil {
 			return nil, err
 		}
+
 		out := &v1beta1.OCIRepository{TypeMeta: ownType(v1beta1.OCIRepositoryKind), Spec: v1beta1.OCIRepositorySpec{
 			URL: f.url, SecretRef: secretNamed(f.secret), Interval: orNil(f.interval), Insecure: *insecure,
 		}}
 		if *ref != (v1beta1.OCIRepositoryRef{}) {
 			out.Spec.Reference = ref
 		}
+
 		return out, nil
 	})
 	return cmd
 }
 
 func newCreateBucketCommand(a *app) *cobra.Command {
-	f, spec := &sourceFlags{}, v1beta1.BucketSpec{}
+	f := &sourceFlags{}
+	spec := v1beta1.BucketSpec{}
 	cmd := &cobra.Command{
 		Use:   "bucket NAME --bucket-name BUCKET --endpoint HOST",
 		Short: "Create a Bucket",
@@ -190,9 +199,11 @@ requests are not signed. --insecure is for a server without TLS.`,
 		case spec.Endpoint == "" || strings.Contains(spec.Endpoint, "/"):
 			return nil, usagef(cmd, "--endpoint has to be a host, as s3.example.com or minio.storage:9000")
 		}
+
 		if err := f.check(cmd); err != nil {
 			return nil, err
 		}
+
 		spec.SecretRef, spec.Interval = secretNamed(f.secret), orNil(f.interval)
 		return &v1beta1.Bucket{TypeMeta: ownType(v1beta1.BucketKind), Spec: spec}, nil
 	})

@@ -57,6 +57,7 @@ Exits with 0 when there is no difference, with 1 when there is one, with 2 on an
 		if err != nil {
 			return err
 		}
+
 		compared := releaseDiff{*revisions, *pending}
 		if k.name == v1beta1.HelmReleaseKind {
 			if *files != (filesFlags{}) {
@@ -64,12 +65,14 @@ Exits with 0 when there is no difference, with 1 when there is one, with 2 on an
 			}
 			return a.diffRelease(cmd, k, name, compared, out)
 		}
+
 		if compared != (releaseDiff{}) {
 			return usagef(cmd, "--pending and --revision are of releases; of a Kustomization, --path names what is compared")
 		}
 		if err := files.check(cmd); err != nil {
 			return err
 		}
+
 		return a.diffKustomization(cmd.Context(), k, name, files, out)
 	}
 	return cmd
@@ -86,10 +89,12 @@ func (a *app) diffRelease(cmd *cobra.Command, k kind, name string, compared rele
 	if err != nil {
 		return err
 	}
+
 	c, err := a.open()
 	if err != nil {
 		return err
 	}
+
 	key := types.NamespacedName{Namespace: c.namespace, Name: name}
 	hr, err := a.release(cmd.Context(), c, k, key)
 	switch {
@@ -102,6 +107,7 @@ func (a *app) diffRelease(cmd *cobra.Command, k kind, name string, compared rele
 	case compared.pending:
 		return a.diffPending(cmd.Context(), c, hr, out)
 	}
+
 	return a.diffDrift(cmd.Context(), c, hr, out)
 }
 
@@ -110,12 +116,14 @@ func revisionRange(cmd *cobra.Command, text string) (from, to int, err error) {
 	if text == "" {
 		return 0, 0, nil
 	}
+
 	first, second, is := strings.Cut(text, "..")
 	from, errFrom := strconv.Atoi(first)
 	to, errTo := strconv.Atoi(second)
 	if !is || errFrom != nil || errTo != nil || from < 1 || to < 1 {
 		return 0, 0, usagef(cmd, "--revision %q is no range; write for example 41..42", text)
 	}
+
 	return from, to, nil
 }
 
@@ -124,20 +132,24 @@ func (a *app) diffDrift(ctx context.Context, c *connection, hr *v1beta1.HelmRele
 	if err != nil {
 		return fmt.Errorf("spec.driftDetection.ignore cannot be understood: %w", err)
 	}
+
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	look, err := c.engine(ctx)
 	if err != nil {
 		return err
 	}
+
 	found, err := look.Drift(ctx, cluster.Access{}, view.Target(hr), rules, false)
 	if err != nil && len(found) == 0 {
 		return fmt.Errorf("compare release %s/%s with the cluster: %w", hr.Namespace, hr.Name, err)
 	}
+
 	d := view.DriftDifferences(found, hr.GetReleaseNamespace())
 	if printErr := a.printDifferences(d, out); err == nil {
 		return printErr
 	}
+
 	return fmt.Errorf("not all objects of release %s/%s could be compared with the cluster: %w", hr.Namespace, hr.Name, err)
 }
 
@@ -148,22 +160,26 @@ func (a *app) diffRevisions(ctx context.Context, c *connection, hr *v1beta1.Helm
 	if err != nil {
 		return err
 	}
+
 	target := view.Target(hr)
 	former, errFormer := look.Stored(ctx, cluster.Access{}, target, from)
 	latter, errLatter := look.Stored(ctx, cluster.Access{}, target, to)
 	if err := errors.Join(errFormer, errLatter); err != nil {
 		return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
 	}
+
 	for version, content := range map[int]bool{from: former != nil, to: latter != nil} {
 		if !content {
 			return fmt.Errorf("revision %d of release %s/%s is not in storage; see %q", version, hr.Namespace, hr.Name,
 				"fairlead history release "+hr.Name+" -n "+hr.Namespace)
 		}
 	}
+
 	d, err := view.ContentDifferences(former, latter, target.Namespace, nil)
 	if err != nil {
 		return fmt.Errorf("compare revisions %d and %d of release %s/%s: %w", from, to, hr.Namespace, hr.Name, err)
 	}
+
 	d.Hooks = slices.DeleteFunc(d.Hooks, func(h view.HookDifference) bool { return h.Change == view.SameHook })
 	d.From, d.To = fmt.Sprintf("revision %d (%s %s)", from, former.ChartName, former.ChartVersion),
 		fmt.Sprintf("revision %d (%s %s)", to, latter.ChartName, latter.ChartVersion)
@@ -181,9 +197,11 @@ func (a *app) printDifferences(d view.Differences, out *output) error {
 		a.pendingLines(d.Pending)
 		a.differenceLines(d)
 	}
+
 	if d.Differ() {
 		return errNotReady
 	}
+
 	return nil
 }
 
@@ -195,15 +213,18 @@ func (a *app) differenceLines(d view.Differences) {
 	default:
 		fmt.Fprintln(a.err, "no differences")
 	}
+
 	for _, o := range d.Objects {
 		name := o.Name
 		if o.Namespace != "" {
 			name = o.Namespace + "/" + name
 		}
+
 		line := o.Kind + " " + name + ": " + changeText(o)
 		if o.Note != "" {
 			line += " (" + o.Note + ")"
 		}
+
 		fmt.Fprintln(a.out, a.paint(colourOfChange[o.Change], oneLine(line)))
 		for _, f := range o.Fields {
 			fmt.Fprintln(a.out, "  "+oneLine(differenceText(f)))
@@ -212,11 +233,13 @@ func (a *app) differenceLines(d view.Differences) {
 			fmt.Fprintf(a.out, "  and %s\n", plural(o.More, "more field"))
 		}
 	}
+
 	for _, h := range d.Hooks {
 		line := fmt.Sprintf("hook %s %s (%s): %s", h.Kind, h.Name, strings.Join(h.Events, ", "), h.Change)
 		if h.Runs {
 			line += ", would run"
 		}
+
 		fmt.Fprintln(a.out, a.paint(colourOfChange[h.Change], oneLine(line)))
 	}
 }

@@ -29,6 +29,7 @@ func (a *app) foresight(
 					return nil, err
 				}
 			}
+
 			objects, _, err := a.renderAt(ctx, other, around.tree, path.Join(around.below, other.Spec.Path))
 			return objects, err
 		},
@@ -47,6 +48,7 @@ func (a *app) visibleKustomizations(namespace string) func(context.Context) ([]v
 				err = errors.New("you may not list them")
 			}
 		}
+
 		return list.Items, err
 	}
 }
@@ -64,13 +66,16 @@ func checkoutOf(dir, within string) (*checkout, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	below, is := strings.CutSuffix(path.Join("/", at), strings.TrimSuffix(path.Join("/", within), "/"))
 	if !is {
 		return nil, fmt.Errorf("%s is not where spec.path leads to in a local copy of the source", dir)
 	}
+
 	tree, err := build.ReadDir(root, build.Limits{})
 	if err != nil {
 		return nil, err
 	}
+
 	return &checkout{tree: tree, below: strings.TrimPrefix(below, "/")}, nil
 }

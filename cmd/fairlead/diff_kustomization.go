@@ -17,22 +17,27 @@ func (a *app) diffKustomization(ctx context.Context, k kind, name string, files 
 	if _, err := a.open(); err != nil {
 		return err
 	}
+
 	ks, err := a.kustomization(ctx, k, name, files)
 	if err != nil {
 		return err
 	}
+
 	if files.file != "" {
 		if err := a.adoptInventory(ctx, k, ks); err != nil {
 			return err
 		}
 	}
+
 	if ks.Spec.KubeConfig != nil {
 		return elsewhere(k, client.ObjectKeyFromObject(ks))
 	}
+
 	objects, mask, err := a.render(ctx, ks, files)
 	if err != nil {
 		return err
 	}
+
 	previewed, err := a.preview(ctx, ks, objects, files)
 	d, compareErr := view.PreviewDifferences(previewed, view.Disclosure{Mask: mask, Former: !kustomization.TakesSecrets(ks)})
 	if err == nil {
@@ -44,6 +49,7 @@ func (a *app) diffKustomization(ctx context.Context, k kind, name string, files 
 	if printErr := a.printDifferences(d, out); err == nil {
 		return printErr
 	}
+
 	return fmt.Errorf("%s would not be applied so: %s", k.describe(client.ObjectKeyFromObject(ks)), mask(err.Error()))
 }
 
@@ -64,9 +70,11 @@ func (a *app) preview(
 	if err != nil {
 		return nil, err
 	}
+
 	previewed, err := a.cluster.preview(ctx, set, a.foresight(ks, objects, files))
 	if apierrors.IsForbidden(err) {
 		return previewed, fmt.Errorf("%w; to compare takes get of the objects, and patch for trials", err)
 	}
+
 	return previewed, err
 }

@@ -40,6 +40,7 @@ func explain(err error, c *connection) string {
 	if !errors.As(err, &request) {
 		return oneLine(err.Error())
 	}
+
 	asked := request.Request()
 	switch cause := request.Err; {
 	case errors.Is(cause, context.Canceled):
@@ -53,6 +54,7 @@ func explain(err error, c *connection) string {
 	case isUnreachable(cause):
 		return fmt.Sprintf("%s: cannot reach the API server %s (%s): %s", asked, c.host(), c.describe(), networkCause(cause))
 	}
+
 	return asked + ": " + oneLine(request.Err.Error())
 }
 
@@ -70,20 +72,29 @@ func forbidden(r *view.RequestError) string {
 	if m := userPattern.FindStringSubmatch(r.Err.Error()); m != nil {
 		who = "user " + oneLine(m[1]) + " may not"
 	}
+
 	resource := r.Resource
 	if slices.ContainsFunc(kinds, func(k kind) bool { return k.resource() == r.Resource }) {
 		resource += "." + v1beta1.GroupVersion.Group
 	}
-	where, check, hint := " in namespace "+r.Namespace, " -n "+r.Namespace, ""
+
+	where := " in namespace " + r.Namespace
+	check := " -n " + r.Namespace
+	hint := ""
 	if r.Verb == "watch" {
 		hint = "; only --wait, --watch and --with-source need that right"
 	}
+
 	switch {
 	case r.OfCluster():
-		where, check = "", ""
+		where = ""
+		check = ""
 	case r.Namespace == "":
-		where, check, hint = " in all namespaces", " -A", "; name one namespace with -n"
+		where = " in all namespaces"
+		check = " -A"
+		hint = "; name one namespace with -n"
 	}
+
 	return fmt.Sprintf("forbidden: %s %s %s%s (kubectl auth can-i %s %s%s)%s", who, r.Verb, resource, where,
 		r.Verb, resource, check, hint)
 }
@@ -100,18 +111,22 @@ func networkCause(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &netError) && netError.Timeout() {
 		return "it did not answer in time"
 	}
+
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		return "the name " + dns.Name + " cannot be resolved"
 	}
+
 	var op *net.OpError
 	if errors.As(err, &op) {
 		return oneLine(strings.TrimPrefix(op.Err.Error(), "connect: "))
 	}
+
 	var urlError *url.Error
 	if errors.As(err, &urlError) {
 		return oneLine(urlError.Err.Error())
 	}
+
 	return oneLine(err.Error())
 }
 
@@ -141,12 +156,14 @@ func (a *app) notFound(ctx context.Context, k kind, key types.NamespacedName, er
 	if !apierrors.IsNotFound(err) || isNotInstalled(err) {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, suggestionTimeout)
 	defer cancel()
 	reader := view.NewReader(a.cluster.client)
 	if k.ofCluster {
 		return notFoundInCluster(ctx, reader, k, key.Name)
 	}
+
 	text := fmt.Sprintf("%s %q not found in namespace %s", k.word, key.Name, key.Namespace)
 	// What cannot be read here is simply not offered: the answer stays that the object does not exist.
 	names, namesErr := reader.Names(ctx, k.name, key.Namespace)
@@ -158,6 +175,7 @@ func (a *app) notFound(ctx context.Context, k kind, key types.NamespacedName, er
 	if len(elsewhere) > 0 {
 		text += "; that name exists in " + strings.Join(elsewhere[:min(len(elsewhere), maxSuggestions)], ", ") + " (choose with -n)"
 	}
+
 	switch {
 	case len(near) > 0 || len(elsewhere) > 0 || namesErr != nil:
 	case len(names) == 0:
@@ -165,6 +183,7 @@ func (a *app) notFound(ctx context.Context, k kind, key types.NamespacedName, er
 	default:
 		text += fmt.Sprintf("; see %q", "fairlead get "+k.list()+" -n "+key.Namespace)
 	}
+
 	return errors.New(text)
 }
 
@@ -179,6 +198,7 @@ func notFoundInCluster(ctx context.Context, reader view.Reader, k kind, name str
 	case err == nil && len(names) == 0:
 		return fmt.Errorf("%s; there is no %s", text, k.word)
 	}
+
 	return fmt.Errorf("%s; see %q", text, "fairlead get "+k.list())
 }
 

@@ -44,6 +44,7 @@ Kinds:` + kindTable(eventWords...),
 		if follow && out.machine() {
 			return usagef(cmd, "--watch prints a table; it cannot be combined with -o %s", out.format)
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
@@ -54,6 +55,7 @@ Kinds:` + kindTable(eventWords...),
 		if follow {
 			return a.watchEvents(cmd.Context(), c, filter, out)
 		}
+
 		return a.listEvents(cmd.Context(), c, filter, out)
 	}
 	return cmd
@@ -65,6 +67,7 @@ func eventFilter(cmd *cobra.Command, args []string) (view.EventFilter, error) {
 	if len(args) == 0 {
 		return view.EventFilter{}, nil
 	}
+
 	k, known := kindByWord(args[0])
 	switch {
 	case !known:
@@ -78,6 +81,7 @@ func eventFilter(cmd *cobra.Command, args []string) (view.EventFilter, error) {
 	case len(args) == 1:
 		return view.EventFilter{Kind: k.name}, nil
 	}
+
 	return view.EventFilter{Kind: k.name, Name: args[1]}, nil
 }
 
@@ -86,17 +90,20 @@ func (a *app) listEvents(ctx context.Context, c *connection, filter view.EventFi
 	if err != nil {
 		return err
 	}
+
 	if len(found.Items) == 0 {
 		if err := a.noEvents(ctx, c, filter); err != nil {
 			return err
 		}
 	}
+
 	if out.machine() {
 		return out.write(a.out, found)
 	}
 	if len(found.Items) == 0 {
 		return nil
 	}
+
 	return a.eventTable(filter, found.Items, out).write(a.out, a.tableWidth(out))
 }
 
@@ -108,6 +115,7 @@ func (a *app) noEvents(ctx context.Context, c *connection, filter view.EventFilt
 		if filter.Name != "" {
 			about = " about " + k.word + " " + filter.Name
 		}
+
 		key := types.NamespacedName{Namespace: filter.Namespace, Name: filter.Name}
 		if filter.Name != "" && filter.Namespace != "" {
 			_, err := view.NewReader(c.client).Object(ctx, k.name, key)
@@ -116,10 +124,12 @@ func (a *app) noEvents(ctx context.Context, c *connection, filter view.EventFilt
 			}
 		}
 	}
+
 	where := "in namespace " + filter.Namespace
 	if filter.Namespace == "" {
 		where = "in any namespace"
 	}
+
 	a.note("no events%s %s (%s); the API server keeps them for a limited time", about, where, c.describe())
 	return nil
 }
@@ -134,8 +144,10 @@ func (a *app) eventTable(filter view.EventFilter, rows []view.EventRow, out *out
 		if r.Count > 1 {
 			seen += fmt.Sprintf(" (%dx)", r.Count)
 		}
+
 		t.add(r.Object.Namespace, seen, r.Type, r.Reason, r.Object.Kind+"/"+r.Object.Name, r.Message)
 	}
+
 	return t
 }
 
@@ -163,19 +175,23 @@ func (w *eventWatch) once(ctx context.Context, first bool) error {
 	if err != nil {
 		return w.failed(err)
 	}
+
 	defer events.Stop()
 	found, err := view.NewReader(w.cluster.client).Events(ctx, w.filter)
 	if err != nil {
 		return err
 	}
+
 	if first && len(found.Items) == 0 {
 		if err := w.app.noEvents(ctx, w.cluster, w.filter); err != nil {
 			return err
 		}
 	}
+
 	if err := w.print(found.Items...); err != nil {
 		return err
 	}
+
 	for {
 		select {
 		case <-ctx.Done():
@@ -202,6 +218,7 @@ func (w *eventWatch) handle(event watch.Event) error {
 		if watchHasEnded(err) {
 			return errWatchEnded
 		}
+
 		return w.failed(err)
 	case watch.Added, watch.Modified:
 		if happened, ok := event.Object.(*corev1.Event); ok {
@@ -221,14 +238,17 @@ func (w *eventWatch) print(rows ...view.EventRow) error {
 			news = append(news, r)
 		}
 	}
+
 	if len(news) == 0 {
 		return nil
 	}
+
 	t := w.app.eventTable(w.filter, news, w.out)
 	if w.table == nil {
 		w.table = t
 		return t.write(w.app.out, w.app.tableWidth(w.out))
 	}
+
 	t.widths = w.table.widths
 	w.table = t
 	return t.writeRows(w.app.out, w.app.tableWidth(w.out))

@@ -87,15 +87,18 @@ func (a *app) explainRelease(
 	if err != nil {
 		return err
 	}
+
 	e := a.explanation(ctx, c, hr, logs)
 	if out.machine() {
 		err = out.write(a.out, e)
 	} else {
 		err = a.printExplanation(e)
 	}
+
 	if err == nil && !e.Healthy {
 		err = errNotReady
 	}
+
 	return err
 }
 
@@ -106,6 +109,7 @@ func (a *app) explanation(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	if err != nil {
 		e.Notes = append(e.Notes, "the objects could not be looked at: "+explain(err, c))
 	}
+
 	e.Kept = hr.Status.Kept
 	if err := a.addUninstall(ctx, c, hr, &e); err != nil {
 		e.Notes = append(e.Notes, "what an uninstall would delete is not known: "+oneLine(err.Error()))
@@ -113,11 +117,13 @@ func (a *app) explanation(ctx context.Context, c *connection, hr *v1beta1.HelmRe
 	if logs {
 		addCrashLogs(ctx, c, e.Crashes)
 	}
+
 	if i := e.Introduced; i != nil && i.ValuesChanged && i.Bad > 0 {
 		if err := nameValues(ctx, c, hr, &e); err != nil {
 			e.Notes = append(e.Notes, fmt.Sprintf("which values changed is not known: %s", oneLine(err.Error())))
 		}
 	}
+
 	return e
 }
 
@@ -129,11 +135,13 @@ func nameValues(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, e *
 	if err != nil {
 		return err
 	}
+
 	target := view.Target(hr)
 	good, err := look.Stored(ctx, cluster.Access{}, target, e.Introduced.Good)
 	if err != nil {
 		return err
 	}
+
 	bad, err := look.Stored(ctx, cluster.Access{}, target, e.Introduced.Bad)
 	if err != nil {
 		return err
@@ -141,6 +149,7 @@ func nameValues(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, e *
 	if good == nil || bad == nil {
 		return fmt.Errorf("revision %d or %d is no longer in storage", e.Introduced.Good, e.Introduced.Bad)
 	}
+
 	e.WithValueKeys(good.Values, bad.Values)
 	return nil
 }
@@ -151,6 +160,7 @@ func (a *app) printExplanation(e view.Explanation) error {
 	if !e.Healthy {
 		state = string(view.Failed)
 	}
+
 	s.add("Release", e.Namespace+"/"+e.Name)
 	s.addState("Verdict", state, e.Summary)
 	if e.Healthy {
@@ -160,22 +170,26 @@ func (a *app) printExplanation(e view.Explanation) error {
 		s.add("Not seen", e.Notes...)
 		return a.write(a.out, s)
 	}
+
 	s.add("Not healthy", unhealthyLines(e)...)
 	for _, c := range e.Crashes {
 		addCrash(s, c)
 	}
+
 	said := told{e.Summary, strings.TrimPrefix(e.Summary, string(e.Phase)+": ")}
 	if f := e.LastFailure; f != nil {
 		shown := *f
 		shown.Message = said.rest(f.Message)
 		s.add("Failed", a.failureLines(shown)...)
 	}
+
 	s.add("Introduced by", introducedLines(e)...)
 	s.add("Drift", driftLines(e.Drift)...)
 	for _, c := range e.Conditions {
 		text := said.rest(oneLine(c.Message))
 		s.add(c.Type, strings.TrimSuffix(fmt.Sprintf("%s, %s for %s: %s", conditionWord(c.Status), c.Reason, a.age(&c.Since), text), ": "))
 	}
+
 	s.add("Not taken", e.NotTaken...)
 	s.add("Kept", keptLines(e.Kept)...)
 	s.add("Uninstall", e.Uninstall...)
@@ -199,6 +213,7 @@ func (t *told) rest(text string) string {
 			left = "… " + strings.TrimLeft(end, " ;,:")
 		}
 	}
+
 	*t = append(*t, text)
 	return left
 }
@@ -214,6 +229,7 @@ func unhealthyLines(e view.Explanation) []string {
 	if len(lines) > 0 && !e.Live {
 		lines = append(lines, "(as the controller saw them last)")
 	}
+
 	return lines
 }
 
@@ -242,10 +258,12 @@ func (a *app) failureLines(f v1beta1.LastFailure) []string {
 	if f.ChartVersion != "" {
 		what += ", chart " + f.ChartVersion
 	}
+
 	lines := []string{what}
 	if f.Message != "" {
 		lines = append(lines, f.Message)
 	}
+
 	return lines
 }
 
@@ -254,16 +272,19 @@ func introducedLines(e view.Explanation) []string {
 	if i == nil {
 		return nil
 	}
+
 	bad := "what was tried"
 	if i.Bad > 0 {
 		bad = fmt.Sprintf("revision %d", i.Bad)
 	}
+
 	lines := []string{fmt.Sprintf("%s, compared with revision %d, which was verified last", bad, i.Good)}
 	if i.ChartChanged {
 		lines = append(lines, fmt.Sprintf("chart: %s → %s", chartAndDigest(i.GoodChart), chartAndDigest(i.BadChart)))
 	} else {
 		lines = append(lines, "chart: the same, "+chartAndDigest(i.GoodChart))
 	}
+
 	switch {
 	case !i.ValuesChanged:
 		lines = append(lines, "values: the same")
@@ -272,9 +293,11 @@ func introducedLines(e view.Explanation) []string {
 	default:
 		lines = append(lines, "values: changed")
 	}
+
 	if i.RenderingChanged {
 		lines = append(lines, "post renderers or common metadata: changed")
 	}
+
 	return lines
 }
 
@@ -289,6 +312,7 @@ func driftLines(objects []v1beta1.ObjectDrift) []string {
 	if len(objects) == 0 {
 		return []string{"none known"}
 	}
+
 	var lines []string
 	for _, o := range objects {
 		line := o.Kind + " " + o.Name + ": "
@@ -301,11 +325,14 @@ func driftLines(objects []v1beta1.ObjectDrift) []string {
 				line += " and " + plural(n, "more field")
 			}
 		}
+
 		if o.Note != "" {
 			line += " (" + o.Note + ")"
 		}
+
 		lines = append(lines, line)
 	}
+
 	return lines
 }
 

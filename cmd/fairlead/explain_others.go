@@ -24,6 +24,7 @@ func (a *app) explainObject(
 	if err != nil {
 		return a.notFound(ctx, k, key, err)
 	}
+
 	around := reader.Around(ctx, object)
 	var e view.ObjectExplanation
 	switch v := object.(type) {
@@ -32,14 +33,17 @@ func (a *app) explainObject(
 	case v1beta1.Source:
 		e = view.ExplainSource(v, around)
 	}
+
 	if out.machine() {
 		err = out.write(a.out, e)
 	} else {
 		err = a.printObjectExplanation(e)
 	}
+
 	if err == nil && !e.Healthy {
 		err = errNotReady
 	}
+
 	return err
 }
 
@@ -55,6 +59,7 @@ func (a *app) kustomizationExplanation(
 	if logs {
 		addCrashLogs(ctx, c, e.Crashes)
 	}
+
 	return e
 }
 
@@ -79,11 +84,13 @@ func (a *app) printObjectExplanation(e view.ObjectExplanation) error {
 	if !e.Healthy {
 		state = string(view.Failed)
 	}
+
 	s.add(labelOf(e.Kind), e.Namespace+"/"+e.Name)
 	s.addState("Verdict", state, e.Summary)
 	if e.Since != nil {
 		s.add("Since", fmt.Sprintf("%s ago (%s)", a.age(e.Since), timeText(e.Since)))
 	}
+
 	s.add("Not healthy", unhealthyObjectLines(e)...)
 	for _, c := range e.Crashes {
 		addCrash(s, c)
@@ -91,6 +98,7 @@ func (a *app) printObjectExplanation(e view.ObjectExplanation) error {
 	if e.Introduced != nil {
 		s.add("Introduced by", a.failedRevisionLines(*e.Introduced)...)
 	}
+
 	s.add("In use", orNone(e.Revision))
 	if e.Source != nil {
 		s.add("Source", sourceLines(e.Source)...)
@@ -98,10 +106,12 @@ func (a *app) printObjectExplanation(e view.ObjectExplanation) error {
 	if len(e.Dependencies) > 0 {
 		s.add("Waits for", notReadyLines(e.Dependencies)...)
 	}
+
 	s.add("Used by", usedByLines(e)...)
 	if !e.Healthy {
 		a.addExplainedConditions(s, e)
 	}
+
 	s.add("Kept", keptLines(e.Kept)...)
 	s.add("Next", a.nextLine(e.Next))
 	s.add("Not seen", e.Notes...)
@@ -136,6 +146,7 @@ func (a *app) failedRevisionLines(r view.FailedRevision) []string {
 	if r.At != nil {
 		line += ", the last one " + a.age(r.At) + " ago"
 	}
+
 	switch {
 	case r.Repeated:
 		return []string{line, "the same revision was applied before: the spec, a variable or the cluster has changed since"}

@@ -53,16 +53,19 @@ func (f feed) read(ctx context.Context) ([]client.Object, error) {
 	if err := f.cluster.client.List(ctx, list, f.options()...); err != nil {
 		return nil, f.failed("list", err)
 	}
+
 	items, err := meta.ExtractList(list)
 	if err != nil {
 		return nil, fmt.Errorf("read the list of %s: %w", f.resource, err)
 	}
+
 	found := map[types.NamespacedName]client.Object{}
 	for _, item := range items {
 		if o, ok := item.(client.Object); ok && f.has(o) {
 			found[client.ObjectKeyFromObject(o)] = o
 		}
 	}
+
 	return inOrder(found), nil
 }
 
@@ -85,21 +88,25 @@ func (f feed) once(ctx context.Context, every time.Duration, show func([]client.
 	if err != nil {
 		return f.failed("watch", err)
 	}
+
 	defer events.Stop()
 	objects, err := f.read(ctx)
 	if err != nil {
 		return err
 	}
+
 	found := map[types.NamespacedName]client.Object{}
 	for _, o := range objects {
 		found[client.ObjectKeyFromObject(o)] = o
 	}
+
 	var tick <-chan time.Time
 	if every > 0 {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		tick = ticker.C
 	}
+
 	for {
 		if err := show(inOrder(found)); err != nil {
 			return err
@@ -126,17 +133,21 @@ func (f feed) take(found map[types.NamespacedName]client.Object, event watch.Eve
 		if watchHasEnded(err) {
 			return errWatchEnded
 		}
+
 		return &view.RequestError{Verb: "watch", Resource: f.resource, Namespace: f.namespace, Err: err}
 	}
+
 	o, ok := event.Object.(client.Object)
 	if !ok || event.Type == watch.Bookmark {
 		return nil
 	}
+
 	key := client.ObjectKeyFromObject(o)
 	if event.Type == watch.Deleted || !f.has(o) {
 		delete(found, key)
 		return nil
 	}
+
 	found[key] = o
 	return nil
 }

@@ -34,6 +34,7 @@ func reopening(ctx context.Context, watch func(ctx context.Context, first bool) 
 		if !errors.Is(err, errWatchEnded) {
 			return err
 		}
+
 		select {
 		case <-ctx.Done():
 			return nil
@@ -79,11 +80,13 @@ func (f *follower) follow(ctx context.Context, begin func(context.Context) (view
 	if err != nil {
 		return view.Settlement{}, err
 	}
+
 	defer func() { events.Stop() }()
 	object, err := begin(ctx)
 	if err != nil {
 		return view.Settlement{}, err
 	}
+
 	f.generation = object.GetGeneration()
 	state := view.Settle(object, f.token, f.generation)
 	for !state.Done {
@@ -94,6 +97,7 @@ func (f *follower) follow(ctx context.Context, begin func(context.Context) (view
 			events.Stop()
 			events, object, err = f.reopen(ctx)
 		}
+
 		switch {
 		case ctx.Err() != nil:
 			f.progress.clear()
@@ -105,8 +109,10 @@ func (f *follower) follow(ctx context.Context, begin func(context.Context) (view
 			f.progress.clear()
 			return state, err
 		}
+
 		state = view.Settle(object, f.token, f.generation)
 	}
+
 	f.progress.clear()
 	return state, nil
 }
@@ -137,14 +143,17 @@ func (f *follower) reopen(ctx context.Context) (watch.Interface, view.Object, er
 		return watch.NewEmptyWatch(), nil, ctx.Err()
 	case <-pause.C:
 	}
+
 	events, err := f.open(ctx)
 	if err != nil {
 		return events, nil, err
 	}
+
 	object, err := view.NewReader(f.cluster.client).Object(ctx, f.kind.name, f.key)
 	if apierrors.IsNotFound(err) {
 		err = errGone
 	}
+
 	return events, object, err
 }
 
@@ -156,6 +165,7 @@ func (f *follower) next(ctx context.Context, events watch.Interface) (view.Objec
 		defer ticker.Stop()
 		tick = ticker.C
 	}
+
 	for {
 		select {
 		case <-ctx.Done():
@@ -169,6 +179,7 @@ func (f *follower) next(ctx context.Context, events watch.Interface) (view.Objec
 			if event.Type == watch.Error {
 				return nil, f.watchError(apierrors.FromObject(event.Object))
 			}
+
 			object, ok := event.Object.(view.Object)
 			if !ok || object.GetName() != f.key.Name || event.Type == watch.Bookmark {
 				continue
@@ -176,6 +187,7 @@ func (f *follower) next(ctx context.Context, events watch.Interface) (view.Objec
 			if event.Type == watch.Deleted {
 				return nil, errGone
 			}
+
 			return object, nil
 		}
 	}
@@ -207,10 +219,12 @@ func (f *follower) text() string {
 	if !f.state.Started {
 		phase = "waiting for the controller"
 	}
+
 	if f.progress.width > 0 {
 		passed := f.now().Sub(f.began).Truncate(time.Second)
 		phase = strings.Join(append([]string{phase, fmt.Sprintf("%s of %s", passed, f.timeout)}, objectsText(f.state)...), ", ")
 	}
+
 	switch message := oneLine(f.state.Message); {
 	case !f.state.Started || message == "":
 		return name + ": " + phase
@@ -244,6 +258,7 @@ func (a *app) conclude(k kind, key types.NamespacedName, s view.Settlement, time
 	if message := oneLine(s.Message); message != "" {
 		state += ": " + message
 	}
+
 	switch {
 	case s.Done:
 		a.say("%s is %s", name, state)
@@ -252,8 +267,10 @@ func (a *app) conclude(k kind, key types.NamespacedName, s view.Settlement, time
 	default:
 		a.say("%s is not ready after %s; it is %s", name, timeout, state)
 	}
+
 	if s.Done && s.Phase == view.Ready {
 		return nil
 	}
+
 	return errNotReady
 }

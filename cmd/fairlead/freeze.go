@@ -53,6 +53,7 @@ HelmReleases in them.`,
 		if err != nil {
 			return err
 		}
+
 		return a.freeze(cmd.Context(), freeze)
 	}
 	return cmd
@@ -64,22 +65,27 @@ func (f *freezeFlags) read(cmd *cobra.Command, args []string, now time.Time) (*v
 	if err != nil {
 		return nil, err
 	}
+
 	from, err := timeFlag(cmd, "from", f.from)
 	if err != nil {
 		return nil, err
 	}
+
 	until, err := timeFlag(cmd, "until", f.until)
 	if err != nil {
 		return nil, err
 	}
+
 	selector, err := labelFlag(cmd, f.selector)
 	if err != nil {
 		return nil, err
 	}
+
 	begin := now
 	if from != nil {
 		begin = from.Time
 	}
+
 	forSet := cmd.Flags().Changed("for")
 	switch {
 	case f.reason == "":
@@ -92,12 +98,16 @@ func (f *freezeFlags) read(cmd *cobra.Command, args []string, now time.Time) (*v
 		end := metav1.NewTime(begin.Add(f.lasts).Truncate(time.Second))
 		until = &end
 	}
+
 	if until != nil && (!until.After(begin) || !until.After(now)) {
 		return nil, usagef(cmd, "the freeze would end at %s, before it begins or in the past", timeText(until))
 	}
+
 	freeze := &v1beta1.ReleaseFreeze{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	freeze.Spec.Reason, freeze.Spec.Namespaces = f.reason, f.namespaces
-	freeze.Spec.From, freeze.Spec.Until = from, until
+	freeze.Spec.Reason = f.reason
+	freeze.Spec.Namespaces = f.namespaces
+	freeze.Spec.From = from
+	freeze.Spec.Until = until
 	freeze.Spec.Selector = selector
 	return freeze, nil
 }
@@ -119,6 +129,7 @@ func freezeName(cmd *cobra.Command, args []string) (string, error) {
 	if len(args) != 1 {
 		return "", usagef(cmd, "expected NAME, got %s", plural(len(args), "argument"))
 	}
+
 	name := args[0]
 	if parts := splitKindAndName(args); promotionList(parts[:1]) == "freezes" && len(parts) == 2 {
 		name = parts[1]
@@ -126,6 +137,7 @@ func freezeName(cmd *cobra.Command, args []string) (string, error) {
 	if wrong := validation.IsDNS1123Subdomain(name); len(wrong) > 0 {
 		return "", usagef(cmd, "%q is no name of an object: lower case letters, digits, - and . only", name)
 	}
+
 	return name, nil
 }
 
@@ -147,6 +159,7 @@ func (a *app) freeze(ctx context.Context, freeze *v1beta1.ReleaseFreeze) error {
 	if err != nil {
 		return err
 	}
+
 	err = c.client.Create(ctx, freeze, fieldManager, client.FieldValidation(metav1.FieldValidationStrict))
 	switch {
 	case apierrors.IsAlreadyExists(err):
@@ -155,10 +168,12 @@ func (a *app) freeze(ctx context.Context, freeze *v1beta1.ReleaseFreeze) error {
 	case err != nil:
 		return requestError("create", "releasefreezes", "", freeze.Name, err)
 	}
+
 	a.say("freeze %s holds %s: %s", freeze.Name, freezeScope(freeze), freeze.Spec.Reason)
 	if freeze.Spec.Until == nil {
 		a.note("It has no end; to end it: fairlead unfreeze %s", freeze.Name)
 	}
+
 	return nil
 }
 
@@ -173,6 +188,7 @@ func freezeScope(f *v1beta1.ReleaseFreeze) string {
 	default:
 		text += "namespaces " + strings.Join(f.Spec.Namespaces, ", ")
 	}
+
 	if f.Spec.Selector != nil {
 		text += " with labels " + metav1.FormatLabelSelector(f.Spec.Selector)
 	}
@@ -182,6 +198,7 @@ func freezeScope(f *v1beta1.ReleaseFreeze) string {
 	if f.Spec.Until != nil {
 		text += " until " + timeText(f.Spec.Until)
 	}
+
 	return text
 }
 
@@ -198,10 +215,12 @@ func newUnfreezeCommand(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
+
 		err = c.client.Delete(cmd.Context(), &v1beta1.ReleaseFreeze{ObjectMeta: metav1.ObjectMeta{Name: name}})
 		switch {
 		case apierrors.IsNotFound(err):
@@ -209,6 +228,7 @@ func newUnfreezeCommand(a *app) *cobra.Command {
 		case err != nil:
 			return requestError("delete", "releasefreezes", "", name, err)
 		}
+
 		a.say("freeze %s is removed", name)
 		return nil
 	}
@@ -222,14 +242,17 @@ func (a *app) completeFreezes(
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	names := a.completing(cmd.Context(), func(ctx context.Context, c *connection) (names []string) {
 		list := &v1beta1.ReleaseFreezeList{}
 		if err := c.client.List(ctx, list); err != nil {
 			return nil
 		}
+
 		for _, f := range list.Items {
 			names = append(names, f.Name)
 		}
+
 		return names
 	})
 	return withPrefix(names, toComplete), cobra.ShellCompDirectiveNoFileComp

@@ -81,6 +81,7 @@ Kinds: ` + sourcesWord + `, and` + kindTable(),
 			}
 			return a.listPromotions(cmd.Context(), listed, f.watch)
 		}
+
 		q, err := f.query(cmd, args)
 		if err != nil {
 			return err
@@ -88,6 +89,7 @@ Kinds: ` + sourcesWord + `, and` + kindTable(),
 		if f.watch && out.machine() {
 			return usagef(cmd, "--watch prints a table; it cannot be combined with -o %s", out.format)
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
@@ -121,33 +123,42 @@ func (f *getFlags) query(cmd *cobra.Command, args []string) (query, error) {
 	if len(args) == 0 {
 		return query{}, usagef(cmd, "get what? releases, kustomizations or sources")
 	}
+
 	q := query{names: args[1:], all: f.all, selector: labels.Everything()}
 	if slices.Contains(q.names, "") {
 		return q, usagef(cmd, "a NAME is empty")
 	}
+
 	if strings.EqualFold(args[0], sourcesWord) || strings.EqualFold(args[0], "source") {
-		q.word, q.kinds = sourcesWord, view.SourceKinds
+		q.word = sourcesWord
+		q.kinds = view.SourceKinds
 	} else {
 		k, known := kindByWord(args[0])
 		if !known {
 			return q, unknownList(cmd, args[0])
 		}
+
 		q.word, q.kinds = k.plural(), []string{k.name}
 	}
+
 	if f.selector != "" {
 		selector, err := labels.Parse(f.selector)
 		if err != nil {
 			return q, usagef(cmd, "--selector %q: %s", f.selector, err)
 		}
+
 		q.selector = selector
 	}
+
 	for _, word := range f.statuses {
 		i := slices.Index(phaseWords(), strings.ToLower(strings.TrimSpace(word)))
 		if i < 0 {
 			return q, usagef(cmd, "unknown phase %q; phases: %s", word, strings.Join(phaseWords(), ", "))
 		}
+
 		q.phases = append(q.phases, listedPhases[i])
 	}
+
 	return q, nil
 }
 
@@ -192,18 +203,22 @@ func (a *app) list(ctx context.Context, c *connection, q query, out *output) err
 	if err := a.allNamed(ctx, q, rows); err != nil {
 		return err
 	}
+
 	rows = q.filter(rows)
 	if out.machine() {
 		return out.write(a.out, view.List[row]{Items: rows}, namesOf(rows)...)
 	}
+
 	if len(rows) == 0 {
 		a.nothing(c, q)
 		return nil
 	}
+
 	t := a.table(out, columnsOf(q, out)...)
 	for _, r := range rows {
 		t.add(a.cellsOf(r, out)...)
 	}
+
 	return t.write(a.out, a.tableWidth(out))
 }
 
@@ -216,10 +231,12 @@ func read(ctx context.Context, reader view.Reader, q query) ([]row, error) {
 	if q.all {
 		namespace = ""
 	}
+
 	var options []client.ListOption
 	if !q.selector.Empty() {
 		options = append(options, client.MatchingLabelsSelector{Selector: q.selector})
 	}
+
 	switch q.kinds[0] {
 	case v1beta1.HelmReleaseKind:
 		found, err := reader.Releases(ctx, namespace, options...)
@@ -287,6 +304,7 @@ func (a *app) allNamed(ctx context.Context, q query, rows []row) error {
 		if slices.ContainsFunc(rows, func(r row) bool { object, _ := identify(r); return object.Name == name }) {
 			continue
 		}
+
 		k, one := kindByName(q.kinds[0])
 		switch {
 		case !q.selector.Empty():
@@ -297,6 +315,7 @@ func (a *app) allNamed(ctx context.Context, q query, rows []row) error {
 			key := types.NamespacedName{Namespace: q.namespace, Name: name}
 			return a.notFound(ctx, k, key, missingObject(k, name))
 		}
+
 		return fmt.Errorf("no %s named %q in namespace %s", q.word, name, q.namespace)
 	}
 	return nil
@@ -308,16 +327,20 @@ func (a *app) nothing(c *connection, q query) {
 	if !q.selector.Empty() {
 		what += " with labels " + q.selector.String()
 	}
+
 	if len(q.phases) > 0 {
 		words := make([]string, 0, len(q.phases))
 		for _, phase := range q.phases {
 			words = append(words, string(phase))
 		}
+
 		what += " in phase " + strings.Join(words, " or ")
 	}
+
 	if q.all {
 		a.note("no %s in any namespace (%s)", what, c.describe())
 		return
 	}
+
 	a.note("no %s in namespace %s (%s); -A looks in all namespaces", what, q.namespace, c.describe())
 }

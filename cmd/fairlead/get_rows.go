@@ -92,10 +92,12 @@ func (a *app) sourceCells(r view.SourceRow, out *output) []string {
 	if out.wide() {
 		revision = r.Revision
 	}
+
 	from := r.URL
 	if r.Source != nil {
 		from = sourceText(r.Source)
 	}
+
 	return []string{
 		r.Namespace, r.Kind, r.Name, string(r.Phase), revision, a.age(&r.CreatedAt),
 		a.age(r.UpdatedAt), from, rowMessage(r.SuspendReason, a.brief(r.Message, r.Namespace, r.Name, out)),
@@ -128,6 +130,7 @@ func healthText(r view.ReleaseRow) string {
 	if r.Drifted == "True" {
 		words = append(words, "Drifted")
 	}
+
 	switch {
 	case len(words) > 0:
 		return strings.Join(words, ",")
@@ -138,5 +141,6 @@ func healthText(r view.ReleaseRow) string {
 	case r.Healthy == "True":
 		return "Healthy"
 	}
+
 	return ""
 }

@@ -46,6 +46,7 @@ func (w *listWatch) once(ctx context.Context, first bool) error {
 	if err != nil {
 		return err
 	}
+
 	rows, err := read(ctx, view.NewReader(w.cluster.client), w.query)
 	if err != nil {
 		return err
@@ -53,6 +54,7 @@ func (w *listWatch) once(ctx context.Context, first bool) error {
 	if err := w.list(ctx, rows, first); err != nil {
 		return err
 	}
+
 	for {
 		select {
 		case <-ctx.Done():
@@ -72,6 +74,7 @@ func (w *listWatch) list(ctx context.Context, rows []row, first bool) error {
 			return err
 		}
 	}
+
 	var changed []row
 	there := map[view.Reference]bool{}
 	for _, r := range rows {
@@ -81,14 +84,17 @@ func (w *listWatch) list(ctx context.Context, rows []row, first bool) error {
 			changed = append(changed, r)
 		}
 	}
+
 	for _, object := range slices.SortedFunc(maps.Keys(w.printed), compareReferences) {
 		if !there[object] {
 			changed = append(changed, w.gone(object))
 		}
 	}
+
 	if first && len(changed) == 0 {
 		w.app.nothing(w.cluster, w.query)
 	}
+
 	return w.print(changed...)
 }
 
@@ -108,6 +114,7 @@ func (w *listWatch) open(ctx context.Context) (<-chan listEvent, error) {
 	if w.query.all {
 		namespace = ""
 	}
+
 	out := make(chan listEvent)
 	for _, name := range w.query.kinds {
 		k, _ := kindByName(name)
@@ -115,12 +122,15 @@ func (w *listWatch) open(ctx context.Context) (<-chan listEvent, error) {
 		if !w.query.selector.Empty() {
 			options = append(options, client.MatchingLabelsSelector{Selector: w.query.selector})
 		}
+
 		events, err := w.cluster.watcher.Watch(ctx, view.NewList(name), options...)
 		if err != nil {
 			return nil, &view.RequestError{Verb: "watch", Resource: k.resource(), Namespace: namespace, Err: err}
 		}
+
 		guard.Go("watching", func() { forward(ctx, k, events, out) })
 	}
+
 	return out, nil
 }
 
@@ -153,17 +163,21 @@ func (w *listWatch) handle(event listEvent) error {
 	if event.ended {
 		return errWatchEnded
 	}
+
 	if event.Type == watch.Error {
 		err := apierrors.FromObject(event.Object)
 		if watchHasEnded(err) {
 			return errWatchEnded
 		}
+
 		return &view.RequestError{Verb: "watch", Resource: event.kind.resource(), Namespace: w.query.namespace, Err: err}
 	}
+
 	object, ok := event.Object.(view.Object)
 	if !ok || event.Type == watch.Bookmark {
 		return nil
 	}
+
 	r := rowOf(object)
 	reference, _ := identify(r)
 	_, known := w.printed[reference]
@@ -175,6 +189,7 @@ func (w *listWatch) handle(event listEvent) error {
 	case w.isNews(r):
 		return w.print(r)
 	}
+
 	return nil
 }
 
@@ -211,19 +226,30 @@ func (w *listWatch) gone(object view.Reference) row {
 	if !w.query.selector.Empty() {
 		message += ", or its labels no longer match"
 	}
+
 	switch v := r.(type) {
 	case view.ReleaseRow:
-		v.Namespace, v.Name, v.Phase, v.Message = object.Namespace, object.Name, view.Missing, message
+		v.Namespace = object.Namespace
+		v.Name = object.Name
+		v.Phase = view.Missing
+		v.Message = message
 		return v
 	case view.KustomizationRow:
-		v.Namespace, v.Name, v.Phase, v.Message = object.Namespace, object.Name, view.Missing, message
+		v.Namespace = object.Namespace
+		v.Name = object.Name
+		v.Phase = view.Missing
+		v.Message = message
 		v.Source = nil
 		return v
 	case view.SourceRow:
-		v.Namespace, v.Name, v.Phase, v.Message = object.Namespace, object.Name, view.Missing, message
+		v.Namespace = object.Namespace
+		v.Name = object.Name
+		v.Phase = view.Missing
+		v.Message = message
 		v.Source = nil
 		return v
 	}
+
 	return r
 }
 
@@ -232,14 +258,17 @@ func (w *listWatch) print(rows ...row) error {
 	if len(rows) == 0 {
 		return nil
 	}
+
 	w.table.rows = nil
 	for _, r := range rows {
 		w.table.add(w.app.cellsOf(r, w.out)...)
 	}
+
 	width := w.app.tableWidth(w.out)
 	if w.titled {
 		return w.table.writeRows(w.app.out, width)
 	}
+
 	w.titled = true
 	return w.table.write(w.app.out, width)
 }

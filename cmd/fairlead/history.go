@@ -33,19 +33,24 @@ chart, why, how it ended, and how long that took.`,
 			if err != nil {
 				return err
 			}
+
 			return a.pipelineHistory(cmd.Context(), name, *stage, out)
 		}
+
 		if *stage != "" {
 			return usagef(cmd, "--stage goes with a pipeline")
 		}
+
 		k, name, err := kindAndName(cmd, args, "release")
 		if err != nil {
 			return err
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
+
 		key := types.NamespacedName{Namespace: c.namespace, Name: name}
 		history, err := view.NewReader(c.client).History(cmd.Context(), key)
 		switch {
@@ -58,6 +63,7 @@ chart, why, how it ended, and how long that took.`,
 			a.note("%s has no revisions yet; it is %s: %s", k.describe(key), history.Phase, message)
 			return nil
 		}
+
 		return a.historyTable(history.Items, out).write(a.out, a.tableWidth(out))
 	}
 	return cmd
@@ -73,5 +79,6 @@ func (a *app) historyTable(rows []view.HistoryRow, out *output) *table {
 		t.add(fmt.Sprint(r.Revision), r.Status, chartText(r.Chart), r.AppVersion, digestText(r.Chart), a.age(&r.DeployedAt),
 			r.Action, v1beta1.ShortDigest(r.ConfigDigest), r.ReleaseNamespace+"/"+r.ReleaseName)
 	}
+
 	return t
 }

@@ -42,6 +42,7 @@ func previewOf(config *rest.Config, reader client.Reader) preview {
 		if err != nil {
 			return nil, err
 		}
+
 		defer to.Close()
 		return apply.Preview(ctx, to.Self(), set, func(ctx context.Context, owner types.NamespacedName) bool {
 			// Where that may not be read, it is taken to be there, as its objects say.
@@ -57,6 +58,7 @@ func engineOf(config *rest.Config) func(context.Context) (inspector, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		remote := cluster.NewPool(maxInspected, time.Minute, time.Now)
 		pool := newPool()
 		context.AfterFunc(ctx, func() {

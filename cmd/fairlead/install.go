@@ -46,6 +46,7 @@ func (f *installFlags) check(cmd *cobra.Command) error {
 	if err := f.tenancy.complete(cmd.Flags()); err != nil {
 		return usagef(cmd, "%s", err)
 	}
+
 	return nil
 }
 
@@ -92,6 +93,7 @@ not in time, with 2 on an error.`,
 		if export {
 			return exportManifests(cmd.Context(), a.out, f.options())
 		}
+
 		ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 		defer cancel()
 		return a.install(ctx, f)
@@ -104,11 +106,13 @@ func exportManifests(ctx context.Context, w io.Writer, o install.Options) error 
 	if err != nil {
 		return err
 	}
+
 	for _, content := range files {
 		if _, err := w.Write(content); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -117,10 +121,12 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 	if err != nil {
 		return err
 	}
+
 	site, err := c.site(ctx)
 	if err != nil {
 		return err
 	}
+
 	found, err := site.Find(ctx)
 	if err != nil {
 		return fmt.Errorf("look for Fairlead in %s: %w", c.describe(), err)
@@ -128,6 +134,7 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 	if found.Follows != "" {
 		return fmt.Errorf("this cluster follows %s, which would undo what is installed here; use \"fairlead bootstrap git\" with the new image", found.Follows)
 	}
+
 	return a.applyInstallation(ctx, site, f)
 }
 
@@ -136,15 +143,18 @@ func (a *app) applyInstallation(ctx context.Context, site *install.Site, f *inst
 	if err := f.admitPolicies(site); err != nil {
 		return err
 	}
+
 	options := f.options()
 	objects, err := options.Objects(ctx)
 	if err != nil {
 		return err
 	}
+
 	unwanted, err := options.Unwanted(ctx)
 	if err != nil {
 		return err
 	}
+
 	p := &progress{w: a.err, width: a.width}
 	p.show(fmt.Sprintf("installing %s in namespace %s", plural(len(objects), "object"), install.Namespace))
 	result, err := site.Apply(ctx, objects, unwanted...)
@@ -152,18 +162,22 @@ func (a *app) applyInstallation(ctx context.Context, site *install.Site, f *inst
 	if err != nil {
 		return fmt.Errorf("install Fairlead: %w", err)
 	}
+
 	a.printApplied(result)
 	if !f.wait {
 		return nil
 	}
+
 	if err := site.AwaitController(ctx, p.show); err != nil {
 		p.clear()
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return errors.New("interrupted; what was installed stays")
 		}
+
 		fmt.Fprintln(a.out, oneLine(err.Error()))
 		return errNotReady
 	}
+
 	p.clear()
 	fmt.Fprintln(a.out, "the controller is available")
 	return nil
@@ -173,12 +187,15 @@ func (a *app) printApplied(result install.Applied) {
 	if len(result.Created)+len(result.Changed)+len(result.Deleted) == 0 {
 		fmt.Fprintln(a.out, "everything is as it should be; nothing was changed")
 	}
+
 	for _, name := range result.Created {
 		fmt.Fprintln(a.out, oneLine("created "+name))
 	}
+
 	for _, name := range result.Changed {
 		fmt.Fprintln(a.out, oneLine("changed "+name))
 	}
+
 	for _, name := range result.Deleted {
 		fmt.Fprintln(a.out, oneLine("deleted "+name))
 	}

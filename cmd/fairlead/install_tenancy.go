@@ -39,15 +39,18 @@ func (t *installTenancy) complete(f *pflag.FlagSet) error {
 	if err := t.flags.complete(f); err != nil {
 		return err
 	}
+
 	strict := t.flags.mode == strictTenancy
 	for _, name := range []string{"admin-groups", "admin-users", "allow-kubeconfig", "no-policies"} {
 		if f.Changed(name) && (!strict || t.noPolicies && name != "no-policies") {
 			return fmt.Errorf("--%s is about the policies of --tenancy=strict, which are not installed", name)
 		}
 	}
+
 	if strict && f.Changed("no-cluster-admin") && f.Lookup("no-cluster-admin").Value.String() == "false" {
 		return errors.New("--no-cluster-admin=false contradicts --tenancy=strict; leave the flag out, or use --tenancy=shared")
 	}
+
 	for _, name := range slices.Concat(t.adminGroups, t.adminUsers) {
 		if name == "" || strings.ContainsAny(name, "'\"\\ \t\n") {
 			return fmt.Errorf("%q is no name of a group or a user", name)
@@ -76,10 +79,12 @@ func (f *installFlags) admitPolicies(site *install.Site) error {
 	if err != nil {
 		return err
 	}
+
 	f.noWarnings = found.Outcome != install.Passed
 	tenancy := f.tenancy.options
 	if f.noWarnings && tenancy.Strict && !tenancy.NoPolicies {
 		return fmt.Errorf("%s: %s; %s", found.Name, found.Message, found.Fix)
 	}
+
 	return nil
 }

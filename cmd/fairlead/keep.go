@@ -16,12 +16,14 @@ func (a *app) addUninstall(ctx context.Context, c *connection, hr *v1beta1.HelmR
 	if hr.Status.Inventory == nil || hr.Spec.KubeConfig != nil || !engine.HoldsData(hr.Status.Inventory.Entries) {
 		return nil
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, logTimeout)
 	defer cancel()
 	look, err := c.engine(ctx)
 	if err != nil {
 		return err
 	}
+
 	found, err := look.Data(ctx, cluster.Access{}, view.Target(hr), hr.Status.Inventory.Entries)
 	e.Uninstall = view.UninstallLines(found)
 	return err

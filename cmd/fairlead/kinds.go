@@ -169,10 +169,12 @@ func kindAndName(cmd *cobra.Command, args []string, only ...string) (kind, strin
 		case len(only) > 0 && !slices.Contains(only, k.word):
 			return k, "", wrongKind(cmd, k, only, args[1:])
 		}
+
 		if len(args) == 2 && args[1] != "" {
 			return k, args[1], nil
 		}
 	}
+
 	return kind{}, "", usagef(cmd, "expected KIND and NAME, got %s", plural(len(args), "argument"))
 }
 
@@ -211,6 +213,7 @@ func insteadOf(command string, k kind, name string) string {
 		if word := instead[command]; word != "" {
 			return "fairlead " + word + " kustomization " + name
 		}
+
 		return ""
 	case "release":
 		if command == "build" {
@@ -218,12 +221,14 @@ func insteadOf(command string, k kind, name string) string {
 		}
 		return ""
 	}
+
 	switch command {
 	case "tree", "explain", "events", "logs", "wait":
 		return "fairlead status " + k.word + " " + name
 	case "history":
 		return "fairlead events " + k.word + " " + name
 	}
+
 	return ""
 }
 
@@ -247,11 +252,13 @@ func similarKinds(written string, words []string) []string {
 		k, _ := kindByWord(word)
 		candidates = append(candidates, k.words()...)
 	}
+
 	for _, near := range view.Similar(strings.ToLower(written), candidates, maxSuggestedKinds) {
 		if k, known := kindByWord(near); known && !slices.Contains(out, k.word) {
 			out = append(out, k.word)
 		}
 	}
+
 	return out
 }
 
@@ -269,6 +276,7 @@ func (a *app) completeKindAndName(only ...string) cobra.CompletionFunc {
 			if !known {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
+
 			return withPrefix(a.names(cmd.Context(), k), toComplete), cobra.ShellCompDirectiveNoFileComp
 		}
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -305,16 +313,19 @@ func (a *app) names(ctx context.Context, k kind) []string {
 	if err != nil {
 		return nil
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
 	namespace := c.namespace
 	if k.ofCluster {
 		namespace = ""
 	}
+
 	names, err := view.NewReader(c.client).Names(ctx, k.name, namespace)
 	if err != nil {
 		return nil
 	}
+
 	return names
 }
 

@@ -56,6 +56,7 @@ func (f *leaderFlags) complete(podNamespace string) error {
 	if f.namespace == "" {
 		return errors.New("--leader-elect: this is no pod, so name the namespace of the lease with --leader-elect-namespace")
 	}
+
 	return nil
 }
 
@@ -88,7 +89,9 @@ func (f *leaderFlags) options(o ctrl.Options) ctrl.Options {
 	o.LeaderElectionID = leaseName
 	o.LeaderElectionNamespace = f.namespace
 	o.LeaderElectionReleaseOnCancel = true
-	o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = &f.lease, &f.renew, &f.retry
+	o.LeaseDuration = &f.lease
+	o.RenewDeadline = &f.renew
+	o.RetryPeriod = &f.retry
 	return o
 }
 

@@ -33,20 +33,24 @@ func logsOf(config *rest.Config) logReader {
 		if err != nil {
 			return nil, fmt.Errorf("prepare a client: %w", err)
 		}
+
 		ctx, cancel := context.WithTimeout(ctx, logTimeout)
 		defer cancel()
-		lines, bytes := int64(logLines), int64(maxLogBytes)
+		lines := int64(logLines)
+		bytes := int64(maxLogBytes)
 		stream, err := clients.CoreV1().Pods(crash.Namespace).GetLogs(crash.Pod, &corev1.PodLogOptions{
 			Container: crash.Container, Previous: crash.Previous, TailLines: &lines, LimitBytes: &bytes,
 		}).Stream(ctx)
 		if err != nil {
 			return nil, err
 		}
+
 		defer stream.Close()
 		content, err := io.ReadAll(io.LimitReader(stream, maxLogBytes))
 		if err != nil {
 			return nil, err
 		}
+
 		return lastLines(string(content)), nil
 	}
 }

@@ -17,6 +17,7 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == workerVerb {
 		os.Exit(runWorker(os.Args[2:]))
 	}
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends what is under way in good order; a second one kills the process as it always does.
 	context.AfterFunc(ctx, stop)

@@ -52,6 +52,7 @@ func addOutputFlag(cmd *cobra.Command, formats ...string) *output {
 			words = append(words, format+"=…")
 		}
 	}
+
 	cmd.Flags().StringVarP(&o.format, "output", "o", "", "output format: "+strings.Join(words, ", "))
 	// The only error is a flag that does not exist, and it was added above.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
@@ -67,9 +68,11 @@ func addOutputFlag(cmd *cobra.Command, formats ...string) *output {
 				return usagef(cmd, "-o %s: %s", format, oneLine(err.Error()))
 			}
 		}
+
 		if previous != nil {
 			return previous(cmd, args)
 		}
+
 		return nil
 	}
 	return o
@@ -86,6 +89,7 @@ func (o *output) prepare(format, template string) error {
 	if slices.Contains(templateFormats, format) && template == "" {
 		return fmt.Errorf("the template is missing; write for example %s", exampleTemplates[format])
 	}
+
 	switch format {
 	case outputName:
 		o.printer = &printers.NamePrinter{}
@@ -94,6 +98,7 @@ func (o *output) prepare(format, template string) error {
 		if err != nil {
 			return err
 		}
+
 		printer.AllowMissingKeys(true)
 		o.printer = printer
 	case outputTemplate:
@@ -101,6 +106,7 @@ func (o *output) prepare(format, template string) error {
 		if err != nil {
 			return err
 		}
+
 		printer.AllowMissingKeys(true)
 		o.printer = printer
 	case outputColumns:
@@ -108,8 +114,10 @@ func (o *output) prepare(format, template string) error {
 		if err != nil {
 			return err
 		}
+
 		o.printer = printer
 	}
+
 	return nil
 }
 
@@ -141,9 +149,11 @@ func (o *output) write(w io.Writer, value any, names ...printedName) error {
 		if err != nil {
 			return fmt.Errorf("write %s: %w", o.format, err)
 		}
+
 		_, err = w.Write(data)
 		return err
 	}
+
 	object, err := printable(value)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", o.format, err)
@@ -151,6 +161,7 @@ func (o *output) write(w io.Writer, value any, names ...printedName) error {
 	if err := o.printer.PrintObj(object, w); err != nil {
 		return fmt.Errorf("write %s: %w", o.format, err)
 	}
+
 	return nil
 }
 
@@ -184,27 +195,33 @@ func printable(value any) (runtime.Object, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	content := map[string]any{}
 	if err := utiljson.Unmarshal(data, &content); err != nil {
 		return nil, err
 	}
+
 	items, isList := content["items"].([]any)
 	if !isList {
 		return &unstructured.Unstructured{Object: content}, nil
 	}
+
 	list := &unstructured.UnstructuredList{Object: map[string]any{}}
 	for _, item := range items {
 		fields, is := item.(map[string]any)
 		if !is {
 			return &unstructured.Unstructured{Object: content}, nil
 		}
+
 		list.Items = append(list.Items, unstructured.Unstructured{Object: fields})
 	}
+
 	for field, value := range content {
 		if field != "items" {
 			list.Object[field] = value
 		}
 	}
+
 	return list, nil
 }
 

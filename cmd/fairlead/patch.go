@@ -55,6 +55,7 @@ func patch(ctx context.Context, c *connection, k kind, key types.NamespacedName,
 	if err != nil {
 		return nil, fmt.Errorf("write the patch of %s: %w", k.describe(key), err)
 	}
+
 	object := view.NewObject(k.name)
 	object.SetNamespace(key.Namespace)
 	object.SetName(key.Name)
@@ -63,5 +64,6 @@ func patch(ctx context.Context, c *connection, k kind, key types.NamespacedName,
 	if err != nil {
 		return nil, &view.RequestError{Verb: "patch", Resource: k.resource(), Namespace: key.Namespace, Name: key.Name, Err: err}
 	}
+
 	return object, nil
 }

@@ -33,10 +33,12 @@ func withWanted(ctx context.Context, c *connection, hr *v1beta1.HelmRelease, use
 	if err != nil {
 		return err
 	}
+
 	in, action, err := wanted(ctx, callerReader{c.client}, c.kubeVersion, hr)
 	if err != nil {
 		return fmt.Errorf("find out what release %s/%s wants: %w", hr.Namespace, hr.Name, err)
 	}
+
 	return use(ctx, look, in, action)
 }
 
@@ -56,16 +58,20 @@ func (a *app) comparePending(
 	if err != nil {
 		return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
 	}
+
 	would := release.Foresee(hr, in, records, a.now())
-	d, from := pendingOf(would, in), &engine.Content{}
+	d := pendingOf(would, in)
+	from := &engine.Content{}
 	if would.Deployed != nil {
 		if from, err = look.Stored(ctx, cluster.Access{}, target, would.Deployed.Version); err != nil {
 			return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
 		}
 	}
+
 	if d.Pending.Change == "" || from == nil {
 		return a.printDifferences(d, out)
 	}
+
 	first := isFirst(records)
 	rendering := release.Rendering(hr, in, first)
 	rendering.Chart = action.Chart
@@ -73,19 +79,24 @@ func (a *app) comparePending(
 	if err != nil {
 		return fmt.Errorf("render %s for release %s/%s: %s", in.Chart, hr.Namespace, hr.Name, in.Mask.Apply(err.Error()))
 	}
+
 	compared, err := view.ContentDifferences(from, to, target.Namespace, release.MaskOf(hr, in, from.Values).Apply)
 	if err != nil {
 		return fmt.Errorf("compare release %s/%s with %s: %w", hr.Namespace, hr.Name, in.Chart, err)
 	}
+
 	d.Objects, d.Hooks = compared.Objects, hooksOfNext(compared.Hooks, first, rendering.Options.DisableHooks)
 	kept, err := look.Foresee(ctx, rendering, from, to)
 	if err != nil {
 		return fmt.Errorf("find out what an upgrade of release %s/%s would keep: %w", hr.Namespace, hr.Name, err)
 	}
+
 	d.Keeps(kept, target.Namespace)
 	if would.Change.Step == plan.Need && len(d.Objects)+len(changedHooks(d.Hooks)) == 0 {
-		d.Pending.Change, d.Hooks = "", []view.HookDifference{} // another Helm client made just what is wanted
+		d.Pending.Change = ""
+		d.Hooks = []view.HookDifference{} // another Helm client made just what is wanted
 	}
+
 	return a.printDifferences(d, out)
 }
 
@@ -114,16 +125,20 @@ func wanted(ctx context.Context, reader client.Reader, kubeVersion func(context.
 	if err != nil {
 		return in, action, err
 	}
-	in.Values, in.Mask = composed.Merged, composed.Mask
+
+	in.Values = composed.Merged
+	in.Mask = composed.Mask
 	dir, err := os.MkdirTemp("", "fairlead-")
 	if err != nil {
 		return in, action, err
 	}
+
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	revision, archive, err := resolveChart(ctx, reader, dir, kubeVersion, hr)
 	if err != nil {
 		return in, action, err
 	}
+
 	defer func() { err = errors.Join(err, archive.Close()) }()
 	in.Chart, in.Note = revision, heldNote(hr, revision)
 	action.Chart, err = chart.Load(archive, revision)
@@ -138,15 +153,18 @@ func pendingOf(would release.Foresight, in release.Inputs) view.Differences {
 		out.From = fmt.Sprintf("revision %d (%s %s)", r.Version, r.ChartName, r.ChartVersion)
 		out.Pending.From = &v1beta1.ChartRevision{Name: r.ChartName, Version: r.ChartVersion, Digest: r.ChartDigest}
 	}
+
 	if would.Change.Step == plan.None {
 		return out
 	}
+
 	out.Pending.Change = in.Mask.Apply(would.Change.Message)
 	switch would.Next.Step {
 	case plan.Install, plan.Upgrade, plan.Compare, plan.Need:
 	default:
 		out.Pending.Note = in.Mask.Apply(would.Next.Message)
 	}
+
 	out.Pending.Note = cmp.Or(out.Pending.Note, in.Note)
 	return out
 }
@@ -157,6 +175,7 @@ func hooksOfNext(hooks []view.HookDifference, first, disabled bool) []view.HookD
 	if first {
 		events = []string{"pre-install", "post-install"}
 	}
+
 	out := []view.HookDifference{}
 	for _, h := range hooks {
 		h.Runs = !disabled && h.Change != "deleted" && slices.ContainsFunc(h.Events, func(e string) bool { return slices.Contains(events, e) })
@@ -164,6 +183,7 @@ func hooksOfNext(hooks []view.HookDifference, first, disabled bool) []view.HookD
 			out = append(out, h)
 		}
 	}
+
 	return out
 }
 
@@ -176,10 +196,12 @@ func (a *app) pendingLines(p *view.PendingChange) {
 	if p == nil || p.Change == "" {
 		return
 	}
+
 	from := "-"
 	if p.From != nil {
 		from = strings.TrimSpace(fmt.Sprintf("%s %s %s", p.From.Name, p.From.Version, v1beta1.ShortDigest(p.From.Digest)))
 	}
+
 	to := fmt.Sprintf("%s %s %s", p.To.Name, p.To.Version, v1beta1.ShortDigest(p.To.Digest))
 	a.say("%s", oneLine("chart: "+from+" → "+to))
 	a.say("why: %s", oneLine(p.Change))
@@ -197,10 +219,12 @@ func (r callerReader) Get(ctx context.Context, key client.ObjectKey, object clie
 	if !apierrors.IsForbidden(err) {
 		return err
 	}
+
 	var answer apierrors.APIStatus
 	what := "this"
 	if errors.As(err, &answer) && answer.Status().Details != nil {
 		what = strings.TrimSuffix(answer.Status().Details.Kind+"."+answer.Status().Details.Group, ".")
 	}
+
 	return fmt.Errorf("forbidden: you may not get %s in namespace %s (kubectl auth can-i get %s -n %s)", what, key.Namespace, what, key.Namespace)
 }

@@ -61,7 +61,8 @@ func (s stageSite) describe() string {
 const gitNote = "\nSomething that applies the pipeline from Git may undo this; then change it there."
 
 func newStageCommands(a *app) []*cobra.Command {
-	version, reason := "version", "reason"
+	version := "version"
+	reason := "reason"
 	decision := &decisionFlags{}
 	actions := []stageAction{
 		{
@@ -109,6 +110,7 @@ func newStageCommands(a *app) []*cobra.Command {
 	for _, action := range actions {
 		all = append(all, a.stageCommand(action))
 	}
+
 	return all
 }
 
@@ -119,7 +121,8 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 	}
 	a.addClusterFlags(cmd)
 	stage := cmd.Flags().String("stage", "", "stage of the pipeline")
-	value, flag := new(string), action.needs
+	value := new(string)
+	flag := action.needs
 	if flag == "" && action.help != "" {
 		flag = "version"
 	}
@@ -129,11 +132,13 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 	if action.flags != nil {
 		action.flags(cmd.Flags())
 	}
+
 	// The only error is a flag that does not exist, and it was added above.
 	_ = cmd.RegisterFlagCompletionFunc("stage", a.completeStages)
 	if flag == "version" {
 		_ = cmd.RegisterFlagCompletionFunc("version", a.completeCandidates)
 	}
+
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, err := pipelineName(cmd, args)
 		switch {
@@ -144,18 +149,22 @@ func (a *app) stageCommand(action stageAction) *cobra.Command {
 		case action.needs != "" && *value == "":
 			return usagef(cmd, "--%s is missing", action.needs)
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
+
 		at, err := findStage(cmd.Context(), c, name, *stage)
 		if err != nil {
 			return err
 		}
+
 		said, err := action.do(cmd.Context(), c, at, *value)
 		if err == nil {
 			a.say("%s", said)
 		}
+
 		return err
 	}
 	return cmd
@@ -171,6 +180,7 @@ func findPipeline(ctx context.Context, c *connection, name string) (*v1beta1.Rel
 	if err != nil {
 		return nil, requestError("get", "releasepipelines", c.namespace, name, err)
 	}
+
 	return p, nil
 }
 
@@ -183,6 +193,7 @@ func findStage(ctx context.Context, c *connection, name, stage string) (stageSit
 	if err != nil {
 		return stageSite{}, err
 	}
+
 	names := make([]string, 0, len(p.Spec.Stages))
 	for i, s := range p.Spec.Stages {
 		if s.Name == stage {
@@ -190,6 +201,7 @@ func findStage(ctx context.Context, c *connection, name, stage string) (stageSit
 		}
 		names = append(names, s.Name)
 	}
+
 	return stageSite{}, fmt.Errorf("pipeline %s/%s has no stage %q; it has %s", p.Namespace, p.Name, stage,
 		strings.Join(names, ", "))
 }
@@ -208,16 +220,19 @@ func (s stageSite) set(ctx context.Context, c *connection, field string, value a
 	if value == nil {
 		does.Op = "remove"
 	}
+
 	data, err := json.Marshal([]change{{Op: "test", Path: base + "name", Value: s.spec().Name}, does})
 	if err != nil {
 		return fmt.Errorf("write the patch of %s: %w", s.describe(), err)
 	}
+
 	object := s.pipeline.DeepCopy()
 	err = c.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, data), fieldManager,
 		client.FieldValidation(metav1.FieldValidationStrict))
 	if err != nil {
 		return requestError("patch", "releasepipelines", object.Namespace, object.Name, err)
 	}
+
 	return nil
 }
 
@@ -249,24 +264,29 @@ func (a *app) resumePipeline(ctx context.Context, name, stage string) error {
 	if err != nil {
 		return err
 	}
+
 	at, err := findStage(ctx, c, name, stage)
 	if err != nil {
 		return err
 	}
+
 	if at.spec().Hold != "" {
 		if err := at.set(ctx, c, "hold", nil); err != nil {
 			return err
 		}
 	}
+
 	token := a.token()
 	data, err := json.Marshal(requestPatch(token, v1beta1.ResetRequestAnnotation))
 	if err != nil {
 		return fmt.Errorf("write the patch of %s: %w", at.describe(), err)
 	}
+
 	if err := c.client.Patch(ctx, at.pipeline.DeepCopy(), client.RawPatch(types.MergePatchType, data),
 		fieldManager); err != nil {
 		return requestError("patch", "releasepipelines", c.namespace, name, err)
 	}
+
 	a.say("%s resumed; what the HelmReleases rejected may be promoted again", at.describe())
 	return nil
 }

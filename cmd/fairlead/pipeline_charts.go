@@ -18,6 +18,7 @@ func oneChart(p *v1beta1.ReleasePipeline) error {
 	if p.Spec.Subject.Charts == nil {
 		return nil
 	}
+
 	var names []string
 	if s := p.Status.Charts; s != nil {
 		for _, item := range s.Items {
@@ -26,6 +27,7 @@ func oneChart(p *v1beta1.ReleasePipeline) error {
 			}
 		}
 	}
+
 	return fmt.Errorf("pipeline %s/%s has several charts, each with a pipeline of its own; name one of these, "+
 		"for example %s", p.Namespace, p.Name, orNone(strings.Join(names, ", ")))
 }
@@ -35,10 +37,12 @@ func (a *app) explainCharts(p *v1beta1.ReleasePipeline, q pipelineQuestion, out 
 	if q.stage != "" || q.candidate != "" {
 		return oneChart(p)
 	}
+
 	items := []v1beta1.PipelineChartStatus{}
 	if p.Status.Charts != nil {
 		items = p.Status.Charts.Items
 	}
+
 	var err error
 	if out.machine() {
 		err = out.write(a.out, view.List[v1beta1.PipelineChartStatus]{Items: items})
@@ -52,9 +56,11 @@ func (a *app) explainCharts(p *v1beta1.ReleasePipeline, q pipelineQuestion, out 
 			err = t.write(a.out, a.tableWidth(out))
 		}
 	}
+
 	if err == nil && (!status.IsReady(p) || !allReady(items)) {
 		err = errNotReady
 	}
+
 	return err
 }
 

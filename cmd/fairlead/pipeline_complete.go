@@ -29,9 +29,11 @@ func (a *app) pipelineNames(ctx context.Context) []string {
 		if err := c.client.List(ctx, list, client.InNamespace(c.namespace)); err != nil {
 			return nil
 		}
+
 		for _, p := range list.Items {
 			names = append(names, p.Name)
 		}
+
 		return names
 	})
 }
@@ -58,6 +60,7 @@ func (a *app) completePipeline(others ...string) cobra.CompletionFunc {
 			for i := range names {
 				names[i] = word + "/" + names[i]
 			}
+
 			return names, cobra.ShellCompDirectiveNoFileComp
 		case len(args) == 0 && !strings.Contains(toComplete, "/"):
 			words := append(slices.Clone(others), "pipeline")
@@ -100,9 +103,11 @@ func (a *app) stagesOf(ctx context.Context, name string) []string {
 		if err != nil {
 			return nil
 		}
+
 		for _, s := range p.Spec.Stages {
 			names = append(names, s.Name)
 		}
+
 		return names
 	})
 }
@@ -114,11 +119,13 @@ func (a *app) candidatesOf(ctx context.Context, name string) []string {
 		if err != nil {
 			return nil
 		}
+
 		for _, candidate := range p.Status.Candidates {
 			if !slices.Contains(versions, candidate.Version) {
 				versions = append(versions, candidate.Version)
 			}
 		}
+
 		return versions
 	})
 }

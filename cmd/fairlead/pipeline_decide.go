@@ -44,6 +44,7 @@ func (f *decisionFlags) approve(
 			return "", fmt.Errorf("%s waits with no candidate; name one with --version", at.describe())
 		}
 	}
+
 	return f.decide(ctx, c, at, version, candidate, "")
 }
 
@@ -58,11 +59,13 @@ func (f *decisionFlags) reject(
 	case slices.Contains(at.spec().Rejected, version):
 		return fmt.Sprintf("%s rejects %s already; nothing was changed", at.describe(), version), nil
 	}
+
 	err = at.set(ctx, c, "rejected", append(slices.Clone(at.spec().Rejected), version))
 	said = fmt.Sprintf("%s rejects %s", at.describe(), version)
 	if knownCandidate(at.pipeline, version) == nil {
 		said += "; the pipeline has no such candidate yet"
 	}
+
 	return said, err
 }
 
@@ -74,23 +77,28 @@ func (f *decisionFlags) decide(
 	if err := oneChart(at.pipeline); err != nil {
 		return "", err
 	}
+
 	if candidate == nil {
 		return "", fmt.Errorf("pipeline %s/%s has no candidate %q; its candidates: %s", at.pipeline.Namespace,
 			at.pipeline.Name, version, orNone(versionsOf(at.pipeline.Status.Candidates)))
 	}
+
 	user, err := c.user(ctx)
 	if err != nil {
 		return "", fmt.Errorf("ask the API server who you are: %w", err)
 	}
+
 	groups, err := groupsFor(ctx, c, at)
 	if err != nil {
 		return "", err
 	}
+
 	if had := f.decided(ctx, c, at, candidate, user, groups, decision); had != "" {
 		return fmt.Sprintf("%s: %s (%s) is %s by %s already, as PromotionApproval %s; nothing was changed",
 			at.describe(), candidate.Version, digestsOf(candidate.Digest, candidate.ValuesDigest), verbOf(decision), user,
 			had), nil
 	}
+
 	approval := &v1beta1.PromotionApproval{ObjectMeta: metav1.ObjectMeta{
 		Namespace: at.pipeline.Namespace, GenerateName: at.pipeline.Name + "-" + at.spec().Name + "-",
 	}}
@@ -102,11 +110,13 @@ func (f *decisionFlags) decide(
 		client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
 		return "", requestError("create", "promotionapprovals", approval.Namespace, "", err)
 	}
+
 	said = fmt.Sprintf("%s: %s (%s) %s by %s", at.describe(), candidate.Version,
 		digestsOf(candidate.Digest, candidate.ValuesDigest), verbOf(decision), user)
 	if decision != v1beta1.DecisionReject && !wantsApprovals(at.spec()) {
 		said += "; the stage needs no approval"
 	}
+
 	return said, nil
 }
 
@@ -132,10 +142,12 @@ func (f *decisionFlags) decided(
 	if f.comment != "" || gates != nil && gates.Approval != nil && gates.Approval.Expires != nil {
 		return ""
 	}
+
 	list := &v1beta1.PromotionApprovalList{}
 	if err := c.client.List(ctx, list, client.InNamespace(at.pipeline.Namespace)); err != nil {
 		return ""
 	}
+
 	for i := range list.Items {
 		s := list.Items[i].Spec
 		if s.Pipeline == at.pipeline.Name && s.Stage == at.spec().Name && s.Digest == candidate.Digest &&
@@ -144,6 +156,7 @@ func (f *decisionFlags) decided(
 			return list.Items[i].Name
 		}
 	}
+
 	return ""
 }
 
@@ -153,12 +166,14 @@ func (s stageSite) waiting() *v1beta1.PipelineCandidate {
 	if had == nil || len(had.Gates) == 0 {
 		return nil
 	}
+
 	for i := range s.pipeline.Status.Candidates {
 		c := &s.pipeline.Status.Candidates[i]
 		if c.Version == had.Candidate && c.ValuesDigest == had.CandidateValues {
 			return c
 		}
 	}
+
 	return nil
 }
 
@@ -168,19 +183,23 @@ func groupsFor(ctx context.Context, c *connection, at stageSite) ([]string, erro
 	if gates == nil || gates.Approval == nil || len(gates.Approval.Groups) == 0 {
 		return nil, nil
 	}
+
 	all, err := c.groups(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask the API server which groups you are in: %w", err)
 	}
+
 	var found []string
 	for _, name := range gates.Approval.Groups {
 		if slices.Contains(all, name) {
 			found = append(found, name)
 		}
 	}
+
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s wants users of the groups %s, and you are in none of them", at.describe(),
 			strings.Join(gates.Approval.Groups, ", "))
 	}
+
 	return found, nil
 }

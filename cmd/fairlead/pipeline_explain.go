@@ -48,23 +48,28 @@ func (a *app) explainCandidate(
 		return fmt.Errorf("pipeline %s/%s knows no candidate %q; its candidates: %s", p.Namespace, p.Name, q.candidate,
 			orNone(versionsOf(p.Status.Candidates)))
 	}
+
 	all, notes, err := pipeline.Explain(ctx, c.client, p, *candidate, q.stage, a.now())
 	if err != nil {
 		return fmt.Errorf("read what the gates of pipeline %s/%s look at: %w", p.Namespace, p.Name, err)
 	}
+
 	for _, note := range notes {
 		a.note("%s", note)
 	}
+
 	if out.machine() {
 		err = out.write(a.out, view.List[pipeline.Explanation]{Items: all})
 	} else {
 		a.printExplanations(p, all)
 	}
+
 	for _, e := range all {
 		if err == nil && !e.Has {
 			err = errNotReady
 		}
 	}
+
 	return err
 }
 
@@ -73,12 +78,14 @@ func knownCandidate(p *v1beta1.ReleasePipeline, text string) *v1beta1.PipelineCa
 	if c := view.CandidateOf(p, text); c != nil {
 		return c
 	}
+
 	var all []v1beta1.PipelineCandidate
 	for _, s := range p.Status.Stages {
 		for _, v := range s.Verified {
 			all = append(all, v.PipelineCandidate)
 		}
 	}
+
 	verified := &v1beta1.ReleasePipeline{}
 	status.PipelineCandidates(verified, all)
 	return view.CandidateOf(verified, text)
@@ -93,11 +100,13 @@ func (a *app) printExplanations(p *v1beta1.ReleasePipeline, all []pipeline.Expla
 				has += " with values " + v1beta1.ShortDigest(s.Delivery.ValuesDigest)
 			}
 		}
+
 		verdict := e.Result
 		repeats := strings.HasPrefix(e.Message, e.Version+": ") || strings.HasPrefix(e.Message, e.Version+" with values ")
 		if !repeats { // the gates say it
 			verdict += ", " + oneLine(e.Message)
 		}
+
 		a.say("%s has %s; %s (%s): %s", e.Stage, has, e.Version, digestsOf(e.Digest, e.ValuesDigest), verdict)
 		if !e.Has {
 			a.printGates(e.Gates)

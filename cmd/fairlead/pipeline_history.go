@@ -17,6 +17,7 @@ func (a *app) pipelineHistory(ctx context.Context, name, stage string, out *outp
 	if err != nil {
 		return err
 	}
+
 	var p *v1beta1.ReleasePipeline
 	if stage == "" {
 		p, err = findPipeline(ctx, c, name)
@@ -25,12 +26,14 @@ func (a *app) pipelineHistory(ctx context.Context, name, stage string, out *outp
 		at, err = findStage(ctx, c, name, stage)
 		p = at.pipeline
 	}
+
 	if err == nil {
 		err = oneChart(p)
 	}
 	if err != nil {
 		return err
 	}
+
 	f := feed{cluster: c, resource: "promotions", namespace: c.namespace, selector: labels.Everything(),
 		empty: func() client.ObjectList { return &v1beta1.PromotionList{} },
 		wants: func(o client.Object) bool {
@@ -40,19 +43,23 @@ func (a *app) pipelineHistory(ctx context.Context, name, stage string, out *outp
 	if err != nil {
 		return err
 	}
+
 	records := promotionsOf(objects)
 	if out.machine() {
 		rows := make([]promotionRow, 0, len(records))
 		for _, r := range records {
 			rows = append(rows, newPromotionRow(r))
 		}
+
 		return out.write(a.out, map[string]any{"items": rows})
 	}
+
 	if len(records) == 0 {
 		a.note("pipeline %s/%s has promoted nothing yet; what it waits for: fairlead explain pipeline %s -n %s",
 			p.Namespace, p.Name, p.Name, p.Namespace)
 		return nil
 	}
+
 	return a.promotionHistory(records, out).write(a.out, a.tableWidth(out))
 }
 
@@ -70,9 +77,11 @@ func (a *app) promotionHistory(records []*v1beta1.Promotion, out *output) *table
 		if tight {
 			when = r.CreationTimestamp.UTC().Format("2006-01-02T15:04Z")
 		}
+
 		t.add(when, r.Spec.Stage, r.Spec.Version, digestsOf(r.Spec.Digest, r.Spec.ValuesDigest),
 			r.Spec.Cause, r.Status.Phase, took(r), r.Name, r.Spec.Reason)
 	}
+
 	return t
 }
 

@@ -46,6 +46,7 @@ func (a *app) explainPipeline(ctx context.Context, q pipelineQuestion, out *outp
 	if err != nil {
 		return err
 	}
+
 	p, err := q.find(ctx, c)
 	if err != nil {
 		return err
@@ -56,6 +57,7 @@ func (a *app) explainPipeline(ctx context.Context, q pipelineQuestion, out *outp
 	if q.candidate != "" {
 		return a.explainCandidate(ctx, c, p, q, out)
 	}
+
 	rows := slices.DeleteFunc(view.StageRows(p), func(r view.StageRow) bool {
 		return q.stage != "" && r.Stage != q.stage
 	})
@@ -64,10 +66,12 @@ func (a *app) explainPipeline(ctx context.Context, q pipelineQuestion, out *outp
 	} else {
 		a.printStages(rows)
 	}
+
 	settled := func(r view.StageRow) bool { return r.Phase == "Verified" || r.Phase == "Pinned" }
 	if err == nil && slices.ContainsFunc(rows, func(r view.StageRow) bool { return !settled(r) }) {
 		err = errNotReady
 	}
+
 	return err
 }
 
@@ -77,6 +81,7 @@ func (a *app) printStages(rows []view.StageRow) {
 		if r.Version != "" {
 			has = fmt.Sprintf("%s (%s), for %s", r.Version, digestsOf(r.Digest, r.ValuesDigest), a.age(r.Since))
 		}
+
 		fmt.Fprintf(a.out, "%s: %s, has %s\n", r.Stage, r.Phase, has)
 		if r.Message != "" && r.Candidate == "" {
 			fmt.Fprintln(a.out, hang("  ", oneLine(r.Message), "  ", a.outWidth))
@@ -84,10 +89,12 @@ func (a *app) printStages(rows []view.StageRow) {
 		if r.Candidate == "" {
 			continue
 		}
+
 		candidate := oneLine(r.Candidate)
 		if r.CandidateValues != "" {
 			candidate += " with values " + v1beta1.ShortDigest(r.CandidateValues)
 		}
+
 		fmt.Fprintf(a.out, "  candidate %s\n", candidate)
 		a.printGates(r.Gates)
 	}

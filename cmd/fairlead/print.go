@@ -72,6 +72,7 @@ func (a *app) brief(message, namespace, name string, out *output) string {
 	if a.tableWidth(out) == 0 {
 		return message
 	}
+
 	message = oneLine(message)
 	message = strings.TrimPrefix(message, namespace+"/"+name+" ")
 	for _, lead := range []*regexp.Regexp{failedLead, notAppliedLead} {
@@ -79,6 +80,7 @@ func (a *app) brief(message, namespace, name string, out *output) string {
 			message = rest
 		}
 	}
+
 	return shortHashes(message)
 }
 

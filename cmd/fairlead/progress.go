@@ -18,11 +18,13 @@ func (p *progress) show(text string) {
 	if text == p.last {
 		return
 	}
+
 	p.last = text
 	if p.width == 0 {
 		fmt.Fprintln(p.w, text)
 		return
 	}
+
 	// A line as wide as the terminal would wrap, and only its last part could be rewritten.
 	text = shorten(text, p.width-1)
 	fmt.Fprintf(p.w, "\r\x1b[K%s", text)

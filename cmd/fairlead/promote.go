@@ -62,18 +62,21 @@ Gates: ` + strings.Join(promotion.Bypassable(), ", ") + ", checks/NAME",
 		if len(args) < 2 || len(args) > 3 || slices.Contains(args, "") {
 			return usagef(cmd, "expected PIPELINE, STAGE and perhaps VERSION")
 		}
+
 		for _, gate := range f.bypass {
 			if !promotion.CanBypass(gate) {
 				return usagef(cmd, "--bypass %q is no gate that can be bypassed; gates: %s", gate,
 					strings.Join(promotion.Bypassable(), ", "))
 			}
 		}
+
 		if f.rollback && len(f.bypass) > 0 {
 			return usagef(cmd, "--rollback passes no gates, so --bypass does not go with it")
 		}
 		if err := f.check(cmd); err != nil {
 			return err
 		}
+
 		return a.promote(cmd.Context(), f, args)
 	}
 	return cmd
@@ -85,6 +88,7 @@ func (a *app) promote(ctx context.Context, f *promoteFlags, args []string) error
 	if err != nil {
 		return err
 	}
+
 	at, err := findStage(ctx, c, args[0], args[1])
 	if err == nil {
 		err = oneChart(at.pipeline)
@@ -92,14 +96,17 @@ func (a *app) promote(ctx context.Context, f *promoteFlags, args []string) error
 	if err != nil {
 		return err
 	}
+
 	candidate, err := f.choose(at, args[2:])
 	if err != nil {
 		return err
 	}
+
 	user, err := c.user(ctx)
 	if err != nil {
 		return fmt.Errorf("ask the API server who you are: %w", err)
 	}
+
 	q := &v1beta1.Promotion{ObjectMeta: metav1.ObjectMeta{
 		Namespace: at.pipeline.Namespace, GenerateName: at.pipeline.SourceName(at.spec().Name) + "-",
 	}}
@@ -110,21 +117,26 @@ func (a *app) promote(ctx context.Context, f *promoteFlags, args []string) error
 	}
 	does := "requested"
 	if f.rollback {
-		q.Spec.Cause, does = v1beta1.RollbackCause, "requested as a rollback"
+		q.Spec.Cause = v1beta1.RollbackCause
+		does = "requested as a rollback"
 	}
+
 	if err := c.client.Create(ctx, q, fieldManager, client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
 		return requestError("create", "promotions", q.Namespace, "", err)
 	}
+
 	said := fmt.Sprintf("%s: %s (%s) %s by %s, as Promotion %s", at.describe(), candidate.Version,
 		digestsOf(candidate.Digest, candidate.ValuesDigest), does, user, q.Name)
 	if f.wait {
 		a.note("%s", said)
 		return a.awaitPromotion(ctx, c, q, f.waitFlags)
 	}
+
 	a.say("%s", said)
 	if waits := f.waitsFor(at, candidate); waits != "" {
 		a.note("It waits for %s", waits)
 	}
+
 	a.note("To follow it: fairlead get promotions %s -n %s --watch", q.Name, q.Namespace)
 	return nil
 }
@@ -134,17 +146,20 @@ func (f *promoteFlags) choose(at stageSite, version []string) (*v1beta1.Pipeline
 	if f.rollback {
 		return at.former(version)
 	}
+
 	p := at.pipeline
 	if len(p.Status.Candidates) == 0 {
 		return nil, fmt.Errorf("pipeline %s/%s has no candidates yet; to see why: "+
 			"kubectl describe releasepipeline %s -n %s", p.Namespace, p.Name, p.Name, p.Namespace)
 	}
+
 	if len(version) == 0 {
 		version = []string{view.NewBoardRow(p).Newest}
 	}
 	if c := view.CandidateOf(p, version[0]); c != nil {
 		return c, nil
 	}
+
 	return nil, fmt.Errorf("pipeline %s/%s has no candidate %q; it has %s", p.Namespace, p.Name, version[0],
 		versionsOf(p.Status.Candidates))
 }
@@ -165,17 +180,20 @@ func (s stageSite) former(version []string) (*v1beta1.PipelineCandidate, error) 
 			}
 		}
 	}
+
 	switch {
 	case len(all) == 0:
 		return nil, fmt.Errorf("%s verified nothing else that it can go back to", s.describe())
 	case len(version) == 0:
 		return &all[0], nil
 	}
+
 	verified := &v1beta1.ReleasePipeline{}
 	status.PipelineCandidates(verified, all)
 	if c := view.CandidateOf(verified, version[0]); c != nil {
 		return c, nil
 	}
+
 	return nil, fmt.Errorf("%s cannot go back to %q; it can to %s", s.describe(), version[0], versionsOf(all))
 }
 
@@ -195,12 +213,14 @@ func (f *promoteFlags) waitsFor(at stageSite, candidate *v1beta1.PipelineCandida
 	if f.rollback || s == nil || s.Candidate != candidate.Version || s.CandidateValues != candidate.ValuesDigest {
 		return ""
 	}
+
 	var waits []string
 	for _, g := range s.Gates {
 		if g.Result != string(promotion.Pass) && !slices.Contains(f.bypass, g.Name) {
 			waits = append(waits, g.Name+" ("+oneLine(g.Message)+")")
 		}
 	}
+
 	return strings.Join(waits, ", ")
 }
 
@@ -215,7 +235,8 @@ func (a *app) awaitPromotion(ctx context.Context, c *connection, q *v1beta1.Prom
 	f := feed{cluster: c, resource: "promotions", namespace: q.Namespace, selector: labels.Everything(),
 		empty: func() client.ObjectList { return &v1beta1.PromotionList{} },
 		wants: func(o client.Object) bool { return o.GetName() == q.Name }}
-	last, seen := q, false
+	last := q
+	seen := false
 	err := f.follow(ctx, 0, func(objects []client.Object) error {
 		if len(objects) == 0 {
 			if seen {
@@ -223,10 +244,13 @@ func (a *app) awaitPromotion(ctx context.Context, c *connection, q *v1beta1.Prom
 			}
 			return nil
 		}
-		last, seen = objects[0].(*v1beta1.Promotion), true
+
+		last = objects[0].(*v1beta1.Promotion)
+		seen = true
 		if last.IsFinal() {
 			return errSettled
 		}
+
 		shows.show(promotionText(last))
 		return nil
 	})
@@ -237,18 +261,21 @@ func (a *app) awaitPromotion(ctx context.Context, c *connection, q *v1beta1.Prom
 		if last.Status.Phase == v1beta1.PromotionVerified {
 			return nil
 		}
+
 		return errNotReady
 	case err != nil:
 		return err
 	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return stopped(ctx)
 	}
+
 	a.say("Promotion %s/%s has not ended after %s; it is %s", q.Namespace, q.Name, w.timeout, promotionText(last))
 	return errNotReady
 }
 
 func promotionText(q *v1beta1.Promotion) string {
-	phase, message := q.Status.Phase, oneLine(status.Message(q))
+	phase := q.Status.Phase
+	message := oneLine(status.Message(q))
 	if phase == "" {
 		return "waiting for the controller"
 	}

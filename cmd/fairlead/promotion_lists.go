@@ -78,9 +78,11 @@ func (f *getFlags) promotionQuery(cmd *cobra.Command, word string, args []string
 	case f.watch && out.machine():
 		return q, usagef(cmd, "--watch prints a table; it cannot be combined with -o %s", out.format)
 	}
+
 	if q.selector, err = labels.Parse(f.selector); err != nil {
 		return q, usagef(cmd, "--selector %q: %s", f.selector, err)
 	}
+
 	return q, nil
 }
 
@@ -89,6 +91,7 @@ func (q promotionQuery) feed(c *connection, listing promotionListing) feed {
 	if !q.all && !listing.ofCluster {
 		f.namespace = c.namespace
 	}
+
 	if len(q.names) > 0 {
 		f.wants = func(o client.Object) bool {
 			if q.word == "pipelines" {
@@ -97,6 +100,7 @@ func (q promotionQuery) feed(c *connection, listing promotionListing) feed {
 			return slices.Contains(q.names, o.GetName())
 		}
 	}
+
 	return f
 }
 
@@ -106,6 +110,7 @@ func (a *app) listPromotions(ctx context.Context, q promotionQuery, watch bool) 
 	if err != nil {
 		return err
 	}
+
 	listing := promotionListings[q.word]
 	if watch {
 		w := promotionWatch{
@@ -113,6 +118,7 @@ func (a *app) listPromotions(ctx context.Context, q promotionQuery, watch bool) 
 		}
 		return q.feed(c, listing).follow(ctx, 0, w.show)
 	}
+
 	objects, err := q.feed(c, listing).read(ctx)
 	if err != nil {
 		return err
@@ -120,6 +126,7 @@ func (a *app) listPromotions(ctx context.Context, q promotionQuery, watch bool) 
 	if err := q.allNamed(c, listing, objects); err != nil {
 		return err
 	}
+
 	rows := listing.rows(a, objects)
 	if q.out.machine() {
 		values := make([]any, 0, len(rows))
@@ -130,16 +137,20 @@ func (a *app) listPromotions(ctx context.Context, q promotionQuery, watch bool) 
 				names = append(names, r.object)
 			}
 		}
+
 		return q.out.write(a.out, map[string]any{"items": values}, names...)
 	}
+
 	if len(rows) == 0 {
 		a.noPromotions(c, q, listing)
 		return nil
 	}
+
 	t := a.table(q.out, listing.columns(q)...)
 	for _, r := range rows {
 		t.add(r.cells...)
 	}
+
 	return t.write(a.out, a.tableWidth(q.out))
 }
 
@@ -149,6 +160,7 @@ func (q promotionQuery) allNamed(c *connection, listing promotionListing, object
 		if slices.ContainsFunc(objects, func(o client.Object) bool { return o.GetName() == name }) {
 			continue
 		}
+
 		where := " in namespace " + c.namespace
 		switch {
 		case listing.ofCluster:
@@ -156,9 +168,11 @@ func (q promotionQuery) allNamed(c *connection, listing promotionListing, object
 		case q.all:
 			where = " in any namespace"
 		}
+
 		if !q.selector.Empty() {
 			where += " with labels " + q.selector.String()
 		}
+
 		return fmt.Errorf("no %s named %q%s", q.word, name, where)
 	}
 	return nil
@@ -170,6 +184,7 @@ func (a *app) noPromotions(c *connection, q promotionQuery, listing promotionLis
 	if !q.selector.Empty() {
 		what += " with labels " + q.selector.String()
 	}
+
 	switch {
 	case listing.ofCluster:
 		a.note("no %s (%s)", what, c.describe())
@@ -199,6 +214,7 @@ func (w *promotionWatch) show(objects []client.Object) error {
 			return err
 		}
 	}
+
 	w.table.rows = nil
 	there := map[string]bool{}
 	for _, r := range w.listing.rows(w.app, objects) {
@@ -208,18 +224,22 @@ func (w *promotionWatch) show(objects []client.Object) error {
 			w.table.add(r.cells...)
 		}
 	}
+
 	w.addGone(there)
 	if !w.listed && len(objects) == 0 {
 		w.app.noPromotions(w.cluster, w.query, w.listing)
 	}
+
 	w.listed = true
 	if len(w.table.rows) == 0 {
 		return nil
 	}
+
 	width := w.app.tableWidth(w.query.out)
 	if w.titled {
 		return w.table.writeRows(w.app.out, width)
 	}
+
 	w.titled = true
 	return w.table.write(w.app.out, width)
 }
@@ -273,6 +293,7 @@ func (a *app) pipelineRows(objects []client.Object) []listRow {
 			}})
 		}
 	}
+
 	return rows
 }
 
@@ -364,5 +385,6 @@ func (a *app) freezeRows(objects []client.Object) []listRow {
 			},
 		})
 	}
+
 	return rows
 }

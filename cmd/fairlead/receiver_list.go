@@ -23,6 +23,7 @@ func (a *app) receiverRows(objects []client.Object) []listRow {
 		if !is {
 			continue
 		}
+
 		r := view.NewReceiverRow(receiver)
 		rows = append(rows, listRow{
 			key: r.Namespace + "/" + r.Name, value: r, object: nameOf(v1beta1.ReceiverKind, r.Name),
@@ -31,5 +32,6 @@ func (a *app) receiverRows(objects []client.Object) []listRow {
 			},
 		})
 	}
+
 	return rows
 }

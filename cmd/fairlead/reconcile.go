@@ -51,6 +51,7 @@ Kinds:` + kindTable(reconciledWords...),
 		if *force && k.name != v1beta1.HelmReleaseKind && k.name != v1beta1.KustomizationKind {
 			return usagef(cmd, "--force is for releases and Kustomizations only; this is of kind %s", k.word)
 		}
+
 		return a.reconcile(cmd.Context(), k, name, w, *withSource, special(*force, *reset)...)
 	}
 	return cmd
@@ -73,11 +74,13 @@ func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, 
 	if err != nil {
 		return err
 	}
+
 	key := types.NamespacedName{Namespace: c.namespace, Name: name}
 	object, err := a.reconcilable(ctx, c, k, key)
 	if err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	if withSource {
@@ -85,17 +88,21 @@ func (a *app) reconcile(ctx context.Context, k kind, name string, w *waitFlags, 
 			return err
 		}
 	}
+
 	if !w.wait {
 		if _, err := patch(ctx, c, k, key, requestPatch(a.token(), more...)); err != nil {
 			return err
 		}
+
 		a.say("%s: reconciliation requested", k.describe(key))
 		return nil
 	}
+
 	state, err := a.requestAndFollow(ctx, c, k, key, w.timeout, more...)
 	if err != nil {
 		return err
 	}
+
 	return a.conclude(k, key, state, w.timeout)
 }
 
@@ -119,28 +126,34 @@ func (a *app) reconcileSources(ctx context.Context, c *connection, k kind, objec
 	if !ok {
 		return fmt.Errorf("%s %s/%s has no source of its own; leave --with-source out", k.word, object.GetNamespace(), object.GetName())
 	}
+
 	source, known := kindByName(ref.Kind)
 	if !known {
 		return fmt.Errorf("%s %s/%s refers to a %s, which is no kind of source", k.word, object.GetNamespace(), object.GetName(), ref.Kind)
 	}
+
 	key := types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}
 	sourceObject, err := a.reconcilable(ctx, c, source, key)
 	if err != nil {
 		return err
 	}
+
 	if _, more := view.SourceOf(sourceObject); more {
 		if err := a.reconcileSources(ctx, c, source, sourceObject, timeout); err != nil {
 			return err
 		}
 	}
+
 	state, err := a.requestAndFollow(ctx, c, source, key, timeout)
 	if err != nil {
 		return err
 	}
+
 	if state.Done && state.Phase == view.Ready {
 		a.note("%s is Ready: %s", source.describe(key), orNone(oneLine(state.Message)))
 		return nil
 	}
+
 	a.note("%s was not reconciled, because its source is not ready", k.describe(types.NamespacedName{
 		Namespace: object.GetNamespace(), Name: object.GetName()}))
 	return a.conclude(source, key, state, timeout)

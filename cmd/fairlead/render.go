@@ -40,10 +40,12 @@ release NAME --pending".`,
 		if err != nil {
 			return err
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
+
 		key := types.NamespacedName{Namespace: c.namespace, Name: name}
 		hr, err := a.release(cmd.Context(), c, k, key)
 		switch {
@@ -52,6 +54,7 @@ release NAME --pending".`,
 		case hr.Spec.KubeConfig != nil:
 			return elsewhere(k, key)
 		}
+
 		return a.renderRelease(cmd.Context(), c, hr, out)
 	}
 	return cmd
@@ -72,6 +75,7 @@ func (a *app) printRendering(
 	if err != nil {
 		return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
 	}
+
 	rendering := release.Rendering(hr, in, isFirst(records))
 	rendering.Chart = action.Chart
 	made, err := look.Render(ctx, rendering)
@@ -79,6 +83,7 @@ func (a *app) printRendering(
 		text := in.Mask.Apply(err.Error())
 		return fmt.Errorf("render %s for release %s/%s: %s", in.Chart, hr.Namespace, hr.Name, text)
 	}
+
 	built, err := view.Rendered(made, release.MaskOf(hr, in, made.Values))
 	if err != nil {
 		return fmt.Errorf("read what %s makes for release %s/%s: %w", in.Chart, hr.Namespace, hr.Name, err)
@@ -86,9 +91,11 @@ func (a *app) printRendering(
 	if out.machine() {
 		return out.write(a.out, built)
 	}
+
 	if len(built.Items) == 0 {
 		a.note("%s makes no object for release %s/%s", in.Chart, hr.Namespace, hr.Name)
 		return nil
 	}
+
 	return writeDocuments(a.out, built.Items)
 }

@@ -55,6 +55,7 @@ took too long, with 2 on an error.`,
 		if err != nil {
 			return err
 		}
+
 		revision, err := f.revision(cmd, args[2:])
 		if err != nil {
 			return err
@@ -62,6 +63,7 @@ took too long, with 2 on an error.`,
 		if f.undo {
 			return a.undoRollback(cmd.Context(), k, name, f)
 		}
+
 		return a.rollback(cmd.Context(), k, name, revision, f)
 	}
 	return cmd
@@ -73,6 +75,7 @@ func (f *rollbackFlags) revision(cmd *cobra.Command, rest []string) (int, error)
 	if err := f.check(cmd); err != nil {
 		return 0, err
 	}
+
 	switch {
 	case len(rest) > 1:
 		return 0, usagef(cmd, "expected one REVISION, got %d", len(rest))
@@ -87,10 +90,12 @@ func (f *rollbackFlags) revision(cmd *cobra.Command, rest []string) (int, error)
 	case len(rest) == 0:
 		return 0, nil
 	}
+
 	revision, err := strconv.Atoi(rest[0])
 	if err != nil || revision < 1 {
 		return 0, usagef(cmd, "revision %q is no number above 0", rest[0])
 	}
+
 	return revision, nil
 }
 
@@ -99,42 +104,51 @@ func (a *app) rollback(ctx context.Context, k kind, name string, revision int, f
 	if err != nil {
 		return err
 	}
+
 	key := types.NamespacedName{Namespace: c.namespace, Name: name}
 	object, err := a.reconcilable(ctx, c, k, key)
 	if err != nil {
 		return err
 	}
+
 	hr, ok := object.(*v1beta1.HelmRelease)
 	if !ok {
 		return fmt.Errorf("%s is no release", k.describe(key))
 	}
+
 	target, err := view.RollbackTarget(hr, revision)
 	if err != nil {
 		return fmt.Errorf("%s cannot be rolled back: %w", k.describe(key), err)
 	}
+
 	request, err := json.Marshal(v1beta1.RollbackRequest{Revision: int(target.Version), Reason: f.reason, InputDigest: hr.Status.InputDigest})
 	if err != nil {
 		return fmt.Errorf("write the request to roll %s back: %w", k.describe(key), err)
 	}
+
 	what := fmt.Sprintf("revision %d (%s)", target.Version, chartText(&v1beta1.ChartRevision{Name: target.ChartName, Version: target.ChartVersion}))
 	if !f.wait {
 		if _, err := patch(ctx, c, k, key, rollbackPatch(a.token(), string(request))); err != nil {
 			return err
 		}
+
 		a.say("%s: rollback to %s requested", k.describe(key), what)
 		a.say("%s", endsByItself(key))
 		a.note("To follow it: fairlead wait release %s -n %s --for phase=held", key.Name, key.Namespace)
 		return nil
 	}
+
 	state, err := a.followRollback(ctx, c, k, key, string(request), f.timeout)
 	if err != nil {
 		return err
 	}
+
 	if state.Done && state.Reason == v1beta1.RolledBackReason {
 		a.say("%s is at %s, as asked for: %s", k.describe(key), what, f.reason)
 		a.say("%s", endsByItself(key))
 		return nil
 	}
+
 	return a.concludeRollback(k, key, state, f.timeout)
 }
 
@@ -154,30 +168,37 @@ func (a *app) undoRollback(ctx context.Context, k kind, name string, f *rollback
 	if err != nil {
 		return err
 	}
+
 	key := types.NamespacedName{Namespace: c.namespace, Name: name}
 	object, err := view.NewReader(c.client).Object(ctx, k.name, key)
 	if err != nil {
 		return a.notFound(ctx, k, key, err)
 	}
+
 	if object.GetAnnotations()[v1beta1.RollbackRequestAnnotation] == "" {
 		a.say("%s has no request to stay at a former revision; nothing was changed", k.describe(key))
 		return nil
 	}
+
 	if !f.wait || view.IsSuspended(object) {
 		if _, err := patch(ctx, c, k, key, rollbackPatch(a.token(), nil)); err != nil {
 			return err
 		}
+
 		next := "the controller deploys what its spec asks for"
 		if view.IsSuspended(object) {
 			next = "it is suspended, so that nothing happens until it is resumed"
 		}
+
 		a.say("%s: the request is taken back; %s", k.describe(key), next)
 		return nil
 	}
+
 	state, err := a.followRollback(ctx, c, k, key, nil, f.timeout)
 	if err != nil {
 		return err
 	}
+
 	return a.conclude(k, key, state, f.timeout)
 }
 

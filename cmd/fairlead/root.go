@@ -63,6 +63,7 @@ func run(ctx context.Context, args []string, env environment) int {
 	case errors.Is(err, errNotReady):
 		return exitNotReady
 	}
+
 	fmt.Fprintln(env.err, hang("fairlead: ", explain(err, a.cluster), "  ", env.errWidth))
 	return exitError
 }
@@ -121,12 +122,14 @@ func newHelpCommand() *cobra.Command {
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
+
 			var names []string
 			for _, sub := range found.Commands() {
 				if sub.IsAvailableCommand() {
 					names = append(names, sub.Name())
 				}
 			}
+
 			return withPrefix(names, toComplete), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -134,11 +137,13 @@ func newHelpCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			if found.HasSubCommands() {
 				if err := unknownCommand(found, rest); err != nil {
 					return err
 				}
 			}
+
 			found.InitDefaultHelpFlag()
 			return found.Help()
 		},

@@ -58,22 +58,27 @@ func labelText(label string) string { return fmt.Sprintf("%-13s ", label) }
 func (a *app) write(w io.Writer, s *screen) error {
 	var b strings.Builder
 	for _, line := range s.lines {
-		lead, room := line.lead, 0
+		lead := line.lead
+		room := 0
 		if a.outWidth > 0 {
 			room = max(a.outWidth-visible(lead), minRoom)
 		}
+
 		text := line.text
 		if room > 0 && visible(text) > room && strings.Count(text, " ") > 1 {
 			text = shortHashes(text)
 		}
+
 		for _, part := range wrap(text, 0, room) {
 			if line.state != "" {
 				part = a.paint(line.state, part)
 			}
+
 			b.WriteString(strings.TrimRight(lead+part, " ") + "\n")
 			lead = strings.Repeat(" ", visible(lead))
 		}
 	}
+
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -47,6 +47,7 @@ func (f *selectionFlags) readOf(cmd *cobra.Command, args, only []string) (select
 	if len(args) == 0 {
 		return selection{}, usagef(cmd, "expected KIND and NAME, got 0 arguments")
 	}
+
 	k, known := kindByWord(args[0])
 	if !known {
 		return selection{}, unknownKind(cmd, args, only)
@@ -54,12 +55,14 @@ func (f *selectionFlags) readOf(cmd *cobra.Command, args, only []string) (select
 	if !slices.Contains(only, k.word) {
 		return selection{}, wrongKind(cmd, k, only, args[1:])
 	}
+
 	s := selection{kind: k, everywhere: f.everywhere, labels: labels.Everything()}
 	for _, name := range args[1:] {
 		if !slices.Contains(s.names, name) {
 			s.names = append(s.names, name)
 		}
 	}
+
 	chosen := f.all || f.selector != ""
 	switch {
 	case slices.Contains(s.names, ""):
@@ -69,13 +72,16 @@ func (f *selectionFlags) readOf(cmd *cobra.Command, args, only []string) (select
 	case len(s.names) == 0 && !chosen:
 		return s, usagef(cmd, "which %s? Name them, or choose them with --all or --selector", k.plural())
 	}
+
 	if f.selector == "" {
 		return s, nil
 	}
+
 	var err error
 	if s.labels, err = labels.Parse(f.selector); err != nil {
 		return s, usagef(cmd, "--selector %q: %s", f.selector, err)
 	}
+
 	return s, nil
 }
 
@@ -87,8 +93,10 @@ func (a *app) selected(ctx context.Context, c *connection, s selection) ([]view.
 		if s.everywhere {
 			namespace = ""
 		}
+
 		return reader.Objects(ctx, s.kind.name, namespace, client.MatchingLabelsSelector{Selector: s.labels})
 	}
+
 	objects := make([]view.Object, 0, len(s.names))
 	for _, name := range s.names {
 		key := types.NamespacedName{Namespace: c.namespace, Name: name}
@@ -96,8 +104,10 @@ func (a *app) selected(ctx context.Context, c *connection, s selection) ([]view.
 		if err != nil {
 			return nil, a.notFound(ctx, s.kind, key, err)
 		}
+
 		objects = append(objects, object)
 	}
+
 	return objects, nil
 }
 
@@ -120,12 +130,15 @@ func (a *app) each(k kind, objects []view.Object, verb string, do func(view.Obje
 		if len(objects) == 1 {
 			return err
 		}
+
 		failed++
 		a.note("%s", explain(err, a.cluster))
 	}
+
 	if failed > 0 {
 		return fmt.Errorf("%d of %s could not be %s", failed, countOf(k, len(objects)), verb)
 	}
+
 	return nil
 }
 

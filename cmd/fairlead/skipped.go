@@ -28,6 +28,7 @@ func resolveChart(
 			_ = archive.Close() // it was only read
 		}
 	}
+
 	return catalog.Resolve(ctx, reader, filepath.Join(dir, "newest"), kubeVersion, choice)
 }
 

@@ -40,23 +40,28 @@ Kinds:` + kindTable(),
 		if err != nil {
 			return err
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
+
 		key := types.NamespacedName{Namespace: c.namespace, Name: name}
 		s, err := a.statusOf(cmd.Context(), c, k, key)
 		if err != nil {
 			return a.notFound(cmd.Context(), k, key, err)
 		}
+
 		if out.machine() {
 			err = out.write(a.out, s.value, nameOf(k.name, name))
 		} else {
 			err = a.write(a.out, s.screen)
 		}
+
 		if err == nil && !s.ready {
 			err = errNotReady
 		}
+
 		return err
 	}
 	return cmd
@@ -106,6 +111,7 @@ func (a *app) releaseScreen(r view.ReleaseStatus) *screen {
 	if f := r.LastFailure; f != nil {
 		s.add("Last failure", a.failureLines(*f)...)
 	}
+
 	s.add("Last attempt", a.attemptLine(r.LastAttempt))
 	s.add("Next", a.nextLine(r.Next))
 	return s
@@ -149,10 +155,12 @@ func (a *app) conditionText(conditions []view.Condition, kind string) string {
 		}
 		return "no"
 	}
+
 	word := map[string]string{"True": "yes", "False": "no"}[c.Status]
 	if word == "" {
 		word = "not known"
 	}
+
 	return fmt.Sprintf("%s, %s for %s", word, c.Reason, a.age(&c.Since))
 }
 
@@ -160,6 +168,7 @@ func chartLine(r view.ReleaseStatus) string {
 	if r.Chart == nil {
 		return "none yet"
 	}
+
 	line := r.Chart.Name + " " + r.Chart.Version
 	if r.AppVersion != "" {
 		line += " (app " + r.AppVersion + ")"
@@ -167,6 +176,7 @@ func chartLine(r view.ReleaseStatus) string {
 	if r.Chart.Digest != "" {
 		line += ", digest " + v1beta1.ShortDigest(r.Chart.Digest)
 	}
+
 	return line
 }
 
@@ -181,6 +191,7 @@ func sourceLines(related *view.Related) []string {
 	if related == nil {
 		return []string{"none"}
 	}
+
 	source := *related
 	line := source.String() + " is " + string(source.Phase)
 	if source.Revision != "" {
@@ -189,6 +200,7 @@ func sourceLines(related *view.Related) []string {
 	if source.Ready || source.Message == "" {
 		return []string{line}
 	}
+
 	return []string{line, source.Message}
 }
 
@@ -196,17 +208,21 @@ func dependencyLines(dependencies []view.Related) []string {
 	if len(dependencies) == 0 {
 		return []string{"nothing"}
 	}
+
 	var lines []string
 	for _, d := range dependencies {
 		if d.Ready {
 			continue
 		}
+
 		line := d.Namespace + "/" + d.Name + " is " + string(d.Phase)
 		if d.Message != "" {
 			line += ": " + d.Message
 		}
+
 		lines = append(lines, line)
 	}
+
 	ready := len(dependencies) - len(lines)
 	return append([]string{fmt.Sprintf("%d of %d ready", ready, len(dependencies))}, lines...)
 }
@@ -218,14 +234,17 @@ func valuesLine(r view.ReleaseStatus) string {
 		if v.Optional {
 			part += ", optional"
 		}
+
 		parts = append(parts, part+")")
 	}
+
 	if r.InlineValues {
 		parts = append(parts, "spec.values")
 	}
 	if len(parts) == 0 {
 		return "the chart's own"
 	}
+
 	return strings.Join(parts, ", then ")
 }
 
@@ -245,10 +264,12 @@ func (a *app) attemptLine(t *view.Attempt) string {
 	if t == nil {
 		return "none yet"
 	}
+
 	line := t.Action + " to " + orNone(t.Version)
 	if t.Digest != "" {
 		line += " (" + v1beta1.ShortDigest(t.Digest) + ")"
 	}
+
 	line += fmt.Sprintf(" for generation %d", t.Generation)
 	if t.EndedAt != nil {
 		line += ", ended " + a.age(t.EndedAt) + " ago"
@@ -256,6 +277,7 @@ func (a *app) attemptLine(t *view.Attempt) string {
 	if t.Failures > 0 {
 		line += ", " + plural(int(t.Failures), "failure") + " in a row"
 	}
+
 	return line
 }
 

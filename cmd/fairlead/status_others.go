@@ -16,6 +16,7 @@ func (a *app) kustomizationScreen(r view.KustomizationStatus) *screen {
 	if r.LastAttempted != "" && r.LastAttempted != r.Revision {
 		s.add("Last attempt", attemptedText(r))
 	}
+
 	s.add("Source", sourceLines(r.SourceStatus)...)
 	s.add("Path", orNone(r.Path))
 	s.add("Depends on", dependencyLines(r.Dependencies)...)
@@ -24,6 +25,7 @@ func (a *app) kustomizationScreen(r view.KustomizationStatus) *screen {
 	for _, o := range r.Unhealthy {
 		lines = append(lines, fmt.Sprintf("%s %s: %s", objectText(o.Kind, o.Namespace, o.Name, r.Namespace), o.State, orNone(o.Message)))
 	}
+
 	s.add("Not healthy", lines...)
 	s.add("Kept", keptLines(r.Kept)...)
 	s.add("Next", a.nextLine(r.Next))
@@ -50,10 +52,12 @@ func (a *app) sourceScreen(r view.SourceStatus) *screen {
 	if r.Chart != nil {
 		s.add("Chart", chartAndDigest(*r.Chart))
 	}
+
 	s.add("Artifact", a.artifactLine(r))
 	if r.SourceStatus != nil {
 		s.add("From", sourceLines(r.SourceStatus)...)
 	}
+
 	s.add("Used by", sourceUserLines(r.UsedBy)...)
 	s.add("Not seen", r.Notes...)
 	s.add("Next", a.nextLine(r.Next))
@@ -65,6 +69,7 @@ func sourceUserLines(users []view.User) []string {
 	if len(users) == 0 {
 		return []string{"nothing"}
 	}
+
 	var lines []string
 	ready := 0
 	for _, u := range users {
@@ -72,15 +77,19 @@ func sourceUserLines(users []view.User) []string {
 			ready++
 			continue
 		}
+
 		line := u.String() + " is " + string(u.Phase)
 		if u.Message != "" {
 			line += ": " + u.Message
 		}
+
 		lines = append(lines, line)
 	}
+
 	if len(lines) > maxHeldUp {
 		lines = append(lines[:maxHeldUp], fmt.Sprintf("and %d more", len(lines)-maxHeldUp))
 	}
+
 	return append([]string{fmt.Sprintf("%d of %s ready", ready, plural(len(users), "object"))}, lines...)
 }
 

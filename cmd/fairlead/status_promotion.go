@@ -46,6 +46,7 @@ func (a *app) receiverScreen(r view.ReceiverStatus) *screen {
 	for _, resource := range r.Resources {
 		lines = append(lines, resource.String())
 	}
+
 	s.add("Reconciles", lines...)
 	s.add("Next", a.nextLine(r.Next))
 	return s
@@ -63,6 +64,7 @@ func (a *app) pipelineScreen(p view.PipelineStatus) *screen {
 	for _, stage := range p.Stages {
 		lines = append(lines, a.stageLine(stage))
 	}
+
 	s.add("Stages", lines...)
 	s.add("Next", a.nextLine(p.Next))
 	s.add("Gates", fmt.Sprintf("fairlead explain pipeline %s -n %s", p.Name, p.Namespace))
@@ -96,22 +98,27 @@ func (a *app) promotionScreen(p view.PromotionStatus) *screen {
 	if p.Reason != "" {
 		cause += ": " + p.Reason
 	}
+
 	s.add("Cause", cause)
 	if len(p.Bypass) > 0 {
 		s.add("Bypasses", strings.Join(p.Bypass, ", "))
 	}
+
 	lines := make([]string, 0, len(p.Gates))
 	for _, g := range p.Gates {
 		lines = append(lines, fmt.Sprintf("%s %s: %s", g.Name, g.Result, g.Message))
 	}
+
 	s.add("Gates", lines...)
 	if len(p.ApprovedBy) > 0 {
 		s.add("Approved by", strings.Join(p.ApprovedBy, ", "))
 	}
+
 	s.add("Created", orNone(a.age(&p.CreatedAt))+" ago")
 	if p.FinishedAt != nil {
 		s.add("Finished", orNone(a.age(p.FinishedAt))+" ago")
 	}
+
 	s.add("Next", promotionNext(p))
 	return s
 }

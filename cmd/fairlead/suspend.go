@@ -36,10 +36,12 @@ Kinds:` + kindTable(reconciledWords...),
 		if err != nil {
 			return err
 		}
+
 		why := oneLine(*reason)
 		if len(why) > maxReason {
 			return usagef(cmd, "--reason has %d bytes, at most %d are kept", len(why), maxReason)
 		}
+
 		return a.suspend(cmd.Context(), s, why)
 	}
 	return cmd
@@ -50,14 +52,17 @@ func (a *app) suspend(ctx context.Context, s selection, reason string) error {
 	if err != nil {
 		return err
 	}
+
 	objects, err := a.selected(ctx, c, s)
 	if err != nil {
 		return err
 	}
+
 	if len(objects) == 0 {
 		a.nothingSelected(c, s, "")
 		return nil
 	}
+
 	return a.each(s.kind, objects, "suspended", func(object view.Object) error {
 		key := client.ObjectKeyFromObject(object)
 		already := view.IsSuspended(object)
@@ -65,9 +70,11 @@ func (a *app) suspend(ctx context.Context, s selection, reason string) error {
 			a.say("%s is suspended already; nothing was changed", s.kind.describe(key))
 			return nil
 		}
+
 		if _, err := patch(ctx, c, s.kind, key, suspendPatch(reason)); err != nil {
 			return err
 		}
+
 		a.say("%s", suspendedText(s.kind.describe(key), already, reason))
 		return nil
 	})
@@ -116,11 +123,14 @@ Kinds:` + kindTable(reconciledWords...),
 			case *stage == "" || w.wait:
 				return usagef(cmd, "a pipeline is resumed with --stage and without --wait")
 			}
+
 			return a.resumePipeline(cmd.Context(), name, *stage)
 		}
+
 		if *stage != "" {
 			return usagef(cmd, "--stage goes with a pipeline")
 		}
+
 		s, err := f.read(cmd, args)
 		if err != nil {
 			return err
@@ -128,6 +138,7 @@ Kinds:` + kindTable(reconciledWords...),
 		if err := w.check(cmd); err != nil {
 			return err
 		}
+
 		return a.resume(cmd.Context(), s, w)
 	}
 	return cmd
@@ -138,6 +149,7 @@ func (a *app) resume(ctx context.Context, s selection, w *waitFlags) error {
 	if err != nil {
 		return err
 	}
+
 	objects, err := a.selected(ctx, c, s)
 	if err != nil {
 		return err
@@ -145,6 +157,7 @@ func (a *app) resume(ctx context.Context, s selection, w *waitFlags) error {
 	if len(s.names) == 0 {
 		objects = slices.DeleteFunc(objects, func(o view.Object) bool { return !view.IsSuspended(o) })
 	}
+
 	switch {
 	case len(objects) == 0:
 		a.nothingSelected(c, s, "suspended ")
@@ -155,14 +168,17 @@ func (a *app) resume(ctx context.Context, s selection, w *waitFlags) error {
 			if err == nil {
 				a.say("%s", text)
 			}
+
 			return err
 		})
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	if len(objects) == 1 {
 		return a.resumeAndFollow(ctx, c, s.kind, objects[0], w)
 	}
+
 	return a.resumeAndFollowAll(ctx, c, s.kind, objects, w)
 }
 
@@ -189,6 +205,7 @@ func (a *app) resumeAndFollowAll(
 			a.note("%s", text)
 			begun = append(begun, changed)
 		}
+
 		return err
 	})
 	for _, object := range begun {
@@ -200,6 +217,7 @@ func (a *app) resumeAndFollowAll(
 			failure = err
 		}
 	}
+
 	return failure
 }
 

@@ -48,6 +48,7 @@ func (t *table) write(w io.Writer, width int) error {
 	if t.headless {
 		return t.writeRows(w, width)
 	}
+
 	gap := t.fit(t.shown(), width)
 	titles := strings.Builder{}
 	for i, title := range t.titles() {
@@ -56,6 +57,7 @@ func (t *table) write(w io.Writer, width int) error {
 	if _, err := io.WriteString(w, cutLine(strings.TrimRight(titles.String(), " "), width)+"\n"); err != nil {
 		return err
 	}
+
 	return t.writeRows(w, width)
 }
 
@@ -83,10 +85,12 @@ func (t *table) line(titles, cells []string, gap, width int) string {
 			coloured.WriteString(padded(t.paint(titles[i], cell), t.widths[i]+gap))
 		}
 	}
+
 	line := strings.TrimRight(plain.String(), " ")
 	if cut := cutLine(line, width); cut != line || t.paint == nil {
 		return cut
 	}
+
 	return strings.TrimRight(coloured.String(), " ")
 }
 
@@ -123,8 +127,10 @@ func (t *table) shown() [][]string {
 				line = append(line, cell)
 			}
 		}
+
 		lines = append(lines, line)
 	}
+
 	return lines
 }
 
@@ -138,23 +144,28 @@ func (t *table) fit(lines [][]string, width int) int {
 	if !t.headless {
 		lines = append([][]string{titles}, lines...)
 	}
+
 	for _, line := range lines {
 		for i, cell := range line {
 			t.widths[i] = max(t.widths[i], visible(cell))
 		}
 	}
+
 	if width <= 0 || t.total(columnGap) <= width {
 		return columnGap
 	}
+
 	for _, fixed := range [][]string{fixedColumns, nil} {
 		for t.total(tightColumnGap) > width {
 			i := t.widest(titles, fixed)
 			if i < 0 {
 				break
 			}
+
 			t.widths[i]--
 		}
 	}
+
 	return tightColumnGap
 }
 
@@ -178,5 +189,6 @@ func (t *table) widest(titles, fixed []string) int {
 			found = i
 		}
 	}
+
 	return found
 }

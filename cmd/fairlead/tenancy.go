@@ -81,6 +81,7 @@ func (flags *tenancy) complete(f *pflag.FlagSet) error {
 			return fmt.Errorf("--default-service-account %q: %s", name, strings.Join(wrong, "; "))
 		}
 	}
+
 	_, refused := parseRanges("--refuse-upstream-cidrs", flags.refuseCIDRs)
 	_, allowed := parseRanges("--allow-upstream-cidrs", flags.allowCIDRs)
 	return errors.Join(refused, allowed)
@@ -113,12 +114,15 @@ func parseRanges(flag string, texts []string) ([]netip.Prefix, error) {
 			out = append(out, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
 			continue
 		}
+
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s %q: want address ranges such as 10.96.0.0/12, separated by commas", flag, text)
 		}
+
 		out = append(out, prefix.Masked())
 	}
+
 	return out, nil
 }
 
@@ -132,10 +136,12 @@ func connectTo(to clusters) refs.Connect {
 				return refs.Connection{}, err
 			}
 		}
+
 		as, err := at.As(access.User)
 		if err != nil {
 			return refs.Connection{}, err
 		}
+
 		return refs.Connection{Client: as.Dynamic(), Mapper: at.Mapper(), Memory: at.Memory()}, nil
 	}
 }

@@ -58,27 +58,33 @@ Exits with 0 when Fairlead has made the object, with 1 when it has not, with 2 o
 		if len(args) != 2 || args[0] == "" || args[1] == "" {
 			return usagef(cmd, "expected KIND and NAME, got %s", plural(len(args), "argument"))
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
+
 		kind, err := kindOf(c, args[0])
 		if err != nil {
 			return err
 		}
+
 		key := types.NamespacedName{Namespace: c.namespace, Name: args[1]}
 		found, err := a.traceOf(cmd.Context(), c, kind, key)
 		if err != nil {
 			return err
 		}
+
 		if out.machine() {
 			err = out.write(a.out, found)
 		} else {
 			err = a.write(a.out, traceScreen(found))
 		}
+
 		if err == nil && !found.Managed {
 			err = errNotReady
 		}
+
 		return err
 	}
 	return cmd
@@ -89,6 +95,7 @@ func kindOf(c *connection, word string) (schema.GroupVersionKind, error) {
 	if k, known := kindByWord(word); known {
 		return v1beta1.GroupVersion.WithKind(k.name), nil
 	}
+
 	kind, err := c.resolve(word)
 	switch {
 	case meta.IsNoMatchError(err):
@@ -96,6 +103,7 @@ func kindOf(c *connection, word string) (schema.GroupVersionKind, error) {
 	case err != nil:
 		return kind, fmt.Errorf("ask which kinds the cluster (%s) serves: %w", c.describe(), err)
 	}
+
 	return kind, nil
 }
 
@@ -132,6 +140,7 @@ func (a *app) traceOf(
 	if isOwn {
 		other = c.client
 	}
+
 	found, err := view.NewReader(c.client).Trace(ctx, other, kind, key)
 	switch {
 	case err == nil:
@@ -151,10 +160,12 @@ func otherKindError(err error, kind schema.GroupVersionKind, key types.Namespace
 		return fmt.Errorf("%s %q not found in namespace %s (choose another with -n)",
 			kind.Kind, key.Name, key.Namespace)
 	}
+
 	if apierrors.IsForbidden(err) {
 		return fmt.Errorf("forbidden: you may not get %s in namespace %s (kubectl auth can-i get %s -n %s)",
 			name, key.Namespace, name, key.Namespace)
 	}
+
 	return err
 }
 
@@ -168,6 +179,7 @@ func traceScreen(t view.Trace) *screen {
 	for _, step := range t.Steps {
 		s.add(labels[step.Role], stepLines(step)...)
 	}
+
 	switch {
 	case t.Managed:
 	case len(t.Notes) > 0:
@@ -175,6 +187,7 @@ func traceScreen(t view.Trace) *screen {
 	default:
 		s.add("Managed by", "not by Fairlead")
 	}
+
 	s.add("Notes", t.Notes...)
 	return s
 }
@@ -198,14 +211,17 @@ func stepLines(s view.Step) []string {
 	if s.Chart != nil {
 		line += ", chart " + chartAndDigest(*s.Chart)
 	}
+
 	lines := []string{line}
 	if s.Revision != "" {
 		verb := "revision "
 		if s.Role == view.RoleKustomization {
 			verb = "applied "
 		}
+
 		lines = append(lines, verb+s.Revision)
 	}
+
 	if s.Path != "" {
 		lines = append(lines, "path "+s.Path)
 	}
@@ -215,6 +231,7 @@ func stepLines(s view.Step) []string {
 	if s.Message != "" {
 		lines = append(lines, s.Message)
 	}
+
 	return lines
 }
 
@@ -242,20 +259,24 @@ func (a *app) namesOf(ctx context.Context, word string) []string {
 	if err != nil {
 		return nil
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
 	kind, err := c.resolve(word)
 	if err != nil {
 		return nil
 	}
+
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 	if err := c.objects.List(ctx, list, client.InNamespace(c.namespace), client.Limit(maxCompleted)); err != nil {
 		return nil
 	}
+
 	names := make([]string, 0, len(list.Items))
 	for _, item := range list.Items {
 		names = append(names, item.Name)
 	}
+
 	return names
 }

@@ -39,10 +39,12 @@ Kinds:` + kindTable(reconciledWords...),
 		if err != nil {
 			return err
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
+
 		key := types.NamespacedName{Namespace: c.namespace, Name: name}
 		if k.isSource() {
 			return a.sourceTree(cmd.Context(), c, k, key, out)
@@ -103,10 +105,12 @@ func (a *app) printTree(k kind, key types.NamespacedName, tree view.Tree, out *o
 	for _, note := range tree.Notes {
 		a.note("%s", oneLine(note))
 	}
+
 	if tree.Total == 0 {
 		a.note("%s has no objects", k.describe(key))
 		return nil
 	}
+
 	t := a.table(out, column{"OBJECT", false}, column{"HEALTH", false}, column{"MESSAGE", false})
 	for _, node := range tree.Objects {
 		addNode(t, node, tree.Namespace, "", "")
@@ -114,6 +118,7 @@ func (a *app) printTree(k kind, key types.NamespacedName, tree view.Tree, out *o
 	if err := t.write(a.out, a.tableWidth(out)); err != nil {
 		return err
 	}
+
 	_, err := fmt.Fprintf(a.out, "\n%d of %s healthy\n", tree.Healthy, plural(tree.Total, "object"))
 	return err
 }
@@ -124,6 +129,7 @@ func addNode(t *table, n view.Node, namespace, branch, below string) {
 	if n.Namespace != "" && n.Namespace != namespace {
 		name = n.Kind + " " + n.Namespace + "/" + n.Name
 	}
+
 	// The lines of the tree are not cleaned as cells are, because they begin with spaces.
 	t.rows = append(t.rows, []string{branch + oneLine(name), n.State, orNone(oneLine(n.Message))})
 	for i, c := range n.Children {

@@ -15,6 +15,7 @@ func (a *app) sourceTree(ctx context.Context, c *connection, k kind, key types.N
 	if _, err := reader.Object(ctx, k.name, key); err != nil {
 		return a.notFound(ctx, k, key, err)
 	}
+
 	tree := reader.SourceTree(ctx, view.Reference{Kind: k.name, Namespace: key.Namespace, Name: key.Name})
 	var err error
 	if out.machine() {
@@ -22,9 +23,11 @@ func (a *app) sourceTree(ctx context.Context, c *connection, k kind, key types.N
 	} else {
 		err = a.printSourceTree(k, key, tree, out)
 	}
+
 	if err == nil && tree.Ready < tree.Total {
 		err = errNotReady
 	}
+
 	return err
 }
 
@@ -32,10 +35,12 @@ func (a *app) printSourceTree(k kind, key types.NamespacedName, tree view.Source
 	for _, note := range tree.Notes {
 		a.note("%s", oneLine(note))
 	}
+
 	if tree.Total == 0 {
 		a.note("nothing uses %s", k.describe(key))
 		return nil
 	}
+
 	t := a.table(out, column{"OBJECT", false}, column{"PHASE", false}, column{"MESSAGE", false})
 	for _, user := range tree.Users {
 		a.addUser(t, user, key.Namespace, "", out)
@@ -44,12 +49,15 @@ func (a *app) printSourceTree(k kind, key types.NamespacedName, tree view.Source
 			if i == len(user.Users)-1 {
 				branch = "└─ "
 			}
+
 			a.addUser(t, below, key.Namespace, branch, out)
 		}
 	}
+
 	if err := t.write(a.out, a.tableWidth(out)); err != nil {
 		return err
 	}
+
 	_, err := fmt.Fprintf(a.out, "\n%d of %s ready\n", tree.Ready, plural(tree.Total, "object"))
 	return err
 }

@@ -40,6 +40,7 @@ controller that is gone. What is gone already is no error; a removal that was in
 		if timeout <= 0 {
 			return usagef(cmd, "--timeout %s is no time to wait", timeout)
 		}
+
 		ctx, cancel := context.WithTimeoutCause(cmd.Context(), timeout, fmt.Errorf("it took longer than %s (--timeout)", timeout))
 		defer cancel()
 		return a.uninstall(ctx, releases)
@@ -52,10 +53,12 @@ func (a *app) uninstall(ctx context.Context, releases bool) error {
 	if err != nil {
 		return err
 	}
+
 	site, err := c.site(ctx)
 	if err != nil {
 		return err
 	}
+
 	p := &progress{w: a.err, width: a.width}
 	left, err := site.Remove(ctx, install.Removal{Releases: releases, Progress: p.show})
 	p.clear()
@@ -68,13 +71,16 @@ func (a *app) uninstall(ctx context.Context, releases bool) error {
 	case err != nil:
 		return fmt.Errorf("remove Fairlead: %w", err)
 	}
+
 	for _, what := range left {
 		fmt.Fprintln(a.out, oneLine("left: "+what))
 	}
+
 	if releases {
 		fmt.Fprintln(a.out, "Fairlead and its releases are gone")
 	} else {
 		fmt.Fprintln(a.out, "Fairlead is gone; its Helm releases stay (helm ls -A)")
 	}
+
 	return nil
 }

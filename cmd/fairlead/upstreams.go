@@ -57,6 +57,7 @@ func (flags *tenancy) upstreams(serviceRanges func() ([]netip.Prefix, error)) (u
 	if apierrors.IsForbidden(err) && len(refuse) > 0 {
 		err = nil // the flag names them
 	}
+
 	rules.refuse = slices.Concat(refuse, privateRanges, services)
 	return rules, err
 }
@@ -85,5 +86,6 @@ func serviceRangesOf(ctx context.Context, config *rest.Config) ([]netip.Prefix, 
 	for _, item := range list.Items {
 		texts = append(texts, item.Spec.CIDRs...)
 	}
+
 	return parseRanges("ServiceCIDR", texts)
 }

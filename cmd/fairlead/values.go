@@ -38,15 +38,18 @@ Values from Secrets are masked. ConfigMaps and Secrets are read with your own ri
 		if err != nil {
 			return err
 		}
+
 		c, err := a.open()
 		if err != nil {
 			return err
 		}
+
 		key := types.NamespacedName{Namespace: c.namespace, Name: name}
 		hr, err := a.release(cmd.Context(), c, k, key)
 		if err != nil {
 			return err
 		}
+
 		found, err := valuesOf(cmd.Context(), c, hr)
 		if err != nil {
 			return fmt.Errorf("read the values of %s: %w", k.describe(key), err)
@@ -54,6 +57,7 @@ Values from Secrets are masked. ConfigMaps and Secrets are read with your own ri
 		if len(found.Sources) == 0 {
 			a.note("%s sets no values; those of the chart apply", k.describe(key))
 		}
+
 		return a.printValues(found, *sources, out)
 	}
 	return cmd
@@ -78,6 +82,7 @@ func (a *app) printValues(v view.Values, sources bool, out *output) error {
 		for _, value := range v.Sources {
 			t.add(value.Path, valueText(value.Value), value.From)
 		}
+
 		return t.write(a.out, a.outWidth)
 	case out.machine():
 		return out.write(a.out, v.Merged)

@@ -44,6 +44,7 @@ func newVersionCommand(a *app) *cobra.Command {
 		if out.machine() {
 			return out.write(a.out, v)
 		}
+
 		_, err := fmt.Fprintln(a.out, v)
 		return err
 	}
@@ -62,6 +63,7 @@ func readVersion(info *debug.BuildInfo) buildVersion {
 	if version == "dev" && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		v.Version = info.Main.Version
 	}
+
 	dirty := ""
 	for _, s := range info.Settings {
 		switch {
@@ -71,8 +73,10 @@ func readVersion(info *debug.BuildInfo) buildVersion {
 			dirty = "-dirty"
 		}
 	}
+
 	if v.Commit != "" {
 		v.Commit += dirty
 	}
+
 	return v
 }

@@ -55,6 +55,7 @@ Kinds:` + kindTable(eventWords...),
 		if err != nil {
 			return err
 		}
+
 		wanted, err := view.ParseGoal(*goal)
 		if err != nil {
 			return usagef(cmd, "--for: %s", err)
@@ -62,6 +63,7 @@ Kinds:` + kindTable(eventWords...),
 		if err := checkTimeout(cmd, *timeout); err != nil {
 			return err
 		}
+
 		return a.waitFor(cmd.Context(), s, wanted, *timeout)
 	}
 	return cmd
@@ -97,14 +99,17 @@ func (a *app) waitFor(ctx context.Context, s selection, goal view.Goal, timeout 
 	if err != nil {
 		return err
 	}
+
 	objects, err := a.selected(ctx, c, s)
 	if err != nil {
 		return err
 	}
+
 	if len(objects) == 0 {
 		a.nothingSelected(c, s, "")
 		return nil
 	}
+
 	w := &waiting{
 		app: a, kind: s.kind, goal: goal, timeout: timeout, progress: &progress{w: a.err, width: a.width},
 		last: map[types.NamespacedName]view.Attainment{}, counts: map[types.NamespacedName]string{},
@@ -113,6 +118,7 @@ func (a *app) waitFor(ctx context.Context, s selection, goal view.Goal, timeout 
 	for _, o := range objects {
 		w.keys = append(w.keys, client.ObjectKeyFromObject(o))
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err = w.feed(c, s).follow(ctx, w.every(), w.show)
@@ -123,6 +129,7 @@ func (a *app) waitFor(ctx context.Context, s selection, goal view.Goal, timeout 
 	case err == nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return errors.New("interrupted; nothing was changed")
 	}
+
 	return w.conclude()
 }
 
@@ -165,6 +172,7 @@ func (w *waiting) show(objects []client.Object) error {
 			w.counts[key] = strings.Join(objectsText(view.Settle(object, "", 0)), ", ")
 		}
 	}
+
 	settled := 0
 	for _, key := range w.keys {
 		state, there := w.last[key]
@@ -172,13 +180,16 @@ func (w *waiting) show(objects []client.Object) error {
 			state = view.Attainment{Hopeless: true, Phase: string(view.Missing), Message: "it was deleted"}
 			w.last[key] = state
 		}
+
 		if state.Met || state.Hopeless {
 			settled++
 		}
 	}
+
 	if settled == len(w.keys) {
 		return errSettled
 	}
+
 	w.report()
 	return nil
 }
@@ -202,7 +213,8 @@ func (w *waiting) report() {
 
 // line is the progress in one line: how many objects have reached the goal, the time, and the first one that has not.
 func (w *waiting) line() string {
-	met, first := 0, types.NamespacedName{}
+	met := 0
+	first := types.NamespacedName{}
 	for i := len(w.keys) - 1; i >= 0; i-- {
 		if w.last[w.keys[i]].Met {
 			met++
@@ -210,6 +222,7 @@ func (w *waiting) line() string {
 			first = w.keys[i]
 		}
 	}
+
 	passed := w.app.now().Sub(w.app.began).Truncate(time.Second)
 	parts := []string{
 		fmt.Sprintf("%d of %s %s", met, countOf(w.kind, len(w.keys)), w.goal),
@@ -218,6 +231,7 @@ func (w *waiting) line() string {
 	if w.counts[first] != "" {
 		parts = append(parts, w.counts[first])
 	}
+
 	state := w.last[first]
 	text := fmt.Sprintf("%s; %s: %s: %s",
 		strings.Join(parts, ", "), w.kind.describe(first), state.Phase, oneLine(state.Message))
@@ -233,6 +247,7 @@ func (w *waiting) conclude() error {
 		if message := oneLine(state.Message); message != "" {
 			text += ": " + message
 		}
+
 		name := w.kind.describe(key)
 		switch {
 		case state.Met && w.goal.Kind == view.GoalReady, state.Met && w.goal.Kind == view.GoalPhase:
@@ -247,5 +262,6 @@ func (w *waiting) conclude() error {
 			err = errNotReady
 		}
 	}
+
 	return err
 }

@@ -44,6 +44,7 @@ func (a *app) addFormerNoWait(cmd *cobra.Command) {
 		if previous != nil {
 			return previous(cmd, args)
 		}
+
 		return nil
 	}
 }

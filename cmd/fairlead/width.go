@@ -30,10 +30,12 @@ func columnsOfFile(f *os.File) int {
 	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
 		return max(columns, minColumns)
 	}
+
 	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil || width <= 0 {
 		return defaultColumns
 	}
+
 	return max(width, minColumns)
 }
 
@@ -64,20 +66,27 @@ func wrap(text string, taken, width int) []string {
 	if width <= 0 || taken+visible(text) <= width {
 		return []string{text}
 	}
+
 	var lines []string
-	line, used := "", taken
+	line := ""
+	used := taken
 	for _, word := range strings.Fields(text) {
 		size := visible(word)
 		if line != "" && used+1+size > width {
 			lines = append(lines, line)
-			line, used = "", 0
+			line = ""
+			used = 0
 		}
+
 		if line != "" {
-			line, used = line+" ", used+1
+			line = line + " "
+			used = used + 1
 		}
+
 		line += word
 		used += size
 	}
+
 	return append(lines, line)
 }
 

@@ -26,6 +26,7 @@ func (c *Catalog) SecretVersions(ctx context.Context, source v1beta1.Source) str
 		if ref == nil {
 			continue
 		}
+
 		metadata := &metav1.PartialObjectMetadata{}
 		metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 		err := c.objects.Get(ctx, types.NamespacedName{Namespace: source.GetNamespace(), Name: ref.Name}, metadata)
@@ -38,6 +39,7 @@ func (c *Catalog) SecretVersions(ctx context.Context, source v1beta1.Source) str
 			text += fmt.Sprintf(" %d:unknown", i)
 		}
 	}
+
 	return text
 }
 

@@ -25,11 +25,13 @@ func (c *Catalog) Artifact(ctx context.Context, choice Choice) (v1beta1.Artifact
 	if err != nil {
 		return v1beta1.Artifact{}, err
 	}
+
 	name := fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name)
 	if repository, ok := object.(*v1beta1.OCIRepository); ok && repository.Status.Chart != nil {
 		return v1beta1.Artifact{}, unavailable(v1beta1.InvalidContentReason, "%s holds the helm chart %s and no manifests; a HelmRelease installs it",
 			name, repository.Status.Chart.Name)
 	}
+
 	if artifact := object.GetArtifact(); artifact != nil {
 		return *artifact, nil
 	}
@@ -39,6 +41,7 @@ func (c *Catalog) Artifact(ctx context.Context, choice Choice) (v1beta1.Artifact
 	if object.IsSuspended() {
 		return v1beta1.Artifact{}, unavailable(v1beta1.SourceNotReadyReason, "%s is suspended and has no artifact", name)
 	}
+
 	return v1beta1.Artifact{}, &pending{what: "waiting for " + name}
 }
 
@@ -49,6 +52,7 @@ func (c *Catalog) OpenArtifact(ctx context.Context, choice Choice, want v1beta1.
 	if err != nil {
 		return nil, err
 	}
+
 	view := c.View(source)
 	archive, err := view.Open(want.Digest)
 	if !store.IsMissing(err) {
@@ -57,6 +61,7 @@ func (c *Catalog) OpenArtifact(ctx context.Context, choice Choice, want v1beta1.
 	if err := c.restore(ctx, choice, source, want); err != nil {
 		return nil, err
 	}
+
 	return view.Open(want.Digest)
 }
 
@@ -68,19 +73,23 @@ func (c *Catalog) restore(ctx context.Context, choice Choice, object v1beta1.Sou
 		switch source := object.(type) {
 		case *v1beta1.GitRepository:
 			polled := c.fetchTree(ctx, source)
-			found, err = polled.Artifact, polled.Err
+			found = polled.Artifact
+			err = polled.Err
 		case *v1beta1.Bucket:
 			found, err = c.fetchBucket(ctx, source)
 		case *v1beta1.OCIRepository:
 			polled := c.pollOCIRepository(ctx, source, nil)
-			found, err = polled.Artifact, polled.Err
+			found = polled.Artifact
+			err = polled.Err
 		default:
 			return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%s has no manifests", choice.Kind)
 		}
+
 		if err == nil && found.Digest != want.Digest {
 			err = unavailable(v1beta1.SourceNotReadyReason, "%s %s/%s no longer has %s, which the cache has lost; it has %s now",
 				choice.Kind, choice.Namespace, choice.Name, want.Revision, found.Revision)
 		}
+
 		return found.Digest, err
 	})
 	return err
@@ -99,7 +108,9 @@ func HasNews() predicate.Predicate {
 		if !ok || !also {
 			return false
 		}
-		had, has := before.GetArtifact(), after.GetArtifact()
+
+		had := before.GetArtifact()
+		has := after.GetArtifact()
 		return readiness(before) != readiness(after) || (had == nil) != (has == nil) || has != nil && !had.HasRevision(has.Revision, has.Digest)
 	}, GenericFunc: func(event.GenericEvent) bool { return false }}
 }

@@ -37,22 +37,27 @@ func (c *Catalog) statements(
 	if err != nil {
 		return "", err
 	}
+
 	all := make([]string, 0, len(required))
 	for _, want := range required {
 		secret, err := c.secretsIn(namespace).secret(ctx, field, &want.SecretRef)
 		if err != nil {
 			return "", err
 		}
+
 		policy, err := verify.Keys(secret.Data)
 		if err != nil {
 			return "", fmt.Errorf("reading Secret %s/%s of spec.%s: %w", namespace, secret.Name, field, err)
 		}
+
 		signer, err := claimed(claimOf(want), policy, digest, found)
 		if err != nil {
 			return "", fmt.Errorf("verifying %s: %w", remote, err)
 		}
+
 		all = append(all, signer)
 	}
+
 	return strings.Join(all, "; "), nil
 }
 
@@ -68,10 +73,12 @@ func (c *Catalog) Attested(
 	if err := Supported(source); err != nil {
 		return "", err
 	}
+
 	remote, err := c.ociRepository(ctx, source)
 	if err == nil {
 		by, err = c.statements(ctx, namespace, field, required, remote, digest)
 	}
+
 	return by, read.hide(err)
 }
 
@@ -102,12 +109,15 @@ func claimed(claim attest.Claim, policy verify.Policy, digest string, found []ve
 		if err == nil {
 			return fmt.Sprintf("attested by %s %s", s.By, claim), nil
 		}
+
 		refused = append(refused, s.Where+": "+err.Error())
 	}
+
 	text := fmt.Sprintf("%s has no attestation %s", v1beta1.ShortDigest(digest), claim)
 	if len(refused) > 0 {
 		text += "; others do not count: " + strings.Join(refused[:min(len(refused), maxRefused)], "; ")
 	}
+
 	return "", sources.Fail(v1beta1.VerificationFailedReason, nil, "%s", text)
 }
 
@@ -116,24 +126,29 @@ func (c *Catalog) attest(ctx context.Context, want Copy, to *oci.Repository) (bo
 	if want.To.Attest == nil {
 		return false, nil
 	}
+
 	secrets := c.secretsIn(want.Namespace).under(want.Field + ".")
 	secret, err := secrets.secret(ctx, "attest.secretRef", &want.To.Attest.SecretRef)
 	if err != nil {
 		return false, err
 	}
+
 	signer, err := attest.NewSigner(secret.Data)
 	if err != nil {
 		return false, fmt.Errorf("reading Secret %s/%s of spec.%s.attest.secretRef: %w", want.Namespace, secret.Name,
 			want.Field, err)
 	}
+
 	policy, err := verify.Keys(map[string][]byte{"own.pub": signer.Public()})
 	if err != nil {
 		return false, err
 	}
+
 	found, err := signedIn(ctx, to, want.Digest)
 	if err != nil {
 		return false, err
 	}
+
 	trusted, _ := policy.Statements(want.Digest, found)
 	for _, s := range trusted {
 		var there attest.Promotion
@@ -142,9 +157,11 @@ func (c *Catalog) attest(ctx context.Context, want Copy, to *oci.Repository) (bo
 			return true, nil
 		}
 	}
+
 	bundle, err := signer.Sign(to.String(), want.Digest, attest.PromotionType, want.Promotion)
 	if err != nil {
 		return false, sources.Fail(v1beta1.AuthenticationFailedReason, err, "signing")
 	}
+
 	return true, to.Attach(ctx, want.Digest, attest.BundleType, attest.PromotionType, bundle)
 }

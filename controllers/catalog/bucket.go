@@ -27,10 +27,12 @@ func (c *Catalog) fetchBucket(ctx context.Context, object *v1beta1.Bucket) (v1be
 	if err != nil {
 		return v1beta1.Artifact{}, err
 	}
+
 	remote, err := bucket.New(options)
 	if err != nil {
 		return v1beta1.Artifact{}, err
 	}
+
 	revision, err := remote.Resolve(ctx)
 	if err != nil {
 		return v1beta1.Artifact{}, err
@@ -38,6 +40,7 @@ func (c *Catalog) fetchBucket(ctx context.Context, object *v1beta1.Bucket) (v1be
 	if had := object.GetArtifact(); had != nil && had.Revision == revision.String() && c.View(object).Has(had.Digest) {
 		return *had, nil
 	}
+
 	digest, size, err := c.View(object).Put(ctx, "", func(w io.Writer) error { return remote.Fetch(ctx, revision, w) })
 	return v1beta1.Artifact{Revision: revision.String(), Digest: digest, Size: size}, err
 }
@@ -57,6 +60,7 @@ func (c *Catalog) bucketOptions(ctx context.Context, object *v1beta1.Bucket) (bu
 			return options, err
 		}
 	}
+
 	var err error
 	options.HTTP, err = secrets.client(ctx, spec.CertSecretRef, spec.ProxySecretRef)
 	return options, err

@@ -49,10 +49,12 @@ func (c *Catalog) cluster(ctx context.Context, choice Choice) (string, error) {
 	if c.kubeVersion == nil || choice.elsewhere {
 		return "", nil
 	}
+
 	version, err := c.kubeVersion(ctx)
 	if err != nil {
 		return "", sources.Fail(v1beta1.FetchFailedReason, err, "asking for the version of the cluster")
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.kube = version
@@ -103,12 +105,14 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 	if err != nil {
 		return v1beta1.ChartRevision{}, err
 	}
+
 	switch object := source.(type) {
 	case *v1beta1.OCIRepository:
 		return standsFor(choice, object, object.Status.Chart)
 	case *v1beta1.HelmChart:
 		return standsFor(choice, object, object.Status.Chart)
 	}
+
 	found, ok := c.pick(ctx, choice, source)
 	switch {
 	case ok && sources.Reason(found.err) == v1beta1.VerificationFailedReason:
@@ -118,6 +122,7 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 	case ok && found.err != nil:
 		return v1beta1.ChartRevision{}, found.err
 	}
+
 	return v1beta1.ChartRevision{}, c.unknown(choice, source)
 }
 
@@ -127,11 +132,13 @@ func (c *Catalog) unknown(choice Choice, source v1beta1.Source) error {
 		return unavailable(v1beta1.SourceNotReadyReason,
 			"%s is not known yet, and %s %s/%s is suspended", choice, choice.Kind, choice.Namespace, choice.Name)
 	}
+
 	c.wake(choice)
 	if reason, failed := failure(source); failed {
 		return unavailable(v1beta1.SourceNotReadyReason, "%s is not known yet, because %s %s/%s is not ready: %s",
 			choice, choice.Kind, choice.Namespace, choice.Name, reason)
 	}
+
 	return &pending{what: "looking for " + choice.String()}
 }
 
@@ -142,6 +149,7 @@ func (c *Catalog) Last(ctx context.Context, choice Choice) (v1beta1.ChartRevisio
 	if err != nil {
 		return v1beta1.ChartRevision{}, false
 	}
+
 	var chart *v1beta1.ChartRevision
 	switch object := source.(type) {
 	case *v1beta1.OCIRepository:
@@ -156,9 +164,11 @@ func (c *Catalog) Last(ctx context.Context, choice Choice) (v1beta1.ChartRevisio
 			chart = &found
 		}
 	}
+
 	if chart == nil || chart.Digest == "" {
 		return v1beta1.ChartRevision{}, false
 	}
+
 	return *chart, true
 }
 
@@ -173,6 +183,7 @@ func standsFor(choice Choice, source v1beta1.Source, chart *v1beta1.ChartRevisio
 	if reason, failed := failure(source); failed {
 		return v1beta1.ChartRevision{}, unavailable(v1beta1.SourceNotReadyReason, "%s is not ready: %s", choice, reason)
 	}
+
 	return v1beta1.ChartRevision{}, &pending{what: "waiting for " + choice.String()}
 }
 
@@ -218,6 +229,7 @@ func (c *Catalog) read(ctx context.Context, choice Choice) (v1beta1.Source, erro
 	if object == nil {
 		return nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%q is not a kind of source", choice.Kind)
 	}
+
 	key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
 	err := c.objects.Get(ctx, key, object)
 	if apierrors.IsNotFound(err) {

@@ -84,7 +84,8 @@ func (c Choice) Values() chartvalues.Files {
 // with adds the files that the values come from.
 func (c Choice) with(files []string, lenient bool) Choice {
 	if len(files) > 0 {
-		c.values, c.lenient = strings.Join(files, "\n"), lenient
+		c.values = strings.Join(files, "\n")
+		c.lenient = lenient
 	}
 	return c
 }
@@ -98,6 +99,7 @@ func (c Choice) String() string {
 			source += " as far as they exist"
 		}
 	}
+
 	if c.demand != "" {
 		source += c.demanded().String()
 	}
@@ -107,6 +109,7 @@ func (c Choice) String() string {
 	if c.skip != "" {
 		source += " without " + strings.ReplaceAll(c.skip, "\n", ", ")
 	}
+
 	source += c.filter.String() + c.pin.String()
 	switch {
 	case c.lists():
@@ -131,6 +134,7 @@ func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 	if hr.Spec.Chart == nil {
 		return Choice{}
 	}
+
 	spec := hr.Spec.Chart.Spec
 	choice := newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name, spec.Chart, spec.Version).
 		with(spec.ValuesFiles, spec.IgnoreMissingValuesFiles).demands(hr.Namespace, spec.Verify)
@@ -159,15 +163,19 @@ func ChoiceOfPipeline(p *v1beta1.ReleasePipeline) Choice {
 			listing: listing{Include: charts.Include, Exclude: charts.Exclude},
 		}
 	}
+
 	if subject.SourceRef.Kind == v1beta1.OCIRepositoryKind {
 		return Choice{Kind: subject.SourceRef.Kind, Namespace: p.Namespace, Name: subject.SourceRef.Name}
 	}
+
 	choice := newChoice(subject.SourceRef.Kind, p.Namespace, subject.SourceRef.Name, subject.Chart, subject.Version).
 		demands(p.Namespace, subject.Verify)
 	choice.filter.Prereleases = subject.Prereleases
 	if f := subject.Filter; f != nil {
-		choice.filter.Include, choice.filter.Exclude = f.Include, f.Exclude
+		choice.filter.Include = f.Include
+		choice.filter.Exclude = f.Exclude
 	}
+
 	return choice
 }
 

@@ -51,6 +51,7 @@ func (g *Collector) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	removed, freed, err := g.Catalog.store.Collect(keep, g.Now().Add(-unusedFor))
 	if err != nil {
 		return fmt.Errorf("after removing %d artifacts: %w", removed, err)
@@ -58,17 +59,20 @@ func (g *Collector) collect(ctx context.Context) error {
 	if removed > 0 {
 		log.FromContext(ctx).Info("collected garbage in the artifact cache", "artifacts", removed, "bytes", freed)
 	}
+
 	return nil
 }
 
 // held lists the digests that a source has as its artifact or that answer a choice, each for the source that has it.
 func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
-	keep, access := map[store.Claim]bool{}, map[store.Holder]store.Holder{}
+	keep := map[store.Claim]bool{}
+	access := map[store.Holder]store.Holder{}
 	for _, kind := range kinds {
 		list := NewList(kind)
 		if err := c.objects.List(ctx, list); err != nil {
 			return nil, fmt.Errorf("listing the sources: %w", err)
 		}
+
 		err := meta.EachListItem(list, func(item runtime.Object) error {
 			source := item.(v1beta1.Source)
 			holder := holderOf(source)
@@ -77,12 +81,14 @@ func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
 				keep[store.Claim{Holder: holder, Digest: artifact.Digest}] = true
 				keep[store.Claim{Holder: access[holder], Digest: artifact.Digest}] = true
 			}
+
 			return nil
 		})
 		if err != nil {
 			return nil, fmt.Errorf("listing the sources: %w", err)
 		}
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.shelves {
@@ -93,5 +99,6 @@ func (c *Catalog) held(ctx context.Context) (map[store.Claim]bool, error) {
 			}
 		}
 	}
+
 	return keep, nil
 }

@@ -54,26 +54,31 @@ func (c *Catalog) copyChart(ctx context.Context, want Copy) (Copied, error) {
 	if err := Supported(source); err != nil {
 		return Copied{}, err
 	}
+
 	from, err := c.ociRepository(ctx, source)
 	if err != nil {
 		return Copied{}, err
 	}
+
 	to, err := c.destination(ctx, want)
 	if err != nil {
 		return Copied{}, err
 	}
+
 	out := Copied{}
 	options := oci.CopyOptions{Digest: want.Digest, Tag: want.Version, Channel: want.To.Tag, Progress: want.Progress}
 	options.BeforeTags = func(ctx context.Context) (err error) {
 		if out.SignedBy, err = c.signedAt(ctx, want, to); err != nil {
 			return err
 		}
+
 		out.Attested, err = c.attest(ctx, want, to)
 		return err
 	}
 	if out.Copied, err = oci.Copy(ctx, from, to, options); err != nil {
 		return Copied{}, want.explain(err)
 	}
+
 	return out, nil
 }
 
@@ -85,10 +90,12 @@ func (c *Catalog) destination(ctx context.Context, want Copy) (*oci.Repository, 
 	if err != nil {
 		return nil, err
 	}
+
 	http, err := secrets.client(ctx, want.To.CertSecretRef, nil)
 	if err != nil {
 		return nil, err
 	}
+
 	return oci.New(oci.Options{Repository: path, PlainHTTP: want.To.Insecure, Credentials: credentials, HTTP: http})
 }
 
@@ -147,5 +154,6 @@ func Rejects(err error) string {
 	case errors.As(err, &e) && e.Retryable() && e.Reason() == v1beta1.VerificationFailedReason:
 		return e.Reason() // keys that cannot be read are stalled: that says nothing about the chart
 	}
+
 	return ""
 }

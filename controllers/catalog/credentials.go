@@ -51,6 +51,7 @@ func (s secrets) secret(ctx context.Context, field string, ref *v1beta1.LocalObj
 	case err != nil:
 		return nil, sources.Fail(v1beta1.FetchFailedReason, err, "reading Secret %s of spec.%s", key, field)
 	}
+
 	disclose(ctx, found)
 	return found, nil
 }
@@ -88,10 +89,12 @@ func (s secrets) pull(ctx context.Context, account, repository string) (sources.
 	case err != nil:
 		return sources.Credentials{}, sources.Fail(v1beta1.FetchFailedReason, err, "reading ServiceAccount %s of spec.serviceAccountName", key)
 	}
+
 	for _, ref := range found.ImagePullSecrets {
 		if ref.Name == "" {
 			continue
 		}
+
 		secret, err := s.secret(ctx, "serviceAccountName: imagePullSecrets", &v1beta1.LocalObjectReference{Name: ref.Name})
 		if err != nil {
 			return sources.Credentials{}, err
@@ -100,6 +103,7 @@ func (s secrets) pull(ctx context.Context, account, repository string) (sources.
 			return c, nil
 		}
 	}
+
 	return sources.Credentials{}, nil
 }
 
@@ -111,12 +115,17 @@ func (s secrets) client(ctx context.Context, certificates, proxy *v1beta1.LocalO
 		if err != nil {
 			return nil, err
 		}
+
 		certs, err := sources.Certificates(found.Data)
 		if err != nil {
 			return nil, err
 		}
-		o.CA, o.Cert, o.Key = certs.CA, certs.Cert, certs.Key
+
+		o.CA = certs.CA
+		o.Cert = certs.Cert
+		o.Key = certs.Key
 	}
+
 	return s.through(ctx, o, proxy)
 }
 
@@ -127,6 +136,7 @@ func (s secrets) through(ctx context.Context, o transport.Options, proxy *v1beta
 		if err != nil {
 			return nil, err
 		}
+
 		address, credentials, err := sources.Proxy(found.Data)
 		if err != nil {
 			return nil, err
@@ -135,9 +145,11 @@ func (s secrets) through(ctx context.Context, o transport.Options, proxy *v1beta
 			return nil, err
 		}
 	}
+
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
+
 	o.Tenant = s.namespace
 	return s.network.Client(o), nil
 }

@@ -35,6 +35,7 @@ func (c *Catalog) ensure(
 	if err != nil {
 		return store.View{}, "", err
 	}
+
 	key := fetchKey{c.access(ctx, source), want.Digest, has}
 	digest, err := c.once(ctx, key, func(ctx context.Context) (string, error) {
 		return c.fetch(ctx, choice, source, want, has)
@@ -49,6 +50,7 @@ func (c *Catalog) once(ctx context.Context, digest fetchKey, do func(context.Con
 		c.mu.Unlock()
 		return running.wait(ctx)
 	}
+
 	own := &fetch{done: make(chan struct{})}
 	c.fetches[digest] = own
 	c.mu.Unlock()
@@ -80,6 +82,7 @@ func (c *Catalog) fetch(
 	if repository, is := source.(*v1beta1.OCIRepository); is {
 		return c.fetchOCI(ctx, repository, want, has)
 	}
+
 	found, ok := c.pick(ctx, choice, source)
 	if !ok || found.Revision.Digest != want.Digest {
 		if repository, is := source.(*v1beta1.HelmRepository); is {
@@ -87,9 +90,11 @@ func (c *Catalog) fetch(
 		}
 		return "", unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
 	}
+
 	if found.Archive != "" && c.View(source).Has(found.Archive) && (has || c.proven(ctx, source, found.Archive)) {
 		return found.Archive, nil
 	}
+
 	switch object := source.(type) {
 	case *v1beta1.HelmRepository:
 		if found.Base != nil {
@@ -101,12 +106,15 @@ func (c *Catalog) fetch(
 			packed, err := c.packPinned(ctx, object, object.GetArtifact(), choice)
 			return packed.Archive, err
 		}
+
 		packed, err := c.pack(ctx, c.View(source), object.GetArtifact(), choice)
 		if err == nil && packed.Revision.Digest != want.Digest {
 			err = unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
 		}
+
 		return packed.Archive, err
 	}
+
 	return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%s has no charts", choice.Kind)
 }
 
@@ -119,10 +127,12 @@ func (c *Catalog) fetchChart(ctx context.Context, repository *v1beta1.HelmReposi
 	if err != nil {
 		return "", err
 	}
+
 	digest, _, err := c.View(repository).Put(ctx, want, receive)
 	if err != nil {
 		return "", err
 	}
+
 	return digest, c.prove(repository, access, digest)
 }
 
@@ -156,18 +166,24 @@ func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository
 	if choice.values == "" || found.Revision.Digest == "" || found.Base != nil {
 		return found
 	}
+
 	if before.Base != nil && before.Base.Revision == found.Revision {
-		before.err, before.doubted, before.Base = found.err, false, &found
+		before.err = found.err
+		before.doubted = false
+		before.Base = &found
 		return before
 	}
+
 	base, err := c.fetchChart(ctx, repository, choice, found)
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
+
 	made, size, err := c.replaceValues(ctx, repository, base, choice)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before)
 	}
+
 	revision := v1beta1.ChartRevision{Name: found.Revision.Name, Version: found.Revision.Version, Digest: made}
 	return pick{Revision: revision, Archive: made, Size: size, Unfit: found.Unfit, Base: &found, err: found.err}
 }
@@ -177,20 +193,24 @@ func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository
 func (c *Catalog) replaceValues(
 	ctx context.Context, repository *v1beta1.HelmRepository, base string, choice Choice,
 ) (digest string, size int64, err error) {
-	view, access := c.View(repository), c.access(ctx, repository)
+	view := c.View(repository)
+	access := c.access(ctx, repository)
 	files, err := choice.Values().Check()
 	if err != nil {
 		return "", 0, err
 	}
+
 	archive, err := view.Open(base)
 	if err != nil {
 		return "", 0, err
 	}
+
 	defer archive.Close()
 	digest, size, err = view.Put(ctx, "", func(w io.Writer) error { return files.Replace(archive, w) })
 	if err != nil || !c.store.For(access).Has(base) {
 		return digest, size, err
 	}
+
 	return digest, size, c.prove(repository, access, digest)
 }
 
@@ -202,6 +222,7 @@ func (c *Catalog) fetchOCI(
 		c.View(repository).Has(artifact.Digest) && (has || c.proven(ctx, repository, artifact.Digest)) {
 		return artifact.Digest, nil
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
 	defer cancel()
 	access := c.access(ctx, repository)
@@ -209,14 +230,17 @@ func (c *Catalog) fetchOCI(
 	if err != nil {
 		return "", err
 	}
+
 	chart, err := remote.Chart(ctx, want.Digest)
 	if err != nil {
 		return "", err
 	}
+
 	digest, _, err := c.View(repository).Put(ctx, chart.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, chart, w) })
 	if err != nil {
 		return "", err
 	}
+
 	return digest, c.prove(repository, access, digest)
 }
 
@@ -225,6 +249,7 @@ func (c *Catalog) pack(ctx context.Context, view store.View, tree *v1beta1.Artif
 	if tree == nil {
 		return pick{}, &pending{what: "waiting for " + choice.Source().String()}
 	}
+
 	archive, err := view.Open(tree.Digest)
 	if store.IsMissing(err) {
 		c.wake(choice)
@@ -233,6 +258,7 @@ func (c *Catalog) pack(ctx context.Context, view store.View, tree *v1beta1.Artif
 	if err != nil {
 		return pick{}, err
 	}
+
 	defer archive.Close()
 	var chart git.Chart
 	digest, size, err := view.Put(ctx, "", func(w io.Writer) error {
@@ -242,5 +268,6 @@ func (c *Catalog) pack(ctx context.Context, view store.View, tree *v1beta1.Artif
 	if err != nil {
 		return pick{}, err
 	}
+
 	return pick{Revision: chart.ChartRevision, Archive: digest, Size: size, Origin: tree.Revision}, nil
 }

@@ -19,6 +19,7 @@ func (c *Catalog) fetchFormer(
 	if view.Has(want.Digest) && (has || c.proven(ctx, repository, want.Digest)) {
 		return want.Digest, nil // an archive is known by the digest that an index gives it
 	}
+
 	gone := unavailable(v1beta1.SourceNotReadyReason, "%s no longer stands for %s", choice, want)
 	switch {
 	case choice.values != "":
@@ -27,6 +28,7 @@ func (c *Catalog) fetchFormer(
 		same := func(e helmrepo.Entry) bool { return e.Digest == want.Digest }
 		return c.fetchEntry(ctx, repository, choice, same, gone)
 	}
+
 	return c.fetchManifest(ctx, repository, choice, want.Digest)
 }
 
@@ -47,10 +49,12 @@ func (c *Catalog) fetchFormerValued(
 	if err != nil {
 		return "", err
 	}
+
 	made, _, err := c.replaceValues(ctx, repository, base, choice)
 	if err == nil && made != want.Digest {
 		err = gone
 	}
+
 	return made, err
 }
 
@@ -65,20 +69,24 @@ func (c *Catalog) fetchManifest(
 	if err != nil {
 		return "", err
 	}
+
 	if !sources.IsDigest(reference) {
 		if reference, err = remote.Resolve(ctx, reference); err != nil {
 			return "", err
 		}
 	}
+
 	chart, err := remote.Chart(ctx, reference)
 	if err != nil {
 		return "", err
 	}
+
 	receive := func(w io.Writer) error { return remote.FetchArchive(ctx, chart, w) }
 	digest, _, err := c.View(repository).Put(ctx, chart.Archive, receive)
 	if err != nil {
 		return "", err
 	}
+
 	return digest, c.prove(repository, access, digest)
 }
 
@@ -101,16 +109,19 @@ func (c *Catalog) indexed(
 	if artifact == nil {
 		return pick{}, gone
 	}
+
 	index, release, err := c.index(ctx, repository, artifact.Digest)
 	if err != nil {
 		return pick{}, err
 	}
+
 	defer release()
 	entries := index.Versions(choice.Chart)
 	i := slices.IndexFunc(entries, is)
 	if i < 0 {
 		return pick{}, gone
 	}
+
 	e := entries[i]
 	revision := v1beta1.ChartRevision{Name: e.Name, Version: e.Tag, Digest: e.Digest}
 	return pick{Revision: revision, Archive: e.Digest, URL: e.URL}, nil

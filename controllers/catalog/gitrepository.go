@@ -34,7 +34,8 @@ func (c *Catalog) pollGitRepository(ctx context.Context, source v1beta1.Source, 
 func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Source, found Polled, choices []Choice) Polled {
 	before := c.before(key, source)
 	s := newShelf(address(source))
-	s.Revision, s.Digest = found.Artifact.Revision, found.Artifact.Digest
+	s.Revision = found.Artifact.Revision
+	s.Digest = found.Artifact.Digest
 	for _, choice := range choices {
 		if choice.pin.Digest != "" {
 			s.Picks[choice.String()] = c.pickPinned(ctx, source, &found.Artifact, choice, before)
@@ -42,10 +43,12 @@ func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Sou
 		}
 		s.Picks[choice.String()] = c.pickPath(ctx, c.View(source), &found.Artifact, choice, before)
 	}
+
 	changed, err := c.put(ctx, key, source, s, choices)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	c.Tell(ctx, changed...)
 	return found
 }
@@ -57,10 +60,12 @@ func (c *Catalog) pickPath(ctx context.Context, view store.View, tree *v1beta1.A
 		had.Origin = tree.Revision
 		return had
 	}
+
 	found, err := c.pack(ctx, view, tree, choice)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(had)
 	}
+
 	return found
 }
 
@@ -73,21 +78,25 @@ func (c *Catalog) fetchTree(ctx context.Context, repository *v1beta1.GitReposito
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	defer closeAll(parts)
 	remote, content, err := c.gitRemote(ctx, repository)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	out.Include, out.Content = include, contentOf(content, include)
 	revision, err := remote.Resolve(ctx, gitRef(repository.Spec.Reference))
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	had := repository.GetArtifact()
 	if had != nil && had.Revision == revision.String() && repository.Status.ObservedContent == out.Content && c.View(repository).Has(had.Digest) {
 		out.Artifact = *had
 		return out
 	}
+
 	digest, size, err := c.View(repository).Put(ctx, "", func(w io.Writer) error {
 		out.Signed, err = remote.Fetch(ctx, revision, w)
 		return err
@@ -95,6 +104,7 @@ func (c *Catalog) fetchTree(ctx context.Context, repository *v1beta1.GitReposito
 	if err == nil && len(parts) > 0 {
 		digest, size, err = c.merge(ctx, c.View(repository), digest, parts)
 	}
+
 	out.Artifact, out.Err = v1beta1.Artifact{Revision: revision.String(), Digest: digest, Size: size}, err
 	return out
 }
@@ -105,11 +115,13 @@ func (c *Catalog) merge(ctx context.Context, view store.View, tree string, parts
 	if err != nil {
 		return "", 0, err
 	}
+
 	defer base.Close()
 	seeker, ok := base.(io.ReadSeeker)
 	if !ok {
 		return "", 0, errors.New("the artifact in the cache cannot be read twice")
 	}
+
 	return view.Put(ctx, "", func(w io.Writer) error { return git.Merge(seeker, parts, w, git.Limits{}) })
 }
 
@@ -126,24 +138,30 @@ func (c *Catalog) included(ctx context.Context, repository *v1beta1.GitRepositor
 		if choice.Name == repository.Name {
 			return nil, parts, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%s names the GitRepository itself", field)
 		}
+
 		artifact, err := c.Artifact(ctx, choice)
 		if err != nil {
 			return nil, parts, fmt.Errorf("%s: %w", field, err)
 		}
+
 		archive, err := c.OpenArtifact(ctx, choice, artifact)
 		if err != nil {
 			return nil, parts, fmt.Errorf("%s: %w", field, err)
 		}
+
 		seeker, ok := archive.(io.ReadSeeker)
 		if !ok {
 			return nil, parts, errors.Join(fmt.Errorf("%s: the artifact in the cache cannot be read twice", field), archive.Close())
 		}
+
 		part, err := git.NewPart(seeker, include.FromPath, cmp.Or(include.ToPath, include.GitRepositoryRef.Name))
 		if err != nil {
 			return nil, parts, errors.Join(fmt.Errorf("%s: %w", field, err), archive.Close())
 		}
+
 		artifacts, parts = append(artifacts, artifact), append(parts, part)
 	}
+
 	return artifacts, parts, nil
 }
 
@@ -161,6 +179,7 @@ func contentOf(settings gitSettings, include []v1beta1.Artifact) string {
 	for _, artifact := range include {
 		digests = append(digests, artifact.Digest)
 	}
+
 	text, err := json.Marshal(struct {
 		gitSettings
 		Included []string `json:",omitempty"`
@@ -168,6 +187,7 @@ func contentOf(settings gitSettings, include []v1beta1.Artifact) string {
 	if err != nil || string(text) == "{}" {
 		return "" // it consists of texts
 	}
+
 	sum := sha256.Sum256(text)
 	return sources.DigestPrefix + hex.EncodeToString(sum[:])
 }
@@ -193,28 +213,34 @@ func (c *Catalog) gitRemote(ctx context.Context, repository *v1beta1.GitReposito
 	if o.Content.Directories, err = git.Directories(spec.SparseCheckout); err != nil {
 		return nil, settings, err
 	}
-	o.Content.Ignore, o.Content.Submodules = spec.Ignore, spec.RecurseSubmodules
+
+	o.Content.Ignore = spec.Ignore
+	o.Content.Submodules = spec.RecurseSubmodules
 	if v := spec.Verify; v != nil {
 		found, err := c.secretsOf(repository).secret(ctx, "verify.secretRef", &v.SecretRef)
 		if err != nil {
 			return nil, settings, err
 		}
+
 		settings.Keys = found.Data
 		o.Verify = &git.Verification{Commit: v.Mode != v1beta1.VerifyTag, Tag: v.Mode == v1beta1.VerifyTag || v.Mode == v1beta1.VerifyTagAndHead}
 		if o.Verify.Keys, err = git.ReadTrustedKeys(found.Data); err != nil {
 			return nil, settings, err
 		}
 	}
+
 	remote, err := git.New(o)
 	return remote, settings, err
 }
 
 // gitAccess reads how the repository is reached.
 func (c *Catalog) gitAccess(ctx context.Context, repository *v1beta1.GitRepository) (git.Options, error) {
-	secrets, ssh := c.secretsOf(repository), strings.HasPrefix(repository.Spec.URL, git.SSHScheme+"://")
+	secrets := c.secretsOf(repository)
+	ssh := strings.HasPrefix(repository.Spec.URL, git.SSHScheme+"://")
 	if ssh && repository.Spec.ProxySecretRef != nil {
 		return git.Options{}, sources.Stall(v1beta1.InvalidReferenceReason, nil, "spec.proxySecretRef cannot be used with a repository over ssh")
 	}
+
 	var access sources.GitAccess
 	if ref := repository.Spec.SecretRef; ref != nil {
 		found, err := secrets.secret(ctx, "secretRef", ref)
@@ -225,10 +251,12 @@ func (c *Catalog) gitAccess(ctx context.Context, repository *v1beta1.GitReposito
 			return git.Options{}, err
 		}
 	}
+
 	http, err := secrets.through(ctx, transport.Options{CA: access.TLS.CA, Cert: access.TLS.Cert, Key: access.TLS.Key}, repository.Spec.ProxySecretRef)
 	if err != nil {
 		return git.Options{}, err
 	}
+
 	return git.Options{
 		URL: repository.Spec.URL, Credentials: access.Credentials, Identity: access.Identity, HTTP: http, Network: c.network,
 		Begin: c.beginFetch(repository.Namespace),

@@ -14,18 +14,22 @@ func (c *Catalog) pollHelmChart(ctx context.Context, source v1beta1.Source, _ []
 	if err := c.doubt(ctx, choice); err != nil {
 		return Polled{Err: err}
 	}
+
 	revision, err := c.Chart(ctx, choice)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	out, err := c.takeChart(ctx, chart, choice, revision)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	out.Message += c.keptNote(ctx, choice)
 	if out.Verify = chart.Spec.Verify != nil; out.Verify && *out.Chart == revision {
 		out.Signed = c.signer(ctx, choice)
 	}
+
 	return out
 }
 
@@ -35,6 +39,7 @@ func (c *Catalog) takeChart(ctx context.Context, chart *v1beta1.HelmChart, choic
 	if current := chart.Status.Chart; current != nil && had != nil && c.View(chart).Has(had.Digest) && !isNew(chart, *current, revision) {
 		return chartFound(*had, *current), nil
 	}
+
 	has := chart.Status.Chart != nil && *chart.Status.Chart == revision
 	view, digest, err := c.ensure(ctx, choice, revision, has)
 	if err != nil {
@@ -43,10 +48,12 @@ func (c *Catalog) takeChart(ctx context.Context, chart *v1beta1.HelmChart, choic
 	if err := view.Share(digest, holderOf(chart)); err != nil {
 		return Polled{}, err
 	}
+
 	size, err := view.Size(digest)
 	if err != nil {
 		return Polled{}, err
 	}
+
 	return chartFound(v1beta1.Artifact{Revision: revision.Version, Digest: digest, Size: size}, revision), nil
 }
 

@@ -29,11 +29,13 @@ func (c *Catalog) pollHelmRepository(ctx context.Context, source v1beta1.Source,
 
 // pollIndex asks for the index, only if it has changed, and chooses from it.
 func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmRepository, choices []Choice) Polled {
-	key, access := keyOf(v1beta1.HelmRepositoryKind, repository), c.access(ctx, repository)
+	key := keyOf(v1beta1.HelmRepositoryKind, repository)
+	access := c.access(ctx, repository)
 	remote, err := c.helmRepository(ctx, repository)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	before := c.before(key, repository)
 	s := newShelf(repository.Spec.URL)
 	view := c.View(repository)
@@ -41,6 +43,7 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	if isRequested(repository) || before.Digest == "" || !view.Has(before.Digest) {
 		have = helmrepo.Validators{}
 	}
+
 	artifact, err := fetchIndex(ctx, view, remote, have, before.Digest, s)
 	if err != nil {
 		if !isRefusal(err) {
@@ -48,13 +51,16 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		}
 		return Polled{Err: err}
 	}
+
 	if err := c.prove(repository, access, artifact.Digest); err != nil {
 		return Polled{Err: err}
 	}
+
 	index, release, err := c.index(ctx, repository, artifact.Digest)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	defer release()
 	var warnings []string
 	for _, choice := range choices {
@@ -62,16 +68,19 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 			s.Picks[choice.String()] = pickNames(index, choice)
 			continue
 		}
+
 		had := before.Picks[choice.String()]
 		found := c.pickChart(ctx, catalogued{repository, access, remote, index}, choice, had)
 		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) { return keys.provenance(ctx, remote, found) })
 		found = c.valued(ctx, repository, choice, found, had).preventDowngrade(had)
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
+
 	changed, err := c.put(ctx, key, repository, s, choices)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	c.Tell(ctx, changed...)
 	charts := index.Charts()
 	message := "index with " + countCharts(len(charts)) + absent(choices, charts)
@@ -98,13 +107,18 @@ func fetchIndex(
 	if err != nil {
 		return v1beta1.Artifact{}, err
 	}
+
 	if unchanged {
-		digest, s.Validators = before, have
+		digest = before
+		s.Validators = have
 	}
-	s.Digest, s.Revision = digest, digest
+
+	s.Digest = digest
+	s.Revision = digest
 	if unchanged {
 		size, err = view.Size(digest)
 	}
+
 	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
 }
 
@@ -114,10 +128,12 @@ func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1be
 	if _, inMemory := c.parsed(repository, before.Digest); inMemory || before.Digest == "" || !c.proven(ctx, repository, before.Digest) {
 		return
 	}
+
 	index, release, err := c.index(ctx, repository, before.Digest)
 	if err != nil {
 		return // it is gone; there is nothing to answer from until upstream is back
 	}
+
 	defer release()
 	for _, choice := range choices {
 		if _, known := before.Picks[choice.String()]; !known && choice.plain() {
@@ -125,9 +141,11 @@ func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1be
 			if err != nil {
 				continue
 			}
+
 			before.Picks[choice.String()] = pickFromIndex(index, choice, kube)
 		}
 	}
+
 	if _, err := c.put(ctx, key, repository, before, choices); err == nil {
 		c.Tell(ctx, choices...)
 	}
@@ -146,15 +164,18 @@ func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
 	if choice.lists() {
 		return pickNames(index, choice)
 	}
+
 	wanted, err := choice.wanted(kube)
 	if err != nil {
 		return pick{err: err}
 	}
+
 	wanted.Skip = choice.skipsEntry(index)
 	entry, err := index.Select(choice.Chart, wanted)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}
 	}
+
 	return pick{
 		Revision: v1beta1.ChartRevision{Name: entry.Name, Version: entry.Tag, Digest: entry.Digest},
 		Archive:  entry.Digest, URL: entry.URL, Created: entry.Created,
@@ -181,14 +202,18 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice,
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
+
 	found := pickFromIndex(from.index, choice, kube)
 	if found.err != nil || found.Revision.Digest != "" {
 		return found.keep(before).orPinned(choice)
 	}
+
 	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
-		had.Created, had.withdrawn = found.Created, nil
+		had.Created = found.Created
+		had.withdrawn = nil
 		return had
 	}
+
 	digest, size, err := c.View(from.repository).Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
 	if err == nil {
 		err = c.prove(from.repository, from.access, digest)
@@ -196,7 +221,10 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice,
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
-	found.Revision.Digest, found.Archive, found.Size = digest, digest, size
+
+	found.Revision.Digest = digest
+	found.Archive = digest
+	found.Size = size
 	return found.as(choice).keep(before).orPinned(choice)
 }
 
@@ -206,10 +234,12 @@ func (c *Catalog) helmRepository(ctx context.Context, repository *v1beta1.HelmRe
 	if err != nil {
 		return nil, err
 	}
+
 	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, nil)
 	if err != nil {
 		return nil, err
 	}
+
 	return helmrepo.New(helmrepo.Options{
 		URL: repository.Spec.URL, Credentials: credentials, PassCredentials: repository.Spec.PassCredentials, HTTP: http,
 	})
@@ -229,6 +259,7 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 			s.Picks[choice.String()] = unlisted(choice)
 			continue
 		}
+
 		had := before.Picks[choice.String()]
 		found := c.pickTag(ctx, repository, choice, tags, had)
 		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) {
@@ -245,18 +276,22 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 		if sources.Reason(found.err) == v1beta1.NotFoundReason {
 			missing = cmp.Or(missing, found.err)
 		}
+
 		found = found.preventDowngrade(had)
 		served = served || found.Revision.Digest != ""
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
+
 	artifact, err := catalogue(ctx, c.View(repository), s)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	changed, err := c.put(ctx, key, repository, s, choices)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	c.Tell(ctx, changed...)
 	message := "registry with " + countCharts(len(tags)) + " in use"
 	if len(choices) == 0 {
@@ -268,6 +303,7 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 	if failed == nil && !served {
 		failed = missing // the registry has nothing of what is asked for, or does not show it with these credentials
 	}
+
 	return Polled{Artifact: artifact, Message: message, Err: failed, Warnings: warnings}
 }
 
@@ -282,15 +318,18 @@ func absent(choices []Choice, has []string) string {
 			names = append(names, choice.Chart)
 		}
 	}
+
 	if len(names) == 0 {
 		return ""
 	}
+
 	slices.Sort(names)
 	names = slices.Compact(names)
 	text := "; it does not have " + strings.Join(names[:min(len(names), maxAbsent)], ", ")
 	if more := len(names) - maxAbsent; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
+
 	return text + ", which releases ask for"
 }
 
@@ -317,10 +356,12 @@ func catalogue(ctx context.Context, view store.View, s *shelf) (v1beta1.Artifact
 	if err != nil {
 		return v1beta1.Artifact{}, err
 	}
+
 	digest, size, err := view.Put(ctx, "", func(w io.Writer) error {
 		_, err := w.Write(document)
 		return err
 	})
-	s.Digest, s.Revision = digest, digest
+	s.Digest = digest
+	s.Revision = digest
 	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
 }

@@ -27,10 +27,12 @@ func (c *Catalog) origin(ctx context.Context, choice Choice) (Choice, v1beta1.So
 	if err != nil {
 		return choice, nil, err
 	}
+
 	chart, is := source.(*v1beta1.HelmChart)
 	if !is {
 		return choice, source, nil
 	}
+
 	choice = ChoiceOfChart(chart)
 	source, err = c.source(ctx, choice)
 	return choice, source, err
@@ -41,7 +43,8 @@ const indexGrowth = 8
 
 // index parses an index that a repository has brought, or returns it from memory. The release function has to be called.
 func (c *Catalog) index(ctx context.Context, repository v1beta1.Source, digest string) (*helmrepo.Index, func(), error) {
-	holder, view := holderOf(repository), c.View(repository)
+	holder := holderOf(repository)
+	view := c.View(repository)
 	return c.indexes.Take(ctx, quota.Item[*helmrepo.Index]{
 		Namespace: holder.Namespace, Key: holder.ID + digest,
 		Most: func() (int64, error) {
@@ -53,6 +56,7 @@ func (c *Catalog) index(ctx context.Context, repository v1beta1.Source, digest s
 			if err != nil {
 				return nil, err
 			}
+
 			defer document.Close()
 			return helmrepo.ParseIndex(document, helmrepo.DefaultIndexLimit)
 		},

@@ -30,25 +30,30 @@ func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 		if ownNamespace && choice.Namespace != o.GetNamespace() {
 			return nil
 		}
+
 		keys := byChoice(choice)
 		if older := choice.Without(o.(*v1beta1.HelmRelease).Status.Skipped); older != choice {
 			keys = append(keys, older.String())
 		}
+
 		return keys
 	})
 	if err != nil {
 		return err
 	}
+
 	err = indexer.IndexField(ctx, &v1beta1.ReleasePipeline{}, choiceIndex, func(o client.Object) []string {
 		choice := ChoiceOfPipeline(o.(*v1beta1.ReleasePipeline))
 		if choice == (Choice{}) {
 			return nil
 		}
+
 		return byChoice(choice)
 	})
 	if err != nil {
 		return err
 	}
+
 	return indexer.IndexField(ctx, &v1beta1.HelmChart{}, choiceIndex, func(o client.Object) []string {
 		return byChoice(ChoiceOfChart(o.(*v1beta1.HelmChart)))
 	})
@@ -58,17 +63,20 @@ func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, error) {
 	return func(ctx context.Context, source Choice) ([]Choice, error) {
 		match := client.MatchingFields{choiceIndex: source.String()}
-		releases, charts := &v1beta1.HelmReleaseList{}, &v1beta1.HelmChartList{}
+		releases := &v1beta1.HelmReleaseList{}
+		charts := &v1beta1.HelmChartList{}
 		if err := reader.List(ctx, releases, match, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing the releases of %s: %w", source, err)
 		}
 		if err := reader.List(ctx, charts, match, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing the HelmCharts of %s: %w", source, err)
 		}
+
 		pipelines := &v1beta1.ReleasePipelineList{}
 		if err := reader.List(ctx, pipelines, match, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing the pipelines of %s: %w", source, err)
 		}
+
 		seen := map[Choice]bool{}
 		var choices []Choice
 		add := func(choice Choice) {
@@ -82,12 +90,15 @@ func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, er
 			add(choice)
 			add(choice.Without(releases.Items[i].Status.Skipped))
 		}
+
 		for i := range pipelines.Items {
 			add(ChoiceOfPipeline(&pipelines.Items[i]))
 		}
+
 		for i := range charts.Items {
 			add(ChoiceOfChart(&charts.Items[i]))
 		}
+
 		return choices, nil
 	}
 }
@@ -111,12 +122,14 @@ func PacesOf(reader client.Reader) func(context.Context, Choice) time.Duration {
 		if err := reader.List(ctx, releases, asking, client.UnsafeDisableDeepCopy); err != nil {
 			return 0 // the cache answers; it fails only while the process stops
 		}
+
 		var shortest time.Duration
 		for i := range releases.Items {
 			if pace := releases.Items[i].GetChartInterval(); pace > 0 && (shortest == 0 || pace < shortest) {
 				shortest = pace
 			}
 		}
+
 		return shortest
 	}
 }
@@ -132,6 +145,7 @@ func keysOf(ctx context.Context, reader client.Reader, list client.ObjectList, c
 	if err := reader.List(ctx, list, match, client.UnsafeDisableDeepCopy); err != nil {
 		return nil // the cache answers; it fails only while the process stops
 	}
+
 	keys := make([]types.NamespacedName, 0, meta.LenList(list))
 	_ = meta.EachListItem(list, func(object runtime.Object) error { // no call returns an error
 		keys = append(keys, client.ObjectKeyFromObject(object.(client.Object)))

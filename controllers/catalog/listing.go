@@ -50,23 +50,28 @@ func pickNames(index *helmrepo.Index, choice Choice) pick {
 	if err != nil {
 		return pick{err: notARegexp(choice, choice.listing.Include, err)}
 	}
+
 	var exclude *regexp.Regexp
 	if choice.listing.Exclude != "" {
 		if exclude, err = regexp.Compile(choice.listing.Exclude); err != nil {
 			return pick{err: notARegexp(choice, choice.listing.Exclude, err)}
 		}
 	}
+
 	var found pick
 	for _, name := range index.Charts() {
 		if len(found.Names) == maxListed {
 			break
 		}
+
 		if len(index.Versions(name)) == 0 || !include.MatchString(name) ||
 			exclude != nil && exclude.MatchString(name) {
 			continue
 		}
+
 		found.Names = append(found.Names, name)
 	}
+
 	return found
 }
 

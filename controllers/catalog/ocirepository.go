@@ -23,10 +23,12 @@ func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, 
 		found.Verify = repository.Spec.Verify != nil
 		return found
 	}
+
 	found := c.findArtifact(ctx, repository)
 	if found.Err == nil {
 		found.Err = c.prove(repository, access, found.Artifact.Digest)
 	}
+
 	found.Verify = repository.Spec.Verify != nil || len(repository.Spec.Attestations) > 0
 	return found
 }
@@ -39,36 +41,44 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	name, digest, err := resolveReference(ctx, remote, repository)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	if had := repository.GetArtifact(); had != nil && goesBack(repository, had.Revision, name) && c.View(repository).Has(had.Digest) {
 		found := ociFound(*had, repository.Status.Chart)
 		found.Message += "; upstream has no version in the range any more that is newer than " + name + ", which is older: it is not gone back to"
 		return found
 	}
+
 	revision := name + "@" + digest
 	if had := repository.GetArtifact(); repository.Status.ObservedGeneration == repository.Generation && had != nil && had.Revision == revision && c.View(repository).Has(had.Digest) {
 		return ociFound(*had, repository.Status.Chart)
 	}
+
 	signed, err := c.signedArtifact(ctx, repository, remote, digest)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	content, err := remote.Content(ctx, digest)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	archive, size, err := c.storeContent(ctx, repository, remote, content)
 	if err != nil {
 		return Polled{Err: err}
 	}
+
 	artifact := v1beta1.Artifact{Revision: revision, Digest: archive, Size: size}
 	var chart *v1beta1.ChartRevision
 	if content.Chart != nil {
 		chart = &content.Chart.ChartRevision
 	}
+
 	out := ociFound(artifact, chart)
 	out.Signed = signed
 	out.Warnings = movedTag(repository, name, digest)
@@ -93,15 +103,18 @@ func (c *Catalog) strip(ctx context.Context, repository *v1beta1.OCIRepository, 
 	if repository.Spec.Ignore == nil || selector != nil && selector.Operation == v1beta1.LayerCopy {
 		return digest, size, nil
 	}
+
 	matcher, err := ignore.New(repository.Spec.Ignore, nil)
 	if err != nil {
 		return "", 0, err
 	}
+
 	view := c.View(repository)
 	archive, err := view.Open(digest)
 	if err != nil {
 		return "", 0, err
 	}
+
 	defer archive.Close()
 	return view.Put(ctx, "", func(w io.Writer) error { return matcher.Strip(archive, w) })
 }
@@ -146,6 +159,7 @@ func resolveReference(ctx context.Context, remote *oci.Repository, repository *v
 	if repository.Spec.Reference != nil {
 		reference = *repository.Spec.Reference
 	}
+
 	switch {
 	case reference.Digest != "":
 		digest, err = remote.Resolve(ctx, reference.Digest)
@@ -158,6 +172,7 @@ func resolveReference(ctx context.Context, remote *oci.Repository, repository *v
 	default:
 		name = cmp.Or(reference.Tag, "latest")
 	}
+
 	digest, err = remote.Resolve(ctx, name)
 	return name, digest, err
 }
@@ -169,8 +184,10 @@ func chooseTag(ctx context.Context, remote *oci.Repository, reference v1beta1.OC
 		if err != nil {
 			return "", sources.Stall(v1beta1.InvalidReferenceReason, err, "spec.ref.semverFilter is not a regular expression")
 		}
+
 		choice.Filter = filter
 	}
+
 	tags, err := remote.Tags(ctx)
 	if sources.Reason(err) == v1beta1.NotFoundReason {
 		return "", sources.Fail(v1beta1.NotFoundReason, nil, "registry %s has no repository %s; check spec.url and the credentials",
@@ -179,6 +196,7 @@ func chooseTag(ctx context.Context, remote *oci.Repository, reference v1beta1.OC
 	if err != nil {
 		return "", err
 	}
+
 	versions, _ := sources.ParseTags(tags)
 	chosen, err := sources.Select(versions, choice)
 	return chosen.Tag, err
@@ -194,13 +212,16 @@ func (c *Catalog) ociRepository(ctx context.Context, repository *v1beta1.OCIRepo
 	if err != nil {
 		return nil, err
 	}
+
 	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, repository.Spec.ProxySecretRef)
 	if err != nil {
 		return nil, err
 	}
+
 	layer := ""
 	if selector := repository.Spec.LayerSelector; selector != nil {
 		layer = selector.MediaType
 	}
+
 	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http, Layer: layer})
 }

@@ -51,6 +51,7 @@ func (f filter) String() string {
 	if f.Prereleases {
 		text += " with pre-releases"
 	}
+
 	return text
 }
 
@@ -61,6 +62,7 @@ func (c Choice) wanted(kube string) (sources.Choice, error) {
 	if c.pin.Digest != "" {
 		out.KubeVersion = ""
 	}
+
 	for _, rule := range []struct {
 		text string
 		into **regexp.Regexp
@@ -68,13 +70,16 @@ func (c Choice) wanted(kube string) (sources.Choice, error) {
 		if rule.text == "" {
 			continue
 		}
+
 		compiled, err := regexp.Compile(rule.text)
 		if err != nil {
 			return out, sources.Stall(v1beta1.InvalidReferenceReason, err,
 				"%s: %q is not a regular expression", c, rule.text)
 		}
+
 		*rule.into = compiled
 	}
+
 	return out, nil
 }
 
@@ -83,13 +88,16 @@ func (p pick) as(choice Choice) pick {
 	if choice.pin.Digest == "" || p.err != nil || p.Revision.Digest == "" {
 		return p
 	}
+
 	if p.Revision.Digest != choice.pin.Digest {
 		return pick{err: sources.Fail(v1beta1.DigestMismatchReason, nil, "%s: upstream has %s with the digest %s",
 			choice, p.Revision.Version, p.Revision.Digest)}
 	}
+
 	if choice.Version == "" {
 		return p
 	}
+
 	wanted, err := choice.wanted("")
 	if err == nil {
 		version, _ := sources.ParseEntry(p.Revision.Version)
@@ -98,6 +106,7 @@ func (p pick) as(choice Choice) pick {
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}
 	}
+
 	return p
 }
 
@@ -116,7 +125,8 @@ func (p pick) orPinned(choice Choice) pick {
 // kept marks a pinned chart that upstream no longer offers, so that its signatures are looked at further.
 func (p pick) kept(choice Choice) pick {
 	if choice.pin.Digest != "" && p.Revision.Digest != "" && p.err != nil && !blocks(p.err) {
-		p.withdrawn, p.err = p.err, nil
+		p.withdrawn = p.err
+		p.err = nil
 	}
 	return p
 }
@@ -141,13 +151,16 @@ func (s *shelf) holding(choice Choice) (pick, bool) {
 	if choice.pin.Digest == "" || !choice.plain() {
 		return pick{}, false
 	}
+
 	for _, found := range s.Picks {
 		if found.Base == nil && found.err == nil && !found.doubted && found.Revision.Digest == choice.pin.Digest {
 			same := found.as(choice)
-			same.SignedBy, same.Keys = "", ""
+			same.SignedBy = ""
+			same.Keys = ""
 			return same, same.err == nil
 		}
 	}
+
 	return pick{}, false
 }
 
@@ -158,20 +171,24 @@ func (c *Catalog) Origin(ctx context.Context, choice Choice, want v1beta1.ChartR
 	if err != nil || isOneChart(source) {
 		return ""
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.shelf(choice, source)
 	if s == nil || s.Picks[choice.String()].Revision != want {
 		return ""
 	}
+
 	found := s.Picks[choice.String()].upstream()
 	if found.Origin != "" {
 		return found.Origin
 	}
+
 	address, err := url.Parse(found.URL)
 	if err != nil || address.User != nil || address.RawQuery != "" || len(found.URL) > maxOrigin {
 		return "" // a query may hold credentials
 	}
+
 	return found.URL
 }
 
@@ -185,18 +202,21 @@ func (c *Catalog) Kept(ctx context.Context, choice Choice) error {
 	if err != nil {
 		return nil // the source is gone: its users say so
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.shelf(choice, source)
 	if s == nil || s.Picks[choice.String()].Revision.Digest == "" {
 		return nil
 	}
+
 	found := s.Picks[choice.String()]
 	switch err := found.missing(); sources.Reason(err) {
 	case v1beta1.DigestMismatchReason, v1beta1.NoMatchReason, v1beta1.NotFoundReason,
 		v1beta1.InvalidContentReason:
 		return err
 	}
+
 	return nil
 }
 
@@ -208,23 +228,30 @@ func (c *Catalog) OutOfRange(ctx context.Context, choice Choice, version string)
 		if err != nil {
 			return nil //nolint:nilerr // the source is gone: its users say so
 		}
+
 		ref := source.(*v1beta1.OCIRepository).Spec.Reference
 		if ref == nil || ref.SemVer == "" || ref.Digest != "" {
 			return nil
 		}
-		allowed.Version, allowed.filter.Include = ref.SemVer, ref.SemverFilter
+
+		allowed.Version = ref.SemVer
+		allowed.filter.Include = ref.SemverFilter
 	}
+
 	if allowed.Version == "" {
 		return nil
 	}
+
 	wanted, err := allowed.wanted("")
 	if err != nil {
 		return nil //nolint:nilerr // the choice itself has this error
 	}
+
 	entry, _ := sources.ParseEntry(version)
 	if _, err = sources.Select([]sources.Version{entry}, wanted); err == nil {
 		return nil
 	}
+
 	return fmt.Errorf("the subject no longer allows it: the range is %q%s", allowed.Version, allowed.filter)
 }
 
@@ -262,10 +289,12 @@ func (c *Catalog) pickPinned(
 		had.err = nil
 		return had
 	}
+
 	found, err := c.packPinned(ctx, source, tree, choice)
 	if err != nil {
 		return pick{err: err}.keep(had)
 	}
+
 	return found
 }
 
@@ -280,10 +309,12 @@ func (c *Catalog) packPinned(
 		}
 		err = found.err
 	}
+
 	repository, is := source.(*v1beta1.GitRepository)
 	if !is || commitOf(choice.pin.Origin) == "" {
 		return pick{}, fmt.Errorf("%s: %w", choice, err)
 	}
+
 	old, err := c.treeAt(ctx, repository, choice.pin.Origin)
 	if err != nil {
 		return pick{}, fmt.Errorf("%s: %w", choice, err)
@@ -291,6 +322,7 @@ func (c *Catalog) packPinned(
 	if found, err = c.pack(ctx, c.View(source), old, choice); err != nil {
 		return pick{}, fmt.Errorf("%s: %w", choice, err)
 	}
+
 	found = found.as(choice)
 	found.Origin = choice.pin.Origin
 	return found, found.err
@@ -310,14 +342,17 @@ func (c *Catalog) treeAt(
 		name, _, _ := strings.Cut(revision, "@sha1:")
 		earlier.Spec.Reference = &v1beta1.GitRepositoryRef{Tag: name}
 	}
+
 	found := c.fetchTree(ctx, earlier)
 	if found.Err != nil {
 		return nil, found.Err
 	}
+
 	if commitOf(found.Artifact.Revision) != commitOf(revision) {
 		return nil, sources.Fail(v1beta1.VerificationFailedReason, nil,
 			"the tag of %s, which has to be signed, is at %s now", revision, found.Artifact.Revision)
 	}
+
 	return &found.Artifact, nil
 }
 

@@ -49,6 +49,7 @@ func (c *Catalog) Poll(ctx context.Context, source v1beta1.Source, choices []Cho
 	default:
 		return Polled{Err: sources.Stall(v1beta1.InvalidReferenceReason, nil, "%T is not a kind of source", source)}
 	}
+
 	return redacting(poll)(ctx, source, choices)
 }
 

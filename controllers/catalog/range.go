@@ -17,6 +17,7 @@ func (c *Catalog) Follows(ctx context.Context, choice Choice, chart, wanted v1be
 	if err != nil {
 		return false
 	}
+
 	switch object := source.(type) {
 	case *v1beta1.HelmRepository:
 		if choice.values != "" && v1beta1.SameVersion(chart.Version, wanted.Version) {
@@ -31,5 +32,6 @@ func (c *Catalog) Follows(ctx context.Context, choice Choice, chart, wanted v1be
 	case *v1beta1.OCIRepository:
 		return sources.SatisfiesReference(object.Spec.Reference, chart)
 	}
+
 	return false
 }

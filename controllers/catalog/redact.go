@@ -73,6 +73,7 @@ func redacting(poll poller) poller {
 				found.Warnings[i] = mask.Apply(found.Warnings[i])
 			}
 		}
+
 		return found
 	}
 }
@@ -83,6 +84,7 @@ func hidePicks(ctx context.Context, s *shelf) {
 	if !ok {
 		return
 	}
+
 	for choice, answer := range s.Picks {
 		if answer.err != nil {
 			answer.err = read.hide(answer.err)
@@ -115,6 +117,7 @@ func credentialsIn(secret *corev1.Secret) []any {
 			texts = append(texts, value)
 		}
 	}
+
 	return texts
 }
 
@@ -127,6 +130,7 @@ func credentialsOfDocker(config []byte) []any {
 	if json.Unmarshal(config, &parsed) != nil {
 		return []any{config}
 	}
+
 	var texts []any
 	for _, entry := range parsed.Auths {
 		for field, value := range entry {
@@ -135,5 +139,6 @@ func credentialsOfDocker(config []byte) []any {
 			}
 		}
 	}
+
 	return texts
 }

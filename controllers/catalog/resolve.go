@@ -30,6 +30,7 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 	if err != nil {
 		return v1beta1.ChartRevision{}, nil, err
 	}
+
 	var found Polled
 	switch source := object.(type) {
 	case *v1beta1.HelmChart:
@@ -41,6 +42,7 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 		if found.Chart == nil {
 			return v1beta1.ChartRevision{}, nil, noChart(choice)
 		}
+
 		archive, err := c.View(source).Open(found.Artifact.Digest)
 		return *found.Chart, archive, err
 	case *v1beta1.HelmRepository:
@@ -50,13 +52,16 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 	case *v1beta1.Bucket:
 		found = c.Poll(ctx, source, []Choice{choice})
 	}
+
 	if found.Err != nil {
 		return v1beta1.ChartRevision{}, nil, found.Err
 	}
+
 	revision, err := c.Chart(ctx, choice)
 	if err != nil {
 		return v1beta1.ChartRevision{}, nil, err
 	}
+
 	archive, err := c.Archive(ctx, choice, revision, false)
 	return revision, archive, err
 }

@@ -84,10 +84,12 @@ func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source
 	} else {
 		c.awaited[choice] = true
 	}
+
 	c.mu.Unlock()
 	if ok && awaited {
 		c.Tell(ctx, choice)
 	}
+
 	return found, ok
 }
 
@@ -96,16 +98,19 @@ func (c *Catalog) pickFrom(ctx context.Context, s *shelf, choice Choice, source 
 	if s == nil {
 		return pick{}, false
 	}
+
 	found, ok := s.Picks[choice.String()]
 	if !ok {
 		if found, ok = s.holding(choice); ok {
 			s.Picks[choice.String()] = found
 		}
 	}
+
 	if ok || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
 		// Other values and signatures need more than the index; a poll asks for the version of the cluster.
 		return found, ok && !found.doubted
 	}
+
 	index, ok := c.parsed(source, s.Digest)
 	if !ok || !c.proven(ctx, source, s.Digest) {
 		return pick{}, false
@@ -113,6 +118,7 @@ func (c *Catalog) pickFrom(ctx context.Context, s *shelf, choice Choice, source 
 	if found, ok = c.pickIndexed(index, choice); ok {
 		s.Picks[choice.String()] = found
 	}
+
 	return found, ok
 }
 
@@ -148,7 +154,8 @@ func errorText(err error) string {
 // keep takes over an earlier answer when the new poll could not give one: what runs is served further.
 func (p pick) keep(before pick) pick {
 	if p.err != nil && p.Revision.Digest == "" && before.Revision.Digest != "" {
-		before.err, before.doubted = p.err, false
+		before.err = p.err
+		before.doubted = false
 		return before
 	}
 	return p

@@ -28,19 +28,23 @@ func (c *Catalog) signedBy(
 	if err != nil {
 		return "", err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, source.GetTimeout())
 	defer cancel()
 	if repository, is := source.(*v1beta1.HelmRepository); is && !repository.IsOCI() {
 		return c.signedArchive(ctx, choice, repository, digest, v)
 	}
+
 	remote, err := c.remoteOf(ctx, choice, source)
 	if err != nil {
 		return "", err
 	}
+
 	keys, _, err := c.secretsIn(choice.Namespace).trusted(ctx, v)
 	if err != nil {
 		return "", err
 	}
+
 	return keys.artifact(ctx, remote, digest)
 }
 
@@ -52,6 +56,7 @@ func (c *Catalog) signedArchive(
 	if err != nil {
 		return "", err
 	}
+
 	gone := unavailable(v1beta1.SourceNotReadyReason,
 		"%s has no archive %s any more, so there is no provenance file to check", choice, digest)
 	found, err := c.indexed(ctx, repository, choice, gone, func(e helmrepo.Entry) bool { return e.Digest == digest })
@@ -61,11 +66,13 @@ func (c *Catalog) signedArchive(
 	if err != nil {
 		return "", err
 	}
+
 	found.Archive = digest
 	remote, err := c.helmRepository(ctx, repository)
 	if err != nil {
 		return "", err
 	}
+
 	return keys.provenance(ctx, remote, found)
 }
 

@@ -20,10 +20,12 @@ func (c Choice) Without(skipped []v1beta1.SkippedChart) Choice {
 	if !c.LeavesChoice() {
 		return c
 	}
+
 	lines := make([]string, 0, len(skipped))
 	for _, s := range skipped {
 		lines = append(lines, s.ChartVersion+" "+s.ChartDigest)
 	}
+
 	slices.Sort(lines)
 	c.skip = strings.Join(slices.Compact(lines), "\n")
 	return c
@@ -41,6 +43,7 @@ func (c Choice) skips(tag, digest string) bool {
 	if c.skip == "" {
 		return false
 	}
+
 	found, ok := sources.ParseTag(tag)
 	for line := range strings.SplitSeq(c.skip, "\n") {
 		version, bad, _ := strings.Cut(line, " ")
@@ -49,6 +52,7 @@ func (c Choice) skips(tag, digest string) bool {
 			return true
 		}
 	}
+
 	return false
 }
 

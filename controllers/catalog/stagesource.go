@@ -24,7 +24,8 @@ func IsPinnedStage(object Object) bool {
 // the cache, and was fetched with the present credentials. Upstream is asked about the subject of the pipeline. A poll
 // that a user asks for asks upstream, and so does one after a poll that failed.
 func (c *Catalog) asksNothing(repository *v1beta1.OCIRepository, access store.Holder) bool {
-	ref, had := repository.Spec.Reference, repository.GetArtifact()
+	ref := repository.Spec.Reference
+	had := repository.GetArtifact()
 	switch {
 	case !IsPinnedStage(repository):
 		return false
@@ -35,5 +36,6 @@ func (c *Catalog) asksNothing(repository *v1beta1.OCIRepository, access store.Ho
 	case !meta.IsStatusConditionTrue(repository.Status.Conditions, v1beta1.ReadyCondition):
 		return false
 	}
+
 	return c.View(repository).Has(had.Digest) && c.store.For(access).Has(had.Digest)
 }

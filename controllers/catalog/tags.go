@@ -17,11 +17,13 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
+
 	listed := tags[choice.Chart]
 	if choice.pin.Digest != "" {
 		tags[choice.Chart] = listed // the chart is in use
 		return pinnedManifest(ctx, remote, choice, before)
 	}
+
 	if listed == nil {
 		listed, err = remote.Tags(ctx)
 		if sources.Reason(err) == v1beta1.NotFoundReason {
@@ -31,12 +33,15 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 		if err != nil {
 			return pick{err: err}.keep(before)
 		}
+
 		tags[choice.Chart] = listed
 	}
+
 	kube, err := c.cluster(ctx, choice)
 	if err != nil {
 		return pick{err: err}.keep(before)
 	}
+
 	versions := sources.ParseChartTags(listed)
 	return newestFit(ctx, remote, versions, choice, kube, before).keep(before)
 }
@@ -47,11 +52,13 @@ const maxUnfit = 10
 
 // newestFit chooses the newest version that fits the cluster. What was passed over before is not read again.
 func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.Version, choice Choice, kube string, before pick) pick {
-	unfit, passed := map[string]string{}, map[string]string{}
+	unfit := map[string]string{}
+	passed := map[string]string{}
 	wanted, err := choice.wanted("") // a chart of a registry says itself which clusters it fits
 	if err != nil {
 		return pick{err: err}
 	}
+
 	wanted.Skip = func(v sources.Version) (string, bool) {
 		reason, is := passed[v.Tag]
 		return reason, is
@@ -61,22 +68,27 @@ func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.V
 		if err != nil {
 			return pick{err: fmt.Errorf("%s: %w", choice, err)}
 		}
+
 		reason, skip, err := choice.skipsTag(ctx, remote, chosen.Tag)
 		if err != nil {
 			return pick{err: err}
 		}
+
 		if skip {
 			passed[chosen.Tag] = reason
 			continue
 		}
+
 		found, madeFor := describe(ctx, remote, chosen.Tag, before)
 		if found.err != nil || sources.FitsCluster(madeFor, kube) {
 			found.Unfit = unfit
 			return found
 		}
+
 		if len(unfit) == maxUnfit {
 			return pick{err: unavailable(v1beta1.NoMatchReason, "%s: none of the newest %d versions fits the cluster, %s %s", choice, maxUnfit, chosen.Tag, sources.UnfitReason(madeFor, kube))}
 		}
+
 		unfit[found.upstream().Revision.Digest], passed[chosen.Tag] = madeFor, sources.UnfitReason(madeFor, kube)
 	}
 }
@@ -90,14 +102,17 @@ func describe(ctx context.Context, remote *oci.Repository, tag string, before pi
 	if madeFor, known := before.Unfit[digest]; known {
 		return pick{Revision: v1beta1.ChartRevision{Digest: digest}}, madeFor
 	}
+
 	if had := before.upstream(); digest == had.Revision.Digest {
 		had.err = nil
 		return had, had.KubeVersion
 	}
+
 	chart, err := remote.Chart(ctx, digest)
 	if err != nil {
 		return pick{err: err}, ""
 	}
+
 	return pick{Revision: chart.ChartRevision, Archive: chart.Archive, Size: chart.Size, KubeVersion: chart.KubeVersion}, chart.KubeVersion
 }
 
@@ -109,9 +124,11 @@ func (c *Catalog) registry(ctx context.Context, repository *v1beta1.HelmReposito
 	if err != nil {
 		return nil, err
 	}
+
 	http, err := secrets.client(ctx, repository.Spec.CertSecretRef, nil)
 	if err != nil {
 		return nil, err
 	}
+
 	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http})
 }

@@ -29,6 +29,7 @@ func (s secrets) trusted(ctx context.Context, v *v1beta1.Verification) (_ truste
 	if err != nil {
 		return trusted{}, "", err
 	}
+
 	version = versionOf(found)
 	switch {
 	case v.Provider == v1beta1.VerifyHelm:
@@ -38,22 +39,26 @@ func (s secrets) trusted(ctx context.Context, v *v1beta1.Verification) (_ truste
 		policy, err := verify.Keys(found.Data)
 		return trusted{policy: policy}, version, err
 	}
+
 	root, there := found.Data[trustedRootKey]
 	if !there {
 		return trusted{}, version, sources.Stall(v1beta1.VerificationFailedReason, nil, "Secret %s/%s of spec.verify.trustedRootSecretRef has no key %s",
 			s.namespace, found.Name, trustedRootKey)
 	}
+
 	identities := make([]verify.Identity, len(v.MatchOIDCIdentity))
 	for i, match := range v.MatchOIDCIdentity {
 		identities[i] = verify.Identity{Issuer: match.Issuer, Subject: match.Subject}
 	}
+
 	policy, err := verify.Keyless(identities, root)
 	return trusted{policy: policy}, version, err
 }
 
 // keys reads the Secret that says who may sign.
 func (s secrets) keys(ctx context.Context, v *v1beta1.Verification) (*corev1.Secret, error) {
-	ref, field := v.Keys(), "verify.secretRef"
+	ref := v.Keys()
+	field := "verify.secretRef"
 	if ref == nil {
 		return nil, sources.Stall(v1beta1.VerificationFailedReason, nil, "spec.verify names neither keys nor a trusted root")
 	}
@@ -77,12 +82,15 @@ func (t trusted) artifact(ctx context.Context, remote *oci.Repository, digest st
 		if err != nil {
 			return "", fmt.Errorf("verifying %s: %w", remote, err)
 		}
+
 		return fmt.Sprintf("%s by %s", digest, by), nil
 	}
+
 	found, tried, err := remote.Signatures(ctx, digest)
 	if err != nil {
 		return "", err
 	}
+
 	signed := make([]verify.Signed, len(found))
 	for i, f := range found {
 		signed[i] = verify.Signed(f)
@@ -90,6 +98,7 @@ func (t trusted) artifact(ctx context.Context, remote *oci.Repository, digest st
 	if by, err = t.policy.Check(digest, signed, tried); err != nil {
 		return "", fmt.Errorf("verifying %s: %w", remote, err)
 	}
+
 	return fmt.Sprintf("%s by %s", digest, by), nil
 }
 
@@ -98,14 +107,17 @@ func (t trusted) provenance(ctx context.Context, remote *helmrepo.Repository, fo
 	if t.ring == nil {
 		return "", sources.Stall(v1beta1.VerificationFailedReason, nil, "cosign signs what is in a registry; charts of an http(s) repository are verified with the provider helm")
 	}
+
 	file := &bytes.Buffer{}
 	if err := remote.FetchProvenance(ctx, found.entry(), verify.MaxProvenance, file); err != nil {
 		return "", err
 	}
+
 	by, err = t.ring.Check(verify.Packaged{Name: found.Revision.Name, Version: found.Revision.Version, Digest: found.Archive}, file.Bytes())
 	if err != nil {
 		return "", err
 	}
+
 	return fmt.Sprintf("%s %s, %s, by %s", found.Revision.Name, found.Revision.Version, found.Archive, by), nil
 }
 
@@ -115,14 +127,17 @@ func (c *Catalog) signedArtifact(ctx context.Context, repository *v1beta1.OCIRep
 	if err != nil || repository.Spec.Verify == nil {
 		return attested, err
 	}
+
 	keys, _, err := c.secretsOf(repository).trusted(ctx, repository.Spec.Verify)
 	if err != nil {
 		return "", err
 	}
+
 	by, err = keys.artifact(ctx, remote, digest)
 	if attested != "" {
 		by += "; " + attested
 	}
+
 	return by, err
 }
 
@@ -132,20 +147,28 @@ func (c *Catalog) signed(ctx context.Context, choice Choice, found, before pick,
 	if choice.demand == "" || found.Revision.Digest == "" || found.err != nil {
 		return found
 	}
+
 	d := choice.demanded()
 	keys, version, err := c.secretsIn(d.Namespace).trusted(ctx, &d.Verification)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before).triedWith(version)
 	}
+
 	if had := before.upstream(); had.Revision == found.Revision && had.Keys == version {
-		found.SignedBy, found.Keys, found.doubted = had.SignedBy, had.Keys, false
+		found.SignedBy = had.SignedBy
+		found.Keys = had.Keys
+		found.doubted = false
 		return found
 	}
+
 	by, err := check(keys)
 	if err != nil {
 		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before).triedWith(version)
 	}
-	found.SignedBy, found.Keys, found.doubted = by, version, false
+
+	found.SignedBy = by
+	found.Keys = version
+	found.doubted = false
 	return found
 }
 
@@ -160,22 +183,26 @@ func (c *Catalog) doubt(ctx context.Context, choice Choice) error {
 	if choice.demand == "" {
 		return nil
 	}
+
 	d := choice.demanded()
 	keys, err := c.secretsIn(d.Namespace).keys(ctx, &d.Verification)
 	if err != nil {
 		return err
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	shelf := c.shelves[choice.Source()]
 	if shelf == nil {
 		return nil
 	}
+
 	version := versionOf(keys)
 	if found, ok := shelf.Picks[choice.String()]; ok && found.upstream().Keys != version && found.tried != version {
 		found.doubted = true
 		shelf.Picks[choice.String()] = found
 	}
+
 	return nil
 }
 

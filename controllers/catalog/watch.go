@@ -32,9 +32,11 @@ func watches(kinds []string, when predicate.Predicate, users Users) []loop.Watch
 			for i, key := range keys {
 				requests[i].NamespacedName = key
 			}
+
 			return requests
 		}})
 	}
+
 	return watches
 }
 

@@ -36,6 +36,7 @@ func (t *trees) of(ctx context.Context, choice catalog.Choice, artifact v1beta1.
 	if err != nil {
 		return nil, nil, err
 	}
+
 	return t.known.Take(ctx, quota.Item[*build.Tree]{
 		Namespace: choice.Namespace, Key: from + artifact.Digest,
 		Most: func() (size int64, err error) {
@@ -100,14 +101,17 @@ func (m materials) build(
 	for _, value := range built.Opened {
 		opened = append(opened, value)
 	}
+
 	out := make([]apply.Object, 0, len(built.Objects))
 	for _, o := range built.Objects {
 		out = append(out, apply.Object{Unstructured: o.Unstructured, Origin: o.Origin})
 		opened = append(opened, redact.SecretContent(o.Object)...)
 	}
+
 	for _, key := range m.keys {
 		opened = append(opened, key)
 	}
+
 	return out, redact.NewMask(m.secrets, opened), err
 }
 
@@ -123,6 +127,7 @@ func Render(
 	if err != nil {
 		return nil, redact.Mask{}, err
 	}
+
 	own := k.DeepCopy()
 	own.Spec.Path = path
 	return m.build(ctx, builder, own, files)
@@ -157,6 +162,7 @@ func departureOf(k *v1beta1.Kustomization, refs []v1beta1.ResourceRef) apply.Dep
 		out.PruneKinds = append(slices.Clone(out.PruneKinds), keep.Claim.Kind)
 	default:
 	}
+
 	return out
 }
 

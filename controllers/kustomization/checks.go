@@ -22,16 +22,19 @@ func (h *handler) checks(k *v1beta1.Kustomization, in inputs, reported []v1beta1
 		if err != nil {
 			continue // admit has refused it
 		}
+
 		namespace := check.Namespace
 		if namespace == "" {
 			namespace = k.Namespace
 		}
+
 		key := types.NamespacedName{Namespace: namespace, Name: check.Name}
 		found := h.healthOf(k, in, version.WithKind(check.Kind), key, false)
 		if found != nil && !isReported(reported, *found) {
 			out = append(out, *found)
 		}
 	}
+
 	return out
 }
 
@@ -59,10 +62,12 @@ func (h *handler) look(k *v1beta1.Kustomization, in inputs) *plan.Objects {
 	if !known {
 		return o
 	}
+
 	if k.Spec.Wait {
 		o.Awaited = append(o.Awaited, sight.Unhealthy...)
 		o.Awaited = append(o.Awaited, h.unseen(k, in, sight.Unseen)...)
 	}
+
 	o.Awaited = append(o.Awaited, h.checks(k, in, o.Awaited)...)
 	return o
 }
@@ -81,6 +86,7 @@ func (h *handler) unseen(k *v1beta1.Kustomization, in inputs, refs []v1beta1.Res
 			out = append(out, *found)
 		}
 	}
+
 	return out
 }
 
@@ -103,12 +109,14 @@ func (h *handler) healthOf(
 		if report.State == health.Current {
 			return nil
 		}
+
 		out.State = string(report.State)
 		out.Message = report.Message
 		if quote {
 			out.Message = report.Full()
 		}
 	}
+
 	return out
 }
 

@@ -105,6 +105,7 @@ func (h *handler) act(pass *pass, p plan.Plan) time.Duration {
 	if p.Outdated {
 		h.turns.supersede(k)
 	}
+
 	switch p.Step {
 	case plan.Apply:
 		h.start(k, pass.inputs, kindOf(p))
@@ -139,7 +140,8 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs, kind fair.Kind) {
 	h.audited[key] = h.now()
 	h.mu.Unlock()
 	h.follow(k, true)
-	wanted, turn := k.DeepCopy(), h.turns.begin(k, kind)
+	wanted := k.DeepCopy()
+	turn := h.turns.begin(k, kind)
 	h.tasks.Start(key, func(ctx context.Context) landed {
 		started := h.now()
 		defer h.turns.end(key)
@@ -157,6 +159,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	if err != nil {
 		return landed{unwanted: true}
 	}
+
 	defer place.Close()
 	ctx, cancel := context.WithTimeout(ctx, k.GetTimeout())
 	defer cancel()
@@ -168,8 +171,10 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(ssa.Scrub(err.Error()))}
 		return out
 	}
+
 	set := setOf(k, objects, in.ignore)
-	set.Kind, set.Begun = t.kind, place.Close
+	set.Kind = t.kind
+	set.Begun = place.Close
 	set.Revision = in.artifact.Revision
 	set.Handover = &handover{gatherer: h.gatherer, ctx: ctx, k: k, revision: in.artifact.Revision, now: h.now}
 	result := h.engine.Apply(ctx, in.access, set)
@@ -177,6 +182,7 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	for _, spared := range result.Spared {
 		out.spared = append(out.spared, mask.Apply(ssa.Scrub(spared)))
 	}
+
 	out.again = result.Again
 	out.applied.Retained = result.Retained
 	out.applied.StillRetained = result.StillRetained
@@ -184,18 +190,24 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	for _, dropped := range result.Dropped {
 		out.applied.Dropped = append(out.applied.Dropped, mask.Apply(dropped))
 	}
+
 	for _, object := range result.Warned {
 		hide := func(text string) string { return mask.Apply(ssa.Scrub(text)) }
 		out.warned = append(out.warned, object.Masked(hide))
 	}
+
 	out.applied.Inventory = result.Inventory
-	out.applied.Created, out.applied.Changed, out.applied.Deleted = result.Created, result.Changed, result.Deleted
-	out.applied.Corrected, out.applied.Kept = result.Corrected, result.Kept
+	out.applied.Created = result.Created
+	out.applied.Changed = result.Changed
+	out.applied.Deleted = result.Deleted
+	out.applied.Corrected = result.Corrected
+	out.applied.Kept = result.Kept
 	if result.Err != nil {
 		out.obstacle = blockerOf(result.Err)
 		reason, final := apply.Reason(result.Err)
 		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(ssa.Scrub(result.Err.Error()))}
 	}
+
 	return out
 }
 
@@ -205,37 +217,44 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	if !ok {
 		return false
 	}
+
 	if ended.unwanted {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.awaited[client.ObjectKeyFromObject(k)] = true // it is due as much as it was
 		return false
 	}
+
 	if f := ended.applied.Failure; f != nil {
 		failures := plan.AttemptOf(&k.Status).FailuresAfter(ended.applied.Digest)
 		after, follows := plan.Retry(plan.DesiredOf(k, 0), failures, f.Reason, f.Final)
 		ended.applied.Next = status.KustomizationNext(after, follows, h.now())
 	}
+
 	h.obstructed(client.ObjectKeyFromObject(k), ended.obstacle)
 	if !ended.again.IsZero() {
 		h.mu.Lock()
 		h.truces[client.ObjectKeyFromObject(k)] = ended.again
 		h.mu.Unlock()
 	}
+
 	event := status.KustomizationApplied(k, ended.applied, h.now())
 	details := []any{"revision", ended.applied.Revision, "took", ended.took.Round(time.Millisecond).String()}
 	if event.Reason == "" {
 		log.FromContext(ctx).Info("the attempt has ended", details...)
 	}
+
 	h.tell(k, event, details...)
 	h.tell(k, status.Kept(ended.applied.Retained).As(status.ActionApply))
 	h.tell(k, status.Dropped(ended.applied.Dropped).As(status.ActionApply))
 	for _, event := range status.Warned(ended.warned) {
 		h.tell(k, event.As(status.ActionApply))
 	}
+
 	for _, spared := range ended.spared {
 		h.tell(k, status.Spared(spared))
 	}
+
 	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
 }
 

@@ -59,6 +59,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how ap
 			out.applied.Failure = &status.Failure{Reason: reason, Message: mask.Apply(ssa.Scrub(result.Err.Error())) +
 				"; to leave the objects behind, set spec.deletionPolicy to " + v1beta1.DeletionPolicyOrphan}
 		}
+
 		return out
 	}, func(fault error) landed {
 		return faulted(wanted, wanted.Status.LastAppliedRevision, plan.Departure, fault)

@@ -73,15 +73,18 @@ func newProspect(k *v1beta1.Kustomization, objects []apply.Object) *prospect {
 			gone = append(gone, ref.ID)
 		}
 	}
+
 	released := p.k.Status.Released
 	if k.Spec.Prune {
 		released = plan.Release(k, foreseen, gone, k.CreationTimestamp.Time)
 	}
+
 	keys := p.declared()
 	declared := make([]v1beta1.ResourceRef, 0, len(keys))
 	for _, key := range keys {
 		declared = append(declared, v1beta1.ResourceRef{ID: plan.IDOf(key)})
 	}
+
 	status.KustomizationForeseen(p.k, released, declared)
 	return p
 }
@@ -106,11 +109,13 @@ func (p *prospect) declared() []types.NamespacedName {
 	if p.k.Spec.KubeConfig != nil {
 		return nil
 	}
+
 	for _, o := range p.objects {
 		if isKustomization(o) {
 			out = append(out, p.keyOf(o))
 		}
 	}
+
 	return out
 }
 
@@ -132,10 +137,12 @@ func (p *prospect) declaration(key types.NamespacedName) (*v1beta1.Kustomization
 		if !isKustomization(o) || p.keyOf(o) != key {
 			continue
 		}
+
 		k := &v1beta1.Kustomization{}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, k); err != nil {
 			return nil, fmt.Errorf("reading Kustomization %s: %w", key, err)
 		}
+
 		k.Namespace = key.Namespace
 		return k, nil
 	}
@@ -154,6 +161,7 @@ func (f *Foresight) Takes(ctx context.Context, owner types.NamespacedName, id st
 	if f.own.k.Spec.Prune && plan.Contains(f.own.k, owner) && !f.own.has(plan.IDOf(owner)) {
 		return true // the set prunes the owner
 	}
+
 	return f.mayTake(ctx, f.own, from, id)
 }
 
@@ -176,7 +184,9 @@ func (f *Foresight) HandsTo(ctx context.Context, id string) (to types.Namespaced
 	if f.sight != nil {
 		unknown = append(unknown, f.sight.Error())
 	}
-	queue, seen := f.candidates(), map[types.NamespacedName]bool{}
+
+	queue := f.candidates()
+	seen := map[types.NamespacedName]bool{}
 	for len(queue) > 0 {
 		key := queue[0]
 		queue = queue[1:]
@@ -184,6 +194,7 @@ func (f *Foresight) HandsTo(ctx context.Context, id string) (to types.Namespaced
 		if seen[key] || p == nil {
 			continue
 		}
+
 		seen[key] = true
 		declared := slices.Contains(f.own.declared(), key)
 		follows, _ := plan.Awaits(f.own.k, foreseen, plan.Follower{
@@ -199,6 +210,7 @@ func (f *Foresight) HandsTo(ctx context.Context, id string) (to types.Namespaced
 			queue = append(queue, p.declared()...)
 		}
 	}
+
 	return types.NamespacedName{}, unsureOf(unknown)
 }
 
@@ -231,6 +243,7 @@ func (f *Foresight) candidates() []types.NamespacedName {
 			rest = append(rest, key)
 		}
 	}
+
 	byName := func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) }
 	slices.SortFunc(own, byName)
 	slices.SortFunc(rest, byName)
@@ -242,11 +255,13 @@ func (f *Foresight) look(ctx context.Context) {
 	if f.live != nil {
 		return
 	}
+
 	f.live = map[types.NamespacedName]*v1beta1.Kustomization{}
 	list, err := f.others.List(ctx)
 	if err != nil {
 		f.sight = fmt.Errorf("other Kustomizations (%w)", err)
 	}
+
 	for i := range list {
 		f.live[client.ObjectKeyFromObject(&list[i])] = &list[i]
 	}
@@ -258,6 +273,7 @@ func (f *Foresight) of(ctx context.Context, key types.NamespacedName) *prospect 
 	if p, is := f.known[key]; is {
 		return p
 	}
+
 	f.known[key] = nil // two that declare each other
 	k, gone, err := f.spec(ctx, key)
 	switch {
@@ -266,8 +282,10 @@ func (f *Foresight) of(ctx context.Context, key types.NamespacedName) *prospect 
 		return nil
 	case k == nil:
 		k = &v1beta1.Kustomization{}
-		k.Namespace, k.Name = key.Namespace, key.Name
+		k.Namespace = key.Namespace
+		k.Name = key.Name
 	}
+
 	f.known[key] = f.prospect(ctx, k, gone, err)
 	return f.known[key]
 }
@@ -297,6 +315,7 @@ func (f *Foresight) spec(
 	if above != nil {
 		k, err = above.declaration(key)
 	}
+
 	switch {
 	case err != nil:
 		return live, false, err
@@ -307,6 +326,7 @@ func (f *Foresight) spec(
 	case k != nil || live == nil:
 		return k, false, nil
 	}
+
 	return live, above != nil && above.k.Status.Released.Has(plan.IDOf(key), foreseen), nil
 }
 
@@ -319,13 +339,16 @@ func (f *Foresight) above(ctx context.Context, key types.NamespacedName) *prospe
 			return up
 		}
 	}
+
 	if f.own.has(id) {
 		return f.own
 	}
+
 	for _, p := range f.known {
 		if p != nil && p.has(id) {
 			return p
 		}
 	}
+
 	return nil
 }

@@ -71,11 +71,14 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 	if err := g.admit(k, in.choice); err != nil {
 		return inputs{}, err
 	}
+
 	compiled := g.rulesOf(k)
 	if compiled.err != nil {
 		return inputs{}, compiled.err
 	}
-	in.health, in.ignore = compiled.health, compiled.ignore
+
+	in.health = compiled.health
+	in.ignore = compiled.ignore
 	var err error
 	if in.access, err = g.access(ctx, k); err != nil {
 		return inputs{}, err
@@ -86,6 +89,7 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 	if in.materials, err = readDocument(g.documents.Get).materials(ctx, k); err != nil {
 		return inputs{}, err
 	}
+
 	in.digest = digestOf(k, in)
 	return in, nil
 }
@@ -98,16 +102,20 @@ func (g *gatherer) abreast(ctx context.Context, k *v1beta1.Kustomization, in inp
 		if !reference.IsOwn(v1beta1.KustomizationKind) || reference.ReadyExpr != "" {
 			continue
 		}
+
 		key := reference.GetKey(k.Namespace)
 		dependency := v1beta1.Kustomization{}
 		if err := g.dependencies.Objects.Get(ctx, key, &dependency); err != nil {
 			return fmt.Errorf("reading Kustomization %s of spec.dependsOn: %w", key, err)
 		}
+
 		found = append(found, dependency)
 	}
+
 	if behind := plan.Behind(k, in.artifact.Revision, found); behind != "" {
 		return refs.Hindered(v1beta1.DependencyNotReadyReason, "%s", behind)
 	}
+
 	return nil
 }
 
@@ -119,11 +127,13 @@ func (g *gatherer) admit(k *v1beta1.Kustomization, choice catalog.Choice) error 
 	if g.dependencies.OwnNamespace && choice.Namespace != k.Namespace {
 		return refs.Foreign("spec.sourceRef", fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
 	}
+
 	for i, check := range k.Spec.HealthChecks {
 		if version, err := schema.ParseGroupVersion(check.APIVersion); err != nil || version.Version == "" {
 			return refs.Refused(v1beta1.InvalidReferenceReason, "spec.healthChecks[%d]: apiVersion %q is not of the form group/version", i, check.APIVersion)
 		}
 	}
+
 	return g.dependencies.Admit(k)
 }
 
@@ -140,6 +150,7 @@ func (g *gatherer) rulesOf(k *v1beta1.Kustomization) rules {
 	if is && known.uid == k.UID && known.generation == k.Generation {
 		return known
 	}
+
 	known = rules{uid: k.UID, generation: k.Generation}
 	var err error
 	if known.health, err = health.NewRules(k.Spec.HealthCheckExprs); err != nil {
@@ -147,9 +158,11 @@ func (g *gatherer) rulesOf(k *v1beta1.Kustomization) rules {
 	} else if known.ignore, err = drift.Compile(k.Spec.Ignore); err != nil {
 		known.err = refs.Refused(v1beta1.InvalidDriftRuleReason, "spec.ignore: %s", err)
 	}
+
 	if g.rules == nil {
 		g.rules = map[types.NamespacedName]rules{}
 	}
+
 	g.rules[key] = known
 	return known
 }
@@ -170,7 +183,9 @@ func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization
 	if k.Spec.PostBuild == nil {
 		return nil, nil, nil
 	}
-	found, secrets = map[string]string{}, map[string]any{}
+
+	found = map[string]string{}
+	secrets = map[string]any{}
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
 		name := types.NamespacedName{Namespace: k.Namespace, Name: reference.Name}
 		data, err := read(ctx, refs.Document{Kind: reference.Kind, NamespacedName: name})
@@ -187,10 +202,12 @@ func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization
 		case err != nil:
 			return nil, nil, fmt.Errorf("spec.postBuild.substituteFrom[%d]: %w", i, err)
 		}
+
 		for key, value := range data {
 			if !utf8.Valid(value) {
 				continue // a variable is text
 			}
+
 			// A line break at the end is nearly always that of a file.
 			found[key] = strings.TrimSuffix(string(value), "\n")
 			if reference.Kind == "Secret" {
@@ -198,6 +215,7 @@ func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization
 			}
 		}
 	}
+
 	maps.Copy(found, k.Spec.PostBuild.Substitute)
 	return found, secrets, nil
 }
@@ -207,6 +225,7 @@ func (read readDocument) keys(ctx context.Context, k *v1beta1.Kustomization) (ma
 	if k.Spec.Decryption == nil || k.Spec.Decryption.SecretRef == nil {
 		return nil, nil
 	}
+
 	name := types.NamespacedName{Namespace: k.Namespace, Name: k.Spec.Decryption.SecretRef.Name}
 	data, err := read(ctx, refs.Document{Kind: "Secret", NamespacedName: name})
 	switch {
@@ -218,6 +237,7 @@ func (read readDocument) keys(ctx context.Context, k *v1beta1.Kustomization) (ma
 	case err != nil:
 		return nil, fmt.Errorf("spec.decryption: %w", err)
 	}
+
 	return data, nil
 }
 
@@ -240,6 +260,7 @@ func documentsOf(k *v1beta1.Kustomization) []refs.Document {
 			add(reference.Kind, reference.Name)
 		}
 	}
+
 	if d := k.Spec.Decryption; d != nil && d.SecretRef != nil {
 		add("Secret", d.SecretRef.Name)
 	}
@@ -249,6 +270,7 @@ func documentsOf(k *v1beta1.Kustomization) []refs.Document {
 	if name := k.Spec.KubeConfig.GetConfigMap(); name != "" {
 		add("ConfigMap", name)
 	}
+
 	return out
 }
 
@@ -261,8 +283,15 @@ func choiceOf(k *v1beta1.Kustomization) catalog.Choice {
 // digestOf tells one set of inputs from another. What only says when things are done does not count.
 func digestOf(k *v1beta1.Kustomization, in inputs) string {
 	spec := k.Spec.DeepCopy()
-	spec.Suspend, spec.Interval, spec.RetryInterval, spec.Timeout, spec.DependsOn = false, nil, nil, nil, nil
-	spec.Wait, spec.HealthChecks, spec.HealthCheckExprs, spec.DeletionPolicy = false, nil, nil, ""
+	spec.Suspend = false
+	spec.Interval = nil
+	spec.RetryInterval = nil
+	spec.Timeout = nil
+	spec.DependsOn = nil
+	spec.Wait = false
+	spec.HealthChecks = nil
+	spec.HealthCheckExprs = nil
+	spec.DeletionPolicy = ""
 	text, err := json.Marshal(struct {
 		Artifact  string
 		Spec      *v1beta1.KustomizationSpec
@@ -274,6 +303,7 @@ func digestOf(k *v1beta1.Kustomization, in inputs) string {
 	if err != nil {
 		return "" // it consists of texts
 	}
+
 	sum := sha256.Sum256(text)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }

@@ -47,10 +47,12 @@ func (h *handover) MayTake(owner types.NamespacedName, id string) bool {
 	if from == nil {
 		return false
 	}
+
 	up := h.cached(h.ctx, ownerOf(from))
 	if up != nil && !plan.Declares(up, from) {
 		up = nil
 	}
+
 	yes, _ := plan.Takes(h.k, from, up, id, h.revision, plan.Related(h.k, from, up))
 	return yes
 }
@@ -81,26 +83,32 @@ func (g *gatherer) takers(
 	if err := g.dependencies.Objects.List(ctx, list, same, client.UnsafeDisableDeepCopy); err != nil {
 		return nil // the cache answers; it fails only while the process stops
 	}
+
 	candidates := map[types.NamespacedName]*v1beta1.Kustomization{}
 	for i := range list.Items {
 		candidates[client.ObjectKeyFromObject(&list.Items[i])] = &list.Items[i]
 	}
+
 	above := g.above(ctx, k)
 	var unseen []types.NamespacedName
 	for key := range declared {
 		if slices.Contains(gone, plan.IDOf(key)) {
 			continue
 		}
+
 		found := candidates[key]
 		if found == nil {
 			found = g.cached(ctx, key)
 		}
+
 		if found == nil {
 			unseen = append(unseen, key)
 			continue
 		}
+
 		candidates[key] = found
 	}
+
 	followers := make([]plan.Follower, 0, len(candidates))
 	for key, found := range candidates {
 		followers = append(followers, plan.Follower{
@@ -108,6 +116,7 @@ func (g *gatherer) takers(
 			Released: slices.Contains(gone, plan.IDOf(key)),
 		})
 	}
+
 	return plan.TakersOf(k, revision, followers, unseen)
 }
 
@@ -119,9 +128,11 @@ func (g *gatherer) above(ctx context.Context, k *v1beta1.Kustomization) map[type
 		if key.Name == "" || out[key] {
 			break
 		}
+
 		out[key] = true
 		at = g.cached(ctx, key)
 	}
+
 	return out
 }
 
@@ -131,6 +142,7 @@ func (g *gatherer) claimants(ctx context.Context, k *v1beta1.Kustomization, revi
 	for _, o := range k.Status.Released.Objects {
 		gone = append(gone, o.ID)
 	}
+
 	declared := map[types.NamespacedName]bool{}
 	for _, ref := range inventoryOf(k) {
 		namespace, name, group, kind, _ := ref.Split()
@@ -138,6 +150,7 @@ func (g *gatherer) claimants(ctx context.Context, k *v1beta1.Kustomization, revi
 			declared[types.NamespacedName{Namespace: namespace, Name: name}] = true
 		}
 	}
+
 	return g.takers(ctx, k, revision, declared, gone)
 }
 
@@ -160,10 +173,12 @@ func (h *handler) follow(k *v1beta1.Kustomization, yes bool) {
 	if h.involved == nil {
 		h.involved = map[types.NamespacedName]involvement{}
 	}
+
 	if !yes {
 		delete(h.involved, key)
 		return
 	}
+
 	// One that an attempt is made for may be refused because another one has not released an object yet.
 	h.involved[key] = involvement{choice: choiceOf(k), keeps: k.Status.Released != nil || k.DeletionTimestamp != nil}
 }
@@ -187,7 +202,9 @@ func (h *handler) handsOver(_ context.Context, object client.Object) []reconcile
 	if !ok {
 		return nil
 	}
-	choice, owner := choiceOf(k), ownerOf(k)
+
+	choice := choiceOf(k)
+	owner := ownerOf(k)
 	releases := k.Status.Released != nil || k.DeletionTimestamp != nil
 	var requests []reconcile.Request
 	h.mu.Lock()
@@ -197,13 +214,16 @@ func (h *handler) handsOver(_ context.Context, object client.Object) []reconcile
 		if !concerned || key == client.ObjectKeyFromObject(k) {
 			continue
 		}
+
 		if releases {
 			h.awaited[key] = true
 		} else if !in.keeps {
 			continue
 		}
+
 		requests = append(requests, reconcile.Request{NamespacedName: key})
 	}
+
 	return requests
 }
 

@@ -35,6 +35,7 @@ func (h *handler) observe(ctx context.Context, k *v1beta1.Kustomization) *pass {
 	if k.DeletionTimestamp.IsZero() {
 		h.follow(k, k.Status.Released != nil || refused(k))
 	}
+
 	return h.passOf(k, nil, news)
 }
 
@@ -95,6 +96,7 @@ func (h *handler) lookUp(ctx context.Context, pass *pass, fact plan.Fact) (err e
 	default:
 		return fmt.Errorf("the fact %q of Kustomization %s cannot be looked up", fact, client.ObjectKeyFromObject(k))
 	}
+
 	return err
 }
 
@@ -112,6 +114,7 @@ func (h *handler) inputsOf(ctx context.Context, pass *pass) (*plan.Inputs, error
 		obstacle, err := obstacleIn(err)
 		return &plan.Inputs{Obstacle: obstacle}, err
 	}
+
 	pass.inputs = in
 	return &plan.Inputs{Digest: in.digest}, nil
 }
@@ -138,6 +141,7 @@ func (h *handler) identityOf(ctx context.Context, pass *pass) (*plan.Identity, e
 		}
 		return &plan.Identity{Obstacle: &plan.Obstacle{Reason: refs.ReasonOf(err), Message: err.Error()}}, nil
 	}
+
 	pass.inputs.access = access
 	pass.observed.Freed = h.freed(pass.k, access) //nolint:contextcheck // a watch outlives the look
 	return &plan.Identity{}, nil
@@ -159,14 +163,17 @@ func obstacleIn(err error) (*plan.Obstacle, error) {
 	if catalog.IsPending(err) {
 		return &plan.Obstacle{Message: err.Error(), Fetching: true}, nil
 	}
+
 	var reading *refs.LookingError
 	if errors.As(err, &reading) {
 		return &plan.Obstacle{Message: err.Error(), Reading: true, Took: reading.Took}, nil
 	}
+
 	var known *refs.ObstacleError
 	if !errors.As(err, &known) {
 		return nil, err
 	}
+
 	return &plan.Obstacle{
 		Reason: known.Reason, Message: known.Message, Final: known.Final, After: known.After,
 	}, nil

@@ -31,9 +31,11 @@ func (h *handler) obstructed(key types.NamespacedName, by *tracker.Ref) {
 		delete(h.obstacles, key)
 		return
 	}
+
 	if h.obstacles == nil {
 		h.obstacles = map[types.NamespacedName]tracker.Ref{}
 	}
+
 	h.obstacles[key] = *by
 }
 
@@ -49,6 +51,7 @@ func (h *handler) freed(k *v1beta1.Kustomization, access cluster.Access) bool {
 		// An earlier process was refused, and what was in its way is not known: one attempt finds out.
 		return !attempted && ready != nil && ready.Reason == v1beta1.PruneRefusedReason
 	}
+
 	at := types.NamespacedName{Namespace: obstacle.Namespace, Name: obstacle.Name}
 	seen := h.lookout.Look(key, access, obstacle.GVK, at)
 	return seen.Known && seen.Object == nil

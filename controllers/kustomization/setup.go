@@ -81,15 +81,18 @@ func Exists(objects client.Reader) func(context.Context, types.NamespacedName) b
 
 // Setup adds the controller to the manager. ctx is the life of what it does.
 func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Options) error {
-	cached, live := manager.GetClient(), manager.GetAPIReader()
+	cached := manager.GetClient()
+	live := manager.GetAPIReader()
 	index := indexOf(cached, o.DefaultServiceAccount)
 	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing Kustomizations: %w", err)
 	}
+
 	expressions, err := refs.NewExpressions()
 	if err != nil {
 		return err
 	}
+
 	waker := o.Moved.waker
 	documents := refs.NewDocuments(cached, live, refs.MaxDocuments)
 	lookout := refs.NewLookout(ctx, refs.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
@@ -145,18 +148,21 @@ func (h *handler) lackingKinds(reader client.Reader) func(context.Context, clien
 		if err := reader.List(ctx, list); err != nil {
 			return nil // the cache answers; it fails only while the process stops
 		}
+
 		var requests []reconcile.Request
 		for i := range list.Items {
 			k := &list.Items[i]
 			if ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ReadyCondition); ready == nil || ready.Reason != v1beta1.KindUnknownReason {
 				continue
 			}
+
 			key := client.ObjectKeyFromObject(k)
 			h.mu.Lock()
 			h.awaited[key] = true
 			h.mu.Unlock()
 			requests = append(requests, reconcile.Request{NamespacedName: key})
 		}
+
 		return requests
 	}
 }

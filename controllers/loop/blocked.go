@@ -38,6 +38,7 @@ func (b Blocker[T]) Blocked(object T, err error) (time.Duration, error) {
 		}
 		return 0, nil
 	}
+
 	var reading interface{ Reading() (time.Duration, bool) }
 	if errors.As(err, &reading) {
 		took, again := reading.Reading()
@@ -47,14 +48,17 @@ func (b Blocker[T]) Blocked(object T, err error) (time.Duration, error) {
 		if !again || status.Message(object) == "" {
 			status.Progressing(object, err.Error(), b.Now())
 		}
+
 		return 0, nil
 	}
+
 	var known interface {
 		Obstacle() (status.Failure, time.Duration)
 	}
 	if !errors.As(err, &known) {
 		return 0, err
 	}
+
 	obstacle, after := known.Obstacle()
 	before := status.Message(object)
 	b.Record(object, obstacle, b.Now())
@@ -64,6 +68,7 @@ func (b Blocker[T]) Blocked(object T, err error) (time.Duration, error) {
 	if after > 0 {
 		return after, nil
 	}
+
 	return b.Audit(object), nil
 }
 

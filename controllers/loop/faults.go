@@ -71,6 +71,7 @@ func (s *stacks) isNew(stack []byte) bool {
 	if s.seen == nil {
 		s.seen = map[[sha256.Size]byte]bool{}
 	}
+
 	s.seen[digest] = true
 	return true
 }

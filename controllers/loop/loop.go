@@ -74,6 +74,7 @@ func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ct
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading %s: %w", request, err)
 	}
+
 	if err := r.addFinalizer(ctx, object); err != nil {
 		if apierrors.IsNotFound(err) { // the cache lags behind its deletion
 			r.forget(request.NamespacedName)
@@ -81,6 +82,7 @@ func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ct
 		}
 		return afterConflict(err)
 	}
+
 	before := object.DeepCopyObject().(T)
 	object = r.unwritten.resume(object)
 	handling, follow := Following(ctx)
@@ -89,14 +91,17 @@ func (r *reconciler[T]) reconcile(ctx context.Context, request ctrl.Request) (ct
 	if patchErr != nil {
 		return ctrl.Result{}, patchErr
 	}
+
 	r.metrics.observe(object)
 	if done {
 		return afterConflict(r.dropFinalizer(ctx, object))
 	}
+
 	result := ctrl.Result{RequeueAfter: r.requeues.notTooSoon(ctx, request.NamespacedName, again)}
 	if there && err == nil && follow(ctx) {
 		result.Priority = new(last)
 	}
+
 	return result, err
 }
 
@@ -134,6 +139,7 @@ func (r *reconciler[T]) patchStatus(ctx context.Context, before, after T) (there
 	if reflect.DeepEqual(before, after) {
 		return true, nil
 	}
+
 	wanted := after.DeepCopyObject().(T)
 	err = r.client.Status().Patch(ctx, after, client.MergeFrom(before))
 	if apierrors.IsNotFound(err) {
@@ -143,6 +149,7 @@ func (r *reconciler[T]) patchStatus(ctx context.Context, before, after T) (there
 		r.unwritten.remember(wanted)
 		return true, fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(after), err)
 	}
+
 	r.unwritten.forget(client.ObjectKeyFromObject(after))
 	r.remember(ctx, after)
 	return true, nil
@@ -166,6 +173,7 @@ func (r *reconciler[T]) addFinalizer(ctx context.Context, object T) error {
 	if controllerutil.ContainsFinalizer(object, r.finalizer) && !r.hasFormer(object) {
 		return nil
 	}
+
 	return r.patchFinalizers(ctx, object, func(o T) {
 		controllerutil.AddFinalizer(o, r.finalizer)
 		controllerutil.RemoveFinalizer(o, r.former)
@@ -193,6 +201,7 @@ func (r *reconciler[T]) patchFinalizers(ctx context.Context, object T, change fu
 	if err := r.client.Patch(ctx, after, patch); err != nil {
 		return fmt.Errorf("writing the finalizers of %s: %w", client.ObjectKeyFromObject(object), err)
 	}
+
 	object.SetFinalizers(after.GetFinalizers())
 	object.SetResourceVersion(after.GetResourceVersion())
 	r.remember(ctx, after)

@@ -48,6 +48,7 @@ func (r *requeues) notTooSoon(ctx context.Context, key types.NamespacedName, aga
 		const text = "the object asks again and again to be reconciled too soon; this is a fault of the controller"
 		log.FromContext(ctx).Error(nil, text, "asked", again.String(), "after", leastRequeue.String())
 	}
+
 	return leastRequeue
 }
 
@@ -56,13 +57,15 @@ func (r *requeues) isNew(key types.NamespacedName) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.tooSoon == nil {
-		r.tooSoon, r.logged = map[types.NamespacedName]int{}, map[types.NamespacedName]bool{}
+		r.tooSoon = map[types.NamespacedName]int{}
+		r.logged = map[types.NamespacedName]bool{}
 	}
 
 	r.tooSoon[key]++
 	if r.tooSoon[key] < suspicious || r.logged[key] {
 		return false
 	}
+
 	r.logged[key] = true
 	return true
 }

@@ -112,8 +112,10 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 		if w.When != nil {
 			options = append(options, builder.WithPredicates(w.When))
 		}
+
 		build = build.Watches(w.Object, w.handler(), options...)
 	}
+
 	err := build.Complete(requeuesUsually{&reconciler[T]{
 		client: writer, handler: c.Handler, empty: c.Empty, finalizer: c.Finalizer, former: c.FormerFinalizer,
 		written: wrote,
@@ -122,6 +124,7 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 	if err != nil {
 		return fmt.Errorf("setting up the %s controller: %w", c.Name, err)
 	}
+
 	return nil
 }
 

@@ -51,6 +51,7 @@ func (t *Tasks[R]) Start(key types.NamespacedName, work func(context.Context) R,
 	if _, waiting := t.done[key]; waiting {
 		return false
 	}
+
 	t.running[key] = t.now()
 	guard.GoOr("working on an object", func() { t.run(key, work, fault) }, func(error) { t.drop(key) })
 	return true
@@ -76,8 +77,10 @@ func (t *Tasks[R]) result(key types.NamespacedName, work func(context.Context) R
 		if err != nil {
 			return result, false
 		}
+
 		defer slot.Close()
 	}
+
 	err := guard.Do("working on an object", func() error {
 		result = work(t.ctx)
 		return nil
@@ -85,6 +88,7 @@ func (t *Tasks[R]) result(key types.NamespacedName, work func(context.Context) R
 	if err != nil {
 		result = fault(err)
 	}
+
 	return result, true
 }
 

@@ -28,10 +28,12 @@ func (t Teller) Tell(object client.Object, event status.Event, details ...any) {
 	if event.Warning {
 		kind = corev1.EventTypeWarning
 	}
+
 	var related runtime.Object
 	if event.Related != nil {
 		related = event.Related
 	}
+
 	t.Events.Eventf(object, related, kind, event.Reason, event.As(t.Action).Action, "%s", event.Note())
 	logEvent(ctrl.Log, t.Kind, object, event, details...)
 }

@@ -34,10 +34,12 @@ func (w *Written[T]) Newer(key types.NamespacedName, cached T) T {
 	if !ok {
 		return cached.DeepCopyObject().(T)
 	}
+
 	if own.GetUID() != cached.GetUID() || !precedes(cached.GetResourceVersion(), own.GetResourceVersion()) {
 		delete(w.objects, key)
 		return cached.DeepCopyObject().(T)
 	}
+
 	return own.DeepCopyObject().(T)
 }
 

@@ -76,6 +76,7 @@ func (h *handler) attest(ctx context.Context, p *v1beta1.ReleasePipeline, f *pro
 		if gates == nil || len(gates.Attestations) == 0 {
 			continue
 		}
+
 		stage := &f.Stages[i]
 		key := copyKey(p, stage.Name)
 		answers := h.attestations.of(key, gates.Attestations)
@@ -89,14 +90,17 @@ func (h *handler) attest(ctx context.Context, p *v1beta1.ReleasePipeline, f *pro
 				}
 			}
 		}
+
 		if len(open) == 0 {
 			continue
 		}
+
 		if kind, err := h.outletKind(ctx, p); err == nil && kind == v1beta1.HelmChartKind {
 			return sources.Stall(v1beta1.UnsupportedReason, nil,
 				"stage %s wants attestations, and %s %s/%s is no registry; only charts of an OCI registry have them",
 				stage.Name, p.Spec.Subject.SourceRef.Kind, p.Namespace, p.Spec.Subject.SourceRef.Name)
 		}
+
 		slices.Sort(open) // candidates with other shared values have the same chart
 		open = slices.Compact(open)
 		base, err := h.base(ctx, p)
@@ -106,6 +110,7 @@ func (h *handler) attest(ctx context.Context, p *v1beta1.ReleasePipeline, f *pro
 		case err != nil:
 			return fmt.Errorf("reading the source of the subject: %w", err)
 		}
+
 		field := fmt.Sprintf("stages[%s].gates.attestations[].secretRef", stage.Name)
 		h.attestations.ask(key, field, *base, slices.Clone(gates.Attestations), open)
 	}
@@ -124,10 +129,12 @@ func (a *attestations) of(
 	if had.required == sum {
 		answers = had.answers
 	}
+
 	next := maps.Clone(answers)
 	if came, ok := a.tasks.Take(key); ok && came.required == sum {
 		maps.Copy(next, came.answers)
 	}
+
 	a.known[key] = knownAttestations{required: sum, answers: next}
 	return next
 }
@@ -155,12 +162,14 @@ func (a *attestations) ask(
 			by, err := a.attester.Attested(ctx, key.Namespace, field, from, required, digest)
 			answers[digest] = answerOf(by, err, a.now())
 		}
+
 		return knownAttestations{required: sum, answers: answers}
 	}, func(err error) knownAttestations {
 		answers := map[string]promotion.Attestation{}
 		for _, digest := range digests {
 			answers[digest] = answerOf("", err, a.now())
 		}
+
 		return knownAttestations{required: sum, answers: answers}
 	})
 }

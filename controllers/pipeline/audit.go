@@ -32,11 +32,13 @@ func (h *handler) audit(ctx context.Context, p *v1beta1.ReleasePipeline) error {
 	if err != nil {
 		return fmt.Errorf("listing the Promotions of the pipeline: %w", err)
 	}
+
 	records := slices.DeleteFunc(list.Items, func(r v1beta1.Promotion) bool { return !metav1.IsControlledBy(&r, p) })
 	var failed error
 	for i := range p.Status.Stages {
 		failed = errors.Join(failed, h.auditStage(ctx, p, &p.Status.Stages[i], records))
 	}
+
 	return errors.Join(failed, h.answer(ctx, p, records))
 }
 
@@ -45,6 +47,7 @@ func (h *handler) auditStage(ctx context.Context, p *v1beta1.ReleasePipeline, s 
 	if s.Delivery == nil {
 		return nil
 	}
+
 	var own []v1beta1.Promotion
 	found := false
 	for _, promotion := range all {
@@ -53,13 +56,16 @@ func (h *handler) auditStage(ctx context.Context, p *v1beta1.ReleasePipeline, s 
 			found = found || promotion.Name == s.Delivery.Promotion
 		}
 	}
+
 	if !found {
 		made, err := h.makePromotion(ctx, p, s)
 		if err != nil {
 			return err
 		}
+
 		own = append(own, *made)
 	}
+
 	slices.SortFunc(own, func(a, b v1beta1.Promotion) int { return cmp.Compare(numberOf(&b), numberOf(&a)) })
 	var failed error
 	for i := range own {
@@ -69,6 +75,7 @@ func (h *handler) auditStage(ctx context.Context, p *v1beta1.ReleasePipeline, s 
 		}
 		failed = errors.Join(failed, h.finish(ctx, p, &own[i], s))
 	}
+
 	return failed
 }
 
@@ -97,8 +104,10 @@ func (h *handler) makePromotion(
 		},
 	}
 	if d.Request != nil {
-		made.Spec.Request, made.Spec.Bypass = d.Request.Name, d.Request.Bypass
+		made.Spec.Request = d.Request.Name
+		made.Spec.Bypass = d.Request.Bypass
 	}
+
 	err := h.writer.Create(ctx, made)
 	if apierrors.IsAlreadyExists(err) { // the cache lags behind
 		err = h.live.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: d.Promotion}, made)
@@ -109,6 +118,7 @@ func (h *handler) makePromotion(
 	if err != nil {
 		return nil, fmt.Errorf("writing Promotion %s/%s: %w", p.Namespace, d.Promotion, err)
 	}
+
 	return made, nil
 }
 
@@ -126,6 +136,7 @@ func reasonOf(p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus) string {
 	if s.Delivery.Request != nil {
 		return reasonOfRequest(s.Delivery.Request)
 	}
+
 	switch s.Delivery.Cause {
 	case promotion.CauseRollback:
 		if n := len(s.Rejected); n > 0 {
@@ -140,6 +151,7 @@ func reasonOf(p *v1beta1.ReleasePipeline, s *v1beta1.StageStatus) string {
 	case promotion.CauseApproved:
 		return s.Message // what the decision said
 	}
+
 	return ""
 }
 
@@ -170,6 +182,7 @@ func (h *handler) finish(ctx context.Context, p *v1beta1.ReleasePipeline, r *v1b
 	if r.Status.Phase == phase || numberOf(r) > s.Promotions {
 		return nil // a number that the stage never gave is no record of the controller
 	}
+
 	var approvers []string
 	begins := r.Status.Phase == "" && r.Name == s.Delivery.Promotion
 	if begins {
@@ -178,12 +191,14 @@ func (h *handler) finish(ctx context.Context, p *v1beta1.ReleasePipeline, r *v1b
 			return err
 		}
 	}
+
 	return h.writePhase(ctx, r, func(r *v1beta1.Promotion) {
 		if begins {
 			gates := s.Gates
 			if slices.ContainsFunc(gates, doesNotPass) {
 				gates = nil // they are those of another candidate
 			}
+
 			status.PromotionStarted(r, approvers, gates, s.Delivery.At)
 		}
 		conclusion(r, phase, h.now())
@@ -207,5 +222,6 @@ func conclusion(p *v1beta1.Promotion, phase string, now time.Time) {
 	default:
 		status.Ready(p, v1beta1.SucceededReason, text+"another candidate came before there was a verdict", now)
 	}
+
 	status.PromotionFinished(p, metav1.NewTime(now))
 }

@@ -37,16 +37,19 @@ func (h *handler) expand(ctx context.Context, p *v1beta1.ReleasePipeline) (time.
 	if p.Spec.Suspend {
 		return 0, h.suspendMembers(ctx, p, all)
 	}
+
 	status.PipelineObserved(p)
 	if reason, message := h.wrong(p); message != "" {
 		status.Stalled(p, reason, message, now)
 		return 0, nil
 	}
+
 	status.PipelineCandidates(p, nil)
 	status.PipelineStages(p, nil)
 	if err := errors.Join(h.prune(ctx, p, ""), h.refuseRequests(ctx, p)); err != nil {
 		return 0, err
 	}
+
 	names, listing := h.listed(ctx, p)
 	plan := h.chartsOf(ctx, p, all, names, listing != nil).Assign()
 	done, err := h.carryOut(ctx, p, &plan, all)
@@ -54,6 +57,7 @@ func (h *handler) expand(ctx context.Context, p *v1beta1.ReleasePipeline) (time.
 	if err == nil {
 		err = h.forward(ctx, p, all)
 	}
+
 	h.tell(p, refusals(p.Status.Charts, plan.Refused))
 	status.PipelineCharts(p, chartsStatus(plan, all))
 	concludeCharts(p, plan, all, listing, now)
@@ -67,9 +71,11 @@ func (h *handler) wrong(p *v1beta1.ReleasePipeline) (reason, message string) {
 		return v1beta1.InvalidReferenceReason, fmt.Sprintf("ReleasePipeline %s made this pipeline for one chart, "+
 			"so it cannot have spec.subject.charts; the controller changes it back", owner.Name)
 	}
+
 	if message := v1beta1.UnsupportedMessage(p); message != "" {
 		return v1beta1.UnsupportedReason, message
 	}
+
 	_, err := h.checks.of(p)
 	if wrong := check(p); wrong != nil {
 		err = wrong
@@ -80,6 +86,7 @@ func (h *handler) wrong(p *v1beta1.ReleasePipeline) (reason, message string) {
 	if reason = sources.Reason(err); reason == "" {
 		reason = v1beta1.InvalidReferenceReason
 	}
+
 	return reason, err.Error()
 }
 
@@ -90,6 +97,7 @@ func (h *handler) members(ctx context.Context, p *v1beta1.ReleasePipeline) (memb
 	if err := h.cached.List(ctx, list, client.InNamespace(p.Namespace)); err != nil {
 		return all, fmt.Errorf("listing the pipelines of the charts: %w", err)
 	}
+
 	for i := range list.Items {
 		if metav1.IsControlledBy(&list.Items[i], p) {
 			all.own[list.Items[i].Name] = &list.Items[i]
@@ -97,6 +105,7 @@ func (h *handler) members(ctx context.Context, p *v1beta1.ReleasePipeline) (memb
 			all.taken[list.Items[i].Name] = true
 		}
 	}
+
 	return all, nil
 }
 
@@ -124,12 +133,14 @@ func (h *handler) chartsOf(
 	for _, s := range p.Spec.Stages {
 		c.Stages = append(c.Stages, s.Name)
 	}
+
 	for _, name := range sortedNames(all.own) {
 		member := all.own[name]
 		c.Members = append(c.Members, promotion.Member{
 			Name: name, Chart: chartOf(member), Used: h.isUsed(ctx, member),
 		})
 	}
+
 	return c
 }
 
@@ -147,9 +158,11 @@ func (h *handler) isUsed(ctx context.Context, member *v1beta1.ReleasePipeline) b
 	for _, s := range member.Spec.Stages {
 		stages = append(stages, s.Name)
 	}
+
 	for _, s := range member.Status.Stages { // also those that the spec no longer has
 		stages = append(stages, s.Name)
 	}
+
 	return slices.ContainsFunc(stages, func(stage string) bool {
 		return slices.ContainsFunc(outletKinds, func(kind string) bool {
 			return len(catalog.ReleasesOf(ctx, h.cached, sourceOf(member, kind, stage))) > 0
@@ -162,10 +175,12 @@ func (h *handler) contract(ctx context.Context, p *v1beta1.ReleasePipeline) erro
 	if p.Status.Charts == nil {
 		return nil
 	}
+
 	all, err := h.members(ctx, p)
 	if err != nil {
 		return err
 	}
+
 	none := p.DeepCopy()
 	none.Spec.Subject.Charts = &v1beta1.PipelineCharts{}
 	plan := h.chartsOf(ctx, none, all, nil, false).Assign()
@@ -175,6 +190,7 @@ func (h *handler) contract(ctx context.Context, p *v1beta1.ReleasePipeline) erro
 	if len(left.Items) == 0 {
 		left = nil
 	}
+
 	status.PipelineCharts(p, left)
 	return err
 }
@@ -185,17 +201,20 @@ func (h *handler) refuseRequests(ctx context.Context, p *v1beta1.ReleasePipeline
 	if err != nil {
 		return err
 	}
+
 	var failed error
 	for i := range requests {
 		if requests[i].IsFinal() {
 			continue
 		}
+
 		a := answer{phase: v1beta1.PromotionFailed, message: fmt.Sprintf(
 			"pipeline %s has several charts, each with a pipeline %s-CHART; name one of these", p.Name, p.Name)}
 		failed = errors.Join(failed, h.writePhase(ctx, &requests[i], func(q *v1beta1.Promotion) {
 			a.conclude(q, metav1.NewTime(h.now()))
 		}))
 	}
+
 	return failed
 }
 
@@ -206,13 +225,17 @@ func (h *handler) forward(ctx context.Context, p *v1beta1.ReleasePipeline, all m
 	if request != p.Status.LastHandledReconcileAt {
 		asked[v1beta1.ReconcileRequestAnnotation] = request
 	}
+
 	reset := v1beta1.SpecialRequest(p, v1beta1.ResetRequestAnnotation, p.Status.LastHandledResetAt)
 	if reset != "" {
-		asked[v1beta1.ReconcileRequestAnnotation], asked[v1beta1.ResetRequestAnnotation] = reset, reset
+		asked[v1beta1.ReconcileRequestAnnotation] = reset
+		asked[v1beta1.ResetRequestAnnotation] = reset
 	}
+
 	if len(asked) == 0 {
 		return nil
 	}
+
 	for _, name := range sortedNames(all.own) {
 		before := all.own[name]
 		after := before.DeepCopy()
@@ -222,12 +245,15 @@ func (h *handler) forward(ctx context.Context, p *v1beta1.ReleasePipeline, all m
 		if err := h.writer.Patch(ctx, after, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("asking ReleasePipeline %s/%s for a reconciliation: %w", p.Namespace, name, err)
 		}
+
 		all.own[name] = after
 	}
+
 	status.PipelineAnswered(p, request)
 	if reset != "" {
 		status.PipelineResetAnswered(p, reset)
 	}
+
 	return nil
 }
 

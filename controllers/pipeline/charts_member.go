@@ -56,8 +56,10 @@ func (h *handler) carryOut(
 		case made:
 			done = append(done, did("made ReleasePipeline %s for the chart %s", m.Name, m.Chart))
 		}
+
 		plan.Wanted = append(plan.Wanted, m)
 	}
+
 	for _, m := range plan.Kept {
 		suspended := all.own[m.Name].Spec.Suspend
 		if err := h.apply(ctx, p, suspendedMember(p, all.own[m.Name]), all); err != nil {
@@ -67,16 +69,19 @@ func (h *handler) carryOut(
 				"HelmReleases still refer to its sources", m.Name, m.Chart))
 		}
 	}
+
 	for _, m := range plan.Unused {
 		own := client.Preconditions{UID: &all.own[m.Name].UID}
 		if err := h.writer.Delete(ctx, all.own[m.Name], own); client.IgnoreNotFound(err) != nil {
 			failed = errors.Join(failed, fmt.Errorf("deleting ReleasePipeline %s/%s: %w", p.Namespace, m.Name, err))
 			continue
 		}
+
 		delete(all.own, m.Name)
 		done = append(done, did("deleted ReleasePipeline %s: the chart %s is no longer asked for, and no HelmRelease "+
 			"refers to its sources", m.Name, m.Chart))
 	}
+
 	return done, failed
 }
 
@@ -96,26 +101,31 @@ func (h *handler) apply(ctx context.Context, p, want *v1beta1.ReleasePipeline, a
 	if err != nil || live != nil && isAsWanted(live, want) {
 		return err
 	}
+
 	applied, err := applyConfiguration(want)
 	if err != nil {
 		return err
 	}
+
 	result := &v1beta1.ReleasePipeline{}
 	err = h.writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), client.ForceOwnership)
 	if err == nil {
 		err = runtime.DefaultUnstructuredConverter.FromUnstructured(applied.Object, result)
 	}
+
 	if err == nil && !isAsWanted(result, want) {
 		before := result.DeepCopy()
 		result.Spec = withOwn(want.Spec, before.Spec)
 		err = h.writer.Patch(ctx, result, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	}
+
 	switch {
 	case apierrors.IsConflict(err):
 		return nil // another client changed it; the event of that brings it back
 	case err != nil:
 		return fmt.Errorf("applying ReleasePipeline %s/%s: %w", p.Namespace, want.Name, err)
 	}
+
 	all.own[want.Name] = result
 	return nil
 }
@@ -128,6 +138,7 @@ func (h *handler) liveMember(
 	if live := all.own[name]; live != nil {
 		return live, nil
 	}
+
 	live := &v1beta1.ReleasePipeline{}
 	err := h.live.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: name}, live)
 	switch {
@@ -138,6 +149,7 @@ func (h *handler) liveMember(
 	case !metav1.IsControlledBy(live, p):
 		return nil, &foreignError{v1beta1.ReleasePipelineKind, name}
 	}
+
 	all.own[name] = live
 	return live, nil
 }
@@ -153,6 +165,7 @@ func memberOf(p *v1beta1.ReleasePipeline, m promotion.Member) *v1beta1.ReleasePi
 			to.URL = strings.TrimSuffix(to.URL, "/") + "/" + m.Chart
 		}
 	}
+
 	return newMember(p, m.Name, m.Chart, *spec)
 }
 
@@ -188,6 +201,7 @@ func inherited(labels map[string]string) map[string]string {
 			out[name] = value
 		}
 	}
+
 	return out
 }
 
@@ -232,9 +246,11 @@ func withOwn(want, live v1beta1.ReleasePipelineSpec) v1beta1.ReleasePipelineSpec
 		if at < 0 {
 			continue
 		}
+
 		s.Pin, s.Hold = cmp.Or(s.Pin, live.Stages[at].Pin), cmp.Or(s.Hold, live.Stages[at].Hold)
 		s.Rejected = together(s.Rejected, live.Stages[at].Rejected)
 	}
+
 	return out
 }
 
@@ -247,9 +263,11 @@ func together(want, live []string) []string {
 			all = append(all, version)
 		}
 	}
+
 	if len(all) <= maxRejected {
 		return all
 	}
+
 	return slices.Clone(want)
 }
 
@@ -259,6 +277,7 @@ func applyConfiguration(want *v1beta1.ReleasePipeline) (*unstructured.Unstructur
 	if err != nil {
 		return nil, fmt.Errorf("writing the spec of ReleasePipeline %s/%s: %w", want.Namespace, want.Name, err)
 	}
+
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 	u.SetGroupVersionKind(v1beta1.GroupVersion.WithKind(v1beta1.ReleasePipelineKind))
 	u.SetNamespace(want.Namespace)

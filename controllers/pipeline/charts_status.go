@@ -37,11 +37,13 @@ func chartsStatus(plan promotion.Membership, all members) *v1beta1.PipelineChart
 		item.Phase, item.Message = memberPhase(all.own[m.Name])
 		s.Items = append(s.Items, item)
 	}
+
 	for _, r := range plan.Refused {
 		s.Items = append(s.Items, v1beta1.PipelineChartStatus{
 			Chart: r.Chart, Phase: promotion.ChartFailed, Message: short(r.Reason, maxChartMessage),
 		})
 	}
+
 	slices.SortStableFunc(s.Items, func(a, b v1beta1.PipelineChartStatus) int { return cmp.Compare(a.Chart, b.Chart) })
 	for _, item := range s.Items {
 		s.Total++
@@ -54,12 +56,14 @@ func chartsStatus(plan promotion.Membership, all members) *v1beta1.PipelineChart
 			s.Waiting++
 		}
 	}
+
 	for _, m := range plan.Kept {
 		s.Items = append(s.Items, v1beta1.PipelineChartStatus{
 			Chart: m.Chart, Pipeline: m.Name, Phase: promotion.ChartKept,
 			Message: "no longer asked for; its pipeline is suspended, and is deleted when no HelmRelease refers to it",
 		})
 	}
+
 	s.Items = s.Items[:min(len(s.Items), maxChartItems)]
 	return s
 }
@@ -69,6 +73,7 @@ func memberPhase(member *v1beta1.ReleasePipeline) (phase, message string) {
 	if member == nil {
 		return promotion.ChartWaiting, "its pipeline is not made yet"
 	}
+
 	ready := meta.FindStatusCondition(member.Status.Conditions, v1beta1.ReadyCondition)
 	switch {
 	case member.Spec.Suspend:
@@ -78,18 +83,22 @@ func memberPhase(member *v1beta1.ReleasePipeline) (phase, message string) {
 	case ready.Status != metav1.ConditionTrue && ready.Reason != v1beta1.ProgressingReason:
 		return promotion.ChartFailed, short(ready.Reason+": "+ready.Message, maxChartMessage)
 	}
+
 	for _, s := range member.Status.Stages {
 		if s.Phase != promotion.PhaseVerified && s.Phase != promotion.PhasePinned {
 			text := strings.TrimSpace(s.Name + " " + s.Phase)
 			if s.Candidate != "" {
 				text += " with " + s.Candidate
 			}
+
 			return promotion.ChartWaiting, short(text, maxChartMessage)
 		}
 	}
+
 	if ready.Status != metav1.ConditionTrue {
 		return promotion.ChartWaiting, short(ready.Message, maxChartMessage)
 	}
+
 	return promotion.ChartReady, ""
 }
 
@@ -196,13 +205,16 @@ func named(s *v1beta1.PipelineChartsStatus, phase string) string {
 			names = append(names, strings.TrimSuffix(item.Chart+" ("+item.Message+")", " ()"))
 		}
 	}
+
 	if len(names) == 0 {
 		return ""
 	}
+
 	text := "; " + strings.ToLower(phase) + ": " + strings.Join(names[:min(len(names), maxNamed)], ", ")
 	if more := len(names) - maxNamed; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
+
 	return text
 }
 
@@ -215,6 +227,7 @@ func memberChanged() predicate.Predicate {
 		if !ok || !also || metav1.GetControllerOf(before) == nil && metav1.GetControllerOf(after) == nil {
 			return false
 		}
+
 		phase, message := memberPhase(before)
 		phaseNow, messageNow := memberPhase(after)
 		return phase != phaseNow || message != messageNow || before.Generation != after.Generation ||

@@ -22,6 +22,7 @@ func check(p *v1beta1.ReleasePipeline) error {
 				return fmt.Errorf("%s.from names %q, which is no earlier stage", field, from)
 			}
 		}
+
 		earlier = append(earlier, s.Name)
 		if _, err := shareOf(s.MinVerified); err != nil {
 			return fmt.Errorf("%s.minVerified: %w", field, err)
@@ -36,6 +37,7 @@ func check(p *v1beta1.ReleasePipeline) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -43,21 +45,25 @@ func checkGates(g *v1beta1.StageGates, field string) error {
 	if g == nil {
 		return nil
 	}
+
 	if fields := g.Verify.Unsupported(field + ".verify"); len(fields) > 0 {
 		return sources.Stall(v1beta1.UnsupportedReason, nil, "%s is not supported; nothing is done until the spec does "+
 			"without it", strings.Join(fields, ", "))
 	}
+
 	if g.Range != "" {
 		if _, err := semver.NewConstraint(g.Range); err != nil {
 			return fmt.Errorf("%s.range %q is no version range", field, g.Range)
 		}
 	}
+
 	for i, w := range g.Windows {
 		window := promotion.Window{Cron: w.Cron, Duration: w.Duration.Duration, TimeZone: w.TimeZone}
 		if err := window.Check(); err != nil {
 			return fmt.Errorf("%s.windows[%d]: %w", field, i, err)
 		}
 	}
+
 	return nil
 }
 
@@ -67,6 +73,7 @@ func checkSigned(kind string, g *v1beta1.StageGates, field string) error {
 	if g == nil || kind != v1beta1.GitRepositoryKind {
 		return nil
 	}
+
 	switch {
 	case g.Verify != nil:
 		field += ".verify"
@@ -75,6 +82,7 @@ func checkSigned(kind string, g *v1beta1.StageGates, field string) error {
 	default:
 		return nil
 	}
+
 	return sources.Stall(v1beta1.UnsupportedReason, nil, "%s does not go with a GitRepository, whose charts have no "+
 		"signatures of their own; spec.verify of the GitRepository checks those of commits and tags", field)
 }

@@ -65,11 +65,13 @@ func (c *checks) of(p *v1beta1.ReleasePipeline) (map[string][]promotion.Check, e
 			if err != nil {
 				return nil, fmt.Errorf("spec.stages[%d].gates.checks[%d].expr: %w", i, j, err)
 			}
+
 			found[s.Name] = append(found[s.Name], promotion.Check{
 				Name: spec.Name, Expression: spec.Expr, Message: spec.Message,
 				FailOnError: spec.OnError == v1beta1.OnErrorFail, Predicate: compiledCheck{program},
 			})
 		}
 	}
+
 	return found, nil
 }

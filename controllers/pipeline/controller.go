@@ -175,11 +175,13 @@ func (h *handler) failed(p *v1beta1.ReleasePipeline, err error, now time.Time) (
 		status.Stalled(p, v1beta1.OwnedByOtherReason, foreign.Error(), now)
 		return 0, nil
 	}
+
 	var e *sources.Error
 	if errors.As(err, &e) && !e.Retryable() {
 		status.Stalled(p, e.Reason(), e.Error(), now)
 		return 0, nil
 	}
+
 	return 0, err
 }
 
@@ -190,6 +192,7 @@ func (h *handler) look(ctx context.Context, p *v1beta1.ReleasePipeline, now time
 	if err != nil {
 		return err
 	}
+
 	shared, err := h.files.of(ctx, p)
 	if err != nil {
 		return err
@@ -197,6 +200,7 @@ func (h *handler) look(ctx context.Context, p *v1beta1.ReleasePipeline, now time
 	if err := h.keep(ctx, p, shared); err != nil {
 		return err
 	}
+
 	h.tellMoved(p, chart)
 	addCandidate(p, chart, shared.digest, now)
 	setOrigin(p, chart.Digest, h.charts.Origin(ctx, choice, chart))
@@ -232,10 +236,12 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 		if s.CopyOf() != nil {
 			continue
 		}
+
 		keys, err := h.releasesOf(ctx, p, s.Name)
 		if err != nil {
 			return in, err
 		}
+
 		for _, key := range keys {
 			hr := v1beta1.HelmRelease{}
 			err := h.cached.Get(ctx, key, &hr, client.UnsafeDisableDeepCopy)
@@ -247,11 +253,13 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 			}
 		}
 	}
+
 	approvals := &v1beta1.PromotionApprovalList{}
 	err = h.cached.List(ctx, approvals, client.InNamespace(p.Namespace), client.MatchingFields{pipelineIndex: p.Name})
 	if err != nil {
 		return in, fmt.Errorf("listing the approvals of the pipeline: %w", err)
 	}
+
 	in.approvals = approvals.Items
 	if in.freezes, err = h.freezes(ctx, p); err != nil {
 		return in, err
@@ -262,6 +270,7 @@ func (h *handler) gather(ctx context.Context, p *v1beta1.ReleasePipeline) (in in
 	if quorum(p) != "" {
 		in.stamped, err = h.stamped(ctx)
 	}
+
 	return in, err
 }
 
@@ -270,15 +279,18 @@ func (h *handler) freezes(ctx context.Context, p *v1beta1.ReleasePipeline) (foun
 	if h.noFreezes {
 		return nil, nil
 	}
+
 	list := &v1beta1.ReleaseFreezeList{}
 	if err := h.cached.List(ctx, list); err != nil {
 		return nil, fmt.Errorf("listing the freezes: %w", err)
 	}
+
 	for i := range list.Items {
 		if list.Items[i].Covers(p) {
 			found = append(found, list.Items[i])
 		}
 	}
+
 	return found, nil
 }
 

@@ -94,11 +94,13 @@ func (h *handler) copy(
 			s.Copy = nil
 			continue
 		}
+
 		if base == nil {
 			if base, err = h.copyBase(ctx, p, s.Name); err != nil {
 				return next, err
 			}
 		}
+
 		one := attempt{
 			copies: h.copies, key: copyKey(p, s.Name), status: inputOf(s, to), now: now,
 			want: catalog.Copy{
@@ -109,9 +111,11 @@ func (h *handler) copy(
 		if to.Attest != nil {
 			one.want.Promotion = h.evidence(ctx, p, s)
 		}
+
 		next = sooner(next, one.step(base, repeat))
 		s.Copy = one.status
 	}
+
 	return next, nil
 }
 
@@ -123,15 +127,18 @@ func (h *handler) copyBase(
 	if err != nil || kind == "" {
 		return nil, err
 	}
+
 	if kind != v1beta1.OCIRepositoryKind {
 		return nil, sources.Stall(v1beta1.UnsupportedReason, nil,
 			"stage %s copies, and %s %s/%s is no registry; only charts of an OCI registry are copied", stage,
 			p.Spec.Subject.SourceRef.Kind, p.Namespace, p.Spec.Subject.SourceRef.Name)
 	}
+
 	base, err := h.base(ctx, p)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("reading the source of the subject: %w", err)
 	}
+
 	return base, nil
 }
 
@@ -152,11 +159,13 @@ func inputOf(s *v1beta1.StageStatus, to *v1beta1.StageCopy) *v1beta1.StageCopySt
 	if err != nil {
 		spec = []byte(err.Error()) // a struct of strings; it does not happen
 	}
+
 	sum := sha256.Sum256(fmt.Appendf(spec, " %s %s", s.Delivery.Version, s.Delivery.Digest))
 	input := hex.EncodeToString(sum[:8])
 	if s.Copy != nil && s.Copy.Input == input {
 		return s.Copy.DeepCopy()
 	}
+
 	return &v1beta1.StageCopyStatus{URL: to.URL, Digest: s.Delivery.Digest, Input: input}
 }
 
@@ -176,6 +185,7 @@ func (a *attempt) step(base *v1beta1.OCIRepositorySpec, repeat bool) (next time.
 	if ok && result.input == a.status.Input && !errors.Is(result.err, context.Canceled) {
 		a.ended(result)
 	}
+
 	switch running := a.copies.of(a.key); {
 	case running != nil && running.input != a.status.Input:
 		running.cancel()
@@ -186,11 +196,13 @@ func (a *attempt) step(base *v1beta1.OCIRepositorySpec, repeat bool) (next time.
 	case !repeat && a.settled(), base == nil && a.status.CopiedAt != nil:
 		return time.Time{}
 	case base == nil:
-		a.status.Reason, a.status.Message = v1beta1.SourceNotFoundReason, "the source of the subject does not exist"
+		a.status.Reason = v1beta1.SourceNotFoundReason
+		a.status.Message = "the source of the subject does not exist"
 		return time.Time{}
 	case !repeat && a.status.NextAttempt != nil && a.now.Before(a.status.NextAttempt.Time):
 		return a.status.NextAttempt.Time
 	}
+
 	a.want.From = *base
 	a.status.NextAttempt = nil
 	a.copies.start(a.key, a.status.Input, a.want)
@@ -205,23 +217,33 @@ func (a *attempt) settled() bool {
 // ended writes the result of an attempt into the status.
 func (a *attempt) ended(result copyResult) {
 	s := a.status
-	s.Reason, s.Message, s.NextAttempt, s.Rejected = "", "", nil, false
+	s.Reason = ""
+	s.Message = ""
+	s.NextAttempt = nil
+	s.Rejected = false
 	if result.err == nil {
 		s.Attempts = 0
-		s.Bytes, s.Total, s.Referrers = result.copied.Bytes, result.copied.Bytes, int64(result.copied.Referrers)
+		s.Bytes = result.copied.Bytes
+		s.Total = result.copied.Bytes
+		s.Referrers = int64(result.copied.Referrers)
 		s.SignedBy = short(result.copied.SignedBy, maxReleaseMessage)
 		s.Attested = result.copied.Attested
 		if s.CopiedAt == nil {
 			at := metav1.NewTime(a.now)
 			s.CopiedAt = &at
 		}
+
 		return
 	}
+
 	s.Message = short(result.err.Error(), maxMessage)
 	if why := catalog.Rejects(result.err); why != "" {
-		s.Reason, s.Rejected, s.CopiedAt = why, true, nil
+		s.Reason = why
+		s.Rejected = true
+		s.CopiedAt = nil
 		return
 	}
+
 	var known interface {
 		Reason() string
 		RetryAfter() time.Duration
@@ -231,6 +253,7 @@ func (a *attempt) ended(result copyResult) {
 	if errors.As(result.err, &known) {
 		s.Reason, pause = cmp.Or(known.Reason(), s.Reason), known.RetryAfter()
 	}
+
 	s.Attempts++
 	at := metav1.NewTime(a.now.Add(max(pause, retryPause(s.Attempts))).Truncate(time.Second))
 	s.NextAttempt = &at

@@ -15,12 +15,15 @@ func copyFact(to *v1beta1.StageCopy, s *v1beta1.StageCopyStatus) promotion.Relea
 	if s == nil {
 		return r
 	}
+
 	switch {
 	case s.Rejected:
 		r.Bad[promotion.Identity{Chart: s.Digest}] = short(s.Reason+": "+s.Message, maxMessage)
 		r.Message = "it cannot be copied"
 	case s.CopiedAt != nil:
-		r.ID.Chart, r.At, r.Message = s.Digest, s.CopiedAt.Time, "copied"
+		r.ID.Chart = s.Digest
+		r.At = s.CopiedAt.Time
+		r.Message = "copied"
 	case s.Message != "" && s.NextAttempt != nil:
 		r.Message = fmt.Sprintf("%s: %s; the controller tries again at %s", s.Reason, s.Message,
 			s.NextAttempt.UTC().Format(time.RFC3339))
@@ -31,6 +34,7 @@ func copyFact(to *v1beta1.StageCopy, s *v1beta1.StageCopyStatus) promotion.Relea
 	default:
 		r.Message = "it is being copied"
 	}
+
 	return r
 }
 

@@ -23,10 +23,12 @@ func (h *handler) evidence(ctx context.Context, p *v1beta1.ReleasePipeline, s *v
 		if spec.Name == s.Name {
 			break
 		}
+
 		before := statusOf(p, spec.Name)
 		if before == nil {
 			continue
 		}
+
 		for _, v := range before.Verified {
 			if idOf(v.PipelineCandidate) != idOf(d.PipelineCandidate) || rejects(before, idOf(v.PipelineCandidate)) {
 				continue
@@ -36,6 +38,7 @@ func (h *handler) evidence(ctx context.Context, p *v1beta1.ReleasePipeline, s *v
 			})
 		}
 	}
+
 	return out
 }
 
@@ -56,6 +59,7 @@ func (h *handler) verifiedBy(
 	if stage.CopyOf() != nil {
 		return nil
 	}
+
 	var found []attest.Release
 	for _, key := range catalog.ReleasesOf(ctx, h.cached, sourceOf(p, v1beta1.OCIRepositoryKind, stage.Name)) {
 		hr := &v1beta1.HelmRelease{}
@@ -66,5 +70,6 @@ func (h *handler) verifiedBy(
 			found = append(found, attest.Release{Namespace: hr.Namespace, Name: hr.Name, At: r.At.UTC()})
 		}
 	}
+
 	return found
 }

@@ -45,11 +45,13 @@ func Explain(
 	if err := r.index(ctx); err != nil {
 		return nil, nil, err
 	}
+
 	h := &handler{cached: r, live: r, now: func() time.Time { return now }, stamped: stampedBy(p)}
 	in, err := h.gather(ctx, p)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	language, err := newChecks()
 	if err != nil {
 		return nil, nil, fmt.Errorf("preparing the checks of stages: %w", err)
@@ -57,18 +59,22 @@ func Explain(
 	if in.checks, err = language.of(p); err != nil {
 		return nil, nil, err
 	}
+
 	records, err := h.recordsOf(ctx, p)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	facts := factsOf(p, in)
 	for i := range facts.Stages {
 		answerOfRegistry(p, &facts.Stages[i], candidate, records)
 	}
+
 	for _, s := range p.Spec.Stages {
 		if stage != "" && s.Name != stage {
 			continue
 		}
+
 		found, _ := promotion.Explain(facts, s.Name, candidateOf(candidate), now)
 		e := Explanation{
 			Stage: s.Name, Version: candidate.Version, Digest: candidate.Digest,
@@ -78,8 +84,10 @@ func Explain(
 		if r.noFreezes {
 			hideFreezes(e.Gates)
 		}
+
 		all = append(all, e)
 	}
+
 	return all, r.notes, nil
 }
 
@@ -113,17 +121,20 @@ func answerOfRegistry(
 				return now.Gates[i]
 			}
 		}
+
 		unknown := v1beta1.GateStatus{Result: string(promotion.Wait), Message: notAsked}
 		for i := range records {
 			r := &records[i]
 			if r.Spec.Stage != s.Name || r.Spec.Digest != c.Digest {
 				continue
 			}
+
 			if i := slices.IndexFunc(r.Status.Gates, of); i >= 0 {
 				unknown.Message += fmt.Sprintf("; Promotion %s says: %s", r.Name, r.Status.Gates[i].Message)
 				break
 			}
 		}
+
 		return unknown
 	}
 	until := func(g v1beta1.GateStatus) (t time.Time) {
@@ -132,7 +143,8 @@ func answerOfRegistry(
 		}
 		return t
 	}
-	signed, attested := answer(promotion.GateSignature), answer(promotion.GateAttestations)
+	signed := answer(promotion.GateSignature)
+	attested := answer(promotion.GateAttestations)
 	s.Signatures = map[string]promotion.Signature{c.Digest: {
 		Result: promotion.Result(signed.Result), Message: signed.Message, Again: until(signed),
 	}}
@@ -210,18 +222,22 @@ func (r *unindexed) List(ctx context.Context, list client.ObjectList, options ..
 			r.noFreezes = true
 			return nil
 		}
+
 		return err
 	}
+
 	objects, err := r.all(ctx, list, o.Namespace)
 	if err != nil {
 		return err
 	}
+
 	var found []runtime.Object
 	for _, object := range objects {
 		if r.matches(object, o) {
 			found = append(found, object)
 		}
 	}
+
 	return meta.SetList(list, found)
 }
 
@@ -241,6 +257,7 @@ func (r *unindexed) all(ctx context.Context, like client.ObjectList, namespace s
 	if objects, read := r.read[key]; read {
 		return objects, nil
 	}
+
 	list := reflect.New(reflect.TypeOf(like).Elem()).Interface().(client.ObjectList)
 	err := r.Reader.List(ctx, list, client.InNamespace(namespace))
 	if apierrors.IsForbidden(err) && namespace == "" {
@@ -251,10 +268,12 @@ func (r *unindexed) all(ctx context.Context, like client.ObjectList, namespace s
 	if err != nil {
 		return nil, err
 	}
+
 	items, err := meta.ExtractList(list)
 	if err != nil {
 		return nil, err
 	}
+
 	objects := make([]client.Object, 0, len(items))
 	for _, item := range items {
 		objects = append(objects, item.(client.Object))
@@ -262,6 +281,7 @@ func (r *unindexed) all(ctx context.Context, like client.ObjectList, namespace s
 	if r.read == nil {
 		r.read = map[string][]client.Object{}
 	}
+
 	r.read[key] = objects
 	return objects, nil
 }
@@ -272,6 +292,7 @@ func (r *unindexed) Get(ctx context.Context, key client.ObjectKey, o client.Obje
 	if !ok {
 		return r.Reader.Get(ctx, key, o, options...)
 	}
+
 	for _, objects := range r.read {
 		for _, object := range objects {
 			if had, is := object.(*v1beta1.HelmRelease); is && client.ObjectKeyFromObject(had) == key {
@@ -280,5 +301,6 @@ func (r *unindexed) Get(ctx context.Context, key client.ObjectKey, o client.Obje
 			}
 		}
 	}
+
 	return r.Reader.Get(ctx, key, o, options...)
 }

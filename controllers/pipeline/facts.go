@@ -40,9 +40,11 @@ func factsOf(p *v1beta1.ReleasePipeline, in inputs) promotion.Facts {
 	for _, c := range p.Status.Candidates {
 		f.Candidates = append(f.Candidates, candidateOf(c))
 	}
+
 	for i := range p.Spec.Stages {
 		f.Stages = append(f.Stages, stageOf(p, i, in))
 	}
+
 	for i := range in.freezes {
 		spec := in.freezes[i].Spec
 		freeze := promotion.Freeze{Name: in.freezes[i].Name, Reason: spec.Reason}
@@ -52,8 +54,10 @@ func factsOf(p *v1beta1.ReleasePipeline, in inputs) promotion.Facts {
 		if spec.Until != nil {
 			freeze.Until = spec.Until.Time
 		}
+
 		f.Freezes = append(f.Freezes, freeze)
 	}
+
 	return f
 }
 
@@ -97,13 +101,16 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	if spec.Deadline != nil {
 		s.Deadline = spec.Deadline.Duration
 	}
+
 	s.MinVerified, _ = shareOf(spec.MinVerified) // check has refused any other
 	for j := range in.approvals {
 		if in.approvals[j].Spec.Stage == spec.Name {
 			s.Approvals = append(s.Approvals, approvalOf(&in.approvals[j]))
 		}
 	}
-	s.Gates.Checks, s.Signatures = in.checks[spec.Name], in.signatures[spec.Name]
+
+	s.Gates.Checks = in.checks[spec.Name]
+	s.Signatures = in.signatures[spec.Name]
 	for j := range in.releases[spec.Name] {
 		hr := &in.releases[spec.Name][j]
 		r := releaseOf(hr)
@@ -111,8 +118,10 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 			r.Message = fmt.Sprintf("spec.valuesFrom does not name ConfigMap %s with the shared values",
 				p.SourceName(spec.Name))
 		}
+
 		s.Releases = append(s.Releases, r)
 	}
+
 	waves(&s, spec.Waves, in.releases[spec.Name])
 	had := statusOf(p, spec.Name)
 	if spec.CopyOf() != nil {
@@ -121,6 +130,7 @@ func stageOf(p *v1beta1.ReleasePipeline, i int, in inputs) promotion.Stage {
 	if had != nil {
 		remember(&s, had)
 	}
+
 	s.Requests = requestFacts(in.requests, spec.Name, had)
 	return s
 }
@@ -145,6 +155,7 @@ func remember(s *promotion.Stage, had *v1beta1.StageStatus) {
 			Request: requestOfDelivery(d),
 		}
 	}
+
 	for _, v := range had.Verified {
 		known := promotion.Verification{Candidate: candidateOf(v.PipelineCandidate), At: v.At.Time}
 		if v.Since != nil {
@@ -153,8 +164,10 @@ func remember(s *promotion.Stage, had *v1beta1.StageStatus) {
 		if v.Longest != nil {
 			known.Longest = v.Longest.Duration
 		}
+
 		s.Verified = append(s.Verified, known)
 	}
+
 	for _, r := range had.Rejected {
 		s.Rejected = append(s.Rejected, promotion.Rejection{ID: idOfRejection(r), Reason: r.Reason})
 	}
@@ -164,10 +177,12 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 	if spec == nil {
 		return promotion.Gates{}
 	}
+
 	g := promotion.Gates{
 		Range: spec.Range, NoPrereleases: spec.Prereleases == "Deny", Bump: spec.Bump, Downgrade: spec.Downgrade,
 	}
-	g.Signed, g.Attested = spec.Verify != nil, len(spec.Attestations) > 0
+	g.Signed = spec.Verify != nil
+	g.Attested = len(spec.Attestations) > 0
 	if spec.Approval != nil {
 		g.Approval = approvalGateOf(spec.Approval)
 	}
@@ -177,11 +192,13 @@ func gatesOf(spec *v1beta1.StageGates) promotion.Gates {
 	if spec.MinAge != nil {
 		g.MinAge = spec.MinAge.Duration
 	}
+
 	for _, w := range spec.Windows {
 		g.Windows = append(g.Windows, promotion.Window{
 			Deny: w.Kind == "Deny", Cron: w.Cron, Duration: w.Duration.Duration, TimeZone: w.TimeZone,
 		})
 	}
+
 	return g
 }
 
@@ -203,42 +220,51 @@ func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
 	if r.ID = verifiedBy(hr); r.ID.Chart != "" {
 		r.At = s.LastVerified.At.Time
 	}
+
 	return r
 }
 
 // verifiedBy is what a HelmRelease has verified last, when that is what runs; zero for nothing. The shared values count
 // where the values that were deployed and verified are those that the HelmRelease made with them.
 func verifiedBy(hr *v1beta1.HelmRelease) promotion.Identity {
-	s, newest := hr.Status, hr.Status.Latest()
+	s := hr.Status
+	newest := hr.Status.Latest()
 	verified := meta.FindStatusCondition(s.Conditions, v1beta1.VerifiedCondition)
 	if verified == nil || verified.Status != metav1.ConditionTrue || verified.ObservedGeneration != hr.Generation ||
 		s.LastVerified == nil || newest == nil || newest.ChartDigest != s.LastVerified.ChartDigest {
 		return promotion.Identity{}
 	}
+
 	id := promotion.Identity{Chart: s.LastVerified.ChartDigest}
 	if shared := s.SharedValues; shared != nil && newest.ConfigDigest == shared.ConfigDigest &&
 		s.LastVerified.ConfigDigest == shared.ConfigDigest {
 		id.Values = shared.Digest
 	}
+
 	return id
 }
 
 // badOf are the charts that failed permanently with the present values of a HelmRelease, and why.
 func badOf(hr *v1beta1.HelmRelease) map[promotion.Identity]string {
-	s, bad, values := hr.Status, map[promotion.Identity]string{}, ""
+	s := hr.Status
+	bad := map[promotion.Identity]string{}
+	values := ""
 	if s.SharedValues != nil && s.LastAttemptedConfigDigest == s.SharedValues.ConfigDigest {
 		values = s.SharedValues.Digest
 	}
+
 	for _, known := range s.KnownBad {
 		if known.ConfigDigest == s.LastAttemptedConfigDigest && known.RenderDigest == s.LastAttemptedRenderDigest {
 			bad[promotion.Identity{Chart: known.ChartDigest, Values: values}] = known.Reason
 		}
 	}
+
 	if f := s.LastFailure; f != nil {
 		if id := (promotion.Identity{Chart: f.ChartDigest, Values: values}); bad[id] != "" {
 			bad[id] = short(f.Reason+": "+f.Message, maxReleaseMessage)
 		}
 	}
+
 	return bad
 }
 

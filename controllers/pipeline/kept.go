@@ -59,16 +59,19 @@ func (h *handler) noteKept(ctx context.Context, p *v1beta1.ReleasePipeline) (not
 	if err != nil {
 		return nil // the cache answers; it fails only while the process stops
 	}
+
 	for i := range p.Status.Stages {
 		s := &p.Status.Stages[i]
 		if s.Delivery == nil {
 			continue
 		}
+
 		if note := h.keptNote(ctx, p, s, kind); note != "" {
 			s.Message = short(s.Message+"; it keeps "+s.Delivery.Version+", and "+note, maxMessage)
 			notes = append(notes, s.Name+" keeps "+s.Delivery.Version+", and "+note)
 		}
 	}
+
 	return notes
 }
 
@@ -93,6 +96,7 @@ func (h *handler) keptNote(
 	if kind == "" {
 		return "" // the conditions say that the subject is gone
 	}
+
 	if kind == v1beta1.HelmChartKind {
 		pinned := &v1beta1.HelmChart{Spec: chartSpec(p, s.Delivery.PipelineCandidate)}
 		pinned.Namespace = p.Namespace
@@ -102,6 +106,7 @@ func (h *handler) keptNote(
 			}
 		}
 	}
+
 	source := catalog.NewSource(kind)
 	key := types.NamespacedName{Namespace: p.Namespace, Name: p.SourceName(s.Name)}
 	if err := h.cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy); err != nil {
@@ -110,6 +115,7 @@ func (h *handler) keptNote(
 	if failed := notReady(source); failed != "" {
 		return fmt.Sprintf("%s %s is not ready: %s", kind, key.Name, failed)
 	}
+
 	return ""
 }
 
@@ -135,6 +141,7 @@ func moved(p *v1beta1.ReleasePipeline, chart v1beta1.ChartRevision) string {
 	if known || before < 0 || p.Spec.Subject.SourceRef.Kind == v1beta1.GitRepositoryKind {
 		return ""
 	}
+
 	return fmt.Sprintf("version %s of the subject has other content than before: %s before, %s now, which is another "+
 		"candidate", chart.Version, p.Status.Candidates[before].Digest, chart.Digest)
 }

@@ -37,14 +37,20 @@ func (h *handler) base(ctx context.Context, p *v1beta1.ReleasePipeline) (*v1beta
 		if err := h.cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
+
 		spec := source.Spec.DeepCopy()
-		spec.Reference, spec.Suspend, spec.Ignore, spec.LayerSelector = nil, false, nil, nil
+		spec.Reference = nil
+		spec.Suspend = false
+		spec.Ignore = nil
+		spec.LayerSelector = nil
 		return spec, nil
 	}
+
 	source := &v1beta1.HelmRepository{}
 	if err := h.cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
+
 	spec := source.Spec.DeepCopy()
 	return &v1beta1.OCIRepositorySpec{
 		URL:       strings.TrimSuffix(spec.URL, "/") + "/" + p.Spec.Subject.Chart,
@@ -71,6 +77,7 @@ func (h *handler) deliver(ctx context.Context, p *v1beta1.ReleasePipeline) error
 	if err != nil {
 		return err
 	}
+
 	return h.prune(ctx, p, kind)
 }
 
@@ -80,6 +87,7 @@ func (h *handler) deliverRepositories(ctx context.Context, p *v1beta1.ReleasePip
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("reading the source of the subject: %w", err)
 	}
+
 	for i := range p.Status.Stages {
 		if p.Status.Stages[i].Delivery == nil || copyOf(p, p.Status.Stages[i].Name) != nil {
 			continue
@@ -88,6 +96,7 @@ func (h *handler) deliverRepositories(ctx context.Context, p *v1beta1.ReleasePip
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -102,21 +111,26 @@ func (h *handler) point(
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("reading OCIRepository %s: %w", key, err)
 	}
+
 	switch {
 	case exists && !isOf(live, p):
 		return &foreignError{v1beta1.OCIRepositoryKind, key.Name}
 	case !exists && base == nil:
 		return nil
 	}
+
 	want := live.DeepCopy()
-	want.Namespace, want.Name = key.Namespace, key.Name
+	want.Namespace = key.Namespace
+	want.Name = key.Name
 	if base != nil {
 		want.Spec = *base.DeepCopy()
 	}
+
 	want.Spec.Reference = &v1beta1.OCIRepositoryRef{Digest: s.Delivery.Digest}
 	if want.Labels == nil {
 		want.Labels = map[string]string{}
 	}
+
 	want.Labels[v1beta1.PipelineLabel], want.Labels[v1beta1.StageLabel] = labelOf(p), s.Name
 	annotateValues(want, s.Delivery.ValuesDigest)
 	want.OwnerReferences = ownedBy(p)
@@ -131,6 +145,7 @@ func (h *handler) point(
 	if err != nil {
 		return fmt.Errorf("writing OCIRepository %s: %w", key, err)
 	}
+
 	h.wrote.repositories.Remember(want)
 	return nil
 }

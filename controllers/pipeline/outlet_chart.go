@@ -37,6 +37,7 @@ func (h *handler) outletKind(ctx context.Context, p *v1beta1.ReleasePipeline) (s
 	case v1beta1.GitRepositoryKind:
 		return v1beta1.HelmChartKind, nil
 	}
+
 	source := &v1beta1.HelmRepository{}
 	key := types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}
 	err := h.cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy)
@@ -48,6 +49,7 @@ func (h *handler) outletKind(ctx context.Context, p *v1beta1.ReleasePipeline) (s
 	case source.IsOCI():
 		return v1beta1.OCIRepositoryKind, nil
 	}
+
 	return v1beta1.HelmChartKind, nil
 }
 
@@ -79,12 +81,15 @@ func (h *handler) pointChart(
 	case !exists && !create:
 		return nil
 	}
+
 	want := live.DeepCopy()
-	want.Namespace, want.Name = key.Namespace, key.Name
+	want.Namespace = key.Namespace
+	want.Name = key.Name
 	want.Spec = chartSpec(p, s.Delivery.PipelineCandidate)
 	if want.Labels == nil {
 		want.Labels = map[string]string{}
 	}
+
 	want.Labels[v1beta1.PipelineLabel], want.Labels[v1beta1.StageLabel] = labelOf(p), s.Name
 	annotateValues(want, s.Delivery.ValuesDigest)
 	want.OwnerReferences = ownedBy(p)
@@ -99,6 +104,7 @@ func (h *handler) pointChart(
 	if err != nil {
 		return fmt.Errorf("writing HelmChart %s: %w", key, err)
 	}
+
 	h.wrote.charts.Remember(want)
 	return nil
 }
@@ -125,11 +131,13 @@ func (h *handler) prune(ctx context.Context, p *v1beta1.ReleasePipeline, kind st
 		if err != nil {
 			return fmt.Errorf("listing the sources of the stages: %w", err)
 		}
+
 		_ = meta.EachListItem(list, func(item runtime.Object) error { // no call returns an error
 			failed = errors.Join(failed, h.pruneSource(ctx, p, item.(catalog.Object), kind))
 			return nil
 		})
 	}
+
 	return failed
 }
 
@@ -140,6 +148,7 @@ func (h *handler) pruneSource(
 	if _, is := source.(*v1beta1.HelmChart); is {
 		own = v1beta1.HelmChartKind
 	}
+
 	stage := source.GetLabels()[v1beta1.StageLabel]
 	wanted := hasSource(p, stage) && (kind == "" || kind == own)
 	if !metav1.IsControlledBy(source, p) || wanted {
@@ -148,6 +157,7 @@ func (h *handler) pruneSource(
 	if len(catalog.ReleasesOf(ctx, h.cached, sourceOf(p, own, stage))) > 0 {
 		return nil
 	}
+
 	return client.IgnoreNotFound(h.writer.Delete(ctx, source))
 }
 
@@ -164,11 +174,13 @@ func (h *handler) releasesOf(
 	if err != nil {
 		return nil, err
 	}
+
 	var found []types.NamespacedName
 	for _, each := range outletKinds {
 		if kind == "" || kind == each {
 			found = append(found, catalog.ReleasesOf(ctx, h.cached, sourceOf(p, each, stage))...)
 		}
 	}
+
 	return found, nil
 }

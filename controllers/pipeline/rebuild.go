@@ -33,6 +33,7 @@ func (h *handler) rebuild(ctx context.Context, p *v1beta1.ReleasePipeline, now t
 	if err := h.adopt(ctx, p, list.Items); err != nil {
 		return nil, err
 	}
+
 	seen := firstSeen(p, list.Items)
 	var events []status.Event
 	for i, spec := range p.Spec.Stages {
@@ -40,6 +41,7 @@ func (h *handler) rebuild(ctx context.Context, p *v1beta1.ReleasePipeline, now t
 		if err != nil {
 			return nil, err
 		}
+
 		stage, number, rebuilt := stageOf(p, i, inputs{}).Rebuild(remains, now)
 		if rebuilt {
 			restoreStage(p, stage, number)
@@ -47,12 +49,15 @@ func (h *handler) rebuild(ctx context.Context, p *v1beta1.ReleasePipeline, now t
 			events = append(events, restored(stage))
 			continue
 		}
+
 		renumber(p, spec.Name, list.Items)
 	}
+
 	if len(events) > 0 {
 		// The request may have been handled before; it would forget the rejections that were just restored.
 		status.PipelineResetAnswered(p, p.Annotations[v1beta1.ResetRequestAnnotation])
 	}
+
 	return events, nil
 }
 
@@ -87,12 +92,14 @@ func (h *handler) adopt(ctx context.Context, p *v1beta1.ReleasePipeline, all []v
 		if !isRecord(&all[i], p) || metav1.IsControlledBy(&all[i], p) {
 			continue
 		}
+
 		before := all[i].DeepCopy()
 		before.DeepCopyInto(&all[i])
 		all[i].OwnerReferences = ownedBy(p)
 		if all[i].Labels == nil {
 			all[i].Labels = map[string]string{}
 		}
+
 		all[i].Labels[v1beta1.PipelineLabel] = labelOf(p)
 		if err := h.writer.Patch(ctx, &all[i], client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("writing the owner of Promotion %s/%s: %w", p.Namespace, all[i].Name, err)
@@ -118,9 +125,11 @@ func firstSeen(
 			})
 		}
 	}
+
 	for _, c := range p.Status.Candidates {
 		add(candidateOf(c))
 	}
+
 	return seen
 }
 
@@ -133,15 +142,18 @@ func (h *handler) remains(
 	if had := statusOf(p, stage); had != nil {
 		r.Known = had.Promotions
 	}
+
 	for i := range all {
 		if all[i].Spec.Stage == stage && isRecord(&all[i], p) {
 			r.Records = append(r.Records, recordOf(&all[i], seen))
 		}
 	}
+
 	source, err := h.outletOf(ctx, p, stage)
 	if source != nil {
 		r.Source = sourceCandidate(source, seen)
 	}
+
 	return r, err
 }
 
@@ -160,6 +172,7 @@ func (h *handler) outletOf(ctx context.Context, p *v1beta1.ReleasePipeline, stag
 			return source, nil
 		}
 	}
+
 	return nil, nil
 }
 
@@ -195,6 +208,7 @@ func sourceCandidate(source catalog.Object, seen map[promotion.Identity]promotio
 	if c, ok := seen[id]; ok {
 		return c
 	}
+
 	c := promotion.Candidate{Version: digest, ID: id, FirstSeen: source.GetCreationTimestamp().Time}
 	switch source := source.(type) {
 	case *v1beta1.OCIRepository:
@@ -202,8 +216,10 @@ func sourceCandidate(source catalog.Object, seen map[promotion.Identity]promotio
 			c.Version = chart.Version
 		}
 	case *v1beta1.HelmChart:
-		c.Version, c.Origin = source.Spec.Version, source.Spec.Origin
+		c.Version = source.Spec.Version
+		c.Origin = source.Spec.Origin
 	}
+
 	return c
 }
 
@@ -216,6 +232,7 @@ func restoreStage(p *v1beta1.ReleasePipeline, s promotion.Stage, number int64) {
 		*current = next
 		return
 	}
+
 	stages := append(slices.Clone(p.Status.Stages), next)
 	slices.SortStableFunc(stages, func(a, b v1beta1.StageStatus) int {
 		return cmp.Compare(stageIndex(p, a.Name), stageIndex(p, b.Name))
@@ -238,9 +255,11 @@ func restoreCandidates(p *v1beta1.ReleasePipeline, s promotion.Stage, r promotio
 	if s.Delivery != nil {
 		found = append(found, s.Delivery.Candidate)
 	}
+
 	for _, record := range r.Records {
 		found = append(found, record.Candidate)
 	}
+
 	all := slices.Clone(p.Status.Candidates)
 	for _, c := range found {
 		known := func(other v1beta1.PipelineCandidate) bool { return idOf(other) == c.ID }
@@ -248,6 +267,7 @@ func restoreCandidates(p *v1beta1.ReleasePipeline, s promotion.Stage, r promotio
 			all = append(all, candidateStatus(c))
 		}
 	}
+
 	slices.SortStableFunc(all, func(a, b v1beta1.PipelineCandidate) int {
 		return b.FirstSeen.Compare(a.FirstSeen.Time)
 	})
@@ -261,17 +281,20 @@ func renumber(p *v1beta1.ReleasePipeline, stage string, all []v1beta1.Promotion)
 	if s == nil || s.Delivery == nil || s.Delivery.Promotion != recordName(p, stage, s.Promotions) {
 		return
 	}
+
 	taken := func(o v1beta1.Promotion) bool {
 		return o.Name == s.Delivery.Promotion && (!isOf(&o, p) || idOfRecord(&o) != idOf(s.Delivery.PipelineCandidate))
 	}
 	if !slices.ContainsFunc(all, taken) {
 		return
 	}
+
 	for i := range all {
 		if strings.HasPrefix(all[i].Name, p.SourceName(stage)+"-") {
 			s.Promotions = max(s.Promotions, numberOf(&all[i]))
 		}
 	}
+
 	s.Promotions++
 	s.Delivery.Promotion = recordName(p, stage, s.Promotions)
 }

@@ -34,6 +34,7 @@ func addCandidate(p *v1beta1.ReleasePipeline, chart v1beta1.ChartRevision, value
 		}
 		return
 	}
+
 	all := append([]v1beta1.PipelineCandidate{found}, p.Status.Candidates...)
 	status.PipelineCandidates(p, all[:min(len(all), maxCandidates)])
 }
@@ -49,6 +50,7 @@ func seeAgain(p *v1beta1.ReleasePipeline, known int, now metav1.Time) {
 		if s.Delivery != nil && idOf(s.Delivery.PipelineCandidate) == idOf(again) {
 			s.Delivery.FirstSeen = now
 		}
+
 		for j := range s.Verified {
 			if idOf(s.Verified[j].PipelineCandidate) == idOf(again) {
 				s.Verified[j].FirstSeen = now
@@ -87,6 +89,7 @@ func record(p *v1beta1.ReleasePipeline, f promotion.Facts, decisions []promotion
 		if s := statusOf(p, d.Stage); s != nil {
 			had = *s
 		}
+
 		stages = append(stages, stageAfter(p, had, f.Stages[i].Apply(d, now), d))
 		requests, answered := requestsAfter(had.Requests, d)
 		stages[i].Requests = requests
@@ -96,10 +99,12 @@ func record(p *v1beta1.ReleasePipeline, f promotion.Facts, decisions []promotion
 			starves := status.Event{Warning: true, Reason: v1beta1.CandidatesDisplacedReason, Message: d.Starves}
 			out.events = append(out.events, starves)
 		}
+
 		if !d.Next.IsZero() && (out.next.IsZero() || d.Next.Before(out.next)) {
 			out.next = d.Next
 		}
 	}
+
 	status.PipelineStages(p, stages)
 	return out
 }
@@ -114,8 +119,10 @@ func stageAfter(
 		Displaced: int64(s.Displaced),
 	}
 	if d.Candidate != nil {
-		next.Candidate, next.CandidateValues = d.Candidate.Version, d.Candidate.ID.Values
+		next.Candidate = d.Candidate.Version
+		next.CandidateValues = d.Candidate.ID.Values
 	}
+
 	if s.Delivery != nil {
 		if d.Step == promotion.StepPromote || d.Back != nil {
 			next.Promotions++
@@ -127,6 +134,7 @@ func stageAfter(
 			Request:   deliveryRequest(s.Delivery.Request),
 		}
 	}
+
 	admit(&next, had, s)
 	for _, v := range s.Verified {
 		entry := v1beta1.StageVerification{PipelineCandidate: candidateStatus(v.Candidate), At: metav1.NewTime(v.At)}
@@ -134,16 +142,20 @@ func stageAfter(
 			since := metav1.NewTime(v.Since)
 			entry.Since = &since
 		}
+
 		if v.Longest > 0 {
 			entry.Longest = &metav1.Duration{Duration: v.Longest}
 		}
+
 		next.Verified = append(next.Verified, entry)
 	}
+
 	for _, r := range s.Rejected {
 		next.Rejected = append(next.Rejected, v1beta1.StageRejection{
 			Digest: r.ID.Chart, ValuesDigest: r.ID.Values, Reason: short(r.Reason, maxMessage),
 		})
 	}
+
 	return next
 }
 
@@ -158,6 +170,7 @@ func gateStatuses(gates []promotion.Gate) []v1beta1.GateStatus {
 	if len(gates) == 0 {
 		return nil
 	}
+
 	all := make([]v1beta1.GateStatus, 0, len(gates))
 	for _, g := range gates {
 		s := v1beta1.GateStatus{Name: g.Name, Result: string(g.Result), Message: short(g.Message, maxMessage)}
@@ -165,8 +178,10 @@ func gateStatuses(gates []promotion.Gate) []v1beta1.GateStatus {
 			until := metav1.NewTime(g.Until)
 			s.Until = &until
 		}
+
 		all = append(all, s)
 	}
+
 	return all
 }
 
@@ -183,6 +198,7 @@ func eventsOf(d promotion.Decision) []status.Event {
 		if d.Back != nil {
 			text += "; it goes back to " + d.Back.Title()
 		}
+
 		return []status.Event{{Warning: true, Reason: v1beta1.CandidateRejectedReason, Message: text}}
 	}
 	return nil
@@ -198,12 +214,14 @@ func conclude(p *v1beta1.ReleasePipeline, now time.Time) {
 		if s.Delivery != nil {
 			version = candidateOf(s.Delivery.PipelineCandidate).Title()
 		}
+
 		all = append(all, fmt.Sprintf("%s has %s (%s)", s.Name, version, s.Phase))
 		verifying = verifying || s.Phase == promotion.PhaseVerifying
 		if s.Phase == promotion.PhaseFailed {
 			failed = append(failed, s.Name+": "+s.Message)
 		}
 	}
+
 	switch message := strings.Join(all, ", "); {
 	case len(failed) > 0:
 		status.Stalled(p, v1beta1.CandidateRejectedReason, strings.Join(failed, "; "), now)

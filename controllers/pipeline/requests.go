@@ -26,12 +26,14 @@ func (h *handler) requestsOf(ctx context.Context, p *v1beta1.ReleasePipeline) ([
 	if err != nil {
 		return nil, fmt.Errorf("listing the Promotions that users made: %w", err)
 	}
+
 	var found []v1beta1.Promotion
 	for i := range list.Items {
 		if q := &list.Items[i]; q.IsRequest() && q.DeletionTimestamp.IsZero() {
 			found = append(found, *q.DeepCopy())
 		}
 	}
+
 	return found, nil
 }
 
@@ -45,6 +47,7 @@ func requestFacts(all []v1beta1.Promotion, stage string, had *v1beta1.StageStatu
 		if q.Spec.Stage != stage || q.IsFinal() || known != nil && known.Phase != promotion.RequestWaiting {
 			continue
 		}
+
 		open = append(open, promotion.Request{
 			Name: q.Name, Cause: q.Spec.Cause, Version: q.Spec.Version, Digest: q.Spec.Digest,
 			ValuesDigest: q.Spec.ValuesDigest, Bypass: q.Spec.Bypass,
@@ -52,6 +55,7 @@ func requestFacts(all []v1beta1.Promotion, stage string, had *v1beta1.StageStatu
 			Seen: known != nil,
 		})
 	}
+
 	slices.SortFunc(open, func(a, b promotion.Request) int { return b.At.Compare(a.At) })
 	return open[:min(len(open), maxRequests)]
 }
@@ -76,6 +80,7 @@ func requestsAfter(had []v1beta1.StageRequest, d promotion.Decision) (all []v1be
 	if d.Phase == promotion.PhaseSuspended {
 		return all, false
 	}
+
 	answered := map[string]bool{}
 	for i := len(d.Answers) - 1; i >= 0; i-- { // the oldest first
 		a := d.Answers[i]
@@ -86,9 +91,11 @@ func requestsAfter(had []v1beta1.StageRequest, d promotion.Decision) (all []v1be
 		case at < 0:
 			all, changed = append(all, entry), true
 		case all[at] != entry:
-			all[at], changed = entry, true
+			all[at] = entry
+			changed = true
 		}
 	}
+
 	withdrawn := func(r v1beta1.StageRequest) bool {
 		return r.Phase == promotion.RequestWaiting && !answered[r.Name]
 	}
@@ -124,6 +131,7 @@ func reasonOfRequest(r *v1beta1.DeliveryRequest) string {
 	if len(r.Bypass) > 0 {
 		text += "; without the gates " + strings.Join(r.Bypass, ", ")
 	}
+
 	return short(text, maxMessage)
 }
 
@@ -133,6 +141,7 @@ func (h *handler) answer(ctx context.Context, p *v1beta1.ReleasePipeline, record
 	if err != nil {
 		return err
 	}
+
 	var failed error
 	for i := range requests {
 		q := &requests[i]
@@ -140,10 +149,12 @@ func (h *handler) answer(ctx context.Context, p *v1beta1.ReleasePipeline, record
 		if a.phase == "" {
 			continue
 		}
+
 		failed = errors.Join(failed, h.writePhase(ctx, q, func(q *v1beta1.Promotion) {
 			a.conclude(q, metav1.NewTime(h.now()))
 		}))
 	}
+
 	return failed
 }
 
@@ -160,18 +171,22 @@ func answerTo(p *v1beta1.ReleasePipeline, q *v1beta1.Promotion, records []v1beta
 		if q.IsFinal() {
 			return answer{}
 		}
+
 		names := make([]string, 0, len(p.Spec.Stages))
 		for _, s := range p.Spec.Stages {
 			names = append(names, s.Name)
 		}
+
 		return answer{phase: v1beta1.PromotionFailed, message: fmt.Sprintf("pipeline %s has no stage %q; it has %s",
 			p.Name, q.Spec.Stage, strings.Join(names, ", "))}
 	}
+
 	s := statusOf(p, q.Spec.Stage)
 	known := requestOf(s, q.Name)
 	if known == nil {
 		return answer{}
 	}
+
 	switch known.Phase {
 	case promotion.RequestWaiting:
 		return answer{phase: v1beta1.PromotionWaiting, message: known.Message}
@@ -180,15 +195,18 @@ func answerTo(p *v1beta1.ReleasePipeline, q *v1beta1.Promotion, records []v1beta
 	case promotion.RequestSuperseded:
 		return answer{phase: v1beta1.PromotionSuperseded, message: known.Message}
 	}
+
 	if r := carriedBy(s, q, records); r != nil {
 		return answer{phase: phaseOf(r, s), message: "Promotion " + r.Name + " records it", promoted: true}
 	}
+
 	switch {
 	case q.IsFinal():
 		return answer{} // its record was deleted
 	case s.Delivery != nil && !s.Delivery.Verified:
 		return answer{phase: v1beta1.PromotionVerifying, message: known.Message, promoted: true}
 	}
+
 	return answer{phase: v1beta1.PromotionVerified, message: known.Message, promoted: true}
 }
 
@@ -198,16 +216,21 @@ func carriedBy(s *v1beta1.StageStatus, q *v1beta1.Promotion, records []v1beta1.P
 	if d == nil {
 		return nil
 	}
+
 	if d.Request != nil && d.Request.Name == q.Name {
 		r := &v1beta1.Promotion{ObjectMeta: metav1.ObjectMeta{Name: d.Promotion}}
-		r.Spec.Digest, r.Spec.ValuesDigest, r.Spec.Cause = d.Digest, d.ValuesDigest, d.Cause
+		r.Spec.Digest = d.Digest
+		r.Spec.ValuesDigest = d.ValuesDigest
+		r.Spec.Cause = d.Cause
 		return r
 	}
+
 	for i := range records {
 		if r := &records[i]; r.Spec.Request == q.Name && r.Spec.Stage == s.Name {
 			return r
 		}
 	}
+
 	return nil
 }
 
@@ -230,6 +253,7 @@ func (a answer) conclude(q *v1beta1.Promotion, now metav1.Time) {
 	default:
 		status.Stalled(q, v1beta1.NotPromotedReason, text+" is not promoted: "+a.message, now.Time)
 	}
+
 	status.PromotionPhase(q, a.phase)
 	if q.IsFinal() && q.Status.FinishedAt == nil {
 		status.PromotionFinished(q, now)
@@ -247,6 +271,7 @@ func (h *handler) writePhase(ctx context.Context, q *v1beta1.Promotion, change f
 	if err := h.writer.Status().Patch(ctx, q, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of Promotion %s/%s: %w", q.Namespace, q.Name, err)
 	}
+
 	return nil
 }
 
@@ -257,6 +282,7 @@ func (h *handler) approvers(ctx context.Context, p *v1beta1.ReleasePipeline, s *
 	if err != nil {
 		return nil, fmt.Errorf("listing the approvals of the pipeline: %w", err)
 	}
+
 	var users []string
 	for i := range list.Items {
 		a := list.Items[i].Spec
@@ -265,6 +291,7 @@ func (h *handler) approvers(ctx context.Context, p *v1beta1.ReleasePipeline, s *
 			users = append(users, a.User)
 		}
 	}
+
 	slices.Sort(users)
 	return users[:min(len(users), maxApprovers)], nil
 }

@@ -46,6 +46,7 @@ func (h *requestHandler) Reconcile(ctx context.Context, q *v1beta1.Promotion) (t
 	if !q.IsRequest() || q.IsFinal() {
 		return 0, nil
 	}
+
 	key := types.NamespacedName{Namespace: q.Namespace, Name: q.Spec.Pipeline}
 	err := h.cached.Get(ctx, key, &v1beta1.ReleasePipeline{})
 	switch {
@@ -54,6 +55,7 @@ func (h *requestHandler) Reconcile(ctx context.Context, q *v1beta1.Promotion) (t
 	case !apierrors.IsNotFound(err):
 		return 0, fmt.Errorf("reading ReleasePipeline %s: %w", key, err)
 	}
+
 	now := h.now()
 	missing := fmt.Sprintf("ReleasePipeline %s does not exist", key)
 	left := q.CreationTimestamp.Add(defaultDeadline).Sub(now)
@@ -62,6 +64,7 @@ func (h *requestHandler) Reconcile(ctx context.Context, q *v1beta1.Promotion) (t
 		a.conclude(q, metav1.NewTime(now))
 		return 0, nil
 	}
+
 	status.PromotionPhase(q, v1beta1.PromotionWaiting)
 	status.Retrying(q, v1beta1.NotFoundReason, fmt.Sprintf("%s; the controller continues when it does, until %s",
 		missing, q.CreationTimestamp.Add(defaultDeadline).UTC().Format(time.RFC3339)), now)

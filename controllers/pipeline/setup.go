@@ -75,11 +75,13 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	if err := setupRequests(manager, o); err != nil {
 		return err
 	}
+
 	waker := loop.NewWaker()
 	checks, err := newChecks()
 	if err != nil {
 		return err
 	}
+
 	tasks := loop.NewTasks[[]signed](ctx, waker.Wake, o.Now)
 	policy := &policyCheck{live: manager.GetAPIReader(), now: o.Now}
 	h := &handler{
@@ -110,14 +112,17 @@ func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	if err := indexer.IndexField(ctx, &v1beta1.Promotion{}, pipelineIndex, byPipeline); err != nil {
 		return fmt.Errorf("indexing Promotions: %w", err)
 	}
+
 	for _, source := range []client.Object{&v1beta1.OCIRepository{}, &v1beta1.HelmChart{}} {
 		if err := indexer.IndexField(ctx, source, pipelineIndex, byLabel); err != nil {
 			return fmt.Errorf("indexing the sources of stages: %w", err)
 		}
 	}
+
 	if err := indexer.IndexField(ctx, &v1beta1.ReleasePipeline{}, valuesIndex, byValues); err != nil {
 		return fmt.Errorf("indexing ReleasePipelines: %w", err)
 	}
+
 	return nil
 }
 
@@ -136,10 +141,12 @@ func sharing(cached client.Reader) catalog.Users {
 		if err := cached.List(ctx, list, client.MatchingFields{valuesIndex: choice.String()}); err != nil {
 			return nil // the cache answers; it fails only while the process stops
 		}
+
 		keys := make([]types.NamespacedName, 0, len(list.Items))
 		for i := range list.Items {
 			keys = append(keys, client.ObjectKeyFromObject(&list.Items[i]))
 		}
+
 		return keys
 	}
 }
@@ -179,6 +186,7 @@ func watches(cached client.Reader, noFreezes bool) []loop.Watch {
 	if noFreezes {
 		return all
 	}
+
 	return append(all, loop.Watch{Object: &v1beta1.ReleaseFreeze{}, Affects: allPipelines(cached)})
 }
 
@@ -207,11 +215,13 @@ func ofStage(cached client.Reader) func(context.Context, client.Object) []reconc
 		if !slices.Contains(outletKinds, choice.Kind) {
 			return nil
 		}
+
 		source := catalog.NewSource(choice.Kind)
 		key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
 		if err := cached.Get(ctx, key, source, client.UnsafeDisableDeepCopy); err != nil {
 			return nil // it is not there; when it is, its pipeline is reconciled
 		}
+
 		return withParents(ctx, cached, ofOwner(ctx, source))
 	}
 }
@@ -235,6 +245,7 @@ func saysMore() predicate.Predicate {
 		if !ok || !also {
 			return false
 		}
+
 		return !reflect.DeepEqual(releaseOf(before), releaseOf(after)) ||
 			!reflect.DeepEqual(before.Labels, after.Labels) ||
 			catalog.ChoiceOfRelease(before) != catalog.ChoiceOfRelease(after) ||
@@ -251,7 +262,9 @@ func hasNoVerdict(before, after client.Object) bool {
 	if !ok || !also {
 		return false
 	}
-	had, has := releaseOf(old), releaseOf(hr)
+
+	had := releaseOf(old)
+	has := releaseOf(hr)
 	return (has.ID == promotion.Identity{} || has.ID == had.ID) && reflect.DeepEqual(had.Bad, has.Bad) &&
 		catalog.ChoiceOfRelease(old) == catalog.ChoiceOfRelease(hr) &&
 		old.DeletionTimestamp.IsZero() == hr.DeletionTimestamp.IsZero()
@@ -264,12 +277,14 @@ func allPipelines(cached client.Reader) func(context.Context, client.Object) []r
 		if err := cached.List(ctx, list); err != nil {
 			return nil // the cache answers; it fails only while the process stops
 		}
+
 		var found []reconcile.Request
 		for i := range list.Items {
 			if o.(*v1beta1.ReleaseFreeze).Covers(&list.Items[i]) {
 				found = append(found, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 			}
 		}
+
 		return found
 	}
 }
@@ -295,10 +310,12 @@ func (c *policyCheck) holds(ctx context.Context) (bool, error) {
 	if c.now().Before(c.until) {
 		return c.held, nil
 	}
+
 	held, err := c.ask(ctx)
 	if err != nil {
 		return false, err
 	}
+
 	c.held, c.until = held, c.now().Add(rememberFor)
 	return held, nil
 }
@@ -318,14 +335,17 @@ func (c *policyCheck) ask(ctx context.Context) (bool, error) {
 			return false, fmt.Errorf("reading the admission policies that check approvals: %w", err)
 		}
 	}
+
 	checks := map[string]bool{}
 	for _, p := range policies.Items {
 		expressions := make([]string, 0, len(p.Spec.Validations))
 		for _, v := range p.Spec.Validations {
 			expressions = append(expressions, v.Expression)
 		}
+
 		checks[p.Name] = slices.Contains(expressions, userCheck) && slices.Contains(expressions, groupsCheck)
 	}
+
 	return slices.ContainsFunc(bindings.Items, func(b admissionv1.ValidatingAdmissionPolicyBinding) bool {
 		return checks[b.Spec.PolicyName] && slices.Contains(b.Spec.ValidationActions, admissionv1.Deny)
 	}), nil

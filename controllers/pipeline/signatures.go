@@ -82,6 +82,7 @@ func (s *signatures) of(p *v1beta1.ReleasePipeline) map[string]map[string]promot
 			s.known.Add(r.key, r.answer)
 		}
 	}
+
 	found := map[string]map[string]promotion.Signature{}
 	for i := range p.Spec.Stages {
 		stage := &p.Spec.Stages[i]
@@ -89,6 +90,7 @@ func (s *signatures) of(p *v1beta1.ReleasePipeline) map[string]map[string]promot
 		if policy == nil {
 			continue
 		}
+
 		found[stage.Name] = map[string]promotion.Signature{}
 		for _, c := range p.Status.Candidates {
 			if answer, ok := s.known.Get(keyOf(p, c.Digest, policy)); ok {
@@ -96,6 +98,7 @@ func (s *signatures) of(p *v1beta1.ReleasePipeline) map[string]map[string]promot
 			}
 		}
 	}
+
 	return found
 }
 
@@ -112,9 +115,11 @@ func (s *signatures) ask(p *v1beta1.ReleasePipeline, decisions []promotion.Decis
 			questions = append(questions, question{keyOf(p, digest, policy), policy})
 		}
 	}
+
 	if len(questions) == 0 {
 		return
 	}
+
 	questions = questions[:min(len(questions), maxAsked)]
 	s.tasks.Start(client.ObjectKeyFromObject(p), func(ctx context.Context) []signed {
 		answers := make([]signed, 0, len(questions))
@@ -122,12 +127,14 @@ func (s *signatures) ask(p *v1beta1.ReleasePipeline, decisions []promotion.Decis
 			by, err := s.signers.Signed(ctx, q.key.choice, q.key.digest, q.policy)
 			answers = append(answers, signed{q.key, s.answer(by, err)})
 		}
+
 		return answers
 	}, func(err error) []signed {
 		answers := make([]signed, 0, len(questions))
 		for _, q := range questions {
 			answers = append(answers, signed{q.key, s.answer("", err)})
 		}
+
 		return answers
 	})
 }
@@ -143,10 +150,12 @@ func (s *signatures) answer(by string, err error) promotion.Signature {
 	case errors.As(err, &e) && e.Reason() == v1beta1.VerificationFailedReason:
 		return promotion.Signature{Result: promotion.Fail, Message: err.Error(), Again: later}
 	}
+
 	pause := unreachableFor
 	if e != nil {
 		pause = max(pause, e.RetryAfter())
 	}
+
 	return promotion.Signature{
 		Result: promotion.Wait, Message: "its signatures could not be checked: " + err.Error(), Again: now.Add(pause),
 	}

@@ -19,13 +19,16 @@ func (h *handler) outdated(ctx context.Context, p *v1beta1.ReleasePipeline) erro
 	if ref.Kind != v1beta1.OCIRepositoryKind {
 		return nil
 	}
+
 	source := &v1beta1.OCIRepository{}
 	if err := h.cached.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: ref.Name}, source); err != nil {
 		return client.IgnoreNotFound(err)
 	}
+
 	ready := meta.FindStatusCondition(source.Status.Conditions, v1beta1.ReadyCondition)
 	if ready == nil || ready.Status != metav1.ConditionFalse {
 		return nil
 	}
+
 	return fmt.Errorf("%s %s/%s is not ready: %s", ref.Kind, p.Namespace, ref.Name, ready.Message)
 }

@@ -48,7 +48,8 @@ func (t *transfer) cancel() {
 func (t *transfer) arrived(done, total int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.done, t.total = max(t.done, done), total
+	t.done = max(t.done, done)
+	t.total = total
 }
 
 // show writes how far the attempt is, every few seconds.
@@ -56,7 +57,9 @@ func (t *transfer) show(s *v1beta1.StageCopyStatus, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if now.Sub(t.shown) >= progressEvery {
-		s.Bytes, s.Total, t.shown = t.done, t.total, now
+		s.Bytes = t.done
+		s.Total = t.total
+		t.shown = now
 	}
 }
 
@@ -113,6 +116,7 @@ func (c *copies) forget(pipeline types.NamespacedName) {
 			keys = append(keys, key)
 		}
 	}
+
 	c.mu.Unlock()
 	for _, key := range keys {
 		c.take(key)

@@ -97,18 +97,22 @@ func (f *sharedFiles) of(ctx context.Context, p *v1beta1.ReleasePipeline) (share
 		f.forget(client.ObjectKeyFromObject(p))
 		return sharedFile{}, nil
 	}
-	choice, path := valuesChoice(p), p.Spec.Subject.Values.Path
+
+	choice := valuesChoice(p)
+	path := p.Spec.Subject.Values.Path
 	name := fmt.Sprintf("spec.subject.values: file %s of %s %s/%s", path, choice.Kind, choice.Namespace, choice.Name)
 	artifact, err := f.files.Artifact(ctx, choice)
 	if err != nil {
 		return sharedFile{}, fmt.Errorf("%s: %w", name, err)
 	}
+
 	id := fileID{choice: choice, path: path, artifact: artifact.Digest}
 	key := client.ObjectKeyFromObject(p)
 	known := f.take(key)
 	if known.from == id && (known.again.IsZero() || f.now().Before(known.again)) {
 		return known, known.err
 	}
+
 	f.tasks.Start(key, func(ctx context.Context) sharedFile { return f.read(ctx, id, name, artifact) },
 		func(err error) sharedFile { return f.failed(id, name, err) })
 	return sharedFile{}, &readingError{name}
@@ -137,6 +141,7 @@ func (f *sharedFiles) read(ctx context.Context, id fileID, name string, artifact
 	if err != nil {
 		return f.failed(id, name, err)
 	}
+
 	content, err := build.ReadFile(archive, id.path, v1beta1.MaxSharedValues)
 	if closing := archive.Close(); err == nil && closing != nil {
 		return f.failed(id, name, closing)
@@ -144,10 +149,12 @@ func (f *sharedFiles) read(ctx context.Context, id fileID, name string, artifact
 	if err != nil {
 		return refusedFile(id, name, err)
 	}
+
 	digest, err := valuesDigest(content)
 	if err != nil {
 		return refusedFile(id, name, err)
 	}
+
 	return sharedFile{from: id, digest: digest, content: content}
 }
 

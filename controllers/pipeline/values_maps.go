@@ -71,6 +71,7 @@ func annotateValues(o client.Object, digest string) {
 		}
 		annotations[v1beta1.ValuesDigestAnnotation] = digest
 	}
+
 	o.SetAnnotations(annotations)
 }
 
@@ -90,6 +91,7 @@ func (h *handler) mapOf(
 	case !isOf(found, p):
 		return nil, &foreignError{configMapKind, name}
 	}
+
 	return found, nil
 }
 
@@ -113,6 +115,7 @@ func (h *handler) keep(ctx context.Context, p *v1beta1.ReleasePipeline, file sha
 	if file.digest == "" {
 		return nil
 	}
+
 	name := p.SharedValuesName(file.digest)
 	had, err := h.mapOf(ctx, p, name)
 	if err != nil || had != nil && metav1.IsControlledBy(had, p) {
@@ -121,6 +124,7 @@ func (h *handler) keep(ctx context.Context, p *v1beta1.ReleasePipeline, file sha
 	if had != nil {
 		return h.adoptMap(ctx, p, had)
 	}
+
 	made := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: p.Namespace, Name: name, OwnerReferences: ownedBy(p),
@@ -136,6 +140,7 @@ func (h *handler) keep(ctx context.Context, p *v1beta1.ReleasePipeline, file sha
 	if err != nil {
 		return fmt.Errorf("writing ConfigMap %s/%s: %w", p.Namespace, name, err)
 	}
+
 	return nil
 }
 
@@ -146,10 +151,12 @@ func (h *handler) adoptMap(ctx context.Context, p *v1beta1.ReleasePipeline, had 
 	if next.Labels == nil {
 		next.Labels = map[string]string{}
 	}
+
 	next.Labels[v1beta1.PipelineLabel] = labelOf(p)
 	if err := h.writer.Patch(ctx, next, client.MergeFrom(had)); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the owner of ConfigMap %s/%s: %w", p.Namespace, had.Name, err)
 	}
+
 	return nil
 }
 
@@ -161,6 +168,7 @@ func (h *handler) deliverValues(ctx context.Context, p *v1beta1.ReleasePipeline)
 		if s.Delivery == nil || s.Delivery.ValuesDigest == "" {
 			continue
 		}
+
 		ready, err := h.outletHas(ctx, p, s)
 		if err != nil {
 			return lost, err
@@ -168,6 +176,7 @@ func (h *handler) deliverValues(ctx context.Context, p *v1beta1.ReleasePipeline)
 		if !ready {
 			continue // its watch reports when it is
 		}
+
 		missing, err := h.fillMap(ctx, p, s)
 		if err != nil {
 			return lost, err
@@ -197,9 +206,11 @@ func chartDigestOf(source catalog.Object) string {
 	case *v1beta1.HelmChart:
 		chart = source.Status.Chart
 	}
+
 	if chart == nil {
 		return ""
 	}
+
 	return chart.Digest
 }
 
@@ -213,6 +224,7 @@ func (h *handler) fillMap(
 	if err != nil || had != nil && metav1.IsControlledBy(had, p) && h.maps.is(key, markOf(had, digest)) {
 		return "", err
 	}
+
 	live := &corev1.ConfigMap{}
 	err = h.live.Get(ctx, key, live)
 	exists := err == nil
@@ -222,6 +234,7 @@ func (h *handler) fillMap(
 	case exists && !isOf(live, p):
 		return "", &foreignError{configMapKind, key.Name}
 	}
+
 	content := live.Data[v1beta1.SharedValuesKey]
 	if !sameValues(content, digest) {
 		if content, err = h.kept(ctx, p, digest); err != nil {
@@ -233,6 +246,7 @@ func (h *handler) fillMap(
 				"again", s.Name, v1beta1.ShortDigest(digest), p.Namespace, p.SharedValuesName(digest)), nil
 		}
 	}
+
 	return "", h.writeMap(ctx, p, s, live, exists, content)
 }
 
@@ -248,10 +262,12 @@ func (h *handler) kept(ctx context.Context, p *v1beta1.ReleasePipeline, digest s
 	if err := h.live.Get(ctx, key, stored); client.IgnoreNotFound(err) != nil {
 		return "", fmt.Errorf("reading ConfigMap %s: %w", key, err)
 	}
+
 	content := stored.Data[v1beta1.SharedValuesKey]
 	if !sameValues(content, digest) {
 		return "", nil
 	}
+
 	return content, nil
 }
 
@@ -266,6 +282,7 @@ func (h *handler) writeMap(
 	if want.Labels == nil {
 		want.Labels = map[string]string{}
 	}
+
 	want.Labels[v1beta1.PipelineLabel], want.Labels[v1beta1.StageLabel] = labelOf(p), s.Name
 	annotateValues(want, s.Delivery.ValuesDigest)
 	want.OwnerReferences = ownedBy(p)
@@ -278,6 +295,7 @@ func (h *handler) writeMap(
 	if err != nil {
 		return fmt.Errorf("writing ConfigMap %s/%s: %w", p.Namespace, want.Name, err)
 	}
+
 	h.maps.note(client.ObjectKeyFromObject(want), markOf(want, s.Delivery.ValuesDigest))
 	return nil
 }
@@ -289,14 +307,17 @@ func (h *handler) pruneMaps(ctx context.Context, p *v1beta1.ReleasePipeline) err
 	if len(wanted) == 0 && p.Spec.Subject.Values == nil {
 		return nil
 	}
+
 	var failed error
 	for digest := range wanted {
 		had, err := h.mapOf(ctx, p, p.SharedValuesName(digest))
 		if err == nil && had != nil && !metav1.IsControlledBy(had, p) {
 			err = h.adoptMap(ctx, p, had)
 		}
+
 		failed = errors.Join(failed, err)
 	}
+
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(configMapKind + "List"))
 	err := h.cached.List(ctx, list, client.InNamespace(p.Namespace),
@@ -304,15 +325,18 @@ func (h *handler) pruneMaps(ctx context.Context, p *v1beta1.ReleasePipeline) err
 	if err != nil {
 		return errors.Join(failed, fmt.Errorf("listing the ConfigMaps of the pipeline: %w", err))
 	}
+
 	for i := range list.Items {
 		had := &list.Items[i]
 		digest := had.Annotations[v1beta1.ValuesDigestAnnotation]
 		if wanted[digest] || had.Name != p.SharedValuesName(digest) || !metav1.IsControlledBy(had, p) {
 			continue
 		}
+
 		had.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(configMapKind))
 		failed = errors.Join(failed, client.IgnoreNotFound(h.writer.Delete(ctx, had)))
 	}
+
 	return failed
 }
 
@@ -327,6 +351,7 @@ func valuesOf(p *v1beta1.ReleasePipeline) map[string]bool {
 	for _, c := range p.Status.Candidates {
 		add(c)
 	}
+
 	for _, s := range p.Status.Stages {
 		if s.Delivery != nil {
 			add(s.Delivery.PipelineCandidate)
@@ -335,5 +360,6 @@ func valuesOf(p *v1beta1.ReleasePipeline) map[string]bool {
 			add(v.PipelineCandidate)
 		}
 	}
+
 	return found
 }

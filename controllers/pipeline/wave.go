@@ -31,6 +31,7 @@ func limitOf(value *intstr.IntOrString) (limit int, percent bool, err error) {
 	if value == nil {
 		return 0, false, nil
 	}
+
 	percent = value.Type == intstr.String
 	limit = value.IntValue()
 	if percent {
@@ -42,9 +43,11 @@ func limitOf(value *intstr.IntOrString) (limit int, percent bool, err error) {
 			return 0, false, fmt.Errorf("%q is no percentage", value.StrVal)
 		}
 	}
+
 	if limit < 1 || limit > promotion.MaxAdmitted {
 		return 0, false, fmt.Errorf("%d is out of range", limit)
 	}
+
 	return limit, percent, nil
 }
 
@@ -66,6 +69,7 @@ func admit(next *v1beta1.StageStatus, had v1beta1.StageStatus, s promotion.Stage
 	if a.ID.Chart == "" {
 		return
 	}
+
 	next.Wave = &v1beta1.StageWaveStatus{
 		Digest: a.ID.Chart, ValuesDigest: a.ID.Values, Open: a.Name, Index: v1beta1.Number(a.Wave),
 		All: a.All, Admitted: a.Admitted, Done: a.Done,

@@ -36,5 +36,6 @@ func (o *outlets[T]) read(
 	if err != nil {
 		return empty, err
 	}
+
 	return o.Newer(key, empty), nil
 }

@@ -71,14 +71,17 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 		refused(r, v1beta1.UnsupportedReason, message, h.now())
 		return 0, nil
 	}
+
 	if err := h.admit(r); err != nil {
 		refused(r, v1beta1.InvalidReferenceReason, err.Error(), h.now())
 		return 0, nil
 	}
+
 	if err := h.compile(r); err != nil {
 		refused(r, v1beta1.InvalidCELExpressionReason, err.Error(), h.now())
 		return 0, nil
 	}
+
 	known, err := h.read(ctx, r)
 	var lacking *lackingError
 	switch {
@@ -89,6 +92,7 @@ func (h *handler) Reconcile(ctx context.Context, r *v1beta1.Receiver) (time.Dura
 	case err != nil:
 		return 0, err
 	}
+
 	status.ReceiverServes(r, pathOf(r, known.token), h.now())
 	return r.GetInterval(), nil
 }
@@ -154,6 +158,7 @@ func (h *handler) read(ctx context.Context, r *v1beta1.Receiver) (credentials, e
 	if r.Spec.SecretRef == nil {
 		return credentials{}, lacks("spec.secretRef is missing")
 	}
+
 	key := types.NamespacedName{Namespace: r.Namespace, Name: r.Spec.SecretRef.Name}
 	secret := &corev1.Secret{}
 	err := h.live.Get(ctx, key, secret)
@@ -164,15 +169,18 @@ func (h *handler) read(ctx context.Context, r *v1beta1.Receiver) (credentials, e
 	case err != nil:
 		return credentials{}, fmt.Errorf("reading Secret %s of spec.secretRef: %w", key, err)
 	}
+
 	if len(secret.Data[tokenKey]) < minToken {
 		return credentials{}, lacks(
 			"Secret %s of spec.secretRef needs the key %s with at least %d characters that cannot be guessed",
 			key, tokenKey, minToken)
 	}
+
 	known := credentials{token: secret.Data[tokenKey]}
 	if r.Spec.Type != v1beta1.ReceiverGCR {
 		return known, nil
 	}
+
 	known.email = strings.TrimSpace(string(secret.Data[emailKey]))
 	known.audience = strings.TrimSpace(string(secret.Data[audienceKey]))
 	if known.email == "" || known.audience == "" {
@@ -180,6 +188,7 @@ func (h *handler) read(ctx context.Context, r *v1beta1.Receiver) (credentials, e
 			"Secret %s of spec.secretRef needs the keys %s and %s, as the tokens of Pub/Sub have them",
 			key, emailKey, audienceKey)
 	}
+
 	return known, nil
 }
 
@@ -195,11 +204,13 @@ func (h *handler) find(ctx context.Context, path string) (*v1beta1.Receiver, err
 	if err := h.cached.List(ctx, list, client.MatchingFields{pathIndex: path}); err != nil {
 		return nil, fmt.Errorf("looking for the receiver: %w", err)
 	}
+
 	for i := range list.Items {
 		if r := &list.Items[i]; !r.Spec.Suspend && r.DeletionTimestamp == nil && status.IsReady(r) {
 			return r, nil
 		}
 	}
+
 	return nil, nil //nolint:nilnil // that there is none is an answer
 }
 
@@ -218,10 +229,12 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 	if err := h.admit(r); err != nil {
 		return 0, err
 	}
+
 	selected, err := h.filters.forCall(r, n)
 	if err != nil {
 		return 0, err
 	}
+
 	selecting, cancel := context.WithTimeout(ctx, selectTimeout)
 	defer cancel()
 	count := 0
@@ -230,10 +243,12 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 		if err != nil {
 			return count, err
 		}
+
 		for _, object := range objects {
 			if !n.isAbout(object) {
 				continue
 			}
+
 			has, err := selected.has(selecting, resource, object)
 			if err != nil {
 				return count, err
@@ -247,9 +262,11 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 			if err := h.ask(ctx, object); err != nil {
 				return count, err
 			}
+
 			count++
 		}
 	}
+
 	return count, nil
 }
 
@@ -258,15 +275,18 @@ func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1b
 	if slices.Contains(v1beta1.ForeignKinds, resource.Kind) {
 		return nil, nil // an admission policy warns of it
 	}
+
 	namespace := resource.Namespace
 	if namespace == "" {
 		namespace = r.Namespace
 	}
+
 	if resource.Name != "*" {
 		object := view.NewObject(resource.Kind)
 		if object == nil {
 			return nil, fmt.Errorf("the kind %q is not known", resource.Kind)
 		}
+
 		err := h.cached.Get(ctx, types.NamespacedName{Namespace: namespace, Name: resource.Name}, object)
 		if apierrors.IsNotFound(err) {
 			return nil, nil
@@ -274,8 +294,10 @@ func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1b
 		if err != nil {
 			return nil, fmt.Errorf("reading %s %s/%s: %w", resource.Kind, namespace, resource.Name, err)
 		}
+
 		return []client.Object{object}, nil
 	}
+
 	list := view.NewList(resource.Kind)
 	if list == nil {
 		return nil, fmt.Errorf("the kind %q is not known", resource.Kind)
@@ -283,6 +305,7 @@ func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1b
 	if err := h.cached.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels(resource.MatchLabels)); err != nil {
 		return nil, fmt.Errorf("listing %s: %w", resource.Kind, err)
 	}
+
 	var found []client.Object
 	err := meta.EachListItem(list, func(item runtime.Object) error {
 		found = append(found, item.(client.Object))

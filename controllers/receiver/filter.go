@@ -61,6 +61,7 @@ func (f *filters) check(r *v1beta1.Receiver) error {
 			return fmt.Errorf("spec.resourceFilter: %w", err)
 		}
 	}
+
 	for i, resource := range r.Spec.Resources {
 		if resource.Filter == "" {
 			continue
@@ -69,6 +70,7 @@ func (f *filters) check(r *v1beta1.Receiver) error {
 			return fmt.Errorf("spec.resources[%d].filter: %w", i, err)
 		}
 	}
+
 	return nil
 }
 
@@ -93,6 +95,7 @@ func (f *filters) forCall(r *v1beta1.Receiver, n news) (selection, error) {
 	if err := json.Unmarshal(n.body, &s.request); err != nil {
 		return s, filterError("the body is not JSON, which the filters of the receiver need")
 	}
+
 	return s, nil
 }
 
@@ -106,14 +109,17 @@ func (s selection) has(ctx context.Context, resource v1beta1.ReceiverResource, o
 		if ctx.Err() != nil {
 			return false, filterError("the filters of the receiver take too long")
 		}
+
 		program, err := s.compile(text)
 		if err != nil {
 			return false, filterError("a filter of the receiver cannot be compiled: " + err.Error())
 		}
+
 		metadata, err := metadataOf(object)
 		if err != nil {
 			return false, err
 		}
+
 		holds, err := program.Holds(ctx, map[string]any{"res": metadata, "req": s.request, "claims": s.claims})
 		if err != nil {
 			return false, filterError("a filter of the receiver has no answer: " + err.Error())
@@ -138,5 +144,6 @@ func metadataOf(object client.Object) (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the metadata of %s/%s: %w", object.GetNamespace(), object.GetName(), err)
 	}
+
 	return content, nil
 }

@@ -26,6 +26,7 @@ func (h *handler) verifyGoogle(
 	if known.email == "" || known.audience == "" {
 		return proofError("the receiver names no email or no audience")
 	}
+
 	claims, err := h.verifier.Verify(ctx, r.Namespace, issuer, known.audience, token)
 	if err != nil {
 		return err
@@ -36,6 +37,7 @@ func (h *handler) verifyGoogle(
 	if claims["email_verified"] != true {
 		return proofError("the email of the token is not verified")
 	}
+
 	return nil
 }
 
@@ -60,10 +62,12 @@ func pushed(body []byte) (news, error) {
 	if err := isObject(envelope.Message.Data); err != nil {
 		return news{}, errors.New("the data of the message of Pub/Sub is not a JSON object")
 	}
+
 	var about image
 	if err := json.Unmarshal(envelope.Message.Data, &about); err != nil {
 		return news{}, errors.New("the message of Pub/Sub is not that of a registry")
 	}
+
 	message, err := json.Marshal(about)
 	return news{matters: about.Action == inserted, body: message}, err
 }

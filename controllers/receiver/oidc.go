@@ -34,6 +34,7 @@ func (h *handler) identify(
 	if !is {
 		return nil, proofError("the call has no bearer token in the header Authorization")
 	}
+
 	token = strings.TrimSpace(token)
 	issuer, err := oidc.IssuerOf(token)
 	if err != nil {
@@ -42,17 +43,21 @@ func (h *handler) identify(
 	if r.Spec.Type == v1beta1.ReceiverGCR {
 		return nil, h.verifyGoogle(ctx, r, known, issuer, token)
 	}
+
 	for i := range r.Spec.OIDCProviders {
 		provider := &r.Spec.OIDCProviders[i]
 		if provider.IssuerURL != issuer {
 			continue
 		}
+
 		claims, err := h.verifier.Verify(ctx, r.Namespace, issuer, provider.GetAudience(), token)
 		if err != nil {
 			return nil, err
 		}
+
 		return claims, h.rules.admit(ctx, provider, claims)
 	}
+
 	return nil, proofError("the issuer of the token is none of spec.oidcProviders")
 }
 
@@ -84,10 +89,12 @@ func (c *claimRules) compile(key ruleKey) (*cel.Program, error) {
 	if known, ok := c.compiled.Get(key); ok {
 		return known.(filter).program, known.(filter).err
 	}
+
 	compile := c.language.Compile
 	if key.variable {
 		compile = c.language.CompileValue
 	}
+
 	program, err := compile(key.text)
 	c.compiled.Add(key, filter{program, err})
 	return program, err
@@ -129,6 +136,7 @@ func (c *claimRules) admit(ctx context.Context, p *v1beta1.OIDCProvider, claims 
 			return &deniedError{[]string{fmt.Sprintf("variable %s has no value: %s", variable.Name, err)}}
 		}
 	}
+
 	denied := &deniedError{}
 	for n, validation := range p.Validations {
 		program, err := c.compile(ruleKey{validation.Expression, false})
@@ -136,6 +144,7 @@ func (c *claimRules) admit(ctx context.Context, p *v1beta1.OIDCProvider, claims 
 		if err == nil {
 			holds, err = program.Holds(ctx, known)
 		}
+
 		switch {
 		case err != nil:
 			denied.messages = append(denied.messages, fmt.Sprintf("validation %d has no answer: %s", n, err))
@@ -143,8 +152,10 @@ func (c *claimRules) admit(ctx context.Context, p *v1beta1.OIDCProvider, claims 
 			denied.messages = append(denied.messages, validation.Message)
 		}
 	}
+
 	if len(denied.messages) > 0 || len(p.Validations) == 0 {
 		return denied
 	}
+
 	return nil
 }

@@ -51,6 +51,7 @@ func prove(kind string, token []byte, c call) error {
 		if !is {
 			return proofError("the call has no bearer token in the header Authorization")
 		}
+
 		return same(bearer, token, "Authorization")
 	default:
 		return proofError("the type of the receiver is not known")
@@ -61,7 +62,8 @@ func same(given string, token []byte, header string) error {
 	if given == "" {
 		return proofError("the call has no header " + header)
 	}
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256(token) // equal in length, so that the comparison takes the same time
+	a := sha256.Sum256([]byte(given))
+	b := sha256.Sum256(token) // equal in length, so that the comparison takes the same time
 	if subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
 		return proofError("the token in the header " + header + " is another one")
 	}
@@ -82,10 +84,12 @@ func signature(given string, token, body []byte) error {
 	default:
 		return proofError("the signature is not made with sha256 or sha512")
 	}
+
 	decoded, err := hex.DecodeString(sum)
 	if err != nil {
 		return proofError("the signature is not hexadecimal")
 	}
+
 	return fits(make, decoded, token, body)
 }
 
@@ -189,14 +193,17 @@ func notified(body []byte) (news, error) {
 	if err := json.Unmarshal(body, &envelope); err != nil {
 		return news{}, errors.New("the call is no notification of a registry")
 	}
+
 	out := news{repositories: []string{}}
 	for _, event := range envelope.Events[:min(len(envelope.Events), maxNotified)] {
 		if event.Action != "push" && event.Action != "delete" || event.Target.Repository == "" || slices.Contains(out.repositories, event.Target.Repository) {
 			continue
 		}
+
 		out.matters = true
 		out.repositories = append(out.repositories, event.Target.Repository)
 	}
+
 	return out, nil
 }
 
@@ -205,6 +212,7 @@ func (n news) isAbout(object any) bool {
 	if n.repositories == nil {
 		return true
 	}
+
 	var url string
 	switch object := object.(type) {
 	case *v1beta1.OCIRepository:
@@ -214,6 +222,7 @@ func (n news) isAbout(object any) bool {
 	default:
 		return true
 	}
+
 	_, path, _ := strings.Cut(strings.TrimPrefix(url, "oci://"), "/")
 	path = strings.TrimSuffix(path, "/")
 	return slices.ContainsFunc(n.repositories, func(repository string) bool {

@@ -75,6 +75,7 @@ func (s *server) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	web := &http.Server{
 		Handler: s, ReadTimeout: readTimeout, ReadHeaderTimeout: readTimeout, WriteTimeout: readTimeout, IdleTimeout: readTimeout, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
@@ -86,6 +87,7 @@ func (s *server) Start(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
+
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	return web.Shutdown(closing)
@@ -94,7 +96,8 @@ func (s *server) Start(ctx context.Context) error {
 // ServeHTTP answers a call. A caller without a proof learns nothing, not even whether there is a receiver. One with a
 // good token of an issuer that the receiver trusts learns which validations it does not pass.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	kind, status := "", http.StatusInternalServerError
+	kind := ""
+	status := http.StatusInternalServerError
 	err := guard.Do("answering a webhook call", func() (err error) {
 		kind, status, err = s.answer(r)
 		return err
@@ -106,11 +109,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		log.FromContext(r.Context()).WithName("receiver").Info("a call was refused", "status", status, "because", err.Error(), "from", r.RemoteAddr)
 	}
+
 	var denied *deniedError
 	if !errors.As(err, &denied) {
 		w.WriteHeader(status)
 		return
 	}
+
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
@@ -121,6 +126,7 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 	if r.Method != http.MethodPost || !hookPath.MatchString(r.URL.Path) {
 		return "", http.StatusNotFound, nil
 	}
+
 	found, err := s.receivers.find(r.Context(), r.URL.Path)
 	if err != nil {
 		return "", http.StatusServiceUnavailable, err
@@ -128,27 +134,33 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 	if found == nil {
 		return "", http.StatusNotFound, nil
 	}
+
 	kind = found.Spec.Type
 	if !s.rate(found).Allow() {
 		return kind, http.StatusTooManyRequests, errBusy
 	}
+
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			return kind, http.StatusRequestEntityTooLarge, err
 		}
+
 		return kind, http.StatusBadRequest, err
 	}
+
 	known, err := s.receivers.credentials(r.Context(), found)
 	if err != nil {
 		return kind, http.StatusNotFound, err
 	}
+
 	c := call{header: r.Header, body: body}
 	claims, status, err := s.proven(r.Context(), found, known, c)
 	if err != nil {
 		return kind, status, err
 	}
+
 	told, err := about(found, c)
 	if err != nil {
 		return kind, http.StatusBadRequest, err
@@ -156,6 +168,7 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 	if !told.matters {
 		return kind, http.StatusOK, nil
 	}
+
 	told.claims = claims
 	count, err := s.receivers.trigger(r.Context(), found, told)
 	if unfit := filterError(""); errors.As(err, &unfit) {
@@ -164,6 +177,7 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 	if err != nil {
 		return kind, http.StatusServiceUnavailable, err
 	}
+
 	log.FromContext(r.Context()).WithName("receiver").Info("called", "receiver", found.Namespace+"/"+found.Name, "objects", count)
 	return kind, http.StatusOK, nil
 }
@@ -176,6 +190,7 @@ func (s *server) proven(
 	if r.Spec.Type != v1beta1.ReceiverOIDC && r.Spec.Type != v1beta1.ReceiverGCR {
 		return nil, http.StatusNotFound, prove(r.Spec.Type, known.token, c)
 	}
+
 	claims, err = s.receivers.identify(ctx, r, known, c.header)
 	var refused *oidc.TokenError
 	var denied *deniedError

@@ -58,6 +58,7 @@ func observe(kind string, code int) {
 	case code >= http.StatusInternalServerError:
 		result = "failed"
 	}
+
 	calls().WithLabelValues(kind, result).Inc()
 }
 
@@ -81,14 +82,17 @@ func Setup(ctx context.Context, manager ctrl.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("indexing Receivers: %w", err)
 	}
+
 	compiled, err := newFilters()
 	if err != nil {
 		return err
 	}
+
 	rules, err := newClaimRules()
 	if err != nil {
 		return err
 	}
+
 	h := &handler{
 		cached: manager.GetClient(), live: manager.GetAPIReader(), now: o.Now, ownNamespace: o.NoCrossNamespaceRefs,
 		filters: compiled, rules: rules, verifier: oidc.New(o.Issuers, o.Now), google: googleIssuer,
@@ -96,6 +100,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, o Options) error {
 	if err := manager.Add(newServer(o.Address, h)); err != nil {
 		return err
 	}
+
 	return loop.Setup(manager, loop.Controller[*v1beta1.Receiver]{
 		Name: v1beta1.ReceiverKind, Empty: func() *v1beta1.Receiver { return &v1beta1.Receiver{} }, Handler: h, Waker: loop.NewWaker(), Concurrency: o.Concurrency,
 		Watches: []loop.Watch{{Object: &corev1.Secret{}, MetadataOnly: true, Affects: h.bySecret}},

@@ -66,6 +66,7 @@ func (g *Dependencies) Check(ctx context.Context, object Dependent, access clust
 	if cycle := g.cycle(ctx, object); cycle != "" {
 		return Refused(v1beta1.DependencyCycleReason, "spec.dependsOn leads back to this object: %s", cycle)
 	}
+
 	references := object.GetDependsOn()
 	missing := unready{of: len(references)}
 	for i, reference := range references {
@@ -78,11 +79,13 @@ func (g *Dependencies) Check(ctx context.Context, object Dependent, access clust
 		if d.kind, err = reference.GetGroupVersionKind(g.Kind); err != nil {
 			return Refused(v1beta1.InvalidReferenceReason, "%s: %s", d.field, err)
 		}
+
 		if reference.IsOwn(g.Kind) && !d.isRead(object, access) {
 			err = g.own(ctx, object, d)
 		} else {
 			err = g.other(ctx, object, access, d)
 		}
+
 		var found *ObstacleError
 		switch {
 		case err == nil:
@@ -92,6 +95,7 @@ func (g *Dependencies) Check(ctx context.Context, object Dependent, access clust
 			return err
 		}
 	}
+
 	return missing.err()
 }
 
@@ -139,6 +143,7 @@ func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) 
 	case d.reference.ReadyExpr == "":
 		return notReady("%s", causeOf(found, d.key.Namespace == object.GetNamespace()))
 	}
+
 	content, err := g.contentOf(found)
 	if err != nil {
 		return err
@@ -146,6 +151,7 @@ func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) 
 	if d.key.Namespace != object.GetNamespace() {
 		content = disclosed(content)
 	}
+
 	return g.expression(ctx, object, d, content)
 }
 
@@ -159,10 +165,12 @@ func disclosed(content map[string]any) map[string]any {
 			shown[field] = value
 		}
 	}
+
 	out := map[string]any{"apiVersion": content["apiVersion"], "kind": content["kind"], "metadata": shown}
 	if status, is := content["status"]; is {
 		out["status"] = status
 	}
+
 	return out
 }
 
@@ -181,6 +189,7 @@ func (g *Dependencies) other(ctx context.Context, object Dependent, access clust
 	if d.kind.Group == v1beta1.GroupVersion.Group {
 		access.Kubeconfig = nil // sources and other such objects are where the release is declared
 	}
+
 	seen := g.Lookout.Look(client.ObjectKeyFromObject(object), access, d.kind, d.key) //nolint:contextcheck // a watch outlives the look
 	switch {
 	case seen.Err != nil:
@@ -192,10 +201,12 @@ func (g *Dependencies) other(ctx context.Context, object Dependent, access clust
 	case d.reference.ReadyExpr != "":
 		return g.expression(ctx, object, d, seen.Object.Object)
 	}
+
 	// What the object says itself is not quoted: it belongs to others, whose secrets are not known.
 	if report := health.Assess(seen.Object, true); report.State != health.Current {
 		return notReady("%s: %s", report.State, report.Message)
 	}
+
 	return nil
 }
 
@@ -211,12 +222,14 @@ func unseen(d dependency, access cluster.Access, seen Sight) error {
 		if access.User != "" {
 			who = access.User
 		}
+
 		failure.Reason = v1beta1.AccessDeniedReason
 		failure.Message = fmt.Sprintf("%s may not get, list and watch %s of spec.dependsOn; the controller tries again after %s",
 			who, d, seen.Pause)
 	default:
 		failure.Message = fmt.Sprintf("cannot be read: %s; the controller tries again after %s", seen.Err, seen.Pause)
 	}
+
 	return &ObstacleError{Failure: failure, After: seen.Left}
 }
 
@@ -226,6 +239,7 @@ func (g *Dependencies) expression(ctx context.Context, object Dependent, d depen
 	if err != nil {
 		return err
 	}
+
 	holds, err := g.Expressions.holds(ctx, d.reference.ReadyExpr, dep, self)
 	switch {
 	case err == nil && holds:
@@ -266,10 +280,12 @@ func (g *Dependencies) cycle(ctx context.Context, object Dependent) string {
 			if key == start {
 				return key.String()
 			}
+
 			next := g.Empty()
 			if seen[key] || g.Objects.Get(ctx, key, next) != nil {
 				continue
 			}
+
 			seen[key] = true
 			if way := follow(next); way != "" {
 				return key.String() + " → " + way
@@ -280,6 +296,7 @@ func (g *Dependencies) cycle(ctx context.Context, object Dependent) string {
 	if way := follow(object); way != "" {
 		return start.String() + " → " + way
 	}
+
 	return ""
 }
 

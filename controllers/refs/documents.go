@@ -80,15 +80,18 @@ func (d *Documents) Name(user types.NamespacedName, keys ...Document) {
 	if len(keys) > 0 {
 		d.named[user] = keys
 	}
+
 	for _, key := range former {
 		delete(d.users[key], user)
 	}
+
 	for _, key := range keys {
 		if d.users[key] == nil {
 			d.users[key] = map[types.NamespacedName]struct{}{}
 		}
 		d.users[key][user] = struct{}{}
 	}
+
 	for _, key := range former {
 		if len(d.users[key]) == 0 {
 			delete(d.users, key)
@@ -104,10 +107,12 @@ func (d *Documents) Get(ctx context.Context, key Document) (map[string][]byte, e
 	if err := d.cached.Get(ctx, key.NamespacedName, metadata); client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}
+
 	found, err := d.at(ctx, version{key, metadata.UID, metadata.ResourceVersion})
 	if err != nil {
 		return nil, err
 	}
+
 	return found.content()
 }
 
@@ -127,16 +132,19 @@ func (d *Documents) at(ctx context.Context, seen version) (*document, error) {
 		if found != nil {
 			return found, nil
 		}
+
 		if mine != nil {
 			found, err := d.read(ctx, seen.Document)
 			d.end(seen, mine, found)
 			return found, err
 		}
+
 		select {
 		case <-other.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+
 		if other.found != nil {
 			return other.found, nil
 		}
@@ -154,6 +162,7 @@ func (d *Documents) findOrBegin(seen version) (found *document, other, mine *rea
 	if other = d.reads[seen]; other != nil {
 		return nil, other, nil
 	}
+
 	mine = &reading{done: make(chan struct{})}
 	d.reads[seen] = mine
 	return nil, nil, mine
@@ -191,27 +200,32 @@ func fetchDocument(ctx context.Context, reader client.Reader, key Document) (*do
 	if key.Kind == "Secret" {
 		secret := &corev1.Secret{}
 		err = reader.Get(ctx, key.NamespacedName, secret)
-		found.uid, found.version = secret.UID, secret.ResourceVersion
+		found.uid = secret.UID
+		found.version = secret.ResourceVersion
 		for name, value := range secret.Data {
 			found.add(name, value)
 		}
 	} else {
 		config := &corev1.ConfigMap{}
 		err = reader.Get(ctx, key.NamespacedName, config)
-		found.uid, found.version = config.UID, config.ResourceVersion
+		found.uid = config.UID
+		found.version = config.ResourceVersion
 		for name, value := range config.Data {
 			found.add(name, []byte(value))
 		}
+
 		for name, value := range config.BinaryData {
 			found.add(name, value)
 		}
 	}
+
 	if apierrors.IsNotFound(err) {
 		return &document{key: key}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s %s: %w", key.Kind, key.NamespacedName, err)
 	}
+
 	return found, nil
 }
 
@@ -229,10 +243,12 @@ func (d *Documents) find(seen version) *document {
 	if element == nil {
 		return nil
 	}
+
 	found := element.Value.(*document)
 	if found.uid != seen.uid || found.version != seen.version {
 		return nil
 	}
+
 	d.order.MoveToFront(element)
 	return found
 }

@@ -15,7 +15,8 @@ import (
 // cause: dependents of an object that fails again and again would report it twice for each attempt.
 func Freed() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, after := cause(e.ObjectOld), cause(e.ObjectNew)
+		before := cause(e.ObjectOld)
+		after := cause(e.ObjectNew)
 		another := before != after && after != inProgress
 		return another || !slices.Equal(dependsOn(e.ObjectOld), dependsOn(e.ObjectNew))
 	}}

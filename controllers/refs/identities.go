@@ -49,6 +49,7 @@ func (i Identities) Access(ctx context.Context, namespace, serviceAccount string
 			}
 		}
 	}
+
 	var err error
 	switch {
 	case remote == nil:
@@ -63,6 +64,7 @@ func (i Identities) Access(ctx context.Context, namespace, serviceAccount string
 	if err != nil {
 		return cluster.Access{}, err
 	}
+
 	return access, nil
 }
 
@@ -83,6 +85,7 @@ func (i Identities) serviceAccount(ctx context.Context, name types.NamespacedNam
 	if apierrors.IsNotFound(err) { // or the cache is behind
 		err = i.Live.Get(ctx, name, MetadataOf("ServiceAccount"))
 	}
+
 	switch {
 	case apierrors.IsNotFound(err):
 		return Hindered(v1beta1.AccessDeniedReason,
@@ -92,6 +95,7 @@ func (i Identities) serviceAccount(ctx context.Context, name types.NamespacedNam
 	case err != nil:
 		return fmt.Errorf("reading ServiceAccount %s: %w", name, err)
 	}
+
 	return nil
 }
 
@@ -108,18 +112,22 @@ func (i Identities) kubeconfig(ctx context.Context, namespace string, reference 
 	case err != nil:
 		return nil, fmt.Errorf("spec.kubeConfig: %w", err)
 	}
+
 	for _, key := range reference.GetKeys() {
 		content, ok := all[key]
 		if !ok {
 			continue
 		}
+
 		if fault := faultOf(content); fault != "" {
 			return nil, Hindered(v1beta1.KubeConfigInvalidReason,
 				"Secret %s of spec.kubeConfig, key %s, %s; the controller continues when that changes",
 				name, key, fault)
 		}
+
 		return content, nil
 	}
+
 	return nil, Hindered(v1beta1.KubeConfigInvalidReason,
 		"Secret %s of spec.kubeConfig has no key %q, %s; the controller continues when it has",
 		name, reference.GetKeys()[0], Listed(all))
@@ -133,6 +141,7 @@ func faultOf(content []byte) string {
 	if len(content) > maxKubeconfig {
 		return fmt.Sprintf("has %d bytes, more than %d", len(content), maxKubeconfig)
 	}
+
 	config, err := clientcmd.Load(content) // the error may quote credentials
 	switch {
 	case err != nil:

@@ -49,6 +49,7 @@ func (x Index[T]) AddTo(ctx context.Context, indexer client.FieldIndexer) error 
 			for i, key := range keys {
 				names[i] = key.Kind + "/" + key.Name
 			}
+
 			return names
 		},
 		accountIndex: func(o T) []string {
@@ -65,6 +66,7 @@ func (x Index[T]) AddTo(ctx context.Context, indexer client.FieldIndexer) error 
 					names = append(names, reference.GetKey(o.GetNamespace()).String())
 				}
 			}
+
 			return names
 		},
 	}
@@ -74,6 +76,7 @@ func (x Index[T]) AddTo(ctx context.Context, indexer client.FieldIndexer) error 
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -109,6 +112,7 @@ func (x Index[T]) Find(ctx context.Context, options ...client.ListOption) []type
 	if err := x.Reader.List(ctx, list, options...); err != nil {
 		return nil // the cache answers; it fails only while the process stops
 	}
+
 	var keys []types.NamespacedName
 	_ = meta.EachListItem(list, func(o runtime.Object) error {
 		keys = append(keys, client.ObjectKeyFromObject(o.(client.Object)))

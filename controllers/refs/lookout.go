@@ -93,6 +93,7 @@ func (l *Lookout) Turn(waiter types.NamespacedName) (end func()) {
 	for key := range l.turns[waiter] {
 		l.turns[waiter][key] = false
 	}
+
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -119,6 +120,7 @@ func (l *Lookout) leave(waiter types.NamespacedName, key viewKey) {
 	if len(l.turns[waiter]) == 0 {
 		delete(l.turns, waiter)
 	}
+
 	v := l.views[key]
 	delete(v.waiters, waiter)
 	if len(v.waiters) == 0 {
@@ -135,6 +137,7 @@ func (l *Lookout) Look(waiter types.NamespacedName, access cluster.Access, kind 
 	if access.Kubeconfig != nil {
 		id.namespace = access.Namespace
 	}
+
 	v := l.views[id]
 	if v == nil {
 		ctx, cancel := context.WithCancel(l.ctx)
@@ -147,10 +150,12 @@ func (l *Lookout) Look(waiter types.NamespacedName, access cluster.Access, kind 
 		ctx, v.cancel = context.WithCancel(l.ctx)
 		l.start(ctx, v, access, id)
 	}
+
 	v.waiters[waiter] = struct{}{}
 	if l.turns[waiter] == nil {
 		l.turns[waiter] = map[viewKey]bool{}
 	}
+
 	l.turns[waiter][id] = true
 	seen := v.Sight
 	seen.Took, seen.Left = l.now().Sub(v.since), max(0, v.retry.Sub(l.now()))
@@ -177,7 +182,8 @@ func (l *Lookout) start(ctx context.Context, v *view, access cluster.Access, id 
 func (l *Lookout) see(v *view, object *unstructured.Unstructured) {
 	l.mu.Lock()
 	v.Sight = Sight{Known: true, Object: object}
-	v.failures, v.retry = 0, time.Time{}
+	v.failures = 0
+	v.retry = time.Time{}
 	l.tell(v)
 }
 
@@ -186,6 +192,7 @@ func (l *Lookout) ended(v *view, err error) {
 	if err == nil {
 		err = errors.New("its watch ended")
 	}
+
 	l.mu.Lock()
 	v.failures++
 	pause := pauses.After(int64(v.failures))

@@ -39,14 +39,17 @@ func (c Connected) Follow(ctx context.Context, access cluster.Access, kind schem
 	if err != nil {
 		return err
 	}
+
 	mapping, err := to.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	if err != nil {
 		return err
 	}
+
 	var resource dynamic.ResourceInterface = to.Client.Resource(mapping.Resource)
 	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
 		resource = to.Client.Resource(mapping.Resource).Namespace(key.Namespace)
 	}
+
 	var kept int64
 	defer func() { _ = to.Memory.Add(-kept) }() // it gives back
 	return c.Watch(ctx, resource, key.Name, func(object *unstructured.Unstructured) (bool, error) {
@@ -54,11 +57,13 @@ func (c Connected) Follow(ctx context.Context, access cluster.Access, kind schem
 		if object != nil {
 			size = memory.SizeOf(object.Object)
 		}
+
 		more := size - kept
 		kept = size
 		if err := to.Memory.Add(more); err != nil {
 			return true, err
 		}
+
 		return see(object)
 	})
 }

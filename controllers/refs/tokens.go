@@ -33,6 +33,7 @@ func TokensOf(c client.SubResourceClientConstructor) Tokens {
 		if err := c.SubResource("token").Create(ctx, of, request); err != nil {
 			return cluster.Token{}, untokened(account, err)
 		}
+
 		return cluster.Token{Value: request.Status.Token, Expires: request.Status.ExpirationTimestamp.Time}, nil
 	}
 }
@@ -42,12 +43,15 @@ func untokened(account types.NamespacedName, err error) error {
 	out := &cluster.TokenError{Account: account.String(), Problem: err.Error()}
 	switch {
 	case apierrors.IsNotFound(err):
-		out.Denied, out.Problem = true, "the ServiceAccount does not exist"
+		out.Denied = true
+		out.Problem = "the ServiceAccount does not exist"
 	case apierrors.IsForbidden(err):
-		out.Denied, out.Problem = true, "Fairlead may not create serviceaccounts/token"
+		out.Denied = true
+		out.Problem = "Fairlead may not create serviceaccounts/token"
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		out.Denied = true
 	}
+
 	return out
 }
 
@@ -68,6 +72,7 @@ func (i Identities) tokenAccess(
 	case err != nil:
 		return nil, nil, err
 	}
+
 	parameters, err := cluster.ParseParameters(data)
 	var provider *cluster.ProviderError
 	switch {
@@ -78,14 +83,17 @@ func (i Identities) tokenAccess(
 		return nil, nil, Hindered(v1beta1.KubeConfigInvalidReason,
 			"%s of spec.kubeConfig: %s; the controller continues when that changes", what, err)
 	}
+
 	account := types.NamespacedName{Namespace: namespace, Name: parameters.ServiceAccount}
 	if err := i.tokenAccount(ctx, account, what); err != nil {
 		return nil, nil, err
 	}
+
 	content, err := parameters.Kubeconfig(namespace)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	return content, func(ctx context.Context) (cluster.Token, error) {
 		return i.Tokens(ctx, account, parameters.Audiences)
 	}, nil

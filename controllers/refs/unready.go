@@ -48,10 +48,12 @@ func (u *unready) err() error {
 	if u.count == 0 {
 		return nil
 	}
+
 	message := fmt.Sprintf("%d of %d dependencies not ready: %s", u.count, u.of, strings.Join(u.named, ", "))
 	if more := u.count - len(u.named); more > 0 {
 		message += fmt.Sprintf(" and %d more", more)
 	}
+
 	return &ObstacleError{
 		Failure: status.Failure{Reason: v1beta1.DependencyNotReadyReason, Message: message},
 		After:   u.after,

@@ -41,15 +41,18 @@ func (g *gatherer) departure(ctx context.Context, hr *v1beta1.HelmRelease) (depa
 	if hr.Spec.Suspend || hr.Spec.DeletionPolicy == v1beta1.DeletionPolicyOrphan {
 		return departure{}, nil
 	}
+
 	g.documents.Name(types.NamespacedName{Namespace: hr.Namespace, Name: hr.Name}, documentsOf(hr)...)
 	access, err := g.access(ctx, hr)
 	if err != nil && !refs.IsObstacle(err) || err == nil && access.User == "" {
 		return departure{access: access}, err
 	}
+
 	gone, terminatingErr := g.identities.Terminating(ctx, hr.Namespace)
 	if terminatingErr != nil {
 		return departure{}, terminatingErr
 	}
+
 	return departure{access: access, obstacle: err, terminating: gone}, nil
 }
 
@@ -63,10 +66,12 @@ func (h *handler) stranded(ctx context.Context, hr *v1beta1.HelmRelease, way dep
 	case v1beta1.AccessDeniedReason, v1beta1.KubeConfigInvalidReason, v1beta1.UnsupportedReason:
 		noIdentity = true
 	}
+
 	if way.terminating || hr.Status.Latest() == nil && noIdentity {
 		log.FromContext(ctx).Info("the Helm release is not uninstalled", "because", way.obstacle.Error(), "namespaceTerminating", way.terminating)
 		return true, 0, nil
 	}
+
 	_, err := h.blocked(hr, refs.Hindered(reason, "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
 		hr.GetReleaseNamespace(), hr.GetReleaseName(), way.obstacle, v1beta1.DeletionPolicyOrphan))
 	return false, departureRetry, err

@@ -43,5 +43,6 @@ func (c *Changes) listen(
 ) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tell, c.moved = tell, moved
+	c.tell = tell
+	c.moved = moved
 }

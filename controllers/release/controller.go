@@ -77,14 +77,17 @@ func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return h.progress(ctx, hr, elapsed), nil
 	}
+
 	status.BakeClock(hr, h.now())
 	if hr.Spec.Suspend {
 		return h.asleep(ctx, hr), nil
 	}
+
 	inputs, err := h.gather(ctx, hr)
 	if err != nil {
 		return h.blocked(hr, err)
 	}
+
 	return h.advance(ctx, hr, inputs)
 }
 
@@ -94,6 +97,7 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return false, h.progress(ctx, hr, elapsed), nil
 	}
+
 	way, err := h.departure(ctx, hr)
 	if err != nil {
 		return false, 0, err
@@ -101,6 +105,7 @@ func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, 
 	if way.obstacle != nil {
 		return h.stranded(ctx, hr, way)
 	}
+
 	return h.leave(ctx, hr, release.Inputs{
 		Access: way.access, NamespaceTerminating: way.terminating, Mask: redact.NewMask(cluster.Secrets(way.access.Kubeconfig)...),
 	})
@@ -113,10 +118,12 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 		_, err = h.blocked(hr, err)
 		return false, refs.UnreachableRetry, err
 	}
+
 	if reading := (*refs.LookingError)(nil); errors.As(err, &reading) {
 		again, err := h.blocked(hr, err)
 		return false, again, err
 	}
+
 	if apierrors.IsForbidden(err) {
 		return h.refused(hr, inputs, err)
 	}
@@ -126,6 +133,7 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 	if err != nil {
 		return false, 0, err
 	}
+
 	switch decision.Step {
 	case plan.None:
 		switch decision.Reason {
@@ -174,6 +182,7 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	if !ok {
 		return
 	}
+
 	h.mu.Lock()
 	begun := h.steps[key]
 	h.mu.Unlock()
@@ -184,6 +193,7 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	if begun != nil {
 		h.watcher.landed(hr, ended.outcome, begun.states)
 	}
+
 	outcome := ended.outcome
 	details := []any{"step", outcome.Step, "took", ended.took.Round(time.Millisecond).String()}
 	if event.Reason == "" {
@@ -191,11 +201,13 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	} else {
 		h.tell(hr, event, details...)
 	}
+
 	for _, event := range []status.Event{status.Kept(outcome.Kept), status.Dropped(outcome.Dropped)} {
 		if event.Reason != "" {
 			h.tell(hr, event.As(status.ActionOf(outcome.Step)))
 		}
 	}
+
 	for _, event := range status.Warned(outcome.Warned) {
 		h.tell(hr, event.As(status.ActionOf(outcome.Step)))
 	}
@@ -227,6 +239,7 @@ func (h *handler) progress(ctx context.Context, hr *v1beta1.HelmRelease, elapsed
 	if elapsed < loop.Slow {
 		return loop.Slow - elapsed
 	}
+
 	hr.Status.InputDigest = release.InputDigest(hr, current.inputs)
 	status.ReleaseProgress(hr, current.plan, h.now())
 	return 0
@@ -245,6 +258,7 @@ func (h *handler) isSuperseded(ctx context.Context, hr *v1beta1.HelmRelease, cur
 	default:
 		return current.generation != hr.Generation
 	}
+
 	wanted, err := h.gather(ctx, hr)
 	return err == nil && release.Differ(hr, current.inputs, wanted.Unheld(current.inputs))
 }
@@ -269,6 +283,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if token := release.ResetRequested(hr); token != "" {
 		status.ReleaseReset(hr, token, h.now())
 	}
+
 	h.mu.Lock()
 	inputs.Compared = h.compared[client.ObjectKeyFromObject(hr)]
 	h.mu.Unlock()
@@ -295,6 +310,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	if decision.Reason == v1beta1.OwnedByOtherReason {
 		return h.refuse(hr, decision.Plan), nil
 	}
+
 	if inputs.Unsourced != nil {
 		if needsChart(decision.Plan) {
 			return h.blocked(hr, inputs.Unsourced)
@@ -303,6 +319,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	} else if inputs.Note != "" {
 		decision.Note = inputs.Note
 	}
+
 	if !decision.Acts() {
 		hr.Status.InputDigest = release.InputDigest(hr, inputs)
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())
@@ -310,6 +327,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
 		return h.again(hr, loop.Soonest(decision.After, loop.Soonest(decision.Audit, again))), nil
 	}
+
 	if brings(decision.Plan) {
 		if err := h.dependencies.Check(ctx, hr, inputs.Access); err != nil {
 			return h.blocked(hr, err)
@@ -345,6 +363,7 @@ func (h *handler) again(hr *v1beta1.HelmRelease, planned time.Duration) time.Dur
 	if hr.Spec.KubeConfig != nil {
 		planned = loop.Soonest(planned, loop.RemoteLook)
 	}
+
 	return loop.Soonest(planned, h.blocker().Audit(hr))
 }
 
@@ -366,6 +385,7 @@ func (h *handler) start(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inp
 		if p.Step == plan.Compare && outcome.Failure == nil && len(outcome.History) > 0 {
 			ended.compared = release.NewComparison(wanted, inputs, outcome.History[0], outcome.Equal)
 		}
+
 		return ended
 	}, func(fault error) landed {
 		return landed{outcome: h.runner.Faulted(wanted, p, inputs, fault), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}

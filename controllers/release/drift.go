@@ -46,6 +46,7 @@ func (w *watcher) reportDrift(hr *v1beta1.HelmRelease, selected drift.Selected) 
 	case selected.InSync:
 		status.DriftNone(hr, now)
 	}
+
 	return nil, 0
 }
 
@@ -65,15 +66,18 @@ func (w *watcher) probation(hr *v1beta1.HelmRelease, known *watched) time.Durati
 	if c != nil && c.Status == metav1.ConditionTrue {
 		released = c.LastTransitionTime.Time
 	}
+
 	left, over := known.adoption.Probation(hr.Status.Latest(), hr.GetDriftMode(), released, w.now())
 	if !over {
 		return left
 	}
+
 	for _, d := range hr.Status.Drift {
 		if drift.Correctable(d) {
 			known.drift.CompareAgain(v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "").ID)
 		}
 	}
+
 	return 0
 }
 
@@ -97,7 +101,8 @@ func healthOf(sightings []engine.Sighting) []health.Observed {
 // driftOf is what the drift of objects is judged from.
 func driftOf(hr *v1beta1.HelmRelease, sightings []engine.Sighting) []drift.Observed {
 	observed := make([]drift.Observed, 0, len(sightings))
-	name, namespace := hr.GetReleaseName(), hr.GetReleaseNamespace()
+	name := hr.GetReleaseName()
+	namespace := hr.GetReleaseNamespace()
 	for _, s := range sightings {
 		observed = append(observed, drift.Observed{
 			Ref: s.Ref, Kind: s.Kind, Namespace: s.Namespace, Name: s.Name,
@@ -107,5 +112,6 @@ func driftOf(hr *v1beta1.HelmRelease, sightings []engine.Sighting) []drift.Obser
 			Generation: s.Entry.Generation, ResourceVersion: s.Entry.ResourceVersion,
 		})
 	}
+
 	return observed
 }

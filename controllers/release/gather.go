@@ -65,37 +65,45 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 	if err != nil {
 		return release.Inputs{}, err
 	}
+
 	g.documents.Name(client.ObjectKeyFromObject(hr), append(documentsOf(hr), stage.documents(hr)...)...)
 	if err := g.admit(hr); err != nil {
 		return release.Inputs{}, err
 	}
+
 	judges, ignore, err := g.rules.of(hr)
 	if err != nil {
 		return release.Inputs{}, err
 	}
+
 	access, err := g.access(ctx, hr)
 	if err != nil {
 		return release.Inputs{}, err
 	}
+
 	chart, unsourced, err := g.chart(ctx, hr)
 	if err != nil {
 		return release.Inputs{}, err
 	}
+
 	read := readDocument(g.documents.Get)
 	found, err := read.values(ctx, hr)
 	if err != nil {
 		return release.Inputs{}, err
 	}
+
 	shared, err := g.shared(ctx, hr, stage, chart)
 	if err != nil {
 		return release.Inputs{}, err
 	}
+
 	wanted := found.Merged
 	if shared.kept != nil {
 		if found, err = read.instead(shared.document, shared.kept).values(ctx, hr); err != nil {
 			return release.Inputs{}, err
 		}
 	}
+
 	mask := found.Mask.Join(redact.NewMask(cluster.Secrets(access.Kubeconfig)...))
 	in := release.Inputs{
 		Access: access, Chart: chart, Unsourced: unsourced, Values: found.Merged, Mask: mask, Origin: found.origin,
@@ -108,6 +116,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 		status.ReleaseHeld(hr, in.Held.Status())
 		return in, nil
 	}
+
 	return in, g.hold(ctx, hr, &in, stage)
 }
 
@@ -123,6 +132,7 @@ func chartObstacle(err error) error {
 	if catalog.IsPending(err) {
 		return err
 	}
+
 	failure := status.Failure{Reason: v1beta1.SourceNotReadyReason, Message: err.Error()}
 	var known interface {
 		Reason() string
@@ -131,5 +141,6 @@ func chartObstacle(err error) error {
 	if errors.As(err, &known) {
 		failure.Reason, failure.Final = known.Reason(), !known.Retryable()
 	}
+
 	return &refs.ObstacleError{Failure: failure}
 }

@@ -27,6 +27,7 @@ func (g *gatherer) hold(ctx context.Context, hr *v1beta1.HelmRelease, in *releas
 		if err != nil {
 			return err
 		}
+
 		wave := stage.wave(hr, in.Chart.Digest)
 		in.Hold(plan.UpgradeFacts{
 			Wanted: in.Chart, Present: present, Released: release.Released(&hr.Status),
@@ -34,6 +35,7 @@ func (g *gatherer) hold(ctx context.Context, hr *v1beta1.HelmRelease, in *releas
 			Holds:   append(holds, wave...),
 		}, g.now())
 	}
+
 	status.ReleaseHeld(hr, in.Held.Status())
 	return nil
 }
@@ -43,16 +45,19 @@ func (g *gatherer) freezes(ctx context.Context, hr *v1beta1.HelmRelease) ([]plan
 	if g.noFreezes {
 		return nil, nil
 	}
+
 	list := &v1beta1.ReleaseFreezeList{}
 	if err := g.objects.List(ctx, list); err != nil {
 		return nil, fmt.Errorf("listing the freezes: %w", err)
 	}
+
 	var holds []plan.Hold
 	for i := range list.Items {
 		if freeze := &list.Items[i]; freeze.Covers(hr) {
 			holds = append(holds, holdOf(freeze))
 		}
 	}
+
 	slices.SortFunc(holds, func(a, b plan.Hold) int { return a.Until.Compare(b.Until) })
 	return holds, nil
 }
@@ -62,18 +67,21 @@ func holdOf(f *v1beta1.ReleaseFreeze) plan.Hold {
 	if f.Spec.From != nil {
 		h.From = f.Spec.From.Time
 	}
+
 	ends := "; it ends when it is deleted"
 	if f.Spec.Until != nil {
 		h.Until = f.Spec.Until.Time
 		ends = " until " + h.Until.UTC().Format(time.RFC3339)
 	}
+
 	h.Message = fmt.Sprintf("ReleaseFreeze %s%s (%s)", f.Name, ends, f.Spec.Reason)
 	return h
 }
 
 // moreWatches are those of owners, of pipelines with waves, and of freezes unless they are left out.
 func (h *handler) moreWatches() []loop.Watch {
-	owners, waves := h.owners.watch(), h.waveWatch()
+	owners := h.owners.watch()
+	waves := h.waveWatch()
 	if h.noFreezes {
 		return []loop.Watch{owners, waves}
 	}
@@ -86,6 +94,7 @@ func (h *handler) frozen(ctx context.Context, o client.Object) []reconcile.Reque
 	if err := h.objects.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil // the cache answers; it fails only while the process stops
 	}
+
 	var found []reconcile.Request
 	for i := range list.Items {
 		if hr := &list.Items[i]; o.(*v1beta1.ReleaseFreeze).Covers(hr) {
@@ -93,5 +102,6 @@ func (h *handler) frozen(ctx context.Context, o client.Object) []reconcile.Reque
 			found = append(found, reconcile.Request{NamespacedName: key})
 		}
 	}
+
 	return found
 }

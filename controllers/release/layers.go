@@ -23,10 +23,12 @@ func documentsOf(hr *v1beta1.HelmRelease) []refs.Document {
 	if secret := hr.Spec.KubeConfig.GetSecret(); secret.Name != "" {
 		keys = append(keys, refs.Document{Kind: "Secret", NamespacedName: types.NamespacedName{Namespace: hr.Namespace, Name: secret.Name}})
 	}
+
 	if name := hr.Spec.KubeConfig.GetConfigMap(); name != "" {
 		at := types.NamespacedName{Namespace: hr.Namespace, Name: name}
 		keys = append(keys, refs.Document{Kind: "ConfigMap", NamespacedName: at})
 	}
+
 	return keys
 }
 
@@ -46,14 +48,17 @@ func (read readDocument) layers(ctx context.Context, hr *v1beta1.HelmRelease) ([
 		if layer == nil {
 			continue
 		}
+
 		layers = append(layers, *layer)
 		if layer.Secret {
 			secrets = append(secrets, layer.Secrets()...)
 		}
 	}
+
 	if hr.Spec.Values != nil {
 		layers = append(layers, values.Layer{Origin: "spec.values", Data: hr.Spec.Values.Raw})
 	}
+
 	return layers, secrets, nil
 }
 
@@ -73,17 +78,20 @@ func (read readDocument) layer(ctx context.Context, namespace string, reference 
 	case err != nil:
 		return nil, fmt.Errorf("spec.valuesFrom: %w", err)
 	}
+
 	data, ok := all[reference.GetValuesKey()]
 	if !ok {
 		return nil, refs.Hindered(v1beta1.ValuesErrorReason,
 			"%s %s of spec.valuesFrom has no key %q, %s; the controller continues when it has",
 			reference.Kind, name, reference.GetValuesKey(), refs.Listed(all))
 	}
+
 	if !utf8.Valid(data) {
 		return nil, refs.Hindered(v1beta1.ValuesErrorReason,
 			"key %q of %s %s of spec.valuesFrom is binary; values are UTF-8 text; the release waits until the key changes",
 			reference.GetValuesKey(), reference.Kind, name)
 	}
+
 	return &values.Layer{
 		Origin: fmt.Sprintf("%s %s, key %s,", reference.Kind, name, reference.GetValuesKey()), Data: data,
 		TargetPath: reference.TargetPath, Literal: reference.Literal, Secret: reference.Kind == "Secret",

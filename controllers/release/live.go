@@ -99,7 +99,8 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 		return live, 0, nil
 	}
 
-	known, now := w.of(hr), w.now()
+	known := w.of(hr)
+	now := w.now()
 	if hr.Status.Inventory == nil {
 		live.Unlisted, again = known.adoption.Unlisted(latest.Status, now)
 		return live, again, nil
@@ -134,10 +135,12 @@ func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Dura
 	if err != nil {
 		return 0 // its objects cannot be judged as its spec says
 	}
+
 	access, err := h.access(ctx, hr)
 	if err != nil {
 		return 0
 	}
+
 	h.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
 	in := release.Inputs{Access: access, Rules: judges, Ignore: ignore}
 	found, err := readDocument(h.documents.Get).values(ctx, hr)
@@ -186,6 +189,7 @@ func (w *watcher) health(
 	if causes, ok := w.examined.Take(client.ObjectKeyFromObject(hr)); ok {
 		known.causes = causes
 	}
+
 	objects := explained(verdict.Unhealthy, known.causes)
 	out := plan.Health{Known: true, Healthy: verdict.Healthy(), Failed: verdict.Failed, Since: known.health.Since()}
 	if !out.Healthy {
@@ -199,6 +203,7 @@ func (w *watcher) health(
 	if examine {
 		w.examine(hr, in, target, refsOf(sightings, objects))
 	}
+
 	visible := len(sightings) - unwatched(sightings)
 	status.ReleaseHealth(hr, status.Health{Known: true, Objects: objects, Of: visible}, now)
 	status.BakeHealth(hr, out.Healthy, out.Since)
@@ -253,7 +258,8 @@ func (w *watcher) statesOf(hr *v1beta1.HelmRelease, p plan.Plan) map[string]stri
 
 // landed takes over what a look at objects, or their correction, found out.
 func (w *watcher) landed(hr *v1beta1.HelmRelease, o status.Outcome, states map[string]string) {
-	known, now := w.of(hr), w.now()
+	known := w.of(hr)
+	now := w.now()
 	known.drift.Compared(states)
 	switch o.Reason {
 	case plan.ReasonUnlisted:
@@ -262,6 +268,7 @@ func (w *watcher) landed(hr *v1beta1.HelmRelease, o status.Outcome, states map[s
 		known.drift.Audited() // the next look plans the next one
 	default:
 	}
+
 	for _, d := range o.Drift {
 		ref := v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "")
 		switch {

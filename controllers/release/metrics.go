@@ -39,10 +39,12 @@ var rollbacks = sync.OnceValue(func() *prometheus.CounterVec {
 })
 
 func observeAction(ended landed) {
-	o, result := ended.outcome, "success"
+	o := ended.outcome
+	result := "success"
 	if o.Failure != nil {
 		result = "failure"
 	}
+
 	actionDuration().WithLabelValues(string(o.Step), result).Observe(ended.took.Seconds())
 	switch o.Step {
 	case plan.Rollback:
@@ -94,6 +96,7 @@ func observeState(before, now *plan.ReleaseState) {
 		if s == nil {
 			return
 		}
+
 		releasesByHealth().WithLabelValues(s.Health).Add(one)
 		if s.Drifted {
 			releasesDrifted().Add(one)

@@ -55,6 +55,7 @@ func (o owners) other(
 	if recorded.IsZero() {
 		return o.manager(ctx, hr, target)
 	}
+
 	found := &v1beta1.HelmRelease{}
 	err := o.objects.Get(ctx, recorded.Key(), found)
 	if apierrors.IsNotFound(err) {
@@ -64,9 +65,11 @@ func (o owners) other(
 		return plan.Owner{}, fmt.Errorf("reading HelmRelease %s, which owns Helm release %s/%s: %w",
 			recorded.Key(), target.Namespace, target.Name, err)
 	}
+
 	if found.UID != recorded.UID && !asksFor(found, hr, target) {
 		return plan.Owner{}, nil
 	}
+
 	return plan.Owner{Namespace: found.Namespace, Name: found.Name, UID: found.UID}, nil
 }
 
@@ -76,6 +79,7 @@ func (o owners) manager(ctx context.Context, hr *v1beta1.HelmRelease, target pla
 		if key == client.ObjectKeyFromObject(hr) {
 			continue
 		}
+
 		found := &v1beta1.HelmRelease{}
 		err := o.objects.Get(ctx, key, found)
 		if apierrors.IsNotFound(err) {
@@ -131,6 +135,7 @@ func (o owners) watch() loop.Watch {
 			if !is {
 				return nil
 			}
+
 			return o.waiting(ctx, hr)
 		},
 		When: predicate.Funcs{
@@ -147,12 +152,14 @@ func (o owners) waiting(ctx context.Context, gone *v1beta1.HelmRelease) []reconc
 	if latest := gone.Status.Latest(); latest != nil {
 		keys = append(keys, o.namesakes(ctx, gone.Status.StorageNamespace, latest.Name)...)
 	}
+
 	var requests []reconcile.Request
 	for _, key := range keys {
 		if key != client.ObjectKeyFromObject(gone) {
 			requests = append(requests, reconcile.Request{NamespacedName: key})
 		}
 	}
+
 	return requests
 }
 

@@ -95,6 +95,7 @@ func (e readEngine) History(_ context.Context, access cluster.Access, target pla
 		case <-timer.C:
 		}
 	}
+
 	return e.readings.result(found)
 }
 
@@ -110,10 +111,12 @@ func (r *readings) begin(
 	if found != nil && (found.ended.IsZero() || r.now().Sub(found.ended) < readingCounts) {
 		return found, false
 	}
+
 	found = &reading{began: r.now(), done: make(chan struct{})}
 	if r.known[waiter] == nil {
 		r.known[waiter] = map[readingKey]*reading{}
 	}
+
 	r.known[waiter][id] = found
 	r.underWay[waiter.Namespace]++
 	guard.Go("reading release records", func() { r.read(waiter, found, access, target) })
@@ -137,6 +140,7 @@ func (r *readings) read(waiter types.NamespacedName, found *reading, access clus
 	if r.underWay[waiter.Namespace]--; r.underWay[waiter.Namespace] == 0 {
 		delete(r.underWay, waiter.Namespace)
 	}
+
 	close(found.done)
 	r.mu.Unlock()
 	if awaited {

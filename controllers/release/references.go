@@ -15,13 +15,16 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 	if err := refs.Supported(hr); err != nil {
 		return err
 	}
+
 	if choice := catalog.ChoiceOfRelease(hr); g.dependencies.OwnNamespace && choice.Namespace != hr.Namespace {
 		field := "spec.chart.spec.sourceRef"
 		if hr.Spec.ChartRef != nil {
 			field = "spec.chartRef"
 		}
+
 		return refs.Foreign(field, fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
 	}
+
 	if err := g.dependencies.Admit(hr); err != nil {
 		return err
 	}
@@ -31,5 +34,6 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 	if _, err := release.RollbackRequested(hr); err != nil {
 		return refs.Refused(v1beta1.InvalidReferenceReason, "%s", err)
 	}
+
 	return nil
 }

@@ -19,7 +19,9 @@ func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs re
 	if inputs.Access.Kubeconfig == nil {
 		return h.runner.Decide(ctx, hr, inputs)
 	}
-	key, runner := client.ObjectKeyFromObject(hr), *h.runner
+
+	key := client.ObjectKeyFromObject(hr)
+	runner := *h.runner
 	runner.Engine = h.readings.of(key)
 	runner.Namesake = nil // a worker may not wait for a remote cluster; there the install fails
 	decision, err := runner.Decide(ctx, hr, inputs)
@@ -27,10 +29,12 @@ func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs re
 	if errors.As(err, &looking) {
 		return decision, looking
 	}
+
 	h.readings.clear(key)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return decision, err
 	}
+
 	return decision, &refs.ObstacleError{After: refs.UnreachableRetry, Failure: status.Failure{Reason: v1beta1.ClusterUnreachableReason, Message: fmt.Sprintf(
 		"the cluster of spec.kubeConfig does not answer: %s; it is asked again every %s", err, refs.UnreachableRetry)}}
 }

@@ -37,8 +37,10 @@ func (r *rules) of(hr *v1beta1.HelmRelease) (*health.Rules, *drift.Rules, error)
 		if r.known == nil {
 			r.known = map[types.NamespacedName]compiledRules{}
 		}
+
 		r.known[key] = known
 	}
+
 	return known.health, known.ignore, known.err
 }
 
@@ -49,13 +51,16 @@ func compileRules(hr *v1beta1.HelmRelease) compiledRules {
 		out.err = refs.Refused(v1beta1.InvalidCELExpressionReason, "%s", err)
 		return out
 	}
+
 	if hr.WaitsAsHelm() {
 		out.health = out.health.AsHelm()
 	}
+
 	if out.ignore, err = drift.Compile(hr.GetDriftIgnore()); err != nil {
 		out.err = refs.Refused(v1beta1.InvalidDriftRuleReason, "spec.driftDetection.ignore: %s", err)
 		return out
 	}
+
 	return out
 }
 

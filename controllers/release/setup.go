@@ -67,15 +67,18 @@ type Options struct {
 
 // Setup adds the release controller to the manager. ctx is the life of the actions.
 func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Options) error {
-	cached, live := manager.GetClient(), manager.GetAPIReader()
+	cached := manager.GetClient()
+	live := manager.GetAPIReader()
 	index := indexOf(cached, o.DefaultServiceAccount)
 	if err := index.AddTo(ctx, manager.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing releases: %w", err)
 	}
+
 	expressions, err := refs.NewExpressions()
 	if err != nil {
 		return err
 	}
+
 	waker := loop.NewWaker()
 	load, fetch := charts(c)
 	h := &handler{
@@ -108,6 +111,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 			func(owner types.NamespacedName) { h.wakeFor(owner, waker) },
 		)
 	}
+
 	c.Subscribe(func(ctx context.Context, choice catalog.Choice) {
 		for _, key := range catalog.ReleasesOf(ctx, cached, choice) {
 			waker.Wake(key)
@@ -143,15 +147,18 @@ func charts(c *catalog.Catalog) (
 ) {
 	cache := chart.NewCache(chart.DefaultBudget)
 	// An upstream that never answers keeps others from fetching at worst, not from loading what is there.
-	shares, fetches := fair.New(loads, loadsPerNamespace), fair.New(loads, loadsPerNamespace)
+	shares := fair.New(loads, loadsPerNamespace)
+	fetches := fair.New(loads, loadsPerNamespace)
 	load = func(
 		ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision,
 	) (loaded *helmchart.Chart, err error) {
-		choice, has := c.ChoiceFor(ctx, hr, revision), consistsOf(hr, revision)
+		choice := c.ChoiceFor(ctx, hr, revision)
+		has := consistsOf(hr, revision)
 		from, err := c.Identity(ctx, choice, has)
 		if err != nil {
 			return nil, err
 		}
+
 		err = shares.Do(ctx, hr.Namespace, func() error {
 			loaded, err = cache.Load(from, revision, func() (io.ReadCloser, error) {
 				return c.Archive(ctx, choice, revision, has)
@@ -161,16 +168,19 @@ func charts(c *catalog.Catalog) (
 		return loaded, err
 	}
 	fetch = func(ctx context.Context, hr *v1beta1.HelmRelease, revision v1beta1.ChartRevision) error {
-		choice, has := c.ChoiceFor(ctx, hr, revision), consistsOf(hr, revision)
+		choice := c.ChoiceFor(ctx, hr, revision)
+		has := consistsOf(hr, revision)
 		from, err := c.Identity(ctx, choice, has)
 		if err != nil || cache.Has(from, revision) {
 			return err
 		}
+
 		return fetches.Do(ctx, hr.Namespace, func() error {
 			archive, err := c.Archive(ctx, choice, revision, has)
 			if err != nil {
 				return err
 			}
+
 			return archive.Close()
 		})
 	}

@@ -53,16 +53,20 @@ func (g *gatherer) shared(
 		!hr.TakesSharedValues(stage.pipeline, stage.name) {
 		return shared{}, nil
 	}
+
 	out := shared{document: stage.document(stage.pipeline.SourceName(stage.name))}
 	digest, _, err := g.digestIn(ctx, out.document)
 	if err != nil {
 		return shared{}, err
 	}
-	out.digest, out.wanted = digest, digest
+
+	out.digest = digest
+	out.wanted = digest
 	present := promotion.Identity{Chart: status.ChartOf(&hr.Status).Digest}
 	if hr.Status.SharedValues != nil {
 		present.Values = hr.Status.SharedValues.Digest
 	}
+
 	offers := promotion.Identity{Chart: chart.Digest, Values: digest}
 	reason, message := stage.keeps(hr, had.Delivery, present, offers)
 	if message == "" {
@@ -71,16 +75,20 @@ func (g *gatherer) shared(
 	if present.Chart == "" || present.Values == "" {
 		return shared{}, refs.Hindered(v1beta1.SourceNotReadyReason, "%s; the controller continues then", message)
 	}
+
 	kept := stage.document(stage.pipeline.SharedValuesName(present.Values))
 	digest, content, err := g.digestIn(ctx, kept)
 	if err != nil {
 		return shared{}, err
 	}
+
 	if digest != present.Values {
 		return shared{}, refs.Hindered(v1beta1.ValuesErrorReason, "%s, and ConfigMap %s does not have the shared "+
 			"values that the release has; the controller continues then", message, kept.NamespacedName)
 	}
-	out.digest, out.kept = present.Values, content
+
+	out.digest = present.Values
+	out.kept = content
 	out.hold = &plan.Hold{Reason: reason, Message: message}
 	return out, nil
 }
@@ -100,6 +108,7 @@ func (s *followed) keeps(
 	case !release.Released(&hr.Status):
 		return "", "" // a first install waits for no wave
 	}
+
 	return v1beta1.HeldByWave, promotion.WaitsForWave(s.pipeline, s.name, wanted, hr)
 }
 
@@ -112,14 +121,17 @@ func (g *gatherer) digestIn(ctx context.Context, key refs.Document) (digest stri
 	case err != nil:
 		return "", nil, fmt.Errorf("reading the shared values: %w", err)
 	}
+
 	content = data[v1beta1.SharedValuesKey]
 	if content == nil {
 		return "", nil, nil
 	}
+
 	parsed, err := values.Merge(values.Layer{Origin: "ConfigMap " + key.String(), Data: content})
 	if err != nil {
 		return "", nil, nil //nolint:nilerr // the layer of the values that names it reports the fault
 	}
+
 	return values.Digest(parsed), content, nil
 }
 
@@ -139,11 +151,13 @@ func sharedOf(o client.Object) map[string]promotion.Identity {
 	if !ok {
 		return nil
 	}
+
 	found := map[string]promotion.Identity{}
 	for _, s := range pipeline.Status.Stages {
 		if d := s.Delivery; d != nil && d.ValuesDigest != "" {
 			found[s.Name] = promotion.Identity{Chart: d.Digest, Values: d.ValuesDigest}
 		}
 	}
+
 	return found
 }

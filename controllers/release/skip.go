@@ -17,14 +17,17 @@ func (g *gatherer) skip(ctx context.Context, hr *v1beta1.HelmRelease, in *releas
 		status.ReleaseSkips(hr, nil)
 		return
 	}
+
 	status.ReleaseSkips(hr, release.Skipped(hr, *in))
 	if len(hr.Status.Skipped) == 0 {
 		return
 	}
+
 	older, err := g.catalog.Chart(ctx, choice.Without(hr.Status.Skipped))
 	if err != nil || !release.TakesInstead(hr, older) {
 		return // the reason why the newest is not taken is what the user wants to know
 	}
+
 	in.Note = release.SkippedNote(in.Chart)
 	in.Chart = older
 }

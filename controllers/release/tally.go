@@ -22,6 +22,7 @@ func (w *watcher) enter(key types.NamespacedName, now *plan.ReleaseState) {
 	if known, ok := w.states[key]; ok {
 		before = &known
 	}
+
 	observeState(before, now)
 	delete(w.states, key)
 	if now != nil {

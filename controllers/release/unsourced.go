@@ -23,15 +23,18 @@ func (g *gatherer) chart(ctx context.Context, hr *v1beta1.HelmRelease) (chart v1
 	if chart, err = g.catalog.Chart(ctx, choice); err == nil {
 		return chart, nil, nil
 	}
+
 	obstacle := chartObstacle(err)
 	var known *refs.ObstacleError
 	if !errors.As(obstacle, &known) || !isOfSource(known.Reason) || !runsAsDeclared(hr) {
 		return v1beta1.ChartRevision{}, nil, obstacle
 	}
+
 	runs := hr.Status.Latest()
 	if last, is := g.catalog.Last(ctx, choice); is && last.Digest == runs.ChartDigest {
 		return last, obstacle, nil
 	}
+
 	return v1beta1.ChartRevision{Name: runs.ChartName, Version: runs.ChartVersion, Digest: runs.ChartDigest},
 		obstacle, nil
 }

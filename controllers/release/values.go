@@ -35,11 +35,13 @@ func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (C
 	if err != nil {
 		return Composed{}, err
 	}
+
 	merged, err := values.Merge(layers...)
 	if err != nil {
 		return Composed{}, refs.Hindered(v1beta1.ValuesErrorReason,
 			"values: %s; the controller continues when that changes", err)
 	}
+
 	return Composed{Merged: merged, Mask: redact.NewMask(secrets...), Layers: layers}, nil
 }
 

@@ -33,19 +33,23 @@ func (g *gatherer) stage(ctx context.Context, hr *v1beta1.HelmRelease) (*followe
 	if source == nil || hr.Spec.ChartRef == nil {
 		return nil, nil
 	}
+
 	key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
 	if err := g.objects.Get(ctx, key, source); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
+
 	owner := metav1.GetControllerOf(source)
 	if owner == nil || owner.Kind != v1beta1.ReleasePipelineKind {
 		return nil, nil
 	}
+
 	pipeline := &v1beta1.ReleasePipeline{}
 	key.Name = owner.Name
 	if err := g.objects.Get(ctx, key, pipeline); err != nil {
 		return nil, client.IgnoreNotFound(err) // without its pipeline, the source stays as it is
 	}
+
 	return &followed{pipeline: pipeline, name: source.GetLabels()[v1beta1.StageLabel]}, nil
 }
 
@@ -67,14 +71,17 @@ func (s *followed) wave(hr *v1beta1.HelmRelease, digest string) []plan.Hold {
 	if s == nil {
 		return nil
 	}
+
 	id := promotion.Identity{Chart: digest}
 	if had := s.status(); had != nil && had.Wave != nil && had.Wave.Digest == digest {
 		id.Values = had.Wave.ValuesDigest
 	}
+
 	waits := promotion.WaitsForWave(s.pipeline, s.name, id, hr)
 	if waits == "" {
 		return nil
 	}
+
 	return []plan.Hold{{Reason: v1beta1.HeldByWave, Message: waits}}
 }
 
@@ -98,12 +105,14 @@ func (h *handler) following(ctx context.Context, p *v1beta1.ReleasePipeline, kin
 	if err != nil {
 		return nil // the cache answers; it fails only while the process stops
 	}
+
 	var found []reconcile.Request
 	_ = meta.EachListItem(sources, func(item runtime.Object) error { // no call returns an error
 		choice := catalog.Choice{Kind: kind, Namespace: p.Namespace, Name: item.(client.Object).GetName()}
 		for _, key := range catalog.ReleasesOf(ctx, h.objects, choice) {
 			found = append(found, reconcile.Request{NamespacedName: key})
 		}
+
 		return nil
 	})
 	return found
@@ -134,17 +143,20 @@ func wavesOf(o client.Object) map[string]stageWaves {
 	if !ok {
 		return nil
 	}
+
 	waves := map[string]stageWaves{}
 	for _, s := range pipeline.Spec.Stages {
 		if len(s.Waves) > 0 {
 			waves[s.Name] = stageWaves{spec: s.Waves}
 		}
 	}
+
 	for _, s := range pipeline.Status.Stages {
 		if w, has := waves[s.Name]; has {
 			w.status = s.Wave
 			waves[s.Name] = w
 		}
 	}
+
 	return waves
 }

@@ -81,6 +81,7 @@ func (h *handler[T]) Reconcile(ctx context.Context, object T) (time.Duration, er
 	if object.IsSuspended() {
 		return 0, nil
 	}
+
 	choices, err := h.choices(ctx, h.choiceOf(object))
 	if err != nil {
 		return 0, err
@@ -88,6 +89,7 @@ func (h *handler[T]) Reconcile(ctx context.Context, object T) (time.Duration, er
 	if wait := h.untilDue(ctx, object, choices); wait > 0 {
 		return wait, nil
 	}
+
 	h.start(ctx, object, choices)
 	return loop.Slow, nil
 }
@@ -133,6 +135,7 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []catalog.C
 	if !visited || last.input != h.input(ctx, object) {
 		return 0
 	}
+
 	artifact := object.GetArtifact()
 	switch {
 	case last.failures > 0 && !last.reached:
@@ -141,6 +144,7 @@ func (h *handler[T]) untilDue(ctx context.Context, object T, choices []catalog.C
 	case !h.catalog.Answered(ctx, object, choices):
 		return 0
 	}
+
 	return max(0, h.dueAt(ctx, object, last).Sub(h.now()))
 }
 
@@ -153,7 +157,8 @@ func (h *handler[T]) input(ctx context.Context, object T) string {
 // start polls a source outside of the worker. It does nothing while the result of the last poll waits for the next
 // reconcile, which then counts that poll for the input that it was made with.
 func (h *handler[T]) start(ctx context.Context, object T, choices []catalog.Choice) {
-	key, source := client.ObjectKeyFromObject(object), object.DeepCopyObject().(T)
+	key := client.ObjectKeyFromObject(object)
+	source := object.DeepCopyObject().(T)
 	begun := polled{
 		generation: source.GetGeneration(),
 		request:    source.GetAnnotations()[v1beta1.ReconcileRequestAnnotation],
@@ -194,6 +199,7 @@ func (h *handler[T]) record(object T, found polled) {
 	if catalog.IsPending(found.Err) || found.generation != object.GetGeneration() {
 		return
 	}
+
 	before := status.Message(object)
 	object.Request().LastHandledReconcileAt = found.request
 	h.recordSignature(object, found)
@@ -205,9 +211,11 @@ func (h *handler[T]) record(object T, found polled) {
 		found.Fill(object)
 		status.SourceReady(object, found.Artifact, found.Message+intervalNote(object), h.now())
 	}
+
 	if message := status.Message(object); message != before {
 		h.tellEvent(object, found.Err, message)
 	}
+
 	slices.Sort(found.Warnings)
 	for _, warning := range slices.Compact(found.Warnings) {
 		h.tell(object, status.Event{Warning: true, Reason: v1beta1.RepublishedReason, Message: warning})
@@ -242,7 +250,8 @@ func (h *handler[T]) tell(object T, event status.Event) {
 func (h *handler[T]) schedule(key types.NamespacedName, object T, found polled) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	last, failed := h.visits[key], found.Err
+	last := h.visits[key]
+	failed := found.Err
 	last.reached = found.Artifact.Digest != ""
 	switch {
 	case catalog.IsPending(failed):
@@ -255,6 +264,7 @@ func (h *handler[T]) schedule(key types.NamespacedName, object T, found polled) 
 		last.failures++
 		last.next = h.now().Add(retryDelay(last.failures, object.GetInterval(), failed))
 	}
+
 	h.visits[key] = last
 }
 
@@ -282,8 +292,10 @@ func intervalNote(object catalog.Object) string {
 	case *v1beta1.HelmChart:
 		asked = source.Spec.Interval
 	}
+
 	if !v1beta1.IsRaised(asked) {
 		return ""
 	}
+
 	return fmt.Sprintf("; spec.interval %s is shorter than %s, which counts instead", asked.Duration, v1beta1.MinInterval())
 }

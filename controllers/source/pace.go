@@ -34,6 +34,7 @@ func hasPace() predicate.Predicate {
 		if !ok {
 			return 0
 		}
+
 		return hr.GetChartInterval()
 	}
 	return predicate.Funcs{
@@ -65,6 +66,7 @@ func (h *handler[T]) dueAt(ctx context.Context, object T, last visit) time.Time 
 	if last.failures > 0 || last.polled.IsZero() || h.pace == nil {
 		return last.next
 	}
+
 	pace := h.pace(ctx, h.choiceOf(object))
 	if pace <= 0 {
 		return last.next
@@ -72,5 +74,6 @@ func (h *handler[T]) dueAt(ctx context.Context, object T, last visit) time.Time 
 	if at := last.polled.Add(pace); at.Before(last.next) {
 		return at
 	}
+
 	return last.next
 }

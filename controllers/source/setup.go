@@ -49,6 +49,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, charts *catalog.Catalog, o
 	if err := index(ctx, manager.GetFieldIndexer()); err != nil {
 		return err
 	}
+
 	s := &setup{ctx: ctx, manager: manager, catalog: charts, options: o, shares: fair.New(polls, pollsPerNamespace)}
 	return firstError(
 		func() error {
@@ -109,11 +110,13 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 			for _, key := range keys {
 				h.expire(key)
 			}
+
 			return keys
 		})
 	} else {
 		controller.Watches = []loop.Watch{{Object: &corev1.Secret{}, MetadataOnly: true, Affects: bySecret(s.manager.GetClient(), kind)}}
 	}
+
 	if kind == v1beta1.HelmRepositoryKind {
 		controller.Watches = append(controller.Watches, skipWatch())
 	}
@@ -123,6 +126,7 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 	if kind == v1beta1.GitRepositoryKind {
 		controller.Watches = append(controller.Watches, loop.Watch{Object: &v1beta1.GitRepository{}, When: catalog.HasNews(), Affects: s.including(h.expire)})
 	}
+
 	return loop.Setup(s.manager, controller)
 }
 
@@ -134,10 +138,12 @@ func (s *setup) including(expire func(types.NamespacedName)) func(context.Contex
 		if err != nil {
 			return nil // the cache answers; it fails only while the process stops
 		}
+
 		found := requests(list)
 		for _, request := range found {
 			expire(request.NamespacedName)
 		}
+
 		return found
 	}
 }
@@ -190,6 +196,7 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 				names = append(names, ref.Name)
 			}
 		}
+
 		return names
 	}
 	return firstError(
@@ -202,6 +209,7 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 				for _, include := range included {
 					names = append(names, include.GitRepositoryRef.Name)
 				}
+
 				return names
 			})
 		},

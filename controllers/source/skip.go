@@ -25,6 +25,7 @@ func skipWatch() loop.Watch {
 			if !choice.LeavesChoice() {
 				return nil
 			}
+
 			key := types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}
 			return []reconcile.Request{{NamespacedName: key}}
 		},
@@ -38,6 +39,7 @@ func skipsOthers() predicate.Predicate {
 		if !ok {
 			return nil
 		}
+
 		return hr.Status.Skipped
 	}
 	return predicate.Funcs{

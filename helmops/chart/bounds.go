@@ -34,6 +34,7 @@ func spend(budget *archive.Budget, packed io.Reader) error {
 	if err != nil {
 		return nil //nolint:nilerr // the loader says so
 	}
+
 	for {
 		header, err := unpacked.Next()
 		switch {
@@ -42,9 +43,11 @@ func spend(budget *archive.Budget, packed io.Reader) error {
 		case err != nil:
 			return nil //nolint:nilerr // the end, or what the loader says
 		}
+
 		if !isNested(header.Name) {
 			continue
 		}
+
 		inner, err := io.ReadAll(io.LimitReader(unpacked, maxNested))
 		if err == nil {
 			err = spend(budget, bytes.NewReader(inner))

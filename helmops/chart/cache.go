@@ -83,6 +83,7 @@ func (c *Cache) Load(source string, want v1beta1.ChartRevision, open func() (io.
 	if e.err != nil {
 		return nil, e.err
 	}
+
 	return Copy(e.chart)
 }
 
@@ -100,11 +101,13 @@ func (c *Cache) parse(want v1beta1.ChartRevision, open func() (io.ReadCloser, er
 	if err != nil {
 		return nil, content{}, err
 	}
+
 	defer archive.Close()
 	raw, err := io.ReadAll(io.LimitReader(archive, MaxArchive+1))
 	if err != nil {
 		return nil, content{}, fmt.Errorf("reading chart %s: %w", want, err)
 	}
+
 	is := content{sha256.Sum256(raw), want.Name, want.Version}
 	c.mu.Lock()
 	known := c.parsed[is]
@@ -112,6 +115,7 @@ func (c *Cache) parse(want v1beta1.ChartRevision, open func() (io.ReadCloser, er
 	if known != nil {
 		return known.chart, is, nil
 	}
+
 	loaded, err := Load(bytes.NewReader(raw), want)
 	return loaded, is, err
 }
@@ -136,6 +140,7 @@ func (c *Cache) settle(e *entry) {
 		c.drop(e)
 		return
 	}
+
 	e.settled = true
 	own := c.parsed[e.bytes]
 	if own == nil {
@@ -143,6 +148,7 @@ func (c *Cache) settle(e *entry) {
 		c.parsed[e.bytes] = own
 		c.size += own.size
 	}
+
 	own.users++
 	e.chart = own.chart
 	for element := c.recency.Back(); element != nil && (c.size > c.budget || c.recency.Len() > maxEntries); {
@@ -160,11 +166,13 @@ func (c *Cache) drop(e *entry) {
 	if !ok || element.Value.(*entry) != e {
 		return
 	}
+
 	c.recency.Remove(element)
 	delete(c.entries, e.proof)
 	if !e.settled {
 		return
 	}
+
 	own := c.parsed[e.bytes]
 	if own.users--; own.users == 0 {
 		c.size -= own.size

@@ -34,6 +34,7 @@ func Load(archive io.Reader, want v1beta1.ChartRevision) (*chart.Chart, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading chart %s: %w", want, err)
 	}
+
 	loaded, err := parsed(content, want)
 	if err != nil {
 		return nil, err
@@ -41,6 +42,7 @@ func Load(archive io.Reader, want v1beta1.ChartRevision) (*chart.Chart, error) {
 	if loaded.Metadata.Name != want.Name || !v1beta1.SameVersion(loaded.Metadata.Version, want.Version) {
 		return nil, fmt.Errorf("chart %s says that it is %s-%s", want, loaded.Metadata.Name, loaded.Metadata.Version)
 	}
+
 	return loaded, checkInstallable(loaded)
 }
 
@@ -53,11 +55,13 @@ func parsed(content []byte, want v1beta1.ChartRevision) (loaded *chart.Chart, er
 		if err := loaded.Validate(); err != nil {
 			return fmt.Errorf("chart %s is not valid: %w", want, err)
 		}
+
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	return loaded, nil
 }
 
@@ -65,20 +69,24 @@ func checkInstallable(loaded *chart.Chart) error {
 	if kind := loaded.Metadata.Type; kind != "" && kind != "application" {
 		return fmt.Errorf("chart %s-%s is a %s chart, which cannot be installed", loaded.Metadata.Name, loaded.Metadata.Version, kind)
 	}
+
 	vendored := map[string]bool{}
 	for _, dependency := range loaded.Dependencies() {
 		vendored[dependency.Name()] = true
 	}
+
 	var missing []string
 	for _, dependency := range loaded.Metadata.Dependencies {
 		if !vendored[dependency.Name] {
 			missing = append(missing, dependency.Name)
 		}
 	}
+
 	if len(missing) > 0 {
 		return fmt.Errorf("chart %s-%s lacks its dependencies in charts/: %s", loaded.Metadata.Name, loaded.Metadata.Version,
 			strings.Join(missing, ", "))
 	}
+
 	return nil
 }
 
@@ -88,6 +96,7 @@ func Copy(in *chart.Chart) (*chart.Chart, error) {
 	if in.Metadata == nil {
 		return nil, errors.New("chart has no metadata")
 	}
+
 	metadata := *in.Metadata
 	metadata.Annotations = maps.Clone(in.Metadata.Annotations)
 	metadata.Dependencies = slices.Clone(in.Metadata.Dependencies) // nil stays nil: Helm looks at charts/ in another way then
@@ -97,6 +106,7 @@ func Copy(in *chart.Chart) (*chart.Chart, error) {
 		own.ImportValues = append([]any(nil), dependency.ImportValues...)
 		metadata.Dependencies[i] = &own
 	}
+
 	out := &chart.Chart{
 		Raw: in.Raw, Metadata: &metadata, Lock: in.Lock, Templates: in.Templates, Files: in.Files,
 		Values: copyValues(in.Values), Schema: in.Schema,
@@ -106,8 +116,10 @@ func Copy(in *chart.Chart) (*chart.Chart, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		out.AddDependency(own)
 	}
+
 	return out, nil
 }
 
@@ -131,6 +143,7 @@ func copyValue(in any) any {
 		for i := range value {
 			out[i] = copyValue(value[i])
 		}
+
 		return out
 	}
 	return in

@@ -29,10 +29,12 @@ func (r *run) unlock(before []plan.Record, why string) error {
 	if len(before) == 0 || !before[0].Pending() {
 		return nil
 	}
+
 	pending, err := r.site.records.One(r.ctx, r.reader, r.key, before[0].Version)
 	if err != nil || pending == nil {
 		return err
 	}
+
 	pending.Release.SetStatus(release.StatusFailed, why)
 	store := r.driver(nil)
 	store.Expect(*pending)

@@ -12,7 +12,8 @@ import (
 // newInstall prepares Helm's install. again is set when a release of the name was uninstalled and its records were kept.
 func newInstall(cfg *action.Configuration, a Action, again bool) *action.Install {
 	helm := action.NewInstall(cfg)
-	helm.ReleaseName, helm.Namespace = a.Target.Name, a.Target.Namespace
+	helm.ReleaseName = a.Target.Name
+	helm.Namespace = a.Target.Namespace
 	helm.Timeout = a.Options.Timeout
 	helm.CreateNamespace = a.Options.CreateNamespace
 	helm.DisableHooks = a.Options.DisableHooks
@@ -76,17 +77,21 @@ func test(cfg *action.Configuration, a Action) error {
 		if filter.Exclude {
 			key = action.ExcludeNameFilter
 		}
+
 		helm.Filters[key] = append(helm.Filters[key], filter.Name)
 	}
+
 	rel, err := helm.Run(a.Target.Name)
 	if err != nil {
 		return err
 	}
+
 	for _, hook := range rel.Hooks {
 		if hook.LastRun.Phase != "" && isTest(hook) {
 			return nil
 		}
 	}
+
 	return errors.New("none of the chart's tests ran; look at spec.test.filters")
 }
 

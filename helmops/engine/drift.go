@@ -23,9 +23,11 @@ func (r *run) drift(before []plan.Record) error {
 			break
 		}
 	}
+
 	if version == 0 {
 		return errors.New("no revision is deployed that objects could have drifted from")
 	}
+
 	deployed, err := r.site.records.One(r.ctx, r.reader, r.key, version)
 	if err != nil {
 		return err
@@ -33,16 +35,20 @@ func (r *run) drift(before []plan.Record) error {
 	if deployed == nil {
 		return errors.New("the revision that was deployed is gone; it is looked for again")
 	}
-	r.looked, r.method = deployed.Release, deployed.ApplyMethod
+
+	r.looked = deployed.Release
+	r.method = deployed.ApplyMethod
 	if r.ListOnly {
 		return nil
 	}
+
 	r.drifted, err = r.newClient(nil, nil).Drift(deployed.Release.Manifest, kubeclient.Inspection{
 		Objects: r.Objects, Rules: r.DriftIgnore, Audit: r.Audit, Correct: r.Step == plan.Correct, Mask: r.scrubbed,
 	})
 	if r.Overwritten && len(r.drifted) > 0 {
 		r.drifted = r.overwritten(before)
 	}
+
 	return err
 }
 
@@ -58,20 +64,24 @@ func (r *run) overwritten(before []plan.Record) []drift.Object {
 	if err != nil {
 		return r.drifted
 	}
+
 	client := r.newClient(nil, nil)
 	objects, err := client.References(would.Manifest)
 	if err != nil {
 		return r.drifted
 	}
+
 	var refs []v1beta1.ResourceRef
 	for _, object := range r.drifted {
 		refs = append(refs, v1beta1.NewResourceRef(object.Namespace, object.Name, object.Group, object.Kind, ""))
 	}
+
 	changes, err := client.Drift(would.Manifest, kubeclient.Inspection{Objects: refs, Rules: r.DriftIgnore,
 		Mask: r.scrubbed})
 	if err != nil {
 		return r.drifted
 	}
+
 	return drift.Overwritten(r.drifted, changes, func(object drift.Object) bool {
 		id := v1beta1.NewResourceRef(object.Namespace, object.Name, object.Group, object.Kind, "").ID
 		return slices.ContainsFunc(objects, func(ref v1beta1.ResourceRef) bool { return ref.ID == id })
@@ -88,6 +98,7 @@ func (e *Engine) Drift(
 	if err != nil {
 		return nil, err
 	}
+
 	r := &run{
 		Action: Action{Step: plan.Inspect, Access: access, Target: target, DriftIgnore: rules, Audit: audit},
 		ctx:    ctx, site: at, as: as, engine: e, reader: reader(as, access, target), key: key(target),
@@ -96,6 +107,7 @@ func (e *Engine) Drift(
 	if err != nil {
 		return nil, err
 	}
+
 	done := make(chan error, 1)
 	//nolint:contextcheck // The run carries the context. It may not return once that has ended.
 	guard.GoOr("comparing objects", func() { done <- r.hold(func() error { return r.drift(before) }) }, func(err error) { done <- err })

@@ -83,6 +83,7 @@ func New(ctx context.Context, c Config) *Engine {
 	if local == nil {
 		local = fair.NewPaced(processors).Shares
 	}
+
 	return &Engine{
 		sites: newSites(ctx, c),
 		pool:  c.Pool, now: c.Now,
@@ -236,10 +237,12 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	if err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
+
 	endTurn, err := e.turns.take(ctx, turn{at.cluster, a.Target.StorageNamespace, a.Target.Name}, a.Superseded)
 	if err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
+
 	defer endTurn()
 	r := &run{Action: a, ctx: ctx, site: at, as: as, engine: e, reader: reader(as, a.Access, a.Target), key: key(a.Target)}
 	before, err := at.records.History(ctx, r.reader, r.key)
@@ -249,6 +252,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	if err := r.owned(before); err != nil {
 		return Result{Err: err, HistoryErr: err}
 	}
+
 	end, err := r.begin()
 	defer end()
 	var loading *loadError
@@ -261,6 +265,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	if ctx.Err() != nil {
 		select {} // the process is stopping: Helm must not record the end of the action as a failure
 	}
+
 	return r.result(before, err) //nolint:contextcheck // the run carries it
 }
 
@@ -270,6 +275,7 @@ func (e *Engine) Equal(ctx context.Context, a Action) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+
 	r := &run{Action: a, ctx: ctx, site: at, as: as, engine: e, reader: reader(as, a.Access, a.Target), key: key(a.Target)}
 	var equal bool
 	err = r.hold(func() (err error) {

@@ -71,9 +71,11 @@ func Reason(step plan.Step, err error) (reason string, final bool) {
 	case errors.As(err, &unreachable):
 		return v1beta1.ClusterUnreachableReason, false
 	}
+
 	if reason, ok := failedReasons[step]; ok {
 		return reason, false
 	}
+
 	return v1beta1.UpgradeFailedReason, false
 }
 

@@ -28,6 +28,7 @@ func (e *Engine) Explain(
 	if err != nil {
 		return nil
 	}
+
 	r := &run{
 		Action: Action{Access: access, Target: target},
 		ctx:    ctx, site: at, as: as, engine: e, reader: reader(as, access, target), key: key(target),
@@ -36,10 +37,12 @@ func (e *Engine) Explain(
 	if err != nil {
 		return nil
 	}
+
 	objects := r.newClient(nil, nil).Explain(refs) //nolint:contextcheck // the run carries it
 	for i := range objects {
 		objects[i].Message = mask.Apply(ssa.Scrub(objects[i].Message))
 	}
+
 	return objects
 }
 
@@ -53,6 +56,7 @@ func (r *run) maskOfRevisions(hide Hide) (redact.Mask, error) {
 	if len(history) == 0 {
 		return redact.Mask{}, errors.New("the release has no revision")
 	}
+
 	var mask redact.Mask
 	for _, version := range liveVersions(history) {
 		revision, err := r.site.records.One(r.ctx, r.reader, r.key, version)
@@ -62,12 +66,15 @@ func (r *run) maskOfRevisions(hide Hide) (redact.Mask, error) {
 		if revision == nil || revision.Release == nil {
 			return redact.Mask{}, errors.New("the revision is gone")
 		}
+
 		secrets, err := secretsOf(contentOf(revision.Release))
 		if err != nil {
 			return redact.Mask{}, err
 		}
+
 		mask = mask.Join(hide(revision.Release.Config)).Join(redact.NewMask(secrets...))
 	}
+
 	return mask, nil
 }
 
@@ -89,12 +96,15 @@ func secretsOf(content *Content) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, hook := range content.Hooks {
 		more, err := diff.Secrets(hook.Manifest)
 		if err != nil {
 			return nil, err
 		}
+
 		secrets = append(secrets, more...)
 	}
+
 	return secrets, nil
 }

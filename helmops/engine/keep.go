@@ -33,6 +33,7 @@ func (e *Engine) Foresee(ctx context.Context, a Action, from, to *Content) ([]v1
 	if err != nil {
 		return nil, err
 	}
+
 	var out []v1beta1.KeptObject
 	err = r.hold(func() (err error) { //nolint:contextcheck // the run carries it
 		out, err = r.newClient(nil, nil).Foresee(from.Manifest, to.Manifest)
@@ -57,6 +58,7 @@ func (e *Engine) Data(
 	if err != nil {
 		return nil, err
 	}
+
 	var out []v1beta1.KeptObject
 	err = r.hold(func() (err error) { //nolint:contextcheck // the run carries it
 		out, err = r.newClient(nil, nil).Data(refs)

@@ -42,6 +42,7 @@ func (e *Engine) Live(
 	if err != nil {
 		return nil, false
 	}
+
 	user := owner.String()
 	out, refs, tracked := sightings(inventory, at.tracker)
 	at.tracker.Judge(user, refs, rules)
@@ -51,9 +52,11 @@ func (e *Engine) Live(
 		s.Tracked = s.Tracked && (s.There || at.tracker.Tracks(refs[i].GVK)) // what is known may have been dropped meanwhile
 		s.Entry = s.Entry.For(user)
 	}
+
 	if !at.followers.Follows(user, owner, refs, tracked) {
 		return nil, false
 	}
+
 	return out, true
 }
 
@@ -65,6 +68,7 @@ func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Si
 		if !ok {
 			continue
 		}
+
 		gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
 		s := Sighting{Ref: ref, Kind: kind, Group: group, Namespace: namespace, Name: name, Tracked: seen.Tracks(gvk)}
 		s.Refused = !s.Tracked && seen.Refused(gvk)
@@ -72,6 +76,7 @@ func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Si
 		out = append(out, s)
 		refs = append(refs, tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
 	}
+
 	return out, refs, tracked
 }
 

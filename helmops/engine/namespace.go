@@ -23,6 +23,7 @@ func (r *run) beforehand(store driver.Driver, before []plan.Record) driver.Drive
 	if r.Step != plan.Install && r.Step != plan.Upgrade {
 		return store
 	}
+
 	store = &recordNamespace{Driver: store, target: r.Target}
 	if r.Step == plan.Upgrade && r.Options.CreateNamespace {
 		store = &namespaceMaker{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
@@ -30,11 +31,14 @@ func (r *run) beforehand(store driver.Driver, before []plan.Record) driver.Drive
 	if r.Step == plan.Upgrade && r.Options.Preflight && !r.Options.Force { // what is replaced is not applied
 		store = &preflight{Driver: store, run: r, before: before}
 	}
+
 	// What runs has a namespace, and a record cannot be kept in one that does not exist.
-	apart, runs := r.Target.Namespace != r.Target.StorageNamespace, newestOf(before).Status == plan.StatusDeployed
+	apart := r.Target.Namespace != r.Target.StorageNamespace
+	runs := newestOf(before).Status == plan.StatusDeployed
 	if apart && !runs && !r.Options.CreateNamespace {
 		store = &namespaceCheck{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
 	}
+
 	return store
 }
 
@@ -99,12 +103,14 @@ func declaresNamespace(rel *release.Release, name string) bool {
 			return true
 		}
 	}
+
 	for _, document := range releaseutil.SplitManifests(rel.Manifest) {
 		var object metav1.PartialObjectMetadata
 		if err := yaml.Unmarshal([]byte(document), &object); err == nil && object.Kind == "Namespace" && object.Name == name {
 			return true
 		}
 	}
+
 	return false
 }
 

@@ -23,6 +23,7 @@ func (p *preflight) Create(key string, rel *release.Release) error {
 	if p.run.Options.CreateNamespace {
 		update.Namespaces = append(update.Namespaces, p.run.Target.Namespace)
 	}
+
 	var err error
 	if update.Former, err = p.former(); err != nil {
 		return err
@@ -30,6 +31,7 @@ func (p *preflight) Create(key string, rel *release.Release) error {
 	if err := p.run.client.Preflight(update); err != nil {
 		return err
 	}
+
 	return p.Driver.Create(key, rel)
 }
 
@@ -39,6 +41,7 @@ func (p *preflight) former() (string, error) {
 	if p.run.method != plan.ClientSide || len(p.before) == 0 {
 		return "", nil
 	}
+
 	from := p.before[0]
 	for _, record := range p.before {
 		if record.Status == plan.StatusDeployed {
@@ -46,9 +49,11 @@ func (p *preflight) former() (string, error) {
 			break
 		}
 	}
+
 	found, err := p.run.site.records.One(p.run.ctx, p.run.reader, p.run.key, from.Version)
 	if err != nil || found == nil {
 		return "", err
 	}
+
 	return found.Release.Manifest, nil
 }

@@ -52,6 +52,7 @@ func (e *Engine) Render(ctx context.Context, a Action) (*Content, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	r := &run{Action: a, ctx: ctx, site: at, as: as, engine: e, reader: reader(as, a.Access, a.Target), key: key(a.Target)}
 	var would *release.Release
 	err = r.hold(func() error {
@@ -59,12 +60,14 @@ func (e *Engine) Render(ctx context.Context, a Action) (*Content, error) {
 		if err != nil {
 			return err
 		}
+
 		would, err = r.foreseen(newestOf(history), len(history) == 0 || history[0].Status == plan.StatusUninstalled)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	out := contentOf(would)
 	out.Revision = 0
 	return out, nil
@@ -73,14 +76,18 @@ func (e *Engine) Render(ctx context.Context, a Action) (*Content, error) {
 func contentOf(rel *release.Release) *Content {
 	out := &Content{Revision: rel.Version, Values: rel.Config, Manifest: rel.Manifest}
 	if rel.Chart != nil && rel.Chart.Metadata != nil {
-		out.ChartName, out.ChartVersion = rel.Chart.Metadata.Name, rel.Chart.Metadata.Version
+		out.ChartName = rel.Chart.Metadata.Name
+		out.ChartVersion = rel.Chart.Metadata.Version
 	}
+
 	for _, hook := range rel.Hooks {
 		h := ContentHook{Kind: hook.Kind, Name: hook.Name, Manifest: hook.Manifest}
 		for _, event := range hook.Events {
 			h.Events = append(h.Events, event.String())
 		}
+
 		out.Hooks = append(out.Hooks, h)
 	}
+
 	return out
 }

@@ -37,10 +37,12 @@ func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error
 	if err != nil {
 		return nil, err
 	}
+
 	config, err := r.as.Getter(r.Target.Namespace).ToRESTConfig()
 	if err != nil {
 		return nil, err
 	}
+
 	var result rendering.Result
 	err = r.waitFor(func(ctx context.Context) (err error) {
 		result, err = rendering.Render(ctx, r.engine.pool, r.Access.Namespace, request, r.Chart, config)
@@ -65,6 +67,7 @@ func whileWanted(ctx context.Context, superseded <-chan struct{}, work func(cont
 	if errors.Is(context.Cause(ctx), kubeclient.ErrSuperseded) {
 		return kubeclient.ErrSuperseded
 	}
+
 	return err
 }
 
@@ -73,6 +76,7 @@ func (r *run) request(former plan.Record, first bool) (rendering.Request, error)
 	if err != nil {
 		return rendering.Request{}, err
 	}
+
 	request := rendering.Request{
 		Chart: r.Revision.Digest, Values: r.Values,
 		Name: r.Target.Name, Namespace: r.Target.Namespace, Revision: 1,
@@ -83,10 +87,13 @@ func (r *run) request(former plan.Record, first bool) (rendering.Request, error)
 	if first {
 		return request, nil
 	}
-	request.Upgrade, request.Revision = true, former.Version+1
+
+	request.Upgrade = true
+	request.Revision = former.Version + 1
 	if !r.Options.PreserveValues {
 		return request, nil
 	}
+
 	return request, r.preserve(&request)
 }
 
@@ -96,6 +103,7 @@ func (r *run) preserve(request *rendering.Request) error {
 	if err != nil || len(revisions) == 0 {
 		return err
 	}
+
 	current := revisions[0].Release
 	for _, revision := range revisions {
 		if revision.Status == plan.StatusDeployed {
@@ -103,9 +111,11 @@ func (r *run) preserve(request *rendering.Request) error {
 			break
 		}
 	}
+
 	if request.ChartValues, err = chartutil.CoalesceValues(current.Chart, current.Config); err != nil {
 		return fmt.Errorf("merging the values of revision %d: %w", current.Version, err)
 	}
+
 	request.ReplaceValues = true
 	request.Values = chartutil.CoalesceTables(maps.Clone(r.Values), current.Config)
 	return nil
@@ -183,15 +193,18 @@ func (r *run) equal() (bool, error) {
 	if err != nil || newest == nil {
 		return false, err
 	}
+
 	had := newest.Release
 	would, err := r.foreseen(plan.Record{Version: had.Version}, had.Version == 1)
 	if err != nil || same(had, would) {
 		return err == nil, err
 	}
+
 	repeatable := !slices.ContainsFunc(templatesOf(r.Chart), func(file *chart.File) bool { return unrepeatable.Match(file.Data) })
 	if repeatable {
 		return false, nil
 	}
+
 	return slices.EqualFunc(had.Chart.Templates, r.Chart.Templates, func(a, b *chart.File) bool {
 		return a.Name == b.Name && bytes.Equal(a.Data, b.Data)
 	}), nil
@@ -212,28 +225,34 @@ func (r *run) foreseen(newest plan.Record, first bool) (*release.Release, error)
 	if err != nil {
 		return nil, err
 	}
+
 	copied := r.Action
 	if copied.Chart, err = helmchart.Copy(r.Chart); err != nil {
 		return nil, err
 	}
+
 	chart := standInFor(copied.Chart, result)
 	cfg, err := r.configuration(nil, chart)
 	if err != nil {
 		return nil, err
 	}
+
 	var would *release.Release
 	if first {
 		helm := newInstall(cfg, copied, false)
-		helm.DryRunOption, helm.PostRenderer = "server", chart
+		helm.DryRunOption = "server"
+		helm.PostRenderer = chart
 		would, err = helm.Run(copied.Chart, copied.Values)
 	} else {
 		helm := newUpgrade(cfg, copied)
-		helm.DryRunOption, helm.PostRenderer = "server", chart
+		helm.DryRunOption = "server"
+		helm.PostRenderer = chart
 		would, err = helm.Run(copied.Target.Name, copied.Chart, copied.Values)
 	}
 	if err != nil {
 		return nil, err
 	}
+
 	chart.complete(would)
 	return would, nil
 }

@@ -28,15 +28,18 @@ func (r *run) result(before []plan.Record, err error) Result {
 	if err != nil {
 		out.Mask = r.mask()
 	}
+
 	if r.looked != nil {
 		if out.Inventory, historyErr = r.inventory(r.looked); out.Err == nil {
 			out.Err = historyErr
 		}
 		return out
 	}
+
 	if historyErr != nil || len(after) == 0 || after[0].Status == plan.StatusUninstalled {
 		return out
 	}
+
 	newest, oneErr := r.site.records.One(r.ctx, r.reader, r.key, after[0].Version)
 	if oneErr == nil && newest != nil {
 		out.Inventory, oneErr = r.inventory(newest.Release)
@@ -44,6 +47,7 @@ func (r *run) result(before []plan.Record, err error) Result {
 	if out.Err == nil {
 		out.Err = oneErr
 	}
+
 	return out
 }
 
@@ -85,18 +89,22 @@ func (r *run) warned() []warning.Object {
 	default:
 		return nil
 	}
+
 	if r.Owner.IsZero() {
 		return nil
 	}
+
 	config := values.DigestWith(r.Values, r.Revision.ValuesDigest)
 	input := strings.Join([]string{r.Revision.Version, r.Revision.Digest, config, r.RenderDigest}, " ")
 	due := r.site.warnings.Due(r.Owner.Key(), input, r.client.Written())
 	if len(due) == 0 {
 		return nil
 	}
+
 	mask := r.mask()
 	for i := range due {
 		due[i] = due[i].Masked(func(text string) string { return mask.Apply(ssa.Scrub(text)) })
 	}
+
 	return due
 }

@@ -73,6 +73,7 @@ func (r *run) step(before []plan.Record) error {
 	if work == nil {
 		return fmt.Errorf("step %q is not an action", r.Step)
 	}
+
 	return work(before)
 }
 
@@ -85,6 +86,7 @@ func (r *run) customResourceDefinitions() error {
 	if len(found) == 0 || policy == crds.Skip {
 		return nil
 	}
+
 	result, err := crds.Apply(r.ctx, r.as, found, policy)
 	if err == nil && len(result.Created)+len(result.Replaced) > 0 {
 		r.brings, err = crds.Objects(found)
@@ -92,6 +94,7 @@ func (r *run) customResourceDefinitions() error {
 	if err != nil {
 		return &crdsError{cause: err}
 	}
+
 	return nil
 }
 
@@ -100,16 +103,19 @@ func (r *run) rollout(before []plan.Record) error {
 	if err := r.customResourceDefinitions(); err != nil {
 		return err
 	}
+
 	result, err := r.rendered(newestOf(before), r.Step == plan.Install)
 	if err != nil {
 		return err
 	}
+
 	chart := standInFor(r.Chart, result)
 	r.method = r.methodFrom(before)
 	cfg, err := r.configuration(before, chart)
 	if err != nil {
 		return err
 	}
+
 	if r.Step == plan.Install {
 		helm := newInstall(cfg, r.Action, len(before) > 0)
 		helm.PostRenderer = chart
@@ -123,6 +129,7 @@ func (r *run) rollout(before []plan.Record) error {
 		r.pruneFailed(before)
 		return err
 	}
+
 	return r.prune()
 }
 
@@ -140,6 +147,7 @@ func (r *run) methodFrom(before []plan.Record) plan.ApplyMethod {
 		}
 	default: // an install continues none
 	}
+
 	return plan.MethodFor(r.Options.ServerSideApply, last)
 }
 
@@ -158,20 +166,25 @@ func (r *run) rollback(before []plan.Record) error {
 	if err != nil {
 		return err
 	}
-	r.To, r.backwards = to, true
+
+	r.To = to
+	r.backwards = true
 	r.method = r.methodFrom(before)
 	cfg, err := r.configuration(before, nil)
 	if err != nil {
 		return err
 	}
+
 	err = rollback(cfg, r.Action)
 	if err == nil {
 		return r.prune()
 	}
+
 	now, historyErr := r.site.records.History(r.ctx, r.reader, r.key)
 	if historyErr == nil && len(now) > 0 && now[0].Status == plan.StatusPendingRollback && now[0].Ours {
 		historyErr = r.unlock(now, helmtext.OfRollback(r.Target.Name, err))
 	}
+
 	r.pruneFailed(before)
 	return errors.Join(err, historyErr)
 }
@@ -228,6 +241,7 @@ func (r *run) resume([]plan.Record) error {
 	if len(revisions) == 0 || !revisions[0].Pending() {
 		return errors.New("no pending revision is left to finish")
 	}
+
 	store := r.driver(nil)
 	store.Expect(revisions...)
 	r.method = revisions[0].ApplyMethod
@@ -237,6 +251,7 @@ func (r *run) resume([]plan.Record) error {
 	if r.Chart == nil {
 		r.Chart = revisions[0].Release.Chart
 	}
+
 	work := &resume.Work{
 		Client: r.newClient(store, leftoversOf(revisions[1:])), Records: helmstorage.Init(store), Release: revisions[0].Release, Now: r.engine.now,
 		Options: resume.Options{
@@ -248,6 +263,7 @@ func (r *run) resume([]plan.Record) error {
 	if r.uninstalls {
 		return work.Uninstall()
 	}
+
 	former := ""
 	for _, revision := range revisions[1:] {
 		if revision.Status == plan.StatusDeployed {
@@ -255,9 +271,11 @@ func (r *run) resume([]plan.Record) error {
 			break
 		}
 	}
+
 	if err := work.Rollout(former); err != nil {
 		return err
 	}
+
 	return r.prune()
 }
 
@@ -268,16 +286,19 @@ func (r *run) configuration(before []plan.Record, chart *standIn) (*action.Confi
 	if err != nil {
 		return nil, err
 	}
+
 	capabilities, err := r.capabilities()
 	if err != nil {
 		return nil, err
 	}
+
 	store := r.driver(before)
 	client := r.newClient(store, leftovers)
 	records := r.beforehand(store, before)
 	if chart != nil {
 		records = &completing{Driver: records, standIn: chart}
 	}
+
 	return &action.Configuration{
 		RESTClientGetter: r.as.Getter(r.Target.Namespace),
 		Releases:         helmstorage.Init(guardedDriver{records}),
@@ -306,7 +327,9 @@ func (r *run) driver(before []plan.Record) *storage.Driver {
 			note = storage.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
 		}
 	}
-	note.Owner, note.ApplyMethod = r.Owner, r.method
+
+	note.Owner = r.Owner
+	note.ApplyMethod = r.method
 	store := r.site.records.Driver(r.ctx, r.reader, r.key, note)
 	store.Conceal(r.conceal)
 	store.FailsAs(r.failsAs)
@@ -326,6 +349,7 @@ func (r *run) newClient(journal kubeclient.Journal, leftovers []string) *kubecli
 	if r.backwards {
 		options.Rollback = &kubeclient.Rollback{Protect: r.Options.ProtectKinds}
 	}
+
 	r.client = kubeclient.NewClient(r.ctx, r.as, r.site.cluster.Mapper(), r.site.tracker, r.share, options)
 	r.client.Defines(r.brings...)
 	return r.client
@@ -350,5 +374,6 @@ func leftoversOf(revisions []storage.Revision) []string {
 			manifests = append(manifests, revision.Release.Manifest)
 		}
 	}
+
 	return manifests
 }

@@ -28,10 +28,12 @@ func (f *found) with(base redact.Mask) redact.Mask {
 	if f.masked == len(f.objects) && f.masked > 0 {
 		return f.mask
 	}
+
 	var content []any
 	for _, object := range f.objects {
 		content = append(content, redact.SecretContent(object)...)
 	}
+
 	f.mask, f.masked = base.Join(redact.NewMask(content...)), len(f.objects)
 	return f.mask
 }

@@ -40,10 +40,13 @@ func (r *run) begin() (end func(), err error) {
 		r.share.Close()
 		r.place.Close()
 	}
-	shares, charts := r.engine.local, r.engine.localCharts
+	shares := r.engine.local
+	charts := r.engine.localCharts
 	if r.Access.Kubeconfig != nil {
-		shares, charts = r.engine.remote, r.engine.remoteCharts
+		shares = r.engine.remote
+		charts = r.engine.remoteCharts
 	}
+
 	work := fair.Work{Kind: kindOf(r.Action)}
 	if r.Load != nil {
 		work.Unwanted = r.Superseded
@@ -54,6 +57,7 @@ func (r *run) begin() (end func(), err error) {
 			return end, err
 		}
 	}
+
 	r.share, err = shares.TakeFor(r.ctx, r.Access.Namespace, work)
 	return end, unwanted(err)
 }

@@ -19,9 +19,11 @@ type NoUsableTargetError struct {
 
 // Error implements error.
 func (e *NoUsableTargetError) Error() string {
-	named, more := e.Targets, ""
+	named := e.Targets
+	more := ""
 	if len(named) > maxTargets {
-		named, more = named[:maxTargets], fmt.Sprintf("; and %d more", len(e.Targets)-maxTargets)
+		named = named[:maxTargets]
+		more = fmt.Sprintf("; and %d more", len(e.Targets)-maxTargets)
 	}
 	return "the cluster can take none of the revisions to go back to: " + strings.Join(named, "; ") + more +
 		"; serve what they need again, or fix the chart or the values"
@@ -36,10 +38,12 @@ func (r *run) usable() (int, error) {
 		if err != nil {
 			return 0, err
 		}
+
 		if revision == nil {
 			unusable.Targets = append(unusable.Targets, fmt.Sprintf("revision %d is no longer in storage", version))
 			continue
 		}
+
 		_, err = probe.Build(strings.NewReader(revision.Release.Manifest), false)
 		var unknown *kubeclient.UnknownKindError
 		switch {
@@ -48,8 +52,10 @@ func (r *run) usable() (int, error) {
 		case !errors.As(err, &unknown):
 			return 0, fmt.Errorf("reading revision %d: %w", version, err)
 		}
+
 		unusable.Targets = append(unusable.Targets, fmt.Sprintf("revision %d needs kind %s of %s (%s %s), which is not served", version,
 			unknown.Kind.Kind, unknown.Kind.GroupVersion(), unknown.Kind.Kind, unknown.Name))
 	}
+
 	return 0, unusable
 }

@@ -37,6 +37,7 @@ func (t *turns) take(ctx context.Context, id turn, superseded <-chan struct{}) (
 		if other == nil {
 			return func() { t.end(id) }, nil
 		}
+
 		select {
 		case <-other:
 		case <-superseded:
@@ -58,6 +59,7 @@ func (t *turns) begin(id turn) (other <-chan struct{}) {
 	if t.taken == nil {
 		t.taken = map[turn]chan struct{}{}
 	}
+
 	t.taken[id] = make(chan struct{})
 	return nil
 }

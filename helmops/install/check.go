@@ -53,18 +53,22 @@ func (s *Site) Before(ctx context.Context) ([]Check, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	objects, err := Options{Image: placeholder + ":any", NoWarnings: policies.Outcome != Passed}.Objects(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	version, err := s.as.Kube().Discovery().ServerVersion()
 	if err != nil {
 		return nil, fmt.Errorf("asking the cluster for its version: %w", err)
 	}
+
 	denied, err := s.denied(ctx, objects)
 	if err != nil {
 		return nil, err
 	}
+
 	return append([]Check{checkVersion(version.GitVersion), policies}, checkDenied(denied)...), nil
 }
 
@@ -72,14 +76,18 @@ func checkVersion(text string) Check {
 	c := Check{Name: "Kubernetes", Outcome: Passed, Message: text}
 	version, err := semver.NewVersion(text)
 	if err != nil {
-		c.Outcome, c.Message = Warned, fmt.Sprintf("version %q cannot be read", text)
+		c.Outcome = Warned
+		c.Message = fmt.Sprintf("version %q cannot be read", text)
 		c.Fix = "make sure that it is " + minKubernetes + " or later"
 		return c
 	}
+
 	// What a provider adds to a version is no pre-release of it.
 	if bare, _ := version.SetPrerelease(""); bare.LessThan(semver.MustParse(minKubernetes)) {
-		c.Outcome, c.Fix = Failed, "upgrade the cluster to "+minKubernetes+" or later"
+		c.Outcome = Failed
+		c.Fix = "upgrade the cluster to " + minKubernetes + " or later"
 	}
+
 	return c
 }
 
@@ -95,6 +103,7 @@ func (s *Site) denied(ctx context.Context, objects []apply.Object) ([]right, err
 		if asked[mapping.Resource] {
 			continue
 		}
+
 		asked[mapping.Resource] = true
 		for _, verb := range []string{"get", "create", "patch"} {
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
@@ -111,6 +120,7 @@ func (s *Site) denied(ctx context.Context, objects []apply.Object) ([]right, err
 			}
 		}
 	}
+
 	return out, nil
 }
 
@@ -119,6 +129,7 @@ func checkDenied(denied []right) []Check {
 	if len(denied) == 0 {
 		return []Check{{Name: "permissions", Outcome: Passed, Message: "you may create what Fairlead consists of"}}
 	}
+
 	var out []Check
 	for _, text := range grouped(denied) {
 		out = append(out, Check{
@@ -126,6 +137,7 @@ func checkDenied(denied []right) []Check {
 			Fix: "install with the rights of a cluster administrator; the controller needs fewer",
 		})
 	}
+
 	return out
 }
 
@@ -138,17 +150,20 @@ func (s *Site) After(ctx context.Context, version string) ([]Check, error) {
 	if err != nil && !hidden.note(err) {
 		return nil, err
 	}
+
 	tenancy := tenancyOf(controller)
 	objects, err := Options{Image: placeholder + ":any", Tenancy: tenancy}.Objects(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	var out []Check
 	defined := false
 	for _, o := range objects {
 		if o.GroupVersionKind().GroupKind() != definitionKind {
 			continue
 		}
+
 		live, err := s.object(ctx, o.GroupVersionKind(), "", o.GetName())
 		if hidden.note(err) {
 			continue
@@ -156,9 +171,11 @@ func (s *Site) After(ctx context.Context, version string) ([]Check, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		defined = defined || live != nil
 		out = append(out, checkDefinition(o.Unstructured, live))
 	}
+
 	switch {
 	case controller != nil:
 		out = append(out, checkController(controller, version)...)
@@ -166,14 +183,17 @@ func (s *Site) After(ctx context.Context, version string) ([]Check, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, rest...)
 	case controllerSeen:
 		absent, err := s.checkAbsent(ctx, defined)
 		if err != nil && !hidden.note(err) {
 			return nil, err
 		}
+
 		out = append(out, absent)
 	}
+
 	return append(out, hidden.checks()...), nil
 }
 
@@ -202,22 +222,30 @@ func (s *Site) checkAbsent(ctx context.Context, defined bool) (Check, error) {
 			Fix: "fairlead install, if no controller runs outside of the cluster",
 		}, nil
 	}
+
 	return checkController(nil, "")[0], err
 }
 
 func checkDefinition(want, live *unstructured.Unstructured) Check {
 	c := Check{Name: "CRD " + want.GetName(), Outcome: Passed, Message: "as this command knows it"}
 	if live == nil {
-		c.Outcome, c.Message, c.Fix = Failed, "does not exist", "fairlead install"
+		c.Outcome = Failed
+		c.Message = "does not exist"
+		c.Fix = "fairlead install"
 		return c
 	}
+
 	if report := health.Assess(live, false); report.State != health.Current {
 		c.Outcome, c.Message, c.Fix = Failed, "is not served: "+report.Full(), "kubectl describe crd "+want.GetName()
 		return c
 	}
+
 	if !equality.Semantic.DeepEqual(versionsOf(want), versionsOf(live)) {
-		c.Outcome, c.Message, c.Fix = Warned, "is of another version of Fairlead", "fairlead install, or the command of the version that is installed"
+		c.Outcome = Warned
+		c.Message = "is of another version of Fairlead"
+		c.Fix = "fairlead install, or the command of the version that is installed"
 	}
+
 	return c
 }
 
@@ -237,18 +265,23 @@ func versionsOf(definition *unstructured.Unstructured) map[string]any {
 func checkController(live *unstructured.Unstructured, version string) []Check {
 	c := Check{Name: "controller", Outcome: Passed, Message: "available"}
 	if live == nil {
-		c.Outcome, c.Message, c.Fix = Failed, fmt.Sprintf("Deployment %s/%s does not exist", Namespace, Controller), "fairlead install"
+		c.Outcome = Failed
+		c.Message = fmt.Sprintf("Deployment %s/%s does not exist", Namespace, Controller)
+		c.Fix = "fairlead install"
 		return []Check{c}
 	}
+
 	if report := health.Assess(live, false); report.State != health.Current {
 		c.Outcome, c.Message = Failed, report.Full()
 		c.Fix = "kubectl -n " + Namespace + " describe pods"
 	}
+
 	v := Check{Name: "version", Outcome: Passed, Message: version}
 	if installed := live.GetAnnotations()[VersionAnnotation]; installed != version {
 		v.Outcome, v.Message = Warned, fmt.Sprintf("the cluster has %s, this command is %s", orUnknown(installed), version)
 		v.Fix = "fairlead install, or the command of that version"
 	}
+
 	return []Check{c, v}
 }
 
@@ -267,10 +300,12 @@ func (s *Site) missing(ctx context.Context, objects []apply.Object, tenancy Tena
 		if o.GetKind() != "ClusterRole" || o.GetName() != Controller {
 			continue
 		}
+
 		role := &rbacv1.ClusterRole{}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, role); err != nil {
 			return nil, err
 		}
+
 		for _, attributes := range attributesOf(role.Rules) {
 			allowed, err := s.controllerMay(ctx, attributes)
 			if err != nil {
@@ -281,14 +316,17 @@ func (s *Site) missing(ctx context.Context, objects []apply.Object, tenancy Tena
 			}
 		}
 	}
+
 	if len(lacking) > 0 {
 		c.Outcome, c.Message = Failed, "it may not "+strings.Join(grouped(lacking), "; ")
 		c.Fix = "fairlead install, which binds the ClusterRole " + Controller
 	}
+
 	bound, err := s.controllerMay(ctx, authorizationv1.ResourceAttributes{Verb: "*", Group: "*", Resource: "*"})
 	if err != nil {
 		return nil, err
 	}
+
 	return []Check{c, checkAdmin(bound, tenancy)}, nil
 }
 
@@ -305,6 +343,7 @@ func attributesOf(rules []rbacv1.PolicyRule) []authorizationv1.ResourceAttribute
 			}
 		}
 	}
+
 	return out
 }
 
@@ -320,5 +359,6 @@ func (s *Site) controllerMay(ctx context.Context, attributes authorizationv1.Res
 	if err != nil {
 		return false, fmt.Errorf("asking what the controller may do: %w", err)
 	}
+
 	return answer.Status.Allowed, nil
 }

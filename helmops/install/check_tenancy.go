@@ -39,17 +39,20 @@ func tenancyOf(controller *unstructured.Unstructured) Tenancy {
 	if controller == nil {
 		return Tenancy{}
 	}
+
 	containers, _, _ := unstructured.NestedSlice(controller.Object, "spec", "template", "spec", "containers")
 	for _, c := range containers {
 		container, is := c.(map[string]any)
 		if !is || container["name"] != "controller" {
 			continue
 		}
+
 		args, _ := container["args"].([]any)
 		if slices.Contains(args, any(strictArgument)) {
 			return Tenancy{Strict: true}
 		}
 	}
+
 	return Tenancy{}
 }
 
@@ -68,6 +71,7 @@ func (s *Site) checkTenancy(ctx context.Context, tenancy Tenancy, objects []appl
 		if !guards(want) {
 			continue
 		}
+
 		live, err := s.object(ctx, want.GroupVersionKind(), want.GetNamespace(), want.GetName())
 		if err != nil {
 			return Check{}, err
@@ -76,6 +80,7 @@ func (s *Site) checkTenancy(ctx context.Context, tenancy Tenancy, objects []appl
 			gaps = append(gaps, gap)
 		}
 	}
+
 	return strictCheck(gaps), nil
 }
 
@@ -111,6 +116,7 @@ func gapOf(want, live *unstructured.Unstructured) string {
 	case live == nil:
 		return nameOf(want) + " does not exist"
 	}
+
 	var field []string
 	switch want.GetKind() {
 	case policyKind:
@@ -122,11 +128,13 @@ func gapOf(want, live *unstructured.Unstructured) string {
 	default:
 		return ""
 	}
+
 	wanted, _, _ := unstructured.NestedSlice(want.Object, field...)
 	found, _, _ := unstructured.NestedSlice(live.Object, field...)
 	if !equality.Semantic.DeepEqual(wanted, found) {
 		return nameOf(want) + " is not as this command knows it"
 	}
+
 	return ""
 }
 
@@ -147,5 +155,6 @@ func checkAdmin(bound bool, tenancy Tenancy) Check {
 		c.Message = "releases and Kustomizations without a ServiceAccount have only the rights of the controller"
 		c.Fix = "name a serviceAccountName in each of them, or bind more to the controller; see docs/security.md"
 	}
+
 	return c
 }

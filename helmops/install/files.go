@@ -113,15 +113,18 @@ func (o Options) Files(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifests of Fairlead: %w", err)
 	}
+
 	image, err := imageOf(o.Image)
 	if err != nil {
 		return nil, err
 	}
+
 	options := build.Options{Path: o.Tenancy.directory(), Overlay: v1beta1.Overlay{Images: []v1beta1.Image{image}}}
 	objects, err := build.Build(ctx, source, options)
 	if err != nil {
 		return nil, fmt.Errorf("building the manifests of Fairlead: %w", err)
 	}
+
 	components := bytes.NewBufferString("# Fairlead " + o.Version + ". Made by the fairlead command, which overwrites what is changed here.\n")
 	for _, object := range objects {
 		keep, err := o.finish(object.Unstructured)
@@ -135,10 +138,12 @@ func (o Options) Files(ctx context.Context) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
+
 	files := map[string][]byte{componentsFile: components.Bytes()}
 	if o.Sync != nil {
 		files[syncFile], err = o.Sync.file(o.Tenancy)
 	}
+
 	return files, err
 }
 
@@ -149,6 +154,7 @@ func (o Options) finish(object *unstructured.Unstructured) (bool, error) {
 		if annotations == nil {
 			annotations = map[string]string{}
 		}
+
 		annotations[key] = value
 		object.SetAnnotations(annotations)
 	}
@@ -169,6 +175,7 @@ func (o Options) finish(object *unstructured.Unstructured) (bool, error) {
 		}
 		return !o.Tenancy.NoPolicies, o.Tenancy.setVariables(object)
 	}
+
 	return true, nil
 }
 
@@ -178,6 +185,7 @@ func (o Options) Unwanted(ctx context.Context) ([]v1beta1.ResourceRef, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	has := map[string]bool{}
 	for _, object := range wanted {
 		has[refOf(object).ID] = true
@@ -187,12 +195,14 @@ func (o Options) Unwanted(ctx context.Context) ([]v1beta1.ResourceRef, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var out []v1beta1.ResourceRef
 	for _, object := range every {
 		if ref := refOf(object); !has[ref.ID] && !isSync(object) {
 			out = append(out, ref)
 		}
 	}
+
 	return out, nil
 }
 
@@ -205,6 +215,7 @@ func everything(ctx context.Context) ([]apply.Object, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		for _, object := range append(objects, tenancy.syncIdentity()...) {
 			if id := refOf(object).ID; !seen[id] {
 				seen[id] = true
@@ -212,6 +223,7 @@ func everything(ctx context.Context) ([]apply.Object, error) {
 			}
 		}
 	}
+
 	return out, nil
 }
 
@@ -229,10 +241,12 @@ func imageOf(text string) (v1beta1.Image, error) {
 	if i := strings.LastIndex(rest, ":"); i > strings.LastIndex(rest, "/") {
 		rest, image.NewTag = rest[:i], rest[i+1:]
 	}
+
 	image.NewName = rest
 	if rest == "" || image.NewTag == "" && digest == "" || strings.ContainsAny(text, " \t\n'\"") {
 		return image, fmt.Errorf("%q is no image with a tag or a digest", text)
 	}
+
 	return image, nil
 }
 
@@ -254,6 +268,7 @@ func (s Sync) objects(tenancy Tenancy) []map[string]any {
 	if s.Secret != "" {
 		source["secretRef"] = map[string]any{"name": s.Secret}
 	}
+
 	follows := map[string]any{
 		"sourceRef": map[string]any{"kind": v1beta1.GitRepositoryKind, "name": Root},
 		"path":      "./" + s.Path,
@@ -267,6 +282,7 @@ func (s Sync) objects(tenancy Tenancy) []map[string]any {
 		follows["serviceAccountName"] = syncAccount
 		out = append(out, object.Object)
 	}
+
 	version := v1beta1.GroupVersion.String()
 	return append(out,
 		map[string]any{"apiVersion": version, "kind": v1beta1.GitRepositoryKind, "metadata": metadata, "spec": source},
@@ -290,16 +306,19 @@ func (o Options) Objects(ctx context.Context) ([]apply.Object, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var out []apply.Object
 	for _, name := range []string{componentsFile, syncFile} {
 		objects, err := build.Parse(name, files[name])
 		if err != nil {
 			return nil, err
 		}
+
 		for _, object := range objects {
 			build.Own(object.Unstructured, Owner())
 			out = append(out, apply.Object{Unstructured: object.Unstructured, Origin: name})
 		}
 	}
+
 	return out, nil
 }

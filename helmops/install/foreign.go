@@ -20,11 +20,13 @@ func (s *Site) foreign(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking which kinds the cluster knows: %w", err)
 	}
+
 	var out []string
 	for _, resource := range resources {
 		if ephemeral[resource.GroupResource()] {
 			continue
 		}
+
 		list, err := s.as.Metadata().Resource(resource).Namespace(Namespace).List(ctx, metav1.ListOptions{})
 		if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
 			continue
@@ -32,6 +34,7 @@ func (s *Site) foreign(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listing %s in namespace %s, which is deleted only when others have nothing in it: %w", resource.Resource, Namespace, err)
 		}
+
 		for i := range list.Items {
 			if object := &list.Items[i]; !isOwn(resource.GroupResource(), object) {
 				out = append(out, resource.Resource+" "+object.Name)
@@ -41,6 +44,7 @@ func (s *Site) foreign(ctx context.Context) ([]string, error) {
 			}
 		}
 	}
+
 	return out, nil
 }
 

@@ -40,27 +40,33 @@ func NewKey(address string, private []byte, passphrase, knownHosts string) (*Key
 	if err != nil {
 		return nil, err
 	}
+
 	signer, err := signerOf(private, passphrase)
 	if err != nil {
 		return nil, err
 	}
+
 	text, err := os.ReadFile(knownHosts)
 	if err != nil {
 		return nil, fmt.Errorf("the file of known hosts %s cannot be read; write it with ssh-keyscan, "+
 			"and compare the keys with what the host publishes", knownHosts)
 	}
-	port, user := u.Port(), sshUser
+
+	port := u.Port()
+	user := sshUser
 	if port == "" {
 		port = sshPort
 	}
 	if u.User != nil {
 		user = u.User.Username()
 	}
+
 	host := net.JoinHostPort(u.Hostname(), port)
 	known, err := hostOf(text, host)
 	if err != nil {
 		return nil, fmt.Errorf("the file of known hosts %s cannot be used: %w", knownHosts, err)
 	}
+
 	k := &Key{
 		PublicKeys: gitssh.PublicKeys{User: user, Signer: signer},
 		private:    private, passphrase: passphrase, algorithms: known.Algorithms(),
@@ -68,6 +74,7 @@ func NewKey(address string, private []byte, passphrase, knownHosts string) (*Key
 	if len(k.algorithms) == 0 {
 		return nil, fmt.Errorf("the file of known hosts %s has no line for %s; add it with ssh-keyscan, and compare the key with what the host publishes", knownHosts, host)
 	}
+
 	k.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
 		err := known.Check(key)
 		k.mu.Lock()
@@ -76,6 +83,7 @@ func NewKey(address string, private []byte, passphrase, knownHosts string) (*Key
 			k.problem = fmt.Errorf("the host shows the key %s, which is not the one in %s: it has changed, or the connection is intercepted", ssh.FingerprintSHA256(key), knownHosts)
 			return err
 		}
+
 		k.shown = knownhosts.Line(host, key)
 		return nil
 	}
@@ -99,6 +107,7 @@ func signerOf(private []byte, passphrase string) (ssh.Signer, error) {
 	} else {
 		signer, err = ssh.ParsePrivateKey(private)
 	}
+
 	var locked *ssh.PassphraseMissingError
 	switch {
 	case errors.As(err, &locked):
@@ -106,6 +115,7 @@ func signerOf(private []byte, passphrase string) (ssh.Signer, error) {
 	case err != nil:
 		return nil, errors.New("the private key cannot be read, or its passphrase is wrong")
 	}
+
 	return signer, nil
 }
 

@@ -50,25 +50,30 @@ func (s *Site) Remove(ctx context.Context, r Removal) (left []string, err error)
 	if err != nil {
 		return nil, err
 	}
+
 	objects, err := everything(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	if !found.Installed {
 		if err := s.anyOf(ctx, objects); err != nil {
 			return nil, err
 		}
 		r.Progress("there is no controller")
 	}
+
 	steps := []func(context.Context, Removal) error{s.suspend, s.stop, s.release}
 	if r.Releases {
 		steps = []func(context.Context, Removal) error{s.uninstall, s.stop, s.release}
 	}
+
 	for _, step := range steps {
 		if err := step(ctx, r); err != nil {
 			return nil, err
 		}
 	}
+
 	return s.clear(ctx, objects, r)
 }
 
@@ -99,6 +104,7 @@ func (s *Site) uninstall(ctx context.Context, r Removal) error {
 					return false, err
 				}
 			}
+
 			return false, nil
 		})
 		if err != nil {
@@ -132,6 +138,7 @@ func (s *Site) stop(ctx context.Context, r Removal) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting Deployment %s/%s: %w", Namespace, Controller, err)
 	}
+
 	return until(ctx, func() (bool, error) {
 		pods, err := s.as.Kube().CoreV1().Pods(Namespace).List(ctx, metav1.ListOptions{
 			LabelSelector: ControllerSelector, Limit: 1,
@@ -142,6 +149,7 @@ func (s *Site) stop(ctx context.Context, r Removal) error {
 		if len(pods.Items) > 0 {
 			r.Progress("waiting for pod " + Namespace + "/" + pods.Items[0].Name + " to end")
 		}
+
 		return len(pods.Items) == 0, nil
 	})
 }
@@ -160,6 +168,7 @@ func (s *Site) release(ctx context.Context, r Removal) error {
 				if len(others) == len(finalizers) {
 					continue
 				}
+
 				err := s.patch(ctx, kind, &list[i], map[string]any{"metadata": map[string]any{
 					"finalizers": others, "resourceVersion": list[i].GetResourceVersion(),
 				}})
@@ -171,6 +180,7 @@ func (s *Site) release(ctx context.Context, r Removal) error {
 					return false, err
 				}
 			}
+
 			return done, nil
 		})
 		if err != nil {
@@ -204,11 +214,13 @@ func (s *Site) clear(ctx context.Context, objects []apply.Object, r Removal) (le
 			if err != nil {
 				return nil, err
 			}
+
 			if len(foreign) > 0 {
 				left = append(left, fmt.Sprintf("namespace %s, because others have something in it: %s", Namespace, strings.Join(foreign, ", ")))
 				continue
 			}
 		}
+
 		r.Progress("deleting " + nameOf(o.Unstructured))
 		if err := s.delete(ctx, o.GroupVersionKind(), o.GetNamespace(), o.GetName()); err != nil {
 			return nil, err
@@ -216,6 +228,7 @@ func (s *Site) clear(ctx context.Context, objects []apply.Object, r Removal) (le
 		if order(o) == 1 {
 			continue
 		}
+
 		err := until(ctx, func() (bool, error) {
 			live, err := s.object(ctx, o.GroupVersionKind(), o.GetNamespace(), o.GetName())
 			return live == nil, err
@@ -224,6 +237,7 @@ func (s *Site) clear(ctx context.Context, objects []apply.Object, r Removal) (le
 			return nil, fmt.Errorf("waiting until %s is gone: %w", nameOf(o.Unstructured), err)
 		}
 	}
+
 	return left, nil
 }
 
@@ -236,6 +250,7 @@ func (s *Site) each(ctx context.Context, kind schema.GroupVersionKind, f func([]
 	if err != nil {
 		return fmt.Errorf("asking which kinds the cluster knows: %w", err)
 	}
+
 	return until(ctx, func() (bool, error) {
 		list, err := s.as.Dynamic().Resource(mapping.Resource).List(ctx, metav1.ListOptions{})
 		switch {
@@ -246,6 +261,7 @@ func (s *Site) each(ctx context.Context, kind schema.GroupVersionKind, f func([]
 		case len(list.Items) == 0:
 			return true, nil
 		}
+
 		return f(list.Items)
 	})
 }
@@ -270,15 +286,18 @@ func (s *Site) patch(ctx context.Context, kind schema.GroupVersionKind, object *
 	if err != nil {
 		return err
 	}
+
 	mapping, err := s.cluster.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
 	if err != nil {
 		return err
 	}
+
 	_, err = s.as.Dynamic().Resource(mapping.Resource).Namespace(object.GetNamespace()).
 		Patch(ctx, object.GetName(), types.MergePatchType, body, metav1.PatchOptions{FieldManager: fieldManager})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("changing %s: %w", nameOf(object), err)
 	}
+
 	return nil
 }
 
@@ -290,11 +309,13 @@ func (s *Site) delete(ctx context.Context, kind schema.GroupVersionKind, namespa
 	if err != nil {
 		return fmt.Errorf("asking which kinds the cluster knows: %w", err)
 	}
+
 	policy := metav1.DeletePropagationBackground
 	err = s.as.Dynamic().Resource(mapping.Resource).Namespace(namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &policy})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s %s/%s: %w", kind.Kind, namespace, name, err)
 	}
+
 	return nil
 }
 

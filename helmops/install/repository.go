@@ -49,6 +49,7 @@ func (r Repository) Check() error {
 	if err := CheckAddress(r.URL); err != nil {
 		return err
 	}
+
 	overSSH := strings.HasPrefix(r.URL, sshScheme+"://")
 	switch {
 	case overSSH && r.Key == nil:
@@ -56,6 +57,7 @@ func (r Repository) Check() error {
 	case !overSSH && r.Key != nil:
 		return errors.New("a private key is for repositories over ssh, as ssh://git@git.example.com/org/fleet")
 	}
+
 	return nil
 }
 
@@ -72,6 +74,7 @@ func CheckAddress(address string) error {
 	case u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("the URL of the repository is no address of a repository")
 	}
+
 	return nil
 }
 
@@ -113,30 +116,37 @@ func (r Repository) write(ctx context.Context, dir string, files map[string][]by
 	if err != nil {
 		return "", false, r.failed("reading", err)
 	}
+
 	different, err := put(work, dir, files)
 	if err != nil {
 		return "", false, fmt.Errorf("writing the manifests into a copy of %s: %w", r.URL, err)
 	}
+
 	if !different {
 		head, err := repository.Head()
 		if err != nil {
 			return "", false, r.failed("reading", err)
 		}
+
 		return head.Hash().String(), false, nil
 	}
+
 	tree, err := repository.Worktree()
 	if err != nil {
 		return "", false, r.failed("reading", err)
 	}
+
 	for name := range files {
 		if _, err := tree.Add(path.Join(dir, name)); err != nil {
 			return "", false, fmt.Errorf("writing the manifests into a copy of %s: %w", r.URL, err)
 		}
 	}
+
 	hash, err := tree.Commit(c.Message, &git.CommitOptions{Author: &object.Signature{Name: c.Author, Email: c.Email, When: c.Now()}})
 	if err != nil {
 		return "", false, fmt.Errorf("making a commit for %s: %w", r.URL, err)
 	}
+
 	name := plumbing.NewBranchReferenceName(r.Branch)
 	err = repository.PushContext(ctx, &git.PushOptions{
 		RemoteName: remoteName, Auth: r.auth(), RefSpecs: []gitconfig.RefSpec{gitconfig.RefSpec(name + ":" + name)},
@@ -144,6 +154,7 @@ func (r Repository) write(ctx context.Context, dir string, files map[string][]by
 	if err != nil {
 		return "", false, r.failed("pushing to", err)
 	}
+
 	return hash.String(), true, nil
 }
 
@@ -157,10 +168,12 @@ func (r Repository) clone(ctx context.Context) (*git.Repository, billy.Filesyste
 	if !errors.Is(err, transport.ErrEmptyRemoteRepository) {
 		return repository, work, err
 	}
+
 	work = memfs.New()
 	if repository, err = git.InitWithOptions(memory.NewStorage(), work, git.InitOptions{DefaultBranch: name}); err != nil {
 		return nil, nil, err
 	}
+
 	_, err = repository.CreateRemote(&gitconfig.RemoteConfig{Name: remoteName, URLs: []string{r.URL}})
 	return repository, work, err
 }
@@ -227,6 +240,7 @@ func put(work billy.Filesystem, dir string, files map[string][]byte) (different 
 		case err == nil && string(was) == string(content):
 			continue
 		}
+
 		different = true
 		if err := work.MkdirAll(dir, 0o755); err != nil {
 			return false, err

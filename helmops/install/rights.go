@@ -76,12 +76,14 @@ func grouped(rights []right) []string {
 			verbs[o] = append(verbs[o], r.verb)
 		}
 	}
+
 	type group struct{ api, namespace, verbs string }
 	resources := map[group][]string{}
 	for o, v := range verbs {
 		g := group{o.resource.Group, o.namespace, strings.Join(v, ", ")}
 		resources[g] = append(resources[g], o.resource.Resource)
 	}
+
 	out := make([]string, 0, len(resources))
 	for _, g := range slices.SortedFunc(maps.Keys(resources), func(a, b group) int {
 		return strings.Compare(a.api+"\x00"+a.namespace+"\x00"+a.verbs, b.api+"\x00"+b.namespace+"\x00"+b.verbs)
@@ -93,7 +95,9 @@ func grouped(rights []right) []string {
 		if g.namespace != "" {
 			text += " in namespace " + g.namespace
 		}
+
 		out = append(out, text)
 	}
+
 	return out
 }

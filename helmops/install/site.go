@@ -47,6 +47,7 @@ func NewSite(ctx context.Context, config *rest.Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	remote := cluster.NewPool(1, time.Minute, time.Now)
 	context.AfterFunc(ctx, func() {
 		to.Close()
@@ -70,6 +71,7 @@ func (s *Site) Apply(ctx context.Context, objects []apply.Object, unwanted ...v1
 	if err != nil {
 		return out, err
 	}
+
 	for _, p := range previewed {
 		switch {
 		case p.Live == nil:
@@ -80,9 +82,11 @@ func (s *Site) Apply(ctx context.Context, objects []apply.Object, unwanted ...v1
 			out.Changed = append(out.Changed, nameOf(p.Would))
 		}
 	}
+
 	if len(out.Created)+len(out.Changed)+len(out.Deleted) == 0 {
 		return out, nil
 	}
+
 	return out, s.engine.Apply(ctx, cluster.Access{}, set).Err
 }
 
@@ -132,10 +136,12 @@ func (s *Site) AwaitController(ctx context.Context, progress func(string)) error
 		if !is || event.Type == watch.Deleted {
 			return false, nil
 		}
+
 		report := health.Assess(live, false)
 		if report.State == health.Current {
 			return true, nil
 		}
+
 		last = report.Full()
 		progress("waiting for Deployment " + Namespace + "/" + Controller + ": " + last)
 		return false, nil
@@ -146,6 +152,7 @@ func (s *Site) AwaitController(ctx context.Context, progress func(string)) error
 	if cause := s.causeOf(ctx); cause != "" {
 		last += "; " + cause
 	}
+
 	return fmt.Errorf("the controller is not available: Deployment %s/%s: %s", Namespace, Controller, last)
 }
 
@@ -157,6 +164,7 @@ func (s *Site) causeOf(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
+
 	for _, pod := range pods.Items {
 		for _, c := range pod.Status.ContainerStatuses {
 			if waiting := c.State.Waiting; waiting != nil && waiting.Reason != "ContainerCreating" {
@@ -164,6 +172,7 @@ func (s *Site) causeOf(ctx context.Context) string {
 			}
 		}
 	}
+
 	return ""
 }
 
@@ -176,10 +185,12 @@ func (s *Site) object(ctx context.Context, kind schema.GroupVersionKind, namespa
 	if err != nil {
 		return nil, fmt.Errorf("asking which kinds the cluster knows: %w", err)
 	}
+
 	live, err := s.as.Dynamic().Resource(mapping.Resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // nothing is an answer
 	}
+
 	return live, deniedOr(err, right{"get", mapping.Resource.GroupResource(), namespace})
 }
 
@@ -206,10 +217,12 @@ func (s *Site) Find(ctx context.Context) (Found, error) {
 	if err != nil {
 		return out, err
 	}
+
 	if live != nil {
 		if live.GetLabels()["app.kubernetes.io/managed-by"] == "Helm" {
 			return out, errHelm
 		}
+
 		out.Installed, out.Version = true, live.GetAnnotations()[VersionAnnotation]
 		containers, _, _ := unstructured.NestedSlice(live.Object, "spec", "template", "spec", "containers")
 		for _, c := range containers {
@@ -218,13 +231,16 @@ func (s *Site) Find(ctx context.Context) (Found, error) {
 			}
 		}
 	}
+
 	if live, err = s.object(ctx, kustomizationKind, Namespace, Root); err != nil || live == nil {
 		return out, err
 	}
+
 	directory, _, _ := unstructured.NestedString(live.Object, "spec", "path")
 	if live, err = s.object(ctx, repositoryKind, Namespace, Root); err != nil || live == nil {
 		return out, err
 	}
+
 	url, _, _ := unstructured.NestedString(live.Object, "spec", "url")
 	out.Follows = directory + " of " + url
 	out.Secret, _, _ = unstructured.NestedString(live.Object, "spec", "secretRef", "name")

@@ -64,6 +64,7 @@ func (t Tenancy) arguments() []string {
 	if len(t.AllowUpstreams) > 0 {
 		out = append(out, "--allow-upstream-cidrs="+strings.Join(t.AllowUpstreams, ","))
 	}
+
 	return out
 }
 
@@ -73,17 +74,21 @@ func (t Tenancy) addArguments(deployment *unstructured.Unstructured) error {
 	if err != nil {
 		return err
 	}
+
 	for _, c := range containers {
 		container, is := c.(map[string]any)
 		if !is || container["name"] != "controller" {
 			continue
 		}
+
 		args, _ := container["args"].([]any)
 		for _, argument := range t.arguments() {
 			args = append(args, argument)
 		}
+
 		container["args"] = args
 	}
+
 	return unstructured.SetNestedSlice(deployment.Object, containers, "spec", "template", "spec", "containers")
 }
 
@@ -93,11 +98,13 @@ func (t Tenancy) setVariables(policy *unstructured.Unstructured) error {
 	if err != nil || !found {
 		return err
 	}
+
 	for _, v := range variables {
 		variable, is := v.(map[string]any)
 		if !is {
 			return fmt.Errorf("policy %s has a variable that is no object", policy.GetName())
 		}
+
 		switch {
 		case variable["name"] == "exemptGroups" && t.AdminGroups != nil:
 			variable["expression"] = celList(t.AdminGroups)
@@ -108,6 +115,7 @@ func (t Tenancy) setVariables(policy *unstructured.Unstructured) error {
 			variable["expression"] = "true"
 		}
 	}
+
 	return unstructured.SetNestedSlice(policy.Object, variables, "spec", "variables")
 }
 
@@ -128,6 +136,7 @@ func (t Tenancy) syncIdentity() []apply.Object {
 	if !t.Strict {
 		return nil
 	}
+
 	labels := map[string]any{"app.kubernetes.io/name": "fairlead"}
 	account := map[string]any{
 		"apiVersion": "v1", "kind": "ServiceAccount",

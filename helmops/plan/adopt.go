@@ -45,16 +45,19 @@ func adopting(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool)
 	if !replaces || !o.isTheirs() || o.History.Newest().Status != StatusDeployed {
 		return Plan{}, false
 	}
+
 	newest := o.History.Newest()
 	if !o.Adoption.of(d, newest) {
 		return Plan{Step: Inspect, Reason: ReasonAdopting, To: newest.Version, Message: fmt.Sprintf(
 			"the live objects are compared with revision %d of another Helm client before its upgrade (%s)",
 			newest.Version, otherwise.Message)}, true
 	}
+
 	wait := o.Adoption.Until.Sub(now)
 	if wait <= 0 || o.Matches || !d.Corrects || d.Retry {
 		return Plan{}, false
 	}
+
 	return Plan{Step: Wait, Reason: v1beta1.AdoptionHeldReason, After: wait, Message: fmt.Sprintf(
 		"the first upgrade of the adopted revision %d (%s) waits until %s, because live objects differ from the "+
 			"revision and the upgrade would overwrite that; the condition Drifted names them",

@@ -38,7 +38,8 @@ func (a *AdoptionSchedule) Listed(ok bool, now time.Time) {
 		a.next = now.Add(ListAgain)
 		return
 	}
-	a.listed, a.next = now, time.Time{}
+	a.listed = now
+	a.next = time.Time{}
 }
 
 // Probation returns for how long the drift of a release is still only reported; zero when it may be corrected. latest is
@@ -51,6 +52,7 @@ func (a *AdoptionSchedule) Probation(
 		a.reporting = false
 		return 0, false
 	}
+
 	since := a.listed
 	switch {
 	case released.IsZero():
@@ -58,10 +60,12 @@ func (a *AdoptionSchedule) Probation(
 	case released.After(since):
 		since = released
 	}
+
 	if left := since.Add(AdoptionReport).Sub(now); left > 0 {
 		a.reporting = true
 		return left, false
 	}
+
 	over = a.reporting
 	a.reporting = false
 	return 0, over

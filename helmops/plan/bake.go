@@ -68,6 +68,7 @@ func baking(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	if !settled || o.Bake == nil || o.Bake.Revision != newest.Version || newest.Status != StatusDeployed {
 		return Plan{}, false
 	}
+
 	p := Plan{Step: None, Reason: v1beta1.BakingReason, Baking: true}
 	left := o.Bake.Until.Sub(now)
 	bad := now.Sub(o.Health.Since)
@@ -80,10 +81,12 @@ func baking(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) {
 	case o.Health.Healthy:
 		p.After, p.Message = left, "it is verified if it stays healthy until "+o.Bake.Until.UTC().Format(time.RFC3339)
 	case !o.Health.Failed && bad < grace:
-		p.After, p.Message = grace-bad, "it is not healthy at the moment: "+o.Health.Message
+		p.After = grace - bad
+		p.Message = "it is not healthy at the moment: " + o.Health.Message
 	default:
 		return degraded(d, o, now), true
 	}
+
 	return p, true
 }
 
@@ -93,10 +96,13 @@ func degraded(d Desired, o Observed, now time.Time) Plan {
 	why := fmt.Sprintf("revision %d did not stay healthy: %s", newest.Version, o.Health.Message)
 	put := Plan{Step: None, Baking: true, After: reconsider, Failure: o.Health.Message}
 	if excuse := o.excuse(); excuse != "" {
-		put.Reason, put.Message = v1beta1.InconclusiveReason, fmt.Sprintf("%s; it is not rolled back, because %s", why, excuse)
+		put.Reason = v1beta1.InconclusiveReason
+		put.Message = fmt.Sprintf("%s; it is not rolled back, because %s", why, excuse)
 		return put
 	}
-	held, targets := o.held(d, now), o.rule(d).Others(o.History.Records, newest)
+
+	held := o.held(d, now)
+	targets := o.rule(d).Others(o.History.Records, newest)
 	switch {
 	case held != "":
 	case !d.Upgrade.rollsBack():
@@ -106,14 +112,20 @@ func degraded(d Desired, o Observed, now time.Time) Plan {
 	case len(targets) == 0:
 		held = "there is no other good revision in storage to go back to"
 	}
+
 	if held != "" {
-		put.Reason, put.Message = v1beta1.RollbackHeldReason, fmt.Sprintf("%s; it is not rolled back: %s", why, held)
+		put.Reason = v1beta1.RollbackHeldReason
+		put.Message = fmt.Sprintf("%s; it is not rolled back: %s", why, held)
 		return put
 	}
+
 	p := back(d, o, now, targets, why)
 	if p.Step == Rollback {
-		p.Reason, p.Condemns, p.Failure = ReasonDegraded, true, o.Health.Message
+		p.Reason = ReasonDegraded
+		p.Condemns = true
+		p.Failure = o.Health.Message
 	}
+
 	return p
 }
 
@@ -130,11 +142,13 @@ func pinned(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if d.Pin == nil || o.absent() {
 		return Plan{}, false
 	}
+
 	newest := o.History.Newest()
 	what := fmt.Sprintf("revision %d was asked for", d.Pin.Revision)
 	if d.Pin.Reason != "" {
 		what += " (" + d.Pin.Reason + ")"
 	}
+
 	for i := range o.History.Records {
 		r := &o.History.Records[i]
 		switch {
@@ -144,15 +158,19 @@ func pinned(d Desired, o Observed, now time.Time) (Plan, bool) {
 			return Plan{Step: None, Reason: v1beta1.RolledBackReason, To: r.Version, Message: what +
 				"; it stays until the chart, the values or the post renderers change, or the request is taken back"}, true
 		}
+
 		if why := o.rule(d).Refuses(r, true); why != "" {
 			return d.Pin.impossible(what, why), true
 		}
+
 		p := back(d, o, now, []*Record{r}, what)
 		if p.Step == Rollback {
 			p.Reason = v1beta1.RolledBackReason
 		}
+
 		return p, true
 	}
+
 	return d.Pin.impossible(what, "is no longer in storage"), true
 }
 
@@ -171,6 +189,7 @@ func knownBad(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if !o.absent() && newest.broken(d) && d.Upgrade.rollsBack() && d.Upgrade.LastToo && o.held(d, now) == "" && len(o.rollbackTargets(d)) > 0 {
 		return back(d, o, now, o.rollbackTargets(d), fmt.Sprintf("revision %d failed", newest.Version)), true
 	}
+
 	return Plan{Step: Wait, Reason: v1beta1.KnownBadReason, Stalled: true, Message: fmt.Sprintf(
 		"chart %s with these values failed on %s (%s) and is not tried again; another chart, other values, a change of a timeout, wait, test, "+
 			"health or remediation setting, or a reset starts a new attempt", d.Chart, bad.Since.UTC().Format(time.RFC3339), bad.Reason)}, true
@@ -194,6 +213,7 @@ func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 	if !o.mayLook(d, otherwise) {
 		return Plan{}, false
 	}
+
 	p := Plan{Step: Inspect, Reason: ReasonDrifted, To: newest.Version, Objects: o.Drifted}
 	switch {
 	case len(o.Drifted) == 0 && o.AuditAt.IsZero():
@@ -202,11 +222,13 @@ func drifted(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 		otherwise.Audit = o.AuditAt.Sub(now)
 		return otherwise, true
 	case len(o.Drifted) == 0:
-		p.Reason, p.Message = ReasonAudit, "every object is compared with its manifest"
+		p.Reason = ReasonAudit
+		p.Message = "every object is compared with its manifest"
 		return p, true
 	case d.Corrects && (newest.Ours || !o.Probation):
 		p.Step = Correct
 	}
+
 	p.Message = fmt.Sprintf("%d objects were changed by another client", len(o.Drifted))
 	return p, true
 }

@@ -87,24 +87,28 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 			break
 		}
 	}
+
 	if p.Target == (Target{}) {
 		p.Target = d.Target
 	}
 	if p.Reason == v1beta1.OwnedByOtherReason {
 		return p // the objects of the release are not looked at either
 	}
+
 	for _, think := range afterthoughts {
 		if better, decided := think(d, o, now, p); decided {
 			better.Target = p.Target
 			p = better
 		}
 	}
+
 	if p.Step == None {
 		p.Tested = d.Tests.Of(o.History.Newest())
 	}
 	if newest := o.History.Newest(); newest != nil {
 		p.Former = newest.Owner
 	}
+
 	return p
 }
 
@@ -134,6 +138,7 @@ func deleted(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if !d.Deleting {
 		return Plan{}, false
 	}
+
 	target := o.target(d)
 	newest := o.History.Newest()
 	switch {
@@ -147,6 +152,7 @@ func deleted(d Desired, o Observed, now time.Time) (Plan, bool) {
 		return Plan{Step: None, Target: target, Reason: ReasonUnreachable, Message: fmt.Sprintf("the namespace of the object is being deleted and the "+
 			"right to uninstall %s/%s is gone; its cluster-wide objects and those in other namespaces may be left", target.Namespace, target.Name)}, true
 	}
+
 	return uninstall(d, o, now, Plan{Target: target, Reason: ReasonDeleted, Message: "the object is being deleted"}), true
 }
 
@@ -179,12 +185,15 @@ func uninstall(d Desired, o Observed, now time.Time, p Plan) Plan {
 	newest := o.History.Newest()
 	p.Step = Uninstall
 	if newest != nil && newest.Ours && newest.Status == StatusUninstalling {
-		p.Step, p.Finishes = Resume, Uninstall
+		p.Step = Resume
+		p.Finishes = Uninstall
 	}
+
 	if wait := remaining(d, o.Attempt, now); wait > 0 {
 		return Plan{Step: Wait, Target: p.Target, Reason: ReasonBackoff, After: wait,
 			Message: fmt.Sprintf("uninstall failed (%s); it is tried again in %s", p.Message, wait)}
 	}
+
 	return p
 }
 
@@ -196,19 +205,23 @@ func interrupted(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if newest == nil || !newest.Pending() || !newest.Ours {
 		return Plan{}, false
 	}
+
 	if newest.Status == StatusUninstalling {
 		if p, wanted := unfinished(d, o, now); wanted {
 			return p, true
 		}
 	}
+
 	if wait := remaining(d, o.Attempt, now); wait > 0 {
 		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
 			Message: fmt.Sprintf("revision %d is %s and could not be brought to an end; it is tried again in %s", newest.Version, newest.Status, wait)}, true
 	}
+
 	if newest.Status == StatusPendingRollback || newest.Status != StatusUninstalling && newest.made(d) {
 		return Plan{Step: Resume, Finishes: finishes[newest.Status], Reason: ReasonInterrupted,
 			Message: fmt.Sprintf("revision %d was left %s when the controller stopped; it is finished", newest.Version, newest.Status)}, true
 	}
+
 	return Plan{Step: Unlock, Reason: ReasonInterrupted,
 		Message: fmt.Sprintf("revision %d was left %s when the controller stopped", newest.Version, newest.Status)}, true
 }
@@ -231,16 +244,19 @@ func locked(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if newest == nil || !newest.Pending() {
 		return Plan{}, false
 	}
+
 	stale := newest.Modified.Add(d.Timeout + staleGrace)
 	if wait := stale.Sub(now); wait > 0 {
 		return Plan{Step: Wait, Reason: v1beta1.PendingReleaseReason, After: wait,
 			Message: fmt.Sprintf("revision %d is %s by another Helm client; it counts as abandoned %s", newest.Version,
 				newest.Status, stale.UTC().Format(time.RFC3339))}, true
 	}
+
 	if wait := remaining(d, o.Attempt, now); wait > 0 {
 		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
 			Message: fmt.Sprintf("revision %d could not be unlocked; it is tried again in %s", newest.Version, wait)}, true
 	}
+
 	return Plan{Step: Unlock, Reason: ReasonAbandoned,
 		Message: fmt.Sprintf("revision %d was left %s by another Helm client", newest.Version, newest.Status)}, true
 }

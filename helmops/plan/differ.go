@@ -17,6 +17,7 @@ func madeElsewhere(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		!v1beta1.SameVersion(newest.ChartVersion, d.Chart.Version) || newest.ConfigDigest != d.ConfigDigest {
 		return Plan{}, false
 	}
+
 	switch {
 	case o.Manifest == nil:
 		return Plan{Step: Need, Fact: FactManifest, Reason: string(FactManifest),
@@ -35,14 +36,17 @@ func withdrawn(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if !d.FromRange || d.Generation != o.Attempt.Generation || newest.ChartName != d.Chart.Name {
 		return Plan{}, false
 	}
+
 	running, err := semver.NewVersion(newest.ChartVersion)
 	if err != nil {
 		return Plan{}, false
 	}
+
 	wanted, err := semver.NewVersion(d.Chart.Version)
 	if err != nil || !wanted.LessThan(running) || newest.ConfigDigest != d.ConfigDigest || newest.RenderDigest != d.RenderDigest {
 		return Plan{}, false
 	}
+
 	return Plan{Step: None, Reason: ReasonWithdrawn, Message: fmt.Sprintf(
 		"version %s is no longer published; it stays, because the newest version in range, %s, is older", newest.ChartVersion, d.Chart.Version)}, true
 }
@@ -65,6 +69,7 @@ func changed(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		why = fmt.Sprintf("content of version %s, digest %s → %s", d.Chart.Version, v1beta1.ShortDigest(newest.ChartDigest),
 			v1beta1.ShortDigest(d.Chart.Digest))
 	}
+
 	return Plan{Step: Upgrade, Reason: ReasonChanged, Message: why}, true
 }
 

@@ -229,14 +229,17 @@ func Current(records []Record) *Record {
 			return &records[i]
 		}
 	}
+
 	if len(records) == 0 || finishes[records[0].Status] == "" {
 		return nil
 	}
+
 	for i := range records[1:] {
 		if records[i+1].wasGood() {
 			return &records[i+1]
 		}
 	}
+
 	return nil
 }
 
@@ -284,6 +287,7 @@ func AttemptOf(s *v1beta1.HelmReleaseStatus) Attempt {
 	if s.LastAttemptedAt != nil {
 		a.At = s.LastAttemptedAt.Time
 	}
+
 	return a
 }
 

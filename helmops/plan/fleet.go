@@ -34,8 +34,10 @@ func StateOf(s *v1beta1.HelmReleaseStatus, now time.Time) ReleaseState {
 		default:
 		}
 	}
+
 	if f := s.LastFailure; f != nil && f.Class != v1beta1.FailureRejected && now.Sub(f.At.Time) < recentFailure {
 		state.Failing = true
 	}
+
 	return state
 }

@@ -41,11 +41,14 @@ func HoldBack(f UpgradeFacts, now time.Time) (Hold, bool) {
 	if !isUpgrade {
 		return Hold{}, false
 	}
+
 	for _, h := range f.Holds {
-		begun, over := !now.Before(h.From), !h.Until.IsZero() && !now.Before(h.Until)
+		begun := !now.Before(h.From)
+		over := !h.Until.IsZero() && !now.Before(h.Until)
 		if begun && !over && (f.Follows || !h.RangeOnly) {
 			return h, true
 		}
 	}
+
 	return Hold{}, false
 }

@@ -45,6 +45,7 @@ func ownedByOther(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if d.Deleting && o.History.Newest().Owner.IsZero() {
 		return Plan{}, false // it is left alone, with any owner
 	}
+
 	target := o.target(d)
 	if o.Owner == nil {
 		return Plan{Step: Need, Fact: FactOwner, Target: target, Reason: string(FactOwner)}, true
@@ -52,13 +53,16 @@ func ownedByOther(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if o.Owner.IsZero() {
 		return Plan{}, false
 	}
+
 	p := Plan{Step: Wait, Stalled: true, Target: target, Reason: v1beta1.OwnedByOtherReason}
 	p.Message = fmt.Sprintf("Helm release %s/%s is owned by %s", target.Namespace, target.Name, d.describe(*o.Owner))
 	if d.Deleting {
-		p.Step, p.Stalled = None, false
+		p.Step = None
+		p.Stalled = false
 		p.Message += "; the release and its objects stay"
 		return p, true
 	}
+
 	p.Message += "; nothing is changed. Set another spec.releaseName or spec.storageNamespace, or delete one of the two " +
 		"HelmReleases; this one takes the release over when its owner is deleted and leaves the release behind"
 	return p, true
@@ -71,11 +75,13 @@ func taken(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if !o.absent() || o.History.Namesake == nil {
 		return Plan{}, false
 	}
+
 	namesake := o.History.Namesake
 	by := "which names no HelmRelease as its owner"
 	if !namesake.Owner.IsZero() {
 		by = "which is owned by " + d.describe(namesake.Owner)
 	}
+
 	return Plan{Step: Wait, Stalled: true, Reason: v1beta1.OwnedByOtherReason, Message: fmt.Sprintf(
 		"namespace %s has the records of Helm release %s/%s already, %s; nothing is installed. Set another "+
 			"spec.releaseName or spec.storageNamespace; otherwise this release is installed when the other one is "+
@@ -98,15 +104,18 @@ func claimed(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 	if !idle || d.Self.IsZero() || d.Suspended || d.Deleting || o.Moved != nil || o.absent() {
 		return Plan{}, false
 	}
+
 	newest := o.History.Newest()
 	if newest.Owner == d.Self {
 		return Plan{}, false
 	}
+
 	if wait := remaining(d, o.Attempt, now); wait > 0 {
 		p := Plan{Step: Wait, Reason: ReasonBackoff, After: wait}
 		p.Message = fmt.Sprintf("the owner could not be written into revision %d; it is tried again in %s", newest.Version, wait)
 		return p, otherwise.Step == None
 	}
+
 	p := Plan{Step: Claim, To: newest.Version, Reason: ReasonUnowned,
 		Message: fmt.Sprintf("revision %d names no HelmRelease as its owner", newest.Version)}
 	switch {
@@ -117,5 +126,6 @@ func claimed(d Desired, o Observed, now time.Time, otherwise Plan) (Plan, bool) 
 		p.Reason = ReasonOwnerGone
 		p.Message = fmt.Sprintf("the HelmRelease that owned revision %d is gone", newest.Version)
 	}
+
 	return p, true
 }

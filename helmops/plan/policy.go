@@ -42,36 +42,44 @@ type Policy struct {
 // InstallPolicy returns what follows a failed install. By default the release is left as it is and upgraded again, with a
 // growing pause: nothing is ever uninstalled unless asked for.
 func InstallPolicy(hr *v1beta1.HelmRelease) Policy {
-	spec, ignores := hr.GetInstall(), hr.GetTest().IgnoreFailures
+	spec := hr.GetInstall()
+	ignores := hr.GetTest().IgnoreFailures
 	if spec.Remediation == nil && spec.Strategy == nil {
 		return Policy{Default: true, IgnoresTests: ignores}
 	}
 	if retries(spec.Strategy) {
 		return Policy{Pause: spec.Strategy.GetRetryInterval(), IgnoresTests: ignores}
 	}
+
 	p := Policy{Remediates: true, Uninstalls: true, IgnoresTests: ignores}
 	if r := spec.Remediation; r != nil {
-		p.Retries, p.LastToo = int(r.Retries), r.RemediateLastFailure != nil && *r.RemediateLastFailure
+		p.Retries = int(r.Retries)
+		p.LastToo = r.RemediateLastFailure != nil && *r.RemediateLastFailure
 		p.IgnoresTests = or(r.IgnoreTestFailures, ignores)
 	}
+
 	return p
 }
 
 // UpgradePolicy returns what follows a failed upgrade. By default it is rolled back once.
 func UpgradePolicy(hr *v1beta1.HelmRelease) Policy {
-	spec, ignores := hr.GetUpgrade(), hr.GetTest().IgnoreFailures
+	spec := hr.GetUpgrade()
+	ignores := hr.GetTest().IgnoreFailures
 	if spec.Remediation == nil && spec.Strategy == nil {
 		return Policy{Default: true, Remediates: true, LastToo: true, IgnoresTests: ignores}
 	}
 	if retries(spec.Strategy) {
 		return Policy{Pause: spec.Strategy.GetRetryInterval(), IgnoresTests: ignores}
 	}
+
 	p := Policy{Remediates: true, IgnoresTests: ignores}
 	if r := spec.Remediation; r != nil {
-		p.Retries, p.Uninstalls = int(r.Retries), r.Strategy == v1beta1.UninstallRemediation
+		p.Retries = int(r.Retries)
+		p.Uninstalls = r.Strategy == v1beta1.UninstallRemediation
 		p.LastToo = or(r.RemediateLastFailure, r.Retries > 0)
 		p.IgnoresTests = or(r.IgnoreTestFailures, ignores)
 	}
+
 	return p
 }
 
@@ -196,6 +204,7 @@ func (t Tests) Of(r *Record) Tested {
 	if !t.Enabled || r == nil || r.isRollback() {
 		return NoTests
 	}
+
 	out := NoTests
 	for _, run := range r.Tests {
 		switch {
@@ -208,6 +217,7 @@ func (t Tests) Of(r *Record) Tested {
 			out = TestsPassed
 		}
 	}
+
 	return out
 }
 

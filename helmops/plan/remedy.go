@@ -27,21 +27,25 @@ func unrecorded(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if o.absent() {
 		return Plan{}, false
 	}
+
 	records := o.History.Records
 	if o.untold(d) {
 		return Plan{Step: Recount, To: o.Recorded, Finishes: Test, Reason: ReasonUnrecorded,
 			Message: fmt.Sprintf("the tests of revision %d failed while no controller looked", o.Recorded)}, true
 	}
+
 	for i := len(records) - 1; i >= 0; i-- {
 		r := &records[i]
 		if r.Version <= o.Recorded || o.Recorded == 0 && i > 0 {
 			continue // known, or so old that it is not known what was wanted then
 		}
+
 		if action := o.ended(d, i); action != "" {
 			return Plan{Step: Recount, To: r.Version, Finishes: action, Reason: ReasonUnrecorded,
 				Message: fmt.Sprintf("revision %d ended as %s while no controller looked", r.Version, r.Status)}, true
 		}
 	}
+
 	return Plan{}, false
 }
 
@@ -53,7 +57,8 @@ func (o Observed) untold(d Desired) bool {
 
 // ended names the action that made a revision and that counts; empty when it does not.
 func (o Observed) ended(d Desired, i int) Step {
-	r, rest := &o.History.Records[i], o.History.Records[i+1:]
+	r := &o.History.Records[i]
+	rest := o.History.Records[i+1:]
 	switch {
 	case !r.Ours || r.Outcome == OutcomeSuperseded || r.Pending():
 		return ""
@@ -92,6 +97,7 @@ func remedied(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if !a.of(d) || a.counted() == 0 {
 		return Plan{}, false
 	}
+
 	newest := o.History.Newest()
 	if o.absent() {
 		return exceeded(a.InstallFailures), d.Install.exhausted(a.InstallFailures)
@@ -99,6 +105,7 @@ func remedied(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if !newest.broken(d) {
 		return exceeded(a.UpgradeFailures), !newest.made(d) && d.Upgrade.exhausted(a.UpgradeFailures)
 	}
+
 	p, failures := governing(d, a, o.neverGood(d))
 	if held := o.held(d, now); held != "" && p.rollsBack() {
 		if p.Default {
@@ -106,10 +113,12 @@ func remedied(d Desired, o Observed, now time.Time) (Plan, bool) {
 		}
 		return left(newest, held), true
 	}
+
 	if !p.Remediates {
 		// The failed release is retried by upgrade, and what the object says of upgrades bounds that.
 		return exceeded(a.UpgradeFailures), !d.Upgrade.Default && d.Upgrade.exhausted(a.UpgradeFailures)
 	}
+
 	switch {
 	case failures == 0:
 		return Plan{}, false
@@ -135,12 +144,14 @@ func undo(d Desired, o Observed, now time.Time, policy Policy) Plan {
 	if policy.Uninstalls {
 		return uninstall(d, o, now, Plan{Reason: ReasonRemediation, Message: fmt.Sprintf("revision %d failed", newest.Version)})
 	}
+
 	targets := o.rollbackTargets(d)
 	if len(targets) == 0 {
 		return Plan{Step: Wait, Reason: v1beta1.MissingRollbackTargetReason, Stalled: true, Message: fmt.Sprintf(
 			"revision %d failed, and no good revision is left in storage to roll back to; correct the chart, the values or the spec, or reset "+
 				"the release to have it tried again", newest.Version)}
 	}
+
 	p := back(d, o, now, targets, fmt.Sprintf("revision %d failed", newest.Version))
 	_, failures := governing(d, o.Attempt, o.neverGood(d))
 	p.Condemns = policy.exhausted(failures)
@@ -154,11 +165,13 @@ func back(d Desired, o Observed, now time.Time, targets []*Record, why string) P
 		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
 			Message: fmt.Sprintf("the rollback to revision %d failed; it is tried again in %s", to.Version, wait)}
 	}
+
 	p := Plan{Step: Rollback, To: to.Version, Reason: ReasonRemediation,
 		Message: fmt.Sprintf("%s; revision %d ran %s %s", why, to.Version, to.ChartName, to.ChartVersion)}
 	for _, other := range targets[1:] {
 		p.Others = append(p.Others, other.Version)
 	}
+
 	return p
 }
 
@@ -201,13 +214,16 @@ func backingOff(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if a.Failures == 0 || !a.of(d) || d.Retry {
 		return Plan{}, false
 	}
+
 	p, _ := governing(d, a, o.neverGood(d))
 	message := fmt.Sprintf("attempt %d failed", a.Failures)
 	if newest := o.History.Newest(); !o.absent() && newest.broken(d) && p.Default && p.rollsBack() {
 		if held := o.held(d, now); held != "" {
-			p, message = Policy{Default: true}, message+" and is not rolled back: "+held
+			p = Policy{Default: true}
+			message = message + " and is not rolled back: " + held
 		}
 	}
+
 	wait := max(0, a.At.Add(pause(p, a)).Sub(now)).Round(time.Second)
 	return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
 		Message: fmt.Sprintf("%s; the next one is in %s", message, wait)}, wait > 0

@@ -71,10 +71,12 @@ func (rule RollbackRule) Targets(records []Record) []*Record {
 			good = append(good, &records[i])
 		}
 	}
+
 	verified := slices.IndexFunc(good, func(r *Record) bool { return r.Version == rule.Verified })
 	if verified < 0 {
 		return good
 	}
+
 	best := verified
 	for i, r := range good[:verified] {
 		if r.isRollback() && r.same(good[verified]) {
@@ -82,6 +84,7 @@ func (rule RollbackRule) Targets(records []Record) []*Record {
 			break
 		}
 	}
+
 	first := good[best]
 	return append([]*Record{first}, slices.Delete(good, best, best+1)...)
 }
@@ -126,10 +129,13 @@ func RecordsOf(history []v1beta1.Snapshot) []Record {
 		if s.Deleted != nil {
 			r.Deleted = s.Deleted.Time
 		}
+
 		for _, name := range slices.Sorted(maps.Keys(s.TestHooks)) {
 			r.Tests = append(r.Tests, TestRun{Name: name, Phase: s.TestHooks[name].Phase})
 		}
+
 		out = append(out, r)
 	}
+
 	return out
 }

@@ -26,6 +26,7 @@ func split(manifest []byte) []document {
 		if end == 0 {
 			end = len(manifest)
 		}
+
 		text := manifest[:end]
 		manifest = manifest[end:]
 		rest, separator := bytes.CutPrefix(text, []byte("---"))
@@ -33,8 +34,10 @@ func split(manifest []byte) []document {
 		if separator {
 			documents = append(documents, current)
 			// What follows the separator in its line may be content already.
-			current, text = document{head: text[:3:3]}, rest
+			current = document{head: text[:3:3]}
+			text = rest
 		}
+
 		trimmed := bytes.TrimSpace(text)
 		if len(current.content) == 0 && (len(trimmed) == 0 || trimmed[0] == '#') {
 			current.head = append(current.head, text...)
@@ -42,6 +45,7 @@ func split(manifest []byte) []document {
 			current.content = append(current.content, text...)
 		}
 	}
+
 	return append(documents, current)
 }
 
@@ -62,6 +66,7 @@ func parse(content []byte) (*parsed, error) {
 	if len(bytes.TrimSpace(content)) == 0 {
 		return nil, nil
 	}
+
 	root, err := yaml.Parse(string(content))
 	if err != nil {
 		return nil, errNoObject
@@ -72,6 +77,7 @@ func parse(content []byte) (*parsed, error) {
 	if root, err = independent(root); err != nil || root.YNode().Kind != yaml.MappingNode {
 		return nil, errNoObject
 	}
+
 	p := &parsed{root: root, before: yaml.CopyYNode(root.YNode())}
 	if field := root.Field("items"); field != nil && strings.HasSuffix(root.GetKind(), "List") &&
 		field.Value.YNode().Kind == yaml.SequenceNode {
@@ -79,8 +85,10 @@ func parse(content []byte) (*parsed, error) {
 		for _, item := range p.items.Content() {
 			p.objects = append(p.objects, &resource.Resource{RNode: *yaml.NewRNode(item)})
 		}
+
 		return p, nil
 	}
+
 	p.objects = []*resource.Resource{{RNode: *root}}
 	return p, nil
 }
@@ -90,6 +98,7 @@ func independent(root *yaml.RNode) (*yaml.RNode, error) {
 	if !hasAlias(root.YNode()) {
 		return root, nil
 	}
+
 	// Decoding refuses aliases that expand to too much.
 	var discard any
 	if err := root.YNode().Decode(&discard); err != nil {
@@ -98,6 +107,7 @@ func independent(root *yaml.RNode) (*yaml.RNode, error) {
 	if err := root.DeAnchor(); err != nil {
 		return nil, err
 	}
+
 	return yaml.NewRNode(yaml.CopyYNode(root.YNode())), nil
 }
 
@@ -119,25 +129,31 @@ func (p *parsed) write(from document) ([]byte, error) {
 			left = append(left, o.YNode())
 		}
 	}
+
 	if len(left) == 0 && len(p.objects) > 0 {
 		return nil, nil
 	}
+
 	after := p.root.YNode()
 	if p.items != nil {
 		p.items.YNode().Content = left
 	} else {
 		after = left[0]
 	}
+
 	if same(p.before, after) {
 		return append(bytes.Clone(from.head), from.content...), nil
 	}
+
 	text, err := yaml.NewRNode(after).String()
 	if err != nil {
 		return nil, errors.New("cannot be written as YAML")
 	}
+
 	head := bytes.TrimRight(bytes.Clone(from.head), " \t")
 	if len(head) > 0 && head[len(head)-1] != '\n' {
 		head = append(head, '\n')
 	}
+
 	return append(head, text...), nil
 }

@@ -54,8 +54,10 @@ func newStep(place string, k *Kustomize) (step, error) {
 		if err != nil {
 			return step{}, err
 		}
+
 		s.patches = append(s.patches, read)
 	}
+
 	for i, image := range k.Images {
 		// kustomize uses the name as a part of a regular expression.
 		if _, err := regexp.Compile("^" + image.Name); err != nil || image.Name == "" {
@@ -64,8 +66,10 @@ func newStep(place string, k *Kustomize) (step, error) {
 		if image.Digest != "" {
 			image.NewTag = ""
 		}
+
 		s.images = append(s.images, types.Image{Name: image.Name, NewName: image.NewName, NewTag: image.NewTag, Digest: image.Digest})
 	}
+
 	return s, nil
 }
 
@@ -75,6 +79,7 @@ func newPatch(place string, p Patch) (patch, error) {
 	if len(text) == 0 {
 		return patch{}, fmt.Errorf("%s is empty", place)
 	}
+
 	operations, isList := jsonOperations(text)
 	merges, err := resmap.NewFactory(newFactory()).RF().SliceFromBytes(text)
 	switch {
@@ -85,6 +90,7 @@ func newPatch(place string, p Patch) (patch, error) {
 	default:
 		read.merges = merges
 	}
+
 	switch {
 	case p.Target == nil && isList:
 		return patch{}, fmt.Errorf("%s: a JSON 6902 patch needs a target", place)
@@ -93,6 +99,7 @@ func newPatch(place string, p Patch) (patch, error) {
 	case p.Target == nil:
 		return read, nil
 	}
+
 	t := *p.Target
 	read.selector = types.Selector{
 		ResId: resid.ResId{
@@ -107,6 +114,7 @@ func newPatch(place string, p Patch) (patch, error) {
 	if _, err := read.matches(&resource.Resource{RNode: *yaml.NewMapRNode(nil)}, identity{}); err != nil {
 		return patch{}, fmt.Errorf("%s: target: labelSelector or annotationSelector is no label selector", place)
 	}
+
 	return read, nil
 }
 
@@ -117,10 +125,12 @@ func jsonOperations(text []byte) ([]string, bool) {
 	if err != nil {
 		return nil, false
 	}
+
 	var all []map[string]any
 	if json.Unmarshal(encoded, &all) != nil || len(all) == 0 {
 		return nil, false
 	}
+
 	var parts []string
 	var part []map[string]any
 	for i, operation := range all {
@@ -130,6 +140,7 @@ func jsonOperations(text []byte) ([]string, bool) {
 			parts, part = append(parts, string(cut)), nil
 		}
 	}
+
 	return parts, true
 }
 
@@ -143,10 +154,12 @@ func (p *patch) matches(o *resource.Resource, before identity) (bool, error) {
 		_, second := o.MatchesAnnotationSelector(p.selector.AnnotationSelector)
 		return false, errors.Join(first, second)
 	}
+
 	labels, err := o.MatchesLabelSelector(p.selector.LabelSelector)
 	if err != nil {
 		return false, err
 	}
+
 	annotations, err := o.MatchesAnnotationSelector(p.selector.AnnotationSelector)
 	return labels && annotations, err
 }
@@ -159,6 +172,7 @@ func (p *patch) apply(o *resource.Resource, before identity, named map[*resource
 			if removed(o) || !id.Equals(before.ResId) && !id.Equals(identityOf(o).ResId) {
 				continue
 			}
+
 			named[merge] = true
 			if err := o.ApplySmPatch(merge.DeepCopy()); err != nil {
 				return errors.New("the strategic merge patch does not fit")
@@ -166,6 +180,7 @@ func (p *patch) apply(o *resource.Resource, before identity, named map[*resource
 		}
 		return nil
 	}
+
 	matched, err := p.matches(o, before)
 	if err != nil || !matched {
 		return err
@@ -173,6 +188,7 @@ func (p *patch) apply(o *resource.Resource, before identity, named map[*resource
 	if p.operations != nil {
 		return p.operate(o)
 	}
+
 	set := resmap.New()
 	if err := set.Append(o); err != nil {
 		return errors.New("the object cannot be patched")
@@ -180,6 +196,7 @@ func (p *patch) apply(o *resource.Resource, before identity, named map[*resource
 	if err := set.ApplySmPatch(resource.MakeIdSet([]*resource.Resource{o}), p.merges[0]); err != nil {
 		return errors.New("the strategic merge patch does not fit")
 	}
+
 	return nil
 }
 
@@ -210,14 +227,17 @@ func (p *patch) normalise(o *resource.Resource) error {
 	if len(encoded) > maxPatched {
 		return fmt.Errorf("the object becomes larger than %d bytes", maxPatched)
 	}
+
 	text, err := k8syaml.JSONToYAML(encoded)
 	if err != nil {
 		return errors.New("a JSON 6902 operation leaves no object")
 	}
+
 	node, err := yaml.Parse(string(text))
 	if err != nil {
 		return errors.New("a JSON 6902 operation leaves no object")
 	}
+
 	o.SetYNode(node.YNode())
 	return nil
 }
@@ -234,9 +254,11 @@ func (s *step) apply(o *resource.Resource, named map[*resource.Resource]bool) er
 			return fmt.Errorf("%s: %w", p.place, err)
 		}
 	}
+
 	if removed(o) {
 		return nil
 	}
+
 	for i, image := range s.images {
 		err := o.ApplyFilter(imagetag.LegacyFilter{ImageTag: image})
 		if err == nil {
@@ -246,5 +268,6 @@ func (s *step) apply(o *resource.Resource, named map[*resource.Resource]bool) er
 			return fmt.Errorf("%s, image %d: the images of the object cannot be read", s.place, i)
 		}
 	}
+
 	return nil
 }

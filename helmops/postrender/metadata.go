@@ -52,7 +52,8 @@ func checkMetadata(m CommonMetadata) error {
 
 // merge writes labels and annotations into the object; what has the value already stays as it is.
 func merge(o *resource.Resource, m CommonMetadata) error {
-	labels, annotations := o.GetLabels(), o.GetAnnotations()
+	labels := o.GetLabels()
+	annotations := o.GetAnnotations()
 	for _, key := range slices.Sorted(maps.Keys(m.Labels)) {
 		if old, has := labels[key]; has && old == m.Labels[key] {
 			continue
@@ -61,6 +62,7 @@ func merge(o *resource.Resource, m CommonMetadata) error {
 			return errors.New("metadata.labels is no map of texts")
 		}
 	}
+
 	for _, key := range slices.Sorted(maps.Keys(m.Annotations)) {
 		if old, has := annotations[key]; has && old == m.Annotations[key] {
 			continue
@@ -69,6 +71,7 @@ func merge(o *resource.Resource, m CommonMetadata) error {
 			return errors.New("metadata.annotations is no map of texts")
 		}
 	}
+
 	return nil
 }
 
@@ -93,6 +96,7 @@ func restore(o *resource.Resource, own map[string]string) error {
 			}
 		}
 	}
+
 	for _, key := range slices.Sorted(maps.Keys(own)) {
 		if value, has := now[key]; has && value == own[key] {
 			continue
@@ -101,5 +105,6 @@ func restore(o *resource.Resource, own map[string]string) error {
 			return errors.New("metadata.annotations is no map of texts")
 		}
 	}
+
 	return nil
 }

@@ -73,6 +73,7 @@ func (o Options) Digest() string {
 			steps = append(steps, step)
 		}
 	}
+
 	o.PostRenderers = steps
 	if o.empty() {
 		return ""
@@ -80,6 +81,7 @@ func (o Options) Digest() string {
 	if o.Strategy == "" {
 		o.Strategy = Combined
 	}
+
 	// Texts and maps of texts have no form that JSON cannot express.
 	canonical, _ := json.Marshal(o)
 	sum := sha256.Sum256(canonical)

@@ -56,6 +56,7 @@ func New(options Options) (r *Renderer, err error) {
 	if err := checkMetadata(options.CommonMetadata); err != nil {
 		return nil, err
 	}
+
 	size := 0
 	for _, p := range options.PostRenderers {
 		if p.Kustomize != nil {
@@ -64,9 +65,11 @@ func New(options Options) (r *Renderer, err error) {
 			}
 		}
 	}
+
 	if size > MaxPatches {
 		return nil, fmt.Errorf("the patches of spec.postRenderers have %d bytes, at most %d are allowed", size, MaxPatches)
 	}
+
 	defer kustomize.Exclusive()()
 	place := ""
 	defer recovered(&err, func() string { return place + " cannot be read" })
@@ -74,13 +77,16 @@ func New(options Options) (r *Renderer, err error) {
 		if p.Kustomize == nil {
 			continue
 		}
+
 		place = fmt.Sprintf("spec.postRenderers[%d]", i)
 		s, err := newStep(place, p.Kustomize)
 		if err != nil {
 			return nil, &StepError{cause: err}
 		}
+
 		r.steps = append(r.steps, s)
 	}
+
 	return r, nil
 }
 
@@ -110,10 +116,12 @@ func (r *Renderer) Both(manifest string, hooks []Hook) (string, []Hook, error) {
 	if err != nil {
 		return "", nil, err
 	}
+
 	changed, err := pass.Hooks(hooks)
 	if err != nil {
 		return "", nil, err
 	}
+
 	return string(rendered), changed, nil
 }
 
@@ -149,6 +157,7 @@ func (p *Pass) manifests(manifests []byte) ([]byte, error) {
 	if p.r.nothing() {
 		return manifests, nil
 	}
+
 	out, err := p.render(manifests, nil)
 	if err == nil && p.r.options.Strategy == NoHooks {
 		err = p.unmatched()
@@ -156,6 +165,7 @@ func (p *Pass) manifests(manifests []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return out, nil
 }
 
@@ -166,6 +176,7 @@ func (p *Pass) hooks(hooks []Hook) ([]Hook, error) {
 	if err := p.charge(len(hooks)); err != nil {
 		return nil, err
 	}
+
 	out := slices.Clone(hooks)
 	size := 0
 	for i := range out {
@@ -176,8 +187,10 @@ func (p *Pass) hooks(hooks []Hook) ([]Hook, error) {
 		if size += len(rendered); size > MaxSize {
 			return nil, fmt.Errorf("post-rendering hooks up to %s %s: %w", out[i].Kind, out[i].Name, errTooLarge)
 		}
+
 		out[i].Manifest = string(rendered)
 	}
+
 	return out, nil
 }
 
@@ -227,6 +240,7 @@ func (p *Pass) render(manifest []byte, hook *Hook) (out []byte, err error) {
 	if len(manifest) > MaxSize {
 		return nil, fmt.Errorf("post-rendering: the manifests have %d bytes, at most %d are allowed", len(manifest), MaxSize)
 	}
+
 	defer kustomize.Exclusive()()
 	at := ""
 	defer recovered(&err, func() string { return "post-rendering " + at + " failed within kustomize" })
@@ -240,11 +254,13 @@ func (p *Pass) render(manifest []byte, hook *Hook) (out []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for i, d := range documents {
 		at = fmt.Sprintf("document %d%s", i, d.source())
 		if hook != nil {
 			at = fmt.Sprintf("hook %s %s (%s)", hook.Kind, hook.Name, hook.Path)
 		}
+
 		text, err := p.document(d, hook)
 		if err != nil {
 			return nil, fmt.Errorf("post-rendering %s: %w", at, err)
@@ -256,8 +272,10 @@ func (p *Pass) render(manifest []byte, hook *Hook) (out []byte, err error) {
 		if b := buffer.Bytes(); len(b) > 0 && b[len(b)-1] != '\n' && len(text) > 0 {
 			buffer.WriteByte('\n')
 		}
+
 		buffer.Write(text)
 	}
+
 	return buffer.Bytes(), nil
 }
 
@@ -273,6 +291,7 @@ func (p *Pass) document(d document, hook *Hook) ([]byte, error) {
 	if err := p.charge(max(len(tree.objects)-1, 0)); err != nil { // the first was charged with all documents
 		return nil, err
 	}
+
 	for _, o := range tree.objects {
 		if removed(o) {
 			continue
@@ -281,6 +300,7 @@ func (p *Pass) document(d document, hook *Hook) ([]byte, error) {
 			return nil, err
 		}
 	}
+
 	return tree.write(d)
 }
 
@@ -293,6 +313,7 @@ func (p *Pass) object(o *resource.Resource, hook *Hook) error {
 		if err := s.apply(o, p.named); err != nil {
 			return &StepError{cause: fmt.Errorf("%s: %w", first, err)}
 		}
+
 		switch {
 		case hook == nil && removed(o):
 			return nil
@@ -304,6 +325,7 @@ func (p *Pass) object(o *resource.Resource, hook *Hook) error {
 			return &StepError{cause: cause}
 		}
 	}
+
 	if err := merge(o, p.r.options.CommonMetadata); err != nil {
 		return fmt.Errorf("%s: spec.commonMetadata: %w", first, err)
 	}
@@ -313,6 +335,7 @@ func (p *Pass) object(o *resource.Resource, hook *Hook) error {
 	if err := restore(o, own); err != nil {
 		return fmt.Errorf("%s: %w", first, err)
 	}
+
 	return nil
 }
 

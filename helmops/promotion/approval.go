@@ -66,6 +66,7 @@ func (s *Stage) refusal(c Candidate) string {
 	if slices.ContainsFunc(s.Refused, c.is) {
 		return "a user rejected it"
 	}
+
 	for _, a := range s.Approvals {
 		if !a.Reject || !a.ID.covers(c.ID) || !s.Gates.Approval.admits(a) {
 			continue
@@ -73,8 +74,10 @@ func (s *Stage) refusal(c Candidate) string {
 		if a.Comment != "" {
 			return fmt.Sprintf("%s rejected it: %s", a.User, a.Comment)
 		}
+
 		return a.User + " rejected it"
 	}
+
 	return ""
 }
 
@@ -93,10 +96,12 @@ func (q question) needsApproval() bool {
 	if q.stage.Promote == Manual || when == Always {
 		return true
 	}
+
 	d := q.stage.Delivery
 	if when == "" || d == nil {
 		return false
 	}
+
 	step := stepBetween(d.Candidate, q.candidate)
 	return step == BumpMajor || step == BumpMinor && when == OnMinor
 }
@@ -108,6 +113,7 @@ func approved(q question) Gate {
 			return pass("spec approves %s", text)
 		}
 	}
+
 	gate := q.stage.Gates.Approval
 	need := max(1, gate.Count)
 	switch {
@@ -117,6 +123,7 @@ func approved(q question) Gate {
 		return fail("approvers of the groups %s are wanted, and the API server of this cluster does not record who "+
 			"approves", list(gate.Groups))
 	}
+
 	return q.count().answer(need)
 }
 
@@ -155,6 +162,7 @@ func (q question) count() count {
 			c.users[a.User] = end
 		}
 	}
+
 	slices.Sort(c.remarks)
 	c.remarks = slices.Compact(c.remarks)
 	return c
@@ -191,6 +199,7 @@ func (c count) answer(need int) Gate {
 	default:
 		g = wait(time.Time{}, "not approved; %d approvals are needed", need)
 	}
+
 	if len(ends) > 0 {
 		g.Until = ends[min(need, len(ends))-1]
 	}
@@ -200,6 +209,7 @@ func (c count) answer(need int) Gate {
 	if g.Result == Wait && len(c.remarks) > maxRemarks {
 		g.Message += fmt.Sprintf("; %d more do not count", len(c.remarks)-maxRemarks)
 	}
+
 	return g
 }
 

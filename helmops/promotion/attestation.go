@@ -23,6 +23,7 @@ func attestations(q question) Gate {
 	if !q.stage.Gates.Attested {
 		return pass("no attestation is needed")
 	}
+
 	a, known := q.stage.Attestations[q.candidate.ID.Chart]
 	switch {
 	case !known:

@@ -80,6 +80,7 @@ func (c Charts) Assign() Membership {
 		return Membership{Wanted: c.existing(), Excess: fmt.Sprintf(
 			"more than %d charts are asked for; nothing changes until they are fewer", MaxCharts)}
 	}
+
 	var m Membership
 	for _, chart := range charts {
 		why, taken := c.refusal(chart, charts)
@@ -87,8 +88,10 @@ func (c Charts) Assign() Membership {
 			m.Refused = append(m.Refused, RefusedChart{Chart: chart, Reason: why, Taken: taken})
 			continue
 		}
+
 		m.Wanted = append(m.Wanted, Member{Name: MemberName(c.Pipeline, chart), Chart: chart})
 	}
+
 	m = c.withoutSharedSources(m)
 	for _, member := range c.Members {
 		switch {
@@ -101,6 +104,7 @@ func (c Charts) Assign() Membership {
 			m.Unused = append(m.Unused, member)
 		}
 	}
+
 	slices.SortFunc(m.Wanted, func(a, b Member) int { return strings.Compare(a.Chart, b.Chart) })
 	return m
 }
@@ -138,11 +142,13 @@ func (c Charts) refusal(chart string, charts []string) (why string, taken bool) 
 	case has != nil:
 		return fmt.Sprintf("ReleasePipeline %s is of the chart %s; it has to go first", name, has.Chart), false
 	}
+
 	for _, other := range charts {
 		if other != chart && MemberName(c.Pipeline, other) == name {
 			return fmt.Sprintf("the chart %s would have the same pipeline, %s; ask for one of them", other, name), false
 		}
 	}
+
 	return "", false
 }
 
@@ -157,23 +163,28 @@ func (c Charts) withoutSharedSources(m Membership) Membership {
 				return name, by
 			}
 		}
+
 		for _, stage := range c.Stages {
 			owner[member.Name+"-"+stage] = member.Chart
 		}
+
 		return "", ""
 	}
 	for _, member := range c.Members {
 		claim(member)
 	}
+
 	m.Wanted = slices.DeleteFunc(m.Wanted, func(member Member) bool {
 		if has := c.member(member.Name); has != nil {
 			return false
 		}
+
 		source, other := claim(member)
 		if source != "" {
 			m.Refused = append(m.Refused, RefusedChart{Chart: member.Chart, Reason: fmt.Sprintf(
 				"its source %s would be that of the chart %s, too; rename a stage", source, other)})
 		}
+
 		return source != ""
 	})
 	slices.SortFunc(m.Refused, func(a, b RefusedChart) int { return strings.Compare(a.Chart, b.Chart) })

@@ -39,19 +39,23 @@ func (q question) askChecks(others []Gate) []Gate {
 	if len(checks) == 0 {
 		return others
 	}
+
 	failed := worst(others) == Fail
 	var variables map[string]any
 	if !failed {
 		variables = q.environment()
 	}
+
 	for _, c := range checks {
 		answer := wait(time.Time{}, "not asked, because another gate fails")
 		if !failed {
 			answer = c.ask(variables, q.now)
 		}
+
 		answer.Name = GateChecks + c.Name
 		others = append(others, answer)
 	}
+
 	return others
 }
 
@@ -60,6 +64,7 @@ func (c Check) ask(variables map[string]any, now time.Time) Gate {
 	if c.Predicate.Timed() {
 		until = now.Add(checkEvery)
 	}
+
 	holds, err := c.Predicate.Holds(variables)
 	switch {
 	case err != nil && c.FailOnError:
@@ -71,6 +76,7 @@ func (c Check) ask(variables map[string]any, now time.Time) Gate {
 	case c.Message != "":
 		return wait(until, "%s", c.Message)
 	}
+
 	return wait(until, "%s is false", c.Expression)
 }
 
@@ -80,12 +86,14 @@ func (q question) environment() map[string]any {
 	if d := q.stage.Delivery; d != nil {
 		current = q.describe(d.Candidate)
 	}
+
 	upstream := []any{}
 	for _, name := range q.stage.From {
 		if from := q.facts.stage(name); from != nil {
 			upstream = append(upstream, from.describeReleases()...)
 		}
 	}
+
 	return map[string]any{
 		"candidate": q.describe(q.candidate), "current": current, "stage": q.stage.Name,
 		"upstream": upstream, "releases": q.stage.describeReleases(), "now": q.now,

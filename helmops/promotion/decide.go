@@ -46,6 +46,7 @@ func Decide(f Facts, now time.Time) []Decision {
 		if !f.Suspended {
 			s.Verified = tracked
 		}
+
 		d := decideAll(situation{facts: &f, stage: s, now: now})
 		d.Verified = s.Verified
 		f.displace(s, &d, now)
@@ -53,6 +54,7 @@ func Decide(f Facts, now time.Time) []Decision {
 		decisions = append(decisions, d)
 		*s = s.Apply(d, now)
 	}
+
 	return decisions
 }
 
@@ -70,7 +72,8 @@ func decideAll(s situation) Decision {
 func decide(s situation) Decision {
 	for _, r := range rules {
 		if d, decided := r.decide(s); decided {
-			d.Stage, d.Reason = s.stage.Name, r.name
+			d.Stage = s.stage.Name
+			d.Reason = r.name
 			return d
 		}
 	}
@@ -88,12 +91,14 @@ func rejecting(s situation) (Decision, bool) {
 	if d == nil {
 		return Decision{}, false
 	}
+
 	v, _ := s.stage.judge(s.now)
 	back := s.stage.last()
 	known := s.stage.recorded(d.ID) != "" || s.stage.refusal(d.Candidate) != ""
 	if v.Result != Fail || d.Cause == CauseRollback || back == nil && known {
 		return Decision{}, false
 	}
+
 	out := Decision{
 		Step: StepReject, Candidate: &d.Candidate, Back: back, Cause: CauseRollback, Phase: PhaseFailed,
 		Message: v.message + s.stage.left(d.Candidate),
@@ -104,6 +109,7 @@ func rejecting(s situation) (Decision, bool) {
 	if s.stage.OnFailure == Hold {
 		out.Hold = fmt.Sprintf("%s was rejected: %s", d.Title(), v.message)
 	}
+
 	return out, true
 }
 
@@ -112,10 +118,12 @@ func verified(s situation) (Decision, bool) {
 	if d == nil || d.Verified {
 		return Decision{}, false
 	}
+
 	v := s.stage.verdict()
 	if v.Result != Pass {
 		return Decision{}, false
 	}
+
 	return Decision{
 		Step: StepVerify, Candidate: &d.Candidate, Phase: PhaseVerified, Message: d.Title() + " is " + v.message,
 	}, true
@@ -126,12 +134,14 @@ func pinned(s situation) (Decision, bool) {
 	if s.stage.Pin == "" {
 		return Decision{}, false
 	}
+
 	out := Decision{Step: StepNone, Phase: PhasePinned, Cause: CausePin}
 	c := s.facts.named(s.stage)
 	if c == nil {
 		out.Message = fmt.Sprintf("pinned to %s, which the subject does not have", s.stage.Pin)
 		return out, true
 	}
+
 	out.Candidate = c
 	if d := s.stage.Delivery; d != nil && d.ID == c.ID {
 		v, deadline := s.stage.judge(s.now)
@@ -139,19 +149,26 @@ func pinned(s situation) (Decision, bool) {
 		out.Next = deadline
 		return out, true
 	}
+
 	if why := s.stage.recorded(c.ID); why != "" {
 		out.Message = fmt.Sprintf("pinned to %s, which was rejected here: %s", c.Title(), why)
 		return out, true
 	}
+
 	g := freeze(question{facts: s.facts, stage: s.stage, candidate: *c, now: s.now})
 	if g.Result == Wait && s.stage.verification(c.ID) == nil {
-		out.Phase, out.Message, out.Next = PhaseFrozen, g.Message, g.Until
+		out.Phase = PhaseFrozen
+		out.Message = g.Message
+		out.Next = g.Until
 		return out, true
 	}
+
 	if d, not := s.unpinnable(*c); not {
 		return d, true
 	}
-	out.Step, out.Message = StepPromote, "a user pinned it"
+
+	out.Step = StepPromote
+	out.Message = "a user pinned it"
 	return out, true
 }
 
@@ -161,15 +178,18 @@ func (f *Facts) named(s *Stage) *Candidate {
 	if d := s.Delivery; d != nil && d.ID.Values != "" && d.is(s.Pin) {
 		return &d.Candidate
 	}
+
 	all := f.Candidates
 	for _, v := range s.Verified {
 		all = append(all[:len(all):len(all)], v.Candidate) // it may have left the list
 	}
+
 	for _, c := range newestFirst(all) {
 		if c.is(s.Pin) {
 			return &c
 		}
 	}
+
 	return nil
 }
 
@@ -179,10 +199,12 @@ func judged(s situation) (Decision, bool) {
 	if d == nil || d.Verified || d.Cause == CauseRollback || len(s.stage.Releases) == 0 {
 		return Decision{}, false
 	}
+
 	v, deadline := s.stage.judge(s.now)
 	if v.Result != Wait {
 		return Decision{}, false
 	}
+
 	return Decision{
 		Step: StepNone, Candidate: &d.Candidate, Phase: PhaseVerifying, Message: v.message, Next: deadline,
 	}, true
@@ -209,6 +231,7 @@ func promoted(s situation) (Decision, bool) {
 		if q.unsigned(answers) {
 			unsigned = with(unsigned, c.ID.Chart)
 		}
+
 		next = earlier(next, retry(answers))
 		result := worst(answers)
 		switch {
@@ -228,17 +251,22 @@ func promoted(s situation) (Decision, bool) {
 			fails = &d
 		}
 	}
+
 	switch {
 	case waits != nil:
-		waits.Next, waits.Unsigned = next, unsigned
+		waits.Next = next
+		waits.Unsigned = unsigned
 		if fails != nil && waits.Candidate.lower(*fails.Candidate) {
 			waits.Message += "; not taken: " + fails.Message
 		}
+
 		return *waits, true
 	case fails != nil:
-		fails.Next, fails.Unsigned = next, unsigned
+		fails.Next = next
+		fails.Unsigned = unsigned
 		return *fails, true
 	}
+
 	return Decision{}, false
 }
 
@@ -258,6 +286,7 @@ func (s situation) eligible() []Candidate {
 	if d == nil {
 		return all
 	}
+
 	lower := s.stage.Gates.Downgrade && !s.stillAllowed(d.Candidate)
 	var found []Candidate
 	for _, c := range all {
@@ -265,6 +294,7 @@ func (s situation) eligible() []Candidate {
 			found = append(found, c)
 		}
 	}
+
 	return found
 }
 
@@ -277,7 +307,8 @@ func (s situation) stillAllowed(c Candidate) bool {
 // blocked says which gates keep a candidate out.
 func blocked(c Candidate, answers []Gate) Decision {
 	out := Decision{Step: StepNone, Candidate: &c, Phase: PhaseBlocked, Gates: answers, Message: c.Title() + ": "}
-	result, others := worst(answers), false
+	result := worst(answers)
+	others := false
 	phase := ""
 	for _, a := range answers {
 		if a.Result != result {
@@ -286,6 +317,7 @@ func blocked(c Candidate, answers []Gate) Decision {
 		if phase != "" {
 			out.Message += "; "
 		}
+
 		out.Message += fmt.Sprintf("%s: %s", a.Name, a.Message)
 		is := PhaseBlocked
 		switch {
@@ -294,12 +326,15 @@ func blocked(c Candidate, answers []Gate) Decision {
 		case result == Wait && (a.Name == GateApproval || a.Name == GateBump):
 			is = PhaseApproval
 		}
+
 		others = others || phase != "" && phase != is
 		phase = is
 	}
+
 	if phase != "" && !others {
 		out.Phase = phase
 	}
+
 	return out
 }
 
@@ -309,10 +344,12 @@ func idle(s situation) (Decision, bool) {
 	if d == nil {
 		return Decision{Step: StepNone, Phase: PhaseIdle, Message: "there is no candidate"}, true
 	}
+
 	v := s.stage.verdict()
 	if why := s.stage.recorded(d.ID); why != "" && v.Result == Wait && d.Cause != CauseRollback {
 		v = verdict{Result: Fail, message: why} // its deadline is over
 	}
+
 	out := Decision{Step: StepNone, Candidate: &d.Candidate, Message: fmt.Sprintf("%s: %s", d.Title(), v.message)}
 	switch v.Result {
 	case Pass:
@@ -322,5 +359,6 @@ func idle(s situation) (Decision, bool) {
 	default:
 		out.Phase = PhaseVerifying
 	}
+
 	return out, true
 }

@@ -25,24 +25,29 @@ func Explain(f Facts, stage string, c Candidate, now time.Time) (Explanation, bo
 			stages[i].Verified = stages[i].tracked(now)
 		}
 	}
+
 	s := f.stage(stage)
 	if s == nil {
 		return Explanation{}, false
 	}
+
 	at := situation{facts: &f, stage: s, now: now}
 	e := Explanation{Gates: question{facts: &f, stage: s, candidate: c, now: now}.ask()}
 	e.Has = s.Delivery != nil && s.Delivery.ID == c.ID
 	e.Result = worst(e.Gates)
 	switch {
 	case e.Has:
-		e.Result, e.Message = Pass, "the stage has it"
+		e.Result = Pass
+		e.Message = "the stage has it"
 	case s.Pin != "" && !c.is(s.Pin):
-		e.Result, e.Message = Fail, "the stage is pinned to "+s.Pin
+		e.Result = Fail
+		e.Message = "the stage is pinned to " + s.Pin
 	case e.Result != Pass:
 		e.Message = blocked(c, e.Gates).Message
 	default:
 		e.Result, e.Message = at.otherwise(c)
 	}
+
 	return e, true
 }
 
@@ -59,5 +64,6 @@ func (s situation) otherwise(c Candidate) (Result, string) {
 	case s.stage.Delivery != nil && c.compare(s.stage.Delivery.Candidate) < 0:
 		return Fail, "the stage has " + s.stage.Delivery.Title() + ", which is newer"
 	}
+
 	return Wait, d.Message
 }

@@ -112,6 +112,7 @@ func worst(answers []Gate) Result {
 			result = Wait
 		}
 	}
+
 	return result
 }
 
@@ -142,6 +143,7 @@ func upstream(q question) Gate {
 	if len(q.stage.From) == 0 {
 		return pass("it comes from the subject")
 	}
+
 	var verified, missing []string
 	for _, name := range q.stage.From {
 		if s := q.facts.stage(name); s != nil && s.stands(q.candidate.ID) {
@@ -150,6 +152,7 @@ func upstream(q question) Gate {
 			missing = append(missing, name)
 		}
 	}
+
 	switch {
 	case len(missing) == 0, q.stage.FromPolicy == Any && len(verified) > 0:
 		return pass("verified in %s", list(verified))
@@ -169,20 +172,26 @@ func (f *Facts) revoked(s *Stage, c Candidate) (stage, why string) {
 		if from == nil {
 			continue
 		}
-		at, reason := name, from.rejection(c)
+
+		at := name
+		reason := from.rejection(c)
 		if reason == "" {
 			at, reason = f.revoked(from, c)
 		}
+
 		switch {
 		case reason == "":
 			open = true
 		case stage == "":
-			stage, why = at, reason
+			stage = at
+			why = reason
 		}
 	}
+
 	if s.FromPolicy == Any && open {
 		return "", ""
 	}
+
 	return stage, why
 }
 
@@ -210,14 +219,17 @@ func soak(q question) Gate {
 	if want == 0 || len(q.stage.From) == 0 {
 		return pass("no soak time")
 	}
+
 	answers := make([]Gate, 0, len(q.stage.From))
 	for _, name := range q.stage.From {
 		answers = append(answers, soaked(q, name, want))
 	}
+
 	better := func(a, b Gate) int { return order(a) - order(b) }
 	if q.stage.FromPolicy == Any {
 		return best(answers)
 	}
+
 	return slices.MaxFunc(answers, better)
 }
 
@@ -248,6 +260,7 @@ func soaked(q question, stage string, want time.Duration) Gate {
 	if from == nil || from.verification(q.candidate.ID) == nil {
 		return wait(time.Time{}, "not verified in %s, so its soak time has not begun", stage)
 	}
+
 	v := from.verification(q.candidate.ID)
 	switch {
 	case v.Longest >= want:
@@ -257,6 +270,7 @@ func soaked(q question, stage string, want time.Duration) Gate {
 	case q.now.Sub(v.Since) >= want:
 		return pass("verified in %s since %s", stage, stamp(v.Since))
 	}
+
 	end := v.Since.Add(want)
 	return wait(end, "it has to stay verified in %s until %s", stage, stamp(end))
 }
@@ -287,8 +301,10 @@ func freeze(q question) Gate {
 			return wait(f.Until, "ReleaseFreeze %s until %s: %s", f.Name, stamp(f.Until), f.Reason)
 		}
 	}
+
 	if !next.IsZero() {
 		return pass("the next freeze begins at %s", stamp(next))
 	}
+
 	return pass("no freeze")
 }

@@ -38,20 +38,24 @@ func (f *Facts) awaits(s *Stage, now time.Time) *awaiting {
 	if d == nil || !d.Verified || !slices.ContainsFunc(f.Candidates, known) {
 		return nil
 	}
+
 	for i := range f.Stages {
 		later := &f.Stages[i]
 		if !slices.Contains(later.From, s.Name) || later.Pin != "" || later.Hold != "" || later.HeldBy != "" {
 			continue
 		}
+
 		had := later.Delivery
 		if later.verification(d.ID) != nil || had != nil && d.compare(had.Candidate) <= 0 {
 			continue
 		}
+
 		q := question{facts: f, stage: later, candidate: d.Candidate, now: now}
 		if found := q.patience(); found != nil {
 			return found
 		}
 	}
+
 	return nil
 }
 
@@ -68,10 +72,12 @@ func (q question) patience() *awaiting {
 			waits = append(waits, a.Name+": "+a.Message)
 		}
 	}
+
 	found := &awaiting{stage: q.stage.Name, message: strings.Join(waits, "; "), until: soonest(answers)}
 	if len(waits) == 0 {
 		found.message = "it comes next"
 	}
+
 	return found
 }
 
@@ -93,10 +99,12 @@ func (f *Facts) displace(s *Stage, d *Decision, now time.Time) {
 	if d.Step != StepPromote || d.Cause == CausePin {
 		return
 	}
+
 	a := f.awaits(s, now)
 	if a == nil {
 		return
 	}
+
 	d.Displaced++
 	if d.Displaced%starvation == 0 {
 		d.Starves = fmt.Sprintf("%d candidates of stage %s were replaced while %s only waited for them, the last one "+
@@ -112,7 +120,8 @@ func (f *Facts) taken(s *Stage, d Decision, earlier []Decision) {
 	}
 	for i := range earlier {
 		if slices.Contains(s.From, earlier[i].Stage) {
-			earlier[i].Displaced, earlier[i].Starves = 0, ""
+			earlier[i].Displaced = 0
+			earlier[i].Starves = ""
 			f.Stages[i].Displaced = 0
 		}
 	}

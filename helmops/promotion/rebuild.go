@@ -50,6 +50,7 @@ func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, reb
 	if newest <= r.Known && !lost {
 		return s, r.Known, false
 	}
+
 	records := slices.Clone(r.Records)
 	slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.Number, b.Number) })
 	s.Verified, s.Rejected = slices.Clone(s.Verified), slices.Clone(s.Rejected)
@@ -59,12 +60,14 @@ func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, reb
 			s.Rejected = append(s.Rejected, Rejection{ID: record.ID, Reason: rejectionOf(records[i:])})
 		}
 	}
+
 	s.Verified = s.Verified[max(0, len(s.Verified)-maxRemembered):]
 	s.Rejected = s.Rejected[max(0, len(s.Rejected)-maxRemembered):]
 	has := r.delivered(records)
 	if has == nil {
 		return s, newest, true
 	}
+
 	cause := cmp.Or(has.Cause, CauseAuto)
 	s.Delivery = &Delivery{Candidate: has.Candidate, Cause: cause, At: now, Verified: has.Verified}
 	if has.Verified {
@@ -76,6 +79,7 @@ func (s Stage) Rebuild(r Remains, now time.Time) (stage Stage, number int64, reb
 	if has.Number == newest && newest > 0 {
 		return s, newest, true
 	}
+
 	return s, max(newest, r.Known) + 1, true // the delivery gets a record of its own
 }
 
@@ -92,6 +96,7 @@ func (s *Stage) remember(r Record, known int64) {
 	if !r.Verified {
 		return
 	}
+
 	i := slices.IndexFunc(s.Verified, func(v Verification) bool { return v.ID == r.ID })
 	switch {
 	case i < 0:

@@ -65,12 +65,14 @@ type weighed struct {
 }
 
 func (w weighed) failed(format string, args ...any) weighed {
-	w.Result, w.message = Fail, fmt.Sprintf(format, args...)
+	w.Result = Fail
+	w.message = fmt.Sprintf(format, args...)
 	return w
 }
 
 func (w weighed) waits(format string, args ...any) weighed {
-	w.Result, w.message = Wait, fmt.Sprintf(format, args...)
+	w.Result = Wait
+	w.message = fmt.Sprintf(format, args...)
 	return w
 }
 
@@ -119,10 +121,12 @@ func (s situation) weigh(r Request) weighed {
 	if w.Result != Wait || s.stage.Deadline == 0 {
 		return w
 	}
+
 	end := r.At.Add(s.stage.Deadline)
 	if !s.now.Before(end) {
 		return w.failed("not promoted within %s: %s", s.stage.Deadline, w.message)
 	}
+
 	w.until = earlier(w.until, end)
 	return w
 }
@@ -143,6 +147,7 @@ func (s situation) allowed(w weighed) weighed {
 	if w.Cause == CauseRollback {
 		return s.allowedBack(w)
 	}
+
 	return s.allowedOn(w)
 }
 
@@ -164,10 +169,12 @@ func (s situation) allowedOn(w weighed) weighed {
 	if name := unknownGate(w.Bypass); name != "" {
 		return w.failed("spec.bypass names %q, which is no gate that can be bypassed", name)
 	}
+
 	d := s.stage.Delivery
 	if d != nil && d.ID == w.candidate.ID {
 		return w
 	}
+
 	q := question{facts: s.facts, stage: s.stage, candidate: *w.candidate, now: s.now, request: &w.Request}
 	w.gates = q.ask()
 	w.unsigned = q.unsigned(w.gates)
@@ -176,6 +183,7 @@ func (s situation) allowedOn(w weighed) weighed {
 		w.until = soonest(w.gates)
 		w.message = blocked(*w.candidate, w.gates).Message
 	}
+
 	if w.Result = result; result != Pass {
 		return w
 	}
@@ -185,6 +193,7 @@ func (s situation) allowedOn(w weighed) weighed {
 	if s.stage.Hold != "" {
 		return w.waits("held: %s", s.stage.Hold)
 	}
+
 	return w
 }
 
@@ -193,12 +202,14 @@ func (q question) bypassed(answers []Gate) []Gate {
 	if q.request == nil {
 		return answers
 	}
+
 	for i, g := range answers {
 		if g.Result != Pass && slices.Contains(q.request.Bypass, g.Name) {
 			answers[i] = pass("bypassed by %s: %s", q.request.who(), g.Message)
 			answers[i].Name = g.Name
 		}
 	}
+
 	return answers
 }
 
@@ -217,15 +228,18 @@ func (f *Facts) wanted(s *Stage, r Request) *Candidate {
 	if r.Version == "" && r.Digest == "" {
 		return nil
 	}
+
 	all := slices.Clone(f.Candidates)
 	for _, v := range s.Verified {
 		all = append(all, v.Candidate) // it may have left the list
 	}
+
 	for _, c := range newestFirst(all) {
 		if r.names(c) {
 			return &c
 		}
 	}
+
 	return nil
 }
 
@@ -249,6 +263,7 @@ func (f *Facts) refused(s *Stage, c Candidate) string {
 	if s.refusal(c) != "" {
 		return s.Name
 	}
+
 	for _, name := range s.From {
 		if from := f.stage(name); from != nil {
 			if found := f.refused(from, c); found != "" {
@@ -256,6 +271,7 @@ func (f *Facts) refused(s *Stage, c Candidate) string {
 			}
 		}
 	}
+
 	return ""
 }
 
@@ -275,10 +291,13 @@ func requested(s situation) (Decision, bool) {
 	if w == nil || w.Result != Pass || w.Cause != CauseManual {
 		return Decision{}, false
 	}
-	hold, d := "", s.stage.Delivery
+
+	hold := ""
+	d := s.stage.Delivery
 	if d != nil && w.candidate.compare(d.Candidate) < 0 {
 		hold = fmt.Sprintf("%s is older than %s, %s", w.candidate.Title(), d.Title(), w.says())
 	}
+
 	return s.carriedOut(w, hold), true
 }
 
@@ -297,6 +316,7 @@ func (s situation) carriedOut(w *weighed, hold string) Decision {
 			out.Phase = PhaseHeld
 		}
 	}
+
 	return out
 }
 
@@ -309,24 +329,29 @@ func (s situation) answers(d Decision) (all []Answer, next time.Time, unsigned [
 		a := Answer{Name: r.Name, Phase: RequestWaiting, Message: w.message}
 		switch {
 		case d.Request != nil && d.Request.Name == r.Name:
-			a.Phase, a.Message = RequestPromoted, d.Message
+			a.Phase = RequestPromoted
+			a.Message = d.Message
 		case w.Result == Fail:
 			a.Phase = RequestFailed
 		case newer != "":
-			a.Phase, a.Message = RequestSuperseded, "Promotion "+newer+" was requested after it"
+			a.Phase = RequestSuperseded
+			a.Message = "Promotion " + newer + " was requested after it"
 		case w.Result == Pass:
 			a.Message = "something else is decided first" // the next decision carries it out
 		default:
 			next = earlier(next, w.until)
 		}
+
 		if a.Phase == RequestPromoted || a.Phase == RequestWaiting {
 			newer = r.Name
 		}
 		if a.Phase == RequestWaiting && w.unsigned {
 			unsigned = with(unsigned, w.candidate.ID.Chart)
 		}
+
 		all = append(all, a)
 	}
+
 	return all, next, unsigned
 }
 
@@ -336,6 +361,7 @@ func (s Stage) afterRequest(d Decision) Stage {
 	for _, a := range d.Answers {
 		final[a.Name] = a.Phase != RequestWaiting
 	}
+
 	s.Requests = slices.DeleteFunc(slices.Clone(s.Requests), func(r Request) bool { return final[r.Name] })
 	if d.Request == nil || d.Step != StepPromote {
 		return s
@@ -343,11 +369,13 @@ func (s Stage) afterRequest(d Decision) Stage {
 	if d.Request.Cause == CauseManual {
 		s.HeldBy = d.Hold
 	}
+
 	if slices.Contains(d.Request.Bypass, GateRejected) {
 		s.Rejected = slices.DeleteFunc(slices.Clone(s.Rejected), func(r Rejection) bool {
 			return r.ID == d.Candidate.ID
 		})
 	}
+
 	s.Delivery.Request = d.Request
 	return s
 }

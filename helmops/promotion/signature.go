@@ -23,14 +23,17 @@ func signature(q question) Gate {
 	if !q.stage.Gates.Signed {
 		return pass("this stage wants no signature of its own")
 	}
+
 	known, ok := q.stage.Signatures[q.candidate.ID.Chart]
 	if !ok {
 		return wait(time.Time{}, "its signatures are being checked")
 	}
+
 	answer := Gate{Result: known.Result, Message: known.Message}
 	if known.Result != Pass && q.now.Before(known.Again) {
 		answer.Until = known.Again
 	}
+
 	return answer
 }
 
@@ -48,10 +51,12 @@ func (q question) unsigned(answers []Gate) bool {
 	if !q.stage.Gates.Signed {
 		return false
 	}
+
 	known, ok := q.stage.Signatures[q.candidate.ID.Chart]
 	if ok && q.now.Before(known.Again) {
 		return false
 	}
+
 	return !slices.ContainsFunc(answers, func(a Gate) bool {
 		return a.Result == Fail && a.Name != GateSignature || a.Result == Wait && a.Name == GateUpstream
 	})
@@ -69,6 +74,7 @@ func retry(answers []Gate) time.Time {
 			next = earlier(next, a.Until)
 		}
 	}
+
 	return next
 }
 
@@ -80,11 +86,13 @@ func (s situation) unpinnable(c Candidate) (Decision, bool) {
 	if answer.Result == Pass || s.stage.verification(c.ID) != nil {
 		return Decision{}, false
 	}
+
 	answer.Name = GateSignature
 	d := blocked(c, []Gate{answer})
 	d.Next = answer.Until
 	if q.unsigned(nil) {
 		d.Unsigned = []string{c.ID.Chart}
 	}
+
 	return d, true
 }

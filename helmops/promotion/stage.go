@@ -82,10 +82,12 @@ func (s *Stage) judge(now time.Time) (v verdict, deadline time.Time) {
 	if s.Deadline == 0 || d.Verified || d.Cause == CauseRollback || v.Result != Wait || len(s.Releases) == 0 {
 		return v, time.Time{}
 	}
+
 	deadline = d.At.Add(s.Deadline)
 	if !now.Before(deadline) {
 		v = verdict{Result: Fail, message: fmt.Sprintf("not verified within %s: %s", s.Deadline, v.message)}
 	}
+
 	return v, deadline
 }
 
@@ -98,18 +100,22 @@ func (s *Stage) tracked(now time.Time) []Verification {
 		if v.Since.IsZero() || holds && v.ID == s.Delivery.ID {
 			continue
 		}
+
 		v.Longest = max(v.Longest, now.Sub(v.Since))
 		v.Since = time.Time{}
 	}
+
 	if !holds {
 		return record
 	}
+
 	at := s.verdict().at
 	i := slices.IndexFunc(record, func(v Verification) bool { return v.ID == s.Delivery.ID })
 	if i < 0 {
 		record = append(record, Verification{Candidate: s.Delivery.Candidate, At: at, Since: at})
 		return record[max(0, len(record)-maxRemembered):]
 	}
+
 	v := record[i]
 	if v.Since.IsZero() || v.Since.Before(at) {
 		// Verified again: by other values, or after another candidate.
@@ -118,6 +124,7 @@ func (s *Stage) tracked(now time.Time) []Verification {
 		}
 		v.Since = at
 	}
+
 	return append(slices.Delete(record, i, i+1), v)
 }
 
@@ -134,10 +141,12 @@ func (s *Stage) last() *Candidate {
 
 // Apply returns the stage as a decision leaves it.
 func (s Stage) Apply(d Decision, now time.Time) Stage {
-	s.Verified, s.Displaced = d.Verified, d.Displaced
+	s.Verified = d.Verified
+	s.Displaced = d.Displaced
 	if d.Hold != "" {
 		s.HeldBy = d.Hold
 	}
+
 	deliver := func(c *Candidate) {
 		s.Delivery = &Delivery{Candidate: *c, Cause: d.Cause, At: now}
 	}
@@ -157,5 +166,6 @@ func (s Stage) Apply(d Decision, now time.Time) Stage {
 			deliver(d.Back)
 		}
 	}
+
 	return s.afterRequest(d)
 }

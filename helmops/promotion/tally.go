@@ -63,6 +63,7 @@ func (s *Stage) tally() tally {
 			t.missing = append(t.missing, r.Name+": "+r.Message)
 		}
 	}
+
 	return t
 }
 
@@ -85,6 +86,7 @@ func (t tally) verdict(s *Stage) verdict {
 		return verdict{Result: Wait, message: fmt.Sprintf("%d of %d HelmReleases have not verified it: %s",
 			len(t.missing), all, strings.Join(t.missing, "; "))}
 	}
+
 	return verdict{Result: Wait, message: fmt.Sprintf("verified by %d of %d HelmReleases, %d have to: %s",
 		len(t.verified), all, need, strings.Join(slices.Concat(t.failed, t.missing), "; "))}
 }

@@ -29,7 +29,8 @@ func (c Candidate) compare(other Candidate) int {
 }
 
 func (c Candidate) compareVersion(other Candidate) int {
-	a, b := c.semver(), other.semver()
+	a := c.semver()
+	b := other.semver()
 	switch {
 	case a == nil && b == nil:
 		return 0
@@ -38,6 +39,7 @@ func (c Candidate) compareVersion(other Candidate) int {
 	case b == nil:
 		return 1
 	}
+
 	return a.Compare(b)
 }
 
@@ -76,18 +78,22 @@ func inRange(q question) Gate {
 	if text == "" {
 		return pass("any version")
 	}
+
 	limit, err := semver.NewConstraint(text)
 	if err != nil {
 		return fail("gates.range %q is no version range", text)
 	}
+
 	v := q.candidate.semver()
 	if v == nil {
 		return fail("%q is no semver version, so it is not in %q", q.candidate.Version, text)
 	}
+
 	limit.IncludePrerelease = true // gates.prereleases decides about those
 	if !limit.Check(v) {
 		return fail("not in %q", text)
 	}
+
 	return pass("in %q", text)
 }
 
@@ -95,6 +101,7 @@ func prereleases(q question) Gate {
 	if !q.stage.Gates.NoPrereleases {
 		return pass("pre-releases are allowed")
 	}
+
 	v := q.candidate.semver()
 	switch {
 	case v == nil:
@@ -102,6 +109,7 @@ func prereleases(q question) Gate {
 	case v.Prerelease() != "":
 		return fail("a pre-release")
 	}
+
 	return pass("no pre-release")
 }
 
@@ -114,11 +122,13 @@ func bump(q question) Gate {
 	if !q.leaps() {
 		return pass("the step from %s is allowed", d.Version)
 	}
+
 	answer := approved(q)
 	if answer.Result != Pass {
 		step := strings.ToLower(stepBetween(d.Candidate, q.candidate))
 		answer.Message = "the step from " + d.Version + " is a " + step + " one: " + answer.Message
 	}
+
 	return answer
 }
 
@@ -135,7 +145,8 @@ var steps = map[string]int{BumpPatch: 1, BumpMinor: 2, BumpMajor: 3}
 
 // stepBetween is the largest part of a version that differs. What is no semver version is a major step away.
 func stepBetween(from, to Candidate) string {
-	a, b := from.semver(), to.semver()
+	a := from.semver()
+	b := to.semver()
 	switch {
 	case a == nil || b == nil || a.Major() != b.Major():
 		return BumpMajor

@@ -69,18 +69,22 @@ func (s *Stage) Admit(before Admission) Admission {
 	if before.ID != d.ID {
 		before = Admission{ID: d.ID}
 	}
+
 	switch {
 	case d.Cause == CauseRollback:
 		return Admission{ID: d.ID, Done: true}
 	case s.rejection(d.Candidate) != "" && !d.is(s.Pin):
-		before.All, before.Done = false, false
+		before.All = false
+		before.Done = false
 		return before
 	}
+
 	for i := range len(s.Waves) + 1 {
 		if members := s.members(i); !s.allJudged(members) {
 			return s.open(i, members, before)
 		}
 	}
+
 	return Admission{ID: d.ID, Done: true}
 }
 
@@ -117,12 +121,14 @@ func (s *Stage) open(i int, members []Release, before Admission) Admission {
 	if i < len(s.Waves) {
 		wave = s.Waves[i]
 	}
+
 	out.Name = wave.Name
 	limit := wave.of(len(members))
 	if limit >= len(members) {
 		out.All = true
 		return out
 	}
+
 	admit := func(fits func(Release) bool) {
 		for _, r := range members {
 			known := s.hasVerified(r) || slices.Contains(out.Admitted, r.Name)
@@ -135,9 +141,11 @@ func (s *Stage) open(i int, members []Release, before Admission) Admission {
 	if before.Wave == i {
 		admit(func(r Release) bool { return slices.Contains(before.Admitted, r.Name) })
 	}
+
 	for _, suspended := range []bool{false, true} {
 		admit(func(r Release) bool { return len(out.Admitted) < limit && r.Suspended == suspended })
 	}
+
 	slices.Sort(out.Admitted)
 	return out
 }
@@ -148,6 +156,7 @@ func (a Admission) String() string {
 	if a.Name == "" {
 		name = "the wave of the other HelmReleases"
 	}
+
 	switch {
 	case a.ID == Identity{}, a.Done:
 		return ""

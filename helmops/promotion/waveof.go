@@ -40,27 +40,33 @@ func WaitsForWave(p *v1beta1.ReleasePipeline, stage string, id Identity, release
 			waves = s.Waves
 		}
 	}
+
 	if len(waves) == 0 {
 		return ""
 	}
+
 	admission := Admission{}
 	for i := range p.Status.Stages {
 		if p.Status.Stages[i].Name == stage {
 			admission = AdmissionOf(p.Status.Stages[i].Wave)
 		}
 	}
+
 	wave := WaveOf(waves, release)
 	name := release.GetNamespace() + "/" + release.GetName()
 	if admission.Admits(id, Release{Name: name, Wave: wave}) {
 		return ""
 	}
+
 	what := "the HelmReleases of no wave"
 	if wave < len(waves) {
 		what = "wave " + waves[wave].Name
 	}
+
 	text := fmt.Sprintf("waits for %s of stage %s of ReleasePipeline %s/%s", what, stage, p.Namespace, p.Name)
 	if admission.ID == id && admission.String() != "" {
 		text += "; " + admission.String()
 	}
+
 	return text
 }

@@ -25,14 +25,17 @@ func (w Window) schedule() (*cron.SpecSchedule, error) {
 	if strings.Contains(w.Cron, "=") || len(strings.Fields(w.Cron)) != 5 {
 		return nil, fmt.Errorf("%q is not a cron expression of five fields", w.Cron)
 	}
+
 	parsed, err := parser.Parse(w.Cron)
 	if err != nil {
 		return nil, fmt.Errorf("%q is not a cron expression: %w", w.Cron, err)
 	}
+
 	schedule, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
 		return nil, fmt.Errorf("%q is not a cron expression of five fields", w.Cron)
 	}
+
 	schedule.Location = zone
 	return schedule, nil
 }
@@ -55,7 +58,9 @@ func windows(q question) Gate {
 	if len(q.stage.Gates.Windows) == 0 {
 		return pass("no windows")
 	}
-	allows, allowed := false, false
+
+	allows := false
+	allowed := false
 	var denied *Gate
 	var opens time.Time
 	for _, w := range q.stage.Gates.Windows {
@@ -67,10 +72,12 @@ func windows(q question) Gate {
 			g := wait(end, "in the window %q, in which nothing is promoted, until %s", w.Cron, stamp(end))
 			denied = &g
 		case !w.Deny:
-			allows, allowed = true, allowed || open
+			allows = true
+			allowed = allowed || open
 			opens = earlier(opens, begin)
 		}
 	}
+
 	switch {
 	case denied != nil:
 		return *denied
@@ -79,5 +86,6 @@ func windows(q question) Gate {
 	case opens.IsZero():
 		return fail("no window ever opens")
 	}
+
 	return wait(opens, "the next window opens at %s", stamp(opens))
 }

@@ -37,8 +37,12 @@ func Foresee(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time
 		seen.History.Records[0].Owner = desired.Self
 		out.Next = plan.Decide(desired, seen, now)
 	}
+
 	alone := desired
-	alone.Pin, alone.Force, alone.Bake, alone.Tests = nil, false, 0, plan.Tests{}
+	alone.Pin = nil
+	alone.Force = false
+	alone.Bake = 0
+	alone.Tests = plan.Tests{}
 	generation := plan.AttemptOf(&hr.Status).Generation
 	known := annotated(hr, records)
 	out.Deployed = plan.Current(known)
@@ -52,6 +56,7 @@ func Foresee(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time
 				out.Running.Version, out.Running.Status)
 		}
 	}
+
 	return out
 }
 
@@ -64,11 +69,13 @@ func only(r *plan.Record, desired plan.Desired, generation int64) plan.Observed 
 	if r == nil {
 		return observed
 	}
+
 	mine := *r
 	mine.Owner = desired.Self
 	mine.Status = plan.StatusDeployed
 	observed.History.Records = []plan.Record{mine}
-	observed.Recorded, observed.RecordedDigest = r.Version, r.Digest
+	observed.Recorded = r.Version
+	observed.RecordedDigest = r.Digest
 	observed.Adoption = &plan.Adoption{
 		Record: r.Digest, Generation: desired.Generation, ChartDigest: desired.Chart.Digest,
 		ConfigDigest: desired.ConfigDigest,

@@ -46,7 +46,8 @@ func (in *Inputs) HoldShared(held HeldChart, present v1beta1.ChartRevision) {
 }
 
 func (in *Inputs) keep(present v1beta1.ChartRevision) {
-	hold, wanted := in.Held.Hold, in.Held.Chart
+	hold := in.Held.Hold
+	wanted := in.Held.Chart
 	in.Chart = present
 	in.Note = "it stays at this chart, and does not take version " + wanted.Version + ": " +
 		hold.Reason + ": " + hold.Message
@@ -60,8 +61,11 @@ func (in Inputs) Unheld(begun Inputs) Inputs {
 	case held.Values == nil:
 		in.Chart = held.Chart
 	case held.Shared == begun.Shared:
-		in.Chart, in.Values, in.Shared = held.Chart, held.Values, held.Shared
+		in.Chart = held.Chart
+		in.Values = held.Values
+		in.Shared = held.Shared
 	}
+
 	return in
 }
 
@@ -70,6 +74,7 @@ func (h *HeldChart) Status() *v1beta1.HeldChart {
 	if h == nil {
 		return nil
 	}
+
 	out := &v1beta1.HeldChart{
 		ChartVersion: h.Chart.Version, ChartDigest: h.Chart.Digest, Reason: h.Hold.Reason, Message: h.Hold.Message,
 	}
@@ -77,5 +82,6 @@ func (h *HeldChart) Status() *v1beta1.HeldChart {
 		until := metav1.NewTime(h.Hold.Until)
 		out.Until = &until
 	}
+
 	return out
 }

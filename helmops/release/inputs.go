@@ -208,24 +208,30 @@ func observedOf(hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Obs
 			observed.Adoption.Until = a.Until.Time
 		}
 	}
+
 	if s.Bake != nil {
 		observed.Bake = &plan.Bake{Revision: int(s.Bake.Revision), Until: s.Bake.Until.Time}
 	}
+
 	for _, rollback := range s.Rollbacks {
 		observed.Rollbacks = append(observed.Rollbacks, rollback.At.Time)
 	}
 	if latest == nil {
 		return observed
 	}
+
 	former := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: s.StorageNamespace}
 	if former != target {
 		observed.Moved = &former
 		return observed
 	}
-	observed.Recorded, observed.RecordedDigest = int(latest.Version), latest.Digest
+
+	observed.Recorded = int(latest.Version)
+	observed.RecordedDigest = latest.Digest
 	if s.LastVerified != nil {
 		observed.Verified = int(s.LastVerified.Revision)
 	}
+
 	return observed
 }
 
@@ -258,6 +264,7 @@ func annotated(hr *v1beta1.HelmRelease, records []plan.Record) []plan.Record {
 	for _, s := range hr.Status.History {
 		known[int(s.Version)] = s
 	}
+
 	out := slices.Clone(records)
 	for i := range out {
 		r := &out[i]
@@ -265,9 +272,12 @@ func annotated(hr *v1beta1.HelmRelease, records []plan.Record) []plan.Record {
 		if r.Action == "" {
 			r.Action = plan.Step(had.Action)
 		}
+
 		if r.ChartDigest == "" && had.Digest == r.Digest {
-			r.ChartDigest, r.RenderDigest = had.ChartDigest, had.RenderDigest
+			r.ChartDigest = had.ChartDigest
+			r.RenderDigest = had.RenderDigest
 		}
 	}
+
 	return out
 }

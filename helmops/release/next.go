@@ -20,6 +20,7 @@ func (r *Runner) next(desired plan.Desired, in Inputs, outcome status.Outcome) f
 		if outcome.HistoryUnknown {
 			return follows(plan.Plan{Step: plan.Wait, After: plan.RetryDelay(after.Status.Failures)}, ended)
 		}
+
 		observed := see(observedOf(after, answered.Target, in.Live), after, answered, in, outcome.History)
 		return follows(plan.Decide(answered, observed, r.Now()), ended)
 	}

@@ -16,6 +16,7 @@ func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan
 	if p.Reason == plan.ReasonAdopting {
 		action.Overwritten, action.Options = true, optionsOf(hr, plan.Compare)
 	}
+
 	action.Options.Health = in.Rules
 	if action.Audit && hr.Status.Inventory != nil {
 		action.Objects = hr.Status.Inventory.Entries // with what the release is known to own
@@ -23,8 +24,11 @@ func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan
 	if p.Action() == plan.Rollback {
 		return action // what it goes back to has an input of its own
 	}
-	action.Revision, action.Values = in.Chart, in.Values
-	action.PostRenderers, action.PostRenderStrategy = hr.Spec.PostRenderers, hr.Spec.PostRenderStrategy
+
+	action.Revision = in.Chart
+	action.Values = in.Values
+	action.PostRenderers = hr.Spec.PostRenderers
+	action.PostRenderStrategy = hr.Spec.PostRenderStrategy
 	action.CommonMetadata, action.RenderDigest = hr.Spec.CommonMetadata, RenderDigest(hr.Spec)
 	return action
 }
@@ -38,6 +42,7 @@ func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
 	if hr.Status.LastVerified != nil {
 		options.Protect = int(hr.Status.LastVerified.Revision)
 	}
+
 	switch action {
 	case plan.Install:
 		installOptions(hr.GetInstall(), &options)
@@ -48,25 +53,39 @@ func optionsOf(hr *v1beta1.HelmRelease, action plan.Step) engine.Options {
 		options.Preflight = action == plan.Upgrade && hr.PreflightEnabled()
 	case plan.Rollback:
 		o := hr.GetRollback()
-		options.Timeout, options.Force, options.CleanupOnFail = o.Timeout.Duration, o.Force, o.CleanupOnFail
-		options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
+		options.Timeout = o.Timeout.Duration
+		options.Force = o.Force
+		options.CleanupOnFail = o.CleanupOnFail
+		options.DisableHooks = o.DisableHooks
+		options.DisableWait = o.DisableWait
+		options.DisableWaitForJobs = o.DisableWaitForJobs
 		options.ProtectKinds, options.ServerSideApply = hr.GetProtected(), o.ServerSideApply
 	case plan.Test:
 		o := hr.GetTest()
-		options.Timeout, options.TestFilters = o.Timeout.Duration, o.Filters
+		options.Timeout = o.Timeout.Duration
+		options.TestFilters = o.Filters
 	case plan.Uninstall:
 		o := hr.GetUninstall()
-		options.Timeout, options.KeepHistory, options.Propagation = o.Timeout.Duration, o.KeepHistory, o.DeletionPropagation
-		options.DisableHooks, options.DisableWait = o.DisableHooks, o.DisableWait
+		options.Timeout = o.Timeout.Duration
+		options.KeepHistory = o.KeepHistory
+		options.Propagation = o.DeletionPropagation
+		options.DisableHooks = o.DisableHooks
+		options.DisableWait = o.DisableWait
 	default:
 	}
+
 	return options
 }
 
 func installOptions(o v1beta1.Install, options *engine.Options) {
-	options.Timeout, options.CreateNamespace, options.CRDs = o.Timeout.Duration, o.CreateNamespace, o.CRDs
-	options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
-	options.DisableSchemaValidation, options.DisableTakeOwnership = o.DisableSchemaValidation, o.DisableTakeOwnership
+	options.Timeout = o.Timeout.Duration
+	options.CreateNamespace = o.CreateNamespace
+	options.CRDs = o.CRDs
+	options.DisableHooks = o.DisableHooks
+	options.DisableWait = o.DisableWait
+	options.DisableWaitForJobs = o.DisableWaitForJobs
+	options.DisableSchemaValidation = o.DisableSchemaValidation
+	options.DisableTakeOwnership = o.DisableTakeOwnership
 	if o.ServerSideApply != nil {
 		options.ServerSideApply = v1beta1.Disabled
 		if *o.ServerSideApply {
@@ -76,9 +95,15 @@ func installOptions(o v1beta1.Install, options *engine.Options) {
 }
 
 func upgradeOptions(o v1beta1.Upgrade, options *engine.Options) {
-	options.Timeout, options.CRDs = o.Timeout.Duration, o.CRDs
-	options.DisableHooks, options.DisableWait, options.DisableWaitForJobs = o.DisableHooks, o.DisableWait, o.DisableWaitForJobs
-	options.DisableSchemaValidation, options.DisableTakeOwnership = o.DisableSchemaValidation, o.DisableTakeOwnership
-	options.Force, options.CleanupOnFail, options.PreserveValues = o.Force, o.CleanupOnFail, o.PreserveValues
+	options.Timeout = o.Timeout.Duration
+	options.CRDs = o.CRDs
+	options.DisableHooks = o.DisableHooks
+	options.DisableWait = o.DisableWait
+	options.DisableWaitForJobs = o.DisableWaitForJobs
+	options.DisableSchemaValidation = o.DisableSchemaValidation
+	options.DisableTakeOwnership = o.DisableTakeOwnership
+	options.Force = o.Force
+	options.CleanupOnFail = o.CleanupOnFail
+	options.PreserveValues = o.PreserveValues
 	options.ServerSideApply = o.ServerSideApply
 }

@@ -82,6 +82,7 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 			observed = withLive(observed, hr, desired.Target, in.Live)
 			continue
 		}
+
 		switch {
 		case p.Step == plan.Recount:
 			out.Told = append(out.Told, r.recount(hr, desired, in, p, out.History))
@@ -93,6 +94,7 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 			if err != nil {
 				return Decision{}, err
 			}
+
 			observed.Owner = &owner
 			leaveFormer(desired, &observed, &out)
 		case p.Step == plan.Need && p.Fact == plan.FactHistory:
@@ -100,14 +102,17 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 			if err != nil {
 				return Decision{}, fmt.Errorf("reading the history of release %s/%s: %w", p.Target.Namespace, p.Target.Name, err)
 			}
+
 			out.History = records
 			observed = see(observed, hr, desired, in, records)
 			observed.History.Namesake = namesake
 			leaveFormer(desired, &observed, &out)
 		default:
 			if p.Step == plan.Need { // the manifest: that is too slow for a worker, so it is a step of its own
-				p.Step, p.Fact = plan.Compare, ""
+				p.Step = plan.Compare
+				p.Fact = ""
 			}
+
 			out.Plan = p
 			r.judge(hr, desired, p)
 			return out, nil
@@ -121,10 +126,12 @@ func (r *Runner) history(ctx context.Context, in Inputs, target plan.Target) ([]
 	if err != nil {
 		return nil, nil, err
 	}
+
 	absent := len(records) == 0 || records[0].Status == plan.StatusUninstalled
 	if !absent || r.Namesake == nil {
 		return records, nil, nil
 	}
+
 	namesake, err := r.Namesake(ctx, in.Access, target)
 	return records, namesake, err
 }
@@ -147,12 +154,16 @@ func leaveFormer(desired plan.Desired, observed *plan.Observed, out *Decision) {
 	if observed.Moved == nil || desired.Deleting {
 		return
 	}
+
 	newest := observed.History.Newest()
 	gone := newest == nil || newest.Status == plan.StatusUninstalled
 	if !gone && (newest.Owner.IsZero() || desired.Self.Succeeds(newest.Owner)) {
 		return
 	}
-	observed.Moved, observed.History, observed.Owner = nil, nil, nil
+
+	observed.Moved = nil
+	observed.History = nil
+	observed.Owner = nil
 	observed.Managed = false // that was the former one
 	out.History = nil
 }
@@ -172,11 +183,13 @@ func (r *Runner) recount(
 	hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, p plan.Plan, history []plan.Record,
 ) status.Event {
 	outcome := begin(desired, p, in)
-	outcome.Reached, outcome.InventoryUnknown = true, true
+	outcome.Reached = true
+	outcome.InventoryUnknown = true
 	for i, record := range history {
 		if record.Version != p.To {
 			continue
 		}
+
 		outcome.History = history[i:]
 		if p.Finishes == plan.Test {
 			outcome.Tested = plan.TestsFailed
@@ -185,6 +198,7 @@ func (r *Runner) recount(
 			outcome.Failure = &status.Failure{Reason: reasonFor(p.Finishes), Message: in.Mask.Apply(storage.Cause(record.Description))}
 		}
 	}
+
 	outcome.Next = r.next(desired, in, outcome)
 	return status.ReleaseDone(hr, outcome, r.Now())
 }
@@ -202,17 +216,20 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 	default:
 		r.execute(ctx, hr, desired, in, action, &outcome)
 	}
+
 	if err := chartless(); err != nil {
 		outcome = begin(desired, p, in)
 		outcome.HistoryUnknown = true
 		outcome.Failure = chartFailure(err)
 	}
+
 	if outcome.Failure != nil && p.Action() != plan.Rollback {
 		outcome.Excuse = plan.Excuse(in.Live.Health, r.shaken(ctx, hr))
 	}
 	if outcome.Failure != nil || outcome.Tested == plan.TestsFailed || outcome.Step == plan.Rollback || outcome.Reason == plan.ReasonRemediation {
 		outcome.Next = r.next(desired, in, outcome)
 	}
+
 	return outcome
 }
 
@@ -255,9 +272,11 @@ func (r *Runner) load(
 	default:
 		return func() error { return nil } // what a stopped process had begun is finished from its record
 	}
+
 	if r.Fetch != nil {
 		failed = r.Fetch(ctx, hr, in.Chart)
 	}
+
 	action.Load = func(ctx context.Context) (loaded *chart.Chart, err error) {
 		loaded, failed = r.Charts(ctx, hr, in.Chart)
 		return loaded, failed
@@ -269,7 +288,8 @@ func (r *Runner) compare(ctx context.Context, in Inputs, action engine.Action, o
 	// What was compared is what was decided on; a later change of the records is seen by the next look.
 	records, err := r.Engine.History(ctx, in.Access, action.Target)
 	if err == nil {
-		outcome.History, outcome.InventoryUnknown = records, true
+		outcome.History = records
+		outcome.InventoryUnknown = true
 		outcome.Equal, err = r.Engine.Equal(ctx, action)
 	}
 	outcome.HistoryUnknown = outcome.History == nil
@@ -280,11 +300,14 @@ func (r *Runner) execute(
 	ctx context.Context, hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, action engine.Action, outcome *status.Outcome,
 ) {
 	result := r.Engine.Execute(ctx, action)
-	outcome.Reached, outcome.Inventory = result.Reached, result.Inventory
-	outcome.History, outcome.HistoryUnknown = result.History, result.HistoryErr != nil
+	outcome.Reached = result.Reached
+	outcome.Inventory = result.Inventory
+	outcome.History = result.History
+	outcome.HistoryUnknown = result.HistoryErr != nil
 	in.Mask = in.Mask.Join(result.Mask)
 	outcome.Failure = failureOf(outcome.Step, result.Err, in)
-	outcome.Kept, outcome.StillKept = result.Kept, result.StillKept
+	outcome.Kept = result.Kept
+	outcome.StillKept = result.StillKept
 	kept := len(result.Kept) + len(result.StillKept) + len(hr.Status.Kept)
 	outcome.KeptKnown = kept > 0 && result.HistoryErr == nil
 	looked := outcome.Step == plan.Correct || outcome.Step == plan.Inspect
@@ -292,16 +315,19 @@ func (r *Runner) execute(
 		outcome.Dropped = result.Dropped
 		outcome.Warned = result.Warned
 	}
+
 	outcome.InventoryUnknown = looked && len(result.Inventory) == 0 && result.Err != nil
 	if outcome.Step == plan.Claim { // the objects that another Helm client wrote are not compared before the next upgrade
 		outcome.InventoryUnknown = len(result.History) == 0 || !result.History[0].Ours
 	}
+
 	for _, d := range result.Drift {
 		outcome.Drift = append(outcome.Drift, d.Status())
 	}
 	if len(result.History) == 0 {
 		return
 	}
+
 	switch outcome.Step {
 	case plan.Install, plan.Upgrade, plan.Test:
 		outcome.Tested = desired.Tests.Of(&annotated(hr, result.History[:1])[0])
@@ -318,10 +344,12 @@ func failureOf(action plan.Step, err error, in Inputs) *status.Failure {
 	if err == nil {
 		return nil
 	}
+
 	reason, final := engine.Reason(action, err)
 	if reason == v1beta1.UpgradeFailedReason {
 		reason = reasonFor(action)
 	}
+
 	return &status.Failure{
 		Reason: reason, Final: final, Message: strings.TrimSpace(in.Mask.Apply(ssa.Scrub(engine.Describe(err, in.Origin)))),
 		Superseded: engine.IsSuperseded(err), Class: engine.Class(action, err), Objects: maskedObjects(engine.Objects(err), in),

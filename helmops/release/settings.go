@@ -60,6 +60,7 @@ func RollbackRequested(hr *v1beta1.HelmRelease) (*v1beta1.RollbackRequest, error
 	if !is || text == "" {
 		return nil, nil
 	}
+
 	request := &v1beta1.RollbackRequest{}
 	if err := json.Unmarshal([]byte(text), request); err != nil {
 		return nil, fmt.Errorf("annotation %s is not JSON: %w", v1beta1.RollbackRequestAnnotation, err)
@@ -67,6 +68,7 @@ func RollbackRequested(hr *v1beta1.HelmRelease) (*v1beta1.RollbackRequest, error
 	if request.Revision < 1 || request.InputDigest == "" {
 		return nil, fmt.Errorf("annotation %s needs a revision above 0 and an inputDigest", v1beta1.RollbackRequestAnnotation)
 	}
+
 	return request, nil
 }
 

@@ -23,14 +23,17 @@ func Skipped(hr *v1beta1.HelmRelease, in Inputs) []v1beta1.SkippedChart {
 		if tried != wanted || bad.SettingsDigest != settings {
 			continue
 		}
+
 		newest = newest || isNewest
 		skipped = append(skipped, v1beta1.SkippedChart{
 			ChartVersion: bad.ChartVersion, ChartDigest: bad.ChartDigest, Reason: bad.Reason, Since: bad.Since,
 		})
 	}
+
 	if !newest {
 		return nil
 	}
+
 	return skipped
 }
 
@@ -44,10 +47,12 @@ func TakesInstead(hr *v1beta1.HelmRelease, older v1beta1.ChartRevision) bool {
 	if runs.ChartDigest == older.Digest {
 		return runs.Action != string(plan.Rollback)
 	}
+
 	had, err := semver.NewVersion(runs.ChartVersion)
 	if err != nil {
 		return false
 	}
+
 	found, err := semver.NewVersion(older.Version)
 	return err == nil && found.GreaterThan(had)
 }

@@ -17,33 +17,40 @@ func adopting(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if o.HistoryUnknown || len(o.History) == 0 {
 		return notCompared(hr, o, now) // the chart or the records could not be read
 	}
+
 	differing := slices.DeleteFunc(slices.Clone(o.Drift), onlyAdded)
 	hr.Status.Adoption = adoptionOf(hr, o, len(differing) > 0 || o.Failure != nil, now)
-	event, value := Event{Warning: true}, metav1.ConditionTrue
+	event := Event{Warning: true}
+	value := metav1.ConditionTrue
 	switch {
 	case o.Failure != nil:
-		event.Reason, value = v1beta1.DriftUnknownReason, metav1.ConditionUnknown
+		event.Reason = v1beta1.DriftUnknownReason
+		value = metav1.ConditionUnknown
 		event.Message = fmt.Sprintf("the live objects could not be compared with revision %d: %s; %s",
 			o.History[0].Version, o.Failure.Message, overwrites(hr))
 	case len(differing) > 0:
 		event.Reason = v1beta1.DriftDetectedReason
 		event.Message = fmt.Sprintf("%s; %s", describeDrift(differing), overwrites(hr))
 	}
+
 	if hr.GetDriftMode() == v1beta1.DriftDisabled {
 		return event // the condition is absent in this mode
 	}
+
 	keepDrift(hr, o.Drift)
 	w := current(hr, now)
 	if event.Reason == "" {
 		driftNone(w, o.Drift)
 		return event
 	}
+
 	had := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.DriftedCondition)
 	told := had != nil && had.Status == value && had.Message == cut(event.Message, maxMessage)
 	w.set(v1beta1.DriftedCondition, value, event.Reason, event.Message)
 	if told {
 		return Event{}
 	}
+
 	return event
 }
 
@@ -58,16 +65,19 @@ func adoptionOf(hr *v1beta1.HelmRelease, o Outcome, differs bool, now time.Time)
 	if !differs || hr.GetDriftMode() != v1beta1.DriftEnabled {
 		return a
 	}
+
 	reported := now
 	if c := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.DriftedCondition); c != nil &&
 		c.Status == metav1.ConditionTrue {
 		reported = c.LastTransitionTime.Time // of a release that was taken over as it was
 	}
+
 	until := metav1.NewTime(reported.Add(plan.AdoptionReport))
 	a.Until = &until
 	if former := hr.Status.Adoption; former != nil && former.RecordDigest == a.RecordDigest && former.Until != nil {
 		a.Until = former.Until
 	}
+
 	return a
 }
 

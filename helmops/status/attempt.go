@@ -15,6 +15,7 @@ func attempt(hr *v1beta1.HelmRelease, o Outcome, action string, now time.Time) {
 	if status.LastAttemptedGeneration != o.Generation || plan.InputOfAttempt(status) != o.input() {
 		forgive(hr)
 	}
+
 	at := metav1.NewTime(now)
 	status.LastAttemptedAt = &at
 	status.LastAttemptedGeneration = o.Generation
@@ -47,12 +48,15 @@ func failedAgain(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
 	}
 	hr.Status.Failures++
 	at := metav1.NewTime(now)
-	hr.Status.LastAttemptedAt, hr.Status.LastAttemptedGeneration = &at, o.Generation
+	hr.Status.LastAttemptedAt = &at
+	hr.Status.LastAttemptedGeneration = o.Generation
 }
 
 // forgive resets all counters.
 func forgive(hr *v1beta1.HelmRelease) {
-	hr.Status.Failures, hr.Status.InstallFailures, hr.Status.UpgradeFailures = 0, 0, 0
+	hr.Status.Failures = 0
+	hr.Status.InstallFailures = 0
+	hr.Status.UpgradeFailures = 0
 }
 
 // counted is how many installs and upgrades failed in the cluster.

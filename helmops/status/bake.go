@@ -21,7 +21,8 @@ const (
 func good(hr *v1beta1.HelmRelease, w writer) {
 	forgive(hr)
 	w.unset(v1beta1.RemediatedCondition)
-	newest, s := hr.Status.Latest(), &hr.Status
+	newest := hr.Status.Latest()
+	s := &hr.Status
 	switch {
 	case newest == nil:
 		return
@@ -35,10 +36,13 @@ func good(hr *v1beta1.HelmRelease, w writer) {
 		if s.Bake == nil || s.Bake.Revision != newest.Version {
 			s.Bake = &v1beta1.Bake{Revision: newest.Version, Until: metav1.NewTime(w.now.Add(hr.GetBake()).Truncate(time.Second))}
 		}
+
 		bakes(hr, plan.Plan{Reason: v1beta1.BakingReason}, w)
 		return
 	}
-	s.Bake, s.LastFailure = nil, nil
+
+	s.Bake = nil
+	s.LastFailure = nil
 	w.set(v1beta1.VerifiedCondition, metav1.ConditionTrue, v1beta1.VerifiedReason, fmt.Sprintf("%s, chart %s, values %s", describe(*newest),
 		orUnknown(newest.ChartDigest), newest.ConfigDigest))
 }
@@ -61,20 +65,26 @@ func bakes(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
 	if hr.Status.Bake == nil {
 		return
 	}
-	reason, until := p.Reason, "it is verified if it stays healthy until "+hr.Status.Bake.Until.UTC().Format(time.RFC3339)
+
+	reason := p.Reason
+	until := "it is verified if it stays healthy until " + hr.Status.Bake.Until.UTC().Format(time.RFC3339)
 	message := fmt.Sprintf("revision %d is baking: %s", hr.Status.Bake.Revision, until)
 	status := metav1.ConditionUnknown
 	if p.Message != "" {
 		message = fmt.Sprintf("revision %d is baking: %s", hr.Status.Bake.Revision, p.Message)
 	}
+
 	if p.Failure != "" {
-		message, status = p.Message, metav1.ConditionFalse
+		message = p.Message
+		status = metav1.ConditionFalse
 		if reason == v1beta1.RollbackHeldReason {
 			reason = v1beta1.BakeFailedReason
 		}
+
 		// It may still recover, and is watched for the whole time again then.
 		hr.Status.Bake.Until = later(hr.Status.Bake.Until, w.now, hr.GetBake())
 	}
+
 	w.set(v1beta1.VerifiedCondition, status, reason, message)
 }
 
@@ -104,7 +114,8 @@ func BakeClock(hr *v1beta1.HelmRelease, now time.Time) {
 		bake.SuspendedAt = &at
 	case !hr.Spec.Suspend && bake.SuspendedAt != nil:
 		bake.Until = metav1.NewTime(bake.Until.Add(now.Sub(bake.SuspendedAt.Time)).Truncate(time.Second))
-		bake.SuspendedAt, bake.BadSince = nil, nil
+		bake.SuspendedAt = nil
+		bake.BadSince = nil
 	}
 }
 
@@ -148,6 +159,7 @@ func failed(hr *v1beta1.HelmRelease, o Outcome, phase string, now time.Time) {
 	if newest := hr.Status.Latest(); newest != nil && o.Reached {
 		f.Revision = newest.Version
 	}
+
 	hr.Status.LastFailure = &f
 }
 
@@ -158,10 +170,12 @@ func Degraded(hr *v1beta1.HelmRelease, p plan.Plan, chart v1beta1.ChartRevision,
 	if p.Reason == v1beta1.InconclusiveReason || p.Reason == v1beta1.RollbackHeldReason {
 		inconclusive = p.Message
 	}
+
 	newest := hr.Status.Latest()
 	if newest == nil || had != nil && had.Phase == v1beta1.PhaseBake && had.Revision == newest.Version && had.Inconclusive == inconclusive {
 		return
 	}
+
 	hr.Status.LastFailure = &v1beta1.LastFailure{
 		Class: v1beta1.FailureDegraded, Phase: v1beta1.PhaseBake, Reason: v1beta1.BakeFailedReason, Message: cut(p.Failure, maxMessage),
 		Revision: newest.Version, ChartVersion: chart.Version, ChartDigest: chart.Digest, ConfigDigest: configDigest,

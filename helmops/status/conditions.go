@@ -49,7 +49,8 @@ func cut(text string, limit int) string {
 		return text
 	}
 	kept := limit - len("…")
-	head, tail := text[:kept-kept/2], text[len(text)-kept/2:]
+	head := text[:kept-kept/2]
+	tail := text[len(text)-kept/2:]
 	return strings.ToValidUTF8(head, "") + "…" + strings.ToValidUTF8(tail, "")
 }
 

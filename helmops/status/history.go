@@ -34,30 +34,38 @@ func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, 
 	if newest := hr.Status.Latest(); newest != nil {
 		former = *newest
 	}
+
 	known := map[int]v1beta1.Snapshot{}
 	for _, had := range hr.Status.History {
 		if had.Name == target.Name && had.Namespace == target.Namespace {
 			known[int(had.Version)] = had
 		}
 	}
+
 	snapshots := make([]v1beta1.Snapshot, 0, min(len(history), maxSnapshots))
 	for i, r := range history[:min(len(history), maxSnapshots)] {
-		next, had := snapshot(target, r), known[r.Version]
+		next := snapshot(target, r)
+		had := known[r.Version]
 		next.Action = had.Action
 		if i == 0 && next.Action == "" {
 			next.Action = action
 		}
+
 		if next.ChartDigest == "" && had.Digest == next.Digest {
-			next.ChartDigest, next.RenderDigest = had.ChartDigest, had.RenderDigest // a revision that was taken over
+			next.ChartDigest = had.ChartDigest
+			next.RenderDigest = had.RenderDigest // a revision that was taken over
 		}
+
 		snapshots = append(snapshots, next)
 	}
+
 	if !slices.EqualFunc(snapshots, hr.Status.History, equal) {
 		hr.Status.History = snapshots
 	}
 	if len(snapshots) == 0 {
 		return false
 	}
+
 	hr.Status.StorageNamespace = target.StorageNamespace
 	// The second is another one too when it has the number of one that was uninstalled.
 	return former.Version != snapshots[0].Version || !former.LastDeployed.Equal(&snapshots[0].LastDeployed)
@@ -75,6 +83,7 @@ func snapshot(target plan.Target, r plan.Record) v1beta1.Snapshot {
 	if !r.Deleted.IsZero() {
 		out.Deleted = &metav1.Time{Time: r.Deleted.Truncate(time.Second)}
 	}
+
 	return out
 }
 

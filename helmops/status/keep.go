@@ -21,10 +21,12 @@ func kept(before, now []v1beta1.KeptObject) []v1beta1.KeptObject {
 			out = append(out, had)
 		}
 	}
+
 	for _, object := range now {
 		object.Reason = object.Reason[:min(len(object.Reason), maxKeptReason)]
 		out = append(out, object)
 	}
+
 	return out[max(0, len(out)-maxKept):]
 }
 

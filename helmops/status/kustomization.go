@@ -62,23 +62,29 @@ func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 	if o.Failure == nil || o.Released != nil {
 		k.Status.Released = o.Released
 	}
+
 	again := k.Status.LastAttemptedDigest == o.Digest
-	k.Status.LastAttemptedRevision, k.Status.LastAttemptedDigest = o.Revision, o.Digest
+	k.Status.LastAttemptedRevision = o.Revision
+	k.Status.LastAttemptedDigest = o.Digest
 	k.Status.LimitExceeded = nil
 	if o.Failure != nil {
 		return notApplied(k, o, again, w)
 	}
+
 	news := len(o.Created)+len(o.Changed)+len(o.Deleted)+len(o.Corrected) > 0
 	if news || !again || k.Status.Failures > 0 || k.Status.LastAttemptedAt == nil {
 		at := metav1.NewTime(now)
 		k.Status.LastAttemptedAt = &at
 	}
+
 	k.Status.Failures = 0
-	k.Status.LastAppliedRevision, k.Status.LastAppliedDigest = o.Revision, o.Digest
+	k.Status.LastAppliedRevision = o.Revision
+	k.Status.LastAppliedDigest = o.Digest
 	drifted(o, w)
 	if !news && len(o.Kept) == 0 {
 		return Event{}
 	}
+
 	event := Event{Reason: v1beta1.AppliedReason, Message: o.Revision + " applied: " + o.describe()}
 	if !news { // told when it began
 		event.Reason = ""
@@ -86,6 +92,7 @@ func recordApplied(k *v1beta1.Kustomization, o Applied, now time.Time) Event {
 	if len(o.Corrected) > 0 && len(o.Created)+len(o.Changed)+len(o.Deleted) == 0 {
 		event = Event{Warning: true, Reason: v1beta1.DriftCorrectedReason, Message: "corrected, because another client had changed it: " + strings.Join(o.Corrected, ", ")}
 	}
+
 	return event
 }
 
@@ -105,6 +112,7 @@ func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event
 	if !again {
 		k.Status.Failures = 0
 	}
+
 	k.Status.Failures++
 	at := metav1.NewTime(w.now)
 	k.Status.LastAttemptedAt = &at
@@ -112,14 +120,17 @@ func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event
 	if o.Departing {
 		message = "the objects are not deleted: " + o.Failure.Message
 	}
+
 	stays := ""
 	if done := o.describe(); done != "" {
 		message += "; by then: " + done
 		stays = "the rest of "
 	}
+
 	if last := k.Status.LastAppliedRevision; last != "" && last != o.Revision {
 		message += "; " + stays + last + " stays applied"
 	}
+
 	message = joined(message, adviceKustomization(*o.Failure, k.Status.Failures, k.Spec.Force))
 	told := Message(k)
 	if o.Failure.Final {
@@ -127,12 +138,14 @@ func notApplied(k *v1beta1.Kustomization, o Applied, again bool, w writer) Event
 	} else {
 		w.retrying(o.Failure.Reason, joined(message, o.Next))
 	}
+
 	if o.Failure.Final && o.Failure.Reason == v1beta1.RenderingLimitExceededReason {
 		k.Status.LimitExceeded = &v1beta1.LimitExceeded{Digest: o.Digest, Message: Message(k)}
 	}
 	if told == message || strings.HasPrefix(told, message+"; ") {
 		return Event{}
 	}
+
 	return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
 }
 
@@ -158,6 +171,7 @@ func (o Applied) describe() string {
 			parts = append(parts, part.what+" "+named(part.objects))
 		}
 	}
+
 	return strings.Join(parts, "; ")
 }
 

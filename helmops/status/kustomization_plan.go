@@ -81,10 +81,12 @@ func KustomizationBlocked(k *v1beta1.Kustomization, by kustomization.Obstacle, n
 	if last := k.Status.LastAppliedRevision; last != "" {
 		message += "; " + last + " stays applied"
 	}
+
 	if by.Final {
 		Stalled(k, by.Reason, message, now)
 		return
 	}
+
 	Retrying(k, by.Reason, message, now)
 }
 
@@ -102,10 +104,12 @@ func KustomizationSettled(k *v1beta1.Kustomization, waiting []v1beta1.ObjectHeal
 	if k.Status.Inventory != nil {
 		count = len(k.Status.Inventory.Entries)
 	}
+
 	applied := fmt.Sprintf("%s is applied, %d objects", k.Status.LastAppliedRevision, count)
 	if count == 1 {
 		applied = k.Status.LastAppliedRevision + " is applied, 1 object"
 	}
+
 	applied += keptForOthers(k)
 	switch {
 	case len(waiting) == 0:

@@ -43,10 +43,12 @@ func ReleaseHealth(hr *v1beta1.HelmRelease, h Health, now time.Time) {
 		w.set(v1beta1.HealthyCondition, metav1.ConditionTrue, v1beta1.HealthyReason, fmt.Sprintf("all %d objects are healthy", h.Of))
 		return
 	}
+
 	worst := h.Objects[:min(len(h.Objects), maxObjects)]
 	if !reflect.DeepEqual(worst, hr.Status.Unhealthy) {
 		hr.Status.Unhealthy = worst
 	}
+
 	w.set(v1beta1.HealthyCondition, metav1.ConditionFalse, v1beta1.UnhealthyReason, fmt.Sprintf("%d of %d objects are not healthy: %s",
 		len(h.Objects), h.Of, DescribeHealth(h.Objects)))
 }
@@ -85,27 +87,32 @@ func looked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if o.Reason == plan.ReasonAdopting {
 		return adopting(hr, o, now)
 	}
+
 	had := hr.Status.Drift
 	outstanding := merge(had, o)
 	if o.Step == plan.Correct {
 		return correctedDrift(hr, o, w, outstanding)
 	}
+
 	if o.Failure != nil {
 		w.set(v1beta1.DriftedCondition, metav1.ConditionUnknown, v1beta1.DriftUnknownReason, "drift could not be looked for: "+o.Failure.Message)
 		return Event{}
 	}
+
 	keepDrift(hr, outstanding)
 	differing := slices.DeleteFunc(slices.Clone(outstanding), onlyAdded)
 	if len(differing) == 0 {
 		driftNone(w, outstanding)
 		return Event{}
 	}
+
 	message := fmt.Sprintf("%s; %s", describeDrift(differing), leftBecause(hr, o))
 	before := meta.IsStatusConditionTrue(hr.Status.Conditions, v1beta1.DriftedCondition) && reflect.DeepEqual(had, hr.Status.Drift)
 	w.set(v1beta1.DriftedCondition, metav1.ConditionTrue, v1beta1.DriftDetectedReason, message)
 	if before {
 		return Event{}
 	}
+
 	return Event{Warning: true, Reason: v1beta1.DriftDetectedReason, Message: message}
 }
 
@@ -120,8 +127,10 @@ func correctedDrift(hr *v1beta1.HelmRelease, o Outcome, w writer, outstanding []
 		if told {
 			return Event{}
 		}
+
 		return Event{Warning: true, Reason: v1beta1.DriftCorrectionFailedReason, Message: message}
 	}
+
 	keepDrift(hr, left)
 	fixed := slices.DeleteFunc(slices.Clone(o.Drift), func(d v1beta1.ObjectDrift) bool { return d.Note != "" || onlyAdded(d) })
 	if noted := slices.DeleteFunc(slices.Clone(left), onlyAdded); len(noted) > 0 {
@@ -129,10 +138,12 @@ func correctedDrift(hr *v1beta1.HelmRelease, o Outcome, w writer, outstanding []
 		w.set(v1beta1.DriftedCondition, metav1.ConditionTrue, v1beta1.DriftDetectedReason, message)
 		return Event{Warning: true, Reason: v1beta1.DriftDetectedReason, Message: message}
 	}
+
 	if len(fixed) == 0 {
 		DriftNone(hr, w.now)
 		return Event{}
 	}
+
 	message := "corrected: " + describeDrift(fixed)
 	w.set(v1beta1.DriftedCondition, metav1.ConditionFalse, v1beta1.DriftCorrectedReason, message)
 	return Event{Reason: v1beta1.DriftCorrectedReason, Message: message}
@@ -144,6 +155,7 @@ func DriftFight(hr *v1beta1.HelmRelease, objects []string, rivals []string, unti
 	if len(rivals) > 0 {
 		who = "field manager " + strings.Join(rivals, " and ")
 	}
+
 	message := fmt.Sprintf("%s: %s changes it again and again; it is left alone until %s; stop the rival, or have it ignored by spec.driftDetection.ignore",
 		enumerate(objects[:min(len(objects), maxNamed)], len(objects)), who, until.UTC().Format(time.RFC3339))
 	w := current(hr, now)
@@ -153,6 +165,7 @@ func DriftFight(hr *v1beta1.HelmRelease, objects []string, rivals []string, unti
 	if again {
 		return Event{}
 	}
+
 	return Event{Warning: true, Action: ActionInspect, Reason: v1beta1.DriftFightReason, Message: message}
 }
 
@@ -202,6 +215,7 @@ func merge(had []v1beta1.ObjectDrift, o Outcome) []v1beta1.ObjectDrift {
 	if len(o.Looked) == 0 {
 		return o.Drift
 	}
+
 	out := slices.Clone(o.Drift)
 	for _, d := range had {
 		id := v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "").ID
@@ -209,6 +223,7 @@ func merge(had []v1beta1.ObjectDrift, o Outcome) []v1beta1.ObjectDrift {
 			out = append(out, d)
 		}
 	}
+
 	return out
 }
 
@@ -229,14 +244,17 @@ func describeFields(d v1beta1.ObjectDrift) string {
 	if d.Missing {
 		return strings.TrimSuffix("was deleted, "+d.Note, ", ")
 	}
+
 	fields := make([]string, 0, maxNamed)
 	for _, f := range d.Fields[:min(len(d.Fields), maxNamed)] {
 		text := f.Path + " was " + f.Change
 		if f.Manager != "" {
 			text += " by " + f.Manager
 		}
+
 		fields = append(fields, text)
 	}
+
 	text := strings.Join(fields, ", ")
 	if more := int(d.More) + len(d.Fields) - len(fields); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
@@ -244,6 +262,7 @@ func describeFields(d v1beta1.ObjectDrift) string {
 	if d.Note != "" {
 		text = strings.TrimPrefix(text+" ("+d.Note+")", " ")
 	}
+
 	return text
 }
 

@@ -17,10 +17,12 @@ func claimed(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		Retrying(hr, o.Failure.Reason, message, now)
 		return Event{Warning: true, Reason: o.Failure.Reason, Message: message}
 	}
+
 	message := fmt.Sprintf("%s/%s is owned by this HelmRelease from now on", o.Target.Namespace, o.Target.Name)
 	if o.Reason != plan.ReasonOwnerGone {
 		return Event{Message: message} // nothing to report: it is the first to name the release
 	}
+
 	return Event{Reason: v1beta1.AdoptedReason, Message: message + "; the HelmRelease that owned it is gone"}
 }
 
@@ -43,5 +45,6 @@ func disowned(hr *v1beta1.HelmRelease, p plan.Plan, w writer) {
 	} {
 		w.unset(kind)
 	}
+
 	w.stalled(p.Reason, p.Message)
 }

@@ -83,7 +83,8 @@ func ReleaseBlocked(hr *v1beta1.HelmRelease, f Failure, now time.Time) {
 // ReleaseReset forgets the failures of a release, so that a stalled release is retried.
 func ReleaseReset(hr *v1beta1.HelmRelease, token string, now time.Time) {
 	hr.Status.LastHandledResetAt = token
-	hr.Status.KnownBad, hr.Status.Skipped = nil, nil
+	hr.Status.KnownBad = nil
+	hr.Status.Skipped = nil
 	forgive(hr)
 	current(hr, now).unset(v1beta1.StalledCondition)
 }
@@ -115,12 +116,14 @@ func recordDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 			hr.Status.Inventory = nil
 		}
 	}
+
 	if o.KeptKnown {
 		hr.Status.Kept = kept(o.StillKept, o.Kept)
 	}
 	if o.Failure != nil && o.Failure.Superseded {
 		return superseded(hr, o, now)
 	}
+
 	condemnLimited(hr, o, now)
 	switch o.Step {
 	case plan.Install, plan.Upgrade:
@@ -150,24 +153,28 @@ func inventory(had *v1beta1.ResourceInventory, o Outcome) *v1beta1.ResourceInven
 	if len(o.Inventory) == 0 && (o.Failure != nil || !deployed) {
 		return nil
 	}
+
 	known := map[string]string{}
 	if had != nil {
 		for _, entry := range had.Entries {
 			known[entry.ID] = entry.Ownership
 		}
 	}
+
 	drifted := map[string]bool{}
 	for _, d := range o.Drift {
 		if !onlyAdded(d) && (o.Step == plan.Inspect || d.Note != "") {
 			drifted[v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "").ID] = true
 		}
 	}
+
 	entries := append([]v1beta1.ResourceRef{}, o.Inventory...)
 	for i := range entries {
 		if entries[i].Ownership == "" || drifted[entries[i].ID] {
 			entries[i].Ownership = known[entries[i].ID]
 		}
 	}
+
 	return &v1beta1.ResourceInventory{Entries: entries}
 }
 
@@ -188,15 +195,18 @@ func released(hr *v1beta1.HelmRelease, o Outcome, before string, now time.Time) 
 	if o.Failure != nil {
 		return notReleased(hr, o, w)
 	}
+
 	hr.Status.Adoption = nil
 	reason := v1beta1.UpgradeSucceededReason
 	if o.Step == plan.Install {
 		reason = v1beta1.InstallSucceededReason
 	}
+
 	message := fmt.Sprintf("%s succeeded for %s/%s", o.Step, o.Target.Namespace, o.Target.Name)
 	if newest := hr.Status.Latest(); newest != nil {
 		message = describeRecorded(*newest, o.History)
 	}
+
 	event := Event{Reason: reason, Message: before + message}
 	w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
 	w.unset(v1beta1.RemediatedCondition)
@@ -206,6 +216,7 @@ func released(hr *v1beta1.HelmRelease, o Outcome, before string, now time.Time) 
 		w.progressing(awaited)
 		return event
 	}
+
 	w.unset(v1beta1.TestSuccessCondition)
 	good(hr, w)
 	w.ready(reason, message)
@@ -218,6 +229,7 @@ func replaced(hr *v1beta1.HelmRelease, o Outcome) string {
 	if o.Step != plan.Upgrade || len(o.History) < 2 || o.History[1].ChartDigest != "" {
 		return ""
 	}
+
 	former := v1beta1.Number(o.History[1].Version)
 	adopted := func(s v1beta1.Snapshot) bool {
 		return s.Version == former && s.Name == o.Target.Name && s.Namespace == o.Target.Namespace && s.ChartDigest != ""
@@ -225,6 +237,7 @@ func replaced(hr *v1beta1.HelmRelease, o Outcome) string {
 	if slices.ContainsFunc(hr.Status.History, adopted) {
 		return ""
 	}
+
 	return fmt.Sprintf("revision %d of another Helm client was replaced by the declared state: ", former)
 }
 
@@ -242,6 +255,7 @@ func notReleased(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 	} else {
 		message += "; nothing in the cluster was changed"
 	}
+
 	message = joined(message, adviceRelease(*o.Failure, hr.Status.Failures))
 	return w.failed(hr, o, *o.Failure, message)
 }
@@ -291,12 +305,14 @@ func tested(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	case o.Tested == plan.TestsFailed && newest != nil:
 		return testsFailed(hr, o, w)
 	}
+
 	message := fmt.Sprintf("the tests of %s/%s did not run", o.Target.Namespace, o.Target.Name)
 	f := Failure{Reason: v1beta1.TestFailedReason}
 	if o.Failure != nil {
 		f = *o.Failure
 		message += ": " + f.Message
 	}
+
 	failedAgain(hr, o, now)
 	w.set(v1beta1.TestSuccessCondition, metav1.ConditionUnknown, v1beta1.AwaitingTestsReason, message)
 	return w.failed(hr, o, f, message)
@@ -309,12 +325,14 @@ func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 	if o.Failure != nil {
 		message += ": " + o.Failure.Message
 	}
+
 	w.set(v1beta1.TestSuccessCondition, metav1.ConditionFalse, v1beta1.TestFailedReason, message)
 	if o.IgnoresTests {
 		good(hr, w)
 		w.ready(succeeded(*newest), describeRecorded(*newest, o.History)+"; its tests failed, which is ignored")
 		return Event{Warning: true, Reason: v1beta1.TestFailedReason, Message: message}
 	}
+
 	action := hr.Status.LastAttemptedReleaseAction
 	if action == "" {
 		action = string(plan.Upgrade)
@@ -322,6 +340,7 @@ func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 			action = string(plan.Install)
 		}
 	}
+
 	attempt(hr, o, action, w.now)
 	o.Step, o.Reached = plan.Step(action), true
 	count(hr, o)
@@ -341,6 +360,7 @@ func unlocked(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		Retrying(hr, v1beta1.PendingReleaseReason, message, now)
 		return Event{Warning: true, Reason: v1beta1.PendingReleaseReason, Message: message}
 	}
+
 	message := "marked " + what + " as failed; the controller continues from there"
 	Progressing(hr, message, now)
 	return Event{Reason: v1beta1.PendingReleaseReason, Message: message}
@@ -356,11 +376,14 @@ func compared(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		return w.failed(hr, o, *o.Failure, fmt.Sprintf("comparing %s/%s with %s %s failed: %s", o.Target.Namespace, o.Target.Name,
 			o.Chart.Name, o.Chart.Version, o.Failure.Message))
 	}
+
 	newest := hr.Status.Latest()
 	if !o.Equal || newest == nil {
 		return Event{}
 	}
-	newest.ChartDigest, newest.RenderDigest = o.Chart.Digest, o.RenderDigest
+
+	newest.ChartDigest = o.Chart.Digest
+	newest.RenderDigest = o.RenderDigest
 	return Event{Reason: v1beta1.AdoptedReason, Message: fmt.Sprintf("%s/%s revision %d of another Helm client is as wanted and was taken over",
 		newest.Namespace, newest.Name, newest.Version)}
 }

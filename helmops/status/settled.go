@@ -29,25 +29,31 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 		waits(hr, p, now)
 		return
 	}
+
 	hr.Status.Adoption = nil // there is no upgrade that it would precede
 	if record(hr, p.Target, history, "") {
 		hr.Status.Inventory = nil // another Helm client made the revision
 	}
+
 	newest := hr.Status.Latest()
 	if newest == nil {
 		return
 	}
+
 	w := current(hr, now)
 	if p.Reason == v1beta1.RolledBackReason {
 		stays(hr, p, w)
 		return
 	}
+
 	if p.Baking {
 		bakes(hr, p, w)
 	} else {
 		good(hr, w)
 	}
-	reason, message := succeeded(*newest), describeRecorded(*newest, history)
+
+	reason := succeeded(*newest)
+	message := describeRecorded(*newest, history)
 	w.set(v1beta1.ReleasedCondition, metav1.ConditionTrue, reason, message)
 	message += testResult(w, p.Tested, *newest)
 	if p.Reason == plan.ReasonWithdrawn {
@@ -56,6 +62,7 @@ func ReleaseSettled(hr *v1beta1.HelmRelease, p plan.Plan, history []plan.Record,
 	if p.Note != "" {
 		message += "; " + p.Note
 	}
+
 	w.ready(reason, message)
 }
 
@@ -72,6 +79,7 @@ func testResult(w writer, t plan.Tested, newest v1beta1.Snapshot) string {
 		} else {
 			w.set(v1beta1.TestSuccessCondition, metav1.ConditionFalse, v1beta1.TestFailedReason, had.Message)
 		}
+
 		return "; its tests failed, which is ignored"
 	default:
 		w.unset(v1beta1.TestSuccessCondition)
@@ -86,22 +94,28 @@ func waits(hr *v1beta1.HelmRelease, p plan.Plan, now time.Time) {
 		Retrying(hr, p.Reason, p.Message, now)
 		return
 	}
+
 	if p.Reason == v1beta1.OwnedByOtherReason {
 		disowned(hr, p, current(hr, now))
 		return
 	}
+
 	if p.Stalled && p.Reason == plan.ReasonFailed {
 		return // Stalled is what this plan was read from
 	}
+
 	w := current(hr, now)
 	reason, message := told(hr, p)
 	if p.Reason == v1beta1.MissingRollbackTargetReason && p.To > 0 {
-		reason, message = p.Reason, p.Message // the request of a user
+		reason = p.Reason
+		message = p.Message // the request of a user
 	}
+
 	if !p.Stalled {
 		w.retrying(reason, message)
 		return
 	}
+
 	w.stalled(reason, message)
 	w.set(v1beta1.StalledCondition, metav1.ConditionTrue, p.Reason, p.Message)
 }
@@ -112,6 +126,7 @@ func told(hr *v1beta1.HelmRelease, p plan.Plan) (reason, message string) {
 	if ready != nil && ready.Status == metav1.ConditionFalse && outcomes[ready.Reason] {
 		return ready.Reason, ready.Message
 	}
+
 	next := p.Message
 	if !p.Stalled {
 		next = "it is tried again later, or as soon as the chart, the values or the spec change"
@@ -119,14 +134,17 @@ func told(hr *v1beta1.HelmRelease, p plan.Plan) (reason, message string) {
 	if c := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.RemediatedCondition); c != nil {
 		return c.Reason, joined(c.Message, next)
 	}
+
 	for _, kind := range []string{v1beta1.TestSuccessCondition, v1beta1.ReleasedCondition} {
 		if c := meta.FindStatusCondition(hr.Status.Conditions, kind); c != nil && c.Status == metav1.ConditionFalse {
 			return c.Reason, joined(c.Message, next)
 		}
 	}
+
 	reason = v1beta1.UpgradeFailedReason
 	if hr.Status.LastAttemptedReleaseAction == string(plan.Install) {
 		reason = v1beta1.InstallFailedReason
 	}
+
 	return reason, joined(fmt.Sprintf("the last attempt, with chart version %s, failed", hr.Status.LastAttemptedRevision), next)
 }

@@ -25,9 +25,12 @@ func ChartOf(s *v1beta1.HelmReleaseStatus) v1beta1.ChartRevision {
 	if runs == nil || runs.ChartDigest == "" || runs.Status == plan.StatusUninstalled {
 		return v1beta1.ChartRevision{}
 	}
+
 	chart := v1beta1.ChartRevision{Name: runs.ChartName, Version: runs.ChartVersion, Digest: runs.ChartDigest}
 	if s.LastAttemptedRevisionDigest != "" {
-		chart.Version, chart.Digest = s.LastAttemptedRevision, s.LastAttemptedRevisionDigest
+		chart.Version = s.LastAttemptedRevision
+		chart.Digest = s.LastAttemptedRevisionDigest
 	}
+
 	return chart
 }

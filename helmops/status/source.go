@@ -31,6 +31,7 @@ func SourceReady(source v1beta1.Source, artifact v1beta1.Artifact, message strin
 	} else {
 		artifact.LastUpdateTime = metav1.NewTime(now)
 	}
+
 	source.SetArtifact(&artifact)
 	source.SetObservedGeneration(source.GetGeneration())
 	current(source, now).set(v1beta1.ArtifactInStorageCondition, metav1.ConditionTrue, v1beta1.SucceededReason,
@@ -60,10 +61,12 @@ func SourceFailed(source v1beta1.Source, f Failure, now time.Time) {
 	if kept := inUse(source); kept != "" && !f.Unused {
 		message += "; " + kept + " stays in use"
 	}
+
 	if f.Final {
 		Stalled(source, f.Reason, message, now)
 		return
 	}
+
 	Retrying(source, f.Reason, message, now)
 }
 

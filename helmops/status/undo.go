@@ -20,9 +20,11 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.BakeFailedReason, fmt.Sprintf("%s %s did not stay healthy: %s",
 			o.Chart.Name, o.Chart.Version, o.Cause))
 	}
+
 	if o.Failure == nil && automatic {
 		counts(hr, o, now)
 	}
+
 	if o.Failure != nil {
 		failedAgain(hr, o, now)
 		failed(hr, o, v1beta1.PhaseRollback, now)
@@ -30,6 +32,7 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 		w.set(v1beta1.RemediatedCondition, metav1.ConditionFalse, v1beta1.RollbackFailedReason, message)
 		return w.failed(hr, o, Failure{Reason: v1beta1.RollbackFailedReason}, message)
 	}
+
 	message := fmt.Sprintf("%s/%s was rolled back", o.Target.Namespace, o.Target.Name)
 	if newest := hr.Status.Latest(); newest != nil {
 		message = "rolled back: " + describeRecorded(*newest, o.History)
@@ -37,11 +40,13 @@ func rolledBack(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if len(o.Kept) > 0 {
 		message += "; kept, because a rollback does not delete them: " + named(namesOf(o.Kept))
 	}
+
 	hr.Status.Bake = nil
 	if !automatic {
 		stays(hr, plan.Plan{Message: message}, w)
 		return Event{Reason: v1beta1.RollbackSucceededReason, Message: message}
 	}
+
 	return remedied(hr, o, w, v1beta1.RollbackSucceededReason, message)
 }
 
@@ -67,10 +72,12 @@ func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 			hr.Status.ObservedGeneration = o.Generation
 			return remedied(hr, o, w, v1beta1.UninstallSucceededReason, message)
 		}
+
 		forgive(hr)
 		hr.Status.LastAttemptedAt = nil
 		return Event{Reason: v1beta1.UninstallSucceededReason, Message: message}
 	}
+
 	failedAgain(hr, o, now)
 	failures := failuresBeside(hr)
 	message = fmt.Sprintf("uninstall of %s/%s failed: %s; attempt %d, the next one follows %s", o.Target.Namespace,
@@ -78,11 +85,13 @@ func uninstalled(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	if o.Reason == plan.ReasonDeleted && o.Failure.Reason == v1beta1.AccessDeniedReason {
 		message += "; restore the ServiceAccount and its rights, or set spec.deletionPolicy to Orphan to leave the Helm release behind"
 	}
+
 	reason := o.Failure.Reason
 	if remediates {
 		reason = v1beta1.UninstallFailedReason
 		w.set(v1beta1.RemediatedCondition, metav1.ConditionFalse, reason, message)
 	}
+
 	Retrying(hr, reason, message, now)
 	return Event{Warning: true, Reason: reason, Message: message}
 }

@@ -21,6 +21,7 @@ func Warned(objects []warning.Object) []Event {
 			Message: "the API server warns of " + object.String(),
 		})
 	}
+
 	if more := len(objects) - len(shown); more > 0 {
 		message := fmt.Sprintf("the API server warns of %d more objects, the first of which is %s", more,
 			objects[len(shown)].Name())
@@ -28,5 +29,6 @@ func Warned(objects []warning.Object) []Event {
 			Warning: true, Advice: true, Reason: v1beta1.WarningReceivedReason, Message: message,
 		})
 	}
+
 	return events
 }

@@ -15,5 +15,6 @@ func Changed(former, now map[string]any) map[string]any {
 			out[key] = was
 		}
 	}
+
 	return out
 }

@@ -30,6 +30,7 @@ func NewOrigins(layers []Layer) Origins {
 			}
 		}
 	}
+
 	return out
 }
 
@@ -63,12 +64,14 @@ func sets(value any, path []string, single bool) bool {
 			if !is {
 				return false
 			}
+
 			value = below
 		case []any:
 			i, err := strconv.Atoi(key)
 			if err != nil || i < 0 || i >= len(v) {
 				return false
 			}
+
 			value = v[i]
 			if single && value == nil {
 				return false

@@ -38,30 +38,37 @@ func (b *budget) set(into map[string]any, layer Layer) error {
 	if cause != "" {
 		return &LayerError{Origin: layer.Origin, Cause: fmt.Sprintf("cannot be used: targetPath %s %s", shown(layer.TargetPath), cause)}
 	}
+
 	return nil
 }
 
 // assign hands path and value to Helm's parser. It refuses what the parser would take for further values, and quotes none
 // of its errors: they may hold the value.
 func assign(into map[string]any, layer Layer) string {
-	value, parse := string(layer.Data), strvals.ParseInto
+	value := string(layer.Data)
+	parse := strvals.ParseInto
 	if layer.Literal {
 		// Helm's parser of literal values knows no escapes in the path; with the value escaped instead, both kinds share
 		// one syntax of paths.
 		value, parse = escaped(value), strvals.ParseIntoString
 	} else if text, quoted := unquotedText(value); quoted {
-		value, parse = text, strvals.ParseIntoString
+		value = text
+		parse = strvals.ParseIntoString
 	}
+
 	if !single(value) {
 		return `gets more than one value; write \, for a comma that belongs to the value, or set literal`
 	}
+
 	if value == "" {
 		// Helm's parser loses an empty value below a list item when nothing follows.
 		value = ","
 	}
+
 	if parse(layer.TargetPath+"="+value, into) != nil {
 		return "leads through a value that is no map or list, or gets a value that --set of Helm does not understand"
 	}
+
 	return ""
 }
 
@@ -70,20 +77,24 @@ func (b *budget) check(path string) string {
 	if len(path) > maxTargetPath || !targetPath.MatchString(path) {
 		return fmt.Sprintf(`is no path of at most %d bytes like image.tag, list[2] or annotations.example\.com/name`, maxTargetPath)
 	}
+
 	for _, found := range listIndex.FindAllStringSubmatch(path, -1) {
 		// The pattern holds the index to five digits.
 		number, _ := strconv.Atoi(found[1])
 		if number > strvals.MaxIndex {
 			return fmt.Sprintf("has an index above %d", strvals.MaxIndex)
 		}
+
 		b.items += number + 1
 	}
+
 	switch {
 	case b.items > 4*(strvals.MaxIndex+1):
 		return "makes the lists of all target paths too long"
 	case strings.Count(escape.ReplaceAllString(path, ""), ".") > strvals.MaxNestedNameLevel:
 		return fmt.Sprintf("is deeper than %d keys", strvals.MaxNestedNameLevel)
 	}
+
 	return ""
 }
 
@@ -92,7 +103,8 @@ func unquotedText(value string) (string, bool) {
 	if len(value) < 2 {
 		return value, false
 	}
-	first, last := value[0], value[len(value)-1]
+	first := value[0]
+	last := value[len(value)-1]
 	if first != last || first != '"' && first != '\'' {
 		return value, false
 	}
@@ -112,6 +124,7 @@ func single(value string) bool {
 			return false
 		}
 	}
+
 	return true
 }
 

@@ -73,12 +73,15 @@ func Merge(layers ...Layer) (map[string]any, error) {
 		if layer.TargetPath != "" {
 			continue
 		}
+
 		parsed, err := chartutil.ReadValues(layer.Data)
 		if err != nil {
 			return nil, &LayerError{Origin: layer.Origin, Cause: "is not a YAML map" + line(err)}
 		}
+
 		merged = merge(merged, parsed)
 	}
+
 	var lists budget
 	for _, layer := range layers {
 		if layer.TargetPath == "" {
@@ -88,6 +91,7 @@ func Merge(layers ...Layer) (map[string]any, error) {
 			return nil, err
 		}
 	}
+
 	return merged, nil
 }
 
@@ -96,14 +100,17 @@ func merge(base, over map[string]any) map[string]any {
 	for key, value := range base {
 		out[key] = value
 	}
+
 	for key, value := range over {
 		below, isMap := out[key].(map[string]any)
 		above, alsoMap := value.(map[string]any)
 		if isMap && alsoMap {
 			value = merge(below, above)
 		}
+
 		out[key] = value
 	}
+
 	return out
 }
 
@@ -138,12 +145,14 @@ func stored(value any) any {
 		for key, below := range typed {
 			out[key] = stored(below)
 		}
+
 		return out
 	case []any:
 		out := make([]any, len(typed))
 		for i, below := range typed {
 			out[i] = stored(below)
 		}
+
 		return out
 	case int64:
 		return float64(typed)

@@ -41,12 +41,14 @@ func NewBoardRow(p *v1beta1.ReleasePipeline) BoardRow {
 	for _, c := range p.Status.Candidates {
 		candidates = append(candidates, candidateOf(c))
 	}
+
 	row := BoardRow{
 		Namespace: p.Namespace, Pipeline: p.Name, Suspended: p.Spec.Suspend, Stages: []BoardStage{},
 	}
 	if newest := promotion.Newest(candidates); newest != nil {
 		row.Newest = newest.Version
 	}
+
 	for _, r := range StageRows(p) {
 		stage := BoardStage{
 			Stage: r.Stage, Phase: r.Phase, Version: r.Version, Digest: r.Digest,
@@ -55,14 +57,17 @@ func NewBoardRow(p *v1beta1.ReleasePipeline) BoardRow {
 		if s := StageOf(p, r.Stage); s != nil && s.Delivery != nil {
 			stage.Behind = promotion.Newer(candidates, candidateOf(s.Delivery.PipelineCandidate))
 		}
+
 		for _, g := range r.Gates {
 			if g.Result != string(promotion.Pass) {
 				stage.Candidate = r.Candidate
 				stage.Waits = append(stage.Waits, g)
 			}
 		}
+
 		row.Stages = append(row.Stages, stage)
 	}
+
 	return row
 }
 

@@ -96,6 +96,7 @@ func DriftDifferences(objects []drift.Object, namespace string) Differences {
 		if !o.Drifted() {
 			continue
 		}
+
 		d := ObjectDifference{Kind: o.Kind, Group: o.Group, Namespace: o.Namespace, Name: o.Name, Change: diff.Changed, Note: o.Note}
 		if d.Namespace == namespace {
 			d.Namespace = ""
@@ -103,16 +104,20 @@ func DriftDifferences(objects []drift.Object, namespace string) Differences {
 		if o.Missing {
 			d.Change = v1beta1.DriftMissing
 		}
+
 		for _, f := range o.Fields {
 			field := FieldDifference{Path: f.Path, Change: f.Change, From: f.Was, To: f.Wants, Manager: f.Manager}
 			if !f.Since.IsZero() {
 				since := metav1.NewTime(f.Since)
 				field.Since = &since
 			}
+
 			d.Fields = append(d.Fields, field)
 		}
+
 		out.Objects = append(out.Objects, d)
 	}
+
 	return out
 }
 
@@ -161,10 +166,12 @@ func hookDifferences(from, to []engine.ContentHook) []HookDifference {
 			add(h, SameHook)
 		}
 	}
+
 	for _, h := range from {
 		if find(to, h) < 0 {
 			add(h, diff.Deleted)
 		}
 	}
+
 	return out
 }

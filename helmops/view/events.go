@@ -51,6 +51,7 @@ func (f EventFilter) Options() []client.ListOption {
 	if f.Name != "" {
 		selected["involvedObject.name"] = f.Name
 	}
+
 	return []client.ListOption{
 		client.InNamespace(f.Namespace), client.MatchingFieldsSelector{Selector: selected.AsSelector()},
 	}
@@ -63,9 +64,11 @@ func (r Reader) Events(ctx context.Context, filter EventFilter) (List[EventRow],
 	if err := r.client.List(ctx, &list, filter.Options()...); err != nil {
 		return out, &RequestError{Verb: "list", Resource: EventsResource, Namespace: filter.Namespace, Err: err}
 	}
+
 	for i := range list.Items {
 		out.Items = append(out.Items, NewEventRow(&list.Items[i]))
 	}
+
 	slices.SortStableFunc(out.Items, func(a, b EventRow) int {
 		byObject := strings.Compare(a.Object.String(), b.Object.String())
 		return cmp.Or(a.LastSeen.Compare(b.LastSeen.Time), byObject, strings.Compare(a.id, b.id))
@@ -84,7 +87,8 @@ func NewEventRow(e *corev1.Event) EventRow {
 	}
 	switch {
 	case e.Series != nil:
-		row.LastSeen, row.Count = metav1.NewTime(e.Series.LastObservedTime.Time), e.Series.Count
+		row.LastSeen = metav1.NewTime(e.Series.LastObservedTime.Time)
+		row.Count = e.Series.Count
 	case !e.LastTimestamp.IsZero():
 		row.LastSeen = e.LastTimestamp
 	case !e.EventTime.IsZero():
@@ -92,6 +96,7 @@ func NewEventRow(e *corev1.Event) EventRow {
 	default:
 		row.LastSeen = e.CreationTimestamp
 	}
+
 	return row
 }
 

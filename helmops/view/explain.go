@@ -96,10 +96,13 @@ func Explain(hr *v1beta1.HelmRelease, tree *Tree) Explanation {
 		out.Notes = append(out.Notes, tree.Notes...)
 		out.live(tree)
 	}
+
 	out.Unhealthy = orEmpty(out.Unhealthy)
 	if n := len(out.Unhealthy) - maxExplained; n > 0 {
-		out.Unhealthy, out.More = out.Unhealthy[:maxExplained], n
+		out.Unhealthy = out.Unhealthy[:maxExplained]
+		out.More = n
 	}
+
 	out.Crashes = out.Crashes[:min(len(out.Crashes), maxExplained)]
 	verified := condition(hr, v1beta1.VerifiedCondition)
 	out.Healthy = out.Phase == Ready && len(out.Unhealthy) == 0 && !isTrue(condition(hr, v1beta1.DriftedCondition)) &&
@@ -111,7 +114,8 @@ func Explain(hr *v1beta1.HelmRelease, tree *Tree) Explanation {
 // live takes over what was found now. Where an object could not be read, what the controller saw of it stands.
 func (e *Explanation) live(tree *Tree) {
 	had := e.Unhealthy
-	e.Unhealthy, e.Live = nil, len(tree.Objects) > 0
+	e.Unhealthy = nil
+	e.Live = len(tree.Objects) > 0
 	for _, n := range tree.Objects {
 		if n.State == StateUnknown {
 			for _, h := range had {
@@ -119,21 +123,26 @@ func (e *Explanation) live(tree *Tree) {
 					e.Unhealthy = append(e.Unhealthy, h)
 				}
 			}
+
 			e.Notes = append(e.Notes, n.Kind+" "+n.Name+": "+n.Message)
 			continue
 		}
+
 		e.Crashes = append(e.Crashes, crashesIn(n)...)
 		if n.State == string(health.Current) {
 			continue
 		}
+
 		message := n.Message
 		if cause := causeIn(n); cause != "" {
 			message += "; " + cause
 		}
+
 		e.Unhealthy = append(e.Unhealthy, v1beta1.ObjectHealth{
 			Kind: n.Kind, Group: n.Group, Namespace: n.Namespace, Name: n.Name, State: n.State, Message: message,
 		})
 	}
+
 	if !e.Live {
 		e.Unhealthy = had
 	}
@@ -165,7 +174,8 @@ func causeIn(n Node) string {
 
 // bakesWell reports whether the newest revision is watched and was healthy so far.
 func bakesWell(hr *v1beta1.HelmRelease) bool {
-	newest, bake := hr.Status.Latest(), hr.Status.Bake
+	newest := hr.Status.Latest()
+	bake := hr.Status.Bake
 	return bake != nil && bake.BadSince == nil && newest != nil && newest.Version == bake.Revision &&
 		!isFalse(condition(hr, v1beta1.VerifiedCondition))
 }
@@ -190,18 +200,22 @@ func introduced(hr *v1beta1.HelmRelease) *Introduced {
 	if failed == nil || s.LastVerified == nil {
 		return nil
 	}
+
 	good := revisionOf(s.History, s.LastVerified.Revision)
 	if good == nil {
 		return nil
 	}
+
 	out := &Introduced{Good: int(good.Version), Bad: int(failed.Revision), GoodChart: *chartOf(*good),
 		BadChart: v1beta1.ChartRevision{Name: good.ChartName, Version: failed.ChartVersion, Digest: failed.ChartDigest}}
-	config, rendering := failed.ConfigDigest, good.RenderDigest
+	config := failed.ConfigDigest
+	rendering := good.RenderDigest
 	if bad := revisionOf(s.History, failed.Revision); bad != nil {
 		out.BadChart, config, rendering = *chartOf(*bad), bad.ConfigDigest, bad.RenderDigest
 	} else if plan.InputOfFailure(failed) == plan.InputOfAttempt(&s).Unrendered() {
 		rendering = s.LastAttemptedRenderDigest
 	}
+
 	out.ChartChanged = out.GoodChart != out.BadChart
 	out.ValuesChanged = config != "" && config != good.ConfigDigest
 	out.RenderingChanged = rendering != good.RenderDigest
@@ -225,29 +239,36 @@ func then(hr *v1beta1.HelmRelease) []string {
 		if bakesWell(hr) {
 			text += "; if it stays healthy until then, it is verified"
 		}
+
 		if b.BadSince != nil {
 			text = fmt.Sprintf("revision %d is watched and not healthy since %s; if that lasts, it is rolled back where that is allowed",
 				b.Revision, utc(*b.BadSince))
 		}
+
 		if b.SuspendedAt != nil {
 			text += "; the time does not pass while it is suspended"
 		}
+
 		out = append(out, text)
 	}
+
 	if f := s.LastFailure; f != nil && f.Inconclusive != "" {
 		out = append(out, "the failure is not held against the revision: "+f.Inconclusive)
 	}
+
 	if bad, is := badNow(s); is && PhaseOf(hr) != Ready {
 		out = append(out, fmt.Sprintf("chart %s with these values failed on %s (%s) and is not tried again; another chart, other values, a change of a "+
 			"timeout, wait, test, health or remediation setting sets it free, as a reset does",
 			strings.TrimSpace(bad.ChartVersion+" "+v1beta1.ShortDigest(bad.ChartDigest)), utc(bad.Since), bad.Reason))
 	}
+
 	if len(s.Rollbacks) > 0 && PhaseOf(hr) != Ready {
 		r := s.Rollbacks[0]
 		count, per := hr.GetRollbackBudget()
 		out = append(out, fmt.Sprintf("it was rolled back by itself from revision %d to %d on %s; at most %d times in %s",
 			r.From, r.To, utc(r.At), count, shortDuration(per)))
 	}
+
 	return out
 }
 
@@ -272,23 +293,28 @@ func summary(hr *v1beta1.HelmRelease, e Explanation) string {
 		if v := hr.Status.LastVerified; v != nil {
 			text += fmt.Sprintf(", revision %d is verified since %s", v.Revision, utc(v.At))
 		}
+
 		return text + ", nothing pending"
 	}
+
 	if e.Phase != Ready {
 		return strings.TrimSuffix(fmt.Sprintf("%s: %s", e.Phase, messageOf(hr)), ": ")
 	}
+
 	var parts []string
 	if n := len(e.Unhealthy) + e.More; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d of its objects not healthy", n))
 	} else if c := condition(hr, v1beta1.HealthyCondition); isFalse(c) {
 		parts = append(parts, "objects not healthy when the controller looked: "+c.Message)
 	}
+
 	if n := len(e.Drift); n > 0 && isTrue(condition(hr, v1beta1.DriftedCondition)) {
 		parts = append(parts, fmt.Sprintf("%d of its objects changed by others", n))
 	}
 	if v := condition(hr, v1beta1.VerifiedCondition); v != nil && !isTrue(v) {
 		parts = append(parts, "not verified: "+v.Message)
 	}
+
 	return "Ready, but " + strings.Join(parts, "; ")
 }
 
@@ -310,6 +336,7 @@ func walkValues(path string, a, b map[string]any, keys *[]string) {
 			names[name] = true
 		}
 	}
+
 	for name := range names {
 		x, inA := a[name]
 		y, inB := b[name]

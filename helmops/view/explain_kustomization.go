@@ -79,6 +79,7 @@ func ExplainKustomization(k *v1beta1.Kustomization, tree *Tree, around Surroundi
 		found.Notes = tree.Notes
 		found.live(tree)
 	}
+
 	out.Notes = append(out.Notes, found.Notes...)
 	out.Live = found.Live
 	out.Crashes = found.Crashes[:min(len(found.Crashes), maxExplained)]
@@ -98,6 +99,7 @@ func ExplainKustomization(k *v1beta1.Kustomization, tree *Tree, around Surroundi
 	default:
 		out.Since = notReadySince(k)
 	}
+
 	return out
 }
 
@@ -114,6 +116,7 @@ func explained(o Object, around Surroundings, every string) ObjectExplanation {
 			out.Dependencies = append(out.Dependencies, d)
 		}
 	}
+
 	return out
 }
 
@@ -131,11 +134,13 @@ func failedRevision(k *v1beta1.Kustomization) *FailedRevision {
 	if s.Failures == 0 || s.LastAttemptedRevision == "" || PhaseOf(k) == Ready {
 		return nil
 	}
+
 	out := &FailedRevision{Revision: s.LastAttemptedRevision, At: s.LastAttemptedAt.DeepCopy(), Failures: s.Failures}
 	out.Repeated = s.LastAppliedRevision == s.LastAttemptedRevision
 	if !out.Repeated {
 		out.Former = s.LastAppliedRevision
 	}
+
 	return out
 }
 
@@ -146,15 +151,18 @@ func kustomizationSummary(k *v1beta1.Kustomization, e ObjectExplanation) string 
 	case e.Phase != Ready:
 		return phaseSummary(k, e.Phase)
 	}
+
 	var parts []string
 	if n := len(e.Unhealthy) + e.More; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d of its objects not healthy", n))
 	} else if c := condition(k, v1beta1.HealthyCondition); isFalse(c) {
 		parts = append(parts, "objects not healthy when the controller looked: "+c.Message)
 	}
+
 	if c := condition(k, v1beta1.DriftedCondition); isTrue(c) {
 		parts = append(parts, "changed by others: "+c.Message)
 	}
+
 	return "Ready, but " + strings.Join(parts, "; ")
 }
 
@@ -179,21 +187,25 @@ func ExplainSource(source v1beta1.Source, around Surroundings) ObjectExplanation
 	if !is {
 		return ObjectExplanation{}
 	}
+
 	out := explained(o, around, shortDuration(source.GetInterval()))
 	if artifact := fetchedOf(source); artifact != nil {
 		out.Revision = artifact.Revision
 	}
+
 	if c := condition(o, v1beta1.SourceVerifiedCondition); c != nil {
 		out.Conditions = append(out.Conditions, Condition{
 			Type: c.Type, Status: string(c.Status), Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime,
 		})
 	}
+
 	out.Healthy = out.Phase == Ready
 	out.Since = notReadySince(o)
 	out.Summary = phaseSummary(o, out.Phase)
 	if out.Healthy {
 		out.Summary = "healthy, " + revisionOr(out.Revision) + " is in the cache, nothing pending"
 	}
+
 	return out
 }
 

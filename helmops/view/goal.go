@@ -39,6 +39,7 @@ func ParseGoal(text string) (Goal, error) {
 			return g, nil
 		}
 	}
+
 	return Goal{}, fmt.Errorf("%q is none of ready, healthy, revision=REVISION and phase=PHASE", text)
 }
 
@@ -75,6 +76,7 @@ func (g Goal) Attained(o Object) Attainment {
 		ready = s.Ready
 		final = s.Final
 	}
+
 	switch g.Kind {
 	case GoalReady:
 		out.Met = ready
@@ -85,6 +87,7 @@ func (g Goal) Attained(o Object) Attainment {
 	case GoalPhase:
 		out.Met = strings.EqualFold(out.Phase, g.Value) || strings.EqualFold(string(phase), g.Value)
 	}
+
 	out.Hopeless = !out.Met && (final || phase == Suspended || phase == Deleting || g.ends(phase))
 	return out
 }
@@ -115,6 +118,7 @@ func hasRevision(o Object, wanted string) bool {
 		if newest == nil {
 			return false
 		}
+
 		return strconv.Itoa(int(newest.Version)) == wanted || newest.ChartVersion == wanted ||
 			matchesHash(newest.ChartDigest, wanted)
 	case *v1beta1.Kustomization:

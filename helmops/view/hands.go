@@ -20,8 +20,10 @@ func stayingDifference(p apply.Previewed) ObjectDifference {
 		Change: KeptChange, Note: p.Kept,
 	}
 	if p.To != "" {
-		out.Change, out.Kustomization = HandedOverChange, p.To
+		out.Change = HandedOverChange
+		out.Kustomization = p.To
 	}
+
 	return out
 }
 
@@ -31,7 +33,8 @@ func inHands(p apply.Previewed, differences []ObjectDifference) []ObjectDifferen
 		d := &differences[i]
 		switch {
 		case p.From != "":
-			d.Change, d.Kustomization = TakenOverChange, p.From
+			d.Change = TakenOverChange
+			d.Kustomization = p.From
 		case d.Change == diff.Deleted:
 			d.Note = p.Unsure
 		}

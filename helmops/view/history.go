@@ -54,7 +54,9 @@ func testsOf(s v1beta1.Snapshot) map[string]string {
 		if out == nil {
 			out = map[string]string{}
 		}
+
 		out[name] = hook.Phase
 	}
+
 	return out
 }

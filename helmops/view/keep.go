@@ -20,9 +20,11 @@ func (d *Differences) Keeps(objects []v1beta1.KeptObject, namespace string) {
 			if home == "" && kept.Namespace != "" {
 				home = namespace
 			}
+
 			same := v1beta1.KeptObject{Group: o.Group, Kind: o.Kind, Namespace: home, Name: o.Name}
 			if o.Change == diff.Deleted && kept.SameObject(same) {
-				o.Change, o.Note = KeptChange, kept.Reason
+				o.Change = KeptChange
+				o.Note = kept.Reason
 			}
 		}
 	}

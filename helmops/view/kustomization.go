@@ -65,6 +65,7 @@ func NewKustomizationRow(k *v1beta1.Kustomization) KustomizationRow {
 	if c := meta.FindStatusCondition(k.Status.Conditions, v1beta1.DriftedCondition); c != nil {
 		row.Drifted = string(c.Status)
 	}
+
 	return row
 }
 
@@ -78,9 +79,11 @@ func (r Reader) Kustomizations(
 	if err := r.list(ctx, v1beta1.KustomizationKind, namespace, &list, options...); err != nil {
 		return out, err
 	}
+
 	for i := range list.Items {
 		out.Items = append(out.Items, NewKustomizationRow(&list.Items[i]))
 	}
+
 	slices.SortFunc(out.Items, func(a, b KustomizationRow) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
@@ -108,6 +111,7 @@ func Rendered(content *engine.Content, mask redact.Mask) (List[map[string]any], 
 	for _, hook := range content.Hooks {
 		texts = append(texts, hook.Manifest)
 	}
+
 	var objects []map[string]any
 	var secret []any
 	for _, text := range texts {
@@ -115,15 +119,19 @@ func Rendered(content *engine.Content, mask redact.Mask) (List[map[string]any], 
 		if err != nil {
 			return out, fmt.Errorf("the manifest: %w", err)
 		}
+
 		objects = append(objects, found...)
 	}
+
 	for _, o := range objects {
 		secret = append(secret, redact.SecretContent(o)...)
 	}
+
 	mask = mask.Join(redact.NewMask(secret...))
 	for _, o := range objects {
 		out.Items = append(out.Items, shownObject(o, mask.Apply))
 	}
+
 	return out, nil
 }
 
@@ -134,6 +142,7 @@ func shownObject(object map[string]any, mask func(string) string) map[string]any
 	if object["kind"] == "Secret" && !strings.Contains(version, "/") {
 		hide = func(string) string { return Masked }
 	}
+
 	shown := map[string]any{}
 	for field, value := range object {
 		switch field {
@@ -143,6 +152,7 @@ func shownObject(object map[string]any, mask func(string) string) map[string]any
 			shown[field] = hidden(value, hide)
 		}
 	}
+
 	return shown
 }
 
@@ -154,12 +164,14 @@ func hidden(value any, mask func(string) string) any {
 		for key, below := range v {
 			out[key] = hidden(below, mask)
 		}
+
 		return out
 	case []any:
 		out := make([]any, 0, len(v))
 		for _, below := range v {
 			out = append(out, hidden(below, mask))
 		}
+
 		return out
 	case string:
 		return mask(v)
@@ -186,20 +198,25 @@ func PreviewDifferences(previewed []apply.Previewed, show Disclosure) (Differenc
 			out.Objects = append(out.Objects, stayingDifference(p))
 			continue
 		}
+
 		before, err := documentOf(p.Live)
 		if err != nil {
 			return out, err
 		}
+
 		after, err := documentOf(p.Would)
 		if err != nil {
 			return out, err
 		}
+
 		changes, err := diff.Compare(before, after, "", mask)
 		if err != nil {
 			return out, err
 		}
+
 		out.Objects = append(out.Objects, inHands(p, differencesOf(changes))...)
 	}
+
 	for _, o := range out.Objects {
 		for i := range o.Fields {
 			if f := &o.Fields[i]; f.From != "" && !show.Former {
@@ -207,6 +224,7 @@ func PreviewDifferences(previewed []apply.Previewed, show Disclosure) (Differenc
 			}
 		}
 	}
+
 	return out, nil
 }
 
@@ -218,6 +236,7 @@ func hidingLive(previewed []apply.Previewed, mask func(string) string) func(stri
 			content = append(content, redact.SecretContent(p.Live.Object)...)
 		}
 	}
+
 	live := redact.NewMask(content...)
 	return func(text string) string {
 		if mask != nil {

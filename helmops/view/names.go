@@ -23,6 +23,7 @@ func Similar(name string, candidates []string, limit int) []string {
 			near = append(near, scored{candidate, score})
 		}
 	}
+
 	slices.SortFunc(near, func(a, b scored) int {
 		return cmp.Or(cmp.Compare(a.score, b.score), strings.Compare(a.name, b.name))
 	})
@@ -30,6 +31,7 @@ func Similar(name string, candidates []string, limit int) []string {
 	for _, n := range near[:min(len(near), limit)] {
 		names = append(names, n.name)
 	}
+
 	return names
 }
 
@@ -40,20 +42,24 @@ func distance(a, b string) int {
 		rows[i] = make([]int, len(b)+1)
 		rows[i][0] = i
 	}
+
 	for j := range rows[0] {
 		rows[0][j] = j
 	}
+
 	for i := 1; i <= len(a); i++ {
 		for j := 1; j <= len(b); j++ {
 			change := 1
 			if a[i-1] == b[j-1] {
 				change = 0
 			}
+
 			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+change)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
 				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
 			}
 		}
 	}
+
 	return rows[len(a)][len(b)]
 }

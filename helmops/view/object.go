@@ -177,8 +177,10 @@ func releaseSource(hr *v1beta1.HelmRelease) (Reference, bool) {
 	default:
 		return out, false
 	}
+
 	if out.Namespace == "" {
 		out.Namespace = hr.Namespace
 	}
+
 	return out, true
 }

@@ -56,6 +56,7 @@ func PhaseOf(o v1beta1.Conditioned) Phase {
 	case f.observed <= 0 || f.observed != o.GetGeneration():
 		return Pending
 	}
+
 	return judged(o, reconciling)
 }
 
@@ -77,6 +78,7 @@ func judged(o v1beta1.Conditioned, reconciling *metav1.Condition) Phase {
 	case isTrue(ready):
 		return Pending
 	}
+
 	return Unknown
 }
 
@@ -116,6 +118,7 @@ func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
 	if o.GetGeneration() < generation {
 		return s
 	}
+
 	// The token is echoed when the work is done, not when it begins.
 	answered := handled(factsOf(o).handled, token) && s.Phase != Pending
 	s.Started = answered || s.Phase == Progressing
@@ -126,6 +129,7 @@ func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
 		s.Done = answered
 	default:
 	}
+
 	return s
 }
 
@@ -138,16 +142,20 @@ func (s *Settlement) count(o v1beta1.Conditioned) {
 	var unhealthy []v1beta1.ObjectHealth
 	switch v := o.(type) {
 	case *v1beta1.HelmRelease:
-		inventory, unhealthy = v.Status.Inventory, v.Status.Unhealthy
+		inventory = v.Status.Inventory
+		unhealthy = v.Status.Unhealthy
 		s.HealthKnown = s.Phase != Progressing
 	case *v1beta1.Kustomization:
-		inventory, unhealthy = v.Status.Inventory, v.Status.Unhealthy
+		inventory = v.Status.Inventory
+		unhealthy = v.Status.Unhealthy
 		s.HealthKnown = true
 	}
+
 	if inventory == nil {
 		s.HealthKnown = false
 		return
 	}
+
 	s.Objects = len(inventory.Entries)
 	health := condition(o, v1beta1.HealthyCondition)
 	s.HealthKnown = s.HealthKnown && (isTrue(health) || isFalse(health))

@@ -120,6 +120,7 @@ func notReady(o v1beta1.Conditioned, reason string) Phase {
 	if !known {
 		row = fails
 	}
+
 	switch o.(type) {
 	case *v1beta1.HelmChart, *v1beta1.HelmRelease, *v1beta1.Kustomization:
 		return row.dependent

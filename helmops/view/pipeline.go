@@ -52,6 +52,7 @@ func chartsRow(p *v1beta1.ReleasePipeline) StageRow {
 	default:
 		r.Phase = string(Ready)
 	}
+
 	return r
 }
 
@@ -70,23 +71,34 @@ func StageRows(p *v1beta1.ReleasePipeline) []StageRow {
 	if p.Spec.Subject.Charts != nil {
 		return []StageRow{chartsRow(p)}
 	}
+
 	rows := make([]StageRow, 0, len(p.Spec.Stages))
 	for _, spec := range p.Spec.Stages {
 		r := StageRow{Namespace: p.Namespace, Pipeline: p.Name, Stage: spec.Name, Phase: string(Unknown)}
 		if s := StageOf(p, spec.Name); s != nil {
-			r.Phase, r.Message, r.Gates = s.Phase, s.Message, s.Gates
+			r.Phase = s.Phase
+			r.Message = s.Message
+			r.Gates = s.Gates
 			if len(s.Gates) > 0 {
-				r.Candidate, r.CandidateValues = s.Candidate, s.CandidateValues
+				r.Candidate = s.Candidate
+				r.CandidateValues = s.CandidateValues
 			}
+
 			if d := s.Delivery; d != nil {
-				r.Version, r.Digest, r.ValuesDigest, r.Since = d.Version, d.Digest, d.ValuesDigest, &d.At
+				r.Version = d.Version
+				r.Digest = d.Digest
+				r.ValuesDigest = d.ValuesDigest
+				r.Since = &d.At
 			}
 		}
+
 		if p.Spec.Suspend {
 			r.Phase = string(Suspended)
 		}
+
 		rows = append(rows, r)
 	}
+
 	return rows
 }
 

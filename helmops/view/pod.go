@@ -43,10 +43,12 @@ func crashesOf(pod *corev1.Pod) []Crash {
 		if ended == nil || s.Ready {
 			continue
 		}
+
 		out = append(out, Crash{
 			Namespace: pod.Namespace, Pod: pod.Name, Container: s.Name, ExitCode: ended.ExitCode,
 			Reason: cmp.Or(ended.Reason, "Error"), Restarts: s.RestartCount, Previous: previous,
 		})
 	}
+
 	return out
 }

@@ -73,9 +73,11 @@ func NewReceiverStatus(r *v1beta1.Receiver) ReceiverStatus {
 			Kind: resource.Kind, Namespace: cmp.Or(resource.Namespace, r.Namespace), Name: resource.Name,
 		})
 	}
+
 	if out.Phase != Ready {
 		out.Next = nextOfObject(r, shortDuration(r.GetInterval()))
 	}
+
 	return out
 }
 
@@ -120,12 +122,14 @@ func NewPipelineStatus(p *v1beta1.ReleasePipeline, source *Related) PipelineStat
 	if len(p.Status.Candidates) > 0 {
 		out.Newest = p.Status.Candidates[0].Version
 	}
+
 	if phase == Ready {
 		out.Next = Next{
 			Action:  NextReconcile,
 			Message: "a new candidate of the source is promoted from stage to stage as it passes the gates",
 		}
 	}
+
 	return out
 }
 
@@ -218,12 +222,14 @@ func NewFreezeStatus(f *v1beta1.ReleaseFreeze, now time.Time) FreezeStatus {
 	if f.Spec.Selector != nil {
 		out.Selector = metav1.FormatLabelSelector(f.Spec.Selector)
 	}
+
 	switch {
 	case f.Spec.From != nil && f.Spec.From.After(now):
 		out.Phase = FreezePlanned
 	case f.Spec.Until != nil && !now.Before(f.Spec.Until.Time):
 		out.Phase = FreezeEnded
 	}
+
 	out.Active = out.Phase == FreezeActive
 	return out
 }

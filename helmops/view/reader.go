@@ -49,9 +49,11 @@ func (r Reader) Releases(ctx context.Context, namespace string, options ...clien
 	if err := r.list(ctx, v1beta1.HelmReleaseKind, namespace, &list, options...); err != nil {
 		return out, err
 	}
+
 	for i := range list.Items {
 		out.Items = append(out.Items, NewReleaseRow(&list.Items[i]))
 	}
+
 	slices.SortFunc(out.Items, func(a, b ReleaseRow) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
@@ -70,11 +72,13 @@ func (r Reader) Sources(
 		if err := r.list(ctx, kind, namespace, list, options...); err != nil {
 			return List[SourceRow]{Items: []SourceRow{}}, err
 		}
+
 		err := meta.EachListItem(list, sourceRows(&out.Items))
 		if err != nil {
 			return List[SourceRow]{Items: []SourceRow{}}, fmt.Errorf("read the list of %s: %w", kind, err)
 		}
 	}
+
 	slices.SortFunc(out.Items, func(a, b SourceRow) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
 	})
@@ -125,6 +129,7 @@ func (r Reader) Objects(
 	if err := r.list(ctx, kind, namespace, list, options...); err != nil {
 		return nil, err
 	}
+
 	var out []Object
 	err := meta.EachListItem(list, func(item runtime.Object) error {
 		if object, ok := item.(Object); ok {
@@ -135,6 +140,7 @@ func (r Reader) Objects(
 	if err != nil {
 		return nil, fmt.Errorf("read the list of %s: %w", kind, err)
 	}
+
 	slices.SortFunc(out, func(a, b Object) int {
 		return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
 	})
@@ -147,10 +153,12 @@ func (r Reader) Names(ctx context.Context, kind, namespace string) ([]string, er
 	if err := r.list(ctx, kind, namespace, list); err != nil {
 		return nil, err
 	}
+
 	names := make([]string, 0, len(list.Items))
 	for _, item := range list.Items {
 		names = append(names, item.Name)
 	}
+
 	slices.Sort(names)
 	return names, nil
 }
@@ -161,10 +169,12 @@ func (r Reader) Namespaces(ctx context.Context, kind, name string) ([]string, er
 	if err := r.list(ctx, kind, "", list, client.MatchingFields{"metadata.name": name}); err != nil {
 		return nil, err
 	}
+
 	namespaces := make([]string, 0, len(list.Items))
 	for _, item := range list.Items {
 		namespaces = append(namespaces, item.Namespace)
 	}
+
 	slices.Sort(namespaces)
 	return namespaces, nil
 }
@@ -179,7 +189,8 @@ func relatedOf(ref Reference, object Object, err error) Related {
 	out := Related{Reference: ref, Phase: Unknown}
 	switch {
 	case apierrors.IsNotFound(err):
-		out.Phase, out.Message = Missing, "does not exist"
+		out.Phase = Missing
+		out.Message = "does not exist"
 		return out
 	case apierrors.IsForbidden(err):
 		out.Message = "you may not read it"
@@ -188,6 +199,7 @@ func relatedOf(ref Reference, object Object, err error) Related {
 		out.Message = "could not be read: " + err.Error()
 		return out
 	}
+
 	out.Phase, out.Message = PhaseOf(object), messageOf(object)
 	out.Ready = status.IsReady(object)
 	if source, ok := object.(v1beta1.Source); ok {
@@ -195,6 +207,7 @@ func relatedOf(ref Reference, object Object, err error) Related {
 			out.Revision = artifact.Revision
 		}
 	}
+
 	return out
 }
 
@@ -205,18 +218,21 @@ func (r Reader) dependency(ctx context.Context, own, namespace string, d v1beta1
 	if d.IsOwn(own) {
 		return r.related(ctx, reference)
 	}
+
 	out := Related{Reference: reference, Phase: Unknown}
 	kind, err := d.GetGroupVersionKind(own)
 	if err != nil {
 		out.Message = err.Error()
 		return out
 	}
+
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(kind)
 	err = r.client.Get(ctx, types.NamespacedName{Namespace: reference.Namespace, Name: reference.Name}, object)
 	switch {
 	case apierrors.IsNotFound(err) || meta.IsNoMatchError(err):
-		out.Phase, out.Message = Missing, "does not exist"
+		out.Phase = Missing
+		out.Message = "does not exist"
 	case apierrors.IsForbidden(err):
 		out.Message = "you may not read it"
 	case err != nil:
@@ -226,6 +242,7 @@ func (r Reader) dependency(ctx context.Context, own, namespace string, d v1beta1
 		out.Message, out.Ready = report.Full(), report.State == health.Current
 		out.Phase = map[health.State]Phase{health.Current: Ready, health.InProgress: Progressing, health.Failed: Failed}[report.State]
 	}
+
 	return out
 }
 

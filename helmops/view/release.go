@@ -172,12 +172,15 @@ func NewReleaseRow(hr *v1beta1.HelmRelease) ReleaseRow {
 	if ref, ok := releaseSource(hr); ok {
 		row.Source = &ref
 	}
+
 	if newest := hr.Status.Latest(); newest != nil {
 		row.Chart = chartOf(*newest)
 		row.AppVersion = newest.AppVersion
-		row.Revision, row.RevisionStatus = int(newest.Version), newest.Status
+		row.Revision = int(newest.Version)
+		row.RevisionStatus = newest.Status
 		row.DeployedAt = newest.LastDeployed.DeepCopy()
 	}
+
 	row.Healthy, row.Verified, row.Drifted = statusOf(hr, v1beta1.HealthyCondition), statusOf(hr, v1beta1.VerifiedCondition),
 		statusOf(hr, v1beta1.DriftedCondition)
 	return row
@@ -205,11 +208,13 @@ func NewReleaseStatus(hr *v1beta1.HelmRelease, source *Related, dependencies []R
 	if v := hr.Status.LastVerified; v != nil {
 		out.LastVerified = &Verified{Revision: int(v.Revision), At: v.At}
 	}
+
 	for _, ref := range hr.Spec.ValuesFrom {
 		out.ValuesFrom = append(out.ValuesFrom, ValuesSource{
 			Kind: ref.Kind, Name: ref.Name, Key: ref.GetValuesKey(), Optional: ref.Optional,
 		})
 	}
+
 	return out
 }
 
@@ -237,6 +242,7 @@ func conditionsOf(o v1beta1.Conditioned) []Condition {
 				Since: c.LastTransitionTime})
 		}
 	}
+
 	return out
 }
 
@@ -247,6 +253,7 @@ func ofRevision(hr *v1beta1.HelmRelease, conditions []Condition) []Condition {
 	if newest == nil {
 		return conditions
 	}
+
 	for i := range conditions {
 		c := &conditions[i]
 		speaks := c.Type == v1beta1.ReadyCondition || c.Type == v1beta1.VerifiedCondition || c.Type == v1beta1.TestSuccessCondition
@@ -254,6 +261,7 @@ func ofRevision(hr *v1beta1.HelmRelease, conditions []Condition) []Condition {
 			c.Since = newest.LastDeployed
 		}
 	}
+
 	return conditions
 }
 
@@ -268,13 +276,16 @@ func countInventory(inventory *v1beta1.ResourceInventory) Inventory {
 	if inventory == nil {
 		return out
 	}
+
 	counts := map[string]int{}
 	for _, entry := range inventory.Entries {
 		counts[entry.ID[strings.LastIndexByte(entry.ID, '_')+1:]]++
 	}
+
 	for kind, n := range counts {
 		out.Kinds = append(out.Kinds, KindCount{Kind: kind, Count: n})
 	}
+
 	slices.SortFunc(out.Kinds, func(a, b KindCount) int { return strings.Compare(a.Kind, b.Kind) })
 	out.Total = len(inventory.Entries)
 	return out
@@ -285,6 +296,7 @@ func lastAttempt(hr *v1beta1.HelmRelease) *Attempt {
 	if s.LastAttemptedReleaseAction == "" {
 		return nil
 	}
+
 	out := &Attempt{
 		Action: s.LastAttemptedReleaseAction, Version: s.LastAttemptedRevision, Digest: s.LastAttemptedRevisionDigest,
 		Generation: s.LastAttemptedGeneration, EndedAt: s.LastAttemptedAt.DeepCopy(), Failures: s.Failures,
@@ -292,6 +304,7 @@ func lastAttempt(hr *v1beta1.HelmRelease) *Attempt {
 	if PhaseOf(hr) == Ready {
 		out.Failures = 0 // the status counts until the next attempt, what failed is over
 	}
+
 	return out
 }
 
@@ -315,6 +328,7 @@ func nextOf(hr *v1beta1.HelmRelease) Next {
 	if next, is := nextOfPhase(phase); is {
 		return next
 	}
+
 	switch phase {
 	case Deleting:
 		return Next{Action: NextDelete, Message: deletingMessage(hr)}

@@ -35,6 +35,7 @@ func (e *RequestError) Request() string {
 	if e.Name != "" {
 		b.WriteString(" " + e.Name)
 	}
+
 	switch {
 	case e.OfCluster():
 	case e.Namespace == "":
@@ -42,6 +43,7 @@ func (e *RequestError) Request() string {
 	default:
 		b.WriteString(" in namespace " + e.Namespace)
 	}
+
 	return b.String()
 }
 

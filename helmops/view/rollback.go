@@ -30,11 +30,13 @@ func RollbackTarget(hr *v1beta1.HelmRelease, revision int) (v1beta1.Snapshot, er
 		return v1beta1.Snapshot{}, &NoRollbackError{Why: "the controller has not told yet which chart and values it should run " +
 			"(status.inputDigest is empty), and a request holds against these only; see that its source is ready"}
 	}
+
 	rule := plan.RollbackRuleOf(hr)
 	records := plan.RecordsOf(history)
 	if revision != 0 {
 		return namedTarget(history, records, rule, revision)
 	}
+
 	targets := rule.Targets(records)
 	if newest := &records[0]; rule.Refuses(newest, true) == "" {
 		targets = rule.Others(records, newest)
@@ -42,6 +44,7 @@ func RollbackTarget(hr *v1beta1.HelmRelease, revision int) (v1beta1.Snapshot, er
 	if len(targets) == 0 {
 		return v1beta1.Snapshot{}, &NoRollbackError{Why: "its history has no good revision but what runs; it has: " + revisionsText(history)}
 	}
+
 	at := slices.IndexFunc(history, func(s v1beta1.Snapshot) bool { return int(s.Version) == targets[0].Version })
 	return history[at], nil
 }
@@ -56,6 +59,7 @@ func namedTarget(
 		if rule.Refuses(&records[i], true) == "" {
 			return s, nil
 		}
+
 		return s, &NoRollbackError{Why: fmt.Sprintf("revision %d never ran well, it is %s; the history has: %s",
 			revision, ended(s), revisionsText(history))}
 	}

@@ -18,9 +18,11 @@ func notTaken(s v1beta1.HelmReleaseStatus) []string {
 			"version %s (%s) is not taken: it failed with these values on %s (%s); a reset sets it free",
 			bad.ChartVersion, v1beta1.ShortDigest(bad.ChartDigest), utc(bad.Since), bad.Reason))
 	}
+
 	if h := s.Held; h != nil {
 		out = append(out, fmt.Sprintf("version %s (%s) is not taken for now: %s: %s",
 			h.ChartVersion, v1beta1.ShortDigest(h.ChartDigest), h.Reason, h.Message))
 	}
+
 	return out
 }

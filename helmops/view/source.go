@@ -55,9 +55,12 @@ func NewSourceRow(source v1beta1.Source) SourceRow {
 		CreatedAt:     source.GetCreationTimestamp(),
 	}
 	if artifact := fetchedOf(source); artifact != nil {
-		row.Revision, row.Digest, row.Size = artifact.Revision, artifact.Digest, artifact.Size
+		row.Revision = artifact.Revision
+		row.Digest = artifact.Digest
+		row.Size = artifact.Size
 		row.UpdatedAt = artifact.LastUpdateTime.DeepCopy()
 	}
+
 	switch v := source.(type) {
 	case *v1beta1.Bucket:
 		row.URL = v.Address()
@@ -73,6 +76,7 @@ func NewSourceRow(source v1beta1.Source) SourceRow {
 			row.Source = &ref
 		}
 	}
+
 	return row
 }
 

@@ -64,10 +64,12 @@ func (r Reader) Source(ctx context.Context, kind string, key types.NamespacedNam
 	if err != nil {
 		return SourceStatus{}, err
 	}
+
 	source, ok := object.(v1beta1.Source)
 	if !ok {
 		return SourceStatus{}, nil
 	}
+
 	out := NewSourceStatus(source, r.sourceOf(ctx, object))
 	out.UsedBy, out.Notes = r.Users(ctx, Reference{Kind: kind, Namespace: key.Namespace, Name: key.Name})
 	return out, nil
@@ -120,6 +122,7 @@ func nextOfObject(o v1beta1.Conditioned, every string) Next {
 	if next, is := nextOfPhase(phase); is {
 		return next
 	}
+
 	switch phase {
 	case Deleting:
 		return Next{Action: NextDelete, Message: "the object goes away"}

@@ -85,6 +85,7 @@ func (r Reader) Trace(
 			Namespace: key.Namespace, Name: key.Name, Err: err,
 		}
 	}
+
 	t := tracer{Reader: r, other: other, seen: map[Reference]bool{}, out: Trace{
 		Kind: kind.Kind, Group: kind.Group, Namespace: first.Namespace, Name: first.Name,
 		Steps: []Step{}, Notes: []string{},
@@ -93,12 +94,14 @@ func (r Reader) Trace(
 		t.ofOwnKind(ctx, Reference{kind.Kind, first.Namespace, first.Name})
 		return t.out, nil
 	}
+
 	for _, object := range slices.Backward(t.owners(ctx, first)) {
 		if t.maker(ctx, object, object.GroupVersionKind().GroupKind()) {
 			t.out.Managed = true
 			break
 		}
 	}
+
 	return t.out, nil
 }
 
@@ -136,6 +139,7 @@ func (t *tracer) owners(ctx context.Context, object *metav1.PartialObjectMetadat
 		if reference == nil {
 			return chain
 		}
+
 		kind := schema.FromAPIVersionAndKind(reference.APIVersion, reference.Kind)
 		key := types.NamespacedName{Namespace: object.Namespace, Name: reference.Name}
 		owner, err := metadataOf(ctx, t.other, kind, key)
@@ -151,12 +155,14 @@ func (t *tracer) owners(ctx context.Context, object *metav1.PartialObjectMetadat
 			t.note("the owner %s %s was replaced by another object of that name", kind.Kind, reference.Name)
 			return chain
 		}
+
 		t.out.Steps = append(t.out.Steps, Step{
 			Role: RoleOwner, Kind: kind.Kind, Group: kind.Group, Namespace: owner.Namespace, Name: owner.Name,
 		})
 		chain = append(chain, owner)
 		object = owner
 	}
+
 	return chain
 }
 
@@ -192,10 +198,12 @@ func (t *tracer) maker(ctx context.Context, object client.Object, kind schema.Gr
 		if hr == nil {
 			return false
 		}
+
 		t.inventory(hr.Status.Inventory, object, kind, "HelmRelease "+hr.Namespace+"/"+hr.Name)
 		t.add(ctx, RoleRelease, Reference{v1beta1.HelmReleaseKind, hr.Namespace, hr.Name})
 		return true
 	}
+
 	labels := object.GetLabels()
 	ref := Reference{
 		Kind: v1beta1.KustomizationKind, Namespace: labels[v1beta1.KustomizationNamespaceLabel],
@@ -207,6 +215,7 @@ func (t *tracer) maker(ctx context.Context, object client.Object, kind schema.Gr
 	if ks, ok := t.add(ctx, RoleKustomization, ref).(*v1beta1.Kustomization); ok {
 		t.inventory(ks.Status.Inventory, object, kind, ref.String())
 	}
+
 	return true
 }
 
@@ -239,12 +248,14 @@ func (t *tracer) releaseOf(ctx context.Context, namespace, name string) *v1beta1
 		t.note("the HelmRelease of Helm release %s/%s cannot be looked for: %s", namespace, name, err)
 		return nil
 	}
+
 	for i := range list.Items {
 		hr := &list.Items[i]
 		if hr.Spec.KubeConfig == nil && hr.GetReleaseName() == name && hr.GetReleaseNamespace() == namespace {
 			return hr
 		}
 	}
+
 	t.note("no HelmRelease installs Helm release %s/%s; another Helm client has made it", namespace, name)
 	return nil
 }
@@ -266,11 +277,13 @@ func (t *tracer) add(ctx context.Context, role string, ref Reference) Object {
 	if t.seen[ref] {
 		return nil
 	}
+
 	t.seen[ref] = true
 	object, err := t.step(ctx, role, ref)
 	if err != nil {
 		return nil
 	}
+
 	t.madeFrom(ctx, object, ref.Kind)
 	return object
 }
@@ -281,6 +294,7 @@ func (t *tracer) madeFrom(ctx context.Context, object Object, kind string) bool 
 	if kind == v1beta1.KustomizationKind {
 		role = RoleSource
 	}
+
 	source := object
 	for ref, has := SourceOf(source); has; ref, has = SourceOf(source) {
 		var err error
@@ -288,6 +302,7 @@ func (t *tracer) madeFrom(ctx context.Context, object Object, kind string) bool 
 			break
 		}
 	}
+
 	return t.maker(ctx, object, schema.GroupKind{Group: v1beta1.GroupVersion.Group, Kind: kind})
 }
 
@@ -305,6 +320,7 @@ func (t *tracer) step(ctx context.Context, role string, ref Reference) (Object, 
 	if err == nil {
 		step.describe(object)
 	}
+
 	t.out.Steps = append(t.out.Steps, step)
 	return object, err
 }
@@ -314,9 +330,11 @@ func (s *Step) describe(object Object) {
 	switch v := object.(type) {
 	case *v1beta1.HelmRelease:
 		row := NewReleaseRow(v)
-		s.HelmRevision, s.Chart = row.Revision, row.Chart
+		s.HelmRevision = row.Revision
+		s.Chart = row.Chart
 	case *v1beta1.Kustomization:
-		s.Revision, s.Path = v.Status.LastAppliedRevision, v.Spec.Path
+		s.Revision = v.Status.LastAppliedRevision
+		s.Path = v.Spec.Path
 	case v1beta1.Source:
 		s.URL = NewSourceRow(v).URL
 	}

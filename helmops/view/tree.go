@@ -100,14 +100,20 @@ func inventoriedOf(o Object) inventoried {
 	var out inventoried
 	switch v := o.(type) {
 	case *v1beta1.HelmRelease:
-		inventory, out.remote, out.exprs = v.Status.Inventory, v.Spec.KubeConfig != nil, v.Spec.HealthCheckExprs
+		inventory = v.Status.Inventory
+		out.remote = v.Spec.KubeConfig != nil
+		out.exprs = v.Spec.HealthCheckExprs
 		out.asHelm = v.WaitsAsHelm()
 	case *v1beta1.Kustomization:
-		inventory, out.remote, out.exprs = v.Status.Inventory, v.Spec.KubeConfig != nil, v.Spec.HealthCheckExprs
+		inventory = v.Status.Inventory
+		out.remote = v.Spec.KubeConfig != nil
+		out.exprs = v.Spec.HealthCheckExprs
 	}
+
 	if inventory != nil {
 		out.refs = inventory.Entries
 	}
+
 	return out
 }
 
@@ -126,10 +132,12 @@ func (r Reader) Tree(ctx context.Context, owner Object) (Tree, error) {
 		out.Notes = append(out.Notes, "the objects are in another cluster (spec.kubeConfig) and were not looked at")
 		return out, nil
 	}
+
 	if len(refs) > maxObjects {
 		out.Notes = append(out.Notes, fmt.Sprintf("only the first %d of %d objects were looked at", maxObjects, len(refs)))
 		refs = refs[:maxObjects]
 	}
+
 	rules, err := health.NewRules(of.exprs)
 	if err != nil {
 		out.Notes = append(out.Notes, "spec.healthCheckExprs cannot be understood and were left out: "+err.Error())
@@ -137,15 +145,18 @@ func (r Reader) Tree(ctx context.Context, owner Object) (Tree, error) {
 	if of.asHelm {
 		rules = rules.AsHelm()
 	}
+
 	l := looker{client: r.client, rules: rules}
 	found, err := l.objects(ctx, refs)
 	if err != nil {
 		return out, err
 	}
+
 	owned, notes, err := l.owned(ctx, found)
 	if err != nil {
 		return out, err
 	}
+
 	out.Notes = append(out.Notes, notes...)
 	for _, f := range found {
 		node := f.node
@@ -155,8 +166,10 @@ func (r Reader) Tree(ctx context.Context, owner Object) (Tree, error) {
 		if node.State == string(health.Current) {
 			out.Healthy++
 		}
+
 		out.Objects = append(out.Objects, node)
 	}
+
 	return out, nil
 }
 
@@ -184,6 +197,7 @@ func (l looker) objects(ctx context.Context, refs []v1beta1.ResourceRef) ([]seen
 			})
 		})
 	}
+
 	return out, group.Wait()
 }
 
@@ -192,6 +206,7 @@ func (l looker) object(ctx context.Context, ref v1beta1.ResourceRef) (seen, erro
 	if !ok {
 		return seen{node: Node{Name: ref.ID, State: StateUnknown, Message: "the inventory does not say which object it is"}}, nil
 	}
+
 	gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
 	out := seen{node: Node{Kind: kind, Group: group, Namespace: namespace, Name: name}}
 	object := &unstructured.Unstructured{}
@@ -200,15 +215,19 @@ func (l looker) object(ctx context.Context, ref v1beta1.ResourceRef) (seen, erro
 	if health.MetadataOnly(gvk.GroupKind()) && !l.rules.Judges(gvk.GroupKind()) {
 		metadata := &metav1.PartialObjectMetadata{}
 		metadata.SetGroupVersionKind(gvk)
-		into, object = metadata, nil
+		into = metadata
+		object = nil
 	}
+
 	err := l.client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, into)
 	resource, _ := meta.UnsafeGuessKindToResource(gvk)
 	switch {
 	case apierrors.IsNotFound(err):
-		out.node.State, out.node.Message = StateMissing, "does not exist"
+		out.node.State = StateMissing
+		out.node.Message = "does not exist"
 	case meta.IsNoMatchError(err):
-		out.node.State, out.node.Message = StateUnknown, "the cluster does not serve its kind"
+		out.node.State = StateUnknown
+		out.node.Message = "the cluster does not serve its kind"
 	case apierrors.IsForbidden(err):
 		out.node.State, out.node.Message = StateUnknown, "you may not get "+resource.GroupResource().String()+within(namespace)
 	case err != nil:
@@ -218,6 +237,7 @@ func (l looker) object(ctx context.Context, ref v1beta1.ResourceRef) (seen, erro
 	default:
 		out.object, out.node = object, l.judged(object) //nolint:contextcheck // judging sends no request
 	}
+
 	return out, nil
 }
 
@@ -238,12 +258,14 @@ func (l looker) judged(object *unstructured.Unstructured) Node {
 	if object.GetDeletionTimestamp() != nil {
 		node.Message = "is being deleted"
 	}
+
 	if pod := podOf(object); pod != nil {
 		if cause := health.PodCause(pod); cause != "" {
 			node.Message = cause
 		}
 		node.crashes = crashesOf(pod)
 	}
+
 	return node
 }
 
@@ -256,6 +278,7 @@ func (l looker) owned(ctx context.Context, found []seen) (map[types.UID][]*unstr
 			if c.custom && !custom {
 				continue
 			}
+
 			list := &unstructured.UnstructuredList{}
 			list.SetGroupVersionKind(c.kind.GroupVersion().WithKind(c.kind.Kind + "List"))
 			err := l.client.List(ctx, list, client.InNamespace(namespace), client.Limit(maxListed))
@@ -270,6 +293,7 @@ func (l looker) owned(ctx context.Context, found []seen) (map[types.UID][]*unstr
 			case list.GetContinue() != "":
 				notes = append(notes, fmt.Sprintf("only the first %d %s%s were looked at", maxListed, name, within(namespace)))
 			}
+
 			for i := range list.Items {
 				for _, owner := range list.Items[i].GetOwnerReferences() {
 					out[owner.UID] = append(out[owner.UID], &list.Items[i])
@@ -277,6 +301,7 @@ func (l looker) owned(ctx context.Context, found []seen) (map[types.UID][]*unstr
 			}
 		}
 	}
+
 	slices.Sort(notes)
 	return out, notes, nil
 }
@@ -295,6 +320,7 @@ func owners(found []seen) map[string]bool {
 			out[f.node.Namespace] = true
 		}
 	}
+
 	return out
 }
 
@@ -303,6 +329,7 @@ func (l looker) children(owner types.UID, owned map[types.UID][]*unstructured.Un
 	if owner == "" || depth == 0 {
 		return nil
 	}
+
 	var out []Node
 	for _, object := range owned[owner] {
 		node := l.judged(object)
@@ -312,8 +339,10 @@ func (l looker) children(owner types.UID, owned map[types.UID][]*unstructured.Un
 				continue
 			}
 		}
+
 		out = append(out, node)
 	}
+
 	slices.SortFunc(out, func(a, b Node) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
 	})

@@ -52,12 +52,14 @@ func (r Reader) possibleUsers(ctx context.Context, of Reference) (objects []Obje
 				ResourceOf(kind), of.Namespace))
 			found, err = r.Objects(ctx, kind, of.Namespace)
 		}
+
 		switch {
 		case apierrors.IsForbidden(err):
 			notes[len(notes)-1] = "you may not list " + ResourceOf(kind)
 		case err != nil:
 			notes = append(notes, fmt.Sprintf("%s could not be listed: %s", ResourceOf(kind), err))
 		}
+
 		objects = append(objects, found...)
 	}
 	return objects, notes
@@ -71,11 +73,13 @@ func UsersOf(of Reference, objects []Object) []User {
 		if by == "" {
 			continue
 		}
+
 		reference := Reference{Kind: KindOf(o), Namespace: o.GetNamespace(), Name: o.GetName()}
 		user := User{Related: relatedOf(reference, o, nil), By: by}
 		user.HeldUp = user.Phase == Waiting
 		users = append(users, user)
 	}
+
 	slices.SortFunc(users, func(a, b User) int {
 		return cmp.Or(
 			strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
@@ -88,6 +92,7 @@ func usesBy(o Object, of Reference) string {
 	if source, ok := SourceOf(o); ok && source == of {
 		return UsesAsSource
 	}
+
 	for _, d := range dependenciesOf(o) {
 		reference := Reference{
 			Kind: cmp.Or(d.Kind, KindOf(o)), Namespace: cmp.Or(d.Namespace, o.GetNamespace()), Name: d.Name,
@@ -97,6 +102,7 @@ func usesBy(o Object, of Reference) string {
 			return UsesAsDependency
 		}
 	}
+
 	return ""
 }
 
@@ -137,6 +143,7 @@ func NewSourceTree(of Reference, objects []Object) SourceTree {
 		if user.Kind == v1beta1.HelmChartKind {
 			user.Users = UsersOf(user.Reference, objects)
 		}
+
 		for _, u := range append([]User{*user}, user.Users...) {
 			tree.Total++
 			if u.Phase == Ready {
@@ -144,6 +151,7 @@ func NewSourceTree(of Reference, objects []Object) SourceTree {
 			}
 		}
 	}
+
 	return tree
 }
 

@@ -52,30 +52,37 @@ func (w *valuesWalk) walk(value any, path []string, text string) any {
 		if len(v) == 0 {
 			break
 		}
+
 		out := make(map[string]any, len(v))
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			out[key] = below(key, joined(text, key), v[key])
 		}
+
 		return out
 	case []any:
 		if len(v) == 0 {
 			break
 		}
+
 		out := make([]any, 0, len(v))
 		for i, item := range v {
 			out = append(out, below(strconv.Itoa(i), fmt.Sprintf("%s[%d]", text, i), item))
 		}
+
 		return out
 	}
+
 	if len(path) == 0 {
 		return value
 	}
+
 	layer, _ := w.origins.Of(path)
 	if layer.Secret {
 		value = Masked
 	} else if plain, ok := value.(string); ok {
 		value = w.mask(plain)
 	}
+
 	w.rows = append(w.rows, Value{Path: text, Value: value, From: w.origins.Name(path)})
 	return value
 }

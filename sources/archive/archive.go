@@ -83,10 +83,12 @@ func (m *metered) Read(p []byte) (int, error) {
 	if int64(len(p)) > m.b.Bytes+1 {
 		p = p[:m.b.Bytes+1]
 	}
+
 	n, err := m.r.Read(p)
 	if m.b.Bytes -= int64(n); m.b.Bytes < 0 {
 		return n - 1, m.b.TooLarge
 	}
+
 	return n, err
 }
 

@@ -32,21 +32,26 @@ func Follow(name string, link func(path string) (target string, ok bool)) (strin
 			if len(at) == 0 {
 				return "", ErrOutside
 			}
+
 			at = at[:len(at)-1]
 			continue
 		}
+
 		target, isLink := link(path.Join(append(slices.Clone(at), part)...))
 		if !isLink {
 			at = append(at, part)
 			continue
 		}
+
 		if hops++; hops > MaxHops {
 			return "", ErrLoop
 		}
 		if path.IsAbs(target) {
 			return "", ErrOutside
 		}
+
 		pending = append(strings.Split(target, "/"), pending...)
 	}
+
 	return path.Join(at...), nil
 }

@@ -71,10 +71,12 @@ func (c Claim) String() string {
 	if c.Type != "" && c.Type != PromotionType {
 		return "of type " + c.Type
 	}
+
 	text := "that the chart was verified"
 	if c.Stage != "" {
 		text += " in stage " + c.Stage
 	}
+
 	switch {
 	case c.Pipeline != "" && c.Namespace != "":
 		text += " of pipeline " + c.Namespace + "/" + c.Pipeline
@@ -83,6 +85,7 @@ func (c Claim) String() string {
 	case c.Namespace != "":
 		text += " in namespace " + c.Namespace
 	}
+
 	return text
 }
 
@@ -98,10 +101,12 @@ func (c Claim) Check(kind string, predicate []byte) error {
 	if kind != PromotionType {
 		return nil
 	}
+
 	var p Promotion
 	if err := json.Unmarshal(predicate, &p); err != nil {
 		return fmt.Errorf("its predicate cannot be read")
 	}
+
 	switch {
 	case c.Namespace != "" && c.Namespace != p.Namespace, c.Pipeline != "" && c.Pipeline != p.Pipeline:
 		return fmt.Errorf("it is of pipeline %.100q", p.Namespace+"/"+p.Pipeline)
@@ -110,7 +115,9 @@ func (c Claim) Check(kind string, predicate []byte) error {
 		for _, s := range p.Verified {
 			names = append(names, s.Name)
 		}
+
 		return fmt.Errorf("it names the stages %.200q", strings.Join(names, ", "))
 	}
+
 	return nil
 }

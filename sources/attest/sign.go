@@ -51,36 +51,44 @@ func NewSigner(data map[string][]byte) (*Signer, error) {
 			found = append(found, name)
 		}
 	}
+
 	if len(found) != 1 {
 		return nil, badKey("the Secret has %d private keys, whose names end in %s; it has to be one", len(found),
 			keySuffix)
 	}
+
 	name := found[0]
 	var password cryptoutils.PassFunc
 	if text, ok := data[strings.TrimSuffix(name, keySuffix)+passwordSuffix]; ok {
 		password = func(bool) ([]byte, error) { return text, nil }
 	}
+
 	key, err := cryptoutils.UnmarshalPEMToPrivateKey(data[name], password)
 	if err != nil {
 		return nil, badKey("the key %q of the Secret is no private key in PEM that can be read", name)
 	}
+
 	private, ok := key.(crypto.Signer)
 	if !ok {
 		return nil, badKey("the key %q of the Secret cannot sign", name)
 	}
+
 	switch private.(type) {
 	case *ecdsa.PrivateKey, ed25519.PrivateKey:
 	default:
 		return nil, badKey("the key %q of the Secret is neither ECDSA nor Ed25519", name)
 	}
+
 	public, err := cryptoutils.MarshalPublicKeyToPEM(private.Public())
 	if err != nil {
 		return nil, badKey("the key %q of the Secret has no public key", name)
 	}
+
 	signer, err := signature.LoadSigner(private, crypto.SHA256)
 	if err != nil {
 		return nil, badKey("the key %q of the Secret is of a kind that is not accepted", name)
 	}
+
 	return &Signer{key: signer, public: public}, nil
 }
 
@@ -99,10 +107,12 @@ func (s *Signer) Sign(name, digest, predicateType string, predicate any) ([]byte
 	if err != nil {
 		return nil, fmt.Errorf("writing the statement: %w", err)
 	}
+
 	raw, err := s.key.SignMessage(bytes.NewReader(envelope(PayloadType, statement)))
 	if err != nil {
 		return nil, fmt.Errorf("signing the statement: %w", err)
 	}
+
 	return json.Marshal(map[string]any{
 		"mediaType":            BundleType,
 		"verificationMaterial": map[string]any{"publicKey": map[string]any{"hint": ""}},

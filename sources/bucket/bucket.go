@@ -74,6 +74,7 @@ func New(o Options) (*Bucket, error) {
 	if strings.Contains(o.Endpoint, "://") {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the endpoint is host or host:port, without a scheme; spec.insecure chooses plain http")
 	}
+
 	u, err := transport.ParseURL(scheme+"://"+o.Endpoint, scheme)
 	if err != nil {
 		return nil, err
@@ -81,6 +82,7 @@ func New(o Options) (*Bucket, error) {
 	if strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the endpoint is host or host:port, without a path")
 	}
+
 	o.Endpoint = u.Host
 	if err := s3utils.CheckValidBucketName(o.Bucket); err != nil {
 		return nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.100q cannot be the name of a bucket", o.Bucket)
@@ -91,11 +93,13 @@ func New(o Options) (*Bucket, error) {
 	if strings.Trim(o.Region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" {
 		return nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.100q cannot be a region", o.Region)
 	}
+
 	o.Limits.Bytes = cmp.Or(max(o.Limits.Bytes, 0), DefaultByteLimit)
 	o.Limits.Objects = cmp.Or(max(o.Limits.Objects, 0), DefaultObjectLimit)
 	if o.HTTP == nil {
 		o.HTTP = transport.New(transport.Options{})
 	}
+
 	b := &Bucket{opts: o, base: transport.Base(transport.As(o.HTTP, o.Credentials))}
 	_, err = b.client()
 	return b, err
@@ -121,5 +125,6 @@ func (b *Bucket) client() (*minio.Client, error) {
 	if err != nil {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, transport.Redact(err, b.opts.Credentials), "using the endpoint")
 	}
+
 	return c, nil
 }

@@ -45,6 +45,7 @@ func (b *Bucket) download(ctx context.Context, objects []object, take func(o obj
 	if err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	room := semaphore.NewWeighted(aheadBytes)
@@ -59,6 +60,7 @@ func (b *Bucket) download(ctx context.Context, objects []object, take func(o obj
 				}
 				go func() { promise <- arrive(func() ([]byte, error) { return b.read(ctx, client, o) }) }()
 			}
+
 			select {
 			case arrivals <- promise:
 			case <-ctx.Done():
@@ -74,6 +76,7 @@ func (b *Bucket) download(ctx context.Context, objects []object, take func(o obj
 			room.Release(o.size + perObject)
 		}
 	}
+
 	return nil
 }
 
@@ -83,6 +86,7 @@ func (b *Bucket) next(ctx context.Context, client *minio.Client, o object, arriv
 	if !ok {
 		return b.failure(ctx.Err(), b.getting(o))
 	}
+
 	if o.size <= smallObject {
 		got := <-promise
 		if got.crash != nil {
@@ -91,18 +95,22 @@ func (b *Bucket) next(ctx context.Context, client *minio.Client, o object, arriv
 		if got.err != nil {
 			return got.err
 		}
+
 		return take(o, bytes.NewReader(got.content))
 	}
+
 	content, err := b.open(ctx, client, o)
 	if err != nil {
 		return err
 	}
+
 	defer content.Close()
 	exact := &exactly{r: content, left: o.size}
 	err = take(o, exact)
 	if exact.err != nil {
 		return b.failure(exact.err, b.getting(o))
 	}
+
 	return err
 }
 
@@ -122,11 +130,13 @@ func (b *Bucket) read(ctx context.Context, client *minio.Client, o object) ([]by
 	if err != nil {
 		return nil, err
 	}
+
 	defer body.Close()
 	content := bytes.NewBuffer(make([]byte, 0, o.size+bytes.MinRead))
 	if _, err := content.ReadFrom(&exactly{r: body, left: o.size}); err != nil {
 		return nil, b.failure(err, b.getting(o))
 	}
+
 	return content.Bytes(), nil
 }
 
@@ -136,15 +146,18 @@ func (b *Bucket) open(ctx context.Context, client *minio.Client, o object) (io.R
 	if err := options.SetMatchETag(o.etag); err != nil {
 		return nil, b.failure(err, b.getting(o))
 	}
+
 	body, info, _, err := minio.Core{Client: client}.GetObject(ctx, b.opts.Bucket, o.key, options)
 	if err != nil {
 		return nil, b.failure(err, b.getting(o))
 	}
+
 	// Not every server looks at If-Match.
 	if info.ETag != "" && info.ETag != o.etag || info.Size != o.size && info.Size >= 0 {
 		_ = body.Close()
 		return nil, b.failure(errChanged, b.getting(o))
 	}
+
 	return body, nil
 }
 
@@ -166,16 +179,19 @@ func (e *exactly) Read(p []byte) (int, error) {
 	if e.err != nil {
 		return 0, e.err
 	}
+
 	n, err := e.r.Read(p)
 	e.left -= int64(n)
 	switch {
 	case e.left < 0:
-		n, err = 0, errChanged
+		n = 0
+		err = errChanged
 	case errors.Is(err, io.EOF) && e.left > 0:
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		e.err = err
 	}
+
 	return n, err
 }

@@ -34,10 +34,12 @@ func (b *Bucket) Fetch(ctx context.Context, rev Revision, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+
 	files, err := f.choose(ctx, filter)
 	if err != nil {
 		return err
 	}
+
 	zip := gzip.NewWriter(w)
 	archive := tar.NewWriter(zip)
 	err = b.download(ctx, files, func(o object, content io.Reader) error {
@@ -45,6 +47,7 @@ func (b *Bucket) Fetch(ctx context.Context, rev Revision, w io.Writer) error {
 		if err := archive.WriteHeader(header); err != nil {
 			return err
 		}
+
 		_, err := io.Copy(archive, content)
 		return err
 	})
@@ -54,6 +57,7 @@ func (b *Bucket) Fetch(ctx context.Context, rev Revision, w io.Writer) error {
 	if err := archive.Close(); err != nil {
 		return err
 	}
+
 	return zip.Close()
 }
 
@@ -73,18 +77,22 @@ func (f *fetch) patterns(ctx context.Context) (ignore.Matcher, error) {
 	if f.bucket.opts.Ignore != nil {
 		return f.rev.filter, nil
 	}
+
 	var named []object
 	total := int64(0)
 	for _, o := range f.rev.objects {
 		if !isIgnoreFile(o) {
 			continue
 		}
+
 		if total += o.size; o.size > ignore.MaxFileBytes || total > maxIgnoreBytes || len(named) == maxIgnoreFiles {
 			return ignore.Matcher{}, f.bad("%.200q has more than %d bytes, or all files of its name have more than %d, or there are more than %d of them",
 				o.key, ignore.MaxFileBytes, maxIgnoreBytes, maxIgnoreFiles)
 		}
+
 		named = append(named, o)
 	}
+
 	files := map[string][]byte{}
 	err := f.bucket.download(ctx, named, func(o object, content io.Reader) (err error) {
 		files[o.key], err = io.ReadAll(content)
@@ -93,6 +101,7 @@ func (f *fetch) patterns(ctx context.Context) (ignore.Matcher, error) {
 	if err != nil {
 		return ignore.Matcher{}, err
 	}
+
 	return ignore.New(nil, files)
 }
 
@@ -114,18 +123,22 @@ func (f *fetch) choose(ctx context.Context, filter ignore.Matcher) ([]object, er
 		if room -= o.size; room < 0 {
 			return nil, f.bad("its objects have more than the %d bytes that are allowed; spec.prefix and spec.ignore narrow them down", f.bucket.opts.Limits.Bytes)
 		}
+
 		for i, c := range o.key {
 			if c == '/' {
 				directories[o.key[:i]] = true
 			}
 		}
+
 		files = append(files, o)
 	}
+
 	for _, o := range files {
 		if directories[o.key] {
 			return nil, f.bad("%.200q is an object and a directory with others", o.key)
 		}
 	}
+
 	return files, nil
 }
 

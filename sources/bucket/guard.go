@@ -41,6 +41,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if list && g.asked.Add(1) > int64(g.pages) {
 		return nil, sources.Fail(v1beta1.InvalidContentReason, nil, "the list has more than %d pages", g.pages)
 	}
+
 	// An object that is stored compressed is wanted as it is stored: its size is known, and its ETag is for that.
 	req = req.Clone(req.Context())
 	req.Header.Set("Accept-Encoding", "identity")
@@ -48,12 +49,14 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if resp.StatusCode == http.StatusOK {
 		if list {
 			resp.Body = &page{r: transport.Limit(resp.Body, pageBytes), Closer: resp.Body}
 		}
 		return resp, nil
 	}
+
 	return nil, refuse(resp)
 }
 
@@ -102,14 +105,17 @@ func refuse(resp *http.Response) error {
 	if codeText.MatchString(body.Code) {
 		r.code = body.Code
 	}
+
 	for _, region := range []string{resp.Header.Get("x-amz-bucket-region"), body.Region} {
 		if regionText.MatchString(region) {
 			r.region = region
 		}
 	}
+
 	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusForbidden {
 		r.pause = transport.RetryAfter(resp.Header, time.Now())
 	}
+
 	return r
 }
 
@@ -119,12 +125,14 @@ func (b *Bucket) failure(err error, what string) error {
 	if malformed := (*xml.SyntaxError)(nil); errors.As(err, &malformed) { // the library quotes what it cannot read
 		return sources.Fail(v1beta1.FetchFailedReason, nil, "%s: the answer is not XML, line %d", what, malformed.Line)
 	}
+
 	if !errors.As(err, &r) {
 		if away := transport.Unreachable(err, "bucket server "+b.opts.Endpoint, b.opts.Endpoint); away != nil {
 			return away
 		}
 		return transport.Failure(err, b.opts.Credentials, what)
 	}
+
 	reason, text := r.explain(b.opts)
 	return sources.Fail(reason, nil, "%s: %s", what, text).After(r.pause)
 }
@@ -146,10 +154,12 @@ func (r *refusal) explain(o Options) (reason, text string) {
 	case refused:
 		return v1beta1.AuthenticationFailedReason, "access refused: " + r.Error()
 	}
+
 	reason = v1beta1.FetchFailedReason
 	if r.status == http.StatusNotFound {
 		reason = v1beta1.NotFoundReason
 	}
+
 	return reason, "the endpoint answered " + r.Error()
 }
 

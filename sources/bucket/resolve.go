@@ -42,10 +42,12 @@ func (b *Bucket) Resolve(ctx context.Context) (Revision, error) {
 	if err != nil {
 		return Revision{}, err
 	}
+
 	objects, err := b.list(ctx)
 	if err != nil {
 		return Revision{}, err
 	}
+
 	r := Revision{objects: objects, filter: filter}
 	// A .sourceignore may take back what the defaults ignore, so every object counts beside one.
 	all := b.opts.Ignore == nil && slices.ContainsFunc(objects, isIgnoreFile)
@@ -59,6 +61,7 @@ func (b *Bucket) Resolve(ctx context.Context) (Revision, error) {
 			fmt.Fprintf(hash, "%q %q %d\n", o.key, o.etag, o.size)
 		}
 	}
+
 	r.digest = sources.DigestPrefix + hex.EncodeToString(hash.Sum(nil))
 	return r, nil
 }
@@ -72,6 +75,7 @@ func (b *Bucket) list(ctx context.Context) ([]object, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	bad := func(format string, args ...any) error {
 		return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: %s", what, fmt.Sprintf(format, args...))
 	}
@@ -85,6 +89,7 @@ func (b *Bucket) list(ctx context.Context) ([]object, error) {
 		if count++; count > b.opts.Limits.Objects {
 			return nil, bad("it has more than the %d objects that are allowed; spec.prefix narrows them down", b.opts.Limits.Objects)
 		}
+
 		switch {
 		case !strings.HasPrefix(found.Key, b.opts.Prefix):
 			return nil, bad("the server listed %.200q, which does not begin with the prefix", found.Key)
@@ -93,17 +98,21 @@ func (b *Bucket) list(ctx context.Context) ([]object, error) {
 		case found.ETag == "" || found.Size < 0:
 			return nil, bad("the server gave no ETag or size for %.200q", found.Key)
 		}
+
 		objects = append(objects, object{key: found.Key, etag: found.ETag, size: found.Size})
 	}
+
 	// The library ends its list quietly when the context does.
 	if err := ctx.Err(); err != nil {
 		return nil, b.failure(err, what)
 	}
+
 	slices.SortFunc(objects, func(a, b object) int { return strings.Compare(a.key, b.key) })
 	for i := 1; i < len(objects); i++ {
 		if objects[i].key == objects[i-1].key {
 			return nil, bad("the server listed %.200q twice", objects[i].key)
 		}
 	}
+
 	return objects, nil
 }

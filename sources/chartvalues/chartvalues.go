@@ -43,14 +43,17 @@ func (f Files) Check() (Files, error) {
 	if len(f.Names) > maxFiles {
 		return f, sources.Stall(v1beta1.InvalidReferenceReason, nil, "valuesFiles names %d files, %d are allowed", len(f.Names), maxFiles)
 	}
+
 	out := Files{Lenient: f.Lenient}
 	for _, name := range f.Names {
 		clean := path.Clean(name)
 		if name == "" || clean == "." || path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsAny(clean, "\x00\\\n") {
 			return f, sources.Stall(v1beta1.InvalidReferenceReason, nil, "the values file %.200q must be relative and inside of the source", name)
 		}
+
 		out.Names = append(out.Names, clean)
 	}
+
 	return out, nil
 }
 
@@ -66,16 +69,20 @@ func (f Files) Merge(content map[string][]byte) ([]byte, error) {
 		if !there {
 			return nil, sources.Fail(v1beta1.NotFoundReason, nil, "the values file %q does not exist", name)
 		}
+
 		values := map[string]any{}
 		if err := yaml.Unmarshal(raw, &values); err != nil {
 			return nil, sources.Fail(v1beta1.InvalidContentReason, nil, "the values file %q is not a YAML object", name)
 		}
+
 		merged = chartutil.MergeTables(values, merged)
 	}
+
 	out, err := yaml.Marshal(merged)
 	if err != nil {
 		return nil, fmt.Errorf("writing the merged values: %w", err)
 	}
+
 	return out, nil
 }
 
@@ -86,6 +93,7 @@ func (f Files) Replace(packed io.Reader, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+
 	content := map[string][]byte{}
 	root := ""
 	for _, e := range entries {
@@ -93,13 +101,16 @@ func (f Files) Replace(packed io.Reader, w io.Writer) error {
 		if !nested || root != "" && root != top {
 			return broken(errors.New("it does not consist of one directory"))
 		}
+
 		root = top
 		content[rest] = e.content
 	}
+
 	merged, err := f.Merge(content)
 	if err != nil {
 		return err
 	}
+
 	name := root + "/" + ValuesFile
 	entries = slices.DeleteFunc(entries, func(e entry) bool { return e.header.Name == name })
 	entries = append(entries, entry{&tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg, Size: int64(len(merged))}, merged})
@@ -123,6 +134,7 @@ func read(packed io.Reader) ([]entry, error) {
 	if err != nil {
 		return nil, broken(err)
 	}
+
 	var entries []entry
 	seen := map[string]bool{}
 	for {
@@ -136,19 +148,23 @@ func read(packed io.Reader) ([]entry, error) {
 		if h.Typeflag == tar.TypeDir || h.Typeflag == tar.TypeXGlobalHeader {
 			continue
 		}
+
 		name, inside := archive.Inside(h.Name)
 		if err := check(h, name, inside && !seen[name], len(entries)); err != nil {
 			return nil, broken(err)
 		}
+
 		content, err := io.ReadAll(r)
 		if err != nil {
 			return nil, broken(err)
 		}
+
 		seen[name] = true
 		mode := int64(0o644)
 		if h.Mode&0o100 != 0 {
 			mode = 0o755
 		}
+
 		entries = append(entries, entry{&tar.Header{Name: name, Mode: mode, Typeflag: tar.TypeReg, Size: int64(len(content))}, content})
 	}
 }
@@ -177,8 +193,10 @@ func write(entries []entry, w io.Writer) error {
 			return err
 		}
 	}
+
 	if err := out.Close(); err != nil {
 		return err
 	}
+
 	return zip.Close()
 }

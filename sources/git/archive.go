@@ -33,8 +33,10 @@ func openArchive(r io.Reader, l Limits) (*treeArchive, error) {
 		if err != nil {
 			return nil, badArchive(err)
 		}
+
 		seeker = bytes.NewReader(content)
 	}
+
 	a := &treeArchive{source: seeker, limits: l, layout: layout{links: map[string]string{}}, exec: map[string]bool{}}
 	err := a.walk(func(h *tar.Header, name string, _ io.Reader) error {
 		switch h.Typeflag {
@@ -44,9 +46,11 @@ func openArchive(r io.Reader, l Limits) (*treeArchive, error) {
 		case tar.TypeSymlink:
 			a.layout.links[name] = h.Linkname
 		}
+
 		if len(a.layout.names)+len(a.layout.links) > l.Files {
 			return badArchive(fmt.Errorf("it has more than the %d files that are allowed", l.Files))
 		}
+
 		return nil
 	})
 	slices.Sort(a.layout.names)
@@ -66,11 +70,13 @@ func (a *treeArchive) walk(f func(h *tar.Header, name string, content io.Reader)
 	if _, err := a.source.Seek(0, io.SeekStart); err != nil {
 		return badArchive(err)
 	}
+
 	budget := archive.Budget{Bytes: archive.Room(a.limits.Bytes, a.limits.Files), TooLarge: transport.ErrTooLarge}
 	r, err := budget.Open(a.source)
 	if err != nil {
 		return badArchive(err)
 	}
+
 	a.left = decodeLeftOut(r.Extra)
 	for {
 		h, err := r.Next()
@@ -80,6 +86,7 @@ func (a *treeArchive) walk(f func(h *tar.Header, name string, content io.Reader)
 		if err != nil {
 			return badArchive(err)
 		}
+
 		name, inside := archive.Inside(h.Name)
 		if !inside {
 			return badArchive(fmt.Errorf("it has a file with the impossible name %.200q", h.Name))
@@ -100,10 +107,12 @@ func (a *treeArchive) read(names map[string]bool, limit int64) (map[string][]byt
 		if h.Size > limit {
 			return errTooLarge
 		}
+
 		raw, err := io.ReadAll(content)
 		if err != nil {
 			return err
 		}
+
 		limit -= int64(len(raw))
 		found[name] = raw
 		return nil

@@ -56,14 +56,17 @@ func PackChartWith(archive io.Reader, path string, values chartvalues.Files, w i
 	if err != nil {
 		return Chart{}, err
 	}
+
 	dir, err := cleanPath(path)
 	if err != nil {
 		return Chart{}, err
 	}
+
 	a, err := openArchive(archive, l.withDefaults())
 	if err != nil {
 		return Chart{}, err
 	}
+
 	p := &packing{archive: a, asked: dir, files: map[string]string{}}
 	if err := p.find(); err != nil {
 		return Chart{}, err
@@ -71,11 +74,13 @@ func PackChartWith(archive io.Reader, path string, values chartvalues.Files, w i
 	if err := p.load(); err != nil {
 		return Chart{}, err
 	}
+
 	if len(values.Names) > 0 {
 		if err := p.replaceValues(values); err != nil {
 			return Chart{}, err
 		}
 	}
+
 	return p.write(w)
 }
 
@@ -117,6 +122,7 @@ func (p *packing) find() error {
 	if err != nil {
 		return p.bad("%s", err)
 	}
+
 	p.dir = dir
 	if err := p.add(dir, "", 0); err != nil {
 		return err
@@ -124,11 +130,13 @@ func (p *packing) find() error {
 	if _, ok := p.files[chartFile]; !ok {
 		return p.notFound()
 	}
+
 	for _, left := range p.archive.left {
 		if dir == "" || strings.HasPrefix(left, dir+"/") {
 			return p.bad("the symbolic link %s leads out of the repository", left)
 		}
 	}
+
 	return nil
 }
 
@@ -137,11 +145,13 @@ func (p *packing) add(dir, prefix string, depth int) error {
 	if depth > archive.MaxHops {
 		return p.bad("its symbolic links lead back to themselves")
 	}
+
 	for _, real := range p.archive.layout.below(dir) {
 		// Links to directories of links multiply without ever adding a file.
 		if p.steps++; p.steps > p.archive.limits.Files {
 			return p.bad("it has more than the %d files that are allowed", p.archive.limits.Files)
 		}
+
 		name := prefix + strings.TrimPrefix(strings.TrimPrefix(real, dir), "/")
 		if _, isLink := p.archive.layout.links[real]; !isLink {
 			p.files[name] = real
@@ -149,6 +159,7 @@ func (p *packing) add(dir, prefix string, depth int) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -157,13 +168,16 @@ func (p *packing) addLink(link, name string, depth int) error {
 	if err != nil {
 		return p.bad("the symbolic link %.200q: %s", link, err)
 	}
+
 	if p.archive.layout.isFile(target) {
 		p.files[name] = target
 		return nil
 	}
+
 	if len(p.archive.layout.below(target)) == 0 {
 		return p.bad("the symbolic link %.200q leads to nothing", link)
 	}
+
 	return p.add(target, name+"/", depth+1)
 }
 
@@ -174,6 +188,7 @@ func (p *packing) notFound() error {
 	if len(p.files) > 0 {
 		missing = fmt.Sprintf("the directory %.200q has no %s", p.shown(), chartFile)
 	}
+
 	charts := p.archive.layout.charts()
 	switch {
 	case len(charts) == 0:
@@ -183,6 +198,7 @@ func (p *packing) notFound() error {
 	default:
 		missing += "; charts are in " + strings.Join(charts, ", ")
 	}
+
 	return sources.Fail(v1beta1.NotFoundReason, nil, "%s", missing)
 }
 
@@ -192,6 +208,7 @@ func (p *packing) load() error {
 	if err != nil {
 		return err
 	}
+
 	wanted := map[string]bool{}
 	for name, real := range p.files {
 		if rules.ignores(name) {
@@ -200,9 +217,11 @@ func (p *packing) load() error {
 		}
 		wanted[real] = true
 	}
+
 	if p.content, err = p.archive.read(wanted, maxChartBytes); err != nil {
 		return err
 	}
+
 	total := 0
 	for _, real := range p.files {
 		// A link stands for its target's bytes once more.
@@ -210,6 +229,7 @@ func (p *packing) load() error {
 			return errTooLarge
 		}
 	}
+
 	return nil
 }
 
@@ -225,23 +245,30 @@ func (p *packing) replaceValues(values chartvalues.Files) error {
 		if err != nil {
 			return p.bad("the values file %.200q: %s", name, err)
 		}
-		real[name], wanted[at] = at, true
+
+		real[name] = at
+		wanted[at] = true
 	}
+
 	found, err := p.archive.read(wanted, maxChartBytes)
 	if err != nil {
 		return err
 	}
+
 	content := map[string][]byte{}
 	for name, at := range real {
 		if raw, there := found[at]; there {
 			content[name] = raw
 		}
 	}
+
 	merged, err := values.Merge(content)
 	if err != nil {
 		return fmt.Errorf("packing the chart %q: %w", p.shown(), err)
 	}
-	p.files[chartvalues.ValuesFile], p.content[mergedValues] = mergedValues, merged
+
+	p.files[chartvalues.ValuesFile] = mergedValues
+	p.content[mergedValues] = merged
 	return nil
 }
 
@@ -262,12 +289,15 @@ func (p *packing) rules() (ignoreRules, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		text = string(content[real])
 	}
+
 	rules, err := parseIgnore(text)
 	if err != nil {
 		return nil, p.bad("its %s: %s", ignoreFile, err)
 	}
+
 	return rules, nil
 }
 
@@ -277,6 +307,7 @@ func (p *packing) write(w io.Writer) (Chart, error) {
 	if err != nil {
 		return Chart{}, err
 	}
+
 	zip := gzip.NewWriter(w)
 	out := tar.NewWriter(zip)
 	sum := sha256.New()
@@ -287,6 +318,7 @@ func (p *packing) write(w io.Writer) (Chart, error) {
 		if p.archive.exec[real] {
 			header.Mode = 0o755
 		}
+
 		fmt.Fprintf(sum, "%q %o %d\n", name, header.Mode, len(content))
 		sum.Write(content)
 		if err := out.WriteHeader(header); err != nil {
@@ -296,12 +328,14 @@ func (p *packing) write(w io.Writer) (Chart, error) {
 			return Chart{}, err
 		}
 	}
+
 	if err := out.Close(); err != nil {
 		return Chart{}, err
 	}
 	if err := zip.Close(); err != nil {
 		return Chart{}, err
 	}
+
 	digest := sources.DigestPrefix + hex.EncodeToString(sum.Sum(nil))
 	return Chart{
 		ChartRevision: v1beta1.ChartRevision{
@@ -318,6 +352,7 @@ func (p *packing) metadata() (*chart.Metadata, error) {
 	if !ok {
 		return nil, p.bad("its %s names %s", ignoreFile, chartFile)
 	}
+
 	meta := &chart.Metadata{}
 	if err := yaml.Unmarshal(raw, meta); err != nil {
 		return nil, p.bad("%s cannot be read: %.300s", chartFile, err)
@@ -328,5 +363,6 @@ func (p *packing) metadata() (*chart.Metadata, error) {
 	if err := meta.Validate(); err != nil {
 		return nil, p.bad("%s: %.300s", chartFile, err)
 	}
+
 	return meta, nil
 }

@@ -41,26 +41,31 @@ func (r *Remote) open(ctx context.Context, what string) (*exchange, error) {
 	if err != nil {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "%s: the URL cannot be parsed", what)
 	}
+
 	var auth gittransport.AuthMethod
 	if c := r.opts.Credentials; c.Token != "" {
 		auth = &githttp.TokenAuth{Token: c.Token}
 	} else if !c.IsZero() {
 		auth = &githttp.BasicAuth{Username: c.Username, Password: c.Password}
 	}
+
 	session, err := r.client.NewUploadPackSession(endpoint, auth)
 	if err != nil {
 		return nil, transport.Failure(err, r.opts.Credentials, what)
 	}
+
 	ctx, note := withNote(ctx)
 	ar, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
 		_ = session.Close()
 		return nil, r.failure(err, note, what)
 	}
+
 	if n := len(ar.References); n > r.opts.Limits.References {
 		_ = session.Close()
 		return nil, sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has %d, %d are allowed", what, n, r.opts.Limits.References)
 	}
+
 	return &exchange{remote: r, session: session, caps: ar.Capabilities, refs: newReferences(ar)}, nil
 }
 
@@ -84,15 +89,18 @@ func (e *exchange) pack(ctx context.Context, want request, what string) (*pack, 
 	if e.caps.Supports(capability.NoProgress) {
 		_ = req.Capabilities.Set(capability.NoProgress)
 	}
+
 	req.Wants = want.wants
 	if want.shallow && e.caps.Supports(capability.Shallow) {
 		req.Depth = packp.DepthCommits(1)
 		_ = req.Capabilities.Set(capability.Shallow)
 	}
+
 	if want.filter != "" {
 		req.Filter = want.filter
 		_ = req.Capabilities.Set(capability.Filter)
 	}
+
 	ctx, note := withNote(ctx)
 	resp, err := e.session.UploadPack(ctx, req)
 	if err != nil {
@@ -102,11 +110,13 @@ func (e *exchange) pack(ctx context.Context, want request, what string) (*pack, 
 		}
 		return nil, e.remote.failure(err, note, what)
 	}
+
 	defer resp.Close()
 	p, err := readPack(demux(req, resp), e.remote.opts.Limits, growerOf(ctx))
 	if err != nil {
 		return nil, e.remote.failure(err, note, what)
 	}
+
 	return p, nil
 }
 
@@ -133,6 +143,7 @@ func (r *Remote) failure(err error, n *note, what string) error {
 		}
 		return r.unanswered(n.err, what)
 	}
+
 	known := (*sources.Error)(nil)
 	switch {
 	case errors.As(err, &known):
@@ -140,6 +151,7 @@ func (r *Remote) failure(err error, n *note, what string) error {
 	case errors.Is(err, gittransport.ErrEmptyRemoteRepository):
 		return sources.Fail(v1beta1.NotFoundReason, nil, "%s: the repository is empty", what)
 	}
+
 	return r.unanswered(err, what)
 }
 
@@ -176,11 +188,13 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		n = &note{}
 	}
+
 	resp, err := g.base.RoundTrip(req)
 	if err != nil {
 		n.err = err
 		return nil, err
 	}
+
 	limit := g.limits.Bytes
 	switch {
 	case resp.StatusCode >= http.StatusBadRequest:
@@ -190,6 +204,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	case strings.HasSuffix(req.URL.Path, "/info/refs"):
 		limit = int64(g.limits.References) * referenceBytes
 	}
+
 	resp.Body = &notedBody{Reader: transport.Limit(resp.Body, limit), Closer: resp.Body, note: n}
 	return resp, nil
 }

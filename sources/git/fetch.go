@@ -30,21 +30,25 @@ func (r *Remote) Fetch(ctx context.Context, rev Revision, w io.Writer) (signed s
 	if !sources.IsCommit(rev.Commit) {
 		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.100q is not a full commit in lower case", rev.Commit)
 	}
+
 	what := "fetching " + rev.String() + " of " + r.name
 	ctx, end, err := r.begin(ctx)
 	if err != nil {
 		return "", err
 	}
+
 	defer end()
 	e, err := r.open(ctx, what)
 	if err != nil {
 		return "", err
 	}
+
 	defer e.close()
 	p, err := e.fetch(ctx, rev, what)
 	if err != nil {
 		return "", err
 	}
+
 	if v := r.opts.Verify; v != nil {
 		tag, is := e.refs.objects[tagPrefix+rev.Name]
 		if v.Tag && !is {
@@ -54,6 +58,7 @@ func (r *Remote) Fetch(ctx context.Context, rev Revision, w io.Writer) (signed s
 			return "", err
 		}
 	}
+
 	return signed, r.writeTree(ctx, p, rev, w, what)
 }
 
@@ -64,6 +69,7 @@ func (e *exchange) fetch(ctx context.Context, rev Revision, what string) (*pack,
 		// Every server hands out what it lists: for an annotated tag that is the tag and not its commit.
 		return e.shallow(ctx, e.refs.objects[name], rev, what)
 	}
+
 	if rev.Name != "" {
 		if name == "" {
 			return nil, sources.Fail(v1beta1.NotFoundReason, nil, "%s: %q is gone from the repository", what, rev.Name)
@@ -71,6 +77,7 @@ func (e *exchange) fetch(ctx context.Context, rev Revision, what string) (*pack,
 		if !e.caps.Supports(capability.Filter) {
 			return e.deep(ctx, name, rev, what)
 		}
+
 		// The commits alone show whether the branch has this one; they are small.
 		history, err := e.pack(ctx, request{wants: []plumbing.Hash{e.refs.objects[name]}, filter: packp.FilterTreeDepth(0)}, what)
 		if err != nil {
@@ -80,10 +87,12 @@ func (e *exchange) fetch(ctx context.Context, rev Revision, what string) (*pack,
 			return nil, notIn(rev, what)
 		}
 	}
+
 	p, err := e.shallow(ctx, hash(rev.Commit), rev, what)
 	if errors.Is(err, errRefused) {
 		return e.deep(ctx, name, rev, what)
 	}
+
 	return p, err
 }
 
@@ -106,9 +115,11 @@ func (e *exchange) deep(ctx context.Context, name string, rev Revision, what str
 			wants = append(wants, h)
 		}
 	}
+
 	if len(wants) == 0 {
 		return nil, notIn(rev, what)
 	}
+
 	plumbing.HashesSort(wants)
 	p, err := e.pack(ctx, request{wants: slices.Compact(wants)}, what)
 	if err != nil {
@@ -117,6 +128,7 @@ func (e *exchange) deep(ctx context.Context, name string, rev Revision, what str
 	if !p.has(hash(rev.Commit)) {
 		return nil, notIn(rev, what)
 	}
+
 	return p, nil
 }
 

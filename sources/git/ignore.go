@@ -30,6 +30,7 @@ func parseIgnore(text string) (ignoreRules, error) {
 		if strings.Contains(text, "**") {
 			return nil, errors.New("a double star is not supported by helm")
 		}
+
 		rule := ignoreRule{pattern: text}
 		rule.pattern, rule.negated = strings.CutPrefix(rule.pattern, "!")
 		rule.pattern, rule.dirOnly = strings.CutSuffix(rule.pattern, "/")
@@ -38,8 +39,10 @@ func parseIgnore(text string) (ignoreRules, error) {
 		if _, err := path.Match(rule.pattern, "abc"); err != nil {
 			return nil, errors.New("a pattern cannot be read")
 		}
+
 		rules = append(rules, rule)
 	}
+
 	return rules, nil
 }
 

@@ -34,6 +34,7 @@ func (l layout) follow(name string) (string, error) {
 	case errors.Is(err, archive.ErrLoop):
 		return "", errLoop
 	}
+
 	return at, err
 }
 
@@ -49,15 +50,18 @@ func (l layout) below(dir string) []string {
 	if dir != "" {
 		prefix = dir + "/"
 	}
+
 	var found []string
 	for i := sort.SearchStrings(l.names, prefix); i < len(l.names) && strings.HasPrefix(l.names[i], prefix); i++ {
 		found = append(found, l.names[i])
 	}
+
 	for link := range l.links {
 		if strings.HasPrefix(link, prefix) {
 			found = append(found, link)
 		}
 	}
+
 	slices.Sort(found)
 	return found
 }
@@ -70,6 +74,7 @@ func (l layout) charts() []string {
 			all = append(all, path.Dir(name))
 		}
 	}
+
 	slices.Sort(all)
 	return slices.DeleteFunc(slices.Clone(all), func(dir string) bool {
 		for i := range dir {
@@ -95,6 +100,7 @@ func encodeLeftOut(paths []string) []byte {
 	if len(paths) == 0 {
 		return nil
 	}
+
 	text := ""
 	for _, p := range paths {
 		if len(text)+len(p)+1 > extraBytes {
@@ -102,6 +108,7 @@ func encodeLeftOut(paths []string) []byte {
 		}
 		text += p + "\n"
 	}
+
 	extra := append([]byte(extraID), 0, 0)
 	binary.LittleEndian.PutUint16(extra[2:], uint16(len(text)&0xffff)) // extraBytes is less
 	return append(extra, text...)
@@ -116,6 +123,7 @@ func decodeLeftOut(extra []byte) []string {
 		if string(extra[:2]) == extraID {
 			return strings.Split(strings.TrimSuffix(string(extra[4:4+size]), "\n"), "\n")
 		}
+
 		extra = extra[4+size:]
 	}
 	return nil

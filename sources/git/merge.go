@@ -49,9 +49,11 @@ func Merge(base io.ReadSeeker, parts []Part, w io.Writer, l Limits) error {
 			return err
 		}
 	}
+
 	if len(merge.winner) > merge.limits.Files {
 		return badArchive(fmt.Errorf("together they have more than the %d files that are allowed", merge.limits.Files))
 	}
+
 	zip := gzip.NewWriter(w)
 	zip.Extra = encodeLeftOut(merge.left)
 	merge.out = tar.NewWriter(zip)
@@ -61,9 +63,11 @@ func Merge(base io.ReadSeeker, parts []Part, w io.Writer, l Limits) error {
 			return err
 		}
 	}
+
 	if err := merge.out.Close(); err != nil {
 		return err
 	}
+
 	return zip.Close()
 }
 
@@ -84,18 +88,22 @@ func (m *merger) walk(part Part, f func(*tar.Header, string, io.Reader) error) e
 		if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeSymlink {
 			return nil
 		}
+
 		if part.From != "" {
 			rest, is := strings.CutPrefix(name, part.From+"/")
 			if !is {
 				return nil
 			}
+
 			name = rest
 		}
+
 		return f(h, path.Join(part.To, name), content)
 	})
 	if m.out == nil {
 		m.left = append(m.left, a.left...)
 	}
+
 	return err
 }
 
@@ -106,10 +114,12 @@ func (m *merger) copy(at int, h *tar.Header, name string, content io.Reader) err
 	if m.size += h.Size; m.size > m.limits.Bytes {
 		return badArchive(fmt.Errorf("together they have more than the %d bytes that are allowed", m.limits.Bytes))
 	}
+
 	header := &tar.Header{Name: name, Mode: h.Mode, Typeflag: h.Typeflag, Linkname: h.Linkname, Size: h.Size}
 	if err := m.out.WriteHeader(header); err != nil {
 		return err
 	}
+
 	_, err := io.Copy(m.out, content)
 	return err
 }

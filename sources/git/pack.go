@@ -45,6 +45,7 @@ func readPack(r io.Reader, l Limits, grow func(int64) error) (p *pack, err error
 	if _, err := io.Copy(f, &countedReader{r, grow}); err != nil {
 		return nil, err
 	}
+
 	needs, err := checkPack(f, l)
 	if err != nil {
 		return nil, err
@@ -52,10 +53,12 @@ func readPack(r io.Reader, l Limits, grow func(int64) error) (p *pack, err error
 	if err := grow(needs); err != nil {
 		return nil, err
 	}
+
 	writer := new(idxfile.Writer)
 	if err := rewind(f); err != nil {
 		return nil, err
 	}
+
 	parser, err := packfile.NewParser(packfile.NewScanner(f), writer)
 	if err != nil {
 		return nil, invalidPack(err)
@@ -63,10 +66,12 @@ func readPack(r io.Reader, l Limits, grow func(int64) error) (p *pack, err error
 	if _, err := parser.Parse(); err != nil {
 		return nil, invalidPack(err)
 	}
+
 	index, err := writer.Index()
 	if err != nil {
 		return nil, invalidPack(err)
 	}
+
 	return &pack{packfile.NewPackfileWithCache(index, nil, f, cache.NewObjectLRU(objectCache), 0)}, nil
 }
 
@@ -85,6 +90,7 @@ func checkPack(f billy.File, l Limits) (memory int64, err error) {
 	if err := rewind(f); err != nil {
 		return 0, err
 	}
+
 	s := packfile.NewScanner(f)
 	_, count, err := s.Header()
 	if err != nil {
@@ -93,12 +99,15 @@ func checkPack(f billy.File, l Limits) (memory int64, err error) {
 	if int64(count) > int64(l.Files)*objectsPerFile {
 		return 0, tooMuch("%d objects", count)
 	}
-	total, largest := int64(0), int64(0)
+
+	total := int64(0)
+	largest := int64(0)
 	for range count {
 		h, err := s.NextObjectHeader()
 		if err != nil {
 			return 0, invalidPack(err)
 		}
+
 		size := h.Length
 		head := &deltaHead{}
 		if _, _, err := s.NextObject(head); err != nil {
@@ -110,11 +119,13 @@ func checkPack(f billy.File, l Limits) (memory int64, err error) {
 		if size < 0 || size > l.Bytes {
 			return 0, tooMuch("an object of %d bytes", size)
 		}
+
 		largest = max(largest, size)
 		if total += size; total > l.Bytes*inflation {
 			return 0, tooMuch("objects of more than %d bytes together", l.Bytes*inflation)
 		}
 	}
+
 	return memoryOf(int64(count), largest, total), nil
 }
 
@@ -137,11 +148,14 @@ func (d *deltaHead) Write(p []byte) (int, error) {
 // target reads the second of the two numbers, seven bits per byte, least significant first. A number that does not fit
 // is negative.
 func (d *deltaHead) target() int64 {
-	value, shift, number := int64(0), 0, 0
+	value := int64(0)
+	shift := 0
+	number := 0
 	for _, b := range d.bytes {
 		if shift > 56 {
 			return -1
 		}
+
 		value |= int64(b&0x7f) << shift
 		shift += 7
 		if b&0x80 != 0 {
@@ -150,8 +164,11 @@ func (d *deltaHead) target() int64 {
 		if number++; number == 2 {
 			return value
 		}
-		value, shift = 0, 0
+
+		value = 0
+		shift = 0
 	}
+
 	return -1
 }
 
@@ -196,5 +213,6 @@ func (p *pack) object(h plumbing.Hash) (encoded plumbing.EncodedObject, err erro
 	if err != nil {
 		return nil, invalidPack(fmt.Errorf("object %s: %w", h, err))
 	}
+
 	return encoded, nil
 }

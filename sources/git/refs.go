@@ -67,13 +67,16 @@ func (r references) named(prefix, name, repository string) (Revision, error) {
 	if commit, ok := r.commit(prefix + name); ok {
 		return Revision{Name: name, Commit: commit}, nil
 	}
-	kind, others := "reference", ""
+
+	kind := "reference"
+	others := ""
 	switch prefix {
 	case branchPrefix:
 		kind, others = "branch", r.list("branches", branchPrefix)
 	case tagPrefix:
 		kind, others = "tag", r.list("tags", tagPrefix)
 	}
+
 	return Revision{}, sources.Fail(v1beta1.NotFoundReason, nil, "%s has no %s %.100q%s", repository, kind, name, others)
 }
 
@@ -122,6 +125,7 @@ func (r references) find(rev Revision) (name string, tip bool) {
 		}
 		return "", false
 	}
+
 	for _, full := range []string{branchPrefix + rev.Name, tagPrefix + rev.Name, rev.Name} {
 		commit, ok := r.commit(full)
 		if ok && commit == rev.Commit {
@@ -131,5 +135,6 @@ func (r references) find(rev Revision) (name string, tip bool) {
 			name = full
 		}
 	}
+
 	return name, false
 }

@@ -74,6 +74,7 @@ func (l Limits) withDefaults() Limits {
 	if l.References <= 0 {
 		l.References = DefaultReferenceLimit
 	}
+
 	return l
 }
 
@@ -128,6 +129,7 @@ func New(o Options) (*Remote, error) {
 	if u.RawQuery != "" {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the URL of a Git repository must not have a query")
 	}
+
 	o.Limits = o.Limits.withDefaults()
 	r := &Remote{
 		opts: o, name: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), endpoint: strings.TrimRight(u.String(), "/"),
@@ -136,9 +138,11 @@ func New(o Options) (*Remote, error) {
 		r.client, err = newShell(u, o)
 		return r, err
 	}
+
 	if o.HTTP == nil {
 		o.HTTP = transport.New(transport.Options{})
 	}
+
 	client := *o.HTTP
 	client.Transport = &guard{base: transport.Base(o.HTTP), limits: o.Limits}
 	r.client = githttp.NewClient(&client)
@@ -158,6 +162,7 @@ func parseURL(raw string) (*url.URL, error) {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the URL has no scheme; write ssh://%s@%s/%s",
 			parts[1], parts[2], parts[3])
 	}
+
 	u, err := url.Parse(strings.TrimSpace(raw))
 	if err != nil || u.Scheme != SSHScheme || u.User == nil {
 		return transport.ParseURL(raw, "https", "http", SSHScheme)
@@ -165,11 +170,13 @@ func parseURL(raw string) (*url.URL, error) {
 	if _, has := u.User.Password(); has {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the URL of %s must not hold a password", u.Host)
 	}
+
 	user := u.User
 	u.User = nil
 	if u, err = transport.ParseURL(u.String(), SSHScheme); err == nil {
 		u.User = user
 	}
+
 	return u, err
 }
 
@@ -189,10 +196,12 @@ func (r *Remote) Resolve(ctx context.Context, ref Ref) (Revision, error) {
 			return Revision{Commit: ref.Commit}, nil
 		}
 	}
+
 	e, err := r.open(ctx, "listing the references of "+r.name)
 	if err != nil {
 		return Revision{}, err
 	}
+
 	defer e.close()
 	return e.refs.choose(ref, r.name)
 }

@@ -52,18 +52,22 @@ func ReadTrustedKeys(data map[string][]byte) (TrustedKeys, error) {
 			if err != nil {
 				return TrustedKeys{}, untrusted("the key %q of the Secret holds no public keys of PGP", name)
 			}
+
 			keys.pgp[name] = ring
 		case strings.HasSuffix(name, sshSuffix):
 			found, err := publicKeys(data[name])
 			if err != nil {
 				return TrustedKeys{}, untrusted("the key %q of the Secret holds no public keys of SSH: %s", name, err)
 			}
+
 			keys.ssh[name] = found
 		}
 	}
+
 	if len(keys.pgp)+len(keys.ssh) == 0 {
 		return TrustedKeys{}, untrusted("the Secret has no public key: names of keys of PGP end in %s, those of SSH in %s", pgpSuffix, sshSuffix)
 	}
+
 	return keys, nil
 }
 
@@ -77,15 +81,19 @@ func publicKeys(text []byte) ([]ssh.PublicKey, error) {
 		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
 			continue
 		}
+
 		key, _, _, _, err := ssh.ParseAuthorizedKey(line)
 		if err != nil {
 			return nil, fmt.Errorf("line %d is not TYPE KEY", number+1)
 		}
+
 		found = append(found, key)
 	}
+
 	if len(found) == 0 {
 		return nil, errors.New("it has no line with a key")
 	}
+
 	return found, nil
 }
 
@@ -104,8 +112,10 @@ func (p *pack) verify(v Verification, rev Revision, tag plumbing.Hash, what stri
 		if err != nil {
 			return "", failed(fmt.Errorf("commit %s %w", rev.Commit, err))
 		}
+
 		signers = append(signers, "commit "+rev.Commit+" by "+by)
 	}
+
 	if v.Tag {
 		payload, signature, err := p.signedTag(tag)
 		if err == nil {
@@ -114,8 +124,10 @@ func (p *pack) verify(v Verification, rev Revision, tag plumbing.Hash, what stri
 		if err != nil {
 			return "", failed(fmt.Errorf("tag %.100q %w", rev.Name, err))
 		}
+
 		signers = append(signers, "tag "+rev.Name+" by "+by)
 	}
+
 	return strings.Join(signers, ", "), nil
 }
 
@@ -124,10 +136,12 @@ func (p *pack) signedCommit(h plumbing.Hash) (payload []byte, signature string, 
 	if err != nil {
 		return nil, "", err
 	}
+
 	c := &object.Commit{}
 	if err := c.Decode(encoded); err != nil {
 		return nil, "", invalidPack(err)
 	}
+
 	payload, err = withoutSignature(c.EncodeWithoutSignature)
 	return payload, c.PGPSignature, err
 }
@@ -140,10 +154,12 @@ func (p *pack) signedTag(h plumbing.Hash) (payload []byte, signature string, err
 	if encoded.Type() != plumbing.TagObject {
 		return nil, "", errors.New("is no annotated tag, so it cannot be signed")
 	}
+
 	t := &object.Tag{}
 	if err := t.Decode(encoded); err != nil {
 		return nil, "", invalidPack(err)
 	}
+
 	payload, err = withoutSignature(t.EncodeWithoutSignature)
 	signature = t.PGPSignature
 	if signature == "" { // the library knows only those of PGP at the end of a tag
@@ -151,6 +167,7 @@ func (p *pack) signedTag(h plumbing.Hash) (payload []byte, signature string, err
 			payload, signature = payload[:at], string(payload[at:])
 		}
 	}
+
 	return payload, signature, err
 }
 
@@ -159,10 +176,12 @@ func withoutSignature(encode func(plumbing.EncodedObject) error) ([]byte, error)
 	if err := encode(encoded); err != nil {
 		return nil, invalidPack(err)
 	}
+
 	r, err := encoded.Reader()
 	if err != nil {
 		return nil, invalidPack(err)
 	}
+
 	defer r.Close()
 	return io.ReadAll(r)
 }
@@ -180,12 +199,14 @@ func (k TrustedKeys) signer(payload []byte, signature string) (string, error) {
 	case strings.HasPrefix(signature, sshBegin):
 		return k.sshSigner(payload, signature)
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(k.pgp)) {
 		entity, err := openpgp.CheckArmoredDetachedSignature(k.pgp[name], bytes.NewReader(payload), strings.NewReader(signature), nil)
 		if err == nil {
 			return fmt.Sprintf("PGP key %s of %s", entity.PrimaryKey.KeyIdString(), name), nil
 		}
 	}
+
 	return "", fmt.Errorf("is signed with PGP, but by none of the trusted keys (%s), or the signature does not fit", k.names(k.pgpNames()))
 }
 
@@ -206,6 +227,7 @@ func (k TrustedKeys) sshSigner(payload []byte, armored string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	fingerprint := ssh.FingerprintSHA256(signed.PublicKey)
 	shown := signed.PublicKey.Marshal()
 	for _, name := range slices.Sorted(maps.Keys(k.ssh)) {
@@ -216,9 +238,11 @@ func (k TrustedKeys) sshSigner(payload []byte, armored string) (string, error) {
 			if err := sshsig.Verify(bytes.NewReader(payload), signed, trusted, signed.HashAlgorithm, gitNamespace); err != nil {
 				return "", fmt.Errorf("has a signature by the SSH key %s of %s that does not fit", fingerprint, name)
 			}
+
 			return fmt.Sprintf("SSH key %s of %s", fingerprint, name), nil
 		}
 	}
+
 	return "", fmt.Errorf("is signed by the SSH key %s, which is none of the trusted ones (%s)", fingerprint, k.names(slices.Sorted(maps.Keys(k.ssh))))
 }
 
@@ -228,6 +252,7 @@ func parseSSHSignature(armored string) (*sshsig.Signature, error) {
 	if block == nil || block.Type != sshsig.PEMType || len(bytes.TrimSpace(rest)) > 0 {
 		return nil, errors.New("has an SSH signature that cannot be read")
 	}
+
 	signed, err := sshsig.ParseSignature(block.Bytes)
 	switch {
 	case errors.Is(err, sshsig.ErrUnsupportedHashAlgorithm):
@@ -237,5 +262,6 @@ func parseSSHSignature(armored string) (*sshsig.Signature, error) {
 	case signed.Namespace != gitNamespace:
 		return nil, fmt.Errorf("has an SSH signature that was made for %.50q and not for git", signed.Namespace)
 	}
+
 	return signed, nil
 }

@@ -51,27 +51,33 @@ func newShell(u *url.URL, o Options) (*shell, error) {
 	if len(id.PrivateKey) == 0 || len(id.KnownHosts) == 0 {
 		return bad("a repository over SSH needs a Secret with the keys %s and %s", sources.IdentityKey, sources.KnownHostsKey)
 	}
+
 	port := u.Port()
 	if port == "" {
 		port = sshPort
 	}
+
 	s := &shell{address: net.JoinHostPort(u.Hostname(), port), path: u.Path, limits: o.Limits, network: o.Network}
 	known, err := hostOf(id.KnownHosts, s.address)
 	if err != nil {
 		return bad("the key %s of the Secret cannot be used: %s", sources.KnownHostsKey, err)
 	}
+
 	signer, err := signerOf(id)
 	if err != nil {
 		return nil, err
 	}
+
 	algorithms := known.Algorithms()
 	if len(algorithms) == 0 {
 		return bad("the key %s of the Secret has no line for %s", sources.KnownHostsKey, s.address)
 	}
+
 	user := sshUser
 	if u.User != nil {
 		user = u.User.Username()
 	}
+
 	s.config = &ssh.ClientConfig{
 		User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyAlgorithms: algorithms, Timeout: sshTimeout,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
@@ -100,6 +106,7 @@ func signerOf(id sources.Identity) (ssh.Signer, error) {
 	} else {
 		signer, err = ssh.ParsePrivateKey(id.PrivateKey)
 	}
+
 	var locked *ssh.PassphraseMissingError
 	switch {
 	case errors.As(err, &locked):
@@ -107,6 +114,7 @@ func signerOf(id sources.Identity) (ssh.Signer, error) {
 	case err != nil:
 		return nil, sources.Stall(v1beta1.AuthenticationFailedReason, nil, "the key %s of the Secret is no private key of SSH, or its passphrase is wrong", sources.IdentityKey)
 	}
+
 	return signer, nil
 }
 
@@ -165,10 +173,12 @@ func (s *shellSession) connect(ctx context.Context) error {
 	if s.client != nil {
 		return nil
 	}
+
 	conn, err := s.shell.network.DialContext(ctx, "tcp", s.shell.address)
 	if err != nil {
 		return err
 	}
+
 	s.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(sshTimeout))
 	c, channels, requests, err := ssh.NewClientConn(conn, s.shell.address, s.shell.config)
@@ -177,6 +187,7 @@ func (s *shellSession) connect(ctx context.Context) error {
 		_ = conn.Close()
 		return signInError(err)
 	}
+
 	_ = conn.SetDeadline(time.Time{})
 	s.client = ssh.NewClient(c, channels, requests)
 	return nil
@@ -194,6 +205,7 @@ func signInError(err error) error {
 	if _, why, found := strings.Cut(err.Error(), "known_hosts"); found {
 		return sources.Fail(v1beta1.AuthenticationFailedReason, nil, "signing in over SSH: known_hosts%s", why)
 	}
+
 	return err
 }
 
@@ -203,6 +215,7 @@ func (s *shellSession) begin() (*packp.AdvRefs, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	run := &uploadPack{session: session, stderr: &boundedBuffer{}}
 	session.Stderr = run.stderr
 	if run.in, err = session.StdinPipe(); err != nil {
@@ -214,6 +227,7 @@ func (s *shellSession) begin() (*packp.AdvRefs, error) {
 	if err := session.Start("git-upload-pack " + quoted(s.shell.path)); err != nil {
 		return nil, err
 	}
+
 	s.run = run
 	refs := packp.NewAdvRefs()
 	err = refs.Decode(transport.Limit(run.out, int64(s.shell.limits.References)*referenceBytes))
@@ -225,6 +239,7 @@ func (s *shellSession) begin() (*packp.AdvRefs, error) {
 	case err != nil:
 		return nil, err
 	}
+
 	gittransport.FilterUnsupportedCapabilities(refs.Capabilities)
 	return refs, nil
 }
@@ -238,9 +253,11 @@ func (u *uploadPack) complaint() error {
 			return sources.Fail(v1beta1.NotFoundReason, nil, "the server does not have the repository, or does not show it to the key of the Secret")
 		}
 	}
+
 	if text == "" {
 		text = "nothing"
 	}
+
 	return fmt.Errorf("the server ends the conversation and says %q", text)
 }
 
@@ -254,15 +271,18 @@ func (s *shellSession) UploadPack(ctx context.Context, req *packp.UploadPackRequ
 			return nil, err
 		}
 	}
+
 	run := s.run
 	s.run = nil
 	if err := run.ask(req); err != nil {
 		return nil, err
 	}
+
 	resp := packp.NewUploadPackResponse(req)
 	if err := resp.Decode(&runReader{Reader: transport.Limit(run.out, s.shell.limits.Bytes), run: run}); err != nil {
 		return nil, errors.Join(err, run.session.Close())
 	}
+
 	return resp, nil
 }
 
@@ -277,6 +297,7 @@ func (u *uploadPack) ask(req *packp.UploadPackRequest) error {
 	if err := pktline.NewEncoder(u.in).Encodef("done\n"); err != nil {
 		return err
 	}
+
 	return u.in.Close()
 }
 
@@ -299,7 +320,8 @@ func (s *shellSession) Close() error {
 	}
 	s.stop()
 	err := s.client.Close()
-	s.client, s.run = nil, nil
+	s.client = nil
+	s.run = nil
 	return err
 }
 

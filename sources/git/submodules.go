@@ -29,24 +29,29 @@ func (r *Remote) submodules(ctx context.Context, walk *walker, prefix string, mo
 	if depth >= maxModuleDepth || len(walk.modules) > maxModules {
 		return walk.bad("it has more than %d submodules, or they are nested more than %d deep", maxModules, maxModuleDepth)
 	}
+
 	urls, err := walk.moduleURLs(prefix)
 	if err != nil {
 		return err
 	}
+
 	for _, module := range slices.Clone(modules) {
 		address, known := urls[strings.TrimPrefix(module.path, prefix)]
 		if !known {
 			return walk.bad("the submodule %.200q has no URL in %s", module.path, prefix+modulesFile)
 		}
+
 		sub, err := r.submodule(address)
 		if err != nil {
 			return fmt.Errorf("%s: the submodule %.200q: %w", walk.what, module.path, err)
 		}
+
 		what := fmt.Sprintf("fetching the submodule %.200q, commit %s of %s,", module.path, module.hash, sub.name)
 		e, err := sub.open(ctx, what)
 		if err != nil {
 			return err
 		}
+
 		p, err := e.fetch(ctx, Revision{Commit: module.hash.String()}, what)
 		e.close()
 		if err != nil {
@@ -56,6 +61,7 @@ func (r *Remote) submodules(ctx context.Context, walk *walker, prefix string, mo
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -65,18 +71,22 @@ func (w *walker) moduleURLs(prefix string) (map[string]string, error) {
 	if at < 0 {
 		return nil, w.bad("it has submodules and no %s", prefix+modulesFile)
 	}
+
 	var text strings.Builder
 	if err := w.content(w.files[at], maxModulesFile, &text); err != nil {
 		return nil, err
 	}
+
 	modules := gitconfig.NewModules()
 	if err := modules.Unmarshal([]byte(text.String())); err != nil {
 		return nil, w.bad("%s cannot be read", prefix+modulesFile)
 	}
+
 	urls := map[string]string{}
 	for _, module := range modules.Submodules {
 		urls[path.Clean(module.Path)] = module.URL
 	}
+
 	return urls, nil
 }
 
@@ -87,21 +97,26 @@ func (r *Remote) submodule(address string) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if strings.HasPrefix(address, "./") || strings.HasPrefix(address, "../") {
 		relative := *base
 		relative.Path = path.Join(base.Path, address)
 		address = relative.String()
 	}
+
 	at, err := parseURL(address)
 	if err != nil {
 		return nil, err
 	}
+
 	o := Options{URL: address, HTTP: r.opts.HTTP, Network: r.opts.Network, Content: Content{Submodules: true}, Limits: r.opts.Limits}
 	if sameServer(base, at) {
-		o.Credentials, o.Identity = r.opts.Credentials, r.opts.Identity
+		o.Credentials = r.opts.Credentials
+		o.Identity = r.opts.Identity
 	} else {
 		o.HTTP = transport.Bare(r.opts.HTTP) // a client certificate is for the other host
 	}
+
 	return New(o)
 }
 

@@ -55,17 +55,20 @@ func (r *Remote) writeTree(ctx context.Context, p *pack, rev Revision, w io.Writ
 	if err := walk.leaveOut(r.opts.Content.Ignore); err != nil {
 		return err
 	}
+
 	slices.SortFunc(walk.files, func(a, b treeFile) int { return strings.Compare(a.path, b.path) })
 	links, err := walk.links()
 	if err != nil {
 		return err
 	}
+
 	var left []string
 	for path := range links {
 		if _, err := (layout{links: links}).follow(path); err != nil {
 			left = append(left, path)
 		}
 	}
+
 	slices.Sort(left)
 	zip := gzip.NewWriter(w)
 	zip.Extra = encodeLeftOut(left)
@@ -76,6 +79,7 @@ func (r *Remote) writeTree(ctx context.Context, p *pack, rev Revision, w io.Writ
 	if err := archive.Close(); err != nil {
 		return err
 	}
+
 	return zip.Close()
 }
 
@@ -85,6 +89,7 @@ func (r *Remote) gather(ctx context.Context, walk *walker, p *pack, commit, pref
 	if err != nil {
 		return err
 	}
+
 	before := len(walk.modules)
 	walk.pack = p
 	if err := walk.directory(root, prefix, 0); err != nil {
@@ -93,6 +98,7 @@ func (r *Remote) gather(ctx context.Context, walk *walker, p *pack, commit, pref
 	if !r.opts.Content.Submodules {
 		return nil
 	}
+
 	return r.submodules(ctx, walk, prefix, walk.modules[before:], depth)
 }
 
@@ -103,16 +109,20 @@ func (w *walker) leaveOut(patterns *string) error {
 		if path.Base(f.path) != ignore.File || !f.mode.IsFile() || f.mode == filemode.Symlink {
 			continue
 		}
+
 		var text strings.Builder
 		if err := w.content(f, ignore.MaxFileBytes, &text); err != nil {
 			return err
 		}
+
 		files[f.path] = []byte(text.String())
 	}
+
 	rules, err := ignore.New(patterns, files)
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.what, err)
 	}
+
 	w.files = slices.DeleteFunc(w.files, func(f treeFile) bool { return rules.Match(f.path, false) })
 	return nil
 }
@@ -122,12 +132,14 @@ func (w *walker) wanted(dir string) (below, inside bool) {
 	if len(w.directories) == 0 {
 		return true, true
 	}
+
 	for _, d := range w.directories {
 		if dir == d || d == "" || strings.HasPrefix(dir, d+"/") {
 			return true, true
 		}
 		below = below || dir == "" || strings.HasPrefix(d, dir+"/")
 	}
+
 	return below, false
 }
 
@@ -143,21 +155,25 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
+
 	_, inside := w.wanted(strings.TrimSuffix(prefix, "/"))
 	for _, entry := range t.Entries {
 		path := prefix + entry.Name
 		if !validName(entry.Name) || len(path) > maxName {
 			return w.bad("it has a file with the impossible name %.200q", path)
 		}
+
 		if entry.Mode != filemode.Dir {
 			if err := w.leaf(entry, path, inside); err != nil {
 				return err
 			}
 			continue
 		}
+
 		if below, _ := w.wanted(path); !below {
 			continue
 		}
+
 		sub, err := w.pack.directory(entry.Hash)
 		if err != nil {
 			return err
@@ -166,6 +182,7 @@ func (w *walker) directory(t *object.Tree, prefix string, depth int) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -176,11 +193,13 @@ func (w *walker) leaf(entry object.TreeEntry, path string, inside bool) error {
 			w.modules = append(w.modules, treeFile{path, entry.Mode, entry.Hash, w.pack})
 		}
 	}
+
 	if entry.Mode.IsFile() && (inside || path == modulesFile) {
 		if w.files = append(w.files, treeFile{path, entry.Mode, entry.Hash, w.pack}); len(w.files) > w.limits.Files {
 			return w.bad("it has more than the %d files that are allowed", w.limits.Files)
 		}
 	}
+
 	return nil
 }
 
@@ -196,12 +215,15 @@ func (w *walker) links() (map[string]string, error) {
 		if f.mode != filemode.Symlink {
 			continue
 		}
+
 		var target strings.Builder
 		if err := w.content(f, maxTarget, &target); err != nil {
 			return nil, err
 		}
+
 		links[f.path] = target.String()
 	}
+
 	return links, nil
 }
 
@@ -214,23 +236,31 @@ func (w *walker) write(archive *tar.Writer, links map[string]string, left []stri
 		if _, leftOut := slices.BinarySearch(left, f.path); leftOut {
 			continue
 		}
+
 		header := &tar.Header{Name: f.path, Mode: 0o644, Typeflag: tar.TypeReg}
 		if f.mode == filemode.Symlink {
-			header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, links[f.path], 0o777
+			header.Typeflag = tar.TypeSymlink
+			header.Linkname = links[f.path]
+			header.Mode = 0o777
 			if err := archive.WriteHeader(header); err != nil {
 				return err
 			}
+
 			continue
 		}
+
 		if f.mode == filemode.Executable {
 			header.Mode = 0o755
 		}
+
 		size, err := w.file(archive, header, f, room)
 		if err != nil {
 			return err
 		}
+
 		room -= size
 	}
+
 	return nil
 }
 
@@ -246,10 +276,12 @@ func (w *walker) file(archive *tar.Writer, header *tar.Header, f treeFile, room 
 	if err := archive.WriteHeader(header); err != nil {
 		return 0, err
 	}
+
 	r, err := encoded.Reader()
 	if err != nil {
 		return 0, invalidPack(err)
 	}
+
 	defer r.Close()
 	_, err = io.Copy(archive, r)
 	return header.Size, err
@@ -263,13 +295,16 @@ func (w *walker) content(f treeFile, limit int64, to io.Writer) error {
 	if encoded.Type() != plumbing.BlobObject || encoded.Size() > limit {
 		return w.bad("%.200q has more than %d bytes", f.path, limit)
 	}
+
 	r, err := encoded.Reader()
 	if err != nil {
 		return invalidPack(err)
 	}
+
 	defer r.Close()
 	if _, err := io.Copy(to, r); err != nil {
 		return invalidPack(err)
 	}
+
 	return nil
 }

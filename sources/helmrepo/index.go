@@ -54,6 +54,7 @@ func ParseIndex(r io.Reader, limit int64) (*Index, error) {
 	if limit <= 0 {
 		limit = DefaultIndexLimit
 	}
+
 	in := &input{r: transport.Limit(r, limit)}
 	t := &table{charts: map[string][]Entry{}}
 	buffered := bufio.NewReaderSize(in, 64<<10)
@@ -62,6 +63,7 @@ func ParseIndex(r io.Reader, limit int64) (*Index, error) {
 		t = &table{charts: map[string][]Entry{}}
 		err = t.readWhole(in)
 	}
+
 	switch {
 	case errors.Is(in.err, transport.ErrTooLarge):
 		return nil, broken("the index has more than the %d bytes that are allowed", limit)
@@ -75,6 +77,7 @@ func ParseIndex(r io.Reader, limit int64) (*Index, error) {
 	case t.full():
 		return nil, broken("the index has so many entries that it takes more than the %d bytes of memory that are allowed", MaxIndexMemory)
 	}
+
 	return t.index(), nil
 }
 
@@ -98,14 +101,17 @@ func (i *Index) Select(chart string, c sources.Choice) (Entry, error) {
 	if !ok {
 		return Entry{}, sources.Fail(v1beta1.NotFoundReason, nil, "the index has no chart %q%s", chart, i.others())
 	}
+
 	versions := make([]sources.Version, len(entries))
 	for n, e := range entries {
 		versions[n] = e.Version
 	}
+
 	chosen, err := sources.Select(versions, c)
 	if err != nil {
 		return Entry{}, fmt.Errorf("choosing a version of the chart %s: %w", chart, err)
 	}
+
 	n := slices.IndexFunc(entries, func(e Entry) bool { return e.Tag == chosen.Tag })
 	return entries[n], nil
 }
@@ -184,10 +190,12 @@ func (t *table) add(chart string, raw rawEntry) {
 	if t.full() {
 		return
 	}
+
 	if !ok || chart == "" || raw.Name == "" || strings.ContainsAny(raw.Name, "/\\") {
 		t.skipped++
 		return
 	}
+
 	e := Entry{Version: version, Name: raw.Name, Digest: digestOf(raw.Digest), AppVersion: raw.AppVersion}
 	e.KubeVersion = raw.KubeVersion
 	if created, err := time.Parse(time.RFC3339, raw.Created); err == nil {
@@ -196,12 +204,14 @@ func (t *table) add(chart string, raw rawEntry) {
 	if e.Name == chart {
 		e.Name = chart // one string for all versions
 	}
+
 	if i := slices.IndexFunc(raw.URLs, func(u string) bool { return u != "" }); i >= 0 {
 		e.URL = raw.URLs[i]
 	} else {
 		t.skipped++
 		return
 	}
+
 	t.memory += entryBytes + int64(len(e.Tag)+len(e.KubeVersion)+len(e.Digest)+len(e.URL)+len(e.AppVersion))
 	t.charts[chart] = append(t.charts[chart], e)
 }

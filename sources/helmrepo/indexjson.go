@@ -20,6 +20,7 @@ func (t *table) read(r *bufio.Reader) error {
 		if err != nil {
 			return broken("the index is empty")
 		}
+
 		if c == ' ' || c == '\t' || c == '\r' || c == '\n' {
 			// Spaces before the first key would be part of its indentation; such a document is not written by any tool.
 			if c == ' ' || c == '\t' {
@@ -29,12 +30,14 @@ func (t *table) read(r *bufio.Reader) error {
 			}
 			continue
 		}
+
 		if err := r.UnreadByte(); err != nil {
 			return err
 		}
 		if c == '{' {
 			return t.readJSON(json.NewDecoder(r))
 		}
+
 		return newScanner(r, t).run()
 	}
 }
@@ -46,6 +49,7 @@ func (t *table) readJSON(d *json.Decoder) error {
 		if key != "entries" {
 			return skip(d)
 		}
+
 		found = true
 		return object(d, func(chart string) error {
 			t.chart(chart)
@@ -61,6 +65,7 @@ func (t *table) readJSON(d *json.Decoder) error {
 	if !found {
 		return noEntries()
 	}
+
 	return nil
 }
 
@@ -73,9 +78,11 @@ func (t *table) decodeJSON(d *json.Decoder, chart string) error {
 		t.skipped++ // the decoder has read past it
 		return nil
 	}
+
 	if err == nil {
 		t.add(chart, raw)
 	}
+
 	return err
 }
 
@@ -88,11 +95,13 @@ func object(d *json.Decoder, f func(key string) error) error {
 	if open != json.Delim('{') {
 		return errUnusual
 	}
+
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
 			return err
 		}
+
 		name, ok := key.(string)
 		if !ok {
 			return errUnusual
@@ -101,6 +110,7 @@ func object(d *json.Decoder, f func(key string) error) error {
 			return err
 		}
 	}
+
 	_, err = d.Token()
 	return err
 }
@@ -114,11 +124,13 @@ func array(d *json.Decoder, f func() error) error {
 	if open != json.Delim('[') {
 		return errUnusual
 	}
+
 	for d.More() {
 		if err := f(); err != nil {
 			return err
 		}
 	}
+
 	_, err = d.Token()
 	return err
 }
@@ -131,12 +143,14 @@ func skip(d *json.Decoder) error {
 		if err != nil {
 			return err
 		}
+
 		switch token {
 		case json.Delim('{'), json.Delim('['):
 			depth++
 		case json.Delim('}'), json.Delim(']'):
 			depth--
 		}
+
 		if depth == 0 {
 			return nil
 		}

@@ -65,12 +65,14 @@ func (s *scanner) run() error {
 			return err
 		}
 	}
+
 	if err := s.flush(); err != nil {
 		return err
 	}
 	if !s.found {
 		return errUnusual
 	}
+
 	return nil
 }
 
@@ -125,10 +127,12 @@ func (s *scanner) topLevel(body []byte) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+
 	name, value, ok := key(body)
 	if !ok || name == "entries" && s.found {
 		return errUnusual
 	}
+
 	s.inEntries = name == "entries"
 	if s.inEntries {
 		s.found = true
@@ -136,6 +140,7 @@ func (s *scanner) topLevel(body []byte) error {
 			return errUnusual
 		}
 	}
+
 	return nil
 }
 
@@ -143,6 +148,7 @@ func (s *scanner) startChart(l line) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+
 	name, value, ok := key(l.text)
 	if s.keys < 0 {
 		s.keys = l.indent
@@ -150,7 +156,9 @@ func (s *scanner) startChart(l line) error {
 	if !ok || l.indent != s.keys || value != "" && value != "[]" && value != "null" {
 		return errUnusual
 	}
-	s.chart, s.dashes = name, -1
+
+	s.chart = name
+	s.dashes = -1
 	s.table.chart(name)
 	return nil
 }
@@ -165,12 +173,15 @@ func (s *scanner) startEntry(l line) error {
 	if s.chart == "" || l.indent != s.dashes || l.indent < s.keys {
 		return errUnusual
 	}
+
 	// What follows the dash is the first line of the entry, indented by its place.
 	rest := bytes.TrimLeft(l.text[1:], " ")
 	if len(rest) == 0 {
 		return errUnusual
 	}
-	s.open, s.fields = true, -1
+
+	s.open = true
+	s.fields = -1
 	return s.keep(line{indent: l.indent + len(l.text) - len(rest), text: rest})
 }
 
@@ -183,6 +194,7 @@ func (s *scanner) keep(l line) error {
 	if s.size += l.indent + len(l.text) + 1; s.size > maxEntry {
 		return errUnusual
 	}
+
 	if len(l.text) > 0 {
 		if s.fields < 0 {
 			s.fields = l.indent
@@ -195,16 +207,20 @@ func (s *scanner) keep(l line) error {
 			if !ok {
 				return errUnusual
 			}
+
 			s.keeping = isWanted(name)
 		}
 	}
+
 	if s.keeping {
 		for range l.indent - s.fields {
 			s.wanted.WriteByte(' ')
 		}
+
 		s.wanted.Write(l.text)
 		s.wanted.WriteByte('\n')
 	}
+
 	return nil
 }
 
@@ -221,8 +237,11 @@ func (s *scanner) flush() error {
 	if !s.open {
 		return nil
 	}
+
 	defer func() {
-		s.open, s.keeping, s.size = false, false, 0
+		s.open = false
+		s.keeping = false
+		s.size = 0
 		s.wanted.Reset()
 	}()
 	var raw rawEntry
@@ -232,6 +251,7 @@ func (s *scanner) flush() error {
 		}
 		raw = rawEntry{} // not what it should be, which add counts
 	}
+
 	s.table.add(s.chart, raw)
 	return nil
 }
@@ -244,21 +264,27 @@ func key(text []byte) (name, value string, ok bool) {
 		if end < 0 {
 			return "", "", false
 		}
-		raw, rest = text[1:end+1], text[end+2:]
+
+		raw = text[1 : end+1]
+		rest = text[end+2:]
 		if bytes.IndexByte(raw, '\\') >= 0 || len(rest) == 0 || rest[0] != ':' {
 			return "", "", false
 		}
+
 		rest = rest[1:]
 	} else {
 		if strings.IndexByte("?&*!|>%@`{}[],-", quote) >= 0 {
 			return "", "", false
 		}
+
 		var found bool
 		if raw, rest, found = bytes.Cut(text, []byte(":")); !found {
 			return "", "", false
 		}
+
 		raw = bytes.TrimRight(raw, " ")
 	}
+
 	if len(raw) == 0 || len(rest) > 0 && rest[0] != ' ' {
 		return "", "", false
 	}
@@ -268,6 +294,7 @@ func key(text []byte) (name, value string, ok bool) {
 	if len(rest) > longestValue {
 		rest = rest[:longestValue] // enough to distinguish it from the few short ones that mean nothing
 	}
+
 	return string(raw), string(rest), true
 }
 
@@ -277,6 +304,7 @@ func (t *table) readWhole(in *input) error {
 	if !ok {
 		return broken("the index is laid out in an unusual way, and too large to be read in one piece")
 	}
+
 	var doc struct {
 		Entries yaml.Node `yaml:"entries"`
 	}
@@ -286,6 +314,7 @@ func (t *table) readWhole(in *input) error {
 	if doc.Entries.IsZero() {
 		return noEntries()
 	}
+
 	entries := target(&doc.Entries)
 	if entries.Kind != yaml.MappingNode {
 		if entries.Tag == "!!null" {
@@ -293,9 +322,11 @@ func (t *table) readWhole(in *input) error {
 		}
 		return broken("the document is not an index: its entries are no table of charts")
 	}
+
 	for i := 0; i+1 < len(entries.Content); i += 2 {
 		t.addNodes(entries.Content[i].Value, target(entries.Content[i+1]))
 	}
+
 	return nil
 }
 
@@ -307,12 +338,14 @@ func (t *table) addNodes(chart string, list *yaml.Node) {
 		}
 		return
 	}
+
 	for _, node := range list.Content {
 		var raw rawEntry
 		if err := node.Decode(&raw); err != nil {
 			t.skipped++
 			continue
 		}
+
 		t.add(chart, raw)
 	}
 }

@@ -68,6 +68,7 @@ func New(o Options) (*Repository, error) {
 	if o.HTTP == nil {
 		o.HTTP = transport.New(transport.Options{})
 	}
+
 	client := *o.HTTP
 	client.Transport = transport.Retry(transport.Base(o.HTTP))
 	return &Repository{base: base, opts: o, client: &client}, nil
@@ -84,6 +85,7 @@ func (r *Repository) FetchIndex(ctx context.Context, have Validators, w io.Write
 	if err != nil {
 		return Validators{}, false, err
 	}
+
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotModified && have != (Validators{}) {
 		return have, true, nil
@@ -94,6 +96,7 @@ func (r *Repository) FetchIndex(ctx context.Context, have Validators, w io.Write
 	if err := r.copy(w, resp, r.opts.Limits.Index, what); err != nil {
 		return Validators{}, false, err
 	}
+
 	return validatorsOf(resp.Header), false, nil
 }
 
@@ -106,23 +109,28 @@ func (r *Repository) FetchChart(ctx context.Context, e Entry, w io.Writer) error
 	if err != nil {
 		return err
 	}
+
 	what += " from " + show(u)
 	resp, err := r.get(ctx, u, Validators{}, what)
 	if err != nil {
 		return err
 	}
+
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return transport.Status(resp, what)
 	}
+
 	sum := sha256.New()
 	if err := r.copy(io.MultiWriter(w, sum), resp, r.opts.Limits.Chart, what); err != nil {
 		return err
 	}
+
 	digest := sources.DigestPrefix + hex.EncodeToString(sum.Sum(nil))
 	if e.Digest != "" && e.Digest != digest {
 		return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has the digest %s, the index says %s", what, digest, e.Digest)
 	}
+
 	return nil
 }
 
@@ -134,12 +142,14 @@ func (r *Repository) FetchProvenance(ctx context.Context, e Entry, limit int64, 
 	if err != nil {
 		return err
 	}
+
 	u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path + ".prov", RawQuery: u.RawQuery}
 	what += " from " + show(u)
 	resp, err := r.get(ctx, u, Validators{}, what)
 	if err != nil {
 		return err
 	}
+
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
@@ -157,14 +167,17 @@ func (r *Repository) archive(e Entry, what string) (*url.URL, error) {
 	if err != nil || e.URL == "" {
 		return nil, sources.Fail(v1beta1.InvalidContentReason, nil, "%s: the index has no usable URL for it", what)
 	}
+
 	if ref.Scheme == "oci" {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil,
 			"%s: the index says that it is in a registry: use the URL oci://%s", what, ref.Host+strings.TrimSuffix(ref.Path, "/"+e.Name))
 	}
+
 	u := r.base.ResolveReference(ref)
 	if !ref.IsAbs() && ref.Host == "" && u.RawQuery == "" {
 		u.RawQuery = r.base.RawQuery
 	}
+
 	u.Fragment = ""
 	if _, err := transport.ParseURL(u.String(), "https", "http"); err != nil {
 		return nil, sources.Fail(v1beta1.InvalidContentReason, err, "%s", what)
@@ -172,6 +185,7 @@ func (r *Repository) archive(e Entry, what string) (*url.URL, error) {
 	if r.base.Scheme == "https" && u.Scheme == "http" && r.opts.PassCredentials && !r.opts.Credentials.IsZero() {
 		return nil, sources.Fail(v1beta1.InvalidContentReason, nil, "%s: credentials are not sent over plain http", what)
 	}
+
 	return u, nil
 }
 
@@ -180,15 +194,18 @@ func (r *Repository) get(ctx context.Context, u *url.URL, have Validators, what 
 	if err != nil {
 		return nil, transport.Failure(err, r.opts.Credentials, what)
 	}
+
 	switch {
 	case have.ETag != "":
 		req.Header.Set("If-None-Match", have.ETag)
 	case have.LastModified != "":
 		req.Header.Set("If-Modified-Since", have.LastModified)
 	}
+
 	if c := r.opts.Credentials; !c.IsZero() && (r.opts.PassCredentials || transport.SameHost(u, r.base)) {
 		req.SetBasicAuth(c.Username, c.Password)
 	}
+
 	resp, err := r.client.Do(req)
 	if away := transport.Unreachable(err, "Helm repository "+show(r.base), u.Host); away != nil {
 		return nil, away
@@ -196,6 +213,7 @@ func (r *Repository) get(ctx context.Context, u *url.URL, have Validators, what 
 	if err != nil {
 		return nil, transport.Failure(err, r.opts.Credentials, what)
 	}
+
 	return resp, nil
 }
 
@@ -204,6 +222,7 @@ func (r *Repository) copy(w io.Writer, resp *http.Response, limit int64, what st
 	if resp.ContentLength > limit {
 		return tooLarge(what, limit)
 	}
+
 	sink := transport.WatchWriter(w)
 	_, err := io.Copy(sink, transport.Limit(resp.Body, limit))
 	switch {
@@ -214,6 +233,7 @@ func (r *Repository) copy(w io.Writer, resp *http.Response, limit int64, what st
 	case err != nil:
 		return transport.Failure(err, r.opts.Credentials, what)
 	}
+
 	return nil
 }
 

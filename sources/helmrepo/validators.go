@@ -21,7 +21,8 @@ type Validators struct {
 // makes it. A date does once it lies far enough in the past: an index that is published twice within one second has
 // one date.
 func validatorsOf(h http.Header) Validators {
-	etag, modified := h.Get("ETag"), h.Get("Last-Modified")
+	etag := h.Get("ETag")
+	modified := h.Get("Last-Modified")
 	at, err := http.ParseTime(modified)
 	if err != nil {
 		return Validators{ETag: etag}

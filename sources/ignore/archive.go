@@ -35,6 +35,7 @@ func (m Matcher) Strip(input io.Reader, w io.Writer) error {
 	if err != nil {
 		return broken(err)
 	}
+
 	packed := gzip.NewWriter(w)
 	out := tar.NewWriter(packed)
 	for {
@@ -49,12 +50,14 @@ func (m Matcher) Strip(input io.Reader, w io.Writer) error {
 			return err
 		}
 	}
+
 	if err := out.Close(); err != nil {
 		return fmt.Errorf("writing an archive: %w", err)
 	}
 	if err := packed.Close(); err != nil {
 		return fmt.Errorf("writing an archive: %w", err)
 	}
+
 	return nil
 }
 
@@ -70,6 +73,7 @@ func (m Matcher) copyEntry(header *tar.Header, content io.Reader, out *tar.Write
 	if _, err := io.Copy(out, content); err != nil {
 		return broken(err)
 	}
+
 	return nil
 }
 

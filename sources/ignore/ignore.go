@@ -58,14 +58,17 @@ func New(spec *string, files map[string][]byte) (Matcher, error) {
 		if err != "" {
 			return Matcher{}, sources.Stall(v1beta1.InvalidReferenceReason, nil, "spec.ignore %s", err)
 		}
+
 		return r.matcher, nil
 	}
+
 	r.trusted(defaults)
 	for _, name := range slices.SortedFunc(maps.Keys(files), byDepth) {
 		if err := r.read(string(files[name]), directory(name)); err != "" {
 			return Matcher{}, sources.Fail(v1beta1.InvalidContentReason, nil, "%.200q %s", name, err)
 		}
 	}
+
 	return r.matcher, nil
 }
 
@@ -77,12 +80,14 @@ func (m Matcher) Match(name string, isDir bool) bool {
 	if len(m.patterns) == 0 || name == "" || name == "." {
 		return false
 	}
+
 	parts := strings.Split(name, "/")
 	for _, pattern := range slices.Backward(m.patterns) {
 		if result := pattern.Match(parts, isDir); result != gitignore.NoMatch {
 			return result == gitignore.Exclude
 		}
 	}
+
 	return false
 }
 
@@ -103,6 +108,7 @@ func (r *reader) read(text string, domain []string) (problem string) {
 	if len(text) > MaxFileBytes {
 		return fmt.Sprintf("has more than %d bytes", MaxFileBytes)
 	}
+
 	number := 0
 	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
 		number++
@@ -119,31 +125,40 @@ func (r *reader) read(text string, domain []string) (problem string) {
 		if line = stars(line); !readable(line) {
 			return fmt.Sprintf("has a pattern that cannot be read in line %d: %.200q", number, line)
 		}
+
 		r.matcher.patterns = append(r.matcher.patterns, gitignore.ParsePattern(line, domain))
 	}
+
 	return ""
 }
 
 // stars writes the stars of a pattern as the library understands them: two beside other letters mean one, and so do two
 // that are all there is behind the first slash.
 func stars(line string) string {
-	sign, pattern := "", line
+	sign := ""
+	pattern := line
 	if rest, ok := strings.CutPrefix(line, "!"); ok {
-		sign, pattern = "!", rest
+		sign = "!"
+		pattern = rest
 	}
+
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		if strings.TrimRight(part, " ") == "**" || strings.Contains(part, "[") || strings.Contains(part, "\\") {
 			continue
 		}
+
 		for strings.Contains(part, "**") {
 			part = strings.ReplaceAll(part, "**", "*")
 		}
+
 		parts[i] = part
 	}
+
 	if len(parts) == 2 && parts[0] == "" && strings.TrimRight(parts[1], " ") == "**" {
 		parts[1] = "*"
 	}
+
 	return sign + strings.Join(parts, "/")
 }
 

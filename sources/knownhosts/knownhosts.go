@@ -51,24 +51,29 @@ func Parse(text []byte) (Hosts, error) {
 	if len(text) > MaxBytes {
 		return Hosts{}, fmt.Errorf("it has more than %d bytes", MaxBytes)
 	}
+
 	var all Hosts
 	for number, text := range bytes.Split(text, []byte("\n")) {
 		text = bytes.TrimSpace(text)
 		if len(text) == 0 || text[0] == '#' {
 			continue
 		}
+
 		marker, hosts, key, _, _, err := ssh.ParseKnownHosts(text)
 		if err != nil {
 			return Hosts{}, fmt.Errorf("line %d is not HOSTS TYPE KEY", number+1)
 		}
+
 		all.lines = append(all.lines, line{
 			number: number + 1, patterns: hosts, key: key,
 			revoked: marker == "revoked", authority: marker == "cert-authority",
 		})
 	}
+
 	if len(all.lines) == 0 {
 		return Hosts{}, errors.New("it has no line with a host key")
 	}
+
 	return all, nil
 }
 
@@ -89,14 +94,17 @@ func (h Hosts) For(address string) (Host, error) {
 			host.revoked = append(host.revoked, l.key)
 			continue
 		}
+
 		if !l.matches(address) {
 			continue
 		}
 		if l.authority {
 			return Host{}, fmt.Errorf("line %d names a certificate authority, which cannot be used", l.number)
 		}
+
 		host.keys = append(host.keys, l.key)
 	}
+
 	return host, nil
 }
 
@@ -111,6 +119,7 @@ func (h Host) Algorithms() []string {
 			found = append(found, key.Type())
 		}
 	}
+
 	slices.Sort(found)
 	return slices.Compact(found)
 }
@@ -156,6 +165,7 @@ func (l line) matches(address string) bool {
 	if name == "" {
 		return false
 	}
+
 	found := false
 	for _, pattern := range l.patterns {
 		pattern, negated := strings.CutPrefix(pattern, "!")
@@ -165,8 +175,10 @@ func (l line) matches(address string) bool {
 		if negated {
 			return false
 		}
+
 		found = true
 	}
+
 	return found
 }
 
@@ -186,14 +198,17 @@ func hashMatches(pattern, name string) bool {
 	if len(parts) != 4 {
 		return false
 	}
+
 	salt, err := base64.StdEncoding.DecodeString(parts[2])
 	if err != nil {
 		return false
 	}
+
 	want, err := base64.StdEncoding.DecodeString(parts[3])
 	if err != nil {
 		return false
 	}
+
 	sum := hmac.New(sha1.New, salt)
 	sum.Write([]byte(name))
 	return hmac.Equal(sum.Sum(nil), want)

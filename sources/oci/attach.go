@@ -27,14 +27,17 @@ func (r *Repository) Attach(ctx context.Context, manifestDigest, mediaType, pred
 	if err != nil {
 		return r.failure(err, what, pause)
 	}
+
 	layer, err := r.blob(ctx, mediaType, bundle, what)
 	if err != nil {
 		return err
 	}
+
 	config, err := r.blob(ctx, ocispec.MediaTypeEmptyJSON, []byte("{}"), what)
 	if err != nil {
 		return err
 	}
+
 	m := ocispec.Manifest{
 		MediaType: ocispec.MediaTypeImageManifest, ArtifactType: mediaType, Config: config,
 		Layers: []ocispec.Descriptor{layer}, Subject: &subject,
@@ -45,21 +48,25 @@ func (r *Repository) Attach(ctx context.Context, manifestDigest, mediaType, pred
 	if err != nil {
 		return sources.Fail(v1beta1.InvalidContentReason, err, "%s", what)
 	}
+
 	d := descriptorOf(m.MediaType, raw)
 	for range copyRounds {
 		if err := r.writeReferrer(ctx, d, raw, what); err != nil {
 			return err
 		}
+
 		listed, err := fresh(r).referrers(ctx, subject, what)
 		if err != nil {
 			return err
 		}
+
 		for _, found := range listed {
 			if found.Digest == d.Digest {
 				return nil
 			}
 		}
 	}
+
 	return sources.Stall(v1beta1.InvalidContentReason, ErrNotTransferred, "%s: it is not listed there after %d attempts",
 		what, copyRounds)
 }
@@ -79,5 +86,6 @@ func (r *Repository) blob(ctx context.Context, mediaType string, raw []byte, wha
 	if err != nil {
 		return d, r.failure(err, what, pause)
 	}
+
 	return d, nil
 }

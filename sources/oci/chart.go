@@ -60,13 +60,16 @@ func (r *Repository) chart(ctx context.Context, asked string, m manifest, what s
 			return Chart{}, err
 		}
 	}
+
 	if m.Config.MediaType != ConfigMediaType {
 		return Chart{}, notChart(what, "its config is %.100q", m.Config.MediaType)
 	}
+
 	layer, err := chartLayer(m.Layers, what)
 	if err != nil {
 		return Chart{}, err
 	}
+
 	return r.describe(ctx, asked, m.Config, layer, what)
 }
 
@@ -87,6 +90,7 @@ func chartLayer(layers []ocispec.Descriptor, what string) (ocispec.Descriptor, e
 				found = append(found, layer)
 			}
 		}
+
 		if len(found) > 1 {
 			return ocispec.Descriptor{}, notChart(what, "it has %d chart archives", len(found))
 		}
@@ -108,16 +112,19 @@ func (r *Repository) describe(ctx context.Context, asked string, config, layer o
 	if limit := r.opts.Limits.Manifest; config.Size <= 0 || config.Size > limit || !sources.IsDigest(config.Digest.String()) {
 		return Chart{}, invalid(what, "its config has %d bytes, %d are allowed, or no sha256 digest", config.Size, limit)
 	}
+
 	ctx, pause := withPause(ctx)
 	body, err := r.remote.Blobs().Fetch(ctx, config)
 	if err != nil {
 		return Chart{}, r.failure(err, what, pause)
 	}
+
 	defer body.Close()
 	raw, err := content.ReadAll(body, config)
 	if err != nil {
 		return Chart{}, r.failure(err, what, pause)
 	}
+
 	var meta struct {
 		Name, Version, KubeVersion, AppVersion string
 		Deprecated                             bool
@@ -128,6 +135,7 @@ func (r *Repository) describe(ctx context.Context, asked string, config, layer o
 	if _, err := semver.NewVersion(meta.Version); err != nil || meta.Name == "" || strings.ContainsAny(meta.Name, `/\`) {
 		return Chart{}, invalid(what, "its config has the name %.100q and the version %.100q", meta.Name, meta.Version)
 	}
+
 	return Chart{
 		ChartRevision: v1beta1.ChartRevision{Name: meta.Name, Version: meta.Version, Digest: asked},
 		Archive:       layer.Digest.String(),
@@ -151,12 +159,14 @@ func (r *Repository) fetchLayer(ctx context.Context, archive string, size int64,
 	if !sources.IsDigest(archive) || size <= 0 || size > r.opts.Limits.Chart {
 		return invalid(what, "%d bytes with the digest %.80q; at most %d are allowed", size, archive, r.opts.Limits.Chart)
 	}
+
 	layer := ocispec.Descriptor{MediaType: ChartMediaType, Digest: digest.Digest(archive), Size: size}
 	ctx, pause := withPause(ctx)
 	body, err := r.remote.Blobs().Fetch(ctx, layer)
 	if err != nil {
 		return r.failure(err, what, pause)
 	}
+
 	defer body.Close()
 	sink := transport.WatchWriter(w)
 	verified := content.NewVerifyReader(body, layer)
@@ -164,11 +174,13 @@ func (r *Repository) fetchLayer(ctx context.Context, archive string, size int64,
 	if err == nil {
 		err = verified.Verify()
 	}
+
 	switch {
 	case sink.Err != nil:
 		return sink.Err
 	case err != nil:
 		return r.failure(err, what, pause)
 	}
+
 	return nil
 }

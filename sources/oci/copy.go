@@ -96,6 +96,7 @@ func Copy(ctx context.Context, from, to *Repository, o CopyOptions) (Copied, err
 	if err := c.compare(ctx); err != nil {
 		return Copied{}, err
 	}
+
 	plan, err := c.plan(ctx)
 	if err != nil {
 		return Copied{}, &sourceError{err}
@@ -106,19 +107,23 @@ func Copy(ctx context.Context, from, to *Repository, o CopyOptions) (Copied, err
 	if err := c.complete(ctx, plan); err != nil {
 		return Copied{}, err
 	}
+
 	if o.BeforeTags != nil {
 		if err := o.BeforeTags(ctx); err != nil {
 			return Copied{}, err
 		}
 	}
+
 	if err := c.tag(ctx, plan.root, o.Tag, false); err != nil {
 		return Copied{}, err
 	}
+
 	if o.Channel != "" {
 		if err := c.tag(ctx, plan.root, o.Channel, true); err != nil {
 			return Copied{}, err
 		}
 	}
+
 	return Copied{Bytes: plan.bytes, Referrers: len(plan.referrers), Signatures: plan.signatures()}, nil
 }
 
@@ -166,16 +171,19 @@ func (c *copying) transfer(ctx context.Context, p *plan) error {
 	for _, t := range p.tagged {
 		roots = append(roots, t.manifest)
 	}
+
 	for _, root := range roots {
 		if err := c.graph(ctx, root); err != nil {
 			return err
 		}
 	}
+
 	for _, t := range p.tagged {
 		if err := c.signature(ctx, t); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -186,12 +194,14 @@ func (c *copying) graph(ctx context.Context, root ocispec.Descriptor) error {
 		c.arrived(d.Size)
 		return nil
 	}
-	o.OnCopySkipped, o.OnMounted = note, note
+	o.OnCopySkipped = note
+	o.OnMounted = note
 	if c.from.Host() == c.to.Host() && c.from.remote.PlainHTTP == c.to.remote.PlainHTTP {
 		o.MountFrom = func(context.Context, ocispec.Descriptor) ([]string, error) {
 			return []string{c.from.remote.Reference.Repository}, nil
 		}
 	}
+
 	from := &counted{ReadOnlyStorage: c.from.remote, arrived: c.arrived}
 	ctx, pause := withPause(ctx)
 	err := oras.CopyGraph(ctx, from, c.to.remote, root, o)
@@ -202,6 +212,7 @@ func (c *copying) graph(ctx context.Context, root ocispec.Descriptor) error {
 	if err != nil {
 		return c.failed(err, pause)
 	}
+
 	return nil
 }
 
@@ -233,10 +244,12 @@ func (c *copying) failed(err error, pause *time.Duration) error {
 	if errors.As(err, &failed) && failed.Origin == oras.CopyErrorOriginSource {
 		side = c.from
 	}
+
 	failure := side.failure(err, c.what+": "+side.name, pause)
 	if side == c.from {
 		return &sourceError{c.gone(failure)}
 	}
+
 	return failure
 }
 
@@ -252,6 +265,7 @@ func (c *copying) tag(ctx context.Context, root ocispec.Descriptor, tag string, 
 	case ignoreNotFound(err) != nil:
 		return err
 	}
+
 	written := c.write(ctx, root, tag)
 	now, err := c.to.Resolve(ctx, tag)
 	switch {
@@ -262,6 +276,7 @@ func (c *copying) tag(ctx context.Context, root ocispec.Descriptor, tag string, 
 	case err != nil:
 		return err
 	}
+
 	return c.conflict(tag, now)
 }
 

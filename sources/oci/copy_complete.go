@@ -23,11 +23,13 @@ func (c *copying) complete(ctx context.Context, p *plan) error {
 		if err != nil || len(missing) == 0 {
 			return err
 		}
+
 		if round > copyRounds {
 			return sources.Stall(v1beta1.InvalidContentReason, ErrNotTransferred,
 				"%s: %d of %d manifests that refer to it are not listed there after %d attempts, for example %s", c.what,
 				len(missing), len(p.referrers), copyRounds, v1beta1.ShortDigest(missing[0].Digest.String()))
 		}
+
 		for _, d := range missing {
 			if err := c.again(ctx, d); err != nil {
 				return err
@@ -44,20 +46,24 @@ func (c *copying) missing(ctx context.Context, p *plan) ([]ocispec.Descriptor, e
 		if len(want) == 0 {
 			continue
 		}
+
 		found, err := fresh(c.to).referrers(ctx, subject, c.what)
 		if err != nil {
 			return nil, err
 		}
+
 		has := map[digest.Digest]bool{}
 		for _, d := range found {
 			has[d.Digest] = true
 		}
+
 		for _, d := range want {
 			if !has[d.Digest] {
 				missing = append(missing, d)
 			}
 		}
 	}
+
 	return missing, nil
 }
 
@@ -91,6 +97,7 @@ func (r *Repository) writeReferrer(ctx context.Context, d ocispec.Descriptor, ra
 	if err != nil {
 		return r.failure(err, what+": asking "+r.name+" for referrers", pause)
 	}
+
 	to := fresh(r)
 	if err := to.remote.SetReferrersCapability(api); err != nil {
 		return r.failure(err, what, pause)
@@ -98,6 +105,7 @@ func (r *Repository) writeReferrer(ctx context.Context, d ocispec.Descriptor, ra
 	if err := to.remote.Push(ctx, d, bytes.NewReader(raw)); err != nil {
 		return r.failure(err, what, pause)
 	}
+
 	return nil
 }
 
@@ -128,6 +136,7 @@ func (c *copying) signature(ctx context.Context, t taggedManifest) error {
 			return err
 		}
 	}
+
 	written := c.write(ctx, t.manifest, t.tag)
 	now, err := c.to.Resolve(ctx, t.tag)
 	switch {
@@ -138,6 +147,7 @@ func (c *copying) signature(ctx context.Context, t taggedManifest) error {
 	case err != nil:
 		return err
 	}
+
 	return sources.Fail(v1beta1.FetchFailedReason, nil, "%s: another writer wrote the tag %s meanwhile", c.what, t.tag)
 }
 
@@ -147,15 +157,18 @@ func (c *copying) hasMore(ctx context.Context, t taggedManifest, had string) (bo
 	if err != nil {
 		return false, err
 	}
+
 	here, err := c.from.get(ctx, t.manifest.Digest.String(), c.what)
 	if err != nil {
 		return false, err
 	}
+
 	own := layersOf(here)
 	for layer := range layersOf(there) {
 		if !own[layer] {
 			return true, nil
 		}
 	}
+
 	return false, nil
 }

@@ -58,6 +58,7 @@ func (c *copying) plan(ctx context.Context) (*plan, error) {
 	if root.Digest.String() != c.options.Digest {
 		return nil, invalid(c.what, "the source answers with the digest %s", root.Digest)
 	}
+
 	p := &plan{root: root, refer: map[digest.Digest][]ocispec.Descriptor{}, seen: map[digest.Digest]bool{}}
 	if err := c.weigh(ctx, p, root); err != nil {
 		return nil, c.gone(err)
@@ -65,6 +66,7 @@ func (c *copying) plan(ctx context.Context) (*plan, error) {
 	if err := c.findReferrers(ctx, p); err != nil {
 		return nil, err
 	}
+
 	return p, c.findTagged(ctx, p)
 }
 
@@ -79,11 +81,13 @@ func (c *copying) findReferrers(ctx context.Context, p *plan) error {
 			if err != nil {
 				return err
 			}
+
 			p.refer[subject.Digest] = found
 			for _, d := range found {
 				if known[d.Digest] {
 					continue
 				}
+
 				known[d.Digest] = true
 				next = append(next, d)
 				if err := c.weigh(ctx, p, d); err != nil {
@@ -91,9 +95,11 @@ func (c *copying) findReferrers(ctx context.Context, p *plan) error {
 				}
 			}
 		}
+
 		p.referrers = append(p.referrers, next...)
 		level = next
 	}
+
 	return nil
 }
 
@@ -109,14 +115,17 @@ func (r *Repository) referrers(
 				return invalid(what, "a referrer has %d bytes, or no sha256 digest", d.Size)
 			}
 		}
+
 		if all = append(all, found...); len(all) > maxReferrers {
 			return tooLarge(what, "more than %d manifests refer to it", maxReferrers)
 		}
+
 		return nil
 	})
 	if err != nil {
 		return nil, r.failure(err, what+": listing what refers to it in "+r.name, pause)
 	}
+
 	return all, nil
 }
 
@@ -135,16 +144,20 @@ func (c *copying) findTagged(ctx context.Context, p *plan) error {
 			if err := ignoreNotFound(failure); err != nil {
 				return err
 			}
+
 			continue
 		}
+
 		if !sources.IsDigest(d.Digest.String()) {
 			return invalid(c.what, "the tag %s has no sha256 digest", base+suffix)
 		}
+
 		p.tagged = append(p.tagged, taggedManifest{tag: base + suffix, manifest: d})
 		if err := c.weigh(ctx, p, d); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -157,6 +170,7 @@ func (c *copying) weigh(ctx context.Context, p *plan, root ocispec.Descriptor) e
 	if limit <= 0 {
 		limit = DefaultCopyBytes
 	}
+
 	left := []ocispec.Descriptor{root}
 	for len(left) > 0 {
 		d := left[len(left)-1]
@@ -164,20 +178,25 @@ func (c *copying) weigh(ctx context.Context, p *plan, root ocispec.Descriptor) e
 		if p.seen[d.Digest] {
 			continue
 		}
+
 		p.seen[d.Digest] = true
 		if !sources.IsDigest(d.Digest.String()) || d.Size < 0 {
 			return invalid(c.what, "a part of it has %d bytes, or no sha256 digest", d.Size)
 		}
+
 		if p.bytes += d.Size; p.bytes > limit || len(p.seen) > maxCopied {
 			return tooLarge(c.what, "it has more than %d bytes, or than %d parts, with all that refers to it", limit,
 				maxCopied)
 		}
+
 		parts, err := c.parts(ctx, d)
 		if err != nil {
 			return err
 		}
+
 		left = append(left, parts...)
 	}
+
 	return nil
 }
 
@@ -188,14 +207,17 @@ func (c *copying) parts(ctx context.Context, d ocispec.Descriptor) ([]ocispec.De
 	default:
 		return nil, nil
 	}
+
 	if d.Size > c.from.opts.Limits.Manifest {
 		return nil, invalid(c.what, "a manifest has %d bytes, %d are allowed", d.Size, c.from.opts.Limits.Manifest)
 	}
+
 	ctx, pause := withPause(ctx)
 	parts, err := content.Successors(ctx, c.from.remote, d)
 	if err != nil {
 		return nil, c.from.failure(err, c.what+": reading the manifest "+v1beta1.ShortDigest(d.Digest.String()), pause)
 	}
+
 	return parts, nil
 }
 

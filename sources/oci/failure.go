@@ -85,6 +85,7 @@ func (r *Repository) classify(err error, what string) *sources.Error {
 		if len(response.Errors) == 0 {
 			return known
 		}
+
 		return sources.Fail(known.Reason(), transport.Redact(errors.New(wordsOf(response.Errors)), r.opts.Credentials), "%s", known.Error())
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
 		return sources.Fail(v1beta1.AuthenticationFailedReason, nil, "%s: access refused: the registry wants credentials", what)
@@ -94,8 +95,10 @@ func (r *Repository) classify(err error, what string) *sources.Error {
 		errors.Is(err, content.ErrMismatchedDigest), errors.Is(err, content.ErrTrailingData):
 		return sources.Fail(v1beta1.InvalidContentReason, shown, "%s", what)
 	}
+
 	if away := transport.Unreachable(err, "registry "+r.Host(), r.Host()); away != nil {
 		return away
 	}
+
 	return transport.Failure(err, r.opts.Credentials, what)
 }

@@ -53,10 +53,12 @@ func (r *Repository) manifest(ctx context.Context, manifestDigest, what string) 
 	if got := digest.FromBytes(raw).String(); got != manifestDigest {
 		return manifest{}, invalid(what, "the manifest has the digest %s", got)
 	}
+
 	var m manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return manifest{}, notChart(what, "its manifest is not JSON")
 	}
+
 	return m, nil
 }
 
@@ -68,20 +70,24 @@ func (r *Repository) get(ctx context.Context, ref, what string) ([]byte, error) 
 	if r.remote.PlainHTTP {
 		u.Scheme = "http"
 	}
+
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
 		u.JoinPath("v2", r.remote.Reference.Repository, "manifests", ref).String(), nil)
 	if err != nil {
 		return nil, r.failure(err, what, pause)
 	}
+
 	req.Header.Set("Accept", manifestTypes)
 	resp, err := r.remote.Client.Do(req)
 	if err != nil {
 		return nil, r.failure(err, what, pause)
 	}
+
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, transport.Status(resp, what)
 	}
+
 	raw, err := io.ReadAll(transport.Limit(resp.Body, r.opts.Limits.Manifest))
 	if errors.Is(err, transport.ErrTooLarge) {
 		return nil, invalid(what, "its manifest has more than the %d bytes that are allowed", r.opts.Limits.Manifest)
@@ -89,6 +95,7 @@ func (r *Repository) get(ctx context.Context, ref, what string) ([]byte, error) 
 	if err != nil {
 		return nil, r.failure(err, what, pause)
 	}
+
 	return raw, nil
 }
 
@@ -104,17 +111,20 @@ func (r *Repository) chartIn(ctx context.Context, index manifest, what string) (
 			unknown = append(unknown, child)
 		}
 	}
+
 	if len(known) > 1 || len(known) == 0 && len(unknown) > maxChildren {
 		return manifest{}, notChart(what, "it is an index of %d manifests", len(index.Manifests))
 	}
 	if len(known) == 0 {
 		known = unknown
 	}
+
 	var charts []manifest
 	for _, child := range known {
 		if !sources.IsDigest(child.Digest.String()) {
 			return manifest{}, invalid(what, "its index names a manifest without a sha256 digest")
 		}
+
 		m, err := r.manifest(ctx, child.Digest.String(), what)
 		if err != nil {
 			return manifest{}, err
@@ -123,8 +133,10 @@ func (r *Repository) chartIn(ctx context.Context, index manifest, what string) (
 			charts = append(charts, m)
 		}
 	}
+
 	if len(charts) != 1 {
 		return manifest{}, notChart(what, "it is an index with %d charts in it instead of one", len(charts))
 	}
+
 	return charts[0], nil
 }

@@ -32,17 +32,21 @@ func (r *Repository) Content(ctx context.Context, manifestDigest string) (Conten
 	if !sources.IsDigest(manifestDigest) {
 		return Content{}, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.150q is not a sha256 digest", manifestDigest)
 	}
+
 	m, err := r.manifest(ctx, manifestDigest, what)
 	if err != nil {
 		return Content{}, err
 	}
+
 	if m.isIndex() || m.Config.MediaType == ConfigMediaType {
 		chart, err := r.chart(ctx, manifestDigest, m, what)
 		if err != nil {
 			return Content{}, err
 		}
+
 		return Content{Chart: &chart, Archive: chart.Archive, Size: chart.Size}, nil
 	}
+
 	layer, err := r.archiveLayer(m.Layers, what)
 	if err != nil {
 		return Content{}, err
@@ -50,6 +54,7 @@ func (r *Repository) Content(ctx context.Context, manifestDigest string) (Conten
 	if limit := r.opts.Limits.Chart; layer.Size <= 0 || layer.Size > limit || !sources.IsDigest(layer.Digest.String()) {
 		return Content{}, invalid(what, "its archive has %d bytes, %d are allowed, or no sha256 digest", layer.Size, limit)
 	}
+
 	return Content{Archive: layer.Digest.String(), Size: layer.Size}, nil
 }
 
@@ -68,13 +73,16 @@ func (r *Repository) archiveLayer(layers []ocispec.Descriptor, what string) (oci
 			}
 		}
 	}
+
 	if len(found) != 1 && r.opts.Layer != "" {
 		return ocispec.Descriptor{}, invalid(what, "%d of its %d layers are of the type %s, it has to be one", len(found), len(layers), r.opts.Layer)
 	}
+
 	if len(found) != 1 {
 		return ocispec.Descriptor{}, invalid(what, "it is neither a helm chart nor an archive of manifests: %d of its %d layers are a tar.gz, it has to be one",
 			len(found), len(layers))
 	}
+
 	return found[0], nil
 }
 

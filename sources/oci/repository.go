@@ -75,6 +75,7 @@ func New(o Options) (*Repository, error) {
 	if strings.Contains(o.Repository, "@") || strings.Contains(o.Repository, "://") {
 		return nil, badName("the repository must be host/path, without a scheme, a digest or credentials")
 	}
+
 	ref, err := registry.ParseReference(strings.TrimSuffix(o.Repository, "/"))
 	if err != nil {
 		return nil, badName("the repository %q is not host/path in lower case", o.Repository)
@@ -82,6 +83,7 @@ func New(o Options) (*Repository, error) {
 	if ref.Reference != "" {
 		return nil, badName("the repository %s must not name the tag %q", ref.Registry+"/"+ref.Repository, ref.Reference)
 	}
+
 	scheme := "https"
 	if o.PlainHTTP {
 		scheme = "http"
@@ -89,6 +91,7 @@ func New(o Options) (*Repository, error) {
 	if _, err := transport.ParseURL(scheme+"://"+ref.Registry, scheme); err != nil {
 		return nil, err
 	}
+
 	o.Limits = withDefaults(o.Limits)
 	return &Repository{remote: newRemote(ref, o), opts: o, name: ref.Registry + "/" + ref.Repository}, nil
 }
@@ -107,6 +110,7 @@ func withDefaults(l Limits) Limits {
 	if l.Chart <= 0 {
 		l.Chart = DefaultChartLimit
 	}
+
 	return l
 }
 
@@ -115,6 +119,7 @@ func newRemote(ref registry.Reference, o Options) *remote.Repository {
 	if base == nil {
 		base = transport.New(transport.Options{})
 	}
+
 	client := *transport.As(base, o.Credentials)
 	client.Transport = &watch{base: transport.Retry(transport.Base(&client))}
 	ac := &auth.Client{
@@ -127,6 +132,7 @@ func newRemote(ref registry.Reference, o Options) *remote.Repository {
 	if c := o.Credentials; !c.IsZero() {
 		ac.Credential = auth.StaticCredential(ref.Registry, auth.Credential{Username: c.Username, Password: c.Password})
 	}
+
 	return &remote.Repository{
 		Client:           ac,
 		Reference:        ref,
@@ -156,16 +162,19 @@ func tokens(registry string, o Options, way string) auth.Cache {
 	if way == "" {
 		return auth.NewCache() // it is not known how this client reaches the registry
 	}
+
 	sum := sha256.New()
 	for _, part := range []string{registry, o.Credentials.Username, o.Credentials.Password, strconv.FormatBool(o.PlainHTTP), way} {
 		fmt.Fprintf(sum, "%d %s ", len(part), part)
 	}
+
 	key := [sha256.Size]byte(sum.Sum(nil))
 	signedIn.Lock()
 	defer signedIn.Unlock()
 	if known, ok := signedIn.all.Get(key); ok {
 		return known.(auth.Cache)
 	}
+
 	made := auth.NewCache()
 	signedIn.all.Add(key, made)
 	return made
@@ -192,6 +201,7 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, r.failure(err, what, pause)
 	}
+
 	return all, nil
 }
 
@@ -204,6 +214,7 @@ func (r *Repository) Resolve(ctx context.Context, tagOrDigest string) (manifestD
 	if err := (registry.Reference{Registry: "r", Repository: "r", Reference: ref}).ValidateReference(); err != nil || ref == "" {
 		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.150q is neither a tag nor a digest", tagOrDigest)
 	}
+
 	ctx, pause := withPause(ctx)
 	d, err := r.remote.Resolve(ctx, ref)
 	if err != nil && !answered(err) && ctx.Err() == nil {
@@ -212,6 +223,7 @@ func (r *Repository) Resolve(ctx context.Context, tagOrDigest string) (manifestD
 		if err != nil {
 			return "", err
 		}
+
 		return digest.FromBytes(raw).String(), nil
 	}
 	if err != nil {
@@ -220,5 +232,6 @@ func (r *Repository) Resolve(ctx context.Context, tagOrDigest string) (manifestD
 	if sources.IsDigest(d.Digest.String()) {
 		return d.Digest.String(), nil
 	}
+
 	return "", sources.Fail(v1beta1.InvalidContentReason, nil, "%s: the digest is not a sha256 one", what)
 }

@@ -41,12 +41,14 @@ func (r *Repository) Signatures(ctx context.Context, manifestDigest string) (fou
 	if !sources.IsDigest(manifestDigest) {
 		return nil, nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.150q is not a sha256 digest", manifestDigest)
 	}
+
 	tag := strings.Replace(manifestDigest, ":", "-", 1) + ".sig"
 	tried = append(tried, "tag "+tag)
 	tagged, err := r.tagged(ctx, tag, what)
 	if err != nil {
 		return nil, tried, err
 	}
+
 	tried = append(tried, "referrers")
 	referring, err := r.referring(ctx, manifestDigest, what)
 	return append(referring, tagged...), tried, err
@@ -61,23 +63,28 @@ func (r *Repository) tagged(ctx context.Context, tag, what string) ([]Signature,
 	if err != nil {
 		return nil, err
 	}
+
 	var m struct {
 		Layers []ocispec.Descriptor `json:"layers"`
 	}
 	if json.Unmarshal(raw, &m) != nil {
 		return nil, nil //nolint:nilerr // what cannot be read is no signature
 	}
+
 	var found []Signature
 	for _, layer := range m.Layers {
 		if layer.MediaType != simpleSigning || len(found) == maxSignatures {
 			continue
 		}
+
 		payload, err := r.small(ctx, layer, what)
 		if err != nil {
 			return nil, err
 		}
+
 		found = append(found, Signature{Where: "tag " + tag, Payload: payload, Annotations: layer.Annotations})
 	}
+
 	return found, nil
 }
 
@@ -88,6 +95,7 @@ func (r *Repository) referring(ctx context.Context, manifestDigest, what string)
 	if err != nil {
 		return nil, r.failure(err, what, pause)
 	}
+
 	var bundles []ocispec.Descriptor
 	err = r.remote.Referrers(ctx, subject, "", func(referrers []ocispec.Descriptor) error {
 		for _, d := range referrers {
@@ -100,26 +108,32 @@ func (r *Repository) referring(ctx context.Context, manifestDigest, what string)
 	if err != nil {
 		return nil, r.failure(err, what, pause)
 	}
+
 	var found []Signature
 	for _, d := range bundles {
 		if !sources.IsDigest(d.Digest.String()) {
 			continue
 		}
+
 		m, err := r.manifest(ctx, d.Digest.String(), what)
 		if err != nil {
 			return nil, err
 		}
+
 		for _, layer := range m.Layers {
 			if !strings.HasPrefix(layer.MediaType, bundleType) || len(found) == maxSignatures {
 				continue
 			}
+
 			bundle, err := r.small(ctx, layer, what)
 			if err != nil {
 				return nil, err
 			}
+
 			found = append(found, Signature{Where: "referrer " + v1beta1.ShortDigest(d.Digest.String()), Bundle: bundle})
 		}
 	}
+
 	return found, nil
 }
 
@@ -128,6 +142,7 @@ func (r *Repository) small(ctx context.Context, d ocispec.Descriptor, what strin
 	if d.Size <= 0 || d.Size > maxSignature {
 		return nil, invalid(what, "a signature has %d bytes, %d are allowed", d.Size, maxSignature)
 	}
+
 	var out bytes.Buffer
 	if err := r.fetchLayer(ctx, d.Digest.String(), d.Size, what, &out); err != nil {
 		return nil, err
@@ -135,6 +150,7 @@ func (r *Repository) small(ctx context.Context, d ocispec.Descriptor, what strin
 	if digest.FromBytes(out.Bytes()) != d.Digest {
 		return nil, invalid(what, "a signature is not what its digest says")
 	}
+
 	return out.Bytes(), nil
 }
 
@@ -148,6 +164,7 @@ func (r *Repository) Provenance(ctx context.Context, manifestDigest string) (Cha
 	if !sources.IsDigest(manifestDigest) {
 		return Chart{}, nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.150q is not a sha256 digest", manifestDigest)
 	}
+
 	m, err := r.manifest(ctx, manifestDigest, what)
 	if err == nil && m.isIndex() {
 		m, err = r.chartIn(ctx, m, what)
@@ -155,20 +172,25 @@ func (r *Repository) Provenance(ctx context.Context, manifestDigest string) (Cha
 	if err != nil {
 		return Chart{}, nil, err
 	}
+
 	chart, err := r.chart(ctx, manifestDigest, m, what)
 	if err != nil {
 		return Chart{}, nil, err
 	}
+
 	for _, layer := range m.Layers {
 		if layer.MediaType != provenanceType {
 			continue
 		}
+
 		file := &bytes.Buffer{}
 		if layer.Size > maxSignature {
 			return Chart{}, nil, invalid(what, "it has %d bytes, more than the %d that are allowed", layer.Size, maxSignature)
 		}
+
 		err := r.fetchLayer(ctx, layer.Digest.String(), layer.Size, what, file)
 		return chart, file.Bytes(), err
 	}
+
 	return Chart{}, nil, sources.Fail(v1beta1.VerificationFailedReason, nil, "%s has no provenance file: its manifest has no layer of type %s", chart.ChartRevision, provenanceType)
 }

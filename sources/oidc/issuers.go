@@ -78,24 +78,30 @@ func (s *issuers) keys(ctx context.Context, namespace, url, id string) ([]jose.J
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+
 	now := s.now()
 	old := of.read.IsZero() || now.Sub(of.read) >= fresh
 	found := of.with(id)
 	if !old && len(found) > 0 {
 		return found, nil
 	}
+
 	if of.tried.IsZero() || now.Sub(of.tried) >= again {
 		// A caller that goes does not end it: otherwise each caller could make it begin again.
 		keys, err := s.fetch(context.WithoutCancel(ctx), namespace, url)
-		of.tried, of.failed = now, err
+		of.tried = now
+		of.failed = err
 		if err == nil {
-			of.keys, of.read = keys, now
+			of.keys = keys
+			of.read = now
 			return of.with(id), nil
 		}
 	}
+
 	if of.failed != nil && (old || len(found) == 0) {
 		return nil, of.failed
 	}
+
 	return found, nil
 }
 
@@ -103,12 +109,14 @@ func (i *issuer) with(id string) []jose.JSONWebKey {
 	if id == "" {
 		return i.keys
 	}
+
 	var found []jose.JSONWebKey
 	for _, key := range i.keys {
 		if key.KeyID == id {
 			found = append(found, key)
 		}
 	}
+
 	return found
 }
 
@@ -124,12 +132,14 @@ func (s *issuers) fetch(ctx context.Context, namespace, url string) ([]jose.JSON
 	if err := get(ctx, client, wellKnown(url), maxDocument, &document); err != nil {
 		return nil, err
 	}
+
 	switch {
 	case document.Issuer != url:
 		return nil, errors.New("its configuration is that of another issuer")
 	case strings.HasPrefix(url, "https://") && !strings.HasPrefix(document.JWKSURI, "https://"):
 		return nil, errors.New("its configuration names no https address of its keys")
 	}
+
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -139,6 +149,7 @@ func (s *issuers) fetch(ctx context.Context, namespace, url string) ([]jose.JSON
 	if len(set.Keys) > maxKeys {
 		return nil, fmt.Errorf("it has %d keys, more than %d", len(set.Keys), maxKeys)
 	}
+
 	return usable(set.Keys), nil
 }
 
@@ -161,19 +172,23 @@ func get(ctx context.Context, client *http.Client, address string, limit int64, 
 	if err != nil {
 		return err
 	}
+
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return errors.New("its address cannot be used")
 	}
+
 	request.Header.Set("Accept", "application/json")
 	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}
+
 	defer func() { _ = response.Body.Close() }() // what was read counts
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %d", u.Host, response.StatusCode)
 	}
+
 	content, err := io.ReadAll(transport.Limit(response.Body, limit))
 	if err != nil {
 		return fmt.Errorf("reading the answer of %s: %w", u.Host, err)
@@ -181,5 +196,6 @@ func get(ctx context.Context, client *http.Client, address string, limit int64, 
 	if json.Unmarshal(content, into) != nil {
 		return fmt.Errorf("the answer of %s is not the JSON of an issuer", u.Host)
 	}
+
 	return nil
 }

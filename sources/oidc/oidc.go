@@ -87,6 +87,7 @@ func (v *Verifier) Verify(ctx context.Context, namespace, issuer, audience, toke
 	if err != nil {
 		return nil, err
 	}
+
 	id := parsed.Headers[0].KeyID
 	keys, err := v.issuers.keys(ctx, namespace, issuer, id)
 	if err != nil {
@@ -95,6 +96,7 @@ func (v *Verifier) Verify(ctx context.Context, namespace, issuer, audience, toke
 	if len(keys) == 0 {
 		return nil, refuse("issuer %s does not publish the key that it is signed with", issuer)
 	}
+
 	for _, key := range keys[:min(len(keys), maxTried)] {
 		var standard jwt.Claims
 		claims := map[string]any{}
@@ -102,6 +104,7 @@ func (v *Verifier) Verify(ctx context.Context, namespace, issuer, audience, toke
 			return claims, v.check(standard, issuer, audience)
 		}
 	}
+
 	return nil, refuse("its signature is not one of issuer %s", issuer)
 }
 
@@ -122,6 +125,7 @@ func (v *Verifier) check(claims jwt.Claims, issuer, audience string) error {
 	case claims.IssuedAt != nil && now.Add(leeway).Before(claims.IssuedAt.Time()):
 		return refuse("it is issued in the future")
 	}
+
 	return nil
 }
 

@@ -61,9 +61,11 @@ func (c *Cache[V]) Take(ctx context.Context, want Item[V]) (value V, release fun
 			c.leave(own)
 			return value, nil, err
 		}
+
 		if own.err == nil {
 			return own.value, sync.OnceFunc(func() { c.leave(own) }), nil
 		}
+
 		c.leave(own)
 		// The one who made it may have been called off; that says nothing to others.
 		if isNew || ctx.Err() != nil || !errors.Is(own.err, context.Canceled) && !errors.Is(own.err, context.DeadlineExceeded) {
@@ -100,6 +102,7 @@ func (c *Cache[V]) join(key itemKey) (own *item[V], isNew bool) {
 		own.element = c.recent.PushFront(own)
 		c.items[key] = own
 	}
+
 	own.users++
 	c.recent.MoveToFront(own.element)
 	return own, !known
@@ -123,12 +126,14 @@ func (i *item[V]) wait(ctx context.Context) error {
 
 // make makes an item. Whatever happens in it, others do not wait for it in vain.
 func (c *Cache[V]) make(ctx context.Context, own *item[V], want Item[V]) {
-	value, err := *new(V), errors.New(c.what+": making it has failed")
+	value := *new(V)
+	err := errors.New(c.what + ": making it has failed")
 	defer func() { c.settle(own, value, want.Size, err) }()
 	most, failed := want.Most()
 	if failed == nil {
 		failed = c.reserve(ctx, own, most)
 	}
+
 	if err = failed; err == nil {
 		err = errors.New(c.what + ": making it has failed")
 		value, err = want.Make()
@@ -141,12 +146,14 @@ func (c *Cache[V]) settle(own *item[V], value V, size func(V) int64, err error) 
 	defer c.mu.Unlock()
 	if err == nil {
 		c.account(own, size(value))
-		own.value, own.made = value, true
+		own.value = value
+		own.made = true
 		c.makeRoom(own.namespace, 0)
 	} else {
 		own.err = err
 		c.drop(own)
 	}
+
 	close(own.ready)
 	c.tell()
 }
@@ -163,6 +170,7 @@ func (c *Cache[V]) reserve(ctx context.Context, own *item[V], size int64) error 
 			c.mu.Unlock()
 			return nil
 		}
+
 		changed := c.changed
 		c.mu.Unlock()
 		select {
@@ -181,11 +189,13 @@ func (c *Cache[V]) makeRoom(namespace string, size int64) bool {
 			return false
 		}
 	}
+
 	for c.total+size > c.bounds.Total {
 		if !c.evict(c.largest()) {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -203,10 +213,12 @@ func (c *Cache[V]) evict(namespace string) bool {
 
 // largest is the namespace that takes most, of those with an item that can be dropped. It needs the lock.
 func (c *Cache[V]) largest() string {
-	most, name := int64(-1), ""
+	most := int64(-1)
+	name := ""
 	for _, own := range c.items {
 		if used := c.used[own.namespace]; own.made && own.users == 0 && used > most {
-			most, name = used, own.namespace
+			most = used
+			name = own.namespace
 		}
 	}
 	return name

@@ -40,6 +40,7 @@ func (m *Meter) Enter(ctx context.Context, namespace string) (*Account, error) {
 			m.mu.Unlock()
 			return &Account{meter: m, namespace: namespace}, nil
 		}
+
 		changed := m.changed
 		m.mu.Unlock()
 		select {
@@ -59,6 +60,7 @@ func (a *Account) Grow(bytes int64) error {
 	if m.used[a.namespace]+bytes > m.bounds.Share || m.total+bytes > m.bounds.Total {
 		return Exceeded(m.what, a.namespace, bytes, m.bounds)
 	}
+
 	m.used[a.namespace] += bytes
 	m.total += bytes
 	a.taken += bytes
@@ -73,6 +75,7 @@ func (a *Account) Close() {
 	if a.ended {
 		return
 	}
+
 	a.ended = true
 	m.total -= a.taken
 	if m.used[a.namespace] -= a.taken; m.used[a.namespace] == 0 {
@@ -81,6 +84,7 @@ func (a *Account) Close() {
 	if m.running[a.namespace]--; m.running[a.namespace] == 0 {
 		delete(m.running, a.namespace)
 	}
+
 	close(m.changed)
 	m.changed = make(chan struct{})
 }

@@ -50,5 +50,6 @@ func Size(bytes int64) string {
 	case bytes >= kib:
 		return fmt.Sprintf("%.1f KiB", float64(bytes)/kib)
 	}
+
 	return fmt.Sprintf("%d bytes", bytes)
 }

@@ -21,10 +21,12 @@ func (s *Store) put(ctx context.Context, h Holder, want string, write func(io.Wr
 	if want != "" && !sources.IsDigest(want) {
 		return "", 0, sources.Fail(v1beta1.InvalidContentReason, nil, "%q is not a sha256 digest", want)
 	}
+
 	f, err := os.CreateTemp(filepath.Join(s.dir, tmpDir), "put-")
 	if err != nil {
 		return "", 0, failed(err, "writing to the cache")
 	}
+
 	defer os.Remove(f.Name()) //nolint:errcheck // after the rename there is nothing left to remove
 	c := claimantOf(h)
 	sink := &sink{ctx: ctx, file: f, hash: sha256.New(), reserve: func(bytes int64) error { return s.reserve(ctx, c.namespace, bytes) }}
@@ -33,6 +35,7 @@ func (s *Store) put(ctx context.Context, h Holder, want string, write func(io.Wr
 	if firstError(ctx, sink.broken, err) == nil {
 		sink.broken = f.Sync()
 	}
+
 	sink.broken = errors.Join(sink.broken, f.Close())
 	switch {
 	case ctx.Err() != nil:
@@ -44,6 +47,7 @@ func (s *Store) put(ctx context.Context, h Holder, want string, write func(io.Wr
 	case err != nil:
 		return "", 0, err
 	}
+
 	digest = sources.DigestPrefix + hex.EncodeToString(sink.hash.Sum(nil))
 	if want != "" && want != digest {
 		return "", 0, sources.Fail(v1beta1.InvalidContentReason, nil, "the content has the digest %s instead of %s", digest, want)
@@ -51,6 +55,7 @@ func (s *Store) put(ctx context.Context, h Holder, want string, write func(io.Wr
 	if err := s.keep(f.Name(), digest, c, sink); err != nil {
 		return "", 0, failed(err, "keeping %s in the cache", digest)
 	}
+
 	return digest, sink.size, nil
 }
 
@@ -71,10 +76,12 @@ func (s *sink) Write(p []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
 	}
+
 	if err := s.reserve(int64(len(p))); err != nil {
 		s.full = err
 		return 0, err
 	}
+
 	s.reserved += int64(len(p))
 	n, err := s.file.Write(p)
 	s.hash.Write(p[:n])
@@ -82,6 +89,7 @@ func (s *sink) Write(p []byte) (int, error) {
 	if err != nil {
 		s.broken = err
 	}
+
 	return n, err
 }
 
@@ -100,6 +108,7 @@ func (s *Store) admit(tmp, digest string, c claimant, written *sink) error {
 	if err := s.rename(tmp, s.blob(digest), digest); err != nil {
 		return err
 	}
+
 	s.free(c.namespace, written.reserved)
 	s.total -= written.reserved
 	written.reserved = 0
@@ -107,6 +116,7 @@ func (s *Store) admit(tmp, digest string, c claimant, written *sink) error {
 		s.blobs[hexOf(digest)] = &blob{size: written.size, claims: map[claimant]time.Time{}}
 		s.total += written.size
 	}
+
 	return s.claim(c, hexOf(digest))
 }
 
@@ -115,14 +125,17 @@ func (s *Store) rename(tmp, path, digest string) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
+
 	s.used[path] = s.now()
 	if digest == "" {
 		return nil
 	}
+
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
+
 	s.known[digest] = state{info.Size(), info.ModTime()}
 	return nil
 }
@@ -141,6 +154,7 @@ func (s *Store) open(digest string) (io.ReadCloser, error) {
 	if err := s.verify(f, path, digest); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+
 	return f, nil
 }
 
@@ -149,6 +163,7 @@ func (s *Store) verify(f *os.File, path, digest string) error {
 	if err != nil {
 		return failed(err, "reading %s from the cache", digest)
 	}
+
 	s.mu.Lock()
 	seen, ok := s.known[digest]
 	s.mu.Unlock()
@@ -160,11 +175,13 @@ func (s *Store) verify(f *os.File, path, digest string) error {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return failed(err, "reading %s from the cache", digest)
 		}
+
 		if hex.EncodeToString(sum.Sum(nil)) != digest[len(sources.DigestPrefix):] {
 			s.drop(path, digest, info)
 			return failed(errMissing, "reading %s: the file was broken and has been removed", digest)
 		}
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known[digest] = state{info.Size(), s.touch(path, info)}

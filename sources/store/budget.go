@@ -23,7 +23,8 @@ const (
 // Limit bounds what is stored and being written, in total and for the sources of one namespace; a Total of zero bounds nothing. needed lists
 // the claims that must stay. Both have to be set before the store is used.
 func (s *Store) Limit(b quota.Bounds, needed func(context.Context) (map[Claim]bool, error)) {
-	s.bounds, s.needed = b, needed
+	s.bounds = b
+	s.needed = needed
 }
 
 // Used is how many bytes the sources of a namespace take, and those of all together.
@@ -46,6 +47,7 @@ func (s *Store) reserve(ctx context.Context, namespace string, bytes int64) erro
 	if s.tryReserve(namespace, bytes) {
 		return nil
 	}
+
 	needed := map[Claim]bool{}
 	if s.needed != nil {
 		var err error
@@ -53,12 +55,14 @@ func (s *Store) reserve(ctx context.Context, namespace string, bytes int64) erro
 			return failed(err, "looking for what the cache can do without")
 		}
 	}
+
 	if err := s.makeRoom(namespace, bytes, needed); err != nil {
 		return failed(err, "making room in the cache")
 	}
 	if s.tryReserve(namespace, bytes) {
 		return nil
 	}
+
 	own, total := s.Used(namespace)
 	return sources.Fail(v1beta1.BudgetExceededReason, nil,
 		"the artifact cache is full: what sources of namespace %s have and still need takes %s of the %s that one namespace may use, and that of all %s of %s; "+
@@ -103,6 +107,7 @@ func (s *Store) makeRoom(namespace string, bytes int64, needed map[Claim]bool) e
 	for claim := range needed {
 		keep[idle{claimant: claimantOf(claim.Holder), digest: hexOf(claim.Digest)}] = true
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	spare := s.idleClaims(keep)
@@ -111,17 +116,20 @@ func (s *Store) makeRoom(namespace string, bytes int64, needed map[Claim]bool) e
 			return err
 		}
 	}
+
 	for s.total+bytes > s.bounds.Total && len(spare) > 0 {
 		if err := s.dropFirst(spare, s.largest(spare)); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
 // idleClaims lists what can be done without by namespace, what was used longest ago first. It needs the lock.
 func (s *Store) idleClaims(keep map[idle]bool) map[string][]idle {
-	limit, spare := s.now().Add(-settling), map[string][]idle{}
+	limit := s.now().Add(-settling)
+	spare := map[string][]idle{}
 	for digest, b := range s.blobs {
 		for c, used := range b.claims {
 			if !keep[idle{claimant: c, digest: digest}] && used.Before(limit) {
@@ -129,9 +137,11 @@ func (s *Store) idleClaims(keep map[idle]bool) map[string][]idle {
 			}
 		}
 	}
+
 	for _, own := range spare {
 		slices.SortFunc(own, func(a, b idle) int { return a.used.Compare(b.used) })
 	}
+
 	return spare
 }
 

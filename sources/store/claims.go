@@ -74,6 +74,7 @@ func (s *Store) loadClaims() error {
 	if err != nil {
 		return err
 	}
+
 	for _, file := range stored {
 		if info, err := file.Info(); err == nil && info.Mode().IsRegular() {
 			s.blobs[file.Name()] = &blob{size: info.Size(), claims: map[claimant]time.Time{}}
@@ -81,20 +82,24 @@ func (s *Store) loadClaims() error {
 			s.used[s.blob(file.Name())] = info.ModTime()
 		}
 	}
+
 	namespaces, err := os.ReadDir(filepath.Join(s.dir, claimsDir))
 	if err != nil {
 		return err
 	}
+
 	for _, namespace := range namespaces {
 		if err := s.loadNamespace(namespace.Name()); err != nil {
 			return err
 		}
 	}
+
 	for name, b := range s.blobs {
 		if len(b.claims) == 0 {
 			_ = s.removeBlob(name) // it is tried again when garbage is collected
 		}
 	}
+
 	return nil
 }
 
@@ -103,6 +108,7 @@ func (s *Store) loadNamespace(namespace string) error {
 	if err != nil {
 		return err
 	}
+
 	for _, file := range files {
 		id, digest, _ := strings.Cut(file.Name(), "-")
 		c := claimant{namespace: namespace, id: id}
@@ -112,8 +118,10 @@ func (s *Store) loadNamespace(namespace string) error {
 			}
 			continue
 		}
+
 		s.enter(c, digest, s.used[s.blob(digest)])
 	}
+
 	return nil
 }
 
@@ -145,6 +153,7 @@ func (s *Store) leave(c claimant, digest string) error {
 	if err := os.Remove(s.claimFile(c, digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+
 	delete(b.claims, c)
 	if !b.counts(c.namespace) {
 		s.free(c.namespace, b.size)
@@ -152,6 +161,7 @@ func (s *Store) leave(c claimant, digest string) error {
 	if len(b.claims) == 0 {
 		return s.removeBlob(digest)
 	}
+
 	return nil
 }
 
@@ -191,12 +201,14 @@ func (v View) holds(digest string) bool {
 	if !sources.IsDigest(digest) {
 		return false
 	}
+
 	v.store.mu.Lock()
 	defer v.store.mu.Unlock()
 	b := v.store.blobs[hexOf(digest)]
 	if b == nil {
 		return false
 	}
+
 	_, ok := b.claims[claimantOf(v.holder)]
 	return ok
 }
@@ -216,6 +228,7 @@ func (v View) Size(digest string) (int64, error) {
 	if !v.holds(digest) {
 		return 0, errMissing
 	}
+
 	info, err := os.Stat(v.store.blob(hexOf(digest)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, errMissing
@@ -223,6 +236,7 @@ func (v View) Size(digest string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	return info.Size(), nil
 }
 
@@ -233,12 +247,14 @@ func (v View) Open(digest string) (io.ReadCloser, error) {
 	if !v.holds(digest) {
 		return nil, failed(errMissing, "reading %.100q", digest)
 	}
+
 	file, err := v.store.open(digest)
 	v.store.mu.Lock()
 	defer v.store.mu.Unlock()
 	if b := v.store.blobs[hexOf(digest)]; b != nil && err == nil {
 		b.claims[claimantOf(v.holder)] = v.store.now()
 	}
+
 	return file, err
 }
 
@@ -255,12 +271,14 @@ func (v View) Share(digest string, with Holder) error {
 	if !v.Has(digest) {
 		return failed(errMissing, "reading %.100q", digest)
 	}
+
 	s := v.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.blobs[hexOf(digest)] == nil {
 		return failed(errMissing, "reading %s", digest)
 	}
+
 	return s.claim(claimantOf(with), hexOf(digest))
 }
 

@@ -16,19 +16,23 @@ func (s *Store) Collect(keep map[Claim]bool, olderThan time.Time) (removed int, 
 	for claim := range keep {
 		kept[idle{claimant: claimantOf(claim.Holder), digest: hexOf(claim.Digest)}] = true
 	}
+
 	for _, digest := range s.digests() {
 		size, gone, err := s.collectClaims(digest, kept, olderThan)
 		if err != nil {
 			return removed, freed, failed(err, "cleaning the cache")
 		}
+
 		if gone {
 			removed++
 			freed += size
 		}
 	}
+
 	if err := s.collectNames(olderThan); err != nil {
 		return removed, freed, failed(err, "cleaning the cache")
 	}
+
 	return removed, freed, nil
 }
 
@@ -46,6 +50,7 @@ func (s *Store) collectClaims(digest string, kept map[idle]bool, olderThan time.
 	if b == nil {
 		return 0, false, nil
 	}
+
 	for c, used := range b.claims {
 		if kept[idle{claimant: c, digest: digest}] || !used.Before(olderThan) {
 			continue
@@ -54,6 +59,7 @@ func (s *Store) collectClaims(digest string, kept map[idle]bool, olderThan time.
 			return 0, false, err
 		}
 	}
+
 	return b.size, s.blobs[digest] == nil, nil
 }
 
@@ -62,11 +68,13 @@ func (s *Store) collectNames(olderThan time.Time) error {
 	if err != nil {
 		return err
 	}
+
 	for _, file := range files {
 		if err := s.removeUnused(filepath.Join(s.dir, namesDir, file.Name()), olderThan); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -87,6 +95,7 @@ func (s *Store) removeUnused(path string, olderThan time.Time) error {
 	if err := os.Remove(path); err != nil {
 		return err
 	}
+
 	delete(s.used, path)
 	return nil
 }

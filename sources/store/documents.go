@@ -24,6 +24,7 @@ func (s *Store) Bind(name string, doc any) error {
 	if err != nil {
 		return failed(err, "encoding what is known about %q", name)
 	}
+
 	content, err := json.Marshal(document{Name: name, Doc: raw})
 	if err != nil {
 		return failed(err, "encoding what is known about %q", name)
@@ -31,6 +32,7 @@ func (s *Store) Bind(name string, doc any) error {
 	if err := s.writeDocument(s.document(name), content); err != nil {
 		return failed(err, "writing what is known about %q", name)
 	}
+
 	return nil
 }
 
@@ -39,6 +41,7 @@ func (s *Store) writeDocument(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
+
 	defer os.Remove(f.Name()) //nolint:errcheck // after the rename there is nothing left to remove
 	_, err = f.Write(content)
 	if err == nil {
@@ -47,12 +50,14 @@ func (s *Store) writeDocument(path string, content []byte) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
+
 	s.mu.Lock()
 	err = s.rename(f.Name(), path, "")
 	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
+
 	return syncDir(filepath.Dir(path))
 }
 
@@ -69,15 +74,18 @@ func (s *Store) Bound(name string, doc any) (bool, error) {
 	if err != nil {
 		return false, failed(err, "reading what is known about %q", name)
 	}
+
 	var stored document
 	if json.Unmarshal(content, &stored) != nil || stored.Name != name || json.Unmarshal(stored.Doc, doc) != nil {
 		_ = os.Remove(path)
 		delete(s.used, path)
 		return false, nil
 	}
+
 	if info, err := os.Stat(path); err == nil {
 		s.touch(path, info)
 	}
+
 	return true, nil
 }
 

@@ -14,11 +14,13 @@ func lockDir(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			err = errors.New("another process uses it")
 		}
 		return nil, errors.Join(err, f.Close())
 	}
+
 	return f, nil
 }

@@ -64,10 +64,12 @@ func Open(dir string) (*Store, error) {
 			return nil, failed(err, "creating the cache directory")
 		}
 	}
+
 	lock, err := lockDir(filepath.Join(dir, lockFile))
 	if err != nil {
 		return nil, failed(err, "locking the cache directory %s", dir)
 	}
+
 	s := &Store{dir: dir, lock: lock, now: time.Now, known: map[string]state{}, used: map[string]time.Time{}, blobs: map[string]*blob{}, taken: map[string]int64{}}
 	if err := s.clean(); err != nil {
 		return nil, errors.Join(failed(err, "removing interrupted writes"), lock.Close())
@@ -75,6 +77,7 @@ func Open(dir string) (*Store, error) {
 	if err := s.loadClaims(); err != nil {
 		return nil, errors.Join(failed(err, "reading what is in the cache"), lock.Close())
 	}
+
 	return s, nil
 }
 
@@ -86,11 +89,13 @@ func (s *Store) clean() error {
 	if err != nil {
 		return err
 	}
+
 	for _, entry := range left {
 		if err := os.RemoveAll(filepath.Join(s.dir, tmpDir, entry.Name())); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -110,6 +115,7 @@ func (s *Store) touch(path string, info fs.FileInfo) (changed time.Time) {
 	if fresh, err := os.Stat(path); err == nil {
 		return fresh.ModTime()
 	}
+
 	return info.ModTime()
 }
 

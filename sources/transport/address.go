@@ -78,6 +78,7 @@ func (a Addresses) Check(addr netip.Addr) error {
 	if err := CheckAddress(addr); err != nil {
 		return err
 	}
+
 	addr = addr.Unmap().WithZone("")
 	inner := embedded(addr)
 	switch {
@@ -88,6 +89,7 @@ func (a Addresses) Check(addr netip.Addr) error {
 	case within(a.Refuse, addr, inner):
 		return &refusedError{addr, "it is in a range that is refused for upstreams (--refuse-upstream-cidrs)"}
 	}
+
 	return nil
 }
 
@@ -130,6 +132,7 @@ func embedded(addr netip.Addr) netip.Addr {
 	if !addr.Is6() {
 		return addr
 	}
+
 	b := addr.As16()
 	switch {
 	case addr.IsLoopback():
@@ -139,6 +142,7 @@ func embedded(addr netip.Addr) netip.Addr {
 	case sixto4.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[2:6]))
 	}
+
 	return addr
 }
 

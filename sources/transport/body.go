@@ -64,11 +64,13 @@ func (l *limited) Read(p []byte) (int, error) {
 	if int64(len(p)) > l.left+1 {
 		p = p[:l.left+1]
 	}
+
 	n, err := l.r.Read(p)
 	l.left -= int64(n)
 	if l.left < 0 {
 		return n - 1, ErrTooLarge
 	}
+
 	return n, err
 }
 

@@ -50,12 +50,14 @@ func (o Options) Check() error {
 			return err
 		}
 	}
+
 	if len(o.Cert) == 0 && len(o.Key) == 0 {
 		return nil
 	}
 	if _, err := tls.X509KeyPair(o.Cert, o.Key); err != nil { // the error could quote the key
 		return sources.Stall(v1beta1.AuthenticationFailedReason, nil, "the client certificate and its key are not a PEM pair that fits together")
 	}
+
 	return nil
 }
 
@@ -81,10 +83,12 @@ func settingOf(o Options) setting {
 	if o.ProxyURL != nil {
 		proxy = o.ProxyURL.String()
 	}
+
 	for _, part := range [][]byte{o.CA, o.Cert, o.Key, []byte(proxy), []byte(strconv.FormatBool(o.Proxy))} {
 		fmt.Fprintf(sum, "%d ", len(part))
 		sum.Write(part)
 	}
+
 	return setting(sum.Sum(nil))
 }
 
@@ -119,10 +123,12 @@ func (n *Network) newTransport(o Options) *http.Transport {
 	if cert, err := tls.X509KeyPair(o.Cert, o.Key); err == nil { // Check reports others
 		t.TLSClientConfig.Certificates = []tls.Certificate{cert}
 	}
+
 	if len(o.CA) > 0 {
 		roots := x509.NewCertPool()
 		roots.AppendCertsFromPEM(o.CA)
 		t.TLSClientConfig.RootCAs = roots
 	}
+
 	return t
 }

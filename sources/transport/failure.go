@@ -32,6 +32,7 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	if date, err := http.ParseTime(text); err == nil {
 		return min(max(date.Sub(now), 0), maxPause)
 	}
+
 	return 0
 }
 
@@ -69,6 +70,7 @@ func Failure(err error, c sources.Credentials, what string) *sources.Error {
 	if known := (*sources.Error)(nil); errors.As(err, &known) {
 		return known
 	}
+
 	shown := Redact(err, c)
 	switch {
 	case errors.Is(err, ErrAddressRefused):
@@ -78,6 +80,7 @@ func Failure(err error, c sources.Credentials, what string) *sources.Error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return sources.Fail(v1beta1.FetchFailedReason, context.DeadlineExceeded, "%s", what)
 	}
+
 	return sources.Fail(v1beta1.FetchFailedReason, shown, "%s", what)
 }
 
@@ -107,12 +110,14 @@ func redactText(text string, c sources.Credentials) string {
 	for _, secret := range secretsOf(c) {
 		text = strings.ReplaceAll(text, secret, "***")
 	}
+
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || r == unicode.ReplacementChar
 	}), " ")
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
+
 	return text
 }
 
@@ -121,13 +126,16 @@ func redactText(text string, c sources.Credentials) string {
 // asked for is named in front of such errors.
 func shortURL(u string) string {
 	scheme, rest, _ := strings.Cut(u, "://")
-	host, tail := rest, ""
+	host := rest
+	tail := ""
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		host, tail = rest[:end], "/…"
+		host = rest[:end]
+		tail = "/…"
 		if strings.HasSuffix(u, ":") {
 			tail += ":"
 		}
 	}
+
 	return scheme + "://" + host[strings.LastIndexByte(host, '@')+1:] + tail
 }
 

@@ -82,9 +82,11 @@ func (h *hosts) of(key hostKey, tenant string, now time.Time) *host {
 			h.add(known, now)
 			return known
 		}
+
 		h.recent[known.tenant].MoveToFront(element)
 		return known
 	}
+
 	made := &host{key: key, tenant: tenant, limiter: rate.NewLimiter(perSecond, atOnce)}
 	h.add(made, now)
 	return made
@@ -105,6 +107,7 @@ func (h *hosts) add(added *host, now time.Time) {
 	if h.recent[added.tenant] == nil {
 		h.recent[added.tenant] = list.New()
 	}
+
 	h.known[added.key] = h.recent[added.tenant].PushFront(added)
 }
 

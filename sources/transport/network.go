@@ -69,10 +69,12 @@ func (n *Network) DialContext(ctx context.Context, network, address string) (net
 	if n == nil {
 		n = standard
 	}
+
 	name, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("address %q: %w", address, ErrAddressRefused)
 	}
+
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
 	dialer.Control = func(_, resolved string, _ syscall.RawConn) error { return n.addresses.checkDialled(name, resolved) }
 	return dialer.DialContext(ctx, network, address)
@@ -85,7 +87,8 @@ func As(client *http.Client, c sources.Credentials) *http.Client {
 	if !ok {
 		return client
 	}
-	own, copied := *t, *client
+	own := *t
+	copied := *client
 	own.credential = digestOfCredential(c.Username, c.Password, c.Token)
 	copied.Transport = &own
 	return &copied
@@ -120,14 +123,17 @@ func Base(client *http.Client) http.RoundTripper {
 
 // digestOfCredential is empty for who does not sign in.
 func digestOfCredential(parts ...string) string {
-	sum, empty := sha256.New(), true
+	sum := sha256.New()
+	empty := true
 	for _, part := range parts {
 		fmt.Fprintf(sum, "%d %s", len(part), part)
 		empty = empty && part == ""
 	}
+
 	if empty {
 		return ""
 	}
+
 	return string(sum.Sum(nil))
 }
 
@@ -148,15 +154,18 @@ func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := t.network.addresses.checkHost(req.URL.Hostname()); err != nil {
 		return nil, err
 	}
+
 	credential := t.credential
 	if credential == "" {
 		credential = digestOfCredential(req.Header.Get("Authorization"))
 	}
+
 	now := t.network.now
 	at := t.network.hosts.of(keyOfHost(req.URL, t.way, credential), t.options.Tenant, now())
 	if err := at.admit(req.Context(), now()); err != nil {
 		return nil, err
 	}
+
 	ctx, cancel := context.WithCancelCause(req.Context())
 	req = req.Clone(ctx)
 	req.Header.Set("User-Agent", UserAgent)
@@ -165,6 +174,7 @@ func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
+
 	at.heed(resp, now())
 	resp.Body = newWatchedBody(ctx, cancel, resp.Body, t.silence)
 	return resp, nil

@@ -32,6 +32,7 @@ func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 		if resp != nil {
 			_ = resp.Body.Close()
 		}
+
 		select {
 		case <-req.Context().Done():
 			return nil, req.Context().Err()
@@ -47,10 +48,12 @@ func again(req *http.Request, resp *http.Response, err error) bool {
 	if err != nil {
 		return !permanent(err)
 	}
+
 	switch resp.StatusCode {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return resp.Header.Get("Retry-After") == ""
 	}
+
 	return false
 }
 

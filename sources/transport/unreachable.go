@@ -20,6 +20,7 @@ func Unreachable(err error, upstream, host string) *sources.Error {
 	if cause == "" {
 		return nil
 	}
+
 	text := upstream + " cannot be reached"
 	var request *url.Error
 	if errors.As(err, &request) {
@@ -27,6 +28,7 @@ func Unreachable(err error, upstream, host string) *sources.Error {
 			text = "host " + asked.Host + ", to which " + upstream + " refers, cannot be reached"
 		}
 	}
+
 	return sources.Fail(v1beta1.FetchFailedReason, &redacted{text: cause, err: err}, "%s", text)
 }
 
@@ -36,6 +38,7 @@ func dialCause(err error) string {
 	if errors.Is(err, ErrAddressRefused) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &dial) || dial.Op != "dial" {
 		return ""
 	}
+
 	var name *net.DNSError
 	var call *os.SyscallError
 	switch {

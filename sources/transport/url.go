@@ -34,6 +34,7 @@ func ParseURL(raw string, schemes ...string) (*url.URL, error) {
 	if u.Fragment != "" {
 		return nil, badURL("the URL of %s must not have a fragment", u.Host)
 	}
+
 	return u, CheckHost(u.Hostname())
 }
 
@@ -55,7 +56,8 @@ var errRedirect = errors.New("redirect refused")
 
 // checkRedirect is asked before a redirect is followed.
 func checkRedirect(req *http.Request, via []*http.Request) error {
-	first, last := via[0], via[len(via)-1]
+	first := via[0]
+	last := via[len(via)-1]
 	switch {
 	case len(via) > maxRedirects:
 		return fmt.Errorf("%w: more than %d in a row", errRedirect, maxRedirects)
@@ -66,6 +68,7 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	case req.URL.User != nil:
 		return fmt.Errorf("%w: it holds credentials", errRedirect)
 	}
+
 	// net/http keeps the header for subdomains and other ports, and restores it on the way back.
 	for _, r := range append(via[1:len(via):len(via)], req) {
 		if !SameHost(first.URL, r.URL) {
@@ -73,6 +76,7 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 			req.Header.Del("Cookie")
 		}
 	}
+
 	return nil
 }
 

@@ -61,6 +61,7 @@ func Keys(data map[string][]byte) (Policy, error) {
 		if !strings.HasSuffix(name, keySuffix) {
 			continue
 		}
+
 		key, err := cryptoutils.UnmarshalPEMToPublicKey(data[name])
 		if err != nil {
 			return Policy{}, bad("the key %q of the Secret is no public key in PEM", name)
@@ -72,9 +73,11 @@ func Keys(data map[string][]byte) (Policy, error) {
 			return Policy{}, bad("the key %q of the Secret is of a kind that is not accepted", name)
 		}
 	}
+
 	if len(p.keys) == 0 {
 		return Policy{}, bad("the Secret has no public key: their names end in %s", keySuffix)
 	}
+
 	return p, nil
 }
 
@@ -102,6 +105,7 @@ func Keyless(identities []Identity, trustedRoot []byte) (Policy, error) {
 	if len(identities) == 0 {
 		return Policy{}, bad("no identity is trusted: spec.verify.matchOIDCIdentity is empty")
 	}
+
 	var p Policy
 	for i, id := range identities {
 		for _, expression := range []string{id.Issuer, id.Subject} {
@@ -109,12 +113,15 @@ func Keyless(identities []Identity, trustedRoot []byte) (Policy, error) {
 				return Policy{}, bad("spec.verify.matchOIDCIdentity[%d]: %.200q is not a regular expression", i, expression)
 			}
 		}
+
 		identity, err := verify.NewShortCertificateIdentity("", id.Issuer, "", id.Subject)
 		if err != nil {
 			return Policy{}, bad("spec.verify.matchOIDCIdentity[%d] cannot be used: %s", i, err)
 		}
+
 		p.identities = append(p.identities, verify.WithCertificateIdentity(identity))
 	}
+
 	options := []verify.VerifierOption{verify.WithObserverTimestamps(1)}
 	if len(material.RekorLogs()) > 0 {
 		options = append(options, verify.WithTransparencyLog(1))
@@ -125,6 +132,7 @@ func Keyless(identities []Identity, trustedRoot []byte) (Policy, error) {
 	if p.verifier, err = verify.NewVerifier(material, options...); err != nil {
 		return Policy{}, bad("the trusted root cannot be used: %s", err)
 	}
+
 	return p, nil
 }
 
@@ -142,10 +150,12 @@ func (p Policy) Check(digest string, found []Signed, tried []string) (by string,
 			refused = append(refused, s.Where+": "+shortened(err.Error()))
 		}
 	}
+
 	where := strings.Join(tried, " and ")
 	if len(found) == 0 {
 		return "", sources.Fail(v1beta1.VerificationFailedReason, nil, "%s has no signature (%s)", v1beta1.ShortDigest(digest), where)
 	}
+
 	return "", sources.Fail(v1beta1.VerificationFailedReason, nil, "none of the %d signatures of %s counts: %s (%s)", len(found), v1beta1.ShortDigest(digest), strings.Join(refused, "; "), where)
 }
 
@@ -161,7 +171,8 @@ func shortened(text string) string {
 func (p Policy) one(digest string, s Signed) (by string, err error) {
 	defer func() {
 		if recover() != nil { // the libraries read what strangers have written
-			by, err = "", errors.New("it cannot be read")
+			by = ""
+			err = errors.New("it cannot be read")
 		}
 	}()
 	if len(s.Bundle) > 0 {
@@ -170,19 +181,23 @@ func (p Policy) one(digest string, s Signed) (by string, err error) {
 	if err := names(s.Payload, digest); err != nil {
 		return "", err
 	}
+
 	raw, err := base64.StdEncoding.DecodeString(s.Annotations[signatureAnnotation])
 	if err != nil || len(raw) == 0 {
 		return "", errors.New("it holds no signature")
 	}
+
 	if p.keys != nil {
 		return p.byKey(func(v signature.Verifier) error {
 			return v.VerifySignature(bytes.NewReader(raw), bytes.NewReader(s.Payload))
 		})
 	}
+
 	entity, err := newSimple(s, raw)
 	if err != nil {
 		return "", err
 	}
+
 	return p.byIdentity(entity, verify.WithArtifact(bytes.NewReader(s.Payload)))
 }
 
@@ -215,20 +230,24 @@ func (p Policy) bundled(digest string, content []byte) (string, error) {
 	if err := b.UnmarshalJSON(content); err != nil {
 		return "", errors.New("it is no Sigstore bundle that can be read")
 	}
+
 	raw, err := hex.DecodeString(strings.TrimPrefix(digest, sources.DigestPrefix))
 	if err != nil {
 		return "", err
 	}
+
 	artifact := verify.WithArtifactDigest("sha256", raw)
 	if p.keys == nil {
 		return p.byIdentity(b, artifact)
 	}
+
 	return p.byKey(func(v signature.Verifier) error {
 		material := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) { return always{v}, nil })
 		verifier, err := verify.NewVerifier(material, verify.WithNoObserverTimestamps())
 		if err != nil {
 			return err
 		}
+
 		_, err = verifier.Verify(b, verify.NewPolicy(artifact, verify.WithKey()))
 		return err
 	})
@@ -249,5 +268,6 @@ func names(payload []byte, digest string) error {
 	if simple.Critical.Image.Digest != digest {
 		return errors.New("it is about another artifact")
 	}
+
 	return nil
 }

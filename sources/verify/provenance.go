@@ -40,15 +40,19 @@ func ReadKeyring(data map[string][]byte) (Keyring, error) {
 		case !strings.HasSuffix(name, binarySuffix):
 			continue
 		}
+
 		ring, err := read(bytes.NewReader(data[name]))
 		if err != nil || len(ring) == 0 {
 			return nil, bad("the key %q of the Secret holds no public keys of PGP", name)
 		}
+
 		keys[name] = ring
 	}
+
 	if len(keys) == 0 {
 		return nil, bad("the Secret has no public key of PGP: their names end in %s (armored) or %s", armoredSuffix, binarySuffix)
 	}
+
 	return keys, nil
 }
 
@@ -70,12 +74,14 @@ func (k Keyring) Check(chart Packaged, provenance []byte) (by string, err error)
 func (k Keyring) check(chart Packaged, provenance []byte) (by string, err error) {
 	defer func() {
 		if recover() != nil { // the library reads what strangers have written
-			by, err = "", errors.New("it cannot be read")
+			by = ""
+			err = errors.New("it cannot be read")
 		}
 	}()
 	if len(provenance) > MaxProvenance {
 		return "", fmt.Errorf("it has more than %d bytes", MaxProvenance)
 	}
+
 	block, _ := clearsign.Decode(provenance)
 	if block == nil || block.ArmoredSignature == nil {
 		return "", errors.New("it is no text signed with PGP")
@@ -83,6 +89,7 @@ func (k Keyring) check(chart Packaged, provenance []byte) (by string, err error)
 	if by, err = k.signer(block); err != nil {
 		return "", err
 	}
+
 	return by, describes(block.Plaintext, chart)
 }
 
@@ -91,6 +98,7 @@ func (k Keyring) signer(block *clearsign.Block) (string, error) {
 	if _, err := signature.ReadFrom(block.ArmoredSignature.Body); err != nil {
 		return "", errors.New("its signature cannot be read")
 	}
+
 	names := slices.Sorted(maps.Keys(k))
 	for _, name := range names {
 		entity, err := openpgp.CheckDetachedSignature(k[name], bytes.NewReader(block.Bytes), bytes.NewReader(signature.Bytes()), nil)
@@ -98,6 +106,7 @@ func (k Keyring) signer(block *clearsign.Block) (string, error) {
 			return fmt.Sprintf("PGP key %s of %s", entity.PrimaryKey.KeyIdString(), name), nil
 		}
 	}
+
 	return "", fmt.Errorf("it is signed by none of the keys %s, or the signature does not fit", strings.Join(names, ", "))
 }
 
@@ -108,6 +117,7 @@ func describes(text []byte, chart Packaged) error {
 	if !both {
 		return errors.New("it names no files")
 	}
+
 	var meta struct{ Name, Version string }
 	var listed struct{ Files map[string]string }
 	if yaml.Unmarshal(about, &meta) != nil || yaml.Unmarshal(sums, &listed) != nil {
@@ -116,10 +126,12 @@ func describes(text []byte, chart Packaged) error {
 	if meta.Name != chart.Name || meta.Version != chart.Version {
 		return fmt.Errorf("it is about chart %.100q %.100q", meta.Name, meta.Version)
 	}
+
 	for _, digest := range listed.Files {
 		if digest == chart.Digest {
 			return nil
 		}
 	}
+
 	return fmt.Errorf("it is about other bytes than %s", v1beta1.ShortDigest(chart.Digest))
 }

@@ -41,6 +41,7 @@ func newSimple(s Signed, raw []byte) (*simple, error) {
 	if err != nil || len(certificates) == 0 {
 		return nil, errors.New("it has no certificate: it was made with a key")
 	}
+
 	sum := sha256.Sum256(s.Payload)
 	out := &simple{certificate: certificates[0], content: bundle.NewMessageSignature(sum[:], "SHA2_256", raw)}
 	if text := s.Annotations[logAnnotation]; text != "" {
@@ -48,8 +49,10 @@ func newSimple(s Signed, raw []byte) (*simple, error) {
 		if err != nil {
 			return nil, errors.New("its entry of a transparency log cannot be read")
 		}
+
 		out.entries = append(out.entries, entry)
 	}
+
 	if text := s.Annotations[timestampAnnotation]; text != "" {
 		var stamp struct {
 			Timestamp []byte `json:"SignedRFC3161Timestamp"`
@@ -57,8 +60,10 @@ func newSimple(s Signed, raw []byte) (*simple, error) {
 		if err := json.Unmarshal([]byte(text), &stamp); err != nil {
 			return nil, errors.New("its timestamp cannot be read")
 		}
+
 		out.timestamps = append(out.timestamps, stamp.Timestamp)
 	}
+
 	return out, nil
 }
 
@@ -76,14 +81,17 @@ func entryOf(text string) (*tlog.Entry, error) {
 	if err := json.Unmarshal([]byte(text), &promise); err != nil {
 		return nil, err
 	}
+
 	body, err := base64.StdEncoding.DecodeString(promise.Payload.Body)
 	if err != nil {
 		return nil, err
 	}
+
 	id, err := hex.DecodeString(promise.Payload.LogID)
 	if err != nil {
 		return nil, err
 	}
+
 	var kind struct {
 		Kind    string `json:"kind"`
 		Version string `json:"apiVersion"`
@@ -91,6 +99,7 @@ func entryOf(text string) (*tlog.Entry, error) {
 	if err := json.Unmarshal(body, &kind); err != nil {
 		return nil, err
 	}
+
 	return tlog.NewTlogEntry(&rekorv1.TransparencyLogEntry{
 		LogIndex: promise.Payload.LogIndex, LogId: &commonv1.LogId{KeyId: id}, KindVersion: &rekorv1.KindVersion{Kind: kind.Kind, Version: kind.Version},
 		IntegratedTime: promise.Payload.IntegratedTime, InclusionPromise: &rekorv1.InclusionPromise{SignedEntryTimestamp: promise.SignedEntryTimestamp},

@@ -22,11 +22,13 @@ func (p Policy) Statements(digest string, found []Signed) (trusted []Statement, 
 		if !is {
 			continue
 		}
+
 		by, err := p.one(digest, s) // it compares the subject of the statement with the digest
 		if err != nil {
 			refused = append(refused, s.Where+": "+shortened(err.Error()))
 			continue
 		}
+
 		var statement struct {
 			PredicateType string          `json:"predicateType"`
 			Predicate     json.RawMessage `json:"predicate"`
@@ -35,6 +37,7 @@ func (p Policy) Statements(digest string, found []Signed) (trusted []Statement, 
 			refused = append(refused, fmt.Sprintf("%s: its statement cannot be read", s.Where))
 			continue
 		}
+
 		trusted = append(trusted, Statement{
 			Where: s.Where, By: by, PredicateType: statement.PredicateType, Predicate: statement.Predicate,
 		})
@@ -53,5 +56,6 @@ func statementIn(content []byte) ([]byte, bool) {
 	if json.Unmarshal(content, &b) != nil || b.Envelope == nil || b.Envelope.Type != "application/vnd.in-toto+json" {
 		return nil, false
 	}
+
 	return b.Envelope.Payload, true
 }

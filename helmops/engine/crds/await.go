@@ -27,9 +27,11 @@ func (a *applier) await(ctx context.Context, on *cluster.Cluster, all []*definit
 		}
 		kinds = append(kinds, d.kinds()...)
 	}
+
 	if written {
 		on.Invalidate()
 	}
+
 	return on.AwaitKinds(ctx, kinds...)
 }
 
@@ -38,6 +40,7 @@ func (a *applier) established(ctx context.Context, d *definition) error {
 	if accepted, err := judge(d.live); accepted || err != nil {
 		return err
 	}
+
 	only := fields.OneTermEqualSelector("metadata.name", d.name()).String()
 	source := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -57,12 +60,14 @@ func (a *applier) established(ctx context.Context, d *definition) error {
 		case event.Type == watch.Deleted:
 			return false, fmt.Errorf("CustomResourceDefinition %s was deleted by another client", d.name())
 		}
+
 		d.live = live
 		return judge(live)
 	})
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("waiting for CustomResourceDefinition %s to be established: %w", d.name(), context.Cause(ctx))
 	}
+
 	return err
 }
 
@@ -71,8 +76,10 @@ func judge(live *unstructured.Unstructured) (bool, error) {
 	if live.GetDeletionTimestamp() != nil {
 		return false, fmt.Errorf("CustomResourceDefinition %s is being deleted; the next attempt creates it again", live.GetName())
 	}
+
 	conditions, _, _ := unstructured.NestedSlice(live.Object, "status", "conditions")
-	established, accepted := false, false
+	established := false
+	accepted := false
 	for _, entry := range conditions {
 		condition, _ := entry.(map[string]any)
 		isTrue := condition["status"] == "True"
@@ -86,5 +93,6 @@ func judge(live *unstructured.Unstructured) (bool, error) {
 			}
 		}
 	}
+
 	return established && accepted, nil
 }

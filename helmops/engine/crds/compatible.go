@@ -37,6 +37,7 @@ func compatible(d *definition) error {
 				"move them to a definition of another name, or delete this one with all its objects first", strings.Join(path, "."), was, is)
 		}
 	}
+
 	stored, _, _ := unstructured.NestedStringSlice(d.live.Object, "status", "storedVersions")
 	versions := versionsOf(d.object)
 	var dropped []string
@@ -45,10 +46,12 @@ func compatible(d *definition) error {
 			dropped = append(dropped, version)
 		}
 	}
+
 	if len(dropped) > 0 {
 		return refuse("it drops version %s, which objects may still be stored in (status.storedVersions); "+
 			"rewrite all of them in a version that stays, then remove %[1]s from status.storedVersions", strings.Join(dropped, ", "))
 	}
+
 	return nil
 }
 
@@ -74,11 +77,13 @@ func keepCABundle(wanted, live *unstructured.Unstructured) map[string]any {
 	if own, _ := config["caBundle"].(string); !found || own != "" && own != "Cg==" {
 		return spec
 	}
+
 	bundle, _, _ := unstructured.NestedString(live.Object, append([]string{"spec"}, append(path, "caBundle")...)...)
 	if bundle != "" {
 		// The path was read as a map just now, so it can be set.
 		_ = unstructured.SetNestedField(spec, bundle, append(slices.Clone(path), "caBundle")...)
 	}
+
 	return spec
 }
 

@@ -58,21 +58,25 @@ func Apply(ctx context.Context, as *cluster.Identity, files []chart.CRD, policy 
 	default:
 		return Result{}, fmt.Errorf("policy %q for CustomResourceDefinitions: want %s, %s or %s", policy, Skip, Create, CreateReplace)
 	}
+
 	wanted, err := parse(files)
 	if err != nil || len(wanted) == 0 {
 		return Result{}, err
 	}
+
 	a := &applier{client: as.Dynamic().Resource(resource), replace: policy == CreateReplace}
 	for _, definition := range wanted {
 		if err := a.prepare(ctx, definition); err != nil {
 			return Result{}, err
 		}
 	}
+
 	for _, definition := range wanted {
 		if err := a.write(ctx, definition); err != nil {
 			return a.result.sorted(), err
 		}
 	}
+
 	return a.result.sorted(), a.await(ctx, as.Cluster(), wanted)
 }
 
@@ -100,10 +104,12 @@ func (a *applier) prepare(ctx context.Context, d *definition) error {
 	if err != nil {
 		return fmt.Errorf("reading CustomResourceDefinition %s: %w", d.name(), err)
 	}
+
 	d.live = live
 	if !a.replace {
 		return nil
 	}
+
 	return compatible(d)
 }
 
@@ -120,6 +126,7 @@ func (a *applier) write(ctx context.Context, d *definition) error {
 			return err
 		}
 	}
+
 	return fmt.Errorf("others keep changing CustomResourceDefinition %s: %w", d.name(), err)
 }
 
@@ -129,14 +136,17 @@ func (a *applier) writeOnce(ctx context.Context, d *definition) error {
 		if err != nil {
 			return fmt.Errorf("creating CustomResourceDefinition %s of %s: %w", d.name(), d.file, err)
 		}
+
 		d.live = made
 		a.result.Created = append(a.result.Created, d.name())
 		return nil
 	}
+
 	if !a.replace {
 		a.result.Unchanged = append(a.result.Unchanged, d.name())
 		return nil
 	}
+
 	return a.replaceOnce(ctx, d)
 }
 
@@ -148,11 +158,13 @@ func (a *applier) replaceOnce(ctx context.Context, d *definition) error {
 	if err != nil {
 		return fmt.Errorf("replacing CustomResourceDefinition %s with that of %s: %w", d.name(), d.file, err)
 	}
+
 	if replaced.GetResourceVersion() == d.live.GetResourceVersion() {
 		a.result.Unchanged = append(a.result.Unchanged, d.name())
 	} else {
 		a.result.Replaced = append(a.result.Replaced, d.name())
 	}
+
 	d.live = replaced
 	return nil
 }

@@ -43,6 +43,7 @@ func (d *definition) kinds() []schema.GroupVersionKind {
 			kinds = append(kinds, schema.GroupVersionKind{Group: of, Version: version, Kind: name})
 		}
 	}
+
 	return kinds
 }
 
@@ -64,22 +65,27 @@ func parse(files []chart.CRD) ([]*definition, error) {
 		if file.File == nil {
 			continue
 		}
+
 		objects, err := parseFile(file.Filename, file.File.Data)
 		if err != nil {
 			return nil, err
 		}
+
 		for _, object := range objects {
 			name := object.GetName()
 			if other, twice := from[name]; twice {
 				return nil, fmt.Errorf("%s: CustomResourceDefinition %s is also in %s; keep one of them", file.Filename, name, other)
 			}
+
 			from[name] = file.Filename
 			all = append(all, &definition{file: file.Filename, object: object})
 		}
+
 		if len(all) > maxDefinitions {
 			return nil, fmt.Errorf("%s: the chart has more than %d CustomResourceDefinitions", file.Filename, maxDefinitions)
 		}
 	}
+
 	slices.SortFunc(all, func(a, b *definition) int { return bytes.Compare([]byte(a.name()), []byte(b.name())) })
 	return all, nil
 }
@@ -88,6 +94,7 @@ func parseFile(file string, content []byte) ([]*unstructured.Unstructured, error
 	if len(content) > maxBytes {
 		return nil, fmt.Errorf("%s has %d bytes, more than %d", file, len(content), maxBytes)
 	}
+
 	documents := utilyaml.NewYAMLReader(newReader(content))
 	var objects []*unstructured.Unstructured
 	for number := 1; ; number++ {
@@ -98,6 +105,7 @@ func parseFile(file string, content []byte) ([]*unstructured.Unstructured, error
 		if err != nil {
 			return nil, fmt.Errorf("%s: document %d cannot be read: %w", file, number, err)
 		}
+
 		object := map[string]any{}
 		if err := yaml.Unmarshal(document, &object); err != nil {
 			return nil, fmt.Errorf("%s: document %d is not valid YAML: %w", file, number, err)
@@ -105,10 +113,12 @@ func parseFile(file string, content []byte) ([]*unstructured.Unstructured, error
 		if len(object) == 0 { // only comments
 			continue
 		}
+
 		found := &unstructured.Unstructured{Object: object}
 		if err := acceptable(found); err != nil {
 			return nil, fmt.Errorf("%s: document %d %w", file, number, err)
 		}
+
 		objects = append(objects, clean(found))
 	}
 }
@@ -126,9 +136,11 @@ func acceptable(object *unstructured.Unstructured) error {
 	case !isMap:
 		return errors.New("has no spec")
 	}
+
 	if versions, _, err := unstructured.NestedSlice(spec, "versions"); err != nil || len(versions) == 0 {
 		return errors.New("has no spec.versions")
 	}
+
 	return nil
 }
 
@@ -148,13 +160,16 @@ func Names(files []chart.CRD) []string {
 		if file.File == nil {
 			continue
 		}
+
 		objects, err := parseFile(file.Filename, file.File.Data)
 		if err != nil {
 			continue // applying them says so
 		}
+
 		for _, object := range objects {
 			names = append(names, object.GetName())
 		}
 	}
+
 	return names
 }

@@ -36,6 +36,7 @@ func (c *Client) Build(manifest io.Reader, _ bool) (kube.ResourceList, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	objects, ok := c.parsed[string(text)]
 	if !ok {
 		if objects, err = c.parse(string(text)); err != nil {
@@ -43,12 +44,14 @@ func (c *Client) Build(manifest io.Reader, _ bool) (kube.ResourceList, error) {
 		}
 		c.parsed[string(text)] = objects
 	}
+
 	list := make(kube.ResourceList, len(objects))
 	for i, o := range objects {
 		if list[i], err = c.info(o); err != nil {
 			return nil, err
 		}
 	}
+
 	return list, nil
 }
 
@@ -65,10 +68,12 @@ func (c *Client) Get(resources kube.ResourceList, _ bool) (map[string][]runtime.
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name(info), err)
 		}
+
 		kind := info.Mapping.GroupVersionKind
 		key := kind.Version + "/" + kind.Kind
 		found[key] = append(found[key], live)
 	}
+
 	return found, nil
 }
 
@@ -78,6 +83,7 @@ func (c *Client) parse(manifest string) ([]object, error) {
 		if len(objects) == maxObjects {
 			return fmt.Errorf("the manifest has more than %d objects", maxObjects)
 		}
+
 		c.noteSecret(content)
 		o, err := c.identify(content)
 		if c.wentWithItsKind(content, err) {
@@ -86,6 +92,7 @@ func (c *Client) parse(manifest string) ([]object, error) {
 		if err == nil {
 			objects = append(objects, o)
 		}
+
 		return err
 	}
 	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(manifest), 4096)
@@ -101,6 +108,7 @@ func (c *Client) parse(manifest string) ([]object, error) {
 		if len(content.Object) == 0 {
 			continue
 		}
+
 		if content.IsList() {
 			err = content.EachListItem(func(item runtime.Object) error { return add(item.(*unstructured.Unstructured)) })
 		} else {
@@ -145,24 +153,28 @@ func (c *Client) identify(content *unstructured.Unstructured) (object, error) {
 	if content.GetName() == "" {
 		return object{}, fmt.Errorf("a %s has no name", kind.Kind)
 	}
+
 	mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	if meta.IsNoMatchError(err) && c.goes(content) { // it can be deleted in another version
 		if mapping, err = c.mapper.RESTMapping(kind.GroupKind()); err == nil {
 			content.SetGroupVersionKind(mapping.GroupVersionKind)
 		}
 	}
+
 	if meta.IsNoMatchError(err) {
 		return object{}, &UnknownKindError{Kind: kind, Name: content.GetName()}
 	}
 	if err != nil {
 		return object{}, fmt.Errorf("finding kind %s of %s: %w", kind.Kind, kind.GroupVersion(), err)
 	}
+
 	switch {
 	case mapping.Scope.Name() == meta.RESTScopeNameRoot:
 		content.SetNamespace("")
 	case content.GetNamespace() == "":
 		content.SetNamespace(c.options.Namespace)
 	}
+
 	return object{content: content, mapping: mapping}, nil
 }
 
@@ -176,13 +188,16 @@ func (c *Client) info(o object) (*resource.Info, error) {
 				metadata[key] = maps.Clone(entries)
 			}
 		}
+
 		content.Object["metadata"] = metadata
 	}
+
 	kind := o.mapping.GroupVersionKind
 	client, err := c.identity.REST(kind.GroupVersion())
 	if err != nil {
 		return nil, fmt.Errorf("setting up a client for %s: %w", kind.GroupVersion(), err)
 	}
+
 	info := &resource.Info{
 		Mapping: o.mapping, Namespace: content.GetNamespace(), Name: content.GetName(), Object: content,
 	}

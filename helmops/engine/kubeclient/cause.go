@@ -50,6 +50,7 @@ func (c *Client) explain(object unready) string {
 	if cause == "" {
 		return object.report.Full()
 	}
+
 	return object.report.Full() + "; " + cause
 }
 
@@ -61,16 +62,20 @@ func (c *Client) podCause(ctx context.Context, info *resource.Info) string {
 		if err != nil {
 			return ""
 		}
+
 		return health.PodCause(pod)
 	}
+
 	selector := podSelector(info)
 	if selector == "" {
 		return ""
 	}
+
 	list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: podsLooked})
 	if err != nil {
 		return ""
 	}
+
 	slices.SortFunc(list.Items, func(a, b corev1.Pod) int {
 		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
@@ -79,6 +84,7 @@ func (c *Client) podCause(ctx context.Context, info *resource.Info) string {
 			return "pod " + list.Items[i].Name + " " + cause
 		}
 	}
+
 	return ""
 }
 
@@ -88,6 +94,7 @@ func podSelector(info *resource.Info) string {
 	if !ok {
 		return ""
 	}
+
 	switch info.Mapping.GroupVersionKind.Kind {
 	case "Job":
 		return labels.Set{"batch.kubernetes.io/job-name": info.Name}.String()
@@ -104,10 +111,12 @@ func (c *Client) controllerCause(info *resource.Info) string {
 	if podSelector(info) == "" {
 		return ""
 	}
+
 	live, err := c.live(info)
 	if err != nil {
 		return ""
 	}
+
 	conditions, _, _ := unstructured.NestedSlice(live.Object, "status", "conditions")
 	for _, entry := range conditions {
 		condition, ok := entry.(map[string]any)
@@ -115,5 +124,6 @@ func (c *Client) controllerCause(info *resource.Info) string {
 			return fmt.Sprintf("%v: %v", condition["reason"], condition["message"])
 		}
 	}
+
 	return ""
 }

@@ -26,9 +26,11 @@ func (c *Client) writeClientSide(info, original *resource.Info) (created bool, e
 		}
 		there = false
 	}
+
 	if err := c.awaitDefinition(info); err != nil {
 		return false, err
 	}
+
 	if there {
 		live, err := c.live(info)
 		switch {
@@ -38,6 +40,7 @@ func (c *Client) writeClientSide(info, original *resource.Info) (created bool, e
 			return false, fmt.Errorf("reading %s: %w", name(info), err)
 		}
 	}
+
 	answer, err := c.postManifest(info, false)
 	switch {
 	case err == nil:
@@ -45,10 +48,12 @@ func (c *Client) writeClientSide(info, original *resource.Info) (created bool, e
 	case !apierrors.IsAlreadyExists(err):
 		return false, fmt.Errorf("creating %s: %w", name(info), reworded(info, err))
 	}
+
 	live, err := c.mayTake(info)
 	if err != nil {
 		return false, err
 	}
+
 	return false, c.merge(info, original, live)
 }
 
@@ -58,10 +63,12 @@ func (c *Client) awaitDefinition(info *resource.Info) error {
 	if c.shapeOf(info) == nil {
 		return nil
 	}
+
 	body, err := ssa.ApplyBody(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(info), err)
 	}
+
 	_ = wait.PollUntilContextTimeout(c.ctx, served, establish, true, func(context.Context) (bool, error) {
 		_, err := c.patch(info, body, true)           //nolint:contextcheck // requests have that of the client
 		return err == nil || !c.stale(info, err), nil //nolint:contextcheck // as above
@@ -76,10 +83,12 @@ func (c *Client) postManifest(info *resource.Info, dryRun bool) (*unstructured.U
 	if err != nil {
 		return nil, err
 	}
+
 	requests, err := c.requests(info)
 	if err != nil {
 		return nil, err
 	}
+
 	var answer ssa.Answer
 	err = c.persist(func(ctx context.Context) error {
 		answer, err = requests.Create(ctx, body, dryRun)
@@ -95,16 +104,19 @@ func (c *Client) merge(info, original *resource.Info, live *unstructured.Unstruc
 	if err != nil {
 		return err
 	}
+
 	patch, err := c.comparison(info, original, live)
 	if err != nil {
 		return err
 	}
+
 	answer := live
 	if !patch.empty() {
 		if answer, err = c.send(info, patch.kind, patch.body, false); err != nil {
 			return fmt.Errorf("patching %s: %w", name(info), reworded(info, err))
 		}
 	}
+
 	return c.wroteClientSide(info, info.Object.(*unstructured.Unstructured), answer)
 }
 
@@ -117,18 +129,22 @@ func (c *Client) comparison(info, original *resource.Info, live *unstructured.Un
 	if c.autoscaled(info, drift.Autoscaled(live)) {
 		info, original = withoutReplicas(info), withoutReplicas(original)
 	}
+
 	former, err := ssa.ApplyFields(original.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return mergePatch{}, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
+
 	wanted, err := ssa.ApplyFields(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return mergePatch{}, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
+
 	patch, err := threeWay(info.Mapping.GroupVersionKind, former, wanted, live.Object)
 	if err != nil {
 		return mergePatch{}, fmt.Errorf("comparing %s with its former manifest: %w", name(info), err)
 	}
+
 	return patch, nil
 }
 
@@ -149,6 +165,7 @@ func (i *inspection) mergeBack(live, should *unstructured.Unstructured) error {
 	if len(i.found.Fields) == 0 {
 		return nil
 	}
+
 	patch, err := threeWay(i.info.Mapping.GroupVersionKind, declared(live), declared(should), declared(live))
 	if err != nil {
 		return fmt.Errorf("comparing %s with its manifest: %w", name(i.info), err)
@@ -156,10 +173,12 @@ func (i *inspection) mergeBack(live, should *unstructured.Unstructured) error {
 	if _, err := i.asUpdates(i.info, live); err != nil || patch.empty() {
 		return err
 	}
+
 	answer, err := i.send(i.info, patch.kind, patch.body, false)
 	if err != nil {
 		return fmt.Errorf("patching %s: %w", name(i.info), reworded(i.info, err))
 	}
+
 	return i.wroteClientSide(i.info, i.wants(), answer)
 }
 
@@ -185,22 +204,26 @@ func (c *Client) asUpdates(info *resource.Info, live *unstructured.Unstructured)
 		if err != nil || patch == nil {
 			return err
 		}
+
 		answer, err := c.send(info, types.JSONPatchType, patch, false)
 		if err == nil {
 			now = answer
 			return nil
 		}
+
 		if apierrors.IsConflict(err) {
 			var readErr error
 			if now, readErr = c.live(info); readErr != nil {
 				return readErr
 			}
 		}
+
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("turning the applied fields of %s into updated ones: %w", name(info),
 			reworded(info, err))
 	}
+
 	return now, nil
 }

@@ -69,6 +69,7 @@ func (c *Client) apply(info *resource.Info, body []byte) (*unstructured.Unstruct
 	if err == nil || !c.stale(info, err) {
 		return answer, err
 	}
+
 	again := func(context.Context) (bool, error) {
 		answer, err = c.patch(info, body, false)      //nolint:contextcheck // requests have that of the client
 		return err == nil || !c.stale(info, err), nil //nolint:contextcheck // as above
@@ -106,9 +107,11 @@ func (p *preflight) judgeDefined(objects kube.ResourceList, asked []bool, failur
 			changing[info.Name] = true
 		}
 	}
+
 	if len(changing) == 0 {
 		return
 	}
+
 	for i, info := range objects {
 		p.mu.Lock()
 		d := p.Client.defined[info.Mapping.GroupVersionKind.GroupKind()]
@@ -126,7 +129,9 @@ func (c *Client) fits(info *resource.Info) error {
 	if !ok || shape == nil {
 		return nil
 	}
-	object, former := content.Object, map[string]any(nil)
+
+	object := content.Object
+	former := map[string]any(nil)
 	live, err := c.live(info)
 	switch {
 	case err == nil:
@@ -134,10 +139,12 @@ func (c *Client) fits(info *resource.Info) error {
 	case !apierrors.IsNotFound(err):
 		return fmt.Errorf("reading %s: %w", name(info), err)
 	}
+
 	wrong := shape.Invalid(c.ctx, object, former)
 	if len(wrong) == 0 {
 		return nil
 	}
+
 	cause := apierrors.NewInvalid(info.Mapping.GroupVersionKind.GroupKind(), info.Name, wrong)
 	return &ssa.ObjectError{Object: name(info), Cause: cause, Hint: "by the definition that comes with it"}
 }

@@ -52,6 +52,7 @@ func (c *Client) Drift(manifest string, o Inspection) ([]drift.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest of the release: %w", err)
 	}
+
 	c.trackParsed()
 	c.scaled = scaledBy(objects)
 	chosen := o.choose(objects)
@@ -63,6 +64,7 @@ func (c *Client) Drift(manifest string, o Inspection) ([]drift.Object, error) {
 		for end < len(chosen) && chosen[end].Mapping.GroupVersionKind == chosen[begin].Mapping.GroupVersionKind {
 			end++
 		}
+
 		var group errgroup.Group
 		group.SetLimit(writesAtOnce)
 		for i := begin; i < end; i++ {
@@ -74,15 +76,18 @@ func (c *Client) Drift(manifest string, o Inspection) ([]drift.Object, error) {
 				return nil
 			})
 		}
+
 		_ = group.Wait() // the failures are all wanted, not the first
 		begin = end
 	}
+
 	told := found[:0]
 	for _, object := range found {
 		if object.Missing || object.Note != "" || len(object.Fields) > 0 {
 			told = append(told, object)
 		}
 	}
+
 	return told, ssa.Join(failures)
 }
 
@@ -92,6 +97,7 @@ func (o Inspection) choose(objects kube.ResourceList) kube.ResourceList {
 	for _, one := range o.Objects {
 		wanted[one.ID] = true
 	}
+
 	seen := make(map[string]bool, len(objects))
 	var chosen kube.ResourceList
 	for _, info := range objects {
@@ -100,6 +106,7 @@ func (o Inspection) choose(objects kube.ResourceList) kube.ResourceList {
 			chosen = append(chosen, info)
 		}
 	}
+
 	return chosen
 }
 
@@ -112,11 +119,13 @@ func (c *Client) inspect(info *resource.Info, o Inspection) (drift.Object, error
 	if o.Mask == nil {
 		i.Mask = func(text string) string { return text }
 	}
+
 	err := i.look()
 	i.found.Note = i.Mask(i.found.Note)
 	if err == nil {
 		return i.found, nil
 	}
+
 	c.markAs(info, "") // what it was is not what it should be, or is not known
 	return i.found, &ObjectError{
 		Kind: kind.Kind, Group: kind.Group, Namespace: info.Namespace, Name: info.Name, Cause: err, message: i.Mask(err.Error()),
@@ -125,16 +134,19 @@ func (c *Client) inspect(info *resource.Info, o Inspection) (drift.Object, error
 
 // claim marks the object as the release's, as Helm does before it writes it.
 func (i *inspection) claim() {
-	content := i.info.Object.(*unstructured.Unstructured)                // Build made it
-	labels, annotations := content.GetLabels(), content.GetAnnotations() // copies
+	content := i.info.Object.(*unstructured.Unstructured) // Build made it
+	labels := content.GetLabels()
+	annotations := content.GetAnnotations() // copies
 	if labels == nil {
 		labels = map[string]string{}
 	}
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
+
 	labels[managedByLabel] = managedByHelm
-	annotations[releaseNameAnnotation], annotations[releaseNamespaceAnnotation] = i.options.Release, i.options.Namespace
+	annotations[releaseNameAnnotation] = i.options.Release
+	annotations[releaseNamespaceAnnotation] = i.options.Namespace
 	content.SetLabels(labels)
 	content.SetAnnotations(annotations)
 }

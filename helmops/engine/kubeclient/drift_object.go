@@ -65,6 +65,7 @@ func (i *inspection) once() error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", name(i.info), err)
 	}
+
 	i.mark(i.info, live)
 	ignored := i.Rules.Of(i.wants())
 	switch {
@@ -74,13 +75,16 @@ func (i *inspection) once() error {
 		i.found.Note = "it is being deleted; it is missing once its finalizers are done"
 		return nil
 	}
+
 	if err := i.mine(i.info, live); err != nil && (ownerOf(live) != (owner{}) || !drift.Managed(live)) {
 		i.found.Note = err.Error()
 		return nil
 	}
+
 	if i.scaled[scaledOf(i.info)] || drift.Autoscaled(live) {
 		ignored = ignored.WithReplicas()
 	}
+
 	return i.compare(live, ignored)
 }
 
@@ -90,6 +94,7 @@ func (i *inspection) missing() error {
 	if i.Rules.Of(i.wants()).Whole || drift.Exempt(i.wants()) || ssa.Expires(i.wants()) {
 		return nil
 	}
+
 	i.found.Missing = true
 	switch {
 	case !i.Correct:
@@ -98,10 +103,12 @@ func (i *inspection) missing() error {
 		_, err := i.writeClientSide(i.info, nil)
 		return err
 	}
+
 	body, err := ssa.ApplyBody(i.wants())
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
+
 	_, err = i.create(i.info, nil, wish{body: body, sum: ssa.Checksum(body)})
 	return err
 }
@@ -133,19 +140,23 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 		i.found.Fields = drift.Added(live, live, ignored, i.Mask)
 		return nil
 	}
+
 	full, sent, err := i.toSend(live, ignored)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
+
 	// What is left out depends on what was there. No client may have changed it since.
 	guarded := i.applies() && !ignored.Empty() && !slices.ContainsFunc(live.GetManagedFields(), isFormer)
 	if guarded {
 		sent.SetResourceVersion(live.GetResourceVersion())
 	}
+
 	body, err := json.Marshal(sent.Object)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
+
 	would, err := i.applied(live, body)
 	if guarded && apierrors.IsConflict(err) {
 		return fmt.Errorf("applying %s: %w", name(i.info), errMoved)
@@ -153,10 +164,12 @@ func (i *inspection) compare(live *unstructured.Unstructured, ignored drift.Igno
 	if err != nil {
 		return i.refused(live, sent, err)
 	}
+
 	i.found.Fields = i.differences(live, would, sent)
 	if i.Audit {
 		i.found.Fields = append(i.found.Fields, drift.Added(live, would, ignored, i.Mask)...)
 	}
+
 	return i.settle(live, would, full)
 }
 
@@ -198,9 +211,11 @@ func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*uns
 			return nil, err
 		}
 	}
+
 	if i.applies() {
 		return i.applyOver(i.info, body)
 	}
+
 	return i.patch(i.info, body, true)
 }
 
@@ -212,12 +227,15 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 		if !i.Correct {
 			return nil // a correction removes them
 		}
+
 		return i.mergeBack(live, left.Without(live, sent.Object))
 	}
+
 	untyped := isTyped(cause)
 	if !untyped && !ssa.IsDryRunUnsupported(cause) && !isRefusal(cause) {
 		return fmt.Errorf("applying %s: %w", name(i.info), reworded(i.info, cause))
 	}
+
 	i.found.Fields = drift.Subset(live, sent.Object, i.Mask)
 	switch {
 	case ssa.IsDryRunUnsupported(cause) && i.Correct: // only a client-side release: others are not corrected for a trial
@@ -230,9 +248,11 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 	case len(i.found.Fields) == 0:
 		return nil
 	}
+
 	if err := i.hold(live, sent); err != nil || !i.Correct || len(i.found.Fields) == 0 {
 		return err
 	}
+
 	wanted := *i.info
 	wanted.Object = sent
 	former := wanted
@@ -252,14 +272,17 @@ func invalidFields(err error) string {
 	if !errors.As(err, &status) || status.Status().Details == nil {
 		return ""
 	}
+
 	var named []string
 	for _, cause := range status.Status().Details.Causes {
 		if cause.Field != "" && cause.Type != metav1.CauseTypeFieldManagerConflict && len(named) < maxNamed {
 			named = append(named, cause.Field)
 		}
 	}
+
 	if len(named) == 0 {
 		return ""
 	}
+
 	return ": " + strings.Join(named, ", ")
 }

@@ -40,11 +40,13 @@ func scaledBy(objects kube.ResourceList) map[scaled]bool {
 		if !ok {
 			continue
 		}
+
 		switch info.Mapping.GroupVersionKind.GroupKind() {
 		case horizontalPodAutoscaler, scaledObject:
 		default:
 			continue
 		}
+
 		// A ScaledObject may leave out the kind; a HorizontalPodAutoscaler without one is refused by the API server.
 		read := func(field, otherwise string) string {
 			text, _, _ := unstructured.NestedString(content.Object, "spec", "scaleTargetRef", field)
@@ -55,6 +57,7 @@ func scaledBy(objects kube.ResourceList) map[scaled]bool {
 			out[scaled{version.WithKind(read("kind", "Deployment")).GroupKind(), info.Namespace, read("name", "")}] = true
 		}
 	}
+
 	return out
 }
 
@@ -84,6 +87,7 @@ func (c *Client) leaveReplicas(info *resource.Info, w wish, live *unstructured.U
 	if _, has, _ := unstructured.NestedFieldNoCopy(content.Object, "spec", "replicas"); !has {
 		return w, nil
 	}
+
 	if live == nil {
 		var err error
 		if live, err = c.live(info); apierrors.IsNotFound(err) {
@@ -92,9 +96,11 @@ func (c *Client) leaveReplicas(info *resource.Info, w wish, live *unstructured.U
 			return w, fmt.Errorf("reading the replicas of %s, which an autoscaler sets: %w", name(info), err)
 		}
 	}
+
 	if !c.autoscaled(info, drift.Autoscaled(live)) {
 		return w, nil
 	}
+
 	body, err := json.Marshal(drift.Ignored{}.WithReplicas().Trim(content.Object, live))
 	return wish{body: body, sum: w.sum, autoscaled: true}, err
 }
@@ -104,14 +110,17 @@ func withoutReplicas(info *resource.Info) *resource.Info {
 	if info == nil {
 		return nil
 	}
+
 	content, ok := info.Object.(*unstructured.Unstructured)
 	if !ok {
 		return info
 	}
+
 	spec, ok := content.Object["spec"].(map[string]any)
 	if !ok {
 		return info
 	}
+
 	bare := &unstructured.Unstructured{Object: maps.Clone(content.Object)}
 	spec = maps.Clone(spec)
 	delete(spec, "replicas")

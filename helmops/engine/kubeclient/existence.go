@@ -41,21 +41,26 @@ func (p *prober) Get() *rest.Request {
 	if err != nil {
 		return p.Interface.Get()
 	}
+
 	transport, err := rest.TransportFor(config)
 	if err != nil {
 		return p.Interface.Get()
 	}
+
 	version := p.info.Mapping.GroupVersionKind.GroupVersion()
 	config = rest.CopyConfig(config)
-	config.GroupVersion, config.APIPath = &version, "/apis"
+	config.GroupVersion = &version
+	config.APIPath = "/apis"
 	if version.Group == "" {
 		config.APIPath = "/api"
 	}
+
 	config.NegotiatedSerializer = resource.UnstructuredPlusDefaultContentConfig().NegotiatedSerializer
 	asking, err := rest.RESTClientForConfigAndClient(config, &http.Client{Transport: &answer{prober: p, next: transport}})
 	if err != nil {
 		return p.Interface.Get()
 	}
+
 	return asking.Get()
 }
 
@@ -67,24 +72,29 @@ type answer struct {
 
 // RoundTrip implements http.RoundTripper.
 func (a *answer) RoundTrip(request *http.Request) (*http.Response, error) {
-	c, info := a.prober.client, a.prober.info
+	c := a.prober.client
+	info := a.prober.info
 	c.trackParsed()
 	if !c.options.KeepForeign && c.absent(info) {
 		return notFound(request, info), nil
 	}
+
 	response, err := a.next.RoundTrip(request)
 	if err != nil || response.StatusCode != http.StatusOK || c.options.KeepForeign && !c.wasKept(info) {
 		return response, err
 	}
+
 	body, err := io.ReadAll(response.Body)
 	_ = response.Body.Close()
 	if err != nil {
 		return nil, err
 	}
+
 	live := &unstructured.Unstructured{}
 	if live.UnmarshalJSON(body) == nil && ownerOf(live) == (owner{}) {
 		return notFound(request, info), nil
 	}
+
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
 }
@@ -128,9 +138,11 @@ func (c *Client) trackParsed() {
 			}
 		}
 	}
+
 	if len(kinds) == c.tracked {
 		return
 	}
+
 	c.tracked = len(kinds)
 	// A kind that must not be watched is asked for object by object; the tracker says so when it is asked.
 	_ = c.tracker.Use(c.ctx, c.options.Owner, slices.Collect(maps.Keys(kinds))...)

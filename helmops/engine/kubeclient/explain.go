@@ -16,23 +16,28 @@ func (c *Client) Explain(refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
 		if !ok {
 			continue
 		}
+
 		mapping, err := c.mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind}, ref.Version)
 		if err != nil {
 			continue
 		}
+
 		info := &resource.Info{Mapping: mapping, Namespace: namespace, Name: name}
 		live, err := c.live(info)
 		if err != nil {
 			continue
 		}
+
 		info.Object = live
 		report := c.options.Health.Assess(live, true)
 		if report.State == health.Current {
 			continue
 		}
+
 		out = append(out, v1beta1.ObjectHealth{
 			Kind: kind, Group: group, Namespace: namespace, Name: name, State: string(report.State), Message: c.explain(unready{info: info, report: report}),
 		})
 	}
+
 	return out
 }

@@ -38,6 +38,7 @@ func (c *Client) postHook(info *resource.Info) error {
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
+
 	live, err := c.live(info)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -50,6 +51,7 @@ func (c *Client) postHook(info *resource.Info) error {
 	case holdsData(info):
 		return c.applyHook(info)
 	}
+
 	return c.replaceHook(info, live.GetUID())
 }
 
@@ -101,6 +103,7 @@ func (c *Client) replaceHook(info *resource.Info, uid types.UID) error {
 	if err := c.parked(func() error { return c.untilEnded(info, uid) }); err != nil {
 		return err
 	}
+
 	background := metav1.DeletePropagationBackground
 	ctx, cancel := c.request()
 	defer cancel()
@@ -110,10 +113,12 @@ func (c *Client) replaceHook(info *resource.Info, uid types.UID) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s, which an earlier attempt left: %w", name(info), err)
 	}
+
 	c.leave(info, followed)
 	if err := c.untilGone(info); err != nil {
 		return err
 	}
+
 	return c.post(info)
 }
 
@@ -124,6 +129,7 @@ func (c *Client) untilEnded(info *resource.Info, uid types.UID) error {
 	if kind != "Job" && kind != "Pod" {
 		return nil
 	}
+
 	timeout := cmp.Or(c.options.Timeout, goneTimeout)
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
@@ -139,6 +145,7 @@ func (c *Client) untilEnded(info *resource.Info, uid types.UID) error {
 	if err != nil {
 		return fmt.Errorf("waiting for the end of %s of an earlier attempt: %w", name(info), err)
 	}
+
 	return nil
 }
 

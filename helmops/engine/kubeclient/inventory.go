@@ -55,6 +55,7 @@ func (c *Client) References(manifest string) ([]v1beta1.ResourceRef, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest of the release: %w", err)
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	refs := make([]v1beta1.ResourceRef, len(objects))
@@ -63,6 +64,7 @@ func (c *Client) References(manifest string) ([]v1beta1.ResourceRef, error) {
 			ID: id(info), Version: info.Mapping.GroupVersionKind.Version, Ownership: c.marks[id(info)],
 		}
 	}
+
 	slices.SortFunc(refs, func(a, b v1beta1.ResourceRef) int { return strings.Compare(a.ID, b.ID) })
 	return slices.Compact(refs), nil
 }

@@ -72,11 +72,13 @@ func (c *Client) verdict(
 	if !keep.Holds(kind) {
 		return keep.Verdict{}
 	}
+
 	found := keep.Found{Wanted: c.stillWanted(info, live, wanted)}
 	asked := c.options.Keep.Prune
 	if found.Wanted == "" && kind != keep.Claim && !everything(asked, kind) {
 		found = c.look(goes).At(c.ctx, live)
 	}
+
 	return keep.Decide(kind, asked, found)
 }
 
@@ -96,6 +98,7 @@ func (c *Client) stillWanted(info *resource.Info, live *unstructured.Unstructure
 		if slices.Contains(c.options.Keep.Brought, info.Name) {
 			return "the chart has it in its crds directory now"
 		}
+
 		group, _, _ := unstructured.NestedString(live.Object, "spec", "group")
 		kind, _, _ := unstructured.NestedString(live.Object, "spec", "names", "kind")
 		for _, other := range wanted {
@@ -119,6 +122,7 @@ func (c *Client) removeUnlessKept(info *resource.Info, policy metav1.DeletionPro
 	if c.options.Keep.Whole || !keep.Holds(kindAlone(info)) || isHook(info) {
 		return c.remove(info, policy)
 	}
+
 	live, err := c.live(info)
 	if apierrors.IsNotFound(err) {
 		c.leave(info, left)
@@ -127,13 +131,16 @@ func (c *Client) removeUnlessKept(info *resource.Info, policy metav1.DeletionPro
 	if err != nil {
 		return fmt.Errorf("reading %s before it is deleted: %w", name(info), err)
 	}
+
 	if verdict := c.verdict(info, live, nil, nil); verdict.Keep {
 		if ownerOf(live) == c.self() {
 			c.keep(info, live, verdict.Reason)
 		}
+
 		c.leave(info, left)
 		return nil
 	}
+
 	return c.remove(info, policy)
 }
 
@@ -145,6 +152,7 @@ func (c *Client) keep(info *resource.Info, live *unstructured.Unstructured, reas
 	if err != nil && !apierrors.IsNotFound(err) {
 		reason += "; the marks of the release could not be removed from it"
 	}
+
 	kind := kindAlone(info)
 	c.mu.Lock()
 	defer c.mu.Unlock()

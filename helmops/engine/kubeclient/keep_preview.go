@@ -23,16 +23,19 @@ func (c *Client) Foresee(former, latter string) ([]v1beta1.KeptObject, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the objects of the deployed revision: %w", err)
 	}
+
 	var out []v1beta1.KeptObject
 	target, err := c.Build(strings.NewReader(latter), false)
 	if err != nil {
 		target = nil // it brings kinds that the cluster does not know yet
 	}
+
 	unwanted := original.Difference(target)
 	for _, info := range unwanted {
 		if !keep.Holds(kindAlone(info)) {
 			continue
 		}
+
 		live, err := c.live(info)
 		if apierrors.IsNotFound(err) {
 			continue
@@ -40,6 +43,7 @@ func (c *Client) Foresee(former, latter string) ([]v1beta1.KeptObject, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading %s, which is no longer in the chart: %w", name(info), err)
 		}
+
 		if verdict := c.verdict(info, live, target, among(unwanted)); verdict.Keep {
 			kind := kindAlone(info)
 			out = append(out, v1beta1.KeptObject{
@@ -47,6 +51,7 @@ func (c *Client) Foresee(former, latter string) ([]v1beta1.KeptObject, error) {
 			})
 		}
 	}
+
 	return out, nil
 }
 
@@ -81,16 +86,19 @@ func (c *Client) Data(refs []v1beta1.ResourceRef) ([]v1beta1.KeptObject, error) 
 		if !ok || !keep.Holds(of) {
 			continue
 		}
+
 		object := v1beta1.KeptObject{Group: group, Kind: kind, Namespace: namespace, Name: named}
 		found, there, err := c.holds(object, own)
 		if err != nil {
 			return out, err
 		}
+
 		if verdict := keep.Decide(of, nil, found); there && verdict.Keep {
 			object.Reason = verdict.Reason
 			out = append(out, object)
 		}
 	}
+
 	return out, nil
 }
 
@@ -104,6 +112,7 @@ func (c *Client) holds(object v1beta1.KeptObject, own goes) (found keep.Found, t
 	if err != nil {
 		return keep.Found{}, false, err
 	}
+
 	ctx, cancel := c.request()
 	defer cancel()
 	client := c.identity.Dynamic().Resource(mapping.Resource).Namespace(object.Namespace)
@@ -114,5 +123,6 @@ func (c *Client) holds(object v1beta1.KeptObject, own goes) (found keep.Found, t
 	if err != nil {
 		return keep.Found{}, false, fmt.Errorf("reading %s: %w", object, err)
 	}
+
 	return c.look(own).At(ctx, live), true, nil
 }

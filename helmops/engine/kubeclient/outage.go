@@ -34,6 +34,7 @@ func (c *Client) persist(request func(context.Context) error) error {
 		if !isOutage(err) || deadline.Err() != nil {
 			return err
 		}
+
 		pause := pauses.Step()
 		_ = c.parked(func() error {
 			select {
@@ -56,12 +57,14 @@ func isOutage(err error) bool {
 	if errors.Is(err, cluster.ErrFenced) {
 		return false
 	}
+
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
 		code := status.Status().Code
 		return code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout || code == http.StatusBadGateway ||
 			code == http.StatusTooManyRequests
 	}
+
 	var network net.Error
 	var request *url.Error
 	return errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) ||

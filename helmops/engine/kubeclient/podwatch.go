@@ -67,12 +67,14 @@ func (c *Client) watchPods(ctx context.Context, lacking []unready, since time.Ti
 		if options.LabelSelector == "" && options.FieldSelector == "" || watched == maxWatched {
 			continue
 		}
+
 		watched++
 		f := &podFollower{
 			podWatch: w, object: object, options: options, pulling: map[types.UID]string{}, due: map[types.UID]time.Time{},
 		}
 		guard.Go("watching the pods of an object", func() { f.run(ctx) }) // without it their faults are not named
 	}
+
 	return w
 }
 
@@ -112,6 +114,7 @@ func (f *podFollower) run(ctx context.Context) {
 		if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 			return
 		}
+
 		select {
 		case <-ctx.Done():
 			return
@@ -126,15 +129,18 @@ func (f *podFollower) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	for i := range list.Items {
 		f.see(ctx, &list.Items[i])
 	}
+
 	options := f.options
 	options.ResourceVersion = list.ResourceVersion
 	events, err := pods.Watch(ctx, options)
 	if err != nil {
 		return err
 	}
+
 	defer events.Stop()
 	for {
 		select {
@@ -161,14 +167,17 @@ func (f *podFollower) see(ctx context.Context, pod *corev1.Pod) {
 	if len(pod.UID) > maxUID {
 		return
 	}
+
 	if pod.DeletionTimestamp != nil {
 		f.forget(pod)
 		return
 	}
+
 	f.unstick(ctx, pod)
 	if pod.CreationTimestamp.Time.Before(f.since) {
 		return
 	}
+
 	state := stateOf(pod, f.object.info.Mapping.GroupVersionKind.Kind == "Job")
 	f.mu.Lock()
 	if state != podStarting {
@@ -176,6 +185,7 @@ func (f *podFollower) see(ctx context.Context, pod *corev1.Pod) {
 	} else if len(f.starting) < maxStarting {
 		f.starting[pod.UID] = true
 	}
+
 	f.mu.Unlock()
 	switch state {
 	case podBroken:
@@ -188,6 +198,7 @@ func (f *podFollower) see(ctx context.Context, pod *corev1.Pod) {
 		if !known {
 			f.due[pod.UID] = f.client.now().Add(pullGrace)
 		}
+
 		f.pulling[pod.UID] = faultOf(pod)
 	default:
 		delete(f.due, pod.UID)
@@ -211,9 +222,11 @@ func (f *podFollower) nextDue() <-chan time.Time {
 			next = at
 		}
 	}
+
 	if next.IsZero() {
 		return nil
 	}
+
 	return time.After(next.Sub(f.client.now()))
 }
 
@@ -256,6 +269,7 @@ func stateOf(pod *corev1.Pod, job bool) podState {
 			if status.State.Waiting == nil {
 				continue
 			}
+
 			state := podFine
 			switch status.State.Waiting.Reason {
 			case "ContainerCreating", "PodInitializing":
@@ -269,8 +283,10 @@ func stateOf(pod *corev1.Pod, job bool) podState {
 					state = podBroken
 				}
 			}
+
 			worst = max(worst, state)
 		}
 	}
+
 	return worst
 }

@@ -57,10 +57,12 @@ func (c *Client) Preflight(update Proposal) error {
 	if err != nil {
 		return err
 	}
+
 	original, err := c.Build(strings.NewReader(update.Former), false)
 	if err != nil {
 		original = nil // it has kinds that are no longer served
 	}
+
 	c.trackParsed()
 	c.definesOf(objects)
 	c.scaled = scaledBy(objects)
@@ -77,10 +79,12 @@ func (c *Client) Preflight(update Proposal) error {
 		if p.defined.Has(info.Mapping.GroupVersionKind.GroupKind()) {
 			continue
 		}
+
 		if plain(info) {
 			failures[i] = texts(info)
 			continue
 		}
+
 		group.Go(func() error {
 			failures[i] = guard.Do("checking an object", func() (err error) {
 				asked[i], err = p.ask(info)
@@ -89,6 +93,7 @@ func (c *Client) Preflight(update Proposal) error {
 			return nil
 		})
 	}
+
 	_ = group.Wait() // the failures are all wanted, not the first
 	p.judgeDefined(objects, asked, failures)
 	c.stopWithProcess()
@@ -138,6 +143,7 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 	if err != nil {
 		return true, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
+
 	w := wish{body: body, sum: ssa.Checksum(body)}
 	entry, there := p.known(info)
 	switch {
@@ -154,11 +160,13 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 	case !there:
 		return true, p.create(info)
 	}
+
 	if p.autoscaled(info, mayBeAutoscaled(entry)) {
 		if w, err = p.leaveReplicas(info, w, nil); err != nil {
 			return true, err
 		}
 	}
+
 	return true, p.overwrite(info, w.body)
 }
 
@@ -178,10 +186,12 @@ func (p *preflight) create(info *resource.Info) error {
 	if err != nil {
 		return err
 	}
+
 	_, err = p.patch(info, body, true)
 	if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
 		return p.judge(info, err)
 	}
+
 	_, err = p.mayTake(info) // its fields are taken over first, too
 	return err
 }
@@ -196,13 +206,16 @@ func (p *preflight) askClientSide(info *resource.Info) (changes bool, err error)
 	case err != nil:
 		return true, fmt.Errorf("reading %s: %w", name(info), err)
 	}
+
 	if err := p.mine(info, live); err != nil {
 		return true, err
 	}
+
 	patch, err := p.comparison(info, p.original.Get(info), live)
 	if err != nil || patch.empty() {
 		return err != nil, err
 	}
+
 	_, err = p.send(info, patch.kind, patch.body, true)
 	return true, p.judge(info, err)
 }
@@ -215,9 +228,11 @@ func (p *preflight) judge(info *resource.Info, err error) error {
 	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
 		return nil
 	}
+
 	if mistyped := p.mistyped(info, err); mistyped != nil {
 		return mistyped
 	}
+
 	return &ssa.ObjectError{Object: name(info), Secret: isSecret(info), Cause: err}
 }
 
@@ -241,9 +256,11 @@ func texts(info *resource.Info) error {
 			}
 		}
 	}
+
 	if len(faults) == 0 {
 		return nil
 	}
+
 	return ssa.WrongTypes(name(info), isSecret(info), content, faults)
 }
 
@@ -255,6 +272,7 @@ func (p *preflight) verdict(objects kube.ResourceList, asked []bool, failures []
 	for i, info := range objects {
 		moving = moving || asked[i] && surroundings.Has(info.Mapping.GroupVersionKind.GroupKind())
 	}
+
 	for _, err := range failures {
 		refused, is := err.(*ssa.ObjectError) //nolint:errorlint // judge made it
 		switch {
@@ -268,6 +286,7 @@ func (p *preflight) verdict(objects kube.ResourceList, asked []bool, failures []
 			rejected.Add(refused)
 		}
 	}
+
 	switch {
 	case len(unanswered) > 0:
 		return ssa.Join(unanswered)

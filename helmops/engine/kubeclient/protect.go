@@ -42,11 +42,13 @@ func (c *Client) keepSizes(target kube.ResourceList) error {
 	if c.options.Rollback == nil {
 		return nil
 	}
+
 	for _, info := range target {
 		content, ok := info.Object.(*unstructured.Unstructured)
 		if !ok || info.Mapping.GroupVersionKind.GroupKind() != persistentVolumeClaim {
 			continue
 		}
+
 		live, err := c.live(info)
 		if apierrors.IsNotFound(err) {
 			continue
@@ -58,6 +60,7 @@ func (c *Client) keepSizes(target kube.ResourceList) error {
 			info.Object = resized(content, size)
 		}
 	}
+
 	return nil
 }
 
@@ -83,6 +86,7 @@ func resized(claim *unstructured.Unstructured, size string) *unstructured.Unstru
 		fields[field] = inner
 		fields = inner
 	}
+
 	fields[storagePath[last]] = size
 	return &unstructured.Unstructured{Object: out}
 }

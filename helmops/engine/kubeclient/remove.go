@@ -46,6 +46,7 @@ func (c *Client) prune(unwanted, wanted kube.ResourceList) (kube.ResourceList, e
 		if c.absent(info) {
 			continue
 		}
+
 		live, err := c.live(info)
 		if apierrors.IsNotFound(err) {
 			continue
@@ -56,15 +57,19 @@ func (c *Client) prune(unwanted, wanted kube.ResourceList) (kube.ResourceList, e
 		if ownerOf(live) != c.self() || live.GetAnnotations()[resourcePolicyAnnotation] == keepPolicy {
 			continue
 		}
+
 		if verdict := c.verdict(info, live, wanted, nil); verdict.Keep {
 			c.keep(info, live, verdict.Reason)
 			continue
 		}
+
 		if err := c.remove(info, metav1.DeletePropagationBackground); err != nil {
 			return deleted, err
 		}
+
 		deleted = append(deleted, info)
 	}
+
 	return deleted, nil
 }
 
@@ -89,6 +94,7 @@ func (c *Client) DeleteWithPropagationPolicy(resources kube.ResourceList, policy
 		} else {
 			result.Deleted = append(result.Deleted, info)
 		}
+
 		return nil
 	})
 	c.stopWithProcess()
@@ -96,6 +102,7 @@ func (c *Client) DeleteWithPropagationPolicy(resources kube.ResourceList, policy
 		c.failed = ssa.Join(failures)
 		return nil, failures
 	}
+
 	return result, nil
 }
 
@@ -106,11 +113,13 @@ func (c *Client) remove(info *resource.Info, policy metav1.DeletionPropagation) 
 	if err != nil {
 		return err
 	}
+
 	entry, known := c.tracker.Get(ref(info))
 	if known && entry.Release != "" && (owner{entry.Release, entry.ReleaseNamespace}) != c.self() {
 		c.leave(info, left)
 		return nil // another release has it by now
 	}
+
 	err = requests.Delete(ctx, metav1.DeleteOptions{PropagationPolicy: &policy})
 	switch {
 	case apierrors.IsNotFound(err):
@@ -122,6 +131,7 @@ func (c *Client) remove(info *resource.Info, policy metav1.DeletionPropagation) 
 	default:
 		c.leave(info, followed)
 	}
+
 	return nil
 }
 
@@ -153,6 +163,7 @@ func (c *Client) WaitForDelete(resources kube.ResourceList, timeout time.Duratio
 				return err
 			}
 		}
+
 		return nil
 	})
 }
@@ -179,6 +190,7 @@ func (c *Client) gone(ctx context.Context, info *resource.Info, timeout time.Dur
 	case followed:
 		err = c.awaitDeletion(ctx, info)
 	}
+
 	switch {
 	case ctx.Err() != nil:
 		c.stopWithProcess()
@@ -186,6 +198,7 @@ func (c *Client) gone(ctx context.Context, info *resource.Info, timeout time.Dur
 	case err != nil:
 		return fmt.Errorf("waiting until %s is gone: %w", name(info), err)
 	}
+
 	return nil
 }
 
@@ -203,6 +216,7 @@ func (c *Client) untracked(ctx context.Context, info *resource.Info) error {
 		default:
 			return c.awaitDeletion(ctx, info)
 		}
+
 		select {
 		case <-changed:
 		case <-ctx.Done():

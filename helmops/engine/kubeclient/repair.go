@@ -24,30 +24,36 @@ func (c *Client) complete(
 	if !ok {
 		return live, nil, nil
 	}
+
 	wants, err := ssa.ApplyFields(content)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	err = retry.RetryOnConflict(whileItMoves, func() error {
 		patch := drift.Repair(live, wants)
 		if patch == nil {
 			return nil
 		}
+
 		answer, err := c.repair(info, patch, false)
 		if err == nil {
 			live = answer
 			return nil
 		}
+
 		if apierrors.IsConflict(err) {
 			if live, err = c.live(info); err == nil {
 				return apierrors.NewConflict(info.Mapping.Resource.GroupResource(), info.Name, errMoved)
 			}
 		}
+
 		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
+
 	return live, drift.Subset(live, wants, nil), nil
 }
 
@@ -57,6 +63,7 @@ func (c *Client) repair(info *resource.Info, patch []byte, dryRun bool) (*unstru
 	if err != nil {
 		return nil, err
 	}
+
 	var answer ssa.Answer
 	err = c.persist(func(ctx context.Context) error {
 		answer, err = requests.Patch(ctx, types.JSONPatchType, patch, dryRun)
@@ -78,11 +85,13 @@ func (i *inspection) hold(live, sent *unstructured.Unstructured) error {
 	default:
 		return fmt.Errorf("comparing %s: %w", name(i.info), reworded(i.info, err))
 	}
+
 	differs := drift.Subset(live, sent.Object, i.Mask)
 	held, unheld := drift.Unheld(differs, would, sent.Object)
 	if i.found.Fields = held; len(unheld) > 0 {
 		i.found.Note = drift.UnheldNote(unheld)
 		i.markAs(i.info, "") // it is not as the manifest says
 	}
+
 	return nil
 }

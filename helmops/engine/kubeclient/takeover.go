@@ -36,14 +36,17 @@ func (c *Client) takeFields(info, original *resource.Info) error {
 		if !slices.ContainsFunc(live.GetManagedFields(), isFormer) {
 			return nil
 		}
+
 		patch, err := fieldsPatch(live, c.meant(info, original))
 		if err != nil {
 			return fmt.Errorf("taking over the fields of %s: %w", name(info), err)
 		}
+
 		err = c.claimFields(info, patch, "")
 		if err != nil && !apierrors.IsConflict(err) {
 			return fmt.Errorf("taking over the fields of %s: %w", name(info), reworded(info, err))
 		}
+
 		return err
 	})
 }
@@ -54,29 +57,35 @@ func (c *Client) meant(info, original *resource.Info) *metav1.ManagedFieldsEntry
 	if original == nil {
 		return nil
 	}
+
 	former, ok := original.Object.(*unstructured.Unstructured)
 	if !ok {
 		return nil
 	}
+
 	body, err := ssa.ApplyBody(former)
 	if err != nil {
 		return nil
 	}
+
 	ctx, cancel := c.request()
 	defer cancel()
 	requests, err := c.requests(info)
 	if err != nil {
 		return nil
 	}
+
 	would, err := requests.Patch(ctx, types.ApplyPatchType, body, true)
 	if err != nil {
 		return nil
 	}
+
 	for _, entry := range would.Object.GetManagedFields() {
 		if entry.Manager == FieldManager && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == "" {
 			return &entry
 		}
 	}
+
 	return nil
 }
 
@@ -87,6 +96,7 @@ func fieldsPatch(live *unstructured.Unstructured, meant *metav1.ManagedFieldsEnt
 	if meant != nil {
 		fields = append(fields, *meant)
 	}
+
 	for _, entry := range live.GetManagedFields() {
 		own := entry.Manager == FieldManager && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == ""
 		switch {
@@ -95,13 +105,16 @@ func fieldsPatch(live *unstructured.Unstructured, meant *metav1.ManagedFieldsEnt
 		case isFormer(entry):
 			entry.Operation = metav1.ManagedFieldsOperationUpdate // Flux applies; only what was updated is merged
 		}
+
 		fields = append(fields, entry)
 	}
+
 	live = live.DeepCopy()
 	live.SetManagedFields(fields)
 	if err := csaupgrade.UpgradeManagedFields(live, formerManagers, FieldManager); err != nil {
 		return nil, err
 	}
+
 	type operation struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
@@ -147,6 +160,7 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 	if err != nil {
 		return false, err
 	}
+
 	wanted := info.Object
 	direct := *info
 	listens := &listening{Interface: client}
@@ -157,10 +171,12 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 		was.Client = client
 		former = append(former, &was)
 	}
+
 	result, err := c.Client.Update(former, kube.ResourceList{&direct}, force)
 	if err != nil {
 		return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
 	}
+
 	if answer, ok := direct.Object.(*unstructured.Unstructured); ok {
 		answer, lacks, err := c.complete(info, wanted, answer)
 		if err == nil && c.options.ClientSide {
@@ -169,6 +185,7 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 		if err != nil {
 			return false, fmt.Errorf("writing %s: %w", name(info), reworded(info, err))
 		}
+
 		direct.Object = answer
 		c.noteWarnings(info, listens.heard(), answer)
 		c.tracker.Wrote(kindOf(info.Mapping), answer, 0)
@@ -178,5 +195,6 @@ func (c *Client) byHelm(info, original *resource.Info, force bool) (created bool
 			c.markAs(info, "") // the next look for drift reports what it lacks
 		}
 	}
+
 	return len(result.Created) > 0, info.Refresh(direct.Object, true)
 }

@@ -40,24 +40,30 @@ func threeWay(kind schema.GroupVersionKind, former, wanted, live map[string]any)
 		if err != nil {
 			return mergePatch{}, err
 		}
+
 		documents = append(documents, document)
 	}
+
 	typed, err := scheme.Scheme.New(kind)
 	if err != nil { // a kind of a CustomResourceDefinition or of an aggregated API
 		body, err := jsonmergepatch.CreateThreeWayJSONMergePatch(documents[0], documents[1], documents[2])
 		if err != nil {
 			return mergePatch{}, errNoComparison
 		}
+
 		return mergePatch{kind: types.MergePatchType, body: body}, nil
 	}
+
 	fields, err := strategicpatch.NewPatchMetaFromStruct(typed)
 	if err != nil {
 		return mergePatch{}, err
 	}
+
 	body, err := strategicpatch.CreateThreeWayMergePatch(documents[0], documents[1], documents[2], fields, true)
 	if err != nil {
 		return mergePatch{}, errNoComparison
 	}
+
 	return mergePatch{kind: types.StrategicMergePatchType, body: body}, nil
 }
 
@@ -67,6 +73,7 @@ func updatesPatch(live *unstructured.Unstructured) ([]byte, error) {
 	if !slices.ContainsFunc(live.GetManagedFields(), isApplied) {
 		return nil, nil
 	}
+
 	others := []metav1.ManagedFieldsEntry{}
 	updated := map[string]metav1.ManagedFieldsEntry{} // by the version of the API
 	for _, entry := range live.GetManagedFields() {
@@ -74,18 +81,23 @@ func updatesPatch(live *unstructured.Unstructured) ([]byte, error) {
 			others = append(others, entry)
 			continue
 		}
-		entry.Manager, entry.Operation = FieldManager, metav1.ManagedFieldsOperationUpdate
+
+		entry.Manager = FieldManager
+		entry.Operation = metav1.ManagedFieldsOperationUpdate
 		if had, ok := updated[entry.APIVersion]; ok {
 			var err error
 			if entry, err = joinedFields(had, entry); err != nil {
 				return nil, err
 			}
 		}
+
 		updated[entry.APIVersion] = entry
 	}
+
 	for _, version := range slices.Sorted(maps.Keys(updated)) {
 		others = append(others, updated[version])
 	}
+
 	return json.Marshal([]struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
@@ -114,20 +126,25 @@ func joinedFields(a, b metav1.ManagedFieldsEntry) (metav1.ManagedFieldsEntry, er
 		if entry.FieldsV1 == nil {
 			continue
 		}
+
 		set := fieldpath.NewSet()
 		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 			return a, errors.New("reading its managedFields: they are no set of fields")
 		}
+
 		all = all.Union(set)
 	}
+
 	text, err := all.ToJSON()
 	if err != nil {
 		return a, err
 	}
+
 	b.FieldsV1 = &metav1.FieldsV1{}
 	b.FieldsV1.SetRawBytes(text)
 	if b.Time = cmp.Or(b.Time, a.Time); a.Time != nil && b.Time.Before(a.Time) {
 		b.Time = a.Time
 	}
+
 	return b, nil
 }

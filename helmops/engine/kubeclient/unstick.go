@@ -14,10 +14,12 @@ func (f *podFollower) unstick(ctx context.Context, pod *corev1.Pod) {
 	if f.client.options.Rollback == nil || f.object.info.Mapping.GroupVersionKind.Kind != "StatefulSet" || isReady(pod) {
 		return
 	}
+
 	set, err := f.client.identity.Kube().AppsV1().StatefulSets(f.object.info.Namespace).Get(ctx, f.object.info.Name, metav1.GetOptions{})
 	if err != nil || !stuck(set, pod) {
 		return
 	}
+
 	// Without the right to do it, the wait tells what the pod lacks.
 	_ = f.client.identity.Kube().CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion},

@@ -61,6 +61,7 @@ func (c *Client) send(
 	if err != nil {
 		return nil, err
 	}
+
 	var answer ssa.Answer
 	err = c.persist(func(ctx context.Context) error {
 		answer, err = requests.Patch(ctx, kind, body, dryRun)
@@ -72,5 +73,6 @@ func (c *Client) send(
 	if !dryRun {
 		c.noteWarnings(info, answer.Warnings, answer.Object)
 	}
+
 	return answer.Object, nil
 }

@@ -40,12 +40,15 @@ func (e *NotReadyError) Error() string {
 	named := e.Objects
 	more := ""
 	if len(named) > maxNamed {
-		named, more = named[:maxNamed], fmt.Sprintf("; and %d more", len(e.Objects)-maxNamed)
+		named = named[:maxNamed]
+		more = fmt.Sprintf("; and %d more", len(e.Objects)-maxNamed)
 	}
+
 	what := strings.Join(named, "; ") + more
 	if e.TimedOut {
 		return fmt.Sprintf("%d of %d objects not ready after %s: %s", len(e.Objects), e.Of, e.Timeout, what)
 	}
+
 	return what
 }
 
@@ -110,12 +113,14 @@ func (c *Client) untilReady(
 	for i, info := range resources {
 		refs[i] = ref(info)
 	}
+
 	c.tracker.Judge(c.options.Owner, refs, c.options.Health)
 	changed, cancel := c.tracker.Watch(refs)
 	defer cancel()
 	alone := c.followUntracked(ctx, resources, jobs)
 	begun := c.now()
-	slow, end := time.NewTimer(podsAfter), time.NewTimer(timeout)
+	slow := time.NewTimer(podsAfter)
+	end := time.NewTimer(timeout)
 	defer slow.Stop()
 	defer end.Stop()
 	progress := progress{last: begun}
@@ -129,6 +134,7 @@ func (c *Client) untilReady(
 		case lacking[0].report.State == health.Failed:
 			return c.notReady(lacking[:1], len(resources), 0) //nolint:contextcheck // it has a time of its own
 		}
+
 		progress.see(lacking, c.now())
 		p.leaveIf(observedOf(lacking) == len(lacking))
 		select {
@@ -148,6 +154,7 @@ func (c *Client) untilReady(
 			if total > timeout || !progress.lately(pods, timeout/4, c.now()) {
 				return c.notReady(lacking, len(resources), total) //nolint:contextcheck // it has a time of its own
 			}
+
 			total += timeout
 			end.Reset(timeout)
 		case <-ctx.Done():
@@ -205,6 +212,7 @@ func (c *Client) judge(resources kube.ResourceList, alone *loners, jobs bool) []
 			lacking = append(lacking, unready{info: info, report: report})
 		}
 	}
+
 	return lacking
 }
 
@@ -212,6 +220,7 @@ func (c *Client) report(info *resource.Info, alone *loners, jobs bool) health.Re
 	if report, is := alone.report(info); is {
 		return report
 	}
+
 	entry, there := c.tracker.Get(ref(info))
 	entry = entry.For(c.options.Owner)
 	switch {
@@ -254,6 +263,7 @@ func (c *Client) followUntracked(ctx context.Context, resources kube.ResourceLis
 		if c.tracker.Tracks(info.Mapping.GroupVersionKind) {
 			continue
 		}
+
 		l.reports[ref(info)] = health.Report{State: health.InProgress, Message: "was not looked at yet"}
 		guard.GoOr("watching an object", func() {
 			if err := c.followAlone(ctx, l, info, jobs); err != nil && ctx.Err() == nil {
@@ -261,6 +271,7 @@ func (c *Client) followUntracked(ctx context.Context, resources kube.ResourceLis
 			}
 		}, func(err error) { l.refused <- err })
 	}
+
 	return l
 }
 
@@ -273,6 +284,7 @@ func (c *Client) followAlone(ctx context.Context, l *loners, info *resource.Info
 			report = c.options.Health.Assess(live, jobs)
 			report.Message = short(report.Message)
 		}
+
 		l.mu.Lock()
 		l.reports[ref(info)] = report
 		l.mu.Unlock()
@@ -280,6 +292,7 @@ func (c *Client) followAlone(ctx context.Context, l *loners, info *resource.Info
 		case l.changed <- struct{}{}:
 		default:
 		}
+
 		return false, nil
 	})
 }
@@ -295,6 +308,7 @@ func (c *Client) WatchUntilReady(resources kube.ResourceList, timeout time.Durat
 				return err
 			}
 		}
+
 		return nil
 	})
 }
@@ -304,11 +318,13 @@ func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout tim
 	if kind != "Job" && kind != "Pod" {
 		return nil
 	}
+
 	last := health.Report{Message: "was not looked at yet"}
 	err := tracker.Follow(ctx, c.dynamic(info), info.Name, func(live *unstructured.Unstructured) (bool, error) {
 		if live == nil {
 			return true, nil
 		}
+
 		last = completed(live)
 		return last.State != health.InProgress, nil
 	})
@@ -325,6 +341,7 @@ func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout tim
 	if last.State == health.Failed {
 		return fmt.Errorf("%s failed: %s", name(info), c.explain(unready{info: info, report: last})) //nolint:contextcheck // it has a time of its own
 	}
+
 	return nil
 }
 
@@ -333,6 +350,7 @@ func completed(live *unstructured.Unstructured) health.Report {
 	if live.GetKind() != "Pod" {
 		return health.Assess(live, true)
 	}
+
 	phase, _, _ := unstructured.NestedString(live.Object, "status", "phase")
 	switch phase {
 	case "Succeeded":

@@ -29,12 +29,14 @@ func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 	if err := unique(resources); err != nil {
 		return nil, err
 	}
+
 	c.definesOf(resources)
 	c.scaled = scaledBy(resources)
 	err := c.inBatches(resources, func(info *resource.Info) error {
 		if !c.owned(info) {
 			return c.postUnowned(info) // a hook, or the namespace of the release
 		}
+
 		_, err := c.write(info, nil, false)
 		return err
 	})
@@ -42,6 +44,7 @@ func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return &kube.Result{Created: resources}, nil
 }
 
@@ -55,6 +58,7 @@ func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.R
 	if err := c.keepSizes(target); err != nil {
 		return &kube.Result{}, err
 	}
+
 	var mu sync.Mutex
 	result := &kube.Result{}
 	err := c.inBatches(target, func(info *resource.Info) error {
@@ -66,11 +70,13 @@ func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.R
 		} else {
 			result.Updated = append(result.Updated, info)
 		}
+
 		return err
 	})
 	if err == nil {
 		result.Deleted, err = c.prune(original.Difference(target), target)
 	}
+
 	c.stopWithProcess()
 	return result, err
 }
@@ -82,6 +88,7 @@ func (c *Client) inBatches(resources kube.ResourceList, work func(*resource.Info
 		for end < len(resources) && resources[end].Mapping.GroupVersionKind == resources[begin].Mapping.GroupVersionKind {
 			end++
 		}
+
 		failures := make([]error, end-begin)
 		var group errgroup.Group
 		group.SetLimit(writesAtOnce)
@@ -91,10 +98,12 @@ func (c *Client) inBatches(resources kube.ResourceList, work func(*resource.Info
 				return nil
 			})
 		}
+
 		_ = group.Wait() // the failures are all wanted, not the first
 		if err := ssa.Join(failures); err != nil {
 			return err
 		}
+
 		begin = end
 	}
 	return nil
@@ -129,10 +138,12 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 	case c.options.ClientSide:
 		return c.writeClientSide(info, original)
 	}
+
 	body, err := ssa.ApplyBody(info.Object.(*unstructured.Unstructured))
 	if err != nil {
 		return false, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
+
 	w := wish{body: body, sum: ssa.Checksum(body)}
 	c.notePresent(info, w.sum)
 	entry, there := c.known(info)
@@ -146,14 +157,17 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 		c.markAs(info, ownershipText(entry.Ownership))
 		return false, nil
 	}
+
 	if !there {
 		return c.create(info, original, w)
 	}
+
 	if c.autoscaled(info, mayBeAutoscaled(entry)) {
 		if w, err = c.leaveReplicas(info, w, nil); err != nil {
 			return false, err
 		}
 	}
+
 	return c.overwrite(info, original, w, entry.Legacy)
 }
 
@@ -167,6 +181,7 @@ func (c *Client) create(info, original *resource.Info, w wish) (created bool, er
 	case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err):
 		return c.fallback(info, original, err)
 	}
+
 	live, err := c.mayTake(info)
 	if err != nil {
 		return false, err
@@ -174,6 +189,7 @@ func (c *Client) create(info, original *resource.Info, w wish) (created bool, er
 	if w, err = c.leaveReplicas(info, w, live); err != nil {
 		return false, err
 	}
+
 	return c.overwrite(info, original, w, true)
 }
 
@@ -197,6 +213,7 @@ func (c *Client) overwrite(info, original *resource.Info, w wish, legacy bool) (
 			return false, err
 		}
 	}
+
 	answer, err := c.applyOver(info, w.body)
 	switch {
 	case err == nil:
@@ -207,6 +224,7 @@ func (c *Client) overwrite(info, original *resource.Info, w wish, legacy bool) (
 		if created, err = c.fallback(bare, withoutReplicas(original), err); err != nil {
 			return created, err
 		}
+
 		return created, info.Refresh(bare.Object, true)
 	default:
 		return c.fallback(info, original, err)
@@ -272,6 +290,7 @@ func (c *Client) post(info *resource.Info) error {
 	if err != nil {
 		return err
 	}
+
 	result := client.Post().
 		NamespaceIfScoped(info.Namespace, info.Namespaced()).Resource(info.Mapping.Resource.Resource).
 		VersionedParams(&metav1.CreateOptions{FieldManager: FieldManager}, metav1.ParameterCodec).
@@ -283,10 +302,12 @@ func (c *Client) post(info *resource.Info) error {
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", name(info), reworded(info, err))
 	}
+
 	if made, ok := answer.(*unstructured.Unstructured); ok {
 		c.compareAnswer(info, info.Object, made)
 		c.noteWarnings(info, result.Warnings(), made)
 	}
+
 	return info.Refresh(answer, true)
 }
 
@@ -298,10 +319,12 @@ func (c *Client) live(info *resource.Info) (*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	live, err := requests.Get(ctx)
 	if err == nil {
 		c.noteSecret(live)
 	}
+
 	return live, err
 }
 

@@ -54,10 +54,12 @@ func Jobs() worker.Jobs {
 			if err != nil {
 				return nil, err
 			}
+
 			result, err := work.result()
 			if err != nil {
 				return nil, err
 			}
+
 			return result.encode()
 		},
 		JobLocate: func(ctx context.Context, input []byte, host worker.Host) ([]byte, error) {
@@ -65,6 +67,7 @@ func Jobs() worker.Jobs {
 			if err != nil {
 				return nil, err
 			}
+
 			return nil, work.locate()
 		},
 	}
@@ -86,6 +89,7 @@ func begin(ctx context.Context, keeper *keeper, input []byte, host worker.Host) 
 	if err != nil {
 		return nil, err
 	}
+
 	own, err := keeper.chart(ctx, request.Chart, host)
 	if err != nil {
 		return nil, err
@@ -93,6 +97,7 @@ func begin(ctx context.Context, keeper *keeper, input []byte, host worker.Host) 
 	if request.ReplaceValues {
 		own.Values = request.ChartValues
 	}
+
 	w := &work{ctx: ctx, request: request, chart: own, engine: engine.New(lookupConfig(ctx, host))}
 	return w, w.prepare()
 }
@@ -105,6 +110,7 @@ func (w *work) prepare() error {
 	if n := count(w.chart, maxCharts+1); n > maxCharts {
 		return &worker.LimitError{Limit: "charts", Bound: fmt.Sprintf("%d with the copies that aliases make", maxCharts)}
 	}
+
 	options := chartutil.ReleaseOptions{
 		Name: w.request.Name, Namespace: w.request.Namespace, Revision: w.request.Revision,
 		IsInstall: !w.request.Upgrade, IsUpgrade: w.request.Upgrade,
@@ -116,6 +122,7 @@ func (w *work) prepare() error {
 	if err != nil {
 		return err
 	}
+
 	w.values = values
 	if !w.request.SkipSchema {
 		coalesced, _ := values["Values"].(chartutil.Values)
@@ -123,10 +130,12 @@ func (w *work) prepare() error {
 			return err
 		}
 	}
+
 	wanted := w.chart.Metadata.KubeVersion
 	if has := capabilities.KubeVersion.String(); wanted != "" && !chartutil.IsCompatibleRange(wanted, has) {
 		return &unfitError{cause: fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", wanted, has)}
 	}
+
 	return nil
 }
 
@@ -148,6 +157,7 @@ func (w *work) result() (Result, error) {
 	if err != nil {
 		return Result{}, &nestedError{err}
 	}
+
 	notes := w.notes(files)
 	size := 0
 	for _, content := range files {
@@ -156,14 +166,17 @@ func (w *work) result() (Result, error) {
 	if size > MaxManifest {
 		return Result{}, tooLarge()
 	}
+
 	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
 	if err != nil {
 		return Result{}, err
 	}
+
 	var all bytes.Buffer
 	for _, m := range manifests {
 		fmt.Fprintf(&all, "---\n# Source: %s\n%s\n", m.Name, m.Content)
 	}
+
 	return w.postRendered(Result{Manifest: all.String(), Hooks: hooks, Notes: notes})
 }
 
@@ -188,10 +201,12 @@ func (w *work) postRendered(in Result) (Result, error) {
 	if w.request.PostRender.Digest() == "" {
 		return in, nil
 	}
+
 	renderer, err := postrender.New(w.request.PostRender)
 	if err != nil {
 		return Result{}, err
 	}
+
 	pass := renderer.Pass()
 	manifest, err := pass.Run(bytes.NewBufferString(in.Manifest))
 	if err != nil {
@@ -200,6 +215,7 @@ func (w *work) postRendered(in Result) (Result, error) {
 	if manifest.Len() > MaxManifest {
 		return Result{}, tooLarge()
 	}
+
 	in.Manifest = manifest.String()
 	return in, renderHooks(pass, in.Hooks)
 }
@@ -209,13 +225,16 @@ func renderHooks(pass *postrender.Pass, hooks []*release.Hook) error {
 	for i, hook := range hooks {
 		in[i] = postrender.Hook{Name: hook.Name, Kind: hook.Kind, Path: hook.Path, Manifest: hook.Manifest}
 	}
+
 	rendered, err := pass.Hooks(in)
 	if err != nil {
 		return err
 	}
+
 	for i := range rendered {
 		hooks[i].Manifest = rendered[i].Manifest
 	}
+
 	return nil
 }
 
@@ -225,11 +244,13 @@ func (w *work) locate() error {
 		if i >= maxLocated {
 			break
 		}
+
 		worker.WorkingOn(w.ctx, file)
 		alone, err := helmchart.Copy(w.chart)
 		if err != nil {
 			return err
 		}
+
 		only(alone, "", file)
 		_, _ = w.engine.Render(alone, w.values) // a template that lacks another one fails; that is not what is looked for
 	}
@@ -245,9 +266,11 @@ func executed(c *chart.Chart, parent string) []string {
 			out = append(out, path.Join(base, file.Name))
 		}
 	}
+
 	for _, sub := range c.Dependencies() {
 		out = append(out, executed(sub, path.Join(base, "charts"))...)
 	}
+
 	return out
 }
 
@@ -262,12 +285,15 @@ func only(c *chart.Chart, parent, wanted string) {
 			templates = append(templates, file)
 			continue
 		}
+
 		data := file.Data
 		if !bytes.Contains(data, []byte("define")) {
 			data = fmt.Appendf(nil, "{{define %q}}%s{{end}}", name, data)
 		}
+
 		templates = append(templates, &chart.File{Name: path.Join(path.Dir(file.Name), "_"+path.Base(file.Name)), Data: data})
 	}
+
 	c.Templates = templates
 	for _, sub := range c.Dependencies() {
 		only(sub, path.Join(base, "charts"), wanted)

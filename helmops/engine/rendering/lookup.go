@@ -38,26 +38,32 @@ func (k *keeper) chart(ctx context.Context, digest string, host worker.Host) (*c
 			return helmchart.Copy(has.chart)
 		}
 	}
+
 	asked, err := encode(question{})
 	if err != nil {
 		return nil, err
 	}
+
 	data, err := host(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
+
 	var wire wireChart
 	if err := decode(data, &wire); err != nil {
 		return nil, err
 	}
+
 	got, err := wire.chart()
 	if err != nil || digest == "" {
 		return got, err
 	}
+
 	k.recent.PushFront(&keptChart{digest: digest, chart: got})
 	for k.recent.Len() > kept {
 		k.recent.Remove(k.recent.Back())
 	}
+
 	return helmchart.Copy(got)
 }
 
@@ -76,18 +82,22 @@ func (t lookupTransport) RoundTrip(request *http.Request) (*http.Response, error
 	if t.host == nil || request.Method != http.MethodGet {
 		return nil, errNoHost
 	}
+
 	asked, err := encode(question{Path: request.URL.RequestURI(), Accept: request.Header.Get("Accept")})
 	if err != nil {
 		return nil, err
 	}
+
 	data, err := t.host(t.ctx, asked)
 	if err != nil {
 		return nil, err
 	}
+
 	var got answer
 	if err := decode(data, &got); err != nil {
 		return nil, err
 	}
+
 	return &http.Response{
 		StatusCode: got.Code, Status: fmt.Sprintf("%d %s", got.Code, http.StatusText(got.Code)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {got.Type}},

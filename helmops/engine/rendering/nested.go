@@ -23,6 +23,7 @@ func withoutMiddle(text string) string {
 	if len(calls) < 2 {
 		return text
 	}
-	first, last := calls[0], calls[len(calls)-1]
+	first := calls[0]
+	last := calls[len(calls)-1]
 	return fmt.Sprintf("%s: error calling further templates, %d deep: template: %s", text[:first[0]], len(calls), text[last[1]:])
 }

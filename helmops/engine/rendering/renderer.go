@@ -40,6 +40,7 @@ func Render(ctx context.Context, pool Pool, namespace string, request Request, c
 	if err != nil {
 		return Result{}, err
 	}
+
 	h := &host{chart: c, config: config}
 	task := worker.Task{Job: JobRender, Namespace: namespace, Input: input, Host: h.answer}
 	output, err := pool.Run(ctx, task)
@@ -50,6 +51,7 @@ func Render(ctx context.Context, pool Pool, namespace string, request Request, c
 	case err != nil:
 		return Result{}, schemaErrorOf(err)
 	}
+
 	return decodeResult(output)
 }
 
@@ -78,17 +80,21 @@ func (h *host) answer(ctx context.Context, data []byte) ([]byte, error) {
 	if err := decode(data, &asked); err != nil {
 		return nil, err
 	}
+
 	if asked.Path == "" {
 		wire, err := wireOf(h.chart)
 		if err != nil {
 			return nil, err
 		}
+
 		return encode(wire)
 	}
+
 	got, err := h.lookup(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
+
 	return encode(got)
 }
 
@@ -103,16 +109,20 @@ func (h *host) lookup(ctx context.Context, asked question) (answer, error) {
 	if !strings.HasPrefix(asked.Path, "/api/") && !strings.HasPrefix(asked.Path, "/apis/") {
 		return answer{}, errNoHost
 	}
+
 	if h.client == nil {
 		client, err := rest.HTTPClientFor(h.config)
 		if err != nil {
 			return answer{}, err
 		}
+
 		h.client = client
 	}
+
 	if h.spent >= lookupsTimeout {
 		return answer{}, fmt.Errorf("the API server takes more than %s for what the templates look up", lookupsTimeout)
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, min(lookupTimeout, lookupsTimeout-h.spent))
 	defer cancel()
 	began := time.Now()
@@ -125,6 +135,7 @@ func (h *host) get(ctx context.Context, asked question) (answer, error) {
 	if err != nil {
 		return answer{}, errors.New("the address of the API server cannot be read")
 	}
+
 	address := base.Scheme + "://" + base.Host + strings.TrimSuffix(base.Path, "/") + asked.Path
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -133,10 +144,12 @@ func (h *host) get(ctx context.Context, asked question) (answer, error) {
 	if asked.Accept != "" {
 		request.Header.Set("Accept", asked.Accept)
 	}
+
 	response, err := h.client.Do(request)
 	if err != nil {
 		return answer{}, fmt.Errorf("looking up %s: %w", asked.Path, err)
 	}
+
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxLookup+1))
 	if err != nil {
@@ -145,5 +158,6 @@ func (h *host) get(ctx context.Context, asked question) (answer, error) {
 	if len(body) > maxLookup {
 		return answer{}, fmt.Errorf("looking up %s: the answer is larger than %d MiB", asked.Path, maxLookup>>20)
 	}
+
 	return answer{Code: response.StatusCode, Type: response.Header.Get("Content-Type"), Body: body}, nil
 }

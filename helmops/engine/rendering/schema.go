@@ -33,11 +33,13 @@ func broken(c *chart.Chart, path []string, values map[string]any) (found []Broke
 			found = append(found, newBrokenSchema(c, problems))
 		}
 	}
+
 	for _, sub := range c.Dependencies() {
 		raw, exists := values[sub.Name()]
 		if !exists || raw == nil {
 			continue
 		}
+
 		below := append(slices.Clone(path), sub.Name())
 		var own map[string]any
 		switch v := raw.(type) {
@@ -50,8 +52,10 @@ func broken(c *chart.Chart, path []string, values map[string]any) (found []Broke
 			found = append(found, newBrokenSchema(sub, []SchemaProblem{{Path: below, Text: text}}))
 			continue
 		}
+
 		found = append(found, broken(sub, below, own)...)
 	}
+
 	return found
 }
 
@@ -61,11 +65,13 @@ func checkSchema(text []byte, path []string, values map[string]any) []SchemaProb
 	if err != nil {
 		return unusable(err)
 	}
+
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(refusing{})
 	if err := compiler.AddResource(schemaURL, schema); err != nil {
 		return unusable(err)
 	}
+
 	compiled, err := compiler.Compile(schemaURL)
 	if err != nil {
 		return unusable(err)
@@ -73,6 +79,7 @@ func checkSchema(text []byte, path []string, values map[string]any) []SchemaProb
 	if values == nil {
 		values = map[string]any{}
 	}
+
 	err = compiled.Validate(values)
 	var invalid *jsonschema.ValidationError
 	switch {
@@ -96,13 +103,16 @@ func problemsOf(e *jsonschema.ValidationError, path []string) []SchemaProblem {
 		}
 	default:
 	}
+
 	if len(e.Causes) == 0 {
 		return []SchemaProblem{{Path: at, Text: e.BasicOutput().Error.String()}}
 	}
+
 	var found []SchemaProblem
 	for _, cause := range e.Causes {
 		found = append(found, problemsOf(cause, path)...)
 	}
+
 	// The library finds the fields of an object in no order.
 	slices.SortFunc(found, func(a, b SchemaProblem) int {
 		return cmp.Or(slices.Compare(a.Path, b.Path), strings.Compare(a.Text, b.Text))
@@ -119,9 +129,11 @@ func alternatives(e *jsonschema.ValidationError) string {
 			if below := p.Path[min(len(e.InstanceLocation), len(p.Path)):]; len(below) > 0 {
 				text = pathText(below) + ": " + text
 			}
+
 			texts = append(texts, text)
 		}
 	}
+
 	return "no alternative holds: " + strings.Join(texts, "; or ")
 }
 

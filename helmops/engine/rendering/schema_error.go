@@ -45,15 +45,19 @@ type SchemaProblem struct {
 func newBrokenSchema(c *chart.Chart, problems []SchemaProblem) BrokenSchema {
 	out := BrokenSchema{Chart: c.Name(), Version: c.Metadata.Version, Problems: problems}
 	if len(problems) > maxProblems {
-		out.Problems, out.More = problems[:maxProblems], len(problems)-maxProblems
+		out.Problems = problems[:maxProblems]
+		out.More = len(problems) - maxProblems
 	}
+
 	for i := range out.Problems {
 		p := &out.Problems[i]
 		if path := pathText(p.Path); len(path) > maxPathText {
 			p.Path, p.Text = nil, bounded(path, maxPathText)+": "+p.Text
 		}
+
 		p.Text = bounded(p.Text, maxProblemText)
 	}
+
 	return out
 }
 
@@ -90,18 +94,23 @@ func (e *SchemaError) Describe(origin func(path []string) string) string {
 			if len(p.Path) > 0 {
 				text = pathText(p.Path) + ": " + text
 			}
+
 			if origin != nil && len(p.Path) > 0 {
 				if from := origin(p.Path); from != "" {
 					text += " (from " + from + ")"
 				}
 			}
+
 			problems = append(problems, text)
 		}
+
 		if c.More > 0 {
 			problems = append(problems, fmt.Sprintf("and %d more", c.More))
 		}
+
 		charts = append(charts, fmt.Sprintf("the schema of %s %s: %s", c.Chart, c.Version, strings.Join(problems, "; ")))
 	}
+
 	return "values break " + strings.Join(charts, "; ")
 }
 

@@ -70,19 +70,23 @@ func encodable(value any) any {
 		if v != nil && len(v) == 0 {
 			return emptyMap{}
 		}
+
 		out := make(map[string]any, len(v))
 		for key, field := range v {
 			out[key] = encodable(field)
 		}
+
 		return out
 	case []any:
 		if v != nil && len(v) == 0 {
 			return emptyList{}
 		}
+
 		out := make([]any, len(v))
 		for i, item := range v {
 			out[i] = encodable(item)
 		}
+
 		return out
 	default:
 		return value
@@ -203,6 +207,7 @@ func wireOf(in *chart.Chart) (*wireChart, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the metadata of chart %s: %w", in.Name(), err)
 	}
+
 	out := &wireChart{
 		Metadata: metadata, NoDependencies: in.Metadata.Dependencies != nil && len(in.Metadata.Dependencies) == 0,
 		Templates: in.Templates, Files: in.Files, Values: encodableMap(in.Values), HasValues: in.Values != nil, Schema: in.Schema,
@@ -212,8 +217,10 @@ func wireOf(in *chart.Chart) (*wireChart, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		out.Charts = append(out.Charts, one)
 	}
+
 	return out, nil
 }
 
@@ -228,13 +235,16 @@ func (w *wireChart) chart() (*chart.Chart, error) {
 	if out.Values = decodedMap(w.Values); w.HasValues && out.Values == nil {
 		out.Values = map[string]any{}
 	}
+
 	for _, sub := range w.Charts {
 		one, err := sub.chart()
 		if err != nil {
 			return nil, err
 		}
+
 		out.AddDependency(one)
 	}
+
 	return out, nil
 }
 

@@ -19,12 +19,14 @@ func (w *Work) hooks(event release.HookEvent) error {
 	if w.Options.DisableHooks {
 		return nil
 	}
+
 	var due []*release.Hook
 	for _, hook := range w.Release.Hooks {
 		if slices.Contains(hook.Events, event) {
 			due = append(due, hook)
 		}
 	}
+
 	slices.SortStableFunc(due, func(a, b *release.Hook) int {
 		return cmp.Or(cmp.Compare(a.Weight, b.Weight), cmp.Compare(a.Name, b.Name))
 	})
@@ -36,6 +38,7 @@ func (w *Work) hooks(event release.HookEvent) error {
 			return errors.Join(err, w.clean(release.HookFailed, hook))
 		}
 	}
+
 	return w.clean(release.HookSucceeded, due...)
 }
 
@@ -50,21 +53,25 @@ func (w *Work) hook(event release.HookEvent, hook *release.Hook) error {
 		default:
 		}
 	}
+
 	objects, err := w.build(hook)
 	if err != nil {
 		return err
 	}
+
 	running := false
 	if w.ran(hook) {
 		if running, err = w.exist(objects); err != nil {
 			return err
 		}
 	}
+
 	if !running {
 		if err := w.start(hook, objects); err != nil {
 			return fmt.Errorf("%s hook %s: %w", event, hook.Name, err)
 		}
 	}
+
 	err = w.Client.WatchUntilReady(objects, w.remaining(hook.LastRun.StartedAt.Time))
 	hook.LastRun.CompletedAt = helmtime.Time{Time: w.Now()}
 	hook.LastRun.Phase = release.HookPhaseSucceeded
@@ -72,6 +79,7 @@ func (w *Work) hook(event release.HookEvent, hook *release.Hook) error {
 		hook.LastRun.Phase = release.HookPhaseFailed
 		return fmt.Errorf("%s hook %s: %w", event, hook.Name, err)
 	}
+
 	return w.Records.Update(w.Release)
 }
 
@@ -103,6 +111,7 @@ func (w *Work) clean(policy release.HookDeletePolicy, hooks ...*release.Hook) er
 		if hook.Kind == "CustomResourceDefinition" || !slices.Contains(hook.DeletePolicies, policy) {
 			continue
 		}
+
 		objects, err := w.build(hook)
 		if err != nil {
 			return err

@@ -72,20 +72,24 @@ func (w *Work) Rollout(former string) error {
 	if !ok {
 		return fmt.Errorf("revision %d is %s; there is nothing to finish", rel.Version, status)
 	}
+
 	if err := w.rollout(hooks, former); err != nil {
 		rel.SetStatus(release.StatusFailed, failure(status, rel.Name, err))
 		return errors.Join(err, w.Records.Update(rel))
 	}
+
 	superseded, err := w.Records.DeployedAll(rel.Name)
 	if err != nil && !errors.Is(err, driver.ErrNoDeployedReleases) {
 		return err
 	}
+
 	for _, other := range superseded {
 		other.Info.Status = release.StatusSuperseded
 		if err := w.Records.Update(other); err != nil {
 			return err
 		}
 	}
+
 	rel.Info.Status = release.StatusDeployed
 	switch status {
 	case release.StatusPendingInstall:
@@ -94,6 +98,7 @@ func (w *Work) Rollout(former string) error {
 		rel.Info.Description = "Upgrade complete"
 	default: // the description of a rollback was made when it began
 	}
+
 	return w.Records.Update(rel)
 }
 
@@ -114,6 +119,7 @@ func (w *Work) rollout(hooks events, former string) error {
 	if err := w.hooks(hooks.before); err != nil {
 		return err
 	}
+
 	target, err := w.Client.Build(bytes.NewBufferString(rel.Manifest), false)
 	if err != nil {
 		return fmt.Errorf("building the objects of revision %d: %w", rel.Version, err)
@@ -121,6 +127,7 @@ func (w *Work) rollout(hooks events, former string) error {
 	if err := w.mark(target); err != nil {
 		return err
 	}
+
 	original, err := w.Client.Build(bytes.NewBufferString(former), false)
 	if err != nil {
 		return fmt.Errorf("building the objects of the revision before: %w", err)
@@ -128,6 +135,7 @@ func (w *Work) rollout(hooks events, former string) error {
 	if _, err := w.Client.Update(original, target, w.Options.Force); err != nil {
 		return err
 	}
+
 	if w.Options.Wait {
 		wait := w.Client.Wait
 		if w.Options.WaitForJobs {
@@ -137,6 +145,7 @@ func (w *Work) rollout(hooks events, former string) error {
 			return err
 		}
 	}
+
 	return w.hooks(hooks.after)
 }
 
@@ -151,10 +160,12 @@ func (w *Work) mark(objects kube.ResourceList) error {
 		if err != nil {
 			return err
 		}
+
 		accessor, err := meta.Accessor(info.Object)
 		if err != nil {
 			return err
 		}
+
 		accessor.SetLabels(with(accessor.GetLabels(), map[string]string{"app.kubernetes.io/managed-by": "Helm"}))
 		accessor.SetAnnotations(with(accessor.GetAnnotations(), map[string]string{
 			"meta.helm.sh/release-name": w.Release.Name, "meta.helm.sh/release-namespace": w.Release.Namespace,
@@ -180,10 +191,12 @@ func (w *Work) Uninstall() error {
 	if err := w.hooks(release.HookPreDelete); err != nil {
 		return err
 	}
+
 	doomed, err := w.doomed()
 	if err != nil {
 		return err
 	}
+
 	if len(doomed) > 0 {
 		if _, errs := w.Client.DeleteWithPropagationPolicy(doomed, w.Options.Propagation); len(errs) > 0 {
 			return errors.Join(errs...)
@@ -194,25 +207,32 @@ func (w *Work) Uninstall() error {
 			}
 		}
 	}
+
 	if err := w.hooks(release.HookPostDelete); err != nil {
 		return err
 	}
+
 	if w.Options.KeepHistory {
-		rel.Info.Status, rel.Info.Description = release.StatusUninstalled, "Uninstallation complete"
+		rel.Info.Status = release.StatusUninstalled
+		rel.Info.Description = "Uninstallation complete"
 		if rel.Info.Deleted.IsZero() {
 			rel.Info.Deleted = helmtime.Time{Time: w.Now()}
 		}
+
 		return w.Records.Update(rel)
 	}
+
 	history, err := w.Records.History(rel.Name)
 	if err != nil {
 		return err
 	}
+
 	for _, other := range history {
 		if _, err := w.Records.Delete(other.Name, other.Version); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -222,17 +242,21 @@ func (w *Work) doomed() (kube.ResourceList, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the manifest of revision %d is broken; its objects have to be deleted by hand: %w", w.Release.Version, err)
 	}
+
 	var manifest strings.Builder
 	for _, file := range files {
 		metadata := file.Head.Metadata
 		if metadata != nil && strings.TrimSpace(metadata.Annotations[kube.ResourcePolicyAnno]) != "" {
 			continue
 		}
+
 		manifest.WriteString("\n---\n" + file.Content)
 	}
+
 	objects, err := w.Client.Build(strings.NewReader(manifest.String()), false)
 	if err != nil {
 		return nil, fmt.Errorf("building the objects of revision %d: %w", w.Release.Version, err)
 	}
+
 	return objects, nil
 }

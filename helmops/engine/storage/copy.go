@@ -24,12 +24,14 @@ func copyOf(rel *release.Release) *release.Release {
 		copied.OutputLogPolicies = slices.Clone(hook.OutputLogPolicies)
 		out.Hooks[i] = &copied
 	}
+
 	out.Config = copyOfValues(rel.Config)
 	out.Labels = maps.Clone(rel.Labels)
 	if rel.Chart != nil {
 		out.Chart = copyOfChart(rel.Chart)
 		out.Chart.Values = copyOfValues(rel.Chart.Values)
 	}
+
 	return &out
 }
 
@@ -45,8 +47,10 @@ func copyOfMetadata(m *chart.Metadata) *chart.Metadata {
 	if m == nil {
 		return nil
 	}
+
 	out := *m
-	out.Sources, out.Keywords = slices.Clone(m.Sources), slices.Clone(m.Keywords)
+	out.Sources = slices.Clone(m.Sources)
+	out.Keywords = slices.Clone(m.Keywords)
 	out.Annotations = maps.Clone(m.Annotations)
 	out.Maintainers = slices.Clone(m.Maintainers)
 	for i, maintainer := range out.Maintainers {
@@ -55,6 +59,7 @@ func copyOfMetadata(m *chart.Metadata) *chart.Metadata {
 			out.Maintainers[i] = &copied
 		}
 	}
+
 	out.Dependencies = slices.Clone(m.Dependencies)
 	for i, dependency := range out.Dependencies {
 		if dependency != nil {
@@ -64,6 +69,7 @@ func copyOfMetadata(m *chart.Metadata) *chart.Metadata {
 			out.Dependencies[i] = &copied
 		}
 	}
+
 	return &out
 }
 
@@ -87,25 +93,31 @@ func plainJSON(value any) any {
 		if v == nil {
 			return nil
 		}
+
 		out := make(map[string]any, len(v))
 		for key, element := range v {
 			out[key] = plainJSON(element)
 		}
+
 		return out
 	case []any:
 		if v == nil {
 			return nil
 		}
+
 		out := make([]any, len(v))
 		for i, element := range v {
 			out[i] = plainJSON(element)
 		}
+
 		return out
 	}
+
 	// What JSON cannot express never gets here: the release was encoded before.
 	var out any
 	if text, err := json.Marshal(value); err != nil || json.Unmarshal(text, &out) != nil {
 		return nil
 	}
+
 	return out
 }

@@ -37,6 +37,7 @@ func decode(data []byte) (storedRelease, error) {
 	if err != nil {
 		return storedRelease{}, fmt.Errorf("release record is not base64: %w", err)
 	}
+
 	packed = packed[:n]
 	var document io.Reader = bytes.NewReader(packed)
 	if bytes.HasPrefix(packed, []byte{0x1f, 0x8b, 0x08}) {
@@ -44,8 +45,10 @@ func decode(data []byte) (storedRelease, error) {
 		if err != nil {
 			return storedRelease{}, fmt.Errorf("unpacking release record: %w", err)
 		}
+
 		document = zip
 	}
+
 	body, err := io.ReadAll(io.LimitReader(document, maxDecoded+1))
 	if err != nil {
 		return storedRelease{}, fmt.Errorf("unpacking release record: %w", err)
@@ -53,6 +56,7 @@ func decode(data []byte) (storedRelease, error) {
 	if len(body) > maxDecoded {
 		return storedRelease{}, fmt.Errorf("release record is larger than %d bytes", maxDecoded)
 	}
+
 	var stored struct {
 		release.Release
 		ApplyMethod string `json:"apply_method"` // a field of Helm 4
@@ -61,6 +65,7 @@ func decode(data []byte) (storedRelease, error) {
 		// The cause may quote values, which may be secret.
 		return storedRelease{}, errors.New("release record is not a Helm release")
 	}
+
 	out := storedRelease{release: &stored.Release, method: plan.ApplyMethodOf(stored.ApplyMethod), size: len(body)}
 	return out, check(out.release)
 }
@@ -76,6 +81,7 @@ func check(rel *release.Release) error {
 	if rel.Chart != nil && (slices.Contains(rel.Chart.Templates, nil) || slices.Contains(rel.Chart.Files, (*chart.File)(nil))) {
 		return errors.New("release record has an empty chart file")
 	}
+
 	return nil
 }
 

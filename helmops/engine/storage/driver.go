@@ -66,12 +66,15 @@ func (d *Driver) concealed(rel *release.Release) *release.Release {
 	if rel.Info == nil || rel.Info.Status != release.StatusFailed {
 		return rel
 	}
+
 	cause := Cause(rel.Info.Description)
 	hidden := d.conceal(cause)
 	if hidden == cause {
 		return rel
 	}
-	changed, info := *rel, *rel.Info
+
+	changed := *rel
+	info := *rel.Info
 	info.Description = strings.TrimSuffix(strings.TrimSpace(info.Description), cause) + hidden
 	changed.Info = &info
 	return &changed
@@ -110,12 +113,14 @@ func (d *Driver) List(filter func(*release.Release) bool) ([]*release.Release, e
 	if err != nil {
 		return nil, err
 	}
+
 	var kept []*release.Release
 	for _, rel := range found {
 		if filter(rel) {
 			kept = append(kept, rel)
 		}
 	}
+
 	return kept, nil
 }
 
@@ -134,18 +139,21 @@ func (d *Driver) query(labels map[string]string) ([]*release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var found []*release.Release
 	for n, i := range items {
 		matches, own := d.matches(i, labels)
 		if !matches {
 			continue
 		}
+
 		var rel *release.Release
 		if n == 0 || own || i.record.Status == plan.StatusDeployed {
 			rel, err = d.whole(i)
 		} else {
 			rel = d.stub(i)
 		}
+
 		if errors.Is(err, driver.ErrReleaseNotFound) {
 			continue
 		}
@@ -155,8 +163,10 @@ func (d *Driver) query(labels map[string]string) ([]*release.Release, error) {
 		if own && !hasLabels(rel, labels) {
 			continue
 		}
+
 		found = append(found, rel)
 	}
+
 	return found, nil
 }
 
@@ -177,6 +187,7 @@ func (d *Driver) matches(i *item, labels map[string]string) (matches, own bool) 
 			own = true
 			continue
 		}
+
 		if is != value {
 			return false, own
 		}
@@ -203,11 +214,13 @@ func (d *Driver) item(name string) (*item, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, i := range items {
 		if i.secret == name {
 			return i, nil
 		}
 	}
+
 	return nil, driver.ErrReleaseNotFound
 }
 
@@ -219,6 +232,7 @@ func (d *Driver) whole(i *item) (*release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	d.see(&i.entry)
 	d.keepMethod(i.secret, full.record.ApplyMethod)
 	return copyOf(full.release), nil
@@ -238,10 +252,12 @@ func (d *Driver) method(secret string) (plan.ApplyMethod, error) {
 	if known {
 		return method, nil
 	}
+
 	i, err := d.item(secret)
 	if err != nil {
 		return "", err
 	}
+
 	return i.record.ApplyMethod, nil
 }
 
@@ -279,10 +295,12 @@ func (d *Driver) base(name string) (entry, error) {
 	if found {
 		return known, nil
 	}
+
 	i, err := d.item(name)
 	if err != nil {
 		return entry{}, err
 	}
+
 	d.see(&i.entry)
 	return i.entry, nil
 }
@@ -295,6 +313,7 @@ func (d *Driver) hydrate(name string, rel *release.Release) (*release.Release, e
 	if !isStub {
 		return rel, nil
 	}
+
 	full, err := d.Get(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading release record %s before changing it: %w", name, err)
@@ -302,6 +321,9 @@ func (d *Driver) hydrate(name string, rel *release.Release) (*release.Release, e
 	if rel.Info.Description == bound(full.Info.Description) {
 		rel.Info.Description = full.Info.Description
 	}
-	full.Info.Status, full.Info.Description, full.Info.Deleted = rel.Info.Status, rel.Info.Description, rel.Info.Deleted
+
+	full.Info.Status = rel.Info.Status
+	full.Info.Description = rel.Info.Description
+	full.Info.Deleted = rel.Info.Deleted
 	return full, nil
 }

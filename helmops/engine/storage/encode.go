@@ -84,12 +84,15 @@ func (e *encoder) pack(rel *release.Release, method plan.ApplyMethod, limit int)
 	if rel.Info == nil {
 		return packed{}, errors.New("the release has no info")
 	}
+
 	var degraded []string
 	out, err := e.encode(rel, method)
 	if err != nil || len(out.data) <= limit || rel.Chart == nil {
 		return bounded(out, limit, err)
 	}
-	smaller, reduced := *rel, copyOfChart(rel.Chart)
+
+	smaller := *rel
+	reduced := copyOfChart(rel.Chart)
 	smaller.Chart = reduced
 	for _, part := range []struct {
 		name  string
@@ -98,12 +101,14 @@ func (e *encoder) pack(rel *release.Release, method plan.ApplyMethod, limit int)
 		if len(*part.files) == 0 {
 			continue
 		}
+
 		*part.files = nil
 		degraded = append(degraded, part.name)
 		if out, err = e.encode(&smaller, method); err != nil || len(out.data) <= limit {
 			break
 		}
 	}
+
 	out.degraded = degraded
 	return bounded(out, limit, err)
 }
@@ -154,6 +159,7 @@ func (e *encoder) encode(rel *release.Release, method plan.ApplyMethod) (packed,
 		w.member(e, filesMember, c.Schema, c.Files)
 		w.plain.WriteByte('}')
 	}
+
 	w.fields(",", releaseTail{
 		Config: rel.Config, Manifest: rel.Manifest, Hooks: rel.Hooks, Version: rel.Version, Namespace: rel.Namespace,
 		ApplyMethod: method,
@@ -163,6 +169,7 @@ func (e *encoder) encode(rel *release.Release, method plan.ApplyMethod) (packed,
 	if w.err != nil {
 		return packed{}, fmt.Errorf("packing the release: %w", w.err)
 	}
+
 	data := make([]byte, base64.StdEncoding.EncodedLen(w.zipped.Len()))
 	base64.StdEncoding.Encode(data, w.zipped.Bytes())
 	return packed{data: data, size: w.size, method: method}, nil
@@ -207,12 +214,14 @@ func (w *recordWriter) member(e *encoder, kind byte, schema []byte, files []*cha
 			return
 		}
 	}
+
 	text, err := textOfMember(kind, schema, files)
 	w.err = errors.Join(w.err, err)
 	if size < smallest {
 		w.plain.Write(text)
 		return
 	}
+
 	var zipped bytes.Buffer
 	w.err = errors.Join(w.err, compress(&zipped, text, &thorough))
 	made := member{zipped: bytes.Clone(zipped.Bytes()), size: len(text)}
@@ -261,6 +270,7 @@ func keyOfMember(kind byte, schema []byte, files []*chart.File) (memberKey, int)
 		part([]byte(file.Name))
 		part(file.Data)
 	}
+
 	return memberKey(hash.Sum(nil)), size
 }
 

@@ -64,6 +64,7 @@ func newEntry(secret metav1.Object) *entry {
 		e.version = version
 		e.note = parseNote(secret.GetAnnotations()[Annotation])
 	}
+
 	return e
 }
 
@@ -86,11 +87,13 @@ func decodeSecret(secret *corev1.Secret) (storedRelease, error) {
 	if err != nil {
 		return storedRelease{}, err
 	}
+
 	rel := out.release
 	// Helm's actions go by what is in the record, and would write to those of another release.
 	if rel.Name != secret.Labels["name"] || secret.Name != secretName(rel.Name, rel.Version) {
 		return storedRelease{}, fmt.Errorf("it is not named after the release and revision in it")
 	}
+
 	rel.Labels = ownLabels(secret.Labels)
 	return out, nil
 }

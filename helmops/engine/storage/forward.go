@@ -37,6 +37,7 @@ func migrated(rel *release.Release, hook *release.Hook) bool {
 		!strings.Contains(hook.Manifest, migrationAnnotation) {
 		return false
 	}
+
 	var object struct {
 		Metadata struct {
 			Annotations map[string]string `json:"annotations"`

@@ -60,6 +60,7 @@ func (x *index) end(key secretKey) map[releaseKey]struct{} {
 	if flight.writes--; flight.writes > 0 {
 		return nil
 	}
+
 	delete(x.writing, key)
 	news := map[releaseKey]struct{}{}
 	for _, t := range flight.told {
@@ -72,6 +73,7 @@ func (x *index) end(key secretKey) map[releaseKey]struct{} {
 			news[t.entry.of] = struct{}{}
 		}
 	}
+
 	return news
 }
 
@@ -133,12 +135,14 @@ func (x *index) compare(key releaseKey, listed []*item) {
 	if len(listed) != len(x.entries[key]) {
 		return
 	}
+
 	for _, i := range listed {
 		known := x.entries[key][i.secret]
 		if known == nil || known.uid != i.uid || known.resourceVersion != i.resourceVersion {
 			return
 		}
 	}
+
 	delete(x.unsure, key)
 }
 
@@ -153,14 +157,17 @@ func (x *index) observeLocked(e *entry) bool {
 	if x.held(e, false) || x.gone[e.uid] != nil {
 		return false
 	}
+
 	known := x.entries[e.of][e.secret]
 	if known != nil && !e.newerThan(known.resourceVersion) {
 		return false
 	}
+
 	if known != nil && known.uid == e.uid {
 		// A client that writes a record without knowing the note may leave it as it is.
 		e.doubted = e.note != nil && (known.note == nil || known.note.Content == e.note.Content)
 	}
+
 	x.set(e)
 	return true
 }
@@ -176,11 +183,13 @@ func (x *index) vanishedLocked(e *entry) bool {
 	if x.held(e, true) {
 		return false
 	}
+
 	x.forgive(e.uid)
 	known := x.entries[e.of][e.secret]
 	if known == nil || known.uid != e.uid {
 		return false
 	}
+
 	x.unset(known)
 	return true
 }
@@ -197,6 +206,7 @@ func (x *index) replace(listed []*entry, resourceVersion string) map[releaseKey]
 			news[e.of] = struct{}{}
 		}
 	}
+
 	for _, known := range x.all() {
 		if _, still := present[known.uid]; !still && notAfter(known, resourceVersion) {
 			if x.vanishedLocked(known) {
@@ -204,11 +214,13 @@ func (x *index) replace(listed []*entry, resourceVersion string) map[releaseKey]
 			}
 		}
 	}
+
 	for uid, e := range x.gone {
 		if _, still := present[uid]; !still && notAfter(e, resourceVersion) {
 			x.forgive(uid)
 		}
 	}
+
 	return news
 }
 
@@ -222,11 +234,13 @@ func (x *index) failed() {
 			x.forgive(uid)
 		}
 	}
+
 	for _, known := range x.all() {
 		if known.attempt < x.attempt-1 {
 			x.unset(known)
 		}
 	}
+
 	clear(x.unsure)
 }
 

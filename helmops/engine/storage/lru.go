@@ -51,6 +51,7 @@ func (l *lru[K, V]) put(key K, value V, cost int) {
 	if cost > l.limit || !l.memory.Spare(int64(cost)) {
 		return
 	}
+
 	l.byKey[key] = l.order.PushFront(&lruEntry[K, V]{key: key, value: value, cost: cost})
 	l.cost += cost
 	for l.cost > l.limit {

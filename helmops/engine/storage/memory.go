@@ -74,9 +74,11 @@ func sizeOfNote(n *noted) int {
 	for _, test := range n.Tests {
 		size += testCost + len(test.Name) + len(test.Phase)
 	}
+
 	for _, part := range n.Degraded {
 		size += testCost + len(part)
 	}
+
 	return size
 }
 
@@ -125,6 +127,7 @@ func (s *Store) page(o metav1.ListOptions, list *metav1.PartialObjectMetadataLis
 	if err := s.pages.Take(o.Continue == ""); err != nil {
 		return nil, err
 	}
+
 	out := &internalversion.List{ListMeta: list.ListMeta}
 	for i := range list.Items {
 		e := newEntry(&list.Items[i])
@@ -133,6 +136,7 @@ func (s *Store) page(o metav1.ListOptions, list *metav1.PartialObjectMetadataLis
 			return nil, err
 		}
 	}
+
 	return out, nil
 }
 

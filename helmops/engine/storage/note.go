@@ -90,6 +90,7 @@ func (n noted) text() string {
 	if err == nil && len(text) <= maxNote {
 		return string(text)
 	}
+
 	// Digests and names of objects are bounded; what comes from the chart is not.
 	short := noted{
 		Namespace: n.Namespace, Status: n.Status, ChartDigest: n.ChartDigest, ConfigDigest: n.ConfigDigest, RenderDigest: n.RenderDigest,
@@ -115,15 +116,19 @@ func note(rel *release.Release, data packed, given Note, before *noted, failsAs 
 	for _, test := range record.Tests {
 		n.Tests = append(n.Tests, testNote(test))
 	}
+
 	if before != nil {
-		n.ChartDigest, n.ConfigDigest = before.ChartDigest, before.ConfigDigest
+		n.ChartDigest = before.ChartDigest
+		n.ConfigDigest = before.ConfigDigest
 		n.RenderDigest = before.RenderDigest
 		n.Degraded = stillDegraded(rel, before.Degraded, data.degraded)
 		n.Action = cmp.Or(before.Action, n.Action)
 	}
+
 	if n.ConfigDigest == "" {
 		n.ConfigDigest = configDigest(rel)
 	}
+
 	return n
 }
 
@@ -152,6 +157,7 @@ func (n *noted) record(version int, modified time.Time) plan.Record {
 	for _, test := range n.Tests {
 		record.Tests = append(record.Tests, plan.TestRun(test))
 	}
+
 	n.supplement(&record)
 	return record
 }
@@ -160,7 +166,8 @@ func (n *noted) record(version int, modified time.Time) plan.Record {
 func (n *noted) supplement(record *plan.Record) {
 	record.Ours = true
 	record.Digest = n.Content
-	record.ChartDigest, record.ConfigDigest = n.ChartDigest, n.ConfigDigest
+	record.ChartDigest = n.ChartDigest
+	record.ConfigDigest = n.ConfigDigest
 	record.RenderDigest = n.RenderDigest
 	record.Outcome = cmp.Or(n.Outcome, record.Outcome)
 	record.Action = cmp.Or(n.Action, record.Action)
@@ -178,8 +185,11 @@ func recordOf(rel *release.Release) plan.Record {
 	record.Action = actionOfText(record.Status, record.Description)
 	if rel.Chart != nil && rel.Chart.Metadata != nil {
 		meta := rel.Chart.Metadata
-		record.ChartName, record.ChartVersion, record.AppVersion = meta.Name, meta.Version, meta.AppVersion
+		record.ChartName = meta.Name
+		record.ChartVersion = meta.Version
+		record.AppVersion = meta.AppVersion
 	}
+
 	for _, hook := range rel.Hooks {
 		if slices.Contains(hook.Events, release.HookTest) {
 			run := hook.LastRun
@@ -188,6 +198,7 @@ func recordOf(rel *release.Release) plan.Record {
 			})
 		}
 	}
+
 	return record
 }
 

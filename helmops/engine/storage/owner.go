@@ -60,19 +60,23 @@ func (s *Store) Claim(ctx context.Context, writer Reader, key Key, expected plan
 	if err != nil {
 		return err
 	}
+
 	if len(items) == 0 || items[0].record.Version != expected.Version || items[0].record.Digest != expected.Digest ||
 		items[0].record.Owner != expected.Owner {
 		return fmt.Errorf("claiming release %s in namespace %s: %w", key.Name, key.StorageNamespace, ErrModified)
 	}
+
 	newest := items[0]
 	secret, err := writer.Secrets.Get(ctx, newest.secret, metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("reading release record %s: %w", newest.fullName(), err)
 	}
+
 	if secret.UID != newest.uid || secret.ResourceVersion != newest.resourceVersion {
 		s.index.doubt(key.of())
 		return fmt.Errorf("claiming release record %s: %w", newest.fullName(), ErrModified)
 	}
+
 	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, OwnerAnnotation, ownerText(owner))
 	defer s.writing(newest.key())()
 	stored, err := writer.Secrets.Update(ctx, secret, metav1.UpdateOptions{})
@@ -81,15 +85,19 @@ func (s *Store) Claim(ctx context.Context, writer Reader, key Key, expected plan
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			err = ErrModified
 		}
+
 		return fmt.Errorf("claiming release record %s: %w", newest.fullName(), err)
 	}
+
 	claimed := &item{entry: *newEntry(stored), full: stored}
 	if _, err := s.load(ctx, writer, claimed); err != nil { // what is remembered saves the next look a request
 		return err
 	}
+
 	if s.watched() {
 		e := claimed.entry
 		s.index.wrote(&e)
 	}
+
 	return nil
 }

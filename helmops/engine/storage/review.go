@@ -42,6 +42,7 @@ func (s *Store) mayRead(ctx context.Context, reader Reader, key Key) (bool, erro
 	if reader.Trusted {
 		return true, nil
 	}
+
 	known, found := s.reviews.get(reviewKey{reader.As, key.StorageNamespace})
 	if !found || !s.now().Before(known.until) {
 		var err error
@@ -50,6 +51,7 @@ func (s *Store) mayRead(ctx context.Context, reader Reader, key Key) (bool, erro
 				reader.As, key.StorageNamespace, key.Name, err)
 		}
 	}
+
 	switch {
 	case known.until.IsZero():
 		return false, nil
@@ -65,6 +67,7 @@ func (s *Store) review(ctx context.Context, reader Reader, namespace string) (re
 	if reader.Reviews == nil {
 		return review{}, nil
 	}
+
 	wanted := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "get", Version: "v1", Resource: "secrets"},
 	}}
@@ -75,10 +78,12 @@ func (s *Store) review(ctx context.Context, reader Reader, namespace string) (re
 	if err != nil {
 		return review{}, err
 	}
+
 	out := review{allowed: answer.Status.Allowed && !answer.Status.Denied, until: s.now().Add(allowedFor)}
 	if !out.allowed {
 		out.until = s.now().Add(deniedFor)
 	}
+
 	s.reviews.put(reviewKey{reader.As, namespace}, out, 1)
 	return out, nil
 }

@@ -134,8 +134,11 @@ func NewStore(metadata metadata.Interface, now func() time.Time) *Store {
 // Within bounds what is kept of a cluster that is not trusted by its account. The context of Run has to end when the
 // account does. It is for setting up.
 func (s *Store) Within(account *memory.Account) *Store {
-	s.memory, s.pages.Of = account, account
-	s.releases.memory, s.facts.memory, s.encoder.members.memory = account, account, account
+	s.memory = account
+	s.pages.Of = account
+	s.releases.memory = account
+	s.facts.memory = account
+	s.encoder.members.memory = account
 	return s
 }
 
@@ -159,6 +162,7 @@ func (s *Store) Revisions(ctx context.Context, reader Reader, key Key) ([]Revisi
 	if err != nil {
 		return nil, err
 	}
+
 	var revisions []Revision
 	size := 0
 	for _, i := range items {
@@ -172,8 +176,10 @@ func (s *Store) Revisions(ctx context.Context, reader Reader, key Key) ([]Revisi
 		if size += revision.size; s.memory.Bounded() && size > maxRevisions {
 			return nil, &HistoryError{Key: key, Limit: maxRevisions}
 		}
+
 		revisions = append(revisions, *revision)
 	}
+
 	return revisions, nil
 }
 
@@ -192,16 +198,20 @@ func (s *Store) first(ctx context.Context, reader Reader, key Key, wanted func(*
 	if err != nil {
 		return nil, err
 	}
+
 	for _, i := range items {
 		if !wanted(i) {
 			continue
 		}
+
 		revision, err := s.revision(ctx, reader, i)
 		if errors.Is(err, errGone) {
 			continue
 		}
+
 		return revision, err
 	}
+
 	return nil, nil //nolint:nilnil // None is no error.
 }
 
@@ -220,6 +230,7 @@ func (s *Store) Prune(ctx context.Context, writer Reader, key Key, keep int, exc
 	if err != nil || keep <= 0 {
 		return err
 	}
+
 	sort.SliceStable(items, func(a, b int) bool { return items[a].record.Version > items[b].record.Version })
 	var failures []error
 	left := len(items)
@@ -228,11 +239,14 @@ func (s *Store) Prune(ctx context.Context, writer Reader, key Key, keep int, exc
 		if i.record.Status == plan.StatusDeployed || except != nil && except(i.record) {
 			continue
 		}
+
 		if err := s.remove(ctx, writer, &i.entry); err != nil {
 			failures = append(failures, err)
 			continue
 		}
+
 		left--
 	}
+
 	return errors.Join(failures...)
 }

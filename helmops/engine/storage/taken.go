@@ -49,9 +49,11 @@ func (d *Driver) exists(name string) error {
 	if err != nil || slices.ContainsFunc(own, has) {
 		return driver.ErrReleaseExists
 	}
+
 	taken := &TakenError{Record: d.key.StorageNamespace + "/" + name, Name: d.key.Name}
 	if i := slices.IndexFunc(others, has); i >= 0 {
 		taken.Namespace = others[i].record.Namespace
 	}
+
 	return taken
 }

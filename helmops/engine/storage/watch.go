@@ -28,8 +28,10 @@ func (s *Store) Run(ctx context.Context) error {
 	if s.metadata == nil {
 		return errors.New("watching release records: there is no metadata client")
 	}
+
 	s.mu.Lock()
-	s.running, s.err = true, errNotWatching
+	s.running = true
+	s.err = errNotWatching
 	s.mu.Unlock()
 	secrets := s.metadata.Resource(secretResource)
 	narrow := func(options *metav1.ListOptions) {
@@ -43,6 +45,7 @@ func (s *Store) Run(ctx context.Context) error {
 				s.fail(err)
 				return nil, err
 			}
+
 			return s.page(options, list)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
@@ -56,6 +59,7 @@ func (s *Store) Run(ctx context.Context) error {
 			case !initial: // otherwise it lists next, which shows more
 				s.fail(err)
 			}
+
 			return events, err
 		},
 	}
@@ -65,7 +69,9 @@ func (s *Store) Run(ctx context.Context) error {
 	reflector.RunWithContext(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running, s.synced, s.err = false, false, errNotWatching
+	s.running = false
+	s.synced = false
+	s.err = errNotWatching
 	s.settle()
 	s.forget()
 	return nil
@@ -74,7 +80,8 @@ func (s *Store) Run(ctx context.Context) error {
 // fail notes that the watch is broken until the reflector has a new list.
 func (s *Store) fail(err error) {
 	s.mu.Lock()
-	s.synced, s.failedBefore = false, true
+	s.synced = false
+	s.failedBefore = true
 	s.err = fmt.Errorf("watching release records: %w", err)
 	s.settle()
 	s.mu.Unlock()
@@ -123,11 +130,13 @@ func (s *Store) watching(ctx context.Context) (bool, error) {
 	if !running {
 		return false, nil
 	}
+
 	select {
 	case <-s.settled:
 	case <-ctx.Done():
 		return false, fmt.Errorf("waiting for the watch of release records: %w", ctx.Err())
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.synced, nil
@@ -190,19 +199,24 @@ func (r *reducer) Replace(objects []any, resourceVersion string) error {
 		if err != nil {
 			return err
 		}
+
 		entries = append(entries, e)
 	}
+
 	news := r.index.replace(entries, resourceVersion)
 	r.pages.Done()
 	(*Store)(r).count()
 	r.mu.Lock()
 	first := !r.everSynced && !r.failedBefore
-	r.synced, r.everSynced, r.err = true, true, nil
+	r.synced = true
+	r.everSynced = true
+	r.err = nil
 	(*Store)(r).settle()
 	r.mu.Unlock()
 	if !first {
 		(*Store)(r).notify(news)
 	}
+
 	return nil
 }
 
@@ -219,6 +233,7 @@ func (r *reducer) Transformer() cache.TransformFunc {
 		if r.pages.Add(sizeOf(e)) != nil {
 			return &entry{}, nil //nolint:nilerr // the watch ends; the reflector would log an error with the object
 		}
+
 		return e, nil
 	}
 }

@@ -47,6 +47,7 @@ func (d *Driver) Delete(name string) (*release.Release, error) {
 	if full, found := d.store.releases.get(contentKey{d.reader.As, base.uid, base.resourceVersion}); found {
 		return copyOf(full.release), nil
 	}
+
 	return &release.Release{Name: d.key.Name, Namespace: d.key.Namespace, Version: base.version, Info: &release.Info{}}, nil
 }
 
@@ -64,6 +65,7 @@ func (d *Driver) create(name string, rel *release.Release) error {
 	if err != nil {
 		return fmt.Errorf("creating release record %s: %w", name, err)
 	}
+
 	about := note(rel, data, d.note, nil, d.failsAs())
 	secret := newSecret(name, rel, data)
 	annotate(secret, about, d.note.Owner)
@@ -75,8 +77,10 @@ func (d *Driver) create(name string, rel *release.Release) error {
 		if apierrors.IsAlreadyExists(err) {
 			return d.exists(name)
 		}
+
 		return fmt.Errorf("creating release record %s: %w", name, ssa.Reworded(err, true))
 	}
+
 	d.wrote(rel, data, created)
 	return nil
 }
@@ -86,40 +90,49 @@ func (d *Driver) update(name string, rel *release.Release) error {
 	if err != nil {
 		return err
 	}
+
 	whole, err := d.hydrate(name, rel)
 	if err != nil {
 		return err
 	}
+
 	whole = d.concealed(whole)
 	method, err := d.method(name)
 	if err != nil {
 		return err
 	}
+
 	data, err := d.store.encoder.pack(whole, method, maxSecret)
 	if err != nil {
 		return fmt.Errorf("updating release record %s: %w", name, err)
 	}
+
 	about := note(whole, data, Note{}, base.note, d.failsAs())
 	owner := d.note.Owner
 	if owner.IsZero() {
 		owner = base.owner
 	}
+
 	if base.note != nil && base.note.Content == about.Content && owner == base.owner {
 		d.setLast(rel)
 		return nil // Helm writes records again that it did not change
 	}
+
 	secret := newSecret(name, whole, data)
 	annotate(secret, about, owner)
-	secret.UID, secret.ResourceVersion = base.uid, base.resourceVersion
+	secret.UID = base.uid
+	secret.ResourceVersion = base.resourceVersion
 	if base.createdAt != "" {
 		secret.Labels["createdAt"] = base.createdAt
 	}
+
 	secret.Labels["modifiedAt"] = strconv.FormatInt(d.store.now().Unix(), 10)
 	defer d.store.writing(base.key())()
 	updated, err := d.reader.Secrets.Update(d.ctx, secret, metav1.UpdateOptions{})
 	if err != nil {
 		d.store.index.doubt(d.key.of())
 	}
+
 	switch {
 	case apierrors.IsNotFound(err):
 		return driver.ErrReleaseNotFound
@@ -145,8 +158,10 @@ func (d *Driver) wrote(rel *release.Release, data packed, stored *corev1.Secret)
 	if e.of.storageNamespace == "" {
 		e.of.storageNamespace = d.key.StorageNamespace
 	}
+
 	d.mu.Lock()
-	d.seen[e.secret], d.methods[e.secret] = *e, data.method
+	d.seen[e.secret] = *e
+	d.methods[e.secret] = data.method
 	d.last = rel
 	d.mu.Unlock()
 	d.store.wrote(d.reader, e, rel, data)
@@ -170,6 +185,7 @@ func (s *Store) wrote(writer Reader, e *entry, rel *release.Release, data packed
 			}
 		}
 	}
+
 	of := storedRelease{release: kept, method: data.method, size: data.size}
 	s.remember(writer, e, contentOf(of, e, digest(data.data)))
 	if s.watched() {
@@ -183,6 +199,7 @@ func (s *Store) remove(ctx context.Context, writer Reader, e *entry) error {
 	if e.uid != "" && e.resourceVersion != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &e.uid, ResourceVersion: &e.resourceVersion}
 	}
+
 	defer s.writing(e.key())()
 	err := writer.Secrets.Delete(ctx, e.secret, options)
 	if apierrors.IsConflict(err) {
@@ -193,10 +210,12 @@ func (s *Store) remove(ctx context.Context, writer Reader, e *entry) error {
 		s.index.doubt(e.of)
 		return fmt.Errorf("deleting release record %s: %w", e.fullName(), err)
 	}
+
 	if s.watched() {
 		gone := *e
 		s.index.deleted(&gone)
 	}
+
 	return nil
 }
 
@@ -224,11 +243,13 @@ func (d *Driver) HookDone(kind, namespace, name string, succeeded bool) {
 	if hook == nil {
 		return
 	}
+
 	hook.LastRun.CompletedAt = helmtime.Time{Time: d.store.now()}
 	hook.LastRun.Phase = release.HookPhaseFailed
 	if succeeded {
 		hook.LastRun.Phase = release.HookPhaseSucceeded
 	}
+
 	_ = d.Update(secretName(rel.Name, rel.Version), rel)
 }
 
@@ -237,6 +258,7 @@ func findHook(rel *release.Release, kind, namespace, name string) *release.Hook 
 	if rel == nil {
 		return nil
 	}
+
 	var found *release.Hook
 	for _, hook := range rel.Hooks {
 		var object struct {
@@ -249,6 +271,7 @@ func findHook(rel *release.Release, kind, namespace, name string) *release.Hook 
 		if err := yaml.Unmarshal([]byte(hook.Manifest), &object); err != nil {
 			continue
 		}
+
 		in := object.Metadata.Namespace
 		if in == "" {
 			in = rel.Namespace
@@ -256,6 +279,7 @@ func findHook(rel *release.Release, kind, namespace, name string) *release.Hook 
 		if object.Kind != kind || object.Metadata.Name != name || namespace != "" && in != namespace {
 			continue
 		}
+
 		running := hook.LastRun.Phase == release.HookPhaseRunning || hook.LastRun.Phase == release.HookPhaseUnknown
 		if running && !hook.LastRun.StartedAt.IsZero() {
 			return hook
@@ -264,5 +288,6 @@ func findHook(rel *release.Release, kind, namespace, name string) *release.Hook 
 			found = hook
 		}
 	}
+
 	return found
 }

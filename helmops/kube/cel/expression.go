@@ -35,12 +35,14 @@ func NewLanguage(variables ...string) (*Language, error) {
 	for _, name := range variables {
 		options = append(options, cel.Variable(name, cel.DynType))
 	}
+
 	options = append(options, cel.HomogeneousAggregateLiterals(), cel.EagerlyValidateDeclarations(true), cel.DefaultUTCTimeZone(true),
 		cel.CrossTypeNumericComparisons(true), cel.OptionalTypes(), ext.Strings(), ext.Sets(), ext.Encoders())
 	env, err := cel.NewEnv(options...)
 	if err != nil {
 		return nil, fmt.Errorf("setting up CEL: %w", err)
 	}
+
 	return &Language{env: env}, nil
 }
 
@@ -72,15 +74,19 @@ func (l *Language) compile(text string, accepts func(kind *cel.Type) error) (*Pr
 		if first.Location.Line() < 1 { // it is about the expression as a whole
 			return nil, errors.New(firstLine(first.Message))
 		}
+
 		return nil, fmt.Errorf("line %d, column %d: %s", first.Location.Line(), first.Location.Column()+1, firstLine(first.Message))
 	}
+
 	if err := accepts(checked.OutputType()); err != nil {
 		return nil, err
 	}
+
 	program, err := l.env.Program(checked, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
 		return nil, errors.New(firstLine(err.Error()))
 	}
+
 	return &Program{program: program, ast: checked.NativeRep()}, nil
 }
 

@@ -36,15 +36,18 @@ func (p *Program) fault(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		words = "time limit exceeded"
 	}
+
 	for _, f := range faults {
 		if strings.HasPrefix(text, f.begins) {
 			words = f.words
 			break
 		}
 	}
+
 	if strings.Contains(text, "overflow") && words == "it has no answer" {
 		words = "a number is too large"
 	}
+
 	var at *types.Err
 	if !errors.As(err, &at) || at.NodeID() == 0 {
 		return errors.New(words)
@@ -52,10 +55,12 @@ func (p *Program) fault(err error) error {
 	if name := strings.TrimPrefix(text, noKey+": "); words == noKey && p.selects(at.NodeID(), name) {
 		words += ": " + name
 	}
+
 	place := p.ast.SourceInfo().GetStartLocation(at.NodeID())
 	if place.Line() < 1 {
 		return errors.New(words)
 	}
+
 	return fmt.Errorf("line %d, column %d: %s", place.Line(), place.Column()+1, words)
 }
 

@@ -80,6 +80,7 @@ func (a Addresses) check(name string, addr netip.Addr) error {
 	case within(a.Refuse, addr, inner):
 		return &refusedError{addr, "it is in a range that is refused for upstreams (--refuse-upstream-cidrs)"}
 	}
+
 	return nil
 }
 
@@ -97,6 +98,7 @@ func embedded(addr netip.Addr) netip.Addr {
 	if !addr.Is6() || addr.IsLoopback() {
 		return addr
 	}
+
 	b := addr.As16()
 	switch {
 	case nat64.Contains(addr), translated.Contains(addr), compatible.Contains(addr):
@@ -104,6 +106,7 @@ func embedded(addr netip.Addr) netip.Addr {
 	case sixto4.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[2:6]))
 	}
+
 	return addr
 }
 

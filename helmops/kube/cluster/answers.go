@@ -120,13 +120,16 @@ func (a *answers) watch(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	body := &answer{
 		ReadCloser: response.Body, of: a, request: request, ctx: request.Context(), limits: objectLimits,
 		counter: counter{events: response.StatusCode == http.StatusOK}, end: func(error) {},
 	}
 	if !isJSON(response) || !body.counter.events {
-		body.limits, body.counter.events = otherLimits, false
+		body.limits = otherLimits
+		body.counter.events = false
 	}
+
 	response.Body = body
 	return response, nil
 }
@@ -145,11 +148,14 @@ func (a *answers) roundTrip(request *http.Request, bounds limits) (*http.Respons
 		if late {
 			err = a.refused(request, errLate.Error())
 		}
+
 		return nil, err
 	}
+
 	if !isJSON(response) || request.Method == http.MethodGet && response.StatusCode >= http.StatusBadRequest {
 		bounds = otherLimits
 	}
+
 	body := &answer{ReadCloser: response.Body, of: a, request: request, ctx: ctx, limits: bounds, end: end}
 	body.timer = time.AfterFunc(a.silence, func() { cancel(errSilent) })
 	body.timer.Stop()
@@ -158,6 +164,7 @@ func (a *answers) roundTrip(request *http.Request, bounds limits) (*http.Respons
 		_ = body.Close()
 		return nil, a.refused(request, tooLarge(bounds))
 	}
+
 	return response, nil
 }
 
@@ -176,9 +183,11 @@ func jsonOnly(request *http.Request, ctx context.Context) *http.Request { //noli
 			accepted = append(accepted, kind)
 		}
 	}
+
 	if len(accepted) == 0 {
 		accepted = []string{"application/json"}
 	}
+
 	request.Header.Set("Accept", strings.Join(accepted, ","))
 	return request
 }
@@ -201,9 +210,11 @@ func (a *answers) limitsOf(request *http.Request) limits {
 	default:
 		return objectLimits
 	}
+
 	if len(parts) <= prefix {
 		return discoveryLimits
 	}
+
 	parts = parts[prefix:]
 	if parts[0] == "namespaces" && len(parts) > 2 {
 		parts = parts[2:]
@@ -211,6 +222,7 @@ func (a *answers) limitsOf(request *http.Request) limits {
 	if len(parts) == 1 && request.Method == http.MethodGet {
 		return listLimits
 	}
+
 	return objectLimits
 }
 
@@ -234,6 +246,7 @@ func (b *answer) Read(p []byte) (int, error) {
 	if b.failed != nil {
 		return 0, b.failed
 	}
+
 	room, err := b.room()
 	if err != nil {
 		return 0, b.fail(err)
@@ -244,15 +257,18 @@ func (b *answer) Read(p []byte) (int, error) {
 	if b.timer != nil {
 		b.timer.Reset(b.of.silence)
 	}
+
 	n, err := b.ReadCloser.Read(p)
 	if b.timer != nil {
 		b.timer.Stop()
 	}
+
 	if b.counter.events && n > 0 {
 		if late := b.of.pace.WaitN(b.ctx, n); late != nil {
 			return 0, b.fail(late)
 		}
 	}
+
 	if problem := b.take(p[:n]); problem != "" {
 		return 0, b.fail(b.of.refused(b.request, problem))
 	}
@@ -262,6 +278,7 @@ func (b *answer) Read(p []byte) (int, error) {
 		}
 		b.failed = err
 	}
+
 	return n, err
 }
 
@@ -273,13 +290,16 @@ func (b *answer) room() (int64, error) {
 	if b.read < smallAnswer {
 		return min(smallAnswer, b.limits.bytes+1) - b.read, nil
 	}
+
 	if b.slot == nil {
 		slot, err := b.of.large.Take(b.ctx, b.of.namespace)
 		if err != nil {
 			return 0, b.of.refused(b.request, "other large answers did not leave room for it in time")
 		}
+
 		b.slot = slot
 	}
+
 	return b.limits.bytes + 1 - b.read, nil
 }
 
@@ -291,12 +311,14 @@ func (b *answer) take(p []byte) string {
 	if b.counter.events {
 		size = b.counter.most.bytes
 	}
+
 	switch {
 	case size > b.limits.bytes:
 		return tooLarge(b.limits)
 	case b.counter.most.values > b.limits.values || b.counter.most.objects > b.limits.objects:
 		return fmt.Sprintf("it has more than %d values, or %d objects", b.limits.values, b.limits.objects)
 	}
+
 	return ""
 }
 

@@ -51,10 +51,12 @@ func newCluster(config *rest.Config, account *memory.Account, now func() time.Ti
 	if err != nil {
 		return nil, fmt.Errorf("setting up the connection to %s: %w", config.Host, err)
 	}
+
 	transport, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("setting up the connection to %s: %w", config.Host, err)
 	}
+
 	c := &Cluster{
 		config: &rest.Config{
 			Host: base.String(), APIPath: config.APIPath, Transport: transport, Timeout: config.Timeout, QPS: -1,
@@ -73,6 +75,7 @@ func newCluster(config *rest.Config, account *memory.Account, now func() time.Ti
 	if c.self, err = newIdentity(c, ""); err != nil {
 		return nil, err
 	}
+
 	c.discovery, err = newDiscoverer(c, now)
 	return c, err
 }
@@ -90,15 +93,18 @@ func (c *Cluster) As(user string) (*Identity, error) {
 	if user == "" {
 		return c.self, nil
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known, ok := c.identities.Get(user); ok {
 		return known.(*Identity), nil
 	}
+
 	identity, err := newIdentity(c, user)
 	if err != nil {
 		return nil, err
 	}
+
 	c.identities.Add(user, identity)
 	return identity, nil
 }

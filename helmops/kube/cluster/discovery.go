@@ -80,12 +80,14 @@ func (d *discoverer) get(ctx context.Context, minimum uint64) (*snapshot, error)
 			d.mu.Unlock()
 			return current, nil
 		}
+
 		if d.reading == nil {
 			d.readings++
 			d.reading = &reading{number: d.readings, done: make(chan struct{})}
 			own := d.reading
 			guard.Go("reading the APIs of a cluster", func() { d.read(own) }) //nolint:contextcheck // It continues for the others when this caller gives up.
 		}
+
 		under := d.reading
 		d.mu.Unlock()
 		select {
@@ -93,9 +95,11 @@ func (d *discoverer) get(ctx context.Context, minimum uint64) (*snapshot, error)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("reading the APIs of the server: %w", context.Cause(ctx))
 		}
+
 		if under.err != nil {
 			return nil, under.err
 		}
+
 		d.mu.Lock()
 	}
 }
@@ -126,11 +130,13 @@ func (d *discoverer) listening() bool {
 		return false
 	default:
 	}
+
 	for _, w := range d.watches {
 		if !w.listening() {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -141,9 +147,11 @@ func (d *discoverer) read(r *reading) {
 	for _, w := range d.watches {
 		w.ensure(d.done)
 	}
+
 	for _, w := range d.watches {
 		w.settle(ctx)
 	}
+
 	d.mu.Lock()
 	s := &snapshot{number: r.number, changes: d.changes, readAt: d.now(), memory: d.memory}
 	dropped := d.current
@@ -154,27 +162,33 @@ func (d *discoverer) read(r *reading) {
 	d.mu.Lock()
 	d.reading = nil
 	if r.err == nil {
-		r.result, d.current = s, s
+		r.result = s
+		d.current = s
 	} else {
 		dropped = s
 	}
+
 	d.mu.Unlock()
 	if dropped != nil {
 		_ = d.memory.Add(-dropped.size.Load()) // it gives back
 	}
+
 	close(r.done)
 }
 
 // readNow fills in a snapshot; before is the one whose place it takes, if any.
 func (d *discoverer) readNow(ctx context.Context, s, before *snapshot) error {
 	if before != nil && s.readAt.Sub(before.versionAt) < versionAge {
-		s.version, s.versionAt = before.version, before.versionAt
+		s.version = before.version
+		s.versionAt = before.versionAt
 		return s.readAPIs(ctx, d.client)
 	}
+
 	info, err := d.client.ServerVersionWithContext(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the version of the server: %w", err)
 	}
+
 	s.version = chartutil.KubeVersion{Version: info.GitVersion, Major: info.Major, Minor: info.Minor}
 	s.versionAt = s.readAt
 	return s.readAPIs(ctx, d.client)
@@ -188,10 +202,12 @@ func (d *discoverer) await(ctx context.Context, kinds []schema.GroupVersionKind)
 		if err != nil {
 			return err
 		}
+
 		missing := missing(found, kinds)
 		if missing == nil {
 			return nil
 		}
+
 		timer := time.NewTimer(backoff.Step())
 		select {
 		case <-timer.C:

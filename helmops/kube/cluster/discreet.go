@@ -27,14 +27,17 @@ func Secrets(kubeconfig []byte) []any {
 	if len(kubeconfig) == 0 {
 		return nil
 	}
+
 	parsed, err := clientcmd.Load(kubeconfig)
 	if err != nil {
 		return []any{kubeconfig}
 	}
+
 	var found []any
 	for _, user := range parsed.AuthInfos {
 		found = append(found, secretsOf(user)...)
 	}
+
 	return found
 }
 
@@ -58,6 +61,7 @@ func (d *discreet) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, d.mask.Error(err)
 	}
+
 	response.Header["Warning"] = d.warnings(response.Header["Warning"])
 	for i, contentType := range response.Header["Content-Type"] { // an unknown type is quoted
 		response.Header["Content-Type"][i] = d.mask.Apply(contentType)
@@ -65,11 +69,13 @@ func (d *discreet) RoundTrip(request *http.Request) (*http.Response, error) {
 	if response.StatusCode < http.StatusMultipleChoices {
 		return response, nil
 	}
+
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
 	_ = response.Body.Close() // what was read counts
 	if err != nil {
 		return nil, d.mask.Error(err)
 	}
+
 	content = d.without(content)
 	response.Status = http.StatusText(response.StatusCode)
 	response.Body = io.NopCloser(bytes.NewReader(content))
@@ -86,6 +92,7 @@ func (d *discreet) warnings(headers []string) []string {
 		if len(header) > maxWarning {
 			continue
 		}
+
 		read, _ := utilnet.ParseWarningHeaders([]string{header})
 		for _, warning := range read {
 			text, err := utilnet.NewWarningHeader(warning.Code, "-", d.mask.Apply(warning.Text))
@@ -94,6 +101,7 @@ func (d *discreet) warnings(headers []string) []string {
 			}
 		}
 	}
+
 	return out
 }
 
@@ -118,6 +126,7 @@ func (d *discreet) masked(value any) any {
 		for key, below := range typed {
 			out[d.mask.Apply(key)] = d.masked(below)
 		}
+
 		return out
 	case []any:
 		for i, below := range typed {

@@ -26,11 +26,13 @@ func (t inTurn) RoundTrip(request *http.Request) (*http.Response, error) {
 	if !writesEvent(request) {
 		return t.next.RoundTrip(request)
 	}
+
 	select {
 	case t.slots <- struct{}{}:
 	case <-request.Context().Done():
 		return nil, request.Context().Err()
 	}
+
 	defer func() { <-t.slots }()
 	return t.next.RoundTrip(request)
 }

@@ -64,12 +64,14 @@ func (f *Fence) check() error {
 	if renewed.IsZero() {
 		return fmt.Errorf("the lease %s/%s is not held; %w", f.namespace, f.name, ErrFenced)
 	}
+
 	now := f.now()
 	age := max(now.Sub(renewed), now.Round(0).Sub(renewed.Round(0)))
 	if age >= f.deadline {
 		return fmt.Errorf("the lease %s/%s was renewed %s ago, the deadline is %s; %w",
 			f.namespace, f.name, age.Round(time.Millisecond), f.deadline, ErrFenced)
 	}
+
 	return nil
 }
 
@@ -115,13 +117,16 @@ func (t fenced) RoundTrip(request *http.Request) (*http.Response, error) {
 	case t.elects && t.isLease(request):
 		return t.elect(request)
 	}
+
 	if err := t.fence.check(); err != nil {
 		t.fence.refused.Add(1)
 		if request.Body != nil {
 			_ = request.Body.Close()
 		}
+
 		return nil, err
 	}
+
 	return t.next.RoundTrip(request)
 }
 
@@ -134,10 +139,12 @@ func (t fenced) elect(request *http.Request) (*http.Response, error) {
 	if !holds {
 		t.fence.release()
 	}
+
 	response, err := t.next.RoundTrip(request)
 	if err == nil && holds && response.StatusCode >= 200 && response.StatusCode < 300 {
 		t.fence.renew(started)
 	}
+
 	return response, err
 }
 
@@ -157,20 +164,24 @@ func leaseIn(request *http.Request) *coordinationv1.Lease {
 	if request.GetBody == nil {
 		return none
 	}
+
 	body, err := request.GetBody()
 	if err != nil {
 		return none
 	}
+
 	defer body.Close()
 	content, err := io.ReadAll(io.LimitReader(body, maxLease))
 	if err != nil {
 		return none
 	}
+
 	kind := coordinationv1.SchemeGroupVersion.WithKind("Lease")
 	lease := &coordinationv1.Lease{}
 	if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(content, &kind, lease); err != nil {
 		return none
 	}
+
 	return lease
 }
 

@@ -90,6 +90,7 @@ func (d *sharedDiscovery) ServerResourcesForGroupVersion(groupVersion string) (*
 	if err != nil {
 		return nil, err
 	}
+
 	found, err := d.get()
 	if err != nil {
 		return nil, err
@@ -100,6 +101,7 @@ func (d *sharedDiscovery) ServerResourcesForGroupVersion(groupVersion string) (*
 	if err := found.unanswered(gv.Group, gv.Version); err != nil {
 		return nil, err
 	}
+
 	return nil, apierrors.NewNotFound(schema.GroupResource{Group: gv.Group, Resource: "discovery"}, groupVersion)
 }
 
@@ -109,6 +111,7 @@ func (d *sharedDiscovery) ServerGroupsAndResources() ([]*metav1.APIGroup, []*met
 	if err != nil {
 		return nil, nil, err
 	}
+
 	groups := make([]*metav1.APIGroup, 0, len(found.groups))
 	lists := make([]*metav1.APIResourceList, 0, len(found.resources))
 	for _, group := range found.groups {
@@ -119,9 +122,11 @@ func (d *sharedDiscovery) ServerGroupsAndResources() ([]*metav1.APIGroup, []*met
 			}
 		}
 	}
+
 	if len(found.failed) > 0 {
 		return groups, lists, &discovery.ErrGroupDiscoveryFailed{Groups: found.failed}
 	}
+
 	return groups, lists, nil
 }
 
@@ -167,12 +172,15 @@ func (t *discoveryTransport) RoundTrip(request *http.Request) (*http.Response, e
 	if !ok {
 		return t.next.RoundTrip(request)
 	}
+
 	found, err := t.shared.get(request.Context(), 0)
 	if err != nil || found.resources[gv] == nil {
 		return t.next.RoundTrip(request)
 	}
+
 	list := found.resources[gv].DeepCopy()
-	list.Kind, list.APIVersion = "APIResourceList", "v1"
+	list.Kind = "APIResourceList"
+	list.APIVersion = "v1"
 	body, err := json.Marshal(list)
 	if err != nil {
 		return t.next.RoundTrip(request)
@@ -180,6 +188,7 @@ func (t *discoveryTransport) RoundTrip(request *http.Request) (*http.Response, e
 	if request.Body != nil {
 		_ = request.Body.Close()
 	}
+
 	return &http.Response{
 		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {runtime.ContentTypeJSON}, "Content-Length": {strconv.Itoa(len(body))}},
@@ -201,6 +210,7 @@ func (t *discoveryTransport) resourcesOf(request *http.Request) (schema.GroupVer
 	if request.Method != http.MethodGet || len(query) > 0 || !below {
 		return none, false
 	}
+
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	switch {
 	case len(parts) == 2 && parts[0] == "api":
@@ -208,5 +218,6 @@ func (t *discoveryTransport) resourcesOf(request *http.Request) (schema.GroupVer
 	case len(parts) == 3 && parts[0] == "apis":
 		return schema.GroupVersion{Group: parts[1], Version: parts[2]}, true
 	}
+
 	return none, false
 }

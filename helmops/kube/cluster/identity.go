@@ -53,6 +53,7 @@ func newIdentity(c *Cluster, user string) (*Identity, error) {
 	if i.metadata, err = metadata.NewForConfigAndClient(config, i.http); err != nil {
 		return nil, i.failed(err)
 	}
+
 	return i, nil
 }
 
@@ -85,6 +86,7 @@ func (i *Identity) REST(gv schema.GroupVersion) (rest.Interface, error) {
 	if known, ok := i.rest[gv]; ok {
 		return known, nil
 	}
+
 	config := rest.CopyConfig(i.config)
 	config.ContentConfig = resource.UnstructuredPlusDefaultContentConfig()
 	config.GroupVersion = &gv
@@ -92,6 +94,7 @@ func (i *Identity) REST(gv schema.GroupVersion) (rest.Interface, error) {
 	if gv.Group == "" {
 		config.APIPath = "/api"
 	}
+
 	client, err := rest.RESTClientForConfigAndClient(config, i.http)
 	if err != nil {
 		return nil, i.failed(err)
@@ -99,6 +102,7 @@ func (i *Identity) REST(gv schema.GroupVersion) (rest.Interface, error) {
 	if len(i.rest) < maxRESTClients {
 		i.rest[gv] = client
 	}
+
 	return client, nil
 }
 

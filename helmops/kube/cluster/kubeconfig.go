@@ -66,10 +66,12 @@ func remoteConfig(
 	if err != nil { // The parser's message may quote the document.
 		return nil, &KubeconfigError{Problem: "it cannot be parsed", Fix: "check it with kubectl --kubeconfig FILE config view"}
 	}
+
 	cluster, user, err := chosen(parsed)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, check := range []func() error{
 		func() error { return checkUser(user) },
 		func() error { return checkCluster(cluster) },
@@ -79,10 +81,12 @@ func remoteConfig(
 			return nil, err
 		}
 	}
+
 	proxy, err := proxyOf(cluster.ProxyURL, addresses)
 	if err != nil {
 		return nil, err
 	}
+
 	config := &rest.Config{
 		Host: cluster.Server, BearerToken: user.Token, Username: user.Username, Password: user.Password, UserAgent: "fairlead",
 		TLSClientConfig: rest.TLSClientConfig{
@@ -101,17 +105,21 @@ func chosen(parsed *clientcmdapi.Config) (*clientcmdapi.Cluster, *clientcmdapi.A
 	if parsed.CurrentContext == "" {
 		return nil, nil, &KubeconfigError{Problem: "it has no current-context", Fix: "set current-context"}
 	}
+
 	context := parsed.Contexts[parsed.CurrentContext]
 	if context == nil {
 		return nil, nil, &KubeconfigError{Problem: "its current-context is not among its contexts", Fix: "add the context or name another"}
 	}
-	cluster, user := parsed.Clusters[context.Cluster], parsed.AuthInfos[context.AuthInfo]
+
+	cluster := parsed.Clusters[context.Cluster]
+	user := parsed.AuthInfos[context.AuthInfo]
 	if cluster == nil {
 		return nil, nil, &KubeconfigError{Problem: "the cluster of its current-context is missing", Fix: "add it under clusters"}
 	}
 	if user == nil {
 		return nil, nil, &KubeconfigError{Problem: "the user of its current-context is missing", Fix: "add it under users"}
 	}
+
 	return cluster, user, nil
 }
 
@@ -159,6 +167,7 @@ func checkServer(server string, addresses Addresses) error {
 	if err != nil || address.Host == "" {
 		return &KubeconfigError{Problem: "its server is no URL", Fix: "write it as https://HOST:PORT"}
 	}
+
 	switch {
 	case address.User != nil:
 		return &KubeconfigError{Problem: "its server has a user name in the URL", Fix: "put credentials under users"}
@@ -169,6 +178,7 @@ func checkServer(server string, addresses Addresses) error {
 	case address.Scheme != "https" && address.Scheme != "http":
 		return &KubeconfigError{Problem: "its server is neither https nor http", Fix: "write it as https://HOST:PORT"}
 	}
+
 	return checkLiteral("server", address.Hostname(), addresses)
 }
 
@@ -176,19 +186,23 @@ func proxyOf(proxy string, addresses Addresses) (func(*http.Request) (*url.URL, 
 	if proxy == "" {
 		return nil, nil
 	}
+
 	address, err := url.Parse(proxy)
 	if err != nil || address.Host == "" {
 		return nil, &KubeconfigError{Problem: "its proxy-url is no URL", Fix: "write it as http://HOST:PORT"}
 	}
+
 	switch {
 	case address.User != nil:
 		return nil, &KubeconfigError{Problem: "its proxy-url has credentials in it", Fix: "use a proxy that needs none"}
 	case address.Scheme != "http" && address.Scheme != "https" && address.Scheme != "socks5":
 		return nil, &KubeconfigError{Problem: "its proxy-url is neither http, https nor socks5", Fix: "write it as http://HOST:PORT"}
 	}
+
 	if err := checkLiteral("proxy-url", address.Hostname(), addresses); err != nil {
 		return nil, err
 	}
+
 	return http.ProxyURL(address), nil
 }
 
@@ -198,6 +212,7 @@ func checkLiteral(field, host string, addresses Addresses) error {
 	if err != nil {
 		return nil //nolint:nilerr // it is a name
 	}
+
 	err = addresses.check(host, addr)
 	var rule *refusedError
 	switch {
@@ -206,6 +221,7 @@ func checkLiteral(field, host string, addresses Addresses) error {
 	case err != nil:
 		return &KubeconfigError{Problem: "its " + field + " is a link-local, metadata, multicast or unspecified address", Fix: "use the address of the API server"}
 	}
+
 	return nil
 }
 
@@ -228,6 +244,7 @@ func withTransport(
 	if err != nil {
 		return nil, broken
 	}
+
 	transport := utilnet.SetTransportDefaults(&http.Transport{
 		Proxy:                 proxy,
 		DialContext:           addresses.dial,
@@ -243,5 +260,6 @@ func withTransport(
 	if err != nil {
 		return nil, broken
 	}
+
 	return &rest.Config{Host: config.Host, Transport: wrapped}, nil
 }

@@ -33,11 +33,13 @@ func (t timed) RoundTrip(request *http.Request) (*http.Response, error) {
 	if watches(request) {
 		return t.next.RoundTrip(request)
 	}
+
 	begun := t.now()
 	response, err := t.next.RoundTrip(request)
 	if err == nil {
 		ended := t.now()
 		t.answered(ended.Sub(begun), response.StatusCode == http.StatusTooManyRequests, ended)
 	}
+
 	return response, err
 }

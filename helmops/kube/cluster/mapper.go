@@ -21,21 +21,25 @@ func lookUp[T any](m mapper, group string, versions []string, ask func(meta.REST
 	if err != nil {
 		return none, err
 	}
+
 	found, err := ask(known.mapper)
 	if !meta.IsNoMatchError(err) {
 		return found, err
 	}
+
 	if known.number < minimum {
 		if known, err = m.discovery.get(ctx, minimum); err != nil {
 			return none, err
 		}
 		found, err = ask(known.mapper)
 	}
+
 	if meta.IsNoMatchError(err) {
 		if unanswered := known.unanswered(group, versions...); unanswered != nil {
 			return none, unanswered
 		}
 	}
+
 	return found, err
 }
 

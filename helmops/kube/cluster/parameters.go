@@ -71,6 +71,7 @@ func ParseParameters(data map[string][]byte) (Parameters, error) {
 	if err := checkProvider(text("provider")); err != nil {
 		return Parameters{}, err
 	}
+
 	out := Parameters{Address: text("address"), CA: data["ca.crt"], ServiceAccount: text("serviceAccountName")}
 	switch {
 	case out.Address == "":
@@ -87,6 +88,7 @@ func ParseParameters(data map[string][]byte) (Parameters, error) {
 	case len(out.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(out.CA):
 		return Parameters{}, &ParametersError{"ca.crt", "has no certificate in PEM"}
 	}
+
 	var err error
 	out.Audiences, err = audiences(string(data["audiences"]), out.Address)
 	return out, err
@@ -105,11 +107,14 @@ func audiences(text, address string) ([]string, error) {
 		case len(out) == maxAudiences:
 			return nil, &ParametersError{"audiences", fmt.Sprintf("has more than %d lines", maxAudiences)}
 		}
+
 		out = append(out, line)
 	}
+
 	if len(out) == 0 {
 		return []string{address}, nil
 	}
+
 	return out, nil
 }
 

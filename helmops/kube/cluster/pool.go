@@ -114,6 +114,7 @@ func (p *Pool) Get(access Access) (*Cluster, error) {
 	if err := checkSize(access.Kubeconfig); err != nil {
 		return nil, err
 	}
+
 	at := place{namespace: access.Namespace, digest: digestOf(access.Kubeconfig)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,22 +126,28 @@ func (p *Pool) Get(access Access) (*Cluster, error) {
 			p.recent.MoveToFront(element)
 			return entry.cluster, nil
 		}
+
 		if p.now().Before(entry.again) {
 			return nil, entry.exceeded
 		}
+
 		p.drop(element)
 	}
+
 	made, err := p.connect(access, at)
 	if err != nil {
 		return nil, err
 	}
+
 	if p.closed {
 		made.Close()
 		return made, nil
 	}
+
 	for p.recent.Len() >= p.max {
 		p.evict(at.namespace)
 	}
+
 	p.clusters[at] = p.recent.PushFront(&pooled{place: at, cluster: made, used: p.now()})
 	p.arm()
 	return made, nil
@@ -153,17 +160,20 @@ func (p *Pool) connect(access Access, at place) (*Cluster, error) {
 		if access.Token != nil {
 			next = &bearer{next: next, tokens: newTokens(access.Token, p.now)}
 		}
+
 		return next
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	var account *memory.Account
 	account = p.kept.Open(at.namespace, func(exceeded *memory.ExceededError) { p.exceed(at, account, exceeded) })
 	made, err := newRemote(config, account, p.now)
 	if err != nil {
 		account.Close()
 	}
+
 	return made, err
 }
 
@@ -225,10 +235,12 @@ func (p *Pool) evict(namespace string) {
 		counts[of]++
 		most = max(most, counts[of])
 	}
+
 	last := p.recent.Back()
 	for counts[last.Value.(*pooled).namespace] < most {
 		last = last.Prev()
 	}
+
 	p.drop(last)
 }
 

@@ -48,13 +48,16 @@ func (r *Registry[S]) Get(access Access) (S, *Identity, error) {
 		if err != nil {
 			return none, nil, err
 		}
+
 		c = remote
 		home = access.Namespace // objects of other namespaces have a connection of their own
 	}
+
 	identity, err := c.As(access.User)
 	if err != nil {
 		return none, nil, err
 	}
+
 	state, err := r.state(c, home)
 	return state, identity, err
 }
@@ -76,12 +79,14 @@ func (r *Registry[S]) state(c *Cluster, home string) (S, error) {
 	if state, ok := r.known[c]; ok {
 		return state, nil
 	}
+
 	ctx, cancel := context.WithCancel(r.ctx)
 	state, err := r.config.Open(ctx, c, home)
 	if err != nil {
 		cancel()
 		return state, err
 	}
+
 	r.known[c] = state
 	guard.Go("letting go of a cluster", func() {
 		defer cancel()
@@ -89,6 +94,7 @@ func (r *Registry[S]) state(c *Cluster, home string) (S, error) {
 		case <-c.Done():
 		case <-r.ctx.Done():
 		}
+
 		r.mu.Lock()
 		delete(r.known, c)
 		r.mu.Unlock()

@@ -15,6 +15,7 @@ func (c *Cluster) NamespacedResources(ctx context.Context) ([]schema.GroupVersio
 	if err != nil {
 		return nil, err
 	}
+
 	var out []schema.GroupVersionResource
 	for _, group := range found.groups {
 		version := schema.GroupVersion{Group: group.Name, Version: group.PreferredVersion.Version}
@@ -22,11 +23,13 @@ func (c *Cluster) NamespacedResources(ctx context.Context) ([]schema.GroupVersio
 		if list == nil {
 			continue
 		}
+
 		for _, resource := range list.APIResources {
 			if resource.Namespaced && !strings.Contains(resource.Name, "/") && slices.Contains(resource.Verbs, "list") && slices.Contains(resource.Verbs, "delete") {
 				out = append(out, version.WithResource(resource.Name))
 			}
 		}
 	}
+
 	return out, nil
 }

@@ -44,21 +44,26 @@ func (s *snapshot) readAPIs(ctx context.Context, client *discovery.DiscoveryClie
 	if err != nil {
 		return fmt.Errorf("reading the APIs of the server: %w", err)
 	}
+
 	for i := range groups.Groups {
 		s.groups = append(s.groups, &groups.Groups[i])
 	}
 	if err := s.keep(sizeOf(s.groups, resources)); err != nil {
 		return err
 	}
-	s.resources, s.failed = resources, failed
+
+	s.resources = resources
+	s.failed = failed
 	if s.resources == nil {
 		if err := s.readEach(ctx, client); err != nil {
 			return err
 		}
 	}
+
 	if len(s.groups) == 0 {
 		return fmt.Errorf("reading the APIs of the server: it lists none")
 	}
+
 	s.mapper = newMapper(s.groups, s.resources)
 	s.apiVersions = versionSet(s.groups, s.resources)
 	return nil
@@ -90,8 +95,10 @@ func newMapper(groups []*metav1.APIGroup, resources map[schema.GroupVersion]*met
 				one.VersionedResources[version.Version] = list.APIResources
 			}
 		}
+
 		all = append(all, one)
 	}
+
 	return restmapper.NewDiscoveryRESTMapper(all)
 }
 
@@ -103,11 +110,13 @@ func versionSet(groups []*metav1.APIGroup, resources map[schema.GroupVersion]*me
 			versions = append(versions, version.GroupVersion)
 		}
 	}
+
 	for _, list := range resources {
 		for i := range list.APIResources {
 			versions = append(versions, path.Join(list.GroupVersion, list.APIResources[i].Kind))
 		}
 	}
+
 	slices.Sort(versions)
 	return slices.Clip(slices.Compact(versions))
 }

@@ -86,11 +86,13 @@ func (t *tokens) get(ctx context.Context) (*heldToken, error) {
 	if held, err := t.known(); held != nil || err != nil {
 		return held, err
 	}
+
 	t.turn.Lock()
 	defer t.turn.Unlock()
 	if held, err := t.known(); held != nil || err != nil { // another request has renewed it meanwhile
 		return held, err
 	}
+
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTimeout) // others wait for the token, too
 	defer cancel()
 	made, err := t.request(ctx)
@@ -155,11 +157,13 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
+
 	request = utilnet.CloneRequest(request)
 	request.Header.Set("Authorization", "Bearer "+held.Value)
 	response, err := (&discreet{next: b.next, mask: held.mask}).RoundTrip(request)
 	if err == nil && response.StatusCode == http.StatusUnauthorized {
 		b.tokens.refuse(held)
 	}
+
 	return response, err
 }

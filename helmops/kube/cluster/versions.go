@@ -31,16 +31,20 @@ func (s *snapshot) readEach(ctx context.Context, client *discovery.DiscoveryClie
 			if err != nil {
 				return fmt.Errorf("reading the APIs of the server: %w", err)
 			}
+
 			versions = append(versions, gv)
 		}
 	}
+
 	for range triesOfVersions {
 		s.failed = map[schema.GroupVersion]error{}
 		if err := s.readVersions(ctx, client, versions); err != nil {
 			return err
 		}
+
 		versions = slices.Collect(maps.Keys(s.failed))
 	}
+
 	return nil
 }
 
@@ -52,6 +56,7 @@ func (s *snapshot) readVersions(
 	for _, version := range versions {
 		queue <- version
 	}
+
 	close(queue)
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -64,6 +69,7 @@ func (s *snapshot) readVersions(
 				if s.keep(sizeOfVersion(version, list, err)) != nil {
 					return // the error is that of all
 				}
+
 				mu.Lock()
 				if list != nil {
 					s.resources[version] = list
@@ -71,10 +77,12 @@ func (s *snapshot) readVersions(
 				if err != nil {
 					s.failed[version] = err
 				}
+
 				mu.Unlock()
 			}
 		})
 	}
+
 	all.Wait()
 	return s.memory.Err()
 }
@@ -100,10 +108,12 @@ func sizeOf(groups []*metav1.APIGroup, resources map[schema.GroupVersion]*metav1
 			bytes += groupCost + 2*len(version.GroupVersion) + len(version.Version)
 		}
 	}
+
 	size := int64(bytes)
 	for version, list := range resources {
 		size += sizeOfVersion(version, list, nil)
 	}
+
 	return size
 }
 
@@ -113,11 +123,13 @@ func sizeOfVersion(version schema.GroupVersion, list *metav1.APIResourceList, er
 	if err != nil {
 		bytes += len(err.Error())
 	}
+
 	if list != nil {
 		for i := range list.APIResources {
 			bytes += sizeOfResource(&list.APIResources[i])
 		}
 	}
+
 	return int64(bytes)
 }
 

@@ -51,12 +51,16 @@ func (w *watch) ensure(done <-chan struct{}) {
 		return
 	default:
 	}
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.running {
 		return
 	}
-	w.running, w.hears, w.settled = true, false, make(chan struct{})
+
+	w.running = true
+	w.hears = false
+	w.settled = make(chan struct{})
 	ctx, cancel := context.WithCancel(logr.NewContext(wait.ContextForChannel(done), logr.Discard()))
 	guard.Go("watching the APIs of a cluster", func() {
 		defer cancel()
@@ -78,6 +82,7 @@ func (w *watch) settle(ctx context.Context) {
 	if settled == nil {
 		return
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {
@@ -111,6 +116,7 @@ func (w *watch) reflector(stop func()) *cache.Reflector {
 		if refused(err) {
 			stop()
 		}
+
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.hear(false)
@@ -122,6 +128,7 @@ func (w *watch) reflector(stop func()) *cache.Reflector {
 			if err != nil {
 				return nil, err
 			}
+
 			list.Items = nil // the reflector would hold all pages until the last
 			return list, w.pages.Take(options.Continue == "")
 		},

@@ -74,6 +74,7 @@ func Read(o *unstructured.Unstructured) *Definition {
 			d.Versions[name] = &Schema{source: source}
 		}
 	}
+
 	return d
 }
 
@@ -117,14 +118,18 @@ func (s *Schema) compile() error {
 	if len(s.source) == 0 {
 		return nil
 	}
-	versioned, props := &apiextensionsv1.JSONSchemaProps{}, &apiextensions.JSONSchemaProps{}
+
+	versioned := &apiextensionsv1.JSONSchemaProps{}
+	props := &apiextensions.JSONSchemaProps{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(s.source, versioned); err != nil {
 		return fmt.Errorf("reading a schema: %w", err)
 	}
+
 	err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(versioned, props, nil)
 	if err != nil {
 		return fmt.Errorf("converting a schema: %w", err)
 	}
+
 	compiled, err := structural.NewStructural(props)
 	if err != nil {
 		return fmt.Errorf("a schema is not structural: %w", err)
@@ -132,6 +137,7 @@ func (s *Schema) compile() error {
 	if s.validator, _, err = validation.NewSchemaValidator(props); err != nil {
 		return fmt.Errorf("compiling a schema: %w", err)
 	}
+
 	s.structural, s.rules, s.budget = compiled, cel.NewValidator(compiled, true, callCost), totalCost
 	return nil
 }
@@ -152,12 +158,14 @@ func (s *Schema) Invalid(ctx context.Context, object, former map[string]any) fie
 	if !s.compiled() {
 		return nil
 	}
+
 	object = s.completed(object)
 	found := validation.ValidateCustomResource(nil, object, s.validator)
 	found = append(found, listtype.ValidateListSetsAndMaps(nil, s.structural, object)...)
 	if len(found) > 0 {
 		return found // rules take the types for granted
 	}
+
 	return s.broken(ctx, object, former)
 }
 
@@ -185,19 +193,23 @@ func (s *Schema) broken(ctx context.Context, object, former map[string]any) fiel
 	if s.rules == nil {
 		return nil
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.budget <= 0 {
 		return nil
 	}
+
 	var old any // a nil map in it would count as an object
 	if former != nil {
 		old = s.completed(former)
 	}
+
 	found, left := s.rules.Validate(ctx, nil, s.structural, object, old, s.budget)
 	if s.budget = left; left < 0 {
 		return nil
 	}
+
 	return slices.DeleteFunc(found, undecided)
 }
 
@@ -220,5 +232,6 @@ func Overlaid(live, manifest map[string]any) map[string]any {
 			out[key] = runtime.DeepCopyJSONValue(value)
 		}
 	}
+
 	return out
 }

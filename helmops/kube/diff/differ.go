@@ -52,18 +52,21 @@ func (d *differ) values(path string, a, b any) {
 	if reflect.DeepEqual(a, b) {
 		return
 	}
+
 	mapA, isA := a.(map[string]any)
 	mapB, isB := b.(map[string]any)
 	if isA && isB {
 		d.maps(path, mapA, mapB)
 		return
 	}
+
 	listA, isA := a.([]any)
 	listB, isB := b.([]any)
 	if isA && isB {
 		d.lists(path, listA, listB)
 		return
 	}
+
 	d.add(path, Changed, a, b)
 }
 
@@ -77,8 +80,10 @@ func (d *differ) lists(path string, a, b []any) {
 		if len(d.fields) == before {
 			d.add(path, Changed, a, b) // only the order differs
 		}
+
 		return
 	}
+
 	for i := range max(len(a), len(b)) {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		switch {
@@ -103,8 +108,10 @@ func byName(list []any) (map[string]any, bool) {
 		if _, twice := out[itemKey+name]; !named || twice {
 			return nil, false
 		}
+
 		out[itemKey+name] = content
 	}
+
 	return out, true
 }
 
@@ -137,17 +144,21 @@ func (d *differ) show(value any) string {
 	if d.secret {
 		return masked
 	}
+
 	text, is := value.(string)
 	if !is {
 		encoded, err := json.Marshal(value)
 		if err != nil {
 			return ""
 		}
+
 		text = string(encoded)
 	}
+
 	if d.mask != nil {
 		text = d.mask(text)
 	}
+
 	runes := []rune(strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) || r == '\n' || r == '\t' {
 			return r
@@ -157,5 +168,6 @@ func (d *differ) show(value any) string {
 	if len(runes) > maxValue {
 		return string(runes[:maxValue]) + "…"
 	}
+
 	return string(runes)
 }

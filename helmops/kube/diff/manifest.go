@@ -71,10 +71,12 @@ func Compare(before, after, namespace string, mask func(string) string) ([]Chang
 	if err != nil {
 		return nil, fmt.Errorf("the former manifest: %w", err)
 	}
+
 	has, err := parse(after, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("the new manifest: %w", err)
 	}
+
 	mask = hiding(mask, had, has)
 	out := []Change{}
 	for id, object := range has {
@@ -90,11 +92,13 @@ func Compare(before, after, namespace string, mask func(string) string) ([]Chang
 			}
 		}
 	}
+
 	for id := range had {
 		if _, still := has[id]; !still {
 			out = append(out, id.change(Deleted))
 		}
 	}
+
 	slices.SortFunc(out, func(a, b Change) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Group, b.Group), strings.Compare(a.Namespace, b.Namespace),
 			strings.Compare(a.Name, b.Name))
@@ -128,6 +132,7 @@ func hiding(mask func(string) string, manifests ...map[identity]map[string]any) 
 	if len(content) == 0 {
 		return mask
 	}
+
 	secrets := redact.NewMask(content...)
 	return func(text string) string {
 		if mask != nil {
@@ -159,6 +164,7 @@ func documentsOf(manifest string) ([]map[string]any, error) {
 	if len(manifest) > maxSize {
 		return nil, fmt.Errorf("it has %d bytes, at most %d are read", len(manifest), maxSize)
 	}
+
 	var out []map[string]any
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
 	for n := 1; ; n++ {
@@ -172,10 +178,12 @@ func documentsOf(manifest string) ([]map[string]any, error) {
 		if len(bytes.TrimSpace(document)) == 0 {
 			continue
 		}
+
 		var object map[string]any
 		if err := yaml.Unmarshal(document, &object); err != nil {
 			return nil, fmt.Errorf("document %d is not YAML", n) // the error of the parser would show a part of it
 		}
+
 		out = append(out, object)
 	}
 }
@@ -199,16 +207,19 @@ func apart(object map[string]any) []map[string]any {
 	if kind == "" {
 		return nil
 	}
+
 	items, is := object["items"].([]any)
 	if !is || !strings.HasSuffix(kind, "List") {
 		return []map[string]any{object}
 	}
+
 	var out []map[string]any
 	for _, item := range items {
 		if entry, ok := item.(map[string]any); ok {
 			out = append(out, apart(entry)...)
 		}
 	}
+
 	return out
 }
 
@@ -224,5 +235,6 @@ func identify(object map[string]any, namespace string) identity {
 		id.namespace = ""
 		delete(metadata, "namespace")
 	}
+
 	return id
 }

@@ -15,7 +15,8 @@ import (
 // release was applied: those that the release owns then, and that have another value or none. Of parents that are gone as a
 // whole only the topmost is reported. mask hides secrets; nil hides none.
 func Compare(live, would *unstructured.Unstructured, mask func(string) string) []Field {
-	owners, show := ownersOf(live), printerFor(live, mask)
+	owners := ownersOf(live)
+	show := printerFor(live, mask)
 	found := fields{}
 	union(ownersOf(would), owner.ours).Leaves().Iterate(func(path fieldpath.Path) {
 		wants, given := lookup(would.Object, path)
@@ -28,12 +29,15 @@ func Compare(live, would *unstructured.Unstructured, mask func(string) string) [
 			if wants, ok = lookup(would.Object, gone); ok {
 				found.add(Field{Path: show.path(gone), Change: v1beta1.DriftRemoved, Wants: show.value(wants)})
 			}
+
 			return
 		}
+
 		field := Field{Path: show.path(path), Change: v1beta1.DriftChanged, Was: show.value(was)}
 		if given {
 			field.Wants = show.value(wants)
 		}
+
 		field.Manager, field.Since = rival(owners, path)
 		found.add(field)
 	})
@@ -85,7 +89,8 @@ var notes = []string{
 // Added returns the fields of an object that others have added to what its release says. What controllers of the cluster add,
 // subresources, and what may differ are left out. would is the object as Compare takes it.
 func Added(live, would *unstructured.Unstructured, ignored Ignored, mask func(string) string) []Field {
-	ours, show := union(ownersOf(would), owner.ours), printerFor(live, mask)
+	ours := union(ownersOf(would), owner.ours)
+	show := printerFor(live, mask)
 	found := fields{}
 	for _, o := range ownersOf(live) {
 		if o.ours() || o.subresource != "" || o.version != live.GetAPIVersion() || controllers.Has(o.manager) || ignored.managers.Has(o.manager) {
@@ -95,12 +100,14 @@ func Added(live, would *unstructured.Unstructured, ignored Ignored, mask func(st
 			if owns(ours, path) || !telling(path) || ignored.covers(live.Object, path) {
 				return
 			}
+
 			top := firstForeign(ours, path)
 			if was, ok := lookup(live.Object, top); ok {
 				found.add(Field{Path: show.path(top), Change: v1beta1.DriftAdded, Manager: o.manager, Since: o.since, Was: show.value(was)})
 			}
 		})
 	}
+
 	return found.sorted()
 }
 
@@ -115,12 +122,14 @@ func telling(path fieldpath.Path) bool {
 	if len(path) < 3 || path[1].FieldName == nil || path[2].FieldName == nil {
 		return false
 	}
+
 	switch name := *path[2].FieldName; *path[1].FieldName {
 	case "labels":
 		return true
 	case "annotations":
 		return !slices.ContainsFunc(notes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 	}
+
 	return false
 }
 
@@ -130,10 +139,12 @@ func firstForeign(ours *fieldpath.Set, path fieldpath.Path) fieldpath.Path {
 	if *path[0].FieldName == "metadata" {
 		length = 3
 	}
+
 	for ; length < len(path); length++ {
 		if !owns(ours, path[:length]) {
 			return path[:length]
 		}
 	}
+
 	return path
 }

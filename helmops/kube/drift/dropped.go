@@ -15,22 +15,26 @@ import (
 // webhook, has dropped them. answer is what the API server made of manifest. Values are not compared, because the
 // API server writes many in its own way, and neither is what means the same when it is absent. It costs no request.
 func Dropped(answer *unstructured.Unstructured, manifest map[string]any) []Field {
-	show, out := printerFor(answer, nil), fields{}
+	show := printerFor(answer, nil)
+	out := fields{}
 	for _, name := range slices.Sorted(maps.Keys(manifest)) {
 		switch name {
 		case "apiVersion", "kind", "status", "stringData": // the last one is moved to data
 			continue
 		}
+
 		wants := manifest[name]
 		if name == "metadata" {
 			wants = only(wants, "labels", "annotations") // the rest belongs to the API server
 		}
+
 		has, there := answer.Object[name]
 		d := dropped{keyed: name == "data" || name == "binaryData" || name == "metadata"}
 		for _, path := range under(fieldpath.FieldNameElement(name), d.compare(found{has, there}, wants)) {
 			out.add(Field{Path: show.path(path)})
 		}
 	}
+
 	return out.sorted()
 }
 
@@ -40,12 +44,14 @@ func only(of any, names ...string) any {
 	if !ok {
 		return of
 	}
+
 	out := map[string]any{}
 	for _, name := range names {
 		if one, has := all[name]; has {
 			out[name] = one
 		}
 	}
+
 	return out
 }
 
@@ -62,6 +68,7 @@ func (d dropped) compare(has found, wants any) []fieldpath.Path {
 		}
 		return []fieldpath.Path{{}}
 	}
+
 	switch wants := wants.(type) {
 	case map[string]any:
 		if has, ok := has.value.(map[string]any); ok {
@@ -72,6 +79,7 @@ func (d dropped) compare(has found, wants any) []fieldpath.Path {
 			return d.items(has, wants)
 		}
 	}
+
 	return nil
 }
 
@@ -103,6 +111,7 @@ func (d dropped) items(has, wants []any) []fieldpath.Path {
 	case len(has) < len(wants):
 		return []fieldpath.Path{{}}
 	}
+
 	return out
 }
 
@@ -139,9 +148,11 @@ func Named(all []Field) string {
 	for _, field := range all[:min(len(all), most)] {
 		names = append(names, strings.TrimPrefix(field.Path, "."))
 	}
+
 	text := strings.Join(names, ", ")
 	if len(all) > most {
 		text += " and " + strconv.Itoa(len(all)-most) + " more"
 	}
+
 	return text
 }

@@ -38,14 +38,17 @@ func (f *Fights) Corrected(ref, manager string, now time.Time) {
 	if f.of == nil {
 		f.of = map[string]*bout{}
 	}
+
 	b := f.of[ref]
 	if b == nil {
 		b = &bout{}
 		f.of[ref] = b
 	}
+
 	if manager != "" {
 		b.manager = manager
 	}
+
 	b.times = append(b.since(now), now)
 	b.times = b.times[max(0, len(b.times)-maxCorrections-1):]
 }
@@ -59,10 +62,12 @@ func (f *Fights) Fought(ref string, now time.Time) (manager string, until time.T
 	if b == nil || len(b.times) <= maxCorrections {
 		return "", time.Time{}, false
 	}
+
 	until = b.latest().Add(fightWindow)
 	if !now.Before(until) {
 		return "", time.Time{}, false
 	}
+
 	return b.manager, until, true
 }
 
@@ -76,6 +81,7 @@ func (f *Fights) sweep(now time.Time) {
 	if now.Sub(f.last) < fightWindow && len(f.of) < maxFights {
 		return
 	}
+
 	f.last = now
 	latest := make([]time.Time, 0, len(f.of))
 	for ref, b := range f.of {
@@ -85,9 +91,11 @@ func (f *Fights) sweep(now time.Time) {
 		}
 		latest = append(latest, b.latest())
 	}
+
 	if len(f.of) < maxFights {
 		return
 	}
+
 	slices.SortFunc(latest, time.Time.Compare)
 	middle := latest[len(latest)/2]
 	for ref, b := range f.of {

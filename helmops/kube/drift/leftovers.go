@@ -75,6 +75,7 @@ func (l *Leftovers) collectItems(u choice, rest []string, at fieldpath.Path, liv
 		if !ok {
 			continue
 		}
+
 		element := fieldpath.KeyElement(value.Field{Name: "name", Value: value.NewValueInterface(name)})
 		if was, _, there := child(live, element); there {
 			l.collect(u, rest, append(slices.Clip(at), element), was, item)
@@ -90,9 +91,11 @@ func (l *Leftovers) add(u choice, at fieldpath.Path, live, wants any) {
 	if len(names) == 0 {
 		return
 	}
+
 	for _, name := range names {
 		l.paths = append(l.paths, append(slices.Clip(at), fieldpath.FieldNameElement(name)))
 	}
+
 	l.places = append(l.places, place{
 		path:   strings.ReplaceAll(strings.Join(u.at, "."), "."+each, ""),
 		fields: append(names, slices.Collect(maps.Keys(wanted))...),
@@ -145,25 +148,31 @@ func (l Leftovers) Patch(live *unstructured.Unstructured, manager string) ([]byt
 			entries = append(entries, entry)
 			continue
 		}
+
 		if entry.Manager == manager && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == "" {
 			own = entry
 			claimed = claimed.Union(set)
 			continue
 		}
+
 		left := set.RecursiveDifference(roots)
 		if left.Empty() {
 			continue
 		}
+
 		if !left.Equals(set) {
 			if err := setFields(&entry, left); err != nil {
 				return nil, err
 			}
 		}
+
 		entries = append(entries, entry)
 	}
+
 	if err := setFields(&own, claimed); err != nil {
 		return nil, err
 	}
+
 	return json.Marshal([]operation{
 		{Op: "add", Path: "/metadata/managedFields", Value: append(entries, own)},
 		{Op: "replace", Path: "/metadata/resourceVersion", Value: live.GetResourceVersion()},
@@ -183,18 +192,22 @@ func setFields(entry *metav1.ManagedFieldsEntry, set *fieldpath.Set) error {
 // Fields are the leftovers as differences. would is the object as it is once they are removed; nil when that is
 // not known. A leftover that it still has does not exclude anything.
 func (l Leftovers) Fields(live, would *unstructured.Unstructured, mask func(string) string) []Field {
-	owners, show, found := ownersOf(live), printerFor(live, mask), fields{}
+	owners := ownersOf(live)
+	show := printerFor(live, mask)
+	found := fields{}
 	for _, path := range l.paths {
 		if would != nil {
 			if _, stays := lookup(would.Object, path); stays {
 				continue
 			}
 		}
+
 		was, _ := lookup(live.Object, path)
 		field := Field{Path: show.path(path), Change: v1beta1.DriftChanged, Was: show.value(was)}
 		field.Manager, field.Since = rival(owners, path)
 		found.add(field)
 	}
+
 	return found.sorted()
 }
 
@@ -240,9 +253,11 @@ func overlayItems(has, wants []any) []any {
 			out = append(out, runtime.DeepCopyJSONValue(item))
 			continue
 		}
+
 		under := has[at].(map[string]any)
 		overlay(under, fields)
 		out = append(out, under)
 	}
+
 	return out
 }

@@ -81,8 +81,10 @@ func (o Object) Status() v1beta1.ObjectDrift {
 		if !field.Since.IsZero() {
 			told.Since = &metav1.Time{Time: field.Since}
 		}
+
 		out.Fields = append(out.Fields, told)
 	}
+
 	out.More = v1beta1.Number(len(o.Fields) - len(out.Fields))
 	return out
 }

@@ -22,6 +22,7 @@ func Overwritten(found, changes []Object, stays func(Object) bool) []Object {
 			}
 		}
 	}
+
 	return out
 }
 
@@ -46,6 +47,7 @@ func overwrittenFields(found, changed []Field) []Field {
 			}
 		}
 	}
+
 	return out
 }
 

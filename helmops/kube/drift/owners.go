@@ -43,10 +43,12 @@ func ownersOf(object *unstructured.Unstructured) []owner {
 		if entry.FieldsV1 == nil {
 			continue
 		}
+
 		fields := &fieldpath.Set{}
 		if fields.FromJSON(bytes.NewReader(entry.FieldsV1.GetRawBytes())) != nil {
 			continue
 		}
+
 		read := owner{
 			manager: entry.Manager, subresource: entry.Subresource, version: entry.APIVersion,
 			apply: entry.Operation == metav1.ManagedFieldsOperationApply, fields: fields,
@@ -54,8 +56,10 @@ func ownersOf(object *unstructured.Unstructured) []owner {
 		if entry.Time != nil {
 			read.since = entry.Time.Time
 		}
+
 		out = append(out, read)
 	}
+
 	return out
 }
 
@@ -111,6 +115,7 @@ func rival(owners []owner, path fieldpath.Path) (manager string, since time.Time
 			manager, since, ours = o.manager, o.since, o.ours()
 		}
 	}
+
 	return manager, since
 }
 

@@ -22,18 +22,22 @@ func Repair(live *unstructured.Unstructured, payload map[string]any) []byte {
 		case "apiVersion", "kind", "status":
 			continue
 		}
+
 		was, there := live.Object[name]
 		steps = repair(steps, fieldpath.Path{fieldpath.FieldNameElement(name)}, "/"+escaped(name), found{was, there},
 			payload[name])
 	}
+
 	if len(steps) == 0 {
 		return nil
 	}
+
 	steps = append(steps, operation{Op: "replace", Path: "/metadata/resourceVersion", Value: live.GetResourceVersion()})
 	patch, err := json.Marshal(steps)
 	if err != nil {
 		return nil // it was read from JSON
 	}
+
 	return patch
 }
 
@@ -42,25 +46,30 @@ func repair(steps []operation, at fieldpath.Path, pointer string, was found, wan
 	if !differs(at, was, wants) {
 		return steps
 	}
+
 	switch wants := wants.(type) {
 	case map[string]any:
 		has, ok := was.value.(map[string]any)
 		if !ok {
 			break
 		}
+
 		for _, name := range slices.Sorted(maps.Keys(wants)) {
 			below, there := has[name]
 			path := append(slices.Clip(at), fieldpath.FieldNameElement(name))
 			steps = repair(steps, path, pointer+"/"+escaped(name), found{below, there}, wants[name])
 		}
+
 		return steps
 	case []any:
 		has, ok := was.value.([]any)
 		if !ok || !named(has) || !named(wants) {
 			break
 		}
+
 		return repairItems(steps, at, pointer, has, wants)
 	}
+
 	return append(steps, operation{Op: "add", Path: pointer, Value: wants})
 }
 
@@ -73,6 +82,7 @@ func repairItems(steps []operation, at fieldpath.Path, pointer string, has, want
 			steps = append(steps, operation{Op: "add", Path: pointer + "/-", Value: item})
 			continue
 		}
+
 		path := append(slices.Clip(at), fieldpath.IndexElement(n))
 		steps = repair(steps, path, pointer+"/"+strconv.Itoa(n), found{has[n], true}, item)
 	}
@@ -99,6 +109,7 @@ func Unheld(differences []Field, would *unstructured.Unstructured, payload map[s
 	for _, field := range Subset(would, payload, nil) {
 		left[field.Path] = true
 	}
+
 	for _, field := range differences {
 		if left[field.Path] {
 			unheld = append(unheld, field)
@@ -106,6 +117,7 @@ func Unheld(differences []Field, would *unstructured.Unstructured, payload map[s
 			held = append(held, field)
 		}
 	}
+
 	return held, unheld
 }
 

@@ -41,14 +41,17 @@ func Compile(rules []v1beta1.DriftIgnoreRule) (*Rules, error) {
 	if len(rules) == 0 {
 		return nil, nil
 	}
+
 	out := &Rules{}
 	for i, given := range rules {
 		read, err := compile(given)
 		if err != nil {
 			return nil, fmt.Errorf("drift ignore rule %d: %w", i, err)
 		}
+
 		out.rules = append(out.rules, read)
 	}
+
 	return out, nil
 }
 
@@ -56,26 +59,32 @@ func compile(given v1beta1.DriftIgnoreRule) (rule, error) {
 	if len(given.Paths) == 0 && len(given.Managers) == 0 {
 		return rule{}, errors.New("it needs paths or managers")
 	}
+
 	read := rule{managers: given.Managers}
 	for _, text := range given.Paths {
 		at, err := parsePointer(text)
 		if err != nil {
 			return rule{}, err
 		}
+
 		if len(at) == 0 {
 			read.whole = true
 			continue
 		}
+
 		read.pointers = append(read.pointers, at)
 	}
+
 	for _, manager := range given.Managers {
 		if manager == "" {
 			return rule{}, errors.New("a manager has no name")
 		}
 	}
+
 	if given.Target == nil {
 		return read, nil
 	}
+
 	var err error
 	read.target, err = newTarget(*given.Target)
 	return read, err
@@ -87,14 +96,17 @@ func (r *Rules) Of(desired *unstructured.Unstructured) Ignored {
 	if r == nil {
 		return out
 	}
+
 	for _, rule := range r.rules {
 		if !rule.target.matches(desired) {
 			continue
 		}
+
 		out.Whole = out.Whole || rule.whole
 		out.pointers = append(out.pointers, rule.pointers...)
 		out.managers.Insert(rule.managers...)
 	}
+
 	return out
 }
 
@@ -119,12 +131,15 @@ func newTarget(s v1beta1.Selector) (target, error) {
 		if len(part.text) > maxPattern {
 			return target{}, fmt.Errorf("target.%s is longer than %d bytes", part.field, maxPattern)
 		}
+
 		compiled, err := regexp.Compile("^(?:" + part.text + ")$")
 		if err != nil {
 			return target{}, fmt.Errorf("target.%s %q is no regular expression: %w", part.field, part.text, err)
 		}
+
 		*part.to = compiled
 	}
+
 	for _, part := range []struct {
 		field, text string
 		to          *labels.Selector
@@ -132,12 +147,15 @@ func newTarget(s v1beta1.Selector) (target, error) {
 		if part.text == "" {
 			continue
 		}
+
 		parsed, err := labels.Parse(part.text)
 		if err != nil {
 			return target{}, fmt.Errorf("target.%s %q is no selector: %w", part.field, part.text, err)
 		}
+
 		*part.to = parsed
 	}
+
 	return out, nil
 }
 
@@ -153,6 +171,7 @@ func (t target) matches(object *unstructured.Unstructured) bool {
 			return false
 		}
 	}
+
 	return (t.labels == nil || t.labels.Matches(labels.Set(object.GetLabels()))) &&
 		(t.annotations == nil || t.annotations.Matches(labels.Set(object.GetAnnotations())))
 }
@@ -169,6 +188,7 @@ func parsePointer(text string) (pointer, error) {
 	if !strings.HasPrefix(text, "/") {
 		return nil, fmt.Errorf("path %q is no JSON pointer: it does not begin with /", text)
 	}
+
 	parts := strings.Split(text[1:], "/")
 	for i, part := range parts {
 		for rest := part; ; {
@@ -179,9 +199,11 @@ func parsePointer(text string) (pointer, error) {
 			if !strings.HasPrefix(after, "0") && !strings.HasPrefix(after, "1") {
 				return nil, fmt.Errorf("path %q is no JSON pointer: ~ is written ~0, and / in a key ~1", text)
 			}
+
 			rest = after
 		}
 		parts[i] = pointerEscapes.Replace(part)
 	}
+
 	return parts, nil
 }

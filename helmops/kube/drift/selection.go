@@ -114,6 +114,7 @@ func (s *Selection) Select(
 			delete(s.compared, o.Ref.ID)
 			continue
 		}
+
 		s.current[o.Ref.ID] = state
 		if fought != nil {
 			if manager, until, ok := fought(o.Ref); ok {
@@ -121,10 +122,12 @@ func (s *Selection) Select(
 				continue
 			}
 		}
+
 		if known, ok := s.compared[o.Ref.ID]; !ok || known != state || s.again[o.Ref.ID] {
 			out.Compare = append(out.Compare, o.Ref)
 		}
 	}
+
 	out.InSync = len(s.current) == 0 && !unwatched
 	return out
 }
@@ -161,16 +164,21 @@ func (s *Selection) AuditAt(
 	if !s.audit.IsZero() {
 		return s.audit
 	}
+
 	pause := jitter(interval, 0.1)
 	if !s.audited {
 		pause = jitter(interval/2, 1)
 	}
+
 	s.audit = now.Add(pause)
 	return s.audit
 }
 
 // Audited notes that every object was compared.
-func (s *Selection) Audited() { s.audit, s.audited = time.Time{}, true }
+func (s *Selection) Audited() {
+	s.audit = time.Time{}
+	s.audited = true
+}
 
 // AuditInterval is the time between two audits of a release with the given interval. unwatched is set when some of its
 // objects cannot be watched, so that only audits see them.
@@ -186,6 +194,7 @@ func (c *Conflict) add(o Observed, manager string, until time.Time) {
 	if o.Namespace != "" {
 		name = o.Kind + " " + o.Namespace + "/" + o.Name
 	}
+
 	c.Objects = append(c.Objects, name)
 	if manager != "" && !slices.Contains(c.Managers, manager) {
 		c.Managers = append(c.Managers, manager)

@@ -25,9 +25,11 @@ func Subset(live *unstructured.Unstructured, payload map[string]any, mask func(s
 		case "apiVersion", "kind", "status":
 			continue
 		}
+
 		was, ok := live.Object[name]
 		s.compare(fieldpath.Path{fieldpath.FieldNameElement(name)}, found{was, ok}, payload[name])
 	}
+
 	return s.found.sorted()
 }
 
@@ -44,6 +46,7 @@ func (s subset) compare(at fieldpath.Path, was found, wants any) {
 		}
 		return
 	}
+
 	switch wants := wants.(type) {
 	case map[string]any:
 		if has, ok := was.value.(map[string]any); ok {
@@ -58,9 +61,11 @@ func (s subset) compare(at fieldpath.Path, was found, wants any) {
 			return
 		}
 	}
+
 	if equal(was.value, wants) || sameQuantity(at, was.value, wants) {
 		return
 	}
+
 	field := Field{Path: s.show.path(at), Change: v1beta1.DriftChanged, Was: s.show.value(was.value), Wants: s.show.value(wants)}
 	field.Manager, field.Since = rival(s.owners, at)
 	s.found.add(field)
@@ -78,12 +83,15 @@ func (s subset) list(at fieldpath.Path, has, wants []any) bool {
 		}
 		return true
 	}
+
 	if len(has) != len(wants) {
 		return false
 	}
+
 	for i, item := range wants {
 		s.compare(append(slices.Clip(at), fieldpath.IndexElement(i)), found{has[i], true}, item)
 	}
+
 	return true
 }
 
@@ -96,8 +104,10 @@ func named(items []any) bool {
 		if !ok || seen[name] {
 			return false
 		}
+
 		seen[name] = true
 	}
+
 	return true
 }
 
@@ -118,10 +128,12 @@ func sameQuantity(at fieldpath.Path, a, b any) bool {
 	}) {
 		return false
 	}
+
 	one, err := resource.ParseQuantity(printer{}.value(a))
 	if err != nil {
 		return false
 	}
+
 	other, err := resource.ParseQuantity(printer{}.value(b))
 	return err == nil && one.Cmp(other) == 0
 }

@@ -36,6 +36,7 @@ func (i Ignored) Trim(payload map[string]any, live *unstructured.Unstructured) m
 	if len(i.pointers) == 0 && len(i.managers) == 0 {
 		return payload
 	}
+
 	owners := ownersOf(live)
 	out := runtime.DeepCopyJSON(payload)
 	i.trimMap(out, live.Object, nil, owned{
@@ -52,14 +53,17 @@ func (i Ignored) covers(object any, path fieldpath.Path) bool {
 	if len(i.pointers) == 0 {
 		return false
 	}
+
 	var at pointer
 	for _, element := range path {
 		found, step, ok := child(object, element)
 		if !ok {
 			return false
 		}
+
 		at, object = append(at, step), found
 	}
+
 	return i.names(at)
 }
 
@@ -100,6 +104,7 @@ func (i Ignored) trimMap(fields map[string]any, live any, at pointer, owned owne
 			delete(fields, name)
 		}
 	}
+
 	return before > 0 && len(fields) == 0
 }
 
@@ -115,6 +120,7 @@ func (i Ignored) trim(value any, live found, at pointer, owned owned) (any, bool
 	if is {
 		return value, true
 	}
+
 	atomic := owned.all.Empty() && live.there && !above
 	switch value := value.(type) {
 	case map[string]any:
@@ -126,6 +132,7 @@ func (i Ignored) trim(value any, live found, at pointer, owned owned) (any, bool
 			return i.trimList(value, live.value, at, owned)
 		}
 	}
+
 	return i.trimLeaf(value, live, at, owned)
 }
 
@@ -133,7 +140,8 @@ func (i Ignored) trim(value any, live found, at pointer, owned owned) (any, bool
 func keeps(at pointer) (is, above bool) {
 	for _, p := range kept {
 		if len(at) <= len(p) && slices.Equal(p[:len(at)], at) {
-			is, above = is || len(at) == len(p), true
+			is = is || len(at) == len(p)
+			above = true
 		}
 	}
 	return is, above
@@ -145,11 +153,13 @@ func (i Ignored) trimList(items []any, live any, at pointer, owned owned) (any, 
 	left := make([]any, 0, len(items))
 	for n, item := range items {
 		element, known := elementFor(item, elements)
-		was, under := found{}, owned.at(fieldpath.IndexElement(-1)) // without an owner
+		was := found{}
+		under := owned.at(fieldpath.IndexElement(-1)) // without an owner
 		if known {
 			under = owned.at(element)
 			was.value, _, was.there = child(live, element)
 		}
+
 		keys := keysOf(item, elements)
 		stays, ok := i.trim(item, was, append(slices.Clip(at), strconv.Itoa(n)), under)
 		if !ok {
@@ -158,8 +168,10 @@ func (i Ignored) trimList(items []any, live any, at pointer, owned owned) (any, 
 		if fields, is := stays.(map[string]any); is {
 			maps.Copy(fields, keys)
 		}
+
 		left = append(left, stays)
 	}
+
 	return left, len(left) > 0
 }
 
@@ -184,6 +196,7 @@ func keysOf(item any, elements []fieldpath.PathElement) map[string]any {
 	if !ok {
 		return nil
 	}
+
 	keys := map[string]any{}
 	for _, element := range elements {
 		if element.Key == nil {
@@ -195,6 +208,7 @@ func keysOf(item any, elements []fieldpath.PathElement) map[string]any {
 			}
 		}
 	}
+
 	return keys
 }
 
@@ -231,12 +245,14 @@ func graft(into, from any, at pointer) any {
 	if len(at) == 0 {
 		return runtime.DeepCopyJSONValue(from)
 	}
+
 	switch into := into.(type) {
 	case map[string]any:
 		source, ok := from.(map[string]any)
 		if !ok && from != nil {
 			return into
 		}
+
 		below, has := source[at[0]]
 		_, had := into[at[0]]
 		switch {
@@ -252,5 +268,6 @@ func graft(into, from any, at pointer) any {
 			into[n] = graft(into[n], source[n], at[1:])
 		}
 	}
+
 	return into
 }

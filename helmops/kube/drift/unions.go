@@ -143,6 +143,7 @@ func unionsOf(kind schema.GroupKind) []choice {
 			out = append(out, u)
 		}
 	}
+
 	return out
 }
 
@@ -166,11 +167,13 @@ func (u choice) excludes(wants map[string]any, name string) bool {
 	if !u.has(name) {
 		return false
 	}
+
 	for other := range wants {
 		if other != name && u.has(other) {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -187,6 +190,7 @@ func (u choice) excludesByValue(wants map[string]any, name string) bool {
 			return true
 		}
 	}
+
 	return false
 }
 

@@ -36,6 +36,7 @@ func child(node any, element fieldpath.PathElement) (found any, step string, ok 
 		if element.FieldName == nil {
 			return nil, "", false
 		}
+
 		found, ok = node[*element.FieldName]
 		return found, *element.FieldName, ok
 	case []any:
@@ -70,6 +71,7 @@ func indexOf(list []any, element fieldpath.PathElement) int {
 				best = i
 			}
 		}
+
 		return best
 	}
 	return -1
@@ -81,6 +83,7 @@ func hasKey(item any, key value.FieldList) (complete, fits bool) {
 	if !ok {
 		return false, false
 	}
+
 	complete = true
 	for _, part := range key {
 		has, ok := fields[part.Name]
@@ -93,6 +96,7 @@ func hasKey(item any, key value.FieldList) (complete, fits bool) {
 			fits = true
 		}
 	}
+
 	return complete, fits
 }
 
@@ -116,14 +120,17 @@ func (p printer) value(of any) string {
 	if p.secret {
 		return masked
 	}
+
 	text, ok := of.(string)
 	if !ok {
 		encoded, err := json.Marshal(of)
 		if err != nil {
 			return ""
 		}
+
 		text = string(encoded)
 	}
+
 	return cut(printable(p.masked(text)), maxValue)
 }
 

@@ -57,10 +57,12 @@ func Assess(object *unstructured.Unstructured, jobs bool) Report {
 	if jobs && isJob(object) {
 		return assessJob(object)
 	}
+
 	result, err := status.Compute(object)
 	if err != nil {
 		return Report{State: InProgress, Message: "its status cannot be read", Quote: err.Error()}
 	}
+
 	message, quote := told(object, result.Message)
 	switch result.Status {
 	case status.CurrentStatus:
@@ -86,7 +88,8 @@ func isUnobserved(object *unstructured.Unstructured) bool {
 
 // isWorkload reports whether the status of an object always has an observedGeneration once its controller has seen it.
 func isWorkload(object *unstructured.Unstructured) bool {
-	kind, workloads := object.GroupVersionKind(), []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}
+	kind := object.GroupVersionKind()
+	workloads := []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}
 	return kind.Group == "apps" && slices.Contains(workloads, kind.Kind)
 }
 
@@ -97,6 +100,7 @@ func isServing(object *unstructured.Unstructured) bool {
 	if group != "apps" || object.GetDeletionTimestamp() != nil {
 		return false
 	}
+
 	var available int64
 	wants := int64(1)
 	switch object.GetKind() {
@@ -111,6 +115,7 @@ func isServing(object *unstructured.Unstructured) bool {
 	default:
 		return false
 	}
+
 	return available >= 1 && 2*available >= wants
 }
 
@@ -126,6 +131,7 @@ func assessJob(object *unstructured.Unstructured) Report {
 		if !ok || condition["status"] != "True" {
 			continue
 		}
+
 		switch condition["type"] {
 		case "Complete":
 			return Report{State: Current}
@@ -134,5 +140,6 @@ func assessJob(object *unstructured.Unstructured) Report {
 			return Report{State: Failed, Message: cmp.Or(reasonOf(condition), "the Job has failed"), Quote: quote}
 		}
 	}
+
 	return Report{State: InProgress, Message: "Job has not completed"}
 }

@@ -15,6 +15,7 @@ func assessAsHelm(object *unstructured.Unstructured, jobs bool) Report {
 	if object.GetDeletionTimestamp() != nil {
 		return Report{State: InProgress, Message: "is being deleted"}
 	}
+
 	judge := asHelm[object.GroupVersionKind().GroupKind()]
 	if isJob(object) && !jobs {
 		judge = nil
@@ -22,10 +23,12 @@ func assessAsHelm(object *unstructured.Unstructured, jobs bool) Report {
 	if judge == nil {
 		return Report{State: Current}
 	}
+
 	report := judge(object)
 	if report.State == InProgress {
 		report.Serving, report.Unobserved = isServing(object), isUnobserved(object)
 	}
+
 	return report
 }
 
@@ -88,6 +91,7 @@ func deploymentAsHelm(deployment *unstructured.Unstructured) Report {
 	if report := observed(deployment); report.State != Current {
 		return report
 	}
+
 	wanted := number(deployment, 1, "spec", "replicas")
 	old := number(deployment, 0, "status", "replicas") - number(deployment, 0, "status", "updatedReplicas")
 	ready := number(deployment, 0, "status", "readyReplicas") - max(0, old)
@@ -100,11 +104,13 @@ func mayLack(deployment *unstructured.Unstructured, wanted int64) int64 {
 	if strategy != "RollingUpdate" || wanted == 0 {
 		return 0
 	}
+
 	surge := share(deployment, wanted, true, "spec", "strategy", "rollingUpdate", "maxSurge")
 	lack := share(deployment, wanted, false, "spec", "strategy", "rollingUpdate", "maxUnavailable")
 	if surge == 0 && lack == 0 {
 		lack = 1
 	}
+
 	return min(lack, wanted)
 }
 
@@ -115,6 +121,7 @@ func statefulSetAsHelm(set *unstructured.Unstructured) Report {
 	if !rolls(set) {
 		return Report{State: Current}
 	}
+
 	wanted := number(set, 1, "spec", "replicas")
 	partition := number(set, 0, "spec", "updateStrategy", "rollingUpdate", "partition")
 	updated := enough(number(set, 0, "status", "updatedReplicas"), wanted-partition, "updated")
@@ -124,6 +131,7 @@ func statefulSetAsHelm(set *unstructured.Unstructured) Report {
 	if ready := number(set, 0, "status", "readyReplicas"); ready != wanted {
 		return readyIf(false, fmt.Sprintf("%d pods are ready, and %d are wanted", ready, wanted))
 	}
+
 	current, _, _ := unstructured.NestedString(set.Object, "status", "currentRevision")
 	update, _, _ := unstructured.NestedString(set.Object, "status", "updateRevision")
 	return readyIf(partition != 0 || current == update, "not all pods are of the new revision")
@@ -142,10 +150,12 @@ func daemonSetAsHelm(set *unstructured.Unstructured) Report {
 	if !rolls(set) {
 		return Report{State: Current}
 	}
+
 	wanted := number(set, 0, "status", "desiredNumberScheduled")
 	if updated := number(set, 0, "status", "updatedNumberScheduled"); updated != wanted {
 		return readyIf(false, fmt.Sprintf("%d of %d pods are updated", updated, wanted))
 	}
+
 	lack := share(set, wanted, true, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable")
 	return enough(number(set, 0, "status", "numberReady"), wanted-lack, "ready")
 }
@@ -157,11 +167,13 @@ func jobAsHelm(job *unstructured.Unstructured) Report {
 	if said.State == Failed {
 		return said
 	}
+
 	const defaultLimit = 6
 	failed := number(job, 0, "status", "failed")
 	if failed > number(job, defaultLimit, "spec", "backoffLimit") {
 		return Report{State: Failed, Message: fmt.Sprintf("%d pods of the Job have failed", failed)}
 	}
+
 	return enough(number(job, 0, "status", "succeeded"), number(job, 0, "spec", "completions"), "complete")
 }
 
@@ -173,7 +185,8 @@ func definitionAsHelm(definition *unstructured.Unstructured) Report {
 
 // observed is Current once the controller of a workload has seen its newest generation.
 func observed(object *unstructured.Unstructured) Report {
-	seen, is := number(object, 0, "status", "observedGeneration"), object.GetGeneration()
+	seen := number(object, 0, "status", "observedGeneration")
+	is := object.GetGeneration()
 	return readyIf(seen == is, fmt.Sprintf("its status is about generation %d, and it is at %d", seen, is))
 }
 
@@ -202,11 +215,13 @@ func share(object *unstructured.Unstructured, all int64, up bool, path ...string
 	if !has || err != nil || value == nil {
 		return 0
 	}
+
 	given := intstr.Parse(fmt.Sprint(value))
 	scaled, err := intstr.GetScaledValueFromIntOrPercent(&given, int(all), up)
 	if err != nil {
 		return all
 	}
+
 	return int64(scaled)
 }
 

@@ -41,6 +41,7 @@ func Judge(objects []Observed) Verdict {
 		if report.State == Current {
 			continue
 		}
+
 		verdict.Serving = verdict.Serving && report.Serving
 		verdict.Failed = verdict.Failed || report.State == Failed
 		verdict.Unhealthy = append(verdict.Unhealthy, v1beta1.ObjectHealth{
@@ -48,6 +49,7 @@ func Judge(objects []Observed) Verdict {
 			State: string(report.State), Message: report.Message,
 		})
 	}
+
 	slices.SortStableFunc(verdict.Unhealthy, func(a, b v1beta1.ObjectHealth) int {
 		return cmp.Or(
 			cmp.Compare(a.State, b.State), cmp.Compare(a.Kind, b.Kind),

@@ -14,19 +14,23 @@ func PodCause(pod *corev1.Pod) string {
 	if pod.Status.Phase == corev1.PodSucceeded {
 		return ""
 	}
+
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
 			return "cannot be scheduled: " + c.Message
 		}
 	}
+
 	if pod.Status.Reason == "Evicted" {
 		return "evicted: " + pod.Status.Message
 	}
+
 	for _, s := range Containers(pod) {
 		if cause := containerCause(s); cause != "" {
 			return fmt.Sprintf("container %s: %s", s.Name, cause)
 		}
 	}
+
 	return ""
 }
 
@@ -43,6 +47,7 @@ func containerCause(s corev1.ContainerStatus) string {
 			exit += fmt.Sprintf(", restarts: %d", s.RestartCount)
 		}
 	}
+
 	waiting := s.State.Waiting
 	switch {
 	case s.Ready && exit != "":
@@ -54,6 +59,7 @@ func containerCause(s corev1.ContainerStatus) string {
 	case waiting.Message != "" && waiting.Reason != "CrashLoopBackOff":
 		return waiting.Reason + ": " + waiting.Message
 	}
+
 	return waiting.Reason
 }
 
@@ -62,7 +68,8 @@ func containerCause(s corev1.ContainerStatus) string {
 func EndedBadly(s corev1.ContainerStatus) (ended *corev1.ContainerStateTerminated, previous bool) {
 	ended = s.State.Terminated
 	if ended == nil {
-		ended, previous = s.LastTerminationState.Terminated, true
+		ended = s.LastTerminationState.Terminated
+		previous = true
 	}
 	if ended == nil || ended.ExitCode == 0 && ended.Signal == 0 {
 		return nil, false

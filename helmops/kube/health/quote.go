@@ -34,6 +34,7 @@ func told(object *unstructured.Unstructured, text string) (message, quote string
 	if text != "" && !repeats(conditions, text) {
 		return text, ""
 	}
+
 	for _, d := range decisive {
 		for _, status := range d.statuses {
 			if condition := find(conditions, d.conditionType, status); condition != nil {
@@ -41,6 +42,7 @@ func told(object *unstructured.Unstructured, text string) (message, quote string
 			}
 		}
 	}
+
 	return "it is not ready", text
 }
 

@@ -37,10 +37,12 @@ func NewRules(exprs []v1beta1.HealthCheckExpr) (*Rules, error) {
 	if len(exprs) == 0 {
 		return nil, nil
 	}
+
 	content, err := json.Marshal(exprs)
 	if err != nil {
 		return nil, fmt.Errorf("spec.healthCheckExprs: %w", err)
 	}
+
 	sum := sha256.Sum256(content)
 	out := &Rules{byKind: map[schema.GroupKind]rule{}, digest: hex.EncodeToString(sum[:])}
 	for i, given := range exprs {
@@ -49,6 +51,7 @@ func NewRules(exprs []v1beta1.HealthCheckExpr) (*Rules, error) {
 		if err != nil || version.Version == "" {
 			return nil, fmt.Errorf("%s.apiVersion: %q is not GROUP/VERSION or VERSION", field, given.APIVersion)
 		}
+
 		kind := schema.GroupKind{Group: version.Group, Kind: given.Kind}
 		if MetadataOnly(kind) {
 			return nil, fmt.Errorf("%s: a %s is healthy as soon as it exists; its content is not watched and cannot be judged", field, given.Kind)
@@ -56,12 +59,15 @@ func NewRules(exprs []v1beta1.HealthCheckExpr) (*Rules, error) {
 		if _, twice := out.byKind[kind]; twice {
 			return nil, fmt.Errorf("%s: there is an expression for %s already", field, kind)
 		}
+
 		judge, err := compileRule(given, field)
 		if err != nil {
 			return nil, err
 		}
+
 		out.byKind[kind] = judge
 	}
+
 	return out, nil
 }
 
@@ -70,7 +76,8 @@ func NewRules(exprs []v1beta1.HealthCheckExpr) (*Rules, error) {
 func (r *Rules) AsHelm() *Rules {
 	out := Rules{asHelm: true, digest: "helm"}
 	if r != nil {
-		out.byKind, out.digest = r.byKind, "helm "+r.digest
+		out.byKind = r.byKind
+		out.digest = "helm " + r.digest
 	}
 	return &out
 }
@@ -80,6 +87,7 @@ func compileRule(given v1beta1.HealthCheckExpr, field string) (out rule, err err
 	if err != nil {
 		return rule{}, err
 	}
+
 	for _, part := range []struct {
 		name, text string
 		into       **cel.Program
@@ -94,6 +102,7 @@ func compileRule(given v1beta1.HealthCheckExpr, field string) (out rule, err err
 			return rule{}, fmt.Errorf("%s.%s cannot be used: %w", field, part.name, err)
 		}
 	}
+
 	return out, nil
 }
 
@@ -129,6 +138,7 @@ func (r *Rules) Assess(object *unstructured.Unstructured, jobs bool) Report {
 	if r == nil {
 		return Assess(object, jobs)
 	}
+
 	judge, is := r.byKind[object.GroupVersionKind().GroupKind()]
 	switch {
 	case !is && r.asHelm:
@@ -136,14 +146,17 @@ func (r *Rules) Assess(object *unstructured.Unstructured, jobs bool) Report {
 	case !is:
 		return Assess(object, jobs)
 	}
+
 	if object.GetDeletionTimestamp() != nil {
 		return Report{State: InProgress, Message: "is being deleted"}
 	}
+
 	observed, has, _ := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
 	if has && observed != object.GetGeneration() {
 		message := fmt.Sprintf("its status is about generation %d, and it is at %d", observed, object.GetGeneration())
 		return Report{State: InProgress, Message: message, Unobserved: true}
 	}
+
 	return judge.assess(object)
 }
 
@@ -154,15 +167,18 @@ func (r rule) assess(object *unstructured.Unstructured) Report {
 			given[name] = map[string]any{}
 		}
 	}
+
 	var silent error
 	holds := func(program *cel.Program) bool {
 		if program == nil {
 			return false
 		}
+
 		is, err := program.Holds(context.Background(), given) // it has a time of its own
 		if err != nil && silent == nil {
 			silent = err
 		}
+
 		return is
 	}
 	switch {

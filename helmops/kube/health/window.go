@@ -39,14 +39,17 @@ type Window struct {
 func (w *Window) Observe(v Verdict, badSince, now time.Time) {
 	objects := identify(v.Unhealthy)
 	if !w.observed || w.objects != objects {
-		w.objects, w.changed = objects, now
+		w.objects = objects
+		w.changed = now
 	}
+
 	if !w.observed || w.healthy != v.Healthy() {
 		w.healthy, w.since = v.Healthy(), now
 		if !w.observed && !w.healthy && !badSince.IsZero() {
 			w.since = badSince
 		}
 	}
+
 	w.observed = true
 }
 

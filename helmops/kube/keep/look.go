@@ -54,10 +54,12 @@ func (l Look) definition(ctx context.Context, live *unstructured.Unstructured) F
 		f.Unseen = []string{"none of its versions is served"}
 		return f
 	}
+
 	err := l.list(ctx, resource, "", &f)
 	if err != nil {
 		f.Unseen = append(f.Unseen, unseen(resource, err))
 	}
+
 	return f
 }
 
@@ -68,6 +70,7 @@ func (l Look) namespace(ctx context.Context, name string) Found {
 		f.Unseen = []string{"the kinds of the cluster"}
 		return f
 	}
+
 	for _, resource := range resources {
 		err := l.list(ctx, resource, name, &f)
 		if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
@@ -77,6 +80,7 @@ func (l Look) namespace(ctx context.Context, name string) Found {
 			f.Unseen = append(f.Unseen, unseen(resource, err))
 		}
 	}
+
 	return f
 }
 
@@ -88,14 +92,17 @@ func (l Look) list(ctx context.Context, resource schema.GroupVersionResource, in
 		if err != nil {
 			return err
 		}
+
 		found := f.Count
 		for i := range list.Items {
 			l.add(&list.Items[i], resource.GroupResource(), in != "", f)
 		}
+
 		options.Continue = list.Continue
 		if options.Continue == "" {
 			return nil
 		}
+
 		if f.Count > found {
 			if more := list.GetRemainingItemCount(); more != nil {
 				f.Count += int(*more)
@@ -114,6 +121,7 @@ func (l Look) add(o *metav1.PartialObjectMetadata, resource schema.GroupResource
 	if l.Goes != nil && l.Goes(resource, o.Namespace, o.Name) {
 		return
 	}
+
 	name := o.Name
 	if o.Namespace != "" {
 		name = o.Namespace + "/" + name
@@ -121,6 +129,7 @@ func (l Look) add(o *metav1.PartialObjectMetadata, resource schema.GroupResource
 	if resource == claims {
 		f.Claims = append(f.Claims, name)
 	}
+
 	f.Count++
 	if len(f.Objects) <= maxNamed {
 		f.Objects = append(f.Objects, resource.String()+" "+name)
@@ -172,5 +181,6 @@ func ServedBy(live *unstructured.Unstructured) (schema.GroupVersionResource, boo
 			return schema.GroupVersionResource{Group: group, Version: name, Resource: plural}, true
 		}
 	}
+
 	return schema.GroupVersionResource{}, false
 }

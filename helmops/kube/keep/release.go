@@ -57,10 +57,12 @@ func release(
 	if len(annotations) > 0 {
 		metadata["annotations"] = annotations
 	}
+
 	body, err := json.Marshal(map[string]any{"metadata": metadata})
 	if err != nil {
 		return err
 	}
+
 	_, err = client.Patch(ctx, live.GetName(), types.MergePatchType, body, metav1.PatchOptions{FieldManager: "fairlead"})
 	return err
 }

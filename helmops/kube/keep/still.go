@@ -38,6 +38,7 @@ func (o Objects) taken(ctx context.Context, object v1beta1.KeptObject) bool {
 	if err != nil {
 		return meta.IsNoMatchError(err)
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	resource := o.Dynamic.Resource(mapping.Resource)
@@ -45,9 +46,11 @@ func (o Objects) taken(ctx context.Context, object v1beta1.KeptObject) bool {
 	if object.Namespace != "" {
 		client = resource.Namespace(object.Namespace)
 	}
+
 	live, err := client.Get(ctx, object.Name, metav1.GetOptions{})
 	if err != nil {
 		return apierrors.IsNotFound(err)
 	}
+
 	return Owned(live)
 }

@@ -34,6 +34,7 @@ func newFormIndex(texts []string) formIndex {
 	for _, text := range texts {
 		all = append(all, forms(text)...)
 	}
+
 	slices.SortFunc(all, func(a, b form) int {
 		if order := strings.Compare(a.text, b.text); order != 0 || a.base64 == b.base64 {
 			return order
@@ -41,6 +42,7 @@ func newFormIndex(texts []string) formIndex {
 		if a.base64 {
 			return -1
 		}
+
 		return 1
 	})
 	all = slices.CompactFunc(all, func(a, b form) bool { return a.text == b.text })
@@ -51,8 +53,10 @@ func newFormIndex(texts []string) formIndex {
 		for parent >= 0 && !strings.HasPrefix(f.text, all[parent].text) {
 			parent = x.parents[parent]
 		}
+
 		x.parents[i] = parent
 	}
+
 	return x
 }
 
@@ -63,16 +67,20 @@ func (x formIndex) find(text string) []span {
 		if _, is := x.begins[[2]byte{text[at], text[at+1]}]; !is {
 			continue
 		}
+
 		f := x.longest(text[at:])
 		if f == nil {
 			continue
 		}
+
 		s := span{at, at + len(f.text)}
 		if f.base64 {
 			s = widened(text, s)
 		}
+
 		found = append(found, s)
 	}
+
 	return merged(append(found, x.cuts(text)...))
 }
 
@@ -83,6 +91,7 @@ func (x formIndex) longest(text string) *form {
 	if at < 0 {
 		return nil
 	}
+
 	same := common(x.forms[at].text, text)
 	for at >= 0 && len(x.forms[at].text) > same {
 		at = x.parents[at]
@@ -90,6 +99,7 @@ func (x formIndex) longest(text string) *form {
 	if at < 0 {
 		return nil
 	}
+
 	return &x.forms[at]
 }
 
@@ -115,11 +125,14 @@ func (x formIndex) cuts(text string) []span {
 		if s, is := x.cut(text, at+next, minMasked); is {
 			found = append(found, s)
 		}
+
 		at += next + width
 	}
+
 	if s, is := x.cut(text, len(text), minCutAtEnd); is {
 		found = append(found, s)
 	}
+
 	return found
 }
 
@@ -134,10 +147,12 @@ func ellipsis(text string) (at, width int) {
 	case at < 0:
 		return -1, 0
 	}
+
 	width = len(dots)
 	for at+width < len(text) && text[at+width] == '.' {
 		width++
 	}
+
 	return at, width
 }
 
@@ -150,16 +165,19 @@ func (x formIndex) cut(text string, end, least int) (span, bool) {
 	if at := torn.FindStringIndex(text[max(0, end-16):end]); at != nil {
 		end = max(0, end-16) + at[0]
 	}
+
 	for begin := max(0, end-maxCut); begin <= end-least; begin++ {
 		if _, is := x.begins[[2]byte{text[begin], text[begin+1]}]; !is {
 			continue
 		}
+
 		part := text[begin:end]
 		at := sort.Search(len(x.forms), func(i int) bool { return x.forms[i].text >= part })
 		if at < len(x.forms) && strings.HasPrefix(x.forms[at].text, part) {
 			return span{begin, whole}, true
 		}
 	}
+
 	return span{}, false
 }
 
@@ -171,9 +189,11 @@ func widened(text string, s span) span {
 	if s.end < len(text) && isBase64(text[s.end]) {
 		s.end++
 	}
+
 	for s.end < len(text) && text[s.end] == '=' {
 		s.end++
 	}
+
 	return s
 }
 
@@ -191,7 +211,9 @@ func merged(all []span) []span {
 			out[last].end = max(out[last].end, s.end)
 			continue
 		}
+
 		out = append(out, s)
 	}
+
 	return out
 }

@@ -39,6 +39,7 @@ func forms(secret string) []form {
 	if len(secret) < minMasked {
 		return quotedForms(secret)
 	}
+
 	var found []form
 	for _, text := range []string{secret, strings.ToUpper(secret), strings.ToLower(secret)} {
 		found = append(found, form{text: text})
@@ -47,22 +48,27 @@ func forms(secret string) []form {
 			if once == text {
 				continue
 			}
+
 			for _, twice := range quotings(once) {
 				found = append(found, form{text: twice})
 			}
 		}
 	}
+
 	for _, text := range escapes(secret) {
 		found = append(found, form{text: text})
 	}
+
 	digits := hex.EncodeToString([]byte(secret))
 	found = append(found, form{text: digits}, form{text: strings.ToUpper(digits)})
 	if len(secret) <= maxListed {
 		found = append(found, form{text: listed(secret)})
 	}
+
 	for _, text := range base64Forms(secret) {
 		found = append(found, form{text: text, base64: true})
 	}
+
 	return slices.DeleteFunc(found, func(f form) bool { return len(f.text) < minMasked })
 }
 
@@ -88,6 +94,7 @@ func quotings(text string) []string {
 			found = append(found, unquoted(strings.TrimSuffix(encoded.String(), "\n")))
 		}
 	}
+
 	slices.Sort(found)
 	return slices.Compact(found)
 }
@@ -144,9 +151,11 @@ func base64Forms(secret string) []string {
 		if begin >= end {
 			continue
 		}
+
 		standard := encoded[begin:end]
 		found = append(found, standard, strings.NewReplacer("+", "-", "/", "_").Replace(standard))
 	}
+
 	return found
 }
 
@@ -157,16 +166,19 @@ func wrapped(text string) []any {
 	if len(text) > maxWrapped || len(text) < 2*minMasked {
 		return nil
 	}
+
 	if decoded, err := base64.StdEncoding.DecodeString(text); err == nil && readable(decoded) {
 		_, password, _ := strings.Cut(string(decoded), ":") // user:password, as HTTP and registries have it
 		return []any{string(decoded), password}
 	}
+
 	if text[0] == '{' {
 		var object map[string]any
 		if json.Unmarshal([]byte(text), &object) == nil {
 			return []any{object}
 		}
 	}
+
 	if strings.Contains(text, "://") && !strings.Contains(text, "\n") {
 		if address, err := url.Parse(text); err == nil && address.User != nil {
 			if password, is := address.User.Password(); is {
@@ -174,6 +186,7 @@ func wrapped(text string) []any {
 			}
 		}
 	}
+
 	return nil
 }
 

@@ -57,12 +57,14 @@ func newMask(texts []string) Mask {
 	if len(texts) == 0 {
 		return Mask{}
 	}
+
 	slices.Sort(texts)
 	texts = slices.Compact(texts)
 	size := 0
 	for _, text := range texts {
 		size += len(text)
 	}
+
 	return Mask{&secrets{texts: texts, tooMany: len(texts) > maxSecrets || size > maxSecretBytes}}
 }
 
@@ -86,11 +88,13 @@ func (m Mask) Apply(text string) string {
 	case m.secrets.tooMany:
 		return withheld
 	}
+
 	m.secrets.once.Do(func() { m.secrets.index = newFormIndex(m.secrets.texts) })
 	spans := m.secrets.index.find(text)
 	if len(spans) == 0 {
 		return text
 	}
+
 	var out strings.Builder
 	end := 0
 	for _, s := range spans {
@@ -98,6 +102,7 @@ func (m Mask) Apply(text string) string {
 		out.WriteString(hidden)
 		end = s.end
 	}
+
 	out.WriteString(text[end:])
 	return out.String()
 }

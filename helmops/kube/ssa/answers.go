@@ -32,12 +32,14 @@ func Join(failures []error) error {
 			failed = append(failed, err)
 		}
 	}
+
 	switch len(failed) {
 	case 0:
 		return nil
 	case 1:
 		return failed[0]
 	}
+
 	texts := make([]string, 0, maxNamed+1)
 	for _, err := range failed[:min(len(failed), maxNamed)] {
 		texts = append(texts, err.Error())
@@ -45,6 +47,7 @@ func Join(failures []error) error {
 	if len(failed) > maxNamed {
 		texts = append(texts, fmt.Sprintf("and %d more", len(failed)-maxNamed))
 	}
+
 	return &joinedError{text: strings.Join(texts, "; "), all: failed}
 }
 

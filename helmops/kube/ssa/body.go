@@ -21,10 +21,12 @@ func ApplyBody(wanted *unstructured.Unstructured) ([]byte, error) {
 	if kind := wanted.GroupVersionKind(); kind.Group == "" && kind.Kind == "Secret" {
 		content = withoutStringData(content)
 	}
+
 	if _, has := content["status"]; has {
 		content = maps.Clone(content)
 		delete(content, "status")
 	}
+
 	return json.Marshal(content)
 }
 
@@ -47,20 +49,24 @@ func textual(wanted *unstructured.Unstructured) map[string]any {
 	if kind.Group != "" || kind.Kind != "ConfigMap" && kind.Kind != "Secret" {
 		return wanted.Object
 	}
+
 	out := maps.Clone(wanted.Object)
 	for _, field := range []string{"data", "stringData", "binaryData"} {
 		entries, ok := out[field].(map[string]any)
 		if !ok {
 			continue
 		}
+
 		entries = maps.Clone(entries)
 		for key, value := range entries {
 			if value == nil {
 				entries[key] = ""
 			}
 		}
+
 		out[field] = entries
 	}
+
 	return out
 }
 
@@ -84,6 +90,7 @@ func denulled(value any) any {
 		for _, item := range value {
 			out = append(out, denulled(item))
 		}
+
 		return out
 	default:
 		return value
@@ -96,17 +103,21 @@ func withoutStringData(secret map[string]any) map[string]any {
 	if !ok {
 		return secret
 	}
+
 	data := map[string]any{}
 	if had, ok := secret["data"].(map[string]any); ok {
 		data = maps.Clone(had)
 	}
+
 	for key, value := range text {
 		s, ok := value.(string)
 		if !ok {
 			return secret // the API server says what is wrong with it
 		}
+
 		data[key] = base64.StdEncoding.EncodeToString([]byte(s))
 	}
+
 	out := maps.Clone(secret)
 	delete(out, "stringData")
 	out["data"] = data

@@ -35,9 +35,11 @@ type InvalidObjectsError struct {
 
 // Error implements error.
 func (e *InvalidObjectsError) Error() string {
-	named, more := e.Objects, ""
+	named := e.Objects
+	more := ""
 	if len(named) > maxNamed {
-		named, more = named[:maxNamed], fmt.Sprintf("; and %d more", len(e.Objects)-maxNamed)
+		named = named[:maxNamed]
+		more = fmt.Sprintf("; and %d more", len(e.Objects)-maxNamed)
 	}
 	return fmt.Sprintf("the API server would refuse %d of %d objects: %s", len(e.Objects), e.Of, strings.Join(named, "; ")+more)
 }
@@ -83,6 +85,7 @@ func (r *ObjectError) Decided() bool {
 	if !errors.As(r.Cause, &status) {
 		return false
 	}
+
 	switch code := status.Status().Code; code {
 	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
 		return false
@@ -114,6 +117,7 @@ func unquote(message string, secret bool) string {
 	if !is {
 		return message
 	}
+
 	end, scalar := quotation(quoted)
 	detail, separated := strings.CutPrefix(quoted[end:], ": ")
 	switch {

@@ -77,6 +77,7 @@ func (r Requests) written(request *rest.Request, dryRun bool) *rest.Request {
 	if dryRun {
 		request.Param("dryRun", metav1.DryRunAll)
 	}
+
 	return request
 }
 
@@ -86,13 +87,16 @@ func decoded(result rest.Result) (Answer, error) {
 	if err := result.Error(); err != nil {
 		return Answer{}, err
 	}
+
 	raw, err := result.Raw()
 	if err != nil {
 		return Answer{}, err
 	}
+
 	out := &unstructured.Unstructured{}
 	if err := out.UnmarshalJSON(raw); err != nil {
 		return Answer{}, errors.New("the API server's answer is not an object")
 	}
+
 	return Answer{Object: out, Warnings: result.Warnings()}, nil
 }

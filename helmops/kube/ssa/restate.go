@@ -22,12 +22,14 @@ func IsUnconvertible(err error) bool {
 	if err == nil {
 		return false
 	}
+
 	text := err.Error()
 	for _, part := range unconvertible {
 		if strings.Contains(text, part) {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -36,17 +38,21 @@ func IsUnconvertible(err error) bool {
 // fails with a conflict when the object has changed.
 func RestatePatch(live *unstructured.Unstructured) ([]byte, error) {
 	version := live.GroupVersionKind().GroupVersion()
-	entries, changed := live.GetManagedFields(), false
+	entries := live.GetManagedFields()
+	changed := false
 	for at := range entries {
 		of, err := schema.ParseGroupVersion(entries[at].APIVersion)
 		if err != nil || of == version {
 			continue
 		}
+
 		entries[at].APIVersion, changed = version.String(), true
 	}
+
 	if !changed {
 		return nil, nil
 	}
+
 	type operation struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`

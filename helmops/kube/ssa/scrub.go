@@ -25,6 +25,7 @@ func typedWords(message string) string {
 	if at == nil {
 		return ""
 	}
+
 	rest := strings.TrimPrefix(message[at[1]:], ": ")
 	rest = strings.TrimPrefix(rest, "errors:")
 	var fields []string
@@ -34,6 +35,7 @@ func typedWords(message string) string {
 	if len(fields) == 0 {
 		return message[at[0]:at[1]]
 	}
+
 	return message[at[0]:at[1]] + ": " + strings.Join(fields, ", ")
 }
 

@@ -39,6 +39,7 @@ func TypeFaults(err error, content map[string]any) []TypeFault {
 	if err == nil {
 		return nil
 	}
+
 	text := err.Error()
 	var faults []TypeFault
 	if head := typedHead.FindStringIndex(text); head != nil {
@@ -46,11 +47,14 @@ func TypeFaults(err error, content map[string]any) []TypeFault {
 		for _, found := range applied.FindAllStringSubmatch(rest, maxTyped) {
 			faults = append(faults, TypeFault{Path: located(found[1], content), Is: typeOf(found[3]), Must: schemaType(found[2])})
 		}
+
 		return faults
 	}
+
 	if found := decodedInto.FindStringSubmatch(text); found != nil {
 		return []TypeFault{{Path: found[2], Is: jsonType(found[1]), Must: goType(found[3])}}
 	}
+
 	return nil
 }
 
@@ -79,6 +83,7 @@ func NewTypeFault(path string, value any, must string) TypeFault {
 	case nil:
 		is = "empty"
 	}
+
 	return TypeFault{Path: path, Is: is, Must: must}
 }
 
@@ -115,6 +120,7 @@ func located(path string, content map[string]any) string {
 			path = path[end+1:]
 			continue
 		}
+
 		path = path[1:] // the dot
 		end := strings.IndexAny(path, ".[")
 		if end < 0 {
@@ -123,11 +129,13 @@ func located(path string, content map[string]any) string {
 		if out.Len() > 0 {
 			out.WriteByte('.')
 		}
+
 		out.WriteString(path[:end])
 		fields, _ := node.(map[string]any)
 		node = fields[path[:end]]
 		path = path[end:]
 	}
+
 	return out.String()
 }
 
@@ -138,11 +146,13 @@ func item(keys string, node any) (place string, found any) {
 	if n, err := strconv.Atoi(keys); err == nil && n < len(items) && n >= 0 {
 		return keys, items[n]
 	}
+
 	for n, one := range items {
 		if fields, ok := one.(map[string]any); ok && hasKeys(fields, keys) {
 			return strconv.Itoa(n), one
 		}
 	}
+
 	return "…", nil
 }
 
@@ -153,6 +163,7 @@ func hasKeys(fields map[string]any, keys string) bool {
 		if is && strconv.Quote(text) != value {
 			return false
 		}
+
 		if _, there := fields[name]; !is && (there || name == "name") {
 			if number, whole := fields[name].(int64); !whole || strconv.FormatInt(number, 10) != value {
 				return false
@@ -205,6 +216,7 @@ func typeOf(printed string) string {
 	if value == "" {
 		value = printed
 	}
+
 	switch {
 	case strings.HasPrefix(value, `"`):
 		return aString

@@ -52,6 +52,7 @@ func words(err error, secret bool) string {
 	if faults := TypeFaults(err, nil); len(faults) > 0 && (!secret || byField(err)) {
 		return faultWords(faults)
 	}
+
 	var answer apierrors.APIStatus
 	switch isAnswer := errors.As(err, &answer); {
 	case isAnswer && secret:
@@ -69,12 +70,14 @@ func fieldsOf(err error) []metav1.StatusCause {
 	if !errors.As(err, &answer) || answer.Status().Details == nil {
 		return nil
 	}
+
 	var fields []metav1.StatusCause
 	for _, cause := range answer.Status().Details.Causes {
 		if cause.Field != "" && cause.Field != "<nil>" {
 			fields = append(fields, cause)
 		}
 	}
+
 	return fields
 }
 
@@ -164,20 +167,24 @@ func secretWords(answer metav1.Status) string {
 			return found
 		}
 	}
+
 	if typed := typedWords(answer.Message); typed != "" {
 		return typed
 	}
+
 	for _, known := range unreadable {
 		if known.text.MatchString(answer.Message) {
 			return known.words
 		}
 	}
+
 	if unknown := unknownField.FindString(answer.Message); unknown != "" {
 		return unknown
 	}
 	if fields := fieldsOf(&apierrors.StatusError{ErrStatus: answer}); len(fields) > 0 {
 		return fieldWords(fields, true)
 	}
+
 	return fmt.Sprintf("the API server answers %d (%s); its message is left out, because it may quote the Secret", answer.Code, answer.Reason)
 }
 

@@ -42,9 +42,11 @@ func (w Writer) Apply(body []byte, dryRun bool) (*unstructured.Unstructured, err
 	case dryRun:
 		return w.Send(types.MergePatchType, body, true)
 	}
+
 	if err := w.restate(); err != nil {
 		return nil, err
 	}
+
 	return w.Send(types.ApplyPatchType, body, false)
 }
 
@@ -57,6 +59,7 @@ func (w Writer) restate() error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", w.Name, err)
 	}
+
 	patch, err := RestatePatch(live)
 	if err == nil && patch != nil {
 		_, err = w.Send(types.JSONPatchType, patch, false)
@@ -64,6 +67,7 @@ func (w Writer) restate() error {
 	if err != nil {
 		return fmt.Errorf("bringing the owners of the fields of %s to version %s: %w", w.Name, w.Version, w.reworded(err))
 	}
+
 	return nil
 }
 
@@ -73,10 +77,12 @@ func (w Writer) Leftovers(body []byte, cause error) (live *unstructured.Unstruct
 	if !apierrors.IsInvalid(cause) {
 		return nil, drift.Leftovers{}, nil
 	}
+
 	sent := &unstructured.Unstructured{}
 	if err := sent.UnmarshalJSON(body); err != nil {
 		return nil, drift.Leftovers{}, fmt.Errorf("encoding %s: %w", w.Name, err)
 	}
+
 	live, err = w.Live()
 	if apierrors.IsNotFound(err) {
 		return nil, drift.Leftovers{}, nil
@@ -84,10 +90,12 @@ func (w Writer) Leftovers(body []byte, cause error) (live *unstructured.Unstruct
 	if err != nil {
 		return nil, drift.Leftovers{}, fmt.Errorf("reading %s: %w", w.Name, err)
 	}
+
 	left = drift.LeftoversOf(live, sent.Object)
 	if !left.Explain(cause) {
 		return live, drift.Leftovers{}, nil
 	}
+
 	return live, left, nil
 }
 
@@ -102,16 +110,19 @@ func (w Writer) ClaimLeftovers(
 		if err != nil || left.Empty() {
 			return err
 		}
+
 		patch, err := left.Patch(live, w.Manager)
 		if err != nil {
 			return err
 		}
+
 		was = live
 		return w.Claim(patch)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("taking over fields of %s that exclude what is applied: %w", w.Name, w.reworded(err))
 	}
+
 	return was, nil
 }
 

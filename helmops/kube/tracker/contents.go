@@ -69,10 +69,12 @@ func (c *contents) set(r *reduced) []change {
 	if c.over || ok && r.entry.ResourceVersion < old.ResourceVersion {
 		return nil
 	}
+
 	entry := r.entry.after(old)
 	if ok && entry.equal(*old) {
 		return nil
 	}
+
 	c.putLocked(r.key, &entry)
 	return []change{{r.key, old, &entry}}
 }
@@ -80,7 +82,8 @@ func (c *contents) set(r *reduced) []change {
 // after is the entry with what is remembered of our own writes to the same object.
 func (e Entry) after(old *Entry) Entry {
 	if old != nil && old.UID == e.UID {
-		e.Applied, e.Payload = old.Applied, old.Payload
+		e.Applied = old.Applied
+		e.Payload = old.Payload
 	}
 	return e
 }
@@ -94,6 +97,7 @@ func (c *contents) remove(k key, version uint64) []change {
 	if !ok || version < old.ResourceVersion {
 		return nil // it was recreated since
 	}
+
 	c.held -= sizeOf(k, old)
 	delete(c.entries, k)
 	return []change{{k, old, nil}}
@@ -106,6 +110,7 @@ func (c *contents) replace(list []*reduced, version uint64) (changed []change) {
 	if c.over {
 		return nil
 	}
+
 	old := c.entries
 	if version < c.seen {
 		old = nil // the cluster was restored from a backup: what is known is of another history
@@ -113,29 +118,37 @@ func (c *contents) replace(list []*reduced, version uint64) (changed []change) {
 			changed = append(changed, change{k, entry, nil})
 		}
 	}
-	c.entries, c.seen, c.synced, c.held = make(map[key]*Entry, len(list)), version, true, 0
+
+	c.entries = make(map[key]*Entry, len(list))
+	c.seen = version
+	c.synced = true
+	c.held = 0
 	for k, entry := range old {
 		if entry.ResourceVersion > version {
 			c.putLocked(k, entry)
 		}
 	}
+
 	for _, r := range list {
 		before := old[r.key]
 		if before != nil && r.entry.ResourceVersion < before.ResourceVersion {
 			c.putLocked(r.key, before)
 			continue
 		}
+
 		entry := r.entry.after(before)
 		c.putLocked(r.key, &entry)
 		if before == nil || !before.equal(entry) {
 			changed = append(changed, change{r.key, before, &entry})
 		}
 	}
+
 	for k, entry := range old {
 		if c.entries[k] == nil {
 			changed = append(changed, change{k, entry, nil})
 		}
 	}
+
 	return changed
 }
 
@@ -153,18 +166,24 @@ func (c *contents) wrote(r *reduced, payload uint64, complete bool) []change {
 	case old != nil && r.entry.ResourceVersion < old.ResourceVersion && r.entry.UID != old.UID:
 		return nil // another client deleted and recreated it
 	}
+
 	entry := r.entry
 	switch {
 	case old == nil || old.UID != entry.UID:
 	case entry.ResourceVersion < old.ResourceVersion:
 		entry = *old
 	case !complete && entry.Generation == old.Generation:
-		entry.Ready, entry.Complete, entry.verdicts = old.Ready, old.Complete, old.verdicts
+		entry.Ready = old.Ready
+		entry.Complete = old.Complete
+		entry.verdicts = old.verdicts
 	}
-	entry.Applied, entry.Payload = r.entry.Ownership, payload
+
+	entry.Applied = r.entry.Ownership
+	entry.Payload = payload
 	if old != nil && old.equal(entry) {
 		return nil
 	}
+
 	c.putLocked(r.key, &entry)
 	return []change{{r.key, old, &entry}}
 }
@@ -183,6 +202,10 @@ func (c *contents) clear() (gone []change) {
 	for k, entry := range c.entries {
 		gone = append(gone, change{k, entry, nil})
 	}
-	c.entries, c.synced, c.over, c.held = nil, false, true, 0
+
+	c.entries = nil
+	c.synced = false
+	c.over = true
+	c.held = 0
 	return gone
 }

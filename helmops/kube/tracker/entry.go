@@ -91,6 +91,7 @@ func (s Scope) reduce(object *unstructured.Unstructured) Entry {
 		subresource, _ := field["subresource"].(string)
 		owners.add(manager, operation, subresource, func() any { return field["fieldsV1"] })
 	}
+
 	owners.tell(&entry)
 	return entry
 }
@@ -113,9 +114,11 @@ func (s Scope) reduceMetadata(object *metav1.PartialObjectMetadata) Entry {
 			if field.FieldsV1 == nil || json.Unmarshal(field.FieldsV1.GetRawBytes(), &tree) != nil {
 				return nil
 			}
+
 			return tree
 		})
 	}
+
 	owners.tell(&entry)
 	return entry
 }
@@ -147,7 +150,9 @@ func (o *owners) add(manager, operation, subresource string, fields func() any) 
 }
 
 func (o *owners) tell(e *Entry) {
-	e.Ownership, e.Legacy, e.Autoscaled = o.applied, o.legacy, o.autoscaled
+	e.Ownership = o.applied
+	e.Legacy = o.legacy
+	e.Autoscaled = o.autoscaled
 	if e.Ownership == 0 {
 		e.Ownership = o.updated
 	}

@@ -41,6 +41,7 @@ func Follow(
 		case err == nil:
 			continue
 		}
+
 		f.fault = err
 		if !pause(ctx, max(f.backOff.Step(), asked(err))) {
 			return f.interrupted(ctx, err)
@@ -67,13 +68,16 @@ func (f *follower) attempt(ctx context.Context) (done bool, err error) {
 			return done, err
 		}
 	}
+
 	options := f.options()
-	options.ResourceVersion, options.AllowWatchBookmarks = f.version, true
+	options.ResourceVersion = f.version
+	options.AllowWatchBookmarks = true
 	events, err := f.client.Watch(ctx, options)
 	if err != nil {
 		f.forget(err)
 		return false, err
 	}
+
 	defer events.Stop()
 	told := false
 	for {
@@ -87,11 +91,15 @@ func (f *follower) attempt(ctx context.Context) (done bool, err error) {
 			if !open {
 				return false, nil
 			}
+
 			done, err := f.take(event)
 			if done || err != nil {
 				return done, err
 			}
-			told, f.backOff, f.fault = true, followBackOff, nil
+
+			told = true
+			f.backOff = followBackOff
+			f.fault = nil
 		}
 	}
 }
@@ -112,12 +120,14 @@ func (f *follower) read(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+
 	f.version = list.GetResourceVersion()
 	for i := range list.Items {
 		if list.Items[i].GetName() == f.name {
 			return f.show(&list.Items[i]), nil
 		}
 	}
+
 	return f.show(nil), nil
 }
 
@@ -127,10 +137,12 @@ func (f *follower) take(event watch.Event) (done bool, err error) {
 		f.forget(err)
 		return false, err
 	}
+
 	object, ok := event.Object.(*unstructured.Unstructured)
 	if !ok {
 		return false, fmt.Errorf("the watch sent a %T", event.Object)
 	}
+
 	f.version = object.GetResourceVersion()
 	switch {
 	case event.Type == watch.Bookmark || object.GetName() != f.name:

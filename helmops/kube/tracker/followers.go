@@ -65,6 +65,7 @@ func (f *Followers) changed(change Change) {
 	for i, user := range users {
 		owners[i] = f.followed[user].owner
 	}
+
 	f.mu.Unlock()
 	for i, owner := range owners {
 		if matters(change, users[i]) {
@@ -85,17 +86,22 @@ func (f *Followers) Follows(user string, owner types.NamespacedName, objects []R
 	if !same {
 		wanted.kinds, wanted.of = kindsOf(objects)
 	}
+
 	f.mu.Lock()
 	now = f.followed[user]
 	known := now.kinds == wanted.kinds && (!now.ready || now.complete || f.now().Sub(now.since) < followAgain)
 	if known {
-		wanted.since, wanted.ready, wanted.complete = now.since, now.ready, now.complete
+		wanted.since = now.since
+		wanted.ready = now.ready
+		wanted.complete = now.complete
 	} else {
 		wanted.since = f.now()
 	}
+
 	if !known || !same {
 		f.setLocked(user, wanted)
 	}
+
 	f.mu.Unlock()
 	switch {
 	case known:
@@ -104,6 +110,7 @@ func (f *Followers) Follows(user string, owner types.NamespacedName, objects []R
 		f.follow(user, wanted.kinds, wanted.of)
 		return true
 	}
+
 	guard.GoOr("following the objects of a release", func() {
 		f.follow(user, wanted.kinds, wanted.of)
 		f.moved(owner)
@@ -116,10 +123,12 @@ func kindsOf(objects []Ref) (text string, kinds map[schema.GroupVersionKind]bool
 	for _, ref := range objects {
 		kinds[ref.GVK] = true
 	}
+
 	names := make([]string, 0, len(kinds))
 	for kind := range kinds {
 		names = append(names, kind.String())
 	}
+
 	slices.Sort(names)
 	return strings.Join(names, ";") + ";", kinds
 }
@@ -154,13 +163,16 @@ func (f *Followers) follow(user, wanted string, kinds map[schema.GroupVersionKin
 		if err != nil {
 			continue // it is not served: its objects are not tracked
 		}
+
 		mapped = append(mapped, Kind{GVK: kind, Resource: mapping.Resource.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace})
 	}
+
 	err := f.tracker.Use(f.ctx, user, mapped...) // a refused kind is not tracked, which each object reports
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now := f.followed[user]; now.kinds == wanted {
-		now.ready, now.complete = true, err == nil && len(mapped) == len(kinds)
+		now.ready = true
+		now.complete = err == nil && len(mapped) == len(kinds)
 		f.followed[user] = now
 	}
 }
@@ -205,6 +217,7 @@ func (f *Followers) wake(kind schema.GroupVersionKind) {
 			owners = append(owners, known.owner)
 		}
 	}
+
 	f.mu.Unlock()
 	for _, owner := range owners {
 		f.moved(owner)
@@ -216,7 +229,9 @@ func matters(change Change, user string) bool {
 	if change.Before == nil || change.After == nil {
 		return true
 	}
-	before, after := change.Before.For(user), change.After.For(user)
+
+	before := change.Before.For(user)
+	after := change.After.For(user)
 	unversioned := after.Generation == 0 || after.Ownership == 0
 	content := before.Generation != after.Generation || unversioned && before.ResourceVersion != after.ResourceVersion
 	return content || before.Ownership != after.Ownership || before.Ready.State != after.Ready.State ||

@@ -75,10 +75,12 @@ func (s *stream) page(o metav1.ListOptions, list runtime.Object) (runtime.Object
 	if err := s.first.Take(o.Continue == ""); err != nil {
 		return nil, err
 	}
+
 	about, err := meta.ListAccessor(list)
 	if err != nil {
 		return nil, fmt.Errorf("listing %s: %w", s.kind, err)
 	}
+
 	out := &internalversion.List{ListMeta: metav1.ListMeta{
 		ResourceVersion: about.GetResourceVersion(), Continue: about.GetContinue(),
 		RemainingItemCount: about.GetRemainingItemCount(),
@@ -88,6 +90,7 @@ func (s *stream) page(o metav1.ListOptions, list runtime.Object) (runtime.Object
 		if err != nil {
 			return err
 		}
+
 		out.Items = append(out.Items, r)
 		return s.first.Add(sizeOf(r.key, &r.entry))
 	})

@@ -61,7 +61,9 @@ func (e Entry) equal(other Entry) bool {
 	if other.verdicts != nil {
 		right = *other.verdicts
 	}
-	e.verdicts, other.verdicts = nil, nil
+
+	e.verdicts = nil
+	other.verdicts = nil
 	return e == other && slices.Equal(left, right)
 }
 
@@ -73,16 +75,19 @@ func (r *rules) judge(entry *Entry, ref Ref, object *unstructured.Unstructured) 
 	for i, user := range users {
 		judges[i] = r.of[user].rules
 	}
+
 	r.mu.RUnlock()
 	entry.verdicts = nil
 	if len(users) == 0 {
 		return
 	}
+
 	verdicts := make([]verdict, len(users))
 	for i, user := range users {
 		ready, complete := judges[i].Reports(object)
 		verdicts[i] = verdict{user: user, ready: bounded(ready), complete: bounded(complete)}
 	}
+
 	entry.verdicts = &verdicts
 }
 
@@ -107,6 +112,7 @@ func (r *rules) swap(user string, wanted ruling) []Ref {
 			again = append(again, ref)
 		}
 	}
+
 	for ref := range wanted.objects {
 		if !known.objects[ref] {
 			r.add(ref, user)
@@ -115,13 +121,16 @@ func (r *rules) swap(user string, wanted ruling) []Ref {
 		}
 		again = append(again, ref)
 	}
+
 	if len(wanted.objects) == 0 {
 		delete(r.of, user)
 		return again
 	}
+
 	if r.of == nil {
 		r.of = map[string]ruling{}
 	}
+
 	r.of[user] = wanted
 	return again
 }
@@ -155,14 +164,18 @@ func (t *Tracker) Judge(user string, objects []Ref, judge *health.Rules) {
 		if wanted.objects == nil {
 			wanted = ruling{rules: judge, objects: map[Ref]bool{}}
 		}
+
 		wanted.objects[ref] = true
 	}
+
 	if t.rules.is(user, wanted) {
 		return
 	}
+
 	byStream := map[*stream][]key{}
 	for _, ref := range t.rules.swap(user, wanted) {
-		s, k := t.stream(ref.GVK), key{ref.Namespace, ref.Name}
+		s := t.stream(ref.GVK)
+		k := key{ref.Namespace, ref.Name}
 		if s == nil {
 			continue
 		}
@@ -170,6 +183,7 @@ func (t *Tracker) Judge(user string, objects []Ref, judge *health.Rules) {
 			byStream[s] = append(byStream[s], k)
 		}
 	}
+
 	for s, keys := range byStream {
 		guard.Go("judging objects", func() { s.judgeAgain(t.ctx, keys) })
 	}
@@ -185,6 +199,7 @@ func (s *stream) judgeAgain(ctx context.Context, keys []key) {
 		if s.kind.Namespaced {
 			client = resource.Namespace(k.namespace)
 		}
+
 		object, err := client.Get(ctx, k.name, metav1.GetOptions{})
 		if apierrors.IsForbidden(err) || ctx.Err() != nil {
 			return
@@ -212,11 +227,13 @@ func (c *contents) rejudge(r *reduced) []change {
 	if c.over || old == nil || old.UID != r.entry.UID || old.ResourceVersion > r.entry.ResourceVersion {
 		return nil
 	}
+
 	entry := *old
 	entry.Ready, entry.Complete, entry.verdicts = r.entry.Ready, r.entry.Complete, r.entry.verdicts
 	if entry.equal(*old) {
 		return nil
 	}
+
 	c.putLocked(r.key, &entry)
 	return []change{{r.key, old, &entry}}
 }

@@ -85,6 +85,7 @@ func (s *stream) listerWatcher() cache.ListerWatcher {
 			if err != nil {
 				return nil, s.judge(ctx, err)
 			}
+
 			return s.page(o, answer) //nolint:contextcheck // rules are bounded by what they may cost
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
@@ -95,6 +96,7 @@ func (s *stream) listerWatcher() cache.ListerWatcher {
 			if err == nil && o.SendInitialEvents == nil {
 				s.connected()
 			}
+
 			return events, s.judge(ctx, err)
 		},
 	}, client)
@@ -138,7 +140,9 @@ func (s *stream) miss() {
 func (s *stream) connected() {
 	s.mu.Lock()
 	tell := s.told
-	s.fault, s.lost, s.told = nil, time.Time{}, false
+	s.fault = nil
+	s.lost = time.Time{}
+	s.told = false
 	s.mu.Unlock()
 	if tell {
 		s.tracker.watchers.wake(s.kind.GVK)
@@ -151,11 +155,13 @@ func (s *stream) judge(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
+
 	synced := isClosed(s.ready)
 	if apierrors.IsNotFound(err) || refusal(err) && !synced {
 		s.end(err)
 		return err
 	}
+
 	s.mu.Lock()
 	s.fault = brief(err)
 	tell := synced && !s.told && !s.usable()
@@ -164,6 +170,7 @@ func (s *stream) judge(ctx context.Context, err error) error {
 	if tell {
 		s.tracker.watchers.wake(s.kind.GVK)
 	}
+
 	return err
 }
 
@@ -182,6 +189,7 @@ func (s *stream) end(err error) {
 		s.mu.Unlock()
 		return
 	}
+
 	s.fault, s.over = brief(err), s.tracker.now()
 	s.mu.Unlock()
 	gone := s.contents.clear()
@@ -227,6 +235,7 @@ func (s *stream) await(ctx context.Context) error {
 		return s.refused()
 	default:
 	}
+
 	select {
 	case <-s.ready:
 	case <-s.ended:
@@ -239,8 +248,10 @@ func (s *stream) await(ctx context.Context) error {
 		if s.fault != nil {
 			return fmt.Errorf("waiting for the first list of %s: %w; the API server last answered: %w", s.kind, context.Cause(ctx), s.fault)
 		}
+
 		return fmt.Errorf("waiting for the first list of %s: %w", s.kind, context.Cause(ctx))
 	}
+
 	return s.refused()
 }
 
@@ -271,6 +282,7 @@ func (s *store) Transformer() cache.TransformFunc {
 		if s.first.Add(sizeOf(r.key, &r.entry)) != nil {
 			return nameless, nil //nolint:nilerr // the tracker ends; the reflector would log an error with the object
 		}
+
 		return r, nil
 	}
 }
@@ -283,12 +295,14 @@ func (s *store) take(object any) (*reduced, error) {
 	if full, is := object.(*unstructured.Unstructured); is {
 		s.tracker.rules.judge(&r.entry, Ref{GVK: s.kind.GVK, Namespace: r.key.namespace, Name: r.key.name}, full)
 	}
+
 	if !s.tracker.clients.Memory.Bounded() { // what is shared is not counted
 		s.tracker.strings.share(
 			&r.key.namespace, &r.entry.Release, &r.entry.ReleaseNamespace,
 			&r.entry.Ready.Message, &r.entry.Ready.Quote, &r.entry.Complete.Message, &r.entry.Complete.Quote,
 		)
 	}
+
 	return r, nil
 }
 
@@ -323,8 +337,10 @@ func (s *store) Replace(objects []any, version string) error {
 		if err != nil {
 			return err
 		}
+
 		list = append(list, r)
 	}
+
 	changed := s.contents.replace(list, number(version))
 	s.first.Done()
 	(*stream)(s).count()
@@ -332,6 +348,7 @@ func (s *store) Replace(objects []any, version string) error {
 	if !isClosed(s.ready) {
 		close(s.ready)
 	}
+
 	s.tracker.watchers.tell(s.kind.GVK, changed)
 	s.tracker.watchers.wake(s.kind.GVK)
 	return nil

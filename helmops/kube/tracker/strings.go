@@ -18,13 +18,16 @@ func (s *sharedStrings) share(texts ...*string) {
 		if *text == "" {
 			continue
 		}
+
 		if copied, ok := s.copies[*text]; ok {
 			*text = copied
 			continue
 		}
+
 		if s.copies == nil || len(s.copies) >= maxShared {
 			s.copies = map[string]string{}
 		}
+
 		s.copies[*text] = *text
 	}
 }

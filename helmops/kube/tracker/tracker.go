@@ -77,14 +77,17 @@ func (t *Tracker) Use(ctx context.Context, owner string, kinds ...Kind) error {
 	if streams == nil {
 		streams = t.declare(owner, kinds) //nolint:contextcheck // Streams outlive the call that began them.
 	}
+
 	var refused []error
 	for _, s := range streams {
 		err := s.await(ctx)
 		if is := (*RefusedError)(nil); err != nil && !errors.As(err, &is) {
 			return err
 		}
+
 		refused = append(refused, err)
 	}
+
 	return errors.Join(refused...)
 }
 
@@ -93,7 +96,8 @@ func (t *Tracker) Use(ctx context.Context, owner string, kinds ...Kind) error {
 func (t *Tracker) declared(owner string, kinds []Kind) []*stream {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	needs, distinct := t.owners[owner], make(map[schema.GroupVersionKind]bool, len(kinds))
+	needs := t.owners[owner]
+	distinct := make(map[schema.GroupVersionKind]bool, len(kinds))
 	streams := make([]*stream, 0, len(kinds))
 	for _, kind := range kinds {
 		if !needs[kind.GVK] || t.slots[kind.GVK].stream.stale() {
@@ -104,41 +108,50 @@ func (t *Tracker) declared(owner string, kinds []Kind) []*stream {
 			streams = append(streams, t.slots[kind.GVK].stream)
 		}
 	}
+
 	if len(distinct) != len(needs) {
 		return nil
 	}
+
 	return streams
 }
 
 func (t *Tracker) declare(owner string, kinds []Kind) []*stream {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	before, needs := t.owners[owner], make(map[schema.GroupVersionKind]bool, len(kinds))
+	before := t.owners[owner]
+	needs := make(map[schema.GroupVersionKind]bool, len(kinds))
 	streams := make([]*stream, 0, len(kinds))
 	for _, kind := range kinds {
 		if needs[kind.GVK] {
 			continue
 		}
+
 		needs[kind.GVK] = true
 		place := t.slots[kind.GVK]
 		if place == nil {
 			place = &slot{}
 			t.slots[kind.GVK] = place
 		}
+
 		if !before[kind.GVK] {
 			place.owners++
 			place.unused = time.Time{}
 		}
+
 		if place.stream == nil || place.stream.stale() {
 			place.stream = t.start(kind)
 		}
+
 		streams = append(streams, place.stream)
 	}
+
 	t.release(before, needs)
 	t.owners[owner] = needs
 	if len(needs) == 0 {
 		delete(t.owners, owner)
 	}
+
 	return streams
 }
 
@@ -168,6 +181,7 @@ func (t *Tracker) release(kinds, kept map[schema.GroupVersionKind]bool) {
 		if kept[gvk] {
 			continue
 		}
+
 		place := t.slots[gvk]
 		if place.owners--; place.owners == 0 {
 			place.unused = t.now()
@@ -186,6 +200,7 @@ func (t *Tracker) sweep() {
 			idle = append(idle, place)
 		}
 	}
+
 	t.mu.Unlock()
 	for _, place := range idle {
 		place.stream.end(errors.New("it had no user for " + linger.String()))
@@ -227,15 +242,20 @@ func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload ui
 	if s == nil || isClosed(s.ended) || !t.scope.selects(answer.GetLabels()) {
 		return
 	}
+
 	r, err := (*store)(s).take(answer)
 	if err != nil {
 		return // it takes every unstructured object
 	}
+
 	complete := answer.GroupVersionKind() == kind.GVK || health.MetadataOnly(kind.GVK.GroupKind())
 	if !complete {
 		unknown := health.Report{State: health.InProgress, Message: "its status is not known yet"}
-		r.entry.Ready, r.entry.Complete, r.entry.verdicts = unknown, unknown, nil
+		r.entry.Ready = unknown
+		r.entry.Complete = unknown
+		r.entry.verdicts = nil
 	}
+
 	t.watchers.tell(kind.GVK, s.contents.wrote(r, payload, complete))
 	s.count()
 }

@@ -32,16 +32,19 @@ func (w *watchers) add(refs []Ref) (changed <-chan struct{}, cancel func()) {
 	if w.byObject == nil {
 		w.byObject = map[schema.GroupVersionKind]map[key][]chan struct{}{}
 	}
+
 	for _, ref := range refs {
 		of := w.byObject[ref.GVK]
 		if of == nil {
 			of = map[key][]chan struct{}{}
 			w.byObject[ref.GVK] = of
 		}
+
 		if k := (key{ref.Namespace, ref.Name}); !slices.Contains(of[k], signal) {
 			of[k] = append(of[k], signal)
 		}
 	}
+
 	return signal, sync.OnceFunc(func() { w.remove(refs, signal) })
 }
 
@@ -49,10 +52,12 @@ func (w *watchers) remove(refs []Ref, signal chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, ref := range refs {
-		of, k := w.byObject[ref.GVK], key{ref.Namespace, ref.Name}
+		of := w.byObject[ref.GVK]
+		k := key{ref.Namespace, ref.Name}
 		if of == nil {
 			continue // it was named twice
 		}
+
 		of[k] = slices.DeleteFunc(of[k], func(c chan struct{}) bool { return c == signal })
 		if len(of[k]) == 0 {
 			delete(of, k)
@@ -74,11 +79,14 @@ func (w *watchers) tell(gvk schema.GroupVersionKind, changed []change) {
 	if len(changed) == 0 {
 		return
 	}
+
 	w.mu.RLock()
-	of, subscribers := w.byObject[gvk], w.subscribers
+	of := w.byObject[gvk]
+	subscribers := w.subscribers
 	for _, c := range changed {
 		raise(of[c.key])
 	}
+
 	w.mu.RUnlock()
 	for _, c := range changed {
 		for _, f := range subscribers {

@@ -72,26 +72,31 @@ func (o Object) Name() string {
 func Texts(headers []utilnet.WarningHeader, secret bool) []string {
 	var texts []string
 	seen := map[string]bool{}
-	size, more := 0, 0
+	size := 0
+	more := 0
 	for _, header := range headers[:min(len(headers), maxHeaders)] {
 		text := header.Text
 		if strings.TrimSpace(text) == "" || seen[text] {
 			continue
 		}
+
 		seen[text] = true
 		if len(texts) == maxTexts || size+len(text) > maxBytes {
 			more++
 			continue
 		}
+
 		size += len(text)
 		texts = append(texts, text)
 	}
+
 	if secret && len(seen) > 0 {
 		return []string{hidden}
 	}
 	if more > 0 {
 		texts = append(texts, fmt.Sprintf("%d more", more))
 	}
+
 	return texts
 }
 
@@ -107,6 +112,7 @@ func line(text string) string {
 	if len(plain) > maxText {
 		plain = strings.ToValidUTF8(plain[:maxText-len("…")], "") + "…"
 	}
+
 	return plain
 }
 
@@ -153,6 +159,7 @@ func (n *Notes) Due(owner types.NamespacedName, revision string, objects []Writt
 		case has == nil || has.reported == revision:
 			continue
 		}
+
 		has.reported = revision
 		due = append(due, has.object)
 		if known == nil {
@@ -162,9 +169,11 @@ func (n *Notes) Due(owner types.NamespacedName, revision string, objects []Writt
 			known[object.ID] = has
 		}
 	}
+
 	if len(known) == 0 {
 		delete(n.owners, owner)
 	}
+
 	return due
 }
 

@@ -60,6 +60,7 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	if err != nil {
 		return Result{Err: err}
 	}
+
 	share, err := e.take(ctx, access, set.Kind)
 	if set.Begun != nil {
 		set.Begun()
@@ -67,31 +68,38 @@ func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Resu
 	if err != nil {
 		return Result{Err: err}
 	}
+
 	defer share.Close()
 	r := &run{Set: set, engine: e, site: at, as: as, share: share}
 	written := false
 	if err = r.prepare(ctx); err == nil {
 		err = r.validate(ctx)
 	}
+
 	if err == nil { // an object may be claimed only by those who may write it
 		err = r.claim(ctx)
 		r.release(err)
 	}
+
 	if err == nil {
 		written, err = r.roll(ctx)
 	}
+
 	if err == nil && r.Prune {
 		r.hold()
 		err = r.prune(ctx)
 	}
+
 	if err == nil {
 		r.letGo(ctx)
 	}
+
 	has := r.Before
 	if written || err == nil || len(r.result.Deleted)+len(r.result.Retained) > 0 {
 		r.result.Inventory = r.inventory()
 		has = r.result.Inventory
 	}
+
 	r.result.Err = err
 	r.result.Warned = r.warned()
 	r.result.StillRetained = r.stillRetained(ctx)
@@ -111,6 +119,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if len(r.Objects) == 0 && len(r.Before) > 0 && r.Prune && !r.AllowEmpty {
 		return &EmptyError{Objects: len(r.Before)}
 	}
+
 	r.brought = broughtBy(r.Objects)
 	before := r.before()
 	for _, o := range r.Objects {
@@ -118,18 +127,22 @@ func (r *run) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+
 		i.before = before[i.id]
 		delete(before, i.id)
 		r.items = append(r.items, i)
 	}
+
 	for _, ref := range r.Before {
 		if before[ref.ID] != nil {
 			r.gone = append(r.gone, newRemnant(ref))
 		}
 	}
+
 	if err := r.see(ctx); err != nil {
 		return err
 	}
+
 	for _, i := range r.items {
 		if n := needOf(i, func() *dispute { return r.dispute(i) }, r.Ignore); n.write {
 			r.open = append(r.open, i)
@@ -137,6 +150,7 @@ func (r *run) prepare(ctx context.Context) error {
 			r.leaveAlone(i, n.dispute)
 		}
 	}
+
 	r.shapes(r.open)
 	return nil
 }
@@ -149,10 +163,12 @@ func (r *run) see(ctx context.Context) error {
 			kinds[i.kind.GVK] = i.kind
 		}
 	}
+
 	list := make([]tracker.Kind, 0, len(kinds))
 	for _, kind := range kinds {
 		list = append(list, kind)
 	}
+
 	var refused *tracker.RefusedError
 	err := r.parked(func() error { return r.site.tracker.Use(ctx, userOf(r.Owner)+" applies", list...) })
 	if exceeded := r.site.cluster.Memory().Err(); exceeded != nil {
@@ -161,16 +177,20 @@ func (r *run) see(ctx context.Context) error {
 	if err != nil && !errors.As(err, &refused) {
 		return fmt.Errorf("waiting for what the cluster has: %w", err)
 	}
+
 	defer r.site.tracker.Drop(userOf(r.Owner) + " applies")
 	return r.each(ctx, r.items, func(ctx context.Context, i *item) error {
 		if i.pending {
 			return r.seePending(ctx, i)
 		}
+
 		i.entry, i.there = r.site.tracker.Get(i.ref())
 		if i.tracked = r.site.tracker.Tracks(i.kind.GVK); i.tracked {
 			return nil
 		}
-		i.entry, i.there = tracker.Entry{}, false
+
+		i.entry = tracker.Entry{}
+		i.there = false
 		live, err := r.get(ctx, i)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", i, err)
@@ -178,6 +198,7 @@ func (r *run) see(ctx context.Context) error {
 		if live != nil {
 			i.entry, i.there = tracker.Kustomizations().Reduce(live), true
 		}
+
 		return nil
 	})
 }
@@ -197,12 +218,14 @@ func (r *run) roll(ctx context.Context) (written bool, err error) {
 				now = append(now, i)
 			}
 		}
+
 		if len(now) == 0 {
 			continue
 		}
 		if err := r.resolve(now); err != nil {
 			return written, err
 		}
+
 		err := r.each(ctx, now, r.write)
 		for _, i := range now {
 			written = written || i.ownership != ""
@@ -210,6 +233,7 @@ func (r *run) roll(ctx context.Context) (written bool, err error) {
 		if err != nil {
 			return written, err
 		}
+
 		if stage == definitions {
 			if err := r.established(ctx, now); err != nil {
 				return written, err
@@ -225,10 +249,12 @@ func (r *run) resolve(items []*item) error {
 		if !i.pending {
 			continue
 		}
+
 		mapping, err := r.site.cluster.Mapper().RESTMapping(i.kind.GVK.GroupKind(), i.kind.GVK.Version)
 		if err != nil {
 			return fmt.Errorf("%s: its definition was applied, but the cluster does not serve it yet: %w", i.place(), err)
 		}
+
 		i.pending = false
 		i.kind.Resource, i.kind.Namespaced = mapping.Resource.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace
 	}
@@ -249,6 +275,7 @@ func (r *run) established(ctx context.Context, items []*item) error {
 	if err := r.parked(func() error { return r.site.cluster.AwaitKinds(ctx, kinds...) }); err != nil {
 		return fmt.Errorf("waiting until the definitions of %s are served: %w", kindNames(kinds), err)
 	}
+
 	return nil
 }
 
@@ -273,6 +300,7 @@ func (r *run) each(ctx context.Context, items []*item, do func(context.Context, 
 			failed[at] = guard.Do("writing an object", func() error { return do(ctx, i) })
 		})
 	}
+
 	group.Wait()
 	return ssa.Join(failed)
 }
@@ -289,11 +317,13 @@ func (r *run) inventory() []v1beta1.ResourceRef {
 			out = append(out, *i.before)
 		}
 	}
+
 	for _, g := range r.gone {
 		if !g.done {
 			out = append(out, g.ref)
 		}
 	}
+
 	slices.SortFunc(out, func(a, b v1beta1.ResourceRef) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }

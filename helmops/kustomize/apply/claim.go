@@ -18,6 +18,7 @@ func (r *run) claim(ctx context.Context) error {
 			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
 		}
 	}
+
 	r.site.mu.Lock()
 	defer r.site.mu.Unlock()
 	for _, i := range r.items {
@@ -25,9 +26,11 @@ func (r *run) claim(ctx context.Context) error {
 			return &OwnedError{Object: i.place(), Owner: r.rival(owner)}
 		}
 	}
+
 	for _, i := range r.items {
 		r.site.claims[i.id] = r.Owner
 	}
+
 	return nil
 }
 
@@ -50,6 +53,7 @@ func (s *site) settle(owner types.NamespacedName, inventory []v1beta1.ResourceRe
 	for _, ref := range inventory {
 		has[ref.ID] = true
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, by := range s.claims {
@@ -57,6 +61,7 @@ func (s *site) settle(owner types.NamespacedName, inventory []v1beta1.ResourceRe
 			delete(s.claims, id)
 		}
 	}
+
 	for id := range s.left[owner] {
 		if !has[id] {
 			delete(s.left[owner], id)

@@ -15,10 +15,12 @@ func (r *run) lacks(i *item, answer *unstructured.Unstructured) {
 	if ignored := r.Ignore.Of(i.Unstructured); !ignored.Empty() {
 		manifest = ignored.Trim(manifest, answer)
 	}
+
 	fields := drift.Dropped(answer, manifest)
 	if len(fields) == 0 {
 		return
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Dropped = append(r.result.Dropped, i.String()+" ("+drift.Named(fields)+")")

@@ -53,6 +53,7 @@ func New(ctx context.Context, c Config) *Engine {
 	if local == nil {
 		local = fair.NewPaced(processors).Shares
 	}
+
 	return &Engine{
 		config: c, sites: newSites(ctx, c),
 		local:  local,

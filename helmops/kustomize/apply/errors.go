@@ -88,13 +88,15 @@ type UnseenError struct {
 
 // Error implements error.
 func (e *UnseenError) Error() string {
-	outcome, who := "nothing was changed", "Fairlead"
+	outcome := "nothing was changed"
+	who := "Fairlead"
 	if e.Late {
 		outcome = "it was not deleted"
 	}
 	if e.User != "" {
 		who = e.User
 	}
+
 	return fmt.Sprintf("%s is no longer in the source, but %s may not list %s to see whether objects of others would be deleted with it; %s; "+
 		"allow it to list them, or annotate the object with %s: %s", e.Object, who, firstOf(e.Resources), outcome, v1beta1.PruneAnnotation, v1beta1.Disabled)
 }

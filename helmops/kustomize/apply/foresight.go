@@ -42,6 +42,7 @@ func (r *run) handOver(ctx context.Context) {
 		if !g.there || g.done {
 			continue
 		}
+
 		to, unsure := r.foresight.HandsTo(ctx, g.ref.ID)
 		g.unsure = unsure
 		if to.Name != "" {

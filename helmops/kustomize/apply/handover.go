@@ -29,21 +29,25 @@ func (r *run) hold() {
 	if r.Handover == nil || !r.Prune {
 		return
 	}
+
 	var declared, written []types.NamespacedName
 	for _, i := range r.items {
 		if i.GroupVersionKind().GroupKind() != kustomizationKind {
 			continue
 		}
+
 		key := types.NamespacedName{Namespace: i.GetNamespace(), Name: i.GetName()}
 		declared = append(declared, key)
 		if i.ownership != "" {
 			written = append(written, key)
 		}
 	}
+
 	gone := r.releasable()
 	if len(gone) == 0 {
 		return
 	}
+
 	held := r.Handover.Hold(gone, declared, written)
 	for _, g := range r.gone {
 		if !g.there || g.done || len(held) == 0 {
@@ -102,6 +106,7 @@ func (r *run) removeAsSeen(ctx context.Context, g *remnant) (bool, error) {
 		if g.version != "" {
 			options.Preconditions.ResourceVersion = &g.version
 		}
+
 		err = g.client(r.as).Delete(ctx, g.name, options)
 		if err == nil || apierrors.IsNotFound(err) {
 			return true, nil
@@ -109,6 +114,7 @@ func (r *run) removeAsSeen(ctx context.Context, g *remnant) (bool, error) {
 		if !apierrors.IsConflict(err) {
 			break
 		}
+
 		g.there = false
 		if err := r.find(ctx, g); err != nil {
 			return false, err
@@ -120,5 +126,6 @@ func (r *run) removeAsSeen(ctx context.Context, g *remnant) (bool, error) {
 			return false, nil
 		}
 	}
+
 	return false, fmt.Errorf("deleting %s, which is no longer in the source: %w", g, err)
 }

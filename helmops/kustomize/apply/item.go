@@ -171,17 +171,23 @@ func newItem(o Object, mapper meta.RESTMapper, b brought, ownNamespace string) (
 		if d == nil || d.Versions[gvk.Version] == nil {
 			return nil, &KindError{Object: i.place(), Kind: gvk}
 		}
-		i.pending, i.kind.Resource, i.kind.Namespaced = true, d.Plural, d.Namespaced
+
+		i.pending = true
+		i.kind.Resource = d.Plural
+		i.kind.Namespaced = d.Namespaced
 	}
+
 	switch {
 	case !i.kind.Namespaced:
 		i.SetNamespace("")
 	case i.GetNamespace() == "":
 		i.SetNamespace(ownNamespace)
 	}
+
 	if i.body, err = ssa.ApplyBody(i.Unstructured); err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", i.place(), err)
 	}
+
 	sum := sha256.Sum256(i.body)
 	i.sum = hex.EncodeToString(sum[:8])
 	i.id = v1beta1.NewResourceRef(i.GetNamespace(), i.GetName(), gvk.Group, gvk.Kind, "").ID

@@ -25,10 +25,12 @@ func (r *run) keepAll(ctx context.Context) error {
 			if !g.there || g.done || g.to != "" || (g.kind.GroupKind() == keep.Claim) != first {
 				continue
 			}
+
 			verdict, err := r.verdict(ctx, g, true)
 			if err != nil {
 				return err
 			}
+
 			g.kept = verdict
 		}
 	}
@@ -41,10 +43,12 @@ func (r *run) verdict(ctx context.Context, g *remnant, soon bool) (keep.Verdict,
 	if !keep.Holds(kind) {
 		return keep.Verdict{}, nil
 	}
+
 	found, err := r.wanted(ctx, g)
 	if err != nil {
 		return keep.Verdict{}, err
 	}
+
 	switch {
 	case found.Wanted != "", kind == keep.Claim, keep.Asks(r.PruneKinds, kind):
 	case kind == keep.Definition && !r.departs:
@@ -55,12 +59,14 @@ func (r *run) verdict(ctx context.Context, g *remnant, soon bool) (keep.Verdict,
 		if err != nil {
 			return keep.Verdict{}, fmt.Errorf("reading %s, which is no longer in the source: %w", g, err)
 		}
+
 		found = keep.Look{Metadata: r.as.Metadata(), Goes: r.goesToo}.At(ctx, live)
 	default:
 		if err := r.counts(r.occupied(ctx, g, soon), &found); err != nil {
 			return keep.Verdict{}, err
 		}
 	}
+
 	return keep.Decide(kind, r.PruneKinds, found), nil
 }
 
@@ -82,7 +88,8 @@ func (r *run) counts(err error, found *keep.Found) error {
 	case r.departs:
 		return err
 	case errors.As(err, &foreign):
-		found.Objects, found.Count = foreign.Holds, len(foreign.Holds)
+		found.Objects = foreign.Holds
+		found.Count = len(foreign.Holds)
 		return nil
 	case errors.As(err, &unseen):
 		found.Unseen = unseen.Resources
@@ -112,6 +119,7 @@ func (r *run) wanted(ctx context.Context, g *remnant) (keep.Found, error) {
 		if err != nil {
 			return found, fmt.Errorf("reading %s, which is no longer in the source: %w", g, err)
 		}
+
 		group, _, _ := unstructured.NestedString(live.Object, "spec", "group")
 		kind, _, _ := unstructured.NestedString(live.Object, "spec", "names", "kind")
 		for _, i := range r.items {
@@ -121,6 +129,7 @@ func (r *run) wanted(ctx context.Context, g *remnant) (keep.Found, error) {
 			}
 		}
 	}
+
 	return found, nil
 }
 
@@ -132,11 +141,13 @@ func (r *run) claimsIn(namespace string) []string {
 			out = append(out, g.namespace+"/"+g.name)
 		}
 	}
+
 	for _, o := range r.result.Retained {
 		if o.Kind == keep.Claim.Kind && o.Namespace == namespace {
 			out = append(out, o.Namespace+"/"+o.Name)
 		}
 	}
+
 	slices.Sort(out)
 	return slices.Compact(out)
 }
@@ -152,20 +163,24 @@ func (r *run) stays(ctx context.Context, g *remnant) (bool, error) {
 			return false, err
 		}
 	}
+
 	if !verdict.Keep {
 		return false, nil
 	}
+
 	live, err := g.live(ctx, r.as)
 	if apierrors.IsNotFound(err) {
 		g.done = true
 		return true, nil
 	}
+
 	if err == nil {
 		err = keep.ReleaseFromKustomization(ctx, g.client(r.as), live)
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
 		verdict.Reason += "; the labels of the Kustomization could not be removed from it"
 	}
+
 	g.done = true
 	r.result.Retained = append(r.result.Retained, v1beta1.KeptObject{
 		Group: g.kind.Group, Kind: g.kind.Kind, Namespace: g.namespace, Name: g.name, Reason: verdict.Reason,
@@ -180,6 +195,7 @@ func (r *run) letGo(ctx context.Context) {
 		if r.Prune && !g.spared {
 			continue
 		}
+
 		live, err := r.seek(ctx, g)
 		if err == nil && live != nil && ownerOf(live) == r.Owner {
 			err = keep.ReleaseFromKustomization(ctx, g.client(r.as), live)

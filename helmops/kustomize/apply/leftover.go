@@ -37,10 +37,12 @@ type fate struct{ ended, ours bool }
 func (r *run) leftover(
 	ctx context.Context, o *metav1.PartialObjectMetadata, resource schema.GroupVersionResource, soon bool,
 ) (bool, error) {
-	mark, record := o.Annotations[v1beta1.HookOfAnnotation], false
+	mark := o.Annotations[v1beta1.HookOfAnnotation]
+	record := false
 	if resource == secretResource && o.Labels[recordOwnerLabel] == recordOwner && o.Labels[recordNameLabel] != "" {
 		mark, record = v1beta1.HookOf(o.Namespace, o.Labels[recordNameLabel]), true
 	}
+
 	storage, name, ok := strings.Cut(mark, "/")
 	switch {
 	case !ok:
@@ -48,6 +50,7 @@ func (r *run) leftover(
 	case soon && r.uninstalls():
 		return true, nil
 	}
+
 	known, is := r.fates[mark]
 	if !is {
 		var err error
@@ -57,8 +60,10 @@ func (r *run) leftover(
 		if r.fates == nil {
 			r.fates = map[string]fate{}
 		}
+
 		r.fates[mark] = known
 	}
+
 	return known.ended && (known.ours || !record), nil
 }
 
@@ -73,22 +78,26 @@ func (r *run) fateOf(ctx context.Context, storage, name string) (fate, error) {
 	if err != nil {
 		return fate{}, fmt.Errorf("looking whether the Helm release %s/%s is uninstalled: %w", storage, name, err)
 	}
+
 	return judgeRecords(list.Items), nil
 }
 
 // judgeRecords tells the fate of a release by the newest of its records; one without a record has ended.
 func judgeRecords(records []metav1.PartialObjectMetadata) fate {
-	out, newest := fate{ended: true}, -1
+	out := fate{ended: true}
+	newest := -1
 	for i := range records {
 		labels := records[i].Labels
 		version, err := strconv.Atoi(labels[recordVersionLabel])
 		if err != nil || version <= newest {
 			continue
 		}
+
 		newest = version
 		out.ended = labels[recordStatusLabel] == uninstalledStatus
 		out.ours = records[i].Annotations[recordOwnerAnnotation] != ""
 	}
+
 	return out
 }
 

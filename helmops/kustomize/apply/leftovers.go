@@ -32,6 +32,7 @@ func (r *run) applyOver(
 	if !apierrors.IsInvalid(refusal) {
 		return answer, nil, refusal
 	}
+
 	was, err = r.writer(ctx, i).ClaimLeftovers(retry.DefaultBackoff, body, refusal)
 	switch {
 	case err != nil:
@@ -39,6 +40,7 @@ func (r *run) applyOver(
 	case was == nil:
 		return nil, nil, refusal
 	}
+
 	answer, err = r.patch(ctx, i, body, false)
 	return answer, was, err
 }

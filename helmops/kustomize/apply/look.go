@@ -37,14 +37,17 @@ func (e *Engine) Look(
 	if err != nil {
 		return Sight{}, false
 	}
+
 	objects := refsOf(refs)
 	at.tracker.Judge(userOf(owner), objects, rules)
-	out, tracked := Sight{Of: len(refs)}, true
+	out := Sight{Of: len(refs)}
+	tracked := true
 	for _, ref := range refs {
 		namespace, name, group, kind, ok := ref.Split()
 		if !ok {
 			continue
 		}
+
 		gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
 		entry, there := at.tracker.Get(tracker.Ref{GVK: gvk, Namespace: namespace, Name: name})
 		if !at.tracker.Tracks(gvk) {
@@ -54,13 +57,17 @@ func (e *Engine) Look(
 			} else {
 				out.Blind = true
 			}
+
 			continue
 		}
+
 		at.judge(&out, owner, ref, entry.For(userOf(owner)), there, quote)
 	}
+
 	if !at.followers.Follows(userOf(owner), owner, objects, tracked) {
 		return Sight{}, false
 	}
+
 	slices.SortStableFunc(out.Unhealthy, func(a, b v1beta1.ObjectHealth) int {
 		return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
@@ -88,10 +95,12 @@ func (s *site) judge(
 	if there {
 		state = tracker.OwnershipText(entry.Ownership)
 	}
+
 	differs := !there || !entry.Deleting && state != ref.Ownership && !entry.IgnoresDrift
 	if differs && !s.wasLeft(owner, ref.ID, state) {
 		out.Differs = append(out.Differs, named(kind, namespace, name))
 	}
+
 	report := entry.Complete
 	switch {
 	case !there:
@@ -102,10 +111,12 @@ func (s *site) judge(
 	case entry.IgnoresHealth:
 		return
 	}
+
 	message := report.Message
 	if quote {
 		message = report.Full()
 	}
+
 	if report.State != health.Current {
 		out.Unhealthy = append(out.Unhealthy, v1beta1.ObjectHealth{
 			Kind: kind, Group: group, Namespace: namespace, Name: name, State: string(report.State), Message: message,

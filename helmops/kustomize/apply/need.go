@@ -37,9 +37,11 @@ func needOf(i *item, disputed func() *dispute, ignore *drift.Rules) need {
 	case !i.there && ssa.Expires(i.Unstructured):
 		return need{leave: true}
 	}
+
 	if d := disputed(); d != nil {
 		return need{leave: true, dispute: d}
 	}
+
 	return need{write: true}
 }
 

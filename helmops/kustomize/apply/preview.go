@@ -47,9 +47,11 @@ func Preview(
 		if err != nil {
 			return nil, err
 		}
+
 		i.before = before[i.id]
 		r.items = append(r.items, i)
 	}
+
 	out, err := r.previewItems(ctx)
 	switch {
 	case err != nil, !set.Prune:
@@ -57,6 +59,7 @@ func Preview(
 	case len(set.Objects) == 0 && len(set.Before) > 0 && !set.AllowEmpty:
 		return out, &EmptyError{Objects: len(set.Before)}
 	}
+
 	return r.previewPrune(ctx, out)
 }
 
@@ -68,6 +71,7 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 			namespaces.Insert(i.GetName())
 		}
 	}
+
 	var mu sync.Mutex
 	found := map[*item]Previewed{}
 	rejected := &ssa.InvalidObjectsError{Of: len(r.items)}
@@ -80,9 +84,11 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 			rejected.Add(refused)
 			return nil
 		}
+
 		if p.Live != nil || p.Would != nil {
 			found[i] = p
 		}
+
 		return err
 	}
 	r.open = r.items
@@ -92,6 +98,7 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 	if len(rejected.Objects) > 0 { // what a definition says counts once the API server would take it
 		unshape(shaped)
 	}
+
 	err = ssa.Join([]error{err, r.each(ctx, shaped, try)})
 	out := make([]Previewed, 0, len(found))
 	for _, i := range r.items {
@@ -99,9 +106,11 @@ func (r *run) previewItems(ctx context.Context) ([]Previewed, error) {
 			out = append(out, p)
 		}
 	}
+
 	if err == nil && len(rejected.Objects) > 0 {
 		err = rejected
 	}
+
 	return out, err
 }
 
@@ -110,15 +119,18 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 	if i.pending {
 		return p, r.localCustom(ctx, i)
 	}
+
 	var err error
 	if p.Live, err = r.get(ctx, i); err != nil {
 		return p, fmt.Errorf("reading %s: %w", i, err)
 	}
+
 	body := i.body
 	if p.Live != nil {
 		if p.From, err = r.takenFrom(ctx, i, p.Live); err != nil {
 			return p, err
 		}
+
 		ignored := r.Ignore.Of(i.Unstructured)
 		if i.unchanged() && (ignored.Whole || drift.Exempt(i.Unstructured) || drift.Exempt(p.Live)) {
 			return Previewed{}, nil // what differs stays; a manifest that has changed is applied all the same
@@ -127,15 +139,19 @@ func (r *run) preview(ctx context.Context, i *item, namespaces sets.Set[string])
 			return p, err
 		}
 	}
+
 	i.trial, err = r.patch(ctx, i, body, true)
 	if i.shape != nil {
 		if known, shapeErr := r.reshaped(ctx, i, err); known || shapeErr != nil {
 			return p.foreseen(i), shapeErr
 		}
 	}
+
 	if would := explained(p.Live, body, err); would != nil {
-		i.trial, err = would, nil
+		i.trial = would
+		err = nil
 	}
+
 	return r.foresee(p, i, err, namespaces)
 }
 
@@ -168,28 +184,34 @@ func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, e
 	for _, i := range r.items {
 		kept[i.id] = true
 	}
+
 	for _, ref := range r.Before {
 		if !kept[ref.ID] {
 			r.gone = append(r.gone, newRemnant(ref))
 		}
 	}
+
 	for _, g := range r.gone {
 		if err := r.find(ctx, g); err != nil {
 			return out, err
 		}
 	}
+
 	r.handOver(ctx)
 	if err := r.keepAll(ctx); err != nil {
 		return out, err
 	}
+
 	for _, g := range r.gone {
 		if !g.there {
 			continue
 		}
+
 		live, err := g.live(ctx, r.as)
 		if err != nil {
 			return out, fmt.Errorf("reading %s: %w", g, err)
 		}
+
 		switch {
 		case g.to != "":
 			out = append(out, Previewed{Live: live, Would: live, To: g.to})
@@ -199,5 +221,6 @@ func (r *run) previewPrune(ctx context.Context, out []Previewed) ([]Previewed, e
 			out = append(out, Previewed{Live: live, Unsure: g.unsure})
 		}
 	}
+
 	return out, nil
 }

@@ -71,11 +71,13 @@ func (r *run) foreign(ctx context.Context) error {
 		}
 		return nil
 	}
+
 	for _, g := range r.gone {
 		if err := r.find(ctx, g); err != nil {
 			return err
 		}
 	}
+
 	return r.keepAll(ctx)
 }
 
@@ -88,6 +90,7 @@ func (r *run) seek(ctx context.Context, g *remnant) (*unstructured.Unstructured,
 	if err != nil {
 		return nil, fmt.Errorf("asking which kinds the cluster knows: %w", err)
 	}
+
 	g.resource, g.namespaced = mapping.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace
 	live, err := g.live(ctx, r.as)
 	if apierrors.IsNotFound(err) {
@@ -96,6 +99,7 @@ func (r *run) seek(ctx context.Context, g *remnant) (*unstructured.Unstructured,
 	if err != nil {
 		return nil, fmt.Errorf("reading %s, which is no longer in the source: %w", g, err)
 	}
+
 	return live, nil
 }
 
@@ -105,17 +109,20 @@ func (r *run) find(ctx context.Context, g *remnant) error {
 	if err != nil {
 		return err
 	}
+
 	if live == nil {
 		g.done = true
 		return nil
 	}
+
 	labels := live.GetLabels()
 	switch {
 	case ownerOf(live) != r.Owner:
 		g.done = true
 		r.result.Spared = append(r.result.Spared, g.String()+" (its labels say that it is no longer ours)")
 	case labels[v1beta1.PruneAnnotation] == v1beta1.Disabled || live.GetAnnotations()[v1beta1.PruneAnnotation] == v1beta1.Disabled:
-		g.done, g.spared = true, true
+		g.done = true
+		g.spared = true
 		r.result.Spared = append(r.result.Spared, g.String()+" ("+v1beta1.PruneAnnotation+": "+v1beta1.Disabled+")")
 	default:
 		g.there, g.uid = true, live.GetUID()
@@ -125,6 +132,7 @@ func (r *run) find(ctx context.Context, g *remnant) error {
 		g.finalized = g.kind.Group == v1beta1.GroupVersion.Group && len(live.GetFinalizers()) > 0
 		g.waitsForUs = kind == kustomizationKind && waitsFor(live, r.Owner)
 	}
+
 	return nil
 }
 
@@ -137,6 +145,7 @@ func waitsFor(live *unstructured.Unstructured, owner types.NamespacedName) bool 
 	if live.GetDeletionTimestamp() == nil {
 		return false
 	}
+
 	id := v1beta1.NewResourceRef(owner.Namespace, owner.Name, v1beta1.GroupVersion.Group, v1beta1.KustomizationKind, "").ID
 	entries, _, _ := unstructured.NestedSlice(live.Object, "status", "inventory", "entries")
 	return slices.ContainsFunc(entries, func(entry any) bool {
@@ -155,15 +164,18 @@ func (r *run) prune(ctx context.Context) error {
 				now = append(now, g)
 			}
 		}
+
 		var failed []error
 		for _, g := range now {
 			failed = append(failed, r.delete(ctx, g))
 		}
+
 		for _, g := range now {
 			if g.finalized && !g.waitsForUs && !g.done && ssa.Join(failed) == nil {
 				failed = append(failed, r.away(ctx, g))
 			}
 		}
+
 		if err := ssa.Join(failed); err != nil {
 			return err
 		}
@@ -176,6 +188,7 @@ func (r *run) delete(ctx context.Context, g *remnant) error {
 	if err != nil || stays {
 		return err
 	}
+
 	removed, err := r.removeAsSeen(ctx, g)
 	if err != nil || !removed {
 		return err
@@ -183,6 +196,7 @@ func (r *run) delete(ctx context.Context, g *remnant) error {
 	if !g.finalized || g.waitsForUs {
 		g.done = true
 	}
+
 	r.result.Deleted = append(r.result.Deleted, g.String())
 	return nil
 }
@@ -197,6 +211,7 @@ func (r *run) away(ctx context.Context, g *remnant) error {
 	if err != nil {
 		return fmt.Errorf("waiting until %s is gone: %w", g, err)
 	}
+
 	g.done = true
 	return nil
 }
@@ -220,8 +235,10 @@ func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
 		if err != nil {
 			return fmt.Errorf("asking which kinds there are in %s: %w", g, err)
 		}
+
 		kinds = found
 	}
+
 	var holds, unseen []string
 	for _, resource := range kinds {
 		found, err := r.others(ctx, resource, in, soon)
@@ -232,16 +249,20 @@ func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
 		if err != nil {
 			return fmt.Errorf("looking whether %s holds %s of others: %w", g, resource.Resource, err)
 		}
+
 		holds = append(holds, found...)
 	}
+
 	if len(holds) == 0 && len(unseen) == 0 {
 		return nil
 	}
+
 	slices.Sort(holds)
 	if len(holds) == 0 {
 		slices.Sort(unseen)
 		return &UnseenError{Object: g.String(), User: r.as.User(), Resources: unseen, Late: !soon}
 	}
+
 	return &ForeignError{Object: g.String(), Holds: holds, Late: !soon, First: r.inTheWay}
 }
 
@@ -257,6 +278,7 @@ func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, 
 		if err != nil {
 			return nil, err
 		}
+
 		for i := range list.Items {
 			is, err := r.leftover(ctx, &list.Items[i], resource, soon)
 			switch {
@@ -267,6 +289,7 @@ func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, 
 				r.isInTheWay(&list.Items[i], resource)
 			}
 		}
+
 		if page.Continue = list.Continue; page.Continue == "" || len(out) > 0 {
 			return out, nil
 		}
@@ -318,10 +341,12 @@ func (e *Engine) Delete(ctx context.Context, access cluster.Access, d Departure)
 	if err != nil {
 		return Result{Err: err}
 	}
+
 	share, err := e.take(ctx, access, fair.Ordinary)
 	if err != nil {
 		return Result{Err: err, Inventory: d.Objects}
 	}
+
 	defer share.Close()
 	set := Set{Owner: d.Owner, Prune: true, PruneKinds: d.PruneKinds}
 	r := &run{Set: set, departs: true, engine: e, site: at, as: as, share: share}
@@ -331,14 +356,17 @@ func (e *Engine) Delete(ctx context.Context, access cluster.Access, d Departure)
 	if r.result.Err = r.foreign(ctx); r.result.Err != nil {
 		return r.result
 	}
+
 	for _, g := range r.gone {
 		g.finalized = g.finalized || d.Wait
 	}
+
 	r.result.Err = r.prune(ctx)
 	r.result.Inventory = r.inventory()
 	if r.result.Err == nil {
 		at.forget(d.Owner)
 	}
+
 	return r.result
 }
 

@@ -38,6 +38,7 @@ func (r *run) shapes(written []*item) {
 			changing[kind] = changing[kind] || d.Name == i.GetName()
 		}
 	}
+
 	for _, i := range r.items {
 		if kind := i.GroupVersionKind(); changing[kind.GroupKind()] || i.pending {
 			i.shape = r.brought[kind.GroupKind()].Versions[kind.Version]
@@ -54,11 +55,13 @@ func (r *run) byShape() (settled, shaped []*item) {
 			settled = append(settled, i)
 		}
 	}
+
 	for _, i := range r.items {
 		if i.shape != nil {
 			shaped = append(shaped, i)
 		}
 	}
+
 	return settled, shaped
 }
 
@@ -74,6 +77,7 @@ func (r *run) checkShaped(ctx context.Context, i *item, namespaces sets.Set[stri
 	if slices.Contains(r.open, i) {
 		return r.check(ctx, i, namespaces)
 	}
+
 	live, err := r.get(ctx, i)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", i, err)
@@ -81,6 +85,7 @@ func (r *run) checkShaped(ctx context.Context, i *item, namespaces sets.Set[stri
 	if live == nil {
 		return nil // it stays away, as it was left
 	}
+
 	return r.fits(ctx, i, definition.Overlaid(live.Object, i.Object.Object), live.Object)
 }
 
@@ -94,8 +99,10 @@ func (r *run) seePending(ctx context.Context, i *item) error {
 	if err != nil {
 		return fmt.Errorf("asking which kinds the cluster knows: %w", err)
 	}
+
 	former := *i
-	former.kind.GVK, former.kind.Resource = mapping.GroupVersionKind, mapping.Resource.Resource
+	former.kind.GVK = mapping.GroupVersionKind
+	former.kind.Resource = mapping.Resource.Resource
 	live, err := r.get(ctx, &former)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", i, err)
@@ -103,6 +110,7 @@ func (r *run) seePending(ctx context.Context, i *item) error {
 	if live != nil {
 		i.entry, i.there, i.trial = tracker.Kustomizations().Reduce(live), true, live
 	}
+
 	return nil
 }
 
@@ -113,20 +121,25 @@ func (r *run) reshaped(ctx context.Context, i *item, cause error) (known bool, e
 	if cause != nil && !ofSchema(cause) {
 		return false, nil
 	}
+
 	live, err := r.get(ctx, i)
 	if err != nil {
 		return false, fmt.Errorf("reading %s: %w", i, err)
 	}
-	object, former := i.Object.Object, map[string]any(nil)
+
+	object := i.Object.Object
+	former := map[string]any(nil)
 	switch {
 	case cause == nil:
 		object = i.trial.Object
 	case live != nil:
 		object = definition.Overlaid(live.Object, i.Object.Object)
 	}
+
 	if live != nil {
 		former = live.Object
 	}
+
 	err = r.fits(ctx, i, object, former)
 	if err != nil && isImmutable(cause) && r.fits(ctx, i, i.Object.Object, nil) == nil {
 		return false, nil // the object is right, only the change is not
@@ -137,10 +150,13 @@ func (r *run) reshaped(ctx context.Context, i *item, cause error) (known bool, e
 	if cause == nil {
 		return false, nil
 	}
-	i.late, i.trial = true, live
+
+	i.late = true
+	i.trial = live
 	if live == nil {
 		return true, nil
 	}
+
 	return true, r.ofHelm(i)
 }
 
@@ -186,6 +202,7 @@ func (r *run) patchServed(ctx context.Context, i *item, body []byte) (*unstructu
 	if err == nil || i.shape == nil || !unserved(i, err) {
 		return answer, refusedOrNil(i, err)
 	}
+
 	_ = wait.PollUntilContextTimeout(ctx, served, establish, false, func(ctx context.Context) (bool, error) {
 		answer, err = r.patch(ctx, i, body, false)
 		return err == nil || !unserved(i, err), nil
@@ -193,6 +210,7 @@ func (r *run) patchServed(ctx context.Context, i *item, body []byte) (*unstructu
 	if err != nil && unserved(i, err) {
 		return nil, fmt.Errorf("its definition was applied, but the API server does not serve it yet: %w", refused(i, err))
 	}
+
 	return answer, refusedOrNil(i, err)
 }
 

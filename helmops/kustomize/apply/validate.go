@@ -36,6 +36,7 @@ func (r *run) validate(ctx context.Context) error {
 			namespaces.Insert(i.GetName())
 		}
 	}
+
 	settled, shaped := r.byShape()
 	if err := r.checkAll(ctx, settled, namespaces, r.check); err != nil {
 		return err
@@ -43,6 +44,7 @@ func (r *run) validate(ctx context.Context) error {
 	if err := r.checkAll(ctx, shaped, namespaces, r.checkShaped); err != nil {
 		return err
 	}
+
 	return r.foreign(ctx)
 }
 
@@ -62,6 +64,7 @@ func (r *run) checkAll(ctx context.Context, items []*item, namespaces sets.Set[s
 			rejected.Add(refused)
 			return nil
 		}
+
 		return err
 	})
 	switch {
@@ -70,6 +73,7 @@ func (r *run) checkAll(ctx context.Context, items []*item, namespaces sets.Set[s
 	case len(rejected.Objects) > 0:
 		return rejected
 	}
+
 	return nil
 }
 
@@ -81,11 +85,13 @@ func (r *run) check(ctx context.Context, i *item, namespaces sets.Set[string]) e
 	if i.shape == nil {
 		return r.tried(i, r.try(ctx, i), namespaces)
 	}
+
 	var err error
 	i.trial, err = r.patch(ctx, i, i.body, true)
 	if known, shapeErr := r.reshaped(ctx, i, err); known || shapeErr != nil {
 		return shapeErr
 	}
+
 	return r.tried(i, err, namespaces)
 }
 
@@ -170,6 +176,7 @@ func (r *run) local(i *item) error {
 	if err := properName(i); err != nil {
 		return err
 	}
+
 	typed, err := scheme.Scheme.New(i.GroupVersionKind())
 	if err != nil {
 		return nil //nolint:nilerr // a kind that is not built in is checked by the API server when it is written
@@ -177,6 +184,7 @@ func (r *run) local(i *item) error {
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(i.Object.Object, typed, true); err != nil {
 		return invalid(i, withoutValues(err.Error(), i.isSecret()))
 	}
+
 	return nil
 }
 

@@ -38,6 +38,7 @@ func (r *run) writer(ctx context.Context, i *item) ssa.Writer {
 			if err != nil {
 				return err
 			}
+
 			return requests.Claim(ctx, patch)
 		},
 	}
@@ -56,15 +57,18 @@ func (r *run) send(
 	if err != nil {
 		return nil, err
 	}
+
 	requests.Strict = true
 	answer, err := requests.Patch(ctx, kind, body, dryRun)
 	if err != nil {
 		return nil, err
 	}
+
 	if !dryRun {
 		i.sent = answer.Object
 		i.warnings = warning.Texts(answer.Warnings, i.isSecret())
 	}
+
 	return answer.Object, nil
 }
 

@@ -24,10 +24,12 @@ func (r *run) write(ctx context.Context, i *item) error {
 			return err
 		}
 	}
+
 	body, live, err := r.payload(ctx, i)
 	if err != nil {
 		return err
 	}
+
 	answer, left, err := r.applied(ctx, i, body)
 	if err != nil {
 		return err
@@ -35,12 +37,14 @@ func (r *run) write(ctx context.Context, i *item) error {
 	if left != nil && live == nil && i.unchanged() {
 		live = left
 	}
+
 	reduced := tracker.Kustomizations().Reduce(answer)
 	r.site.tracker.Wrote(i.kind, answer, ssa.Checksum(i.body)) //nolint:contextcheck // an expression has a time of its own
 	i.ownership = tracker.OwnershipText(reduced.Ownership)
 	if !i.unchanged() || i.recreate {
 		r.lacks(i, answer)
 	}
+
 	r.tell(i, live, answer)
 	return nil
 }
@@ -56,6 +60,7 @@ func (r *run) payload(ctx context.Context, i *item) (body []byte, live *unstruct
 	if live, err = r.get(ctx, i); err != nil || live == nil {
 		return i.body, nil, err
 	}
+
 	body, err = r.trimmed(i, live, ignored)
 	return body, live, err
 }
@@ -68,10 +73,12 @@ func (r *run) trimmed(i *item, live *unstructured.Unstructured, ignored drift.Ig
 	if ignored.Empty() {
 		return i.body, nil
 	}
+
 	content := &unstructured.Unstructured{}
 	if err := content.UnmarshalJSON(i.body); err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", i.place(), err)
 	}
+
 	return json.Marshal(ignored.Trim(content.Object, live))
 }
 
@@ -91,6 +98,7 @@ func (r *run) tell(i *item, live, answer *unstructured.Unstructured) {
 		if len(fields) == 0 {
 			return // only who owns the fields has changed
 		}
+
 		r.result.Corrected = append(r.result.Corrected, i.String()+" ("+describe(fields)+")")
 		r.site.fights.Corrected(fightOf(i), managerOf(fields), r.engine.config.Now())
 	case i.before != nil:
@@ -138,10 +146,12 @@ func (r *run) remove(ctx context.Context, i *item) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s to recreate it: %w", i, err)
 	}
+
 	err = tracker.Follow(ctx, client, i.GetName(), func(o *unstructured.Unstructured) (bool, error) { return o == nil, nil })
 	if err != nil {
 		return fmt.Errorf("waiting until %s is gone, to recreate it: %w", i, err)
 	}
+
 	return nil
 }
 

@@ -79,12 +79,14 @@ func build(ctx context.Context, tree *Tree, o Options) ([]Object, error) {
 	if err := checkVariables(o.Variables); err != nil {
 		return nil, err
 	}
+
 	files := newView(tree, decrypting(o.Decrypt), o.Working)
 	files.marks = o.substitutes()
 	objects, err := objectsOf(ctx, files, dir, o.Overlay)
 	if err != nil {
 		return nil, reasoned(o.Path, err)
 	}
+
 	return finished(objects, o)
 }
 
@@ -103,16 +105,19 @@ func objectsOf(ctx context.Context, files *view, dir string, overlay v1beta1.Ove
 		if len(plain) == 0 {
 			return nil, nil
 		}
+
 		resources = plain
 	} else {
 		resources = []string{dir}
 	}
+
 	if err := layOver(files, dir, resources, overlay); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+
 	return kustomized(files)
 }
 
@@ -128,6 +133,7 @@ func plainIn(files *view, dir string) ([]string, error) {
 		if depth > maxDepth {
 			return broken(at, "directories are nested too deeply")
 		}
+
 		for _, name := range files.tree.list(at) {
 			child := path.Join(at, name)
 			switch {
@@ -142,6 +148,7 @@ func plainIn(files *view, dir string) ([]string, error) {
 				out = append(out, child)
 			}
 		}
+
 		return nil
 	}
 	err := walk(dir, 0)
@@ -157,12 +164,15 @@ func read(files *view, names []string) ([]Object, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		objects, err := Parse(name, content)
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, objects...)
 	}
+
 	return out, nil
 }
 
@@ -172,6 +182,7 @@ func Parse(name string, content []byte) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	out := make([]Object, 0, len(documents))
 	for _, d := range documents {
 		if err := d.check(name); err != nil {
@@ -179,6 +190,7 @@ func Parse(name string, content []byte) ([]Object, error) {
 		}
 		out = append(out, Object{&unstructured.Unstructured{Object: d.object}, name})
 	}
+
 	return out, nil
 }
 
@@ -195,9 +207,11 @@ func layOver(files *view, dir string, resources []string, o v1beta1.Overlay) err
 		if err != nil {
 			return err
 		}
+
 		found.add(below)
 		k.Resources = append(k.Resources, "./"+path.Join("..", sourceRoot, name))
 	}
+
 	for i := range o.Components {
 		at, err := componentOf(files, dir, i, o)
 		if err != nil {
@@ -206,30 +220,37 @@ func layOver(files *view, dir string, resources []string, o v1beta1.Overlay) err
 		if at == "" {
 			continue
 		}
+
 		below, err := g.walk(at)
 		if err != nil {
 			return err
 		}
+
 		found.component(below)
 		k.Components = append(k.Components, "./"+path.Join("..", sourceRoot, at))
 	}
+
 	changes := len(o.Images)
 	for _, p := range o.Patches {
 		changes += documentsIn([]byte(p.Patch))
 		patch := string(files.marked([]byte(p.Patch)))
 		k.Patches = append(k.Patches, kustypes.Patch{Patch: patch, Target: selectorOf(p.Target)})
 	}
+
 	for _, i := range o.Images {
 		k.Images = append(k.Images, kustypes.Image{Name: i.Name, NewName: i.NewName, NewTag: i.NewTag, Digest: i.Digest})
 	}
+
 	found.change(changes)
 	if err := found.check(dir); err != nil {
 		return err
 	}
+
 	content, err := yaml.Marshal(k)
 	if err != nil {
 		return fmt.Errorf("writing the overlay: %w", err)
 	}
+
 	files.overlay = content
 	return nil
 }
@@ -244,6 +265,7 @@ func componentOf(files *view, dir string, i int, o v1beta1.Overlay) (string, err
 	if err := checkReference("", from, component); err != nil {
 		return "", err
 	}
+
 	at := dir + "/" + component
 	if !files.IsDir(at) {
 		if o.IgnoreMissingComponents {
@@ -251,10 +273,12 @@ func componentOf(files *view, dir string, i int, o v1beta1.Overlay) (string, err
 		}
 		return "", broken("", "%s: the source has no directory %.200q below spec.path", from, component)
 	}
+
 	resolved, err := files.tree.resolve(at)
 	if err != nil {
 		return "", broken("", "%s: %w", from, err)
 	}
+
 	return resolved, checkReference("", from, "./"+resolved)
 }
 
@@ -262,8 +286,13 @@ func selectorOf(s *v1beta1.Selector) *kustypes.Selector {
 	if s == nil {
 		return nil
 	}
+
 	out := &kustypes.Selector{AnnotationSelector: s.AnnotationSelector, LabelSelector: s.LabelSelector}
-	out.Group, out.Version, out.Kind, out.Name, out.Namespace = s.Group, s.Version, s.Kind, s.Name, s.Namespace
+	out.Group = s.Group
+	out.Version = s.Version
+	out.Kind = s.Kind
+	out.Name = s.Name
+	out.Namespace = s.Namespace
 	return out
 }
 
@@ -272,6 +301,7 @@ func finished(objects []Object, o Options) ([]Object, error) {
 	if len(objects) > maxObjects {
 		return nil, exceeded(o.Path, "it has %d objects, more than %d", len(objects), maxObjects)
 	}
+
 	seen := make(map[string]string, len(objects))
 	values := &variables{values: o.Variables}
 	for i := range objects {
@@ -281,18 +311,23 @@ func finished(objects []Object, o Options) ([]Object, error) {
 			if err != nil {
 				return nil, err
 			}
+
 			*object = out
 		}
+
 		if encrypted(object.Object) {
 			return nil, undecrypted(object.Origin, "%s is encrypted and was not decrypted, so it is not applied", nameOf(object.Unstructured))
 		}
+
 		mark(object.Unstructured, o)
 		key := object.GroupVersionKind().GroupKind().String() + "/" + object.GetNamespace() + "/" + object.GetName()
 		if at, twice := seen[key]; twice {
 			return nil, broken(object.Origin, "%s is there twice%s", nameOf(object.Unstructured), also(at, object.Origin))
 		}
+
 		seen[key] = object.Origin
 	}
+
 	return objects, nil
 }
 
@@ -325,13 +360,16 @@ func merged(under, over map[string]string) map[string]string {
 	if len(over) == 0 {
 		return under
 	}
+
 	out := make(map[string]string, len(under)+len(over))
 	for key, value := range under {
 		out[key] = value
 	}
+
 	for key, value := range over {
 		out[key] = value
 	}
+
 	return out
 }
 

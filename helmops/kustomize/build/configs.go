@@ -48,24 +48,30 @@ func (r *rewriting) configure(field string, entries *[]string, count *int) error
 		if entry == "" {
 			continue
 		}
+
 		if isInline(entry) {
 			text, err := r.configs(field, r.file, []byte(entry), count)
 			if err != nil {
 				return err
 			}
+
 			inline = append(inline, text...)
 			continue
 		}
+
 		at, err := r.target(field, entry)
 		if err != nil {
 			return err
 		}
+
 		text, err := r.configsAt(field, at, count, 0)
 		if err != nil {
 			return err
 		}
+
 		named = append(named, text...)
 	}
+
 	*entries = append(inline, named...)
 	return nil
 }
@@ -78,19 +84,24 @@ func (r *rewriting) configsAt(field, at string, count *int, depth int) ([]string
 		if err != nil {
 			return nil, err
 		}
+
 		return r.configs(field, at, content, count)
 	}
+
 	if r.found.builds++; r.found.builds > maxBuilds || depth > maxDepth {
 		return nil, exceeded(at, "the build consists of more than %d kustomizations", maxBuilds)
 	}
+
 	file, k, err := r.read(at)
 	if err != nil {
 		return nil, err
 	}
+
 	plain := types.Kustomization{TypeMeta: k.TypeMeta, MetaData: k.MetaData, Resources: k.Resources}
 	if !reflect.DeepEqual(*k, plain) {
 		return nil, broken(file, "%s names the directory, so it may have resources and nothing else", field)
 	}
+
 	below := &rewriting{graph: r.graph, file: file, dir: at}
 	var out []string
 	for _, resource := range k.Resources {
@@ -98,12 +109,15 @@ func (r *rewriting) configsAt(field, at string, count *int, depth int) ([]string
 		if err != nil {
 			return nil, err
 		}
+
 		found, err := r.configsAt(field, target, count, depth+1)
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, found...)
 	}
+
 	return out, nil
 }
 
@@ -113,6 +127,7 @@ func (r *rewriting) configs(field, file string, content []byte, count *int) ([]s
 	if err != nil {
 		return nil, err
 	}
+
 	var out []string
 	for _, d := range documents {
 		kind, _ := d.object["kind"].(string)
@@ -122,16 +137,20 @@ func (r *rewriting) configs(field, file string, content []byte, count *int) ([]s
 			return nil, brokenAt(file, d.line, "%s names a %.100s of %.100s; only built-in generators and transformers are used, "+
 				"and charts are installed by a HelmRelease", field, kind, version)
 		}
+
 		*count++
 		if err := resolve(&config{rewriting: r, field: field, file: file, object: d.object, count: count}); err != nil {
 			return nil, err
 		}
+
 		text, err := yaml.Marshal(d.object)
 		if err != nil {
 			return nil, brokenAt(file, d.line, "it cannot be written as YAML")
 		}
+
 		out = append(out, string(text))
 	}
+
 	return out, nil
 }
 
@@ -144,7 +163,9 @@ func (c *config) value(object map[string]any, name string) (key string, value an
 		if key != "" {
 			return "", nil, broken(c.file, "a %s has %s and %s", c.object["kind"], key, k)
 		}
-		key, value = k, v
+
+		key = k
+		value = v
 	}
 	return key, value, nil
 }
@@ -155,6 +176,7 @@ func (c *config) text(object map[string]any, name string, resolve func(text *str
 	if err != nil || value == nil {
 		return err
 	}
+
 	text, is := value.(string)
 	if !is {
 		return broken(c.file, "%s of a %s is not a text", key, c.object["kind"])
@@ -165,6 +187,7 @@ func (c *config) text(object map[string]any, name string, resolve func(text *str
 	if err := resolve(&text); err != nil {
 		return err
 	}
+
 	object[key] = text
 	return nil
 }
@@ -175,10 +198,12 @@ func (c *config) list(object map[string]any, name string, resolve func(text *str
 	if err != nil || value == nil {
 		return err
 	}
+
 	items, is := value.([]any)
 	if !is {
 		return broken(c.file, "%s of a %s is not a list", key, c.object["kind"])
 	}
+
 	for i := range items {
 		text, is := items[i].(string)
 		if !is {
@@ -187,8 +212,10 @@ func (c *config) list(object map[string]any, name string, resolve func(text *str
 		if err := resolve(&text); err != nil {
 			return err
 		}
+
 		items[i] = text
 	}
+
 	return nil
 }
 
@@ -252,19 +279,23 @@ func (c *config) replacements() error {
 	if err != nil || value == nil {
 		return err
 	}
+
 	items, is := value.([]any)
 	if !is {
 		return broken(c.file, "replacements of a ReplacementTransformer is not a list")
 	}
+
 	for _, item := range items {
 		fields, is := item.(map[string]any)
 		if !is {
 			return broken(c.file, "a replacement is not an object")
 		}
+
 		*c.count++
 		if err := c.text(fields, "path", c.yaml); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -40,6 +40,7 @@ func parse(name string, content []byte) ([]document, error) {
 		if count >= maxDocuments {
 			return nil, broken(name, "it has more than %d documents", maxDocuments)
 		}
+
 		object, err := decode(&node)
 		if err != nil {
 			return nil, brokenAt(name, lineOr(err, node.Line), "it is not YAML: %s", reworded(err))
@@ -47,14 +48,17 @@ func parse(name string, content []byte) ([]document, error) {
 		if object == nil {
 			continue
 		}
+
 		fields, is := object.(map[string]any)
 		if !is {
 			return nil, brokenAt(name, node.Line, "a document is not an object")
 		}
+
 		list, err := apart(name, fields, node.Line)
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, list...)
 	}
 }
@@ -72,14 +76,17 @@ func decode(node *yaml.Node) (any, error) {
 	if err := node.Decode(&checked); err != nil {
 		return nil, err
 	}
+
 	text, err := yaml.Marshal(node)
 	if err != nil {
 		return nil, err
 	}
+
 	raw, err := kyaml.YAMLToJSON(text)
 	if err != nil {
 		return nil, err
 	}
+
 	return fromJSON(raw)
 }
 
@@ -88,15 +95,18 @@ func fromJSON(raw []byte) (any, error) {
 	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		return nil, nil //nolint:nilnil // an empty document is none
 	}
+
 	object := &unstructured.Unstructured{}
 	if raw[0] != '{' {
 		return []any{}, nil
 	}
+
 	// The decoder of unstructured objects keeps whole numbers whole, but insists on a kind.
 	wrapped := append(append([]byte(`{"apiVersion":"v1","kind":"X","x":`), raw...), '}')
 	if err := object.UnmarshalJSON(wrapped); err != nil {
 		return nil, errors.New("a document cannot be read")
 	}
+
 	return object.Object["x"], nil
 }
 
@@ -108,14 +118,17 @@ func apart(name string, fields map[string]any, line int) ([]document, error) {
 	if !strings.HasSuffix(kind, "List") || !isList || own != "" {
 		return []document{{fields, line}}, nil
 	}
+
 	var out []document
 	for _, item := range items {
 		object, is := item.(map[string]any)
 		if !is {
 			return nil, brokenAt(name, line, "an item of a list is not an object")
 		}
+
 		out = append(out, document{object, line})
 	}
+
 	return out, nil
 }
 

@@ -18,14 +18,17 @@ func decrypting(d Decryptor) func(name string, content []byte, use usage) ([]byt
 		if d == nil {
 			return nil, undecrypted(name, "it is encrypted, and spec.decryption does not say how to decrypt it; nothing was applied")
 		}
+
 		decrypt := d.DecryptObjects
 		if use.isData {
 			decrypt = use.format.decrypting(d)
 		}
+
 		plain, err := decrypt(name, content)
 		if err != nil {
 			return nil, undecrypted(name, "%w", err)
 		}
+
 		return plain, nil
 	}
 }
@@ -83,10 +86,12 @@ func (f dataFormat) decrypting(d Decryptor) func(name string, content []byte) ([
 		if err == nil || formatOfKey(path.Base(name)) == f {
 			return plain, err
 		}
+
 		byName, failed := d.Decrypt(name, content)
 		if failed != nil && f != formatBinary {
 			return nil, err
 		}
+
 		return byName, failed
 	}
 }
@@ -117,6 +122,7 @@ func encrypted(object map[string]any) bool {
 			return true
 		}
 	}
+
 	for _, field := range []string{"data", "stringData"} {
 		if values, is := object[field].(map[string]any); is {
 			for _, value := range values {
@@ -126,5 +132,6 @@ func encrypted(object map[string]any) bool {
 			}
 		}
 	}
+
 	return false
 }

@@ -51,12 +51,14 @@ func (g *graph) walk(dir string) (product, error) {
 	if len(g.active) > maxDepth {
 		return product{}, broken(at, "kustomizations are nested too deeply")
 	}
+
 	g.active[at] = true
 	defer delete(g.active, at)
 	file, k, err := g.read(at)
 	if err != nil {
 		return product{}, err
 	}
+
 	found, err := (&rewriting{graph: g, file: file, dir: at}).kustomization(k)
 	if err != nil {
 		return product{}, err
@@ -64,10 +66,12 @@ func (g *graph) walk(dir string) (product, error) {
 	if err := found.check(file); err != nil {
 		return product{}, err
 	}
+
 	content, err := yaml.Marshal(k)
 	if err != nil {
 		return product{}, broken(file, "it cannot be written as YAML")
 	}
+
 	g.files.rewritten[at] = rewritten{name: path.Base(file), content: content}
 	g.known[at] = found
 	return found, nil
@@ -79,11 +83,13 @@ func (g *graph) read(dir string) (file string, k *types.Kustomization, err error
 	if file == "" {
 		return "", nil, broken(dir, "the directory has no kustomization.yaml, so it cannot be a resource of another kustomization")
 	}
+
 	for _, name := range konfig.RecognizedKustomizationFileNames() {
 		if other := path.Join(dir, name); other != file && g.files.isFile(other) {
 			return "", nil, broken(dir, "the directory has both a %s and a %s", path.Base(file), name)
 		}
 	}
+
 	content, err := g.files.ReadFile(file)
 	if err != nil {
 		return "", nil, err
@@ -91,14 +97,17 @@ func (g *graph) read(dir string) (file string, k *types.Kustomization, err error
 	if len(content) > maxKustomization {
 		return "", nil, exceeded(file, "the kustomization has %d bytes, more than %d", len(content), maxKustomization)
 	}
+
 	k = &types.Kustomization{}
 	if err := k.Unmarshal(content); err != nil {
 		return "", nil, brokenAt(file, lineOf(err), "it is not a kustomization: %s", reworded(err))
 	}
+
 	k.FixKustomization()
 	if len(k.HelmCharts) > 0 || len(k.HelmChartInflationGenerator) > 0 || k.HelmGlobals != nil {
 		return "", nil, broken(file, "helm charts are not rendered by kustomize here; a HelmRelease installs them")
 	}
+
 	return file, k, nil
 }
 
@@ -110,19 +119,23 @@ func (g *graph) resource(name string) (found product, err error) {
 	if g.files.IsDir(name) {
 		return g.walk(name)
 	}
+
 	content, err := g.files.ReadFile(name)
 	if err != nil {
 		return product{}, err
 	}
+
 	documents, err := parse(name, content)
 	if err != nil {
 		return product{}, err
 	}
+
 	for _, d := range documents {
 		if err := d.check(name); err != nil {
 			return product{}, err
 		}
 	}
+
 	at, err := g.files.tree.resolve(name)
 	g.files.allowed[at] = true
 	return product{objects: len(documents)}, err
@@ -158,13 +171,16 @@ func reworded(err error) string {
 	if inner := errors.Unwrap(err); inner != nil {
 		text = inner.Error()
 	}
+
 	for _, prefix := range []string{"error converting YAML to JSON: ", "yaml: ", "unmarshal errors:\n  "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
+
 	text = lineText.ReplaceAllString(text, "")
 	text = strings.TrimLeft(text, ": ")
 	if at := strings.IndexAny(text, "`\""); at >= 0 {
 		text = strings.TrimRight(text[:at], " ") + "…"
 	}
+
 	return text
 }

@@ -54,8 +54,10 @@ func (r Request) Build(ctx context.Context, tree *Tree, working func(file string
 		if err != nil {
 			return Response{}, undecrypted("", "%w", err)
 		}
+
 		options.Decrypt = keys
 	}
+
 	var err error
 	out.Objects, err = Build(ctx, tree, options)
 	return out, err
@@ -101,13 +103,16 @@ func encodeAnswer(r Response, failure error) ([]byte, error) {
 	for _, value := range r.Opened {
 		out.Opened = append(out.Opened, []byte(value))
 	}
+
 	for _, o := range r.Objects {
 		text, err := o.MarshalJSON()
 		if err != nil {
 			return nil, fmt.Errorf("%s cannot be written as JSON", nameOf(o.Unstructured))
 		}
+
 		out.Objects = append(out.Objects, sentObject{Origin: o.Origin, Object: text})
 	}
+
 	var known *Error
 	var panicked *worker.PanicError
 	switch {
@@ -118,6 +123,7 @@ func encodeAnswer(r Response, failure error) ([]byte, error) {
 	case failure != nil:
 		return nil, failure
 	}
+
 	return json.Marshal(out)
 }
 
@@ -126,6 +132,7 @@ func decodeAnswer(output []byte) (Response, error) {
 	if err := json.Unmarshal(output, &sent); err != nil {
 		return Response{}, errors.New("the answer of a build cannot be read")
 	}
+
 	var r Response
 	for _, value := range sent.Opened {
 		r.Opened = append(r.Opened, string(value))
@@ -133,13 +140,16 @@ func decodeAnswer(output []byte) (Response, error) {
 	if f := sent.Failure; f != nil {
 		return r, &Error{reason: f.Reason, Path: f.Path, Line: f.Line, err: errors.New(f.Text), final: f.Final}
 	}
+
 	for _, o := range sent.Objects {
 		object := &unstructured.Unstructured{}
 		if err := object.UnmarshalJSON(o.Object); err != nil {
 			return Response{}, errors.New("an object of a build cannot be read")
 		}
+
 		r.Objects = append(r.Objects, Object{object, o.Origin})
 	}
+
 	return r, nil
 }
 
@@ -158,11 +168,13 @@ func (b Builder) Build(ctx context.Context, namespace string, tree *Tree, r Requ
 	if err != nil {
 		return Response{}, fmt.Errorf("writing the request of a build: %w", err)
 	}
+
 	host := func(_ context.Context, question []byte) ([]byte, error) { return tree.Answer(question) }
 	output, err := b.Runner.Run(ctx, worker.Task{Job: jobName, Namespace: namespace, Input: input, Host: host})
 	if err != nil {
 		return Response{}, ended(ctx, r.Path, err)
 	}
+
 	return decodeAnswer(output)
 }
 
@@ -178,6 +190,7 @@ func ended(ctx context.Context, path string, err error) error {
 		if at == "" {
 			at = path
 		}
+
 		return &Error{
 			reason: v1beta1.RenderingLimitExceededReason, Path: at, final: limit.Repeats(),
 			err: fmt.Errorf("the build exceeds its bound of %s, %s", limit.Limit, limit.Bound),

@@ -26,14 +26,17 @@ func kustomized(files *view) (objects []Object, err error) {
 	if err != nil {
 		return nil, broken("", "kustomize: %s", readable(err))
 	}
+
 	out := make([]Object, 0, built.Size())
 	for _, one := range built.Resources() {
 		found, err := objectsIn(one)
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, found...)
 	}
+
 	return out, nil
 }
 
@@ -45,10 +48,12 @@ func objectsIn(built *resource.Resource) ([]Object, error) {
 	if err != nil {
 		return nil, unreadable // the error quotes it
 	}
+
 	text, err := json.Marshal(values)
 	if err != nil {
 		return nil, unreadable
 	}
+
 	read, err := fromJSON(text)
 	fields, is := read.(map[string]any)
 	if err != nil || !is {
@@ -59,6 +64,7 @@ func objectsIn(built *resource.Resource) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	out := make([]Object, 0, len(documents))
 	for _, d := range documents {
 		if err := d.check(""); err != nil {
@@ -66,6 +72,7 @@ func objectsIn(built *resource.Resource) ([]Object, error) {
 		}
 		out = append(out, Object{Unstructured: &unstructured.Unstructured{Object: d.object}})
 	}
+
 	return out, nil
 }
 
@@ -75,10 +82,12 @@ func readable(err error) string {
 	for _, root := range plainRoots {
 		text = strings.ReplaceAll(text, ".."+root+"/", "")
 	}
+
 	text = strings.ReplaceAll(strings.ReplaceAll(text, sourceRoot+"/", ""), overlayRoot, "spec")
 	const longest = 1024
 	if len(text) > longest {
 		text = strings.ToValidUTF8(text[:longest/2], "") + "…" + strings.ToValidUTF8(text[len(text)-longest/2:], "")
 	}
+
 	return text
 }

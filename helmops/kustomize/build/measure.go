@@ -20,6 +20,7 @@ func Measure(packed io.Reader, l Limits) (bytes int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+
 	for {
 		h, err := entries.Next()
 		switch {
@@ -28,6 +29,7 @@ func Measure(packed io.Reader, l Limits) (bytes int64, err error) {
 		case err != nil:
 			return 0, unreadable(err)
 		}
+
 		bytes += entryBytes + int64(2*len(h.Name)+len(h.Linkname))
 		if h.Typeflag == tar.TypeReg && h.Size <= l.File {
 			bytes += h.Size

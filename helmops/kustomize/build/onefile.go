@@ -17,10 +17,12 @@ func ReadFile(packed io.Reader, name string, most int64) ([]byte, error) {
 	if !inside {
 		return nil, broken("", "the path %q leads out of the source", name)
 	}
+
 	entries, err := l.open(packed)
 	if err != nil {
 		return nil, err
 	}
+
 	for {
 		h, err := entries.Next()
 		switch {
@@ -31,6 +33,7 @@ func ReadFile(packed io.Reader, name string, most int64) ([]byte, error) {
 		case path.Clean(h.Name) != wanted:
 			continue
 		}
+
 		return readEntry(h, entries, name, most)
 	}
 }
@@ -44,9 +47,11 @@ func readEntry(h *tar.Header, r io.Reader, name string, most int64) ([]byte, err
 	case h.Size > most:
 		return nil, broken("", "%s has %d bytes, more than %d", name, h.Size, most)
 	}
+
 	content, err := io.ReadAll(io.LimitReader(r, most))
 	if err != nil {
 		return nil, unreadable(err)
 	}
+
 	return content, nil
 }

@@ -42,6 +42,7 @@ func markQuoted(content []byte) []byte {
 		if err != nil {
 			return content
 		}
+
 		namedInKeys(&document, false, keys)
 		for _, root := range document.Content {
 			found = append(found, valuesIn(root)...)
@@ -57,6 +58,7 @@ func markQuoted(content []byte) []byte {
 			}
 		}
 	}
+
 	slices.Sort(ends)
 
 	out := make([]byte, 0, len(content)+len(ends)*len(quotedMark))
@@ -65,6 +67,7 @@ func markQuoted(content []byte) []byte {
 		out = append(append(out, content[last:end]...), quotedMark...)
 		last = end
 	}
+
 	return append(out, content[last:]...)
 }
 
@@ -85,7 +88,8 @@ func valuesIn(root *yaml.Node) []*yaml.Node {
 	switch root.Kind {
 	case yaml.SequenceNode:
 		for _, operation := range root.Content {
-			path, value := child(operation, "path"), child(operation, "value")
+			path := child(operation, "path")
+			value := child(operation, "value")
 			if path == nil || value == nil {
 				continue
 			}
@@ -106,6 +110,7 @@ func valuesIn(root *yaml.Node) []*yaml.Node {
 		}
 	case yaml.DocumentNode, yaml.ScalarNode, yaml.AliasNode: // are no objects
 	}
+
 	return out
 }
 
@@ -132,12 +137,14 @@ func quotedVariables(n *yaml.Node) []*yaml.Node {
 		for i := 1; i < len(n.Content); i += 2 {
 			out = append(out, quotedVariables(n.Content[i])...)
 		}
+
 		return out
 	case yaml.SequenceNode:
 		var out []*yaml.Node
 		for _, item := range n.Content {
 			out = append(out, quotedVariables(item)...)
 		}
+
 		return out
 	case yaml.ScalarNode:
 		if n.Style&(quotes|block|yaml.TaggedStyle) != 0 && n.ShortTag() == "!!str" && isVariable(n.Value) {
@@ -145,6 +152,7 @@ func quotedVariables(n *yaml.Node) []*yaml.Node {
 		}
 	case yaml.DocumentNode, yaml.AliasNode: // see above
 	}
+
 	return nil
 }
 
@@ -155,14 +163,17 @@ func endOf(content []byte, starts []int, n *yaml.Node) int {
 	if n.Line <= len(starts) {
 		at = starts[n.Line-1]
 	}
+
 	for column := n.Column; column > 1 && at < len(content); column-- { // columns are characters
 		_, size := utf8.DecodeRune(content[at:])
 		at += size
 	}
+
 	for at < len(content) && (content[at] == '&' || content[at] == '!') { // an anchor, a tag
 		at += len(content[at:]) - len(bytes.TrimLeftFunc(content[at:], notSpace))
 		at += len(content[at:]) - len(bytes.TrimLeft(content[at:], " \t\r\n"))
 	}
+
 	if at >= len(content) {
 		return -1
 	}
@@ -176,6 +187,7 @@ func endOf(content []byte, starts []int, n *yaml.Node) int {
 		if !bytes.HasPrefix(text, []byte(n.Value)) {
 			return -1
 		}
+
 		return len(content) - len(below) + bytes.Index(below, text) + len(n.Value)
 	default:
 		if !bytes.HasPrefix(rest, []byte(n.Value)) {
@@ -201,6 +213,7 @@ func closing(content []byte, at int) int {
 			return at
 		}
 	}
+
 	return -1
 }
 
@@ -222,6 +235,7 @@ func lineStarts(content []byte) []int {
 		}
 		starts = append(starts, at+1)
 	}
+
 	return starts
 }
 
@@ -238,12 +252,14 @@ func withoutMarks(value any) any {
 		for key, field := range value {
 			out[key] = withoutMarks(field)
 		}
+
 		return out
 	case []any:
 		out := make([]any, 0, len(value))
 		for _, item := range value {
 			out = append(out, withoutMarks(item))
 		}
+
 		return out
 	case string:
 		return strings.ReplaceAll(value, quotedMark, "")

@@ -47,6 +47,7 @@ func (r *rewriting) target(field, text string) (string, error) {
 	if err := checkReference(r.file, field, text); err != nil {
 		return "", err
 	}
+
 	at, err := r.files.tree.resolve(r.dir + "/" + text) // not cleaned: links on the way count
 	if err != nil {
 		return "", broken(r.file, "%s names %.200q: %w", field, text, err)
@@ -54,12 +55,14 @@ func (r *rewriting) target(field, text string) (string, error) {
 	if !r.files.IsDir(at) && !r.files.isFile(at) && !r.files.tree.isLarge(at) {
 		return "", broken(r.file, "%s names %.200q, which the source does not have", field, text)
 	}
+
 	return at, nil
 }
 
 // relative is how the library gets a resolved path: relative to the directory of the kustomization, and beginning with "./".
 func (r *rewriting) relative(at string) (string, error) {
-	from, to := path.Join(sourceRoot, r.dir), path.Join(sourceRoot, at)
+	from := path.Join(sourceRoot, r.dir)
+	to := path.Join(sourceRoot, at)
 	if slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(at)) && r.files.isFile(at) {
 		to = path.Join(plainRoot, at) // the file as it is in the source
 	}
@@ -138,6 +141,7 @@ func (r *rewriting) patch(field string, file, inline *string, patches *int) erro
 	if err := r.config(field, file); err != nil {
 		return err
 	}
+
 	content, err := r.files.ReadFile(path.Join(sourceRoot, r.dir, *file))
 	*patches += documentsIn(content) - 1
 	return err
@@ -150,6 +154,7 @@ func (r *rewriting) resources(field string, texts []string) error {
 		if err != nil {
 			return err
 		}
+
 		below := product{}
 		if r.files.IsDir(at) {
 			below, err = r.walk(at)
@@ -163,6 +168,7 @@ func (r *rewriting) resources(field string, texts []string) error {
 		if texts[i], err = r.relative(at); err != nil {
 			return err
 		}
+
 		r.found.add(below)
 		if err := r.found.check(r.file); err != nil {
 			return err
@@ -189,6 +195,7 @@ func (r *rewriting) kustomization(k *types.Kustomization) (product, error) {
 			return product{}, err
 		}
 	}
+
 	patches += len(k.Images) + len(k.Replicas) + len(k.Vars) //nolint:staticcheck // what is deprecated still works
 	r.found.change(patches)
 	return r.found, nil
@@ -204,6 +211,7 @@ func (r *rewriting) components(texts []string) error {
 		if !r.files.IsDir(at) {
 			return broken(r.file, "components names %.200q, which is no directory", text)
 		}
+
 		below, err := r.walk(at)
 		if err != nil {
 			return err
@@ -211,6 +219,7 @@ func (r *rewriting) components(texts []string) error {
 		if texts[i], err = r.relative(at); err != nil {
 			return err
 		}
+
 		r.found.component(below)
 		if err := r.found.check(r.file); err != nil {
 			return err
@@ -227,6 +236,7 @@ func (r *rewriting) settings(k *types.Kustomization) error {
 	if err := r.configAll("configurations", k.Configurations); err != nil {
 		return err
 	}
+
 	schema, is := k.OpenAPI["path"]
 	if !is {
 		return nil
@@ -234,6 +244,7 @@ func (r *rewriting) settings(k *types.Kustomization) error {
 	if err := r.config("openapi.path", &schema); err != nil {
 		return err
 	}
+
 	k.OpenAPI["path"] = schema
 	return nil
 }
@@ -247,17 +258,20 @@ func (r *rewriting) patches(k *types.Kustomization, count *int) error {
 			return err
 		}
 	}
+
 	for i := range k.PatchesJson6902 {
 		patch := &k.PatchesJson6902[i]
 		if err := r.patch("patchesJson6902", &patch.Path, &patch.Patch, count); err != nil {
 			return err
 		}
 	}
+
 	for i := range k.PatchesStrategicMerge {
 		if err := r.merge("patchesStrategicMerge", (*string)(&k.PatchesStrategicMerge[i]), count); err != nil {
 			return err
 		}
 	}
+
 	for i := range k.Replacements {
 		*count += 1 + len(k.Replacements[i].Targets)
 		if k.Replacements[i].Path == "" {
@@ -267,6 +281,7 @@ func (r *rewriting) patches(k *types.Kustomization, count *int) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -296,11 +311,13 @@ func (r *rewriting) generators(k *types.Kustomization) error {
 			return err
 		}
 	}
+
 	for i := range k.SecretGenerator {
 		if err := r.sources("secretGenerator", &k.SecretGenerator[i].KvPairSources); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -310,10 +327,12 @@ func (r *rewriting) sources(field string, s *types.KvPairSources) error {
 			return err
 		}
 	}
+
 	if s.EnvSource != "" {
 		s.EnvSources = append(s.EnvSources, s.EnvSource)
 		s.EnvSource = ""
 	}
+
 	return r.envs(field, s.EnvSources)
 }
 
@@ -321,8 +340,10 @@ func (r *rewriting) sources(field string, s *types.KvPairSources) error {
 func (r *rewriting) keyed(field string, text *string) error {
 	key, file, named := strings.Cut(*text, "=")
 	if !named {
-		key, file = path.Base(*text), *text
+		key = path.Base(*text)
+		file = *text
 	}
+
 	if strings.Contains(file, "=") {
 		return broken(r.file, "%s names %.200q; a key and a path cannot contain =", field, *text)
 	}
@@ -332,6 +353,7 @@ func (r *rewriting) keyed(field string, text *string) error {
 	if strings.Contains(file, "=") {
 		return broken(r.file, "%s names %.200q, whose path in the source contains =", field, *text)
 	}
+
 	*text = key + "=" + file
 	return nil
 }

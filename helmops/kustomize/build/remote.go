@@ -33,13 +33,16 @@ func (t *Tree) Answer(asked []byte) ([]byte, error) {
 	if err := json.Unmarshal(asked, &q); err != nil {
 		return nil, fmt.Errorf("reading a question about the files of the source: %w", err)
 	}
+
 	if q.File != "" {
 		content, is := t.files[q.File]
 		if !is {
 			return nil, fmt.Errorf("the source has no file %.200q", q.File)
 		}
+
 		return content, nil
 	}
+
 	return json.Marshal(t.listing(q.Dir))
 }
 
@@ -58,6 +61,7 @@ func (t *Tree) listing(dir string) listing {
 			out.Large = append(out.Large, name)
 		}
 	}
+
 	return out
 }
 
@@ -101,6 +105,7 @@ func (t *Tree) content(name string) (content []byte, is bool, err error) {
 	if content != nil || !is || t.ask == nil {
 		return content, is, nil
 	}
+
 	asked, err := json.Marshal(question{File: name})
 	if err != nil {
 		return nil, false, err
@@ -111,6 +116,7 @@ func (t *Tree) content(name string) (content []byte, is bool, err error) {
 	if content == nil {
 		content = []byte{}
 	}
+
 	t.files[name] = content
 	return content, true, nil
 }
@@ -123,6 +129,7 @@ func (t *Tree) load(dir string) {
 	if _, known := t.dirs[dir]; known {
 		return
 	}
+
 	if names, known := t.dirs[path.Dir(dir)]; known && dir != "." {
 		_, named := slices.BinarySearch(names, path.Base(dir))
 		if _, isFile := t.files[dir]; isFile || !named {
@@ -130,10 +137,12 @@ func (t *Tree) load(dir string) {
 			return
 		}
 	}
+
 	asked, err := json.Marshal(question{Dir: dir})
 	if err == nil {
 		asked, err = t.ask(asked)
 	}
+
 	var found listing
 	if err == nil {
 		err = json.Unmarshal(asked, &found)
@@ -142,6 +151,7 @@ func (t *Tree) load(dir string) {
 		_ = t.unanswered(err)
 		return
 	}
+
 	t.keep(dir, found)
 }
 
@@ -150,12 +160,15 @@ func (t *Tree) keep(dir string, found listing) {
 	if found.Exists {
 		t.dirs[dir] = append([]string{}, found.Names...)
 	}
+
 	for name, target := range found.Links {
 		t.links[path.Join(dir, name)] = target
 	}
+
 	for _, name := range found.Files {
 		t.files[path.Join(dir, name)] = nil
 	}
+
 	for _, name := range found.Large {
 		t.large[path.Join(dir, name)] = true
 	}

@@ -29,6 +29,7 @@ func substitute(o Object, variables *variables) (Object, error) {
 	if o.GetKind() != releaseKind {
 		o = unmarked(o)
 	}
+
 	s := &substitution{variables: variables}
 	out, err := s.value(o.Object, false)
 	if errors.Is(err, errSubstituted) || errors.Is(err, errSteps) || errors.Is(err, errVariables) {
@@ -37,6 +38,7 @@ func substitute(o Object, variables *variables) (Object, error) {
 	if err != nil {
 		return Object{}, unsubstituted(o.Origin, "%s: %w", nameOf(o.Unstructured), err)
 	}
+
 	fields, _ := out.(map[string]any)
 	return Object{&unstructured.Unstructured{Object: fields}, o.Origin}, nil
 }
@@ -61,6 +63,7 @@ func (s *substitution) value(value any, text bool) (any, error) {
 				return nil, err
 			}
 		}
+
 		return out, nil
 	case []any:
 		out := make([]any, 0, len(value))
@@ -69,14 +72,17 @@ func (s *substitution) value(value any, text bool) (any, error) {
 			if err != nil {
 				return nil, err
 			}
+
 			out = append(out, item)
 		}
+
 		return out, nil
 	case string:
 		out, err := s.text(value)
 		if err != nil || text || out == value || !isVariable(value) {
 			return out, err
 		}
+
 		return typed(out), nil
 	default:
 		return value, nil
@@ -103,10 +109,12 @@ func (s *substitution) isQuoted(text string) bool {
 	if first == nil || start < len(first[0]) || text[start-1] == '$' {
 		return false
 	}
+
 	last := plainVariable.FindStringSubmatch(text[start:])
 	if last == nil || last[0] != text[start:] {
 		return false
 	}
+
 	quote := s.variables.values[first[1]]
 	return (quote == `"` || quote == "'") && quote == s.variables.values[last[1]]
 }
@@ -116,6 +124,7 @@ func isVariable(text string) bool {
 	if !strings.HasPrefix(text, "${") {
 		return false
 	}
+
 	depth := 0
 	for at, r := range text {
 		switch r {
@@ -127,6 +136,7 @@ func isVariable(text string) bool {
 			}
 		}
 	}
+
 	return false
 }
 
@@ -135,15 +145,18 @@ func typed(text string) any {
 	if number, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(number, 10) == text {
 		return number
 	}
+
 	switch text {
 	case "true":
 		return true
 	case "false":
 		return false
 	}
+
 	if number, err := strconv.ParseFloat(text, 64); err == nil && strings.ContainsRune(text, '.') && strconv.FormatFloat(number, 'f', -1, 64) == text {
 		return number
 	}
+
 	return text
 }
 

@@ -42,6 +42,7 @@ func (l Limits) complete() Limits {
 	if l.Bytes == 0 {
 		l.Bytes = 256 << 20
 	}
+
 	return l
 }
 
@@ -69,6 +70,7 @@ func Read(packed io.Reader, l Limits) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	t := newTree()
 	for {
 		h, err := r.Next()
@@ -82,6 +84,7 @@ func Read(packed io.Reader, l Limits) (*Tree, error) {
 			return nil, err
 		}
 	}
+
 	t.index()
 	return t, nil
 }
@@ -116,22 +119,26 @@ func (t *Tree) add(h *tar.Header, r io.Reader, l Limits) error {
 	if !inside || len(name) > maxPath || strings.ContainsRune(name, 0) {
 		return broken("", "the archive of the source has a file with the impossible name %.200q", h.Name)
 	}
+
 	switch h.Typeflag {
 	case tar.TypeReg:
 		if h.Size > l.File {
 			t.large[name] = true
 			return nil
 		}
+
 		content, err := io.ReadAll(io.LimitReader(r, l.File+1))
 		if err != nil {
 			return unreadable(err)
 		}
+
 		delete(t.links, name)
 		t.files[name] = content
 	case tar.TypeSymlink:
 		delete(t.files, name)
 		t.links[name] = h.Linkname
 	}
+
 	return nil
 }
 
@@ -161,23 +168,28 @@ func ReadFS(files fs.FS, l Limits) (*Tree, error) {
 		case !entry.Type().IsRegular():
 			return nil
 		}
+
 		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
+
 		if info.Size() > l.File {
 			t.large[name] = true
 			return nil
 		}
+
 		if left -= info.Size(); left < 0 || len(t.files) >= l.Files {
 			return fmt.Errorf("it has more than %d files or %d bytes", l.Files, l.Bytes)
 		}
+
 		t.files[name], err = fs.ReadFile(files, name)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	t.index()
 	return t, nil
 }
@@ -194,6 +206,7 @@ func (t *Tree) index() {
 			if held[dir][path.Base(name)] {
 				return
 			}
+
 			held[dir][path.Base(name)] = true
 			name = dir
 		}
@@ -201,17 +214,21 @@ func (t *Tree) index() {
 	for name := range t.files {
 		note(name)
 	}
+
 	for name := range t.links {
 		note(name)
 	}
+
 	for name := range t.large {
 		note(name)
 	}
+
 	for dir, names := range held {
 		list := make([]string, 0, len(names))
 		for name := range names {
 			list = append(list, name)
 		}
+
 		slices.Sort(list)
 		t.dirs[dir] = list
 	}
@@ -233,6 +250,7 @@ func (t *Tree) resolve(name string) (string, error) {
 	case err == nil && at == "":
 		return ".", nil
 	}
+
 	return at, err
 }
 
@@ -245,6 +263,7 @@ func (t *Tree) file(name string) ([]byte, error) {
 	if t.isLarge(at) {
 		return nil, broken(name, "it is larger than a manifest may be")
 	}
+
 	content, is, err := t.content(at)
 	if err != nil {
 		return nil, err
@@ -252,6 +271,7 @@ func (t *Tree) file(name string) ([]byte, error) {
 	if !is {
 		return nil, broken(name, "the source has no such file")
 	}
+
 	return content, nil
 }
 

@@ -45,14 +45,17 @@ func (v *variables) evaluate(text string) (string, error) {
 	if strings.Count(text, "$") > maxVariables {
 		return "", errVariables
 	}
+
 	tree, err := syntax.Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("a variable cannot be understood: %s", reworded(err))
 	}
+
 	var out strings.Builder
 	if err := v.node(tree.Root, &out); err != nil {
 		return "", err
 	}
+
 	return out.String(), nil
 }
 
@@ -84,8 +87,10 @@ func (v *variables) node(node syntax.Node, out *strings.Builder) error {
 			if err := v.node(item, &arg); err != nil {
 				return err
 			}
+
 			args = append(args, arg.String())
 		}
+
 		text, err := v.call(node.Name, v.values[node.Param], args)
 		if err != nil {
 			return err
@@ -93,6 +98,7 @@ func (v *variables) node(node syntax.Node, out *strings.Builder) error {
 		if err := v.charge(len(text)); err != nil {
 			return err
 		}
+
 		out.WriteString(text)
 	}
 	return nil
@@ -139,6 +145,7 @@ func substring(value string, args []string) string {
 	if len(args) == 0 {
 		return value
 	}
+
 	position, err := strconv.Atoi(args[0])
 	if err != nil {
 		return value
@@ -146,12 +153,14 @@ func substring(value string, args []string) string {
 	if position < 0 {
 		position = max(len(value)+position, 0)
 	}
+
 	end := len(value)
 	if len(args) > 1 {
 		length, err := strconv.Atoi(args[1])
 		if err != nil {
 			return value
 		}
+
 		switch {
 		case length < 0:
 			end += length
@@ -159,9 +168,11 @@ func substring(value string, args []string) string {
 			end = min(position+length, len(value))
 		}
 	}
+
 	if position >= end {
 		return ""
 	}
+
 	return value[position:end]
 }
 
@@ -170,10 +181,13 @@ func (v *variables) replace(name, value string, args []string) (string, error) {
 	if len(args) == 0 || len(args) == 1 && (name == "/#" || name == "/%") {
 		return value, nil
 	}
-	before, after := args[0], ""
+
+	before := args[0]
+	after := ""
 	if len(args) > 1 {
 		after = args[1]
 	}
+
 	switch {
 	case name == "/":
 		return strings.Replace(value, before, after, 1), nil
@@ -184,9 +198,11 @@ func (v *variables) replace(name, value string, args []string) (string, error) {
 	case name != "//":
 		return value, nil
 	}
+
 	if growth := len(after) - len(before); growth > 0 && strings.Count(value, before) > (maxSubstituted-v.size)/growth {
 		return "", errSubstituted
 	}
+
 	return strings.ReplaceAll(value, before, after), nil
 }
 
@@ -201,14 +217,18 @@ func (v *variables) trim(name, value string, args []string) (string, error) {
 	if v.steps += len(value) * (len(value) + len(args[0]) + 1); v.steps > maxSteps {
 		return "", errSteps
 	}
-	glob, reversed := args[0], strings.HasPrefix(name, "%")
+
+	glob := args[0]
+	reversed := strings.HasPrefix(name, "%")
 	if reversed {
 		value, glob = reverse(value), reverse(glob)
 	}
+
 	value = value[matching(value, glob, len(name) > 1):]
 	if reversed {
 		value = reverse(value)
 	}
+
 	return value, nil
 }
 
@@ -220,6 +240,7 @@ func matching(value, glob string, longest bool) int {
 		if err != nil {
 			return 0
 		}
+
 		if is {
 			found = end
 			if longest {
@@ -227,6 +248,7 @@ func matching(value, glob string, longest bool) int {
 			}
 		}
 	}
+
 	return found
 }
 

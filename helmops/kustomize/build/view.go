@@ -86,15 +86,18 @@ func inside(name string) (at string, isOverlay bool) {
 	if !path.IsAbs(name) {
 		return name, false
 	}
+
 	// Not cleaned: a link on the way counts.
 	for _, root := range append([]string{sourceRoot}, plainRoots...) {
 		if rest, is := strings.CutPrefix(name, root); is && (rest == "" || rest[0] == '/') {
 			return "./" + rest, false
 		}
 	}
+
 	if clean := path.Clean(name); clean == overlayRoot || strings.HasPrefix(clean, overlayRoot+"/") {
 		return clean, true
 	}
+
 	return "../" + name, false // outside, which resolve says
 }
 
@@ -127,16 +130,19 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 		}
 		return v.overlay, nil
 	}
+
 	if path.IsAbs(name) {
 		if content, err := v.checked(name, at); content != nil || err != nil {
 			return content, err
 		}
 	}
+
 	v.working(path.Clean(at))
 	content, err := v.tree.file(at)
 	if err != nil {
 		return nil, err
 	}
+
 	use := usageOf(name)
 	plain, err := v.decrypt(path.Clean(at), content, use)
 	if err != nil && v.failure == nil {
@@ -145,6 +151,7 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 	if err != nil || use.isData {
 		return plain, err
 	}
+
 	return v.marked(plain), nil
 }
 
@@ -162,6 +169,7 @@ func (v *view) checked(name, at string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if !usageOf(name).isData && slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(at)) {
 		dir, err := v.tree.resolve(path.Dir(at))
 		if err != nil {
@@ -170,11 +178,14 @@ func (v *view) checked(name, at string) ([]byte, error) {
 		if found, is := v.rewritten[dir]; is && found.name == path.Base(at) {
 			return found.content, nil
 		}
+
 		return nil, fs.ErrNotExist
 	}
+
 	if !v.allowed[resolved] && !v.tree.isDir(resolved) {
 		return nil, errUnchecked
 	}
+
 	return nil, nil
 }
 
@@ -198,8 +209,10 @@ func (v *view) CleanedAbs(name string) (filesys.ConfirmedDir, string, error) {
 		if err != nil {
 			return "", "", broken(name, "%w", err)
 		}
+
 		absolute = path.Join(sourceRoot, resolved)
 	}
+
 	switch {
 	case v.IsDir(absolute):
 		return filesys.ConfirmedDir(absolute), "", nil

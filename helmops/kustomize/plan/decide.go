@@ -60,15 +60,18 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 			break
 		}
 	}
+
 	if p.Step == Apply {
 		p = ordered(d, o, p)
 	}
+
 	if p.Step == None && p.Reason != ReasonSuspended {
 		p.After = soonest(p.After, d.Audit)
 		if d.Remote {
 			p.After = soonest(p.After, remoteLook)
 		}
 	}
+
 	return p
 }
 
@@ -88,6 +91,7 @@ func underway(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if o.Running == nil {
 		return Plan{}, false
 	}
+
 	p := Plan{Step: Wait, Reason: ReasonUnderway, Message: "an attempt is being made"}
 	p.Outdated = o.Running.Generation != d.Generation
 	switch {
@@ -105,6 +109,7 @@ func underway(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		p.Progress = !o.Ready
 		p.Message = "applying the objects of " + d.Source
 	}
+
 	return p, true
 }
 
@@ -140,6 +145,7 @@ func hindered(d Desired, o Observed, by Obstacle) Plan {
 			p.After = d.Audit
 		}
 	}
+
 	return p
 }
 
@@ -170,10 +176,12 @@ func failed(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if a.Applied == o.Inputs.Digest && a.Failures == 0 {
 		return Plan{}, false
 	}
+
 	wait := pause(d.retryDelay(a.Failures, a.Stalled), o.Freed) - a.since(now)
 	if o.Awaited || wait <= 0 {
 		return Plan{Step: Apply, Reason: ReasonFailed, Message: "the last attempt failed"}, true
 	}
+
 	return Plan{Step: Wait, Reason: ReasonBackOff, After: wait, Message: fmt.Sprintf(
 		"the last attempt failed, the next one follows in %s", wait.Round(time.Second))}, true
 }

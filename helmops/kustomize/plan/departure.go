@@ -26,6 +26,7 @@ func stranded(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if !d.deleting() || o.Identity.Obstacle == nil {
 		return Plan{}, false
 	}
+
 	by := *o.Identity.Obstacle
 	switch {
 	case o.Namespace == nil:
@@ -34,6 +35,7 @@ func stranded(d Desired, o Observed, _ time.Time) (Plan, bool) {
 		return Plan{Step: Leave, Reason: ReasonStranded, Message: by.Message + "; the namespace is being deleted, " +
 			"so the object goes without deleting its objects in other namespaces"}, true
 	}
+
 	message := fmt.Sprintf("cannot delete the objects: %s; to leave them behind, set spec.deletionPolicy to %s",
 		by.Message, v1beta1.DeletionPolicyOrphan)
 	return Plan{
@@ -57,6 +59,7 @@ func handedOver(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if !d.deleting() {
 		return Plan{}, false
 	}
+
 	end := d.DeletedAt.Add(d.Timeout)
 	switch {
 	case !now.Before(end):
@@ -66,6 +69,7 @@ func handedOver(d Desired, o Observed, now time.Time) (Plan, bool) {
 	case len(o.Takers.Names) == 0:
 		return Plan{}, false
 	}
+
 	return Plan{
 		Step: Wait, Reason: ReasonHandOver, Progress: true, After: end.Sub(now),
 		Message: fmt.Sprintf("it is being deleted; its objects are not deleted before %s, at the latest %s",

@@ -16,6 +16,7 @@ func Behind(k *v1beta1.Kustomization, revision string, dependencies []v1beta1.Ku
 		if !SameSource(d, k) || d.Status.LastAppliedRevision == revision {
 			continue
 		}
+
 		name := keyOf(d).String()
 		if d.Namespace == k.Namespace {
 			name = d.Name
@@ -23,11 +24,14 @@ func Behind(k *v1beta1.Kustomization, revision string, dependencies []v1beta1.Ku
 		if d.Spec.Suspend {
 			name += " (suspended)"
 		}
+
 		behind = append(behind, name)
 	}
+
 	if len(behind) == 0 {
 		return ""
 	}
+
 	return fmt.Sprintf("%d of %d dependencies have not applied %s of the same source yet: %s",
 		len(behind), len(k.Spec.DependsOn), revision, listed(behind))
 }

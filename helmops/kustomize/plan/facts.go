@@ -52,6 +52,7 @@ func DesiredOf(k *v1beta1.Kustomization, audit time.Duration) Desired {
 	if k.DeletionTimestamp != nil {
 		d.DeletedAt = k.DeletionTimestamp.Time
 	}
+
 	return d
 }
 
@@ -177,6 +178,7 @@ func AttemptOf(s *v1beta1.KustomizationStatus) Attempt {
 	if s.LimitExceeded != nil {
 		a.Limit = s.LimitExceeded.Digest
 	}
+
 	return a
 }
 

@@ -75,6 +75,7 @@ func TakersOf(
 	for _, key := range unseen {
 		own = append(own, key.String())
 	}
+
 	others := 0
 	for _, f := range followers {
 		yes, _ := Awaits(k, revision, f)
@@ -86,6 +87,7 @@ func TakersOf(
 			others++
 		}
 	}
+
 	return namesOf(own, others)
 }
 
@@ -100,12 +102,14 @@ func namesOf(own []string, others int) []string {
 	if more := len(own) - MaxNamed; more > 0 {
 		out = append(out, fmt.Sprintf("%d more", more))
 	}
+
 	switch {
 	case others == 1:
 		out = append(out, "a Kustomization of another namespace")
 	case others > 1:
 		out = append(out, fmt.Sprintf("%d Kustomizations of other namespaces", others))
 	}
+
 	return out
 }
 
@@ -136,6 +140,7 @@ func Takes(
 	case from.Status.Released != nil && !same:
 		revision = from.Status.Released.Revision
 	}
+
 	switch {
 	case from.Status.Released.Has(id, revision):
 		return true, "the owner has released it"
@@ -220,9 +225,11 @@ func HeldUntil(r *v1beta1.ReleasedObjects, timeout time.Duration) time.Time {
 			*earliest = at
 		}
 	}
+
 	if first.IsZero() {
 		return firstContainer
 	}
+
 	return first
 }
 
@@ -232,13 +239,16 @@ func Release(k *v1beta1.Kustomization, revision string, held []string, now time.
 	if len(held) == 0 {
 		return nil
 	}
+
 	out := &v1beta1.ReleasedObjects{Revision: revision}
 	for _, id := range held {
 		since := k.Status.Released.Since(id)
 		if since == nil {
 			since = &metav1.Time{Time: now}
 		}
+
 		out.Objects = append(out.Objects, v1beta1.ReleasedObject{ID: id, Since: *since})
 	}
+
 	return out
 }

@@ -56,6 +56,7 @@ func open(key []byte, m []string, where string) (value []byte, kind string, err 
 			return nil, "", failed("is not what sops writes")
 		}
 	}
+
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, "", errors.New("its data key cannot be used")
@@ -63,14 +64,17 @@ func open(key []byte, m []string, where string) (value []byte, kind string, err 
 	if len(parts[1]) == 0 || len(parts[1]) > 64 {
 		return nil, "", failed("is not what sops writes")
 	}
+
 	gcm, err := cipher.NewGCMWithNonceSize(block, len(parts[1]))
 	if err != nil {
 		return nil, "", failed("is not what sops writes")
 	}
+
 	value, err = gcm.Open(nil, parts[1], append(parts[0], parts[2]...), []byte(where))
 	if err != nil {
 		return nil, "", failed("was changed or moved after it was encrypted, or belongs to another file")
 	}
+
 	return value, m[4], nil
 }
 
@@ -80,6 +84,7 @@ func (c *content) verify() error {
 	if m == nil {
 		return errors.New("its MAC is missing")
 	}
+
 	noted, _, err := open(c.key, m, c.meta.LastModified)
 	if err != nil {
 		return errors.New("its MAC cannot be decrypted: the file was changed after it was encrypted")
@@ -87,5 +92,6 @@ func (c *content) verify() error {
 	if computed := fmt.Sprintf("%X", c.mac.Sum(nil)); subtle.ConstantTimeCompare([]byte(computed), noted) != 1 {
 		return errors.New("its MAC does not match: the file was changed after it was encrypted")
 	}
+
 	return nil
 }

@@ -41,12 +41,14 @@ func (k *Keys) Decrypt(name string, content []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		return writeYAML(documents)
 	case ".json":
 		document, err := k.json(content)
 		if err != nil {
 			return nil, err
 		}
+
 		return writeJSON(document)
 	case ".env":
 		return k.dotenv(content)
@@ -77,6 +79,7 @@ func (k *Keys) DecryptObjects(name string, content []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return writeObjects(documents)
 }
 
@@ -113,10 +116,12 @@ func (k *Keys) binary(name string, content []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	data, is := document.get("data").(string)
 	if !is {
 		return nil, notBinary(name)
 	}
+
 	return []byte(data), nil
 }
 

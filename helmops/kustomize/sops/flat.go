@@ -31,6 +31,7 @@ func (k *Keys) dotenv(content []byte) ([]byte, error) {
 			document = append(document, entry{key: name, value: value})
 		}
 	}
+
 	if err := k.documents([]branch{document}, flatMetadata(flat)); err != nil {
 		return nil, err
 	}
@@ -46,6 +47,7 @@ func (k *Keys) dotenv(content []byte) ([]byte, error) {
 			out.WriteString(e.key + "=" + plainText(value) + "\n")
 		}
 	}
+
 	return out.Bytes(), nil
 }
 
@@ -57,6 +59,7 @@ func plainText(value any) string {
 		if !strings.ContainsAny(text, ".E") {
 			text = strconv.FormatFloat(value, 'f', 1, 64)
 		}
+
 		return text
 	case time.Time:
 		return value.Format(time.RFC3339)
@@ -73,6 +76,7 @@ func (k *Keys) ini(content []byte) ([]byte, error) {
 	if err != nil {
 		return nil, errors.New("it is not an INI file") // the error of the library quotes it
 	}
+
 	flat := map[string]string{}
 	var document branch
 	for _, section := range file.Sections() {
@@ -84,6 +88,7 @@ func (k *Keys) ini(content []byte) ([]byte, error) {
 			flat[key.Name()] = strings.ReplaceAll(key.Value(), `\n`, "\n")
 		}
 	}
+
 	if err := k.documents([]branch{document}, flatMetadata(flat)); err != nil {
 		return nil, err
 	}
@@ -96,10 +101,12 @@ func (k *Keys) ini(content []byte) ([]byte, error) {
 			return nil, errors.New("what was decrypted cannot be written as an INI file")
 		}
 	}
+
 	var text bytes.Buffer
 	if _, err := out.WriteTo(&text); err != nil {
 		return nil, errors.New("what was decrypted cannot be written as an INI file")
 	}
+
 	return text.Bytes(), nil
 }
 
@@ -110,12 +117,14 @@ func sectionOf(section *ini.Section) branch {
 		if text == "" {
 			return
 		}
+
 		for _, mark := range []string{";", "#"} {
 			if strings.HasPrefix(text, mark) {
 				text = strings.TrimLeft(text, mark+" ")
 				break
 			}
 		}
+
 		out = append(out, entry{comment: &comment{text: text}})
 	}
 	note(section.Comment)
@@ -123,6 +132,7 @@ func sectionOf(section *ini.Section) branch {
 		out = append(out, entry{key: key.Name(), value: key.Value()})
 		note(key.Comment)
 	}
+
 	return out
 }
 
@@ -131,6 +141,7 @@ func writeSection(file *ini.File, name string, entries branch) error {
 	if err != nil {
 		return err
 	}
+
 	var last *ini.Key
 	for i, e := range entries {
 		switch {
@@ -148,6 +159,7 @@ func writeSection(file *ini.File, name string, entries branch) error {
 			last.Comment = e.comment.text
 		}
 	}
+
 	return nil
 }
 
@@ -158,19 +170,24 @@ func flatMetadata(fields map[string]string) *metadata {
 	if m.MAC == "" {
 		return nil
 	}
+
 	for i := range maxRecipients {
 		prefix := fmt.Sprintf("age__list_%d__map_", i)
 		if fields[prefix+"enc"] == "" {
 			break
 		}
+
 		m.Age = append(m.Age, recipient{Recipient: fields[prefix+"recipient"], Encrypted: fields[prefix+"enc"]})
 	}
+
 	for i := range maxRecipients {
 		prefix := fmt.Sprintf("pgp__list_%d__map_", i)
 		if fields[prefix+"enc"] == "" {
 			break
 		}
+
 		m.PGP = append(m.PGP, recipient{Fingerprint: fields[prefix+"fp"], Encrypted: fields[prefix+"enc"]})
 	}
+
 	return &m
 }

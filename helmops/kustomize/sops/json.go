@@ -20,6 +20,7 @@ func readJSON(content []byte) (branch, *metadata, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+
 	all, is := root.(branch)
 	if _, err := decoder.Token(); !is || !errors.Is(err, io.EOF) {
 		return nil, nil, errNoJSON
@@ -31,15 +32,18 @@ func readJSON(content []byte) (branch, *metadata, error) {
 			out = append(out, e)
 		}
 	}
+
 	if len(out) == len(all) {
 		return out, nil, nil
 	}
+
 	var found struct {
 		Sops *metadata `json:"sops"`
 	}
 	if err := json.Unmarshal(content, &found); err != nil {
 		return nil, nil, errors.New("its sops metadata cannot be read")
 	}
+
 	return out, found.Sops, nil
 }
 
@@ -48,6 +52,7 @@ func jsonValue(decoder *json.Decoder, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errNested
 	}
+
 	token, err := decoder.Token()
 	if err != nil {
 		return nil, errNoJSON
@@ -63,10 +68,12 @@ func jsonValue(decoder *json.Decoder, depth int) (any, error) {
 		if whole, err := token.Int64(); err == nil {
 			return int(whole), nil
 		}
+
 		number, err := token.Float64()
 		if err != nil {
 			return nil, errors.New("it has a number that is too large")
 		}
+
 		return number, nil
 	default:
 		return token, nil
@@ -81,15 +88,19 @@ func jsonObject(decoder *json.Decoder, depth int) (any, error) {
 		if err != nil || !is {
 			return nil, errNoJSON
 		}
+
 		value, err := jsonValue(decoder, depth+1)
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, entry{key: key, value: value})
 	}
+
 	if _, err := decoder.Token(); err != nil {
 		return nil, errNoJSON
 	}
+
 	return out, nil
 }
 
@@ -100,11 +111,14 @@ func jsonList(decoder *json.Decoder, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, value)
 	}
+
 	if _, err := decoder.Token(); err != nil {
 		return nil, errNoJSON
 	}
+
 	return out, nil
 }
 
@@ -115,10 +129,12 @@ func writeJSON(document branch) ([]byte, error) {
 	if err := jsonText(document, &text, nil); err != nil {
 		return nil, err
 	}
+
 	var out bytes.Buffer
 	if err := json.Indent(&out, text.Bytes(), "", "\t"); err != nil {
 		return nil, errors.New("what was decrypted cannot be written as JSON")
 	}
+
 	out.WriteByte('\n')
 	return out.Bytes(), nil
 }
@@ -132,16 +148,19 @@ func jsonText(value any, out *bytes.Buffer, at []string) error {
 			if e.comment != nil {
 				continue
 			}
+
 			out.WriteString(separator)
 			separator = ","
 			if err := jsonScalar(e.key, out, at); err != nil {
 				return err
 			}
+
 			out.WriteByte(':')
 			if err := jsonText(e.value, out, append(at[:len(at):len(at)], e.key)); err != nil {
 				return err
 			}
 		}
+
 		out.WriteByte('}')
 	case list:
 		out.WriteByte('[')
@@ -149,16 +168,19 @@ func jsonText(value any, out *bytes.Buffer, at []string) error {
 			if _, is := item.(*comment); is {
 				continue
 			}
+
 			out.WriteString(separator)
 			separator = ","
 			if err := jsonText(item, out, at); err != nil {
 				return err
 			}
 		}
+
 		out.WriteByte(']')
 	default:
 		return jsonScalar(value, out, at)
 	}
+
 	return nil
 }
 

@@ -47,23 +47,28 @@ func NewKeys(secret map[string][]byte, opened func(value string)) (*Keys, error)
 			if err != nil {
 				return nil, fmt.Errorf("its key %s holds no age identity", name) // the library's error quotes it
 			}
+
 			k.identities = append(k.identities, found...)
 		case strings.HasSuffix(name, pgpSuffix):
 			found, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(secret[name]))
 			if err != nil {
 				return nil, fmt.Errorf("its key %s holds no armored PGP key", name)
 			}
+
 			for _, entity := range found {
 				if entity.PrivateKey != nil && entity.PrivateKey.Encrypted {
 					return nil, fmt.Errorf("its key %s holds a PGP key with a passphrase; only keys without one can be used", name)
 				}
 			}
+
 			k.ring = append(k.ring, found...)
 		}
 	}
+
 	if len(k.identities)+len(k.ring) > maxKeys {
 		return nil, fmt.Errorf("it has more than %d keys", maxKeys)
 	}
+
 	return k, nil
 }
 
@@ -72,13 +77,16 @@ func (k *Keys) dataKey(m metadata) ([]byte, error) {
 	if m.Shares > 1 || len(m.Groups) > 1 {
 		return nil, errors.New("its key is split between groups, which is not supported; encrypt it with one group of keys")
 	}
-	ageKeys, pgpKeys := m.Age, m.PGP
+
+	ageKeys := m.Age
+	pgpKeys := m.PGP
 	for _, group := range m.Groups {
 		ageKeys, pgpKeys = append(ageKeys, group.Age...), append(pgpKeys, group.PGP...)
 	}
 	if len(ageKeys)+len(pgpKeys) > maxRecipients {
 		return nil, fmt.Errorf("it has more than %d recipients", maxRecipients)
 	}
+
 	var recipients []string
 	for _, r := range ageKeys {
 		if key, err := k.byAge(r.Encrypted); err == nil {
@@ -86,15 +94,18 @@ func (k *Keys) dataKey(m metadata) ([]byte, error) {
 		}
 		recipients = append(recipients, r.Recipient)
 	}
+
 	for _, r := range pgpKeys {
 		if key, err := k.byPGP(r.Encrypted); err == nil {
 			return checked(key)
 		}
 		recipients = append(recipients, r.Fingerprint)
 	}
+
 	if len(recipients) == 0 {
 		return nil, errors.New("it is encrypted neither for an age nor for a PGP key, which are those that are supported")
 	}
+
 	return nil, fmt.Errorf("none of the private keys fits; it is encrypted for %s", strings.Join(recipients[:min(len(recipients), 4)], ", "))
 }
 
@@ -120,13 +131,16 @@ func (k *Keys) byPGP(encrypted string) ([]byte, error) {
 	if len(k.ring) == 0 || len(encrypted) > maxDataKey {
 		return nil, errors.New("no key")
 	}
+
 	block, err := pgparmor.Decode(strings.NewReader(encrypted))
 	if err != nil {
 		return nil, err
 	}
+
 	message, err := openpgp.ReadMessage(block.Body, k.ring, nil, nil)
 	if err != nil {
 		return nil, err
 	}
+
 	return io.ReadAll(io.LimitReader(message.UnverifiedBody, maxDataKey))
 }

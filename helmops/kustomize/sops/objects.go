@@ -23,6 +23,7 @@ func writeObjects(documents []branch) ([]byte, error) {
 		if !slices.ContainsFunc(document, func(e entry) bool { return e.comment == nil }) {
 			continue
 		}
+
 		root, err := objectNode(withBytes(document), nil)
 		if err != nil {
 			return nil, err
@@ -31,9 +32,11 @@ func writeObjects(documents []branch) ([]byte, error) {
 			return nil, errUnwritable
 		}
 	}
+
 	if err := encoder.Close(); err != nil {
 		return nil, errUnwritable
 	}
+
 	return out.Bytes(), nil
 }
 
@@ -48,12 +51,15 @@ func objectNode(value any, at []string) (*yaml.Node, error) {
 			if !utf8.ValidString(e.key) {
 				return nil, notText(append(at[:len(at):len(at)], "(a key)"), "a manifest")
 			}
+
 			item, err := objectNode(e.value, append(at[:len(at):len(at)], e.key))
 			if err != nil {
 				return nil, err
 			}
+
 			out.Content = append(out.Content, textNode(e.key), item)
 		}
+
 		return out, nil
 	case list:
 		out := &yaml.Node{Kind: yaml.SequenceNode}
@@ -61,12 +67,15 @@ func objectNode(value any, at []string) (*yaml.Node, error) {
 			if _, is := item.(*comment); is {
 				continue
 			}
+
 			node, err := objectNode(item, at)
 			if err != nil {
 				return nil, err
 			}
+
 			out.Content = append(out.Content, node)
 		}
+
 		return out, nil
 	default:
 		return scalarNode(value, at)
@@ -82,6 +91,7 @@ func scalarNode(value any, at []string) (*yaml.Node, error) {
 		if strings.HasPrefix(value, "${") {
 			return nodeOf(value), nil // a variable has quotes or none, as SOPS prints it
 		}
+
 		return textNode(value), nil
 	case time.Time:
 		return textNode(value.Format(time.RFC3339Nano)), nil
@@ -131,6 +141,7 @@ func moved(object branch, from, to string) branch {
 		}
 		kept = append(kept, e)
 	}
+
 	if len(bytes) == 0 {
 		return object
 	}
@@ -140,6 +151,7 @@ func moved(object branch, from, to string) branch {
 	for _, e := range bytes {
 		there = there.with(e.key, e.value)
 	}
+
 	return object.with(to, there)
 }
 

@@ -35,6 +35,7 @@ func (k *Keys) documents(documents []branch, m *metadata) error {
 	if m == nil {
 		return errors.New("its sops metadata is missing")
 	}
+
 	key, err := k.dataKey(*m)
 	if err != nil {
 		return err
@@ -46,6 +47,7 @@ func (k *Keys) documents(documents []branch, m *metadata) error {
 			return err
 		}
 	}
+
 	return c.verify()
 }
 
@@ -66,6 +68,7 @@ func (c *content) branch(b branch, at []string) error {
 		if _, is := value.(*comment); is {
 			return unwritten(where)
 		}
+
 		b[i].value = value
 	}
 	return nil
@@ -86,10 +89,12 @@ func (c *content) value(value any, at []string) (any, error) {
 				c.comment(found, at)
 				continue
 			}
+
 			plain, err := c.value(item, at)
 			if err != nil {
 				return nil, err
 			}
+
 			value[i] = plain
 		}
 		return value, nil
@@ -120,6 +125,7 @@ func (c *content) text(text string, at []string) (any, error) {
 	if err != nil {
 		return nil, unwritten(at)
 	}
+
 	return value, c.count(value, at, true)
 }
 
@@ -130,7 +136,8 @@ func (c *content) comment(found *comment, at []string) {
 		return
 	}
 	if raw, _, err := open(c.key, m, strings.Join(at, ":")+":"); err == nil {
-		found.text, found.inline = string(raw), false // SOPS forgets where a comment that it decrypts was
+		found.text = string(raw)
+		found.inline = false // SOPS forgets where a comment that it decrypts was
 	}
 }
 

@@ -34,10 +34,12 @@ func readYAML(content []byte) ([]branch, *metadata, error) {
 		if found == nil {
 			found = m
 		}
+
 		document, err := documentOf(&node)
 		if err != nil {
 			return nil, nil, err
 		}
+
 		documents = append(documents, document)
 	}
 }
@@ -47,17 +49,21 @@ func metadataOf(document *yaml.Node) (*metadata, error) {
 	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
 		return nil, nil //nolint:nilnil // an empty document has none
 	}
+
 	root := document.Content[0]
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		if root.Content[i].Value != sopsKey {
 			continue
 		}
+
 		var m metadata
 		if err := root.Content[i+1].Decode(&m); err != nil {
 			return nil, errors.New("its sops metadata cannot be read")
 		}
+
 		return &m, nil
 	}
+
 	return nil, nil //nolint:nilnil // see above
 }
 
@@ -73,6 +79,7 @@ func documentOf(document *yaml.Node) (branch, error) {
 			if err != nil {
 				return nil, err
 			}
+
 			for _, e := range entries {
 				if e.comment != nil || e.key != sopsKey {
 					out = append(out, e)
@@ -82,6 +89,7 @@ func documentOf(document *yaml.Node) (branch, error) {
 			return nil, errors.New("a document is neither empty nor a mapping, which sops does not write")
 		}
 	}
+
 	return commented(out, false, document.FootComment), nil
 }
 
@@ -111,12 +119,15 @@ func mappingOf(n *yaml.Node, taken bool, depth int) (branch, error) {
 		return nil, errNested
 	}
 
-	out, seen := branch{}, map[string]bool{}
+	out := branch{}
+	seen := map[string]bool{}
 	if !taken {
 		out = commented(out, false, n.HeadComment, n.LineComment)
 	}
+
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+		key := n.Content[i]
+		value := n.Content[i+1]
 		isPlain := value.Kind == yaml.ScalarNode
 		out = commented(out, false, key.HeadComment, key.LineComment)
 		if isPlain {
@@ -131,21 +142,26 @@ func mappingOf(n *yaml.Node, taken bool, depth int) (branch, error) {
 		if seen[name] {
 			return nil, errors.New("it has a key twice")
 		}
+
 		seen[name] = true
 		found, err := valueOf(value, isPlain, depth+1)
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, entry{key: name, value: found})
 
 		if isPlain {
 			out = commented(out, false, value.FootComment)
 		}
+
 		out = commented(out, false, key.FootComment)
 	}
+
 	if !taken {
 		out = commented(out, false, n.FootComment)
 	}
+
 	return out, nil
 }
 
@@ -171,6 +187,7 @@ func valueOf(n *yaml.Node, taken bool, depth int) (any, error) {
 		if err := n.Decode(&value); err != nil {
 			return nil, errors.New("it has a value that cannot be read")
 		}
+
 		return value, nil
 	case yaml.AliasNode:
 		return nil, errors.New("it has an alias, which sops does not write")
@@ -193,6 +210,7 @@ func sequenceOf(n *yaml.Node, taken bool, depth int) (list, error) {
 	if !taken {
 		add(false, n.HeadComment, n.LineComment)
 	}
+
 	for _, item := range n.Content {
 		add(false, item.HeadComment)
 		add(true, item.LineComment)
@@ -200,12 +218,15 @@ func sequenceOf(n *yaml.Node, taken bool, depth int) (list, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		out = append(out, value)
 		add(false, item.FootComment)
 	}
+
 	if !taken {
 		add(false, n.FootComment)
 	}
+
 	return out, nil
 }
 
@@ -213,7 +234,8 @@ func sequenceOf(n *yaml.Node, taken bool, depth int) (list, error) {
 func writeYAML(documents []branch) (text []byte, err error) {
 	defer func() {
 		if recover() != nil { // the library panics at comments that are not UTF-8
-			text, err = nil, errUnwritable
+			text = nil
+			err = errUnwritable
 		}
 	}()
 
@@ -226,9 +248,11 @@ func writeYAML(documents []branch) (text []byte, err error) {
 			return nil, errUnwritable
 		}
 	}
+
 	if err := encoder.Close(); err != nil {
 		return nil, errUnwritable
 	}
+
 	return out.Bytes(), nil
 }
 
@@ -250,6 +274,7 @@ func nodeOf(value any) *yaml.Node {
 	default:
 		_ = out.Encode(value) // cannot fail for numbers
 	}
+
 	return out
 }
 
@@ -308,9 +333,11 @@ func branchNode(b branch, to *yaml.Node) {
 			waiting.add(e.comment)
 			continue
 		}
+
 		if last == nil {
 			waiting.above(to)
 		}
+
 		key := nodeOf(e.key)
 		waiting.above(key)
 		value := nodeOf(e.value)
@@ -318,6 +345,7 @@ func branchNode(b branch, to *yaml.Node) {
 		to.Content = append(to.Content, key, value)
 		last = key
 	}
+
 	waiting.end(to, last)
 }
 
@@ -329,13 +357,16 @@ func listNode(l list, to *yaml.Node) {
 			waiting.add(c)
 			continue
 		}
+
 		if last == nil {
 			waiting.above(to)
 		}
+
 		last = nodeOf(item)
 		waiting.above(last)
 		waiting.behind(last)
 		to.Content = append(to.Content, last)
 	}
+
 	waiting.end(to, last)
 }

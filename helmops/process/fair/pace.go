@@ -54,6 +54,7 @@ func (p *Pace) Answered(took time.Duration, refused, waiting bool, now time.Time
 	if p.since.IsZero() || now.Sub(p.since) > 10*window && len(p.samples) < leastSample {
 		p.begin(now) // few answers of a long time do not show how the server is now
 	}
+
 	p.waited = p.waited || waiting
 	p.refused = p.refused || refused
 	if !refused && len(p.samples) < mostSamples {
@@ -62,6 +63,7 @@ func (p *Pace) Answered(took time.Duration, refused, waiting bool, now time.Time
 	if now.Sub(p.since) < window || len(p.samples) < leastSample && !p.refused {
 		return false
 	}
+
 	before := p.Limit()
 	p.limit = min(max(p.next(), float64(p.least)), float64(p.most))
 	p.begin(now)
@@ -77,11 +79,13 @@ func (p *Pace) next() float64 {
 	if p.refused {
 		return p.limit * afterRefusal
 	}
+
 	slices.Sort(p.samples)
 	median := p.samples[len(p.samples)/2]
 	if p.baseline == 0 || median < p.baseline {
 		p.baseline = median
 	}
+
 	p.baseline += (median - p.baseline) / forgets
 	switch {
 	case median > quick && median > overloaded*p.baseline:

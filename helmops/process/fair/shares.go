@@ -118,7 +118,8 @@ func (s *Shares) Resize(total, maximum int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free += total - s.total
-	s.total, s.maximum = total, maximum
+	s.total = total
+	s.maximum = maximum
 	s.grant()
 }
 
@@ -153,6 +154,7 @@ func (s *Shares) take(ctx context.Context, namespace string, as rank, unwanted <
 		g = &group{served: s.floor}
 		s.groups[namespace] = g
 	}
+
 	s.clock++
 	w := &waiter{arrived: s.clock, granted: make(chan struct{})}
 	g.waiting[as] = append(g.waiting[as], w)
@@ -165,6 +167,7 @@ func (s *Shares) take(ctx context.Context, namespace string, as rank, unwanted <
 	case <-unwanted:
 	case <-ctx.Done():
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
@@ -173,9 +176,11 @@ func (s *Shares) take(ctx context.Context, namespace string, as rank, unwanted <
 	default:
 		s.leave(namespace, as, w)
 	}
+
 	if ctx.Err() == nil {
 		return ErrUnwanted
 	}
+
 	return fmt.Errorf("waiting for a free slot: %w", context.Cause(ctx))
 }
 
@@ -225,6 +230,7 @@ func (s *Shares) grant() {
 		if next == nil {
 			return
 		}
+
 		s.free--
 		s.waits--
 		s.clock++
@@ -232,6 +238,7 @@ func (s *Shares) grant() {
 		if as <= urgent {
 			next.urgent++
 		}
+
 		next.served = s.clock
 		close(next.waiting[as][0].granted)
 		next.waiting[as] = next.waiting[as][1:]
@@ -244,15 +251,19 @@ func (s *Shares) next() (best *group, as rank) {
 	if s.free <= -s.reserve {
 		return nil, 0
 	}
+
 	for _, g := range s.groups {
 		r, ok := g.first()
 		if !ok || !s.mayHave(g, r) {
 			continue
 		}
+
 		if best == nil || g.before(r, best, as) {
-			best, as = g, r
+			best = g
+			as = r
 		}
 	}
+
 	return best, as
 }
 

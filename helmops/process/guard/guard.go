@@ -54,15 +54,18 @@ func Caught(where string, recovered any) *PanicError {
 	if recovered == nil {
 		return nil
 	}
+
 	fault := Fault{Where: where, Type: fmt.Sprintf("%T", recovered)}
 	if carried, ok := recovered.(carrier); ok {
 		fault.Stack = carried.Stack()
 	} else {
 		fault.Stack = debug.Stack()
 	}
+
 	if report := reporter.Load(); report != nil {
 		(*report)(fault)
 	}
+
 	return &PanicError{Where: where}
 }
 

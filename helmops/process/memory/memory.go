@@ -132,6 +132,7 @@ func (a *Account) Spare(bytes int64) bool {
 	if a == nil {
 		return true
 	}
+
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,6 +140,7 @@ func (a *Account) Spare(bytes int64) bool {
 	if a.closed || of.used+bytes > b.bounds.Share/2 || b.total+bytes > b.bounds.Total/2 {
 		return false
 	}
+
 	b.count(a, bytes)
 	return true
 }
@@ -173,13 +175,16 @@ func (b *Budget) add(a *Account, bytes int64) (ended []*Account) {
 	if a.closed {
 		return nil
 	}
+
 	b.count(a, bytes)
 	for b.namespaces[a.namespace] != nil && b.namespaces[a.namespace].used > b.bounds.Share {
 		ended = append(ended, b.exceed(a.namespace, false))
 	}
+
 	for b.total > b.bounds.Total {
 		ended = append(ended, b.exceed(b.largest(), true))
 	}
+
 	return ended
 }
 
@@ -198,10 +203,12 @@ func (b *Budget) exceed(namespace string, ofAll bool) *Account {
 
 // largest is the namespace that takes the most. It needs the lock.
 func (b *Budget) largest() string {
-	most, name := int64(-1), ""
+	most := int64(-1)
+	name := ""
 	for namespace, of := range b.namespaces {
 		if of.used > most {
-			most, name = of.used, namespace
+			most = of.used
+			name = namespace
 		}
 	}
 	return name
@@ -219,6 +226,7 @@ func (b *Budget) close(a *Account) {
 	if a.closed {
 		return
 	}
+
 	b.count(a, -a.used)
 	a.closed = true
 	of := b.namespaces[a.namespace]

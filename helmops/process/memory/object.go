@@ -21,5 +21,6 @@ func SizeOf(content any) int64 {
 	case string:
 		size += int64(len(content))
 	}
+
 	return size
 }

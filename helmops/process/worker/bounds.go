@@ -58,6 +58,7 @@ func parseBounds(args []string) (b Bounds, err error) {
 	if b.Stack, err = strconv.ParseInt(args[2], 10, 64); err != nil {
 		return b, err
 	}
+
 	b.Output, err = strconv.ParseInt(args[3], 10, 64)
 	return b, err
 }

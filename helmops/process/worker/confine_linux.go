@@ -24,6 +24,7 @@ func confine(b Bounds) error {
 	if err != nil {
 		return err
 	}
+
 	memory := uint64(held + b.Memory) //nolint:gosec // both are positive
 	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: memory, Max: memory}); err != nil {
 		return fmt.Errorf("bounding the memory: %w", err)
@@ -31,6 +32,7 @@ func confine(b Bounds) error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("turning core dumps off: %w", err)
 	}
+
 	return filter()
 }
 
@@ -40,10 +42,12 @@ func dataHeld() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("reading how much memory is held: %w", err)
 	}
+
 	fields := strings.Fields(string(text))
 	if len(fields) < 6 {
 		return 0, fmt.Errorf("reading how much memory is held: %d fields", len(fields))
 	}
+
 	pages, err := strconv.ParseInt(fields[5], 10, 64)
 	return pages * int64(os.Getpagesize()), err
 }
@@ -100,6 +104,7 @@ func filter() error {
 			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 		)
 	}
+
 	program = append(program, refuse)
 	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]} //nolint:gosec // a few dozen
 
@@ -108,10 +113,12 @@ func filter() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("giving up privileges: %w", err)
 	}
+
 	_, _, failed := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
 		uintptr(unsafe.Pointer(&filter))) //nolint:gosec // how the call takes it
 	if failed != 0 {
 		return fmt.Errorf("refusing system calls with seccomp: %w", failed)
 	}
+
 	return nil
 }

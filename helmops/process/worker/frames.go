@@ -33,6 +33,7 @@ func writeFrame(w io.Writer, k kind, parts ...[]byte) error {
 	for _, part := range parts {
 		size += len(part)
 	}
+
 	header := make([]byte, 5, 5+min(size, 4096))
 	header[0] = byte(k)
 	binary.BigEndian.PutUint32(header[1:], uint32(size)) // both sides bound what they send
@@ -40,17 +41,21 @@ func writeFrame(w io.Writer, k kind, parts ...[]byte) error {
 		for _, part := range parts {
 			header = append(header, part...)
 		}
+
 		_, err := w.Write(header)
 		return err
 	}
+
 	if _, err := w.Write(header); err != nil {
 		return err
 	}
+
 	for _, part := range parts {
 		if _, err := w.Write(part); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -62,10 +67,12 @@ func readFrame(r io.Reader, most int64) (kind, []byte, error) {
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return 0, nil, err
 	}
+
 	size := int64(binary.BigEndian.Uint32(header[1:]))
 	if size > most {
 		return 0, nil, errFrameSize
 	}
+
 	body := make([]byte, size)
 	_, err := io.ReadFull(r, body)
 	return kind(header[0]), body, err

@@ -69,11 +69,13 @@ func (p *Pool) try(ctx context.Context, t Task, from *fair.Shares, b Bounds) ([]
 	if err != nil {
 		return nil, err
 	}
+
 	defer slot.Close()
 	child, used, err := p.child(b)
 	if err != nil {
 		return nil, err
 	}
+
 	output, err := child.run(ctx, t)
 	p.put(child)
 	if !used || !doubtful(err) {
@@ -83,6 +85,7 @@ func (p *Pool) try(ctx context.Context, t Task, from *fair.Shares, b Bounds) ([]
 	if child, err = p.start(b); err != nil {
 		return nil, err
 	}
+
 	defer p.put(child)
 	return child.run(ctx, t)
 }
@@ -113,11 +116,13 @@ func (p *Pool) takeIdle(b Bounds) *process {
 		if child.bounds != b {
 			continue
 		}
+
 		p.idle = append(p.idle[:i], p.idle[i+1:]...)
 		p.timers[child].Stop()
 		delete(p.timers, child)
 		return child
 	}
+
 	return nil
 }
 

@@ -50,14 +50,17 @@ func start(command []string, b Bounds) (*process, error) {
 	if p.in, err = cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("starting a rendering process: %w", err)
 	}
+
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting a rendering process: %w", err)
 	}
+
 	p.out = bufio.NewReaderSize(out, 64<<10)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting a rendering process: %w", err)
 	}
+
 	return p, nil
 }
 
@@ -86,10 +89,12 @@ func (p *process) run(ctx context.Context, t Task) ([]byte, error) {
 	if !keep() && err == nil {
 		err = ctx.Err() // it was killed just now
 	}
+
 	var own *JobError
 	if err != nil && !errors.As(err, &own) {
 		p.end()
 	}
+
 	return output, err
 }
 
@@ -99,11 +104,13 @@ func (p *process) converse(ctx context.Context, t Task) ([]byte, error) {
 	if err := writeFrame(p.in, frameTask, []byte(t.Job), []byte{0}, t.Input); err != nil {
 		return nil, p.died(ctx, file)
 	}
+
 	for {
 		kind, body, err := readFrame(p.out, p.bounds.Output)
 		if err != nil {
 			return nil, p.judge(ctx, err, file)
 		}
+
 		switch kind {
 		case frameOutput:
 			return body, nil
@@ -155,6 +162,7 @@ func (p *process) died(ctx context.Context, file string) error {
 	if p.cmd.ProcessState != nil {
 		status, _ = p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	}
+
 	switch {
 	case errors.Is(killed, context.DeadlineExceeded):
 		return p.bounds.exceeded(LimitDeadline, file)

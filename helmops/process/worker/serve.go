@@ -26,6 +26,7 @@ func Serve(jobs Jobs, args []string, in io.Reader, out io.Writer, report io.Writ
 		fmt.Fprintf(report, ownPrefix+"%v\n", err)
 		return 1
 	}
+
 	s := &server{jobs: jobs, bounds: bounds, out: out, tasks: make(chan []byte), answers: make(chan answer)}
 	go s.read(bufio.NewReaderSize(in, 64<<10))
 	for task := range s.tasks {
@@ -33,6 +34,7 @@ func Serve(jobs Jobs, args []string, in io.Reader, out io.Writer, report io.Writ
 			return 1
 		}
 	}
+
 	return 0
 }
 
@@ -61,6 +63,7 @@ func (s *server) read(in io.Reader) {
 		if err != nil {
 			os.Exit(0) // there is nothing to clean up
 		}
+
 		switch kind {
 		case frameTask:
 			s.tasks <- body
@@ -80,6 +83,7 @@ func (s *server) work(task []byte) error {
 	if err := renew(s.bounds); err != nil {
 		return err
 	}
+
 	output, err := s.run(string(name), input)
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -98,6 +102,7 @@ func (s *server) run(name string, input []byte) (output []byte, err error) {
 	if job == nil {
 		return nil, fmt.Errorf("there is no job %q", name)
 	}
+
 	defer func() {
 		if recover() != nil { // the value may quote the input
 			output, err = nil, Panicked("")
@@ -137,12 +142,14 @@ func (s *server) ask(_ context.Context, question []byte) ([]byte, error) {
 	if int64(len(question)) > s.bounds.Output {
 		return nil, errors.New("the question is too large")
 	}
+
 	s.writing.Lock()
 	err := writeFrame(s.out, frameQuestion, question)
 	s.writing.Unlock()
 	if err != nil {
 		return nil, err
 	}
+
 	given := <-s.answers
 	return given.body, given.err
 }
@@ -186,14 +193,17 @@ func encodeFailure(err error) []byte {
 	if errors.As(err, &detailed) {
 		f.Detail = detailed.Detail()
 	}
+
 	const longest = 64 << 10
 	if len(f.Text) > longest {
 		f.Text = strings.ToValidUTF8(f.Text[:longest], "") + "…"
 	}
+
 	out, err := json.Marshal(f)
 	if err != nil {
 		return []byte(`{"text":"the failure of the job cannot be encoded"}`)
 	}
+
 	return out
 }
 
