@@ -109,7 +109,7 @@ func TestRecovery(t *testing.T) {
 		{name: "what spec.upgrade leaves is left", desired: upgraded(func(d *Desired) { d.Upgrade = Policy{Pause: time.Minute} }), observed: rolledOut(broken()),
 			step: None, reason: v1beta1.RollbackHeldReason, message: "spec.upgrade"},
 		{name: "an edit by hand that is only reported is to blame, too", desired: upgraded(), observed: rolledOut(broken(), func(o *Observed) { o.Differs = true }),
-			step: None, reason: v1beta1.InconclusiveReason, message: "somebody else"},
+			step: None, reason: v1beta1.InconclusiveReason, message: "another client"},
 		{name: "old rollbacks do not count", desired: upgraded(),
 			observed: rolledOut(broken(), func(o *Observed) {
 				o.Rollbacks = []time.Time{now.Add(-time.Hour), now.Add(-25 * time.Hour), now.Add(-26 * time.Hour)}
