@@ -46,7 +46,7 @@ func NewKey(address string, private []byte, passphrase, knownHosts string) (*Key
 		return nil, err
 	}
 
-	text, err := os.ReadFile(knownHosts)
+	text, err := os.ReadFile(knownHosts) //nolint:gosec // G304: the user of the command names the file
 	if err != nil {
 		return nil, fmt.Errorf("the file of known hosts %s cannot be read; write it with ssh-keyscan, "+
 			"and compare the keys with what the host publishes", knownHosts)

@@ -134,8 +134,13 @@ func TestARollbackWithoutTheDefinition(t *testing.T) {
 				awaitVersion(t, hr, "1.1.0")
 			}
 			hr.Spec.Timeout = &metav1.Duration{Duration: 8 * time.Second}
-			apply(t, hr)
+			if !tt.older {
+				apply(t, hr)
+			}
 			addChart(t, charts, "1.1.1", withCrashes(map[string]string{"templates/late.yaml": strings.ReplaceAll(gatedPod, "NAME", "late")}))
+			if tt.older {
+				apply(t, pinned(hr, "1.1.1")) // with a range the release would go to 1.1.0 after the rollback
+			}
 			until(t, "the update is waited for", func() bool {
 				return exists(t, &corev1.Pod{ObjectMeta: named(ns, "late")}) &&
 					get(t, &appsv1.Deployment{ObjectMeta: named(ns, "web")}).Spec.Template.Spec.Containers[0].Image == "example.com/sample:1.1.1"

@@ -13,7 +13,7 @@ import (
 type opened struct {
 	of   *Cluster
 	home string
-	life context.Context
+	life context.Context //nolint:containedctx // the test asks whether it has ended
 }
 
 func newTestRegistry(t *testing.T, exceeded func(*opened)) (*Registry[*opened], Access) {
