@@ -50,7 +50,7 @@ func InRange(constraint, version string) bool {
 	if !ok {
 		return false
 	}
-	_, err := Select([]Version{parsed}, Choice{Constraint: constraint})
+	_, err := Select([]Version{parsed}, VersionConstraint{Constraint: constraint})
 	return err == nil
 }
 

@@ -12,8 +12,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// Choice says which version is wanted.
-type Choice struct {
+// VersionConstraint says which version is wanted.
+type VersionConstraint struct {
 	// Constraint is a version or a range, "" meaning "*". The first of these that is published decides what it means:
 	// the version with that very text; for a strict semver version, which may be a pre-release, the same one with or
 	// without a leading v; without a build, any build of it; else the text is read as a range.
@@ -38,7 +38,7 @@ const shownRefusals = 5
 // their order. Without a match it returns an [Error]: reason NoMatchingVersion and retryable when nothing fits, its text
 // naming the versions nearest to what is wanted and why each was refused; reason InvalidReference and stalled when the
 // constraint cannot be read.
-func Select(versions []Version, c Choice) (Version, error) {
+func Select(versions []Version, c VersionConstraint) (Version, error) {
 	r, err := newRules(c)
 	if err != nil {
 		return Version{}, err
@@ -75,7 +75,7 @@ func inOrder(versions []Version) []Version {
 
 // rules is a choice that has been read.
 type rules struct {
-	Choice
+	VersionConstraint
 	pin   *semver.Version // the one version that is wanted, nil for a range
 	limit *semver.Constraints
 	kube  *semver.Version
@@ -83,8 +83,8 @@ type rules struct {
 	clusters map[string]bool
 }
 
-func newRules(c Choice) (*rules, error) {
-	r := &rules{Choice: c, clusters: map[string]bool{}}
+func newRules(c VersionConstraint) (*rules, error) {
+	r := &rules{VersionConstraint: c, clusters: map[string]bool{}}
 	if r.Constraint = strings.TrimSpace(c.Constraint); r.Constraint == "" {
 		r.Constraint = "*"
 	}

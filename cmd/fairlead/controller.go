@@ -177,7 +177,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	}
 	remote := target.NewPool(maxRemoteClusters, remoteClusterIdle, time.Now)
 	defer remote.Close()
-	remote.Wrap(guard)
+	remote.WrapTransport(guard)
 	pool := newPool()
 	defer pool.Close()
 	upstreams, err := flags.tenancy.upstreams(func() ([]netip.Prefix, error) { return serviceRangesOf(ctx, config) })
@@ -339,12 +339,12 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	changed := release.NewChanges()
 	engine := engine.New(ctx, engine.Config{
 		Local: to.local, Remote: to.remote, Shares: to.shares, Pool: to.pool, Now: time.Now,
-		Changed: changed.Tell, Moved: changed.Moved,
+		OnRecordChanged: changed.Tell, OnObjectChanged: changed.Moved,
 	})
 	loop.CountWaiting(engine.Waiting)
 	charts := catalog.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	charts.Limit(flags.cache.kept)
-	charts.Fit(kubeVersionOf(to.local))
+	charts.SetKubeVersion(kubeVersionOf(to.local))
 	network := transport.NewNetwork(to.upstreams.sources())
 	charts.Reach(network)
 	moved := kustomization.NewMoved()

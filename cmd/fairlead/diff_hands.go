@@ -19,7 +19,7 @@ import (
 // foresight foretells from the files around --path what other Kustomizations of the source make of them.
 func (a *app) foresight(
 	ks *v1beta1.Kustomization, objects []apply.Object, files *filesFlags,
-) *kustomization.Foresight {
+) *kustomization.HandoverPreview {
 	var around *checkout
 	return kustomization.NewForesight(ks, objects, kustomization.Others{
 		List: a.visibleKustomizations(ks.Namespace),

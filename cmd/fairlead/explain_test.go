@@ -46,7 +46,7 @@ func (f fakeInspector) History(context.Context, cluster.Access, plan.Target) ([]
 	return f.records, nil
 }
 
-func (f fakeInspector) Foresee(
+func (f fakeInspector) PreviewKept(
 	context.Context, engine.Action, *engine.Content, *engine.Content,
 ) ([]v1beta1.KeptObject, error) {
 	return f.keeps, nil

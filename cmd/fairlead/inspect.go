@@ -26,18 +26,18 @@ type inspector interface {
 	Stored(ctx context.Context, access cluster.Access, target plan.Target, version int) (*engine.Content, error)
 	History(ctx context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error)
 	Render(ctx context.Context, action engine.Action) (*engine.Content, error)
-	Foresee(ctx context.Context, action engine.Action, from, to *engine.Content) ([]v1beta1.KeptObject, error)
+	PreviewKept(ctx context.Context, action engine.Action, from, to *engine.Content) ([]v1beta1.KeptObject, error)
 	Data(
 		ctx context.Context, access cluster.Access, target plan.Target, refs []v1beta1.ResourceRef,
 	) ([]v1beta1.KeptObject, error)
 }
 
 // preview finds out what applying a set of objects would do, and only tries.
-type preview func(ctx context.Context, set apply.Set, foresight apply.Foresight) ([]apply.Previewed, error)
+type preview func(ctx context.Context, set apply.Set, foresight apply.HandoverPreview) ([]apply.Previewed, error)
 
 // previewOf tries sets of objects with the rights of the configuration. The reader finds out which Kustomizations there are.
 func previewOf(config *rest.Config, reader client.Reader) preview {
-	return func(ctx context.Context, set apply.Set, foresight apply.Foresight) ([]apply.Previewed, error) {
+	return func(ctx context.Context, set apply.Set, foresight apply.HandoverPreview) ([]apply.Previewed, error) {
 		to, err := cluster.New(config)
 		if err != nil {
 			return nil, err
@@ -67,7 +67,7 @@ func engineOf(config *rest.Config) func(context.Context) (inspector, error) {
 			pool.Close()
 		})
 		return engine.New(ctx, engine.Config{
-			Local: to, Remote: remote, Pool: pool, Now: time.Now, Changed: func(string, string, string) {},
+			Local: to, Remote: remote, Pool: pool, Now: time.Now, OnRecordChanged: func(string, string, string) {},
 		}), nil
 	}
 }

@@ -105,7 +105,7 @@ func (w world) readLogs(_ context.Context, crash view.Crash) ([]string, error) {
 	return w.logs[crash.Container], nil
 }
 
-func (w world) preview(_ context.Context, set apply.Set, _ apply.Foresight) (out []apply.Previewed, err error) {
+func (w world) preview(_ context.Context, set apply.Set, _ apply.HandoverPreview) (out []apply.Previewed, err error) {
 	if w.previews != nil {
 		return w.previews(set)
 	}

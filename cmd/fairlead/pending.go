@@ -59,7 +59,7 @@ func (a *app) comparePending(
 		return fmt.Errorf("read the Helm records of %s/%s: %w", target.StorageNamespace, target.Name, err)
 	}
 
-	would := release.Foresee(hr, in, records, a.now())
+	would := release.PreviewOf(hr, in, records, a.now())
 	d := pendingOf(would, in)
 	from := &engine.Content{}
 	if would.Deployed != nil {
@@ -86,7 +86,7 @@ func (a *app) comparePending(
 	}
 
 	d.Objects, d.Hooks = compared.Objects, hooksOfNext(compared.Hooks, first, rendering.Options.DisableHooks)
-	kept, err := look.Foresee(ctx, rendering, from, to)
+	kept, err := look.PreviewKept(ctx, rendering, from, to)
 	if err != nil {
 		return fmt.Errorf("find out what an upgrade of release %s/%s would keep: %w", hr.Namespace, hr.Name, err)
 	}
@@ -109,7 +109,7 @@ func isFirst(records []plan.Record) bool {
 }
 
 // content is what the inputs make: what the revision that is being made has, where it is made of them, else a rendering.
-func content(ctx context.Context, look inspector, would release.Foresight, rendering engine.Action) (*engine.Content, error) {
+func content(ctx context.Context, look inspector, would release.Preview, rendering engine.Action) (*engine.Content, error) {
 	if would.RunsWanted {
 		to, err := look.Stored(ctx, cluster.Access{}, rendering.Target, would.Running.Version)
 		if err != nil || to != nil {
@@ -146,7 +146,7 @@ func wanted(ctx context.Context, reader client.Reader, kubeVersion func(context.
 }
 
 // pendingOf says what is compared, without the objects.
-func pendingOf(would release.Foresight, in release.Inputs) view.Differences {
+func pendingOf(would release.Preview, in release.Inputs) view.Differences {
 	out := view.Differences{From: "nothing", To: "the wanted chart and values", Objects: []view.ObjectDifference{}, Hooks: []view.HookDifference{},
 		Pending: &view.PendingChange{To: in.Chart}}
 	if r := would.Deployed; r != nil {

@@ -14,7 +14,7 @@ func TestDiffPendingSaysWhatIsHeld(t *testing.T) {
 	hr := shop()
 	hr.Status.Held = &v1beta1.HeldChart{ChartVersion: "1.9.2", ChartDigest: digestB, Reason: v1beta1.HeldByFreeze,
 		Message: "ReleaseFreeze sale; it ends when it is deleted (the sale)"}
-	would := release.Foresight{Change: plan.Plan{Step: plan.Upgrade}, Next: plan.Plan{Step: plan.Upgrade}}
+	would := release.Preview{Change: plan.Plan{Step: plan.Upgrade}, Next: plan.Plan{Step: plan.Upgrade}}
 	for digest, want := range map[string]string{
 		digestA: "",
 		digestB: "the chart is not taken for now: Frozen: ReleaseFreeze sale; it ends when it is deleted (the sale)",

@@ -12,15 +12,15 @@ import (
 
 func TestAbsentChartsAreNamed(t *testing.T) {
 	t.Parallel()
-	asked := func(charts ...string) (choices []Choice) {
+	asked := func(charts ...string) (choices []ChartRef) {
 		for _, chart := range charts {
-			choices = append(choices, Choice{Chart: chart, Version: "*"})
+			choices = append(choices, ChartRef{Chart: chart, Version: "*"})
 		}
 		return choices
 	}
 	for _, tt := range []struct {
 		name    string
-		choices []Choice
+		choices []ChartRef
 		want    string
 	}{
 		{name: "nothing is asked for", want: ""},
@@ -50,8 +50,8 @@ func TestAnIndexWithoutTheChart(t *testing.T) {
 	source.Spec.URL = server.URL()
 	objects := newClient(t, source)
 	catalog := NewCatalog(objects, objects, newStore(t))
-	wrong := Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "wbe", Version: "*"}
-	found := catalog.pollHelmRepository(t.Context(), source, []Choice{wrong})
+	wrong := ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "wbe", Version: "*"}
+	found := catalog.pollHelmRepository(t.Context(), source, []ChartRef{wrong})
 	want := "index with 0 charts; it does not have wbe, which releases ask for"
 	if found.Err != nil || found.Message != want {
 		t.Errorf("error %v, message %q, want %q", found.Err, found.Message, want)

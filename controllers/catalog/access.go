@@ -85,7 +85,7 @@ func isRefusal(err error) bool { return refuses(sources.Reason(err)) }
 
 // Identity returns a cache key for the source of a choice, so that a cache does not return to one source what another
 // one fetched. With has, the object already uses what it asks for; otherwise the key includes the present credentials.
-func (c *Catalog) Identity(ctx context.Context, choice Choice, has bool) (string, error) {
+func (c *Catalog) Identity(ctx context.Context, choice ChartRef, has bool) (string, error) {
 	_, source, err := c.origin(ctx, choice)
 	switch {
 	case err != nil:

@@ -26,7 +26,7 @@ type guarded struct {
 	source  Object
 	poll    poller
 	// web and other are choices that the source answers; each is one chart.
-	web, other Choice
+	web, other ChartRef
 	// answers is the code with which upstream answers everybody instead of serving, 0 for none.
 	answers *atomic.Int32
 }
@@ -43,7 +43,7 @@ func guardedBy(t *testing.T, source Object, answers *atomic.Int32) *guarded {
 	t.Helper()
 	objects := newClient(t, source, credentials("right"))
 	g := &guarded{t: t, objects: objects, catalog: NewCatalog(objects, objects, newStore(t)), source: source, answers: answers}
-	g.web = Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "1.0.0"}
+	g.web = ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "1.0.0"}
 	g.other = g.web
 	g.other.Version = "1.1.0"
 	g.poll = g.catalog.pollHelmRepository
@@ -51,7 +51,7 @@ func guardedBy(t *testing.T, source Object, answers *atomic.Int32) *guarded {
 }
 
 // polled polls the source, and notes in its status what came of it.
-func (g *guarded) polled(choices ...Choice) error {
+func (g *guarded) polled(choices ...ChartRef) error {
 	g.t.Helper()
 	found := g.poll(g.t.Context(), g.source, choices)
 	object := g.source
@@ -73,7 +73,7 @@ func (g *guarded) must(err error) {
 }
 
 // opens returns the error with which the archive of a choice is not opened.
-func (g *guarded) opens(choice Choice, want v1beta1.ChartRevision, has bool) error {
+func (g *guarded) opens(choice ChartRef, want v1beta1.ChartRevision, has bool) error {
 	archive, err := g.catalog.Archive(context.WithoutCancel(g.t.Context()), choice, want, has)
 	if err != nil {
 		return err
@@ -152,8 +152,8 @@ func guardedSources(t *testing.T) map[string]func(t *testing.T) *guarded {
 			object.Spec.URL, object.Spec.Insecure = "oci://"+server.Host()+"/charts/web", true
 			object.Spec.SecretRef, object.Spec.Reference = &v1beta1.LocalObjectReference{Name: "key"}, &v1beta1.OCIRepositoryRef{Tag: "1.0.0"}
 			g := guardedBy(t, object, answers)
-			g.web = Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "charts"}
-			g.other, g.poll = Choice{}, g.catalog.pollOCIRepository
+			g.web = ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "charts"}
+			g.other, g.poll = ChartRef{}, g.catalog.pollOCIRepository
 			return g
 		},
 	}
@@ -182,12 +182,12 @@ func TestCredentialsThatAreRevokedOpenNothingNew(t *testing.T) {
 
 func (g *guarded) revoked(t *testing.T, revoke func(*guarded) error) {
 	t.Helper()
-	choices := []Choice{g.web}
+	choices := []ChartRef{g.web}
 	if g.other.Chart != "" {
 		choices = append(choices, g.other)
 	}
 	g.must(g.polled(choices...))
-	wanted := map[Choice]v1beta1.ChartRevision{}
+	wanted := map[ChartRef]v1beta1.ChartRevision{}
 	for _, choice := range choices {
 		revision, err := g.catalog.Chart(t.Context(), choice)
 		g.must(err)
@@ -218,7 +218,7 @@ func (g *guarded) revoked(t *testing.T, revoke func(*guarded) error) {
 	}
 }
 
-func (g *guarded) refused(t *testing.T, choices []Choice, wanted map[Choice]v1beta1.ChartRevision, before string) {
+func (g *guarded) refused(t *testing.T, choices []ChartRef, wanted map[ChartRef]v1beta1.ChartRevision, before string) {
 	t.Helper()
 	for _, choice := range choices {
 		if err := g.opens(choice, wanted[choice], false); sources.Reason(err) != v1beta1.AuthenticationFailedReason {

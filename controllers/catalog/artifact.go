@@ -20,7 +20,7 @@ var ManifestKinds = []string{v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1be
 // Artifact returns the archive of manifests that a source has now; of the choice only the source counts. It never waits: for a source
 // that has none yet the error IsPending, and WatchArtifacts reports when it has. Other errors say why there is none; they have the
 // methods Reason and Retryable. A source that fails keeps its last artifact, which is served further.
-func (c *Catalog) Artifact(ctx context.Context, choice Choice) (v1beta1.Artifact, error) {
+func (c *Catalog) Artifact(ctx context.Context, choice ChartRef) (v1beta1.Artifact, error) {
 	object, err := c.source(ctx, choice)
 	if err != nil {
 		return v1beta1.Artifact{}, err
@@ -47,7 +47,7 @@ func (c *Catalog) Artifact(ctx context.Context, choice Choice) (v1beta1.Artifact
 
 // OpenArtifact opens an archive that Artifact returned for the choice. When the cache has lost it, it is fetched again from upstream,
 // once for all who ask the same source at the same time. It waits, so it is not for workers.
-func (c *Catalog) OpenArtifact(ctx context.Context, choice Choice, want v1beta1.Artifact) (io.ReadCloser, error) {
+func (c *Catalog) OpenArtifact(ctx context.Context, choice ChartRef, want v1beta1.Artifact) (io.ReadCloser, error) {
 	source, err := c.source(ctx, choice)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (c *Catalog) OpenArtifact(ctx context.Context, choice Choice, want v1beta1.
 }
 
 // restore fetches an artifact again.
-func (c *Catalog) restore(ctx context.Context, choice Choice, object v1beta1.Source, want v1beta1.Artifact) (err error) {
+func (c *Catalog) restore(ctx context.Context, choice ChartRef, object v1beta1.Source, want v1beta1.Artifact) (err error) {
 	key := fetchKey{Holder: c.access(ctx, object), digest: want.Digest}
 	_, err = c.once(ctx, key, func(ctx context.Context) (_ string, err error) {
 		var found v1beta1.Artifact

@@ -22,9 +22,9 @@ func TestWhoWaitsForAnAnswerIsWoken(t *testing.T) {
 	}
 	source := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = server.URL() })
 	for name, find := range map[string]func(*Catalog){
-		"a poll": func(c *Catalog) { c.Poll(t.Context(), source, []Choice{anyWeb}) },
+		"a poll": func(c *Catalog) { c.Poll(t.Context(), source, []ChartRef{anyWeb}) },
 		"the question whether a poll is due": func(c *Catalog) {
-			if !c.Answered(t.Context(), source, []Choice{anyWeb}) {
+			if !c.Answered(t.Context(), source, []ChartRef{anyWeb}) {
 				t.Error("there is no answer")
 			}
 		},
@@ -36,8 +36,8 @@ func TestWhoWaitsForAnAnswerIsWoken(t *testing.T) {
 	} {
 		woken := 0
 		c := newCatalog(t, source.DeepCopy())
-		c.Fit(func(context.Context) (string, error) { return "v1.37.0", nil })
-		c.Subscribe(func(_ context.Context, choice Choice) {
+		c.SetKubeVersion(func(context.Context) (string, error) { return "v1.37.0", nil })
+		c.Subscribe(func(_ context.Context, choice ChartRef) {
 			if choice == anyWeb {
 				woken++
 			}
@@ -74,7 +74,7 @@ func TestWhoHasAFormerAnswerIsWoken(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close() })
 	source := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = server.URL() })
 	c, woken := newCatalog(t, source.DeepCopy()), 0
-	c.Subscribe(func(context.Context, Choice) { woken++ })
+	c.Subscribe(func(context.Context, ChartRef) { woken++ })
 	for _, version := range []string{"1.0.0", "1.1.0"} {
 		if err := server.Add(archiveOf(t, version)); err != nil {
 			t.Fatal(err)
@@ -88,7 +88,7 @@ func TestWhoHasAFormerAnswerIsWoken(t *testing.T) {
 			}
 		}
 	}
-	if !c.Answered(t.Context(), source, []Choice{anyWeb}) || woken == 0 {
+	if !c.Answered(t.Context(), source, []ChartRef{anyWeb}) || woken == 0 {
 		t.Errorf("there is a newer answer, and those who have the former one were woken %d times", woken)
 	}
 }

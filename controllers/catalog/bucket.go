@@ -10,7 +10,7 @@ import (
 )
 
 // pollBucket lists the bucket, has its objects in the store when they changed, and packs the charts that are asked of it.
-func (c *Catalog) pollBucket(ctx context.Context, source v1beta1.Source, choices []Choice) Polled {
+func (c *Catalog) pollBucket(ctx context.Context, source v1beta1.Source, choices []ChartRef) Polled {
 	object := source.(*v1beta1.Bucket)
 	artifact, err := c.fetchBucket(ctx, object)
 	if err != nil {

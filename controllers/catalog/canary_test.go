@@ -137,8 +137,8 @@ func told(t *testing.T, c *Catalog, source v1beta1.Source) string {
 		v1beta1.HelmRepositoryKind: c.pollHelmRepository, v1beta1.OCIRepositoryKind: c.pollOCIRepository,
 		v1beta1.GitRepositoryKind: c.pollGitRepository, v1beta1.BucketKind: c.pollBucket,
 	}, kindOf(source)
-	choice := Choice{Kind: kind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}
-	found := redacting(poll[kind])(t.Context(), source, []Choice{choice})
+	choice := ChartRef{Kind: kind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}
+	found := redacting(poll[kind])(t.Context(), source, []ChartRef{choice})
 	answer, _ := c.pick(t.Context(), choice, source)
 	text := fmt.Sprintf("%s %v %v", found.Message, found.Warnings, found.Artifact)
 	for _, err := range []error{found.Err, answer.err} {

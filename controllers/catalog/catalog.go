@@ -28,11 +28,11 @@ type Catalog struct {
 	store   *store.Store
 
 	mu       sync.Mutex
-	shelves  map[Choice]*shelf               // by source
-	wakers   map[string]func(Choice)         // by kind of source: polls it
-	interest []func(context.Context, Choice) // the subscribers to new answers
-	awaited  map[Choice]bool                 // asked for while there was no answer
-	fetches  map[fetchKey]*fetch             // archives that are being fetched
+	shelves  map[ChartRef]*sourceCache         // by source
+	wakers   map[string]func(ChartRef)         // by kind of source: polls it
+	interest []func(context.Context, ChartRef) // the subscribers to new answers
+	awaited  map[ChartRef]bool                 // asked for while there was no answer
+	fetches  map[fetchKey]*fetch               // archives that are being fetched
 	indexes  *quota.Cache[*helmrepo.Index]
 	packs    *quota.Meter
 	network  *transport.Network
@@ -41,11 +41,13 @@ type Catalog struct {
 	kube        string // as it was known last
 }
 
-// Fit has charts chosen that fit the cluster: of several versions the newest whose kubeVersion is that of the cluster. It is for setting up.
-func (c *Catalog) Fit(kubeVersion func(context.Context) (string, error)) { c.kubeVersion = kubeVersion }
+// SetKubeVersion has charts chosen that fit the cluster: of several versions the newest whose kubeVersion is that of the cluster. It is for setting up.
+func (c *Catalog) SetKubeVersion(kubeVersion func(context.Context) (string, error)) {
+	c.kubeVersion = kubeVersion
+}
 
 // cluster is the version that charts of a choice have to fit, empty for any.
-func (c *Catalog) cluster(ctx context.Context, choice Choice) (string, error) {
+func (c *Catalog) cluster(ctx context.Context, choice ChartRef) (string, error) {
 	if c.kubeVersion == nil || choice.elsewhere {
 		return "", nil
 	}
@@ -65,8 +67,8 @@ func (c *Catalog) cluster(ctx context.Context, choice Choice) (string, error) {
 func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog {
 	return &Catalog{
 		objects: objects, secrets: secrets, store: artifacts, network: transport.NewNetwork(transport.Addresses{}),
-		shelves: map[Choice]*shelf{}, wakers: map[string]func(Choice){}, fetches: map[fetchKey]*fetch{},
-		awaited: map[Choice]bool{},
+		shelves: map[ChartRef]*sourceCache{}, wakers: map[string]func(ChartRef){}, fetches: map[fetchKey]*fetch{},
+		awaited: map[ChartRef]bool{},
 		indexes: quota.NewCache[*helmrepo.Index]("the parsed index of a HelmRepository", quota.Indexes),
 		packs:   quota.NewMeter("what is received from Git servers for GitRepositories", quota.Packs, quota.PacksEach),
 	}
@@ -79,14 +81,14 @@ func (c *Catalog) Reach(network *transport.Network) { c.network = network }
 func (c *Catalog) Limit(b quota.Bounds) { c.store.Limit(b, c.held) }
 
 // Subscribe calls tell with every choice whose answer may have changed. It is for setting up, before any poll.
-func (c *Catalog) Subscribe(tell func(context.Context, Choice)) {
+func (c *Catalog) Subscribe(tell func(context.Context, ChartRef)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interest = append(c.interest, tell)
 }
 
-// Tell requeues every object that made the choice.
-func (c *Catalog) Tell(ctx context.Context, choices ...Choice) {
+// Notify requeues every object that made the choice.
+func (c *Catalog) Notify(ctx context.Context, choices ...ChartRef) {
 	c.mu.Lock()
 	interest := c.interest
 	c.mu.Unlock()
@@ -100,7 +102,7 @@ func (c *Catalog) Tell(ctx context.Context, choices ...Choice) {
 // Chart returns the chart that a choice stands for now. It never waits: for an answer that is still being looked for the
 // error IsPending, and the subscribers are notified when there is one. Other errors say why there is none; they have the
 // methods Reason and Retryable.
-func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevision, error) {
+func (c *Catalog) Chart(ctx context.Context, choice ChartRef) (v1beta1.ChartRevision, error) {
 	source, err := c.source(ctx, choice)
 	if err != nil {
 		return v1beta1.ChartRevision{}, err
@@ -108,9 +110,9 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 
 	switch object := source.(type) {
 	case *v1beta1.OCIRepository:
-		return standsFor(choice, object, object.Status.Chart)
+		return resolvedBySource(choice, object, object.Status.Chart)
 	case *v1beta1.HelmChart:
-		return standsFor(choice, object, object.Status.Chart)
+		return resolvedBySource(choice, object, object.Status.Chart)
 	}
 
 	found, ok := c.pick(ctx, choice, source)
@@ -127,7 +129,7 @@ func (c *Catalog) Chart(ctx context.Context, choice Choice) (v1beta1.ChartRevisi
 }
 
 // unknown says why there is no answer to a choice yet, and triggers a poll of its source, unless that is suspended.
-func (c *Catalog) unknown(choice Choice, source v1beta1.Source) error {
+func (c *Catalog) unknown(choice ChartRef, source v1beta1.Source) error {
 	if source.IsSuspended() {
 		return unavailable(v1beta1.SourceNotReadyReason,
 			"%s is not known yet, and %s %s/%s is suspended", choice, choice.Kind, choice.Namespace, choice.Name)
@@ -144,7 +146,7 @@ func (c *Catalog) unknown(choice Choice, source v1beta1.Source) error {
 
 // Last returns the chart that was found last for a choice, also while its source is not supported; false when none is
 // known. It is no chart to install.
-func (c *Catalog) Last(ctx context.Context, choice Choice) (v1beta1.ChartRevision, bool) {
+func (c *Catalog) Last(ctx context.Context, choice ChartRef) (v1beta1.ChartRevision, bool) {
 	source, err := c.read(ctx, choice)
 	if err != nil {
 		return v1beta1.ChartRevision{}, false
@@ -159,7 +161,7 @@ func (c *Catalog) Last(ctx context.Context, choice Choice) (v1beta1.ChartRevisio
 	default:
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if s := c.shelf(choice, source); s != nil {
+		if s := c.cacheOf(choice, source); s != nil {
 			found := s.Picks[choice.String()].Revision
 			chart = &found
 		}
@@ -172,8 +174,8 @@ func (c *Catalog) Last(ctx context.Context, choice Choice) (v1beta1.ChartRevisio
 	return *chart, true
 }
 
-// standsFor answers for a source that is one chart.
-func standsFor(choice Choice, source v1beta1.Source, chart *v1beta1.ChartRevision) (v1beta1.ChartRevision, error) {
+// resolvedBySource answers for a source that is one chart.
+func resolvedBySource(choice ChartRef, source v1beta1.Source, chart *v1beta1.ChartRevision) (v1beta1.ChartRevision, error) {
 	if chart != nil {
 		return *chart, nil
 	}
@@ -197,7 +199,7 @@ func isOneChart(source v1beta1.Source) bool {
 	}
 }
 
-func noChart(choice Choice) error {
+func noChart(choice ChartRef) error {
 	return unavailable(v1beta1.InvalidContentReason,
 		"%s holds manifests and no helm chart; the controller continues when it holds one", choice)
 }
@@ -211,7 +213,7 @@ func failure(source v1beta1.Source) (message string, failed bool) {
 }
 
 // source reads the source of a choice, which has to be supported.
-func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, error) {
+func (c *Catalog) source(ctx context.Context, choice ChartRef) (v1beta1.Source, error) {
 	object, err := c.read(ctx, choice)
 	if err != nil {
 		return nil, err
@@ -224,7 +226,7 @@ func (c *Catalog) source(ctx context.Context, choice Choice) (v1beta1.Source, er
 }
 
 // read reads the source of a choice.
-func (c *Catalog) read(ctx context.Context, choice Choice) (v1beta1.Source, error) {
+func (c *Catalog) read(ctx context.Context, choice ChartRef) (v1beta1.Source, error) {
 	object := NewSource(choice.Kind)
 	if object == nil {
 		return nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%q is not a kind of source", choice.Kind)
@@ -242,14 +244,14 @@ func (c *Catalog) read(ctx context.Context, choice Choice) (v1beta1.Source, erro
 	return object, nil
 }
 
-// shelf returns the shelf of a source, from memory or as an earlier process left it; nil when there is none. The caller
+// cacheOf returns the shelf of a source, from memory or as an earlier process left it; nil when there is none. The caller
 // holds the lock.
-func (c *Catalog) shelf(choice Choice, source v1beta1.Source) *shelf {
+func (c *Catalog) cacheOf(choice ChartRef, source v1beta1.Source) *sourceCache {
 	key := choice.Source()
 	if s := c.shelves[key]; s != nil && s.URL == address(source) {
 		return s
 	}
-	s := newShelf("")
+	s := newSourceCache("")
 	if ok, err := c.store.Bound(shelfName(source), s); err != nil || !ok || s.URL != address(source) || s.Picks == nil {
 		return nil
 	}
@@ -276,15 +278,15 @@ func shelfName(source v1beta1.Source) string { return "shelf/" + string(source.G
 // put replaces the shelf of a source and returns the choices whose answer is another one now. The errors of answers
 // are shown to who has made the choice.
 func (c *Catalog) put(
-	ctx context.Context, key Choice, source v1beta1.Source, s *shelf, choices []Choice,
-) ([]Choice, error) {
+	ctx context.Context, key ChartRef, source v1beta1.Source, s *sourceCache, choices []ChartRef,
+) ([]ChartRef, error) {
 	s.holder = holderOf(source)
 	hidePicks(ctx, s)
 	kept := s.copy()
 	c.mu.Lock()
-	before := c.shelf(key, source)
+	before := c.cacheOf(key, source)
 	c.shelves[key] = s
-	var changed []Choice
+	var changed []ChartRef
 	for _, choice := range choices {
 		if before == nil || c.awaited[choice] || !sameAnswer(before.Picks[choice.String()], s.Picks[choice.String()]) {
 			changed = append(changed, choice)
@@ -296,17 +298,17 @@ func (c *Catalog) put(
 }
 
 // before returns a copy of the shelf of the last poll, an empty one when there is none.
-func (c *Catalog) before(key Choice, source v1beta1.Source) *shelf {
+func (c *Catalog) before(key ChartRef, source v1beta1.Source) *sourceCache {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.shelf(key, source); s != nil {
+	if s := c.cacheOf(key, source); s != nil {
 		return s.copy()
 	}
-	return newShelf(address(source))
+	return newSourceCache(address(source))
 }
 
 // Unused reports whether a source is a registry in which no chart was found. Its artifact is the list of what was found.
-func (c *Catalog) Unused(key Choice, source v1beta1.Source) bool {
+func (c *Catalog) Unused(key ChartRef, source v1beta1.Source) bool {
 	repository, is := source.(*v1beta1.HelmRepository)
 	if !is || !repository.IsOCI() {
 		return false
@@ -322,7 +324,7 @@ func (c *Catalog) Unused(key Choice, source v1beta1.Source) bool {
 // Answered reports whether a source has an answer to each choice: on its shelf, or in its status when it stands for
 // one chart, which has no shelf. An answer that it finds in the index is news to those whose choice it is, who may have
 // had another one before.
-func (c *Catalog) Answered(ctx context.Context, source v1beta1.Source, choices []Choice) bool {
+func (c *Catalog) Answered(ctx context.Context, source v1beta1.Source, choices []ChartRef) bool {
 	if isOneChart(source) {
 		return true
 	}
@@ -332,17 +334,17 @@ func (c *Catalog) Answered(ctx context.Context, source v1beta1.Source, choices [
 			return false
 		}
 		if !known {
-			c.Tell(ctx, choice)
+			c.Notify(ctx, choice)
 		}
 	}
 	return true
 }
 
 // isOnShelf reports whether the shelf of a source has an answer to a choice.
-func (c *Catalog) isOnShelf(choice Choice, source v1beta1.Source) bool {
+func (c *Catalog) isOnShelf(choice ChartRef, source v1beta1.Source) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.shelf(choice, source)
+	s := c.cacheOf(choice, source)
 	if s == nil {
 		return false
 	}
@@ -351,22 +353,22 @@ func (c *Catalog) isOnShelf(choice Choice, source v1beta1.Source) bool {
 }
 
 // Forget drops what the last poll of a source found.
-func (c *Catalog) Forget(key Choice) {
+func (c *Catalog) Forget(key ChartRef) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.shelves, key)
-	maps.DeleteFunc(c.awaited, func(choice Choice, _ bool) bool { return choice.Source() == key })
+	maps.DeleteFunc(c.awaited, func(choice ChartRef, _ bool) bool { return choice.Source() == key })
 }
 
 // OnWake sets what has a source of a kind polled. It is for setting up.
-func (c *Catalog) OnWake(kind string, wake func(Choice)) {
+func (c *Catalog) OnWake(kind string, wake func(ChartRef)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wakers[kind] = wake
 }
 
 // wake has the source of a choice polled.
-func (c *Catalog) wake(choice Choice) {
+func (c *Catalog) wake(choice ChartRef) {
 	c.mu.Lock()
 	wake := c.wakers[choice.Kind]
 	c.mu.Unlock()
@@ -380,7 +382,7 @@ func (c *Catalog) wake(choice Choice) {
 // has other credentials than those that it was fetched with, unless the object that asks has this chart already. It
 // waits, so it is not for workers.
 func (c *Catalog) Archive(
-	ctx context.Context, choice Choice, want v1beta1.ChartRevision, has bool,
+	ctx context.Context, choice ChartRef, want v1beta1.ChartRevision, has bool,
 ) (io.ReadCloser, error) {
 	view, digest, err := c.ensure(ctx, choice, want, has)
 	if err != nil {

@@ -28,8 +28,8 @@ const chartsURL = "https://charts.example.com"
 
 var (
 	now      = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	charts   = Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts"}
-	anyWeb   = Choice{Kind: charts.Kind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}
+	charts   = ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts"}
+	anyWeb   = ChartRef{Kind: charts.Kind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}
 	digest1  = sources.DigestPrefix + strings.Repeat("1", 64)
 	digest2  = sources.DigestPrefix + strings.Repeat("2", 64)
 	revision = v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest1}
@@ -105,8 +105,8 @@ func failing(r *v1beta1.HelmRepository) {
 func suspended(r *v1beta1.HelmRepository) { r.Spec.Suspend = true }
 
 // shelved returns a shelf with one answer.
-func shelved(answer pick) *shelf {
-	s := newShelf(chartsURL)
+func shelved(answer resolved) *sourceCache {
+	s := newSourceCache(chartsURL)
 	s.Picks[anyWeb.String()] = answer
 	return s
 }
@@ -121,26 +121,26 @@ func TestChartAnswersFromTheShelf(t *testing.T) {
 	broken := sources.Fail(v1beta1.NoMatchReason, nil, "nothing fits")
 	document := "apiVersion: v1\nentries:\n  web:\n  - name: web\n    version: 1.2.0\n" +
 		"    digest: " + strings.TrimPrefix(digest2, sources.DigestPrefix) + "\n    urls: [web-1.2.0.tgz]\n"
-	indexed := newShelf(chartsURL)
+	indexed := newSourceCache(chartsURL)
 	sum := sha256.Sum256([]byte(document))
 	indexed.Digest = sources.DigestPrefix + hex.EncodeToString(sum[:])
-	elsewhere := shelved(pick{Revision: revision})
+	elsewhere := shelved(resolved{Revision: revision})
 	elsewhere.URL = "https://elsewhere.example.com"
 	tests := []struct {
 		name       string
 		repository *v1beta1.HelmRepository
-		shelf      *shelf
+		shelf      *sourceCache
 		want       v1beta1.ChartRevision
 		// pending and woken say that the answer is on its way; reason and text are of another error.
 		pending, woken bool
 		reason, text   string
 	}{
-		{name: "what the last poll found is the answer", repository: repository(), shelf: shelved(pick{Revision: revision}), want: revision},
-		{name: "an answer outlives the failure of its source", repository: repository(failing), shelf: shelved(pick{Revision: revision, err: broken}), want: revision},
-		{name: "an answer outlives the suspension of its source", repository: repository(suspended), shelf: shelved(pick{Revision: revision}), want: revision},
+		{name: "what the last poll found is the answer", repository: repository(), shelf: shelved(resolved{Revision: revision}), want: revision},
+		{name: "an answer outlives the failure of its source", repository: repository(failing), shelf: shelved(resolved{Revision: revision, err: broken}), want: revision},
+		{name: "an answer outlives the suspension of its source", repository: repository(suspended), shelf: shelved(resolved{Revision: revision}), want: revision},
 		{name: "an index answers a new choice on the spot", repository: repository(), shelf: indexed,
 			want: v1beta1.ChartRevision{Name: "web", Version: "1.2.0", Digest: digest2}},
-		{name: "that nothing fits is an answer", repository: repository(), shelf: shelved(pick{err: broken}),
+		{name: "that nothing fits is an answer", repository: repository(), shelf: shelved(resolved{err: broken}),
 			reason: v1beta1.NoMatchReason, text: "nothing fits"},
 		{name: "without an answer the source is polled", repository: repository(), pending: true, woken: true},
 		{name: "a shelf of another address is worthless", repository: repository(), shelf: elsewhere, pending: true, woken: true},
@@ -156,7 +156,7 @@ func TestChartAnswersFromTheShelf(t *testing.T) {
 			t.Parallel()
 			c := newCatalog(t, tt.repository)
 			woken := false
-			c.OnWake(charts.Kind, func(source Choice) { woken = source == charts })
+			c.OnWake(charts.Kind, func(source ChartRef) { woken = source == charts })
 			if tt.shelf != nil {
 				c.shelves[charts] = tt.shelf.copy()
 			}
@@ -205,7 +205,7 @@ func TestChartOfASourceThatIsOneChart(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := newCatalog(t, tt.object).Chart(t.Context(), Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"})
+			got, err := newCatalog(t, tt.object).Chart(t.Context(), ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"})
 			if got != tt.want || IsPending(err) != tt.pending {
 				t.Errorf("got %v (error %v), want %v, pending %v", got, err, tt.want, tt.pending)
 			}
@@ -219,13 +219,13 @@ func TestChartOfASourceThatIsOneChart(t *testing.T) {
 func TestChartWithoutASource(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		choice    Choice
+		choice    ChartRef
 		reason    string
 		retryable bool
 	}{
 		{choice: anyWeb, reason: v1beta1.SourceNotFoundReason, retryable: true},
-		{choice: Choice{Kind: "Shelf", Namespace: "apps", Name: "x"}, reason: v1beta1.InvalidReferenceReason},
-		{choice: Choice{}, reason: v1beta1.InvalidReferenceReason},
+		{choice: ChartRef{Kind: "Shelf", Namespace: "apps", Name: "x"}, reason: v1beta1.InvalidReferenceReason},
+		{choice: ChartRef{}, reason: v1beta1.InvalidReferenceReason},
 	}
 	c := newCatalog(t)
 	for _, tt := range tests {
@@ -242,24 +242,24 @@ func TestPutReportsChangedAnswersOnly(t *testing.T) {
 	c, source := newCatalog(t), repository()
 	same, other, fresh, broken := anyWeb, anyWeb, anyWeb, anyWeb
 	other.Version, fresh.Version, broken.Version = "1", "2", "3"
-	fill := func(digest, failure string) *shelf {
-		s := shelved(pick{Revision: revision})
-		s.Picks[other.String()] = pick{Revision: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest}}
-		s.Picks[broken.String()] = pick{err: errors.New(failure)}
+	fill := func(digest, failure string) *sourceCache {
+		s := shelved(resolved{Revision: revision})
+		s.Picks[other.String()] = resolved{Revision: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest}}
+		s.Picks[broken.String()] = resolved{err: errors.New(failure)}
 		return s
 	}
-	changed, err := c.put(t.Context(), charts, source, fill(digest1, "first"), []Choice{same, other, broken})
-	if diff := cmp.Diff([]Choice{same, other, broken}, changed, cmp.AllowUnexported(Choice{})); diff != "" || err != nil {
+	changed, err := c.put(t.Context(), charts, source, fill(digest1, "first"), []ChartRef{same, other, broken})
+	if diff := cmp.Diff([]ChartRef{same, other, broken}, changed, cmp.AllowUnexported(ChartRef{})); diff != "" || err != nil {
 		t.Errorf("error %v; at first everything is news (-want +got):\n%s", err, diff)
 	}
-	changed, err = c.put(t.Context(), charts, source, fill(digest1, "first"), []Choice{same, other, broken})
+	changed, err = c.put(t.Context(), charts, source, fill(digest1, "first"), []ChartRef{same, other, broken})
 	if len(changed) != 0 || err != nil {
 		t.Errorf("error %v; the same shelf again changes %v", err, changed)
 	}
 	next := fill(digest2, "second")
-	next.Picks[fresh.String()] = pick{Revision: revision}
-	changed, err = c.put(t.Context(), charts, source, next, []Choice{same, other, fresh, broken})
-	if diff := cmp.Diff([]Choice{other, fresh, broken}, changed, cmp.AllowUnexported(Choice{})); diff != "" || err != nil {
+	next.Picks[fresh.String()] = resolved{Revision: revision}
+	changed, err = c.put(t.Context(), charts, source, next, []ChartRef{same, other, fresh, broken})
+	if diff := cmp.Diff([]ChartRef{other, fresh, broken}, changed, cmp.AllowUnexported(ChartRef{})); diff != "" || err != nil {
 		t.Errorf("error %v; changed (-want +got):\n%s", err, diff)
 	}
 }
@@ -268,7 +268,7 @@ func TestANewCatalogFindsTheShelfInTheStore(t *testing.T) {
 	t.Parallel()
 	objects, artifacts := newClient(t, repository()), newStore(t)
 	before := NewCatalog(objects, objects, artifacts)
-	if _, err := before.put(t.Context(), charts, repository(), shelved(pick{Revision: revision, Archive: digest2, URL: "web.tgz"}), nil); err != nil {
+	if _, err := before.put(t.Context(), charts, repository(), shelved(resolved{Revision: revision, Archive: digest2, URL: "web.tgz"}), nil); err != nil {
 		t.Fatal(err)
 	}
 	after := NewCatalog(objects, objects, artifacts)
@@ -291,8 +291,8 @@ func TestANewCatalogFindsTheShelfInTheStore(t *testing.T) {
 func TestTheShelfOfAPollIsACopy(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t)
-	c.shelves[charts] = shelved(pick{Revision: revision})
-	c.before(charts, repository()).Picks["other"] = pick{}
+	c.shelves[charts] = shelved(resolved{Revision: revision})
+	c.before(charts, repository()).Picks["other"] = resolved{}
 	if len(c.shelves[charts].Picks) != 1 {
 		t.Error("a poll that has not ended changes the answers")
 	}
@@ -301,12 +301,12 @@ func TestTheShelfOfAPollIsACopy(t *testing.T) {
 func TestTellReachesEverySubscriber(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t)
-	var told []Choice
+	var told []ChartRef
 	for range 2 {
-		c.Subscribe(func(_ context.Context, choice Choice) { told = append(told, choice) })
+		c.Subscribe(func(_ context.Context, choice ChartRef) { told = append(told, choice) })
 	}
-	c.Tell(t.Context(), anyWeb, charts)
-	if diff := cmp.Diff([]Choice{anyWeb, anyWeb, charts, charts}, told, cmp.AllowUnexported(Choice{})); diff != "" {
+	c.Notify(t.Context(), anyWeb, charts)
+	if diff := cmp.Diff([]ChartRef{anyWeb, anyWeb, charts, charts}, told, cmp.AllowUnexported(ChartRef{})); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }
@@ -315,7 +315,7 @@ func TestArchiveOpensWhatTheShelfNames(t *testing.T) {
 	t.Parallel()
 	c := newCatalog(t, repository())
 	digest := bring(t, c, repository(), "archive")
-	c.shelves[charts] = shelved(pick{Revision: revision, Archive: digest})
+	c.shelves[charts] = shelved(resolved{Revision: revision, Archive: digest})
 	archive, err := c.Archive(t.Context(), anyWeb, revision, false)
 	if err != nil {
 		t.Fatal(err)
@@ -341,11 +341,11 @@ func TestChoicesOfAreListedOnce(t *testing.T) {
 	}
 	exact, shop := anyWeb, anyWeb
 	exact.Version, shop.Chart = "1", "shop"
-	if diff := cmp.Diff([]Choice{anyWeb, exact, shop}, got, cmp.AllowUnexported(Choice{})); diff != "" {
+	if diff := cmp.Diff([]ChartRef{anyWeb, exact, shop}, got, cmp.AllowUnexported(ChartRef{})); diff != "" {
 		t.Errorf("choices (-want +got):\n%s", diff)
 	}
 	want := []types.NamespacedName{{Namespace: "apps", Name: "a"}, {Namespace: "apps", Name: "b"}}
-	if diff := cmp.Diff(want, ReleasesOf(t.Context(), objects, anyWeb), cmp.AllowUnexported(Choice{})); diff != "" {
+	if diff := cmp.Diff(want, ReleasesOf(t.Context(), objects, anyWeb), cmp.AllowUnexported(ChartRef{})); diff != "" {
 		t.Errorf("releases of a choice (-want +got):\n%s", diff)
 	}
 	if got := ReleasesOf(t.Context(), objects, charts); len(got) != 3 {

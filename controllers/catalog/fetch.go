@@ -29,7 +29,7 @@ type fetchKey struct {
 
 // ensure has the archive of a chart in the store and returns its digest there, and the store as the source of the chart sees it.
 func (c *Catalog) ensure(
-	ctx context.Context, choice Choice, want v1beta1.ChartRevision, has bool,
+	ctx context.Context, choice ChartRef, want v1beta1.ChartRevision, has bool,
 ) (store.View, string, error) {
 	choice, source, err := c.origin(ctx, choice)
 	if err != nil {
@@ -77,7 +77,7 @@ func (f *fetch) wait(ctx context.Context) (string, error) {
 }
 
 func (c *Catalog) fetch(
-	ctx context.Context, choice Choice, source v1beta1.Source, want v1beta1.ChartRevision, has bool,
+	ctx context.Context, choice ChartRef, source v1beta1.Source, want v1beta1.ChartRevision, has bool,
 ) (string, error) {
 	if repository, is := source.(*v1beta1.OCIRepository); is {
 		return c.fetchOCI(ctx, repository, want, has)
@@ -119,7 +119,7 @@ func (c *Catalog) fetch(
 }
 
 // fetchChart fetches the archive of a pick from a Helm repository.
-func (c *Catalog) fetchChart(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found pick) (string, error) {
+func (c *Catalog) fetchChart(ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found resolved) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
 	defer cancel()
 	access := c.access(ctx, repository)
@@ -138,7 +138,7 @@ func (c *Catalog) fetchChart(ctx context.Context, repository *v1beta1.HelmReposi
 
 // receive returns what receives the archive of a pick, and the digest that it has to have.
 func (c *Catalog) receive(
-	ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found pick,
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found resolved,
 ) (digest string, receive func(io.Writer) error, err error) {
 	if repository.IsOCI() {
 		remote, err := c.registry(ctx, repository, choice.Chart)
@@ -149,7 +149,7 @@ func (c *Catalog) receive(
 }
 
 // fetchValued makes the archive of a pick with other values again.
-func (c *Catalog) fetchValued(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found pick) (string, error) {
+func (c *Catalog) fetchValued(ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found resolved) (string, error) {
 	base, err := c.fetchChart(ctx, repository, choice, *found.Base)
 	if err != nil {
 		return "", err
@@ -162,36 +162,36 @@ func (c *Catalog) fetchValued(ctx context.Context, repository *v1beta1.HelmRepos
 }
 
 // valued gives the chart of a pick other values, where the choice asks for that. It is built again only when upstream has another chart.
-func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found, before pick) pick {
+func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found, before resolved) resolved {
 	if choice.values == "" || found.Revision.Digest == "" || found.Base != nil {
 		return found
 	}
 
 	if before.Base != nil && before.Base.Revision == found.Revision {
 		before.err = found.err
-		before.doubted = false
+		before.needsReverify = false
 		before.Base = &found
 		return before
 	}
 
 	base, err := c.fetchChart(ctx, repository, choice, found)
 	if err != nil {
-		return pick{err: err}.keep(before)
+		return resolved{err: err}.keep(before)
 	}
 
 	made, size, err := c.replaceValues(ctx, repository, base, choice)
 	if err != nil {
-		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before)
+		return resolved{err: fmt.Errorf("%s: %w", choice, err)}.keep(before)
 	}
 
 	revision := v1beta1.ChartRevision{Name: found.Revision.Name, Version: found.Revision.Version, Digest: made}
-	return pick{Revision: revision, Archive: made, Size: size, Unfit: found.Unfit, Base: &found, err: found.err}
+	return resolved{Revision: revision, Archive: made, Size: size, Unfit: found.Unfit, Base: &found, err: found.err}
 }
 
 // replaceValues makes an archive with other values and returns its digest. Who has access to the one has access to the
 // other.
 func (c *Catalog) replaceValues(
-	ctx context.Context, repository *v1beta1.HelmRepository, base string, choice Choice,
+	ctx context.Context, repository *v1beta1.HelmRepository, base string, choice ChartRef,
 ) (digest string, size int64, err error) {
 	view := c.View(repository)
 	access := c.access(ctx, repository)
@@ -245,18 +245,18 @@ func (c *Catalog) fetchOCI(
 }
 
 // pack makes the archive of a chart in the work tree of a Git repository.
-func (c *Catalog) pack(ctx context.Context, view store.View, tree *v1beta1.Artifact, choice Choice) (pick, error) {
+func (c *Catalog) pack(ctx context.Context, view store.View, tree *v1beta1.Artifact, choice ChartRef) (resolved, error) {
 	if tree == nil {
-		return pick{}, &pending{what: "waiting for " + choice.Source().String()}
+		return resolved{}, &pending{what: "waiting for " + choice.Source().String()}
 	}
 
 	archive, err := view.Open(tree.Digest)
 	if store.IsMissing(err) {
 		c.wake(choice)
-		return pick{}, &pending{what: "fetching " + choice.Source().String() + " again, because the cache has lost it"}
+		return resolved{}, &pending{what: "fetching " + choice.Source().String() + " again, because the cache has lost it"}
 	}
 	if err != nil {
-		return pick{}, err
+		return resolved{}, err
 	}
 
 	defer archive.Close()
@@ -266,8 +266,8 @@ func (c *Catalog) pack(ctx context.Context, view store.View, tree *v1beta1.Artif
 		return err
 	})
 	if err != nil {
-		return pick{}, err
+		return resolved{}, err
 	}
 
-	return pick{Revision: chart.ChartRevision, Archive: digest, Size: size, Origin: tree.Revision}, nil
+	return resolved{Revision: chart.ChartRevision, Archive: digest, Size: size, Origin: tree.Revision}, nil
 }

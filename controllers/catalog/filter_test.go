@@ -67,7 +67,7 @@ func TestVersionsOfAPipeline(t *testing.T) {
 				p.Spec.Subject.SourceRef.Kind, p.Spec.Subject.SourceRef.Name = v1beta1.HelmRepositoryKind, "charts"
 				choice := ChoiceOfPipeline(p)
 				c := newCatalog(t, source)
-				c.Poll(t.Context(), source, []Choice{choice})
+				c.Poll(t.Context(), source, []ChartRef{choice})
 				got, err := c.Chart(t.Context(), choice)
 				if got.Version != tt.want || sources.Reason(err) != tt.reason {
 					t.Errorf("got %s, %v, want %s%s", got.Version, err, tt.want, tt.reason)
@@ -87,15 +87,15 @@ func TestOutOfRange(t *testing.T) {
 		}
 		return r
 	}
-	oci := Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
-	web := func(version string, f filter) Choice {
+	oci := ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
+	web := func(version string, f filter) ChartRef {
 		choice := anyWeb
 		choice.Version, choice.filter = version, f
 		return choice
 	}
 	tests := []struct {
 		name    string
-		choice  Choice
+		choice  ChartRef
 		source  *v1beta1.OCIRepository
 		version string
 		want    bool
@@ -113,7 +113,7 @@ func TestOutOfRange(t *testing.T) {
 			oci, ranged(func(r *v1beta1.OCIRepositoryRef) { r.SemVer = "" }), "2.0.0", false},
 		{"an OCIRepository that is gone", oci, nil, "2.0.0", false},
 		{"a directory",
-			Choice{Kind: v1beta1.GitRepositoryKind, Namespace: "apps", Name: "web", Chart: "web"}, nil, "2.0.0", false},
+			ChartRef{Kind: v1beta1.GitRepositoryKind, Namespace: "apps", Name: "web", Chart: "web"}, nil, "2.0.0", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestOriginsWithoutCredentials(t *testing.T) {
 	} {
 		source := repository()
 		c := newCatalog(t, source)
-		c.shelves[charts] = shelved(pick{Revision: revision, URL: address})
+		c.shelves[charts] = shelved(resolved{Revision: revision, URL: address})
 		if got := c.Origin(t.Context(), anyWeb, revision); got != want {
 			t.Errorf("the origin of %s is %s", address, got)
 		}

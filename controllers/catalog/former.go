@@ -13,7 +13,7 @@ import (
 // fetchFormer has the archive of a chart in the store that a HelmRepository had as the answer to a choice before: a
 // release stays at it while it is held. It is fetched by its digest, as long as upstream has it.
 func (c *Catalog) fetchFormer(
-	ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, want v1beta1.ChartRevision, has bool,
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, want v1beta1.ChartRevision, has bool,
 ) (string, error) {
 	view := c.View(repository)
 	if view.Has(want.Digest) && (has || c.proven(ctx, repository, want.Digest)) {
@@ -36,7 +36,7 @@ func (c *Catalog) fetchFormer(
 // Its digest says whether it is the same archive: when the version was published again, or valuesFiles names other
 // files by now, the error is gone.
 func (c *Catalog) fetchFormerValued(
-	ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, want v1beta1.ChartRevision, gone error,
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, want v1beta1.ChartRevision, gone error,
 ) (string, error) {
 	var base string
 	var err error
@@ -60,7 +60,7 @@ func (c *Catalog) fetchFormerValued(
 
 // fetchManifest fetches the chart that a registry has under a tag or a digest.
 func (c *Catalog) fetchManifest(
-	ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, reference string,
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, reference string,
 ) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
 	defer cancel()
@@ -92,7 +92,7 @@ func (c *Catalog) fetchManifest(
 
 // fetchEntry fetches the first entry of an index that is the one; gone is the error when there is none.
 func (c *Catalog) fetchEntry(
-	ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, is func(helmrepo.Entry) bool, gone error,
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, is func(helmrepo.Entry) bool, gone error,
 ) (string, error) {
 	found, err := c.indexed(ctx, repository, choice, gone, is)
 	if err != nil {
@@ -103,26 +103,26 @@ func (c *Catalog) fetchEntry(
 
 // indexed is the first entry of the chart in the index that is the one; gone is the error when there is none.
 func (c *Catalog) indexed(
-	ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, gone error, is func(helmrepo.Entry) bool,
-) (pick, error) {
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, gone error, is func(helmrepo.Entry) bool,
+) (resolved, error) {
 	artifact := repository.GetArtifact()
 	if artifact == nil {
-		return pick{}, gone
+		return resolved{}, gone
 	}
 
 	index, release, err := c.index(ctx, repository, artifact.Digest)
 	if err != nil {
-		return pick{}, err
+		return resolved{}, err
 	}
 
 	defer release()
 	entries := index.Versions(choice.Chart)
 	i := slices.IndexFunc(entries, is)
 	if i < 0 {
-		return pick{}, gone
+		return resolved{}, gone
 	}
 
 	e := entries[i]
 	revision := v1beta1.ChartRevision{Name: e.Name, Version: e.Tag, Digest: e.Digest}
-	return pick{Revision: revision, Archive: e.Digest, URL: e.URL}, nil
+	return resolved{Revision: revision, Archive: e.Digest, URL: e.URL}, nil
 }

@@ -45,12 +45,12 @@ func TestTheArchiveOfAFormerChart(t *testing.T) {
 	oci.Spec.Type = v1beta1.HelmRepositoryTypeOCI
 
 	values := map[bool][]string{true: {"values-prod.yaml"}}
-	look := func(source *v1beta1.HelmRepository, valued bool) (*Catalog, Choice, v1beta1.ChartRevision) {
+	look := func(source *v1beta1.HelmRepository, valued bool) (*Catalog, ChartRef, v1beta1.ChartRevision) {
 		choice := anyWeb.with(values[valued], false)
 		choice.Name = source.Name
 		objects := newClient(t, source)
 		c := NewCatalog(objects, objects, newStore(t))
-		found := c.Poll(t.Context(), source, []Choice{choice})
+		found := c.Poll(t.Context(), source, []ChartRef{choice})
 		if found.Err != nil {
 			t.Fatal(found.Err)
 		}

@@ -20,7 +20,7 @@ import (
 
 // pollGitRepository resolves the reference to a commit, has its work tree in the store, and packs the charts that are asked
 // of it.
-func (c *Catalog) pollGitRepository(ctx context.Context, source v1beta1.Source, choices []Choice) Polled {
+func (c *Catalog) pollGitRepository(ctx context.Context, source v1beta1.Source, choices []ChartRef) Polled {
 	repository := source.(*v1beta1.GitRepository)
 	found := c.fetchTree(ctx, repository)
 	if found.Err != nil {
@@ -31,9 +31,9 @@ func (c *Catalog) pollGitRepository(ctx context.Context, source v1beta1.Source, 
 }
 
 // treePolled packs the charts that are asked of a source whose artifact is an archive of files.
-func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Source, found Polled, choices []Choice) Polled {
+func (c *Catalog) treePolled(ctx context.Context, key ChartRef, source v1beta1.Source, found Polled, choices []ChartRef) Polled {
 	before := c.before(key, source)
-	s := newShelf(address(source))
+	s := newSourceCache(address(source))
 	s.Revision = found.Artifact.Revision
 	s.Digest = found.Artifact.Digest
 	for _, choice := range choices {
@@ -49,12 +49,12 @@ func (c *Catalog) treePolled(ctx context.Context, key Choice, source v1beta1.Sou
 		return Polled{Err: err}
 	}
 
-	c.Tell(ctx, changed...)
+	c.Notify(ctx, changed...)
 	return found
 }
 
 // pickPath packs one chart of a work tree, unless that was done for the same work tree before.
-func (c *Catalog) pickPath(ctx context.Context, view store.View, tree *v1beta1.Artifact, choice Choice, before *shelf) pick {
+func (c *Catalog) pickPath(ctx context.Context, view store.View, tree *v1beta1.Artifact, choice ChartRef, before *sourceCache) resolved {
 	had := before.Picks[choice.String()]
 	if before.Digest == tree.Digest && had.err == nil && had.Revision.Digest != "" {
 		had.Origin = tree.Revision
@@ -63,7 +63,7 @@ func (c *Catalog) pickPath(ctx context.Context, view store.View, tree *v1beta1.A
 
 	found, err := c.pack(ctx, view, tree, choice)
 	if err != nil {
-		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(had)
+		return resolved{err: fmt.Errorf("%s: %w", choice, err)}.keep(had)
 	}
 
 	return found
@@ -133,7 +133,7 @@ func (c *Catalog) included(ctx context.Context, repository *v1beta1.GitRepositor
 		}
 	}()
 	for i, include := range repository.Spec.Include {
-		choice := Choice{Kind: v1beta1.GitRepositoryKind, Namespace: repository.Namespace, Name: include.GitRepositoryRef.Name}
+		choice := ChartRef{Kind: v1beta1.GitRepositoryKind, Namespace: repository.Namespace, Name: include.GitRepositoryRef.Name}
 		field := fmt.Sprintf("spec.include[%d]", i)
 		if choice.Name == repository.Name {
 			return nil, parts, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%s names the GitRepository itself", field)

@@ -8,7 +8,7 @@ import (
 )
 
 // pollHelmChart takes the answer to the choice of a HelmChart and has the archive in the store.
-func (c *Catalog) pollHelmChart(ctx context.Context, source v1beta1.Source, _ []Choice) Polled {
+func (c *Catalog) pollHelmChart(ctx context.Context, source v1beta1.Source, _ []ChartRef) Polled {
 	chart := source.(*v1beta1.HelmChart)
 	choice := ChoiceOfChart(chart)
 	if err := c.doubt(ctx, choice); err != nil {
@@ -34,7 +34,7 @@ func (c *Catalog) pollHelmChart(ctx context.Context, source v1beta1.Source, _ []
 }
 
 // takeChart has a chart in the store, unless the current one stays by the strategy of the HelmChart.
-func (c *Catalog) takeChart(ctx context.Context, chart *v1beta1.HelmChart, choice Choice, revision v1beta1.ChartRevision) (Polled, error) {
+func (c *Catalog) takeChart(ctx context.Context, chart *v1beta1.HelmChart, choice ChartRef, revision v1beta1.ChartRevision) (Polled, error) {
 	had := chart.GetArtifact()
 	if current := chart.Status.Chart; current != nil && had != nil && c.View(chart).Has(had.Digest) && !isNew(chart, *current, revision) {
 		return chartFound(*had, *current), nil

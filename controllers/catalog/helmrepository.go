@@ -17,7 +17,7 @@ import (
 )
 
 // pollHelmRepository looks at a Helm repository of either type.
-func (c *Catalog) pollHelmRepository(ctx context.Context, source v1beta1.Source, choices []Choice) Polled {
+func (c *Catalog) pollHelmRepository(ctx context.Context, source v1beta1.Source, choices []ChartRef) Polled {
 	repository := source.(*v1beta1.HelmRepository)
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
 	defer cancel()
@@ -28,7 +28,7 @@ func (c *Catalog) pollHelmRepository(ctx context.Context, source v1beta1.Source,
 }
 
 // pollIndex asks for the index, only if it has changed, and chooses from it.
-func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmRepository, choices []Choice) Polled {
+func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmRepository, choices []ChartRef) Polled {
 	key := keyOf(v1beta1.HelmRepositoryKind, repository)
 	access := c.access(ctx, repository)
 	remote, err := c.helmRepository(ctx, repository)
@@ -37,7 +37,7 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 	}
 
 	before := c.before(key, repository)
-	s := newShelf(repository.Spec.URL)
+	s := newSourceCache(repository.Spec.URL)
 	view := c.View(repository)
 	have := before.Validators
 	if isRequested(repository) || before.Digest == "" || !view.Has(before.Digest) {
@@ -81,7 +81,7 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 		return Polled{Err: err}
 	}
 
-	c.Tell(ctx, changed...)
+	c.Notify(ctx, changed...)
 	charts := index.Charts()
 	message := "index with " + countCharts(len(charts)) + absent(choices, charts)
 	return Polled{Artifact: artifact, Message: message, Warnings: warnings}
@@ -97,7 +97,7 @@ func isRequested(source v1beta1.Source) bool {
 // fetchIndex fills the shelf with the index, from upstream or, when that has not changed since it had the validators,
 // from the store, where it has the digest before.
 func fetchIndex(
-	ctx context.Context, view store.View, remote *helmrepo.Repository, have helmrepo.Validators, before string, s *shelf,
+	ctx context.Context, view store.View, remote *helmrepo.Repository, have helmrepo.Validators, before string, s *sourceCache,
 ) (v1beta1.Artifact, error) {
 	unchanged := false
 	digest, size, err := view.Put(ctx, "", func(w io.Writer) (err error) {
@@ -124,7 +124,7 @@ func fetchIndex(
 
 // restoreIndex puts the index that an earlier process left in the store on the shelf, so that choices can be answered from it
 // while upstream is away.
-func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1beta1.HelmRepository, before *shelf, choices []Choice) {
+func (c *Catalog) restoreIndex(ctx context.Context, key ChartRef, repository *v1beta1.HelmRepository, before *sourceCache, choices []ChartRef) {
 	if _, inMemory := c.parsed(repository, before.Digest); inMemory || before.Digest == "" || !c.proven(ctx, repository, before.Digest) {
 		return
 	}
@@ -147,7 +147,7 @@ func (c *Catalog) restoreIndex(ctx context.Context, key Choice, repository *v1be
 	}
 
 	if _, err := c.put(ctx, key, repository, before, choices); err == nil {
-		c.Tell(ctx, choices...)
+		c.Notify(ctx, choices...)
 	}
 }
 
@@ -160,23 +160,23 @@ type catalogued struct {
 }
 
 // pickFromIndex chooses without a request. A chart whose digest the index does not give is left without one.
-func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
+func pickFromIndex(index *helmrepo.Index, choice ChartRef, kube string) resolved {
 	if choice.lists() {
 		return pickNames(index, choice)
 	}
 
 	wanted, err := choice.wanted(kube)
 	if err != nil {
-		return pick{err: err}
+		return resolved{err: err}
 	}
 
 	wanted.Skip = choice.skipsEntry(index)
 	entry, err := index.Select(choice.Chart, wanted)
 	if err != nil {
-		return pick{err: fmt.Errorf("%s: %w", choice, err)}
+		return resolved{err: fmt.Errorf("%s: %w", choice, err)}
 	}
 
-	return pick{
+	return resolved{
 		Revision: v1beta1.ChartRevision{Name: entry.Name, Version: entry.Tag, Digest: entry.Digest},
 		Archive:  entry.Digest, URL: entry.URL, Created: entry.Created,
 	}.as(choice)
@@ -184,23 +184,23 @@ func pickFromIndex(index *helmrepo.Index, choice Choice, kube string) pick {
 
 // pickIndexed chooses from an index; false when the index does not give a digest, or another than is wanted: a poll
 // looks further. The caller holds the lock.
-func (c *Catalog) pickIndexed(index *helmrepo.Index, choice Choice) (pick, bool) {
+func (c *Catalog) pickIndexed(index *helmrepo.Index, choice ChartRef) (resolved, bool) {
 	kube := c.kube
 	if choice.elsewhere {
 		kube = ""
 	}
 	found := pickFromIndex(index, choice, kube)
 	if !choice.lists() && found.Revision.Digest == "" && (found.err == nil || choice.pin.Digest != "") {
-		return pick{}, false
+		return resolved{}, false
 	}
 	return found, true
 }
 
 // pickChart chooses from an index. For a chart without a digest there, the archive is fetched once to know it.
-func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice, before pick) pick {
+func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice ChartRef, before resolved) resolved {
 	kube, err := c.cluster(ctx, choice)
 	if err != nil {
-		return pick{err: err}.keep(before)
+		return resolved{err: err}.keep(before)
 	}
 
 	found := pickFromIndex(from.index, choice, kube)
@@ -219,7 +219,7 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice Choice,
 		err = c.prove(from.repository, from.access, digest)
 	}
 	if err != nil {
-		return pick{err: err}.keep(before)
+		return resolved{err: err}.keep(before)
 	}
 
 	found.Revision.Digest = digest
@@ -246,10 +246,10 @@ func (c *Catalog) helmRepository(ctx context.Context, repository *v1beta1.HelmRe
 }
 
 // pollRegistry looks at every chart that is asked of a registry: its tags, and the digest of the chosen one.
-func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepository, choices []Choice) Polled {
+func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepository, choices []ChartRef) Polled {
 	key := keyOf(v1beta1.HelmRepositoryKind, repository)
 	before := c.before(key, repository)
-	s := newShelf(repository.Spec.URL)
+	s := newSourceCache(repository.Spec.URL)
 	tags := map[string][]string{}
 	var failed, missing error
 	served := false
@@ -292,7 +292,7 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 		return Polled{Err: err}
 	}
 
-	c.Tell(ctx, changed...)
+	c.Notify(ctx, changed...)
 	message := "registry with " + countCharts(len(tags)) + " in use"
 	if len(choices) == 0 {
 		message = "registry; it is asked when a release refers to it"
@@ -311,7 +311,7 @@ func (c *Catalog) pollRegistry(ctx context.Context, repository *v1beta1.HelmRepo
 const maxAbsent = 3
 
 // absent says which of the charts that are asked for upstream does not have; empty when it has all.
-func absent(choices []Choice, has []string) string {
+func absent(choices []ChartRef, has []string) string {
 	var names []string
 	for _, choice := range choices {
 		if !choice.lists() && !slices.Contains(has, choice.Chart) {
@@ -351,7 +351,7 @@ func blocks(err error) bool {
 }
 
 // catalogue stores what was chosen as the artifact of a registry.
-func catalogue(ctx context.Context, view store.View, s *shelf) (v1beta1.Artifact, error) {
+func catalogue(ctx context.Context, view store.View, s *sourceCache) (v1beta1.Artifact, error) {
 	document, err := json.Marshal(s.Picks) // sorted by choice
 	if err != nil {
 		return v1beta1.Artifact{}, err

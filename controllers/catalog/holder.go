@@ -22,7 +22,7 @@ func holderOf(source v1beta1.Source) store.Holder {
 func (c *Catalog) View(source v1beta1.Source) store.View { return c.store.For(holderOf(source)) }
 
 // origin finds the source that a choice comes from. For a HelmChart, that is the one it refers to.
-func (c *Catalog) origin(ctx context.Context, choice Choice) (Choice, v1beta1.Source, error) {
+func (c *Catalog) origin(ctx context.Context, choice ChartRef) (ChartRef, v1beta1.Source, error) {
 	source, err := c.source(ctx, choice)
 	if err != nil {
 		return choice, nil, err

@@ -29,11 +29,11 @@ func TestAnIndexThatNamesTheChartOfAnotherOpensNothing(t *testing.T) {
 	c := newCatalog(t, repository(), attacker)
 	private := bring(t, c, repository(), "private chart")
 	wanted := v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: private}
-	answer := pick{Revision: wanted, Archive: private, URL: "web-1.0.0.tgz"}
+	answer := resolved{Revision: wanted, Archive: private, URL: "web-1.0.0.tgz"}
 	c.shelves[charts] = shelved(answer)
 	theirs, choice := charts, anyWeb
 	theirs.Namespace, choice.Namespace = "mallory", "mallory"
-	forged := newShelf(upstream.URL)
+	forged := newSourceCache(upstream.URL)
 	forged.Picks[choice.String()] = answer
 	c.shelves[theirs] = forged
 
@@ -56,7 +56,7 @@ func TestAnIndexThatNamesTheChartOfAnotherOpensNothing(t *testing.T) {
 	}
 }
 
-func mustIdentity(t *testing.T, c *Catalog, choice Choice) string {
+func mustIdentity(t *testing.T, c *Catalog, choice ChartRef) string {
 	t.Helper()
 	identity, err := c.Identity(t.Context(), choice, false)
 	if err != nil {
@@ -76,7 +76,7 @@ func TestAStatusThatNamesTheArtifactOfAnotherOpensNothing(t *testing.T) {
 	forged.Status.Artifact = &v1beta1.Artifact{Revision: "latest@" + digest1, Digest: private}
 	forged.Status.Chart = &v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest1}
 	c = NewCatalog(newClient(t, victim, forged), c.secrets, c.store)
-	choice := Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "mallory", Name: "forged"}
+	choice := ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "mallory", Name: "forged"}
 	if archive, err := c.OpenArtifact(t.Context(), choice, *forged.Status.Artifact); err == nil {
 		t.Errorf("its manifests are %v", archive)
 	}

@@ -19,7 +19,7 @@ const choiceIndex = "fairlead.choice"
 // Index makes releases, pipelines and HelmCharts findable by their choice and by its source. With ownNamespace, the
 // choices of releases of other namespaces are left out.
 func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) error {
-	byChoice := func(choice Choice) []string {
+	byChoice := func(choice ChartRef) []string {
 		if choice.Chart == "" && !choice.lists() {
 			return []string{choice.String()}
 		}
@@ -44,7 +44,7 @@ func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 
 	err = indexer.IndexField(ctx, &v1beta1.ReleasePipeline{}, choiceIndex, func(o client.Object) []string {
 		choice := ChoiceOfPipeline(o.(*v1beta1.ReleasePipeline))
-		if choice == (Choice{}) {
+		if choice == (ChartRef{}) {
 			return nil
 		}
 
@@ -60,8 +60,8 @@ func Index(ctx context.Context, indexer client.FieldIndexer, ownNamespace bool) 
 }
 
 // ChoicesOf lists what is asked of a source, each choice once.
-func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, error) {
-	return func(ctx context.Context, source Choice) ([]Choice, error) {
+func ChoicesOf(reader client.Reader) func(context.Context, ChartRef) ([]ChartRef, error) {
+	return func(ctx context.Context, source ChartRef) ([]ChartRef, error) {
 		match := client.MatchingFields{choiceIndex: source.String()}
 		releases := &v1beta1.HelmReleaseList{}
 		charts := &v1beta1.HelmChartList{}
@@ -77,9 +77,9 @@ func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, er
 			return nil, fmt.Errorf("listing the pipelines of %s: %w", source, err)
 		}
 
-		seen := map[Choice]bool{}
-		var choices []Choice
-		add := func(choice Choice) {
+		seen := map[ChartRef]bool{}
+		var choices []ChartRef
+		add := func(choice ChartRef) {
 			if !seen[choice] {
 				seen[choice] = true
 				choices = append(choices, choice)
@@ -104,19 +104,19 @@ func ChoicesOf(reader client.Reader) func(context.Context, Choice) ([]Choice, er
 }
 
 // ReleasesOf lists the releases that made a choice, or any of a source.
-func ReleasesOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
+func ReleasesOf(ctx context.Context, reader client.Reader, choice ChartRef) []types.NamespacedName {
 	return keysOf(ctx, reader, &v1beta1.HelmReleaseList{}, choice)
 }
 
 // ChartsOf lists the HelmCharts that made a choice, or any of a source.
-func ChartsOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
+func ChartsOf(ctx context.Context, reader client.Reader, choice ChartRef) []types.NamespacedName {
 	return keysOf(ctx, reader, &v1beta1.HelmChartList{}, choice)
 }
 
 // PacesOf returns the shortest spec.chart.spec.interval of the releases that ask a source for a chart, zero when none
 // has one.
-func PacesOf(reader client.Reader) func(context.Context, Choice) time.Duration {
-	return func(ctx context.Context, source Choice) time.Duration {
+func PacesOf(reader client.Reader) func(context.Context, ChartRef) time.Duration {
+	return func(ctx context.Context, source ChartRef) time.Duration {
 		releases := &v1beta1.HelmReleaseList{}
 		asking := client.MatchingFields{choiceIndex: source.String()}
 		if err := reader.List(ctx, releases, asking, client.UnsafeDisableDeepCopy); err != nil {
@@ -135,12 +135,12 @@ func PacesOf(reader client.Reader) func(context.Context, Choice) time.Duration {
 }
 
 // PipelinesOf lists the pipelines that made a choice, or any of a source.
-func PipelinesOf(ctx context.Context, reader client.Reader, choice Choice) []types.NamespacedName {
+func PipelinesOf(ctx context.Context, reader client.Reader, choice ChartRef) []types.NamespacedName {
 	return keysOf(ctx, reader, &v1beta1.ReleasePipelineList{}, choice)
 }
 
 // keysOf lists the objects of a kind that made a choice, or any of a source.
-func keysOf(ctx context.Context, reader client.Reader, list client.ObjectList, choice Choice) []types.NamespacedName {
+func keysOf(ctx context.Context, reader client.Reader, list client.ObjectList, choice ChartRef) []types.NamespacedName {
 	match := client.MatchingFields{choiceIndex: choice.String()}
 	if err := reader.List(ctx, list, match, client.UnsafeDisableDeepCopy); err != nil {
 		return nil // the cache answers; it fails only while the process stops

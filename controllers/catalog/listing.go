@@ -29,11 +29,11 @@ func (l listing) String() string {
 }
 
 // lists reports whether the choice is of names, and not of a chart.
-func (c Choice) lists() bool { return c.listing.Include != "" }
+func (c ChartRef) lists() bool { return c.listing.Include != "" }
 
 // Names returns the names of the charts that a choice lists, sorted, and at most one more than a pipeline may have. It
 // never waits: see Chart.
-func (c *Catalog) Names(ctx context.Context, choice Choice) ([]string, error) {
+func (c *Catalog) Names(ctx context.Context, choice ChartRef) ([]string, error) {
 	source, err := c.source(ctx, choice)
 	if err != nil {
 		return nil, err
@@ -45,20 +45,20 @@ func (c *Catalog) Names(ctx context.Context, choice Choice) ([]string, error) {
 }
 
 // pickNames lists the charts of an index that have a version.
-func pickNames(index *helmrepo.Index, choice Choice) pick {
+func pickNames(index *helmrepo.Index, choice ChartRef) resolved {
 	include, err := regexp.Compile(choice.listing.Include)
 	if err != nil {
-		return pick{err: notARegexp(choice, choice.listing.Include, err)}
+		return resolved{err: notARegexp(choice, choice.listing.Include, err)}
 	}
 
 	var exclude *regexp.Regexp
 	if choice.listing.Exclude != "" {
 		if exclude, err = regexp.Compile(choice.listing.Exclude); err != nil {
-			return pick{err: notARegexp(choice, choice.listing.Exclude, err)}
+			return resolved{err: notARegexp(choice, choice.listing.Exclude, err)}
 		}
 	}
 
-	var found pick
+	var found resolved
 	for _, name := range index.Charts() {
 		if len(found.Names) == maxListed {
 			break
@@ -75,12 +75,12 @@ func pickNames(index *helmrepo.Index, choice Choice) pick {
 	return found
 }
 
-func notARegexp(choice Choice, text string, err error) error {
+func notARegexp(choice ChartRef, text string, err error) error {
 	return sources.Stall(v1beta1.InvalidReferenceReason, err, "%s: %q is not a regular expression", choice, text)
 }
 
 // unlisted is the answer of a registry, which cannot list its charts.
-func unlisted(choice Choice) pick {
-	return pick{err: sources.Stall(v1beta1.UnsupportedReason, nil,
+func unlisted(choice ChartRef) resolved {
+	return resolved{err: sources.Stall(v1beta1.UnsupportedReason, nil,
 		"%s: a registry cannot list its charts; write them into spec.subject.charts.names", choice)}
 }

@@ -100,7 +100,7 @@ func TestListing(t *testing.T) {
 	if got := PipelinesOf(t.Context(), client, choice.Source()); len(got) != 1 {
 		t.Errorf("a change of the source wakes %v", got)
 	}
-	a, b := pick{Names: []string{"web"}}, pick{Names: []string{"web", "web2"}}
+	a, b := resolved{Names: []string{"web"}}, resolved{Names: []string{"web", "web2"}}
 	if sameAnswer(a, b) || !sameAnswer(a, a) {
 		t.Error("another list is not another answer")
 	}
@@ -122,12 +122,12 @@ func TestARegistryListsNothing(t *testing.T) {
 	p.Namespace, p.Spec.Subject.SourceRef.Name = source.Namespace, source.Name
 	c := newCatalog(t, source, p)
 	choice := ChoiceOfPipeline(p)
-	c.Poll(t.Context(), source, []Choice{choice})
+	c.Poll(t.Context(), source, []ChartRef{choice})
 	if _, err := c.Names(t.Context(), choice); sources.Reason(err) != v1beta1.UnsupportedReason ||
 		!strings.Contains(err.Error(), "spec.subject.charts.names") {
 		t.Errorf("the answer is %v", err)
 	}
-	if !c.Answered(t.Context(), source, []Choice{choice}) {
+	if !c.Answered(t.Context(), source, []ChartRef{choice}) {
 		t.Error("the registry would be polled again and again")
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // pollOCIRepository resolves the reference to a digest and has what is behind it, a chart or manifests, in the store.
-func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []Choice) Polled {
+func (c *Catalog) pollOCIRepository(ctx context.Context, source v1beta1.Source, _ []ChartRef) Polled {
 	repository := source.(*v1beta1.OCIRepository)
 	access := c.access(ctx, repository)
 	if c.asksNothing(repository, access) {
@@ -178,7 +178,7 @@ func resolveReference(ctx context.Context, remote *oci.Repository, repository *v
 }
 
 func chooseTag(ctx context.Context, remote *oci.Repository, reference v1beta1.OCIRepositoryRef) (string, error) {
-	choice := sources.Choice{Constraint: reference.SemVer}
+	choice := sources.VersionConstraint{Constraint: reference.SemVer}
 	if reference.SemverFilter != "" {
 		filter, err := regexp.Compile(reference.SemverFilter)
 		if err != nil {

@@ -57,8 +57,8 @@ func (f filter) String() string {
 
 // wanted is what a choice asks for among the versions of a chart. A pinned chart does not have to fit the cluster: it
 // was chosen before.
-func (c Choice) wanted(kube string) (sources.Choice, error) {
-	out := sources.Choice{Constraint: c.Version, KubeVersion: kube, IncludePrerelease: c.filter.Prereleases}
+func (c ChartRef) wanted(kube string) (sources.VersionConstraint, error) {
+	out := sources.VersionConstraint{Constraint: c.Version, KubeVersion: kube, IncludePrerelease: c.filter.Prereleases}
 	if c.pin.Digest != "" {
 		out.KubeVersion = ""
 	}
@@ -84,13 +84,13 @@ func (c Choice) wanted(kube string) (sources.Choice, error) {
 }
 
 // as refuses a chart that is not the pinned one. A pick without a digest is not known yet.
-func (p pick) as(choice Choice) pick {
+func (p resolved) as(choice ChartRef) resolved {
 	if choice.pin.Digest == "" || p.err != nil || p.Revision.Digest == "" {
 		return p
 	}
 
 	if p.Revision.Digest != choice.pin.Digest {
-		return pick{err: sources.Fail(v1beta1.DigestMismatchReason, nil, "%s: upstream has %s with the digest %s",
+		return resolved{err: sources.Fail(v1beta1.DigestMismatchReason, nil, "%s: upstream has %s with the digest %s",
 			choice, p.Revision.Version, p.Revision.Digest)}
 	}
 
@@ -104,7 +104,7 @@ func (p pick) as(choice Choice) pick {
 		_, err = sources.Select([]sources.Version{version}, wanted)
 	}
 	if err != nil {
-		return pick{err: fmt.Errorf("%s: %w", choice, err)}
+		return resolved{err: fmt.Errorf("%s: %w", choice, err)}
 	}
 
 	return p
@@ -112,18 +112,18 @@ func (p pick) as(choice Choice) pick {
 
 // orPinned takes the archive at the origin of a pinned chart that a Helm repository no longer offers. The archive
 // counts only with the pinned digest, and with the signatures that the choice demands.
-func (p pick) orPinned(choice Choice) pick {
+func (p resolved) orPinned(choice ChartRef) resolved {
 	if choice.pin.Digest == "" || choice.pin.Origin == "" || p.Revision.Digest != "" {
 		return p.kept(choice)
 	}
-	return pick{
+	return resolved{
 		Revision: v1beta1.ChartRevision{Name: choice.Chart, Version: choice.Version, Digest: choice.pin.Digest},
 		Archive:  choice.pin.Digest, URL: choice.pin.Origin, withdrawn: p.err,
 	}
 }
 
 // kept marks a pinned chart that upstream no longer offers, so that its signatures are looked at further.
-func (p pick) kept(choice Choice) pick {
+func (p resolved) kept(choice ChartRef) resolved {
 	if choice.pin.Digest != "" && p.Revision.Digest != "" && p.err != nil && !blocks(p.err) {
 		p.withdrawn = p.err
 		p.err = nil
@@ -132,14 +132,14 @@ func (p pick) kept(choice Choice) pick {
 }
 
 // pinnedManifest finds the pinned chart of a registry by its digest.
-func pinnedManifest(ctx context.Context, remote *oci.Repository, choice Choice, before pick) pick {
+func pinnedManifest(ctx context.Context, remote *oci.Repository, choice ChartRef, before resolved) resolved {
 	found, _ := describe(ctx, remote, choice.pin.Digest, before)
 	found.withdrawn = nil
 	return found.as(choice).keep(before).kept(choice)
 }
 
 // missing says why the last poll did not find the chart of a pick upstream; nil when it did.
-func (p pick) missing() error {
+func (p resolved) missing() error {
 	if p.withdrawn != nil {
 		return p.withdrawn
 	}
@@ -147,13 +147,13 @@ func (p pick) missing() error {
 }
 
 // holding finds a pinned chart among the answers to other choices.
-func (s *shelf) holding(choice Choice) (pick, bool) {
+func (s *sourceCache) holding(choice ChartRef) (resolved, bool) {
 	if choice.pin.Digest == "" || !choice.plain() {
-		return pick{}, false
+		return resolved{}, false
 	}
 
 	for _, found := range s.Picks {
-		if found.Base == nil && found.err == nil && !found.doubted && found.Revision.Digest == choice.pin.Digest {
+		if found.Base == nil && found.err == nil && !found.needsReverify && found.Revision.Digest == choice.pin.Digest {
 			same := found.as(choice)
 			same.SignedBy = ""
 			same.Keys = ""
@@ -161,12 +161,12 @@ func (s *shelf) holding(choice Choice) (pick, bool) {
 		}
 	}
 
-	return pick{}, false
+	return resolved{}, false
 }
 
 // Origin is where the chart that answers a choice can be fetched again: the revision of a GitRepository, or the URL of
 // an archive in a Helm repository; empty when nothing is known that could be written into an object.
-func (c *Catalog) Origin(ctx context.Context, choice Choice, want v1beta1.ChartRevision) string {
+func (c *Catalog) Origin(ctx context.Context, choice ChartRef, want v1beta1.ChartRevision) string {
 	source, err := c.read(ctx, choice)
 	if err != nil || isOneChart(source) {
 		return ""
@@ -174,7 +174,7 @@ func (c *Catalog) Origin(ctx context.Context, choice Choice, want v1beta1.ChartR
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.shelf(choice, source)
+	s := c.cacheOf(choice, source)
 	if s == nil || s.Picks[choice.String()].Revision != want {
 		return ""
 	}
@@ -197,7 +197,7 @@ const maxOrigin = 2048
 
 // Kept says why the answer to a choice is kept although upstream no longer offers it; nil when upstream offers it, or
 // when the last poll did not show.
-func (c *Catalog) Kept(ctx context.Context, choice Choice) error {
+func (c *Catalog) Kept(ctx context.Context, choice ChartRef) error {
 	source, err := c.read(ctx, choice)
 	if err != nil {
 		return nil // the source is gone: its users say so
@@ -205,7 +205,7 @@ func (c *Catalog) Kept(ctx context.Context, choice Choice) error {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.shelf(choice, source)
+	s := c.cacheOf(choice, source)
 	if s == nil || s.Picks[choice.String()].Revision.Digest == "" {
 		return nil
 	}
@@ -221,7 +221,7 @@ func (c *Catalog) Kept(ctx context.Context, choice Choice) error {
 }
 
 // OutOfRange says that a choice does not allow a version; nil when it does, or when that is not known.
-func (c *Catalog) OutOfRange(ctx context.Context, choice Choice, version string) error {
+func (c *Catalog) OutOfRange(ctx context.Context, choice ChartRef, version string) error {
 	allowed := choice
 	if choice.Kind == v1beta1.OCIRepositoryKind {
 		source, err := c.read(ctx, choice)
@@ -256,7 +256,7 @@ func (c *Catalog) OutOfRange(ctx context.Context, choice Choice, version string)
 }
 
 // keptNote is Kept for the message of a HelmChart.
-func (c *Catalog) keptNote(ctx context.Context, choice Choice) string {
+func (c *Catalog) keptNote(ctx context.Context, choice ChartRef) string {
 	if choice.pin.Digest == "" {
 		return ""
 	}
@@ -268,7 +268,7 @@ func (c *Catalog) keptNote(ctx context.Context, choice Choice) string {
 
 // fetchNamed fetches the archive of a pick. For a pinned one that upstream no longer offers, the error says that.
 func (c *Catalog) fetchNamed(
-	ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, found pick,
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found resolved,
 ) (string, error) {
 	digest, err := c.fetchChart(ctx, repository, choice, found)
 	missing := found.missing()
@@ -282,8 +282,8 @@ func (c *Catalog) fetchNamed(
 // pickPinned takes the pinned chart of a directory: as it was packed before, from the present tree when that has it, or
 // from its commit.
 func (c *Catalog) pickPinned(
-	ctx context.Context, source v1beta1.Source, tree *v1beta1.Artifact, choice Choice, before *shelf,
-) pick {
+	ctx context.Context, source v1beta1.Source, tree *v1beta1.Artifact, choice ChartRef, before *sourceCache,
+) resolved {
 	had := before.Picks[choice.String()]
 	if had.Revision.Digest == choice.pin.Digest && c.View(source).Has(had.Archive) {
 		had.err = nil
@@ -292,7 +292,7 @@ func (c *Catalog) pickPinned(
 
 	found, err := c.packPinned(ctx, source, tree, choice)
 	if err != nil {
-		return pick{err: err}.keep(had)
+		return resolved{err: err}.keep(had)
 	}
 
 	return found
@@ -300,8 +300,8 @@ func (c *Catalog) pickPinned(
 
 // packPinned packs the pinned chart of a directory.
 func (c *Catalog) packPinned(
-	ctx context.Context, source v1beta1.Source, tree *v1beta1.Artifact, choice Choice,
-) (pick, error) {
+	ctx context.Context, source v1beta1.Source, tree *v1beta1.Artifact, choice ChartRef,
+) (resolved, error) {
 	found, err := c.pack(ctx, c.View(source), tree, choice)
 	if err == nil {
 		if found = found.as(choice); found.err == nil {
@@ -312,15 +312,15 @@ func (c *Catalog) packPinned(
 
 	repository, is := source.(*v1beta1.GitRepository)
 	if !is || commitOf(choice.pin.Origin) == "" {
-		return pick{}, fmt.Errorf("%s: %w", choice, err)
+		return resolved{}, fmt.Errorf("%s: %w", choice, err)
 	}
 
 	old, err := c.treeAt(ctx, repository, choice.pin.Origin)
 	if err != nil {
-		return pick{}, fmt.Errorf("%s: %w", choice, err)
+		return resolved{}, fmt.Errorf("%s: %w", choice, err)
 	}
 	if found, err = c.pack(ctx, c.View(source), old, choice); err != nil {
-		return pick{}, fmt.Errorf("%s: %w", choice, err)
+		return resolved{}, fmt.Errorf("%s: %w", choice, err)
 	}
 
 	found = found.as(choice)

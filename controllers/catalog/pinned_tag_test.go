@@ -120,9 +120,9 @@ func TestAPinnedChartOfASignedTag(t *testing.T) {
 				},
 			}
 			first := release("1.0.0")
-			web := Choice{Kind: v1beta1.GitRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web"}
+			web := ChartRef{Kind: v1beta1.GitRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web"}
 			c := newCatalog(t, source, good.secret(t))
-			if found := c.Poll(t.Context(), source, []Choice{web}); found.Err != nil {
+			if found := c.Poll(t.Context(), source, []ChartRef{web}); found.Err != nil {
 				t.Fatal(found.Err)
 			}
 			chart, err := c.Chart(t.Context(), web)

@@ -47,7 +47,7 @@ func pinnedTo(kind, path, version, digest, origin string) *v1beta1.HelmChart {
 // take polls the source of a HelmChart and then the HelmChart, as the controllers do.
 func take(t *testing.T, c *Catalog, source v1beta1.Source, hc *v1beta1.HelmChart) Polled {
 	t.Helper()
-	if found := c.Poll(t.Context(), source, []Choice{ChoiceOfChart(hc)}); found.Err != nil {
+	if found := c.Poll(t.Context(), source, []ChartRef{ChoiceOfChart(hc)}); found.Err != nil {
 		t.Fatal(found.Err)
 	}
 	return c.Poll(t.Context(), hc, nil)
@@ -132,10 +132,10 @@ func TestAPinnedChartDoesNotHaveToFitTheCluster(t *testing.T) {
 	source := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = server.URL() })
 	hc := pinnedTo(v1beta1.HelmRepositoryKind, "web", "1.0.0", digestOf(archive), "")
 	c := newCatalog(t, source, hc)
-	c.Fit(func(context.Context) (string, error) { return "v1.37.0", nil })
+	c.SetKubeVersion(func(context.Context) (string, error) { return "v1.37.0", nil })
 	checkTaken(t, take(t, c, source, hc), digestOf(archive), "", "", "")
 	hc.Spec.Digest = ""
-	if found := c.Poll(t.Context(), source, []Choice{ChoiceOfChart(hc)}); found.Err != nil {
+	if found := c.Poll(t.Context(), source, []ChartRef{ChoiceOfChart(hc)}); found.Err != nil {
 		t.Fatal(found.Err)
 	}
 	if got := pickOf(c, ChoiceOfChart(hc)); sources.Reason(got.err) != v1beta1.NoMatchReason {
@@ -144,7 +144,7 @@ func TestAPinnedChartDoesNotHaveToFitTheCluster(t *testing.T) {
 }
 
 // pickOf is the answer to a choice, as the last poll found it.
-func pickOf(c *Catalog, choice Choice) pick {
+func pickOf(c *Catalog, choice ChartRef) resolved {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.shelves[choice.Source()].Picks[choice.String()]
@@ -210,10 +210,10 @@ func TestAPinnedChartOfGit(t *testing.T) {
 	source := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts", UID: "g1"}}
 	source.Spec.URL, source.Spec.Reference = url, &v1beta1.GitRepositoryRef{Branch: "main"}
 
-	any := Choice{Kind: v1beta1.GitRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web"}
+	any := ChartRef{Kind: v1beta1.GitRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web"}
 	first := commit(chartFiles("1.0.0"))
 	origins := newCatalog(t, source)
-	if found := origins.Poll(t.Context(), source, []Choice{any}); found.Err != nil {
+	if found := origins.Poll(t.Context(), source, []ChartRef{any}); found.Err != nil {
 		t.Fatal(found.Err)
 	}
 	chart, err := origins.Chart(t.Context(), any)
@@ -270,9 +270,9 @@ func TestThePinnedArchiveIsFetchedAgain(t *testing.T) {
 	chartAt("1.0.0")
 	source := &v1beta1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "charts", UID: "g1"}}
 	source.Spec.URL, source.Spec.Reference = url, &v1beta1.GitRepositoryRef{Branch: "main"}
-	any := Choice{Kind: v1beta1.GitRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web"}
+	any := ChartRef{Kind: v1beta1.GitRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web"}
 	c := newCatalog(t, source)
-	if found := c.Poll(t.Context(), source, []Choice{any}); found.Err != nil {
+	if found := c.Poll(t.Context(), source, []ChartRef{any}); found.Err != nil {
 		t.Fatal(found.Err)
 	}
 	chart, err := c.Chart(t.Context(), any)
@@ -327,7 +327,7 @@ func TestAPinnedChartOfARegistry(t *testing.T) {
 			t.Parallel()
 			hc := pinnedTo(v1beta1.HelmRepositoryKind, "web", tt.version, tt.digest, "")
 			c := newCatalog(t, source, hc)
-			c.Poll(t.Context(), source, []Choice{ChoiceOfChart(hc)})
+			c.Poll(t.Context(), source, []ChartRef{ChoiceOfChart(hc)})
 			checkTaken(t, c.Poll(t.Context(), hc, nil), tt.digest, tt.reason, tt.text, "")
 		})
 	}

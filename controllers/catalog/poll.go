@@ -29,11 +29,11 @@ type Polled struct {
 }
 
 // poller asks upstream for news of one source and brings them into the store. choices are what is asked of the source.
-type poller func(ctx context.Context, source v1beta1.Source, choices []Choice) Polled
+type poller func(ctx context.Context, source v1beta1.Source, choices []ChartRef) Polled
 
 // Poll asks upstream for news of one source of any kind and brings them into the store. choices are what is asked of
 // the source. It waits for upstream, so it is not for workers. No secret that it read is in its errors and warnings.
-func (c *Catalog) Poll(ctx context.Context, source v1beta1.Source, choices []Choice) Polled {
+func (c *Catalog) Poll(ctx context.Context, source v1beta1.Source, choices []ChartRef) Polled {
 	var poll poller
 	switch source.(type) {
 	case *v1beta1.Bucket:

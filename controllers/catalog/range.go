@@ -12,7 +12,7 @@ import (
 // another, is one that upstream published. It is false for a digest, for another version than the exact one that is
 // asked for, and for directories in Git repositories and buckets: what is there is declared. So it is for other content
 // of one version where there are values files: these may have changed.
-func (c *Catalog) Follows(ctx context.Context, choice Choice, chart, wanted v1beta1.ChartRevision) bool {
+func (c *Catalog) Follows(ctx context.Context, choice ChartRef, chart, wanted v1beta1.ChartRevision) bool {
 	source, err := c.read(ctx, choice)
 	if err != nil {
 		return false

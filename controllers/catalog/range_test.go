@@ -11,8 +11,8 @@ import (
 
 func TestFollows(t *testing.T) {
 	t.Parallel()
-	registry := Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
-	helmChart := Choice{Kind: v1beta1.HelmChartKind, Namespace: "apps", Name: "web"}
+	registry := ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
+	helmChart := ChartRef{Kind: v1beta1.HelmChartKind, Namespace: "apps", Name: "web"}
 	oci := func(ref *v1beta1.OCIRepositoryRef) client.Object {
 		r := &v1beta1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}}
 		r.Spec.Reference = ref
@@ -26,7 +26,7 @@ func TestFollows(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		source client.Object
-		choice Choice
+		choice ChartRef
 		want   bool
 	}{
 		{"a range that it is in", repository(), ChoiceOfRelease(release("a", "web", "1.x")), true},

@@ -63,7 +63,7 @@ func (d *disclosed) hide(err error) error {
 
 // redacting hides in what a poll says the Secrets that it has read.
 func redacting(poll poller) poller {
-	return func(ctx context.Context, source v1beta1.Source, choices []Choice) Polled {
+	return func(ctx context.Context, source v1beta1.Source, choices []ChartRef) Polled {
 		ctx, read := redactable(ctx)
 		found := poll(ctx, source, choices)
 		found.Err = read.hide(found.Err)
@@ -79,7 +79,7 @@ func redacting(poll poller) poller {
 }
 
 // hidePicks hides in the errors of answers the Secrets that were read with ctx.
-func hidePicks(ctx context.Context, s *shelf) {
+func hidePicks(ctx context.Context, s *sourceCache) {
 	read, ok := ctx.Value(disclosedKey{}).(*disclosed)
 	if !ok {
 		return

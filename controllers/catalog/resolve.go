@@ -14,18 +14,18 @@ import (
 // Resolve asks upstream once which chart a choice stands for, and opens its archive. It polls as the controllers do, but keeps
 // what it fetches in dir, which the caller removes after closing the archive, and writes nothing to the cluster. Sources and
 // their Secrets are read with reader. A source that is suspended is asked, too. kubeVersion is that of the cluster, as Catalog.Fit takes it.
-func Resolve(ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error), choice Choice) (_ v1beta1.ChartRevision, _ io.ReadCloser, err error) {
+func Resolve(ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error), choice ChartRef) (_ v1beta1.ChartRevision, _ io.ReadCloser, err error) {
 	artifacts, err := store.Open(dir)
 	if err != nil {
 		return v1beta1.ChartRevision{}, nil, err
 	}
 	defer func() { err = errors.Join(err, artifacts.Close()) }()
 	catalog := NewCatalog(reader, reader, artifacts)
-	catalog.Fit(kubeVersion)
+	catalog.SetKubeVersion(kubeVersion)
 	return catalog.resolve(ctx, choice)
 }
 
-func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevision, io.ReadCloser, error) {
+func (c *Catalog) resolve(ctx context.Context, choice ChartRef) (v1beta1.ChartRevision, io.ReadCloser, error) {
 	object, err := c.source(ctx, choice)
 	if err != nil {
 		return v1beta1.ChartRevision{}, nil, err
@@ -46,11 +46,11 @@ func (c *Catalog) resolve(ctx context.Context, choice Choice) (v1beta1.ChartRevi
 		archive, err := c.View(source).Open(found.Artifact.Digest)
 		return *found.Chart, archive, err
 	case *v1beta1.HelmRepository:
-		found = c.Poll(ctx, source, []Choice{choice})
+		found = c.Poll(ctx, source, []ChartRef{choice})
 	case *v1beta1.GitRepository:
-		found = c.Poll(ctx, source, []Choice{choice})
+		found = c.Poll(ctx, source, []ChartRef{choice})
 	case *v1beta1.Bucket:
-		found = c.Poll(ctx, source, []Choice{choice})
+		found = c.Poll(ctx, source, []ChartRef{choice})
 	}
 
 	if found.Err != nil {

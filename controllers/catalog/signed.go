@@ -14,7 +14,7 @@ import (
 // it is not for workers.
 // An error with the reason VerificationFailed says that no signature counts; any other that it could not be found out.
 func (c *Catalog) Signed(
-	ctx context.Context, choice Choice, digest string, v *v1beta1.Verification,
+	ctx context.Context, choice ChartRef, digest string, v *v1beta1.Verification,
 ) (by string, err error) {
 	ctx, read := redactable(ctx)
 	by, err = c.signedBy(ctx, choice, digest, v)
@@ -22,7 +22,7 @@ func (c *Catalog) Signed(
 }
 
 func (c *Catalog) signedBy(
-	ctx context.Context, choice Choice, digest string, v *v1beta1.Verification,
+	ctx context.Context, choice ChartRef, digest string, v *v1beta1.Verification,
 ) (by string, err error) {
 	source, err := c.source(ctx, choice)
 	if err != nil {
@@ -50,7 +50,7 @@ func (c *Catalog) signedBy(
 
 // signedArchive returns who has signed the provenance file of an archive that the index of a HelmRepository has.
 func (c *Catalog) signedArchive(
-	ctx context.Context, choice Choice, repository *v1beta1.HelmRepository, digest string, v *v1beta1.Verification,
+	ctx context.Context, choice ChartRef, repository *v1beta1.HelmRepository, digest string, v *v1beta1.Verification,
 ) (by string, err error) {
 	keys, _, err := c.secretsIn(choice.Namespace).trusted(ctx, v)
 	if err != nil {
@@ -77,7 +77,7 @@ func (c *Catalog) signedArchive(
 }
 
 // remoteOf is the repository of a registry that has the charts of a choice.
-func (c *Catalog) remoteOf(ctx context.Context, choice Choice, source v1beta1.Source) (*oci.Repository, error) {
+func (c *Catalog) remoteOf(ctx context.Context, choice ChartRef, source v1beta1.Source) (*oci.Repository, error) {
 	switch object := source.(type) {
 	case *v1beta1.OCIRepository:
 		return c.ociRepository(ctx, object)

@@ -41,7 +41,7 @@ func TestSignedSources(t *testing.T) {
 			"Secret apps/keys of spec.verify.secretRef does not exist"},
 		{v1beta1.OCIRepositoryKind, "gone", v1beta1.SourceNotFoundReason, "does not exist"},
 	} {
-		choice := Choice{Kind: tt.kind, Namespace: "apps", Name: tt.name, Chart: "web"}
+		choice := ChartRef{Kind: tt.kind, Namespace: "apps", Name: tt.name, Chart: "web"}
 		_, err := c.Signed(t.Context(), choice, "sha256:1", verify)
 		if err == nil || sources.Reason(err) != tt.reason || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %s, %v", tt.name, sources.Reason(err), err)
@@ -77,13 +77,13 @@ func TestSignedArchives(t *testing.T) {
 	secret.Namespace, secret.Name, secret.UID = "apps", "team", "1"
 	source := repository(func(r *v1beta1.HelmRepository) { r.Spec.URL = server.URL() })
 	first := newCatalog(t, source, secret)
-	polled := first.Poll(t.Context(), source, []Choice{anyWeb})
+	polled := first.Poll(t.Context(), source, []ChartRef{anyWeb})
 	if polled.Err != nil {
 		t.Fatal(polled.Err)
 	}
 	source.ResourceVersion, source.Status.Artifact = "", &polled.Artifact
 	c := newCatalog(t, source, secret)
-	if again := c.Poll(t.Context(), source, []Choice{anyWeb}); again.Err != nil {
+	if again := c.Poll(t.Context(), source, []ChartRef{anyWeb}); again.Err != nil {
 		t.Fatal(again.Err)
 	}
 	for _, tt := range []struct {

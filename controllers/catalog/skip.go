@@ -16,7 +16,7 @@ const skipReason = "failed before with the present values"
 
 // Without is the same choice, but for charts that are not taken. Only a range of a HelmRepository leaves a choice:
 // every other source stands for one chart.
-func (c Choice) Without(skipped []v1beta1.SkippedChart) Choice {
+func (c ChartRef) Without(skipped []v1beta1.SkippedChart) ChartRef {
 	if !c.LeavesChoice() {
 		return c
 	}
@@ -32,14 +32,14 @@ func (c Choice) Without(skipped []v1beta1.SkippedChart) Choice {
 }
 
 // LeavesChoice reports whether another version can be taken than the newest: the choice is a range of a HelmRepository.
-func (c Choice) LeavesChoice() bool {
+func (c ChartRef) LeavesChoice() bool {
 	_, exact := sources.ParseVersion(c.Version)
 	return c.Kind == v1beta1.HelmRepositoryKind && !exact
 }
 
 // skips reports whether a chart is not taken. A digest that is not known leaves it to the version: so it is where the
 // index of a repository has none, and for a chart whose values were replaced.
-func (c Choice) skips(tag, digest string) bool {
+func (c ChartRef) skips(tag, digest string) bool {
 	if c.skip == "" {
 		return false
 	}
@@ -57,7 +57,7 @@ func (c Choice) skips(tag, digest string) bool {
 }
 
 // skipsEntry refuses the entries of an index that are not taken; nil for none.
-func (c Choice) skipsEntry(index *helmrepo.Index) func(sources.Version) (string, bool) {
+func (c ChartRef) skipsEntry(index *helmrepo.Index) func(sources.Version) (string, bool) {
 	if c.skip == "" {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (c Choice) skipsEntry(index *helmrepo.Index) func(sources.Version) (string,
 
 // skipsTag reports whether a tag of a registry is not taken. It asks for the digest of the tag only where the version
 // is one of those: it may have been published again with other content, which is another chart.
-func (c Choice) skipsTag(ctx context.Context, remote *oci.Repository, tag string) (string, bool, error) {
+func (c ChartRef) skipsTag(ctx context.Context, remote *oci.Repository, tag string) (string, bool, error) {
 	if !c.skips(tag, "") {
 		return "", false, nil
 	}
@@ -79,7 +79,7 @@ func (c Choice) skipsTag(ctx context.Context, remote *oci.Repository, tag string
 }
 
 // ChoiceFor is the choice of a release that stands for a chart: what it asks for, or that without the charts it skips.
-func (c *Catalog) ChoiceFor(ctx context.Context, hr *v1beta1.HelmRelease, chart v1beta1.ChartRevision) Choice {
+func (c *Catalog) ChoiceFor(ctx context.Context, hr *v1beta1.HelmRelease, chart v1beta1.ChartRevision) ChartRef {
 	choice := ChoiceOfRelease(hr)
 	older := choice.Without(hr.Status.Skipped)
 	if older == choice {

@@ -16,14 +16,14 @@ func TestWithout(t *testing.T) {
 	bad := []v1beta1.SkippedChart{
 		{ChartVersion: "1.3.0", ChartDigest: "sha256:3"}, {ChartVersion: "1.2.0", ChartDigest: "sha256:2"},
 	}
-	one := Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
+	one := ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
 	text := `chart web "1.x" of HelmRepository apps/charts`
 	git := ChoiceOfRelease(release("a", "web", "", func(hr *v1beta1.HelmRelease) {
 		hr.Spec.Chart.Spec.SourceRef.Kind = v1beta1.GitRepositoryKind
 	}))
 	for _, tt := range []struct {
 		name    string
-		choice  Choice
+		choice  ChartRef
 		skipped []v1beta1.SkippedChart
 		want    string
 	}{
@@ -49,7 +49,7 @@ func TestSkips(t *testing.T) {
 	valued := choice.with([]string{"values-prod.yaml"}, false)
 	for _, tt := range []struct {
 		name        string
-		choice      Choice
+		choice      ChartRef
 		tag, digest string
 		want        bool
 	}{

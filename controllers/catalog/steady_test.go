@@ -11,11 +11,11 @@ import (
 func TestAChoiceIsSteady(t *testing.T) {
 	t.Parallel()
 	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
-	made := func(version string, created time.Time) pick {
-		return pick{Revision: v1beta1.ChartRevision{Name: "web", Version: version, Digest: "sha256:" + version}, Created: created}
+	made := func(version string, created time.Time) resolved {
+		return resolved{Revision: v1beta1.ChartRevision{Name: "web", Version: version, Digest: "sha256:" + version}, Created: created}
 	}
 	for name, tt := range map[string]struct {
-		before, found pick
+		before, found resolved
 		want          string
 	}{
 		"a newer version":             {made("1.0.0", at(1)), made("1.1.0", at(2)), "1.1.0"},

@@ -24,7 +24,7 @@ func TestNothingIsTakenFromAnUnsupportedSource(t *testing.T) {
 	}
 	objects := fake.NewClientBuilder().WithScheme(known).WithObjects(repository).Build()
 	catalog := NewCatalog(objects, objects, nil)
-	choice := Choice{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
+	choice := ChartRef{Kind: v1beta1.OCIRepositoryKind, Namespace: "apps", Name: "web"}
 	_, err := catalog.Chart(t.Context(), choice)
 	if sources.Reason(err) != v1beta1.SourceNotReadyReason || !strings.Contains(err.Error(), "spec.provider gcp is not supported") {
 		t.Errorf("error %v", err)

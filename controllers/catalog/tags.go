@@ -12,10 +12,10 @@ import (
 )
 
 // pickTag chooses a tag of one chart. The tags of a chart are listed once per poll.
-func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepository, choice Choice, tags map[string][]string, before pick) pick {
+func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, tags map[string][]string, before resolved) resolved {
 	remote, err := c.registry(ctx, repository, choice.Chart)
 	if err != nil {
-		return pick{err: err}.keep(before)
+		return resolved{err: err}.keep(before)
 	}
 
 	listed := tags[choice.Chart]
@@ -31,7 +31,7 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 				remote.Host(), choice.Chart)
 		}
 		if err != nil {
-			return pick{err: err}.keep(before)
+			return resolved{err: err}.keep(before)
 		}
 
 		tags[choice.Chart] = listed
@@ -39,7 +39,7 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 
 	kube, err := c.cluster(ctx, choice)
 	if err != nil {
-		return pick{err: err}.keep(before)
+		return resolved{err: err}.keep(before)
 	}
 
 	versions := sources.ParseChartTags(listed)
@@ -51,12 +51,12 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 const maxUnfit = 10
 
 // newestFit chooses the newest version that fits the cluster. What was passed over before is not read again.
-func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.Version, choice Choice, kube string, before pick) pick {
+func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.Version, choice ChartRef, kube string, before resolved) resolved {
 	unfit := map[string]string{}
 	passed := map[string]string{}
 	wanted, err := choice.wanted("") // a chart of a registry says itself which clusters it fits
 	if err != nil {
-		return pick{err: err}
+		return resolved{err: err}
 	}
 
 	wanted.Skip = func(v sources.Version) (string, bool) {
@@ -66,12 +66,12 @@ func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.V
 	for {
 		chosen, err := sources.Select(versions, wanted)
 		if err != nil {
-			return pick{err: fmt.Errorf("%s: %w", choice, err)}
+			return resolved{err: fmt.Errorf("%s: %w", choice, err)}
 		}
 
 		reason, skip, err := choice.skipsTag(ctx, remote, chosen.Tag)
 		if err != nil {
-			return pick{err: err}
+			return resolved{err: err}
 		}
 
 		if skip {
@@ -86,7 +86,7 @@ func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.V
 		}
 
 		if len(unfit) == maxUnfit {
-			return pick{err: unavailable(v1beta1.NoMatchReason, "%s: none of the newest %d versions fits the cluster, %s %s", choice, maxUnfit, chosen.Tag, sources.UnfitReason(madeFor, kube))}
+			return resolved{err: unavailable(v1beta1.NoMatchReason, "%s: none of the newest %d versions fits the cluster, %s %s", choice, maxUnfit, chosen.Tag, sources.UnfitReason(madeFor, kube))}
 		}
 
 		unfit[found.upstream().Revision.Digest], passed[chosen.Tag] = madeFor, sources.UnfitReason(madeFor, kube)
@@ -94,13 +94,13 @@ func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.V
 }
 
 // describe resolves a tag, and which clusters its chart is made for. It does not read the chart of a known digest again.
-func describe(ctx context.Context, remote *oci.Repository, tag string, before pick) (found pick, madeFor string) {
+func describe(ctx context.Context, remote *oci.Repository, tag string, before resolved) (found resolved, madeFor string) {
 	digest, err := remote.Resolve(ctx, tag)
 	if err != nil {
-		return pick{err: err}, ""
+		return resolved{err: err}, ""
 	}
 	if madeFor, known := before.Unfit[digest]; known {
-		return pick{Revision: v1beta1.ChartRevision{Digest: digest}}, madeFor
+		return resolved{Revision: v1beta1.ChartRevision{Digest: digest}}, madeFor
 	}
 
 	if had := before.upstream(); digest == had.Revision.Digest {
@@ -110,10 +110,10 @@ func describe(ctx context.Context, remote *oci.Repository, tag string, before pi
 
 	chart, err := remote.Chart(ctx, digest)
 	if err != nil {
-		return pick{err: err}, ""
+		return resolved{err: err}, ""
 	}
 
-	return pick{Revision: chart.ChartRevision, Archive: chart.Archive, Size: chart.Size, KubeVersion: chart.KubeVersion}, chart.KubeVersion
+	return resolved{Revision: chart.ChartRevision, Archive: chart.Archive, Size: chart.Size, KubeVersion: chart.KubeVersion}, chart.KubeVersion
 }
 
 // registry opens the repository of one chart below the URL of a HelmRepository.

@@ -103,7 +103,7 @@ func (t trusted) artifact(ctx context.Context, remote *oci.Repository, digest st
 }
 
 // provenance returns the signer of a chart of a repository over HTTP; its archive is fetched by the digest that was signed.
-func (t trusted) provenance(ctx context.Context, remote *helmrepo.Repository, found pick) (by string, err error) {
+func (t trusted) provenance(ctx context.Context, remote *helmrepo.Repository, found resolved) (by string, err error) {
 	if t.ring == nil {
 		return "", sources.Stall(v1beta1.VerificationFailedReason, nil, "cosign signs what is in a registry; charts of an http(s) repository are verified with the provider helm")
 	}
@@ -143,7 +143,7 @@ func (c *Catalog) signedArtifact(ctx context.Context, repository *v1beta1.OCIRep
 
 // signed checks the signature of what was picked, where the choice demands one: again only when upstream has another chart, or the Secret with the
 // keys has changed. What does not count is not taken over, and what was verified before stays.
-func (c *Catalog) signed(ctx context.Context, choice Choice, found, before pick, check func(trusted) (string, error)) pick {
+func (c *Catalog) signed(ctx context.Context, choice ChartRef, found, before resolved, check func(trusted) (string, error)) resolved {
 	if choice.demand == "" || found.Revision.Digest == "" || found.err != nil {
 		return found
 	}
@@ -151,35 +151,35 @@ func (c *Catalog) signed(ctx context.Context, choice Choice, found, before pick,
 	d := choice.demanded()
 	keys, version, err := c.secretsIn(d.Namespace).trusted(ctx, &d.Verification)
 	if err != nil {
-		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before).triedWith(version)
+		return resolved{err: fmt.Errorf("%s: %w", choice, err)}.keep(before).triedWith(version)
 	}
 
 	if had := before.upstream(); had.Revision == found.Revision && had.Keys == version {
 		found.SignedBy = had.SignedBy
 		found.Keys = had.Keys
-		found.doubted = false
+		found.needsReverify = false
 		return found
 	}
 
 	by, err := check(keys)
 	if err != nil {
-		return pick{err: fmt.Errorf("%s: %w", choice, err)}.keep(before).triedWith(version)
+		return resolved{err: fmt.Errorf("%s: %w", choice, err)}.keep(before).triedWith(version)
 	}
 
 	found.SignedBy = by
 	found.Keys = version
-	found.doubted = false
+	found.needsReverify = false
 	return found
 }
 
 // triedWith remembers with which keys a check has failed, so that it is not made again until they change or the source is polled.
-func (p pick) triedWith(version string) pick {
+func (p resolved) triedWith(version string) resolved {
 	p.tried = version
 	return p
 }
 
 // doubt has a signature checked again that was checked with keys which have changed since.
-func (c *Catalog) doubt(ctx context.Context, choice Choice) error {
+func (c *Catalog) doubt(ctx context.Context, choice ChartRef) error {
 	if choice.demand == "" {
 		return nil
 	}
@@ -199,7 +199,7 @@ func (c *Catalog) doubt(ctx context.Context, choice Choice) error {
 
 	version := versionOf(keys)
 	if found, ok := shelf.Picks[choice.String()]; ok && found.upstream().Keys != version && found.tried != version {
-		found.doubted = true
+		found.needsReverify = true
 		shelf.Picks[choice.String()] = found
 	}
 
@@ -207,7 +207,7 @@ func (c *Catalog) doubt(ctx context.Context, choice Choice) error {
 }
 
 // signer returns the signer of the chart that a choice stands for.
-func (c *Catalog) signer(ctx context.Context, choice Choice) string {
+func (c *Catalog) signer(ctx context.Context, choice ChartRef) string {
 	source, err := c.source(ctx, choice)
 	if err != nil {
 		return ""

@@ -23,7 +23,7 @@ func TestSignaturesAreCheckedWhenSomethingChanges(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "team", UID: "1"}, Data: map[string][]byte{"team.asc": packager.Armored}}
 	secrets := fake.NewClientBuilder().WithObjects(secret).Build()
 	c := NewCatalog(nil, secrets, nil)
-	choice := Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}.
+	choice := ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}.
 		demands("apps", &v1beta1.Verification{Provider: v1beta1.VerifyHelm, SecretRef: &v1beta1.LocalObjectReference{Name: "team"}})
 	checks := 0
 	var refuse error
@@ -31,11 +31,11 @@ func TestSignaturesAreCheckedWhenSomethingChanges(t *testing.T) {
 		checks++
 		return "the team", refuse
 	}
-	chart := func(version string) pick {
-		return pick{Revision: v1beta1.ChartRevision{Name: "web", Version: version, Digest: "sha256:" + version}}
+	chart := func(version string) resolved {
+		return resolved{Revision: v1beta1.ChartRevision{Name: "web", Version: version, Digest: "sha256:" + version}}
 	}
 
-	first := c.signed(t.Context(), choice, chart("1"), pick{}, check)
+	first := c.signed(t.Context(), choice, chart("1"), resolved{}, check)
 	if first.err != nil || first.SignedBy != "the team" || first.Keys == "" || checks != 1 {
 		t.Fatalf("%+v after %d checks", first, checks)
 	}
@@ -47,7 +47,7 @@ func TestSignaturesAreCheckedWhenSomethingChanges(t *testing.T) {
 	if second.Revision.Version != "1" || !errors.Is(second.err, refuse) || second.Keys != first.Keys || checks != 2 {
 		t.Errorf("%+v after %d checks", second, checks)
 	}
-	if plain := c.signed(t.Context(), Choice{}, chart("3"), pick{}, check); plain.SignedBy != "" || checks != 2 {
+	if plain := c.signed(t.Context(), ChartRef{}, chart("3"), resolved{}, check); plain.SignedBy != "" || checks != 2 {
 		t.Errorf("nobody asked, and it was checked: %+v", plain)
 	}
 }
@@ -58,23 +58,23 @@ func TestOtherKeysAreTriedOnce(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "team", UID: "1"}, Data: map[string][]byte{}}
 	secrets := fake.NewClientBuilder().WithObjects(secret).Build()
 	c := NewCatalog(nil, secrets, nil)
-	choice := Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}.
+	choice := ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}.
 		demands("apps", &v1beta1.Verification{SecretRef: &v1beta1.LocalObjectReference{Name: "team"}})
-	s := newShelf("")
-	s.Picks[choice.String()] = pick{Revision: v1beta1.ChartRevision{Name: "web", Version: "1", Digest: "sha256:1"}, Keys: "older"}
+	s := newSourceCache("")
+	s.Picks[choice.String()] = resolved{Revision: v1beta1.ChartRevision{Name: "web", Version: "1", Digest: "sha256:1"}, Keys: "older"}
 	c.shelves[choice.Source()] = s
 	doubted := func() bool {
 		t.Helper()
 		if err := c.doubt(t.Context(), choice); err != nil {
 			t.Fatal(err)
 		}
-		return s.Picks[choice.String()].doubted
+		return s.Picks[choice.String()].needsReverify
 	}
 	if !doubted() {
 		t.Fatal("other keys put nothing in doubt")
 	}
-	failed := c.signed(t.Context(), choice, pick{Revision: s.Picks[choice.String()].Revision}, s.Picks[choice.String()], nil) // there is no key
-	if failed.err == nil || failed.doubted || failed.Revision.Version != "1" {
+	failed := c.signed(t.Context(), choice, resolved{Revision: s.Picks[choice.String()].Revision}, s.Picks[choice.String()], nil) // there is no key
+	if failed.err == nil || failed.needsReverify || failed.Revision.Version != "1" {
 		t.Fatalf("%+v", failed)
 	}
 	s.Picks[choice.String()] = failed

@@ -21,13 +21,13 @@ import (
 func Watches(users Users) []loop.Watch { return watches(kinds, saysNews(), users) }
 
 // Users lists the objects that refer to a source.
-type Users func(context.Context, Choice) []types.NamespacedName
+type Users func(context.Context, ChartRef) []types.NamespacedName
 
 func watches(kinds []string, when predicate.Predicate, users Users) []loop.Watch {
 	watches := make([]loop.Watch, 0, len(kinds))
 	for _, kind := range kinds {
 		watches = append(watches, loop.Watch{Object: NewSource(kind), When: when, Affects: func(ctx context.Context, o client.Object) []reconcile.Request {
-			keys := users(ctx, Choice{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()})
+			keys := users(ctx, ChartRef{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()})
 			requests := make([]reconcile.Request, len(keys))
 			for i, key := range keys {
 				requests[i].NamespacedName = key

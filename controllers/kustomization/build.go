@@ -31,7 +31,7 @@ func newTrees(c *catalog.Catalog) *trees {
 }
 
 // of returns the files of an artifact, which stay in memory until release is called.
-func (t *trees) of(ctx context.Context, choice catalog.Choice, artifact v1beta1.Artifact) (_ *build.Tree, release func(), err error) {
+func (t *trees) of(ctx context.Context, choice catalog.ChartRef, artifact v1beta1.Artifact) (_ *build.Tree, release func(), err error) {
 	from, err := t.catalog.Identity(ctx, choice, true)
 	if err != nil {
 		return nil, nil, err
@@ -57,7 +57,7 @@ func (t *trees) of(ctx context.Context, choice catalog.Choice, artifact v1beta1.
 	})
 }
 
-func (t *trees) open(ctx context.Context, choice catalog.Choice, artifact v1beta1.Artifact, read func(io.Reader) error) error {
+func (t *trees) open(ctx context.Context, choice catalog.ChartRef, artifact v1beta1.Artifact, read func(io.Reader) error) error {
 	archive, err := t.catalog.OpenArtifact(ctx, choice, artifact)
 	if err != nil {
 		return err

@@ -90,13 +90,13 @@ func (h *handler) unseen(k *v1beta1.Kustomization, in inputs, refs []v1beta1.Res
 	return out
 }
 
-// healthOf judges one object as the lookout saw it last; nil when it is healthy. With quote it is described in its own
+// healthOf judges one object as the dependency watcher saw it last; nil when it is healthy. With quote it is described in its own
 // words too.
 func (h *handler) healthOf(
 	k *v1beta1.Kustomization, in inputs, kind schema.GroupVersionKind, key types.NamespacedName, quote bool,
 ) *v1beta1.ObjectHealth {
 	out := &v1beta1.ObjectHealth{Kind: kind.Kind, Group: kind.Group, Namespace: key.Namespace, Name: key.Name, State: string(health.InProgress)}
-	seen := h.lookout.Look(client.ObjectKeyFromObject(k), in.access, kind, key)
+	seen := h.dependencyWatcher.Look(client.ObjectKeyFromObject(k), in.access, kind, key)
 	switch {
 	case seen.Err != nil:
 		out.Message = fmt.Sprintf("it cannot be read: %s", seen.Err)

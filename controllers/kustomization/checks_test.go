@@ -57,9 +57,9 @@ type speaker struct {
 
 func (s *speaker) Look(
 	_ cluster.Access, _ types.NamespacedName, refs []v1beta1.ResourceRef, _ *health.Rules, quote bool,
-) (apply.Sight, bool) {
+) (apply.ObservedState, bool) {
 	s.quoted = append(s.quoted, quote)
-	return apply.Sight{Unseen: refs}, true
+	return apply.ObservedState{Unseen: refs}, true
 }
 
 func (s *speaker) Follow(ctx context.Context, _ cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName,
@@ -81,8 +81,8 @@ func TestWordsOfObjectsAreQuotedWithoutSecretsOnly(t *testing.T) {
 	t.Parallel()
 	for _, decrypts := range []bool{false, true} {
 		s, woken := &speaker{}, make(chan struct{}, 8)
-		lookout := refs.NewLookout(t.Context(), s, func(types.NamespacedName) { woken <- struct{}{} }, func() time.Time { return now })
-		h := &handler{gatherer: &gatherer{lookout: lookout}, engine: s, now: func() time.Time { return now }}
+		lookout := refs.NewDependencyWatcher(t.Context(), s, func(types.NamespacedName) { woken <- struct{}{} }, func() time.Time { return now })
+		h := &handler{gatherer: &gatherer{dependencyWatcher: lookout}, engine: s, now: func() time.Time { return now }}
 		k := &v1beta1.Kustomization{Spec: v1beta1.KustomizationSpec{Wait: true}}
 		k.Spec.HealthChecks = []v1beta1.ObjectReference{{APIVersion: "example.com/v1", Kind: "Database", Name: "of-others"}}
 		k.Status.Inventory = &v1beta1.ResourceInventory{Entries: []v1beta1.ResourceRef{v1beta1.NewResourceRef("apps", "mine", "example.com", "Database", "v1")}}

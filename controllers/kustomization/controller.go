@@ -41,7 +41,7 @@ type Engine interface {
 	Delete(ctx context.Context, access cluster.Access, how apply.Departure) apply.Result
 	Look(
 		access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool,
-	) (apply.Sight, bool)
+	) (apply.ObservedState, bool)
 	// Exceeded returns why nothing is asked of a cluster for a while that says too much.
 	Exceeded(access cluster.Access) error
 	Forget(owner types.NamespacedName)
@@ -51,7 +51,7 @@ type Engine interface {
 type handler struct {
 	*gatherer
 	engine Engine
-	tasks  *loop.Tasks[landed]
+	tasks  *loop.Tasks[actionResult]
 	events events.EventRecorder
 	now    func() time.Time
 	jitter loop.Jitter
@@ -60,8 +60,8 @@ type handler struct {
 	turns                turns
 
 	mu sync.Mutex
-	// truces are the times until which objects that another manager keeps changing are left alone.
-	truces map[types.NamespacedName]time.Time
+	// fightBackoff are the times until which objects that another manager keeps changing are left alone.
+	fightBackoff map[types.NamespacedName]time.Time
 	// obstacles are the objects of others that kept the last attempt from deleting something.
 	obstacles map[types.NamespacedName]tracker.Ref
 	// awaited are the Kustomizations for which something has come that the last attempt lacked, audited when objects that may not be
@@ -72,8 +72,8 @@ type handler struct {
 	involved map[types.NamespacedName]involvement
 }
 
-// landed is an attempt that has ended.
-type landed struct {
+// actionResult is an attempt that has ended.
+type actionResult struct {
 	// unwanted is set when the object was changed before it was the turn of the attempt: nothing was done.
 	unwanted bool
 	applied  status.Applied
@@ -90,7 +90,7 @@ type landed struct {
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, k *v1beta1.Kustomization) (time.Duration, error) {
-	defer h.lookout.Turn(client.ObjectKeyFromObject(k))()
+	defer h.dependencyWatcher.Track(client.ObjectKeyFromObject(k))()
 	pass := h.observe(ctx, k)
 	p, err := h.decide(ctx, pass)
 	if err != nil {
@@ -112,13 +112,13 @@ func (h *handler) act(pass *pass, p plan.Plan) time.Duration {
 		return slow
 	case plan.Delete:
 		h.follow(k, true)
-		h.depart(k, pass.inputs.access, departureOf(k, inventoryOf(k)))
+		h.deleteObjects(k, pass.inputs.access, departureOf(k, inventoryOf(k)))
 		return slow
 	case plan.Leave:
 		h.leave(k, p)
 		return 0
 	default:
-		h.tell(k, status.KustomizationPlanned(k, p, pass.observed.Objects, h.now()))
+		h.recordEvent(k, status.KustomizationPlanned(k, p, pass.observed.Objects, h.now()))
 		return p.After
 	}
 }
@@ -136,13 +136,13 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs, kind fair.Kind) {
 	key := client.ObjectKeyFromObject(k)
 	h.mu.Lock()
 	delete(h.awaited, key)
-	delete(h.truces, key)
+	delete(h.fightBackoff, key)
 	h.audited[key] = h.now()
 	h.mu.Unlock()
 	h.follow(k, true)
 	wanted := k.DeepCopy()
 	turn := h.turns.begin(k, kind)
-	h.tasks.Start(key, func(ctx context.Context) landed {
+	h.tasks.Start(key, func(ctx context.Context) actionResult {
 		started := h.now()
 		defer h.turns.end(key)
 		out := h.attempt(ctx, wanted, in, turn)
@@ -150,20 +150,20 @@ func (h *handler) start(k *v1beta1.Kustomization, in inputs, kind fair.Kind) {
 		out.applied.Forced = forceRequested(wanted)
 		out.took = h.now().Sub(started)
 		return out
-	}, func(fault error) landed { return faulted(wanted, in.artifact.Revision, in.digest, fault) })
+	}, func(fault error) actionResult { return faulted(wanted, in.artifact.Revision, in.digest, fault) })
 }
 
 // attempt builds the objects and brings them into the cluster, when it is its turn.
-func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs, t *turn) landed {
+func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inputs, t *turn) actionResult {
 	place, err := h.place(ctx, k, in, t)
 	if err != nil {
-		return landed{unwanted: true}
+		return actionResult{unwanted: true}
 	}
 
 	defer place.Close()
 	ctx, cancel := context.WithTimeout(ctx, k.GetTimeout())
 	defer cancel()
-	out := landed{applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest}}
+	out := actionResult{applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest}}
 	objects, mask, err := h.build(ctx, k, in)
 	mask = mask.Join(redact.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
 	if err != nil {
@@ -211,8 +211,8 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	return out
 }
 
-// land records an attempt that has ended, and reports whether it has changed objects.
-func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool) {
+// collectResult records an attempt that has ended, and reports whether it has changed objects.
+func (h *handler) collectResult(ctx context.Context, k *v1beta1.Kustomization) (news bool) {
 	ended, ok := h.tasks.Take(client.ObjectKeyFromObject(k))
 	if !ok {
 		return false
@@ -234,7 +234,7 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 	h.obstructed(client.ObjectKeyFromObject(k), ended.obstacle)
 	if !ended.again.IsZero() {
 		h.mu.Lock()
-		h.truces[client.ObjectKeyFromObject(k)] = ended.again
+		h.fightBackoff[client.ObjectKeyFromObject(k)] = ended.again
 		h.mu.Unlock()
 	}
 
@@ -244,15 +244,15 @@ func (h *handler) land(ctx context.Context, k *v1beta1.Kustomization) (news bool
 		log.FromContext(ctx).Info("the attempt has ended", details...)
 	}
 
-	h.tell(k, event, details...)
-	h.tell(k, status.Kept(ended.applied.Retained).As(status.ActionApply))
-	h.tell(k, status.Dropped(ended.applied.Dropped).As(status.ActionApply))
+	h.recordEvent(k, event, details...)
+	h.recordEvent(k, status.Kept(ended.applied.Retained).As(status.ActionApply))
+	h.recordEvent(k, status.Dropped(ended.applied.Dropped).As(status.ActionApply))
 	for _, event := range status.Warned(ended.warned) {
-		h.tell(k, event.As(status.ActionApply))
+		h.recordEvent(k, event.As(status.ActionApply))
 	}
 
 	for _, spared := range ended.spared {
-		h.tell(k, status.Spared(spared))
+		h.recordEvent(k, status.Spared(spared))
 	}
 
 	return len(ended.applied.Created)+len(ended.applied.Changed) > 0
@@ -265,17 +265,17 @@ func (h *handler) Forget(key types.NamespacedName) {
 	defer h.mu.Unlock()
 	delete(h.awaited, key)
 	delete(h.audited, key)
-	delete(h.truces, key)
+	delete(h.fightBackoff, key)
 	delete(h.obstacles, key)
 	delete(h.involved, key)
 }
 
-// tell records an event. One without a reason is none.
-func (h *handler) tell(k *v1beta1.Kustomization, event status.Event, details ...any) {
+// recordEvent records an event. One without a reason is none.
+func (h *handler) recordEvent(k *v1beta1.Kustomization, event status.Event, details ...any) {
 	if event.Reason == "" {
 		return
 	}
-	loop.Teller{Events: h.events, Kind: v1beta1.KustomizationKind, Action: status.ActionReconcile}.Tell(k, event, details...)
+	loop.EventRecorder{Events: h.events, Kind: v1beta1.KustomizationKind, Action: status.ActionReconcile}.Emit(k, event, details...)
 }
 
 func inventoryOf(k *v1beta1.Kustomization) []v1beta1.ResourceRef {

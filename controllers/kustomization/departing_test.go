@@ -61,11 +61,11 @@ func TestADeletedKustomizationWaitsForThoseThatMayTakeItsObjects(t *testing.T) {
 			woken := make(chan types.NamespacedName, 1)
 			h := &handler{
 				gatherer: &gatherer{
-					catalog:      catalog.NewCatalog(cached, cached, nil),
-					dependencies: &refs.Dependencies{Objects: cached},
-					lookout:      refs.NewLookout(t.Context(), nil, func(types.NamespacedName) {}, at),
+					catalog:           catalog.NewCatalog(cached, cached, nil),
+					dependencies:      &refs.Dependencies{Objects: cached},
+					dependencyWatcher: refs.NewDependencyWatcher(t.Context(), nil, func(types.NamespacedName) {}, at),
 				},
-				tasks:  loop.NewTasks[landed](t.Context(), func(key types.NamespacedName) { woken <- key }, at),
+				tasks:  loop.NewTasks[actionResult](t.Context(), func(key types.NamespacedName) { woken <- key }, at),
 				events: events.NewFakeRecorder(10), now: at, jitter: func(d time.Duration, _ float64) time.Duration { return d }, audited: map[types.NamespacedName]time.Time{},
 			}
 			done, after, err := h.Finalize(t.Context(), k)

@@ -7,8 +7,8 @@ import (
 )
 
 // faulted is the end of an attempt that met a fault of the controller. What was applied until then is found by the next one.
-func faulted(k *v1beta1.Kustomization, revision, digest string, fault error) landed {
-	return landed{
+func faulted(k *v1beta1.Kustomization, revision, digest string, fault error) actionResult {
+	return actionResult{
 		applied: status.Applied{
 			Generation: k.Generation, Revision: revision, Digest: digest, Departing: digest == plan.Departure,
 			Request: k.Annotations[v1beta1.ReconcileRequestAnnotation], Forced: forceRequested(k),

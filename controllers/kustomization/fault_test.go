@@ -19,15 +19,15 @@ func TestAnAttemptThatPanicsFailsTheKustomizationWithBackOff(t *testing.T) {
 	t.Parallel()
 	woken := make(chan types.NamespacedName, 1)
 	h := &handler{ // without a gatherer: building panics
-		tasks:  loop.NewTasks[landed](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
+		tasks:  loop.NewTasks[actionResult](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
 		events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1),
-		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, truces: map[types.NamespacedName]time.Time{},
+		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, fightBackoff: map[types.NamespacedName]time.Time{},
 	}
 	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 	for failures := int64(1); failures <= 2; failures++ {
 		h.start(k, inputs{digest: "sha256:1"}, fair.Ordinary)
 		<-woken
-		h.land(t.Context(), k)
+		h.collectResult(t.Context(), k)
 		ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ReadyCondition)
 		if ready == nil || ready.Status != metav1.ConditionFalse || ready.Reason != v1beta1.InternalErrorReason {
 			t.Fatalf("Ready is %+v", ready)

@@ -29,13 +29,13 @@ import (
 // gatherer finds what a Kustomization is made of and whether its time has come. Looking again while nothing has changed costs no
 // request.
 type gatherer struct {
-	catalog      *catalog.Catalog
-	trees        *trees
-	builder      Builder
-	identities   refs.Identities
-	documents    *refs.Documents
-	dependencies *refs.Dependencies
-	lookout      *refs.Lookout
+	catalog           *catalog.Catalog
+	trees             *trees
+	builder           Builder
+	identities        refs.Identities
+	documents         *refs.Documents
+	dependencies      *refs.Dependencies
+	dependencyWatcher *refs.DependencyWatcher
 	// defaultServiceAccount is the identity of Kustomizations that name none; empty is the controller itself.
 	defaultServiceAccount string
 
@@ -54,7 +54,7 @@ type rules struct {
 
 // inputs are what decides about the objects of a Kustomization.
 type inputs struct {
-	choice   catalog.Choice
+	choice   catalog.ChartRef
 	artifact v1beta1.Artifact
 	access   cluster.Access
 	health   *health.Rules
@@ -94,9 +94,9 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 	return in, nil
 }
 
-// abreast checks that the Kustomizations of spec.dependsOn which follow the same source have applied the revision that is to be applied:
+// dependenciesAtRevision checks that the Kustomizations of spec.dependsOn which follow the same source have applied the revision that is to be applied:
 // that they are ready says nothing about it while they have an older one.
-func (g *gatherer) abreast(ctx context.Context, k *v1beta1.Kustomization, in inputs) error {
+func (g *gatherer) dependenciesAtRevision(ctx context.Context, k *v1beta1.Kustomization, in inputs) error {
 	var found []v1beta1.Kustomization
 	for _, reference := range k.Spec.DependsOn {
 		if !reference.IsOwn(v1beta1.KustomizationKind) || reference.ReadyExpr != "" {
@@ -113,24 +113,24 @@ func (g *gatherer) abreast(ctx context.Context, k *v1beta1.Kustomization, in inp
 	}
 
 	if behind := plan.Behind(k, in.artifact.Revision, found); behind != "" {
-		return refs.Hindered(v1beta1.DependencyNotReadyReason, "%s", behind)
+		return refs.RetryableObstacle(v1beta1.DependencyNotReadyReason, "%s", behind)
 	}
 
 	return nil
 }
 
 // admit checks what the spec says by itself.
-func (g *gatherer) admit(k *v1beta1.Kustomization, choice catalog.Choice) error {
+func (g *gatherer) admit(k *v1beta1.Kustomization, choice catalog.ChartRef) error {
 	if err := refs.Supported(k); err != nil {
 		return err
 	}
 	if g.dependencies.OwnNamespace && choice.Namespace != k.Namespace {
-		return refs.Foreign("spec.sourceRef", fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
+		return refs.CrossNamespaceObstacle("spec.sourceRef", fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
 	}
 
 	for i, check := range k.Spec.HealthChecks {
 		if version, err := schema.ParseGroupVersion(check.APIVersion); err != nil || version.Version == "" {
-			return refs.Refused(v1beta1.InvalidReferenceReason, "spec.healthChecks[%d]: apiVersion %q is not of the form group/version", i, check.APIVersion)
+			return refs.TerminalObstacle(v1beta1.InvalidReferenceReason, "spec.healthChecks[%d]: apiVersion %q is not of the form group/version", i, check.APIVersion)
 		}
 	}
 
@@ -154,9 +154,9 @@ func (g *gatherer) rulesOf(k *v1beta1.Kustomization) rules {
 	known = rules{uid: k.UID, generation: k.Generation}
 	var err error
 	if known.health, err = health.NewRules(k.Spec.HealthCheckExprs); err != nil {
-		known.err = refs.Refused(v1beta1.InvalidCELExpressionReason, "%s", err)
+		known.err = refs.TerminalObstacle(v1beta1.InvalidCELExpressionReason, "%s", err)
 	} else if known.ignore, err = drift.Compile(k.Spec.Ignore); err != nil {
-		known.err = refs.Refused(v1beta1.InvalidDriftRuleReason, "spec.ignore: %s", err)
+		known.err = refs.TerminalObstacle(v1beta1.InvalidDriftRuleReason, "spec.ignore: %s", err)
 	}
 
 	if g.rules == nil {
@@ -193,11 +193,11 @@ func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization
 		case apierrors.IsNotFound(err) && reference.Optional:
 			continue
 		case apierrors.IsNotFound(err):
-			return nil, nil, refs.Hindered(v1beta1.SubstitutionFailedReason,
+			return nil, nil, refs.RetryableObstacle(v1beta1.SubstitutionFailedReason,
 				"%s %s of spec.postBuild.substituteFrom[%d] does not exist"+
 					"; the controller continues when it is created", reference.Kind, name, i)
 		case apierrors.IsForbidden(err):
-			return nil, nil, refs.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.postBuild.substituteFrom[%d]",
+			return nil, nil, refs.RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.postBuild.substituteFrom[%d]",
 				reference.Kind, name, i)
 		case err != nil:
 			return nil, nil, fmt.Errorf("spec.postBuild.substituteFrom[%d]: %w", i, err)
@@ -230,10 +230,10 @@ func (read readDocument) keys(ctx context.Context, k *v1beta1.Kustomization) (ma
 	data, err := read(ctx, refs.Document{Kind: "Secret", NamespacedName: name})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, refs.Hindered(v1beta1.DecryptionFailedReason,
+		return nil, refs.RetryableObstacle(v1beta1.DecryptionFailedReason,
 			"Secret %s of spec.decryption does not exist; the controller continues when it is created", name)
 	case apierrors.IsForbidden(err):
-		return nil, refs.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.decryption", name)
+		return nil, refs.RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.decryption", name)
 	case err != nil:
 		return nil, fmt.Errorf("spec.decryption: %w", err)
 	}
@@ -243,7 +243,7 @@ func (read readDocument) keys(ctx context.Context, k *v1beta1.Kustomization) (ma
 
 func (g *gatherer) forget(key types.NamespacedName) {
 	g.documents.Name(key)
-	g.lookout.Forget(key)
+	g.dependencyWatcher.Forget(key)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.rules, key)
@@ -275,9 +275,9 @@ func documentsOf(k *v1beta1.Kustomization) []refs.Document {
 }
 
 // choiceOf names the source of a Kustomization.
-func choiceOf(k *v1beta1.Kustomization) catalog.Choice {
+func choiceOf(k *v1beta1.Kustomization) catalog.ChartRef {
 	key := k.GetSourceKey()
-	return catalog.Choice{Kind: k.Spec.SourceRef.Kind, Namespace: key.Namespace, Name: key.Name}
+	return catalog.ChartRef{Kind: k.Spec.SourceRef.Kind, Namespace: key.Namespace, Name: key.Name}
 }
 
 // digestOf tells one set of inputs from another. What only says when things are done does not count.
@@ -315,9 +315,9 @@ func obstacleOf(err error) error {
 	}
 	reason, final := reasonOf(err)
 	if final {
-		return refs.Refused(reason, "%s", err)
+		return refs.TerminalObstacle(reason, "%s", err)
 	}
-	return refs.Hindered(reason, "%s", err)
+	return refs.RetryableObstacle(reason, "%s", err)
 }
 
 // reasonOf is the reason of an error, and whether the same input can never succeed.

@@ -39,7 +39,7 @@ func TestAbreast(t *testing.T) {
 			g := &gatherer{dependencies: &refs.Dependencies{Objects: objects}}
 			k := following("apps", "web", oldRevision)
 			k.Spec.DependsOn = []v1beta1.DependencyReference{{Name: "infra"}, {Name: "crds", Namespace: "crds"}}
-			err := g.abreast(t.Context(), k, inputs{choice: choiceOf(k), artifact: v1beta1.Artifact{Revision: newRevision}})
+			err := g.dependenciesAtRevision(t.Context(), k, inputs{choice: choiceOf(k), artifact: v1beta1.Artifact{Revision: newRevision}})
 			if tt.want == "" && err == nil {
 				return
 			}

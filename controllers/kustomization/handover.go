@@ -185,7 +185,7 @@ func (h *handler) follow(k *v1beta1.Kustomization, yes bool) {
 
 // involvement is how a Kustomization takes part in a hand-over.
 type involvement struct {
-	choice catalog.Choice
+	choice catalog.ChartRef
 	// keeps is set when it waits for others to take its objects, unset when it wants objects of others.
 	keeps bool
 }

@@ -27,7 +27,7 @@ type pass struct {
 // observe records an attempt that has ended, and gathers what is known without looking anything up.
 func (h *handler) observe(ctx context.Context, k *v1beta1.Kustomization) *pass {
 	key := client.ObjectKeyFromObject(k)
-	news := h.land(ctx, k)
+	news := h.collectResult(ctx, k)
 	elapsed, running := h.tasks.Running(key)
 	if running {
 		return h.passOf(k, &plan.Running{Elapsed: elapsed, Generation: h.turns.generation(k)}, news)
@@ -55,7 +55,7 @@ func (h *handler) passOf(k *v1beta1.Kustomization, running *plan.Running, news b
 			News:      news,
 			Awaited:   h.awaited[key],
 			Audited:   h.audited[key],
-			Truce:     h.truces[key],
+			Truce:     h.fightBackoff[key],
 		},
 	}
 }
@@ -123,7 +123,7 @@ func (h *handler) inputsOf(ctx context.Context, pass *pass) (*plan.Inputs, error
 func (h *handler) dependenciesOf(ctx context.Context, pass *pass) (*plan.Dependencies, error) {
 	err := h.dependencies.Check(ctx, pass.k, pass.inputs.access)
 	if err == nil {
-		err = h.abreast(ctx, pass.k, pass.inputs)
+		err = h.dependenciesAtRevision(ctx, pass.k, pass.inputs)
 	}
 	if err == nil {
 		return &plan.Dependencies{}, nil
@@ -164,7 +164,7 @@ func obstacleIn(err error) (*plan.Obstacle, error) {
 		return &plan.Obstacle{Message: err.Error(), Fetching: true}, nil
 	}
 
-	var reading *refs.LookingError
+	var reading *refs.PendingReadError
 	if errors.As(err, &reading) {
 		return &plan.Obstacle{Message: err.Error(), Reading: true, Took: reading.Took}, nil
 	}

@@ -53,6 +53,6 @@ func (h *handler) freed(k *v1beta1.Kustomization, access cluster.Access) bool {
 	}
 
 	at := types.NamespacedName{Namespace: obstacle.Namespace, Name: obstacle.Name}
-	seen := h.lookout.Look(key, access, obstacle.GVK, at)
+	seen := h.dependencyWatcher.Look(key, access, obstacle.GVK, at)
 	return seen.Known && seen.Object == nil
 }

@@ -43,7 +43,7 @@ func TestWhatIsInTheWayIsWatched(t *testing.T) {
 	t.Parallel()
 	states, woken := make(scripted), make(chan struct{}, 8)
 	wake := func(types.NamespacedName) { woken <- struct{}{} }
-	h := &handler{gatherer: &gatherer{lookout: refs.NewLookout(t.Context(), states, wake, time.Now)}}
+	h := &handler{gatherer: &gatherer{dependencyWatcher: refs.NewDependencyWatcher(t.Context(), states, wake, time.Now)}}
 	k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "all"}}
 	key := client.ObjectKeyFromObject(k)
 	if h.freed(k, cluster.Access{}) {

@@ -95,23 +95,23 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 
 	waker := o.Moved.waker
 	documents := refs.NewDocuments(cached, live, refs.MaxDocuments)
-	lookout := refs.NewLookout(ctx, refs.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
+	lookout := refs.NewDependencyWatcher(ctx, refs.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)
 	h := &handler{
 		gatherer: &gatherer{
-			catalog: c, trees: newTrees(c), builder: o.Builder, documents: documents, lookout: lookout,
+			catalog: c, trees: newTrees(c), builder: o.Builder, documents: documents, dependencyWatcher: lookout,
 			identities: refs.Identities{
 				Objects: cached, Live: live, Documents: documents, Tokens: refs.TokensOf(cached),
 			},
 			dependencies: &refs.Dependencies{
 				Kind: v1beta1.KustomizationKind, Empty: func() refs.Dependent { return &v1beta1.Kustomization{} },
-				Objects: cached, Lookout: lookout, Expressions: expressions, OwnNamespace: o.NoCrossNamespaceRefs,
+				Objects: cached, Watcher: lookout, Expressions: expressions, OwnNamespace: o.NoCrossNamespaceRefs,
 			},
 			defaultServiceAccount: o.DefaultServiceAccount,
 		},
-		engine: o.Engine, tasks: loop.NewTasks[landed](ctx, waker.WakeFirst, o.Now),
+		engine: o.Engine, tasks: loop.NewTasks[actionResult](ctx, waker.WakeFirst, o.Now),
 		builds: fair.New(builds, buildsPerNamespace), remoteBuilds: fair.New(builds, builds/2),
 		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: loop.Random,
-		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, truces: map[types.NamespacedName]time.Time{},
+		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, fightBackoff: map[types.NamespacedName]time.Time{},
 	}
 	loop.CountWaiting(h.waiting)
 	definition := &metav1.PartialObjectMetadata{}
@@ -180,13 +180,13 @@ func indexOf(reader client.Reader, defaultServiceAccount string) refs.Index[*v1b
 	}
 }
 
-func sourceKey(choice catalog.Choice) string {
+func sourceKey(choice catalog.ChartRef) string {
 	return choice.Kind + "/" + choice.Namespace + "/" + choice.Name
 }
 
 // usersOf lists the Kustomizations of a source.
 func usersOf(index refs.Index[*v1beta1.Kustomization]) catalog.Users {
-	return func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
+	return func(ctx context.Context, choice catalog.ChartRef) []types.NamespacedName {
 		return index.Find(ctx, client.MatchingFields{sourceIndex: sourceKey(choice)})
 	}
 }

@@ -21,10 +21,10 @@ func TestAKustomizationThatIsChangedBeforeItsTurnLeavesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		woken := 0
 		h := &handler{
-			tasks:  loop.NewTasks[landed](t.Context(), func(types.NamespacedName) { woken++ }, time.Now),
+			tasks:  loop.NewTasks[actionResult](t.Context(), func(types.NamespacedName) { woken++ }, time.Now),
 			events: events.NewFakeRecorder(10), now: time.Now, builds: fair.New(1, 1), remoteBuilds: fair.New(1, 1),
 			awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
-			truces: map[types.NamespacedName]time.Time{}, jitter: func(d time.Duration, _ float64) time.Duration { return d },
+			fightBackoff: map[types.NamespacedName]time.Time{}, jitter: func(d time.Duration, _ float64) time.Duration { return d },
 		}
 		k := &v1beta1.Kustomization{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 		look := func() {
@@ -45,7 +45,7 @@ func TestAKustomizationThatIsChangedBeforeItsTurnLeavesTheQueue(t *testing.T) {
 		k.Generation = 2
 		look()
 		synctest.Wait()
-		h.land(t.Context(), k)
+		h.collectResult(t.Context(), k)
 		if h.waiting() != 0 || woken != 1 || k.Status.Failures != 0 || k.Status.LastAttemptedDigest != "" {
 			t.Errorf("%d attempts wait, %d have ended; status %+v", h.waiting(), woken, k.Status)
 		}

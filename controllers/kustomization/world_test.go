@@ -33,7 +33,7 @@ type toy struct {
 	// script is how the next attempts end; then they succeed and write the objects that are not there yet.
 	script []apply.Result
 	// sight is what Look answers once something was applied; unseen is set while the objects were not read yet.
-	sight  apply.Sight
+	sight  apply.ObservedState
 	unseen bool
 	// exceeded is why nothing is asked of the cluster.
 	exceeded error
@@ -88,7 +88,7 @@ func (t *toy) Delete(context.Context, cluster.Access, apply.Departure) apply.Res
 
 func (t *toy) Look(
 	_ cluster.Access, _ types.NamespacedName, refs []v1beta1.ResourceRef, _ *health.Rules, _ bool,
-) (apply.Sight, bool) {
+) (apply.ObservedState, bool) {
 	out := t.sight
 	out.Of = len(refs)
 	return out, !t.unseen
@@ -161,14 +161,14 @@ func (w *world) restart() {
 				Kind: v1beta1.KustomizationKind, Objects: w.objects,
 				Empty: func() refs.Dependent { return &v1beta1.Kustomization{} },
 			},
-			lookout: refs.NewLookout(w.t.Context(), nil, func(types.NamespacedName) {}, at),
+			dependencyWatcher: refs.NewDependencyWatcher(w.t.Context(), nil, func(types.NamespacedName) {}, at),
 		},
 		engine: w.toy,
-		tasks:  loop.NewTasks[landed](w.t.Context(), func(key types.NamespacedName) { w.woken <- key }, at),
+		tasks:  loop.NewTasks[actionResult](w.t.Context(), func(key types.NamespacedName) { w.woken <- key }, at),
 		builds: fair.New(4, 4), remoteBuilds: fair.New(4, 4),
 		events: w.events, now: at, jitter: func(d time.Duration, _ float64) time.Duration { return d },
 		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
-		truces: map[types.NamespacedName]time.Time{},
+		fightBackoff: map[types.NamespacedName]time.Time{},
 	}
 	if w.source.Status.Artifact != nil {
 		w.unpacked()
@@ -229,7 +229,7 @@ func (w *world) ask(token string, more ...string) {
 // step is one pass of the loop, and writes down what it came to.
 func (w *world) step() plan.Plan {
 	w.t.Helper()
-	defer w.h.lookout.Turn(client.ObjectKeyFromObject(w.k))()
+	defer w.h.dependencyWatcher.Track(client.ObjectKeyFromObject(w.k))()
 	pass := w.h.observe(w.t.Context(), w.k)
 	w.tell()
 	p, err := w.h.decide(w.t.Context(), pass)

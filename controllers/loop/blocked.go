@@ -20,7 +20,7 @@ type Blockable interface {
 //	                                                  been read before, so that what the conditions say stands meanwhile
 //	Obstacle() (status.Failure, time.Duration)        something is in the way, and when to look again; zero is the interval
 type Blocker[T Blockable] struct {
-	Teller
+	EventRecorder
 
 	Now    func() time.Time
 	Jitter Jitter
@@ -63,7 +63,7 @@ func (b Blocker[T]) Blocked(object T, err error) (time.Duration, error) {
 	before := status.Message(object)
 	b.Record(object, obstacle, b.Now())
 	if status.Message(object) != before {
-		b.Tell(object, status.Event{Warning: true, Reason: obstacle.Reason, Message: obstacle.Message})
+		b.Emit(object, status.Event{Warning: true, Reason: obstacle.Reason, Message: obstacle.Message})
 	}
 	if after > 0 {
 		return after, nil

@@ -76,9 +76,9 @@ func TestBlocked(t *testing.T) {
 				status.Retrying(hr, v1beta1.FetchFailedReason, tt.says, time.Now())
 			}
 			b := Blocker[*v1beta1.HelmRelease]{
-				Teller: Teller{Events: recorder, Kind: v1beta1.HelmReleaseKind, Action: "Reconcile"},
-				Now:    time.Now,
-				Jitter: func(d time.Duration, maxFactor float64) time.Duration { return d + time.Duration(float64(d)*maxFactor) },
+				EventRecorder: EventRecorder{Events: recorder, Kind: v1beta1.HelmReleaseKind, Action: "Reconcile"},
+				Now:           time.Now,
+				Jitter:        func(d time.Duration, maxFactor float64) time.Duration { return d + time.Duration(float64(d)*maxFactor) },
 				Record: func(hr *v1beta1.HelmRelease, obstacle status.Failure, now time.Time) {
 					status.Retrying(hr, obstacle.Reason, obstacle.Message, now)
 				},

@@ -53,12 +53,12 @@ func (h *handler) expand(ctx context.Context, p *v1beta1.ReleasePipeline) (time.
 	names, listing := h.listed(ctx, p)
 	plan := h.chartsOf(ctx, p, all, names, listing != nil).Assign()
 	done, err := h.carryOut(ctx, p, &plan, all)
-	h.tell(p, done)
+	h.recordEvent(p, done)
 	if err == nil {
 		err = h.forward(ctx, p, all)
 	}
 
-	h.tell(p, refusals(p.Status.Charts, plan.Refused))
+	h.recordEvent(p, refusals(p.Status.Charts, plan.Refused))
 	status.PipelineCharts(p, chartsStatus(plan, all))
 	concludeCharts(p, plan, all, listing, now)
 	return 0, err
@@ -113,7 +113,7 @@ func (h *handler) members(ctx context.Context, p *v1beta1.ReleasePipeline) (memb
 // are none.
 func (h *handler) listed(ctx context.Context, p *v1beta1.ReleasePipeline) ([]string, error) {
 	choice := catalog.ChoiceOfPipeline(p)
-	if choice == (catalog.Choice{}) {
+	if choice == (catalog.ChartRef{}) {
 		return nil, nil
 	}
 	names, err := h.charts.Names(ctx, choice)
@@ -185,7 +185,7 @@ func (h *handler) contract(ctx context.Context, p *v1beta1.ReleasePipeline) erro
 	none.Spec.Subject.Charts = &v1beta1.PipelineCharts{}
 	plan := h.chartsOf(ctx, none, all, nil, false).Assign()
 	done, err := h.carryOut(ctx, none, &plan, all)
-	h.tell(p, done)
+	h.recordEvent(p, done)
 	left := chartsStatus(plan, all)
 	if len(left.Items) == 0 {
 		left = nil

@@ -131,7 +131,7 @@ func TestAnIdlePipelineOfChartsAsksNothing(t *testing.T) {
 func TestWhatAPipelineOfChartsAsks(t *testing.T) {
 	t.Parallel()
 	p := manyCharts("web")
-	if got := catalog.ChoiceOfPipeline(p); got != (catalog.Choice{}) {
+	if got := catalog.ChoiceOfPipeline(p); got != (catalog.ChartRef{}) {
 		t.Errorf("it asks for %s", got)
 	}
 	p.Spec.Subject.Charts.Include, p.Spec.Subject.Charts.Exclude = "^shop-", "-test$"

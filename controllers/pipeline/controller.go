@@ -26,15 +26,15 @@ const again = 100 * time.Millisecond
 // Catalog answers which chart a choice stands for.
 type Catalog interface {
 	// Chart returns the chart that a choice stands for now, without waiting; see catalog.Catalog.
-	Chart(ctx context.Context, choice catalog.Choice) (v1beta1.ChartRevision, error)
+	Chart(ctx context.Context, choice catalog.ChartRef) (v1beta1.ChartRevision, error)
 	// Origin is where a chart that Chart returned can be fetched again; empty when that is not known.
-	Origin(ctx context.Context, choice catalog.Choice, chart v1beta1.ChartRevision) string
+	Origin(ctx context.Context, choice catalog.ChartRef, chart v1beta1.ChartRevision) string
 	// OutOfRange says that a choice does not allow a version; nil when it does.
-	OutOfRange(ctx context.Context, choice catalog.Choice, version string) error
+	OutOfRange(ctx context.Context, choice catalog.ChartRef, version string) error
 	// Names are the names of the charts that a choice lists; see catalog.Catalog.
-	Names(ctx context.Context, choice catalog.Choice) ([]string, error)
+	Names(ctx context.Context, choice catalog.ChartRef) ([]string, error)
 	// Kept says why the answer to a choice is kept although upstream no longer offers it; nil when upstream offers it.
-	Kept(ctx context.Context, choice catalog.Choice) error
+	Kept(ctx context.Context, choice catalog.ChartRef) error
 }
 
 // handler implements loop.Handler for ReleasePipelines.
@@ -94,7 +94,7 @@ func (h *handler) promote(ctx context.Context, p *v1beta1.ReleasePipeline) (time
 	if err != nil {
 		return 0, err
 	}
-	h.tell(p, restored)
+	h.recordEvent(p, restored)
 	reset(p)
 	if err := errors.Join(h.deliver(ctx, p), h.audit(ctx, p), h.contract(ctx, p)); err != nil {
 		return h.failed(p, err, now)
@@ -120,7 +120,7 @@ func (h *handler) promote(ctx context.Context, p *v1beta1.ReleasePipeline) (time
 	decisions := promotion.Decide(facts, now)
 	h.signatures.ask(p, decisions)
 	out := record(p, facts, decisions, now)
-	h.tell(p, out.events)
+	h.recordEvent(p, out.events)
 	out.next = sooner(sooner(out.next, copied), h.files.again(client.ObjectKeyFromObject(p)))
 	kept := h.noteKept(ctx, p)
 	h.conclude(p, in, subject, now)

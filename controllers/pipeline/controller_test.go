@@ -44,23 +44,23 @@ type charts struct {
 }
 
 // Chart implements Catalog.
-func (c *charts) Chart(context.Context, catalog.Choice) (v1beta1.ChartRevision, error) {
+func (c *charts) Chart(context.Context, catalog.ChartRef) (v1beta1.ChartRevision, error) {
 	return c.revision, c.err
 }
 
 // Origin implements Catalog.
-func (c *charts) Origin(context.Context, catalog.Choice, v1beta1.ChartRevision) string {
+func (c *charts) Origin(context.Context, catalog.ChartRef, v1beta1.ChartRevision) string {
 	return c.origin
 }
 
 // OutOfRange implements Catalog.
-func (c *charts) OutOfRange(context.Context, catalog.Choice, string) error { return c.outOfRange }
+func (c *charts) OutOfRange(context.Context, catalog.ChartRef, string) error { return c.outOfRange }
 
 // Kept implements Catalog.
-func (c *charts) Kept(context.Context, catalog.Choice) error { return c.kept }
+func (c *charts) Kept(context.Context, catalog.ChartRef) error { return c.kept }
 
 // Names implements Catalog.
-func (c *charts) Names(context.Context, catalog.Choice) ([]string, error) { return c.names, c.err }
+func (c *charts) Names(context.Context, catalog.ChartRef) ([]string, error) { return c.names, c.err }
 
 // site is a pipeline with a toy cluster.
 type site struct {

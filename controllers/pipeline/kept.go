@@ -100,7 +100,7 @@ func (h *handler) keptNote(
 	if kind == v1beta1.HelmChartKind {
 		pinned := &v1beta1.HelmChart{Spec: chartSpec(p, s.Delivery.PipelineCandidate)}
 		pinned.Namespace = p.Namespace
-		for _, choice := range []catalog.Choice{catalog.ChoiceOfChart(pinned), subject} {
+		for _, choice := range []catalog.ChartRef{catalog.ChoiceOfChart(pinned), subject} {
 			if err := h.charts.Kept(ctx, choice); err != nil {
 				return "upstream no longer offers it: " + err.Error()
 			}
@@ -127,7 +127,7 @@ func (h *handler) tellMoved(p *v1beta1.ReleasePipeline, chart v1beta1.ChartRevis
 		return
 	}
 	event := status.Event{Warning: true, Reason: v1beta1.TagMovedReason, Message: text}
-	loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: status.ActionPromote}.Tell(p, event)
+	loop.EventRecorder{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: status.ActionPromote}.Emit(p, event)
 }
 
 // moved says which version of the subject has moved; empty when none has.

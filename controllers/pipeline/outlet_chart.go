@@ -162,8 +162,8 @@ func (h *handler) pruneSource(
 }
 
 // sourceOf is the choice of the HelmReleases of a stage.
-func sourceOf(p *v1beta1.ReleasePipeline, kind, stage string) catalog.Choice {
-	return catalog.Choice{Kind: kind, Namespace: p.Namespace, Name: p.SourceName(stage)}
+func sourceOf(p *v1beta1.ReleasePipeline, kind, stage string) catalog.ChartRef {
+	return catalog.ChartRef{Kind: kind, Namespace: p.Namespace, Name: p.SourceName(stage)}
 }
 
 // releasesOf lists the HelmReleases of a stage. While the kind of its source is not known, either counts.

@@ -304,9 +304,9 @@ func recordName(p *v1beta1.ReleasePipeline, stage string, number int64) string {
 	return fmt.Sprintf("%s-%d", p.SourceName(stage), number)
 }
 
-// tell records events of a pipeline.
-func (h *handler) tell(p *v1beta1.ReleasePipeline, events []status.Event) {
+// recordEvent records events of a pipeline.
+func (h *handler) recordEvent(p *v1beta1.ReleasePipeline, events []status.Event) {
 	for _, event := range events {
-		loop.Teller{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: status.ActionPromote}.Tell(p, event)
+		loop.EventRecorder{Events: h.events, Kind: v1beta1.ReleasePipelineKind, Action: status.ActionPromote}.Emit(p, event)
 	}
 }

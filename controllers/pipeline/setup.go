@@ -93,7 +93,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		writer:       client.WithFieldValidation(client.WithFieldOwner(cached, fieldOwner), "Strict"),
 		events:       manager.GetEventRecorder("fairlead"),
 	}
-	c.Subscribe(func(ctx context.Context, choice catalog.Choice) {
+	c.Subscribe(func(ctx context.Context, choice catalog.ChartRef) {
 		for _, key := range catalog.PipelinesOf(ctx, cached, choice) {
 			waker.Wake(key)
 		}
@@ -128,7 +128,7 @@ func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 
 func byValues(object client.Object) []string {
 	choice := valuesChoice(object.(*v1beta1.ReleasePipeline))
-	if choice == (catalog.Choice{}) {
+	if choice == (catalog.ChartRef{}) {
 		return nil
 	}
 	return []string{choice.String()}
@@ -136,7 +136,7 @@ func byValues(object client.Object) []string {
 
 // sharing are the pipelines whose shared values come from a source.
 func sharing(cached client.Reader) catalog.Users {
-	return func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
+	return func(ctx context.Context, choice catalog.ChartRef) []types.NamespacedName {
 		list := &v1beta1.ReleasePipelineList{}
 		if err := cached.List(ctx, list, client.MatchingFields{valuesIndex: choice.String()}); err != nil {
 			return nil // the cache answers; it fails only while the process stops
@@ -167,7 +167,7 @@ func byLabel(object client.Object) []string {
 
 // watches are those of a pipeline: its subject, its own sources, and what decides about its stages.
 func watches(cached client.Reader, noFreezes bool) []loop.Watch {
-	all := catalog.Watches(func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
+	all := catalog.Watches(func(ctx context.Context, choice catalog.ChartRef) []types.NamespacedName {
 		return catalog.PipelinesOf(ctx, cached, choice)
 	})
 	all = append(all, catalog.WatchArtifacts(sharing(cached))...)

@@ -30,7 +30,7 @@ const (
 // Signers says who has signed a chart.
 type Signers interface {
 	// Signed returns who has signed a chart by its digest; see catalog.Catalog.
-	Signed(ctx context.Context, choice catalog.Choice, digest string, v *v1beta1.Verification) (by string, err error)
+	Signed(ctx context.Context, choice catalog.ChartRef, digest string, v *v1beta1.Verification) (by string, err error)
 }
 
 // signatures checks the signatures of candidates outside of the workers, and remembers the answers.
@@ -44,7 +44,7 @@ type signatures struct {
 // signatureKey is one digest of a source and one policy. request is the last request to reconcile the pipeline: after
 // a new request the controller checks all signatures again.
 type signatureKey struct {
-	choice          catalog.Choice
+	choice          catalog.ChartRef
 	digest, policy  string
 	pipeline, asked string
 }

@@ -27,7 +27,7 @@ type signers struct {
 
 // Signed implements Signers.
 func (s *signers) Signed(
-	_ context.Context, choice catalog.Choice, digest string, v *v1beta1.Verification,
+	_ context.Context, choice catalog.ChartRef, digest string, v *v1beta1.Verification,
 ) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +155,7 @@ func TestACheckOfSignaturesFails(t *testing.T) {
 type panicking struct{}
 
 // Signed implements Signers.
-func (panicking) Signed(context.Context, catalog.Choice, string, *v1beta1.Verification) (string, error) {
+func (panicking) Signed(context.Context, catalog.ChartRef, string, *v1beta1.Verification) (string, error) {
 	panic("a fault")
 }
 

@@ -27,9 +27,9 @@ const readAgain = time.Minute
 // Files are the artifacts of sources.
 type Files interface {
 	// Artifact returns what a source has now, without waiting; see catalog.Catalog.
-	Artifact(ctx context.Context, choice catalog.Choice) (v1beta1.Artifact, error)
+	Artifact(ctx context.Context, choice catalog.ChartRef) (v1beta1.Artifact, error)
 	// OpenArtifact waits for an archive that Artifact returned; see catalog.Catalog.
-	OpenArtifact(ctx context.Context, choice catalog.Choice, want v1beta1.Artifact) (io.ReadCloser, error)
+	OpenArtifact(ctx context.Context, choice catalog.ChartRef, want v1beta1.Artifact) (io.ReadCloser, error)
 }
 
 // sharedFiles are the files of shared values of all pipelines. Each is read once for each artifact, outside of the
@@ -56,7 +56,7 @@ type sharedFile struct {
 
 // fileID names a file in an artifact.
 type fileID struct {
-	choice         catalog.Choice
+	choice         catalog.ChartRef
 	path, artifact string
 }
 
@@ -82,12 +82,12 @@ func newSharedFiles(
 }
 
 // valuesChoice is the source of the shared values of a pipeline; the zero value for none.
-func valuesChoice(p *v1beta1.ReleasePipeline) catalog.Choice {
+func valuesChoice(p *v1beta1.ReleasePipeline) catalog.ChartRef {
 	v := p.Spec.Subject.Values
 	if v == nil {
-		return catalog.Choice{}
+		return catalog.ChartRef{}
 	}
-	return catalog.Choice{Kind: v.SourceRef.Kind, Namespace: p.Namespace, Name: v.SourceRef.Name}
+	return catalog.ChartRef{Kind: v.SourceRef.Kind, Namespace: p.Namespace, Name: v.SourceRef.Name}
 }
 
 // of returns the shared values that a pipeline has now. It never waits: the error is a readingError while the file is

@@ -22,12 +22,12 @@ import (
 )
 
 // Artifact implements Files.
-func (s *site) Artifact(context.Context, catalog.Choice) (v1beta1.Artifact, error) {
+func (s *site) Artifact(context.Context, catalog.ChartRef) (v1beta1.Artifact, error) {
 	return v1beta1.Artifact{Digest: "sha256:of " + s.content}, s.missing
 }
 
 // OpenArtifact implements Files.
-func (s *site) OpenArtifact(_ context.Context, _ catalog.Choice, want v1beta1.Artifact) (io.ReadCloser, error) {
+func (s *site) OpenArtifact(_ context.Context, _ catalog.ChartRef, want v1beta1.Artifact) (io.ReadCloser, error) {
 	content := strings.TrimPrefix(want.Digest, "sha256:of ")
 	var archive bytes.Buffer
 	zip := gzip.NewWriter(&archive)

@@ -33,7 +33,7 @@ type Dependencies struct {
 	Empty func() Dependent
 	// Objects is the cache, which has the objects of the kind.
 	Objects     client.Reader
-	Lookout     *Lookout
+	Watcher     *DependencyWatcher
 	Expressions *Expressions
 	// OwnNamespace refuses references to objects in other namespaces.
 	OwnNamespace bool
@@ -45,16 +45,16 @@ func (g *Dependencies) Admit(object Dependent) error {
 		field := fmt.Sprintf("spec.dependsOn[%d]", i)
 		kind, err := reference.GetGroupVersionKind(g.Kind)
 		if err != nil {
-			return Refused(v1beta1.InvalidReferenceReason, "%s: %s", field, err)
+			return TerminalObstacle(v1beta1.InvalidReferenceReason, "%s: %s", field, err)
 		}
 		if key := reference.GetKey(object.GetNamespace()); g.OwnNamespace && key.Namespace != object.GetNamespace() {
-			return Foreign(field, kind.Kind+" "+key.String())
+			return CrossNamespaceObstacle(field, kind.Kind+" "+key.String())
 		}
 		if reference.ReadyExpr == "" {
 			continue
 		}
 		if _, err := g.Expressions.compile(reference.ReadyExpr); err != nil {
-			return Refused(v1beta1.InvalidCELExpressionReason, "%s.readyExpr cannot be used: %s", field, err)
+			return TerminalObstacle(v1beta1.InvalidCELExpressionReason, "%s.readyExpr cannot be used: %s", field, err)
 		}
 	}
 	return nil
@@ -64,7 +64,7 @@ func (g *Dependencies) Admit(object Dependent) error {
 // dependencies that are not ready; one that may not be read, or that a spec cannot mean, is an obstacle of its own.
 func (g *Dependencies) Check(ctx context.Context, object Dependent, access cluster.Access) error {
 	if cycle := g.cycle(ctx, object); cycle != "" {
-		return Refused(v1beta1.DependencyCycleReason, "spec.dependsOn leads back to this object: %s", cycle)
+		return TerminalObstacle(v1beta1.DependencyCycleReason, "spec.dependsOn leads back to this object: %s", cycle)
 	}
 
 	references := object.GetDependsOn()
@@ -77,7 +77,7 @@ func (g *Dependencies) Check(ctx context.Context, object Dependent, access clust
 		}
 		var err error
 		if d.kind, err = reference.GetGroupVersionKind(g.Kind); err != nil {
-			return Refused(v1beta1.InvalidReferenceReason, "%s: %s", d.field, err)
+			return TerminalObstacle(v1beta1.InvalidReferenceReason, "%s: %s", d.field, err)
 		}
 
 		if reference.IsOwn(g.Kind) && !d.isRead(object, access) {
@@ -176,7 +176,7 @@ func disclosed(content map[string]any) map[string]any {
 
 // notReady is the obstacle that one dependency is, with the cause in few words.
 func notReady(format string, args ...any) error {
-	return Hindered(v1beta1.DependencyNotReadyReason, format, args...)
+	return RetryableObstacle(v1beta1.DependencyNotReadyReason, format, args...)
 }
 
 func isSuspended(object any) bool {
@@ -184,18 +184,18 @@ func isSuspended(object any) bool {
 	return is && suspendable.IsSuspended()
 }
 
-// other judges an object of any other kind, as the lookout saw it last.
+// other judges an object of any other kind, as the dependency watcher saw it last.
 func (g *Dependencies) other(ctx context.Context, object Dependent, access cluster.Access, d dependency) error {
 	if d.kind.Group == v1beta1.GroupVersion.Group {
 		access.Kubeconfig = nil // sources and other such objects are where the release is declared
 	}
 
-	seen := g.Lookout.Look(client.ObjectKeyFromObject(object), access, d.kind, d.key) //nolint:contextcheck // a watch outlives the look
+	seen := g.Watcher.Look(client.ObjectKeyFromObject(object), access, d.kind, d.key) //nolint:contextcheck // a watch outlives the look
 	switch {
 	case seen.Err != nil:
 		return unseen(d, access, seen)
 	case !seen.Known:
-		return &LookingError{what: d.String() + " of spec.dependsOn", Took: seen.Took}
+		return &PendingReadError{what: d.String() + " of spec.dependsOn", Took: seen.Took}
 	case seen.Object == nil:
 		return notReady("not found")
 	case d.reference.ReadyExpr != "":
@@ -211,7 +211,7 @@ func (g *Dependencies) other(ctx context.Context, object Dependent, access clust
 }
 
 // unseen words why an object cannot be seen.
-func unseen(d dependency, access cluster.Access, seen Sight) error {
+func unseen(d dependency, access cluster.Access, seen ObservedState) error {
 	failure := status.Failure{Reason: v1beta1.DependencyNotReadyReason}
 	switch {
 	case meta.IsNoMatchError(seen.Err):

@@ -84,9 +84,9 @@ func TestAnExpressionAboutAnotherNamespaceIsAnsweredWithTheRightsOfTheRelease(t 
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newObserved(t.Context())
-				d := newDependencies(t, w.Lookout, neighbour())
+				d := newDependencies(t, w.DependencyWatcher, neighbour())
 				release, access := askingFor("dep.spec.values.password.startsWith('h')"), cluster.Access{User: user, Kubeconfig: []byte("@remote")}
-				var reading *LookingError
+				var reading *PendingReadError
 				if err := d.Check(t.Context(), release, access); !errors.As(err, &reading) {
 					t.Fatalf("before it was read: %v", err)
 				}

@@ -30,7 +30,7 @@ var (
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "apps", Name: name} }
 
 // newDependencies judges HelmReleases among the given objects.
-func newDependencies(t *testing.T, lookout *Lookout, objects ...client.Object) *Dependencies {
+func newDependencies(t *testing.T, lookout *DependencyWatcher, objects ...client.Object) *Dependencies {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1beta1.AddToScheme(scheme); err != nil {
@@ -46,7 +46,7 @@ func newDependencies(t *testing.T, lookout *Lookout, objects ...client.Object) *
 	}
 	return &Dependencies{
 		Kind: v1beta1.HelmReleaseKind, Empty: func() Dependent { return &v1beta1.HelmRelease{} },
-		Objects: fake.NewClientBuilder().WithScheme(scheme).WithObjects(own...).Build(), Lookout: lookout, Expressions: expressions,
+		Objects: fake.NewClientBuilder().WithScheme(scheme).WithObjects(own...).Build(), Watcher: lookout, Expressions: expressions,
 	}
 }
 
@@ -233,10 +233,10 @@ func TestDependenciesOfOtherKinds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newObserved(t.Context())
-				d := newDependencies(t, w.Lookout)
+				d := newDependencies(t, w.DependencyWatcher)
 				hr, access := helmRelease("a", depends(tt.reference)), cluster.Access{User: "system:serviceaccount:apps:deployer"}
 				err := d.Check(t.Context(), hr, access)
-				var reading *LookingError
+				var reading *PendingReadError
 				if !errors.As(err, &reading) {
 					t.Fatalf("before it was read: %v", err)
 				}
@@ -261,7 +261,7 @@ func TestDependenciesOfOtherKinds(t *testing.T) {
 func TestWhereDependenciesAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newObserved(t.Context())
-		d := newDependencies(t, w.Lookout)
+		d := newDependencies(t, w.DependencyWatcher)
 		for _, reference := range []v1beta1.DependencyReference{{Kind: "GitRepository", Name: "fleet"}, {APIVersion: "v1", Kind: "Service", Name: "db"}} {
 			_ = d.Check(t.Context(), helmRelease("a", depends(reference)), cluster.Access{User: "u", Kubeconfig: []byte("@remote")})
 		}

@@ -4,7 +4,7 @@
 //	spec names ─┬─ ConfigMap, Secret ─► Documents     content, kept until the metadata shows another version
 //	            ├─ ServiceAccount, kubeconfig ─► Identities ─► cluster.Access
 //	            └─ dependsOn ─► Dependencies ─┬─ own kind: the cache
-//	                                          └─ any other: Lookout, one watch per object that a dependent waits for
+//	                                          └─ any other: dependency watcher, one watch per object that a dependent waits for
 //
 // What is missing or not allowed is an *ObstacleError, in the words of a condition.
 package refs

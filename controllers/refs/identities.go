@@ -58,7 +58,7 @@ func (i Identities) Access(ctx context.Context, namespace, serviceAccount string
 	case remote.ConfigMapRef != nil:
 		access.Kubeconfig, access.Token, err = i.tokenAccess(ctx, namespace, remote)
 	default:
-		err = Refused(v1beta1.UnsupportedReason,
+		err = TerminalObstacle(v1beta1.UnsupportedReason,
 			"spec.kubeConfig has no secretRef and no configMapRef; other ways to reach a cluster are not supported")
 	}
 	if err != nil {
@@ -88,10 +88,10 @@ func (i Identities) serviceAccount(ctx context.Context, name types.NamespacedNam
 
 	switch {
 	case apierrors.IsNotFound(err):
-		return Hindered(v1beta1.AccessDeniedReason,
+		return RetryableObstacle(v1beta1.AccessDeniedReason,
 			"ServiceAccount %s does not exist; the controller continues when it is created", name)
 	case apierrors.IsForbidden(err):
-		return Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read ServiceAccount %s, as whom the object is worked on", name)
+		return RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read ServiceAccount %s, as whom the object is worked on", name)
 	case err != nil:
 		return fmt.Errorf("reading ServiceAccount %s: %w", name, err)
 	}
@@ -105,10 +105,10 @@ func (i Identities) kubeconfig(ctx context.Context, namespace string, reference 
 	all, err := i.Documents.Get(ctx, Document{"Secret", name})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, Hindered(v1beta1.KubeConfigInvalidReason,
+		return nil, RetryableObstacle(v1beta1.KubeConfigInvalidReason,
 			"Secret %s of spec.kubeConfig does not exist; the controller continues when it is created", name)
 	case apierrors.IsForbidden(err):
-		return nil, Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.kubeConfig", name)
+		return nil, RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.kubeConfig", name)
 	case err != nil:
 		return nil, fmt.Errorf("spec.kubeConfig: %w", err)
 	}
@@ -120,7 +120,7 @@ func (i Identities) kubeconfig(ctx context.Context, namespace string, reference 
 		}
 
 		if fault := faultOf(content); fault != "" {
-			return nil, Hindered(v1beta1.KubeConfigInvalidReason,
+			return nil, RetryableObstacle(v1beta1.KubeConfigInvalidReason,
 				"Secret %s of spec.kubeConfig, key %s, %s; the controller continues when that changes",
 				name, key, fault)
 		}
@@ -128,7 +128,7 @@ func (i Identities) kubeconfig(ctx context.Context, namespace string, reference 
 		return content, nil
 	}
 
-	return nil, Hindered(v1beta1.KubeConfigInvalidReason,
+	return nil, RetryableObstacle(v1beta1.KubeConfigInvalidReason,
 		"Secret %s of spec.kubeConfig has no key %q, %s; the controller continues when it has",
 		name, reference.GetKeys()[0], Listed(all))
 }
@@ -175,14 +175,14 @@ func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReferenc
 		return &ObstacleError{After: after, Failure: status.Failure{Reason: v1beta1.AccessDeniedReason,
 			Message: fmt.Sprintf("%s; the controller tries again every %s", err, after)}}
 	case errors.As(err, &kubeconfig) && remote != nil:
-		return Hindered(v1beta1.KubeConfigInvalidReason,
+		return RetryableObstacle(v1beta1.KubeConfigInvalidReason,
 			"%s of spec.kubeConfig: %s; the controller continues when that changes",
 			remote.Describe(namespace), kubeconfig)
 	case errors.As(err, &exceeded) && remote != nil:
 		return &ObstacleError{After: UnreachableRetry, Failure: status.Failure{Reason: exceeded.Reason(), Message: fmt.Sprintf(
 			"the cluster of %s of spec.kubeConfig is not watched: %s", remote.Describe(namespace), exceeded)}}
 	case errors.As(err, &known):
-		return Hindered(known.Reason(), "%s; it is looked at again every %s", err, interval)
+		return RetryableObstacle(known.Reason(), "%s; it is looked at again every %s", err, interval)
 	case err != nil && remote != nil && !isOwn(err):
 		return unanswered(err, namespace, remote)
 	default:

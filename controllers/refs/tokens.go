@@ -65,10 +65,10 @@ func (i Identities) tokenAccess(
 	data, err := i.Documents.Get(ctx, key)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, nil, Hindered(v1beta1.KubeConfigInvalidReason,
+		return nil, nil, RetryableObstacle(v1beta1.KubeConfigInvalidReason,
 			"%s of spec.kubeConfig does not exist; the controller continues when it is created", what)
 	case apierrors.IsForbidden(err):
-		return nil, nil, Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s of spec.kubeConfig", what)
+		return nil, nil, RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read %s of spec.kubeConfig", what)
 	case err != nil:
 		return nil, nil, err
 	}
@@ -77,10 +77,10 @@ func (i Identities) tokenAccess(
 	var provider *cluster.ProviderError
 	switch {
 	case errors.As(err, &provider):
-		return nil, nil, Refused(v1beta1.UnsupportedReason,
+		return nil, nil, TerminalObstacle(v1beta1.UnsupportedReason,
 			"spec.kubeConfig.configMapRef: %s: %s; nothing is done until that changes", what, provider)
 	case err != nil:
-		return nil, nil, Hindered(v1beta1.KubeConfigInvalidReason,
+		return nil, nil, RetryableObstacle(v1beta1.KubeConfigInvalidReason,
 			"%s of spec.kubeConfig: %s; the controller continues when that changes", what, err)
 	}
 

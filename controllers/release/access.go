@@ -26,8 +26,8 @@ func unreadable(hr *v1beta1.HelmRelease, err error) error {
 	return refs.Unreachable(err, hr.Namespace, hr.Spec.KubeConfig, hr.GetInterval())
 }
 
-// departure is what counts for the uninstall of a deleted object.
-type departure struct {
+// deletionPlan is what counts for the uninstall of a deleted object.
+type deletionPlan struct {
 	access cluster.Access
 	// obstacle is why there is no identity to uninstall as, or no cluster to uninstall from; nil when there is.
 	obstacle error
@@ -36,30 +36,30 @@ type departure struct {
 	terminating bool
 }
 
-// departure finds out how the Helm release of a deleted object can be reached. For one that is left alone it asks nothing.
-func (g *gatherer) departure(ctx context.Context, hr *v1beta1.HelmRelease) (departure, error) {
+// planDeletion finds out how the Helm release of a deleted object can be reached. For one that is left alone it asks nothing.
+func (g *gatherer) planDeletion(ctx context.Context, hr *v1beta1.HelmRelease) (deletionPlan, error) {
 	if hr.Spec.Suspend || hr.Spec.DeletionPolicy == v1beta1.DeletionPolicyOrphan {
-		return departure{}, nil
+		return deletionPlan{}, nil
 	}
 
 	g.documents.Name(types.NamespacedName{Namespace: hr.Namespace, Name: hr.Name}, documentsOf(hr)...)
 	access, err := g.access(ctx, hr)
 	if err != nil && !refs.IsObstacle(err) || err == nil && access.User == "" {
-		return departure{access: access}, err
+		return deletionPlan{access: access}, err
 	}
 
 	gone, terminatingErr := g.identities.Terminating(ctx, hr.Namespace)
 	if terminatingErr != nil {
-		return departure{}, terminatingErr
+		return deletionPlan{}, terminatingErr
 	}
 
-	return departure{access: access, obstacle: err, terminating: gone}, nil
+	return deletionPlan{access: access, obstacle: err, terminating: gone}, nil
 }
 
-// stranded decides about a deleted object whose Helm release cannot be reached. In a namespace that is being deleted too the
+// orphanUnreachable decides about a deleted object whose Helm release cannot be reached. In a namespace that is being deleted too the
 // identity does not come back, and what is left of the release goes with the namespace; a release that never came to be
 // needs no identity.
-func (h *handler) stranded(ctx context.Context, hr *v1beta1.HelmRelease, way departure) (bool, time.Duration, error) {
+func (h *handler) orphanUnreachable(ctx context.Context, hr *v1beta1.HelmRelease, way deletionPlan) (bool, time.Duration, error) {
 	reason := refs.ReasonOf(way.obstacle)
 	var noIdentity bool // false while a cluster only does not answer
 	switch reason {
@@ -72,7 +72,7 @@ func (h *handler) stranded(ctx context.Context, hr *v1beta1.HelmRelease, way dep
 		return true, 0, nil
 	}
 
-	_, err := h.blocked(hr, refs.Hindered(reason, "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
+	_, err := h.blocked(hr, refs.RetryableObstacle(reason, "cannot uninstall %s/%s: %s; to keep the Helm release, set spec.deletionPolicy to %s",
 		hr.GetReleaseNamespace(), hr.GetReleaseName(), way.obstacle, v1beta1.DeletionPolicyOrphan))
 	return false, departureRetry, err
 }

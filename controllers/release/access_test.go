@@ -173,7 +173,7 @@ func TestDeparture(t *testing.T) {
 				}
 				return nil
 			}, tt.objects...)
-			got, err := h.departure(t.Context(), tt.release)
+			got, err := h.planDeletion(t.Context(), tt.release)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -205,9 +205,9 @@ func TestAStrandedReleaseIsLetGoOrTold(t *testing.T) {
 			h.events, h.jitter = events.NewFakeRecorder(1), func(d time.Duration, _ float64) time.Duration { return d }
 			hr := helmRelease("web", as("deployer"))
 			hr.Status.History = tt.revisions
-			missing := refs.Hindered(cmp.Or(tt.reason, v1beta1.AccessDeniedReason),
+			missing := refs.RetryableObstacle(cmp.Or(tt.reason, v1beta1.AccessDeniedReason),
 				"ServiceAccount apps/deployer does not exist; the controller continues when it is created")
-			done, again, err := h.stranded(t.Context(), hr, departure{obstacle: missing, terminating: tt.terminating})
+			done, again, err := h.orphanUnreachable(t.Context(), hr, deletionPlan{obstacle: missing, terminating: tt.terminating})
 			if err != nil || done != tt.done {
 				t.Fatalf("done %v, error %v", done, err)
 			}

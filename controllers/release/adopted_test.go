@@ -23,7 +23,7 @@ func TestAReleaseWithoutInventoryIsListed(t *testing.T) {
 	if live, _ := s.at(0); !live.Unlisted {
 		t.Fatalf("its objects are not listed: %+v", live)
 	}
-	s.landed(s.hr, listing, nil) // could not
+	s.recordResult(s.hr, listing, nil) // could not
 	live, again, _ := s.look(s.hr, release.Inputs{})
 	if live.Unlisted || again != plan.ListAgain {
 		t.Errorf("after a failure: %+v, again in %s", live, again)
@@ -32,7 +32,7 @@ func TestAReleaseWithoutInventoryIsListed(t *testing.T) {
 		t.Error("it is not tried again")
 	}
 	s.hr.Status.Inventory = has
-	s.landed(s.hr, listing, nil)
+	s.recordResult(s.hr, listing, nil)
 	if live, _ = s.at(0); live.Unlisted || !live.Health.Healthy {
 		t.Errorf("after it was listed: %+v", live)
 	}
@@ -59,7 +59,7 @@ func TestTheDriftOfAnAdoptedReleaseIsReportedFirst(t *testing.T) {
 		Type: v1beta1.ReleasedCondition, Status: metav1.ConditionTrue, Reason: "Test",
 		LastTransitionTime: metav1.NewTime(s.clock),
 	})
-	s.landed(s.hr, listing, nil)
+	s.recordResult(s.hr, listing, nil)
 	s.seen[1].Entry.Ownership = 8
 	live, _ := s.at(0)
 	if !live.Probation || len(live.Drifted) != 1 {
@@ -69,7 +69,7 @@ func TestTheDriftOfAnAdoptedReleaseIsReportedFirst(t *testing.T) {
 	found.Fields = []v1beta1.FieldDrift{{Path: ".data.a", Change: v1beta1.DriftChanged}}
 	s.hr.Status.Drift = []v1beta1.ObjectDrift{found}
 	states := s.statesOf(s.hr, plan.Plan{Objects: live.Drifted})
-	s.landed(s.hr, status.Outcome{Step: plan.Inspect, Reason: plan.ReasonDrifted, Drift: s.hr.Status.Drift}, states)
+	s.recordResult(s.hr, status.Outcome{Step: plan.Inspect, Reason: plan.ReasonDrifted, Drift: s.hr.Status.Drift}, states)
 	s.clock = s.clock.Add(plan.AdoptionReport - time.Minute)
 	live, again, _ := s.look(s.hr, release.Inputs{})
 	if !live.Probation || len(live.Drifted) > 0 || again != time.Minute {

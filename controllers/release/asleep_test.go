@@ -19,7 +19,7 @@ type judging struct {
 
 func (j *judging) Live(
 	access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules,
-) ([]engine.Sighting, bool) {
+) ([]engine.Observed, bool) {
 	j.by = append(j.by, rules.Digest())
 	return j.lively.Live(access, owner, refs, rules)
 }
@@ -34,7 +34,7 @@ func TestASuspendedReleaseIsJudgedByItsRules(t *testing.T) {
 	h := newHandler(t, nil)
 	h.watcher = s.watcher
 	s.hr.Spec.Suspend = true
-	h.asleep(t.Context(), s.hr)
+	h.reconcileSuspended(t.Context(), s.hr)
 	s.hr.Generation = 2
 	s.hr.Spec.HealthCheckExprs = []v1beta1.HealthCheckExpr{{
 		APIVersion: "apps/v1", Kind: "Deployment", Current: "status.phase == 'Done'",
@@ -43,10 +43,10 @@ func TestASuspendedReleaseIsJudgedByItsRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.asleep(t.Context(), s.hr)
+	h.reconcileSuspended(t.Context(), s.hr)
 	s.hr.Generation = 3
 	s.hr.Spec.HealthCheckExprs[0].Current = "status.phase =="
-	h.asleep(t.Context(), s.hr)
+	h.reconcileSuspended(t.Context(), s.hr)
 	if len(live.by) != 2 || live.by[0] != (*health.Rules)(nil).Digest() || live.by[1] != want.Digest() {
 		t.Errorf("judged by %q, want the usual rules and then %q", live.by, want.Digest())
 	}

@@ -36,7 +36,7 @@ type handler struct {
 	runner  *release.Runner
 	watcher *watcher
 	owners  owners
-	tasks   *loop.Tasks[landed]
+	tasks   *loop.Tasks[actionResult]
 	// readings are of records on other clusters.
 	readings *readings
 	events   events.EventRecorder
@@ -60,8 +60,8 @@ type step struct {
 	states map[string]string
 }
 
-// landed is an action that has ended.
-type landed struct {
+// actionResult is an action that has ended.
+type actionResult struct {
 	outcome status.Outcome
 	// compared is the answer of a Compare.
 	compared release.Comparison
@@ -71,16 +71,16 @@ type landed struct {
 
 // Reconcile implements loop.Handler.
 func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.Duration, error) {
-	defer h.lookout.Turn(client.ObjectKeyFromObject(hr))()
-	defer h.watcher.tally(hr)
-	h.land(ctx, hr)
+	defer h.dependencyWatcher.Track(client.ObjectKeyFromObject(hr))()
+	defer h.watcher.recordState(hr)
+	h.collectResult(ctx, hr)
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return h.progress(ctx, hr, elapsed), nil
 	}
 
 	status.BakeClock(hr, h.now())
 	if hr.Spec.Suspend {
-		return h.asleep(ctx, hr), nil
+		return h.reconcileSuspended(ctx, hr), nil
 	}
 
 	inputs, err := h.gather(ctx, hr)
@@ -93,33 +93,33 @@ func (h *handler) Reconcile(ctx context.Context, hr *v1beta1.HelmRelease) (time.
 
 // Finalize implements loop.Handler. A release that never came to be, and one of a suspended object, is left alone.
 func (h *handler) Finalize(ctx context.Context, hr *v1beta1.HelmRelease) (bool, time.Duration, error) {
-	h.land(ctx, hr)
+	h.collectResult(ctx, hr)
 	if elapsed, running := h.tasks.Running(client.ObjectKeyFromObject(hr)); running {
 		return false, h.progress(ctx, hr, elapsed), nil
 	}
 
-	way, err := h.departure(ctx, hr)
+	way, err := h.planDeletion(ctx, hr)
 	if err != nil {
 		return false, 0, err
 	}
 	if way.obstacle != nil {
-		return h.stranded(ctx, hr, way)
+		return h.orphanUnreachable(ctx, hr, way)
 	}
 
-	return h.leave(ctx, hr, release.Inputs{
+	return h.uninstall(ctx, hr, release.Inputs{
 		Access: way.access, NamespaceTerminating: way.terminating, Mask: redact.NewMask(cluster.Secrets(way.access.Kubeconfig)...),
 	})
 }
 
-// leave brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that says so.
-func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (bool, time.Duration, error) {
+// uninstall brings a deleted object to its end: the Helm release is uninstalled, or left behind with an event that says so.
+func (h *handler) uninstall(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (bool, time.Duration, error) {
 	decision, err := h.decide(ctx, hr, inputs)
 	if refs.IsObstacle(err) {
 		_, err = h.blocked(hr, err)
 		return false, refs.UnreachableRetry, err
 	}
 
-	if reading := (*refs.LookingError)(nil); errors.As(err, &reading) {
+	if reading := (*refs.PendingReadError)(nil); errors.As(err, &reading) {
 		again, err := h.blocked(hr, err)
 		return false, again, err
 	}
@@ -128,7 +128,7 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 		return h.refused(hr, inputs, err)
 	}
 	if err = unreadable(hr, err); refs.IsObstacle(err) {
-		return h.stranded(ctx, hr, departure{obstacle: err, terminating: inputs.NamespaceTerminating})
+		return h.orphanUnreachable(ctx, hr, deletionPlan{obstacle: err, terminating: inputs.NamespaceTerminating})
 	}
 	if err != nil {
 		return false, 0, err
@@ -138,11 +138,11 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 	case plan.None:
 		switch decision.Reason {
 		case plan.ReasonOrphaned:
-			h.tell(hr, status.Event{Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: decision.Message})
+			h.recordEvent(hr, status.Event{Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: decision.Message})
 		case v1beta1.OwnedByOtherReason:
-			h.tell(hr, status.Event{Action: status.ActionOrphan, Reason: v1beta1.OwnedByOtherReason, Message: decision.Message})
+			h.recordEvent(hr, status.Event{Action: status.ActionOrphan, Reason: v1beta1.OwnedByOtherReason, Message: decision.Message})
 		case plan.ReasonUnreachable:
-			h.tell(hr, status.Event{Warning: true, Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: decision.Message})
+			h.recordEvent(hr, status.Event{Warning: true, Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: decision.Message})
 		}
 		return true, 0, nil
 	case plan.Wait:
@@ -157,12 +157,12 @@ func (h *handler) leave(ctx context.Context, hr *v1beta1.HelmRelease, inputs rel
 // identity does not come back.
 func (h *handler) refused(hr *v1beta1.HelmRelease, inputs release.Inputs, err error) (bool, time.Duration, error) {
 	if inputs.NamespaceTerminating {
-		h.tell(hr, status.Event{Warning: true, Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf(
+		h.recordEvent(hr, status.Event{Warning: true, Action: status.ActionOrphan, Reason: v1beta1.OrphanedReason, Message: fmt.Sprintf(
 			"%s; the namespace is being deleted, so the object goes without an uninstall; cluster-wide objects of the release and those in other "+
 				"namespaces may be left", err)})
 		return true, 0, nil
 	}
-	_, err = h.blocked(hr, refs.Hindered(v1beta1.AccessDeniedReason, "%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to "+
+	_, err = h.blocked(hr, refs.RetryableObstacle(v1beta1.AccessDeniedReason, "%s; restore the ServiceAccount and its rights, or set spec.deletionPolicy to %s to "+
 		"leave the Helm release behind", err, v1beta1.DeletionPolicyOrphan))
 	return false, plan.RetryDelay(1), err
 }
@@ -175,8 +175,8 @@ func (h *handler) Forget(key types.NamespacedName) {
 	h.watcher.forget(key)
 }
 
-// land records a step that has ended.
-func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
+// collectResult records a step that has ended.
+func (h *handler) collectResult(ctx context.Context, hr *v1beta1.HelmRelease) {
 	key := client.ObjectKeyFromObject(hr)
 	ended, ok := h.tasks.Take(key)
 	if !ok {
@@ -191,7 +191,7 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	hr.Status.LastHandledReconcileAt = ended.request
 	observeAction(ended)
 	if begun != nil {
-		h.watcher.landed(hr, ended.outcome, begun.states)
+		h.watcher.recordResult(hr, ended.outcome, begun.states)
 	}
 
 	outcome := ended.outcome
@@ -199,29 +199,29 @@ func (h *handler) land(ctx context.Context, hr *v1beta1.HelmRelease) {
 	if event.Reason == "" {
 		log.FromContext(ctx).Info("the step has ended", details...)
 	} else {
-		h.tell(hr, event, details...)
+		h.recordEvent(hr, event, details...)
 	}
 
 	for _, event := range []status.Event{status.Kept(outcome.Kept), status.Dropped(outcome.Dropped)} {
 		if event.Reason != "" {
-			h.tell(hr, event.As(status.ActionOf(outcome.Step)))
+			h.recordEvent(hr, event.As(status.ActionOf(outcome.Step)))
 		}
 	}
 
 	for _, event := range status.Warned(outcome.Warned) {
-		h.tell(hr, event.As(status.ActionOf(outcome.Step)))
+		h.recordEvent(hr, event.As(status.ActionOf(outcome.Step)))
 	}
 	if ended.outcome.Step == plan.Uninstall && ended.outcome.Failure == nil {
 		h.owners.released(ctx, key, ended.outcome.Target)
 	}
 }
 
-func (h *handler) tell(hr *v1beta1.HelmRelease, event status.Event, details ...any) {
-	h.teller().Tell(hr, event, details...)
+func (h *handler) recordEvent(hr *v1beta1.HelmRelease, event status.Event, details ...any) {
+	h.recorder().Emit(hr, event, details...)
 }
 
-func (h *handler) teller() loop.Teller {
-	return loop.Teller{Events: h.events, Kind: v1beta1.HelmReleaseKind, Action: status.ActionReconcile}
+func (h *handler) recorder() loop.EventRecorder {
+	return loop.EventRecorder{Events: h.events, Kind: v1beta1.HelmReleaseKind, Action: status.ActionReconcile}
 }
 
 // progress looks at a step that is under way: it says so once the step takes longer than a moment, and supersedes it when
@@ -270,7 +270,7 @@ func (h *handler) blocked(hr *v1beta1.HelmRelease, err error) (time.Duration, er
 
 func (h *handler) blocker() loop.Blocker[*v1beta1.HelmRelease] {
 	return loop.Blocker[*v1beta1.HelmRelease]{
-		Teller: h.teller(), Now: h.now, Jitter: h.jitter,
+		EventRecorder: h.recorder(), Now: h.now, Jitter: h.jitter,
 		Record: func(hr *v1beta1.HelmRelease, obstacle status.Failure, now time.Time) {
 			status.ReleaseBlocked(hr, obstacle, now)
 			hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
@@ -295,8 +295,8 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	}
 	decision, err := h.decide(ctx, hr, looking)
 	inputs.Live = decision.Live
-	for _, event := range decision.Told {
-		h.tell(hr, event)
+	for _, event := range decision.Events {
+		h.recordEvent(hr, event)
 	}
 	if err != nil {
 		h.observe(ctx, hr, inputs) // the records cannot be read; the status names objects only of a release that was accepted
@@ -328,7 +328,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		return h.again(hr, loop.Soonest(decision.After, loop.Soonest(decision.Audit, again))), nil
 	}
 
-	if brings(decision.Plan) {
+	if changesCluster(decision.Plan) {
 		if err := h.dependencies.Check(ctx, hr, inputs.Access); err != nil {
 			return h.blocked(hr, err)
 		}
@@ -344,10 +344,10 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 func (h *handler) observe(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (release.Live, time.Duration) {
 	live, again, events := h.watcher.look(hr, inputs)
 	for _, event := range events {
-		h.tell(hr, event)
+		h.recordEvent(hr, event)
 	}
 	if live.Health.Known && !live.Health.Healthy {
-		live.Shaken = h.shaken(ctx, hr)
+		live.NotAttributable = h.notAttributable(ctx, hr)
 	}
 	return live, again
 }
@@ -378,16 +378,16 @@ func (h *handler) start(hr *v1beta1.HelmRelease, p plan.Plan, inputs release.Inp
 	h.mu.Unlock()
 	h.readings.clear(key) // the step changes the records
 	wanted := hr.DeepCopy()
-	h.tasks.Start(key, func(ctx context.Context) landed {
+	h.tasks.Start(key, func(ctx context.Context) actionResult {
 		started := h.now()
 		outcome := h.runner.Do(ctx, wanted, p, inputs, current.superseded)
-		ended := landed{outcome: outcome, took: h.now().Sub(started), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
+		ended := actionResult{outcome: outcome, took: h.now().Sub(started), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
 		if p.Step == plan.Compare && outcome.Failure == nil && len(outcome.History) > 0 {
 			ended.compared = release.NewComparison(wanted, inputs, outcome.History[0], outcome.Equal)
 		}
 
 		return ended
-	}, func(fault error) landed {
-		return landed{outcome: h.runner.Faulted(wanted, p, inputs, fault), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
+	}, func(fault error) actionResult {
+		return actionResult{outcome: h.runner.Faulted(wanted, p, inputs, fault), request: wanted.Annotations[v1beta1.ReconcileRequestAnnotation]}
 	})
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // selectDrifted returns which objects have to be compared with the manifests of the release.
-func (w *watcher) selectDrifted(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Sighting) drift.Selected {
+func (w *watcher) selectDrifted(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Observed) drift.Selected {
 	switch hr.GetDriftMode() {
 	case v1beta1.DriftDisabled:
 		known.drift.Disable()
@@ -23,7 +23,7 @@ func (w *watcher) selectDrifted(hr *v1beta1.HelmRelease, known *watched, sightin
 	case v1beta1.DriftEnabled:
 		now := w.now()
 		return known.drift.Select(driftOf(hr, sightings), func(ref v1beta1.ResourceRef) (string, time.Time, bool) {
-			return w.fights.Fought(fightKey(hr, ref), now)
+			return w.fights.Conflicting(fightKey(hr, ref), now)
 		})
 	default:
 		return known.drift.Select(driftOf(hr, sightings), nil)
@@ -51,7 +51,7 @@ func (w *watcher) reportDrift(hr *v1beta1.HelmRelease, selected drift.Selected) 
 }
 
 // auditAt is when all objects of the release have to be compared; zero when drift does not matter.
-func (w *watcher) auditAt(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Sighting) time.Time {
+func (w *watcher) auditAt(hr *v1beta1.HelmRelease, known *watched, sightings []engine.Observed) time.Time {
 	if hr.GetDriftMode() == v1beta1.DriftDisabled {
 		return time.Time{}
 	}
@@ -86,7 +86,7 @@ func fightKey(hr *v1beta1.HelmRelease, ref v1beta1.ResourceRef) string {
 }
 
 // healthOf is what the health of objects is judged from.
-func healthOf(sightings []engine.Sighting) []health.Observed {
+func healthOf(sightings []engine.Observed) []health.Observed {
 	observed := make([]health.Observed, 0, len(sightings))
 	for _, s := range sightings {
 		observed = append(observed, health.Observed{
@@ -99,7 +99,7 @@ func healthOf(sightings []engine.Sighting) []health.Observed {
 }
 
 // driftOf is what the drift of objects is judged from.
-func driftOf(hr *v1beta1.HelmRelease, sightings []engine.Sighting) []drift.Observed {
+func driftOf(hr *v1beta1.HelmRelease, sightings []engine.Observed) []drift.Observed {
 	observed := make([]drift.Observed, 0, len(sightings))
 	name := hr.GetReleaseName()
 	namespace := hr.GetReleaseNamespace()

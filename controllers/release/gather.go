@@ -24,12 +24,12 @@ import (
 //
 // Looking again while nothing has changed costs no request.
 type gatherer struct {
-	catalog      *catalog.Catalog
-	identities   refs.Identities
-	documents    *refs.Documents
-	dependencies *refs.Dependencies
-	lookout      *refs.Lookout
-	rules        rules
+	catalog           *catalog.Catalog
+	identities        refs.Identities
+	documents         *refs.Documents
+	dependencies      *refs.Dependencies
+	dependencyWatcher *refs.DependencyWatcher
+	rules             rules
 	// defaultServiceAccount is the identity of releases that name none; empty is the controller itself.
 	defaultServiceAccount string
 	// objects reads the cache: the freezes, which noFreezes leaves out.
@@ -38,22 +38,22 @@ type gatherer struct {
 	now       func() time.Time
 }
 
-// sight is how a gatherer sees the objects of the cluster.
-type sight struct {
-	cached, live client.Reader
-	expressions  *refs.Expressions
-	lookout      *refs.Lookout
-	tokens       refs.Tokens
+// readers is how a gatherer sees the objects of the cluster.
+type readers struct {
+	cached, live      client.Reader
+	expressions       *refs.Expressions
+	dependencyWatcher *refs.DependencyWatcher
+	tokens            refs.Tokens
 }
 
-func newGatherer(c *catalog.Catalog, s sight, o Options) *gatherer {
+func newGatherer(c *catalog.Catalog, s readers, o Options) *gatherer {
 	documents := refs.NewDocuments(s.cached, s.live, refs.MaxDocuments)
 	return &gatherer{
-		catalog: c, documents: documents, lookout: s.lookout,
+		catalog: c, documents: documents, dependencyWatcher: s.dependencyWatcher,
 		identities: refs.Identities{Objects: s.cached, Live: s.live, Documents: documents, Tokens: s.tokens},
 		dependencies: &refs.Dependencies{
 			Kind: v1beta1.HelmReleaseKind, Empty: func() refs.Dependent { return &v1beta1.HelmRelease{} },
-			Objects: s.cached, Lookout: s.lookout, Expressions: s.expressions, OwnNamespace: o.NoCrossNamespaceRefs,
+			Objects: s.cached, Watcher: s.dependencyWatcher, Expressions: s.expressions, OwnNamespace: o.NoCrossNamespaceRefs,
 		},
 		defaultServiceAccount: o.DefaultServiceAccount, objects: s.cached, noFreezes: o.NoFreezes, now: o.Now,
 	}
@@ -123,7 +123,7 @@ func (g *gatherer) gather(ctx context.Context, hr *v1beta1.HelmRelease) (release
 // forget drops what is kept for an object that is gone.
 func (g *gatherer) forget(key types.NamespacedName) {
 	g.documents.Name(key)
-	g.lookout.Forget(key)
+	g.dependencyWatcher.Forget(key)
 	g.rules.forget(key)
 }
 

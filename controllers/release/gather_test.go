@@ -63,8 +63,8 @@ func newHandler(t *testing.T, get func(client.Object) error, objects ...client.O
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return now }
-	lookout := refs.NewLookout(t.Context(), nothing{}, func(types.NamespacedName) {}, clock)
-	seen := sight{cached: c, live: c, expressions: expressions, lookout: lookout, tokens: refs.TokensOf(c)}
+	lookout := refs.NewDependencyWatcher(t.Context(), nothing{}, func(types.NamespacedName) {}, clock)
+	seen := readers{cached: c, live: c, expressions: expressions, dependencyWatcher: lookout, tokens: refs.TokensOf(c)}
 	return &handler{now: clock, gatherer: newGatherer(catalog.NewCatalog(c, c, nil), seen, Options{Now: clock})}
 }
 

@@ -70,24 +70,24 @@ func (read readDocument) layer(ctx context.Context, namespace string, reference 
 	case apierrors.IsNotFound(err) && reference.Optional:
 		return nil, nil
 	case apierrors.IsNotFound(err):
-		return nil, refs.Hindered(v1beta1.ValuesErrorReason,
+		return nil, refs.RetryableObstacle(v1beta1.ValuesErrorReason,
 			"%s %s of spec.valuesFrom does not exist; the controller continues when it is created",
 			reference.Kind, name)
 	case apierrors.IsForbidden(err):
-		return nil, refs.Hindered(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.valuesFrom", reference.Kind, name)
+		return nil, refs.RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.valuesFrom", reference.Kind, name)
 	case err != nil:
 		return nil, fmt.Errorf("spec.valuesFrom: %w", err)
 	}
 
 	data, ok := all[reference.GetValuesKey()]
 	if !ok {
-		return nil, refs.Hindered(v1beta1.ValuesErrorReason,
+		return nil, refs.RetryableObstacle(v1beta1.ValuesErrorReason,
 			"%s %s of spec.valuesFrom has no key %q, %s; the controller continues when it has",
 			reference.Kind, name, reference.GetValuesKey(), refs.Listed(all))
 	}
 
 	if !utf8.Valid(data) {
-		return nil, refs.Hindered(v1beta1.ValuesErrorReason,
+		return nil, refs.RetryableObstacle(v1beta1.ValuesErrorReason,
 			"key %q of %s %s of spec.valuesFrom is binary; values are UTF-8 text; the release waits until the key changes",
 			reference.GetValuesKey(), reference.Kind, name)
 	}

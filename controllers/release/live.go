@@ -24,7 +24,7 @@ import (
 // Live is what the controller wants to know of live objects.
 type Live interface {
 	// Live returns what is known of the objects of a HelmRelease without a request; false while they have not been seen completely.
-	Live(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) ([]engine.Sighting, bool)
+	Live(access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules) ([]engine.Observed, bool)
 	// Forget ends what Live keeps for a HelmRelease.
 	Forget(owner types.NamespacedName)
 	// Explain adds to objects that are not healthy why they are not, in their own words and by a look at their pods.
@@ -38,7 +38,7 @@ type Live interface {
 type watcher struct {
 	objects  Live
 	examined *loop.Tasks[[]v1beta1.ObjectHealth]
-	fights   *drift.Fights
+	fights   *drift.ConflictTracker
 	now      func() time.Time
 	jitter   loop.Jitter
 
@@ -58,19 +58,19 @@ type watched struct {
 
 func newWatcher(objects Live, examined *loop.Tasks[[]v1beta1.ObjectHealth], now func() time.Time, jitter loop.Jitter) *watcher {
 	return &watcher{
-		objects: objects, examined: examined, fights: &drift.Fights{}, now: now, jitter: jitter,
+		objects: objects, examined: examined, fights: &drift.ConflictTracker{}, now: now, jitter: jitter,
 		releases: map[types.NamespacedName]*watched{}, states: map[types.NamespacedName]plan.ReleaseState{},
 	}
 }
 
 // forget drops what is remembered of a HelmRelease that is gone.
 func (w *watcher) forget(key types.NamespacedName) {
-	w.enter(key, nil)
-	w.leave(key)
+	w.setState(key, nil)
+	w.unwatch(key)
 }
 
-// leave ends the watch over the objects of a HelmRelease that owns no Helm release any more.
-func (w *watcher) leave(key types.NamespacedName) {
+// unwatch ends the watch over the objects of a HelmRelease that owns no Helm release any more.
+func (w *watcher) unwatch(key types.NamespacedName) {
 	w.objects.Forget(key)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -129,8 +129,8 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 	return live, loop.Soonest(again, left), events
 }
 
-// asleep looks at the objects of a suspended release; nothing is done about what is found.
-func (h *handler) asleep(ctx context.Context, hr *v1beta1.HelmRelease) time.Duration {
+// reconcileSuspended looks at the objects of a suspended release; nothing is done about what is found.
+func (h *handler) reconcileSuspended(ctx context.Context, hr *v1beta1.HelmRelease) time.Duration {
 	judges, ignore, err := h.rules.of(hr)
 	if err != nil {
 		return 0 // its objects cannot be judged as its spec says
@@ -164,12 +164,12 @@ func (w *watcher) unseen(hr *v1beta1.HelmRelease, known *watched) time.Duration 
 }
 
 // lost reports whether objects of a release cannot be seen that could be seen before.
-func lost(sightings []engine.Sighting) bool {
-	return slices.ContainsFunc(sightings, func(s engine.Sighting) bool { return !s.Tracked && !s.Refused })
+func lost(sightings []engine.Observed) bool {
+	return slices.ContainsFunc(sightings, func(s engine.Observed) bool { return !s.Tracked && !s.Refused })
 }
 
 // unwatched is how many objects of a release may not be watched.
-func unwatched(sightings []engine.Sighting) (count int) {
+func unwatched(sightings []engine.Observed) (count int) {
 	for _, s := range sightings {
 		if s.Refused {
 			count++
@@ -180,7 +180,7 @@ func unwatched(sightings []engine.Sighting) (count int) {
 
 // health judges the objects, reports the verdict once it is stable, and starts the search for causes.
 func (w *watcher) health(
-	hr *v1beta1.HelmRelease, known *watched, in release.Inputs, target plan.Target, sightings []engine.Sighting,
+	hr *v1beta1.HelmRelease, known *watched, in release.Inputs, target plan.Target, sightings []engine.Observed,
 ) (plan.Health, time.Duration) {
 	now := w.now()
 	verdict := health.Judge(healthOf(sightings))
@@ -239,7 +239,7 @@ func explained(objects, causes []v1beta1.ObjectHealth) []v1beta1.ObjectHealth {
 // maxExplained bounds how many objects are looked at for a cause.
 const maxExplained = 5
 
-func refsOf(sightings []engine.Sighting, objects []v1beta1.ObjectHealth) []v1beta1.ResourceRef {
+func refsOf(sightings []engine.Observed, objects []v1beta1.ObjectHealth) []v1beta1.ResourceRef {
 	var refs []v1beta1.ResourceRef
 	for _, o := range objects[:min(len(objects), maxExplained)] {
 		for _, s := range sightings {
@@ -256,8 +256,8 @@ func (w *watcher) statesOf(hr *v1beta1.HelmRelease, p plan.Plan) map[string]stri
 	return w.of(hr).drift.States(p.Objects)
 }
 
-// landed takes over what a look at objects, or their correction, found out.
-func (w *watcher) landed(hr *v1beta1.HelmRelease, o status.Outcome, states map[string]string) {
+// recordResult takes over what a look at objects, or their correction, found out.
+func (w *watcher) recordResult(hr *v1beta1.HelmRelease, o status.Outcome, states map[string]string) {
 	known := w.of(hr)
 	now := w.now()
 	known.drift.Compared(states)

@@ -30,7 +30,7 @@ type scene struct {
 	*watcher
 	clock     time.Time
 	hr        *v1beta1.HelmRelease
-	seen      []engine.Sighting
+	seen      []engine.Observed
 	unready   bool
 	explained chan []v1beta1.ResourceRef
 	hidden    chan engine.Hide
@@ -44,7 +44,7 @@ type lively struct {
 	followed map[types.NamespacedName]bool
 }
 
-func (s *lively) Live(_ cluster.Access, owner types.NamespacedName, _ []v1beta1.ResourceRef, _ *health.Rules) ([]engine.Sighting, bool) {
+func (s *lively) Live(_ cluster.Access, owner types.NamespacedName, _ []v1beta1.ResourceRef, _ *health.Rules) ([]engine.Observed, bool) {
 	s.followed[owner] = true
 	return s.seen, !s.unready
 }
@@ -76,7 +76,7 @@ func newScene(t *testing.T) *scene {
 		ref := v1beta1.NewResourceRef("apps", "web", kind[0], kind[1], "v1")
 		ref.Ownership = owned
 		s.hr.Status.Inventory.Entries = append(s.hr.Status.Inventory.Entries, ref)
-		s.seen = append(s.seen, engine.Sighting{
+		s.seen = append(s.seen, engine.Observed{
 			Ref: ref, Kind: kind[1], Group: kind[0], Namespace: "apps", Name: "web", Tracked: true, There: true,
 			Entry: tracker.Entry{UID: "u", Generation: 1, Ownership: 7, Release: "web", ReleaseNamespace: "apps", Ready: health.Report{State: health.Current}},
 		})
@@ -214,19 +214,19 @@ func TestBadHealthOfABakeSurvivesARestart(t *testing.T) {
 func TestStatesOfDrift(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		change  func(*engine.Sighting)
+		change  func(*engine.Observed)
 		drifted bool
 	}{
-		"as it was":                      {func(*engine.Sighting) {}, false},
-		"somebody took a field":          {func(s *engine.Sighting) { s.Entry.Ownership = 8 }, true},
-		"it is gone":                     {func(s *engine.Sighting) { s.There, s.Entry = false, tracker.Entry{} }, true},
-		"it was gone before":             {func(s *engine.Sighting) { s.There, s.Ref.Ownership = false, drift.Absent }, false},
-		"another release has it":         {func(s *engine.Sighting) { s.Entry.Release = "theirs" }, true},
-		"it was never compared":          {func(s *engine.Sighting) { s.Ref.Ownership = "" }, true},
-		"it may differ":                  {func(s *engine.Sighting) { s.Entry.Ownership, s.Entry.IgnoresDrift = 8, true }, false},
-		"it is being deleted":            {func(s *engine.Sighting) { s.Entry.Ownership, s.Entry.Deleting = 8, true }, false},
-		"it is not watched":              {func(s *engine.Sighting) { s.Tracked, s.Refused, s.Entry.Ownership = false, true, 8 }, false},
-		"its API keeps no managedFields": {func(s *engine.Sighting) { s.Ref.Ownership, s.Entry.Ownership = "0000000000000000", 0 }, true},
+		"as it was":                      {func(*engine.Observed) {}, false},
+		"somebody took a field":          {func(s *engine.Observed) { s.Entry.Ownership = 8 }, true},
+		"it is gone":                     {func(s *engine.Observed) { s.There, s.Entry = false, tracker.Entry{} }, true},
+		"it was gone before":             {func(s *engine.Observed) { s.There, s.Ref.Ownership = false, drift.Absent }, false},
+		"another release has it":         {func(s *engine.Observed) { s.Entry.Release = "theirs" }, true},
+		"it was never compared":          {func(s *engine.Observed) { s.Ref.Ownership = "" }, true},
+		"it may differ":                  {func(s *engine.Observed) { s.Entry.Ownership, s.Entry.IgnoresDrift = 8, true }, false},
+		"it is being deleted":            {func(s *engine.Observed) { s.Entry.Ownership, s.Entry.Deleting = 8, true }, false},
+		"it is not watched":              {func(s *engine.Observed) { s.Tracked, s.Refused, s.Entry.Ownership = false, true, 8 }, false},
+		"its API keeps no managedFields": {func(s *engine.Observed) { s.Ref.Ownership, s.Entry.Ownership = "0000000000000000", 0 }, true},
 	} {
 		s := newScene(t)
 		tt.change(&s.seen[1])
@@ -243,7 +243,7 @@ func TestWhatWasLookedAtIsNotLookedAtAgain(t *testing.T) {
 	s.seen[1].Entry.Ownership = 8
 	live, _ := s.at(0)
 	states := s.statesOf(s.hr, plan.Plan{Objects: live.Drifted})
-	s.landed(s.hr, status.Outcome{Step: plan.Inspect}, states)
+	s.recordResult(s.hr, status.Outcome{Step: plan.Inspect}, states)
 	if live, _ = s.at(time.Second); len(live.Drifted) > 0 {
 		t.Errorf("it is looked at again: %v", live.Drifted)
 	}
@@ -267,7 +267,7 @@ func TestAFightIsLeftAlone(t *testing.T) {
 			t.Fatalf("not corrected: %v", live.Drifted)
 		}
 		found := v1beta1.ObjectDrift{Kind: "ConfigMap", Namespace: "apps", Name: "web", Fields: []v1beta1.FieldDrift{{Path: ".data.a", Change: "changed", Manager: "rival"}}}
-		s.landed(s.hr, status.Outcome{Step: plan.Correct, Drift: []v1beta1.ObjectDrift{found}}, s.statesOf(s.hr, plan.Plan{Objects: live.Drifted}))
+		s.recordResult(s.hr, status.Outcome{Step: plan.Correct, Drift: []v1beta1.ObjectDrift{found}}, s.statesOf(s.hr, plan.Plan{Objects: live.Drifted}))
 		s.seen[1].Entry.Ownership = 7
 		s.at(time.Second)
 	}
@@ -295,7 +295,7 @@ func TestTheAuditComesAfterAWhile(t *testing.T) {
 	if live, _ := s.at(drift.MinAuditInterval); !s.audits(live) {
 		t.Error("there is no audit")
 	}
-	s.landed(s.hr, status.Outcome{Step: plan.Inspect, Reason: plan.ReasonAudit, Drift: []v1beta1.ObjectDrift{{Kind: "ConfigMap", Namespace: "apps", Name: "web", Missing: true}}}, nil)
+	s.recordResult(s.hr, status.Outcome{Step: plan.Inspect, Reason: plan.ReasonAudit, Drift: []v1beta1.ObjectDrift{{Kind: "ConfigMap", Namespace: "apps", Name: "web", Missing: true}}}, nil)
 	if live, _ := s.at(time.Second); s.audits(live) || len(live.Drifted) != 1 {
 		t.Errorf("after the audit: %+v", live)
 	}
@@ -340,14 +340,14 @@ func TestManyReleasesThatFailAtOnce(t *testing.T) {
 	for i, name := range []string{"a", "b", "c", "d", "e", "f"} {
 		hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		hr.Status.LastFailure = &v1beta1.LastFailure{Class: v1beta1.FailureHealth, At: metav1.NewTime(s.clock)}
-		s.tally(hr)
+		s.recordState(hr)
 		if got := s.widespread(); (got != "") != (i >= 4) {
 			t.Errorf("%d failing: %q", i+1, got)
 		}
 	}
 	s.clock = s.clock.Add(20 * time.Minute)
 	for _, name := range []string{"a", "b"} {
-		s.tally(&v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		s.recordState(&v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
 	if got := s.widespread(); got != "" {
 		t.Errorf("4 of 6 failing: %q", got)

@@ -38,7 +38,7 @@ var rollbacks = sync.OnceValue(func() *prometheus.CounterVec {
 	return counter
 })
 
-func observeAction(ended landed) {
+func observeAction(ended actionResult) {
 	o := ended.outcome
 	result := "success"
 	if o.Failure != nil {

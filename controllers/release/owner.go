@@ -167,11 +167,11 @@ func (o owners) waiting(ctx context.Context, gone *v1beta1.HelmRelease) []reconc
 // told any more. The deletion of the owner wakes it; the audit is for safety.
 func (h *handler) refuse(hr *v1beta1.HelmRelease, p plan.Plan) time.Duration {
 	before := status.Message(hr)
-	h.watcher.leave(client.ObjectKeyFromObject(hr))
+	h.watcher.unwatch(client.ObjectKeyFromObject(hr))
 	status.ReleaseSettled(hr, p, nil, h.now())
 	hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
 	if status.Message(hr) != before {
-		h.tell(hr, status.Event{Warning: true, Reason: p.Reason, Message: p.Message})
+		h.recordEvent(hr, status.Event{Warning: true, Reason: p.Reason, Message: p.Message})
 	}
 	return h.blocker().Audit(hr)
 }

@@ -135,7 +135,7 @@ func TestWatchesAreKeptForEachHelmRelease(t *testing.T) {
 	if !s.live.followed[victim] || s.of(s.hr) != known {
 		t.Error("a second one has taken the watch over")
 	}
-	s.leave(client.ObjectKeyFromObject(thief))
+	s.unwatch(client.ObjectKeyFromObject(thief))
 	if !s.live.followed[victim] || len(s.live.followed) != 1 || s.of(s.hr) != known {
 		t.Error("a second one that was refused has ended the watch")
 	}

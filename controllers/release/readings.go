@@ -83,7 +83,7 @@ type readEngine struct {
 	waiter   types.NamespacedName
 }
 
-// History implements release.Engine. For records that take longer than a moment to read the error is a LookingError, and the
+// History implements release.Engine. For records that take longer than a moment to read the error is a PendingReadError, and the
 // release is looked at again when they are there.
 func (e readEngine) History(_ context.Context, access cluster.Access, target plan.Target) ([]plan.Record, error) {
 	found, wait := e.readings.begin(e.waiter, access, target) //nolint:contextcheck // a reading outlives the look that asks for it

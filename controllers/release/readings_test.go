@@ -49,7 +49,7 @@ func far(namespace string) cluster.Access {
 }
 
 func isLooking(err error) bool {
-	var looking *refs.LookingError
+	var looking *refs.PendingReadError
 	return errors.As(err, &looking)
 }
 

@@ -22,17 +22,17 @@ func (g *gatherer) admit(hr *v1beta1.HelmRelease) error {
 			field = "spec.chartRef"
 		}
 
-		return refs.Foreign(field, fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
+		return refs.CrossNamespaceObstacle(field, fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
 	}
 
 	if err := g.dependencies.Admit(hr); err != nil {
 		return err
 	}
 	if err := release.CheckName(hr); err != nil {
-		return refs.Refused(v1beta1.InvalidReferenceReason, "%s", err)
+		return refs.TerminalObstacle(v1beta1.InvalidReferenceReason, "%s", err)
 	}
 	if _, err := release.RollbackRequested(hr); err != nil {
-		return refs.Refused(v1beta1.InvalidReferenceReason, "%s", err)
+		return refs.TerminalObstacle(v1beta1.InvalidReferenceReason, "%s", err)
 	}
 
 	return nil

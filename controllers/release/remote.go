@@ -14,7 +14,7 @@ import (
 )
 
 // decide has the next step planned. A cluster that does not answer is an obstacle, and may not keep the worker: its records are
-// read outside of it. The error is a LookingError meanwhile.
+// read outside of it. The error is a PendingReadError meanwhile.
 func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs release.Inputs) (release.Decision, error) {
 	if inputs.Access.Kubeconfig == nil {
 		return h.runner.Decide(ctx, hr, inputs)
@@ -25,7 +25,7 @@ func (h *handler) decide(ctx context.Context, hr *v1beta1.HelmRelease, inputs re
 	runner.Engine = h.readings.of(key)
 	runner.Namesake = nil // a worker may not wait for a remote cluster; there the install fails
 	decision, err := runner.Decide(ctx, hr, inputs)
-	var looking *refs.LookingError
+	var looking *refs.PendingReadError
 	if errors.As(err, &looking) {
 		return decision, looking
 	}

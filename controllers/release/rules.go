@@ -48,7 +48,7 @@ func compileRules(hr *v1beta1.HelmRelease) compiledRules {
 	out := compiledRules{uid: hr.UID, generation: hr.Generation}
 	var err error
 	if out.health, err = health.NewRules(hr.Spec.HealthCheckExprs); err != nil {
-		out.err = refs.Refused(v1beta1.InvalidCELExpressionReason, "%s", err)
+		out.err = refs.TerminalObstacle(v1beta1.InvalidCELExpressionReason, "%s", err)
 		return out
 	}
 
@@ -57,7 +57,7 @@ func compileRules(hr *v1beta1.HelmRelease) compiledRules {
 	}
 
 	if out.ignore, err = drift.Compile(hr.GetDriftIgnore()); err != nil {
-		out.err = refs.Refused(v1beta1.InvalidDriftRuleReason, "spec.driftDetection.ignore: %s", err)
+		out.err = refs.TerminalObstacle(v1beta1.InvalidDriftRuleReason, "spec.driftDetection.ignore: %s", err)
 		return out
 	}
 

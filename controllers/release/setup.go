@@ -85,10 +85,10 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		runner: &release.Runner{
 			Engine: o.Engine, Charts: load, Fetch: fetch, Now: o.Now, Namesake: o.Namesake,
 		},
-		gatherer: newGatherer(c, sight{
+		gatherer: newGatherer(c, readers{
 			cached: cached, live: live, expressions: expressions, tokens: refs.TokensOf(cached),
-			lookout: refs.NewLookout(ctx, refs.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
-		tasks:    loop.NewTasks[landed](ctx, waker.WakeFirst, o.Now),
+			dependencyWatcher: refs.NewDependencyWatcher(ctx, refs.Connected{Connect: o.Connect, Watch: tracker.Follow}, waker.Wake, o.Now)}, o),
+		tasks:    loop.NewTasks[actionResult](ctx, waker.WakeFirst, o.Now),
 		readings: newReadings(ctx, o.Engine, waker.Wake, o.Now),
 		events:   manager.GetEventRecorder("fairlead"),
 		now:      o.Now, jitter: loop.Random,
@@ -98,7 +98,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	h.owners = owners{objects: cached, namesakes: func(ctx context.Context, storageNamespace, name string) []types.NamespacedName {
 		return index.Find(ctx, client.MatchingFields{recordsIndex: recordsKey(storageNamespace, name)})
 	}, wake: waker.Wake}
-	h.runner.Shaken = h.shaken
+	h.runner.NotAttributable = h.notAttributable
 	h.runner.Owner = h.owners.other
 	registerInFlight(h.tasks.Count)
 	publishState()
@@ -112,12 +112,12 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		)
 	}
 
-	c.Subscribe(func(ctx context.Context, choice catalog.Choice) {
+	c.Subscribe(func(ctx context.Context, choice catalog.ChartRef) {
 		for _, key := range catalog.ReleasesOf(ctx, cached, choice) {
 			waker.Wake(key)
 		}
 	})
-	sourceWatches := catalog.Watches(func(ctx context.Context, choice catalog.Choice) []types.NamespacedName {
+	sourceWatches := catalog.Watches(func(ctx context.Context, choice catalog.ChartRef) []types.NamespacedName {
 		return catalog.ReleasesOf(ctx, cached, choice)
 	})
 	return loop.Setup(manager, loop.Controller[*v1beta1.HelmRelease]{

@@ -73,7 +73,7 @@ func (g *gatherer) shared(
 		return out, nil
 	}
 	if present.Chart == "" || present.Values == "" {
-		return shared{}, refs.Hindered(v1beta1.SourceNotReadyReason, "%s; the controller continues then", message)
+		return shared{}, refs.RetryableObstacle(v1beta1.SourceNotReadyReason, "%s; the controller continues then", message)
 	}
 
 	kept := stage.document(stage.pipeline.SharedValuesName(present.Values))
@@ -83,7 +83,7 @@ func (g *gatherer) shared(
 	}
 
 	if digest != present.Values {
-		return shared{}, refs.Hindered(v1beta1.ValuesErrorReason, "%s, and ConfigMap %s does not have the shared "+
+		return shared{}, refs.RetryableObstacle(v1beta1.ValuesErrorReason, "%s, and ConfigMap %s does not have the shared "+
 			"values that the release has; the controller continues then", message, kept.NamespacedName)
 	}
 

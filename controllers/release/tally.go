@@ -8,14 +8,14 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// tally takes over how a release does.
-func (w *watcher) tally(hr *v1beta1.HelmRelease) {
+// recordState takes over how a release does.
+func (w *watcher) recordState(hr *v1beta1.HelmRelease) {
 	state := plan.StateOf(&hr.Status, w.now())
-	w.enter(client.ObjectKeyFromObject(hr), &state)
+	w.setState(client.ObjectKeyFromObject(hr), &state)
 }
 
-// enter notes the state of a release; nil forgets it.
-func (w *watcher) enter(key types.NamespacedName, now *plan.ReleaseState) {
+// setState notes the state of a release; nil forgets it.
+func (w *watcher) setState(key types.NamespacedName, now *plan.ReleaseState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var before *plan.ReleaseState

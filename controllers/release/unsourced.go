@@ -62,5 +62,5 @@ func runsAsDeclared(hr *v1beta1.HelmRelease) bool {
 
 // needsChart reports whether a step renders the chart that is wanted, or is followed by one that does.
 func needsChart(p plan.Plan) bool {
-	return brings(p) || p.Step == plan.Compare || p.Reason == plan.ReasonAdopting
+	return changesCluster(p) || p.Step == plan.Compare || p.Reason == plan.ReasonAdopting
 }

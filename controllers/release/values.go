@@ -38,7 +38,7 @@ func (read readDocument) values(ctx context.Context, hr *v1beta1.HelmRelease) (C
 
 	merged, err := values.Merge(layers...)
 	if err != nil {
-		return Composed{}, refs.Hindered(v1beta1.ValuesErrorReason,
+		return Composed{}, refs.RetryableObstacle(v1beta1.ValuesErrorReason,
 			"values: %s; the controller continues when that changes", err)
 	}
 

@@ -108,7 +108,7 @@ func (h *handler) following(ctx context.Context, p *v1beta1.ReleasePipeline, kin
 
 	var found []reconcile.Request
 	_ = meta.EachListItem(sources, func(item runtime.Object) error { // no call returns an error
-		choice := catalog.Choice{Kind: kind, Namespace: p.Namespace, Name: item.(client.Object).GetName()}
+		choice := catalog.ChartRef{Kind: kind, Namespace: p.Namespace, Name: item.(client.Object).GetName()}
 		for _, key := range catalog.ReleasesOf(ctx, h.objects, choice) {
 			found = append(found, reconcile.Request{NamespacedName: key})
 		}

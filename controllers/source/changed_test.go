@@ -27,7 +27,7 @@ func TestAChangeWhileAPollEndsIsPolled(t *testing.T) {
 	h := &handler[*v1beta1.HelmRepository]{
 		kind: v1beta1.HelmRepositoryKind, catalog: c,
 		choices: catalog.ChoicesOf(objects),
-		poll: func(_ context.Context, source v1beta1.Source, _ []catalog.Choice) catalog.Polled {
+		poll: func(_ context.Context, source v1beta1.Source, _ []catalog.ChartRef) catalog.Polled {
 			asked <- source.(*v1beta1.HelmRepository).Spec.URL
 			digest, _, err := c.View(source).Put(t.Context(), "", func(w io.Writer) error {
 				_, err := io.WriteString(w, "the index")

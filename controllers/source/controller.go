@@ -30,7 +30,7 @@ const (
 var retries = backoff.Policy{First: firstRetry, Last: maxRetry}
 
 // poller asks upstream for news of one source; see Catalog.Poll.
-type poller func(ctx context.Context, source v1beta1.Source, choices []catalog.Choice) catalog.Polled
+type poller func(ctx context.Context, source v1beta1.Source, choices []catalog.ChartRef) catalog.Polled
 
 // polled is what one poll of a source found, and which generation and which request it was made for.
 type polled struct {
@@ -45,10 +45,10 @@ type handler[T catalog.Object] struct {
 	kind    string
 	catalog *catalog.Catalog
 	poll    poller
-	choices func(context.Context, catalog.Choice) ([]catalog.Choice, error)
+	choices func(context.Context, catalog.ChartRef) ([]catalog.ChartRef, error)
 	// pace is the shortest interval at which a release asks the source for its chart, zero when none does; nil for
 	// none.
-	pace   func(context.Context, catalog.Choice) time.Duration
+	pace   func(context.Context, catalog.ChartRef) time.Duration
 	tasks  *loop.Tasks[polled]
 	events events.EventRecorder
 	now    func() time.Time
@@ -104,15 +104,15 @@ func (h *handler[T]) Forget(key types.NamespacedName) {
 	h.mu.Lock()
 	delete(h.visits, key)
 	h.mu.Unlock()
-	source := catalog.Choice{Kind: h.kind, Namespace: key.Namespace, Name: key.Name}
+	source := catalog.ChartRef{Kind: h.kind, Namespace: key.Namespace, Name: key.Name}
 	h.catalog.Forget(source)
 	if choices, err := h.choices(context.Background(), source); err == nil {
-		h.catalog.Tell(context.Background(), choices...)
+		h.catalog.Notify(context.Background(), choices...)
 	}
 }
 
-func (h *handler[T]) choiceOf(object T) catalog.Choice {
-	return catalog.Choice{Kind: h.kind, Namespace: object.GetNamespace(), Name: object.GetName()}
+func (h *handler[T]) choiceOf(object T) catalog.ChartRef {
+	return catalog.ChartRef{Kind: h.kind, Namespace: object.GetNamespace(), Name: object.GetName()}
 }
 
 // progress says that the first poll is under way once it takes longer than a moment.
@@ -128,7 +128,7 @@ func (h *handler[T]) progress(object T, elapsed time.Duration) time.Duration {
 
 // untilDue returns how long the next poll can wait. It is due when what decides about it changed, when a user asks
 // for a chart that the last poll did not look for, and when the cache has lost the artifact.
-func (h *handler[T]) untilDue(ctx context.Context, object T, choices []catalog.Choice) time.Duration {
+func (h *handler[T]) untilDue(ctx context.Context, object T, choices []catalog.ChartRef) time.Duration {
 	h.mu.Lock()
 	last, visited := h.visits[client.ObjectKeyFromObject(object)]
 	h.mu.Unlock()
@@ -156,7 +156,7 @@ func (h *handler[T]) input(ctx context.Context, object T) string {
 
 // start polls a source outside of the worker. It does nothing while the result of the last poll waits for the next
 // reconcile, which then counts that poll for the input that it was made with.
-func (h *handler[T]) start(ctx context.Context, object T, choices []catalog.Choice) {
+func (h *handler[T]) start(ctx context.Context, object T, choices []catalog.ChartRef) {
 	key := client.ObjectKeyFromObject(object)
 	source := object.DeepCopyObject().(T)
 	begun := polled{
@@ -185,7 +185,7 @@ func (h *handler[T]) start(ctx context.Context, object T, choices []catalog.Choi
 }
 
 // pollSupported polls a source, unless its spec asks for what is not supported.
-func (h *handler[T]) pollSupported(ctx context.Context, source T, choices []catalog.Choice) catalog.Polled {
+func (h *handler[T]) pollSupported(ctx context.Context, source T, choices []catalog.ChartRef) catalog.Polled {
 	if err := catalog.Supported(source); err != nil {
 		return catalog.Polled{Err: err}
 	}
@@ -218,7 +218,7 @@ func (h *handler[T]) record(object T, found polled) {
 
 	slices.Sort(found.Warnings)
 	for _, warning := range slices.Compact(found.Warnings) {
-		h.tell(object, status.Event{Warning: true, Reason: v1beta1.RepublishedReason, Message: warning})
+		h.recordEvent(object, status.Event{Warning: true, Reason: v1beta1.RepublishedReason, Message: warning})
 	}
 }
 
@@ -239,11 +239,11 @@ func (h *handler[T]) tellEvent(object T, failed error, message string) {
 	if failed != nil {
 		event.Warning, event.Reason = true, catalog.FailureOf(failed).Reason
 	}
-	h.tell(object, event)
+	h.recordEvent(object, event)
 }
 
-func (h *handler[T]) tell(object T, event status.Event) {
-	loop.Teller{Events: h.events, Kind: h.kind, Action: status.ActionFetch}.Tell(object, event)
+func (h *handler[T]) recordEvent(object T, event status.Event) {
+	loop.EventRecorder{Events: h.events, Kind: h.kind, Action: status.ActionFetch}.Emit(object, event)
 }
 
 // schedule plans the next poll: after the interval, or sooner after a failure.

@@ -76,7 +76,7 @@ func TestDueAt(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := &handler[*v1beta1.HelmRepository]{pace: func(context.Context, catalog.Choice) time.Duration { return tt.pace }}
+			h := &handler[*v1beta1.HelmRepository]{pace: func(context.Context, catalog.ChartRef) time.Duration { return tt.pace }}
 			if got := h.dueAt(t.Context(), &v1beta1.HelmRepository{}, tt.last); !got.Equal(tt.want) {
 				t.Errorf("due at %s, want %s", got, tt.want)
 			}

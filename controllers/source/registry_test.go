@@ -23,7 +23,7 @@ type registryHandler struct {
 	*handler[*v1beta1.HelmRepository]
 	server  *servers.RegistryServer
 	source  *v1beta1.HelmRepository
-	choices []catalog.Choice
+	choices []catalog.ChartRef
 	woken   chan types.NamespacedName
 	later   time.Duration // added to the time
 }
@@ -50,7 +50,7 @@ func newRegistryHandler(t *testing.T) *registryHandler {
 	answers := catalog.NewCatalog(objects, objects, newStore(t))
 	r.handler = &handler[*v1beta1.HelmRepository]{
 		kind: v1beta1.HelmRepositoryKind, catalog: answers, poll: answers.Poll,
-		choices: func(context.Context, catalog.Choice) ([]catalog.Choice, error) { return r.choices, nil },
+		choices: func(context.Context, catalog.ChartRef) ([]catalog.ChartRef, error) { return r.choices, nil },
 		tasks:   loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { r.woken <- key }, time.Now),
 		events:  events.NewFakeRecorder(10), now: func() time.Time { return now.Add(r.later) }, jitter: exact,
 		visits: map[types.NamespacedName]visit{},
@@ -79,14 +79,14 @@ func (r *registryHandler) reconcile() bool {
 func TestARegistryWithoutTheChart(t *testing.T) {
 	t.Parallel()
 	r := newRegistryHandler(t)
-	wrong := catalog.Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "wbe", Version: "*"}
+	wrong := catalog.ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "wbe", Version: "*"}
 	right := wrong
 	right.Chart = "web"
 	if !r.reconcile() || !status.IsReady(r.source) {
 		t.Errorf("nothing is asked for, and it says %q", status.Message(r.source))
 	}
 
-	r.choices = []catalog.Choice{wrong}
+	r.choices = []catalog.ChartRef{wrong}
 	want := "registry " + r.server.Host() + " has no chart wbe; check spec.chart and the credentials"
 	if !r.reconcile() || status.IsReady(r.source) || status.Message(r.source) != want {
 		t.Errorf("it is ready: %v; message %q, want %q", status.IsReady(r.source), status.Message(r.source), want)
@@ -98,7 +98,7 @@ func TestARegistryWithoutTheChart(t *testing.T) {
 		t.Error("it is polled again before its retry is due")
 	}
 
-	r.choices = []catalog.Choice{wrong, right}
+	r.choices = []catalog.ChartRef{wrong, right}
 	both := "registry with 1 chart in use; it does not have wbe, which releases ask for"
 	if !r.reconcile() || !status.IsReady(r.source) || status.Message(r.source) != both {
 		t.Errorf("a chart is found, and it says %q, want %q", status.Message(r.source), both)
@@ -115,9 +115,9 @@ func TestARegistryThatCannotBeReached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRegistryHandler(t)
-			web := catalog.Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}
+			web := catalog.ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts", Chart: "web", Version: "*"}
 			if asked {
-				r.choices = []catalog.Choice{web}
+				r.choices = []catalog.ChartRef{web}
 			}
 			if !r.reconcile() || !status.IsReady(r.source) {
 				t.Fatalf("it says %q", status.Message(r.source))
@@ -126,7 +126,7 @@ func TestARegistryThatCannotBeReached(t *testing.T) {
 			if err := r.server.Close(); err != nil {
 				t.Fatal(err)
 			}
-			r.choices, r.later = []catalog.Choice{web}, time.Hour
+			r.choices, r.later = []catalog.ChartRef{web}, time.Hour
 			want := "registry " + host + " cannot be reached: connection refused"
 			if asked {
 				want += "; what was found before stays in use"

@@ -96,7 +96,7 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 		events: s.manager.GetEventRecorder("fairlead"),
 		now:    s.options.Now, jitter: loop.Random, visits: map[types.NamespacedName]visit{},
 	}
-	s.catalog.OnWake(kind, func(source catalog.Choice) {
+	s.catalog.OnWake(kind, func(source catalog.ChartRef) {
 		waker.Wake(types.NamespacedName{Namespace: source.Namespace, Name: source.Name})
 	})
 	controller := loop.Controller[T]{
@@ -105,7 +105,7 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 	if kind == v1beta1.HelmChartKind {
 		// A HelmChart asks upstream for nothing itself: it looks again when the answer to its choice changes.
 		s.catalog.Subscribe(wakeCharts(s.manager.GetClient(), h, waker))
-		controller.Watches = catalog.Watches(func(ctx context.Context, source catalog.Choice) []types.NamespacedName {
+		controller.Watches = catalog.Watches(func(ctx context.Context, source catalog.ChartRef) []types.NamespacedName {
 			keys := catalog.ChartsOf(ctx, s.manager.GetClient(), source)
 			for _, key := range keys {
 				h.expire(key)
@@ -149,8 +149,8 @@ func (s *setup) including(expire func(types.NamespacedName)) func(context.Contex
 }
 
 // wakeCharts has the HelmCharts look again that made a choice.
-func wakeCharts[T catalog.Object](reader client.Reader, h *handler[T], waker *loop.Waker) func(context.Context, catalog.Choice) {
-	return func(ctx context.Context, choice catalog.Choice) {
+func wakeCharts[T catalog.Object](reader client.Reader, h *handler[T], waker *loop.Waker) func(context.Context, catalog.ChartRef) {
+	return func(ctx context.Context, choice catalog.ChartRef) {
 		for _, key := range catalog.ChartsOf(ctx, reader, choice) {
 			h.expire(key)
 			waker.Wake(key)

@@ -54,7 +54,7 @@ func isSteady[T catalog.Object](t *testing.T, what string, source T, kind string
 	woken := make(chan types.NamespacedName, 1)
 	h := &handler[T]{
 		kind: kind, catalog: c, choices: catalog.ChoicesOf(objects),
-		poll: func(context.Context, v1beta1.Source, []catalog.Choice) catalog.Polled {
+		poll: func(context.Context, v1beta1.Source, []catalog.ChartRef) catalog.Polled {
 			digest, _, err := c.View(source).Put(t.Context(), "", func(w io.Writer) error {
 				_, err := io.WriteString(w, "the archive")
 				return err

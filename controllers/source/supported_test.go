@@ -23,11 +23,11 @@ func TestAnUnsupportedSourceIsNotPolled(t *testing.T) {
 	polls := 0
 	h := &handler[*v1beta1.GitRepository]{
 		kind: v1beta1.GitRepositoryKind, catalog: catalog.NewCatalog(nil, nil, nil),
-		poll: func(context.Context, v1beta1.Source, []catalog.Choice) catalog.Polled {
+		poll: func(context.Context, v1beta1.Source, []catalog.ChartRef) catalog.Polled {
 			polls++
 			return catalog.Polled{}
 		},
-		choices: func(context.Context, catalog.Choice) ([]catalog.Choice, error) { return nil, nil },
+		choices: func(context.Context, catalog.ChartRef) ([]catalog.ChartRef, error) { return nil, nil },
 		tasks:   loop.NewTasks[polled](t.Context(), func(key types.NamespacedName) { woken <- key }, time.Now),
 		events:  events.NewFakeRecorder(10), now: time.Now, jitter: exact, visits: map[types.NamespacedName]visit{},
 	}

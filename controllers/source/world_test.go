@@ -19,7 +19,7 @@ import (
 
 var (
 	now    = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	charts = catalog.Choice{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts"}
+	charts = catalog.ChartRef{Kind: v1beta1.HelmRepositoryKind, Namespace: "apps", Name: "charts"}
 )
 
 // builder collects the indexes that are registered.

@@ -53,7 +53,7 @@ func (r *run) failsAs() plan.RevisionOutcome {
 	}
 }
 
-// conceal hides secrets in why a revision failed.
-func (r *run) conceal(cause string) string {
+// redactCause hides secrets in why a revision failed.
+func (r *run) redactCause(cause string) string {
 	return r.mask().Apply(ssa.Scrub(cause))
 }

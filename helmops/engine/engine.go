@@ -34,7 +34,7 @@ func init() { //nolint:gochecknoinits // The only way Helm offers to name the fi
 
 // Engine executes actions on any number of clusters.
 type Engine struct {
-	sites *cluster.Registry[*site]
+	sites *cluster.Registry[*clusterState]
 	turns turns
 	pool  Pool
 	// local and remote are the shares of the processor, for actions on the controller's own cluster and on others.
@@ -67,11 +67,11 @@ type Config struct {
 	Shares *fair.Shares
 	// Now is the clock.
 	Now func() time.Time
-	// Changed is called when another client changed the records of a release. of is the namespace of the objects whose
+	// OnRecordChanged is called when another client changed the records of a release. of is the namespace of the objects whose
 	// kubeConfig leads to the cluster of the records; it is empty for the own cluster. It must not block.
-	Changed func(of, storageNamespace, release string)
-	// Moved is called with the HelmRelease whose objects changed in a way that matters to it. It must not block for long.
-	Moved func(owner types.NamespacedName)
+	OnRecordChanged func(of, storageNamespace, release string)
+	// OnObjectChanged is called with the HelmRelease whose objects changed in a way that matters to it. It must not block for long.
+	OnObjectChanged func(owner types.NamespacedName)
 }
 
 // New returns an engine; ctx is its life. The number of actions that work at the same time is bound to the number of

@@ -26,9 +26,9 @@ func (r *run) keeps() kubeclient.Keep {
 	return out
 }
 
-// Foresee returns which objects an upgrade from one content to the other would not delete although it no longer has
+// PreviewKept returns which objects an upgrade from one content to the other would not delete although it no longer has
 // them. It changes nothing.
-func (e *Engine) Foresee(ctx context.Context, a Action, from, to *Content) ([]v1beta1.KeptObject, error) {
+func (e *Engine) PreviewKept(ctx context.Context, a Action, from, to *Content) ([]v1beta1.KeptObject, error) {
 	r, err := e.looking(ctx, a)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (e *Engine) Foresee(ctx context.Context, a Action, from, to *Content) ([]v1
 
 	var out []v1beta1.KeptObject
 	err = r.hold(func() (err error) { //nolint:contextcheck // the run carries it
-		out, err = r.newClient(nil, nil).Foresee(from.Manifest, to.Manifest)
+		out, err = r.newClient(nil, nil).PreviewKept(from.Manifest, to.Manifest)
 		return err
 	})
 	return out, err

@@ -10,8 +10,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 )
 
-// Sighting is what is known of one object of a release.
-type Sighting struct {
+// Observed is what is known of one object of a release.
+type Observed struct {
 	Ref v1beta1.ResourceRef
 	// Kind, Group, Namespace and Name of the object.
 	Kind, Group, Namespace, Name string
@@ -24,11 +24,11 @@ type Sighting struct {
 }
 
 // Ownership returns the digest of the fields that the release owns, as an inventory has it.
-func (s Sighting) Ownership() string { return tracker.OwnershipText(s.Entry.Ownership) }
+func (s Observed) Ownership() string { return tracker.OwnershipText(s.Entry.Ownership) }
 
 // Owned reports whether the object says which fields the release owns. One of an API that does not keep count of that has to be
 // compared whenever it changes.
-func (s Sighting) Owned() bool { return s.Entry.Ownership != 0 }
+func (s Observed) Owned() bool { return s.Entry.Ownership != 0 }
 
 // Live returns what is known of objects of a HelmRelease at the moment, without a request. It is ready once their kinds have been
 // seen completely; until then, which Moved tells, the answer is false.
@@ -37,7 +37,7 @@ func (s Sighting) Owned() bool { return s.Entry.Ownership != 0 }
 // them changes, until Forget.
 func (e *Engine) Live(
 	access cluster.Access, owner types.NamespacedName, inventory []v1beta1.ResourceRef, rules *health.Rules,
-) ([]Sighting, bool) {
+) ([]Observed, bool) {
 	at, _, err := e.sites.Get(access)
 	if err != nil {
 		return nil, false
@@ -61,7 +61,7 @@ func (e *Engine) Live(
 }
 
 // sightings begins what is known of each object, and reports whether all kinds are tracked.
-func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Sighting, refs []tracker.Ref, tracked bool) {
+func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Observed, refs []tracker.Ref, tracked bool) {
 	tracked = true
 	for _, ref := range inventory {
 		namespace, name, group, kind, ok := ref.Split()
@@ -70,7 +70,7 @@ func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Si
 		}
 
 		gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
-		s := Sighting{Ref: ref, Kind: kind, Group: group, Namespace: namespace, Name: name, Tracked: seen.Tracks(gvk)}
+		s := Observed{Ref: ref, Kind: kind, Group: group, Namespace: namespace, Name: name, Tracked: seen.Tracks(gvk)}
 		s.Refused = !s.Tracked && seen.Refused(gvk)
 		tracked = tracked && s.Tracked
 		out = append(out, s)

@@ -119,8 +119,8 @@ func isLetGoOf(t *testing.T, resource string) {
 	t.Cleanup(remote.Close)
 	moved := make(chan types.NamespacedName, 10_000)
 	e := New(t.Context(), Config{
-		Local: local, Remote: remote, Now: time.Now, Changed: func(string, string, string) {},
-		Moved: func(owner types.NamespacedName) {
+		Local: local, Remote: remote, Now: time.Now, OnRecordChanged: func(string, string, string) {},
+		OnObjectChanged: func(owner types.NamespacedName) {
 			select {
 			case moved <- owner:
 			default:
@@ -182,8 +182,8 @@ func TestOwnersHearThatTheirClusterIsLetGoOf(t *testing.T) {
 	remote.Keep(memory.New(memory.Bounds{Total: 4 << 20, Share: 2 << 20}))
 	t.Cleanup(remote.Close)
 	moved := make(chan types.NamespacedName, 10_000)
-	e := New(t.Context(), Config{Local: local, Remote: remote, Now: time.Now, Changed: func(string, string, string) {
-	}, Moved: func(owner types.NamespacedName) {
+	e := New(t.Context(), Config{Local: local, Remote: remote, Now: time.Now, OnRecordChanged: func(string, string, string) {
+	}, OnObjectChanged: func(owner types.NamespacedName) {
 		moved <- owner
 	}})
 	kubeconfig, _ := farServer(t, "")

@@ -26,7 +26,7 @@ func (r *run) beforehand(store driver.Driver, before []plan.Record) driver.Drive
 
 	store = &recordNamespace{Driver: store, target: r.Target}
 	if r.Step == plan.Upgrade && r.Options.CreateNamespace {
-		store = &namespaceMaker{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
+		store = &namespaceCreator{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
 	}
 	if r.Step == plan.Upgrade && r.Options.Preflight && !r.Options.Force { // what is replaced is not applied
 		store = &preflight{Driver: store, run: r, before: before}
@@ -114,9 +114,9 @@ func declaresNamespace(rel *release.Release, name string) bool {
 	return false
 }
 
-// namespaceMaker makes the namespace of a release when everything was rendered, just before the record is created, which may be
+// namespaceCreator makes the namespace of a release when everything was rendered, just before the record is created, which may be
 // kept in it.
-type namespaceMaker struct {
+type namespaceCreator struct {
 	driver.Driver
 	ctx        context.Context //nolint:containedctx // Helm's driver interface takes none.
 	namespaces corev1client.NamespaceInterface
@@ -124,7 +124,7 @@ type namespaceMaker struct {
 }
 
 // Create implements driver.Driver.
-func (m *namespaceMaker) Create(key string, rel *release.Release) error {
+func (m *namespaceCreator) Create(key string, rel *release.Release) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.name, Labels: map[string]string{"name": m.name}}} // as Helm does
 	_, err := m.namespaces.Create(m.ctx, namespace, metav1.CreateOptions{FieldManager: kubeclient.FieldManager})
 	if err != nil && !apierrors.IsAlreadyExists(err) {

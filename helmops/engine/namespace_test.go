@@ -40,7 +40,7 @@ func TestTheNamespaceIsMadeBeforeTheRecord(t *testing.T) {
 				clients.PrependReactor("create", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, tt.fails })
 			}
 			stored := driver.NewMemory()
-			made := &namespaceMaker{Driver: stored, ctx: t.Context(), namespaces: clients.CoreV1().Namespaces(), name: "apps"}
+			made := &namespaceCreator{Driver: stored, ctx: t.Context(), namespaces: clients.CoreV1().Namespaces(), name: "apps"}
 			rel := &release.Release{Name: "web", Namespace: "default", Version: 2, Info: &release.Info{}}
 			err := made.Create("sh.helm.release.v1.web.v2", rel)
 			if !errors.Is(err, tt.fails) || err != nil && !strings.Contains(err.Error(), "creating namespace apps") {

@@ -31,7 +31,7 @@ type run struct {
 	Action
 	ctx    context.Context //nolint:containedctx // a run lives no longer than the call it is made for
 	engine *Engine
-	site   *site
+	site   *clusterState
 	as     *cluster.Identity
 	reader storage.Reader
 	key    storage.Key
@@ -331,7 +331,7 @@ func (r *run) driver(before []plan.Record) *storage.Driver {
 	note.Owner = r.Owner
 	note.ApplyMethod = r.method
 	store := r.site.records.Driver(r.ctx, r.reader, r.key, note)
-	store.Conceal(r.conceal)
+	store.Conceal(r.redactCause)
 	store.FailsAs(r.failsAs)
 	return store
 }

@@ -19,20 +19,20 @@ func TestRecordsHideWhatSecretsOfTheChartHold(t *testing.T) {
 	t.Parallel()
 	r := &run{Action: Action{Mask: redact.NewMask("correct-horse")}}
 	const cause = "correct-horse, battery, staple: yaml: unknown anchor 'battery' referenced"
-	if got := r.conceal(cause); got != "***, battery, staple: yaml: unknown anchor referenced" {
+	if got := r.redactCause(cause); got != "***, battery, staple: yaml: unknown anchor referenced" {
 		t.Errorf("before: %q", got)
 	}
 	r.secrets.add(secretNamed("a", "battery"))
-	if got := r.conceal(cause); !strings.HasPrefix(got, "***, ***, staple") {
+	if got := r.redactCause(cause); !strings.HasPrefix(got, "***, ***, staple") {
 		t.Errorf("with one Secret: %q", got)
 	}
 	r.secrets.add(secretNamed("b", "staple"))
 	for range 2 {
-		if got := r.conceal(cause); !strings.HasPrefix(got, "***, ***, ***:") {
+		if got := r.redactCause(cause); !strings.HasPrefix(got, "***, ***, ***:") {
 			t.Errorf("with two Secrets: %q", got)
 		}
 	}
-	if got := r.conceal(kubeclient.ErrSuperseded.Error()); got != kubeclient.ErrSuperseded.Error() {
+	if got := r.redactCause(kubeclient.ErrSuperseded.Error()); got != kubeclient.ErrSuperseded.Error() {
 		t.Errorf("a text without secrets was changed: %q", got)
 	}
 }

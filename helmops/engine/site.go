@@ -14,8 +14,8 @@ import (
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
-// site is a cluster with what the engine keeps in memory of it.
-type site struct {
+// clusterState is a cluster with what the engine keeps in memory of it.
+type clusterState struct {
 	cluster *cluster.Cluster
 	tracker *tracker.Tracker
 	records *storage.Store
@@ -26,29 +26,29 @@ type site struct {
 }
 
 // newSites returns the clusters that releases are made on.
-func newSites(ctx context.Context, c Config) *cluster.Registry[*site] {
-	return cluster.NewRegistry(ctx, cluster.RegistryConfig[*site]{
+func newSites(ctx context.Context, c Config) *cluster.Registry[*clusterState] {
+	return cluster.NewRegistry(ctx, cluster.RegistryConfig[*clusterState]{
 		Local: c.Local, Remote: c.Remote,
-		Open: func(ctx context.Context, to *cluster.Cluster, home string) (*site, error) {
+		Open: func(ctx context.Context, to *cluster.Cluster, home string) (*clusterState, error) {
 			return openSite(ctx, c, to, home), nil
 		},
-		Exceeded: func(at *site) { at.followers.WakeAll() }, // their owners are to say so
+		Exceeded: func(at *clusterState) { at.followers.WakeAll() }, // their owners are to say so
 	})
 }
 
 // openSite begins to follow a cluster. home is the namespace whose kubeConfigs lead to it, empty for the own cluster.
-func openSite(ctx context.Context, c Config, to *cluster.Cluster, home string) *site {
+func openSite(ctx context.Context, c Config, to *cluster.Cluster, home string) *clusterState {
 	self := to.Self()
 	clients := tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata(), Memory: to.Memory()}
-	at := &site{
+	at := &clusterState{
 		cluster: to,
 		tracker: tracker.New(ctx, clients, tracker.Helm(), c.Now),
 		records: storage.NewStore(self.Metadata(), c.Now).Within(to.Memory()),
 	}
-	at.records.Subscribe(func(storageNamespace, release string) { c.Changed(home, storageNamespace, release) })
+	at.records.Subscribe(func(storageNamespace, release string) { c.OnRecordChanged(home, storageNamespace, release) })
 	at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), func(owner types.NamespacedName) {
-		if c.Moved != nil {
-			c.Moved(owner)
+		if c.OnObjectChanged != nil {
+			c.OnObjectChanged(owner)
 		}
 	}, c.Now)
 	// Without it every look lists; Err returns what ended it.

@@ -26,7 +26,7 @@ func TestNewsOfRecordsNameTheirCluster(t *testing.T) {
 	changed := make(chan news, 16)
 	e := New(t.Context(), Config{
 		Local: local, Remote: remote, Now: time.Now,
-		Changed: func(of, storageNamespace, release string) { changed <- news{of, storageNamespace, release} },
+		OnRecordChanged: func(of, storageNamespace, release string) { changed <- news{of, storageNamespace, release} },
 	})
 	for _, namespace := range []string{"one", "two"} {
 		far.Namespace = namespace

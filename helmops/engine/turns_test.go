@@ -78,9 +78,11 @@ func TestWhoWaitsForATurnHoldsNoToken(t *testing.T) {
 	t.Parallel()
 	local := &cluster.Cluster{}
 	e := New(t.Context(), Config{Local: local})
-	e.sites = cluster.NewRegistry(t.Context(), cluster.RegistryConfig[*site]{
+	e.sites = cluster.NewRegistry(t.Context(), cluster.RegistryConfig[*clusterState]{
 		Local: local,
-		Open:  func(context.Context, *cluster.Cluster, string) (*site, error) { return &site{cluster: local}, nil },
+		Open: func(context.Context, *cluster.Cluster, string) (*clusterState, error) {
+			return &clusterState{cluster: local}, nil
+		},
 	})
 	target := plan.Target{Name: "web", Namespace: "team", StorageNamespace: "apps"}
 	end, err := e.turns.take(t.Context(), turn{local, "apps", "web"}, nil)

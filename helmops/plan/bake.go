@@ -42,9 +42,9 @@ type Pin struct {
 	Reason   string
 }
 
-// Excuse says why a failure is not held against the input that failed; empty when it is. before is the health of the release
-// before it was changed, shaken what else goes wrong at the same time.
-func Excuse(before Health, shaken string) string {
+// NotAttributable says why a failure is not held against the input that failed; empty when it is. before is the health of the release
+// before it was changed, notAttributable what else goes wrong at the same time.
+func NotAttributable(before Health, shaken string) string {
 	if before.Known && !before.Healthy {
 		return "the release was not healthy before, either"
 	}
@@ -101,7 +101,7 @@ func degraded(d Desired, o Observed, now time.Time) Plan {
 		return put
 	}
 
-	held := o.held(d, now)
+	held := o.rollbackBlocked(d, now)
 	targets := o.rule(d).Others(o.History.Records, newest)
 	switch {
 	case held != "":
@@ -119,10 +119,10 @@ func degraded(d Desired, o Observed, now time.Time) Plan {
 		return put
 	}
 
-	p := back(d, o, now, targets, why)
+	p := rollbackTo(d, o, now, targets, why)
 	if p.Step == Rollback {
 		p.Reason = ReasonDegraded
-		p.Condemns = true
+		p.MarksKnownBad = true
 		p.Failure = o.Health.Message
 	}
 
@@ -134,7 +134,7 @@ func (o Observed) excuse() string {
 	if len(o.Drifted) > 0 || o.Differs {
 		return "objects were changed by another client"
 	}
-	return o.Shaken
+	return o.NotAttributable
 }
 
 // pinned goes to the revision that a user has asked for, and stays there.
@@ -163,7 +163,7 @@ func pinned(d Desired, o Observed, now time.Time) (Plan, bool) {
 			return d.Pin.impossible(what, why), true
 		}
 
-		p := back(d, o, now, []*Record{r}, what)
+		p := rollbackTo(d, o, now, []*Record{r}, what)
 		if p.Step == Rollback {
 			p.Reason = v1beta1.RolledBackReason
 		}
@@ -186,8 +186,8 @@ func knownBad(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if !is || !o.absent() && newest.made(d) && !newest.broken(d) {
 		return Plan{}, false
 	}
-	if !o.absent() && newest.broken(d) && d.Upgrade.rollsBack() && d.Upgrade.LastToo && o.held(d, now) == "" && len(o.rollbackTargets(d)) > 0 {
-		return back(d, o, now, o.rollbackTargets(d), fmt.Sprintf("revision %d failed", newest.Version)), true
+	if !o.absent() && newest.broken(d) && d.Upgrade.rollsBack() && d.Upgrade.LastToo && o.rollbackBlocked(d, now) == "" && len(o.rollbackTargets(d)) > 0 {
+		return rollbackTo(d, o, now, o.rollbackTargets(d), fmt.Sprintf("revision %d failed", newest.Version)), true
 	}
 
 	return Plan{Step: Wait, Reason: v1beta1.KnownBadReason, Stalled: true, Message: fmt.Sprintf(

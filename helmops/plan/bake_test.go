@@ -84,7 +84,7 @@ func TestRecovery(t *testing.T) {
 		{name: "with a short bake the grace is half of it", desired: upgraded(func(d *Desired) { d.Bake = 10 * time.Second }),
 			observed: rolledOut(unwell(5 * time.Second)), step: Rollback, reason: ReasonDegraded},
 		{name: "bad health that stays is rolled back, and not tried again", desired: upgraded(), observed: rolledOut(unwell(30 * time.Second)), step: Rollback,
-			reason: ReasonDegraded, message: "Available: 0/1", check: func(p Plan) bool { return p.To == 1 && p.Condemns && p.Failure != "" }},
+			reason: ReasonDegraded, message: "Available: 0/1", check: func(p Plan) bool { return p.To == 1 && p.MarksKnownBad && p.Failure != "" }},
 		{name: "what has failed for good is rolled back at once", desired: upgraded(), observed: rolledOut(broken()), step: Rollback, reason: ReasonDegraded},
 		{name: "an install that does not stay healthy has nothing to go back to", desired: upgraded(),
 			observed: func() Observed {
@@ -94,7 +94,7 @@ func TestRecovery(t *testing.T) {
 			}(), step: None, reason: v1beta1.RollbackHeldReason, message: "no other good revision", check: func(p Plan) bool { return p.Baking && p.Failure != "" }},
 		{name: "drift comes first", desired: upgraded(func(d *Desired) { d.Corrects = true }),
 			observed: rolledOut(broken(), func(o *Observed) { o.Drifted = []v1beta1.ResourceRef{object} }), step: Correct, reason: ReasonDrifted},
-		{name: "many releases at once are no release's fault", desired: upgraded(), observed: rolledOut(broken(), func(o *Observed) { o.Shaken = Widespread(5, 10) }),
+		{name: "many releases at once are no release's fault", desired: upgraded(), observed: rolledOut(broken(), func(o *Observed) { o.NotAttributable = Widespread(5, 10) }),
 			step: None, reason: v1beta1.InconclusiveReason, message: "5 of 10 releases"},
 		{name: "rollbacks may be switched off", desired: upgraded(func(d *Desired) { d.KeepFailed = true }), observed: rolledOut(broken()), step: None,
 			reason: v1beta1.RollbackHeldReason, message: "autoRollback"},
@@ -125,15 +125,15 @@ func TestRecovery(t *testing.T) {
 			}(), step: Rollback, reason: ReasonDegraded, check: func(p Plan) bool { return p.To == 1 && len(p.Others) == 0 }},
 
 		{name: "a failed upgrade is rolled back once and not tried again", desired: upgraded(), observed: failedUpgrade(once), step: Rollback,
-			reason: ReasonRemediation, check: func(p Plan) bool { return p.To == 1 && p.Condemns }},
+			reason: ReasonRemediation, check: func(p Plan) bool { return p.To == 1 && p.MarksKnownBad }},
 		{name: "one with retries left is not condemned", desired: upgraded(func(d *Desired) { d.Upgrade = Policy{Remediates: true, Retries: 1, LastToo: true} }),
-			observed: failedUpgrade(once), step: Rollback, reason: ReasonRemediation, check: func(p Plan) bool { return !p.Condemns }},
+			observed: failedUpgrade(once), step: Rollback, reason: ReasonRemediation, check: func(p Plan) bool { return !p.MarksKnownBad }},
 		{name: "a failure that is not the input's is retried", desired: upgraded(),
-			observed: failedUpgrade(Attempt{Failures: 1, UpgradeFailures: 1, Inconclusive: "the release was not healthy before, either"}),
+			observed: failedUpgrade(Attempt{Failures: 1, UpgradeFailures: 1, NotAttributable: "the release was not healthy before, either"}),
 			step:     Wait, reason: ReasonBackoff, message: "not healthy before", check: func(p Plan) bool { return p.After == 30*time.Second && !p.Stalled }},
 		{name: "with a policy of its own a failed revision that must not be rolled back stays",
 			desired:  upgraded(func(d *Desired) { d.KeepFailed, d.Upgrade = true, Policy{Remediates: true, LastToo: true} }),
-			observed: failedUpgrade(once), step: Wait, reason: v1beta1.RollbackHeldReason, check: func(p Plan) bool { return p.Stalled && p.Condemns }},
+			observed: failedUpgrade(once), step: Wait, reason: v1beta1.RollbackHeldReason, check: func(p Plan) bool { return p.Stalled && p.MarksKnownBad }},
 
 		{name: "a known bad input is not tried again", desired: upgraded(func(d *Desired) { d.Generation = 7 }), observed: with(back, knownToBeBad), step: Wait,
 			reason: v1beta1.KnownBadReason, message: "reset", check: func(p Plan) bool { return p.Stalled }},
@@ -148,7 +148,7 @@ func TestRecovery(t *testing.T) {
 			observed: with(back, knownToBeBad, func(o *Observed) { o.Drifted = []v1beta1.ResourceRef{object} }), step: Correct, check: func(p Plan) bool { return p.To == 3 }},
 
 		{name: "a user asks for a former revision", desired: upgraded(func(d *Desired) { d.Pin = &Pin{Revision: 1, Reason: "orders are lost"} }),
-			observed: rolledOut(healthy), step: Rollback, reason: v1beta1.RolledBackReason, message: "orders are lost", check: func(p Plan) bool { return p.To == 1 && !p.Condemns }},
+			observed: rolledOut(healthy), step: Rollback, reason: v1beta1.RolledBackReason, message: "orders are lost", check: func(p Plan) bool { return p.To == 1 && !p.MarksKnownBad }},
 		{name: "and stays there", desired: upgraded(func(d *Desired) { d.Pin = &Pin{Revision: 1} }), observed: back, step: None, reason: v1beta1.RolledBackReason},
 		{name: "a revision that is gone cannot be asked for", desired: upgraded(func(d *Desired) { d.Pin = &Pin{Revision: 9} }), observed: rolledOut(healthy),
 			step: Wait, reason: v1beta1.MissingRollbackTargetReason, message: "revision 9", check: func(p Plan) bool { return p.Stalled }},
@@ -214,7 +214,7 @@ func TestExcuse(t *testing.T) {
 		"it was not healthy":     {before: unwell(time.Hour), shaken: "more", want: "not healthy before"},
 		"something else is down": {before: healthy, shaken: "its database is down", want: "database"},
 	} {
-		if got := Excuse(tt.before, tt.shaken); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+		if got := NotAttributable(tt.before, tt.shaken); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}

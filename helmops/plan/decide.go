@@ -55,14 +55,14 @@ var rules = []rule{
 	{"deleted: what is ours is uninstalled", deleted},
 	{"moved: the release of the former name or namespace goes first", moved},
 	{"taken: a release of the same name in another namespace has its records where those of this one would be", taken},
-	{"unrecorded: our own action ended unobserved", unrecorded},
+	{"unrecorded: our own action ended unobserved", unobservedActionRule},
 	{"interrupted: no process works on our own pending record", interrupted},
 	{"locked: another Helm client is at work", locked},
 	{"renamed: a chart of another name replaces the release", renamed},
 	{"pinned: the user asked for a former revision", pinned},
 	{"forced: the user asked for one install or upgrade in any case", forced},
 	{"stalled: this very input cannot succeed", stalled},
-	{"remedied: this very input has failed, and its policy undoes it or gives up", remedied},
+	{"remedied: this very input has failed, and its policy undoes it or gives up", remediationRule},
 	{"known bad: this very input failed permanently, and nothing it depends on has changed", knownBad},
 	{"backing off: this very input failed a moment ago", backingOff},
 	{"absent: there is no release yet", absent},
@@ -236,7 +236,7 @@ func unfinished(d Desired, o Observed, now time.Time) (Plan, bool) {
 	if !a.of(d) || failures == 0 || !p.Remediates || !p.Uninstalls {
 		return Plan{}, false
 	}
-	return undo(d, o, now, p), true
+	return remediate(d, o, now, p), true
 }
 
 func locked(d Desired, o Observed, now time.Time) (Plan, bool) {

@@ -122,8 +122,8 @@ type Observed struct {
 	KnownBad []v1beta1.KnownBad
 	// Rollbacks are the times of automatic rollbacks, newest first.
 	Rollbacks []time.Time
-	// Shaken says why a release that is not healthy now may not be to blame for it; empty when there is nothing.
-	Shaken string
+	// NotAttributable says why a release that is not healthy now may not be to blame for it; empty when there is nothing.
+	NotAttributable string
 }
 
 // History is the list of records of a Helm release, newest first.
@@ -261,8 +261,8 @@ type Attempt struct {
 	Denied bool
 	// Stalled is set when the last failure cannot go away without new input.
 	Stalled bool
-	// Inconclusive says why the last failure is not held against its input; empty when it is.
-	Inconclusive string
+	// NotAttributable says why the last failure is not held against its input; empty when it is.
+	NotAttributable string
 	// At is when it ended, zero when there was none.
 	At time.Time
 }
@@ -282,7 +282,7 @@ func AttemptOf(s *v1beta1.HelmReleaseStatus) Attempt {
 			(stalled.Reason == v1beta1.SchemaFailedReason || stalled.Reason == v1beta1.PreflightRejectedReason),
 	}
 	if f := s.LastFailure; f != nil && f.Phase != v1beta1.PhaseBake && InputOfFailure(f) == a.Input().Unrendered() {
-		a.Inconclusive = f.Inconclusive
+		a.NotAttributable = f.Inconclusive
 	}
 	if s.LastAttemptedAt != nil {
 		a.At = s.LastAttemptedAt.Time

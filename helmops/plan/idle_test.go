@@ -111,7 +111,7 @@ func healths() []variant {
 		{"unhealthy", is(Health{Known: true, Since: now, Message: "not ready"})},
 		{"failed", is(Health{Known: true, Failed: true, Since: now, Message: "failed"})},
 		{"failed, and not to blame", func(_ *Desired, o *Observed) {
-			o.Health, o.Shaken = Health{Known: true, Failed: true, Since: now, Message: "failed"}, "others fail, too"
+			o.Health, o.NotAttributable = Health{Known: true, Failed: true, Since: now, Message: "failed"}, "others fail, too"
 		}},
 	}
 }

@@ -65,8 +65,8 @@ type Plan struct {
 	To int
 	// Others are revisions to go back to when the cluster cannot take To any more, best first.
 	Others []int
-	// Condemns is set when the input that is wanted has failed permanently and is not tried again.
-	Condemns bool
+	// MarksKnownBad is set when the input that is wanted has failed permanently and is not tried again.
+	MarksKnownBad bool
 	// Failure is what a Rollback undoes when that is not a failed action, and what a None leaves as it is; empty otherwise.
 	Failure string
 	// Objects to look at, for Correct and Inspect; all of the release when there are none.

@@ -21,9 +21,9 @@ func (r *Record) broken(d Desired) bool {
 // failedTests reports whether the tests of the revision failed and that counts.
 func (r *Record) failedTests(d Desired) bool { return Observed{}.rule(d).failedTests(r) }
 
-// unrecorded finds the oldest action of ours that ended without being taken over into status, because the controller
+// unobservedActionRule finds the oldest action of ours that ended without being taken over into status, because the controller
 // stopped in between. It counts like any other. One that succeeded needs nothing: it is what is wanted, or is upgraded.
-func unrecorded(d Desired, o Observed, _ time.Time) (Plan, bool) {
+func unobservedActionRule(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	if o.absent() {
 		return Plan{}, false
 	}
@@ -91,8 +91,8 @@ func stalled(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	return Plan{Step: Wait, Reason: ReasonFailed, Stalled: true, Message: "the last attempt with this chart and these values cannot succeed"}, true
 }
 
-// remedied follows the policy of an install or upgrade that failed in the cluster.
-func remedied(d Desired, o Observed, now time.Time) (Plan, bool) {
+// remediationRule follows the policy of an install or upgrade that failed in the cluster.
+func remediationRule(d Desired, o Observed, now time.Time) (Plan, bool) {
 	a := o.Attempt
 	if !a.of(d) || a.counted() == 0 {
 		return Plan{}, false
@@ -107,11 +107,11 @@ func remedied(d Desired, o Observed, now time.Time) (Plan, bool) {
 	}
 
 	p, failures := governing(d, a, o.neverGood(d))
-	if held := o.held(d, now); held != "" && p.rollsBack() {
+	if held := o.rollbackBlocked(d, now); held != "" && p.rollsBack() {
 		if p.Default {
 			return Plan{}, false // it is retried by upgrade
 		}
-		return left(newest, held), true
+		return keepFailed(newest, held), true
 	}
 
 	if !p.Remediates {
@@ -125,7 +125,7 @@ func remedied(d Desired, o Observed, now time.Time) (Plan, bool) {
 	case p.exhausted(failures) && !p.LastToo:
 		return exceeded(failures), true
 	default:
-		return undo(d, o, now, p), true
+		return remediate(d, o, now, p), true
 	}
 }
 
@@ -134,12 +134,12 @@ func exceeded(failures int64) Plan {
 	if failures == 1 {
 		times = "once"
 	}
-	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, Condemns: true, Message: "this input has failed " + times +
+	return Plan{Step: Wait, Reason: v1beta1.RetriesExceededReason, Stalled: true, MarksKnownBad: true, Message: "this input has failed " + times +
 		", as often as it may; another chart, other values, a change of a timeout, wait, test, health or remediation setting, or a reset starts a new attempt"}
 }
 
-// undo is the remediation of a failed revision. It follows at once, and with back-off after it failed itself.
-func undo(d Desired, o Observed, now time.Time, policy Policy) Plan {
+// remediate is the remediation of a failed revision. It follows at once, and with back-off after it failed itself.
+func remediate(d Desired, o Observed, now time.Time, policy Policy) Plan {
 	newest := o.History.Newest()
 	if policy.Uninstalls {
 		return uninstall(d, o, now, Plan{Reason: ReasonRemediation, Message: fmt.Sprintf("revision %d failed", newest.Version)})
@@ -152,14 +152,14 @@ func undo(d Desired, o Observed, now time.Time, policy Policy) Plan {
 				"the release to have it tried again", newest.Version)}
 	}
 
-	p := back(d, o, now, targets, fmt.Sprintf("revision %d failed", newest.Version))
+	p := rollbackTo(d, o, now, targets, fmt.Sprintf("revision %d failed", newest.Version))
 	_, failures := governing(d, o.Attempt, o.neverGood(d))
-	p.Condemns = policy.exhausted(failures)
+	p.MarksKnownBad = policy.exhausted(failures)
 	return p
 }
 
-// back is the rollback to the best of the targets. It follows at once, and with back-off after it failed.
-func back(d Desired, o Observed, now time.Time, targets []*Record, why string) Plan {
+// rollbackTo is the rollback to the best of the targets. It follows at once, and with back-off after it failed.
+func rollbackTo(d Desired, o Observed, now time.Time, targets []*Record, why string) Plan {
 	to := targets[0]
 	if wait := remaining(d, o.Attempt, now); wait > 0 && o.Attempt.UndoFailed {
 		return Plan{Step: Wait, Reason: ReasonBackoff, After: wait,
@@ -175,22 +175,22 @@ func back(d Desired, o Observed, now time.Time, targets []*Record, why string) P
 	return p
 }
 
-// left leaves a failed revision as it is.
-func left(newest *Record, held string) Plan {
-	return Plan{Step: Wait, Reason: v1beta1.RollbackHeldReason, Stalled: true, Condemns: true, Message: fmt.Sprintf(
+// keepFailed leaves a failed revision as it is.
+func keepFailed(newest *Record, held string) Plan {
+	return Plan{Step: Wait, Reason: v1beta1.RollbackHeldReason, Stalled: true, MarksKnownBad: true, Message: fmt.Sprintf(
 		"revision %d failed and is left as it is: %s", newest.Version, held)}
 }
 
-// held says why a revision that fails may not be rolled back, or why that would not help; empty when it may.
-func (o Observed) held(d Desired, now time.Time) string {
+// rollbackBlocked says why a revision that fails may not be rolled back, or why that would not help; empty when it may.
+func (o Observed) rollbackBlocked(d Desired, now time.Time) string {
 	newest := o.History.Newest()
 	switch {
 	case d.KeepFailed:
 		return "spec.autoRollback.mode is disabled"
 	case newest.ForwardOnly != "":
 		return newest.ForwardOnly
-	case d.Upgrade.Default && o.Attempt.of(d) && o.Attempt.Inconclusive != "":
-		return o.Attempt.Inconclusive
+	case d.Upgrade.Default && o.Attempt.of(d) && o.Attempt.NotAttributable != "":
+		return o.Attempt.NotAttributable
 	case d.Upgrade.Default && d.Budget.spent(o.Rollbacks, now):
 		return d.Budget.String()
 	default:
@@ -218,7 +218,7 @@ func backingOff(d Desired, o Observed, now time.Time) (Plan, bool) {
 	p, _ := governing(d, a, o.neverGood(d))
 	message := fmt.Sprintf("attempt %d failed", a.Failures)
 	if newest := o.History.Newest(); !o.absent() && newest.broken(d) && p.Default && p.rollsBack() {
-		if held := o.held(d, now); held != "" {
+		if held := o.rollbackBlocked(d, now); held != "" {
 			p = Policy{Default: true}
 			message = message + " and is not rolled back: " + held
 		}

@@ -62,8 +62,8 @@ type Live struct {
 	Unlisted bool
 	// Probation is set for a while after a revision of another Helm client was adopted: its drift is only reported.
 	Probation bool
-	// Shaken says what else goes wrong at the same time, and may be the cause when the release is not healthy.
-	Shaken string
+	// NotAttributable says what else goes wrong at the same time, and may be the cause when the release is not healthy.
+	NotAttributable string
 }
 
 // Comparison is the answer of a Compare.
@@ -194,7 +194,7 @@ func observedOf(hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Obs
 	latest := s.Latest()
 	observed := plan.Observed{
 		Managed: latest != nil, Attempt: plan.AttemptOf(s), KnownBad: s.KnownBad,
-		Health: live.Health, Drifted: live.Drifted, AuditAt: live.AuditAt, Shaken: live.Shaken,
+		Health: live.Health, Drifted: live.Drifted, AuditAt: live.AuditAt, NotAttributable: live.NotAttributable,
 		Differs:  meta.IsStatusConditionTrue(s.Conditions, v1beta1.DriftedCondition),
 		Matches:  meta.IsStatusConditionFalse(s.Conditions, v1beta1.DriftedCondition),
 		Unlisted: live.Unlisted, Probation: live.Probation,

@@ -161,7 +161,7 @@ func TestTheNextTakesOverWhenTheOwnerIsGone(t *testing.T) {
 	if stalled == nil || stalled.Reason != v1beta1.OwnedByOtherReason || w.hr.Status.Latest() != nil || w.hr.Status.Inventory != nil {
 		t.Fatalf("%+v", w.hr.Status)
 	}
-	if seen := Foresee(w.hr, w.in, w.helm.records, now).Next; seen.Reason != v1beta1.OwnedByOtherReason {
+	if seen := PreviewOf(w.hr, w.in, w.helm.records, now).Next; seen.Reason != v1beta1.OwnedByOtherReason {
 		t.Errorf("the command says %s, %s", seen.Step, seen.Reason)
 	}
 	living = plan.Owner{}

@@ -89,10 +89,10 @@ var recoveries = []scenario{
 		verified(w)
 		roll(w, "1.1.0", time.Second)
 		w.sick()
-		w.in.Live.Shaken = plan.Widespread(50, 100)
+		w.in.Live.NotAttributable = plan.Widespread(50, 100)
 		w.settle(time.Minute)
 		w.say("the others recover, this one does not")
-		w.in.Live.Shaken = ""
+		w.in.Live.NotAttributable = ""
 		w.settle(time.Minute)
 	}},
 	{name: "what is known to be bad is wanted again", spec: []func(*v1beta1.HelmRelease){baking}, script: script{plan.Upgrade: {breaks, breaks, works}}, play: func(w *world) {

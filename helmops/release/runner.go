@@ -51,9 +51,9 @@ type Runner struct {
 	// Namesake finds the Helm release of the same name in another namespace that has its records in the same storage
 	// namespace; nil is none. It is asked for a release that has no records. A nil function finds none.
 	Namesake func(ctx context.Context, access cluster.Access, target plan.Target) (*plan.Namesake, error)
-	// Shaken says what else goes wrong at the moment that may be the cause of a failure; empty when there is nothing. Nil never
+	// NotAttributable says what else goes wrong at the moment that may be the cause of a failure; empty when there is nothing. Nil never
 	// knows of anything.
-	Shaken func(ctx context.Context, hr *v1beta1.HelmRelease) string
+	NotAttributable func(ctx context.Context, hr *v1beta1.HelmRelease) string
 }
 
 // Decision is the next step of a release.
@@ -63,8 +63,8 @@ type Decision struct {
 	History []plan.Record
 	// Live is what is known of the objects of the release; nothing when another HelmRelease owns it.
 	Live Live
-	// Told are events about actions that had ended unobserved, and that were taken over into status.
-	Told []status.Event
+	// Events are events about actions that had ended unobserved, and that were taken over into status.
+	Events []status.Event
 }
 
 // Decide plans the next step. It changes nothing but the status of the object, and that only to take over how an action
@@ -85,7 +85,7 @@ func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs)
 
 		switch {
 		case p.Step == plan.Recount:
-			out.Told = append(out.Told, r.recount(hr, desired, in, p, out.History))
+			out.Events = append(out.Events, r.adoptFinishedAction(hr, desired, in, p, out.History))
 			owner := observed.Owner
 			observed = see(observedOf(hr, desired.Target, in.Live), hr, desired, in, out.History)
 			observed.Owner = owner
@@ -170,16 +170,16 @@ func leaveFormer(desired plan.Desired, observed *plan.Observed, out *Decision) {
 
 // judge notes what a plan holds against the input: that it is known to be bad, or did not stay healthy.
 func (r *Runner) judge(hr *v1beta1.HelmRelease, desired plan.Desired, p plan.Plan) {
-	if p.Condemns {
-		status.Condemn(hr, condemned(desired, p, r.Now()))
+	if p.MarksKnownBad {
+		status.MarkKnownBad(hr, knownBadInput(desired, p, r.Now()))
 	}
 	if p.Failure != "" {
 		status.Degraded(hr, p, desired.Chart, desired.ConfigDigest, r.Now())
 	}
 }
 
-// recount takes over into status how an unobserved action ended, as its record says.
-func (r *Runner) recount(
+// adoptFinishedAction takes over into status how an unobserved action ended, as its record says.
+func (r *Runner) adoptFinishedAction(
 	hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, p plan.Plan, history []plan.Record,
 ) status.Event {
 	outcome := begin(desired, p, in)
@@ -224,7 +224,7 @@ func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, i
 	}
 
 	if outcome.Failure != nil && p.Action() != plan.Rollback {
-		outcome.Excuse = plan.Excuse(in.Live.Health, r.shaken(ctx, hr))
+		outcome.NotAttributable = plan.NotAttributable(in.Live.Health, r.notAttributable(ctx, hr))
 	}
 	if outcome.Failure != nil || outcome.Tested == plan.TestsFailed || outcome.Step == plan.Rollback || outcome.Reason == plan.ReasonRemediation {
 		outcome.Next = r.next(desired, in, outcome)
@@ -245,11 +245,11 @@ func (r *Runner) Faulted(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, fault 
 	return outcome
 }
 
-func (r *Runner) shaken(ctx context.Context, hr *v1beta1.HelmRelease) string {
-	if r.Shaken == nil {
+func (r *Runner) notAttributable(ctx context.Context, hr *v1beta1.HelmRelease) string {
+	if r.NotAttributable == nil {
 		return ""
 	}
-	return r.Shaken(ctx, hr)
+	return r.NotAttributable(ctx, hr)
 }
 
 // begin is what is known of an outcome beforehand.

@@ -45,8 +45,8 @@ func digest(parts ...any) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// condemned is the input as one that has failed permanently.
-func condemned(desired plan.Desired, p plan.Plan, now time.Time) v1beta1.KnownBad {
+// knownBadInput is the input as one that has failed permanently.
+func knownBadInput(desired plan.Desired, p plan.Plan, now time.Time) v1beta1.KnownBad {
 	return v1beta1.KnownBad{
 		ChartVersion: desired.Chart.Version, ChartDigest: desired.Chart.Digest,
 		ConfigDigest: desired.ConfigDigest, RenderDigest: desired.RenderDigest,

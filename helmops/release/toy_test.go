@@ -255,7 +255,7 @@ func (w *world) settle(patience time.Duration) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		for _, event := range decision.Told {
+		for _, event := range decision.Events {
 			w.line("  found: " + event.Message)
 		}
 		if decision.Acts() {

@@ -119,8 +119,8 @@ func BakeClock(hr *v1beta1.HelmRelease, now time.Time) {
 	}
 }
 
-// Condemn notes that an input has failed permanently under its settings.
-func Condemn(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
+// MarkKnownBad notes that an input has failed permanently under its settings.
+func MarkKnownBad(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
 	same := func(had v1beta1.KnownBad) bool { return plan.InputOfBad(had) == plan.InputOfBad(bad) }
 	if i := slices.IndexFunc(hr.Status.KnownBad, same); i >= 0 && hr.Status.KnownBad[i].SettingsDigest == bad.SettingsDigest {
 		return
@@ -132,7 +132,7 @@ func Condemn(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
 // condemnLimited notes an input that exceeds a bound of rendering, and does so again.
 func condemnLimited(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
 	if o.Failure != nil && o.Failure.Final && o.Failure.Reason == v1beta1.RenderingLimitExceededReason {
-		Condemn(hr, o.knownBad(now))
+		MarkKnownBad(hr, o.knownBad(now))
 	}
 }
 
@@ -148,7 +148,7 @@ func (o Outcome) knownBad(now time.Time) v1beta1.KnownBad {
 func failed(hr *v1beta1.HelmRelease, o Outcome, phase string, now time.Time) {
 	f := v1beta1.LastFailure{
 		Phase: phase, Class: v1beta1.FailureHealth, Reason: v1beta1.TestFailedReason, ChartVersion: o.Chart.Version, ChartDigest: o.Chart.Digest,
-		ConfigDigest: o.ConfigDigest, Inconclusive: o.Excuse, At: metav1.NewTime(now),
+		ConfigDigest: o.ConfigDigest, Inconclusive: o.NotAttributable, At: metav1.NewTime(now),
 	}
 	if o.Failure != nil {
 		f.Class, f.Reason, f.Message, f.Objects = o.Failure.Class, o.Failure.Reason, cut(o.Failure.Message, maxMessage), o.Failure.Objects

@@ -153,19 +153,19 @@ func TestKnownBadIsBoundedAndKeyedByContent(t *testing.T) {
 	t.Parallel()
 	hr := helmRelease()
 	for i := range 15 {
-		Condemn(hr, v1beta1.KnownBad{ChartDigest: "sha256:" + string(rune('a'+i)), ConfigDigest: "c", Reason: "Degraded", Since: metav1.NewTime(now)})
+		MarkKnownBad(hr, v1beta1.KnownBad{ChartDigest: "sha256:" + string(rune('a'+i)), ConfigDigest: "c", Reason: "Degraded", Since: metav1.NewTime(now)})
 	}
 	if len(hr.Status.KnownBad) != maxKnownBad || hr.Status.KnownBad[0].ChartDigest != "sha256:o" {
 		t.Fatalf("%d, first %+v", len(hr.Status.KnownBad), hr.Status.KnownBad[0])
 	}
 	again := hr.Status.KnownBad[3]
 	again.Since = metav1.NewTime(now.Add(time.Hour))
-	Condemn(hr, again)
+	MarkKnownBad(hr, again)
 	if !hr.Status.KnownBad[3].Since.Time.Equal(now) {
 		t.Error("an input that is known already is not noted again")
 	}
 	again.SettingsDigest = "other"
-	Condemn(hr, again)
+	MarkKnownBad(hr, again)
 	if len(hr.Status.KnownBad) != maxKnownBad || hr.Status.KnownBad[0] != again {
 		t.Errorf("%+v", hr.Status.KnownBad)
 	}

@@ -60,9 +60,9 @@ func KustomizationAwaits(k *v1beta1.Kustomization, names []string) {
 	}
 }
 
-// KustomizationForeseen records, on the copy of a preview, what the Kustomization will have released and which objects
+// KustomizationPreviewed records, on the copy of a preview, what the Kustomization will have released and which objects
 // it will have besides those of its inventory.
-func KustomizationForeseen(
+func KustomizationPreviewed(
 	k *v1beta1.Kustomization, released *v1beta1.ReleasedObjects, more []v1beta1.ResourceRef,
 ) {
 	k.Status.Released = released

@@ -48,8 +48,8 @@ type Outcome struct {
 	Settings string
 	// Cause is what a rollback undoes when that is not a failed action.
 	Cause string
-	// Excuse says why a failure is not held against its input; empty when it is.
-	Excuse string
+	// NotAttributable says why a failure is not held against its input; empty when it is.
+	NotAttributable string
 	// Kept are objects that are no longer wanted and were not deleted, StillKept those that were kept before and have
 	// no owner yet. KeptKnown is set when that was looked for.
 	Kept, StillKept []v1beta1.KeptObject

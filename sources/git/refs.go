@@ -82,7 +82,7 @@ func (r references) named(prefix, name, repository string) (Revision, error) {
 
 func (r references) newest(constraint, repository string) (Revision, error) {
 	versions, _ := sources.ParseVersions(r.short(tagPrefix))
-	v, err := sources.Select(versions, sources.Choice{Constraint: constraint})
+	v, err := sources.Select(versions, sources.VersionConstraint{Constraint: constraint})
 	if err != nil {
 		return Revision{}, fmt.Errorf("choosing a tag of %s: %w", repository, err)
 	}

@@ -96,7 +96,7 @@ func (i *Index) Skipped() int { return i.skipped }
 
 // Select chooses a version of a chart as sources.Select does. A chart that is not in the index is a sources.Error with
 // reason NotFound.
-func (i *Index) Select(chart string, c sources.Choice) (Entry, error) {
+func (i *Index) Select(chart string, c sources.VersionConstraint) (Entry, error) {
 	entries, ok := i.charts[chart]
 	if !ok {
 		return Entry{}, sources.Fail(v1beta1.NotFoundReason, nil, "the index has no chart %q%s", chart, i.others())

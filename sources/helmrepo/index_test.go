@@ -207,7 +207,7 @@ entries:
 		if diff := cmp.Diff(want, asText(i)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if e, err := i.Select("a", sources.Choice{Constraint: "1.2.0"}); err != nil || e.Tag != "1.2.0+a" {
+		if e, err := i.Select("a", sources.VersionConstraint{Constraint: "1.2.0"}); err != nil || e.Tag != "1.2.0+a" {
 			t.Errorf("chose %q, %v", e.Tag, err)
 		}
 	}
@@ -296,15 +296,15 @@ func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestIndexSelect(t *testing.T) {
 	i := parse(t, usual)
-	e, err := i.Select("alpha", sources.Choice{Constraint: "1.x", Skip: func(v sources.Version) (string, bool) { return "bad", v.Tag == "1.10.0" }})
+	e, err := i.Select("alpha", sources.VersionConstraint{Constraint: "1.x", Skip: func(v sources.Version) (string, bool) { return "bad", v.Tag == "1.10.0" }})
 	if err != nil || e.Tag != "v1.9.0" || e.URL != "charts/alpha-1.9.0.tgz" {
 		t.Errorf("got %+v, %v", e, err)
 	}
-	_, err = i.Select("alpha", sources.Choice{Constraint: "2.x"})
+	_, err = i.Select("alpha", sources.VersionConstraint{Constraint: "2.x"})
 	wantFailure(t, err, v1beta1.NoMatchReason)
-	_, err = i.Select("gamma", sources.Choice{})
+	_, err = i.Select("gamma", sources.VersionConstraint{})
 	wantFailure(t, err, v1beta1.NoMatchReason)
-	_, err = i.Select("alpah", sources.Choice{})
+	_, err = i.Select("alpah", sources.VersionConstraint{})
 	wantFailure(t, err, v1beta1.NotFoundReason)
 	if !strings.Contains(err.Error(), "alpha, beta, gamma") {
 		t.Errorf("the charts that are there are not named: %v", err)

@@ -72,7 +72,7 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 	if validators.ETag == "" {
 		t.Error("no validator")
 	}
-	e, err := i.Select("app", sources.Choice{Constraint: "^1.0.0", KubeVersion: "v1.33.0"})
+	e, err := i.Select("app", sources.VersionConstraint{Constraint: "^1.0.0", KubeVersion: "v1.33.0"})
 	if err != nil || e.Tag != "1.10.0" || e.Digest == "" || e.KubeVersion != ">=1.20.0-0" || e.AppVersion != "1.0" {
 		t.Fatalf("got %+v, %v", e, err)
 	}
@@ -306,7 +306,7 @@ func TestPublishedCharts(t *testing.T) {
 	if total != len(paths) || i.Skipped() != 0 {
 		t.Errorf("%d of %d charts, %d skipped", total, len(paths), i.Skipped())
 	}
-	e, err := i.Select("podinfo", sources.Choice{Constraint: ">=6.9.0 <6.10.0"})
+	e, err := i.Select("podinfo", sources.VersionConstraint{Constraint: ">=6.9.0 <6.10.0"})
 	if err != nil || e.Tag != "6.9.4" {
 		t.Errorf("got %s, %v", e.Tag, err)
 	}

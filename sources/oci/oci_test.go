@@ -85,7 +85,7 @@ func TestAChartIsFoundAndFetched(t *testing.T) {
 		t.Fatal(err)
 	}
 	versions, skipped := sources.ParseTags(tags)
-	chosen, err := sources.Select(versions, sources.Choice{Constraint: "^1.0.0"})
+	chosen, err := sources.Select(versions, sources.VersionConstraint{Constraint: "^1.0.0"})
 	if err != nil || chosen.Tag != "1.10.1_build.7" || skipped != 0 {
 		t.Fatalf("chose %q of %v, %v", chosen.Tag, tags, err)
 	}

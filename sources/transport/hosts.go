@@ -114,7 +114,7 @@ func (h *hosts) add(added *host, now time.Time) {
 // evict forgets the host of a tenant that was used longest ago, and one that asked to be left alone only when all have. It needs the lock.
 func (h *hosts) evict(of *list.List, now time.Time) {
 	for element := of.Back(); element != nil; element = element.Prev() {
-		if element.Value.(*host).truce(now) <= 0 { //nolint:forcetypeassert // nothing else is put there
+		if element.Value.(*host).pause(now) <= 0 { //nolint:forcetypeassert // nothing else is put there
 			h.remove(element)
 			return
 		}
@@ -144,8 +144,8 @@ func (h *hosts) remove(element *list.Element) {
 	delete(h.known, gone.key)
 }
 
-// truce is how long a host has to be left alone from now on.
-func (h *host) truce(now time.Time) time.Duration {
+// pause is how long a host has to be left alone from now on.
+func (h *host) pause(now time.Time) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.until.Sub(now)
@@ -153,7 +153,7 @@ func (h *host) truce(now time.Time) time.Duration {
 
 // admit waits for the turn of a request. While a host has asked to be left alone, it fails without a request, and says for how long.
 func (h *host) admit(ctx context.Context, now time.Time) error {
-	if left := h.truce(now); left > 0 {
+	if left := h.pause(now); left > 0 {
 		return sources.Fail(v1beta1.FetchFailedReason, nil, "the host has asked to be left alone for %s more", left.Round(time.Second)).After(left)
 	}
 	started := time.Now()

@@ -160,7 +160,7 @@ func TestManyHostsPushOutOnlyTheirOwn(t *testing.T) {
 	if n := len(known.known); n > maxHosts {
 		t.Errorf("%d hosts are remembered", n)
 	}
-	if known.of(victims, "victim", now).truce(now) <= 0 || known.of(shared, "victim", now).truce(now) <= 0 {
+	if known.of(victims, "victim", now).pause(now) <= 0 || known.of(shared, "victim", now).pause(now) <= 0 {
 		t.Error("the truce of another tenant is forgotten")
 	}
 }
@@ -173,7 +173,7 @@ func TestHostsWithATruceAreForgottenLast(t *testing.T) {
 	for n := range 2 * maxHostsEach {
 		known.of(hostKey{byte(n), byte(n >> 8)}, "a", now)
 	}
-	if known.of(first, "a", now).truce(now) <= 0 {
+	if known.of(first, "a", now).pause(now) <= 0 {
 		t.Error("the truce is forgotten")
 	}
 }

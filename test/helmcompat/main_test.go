@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// abreast is how many scenarios are played at a time: most of the time both sides wait.
+	// dependenciesAtRevision is how many scenarios are played at a time: most of the time both sides wait.
 	abreast = "10"
 	// shared is the namespace of the repository that all HelmReleases take their charts from.
 	shared = "charts"

@@ -55,7 +55,7 @@ func newWorkbench(t *testing.T) *workbench {
 	pool := worker.NewPool([]string{program, "worker"})
 	t.Cleanup(pool.Close)
 	return &workbench{t: t, ns: namespace(t), objects: objects, engine: engine.New(ctx, engine.Config{
-		Local: local, Pool: pool, Now: time.Now, Changed: func(string, string, string) {},
+		Local: local, Pool: pool, Now: time.Now, OnRecordChanged: func(string, string, string) {},
 	})}
 }
 

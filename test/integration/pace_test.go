@@ -95,7 +95,7 @@ func newMass(t *testing.T, shares *fair.Shares) *mass {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	m.engine = engine.New(ctx, engine.Config{
-		Local: local, Pool: pool, Shares: shares, Now: time.Now, Changed: func(string, string, string) {},
+		Local: local, Pool: pool, Shares: shares, Now: time.Now, OnRecordChanged: func(string, string, string) {},
 	})
 	return m
 }

@@ -46,7 +46,7 @@ type animal struct {
 	// deleted are the reasons that its conditions have while Fairlead cannot finish its deletion. It is empty for an
 	// object whose deletion Fairlead finishes.
 	deleted []string
-	// asleep is set when it was suspended while it was deleted.
+	// reconcileSuspended is set when it was suspended while it was deleted.
 	asleep bool
 }
 

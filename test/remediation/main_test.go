@@ -16,7 +16,7 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// abreast is how many scenarios are played at a time: most of the time they wait.
+// dependenciesAtRevision is how many scenarios are played at a time: most of the time they wait.
 const abreast = "12"
 
 // world is what the scenarios share.

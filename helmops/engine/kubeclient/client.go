@@ -42,8 +42,8 @@ const FieldManager = "helm"
 // requestTimeout bounds one request. Admission webhooks have 30 s at most.
 const requestTimeout = time.Minute
 
-// Share is the caller's share of the processor, which it gives back while it waits.
-type Share interface {
+// CPUSemaphore is the caller's share of the processor, which it gives back while it waits.
+type CPUSemaphore interface {
 	Release()
 	Acquire()
 }
@@ -150,7 +150,7 @@ var (
 // NewClient returns a client for one action. When ctx ends, nothing returns any more: the process is about to stop, and Helm
 // would take a returning call for a failed release. When it is superseded, a wait for readiness ends with ErrSuperseded;
 // hooks are finished first.
-func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *tracker.Tracker, processor Share, o Options) *Client {
+func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *tracker.Tracker, processor CPUSemaphore, o Options) *Client {
 	stock := kube.New(as.Getter(o.Namespace))
 	stock.Namespace = o.Namespace
 	return &Client{
@@ -218,8 +218,8 @@ func (c *Client) UpdateThreeWayMerge(original, target kube.ResourceList, force b
 	return c.Update(original, target, force)
 }
 
-// parked waits without holding the processor, and does not come back once the process is stopping.
-func (c *Client) parked(wait func() error) error {
+// waitReleased waits without holding the processor, and does not come back once the process is stopping.
+func (c *Client) waitReleased(wait func() error) error {
 	p := parking{client: c}
 	p.leaveIf(true)
 	defer p.end() // also when wait panics: the caller gives the share back
@@ -251,7 +251,7 @@ func (p *parking) end() {
 
 // share counts who waits: an action holds one share, and several of its objects may have to be waited for at a time.
 type share struct {
-	of      Share
+	of      CPUSemaphore
 	mu      sync.Mutex
 	waiting int
 }

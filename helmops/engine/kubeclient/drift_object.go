@@ -109,7 +109,7 @@ func (i *inspection) missing() error {
 		return fmt.Errorf("encoding %s: %w", name(i.info), err)
 	}
 
-	_, err = i.create(i.info, nil, wish{body: body, sum: ssa.Checksum(body)})
+	_, err = i.create(i.info, nil, desired{body: body, sum: ssa.Checksum(body)})
 	return err
 }
 

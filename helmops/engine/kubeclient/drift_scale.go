@@ -61,8 +61,8 @@ func scaledBy(objects kube.ResourceList) map[scaled]bool {
 	return out
 }
 
-// wish is what is to be applied to an object that exists.
-type wish struct {
+// desired is what is to be applied to an object that exists.
+type desired struct {
 	body []byte
 	// sum is of all that is wanted, whatever is left out of the body.
 	sum uint64
@@ -79,7 +79,7 @@ func (c *Client) autoscaled(info *resource.Info, already bool) bool {
 
 // leaveReplicas leaves the replicas of an object that exists to its autoscaler. Where the release alone owns them, because the
 // autoscaler has not moved them yet, leaving them out would set them to one; they are sent as they are. live may be nil.
-func (c *Client) leaveReplicas(info *resource.Info, w wish, live *unstructured.Unstructured) (wish, error) {
+func (c *Client) leaveReplicas(info *resource.Info, w desired, live *unstructured.Unstructured) (desired, error) {
 	content := &unstructured.Unstructured{}
 	if err := content.UnmarshalJSON(w.body); err != nil {
 		return w, nil //nolint:nilerr // the API server says what is wrong with it
@@ -102,7 +102,7 @@ func (c *Client) leaveReplicas(info *resource.Info, w wish, live *unstructured.U
 	}
 
 	body, err := json.Marshal(drift.Ignored{}.WithReplicas().Trim(content.Object, live))
-	return wish{body: body, sum: w.sum, autoscaled: true}, err
+	return desired{body: body, sum: w.sum, autoscaled: true}, err
 }
 
 // withoutReplicas copies an object without them, for Helm's own way of writing: what neither revision has is left as it is.

@@ -100,7 +100,7 @@ func (c *Client) applyHook(info *resource.Info) error {
 
 // replaceHook deletes an object of the release once its run has ended, and creates what the hook says.
 func (c *Client) replaceHook(info *resource.Info, uid types.UID) error {
-	if err := c.parked(func() error { return c.untilEnded(info, uid) }); err != nil {
+	if err := c.waitReleased(func() error { return c.untilEnded(info, uid) }); err != nil {
 		return err
 	}
 

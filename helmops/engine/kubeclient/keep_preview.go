@@ -17,8 +17,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/keep"
 )
 
-// Foresee returns which objects of the former manifest an update to the latter would keep. It changes nothing.
-func (c *Client) Foresee(former, latter string) ([]v1beta1.KeptObject, error) {
+// PreviewKept returns which objects of the former manifest an update to the latter would keep. It changes nothing.
+func (c *Client) PreviewKept(former, latter string) ([]v1beta1.KeptObject, error) {
 	original, err := c.Build(strings.NewReader(former), false)
 	if err != nil {
 		return nil, fmt.Errorf("building the objects of the deployed revision: %w", err)

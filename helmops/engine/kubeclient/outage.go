@@ -36,7 +36,7 @@ func (c *Client) persist(request func(context.Context) error) error {
 		}
 
 		pause := pauses.Step()
-		_ = c.parked(func() error {
+		_ = c.waitReleased(func() error {
 			select {
 			case <-deadline.Done():
 			case <-time.After(pause):

@@ -144,7 +144,7 @@ func (p *preflight) ask(info *resource.Info) (changes bool, err error) {
 		return true, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
 
-	w := wish{body: body, sum: ssa.Checksum(body)}
+	w := desired{body: body, sum: ssa.Checksum(body)}
 	entry, there := p.known(info)
 	switch {
 	case there && entry.Deleting:

@@ -306,11 +306,11 @@ func TestForeseeNamesWhatAnUpdateWouldKeep(t *testing.T) {
 	s.put(t, otherText, ofRelease("web"))
 	c := s.client(t)
 	former := strings.Join([]string{claimText, otherText, settingsText}, "\n---\n")
-	would, err := c.Foresee(former, settingsText)
+	would, err := c.PreviewKept(former, settingsText)
 	if err != nil || len(would) != 1 || would[0].Name != "data" || would[0].Reason == "" {
 		t.Errorf("error %v, it would keep %v", err, would)
 	}
-	if would, err = c.Foresee(settingsText, settingsText); err != nil || len(would) != 0 {
+	if would, err = c.PreviewKept(settingsText, settingsText); err != nil || len(would) != 0 {
 		t.Errorf("without a change: error %v, it would keep %v", err, would)
 	}
 	if wrote := s.wrote(); len(wrote) != 0 {

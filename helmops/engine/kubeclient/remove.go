@@ -155,7 +155,7 @@ func (c *Client) leave(info *resource.Info, how departure) {
 
 // WaitForDelete implements kube.InterfaceExt.
 func (c *Client) WaitForDelete(resources kube.ResourceList, timeout time.Duration) error {
-	return c.parked(func() error {
+	return c.waitReleased(func() error {
 		ctx, cancel := context.WithTimeout(c.ctx, timeout)
 		defer cancel()
 		for _, info := range resources {

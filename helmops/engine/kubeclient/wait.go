@@ -300,7 +300,7 @@ func (c *Client) followAlone(ctx context.Context, l *loners, info *resource.Info
 // WatchUntilReady implements kube.Interface: it waits for the Jobs and Pods of a hook to succeed. One that is deleted counts
 // as done, as with Helm.
 func (c *Client) WatchUntilReady(resources kube.ResourceList, timeout time.Duration) error {
-	return c.parked(func() error {
+	return c.waitReleased(func() error {
 		ctx, cancel := context.WithTimeout(c.ctx, timeout)
 		defer cancel()
 		for _, info := range resources {

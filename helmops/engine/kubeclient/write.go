@@ -144,7 +144,7 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 		return false, fmt.Errorf("encoding %s: %w", name(info), err)
 	}
 
-	w := wish{body: body, sum: ssa.Checksum(body)}
+	w := desired{body: body, sum: ssa.Checksum(body)}
 	c.notePresent(info, w.sum)
 	entry, there := c.known(info)
 	switch {
@@ -172,7 +172,7 @@ func (c *Client) write(info, original *resource.Info, force bool) (created bool,
 }
 
 // create makes an object, or takes it over when there is one that the tracker does not know.
-func (c *Client) create(info, original *resource.Info, w wish) (created bool, err error) {
+func (c *Client) create(info, original *resource.Info, w desired) (created bool, err error) {
 	answer, err := c.applyNew(info)
 	switch {
 	case err == nil:
@@ -207,7 +207,7 @@ func (c *Client) known(info *resource.Info) (tracker.Entry, bool) {
 }
 
 // overwrite applies an object that exists. legacy is set when Helm clients may own fields of it in another way.
-func (c *Client) overwrite(info, original *resource.Info, w wish, legacy bool) (created bool, err error) {
+func (c *Client) overwrite(info, original *resource.Info, w desired, legacy bool) (created bool, err error) {
 	if legacy {
 		if err := c.takeFields(info, original); err != nil {
 			return false, err

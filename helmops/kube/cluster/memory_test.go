@@ -211,7 +211,7 @@ func TestAListOfEndlessPagesEnds(t *testing.T) {
 
 func TestAWatchOfAPIsHoldsOneObjectOfItsFirstList(t *testing.T) {
 	t.Parallel()
-	shrink := ears{}.Transformer()
+	shrink := watchStore{}.Transformer()
 	names := map[string]bool{}
 	for i := range 100 {
 		made, err := shrink(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{

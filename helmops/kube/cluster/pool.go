@@ -97,8 +97,8 @@ func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
 	}
 }
 
-// Wrap has every request to a cluster of the pool pass through what the function returns. It is called before the first Get.
-func (p *Pool) Wrap(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = wrap }
+// WrapTransport has every request to a cluster of the pool pass through what the function returns. It is called before the first Get.
+func (p *Pool) WrapTransport(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = wrap }
 
 // Restrict refuses more addresses for the servers and proxies of kubeconfigs. It is called before the first Get.
 func (p *Pool) Restrict(addresses Addresses) { p.addresses = addresses }

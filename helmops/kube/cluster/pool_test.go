@@ -171,7 +171,7 @@ func TestRemoteClusters(t *testing.T) {
 	pool := NewPool(4, time.Minute, newClock().read)
 	t.Cleanup(pool.Close)
 	wrapped := 0
-	pool.Wrap(func(next http.RoundTripper) http.RoundTripper {
+	pool.WrapTransport(func(next http.RoundTripper) http.RoundTripper {
 		return transportFunc(func(r *http.Request) (*http.Response, error) { wrapped++; return next.RoundTrip(r) })
 	})
 	ask := func(url string) error {

@@ -36,7 +36,7 @@ type watch struct {
 
 	mu      sync.Mutex
 	running bool
-	hears   bool
+	healthy bool
 	settled chan struct{} // closed once it is known whether the watch hears
 }
 
@@ -59,7 +59,7 @@ func (w *watch) ensure(done <-chan struct{}) {
 	}
 
 	w.running = true
-	w.hears = false
+	w.healthy = false
 	w.settled = make(chan struct{})
 	ctx, cancel := context.WithCancel(logr.NewContext(wait.ContextForChannel(done), logr.Discard()))
 	guard.Go("watching the APIs of a cluster", func() {
@@ -68,7 +68,7 @@ func (w *watch) ensure(done <-chan struct{}) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.running = false
-			w.hear(false)
+			w.setHealthy(false)
 		}()
 		w.reflector(cancel).RunWithContext(ctx)
 	})
@@ -94,12 +94,12 @@ func (w *watch) settle(ctx context.Context) {
 func (w *watch) listening() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.hears
+	return w.healthy
 }
 
-// hear needs the lock.
-func (w *watch) hear(hears bool) {
-	w.hears = hears
+// setHealthy needs the lock.
+func (w *watch) setHealthy(hears bool) {
+	w.healthy = hears
 	select {
 	case <-w.settled:
 	default:
@@ -119,7 +119,7 @@ func (w *watch) reflector(stop func()) *cache.Reflector {
 
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.hear(false)
+		w.setHealthy(false)
 	}
 	source := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -139,7 +139,7 @@ func (w *watch) reflector(stop func()) *cache.Reflector {
 		},
 	}
 	return cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(source, w.from),
-		&metav1.PartialObjectMetadata{}, ears{w}, cache.ReflectorOptions{Logger: &logger})
+		&metav1.PartialObjectMetadata{}, watchStore{w}, cache.ReflectorOptions{Logger: &logger})
 }
 
 // refused tells errors that trying again at once does not help against.
@@ -147,34 +147,34 @@ func refused(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err)
 }
 
-// ears implements cache.ReflectorStore without storing anything.
-type ears struct{ *watch }
+// watchStore implements cache.ReflectorStore without storing anything.
+type watchStore struct{ *watch }
 
-var _ cache.TransformingStore = ears{}
+var _ cache.TransformingStore = watchStore{}
 
 // Transformer implements cache.TransformingStore. The reflector keeps the first objects until it has them all, by
 // name: of objects that have none it keeps one.
-func (e ears) Transformer() cache.TransformFunc {
+func (e watchStore) Transformer() cache.TransformFunc {
 	return func(any) (any, error) { return &metav1.PartialObjectMetadata{}, nil }
 }
 
 // Add implements cache.ReflectorStore.
-func (e ears) Add(any) error { return e.heard() }
+func (e watchStore) Add(any) error { return e.heard() }
 
 // Update implements cache.ReflectorStore.
-func (e ears) Update(any) error { return e.heard() }
+func (e watchStore) Update(any) error { return e.heard() }
 
 // Delete implements cache.ReflectorStore.
-func (e ears) Delete(any) error { return e.heard() }
+func (e watchStore) Delete(any) error { return e.heard() }
 
 // Resync implements cache.ReflectorStore.
-func (e ears) Resync() error { return nil }
+func (e watchStore) Resync() error { return nil }
 
 // Replace implements cache.ReflectorStore. The first time nothing was missed: readings wait for it.
-func (e ears) Replace([]any, string) error {
+func (e watchStore) Replace([]any, string) error {
 	e.mu.Lock()
 	first := !isClosed(e.settled)
-	e.hear(true)
+	e.setHealthy(true)
 	e.mu.Unlock()
 	e.pages.Done()
 	if !first {
@@ -183,9 +183,9 @@ func (e ears) Replace([]any, string) error {
 	return nil
 }
 
-func (e ears) heard() error {
+func (e watchStore) heard() error {
 	e.mu.Lock()
-	e.hear(true)
+	e.setHealthy(true)
 	e.mu.Unlock()
 	e.changed()
 	return nil

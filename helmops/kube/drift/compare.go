@@ -38,7 +38,7 @@ func Compare(live, would *unstructured.Unstructured, mask func(string) string) [
 			field.Wants = show.value(wants)
 		}
 
-		field.Manager, field.Since = rival(owners, path)
+		field.Manager, field.Since = otherManager(owners, path)
 		found.add(field)
 	})
 	return found.sorted()
@@ -97,7 +97,7 @@ func Added(live, would *unstructured.Unstructured, ignored Ignored, mask func(st
 			continue
 		}
 		o.fields.Leaves().Iterate(func(path fieldpath.Path) {
-			if owns(ours, path) || !telling(path) || ignored.covers(live.Object, path) {
+			if owns(ours, path) || !isReportable(path) || ignored.covers(live.Object, path) {
 				return
 			}
 
@@ -111,8 +111,8 @@ func Added(live, would *unstructured.Unstructured, ignored Ignored, mask func(st
 	return found.sorted()
 }
 
-// telling reports whether an addition at a path is of interest: of the metadata only labels and annotations are.
-func telling(path fieldpath.Path) bool {
+// isReportable reports whether an addition at a path is of interest: of the metadata only labels and annotations are.
+func isReportable(path fieldpath.Path) bool {
 	if path[0].FieldName == nil || *path[0].FieldName == "status" {
 		return false
 	}

@@ -15,10 +15,10 @@ const (
 	maxFights = 10000
 )
 
-// Fights counts how often objects were corrected, to find out when another manager sets the same fields again and again. More than
+// ConflictTracker counts how often objects were corrected, to find out when another manager sets the same fields again and again. More than
 // five corrections of one object in ten minutes are a fight. The zero value is ready; all methods may be called at the same
 // time.
-type Fights struct {
+type ConflictTracker struct {
 	mu   sync.Mutex
 	of   map[string]*bout
 	last time.Time
@@ -31,7 +31,7 @@ type bout struct {
 }
 
 // Corrected notes that an object was corrected, and which manager had changed it; empty when that is not known.
-func (f *Fights) Corrected(ref, manager string, now time.Time) {
+func (f *ConflictTracker) Corrected(ref, manager string, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sweep(now)
@@ -53,9 +53,9 @@ func (f *Fights) Corrected(ref, manager string, now time.Time) {
 	b.times = b.times[max(0, len(b.times)-maxCorrections-1):]
 }
 
-// Fought reports whether an object is fought over: with which manager, empty when it is not known, and until when it should be
+// Conflicting reports whether an object is fought over: with which manager, empty when it is not known, and until when it should be
 // left alone.
-func (f *Fights) Fought(ref string, now time.Time) (manager string, until time.Time, is bool) {
+func (f *ConflictTracker) Conflicting(ref string, now time.Time) (manager string, until time.Time, is bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := f.of[ref]
@@ -77,7 +77,7 @@ func (b *bout) since(now time.Time) []time.Time {
 }
 
 // sweep forgets, once in a window, what was corrected before it. When there are too many objects it forgets the older half.
-func (f *Fights) sweep(now time.Time) {
+func (f *ConflictTracker) sweep(now time.Time) {
 	if now.Sub(f.last) < fightWindow && len(f.of) < maxFights {
 		return
 	}

@@ -204,7 +204,7 @@ func (l Leftovers) Fields(live, would *unstructured.Unstructured, mask func(stri
 
 		was, _ := lookup(live.Object, path)
 		field := Field{Path: show.path(path), Change: v1beta1.DriftChanged, Was: show.value(was)}
-		field.Manager, field.Since = rival(owners, path)
+		field.Manager, field.Since = otherManager(owners, path)
 		found.add(field)
 	}
 

@@ -49,41 +49,41 @@ func TestStatus(t *testing.T) {
 
 func TestFights(t *testing.T) {
 	t.Parallel()
-	var f Fights
-	if _, _, is := f.Fought("a", noon); is {
+	var f ConflictTracker
+	if _, _, is := f.Conflicting("a", noon); is {
 		t.Error("nothing was corrected yet")
 	}
 	for i := range 5 {
 		f.Corrected("a", "hpa", noon.Add(time.Duration(i)*time.Minute))
 	}
 	f.Corrected("b", "", noon)
-	if _, _, is := f.Fought("a", noon.Add(4*time.Minute)); is {
+	if _, _, is := f.Conflicting("a", noon.Add(4*time.Minute)); is {
 		t.Error("five corrections are no fight")
 	}
 	f.Corrected("a", "", noon.Add(5*time.Minute))
-	manager, until, is := f.Fought("a", noon.Add(5*time.Minute))
+	manager, until, is := f.Conflicting("a", noon.Add(5*time.Minute))
 	if !is || manager != "hpa" || !until.Equal(noon.Add(15*time.Minute)) {
 		t.Errorf("six are: %s, %s, %v", manager, until, is)
 	}
-	if _, _, is := f.Fought("b", noon.Add(5*time.Minute)); is {
+	if _, _, is := f.Conflicting("b", noon.Add(5*time.Minute)); is {
 		t.Error("another object is fought over")
 	}
-	if _, _, is := f.Fought("a", until); is {
+	if _, _, is := f.Conflicting("a", until); is {
 		t.Error("the fight does not end")
 	}
 	f.Corrected("a", "hpa", until)
-	if _, _, is := f.Fought("a", until); is {
+	if _, _, is := f.Conflicting("a", until); is {
 		t.Error("the count does not begin anew after a fight")
 	}
 }
 
 func TestSlowCorrectionsAreNoFight(t *testing.T) {
 	t.Parallel()
-	var f Fights
+	var f ConflictTracker
 	for i := range 50 {
 		now := noon.Add(time.Duration(i) * 2 * time.Minute)
 		f.Corrected("a", "x", now)
-		if _, _, is := f.Fought("a", now); is {
+		if _, _, is := f.Conflicting("a", now); is {
 			t.Fatalf("correction %d is a fight", i)
 		}
 	}
@@ -91,13 +91,13 @@ func TestSlowCorrectionsAreNoFight(t *testing.T) {
 
 func TestFightsAreForgotten(t *testing.T) {
 	t.Parallel()
-	var f Fights
+	var f ConflictTracker
 	var group sync.WaitGroup
 	for i := range 4 {
 		group.Go(func() {
 			for n := range maxFights / 2 {
 				f.Corrected(fmt.Sprint(i, "/", n), "x", noon.Add(time.Duration(n)))
-				f.Fought("a", noon)
+				f.Conflicting("a", noon)
 			}
 		})
 	}

@@ -103,9 +103,9 @@ func below(set *fieldpath.Set, element fieldpath.PathElement) *fieldpath.Set {
 	return fieldpath.NewSet()
 }
 
-// rival returns the manager, other than our applies, that owns a field; the one that wrote last when there are several. Helm clients
+// otherManager returns the manager, other than our applies, that owns a field; the one that wrote last when there are several. Helm clients
 // that update come last: one that has lost the fields of a map still owns the map.
-func rival(owners []owner, path fieldpath.Path) (manager string, since time.Time) {
+func otherManager(owners []owner, path fieldpath.Path) (manager string, since time.Time) {
 	ours := false
 	for _, o := range owners {
 		if o.apply && o.ours() || !holds(o.fields, path) {

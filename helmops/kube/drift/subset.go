@@ -41,7 +41,7 @@ type subset struct {
 
 func (s subset) compare(at fieldpath.Path, was found, wants any) {
 	if !was.there {
-		if wants != nil && !hollow(wants) && !unset(at, wants) {
+		if wants != nil && !isEmpty(wants) && !unset(at, wants) {
 			s.found.add(Field{Path: s.show.path(at), Change: v1beta1.DriftRemoved, Wants: s.show.value(wants)})
 		}
 		return
@@ -67,7 +67,7 @@ func (s subset) compare(at fieldpath.Path, was found, wants any) {
 	}
 
 	field := Field{Path: s.show.path(at), Change: v1beta1.DriftChanged, Was: s.show.value(was.value), Wants: s.show.value(wants)}
-	field.Manager, field.Since = rival(s.owners, at)
+	field.Manager, field.Since = otherManager(s.owners, at)
 	s.found.add(field)
 }
 
@@ -111,8 +111,8 @@ func named(items []any) bool {
 	return true
 }
 
-// hollow values are dropped by the API server.
-func hollow(of any) bool {
+// isEmpty values are dropped by the API server.
+func isEmpty(of any) bool {
 	switch of := of.(type) {
 	case map[string]any:
 		return len(of) == 0

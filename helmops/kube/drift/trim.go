@@ -234,14 +234,14 @@ func (i Ignored) within(value any, live found, at pointer) any {
 	}
 	for _, p := range i.pointers {
 		if len(p) > len(at) && slices.Equal(p[:len(at)], at) {
-			value = graft(value, live.value, p[len(at):])
+			value = setAt(value, live.value, p[len(at):])
 		}
 	}
 	return value
 }
 
-// graft gives one place of a value what another value has there.
-func graft(into, from any, at pointer) any {
+// setAt gives one place of a value what another value has there.
+func setAt(into, from any, at pointer) any {
 	if len(at) == 0 {
 		return runtime.DeepCopyJSONValue(from)
 	}
@@ -259,13 +259,13 @@ func graft(into, from any, at pointer) any {
 		case !has && len(at) == 1:
 			delete(into, at[0])
 		case had || len(at) == 1:
-			into[at[0]] = graft(into[at[0]], below, at[1:])
+			into[at[0]] = setAt(into[at[0]], below, at[1:])
 		}
 	case []any:
 		source, ok := from.([]any)
 		n, err := strconv.Atoi(at[0])
 		if ok && err == nil && n >= 0 && n < len(into) && n < len(source) {
-			into[n] = graft(into[n], source[n], at[1:])
+			into[n] = setAt(into[n], source[n], at[1:])
 		}
 	}
 

@@ -74,21 +74,21 @@ func textual(wanted *unstructured.Unstructured) map[string]any {
 func withoutNulls(fields map[string]any) map[string]any {
 	out := make(map[string]any, len(fields))
 	for key, value := range fields {
-		if value = denulled(value); value != nil {
+		if value = dropNulls(value); value != nil {
 			out[key] = value
 		}
 	}
 	return out
 }
 
-func denulled(value any) any {
+func dropNulls(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
 		return withoutNulls(value)
 	case []any:
 		out := make([]any, 0, len(value))
 		for _, item := range value {
-			out = append(out, denulled(item))
+			out = append(out, dropNulls(item))
 		}
 
 		return out

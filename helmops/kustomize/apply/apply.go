@@ -30,15 +30,15 @@ const establish = time.Minute
 type run struct {
 	Set
 	engine *Engine
-	site   *site
+	site   *clusterState
 	as     *cluster.Identity
 	// share of the processor that the run holds.
 	share *fair.Slot
 	// items of the set, and those of them that have to be looked at or written.
 	items, open []*item
-	brought     brought
+	crdsInSet   brought
 	// gone are the objects of Before that the set has not any more.
-	gone []*remnant
+	gone []*pruneCandidate
 	// inTheWay is the first object of others that kept one of them from being deleted; nil when there is none. fates
 	// are those of Helm releases, by the mark of their hooks.
 	inTheWay *tracker.Ref
@@ -46,7 +46,7 @@ type run struct {
 	// departs is set when the Kustomization itself goes.
 	departs bool
 	// foresight of a preview; nil otherwise.
-	foresight Foresight
+	foresight HandoverPreview
 
 	mu     sync.Mutex
 	result Result
@@ -120,10 +120,10 @@ func (r *run) prepare(ctx context.Context) error {
 		return &EmptyError{Objects: len(r.Before)}
 	}
 
-	r.brought = broughtBy(r.Objects)
+	r.crdsInSet = broughtBy(r.Objects)
 	before := r.before()
 	for _, o := range r.Objects {
-		i, err := newItem(o, r.site.cluster.Mapper(), r.brought, r.Owner.Namespace)
+		i, err := newItem(o, r.site.cluster.Mapper(), r.crdsInSet, r.Owner.Namespace)
 		if err != nil {
 			return err
 		}
@@ -266,7 +266,7 @@ func (r *run) established(ctx context.Context, items []*item) error {
 	ctx, cancel := context.WithTimeout(ctx, establish)
 	defer cancel()
 	var kinds []schema.GroupVersionKind
-	for _, d := range r.brought {
+	for _, d := range r.crdsInSet {
 		kinds = append(kinds, d.Kinds()...)
 	}
 	if !slices.ContainsFunc(items, func(i *item) bool { return i.GroupVersionKind().GroupKind() == definitionKind }) {

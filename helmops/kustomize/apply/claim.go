@@ -48,7 +48,7 @@ func (r *run) exists(ctx context.Context, owner types.NamespacedName) bool {
 }
 
 // settle keeps the claims to what an owner has by now.
-func (s *site) settle(owner types.NamespacedName, inventory []v1beta1.ResourceRef) {
+func (s *clusterState) settle(owner types.NamespacedName, inventory []v1beta1.ResourceRef) {
 	has := map[string]bool{}
 	for _, ref := range inventory {
 		has[ref.ID] = true
@@ -70,7 +70,7 @@ func (s *site) settle(owner types.NamespacedName, inventory []v1beta1.ResourceRe
 }
 
 // leave notes that an object differs and is left so.
-func (s *site) leave(owner types.NamespacedName, i *item) {
+func (s *clusterState) leave(owner types.NamespacedName, i *item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left[owner] == nil {
@@ -80,14 +80,14 @@ func (s *site) leave(owner types.NamespacedName, i *item) {
 }
 
 // wasLeft reports whether an object was left in the state in which it is.
-func (s *site) wasLeft(owner types.NamespacedName, id, state string) bool {
+func (s *clusterState) wasLeft(owner types.NamespacedName, id, state string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was, is := s.left[owner][id]
 	return is && was == state
 }
 
-func (s *site) forget(owner types.NamespacedName) {
+func (s *clusterState) forget(owner types.NamespacedName) {
 	s.followers.Forget(userOf(owner))
 	s.warnings.Forget(owner)
 	s.mu.Lock()

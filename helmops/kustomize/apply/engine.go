@@ -38,7 +38,7 @@ type Engine struct {
 	// local and remote are the shares of the processor, for sets on the controller's own cluster and on others.
 	local  *fair.Shares
 	remote *fair.Shares
-	sites  *cluster.Registry[*site]
+	sites  *cluster.Registry[*clusterState]
 }
 
 // remotePerProcessor is how many sets can be worked on at the same time on other clusters, for each processor. Their
@@ -70,12 +70,12 @@ func (e *Engine) take(ctx context.Context, access cluster.Access, kind fair.Kind
 	return shares.TakeFor(ctx, access.Namespace, fair.Work{Kind: kind})
 }
 
-// site is a cluster with what is kept in memory of it.
-type site struct {
+// clusterState is a cluster with what is kept in memory of it.
+type clusterState struct {
 	cluster   *cluster.Cluster
 	tracker   *tracker.Tracker
 	followers *tracker.Followers
-	fights    drift.Fights
+	fights    drift.ConflictTracker
 	// warnings about the objects of Kustomizations.
 	warnings warning.Notes
 
@@ -87,20 +87,20 @@ type site struct {
 }
 
 // newSites returns the clusters that sets are applied to.
-func newSites(ctx context.Context, c Config) *cluster.Registry[*site] {
-	return cluster.NewRegistry(ctx, cluster.RegistryConfig[*site]{
+func newSites(ctx context.Context, c Config) *cluster.Registry[*clusterState] {
+	return cluster.NewRegistry(ctx, cluster.RegistryConfig[*clusterState]{
 		Local: c.Local, Remote: c.Remote,
-		Open: func(ctx context.Context, to *cluster.Cluster, _ string) (*site, error) {
+		Open: func(ctx context.Context, to *cluster.Cluster, _ string) (*clusterState, error) {
 			self := to.Self()
 			clients := tracker.Clients{Dynamic: self.Dynamic(), Metadata: self.Metadata(), Memory: to.Memory()}
-			at := &site{
+			at := &clusterState{
 				cluster: to, tracker: tracker.New(ctx, clients, tracker.Kustomizations(), c.Now),
 				claims: map[string]types.NamespacedName{}, left: map[types.NamespacedName]map[string]string{},
 			}
 			at.followers = tracker.NewFollowers(ctx, at.tracker, to.Mapper(), c.Moved, c.Now)
 			return at, nil
 		},
-		Exceeded: func(at *site) { at.followers.WakeAll() }, // their owners are to say so
+		Exceeded: func(at *clusterState) { at.followers.WakeAll() }, // their owners are to say so
 	})
 }
 

@@ -244,10 +244,10 @@ func TestADefinitionGoesWithItsObjects(t *testing.T) {
 func TestWhatGoesWithTheSameRun(t *testing.T) {
 	t.Parallel()
 	gears := schema.GroupVersionResource{Group: "example.dev", Version: "v1", Resource: "gears"}
-	of := func(name string, there, kept bool) *remnant {
-		return &remnant{resource: gears, namespace: "team", name: name, there: there, kept: keep.Verdict{Keep: kept}}
+	of := func(name string, there, kept bool) *pruneCandidate {
+		return &pruneCandidate{resource: gears, namespace: "team", name: name, there: there, kept: keep.Verdict{Keep: kept}}
 	}
-	r := &run{gone: []*remnant{of("gone", true, false), of("kept", true, true), of("away", false, false)}}
+	r := &run{gone: []*pruneCandidate{of("gone", true, false), of("kept", true, true), of("away", false, false)}}
 	for _, tt := range []struct {
 		resource        schema.GroupResource
 		namespace, name string

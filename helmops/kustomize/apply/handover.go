@@ -90,14 +90,14 @@ func (r *run) refuses(ctx context.Context, owner types.NamespacedName, id string
 }
 
 func (r *run) prunes(owner types.NamespacedName) bool {
-	return r.Prune && slices.ContainsFunc(r.gone, func(g *remnant) bool {
+	return r.Prune && slices.ContainsFunc(r.gone, func(g *pruneCandidate) bool {
 		return g.there && g.kind.GroupKind() == kustomizationKind && g.namespace == owner.Namespace && g.name == owner.Name
 	})
 }
 
 // removeAsSeen deletes an object as it was looked at, and reports whether it did. When the object has changed
 // since, it is looked at again: another Kustomization may have taken it over.
-func (r *run) removeAsSeen(ctx context.Context, g *remnant) (bool, error) {
+func (r *run) removeAsSeen(ctx context.Context, g *pruneCandidate) (bool, error) {
 	uid := g.uid
 	background := metav1.DeletePropagationBackground
 	var err error

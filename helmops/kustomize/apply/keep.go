@@ -38,7 +38,7 @@ func (r *run) keepAll(ctx context.Context) error {
 }
 
 // verdict decides whether an object stays. soon is as for occupied.
-func (r *run) verdict(ctx context.Context, g *remnant, soon bool) (keep.Verdict, error) {
+func (r *run) verdict(ctx context.Context, g *pruneCandidate, soon bool) (keep.Verdict, error) {
 	kind := g.kind.GroupKind()
 	if !keep.Holds(kind) {
 		return keep.Verdict{}, nil
@@ -72,7 +72,7 @@ func (r *run) verdict(ctx context.Context, g *remnant, soon bool) (keep.Verdict,
 
 // goesToo reports whether an object is pruned by the same run.
 func (r *run) goesToo(resource schema.GroupResource, namespace, name string) bool {
-	return slices.ContainsFunc(r.gone, func(g *remnant) bool {
+	return slices.ContainsFunc(r.gone, func(g *pruneCandidate) bool {
 		same := g.resource.GroupResource() == resource && g.namespace == namespace && g.name == name
 		return same && g.there && g.to == "" && !g.kept.Keep
 	})
@@ -100,7 +100,7 @@ func (r *run) counts(err error, found *keep.Found) error {
 }
 
 // wanted finds out what of the set itself needs an object that it no longer has, and which of its claims stay in it.
-func (r *run) wanted(ctx context.Context, g *remnant) (keep.Found, error) {
+func (r *run) wanted(ctx context.Context, g *pruneCandidate) (keep.Found, error) {
 	var found keep.Found
 	switch g.kind.GroupKind() {
 	case keep.Namespace:
@@ -154,7 +154,7 @@ func (r *run) claimsIn(namespace string) []string {
 
 // stays decides once more, now that the object would be deleted, and leaves one that stays without the labels of
 // its owner.
-func (r *run) stays(ctx context.Context, g *remnant) (bool, error) {
+func (r *run) stays(ctx context.Context, g *pruneCandidate) (bool, error) {
 	verdict := g.kept
 	if !verdict.Keep {
 		var err error

@@ -13,8 +13,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 )
 
-// Sight is what is known of the objects of a Kustomization at the moment.
-type Sight struct {
+// ObservedState is what is known of the objects of a Kustomization at the moment.
+type ObservedState struct {
 	// Unhealthy are the objects that are not healthy, those that failed first; Of is how many there are.
 	Unhealthy []v1beta1.ObjectHealth
 	Of        int
@@ -32,15 +32,15 @@ type Sight struct {
 // With quote, objects that are not healthy are described in their own words too, which can hold a secret.
 func (e *Engine) Look(
 	access cluster.Access, owner types.NamespacedName, refs []v1beta1.ResourceRef, rules *health.Rules, quote bool,
-) (Sight, bool) {
+) (ObservedState, bool) {
 	at, _, err := e.sites.Get(access)
 	if err != nil {
-		return Sight{}, false
+		return ObservedState{}, false
 	}
 
 	objects := refsOf(refs)
 	at.tracker.Judge(userOf(owner), objects, rules)
-	out := Sight{Of: len(refs)}
+	out := ObservedState{Of: len(refs)}
 	tracked := true
 	for _, ref := range refs {
 		namespace, name, group, kind, ok := ref.Split()
@@ -65,7 +65,7 @@ func (e *Engine) Look(
 	}
 
 	if !at.followers.Follows(userOf(owner), owner, objects, tracked) {
-		return Sight{}, false
+		return ObservedState{}, false
 	}
 
 	slices.SortStableFunc(out.Unhealthy, func(a, b v1beta1.ObjectHealth) int {
@@ -87,8 +87,8 @@ func refsOf(inventory []v1beta1.ResourceRef) []tracker.Ref {
 }
 
 // judge adds what is to be reported of one object.
-func (s *site) judge(
-	out *Sight, owner types.NamespacedName, ref v1beta1.ResourceRef, entry tracker.Entry, there, quote bool,
+func (s *clusterState) judge(
+	out *ObservedState, owner types.NamespacedName, ref v1beta1.ResourceRef, entry tracker.Entry, there, quote bool,
 ) {
 	namespace, name, group, kind, _ := ref.Split()
 	state := "-"

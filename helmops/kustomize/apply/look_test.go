@@ -18,8 +18,8 @@ func TestWordsOfObjectsAreRepeatedOnlyOnRequest(t *testing.T) {
 	ref := v1beta1.NewResourceRef("apps", "db", "example.com", "Database", "v1")
 	entry := tracker.Entry{Complete: health.Report{State: health.Failed, Message: "condition Ready is False", Quote: "hunter2 is wrong"}}
 	for quote, want := range map[bool]string{false: "condition Ready is False", true: "condition Ready is False: hunter2 is wrong"} {
-		var seen Sight
-		(&site{}).judge(&seen, owner, ref, entry, true, quote)
+		var seen ObservedState
+		(&clusterState{}).judge(&seen, owner, ref, entry, true, quote)
 		if len(seen.Unhealthy) != 1 || seen.Unhealthy[0].Message != want || strings.Contains(strings.Join(seen.Differs, ""), "hunter2") {
 			t.Errorf("with quote %v: %+v", quote, seen)
 		}

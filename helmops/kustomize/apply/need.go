@@ -47,7 +47,7 @@ func needOf(i *item, disputed func() *dispute, ignore *drift.Rules) need {
 
 // dispute returns the dispute about an object; nil when there is none.
 func (r *run) dispute(i *item) *dispute {
-	manager, until, is := r.site.fights.Fought(fightOf(i), r.engine.config.Now())
+	manager, until, is := r.site.fights.Conflicting(fightOf(i), r.engine.config.Now())
 	if !is {
 		return nil
 	}

@@ -104,7 +104,7 @@ func TestWhatAnAttemptDoesAboutAnObject(t *testing.T) {
 func TestDisputedObjectsAreReportedAndTriedAgain(t *testing.T) {
 	t.Parallel()
 	owner := types.NamespacedName{Namespace: "team", Name: "apps"}
-	r := &run{Set: Set{Owner: owner}, site: &site{left: map[types.NamespacedName]map[string]string{}}}
+	r := &run{Set: Set{Owner: owner}, site: &clusterState{left: map[types.NamespacedName]map[string]string{}}}
 	edited := itemOf(t, configText, isEdited)
 	r.leaveAlone(edited, &dispute{manager: "kubectl", until: time.Unix(120, 0)})
 	r.leaveAlone(edited, &dispute{until: time.Unix(60, 0)})

@@ -35,15 +35,15 @@ type Previewed struct {
 // so. The error says what would be refused; what of the set could be tried is returned all the same.
 func Preview(
 	ctx context.Context, as *cluster.Identity, set Set, exists func(context.Context, types.NamespacedName) bool,
-	foresight Foresight,
+	foresight HandoverPreview,
 ) ([]Previewed, error) {
 	r := &run{
-		Set: set, as: as, site: &site{cluster: as.Cluster()}, brought: broughtBy(set.Objects), engine: &Engine{config: Config{Exists: exists}},
+		Set: set, as: as, site: &clusterState{cluster: as.Cluster()}, crdsInSet: broughtBy(set.Objects), engine: &Engine{config: Config{Exists: exists}},
 		foresight: foresight,
 	}
 	before := set.before()
 	for _, o := range set.Objects {
-		i, err := newItem(o, as.Cluster().Mapper(), r.brought, set.Owner.Namespace)
+		i, err := newItem(o, as.Cluster().Mapper(), r.crdsInSet, set.Owner.Namespace)
 		if err != nil {
 			return nil, err
 		}

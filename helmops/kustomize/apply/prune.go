@@ -22,8 +22,8 @@ import (
 	"fairlead.dev/fairlead/helmops/process/fair"
 )
 
-// remnant is an object that was applied before and is no longer wanted.
-type remnant struct {
+// pruneCandidate is an object that was applied before and is no longer wanted.
+type pruneCandidate struct {
 	ref                        v1beta1.ResourceRef
 	kind                       schema.GroupVersionKind
 	namespace, name            string
@@ -44,21 +44,21 @@ type remnant struct {
 	finalized, waitsForUs bool
 }
 
-func newRemnant(ref v1beta1.ResourceRef) *remnant {
+func newRemnant(ref v1beta1.ResourceRef) *pruneCandidate {
 	namespace, name, group, kind, _ := ref.Split()
-	return &remnant{ref: ref, kind: schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}, namespace: namespace, name: name}
+	return &pruneCandidate{ref: ref, kind: schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}, namespace: namespace, name: name}
 }
 
-func (g *remnant) String() string { return named(g.kind.Kind, g.namespace, g.name) }
+func (g *pruneCandidate) String() string { return named(g.kind.Kind, g.namespace, g.name) }
 
-func (g *remnant) client(as *cluster.Identity) dynamic.ResourceInterface {
+func (g *pruneCandidate) client(as *cluster.Identity) dynamic.ResourceInterface {
 	if g.namespaced {
 		return as.Dynamic().Resource(g.resource).Namespace(g.namespace)
 	}
 	return as.Dynamic().Resource(g.resource)
 }
 
-func (g *remnant) live(ctx context.Context, as *cluster.Identity) (*unstructured.Unstructured, error) {
+func (g *pruneCandidate) live(ctx context.Context, as *cluster.Identity) (*unstructured.Unstructured, error) {
 	return g.client(as).Get(ctx, g.name, metav1.GetOptions{})
 }
 
@@ -82,7 +82,7 @@ func (r *run) foreign(ctx context.Context) error {
 }
 
 // seek reads an object that is no longer in the source; nil when it is gone. Objects go with their kind.
-func (r *run) seek(ctx context.Context, g *remnant) (*unstructured.Unstructured, error) {
+func (r *run) seek(ctx context.Context, g *pruneCandidate) (*unstructured.Unstructured, error) {
 	mapping, err := r.site.cluster.Mapper().RESTMapping(g.kind.GroupKind(), g.kind.Version)
 	if meta.IsNoMatchError(err) {
 		return nil, nil
@@ -104,7 +104,7 @@ func (r *run) seek(ctx context.Context, g *remnant) (*unstructured.Unstructured,
 }
 
 // find looks whether an object is still there, still ours, and may be deleted.
-func (r *run) find(ctx context.Context, g *remnant) error {
+func (r *run) find(ctx context.Context, g *pruneCandidate) error {
 	live, err := r.seek(ctx, g)
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func waitsFor(live *unstructured.Unstructured, owner types.NamespacedName) bool 
 // they need to come to an end goes after them.
 func (r *run) prune(ctx context.Context) error {
 	for stage := stages - 1; stage >= 0; stage-- {
-		var now []*remnant
+		var now []*pruneCandidate
 		for _, g := range r.gone {
 			if g.there && !g.done && !g.held && stageOf(g.kind.GroupKind()) == stage {
 				now = append(now, g)
@@ -183,7 +183,7 @@ func (r *run) prune(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) delete(ctx context.Context, g *remnant) error {
+func (r *run) delete(ctx context.Context, g *pruneCandidate) error {
 	stays, err := r.stays(ctx, g)
 	if err != nil || stays {
 		return err
@@ -202,7 +202,7 @@ func (r *run) delete(ctx context.Context, g *remnant) error {
 }
 
 // away waits until an object is gone.
-func (r *run) away(ctx context.Context, g *remnant) error {
+func (r *run) away(ctx context.Context, g *pruneCandidate) error {
 	err := r.parked(func() error {
 		return tracker.Follow(ctx, g.client(r.as), g.name, func(o *unstructured.Unstructured) (bool, error) {
 			return o == nil || o.GetUID() != g.uid, nil
@@ -218,7 +218,7 @@ func (r *run) away(ctx context.Context, g *remnant) error {
 
 // occupied fails when a namespace, or a definition, holds objects of others, or when the identity may not see whether it does. With
 // soon, what is about to go does not count.
-func (r *run) occupied(ctx context.Context, g *remnant, soon bool) error {
+func (r *run) occupied(ctx context.Context, g *pruneCandidate, soon bool) error {
 	var kinds []schema.GroupVersionResource
 	in := ""
 	if g.kind.GroupKind() == definitionKind {
@@ -320,7 +320,7 @@ func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersion
 
 // uninstalls reports whether a HelmRelease is among what goes.
 func (r *run) uninstalls() bool {
-	return slices.ContainsFunc(r.gone, func(g *remnant) bool {
+	return slices.ContainsFunc(r.gone, func(g *pruneCandidate) bool {
 		return g.there && g.kind.GroupKind() == schema.GroupKind{Group: v1beta1.GroupVersion.Group, Kind: v1beta1.HelmReleaseKind}
 	})
 }

@@ -99,12 +99,12 @@ func TestWhatGoesWithANamespace(t *testing.T) {
 	theirs := map[string]string{v1beta1.KustomizationNamespaceLabel: "a", v1beta1.KustomizationNameLabel: "other"}
 	helm := map[string]string{managedByLabel: "Helm"}
 	spared := map[string]string{v1beta1.PruneAnnotation: v1beta1.Disabled}
-	release := &remnant{there: true, kind: v1beta1.GroupVersion.WithKind(v1beta1.HelmReleaseKind)}
+	release := &pruneCandidate{there: true, kind: v1beta1.GroupVersion.WithKind(v1beta1.HelmReleaseKind)}
 	for _, tt := range []struct {
 		name     string
 		object   metav1.ObjectMeta
 		resource string
-		gone     []*remnant
+		gone     []*pruneCandidate
 		soon     bool
 		want     bool
 	}{
@@ -119,9 +119,9 @@ func TestWhatGoesWithANamespace(t *testing.T) {
 		{"somebody's account", metav1.ObjectMeta{Name: "robot"}, "serviceaccounts", nil, false, false},
 		{"the cluster's certificate", metav1.ObjectMeta{Name: "kube-root-ca.crt"}, "configmaps", nil, false, true},
 		{"an event", metav1.ObjectMeta{}, "events", nil, false, true},
-		{"an object of a release that is uninstalled", metav1.ObjectMeta{Labels: helm}, "deployments", []*remnant{release}, true, true},
-		{"a record of it", metav1.ObjectMeta{Name: "sh.helm.release.v1.web.v1"}, "secrets", []*remnant{release}, true, true},
-		{"one that is still there after that", metav1.ObjectMeta{Labels: helm}, "deployments", []*remnant{release}, false, false},
+		{"an object of a release that is uninstalled", metav1.ObjectMeta{Labels: helm}, "deployments", []*pruneCandidate{release}, true, true},
+		{"a record of it", metav1.ObjectMeta{Name: "sh.helm.release.v1.web.v1"}, "secrets", []*pruneCandidate{release}, true, true},
+		{"one that is still there after that", metav1.ObjectMeta{Labels: helm}, "deployments", []*pruneCandidate{release}, false, false},
 		{"an object of a release of somebody else", metav1.ObjectMeta{Labels: helm}, "deployments", nil, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestWrittenByOthers(t *testing.T) {
 func TestWhatIsLeftIsToldOnce(t *testing.T) {
 	t.Parallel()
 	owner := types.NamespacedName{Namespace: "a", Name: "root"}
-	s := &site{claims: map[string]types.NamespacedName{}, left: map[types.NamespacedName]map[string]string{}}
+	s := &clusterState{claims: map[string]types.NamespacedName{}, left: map[types.NamespacedName]map[string]string{}}
 	i := &item{id: "a_x__ConfigMap"}
 	s.claims[i.id] = owner
 	s.leave(owner, i)

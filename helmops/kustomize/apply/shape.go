@@ -34,14 +34,14 @@ func (r *run) shapes(written []*item) {
 		if i.GroupVersionKind().GroupKind() != definitionKind {
 			continue
 		}
-		for kind, d := range r.brought {
+		for kind, d := range r.crdsInSet {
 			changing[kind] = changing[kind] || d.Name == i.GetName()
 		}
 	}
 
 	for _, i := range r.items {
 		if kind := i.GroupVersionKind(); changing[kind.GroupKind()] || i.pending {
-			i.shape = r.brought[kind.GroupKind()].Versions[kind.Version]
+			i.shape = r.crdsInSet[kind.GroupKind()].Versions[kind.Version]
 		}
 	}
 }

@@ -24,7 +24,7 @@ const foreseen = "the local files"
 // errOtherSource says why the objects of a Kustomization are not known.
 var errOtherSource = errors.New("it follows another source")
 
-// Others is what a Foresight asks for. It is asked only when an object leaves the set or belongs to another
+// Others is what a HandoverPreview asks for. It is asked only when an object leaves the set or belongs to another
 // Kustomization.
 type Others struct {
 	// List returns the Kustomizations of the cluster.
@@ -33,9 +33,9 @@ type Others struct {
 	Build func(ctx context.Context, k *v1beta1.Kustomization) ([]apply.Object, error)
 }
 
-// Foresight foretells which objects change hands once all Kustomizations of a source have applied the local files.
-// It implements apply.Foresight with the rules that the controller follows. It is for one preview.
-type Foresight struct {
+// HandoverPreview foretells which objects change hands once all Kustomizations of a source have applied the local files.
+// It implements apply.HandoverPreview with the rules that the controller follows. It is for one preview.
+type HandoverPreview struct {
 	others Others
 
 	mu    sync.Mutex
@@ -58,8 +58,8 @@ type prospect struct {
 }
 
 // NewForesight returns the foresight for a Kustomization whose files make the objects.
-func NewForesight(k *v1beta1.Kustomization, objects []apply.Object, others Others) *Foresight {
-	f := &Foresight{others: others, known: map[types.NamespacedName]*prospect{}}
+func NewForesight(k *v1beta1.Kustomization, objects []apply.Object, others Others) *HandoverPreview {
+	f := &HandoverPreview{others: others, known: map[types.NamespacedName]*prospect{}}
 	f.own = newProspect(k, objects)
 	f.known[client.ObjectKeyFromObject(k)] = f.own
 	return f
@@ -85,7 +85,7 @@ func newProspect(k *v1beta1.Kustomization, objects []apply.Object) *prospect {
 		declared = append(declared, v1beta1.ResourceRef{ID: plan.IDOf(key)})
 	}
 
-	status.KustomizationForeseen(p.k, released, declared)
+	status.KustomizationPreviewed(p.k, released, declared)
 	return p
 }
 
@@ -149,8 +149,8 @@ func (p *prospect) declaration(key types.NamespacedName) (*v1beta1.Kustomization
 	return nil, nil //nolint:nilnil // that there is none is no error
 }
 
-// Takes implements apply.Foresight.
-func (f *Foresight) Takes(ctx context.Context, owner types.NamespacedName, id string) bool {
+// Takes implements apply.HandoverPreview.
+func (f *HandoverPreview) Takes(ctx context.Context, owner types.NamespacedName, id string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.look(ctx)
@@ -166,7 +166,7 @@ func (f *Foresight) Takes(ctx context.Context, owner types.NamespacedName, id st
 }
 
 // mayTake asks the rule of the controller.
-func (f *Foresight) mayTake(ctx context.Context, by, from *prospect, id string) bool {
+func (f *HandoverPreview) mayTake(ctx context.Context, by, from *prospect, id string) bool {
 	var up *v1beta1.Kustomization
 	if above := f.of(ctx, ownerOf(from.k)); above != nil && plan.Declares(above.k, from.k) {
 		up = above.k
@@ -175,8 +175,8 @@ func (f *Foresight) mayTake(ctx context.Context, by, from *prospect, id string) 
 	return yes
 }
 
-// HandsTo implements apply.Foresight.
-func (f *Foresight) HandsTo(ctx context.Context, id string) (to types.NamespacedName, unsure string) {
+// HandsTo implements apply.HandoverPreview.
+func (f *HandoverPreview) HandsTo(ctx context.Context, id string) (to types.NamespacedName, unsure string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.look(ctx)
@@ -228,12 +228,12 @@ func unsureOf(unknown []string) string {
 }
 
 // releases reports whether the set will prune a Kustomization.
-func (f *Foresight) releases(key types.NamespacedName) bool {
+func (f *HandoverPreview) releases(key types.NamespacedName) bool {
 	return f.own.k.Status.Released.Has(plan.IDOf(key), foreseen)
 }
 
 // candidates are whom an object may go to, those first that the set declares, then those of its namespace.
-func (f *Foresight) candidates() []types.NamespacedName {
+func (f *HandoverPreview) candidates() []types.NamespacedName {
 	out := f.own.declared()
 	var own, rest []types.NamespacedName
 	for key := range f.live {
@@ -251,7 +251,7 @@ func (f *Foresight) candidates() []types.NamespacedName {
 }
 
 // look finds out once which Kustomizations there are.
-func (f *Foresight) look(ctx context.Context) {
+func (f *HandoverPreview) look(ctx context.Context) {
 	if f.live != nil {
 		return
 	}
@@ -269,7 +269,7 @@ func (f *Foresight) look(ctx context.Context) {
 
 // of returns a Kustomization as it will be; nil when there is none, neither in the cluster nor in the files that
 // were built so far.
-func (f *Foresight) of(ctx context.Context, key types.NamespacedName) *prospect {
+func (f *HandoverPreview) of(ctx context.Context, key types.NamespacedName) *prospect {
 	if p, is := f.known[key]; is {
 		return p
 	}
@@ -290,7 +290,7 @@ func (f *Foresight) of(ctx context.Context, key types.NamespacedName) *prospect 
 	return f.known[key]
 }
 
-func (f *Foresight) prospect(ctx context.Context, k *v1beta1.Kustomization, gone bool, err error) *prospect {
+func (f *HandoverPreview) prospect(ctx context.Context, k *v1beta1.Kustomization, gone bool, err error) *prospect {
 	switch {
 	case err != nil:
 	case gone, k.Spec.Suspend, k.DeletionTimestamp != nil: // it applies nothing any more
@@ -307,7 +307,7 @@ func (f *Foresight) prospect(ctx context.Context, k *v1beta1.Kustomization, gone
 }
 
 // spec returns a Kustomization with the spec that it will have, and whether its owner will have pruned it.
-func (f *Foresight) spec(
+func (f *HandoverPreview) spec(
 	ctx context.Context, key types.NamespacedName,
 ) (k *v1beta1.Kustomization, gone bool, err error) {
 	live := f.live[key]
@@ -331,7 +331,7 @@ func (f *Foresight) spec(
 }
 
 // above is who declares a Kustomization: by the files where one of them does, else by the inventory of its owner.
-func (f *Foresight) above(ctx context.Context, key types.NamespacedName) *prospect {
+func (f *HandoverPreview) above(ctx context.Context, key types.NamespacedName) *prospect {
 	id := plan.IDOf(key)
 	if live := f.live[key]; live != nil {
 		up := f.of(ctx, ownerOf(live))

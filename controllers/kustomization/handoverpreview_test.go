@@ -44,7 +44,7 @@ func (l *local) others() Others {
 }
 
 // foresight is that for one Kustomization of the cluster.
-func (l *local) foresight(k *v1beta1.Kustomization) *Foresight {
+func (l *local) foresight(k *v1beta1.Kustomization) *HandoverPreview {
 	return NewForesight(k, l.paths[k.Spec.Path], l.others())
 }
 

@@ -10,9 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Foresight foretells how objects change hands between Kustomizations. The objects are named by their IDs in the
+// HandoverPreview foretells how objects change hands between Kustomizations. The objects are named by their IDs in the
 // inventory.
-type Foresight interface {
+type HandoverPreview interface {
 	// Takes reports whether the set will take an object over from its owner.
 	Takes(ctx context.Context, owner types.NamespacedName, id string) bool
 	// HandsTo returns who takes over an object that the set no longer has; empty for none. unsure says who may do so
@@ -53,7 +53,7 @@ func (r *run) handOver(ctx context.Context) {
 
 // leaves reports whether an object of the set goes to another owner, so that it counts as one of others.
 func (r *run) leaves(o *metav1.PartialObjectMetadata, resource schema.GroupVersionResource) bool {
-	return slices.ContainsFunc(r.gone, func(g *remnant) bool {
+	return slices.ContainsFunc(r.gone, func(g *pruneCandidate) bool {
 		return g.to != "" && g.resource.GroupResource() == resource.GroupResource() &&
 			g.namespace == o.Namespace && g.name == o.Name
 	})

@@ -25,19 +25,19 @@ func (o *ObstacleError) Error() string { return o.Message }
 // Obstacle implements what loop.Blocker looks for.
 func (o *ObstacleError) Obstacle() (status.Failure, time.Duration) { return o.Failure, o.After }
 
-// Hindered is an obstacle that may go away without a change of the object.
-func Hindered(reason, format string, args ...any) error {
+// RetryableObstacle is an obstacle that may go away without a change of the object.
+func RetryableObstacle(reason, format string, args ...any) error {
 	return &ObstacleError{Failure: status.Failure{Reason: reason, Message: fmt.Sprintf(format, args...)}}
 }
 
-// Refused is an obstacle that only a change of the spec removes.
-func Refused(reason, format string, args ...any) error {
+// TerminalObstacle is an obstacle that only a change of the spec removes.
+func TerminalObstacle(reason, format string, args ...any) error {
 	return &ObstacleError{Failure: status.Failure{Reason: reason, Message: fmt.Sprintf(format, args...), Final: true}}
 }
 
-// Foreign refuses a reference into another namespace.
-func Foreign(field, what string) error {
-	return Refused(v1beta1.AccessDeniedReason,
+// CrossNamespaceObstacle refuses a reference into another namespace.
+func CrossNamespaceObstacle(field, what string) error {
+	return TerminalObstacle(v1beta1.AccessDeniedReason,
 		"%s names %s in another namespace, which this installation does not allow (--no-cross-namespace-refs)", field, what)
 }
 
@@ -45,7 +45,7 @@ func Foreign(field, what string) error {
 // other.
 func Supported(object v1beta1.Supporter) error {
 	if message := v1beta1.UnsupportedMessage(object); message != "" {
-		return Refused(v1beta1.UnsupportedReason, "%s", message)
+		return TerminalObstacle(v1beta1.UnsupportedReason, "%s", message)
 	}
 	return nil
 }
@@ -65,8 +65,8 @@ func ReasonOf(err error) string {
 	return known.Reason
 }
 
-// LookingError says that an object is being read for the first time; who asked is woken when it is there.
-type LookingError struct {
+// PendingReadError says that an object is being read for the first time; who asked is woken when it is there.
+type PendingReadError struct {
 	what string
 	// Took is for how long the answer has been awaited.
 	Took time.Duration
@@ -76,14 +76,14 @@ type LookingError struct {
 
 // Looking says that something is being read outside of the worker, which may have been read before.
 func Looking(what string, took time.Duration) error {
-	return &LookingError{what: what, Took: took, Again: true}
+	return &PendingReadError{what: what, Took: took, Again: true}
 }
 
 // Error implements error.
-func (l *LookingError) Error() string { return "reading " + l.what }
+func (l *PendingReadError) Error() string { return "reading " + l.what }
 
 // Reading implements what loop.Blocker looks for.
-func (l *LookingError) Reading() (took time.Duration, again bool) { return l.Took, l.Again }
+func (l *PendingReadError) Reading() (took time.Duration, again bool) { return l.Took, l.Again }
 
 // Listed names the keys that an object has, briefly.
 func Listed(data map[string][]byte) string {

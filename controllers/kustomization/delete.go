@@ -17,7 +17,7 @@ import (
 
 // Finalize implements loop.Handler.
 func (h *handler) Finalize(ctx context.Context, k *v1beta1.Kustomization) (bool, time.Duration, error) {
-	defer h.lookout.Turn(client.ObjectKeyFromObject(k))()
+	defer h.dependencyWatcher.Track(client.ObjectKeyFromObject(k))()
 	pass := h.observe(ctx, k)
 	p, err := h.decide(ctx, pass)
 	if err != nil {
@@ -31,22 +31,22 @@ func (h *handler) leave(k *v1beta1.Kustomization, p plan.Plan) {
 	if p.Reason != plan.ReasonStranded {
 		h.engine.Forget(client.ObjectKeyFromObject(k))
 	}
-	h.tell(k, status.KustomizationLeft(p))
+	h.recordEvent(k, status.KustomizationLeft(p))
 }
 
-// depart deletes the objects outside of the worker.
-func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how apply.Departure) {
+// deleteObjects deletes the objects outside of the worker.
+func (h *handler) deleteObjects(k *v1beta1.Kustomization, access cluster.Access, how apply.Departure) {
 	wanted := k.DeepCopy()
 	key := client.ObjectKeyFromObject(k)
 	h.mu.Lock()
 	h.audited[key] = h.now()
 	h.mu.Unlock()
-	h.tasks.Start(key, func(ctx context.Context) landed {
+	h.tasks.Start(key, func(ctx context.Context) actionResult {
 		started := h.now()
 		ctx, cancel := context.WithTimeout(ctx, wanted.GetTimeout())
 		defer cancel()
 		result := h.engine.Delete(ctx, access, how)
-		out := landed{spared: result.Spared, took: h.now().Sub(started)}
+		out := actionResult{spared: result.Spared, took: h.now().Sub(started)}
 		out.applied = status.Applied{
 			Generation: wanted.Generation, Revision: wanted.Status.LastAppliedRevision, Digest: plan.Departure,
 			Departing: true, Deleted: result.Deleted, Inventory: result.Inventory,
@@ -61,7 +61,7 @@ func (h *handler) depart(k *v1beta1.Kustomization, access cluster.Access, how ap
 		}
 
 		return out
-	}, func(fault error) landed {
+	}, func(fault error) actionResult {
 		return faulted(wanted, wanted.Status.LastAppliedRevision, plan.Departure, fault)
 	})
 }

@@ -75,8 +75,8 @@ func TestWarningsPassTheDelegatingLogger(t *testing.T) {
 func TestTellRecordsAnEvent(t *testing.T) {
 	t.Parallel()
 	recorder := events.NewFakeRecorder(1)
-	teller := Teller{Events: recorder, Kind: v1beta1.HelmReleaseKind, Action: "Reconcile"}
-	teller.Tell(release(), status.Event{Warning: true, Reason: v1beta1.UpgradeFailedReason, Message: strings.Repeat("x", 5000)})
+	teller := EventRecorder{Events: recorder, Kind: v1beta1.HelmReleaseKind, Action: "Reconcile"}
+	teller.Emit(release(), status.Event{Warning: true, Reason: v1beta1.UpgradeFailedReason, Message: strings.Repeat("x", 5000)})
 	got := <-recorder.Events
 	if !strings.HasPrefix(got, "Warning UpgradeFailed xxx") || len(got) > 1100 {
 		t.Errorf("the event is %.80q, %d bytes", got, len(got))
@@ -94,9 +94,9 @@ func (a *actions) Eventf(_, _ runtime.Object, _, _, action, _ string, _ ...any) 
 func TestAnEventHasAnAction(t *testing.T) {
 	t.Parallel()
 	recorder := &actions{}
-	teller := Teller{Events: recorder, Kind: v1beta1.HelmReleaseKind, Action: status.ActionReconcile}
-	teller.Tell(release(), status.Event{Reason: v1beta1.UpgradeSucceededReason, Action: "Upgrade"})
-	teller.Tell(release(), status.Event{Reason: v1beta1.DependencyNotReadyReason})
+	teller := EventRecorder{Events: recorder, Kind: v1beta1.HelmReleaseKind, Action: status.ActionReconcile}
+	teller.Emit(release(), status.Event{Reason: v1beta1.UpgradeSucceededReason, Action: "Upgrade"})
+	teller.Emit(release(), status.Event{Reason: v1beta1.DependencyNotReadyReason})
 	if want := []string{"Upgrade", "Reconcile"}; !slices.Equal(recorder.seen, want) {
 		t.Errorf("the actions are %v, want %v", recorder.seen, want)
 	}

@@ -33,8 +33,8 @@ type Objects interface {
 		see func(*unstructured.Unstructured) (bool, error)) error
 }
 
-// Sight is what is known of an object that a dependent waits for.
-type Sight struct {
+// ObservedState is what is known of an object that a dependent waits for.
+type ObservedState struct {
 	// Known reports whether the object was read; Object is nil when it does not exist.
 	Known  bool
 	Object *unstructured.Unstructured
@@ -47,7 +47,7 @@ type Sight struct {
 
 // view is one object that a dependent waits for, as one identity sees it.
 type view struct {
-	Sight
+	ObservedState
 	since    time.Time
 	retry    time.Time
 	failures int
@@ -65,9 +65,9 @@ type viewKey struct {
 	key        types.NamespacedName
 }
 
-// Lookout watches objects on behalf of those who wait for them: each with one watch for all of the same
+// DependencyWatcher watches objects on behalf of those who wait for them: each with one watch for all of the same
 // identity, and only as long as one of them waits.
-type Lookout struct {
+type DependencyWatcher struct {
 	ctx     context.Context //nolint:containedctx // the life of the watches
 	objects Objects
 	wake    func(types.NamespacedName)
@@ -78,16 +78,16 @@ type Lookout struct {
 	turns map[types.NamespacedName]map[viewKey]bool // what a waiter waits for; true when it asked in its present turn
 }
 
-// NewLookout returns a lookout whose watches live as long as ctx. wake is called with those who wait when something changed.
-func NewLookout(ctx context.Context, objects Objects, wake func(types.NamespacedName), now func() time.Time) *Lookout {
-	return &Lookout{
+// NewDependencyWatcher returns a dependency watcher whose watches live as long as ctx. wake is called with those who wait when something changed.
+func NewDependencyWatcher(ctx context.Context, objects Objects, wake func(types.NamespacedName), now func() time.Time) *DependencyWatcher {
+	return &DependencyWatcher{
 		ctx: ctx, objects: objects, wake: wake, now: now,
 		views: map[viewKey]*view{}, turns: map[types.NamespacedName]map[viewKey]bool{},
 	}
 }
 
-// Turn begins a turn of a waiter. What it has not read when end is called is no longer watched for it.
-func (l *Lookout) Turn(waiter types.NamespacedName) (end func()) {
+// Track begins a turn of a waiter. What it has not read when end is called is no longer watched for it.
+func (l *DependencyWatcher) Track(waiter types.NamespacedName) (end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key := range l.turns[waiter] {
@@ -106,7 +106,7 @@ func (l *Lookout) Turn(waiter types.NamespacedName) (end func()) {
 }
 
 // Forget has nothing watched for a waiter any more.
-func (l *Lookout) Forget(waiter types.NamespacedName) {
+func (l *DependencyWatcher) Forget(waiter types.NamespacedName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key := range l.turns[waiter] {
@@ -115,7 +115,7 @@ func (l *Lookout) Forget(waiter types.NamespacedName) {
 }
 
 // leave takes a waiter from a view, and ends the view with the last one. The caller holds the lock.
-func (l *Lookout) leave(waiter types.NamespacedName, key viewKey) {
+func (l *DependencyWatcher) leave(waiter types.NamespacedName, key viewKey) {
 	delete(l.turns[waiter], key)
 	if len(l.turns[waiter]) == 0 {
 		delete(l.turns, waiter)
@@ -130,7 +130,7 @@ func (l *Lookout) leave(waiter types.NamespacedName, key viewKey) {
 }
 
 // Look returns what is known of an object and has the waiter woken when that changes. It never waits.
-func (l *Lookout) Look(waiter types.NamespacedName, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName) Sight {
+func (l *DependencyWatcher) Look(waiter types.NamespacedName, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName) ObservedState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := viewKey{user: access.User, kubeconfig: sha256.Sum256(access.Kubeconfig), kind: kind, key: key}
@@ -157,13 +157,13 @@ func (l *Lookout) Look(waiter types.NamespacedName, access cluster.Access, kind 
 	}
 
 	l.turns[waiter][id] = true
-	seen := v.Sight
+	seen := v.ObservedState
 	seen.Took, seen.Left = l.now().Sub(v.since), max(0, v.retry.Sub(l.now()))
 	return seen
 }
 
 // start watches an object outside of the worker. The caller holds the lock.
-func (l *Lookout) start(ctx context.Context, v *view, access cluster.Access, id viewKey) {
+func (l *DependencyWatcher) start(ctx context.Context, v *view, access cluster.Access, id viewKey) {
 	v.running = true
 	guard.Go("watching an object", func() {
 		err := guard.Do("watching an object", func() error {
@@ -179,16 +179,16 @@ func (l *Lookout) start(ctx context.Context, v *view, access cluster.Access, id 
 }
 
 // see takes over a state of an object.
-func (l *Lookout) see(v *view, object *unstructured.Unstructured) {
+func (l *DependencyWatcher) see(v *view, object *unstructured.Unstructured) {
 	l.mu.Lock()
-	v.Sight = Sight{Known: true, Object: object}
+	v.ObservedState = ObservedState{Known: true, Object: object}
 	v.failures = 0
 	v.retry = time.Time{}
 	l.tell(v)
 }
 
 // ended takes over why an object cannot be watched for now.
-func (l *Lookout) ended(v *view, err error) {
+func (l *DependencyWatcher) ended(v *view, err error) {
 	if err == nil {
 		err = errors.New("its watch ended")
 	}
@@ -197,13 +197,13 @@ func (l *Lookout) ended(v *view, err error) {
 	v.failures++
 	pause := pauses.After(int64(v.failures))
 	v.running = false
-	v.Sight = Sight{Err: err, Pause: pause}
+	v.ObservedState = ObservedState{Err: err, Pause: pause}
 	v.retry = l.now().Add(v.Pause)
 	l.tell(v)
 }
 
 // tell releases the lock and wakes the waiters.
-func (l *Lookout) tell(v *view) {
+func (l *DependencyWatcher) tell(v *view) {
 	waiters := make([]types.NamespacedName, 0, len(v.waiters))
 	for waiter := range v.waiters {
 		waiters = append(waiters, waiter)

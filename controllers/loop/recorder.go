@@ -14,16 +14,16 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// Teller records what happens to objects of one kind as events, and logs it.
-type Teller struct {
+// EventRecorder records what happens to objects of one kind as events, and logs it.
+type EventRecorder struct {
 	Events events.EventRecorder
 	// Kind of the objects, and the action of events that have none of their own.
 	Kind   string
 	Action string
 }
 
-// Tell records an event and logs it, a failure as Failed does. details are keys and values for the log.
-func (t Teller) Tell(object client.Object, event status.Event, details ...any) {
+// Emit records an event and logs it, a failure as Failed does. details are keys and values for the log.
+func (t EventRecorder) Emit(object client.Object, event status.Event, details ...any) {
 	kind := corev1.EventTypeNormal
 	if event.Warning {
 		kind = corev1.EventTypeWarning

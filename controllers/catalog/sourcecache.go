@@ -14,8 +14,8 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// pick is the answer to one choice, as a poll found it.
-type pick struct {
+// resolved is the answer to one choice, as a poll found it.
+type resolved struct {
 	// Revision is the chart that was chosen; its digest is empty while there is none.
 	Revision v1beta1.ChartRevision `json:"revision"`
 	// Archive is the digest of the archive's bytes, by which the store knows it.
@@ -38,18 +38,18 @@ type pick struct {
 	// Names of charts, where the choice lists them.
 	Names []string `json:"names,omitempty"`
 	// Base is what upstream has, when the chart was made from it with other values.
-	Base *pick `json:"base,omitempty"`
-	// doubted is set when the keys have changed that the signature was checked with; tried is the Secret that a check has failed with.
-	doubted bool
-	tried   string
+	Base *resolved `json:"base,omitempty"`
+	// needsReverify is set when the keys have changed that the signature was checked with; tried is the Secret that a check has failed with.
+	needsReverify bool
+	tried         string
 	// withdrawn is why upstream no longer offers a pinned chart, which is fetched from its origin then.
 	withdrawn error
 	// err is why the last poll found nothing. With a revision from an earlier poll it is only news.
 	err error
 }
 
-// shelf is what the last poll of a source found.
-type shelf struct {
+// sourceCache is what the last poll of a source found.
+type sourceCache struct {
 	// URL of the source the shelf was filled from. A shelf of another URL is worthless.
 	URL string `json:"url"`
 	// Revision and Digest of the source's artifact.
@@ -58,15 +58,17 @@ type shelf struct {
 	// Validators of the index, to ask for news only.
 	Validators helmrepo.Validators `json:"validators"`
 	// Picks by choice, as text.
-	Picks map[string]pick `json:"picks"`
+	Picks map[string]resolved `json:"picks"`
 
 	holder store.Holder // the source
 }
 
-func newShelf(url string) *shelf { return &shelf{URL: url, Picks: map[string]pick{}} }
+func newSourceCache(url string) *sourceCache {
+	return &sourceCache{URL: url, Picks: map[string]resolved{}}
+}
 
 // copy returns a shelf that can be read while the original is added to.
-func (s *shelf) copy() *shelf {
+func (s *sourceCache) copy() *sourceCache {
 	own := *s
 	own.Picks = maps.Clone(s.Picks)
 	return &own
@@ -75,9 +77,9 @@ func (s *shelf) copy() *shelf {
 // pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen
 // without a poll, while the source has access to the index. Objects that asked before there was an answer are
 // woken by the first one.
-func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source) (pick, bool) {
+func (c *Catalog) pick(ctx context.Context, choice ChartRef, source v1beta1.Source) (resolved, bool) {
 	c.mu.Lock()
-	found, ok := c.pickFrom(ctx, c.shelf(choice, source), choice, source)
+	found, ok := c.pickFrom(ctx, c.cacheOf(choice, source), choice, source)
 	awaited := c.awaited[choice]
 	if ok {
 		delete(c.awaited, choice)
@@ -87,16 +89,16 @@ func (c *Catalog) pick(ctx context.Context, choice Choice, source v1beta1.Source
 
 	c.mu.Unlock()
 	if ok && awaited {
-		c.Tell(ctx, choice)
+		c.Notify(ctx, choice)
 	}
 
 	return found, ok
 }
 
 // pickFrom looks a choice up on a shelf; nil is an empty one. The caller holds the lock.
-func (c *Catalog) pickFrom(ctx context.Context, s *shelf, choice Choice, source v1beta1.Source) (pick, bool) {
+func (c *Catalog) pickFrom(ctx context.Context, s *sourceCache, choice ChartRef, source v1beta1.Source) (resolved, bool) {
 	if s == nil {
-		return pick{}, false
+		return resolved{}, false
 	}
 
 	found, ok := s.Picks[choice.String()]
@@ -108,12 +110,12 @@ func (c *Catalog) pickFrom(ctx context.Context, s *shelf, choice Choice, source 
 
 	if ok || !choice.plain() || c.kubeVersion != nil && c.kube == "" {
 		// Other values and signatures need more than the index; a poll asks for the version of the cluster.
-		return found, ok && !found.doubted
+		return found, ok && !found.needsReverify
 	}
 
 	index, ok := c.parsed(source, s.Digest)
 	if !ok || !c.proven(ctx, source, s.Digest) {
-		return pick{}, false
+		return resolved{}, false
 	}
 	if found, ok = c.pickIndexed(index, choice); ok {
 		s.Picks[choice.String()] = found
@@ -123,24 +125,24 @@ func (c *Catalog) pickFrom(ctx context.Context, s *shelf, choice Choice, source 
 }
 
 // entry rebuilds what the backend needs to fetch the archive of a pick.
-func (p pick) entry() helmrepo.Entry {
+func (p resolved) entry() helmrepo.Entry {
 	return helmrepo.Entry{Name: p.Revision.Name, Digest: p.Revision.Digest, URL: p.URL}
 }
 
-func (p pick) ociChart() oci.Chart {
+func (p resolved) ociChart() oci.Chart {
 	return oci.Chart{ChartRevision: p.Revision, Archive: p.Archive, Size: p.Size}
 }
 
 // upstream is the pick as upstream has it, without other values.
-func (p pick) upstream() pick {
+func (p resolved) upstream() resolved {
 	if p.Base != nil {
 		return *p.Base
 	}
 	return p
 }
 
-func sameAnswer(a, b pick) bool {
-	return a.Revision == b.Revision && slices.Equal(a.Names, b.Names) && a.doubted == b.doubted &&
+func sameAnswer(a, b resolved) bool {
+	return a.Revision == b.Revision && slices.Equal(a.Names, b.Names) && a.needsReverify == b.needsReverify &&
 		errorText(a.err) == errorText(b.err) && errorText(a.withdrawn) == errorText(b.withdrawn)
 }
 
@@ -152,17 +154,17 @@ func errorText(err error) string {
 }
 
 // keep takes over an earlier answer when the new poll could not give one: what runs is served further.
-func (p pick) keep(before pick) pick {
+func (p resolved) keep(before resolved) resolved {
 	if p.err != nil && p.Revision.Digest == "" && before.Revision.Digest != "" {
 		before.err = p.err
-		before.doubted = false
+		before.needsReverify = false
 		return before
 	}
 	return p
 }
 
 // preventDowngrade keeps the version of before when upstream has withdrawn it and offers only an older one.
-func (p pick) preventDowngrade(before pick) pick {
+func (p resolved) preventDowngrade(before resolved) resolved {
 	if p.err != nil || !sources.IsDowngrade(before.published(), p.published()) {
 		return p
 	}
@@ -171,12 +173,12 @@ func (p pick) preventDowngrade(before pick) pick {
 }
 
 // published is the chart of upstream that was chosen.
-func (p pick) published() sources.Published {
+func (p resolved) published() sources.Published {
 	return sources.Published{ChartRevision: p.Revision, Created: p.upstream().Created}
 }
 
 // republished returns what to warn of when a version is upstream with other content than before.
-func (p pick) republished(before pick) []string {
+func (p resolved) republished(before resolved) []string {
 	if warning := sources.RepublishedWarning(before.upstream().Revision, p.upstream().Revision); warning != "" {
 		return []string{warning}
 	}

@@ -83,9 +83,9 @@ func (s *scripted) watched() []string {
 	return names
 }
 
-// observed is a lookout over a scripted cluster, with what it woke.
+// observed is a dependency watcher over a scripted cluster, with what it woke.
 type observed struct {
-	*Lookout
+	*DependencyWatcher
 	*scripted
 	mu    sync.Mutex
 	woken []string
@@ -93,7 +93,7 @@ type observed struct {
 
 func newObserved(ctx context.Context) *observed {
 	w := &observed{scripted: newScripted()}
-	w.Lookout = NewLookout(ctx, w.scripted, func(key types.NamespacedName) {
+	w.DependencyWatcher = NewDependencyWatcher(ctx, w.scripted, func(key types.NamespacedName) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.woken = append(w.woken, key.Name)
@@ -111,7 +111,7 @@ func (w *observed) took() []string {
 	return woken
 }
 
-func (w *observed) see(waiter, user, object string) Sight {
+func (w *observed) see(waiter, user, object string) ObservedState {
 	return w.Look(inApps(waiter), cluster.Access{User: user}, deployments, inApps(object))
 }
 
@@ -156,15 +156,15 @@ func TestAWatchEndsWithItsLastWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newObserved(t.Context())
 		for _, waiter := range []string{"a", "b"} {
-			end := w.Turn(inApps(waiter))
+			end := w.Track(inApps(waiter))
 			w.see(waiter, "", "db")
 			w.see(waiter, "", "queue")
 			end()
 		}
-		end := w.Turn(inApps("a"))
+		end := w.Track(inApps("a"))
 		w.see("a", "", "db")
 		end() // no longer for the queue
-		w.Turn(inApps("b"))()
+		w.Track(inApps("b"))()
 		if got := w.watched(); !slices.Equal(got, []string{" db"}) {
 			t.Errorf("watches %v, want the one for which a waits", got)
 		}

@@ -65,7 +65,7 @@ func TestForeseeWhileAnActionIsUnderWay(t *testing.T) {
 		"an uninstall": {records: []plan.Record{as(3, plan.StatusUninstalling)}, change: plan.Install},
 	}
 	for name, tt := range tests {
-		got := Foresee(helmRelease(), inputs, tt.records, now)
+		got := PreviewOf(helmRelease(), inputs, tt.records, now)
 		if version(got.Deployed) != tt.deployed || version(got.Running) != tt.running || got.RunsWanted != tt.runsWanted {
 			t.Errorf("%s: deployed %d, running %d, of the inputs: %v", name, version(got.Deployed), version(got.Running), got.RunsWanted)
 		}

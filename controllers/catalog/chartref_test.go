@@ -43,7 +43,7 @@ func TestChoice(t *testing.T) {
 	}
 	tests := []struct {
 		name string
-		got  Choice
+		got  ChartRef
 		want string
 	}{
 		{name: "a signed chart", want: `chart web "1" of HelmRepository apps/charts signed (helm) as Secret apps/team says`,
@@ -70,23 +70,23 @@ func TestChoice(t *testing.T) {
 			}
 		})
 	}
-	if got := ChoiceOfRelease(&v1beta1.HelmRelease{}); got != (Choice{}) {
+	if got := ChoiceOfRelease(&v1beta1.HelmRelease{}); got != (ChartRef{}) {
 		t.Errorf("a release without a chart chooses %v", got)
 	}
 }
 
 func TestKeepPrefersAnAnswerToAFailure(t *testing.T) {
 	news, old := errors.New("no route"), errors.New("old")
-	had, found := pick{Revision: revision, URL: "had"}, pick{Revision: v1beta1.ChartRevision{Digest: digest2}}
+	had, found := resolved{Revision: revision, URL: "had"}, resolved{Revision: v1beta1.ChartRevision{Digest: digest2}}
 	tests := []struct {
 		name        string
-		now, before pick
-		want        pick
+		now, before resolved
+		want        resolved
 	}{
 		{name: "a new answer replaces the old", now: found, before: had, want: found},
-		{name: "a failure leaves the old answer, and is told", now: pick{err: news}, before: had, want: pick{Revision: revision, URL: "had", err: news}},
-		{name: "a failure without an old answer is the answer", now: pick{err: news}, before: pick{err: old}, want: pick{err: news}},
-		{name: "an answer with a failure is an answer", now: pick{Revision: found.Revision, err: news}, before: had, want: pick{Revision: found.Revision, err: news}},
+		{name: "a failure leaves the old answer, and is told", now: resolved{err: news}, before: had, want: resolved{Revision: revision, URL: "had", err: news}},
+		{name: "a failure without an old answer is the answer", now: resolved{err: news}, before: resolved{err: old}, want: resolved{err: news}},
+		{name: "an answer with a failure is an answer", now: resolved{Revision: found.Revision, err: news}, before: had, want: resolved{Revision: found.Revision, err: news}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

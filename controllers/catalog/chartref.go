@@ -10,8 +10,8 @@ import (
 	"fairlead.dev/fairlead/sources/chartvalues"
 )
 
-// Choice is what a release asks for: one chart of one source. It is comparable.
-type Choice struct {
+// ChartRef is what a release asks for: one chart of one source. It is comparable.
+type ChartRef struct {
 	// Kind, Namespace and Name of the source.
 	Kind, Namespace, Name string
 	// Chart is a name in a HelmRepository or a path in a GitRepository or Bucket, Version a range. Both are empty for an
@@ -40,7 +40,7 @@ type demand struct {
 }
 
 // demands adds who has to have signed the chart.
-func (c Choice) demands(namespace string, v *v1beta1.Verification) Choice {
+func (c ChartRef) demands(namespace string, v *v1beta1.Verification) ChartRef {
 	if v == nil {
 		return c
 	}
@@ -51,7 +51,7 @@ func (c Choice) demands(namespace string, v *v1beta1.Verification) Choice {
 }
 
 // demanded is what demands was given; the zero value for nothing.
-func (c Choice) demanded() (d demand) {
+func (c ChartRef) demanded() (d demand) {
 	if c.demand != "" {
 		_ = json.Unmarshal([]byte(c.demand), &d) // it was made by demands
 	}
@@ -59,7 +59,7 @@ func (c Choice) demanded() (d demand) {
 }
 
 // plain reports whether an answer needs nothing but an index: the chart is wanted as it is, without a signature.
-func (c Choice) plain() bool { return c.values == "" && c.demand == "" }
+func (c ChartRef) plain() bool { return c.values == "" && c.demand == "" }
 
 // String names what is demanded, for messages and as part of a key.
 func (d demand) String() string {
@@ -74,7 +74,7 @@ func (d demand) String() string {
 }
 
 // Values are the files that the values of the chart come from; none for its own.
-func (c Choice) Values() chartvalues.Files {
+func (c ChartRef) Values() chartvalues.Files {
 	if c.values == "" {
 		return chartvalues.Files{}
 	}
@@ -82,7 +82,7 @@ func (c Choice) Values() chartvalues.Files {
 }
 
 // with adds the files that the values come from.
-func (c Choice) with(files []string, lenient bool) Choice {
+func (c ChartRef) with(files []string, lenient bool) ChartRef {
 	if len(files) > 0 {
 		c.values = strings.Join(files, "\n")
 		c.lenient = lenient
@@ -91,7 +91,7 @@ func (c Choice) with(files []string, lenient bool) Choice {
 }
 
 // String names the choice in messages and indexes.
-func (c Choice) String() string {
+func (c ChartRef) String() string {
 	source := fmt.Sprintf("%s %s/%s", c.Kind, c.Namespace, c.Name)
 	if c.values != "" {
 		source += " with the values of " + strings.ReplaceAll(c.values, "\n", ", ")
@@ -124,15 +124,17 @@ func (c Choice) String() string {
 }
 
 // Source names the source alone.
-func (c Choice) Source() Choice { return Choice{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name} }
+func (c ChartRef) Source() ChartRef {
+	return ChartRef{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name}
+}
 
 // ChoiceOfRelease returns what a release asks for, skipped versions included.
-func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
+func ChoiceOfRelease(hr *v1beta1.HelmRelease) ChartRef {
 	if ref := hr.Spec.ChartRef; ref != nil {
-		return Choice{Kind: ref.Kind, Namespace: cmp.Or(ref.Namespace, hr.Namespace), Name: ref.Name}
+		return ChartRef{Kind: ref.Kind, Namespace: cmp.Or(ref.Namespace, hr.Namespace), Name: ref.Name}
 	}
 	if hr.Spec.Chart == nil {
-		return Choice{}
+		return ChartRef{}
 	}
 
 	spec := hr.Spec.Chart.Spec
@@ -143,7 +145,7 @@ func ChoiceOfRelease(hr *v1beta1.HelmRelease) Choice {
 }
 
 // ChoiceOfChart returns what a HelmChart asks for.
-func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
+func ChoiceOfChart(hc *v1beta1.HelmChart) ChartRef {
 	choice := newChoice(hc.Spec.SourceRef.Kind, hc.Namespace, hc.Spec.SourceRef.Name, hc.Spec.Chart, hc.Spec.Version).
 		with(hc.Spec.ValuesFiles, hc.Spec.IgnoreMissingValuesFiles).demands(hc.Namespace, hc.Spec.Verify)
 	choice.pin = pin{Digest: hc.Spec.Digest, Origin: hc.Spec.Origin}
@@ -152,20 +154,20 @@ func ChoiceOfChart(hc *v1beta1.HelmChart) Choice {
 
 // ChoiceOfPipeline returns what a pipeline asks for: a chart, or names of charts. It is the zero value when all charts
 // are named: then only the pipelines of these ask for something.
-func ChoiceOfPipeline(p *v1beta1.ReleasePipeline) Choice {
+func ChoiceOfPipeline(p *v1beta1.ReleasePipeline) ChartRef {
 	subject := p.Spec.Subject
 	if charts := subject.Charts; charts != nil {
 		if charts.Include == "" {
-			return Choice{}
+			return ChartRef{}
 		}
-		return Choice{
+		return ChartRef{
 			Kind: subject.SourceRef.Kind, Namespace: p.Namespace, Name: subject.SourceRef.Name,
 			listing: listing{Include: charts.Include, Exclude: charts.Exclude},
 		}
 	}
 
 	if subject.SourceRef.Kind == v1beta1.OCIRepositoryKind {
-		return Choice{Kind: subject.SourceRef.Kind, Namespace: p.Namespace, Name: subject.SourceRef.Name}
+		return ChartRef{Kind: subject.SourceRef.Kind, Namespace: p.Namespace, Name: subject.SourceRef.Name}
 	}
 
 	choice := newChoice(subject.SourceRef.Kind, p.Namespace, subject.SourceRef.Name, subject.Chart, subject.Version).
@@ -179,15 +181,15 @@ func ChoiceOfPipeline(p *v1beta1.ReleasePipeline) Choice {
 	return choice
 }
 
-func newChoice(kind, namespace, name, chart, version string) Choice {
+func newChoice(kind, namespace, name, chart, version string) ChartRef {
 	if v1beta1.HoldsDirectories(kind) {
 		version = "" // a directory has one version of its chart
 	} else {
 		version = cmp.Or(version, "*")
 	}
-	return Choice{Kind: kind, Namespace: namespace, Name: name, Chart: chart, Version: version}
+	return ChartRef{Kind: kind, Namespace: namespace, Name: name, Chart: chart, Version: version}
 }
 
-func keyOf(kind string, source v1beta1.Source) Choice {
-	return Choice{Kind: kind, Namespace: source.GetNamespace(), Name: source.GetName()}
+func keyOf(kind string, source v1beta1.Source) ChartRef {
+	return ChartRef{Kind: kind, Namespace: source.GetNamespace(), Name: source.GetName()}
 }

@@ -11,8 +11,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// Foresight is what inputs would make of a release.
-type Foresight struct {
+// Preview is what inputs would make of a release.
+type Preview struct {
 	// Deployed is the revision that runs, nil when none does. While an upgrade is under way it is the one before that.
 	Deployed *plan.Record
 	// Running is the revision that the controller makes, or has begun to make, nil when its newest revision is complete.
@@ -26,13 +26,13 @@ type Foresight struct {
 	Next plan.Plan
 }
 
-// Foresee tells what the inputs would make of the release, whose records are given newest first. It changes nothing.
-func Foresee(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time.Time) Foresight {
+// PreviewOf tells what the inputs would make of the release, whose records are given newest first. It changes nothing.
+func PreviewOf(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time.Time) Preview {
 	desired := desiredOf(hr, in)
 	desired.Suspended = false
 	seen := see(observedOf(hr, desired.Target, in.Live), hr, desired, in, records)
 	seen.Owner = ownerByStatus(hr, seen.History.Newest())
-	out := Foresight{Next: plan.Decide(desired, seen, now)}
+	out := Preview{Next: plan.Decide(desired, seen, now)}
 	if out.Next.Step == plan.Claim { // the record gets its owner without a new revision
 		seen.History.Records[0].Owner = desired.Self
 		out.Next = plan.Decide(desired, seen, now)

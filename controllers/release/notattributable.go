@@ -11,8 +11,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// shaken says what else goes wrong at the moment that may be why a release is not healthy; empty when there is nothing.
-func (h *handler) shaken(ctx context.Context, hr *v1beta1.HelmRelease) string {
+// notAttributable says what else goes wrong at the moment that may be why a release is not healthy; empty when there is nothing.
+func (h *handler) notAttributable(ctx context.Context, hr *v1beta1.HelmRelease) string {
 	for _, key := range refs.Below(hr, v1beta1.HelmReleaseKind) {
 		below := &v1beta1.HelmRelease{}
 		if err := h.dependencies.Objects.Get(ctx, key, below); err != nil {
@@ -25,7 +25,7 @@ func (h *handler) shaken(ctx context.Context, hr *v1beta1.HelmRelease) string {
 	return h.watcher.widespread()
 }
 
-// brings reports whether the step applies something new. Such a step waits for its dependencies.
-func brings(p plan.Plan) bool {
+// changesCluster reports whether the step applies something new. Such a step waits for its dependencies.
+func changesCluster(p plan.Plan) bool {
 	return p.Step == plan.Install || p.Step == plan.Upgrade || p.Step == plan.Uninstall && p.Reason == plan.ReasonRenamed
 }
