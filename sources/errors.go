@@ -14,6 +14,7 @@ type Error struct {
 	cause   error
 	stalled bool
 	after   time.Duration
+	refused bool
 }
 
 // Fail returns a failure that may go away by itself: the caller tries again. reason is one of the reasons of sources in
@@ -35,6 +36,13 @@ func Stall(reason string, err error, format string, args ...any) *Error {
 func (e *Error) After(pause time.Duration) *Error {
 	c := *e
 	c.after = max(pause, 0)
+	return &c
+}
+
+// OfRefusal returns a copy of the error that says that upstream has refused the credentials, or their absence.
+func (e *Error) OfRefusal() *Error {
+	c := *e
+	c.refused = true
 	return &c
 }
 
@@ -60,6 +68,16 @@ func (e *Error) Retryable() bool { return !e.stalled }
 
 // RetryAfter is how long upstream asked to be left alone; zero leaves the pause to the caller's back-off.
 func (e *Error) RetryAfter() time.Duration { return e.after }
+
+// IsRefusal reports whether upstream has refused the credentials that were used. An error of a Secret is none.
+func IsRefusal(err error) bool {
+	for e := (*Error)(nil); errors.As(err, &e); err = e.cause {
+		if e.refused {
+			return true
+		}
+	}
+	return false
+}
 
 // Reason returns the reason of the first failure of a source in err's chain, "" when there is none.
 func Reason(err error) string {

@@ -114,7 +114,7 @@ func (c *Catalog) signedAt(ctx context.Context, want Copy, to *oci.Repository) (
 // explain names the Secret whose credentials a registry refused. What is wrong with a Secret itself is said already.
 func (want Copy) explain(err error) error {
 	var e *sources.Error
-	if !errors.As(err, &e) || e.Reason() != v1beta1.AuthenticationFailedReason || strings.Contains(err.Error(), "Secret ") {
+	if !errors.As(err, &e) || !sources.IsRefusal(err) {
 		return err
 	}
 	secret := secretName(want.Namespace, want.To.SecretRef, "spec."+want.Field)

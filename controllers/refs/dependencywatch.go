@@ -184,7 +184,10 @@ func (l *DependencyWatcher) see(v *view, object *unstructured.Unstructured) {
 	v.ObservedState = ObservedState{Known: true, Object: object}
 	v.failures = 0
 	v.retry = time.Time{}
-	l.tell(v)
+	waiters := v.waiting()
+	l.mu.Unlock()
+
+	l.wakeAll(waiters)
 }
 
 // ended takes over why an object cannot be watched for now.
@@ -199,17 +202,24 @@ func (l *DependencyWatcher) ended(v *view, err error) {
 	v.running = false
 	v.ObservedState = ObservedState{Err: err, Pause: pause}
 	v.retry = l.now().Add(v.Pause)
-	l.tell(v)
+	waiters := v.waiting()
+	l.mu.Unlock()
+
+	l.wakeAll(waiters)
 }
 
-// tell releases the lock and wakes the waiters.
-func (l *DependencyWatcher) tell(v *view) {
+// wakeAll wakes waiters. The caller does not hold the lock: a waiter may ask the watcher.
+func (l *DependencyWatcher) wakeAll(waiters []types.NamespacedName) {
+	for _, waiter := range waiters {
+		l.wake(waiter)
+	}
+}
+
+// waiting lists the waiters of a view. The caller holds the lock.
+func (v *view) waiting() []types.NamespacedName {
 	waiters := make([]types.NamespacedName, 0, len(v.waiters))
 	for waiter := range v.waiters {
 		waiters = append(waiters, waiter)
 	}
-	l.mu.Unlock()
-	for _, waiter := range waiters {
-		l.wake(waiter)
-	}
+	return waiters
 }

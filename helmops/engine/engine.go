@@ -263,7 +263,7 @@ func (e *Engine) Execute(ctx context.Context, a Action) Result {
 		err = guard.Do("running a Helm action", func() error { return r.step(before) })
 	}
 	if ctx.Err() != nil {
-		select {} // the process is stopping: Helm must not record the end of the action as a failure
+		guard.BlockUntilExit()
 	}
 
 	return r.result(before, err) //nolint:contextcheck // the run carries it

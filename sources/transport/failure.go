@@ -56,7 +56,7 @@ func StatusCode(code int, what string) *sources.Error {
 	text := fmt.Sprintf("%d %s", code, strings.ToLower(http.StatusText(code)))
 	switch code {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return sources.Fail(v1beta1.AuthenticationFailedReason, nil, "%s: access refused: %s", what, text)
+		return sources.Fail(v1beta1.AuthenticationFailedReason, nil, "%s: access refused: %s", what, text).OfRefusal()
 	case http.StatusNotFound, http.StatusGone:
 		return sources.Fail(v1beta1.NotFoundReason, nil, "%s: %s", what, text)
 	}

@@ -30,6 +30,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/kube/tracker"
 	"fairlead.dev/fairlead/helmops/kube/warning"
+	"fairlead.dev/fairlead/helmops/process/guard"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -273,10 +274,10 @@ func (s *share) enter() {
 	}
 }
 
-// stopWithProcess never returns once the process is stopping: what Helm would make of the error is not for it to record.
+// stopWithProcess does not return once the process is stopping: Helm would record the error as a failed release.
 func (c *Client) stopWithProcess() {
 	if c.ctx.Err() != nil {
-		select {}
+		guard.BlockUntilExit()
 	}
 }
 
