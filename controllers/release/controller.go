@@ -188,7 +188,7 @@ func (h *handler) collectResult(ctx context.Context, hr *v1beta1.HelmRelease) {
 	h.mu.Unlock()
 	h.ended(key, ended.outcome, ended.compared)
 	event := status.ReleaseDone(hr, ended.outcome, h.now())
-	hr.Status.LastHandledReconcileAt = ended.request
+	status.ReleaseAnswered(hr, ended.request)
 	observeAction(ended)
 	if begun != nil {
 		h.watcher.recordResult(hr, ended.outcome, begun.states)
@@ -240,7 +240,7 @@ func (h *handler) progress(ctx context.Context, hr *v1beta1.HelmRelease, elapsed
 		return loop.Slow - elapsed
 	}
 
-	hr.Status.InputDigest = release.InputDigest(hr, current.inputs)
+	status.ReleaseWants(hr, release.InputDigest(hr, current.inputs))
 	status.ReleaseProgress(hr, current.plan, h.now())
 	return 0
 }
@@ -273,7 +273,7 @@ func (h *handler) blocker() loop.Blocker[*v1beta1.HelmRelease] {
 		EventRecorder: h.recorder(), Now: h.now, Jitter: h.jitter,
 		Record: func(hr *v1beta1.HelmRelease, obstacle status.Failure, now time.Time) {
 			status.ReleaseBlocked(hr, obstacle, now)
-			hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
+			status.ReleaseAnswered(hr, hr.Annotations[v1beta1.ReconcileRequestAnnotation])
 		},
 	}
 }
@@ -321,10 +321,10 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 	}
 
 	if !decision.Acts() {
-		hr.Status.InputDigest = release.InputDigest(hr, inputs)
+		status.ReleaseWants(hr, release.InputDigest(hr, inputs))
 		status.ReleaseSettled(hr, decision.Plan, decision.History, h.now())
 		status.ReleaseShared(hr, inputs.SharedValues())
-		hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
+		status.ReleaseAnswered(hr, hr.Annotations[v1beta1.ReconcileRequestAnnotation])
 		return h.again(hr, loop.Soonest(decision.After, loop.Soonest(decision.Audit, again))), nil
 	}
 
@@ -334,7 +334,7 @@ func (h *handler) advance(ctx context.Context, hr *v1beta1.HelmRelease, inputs r
 		}
 	}
 	if decision.Reason == plan.ReasonForced {
-		hr.Status.LastHandledForceAt = release.ForceRequested(hr)
+		status.ReleaseForced(hr, release.ForceRequested(hr))
 	}
 	h.start(hr, decision.Plan, inputs)
 	return loop.Slow, nil

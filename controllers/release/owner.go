@@ -169,7 +169,7 @@ func (h *handler) refuse(hr *v1beta1.HelmRelease, p plan.Plan) time.Duration {
 	before := status.Message(hr)
 	h.watcher.unwatch(client.ObjectKeyFromObject(hr))
 	status.ReleaseSettled(hr, p, nil, h.now())
-	hr.Status.LastHandledReconcileAt = hr.Annotations[v1beta1.ReconcileRequestAnnotation]
+	status.ReleaseAnswered(hr, hr.Annotations[v1beta1.ReconcileRequestAnnotation])
 	if status.Message(hr) != before {
 		h.recordEvent(hr, status.Event{Warning: true, Reason: p.Reason, Message: p.Message})
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // writers are the packages that may assign to the status of objects.
-var writers = []string{"api", "helmops/status", "controllers/release"}
+var writers = []string{"api", "helmops/status"}
 
 // statusWritesOf returns the assignments of a file to a field of a status, with their places.
 func statusWritesOf(fset *token.FileSet, file *ast.File) (out []string) {

@@ -20,7 +20,7 @@ func TestActionsThatEndWakeFirst(t *testing.T) {
 		}
 		var wakes []string
 		ast.Inspect(file, func(n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok && isTasksOf(call.Fun, "landed") {
+			if call, ok := n.(*ast.CallExpr); ok && isTasksOf(call.Fun, "actionResult") {
 				if wake, ok := call.Args[1].(*ast.SelectorExpr); ok {
 					wakes = append(wakes, wake.Sel.Name)
 				}
