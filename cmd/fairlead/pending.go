@@ -150,8 +150,8 @@ func pendingOf(would release.Preview, in release.Inputs) view.Differences {
 	out := view.Differences{From: "nothing", To: "the wanted chart and values", Objects: []view.ObjectDifference{}, Hooks: []view.HookDifference{},
 		Pending: &view.PendingChange{To: in.Chart}}
 	if r := would.Deployed; r != nil {
-		out.From = fmt.Sprintf("revision %d (%s %s)", r.Version, r.ChartName, r.ChartVersion)
-		out.Pending.From = &v1beta1.ChartRevision{Name: r.ChartName, Version: r.ChartVersion, Digest: r.ChartDigest}
+		out.From = fmt.Sprintf("revision %d (%s %s)", r.Version, r.Chart.Name, r.Chart.Version)
+		out.Pending.From = &r.Chart
 	}
 
 	if would.Change.Step == plan.None {

@@ -99,9 +99,9 @@ func TestDiffPendingDuringAnUpgrade(t *testing.T) {
 		Chart: v1beta1.ChartRevision{Name: "shop", Version: "1.9.2", Digest: digestB}, Values: map[string]any{}, Mask: redact.Mask{},
 	}
 	records := []plan.Record{
-		{Version: 43, Status: plan.StatusPendingUpgrade, ChartName: "shop", ChartVersion: "1.9.2", ChartDigest: digestB,
+		{Version: 43, Status: plan.StatusPendingUpgrade, Chart: v1beta1.ChartRevision{Name: "shop", Version: "1.9.2", Digest: digestB},
 			ConfigDigest: values.Digest(in.Values), Ours: true, Digest: "sha256:43"},
-		{Version: 42, Status: plan.StatusSuperseded, ChartName: "shop", ChartVersion: "1.9.1", ChartDigest: digestA,
+		{Version: 42, Status: plan.StatusSuperseded, Chart: v1beta1.ChartRevision{Name: "shop", Version: "1.9.1", Digest: digestA},
 			ConfigDigest: values.Digest(in.Values), Ours: true, Digest: "sha256:42"},
 	}
 	manifest := func(image string) string {

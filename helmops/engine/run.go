@@ -324,7 +324,7 @@ func (r *run) driver(before []plan.Record) *storage.Driver {
 	}
 	for _, record := range before {
 		if r.Step == plan.Rollback && record.Version == r.To {
-			note = storage.Note{ChartDigest: record.ChartDigest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
+			note = storage.Note{ChartDigest: record.Chart.Digest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
 		}
 	}
 

@@ -36,7 +36,7 @@ func (o Observed) isTheirs() bool {
 }
 
 // untouched reports whether the release is as other Helm clients made it, and was not found to be as wanted.
-func (o Observed) untouched() bool { return o.isTheirs() && o.History.Newest().ChartDigest == "" }
+func (o Observed) untouched() bool { return o.isTheirs() && o.History.Newest().Chart.Digest == "" }
 
 // adopting compares the live objects with the revision that is adopted before the first upgrade overwrites them. Where
 // they differ, drift is corrected, and the upgrade would undo it, the upgrade follows after a while.

@@ -88,7 +88,7 @@ func TestTheFirstUpgradeOfAnAdoptedRelease(t *testing.T) {
 			reason: ReasonAdopting},
 		{name: "a release that was taken over as it is is compared before its first upgrade, too",
 			desired:  desired(newValues),
-			observed: adoptable(func(o *Observed) { o.History.Records[0].ChartDigest = chart1.Digest }),
+			observed: adoptable(func(o *Observed) { o.History.Records[0].Chart.Digest = chart1.Digest }),
 			step:     Inspect, reason: ReasonAdopting},
 		{name: "an object that is suspended has nothing compared",
 			desired:  desired(newValues, func(d *Desired) { d.Suspended = true }),
@@ -111,7 +111,7 @@ func TestTheFirstUpgradeOfAnAdoptedRelease(t *testing.T) {
 			observed: adoptable(heldUntil(soon)), step: None, reason: ReasonGone, message: "left alone"},
 		{name: "a release that was taken over as it is goes with the object",
 			desired:  desired(func(d *Desired) { d.Deleting = true }),
-			observed: adoptable(func(o *Observed) { o.History.Records[0].ChartDigest = chart1.Digest }),
+			observed: adoptable(func(o *Observed) { o.History.Records[0].Chart.Digest = chart1.Digest }),
 			step:     Uninstall, reason: ReasonDeleted},
 	}
 	for _, tt := range tests {

@@ -169,15 +169,15 @@ func renamed(d Desired, o Observed, now time.Time) (Plan, bool) {
 		return Plan{}, false
 	}
 	return uninstall(d, o, now, Plan{Reason: ReasonRenamed,
-		Message: fmt.Sprintf("chart %s replaces %s; it is installed next", d.Chart, o.History.Newest().ChartName)}), true
+		Message: fmt.Sprintf("chart %s replaces %s; it is installed next", d.Chart, o.History.Newest().Chart.Name)}), true
 }
 
 // isRenamed reports whether the release has to go for a chart of another name. What another Helm client or another HelmRelease
 // made is never uninstalled for that.
 func (o Observed) isRenamed(d Desired) bool {
 	newest := o.History.Newest()
-	return !o.absent() && !d.InPlace && o.owns(d) && !o.untouched() && newest.ChartName != "" &&
-		newest.ChartName != d.Chart.Name
+	return !o.absent() && !d.InPlace && o.owns(d) && !o.untouched() && newest.Chart.Name != "" &&
+		newest.Chart.Name != d.Chart.Name
 }
 
 // uninstall completes a plan that ends with no release: it continues what was begun, and waits after a failure.

@@ -28,7 +28,7 @@ func desired(change ...func(*Desired)) Desired {
 
 func record(version int, status string, chart v1beta1.ChartRevision, change ...func(*Record)) Record {
 	r := Record{
-		Version: version, Status: status, ChartName: chart.Name, ChartVersion: chart.Version, ChartDigest: chart.Digest,
+		Version: version, Status: status, Chart: chart,
 		ConfigDigest: "sha256:c", Ours: true, Owner: self, Modified: now.Add(-time.Hour),
 	}
 	for _, c := range change {
@@ -64,7 +64,7 @@ func compared(o Observed, equal bool) Observed {
 	return o
 }
 
-func foreign(r *Record) { r.Ours, r.ChartDigest, r.Owner = false, "", Owner{} }
+func foreign(r *Record) { r.Ours, r.Chart.Digest, r.Owner = false, "", Owner{} }
 
 // by makes a record name an owner; the zero owner is that of an older Fairlead.
 func by(owner Owner) func(*Record) { return func(r *Record) { r.Owner = owner } }

@@ -13,8 +13,8 @@ import (
 // values are as wanted, what it renders reports whether it is; what it was rendered with is not asked.
 func madeElsewhere(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	newest := o.History.Newest()
-	if newest.ChartDigest != "" || newest.ChartName != d.Chart.Name ||
-		!v1beta1.SameVersion(newest.ChartVersion, d.Chart.Version) || newest.ConfigDigest != d.ConfigDigest {
+	if newest.Chart.Digest != "" || newest.Chart.Name != d.Chart.Name ||
+		!v1beta1.SameVersion(newest.Chart.Version, d.Chart.Version) || newest.ConfigDigest != d.ConfigDigest {
 		return Plan{}, false
 	}
 
@@ -33,11 +33,11 @@ func madeElsewhere(d Desired, o Observed, _ time.Time) (Plan, bool) {
 
 func withdrawn(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	newest := o.History.Newest()
-	if !d.FromRange || d.Generation != o.Attempt.Generation || newest.ChartName != d.Chart.Name {
+	if !d.FromRange || d.Generation != o.Attempt.Generation || newest.Chart.Name != d.Chart.Name {
 		return Plan{}, false
 	}
 
-	running, err := semver.NewVersion(newest.ChartVersion)
+	running, err := semver.NewVersion(newest.Chart.Version)
 	if err != nil {
 		return Plan{}, false
 	}
@@ -48,7 +48,7 @@ func withdrawn(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	}
 
 	return Plan{Step: None, Reason: ReasonWithdrawn, Message: fmt.Sprintf(
-		"version %s is no longer published; it stays, because the newest version in range, %s, is older", newest.ChartVersion, d.Chart.Version)}, true
+		"version %s is no longer published; it stays, because the newest version in range, %s, is older", newest.Chart.Version, d.Chart.Version)}, true
 }
 
 func changed(d Desired, o Observed, _ time.Time) (Plan, bool) {
@@ -57,16 +57,16 @@ func changed(d Desired, o Observed, _ time.Time) (Plan, bool) {
 	switch {
 	case newest.made(d):
 		return Plan{}, false
-	case newest.ChartName != d.Chart.Name:
-		why = fmt.Sprintf("chart %s → %s", newest.ChartName, d.Chart.Name)
-	case !v1beta1.SameVersion(newest.ChartVersion, d.Chart.Version):
-		why = fmt.Sprintf("version %s → %s", newest.ChartVersion, d.Chart.Version)
+	case newest.Chart.Name != d.Chart.Name:
+		why = fmt.Sprintf("chart %s → %s", newest.Chart.Name, d.Chart.Name)
+	case !v1beta1.SameVersion(newest.Chart.Version, d.Chart.Version):
+		why = fmt.Sprintf("version %s → %s", newest.Chart.Version, d.Chart.Version)
 	case newest.ConfigDigest != d.ConfigDigest:
 		why = "values"
 	case newest.RenderDigest != d.RenderDigest:
 		why = "post renderers or common metadata"
 	default:
-		why = fmt.Sprintf("content of version %s, digest %s → %s", d.Chart.Version, v1beta1.ShortDigest(newest.ChartDigest),
+		why = fmt.Sprintf("content of version %s, digest %s → %s", d.Chart.Version, v1beta1.ShortDigest(newest.Chart.Digest),
 			v1beta1.ShortDigest(d.Chart.Digest))
 	}
 

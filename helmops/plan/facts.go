@@ -161,10 +161,11 @@ type Record struct {
 	// Description is what Helm or we noted about how the revision ended. It is for people: Outcome and Action say what follows
 	// from it.
 	Description string
-	// ChartName, ChartVersion and AppVersion come from the chart's metadata.
-	ChartName, ChartVersion, AppVersion string
-	// ChartDigest is empty when another Helm client wrote the record.
-	ChartDigest string
+	// Chart is the revision of the chart. Its name and version come from the chart's metadata; its digest is empty when
+	// another Helm client wrote the record.
+	Chart v1beta1.ChartRevision
+	// AppVersion comes from the chart's metadata.
+	AppVersion string
 	// ConfigDigest is the digest of the values the user gave.
 	ConfigDigest string
 	// RenderDigest is the digest of the post renderers and the common metadata, empty when there were none.
@@ -306,7 +307,7 @@ func (a Attempt) uncounted() int64 { return max(0, a.Failures-a.counted()) }
 func (r *Record) made(d Desired) bool {
 	wanted := d.Input()
 	if d.VersionOnly {
-		wanted.Chart = r.ChartDigest
+		wanted.Chart = r.Chart.Digest
 	}
-	return r.ChartName == d.Chart.Name && v1beta1.SameVersion(r.ChartVersion, d.Chart.Version) && r.Input() == wanted
+	return r.Chart.Name == d.Chart.Name && v1beta1.SameVersion(r.Chart.Version, d.Chart.Version) && r.Input() == wanted
 }

@@ -17,7 +17,7 @@ func (in Input) Unrendered() Input { return Input{Chart: in.Chart, Config: in.Co
 
 // Input of the revision.
 func (r *Record) Input() Input {
-	return Input{Chart: r.ChartDigest, Config: r.ConfigDigest, Render: r.RenderDigest}
+	return Input{Chart: r.Chart.Digest, Config: r.ConfigDigest, Render: r.RenderDigest}
 }
 
 // Input that is wanted.

@@ -167,7 +167,7 @@ func rollbackTo(d Desired, o Observed, now time.Time, targets []*Record, why str
 	}
 
 	p := Plan{Step: Rollback, To: to.Version, Reason: ReasonRemediation,
-		Message: fmt.Sprintf("%s; revision %d ran %s %s", why, to.Version, to.ChartName, to.ChartVersion)}
+		Message: fmt.Sprintf("%s; revision %d ran %s %s", why, to.Version, to.Chart.Name, to.Chart.Version)}
 	for _, other := range targets[1:] {
 		p.Others = append(p.Others, other.Version)
 	}
@@ -203,7 +203,7 @@ func (o Observed) rollbackTargets(d Desired) []*Record { return o.rule(d).Target
 
 // same reports whether two revisions were made from the same input.
 func (r *Record) same(other *Record) bool {
-	return r.ChartName == other.ChartName && v1beta1.SameVersion(r.ChartVersion, other.ChartVersion) && r.Input() == other.Input()
+	return r.Chart.Name == other.Chart.Name && v1beta1.SameVersion(r.Chart.Version, other.Chart.Version) && r.Input() == other.Input()
 }
 
 // neverGood reports whether no revision of the release ever was.

@@ -122,7 +122,7 @@ func RecordsOf(history []v1beta1.Snapshot) []Record {
 	for _, s := range history {
 		r := Record{
 			Version: int(s.Version), Namespace: s.Namespace, Status: s.Status, Outcome: RevisionOutcome(s.Outcome), Action: Step(s.Action),
-			ChartName: s.ChartName, ChartVersion: s.ChartVersion, ChartDigest: s.ChartDigest, AppVersion: s.AppVersion,
+			Chart: v1beta1.ChartRevision{Name: s.ChartName, Version: s.ChartVersion, Digest: s.ChartDigest}, AppVersion: s.AppVersion,
 			ConfigDigest: s.ConfigDigest, RenderDigest: s.RenderDigest, Digest: s.Digest,
 			FirstDeployed: s.FirstDeployed.Time, LastDeployed: s.LastDeployed.Time,
 		}

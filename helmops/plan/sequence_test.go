@@ -181,7 +181,7 @@ func TestRandomFailuresConverge(t *testing.T) {
 			h.settle(t, d)
 		}
 		newest := h.records[0]
-		if newest.Status != StatusDeployed || newest.ChartDigest != d.Chart.Digest || newest.ConfigDigest != d.ConfigDigest {
+		if newest.Status != StatusDeployed || newest.Chart.Digest != d.Chart.Digest || newest.ConfigDigest != d.ConfigDigest {
 			t.Fatalf("seed %d ends with %+v, want %+v:\n%s", seed, newest, d, h.log.String())
 		}
 	}

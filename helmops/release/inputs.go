@@ -273,8 +273,8 @@ func annotated(hr *v1beta1.HelmRelease, records []plan.Record) []plan.Record {
 			r.Action = plan.Step(had.Action)
 		}
 
-		if r.ChartDigest == "" && had.Digest == r.Digest {
-			r.ChartDigest = had.ChartDigest
+		if r.Chart.Digest == "" && had.Digest == r.Digest {
+			r.Chart.Digest = had.ChartDigest
 			r.RenderDigest = had.RenderDigest
 		}
 	}

@@ -149,7 +149,7 @@ func TestTheNextTakesOverWhenTheOwnerIsGone(t *testing.T) {
 	w := newWorld(t, madeAs(target))
 	w.hr.Status.Inventory = &v1beta1.ResourceInventory{}
 	w.helm.owner = neighbour
-	r := w.helm.add(plan.Record{Status: plan.StatusDeployed, ChartName: "web", ChartVersion: "1.0.0", ChartDigest: inputs.Chart.Digest,
+	r := w.helm.add(plan.Record{Status: plan.StatusDeployed, Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: inputs.Chart.Digest},
 		ConfigDigest: values.Digest(inputs.Values)})
 	w.helm.touch(r)
 	living := neighbour

@@ -3,6 +3,7 @@ package release
 import (
 	"testing"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -10,7 +11,7 @@ import (
 // While an upgrade is under way the revision before it runs, and nothing says that the controller has stopped.
 func TestForeseeWhileAnActionIsUnderWay(t *testing.T) {
 	t.Parallel()
-	wanted := plan.Record{ChartName: "web", ChartVersion: inputs.Chart.Version, ChartDigest: inputs.Chart.Digest,
+	wanted := plan.Record{Chart: v1beta1.ChartRevision{Name: "web", Version: inputs.Chart.Version, Digest: inputs.Chart.Digest},
 		ConfigDigest: values.Digest(inputs.Values), Ours: true, Owner: ownerOf(helmRelease())}
 	as := func(version int, status string, change ...func(*plan.Record)) plan.Record {
 		r := wanted
@@ -20,7 +21,7 @@ func TestForeseeWhileAnActionIsUnderWay(t *testing.T) {
 		}
 		return r
 	}
-	older := func(r *plan.Record) { r.ChartVersion, r.ChartDigest = "0.9.0", "sha256:older" }
+	older := func(r *plan.Record) { r.Chart.Version, r.Chart.Digest = "0.9.0", "sha256:older" }
 	foreign := func(r *plan.Record) { r.Ours = false }
 	tests := map[string]struct {
 		records    []plan.Record
@@ -56,7 +57,7 @@ func TestForeseeWhileAnActionIsUnderWay(t *testing.T) {
 		},
 		"a release of another Helm client that names no owner": {
 			records: []plan.Record{as(2, plan.StatusDeployed, foreign, older, func(r *plan.Record) {
-				r.ChartDigest, r.Owner = "", plan.Owner{}
+				r.Chart.Digest, r.Owner = "", plan.Owner{}
 			})},
 			deployed: 2, change: plan.Upgrade,
 			message: "the live objects are compared with revision 2 of another Helm client before its upgrade " +

@@ -84,7 +84,7 @@ func helmRelease(change ...func(*v1beta1.HelmRelease)) *v1beta1.HelmRelease {
 
 func deployed(config string) []plan.Record {
 	return []plan.Record{{
-		Version: 1, Status: plan.StatusDeployed, ChartName: "web", ChartVersion: "1.0.0", ChartDigest: "sha256:1", ConfigDigest: config, Ours: true,
+		Version: 1, Status: plan.StatusDeployed, Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:1"}, ConfigDigest: config, Ours: true,
 		Owner: ownerOf(helmRelease()),
 	}}
 }
@@ -374,7 +374,7 @@ func TestForceAndResetCountTogetherWithTheRequest(t *testing.T) {
 func TestAComparisonCountsForWhatWasCompared(t *testing.T) {
 	t.Parallel()
 	theirs := deployed(values.Digest(inputs.Values))
-	theirs[0].Ours, theirs[0].ChartDigest, theirs[0].Digest = false, "", "sha256:theirs"
+	theirs[0].Ours, theirs[0].Chart.Digest, theirs[0].Digest = false, "", "sha256:theirs"
 	in, hr := inputs, helmRelease()
 	theirs[0].Owner = ownerOf(hr)
 	e := &engineFake{records: map[plan.Target][]plan.Record{target: theirs}}

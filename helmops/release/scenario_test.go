@@ -194,7 +194,7 @@ func rename(w *world) {
 
 // byOther adds a revision of another Helm client that has the chart and the values that are wanted.
 func (w *world) byOther() {
-	r := w.helm.add(plan.Record{Status: plan.StatusDeployed, ChartName: "web", ChartVersion: "1.0.0", Description: "Install complete"})
+	r := w.helm.add(plan.Record{Status: plan.StatusDeployed, Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0"}, Description: "Install complete"})
 	r.ConfigDigest, r.Ours = desiredOf(w.hr, w.in).ConfigDigest, false
 }
 
@@ -318,7 +318,7 @@ func TestRandomFailuresConverge(t *testing.T) {
 			}
 		}
 		newest := w.helm.records[0]
-		if newest.Status != plan.StatusDeployed || newest.ChartVersion != version || !status.IsReady(w.hr) || w.hr.Status.Failures != 0 {
+		if newest.Status != plan.StatusDeployed || newest.Chart.Version != version || !status.IsReady(w.hr) || w.hr.Status.Failures != 0 {
 			t.Fatalf("seed %d ends with %+v, want %s:\n%s", seed, newest, version, w.log.String())
 		}
 	}

@@ -152,7 +152,7 @@ func readings(hr *v1beta1.HelmRelease) []string {
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	s := &hr.Status
 	for _, r := range plan.RecordsOf(s.History) {
-		text := fmt.Sprintf("revision %d %s %s %s %s", r.Version, r.Status, r.ChartName, r.ChartVersion, r.ChartDigest)
+		text := fmt.Sprintf("revision %d %s %s %s %s", r.Version, r.Status, r.Chart.Name, r.Chart.Version, r.Chart.Digest)
 		if r.Action != "" {
 			text += " by " + string(r.Action)
 		}

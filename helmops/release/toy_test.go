@@ -96,7 +96,7 @@ func (h *toy) Execute(_ context.Context, a engine.Action) engine.Result {
 	}
 	switch a.Step {
 	case plan.Install, plan.Upgrade:
-		r := h.add(plan.Record{ChartName: a.Revision.Name, ChartVersion: a.Revision.Version, ChartDigest: a.Revision.Digest,
+		r := h.add(plan.Record{Chart: a.Revision,
 			ConfigDigest: values.Digest(a.Values), RenderDigest: a.RenderDigest})
 		err = h.finish(r, a.Step, map[plan.Step]string{plan.Install: "Install complete", plan.Upgrade: "Upgrade complete"}[a.Step], how)
 	case plan.Rollback:
@@ -351,7 +351,7 @@ func (w *world) show() {
 		if i < len(s.History) && int(s.History[i].Version) == r.Version {
 			action = s.History[i].Action
 		}
-		fmt.Fprintf(&w.log, "          %d  %-10s  %s  %-8s  %s\n", r.Version, r.Status, r.ChartVersion, action, r.Description)
+		fmt.Fprintf(&w.log, "          %d  %-10s  %s  %-8s  %s\n", r.Version, r.Status, r.Chart.Version, action, r.Description)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestABakeThatFails(t *testing.T) {
 	ReleaseSettled(hr, plan.Plan{Step: plan.None, Target: target}, []plan.Record{revision(1, plan.StatusDeployed)}, now.Add(time.Minute))
 	ReleaseDone(hr, outcome(plan.Upgrade, bad, func(o *Outcome) {
 		o.History = []plan.Record{revision(2, plan.StatusDeployed), revision(1, plan.StatusSuperseded)}
-		o.History[0].ChartDigest = "sha256:2"
+		o.History[0].Chart.Digest = "sha256:2"
 	}), now.Add(2*time.Minute))
 	if verified(hr) != "Unknown Baking" || hr.Status.LastVerified.Revision != 1 {
 		t.Fatalf("%v", allConditions(hr))

@@ -74,7 +74,7 @@ func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, 
 func snapshot(target plan.Target, r plan.Record) v1beta1.Snapshot {
 	out := v1beta1.Snapshot{
 		Name: target.Name, Namespace: target.Namespace, Version: v1beta1.Number(r.Version), Status: r.Status,
-		ChartName: r.ChartName, ChartVersion: r.ChartVersion, ChartDigest: r.ChartDigest, AppVersion: r.AppVersion,
+		ChartName: r.Chart.Name, ChartVersion: r.Chart.Version, ChartDigest: r.Chart.Digest, AppVersion: r.AppVersion,
 		ConfigDigest: r.ConfigDigest, RenderDigest: r.RenderDigest, Digest: r.Digest, TestHooks: testHooks(r.Tests),
 		Outcome:       string(r.Outcome),
 		FirstDeployed: metav1.NewTime(r.FirstDeployed.Truncate(time.Second)),

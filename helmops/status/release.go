@@ -226,7 +226,7 @@ func released(hr *v1beta1.HelmRelease, o Outcome, before string, now time.Time) 
 // replaced says which revision of another Helm client an upgrade took the place of, for example the one of helm rollback. It is
 // empty when Fairlead made that revision, or adopted it before.
 func replaced(hr *v1beta1.HelmRelease, o Outcome) string {
-	if o.Step != plan.Upgrade || len(o.History) < 2 || o.History[1].ChartDigest != "" {
+	if o.Step != plan.Upgrade || len(o.History) < 2 || o.History[1].Chart.Digest != "" {
 		return ""
 	}
 

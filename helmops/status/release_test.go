@@ -37,7 +37,7 @@ func tried(hr *v1beta1.HelmRelease) {
 
 func revision(version int, status string) plan.Record {
 	return plan.Record{
-		Version: version, Status: status, ChartName: "web", ChartVersion: "1.0.0", ChartDigest: chart1.Digest, ConfigDigest: "sha256:c",
+		Version: version, Status: status, Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: chart1.Digest}, ConfigDigest: "sha256:c",
 		Digest: "sha256:" + status, FirstDeployed: now.Add(-time.Hour + time.Millisecond), LastDeployed: now.Add(time.Millisecond),
 	}
 }

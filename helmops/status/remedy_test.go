@@ -142,7 +142,7 @@ func TestReset(t *testing.T) {
 func TestAnAdoptedRevisionIsRemembered(t *testing.T) {
 	t.Parallel()
 	theirs := revision(5, plan.StatusDeployed)
-	theirs.ChartDigest = ""
+	theirs.Chart.Digest = ""
 	hr := helmRelease()
 	compare := outcome(plan.Compare, func(o *Outcome) {
 		o.Equal, o.RenderDigest, o.History = true, "sha256:r", []plan.Record{theirs}

@@ -15,7 +15,7 @@ func TestAnUpgradeNamesTheRevisionOfAnotherClient(t *testing.T) {
 			newest := o.History[0]
 			newest.Version = 4
 			former := newest
-			former.Version, former.ChartDigest, former.Status = 3, digest, "superseded"
+			former.Version, former.Chart.Digest, former.Status = 3, digest, "superseded"
 			o.History = []plan.Record{newest, former}
 		}
 	}

@@ -48,8 +48,8 @@ func (e *HistoryError) Reason() string { return v1beta1.StorageErrorReason }
 
 // sizeOfRecord estimates what the facts of a revision take.
 func sizeOfRecord(r *plan.Record) int {
-	size := recordCost + len(r.Namespace) + len(r.Status) + len(r.Description) + len(r.ChartName) + len(r.ChartVersion) + len(r.AppVersion) +
-		len(r.ChartDigest) + len(r.ConfigDigest) + len(r.RenderDigest) + len(r.ForwardOnly) + len(r.Degraded) +
+	size := recordCost + len(r.Namespace) + len(r.Status) + len(r.Description) + len(r.Chart.Name) + len(r.Chart.Version) + len(r.AppVersion) +
+		len(r.Chart.Digest) + len(r.ConfigDigest) + len(r.RenderDigest) + len(r.ForwardOnly) + len(r.Degraded) +
 		len(r.ApplyMethod) + len(r.Outcome) + len(r.Action)
 	for _, test := range r.Tests {
 		size += testCost + len(test.Name) + len(test.Phase)

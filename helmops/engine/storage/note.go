@@ -10,6 +10,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/release"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -107,7 +108,7 @@ func note(rel *release.Release, data packed, given Note, before *noted, failsAs 
 	record := recordOf(rel)
 	n := noted{
 		Namespace: record.Namespace, Status: record.Status, Description: record.Description, Content: digest(data.data),
-		ChartName: record.ChartName, ChartVersion: record.ChartVersion, AppVersion: record.AppVersion,
+		ChartName: record.Chart.Name, ChartVersion: record.Chart.Version, AppVersion: record.AppVersion,
 		ChartDigest: given.ChartDigest, ConfigDigest: given.ConfigDigest, RenderDigest: given.RenderDigest,
 		FirstDeployed: record.FirstDeployed, LastDeployed: record.LastDeployed, Deleted: record.Deleted, Degraded: data.degraded,
 		ForwardOnly: record.ForwardOnly, ApplyMethod: string(data.method),
@@ -149,7 +150,7 @@ func stillDegraded(rel *release.Release, before, now []string) []string {
 func (n *noted) record(version int, modified time.Time) plan.Record {
 	record := plan.Record{
 		Version: version, Status: n.Status, Description: n.Description, Namespace: n.Namespace,
-		ChartName: n.ChartName, ChartVersion: n.ChartVersion, AppVersion: n.AppVersion, Ours: true,
+		Chart: v1beta1.ChartRevision{Name: n.ChartName, Version: n.ChartVersion}, AppVersion: n.AppVersion, Ours: true,
 		FirstDeployed: n.FirstDeployed, LastDeployed: n.LastDeployed, Deleted: n.Deleted, Modified: modified,
 		ForwardOnly: n.ForwardOnly, ApplyMethod: plan.ApplyMethodOf(n.ApplyMethod),
 		Outcome: outcomeOfText(n.Status, n.Description), Action: actionOfText(n.Status, n.Description),
@@ -166,7 +167,7 @@ func (n *noted) record(version int, modified time.Time) plan.Record {
 func (n *noted) supplement(record *plan.Record) {
 	record.Ours = true
 	record.Digest = n.Content
-	record.ChartDigest = n.ChartDigest
+	record.Chart.Digest = n.ChartDigest
 	record.ConfigDigest = n.ConfigDigest
 	record.RenderDigest = n.RenderDigest
 	record.Outcome = cmp.Or(n.Outcome, record.Outcome)
@@ -185,8 +186,8 @@ func recordOf(rel *release.Release) plan.Record {
 	record.Action = actionOfText(record.Status, record.Description)
 	if rel.Chart != nil && rel.Chart.Metadata != nil {
 		meta := rel.Chart.Metadata
-		record.ChartName = meta.Name
-		record.ChartVersion = meta.Version
+		record.Chart.Name = meta.Name
+		record.Chart.Version = meta.Version
 		record.AppVersion = meta.AppVersion
 	}
 

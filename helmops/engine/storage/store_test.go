@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/values"
 )
@@ -67,8 +68,7 @@ func TestHistoryTellsTheRecord(t *testing.T) {
 	s.create(t, s.store(t), newRelease(1, release.StatusDeployed, func(r *release.Release) { r.Hooks = []*release.Hook{tested} }))
 	want := plan.Record{
 		Version: 1, Namespace: "apps", Status: plan.StatusDeployed, Outcome: plan.OutcomeSucceeded, Description: "as told",
-		ChartName: "web", ChartVersion: "1.0.0", AppVersion: "9.9",
-		ChartDigest: digest1, RenderDigest: "r", ConfigDigest: values.Digest(map[string]any{"replicas": 2}),
+		Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: digest1}, AppVersion: "9.9", RenderDigest: "r", ConfigDigest: values.Digest(map[string]any{"replicas": 2}),
 		Digest: digest(s.secret(t, keyOf(1)).Data["release"]), Ours: true, Modified: now, FirstDeployed: newRelease(1, "").Info.FirstDeployed.Time,
 		LastDeployed: now, Tests: []plan.TestRun{{Name: "probe", Phase: "Succeeded"}},
 	}
@@ -120,7 +120,7 @@ func TestANoteOnAnotherContentDoesNotCount(t *testing.T) {
 	must(t, err)
 	s.change(t, keyOf(1), func(secret *corev1.Secret) { secret.Data["release"] = other.data })
 	<-changed
-	if got := s.history(t, store, alice)[0]; got.Ours || got.Status != plan.StatusFailed || got.ChartDigest != "" {
+	if got := s.history(t, store, alice)[0]; got.Ours || got.Status != plan.StatusFailed || got.Chart.Digest != "" {
 		t.Errorf("got %+v", got)
 	}
 	must(t, err)
@@ -129,7 +129,7 @@ func TestANoteOnAnotherContentDoesNotCount(t *testing.T) {
 	s.change(t, keyOf(2), func(secret *corev1.Secret) { secret.Labels["touched"] = "true" })
 	<-changed
 	for range 2 {
-		if got := s.history(t, store, alice)[0]; !got.Ours || got.ChartDigest != digest1 {
+		if got := s.history(t, store, alice)[0]; !got.Ours || got.Chart.Digest != digest1 {
 			t.Errorf("a record that was only touched: %+v", got)
 		}
 	}
@@ -290,8 +290,8 @@ func TestANoteHasBounds(t *testing.T) {
 		t.Errorf("the annotation has %d bytes", size)
 	}
 	got := s.history(t, s.watching(t), bob)[0]
-	if !got.Ours || got.ChartDigest != digest1 || len(got.AppVersion) != 1<<18 || got.Description != strings.Repeat("ä", maxDescription/2) {
-		t.Errorf("ours %v, digest %q, description of %d bytes", got.Ours, got.ChartDigest, len(got.Description))
+	if !got.Ours || got.Chart.Digest != digest1 || len(got.AppVersion) != 1<<18 || got.Description != strings.Repeat("ä", maxDescription/2) {
+		t.Errorf("ours %v, digest %q, description of %d bytes", got.Ours, got.Chart.Digest, len(got.Description))
 	}
 }
 

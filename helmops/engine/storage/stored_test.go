@@ -9,6 +9,7 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 	corev1 "k8s.io/api/core/v1"
 
+	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
@@ -120,8 +121,8 @@ func TestStoredRecordsKeepTheirInput(t *testing.T) {
 			}
 		}
 		want := plan.Record{
-			Version: 3, Namespace: "apps", Status: plan.StatusFailed, Description: failedUpgrade, ChartName: "web", ChartVersion: "1.1.0",
-			AppVersion: "9.9", ChartDigest: "sha256:chart-2", ConfigDigest: "sha256:config-b", RenderDigest: "sha256:render",
+			Version: 3, Namespace: "apps", Status: plan.StatusFailed, Description: failedUpgrade, Chart: v1beta1.ChartRevision{Name: "web", Version: "1.1.0", Digest: "sha256:chart-2"},
+			AppVersion: "9.9", ConfigDigest: "sha256:config-b", RenderDigest: "sha256:render",
 			ApplyMethod: plan.ServerSide, Outcome: plan.OutcomeFailed, Ours: true,
 			Owner: plan.Owner{Namespace: "apps", Name: "web", UID: sampleController},
 		}
