@@ -19,7 +19,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/catalog"
 	"fairlead.dev/fairlead/controllers/loop"
-	"fairlead.dev/fairlead/helmops/backoff"
+	"fairlead.dev/fairlead/helmops/process/backoff"
 	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/sources"
 )

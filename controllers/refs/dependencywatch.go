@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"fairlead.dev/fairlead/helmops/backoff"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/process/backoff"
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
