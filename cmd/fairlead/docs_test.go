@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestDocumentationIsTrue runs the commands of docs/cli.md and compares what it shows; -update writes it anew.
+// TestDocumentationIsTrue runs the commands of docs/cli.md and compares what it shows; -update writes it again.
 func TestDocumentationIsTrue(t *testing.T) {
 	t.Parallel()
 	const path = "../../docs/cli.md"

@@ -77,7 +77,7 @@ func verified(hr *v1beta1.HelmRelease) {
 	condition(hr, v1beta1.DriftedCondition, metav1.ConditionFalse, v1beta1.NoDriftReason, "every object is as its manifest says")
 }
 
-// failing is the release after an upgrade to revision 43 that failed for good.
+// failing is the release after an upgrade to revision 43 that failed permanently.
 func failing(hr *v1beta1.HelmRelease) {
 	verified(hr)
 	bad := snapshot("shop", "web", 43, "shop-1.9.2", "failed", "upgrade", 2*time.Minute)

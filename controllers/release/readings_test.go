@@ -17,7 +17,7 @@ import (
 	"fairlead.dev/fairlead/helmops/release"
 )
 
-// farEngine answers for some namespaces at once and for the others not at all.
+// farEngine answers for some namespaces immediately and for the others not at all.
 type farEngine struct {
 	release.Engine
 	answers map[string]bool

@@ -16,7 +16,7 @@ import (
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
-// floor is an engine with few shares, and actions that work until they are told to end.
+// floor is an engine with few shares, and actions that work until they get the signal to end.
 type floor struct {
 	engine *Engine
 	ctx    context.Context //nolint:containedctx // that of the test

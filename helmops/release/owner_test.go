@@ -124,7 +124,7 @@ func TestMovingToTheReleaseOfAnotherIsRefused(t *testing.T) {
 	}
 }
 
-// Deleted and created again, an object goes on with its release: no new revision, and its own name in the record.
+// Deleted and created again, an object continues with its release: no new revision, and its own name in the record.
 func TestAnObjectThatWasCreatedAgainHasItsRelease(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -20,7 +20,7 @@ func verified(w *world) {
 	w.settle(time.Hour)
 }
 
-// roll has another version wanted, and goes on for a while.
+// roll has another version wanted, and continues for a while.
 func roll(w *world, version string, patience time.Duration) {
 	w.say("%s is wanted", version)
 	w.wants(version)

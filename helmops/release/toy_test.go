@@ -65,7 +65,7 @@ func (h *toy) next(step plan.Step) end {
 	return queue[0]
 }
 
-// touch writes the record anew.
+// touch writes the record again.
 func (h *toy) touch(r *plan.Record) {
 	h.digests++
 	if !h.owner.IsZero() {
@@ -241,7 +241,7 @@ func (w *world) line(text string) {
 	fmt.Fprintf(&w.log, "%s  %s\n", w.clock.Format(time.TimeOnly), text)
 }
 
-// settle goes on as the controller does until nothing is left to do, or until patience has passed.
+// settle continues as the controller does until nothing is left to do, or until patience has passed.
 func (w *world) settle(patience time.Duration) {
 	w.t.Helper()
 	end := w.clock.Add(patience)

@@ -164,7 +164,7 @@ func TestAnAdoptedRevisionIsRemembered(t *testing.T) {
 	}
 }
 
-// A missing source was told of in between; when it is back, the failure is told of again.
+// A missing source was reported in between; when it is back, the failure is reported again.
 func TestAWaitTellsWhatItWaitsFor(t *testing.T) {
 	stuck := plan.Plan{Step: plan.Wait, Target: target, Reason: v1beta1.RetriesExceededReason, Stalled: true, Message: "too often"}
 	later := plan.Plan{Step: plan.Wait, Target: target, Reason: plan.ReasonBackoff, After: time.Minute, Message: "in 1m0s"}

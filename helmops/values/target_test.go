@@ -25,7 +25,7 @@ func literal(path, value string) Layer {
 	return layer
 }
 
-// Every kind of reference at once: documents from a ConfigMap and a Secret, single values, and the inline values.
+// Every kind of reference immediately: documents from a ConfigMap and a Secret, single values, and the inline values.
 func TestMergeValuesFrom(t *testing.T) {
 	t.Parallel()
 	got, err := Merge(

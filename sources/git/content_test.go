@@ -112,7 +112,7 @@ func TestSubmodules(t *testing.T) {
 		t.Errorf("without submodules: %q", got)
 	}
 
-	// Another host is not told who signs in.
+	// Another host does not get the credentials.
 	other := serve(t, servers.Options{Intercept: refuseCredentials(t)})
 	theirs := commit(t, other, "main", map[string]string{"theirs.yaml": "x"})
 	sha = withModule(t, server, "vendor/library", other.URL(repository), theirs)

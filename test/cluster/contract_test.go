@@ -105,7 +105,7 @@ func checkRememberedPort(t *testing.T, dir, port string) {
 	}
 }
 
-// checkResumed expects the port and the objects of before, and that new pods work and get addresses nobody has.
+// checkResumed expects the port and the objects of before, and that new pods work and get free addresses.
 func checkResumed(t *testing.T, p *process, port string, before map[string]string) {
 	if got := serverPort(t, p); got != port {
 		t.Errorf("port %s, want %s as before", got, port)

@@ -177,7 +177,7 @@ func (p *process) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// alive reports whether the process runs. One that has ended and that nobody has collected yet does not.
+// alive reports whether the process runs. One that has ended and was not collected yet does not.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

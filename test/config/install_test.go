@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// generatedRole generates the ClusterRole anew from the markers.
+// generatedRole generates the ClusterRole again from the markers.
 func generatedRole(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -43,7 +43,7 @@ func TestSamplesAreAccepted(t *testing.T) {
 	}
 }
 
-// The samples show all a release can be told about its chart and its values.
+// The samples show all that a release can say about its chart and its values.
 func TestSamplesCoverReleases(t *testing.T) {
 	var got []string
 	for _, object := range objects(t, scheme(t), kustomize(t, "config", "samples")) {

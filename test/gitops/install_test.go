@@ -96,7 +96,7 @@ func versions(t *testing.T) map[string]string {
 	return out
 }
 
-// Finalizers that nobody removes any more, things of others in the namespace, and a removal that is repeated.
+// Finalizers without a controller, things of others in the namespace, and a removal that is repeated.
 func TestUninstallLeavesWhatItShould(t *testing.T) {
 	must(t, "install", "--wait", "--image", image)
 	ns := world.cluster.Namespace(t)

@@ -11,7 +11,7 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// Every chart ends in the same records and objects, whoever installs, upgrades and uninstalls it; and a rollback by the helm
+// Every chart ends in the same records and objects, with every client that installs, upgrades and uninstalls it; and a rollback by the helm
 // command finds in Fairlead's releases what it needs.
 func TestSame(t *testing.T) {
 	for _, s := range everyChart(t) {

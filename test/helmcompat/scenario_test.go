@@ -15,7 +15,7 @@ import (
 )
 
 // here stands, in the files of a chart and in manifests, for the namespace of the side that plays the scenario: what is not
-// a template, such as crds/, can so be told apart on both sides.
+// a template, such as crds/, can so be distinguished on both sides.
 const here = "HERE"
 
 // scenario is one chart and what is done with it.

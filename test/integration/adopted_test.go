@@ -158,7 +158,7 @@ func TestAReleaseOfFluxIsWatched(t *testing.T) {
 	}
 }
 
-// A release that was adopted when nobody had looked at it yet is looked at by the next process. Such releases are
+// A release that was adopted when no client had looked at it yet is looked at by the next process. Such releases are
 // also what earlier versions of the controller left.
 func TestAnAdoptedReleaseIsListedAfterARestart(t *testing.T) {
 	ns := namespace(t)

@@ -98,7 +98,7 @@ func TestHostileChartRepositories(t *testing.T) {
 			apply(t, access(ns), repository, hr)
 			awaitVersion(t, hr, "1.0.0")
 
-			// What nobody has fetched yet: the cache knows content by its digest.
+			// What no client has fetched yet: the cache knows content by its digest.
 			archive := chartArchive(t, "sample", "1.1.0", map[string]string{"README.md": ns})
 			if a.archive != nil {
 				made, err := a.archive()

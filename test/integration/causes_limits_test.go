@@ -64,7 +64,7 @@ binaryData: {content: {{ $.Files.Get (printf "files/%s" $name) | b64enc }}}
 	awaitVersion(t, hr, "1.1.1")
 }
 
-// What a ServiceAccount may not do is told with its name, and done once it may.
+// What a ServiceAccount may not do is reported with its name, and done once it may.
 func TestARightThatIsMissing(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -176,7 +176,7 @@ func TestADefinitionThatDropsAStoredVersion(t *testing.T) {
 	awaitVersion(t, hr, "1.1.1")
 }
 
-// A patch that cannot be applied is told with its place, before anything is.
+// A patch that cannot be applied is reported with its place, before anything is.
 func TestAPatchThatCannotBeApplied(t *testing.T) {
 	t.Parallel()
 	ns, _, hr := frailRelease(t, nil)

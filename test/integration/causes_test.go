@@ -204,7 +204,7 @@ func TestAnImmutableField(t *testing.T) {
 	}
 }
 
-// What a policy of the cluster refuses is told in the words of the policy, and continues by itself when the policy is gone.
+// What a policy of the cluster refuses is reported in the words of the policy, and continues by itself when the policy is gone.
 func TestAnAdmissionPolicy(t *testing.T) {
 	t.Parallel()
 	const words = "the legal team wants no announcements"

@@ -125,7 +125,7 @@ func TestDefinitionsAreReplacedWithCare(t *testing.T) {
 	})
 }
 
-// What charts are told of the cluster is what Helm tells them.
+// Charts see of the cluster what Helm shows them.
 func TestCapabilitiesAreHelms(t *testing.T) {
 	on := connect(t)
 	ours, err := on.Capabilities(t.Context())

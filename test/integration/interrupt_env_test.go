@@ -25,7 +25,7 @@ import (
 	"fairlead.dev/fairlead/test/env"
 )
 
-// Annotations by which a simulated pod is told what to do, and the reason why a held hook waits.
+// Annotations that control a simulated pod, and the reason why a held hook waits.
 const (
 	simReady   = "sim.fairlead.dev/ready"
 	simWaiting = "sim.fairlead.dev/waiting"
@@ -293,7 +293,7 @@ func rollouts(t *testing.T, ns, name string) string {
 // outcome is what is left of a release when its work is done.
 type outcome struct{ revisions, rollouts, message string }
 
-// Outcomes of runs that nobody disturbs.
+// Outcomes of undisturbed runs.
 var (
 	installed  = outcome{"1:deployed", "generation 1, 1 ReplicaSets", "one"}
 	upgraded   = outcome{"1:superseded 2:deployed", "generation 2, 2 ReplicaSets", "two"}

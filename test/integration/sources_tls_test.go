@@ -80,7 +80,7 @@ func TestRegistriesOverTLS(t *testing.T) {
 	nowhere(t, ns, password, repository, charts)
 }
 
-// A registry with a token service of its own: whoever signs in there gets a token for one repository, which is used until it ends.
+// A registry with a token service of its own: the client that signs in there gets a token for one repository, which is used until it ends.
 func TestARegistryWithATokenService(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -17,7 +17,7 @@ import (
 )
 
 // TestTracker: what the API server answers to a write and what its watch says of it are the same, with metadata from protobuf
-// and with whole objects from JSON, and a field that somebody takes is told immediately.
+// and with whole objects from JSON, and a field that another client takes is reported immediately.
 func TestTracker(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -142,7 +142,7 @@ func TestUpgradeFails(t *testing.T) {
 	}
 }
 
-// A failed upgrade that is uninstalled is installed anew, which fails too and is left.
+// A failed upgrade that is uninstalled is installed again, which fails too and is left.
 func TestUpgradeFailsAndIsUninstalled(t *testing.T) {
 	ns := namespace(t)
 	fields := "  upgrade: {timeout: 3s, remediation: {remediateLastFailure: true, strategy: uninstall}}\n"
@@ -152,7 +152,7 @@ func TestUpgradeFailsAndIsUninstalled(t *testing.T) {
 	await(t, ns, "web", want)
 }
 
-// New input starts anew after everything else was given up.
+// New input starts again after everything else was given up.
 func TestAFixEndsAStall(t *testing.T) {
 	ns := namespace(t)
 	upgrade(t, ns, "  upgrade: {timeout: 3s}\n", unready)

@@ -57,7 +57,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// A ServiceAccount that does not exist is told before anything is attempted, and waited for.
+// A ServiceAccount that does not exist is reported before anything is attempted, and waited for.
 func TestAnIdentityThatComesLater(t *testing.T) {
 	ns := namespace(t)
 	apply(t, ns, release("web", "  serviceAccountName: deployer"))

@@ -96,7 +96,7 @@ func TestCRDs(t *testing.T) {
 	}
 }
 
-// A chart of another name is installed anew, unless it is to be upgraded in place.
+// A chart of another name is installed again, unless it is to be upgraded in place.
 func TestTheChartChangesItsName(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -235,7 +235,7 @@ func TestAStatefulSetThatIsStuckIsFreed(t *testing.T) {
 	}
 }
 
-// A cluster can make up pods without an end: of them no more is kept than tells that something is wrong.
+// A cluster can make up pods without an end: of them no more is kept than says that something is wrong.
 func TestPodsThatAreMadeUpAreKeptUpToABound(t *testing.T) {
 	t.Parallel()
 	begun := time.Now()

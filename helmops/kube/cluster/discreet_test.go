@@ -95,7 +95,7 @@ func TestServersThatRepeatCredentials(t *testing.T) {
 	}
 }
 
-// Errors of the connection, and warnings, are no way around it. The library logs warnings unless it has somebody else
+// Errors of the connection, and warnings, are no way around it. The library logs warnings unless it has another client
 // to tell.
 func TestWarningsAndBrokenConnections(t *testing.T) {
 	t.Parallel()

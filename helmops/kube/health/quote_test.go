@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What somebody writes into the status of an object can be a secret. It is in Quote, where who shows it has to mask
+// What another client writes into the status of an object can be a secret. It is in Quote, where who shows it has to mask
 // it, and never in Message, whatever kind of object it is and whatever is wrong with it.
 func TestMessagesHoldNoTextOfTheStatus(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,7 @@ func (brokenMapper) RESTMapping(schema.GroupKind, ...string) (*meta.RESTMapping,
 	return nil, errors.New("no answer")
 }
 
-// Of the objects that were kept only those stay in the list that are there and that nobody has taken over. What
+// Of the objects that were kept only those stay in the list that are there and that no client has taken over. What
 // cannot be read stays, too.
 func TestWhatIsStillKept(t *testing.T) {
 	t.Parallel()

@@ -93,7 +93,7 @@ func TestAKindThatIsNotServedYet(t *testing.T) {
 }
 
 // A change that a rule of the definition forbids, to a value that is right in itself, is a change of a field that
-// cannot be changed: force makes the object anew.
+// cannot be changed: force makes the object again.
 func TestAChangeThatARuleForbids(t *testing.T) {
 	t.Parallel()
 	ruled := strings.Replace(gearsText, "spec: {type: object,", "spec: {type: object, x-kubernetes-validations: "+
@@ -121,7 +121,7 @@ func TestAChangeThatARuleForbids(t *testing.T) {
 	}
 }
 
-// An object that drift detection leaves out, and that somebody deleted, is nothing to judge.
+// An object that drift detection leaves out, and that another client deleted, is nothing to judge.
 func TestAnObjectThatStaysAway(t *testing.T) {
 	t.Parallel()
 	s, _ := growing(t, 0, func() *metav1.Status { return nil })

@@ -34,7 +34,7 @@ func ownedBy(t *testing.T, owner types.NamespacedName) Object {
 	return Object{Unstructured: o}
 }
 
-// Who may not write an object keeps nobody else from writing it, however long the attempt takes.
+// Who may not write an object keeps no other object from writing it, however long the attempt takes.
 func TestAnObjectIsClaimedByThoseWhoMayWriteIt(t *testing.T) {
 	t.Parallel()
 	s := newAPIServer(t)
