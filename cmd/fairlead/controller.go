@@ -42,6 +42,7 @@ import (
 	"fairlead.dev/fairlead/helmops/kustomize/build"
 	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/process/worker"
+	"fairlead.dev/fairlead/sources/egress"
 	"fairlead.dev/fairlead/sources/store"
 	"fairlead.dev/fairlead/sources/transport"
 )
@@ -184,7 +185,7 @@ func runController(parent context.Context, flags controllerFlags) error {
 	if err != nil {
 		return err
 	}
-	remote.Restrict(upstreams.clusters())
+	remote.Restrict(upstreams)
 	places := clusters{local: to, remote: remote, shares: shares, pool: pool, upstreams: upstreams}
 	if err := addControllers(ctx, manager, places, artifacts, flags); err != nil {
 		return err
@@ -321,7 +322,7 @@ type clusters struct {
 	// pool renders what is put there.
 	pool *worker.Pool
 	// upstreams are the addresses that sources may have.
-	upstreams upstreamRules
+	upstreams egress.Rules
 }
 
 // kubeVersionOf tells the version of a cluster, which charts have to fit.
@@ -345,7 +346,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, to clusters, arti
 	charts := catalog.NewCatalog(manager.GetClient(), manager.GetAPIReader(), artifacts)
 	charts.Limit(flags.cache.kept)
 	charts.SetKubeVersion(kubeVersionOf(to.local))
-	network := transport.NewNetwork(to.upstreams.sources())
+	network := transport.NewNetwork(to.upstreams)
 	charts.Reach(network)
 	moved := kustomization.NewMoved()
 	sets := apply.New(ctx, apply.Config{

@@ -91,7 +91,7 @@ func TestUpstreamsOfTheModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := shared.upstreams(func() ([]netip.Prefix, error) { t.Error("the cluster is asked in shared mode"); return nil, nil })
-	if err != nil || got.refuseLoopback || len(got.refuse) != 2 || got.refuse[0].String() != "192.0.2.1/32" || got.refuse[1].String() != "10.0.0.0/8" {
+	if err != nil || got.RefuseLoopback || len(got.Refuse) != 2 || got.Refuse[0].String() != "192.0.2.1/32" || got.Refuse[1].String() != "10.0.0.0/8" {
 		t.Errorf("shared: %+v, %v", got, err)
 	}
 
@@ -99,16 +99,16 @@ func TestUpstreamsOfTheModes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err = strict.upstreams(services); err != nil || !got.refuseLoopback {
+	if got, err = strict.upstreams(services); err != nil || !got.RefuseLoopback {
 		t.Errorf("strict: %+v, %v", got, err)
 	}
 	for _, address := range []string{"192.0.2.9", "10.96.0.1", "10.244.3.4", "172.20.0.1", "192.168.1.1", "100.64.0.1", "fd12::1", "203.0.113.5"} {
-		if !containedIn(got.refuse, address) {
+		if !containedIn(got.Refuse, address) {
 			t.Errorf("strict does not refuse %s", address)
 		}
 	}
-	if containedIn(got.refuse, "198.51.100.1") || !containedIn(got.allow, "10.96.0.7") {
-		t.Errorf("strict refuses %v, allows %v", got.refuse, got.allow)
+	if containedIn(got.Refuse, "198.51.100.1") || !containedIn(got.Allow, "10.96.0.7") {
+		t.Errorf("strict refuses %v, allows %v", got.Refuse, got.Allow)
 	}
 
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "servicecidrs"}, "", nil)

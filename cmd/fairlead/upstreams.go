@@ -14,8 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	target "fairlead.dev/fairlead/helmops/kube/cluster"
-	"fairlead.dev/fairlead/sources/transport"
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=servicecidrs,verbs=list
@@ -23,32 +22,15 @@ import (
 // serviceRangesTimeout bounds the one request for the service ranges of the cluster.
 const serviceRangesTimeout = 30 * time.Second
 
-// upstreamRules say which addresses sources may not have, beside those that are never allowed.
-type upstreamRules struct {
-	refuseLoopback bool
-	refuse, allow  []netip.Prefix
-	allowHosts     []string
-}
-
-// sources are the rules as sources take them.
-func (u upstreamRules) sources() transport.Addresses {
-	return transport.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow, AllowHosts: u.allowHosts}
-}
-
-// clusters are the rules as the servers of kubeconfigs take them.
-func (u upstreamRules) clusters() target.Addresses {
-	return target.Addresses{RefuseLoopback: u.refuseLoopback, Refuse: u.refuse, Allow: u.allow, AllowHosts: u.allowHosts}
-}
-
-// upstreams returns the rules of the flags. Strict mode adds private ranges and what serviceRanges returns.
-func (flags *tenancy) upstreams(serviceRanges func() ([]netip.Prefix, error)) (upstreamRules, error) {
+// upstreams returns which addresses sources and kubeconfigs may not have, by the flags. Strict mode adds private ranges and what serviceRanges returns.
+func (flags *tenancy) upstreams(serviceRanges func() ([]netip.Prefix, error)) (egress.Rules, error) {
 	refuse, refuseErr := parseRanges("--refuse-upstream-cidrs", flags.refuseCIDRs)
 	allow, allowErr := parseRanges("--allow-upstream-cidrs", flags.allowCIDRs)
 	if err := errors.Join(refuseErr, allowErr); err != nil {
-		return upstreamRules{}, err
+		return egress.Rules{}, err
 	}
 
-	rules := upstreamRules{refuseLoopback: flags.refuseLoopback, refuse: refuse, allow: allow, allowHosts: flags.allowHosts}
+	rules := egress.Rules{RefuseLoopback: flags.refuseLoopback, Refuse: refuse, Allow: allow, AllowHosts: flags.allowHosts}
 	if flags.mode != strictTenancy {
 		return rules, nil
 	}
@@ -58,7 +40,7 @@ func (flags *tenancy) upstreams(serviceRanges func() ([]netip.Prefix, error)) (u
 		err = nil // the flag names them
 	}
 
-	rules.refuse = slices.Concat(refuse, privateRanges, services)
+	rules.Refuse = slices.Concat(refuse, privateRanges, services)
 	return rules, err
 }
 

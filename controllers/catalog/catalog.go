@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/status"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 	"fairlead.dev/fairlead/sources/helmrepo"
 	"fairlead.dev/fairlead/sources/quota"
 	"fairlead.dev/fairlead/sources/store"
@@ -66,7 +67,7 @@ func (c *Catalog) cluster(ctx context.Context, choice ChartRef) (string, error) 
 // NewCatalog returns a catalog over an artifact store.
 func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog {
 	return &Catalog{
-		objects: objects, secrets: secrets, store: artifacts, network: transport.NewNetwork(transport.Addresses{}),
+		objects: objects, secrets: secrets, store: artifacts, network: transport.NewNetwork(egress.Rules{}),
 		shelves: map[ChartRef]*sourceCache{}, wakers: map[string]func(ChartRef){}, fetches: map[fetchKey]*fetch{},
 		awaited: map[ChartRef]bool{},
 		indexes: quota.NewCache[*helmrepo.Index]("the parsed index of a HelmRepository", quota.Indexes),

@@ -88,7 +88,7 @@ type Options struct {
 	Identity sources.Identity
 	// HTTP is the client to use, from transport.New; one with default options when nil.
 	HTTP *http.Client
-	// Network is what connects over ssh; the one that refuses no more than transport.CheckAddress does when nil.
+	// Network is what connects over ssh; the one that refuses no more than egress.Check does when nil.
 	Network *transport.Network
 	// Begin is called before a pack is received. It may wait, and returns grow, which takes memory and fails when there is none, and end,
 	// which gives all of it back. Nothing is counted when it is nil.

@@ -15,6 +15,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 	"fairlead.dev/fairlead/sources/transport"
 )
 
@@ -51,7 +52,7 @@ func answered(err error) bool {
 		return response.StatusCode != http.StatusMethodNotAllowed && response.StatusCode != http.StatusBadRequest
 	}
 	return errors.Is(err, errdef.ErrNotFound) || errors.Is(err, auth.ErrBasicCredentialNotFound) ||
-		errors.Is(err, transport.ErrAddressRefused)
+		errors.Is(err, egress.ErrRefused)
 }
 
 // code is what the codes of registries look like. The library changes the case of what is none, beyond recognition for

@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 	"fairlead.dev/fairlead/sources/store"
 	"fairlead.dev/fairlead/sources/transport"
 	"fairlead.dev/fairlead/test/servers"
@@ -224,7 +225,7 @@ func TestATokenServiceOnLoopback(t *testing.T) {
 // A tenant's proxy answers in the name of a registry. What it gives out as a token is not used by others.
 func TestTokensAreNotSharedAcrossProxies(t *testing.T) {
 	t.Parallel()
-	network := transport.NewNetwork(transport.Addresses{})
+	network := transport.NewNetwork(egress.Rules{})
 	proxy, err := transport.ParseProxy("http://127.0.0.1:1", sources.Credentials{})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 	"fairlead.dev/fairlead/sources/transport"
 )
 
@@ -127,7 +128,7 @@ func newRemote(ref registry.Reference, o Options) *remote.Repository {
 		Cache:    tokens(ref.Registry, o, transport.Way(base)),
 		ClientID: transport.UserAgent,
 		// The library's own list refuses loopback too, where registries of tests and of the cluster's nodes are.
-		BlockedRealmPrefixes: transport.RefusedAddresses(),
+		BlockedRealmPrefixes: egress.Always(),
 	}
 	if c := o.Credentials; !c.IsZero() {
 		ac.Credential = auth.StaticCredential(ref.Registry, auth.Credential{Username: c.Username, Password: c.Password})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -153,7 +154,7 @@ func TestPools(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	cert, key := issue(t, ca)
-	network := NewNetwork(Addresses{})
+	network := NewNetwork(egress.Rules{})
 	pool := func(o Options) *http.Transport { return network.pool(settingOf(o), o) }
 	if pool(Options{CA: ca.PEM}) != pool(Options{CA: bytes.Clone(ca.PEM)}) {
 		t.Error("equal options do not share")

@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 // maxPause is the longest pause upstream may ask for; longer ones are a mistake or a trick.
@@ -73,7 +74,7 @@ func Failure(err error, c sources.Credentials, what string) *sources.Error {
 
 	shown := Redact(err, c)
 	switch {
-	case errors.Is(err, ErrAddressRefused):
+	case errors.Is(err, egress.ErrRefused):
 		return sources.Fail(v1beta1.URLInvalidReason, shown, "%s", what)
 	case errors.Is(err, ErrTooLarge):
 		return sources.Fail(v1beta1.InvalidContentReason, shown, "%s", what)

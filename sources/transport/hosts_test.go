@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 // answering starts a server that asks to be left alone while silenced is set, and counts its requests.
@@ -37,7 +38,7 @@ func visit(t *testing.T, client *http.Client, url string) error {
 
 func TestAHostIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	network := NewNetwork(Addresses{})
+	network := NewNetwork(egress.Rules{})
 	busy, asked := answering(t, true)
 	other, _ := answering(t, false)
 	if err := visit(t, network.Client(Options{Tenant: "a"}), busy); err != nil {
@@ -81,7 +82,7 @@ func TestATruceCountsOnlyForTheWayItWasHeardOn(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			network := NewNetwork(Addresses{})
+			network := NewNetwork(egress.Rules{})
 			host, asked := answering(t, tt.silenced)
 			attacker := tt.attacker(network)
 			if err := visit(t, attacker, host); err != nil {
@@ -100,7 +101,7 @@ func TestATruceCountsOnlyForTheWayItWasHeardOn(t *testing.T) {
 
 func TestHeadersTellCredentialsApart(t *testing.T) {
 	t.Parallel()
-	network := NewNetwork(Addresses{})
+	network := NewNetwork(egress.Rules{})
 	host, _ := answering(t, true)
 	client := network.Client(Options{})
 	if _, err := get(t, client, host, true); err != nil {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/lru"
 
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 // maxPools is how many pools are kept; what rotates, as certificates do, leaves old ones behind.
@@ -22,7 +23,7 @@ const maxPools = 256
 // Network is how upstreams are reached: which addresses are refused, which connections are open, and what hosts have asked for. All sources
 // of a controller use one. It is safe for concurrent use.
 type Network struct {
-	addresses Addresses
+	addresses egress.Rules
 	hosts     *hosts
 	now       func() time.Time
 
@@ -31,7 +32,7 @@ type Network struct {
 }
 
 // NewNetwork returns a network without open connections.
-func NewNetwork(addresses Addresses) *Network {
+func NewNetwork(addresses egress.Rules) *Network {
 	closeIdle := func(_ lru.Key, value any) {
 		value.(*http.Transport).CloseIdleConnections() //nolint:forcetypeassert // nothing else is put there
 	}
@@ -39,9 +40,9 @@ func NewNetwork(addresses Addresses) *Network {
 }
 
 // standard is the network of those who bring none, as the commands do.
-var standard = NewNetwork(Addresses{})
+var standard = NewNetwork(egress.Rules{})
 
-// New returns a client of a network that refuses no more than [CheckAddress] does; see [Network.Client].
+// New returns a client of a network that refuses no more than [egress.Check] does; see [Network.Client].
 func New(o Options) *http.Client { return standard.Client(o) }
 
 // Client returns a client. Clients with equal options share their connections, so making one is cheap. It has no timeout of
@@ -64,7 +65,7 @@ func (n *Network) pool(way setting, o Options) *http.Transport {
 }
 
 // DialContext connects as the clients do: with a limit of time, and not to addresses that no upstream has. A nil network refuses what
-// [CheckAddress] does.
+// [egress.Check] does.
 func (n *Network) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if n == nil {
 		n = standard
@@ -72,11 +73,11 @@ func (n *Network) DialContext(ctx context.Context, network, address string) (net
 
 	name, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("address %q: %w", address, ErrAddressRefused)
+		return nil, fmt.Errorf("address %q: %w", address, egress.ErrRefused)
 	}
 
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	dialer.Control = func(_, resolved string, _ syscall.RawConn) error { return n.addresses.checkDialled(name, resolved) }
+	dialer.Control = func(_, resolved string, _ syscall.RawConn) error { return n.addresses.CheckDialled(name, resolved) }
 	return dialer.DialContext(ctx, network, address)
 }
 
@@ -151,7 +152,7 @@ type trip struct {
 // RoundTrip implements http.RoundTripper.
 func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
 	// A proxy connects in our place, so the dialer does not see an address that the URL names.
-	if err := t.network.addresses.checkHost(req.URL.Hostname()); err != nil {
+	if err := t.network.addresses.CheckHost(req.URL.Hostname()); err != nil {
 		return nil, err
 	}
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 func prefixes(texts ...string) []netip.Prefix {
@@ -24,7 +25,7 @@ func prefixes(texts ...string) []netip.Prefix {
 
 func TestAddressesOfANetwork(t *testing.T) {
 	t.Parallel()
-	rules := Addresses{
+	rules := egress.Rules{
 		RefuseLoopback: true, Refuse: prefixes("10.96.0.0/12", "fd00:10::/64"),
 		Allow: prefixes("10.96.7.0/24", "127.0.0.7/32", "169.254.0.0/16"),
 	}
@@ -32,7 +33,7 @@ func TestAddressesOfANetwork(t *testing.T) {
 		"127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1", "10.96.0.1", "10.111.255.255", "::ffff:10.96.0.1", "fd00:10::1", "64:ff9b::7f00:1",
 		"64:ff9b::a60:1", "2002:7f00:1::1", "169.254.169.254",
 	} {
-		if err := rules.Check(netip.MustParseAddr(refused)); !errors.Is(err, ErrAddressRefused) {
+		if err := rules.Check(netip.MustParseAddr(refused)); !errors.Is(err, egress.ErrRefused) {
 			t.Errorf("%s: %v", refused, err)
 		}
 	}
@@ -63,7 +64,7 @@ func TestLoopbackIsRefusedOnEveryWay(t *testing.T) {
 		}
 		return Options{ProxyURL: u}
 	}
-	strict := NewNetwork(Addresses{RefuseLoopback: true})
+	strict := NewNetwork(egress.Rules{RefuseLoopback: true})
 	for name, ask := range map[string]func(*Network) error{
 		"an address": func(n *Network) error { return visit(t, n.Client(Options{}), server.URL) },
 		"a name":     func(n *Network) error { return visit(t, n.Client(Options{}), named) },
@@ -81,14 +82,14 @@ func TestLoopbackIsRefusedOnEveryWay(t *testing.T) {
 			return err
 		},
 	} {
-		if err := ask(strict); !errors.Is(err, ErrAddressRefused) || !strings.Contains(err.Error(), "--refuse-loopback-upstreams") {
+		if err := ask(strict); !errors.Is(err, egress.ErrRefused) || !strings.Contains(err.Error(), "--refuse-loopback-upstreams") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if asked.Load() != 0 {
 		t.Errorf("the server was asked %d times", asked.Load())
 	}
-	for name, rules := range map[string]Addresses{
+	for name, rules := range map[string]egress.Rules{
 		"nothing is refused":   {},
 		"the name is allowed":  {RefuseLoopback: true, AllowHosts: []string{"LOCALHOST"}},
 		"the range is allowed": {RefuseLoopback: true, Refuse: prefixes("127.0.0.0/8"), Allow: prefixes("127.0.0.1/32", "::1/128")},
@@ -105,14 +106,14 @@ func TestLoopbackIsRefusedOnEveryWay(t *testing.T) {
 // An allowed name does not open the way to a metadata service.
 func TestAnAllowedHostIsNoWayToMetadata(t *testing.T) {
 	t.Parallel()
-	rules := Addresses{RefuseLoopback: true, AllowHosts: []string{"inside.example"}}
-	if err := rules.checkDialled("inside.example", net.JoinHostPort("169.254.169.254", "80")); !errors.Is(err, ErrAddressRefused) {
+	rules := egress.Rules{RefuseLoopback: true, AllowHosts: []string{"inside.example"}}
+	if err := rules.CheckDialled("inside.example", net.JoinHostPort("169.254.169.254", "80")); !errors.Is(err, egress.ErrRefused) {
 		t.Errorf("got %v", err)
 	}
-	if err := rules.checkDialled("inside.example.", net.JoinHostPort("127.0.0.1", "80")); err != nil {
+	if err := rules.CheckDialled("inside.example.", net.JoinHostPort("127.0.0.1", "80")); err != nil {
 		t.Error(err)
 	}
-	if err := rules.checkDialled("other.example", net.JoinHostPort("127.0.0.1", "80")); !errors.Is(err, ErrAddressRefused) {
+	if err := rules.CheckDialled("other.example", net.JoinHostPort("127.0.0.1", "80")); !errors.Is(err, egress.ErrRefused) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -128,7 +129,7 @@ func TestBaseNeverFallsBackToAnUncheckedTransport(t *testing.T) {
 
 func TestWaysDiffer(t *testing.T) {
 	t.Parallel()
-	network := NewNetwork(Addresses{})
+	network := NewNetwork(egress.Rules{})
 	proxy := &url.URL{Scheme: "http", Host: "proxy.example:3128", User: url.UserPassword("u", secret)}
 	plain, proxied := Way(network.Client(Options{})), Way(network.Client(Options{ProxyURL: proxy}))
 	switch {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 const (
@@ -59,7 +61,7 @@ func again(req *http.Request, resp *http.Response, err error) bool {
 
 // permanent reports whether a retry of a failed connection would only fail again.
 func permanent(err error) bool {
-	if errors.Is(err, ErrAddressRefused) {
+	if errors.Is(err, egress.ErrRefused) {
 		return true
 	}
 	var unknown x509.UnknownAuthorityError

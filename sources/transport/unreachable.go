@@ -10,6 +10,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 // Unreachable returns a failure for an upstream that could not be connected to, such as "registry example.com cannot be reached:
@@ -35,7 +36,7 @@ func Unreachable(err error, upstream, host string) *sources.Error {
 // dialCause says why no connection could be made; empty for errors of another kind.
 func dialCause(err error) string {
 	var dial *net.OpError
-	if errors.Is(err, ErrAddressRefused) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &dial) || dial.Op != "dial" {
+	if errors.Is(err, egress.ErrRefused) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &dial) || dial.Op != "dial" {
 		return ""
 	}
 

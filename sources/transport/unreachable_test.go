@@ -9,6 +9,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 func TestUnreachable(t *testing.T) {
@@ -28,7 +30,7 @@ func TestUnreachable(t *testing.T) {
 		"no route":             {get("https://example.com/", dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH))), "registry example.com cannot be reached: no route to host"},
 		"no answer":            {get("https://example.com/", dial(os.ErrDeadlineExceeded)), "registry example.com cannot be reached: no answer in time"},
 		"another host":         {get("https://u:hunter2@auth.example.com/token", refused), "host auth.example.com, to which registry example.com refers, cannot be reached: connection refused"},
-		"an address refused":   {get("https://example.com/", dial(fmt.Errorf("no: %w", ErrAddressRefused))), ""},
+		"an address refused":   {get("https://example.com/", dial(fmt.Errorf("no: %w", egress.ErrRefused))), ""},
 		"the poll has no time": {get("https://example.com/", dial(context.DeadlineExceeded)), ""},
 		"a proxy":              {get("https://example.com/", &net.OpError{Op: "proxyconnect", Net: "tcp", Err: refused}), ""},
 		"a connection breaks":  {get("https://example.com/", &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}), ""},

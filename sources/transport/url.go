@@ -10,6 +10,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 const maxRedirects = 5
@@ -41,7 +42,7 @@ func ParseURL(raw string, schemes ...string) (*url.URL, error) {
 // CheckHost refuses a host that is written as an address no upstream may have: an Error with reason URLInvalid, stalled.
 // Names are only known when they are dialled.
 func CheckHost(host string) error {
-	if err := (Addresses{}).checkHost(host); err != nil {
+	if err := (egress.Rules{}).CheckHost(host); err != nil {
 		return sources.Stall(v1beta1.URLInvalidReason, err, "using the URL")
 	}
 	return nil

@@ -57,6 +57,7 @@ var layers = map[string]int{
 	"helmops/process/memory":  1,
 	"sources":                 1,
 	"sources/archive":         1,
+	"sources/egress":          1,
 	"sources/ignore":          1,
 	"sources/knownhosts":      1,
 	"sources/quota":           1,
@@ -101,7 +102,7 @@ var peers = map[string][]string{
 
 // shared are packages of sources that helmops may import: readers of a format that both meet, which import nothing of Fairlead. Two
 // readers of one format differ sooner or later in what they refuse.
-var shared = []string{"sources/archive", "sources/knownhosts"}
+var shared = []string{"sources/archive", "sources/egress", "sources/knownhosts"}
 
 // forbidden imports of other modules, by layer or package prefix; the exceptions may have them.
 var forbidden = []struct {
@@ -213,6 +214,26 @@ func list(t *testing.T) []goPackage {
 		t.Fatalf("only %d packages found", len(packages))
 	}
 	return packages
+}
+
+// What sources and kubeconfigs may not connect to is decided in one place.
+func TestAddressesAreRefusedInOnePlace(t *testing.T) {
+	var found []string
+	for _, p := range list(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		for _, file := range p.GoFiles {
+			content, err := os.ReadFile(filepath.Join(p.Dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(content), `"169.254.0.0/16"`) && layerOrZero(from) < 6 {
+				found = append(found, from)
+			}
+		}
+	}
+	if !slices.Equal(found, []string{"sources/egress"}) {
+		t.Errorf("link-local addresses are refused in %v, want sources/egress alone", found)
+	}
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"fairlead.dev/fairlead/helmops/kube/redact"
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 // MaxKubeconfig bounds a kubeconfig, in bytes.
@@ -59,7 +60,7 @@ func checkSize(kubeconfig []byte) error {
 // kubeconfig is used: no file, no environment and no program. addresses are refused, and bound wraps the transport to a server, below
 // everything else.
 func remoteConfig(
-	kubeconfig []byte, addresses Addresses, wrap func(http.RoundTripper) http.RoundTripper,
+	kubeconfig []byte, addresses egress.Rules, wrap func(http.RoundTripper) http.RoundTripper,
 	bound func(next http.RoundTripper, server string) http.RoundTripper,
 ) (*rest.Config, error) {
 	parsed, err := clientcmd.Load(kubeconfig)
@@ -162,7 +163,7 @@ func checkCluster(cluster *clientcmdapi.Cluster) error {
 	return nil
 }
 
-func checkServer(server string, addresses Addresses) error {
+func checkServer(server string, addresses egress.Rules) error {
 	address, err := url.Parse(server)
 	if err != nil || address.Host == "" {
 		return &KubeconfigError{Problem: "its server is no URL", Fix: "write it as https://HOST:PORT"}
@@ -182,7 +183,7 @@ func checkServer(server string, addresses Addresses) error {
 	return checkLiteral("server", address.Hostname(), addresses)
 }
 
-func proxyOf(proxy string, addresses Addresses) (func(*http.Request) (*url.URL, error), error) {
+func proxyOf(proxy string, addresses egress.Rules) (func(*http.Request) (*url.URL, error), error) {
 	if proxy == "" {
 		return nil, nil
 	}
@@ -207,14 +208,9 @@ func proxyOf(proxy string, addresses Addresses) (func(*http.Request) (*url.URL, 
 }
 
 // checkLiteral looks at hosts that are addresses. Names are looked at when they have been resolved.
-func checkLiteral(field, host string, addresses Addresses) error {
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return nil //nolint:nilerr // it is a name
-	}
-
-	err = addresses.check(host, addr)
-	var rule *refusedError
+func checkLiteral(field, host string, addresses egress.Rules) error {
+	err := addresses.CheckHost(host)
+	var rule *egress.RuleError
 	switch {
 	case errors.As(err, &rule):
 		return &KubeconfigError{Problem: "its " + field + " has the " + err.Error(), Fix: "use another address, or have it allowed with --allow-upstream-cidrs"}
@@ -233,7 +229,7 @@ func isLoopback(host string) bool {
 // withTransport moves everything that is needed to connect into a transport of the cluster's own, so that no other cluster
 // waits for this one and closing it lets go of its connections.
 func withTransport(
-	config *rest.Config, addresses Addresses, proxy func(*http.Request) (*url.URL, error), uncompressed bool,
+	config *rest.Config, addresses egress.Rules, proxy func(*http.Request) (*url.URL, error), uncompressed bool,
 	bound func(next http.RoundTripper, server string) http.RoundTripper,
 ) (*rest.Config, error) {
 	broken := &KubeconfigError{
@@ -247,7 +243,7 @@ func withTransport(
 
 	transport := utilnet.SetTransportDefaults(&http.Transport{
 		Proxy:                 proxy,
-		DialContext:           addresses.dial,
+		DialContext:           dialer(addresses),
 		TLSClientConfig:       security,
 		TLSHandshakeTimeout:   tlsTimeout,
 		ResponseHeaderTimeout: answerTimeout,

@@ -13,6 +13,7 @@ import (
 
 	"fairlead.dev/fairlead/helmops/process/fair"
 	"fairlead.dev/fairlead/helmops/process/memory"
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 // Access says on which cluster, and as which user, something is done.
@@ -64,7 +65,7 @@ type Pool struct {
 	paces *paces       // of watches
 	kept  *memory.Budget
 	// addresses are refused for servers and proxies.
-	addresses Addresses
+	addresses egress.Rules
 
 	mu       sync.Mutex
 	closed   bool
@@ -101,7 +102,7 @@ func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
 func (p *Pool) WrapTransport(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = wrap }
 
 // Restrict refuses more addresses for the servers and proxies of kubeconfigs. It is called before the first Get.
-func (p *Pool) Restrict(addresses Addresses) { p.addresses = addresses }
+func (p *Pool) Restrict(addresses egress.Rules) { p.addresses = addresses }
 
 // Keep has what is kept of all clusters count in a budget other than memory.Clusters. It is called before the first
 // Get.

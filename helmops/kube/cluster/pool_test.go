@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"fairlead.dev/fairlead/sources/egress"
 )
 
 // kubeconfig returns one that is fine, after the change.
@@ -198,7 +201,7 @@ func TestAddressesThatAreRefused(t *testing.T) {
 		"0.0.0.0:443": true, "[::]:443": true, "[::ffff:169.254.0.1]:443": true, "name:443": true, "[fd00:ec2::254]:80": true,
 		"192.0.0.192:80": true, "[64:ff9b:1::1]:80": true, "[2001::1]:80": true, "[2001:db8::1]:80": false, "[::1]:443": false,
 	} {
-		if err := (Addresses{}).checkDialled("host", address); errors.Is(err, ErrAddressRefused) != refused {
+		if err := (egress.Rules{}).CheckDialled("host", address); errors.Is(err, egress.ErrRefused) != refused {
 			t.Errorf("%s gives %v, want refused %v", address, err, refused)
 		}
 	}
@@ -213,8 +216,8 @@ func TestAPoolRefusesLoopbackServersAndProxies(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	named := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
-	strict := Addresses{RefuseLoopback: true, Refuse: prefixes("10.96.0.0/12")}
-	ask := func(a Addresses, url, proxy string) error {
+	strict := egress.Rules{RefuseLoopback: true, Refuse: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")}}
+	ask := func(a egress.Rules, url, proxy string) error {
 		pool := NewPool(4, time.Minute, newClock().read)
 		defer pool.Close()
 		pool.Restrict(a)
@@ -241,7 +244,7 @@ func TestAPoolRefusesLoopbackServersAndProxies(t *testing.T) {
 	if asked != 0 {
 		t.Errorf("the server was asked %d times", asked)
 	}
-	for _, allowed := range []Addresses{{}, {RefuseLoopback: true, AllowHosts: []string{"localhost"}}, {RefuseLoopback: true, Allow: prefixes("127.0.0.0/8", "::1/128")}} {
+	for _, allowed := range []egress.Rules{{}, {RefuseLoopback: true, AllowHosts: []string{"localhost"}}, {RefuseLoopback: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}} {
 		_ = ask(allowed, named, "") // the server answers nonsense
 	}
 	if asked != 3 {
