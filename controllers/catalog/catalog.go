@@ -245,7 +245,7 @@ func (c *Catalog) read(ctx context.Context, choice ChartRef) (v1beta1.Source, er
 	return object, nil
 }
 
-// cacheOf returns the shelf of a source, from memory or as an earlier process left it; nil when there is none. The caller
+// cacheOf returns the cache of a source, from memory or as an earlier process left it; nil when there is none. The caller
 // holds the lock.
 func (c *Catalog) cacheOf(choice ChartRef, source v1beta1.Source) *sourceCache {
 	key := choice.Source()
@@ -253,7 +253,7 @@ func (c *Catalog) cacheOf(choice ChartRef, source v1beta1.Source) *sourceCache {
 		return s
 	}
 	s := newSourceCache("")
-	if ok, err := c.store.Bound(shelfName(source), s); err != nil || !ok || s.URL != address(source) || s.Picks == nil {
+	if ok, err := c.store.Bound(cacheName(source), s); err != nil || !ok || s.URL != address(source) || s.Picks == nil {
 		return nil
 	}
 	s.holder = holderOf(source)
@@ -261,22 +261,7 @@ func (c *Catalog) cacheOf(choice ChartRef, source v1beta1.Source) *sourceCache {
 	return s
 }
 
-// address is what a shelf is valid for: another address is another source.
-func address(source v1beta1.Source) string {
-	switch object := source.(type) {
-	case *v1beta1.HelmRepository:
-		return object.Spec.URL
-	case *v1beta1.GitRepository:
-		return object.Spec.URL
-	case *v1beta1.Bucket:
-		return object.Address()
-	}
-	return ""
-}
-
-func shelfName(source v1beta1.Source) string { return "shelf/" + string(source.GetUID()) }
-
-// put replaces the shelf of a source and returns the choices whose answer is another one now. The errors of answers
+// put replaces the cache of a source and returns the choices whose answer is another one now. The errors of answers
 // are shown to who has made the choice.
 func (c *Catalog) put(
 	ctx context.Context, key ChartRef, source v1beta1.Source, s *sourceCache, choices []ChartRef,
@@ -295,10 +280,10 @@ func (c *Catalog) put(
 		delete(c.awaited, choice)
 	}
 	c.mu.Unlock()
-	return changed, c.store.Bind(shelfName(source), kept)
+	return changed, c.store.Bind(cacheName(source), kept)
 }
 
-// before returns a copy of the shelf of the last poll, an empty one when there is none.
+// before returns a copy of the cache of the last poll, an empty one when there is none.
 func (c *Catalog) before(key ChartRef, source v1beta1.Source) *sourceCache {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -322,8 +307,8 @@ func (c *Catalog) Unused(key ChartRef, source v1beta1.Source) bool {
 	return true
 }
 
-// Answered reports whether a source has an answer to each choice: on its shelf, or in its status when it stands for
-// one chart, which has no shelf. An answer that it finds in the index is news to those whose choice it is, who may have
+// Answered reports whether a source has an answer to each choice: on its cache, or in its status when it stands for
+// one chart, which has no cache. An answer that it finds in the index is news to those whose choice it is, who may have
 // had another one before.
 func (c *Catalog) Answered(ctx context.Context, source v1beta1.Source, choices []ChartRef) bool {
 	if isOneChart(source) {
@@ -341,7 +326,7 @@ func (c *Catalog) Answered(ctx context.Context, source v1beta1.Source, choices [
 	return true
 }
 
-// isOnShelf reports whether the shelf of a source has an answer to a choice.
+// isOnShelf reports whether the cache of a source has an answer to a choice.
 func (c *Catalog) isOnShelf(choice ChartRef, source v1beta1.Source) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -104,7 +104,7 @@ func failing(r *v1beta1.HelmRepository) {
 
 func suspended(r *v1beta1.HelmRepository) { r.Spec.Suspend = true }
 
-// shelved returns a shelf with one answer.
+// shelved returns a cache with one answer.
 func shelved(answer resolved) *sourceCache {
 	s := newSourceCache(chartsURL)
 	s.Picks[anyWeb.String()] = answer

@@ -1,7 +1,7 @@
 // Package catalog answers which chart or artifact of a source a release means, and brings what upstream publishes
 // into the artifact cache.
 //
-//	GitRepository, HelmRepository ─► Poll ─► shelf{picks} ─┐
+//	GitRepository, HelmRepository ─► Poll ─► cache{picks} ─┐
 //	OCIRepository ─────────────────► Poll ─► status.chart ─┼─► Catalog.Chart(choice) ─► revision
 //	HelmChart ─────── its choice ──────────► status.chart ─┘   Catalog.Archive(choice, revision)
 //

@@ -94,7 +94,7 @@ func isRequested(source v1beta1.Source) bool {
 	return request != "" && request != source.Request().LastHandledReconcileAt
 }
 
-// fetchIndex fills the shelf with the index, from upstream or, when that has not changed since it had the validators,
+// fetchIndex fills the cache with the index, from upstream or, when that has not changed since it had the validators,
 // from the store, where it has the digest before.
 func fetchIndex(
 	ctx context.Context, view store.View, remote *helmrepo.Repository, have helmrepo.Validators, before string, s *sourceCache,
@@ -122,7 +122,7 @@ func fetchIndex(
 	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
 }
 
-// restoreIndex puts the index that an earlier process left in the store on the shelf, so that choices can be answered from it
+// restoreIndex puts the index that an earlier process left in the store on the cache, so that choices can be answered from it
 // while upstream is away.
 func (c *Catalog) restoreIndex(ctx context.Context, key ChartRef, repository *v1beta1.HelmRepository, before *sourceCache, choices []ChartRef) {
 	if _, inMemory := c.parsed(repository, before.Digest); inMemory || before.Digest == "" || !c.proven(ctx, repository, before.Digest) {

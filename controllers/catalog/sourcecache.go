@@ -50,7 +50,7 @@ type resolved struct {
 
 // sourceCache is what the last poll of a source found.
 type sourceCache struct {
-	// URL of the source the shelf was filled from. A shelf of another URL is worthless.
+	// URL of the source the cache was filled from. A cache of another URL is worthless.
 	URL string `json:"url"`
 	// Revision and Digest of the source's artifact.
 	Revision string `json:"revision"`
@@ -67,14 +67,14 @@ func newSourceCache(url string) *sourceCache {
 	return &sourceCache{URL: url, Picks: map[string]resolved{}}
 }
 
-// copy returns a shelf that can be read while the original is added to.
+// copy returns a cache that can be read while the original is added to.
 func (s *sourceCache) copy() *sourceCache {
 	own := *s
 	own.Picks = maps.Clone(s.Picks)
 	return &own
 }
 
-// pick looks a choice up on the shelf of its source. A chart that an index already names with its digest is chosen
+// pick looks a choice up on the cache of its source. A chart that an index already names with its digest is chosen
 // without a poll, while the source has access to the index. Objects that asked before there was an answer are
 // woken by the first one.
 func (c *Catalog) pick(ctx context.Context, choice ChartRef, source v1beta1.Source) (resolved, bool) {
@@ -95,7 +95,7 @@ func (c *Catalog) pick(ctx context.Context, choice ChartRef, source v1beta1.Sour
 	return found, ok
 }
 
-// pickFrom looks a choice up on a shelf; nil is an empty one. The caller holds the lock.
+// pickFrom looks a choice up on a cache; nil is an empty one. The caller holds the lock.
 func (c *Catalog) pickFrom(ctx context.Context, s *sourceCache, choice ChartRef, source v1beta1.Source) (resolved, bool) {
 	if s == nil {
 		return resolved{}, false
@@ -205,3 +205,19 @@ func IsPending(err error) bool {
 func unavailable(reason string, format string, args ...any) error {
 	return sources.Fail(reason, nil, format, args...)
 }
+
+// address is what a cache is valid for: another address is another source.
+func address(source v1beta1.Source) string {
+	switch object := source.(type) {
+	case *v1beta1.HelmRepository:
+		return object.Spec.URL
+	case *v1beta1.GitRepository:
+		return object.Spec.URL
+	case *v1beta1.Bucket:
+		return object.Address()
+	}
+	return ""
+}
+
+// cacheName is the name under which the store keeps the cache of a source. Earlier versions called it a shelf.
+func cacheName(source v1beta1.Source) string { return "shelf/" + string(source.GetUID()) }
