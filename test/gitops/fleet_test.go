@@ -211,7 +211,7 @@ func publish(t *testing.T, version string) {
 // ageKey is the private key for which the Secrets of the sample are encrypted.
 func ageKey(t *testing.T) []byte {
 	t.Helper()
-	key, err := os.ReadFile(filepath.Join(projectRoot(t), "helmops", "manifests", "decryption", "testdata", "key.agekey"))
+	key, err := os.ReadFile(filepath.Join(projectRoot(t), "helmops", "kustomize", "sops", "testdata", "key.agekey"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func encryptedFile(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(filepath.Join(root, "helmops", "manifests", "decryption", "testdata", name))
+	content, err := os.ReadFile(filepath.Join(root, "helmops", "kustomize", "sops", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
