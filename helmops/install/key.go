@@ -93,6 +93,9 @@ func NewKey(address string, private []byte, passphrase, knownHosts string) (*Key
 // hostOf is what a known_hosts file says of a host, as the controller reads it.
 func hostOf(text []byte, address string) (knownhosts.Host, error) {
 	hosts, err := knownhosts.Parse(text)
+	if errors.Is(err, knownhosts.ErrEmpty) {
+		return knownhosts.Host{}, nil // like a file that names other hosts
+	}
 	if err != nil {
 		return knownhosts.Host{}, err
 	}

@@ -64,6 +64,7 @@ func TestNewKeyReadsKnownHosts(t *testing.T) {
 		"an authority of another host":  {"@cert-authority *.example.org " + key + "git.example.com " + key, ""},
 		"an authority of the host":      {"@cert-authority *.example.com " + key, "line 1 names a certificate authority"},
 		"another host":                  {"example.com " + key, "has no line for git.example.com:22"},
+		"only a comment":                {"# none\n", "has no line for git.example.com:22"},
 		"no file of known hosts at all": {"hunter2", "line 1 is not HOSTS TYPE KEY"},
 	} {
 		file := filepath.Join(t.TempDir(), "known_hosts")

@@ -45,6 +45,9 @@ type line struct {
 // Hosts are the lines of a known_hosts file.
 type Hosts struct{ lines []line }
 
+// ErrEmpty says that a known_hosts file names no host key at all.
+var ErrEmpty = errors.New("it has no line with a host key")
+
 // Parse reads the format that OpenSSH writes (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). The error names the line, and
 // quotes nothing.
 func Parse(text []byte) (Hosts, error) {
@@ -71,7 +74,7 @@ func Parse(text []byte) (Hosts, error) {
 	}
 
 	if len(all.lines) == 0 {
-		return Hosts{}, errors.New("it has no line with a host key")
+		return Hosts{}, ErrEmpty
 	}
 
 	return all, nil
