@@ -93,7 +93,7 @@ func TestReconcile(t *testing.T) {
 		{"reconcile-wait-dependency", reconcileWorld(waitsForDependency, works, becomesReady), "reconcile release shop --wait"},
 		{"reconcile-wait-suspended-meanwhile", reconcileWorld(isSuspendedMeanwhile), "reconcile release shop --wait"},
 		{"reconcile-wait-terminal", onTerminal, "reconcile release shop --wait"},
-		{"reconcile-wait-nobody", reconcileWorld(), "reconcile release shop --wait --timeout 1s"},
+		{"reconcile-wait-unanswered", reconcileWorld(), "reconcile release shop --wait --timeout 1s"},
 		{"reconcile-wait-too-long", reconcileWorld(works), "reconcile release shop --wait --timeout 1s"},
 		{"reconcile-with-source", reconcileWorld(works, becomesReady), "reconcile release shop --with-source --wait"},
 		{"reconcile-with-source-chain", reconcileWorld(works, becomesReady), "reconcile release db -n infra --with-source"},

@@ -62,7 +62,7 @@ func TestRollback(t *testing.T) {
 		{"rollback-request", rollbackWorld(steered()), "rollback release shop --reason INC-7"},
 		{"rollback-refused", rollbackWorld(steered(), works, refusesToRollBack), "rollback release shop --reason INC-7 --wait"},
 		{"rollback-ended-by-new-input", rollbackWorld(steered(), works, becomesReady), "rollback release shop --reason INC-7 --wait"},
-		{"rollback-nobody", rollbackWorld(steered()), "rollback release shop --reason INC-7 --timeout 1s --wait"},
+		{"rollback-unanswered", rollbackWorld(steered()), "rollback release shop --reason INC-7 --timeout 1s --wait"},
 		{"rollback-failed-revision", rollbackWorld(steered()), "rollback release shop 40 --reason INC-7"},
 		{"rollback-unknown-revision", rollbackWorld(steered()), "rollback release shop 12 --reason INC-7"},
 		{"rollback-no-revision", rollbackWorld(steered()), "rollback release shop x --reason INC-7"},

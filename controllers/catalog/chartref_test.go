@@ -84,7 +84,7 @@ func TestKeepPrefersAnAnswerToAFailure(t *testing.T) {
 		want        resolved
 	}{
 		{name: "a new answer replaces the old", now: found, before: had, want: found},
-		{name: "a failure leaves the old answer, and is told", now: resolved{err: news}, before: had, want: resolved{Revision: revision, URL: "had", err: news}},
+		{name: "a failure leaves the old answer, and is reported", now: resolved{err: news}, before: had, want: resolved{Revision: revision, URL: "had", err: news}},
 		{name: "a failure without an old answer is the answer", now: resolved{err: news}, before: resolved{err: old}, want: resolved{err: news}},
 		{name: "an answer with a failure is an answer", now: resolved{Revision: found.Revision, err: news}, before: had, want: resolved{Revision: found.Revision, err: news}},
 	}

@@ -43,7 +43,7 @@ func TestARollbackIsNotReady(t *testing.T) {
 	if diff := cmp.Diff(want, conditions(hr)); diff != "" || event.Warning || countersOf(hr) != (counters{1, 0, 1}) {
 		t.Errorf("after the rollback: event %+v, counters %v, conditions (-want +got):\n%s", event, countersOf(hr), diff)
 	}
-	for _, part := range []string{"no luck", "rolled back: apps/web revision 3 runs", "it goes on later"} {
+	for _, part := range []string{"no luck", "rolled back: apps/web revision 3 runs", "the controller retries later"} {
 		if !strings.Contains(Message(hr), part) {
 			t.Errorf("message %q lacks %q", Message(hr), part)
 		}
@@ -175,7 +175,7 @@ func TestAWaitTellsWhatItWaitsFor(t *testing.T) {
 		want    map[string]string
 		message string
 	}{
-		{name: "without end", plan: stuck, message: "no luck; it goes on later",
+		{name: "without end", plan: stuck, message: "no luck; the controller retries later",
 			want: map[string]string{"Ready": "False UpgradeFailed", "Stalled": "True RetriesExceeded", "Released": "False UpgradeFailed"}},
 		{name: "without end, after something else", plan: stuck, blocked: true, message: "no luck; too often",
 			want: map[string]string{"Ready": "False UpgradeFailed", "Stalled": "True RetriesExceeded", "Released": "False UpgradeFailed"}},

@@ -337,7 +337,7 @@ func clientKey(name string) client.ObjectKey {
 // reading is what everything has consumed up to a moment.
 type reading struct {
 	processes []consumption
-	requests  env.Counts // nil when nobody counts
+	requests  env.Counts // nil when requests are not counted
 	all       int
 }
 

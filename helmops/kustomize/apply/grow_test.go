@@ -98,7 +98,7 @@ func TestAChangeThatARuleForbids(t *testing.T) {
 	t.Parallel()
 	ruled := strings.Replace(gearsText, "spec: {type: object,", "spec: {type: object, x-kubernetes-validations: "+
 		`[{rule: "self.teeth == oldSelf.teeth", message: Value is immutable}],`, 1)
-	const anew = "Gear team/one (deleted and recreated)"
+	const recreated = "Gear team/one (deleted and recreated)"
 	for _, force := range []bool{false, true} {
 		s := newAPIServer(t)
 		s.groups = custom()
@@ -113,7 +113,7 @@ func TestAChangeThatARuleForbids(t *testing.T) {
 		set.Force = force
 		result := s.applied(t, set)
 		switch {
-		case force && (result.Err != nil || !slices.Contains(result.Changed, anew)):
+		case force && (result.Err != nil || !slices.Contains(result.Changed, recreated)):
 			t.Errorf("with force: %v, %v", result.Err, result.Changed)
 		case !force && (result.Err == nil || !strings.Contains(result.Err.Error(), "spec.force")):
 			t.Errorf("without force: %v", result.Err)

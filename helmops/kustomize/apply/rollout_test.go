@@ -182,7 +182,7 @@ func TestImmutable(t *testing.T) {
 	}
 	for _, kind := range []string{"Namespace", "PersistentVolumeClaim"} {
 		if o := build.Object(t, "apiVersion: v1\nkind: "+kind+"\n"); !protected(&item{Object: Object{Unstructured: o}}) {
-			t.Errorf("a %s may be created anew", kind)
+			t.Errorf("a %s may be recreated", kind)
 		}
 	}
 }
