@@ -2,13 +2,16 @@ package release
 
 import (
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/engine"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/health"
+	"fairlead.dev/fairlead/helmops/release"
 )
 
 // judging notes by which rules objects are judged.
@@ -33,8 +36,10 @@ func TestASuspendedReleaseIsJudgedByItsRules(t *testing.T) {
 	s.objects = live
 	h := newHandler(t, nil)
 	h.watcher = s.watcher
+	h.runner = &release.Runner{Now: h.now}
+	h.tasks = loop.NewTasks[actionResult](t.Context(), func(types.NamespacedName) {}, h.now)
 	s.hr.Spec.Suspend = true
-	h.reconcileSuspended(t.Context(), s.hr)
+	onePass(t, h, s.hr)
 	s.hr.Generation = 2
 	s.hr.Spec.HealthCheckExprs = []v1beta1.HealthCheckExpr{{
 		APIVersion: "apps/v1", Kind: "Deployment", Current: "status.phase == 'Done'",
@@ -43,11 +48,21 @@ func TestASuspendedReleaseIsJudgedByItsRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.reconcileSuspended(t.Context(), s.hr)
+	onePass(t, h, s.hr)
 	s.hr.Generation = 3
 	s.hr.Spec.HealthCheckExprs[0].Current = "status.phase =="
-	h.reconcileSuspended(t.Context(), s.hr)
+	onePass(t, h, s.hr)
 	if len(live.by) != 2 || live.by[0] != (*health.Rules)(nil).Digest() || live.by[1] != want.Digest() {
 		t.Errorf("judged by %q, want the usual rules and then %q", live.by, want.Digest())
 	}
+}
+
+// onePass is one pass of the loop over a release.
+func onePass(t *testing.T, h *handler, hr *v1beta1.HelmRelease) time.Duration {
+	t.Helper()
+	again, err := h.Reconcile(t.Context(), hr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return again
 }

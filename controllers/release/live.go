@@ -129,28 +129,6 @@ func (w *watcher) look(hr *v1beta1.HelmRelease, in release.Inputs) (live release
 	return live, loop.Soonest(again, left), events
 }
 
-// reconcileSuspended looks at the objects of a suspended release; nothing is done about what is found.
-func (h *handler) reconcileSuspended(ctx context.Context, hr *v1beta1.HelmRelease) time.Duration {
-	judges, ignore, err := h.rules.of(hr)
-	if err != nil {
-		return 0 // its objects cannot be judged as its spec says
-	}
-
-	access, err := h.access(ctx, hr)
-	if err != nil {
-		return 0
-	}
-
-	h.documents.Name(client.ObjectKeyFromObject(hr), documentsOf(hr)...)
-	in := release.Inputs{Access: access, Rules: judges, Ignore: ignore}
-	found, err := readDocument(h.documents.Get).values(ctx, hr)
-	in.Values = found.Merged
-	in.Mask = found.Mask.Join(redact.NewMask(cluster.Secrets(access.Kubeconfig)...))
-	in.Unmasked = err != nil
-	_, again := h.observe(ctx, hr, in)
-	return again
-}
-
 // unseen reports that nothing is known when the objects could not be watched for a while. It returns when that is, zero
 // when it was reported.
 func (w *watcher) unseen(hr *v1beta1.HelmRelease, known *watched) time.Duration {

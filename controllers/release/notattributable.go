@@ -8,7 +8,6 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/controllers/refs"
-	"fairlead.dev/fairlead/helmops/plan"
 )
 
 // notAttributable says what else goes wrong at the moment that may be why a release is not healthy; empty when there is nothing.
@@ -23,9 +22,4 @@ func (h *handler) notAttributable(ctx context.Context, hr *v1beta1.HelmRelease) 
 		}
 	}
 	return h.watcher.widespread()
-}
-
-// changesCluster reports whether the step applies something new. Such a step waits for its dependencies.
-func changesCluster(p plan.Plan) bool {
-	return p.Step == plan.Install || p.Step == plan.Upgrade || p.Step == plan.Uninstall && p.Reason == plan.ReasonRenamed
 }

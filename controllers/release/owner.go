@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,7 +15,6 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/process/guard"
-	"fairlead.dev/fairlead/helmops/status"
 )
 
 // owners finds out which HelmRelease owns a Helm release, from the cache.
@@ -161,17 +159,4 @@ func (o owners) waiting(ctx context.Context, gone *v1beta1.HelmRelease) []reconc
 	}
 
 	return requests
-}
-
-// refuse settles a HelmRelease whose Helm release another one owns: nothing of that release is watched, changed or
-// told any more. The deletion of the owner wakes it; the audit is for safety.
-func (h *handler) refuse(hr *v1beta1.HelmRelease, p plan.Plan) time.Duration {
-	before := status.Message(hr)
-	h.watcher.unwatch(client.ObjectKeyFromObject(hr))
-	status.ReleaseSettled(hr, p, nil, h.now())
-	status.ReleaseAnswered(hr, hr.Annotations[v1beta1.ReconcileRequestAnnotation])
-	if status.Message(hr) != before {
-		h.recordEvent(hr, status.Event{Warning: true, Reason: p.Reason, Message: p.Message})
-	}
-	return h.blocker().Audit(hr)
 }

@@ -14,7 +14,8 @@ import (
 func TestTheAnswerOfAComparisonStands(t *testing.T) {
 	t.Parallel()
 	key := types.NamespacedName{Namespace: "apps", Name: "web"}
-	answer := release.NewComparison(helmRelease("web"), release.Inputs{}, plan.Record{Digest: "sha256:1"}, false)
+	compare := release.NewPass(helmRelease("web")).Work(plan.Plan{Step: plan.Compare}, nil)
+	answer := compare.Comparison(status.Outcome{History: []plan.Record{{Digest: "sha256:1"}}})
 	h := &handler{steps: map[types.NamespacedName]*step{}, compared: map[types.NamespacedName]release.Comparison{}}
 	for _, tt := range []struct {
 		step     plan.Step

@@ -59,8 +59,3 @@ func runsAsDeclared(hr *v1beta1.HelmRelease) bool {
 		meta.FindStatusCondition(hr.Status.Conditions, v1beta1.RemediatedCondition) == nil &&
 		released != nil && released.Status == metav1.ConditionTrue && released.ObservedGeneration == hr.Generation
 }
-
-// needsChart reports whether a step renders the chart that is wanted, or is followed by one that does.
-func needsChart(p plan.Plan) bool {
-	return changesCluster(p) || p.Step == plan.Compare || p.Reason == plan.ReasonAdopting
-}

@@ -71,20 +71,3 @@ func TestTheChartOfASourceThatIsNotSupported(t *testing.T) {
 		})
 	}
 }
-
-func TestWhatNeedsAChart(t *testing.T) {
-	t.Parallel()
-	for want, plans := range map[bool][]plan.Plan{
-		true: {{Step: plan.Install}, {Step: plan.Upgrade}, {Step: plan.Compare},
-			{Step: plan.Inspect, Reason: plan.ReasonAdopting}, {Step: plan.Uninstall, Reason: plan.ReasonRenamed}},
-		false: {{Step: plan.None}, {Step: plan.Wait}, {Step: plan.Correct}, {Step: plan.Inspect,
-			Reason: plan.ReasonDrifted},
-			{Step: plan.Test}, {Step: plan.Rollback}, {Step: plan.Resume}, {Step: plan.Claim}, {Step: plan.Unlock}},
-	} {
-		for _, p := range plans {
-			if needsChart(p) != want {
-				t.Errorf("%s (%s): %t", p.Step, p.Reason, !want)
-			}
-		}
-	}
-}

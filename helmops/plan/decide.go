@@ -48,10 +48,14 @@ type rule struct {
 
 // rules in the order they are asked; the first that decides wins. Each checks for itself the facts it needs.
 var rules = []rule{
+	{"underway: an action is running", underway},
 	{"suspended: nothing is changed, not even on deletion", suspended},
 	{"orphaned: a deleted object leaves its release behind", orphaned},
+	{"inputs: everything else depends on what is wanted", needInputs},
+	{"blocked: what is wanted is not known", blocked},
 	{"history is needed for everything else", needHistory},
 	{"owned by other: another living HelmRelease owns the release", ownedByOther},
+	{"objects: they are looked at in every pass", needObjects},
 	{"deleted: what is ours is uninstalled", deleted},
 	{"moved: the release of the former name or namespace goes first", moved},
 	{"taken: a release of the same name in another namespace has its records where those of this one would be", taken},
@@ -73,9 +77,9 @@ var rules = []rule{
 	{"untested: the tests of the newest revision have not run", untested},
 }
 
-// afterthoughts may put something before the first upgrade of an adopted release, and may change a decision that leaves
+// idleRules may put something before the first upgrade of an adopted release, and may change a decision that leaves
 // nothing to do.
-var afterthoughts = []func(Desired, Observed, time.Time, Plan) (Plan, bool){adopting, baking, drifted, unlisted,
+var idleRules = []func(Desired, Observed, time.Time, Plan) (Plan, bool){adopting, baking, drifted, unlisted,
 	claimed}
 
 // Decide says what happens next. It is total: with any input it gives a plan with a reason, the same for the same input.
@@ -95,10 +99,10 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 		return p // the objects of the release are not looked at either
 	}
 
-	for _, think := range afterthoughts {
-		if better, decided := think(d, o, now, p); decided {
-			better.Target = p.Target
-			p = better
+	for _, decide := range idleRules {
+		if instead, decided := decide(d, o, now, p); decided {
+			instead.Target = p.Target
+			p = instead
 		}
 	}
 
@@ -109,11 +113,7 @@ func Decide(d Desired, o Observed, now time.Time) Plan {
 		p.Former = newest.Owner
 	}
 
-	return p
-}
-
-func suspended(d Desired, _ Observed, _ time.Time) (Plan, bool) {
-	return Plan{Step: None, Reason: v1beta1.SuspendedReason, Message: "spec.suspend is set"}, d.Suspended
+	return ordered(d, o, p)
 }
 
 func orphaned(d Desired, o Observed, _ time.Time) (Plan, bool) {

@@ -38,7 +38,7 @@ func record(version int, status string, chart v1beta1.ChartRevision, change ...f
 }
 
 func observed(records ...Record) Observed {
-	o := Observed{History: &History{Records: records}, Managed: len(records) > 0}
+	o := Observed{History: &History{Records: records}, Managed: len(records) > 0}.Gathered()
 	if len(records) > 0 {
 		o.Recorded, o.RecordedDigest = records[0].Version, records[0].Digest
 	}
@@ -71,7 +71,7 @@ func by(owner Owner) func(*Record) { return func(r *Record) { r.Owner = owner } 
 
 // unmanaged is what an object without a status observes; living is the other HelmRelease that owns the release, zero for none.
 func unmanaged(living Owner, records ...Record) Observed {
-	return Observed{History: &History{Records: records}, Owner: &living}
+	return Observed{History: &History{Records: records}, Owner: &living}.Gathered()
 }
 
 // decision is a row of a table test.
@@ -100,13 +100,13 @@ func (d decision) check(t *testing.T) {
 func TestDecide(t *testing.T) {
 	aMomentAgo := now.Add(-10 * time.Second)
 	tests := []decision{
-		{name: "without a history, it is asked for first", desired: desired(), step: Need, reason: "history"},
+		{name: "without a history, it is asked for first", desired: desired(), observed: Observed{Inputs: &Inputs{}}, step: Need, reason: "history"},
 		{name: "a release that does not exist is installed", desired: desired(), observed: observed(), step: Install, reason: ReasonAbsent,
 			message: "chart web-1.0.0@1"},
 		{name: "a release that is as wanted is left alone", desired: desired(), observed: observed(record(1, StatusDeployed, chart1)),
 			step: None, reason: ReasonInSync},
 		{name: "a suspended object changes nothing, and asks for nothing", desired: desired(func(d *Desired) { d.Suspended = true }),
-			step: None, reason: v1beta1.SuspendedReason},
+			observed: Observed{Looked: true}, step: None, reason: v1beta1.SuspendedReason},
 		{name: "a new chart version is an upgrade", desired: desired(func(d *Desired) { d.Chart = chart2 }),
 			observed: observed(record(1, StatusDeployed, chart1)), step: Upgrade, reason: ReasonChanged, message: "version 1.0.0 → 1.1.0"},
 		{name: "a leading v makes no other version", desired: desired(func(d *Desired) { d.Chart.Version = "v" + chart1.Version }),
@@ -218,14 +218,14 @@ func TestDecide(t *testing.T) {
 		{name: "when the release is gone, the object may go", desired: desired(func(d *Desired) { d.Deleting = true }),
 			observed: observed(), step: None, reason: ReasonGone},
 		{name: "a release that was never ours is left alone on deletion", desired: desired(func(d *Desired) { d.Deleting = true }),
-			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, foreign)}}}, step: None, reason: ReasonGone},
+			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, foreign)}}}.Gathered(), step: None, reason: ReasonGone},
 		{name: "a release that was ours before the status was written is uninstalled", desired: desired(func(d *Desired) { d.Deleting = true }),
-			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1)}}}, step: Uninstall, reason: ReasonDeleted},
+			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1)}}}.Gathered(), step: Uninstall, reason: ReasonDeleted},
 		{name: "a suspended object that is deleted leaves its release",
 			desired:  desired(func(d *Desired) { d.Deleting, d.Suspended = true, true }),
 			observed: observed(record(1, StatusDeployed, chart1)), step: None, reason: v1beta1.SuspendedReason},
 		{name: "a release that moved is uninstalled where it was", desired: desired(),
-			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1)}}, Managed: true, Moved: &Target{Name: "old"}},
+			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1)}}, Managed: true, Moved: &Target{Name: "old"}}.Gathered(),
 			step:     Uninstall, reason: ReasonMoved},
 	}
 	for _, tt := range tests {
@@ -236,7 +236,7 @@ func TestDecide(t *testing.T) {
 // The order of the rules is a contract: each row would go wrong if its two rules changed places.
 func TestRuleOrder(t *testing.T) {
 	order := []string{
-		"suspended", "orphaned", "history", "owned by other", "deleted", "moved", "taken",
+		"underway", "suspended", "orphaned", "inputs", "blocked", "history", "owned by other", "objects", "deleted", "moved", "taken",
 		"unrecorded", "interrupted", "locked", "renamed", "pinned", "forced", "stalled", "remedied",
 		"known bad", "backing off", "absent", "failed", "foreign", "withdrawn", "changed", "untested",
 	}

@@ -79,8 +79,15 @@ type Desired struct {
 	Timeout time.Duration
 }
 
-// Observed is what is known about the release. A nil pointer means "not looked at yet", except for Moved.
+// Observed is what is known about the release. A nil pointer means "not looked up yet", except for Moved and
+// Running.
 type Observed struct {
+	// Running is the action that is running; nil when none is.
+	Running *Running
+	// Inputs and Dependencies are nil until they are looked up; Looked is set when the live objects were.
+	Inputs       *Inputs
+	Dependencies *Dependencies
+	Looked       bool
 	// History of the Helm release; that of Moved when it is set.
 	History *History
 	// Owner is the living HelmRelease, other than this one, that owns the release; the zero value is none.

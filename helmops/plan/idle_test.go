@@ -149,7 +149,7 @@ func TestNothingIsDecidedAgainForNothing(t *testing.T) {
 			return
 		}
 		states++
-		d, o := desired(), Observed{}
+		d, o := desired(), Observed{}.Gathered()
 		for _, s := range set {
 			s(&d, &o)
 		}

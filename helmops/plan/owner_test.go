@@ -28,9 +28,9 @@ func TestDecideByOwner(t *testing.T) {
 	none := Owner{}
 	tests := []decision{
 		{name: "who else owns a release is asked for first", desired: desired(),
-			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, by(other))}}}, step: Need, reason: "owner"},
+			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, by(other))}}}.Gathered(), step: Need, reason: "owner"},
 		{name: "of a release that the record says is its own, nothing is asked", desired: desired(),
-			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1)}}}, step: None, reason: ReasonInSync},
+			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1)}}}.Gathered(), step: None, reason: ReasonInSync},
 		{name: "of a release that its status says it manages and no record contradicts, nothing is asked", desired: desired(),
 			observed: observed(record(1, StatusDeployed, chart1, by(none))), step: Claim, reason: ReasonUnowned},
 
@@ -94,12 +94,12 @@ func TestDecideByOwner(t *testing.T) {
 			observed: observed(record(1, StatusDeployed, chart1, by(none))), step: Uninstall, reason: ReasonDeleted},
 
 		{name: "an object that was created again has its release", desired: desired(),
-			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, by(before))}}}, step: Claim, reason: ReasonUnowned,
+			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, by(before))}}}.Gathered(), step: Claim, reason: ReasonUnowned,
 			message: "an earlier HelmRelease"},
 		{name: "and upgrades it at once", desired: desired(func(d *Desired) { d.Chart = chart2 }),
-			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, by(before))}}}, step: Upgrade, reason: ReasonChanged},
+			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, by(before))}}}.Gathered(), step: Upgrade, reason: ReasonChanged},
 		{name: "and uninstalls it", desired: desired(deleting),
-			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, by(before))}}}, step: Uninstall, reason: ReasonDeleted},
+			observed: Observed{History: &History{Records: []Record{record(1, StatusDeployed, chart1, by(before))}}}.Gathered(), step: Uninstall, reason: ReasonDeleted},
 
 		{name: "drift waits for the claim", desired: desired(func(d *Desired) { d.Corrects = true }),
 			observed: func() Observed {

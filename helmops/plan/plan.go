@@ -40,7 +40,7 @@ const (
 	Claim Step = "claim"
 )
 
-// Fact is something that costs a request to find out.
+// Fact is something that has to be looked up.
 type Fact string
 
 // Facts.
@@ -51,6 +51,14 @@ const (
 	FactManifest Fact = "manifest"
 	// FactOwner is which other living HelmRelease owns the Helm release.
 	FactOwner Fact = "owner"
+	// FactOutdated is whether the chart and the values are still those of the action that is running.
+	FactOutdated Fact = "outdated"
+	// FactInputs is what the release is made of.
+	FactInputs Fact = "inputs"
+	// FactObjects is what is known of the live objects.
+	FactObjects Fact = "objects"
+	// FactDependencies is whether the dependencies are ready.
+	FactDependencies Fact = "dependencies"
 )
 
 // Plan is the decision.
@@ -87,6 +95,10 @@ type Plan struct {
 	Audit time.Duration
 	// Stalled is set on Wait when only new input can help.
 	Stalled bool
+	// Outdated is set while an action is running that is no longer wanted, and Progress when it has been running for so long
+	// that the object reports it.
+	Outdated bool
+	Progress bool
 	// Former is the owner that the newest record named when the plan was made. The step is refused when it is another by then.
 	Former Owner
 	// Tested is what the tests of the newest revision say, for None.

@@ -160,7 +160,7 @@ func (c canary) release(t *testing.T, err error, in Inputs, result engine.Result
 	charts := func(context.Context, *v1beta1.HelmRelease, v1beta1.ChartRevision) (*helmchart.Chart, error) {
 		return &helmchart.Chart{}, nil
 	}
-	outcome := runner(e, charts).Do(context.Background(), hr, plan.Plan{Step: plan.Upgrade, Target: target}, in, nil)
+	outcome := runner(e, charts).Do(context.Background(), workOf(hr, plan.Plan{Step: plan.Upgrade, Target: target}, in, nil))
 	event := status.ReleaseDone(hr, outcome, now)
 	text, marshalErr := json.Marshal(hr)
 	if marshalErr != nil {

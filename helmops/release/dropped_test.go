@@ -24,7 +24,7 @@ func TestWhatWasDroppedIsReportedOnce(t *testing.T) {
 		plan.Install: lost, plan.Upgrade: lost, plan.Rollback: lost, plan.Correct: nil, plan.Inspect: nil,
 	} {
 		e := &engineFake{result: engine.Result{Dropped: lost}}
-		got := runner(e, charts).Do(t.Context(), helmRelease(), plan.Plan{Step: step, Target: target}, inputs, nil)
+		got := runner(e, charts).Do(t.Context(), workOf(helmRelease(), plan.Plan{Step: step, Target: target}, inputs, nil))
 		if !slices.Equal(got.Dropped, want) {
 			t.Errorf("%s: %v", step, got.Dropped)
 		}

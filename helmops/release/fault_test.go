@@ -18,8 +18,8 @@ func TestAStepThatMeetsAFaultFailsWithBackOff(t *testing.T) {
 	r := &Runner{Engine: &toy{now: func() time.Time { return now }}, Now: func() time.Time { return now }}
 	hr := &v1beta1.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 1}}
 	in := Inputs{Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0", Digest: "sha256:1"}}
-	outcome := r.Faulted(hr, plan.Plan{Step: plan.Install, Target: plan.Target{Name: "web", Namespace: "apps", StorageNamespace: "apps"}}, in,
-		&guard.PanicError{Where: "working on an object"})
+	installs := plan.Plan{Step: plan.Install, Target: plan.Target{Name: "web", Namespace: "apps", StorageNamespace: "apps"}}
+	outcome := r.Faulted(workOf(hr, installs, in, nil), &guard.PanicError{Where: "working on an object"})
 	if outcome.Failure == nil || outcome.Failure.Reason != v1beta1.InternalErrorReason || outcome.Failure.Final || outcome.Reached {
 		t.Fatalf("outcome: %+v, failure %+v", outcome, outcome.Failure)
 	}
@@ -27,7 +27,7 @@ func TestAStepThatMeetsAFaultFailsWithBackOff(t *testing.T) {
 	if hr.Status.Failures != 1 || status.IsReady(hr) {
 		t.Errorf("%d failures are counted, ready %v", hr.Status.Failures, status.IsReady(hr))
 	}
-	decision, err := r.Decide(t.Context(), hr, in)
+	decision, err := decide(t.Context(), r, hr, in)
 	if err != nil || decision.Step == plan.Install && decision.After == 0 {
 		t.Errorf("the next step is %s after %s, %v, want a pause", decision.Step, decision.After, err)
 	}

@@ -4,15 +4,12 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 	"fairlead.dev/fairlead/helmops/kube/drift"
 	"fairlead.dev/fairlead/helmops/kube/health"
 	"fairlead.dev/fairlead/helmops/kube/redact"
 	"fairlead.dev/fairlead/helmops/plan"
-	"fairlead.dev/fairlead/helmops/postrender"
 	"fairlead.dev/fairlead/helmops/values"
 )
 
@@ -46,8 +43,6 @@ type Inputs struct {
 	Ignore *drift.Rules
 	// Live is what is known of the objects of the release at the moment.
 	Live Live
-	// Observe finds Live out, once it is known that no other HelmRelease owns the release. Nil when Live is given.
-	Observe func() Live
 }
 
 // Live is what is known of the objects of a release, without asking for it.
@@ -74,41 +69,20 @@ type Comparison struct {
 	equal  bool
 }
 
-// NewComparison returns the answer of a Compare of the newest revision with the inputs.
-func NewComparison(hr *v1beta1.HelmRelease, in Inputs, newest plan.Record, equal bool) Comparison {
-	return Comparison{record: newest.Digest, input: inputOf(hr, in), equal: equal}
+// isOf reports whether the comparison is about a record and an input.
+func (c Comparison) isOf(newest plan.Record, input plan.Input) bool {
+	return newest.Digest != "" && c.record == newest.Digest && c.input == input
 }
 
-// inputOf is the input that is wanted.
-func inputOf(hr *v1beta1.HelmRelease, in Inputs) plan.Input {
-	return plan.Input{
-		Chart: in.Chart.Digest, Config: values.DigestWith(in.Values, in.Chart.ValuesDigest), Render: RenderDigest(hr.Spec),
-	}
-}
-
-// Differ reports whether other inputs than those a step was begun with are wanted now.
-func Differ(hr *v1beta1.HelmRelease, begun, now Inputs) bool {
-	if begun.Chart.Name != now.Chart.Name || !v1beta1.SameVersion(begun.Chart.Version, now.Chart.Version) ||
-		values.DigestWith(begun.Values, begun.Chart.ValuesDigest) != values.DigestWith(now.Values, now.Chart.ValuesDigest) {
-		return true
-	}
-	return begun.Chart.Digest != now.Chart.Digest && !versionOnly(hr)
-}
+// configDigest is the digest of all values, those of valuesFiles among them.
+func (in Inputs) configDigest() string { return values.DigestWith(in.Values, in.Chart.ValuesDigest) }
 
 // SharedValues are the shared values of a pipeline among the values; nil without them.
 func (in Inputs) SharedValues() *v1beta1.SharedValues {
 	if in.Shared == "" {
 		return nil
 	}
-	return &v1beta1.SharedValues{
-		Digest: in.Shared, ConfigDigest: values.DigestWith(in.Values, in.Chart.ValuesDigest),
-	}
-}
-
-// RenderDigest returns the digest of what changes the manifests on their way from the chart to the cluster; empty when nothing
-// does.
-func RenderDigest(spec v1beta1.HelmReleaseSpec) string {
-	return postrender.OptionsOf(spec.PostRenderers, spec.PostRenderStrategy, spec.CommonMetadata).Digest()
+	return &v1beta1.SharedValues{Digest: in.Shared, ConfigDigest: in.configDigest()}
 }
 
 // MaskOf returns the mask for texts about a revision with the given values. What came from Secrets formerly cannot be
@@ -120,164 +94,4 @@ func MaskOf(hr *v1beta1.HelmRelease, in Inputs, former map[string]any) redact.Ma
 		return in.Mask
 	}
 	return in.Mask.Join(redact.NewMask(values.Changed(former, in.Values)))
-}
-
-// Requested reports whether the user asked for a reconciliation that was not handled yet.
-func Requested(hr *v1beta1.HelmRelease) bool {
-	token := hr.Annotations[v1beta1.ReconcileRequestAnnotation]
-	return token != "" && token != hr.Status.LastHandledReconcileAt
-}
-
-// ForceRequested returns the token of a request for one install or upgrade in any case, empty when there is none that was
-// not handled yet.
-func ForceRequested(hr *v1beta1.HelmRelease) string {
-	return v1beta1.SpecialRequest(hr, v1beta1.ForceRequestAnnotation, hr.Status.LastHandledForceAt)
-}
-
-// ResetRequested returns the token of a request to forget failures, empty when there is none that was not handled yet.
-func ResetRequested(hr *v1beta1.HelmRelease) string {
-	return v1beta1.SpecialRequest(hr, v1beta1.ResetRequestAnnotation, hr.Status.LastHandledResetAt)
-}
-
-func targetOf(hr *v1beta1.HelmRelease) plan.Target {
-	return plan.Target{Name: hr.GetReleaseName(), Namespace: hr.GetReleaseNamespace(), StorageNamespace: hr.GetStorageNamespace()}
-}
-
-// ownerOf is the HelmRelease as a record names its owner.
-func ownerOf(hr *v1beta1.HelmRelease) plan.Owner {
-	return plan.Owner{Namespace: hr.Namespace, Name: hr.Name, UID: hr.UID}
-}
-
-func desiredOf(hr *v1beta1.HelmRelease, in Inputs) plan.Desired {
-	desired := plan.Desired{
-		Self:                 ownerOf(hr),
-		Generation:           hr.Generation,
-		Deleting:             !hr.DeletionTimestamp.IsZero(),
-		Suspended:            hr.Spec.Suspend,
-		Orphan:               hr.Spec.DeletionPolicy == v1beta1.DeletionPolicyOrphan,
-		NamespaceTerminating: in.NamespaceTerminating,
-		Retry:                Requested(hr),
-		Force:                ForceRequested(hr) != "",
-		Target:               targetOf(hr),
-		Chart:                in.Chart,
-		ConfigDigest:         values.DigestWith(in.Values, in.Chart.ValuesDigest),
-		RenderDigest:         RenderDigest(hr.Spec),
-		InPlace:              hr.GetUpgrade().ChartNameChangeStrategy == v1beta1.ChartNameInPlaceUpdate,
-		Install:              plan.InstallPolicy(hr),
-		Upgrade:              plan.UpgradePolicy(hr),
-		Tests:                plan.TestsOf(hr),
-		Timeout:              hr.GetTimeout(),
-		Bake:                 hr.GetBake(),
-		KeepFailed:           !hr.AutoRollbackEnabled(),
-		SettingsDigest:       SettingsDigest(hr),
-		Pin:                  pinOf(hr, in),
-		Corrects:             hr.GetDriftMode() == v1beta1.DriftEnabled,
-	}
-	desired.Budget.Count, desired.Budget.Per = hr.GetRollbackBudget()
-	desired.VersionOnly = versionOnly(hr)
-	desired.FromRange = hr.Spec.Chart != nil && !v1beta1.HoldsDirectories(hr.Spec.Chart.Spec.SourceRef.Kind)
-	return desired
-}
-
-// versionOnly reports whether two charts of one version are equal, whatever their digests.
-func versionOnly(hr *v1beta1.HelmRelease) bool {
-	if hr.Spec.Chart == nil {
-		return false
-	}
-	spec := hr.Spec.Chart.Spec
-	return v1beta1.HoldsDirectories(spec.SourceRef.Kind) && spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision
-}
-
-// observedOf is what a status says of the release at target, and what is known of its objects.
-func observedOf(hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Observed {
-	s := &hr.Status
-	latest := s.Latest()
-	observed := plan.Observed{
-		Managed: latest != nil, Attempt: plan.AttemptOf(s), KnownBad: s.KnownBad,
-		Health: live.Health, Drifted: live.Drifted, AuditAt: live.AuditAt, NotAttributable: live.NotAttributable,
-		Differs:  meta.IsStatusConditionTrue(s.Conditions, v1beta1.DriftedCondition),
-		Matches:  meta.IsStatusConditionFalse(s.Conditions, v1beta1.DriftedCondition),
-		Unlisted: live.Unlisted, Probation: live.Probation,
-	}
-	if a := s.Adoption; a != nil {
-		observed.Adoption = &plan.Adoption{
-			Record: a.RecordDigest, Generation: a.ObservedGeneration, ChartDigest: a.ChartDigest,
-			ConfigDigest: a.ConfigDigest,
-		}
-		if a.Until != nil {
-			observed.Adoption.Until = a.Until.Time
-		}
-	}
-
-	if s.Bake != nil {
-		observed.Bake = &plan.Bake{Revision: int(s.Bake.Revision), Until: s.Bake.Until.Time}
-	}
-
-	for _, rollback := range s.Rollbacks {
-		observed.Rollbacks = append(observed.Rollbacks, rollback.At.Time)
-	}
-	if latest == nil {
-		return observed
-	}
-
-	former := plan.Target{Name: latest.Name, Namespace: latest.Namespace, StorageNamespace: s.StorageNamespace}
-	if former != target {
-		observed.Moved = &former
-		return observed
-	}
-
-	observed.Recorded = int(latest.Version)
-	observed.RecordedDigest = latest.Digest
-	if s.LastVerified != nil {
-		observed.Verified = int(s.LastVerified.Revision)
-	}
-
-	return observed
-}
-
-// withLive returns what is known with a new look at the live objects, which may have changed the status of the object.
-func withLive(observed plan.Observed, hr *v1beta1.HelmRelease, target plan.Target, live Live) plan.Observed {
-	fresh := observedOf(hr, target, live)
-	fresh.History = observed.History
-	fresh.Manifest = observed.Manifest
-	fresh.Owner = observed.Owner
-	fresh.Moved = observed.Moved
-	fresh.Managed = observed.Managed
-	return fresh
-}
-
-// see returns what is known with the history added.
-func see(
-	observed plan.Observed, hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, records []plan.Record,
-) plan.Observed {
-	observed.History = &plan.History{Records: annotated(hr, records)}
-	if newest := observed.History.Newest(); newest != nil && newest.Digest != "" &&
-		in.Compared == (Comparison{record: newest.Digest, input: desired.Input(), equal: in.Compared.equal}) {
-		observed.Manifest = &in.Compared.equal
-	}
-	return observed
-}
-
-// annotated returns the records with what only status remembers of them.
-func annotated(hr *v1beta1.HelmRelease, records []plan.Record) []plan.Record {
-	known := map[int]v1beta1.Snapshot{}
-	for _, s := range hr.Status.History {
-		known[int(s.Version)] = s
-	}
-
-	out := slices.Clone(records)
-	for i := range out {
-		r := &out[i]
-		had := known[r.Version]
-		if r.Action == "" {
-			r.Action = plan.Step(had.Action)
-		}
-
-		if r.Chart.Digest == "" && had.Digest == r.Digest {
-			r.Chart.Digest = had.ChartDigest
-			r.RenderDigest = had.RenderDigest
-		}
-	}
-
-	return out
 }

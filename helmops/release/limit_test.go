@@ -34,12 +34,12 @@ func TestAnInputThatExceedsABoundIsNotTriedAgain(t *testing.T) {
 		limit.Limit = test.limit
 		hr := helmRelease()
 		r := runner(&engineFake{result: engine.Result{Err: limit}}, charts)
-		outcome := r.Do(t.Context(), hr, plan.Plan{Step: plan.Install, Target: target}, inputs, nil)
+		outcome := r.Do(t.Context(), workOf(hr, plan.Plan{Step: plan.Install, Target: target}, inputs, nil))
 		status.ReleaseDone(hr, outcome, r.Now())
 		status.Progressing(hr, "its source is not known yet", r.Now()) // as after a restart
 		later := r.Now().Add(24 * time.Hour)
 		r.Now = func() time.Time { return later }
-		decided, err := r.Decide(t.Context(), hr, inputs)
+		decided, err := decide(t.Context(), r, hr, inputs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestAnInputThatExceedsABoundIsNotTriedAgain(t *testing.T) {
 		}
 		changed := inputs
 		changed.Chart.Digest = "sha256:another"
-		if decided, err = r.Decide(t.Context(), hr, changed); err != nil || decided.Step != plan.Install {
+		if decided, err = decide(t.Context(), r, hr, changed); err != nil || decided.Step != plan.Install {
 			t.Errorf("%s: another chart: %s, error %v", test.limit, decided.Step, err)
 		}
 	}

@@ -9,21 +9,28 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// next returns what says in words what will follow an outcome: what is decided when it was taken over into the object.
-func (r *Runner) next(desired plan.Desired, in Inputs, outcome status.Outcome) func(*v1beta1.HelmRelease) string {
+// next returns what says in words what will follow an outcome: what is decided when it was recorded in the object.
+func (r *Runner) next(w Work, outcome status.Outcome) func(*v1beta1.HelmRelease) string {
 	ended := r.Now()
-	answered := desired // a request has been answered by the step
-	answered.Retry = false
-	answered.Force = false
-	answered.Pin = nil
 	return func(after *v1beta1.HelmRelease) string {
 		if outcome.HistoryUnknown {
 			return follows(plan.Plan{Step: plan.Wait, After: plan.RetryDelay(after.Status.Failures)}, ended)
 		}
 
-		observed := see(observedOf(after, answered.Target, in.Live), after, answered, in, outcome.History)
-		return follows(plan.Decide(answered, observed, r.Now()), ended)
+		pass := w.passAfter(after)
+		pass.setHistory(outcome.History, nil)
+		return follows(plan.Decide(pass.Desired, pass.Observed, r.Now()), ended)
 	}
+}
+
+// passAfter is the pass that follows the work. The requests of the user were answered by it.
+func (w Work) passAfter(after *v1beta1.HelmRelease) *Pass {
+	answered := w.Desired
+	answered.Retry = false
+	answered.Force = false
+	answered.Pin = nil
+	observed := observedOf(after, answered.Target, w.Inputs.Live)
+	return &Pass{Release: after, Desired: answered, Observed: observed.Gathered(), Inputs: w.Inputs}
 }
 
 // follows says what a plan is, after an action that ended.

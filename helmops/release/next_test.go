@@ -19,7 +19,7 @@ func TestWhatFollowsIsDecidedWithoutRequests(t *testing.T) {
 	w.hr.Annotations[v1beta1.ReconcileRequestAnnotation] = "1"
 	w.hr.Annotations[v1beta1.ForceRequestAnnotation] = "1"
 	to := plan.Target{Name: "web", Namespace: "apps", StorageNamespace: "apps"}
-	outcome := w.runner.Do(t.Context(), w.hr.DeepCopy(), plan.Plan{Step: plan.Upgrade, Target: to}, w.in, nil)
+	outcome := w.runner.Do(t.Context(), workOf(w.hr.DeepCopy(), plan.Plan{Step: plan.Upgrade, Target: to}, w.in, nil))
 	status.ReleaseDone(w.hr, outcome, w.clock)
 	if says := status.Message(w.hr); !strings.HasSuffix(says, "it is rolled back to revision 1 now") {
 		t.Errorf("Ready says %q", says)

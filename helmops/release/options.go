@@ -6,18 +6,22 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// actionOf gives the engine everything it needs for a step but the chart.
-func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) engine.Action {
+// actionOf gives the engine everything that it needs for a step but the chart.
+func actionOf(w Work) engine.Action {
+	hr := w.Release
+	p := w.Plan
 	action := engine.Action{
-		Step: p.Step, Access: in.Access, Target: p.Target, To: p.To, Why: p.Message, Options: optionsOf(hr, p.Action()), Superseded: superseded,
-		Owner: ownerOf(hr), Former: p.Former, Mask: in.Mask, Others: p.Others, Objects: p.Objects, DriftIgnore: in.Ignore, Audit: p.Reason == plan.ReasonAudit,
+		Step: p.Step, Access: w.Inputs.Access, Target: p.Target, To: p.To, Others: p.Others, Objects: p.Objects,
+		Why: p.Message, Owner: ownerOf(hr), Former: p.Former, Mask: w.Inputs.Mask, DriftIgnore: w.Inputs.Ignore,
+		Options: optionsOf(hr, p.Action()), Superseded: w.Superseded,
+		Audit: p.Reason == plan.ReasonAudit, ListOnly: p.Reason == plan.ReasonUnlisted,
 	}
-	action.ListOnly = p.Reason == plan.ReasonUnlisted
 	if p.Reason == plan.ReasonAdopting {
-		action.Overwritten, action.Options = true, optionsOf(hr, plan.Compare)
+		action.Overwritten = true
+		action.Options = optionsOf(hr, plan.Compare)
 	}
 
-	action.Options.Health = in.Rules
+	action.Options.Health = w.Inputs.Rules
 	if action.Audit && hr.Status.Inventory != nil {
 		action.Objects = hr.Status.Inventory.Entries // with what the release is known to own
 	}
@@ -25,11 +29,12 @@ func actionOf(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan
 		return action // what it goes back to has an input of its own
 	}
 
-	action.Revision = in.Chart
-	action.Values = in.Values
+	action.Revision = w.Inputs.Chart
+	action.Values = w.Inputs.Values
 	action.PostRenderers = hr.Spec.PostRenderers
 	action.PostRenderStrategy = hr.Spec.PostRenderStrategy
-	action.CommonMetadata, action.RenderDigest = hr.Spec.CommonMetadata, RenderDigest(hr.Spec)
+	action.CommonMetadata = hr.Spec.CommonMetadata
+	action.RenderDigest = RenderDigest(hr.Spec)
 	return action
 }
 

@@ -37,12 +37,11 @@ func TestTheReleaseOfAnotherIsNotLookedAt(t *testing.T) {
 	e := &engineFake{records: map[plan.Target][]plan.Record{target: ownedBy(neighbour, deployed("sha256:other"))}}
 	r := runner(e, nil)
 	r.Owner = lives(neighbour, &asked)
-	in := inputs
-	in.Observe = func() Live {
+	look := func() Live {
 		t.Error("its objects are looked at")
 		return Live{}
 	}
-	p, err := r.Decide(t.Context(), helmRelease(madeAs(target)), in)
+	p, err := decideLooking(t.Context(), r, helmRelease(madeAs(target)), inputs, look)
 	if err != nil || p.Step != plan.Wait || !p.Stalled || p.Reason != v1beta1.OwnedByOtherReason {
 		t.Errorf("%s, %s (error %v)", p.Step, p.Reason, err)
 	}
@@ -57,13 +56,12 @@ func TestItsOwnReleaseIsLookedAtOnce(t *testing.T) {
 	e := &engineFake{records: map[plan.Target][]plan.Record{target: deployed(values.Digest(inputs.Values))}}
 	r := runner(e, nil)
 	r.Owner = lives(neighbour, &asked)
-	in := inputs
 	looks := 0
-	in.Observe = func() Live {
+	look := func() Live {
 		looks++
 		return Live{AuditAt: r.Now()}
 	}
-	p, err := r.Decide(t.Context(), helmRelease(madeAs(target)), in)
+	p, err := decideLooking(t.Context(), r, helmRelease(madeAs(target)), inputs, look)
 	if err != nil || p.Step != plan.Inspect || looks != 1 || p.Live.AuditAt.IsZero() || len(asked) > 0 {
 		t.Errorf("%s after %d looks, live %+v, asked for the owner %d times (error %v)", p.Step, looks, p.Live, len(asked), err)
 	}
@@ -89,7 +87,7 @@ func TestANamesakeIsLookedFor(t *testing.T) {
 			asked++
 			return &plan.Namesake{Namespace: "other than " + of.Namespace}, nil
 		}
-		p, err := r.Decide(t.Context(), helmRelease(madeAs(target)), inputs)
+		p, err := decide(t.Context(), r, helmRelease(madeAs(target)), inputs)
 		if err != nil || p.Step != test.step || asked != test.asked {
 			t.Errorf("%s: %s (%s), asked %d times, error %v", name, p.Step, p.Reason, asked, err)
 		}
@@ -104,7 +102,7 @@ func TestAFormerReleaseOfAnotherIsLeft(t *testing.T) {
 		e := &engineFake{records: map[plan.Target][]plan.Record{former: ownedBy(neighbour, deployed("sha256:other"))}}
 		r := runner(e, nil)
 		r.Owner = lives(living, &asked)
-		p, err := r.Decide(t.Context(), helmRelease(madeAs(former)), inputs)
+		p, err := decide(t.Context(), r, helmRelease(madeAs(former)), inputs)
 		if err != nil || p.Step != plan.Install || p.Target != target {
 			t.Errorf("%s of %v (error %v)", p.Step, p.Target, err)
 		}
@@ -118,7 +116,7 @@ func TestMovingToTheReleaseOfAnotherIsRefused(t *testing.T) {
 	e := &engineFake{records: map[plan.Target][]plan.Record{target: ownedBy(plan.Owner{}, deployed("sha256:other"))}}
 	r := runner(e, nil)
 	r.Owner = lives(neighbour, &asked)
-	p, err := r.Decide(t.Context(), helmRelease(madeAs(former)), inputs)
+	p, err := decide(t.Context(), r, helmRelease(madeAs(former)), inputs)
 	if err != nil || p.Reason != v1beta1.OwnedByOtherReason || len(asked) != 1 {
 		t.Errorf("%s, %s, asked for the owner %d times (error %v)", p.Step, p.Reason, len(asked), err)
 	}

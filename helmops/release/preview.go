@@ -28,14 +28,12 @@ type Preview struct {
 
 // PreviewOf tells what the inputs would make of the release, whose records are given newest first. It changes nothing.
 func PreviewOf(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now time.Time) Preview {
-	desired := desiredOf(hr, in)
-	desired.Suspended = false
-	seen := see(observedOf(hr, desired.Target, in.Live), hr, desired, in, records)
-	seen.Owner = ownerByStatus(hr, seen.History.Newest())
-	out := Preview{Next: plan.Decide(desired, seen, now)}
+	pass := previewPass(hr, in, records)
+	desired := pass.Desired
+	out := Preview{Next: plan.Decide(desired, pass.Observed, now)}
 	if out.Next.Step == plan.Claim { // the record gets its owner without a new revision
-		seen.History.Records[0].Owner = desired.Self
-		out.Next = plan.Decide(desired, seen, now)
+		pass.Observed.History.Records[0].Owner = desired.Self
+		out.Next = plan.Decide(desired, pass.Observed, now)
 	}
 
 	alone := desired
@@ -60,12 +58,24 @@ func PreviewOf(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record, now ti
 	return out
 }
 
+// previewPass is a pass in which nothing is looked up, as if the object were not suspended.
+func previewPass(hr *v1beta1.HelmRelease, in Inputs, records []plan.Record) *Pass {
+	pass := NewPass(hr)
+	pass.SetInputs(in, plan.Inputs{})
+	pass.Desired.Suspended = false
+	pass.Observed = observedOf(hr, pass.Desired.Target, in.Live).Gathered()
+	pass.setHistory(records, nil)
+	pass.Observed.Owner = ownerByStatus(hr, pass.Observed.History.Newest())
+	return pass
+}
+
 // only is what would be observed if the revision were the only one, deployed, and the release belonged to the object:
 // the inputs ask for the same, whichever HelmRelease owns it. How live objects differ does not count.
 func only(r *plan.Record, desired plan.Desired, generation int64) plan.Observed {
 	observed := plan.Observed{
 		Managed: true, Owner: &plan.Owner{}, History: &plan.History{}, Attempt: plan.Attempt{Generation: generation},
 	}
+	observed = observed.Gathered()
 	if r == nil {
 		return observed
 	}
@@ -100,5 +110,5 @@ func Rendering(hr *v1beta1.HelmRelease, in Inputs, first bool) engine.Action {
 	if first {
 		step = plan.Install
 	}
-	return actionOf(hr, plan.Plan{Step: step, Target: targetOf(hr)}, in, nil)
+	return actionOf(Work{Release: hr, Plan: plan.Plan{Step: step, Target: targetOf(hr)}, Inputs: in})
 }

@@ -1,7 +1,7 @@
 // Package release carries one release from what it is to what it should be: observe, decide, do, record.
 //
-//	Decide: status, history ─► plan.Decide ─(needs a fact)─► Engine ─► plan.Decide ─► Decision
-//	Do:     Plan, Inputs ─► chart ─► Engine ─► status.Outcome
+//	Decide: Pass ─► plan.Decide ─(needs a fact)─► look it up, add it to the Pass ─► plan.Decide ─► Plan
+//	Do:     Work (Plan, Inputs) ─► chart ─► Engine ─► status.Outcome
 //
 // Decide is quick and for workers; Do takes as long as the release does and is not.
 package release
@@ -9,7 +9,6 @@ package release
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -56,192 +55,144 @@ type Runner struct {
 	NotAttributable func(ctx context.Context, hr *v1beta1.HelmRelease) string
 }
 
-// Decision is the next step of a release.
-type Decision struct {
-	plan.Plan
-	// History that was looked at, newest first.
-	History []plan.Record
-	// Live is what is known of the objects of the release; nothing when another HelmRelease owns it.
-	Live Live
-	// Events are events about actions that had ended unobserved, and that were taken over into status.
-	Events []status.Event
-}
+// LookUp finds a fact that the runner does not find itself, and adds it to the pass. An error ends the pass.
+type LookUp func(ctx context.Context, pass *Pass, fact plan.Fact) error
 
-// Decide plans the next step. It changes nothing but the status of the object, and that only to take over how an action
-// ended that an earlier process had begun, and what the plan holds against the input.
-func (r *Runner) Decide(ctx context.Context, hr *v1beta1.HelmRelease, in Inputs) (Decision, error) {
-	desired := desiredOf(hr, in)
-	observed := observedOf(hr, desired.Target, in.Live)
-	out := Decision{Live: in.Live}
+// Decide plans the next step of a release. It looks up the records and the owner itself, and everything else by lookUp. It
+// changes nothing but the status of the object, and that only to adopt how an action ended that an earlier process had begun,
+// and to note what the plan holds against the input.
+func (r *Runner) Decide(ctx context.Context, pass *Pass, lookUp LookUp) (plan.Plan, error) {
 	for {
-		p := plan.Decide(desired, observed, r.Now())
-		if in.Observe != nil && accepted(p) {
-			in.Live = in.Observe()
-			in.Observe = nil
-			out.Live = in.Live
-			observed = withLive(observed, hr, desired.Target, in.Live)
-			continue
-		}
-
+		p := plan.Decide(pass.Desired, pass.Observed, r.Now())
+		var err error
 		switch {
 		case p.Step == plan.Recount:
-			out.Events = append(out.Events, r.adoptFinishedAction(hr, desired, in, p, out.History))
-			owner := observed.Owner
-			observed = see(observedOf(hr, desired.Target, in.Live), hr, desired, in, out.History)
-			observed.Owner = owner
+			r.adoptFinishedAction(pass, p)
 		case p.Step == plan.Need && p.Fact == plan.FactOwner:
-			owner, err := r.owner(ctx, hr, p.Target, observed.History.Newest().Owner)
-			if err != nil {
-				return Decision{}, err
-			}
-
-			observed.Owner = &owner
-			leaveFormer(desired, &observed, &out)
+			err = r.lookUpOwner(ctx, pass, p.Target)
 		case p.Step == plan.Need && p.Fact == plan.FactHistory:
-			records, namesake, err := r.history(ctx, in, p.Target)
-			if err != nil {
-				return Decision{}, fmt.Errorf("reading the history of release %s/%s: %w", p.Target.Namespace, p.Target.Name, err)
-			}
-
-			out.History = records
-			observed = see(observed, hr, desired, in, records)
-			observed.History.Namesake = namesake
-			leaveFormer(desired, &observed, &out)
+			err = r.lookUpHistory(ctx, pass, p.Target)
+		case p.Step == plan.Need && p.Fact != plan.FactManifest:
+			err = lookUp(ctx, pass, p.Fact)
 		default:
 			if p.Step == plan.Need { // the manifest: that is too slow for a worker, so it is a step of its own
 				p.Step = plan.Compare
 				p.Fact = ""
 			}
 
-			out.Plan = p
-			r.judge(hr, desired, p)
-			return out, nil
+			status.ReleaseJudged(pass.Release, p, pass.Desired, r.Now())
+			return p, nil
+		}
+
+		if err != nil {
+			return plan.Plan{}, err
 		}
 	}
 }
 
-// history reads the records of a release; of one that is not there, also which other release is in its place.
-func (r *Runner) history(ctx context.Context, in Inputs, target plan.Target) ([]plan.Record, *plan.Namesake, error) {
-	records, err := r.Engine.History(ctx, in.Access, target)
+// lookUpHistory reads the records of a release; of one that is not there, also which other release is in its place.
+func (r *Runner) lookUpHistory(ctx context.Context, pass *Pass, target plan.Target) error {
+	records, err := r.Engine.History(ctx, pass.Inputs.Access, target)
 	if err != nil {
-		return nil, nil, err
+		return unreadHistory(target, err)
 	}
 
+	var namesake *plan.Namesake
 	absent := len(records) == 0 || records[0].Status == plan.StatusUninstalled
-	if !absent || r.Namesake == nil {
-		return records, nil, nil
+	if absent && r.Namesake != nil {
+		namesake, err = r.Namesake(ctx, pass.Inputs.Access, target)
+		if err != nil {
+			return unreadHistory(target, err)
+		}
 	}
 
-	namesake, err := r.Namesake(ctx, in.Access, target)
-	return records, namesake, err
+	pass.setHistory(records, namesake)
+	pass.leaveFormer()
+	return nil
 }
 
-// accepted reports whether a plan is about a release that the object owns or may own.
-func accepted(p plan.Plan) bool {
-	asks := p.Step == plan.Need && (p.Fact == plan.FactHistory || p.Fact == plan.FactOwner)
-	return !asks && p.Reason != v1beta1.OwnedByOtherReason
+// lookUpOwner finds the other HelmRelease that owns the release.
+func (r *Runner) lookUpOwner(ctx context.Context, pass *Pass, target plan.Target) error {
+	owner := plan.Owner{}
+	if r.Owner != nil {
+		var err error
+		owner, err = r.Owner(ctx, pass.Release, target, pass.Observed.History.Newest().Owner)
+		if err != nil {
+			return err
+		}
+	}
+
+	pass.Observed.Owner = &owner
+	pass.leaveFormer()
+	return nil
 }
 
-func (r *Runner) owner(ctx context.Context, hr *v1beta1.HelmRelease, target plan.Target, recorded plan.Owner) (plan.Owner, error) {
-	if r.Owner == nil {
-		return plan.Owner{}, nil
-	}
-	return r.Owner(ctx, hr, target, recorded)
-}
-
-// leaveFormer turns to the release that is wanted when the former one is gone, or belongs to another HelmRelease by now.
-func leaveFormer(desired plan.Desired, observed *plan.Observed, out *Decision) {
-	if observed.Moved == nil || desired.Deleting {
-		return
-	}
-
-	newest := observed.History.Newest()
-	gone := newest == nil || newest.Status == plan.StatusUninstalled
-	if !gone && (newest.Owner.IsZero() || desired.Self.Succeeds(newest.Owner)) {
-		return
-	}
-
-	observed.Moved = nil
-	observed.History = nil
-	observed.Owner = nil
-	observed.Managed = false // that was the former one
-	out.History = nil
-}
-
-// judge notes what a plan holds against the input: that it is known to be bad, or did not stay healthy.
-func (r *Runner) judge(hr *v1beta1.HelmRelease, desired plan.Desired, p plan.Plan) {
-	if p.MarksKnownBad {
-		status.MarkKnownBad(hr, knownBadInput(desired, p, r.Now()))
-	}
-	if p.Failure != "" {
-		status.Degraded(hr, p, desired.Chart, desired.ConfigDigest, r.Now())
-	}
-}
-
-// adoptFinishedAction takes over into status how an unobserved action ended, as its record says.
-func (r *Runner) adoptFinishedAction(
-	hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, p plan.Plan, history []plan.Record,
-) status.Event {
-	outcome := begin(desired, p, in)
+// adoptFinishedAction adopts into the status how an unobserved action ended, as its record says.
+func (r *Runner) adoptFinishedAction(pass *Pass, p plan.Plan) {
+	work := pass.Work(p, nil)
+	outcome := work.begin()
 	outcome.Reached = true
 	outcome.InventoryUnknown = true
-	for i, record := range history {
+	for i, record := range pass.History {
 		if record.Version != p.To {
 			continue
 		}
 
-		outcome.History = history[i:]
+		outcome.History = pass.History[i:]
 		if p.Finishes == plan.Test {
 			outcome.Tested = plan.TestsFailed
 		}
 		if record.Status == plan.StatusFailed {
-			outcome.Failure = &status.Failure{Reason: reasonFor(p.Finishes), Message: in.Mask.Apply(storage.Cause(record.Description))}
+			cause := pass.Inputs.Mask.Apply(storage.Cause(record.Description))
+			outcome.Failure = &status.Failure{Reason: reasonFor(p.Finishes), Message: cause}
 		}
 	}
 
-	outcome.Next = r.next(desired, in, outcome)
-	return status.ReleaseDone(hr, outcome, r.Now())
+	outcome.Next = r.next(work, outcome)
+	pass.Events = append(pass.Events, status.ReleaseDone(pass.Release, outcome, r.Now()))
+	pass.reread()
+	pass.setHistory(pass.History, nil)
 }
 
-// Do carries out a plan that acts, and returns how it ended. superseded is closed when the plan is no longer wanted.
-func (r *Runner) Do(ctx context.Context, hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, superseded <-chan struct{}) status.Outcome {
-	desired := desiredOf(hr, in)
-	outcome := begin(desired, p, in)
-	action := actionOf(hr, p, in, superseded)
-	chartless := r.load(ctx, hr, in, p, &action)
+// Do carries out a plan that acts, and returns how it ended.
+func (r *Runner) Do(ctx context.Context, w Work) status.Outcome {
+	outcome := w.begin()
+	action := actionOf(w)
+	chartless := r.load(ctx, w, &action)
 	switch {
 	case chartless() != nil:
-	case p.Step == plan.Compare:
-		r.compare(ctx, in, action, &outcome)
+	case w.Plan.Step == plan.Compare:
+		r.compare(ctx, w, action, &outcome)
 	default:
-		r.execute(ctx, hr, desired, in, action, &outcome)
+		r.execute(ctx, w, action, &outcome)
 	}
 
 	if err := chartless(); err != nil {
-		outcome = begin(desired, p, in)
+		outcome = w.begin()
 		outcome.HistoryUnknown = true
 		outcome.Failure = chartFailure(err)
 	}
 
-	if outcome.Failure != nil && p.Action() != plan.Rollback {
-		outcome.NotAttributable = plan.NotAttributable(in.Live.Health, r.notAttributable(ctx, hr))
+	if outcome.Failure != nil && w.Plan.Action() != plan.Rollback {
+		outcome.NotAttributable = plan.NotAttributable(w.Inputs.Live.Health, r.notAttributable(ctx, w.Release))
 	}
-	if outcome.Failure != nil || outcome.Tested == plan.TestsFailed || outcome.Step == plan.Rollback || outcome.Reason == plan.ReasonRemediation {
-		outcome.Next = r.next(desired, in, outcome)
+
+	unfinished := outcome.Failure != nil || outcome.Tested == plan.TestsFailed
+	if unfinished || outcome.Step == plan.Rollback || outcome.Reason == plan.ReasonRemediation {
+		outcome.Next = r.next(w, outcome)
 	}
 
 	return outcome
 }
 
-// Faulted is the outcome of a plan whose execution met a fault of the controller. What is in storage is not known; the next
-// look reads it.
-func (r *Runner) Faulted(hr *v1beta1.HelmRelease, p plan.Plan, in Inputs, fault error) status.Outcome {
-	desired := desiredOf(hr, in)
-	outcome := begin(desired, p, in)
+// Faulted is the outcome of work whose execution met a fault of the controller. What is in storage is not known; the next
+// pass reads it.
+func (r *Runner) Faulted(w Work, fault error) status.Outcome {
+	outcome := w.begin()
 	outcome.HistoryUnknown = true
 	outcome.InventoryUnknown = true
 	outcome.Failure = &status.Failure{Reason: v1beta1.InternalErrorReason, Message: fault.Error()}
-	outcome.Next = r.next(desired, in, outcome)
+	outcome.Next = r.next(w, outcome)
 	return outcome
 }
 
@@ -252,66 +203,55 @@ func (r *Runner) notAttributable(ctx context.Context, hr *v1beta1.HelmRelease) s
 	return r.NotAttributable(ctx, hr)
 }
 
-// begin is what is known of an outcome beforehand.
-func begin(desired plan.Desired, p plan.Plan, in Inputs) status.Outcome {
-	return status.Outcome{
-		Step: p.Action(), Reason: p.Reason, Target: p.Target, Generation: desired.Generation, Chart: desired.Chart,
-		ConfigDigest: desired.ConfigDigest, RenderDigest: desired.RenderDigest, Shared: in.SharedValues(),
-		Settings: desired.SettingsDigest, Cause: p.Failure, To: p.To, Looked: p.Objects,
-	}
-}
-
 // load has the action load the chart when it is its turn, where it has to be rendered or kept in the record. Upstream
 // is waited for before that. What it returns says why there was no chart.
-func (r *Runner) load(
-	ctx context.Context, hr *v1beta1.HelmRelease, in Inputs, p plan.Plan, action *engine.Action,
-) func() error {
+func (r *Runner) load(ctx context.Context, w Work, action *engine.Action) func() error {
 	var failed error
 	switch {
-	case p.Step == plan.Install, p.Step == plan.Upgrade, p.Step == plan.Compare, p.Reason == plan.ReasonAdopting:
+	case w.Plan.Step == plan.Install, w.Plan.Step == plan.Upgrade, w.Plan.Step == plan.Compare:
+	case w.Plan.Reason == plan.ReasonAdopting:
 	default:
 		return func() error { return nil } // what a stopped process had begun is finished from its record
 	}
 
 	if r.Fetch != nil {
-		failed = r.Fetch(ctx, hr, in.Chart)
+		failed = r.Fetch(ctx, w.Release, w.Inputs.Chart)
 	}
 
 	action.Load = func(ctx context.Context) (loaded *chart.Chart, err error) {
-		loaded, failed = r.Charts(ctx, hr, in.Chart)
+		loaded, failed = r.Charts(ctx, w.Release, w.Inputs.Chart)
 		return loaded, failed
 	}
 	return func() error { return failed }
 }
 
-func (r *Runner) compare(ctx context.Context, in Inputs, action engine.Action, outcome *status.Outcome) {
-	// What was compared is what was decided on; a later change of the records is seen by the next look.
-	records, err := r.Engine.History(ctx, in.Access, action.Target)
+func (r *Runner) compare(ctx context.Context, w Work, action engine.Action, outcome *status.Outcome) {
+	// What was compared is what was decided on; a later change of the records is seen by the next pass.
+	records, err := r.Engine.History(ctx, w.Inputs.Access, action.Target)
 	if err == nil {
 		outcome.History = records
 		outcome.InventoryUnknown = true
 		outcome.Equal, err = r.Engine.Equal(ctx, action)
 	}
 	outcome.HistoryUnknown = outcome.History == nil
-	outcome.Failure = failureOf(plan.Upgrade, err, in)
+	outcome.Failure = failureOf(plan.Upgrade, err, w.Inputs)
 }
 
-func (r *Runner) execute(
-	ctx context.Context, hr *v1beta1.HelmRelease, desired plan.Desired, in Inputs, action engine.Action, outcome *status.Outcome,
-) {
+func (r *Runner) execute(ctx context.Context, w Work, action engine.Action, outcome *status.Outcome) {
 	result := r.Engine.Execute(ctx, action)
+	in := w.Inputs
+	in.Mask = in.Mask.Join(result.Mask)
 	outcome.Reached = result.Reached
 	outcome.Inventory = result.Inventory
 	outcome.History = result.History
 	outcome.HistoryUnknown = result.HistoryErr != nil
-	in.Mask = in.Mask.Join(result.Mask)
 	outcome.Failure = failureOf(outcome.Step, result.Err, in)
 	outcome.Kept = result.Kept
 	outcome.StillKept = result.StillKept
-	kept := len(result.Kept) + len(result.StillKept) + len(hr.Status.Kept)
+	kept := len(result.Kept) + len(result.StillKept) + len(w.Release.Status.Kept)
 	outcome.KeptKnown = kept > 0 && result.HistoryErr == nil
 	looked := outcome.Step == plan.Correct || outcome.Step == plan.Inspect
-	if !looked { // of those the condition Drifted tells
+	if !looked { // the condition Drifted reports those
 		outcome.Dropped = result.Dropped
 		outcome.Warned = result.Warned
 	}
@@ -324,18 +264,26 @@ func (r *Runner) execute(
 	for _, d := range result.Drift {
 		outcome.Drift = append(outcome.Drift, d.Status())
 	}
-	if len(result.History) == 0 {
+
+	w.tested(outcome)
+}
+
+// tested adds what the tests of the newest revision say, after an action that runs or awaits them.
+func (w Work) tested(outcome *status.Outcome) {
+	switch outcome.Step {
+	case plan.Install, plan.Upgrade, plan.Test:
+	default:
 		return
 	}
 
-	switch outcome.Step {
-	case plan.Install, plan.Upgrade, plan.Test:
-		outcome.Tested = desired.Tests.Of(&annotated(hr, result.History[:1])[0])
-		outcome.IgnoresTests = desired.Upgrade.IgnoresTests
-		if hr.Status.LastAttemptedReleaseAction == string(plan.Install) {
-			outcome.IgnoresTests = desired.Install.IgnoresTests
-		}
-	default:
+	if len(outcome.History) == 0 {
+		return
+	}
+
+	outcome.Tested = w.Desired.Tests.Of(&annotated(w.Release, outcome.History[:1])[0])
+	outcome.IgnoresTests = w.Desired.Upgrade.IgnoresTests
+	if w.Release.Status.LastAttemptedReleaseAction == string(plan.Install) {
+		outcome.IgnoresTests = w.Desired.Install.IgnoresTests
 	}
 }
 

@@ -135,7 +135,7 @@ func TestDecide(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			e := &engineFake{records: tt.records}
-			p, err := runner(e, nil).Decide(t.Context(), tt.release, inputs)
+			p, err := decide(t.Context(), runner(e, nil), tt.release, inputs)
 			records := p.History
 			if err != nil || p.Step != tt.step || p.Target != tt.target || len(records) != tt.seen {
 				t.Errorf("%s of %v after %d records (error %v), want %s of %v after %d", p.Step, p.Target, len(records), err, tt.step, tt.target, tt.seen)
@@ -149,7 +149,7 @@ func TestDecide(t *testing.T) {
 
 func TestDecideSaysWhichHistoryCannotBeRead(t *testing.T) {
 	t.Parallel()
-	_, err := runner(&engineFake{err: errSentinel}, nil).Decide(t.Context(), helmRelease(), inputs)
+	_, err := decide(t.Context(), runner(&engineFake{err: errSentinel}, nil), helmRelease(), inputs)
 	if want := "reading the history of release apps/web: as arranged"; !errors.Is(err, errSentinel) || err.Error() != want {
 		t.Errorf("error = %v, want %q", err, want)
 	}
@@ -211,7 +211,7 @@ func TestDo(t *testing.T) {
 			charts := func(context.Context, *v1beta1.HelmRelease, v1beta1.ChartRevision) (*helmchart.Chart, error) {
 				return &helmchart.Chart{}, nil
 			}
-			got := runner(e, charts).Do(t.Context(), helmRelease(), plan.Plan{Step: tt.step, Target: target}, inputs, nil)
+			got := runner(e, charts).Do(t.Context(), workOf(helmRelease(), plan.Plan{Step: tt.step, Target: target}, inputs, nil))
 			got.Next = nil // the transcripts show it
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("outcome (-want +got):\n%s", diff)
@@ -243,7 +243,7 @@ func TestWithoutItsChartNothingIsDone(t *testing.T) {
 			charts := func(context.Context, *v1beta1.HelmRelease, v1beta1.ChartRevision) (*helmchart.Chart, error) {
 				return nil, tt.err
 			}
-			got := runner(e, charts).Do(t.Context(), helmRelease(), plan.Plan{Step: plan.Upgrade, Target: target}, inputs, nil)
+			got := runner(e, charts).Do(t.Context(), workOf(helmRelease(), plan.Plan{Step: plan.Upgrade, Target: target}, inputs, nil))
 			if got.Failure == nil || got.Failure.Reason != tt.reason || got.Failure.Message != tt.message || !got.HistoryUnknown || got.Reached {
 				t.Errorf("outcome %+v with %+v, want %s: %s", got, got.Failure, tt.reason, tt.message)
 			}
@@ -300,7 +300,7 @@ func TestDoHandsTheOptionsOn(t *testing.T) {
 				}
 				return loaded, nil
 			}
-			runner(e, charts).Do(t.Context(), hr, plan.Plan{Step: step, Target: target, Message: "because"}, inputs, superseded)
+			runner(e, charts).Do(t.Context(), workOf(hr, plan.Plan{Step: step, Target: target, Message: "because"}, inputs, superseded))
 			got := e.actions[0]
 			if diff := cmp.Diff(options, got.Options); diff != "" {
 				t.Errorf("options (-want +got):\n%s", diff)
@@ -378,10 +378,10 @@ func TestAComparisonCountsForWhatWasCompared(t *testing.T) {
 	in, hr := inputs, helmRelease()
 	theirs[0].Owner = ownerOf(hr)
 	e := &engineFake{records: map[plan.Target][]plan.Record{target: theirs}}
-	in.Compared = NewComparison(hr, in, theirs[0], false)
+	in.Compared = comparisonOf(hr, in, theirs[0], false)
 	for digest, want := range map[string]plan.Step{"sha256:theirs": plan.Inspect, "sha256:touched": plan.Compare} {
 		theirs[0].Digest = digest
-		if p, err := runner(e, nil).Decide(t.Context(), hr, in); err != nil || p.Step != want {
+		if p, err := decide(t.Context(), runner(e, nil), hr, in); err != nil || p.Step != want {
 			t.Errorf("record %s: %s, want %s (error %v)", digest, p.Step, want, err)
 		}
 	}

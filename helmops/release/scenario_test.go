@@ -110,7 +110,7 @@ var scenarios = []scenario{
 	{name: "a fix comes while the upgrade waits", script: script{plan.Upgrade: {late}}, play: func(w *world) {
 		w.settle(0)
 		w.wants("1.1.0")
-		decision, _ := w.runner.Decide(w.t.Context(), w.hr, w.in)
+		decision, _ := decide(w.t.Context(), w.runner, w.hr, w.in)
 		before := w.hr.DeepCopy()
 		w.act(decision.Plan)
 		if w.hr.Status.Failures != before.Status.Failures || w.hr.Status.LastVerified.Revision != 1 {
@@ -195,7 +195,7 @@ func rename(w *world) {
 // byOther adds a revision of another Helm client that has the chart and the values that are wanted.
 func (w *world) byOther() {
 	r := w.helm.add(plan.Record{Status: plan.StatusDeployed, Chart: v1beta1.ChartRevision{Name: "web", Version: "1.0.0"}, Description: "Install complete"})
-	r.ConfigDigest, r.Ours = desiredOf(w.hr, w.in).ConfigDigest, false
+	r.ConfigDigest, r.Ours = configDigestOf(w.hr, w.in), false
 }
 
 // adoptEdited wants 1.1.0 of a release of another Helm client with an object that was edited by hand.

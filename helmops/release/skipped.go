@@ -12,7 +12,7 @@ import (
 // Skipped are the charts that failed with the inputs but for the chart, when the chart of the inputs is one of them;
 // none otherwise.
 func Skipped(hr *v1beta1.HelmRelease, in Inputs) []v1beta1.SkippedChart {
-	wanted := inputOf(hr, in)
+	wanted := plan.Input{Chart: in.Chart.Digest, Config: in.configDigest(), Render: RenderDigest(hr.Spec)}
 	settings := SettingsDigest(hr)
 	var skipped []v1beta1.SkippedChart
 	newest := false

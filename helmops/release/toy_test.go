@@ -251,7 +251,7 @@ func (w *world) settle(patience time.Duration) {
 			w.line("failures are forgotten")
 		}
 		w.in.Compared = w.compared
-		decision, err := w.runner.Decide(w.t.Context(), w.hr, w.in)
+		decision, err := decide(w.t.Context(), w.runner, w.hr, w.in)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -279,7 +279,7 @@ func (w *world) settle(patience time.Duration) {
 }
 
 // rest records that nothing is done; a second look must not find anything new to write.
-func (w *world) rest(decision Decision) {
+func (w *world) rest(decision decision) {
 	w.t.Helper()
 	for range 2 {
 		status.ReleaseSettled(w.hr, decision.Plan, decision.History, w.clock)
@@ -287,7 +287,7 @@ func (w *world) rest(decision Decision) {
 	}
 	before := w.hr.DeepCopy()
 	w.clock = w.clock.Add(time.Millisecond)
-	again, err := w.runner.Decide(w.t.Context(), w.hr, w.in)
+	again, err := decide(w.t.Context(), w.runner, w.hr, w.in)
 	if err != nil || again.Acts() {
 		w.t.Fatalf("after %q comes %q (error %v)", decision.Message, again.Step, err)
 	}
@@ -309,7 +309,7 @@ func (w *world) act(p plan.Plan) bool {
 	if p.Reason == plan.ReasonForced {
 		w.hr.Status.LastHandledForceAt = ForceRequested(w.hr)
 	}
-	outcome := w.runner.Do(w.t.Context(), w.hr.DeepCopy(), p, w.in, nil)
+	outcome := w.runner.Do(w.t.Context(), workOf(w.hr.DeepCopy(), p, w.in, nil))
 	w.clock = w.clock.Add(time.Second)
 	if dead {
 		w.line("  the controller is killed")
@@ -321,7 +321,7 @@ func (w *world) act(p plan.Plan) bool {
 		w.compared = Comparison{}
 	}
 	if p.Step == plan.Compare && outcome.Failure == nil {
-		w.compared = NewComparison(w.hr, w.in, outcome.History[0], outcome.Equal)
+		w.compared = comparisonOf(w.hr, w.in, outcome.History[0], outcome.Equal)
 	}
 	if event.Reason != "" {
 		w.line("  " + event.Reason + ": " + event.Message)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
 )
 
 // With the strategy ChartVersion, other bytes of a chart from Git are no news, but other values files are.
@@ -17,10 +18,10 @@ func TestValuesFilesAreInputWhateverTheStrategy(t *testing.T) {
 	otherBytes.Chart.Digest = "sha256:2"
 	otherFiles.Chart.Digest, otherFiles.Chart.ValuesDigest = "sha256:3", "sha256:b"
 
-	if Differ(hr, begun, otherBytes) || desiredOf(hr, begun).ConfigDigest != desiredOf(hr, otherBytes).ConfigDigest {
+	if workOf(hr, plan.Plan{}, begun, nil).Differs(otherBytes) || configDigestOf(hr, begun) != configDigestOf(hr, otherBytes) {
 		t.Error("other bytes of the chart are other input")
 	}
-	if !Differ(hr, begun, otherFiles) || desiredOf(hr, begun).ConfigDigest == desiredOf(hr, otherFiles).ConfigDigest {
+	if !workOf(hr, plan.Plan{}, begun, nil).Differs(otherFiles) || configDigestOf(hr, begun) == configDigestOf(hr, otherFiles) {
 		t.Error("other values files are the same input")
 	}
 }

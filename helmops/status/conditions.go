@@ -149,3 +149,33 @@ func (w writer) unset(kind string) {
 	meta.RemoveStatusCondition(&conditions, kind)
 	w.object.SetConditions(conditions)
 }
+
+// failed says that something failed, and what happens next. It is the last that is recorded of an outcome.
+func (w writer) failed(hr *v1beta1.HelmRelease, o Outcome, f Failure, message string) Event {
+	if f.Final {
+		message = joined(message, "it is tried again when the chart, the values or the spec change")
+		w.stalled(f.Reason, message)
+	} else {
+		message = w.retryingNext(hr, o, f.Reason, message)
+	}
+	return Event{Warning: true, Reason: f.Reason, Message: message}
+}
+
+// retryingNext says that the release is not as wanted, and what happens next. That is decided by what is recorded by then, the
+// reason among it. It returns the whole message.
+func (w writer) retryingNext(hr *v1beta1.HelmRelease, o Outcome, reason, message string) string {
+	w.retrying(reason, message)
+	if o.Next == nil {
+		return message
+	}
+	message = joined(message, o.Next(hr))
+	w.retrying(reason, message)
+	return message
+}
+
+func joined(message, next string) string {
+	if next == "" {
+		return message
+	}
+	return message + "; " + next
+}

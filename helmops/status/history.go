@@ -27,6 +27,79 @@ func actionOf(o Outcome) string {
 	return ""
 }
 
+// takeOver records what is in storage after an action: history, inventory and kept objects. It returns which revision of
+// another Helm client was replaced, as the beginning of a message; empty for none.
+func takeOver(hr *v1beta1.HelmRelease, o Outcome) (before string) {
+	before = replaced(hr, o)
+	if !o.HistoryUnknown {
+		other := record(hr, o.Target, o.History, actionOf(o))
+		switch {
+		case !o.InventoryUnknown:
+			hr.Status.Inventory = inventory(hr.Status.Inventory, o)
+		case other && o.History[0].Status == plan.StatusDeployed:
+			// It is that of a former revision. What failed is not listed, so that for it this one is better than none.
+			hr.Status.Inventory = nil
+		}
+	}
+
+	if o.KeptKnown {
+		hr.Status.Kept = kept(o.StillKept, o.Kept)
+	}
+
+	return before
+}
+
+// replaced says which revision of another Helm client an upgrade took the place of, for example the one of helm rollback. It is
+// empty when Fairlead made that revision, or adopted it before.
+func replaced(hr *v1beta1.HelmRelease, o Outcome) string {
+	if o.Step != plan.Upgrade || len(o.History) < 2 || o.History[1].Chart.Digest != "" {
+		return ""
+	}
+
+	former := v1beta1.Number(o.History[1].Version)
+	adopted := func(s v1beta1.Snapshot) bool {
+		return s.Version == former && s.Name == o.Target.Name && s.Namespace == o.Target.Namespace && s.ChartDigest != ""
+	}
+	if slices.ContainsFunc(hr.Status.History, adopted) {
+		return ""
+	}
+
+	return fmt.Sprintf("revision %d of another Helm client was replaced by the declared state: ", former)
+}
+
+// inventory takes over which objects a release has; nil when they are not known, or the release is gone. What the
+// release owned of an object stands where the action had nothing to do with it, and where the object drifted and
+// was only looked at.
+func inventory(had *v1beta1.ResourceInventory, o Outcome) *v1beta1.ResourceInventory {
+	deployed := len(o.History) > 0 && o.History[0].Status == plan.StatusDeployed
+	if len(o.Inventory) == 0 && (o.Failure != nil || !deployed) {
+		return nil
+	}
+
+	known := map[string]string{}
+	if had != nil {
+		for _, entry := range had.Entries {
+			known[entry.ID] = entry.Ownership
+		}
+	}
+
+	drifted := map[string]bool{}
+	for _, d := range o.Drift {
+		if !onlyAdded(d) && (o.Step == plan.Inspect || d.Note != "") {
+			drifted[v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "").ID] = true
+		}
+	}
+
+	entries := append([]v1beta1.ResourceRef{}, o.Inventory...)
+	for i := range entries {
+		if entries[i].Ownership == "" || drifted[entries[i].ID] {
+			entries[i].Ownership = known[entries[i].ID]
+		}
+	}
+
+	return &v1beta1.ResourceInventory{Entries: entries}
+}
+
 // record takes the history over from storage. The action is noted on the newest revision when it is new. It tells
 // whether the newest revision is another than the status knew.
 func record(hr *v1beta1.HelmRelease, target plan.Target, history []plan.Record, action string) (other bool) {

@@ -2,7 +2,6 @@ package status
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -105,21 +104,7 @@ func ReleaseDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 }
 
 func recordDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
-	before := replaced(hr, o)
-	if !o.HistoryUnknown {
-		other := record(hr, o.Target, o.History, actionOf(o))
-		switch {
-		case !o.InventoryUnknown:
-			hr.Status.Inventory = inventory(hr.Status.Inventory, o)
-		case other && o.History[0].Status == plan.StatusDeployed:
-			// It is that of a former revision. What failed is not listed, so that for it this one is better than none.
-			hr.Status.Inventory = nil
-		}
-	}
-
-	if o.KeptKnown {
-		hr.Status.Kept = kept(o.StillKept, o.Kept)
-	}
+	before := takeOver(hr, o)
 	if o.Failure != nil && o.Failure.Superseded {
 		return superseded(hr, o, now)
 	}
@@ -143,39 +128,6 @@ func recordDone(hr *v1beta1.HelmRelease, o Outcome, now time.Time) Event {
 	default:
 		return unlocked(hr, o, now)
 	}
-}
-
-// inventory takes over which objects a release has; nil when they are not known, or the release is gone. What the
-// release owned of an object stands where the action had nothing to do with it, and where the object drifted and
-// was only looked at.
-func inventory(had *v1beta1.ResourceInventory, o Outcome) *v1beta1.ResourceInventory {
-	deployed := len(o.History) > 0 && o.History[0].Status == plan.StatusDeployed
-	if len(o.Inventory) == 0 && (o.Failure != nil || !deployed) {
-		return nil
-	}
-
-	known := map[string]string{}
-	if had != nil {
-		for _, entry := range had.Entries {
-			known[entry.ID] = entry.Ownership
-		}
-	}
-
-	drifted := map[string]bool{}
-	for _, d := range o.Drift {
-		if !onlyAdded(d) && (o.Step == plan.Inspect || d.Note != "") {
-			drifted[v1beta1.NewResourceRef(d.Namespace, d.Name, d.Group, d.Kind, "").ID] = true
-		}
-	}
-
-	entries := append([]v1beta1.ResourceRef{}, o.Inventory...)
-	for i := range entries {
-		if entries[i].Ownership == "" || drifted[entries[i].ID] {
-			entries[i].Ownership = known[entries[i].ID]
-		}
-	}
-
-	return &v1beta1.ResourceInventory{Entries: entries}
 }
 
 // superseded records an action that ended because something else is wanted by now, or because another Helm client has begun
@@ -223,27 +175,8 @@ func released(hr *v1beta1.HelmRelease, o Outcome, before string, now time.Time) 
 	return event
 }
 
-// replaced says which revision of another Helm client an upgrade took the place of, for example the one of helm rollback. It is
-// empty when Fairlead made that revision, or adopted it before.
-func replaced(hr *v1beta1.HelmRelease, o Outcome) string {
-	if o.Step != plan.Upgrade || len(o.History) < 2 || o.History[1].Chart.Digest != "" {
-		return ""
-	}
-
-	former := v1beta1.Number(o.History[1].Version)
-	adopted := func(s v1beta1.Snapshot) bool {
-		return s.Version == former && s.Name == o.Target.Name && s.Namespace == o.Target.Namespace && s.ChartDigest != ""
-	}
-	if slices.ContainsFunc(hr.Status.History, adopted) {
-		return ""
-	}
-
-	return fmt.Sprintf("revision %d of another Helm client was replaced by the declared state: ", former)
-}
-
 func notReleased(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
-	count(hr, o)
-	failed(hr, o, v1beta1.PhaseRollout, w.now)
+	countFailure(hr, o, v1beta1.PhaseRollout, w.now)
 	w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.NotVerifiedReason, fmt.Sprintf("%s %s failed before it could be verified",
 		o.Chart.Name, o.Chart.Version))
 	message := fmt.Sprintf("%s of %s/%s to %s %s failed: %s", o.Step, o.Target.Namespace, o.Target.Name, o.Chart.Name,
@@ -258,36 +191,6 @@ func notReleased(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 
 	message = joined(message, adviceRelease(*o.Failure, hr.Status.Failures))
 	return w.failed(hr, o, *o.Failure, message)
-}
-
-// failed says that something failed, and what happens next. It is the last that is recorded of an outcome.
-func (w writer) failed(hr *v1beta1.HelmRelease, o Outcome, f Failure, message string) Event {
-	if f.Final {
-		message = joined(message, "it is tried again when the chart, the values or the spec change")
-		w.stalled(f.Reason, message)
-	} else {
-		message = w.retryingNext(hr, o, f.Reason, message)
-	}
-	return Event{Warning: true, Reason: f.Reason, Message: message}
-}
-
-// retryingNext says that the release is not as wanted, and what happens next. That is decided by what is recorded by then, the
-// reason among it. It returns the whole message.
-func (w writer) retryingNext(hr *v1beta1.HelmRelease, o Outcome, reason, message string) string {
-	w.retrying(reason, message)
-	if o.Next == nil {
-		return message
-	}
-	message = joined(message, o.Next(hr))
-	w.retrying(reason, message)
-	return message
-}
-
-func joined(message, next string) string {
-	if next == "" {
-		return message
-	}
-	return message + "; " + next
 }
 
 // tested records the end of the tests of the newest revision.
@@ -343,8 +246,7 @@ func testsFailed(hr *v1beta1.HelmRelease, o Outcome, w writer) Event {
 
 	attempt(hr, o, action, w.now)
 	o.Step, o.Reached = plan.Step(action), true
-	count(hr, o)
-	failed(hr, o, v1beta1.PhaseTest, w.now)
+	countFailure(hr, o, v1beta1.PhaseTest, w.now)
 	w.set(v1beta1.VerifiedCondition, metav1.ConditionFalse, v1beta1.NotVerifiedReason, message)
 	w.unset(v1beta1.RemediatedCondition)
 	return w.failed(hr, o, Failure{Reason: v1beta1.TestFailedReason}, message)

@@ -91,7 +91,7 @@ func controllerRefuses(hr *v1beta1.HelmRelease, revision int) bool {
 		Self: plan.Owner{Namespace: "apps", Name: "web"}, Generation: 1, Chart: v1beta1.ChartRevision{Name: "shop", Version: "9", Digest: "d9"},
 		Pin: &plan.Pin{Revision: revision}, Install: plan.InstallPolicy(hr), Upgrade: plan.UpgradePolicy(hr), Tests: plan.TestsOf(hr),
 	}
-	observed := plan.Observed{Managed: true, Owner: &plan.Owner{}, History: &plan.History{Records: plan.RecordsOf(hr.Status.History)}}
+	observed := plan.Observed{Managed: true, Owner: &plan.Owner{}, History: &plan.History{Records: plan.RecordsOf(hr.Status.History)}}.Gathered()
 	newest := &observed.History.Records[0]
 	newest.Ours, newest.Owner = true, desired.Self
 	if newest.Pending() {

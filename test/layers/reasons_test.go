@@ -20,7 +20,7 @@ var ofEvents = []string{
 
 // ofPlans are the reasons that only plans have, with the one function that may make such a plan. Before a plan of a
 // suspended object would reach a condition, the controller of releases returns.
-var ofPlans = map[string]string{"SuspendedReason": "helmops/plan/decide.go suspended"}
+var ofPlans = map[string]string{"SuspendedReason": "helmops/plan/pass.go suspended"}
 
 // use is where code uses a reason.
 type use struct {
@@ -155,7 +155,7 @@ func plans() { return Plan{Reason: v1beta1.SuspendedReason} }
 		"a.go direct uses AdoptedReason for something else than an event",
 		"a.go failure uses OrphanedReason for something else than an event",
 		"a.go aside uses KeptReason for something else than an event",
-		"a.go plans uses SuspendedReason, which is for helmops/plan/decide.go suspended alone",
+		"a.go plans uses SuspendedReason, which is for helmops/plan/pass.go suspended alone",
 	}
 	if got := faultsOf(usesOf("a.go", file)); !slices.Equal(got, want) {
 		t.Errorf("the check finds\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

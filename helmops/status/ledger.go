@@ -17,6 +17,70 @@ const (
 	maxRollbacks = 20
 )
 
+// attempt notes the input of an install or upgrade. New input resets the counters.
+func attempt(hr *v1beta1.HelmRelease, o Outcome, action string, now time.Time) {
+	status := &hr.Status
+	if status.LastAttemptedGeneration != o.Generation || plan.InputOfAttempt(status) != o.input() {
+		forgive(hr)
+	}
+
+	at := metav1.NewTime(now)
+	status.LastAttemptedAt = &at
+	status.LastAttemptedGeneration = o.Generation
+	status.LastAttemptedRevision = o.Chart.Version
+	status.LastAttemptedRevisionDigest = o.Chart.Digest
+	status.LastAttemptedConfigDigest = o.ConfigDigest
+	status.LastAttemptedRenderDigest = o.RenderDigest
+	status.SharedValues = o.Shared
+	status.LastAttemptedReleaseAction = action
+	status.StorageNamespace = o.Target.StorageNamespace
+}
+
+// countFailure counts a failed install or upgrade, and remembers the failure.
+func countFailure(hr *v1beta1.HelmRelease, o Outcome, phase string, now time.Time) {
+	count(hr, o)
+	failed(hr, o, phase, now)
+}
+
+// count counts a failed install or upgrade; only one that reached the cluster counts against the policy, and only when the
+// cluster itself was not the cause.
+func count(hr *v1beta1.HelmRelease, o Outcome) {
+	hr.Status.Failures++
+	switch {
+	case !o.Reached, o.Failure != nil && o.Failure.Class == v1beta1.FailureTransient:
+	case o.Step == plan.Install:
+		hr.Status.InstallFailures++
+	default:
+		hr.Status.UpgradeFailures++
+	}
+}
+
+// failedAgain counts a failure of anything but an install or upgrade; a new generation resets the counts.
+func failedAgain(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
+	if hr.Status.LastAttemptedGeneration != o.Generation {
+		forgive(hr)
+	}
+	hr.Status.Failures++
+	at := metav1.NewTime(now)
+	hr.Status.LastAttemptedAt = &at
+	hr.Status.LastAttemptedGeneration = o.Generation
+}
+
+// forgive resets all counters.
+func forgive(hr *v1beta1.HelmRelease) {
+	hr.Status.Failures = 0
+	hr.Status.InstallFailures = 0
+	hr.Status.UpgradeFailures = 0
+}
+
+// counted is how many installs and upgrades failed in the cluster.
+func counted(hr *v1beta1.HelmRelease) int64 {
+	return hr.Status.InstallFailures + hr.Status.UpgradeFailures
+}
+
+// failuresBeside is how many other failures there were, at least the one that was just counted.
+func failuresBeside(hr *v1beta1.HelmRelease) int64 { return max(1, hr.Status.Failures-counted(hr)) }
+
 // good notes that the newest revision is: its failures are forgotten, and it is verified, or begins to bake.
 func good(hr *v1beta1.HelmRelease, w writer) {
 	forgive(hr)
@@ -119,8 +183,8 @@ func BakeClock(hr *v1beta1.HelmRelease, now time.Time) {
 	}
 }
 
-// MarkKnownBad notes that an input has failed permanently under its settings.
-func MarkKnownBad(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
+// markKnownBad notes that an input has failed permanently under its settings.
+func markKnownBad(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
 	same := func(had v1beta1.KnownBad) bool { return plan.InputOfBad(had) == plan.InputOfBad(bad) }
 	if i := slices.IndexFunc(hr.Status.KnownBad, same); i >= 0 && hr.Status.KnownBad[i].SettingsDigest == bad.SettingsDigest {
 		return
@@ -132,7 +196,7 @@ func MarkKnownBad(hr *v1beta1.HelmRelease, bad v1beta1.KnownBad) {
 // condemnLimited notes an input that exceeds a bound of rendering, and does so again.
 func condemnLimited(hr *v1beta1.HelmRelease, o Outcome, now time.Time) {
 	if o.Failure != nil && o.Failure.Final && o.Failure.Reason == v1beta1.RenderingLimitExceededReason {
-		MarkKnownBad(hr, o.knownBad(now))
+		markKnownBad(hr, o.knownBad(now))
 	}
 }
 
@@ -163,8 +227,23 @@ func failed(hr *v1beta1.HelmRelease, o Outcome, phase string, now time.Time) {
 	hr.Status.LastFailure = &f
 }
 
-// Degraded remembers that a revision did not stay healthy.
-func Degraded(hr *v1beta1.HelmRelease, p plan.Plan, chart v1beta1.ChartRevision, configDigest string, now time.Time) {
+// ReleaseJudged records what a plan holds against the input that is wanted: that it is known to be bad, or that its revision
+// did not stay healthy.
+func ReleaseJudged(hr *v1beta1.HelmRelease, p plan.Plan, wanted plan.Desired, now time.Time) {
+	if p.MarksKnownBad {
+		markKnownBad(hr, v1beta1.KnownBad{
+			ChartVersion: wanted.Chart.Version, ChartDigest: wanted.Chart.Digest, ConfigDigest: wanted.ConfigDigest,
+			RenderDigest: wanted.RenderDigest, SettingsDigest: wanted.SettingsDigest, Reason: p.Reason,
+			Since: metav1.NewTime(now),
+		})
+	}
+	if p.Failure != "" {
+		degraded(hr, p, wanted, now)
+	}
+}
+
+// degraded remembers that a revision did not stay healthy.
+func degraded(hr *v1beta1.HelmRelease, p plan.Plan, wanted plan.Desired, now time.Time) {
 	had := hr.Status.LastFailure
 	inconclusive := ""
 	if p.Reason == v1beta1.InconclusiveReason || p.Reason == v1beta1.RollbackHeldReason {
@@ -178,8 +257,9 @@ func Degraded(hr *v1beta1.HelmRelease, p plan.Plan, chart v1beta1.ChartRevision,
 
 	hr.Status.LastFailure = &v1beta1.LastFailure{
 		Class: v1beta1.FailureDegraded, Phase: v1beta1.PhaseBake, Reason: v1beta1.BakeFailedReason, Message: cut(p.Failure, maxMessage),
-		Revision: newest.Version, ChartVersion: chart.Version, ChartDigest: chart.Digest, ConfigDigest: configDigest,
-		Objects: hr.Status.Unhealthy, Inconclusive: cut(inconclusive, maxMessage), At: metav1.NewTime(now),
+		Revision: newest.Version, ChartVersion: wanted.Chart.Version, ChartDigest: wanted.Chart.Digest,
+		ConfigDigest: wanted.ConfigDigest,
+		Objects:      hr.Status.Unhealthy, Inconclusive: cut(inconclusive, maxMessage), At: metav1.NewTime(now),
 	}
 }
 

@@ -64,7 +64,8 @@ func TestABakeThatFails(t *testing.T) {
 		t.Fatalf("%v", allConditions(hr))
 	}
 	verdict := plan.Plan{Step: plan.Rollback, Reason: plan.ReasonDegraded, Failure: "Deployment apps/web: Available: 0/1"}
-	Degraded(hr, verdict, v1beta1.ChartRevision{Version: "1.1.0", Digest: "sha256:2"}, "sha256:c", now.Add(3*time.Minute))
+	wanted := plan.Desired{Chart: v1beta1.ChartRevision{Version: "1.1.0", Digest: "sha256:2"}, ConfigDigest: "sha256:c"}
+	ReleaseJudged(hr, verdict, wanted, now.Add(3*time.Minute))
 	if f := hr.Status.LastFailure; f == nil || f.Class != v1beta1.FailureDegraded || f.Phase != v1beta1.PhaseBake || f.Revision != 2 || f.ChartDigest != "sha256:2" {
 		t.Errorf("last failure %+v", f)
 	}
@@ -153,19 +154,19 @@ func TestKnownBadIsBoundedAndKeyedByContent(t *testing.T) {
 	t.Parallel()
 	hr := helmRelease()
 	for i := range 15 {
-		MarkKnownBad(hr, v1beta1.KnownBad{ChartDigest: "sha256:" + string(rune('a'+i)), ConfigDigest: "c", Reason: "Degraded", Since: metav1.NewTime(now)})
+		markKnownBad(hr, v1beta1.KnownBad{ChartDigest: "sha256:" + string(rune('a'+i)), ConfigDigest: "c", Reason: "Degraded", Since: metav1.NewTime(now)})
 	}
 	if len(hr.Status.KnownBad) != maxKnownBad || hr.Status.KnownBad[0].ChartDigest != "sha256:o" {
 		t.Fatalf("%d, first %+v", len(hr.Status.KnownBad), hr.Status.KnownBad[0])
 	}
 	again := hr.Status.KnownBad[3]
 	again.Since = metav1.NewTime(now.Add(time.Hour))
-	MarkKnownBad(hr, again)
+	markKnownBad(hr, again)
 	if !hr.Status.KnownBad[3].Since.Time.Equal(now) {
 		t.Error("an input that is known already is not noted again")
 	}
 	again.SettingsDigest = "other"
-	MarkKnownBad(hr, again)
+	markKnownBad(hr, again)
 	if len(hr.Status.KnownBad) != maxKnownBad || hr.Status.KnownBad[0] != again {
 		t.Errorf("%+v", hr.Status.KnownBad)
 	}
