@@ -5,8 +5,8 @@
 //	Observed ─┼─ Decide ─► Plan{Step, Reason, Message, After}
 //	now      ─┘
 //
-// A fact that costs something to find out is asked for with the step Need; the runner fills it in and asks again. So the
-// life of a release reads as a list of answers, for example of one whose first upgrade fails:
+// A fact that has to be looked up is asked for with the step Need; the caller adds it and decides again. So the life of a
+// release reads as a list of answers, for example of one whose first upgrade fails:
 //
-//	need history · install · none · upgrade · wait 30s · upgrade · none
+//	need inputs · need history · need objects · install · none · upgrade · wait 30s · upgrade · none
 package plan
