@@ -74,6 +74,15 @@ func failing(message string) func(*v1beta1.HelmRelease) {
 	return func(hr *v1beta1.HelmRelease) { status.Retrying(hr, v1beta1.UpgradeFailedReason, message, now) }
 }
 
+// failedUpgrade is a release whose upgrade failed, and is tried again at the time of next.
+func failedUpgrade(message, next string) func(*v1beta1.HelmRelease) {
+	return func(hr *v1beta1.HelmRelease) {
+		hr.Status.Failures++
+		hr.Status.LastFailure = &v1beta1.LastFailure{Reason: v1beta1.UpgradeFailedReason, Message: message}
+		failing(message + "; the next attempt follows " + next)(hr)
+	}
+}
+
 func waiting(hr *v1beta1.HelmRelease) {
 	status.Retrying(hr, v1beta1.DependencyNotReadyReason, "waits", now)
 }
@@ -109,8 +118,8 @@ func TestDependencies(t *testing.T) {
 		{name: "one that is not ready", release: helmRelease("a", dependingOn("b", "c")), others: []client.Object{helmRelease("b", ready), helmRelease("c")},
 			reason: v1beta1.DependencyNotReadyReason, message: "1 of 2 dependencies not ready: c (in progress)"},
 		{name: "several of which none is ready", release: helmRelease("a", dependingOn("wrong-version", "ghost")),
-			others: []client.Object{helmRelease("wrong-version", failing(`no version matches "9.x"; the next attempt follows`))},
-			reason: v1beta1.DependencyNotReadyReason, message: `2 of 2 dependencies not ready: wrong-version (no version matches "9.x"), ghost (not found)`},
+			others: []client.Object{helmRelease("wrong-version", failedUpgrade(`no version matches "9.x"`, "14:00"))},
+			reason: v1beta1.DependencyNotReadyReason, message: `2 of 2 dependencies not ready: wrong-version (UpgradeFailed: no version matches "9.x"), ghost (not found)`},
 		{name: "one that waits itself, and one in a cycle", release: helmRelease("a", dependingOn("b", "c", "d")),
 			others: []client.Object{helmRelease("b", dependingOn("x"), waiting), helmRelease("c", dependingOn("d"), circular),
 				helmRelease("d", dependingOn("c"), circular)},

@@ -17,7 +17,7 @@ import (
 const (
 	maxNamed  = 5
 	maxCause  = 350
-	maxQuoted = 120
+	maxQuoted = 160
 )
 
 // inProgress is the cause of an object whose work is under way.
@@ -60,8 +60,8 @@ func (u *unready) err() error {
 	}
 }
 
-// causeOf explains in few words why an object of the own kind is not ready, empty when it is. The message of its condition
-// is quoted only to dependents in its namespace; others learn the reason.
+// causeOf explains in few words why an object of the own kind is not ready, empty when it is. What failed is quoted only
+// to dependents in its namespace; others learn the reason.
 func causeOf(object v1beta1.Conditioned, quoted bool) string {
 	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)
 	switch {
@@ -75,24 +75,55 @@ func causeOf(object v1beta1.Conditioned, quoted bool) string {
 		return "waits for its own dependencies"
 	case ready.Reason == v1beta1.DependencyCycleReason:
 		return "in a dependency cycle"
-	case quoted && ready.Message != "":
-		return quote(ready.Message)
-	default:
+	}
+
+	failure := ""
+	if quoted {
+		failure = failureOf(object, ready)
+	}
+	if failure == "" {
 		return ready.Reason
 	}
+
+	return shortened(ready.Reason+": "+failure, maxQuoted)
 }
 
-// quote returns what failed of a message, without what follows: that may change with every attempt.
-func quote(message string) string {
-	what, _, _ := strings.Cut(message, "; ")
-	return shortened(what, maxQuoted)
+// failureOf returns what failed of an object that is not ready, in a text that stays the same when the next attempt fails
+// alike; empty when there is none. The message of the condition names the time of the next attempt while the object
+// retries: a dependent that quoted it would report each attempt.
+func failureOf(object v1beta1.Conditioned, ready *metav1.Condition) string {
+	failures := int64(0)
+	switch o := object.(type) {
+	case *v1beta1.HelmRelease:
+		if last := o.Status.LastFailure; last != nil && last.Reason == ready.Reason {
+			return last.Message
+		}
+		failures = o.Status.Failures
+	case *v1beta1.Kustomization:
+		failures = o.Status.Failures
+	}
+
+	if failures > 0 && !status.IsStalled(object) {
+		return ""
+	}
+
+	return ready.Message
 }
 
-// shortened returns at most limit characters of a text.
+// shortened returns at most limit characters of a text, and ends it behind a word where one ends in the second half.
 func shortened(text string, limit int) string {
 	characters := []rune(text)
 	if len(characters) <= limit {
 		return text
 	}
-	return string(characters[:limit-1]) + "…"
+
+	kept := string(characters[:limit-1])
+	if characters[limit-1] == ' ' {
+		return kept + "…"
+	}
+	if at := strings.LastIndexByte(kept, ' '); at >= len(kept)/2 {
+		kept = kept[:at]
+	}
+
+	return kept + "…"
 }
