@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/promotion"
 	"fairlead.dev/fairlead/helmops/status"
 )
@@ -229,15 +230,20 @@ func releaseOf(hr *v1beta1.HelmRelease) promotion.Release {
 func verifiedBy(hr *v1beta1.HelmRelease) promotion.Identity {
 	s := hr.Status
 	newest := hr.Status.Latest()
-	verified := meta.FindStatusCondition(s.Conditions, v1beta1.VerifiedCondition)
-	if verified == nil || verified.Status != metav1.ConditionTrue || verified.ObservedGeneration != hr.Generation ||
-		s.LastVerified == nil || newest == nil || newest.ChartDigest != s.LastVerified.ChartDigest {
+	condition := meta.FindStatusCondition(s.Conditions, v1beta1.VerifiedCondition)
+	if condition == nil || condition.Status != metav1.ConditionTrue || condition.ObservedGeneration != hr.Generation ||
+		s.LastVerified == nil || newest == nil {
 		return promotion.Identity{}
 	}
 
-	id := promotion.Identity{Chart: s.LastVerified.ChartDigest}
-	if shared := s.SharedValues; shared != nil && newest.ConfigDigest == shared.ConfigDigest &&
-		s.LastVerified.ConfigDigest == shared.ConfigDigest {
+	runs := plan.InputOf(newest).Unrendered()
+	verified := plan.InputOfVerified(s.LastVerified)
+	if runs.Chart != verified.Chart {
+		return promotion.Identity{}
+	}
+
+	id := promotion.Identity{Chart: verified.Chart}
+	if shared := s.SharedValues; shared != nil && runs == verified && verified.Config == shared.ConfigDigest {
 		id.Values = shared.Digest
 	}
 
@@ -247,15 +253,16 @@ func verifiedBy(hr *v1beta1.HelmRelease) promotion.Identity {
 // badOf are the charts that failed permanently with the present values of a HelmRelease, and why.
 func badOf(hr *v1beta1.HelmRelease) map[promotion.Identity]string {
 	s := hr.Status
-	bad := map[promotion.Identity]string{}
+	attempted := plan.InputOfAttempt(&s)
 	values := ""
-	if s.SharedValues != nil && s.LastAttemptedConfigDigest == s.SharedValues.ConfigDigest {
+	if s.SharedValues != nil && attempted.Config == s.SharedValues.ConfigDigest {
 		values = s.SharedValues.Digest
 	}
 
+	bad := map[promotion.Identity]string{}
 	for _, known := range s.KnownBad {
-		if known.ConfigDigest == s.LastAttemptedConfigDigest && known.RenderDigest == s.LastAttemptedRenderDigest {
-			bad[promotion.Identity{Chart: known.ChartDigest, Values: values}] = known.Reason
+		if input := plan.InputOfBad(known); input == withChart(attempted, input.Chart) {
+			bad[promotion.Identity{Chart: input.Chart, Values: values}] = known.Reason
 		}
 	}
 
@@ -266,6 +273,12 @@ func badOf(hr *v1beta1.HelmRelease) map[promotion.Identity]string {
 	}
 
 	return bad
+}
+
+// withChart returns an input with the digest of another chart, and the values and post renderers that it had.
+func withChart(in plan.Input, digest string) plan.Input {
+	in.Chart = digest
+	return in
 }
 
 func short(text string, most int) string {
