@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/utils/lru"
-
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cel"
 	"fairlead.dev/fairlead/helmops/promotion"
@@ -15,31 +13,14 @@ import (
 const maxExpressions = 512
 
 // checks compiles the CEL expressions of stages, each once.
-type checks struct {
-	language *cel.Language
-	compiled *lru.Cache // of compiled, by text
-}
-
-type compiled struct {
-	program *cel.Program
-	err     error
-}
+type checks struct{ programs *cel.Programs }
 
 func newChecks() (*checks, error) {
-	language, err := cel.NewLanguage("candidate", "current", "stage", "upstream", "releases", "now")
+	programs, err := cel.NewPrograms(maxExpressions, "candidate", "current", "stage", "upstream", "releases", "now")
 	if err != nil {
 		return nil, err
 	}
-	return &checks{language: language, compiled: lru.New(maxExpressions)}, nil
-}
-
-func (c *checks) compile(text string) (*cel.Program, error) {
-	if known, ok := c.compiled.Get(text); ok {
-		return known.(compiled).program, known.(compiled).err
-	}
-	program, err := c.language.Compile(text)
-	c.compiled.Add(text, compiled{program, err})
-	return program, err
+	return &checks{programs: programs}, nil
 }
 
 // compiledCheck implements promotion.Predicate.
@@ -61,7 +42,7 @@ func (c *checks) of(p *v1beta1.ReleasePipeline) (map[string][]promotion.Check, e
 			continue
 		}
 		for j, spec := range s.Gates.Checks {
-			program, err := c.compile(spec.Expr)
+			program, err := c.programs.Compile(spec.Expr)
 			if err != nil {
 				return nil, fmt.Errorf("spec.stages[%d].gates.checks[%d].expr: %w", i, j, err)
 			}

@@ -106,7 +106,7 @@ func TestChecksAreBounded(t *testing.T) {
 	}
 	const expr = "releases.all(a, releases.all(b, releases.all(c, " +
 		"releases.all(d, a.name + b.name + c.name + d.name != 'x'))))"
-	program, err := compiling.compile(expr)
+	program, err := compiling.programs.Compile(expr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,11 +123,11 @@ func TestChecksAreBounded(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	for i := range 2 * maxExpressions {
-		if _, err := compiling.compile(fmt.Sprintf("candidate.major == %d", i)); err != nil {
+		if _, err := compiling.programs.Compile(fmt.Sprintf("candidate.major == %d", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := compiling.compiled.Len(); n != maxExpressions {
+	if n := compiling.programs.Len(); n != maxExpressions {
 		t.Errorf("%d expressions are kept", n)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"fairlead.dev/fairlead/api/v1beta1"
@@ -26,38 +25,20 @@ func (e filterError) Error() string { return string(e) }
 
 // filters compiles the CEL expressions of receivers, each once. They know res, the metadata of an object, req, the
 // body of the call, and claims, those of the token of a call.
-type filters struct {
-	language *cel.Language
-	compiled *lru.Cache // of filter, by text
-}
-
-// filter is a compiled expression, or why it is none.
-type filter struct {
-	program *cel.Program
-	err     error
-}
+type filters struct{ programs *cel.Programs }
 
 func newFilters() (*filters, error) {
-	language, err := cel.NewLanguage("res", "req", "claims")
+	programs, err := cel.NewPrograms(maxFilters, "res", "req", "claims")
 	if err != nil {
 		return nil, err
 	}
-	return &filters{language: language, compiled: lru.New(maxFilters)}, nil
-}
-
-func (f *filters) compile(text string) (*cel.Program, error) {
-	if known, ok := f.compiled.Get(text); ok {
-		return known.(filter).program, known.(filter).err
-	}
-	program, err := f.language.Compile(text)
-	f.compiled.Add(text, filter{program, err})
-	return program, err
+	return &filters{programs: programs}, nil
 }
 
 // check compiles all filters of a receiver.
 func (f *filters) check(r *v1beta1.Receiver) error {
 	if text := r.Spec.ResourceFilter; text != "" {
-		if _, err := f.compile(text); err != nil {
+		if _, err := f.programs.Compile(text); err != nil {
 			return fmt.Errorf("spec.resourceFilter: %w", err)
 		}
 	}
@@ -66,7 +47,7 @@ func (f *filters) check(r *v1beta1.Receiver) error {
 		if resource.Filter == "" {
 			continue
 		}
-		if _, err := f.compile(resource.Filter); err != nil {
+		if _, err := f.programs.Compile(resource.Filter); err != nil {
 			return fmt.Errorf("spec.resources[%d].filter: %w", i, err)
 		}
 	}
@@ -110,7 +91,7 @@ func (s selection) has(ctx context.Context, resource v1beta1.ReceiverResource, o
 			return false, filterError("the filters of the receiver take too long")
 		}
 
-		program, err := s.compile(text)
+		program, err := s.programs.Compile(text)
 		if err != nil {
 			return false, filterError("a filter of the receiver cannot be compiled: " + err.Error())
 		}

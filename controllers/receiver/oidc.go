@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"k8s.io/utils/lru"
-
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/kube/cel"
 	"fairlead.dev/fairlead/sources/oidc"
@@ -66,38 +64,14 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // claimRules compiles the variables and validations of providers, each once. They know claims, those of the token, and
 // vars, the variables before.
-type claimRules struct {
-	language *cel.Language
-	compiled *lru.Cache // of filter, by ruleKey
-}
-
-// ruleKey names a compiled expression. A validation gives a bool, a variable any value.
-type ruleKey struct {
-	text     string
-	variable bool
-}
+type claimRules struct{ programs *cel.Programs }
 
 func newClaimRules() (*claimRules, error) {
-	language, err := cel.NewLanguage("claims", "vars")
+	programs, err := cel.NewPrograms(maxFilters, "claims", "vars")
 	if err != nil {
 		return nil, err
 	}
-	return &claimRules{language: language, compiled: lru.New(maxFilters)}, nil
-}
-
-func (c *claimRules) compile(key ruleKey) (*cel.Program, error) {
-	if known, ok := c.compiled.Get(key); ok {
-		return known.(filter).program, known.(filter).err
-	}
-
-	compile := c.language.Compile
-	if key.variable {
-		compile = c.language.CompileValue
-	}
-
-	program, err := compile(key.text)
-	c.compiled.Add(key, filter{program, err})
-	return program, err
+	return &claimRules{programs: programs}, nil
 }
 
 // check compiles everything that the providers of a receiver say.
@@ -108,12 +82,12 @@ func (c *claimRules) check(r *v1beta1.Receiver) error {
 			if !variableName.MatchString(variable.Name) {
 				return fmt.Errorf("%s: %q is no name of a variable in CEL", place, variable.Name)
 			}
-			if _, err := c.compile(ruleKey{variable.Expression, true}); err != nil {
+			if _, err := c.programs.CompileValue(variable.Expression); err != nil {
 				return fmt.Errorf("%s: %w", place, err)
 			}
 		}
 		for n, validation := range provider.Validations {
-			if _, err := c.compile(ruleKey{validation.Expression, false}); err != nil {
+			if _, err := c.programs.Compile(validation.Expression); err != nil {
 				return fmt.Errorf("spec.oidcProviders[%d].validations[%d]: %w", i, n, err)
 			}
 		}
@@ -128,7 +102,7 @@ func (c *claimRules) admit(ctx context.Context, p *v1beta1.OIDCProvider, claims 
 	variables := map[string]any{}
 	known := map[string]any{"claims": claims, "vars": variables}
 	for _, variable := range p.Variables {
-		program, err := c.compile(ruleKey{variable.Expression, true})
+		program, err := c.programs.CompileValue(variable.Expression)
 		if err == nil {
 			variables[variable.Name], err = program.Value(ctx, known)
 		}
@@ -139,7 +113,7 @@ func (c *claimRules) admit(ctx context.Context, p *v1beta1.OIDCProvider, claims 
 
 	denied := &deniedError{}
 	for n, validation := range p.Validations {
-		program, err := c.compile(ruleKey{validation.Expression, false})
+		program, err := c.programs.Compile(validation.Expression)
 		holds := false
 		if err == nil {
 			holds, err = program.Holds(ctx, known)

@@ -3,8 +3,6 @@ package refs
 import (
 	"context"
 
-	"k8s.io/utils/lru"
-
 	"fairlead.dev/fairlead/helmops/kube/cel"
 )
 
@@ -12,33 +10,20 @@ import (
 const maxExpressions = 256
 
 // Expressions compiles CEL expressions about dependencies, each once.
-type Expressions struct {
-	language *cel.Language
-	compiled *lru.Cache // of compiled, by text
-}
-
-type compiled struct {
-	program *cel.Program
-	err     error
-}
+type Expressions struct{ programs *cel.Programs }
 
 // NewExpressions returns an empty set. The expressions know dep and self, both objects as they are in JSON.
 func NewExpressions() (*Expressions, error) {
-	language, err := cel.NewLanguage("dep", "self")
+	programs, err := cel.NewPrograms(maxExpressions, "dep", "self")
 	if err != nil {
 		return nil, err
 	}
-	return &Expressions{language: language, compiled: lru.New(maxExpressions)}, nil
+	return &Expressions{programs: programs}, nil
 }
 
 // compile returns the program of an expression, or where and why it is none.
 func (e *Expressions) compile(text string) (*cel.Program, error) {
-	if known, ok := e.compiled.Get(text); ok {
-		return known.(compiled).program, known.(compiled).err
-	}
-	program, err := e.language.Compile(text)
-	e.compiled.Add(text, compiled{program, err})
-	return program, err
+	return e.programs.Compile(text)
 }
 
 // holds evaluates an expression. An error says why it has no answer; it quotes nothing of the objects.

@@ -64,14 +64,14 @@ func TestExpressionsAreCompiledOnceAndBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again, _ := e.compile("dep == self"); again != first {
-		t.Error("it was compiled anew")
+		t.Error("it was compiled twice")
 	}
 	for i := range maxExpressions + 10 {
 		if _, err := e.compile(fmt.Sprintf("dep.a == %d", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := e.compiled.Len(); n != maxExpressions {
+	if n := e.programs.Len(); n != maxExpressions {
 		t.Errorf("%d are kept", n)
 	}
 	if _, err := e.holds(t.Context(), "'text' == dep", nil, nil); err != nil && strings.Contains(err.Error(), "does not give a bool") {
