@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strings"
 
 	"helm.sh/helm/v3/pkg/storage/driver"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/kubeclient"
 	"fairlead.dev/fairlead/helmops/engine/storage"
 	"fairlead.dev/fairlead/helmops/kube/cluster"
+	"fairlead.dev/fairlead/helmops/kube/ssa"
 	"fairlead.dev/fairlead/helmops/plan"
 	"fairlead.dev/fairlead/helmops/process/memory"
 	"fairlead.dev/fairlead/helmops/process/worker"
@@ -44,9 +44,6 @@ func Class(step plan.Step, err error) string {
 	}
 }
 
-// webhookText is how the API server begins when an admission webhook did not answer; what a webhook refuses reads otherwise.
-const webhookText = "failed calling webhook"
-
 // isTransient reports whether a failure is about the way to the API server, or a moment of it, and not about what was sent.
 func isTransient(err error) bool {
 	var network net.Error
@@ -59,7 +56,7 @@ func isTransient(err error) bool {
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err), apierrors.IsConflict(err):
 		return true
 	default:
-		return strings.Contains(err.Error(), webhookText)
+		return ssa.IsWebhookUnanswered(err)
 	}
 }
 

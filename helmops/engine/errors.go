@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"net"
-	"regexp"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/storage/driver"
@@ -21,10 +20,6 @@ import (
 	"fairlead.dev/fairlead/helmops/process/memory"
 	"fairlead.dev/fairlead/helmops/process/worker"
 )
-
-// rightsText is how the API server refuses for want of rights. Quotas, webhooks and namespaces that are being deleted are
-// forbidden, too, and another matter.
-var rightsText = regexp.MustCompile(` cannot (get|list|watch|create|update|patch|delete|impersonate) resource `)
 
 // crdsError is a failure with the crds directory of a chart.
 type crdsError struct{ cause error }
@@ -127,10 +122,10 @@ func IsSuperseded(err error) bool {
 }
 
 func isRefused(err error) bool {
-	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && rightsText.MatchString(err.Error())
+	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && ssa.IsRightMissing(err.Error())
 }
 
 // isHookRefused reports whether the API server refused an object of a hook. Such an error is text only.
 func isHookRefused(text string) bool {
-	return helmtext.IsHook(text) && strings.Contains(text, " is forbidden: ") && rightsText.MatchString(text)
+	return helmtext.IsHook(text) && strings.Contains(text, " is forbidden: ") && ssa.IsRightMissing(text)
 }

@@ -86,7 +86,7 @@ func (c *Client) stale(info *resource.Info, err error) bool {
 	switch {
 	case !ok || shape == nil || len(shape.Unknown(content.Object)) > 0:
 		return false
-	case isTyped(err), isUnserved(err):
+	case ssa.IsApplyOnly(err), isUnserved(err):
 		return true
 	default:
 		return apierrors.IsInvalid(err) && len(invalidFields(err)) > 0 && c.fits(info) == nil

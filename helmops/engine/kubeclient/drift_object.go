@@ -231,7 +231,7 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 		return i.mergeBack(live, left.Without(live, sent.Object))
 	}
 
-	untyped := isTyped(cause)
+	untyped := ssa.IsApplyOnly(cause)
 	if !untyped && !ssa.IsDryRunUnsupported(cause) && !isRefusal(cause) {
 		return fmt.Errorf("applying %s: %w", name(i.info), reworded(i.info, cause))
 	}

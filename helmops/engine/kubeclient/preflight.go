@@ -223,7 +223,7 @@ func (p *preflight) askClientSide(info *resource.Info) (changes bool, err error)
 // judge returns why an object cannot be written; nil when it can, or when the update itself makes room for it.
 func (p *preflight) judge(info *resource.Info, err error) error {
 	switch {
-	case err == nil, isTyped(err), ssa.IsDryRunUnsupported(err), p.stale(info, err):
+	case err == nil, ssa.IsApplyOnly(err), ssa.IsDryRunUnsupported(err), p.stale(info, err):
 		return nil
 	case p.namespaces.Has(info.Namespace) && isMissing(err, "namespaces", info.Namespace):
 		return nil

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"helm.sh/helm/v3/pkg/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -133,25 +132,12 @@ func isFormer(entry metav1.ManagedFieldsEntry) bool {
 	return entry.Operation == metav1.ManagedFieldsOperationUpdate || entry.Manager != FieldManager
 }
 
-// typedTexts are what the API server says of an object that cannot be applied because it does not fit its schema: a list
-// with a key twice, a field that does not exist. Created or patched in Helm's own way it is accepted.
-var typedTexts = []string{"failed to create typed patch object", "duplicate entries for key", "field not declared in schema"}
-
 // fallback writes an object in Helm's own way when it cannot be applied.
 func (c *Client) fallback(info, original *resource.Info, cause error) (created bool, err error) {
-	if isTyped(cause) {
+	if ssa.IsApplyOnly(cause) {
 		return c.byHelm(info, original, false)
 	}
 	return false, fmt.Errorf("applying %s: %w", name(info), reworded(info, cause))
-}
-
-// isTyped reports whether an object cannot be applied, and may be written otherwise.
-func isTyped(err error) bool {
-	if len(ssa.TypeFaults(err, nil)) > 0 {
-		return false // no other way takes a value of a wrong type
-	}
-	text := err.Error()
-	return slices.ContainsFunc(typedTexts, func(part string) bool { return strings.Contains(text, part) })
 }
 
 // byHelm writes one object with Helm's own client: created, replaced with force, or patched by a comparison of three.

@@ -4,15 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
-
-// IsDryRunUnsupported reports whether an object cannot be tried because an admission webhook does not support dry runs.
-func IsDryRunUnsupported(err error) bool {
-	return apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run")
-}
 
 // Expires reports whether an object is a Job that the cluster deletes some time after it has ended.
 func Expires(object *unstructured.Unstructured) bool {

@@ -5,17 +5,14 @@ import (
 	"strings"
 )
 
-const (
-	// typedText is how the API server begins to say that an object does not fit its schema.
-	typedText = "failed to create typed patch object"
-	// maxTyped is how many fields are named that do not fit.
-	maxTyped = 5
-)
+// maxTyped is how many fields are named that do not fit their schema.
+const maxTyped = 5
 
 var (
 	typedHead  = regexp.MustCompile(typedText + `(?: \([^()\n]*\))?`)
-	typedField = regexp.MustCompile(`(?m)^\s*((?:\.[\w/.-]+|\[[^\]\n]*\])+): (expected [a-z]+|field not declared in schema|duplicate entries for key)`)
-	element    = regexp.MustCompile(`\[[^\]]*\]`)
+	typedField = regexp.MustCompile(`(?m)^\s*((?:\.[\w/.-]+|\[[^\]\n]*\])+): ` +
+		`(expected [a-z]+|` + undeclaredText + `|` + duplicateText + `)`)
+	element = regexp.MustCompile(`\[[^\]]*\]`)
 )
 
 // typedWords name the fields that do not fit their schema, in the words of the API server, but without what they

@@ -163,7 +163,7 @@ func (r *run) foresee(p Previewed, i *item, err error, namespaces sets.Set[strin
 		return p, r.ofHelm(i)
 	case apierrors.IsNotFound(err) && namespaces.Has(i.GetNamespace()), apierrors.IsBadRequest(err):
 		return p, r.local(i)
-	case isUntyped(err):
+	case ssa.IsMismatched(err):
 		return p, untyped(i, err)
 	default:
 		return p, refused(i, err)

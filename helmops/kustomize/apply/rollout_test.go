@@ -176,8 +176,8 @@ func TestImmutable(t *testing.T) {
 		err.ErrStatus.Message = text
 		return err
 	}
-	if !isImmutable(invalid("spec.selector: Invalid value: {}: field is immutable")) || isImmutable(invalid("spec.replicas: must be positive")) ||
-		isImmutable(errors.New("field is immutable")) {
+	if !ssa.IsImmutable(invalid("spec.selector: Invalid value: {}: field is immutable")) || ssa.IsImmutable(invalid("spec.replicas: must be positive")) ||
+		ssa.IsImmutable(errors.New("field is immutable")) {
 		t.Error("fields that cannot be changed are not told from others")
 	}
 	for _, kind := range []string{"Namespace", "PersistentVolumeClaim"} {

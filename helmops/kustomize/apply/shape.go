@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -141,7 +140,7 @@ func (r *run) reshaped(ctx context.Context, i *item, cause error) (known bool, e
 	}
 
 	err = r.fits(ctx, i, object, former)
-	if err != nil && isImmutable(cause) && r.fits(ctx, i, i.Object.Object, nil) == nil {
+	if err != nil && ssa.IsImmutable(cause) && r.fits(ctx, i, i.Object.Object, nil) == nil {
 		return false, nil // the object is right, only the change is not
 	}
 	if err != nil {
@@ -176,10 +175,8 @@ func (r *run) fits(ctx context.Context, i *item, object, former map[string]any) 
 // ofSchema reports whether the API server refuses an object because of the schema that it has.
 func ofSchema(err error) bool {
 	switch {
-	case isUntyped(err):
+	case ssa.IsMismatched(err), ssa.IsUnknownField(err):
 		return true
-	case apierrors.IsBadRequest(err):
-		return strings.Contains(err.Error(), "strict decoding error") || strings.Contains(err.Error(), "unknown field")
 	default:
 		return apierrors.IsInvalid(err) && namesField(err)
 	}

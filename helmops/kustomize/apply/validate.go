@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/validation"
@@ -104,21 +103,16 @@ func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 		return r.local(i)
 	case ssa.IsDryRunUnsupported(err):
 		return r.local(i)
-	case isImmutable(err) && r.Force && !protected(i):
+	case ssa.IsImmutable(err) && r.Force && !protected(i):
 		i.recreate = true
 		return nil
-	case isImmutable(err) && !protected(i):
+	case ssa.IsImmutable(err) && !protected(i):
 		return &ssa.ObjectError{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and recreate it"}
-	case isUntyped(err):
+	case ssa.IsMismatched(err):
 		return untyped(i, err)
 	default:
 		return refused(i, err)
 	}
-}
-
-// isUntyped reports whether an object does not fit the schema of its kind, which the API server says in the words of a fault of its own.
-func isUntyped(err error) bool {
-	return strings.Contains(err.Error(), "failed to create typed patch object") || len(ssa.TypeFaults(err, nil)) > 0
 }
 
 // untyped is the refusal of an object that does not fit the schema of its kind, with the fields and their types.

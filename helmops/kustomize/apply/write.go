@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -157,13 +155,3 @@ func (r *run) remove(ctx context.Context, i *item) error {
 
 // exempt reports whether the manifest of an object leaves it out of drift detection.
 func exempt(object *unstructured.Unstructured) bool { return drift.Exempt(object) }
-
-// isImmutable reports whether the API server refuses a change because a field cannot be changed.
-func isImmutable(err error) bool {
-	if !apierrors.IsInvalid(err) {
-		return false
-	}
-	text := err.Error()
-	return slices.ContainsFunc([]string{"field is immutable", "may not be changed", "cannot be changed", "updates to statefulset spec", "are forbidden", "Value is immutable"},
-		func(part string) bool { return strings.Contains(text, part) })
-}
