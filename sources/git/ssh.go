@@ -193,17 +193,15 @@ func (s *shellSession) connect(ctx context.Context) error {
 	return nil
 }
 
-// signInError tells a refusal from a fault of the connection. The library keeps neither in the chains of its errors.
+// signInError tells a refusal from a fault of the connection.
 func signInError(err error) error {
 	var host hostKeyError
 	if errors.As(err, &host) {
 		return sources.Fail(v1beta1.AuthenticationFailedReason, host.error, "signing in over SSH")
 	}
-	if strings.Contains(err.Error(), "unable to authenticate") {
-		return sources.Fail(v1beta1.AuthenticationFailedReason, nil, "signing in over SSH: the server does not take the private key of the Secret")
-	}
-	if _, why, found := strings.Cut(err.Error(), "known_hosts"); found {
-		return sources.Fail(v1beta1.AuthenticationFailedReason, nil, "signing in over SSH: known_hosts%s", why)
+	if isKeyRefused(err) {
+		return sources.Fail(v1beta1.AuthenticationFailedReason, nil,
+			"signing in over SSH: the server does not take the private key of the Secret")
 	}
 
 	return err
@@ -248,13 +246,11 @@ func (s *shellSession) begin() (*packp.AdvRefs, error) {
 func (u *uploadPack) complaint() error {
 	_ = u.session.Wait() // the answer is on stderr
 	text := u.stderr.String()
-	for _, sign := range []string{"does not appear to be a git repository", "not found", "does not exist", "no such"} {
-		if strings.Contains(strings.ToLower(text), sign) {
-			return sources.Fail(v1beta1.NotFoundReason, nil, "the server does not have the repository, or does not show it to the key of the Secret")
-		}
-	}
-
-	if text == "" {
+	switch {
+	case isRepositoryMissing(text):
+		return sources.Fail(v1beta1.NotFoundReason, nil,
+			"the server does not have the repository, or does not show it to the key of the Secret")
+	case text == "":
 		text = "nothing"
 	}
 
