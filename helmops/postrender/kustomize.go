@@ -200,6 +200,8 @@ func (p *patch) apply(o *resource.Resource, before identity, named map[*resource
 	return nil
 }
 
+// missing is what github.com/evanphx/json-patch, the one of kustomize v0.21, says of an operation without its place.
+// TestRenderErrors provokes it.
 var missing = regexp.MustCompile(`(add|remove|replace|move|copy) operation does not apply: doc is missing (?:path|key|from path): "?(/[^\s":]*)`)
 
 // operate applies JSON 6902 operations.

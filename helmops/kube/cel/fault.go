@@ -13,7 +13,9 @@ import (
 // noKey is how CEL begins to say that a map has no key, which it then names. The key can be a value of a variable.
 const noKey = "no such key"
 
-// faults are how CEL begins to say why an expression has no answer, each with what is said instead. Behind it, CEL quotes values.
+// faults are how CEL begins to say why an expression has no answer, each with what is said instead. Behind it, CEL quotes
+// values. They are those of github.com/google/cel-go v0.29: common/types, interpreter and cel; TestErrorsQuoteNoValue
+// provokes them.
 var faults = []struct{ begins, words string }{
 	{noKey, noKey},
 	{"no such attribute", "no such variable or field"},

@@ -31,6 +31,8 @@ func TestErrorsQuoteNoValue(t *testing.T) {
 		{"dep.spec.values.password.substring(0, dep.spec.values.big) == ''", ""},
 		{"base64.decode(dep.spec.values.password) == b''", ""},
 		{"dep.spec.values.big * dep.spec.values.big == 1", "a number is too large"},
+		{"dep.spec.values.big / (dep.spec.values.big - dep.spec.values.big) == 1", "division by zero"},
+		{"dep.spec.values.big % (dep.spec.values.big - dep.spec.values.big) == 1", "division by zero"},
 	}
 	language, err := NewLanguage("dep")
 	if err != nil {

@@ -168,15 +168,15 @@ func (p *process) died(ctx context.Context, file string) error {
 		return p.bounds.exceeded(LimitDeadline, file)
 	case killed != nil:
 		return killed
-	case strings.Contains(text, "goroutine stack exceeds"):
+	case strings.Contains(text, stackText):
 		return p.bounds.exceeded(LimitStack, file)
-	case strings.Contains(text, "out of memory"), strings.Contains(text, "cannot allocate"), strings.Contains(text, "failed to allocate"):
+	case isOutOfMemory(text):
 		return p.bounds.exceeded(LimitMemory, file)
 	case status.Exited() && status.ExitStatus() == usedUp:
 		return p.bounds.exceeded(LimitProcessor, file)
 	case status.Signaled() && status.Signal() == syscall.SIGKILL: // the kernel, which ran out of memory
 		return p.bounds.exceeded(LimitMemory, file)
-	case strings.Contains("\n"+text, "\npanic: "): // in a goroutine that a library has started
+	case isPanic(text): // in a goroutine that a library has started
 		return &PanicError{trace: crash(text)}
 	default:
 		return &DiedError{How: p.cmd.ProcessState.String() + ownWords(text)}
@@ -186,7 +186,7 @@ func (p *process) died(ctx context.Context, file string) error {
 // ownWords returns what this program, or the runtime, says in a report. Other lines can quote the input.
 func ownWords(report string) string {
 	for line := range strings.Lines(report) {
-		if strings.HasPrefix(line, ownPrefix) || strings.HasPrefix(line, "fatal error: ") {
+		if strings.HasPrefix(line, ownPrefix) || strings.HasPrefix(line, fatalText) {
 			return fmt.Sprintf(": %.200s", strings.TrimSpace(line))
 		}
 	}
