@@ -19,6 +19,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
 	"fairlead.dev/fairlead/sources/chartvalues"
+	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -206,7 +207,7 @@ func TestPackChartRefuses(t *testing.T) {
 				test.path = "charts/app"
 			}
 			_, err := PackChart(bytes.NewReader(tree(t, with(repo, test.files), test.leftOut...)), test.path, io.Discard, test.limits)
-			e := wantFailure(t, err, test.reason, test.says...)
+			e := check.Failure(t, err, test.reason, test.says...)
 			if e.Retryable() == (test.reason == v1beta1.InvalidReferenceReason) {
 				t.Errorf("retryable %v", e.Retryable())
 			}
@@ -227,11 +228,11 @@ func TestPackChartIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := PackChart(bytes.NewReader(archive), "charts/app", io.Discard, Limits{Bytes: 1 << 20, Files: 100})
-			wantFailure(t, err, v1beta1.InvalidContentReason)
+			check.Failure(t, err, v1beta1.InvalidContentReason)
 		})
 	}
 	_, err := PackChart(bytes.NewReader(bomb(map[string]string{"charts/app/zeros": strings.Repeat("\x00", maxChartBytes)})), "charts/app", io.Discard, Limits{})
-	wantFailure(t, err, v1beta1.InvalidContentReason, "that helm allows")
+	check.Failure(t, err, v1beta1.InvalidContentReason, "that helm allows")
 }
 
 // TestIgnoreRulesAreHelms packs a directory with many rules and compares with what Helm loads.

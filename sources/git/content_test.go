@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -129,7 +130,7 @@ func TestSubmodules(t *testing.T) {
 	}
 	sha = withModule(t, server, "vendor/library", "../library.git", strings.Repeat("0", 39)+"1")
 	_, err = open(t, server, signIn).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
-	wantFailure(t, err, v1beta1.NotFoundReason, "no branch of the repository has it")
+	check.Failure(t, err, v1beta1.NotFoundReason, "no branch of the repository has it")
 }
 
 // refuseCredentials fails the test when a request signs in.
@@ -191,9 +192,9 @@ func TestMerge(t *testing.T) {
 			}
 		})
 	}
-	wantFailure(t, Merge(bytes.NewReader(base), []Part{part(other, "gone", "x")}, io.Discard, Limits{}), v1beta1.NotFoundReason, `nothing at "gone"`)
-	wantFailure(t, Merge(bytes.NewReader(base), []Part{part(other, "", "x")}, io.Discard, Limits{Files: 4}), v1beta1.InvalidContentReason, "more than the 4 files")
-	wantFailure(t, Merge(bytes.NewReader(base), []Part{part(other, "", "x")}, io.Discard, Limits{Bytes: 20}), v1beta1.InvalidContentReason, "more than the 20 bytes")
+	check.Failure(t, Merge(bytes.NewReader(base), []Part{part(other, "gone", "x")}, io.Discard, Limits{}), v1beta1.NotFoundReason, `nothing at "gone"`)
+	check.Failure(t, Merge(bytes.NewReader(base), []Part{part(other, "", "x")}, io.Discard, Limits{Files: 4}), v1beta1.InvalidContentReason, "more than the 4 files")
+	check.Failure(t, Merge(bytes.NewReader(base), []Part{part(other, "", "x")}, io.Discard, Limits{Bytes: 20}), v1beta1.InvalidContentReason, "more than the 20 bytes")
 	if _, err := NewPart(bytes.NewReader(base), "..", ""); err == nil {
 		t.Error("a path out of the tree is accepted")
 	}

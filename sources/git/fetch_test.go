@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -135,7 +136,7 @@ func TestFetchFindsCommits(t *testing.T) {
 				t.Errorf("%d packs were asked for, want %d", n, test.posts)
 			}
 			if test.want == "" {
-				wantFailure(t, err, v1beta1.NotFoundReason, test.rev.Commit)
+				check.Failure(t, err, v1beta1.NotFoundReason, test.rev.Commit)
 				return
 			}
 			must(t, err)
@@ -166,7 +167,7 @@ func TestFetchIsBounded(t *testing.T) {
 				must(t, server.Tag(repository, "one-more", sha, ""))
 			}
 			_, err := open(t, server, func(o *Options) { o.Limits = limits }).Fetch(t.Context(), Revision{"main", sha}, io.Discard)
-			wantFailure(t, err, v1beta1.InvalidContentReason)
+			check.Failure(t, err, v1beta1.InvalidContentReason)
 		})
 	}
 	_, err := open(t, server, func(o *Options) { o.Limits = Limits{Bytes: 2_100_000, Files: 40} }).Fetch(t.Context(), Revision{"main", sha}, io.Discard)

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -57,20 +57,6 @@ func open(t *testing.T, server *servers.Git, change func(*Options)) *Remote {
 	r, err := New(o)
 	must(t, err)
 	return r
-}
-
-func wantFailure(t *testing.T, err error, reason string, says ...string) *sources.Error {
-	t.Helper()
-	var e *sources.Error
-	if !errors.As(err, &e) || e.Reason() != reason {
-		t.Fatalf("got %v, want reason %s", err, reason)
-	}
-	for _, text := range says {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("the message does not say %q: %s", text, err)
-		}
-	}
-	return e
 }
 
 func fetch(t *testing.T, r *Remote, rev Revision) []byte {
@@ -146,7 +132,7 @@ func TestResolve(t *testing.T) {
 				t.Errorf("%d requests, want %d", n, test.requests)
 			}
 			if test.want == "" {
-				wantFailure(t, err, test.reason, test.says...)
+				check.Failure(t, err, test.reason, test.says...)
 			} else if err != nil || rev.String() != test.want {
 				t.Errorf("got %s, %v; want %s", rev, err, test.want)
 			}
@@ -185,7 +171,7 @@ func TestFailuresOfAServer(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			server := serve(t, test.server)
 			_, err := open(t, server, test.change).Resolve(t.Context(), Ref{Branch: "main"})
-			e := wantFailure(t, err, test.reason, test.says...)
+			e := check.Failure(t, err, test.reason, test.says...)
 			if e.RetryAfter() != test.after || !e.Retryable() || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("retry after %s, retryable %v: %v", e.RetryAfter(), e.Retryable(), err)
 			}
@@ -206,7 +192,7 @@ func TestTheShortFormOfSCP(t *testing.T) {
 		"git@host:a b":                      "cannot be parsed",
 	} {
 		_, err := New(Options{URL: u})
-		if e := wantFailure(t, err, v1beta1.URLInvalidReason, says); e.Retryable() || strings.Contains(err.Error(),
+		if e := check.Failure(t, err, v1beta1.URLInvalidReason, says); e.Retryable() || strings.Contains(err.Error(),
 			"hunter2") {
 			t.Errorf("%q: %v", u, err)
 		}
@@ -216,7 +202,7 @@ func TestTheShortFormOfSCP(t *testing.T) {
 func TestURLsThatCannotBeUsed(t *testing.T) {
 	for _, u := range []string{"", "ftp://host/x", "file:///x", "https://u:hunter2@host/x", "http://169.254.169.254/x", "https://host/x?token=hunter2"} {
 		_, err := New(Options{URL: u})
-		if e := wantFailure(t, err, v1beta1.URLInvalidReason); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
+		if e := check.Failure(t, err, v1beta1.URLInvalidReason); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", u, err)
 		}
 	}

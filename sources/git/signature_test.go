@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -126,7 +127,7 @@ func TestSignatures(t *testing.T) {
 		trusted     []signer
 		ref         Ref
 		want        Verification
-		signed      string // who is told, "" for a failure
+		signed      string // the signer that is reported, "" for a failure
 		says        string
 	}{
 		{"a commit by PGP", pgp, nil, []signer{pgp}, Ref{Branch: "main"}, Verification{Commit: true}, "by PGP key", ""},
@@ -168,7 +169,7 @@ func TestSignatures(t *testing.T) {
 			var out bytes.Buffer
 			signed, err := r.Fetch(t.Context(), rev, &out)
 			if tt.signed == "" {
-				wantFailure(t, err, v1beta1.VerificationFailedReason, tt.says)
+				check.Failure(t, err, v1beta1.VerificationFailedReason, tt.says)
 				if out.Len() > 0 {
 					t.Error("something was written before it was verified")
 				}
@@ -198,7 +199,7 @@ func TestAChangedCommitIsNotVerified(t *testing.T) {
 	must(t, err)
 	r := open(t, server, func(o *Options) { o.Verify = &Verification{Commit: true, Keys: keys} })
 	_, err = r.Fetch(t.Context(), Revision{"main", forged}, io.Discard)
-	wantFailure(t, err, v1beta1.VerificationFailedReason, "or the signature does not fit")
+	check.Failure(t, err, v1beta1.VerificationFailedReason, "or the signature does not fit")
 }
 
 // What ssh-keygen signs is understood.
@@ -278,7 +279,7 @@ func TestKeysThatCannotBeTrusted(t *testing.T) {
 		{"an empty file", map[string][]byte{"a.sshpub": []byte("# x\n")}, "no line with a key"},
 	} {
 		_, err := ReadTrustedKeys(tt.data)
-		if e := wantFailure(t, err, v1beta1.VerificationFailedReason, tt.says); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
+		if e := check.Failure(t, err, v1beta1.VerificationFailedReason, tt.says); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}

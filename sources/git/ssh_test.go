@@ -7,6 +7,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -70,7 +71,7 @@ func TestSSHRefusals(t *testing.T) {
 		t.Errorf("a locked key with its passphrase: %v", err)
 	}
 	must(t, over.ChangeHostKey())
-	wantFailure(t, resolve(over.URL(repository), id), v1beta1.AuthenticationFailedReason, "the host key has changed")
+	check.Failure(t, resolve(over.URL(repository), id), v1beta1.AuthenticationFailedReason, "the host key has changed")
 }
 
 func sshRefusals(t *testing.T, over, other *servers.GitSSH, id sources.Identity, locked []byte, resolve func(string, sources.Identity) error) {
@@ -100,7 +101,7 @@ func sshRefusals(t *testing.T, over, other *servers.GitSSH, id sources.Identity,
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			err := resolve(tt.url, tt.id)
-			wantFailure(t, err, tt.reason, tt.says)
+			check.Failure(t, err, tt.reason, tt.says)
 			for _, secret := range []string{"hunter2", "PRIVATE KEY", "correct horse", "wrong\""} {
 				if strings.Contains(err.Error(), secret) {
 					t.Errorf("the error tells a secret: %v", err)

@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/sources"
+	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -68,7 +69,7 @@ func TestCopyFailures(t *testing.T) {
 			}
 			_, err := r.copy(change)
 			begun.Store(false)
-			failure := wantFailure(t, err, tt.reason, tt.says)
+			failure := check.Failure(t, err, tt.reason, tt.says)
 			if tt.cause != nil && !errors.Is(err, tt.cause) {
 				t.Errorf("got %v, want %v", err, tt.cause)
 			}

@@ -15,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
+	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -140,9 +141,9 @@ func TestManifests(t *testing.T) {
 		})
 	}
 	_, err := open(t, p.server, nil).Chart(t.Context(), imageDescriptor.Digest.String())
-	wantFailure(t, err, v1beta1.InvalidContentReason)
+	check.Failure(t, err, v1beta1.InvalidContentReason)
 	_, err = open(t, p.server, nil).Chart(t.Context(), "latest")
-	wantFailure(t, err, v1beta1.InvalidReferenceReason)
+	check.Failure(t, err, v1beta1.InvalidReferenceReason)
 }
 
 func TestContentThatIsNotWhatItsDigestSays(t *testing.T) {
@@ -162,19 +163,19 @@ func TestContentThatIsNotWhatItsDigestSays(t *testing.T) {
 	}
 	spoil = "/manifests/"
 	_, err = r.Chart(t.Context(), digest)
-	wantFailure(t, err, v1beta1.InvalidContentReason, "the manifest has the digest sha256:")
+	check.Failure(t, err, v1beta1.InvalidContentReason, "the manifest has the digest sha256:")
 	spoil = "/blobs/"
 	longer := chart
 	longer.Size = 1000
 	err = r.FetchArchive(t.Context(), longer, io.Discard)
-	wantFailure(t, err, v1beta1.InvalidContentReason, "mismatched digest")
+	check.Failure(t, err, v1beta1.InvalidContentReason, "mismatched digest")
 	spoil = ""
 	var got bytes.Buffer
 	if err := r.FetchArchive(t.Context(), chart, &got); err != nil || !bytes.Equal(got.Bytes(), archive) {
 		t.Errorf("the real archive: %d bytes, %v", got.Len(), err)
 	}
 	err = open(t, server, func(o *Options) { o.Limits.Chart = 10 }).FetchArchive(t.Context(), chart, io.Discard)
-	wantFailure(t, err, v1beta1.InvalidContentReason, "at most 10 are allowed")
+	check.Failure(t, err, v1beta1.InvalidContentReason, "at most 10 are allowed")
 }
 
 func TestATransferThatBreaksOff(t *testing.T) {
@@ -194,7 +195,7 @@ func TestATransferThatBreaksOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut = true
-	wantFailure(t, r.FetchArchive(t.Context(), chart, io.Discard), v1beta1.FetchFailedReason)
+	check.Failure(t, r.FetchArchive(t.Context(), chart, io.Discard), v1beta1.FetchFailedReason)
 }
 
 func TestPublishedCharts(t *testing.T) {

@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"fairlead.dev/fairlead/sources/egress"
 	"fairlead.dev/fairlead/sources/store"
 	"fairlead.dev/fairlead/sources/transport"
+	"fairlead.dev/fairlead/test/check"
 	"fairlead.dev/fairlead/test/servers"
 )
 
@@ -56,20 +56,6 @@ func open(t *testing.T, server *servers.RegistryServer, change func(*Options)) *
 		t.Fatal(err)
 	}
 	return r
-}
-
-func wantFailure(t *testing.T, err error, reason string, says ...string) *sources.Error {
-	t.Helper()
-	var e *sources.Error
-	if !errors.As(err, &e) || e.Reason() != reason {
-		t.Fatalf("got %v, want reason %s", err, reason)
-	}
-	for _, text := range says {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("the message does not say %q: %s", text, err)
-		}
-	}
-	return e
 }
 
 func TestAChartIsFoundAndFetched(t *testing.T) {
@@ -141,7 +127,7 @@ func TestTagsOfManyPages(t *testing.T) {
 	}
 	pages = 0
 	_, err = open(t, server, func(o *Options) { o.Limits.Tags = 2 }).Tags(t.Context())
-	wantFailure(t, err, v1beta1.InvalidContentReason, "more than 2")
+	check.Failure(t, err, v1beta1.InvalidContentReason, "more than 2")
 	if pages != 3 {
 		t.Errorf("%d pages were read", pages)
 	}
@@ -179,7 +165,7 @@ func TestFailuresOfARegistry(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			server := serve(t, test.server)
 			_, err := open(t, server, test.change).Tags(t.Context())
-			e := wantFailure(t, err, test.reason, test.says...)
+			e := check.Failure(t, err, test.reason, test.says...)
 			if e.RetryAfter() != test.after || !e.Retryable() || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("retry after %s, retryable %v: %v", e.RetryAfter(), e.Retryable(), err)
 			}
@@ -211,7 +197,7 @@ func TestATokenServiceOnLoopback(t *testing.T) {
 	pushed := func(o *Options) { o.Credentials = sources.Credentials{Username: "u", Password: "p"} }
 	r := open(t, server, pushed)
 	_, err := r.Resolve(t.Context(), "1.0.0")
-	wantFailure(t, err, v1beta1.NotFoundReason)
+	check.Failure(t, err, v1beta1.NotFoundReason)
 	if _, err = r.Resolve(t.Context(), "1.0.0"); !slices.Equal(server.Seen(), []string{
 		"HEAD /v2/charts/app/manifests/1.0.0", "GET /token", "HEAD /v2/charts/app/manifests/1.0.0",
 		"HEAD /v2/charts/app/manifests/1.0.0", // the token is kept
@@ -219,7 +205,7 @@ func TestATokenServiceOnLoopback(t *testing.T) {
 		t.Errorf("requests %v, %v", server.Seen(), err)
 	}
 	_, err = open(t, server, nil).Resolve(t.Context(), "1.0.0")
-	wantFailure(t, err, v1beta1.AuthenticationFailedReason)
+	check.Failure(t, err, v1beta1.AuthenticationFailedReason)
 }
 
 // A tenant's proxy answers in the name of a registry. What it gives out as a token is not used by others.
@@ -264,12 +250,12 @@ func TestResolve(t *testing.T) {
 		}
 		_, err := r.Resolve(t.Context(), "sha256:"+strings.Repeat("0", 64))
 		if !noHead {
-			wantFailure(t, err, v1beta1.NotFoundReason)
+			check.Failure(t, err, v1beta1.NotFoundReason)
 		}
 	}
 	for _, ref := range []string{"", "a b", "-x", "sha256:abc", strings.Repeat("x", 200)} {
 		_, err := r.Resolve(t.Context(), ref)
-		if e := wantFailure(t, err, v1beta1.InvalidReferenceReason); e.Retryable() {
+		if e := check.Failure(t, err, v1beta1.InvalidReferenceReason); e.Retryable() {
 			t.Errorf("%q can be tried again", ref)
 		}
 	}
@@ -278,7 +264,7 @@ func TestResolve(t *testing.T) {
 func TestRepositoriesThatCannotBeUsed(t *testing.T) {
 	for _, name := range []string{"", "host", "oci://host/x", "host/x:1.0.0", "host/x@sha256:" + strings.Repeat("0", 64), "host/UPPER", "u:hunter2@host/x", "169.254.169.254/x", "host/../x"} {
 		_, err := New(Options{Repository: name})
-		if e := wantFailure(t, err, v1beta1.URLInvalidReason); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
+		if e := check.Failure(t, err, v1beta1.URLInvalidReason); e.Retryable() || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -296,13 +282,13 @@ func TestSigningInIsPaidOnce(t *testing.T) {
 	for i, want := range []int{2, 1, 1} { // the first one is refused, and learns how to sign in
 		guarded.Forget()
 		_, err := open(t, guarded, signIn("hunter2")).Resolve(t.Context(), "1.0.0")
-		wantFailure(t, err, v1beta1.NotFoundReason)
+		check.Failure(t, err, v1beta1.NotFoundReason)
 		if got := guarded.Requests()[http.MethodHead]; got != want {
 			t.Errorf("attempt %d takes %d requests, want %d", i+1, got, want)
 		}
 	}
 	for _, change := range []func(*Options){nil, signIn("wrong")} {
 		_, err := open(t, guarded, change).Resolve(t.Context(), "1.0.0")
-		wantFailure(t, err, v1beta1.AuthenticationFailedReason)
+		check.Failure(t, err, v1beta1.AuthenticationFailedReason)
 	}
 }

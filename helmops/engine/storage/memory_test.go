@@ -19,6 +19,7 @@ import (
 
 	"fairlead.dev/fairlead/api/v1beta1"
 	"fairlead.dev/fairlead/helmops/process/memory"
+	testcheck "fairlead.dev/fairlead/test/check"
 )
 
 const mebi = 1 << 20
@@ -37,7 +38,8 @@ func newRemote(t *testing.T, config *rest.Config) *remote {
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &remote{
-		budget: memory.New(memory.Bounds{Total: 8 * mebi, Share: 4 * mebi}), ended: make(chan struct{}), done: make(chan struct{}),
+		budget: memory.New(memory.Bounds{Total: 8 * mebi, Share: 4 * mebi}), ended: make(chan struct{}),
+		done: make(chan struct{}),
 	}
 	account := r.budget.Open("attacker", func(*memory.ExceededError) {
 		cancel()
@@ -64,7 +66,8 @@ func (r *remote) used() int64 {
 func madeUp(number int64) map[string]any {
 	return map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": map[string]any{
 		"name": fmt.Sprintf("sh.helm.release.v1.made-up.v%d", number), "namespace": namespace, "uid": fmt.Sprint(number),
-		"resourceVersion": fmt.Sprint(number + 1), "labels": map[string]string{"owner": "helm", "name": "made-up", "version": fmt.Sprint(number)},
+		"resourceVersion": fmt.Sprint(number + 1),
+		"labels":          map[string]string{"owner": "helm", "name": "made-up", "version": fmt.Sprint(number)},
 	}}
 }
 
@@ -144,17 +147,18 @@ func TestTheAccountFollowsTheRecords(t *testing.T) {
 	s := newServer(t)
 	store := newRemote(t, s.config("controller"))
 	<-store.settled
-	s.create(t, store.Store, newRelease(1, release.StatusSuperseded), newRelease(2, release.StatusSuperseded), newRelease(3, release.StatusDeployed))
+	s.create(t, store.Store, newRelease(1, release.StatusSuperseded), newRelease(2, release.StatusSuperseded),
+		newRelease(3, release.StatusDeployed))
 	helm := s.helm(t)
 	for version := 4; version < 8; version++ {
 		must(t, helm.Create(keyOf(version), newRelease(version, release.StatusFailed)))
 	}
-	waitFor(t, "all are known", func() bool { return len(s.history(t, store.Store, alice)) == 7 })
+	testcheck.Until(t, "all are known", func() bool { return len(s.history(t, store.Store, alice)) == 7 })
 	if got := store.used(); got < 7*entryCost {
 		t.Errorf("%d bytes are counted of 7 records", got)
 	}
 	must(t, store.Prune(t.Context(), s.reader(t, alice), web, 1, nil))
-	waitFor(t, "what was deleted is gone", func() bool { return len(s.history(t, store.Store, alice)) == 2 })
+	testcheck.Until(t, "what was deleted is gone", func() bool { return len(s.history(t, store.Store, alice)) == 2 })
 	for _, version := range []int{3, 7} {
 		_, err := helm.Delete(keyOf(version))
 		must(t, err)
@@ -162,19 +166,10 @@ func TestTheAccountFollowsTheRecords(t *testing.T) {
 	store.releases.clear()
 	store.facts.clear()
 	store.encoder.members.clear()
-	waitFor(t, "nothing is counted of nothing", func() bool {
+	testcheck.Until(t, "nothing is counted of nothing", func() bool {
 		store.count()
 		return store.used() == 0
 	})
-}
-
-func waitFor(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
-	}
 }
 
 func TestTheHistoryOfAnotherClusterHasABound(t *testing.T) {
@@ -193,7 +188,8 @@ func TestTheHistoryOfAnotherClusterHasABound(t *testing.T) {
 	store := newRemote(t, s.config("controller"))
 	<-store.settled
 	var tooMuch *HistoryError
-	if _, err := store.History(t.Context(), s.reader(t, alice), web); !errors.As(err, &tooMuch) || tooMuch.Reason() != v1beta1.StorageErrorReason {
+	if _, err := store.History(t.Context(), s.reader(t, alice), web); !errors.As(err, &tooMuch) ||
+		tooMuch.Reason() != v1beta1.StorageErrorReason {
 		t.Errorf("error = %v", err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"fairlead.dev/fairlead/helmops/process/memory"
+	"fairlead.dev/fairlead/test/check"
 )
 
 const mebi = 1 << 20
@@ -141,7 +142,7 @@ func TestAServerThatMakesUpObjectsIsKeptUpToTheShare(t *testing.T) {
 				t.Fatalf("the account did not end; Use said %v", err)
 			}
 			s := tracker.stream(configMaps.GVK)
-			waitFor(t, "what was kept is dropped", func() bool {
+			check.Until(t, "what was kept is dropped", func() bool {
 				s.contents.mu.RLock()
 				defer s.contents.mu.RUnlock()
 				return s.contents.entries == nil
@@ -160,15 +161,6 @@ func TestAServerThatMakesUpObjectsIsKeptUpToTheShare(t *testing.T) {
 				t.Error("other clusters are not tracked any more")
 			}
 		})
-	}
-}
-
-func waitFor(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
 	}
 }
 
@@ -219,17 +211,17 @@ func TestTheAccountFollowsTheObjects(t *testing.T) {
 	}
 	last := ref(deployments, "web-49")
 	until(t, tracker.Tracker, last, "it appeared", func(_ Entry, there bool) bool { return there })
-	waitFor(t, "they are counted", func() bool { return tracker.used("apps") >= empty+50*entryCost })
+	check.Until(t, "they are counted", func() bool { return tracker.used("apps") >= empty+50*entryCost })
 	full := tracker.used("apps")
 	server.cut(true) // everything is listed again
 	server.put(deployments, managed(t, deployments, "other"))
 	until(t, tracker.Tracker, ref(deployments, "other"), "it appeared", func(_ Entry, there bool) bool { return there })
 	server.drop(deployments, "apps", "other", false)
-	waitFor(t, "a second list counts as much as the first", func() bool { return tracker.used("apps") == full })
+	check.Until(t, "a second list counts as much as the first", func() bool { return tracker.used("apps") == full })
 	for i := range 50 {
 		server.drop(deployments, "apps", fmt.Sprint("web-", i), false)
 	}
-	waitFor(t, "what went is not counted", func() bool { return tracker.used("apps") == empty })
+	check.Until(t, "what went is not counted", func() bool { return tracker.used("apps") == empty })
 }
 
 func TestAPageOfAListIsReduced(t *testing.T) {

@@ -192,7 +192,7 @@ func TestFollowersAreToldOfTheirObjects(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
 	tracker, clock := newTracker(t, server)
-	use(t, tracker, "before", widgets) // the first list wakes everybody
+	use(t, tracker, "before", widgets) // the first list wakes every subscriber
 	told := make(chan types.NamespacedName, 64)
 	followers := NewFollowers(t.Context(), tracker, mapperOf(widgets), func(owner types.NamespacedName) { told <- owner }, clock.Now)
 	seen := make(chan Ref, 64) // followers have been notified of a change before it arrives here
