@@ -27,7 +27,7 @@ type guarded struct {
 	poll    poller
 	// web and other are choices that the source answers; each is one chart.
 	web, other ChartRef
-	// answers is the code with which upstream answers everybody instead of serving, 0 for none.
+	// answers is the code with which upstream answers every request instead of serving, 0 for none.
 	answers *atomic.Int32
 }
 

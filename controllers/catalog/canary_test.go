@@ -130,7 +130,7 @@ func sourcesAt(server, secret, proxy string) map[string]Object {
 	return all
 }
 
-// told is everything that a poll reports: of the source, and of the chart that was asked of it.
+// told returns everything that a poll reports: about the source, and about the chart that was asked of it.
 func told(t *testing.T, c *Catalog, source v1beta1.Source) string {
 	t.Helper()
 	poll, kind := map[string]poller{

@@ -244,7 +244,7 @@ func (w *world) step() plan.Plan {
 	return p
 }
 
-// tell writes down the events.
+// tell records the events.
 func (w *world) tell() {
 	for len(w.events.Events) > 0 {
 		w.line("  %s", <-w.events.Events)

@@ -31,7 +31,7 @@ import (
 
 const token = "a-token-that-is-long-enough"
 
-// told is a set of receivers that notes what is triggered.
+// told is a set of receivers that records which objects are triggered.
 type told struct {
 	receiver *v1beta1.Receiver
 	lost     error

@@ -41,7 +41,8 @@ func archiveOf(t *testing.T, metadata, requirements, lock, values, dependency []
 	return out.Bytes()
 }
 
-// A chart can be anybody's: whatever its metadata is, loading it ends with a chart or an error, and using the chart does not panic.
+// A chart can come from any author. Whatever its metadata is, loading it ends with a chart or an error, and using the
+// chart does not panic.
 func FuzzLoad(f *testing.F) {
 	good := []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")
 	f.Add(good, []byte(""), []byte(""), []byte("a: 1"), []byte("name: db\nversion: 1.0.0\n"))

@@ -113,7 +113,7 @@ func isLetGoOf(t *testing.T, resource string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	budget := memory.New(memory.Bounds{Total: 4 << 20, Share: 2 << 20}) // less than a flood is read of at once
+	budget := memory.New(memory.Bounds{Total: 4 << 20, Share: 2 << 20}) // less than one read of a flood
 	remote := cluster.NewPool(8, time.Hour, time.Now)
 	remote.Keep(budget)
 	t.Cleanup(remote.Close)

@@ -105,7 +105,7 @@ func (w *world) deliver(s *Stage) {
 	w.baking[s.Name] = w.now.Add(bake)
 }
 
-// tell writes what is new into the log.
+// tell writes what has changed to the log.
 func (w *world) tell(d Decision) {
 	text := fmt.Sprintf("%s %s", d.Step, d.Phase)
 	if d.Candidate != nil {

@@ -70,7 +70,7 @@ func TestATruceCountsOnlyForTheWayItWasHeardOn(t *testing.T) {
 	ca := newAuthority(t).PEM
 	tests := []struct {
 		name     string
-		silenced bool // by the host itself, to everybody who asks
+		silenced bool // by the host itself, for every client
 		attacker func(*Network) *http.Client
 	}{
 		{"a proxy of its own", false, func(n *Network) *http.Client { return n.Client(Options{Tenant: "mallory", ProxyURL: through}) }},

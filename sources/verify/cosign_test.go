@@ -225,7 +225,7 @@ func newSigstore(t *testing.T) sigstore {
 	return sigstore{virtual, text}
 }
 
-// signed signs content as somebody and returns the parts of the signature.
+// signed signs content as a subject and returns the parts of the signature.
 func (s sigstore) signed(t *testing.T, subject, issuer string, content []byte, at time.Time) (cert, raw []byte, entry *rekorv1.TransparencyLogEntry) {
 	t.Helper()
 	entity, err := s.SignAtTime(subject, issuer, content, at)

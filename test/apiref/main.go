@@ -1,4 +1,5 @@
-// Command apiref writes what is generated from the CustomResourceDefinitions: a page of reference and a JSON schema for each kind.
+// Command apiref writes what is generated from the CustomResourceDefinitions: a page of reference and a JSON schema for
+// each kind.
 //
 //	config/crd/*.yaml ──> docs/api/KIND.md         every field with type, default, bounds and description
 //	                 └──> docs/schemas/KIND.json   a JSON schema (draft 7) for editors

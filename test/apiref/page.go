@@ -35,7 +35,8 @@ func page(crd *apiextensionsv1.CustomResourceDefinition) []byte {
 
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "%s\n# %s\n\n%s\n\n", notice, crd.Spec.Names.Kind, sentence(root.Description))
-	fmt.Fprintf(&out, "apiVersion: `%s/%s`, kind: `%s`, scope: %s\n", crd.Spec.Group, version.Name, crd.Spec.Names.Kind, crd.Spec.Scope)
+	fmt.Fprintf(&out, "apiVersion: `%s/%s`, kind: `%s`, scope: %s\n", crd.Spec.Group, version.Name, crd.Spec.Names.Kind,
+		crd.Spec.Scope)
 	for _, part := range slices.Sorted(maps.Keys(root.Properties)) {
 		if part == "apiVersion" || part == "kind" || part == "metadata" {
 			continue
@@ -60,7 +61,8 @@ func rows(out *bytes.Buffer, path string, schema *apiextensionsv1.JSONSchemaProp
 	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
 		field := schema.Properties[name]
 		at := path + "." + name
-		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", at, typeOf(&field), cell(constraints(schema, name)), cell(sentence(field.Description)))
+		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", at, typeOf(&field), cell(constraints(schema, name)),
+			cell(sentence(field.Description)))
 		*rules = append(*rules, rulesOf(at, &field)...)
 		rows(out, at, &field, rules)
 		if inner, suffix := element(&field); inner != nil {

@@ -9,8 +9,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
-// jsonSchema is the schema of one kind as editors understand it. A field that the definition does not have is an error there, because
-// the API server would drop it.
+// jsonSchema is the schema of one kind as editors understand it. A field that the definition does not have is an error
+// there, because the API server would drop it.
 func jsonSchema(crd *apiextensionsv1.CustomResourceDefinition) ([]byte, error) {
 	version := crd.Spec.Versions[0]
 	text, err := json.Marshal(version.Schema.OpenAPIV3Schema)

@@ -294,7 +294,7 @@ func conditionOf(object *unstructured.Unstructured, kind string) map[string]any 
 	return nil
 }
 
-// checkUniversal checks what holds for every attack: nobody was reached, no program was started, nothing of the
+// checkUniversal checks what holds for every attack: no server was reached, no program was started, nothing of the
 // neighbor's has changed or is
 // shown, and the controller is the one it was, within its memory.
 func (s *scene) checkUniversal(t *testing.T) {

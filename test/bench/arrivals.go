@@ -24,8 +24,8 @@ type wanted struct {
 	generation int64
 }
 
-// arrivals notes when releases become Ready. The times in the objects have a resolution of a second, so what counts is when
-// the watch tells.
+// arrivals notes when releases become Ready. The times in the objects have a resolution of a second, so what counts is
+// when the watch reports it.
 type arrivals struct {
 	now func() time.Time
 
@@ -62,7 +62,9 @@ func watchReleases(ctx context.Context, c client.WithWatch, namespace string) *a
 }
 
 func newArrivals() *arrivals {
-	return &arrivals{now: time.Now, at: map[wanted]time.Time{}, latest: map[string]*v1beta1.HelmRelease{}, changed: make(chan struct{})}
+	return &arrivals{
+		now: time.Now, at: map[wanted]time.Time{}, latest: map[string]*v1beta1.HelmRelease{}, changed: make(chan struct{}),
+	}
 }
 
 func (a *arrivals) note(object any) {
@@ -92,7 +94,8 @@ func isReady(hr *v1beta1.HelmRelease) bool {
 // isSettling reports whether something is still under way after a release is Ready, such as the watch over its health.
 func isSettling(hr *v1beta1.HelmRelease) bool {
 	return slices.ContainsFunc(hr.Status.Conditions, func(c metav1.Condition) bool {
-		return c.Type == v1beta1.ReconcilingCondition && c.Status == metav1.ConditionTrue || c.Type == "Verified" && c.Status == metav1.ConditionUnknown
+		return c.Type == v1beta1.ReconcilingCondition && c.Status == metav1.ConditionTrue ||
+			c.Type == "Verified" && c.Status == metav1.ConditionUnknown
 	})
 }
 

@@ -37,17 +37,27 @@ type edit struct {
 
 // edits that are made by turns.
 var edits = []edit{
-	{kind: "the data of a ConfigMap", object: func() client.Object { return &corev1.ConfigMap{} }, list: func() client.ObjectList { return &corev1.ConfigMapList{} },
-		patch: `{"data":{"message":"by hand"}}`, field: func(o client.Object) any { return o.(*corev1.ConfigMap).Data["message"] }},
-	{kind: "the image of a Deployment", object: func() client.Object { return &appsv1.Deployment{} }, list: func() client.ObjectList { return &appsv1.DeploymentList{} },
+	{kind: "the data of a ConfigMap", object: func() client.Object { return &corev1.ConfigMap{} },
+		list:  func() client.ObjectList { return &corev1.ConfigMapList{} },
+		patch: `{"data":{"message":"by hand"}}`, field: func(o client.Object) any {
+			return o.(*corev1.ConfigMap).Data["message"]
+		}},
+	{kind: "the image of a Deployment", object: func() client.Object { return &appsv1.Deployment{} },
+		list:  func() client.ObjectList { return &appsv1.DeploymentList{} },
 		patch: `{"spec":{"template":{"spec":{"containers":[{"name":"beacon","image":"example.com/by-hand:1"}]}}}}`,
 		field: func(o client.Object) any { return o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image }},
-	{kind: "the selector of a Service", object: func() client.Object { return &corev1.Service{} }, list: func() client.ObjectList { return &corev1.ServiceList{} },
-		patch: `{"spec":{"selector":{"app.kubernetes.io/instance":"by-hand"}}}`, field: func(o client.Object) any { return o.(*corev1.Service).Spec.Selector }},
+	{kind: "the selector of a Service", object: func() client.Object { return &corev1.Service{} },
+		list:  func() client.ObjectList { return &corev1.ServiceList{} },
+		patch: `{"spec":{"selector":{"app.kubernetes.io/instance":"by-hand"}}}`, field: func(o client.Object) any {
+			return o.(*corev1.Service).Spec.Selector
+		}},
 	{kind: "a label of a ServiceAccount", object: func() client.Object { return &corev1.ServiceAccount{} },
 		list:  func() client.ObjectList { return &corev1.ServiceAccountList{} },
-		patch: `{"metadata":{"labels":{"app.kubernetes.io/instance":"by-hand"}}}`, field: func(o client.Object) any { return o.GetLabels()["app.kubernetes.io/instance"] }},
-	{kind: "a ConfigMap, deleted", object: func() client.Object { return &corev1.ConfigMap{} }, list: func() client.ObjectList { return &corev1.ConfigMapList{} },
+		patch: `{"metadata":{"labels":{"app.kubernetes.io/instance":"by-hand"}}}`, field: func(o client.Object) any {
+			return o.GetLabels()["app.kubernetes.io/instance"]
+		}},
+	{kind: "a ConfigMap, deleted", object: func() client.Object { return &corev1.ConfigMap{} },
+		list:  func() client.ObjectList { return &corev1.ConfigMapList{} },
 		field: func(o client.Object) any { return o.(*corev1.ConfigMap).Data["message"] }},
 }
 
@@ -70,7 +80,8 @@ func (f *field) editByHand(ctx context.Context, r *result) error {
 
 // edit changes or deletes one object and waits until it is as it was.
 func (f *field) edit(ctx context.Context, e edit, release string) (time.Duration, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, restoreTimeout, errors.New("it was not undone in "+restoreTimeout.String()))
+	ctx, cancel := context.WithTimeoutCause(ctx, restoreTimeout,
+		errors.New("it was not undone in "+restoreTimeout.String()))
 	defer cancel()
 	object := e.object()
 	if err := f.cluster.Client.Get(ctx, clientKey(release), object); err != nil {
@@ -78,7 +89,8 @@ func (f *field) edit(ctx context.Context, e edit, release string) (time.Duration
 	}
 	before := e.field(object)
 	events, err := f.cluster.Client.Watch(ctx, e.list(), &client.ListOptions{
-		Namespace: namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", release), Raw: &metav1.ListOptions{ResourceVersion: object.GetResourceVersion()},
+		Namespace: namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", release),
+		Raw: &metav1.ListOptions{ResourceVersion: object.GetResourceVersion()},
 	})
 	if err != nil {
 		return 0, err
@@ -123,11 +135,13 @@ func undone(ctx context.Context, events watch.Interface, e edit, before any) err
 	}
 }
 
-// touchStatus changes the status of Deployments, which is nobody's drift.
+// touchStatus changes the status of Deployments, which is no drift.
 func (f *field) touchStatus(ctx context.Context, r *result) error {
 	begin := time.Now()
 	err := inParallel(writers, r.Releases, func(i int) error {
-		object := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("r%04d", i%f.settings.Releases)}}
+		object := &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("r%04d", i%f.settings.Releases)},
+		}
 		patch := fmt.Appendf(nil, `{"status":{"conditions":[{"type":"Noise","status":"True","reason":"Run%d"}]}}`, i)
 		return f.cluster.Client.Status().Patch(ctx, object, client.RawPatch(types.StrategicMergePatchType, patch), byHand)
 	})

@@ -59,7 +59,9 @@ func (f *field) declareFleet(ctx context.Context, r *result) (err error) {
 	}
 	err = f.cluster.Apply(ctx, &v1beta1.GitRepository{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fleetName},
-		Spec:       v1beta1.GitRepositorySpec{URL: url, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: &metav1.Duration{Duration: pollInterval}},
+		Spec: v1beta1.GitRepositorySpec{
+			URL: url, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: &metav1.Duration{Duration: pollInterval},
+		},
 	})
 	if err != nil {
 		return err
@@ -95,8 +97,11 @@ func (f *field) timeFleet(ctx context.Context, r *result, change func() (commit 
 }
 
 // timeSome is timeFleet for those whose names are chosen.
-func (f *field) timeSome(ctx context.Context, r *result, chosen func(name string) bool, change func() (commit string, err error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, f.settings.Timeout, errors.New("not all Kustomizations have applied the commit after "+f.settings.Timeout.String()))
+func (f *field) timeSome(
+	ctx context.Context, r *result, chosen func(name string) bool, change func() (commit string, err error),
+) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.settings.Timeout,
+		errors.New("not all Kustomizations have applied the commit after "+f.settings.Timeout.String()))
 	defer cancel()
 	events, err := f.cluster.Client.Watch(ctx, &v1beta1.KustomizationList{}, client.InNamespace(namespace))
 	if err != nil {

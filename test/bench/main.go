@@ -1,5 +1,5 @@
-// Command bench measures Fairlead on a real control plane: how long releases take from their creation to Ready, and what
-// that costs in processor time, memory and requests to the API server.
+// Command bench measures Fairlead on a real control plane: how long releases take from their creation to Ready, and
+// what that costs in processor time, memory and requests to the API server.
 //
 // It is what `make bench` starts; docs/benchmark.md explains what it prints. It passes no judgement: it fails only when
 // something does not work.
@@ -81,11 +81,16 @@ func parse(args []string, messages io.Writer) (settings, error) {
 	flags.IntVar(&s.Pipelines, "pipelines", 500, "idle pipelines of three stages")
 	flags.DurationVar(&s.ReadyDelay, "ready-delay", 30*time.Second, "how long each pod takes to become ready")
 	flags.IntVar(&s.Concurrency, "concurrency", 0, "workers of the controller; 0 for its default")
-	flags.DurationVar(&s.MinInterval, "min-interval", time.Second, "least interval of the controller; its default is 10s, the scenarios sources, push, poll and commit poll more often")
+	flags.DurationVar(&s.MinInterval, "min-interval", time.Second,
+		"least interval of the controller; its default is 10s, the scenarios sources, push, poll and commit poll more often")
 	flags.DurationVar(&s.Idle, "idle", time.Minute, "how long the idle controller is watched")
-	flags.StringVar(&names, "scenarios", strings.Join(scenarioNames(), ","), "what to run, in the order of the default; upgrade, drift and noise need install, rollback needs slow, push, poll and commit need fleet")
-	flags.BoolVar(&s.ThroughProxy, "through-proxy", true, "count the controller's requests with a proxy in its way, which costs some time")
-	flags.DurationVar(&s.Timeout, "timeout", 15*time.Minute, "how long the releases of a scenario may take to become Ready")
+	flags.StringVar(&names, "scenarios", strings.Join(scenarioNames(), ","),
+		"what to run, in the order of the default; upgrade, drift and noise need install, rollback needs slow, push, poll "+
+			"and commit need fleet")
+	flags.BoolVar(&s.ThroughProxy, "through-proxy", true,
+		"count the controller's requests with a proxy in its way, which costs some time")
+	flags.DurationVar(&s.Timeout, "timeout", 15*time.Minute,
+		"how long the releases of a scenario may take to become Ready")
 	flags.StringVar(&s.output, "o", "", "file for the report as JSON")
 	flags.BoolVar(&s.keep, "keep", false, "keep the directory with the logs")
 	if err := flags.Parse(args); err != nil {
@@ -114,7 +119,10 @@ func (s settings) check(rest []string) error {
 			return fmt.Errorf("scenario %q: want one of %s", name, strings.Join(scenarioNames(), ", "))
 		}
 	}
-	for name, needs := range map[string]string{"upgrade": "install", "drift": "install", "noise": "install", "rollback": "slow", "push": "fleet", "poll": "fleet", "commit": "fleet"} {
+	for name, needs := range map[string]string{
+		"upgrade": "install", "drift": "install", "noise": "install", "rollback": "slow", "push": "fleet", "poll": "fleet",
+		"commit": "fleet",
+	} {
 		if slices.Contains(s.Scenarios, name) && !slices.Contains(s.Scenarios, needs) {
 			return fmt.Errorf("scenario %s needs %s", name, needs)
 		}

@@ -124,7 +124,8 @@ func (r *report) save(path string) error {
 func (r *report) print(out io.Writer) error {
 	text := &bytes.Buffer{}
 	m := r.Machine
-	fmt.Fprintf(text, "\n%s, %d cores, %d MiB, Linux %s, %s, commit %s\n%s\n", m.CPU, m.Cores, m.MemoryMiB, m.Kernel, m.Go, m.Commit, m.Fairlead)
+	fmt.Fprintf(text, "\n%s, %d cores, %d MiB, Linux %s, %s, commit %s\n%s\n", m.CPU, m.Cores, m.MemoryMiB, m.Kernel, m.Go,
+		m.Commit, m.Fairlead)
 	const row = "%-10s %9v %10v %8v %8v %8v %8v %9v\n"
 	fmt.Fprintf(text, "\nseconds to Ready, from the change\n")
 	fmt.Fprintf(text, row, "scenario", "releases", "submitted", "p50", "p95", "last", "wall", "peak MiB")

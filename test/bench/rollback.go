@@ -21,8 +21,8 @@ const (
 	waits = 4 * time.Second
 )
 
-// rollBack has releases upgraded to pods that do not become ready, then makes these crash, and takes the time from the first
-// news of that until the rollback has begun.
+// rollBack has releases upgraded to pods that do not become ready, then makes these crash, and takes the time from the
+// first news of that until the rollback has begun.
 func (f *field) rollBack(ctx context.Context, r *result) error {
 	begin := time.Now()
 	took := make([]float64, r.Releases)
@@ -36,14 +36,17 @@ func (f *field) rollBack(ctx context.Context, r *result) error {
 
 // decision takes the time for one release.
 func (f *field) decision(ctx context.Context, release string) (float64, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, decideTimeout, errors.New("no rollback has begun in "+decideTimeout.String()))
+	ctx, cancel := context.WithTimeoutCause(ctx, decideTimeout,
+		errors.New("no rollback has begun in "+decideTimeout.String()))
 	defer cancel()
-	records, err := f.cluster.Client.Watch(ctx, &corev1.SecretList{}, f.selected(labels.Set{"owner": "helm", "name": release}))
+	records, err := f.cluster.Client.Watch(ctx, &corev1.SecretList{},
+		f.selected(labels.Set{"owner": "helm", "name": release}))
 	if err != nil {
 		return 0, err
 	}
 	defer records.Stop()
-	pods, err := f.cluster.Client.Watch(ctx, &corev1.PodList{}, f.selected(labels.Set{"app.kubernetes.io/instance": release}))
+	pods, err := f.cluster.Client.Watch(ctx, &corev1.PodList{},
+		f.selected(labels.Set{"app.kubernetes.io/instance": release}))
 	if err != nil {
 		return 0, err
 	}

@@ -107,7 +107,8 @@ var scenarios = []scenario{
 	{
 		name: "fleet",
 		title: func(s settings) string {
-			return fmt.Sprintf("%d Kustomizations of 4 objects are declared on one repository, until each has applied it", s.Kustomizations)
+			return fmt.Sprintf("%d Kustomizations of 4 objects are declared on one repository, until each has applied it",
+				s.Kustomizations)
 		},
 		count: func(s settings) int { return s.Kustomizations },
 		play:  (*field).declareFleet,
@@ -115,7 +116,8 @@ var scenarios = []scenario{
 	{
 		name: "push",
 		title: func(s settings) string {
-			return fmt.Sprintf("a commit that changes all %d objects, until each Kustomization has applied it", 4*s.Kustomizations)
+			return fmt.Sprintf("a commit that changes all %d objects, until each Kustomization has applied it",
+				4*s.Kustomizations)
 		},
 		count: func(s settings) int { return s.Kustomizations },
 		play:  (*field).pushAll,
@@ -172,7 +174,8 @@ var scenarios = []scenario{
 	{
 		name: "noisy",
 		title: func(settings) string {
-			return fmt.Sprintf("install of %d releases beside a namespace that attacks in all ways, and before that alone", neighbors)
+			return fmt.Sprintf("install of %d releases beside a namespace that attacks in all ways, and before that alone",
+				neighbors)
 		},
 		count: func(settings) int { return neighbors },
 		play:  func(f *field, ctx context.Context, r *result) error { return f.installBesideNoise(ctx, r) },
@@ -252,7 +255,7 @@ func (f *field) rollOut(ctx context.Context, s scenario, r *result) error {
 	return nil
 }
 
-// awaitReady waits until all are Ready and tells now and then how many are.
+// awaitReady waits until all are Ready, and reports at intervals how many are.
 func (f *field) awaitReady(ctx context.Context, goals []wanted) (map[wanted]time.Time, error) {
 	deadline := time.After(f.settings.Timeout)
 	progress := time.NewTicker(5 * time.Second)

@@ -36,7 +36,8 @@ func largeIndex() []byte {
 		fmt.Fprintf(&out, "  chart%03d:\n", chart)
 		for version := range indexVersions {
 			digest := sha256.Sum256(fmt.Appendf(nil, "%d %d", chart, version))
-			fmt.Fprintf(&out, "  - name: chart%03d\n    version: 1.%d.0\n    digest: %x\n    urls: [chart%03d-1.%d.0.tgz]\n    description: %s\n",
+			fmt.Fprintf(&out,
+				"  - name: chart%03d\n    version: 1.%d.0\n    digest: %x\n    urls: [chart%03d-1.%d.0.tgz]\n    description: %s\n",
 				chart, version, digest, chart, version, strings.Repeat("what this chart is good for ", (entryBytes-200)/28))
 		}
 	}
@@ -61,7 +62,8 @@ func (s *indexServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(s.content)
 }
 
-// pollSources declares one source of each kind and counts what unchanged polls ask upstream, and what a large index costs in memory.
+// pollSources declares one source of each kind and counts what unchanged polls ask upstream, and what a large index
+// costs in memory.
 func (f *field) pollSources(ctx context.Context, r *result) error {
 	index := &indexServer{content: largeIndex()}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -102,8 +104,10 @@ func (f *field) pollSources(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	r.Notes = append(r.Notes, fmt.Sprintf("an index of %.1f MiB with %d versions: the largest memory of the controller grows from %.0f to %.0f MiB",
-		float64(len(index.content))/(1<<20), indexCharts*indexVersions, before.processes[0].peak, after.processes[0].peak)) // the controller is the first
+	r.Notes = append(r.Notes,
+		fmt.Sprintf("an index of %.1f MiB with %d versions: the largest memory of the controller grows from %.0f to %.0f MiB",
+			// the controller is the first
+			float64(len(index.content))/(1<<20), indexCharts*indexVersions, before.processes[0].peak, after.processes[0].peak))
 	git.Forget()
 	registry.Forget()
 	whole, begun := index.whole.Load(), index.notChanged.Load()
@@ -111,7 +115,8 @@ func (f *field) pollSources(ctx context.Context, r *result) error {
 		return err
 	}
 	r.Notes = append(r.Notes,
-		fmt.Sprintf("HelmRepository over HTTP: %d requests in %s, %d of them fetched the index", index.notChanged.Load()-begun+index.whole.Load()-whole, pollTime, index.whole.Load()-whole),
+		fmt.Sprintf("HelmRepository over HTTP: %d requests in %s, %d of them fetched the index",
+			index.notChanged.Load()-begun+index.whole.Load()-whole, pollTime, index.whole.Load()-whole),
 		fmt.Sprintf("GitRepository: requests in %s: %v", pollTime, git.Requests()),
 		fmt.Sprintf("OCIRepository with a range: requests in %s: %v", pollTime, registry.Requests()))
 	r.Wall = pollTime.Seconds()
@@ -119,7 +124,9 @@ func (f *field) pollSources(ctx context.Context, r *result) error {
 }
 
 // sources starts the upstreams and describes a source of each kind.
-func (f *field) sources(ctx context.Context, index string) (*servers.Git, *servers.RegistryServer, []env.Conditioned, error) {
+func (f *field) sources(
+	ctx context.Context, index string,
+) (*servers.Git, *servers.RegistryServer, []env.Conditioned, error) {
 	git, err := servers.GitServer(filepath.Join(f.dir, "polled"), servers.Options{})
 	if err != nil {
 		return nil, nil, nil, err
@@ -146,9 +153,15 @@ func (f *field) sources(ctx context.Context, index string) (*servers.Git, *serve
 	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 	return git, registry, []env.Conditioned{
 		&v1beta1.HelmRepository{ObjectMeta: meta("large"), Spec: v1beta1.HelmRepositorySpec{URL: index, Interval: interval}},
-		&v1beta1.GitRepository{ObjectMeta: meta("polled"), Spec: v1beta1.GitRepositorySpec{URL: url, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: interval}},
+		&v1beta1.GitRepository{
+			ObjectMeta: meta("polled"),
+			Spec: v1beta1.GitRepositorySpec{
+				URL: url, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: interval,
+			},
+		},
 		&v1beta1.OCIRepository{ObjectMeta: meta("polled"), Spec: v1beta1.OCIRepositorySpec{
-			URL: "oci://" + registry.Host() + "/charts/polled", Insecure: true, Reference: &v1beta1.OCIRepositoryRef{SemVer: "*"}, Interval: interval,
+			URL: "oci://" + registry.Host() + "/charts/polled", Insecure: true,
+			Reference: &v1beta1.OCIRepositoryRef{SemVer: "*"}, Interval: interval,
 		}},
 	}, nil
 }

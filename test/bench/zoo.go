@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// zooNamespace holds the zoo: objects that wait for somebody, each in another way.
+	// zooNamespace holds the zoo: objects that wait, each for something else.
 	zooNamespace = "zoo"
 	// ofEach is how many objects of the zoo are in each state.
 	ofEach = 10

@@ -28,7 +28,7 @@ type child struct {
 }
 
 // children are the processes of the cluster. Their lives end with this process: the kernel kills each of them when the
-// thread that started it ends, so start must be called by a goroutine that is locked to its thread for good.
+// thread that started it ends, so start must be called by a goroutine that stays locked to its thread.
 type children struct {
 	dir      workdir
 	died     func(error)

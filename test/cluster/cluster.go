@@ -127,7 +127,9 @@ func (c *cluster) awaitReady(ctx context.Context) error {
 	}{
 		{controllerManager + " to be healthy", healthCheck(c.ports.controllerManager)},
 		{scheduler + " to be healthy", healthCheck(c.ports.scheduler)},
-		{"the default service account", func(ctx context.Context) (bool, error) { return defaultAccountPresent(ctx, c.client) }},
+		{"the default service account", func(ctx context.Context) (bool, error) {
+			return defaultAccountPresent(ctx, c.client)
+		}},
 		{"the node to be ready", func(ctx context.Context) (bool, error) { return nodeReady(ctx, c.client) }},
 	} {
 		if err := waitFor(ctx, condition.name, condition.met); err != nil {
@@ -137,12 +139,14 @@ func (c *cluster) awaitReady(ctx context.Context) error {
 	return nil
 }
 
-// openAddresses gives out one address before anybody else asks for one.
+// openAddresses gives out one address before any other pod needs one.
 func (c *cluster) openAddresses(ctx context.Context) error {
 	if err := createAddressPod(ctx, c.client); err != nil {
 		return err
 	}
-	if err := waitFor(ctx, "the first pod to have an address", func(ctx context.Context) (bool, error) { return addressPodServed(ctx, c.client) }); err != nil {
+	if err := waitFor(ctx, "the first pod to have an address", func(ctx context.Context) (bool, error) {
+		return addressPodServed(ctx, c.client)
+	}); err != nil {
 		return err
 	}
 	return deleteAddressPod(ctx, c.client)
@@ -150,7 +154,8 @@ func (c *cluster) openAddresses(ctx context.Context) error {
 
 // healthCheck asks a component whether it is healthy. Nothing secret is sent, so its certificate is not looked at.
 func healthCheck(port int) func(context.Context) (bool, error) {
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above
+	config := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see above
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
 	return func(ctx context.Context) (bool, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+loopback(port)+"/healthz", nil)
 		if err != nil {

@@ -29,12 +29,12 @@ const (
 	serviceIP    = "10.96.0.1" // of the Service "kubernetes", the first of the range
 	podRange     = "10.244.0.0/16"
 	nodeIP       = "10.250.0.1"
-	// The API server insists on an address that is not a loopback one to tell others about. Nobody is told (the endpoint
+	// The API server needs an address to advertise that is not a loopback one. It is never published (the endpoint
 	// reconciler is off), so it is one of those reserved for documentation.
 	advertisedIP = "192.0.2.1"
 )
 
-// clientQPS is how many requests per second a component may make: enough for thousands of objects at once.
+// clientQPS is how many requests per second a component may make: enough for thousands of objects at the same time.
 const clientQPS = 500
 
 // componentArg marks the first argument of a process that is a component and not the parent.
@@ -42,10 +42,12 @@ const componentArg = "component:"
 
 // embedded are the components inside this binary. They return the exit code of their process.
 var embedded = map[string]func(args []string) int{
-	etcd:              runEtcd,
-	apiserver:         func(args []string) int { return runCobra(apiserverapp.NewAPIServerCommand(), args) },
-	controllerManager: func(args []string) int { return runCobra(controllermanagerapp.NewControllerManagerCommand(), args) },
-	scheduler:         func(args []string) int { return runCobra(schedulerapp.NewSchedulerCommand(), args) },
+	etcd:      runEtcd,
+	apiserver: func(args []string) int { return runCobra(apiserverapp.NewAPIServerCommand(), args) },
+	controllerManager: func(args []string) int {
+		return runCobra(controllermanagerapp.NewControllerManagerCommand(), args)
+	},
+	scheduler: func(args []string) int { return runCobra(schedulerapp.NewSchedulerCommand(), args) },
 }
 
 func runCobra(command *cobra.Command, args []string) int {
@@ -85,7 +87,7 @@ func apiserverArgs(d workdir, p ports, o options) []string {
 		// Tests want to see the limits of what they test, not those of the defaults (400 and 200).
 		"--max-requests-inflight=2000",
 		"--max-mutating-requests-inflight=1000",
-		// The node's host name is localhost: a request for logs is refused at once there, and waits 30 seconds at its IP.
+		// The node's host name is localhost: a request for logs is refused immediately there, and waits 30 seconds at its IP.
 		"--kubelet-preferred-address-types=Hostname",
 	}
 	if o.auditLog == "" {
@@ -94,7 +96,7 @@ func apiserverArgs(d workdir, p ports, o options) []string {
 	return append(args,
 		"--audit-policy-file="+d.conf("audit-policy.yaml"),
 		"--audit-log-path="+o.auditLog,
-		// In megabytes: rotation would hide requests from whoever counts lines.
+		// In megabytes: rotation would hide requests from tests that count lines.
 		"--audit-log-maxsize=100000",
 	)
 }
@@ -122,7 +124,7 @@ func schedulerArgs(d workdir, p ports) []string {
 }
 
 // controllerServingArgs are how the controller manager and the scheduler serve health and metrics: like the API server
-// to whoever has its authority, and metrics to everybody, since benchmarks read them.
+// to clients with a certificate of its authority, and metrics to all clients, since benchmarks read them.
 func controllerServingArgs(d workdir, name string, port int) []string {
 	return []string{
 		"--bind-address=127.0.0.1",

@@ -16,7 +16,7 @@ import (
 // etcdQuota allows clusters with tens of thousands of objects and their history; the default of 2 GiB does not.
 const etcdQuota = 8 << 30
 
-// runEtcd is the etcd component: a single member that serves until it is told to end. It returns the exit code.
+// runEtcd is the etcd component: a single member that serves until a signal ends it. It returns the exit code.
 func runEtcd(args []string) int {
 	if err := serveEtcd(args); err != nil {
 		fmt.Fprintln(os.Stderr, "etcd:", err)
@@ -49,7 +49,7 @@ func serveEtcd(args []string) error {
 	}
 }
 
-// etcdConfig is a member that nobody joins: the peer listener is there because etcd insists, on whatever port is free.
+// etcdConfig is a member that no other joins: the peer listener is there because etcd insists, on whatever port is free.
 func etcdConfig(dir string, port int, fsync bool) *embed.Config {
 	client := url.URL{Scheme: "http", Host: loopback(port)}
 	peer := url.URL{Scheme: "http", Host: loopback(0)}

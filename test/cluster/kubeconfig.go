@@ -8,8 +8,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// writeKubeconfig writes a kubeconfig that stands alone (keys are inside), so it can be copied anywhere on this machine.
-// The file is replaced in one step: a reader sees the old one or the new one.
+// writeKubeconfig writes a kubeconfig that stands alone (keys are inside), so it can be copied anywhere on this
+// machine. The file is replaced in one step: a reader sees the old one or the new one.
 func writeKubeconfig(d workdir, path, who string, port int) error {
 	var data [3][]byte
 	for i, name := range []string{authorityFile + ".crt", who + ".crt", who + ".key"} {

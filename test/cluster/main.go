@@ -105,7 +105,7 @@ func runCluster(o options) error {
 	return unlessAsked(context.Cause(ctx))
 }
 
-// endOnSignal ends the cluster on the first signal; a second one kills at once, and the kernel ends the components.
+// endOnSignal ends the cluster on the first signal; a second one kills immediately, and the kernel ends the components.
 func endOnSignal(end context.CancelCauseFunc) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -70,7 +70,8 @@ func ensureNode(ctx context.Context, client kubernetes.Interface) error {
 
 // nodeReady reports whether kwok has taken the node and pods can be placed on it.
 func nodeReady(ctx context.Context, client kubernetes.Interface) (bool, error) {
-	if _, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, nodeName, metav1.GetOptions{}); err != nil {
+	if _, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, nodeName,
+		metav1.GetOptions{}); err != nil {
 		return false, err
 	}
 	node, err := client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
@@ -94,8 +95,9 @@ func defaultAccountPresent(ctx context.Context, client kubernetes.Interface) (bo
 	return err == nil, err
 }
 
-// addressPodName is the pod that asks for the first address of a start. Kwok makes its pool of addresses when it is first asked for one,
-// and when two workers ask at once each makes a pool, and two pods get one address: so one pod asks before the cluster says it is ready.
+// addressPodName is the pod that gets the first address of a start. Kwok makes its pool of addresses for the first pod.
+// When two workers need one at the same time, each makes a pool, and two pods get the same address: so one pod gets its
+// address before the cluster reports that it is ready.
 const addressPodName = "devcluster-first-address"
 
 func createAddressPod(ctx context.Context, client kubernetes.Interface) error {
@@ -106,7 +108,8 @@ func createAddressPod(ctx context.Context, client kubernetes.Interface) error {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: addressPodName},
 		Spec: corev1.PodSpec{
-			NodeName: nodeName, AutomountServiceAccountToken: &mounts, Containers: []corev1.Container{{Name: "none", Image: "none"}},
+			NodeName: nodeName, AutomountServiceAccountToken: &mounts,
+			Containers: []corev1.Container{{Name: "none", Image: "none"}},
 		},
 	}
 	if _, err := client.CoreV1().Pods(metav1.NamespaceDefault).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
@@ -129,7 +132,7 @@ func deleteAddressPod(ctx context.Context, client kubernetes.Interface) error {
 }
 
 // podAddressesAfter is the pod range as kwok counts it: the address in it is the last one not to give out. Kwok forgets
-// at its end which addresses are in use, so a resumed cluster goes on after the highest one.
+// at its end which addresses are in use, so a resumed cluster continues after the highest one.
 func podAddressesAfter(pods []corev1.Pod) string {
 	podPrefix := netip.MustParsePrefix(podRange)
 	last := podPrefix.Addr()

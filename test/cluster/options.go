@@ -70,9 +70,11 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	flags.Usage = func() {}
 	flags.SortFlags = false
 	flags.StringVar(&o.dir, "dir", "", "directory of the cluster; created when absent, resumed when present (required)")
-	flags.IntVar(&o.port, "port", 0, "port of the API server on 127.0.0.1; 0 means the port used before, or else a free one")
+	flags.IntVar(&o.port, "port", 0,
+		"port of the API server on 127.0.0.1; 0 means the port used before, or else a free one")
 	flags.DurationVar(&o.podReadyDelay, "pod-ready-delay", 0, "how long a started pod waits before it is Ready")
-	flags.BoolVar(&o.fsync, "fsync", false, "let etcd sync every write to disk; the default is faster and loses data in a power cut")
+	flags.BoolVar(&o.fsync, "fsync", false,
+		"let etcd sync every write to disk; the default is faster and loses data in a power cut")
 	flags.StringVar(&o.auditLog, "audit-log", "", "file for one line per request to the API server (audit level Metadata)")
 	flags.BoolVar(&o.version, "version", false, "print the Kubernetes version and exit")
 

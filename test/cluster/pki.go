@@ -39,7 +39,7 @@ const (
 )
 
 // identities are who takes part. The controller manager and the scheduler get the users that the bootstrap RBAC rules
-// know; devcluster and kwok are administrators under names of their own, so that an audit log tells who asked.
+// know; devcluster and kwok are administrators under names of their own, which an audit log shows.
 var identities = []identity{
 	{file: servingFile, user: "kube-apiserver", serving: true},
 	{file: adminFile, user: "admin", organization: "system:masters"},
@@ -140,7 +140,8 @@ func ensureIdentity(d workdir, ca authority, who identity) error {
 	return writePair(certPath, der, keyPath, key)
 }
 
-// ensureServiceAccountKey creates the key that signs service account tokens; the API server verifies with the same file.
+// ensureServiceAccountKey creates the key that signs service account tokens; the API server verifies with the same
+// file.
 func ensureServiceAccountKey(d workdir) error {
 	path := d.pki(serviceAccountFile + ".key")
 	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -188,7 +189,7 @@ func newKey() (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// writePair writes the key first: a certificate without its key would look complete to nobody, and a start that was cut
+// writePair writes the key first: a certificate without its key never looks complete, and a start that was cut
 // off between the two simply makes both again.
 func writePair(certPath string, der []byte, keyPath string, key *ecdsa.PrivateKey) error {
 	if err := writeKey(keyPath, key); err != nil {

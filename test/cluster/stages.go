@@ -18,7 +18,7 @@ var stageFiles embed.FS
 // the file lands inside a YAML block scalar.
 var includeLine = regexp.MustCompile(`(?m)^( *)\$\(include ([a-z.-]+)\)$`)
 
-// kwokOptions raises how many pods are played at once: one patch at a time per worker is what limits a wave of pods.
+// kwokOptions raises how many pods are played at the same time: one patch at a time per worker is what limits a wave of pods.
 // The others are kwok's defaults, which it does not apply to a configuration file that names only some.
 const kwokOptions = `apiVersion: config.kwok.x-k8s.io/v1alpha1
 kind: KwokConfiguration

@@ -41,7 +41,7 @@ func (d workdir) create() error {
 }
 
 // lock takes the directory for this process and returns how to give it back. The kernel drops the lock when the
-// process dies, however it dies, so a stale lock file never keeps anybody out.
+// process dies, however it dies, so a stale lock file never keeps another process out.
 func (d workdir) lock() (release func(), err error) {
 	file, err := os.OpenFile(d.lockFile(), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -53,7 +53,8 @@ func (d workdir) lock() (release func(), err error) {
 			return nil, fmt.Errorf("lock %s: %w", d, err)
 		}
 		owner, _ := os.ReadFile(d.lockFile())
-		return nil, fmt.Errorf("directory %s is in use by another devcluster (pid %s): stop that one, or choose another --dir",
+		return nil, fmt.Errorf("directory %s is in use by another devcluster (pid %s): stop that one, or choose another "+
+			"--dir",
 			d, strings.TrimSpace(string(owner)))
 	}
 	if err := file.Truncate(0); err == nil {

@@ -231,7 +231,7 @@ func TestUnsupportedFieldsAreNamed(t *testing.T) {
 	}
 }
 
-// isDuration tells fields that hold durations by their pattern.
+// isDuration reports whether a field holds a duration, by its pattern.
 func isDuration(t *testing.T, row fluxField) bool {
 	t.Helper()
 	schema, _ := at(specSchemas(t)[row.kind], row.path)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// header is what the header of a license, or of somebody's copyright, looks like.
+// header is what the header of a license, or a note of copyright, looks like.
 var header = regexp.MustCompile(`(?im)^\s*(//|/?\*|#)\s*(.*\bcopyright\b.*(\(c\)|©|\d{4})|spdx-license-identifier:|licensed under )`)
 
 // LICENSE covers all files. A file with a header would be one of others; see docs/adr/0011-one-license-file.md.

@@ -65,7 +65,8 @@ func (s *show) follow(ctx context.Context) error {
 	name := metav1.ObjectMeta{Namespace: "default", Name: "fleet"}
 	often := &metav1.Duration{Duration: 2 * time.Second}
 	kustomization := &v1beta1.Kustomization{ObjectMeta: name, Spec: v1beta1.KustomizationSpec{
-		SourceRef: v1beta1.ManifestSourceReference{Kind: v1beta1.GitRepositoryKind, Name: name.Name}, Path: "./" + followed, Prune: true,
+		SourceRef: v1beta1.ManifestSourceReference{Kind: v1beta1.GitRepositoryKind, Name: name.Name}, Path: "./" + followed,
+		Prune: true,
 	}}
 	err := s.cluster.Apply(ctx, kustomization, &v1beta1.GitRepository{ObjectMeta: name, Spec: v1beta1.GitRepositorySpec{
 		URL: s.upstream.gitURL, Reference: &v1beta1.GitRepositoryRef{Branch: "main"}, Interval: often,
@@ -145,7 +146,8 @@ func (s *show) says(ctx context.Context, message, what string, pushed time.Time)
 // pushRemoval takes a release out of the repository.
 func (s *show) pushRemoval(ctx context.Context) error {
 	started := time.Now()
-	if err := s.repository.push(ctx, "Remove lighthouse", map[string]string{followed + "/lighthouse.yaml": ""}); err != nil {
+	if err := s.repository.push(ctx, "Remove lighthouse",
+		map[string]string{followed + "/lighthouse.yaml": ""}); err != nil {
 		return err
 	}
 	return s.until(ctx, "lighthouse is gone", func() (bool, error) {

@@ -1,9 +1,9 @@
-// Command demo shows Fairlead at work on a real control plane: releases are installed, changed, restored and removed by pushing to a
-// Git repository; a newer version of a chart is published, and the upgrade follows by itself; what is edited by hand is repaired, and
-// what fails is rolled back.
+// Command demo shows Fairlead at work on a real control plane: releases are installed, changed, restored and removed by
+// pushing to a Git repository; a newer version of a chart is published, and the upgrade follows by itself; what is
+// edited by hand is repaired, and what fails is rolled back.
 //
-// It is what `make run` and `make demo` start. Everything listens on the loopback address only, and everything it writes is
-// below its directory.
+// It is what `make run` and `make demo` start. Everything listens on the loopback address only, and everything it
+// writes is below its directory.
 package main
 
 import (

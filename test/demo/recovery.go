@@ -13,7 +13,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// edited is the image that somebody puts into the Deployment by hand.
+// edited is the image that a user puts into the Deployment by hand.
 const edited = "example.com/beacon:by-hand"
 
 // editByHand changes the Deployment of the release past Git, and waits until it is as the release says again.
@@ -26,7 +26,8 @@ func (s *show) editByHand(ctx context.Context) error {
 	before := deployment.Spec.Template.Spec.Containers[0].Image
 	patch := fmt.Appendf(nil, `{"spec":{"template":{"spec":{"containers":[{"name":"beacon","image":%q}]}}}}`, edited)
 	began := time.Now()
-	err := s.cluster.Client.Patch(ctx, deployment, client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner("kubectl-edit"))
+	err := s.cluster.Client.Patch(ctx, deployment, client.RawPatch(types.StrategicMergePatchType, patch),
+		client.FieldOwner("kubectl-edit"))
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,8 @@ func unpullable(values map[string]any) {
 	values["podAnnotations"] = map[string]any{"sim.fairlead.dev/waiting": "ImagePullBackOff"}
 }
 
-// publishBroken publishes a version whose image cannot be pulled, and waits until the release is back on the one before.
+// publishBroken publishes a version whose image cannot be pulled, and waits until the release is back on the one
+// before.
 func (s *show) publishBroken(ctx context.Context) error {
 	began := time.Now()
 	if err := s.upstream.publish(ctx, brokenVersion, unpullable); err != nil {
@@ -73,7 +75,8 @@ func (s *show) publishBroken(ctx context.Context) error {
 		}
 		back := meta.IsStatusConditionTrue(hr.Status.Conditions, v1beta1.RemediatedCondition) && len(hr.Status.KnownBad) > 0
 		if back {
-			say("      beacon      %s runs again %s after %s was published, which is not tried again", hr.Status.Latest().ChartVersion, since(began), brokenVersion)
+			say("      beacon      %s runs again %s after %s was published, which is not tried again",
+				hr.Status.Latest().ChartVersion, since(began), brokenVersion)
 		}
 		return back, nil
 	})

@@ -23,7 +23,8 @@ func clone(ctx context.Context, dir, url string) (*repository, error) {
 		return nil, err
 	}
 	for _, args := range [][]string{
-		{"clone", "--quiet", url, "."}, {"config", "user.name", "demo"}, {"config", "user.email", "demo@example.com"}, {"config", "commit.gpgsign", "false"},
+		{"clone", "--quiet", url, "."}, {"config", "user.name", "demo"}, {"config", "user.email", "demo@example.com"},
+		{"config", "commit.gpgsign", "false"},
 	} {
 		if err := r.git(ctx, args...); err != nil {
 			return nil, err
@@ -42,7 +43,8 @@ func (r *repository) push(ctx context.Context, message string, files map[string]
 			}
 			continue
 		}
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700),
+			os.WriteFile(path, []byte(content), 0o600)); err != nil {
 			return err
 		}
 	}

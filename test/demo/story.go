@@ -147,7 +147,8 @@ func (s *show) close() error {
 }
 
 func (s *show) epilogue(stay bool) {
-	say("\nWhat was pushed was installed, upgraded, restored and uninstalled. Beacon was upgraded, repaired, rolled back and upgraded again by itself.")
+	say("\nWhat was pushed was installed, upgraded, restored and uninstalled. Beacon was upgraded, repaired, rolled " +
+		"back and upgraded again by itself.")
 	say("The pipeline promoted one version from stage to stage by its digest. The version that failed in staging " +
 		"never came to production. What production verified was copied to the second registry with its signature, " +
 		"and the far side took it from there by its own range.")

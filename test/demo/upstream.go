@@ -47,7 +47,8 @@ func startUpstreams(ctx context.Context, dir string) (*upstreams, error) {
 		return nil, errors.Join(err, u.close())
 	}
 	tree := map[string]string{
-		"README.md": "What the cluster of the demonstration follows, and a chart.\n", followed + "/sources.yaml": fmt.Sprintf(sources, u.registry),
+		"README.md":                "What the cluster of the demonstration follows, and a chart.\n",
+		followed + "/sources.yaml": fmt.Sprintf(sources, u.registry),
 	}
 	for name, content := range files {
 		tree["charts/beacon/"+name] = content
@@ -150,7 +151,8 @@ func publish(ctx context.Context, dir, version string) error {
 		return err
 	}
 	defer os.Remove(file)
-	helm := exec.CommandContext(ctx, filepath.Join(root(), "bin", "helm"), "push", file, "oci://"+string(address)+"/charts", "--plain-http")
+	helm := exec.CommandContext(ctx, filepath.Join(root(), "bin", "helm"), "push", file,
+		"oci://"+string(address)+"/charts", "--plain-http")
 	helm.Stdout, helm.Stderr = os.Stdout, os.Stderr
 	if err := helm.Run(); err != nil {
 		return fmt.Errorf("pushing beacon %s to %s: %w", version, address, err)

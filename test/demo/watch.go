@@ -62,14 +62,15 @@ func (s *show) failed(deadline time.Time, said map[string]string) error {
 	return fmt.Errorf("not ready after %s: %v", patience, said)
 }
 
-// describe tells in a few words where a release is, and whether it is ready with the version.
+// describe returns in a few words how far a release is, and whether it is ready with the version.
 func describe(hr *v1beta1.HelmRelease, version string) (string, bool) {
 	ready := meta.FindStatusCondition(hr.Status.Conditions, v1beta1.ReadyCondition)
 	if ready == nil {
 		return "declared", false
 	}
 	latest := hr.Status.Latest()
-	done := ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == hr.Generation && latest != nil && latest.ChartVersion == version
+	done := ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == hr.Generation && latest != nil &&
+		latest.ChartVersion == version
 	word := map[metav1.ConditionStatus]string{
 		metav1.ConditionTrue: "Ready", metav1.ConditionFalse: "not ready", metav1.ConditionUnknown: "working",
 	}[ready.Status]

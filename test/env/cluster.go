@@ -51,7 +51,8 @@ func StartCluster(ctx context.Context, dir string, args ...string) (*Cluster, er
 		return nil, err
 	}
 	out := &lineWriter{lines: make(chan string, 16)}
-	child, err := begin("the control plane", filepath.Join(dir, "devcluster.log"), out, path, append([]string{"--dir", dir}, args...)...)
+	child, err := begin("the control plane", filepath.Join(dir, "devcluster.log"), out, path,
+		append([]string{"--dir", dir}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,8 @@ func awaitReady(ctx context.Context, child *process, lines <-chan string) (strin
 		case <-ctx.Done():
 			return "", ctx.Err()
 		case <-timeout:
-			return "", fmt.Errorf("the control plane is not ready after %s; its log ends with:\n%s", clusterStart, tail(child.log))
+			return "", fmt.Errorf("the control plane is not ready after %s; its log ends with:\n%s", clusterStart,
+				tail(child.log))
 		}
 	}
 }
@@ -102,7 +104,8 @@ func (c *Cluster) connect() error {
 // Scheme knows Fairlead's kinds and Kubernetes' own.
 func Scheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1beta1.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme))
+	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1beta1.AddToScheme(scheme),
+		apiextensionsv1.AddToScheme(scheme))
 }
 
 // Stop ends the control plane and everything it started.
@@ -155,8 +158,8 @@ func (c *Cluster) established(ctx context.Context, name string) error {
 	})
 }
 
-// Apply brings objects to the state that is given, as kubectl apply --server-side does, and refuses fields that their kinds
-// do not have.
+// Apply brings objects to the state that is given, as kubectl apply --server-side does, and refuses fields that their
+// kinds do not have.
 func (c *Cluster) Apply(ctx context.Context, objects ...client.Object) error {
 	for _, object := range objects {
 		gvk, err := c.Client.GroupVersionKindFor(object)
@@ -170,7 +173,9 @@ func (c *Cluster) Apply(ctx context.Context, objects ...client.Object) error {
 		}
 		delete(content, "status")
 		metadata, _ := content["metadata"].(map[string]any)
-		for _, field := range []string{"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "finalizers"} {
+		for _, field := range []string{
+			"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "finalizers",
+		} {
 			delete(metadata, field) // what the API server and the controller keep
 		}
 		document, err := json.Marshal(content)
@@ -178,10 +183,13 @@ func (c *Cluster) Apply(ctx context.Context, objects ...client.Object) error {
 			return err
 		}
 		force, strict := true, metav1.FieldValidationStrict
-		options := &client.PatchOptions{Force: &force, FieldManager: "stage", Raw: &metav1.PatchOptions{FieldValidation: strict}}
+		options := &client.PatchOptions{
+			Force: &force, FieldManager: "stage", Raw: &metav1.PatchOptions{FieldValidation: strict},
+		}
 		// The answer goes into a copy: callers apply the same value again.
 		target := object.DeepCopyObject().(client.Object)
-		if err := c.Client.Patch(ctx, target, client.RawPatch("application/apply-patch+yaml", document), options); err != nil {
+		if err := c.Client.Patch(ctx, target, client.RawPatch("application/apply-patch+yaml", document),
+			options); err != nil {
 			return fmt.Errorf("applying %s %s/%s: %w", gvk.Kind, object.GetNamespace(), object.GetName(), err)
 		}
 	}
@@ -197,7 +205,8 @@ func Until(ctx context.Context, timeout time.Duration, what string, ask func() (
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("gave up after %s waiting until %s: %w", timeout, what, errors.Join(errors.New("last answer was no"), err))
+			return fmt.Errorf("gave up after %s waiting until %s: %w", timeout, what,
+				errors.Join(errors.New("last answer was no"), err))
 		}
 		select {
 		case <-ctx.Done():

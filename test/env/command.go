@@ -24,8 +24,8 @@ func (c *Cluster) Command(ctx context.Context, name string, args ...string) (*ex
 	return command, nil
 }
 
-// Run runs a program of bin/ against the cluster and returns what it prints and its exit code. It works at the end of a test,
-// too, when the context of the test is done.
+// Run runs a program of bin/ against the cluster and returns what it prints and its exit code. It works at the end of a
+// test, too, when the context of the test is done.
 func (c *Cluster) Run(t T, name string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	command, err := c.Command(context.WithoutCancel(t.Context()), name, args...)

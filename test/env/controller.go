@@ -26,8 +26,8 @@ type Controller struct {
 	process *process
 }
 
-// StartController runs bin/fairlead controller against a cluster until it says that it is ready. dir holds its log and its
-// artifact cache.
+// StartController runs bin/fairlead controller against a cluster until it says that it is ready. dir holds its log and
+// its artifact cache.
 func StartController(ctx context.Context, cluster *Cluster, dir string, args ...string) (*Controller, error) {
 	path, err := binary("fairlead")
 	if err != nil {

@@ -78,13 +78,14 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// ended describes a child that has ended although nobody asked it to; nil while it runs.
+// ended describes a child that has ended by itself; nil while it runs.
 func (p *process) ended() error {
 	select {
 	case <-p.done:
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return fmt.Errorf("%s ended by itself (%w); its last words in %s:\n%s", p.name, cmp.Or(p.err, errors.New("exit code 0")), p.log, tail(p.log))
+		return fmt.Errorf("%s ended by itself (%w); its last words in %s:\n%s", p.name,
+			cmp.Or(p.err, errors.New("exit code 0")), p.log, tail(p.log))
 	default:
 		return nil
 	}

@@ -25,8 +25,9 @@ import (
 // maxBody bounds what is read of a request's body; the API server itself takes 3 MiB.
 const maxBody = 8 << 20
 
-// Proxy stands between clients and an API server. It counts what passes, and can stop, refuse and write down requests. Who
-// reaches it acts with the credentials of the config it was started with, so it listens on the loopback address only.
+// Proxy stands between clients and an API server. It counts what passes, and can stop, refuse and write down requests.
+// Who reaches it acts with the credentials of the config it was started with, so it listens on the loopback address
+// only.
 type Proxy struct {
 	// Kubeconfig is the path of a file with which clients go through the proxy.
 	Kubeconfig string
@@ -59,8 +60,8 @@ type exchangeKey struct{}
 // errDropped is the answer that a client never sees.
 var errDropped = errors.New("dropped")
 
-// StartProxy listens on a free port and writes a kubeconfig into dir. Requests continue to the server of the config, with its
-// credentials.
+// StartProxy listens on a free port and writes a kubeconfig into dir. Requests continue to the server of the config,
+// with its credentials.
 func StartProxy(config *rest.Config, dir string) (*Proxy, error) {
 	config = rest.CopyConfig(config)
 	config.DisableCompression = true // answers pass as they are
@@ -218,10 +219,10 @@ type Held struct {
 	dropped bool
 }
 
-// Hold stops the first request that matches: before it continues to the API server, or after the API server has answered and
-// before the client hears of it. One hold stops one request; of several that match, the first one set takes it. Requests are
-// shown to match one after another, in the order in which they arrive, so that it may keep a state; it must not call the
-// proxy.
+// Hold stops the first request that matches: before it continues to the API server, or after the API server has
+// answered and before the client hears of it. One hold stops one request; of several that match, the first one set
+// takes it. Requests are shown to match one after another, in the order in which they arrive, so that it may keep a
+// state; it must not call the proxy.
 func (p *Proxy) Hold(match func(Request) bool, after bool) *Held {
 	held := &Held{proxy: p, match: match, after: after, reached: make(chan struct{}), decided: make(chan struct{})}
 	p.mu.Lock()
@@ -239,8 +240,8 @@ func (h *Held) Request() Request { return h.request }
 // Release lets the request continue, or gives up holding one.
 func (h *Held) Release() { h.decide(false) }
 
-// Drop closes the client's connection; a request that was held before the API server saw it never gets there. It is what
-// follows when the client was killed.
+// Drop closes the client's connection; a request that was held before the API server saw it never gets there. It is
+// what follows when the client was killed.
 func (h *Held) Drop() { h.decide(true) }
 
 func (h *Held) decide(drop bool) {
@@ -269,8 +270,8 @@ func (h *Held) wait(ctx context.Context) (goOn bool) {
 	}
 }
 
-// Refuse hangs up on requests that match, and on those under way, watches too, until stop is called: the API server is away
-// for them. Whether one that was under way has had its effect, the client cannot know.
+// Refuse hangs up on requests that match, and on those under way, watches too, until stop is called: the API server is
+// away for them. Whether one that was under way has had its effect, the client cannot know.
 func (p *Proxy) Refuse(match func(Request) bool) (stop func()) {
 	rule := &refusal{match: match}
 	p.mu.Lock()

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Verbs of requests to an API server, in the words of its audit log, and one more: Apply is a server-side apply, which the
-// audit log calls patch.
+// Verbs of requests to an API server, in the words of its audit log, and one more: Apply is a server-side apply, which
+// the audit log calls patch.
 const (
 	Get              = "get"
 	List             = "list"
@@ -84,7 +84,7 @@ func (c Counts) Sum(match func(Key) bool) int {
 	return sum
 }
 
-// parseRequest tells what a request asks of an API server.
+// parseRequest returns what a request asks of an API server.
 func parseRequest(r *http.Request, body []byte, now time.Time) Request {
 	request := Request{At: now, UserAgent: program(r.UserAgent()), DryRun: r.URL.Query().Has("dryRun"), Body: body}
 	request.parsePath(r.URL.Path)
@@ -154,7 +154,7 @@ func verb(r *http.Request, name string) string {
 	return Get
 }
 
-// isResource tells the path of a resource from one of discovery or health.
+// isResource reports whether a path is that of a resource, and not of discovery or health.
 func isResource(path string) bool {
 	var r Request
 	r.parsePath(path)

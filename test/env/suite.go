@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// RunSuite starts a control plane with Fairlead's kinds in a new directory, has a suite of tests played on it, and returns the
-// exit code for the process: that of the suite, 1 when something around it failed. The directory goes when the code is 0;
-// otherwise it stays, for its logs.
+// RunSuite starts a control plane with Fairlead's kinds in a new directory, has a suite of tests played on it, and
+// returns the exit code for the process: that of the suite, 1 when something around it failed. The directory goes when
+// the code is 0; otherwise it stays, for its logs.
 func RunSuite(name string, play func(ctx context.Context, dir string, cluster *Cluster) (code int, err error)) int {
 	return RunBareSuite(name, func(ctx context.Context, dir string, cluster *Cluster) (int, error) {
 		if err := cluster.InstallCRDs(ctx); err != nil {
@@ -51,8 +51,8 @@ func runSuite(name string, play func(context.Context, string, *Cluster) (int, er
 	return play(ctx, dir, cluster)
 }
 
-// WithController runs a controller on the cluster, with its log in dir, while a suite of tests is played, and returns the exit
-// code of the suite. It fails when the controller does, or when it has ended before its time.
+// WithController runs a controller on the cluster, with its log in dir, while a suite of tests is played, and returns
+// the exit code of the suite. It fails when the controller does, or when it has ended before its time.
 func (c *Cluster) WithController(ctx context.Context, dir string, play func() int) (code int, err error) {
 	controller, err := StartController(ctx, c, dir, "--log-level", "debug")
 	if err != nil {

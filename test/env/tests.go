@@ -37,7 +37,8 @@ type Conditioned interface {
 // Namespace makes a namespace that is named after the test. When the test fails, it shows what the objects in it say.
 func (c *Cluster) Namespace(t T) string {
 	t.Helper()
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", " ", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
+	name := strings.ToLower(
+		strings.NewReplacer("/", "-", "_", "-", " ", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
 	name = strings.TrimRight(name[:min(len(name), 40)], "-")
 	c.MustApply(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	t.Cleanup(func() { c.ShowOnFailure(t, name) })
@@ -79,9 +80,11 @@ func Await(t T, what string, ask func() bool) {
 	}
 }
 
-// AwaitReadiness reads an object again and again until its condition Ready is as it should be, for as long as Patience lasts,
-// and returns that. The condition is the zero value as long as the object has none.
-func (c *Cluster) AwaitReadiness(t T, object Conditioned, what string, is func(ready metav1.Condition) bool) metav1.Condition {
+// AwaitReadiness reads an object again and again until its condition Ready is as it should be, for as long as Patience
+// lasts, and returns that. The condition is the zero value as long as the object has none.
+func (c *Cluster) AwaitReadiness(
+	t T, object Conditioned, what string, is func(ready metav1.Condition) bool,
+) metav1.Condition {
 	t.Helper()
 	var ready metav1.Condition
 	err := Until(t.Context(), Patience, what, func() (bool, error) {
@@ -89,7 +92,8 @@ func (c *Cluster) AwaitReadiness(t T, object Conditioned, what string, is func(r
 		return is(ready), nil
 	})
 	if err != nil {
-		t.Fatalf("%s: %v; Ready is %s, %s: %s", client.ObjectKeyFromObject(object), err, ready.Status, ready.Reason, ready.Message)
+		t.Fatalf("%s: %v; Ready is %s, %s: %s", client.ObjectKeyFromObject(object), err, ready.Status, ready.Reason,
+			ready.Message)
 	}
 	return ready
 }

@@ -16,7 +16,8 @@ import (
 	"oras.land/oras-go/v2/content"
 )
 
-// The image that make image writes and pushes holds one program that runs by itself, as nobody, and its licenses.
+// The image that make image writes and pushes holds one static program, which runs as a user without rights, and its
+// licenses.
 func TestImage(t *testing.T) {
 	reference := world.registry.Host() + "/fairlead:test"
 	build := exec.CommandContext(t.Context(), "make", "image", "ARGS=--push "+reference)

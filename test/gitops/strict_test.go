@@ -216,7 +216,7 @@ func TestPoliciesForTenants(t *testing.T) {
 	})
 }
 
-// Nobody but the controller and administrators writes a status, even with a role that has it.
+// Only the controller and administrators write a status; other users cannot, even with a role that has it.
 func TestStatusIsTheControllersAlone(t *testing.T) {
 	ns, alice := installStrict(t)
 	repository := &v1beta1.OCIRepository{

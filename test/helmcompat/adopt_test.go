@@ -46,7 +46,7 @@ func TestAdopts(t *testing.T) {
 	}
 }
 
-// Objects that are there and belong to nobody become the release's, as with helm --take-ownership.
+// Objects that exist and belong to no release become the release's, as with helm --take-ownership.
 func TestTakesOver(t *testing.T) {
 	t.Parallel()
 	p := begin(t, scenario{

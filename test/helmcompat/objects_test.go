@@ -19,7 +19,7 @@ import (
 // kind of an object, as its manifest writes it.
 type kind struct{ apiVersion, kind string }
 
-// always are the kinds that are looked at in every scenario, so that what nobody declared is found as well.
+// always are the kinds that are looked at in every scenario, so that objects that are not declared are found as well.
 var always = []kind{
 	{"v1", "ConfigMap"}, {"v1", "Secret"}, {"v1", "Service"}, {"v1", "ServiceAccount"}, {"v1", "Pod"},
 	{"v1", "PersistentVolumeClaim"}, {"apps/v1", "Deployment"}, {"batch/v1", "Job"},
@@ -88,7 +88,7 @@ func listed(t *testing.T, kind schema.GroupKind, s side) []unstructured.Unstruct
 	return own
 }
 
-// isOthers tells objects that controllers made, that every namespace has, and that are compared as records.
+// isOthers reports whether an object was made by a controller, is in every namespace, or is compared as a record.
 func isOthers(object *unstructured.Unstructured) bool {
 	name, kind := object.GetName(), object.GetKind()
 	return len(object.GetOwnerReferences()) > 0 || kind == "ConfigMap" && name == "kube-root-ca.crt" ||

@@ -119,7 +119,7 @@ func replaceTimes(fields map[string]any) {
 	}
 }
 
-// hooksInOrder lists the hooks in the order they were last run, which the record itself does not tell.
+// hooksInOrder lists the hooks in the order they were last run, which is not the order in the record.
 func hooksInOrder(release map[string]any) []any {
 	type started struct{ path, at string }
 	var all []started

@@ -35,7 +35,8 @@ var Templates = map[string]map[string]string{
 	"a template includes itself": Chart("bomb", "templates/a.yaml",
 		"{{- define \"r\" }}{{ include \"r\" . }}{{ end }}\n{{ include \"r\" . }}\n"),
 	"two templates take turns": Chart("bomb", "templates/a.yaml",
-		"{{- define \"r\" }}{{ tpl \"{{ include \\\"s\\\" . }}\" . }}{{ end }}{{- define \"s\" }}{{ tpl \"{{ include \\\"r\\\" . }}\" . }}{{ end }}\n{{ include \"r\" . }}\n"),
+		"{{- define \"r\" }}{{ tpl \"{{ include \\\"s\\\" . }}\" . }}{{ end }}{{- define \"s\" }}{{ tpl \"{{ include "+
+			"\\\"r\\\" . }}\" . }}{{ end }}\n{{ include \"r\" . }}\n"),
 	"the output has no end": Chart("bomb", "templates/a.yaml",
 		Config("a")+"{{- range until 1000000 }}\n# {{ repeat 1000 \"x\" }}\n{{- end }}\n"),
 	"a pattern is searched": Chart("bomb", "templates/a.yaml",

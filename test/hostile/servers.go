@@ -21,7 +21,8 @@ import (
 
 // Kubeconfig is one of a cluster and a user, with more fields of both.
 func Kubeconfig(cluster, user string) string {
-	return fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
+	return fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: a,
+  contexts: [{name: a, context: {cluster: a, user: a}}],
   clusters: [{name: a, cluster: {%s}}], users: [{name: a, user: {%s}}]}`, cluster, user)
 }
 
@@ -152,7 +153,8 @@ func Multitude(w http.ResponseWriter, r *http.Request, ended <-chan struct{}) {
 			return
 		default:
 		}
-		const event = `{"type":"ADDED","object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"%d"}}}`
+		const event = `{"type":"ADDED","object":{"kind":"PartialObjectMetadata",` +
+			`"apiVersion":"meta.k8s.io/v1","metadata":{"name":"%d"}}}`
 		if _, err := fmt.Fprintf(w, event, events.Add(1)); err != nil {
 			return
 		}

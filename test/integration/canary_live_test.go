@@ -65,7 +65,7 @@ func plant(t *testing.T, ns string) {
 		&corev1.Secret{ObjectMeta: named(ns, "variables"), StringData: map[string]string{"password": canary}})
 }
 
-// widgetDefinition is a kind whose status anybody may fill, as a controller of another client does.
+// widgetDefinition is a kind whose status any client may fill, as a controller of another client does.
 const widgetDefinition = `apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: widgets.canary.fairlead.test}

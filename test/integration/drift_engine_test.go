@@ -42,7 +42,7 @@ func TestDrift(t *testing.T) {
 		rules    []v1beta1.DriftIgnoreRule
 		audit    bool
 		disturb  func(w *workbench)
-		// want is what an inspection and then a correction tell; after is what a second inspection does.
+		// want is what an inspection and then a correction report; after is what a second inspection reports.
 		want, after []string
 		check       func(w *workbench)
 	}{

@@ -112,7 +112,7 @@ func (w *workbench) drift(step plan.Step, audit bool) engine.Result {
 	return w.engine.Execute(w.t.Context(), engine.Action{Step: step, Target: w.target(), DriftIgnore: rules, Audit: audit})
 }
 
-// told prints what differs, one line each: Kind name path change manager was>wants.
+// told returns what differs, one line each: Kind name path change manager was>wants.
 func told(objects []drift.Object) []string {
 	var out []string
 	for _, o := range objects {

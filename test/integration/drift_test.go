@@ -16,7 +16,7 @@ import (
 	"fairlead.dev/fairlead/test/servers"
 )
 
-// drifting is a chart with objects that somebody may change.
+// drifting is a chart with objects that tests change.
 var drifting = map[string]string{
 	"templates/deployment.yaml": podsTemplate,
 	"templates/secret.yaml": `apiVersion: v1
@@ -45,7 +45,7 @@ func driftRelease(t *testing.T, mode string, change ...func(*v1beta1.HelmRelease
 	return ns, hr
 }
 
-// editAs changes an object as somebody who is not Fairlead.
+// editAs changes an object as another field manager than Fairlead.
 func editAs(t *testing.T, manager string, object client.Object, patch string) {
 	t.Helper()
 	err := world.cluster.Client.Patch(t.Context(), object, client.RawPatch(types.StrategicMergePatchType, []byte(patch)), client.FieldOwner(manager))

@@ -31,8 +31,9 @@ const (
 	simWaiting = "sim.fairlead.dev/waiting"
 )
 
-// fragile is what the chart of the interruption tests has beyond the sample: a random value, pods that are replaced with the
-// message and become ready when told (value gated), and a hook that ends when told (value hook: when it runs).
+// fragile is what the chart of the interruption tests has beyond the sample: a random value, pods that are replaced with
+// the message and become ready when the test annotates them (value gated), and a hook that ends when the test annotates
+// it (value hook: when it runs).
 var fragile = map[string]string{
 	"templates/secret.yaml": `apiVersion: v1
 kind: Secret

@@ -25,10 +25,10 @@ func elected(ns string) []string {
 
 func isLease(r env.Request) bool { return r.Resource == "leases" }
 
-// acts matches what a controller must not do when it does not lead. Events tell what happened and change nothing.
+// acts matches what a controller must not do when it does not lead. Events report what happened and change nothing.
 func acts(r env.Request) bool { return r.Writes() && !isLease(r) && r.Resource != "events" }
 
-// leader names who holds the lease; empty when nobody does.
+// leader returns the holder of the lease, empty when there is none.
 func leader(t *testing.T, ns string) string {
 	t.Helper()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "fairlead"}}

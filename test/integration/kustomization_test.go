@@ -99,7 +99,7 @@ func TestTheClusterFollowsGit(t *testing.T) {
 	}
 }
 
-// Whoever changes or deletes an object by hand loses.
+// The controller reverts changes and deletions of objects by hand.
 func TestObjectsOfAKustomizationAreRepaired(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

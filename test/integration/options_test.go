@@ -135,7 +135,8 @@ func TestCleanupOnFail(t *testing.T) {
 	}
 }
 
-// An object that belongs to nobody becomes part of the release, unless that is ruled out. One of another release never does.
+// An object that belongs to no release becomes part of this one, unless that is ruled out. One of another release never
+// does.
 func TestTakeOwnership(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -60,7 +60,7 @@ func bakes(length time.Duration) func(*v1beta1.HelmRelease) {
 	return func(hr *v1beta1.HelmRelease) { hr.Spec.Bake = &metav1.Duration{Duration: length} }
 }
 
-// annotatePods tells the simulated pods of a release what to do from now on.
+// annotatePods sets what the simulated pods of a release do from now on.
 func annotatePods(t *testing.T, ns, annotation, value string) {
 	t.Helper()
 	pods := &corev1.PodList{}

@@ -352,8 +352,8 @@ func TestInventory(t *testing.T) {
 	})
 }
 
-// The controller has one worker. A release that waits, for ever as far as the test goes, holds nobody up, and a fix of it is
-// taken up immediately.
+// The controller has one worker. A release that waits, for ever as far as the test goes, delays no other release, and a
+// fix of it is reconciled immediately.
 func TestAWaitingReleaseDelaysNobody(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

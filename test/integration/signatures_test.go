@@ -79,8 +79,8 @@ func signedRelease(ns, name, repository string) *v1beta1.HelmRelease {
 	return hr
 }
 
-// Charts with provenance files are taken from repositories of both types, by HelmCharts and releases; one that is signed by nobody or by a stranger
-// is not, and what runs stays. Other keys are tried immediately.
+// Charts with provenance files are taken from repositories of both types, by HelmCharts and releases. One without a
+// signature, or with that of a stranger, is not, and what runs stays. Other keys are tried immediately.
 func TestOnlyChartsWithProvenanceAreTaken(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

@@ -87,7 +87,7 @@ func TestTracker(t *testing.T) {
 	}
 }
 
-// awaitEntry waits for the tracker to tell something of an object.
+// awaitEntry waits until the tracker reports something about an object.
 func awaitEntry(t *testing.T, objects *tracker.Tracker, ref tracker.Ref, is func(tracker.Entry, bool) bool) tracker.Entry {
 	t.Helper()
 	changed, cancel := objects.Watch([]tracker.Ref{ref})

@@ -223,8 +223,8 @@ func (z *zoo) watch(state string) {
 	}
 }
 
-// An object in any state there is, suspended in it, or being deleted in it, is left alone while nobody changes
-// anything.
+// An object in any state there is, suspended in it, or being deleted in it, is left alone while nothing
+// changes it.
 func TestNothingSpins(t *testing.T) {
 	ns := namespace(t)
 	alone(t)

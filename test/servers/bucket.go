@@ -39,8 +39,8 @@ type Buckets struct {
 	done    chan struct{}
 }
 
-// BucketServer starts a server that keeps its buckets below dir. It needs bin/versitygw, which make builds. The options'
-// user name and password are the access key and the secret key, AccessKey and SecretKey when they are empty.
+// BucketServer starts a server that keeps its buckets below dir. It needs bin/versitygw, which make builds. The
+// options' user name and password are the access key and the secret key, AccessKey and SecretKey when they are empty.
 func BucketServer(dir string, o Options) (*Buckets, error) {
 	binary, err := built("versitygw")
 	if err != nil {
@@ -58,7 +58,9 @@ func BucketServer(dir string, o Options) (*Buckets, error) {
 	}
 	socket := filepath.Join(b.socket, "socket")
 	b.process = exec.Command(binary, "--port", socket, "--quiet", "posix", "--sidecar", side, data)
-	b.process.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ROOT_ACCESS_KEY=" + o.Username, "ROOT_SECRET_KEY=" + o.Password}
+	b.process.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ROOT_ACCESS_KEY=" + o.Username, "ROOT_SECRET_KEY=" + o.Password,
+	}
 	b.process.SysProcAttr = endWithParent()
 	var said bytes.Buffer
 	b.process.Stdout, b.process.Stderr = &said, &said
@@ -84,7 +86,8 @@ func BucketServer(dir string, o Options) (*Buckets, error) {
 		return nil, errors.Join(err, b.Close())
 	}
 	b.client, err = minio.New(b.Host(), &minio.Options{
-		Creds: credentials.NewStaticV4(o.Username, o.Password, ""), Region: "us-east-1", Secure: o.TLS != nil, Transport: o.transport(),
+		Creds: credentials.NewStaticV4(o.Username, o.Password, ""), Region: "us-east-1", Secure: o.TLS != nil,
+		Transport: o.transport(),
 	})
 	return b, err
 }
@@ -115,7 +118,8 @@ func (b *Buckets) Create(ctx context.Context, bucket string) error {
 // Put stores objects by their keys.
 func (b *Buckets) Put(ctx context.Context, bucket string, objects map[string]string) error {
 	for key, content := range objects {
-		_, err := b.client.PutObject(ctx, bucket, key, strings.NewReader(content), int64(len(content)), minio.PutObjectOptions{})
+		_, err := b.client.PutObject(ctx, bucket, key, strings.NewReader(content), int64(len(content)),
+			minio.PutObjectOptions{})
 		if err != nil {
 			return fmt.Errorf("putting %s: %w", key, err)
 		}

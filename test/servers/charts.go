@@ -90,7 +90,8 @@ func (c *Charts) Publish(name, version string, archive []byte, digest string) {
 	c.content.Lock()
 	defer c.content.Unlock()
 	c.archives["/"+file] = archive
-	c.entries[name] = append(c.entries[name], map[string]any{"apiVersion": "v2", "name": name, "version": version, "digest": digest, "urls": []string{file}})
+	c.entries[name] = append(c.entries[name],
+		map[string]any{"apiVersion": "v2", "name": name, "version": version, "digest": digest, "urls": []string{file}})
 }
 
 // AddProvenance publishes a provenance file beside the archive of a version; an empty one takes it away.
@@ -118,7 +119,9 @@ func (c *Charts) Change(name, version string, f func(entry map[string]any)) {
 func (c *Charts) Withdraw(name, version string) {
 	c.content.Lock()
 	defer c.content.Unlock()
-	c.entries[name] = slices.DeleteFunc(c.entries[name], func(entry map[string]any) bool { return entry["version"] == version })
+	c.entries[name] = slices.DeleteFunc(c.entries[name], func(entry map[string]any) bool {
+		return entry["version"] == version
+	})
 }
 
 // Break serves these bytes instead of the index, until it is called with nil.
@@ -171,8 +174,8 @@ func (c *Charts) serveIndex(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(index)
 }
 
-// BuildChart packs files, by their path in the chart, into a chart archive. Chart.yaml has to be among them. Equal files
-// give equal bytes.
+// BuildChart packs files, by their path in the chart, into a chart archive. Chart.yaml has to be among them. Equal
+// files give equal bytes.
 func BuildChart(files map[string]string) ([]byte, error) {
 	meta := &chart.Metadata{}
 	if err := yaml.Unmarshal([]byte(files["Chart.yaml"]), meta); err != nil {

@@ -101,8 +101,8 @@ func (g *Git) Config(name, key, value string) error {
 	return err
 }
 
-// Commit adds a commit to a branch, which is created when it is not there, and returns its hash. Files that are not named
-// stay; an empty content removes a file.
+// Commit adds a commit to a branch, which is created when it is not there, and returns its hash. Files that are not
+// named stay; an empty content removes a file.
 func (g *Git) Commit(name, branch string, files map[string]string, message string) (string, error) {
 	all := map[string]File{}
 	for path, content := range files {
@@ -119,7 +119,8 @@ func (g *Git) CommitFiles(name, branch string, files map[string]File, message st
 	var in bytes.Buffer
 	g.commits++
 	at := firstCommit.Add(time.Duration(g.commits) * time.Second).Unix()
-	fmt.Fprintf(&in, "commit %s\ncommitter upstream <upstream@example.com> %d +0000\ndata %d\n%s\n", ref, at, len(message), message)
+	fmt.Fprintf(&in, "commit %s\ncommitter upstream <upstream@example.com> %d +0000\ndata %d\n%s\n", ref, at, len(message),
+		message)
 	if _, err := g.run(g.path(name), nil, "rev-parse", "--verify", "--quiet", ref); err == nil {
 		fmt.Fprintf(&in, "from %s^0\n", ref)
 	}

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// Published lists the archives in the folder shared/charts beside the project: charts that others have published. There are none, and no error,
-// where that folder is absent, as on most machines. A folder that is there without an archive is an error, for nothing would be tested then, and
-// nobody would notice.
+// Published lists the archives in the folder shared/charts beside the project: charts that others have published. There
+// are none, and no error, where that folder is absent, as on most machines. A folder that is there without an archive
+// is an error: tests would pass that have tested nothing.
 func Published() ([]string, error) {
 	makefile, ok := above("Makefile")
 	if !ok {

@@ -101,14 +101,15 @@ func (r *RegistryServer) Repository(path string) (*remote.Repository, error) {
 	repo.PlainHTTP = r.opts.TLS == nil
 	client := &auth.Client{Cache: auth.NewCache(), Client: &http.Client{Transport: r.opts.transport()}}
 	if r.opts.Username != "" {
-		client.Credential = auth.StaticCredential(r.Host(), auth.Credential{Username: r.opts.Username, Password: r.opts.Password})
+		client.Credential = auth.StaticCredential(r.Host(),
+			auth.Credential{Username: r.opts.Username, Password: r.opts.Password})
 	}
 	repo.Client = client
 	return repo, nil
 }
 
-// PushChart stores a chart archive as <path>/<chart name> with its version as the tag, as helm push does, and returns the
-// digest of the manifest. The same archive gives the same digest each time.
+// PushChart stores a chart archive as <path>/<chart name> with its version as the tag, as helm push does, and returns
+// the digest of the manifest. The same archive gives the same digest each time.
 func (r *RegistryServer) PushChart(ctx context.Context, path string, archive []byte) (string, error) {
 	return r.PushSignedChart(ctx, path, archive, nil)
 }
@@ -154,7 +155,9 @@ func (r *RegistryServer) PushSignedChart(ctx context.Context, path string, archi
 }
 
 // PushBlob stores bytes unless they are there.
-func PushBlob(ctx context.Context, repo *remote.Repository, mediaType string, content []byte) (ocispec.Descriptor, error) {
+func PushBlob(
+	ctx context.Context, repo *remote.Repository, mediaType string, content []byte,
+) (ocispec.Descriptor, error) {
 	d := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(content), Size: int64(len(content))}
 	if there, err := repo.Blobs().Exists(ctx, d); err != nil || there {
 		return d, err
@@ -163,7 +166,9 @@ func PushBlob(ctx context.Context, repo *remote.Repository, mediaType string, co
 }
 
 // PushManifest stores a manifest or an index under a tag.
-func PushManifest(ctx context.Context, repo *remote.Repository, mediaType, tag string, m any) (ocispec.Descriptor, error) {
+func PushManifest(
+	ctx context.Context, repo *remote.Repository, mediaType, tag string, m any,
+) (ocispec.Descriptor, error) {
 	content, err := json.Marshal(m)
 	if err != nil {
 		return ocispec.Descriptor{}, err

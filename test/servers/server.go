@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Options of every server; the zero value lets everybody in.
+// Options of every server; the zero value needs no credentials.
 type Options struct {
 	// Username and Password protect the whole server with basic authentication when set.
 	Username, Password string
@@ -24,7 +24,8 @@ type Options struct {
 	TLS *tls.Config
 	// Trust is what those who fill the server from here accept of it; it goes with TLS.
 	Trust *x509.CertPool
-	// Tokens makes a registry want tokens of that server, instead of the user name and the password, which the server wants then.
+	// Tokens makes a registry want tokens of that server, instead of the user name and the password, which the server
+	// wants then.
 	Tokens *TokenServer
 	// Referrers adds the referrers API to a registry, which is without it otherwise.
 	Referrers bool
@@ -119,7 +120,7 @@ func (s *server) Seen() []string {
 	return append([]string(nil), s.seen...)
 }
 
-// Forget starts counting anew.
+// Forget sets the counts to zero.
 func (s *server) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -47,7 +47,9 @@ func (s *Signer) sign(content []byte) ([]byte, error) {
 
 // Sign adds a signature in cosign's first layout: under a tag that the digest makes.
 func (s *Signer) Sign(ctx context.Context, r *RegistryServer, path, digest string) error {
-	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, path, digest)
+	payload := fmt.Appendf(nil,
+		`{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container `+
+			`image signature"},"optional":null}`, path, digest)
 	raw, err := s.sign(payload)
 	if err != nil {
 		return err
@@ -65,7 +67,9 @@ func (s *Signer) Sign(ctx context.Context, r *RegistryServer, path, digest strin
 		return err
 	}
 	layer.Annotations = map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(raw)}
-	manifest := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{layer}}
+	manifest := ocispec.Manifest{
+		MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{layer},
+	}
 	manifest.SchemaVersion = 2
 	_, err = PushManifest(ctx, repo, ocispec.MediaTypeImageManifest, strings.Replace(digest, ":", "-", 1)+".sig", manifest)
 	return err
@@ -97,7 +101,9 @@ func (s *Signer) Attach(ctx context.Context, r *RegistryServer, path, digest str
 	bundle, err := json.Marshal(map[string]any{
 		"mediaType":            bundleType,
 		"verificationMaterial": map[string]any{"publicKey": map[string]any{"hint": "test"}},
-		"messageSignature":     map[string]any{"messageDigest": map[string]any{"algorithm": "SHA2_256", "digest": sum}, "signature": raw},
+		"messageSignature": map[string]any{
+			"messageDigest": map[string]any{"algorithm": "SHA2_256", "digest": sum}, "signature": raw,
+		},
 	})
 	if err != nil {
 		return err
@@ -110,7 +116,10 @@ func (s *Signer) Attach(ctx context.Context, r *RegistryServer, path, digest str
 	if err != nil {
 		return err
 	}
-	manifest := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: bundleType, Config: empty, Layers: []ocispec.Descriptor{layer}, Subject: &subject}
+	manifest := ocispec.Manifest{
+		MediaType: ocispec.MediaTypeImageManifest, ArtifactType: bundleType, Config: empty,
+		Layers: []ocispec.Descriptor{layer}, Subject: &subject,
+	}
 	manifest.SchemaVersion = 2
 	text, err := json.Marshal(manifest)
 	if err != nil {

@@ -29,7 +29,7 @@ type GitSSH struct {
 	host     ssh.Signer
 }
 
-// ServeSSH serves the repositories over SSH on a free port. Nobody may sign in until Allow.
+// ServeSSH serves the repositories over SSH on a free port. No key may sign in until Allow.
 func (g *Git) ServeSSH() (*GitSSH, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -178,7 +178,8 @@ func (s *GitSSH) run(command string, channel ssh.Channel) uint32 {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.git.git, strings.TrimPrefix(program, "git-"), filepath.Join(s.git.root, filepath.FromSlash(name)))
+	cmd := exec.CommandContext(ctx, s.git.git, strings.TrimPrefix(program, "git-"),
+		filepath.Join(s.git.root, filepath.FromSlash(name)))
 	cmd.Env, cmd.Stdout, cmd.Stderr = s.git.env(), channel, channel.Stderr()
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -46,7 +46,8 @@ func Tokens(o Options) (*TokenServer, error) {
 	}
 	chain := []string{base64.StdEncoding.EncodeToString(leaf.Bytes)}
 	t := &TokenServer{roots: authority.PEM}
-	if t.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: signing}, (&jose.SignerOptions{}).WithHeader("x5c", chain)); err != nil {
+	if t.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: signing},
+		(&jose.SignerOptions{}).WithHeader("x5c", chain)); err != nil {
 		return nil, err
 	}
 	t.server, err = start(o, true, http.HandlerFunc(t.serve))
@@ -58,11 +59,13 @@ func (t *TokenServer) serve(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	claims := token.ClaimSet{
 		Issuer: tokenIssuer, Subject: t.opts.Username, Audience: token.AudienceList{tokenService},
-		IssuedAt: now.Unix(), NotBefore: now.Add(-time.Minute).Unix(), Expiration: now.Add(time.Minute).Unix(), Access: []*token.ResourceActions{},
+		IssuedAt: now.Unix(), NotBefore: now.Add(-time.Minute).Unix(), Expiration: now.Add(time.Minute).Unix(),
+		Access: []*token.ResourceActions{},
 	}
 	for _, scope := range r.URL.Query()["scope"] {
 		if parts := strings.Split(scope, ":"); len(parts) == 3 {
-			claims.Access = append(claims.Access, &token.ResourceActions{Type: parts[0], Name: parts[1], Actions: strings.Split(parts[2], ",")})
+			claims.Access = append(claims.Access,
+				&token.ResourceActions{Type: parts[0], Name: parts[1], Actions: strings.Split(parts[2], ",")})
 		}
 	}
 	signed, err := jwt.Signed(t.signer).Claims(claims).Serialize()

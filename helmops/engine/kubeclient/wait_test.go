@@ -71,8 +71,8 @@ type site struct {
 	updates int
 }
 
-// observe returns the Deployment with a status that reports on a generation, as its controller writes it. available tells
-// whether it is ready.
+// observe returns the Deployment with a status that reports on a generation, as its controller writes it. available is
+// set when it is ready.
 func observe(deployment *unstructured.Unstructured, generation int64, available bool) *unstructured.Unstructured {
 	out := deployment.DeepCopy()
 	status := map[string]any{"observedGeneration": generation}

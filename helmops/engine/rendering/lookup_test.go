@@ -78,7 +78,7 @@ func TestLookupsTogetherAreBoundedInTime(t *testing.T) {
 			}
 		})
 		h := &host{config: &rest.Config{Host: "http://lookup"}, client: &http.Client{Transport: slow}}
-		began := time.Now() // of the bubble, which moves only while everybody waits
+		began := time.Now() // of the bubble, which moves only while all goroutines wait
 		for range 100 {
 			_, _ = h.lookup(t.Context(), question{Path: "/api/v1/slow"})
 		}

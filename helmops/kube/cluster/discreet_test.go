@@ -95,8 +95,8 @@ func TestServersThatRepeatCredentials(t *testing.T) {
 	}
 }
 
-// Errors of the connection, and warnings, are no way around it. The library logs warnings unless it has another client
-// to tell.
+// Errors of the connection, and warnings, are no way around it. The library logs warnings unless it has another
+// handler for them.
 func TestWarningsAndBrokenConnections(t *testing.T) {
 	t.Parallel()
 	d := &discreet{mask: redact.NewMask(canary), next: broken{}}

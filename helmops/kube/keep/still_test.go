@@ -17,7 +17,7 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// brokenMapper is one that cannot tell the kinds of the cluster.
+// brokenMapper is a mapper that cannot read the kinds of the cluster.
 type brokenMapper struct{ meta.RESTMapper }
 
 func (brokenMapper) RESTMapping(schema.GroupKind, ...string) (*meta.RESTMapping, error) {

@@ -70,7 +70,7 @@ spec:
       containers: [{name: web, image: example.com/web:1.0.0, envFrom: [{configMapRef: {name: settings}}]}]
 `
 
-// told is what a build came to: kind, namespace, name and what is asked for of each object.
+// told returns the result of a build: kind, namespace, name and the settings of each object.
 func told(objects []Object) []string {
 	var out []string
 	for _, o := range objects {

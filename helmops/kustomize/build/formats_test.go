@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// The key of a generator tells the format of a file whose name does not, and a file of variables is a dotenv file.
+// The key of a generator decides the format of a file whose name does not, and a file of variables is a dotenv file.
 func TestTheKeyOfAGeneratorTellsTheFormat(t *testing.T) {
 	t.Parallel()
 	s := newSealer(t)
@@ -46,7 +46,7 @@ func TestTheKeyOfAGeneratorTellsTheFormat(t *testing.T) {
 	}
 }
 
-// A file of variables is a dotenv file, whatever its name ends in, and the key tells an INI file.
+// A file of variables is a dotenv file, whatever its name ends in, and the key decides that a file is an INI file.
 func TestFormatsOfFilesThatSOPSWrote(t *testing.T) {
 	t.Parallel()
 	const ini = "[db]\nuser     = admin\npassword = correct horse\n\n[web]\nport = 80\n"

@@ -1,5 +1,5 @@
-// Command image makes an OCI image of the fairlead binary, without a container engine: a directory in the OCI image layout, which it can
-// push to a registry as well.
+// Command image makes an OCI image of the fairlead binary, without a container engine: a directory in the OCI image
+// layout, which it can push to a registry as well.
 //
 //	image --project . --out bin/image --version v1 [--push registry.example.com/fairlead:v1] \
 //	  linux/amd64=bin/fairlead linux/arm64=bin/fairlead-arm64
@@ -30,7 +30,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// nobody runs the image; the manifests name the same user.
+// The user and group that the image runs as are those of the manifests.
 const nobody = "65532:65532"
 
 func main() {
@@ -96,7 +96,9 @@ func imageOf(binary, project, version string, platform *v1.Platform) (v1.Image, 
 	if err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive)), nil },
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(archive)), nil
+	},
 		tarball.WithMediaType(types.OCILayer))
 	if err != nil {
 		return nil, err

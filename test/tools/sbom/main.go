@@ -1,4 +1,5 @@
-// Command sbom prints the bill of materials of a Go binary, in the format of CycloneDX: the modules that the linker recorded in it.
+// Command sbom prints the bill of materials of a Go binary, in the format of CycloneDX: the modules that the linker
+// recorded in it.
 //
 //	sbom --version v1.2.3 bin/fairlead > fairlead.cdx.json
 //
@@ -79,7 +80,9 @@ func describe(version string, info *buildinfo.BuildInfo) document {
 		identify(&c)
 		components = append(components, c)
 	}
-	return document{Format: "CycloneDX", Spec: "1.5", Version: 1, Metadata: metadata{Component: main}, Components: components}
+	return document{
+		Format: "CycloneDX", Spec: "1.5", Version: 1, Metadata: metadata{Component: main}, Components: components,
+	}
 }
 
 // effective is the module that was built, which may replace the one that was asked for.

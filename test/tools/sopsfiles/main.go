@@ -28,7 +28,7 @@ import (
 
 // Case is one line of the output.
 type Case struct {
-	// Name is the name of the file, which tells the store.
+	// Name is the name of the file, which decides the store.
 	Name string `json:"name"`
 	// Encrypted is the file, Plain what SOPS prints for it.
 	Encrypted []byte `json:"encrypted"`
