@@ -11,7 +11,8 @@ const (
 	CAKey         = "ca.crt"
 	CertKey       = "tls.crt"
 	PrivateKeyKey = "tls.key"
-	// IdentityKey, PassphraseKey and KnownHostsKey are a private key of SSH, what unlocks it, and the hosts it may be shown to.
+	// IdentityKey, PassphraseKey and KnownHostsKey are a private key of SSH, what unlocks it, and the hosts it may be
+	// shown to.
 	IdentityKey   = "identity"
 	PassphraseKey = "password"
 	KnownHostsKey = "known_hosts"
@@ -29,15 +30,17 @@ type TLS struct {
 	Cert, Key []byte
 }
 
-// Certificates reads the keys ca.crt, tls.crt and tls.key of a Secret. One that has none of them, or a certificate without its key, is an
-// [Error] with reason AuthenticationFailed, stalled.
+// Certificates reads the keys ca.crt, tls.crt and tls.key of a Secret. One that has none of them, or a certificate
+// without its key, is an [Error] with reason AuthenticationFailed, stalled.
 func Certificates(data map[string][]byte) (TLS, error) {
 	t := TLS{CA: data[CAKey], Cert: data[CertKey], Key: data[PrivateKeyKey]}
 	switch {
 	case len(t.CA) == 0 && len(t.Cert) == 0 && len(t.Key) == 0:
-		return TLS{}, badSecret("the Secret needs the key %s, or %s and %s, not empty; it has %s", CAKey, CertKey, PrivateKeyKey, keysOf(data))
+		return TLS{}, badSecret("the Secret needs the key %s, or %s and %s, not empty; it has %s", CAKey, CertKey,
+			PrivateKeyKey, keysOf(data))
 	case len(t.Cert) == 0 != (len(t.Key) == 0):
-		return TLS{}, badSecret("the Secret needs both of the keys %s and %s, or neither; it has %s", CertKey, PrivateKeyKey, keysOf(data))
+		return TLS{}, badSecret("the Secret needs both of the keys %s and %s, or neither; it has %s", CertKey, PrivateKeyKey,
+			keysOf(data))
 	}
 	return t, nil
 }
@@ -61,14 +64,17 @@ type GitAccess struct {
 	TLS         TLS
 }
 
-// GitSecret reads the Secret of a Git repository. Over SSH it needs the keys identity and known_hosts, and password when the private key is
-// locked. Otherwise it may have username and password, or bearerToken, and ca.crt, tls.crt and tls.key; nothing of all of them is an [Error]
-// with reason AuthenticationFailed, stalled.
+// GitSecret reads the Secret of a Git repository. Over SSH it needs the keys identity and known_hosts, and password
+// when the private key is locked. Otherwise it may have username and password, or bearerToken, and ca.crt, tls.crt and
+// tls.key; nothing of all of them is an [Error] with reason AuthenticationFailed, stalled.
 func GitSecret(secretType string, data map[string][]byte, ssh bool) (GitAccess, error) {
 	if ssh {
-		id := Identity{PrivateKey: data[IdentityKey], Passphrase: []byte(value(data, PassphraseKey)), KnownHosts: data[KnownHostsKey]}
+		id := Identity{
+			PrivateKey: data[IdentityKey], Passphrase: []byte(value(data, PassphraseKey)), KnownHosts: data[KnownHostsKey],
+		}
 		if len(id.PrivateKey) == 0 || len(id.KnownHosts) == 0 {
-			return GitAccess{}, badSecret("a repository over SSH needs a Secret with the keys %s and %s, not empty; it has %s", IdentityKey, KnownHostsKey, keysOf(data))
+			return GitAccess{}, badSecret("a repository over SSH needs a Secret with the keys %s and %s, not empty; it has %s",
+				IdentityKey, KnownHostsKey, keysOf(data))
 		}
 
 		return GitAccess{Identity: id}, nil

@@ -78,8 +78,8 @@ func BasicCredentials(secretType string, data map[string][]byte) (Credentials, e
 	return c, nil
 }
 
-// BucketCredentials reads the keys accesskey and secretkey of a Secret; the access key is the user name. The rest is as for
-// [BasicCredentials].
+// BucketCredentials reads the keys accesskey and secretkey of a Secret; the access key is the user name. The rest is as
+// for [BasicCredentials].
 func BucketCredentials(data map[string][]byte) (Credentials, error) {
 	c := Credentials{Username: value(data, accessKeyKey), Password: value(data, secretKeyKey)}
 	if c.Username == "" || c.Password == "" {
@@ -91,8 +91,8 @@ func BucketCredentials(data map[string][]byte) (Credentials, error) {
 
 // RegistryCredentials reads what a Secret holds for a repository of a registry, host/path without a scheme: the keys
 // username and password, or, for type kubernetes.io/dockerconfigjson, the entry whose key is the longest prefix of the
-// repository. A Secret without an entry for the host is an [Error] with reason AuthenticationFailed, stalled, which names
-// the host and the hosts that are there.
+// repository. A Secret without an entry for the host is an [Error] with reason AuthenticationFailed, stalled, which
+// names the host and the hosts that are there.
 func RegistryCredentials(secretType string, data map[string][]byte, repository string) (Credentials, error) {
 	config, ok := data[DockerConfigKey]
 	if secretType != DockerConfigType && !ok {

@@ -81,7 +81,8 @@ func (e dockerEntry) credentials(key string) (Credentials, error) {
 			return Credentials{Username: name, Password: password}, nil
 		}
 		if e.IdentityToken == "" && e.RegistryToken == "" {
-			return Credentials{}, badSecret("auth of the docker config's entry %s is not base64 of user:password", quote(hostOf(key)))
+			return Credentials{}, badSecret("auth of the docker config's entry %s is not base64 of user:password",
+				quote(hostOf(key)))
 		}
 	}
 
@@ -90,7 +91,8 @@ func (e dockerEntry) credentials(key string) (Credentials, error) {
 			"only a user name and a password, or an access token as password, can be used", quote(hostOf(key)))
 	}
 
-	return Credentials{}, badSecret("the docker config's entry %s has neither auth nor username and password", quote(hostOf(key)))
+	return Credentials{}, badSecret("the docker config's entry %s has neither auth nor username and password",
+		quote(hostOf(key)))
 }
 
 func decodeAuth(auth string) (string, error) {

@@ -35,9 +35,9 @@ type VersionConstraint struct {
 const shownRefusals = 5
 
 // Select returns the newest version that the choice allows. The answer depends on the set of versions alone, not on
-// their order. Without a match it returns an [Error]: reason NoMatchingVersion and retryable when nothing fits, its text
-// naming the versions nearest to what is wanted and why each was refused; reason InvalidReference and stalled when the
-// constraint cannot be read.
+// their order. Without a match it returns an [Error]: reason NoMatchingVersion and retryable when nothing fits, its
+// text naming the versions nearest to what is wanted and why each was refused; reason InvalidReference and stalled when
+// the constraint cannot be read.
 func Select(versions []Version, c VersionConstraint) (Version, error) {
 	r, err := newRules(c)
 	if err != nil {
@@ -268,8 +268,8 @@ func (r *rules) outOfRange(v Version) string {
 	return "is out of range"
 }
 
-// fitsCluster judges as Helm will when it renders the chart, so that a chart Helm refuses is never chosen. A chart has the
-// same range in all its versions more often than not.
+// fitsCluster judges as Helm will when it renders the chart, so that a chart Helm refuses is never chosen. A chart has
+// the same range in all its versions more often than not.
 func (r *rules) fitsCluster(kubeVersion string) bool {
 	if r.kube == nil || kubeVersion == "" {
 		return true
@@ -285,7 +285,8 @@ func (r *rules) fitsCluster(kubeVersion string) bool {
 	return fits
 }
 
-// FitsCluster reports whether a chart that is made for a range of clusters fits one. "" on either side fits; a range that cannot be read does not.
+// FitsCluster reports whether a chart that is made for a range of clusters fits one. "" on either side fits; a range
+// that cannot be read does not.
 func FitsCluster(kubeVersion, cluster string) bool {
 	if kubeVersion == "" || cluster == "" {
 		return true

@@ -46,8 +46,8 @@ func ParseTag(tag string) (Version, bool) {
 	return v, ok
 }
 
-// ParseEntry reads the version of a chart in an index as Helm does: it may be lenient semver, such as "1.8" or "01.9.0",
-// which is kept as a text.
+// ParseEntry reads the version of a chart in an index as Helm does: it may be lenient semver, such as "1.8" or
+// "01.9.0", which is kept as a text.
 func ParseEntry(text string) (Version, bool) {
 	if v, ok := ParseVersion(text); ok {
 		return v, true
@@ -92,9 +92,10 @@ func parseAll(texts []string, parse func(string) (Version, bool)) (versions []Ve
 }
 
 // Compare orders two versions by age, the older one first. Unlike semver it tells builds of one version apart, so that
-// the order never depends on the order in which upstream listed them: the build that was created last is the newest, and
-// one of unknown age is the oldest. Builds of one age compare like the identifiers of a pre-release, no build is older
-// than any build, and two tags of one build compare as text, the lesser one newer. Texts that are no version come first.
+// the order never depends on the order in which upstream listed them: the build that was created last is the newest,
+// and one of unknown age is the oldest. Builds of one age compare like the identifiers of a pre-release, no build is
+// older than any build, and two tags of one build compare as text, the lesser one newer. Texts that are no version come
+// first.
 func Compare(a, b Version) int {
 	if a.Version == nil || b.Version == nil {
 		return cmp.Or(compareBool(a.Version != nil, b.Version != nil), strings.Compare(b.Tag, a.Tag))

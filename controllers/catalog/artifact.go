@@ -17,9 +17,10 @@ import (
 // ManifestKinds are the kinds of sources whose artifact is an archive of manifests.
 var ManifestKinds = []string{v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1beta1.OCIRepositoryKind}
 
-// Artifact returns the archive of manifests that a source has now; of the choice only the source counts. It never waits: for a source
-// that has none yet the error IsPending, and WatchArtifacts reports when it has. Other errors say why there is none; they have the
-// methods Reason and Retryable. A source that fails keeps its last artifact, which is served further.
+// Artifact returns the archive of manifests that a source has now; of the choice only the source counts. It never
+// waits: for a source that has none yet the error IsPending, and WatchArtifacts reports when it has. Other errors say
+// why there is none; they have the methods Reason and Retryable. A source that fails keeps its last artifact, which is
+// served further.
 func (c *Catalog) Artifact(ctx context.Context, choice ChartRef) (v1beta1.Artifact, error) {
 	object, err := c.source(ctx, choice)
 	if err != nil {
@@ -28,7 +29,8 @@ func (c *Catalog) Artifact(ctx context.Context, choice ChartRef) (v1beta1.Artifa
 
 	name := fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name)
 	if repository, ok := object.(*v1beta1.OCIRepository); ok && repository.Status.Chart != nil {
-		return v1beta1.Artifact{}, unavailable(v1beta1.InvalidContentReason, "%s holds the helm chart %s and no manifests; a HelmRelease installs it",
+		return v1beta1.Artifact{}, unavailable(v1beta1.InvalidContentReason,
+			"%s holds the helm chart %s and no manifests; a HelmRelease installs it",
 			name, repository.Status.Chart.Name)
 	}
 
@@ -45,8 +47,8 @@ func (c *Catalog) Artifact(ctx context.Context, choice ChartRef) (v1beta1.Artifa
 	return v1beta1.Artifact{}, &pending{what: "waiting for " + name}
 }
 
-// OpenArtifact opens an archive that Artifact returned for the choice. When the cache has lost it, it is fetched again from upstream,
-// once for all who ask the same source at the same time. It waits, so it is not for workers.
+// OpenArtifact opens an archive that Artifact returned for the choice. When the cache has lost it, it is fetched again
+// from upstream, once for all who ask the same source at the same time. It waits, so it is not for workers.
 func (c *Catalog) OpenArtifact(ctx context.Context, choice ChartRef, want v1beta1.Artifact) (io.ReadCloser, error) {
 	source, err := c.source(ctx, choice)
 	if err != nil {
@@ -66,7 +68,9 @@ func (c *Catalog) OpenArtifact(ctx context.Context, choice ChartRef, want v1beta
 }
 
 // restore fetches an artifact again.
-func (c *Catalog) restore(ctx context.Context, choice ChartRef, object v1beta1.Source, want v1beta1.Artifact) (err error) {
+func (c *Catalog) restore(
+	ctx context.Context, choice ChartRef, object v1beta1.Source, want v1beta1.Artifact,
+) (err error) {
 	key := fetchKey{Holder: c.access(ctx, object), digest: want.Digest}
 	_, err = c.once(ctx, key, func(ctx context.Context) (_ string, err error) {
 		var found v1beta1.Artifact
@@ -111,6 +115,7 @@ func HasNews() predicate.Predicate {
 
 		had := before.GetArtifact()
 		has := after.GetArtifact()
-		return readiness(before) != readiness(after) || (had == nil) != (has == nil) || has != nil && !had.HasRevision(has.Revision, has.Digest)
+		return readiness(before) != readiness(after) || (had == nil) != (has == nil) ||
+			has != nil && !had.HasRevision(has.Revision, has.Digest)
 	}, GenericFunc: func(event.GenericEvent) bool { return false }}
 }

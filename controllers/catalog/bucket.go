@@ -9,7 +9,8 @@ import (
 	"fairlead.dev/fairlead/sources/bucket"
 )
 
-// pollBucket lists the bucket, has its objects in the store when they changed, and packs the charts that are asked of it.
+// pollBucket lists the bucket, has its objects in the store when they changed, and packs the charts that are asked of
+// it.
 func (c *Catalog) pollBucket(ctx context.Context, source v1beta1.Source, choices []ChartRef) Polled {
 	object := source.(*v1beta1.Bucket)
 	artifact, err := c.fetchBucket(ctx, object)
@@ -48,7 +49,8 @@ func (c *Catalog) fetchBucket(ctx context.Context, object *v1beta1.Bucket) (v1be
 func (c *Catalog) bucketOptions(ctx context.Context, object *v1beta1.Bucket) (bucket.Options, error) {
 	spec := object.Spec
 	options := bucket.Options{
-		Endpoint: spec.Endpoint, Bucket: spec.BucketName, Prefix: spec.Prefix, Region: spec.Region, Insecure: spec.Insecure, Ignore: spec.Ignore,
+		Endpoint: spec.Endpoint, Bucket: spec.BucketName, Prefix: spec.Prefix, Region: spec.Region, Insecure: spec.Insecure,
+		Ignore: spec.Ignore,
 	}
 	secrets := c.secretsOf(object)
 	if spec.SecretRef != nil {

@@ -42,7 +42,8 @@ type Catalog struct {
 	kube        string // as it was known last
 }
 
-// SetKubeVersion has charts chosen that fit the cluster: of several versions the newest whose kubeVersion is that of the cluster. It is for setting up.
+// SetKubeVersion has charts chosen that fit the cluster: of several versions the newest whose kubeVersion is that of
+// the cluster. It is for setting up.
 func (c *Catalog) SetKubeVersion(kubeVersion func(context.Context) (string, error)) {
 	c.kubeVersion = kubeVersion
 }
@@ -78,7 +79,8 @@ func NewCatalog(objects, secrets client.Reader, artifacts *store.Store) *Catalog
 // Reach has upstreams reached through a network, which may refuse addresses. It is for setting up.
 func (c *Catalog) Reach(network *transport.Network) { c.network = network }
 
-// Limit bounds the disk that artifacts take. What a source has as its artifact or answers a choice with stays. It is for setting up.
+// Limit bounds the disk that artifacts take. What a source has as its artifact or answers a choice with stays. It is
+// for setting up.
 func (c *Catalog) Limit(b quota.Bounds) { c.store.Limit(b, c.held) }
 
 // Subscribe calls tell with every choice whose answer may have changed. It is for setting up, before any poll.
@@ -100,9 +102,9 @@ func (c *Catalog) Notify(ctx context.Context, choices ...ChartRef) {
 	}
 }
 
-// Chart returns the chart that a choice stands for now. It never waits: for an answer that is still being looked for the
-// error IsPending, and the subscribers are notified when there is one. Other errors say why there is none; they have the
-// methods Reason and Retryable.
+// Chart returns the chart that a choice stands for now. It never waits: for an answer that is still being looked for
+// the error IsPending, and the subscribers are notified when there is one. Other errors say why there is none; they
+// have the methods Reason and Retryable.
 func (c *Catalog) Chart(ctx context.Context, choice ChartRef) (v1beta1.ChartRevision, error) {
 	source, err := c.source(ctx, choice)
 	if err != nil {
@@ -119,7 +121,8 @@ func (c *Catalog) Chart(ctx context.Context, choice ChartRef) (v1beta1.ChartRevi
 	found, ok := c.pick(ctx, choice, source)
 	switch {
 	case ok && sources.Reason(found.err) == v1beta1.VerificationFailedReason:
-		return v1beta1.ChartRevision{}, found.err // objects that demand signatures report it, also while an earlier version runs
+		// objects that demand signatures report it, also while an earlier version runs
+		return v1beta1.ChartRevision{}, found.err
 	case ok && found.Revision.Digest != "":
 		return found.Revision, nil
 	case ok && found.err != nil:
@@ -176,7 +179,9 @@ func (c *Catalog) Last(ctx context.Context, choice ChartRef) (v1beta1.ChartRevis
 }
 
 // resolvedBySource answers for a source that is one chart.
-func resolvedBySource(choice ChartRef, source v1beta1.Source, chart *v1beta1.ChartRevision) (v1beta1.ChartRevision, error) {
+func resolvedBySource(
+	choice ChartRef, source v1beta1.Source, chart *v1beta1.ChartRevision,
+) (v1beta1.ChartRevision, error) {
 	if chart != nil {
 		return *chart, nil
 	}
@@ -245,8 +250,8 @@ func (c *Catalog) read(ctx context.Context, choice ChartRef) (v1beta1.Source, er
 	return object, nil
 }
 
-// cacheOf returns the cache of a source, from memory or as an earlier process left it; nil when there is none. The caller
-// holds the lock.
+// cacheOf returns the cache of a source, from memory or as an earlier process left it; nil when there is none. The
+// caller holds the lock.
 func (c *Catalog) cacheOf(choice ChartRef, source v1beta1.Source) *sourceCache {
 	key := choice.Source()
 	if s := c.shelves[key]; s != nil && s.URL == address(source) {
@@ -293,7 +298,8 @@ func (c *Catalog) before(key ChartRef, source v1beta1.Source) *sourceCache {
 	return newSourceCache(address(source))
 }
 
-// Unused reports whether a source is a registry in which no chart was found. Its artifact is the list of what was found.
+// Unused reports whether a source is a registry in which no chart was found. Its artifact is the list of what was
+// found.
 func (c *Catalog) Unused(key ChartRef, source v1beta1.Source) bool {
 	repository, is := source.(*v1beta1.HelmRepository)
 	if !is || !repository.IsOCI() {

@@ -138,7 +138,8 @@ func ChoiceOfRelease(hr *v1beta1.HelmRelease) ChartRef {
 	}
 
 	spec := hr.Spec.Chart.Spec
-	choice := newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name, spec.Chart, spec.Version).
+	choice := newChoice(spec.SourceRef.Kind, cmp.Or(spec.SourceRef.Namespace, hr.Namespace), spec.SourceRef.Name,
+		spec.Chart, spec.Version).
 		with(spec.ValuesFiles, spec.IgnoreMissingValuesFiles).demands(hr.Namespace, spec.Verify)
 	choice.elsewhere = hr.Spec.KubeConfig != nil && choice.Version != ""
 	return choice

@@ -67,7 +67,9 @@ func (s secrets) basic(ctx context.Context, ref *v1beta1.LocalObjectReference) (
 	return sources.BasicCredentials(string(found.Type), found.Data)
 }
 
-func (s secrets) registry(ctx context.Context, ref *v1beta1.LocalObjectReference, repository string) (sources.Credentials, error) {
+func (s secrets) registry(
+	ctx context.Context, ref *v1beta1.LocalObjectReference, repository string,
+) (sources.Credentials, error) {
 	if ref == nil {
 		return sources.Credentials{}, nil
 	}
@@ -78,16 +80,19 @@ func (s secrets) registry(ctx context.Context, ref *v1beta1.LocalObjectReference
 	return sources.RegistryCredentials(string(found.Type), found.Data, repository)
 }
 
-// pull finds the credentials for a repository among the imagePullSecrets of a ServiceAccount. One without any for it is anonymous.
+// pull finds the credentials for a repository among the imagePullSecrets of a ServiceAccount. One without any for it is
+// anonymous.
 func (s secrets) pull(ctx context.Context, account, repository string) (sources.Credentials, error) {
 	key := types.NamespacedName{Namespace: s.namespace, Name: account}
 	found := &corev1.ServiceAccount{}
 	err := s.reader.Get(ctx, key, found)
 	switch {
 	case apierrors.IsNotFound(err):
-		return sources.Credentials{}, sources.Fail(v1beta1.AuthenticationFailedReason, nil, "ServiceAccount %s of spec.serviceAccountName does not exist", key)
+		return sources.Credentials{}, sources.Fail(v1beta1.AuthenticationFailedReason, nil,
+			"ServiceAccount %s of spec.serviceAccountName does not exist", key)
 	case err != nil:
-		return sources.Credentials{}, sources.Fail(v1beta1.FetchFailedReason, err, "reading ServiceAccount %s of spec.serviceAccountName", key)
+		return sources.Credentials{}, sources.Fail(v1beta1.FetchFailedReason, err,
+			"reading ServiceAccount %s of spec.serviceAccountName", key)
 	}
 
 	for _, ref := range found.ImagePullSecrets {
@@ -130,7 +135,9 @@ func (s secrets) client(ctx context.Context, certificates, proxy *v1beta1.LocalO
 }
 
 // through adds the proxy that a source names to options.
-func (s secrets) through(ctx context.Context, o transport.Options, proxy *v1beta1.LocalObjectReference) (*http.Client, error) {
+func (s secrets) through(
+	ctx context.Context, o transport.Options, proxy *v1beta1.LocalObjectReference,
+) (*http.Client, error) {
 	if proxy != nil {
 		found, err := s.secret(ctx, "proxySecretRef", proxy)
 		if err != nil {

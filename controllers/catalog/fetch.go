@@ -27,7 +27,8 @@ type fetchKey struct {
 	has    bool
 }
 
-// ensure has the archive of a chart in the store and returns its digest there, and the store as the source of the chart sees it.
+// ensure has the archive of a chart in the store and returns its digest there, and the store as the source of the chart
+// sees it.
 func (c *Catalog) ensure(
 	ctx context.Context, choice ChartRef, want v1beta1.ChartRevision, has bool,
 ) (store.View, string, error) {
@@ -56,7 +57,8 @@ func (c *Catalog) once(ctx context.Context, digest fetchKey, do func(context.Con
 	c.mu.Unlock()
 
 	ctx, read := redactable(ctx)
-	own.err = read.hide(guard.Do("fetching an archive", func() (err error) { // the others wait for its end, a panic included
+	// the others wait for its end, a panic included
+	own.err = read.hide(guard.Do("fetching an archive", func() (err error) {
 		own.digest, err = do(ctx)
 		return err
 	}))
@@ -119,7 +121,9 @@ func (c *Catalog) fetch(
 }
 
 // fetchChart fetches the archive of a pick from a Helm repository.
-func (c *Catalog) fetchChart(ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found resolved) (string, error) {
+func (c *Catalog) fetchChart(
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found resolved,
+) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, repository.GetTimeout())
 	defer cancel()
 	access := c.access(ctx, repository)
@@ -149,7 +153,9 @@ func (c *Catalog) receive(
 }
 
 // fetchValued makes the archive of a pick with other values again.
-func (c *Catalog) fetchValued(ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found resolved) (string, error) {
+func (c *Catalog) fetchValued(
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found resolved,
+) (string, error) {
 	base, err := c.fetchChart(ctx, repository, choice, *found.Base)
 	if err != nil {
 		return "", err
@@ -161,8 +167,11 @@ func (c *Catalog) fetchValued(ctx context.Context, repository *v1beta1.HelmRepos
 	return made, err
 }
 
-// valued gives the chart of a pick other values, where the choice asks for that. It is built again only when upstream has another chart.
-func (c *Catalog) valued(ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found, before resolved) resolved {
+// valued gives the chart of a pick other values, where the choice asks for that. It is built again only when upstream
+// has another chart.
+func (c *Catalog) valued(
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, found, before resolved,
+) resolved {
 	if choice.values == "" || found.Revision.Digest == "" || found.Base != nil {
 		return found
 	}
@@ -218,7 +227,8 @@ func (c *Catalog) replaceValues(
 func (c *Catalog) fetchOCI(
 	ctx context.Context, repository *v1beta1.OCIRepository, want v1beta1.ChartRevision, has bool,
 ) (string, error) {
-	if chart, artifact := repository.Status.Chart, repository.GetArtifact(); chart != nil && artifact != nil && chart.Digest == want.Digest &&
+	if chart, artifact := repository.Status.Chart, repository.GetArtifact(); chart != nil && artifact != nil &&
+		chart.Digest == want.Digest &&
 		c.View(repository).Has(artifact.Digest) && (has || c.proven(ctx, repository, artifact.Digest)) {
 		return artifact.Digest, nil
 	}
@@ -236,7 +246,9 @@ func (c *Catalog) fetchOCI(
 		return "", err
 	}
 
-	digest, _, err := c.View(repository).Put(ctx, chart.Archive, func(w io.Writer) error { return remote.FetchArchive(ctx, chart, w) })
+	digest, _, err := c.View(repository).Put(ctx, chart.Archive, func(w io.Writer) error {
+		return remote.FetchArchive(ctx, chart, w)
+	})
 	if err != nil {
 		return "", err
 	}
@@ -245,7 +257,9 @@ func (c *Catalog) fetchOCI(
 }
 
 // pack makes the archive of a chart in the work tree of a Git repository.
-func (c *Catalog) pack(ctx context.Context, view store.View, tree *v1beta1.Artifact, choice ChartRef) (resolved, error) {
+func (c *Catalog) pack(
+	ctx context.Context, view store.View, tree *v1beta1.Artifact, choice ChartRef,
+) (resolved, error) {
 	if tree == nil {
 		return resolved{}, &pending{what: "waiting for " + choice.Source().String()}
 	}

@@ -18,8 +18,8 @@ import (
 	"fairlead.dev/fairlead/sources/transport"
 )
 
-// pollGitRepository resolves the reference to a commit, has its work tree in the store, and packs the charts that are asked
-// of it.
+// pollGitRepository resolves the reference to a commit, has its work tree in the store, and packs the charts that are
+// asked of it.
 func (c *Catalog) pollGitRepository(ctx context.Context, source v1beta1.Source, choices []ChartRef) Polled {
 	repository := source.(*v1beta1.GitRepository)
 	found := c.fetchTree(ctx, repository)
@@ -31,7 +31,9 @@ func (c *Catalog) pollGitRepository(ctx context.Context, source v1beta1.Source, 
 }
 
 // treePolled packs the charts that are asked of a source whose artifact is an archive of files.
-func (c *Catalog) treePolled(ctx context.Context, key ChartRef, source v1beta1.Source, found Polled, choices []ChartRef) Polled {
+func (c *Catalog) treePolled(
+	ctx context.Context, key ChartRef, source v1beta1.Source, found Polled, choices []ChartRef,
+) Polled {
 	before := c.before(key, source)
 	s := newSourceCache(address(source))
 	s.Revision = found.Artifact.Revision
@@ -54,7 +56,9 @@ func (c *Catalog) treePolled(ctx context.Context, key ChartRef, source v1beta1.S
 }
 
 // pickPath packs one chart of a work tree, unless that was done for the same work tree before.
-func (c *Catalog) pickPath(ctx context.Context, view store.View, tree *v1beta1.Artifact, choice ChartRef, before *sourceCache) resolved {
+func (c *Catalog) pickPath(
+	ctx context.Context, view store.View, tree *v1beta1.Artifact, choice ChartRef, before *sourceCache,
+) resolved {
 	had := before.Picks[choice.String()]
 	if before.Digest == tree.Digest && had.err == nil && had.Revision.Digest != "" {
 		had.Origin = tree.Revision
@@ -92,7 +96,8 @@ func (c *Catalog) fetchTree(ctx context.Context, repository *v1beta1.GitReposito
 	}
 
 	had := repository.GetArtifact()
-	if had != nil && had.Revision == revision.String() && repository.Status.ObservedContent == out.Content && c.View(repository).Has(had.Digest) {
+	if had != nil && had.Revision == revision.String() && repository.Status.ObservedContent == out.Content &&
+		c.View(repository).Has(had.Digest) {
 		out.Artifact = *had
 		return out
 	}
@@ -110,7 +115,9 @@ func (c *Catalog) fetchTree(ctx context.Context, repository *v1beta1.GitReposito
 }
 
 // merge copies parts into a work tree.
-func (c *Catalog) merge(ctx context.Context, view store.View, tree string, parts []git.Part) (digest string, size int64, err error) {
+func (c *Catalog) merge(
+	ctx context.Context, view store.View, tree string, parts []git.Part,
+) (digest string, size int64, err error) {
 	base, err := view.Open(tree)
 	if err != nil {
 		return "", 0, err
@@ -126,14 +133,18 @@ func (c *Catalog) merge(ctx context.Context, view store.View, tree string, parts
 }
 
 // included opens the artifacts of spec.include.
-func (c *Catalog) included(ctx context.Context, repository *v1beta1.GitRepository) (artifacts []v1beta1.Artifact, parts []git.Part, err error) {
+func (c *Catalog) included(
+	ctx context.Context, repository *v1beta1.GitRepository,
+) (artifacts []v1beta1.Artifact, parts []git.Part, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(parts)
 		}
 	}()
 	for i, include := range repository.Spec.Include {
-		choice := ChartRef{Kind: v1beta1.GitRepositoryKind, Namespace: repository.Namespace, Name: include.GitRepositoryRef.Name}
+		choice := ChartRef{
+			Kind: v1beta1.GitRepositoryKind, Namespace: repository.Namespace, Name: include.GitRepositoryRef.Name,
+		}
 		field := fmt.Sprintf("spec.include[%d]", i)
 		if choice.Name == repository.Name {
 			return nil, parts, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%s names the GitRepository itself", field)
@@ -151,7 +162,8 @@ func (c *Catalog) included(ctx context.Context, repository *v1beta1.GitRepositor
 
 		seeker, ok := archive.(io.ReadSeeker)
 		if !ok {
-			return nil, parts, errors.Join(fmt.Errorf("%s: the artifact in the cache cannot be read twice", field), archive.Close())
+			return nil, parts, errors.Join(fmt.Errorf("%s: the artifact in the cache cannot be read twice", field),
+				archive.Close())
 		}
 
 		part, err := git.NewPart(seeker, include.FromPath, cmp.Or(include.ToPath, include.GitRepositoryRef.Name))
@@ -205,7 +217,10 @@ type gitSettings struct {
 // gitRemote opens the repository with what its Secrets hold.
 func (c *Catalog) gitRemote(ctx context.Context, repository *v1beta1.GitRepository) (*git.Remote, gitSettings, error) {
 	spec := repository.Spec
-	settings := gitSettings{Ignore: spec.Ignore, Sparse: spec.SparseCheckout, Submodules: spec.RecurseSubmodules, Include: spec.Include, Verify: spec.Verify}
+	settings := gitSettings{
+		Ignore: spec.Ignore, Sparse: spec.SparseCheckout, Submodules: spec.RecurseSubmodules, Include: spec.Include,
+		Verify: spec.Verify,
+	}
 	o, err := c.gitAccess(ctx, repository)
 	if err != nil {
 		return nil, settings, err
@@ -223,7 +238,9 @@ func (c *Catalog) gitRemote(ctx context.Context, repository *v1beta1.GitReposito
 		}
 
 		settings.Keys = found.Data
-		o.Verify = &git.Verification{Commit: v.Mode != v1beta1.VerifyTag, Tag: v.Mode == v1beta1.VerifyTag || v.Mode == v1beta1.VerifyTagAndHead}
+		o.Verify = &git.Verification{
+			Commit: v.Mode != v1beta1.VerifyTag, Tag: v.Mode == v1beta1.VerifyTag || v.Mode == v1beta1.VerifyTagAndHead,
+		}
 		if o.Verify.Keys, err = git.ReadTrustedKeys(found.Data); err != nil {
 			return nil, settings, err
 		}
@@ -238,7 +255,8 @@ func (c *Catalog) gitAccess(ctx context.Context, repository *v1beta1.GitReposito
 	secrets := c.secretsOf(repository)
 	ssh := strings.HasPrefix(repository.Spec.URL, git.SSHScheme+"://")
 	if ssh && repository.Spec.ProxySecretRef != nil {
-		return git.Options{}, sources.Stall(v1beta1.InvalidReferenceReason, nil, "spec.proxySecretRef cannot be used with a repository over ssh")
+		return git.Options{}, sources.Stall(v1beta1.InvalidReferenceReason, nil,
+			"spec.proxySecretRef cannot be used with a repository over ssh")
 	}
 
 	var access sources.GitAccess
@@ -252,7 +270,8 @@ func (c *Catalog) gitAccess(ctx context.Context, repository *v1beta1.GitReposito
 		}
 	}
 
-	http, err := secrets.through(ctx, transport.Options{CA: access.TLS.CA, Cert: access.TLS.Cert, Key: access.TLS.Key}, repository.Spec.ProxySecretRef)
+	http, err := secrets.through(ctx, transport.Options{CA: access.TLS.CA, Cert: access.TLS.Cert, Key: access.TLS.Key},
+		repository.Spec.ProxySecretRef)
 	if err != nil {
 		return git.Options{}, err
 	}
@@ -268,6 +287,7 @@ func gitRef(reference *v1beta1.GitRepositoryRef) git.Ref {
 		return git.Ref{}
 	}
 	return git.Ref{
-		Branch: reference.Branch, Tag: reference.Tag, SemVer: reference.SemVer, Name: reference.Name, Commit: reference.Commit,
+		Branch: reference.Branch, Tag: reference.Tag, SemVer: reference.SemVer, Name: reference.Name,
+		Commit: reference.Commit,
 	}
 }

@@ -34,9 +34,12 @@ func (c *Catalog) pollHelmChart(ctx context.Context, source v1beta1.Source, _ []
 }
 
 // takeChart has a chart in the store, unless the current one stays by the strategy of the HelmChart.
-func (c *Catalog) takeChart(ctx context.Context, chart *v1beta1.HelmChart, choice ChartRef, revision v1beta1.ChartRevision) (Polled, error) {
+func (c *Catalog) takeChart(
+	ctx context.Context, chart *v1beta1.HelmChart, choice ChartRef, revision v1beta1.ChartRevision,
+) (Polled, error) {
 	had := chart.GetArtifact()
-	if current := chart.Status.Chart; current != nil && had != nil && c.View(chart).Has(had.Digest) && !isNew(chart, *current, revision) {
+	if current := chart.Status.Chart; current != nil && had != nil && c.View(chart).Has(had.Digest) &&
+		!isNew(chart, *current, revision) {
 		return chartFound(*had, *current), nil
 	}
 
@@ -63,7 +66,8 @@ func isNew(chart *v1beta1.HelmChart, current, found v1beta1.ChartRevision) bool 
 	if chart.Status.ObservedGeneration != chart.Generation {
 		return current != found
 	}
-	if v1beta1.HoldsDirectories(chart.Spec.SourceRef.Kind) && chart.Spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision {
+	if v1beta1.HoldsDirectories(chart.Spec.SourceRef.Kind) &&
+		chart.Spec.ReconcileStrategy != v1beta1.ReconcileStrategyRevision {
 		return current.Name != found.Name || current.Version != found.Version ||
 			current.ValuesDigest != found.ValuesDigest && current.Digest != found.Digest
 	}
@@ -71,5 +75,7 @@ func isNew(chart *v1beta1.HelmChart, current, found v1beta1.ChartRevision) bool 
 }
 
 func chartFound(artifact v1beta1.Artifact, revision v1beta1.ChartRevision) Polled {
-	return Polled{Artifact: artifact, Chart: &revision, Message: fmt.Sprintf("chart %s %s", revision.Name, revision.Version)}
+	return Polled{
+		Artifact: artifact, Chart: &revision, Message: fmt.Sprintf("chart %s %s", revision.Name, revision.Version),
+	}
 }

@@ -71,7 +71,9 @@ func (c *Catalog) pollIndex(ctx context.Context, repository *v1beta1.HelmReposit
 
 		had := before.Picks[choice.String()]
 		found := c.pickChart(ctx, catalogued{repository, access, remote, index}, choice, had)
-		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) { return keys.provenance(ctx, remote, found) })
+		found = c.signed(ctx, choice, found, had, func(keys trusted) (string, error) {
+			return keys.provenance(ctx, remote, found)
+		})
 		found = c.valued(ctx, repository, choice, found, had).preventDowngrade(had)
 		s.Picks[choice.String()], warnings = found, append(warnings, found.republished(had)...)
 	}
@@ -97,7 +99,8 @@ func isRequested(source v1beta1.Source) bool {
 // fetchIndex fills the cache with the index, from upstream or, when that has not changed since it had the validators,
 // from the store, where it has the digest before.
 func fetchIndex(
-	ctx context.Context, view store.View, remote *helmrepo.Repository, have helmrepo.Validators, before string, s *sourceCache,
+	ctx context.Context, view store.View, remote *helmrepo.Repository, have helmrepo.Validators, before string,
+	s *sourceCache,
 ) (v1beta1.Artifact, error) {
 	unchanged := false
 	digest, size, err := view.Put(ctx, "", func(w io.Writer) (err error) {
@@ -122,10 +125,13 @@ func fetchIndex(
 	return v1beta1.Artifact{Revision: digest, Digest: digest, Size: size}, err
 }
 
-// restoreIndex puts the index that an earlier process left in the store on the cache, so that choices can be answered from it
-// while upstream is away.
-func (c *Catalog) restoreIndex(ctx context.Context, key ChartRef, repository *v1beta1.HelmRepository, before *sourceCache, choices []ChartRef) {
-	if _, inMemory := c.parsed(repository, before.Digest); inMemory || before.Digest == "" || !c.proven(ctx, repository, before.Digest) {
+// restoreIndex puts the index that an earlier process left in the store on the cache, so that choices can be answered
+// from it while upstream is away.
+func (c *Catalog) restoreIndex(
+	ctx context.Context, key ChartRef, repository *v1beta1.HelmRepository, before *sourceCache, choices []ChartRef,
+) {
+	if _, inMemory := c.parsed(repository, before.Digest); inMemory || before.Digest == "" ||
+		!c.proven(ctx, repository, before.Digest) {
 		return
 	}
 
@@ -208,13 +214,16 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice ChartRe
 		return found.keep(before).orPinned(choice)
 	}
 
-	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL && had.Revision.Digest != "" {
+	if had := before.upstream(); had.Revision.Version == found.Revision.Version && had.URL == found.URL &&
+		had.Revision.Digest != "" {
 		had.Created = found.Created
 		had.withdrawn = nil
 		return had
 	}
 
-	digest, size, err := c.View(from.repository).Put(ctx, "", func(w io.Writer) error { return from.remote.FetchChart(ctx, found.entry(), w) })
+	digest, size, err := c.View(from.repository).Put(ctx, "", func(w io.Writer) error {
+		return from.remote.FetchChart(ctx, found.entry(), w)
+	})
 	if err == nil {
 		err = c.prove(from.repository, from.access, digest)
 	}
@@ -228,7 +237,9 @@ func (c *Catalog) pickChart(ctx context.Context, from catalogued, choice ChartRe
 	return found.as(choice).keep(before).orPinned(choice)
 }
 
-func (c *Catalog) helmRepository(ctx context.Context, repository *v1beta1.HelmRepository) (*helmrepo.Repository, error) {
+func (c *Catalog) helmRepository(
+	ctx context.Context, repository *v1beta1.HelmRepository,
+) (*helmrepo.Repository, error) {
 	secrets := c.secretsOf(repository)
 	credentials, err := secrets.basic(ctx, repository.Spec.SecretRef)
 	if err != nil {

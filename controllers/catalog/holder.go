@@ -11,8 +11,8 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// holderOf identifies a source. What one has brought into the artifact cache, no other reads: not by a digest in an index or in a
-// status either. A source that was deleted and created again is another one.
+// holderOf identifies a source. What one has brought into the artifact cache, no other reads: not by a digest in an
+// index or in a status either. A source that was deleted and created again is another one.
 func holderOf(source v1beta1.Source) store.Holder {
 	id := fmt.Sprintf("%T %s/%s %s", source, source.GetNamespace(), source.GetName(), source.GetUID())
 	return store.Holder{Namespace: source.GetNamespace(), ID: id}
@@ -38,11 +38,15 @@ func (c *Catalog) origin(ctx context.Context, choice ChartRef) (ChartRef, v1beta
 	return choice, source, err
 }
 
-// indexGrowth is how many times its size a document may take once it was parsed; it is reserved until the size is known.
+// indexGrowth is how many times its size a document may take once it was parsed; it is reserved until the size is
+// known.
 const indexGrowth = 8
 
-// index parses an index that a repository has brought, or returns it from memory. The release function has to be called.
-func (c *Catalog) index(ctx context.Context, repository v1beta1.Source, digest string) (*helmrepo.Index, func(), error) {
+// index parses an index that a repository has brought, or returns it from memory. The release function has to be
+// called.
+func (c *Catalog) index(
+	ctx context.Context, repository v1beta1.Source, digest string,
+) (*helmrepo.Index, func(), error) {
 	holder := holderOf(repository)
 	view := c.View(repository)
 	return c.indexes.Take(ctx, quota.Item[*helmrepo.Index]{

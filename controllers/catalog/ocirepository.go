@@ -47,14 +47,17 @@ func (c *Catalog) findArtifact(ctx context.Context, repository *v1beta1.OCIRepos
 		return Polled{Err: err}
 	}
 
-	if had := repository.GetArtifact(); had != nil && goesBack(repository, had.Revision, name) && c.View(repository).Has(had.Digest) {
+	if had := repository.GetArtifact(); had != nil && goesBack(repository, had.Revision, name) &&
+		c.View(repository).Has(had.Digest) {
 		found := ociFound(*had, repository.Status.Chart)
-		found.Message += "; upstream has no version in the range any more that is newer than " + name + ", which is older: it is not gone back to"
+		found.Message += "; upstream has no version in the range any more that is newer than " + name +
+			", which is older: it is not gone back to"
 		return found
 	}
 
 	revision := name + "@" + digest
-	if had := repository.GetArtifact(); repository.Status.ObservedGeneration == repository.Generation && had != nil && had.Revision == revision && c.View(repository).Has(had.Digest) {
+	if had := repository.GetArtifact(); repository.Status.ObservedGeneration == repository.Generation && had != nil &&
+		had.Revision == revision && c.View(repository).Has(had.Digest) {
 		return ociFound(*had, repository.Status.Chart)
 	}
 
@@ -98,7 +101,9 @@ func (c *Catalog) storeContent(
 }
 
 // strip leaves out of an archive of manifests what spec.ignore says, unless the layer is to be kept as it is.
-func (c *Catalog) strip(ctx context.Context, repository *v1beta1.OCIRepository, digest string, size int64) (string, int64, error) {
+func (c *Catalog) strip(
+	ctx context.Context, repository *v1beta1.OCIRepository, digest string, size int64,
+) (string, int64, error) {
 	selector := repository.Spec.LayerSelector
 	if repository.Spec.Ignore == nil || selector != nil && selector.Operation == v1beta1.LayerCopy {
 		return digest, size, nil
@@ -119,7 +124,8 @@ func (c *Catalog) strip(ctx context.Context, repository *v1beta1.OCIRepository, 
 	return view.Put(ctx, "", func(w io.Writer) error { return matcher.Strip(archive, w) })
 }
 
-// movedTag returns the warning that a tag that is a version points to something else than before. Other tags are made to move.
+// movedTag returns the warning that a tag that is a version points to something else than before. Other tags are made
+// to move.
 func movedTag(repository *v1beta1.OCIRepository, name, digest string) []string {
 	had := repository.GetArtifact()
 	if _, version := sources.ParseTag(name); had == nil || !version {
@@ -129,13 +135,16 @@ func movedTag(repository *v1beta1.OCIRepository, name, digest string) []string {
 	if before != name || digestBefore == digest {
 		return nil
 	}
-	return []string{fmt.Sprintf("version %s was published again with other content: %s before, %s now", name, digestBefore, digest)}
+	return []string{
+		fmt.Sprintf("version %s was published again with other content: %s before, %s now", name, digestBefore, digest),
+	}
 }
 
-// goesBack reports whether the newest version in a range is older than what the same range gave before, as it is when upstream has taken versions
-// away. Users who want the older one ask for it.
+// goesBack reports whether the newest version in a range is older than what the same range gave before, as it is when
+// upstream has taken versions away. Users who want the older one ask for it.
 func goesBack(repository *v1beta1.OCIRepository, revision, name string) bool {
-	if ref := repository.Spec.Reference; ref == nil || ref.SemVer == "" || ref.Digest != "" || repository.Status.ObservedGeneration != repository.Generation {
+	if ref := repository.Spec.Reference; ref == nil || ref.SemVer == "" || ref.Digest != "" ||
+		repository.Status.ObservedGeneration != repository.Generation {
 		return false
 	}
 	before, _, _ := strings.Cut(revision, "@")
@@ -154,7 +163,9 @@ func ociFound(artifact v1beta1.Artifact, chart *v1beta1.ChartRevision) Polled {
 }
 
 // resolveReference returns the name that was chosen and the digest it points to.
-func resolveReference(ctx context.Context, remote *oci.Repository, repository *v1beta1.OCIRepository) (name, digest string, err error) {
+func resolveReference(
+	ctx context.Context, remote *oci.Repository, repository *v1beta1.OCIRepository,
+) (name, digest string, err error) {
 	var reference v1beta1.OCIRepositoryRef
 	if repository.Spec.Reference != nil {
 		reference = *repository.Spec.Reference
@@ -190,7 +201,8 @@ func chooseTag(ctx context.Context, remote *oci.Repository, reference v1beta1.OC
 
 	tags, err := remote.Tags(ctx)
 	if sources.Reason(err) == v1beta1.NotFoundReason {
-		return "", sources.Fail(v1beta1.NotFoundReason, nil, "registry %s has no repository %s; check spec.url and the credentials",
+		return "", sources.Fail(v1beta1.NotFoundReason, nil,
+			"registry %s has no repository %s; check spec.url and the credentials",
 			remote.Host(), strings.TrimPrefix(remote.String(), remote.Host()+"/"))
 	}
 	if err != nil {
@@ -223,5 +235,8 @@ func (c *Catalog) ociRepository(ctx context.Context, repository *v1beta1.OCIRepo
 		layer = selector.MediaType
 	}
 
-	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http, Layer: layer})
+	return oci.New(
+		oci.Options{
+			Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http, Layer: layer,
+		})
 }

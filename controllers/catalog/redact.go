@@ -100,8 +100,9 @@ func hidePicks(ctx context.Context, s *sourceCache) {
 // public are the keys of Secrets whose values identify a user and prove nothing. They are names and addresses, which
 // messages need.
 var public = map[string]bool{
-	"username": true, "accesskey": true, "address": true, "known_hosts": true, "identity.pub": true, "trusted_root.json": true,
-	sources.CAKey: true, "caFile": true, sources.CertKey: true, "certFile": true,
+	"username": true, "accesskey": true, "address": true, "known_hosts": true, "identity.pub": true,
+	"trusted_root.json": true,
+	sources.CAKey:       true, "caFile": true, sources.CertKey: true, "certFile": true,
 }
 
 // credentialsIn is the content of a Secret that no message may show, for redact.NewMask.

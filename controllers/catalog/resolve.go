@@ -11,10 +11,14 @@ import (
 	"fairlead.dev/fairlead/sources/store"
 )
 
-// Resolve asks upstream once which chart a choice stands for, and opens its archive. It polls as the controllers do, but keeps
-// what it fetches in dir, which the caller removes after closing the archive, and writes nothing to the cluster. Sources and
-// their Secrets are read with reader. A source that is suspended is asked, too. kubeVersion is that of the cluster, as Catalog.Fit takes it.
-func Resolve(ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error), choice ChartRef) (_ v1beta1.ChartRevision, _ io.ReadCloser, err error) {
+// Resolve asks upstream once which chart a choice stands for, and opens its archive. It polls as the controllers do,
+// but keeps what it fetches in dir, which the caller removes after closing the archive, and writes nothing to the
+// cluster. Sources and their Secrets are read with reader. A source that is suspended is asked, too. kubeVersion is
+// that of the cluster, as Catalog.Fit takes it.
+func Resolve(
+	ctx context.Context, reader client.Reader, dir string, kubeVersion func(context.Context) (string, error),
+	choice ChartRef,
+) (_ v1beta1.ChartRevision, _ io.ReadCloser, err error) {
 	artifacts, err := store.Open(dir)
 	if err != nil {
 		return v1beta1.ChartRevision{}, nil, err

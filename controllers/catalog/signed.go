@@ -10,9 +10,9 @@ import (
 )
 
 // Signed returns who has signed a chart of a registry or of a HelmRepository, by its digest, among those whom a
-// verification trusts. The Secrets of the verification are in the namespace of the source. It waits for the registry, so
-// it is not for workers.
-// An error with the reason VerificationFailed says that no signature counts; any other that it could not be found out.
+// verification trusts. The Secrets of the verification are in the namespace of the source. It waits for the registry,
+// so it is not for workers. An error with the reason VerificationFailed says that no signature counts; any other that
+// it could not be found out.
 func (c *Catalog) Signed(
 	ctx context.Context, choice ChartRef, digest string, v *v1beta1.Verification,
 ) (by string, err error) {

@@ -39,7 +39,8 @@ type resolved struct {
 	Names []string `json:"names,omitempty"`
 	// Base is what upstream has, when the chart was made from it with other values.
 	Base *resolved `json:"base,omitempty"`
-	// needsReverify is set when the keys have changed that the signature was checked with; tried is the Secret that a check has failed with.
+	// needsReverify is set when the keys have changed that the signature was checked with; tried is the Secret that a
+	// check has failed with.
 	needsReverify bool
 	tried         string
 	// withdrawn is why upstream no longer offers a pinned chart, which is fetched from its origin then.
@@ -96,7 +97,9 @@ func (c *Catalog) pick(ctx context.Context, choice ChartRef, source v1beta1.Sour
 }
 
 // pickFrom looks a choice up on a cache; nil is an empty one. The caller holds the lock.
-func (c *Catalog) pickFrom(ctx context.Context, s *sourceCache, choice ChartRef, source v1beta1.Source) (resolved, bool) {
+func (c *Catalog) pickFrom(
+	ctx context.Context, s *sourceCache, choice ChartRef, source v1beta1.Source,
+) (resolved, bool) {
 	if s == nil {
 		return resolved{}, false
 	}

@@ -12,7 +12,9 @@ import (
 )
 
 // pickTag chooses a tag of one chart. The tags of a chart are listed once per poll.
-func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, tags map[string][]string, before resolved) resolved {
+func (c *Catalog) pickTag(
+	ctx context.Context, repository *v1beta1.HelmRepository, choice ChartRef, tags map[string][]string, before resolved,
+) resolved {
 	remote, err := c.registry(ctx, repository, choice.Chart)
 	if err != nil {
 		return resolved{err: err}.keep(before)
@@ -51,7 +53,9 @@ func (c *Catalog) pickTag(ctx context.Context, repository *v1beta1.HelmRepositor
 const maxUnfit = 10
 
 // newestFit chooses the newest version that fits the cluster. What was passed over before is not read again.
-func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.Version, choice ChartRef, kube string, before resolved) resolved {
+func newestFit(
+	ctx context.Context, remote *oci.Repository, versions []sources.Version, choice ChartRef, kube string, before resolved,
+) resolved {
 	unfit := map[string]string{}
 	passed := map[string]string{}
 	wanted, err := choice.wanted("") // a chart of a registry says itself which clusters it fits
@@ -86,15 +90,21 @@ func newestFit(ctx context.Context, remote *oci.Repository, versions []sources.V
 		}
 
 		if len(unfit) == maxUnfit {
-			return resolved{err: unavailable(v1beta1.NoMatchReason, "%s: none of the newest %d versions fits the cluster, %s %s", choice, maxUnfit, chosen.Tag, sources.UnfitReason(madeFor, kube))}
+			return resolved{
+				err: unavailable(v1beta1.NoMatchReason, "%s: none of the newest %d versions fits the cluster, %s %s", choice,
+					maxUnfit, chosen.Tag, sources.UnfitReason(madeFor, kube)),
+			}
 		}
 
 		unfit[found.upstream().Revision.Digest], passed[chosen.Tag] = madeFor, sources.UnfitReason(madeFor, kube)
 	}
 }
 
-// describe resolves a tag, and which clusters its chart is made for. It does not read the chart of a known digest again.
-func describe(ctx context.Context, remote *oci.Repository, tag string, before resolved) (found resolved, madeFor string) {
+// describe resolves a tag, and which clusters its chart is made for. It does not read the chart of a known digest
+// again.
+func describe(
+	ctx context.Context, remote *oci.Repository, tag string, before resolved,
+) (found resolved, madeFor string) {
 	digest, err := remote.Resolve(ctx, tag)
 	if err != nil {
 		return resolved{err: err}, ""
@@ -113,11 +123,15 @@ func describe(ctx context.Context, remote *oci.Repository, tag string, before re
 		return resolved{err: err}, ""
 	}
 
-	return resolved{Revision: chart.ChartRevision, Archive: chart.Archive, Size: chart.Size, KubeVersion: chart.KubeVersion}, chart.KubeVersion
+	return resolved{
+		Revision: chart.ChartRevision, Archive: chart.Archive, Size: chart.Size, KubeVersion: chart.KubeVersion,
+	}, chart.KubeVersion
 }
 
 // registry opens the repository of one chart below the URL of a HelmRepository.
-func (c *Catalog) registry(ctx context.Context, repository *v1beta1.HelmRepository, chart string) (*oci.Repository, error) {
+func (c *Catalog) registry(
+	ctx context.Context, repository *v1beta1.HelmRepository, chart string,
+) (*oci.Repository, error) {
 	path := strings.TrimSuffix(strings.TrimPrefix(repository.Spec.URL, "oci://"), "/") + "/" + url.PathEscape(chart)
 	secrets := c.secretsOf(repository)
 	credentials, err := secrets.registry(ctx, repository.Spec.SecretRef, path)
@@ -130,5 +144,6 @@ func (c *Catalog) registry(ctx context.Context, repository *v1beta1.HelmReposito
 		return nil, err
 	}
 
-	return oci.New(oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http})
+	return oci.New(
+		oci.Options{Repository: path, PlainHTTP: repository.Spec.Insecure, Credentials: credentials, HTTP: http})
 }

@@ -42,7 +42,8 @@ func (s secrets) trusted(ctx context.Context, v *v1beta1.Verification) (_ truste
 
 	root, there := found.Data[trustedRootKey]
 	if !there {
-		return trusted{}, version, sources.Stall(v1beta1.VerificationFailedReason, nil, "Secret %s/%s of spec.verify.trustedRootSecretRef has no key %s",
+		return trusted{}, version, sources.Stall(v1beta1.VerificationFailedReason, nil,
+			"Secret %s/%s of spec.verify.trustedRootSecretRef has no key %s",
 			s.namespace, found.Name, trustedRootKey)
 	}
 
@@ -102,10 +103,12 @@ func (t trusted) artifact(ctx context.Context, remote *oci.Repository, digest st
 	return fmt.Sprintf("%s by %s", digest, by), nil
 }
 
-// provenance returns the signer of a chart of a repository over HTTP; its archive is fetched by the digest that was signed.
+// provenance returns the signer of a chart of a repository over HTTP; its archive is fetched by the digest that was
+// signed.
 func (t trusted) provenance(ctx context.Context, remote *helmrepo.Repository, found resolved) (by string, err error) {
 	if t.ring == nil {
-		return "", sources.Stall(v1beta1.VerificationFailedReason, nil, "cosign signs what is in a registry; charts of an http(s) repository are verified with the provider helm")
+		return "", sources.Stall(v1beta1.VerificationFailedReason, nil,
+			"cosign signs what is in a registry; charts of an http(s) repository are verified with the provider helm")
 	}
 
 	file := &bytes.Buffer{}
@@ -113,7 +116,8 @@ func (t trusted) provenance(ctx context.Context, remote *helmrepo.Repository, fo
 		return "", err
 	}
 
-	by, err = t.ring.Check(verify.Packaged{Name: found.Revision.Name, Version: found.Revision.Version, Digest: found.Archive}, file.Bytes())
+	by, err = t.ring.Check(
+		verify.Packaged{Name: found.Revision.Name, Version: found.Revision.Version, Digest: found.Archive}, file.Bytes())
 	if err != nil {
 		return "", err
 	}
@@ -122,7 +126,9 @@ func (t trusted) provenance(ctx context.Context, remote *helmrepo.Repository, fo
 }
 
 // signedArtifact returns the signer of what an OCIRepository stands for; empty when no signature is required.
-func (c *Catalog) signedArtifact(ctx context.Context, repository *v1beta1.OCIRepository, remote *oci.Repository, digest string) (by string, err error) {
+func (c *Catalog) signedArtifact(
+	ctx context.Context, repository *v1beta1.OCIRepository, remote *oci.Repository, digest string,
+) (by string, err error) {
 	attested, err := c.attested(ctx, repository, remote, digest)
 	if err != nil || repository.Spec.Verify == nil {
 		return attested, err
@@ -141,9 +147,12 @@ func (c *Catalog) signedArtifact(ctx context.Context, repository *v1beta1.OCIRep
 	return by, err
 }
 
-// signed checks the signature of what was picked, where the choice demands one: again only when upstream has another chart, or the Secret with the
-// keys has changed. What does not count is not taken over, and what was verified before stays.
-func (c *Catalog) signed(ctx context.Context, choice ChartRef, found, before resolved, check func(trusted) (string, error)) resolved {
+// signed checks the signature of what was picked, where the choice demands one: again only when upstream has another
+// chart, or the Secret with the keys has changed. What does not count is not taken over, and what was verified before
+// stays.
+func (c *Catalog) signed(
+	ctx context.Context, choice ChartRef, found, before resolved, check func(trusted) (string, error),
+) resolved {
 	if choice.demand == "" || found.Revision.Digest == "" || found.err != nil {
 		return found
 	}
@@ -172,7 +181,8 @@ func (c *Catalog) signed(ctx context.Context, choice ChartRef, found, before res
 	return found
 }
 
-// triedWith remembers with which keys a check has failed, so that it is not made again until they change or the source is polled.
+// triedWith remembers with which keys a check has failed, so that it is not made again until they change or the source
+// is polled.
 func (p resolved) triedWith(version string) resolved {
 	p.tried = version
 	return p

@@ -16,8 +16,8 @@ import (
 )
 
 // Watches returns the watches of a controller whose objects refer to sources. A
-// new chart from a HelmRepository, GitRepository or Bucket is reported by the catalog, to those whose choice it is; the watches are for
-// what the status of a source says.
+// new chart from a HelmRepository, GitRepository or Bucket is reported by the catalog, to those whose choice it is; the
+// watches are for what the status of a source says.
 func Watches(users Users) []loop.Watch { return watches(kinds, saysNews(), users) }
 
 // Users lists the objects that refer to a source.
@@ -26,22 +26,24 @@ type Users func(context.Context, ChartRef) []types.NamespacedName
 func watches(kinds []string, when predicate.Predicate, users Users) []loop.Watch {
 	watches := make([]loop.Watch, 0, len(kinds))
 	for _, kind := range kinds {
-		watches = append(watches, loop.Watch{Object: NewSource(kind), When: when, Affects: func(ctx context.Context, o client.Object) []reconcile.Request {
-			keys := users(ctx, ChartRef{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()})
-			requests := make([]reconcile.Request, len(keys))
-			for i, key := range keys {
-				requests[i].NamespacedName = key
-			}
+		watches = append(watches,
+			loop.Watch{Object: NewSource(kind), When: when,
+				Affects: func(ctx context.Context, o client.Object) []reconcile.Request {
+					keys := users(ctx, ChartRef{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()})
+					requests := make([]reconcile.Request, len(keys))
+					for i, key := range keys {
+						requests[i].NamespacedName = key
+					}
 
-			return requests
-		}})
+					return requests
+				}})
 	}
 
 	return watches
 }
 
-// saysNews lets the events through after which who refers to a source may decide otherwise: it came or went, is ready or
-// not for another reason, or stands for another chart.
+// saysNews lets the events through after which who refers to a source may decide otherwise: it came or went, is ready
+// or not for another reason, or stands for another chart.
 func saysNews() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(Object)

@@ -31,7 +31,9 @@ func newTrees(c *catalog.Catalog) *trees {
 }
 
 // of returns the files of an artifact, which stay in memory until release is called.
-func (t *trees) of(ctx context.Context, choice catalog.ChartRef, artifact v1beta1.Artifact) (_ *build.Tree, release func(), err error) {
+func (t *trees) of(
+	ctx context.Context, choice catalog.ChartRef, artifact v1beta1.Artifact,
+) (_ *build.Tree, release func(), err error) {
 	from, err := t.catalog.Identity(ctx, choice, true)
 	if err != nil {
 		return nil, nil, err
@@ -57,7 +59,9 @@ func (t *trees) of(ctx context.Context, choice catalog.ChartRef, artifact v1beta
 	})
 }
 
-func (t *trees) open(ctx context.Context, choice catalog.ChartRef, artifact v1beta1.Artifact, read func(io.Reader) error) error {
+func (t *trees) open(
+	ctx context.Context, choice catalog.ChartRef, artifact v1beta1.Artifact, read func(io.Reader) error,
+) error {
 	archive, err := t.catalog.OpenArtifact(ctx, choice, artifact)
 	if err != nil {
 		return err
@@ -70,8 +74,11 @@ type Builder interface {
 	Build(ctx context.Context, namespace string, files *build.Tree, request build.Request) (build.Response, error)
 }
 
-// build makes the objects of a Kustomization from its artifact. The mask hides what came from Secrets and encrypted files.
-func (g *gatherer) build(ctx context.Context, k *v1beta1.Kustomization, in inputs) ([]apply.Object, redact.Mask, error) {
+// build makes the objects of a Kustomization from its artifact. The mask hides what came from Secrets and encrypted
+// files.
+func (g *gatherer) build(
+	ctx context.Context, k *v1beta1.Kustomization, in inputs,
+) ([]apply.Object, redact.Mask, error) {
 	files, release, err := g.trees.of(ctx, in.choice, in.artifact)
 	if err != nil {
 		return nil, redact.Mask{}, err
@@ -115,8 +122,9 @@ func (m materials) build(
 	return out, redact.NewMask(m.secrets, opened), err
 }
 
-// Render makes the objects of a Kustomization as the controller does, from the directory at path in files instead of spec.path. The
-// ConfigMaps and Secrets that it names are read with reader. The mask hides what came from Secrets and encrypted files.
+// Render makes the objects of a Kustomization as the controller does, from the directory at path in files instead of
+// spec.path. The ConfigMaps and Secrets that it names are read with reader. The mask hides what came from Secrets and
+// encrypted files.
 func Render(
 	ctx context.Context, reader client.Reader, builder Builder, k *v1beta1.Kustomization, files *build.Tree, path string,
 ) ([]apply.Object, redact.Mask, error) {
@@ -133,7 +141,8 @@ func Render(
 	return m.build(ctx, builder, own, files)
 }
 
-// Set is what applying the objects of a Kustomization means. The error says which rule of spec.ignore cannot be understood.
+// Set is what applying the objects of a Kustomization means. The error says which rule of spec.ignore cannot be
+// understood.
 func Set(k *v1beta1.Kustomization, objects []apply.Object) (apply.Set, error) {
 	ignore, err := drift.Compile(k.Spec.Ignore)
 	if err != nil {
@@ -144,8 +153,9 @@ func Set(k *v1beta1.Kustomization, objects []apply.Object) (apply.Set, error) {
 
 func setOf(k *v1beta1.Kustomization, objects []apply.Object, ignore *drift.Rules) apply.Set {
 	return apply.Set{
-		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune, AllowEmpty: k.Spec.AllowEmpty,
-		Force: k.Spec.Force || forceRequested(k) != "", Ignore: ignore,
+		Owner: client.ObjectKeyFromObject(k), Objects: objects, Before: inventoryOf(k), Prune: k.Spec.Prune,
+		AllowEmpty: k.Spec.AllowEmpty,
+		Force:      k.Spec.Force || forceRequested(k) != "", Ignore: ignore,
 		PruneKinds: k.Spec.PruneKinds, Kept: k.Status.Kept,
 	}
 }

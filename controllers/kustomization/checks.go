@@ -90,12 +90,14 @@ func (h *handler) unseen(k *v1beta1.Kustomization, in inputs, refs []v1beta1.Res
 	return out
 }
 
-// healthOf judges one object as the dependency watcher saw it last; nil when it is healthy. With quote it is described in its own
-// words too.
+// healthOf judges one object as the dependency watcher saw it last; nil when it is healthy. With quote it is described
+// in its own words too.
 func (h *handler) healthOf(
 	k *v1beta1.Kustomization, in inputs, kind schema.GroupVersionKind, key types.NamespacedName, quote bool,
 ) *v1beta1.ObjectHealth {
-	out := &v1beta1.ObjectHealth{Kind: kind.Kind, Group: kind.Group, Namespace: key.Namespace, Name: key.Name, State: string(health.InProgress)}
+	out := &v1beta1.ObjectHealth{
+		Kind: kind.Kind, Group: kind.Group, Namespace: key.Namespace, Name: key.Name, State: string(health.InProgress),
+	}
 	seen := h.dependencyWatcher.Look(client.ObjectKeyFromObject(k), in.access, kind, key)
 	switch {
 	case seen.Err != nil:
@@ -126,10 +128,11 @@ func (h *handler) healthOf(
 // object arrives at any time later, after a restart for example. Such messages are left out: masking them would mean
 // to keep the decrypted values in memory.
 func hasSecrets(k *v1beta1.Kustomization) bool {
-	return TakesSecrets(k) || k.Spec.KubeConfig != nil || slices.ContainsFunc(inventoryOf(k), func(ref v1beta1.ResourceRef) bool {
-		_, _, group, kind, ok := ref.Split()
-		return !ok || group == "" && kind == "Secret"
-	})
+	return TakesSecrets(k) || k.Spec.KubeConfig != nil ||
+		slices.ContainsFunc(inventoryOf(k), func(ref v1beta1.ResourceRef) bool {
+			_, _, group, kind, ok := ref.Split()
+			return !ok || group == "" && kind == "Secret"
+		})
 }
 
 // TakesSecrets reports whether any object of a Kustomization may hold what came from a Secret or from an encrypted
@@ -138,7 +141,8 @@ func TakesSecrets(k *v1beta1.Kustomization) bool {
 	if k.Spec.Decryption != nil {
 		return true
 	}
-	return k.Spec.PostBuild != nil && slices.ContainsFunc(k.Spec.PostBuild.SubstituteFrom, func(r v1beta1.SubstituteReference) bool {
-		return r.Kind == "Secret"
-	})
+	return k.Spec.PostBuild != nil &&
+		slices.ContainsFunc(k.Spec.PostBuild.SubstituteFrom, func(r v1beta1.SubstituteReference) bool {
+			return r.Kind == "Secret"
+		})
 }

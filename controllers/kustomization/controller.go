@@ -4,8 +4,8 @@
 //	                                     ▲            │         │
 //	                                     └─ need fact ┘         └─► build ─► apply.Engine ─► land
 //
-// A worker never waits. Building and applying run outside of it; sources, documents, dependencies and the objects themselves wake
-// a Kustomization when they change.
+// A worker never waits. Building and applying run outside of it; sources, documents, dependencies and the objects
+// themselves wake a Kustomization when they change.
 package kustomization
 
 import (
@@ -64,8 +64,8 @@ type handler struct {
 	fightBackoff map[types.NamespacedName]time.Time
 	// obstacles are the objects of others that kept the last attempt from deleting something.
 	obstacles map[types.NamespacedName]tracker.Ref
-	// awaited are the Kustomizations for which something has come that the last attempt lacked, audited when objects that may not be
-	// watched were looked at last.
+	// awaited are the Kustomizations for which something has come that the last attempt lacked, audited when objects that
+	// may not be watched were looked at last.
 	awaited map[types.NamespacedName]bool
 	audited map[types.NamespacedName]time.Time
 	// involved are the Kustomizations that may have to wait for another one to take or release objects.
@@ -163,7 +163,9 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	defer place.Close()
 	ctx, cancel := context.WithTimeout(ctx, k.GetTimeout())
 	defer cancel()
-	out := actionResult{applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest}}
+	out := actionResult{
+		applied: status.Applied{Generation: k.Generation, Revision: in.artifact.Revision, Digest: in.digest},
+	}
 	objects, mask, err := h.build(ctx, k, in)
 	mask = mask.Join(redact.NewMask(cluster.Secrets(in.access.Kubeconfig)...))
 	if err != nil {
@@ -205,7 +207,9 @@ func (h *handler) attempt(ctx context.Context, k *v1beta1.Kustomization, in inpu
 	if result.Err != nil {
 		out.obstacle = blockerOf(result.Err)
 		reason, final := apply.Reason(result.Err)
-		out.applied.Failure = &status.Failure{Reason: reason, Final: final, Message: mask.Apply(ssa.Scrub(result.Err.Error()))}
+		out.applied.Failure = &status.Failure{
+			Reason: reason, Final: final, Message: mask.Apply(ssa.Scrub(result.Err.Error())),
+		}
 	}
 
 	return out
@@ -275,7 +279,8 @@ func (h *handler) recordEvent(k *v1beta1.Kustomization, event status.Event, deta
 	if event.Reason == "" {
 		return
 	}
-	loop.EventRecorder{Events: h.events, Kind: v1beta1.KustomizationKind, Action: status.ActionReconcile}.Emit(k, event, details...)
+	loop.EventRecorder{Events: h.events, Kind: v1beta1.KustomizationKind, Action: status.ActionReconcile}.Emit(k, event,
+		details...)
 }
 
 func inventoryOf(k *v1beta1.Kustomization) []v1beta1.ResourceRef {

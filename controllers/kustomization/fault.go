@@ -6,7 +6,8 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// faulted is the end of an attempt that met a fault of the controller. What was applied until then is found by the next one.
+// faulted is the end of an attempt that met a fault of the controller. What was applied until then is found by the next
+// one.
 func faulted(k *v1beta1.Kustomization, revision, digest string, fault error) actionResult {
 	return actionResult{
 		applied: status.Applied{

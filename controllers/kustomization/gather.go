@@ -26,8 +26,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kustomize/plan"
 )
 
-// gatherer finds what a Kustomization is made of and whether its time has come. Looking again while nothing has changed costs no
-// request.
+// gatherer finds what a Kustomization is made of and whether its time has come. Looking again while nothing has changed
+// costs no request.
 type gatherer struct {
 	catalog           *catalog.Catalog
 	trees             *trees
@@ -94,8 +94,8 @@ func (g *gatherer) gather(ctx context.Context, k *v1beta1.Kustomization) (inputs
 	return in, nil
 }
 
-// dependenciesAtRevision checks that the Kustomizations of spec.dependsOn which follow the same source have applied the revision that is to be applied:
-// that they are ready says nothing about it while they have an older one.
+// dependenciesAtRevision checks that the Kustomizations of spec.dependsOn which follow the same source have applied the
+// revision that is to be applied: that they are ready says nothing about it while they have an older one.
 func (g *gatherer) dependenciesAtRevision(ctx context.Context, k *v1beta1.Kustomization, in inputs) error {
 	var found []v1beta1.Kustomization
 	for _, reference := range k.Spec.DependsOn {
@@ -125,12 +125,14 @@ func (g *gatherer) admit(k *v1beta1.Kustomization, choice catalog.ChartRef) erro
 		return err
 	}
 	if g.dependencies.OwnNamespace && choice.Namespace != k.Namespace {
-		return refs.CrossNamespaceObstacle("spec.sourceRef", fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
+		return refs.CrossNamespaceObstacle("spec.sourceRef",
+			fmt.Sprintf("%s %s/%s", choice.Kind, choice.Namespace, choice.Name))
 	}
 
 	for i, check := range k.Spec.HealthChecks {
 		if version, err := schema.ParseGroupVersion(check.APIVersion); err != nil || version.Version == "" {
-			return refs.TerminalObstacle(v1beta1.InvalidReferenceReason, "spec.healthChecks[%d]: apiVersion %q is not of the form group/version", i, check.APIVersion)
+			return refs.TerminalObstacle(v1beta1.InvalidReferenceReason,
+				"spec.healthChecks[%d]: apiVersion %q is not of the form group/version", i, check.APIVersion)
 		}
 	}
 
@@ -179,7 +181,9 @@ func (read readDocument) materials(ctx context.Context, k *v1beta1.Kustomization
 }
 
 // variables are those of spec.postBuild, and what of them came from Secrets.
-func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization) (found map[string]string, secrets map[string]any, err error) {
+func (read readDocument) variables(
+	ctx context.Context, k *v1beta1.Kustomization,
+) (found map[string]string, secrets map[string]any, err error) {
 	if k.Spec.PostBuild == nil {
 		return nil, nil, nil
 	}
@@ -197,7 +201,8 @@ func (read readDocument) variables(ctx context.Context, k *v1beta1.Kustomization
 				"%s %s of spec.postBuild.substituteFrom[%d] does not exist"+
 					"; the controller continues when it is created", reference.Kind, name, i)
 		case apierrors.IsForbidden(err):
-			return nil, nil, refs.RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read %s %s of spec.postBuild.substituteFrom[%d]",
+			return nil, nil, refs.RetryableObstacle(v1beta1.AccessDeniedReason,
+				"Fairlead may not read %s %s of spec.postBuild.substituteFrom[%d]",
 				reference.Kind, name, i)
 		case err != nil:
 			return nil, nil, fmt.Errorf("spec.postBuild.substituteFrom[%d]: %w", i, err)
@@ -233,7 +238,8 @@ func (read readDocument) keys(ctx context.Context, k *v1beta1.Kustomization) (ma
 		return nil, refs.RetryableObstacle(v1beta1.DecryptionFailedReason,
 			"Secret %s of spec.decryption does not exist; the controller continues when it is created", name)
 	case apierrors.IsForbidden(err):
-		return nil, refs.RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.decryption", name)
+		return nil, refs.RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read Secret %s of spec.decryption",
+			name)
 	case err != nil:
 		return nil, fmt.Errorf("spec.decryption: %w", err)
 	}

@@ -33,8 +33,8 @@ type Others struct {
 	Build func(ctx context.Context, k *v1beta1.Kustomization) ([]apply.Object, error)
 }
 
-// HandoverPreview foretells which objects change hands once all Kustomizations of a source have applied the local files.
-// It implements apply.HandoverPreview with the rules that the controller follows. It is for one preview.
+// HandoverPreview foretells which objects change hands once all Kustomizations of a source have applied the local
+// files. It implements apply.HandoverPreview with the rules that the controller follows. It is for one preview.
 type HandoverPreview struct {
 	others Others
 

@@ -36,8 +36,8 @@ import (
 // sourceIndex is the field index of Kustomizations by their source.
 const sourceIndex = "fairlead.source"
 
-// How many Kustomizations are built at the same time, and how many of those a namespace can have: a build holds the files of its
-// source and the objects that it makes.
+// How many Kustomizations are built at the same time, and how many of those a namespace can have: a build holds the
+// files of its source and the objects that it makes.
 const (
 	builds             = 8
 	buildsPerNamespace = 6
@@ -56,8 +56,8 @@ type Options struct {
 	Now func() time.Time
 	// Connect reaches objects that Kustomizations depend on, or whose health they wait for.
 	Connect refs.Connect
-	// DefaultServiceAccount is whom Kustomizations act as that name no ServiceAccount, in the namespace of each; empty is the
-	// controller itself.
+	// DefaultServiceAccount is whom Kustomizations act as that name no ServiceAccount, in the namespace of each; empty is
+	// the controller itself.
 	DefaultServiceAccount string
 	// NoCrossNamespaceRefs refuses references to sources and dependencies in other namespaces.
 	NoCrossNamespaceRefs bool
@@ -111,14 +111,17 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 		engine: o.Engine, tasks: loop.NewTasks[actionResult](ctx, waker.WakeFirst, o.Now),
 		builds: fair.New(builds, buildsPerNamespace), remoteBuilds: fair.New(builds, builds/2),
 		events: manager.GetEventRecorder("fairlead"), now: o.Now, jitter: loop.Random,
-		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{}, fightBackoff: map[types.NamespacedName]time.Time{},
+		awaited: map[types.NamespacedName]bool{}, audited: map[types.NamespacedName]time.Time{},
+		fightBackoff: map[types.NamespacedName]time.Time{},
 	}
 	loop.CountWaiting(h.waiting)
 	definition := &metav1.PartialObjectMetadata{}
-	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	definition.SetGroupVersionKind(
+		schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 	return loop.Setup(manager, loop.Controller[*v1beta1.Kustomization]{
 		Name: v1beta1.KustomizationKind, Empty: func() *v1beta1.Kustomization { return &v1beta1.Kustomization{} },
-		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker, Concurrency: o.Concurrency,
+		Handler: h, Finalizer: v1beta1.Finalizer, FormerFinalizer: v1beta1.FormerFinalizer, Waker: waker,
+		Concurrency: o.Concurrency,
 		Watches: slices.Concat(catalog.WatchArtifacts(usersOf(index)), index.Watches(moved()),
 			[]loop.Watch{
 				{Object: definition, Affects: h.lackingKinds(cached)},
@@ -127,7 +130,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, c *catalog.Catalog, o Opti
 	})
 }
 
-// moved lets the events through that can set dependents free: a Kustomization becomes ready, or applies another revision.
+// moved lets the events through that can set dependents free: a Kustomization becomes ready, or applies another
+// revision.
 func moved() predicate.Predicate {
 	applied := predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
@@ -152,7 +156,8 @@ func (h *handler) lackingKinds(reader client.Reader) func(context.Context, clien
 		var requests []reconcile.Request
 		for i := range list.Items {
 			k := &list.Items[i]
-			if ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ReadyCondition); ready == nil || ready.Reason != v1beta1.KindUnknownReason {
+			if ready := meta.FindStatusCondition(k.Status.Conditions, v1beta1.ReadyCondition); ready == nil ||
+				ready.Reason != v1beta1.KindUnknownReason {
 				continue
 			}
 

@@ -15,10 +15,10 @@ type Blockable interface {
 
 // Blocker records why nothing can be done for an object. What an error means is found by its methods:
 //
-//	Pending() bool                                    there is no answer of a source yet; the object is woken when there is one
-//	Reading() (took time.Duration, again bool)        something is being read outside of the worker, likewise; again is set when it had
-//	                                                  been read before, so that what the conditions say stands meanwhile
-//	Obstacle() (status.Failure, time.Duration)        something is in the way, and when to look again; zero is the interval
+//	Pending() bool                              a source has no answer yet; the object is requeued when it has one
+//	Reading() (took time.Duration, again bool)  something is being read outside of the worker, likewise; again is set
+//	                                            when it had been read before: the conditions stay as they are meanwhile
+//	Obstacle() (status.Failure, time.Duration)  something is in the way, and when to requeue; zero is the interval
 type Blocker[T Blockable] struct {
 	EventRecorder
 
@@ -28,8 +28,8 @@ type Blocker[T Blockable] struct {
 	Record func(object T, obstacle status.Failure, now time.Time)
 }
 
-// Blocked records an error, and returns when to look again. What can change the error wakes the object; the pause is only for safety.
-// Errors of other kinds are returned.
+// Blocked records an error, and returns when to look again. What can change the error wakes the object; the pause is
+// only for safety. Errors of other kinds are returned.
 func (b Blocker[T]) Blocked(object T, err error) (time.Duration, error) {
 	var pending interface{ Pending() bool }
 	if errors.As(err, &pending) && pending.Pending() {

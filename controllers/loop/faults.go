@@ -16,8 +16,8 @@ import (
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
-// maxStacks bounds the stacks that are remembered as logged. After so many distinct ones no more are logged: the log must not
-// grow with what a tenant makes panic.
+// maxStacks bounds the stacks that are remembered as logged. After so many distinct ones no more are logged: the log
+// must not grow with what a tenant makes panic.
 const maxStacks = 64
 
 var panics = sync.OnceValue(func() *prometheus.CounterVec {
@@ -29,9 +29,9 @@ var panics = sync.OnceValue(func() *prometheus.CounterVec {
 	return counter
 })
 
-// CatchFaults has every panic that is caught counted, and its stack logged once. Panics in the goroutines of client-go are
-// caught, too, instead of ending the process: they begin in the answers of API servers, which can be a tenant's. It is for
-// setting up.
+// CatchFaults has every panic that is caught counted, and its stack logged once. Panics in the goroutines of client-go
+// are caught, too, instead of ending the process: they begin in the answers of API servers, which can be a tenant's. It
+// is for setting up.
 func CatchFaults() {
 	seen := &stacks{}
 	guard.OnFault(func(fault guard.Fault) {

@@ -98,7 +98,8 @@ func (q lastOf) Add(request reconcile.Request) {
 	q.AddWithOpts(priorityqueue.AddOpts{Priority: new(last)}, request)
 }
 
-// requeuesUsually is a reconciler whose objects come back with the usual priority, also those that were reconciled with another one.
+// requeuesUsually is a reconciler whose objects come back with the usual priority, also those that were reconciled with
+// another one.
 type requeuesUsually struct{ reconcile.Reconciler }
 
 // Reconcile implements reconcile.Reconciler.

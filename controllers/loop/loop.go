@@ -26,8 +26,8 @@ type Object interface {
 	v1beta1.Conditioned
 }
 
-// Handler brings one object closer to what it asks for. It changes the status of the object it is given and nothing else of
-// it; the loop writes the status when it changed.
+// Handler brings one object closer to what it asks for. It changes the status of the object it is given and nothing
+// else of it; the loop writes the status when it changed.
 type Handler[T Object] interface {
 	// Reconcile looks at the object and returns when to look again without an event; zero is never, and less than
 	// leastRequeue is leastRequeue. An error is for what the object's conditions cannot say, and is tried again with
@@ -191,8 +191,8 @@ func (r *reconciler[T]) dropFinalizer(ctx context.Context, object T) error {
 	return client.IgnoreNotFound(err)
 }
 
-// patchFinalizers changes the finalizers with the resource version as a condition, because a merge patch replaces the whole
-// list, and takes over nothing but the metadata of the answer.
+// patchFinalizers changes the finalizers with the resource version as a condition, because a merge patch replaces the
+// whole list, and takes over nothing but the metadata of the answer.
 func (r *reconciler[T]) patchFinalizers(ctx context.Context, object T, change func(T)) error {
 	before := object.DeepCopyObject().(T)
 	after := object.DeepCopyObject().(T)

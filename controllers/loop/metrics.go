@@ -20,7 +20,8 @@ var TaskBuckets = []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 30
 var objectCondition = sync.OnceValue(func() *prometheus.GaugeVec {
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "fairlead_object_condition",
-		Help: "The condition Ready of an object: 1 for the status that it has, 0 for the others. Held at a revision of a user counts as unknown.",
+		Help: "The condition Ready of an object: 1 for the status that it has, 0 for the others. Held at a revision of a " +
+			"user counts as unknown.",
 	}, []string{"kind", "namespace", "name", "condition", "status"})
 	metrics.Registry.MustRegister(gauge)
 	return gauge
@@ -70,8 +71,8 @@ func (r readiness) observe(object Object) {
 	}
 }
 
-// readyStatus is the status of the condition Ready as the metric has it. An object that a user holds at a former revision is
-// unknown, too: it is not Ready, and no alert should fire for it.
+// readyStatus is the status of the condition Ready as the metric has it. An object that a user holds at a former
+// revision is unknown, too: it is not Ready, and no alert should fire for it.
 func readyStatus(object v1beta1.Conditioned) string {
 	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)
 	switch {

@@ -9,8 +9,8 @@ import (
 const (
 	// Slow is how long work may take before the object says that it is under way.
 	Slow = time.Second
-	// RemoteLook is how often objects on another cluster are looked at. A cluster of which nothing is asked is closed after a while,
-	// and its objects would not be watched any more.
+	// RemoteLook is how often objects on another cluster are looked at. A cluster of which nothing is asked is closed
+	// after a while, and its objects would not be watched any more.
 	RemoteLook = 4 * time.Minute
 	// spread is by which part an interval may be longer, so that objects that were made together are not all due together.
 	spread = 0.1

@@ -55,8 +55,8 @@ func logEvent(logger logr.Logger, kind string, object client.Object, event statu
 	logger.Info(event.Note(), details...)
 }
 
-// Failed logs a failure of an object: at level ERROR when the object is Stalled, so that a user has to do something, and
-// at level WARN when the controller tries again by itself.
+// Failed logs a failure of an object: at level ERROR when the object is Stalled, so that a user has to do something,
+// and at level WARN when the controller tries again by itself.
 func Failed(logger logr.Logger, object client.Object, message string, details ...any) {
 	if conditioned, is := object.(v1beta1.Conditioned); is && status.IsStalled(conditioned) {
 		logger.Error(nil, message, details...)

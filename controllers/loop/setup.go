@@ -20,8 +20,8 @@ import (
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
-// firstAgain and lastAgain bound the pause before an object is reconciled again after an error, which is about the API server:
-// what an object can do about is in its conditions. Once the server is back no object should wait long.
+// firstAgain and lastAgain bound the pause before an object is reconciled again after an error, which is about the API
+// server: what an object can do about is in its conditions. Once the server is back no object should wait long.
 const (
 	firstAgain = 20 * time.Millisecond
 	lastAgain  = 15 * time.Second
@@ -100,7 +100,8 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 		For(c.Empty(), builder.WithPredicates(releases(wrote), c.when(), wanted())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: c.Concurrency,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstAgain, lastAgain),
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstAgain,
+				lastAgain),
 		}).
 		WatchesRawSource(c.Waker.source()).
 		WatchesRawSource(c.Waker.sourceOfEnded())
@@ -128,8 +129,8 @@ func Setup[T Object](manager ctrl.Manager, c Controller[T]) error {
 	return nil
 }
 
-// guarded keeps a panic of a mapping from ending the informer that calls it. The event is lost; the objects are looked at
-// again at their interval.
+// guarded keeps a panic of a mapping from ending the informer that calls it. The event is lost; the objects are looked
+// at again at their interval.
 func guarded(affects handler.MapFunc) handler.MapFunc {
 	return func(ctx context.Context, object client.Object) (requests []reconcile.Request) {
 		guard.Run("finding the objects that an event affects", func() { requests = affects(ctx, object) })

@@ -24,8 +24,8 @@ type Tasks[R any] struct {
 	done    map[types.NamespacedName]R
 }
 
-// NewTasks returns an empty set of tasks. wake is called with the name of an object when its task has ended. Tasks get ctx;
-// the result of one that ends after ctx did is dropped.
+// NewTasks returns an empty set of tasks. wake is called with the name of an object when its task has ended. Tasks get
+// ctx; the result of one that ends after ctx did is dropped.
 func NewTasks[R any](ctx context.Context, wake func(types.NamespacedName), now func() time.Time) *Tasks[R] {
 	return &Tasks[R]{
 		ctx: ctx, wake: wake, now: now,
@@ -33,15 +33,15 @@ func NewTasks[R any](ctx context.Context, wake func(types.NamespacedName), now f
 	}
 }
 
-// Within bounds how many tasks run at the same time: each takes a slot of its namespace first. Several sets of tasks may have
-// the same shares. It is for setting up.
+// Within bounds how many tasks run at the same time: each takes a slot of its namespace first. Several sets of tasks
+// may have the same shares. It is for setting up.
 func (t *Tasks[R]) Within(shares *fair.Shares) *Tasks[R] {
 	t.shares = shares
 	return t
 }
 
-// Start runs work for an object, and returns whether it did: it does not while another task of the object runs or its result
-// was not taken yet. A task that waits for a slot counts as running. When work panics, fault makes the result.
+// Start runs work for an object, and returns whether it did: it does not while another task of the object runs or its
+// result was not taken yet. A task that waits for a slot counts as running. When work panics, fault makes the result.
 func (t *Tasks[R]) Start(key types.NamespacedName, work func(context.Context) R, fault func(error) R) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,7 +71,9 @@ func (t *Tasks[R]) run(key types.NamespacedName, work func(context.Context) R, f
 }
 
 // result returns what work, or its panic, came to; false when the process ended before there was a slot.
-func (t *Tasks[R]) result(key types.NamespacedName, work func(context.Context) R, fault func(error) R) (result R, ok bool) {
+func (t *Tasks[R]) result(
+	key types.NamespacedName, work func(context.Context) R, fault func(error) R,
+) (result R, ok bool) {
 	if t.shares != nil {
 		slot, err := t.shares.Take(t.ctx, key.Namespace)
 		if err != nil {

@@ -7,8 +7,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// unwritten remembers the objects whose status could not be written. The next reconcile continues from there: the outcome of an action
-// is reported only once, and without it the same action would be taken again, as fast as the API server refuses.
+// unwritten remembers the objects whose status could not be written. The next reconcile continues from there: the
+// outcome of an action is reported only once, and without it the same action would be taken again, as fast as the API
+// server refuses.
 type unwritten[T Object] struct {
 	mu      sync.Mutex
 	objects map[types.NamespacedName]T

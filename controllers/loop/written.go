@@ -69,7 +69,8 @@ func (w *Written[T]) Release(cached client.Object) {
 	}
 }
 
-// precedes compares resource versions of one object, which are numbers that grow. What is not a number precedes nothing.
+// precedes compares resource versions of one object, which are numbers that grow. What is not a number precedes
+// nothing.
 func precedes(a, b string) bool {
 	left, err := strconv.ParseUint(a, 10, 64)
 	if err != nil {

@@ -11,7 +11,9 @@ import (
 
 // copyFact is what the copy of a stage says, in the words of a release: verified once the destination has all of it.
 func copyFact(to *v1beta1.StageCopy, s *v1beta1.StageCopyStatus) promotion.Release {
-	r := promotion.Release{Name: to.URL, Current: true, Bad: map[promotion.Identity]string{}, Message: "the copy has not begun"}
+	r := promotion.Release{
+		Name: to.URL, Current: true, Bad: map[promotion.Identity]string{}, Message: "the copy has not begun",
+	}
 	if s == nil {
 		return r
 	}

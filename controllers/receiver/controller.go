@@ -123,11 +123,13 @@ func (h *handler) admit(r *v1beta1.Receiver) error {
 	for i, resource := range r.Spec.Resources {
 		switch {
 		case h.ownNamespace && resource.Namespace != "" && resource.Namespace != r.Namespace:
-			return fmt.Errorf("spec.resources[%d] names objects of namespace %s; references to other namespaces are switched off (--no-cross-namespace-refs)", i, resource.Namespace)
+			return fmt.Errorf("spec.resources[%d] names objects of namespace %s; references to other namespaces are switched "+
+				"off (--no-cross-namespace-refs)", i, resource.Namespace)
 		case resource.Name == "*" && len(resource.MatchLabels) == 0:
 			return fmt.Errorf("spec.resources[%d] has the name * and no matchLabels", i)
 		case resource.Name != "*" && len(resource.MatchLabels) > 0:
-			return fmt.Errorf("spec.resources[%d] has matchLabels and the name %q; labels count with the name * only", i, resource.Name)
+			return fmt.Errorf("spec.resources[%d] has matchLabels and the name %q; labels count with the name * only", i,
+				resource.Name)
 		}
 	}
 	return nil
@@ -271,7 +273,9 @@ func (h *handler) trigger(ctx context.Context, r *v1beta1.Receiver, n news) (int
 }
 
 // objects are those that a resource names.
-func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1beta1.ReceiverResource) ([]client.Object, error) {
+func (h *handler) objects(
+	ctx context.Context, r *v1beta1.Receiver, resource v1beta1.ReceiverResource,
+) ([]client.Object, error) {
 	if slices.Contains(v1beta1.ForeignKinds, resource.Kind) {
 		return nil, nil // an admission policy warns of it
 	}
@@ -302,7 +306,8 @@ func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1b
 	if list == nil {
 		return nil, fmt.Errorf("the kind %q is not known", resource.Kind)
 	}
-	if err := h.cached.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels(resource.MatchLabels)); err != nil {
+	if err := h.cached.List(ctx, list, client.InNamespace(namespace),
+		client.MatchingLabels(resource.MatchLabels)); err != nil {
 		return nil, fmt.Errorf("listing %s: %w", resource.Kind, err)
 	}
 
@@ -316,13 +321,16 @@ func (h *handler) objects(ctx context.Context, r *v1beta1.Receiver, resource v1b
 
 // ask has an object looked at. Any replica may: a request is passed to each of them, and only the leader looks.
 func (h *handler) ask(ctx context.Context, object client.Object) error {
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1beta1.ReconcileRequestAnnotation, h.now().Format(time.RFC3339Nano))
-	err := h.cached.Patch(cluster.Unfenced(ctx), object, client.RawPatch(types.MergePatchType, []byte(patch)), client.FieldOwner(fieldOwner))
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1beta1.ReconcileRequestAnnotation,
+		h.now().Format(time.RFC3339Nano))
+	err := h.cached.Patch(cluster.Unfenced(ctx), object, client.RawPatch(types.MergePatchType, []byte(patch)),
+		client.FieldOwner(fieldOwner))
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("asking %s %s/%s to look: %w", view.KindOf(object.(v1beta1.Conditioned)), object.GetNamespace(), object.GetName(), err)
+		return fmt.Errorf("asking %s %s/%s to look: %w", view.KindOf(object.(v1beta1.Conditioned)), object.GetNamespace(),
+			object.GetName(), err)
 	}
 	return nil
 }

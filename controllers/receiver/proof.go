@@ -32,7 +32,8 @@ type call struct {
 // prove checks that a call is meant for a receiver: that the caller knows the token.
 func prove(kind string, token []byte, c call) error {
 	switch kind {
-	case v1beta1.ReceiverGeneric, v1beta1.ReceiverDockerHub, v1beta1.ReceiverQuay, v1beta1.ReceiverACR, v1beta1.ReceiverCDEvents:
+	case v1beta1.ReceiverGeneric, v1beta1.ReceiverDockerHub, v1beta1.ReceiverQuay, v1beta1.ReceiverACR,
+		v1beta1.ReceiverCDEvents:
 		return nil // the address is the proof
 	case v1beta1.ReceiverBitbucket:
 		return signature(c.header.Get("X-Hub-Signature"), token, c.body)
@@ -145,7 +146,8 @@ func aboutBody(r *v1beta1.Receiver, c call) (news, error) {
 		return news{matters: counts(r, c.header.Get("X-Event-Key"))}, nil
 	case v1beta1.ReceiverCDEvents:
 		return cdEvent(r, c)
-	case v1beta1.ReceiverDockerHub, v1beta1.ReceiverQuay, v1beta1.ReceiverACR, v1beta1.ReceiverNexus, v1beta1.ReceiverHarbor:
+	case v1beta1.ReceiverDockerHub, v1beta1.ReceiverQuay, v1beta1.ReceiverACR, v1beta1.ReceiverNexus,
+		v1beta1.ReceiverHarbor:
 		return news{matters: true}, isObject(c.body)
 	case v1beta1.ReceiverRegistry:
 		return notified(c.body)
@@ -174,7 +176,9 @@ func isObject(body []byte) error {
 
 // counts reports whether a receiver has an event among those that count.
 func counts(r *v1beta1.Receiver, event string) bool {
-	return len(r.Spec.Events) == 0 || slices.ContainsFunc(r.Spec.Events, func(e string) bool { return strings.EqualFold(e, event) })
+	return len(r.Spec.Events) == 0 || slices.ContainsFunc(r.Spec.Events, func(e string) bool {
+		return strings.EqualFold(e, event)
+	})
 }
 
 // maxNotified is how many events of one call are looked at.
@@ -196,7 +200,8 @@ func notified(body []byte) (news, error) {
 
 	out := news{repositories: []string{}}
 	for _, event := range envelope.Events[:min(len(envelope.Events), maxNotified)] {
-		if event.Action != "push" && event.Action != "delete" || event.Target.Repository == "" || slices.Contains(out.repositories, event.Target.Repository) {
+		if event.Action != "push" && event.Action != "delete" || event.Target.Repository == "" ||
+			slices.Contains(out.repositories, event.Target.Repository) {
 			continue
 		}
 

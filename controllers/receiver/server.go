@@ -77,8 +77,11 @@ func (s *server) Start(ctx context.Context) error {
 	}
 
 	web := &http.Server{
-		Handler: s, ReadTimeout: readTimeout, ReadHeaderTimeout: readTimeout, WriteTimeout: readTimeout, IdleTimeout: readTimeout, MaxHeaderBytes: 64 << 10,
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		Handler: s, ReadTimeout: readTimeout, ReadHeaderTimeout: readTimeout, WriteTimeout: readTimeout,
+		IdleTimeout: readTimeout, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithoutCancel(ctx)
+		}, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	ended := make(chan error, 1)
 	guard.GoOr("serving webhooks", func() { ended <- web.Serve(listener) }, func(err error) { ended <- err })
@@ -107,7 +110,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", strconv.Itoa(1))
 	}
 	if err != nil {
-		log.FromContext(r.Context()).WithName("receiver").Info("a call was refused", "status", status, "because", err.Error(), "from", r.RemoteAddr)
+		log.FromContext(r.Context()).WithName("receiver").Info("a call was refused", "status", status, "because", err.Error(),
+			"from", r.RemoteAddr)
 	}
 
 	var denied *deniedError
@@ -178,7 +182,8 @@ func (s *server) answer(r *http.Request) (kind string, status int, err error) {
 		return kind, http.StatusServiceUnavailable, err
 	}
 
-	log.FromContext(r.Context()).WithName("receiver").Info("called", "receiver", found.Namespace+"/"+found.Name, "objects", count)
+	log.FromContext(r.Context()).WithName("receiver").Info("called", "receiver", found.Namespace+"/"+found.Name, "objects",
+		count)
 	return kind, http.StatusOK, nil
 }
 

@@ -41,7 +41,8 @@ type Options struct {
 
 var calls = sync.OnceValue(func() *prometheus.CounterVec {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fairlead_receiver_requests_total", Help: "Calls of receivers, by their type and how they ended: accepted, refused, busy or failed.",
+		Name: "fairlead_receiver_requests_total",
+		Help: "Calls of receivers, by their type and how they ended: accepted, refused, busy or failed.",
 	}, []string{"type", "result"})
 	metrics.Registry.MustRegister(counter)
 	return counter
@@ -102,7 +103,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, o Options) error {
 	}
 
 	return loop.Setup(manager, loop.Controller[*v1beta1.Receiver]{
-		Name: v1beta1.ReceiverKind, Empty: func() *v1beta1.Receiver { return &v1beta1.Receiver{} }, Handler: h, Waker: loop.NewWaker(), Concurrency: o.Concurrency,
+		Name: v1beta1.ReceiverKind, Empty: func() *v1beta1.Receiver {
+			return &v1beta1.Receiver{}
+		}, Handler: h, Waker: loop.NewWaker(), Concurrency: o.Concurrency,
 		Watches: []loop.Watch{{Object: &corev1.Secret{}, MetadataOnly: true, Affects: h.bySecret}},
 	})
 }
@@ -110,7 +113,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, o Options) error {
 // bySecret finds the receivers that name a Secret.
 func (h *handler) bySecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	list := &v1beta1.ReceiverList{}
-	if err := h.cached.List(ctx, list, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()}); err != nil {
+	if err := h.cached.List(ctx, list, client.InNamespace(secret.GetNamespace()),
+		client.MatchingFields{secretIndex: secret.GetName()}); err != nil {
 		return nil // the cache answers; it fails only while the process stops
 	}
 	found := make([]reconcile.Request, len(list.Items))

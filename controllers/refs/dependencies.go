@@ -60,8 +60,9 @@ func (g *Dependencies) Admit(object Dependent) error {
 	return nil
 }
 
-// Check checks that what an object depends on is ready. access is that of the object. The obstacle that it returns names all
-// dependencies that are not ready; one that may not be read, or that a spec cannot mean, is an obstacle of its own.
+// Check checks that what an object depends on is ready. access is that of the object. The obstacle that it returns
+// names all dependencies that are not ready; one that may not be read, or that a spec cannot mean, is an obstacle of
+// its own.
 func (g *Dependencies) Check(ctx context.Context, object Dependent, access cluster.Access) error {
 	if cycle := g.cycle(ctx, object); cycle != "" {
 		return TerminalObstacle(v1beta1.DependencyCycleReason, "spec.dependsOn leads back to this object: %s", cycle)
@@ -110,8 +111,8 @@ type dependency struct {
 // String names it in messages.
 func (d dependency) String() string { return fmt.Sprintf("%s %s", d.kind.Kind, d.key) }
 
-// shortName names it in a list: with its kind when that is not the kind of the dependent, and with its namespace when that is
-// another one.
+// shortName names it in a list: with its kind when that is not the kind of the dependent, and with its namespace when
+// that is another one.
 func (d dependency) shortName(kind, namespace string) string {
 	name := d.key.String()
 	if d.key.Namespace == namespace {
@@ -123,13 +124,15 @@ func (d dependency) shortName(kind, namespace string) string {
 	return name
 }
 
-// isRead reports whether an object of the own kind is read with the rights of the dependent. The cache has it too, but with the rights
-// of the controller: an expression would answer questions about specs of other namespaces that the dependent may not read.
+// isRead reports whether an object of the own kind is read with the rights of the dependent. The cache has it too, but
+// with the rights of the controller: an expression would answer questions about specs of other namespaces that the
+// dependent may not read.
 func (d dependency) isRead(object Dependent, access cluster.Access) bool {
 	return d.reference.ReadyExpr != "" && d.key.Namespace != object.GetNamespace() && access.User != ""
 }
 
-// own judges an object of the own kind, which the cache has. Of one in another namespace, an expression sees what disclosed leaves.
+// own judges an object of the own kind, which the cache has. Of one in another namespace, an expression sees what
+// disclosed leaves.
 func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) error {
 	found := g.Empty()
 	err := g.Objects.Get(ctx, d.key, found)
@@ -155,8 +158,8 @@ func (g *Dependencies) own(ctx context.Context, object Dependent, d dependency) 
 	return g.expression(ctx, object, d, content)
 }
 
-// disclosed is what an expression sees of an object in another namespace when the dependent has no identity of its own to read it as:
-// the status, and of the metadata what cannot hold a spec, as annotations can.
+// disclosed is what an expression sees of an object in another namespace when the dependent has no identity of its own
+// to read it as: the status, and of the metadata what cannot hold a spec, as annotations can.
 func disclosed(content map[string]any) map[string]any {
 	metadata, _ := content["metadata"].(map[string]any)
 	shown := map[string]any{}
@@ -190,7 +193,8 @@ func (g *Dependencies) other(ctx context.Context, object Dependent, access clust
 		access.Kubeconfig = nil // sources and other such objects are where the release is declared
 	}
 
-	seen := g.Watcher.Look(client.ObjectKeyFromObject(object), access, d.kind, d.key) //nolint:contextcheck // a watch outlives the look
+	dependent := client.ObjectKeyFromObject(object)
+	seen := g.Watcher.Look(dependent, access, d.kind, d.key) //nolint:contextcheck // a watch outlives the look
 	switch {
 	case seen.Err != nil:
 		return unseen(d, access, seen)
@@ -224,7 +228,8 @@ func unseen(d dependency, access cluster.Access, seen ObservedState) error {
 		}
 
 		failure.Reason = v1beta1.AccessDeniedReason
-		failure.Message = fmt.Sprintf("%s may not get, list and watch %s of spec.dependsOn; the controller tries again after %s",
+		failure.Message = fmt.Sprintf("%s may not get, list and watch %s of spec.dependsOn; the controller tries again "+
+			"after %s",
 			who, d, seen.Pause)
 	default:
 		failure.Message = fmt.Sprintf("cannot be read: %s; the controller tries again after %s", seen.Err, seen.Pause)
@@ -256,7 +261,8 @@ func (g *Dependencies) limits(object Dependent, d dependency, dep map[string]any
 	if _, whole := dep["spec"]; whole || !d.reference.IsOwn(g.Kind) || d.key.Namespace == object.GetNamespace() {
 		return ""
 	}
-	return "; of another namespace only metadata and status are known: set spec.serviceAccountName to read it as that ServiceAccount"
+	return "; of another namespace only metadata and status are known: set spec.serviceAccountName to read it as that " +
+		"ServiceAccount"
 }
 
 // contentOf returns an object of the own kind as expressions see it.
@@ -269,8 +275,8 @@ func (g *Dependencies) contentOf(object Dependent) (map[string]any, error) {
 	return content, nil
 }
 
-// cycle follows the dependencies among objects of the kind, depth first, and returns the way back to the object, empty when there is
-// none.
+// cycle follows the dependencies among objects of the kind, depth first, and returns the way back to the object, empty
+// when there is none.
 func (g *Dependencies) cycle(ctx context.Context, object Dependent) string {
 	start := client.ObjectKeyFromObject(object)
 	seen := map[types.NamespacedName]bool{}

@@ -26,9 +26,9 @@ var pauses = backoff.Policy{First: firstPause, Last: lastPause}
 
 // Objects watches single objects of any kind.
 type Objects interface {
-	// Follow calls see with the object as it is, nil while it does not exist, and again with every change, until see returns
-	// true or an error, ctx ends, or the object can no longer be watched. It says why it ended. A kind that the cluster does
-	// not know is an error for which meta.IsNoMatchError holds.
+	// Follow calls see with the object as it is, nil while it does not exist, and again with every change, until see
+	// returns true or an error, ctx ends, or the object can no longer be watched. It says why it ended. A kind that the
+	// cluster does not know is an error for which meta.IsNoMatchError holds.
 	Follow(ctx context.Context, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName,
 		see func(*unstructured.Unstructured) (bool, error)) error
 }
@@ -78,8 +78,11 @@ type DependencyWatcher struct {
 	turns map[types.NamespacedName]map[viewKey]bool // what a waiter waits for; true when it asked in its present turn
 }
 
-// NewDependencyWatcher returns a dependency watcher whose watches live as long as ctx. wake is called with those who wait when something changed.
-func NewDependencyWatcher(ctx context.Context, objects Objects, wake func(types.NamespacedName), now func() time.Time) *DependencyWatcher {
+// NewDependencyWatcher returns a dependency watcher whose watches live as long as ctx. wake is called with those who
+// wait when something changed.
+func NewDependencyWatcher(
+	ctx context.Context, objects Objects, wake func(types.NamespacedName), now func() time.Time,
+) *DependencyWatcher {
 	return &DependencyWatcher{
 		ctx: ctx, objects: objects, wake: wake, now: now,
 		views: map[viewKey]*view{}, turns: map[types.NamespacedName]map[viewKey]bool{},
@@ -130,7 +133,9 @@ func (l *DependencyWatcher) leave(waiter types.NamespacedName, key viewKey) {
 }
 
 // Look returns what is known of an object and has the waiter woken when that changes. It never waits.
-func (l *DependencyWatcher) Look(waiter types.NamespacedName, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName) ObservedState {
+func (l *DependencyWatcher) Look(
+	waiter types.NamespacedName, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName,
+) ObservedState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := viewKey{user: access.User, kubeconfig: sha256.Sum256(access.Kubeconfig), kind: kind, key: key}

@@ -33,8 +33,9 @@ type document struct {
 	size    int
 }
 
-// Documents reads the ConfigMaps and Secrets that objects name. What was read is kept until the metadata in the cache shows
-// another version, so looking again costs no request; and no longer than an object names it, because it may be secret.
+// Documents reads the ConfigMaps and Secrets that objects name. What was read is kept until the metadata in the cache
+// shows another version, so looking again costs no request; and no longer than an object names it, because it may be
+// secret.
 type Documents struct {
 	cached client.Reader // metadata
 	live   client.Reader
@@ -124,8 +125,9 @@ func (d *document) content() (map[string][]byte, error) {
 	return d.data, nil
 }
 
-// at returns a document at that version or a later one. A change of what many objects name brings all of them here together:
-// one reads, the others wait for it. Only who has seen the same version waits, because the answer may be older than others.
+// at returns a document at that version or a later one. A change of what many objects name brings all of them here
+// together: one reads, the others wait for it. Only who has seen the same version waits, because the answer may be
+// older than others.
 func (d *Documents) at(ctx context.Context, seen version) (*document, error) {
 	for {
 		found, other, mine := d.findOrBegin(seen)
@@ -151,8 +153,8 @@ func (d *Documents) at(ctx context.Context, seen version) (*document, error) {
 	}
 }
 
-// findOrBegin returns a document that is kept, or else a request that is under way, or else a request that the caller has
-// to make and to end.
+// findOrBegin returns a document that is kept, or else a request that is under way, or else a request that the caller
+// has to make and to end.
 func (d *Documents) findOrBegin(seen version) (found *document, other, mine *reading) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

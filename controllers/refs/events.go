@@ -10,9 +10,9 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// Freed lets the events of an object of the own kind through after which its dependents may start, or wait for another cause than
-// before: it came or went, what it depends on changed, or it is not ready for another cause. That an attempt begins is no
-// cause: dependents of an object that fails again and again would report it twice for each attempt.
+// Freed lets the events of an object of the own kind through after which its dependents may start, or wait for another
+// cause than before: it came or went, what it depends on changed, or it is not ready for another cause. That an attempt
+// begins is no cause: dependents of an object that fails again and again would report it twice for each attempt.
 func Freed() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before := cause(e.ObjectOld)

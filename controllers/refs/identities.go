@@ -37,9 +37,11 @@ type Identities struct {
 	Tokens    Tokens
 }
 
-// Access returns the access of an object in a namespace that acts as a ServiceAccount, empty for the controller itself, and on the
-// cluster of a kubeconfig, nil for the controller's own.
-func (i Identities) Access(ctx context.Context, namespace, serviceAccount string, remote *v1beta1.KubeConfigReference) (cluster.Access, error) {
+// Access returns the access of an object in a namespace that acts as a ServiceAccount, empty for the controller itself,
+// and on the cluster of a kubeconfig, nil for the controller's own.
+func (i Identities) Access(
+	ctx context.Context, namespace, serviceAccount string, remote *v1beta1.KubeConfigReference,
+) (cluster.Access, error) {
 	access := cluster.Access{Namespace: namespace}
 	if serviceAccount != "" {
 		access.User = fmt.Sprintf("system:serviceaccount:%s:%s", namespace, serviceAccount)
@@ -78,8 +80,8 @@ func (i Identities) Terminating(ctx context.Context, name string) (bool, error) 
 	return apierrors.IsNotFound(err) || !namespace.DeletionTimestamp.IsZero(), nil
 }
 
-// serviceAccount checks that a ServiceAccount exists. The API server would let a missing one be impersonated, and only say
-// that it has no rights.
+// serviceAccount checks that a ServiceAccount exists. The API server would let a missing one be impersonated, and only
+// say that it has no rights.
 func (i Identities) serviceAccount(ctx context.Context, name types.NamespacedName) error {
 	err := i.Objects.Get(ctx, name, MetadataOf("ServiceAccount"))
 	if apierrors.IsNotFound(err) { // or the cache is behind
@@ -91,7 +93,8 @@ func (i Identities) serviceAccount(ctx context.Context, name types.NamespacedNam
 		return RetryableObstacle(v1beta1.AccessDeniedReason,
 			"ServiceAccount %s does not exist; the controller continues when it is created", name)
 	case apierrors.IsForbidden(err):
-		return RetryableObstacle(v1beta1.AccessDeniedReason, "Fairlead may not read ServiceAccount %s, as whom the object is worked on", name)
+		return RetryableObstacle(v1beta1.AccessDeniedReason,
+			"Fairlead may not read ServiceAccount %s, as whom the object is worked on", name)
 	case err != nil:
 		return fmt.Errorf("reading ServiceAccount %s: %w", name, err)
 	}
@@ -100,7 +103,9 @@ func (i Identities) serviceAccount(ctx context.Context, name types.NamespacedNam
 }
 
 // kubeconfig reads the kubeconfig of a remote cluster. No message quotes it.
-func (i Identities) kubeconfig(ctx context.Context, namespace string, reference v1beta1.SecretKeyReference) ([]byte, error) {
+func (i Identities) kubeconfig(
+	ctx context.Context, namespace string, reference v1beta1.SecretKeyReference,
+) ([]byte, error) {
 	name := types.NamespacedName{Namespace: namespace, Name: reference.Name}
 	all, err := i.Documents.Get(ctx, Document{"Secret", name})
 	switch {
@@ -133,7 +138,8 @@ func (i Identities) kubeconfig(ctx context.Context, namespace string, reference 
 		name, reference.GetKeys()[0], Listed(all))
 }
 
-// faultOf says what makes a kubeconfig useless, empty when nothing does. What of it is allowed is judged by who connects.
+// faultOf says what makes a kubeconfig useless, empty when nothing does. What of it is allowed is judged by who
+// connects.
 func faultOf(content []byte) string {
 	if len(content) == 0 {
 		return "is empty"
@@ -179,8 +185,9 @@ func Unreachable(err error, namespace string, remote *v1beta1.KubeConfigReferenc
 			"%s of spec.kubeConfig: %s; the controller continues when that changes",
 			remote.Describe(namespace), kubeconfig)
 	case errors.As(err, &exceeded) && remote != nil:
-		return &ObstacleError{After: UnreachableRetry, Failure: status.Failure{Reason: exceeded.Reason(), Message: fmt.Sprintf(
-			"the cluster of %s of spec.kubeConfig is not watched: %s", remote.Describe(namespace), exceeded)}}
+		return &ObstacleError{After: UnreachableRetry,
+			Failure: status.Failure{Reason: exceeded.Reason(), Message: fmt.Sprintf(
+				"the cluster of %s of spec.kubeConfig is not watched: %s", remote.Describe(namespace), exceeded)}}
 	case errors.As(err, &known):
 		return RetryableObstacle(known.Reason(), "%s; it is looked at again every %s", err, interval)
 	case err != nil && remote != nil && !isOwn(err):

@@ -15,8 +15,8 @@ import (
 	"fairlead.dev/fairlead/controllers/loop"
 )
 
-// Names of the field indexes: objects by the ConfigMaps and Secrets they name, by the ServiceAccount they act as, by the objects of their
-// kind they depend on, and by those whose readiness they judge by an expression.
+// Names of the field indexes: objects by the ConfigMaps and Secrets they name, by the ServiceAccount they act as, by
+// the objects of their kind they depend on, and by those whose readiness they judge by an expression.
 const (
 	documentIndex   = "fairlead.documents"
 	accountIndex    = "fairlead.serviceAccount"
@@ -30,8 +30,8 @@ type Index[T Dependent] struct {
 	Kind  string
 	Empty func() T
 	List  func() client.ObjectList
-	// Documents are the ConfigMaps and Secrets that an object names, all in its namespace; Account is the ServiceAccount that it acts
-	// as, empty for none.
+	// Documents are the ConfigMaps and Secrets that an object names, all in its namespace; Account is the ServiceAccount
+	// that it acts as, empty for none.
 	Documents func(T) []Document
 	Account   func(T) string
 	// More are indexes of the kind's own by their names.
@@ -72,7 +72,9 @@ func (x Index[T]) AddTo(ctx context.Context, indexer client.FieldIndexer) error 
 	}
 	maps.Copy(all, x.More)
 	for name, values := range all {
-		if err := indexer.IndexField(ctx, x.Empty(), name, func(o client.Object) []string { return values(o.(T)) }); err != nil {
+		if err := indexer.IndexField(ctx, x.Empty(), name, func(o client.Object) []string {
+			return values(o.(T))
+		}); err != nil {
 			return err
 		}
 	}
@@ -80,8 +82,8 @@ func (x Index[T]) AddTo(ctx context.Context, indexer client.FieldIndexer) error 
 	return nil
 }
 
-// Watches are those that have objects looked at again when something they refer to changes. freed lets the events of objects of the kind
-// through that can set dependents free.
+// Watches are those that have objects looked at again when something they refer to changes. freed lets the events of
+// objects of the kind through that can set dependents free.
 func (x Index[T]) Watches(freed predicate.Predicate) []loop.Watch {
 	return []loop.Watch{
 		{Object: &corev1.ConfigMap{}, MetadataOnly: true, Affects: x.naming(documentIndex, "ConfigMap/")},
@@ -95,7 +97,8 @@ func (x Index[T]) Watches(freed predicate.Predicate) []loop.Watch {
 // naming finds the objects in the namespace of another that name it.
 func (x Index[T]) naming(index, prefix string) func(context.Context, client.Object) []reconcile.Request {
 	return func(ctx context.Context, object client.Object) []reconcile.Request {
-		return requestsOf(x.Find(ctx, client.InNamespace(object.GetNamespace()), client.MatchingFields{index: prefix + object.GetName()}))
+		return requestsOf(
+			x.Find(ctx, client.InNamespace(object.GetNamespace()), client.MatchingFields{index: prefix + object.GetName()}))
 	}
 }
 

@@ -28,12 +28,14 @@ type Connect func(ctx context.Context, access cluster.Access) (Connection, error
 type Connected struct {
 	Connect Connect
 	// Watch follows one object of a resource, as Objects.Follow does.
-	Watch func(ctx context.Context, resource dynamic.ResourceInterface, name string, see func(*unstructured.Unstructured) (bool, error)) error
+	Watch func(ctx context.Context, resource dynamic.ResourceInterface, name string,
+		see func(*unstructured.Unstructured) (bool, error)) error
 }
 
 // Follow implements Objects. The object that was last passed to see counts in the memory account of the cluster,
 // because the caller keeps it. Follow returns a *memory.ExceededError when the account exceeds its bounds.
-func (c Connected) Follow(ctx context.Context, access cluster.Access, kind schema.GroupVersionKind, key types.NamespacedName,
+func (c Connected) Follow(ctx context.Context, access cluster.Access, kind schema.GroupVersionKind,
+	key types.NamespacedName,
 	see func(*unstructured.Unstructured) (bool, error)) error {
 	to, err := c.Connect(ctx, access)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"fairlead.dev/fairlead/helmops/status"
 )
 
-// How much of dependencies that are not ready a message holds: how many it names, and how many characters it has for the
-// cause of each and for the message of an object's own condition.
+// How much of dependencies that are not ready a message holds: how many it names, and how many characters it has for
+// the cause of each and for the message of an object's own condition.
 const (
 	maxNamed  = 5
 	maxCause  = 350
@@ -60,8 +60,8 @@ func (u *unready) err() error {
 	}
 }
 
-// causeOf explains in few words why an object of the own kind is not ready, empty when it is. What failed is quoted only
-// to dependents in its namespace; others learn the reason.
+// causeOf explains in few words why an object of the own kind is not ready, empty when it is. What failed is quoted
+// only to dependents in its namespace; others learn the reason.
 func causeOf(object v1beta1.Conditioned, quoted bool) string {
 	ready := meta.FindStatusCondition(object.GetConditions(), v1beta1.ReadyCondition)
 	switch {
@@ -88,9 +88,9 @@ func causeOf(object v1beta1.Conditioned, quoted bool) string {
 	return shortened(ready.Reason+": "+failure, maxQuoted)
 }
 
-// failureOf returns what failed of an object that is not ready, in a text that stays the same when the next attempt fails
-// alike; empty when there is none. The message of the condition names the time of the next attempt while the object
-// retries: a dependent that quoted it would report each attempt.
+// failureOf returns what failed of an object that is not ready, in a text that stays the same when the next attempt
+// fails alike; empty when there is none. The message of the condition names the time of the next attempt while the
+// object retries: a dependent that quoted it would report each attempt.
 func failureOf(object v1beta1.Conditioned, ready *metav1.Condition) string {
 	failures := int64(0)
 	switch o := object.(type) {

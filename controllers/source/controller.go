@@ -192,8 +192,8 @@ func (h *handler[T]) pollSupported(ctx context.Context, source T, choices []cata
 	return h.poll(ctx, source, choices)
 }
 
-// record writes what a poll found into the status, and plans the next one. A poll of an older spec tells nothing: the next
-// one is due already.
+// record writes what a poll found into the status, and plans the next one. A poll of an older spec tells nothing: the
+// next one is due already.
 func (h *handler[T]) record(object T, found polled) {
 	h.schedule(client.ObjectKeyFromObject(object), object, found)
 	if catalog.IsPending(found.Err) || found.generation != object.GetGeneration() {
@@ -297,5 +297,6 @@ func intervalNote(object catalog.Object) string {
 		return ""
 	}
 
-	return fmt.Sprintf("; spec.interval %s is shorter than %s, which counts instead", asked.Duration, v1beta1.MinInterval())
+	return fmt.Sprintf("; spec.interval %s is shorter than %s, which counts instead", asked.Duration,
+		v1beta1.MinInterval())
 }

@@ -17,13 +17,14 @@ import (
 
 // paceWatch has a source of a kind looked at when a release asks it for a chart at another interval.
 func paceWatch(kind string) loop.Watch {
-	return loop.Watch{Object: &v1beta1.HelmRelease{}, When: hasPace(), Affects: func(_ context.Context, object client.Object) []reconcile.Request {
-		choice := catalog.ChoiceOfRelease(object.(*v1beta1.HelmRelease))
-		if choice.Kind != kind {
-			return nil
-		}
-		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}}}
-	}}
+	return loop.Watch{Object: &v1beta1.HelmRelease{}, When: hasPace(),
+		Affects: func(_ context.Context, object client.Object) []reconcile.Request {
+			choice := catalog.ChoiceOfRelease(object.(*v1beta1.HelmRelease))
+			if choice.Kind != kind {
+				return nil
+			}
+			return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: choice.Namespace, Name: choice.Name}}}
+		}}
 }
 
 // hasPace lets the events through after which a source may have to be asked sooner. One that may be asked later finds

@@ -36,8 +36,8 @@ type Options struct {
 	Concurrency int
 	// Now is the clock.
 	Now func() time.Time
-	// NoCrossNamespaceRefs has the choices of releases in other namespaces ignored. The release controller refuses them; here
-	// it means that nothing is fetched for them either.
+	// NoCrossNamespaceRefs has the choices of releases in other namespaces ignored. The release controller refuses them;
+	// here it means that nothing is fetched for them either.
 	NoCrossNamespaceRefs bool
 }
 
@@ -70,8 +70,8 @@ func Setup(ctx context.Context, manager ctrl.Manager, charts *catalog.Catalog, o
 	)
 }
 
-// How many polls of all kinds run at the same time, and how many of those a namespace can have: polls hold connections and what
-// is being unpacked.
+// How many polls of all kinds run at the same time, and how many of those a namespace can have: polls hold connections
+// and what is being unpacked.
 const (
 	polls             = 48
 	pollsPerNamespace = 32
@@ -114,7 +114,9 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 			return keys
 		})
 	} else {
-		controller.Watches = []loop.Watch{{Object: &corev1.Secret{}, MetadataOnly: true, Affects: bySecret(s.manager.GetClient(), kind)}}
+		controller.Watches = []loop.Watch{
+			{Object: &corev1.Secret{}, MetadataOnly: true, Affects: bySecret(s.manager.GetClient(), kind)},
+		}
 	}
 
 	if kind == v1beta1.HelmRepositoryKind {
@@ -124,7 +126,8 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 		controller.Watches = append(controller.Watches, paceWatch(kind))
 	}
 	if kind == v1beta1.GitRepositoryKind {
-		controller.Watches = append(controller.Watches, loop.Watch{Object: &v1beta1.GitRepository{}, When: catalog.HasNews(), Affects: s.including(h.expire)})
+		controller.Watches = append(controller.Watches,
+			loop.Watch{Object: &v1beta1.GitRepository{}, When: catalog.HasNews(), Affects: s.including(h.expire)})
 	}
 
 	return loop.Setup(s.manager, controller)
@@ -134,7 +137,8 @@ func addSource[T catalog.Object](s *setup, kind string, empty func() T) error {
 func (s *setup) including(expire func(types.NamespacedName)) func(context.Context, client.Object) []reconcile.Request {
 	return func(ctx context.Context, included client.Object) []reconcile.Request {
 		list := &v1beta1.GitRepositoryList{}
-		err := s.manager.GetClient().List(ctx, list, client.InNamespace(included.GetNamespace()), client.MatchingFields{includeIndex: included.GetName()})
+		err := s.manager.GetClient().List(ctx, list, client.InNamespace(included.GetNamespace()),
+			client.MatchingFields{includeIndex: included.GetName()})
 		if err != nil {
 			return nil // the cache answers; it fails only while the process stops
 		}
@@ -149,7 +153,9 @@ func (s *setup) including(expire func(types.NamespacedName)) func(context.Contex
 }
 
 // wakeCharts has the HelmCharts look again that made a choice.
-func wakeCharts[T catalog.Object](reader client.Reader, h *handler[T], waker *loop.Waker) func(context.Context, catalog.ChartRef) {
+func wakeCharts[T catalog.Object](
+	reader client.Reader, h *handler[T], waker *loop.Waker,
+) func(context.Context, catalog.ChartRef) {
 	return func(ctx context.Context, choice catalog.ChartRef) {
 		for _, key := range catalog.ChartsOf(ctx, reader, choice) {
 			h.expire(key)
@@ -169,7 +175,8 @@ func (h *handler[T]) expire(key types.NamespacedName) {
 func bySecret(reader client.Reader, kind string) func(context.Context, client.Object) []reconcile.Request {
 	return func(ctx context.Context, secret client.Object) []reconcile.Request {
 		list := catalog.NewList(kind)
-		err := reader.List(ctx, list, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()})
+		err := reader.List(ctx, list, client.InNamespace(secret.GetNamespace()),
+			client.MatchingFields{secretIndex: secret.GetName()})
 		if err != nil {
 			return nil
 		}

@@ -22,8 +22,9 @@ const DefaultBudget = 64 << 20
 const maxEntries = 4096
 
 // Cache keeps parsed charts, the least recently used go first. One chart is parsed once, however many releases
-// of a source ask for it at the same time. A source gets a chart only when it has opened the archive itself: neither a digest that it
-// names, nor what another source has opened under that digest, counts. Sources that opened the same bytes share what they parse to.
+// of a source ask for it at the same time. A source gets a chart only when it has opened the archive itself: neither a
+// digest that it names, nor what another source has opened under that digest, counts. Sources that opened the same
+// bytes share what they parse to.
 type Cache struct {
 	budget int64
 
@@ -68,9 +69,11 @@ func NewCache(budget int64) *Cache {
 	return &Cache{budget: budget, recency: list.New(), entries: map[proof]*list.Element{}, parsed: map[content]*shared{}}
 }
 
-// Load returns a chart that the caller may change. source names where it comes from, and open is asked for the archive when the source has
-// not opened it before. A failure is not kept.
-func (c *Cache) Load(source string, want v1beta1.ChartRevision, open func() (io.ReadCloser, error)) (*chart.Chart, error) {
+// Load returns a chart that the caller may change. source names where it comes from, and open is asked for the archive
+// when the source has not opened it before. A failure is not kept.
+func (c *Cache) Load(
+	source string, want v1beta1.ChartRevision, open func() (io.ReadCloser, error),
+) (*chart.Chart, error) {
 	e := c.entry(proof{source, want})
 	e.once.Do(func() {
 		e.err = errors.New("loading the chart was broken off")
@@ -180,8 +183,8 @@ func (c *Cache) drop(e *entry) {
 	}
 }
 
-// footprint estimates what a parsed chart takes: the bytes of its files, which are kept twice, and as much again for the
-// parsed values.
+// footprint estimates what a parsed chart takes: the bytes of its files, which are kept twice, and as much again for
+// the parsed values.
 func footprint(in *chart.Chart) int64 {
 	var size int64
 	for _, file := range in.Raw {

@@ -46,7 +46,8 @@ func Load(archive io.Reader, want v1beta1.ChartRevision) (*chart.Chart, error) {
 	return loaded, checkInstallable(loaded)
 }
 
-// parsed has Helm parse and validate an archive. Its code was not written for charts of strangers: a panic of it is an error.
+// parsed has Helm parse and validate an archive. Its code was not written for charts of strangers: a panic of it is an
+// error.
 func parsed(content []byte, want v1beta1.ChartRevision) (loaded *chart.Chart, err error) {
 	err = guard.Do("loading a chart", func() error {
 		if loaded, err = loader.LoadArchive(bytes.NewReader(content)); err != nil {
@@ -67,7 +68,8 @@ func parsed(content []byte, want v1beta1.ChartRevision) (loaded *chart.Chart, er
 
 func checkInstallable(loaded *chart.Chart) error {
 	if kind := loaded.Metadata.Type; kind != "" && kind != "application" {
-		return fmt.Errorf("chart %s-%s is a %s chart, which cannot be installed", loaded.Metadata.Name, loaded.Metadata.Version, kind)
+		return fmt.Errorf("chart %s-%s is a %s chart, which cannot be installed", loaded.Metadata.Name,
+			loaded.Metadata.Version, kind)
 	}
 
 	vendored := map[string]bool{}
@@ -99,7 +101,8 @@ func Copy(in *chart.Chart) (*chart.Chart, error) {
 
 	metadata := *in.Metadata
 	metadata.Annotations = maps.Clone(in.Metadata.Annotations)
-	metadata.Dependencies = slices.Clone(in.Metadata.Dependencies) // nil stays nil: Helm looks at charts/ in another way then
+	// nil stays nil: Helm looks at charts/ in another way then
+	metadata.Dependencies = slices.Clone(in.Metadata.Dependencies)
 	for i, dependency := range in.Metadata.Dependencies {
 		own := *dependency
 		own.Tags = append([]string(nil), dependency.Tags...)

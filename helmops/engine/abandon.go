@@ -9,8 +9,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// abandon marks a revision that was left pending as failed. Its description is in Helm's form: another Helm client that writes the
-// record again drops the annotation with the outcome, and keeps the description.
+// abandon marks a revision that was left pending as failed. Its description is in Helm's form: another Helm client that
+// writes the record again drops the annotation with the outcome, and keeps the description.
 func (r *run) abandon(before []plan.Record) error {
 	describe := helmtext.OfInstall
 	switch plan.ActionOf(newestOf(before).Status) {
@@ -23,8 +23,8 @@ func (r *run) abandon(before []plan.Record) error {
 	return r.unlock(before, describe(r.Target.Name, r.Why))
 }
 
-// unlock marks a record that was left pending as failed, so that the next action can continue from it. why is the description of
-// the record.
+// unlock marks a record that was left pending as failed, so that the next action can continue from it. why is the
+// description of the record.
 func (r *run) unlock(before []plan.Record, why string) error {
 	if len(before) == 0 || !before[0].Pending() {
 		return nil

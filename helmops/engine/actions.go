@@ -9,7 +9,8 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 )
 
-// newInstall prepares Helm's install. again is set when a release of the name was uninstalled and its records were kept.
+// newInstall prepares Helm's install. again is set when a release of the name was uninstalled and its records were
+// kept.
 func newInstall(cfg *action.Configuration, a Action, again bool) *action.Install {
 	helm := action.NewInstall(cfg)
 	helm.ReleaseName = a.Target.Name

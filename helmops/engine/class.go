@@ -44,16 +44,19 @@ func Class(step plan.Step, err error) string {
 	}
 }
 
-// isTransient reports whether a failure is about the way to the API server, or a moment of it, and not about what was sent.
+// isTransient reports whether a failure is about the way to the API server, or a moment of it, and not about what was
+// sent.
 func isTransient(err error) bool {
 	var network net.Error
 	var exceeded *memory.ExceededError
 	switch {
-	case errors.Is(err, cluster.ErrFenced), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, driver.ErrReleaseExists):
+	case errors.Is(err, cluster.ErrFenced), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, driver.ErrReleaseExists):
 		return true
 	case errors.As(err, &network), errors.As(err, &exceeded):
 		return true
-	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err), apierrors.IsConflict(err):
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err),
+		apierrors.IsServiceUnavailable(err), apierrors.IsConflict(err):
 		return true
 	default:
 		return ssa.IsWebhookUnanswered(err)

@@ -88,9 +88,9 @@ func (r *run) overwritten(before []plan.Record) []drift.Object {
 	})
 }
 
-// Drift returns how the objects of the revision that is deployed differ from it, and changes nothing. With audit fields that
-// others added are reported, too. Values of Secrets are masked. Where some objects cannot be looked at, the others are
-// returned together with the error.
+// Drift returns how the objects of the revision that is deployed differ from it, and changes nothing. With audit fields
+// that others added are reported, too. Values of Secrets are masked. Where some objects cannot be looked at, the others
+// are returned together with the error.
 func (e *Engine) Drift(
 	ctx context.Context, access cluster.Access, target plan.Target, rules *drift.Rules, audit bool,
 ) ([]drift.Object, error) {
@@ -110,7 +110,8 @@ func (e *Engine) Drift(
 
 	done := make(chan error, 1)
 	//nolint:contextcheck // The run carries the context. It may not return once that has ended.
-	guard.GoOr("comparing objects", func() { done <- r.hold(func() error { return r.drift(before) }) }, func(err error) { done <- err })
+	guard.GoOr("comparing objects", func() { done <- r.hold(func() error { return r.drift(before) }) },
+		func(err error) { done <- err })
 	select {
 	case err := <-done:
 		return r.drifted, err

@@ -1,5 +1,5 @@
-// Package engine carries out the steps of a plan with the actions of Helm 3. It is the only package, with those below it,
-// that knows Helm's actions, clients and storage; what it takes and gives is in the words of this project.
+// Package engine carries out the steps of a plan with the actions of Helm 3. It is the only package, with those below
+// it, that knows Helm's actions, clients and storage; what it takes and gives is in the words of this project.
 //
 //	Action ─► Execute ─► Helm action ─┬─ kubeclient.Client ──► objects, tracker
 //	                  └► resume.Work ─┴─ records.Driver ─► Secrets
@@ -45,10 +45,11 @@ type Engine struct {
 	now                       func() time.Time
 }
 
-// How many actions work at the same time for each processor: nine tenths of an action are spent on answers of the API server.
+// How many actions work at the same time for each processor: nine tenths of an action are spent on answers of the API
+// server.
 const (
-	// remotePerProcessor is how many can work on other clusters, whose API servers may answer slowly or not at all. They have
-	// shares of their own, of which a namespace gets half.
+	// remotePerProcessor is how many can work on other clusters, whose API servers may answer slowly or not at all. They
+	// have shares of their own, of which a namespace gets half.
 	remotePerProcessor = 6
 	// chartsPerProcessor is how many can have a chart in memory before they write, and of those one namespace a
 	// quarter: as many as keep the processes busy that render.
@@ -67,16 +68,17 @@ type Config struct {
 	Shares *fair.Shares
 	// Now is the clock.
 	Now func() time.Time
-	// OnRecordChanged is called when another client changed the records of a release. of is the namespace of the objects whose
-	// kubeConfig leads to the cluster of the records; it is empty for the own cluster. It must not block.
+	// OnRecordChanged is called when another client changed the records of a release. of is the namespace of the objects
+	// whose kubeConfig leads to the cluster of the records; it is empty for the own cluster. It must not block.
 	OnRecordChanged func(of, storageNamespace, release string)
-	// OnObjectChanged is called with the HelmRelease whose objects changed in a way that matters to it. It must not block for long.
+	// OnObjectChanged is called with the HelmRelease whose objects changed in a way that matters to it. It must not block
+	// for long.
 	OnObjectChanged func(owner types.NamespacedName)
 }
 
 // New returns an engine; ctx is its life. The number of actions that work at the same time is bound to the number of
-// processors, for each namespace and for all; those that wait for objects do not count. Which namespace an action counts for
-// is in its cluster.Access.
+// processors, for each namespace and for all; those that wait for objects do not count. Which namespace an action
+// counts for is in its cluster.Access.
 func New(ctx context.Context, c Config) *Engine {
 	processors := runtime.GOMAXPROCS(0)
 	local := c.Shares
@@ -125,7 +127,8 @@ type Options struct {
 	Preflight bool
 	// ServerSideApply is enabled, disabled, auto, or empty where it is left out; see plan.MethodFor.
 	ServerSideApply string
-	// ProtectKinds are kinds, as Kind or Kind.group, whose objects a rollback does not delete, besides those it never does.
+	// ProtectKinds are kinds, as Kind or Kind.group, whose objects a rollback does not delete, besides those it never
+	// does.
 	ProtectKinds []string
 	// Health judges objects that are waited for; nil for the usual rules.
 	Health *health.Rules
@@ -144,11 +147,11 @@ type Action struct {
 	// Access says on which cluster and as whom.
 	Access cluster.Access
 	Target plan.Target
-	// Owner is the HelmRelease that the action is done for, which the record names from then on; zero for a command. Former is the
-	// owner that the record named when the action was decided on.
+	// Owner is the HelmRelease that the action is done for, which the record names from then on; zero for a command.
+	// Former is the owner that the record named when the action was decided on.
 	Owner, Former plan.Owner
-	// To is the revision that a Rollback goes back to, and Others are those to take when the cluster cannot take it any more,
-	// best first.
+	// To is the revision that a Rollback goes back to, and Others are those to take when the cluster cannot take it any
+	// more, best first.
 	To     int
 	Others []int
 	// Why is noted on the record, where the action leaves a note.
@@ -186,7 +189,8 @@ type Action struct {
 type Result struct {
 	// Err is nil on success.
 	Err error
-	// Mask hides what the Mask of the action does, and the content of every Secret that the action read. It is set with Err.
+	// Mask hides what the Mask of the action does, and the content of every Secret that the action read. It is set with
+	// Err.
 	Mask redact.Mask
 	// Reached reports whether the action got as far as writing a release record.
 	Reached bool
@@ -194,8 +198,9 @@ type Result struct {
 	History    []plan.Record
 	HistoryErr error
 	// Inventory of the newest revision, without hooks; empty after an uninstall. Of Correct and Inspect it is that of the
-	// revision that is deployed. Ownership is that of the object as the action left it, or as Inspect found it, drift.Absent
-	// where there is none; it is empty for objects that the action had nothing to do with: what was known of them stands.
+	// revision that is deployed. Ownership is that of the object as the action left it, or as Inspect found it,
+	// drift.Absent where there is none; it is empty for objects that the action had nothing to do with: what was known of
+	// them stands.
 	Inventory []v1beta1.ResourceRef
 	// Drift is how objects differed, before they were corrected if they were.
 	Drift []drift.Object
@@ -228,10 +233,10 @@ func (e *Engine) Namesake(ctx context.Context, access cluster.Access, target pla
 	return at.records.Namesake(ctx, reader(as, access, target), key(target))
 }
 
-// Execute carries out an action and waits for its end, which can take as long as its timeouts allow. An action on a release that
-// another action works on waits for that one first. It fails with ErrOwnerChanged when the release has another owner by then than
-// was decided on. When ctx ends before the action does, it never returns: the process is stopping, and the release stays pending
-// for the next one to finish.
+// Execute carries out an action and waits for its end, which can take as long as its timeouts allow. An action on a
+// release that another action works on waits for that one first. It fails with ErrOwnerChanged when the release has
+// another owner by then than was decided on. When ctx ends before the action does, it never returns: the process is
+// stopping, and the release stays pending for the next one to finish.
 func (e *Engine) Execute(ctx context.Context, a Action) Result {
 	at, as, err := e.sites.Get(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {

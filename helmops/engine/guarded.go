@@ -15,8 +15,8 @@ import (
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
-// Helm installs and upgrades in goroutines of its own, which nothing outside of them can guard: a panic in what Helm calls
-// there would end the process. So each call from Helm is guarded, and its panic becomes the error of the call.
+// Helm installs and upgrades in goroutines of its own, which nothing outside of them can guard: a panic in what Helm
+// calls there would end the process. So each call from Helm is guarded, and its panic becomes the error of the call.
 
 // guardedClient is the client of an action as Helm gets it.
 type guardedClient struct{ *kubeclient.Client }
@@ -74,7 +74,9 @@ func (c guardedClient) Delete(resources kube.ResourceList) (*kube.Result, []erro
 }
 
 // DeleteWithPropagationPolicy implements kube.InterfaceDeletionPropagation.
-func (c guardedClient) DeleteWithPropagationPolicy(resources kube.ResourceList, policy metav1.DeletionPropagation) (*kube.Result, []error) {
+func (c guardedClient) DeleteWithPropagationPolicy(
+	resources kube.ResourceList, policy metav1.DeletionPropagation,
+) (*kube.Result, []error) {
 	return guardedAll(func() (*kube.Result, []error) { return c.Client.DeleteWithPropagationPolicy(resources, policy) })
 }
 
@@ -127,7 +129,9 @@ func (c guardedClient) GetPodList(namespace string, options metav1.ListOptions) 
 }
 
 // OutputContainerLogsForPodList implements kube.InterfaceLogs.
-func (c guardedClient) OutputContainerLogsForPodList(pods *corev1.PodList, namespace string, writer func(namespace, pod, container string) io.Writer) error {
+func (c guardedClient) OutputContainerLogsForPodList(
+	pods *corev1.PodList, namespace string, writer func(namespace, pod, container string) io.Writer,
+) error {
 	return guardedErr(func() error { return c.Client.OutputContainerLogsForPodList(pods, namespace, writer) })
 }
 

@@ -26,15 +26,15 @@ type Observed struct {
 // Ownership returns the digest of the fields that the release owns, as an inventory has it.
 func (s Observed) Ownership() string { return tracker.OwnershipText(s.Entry.Ownership) }
 
-// Owned reports whether the object says which fields the release owns. One of an API that does not keep count of that has to be
-// compared whenever it changes.
+// Owned reports whether the object says which fields the release owns. One of an API that does not keep count of that
+// has to be compared whenever it changes.
 func (s Observed) Owned() bool { return s.Entry.Ownership != 0 }
 
-// Live returns what is known of objects of a HelmRelease at the moment, without a request. It is ready once their kinds have been
-// seen completely; until then, which Moved tells, the answer is false.
+// Live returns what is known of objects of a HelmRelease at the moment, without a request. It is ready once their kinds
+// have been seen completely; until then, which Moved tells, the answer is false.
 //
-// The objects are judged by rules, nil for the usual ones, for this HelmRelease alone. From then on Moved is called when one of
-// them changes, until Forget.
+// The objects are judged by rules, nil for the usual ones, for this HelmRelease alone. From then on Moved is called
+// when one of them changes, until Forget.
 func (e *Engine) Live(
 	access cluster.Access, owner types.NamespacedName, inventory []v1beta1.ResourceRef, rules *health.Rules,
 ) ([]Observed, bool) {
@@ -61,7 +61,9 @@ func (e *Engine) Live(
 }
 
 // sightings begins what is known of each object, and reports whether all kinds are tracked.
-func sightings(inventory []v1beta1.ResourceRef, seen *tracker.Tracker) (out []Observed, refs []tracker.Ref, tracked bool) {
+func sightings(
+	inventory []v1beta1.ResourceRef, seen *tracker.Tracker,
+) (out []Observed, refs []tracker.Ref, tracked bool) {
 	tracked = true
 	for _, ref := range inventory {
 		namespace, name, group, kind, ok := ref.Split()

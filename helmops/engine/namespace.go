@@ -17,8 +17,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// beforehand adds what an install or upgrade does before its record is created. Helm makes namespaces for installs only; a
-// failed install is continued as an upgrade, and the namespace may be gone by then.
+// beforehand adds what an install or upgrade does before its record is created. Helm makes namespaces for installs
+// only; a failed install is continued as an upgrade, and the namespace may be gone by then.
 func (r *run) beforehand(store driver.Driver, before []plan.Record) driver.Driver {
 	if r.Step != plan.Install && r.Step != plan.Upgrade {
 		return store
@@ -26,7 +26,9 @@ func (r *run) beforehand(store driver.Driver, before []plan.Record) driver.Drive
 
 	store = &recordNamespace{Driver: store, target: r.Target}
 	if r.Step == plan.Upgrade && r.Options.CreateNamespace {
-		store = &namespaceCreator{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
+		store = &namespaceCreator{
+			Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace,
+		}
 	}
 	if r.Step == plan.Upgrade && r.Options.Preflight && !r.Options.Force { // what is replaced is not applied
 		store = &preflight{Driver: store, run: r, before: before}
@@ -36,7 +38,9 @@ func (r *run) beforehand(store driver.Driver, before []plan.Record) driver.Drive
 	apart := r.Target.Namespace != r.Target.StorageNamespace
 	runs := newestOf(before).Status == plan.StatusDeployed
 	if apart && !runs && !r.Options.CreateNamespace {
-		store = &namespaceCheck{Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace}
+		store = &namespaceCheck{
+			Driver: store, ctx: r.ctx, namespaces: r.as.Kube().CoreV1().Namespaces(), name: r.Target.Namespace,
+		}
 	}
 
 	return store
@@ -59,7 +63,8 @@ func (e *NamespaceError) Error() string {
 	return fmt.Sprintf("namespace %s does not exist; set install.createNamespace: true or create it", e.Name)
 }
 
-// namespaceCheck creates no record of a release whose namespace does not exist: each attempt would leave a failed revision.
+// namespaceCheck creates no record of a release whose namespace does not exist: each attempt would leave a failed
+// revision.
 type namespaceCheck struct {
 	driver.Driver
 	ctx        context.Context //nolint:containedctx // Helm's driver interface takes none.
@@ -114,8 +119,8 @@ func declaresNamespace(rel *release.Release, name string) bool {
 	return false
 }
 
-// namespaceCreator makes the namespace of a release when everything was rendered, just before the record is created, which may be
-// kept in it.
+// namespaceCreator makes the namespace of a release when everything was rendered, just before the record is created,
+// which may be kept in it.
 type namespaceCreator struct {
 	driver.Driver
 	ctx        context.Context //nolint:containedctx // Helm's driver interface takes none.
@@ -125,7 +130,8 @@ type namespaceCreator struct {
 
 // Create implements driver.Driver.
 func (m *namespaceCreator) Create(key string, rel *release.Release) error {
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.name, Labels: map[string]string{"name": m.name}}} // as Helm does
+	// as Helm does
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.name, Labels: map[string]string{"name": m.name}}}
 	_, err := m.namespaces.Create(m.ctx, namespace, metav1.CreateOptions{FieldManager: kubeclient.FieldManager})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("creating namespace %s: %w", m.name, err)

@@ -8,8 +8,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// preflight has the API server check what an upgrade writes when everything was rendered, before anything is written: the
-// revision that the record is for would only fail.
+// preflight has the API server check what an upgrade writes when everything was rendered, before anything is written:
+// the revision that the record is for would only fail.
 type preflight struct {
 	driver.Driver
 	run *run

@@ -45,8 +45,8 @@ func (e *Engine) Stored(ctx context.Context, access cluster.Access, target plan.
 	return contentOf(found.Release), nil
 }
 
-// Render returns what an install or an upgrade, whichever it would be, makes of the chart and the values of the action. The
-// API server is asked as the action would ask it, and nothing is changed. The engine may change Chart.
+// Render returns what an install or an upgrade, whichever it would be, makes of the chart and the values of the action.
+// The API server is asked as the action would ask it, and nothing is changed. The engine may change Chart.
 func (e *Engine) Render(ctx context.Context, a Action) (*Content, error) {
 	at, as, err := e.sites.Get(a.Access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {

@@ -30,8 +30,9 @@ type Pool interface {
 	Run(ctx context.Context, t worker.Task) ([]byte, error)
 }
 
-// rendered has a child process render the chart with what an install, or an upgrade from former, gives it. The share of the processor that the
-// action holds is free meanwhile. It fails with kubeclient.ErrSuperseded when the result is not wanted any more.
+// rendered has a child process render the chart with what an install, or an upgrade from former, gives it. The share of
+// the processor that the action holds is free meanwhile. It fails with kubeclient.ErrSuperseded when the result is not
+// wanted any more.
 func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error) {
 	request, err := r.request(former, first)
 	if err != nil {
@@ -51,8 +52,8 @@ func (r *run) rendered(former plan.Record, first bool) (*rendering.Result, error
 	return &result, err
 }
 
-// whileWanted does work with a context that ends when superseded is closed, and returns kubeclient.ErrSuperseded then. A nil
-// channel is never closed.
+// whileWanted does work with a context that ends when superseded is closed, and returns kubeclient.ErrSuperseded then.
+// A nil channel is never closed.
 func whileWanted(ctx context.Context, superseded <-chan struct{}, work func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -151,7 +152,8 @@ func (s *standIn) Run(*bytes.Buffer) (*bytes.Buffer, error) {
 	return bytes.NewBufferString(s.result.Manifest), nil
 }
 
-// complete puts into a release what was rendered elsewhere, and the templates. Helm may have copied subcharts that have an alias.
+// complete puts into a release what was rendered elsewhere, and the templates. Helm may have copied subcharts that have
+// an alias.
 func (s *standIn) complete(rel *release.Release) {
 	rel.Hooks = s.result.Hooks
 	if s.result.Notes != "" {
@@ -184,10 +186,11 @@ func (d *completing) Create(key string, rel *release.Release) error {
 }
 
 // unrepeatable are what makes a template render differently each time, or on what it has rendered before.
-var unrepeatable = regexp.MustCompile(`\b(lookup|rand[A-Z]\w+|randInt|gen[A-Z]\w+|uuidv4|now|bcrypt|htpasswd|IsInstall|IsUpgrade|Revision)\b`)
+var unrepeatable = regexp.MustCompile(`\b(lookup|rand[A-Z]\w+|randInt|gen[A-Z]\w+|uuidv4|now|bcrypt|htpasswd|` +
+	`IsInstall|IsUpgrade|Revision)\b`)
 
-// equal renders without changing anything, and compares with the newest revision. A chart that cannot render the same again
-// is compared by its templates instead.
+// equal renders without changing anything, and compares with the newest revision. A chart that cannot render the same
+// again is compared by its templates instead.
 func (r *run) equal() (bool, error) {
 	newest, err := r.site.records.Newest(r.ctx, r.reader, r.key)
 	if err != nil || newest == nil {
@@ -200,7 +203,9 @@ func (r *run) equal() (bool, error) {
 		return err == nil, err
 	}
 
-	repeatable := !slices.ContainsFunc(templatesOf(r.Chart), func(file *chart.File) bool { return unrepeatable.Match(file.Data) })
+	repeatable := !slices.ContainsFunc(templatesOf(r.Chart), func(file *chart.File) bool {
+		return unrepeatable.Match(file.Data)
+	})
 	if repeatable {
 		return false, nil
 	}

@@ -51,8 +51,8 @@ func (r *run) result(before []plan.Record, err error) Result {
 	return out
 }
 
-// reached reports whether an action has written a record. While the records cannot be read it has not: a cluster that is
-// away is no failure of the input, and a record that turns up later is taken over as what it is.
+// reached reports whether an action has written a record. While the records cannot be read it has not: a cluster that
+// is away is no failure of the input, and a record that turns up later is taken over as what it is.
 func reached(before, after []plan.Record, err error) bool { return err == nil && differ(before, after) }
 
 // differ reports whether any record was written between the two readings.

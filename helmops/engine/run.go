@@ -218,16 +218,16 @@ func (r *run) prune() error {
 	})
 }
 
-// pruneFailed prunes after a failure that has left a revision: attempts that are repeated for ever must not fill the cluster.
-// Why the action failed is more important than that pruning failed, which the next attempt makes up for.
+// pruneFailed prunes after a failure that has left a revision: attempts that are repeated for ever must not fill the
+// cluster. Why the action failed is more important than that pruning failed, which the next attempt makes up for.
 func (r *run) pruneFailed(before []plan.Record) {
 	if now, err := r.site.records.History(r.ctx, r.reader, r.key); err == nil && grown(before, now) {
 		_ = r.prune()
 	}
 }
 
-// grown reports whether there is a revision that was not there before. Where there is none nothing may be pruned: a record that
-// goes would look as if the action had reached the cluster.
+// grown reports whether there is a revision that was not there before. Where there is none nothing may be pruned: a
+// record that goes would look as if the action had reached the cluster.
 func grown(before, after []plan.Record) bool {
 	return len(after) > 0 && (len(before) == 0 || after[0].Version > before[0].Version)
 }
@@ -253,9 +253,11 @@ func (r *run) resume([]plan.Record) error {
 	}
 
 	work := &resume.Work{
-		Client: r.newClient(store, leftoversOf(revisions[1:])), Records: helmstorage.Init(store), Release: revisions[0].Release, Now: r.engine.now,
+		Client: r.newClient(store, leftoversOf(revisions[1:])), Records: helmstorage.Init(store),
+		Release: revisions[0].Release, Now: r.engine.now,
 		Options: resume.Options{
-			Timeout: r.Options.Timeout, DisableHooks: r.Options.DisableHooks, Force: r.Options.Force, KeepHistory: r.Options.KeepHistory,
+			Timeout: r.Options.Timeout, DisableHooks: r.Options.DisableHooks, Force: r.Options.Force,
+			KeepHistory: r.Options.KeepHistory,
 			Propagation: metav1.DeletePropagationBackground,
 		},
 	}
@@ -279,8 +281,8 @@ func (r *run) resume([]plan.Record) error {
 	return r.prune()
 }
 
-// configuration is made for each action: Helm's interfaces carry no context, and its storage is changed by actions. chart is what the action
-// renders, nil when it renders nothing.
+// configuration is made for each action: Helm's interfaces carry no context, and its storage is changed by actions.
+// chart is what the action renders, nil when it renders nothing.
 func (r *run) configuration(before []plan.Record, chart *standIn) (*action.Configuration, error) {
 	leftovers, err := r.leftovers(before)
 	if err != nil {
@@ -324,7 +326,9 @@ func (r *run) driver(before []plan.Record) *storage.Driver {
 	}
 	for _, record := range before {
 		if r.Step == plan.Rollback && record.Version == r.To {
-			note = storage.Note{ChartDigest: record.Chart.Digest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest}
+			note = storage.Note{
+				ChartDigest: record.Chart.Digest, ConfigDigest: record.ConfigDigest, RenderDigest: record.RenderDigest,
+			}
 		}
 	}
 
@@ -341,7 +345,8 @@ func (r *run) newClient(journal kubeclient.Journal, leftovers []string) *kubecli
 		Release: r.Target.Name, Namespace: r.Target.Namespace, StorageNamespace: r.Target.StorageNamespace,
 		Timeout: r.Options.Timeout,
 		Owner:   userOf(r.Owner, r.Target), Superseded: r.Superseded,
-		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health, Now: r.engine.now,
+		Leftovers: leftovers, KeepForeign: r.Options.DisableTakeOwnership, Journal: journal, Health: r.Options.Health,
+		Now:    r.engine.now,
 		Begun:  r.begun,
 		Secret: r.secrets.add, Keep: r.keeps(), Uninstalls: r.Step == plan.Uninstall || r.uninstalls,
 		ClientSide: r.method == plan.ClientSide,

@@ -68,8 +68,9 @@ func key(target plan.Target) storage.Key {
 	return storage.Key{StorageNamespace: target.StorageNamespace, Name: target.Name, Namespace: target.Namespace}
 }
 
-// userOf names among the users of the tracker the HelmRelease that owns a Helm release, never the Helm release: which one a
-// HelmRelease names is its own choice, and others may name the same. Without an owner, in commands, it is the Helm release.
+// userOf names among the users of the tracker the HelmRelease that owns a Helm release, never the Helm release: which
+// one a HelmRelease names is its own choice, and others may name the same. Without an owner, in commands, it is the
+// Helm release.
 func userOf(owner plan.Owner, target plan.Target) string {
 	if owner.IsZero() {
 		return fmt.Sprintf("%s/%s/%s", target.StorageNamespace, target.Namespace, target.Name)

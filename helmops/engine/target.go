@@ -53,8 +53,9 @@ func (r *run) usable() (int, error) {
 			return 0, fmt.Errorf("reading revision %d: %w", version, err)
 		}
 
-		unusable.Targets = append(unusable.Targets, fmt.Sprintf("revision %d needs kind %s of %s (%s %s), which is not served", version,
-			unknown.Kind.Kind, unknown.Kind.GroupVersion(), unknown.Kind.Kind, unknown.Name))
+		unusable.Targets = append(unusable.Targets,
+			fmt.Sprintf("revision %d needs kind %s of %s (%s %s), which is not served", version,
+				unknown.Kind.Kind, unknown.Kind.GroupVersion(), unknown.Kind.Kind, unknown.Name))
 	}
 
 	return 0, unusable

@@ -30,7 +30,8 @@ type turns struct {
 }
 
 // take waits until no other action works on the release, and returns the function that ends the turn. It holds no
-// token while it waits. It fails when ctx ends first, and with kubeclient.ErrSuperseded when superseded is closed first.
+// token while it waits. It fails when ctx ends first, and with kubeclient.ErrSuperseded when superseded is closed
+// first.
 func (t *turns) take(ctx context.Context, id turn, superseded <-chan struct{}) (end func(), err error) {
 	for {
 		other := t.begin(id)

@@ -117,7 +117,8 @@ func hasAlias(node *yaml.Node) bool {
 
 // same reports whether two trees hold the same data in the same order.
 func same(a, b *yaml.Node) bool {
-	return a.Kind == b.Kind && a.Value == b.Value && a.ShortTag() == b.ShortTag() && slices.EqualFunc(a.Content, b.Content, same)
+	return a.Kind == b.Kind && a.Value == b.Value && a.ShortTag() == b.ShortTag() &&
+		slices.EqualFunc(a.Content, b.Content, same)
 }
 
 // write returns the document after its objects changed: nil when none of them is left, the bytes it was read from when

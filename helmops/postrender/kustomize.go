@@ -26,8 +26,8 @@ var imageFields = types.FsSlice{
 	{Path: "spec/template/spec/volumes[]/image/reference"},
 }
 
-// Of the library only its transformers are used, never its loader or its plugins, so that no patch can make it read a file, fetch a
-// base or start a program.
+// Of the library only its transformers are used, never its loader or its plugins, so that no patch can make it read a
+// file, fetch a base or start a program.
 
 // patch is one patch, read.
 type patch struct {
@@ -67,7 +67,8 @@ func newStep(place string, k *Kustomize) (step, error) {
 			image.NewTag = ""
 		}
 
-		s.images = append(s.images, types.Image{Name: image.Name, NewName: image.NewName, NewTag: image.NewTag, Digest: image.Digest})
+		s.images = append(s.images,
+			types.Image{Name: image.Name, NewName: image.NewName, NewTag: image.NewTag, Digest: image.Digest})
 	}
 
 	return s, nil
@@ -86,7 +87,8 @@ func newPatch(place string, p Patch) (patch, error) {
 	case isList:
 		read.operations = operations
 	case err != nil || len(merges) == 0:
-		return patch{}, fmt.Errorf("%s is neither a strategic merge patch with apiVersion, kind and metadata.name nor a list of JSON 6902 operations", place)
+		return patch{}, fmt.Errorf("%s is neither a strategic merge patch with apiVersion, kind and metadata.name nor a "+
+			"list of JSON 6902 operations", place)
 	default:
 		read.merges = merges
 	}
@@ -95,7 +97,8 @@ func newPatch(place string, p Patch) (patch, error) {
 	case p.Target == nil && isList:
 		return patch{}, fmt.Errorf("%s: a JSON 6902 patch needs a target", place)
 	case p.Target != nil && len(merges) > 1 && !isList:
-		return patch{}, fmt.Errorf("%s: a patch with a target can have one document only, this one has %d", place, len(merges))
+		return patch{}, fmt.Errorf("%s: a patch with a target can have one document only, this one has %d", place,
+			len(merges))
 	case p.Target == nil:
 		return read, nil
 	}
@@ -118,8 +121,8 @@ func newPatch(place string, p Patch) (patch, error) {
 	return read, nil
 }
 
-// jsonOperations returns the operations of a JSON 6902 patch, cut behind every copy, because copies can double an object
-// each; false when the text is none.
+// jsonOperations returns the operations of a JSON 6902 patch, cut behind every copy, because copies can double an
+// object each; false when the text is none.
 func jsonOperations(text []byte) ([]string, bool) {
 	encoded, err := k8syaml.YAMLToJSON(text)
 	if err != nil {
@@ -144,7 +147,8 @@ func jsonOperations(text []byte) ([]string, bool) {
 	return parts, true
 }
 
-// matches reports whether a patch with a target is for the object. It may be known by the identity it had before this step.
+// matches reports whether a patch with a target is for the object. It may be known by the identity it had before this
+// step.
 func (p *patch) matches(o *resource.Resource, before identity) (bool, error) {
 	now := identityOf(o)
 	if !p.target.MatchNamespace(before.EffectiveNamespace()) && !p.target.MatchNamespace(now.EffectiveNamespace()) ||
@@ -202,7 +206,8 @@ func (p *patch) apply(o *resource.Resource, before identity, named map[*resource
 
 // missing is what github.com/evanphx/json-patch, the one of kustomize v0.21, says of an operation without its place.
 // TestRenderErrors provokes it.
-var missing = regexp.MustCompile(`(add|remove|replace|move|copy) operation does not apply: doc is missing (?:path|key|from path): "?(/[^\s":]*)`)
+var missing = regexp.MustCompile(`(add|remove|replace|move|copy) operation does not apply: doc is missing ` +
+	`(?:path|key|from path): "?(/[^\s":]*)`)
 
 // operate applies JSON 6902 operations.
 func (p *patch) operate(o *resource.Resource) error {

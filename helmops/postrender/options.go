@@ -38,8 +38,8 @@ type (
 	PostRenderer = v1beta1.PostRenderer
 	// Kustomize changes objects as a kustomization does: first the patches, in order, then the images.
 	Kustomize = v1beta1.Kustomize
-	// Patch is a strategic merge patch or a list of JSON 6902 operations. The latter needs a target; the former may hold several
-	// documents without one, each for the object that it names, which has to exist.
+	// Patch is a strategic merge patch or a list of JSON 6902 operations. The latter needs a target; the former may hold
+	// several documents without one, each for the object that it names, which has to exist.
 	Patch = v1beta1.Patch
 	// Selector selects the objects that match every field that is set. An object without a namespace counts as one of the
 	// namespace "default".
@@ -64,8 +64,8 @@ func (o Options) empty() bool {
 	return len(o.PostRenderers) == 0 && len(o.CommonMetadata.Labels) == 0 && len(o.CommonMetadata.Annotations) == 0
 }
 
-// Digest returns the sha256 of the options in canonical form, "" when there is nothing to do. Steps that do nothing and the
-// default strategy do not count, so options that render alike by their wording have one digest.
+// Digest returns the sha256 of the options in canonical form, "" when there is nothing to do. Steps that do nothing and
+// the default strategy do not count, so options that render alike by their wording have one digest.
 func (o Options) Digest() string {
 	var steps []PostRenderer
 	for _, step := range o.PostRenderers {

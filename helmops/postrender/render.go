@@ -3,9 +3,9 @@
 //	templates ─┐            ┌─ patches ─ images ─┐  (one step per post renderer)
 //	hooks ─────┴─ objects ──┴────────────────────┴─ common metadata ─► templates, hooks
 //
-// Every object is rendered on its own, so templates and hooks with one name do not collide, and the outcome is identified by
-// position. A document that is not changed keeps its bytes and its place. No error quotes a manifest, because manifests
-// hold Secrets.
+// Every object is rendered on its own, so templates and hooks with one name do not collide, and the outcome is
+// identified by position. A document that is not changed keeps its bytes and its place. No error quotes a manifest,
+// because manifests hold Secrets.
 package postrender
 
 import (
@@ -103,8 +103,8 @@ func (r *Renderer) Manifests(manifests []byte) ([]byte, error) { return r.Pass()
 // Run renders the templates, in the shape of Helm's post renderer.
 func (r *Renderer) Run(rendered *bytes.Buffer) (*bytes.Buffer, error) { return r.Pass().Run(rendered) }
 
-// Hooks renders hooks, unless the strategy is NoHooks. Patches that name an object that is none of the hooks are for the
-// templates then, and no error.
+// Hooks renders hooks, unless the strategy is NoHooks. Patches that name an object that is none of the hooks are for
+// the templates then, and no error.
 func (r *Renderer) Hooks(hooks []Hook) ([]Hook, error) {
 	return r.Pass().hooks(hooks)
 }
@@ -125,8 +125,8 @@ func (r *Renderer) Both(manifest string, hooks []Hook) (string, []Hook, error) {
 	return string(rendered), changed, nil
 }
 
-// Pass is the rendering of one release: Run once, then Hooks once. The hooks that Helm splits off before it runs the post
-// renderer are rendered with what Run learned.
+// Pass is the rendering of one release: Run once, then Hooks once. The hooks that Helm splits off before it runs the
+// post renderer are rendered with what Run learned.
 type Pass struct {
 	r     *Renderer
 	named map[*resource.Resource]bool
@@ -143,8 +143,8 @@ func (p *Pass) Run(rendered *bytes.Buffer) (*bytes.Buffer, error) {
 	return bytes.NewBuffer(out), nil
 }
 
-// Hooks renders the hooks, unless the strategy is NoHooks. It is an error when a patch names an object that is neither a
-// template nor a hook, or when a post renderer removes a hook or changes its kind, name or namespace.
+// Hooks renders the hooks, unless the strategy is NoHooks. It is an error when a patch names an object that is neither
+// a template nor a hook, or when a post renderer removes a hook or changes its kind, name or namespace.
 func (p *Pass) Hooks(hooks []Hook) ([]Hook, error) {
 	out, err := p.hooks(hooks)
 	if err != nil {
@@ -227,7 +227,9 @@ func (p *Pass) unmatched() error {
 			}
 			for _, merge := range patch.merges {
 				if !p.named[merge] {
-					return &StepError{cause: fmt.Errorf("%s is for %s, which the chart does not render", patch.place, identityOf(merge))}
+					return &StepError{
+						cause: fmt.Errorf("%s is for %s, which the chart does not render", patch.place, identityOf(merge)),
+					}
 				}
 			}
 		}

@@ -3,7 +3,8 @@ package postrender
 // CodeStep marks a StepError that crosses the border of a process.
 const CodeStep = "post-renderer"
 
-// StepError says that one of the post renderers of a release cannot be read, or cannot be applied to what the chart renders.
+// StepError says that one of the post renderers of a release cannot be read, or cannot be applied to what the chart
+// renders.
 type StepError struct{ cause error }
 
 // Error implements error.

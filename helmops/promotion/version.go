@@ -53,8 +53,8 @@ func newestFirst(candidates []Candidate) []Candidate {
 	return sorted
 }
 
-// is reports whether a text names the candidate: its version, with or without a leading v, or the digest of its chart or
-// of its shared values.
+// is reports whether a text names the candidate: its version, with or without a leading v, or the digest of its chart
+// or of its shared values.
 func (c Candidate) is(text string) bool {
 	if text == "" {
 		return false

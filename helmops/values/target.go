@@ -13,8 +13,8 @@ import (
 // maxTargetPath bounds the path of a single value, in bytes.
 const maxTargetPath = 250
 
-// A path is keys with dots between them, each followed by any number of indexes. Helm's parser drops values without a word
-// where a key is empty, so the pattern is stricter than that of the API.
+// A path is keys with dots between them, each followed by any number of indexes. Helm's parser drops values without a
+// word where a key is empty, so the pattern is stricter than that of the API.
 var (
 	targetPath = regexp.MustCompile(`^` + pathKey + `(\.` + pathKey + `)*$`)
 	listIndex  = regexp.MustCompile(`\[([0-9]+)\]`)
@@ -36,14 +36,16 @@ func (b *budget) set(into map[string]any, layer Layer) error {
 		cause = assign(into, layer)
 	}
 	if cause != "" {
-		return &LayerError{Origin: layer.Origin, Cause: fmt.Sprintf("cannot be used: targetPath %s %s", shown(layer.TargetPath), cause)}
+		return &LayerError{
+			Origin: layer.Origin, Cause: fmt.Sprintf("cannot be used: targetPath %s %s", shown(layer.TargetPath), cause),
+		}
 	}
 
 	return nil
 }
 
-// assign hands path and value to Helm's parser. It refuses what the parser would take for further values, and quotes none
-// of its errors: they may hold the value.
+// assign hands path and value to Helm's parser. It refuses what the parser would take for further values, and quotes
+// none of its errors: they may hold the value.
 func assign(into map[string]any, layer Layer) string {
 	value := string(layer.Data)
 	parse := strvals.ParseInto
@@ -75,7 +77,8 @@ func assign(into map[string]any, layer Layer) string {
 // check says what is wrong with a path, empty when it can be used.
 func (b *budget) check(path string) string {
 	if len(path) > maxTargetPath || !targetPath.MatchString(path) {
-		return fmt.Sprintf(`is no path of at most %d bytes like image.tag, list[2] or annotations.example\.com/name`, maxTargetPath)
+		return fmt.Sprintf(`is no path of at most %d bytes like image.tag, list[2] or annotations.example\.com/name`,
+			maxTargetPath)
 	}
 
 	for _, found := range listIndex.FindAllStringSubmatch(path, -1) {

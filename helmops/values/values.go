@@ -4,8 +4,8 @@
 //	spec.values ───────┼─ Merge, what is further down wins ─► values, digest
 //	target paths ──────┘
 //
-// It is pure: the layers are read by the caller. No error of this package quotes the content of a layer, because a layer
-// may come from a Secret.
+// It is pure: the layers are read by the caller. No error of this package quotes the content of a layer, because a
+// layer may come from a Secret.
 package values
 
 import (
@@ -28,9 +28,9 @@ type Layer struct {
 	// Data is the document; empty counts as no values. With a TargetPath it is one value, and empty is the empty text.
 	Data []byte
 	// TargetPath makes Data one value at this place, in the syntax of Helm's --set: keys separated by dots, list items as
-	// list[2], and a backslash before a dot that belongs to a key. Data is read as --set reads it: numbers, booleans and null
-	// are typed, {a,b,c} is a list, a backslash takes the next character as it is. Within one pair of quotes, single or
-	// double, it is always text, as with --set-string. Unlike --set, it can set nothing but this one place.
+	// list[2], and a backslash before a dot that belongs to a key. Data is read as --set reads it: numbers, booleans and
+	// null are typed, {a,b,c} is a list, a backslash takes the next character as it is. Within one pair of quotes, single
+	// or double, it is always text, as with --set-string. Unlike --set, it can set nothing but this one place.
 	TargetPath string
 	// Literal takes Data as text exactly as it is, as --set-literal does. It counts with a TargetPath only.
 	Literal bool
@@ -38,8 +38,8 @@ type Layer struct {
 	Secret bool
 }
 
-// Secrets returns what a Mask has to hide of a layer that comes from a Secret: its values, and a single value also as it is
-// written. Nothing is returned for a layer that cannot be used.
+// Secrets returns what a Mask has to hide of a layer that comes from a Secret: its values, and a single value also as
+// it is written. Nothing is returned for a layer that cannot be used.
 func (l Layer) Secrets() []any {
 	parsed, err := Merge(l)
 	if err != nil {
@@ -60,9 +60,10 @@ type LayerError struct {
 // Error implements error.
 func (e *LayerError) Error() string { return e.Origin + " " + e.Cause }
 
-// Merge composes the layers. Documents come first, in order: maps are merged key by key, anything else is replaced by the
-// later layer. A null in a later layer is kept, because Helm takes it as the wish to drop the chart's default. Layers with a
-// TargetPath follow, in order: like Helm's --set, they win over every document, wherever they stand among the layers.
+// Merge composes the layers. Documents come first, in order: maps are merged key by key, anything else is replaced by
+// the later layer. A null in a later layer is kept, because Helm takes it as the wish to drop the chart's default.
+// Layers with a TargetPath follow, in order: like Helm's --set, they win over every document, wherever they stand among
+// the layers.
 func Merge(layers ...Layer) (map[string]any, error) {
 	merged := map[string]any{}
 	size := 0
@@ -114,8 +115,8 @@ func merge(base, over map[string]any) map[string]any {
 	return out
 }
 
-// Digest returns the sha256 of the values in canonical form: JSON with sorted keys. No values and empty values are equal, and
-// so are values before and after they were stored in a Helm record.
+// Digest returns the sha256 of the values in canonical form: JSON with sorted keys. No values and empty values are
+// equal, and so are values before and after they were stored in a Helm record.
 func Digest(values map[string]any) string {
 	if values == nil {
 		values = map[string]any{}
@@ -136,8 +137,8 @@ func DigestWith(values map[string]any, files string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// stored returns the value as a record gives it back: every number is a floating point number, so that whole numbers are
-// exact up to 2^53 only.
+// stored returns the value as a record gives it back: every number is a floating point number, so that whole numbers
+// are exact up to 2^53 only.
 func stored(value any) any {
 	switch typed := value.(type) {
 	case map[string]any:

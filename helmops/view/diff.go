@@ -28,7 +28,8 @@ type Differences struct {
 type PendingChange struct {
 	// Change says why there would be one, empty when nothing is pending.
 	Change string `json:"change,omitempty"`
-	// From is the chart that is deployed, nil when there is none; its digest is empty when another Helm client deployed it.
+	// From is the chart that is deployed, nil when there is none; its digest is empty when another Helm client deployed
+	// it.
 	From *v1beta1.ChartRevision `json:"from,omitempty"`
 	// To is the chart that is wanted.
 	To v1beta1.ChartRevision `json:"to"`
@@ -97,7 +98,9 @@ func DriftDifferences(objects []drift.Object, namespace string) Differences {
 			continue
 		}
 
-		d := ObjectDifference{Kind: o.Kind, Group: o.Group, Namespace: o.Namespace, Name: o.Name, Change: diff.Changed, Note: o.Note}
+		d := ObjectDifference{
+			Kind: o.Kind, Group: o.Group, Namespace: o.Namespace, Name: o.Name, Change: diff.Changed, Note: o.Note,
+		}
 		if d.Namespace == namespace {
 			d.Namespace = ""
 		}
@@ -121,8 +124,8 @@ func DriftDifferences(objects []drift.Object, namespace string) Differences {
 	return out
 }
 
-// ContentDifferences are the differences between two contents of a release in the namespace. mask hides secrets; nil hides none
-// beside the content of Secrets. All hooks are named when those that are the same run, too.
+// ContentDifferences are the differences between two contents of a release in the namespace. mask hides secrets; nil
+// hides none beside the content of Secrets. All hooks are named when those that are the same run, too.
 func ContentDifferences(from, to *engine.Content, namespace string, mask func(string) string) (Differences, error) {
 	out := Differences{Objects: []ObjectDifference{}, Hooks: []HookDifference{}}
 	changes, err := diff.Compare(from.Manifest, to.Manifest, namespace, mask)
@@ -137,7 +140,9 @@ func ContentDifferences(from, to *engine.Content, namespace string, mask func(st
 func differencesOf(changes []diff.Change) []ObjectDifference {
 	out := make([]ObjectDifference, 0, len(changes))
 	for _, c := range changes {
-		d := ObjectDifference{Kind: c.Kind, Group: c.Group, Namespace: c.Namespace, Name: c.Name, Change: c.Change, More: c.More}
+		d := ObjectDifference{
+			Kind: c.Kind, Group: c.Group, Namespace: c.Namespace, Name: c.Name, Change: c.Change, More: c.More,
+		}
 		for _, f := range c.Fields {
 			d.Fields = append(d.Fields, FieldDifference{Path: f.Path, Change: f.Change, From: f.Was, To: f.Becomes})
 		}

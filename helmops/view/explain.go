@@ -28,8 +28,8 @@ type Explanation struct {
 	Healthy bool `json:"healthy"`
 	// Summary says it in a sentence.
 	Summary string `json:"summary"`
-	// Unhealthy are the objects that are not healthy: as they are now where they could be looked at, else as the controller
-	// saw them last.
+	// Unhealthy are the objects that are not healthy: as they are now where they could be looked at, else as the
+	// controller saw them last.
 	Unhealthy []v1beta1.ObjectHealth `json:"unhealthy"`
 	// More is how many further ones there are.
 	More int `json:"more,omitempty"`
@@ -87,7 +87,8 @@ type Introduced struct {
 func Explain(hr *v1beta1.HelmRelease, tree *Tree) Explanation {
 	s := hr.Status
 	out := Explanation{
-		Namespace: hr.Namespace, Name: hr.Name, Phase: PhaseOf(hr), Unhealthy: slices.Clone(s.Unhealthy), Crashes: []CrashReport{},
+		Namespace: hr.Namespace, Name: hr.Name, Phase: PhaseOf(hr), Unhealthy: slices.Clone(s.Unhealthy),
+		Crashes:     []CrashReport{},
 		LastFailure: s.LastFailure.DeepCopy(), Introduced: introduced(hr), Drift: orEmpty(slices.Clone(s.Drift)),
 		Conditions: ofRevision(hr, explaining(hr)), Next: nextOf(hr), Then: orEmpty(then(hr)), Notes: []string{},
 		NotTaken: notTaken(s),
@@ -187,7 +188,10 @@ func explaining(hr *v1beta1.HelmRelease) []Condition {
 	for _, kind := range []string{v1beta1.ReadyCondition, v1beta1.ReconcilingCondition, v1beta1.StalledCondition,
 		v1beta1.HealthyCondition, v1beta1.VerifiedCondition, v1beta1.DriftedCondition} {
 		if c := condition(hr, kind); c != nil {
-			out = append(out, Condition{Type: c.Type, Status: string(c.Status), Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime})
+			out = append(out,
+				Condition{
+					Type: c.Type, Status: string(c.Status), Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime,
+				})
 		}
 	}
 	return out
@@ -241,7 +245,8 @@ func then(hr *v1beta1.HelmRelease) []string {
 		}
 
 		if b.BadSince != nil {
-			text = fmt.Sprintf("revision %d is watched and not healthy since %s; if that lasts, it is rolled back where that is allowed",
+			text = fmt.Sprintf("revision %d is watched and not healthy since %s; if that lasts, it is rolled back where that "+
+				"is allowed",
 				b.Revision, utc(*b.BadSince))
 		}
 
@@ -257,9 +262,11 @@ func then(hr *v1beta1.HelmRelease) []string {
 	}
 
 	if bad, is := badNow(s); is && PhaseOf(hr) != Ready {
-		out = append(out, fmt.Sprintf("chart %s with these values failed on %s (%s) and is not tried again; another chart, other values, a change of a "+
-			"timeout, wait, test, health or remediation setting sets it free, as a reset does",
-			strings.TrimSpace(bad.ChartVersion+" "+v1beta1.ShortDigest(bad.ChartDigest)), utc(bad.Since), bad.Reason))
+		out = append(out,
+			fmt.Sprintf("chart %s with these values failed on %s (%s) and is not tried again; another chart, other values, a "+
+				"change of a "+
+				"timeout, wait, test, health or remediation setting sets it free, as a reset does",
+				strings.TrimSpace(bad.ChartVersion+" "+v1beta1.ShortDigest(bad.ChartDigest)), utc(bad.Since), bad.Reason))
 	}
 
 	if len(s.Rollbacks) > 0 && PhaseOf(hr) != Ready {
@@ -288,7 +295,8 @@ func summary(hr *v1beta1.HelmRelease, e Explanation) string {
 	if e.Healthy {
 		text := "healthy"
 		if v := condition(hr, v1beta1.VerifiedCondition); v != nil && !isTrue(v) {
-			return fmt.Sprintf("healthy, revision %d is watched until %s before it is verified", hr.Status.Bake.Revision, utc(hr.Status.Bake.Until))
+			return fmt.Sprintf("healthy, revision %d is watched until %s before it is verified", hr.Status.Bake.Revision,
+				utc(hr.Status.Bake.Until))
 		}
 		if v := hr.Status.LastVerified; v != nil {
 			text += fmt.Sprintf(", revision %d is verified since %s", v.Revision, utc(v.At))
@@ -318,8 +326,8 @@ func summary(hr *v1beta1.HelmRelease, e Explanation) string {
 	return "Ready, but " + strings.Join(parts, "; ")
 }
 
-// ChangedKeys returns the paths of values that differ between two sets, sorted, without any value: at most limit, and how many
-// more there are.
+// ChangedKeys returns the paths of values that differ between two sets, sorted, without any value: at most limit, and
+// how many more there are.
 func ChangedKeys(a, b map[string]any, limit int) (keys []string, more int) {
 	walkValues("", a, b, &keys)
 	slices.Sort(keys)
@@ -366,5 +374,7 @@ func (e *Explanation) WithValueKeys(good, bad map[string]any) {
 
 // Target names the Helm release of the object.
 func Target(hr *v1beta1.HelmRelease) plan.Target {
-	return plan.Target{Name: hr.GetReleaseName(), Namespace: hr.GetReleaseNamespace(), StorageNamespace: hr.GetStorageNamespace()}
+	return plan.Target{
+		Name: hr.GetReleaseName(), Namespace: hr.GetReleaseNamespace(), StorageNamespace: hr.GetStorageNamespace(),
+	}
 }

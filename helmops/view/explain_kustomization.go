@@ -67,8 +67,8 @@ type FailedRevision struct {
 	Failures int64        `json:"failures"`
 }
 
-// ExplainKustomization puts together what a Kustomization, its surroundings and, unless it is nil, its live objects say.
-// It reads nothing.
+// ExplainKustomization puts together what a Kustomization, its surroundings and, unless it is nil, its live objects
+// say. It reads nothing.
 func ExplainKustomization(k *v1beta1.Kustomization, tree *Tree, around Surroundings) ObjectExplanation {
 	out := explained(k, around, shortDuration(k.GetInterval()))
 	out.Revision = k.Status.LastAppliedRevision

@@ -109,8 +109,8 @@ func isHealthy(o Object) bool {
 }
 
 // hasRevision reports whether an object has reached a revision: the revision of the Helm release or the version of the
-// chart of a HelmRelease, the applied revision of a Kustomization, the artifact of a source, the version in all stages of
-// a pipeline.
+// chart of a HelmRelease, the applied revision of a Kustomization, the artifact of a source, the version in all stages
+// of a pipeline.
 func hasRevision(o Object, wanted string) bool {
 	switch v := o.(type) {
 	case *v1beta1.HelmRelease:

@@ -37,8 +37,9 @@ func NewHistory(hr *v1beta1.HelmRelease) History {
 	out := History{Items: make([]HistoryRow, 0, len(hr.Status.History)), Phase: PhaseOf(hr), Message: messageOf(hr)}
 	for _, s := range hr.Status.History {
 		out.Items = append(out.Items, HistoryRow{
-			Revision: int(s.Version), Status: s.Status, Chart: chartOf(s), AppVersion: s.AppVersion, ConfigDigest: s.ConfigDigest,
-			Action: s.Action, Tests: testsOf(s), DeployedAt: s.LastDeployed, DeletedAt: s.Deleted.DeepCopy(),
+			Revision: int(s.Version), Status: s.Status, Chart: chartOf(s), AppVersion: s.AppVersion,
+			ConfigDigest: s.ConfigDigest,
+			Action:       s.Action, Tests: testsOf(s), DeployedAt: s.LastDeployed, DeletedAt: s.Deleted.DeepCopy(),
 			ReleaseName: s.Name, ReleaseNamespace: s.Namespace,
 		})
 	}

@@ -69,8 +69,8 @@ func NewKustomizationRow(k *v1beta1.Kustomization) KustomizationRow {
 	return row
 }
 
-// Kustomizations lists the Kustomizations of the namespace, of all namespaces when it is empty, sorted by namespace and name. The
-// options choose among them, as a selector does.
+// Kustomizations lists the Kustomizations of the namespace, of all namespaces when it is empty, sorted by namespace and
+// name. The options choose among them, as a selector does.
 func (r Reader) Kustomizations(
 	ctx context.Context, namespace string, options ...client.ListOption,
 ) (List[KustomizationRow], error) {
@@ -184,8 +184,8 @@ func hidden(value any, mask func(string) string) any {
 type Disclosure struct {
 	// Mask hides secrets in values.
 	Mask func(string) string
-	// Former is set when the values that are in the cluster may be shown. They may not where they may come from a Secret, because what
-	// it held formerly cannot be known.
+	// Former is set when the values that are in the cluster may be shown. They may not where they may come from a Secret,
+	// because what it held formerly cannot be known.
 	Former bool
 }
 
@@ -257,7 +257,9 @@ func documentOf(object *unstructured.Unstructured) (string, error) {
 // bare is an object without what the API server keeps of it.
 func bare(object *unstructured.Unstructured) map[string]any {
 	own := object.DeepCopy()
-	for _, field := range []string{"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"} {
+	for _, field := range []string{
+		"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink",
+	} {
 		unstructured.RemoveNestedField(own.Object, "metadata", field)
 	}
 	delete(own.Object, "status")

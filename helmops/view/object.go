@@ -16,7 +16,8 @@ type Object interface {
 
 // SourceKinds are the kinds that a SourceRow can stand for, sorted.
 var SourceKinds = []string{
-	v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1beta1.HelmChartKind, v1beta1.HelmRepositoryKind, v1beta1.OCIRepositoryKind,
+	v1beta1.BucketKind, v1beta1.GitRepositoryKind, v1beta1.HelmChartKind, v1beta1.HelmRepositoryKind,
+	v1beta1.OCIRepositoryKind,
 }
 
 // NewObject returns an empty object of the kind, nil for a kind that is not of this API or has no conditions.
@@ -121,18 +122,28 @@ type facts struct {
 func factsOf(o v1beta1.Conditioned) facts {
 	switch v := o.(type) {
 	case *v1beta1.HelmRelease:
-		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
+		return facts{
+			suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt,
+		}
 	case *v1beta1.Kustomization:
-		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
+		return facts{
+			suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt,
+		}
 	case *v1beta1.Receiver:
-		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
+		return facts{
+			suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt,
+		}
 	case *v1beta1.ReleasePipeline:
-		return facts{suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt}
+		return facts{
+			suspended: v.Spec.Suspend, observed: v.Status.ObservedGeneration, handled: v.Status.LastHandledReconcileAt,
+		}
 	case *v1beta1.Promotion:
 		// Its spec never changes.
 		return facts{observed: v.Generation}
 	case v1beta1.Source:
-		return facts{suspended: v.IsSuspended(), observed: v.GetObservedGeneration(), handled: v.Request().LastHandledReconcileAt}
+		return facts{
+			suspended: v.IsSuspended(), observed: v.GetObservedGeneration(), handled: v.Request().LastHandledReconcileAt,
+		}
 	}
 	return facts{}
 }
@@ -147,8 +158,8 @@ type Reference struct {
 // String gives Kind namespace/name.
 func (r Reference) String() string { return r.Kind + " " + r.Namespace + "/" + r.Name }
 
-// SourceOf returns the source that the object takes its chart or manifests from; false when the object has none, because it is itself
-// the first of its chain.
+// SourceOf returns the source that the object takes its chart or manifests from; false when the object has none,
+// because it is itself the first of its chain.
 func SourceOf(o Object) (Reference, bool) {
 	switch v := o.(type) {
 	case *v1beta1.HelmRelease:

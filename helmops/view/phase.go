@@ -50,7 +50,8 @@ func PhaseOf(o v1beta1.Conditioned) Phase {
 		return Deleting
 	case f.suspended:
 		return Suspended
-	case isTrue(reconciling) && reconciling.Reason == v1beta1.ProgressingReason && reconciling.ObservedGeneration == o.GetGeneration():
+	case isTrue(reconciling) && reconciling.Reason == v1beta1.ProgressingReason &&
+		reconciling.ObservedGeneration == o.GetGeneration():
 		// Work on a new spec begins before observedGeneration follows, which happens when it ends.
 		return Progressing
 	case f.observed <= 0 || f.observed != o.GetGeneration():
@@ -101,17 +102,17 @@ type Settlement struct {
 	Message string
 	// Objects is how many objects the object has in the cluster, 0 while that is not known.
 	Objects int
-	// HealthKnown is set when Unhealthy is how many of them are not healthy now. The controller does not count the objects of a
-	// release while it installs or upgrades it.
+	// HealthKnown is set when Unhealthy is how many of them are not healthy now. The controller does not count the objects
+	// of a release while it installs or upgrades it.
 	HealthKnown bool
 	Unhealthy   int
 	// More is set when there can be further ones that are not healthy, because the list is bounded.
 	More bool
 }
 
-// Settle reports how far the object is on the way that began when its generation was at least the given one and the request
-// token was set. Without a token there is no request to wait for. An older generation is a stale read and never settles
-// anything.
+// Settle reports how far the object is on the way that began when its generation was at least the given one and the
+// request token was set. Without a token there is no request to wait for. An older generation is a stale read and never
+// settles anything.
 func Settle(o v1beta1.Conditioned, token string, generation int64) Settlement {
 	s := Settlement{Phase: PhaseOf(o), Reason: reasonOf(o), Message: messageOf(o)}
 	s.count(o)
@@ -165,7 +166,8 @@ func (s *Settlement) count(o v1beta1.Conditioned) {
 	}
 }
 
-// handled compares tokens. A later token than ours counts too: it was asked again, and only the newest request is echoed.
+// handled compares tokens. A later token than ours counts too: it was asked again, and only the newest request is
+// echoed.
 func handled(last, token string) bool {
 	if token == "" || last == token {
 		return true

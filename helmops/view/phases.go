@@ -17,12 +17,13 @@ var (
 	bySource = phases{upstream: Failed, dependent: Waiting}
 	works    = phases{upstream: Progressing, dependent: Progressing}
 	held     = phases{upstream: Held, dependent: Held}
-	// nowhere is for reasons that the condition Ready does not have while it is False: of other conditions, and of success.
+	// nowhere is for reasons that the condition Ready does not have while it is False: of other conditions, and of
+	// success.
 	nowhere = fails
 )
 
-// phasesOf has the phases of every reason of api/v1beta1/reasons.go that a condition can have. An object that is Stalled has the phase Stalled
-// whatever the reason, unless that is Held.
+// phasesOf has the phases of every reason of api/v1beta1/reasons.go that a condition can have. An object that is
+// Stalled has the phase Stalled whatever the reason, unless that is Held.
 var phasesOf = map[string]phases{
 	// On every kind.
 	v1beta1.ProgressingReason:            works,

@@ -41,9 +41,11 @@ type Reader struct {
 // NewReader returns a Reader over the client.
 func NewReader(c Client) Reader { return Reader{client: c} }
 
-// Releases lists the releases of the namespace, of all namespaces when it is empty, sorted by namespace and name. The options
-// choose among them, as a selector does.
-func (r Reader) Releases(ctx context.Context, namespace string, options ...client.ListOption) (List[ReleaseRow], error) {
+// Releases lists the releases of the namespace, of all namespaces when it is empty, sorted by namespace and name. The
+// options choose among them, as a selector does.
+func (r Reader) Releases(
+	ctx context.Context, namespace string, options ...client.ListOption,
+) (List[ReleaseRow], error) {
 	out := List[ReleaseRow]{Items: []ReleaseRow{}}
 	var list v1beta1.HelmReleaseList
 	if err := r.list(ctx, v1beta1.HelmReleaseKind, namespace, &list, options...); err != nil {
@@ -60,9 +62,9 @@ func (r Reader) Releases(ctx context.Context, namespace string, options ...clien
 	return out, nil
 }
 
-// Sources lists the sources of the kinds in the namespace, in all namespaces when it is empty, sorted by namespace, kind
-// and name. The options choose among them, as a selector does. It is all or nothing: a list with a kind missing would look
-// complete.
+// Sources lists the sources of the kinds in the namespace, in all namespaces when it is empty, sorted by namespace,
+// kind and name. The options choose among them, as a selector does. It is all or nothing: a list with a kind missing
+// would look complete.
 func (r Reader) Sources(
 	ctx context.Context, kinds []string, namespace string, options ...client.ListOption,
 ) (List[SourceRow], error) {
@@ -80,7 +82,8 @@ func (r Reader) Sources(
 	}
 
 	slices.SortFunc(out.Items, func(a, b SourceRow) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Kind, b.Kind),
+			strings.Compare(a.Name, b.Name))
 	})
 	return out, nil
 }
@@ -211,8 +214,8 @@ func relatedOf(ref Reference, object Object, err error) Related {
 	return out
 }
 
-// dependency reads what an object of the kind own in the namespace depends on. What a readyExpr says of it is known to the
-// controller only.
+// dependency reads what an object of the kind own in the namespace depends on. What a readyExpr says of it is known to
+// the controller only.
 func (r Reader) dependency(ctx context.Context, own, namespace string, d v1beta1.DependencyReference) Related {
 	reference := Reference{Kind: cmp.Or(d.Kind, own), Namespace: cmp.Or(d.Namespace, namespace), Name: d.Name}
 	if d.IsOwn(own) {
@@ -240,7 +243,9 @@ func (r Reader) dependency(ctx context.Context, own, namespace string, d v1beta1
 	default:
 		report := health.Assess(object, true)
 		out.Message, out.Ready = report.Full(), report.State == health.Current
-		out.Phase = map[health.State]Phase{health.Current: Ready, health.InProgress: Progressing, health.Failed: Failed}[report.State]
+		out.Phase = map[health.State]Phase{
+			health.Current: Ready, health.InProgress: Progressing, health.Failed: Failed,
+		}[report.State]
 	}
 
 	return out
@@ -253,7 +258,9 @@ func (r Reader) get(ctx context.Context, kind string, key types.NamespacedName, 
 	return nil
 }
 
-func (r Reader) list(ctx context.Context, kind, namespace string, list client.ObjectList, opts ...client.ListOption) error {
+func (r Reader) list(
+	ctx context.Context, kind, namespace string, list client.ObjectList, opts ...client.ListOption,
+) error {
 	if err := r.client.List(ctx, list, append(slices.Clone(opts), client.InNamespace(namespace))...); err != nil {
 		return &RequestError{Verb: "list", Resource: ResourceOf(kind), Namespace: namespace, Err: err}
 	}

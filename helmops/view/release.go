@@ -3,12 +3,10 @@ package view
 import (
 	"slices"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"fairlead.dev/fairlead/api/v1beta1"
-	"fairlead.dev/fairlead/helmops/plan"
 )
 
 // ReleaseRow is one HelmRelease in a list.
@@ -33,14 +31,16 @@ type ReleaseRow struct {
 	// DeployedAt is when the newest revision was made.
 	DeployedAt *metav1.Time `json:"deployedAt,omitempty"`
 	Source     *Reference   `json:"source,omitempty"`
-	// Healthy, Verified and Drifted repeat these conditions: True, False or Unknown, absent while there is no such condition.
+	// Healthy, Verified and Drifted repeat these conditions: True, False or Unknown, absent while there is no such
+	// condition.
 	Healthy   string      `json:"healthy,omitempty"`
 	Verified  string      `json:"verified,omitempty"`
 	Drifted   string      `json:"drifted,omitempty"`
 	CreatedAt metav1.Time `json:"createdAt"`
 }
 
-// Condition is one of the conditions Ready, Reconciling, Stalled, TestSuccess, Remediated, Healthy, Verified and Drifted.
+// Condition is one of the conditions Ready, Reconciling, Stalled, TestSuccess, Remediated, Healthy, Verified and
+// Drifted.
 type Condition struct {
 	Type    string      `json:"type"`
 	Status  string      `json:"status"`
@@ -53,8 +53,8 @@ type Condition struct {
 type Related struct {
 	Reference
 	Phase Phase `json:"phase"`
-	// Ready is the controller's own question: is the condition Ready True for the newest spec? So a suspended object can be
-	// Ready for others.
+	// Ready is the controller's own question: is the condition Ready True for the newest spec? So a suspended object can
+	// be Ready for others.
 	Ready bool `json:"ready"`
 	// Revision of the artifact of a source.
 	Revision string `json:"revision,omitempty"`
@@ -98,39 +98,6 @@ type Attempt struct {
 	EndedAt    *metav1.Time `json:"endedAt,omitempty"`
 	// Failures in a row with the same input; 0 after a success.
 	Failures int64 `json:"failures"`
-}
-
-// Things that can come next for a release.
-const (
-	// NextReconcile: the controller is at work, or takes the object up when it is its turn.
-	NextReconcile = "reconcile"
-	// NextRetry: the last attempt is repeated, at Next.At when that is known.
-	NextRetry = "retry"
-	// NextWait: the controller continues when what it waits for is there.
-	NextWait = "wait"
-	// NextAudit: nothing changes until an input does; everything is checked at the interval all the same.
-	NextAudit = "audit"
-	// NextChange: nothing happens until an input changes or a user asks for another attempt.
-	NextChange = "change"
-	// NextResume: nothing happens until a user resumes the object.
-	NextResume = "resume"
-	// NextDelete: the object goes away.
-	NextDelete = "delete"
-)
-
-// pendingNext is what comes next for an object whose newest spec was not looked at yet.
-const pendingNext = "the controller has not taken up the newest spec yet; if that lasts, check that it is running"
-
-// Next is what happens to a release without help, or what help it needs.
-type Next struct {
-	// Action is one of the Next constants.
-	Action string `json:"action"`
-	// At is when, where that is known. A moment that has passed means: as soon as it is its turn.
-	At *metav1.Time `json:"at,omitempty"`
-	// Every is the interval of an audit.
-	Every string `json:"every,omitempty"`
-	// Message says it in words, without the time.
-	Message string `json:"message"`
 }
 
 // ReleaseStatus is everything one screen tells about a HelmRelease.
@@ -181,7 +148,8 @@ func NewReleaseRow(hr *v1beta1.HelmRelease) ReleaseRow {
 		row.DeployedAt = newest.LastDeployed.DeepCopy()
 	}
 
-	row.Healthy, row.Verified, row.Drifted = statusOf(hr, v1beta1.HealthyCondition), statusOf(hr, v1beta1.VerifiedCondition),
+	row.Healthy, row.Verified, row.Drifted = statusOf(hr, v1beta1.HealthyCondition), statusOf(hr,
+		v1beta1.VerifiedCondition),
 		statusOf(hr, v1beta1.DriftedCondition)
 	return row
 }
@@ -198,7 +166,8 @@ func statusOf(o v1beta1.Conditioned, kind string) string {
 func NewReleaseStatus(hr *v1beta1.HelmRelease, source *Related, dependencies []Related) ReleaseStatus {
 	out := ReleaseStatus{
 		ReleaseRow: NewReleaseRow(hr), Generation: hr.Generation, ObservedGeneration: hr.Status.ObservedGeneration,
-		Conditions: ofRevision(hr, conditionsOf(hr)), ReleaseName: hr.GetReleaseName(), ReleaseNamespace: hr.GetReleaseNamespace(),
+		Conditions: ofRevision(hr, conditionsOf(hr)), ReleaseName: hr.GetReleaseName(),
+		ReleaseNamespace: hr.GetReleaseNamespace(),
 		StorageNamespace: hr.GetStorageNamespace(), SourceStatus: source, Dependencies: orEmpty(dependencies),
 		ValuesFrom:   make([]ValuesSource, 0, len(hr.Spec.ValuesFrom)),
 		InlineValues: hr.Spec.Values != nil && !emptyValues(hr.Spec.Values.Raw),
@@ -246,8 +215,8 @@ func conditionsOf(o v1beta1.Conditioned) []Condition {
 	return out
 }
 
-// ofRevision lets no condition that speaks of the newest revision be older than that: an upgrade that ends as it began does not
-// change the status of a condition, and so not its time either.
+// ofRevision lets no condition that speaks of the newest revision be older than that: an upgrade that ends as it began
+// does not change the status of a condition, and so not its time either.
 func ofRevision(hr *v1beta1.HelmRelease, conditions []Condition) []Condition {
 	newest := hr.Status.Latest()
 	if newest == nil {
@@ -256,7 +225,8 @@ func ofRevision(hr *v1beta1.HelmRelease, conditions []Condition) []Condition {
 
 	for i := range conditions {
 		c := &conditions[i]
-		speaks := c.Type == v1beta1.ReadyCondition || c.Type == v1beta1.VerifiedCondition || c.Type == v1beta1.TestSuccessCondition
+		speaks := c.Type == v1beta1.ReadyCondition || c.Type == v1beta1.VerifiedCondition ||
+			c.Type == v1beta1.TestSuccessCondition
 		if speaks && c.Status == string(metav1.ConditionTrue) && c.Since.Before(&newest.LastDeployed) {
 			c.Since = newest.LastDeployed
 		}
@@ -306,87 +276,6 @@ func lastAttempt(hr *v1beta1.HelmRelease) *Attempt {
 	}
 
 	return out
-}
-
-// nextOfPhase is what happens next to an object of any kind in a phase that says it alone.
-func nextOfPhase(phase Phase) (Next, bool) {
-	switch phase {
-	case Suspended:
-		return Next{Action: NextResume, Message: "suspended: nothing happens until it is resumed"}, true
-	case Pending:
-		return Next{Action: NextReconcile, Message: pendingNext}, true
-	case Progressing:
-		return Next{Action: NextReconcile, Message: "the controller is at work"}, true
-	default:
-		return Next{}, false
-	}
-}
-
-// nextOf reads the future off the phase. The time of a retry is the planner's own rule, so that both agree.
-func nextOf(hr *v1beta1.HelmRelease) Next {
-	phase := PhaseOf(hr)
-	if next, is := nextOfPhase(phase); is {
-		return next
-	}
-
-	switch phase {
-	case Deleting:
-		return Next{Action: NextDelete, Message: deletingMessage(hr)}
-	case Waiting:
-		return waiting(hr)
-	case Held:
-		return Next{Action: NextChange, Message: "it stays at the revision that was asked for until the chart, the values or the post renderers " +
-			"change, or until the request is taken back: fairlead rollback release " + hr.Name + " -n " + hr.Namespace + " --undo"}
-	case Stalled:
-		return Next{Action: NextChange, Message: "nothing until the chart, the values or the spec change, or until it is reset: fairlead reconcile release " +
-			hr.Name + " -n " + hr.Namespace + " --reset"}
-	case Failed:
-		return retry(hr)
-	default:
-		every := shortDuration(hr.GetInterval())
-		return Next{Action: NextAudit, Every: every, Message: "changes are noticed at once; an audit runs every " + every}
-	}
-}
-
-// shortDuration leaves out the zeros at the end: 1h instead of 1h0m0s.
-func shortDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
-// waiting says what a release waits for that has a time, and until when.
-func waiting(hr *v1beta1.HelmRelease) Next {
-	if a := hr.Status.Adoption; a != nil && a.Until != nil && reasonOf(hr) == v1beta1.AdoptionHeldReason {
-		return Next{Action: NextWait, At: a.Until.DeepCopy(),
-			Message: "the controller upgrades the adopted release then, which " +
-				"overwrites what Drifted names; to upgrade before: fairlead reconcile release " + hr.Name + " -n " +
-				hr.Namespace}
-	}
-	return Next{Action: NextWait, Message: "the controller continues when what the release waits for is ready"}
-}
-
-func deletingMessage(hr *v1beta1.HelmRelease) string {
-	if hr.Spec.Suspend {
-		return "the object goes away; it is suspended, so the Helm release stays"
-	}
-	if hr.Spec.DeletionPolicy == v1beta1.DeletionPolicyOrphan {
-		return "the object goes away; its deletionPolicy is Orphan, so the Helm release stays"
-	}
-	return "the Helm release is uninstalled, then the object goes away"
-}
-
-func retry(hr *v1beta1.HelmRelease) Next {
-	next := Next{Action: NextRetry, Message: "it is tried again by itself, and at once when the chart, the values or the spec change"}
-	if at, known := plan.NextAttempt(hr); known {
-		next.At = &metav1.Time{Time: at}
-	}
-	return next
 }
 
 func orEmpty[T any](items []T) []T {

@@ -18,16 +18,17 @@ type NoRollbackError struct {
 // Error implements error.
 func (e *NoRollbackError) Error() string { return e.Why }
 
-// RollbackTarget picks the revision that a request of a user goes back to: the one that is named, or for 0 the best that the
-// controller would choose by itself. A revision that is of the same input as the one that runs is only taken when it is named. The
-// error is a *NoRollbackError.
+// RollbackTarget picks the revision that a request of a user goes back to: the one that is named, or for 0 the best
+// that the controller would choose by itself. A revision that is of the same input as the one that runs is only taken
+// when it is named. The error is a *NoRollbackError.
 func RollbackTarget(hr *v1beta1.HelmRelease, revision int) (v1beta1.Snapshot, error) {
 	history := hr.Status.History
 	switch {
 	case len(history) == 0:
 		return v1beta1.Snapshot{}, &NoRollbackError{Why: "it has no revisions yet"}
 	case hr.Status.InputDigest == "":
-		return v1beta1.Snapshot{}, &NoRollbackError{Why: "the controller has not told yet which chart and values it should run " +
+		return v1beta1.Snapshot{}, &NoRollbackError{Why: "the controller has not told yet which chart and values it should " +
+			"run " +
 			"(status.inputDigest is empty), and a request holds against these only; see that its source is ready"}
 	}
 
@@ -42,7 +43,9 @@ func RollbackTarget(hr *v1beta1.HelmRelease, revision int) (v1beta1.Snapshot, er
 		targets = rule.Others(records, newest)
 	}
 	if len(targets) == 0 {
-		return v1beta1.Snapshot{}, &NoRollbackError{Why: "its history has no good revision but what runs; it has: " + revisionsText(history)}
+		return v1beta1.Snapshot{}, &NoRollbackError{
+			Why: "its history has no good revision but what runs; it has: " + revisionsText(history),
+		}
 	}
 
 	at := slices.IndexFunc(history, func(s v1beta1.Snapshot) bool { return int(s.Version) == targets[0].Version })
@@ -63,7 +66,9 @@ func namedTarget(
 		return s, &NoRollbackError{Why: fmt.Sprintf("revision %d never ran well, it is %s; the history has: %s",
 			revision, ended(s), revisionsText(history))}
 	}
-	return v1beta1.Snapshot{}, &NoRollbackError{Why: fmt.Sprintf("revision %d is not in the history; it has: %s", revision, revisionsText(history))}
+	return v1beta1.Snapshot{}, &NoRollbackError{
+		Why: fmt.Sprintf("revision %d is not in the history; it has: %s", revision, revisionsText(history)),
+	}
 }
 
 // ended says how a revision ended: its status in Helm's words, and its outcome where that says something else.

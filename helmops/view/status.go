@@ -44,8 +44,8 @@ type SourceStatus struct {
 	Next  Next     `json:"next"`
 }
 
-// Kustomization reads one Kustomization, its source and its dependencies. Only the Kustomization has to be readable: what cannot
-// be read of the rest is reported in its place.
+// Kustomization reads one Kustomization, its source and its dependencies. Only the Kustomization has to be readable:
+// what cannot be read of the rest is reported in its place.
 func (r Reader) Kustomization(ctx context.Context, key types.NamespacedName) (KustomizationStatus, error) {
 	var k v1beta1.Kustomization
 	if err := r.get(ctx, v1beta1.KustomizationKind, key, &k); err != nil {
@@ -131,7 +131,9 @@ func nextOfObject(o v1beta1.Conditioned, every string) Next {
 	case Stalled:
 		return Next{Action: NextChange, Message: "nothing until the spec, or what it refers to, changes"}
 	case Failed:
-		return Next{Action: NextRetry, Message: "the controller retries by itself, and immediately when the spec or its source changes"}
+		return Next{
+			Action: NextRetry, Message: "the controller retries by itself, and immediately when the spec or its source changes",
+		}
 	default:
 		return Next{Action: NextAudit, Every: every, Message: "it is checked every " + every}
 	}

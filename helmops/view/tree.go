@@ -204,7 +204,9 @@ func (l looker) objects(ctx context.Context, refs []v1beta1.ResourceRef) ([]seen
 func (l looker) object(ctx context.Context, ref v1beta1.ResourceRef) (seen, error) {
 	namespace, name, group, kind, ok := ref.Split()
 	if !ok {
-		return seen{node: Node{Name: ref.ID, State: StateUnknown, Message: "the inventory does not say which object it is"}}, nil
+		return seen{
+			node: Node{Name: ref.ID, State: StateUnknown, Message: "the inventory does not say which object it is"},
+		}, nil
 	}
 
 	gvk := schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}
@@ -229,9 +231,12 @@ func (l looker) object(ctx context.Context, ref v1beta1.ResourceRef) (seen, erro
 		out.node.State = StateUnknown
 		out.node.Message = "the cluster does not serve its kind"
 	case apierrors.IsForbidden(err):
-		out.node.State, out.node.Message = StateUnknown, "you may not get "+resource.GroupResource().String()+within(namespace)
+		out.node.State, out.node.Message = StateUnknown, "you may not get "+resource.GroupResource().String()+
+			within(namespace)
 	case err != nil:
-		return out, &RequestError{Verb: "get", Resource: resource.GroupResource().String(), Namespace: namespace, Name: name, Err: err}
+		return out, &RequestError{
+			Verb: "get", Resource: resource.GroupResource().String(), Namespace: namespace, Name: name, Err: err,
+		}
 	case object == nil:
 		out.node.State = string(health.Current)
 	default:
@@ -252,7 +257,8 @@ func within(namespace string) string {
 func (l looker) judged(object *unstructured.Unstructured) Node {
 	report := l.rules.Assess(object, true)
 	node := Node{
-		Kind: object.GetKind(), Group: object.GroupVersionKind().Group, Namespace: object.GetNamespace(), Name: object.GetName(),
+		Kind: object.GetKind(), Group: object.GroupVersionKind().Group, Namespace: object.GetNamespace(),
+		Name:  object.GetName(),
 		State: string(report.State), Message: report.Full(),
 	}
 	if object.GetDeletionTimestamp() != nil {
@@ -286,7 +292,8 @@ func (l looker) owned(ctx context.Context, found []seen) (map[types.UID][]*unstr
 			name := resource.GroupResource().String()
 			switch {
 			case apierrors.IsForbidden(err):
-				notes = append(notes, "you may not list "+name+within(namespace)+", so that what belongs to others is not shown there")
+				notes = append(notes,
+					"you may not list "+name+within(namespace)+", so that what belongs to others is not shown there")
 				continue
 			case err != nil:
 				return nil, nil, &RequestError{Verb: "list", Resource: name, Namespace: namespace, Err: err}

@@ -72,7 +72,8 @@ func New(o Options) (*Bucket, error) {
 		scheme = "http"
 	}
 	if strings.Contains(o.Endpoint, "://") {
-		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the endpoint is host or host:port, without a scheme; spec.insecure chooses plain http")
+		return nil, sources.Stall(v1beta1.URLInvalidReason, nil,
+			"the endpoint is host or host:port, without a scheme; spec.insecure chooses plain http")
 	}
 
 	u, err := transport.ParseURL(scheme+"://"+o.Endpoint, scheme)

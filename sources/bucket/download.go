@@ -31,15 +31,15 @@ type arrival struct {
 	crash   *crash
 }
 
-// crash is a panic on its way from a goroutine of a download to the one that waits for it, which belongs to the caller and is
-// guarded by it. It does not hold the value of the panic.
+// crash is a panic on its way from a goroutine of a download to the one that waits for it, which belongs to the caller
+// and is guarded by it. It does not hold the value of the panic.
 type crash struct{ stack []byte }
 
 // Stack is the stack of the goroutine that panicked.
 func (c *crash) Stack() []byte { return c.stack }
 
-// download hands the objects to take one after the other in their order, and downloads small ones ahead of their turn. The
-// content is exactly as long as was listed. It returns the first failure, which ends the rest.
+// download hands the objects to take one after the other in their order, and downloads small ones ahead of their turn.
+// The content is exactly as long as was listed. It returns the first failure, which ends the rest.
 func (b *Bucket) download(ctx context.Context, objects []object, take func(o object, content io.Reader) error) error {
 	client, err := b.client()
 	if err != nil {
@@ -81,7 +81,9 @@ func (b *Bucket) download(ctx context.Context, objects []object, take func(o obj
 }
 
 // next hands over the object whose turn it is.
-func (b *Bucket) next(ctx context.Context, client *minio.Client, o object, arrivals <-chan chan arrival, take func(object, io.Reader) error) error {
+func (b *Bucket) next(
+	ctx context.Context, client *minio.Client, o object, arrivals <-chan chan arrival, take func(object, io.Reader) error,
+) error {
 	promise, ok := <-arrivals
 	if !ok {
 		return b.failure(ctx.Err(), b.getting(o))

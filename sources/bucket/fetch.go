@@ -21,13 +21,13 @@ const (
 	maxIgnoreBytes = 4 << 20
 )
 
-// Fetch writes the objects of a revision that are not ignored to w as a tar.gz that is the same for the same objects: paths
-// are the keys, sorted, times zero, modes 0644.
+// Fetch writes the objects of a revision that are not ignored to w as a tar.gz that is the same for the same objects:
+// paths are the keys, sorted, times zero, modes 0644.
 //
 // Errors are a sources.Error with reason AuthenticationFailed, FetchFailed, also for an object that was changed since
-// Resolve, or InvalidContent for objects above the limits, patterns that cannot be read, and keys that cannot be paths: those
-// that lead out of the tree, have empty parts, backslashes or control characters, or stand for a file and a directory at
-// once. What was written before an error is worthless.
+// Resolve, or InvalidContent for objects above the limits, patterns that cannot be read, and keys that cannot be paths:
+// those that lead out of the tree, have empty parts, backslashes or control characters, or stand for a file and a
+// directory at once. What was written before an error is worthless.
 func (b *Bucket) Fetch(ctx context.Context, rev Revision, w io.Writer) error {
 	f := &fetch{bucket: b, rev: rev, what: "fetching " + b.String()}
 	filter, err := f.patterns(ctx)
@@ -86,7 +86,8 @@ func (f *fetch) patterns(ctx context.Context) (ignore.Matcher, error) {
 		}
 
 		if total += o.size; o.size > ignore.MaxFileBytes || total > maxIgnoreBytes || len(named) == maxIgnoreFiles {
-			return ignore.Matcher{}, f.bad("%.200q has more than %d bytes, or all files of its name have more than %d, or there are more than %d of them",
+			return ignore.Matcher{}, f.bad("%.200q has more than %d bytes, or all files of its name have more than %d, or "+
+				"there are more than %d of them",
 				o.key, ignore.MaxFileBytes, maxIgnoreBytes, maxIgnoreFiles)
 		}
 
@@ -121,7 +122,8 @@ func (f *fetch) choose(ctx context.Context, filter ignore.Matcher) ([]object, er
 			return nil, f.bad("it has an object with the impossible name %.200q", o.key)
 		}
 		if room -= o.size; room < 0 {
-			return nil, f.bad("its objects have more than the %d bytes that are allowed; spec.prefix and spec.ignore narrow them down", f.bucket.opts.Limits.Bytes)
+			return nil, f.bad("its objects have more than the %d bytes that are allowed; spec.prefix and spec.ignore narrow "+
+				"them down", f.bucket.opts.Limits.Bytes)
 		}
 
 		for i, c := range o.key {
@@ -144,7 +146,9 @@ func (f *fetch) choose(ctx context.Context, filter ignore.Matcher) ([]object, er
 
 // validKey reports whether a key is a path inside a tree on every system.
 func validKey(key string) bool {
-	if key == "" || len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
+	if key == "" || len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, func(r rune) bool {
+		return r < ' ' || r == 0x7f || r == '\\'
+	}) {
 		return false
 	}
 	parts := strings.Split(key, "/")

@@ -112,7 +112,8 @@ func refuse(resp *http.Response) error {
 		}
 	}
 
-	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusForbidden {
+	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable ||
+		resp.StatusCode == http.StatusForbidden {
 		r.pause = transport.RetryAfter(resp.Header, time.Now())
 	}
 
@@ -144,7 +145,8 @@ func (r *refusal) explain(o Options) (reason, text string) {
 	case r.status == http.StatusPreconditionFailed || r.code == "NoSuchKey":
 		return v1beta1.FetchFailedReason, "the bucket has changed since it was listed; the next attempt lists it again"
 	case r.status/100 == 3:
-		return v1beta1.URLInvalidReason, "the endpoint sends requests elsewhere, which is refused: " + r.Error() + r.hint("; the bucket is in the region ")
+		return v1beta1.URLInvalidReason, "the endpoint sends requests elsewhere, which is refused: " + r.Error() +
+			r.hint("; the bucket is in the region ")
 	case r.status == http.StatusBadRequest && r.region != "" && r.region != o.Region:
 		return v1beta1.AuthenticationFailedReason, r.Error() + r.hint("; spec.region has to be ")
 	case r.status == http.StatusNotFound && (r.code == "NoSuchBucket" || r.code == ""):

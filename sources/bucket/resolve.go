@@ -30,12 +30,12 @@ type Revision struct {
 	filter  ignore.Matcher
 }
 
-// String is sha256: and the digest over the names, sizes and ETags of the objects, and over what decides which of them are
-// ignored. Objects that are ignored for sure do not count.
+// String is sha256: and the digest over the names, sizes and ETags of the objects, and over what decides which of them
+// are ignored. Objects that are ignored for sure do not count.
 func (r Revision) String() string { return r.digest }
 
-// Resolve lists the bucket and downloads nothing. Errors are a sources.Error with reason AuthenticationFailed, NotFound for
-// an unknown bucket, URLInvalid for an endpoint that leads elsewhere or to an address that is refused, FetchFailed,
+// Resolve lists the bucket and downloads nothing. Errors are a sources.Error with reason AuthenticationFailed, NotFound
+// for an unknown bucket, URLInvalid for an endpoint that leads elsewhere or to an address that is refused, FetchFailed,
 // InvalidContent for a list above the limits, or InvalidReference, stalled, for patterns in Ignore that cannot be read.
 func (b *Bucket) Resolve(ctx context.Context) (Revision, error) {
 	filter, err := ignore.New(b.opts.Ignore, nil)
@@ -82,12 +82,14 @@ func (b *Bucket) list(ctx context.Context) ([]object, error) {
 	owner := false
 	var objects []object
 	count := 0
-	for found := range client.ListObjectsIter(ctx, b.opts.Bucket, minio.ListObjectsOptions{Prefix: b.opts.Prefix, Recursive: true, FetchOwner: &owner}) {
+	for found := range client.ListObjectsIter(ctx, b.opts.Bucket,
+		minio.ListObjectsOptions{Prefix: b.opts.Prefix, Recursive: true, FetchOwner: &owner}) {
 		if found.Err != nil {
 			return nil, b.failure(found.Err, what)
 		}
 		if count++; count > b.opts.Limits.Objects {
-			return nil, bad("it has more than the %d objects that are allowed; spec.prefix narrows them down", b.opts.Limits.Objects)
+			return nil, bad("it has more than the %d objects that are allowed; spec.prefix narrows them down",
+				b.opts.Limits.Objects)
 		}
 
 		switch {

@@ -1,4 +1,5 @@
-// Package chartvalues gives charts other default values: those of files that spec.valuesFiles names, merged, instead of their values.yaml.
+// Package chartvalues gives charts other default values: those of files that spec.valuesFiles names, merged, instead of
+// their values.yaml.
 package chartvalues
 
 import (
@@ -23,7 +24,8 @@ import (
 const (
 	// ValuesFile is the file of a chart with its default values.
 	ValuesFile = "values.yaml"
-	// maxFiles is how many files may be named, maxFile how large each may be and maxArchive all that is unpacked, in bytes.
+	// maxFiles is how many files may be named, maxFile how large each may be and maxArchive all that is unpacked, in
+	// bytes.
 	maxFiles   = 50
 	maxFile    = 5 << 20
 	maxArchive = 100 << 20
@@ -38,17 +40,21 @@ type Files struct {
 	Lenient bool
 }
 
-// Check cleans the names. One that is absolute or leads out, and too many of them, are a sources.Error with reason InvalidReference, stalled.
+// Check cleans the names. One that is absolute or leads out, and too many of them, are a sources.Error with reason
+// InvalidReference, stalled.
 func (f Files) Check() (Files, error) {
 	if len(f.Names) > maxFiles {
-		return f, sources.Stall(v1beta1.InvalidReferenceReason, nil, "valuesFiles names %d files, %d are allowed", len(f.Names), maxFiles)
+		return f, sources.Stall(v1beta1.InvalidReferenceReason, nil, "valuesFiles names %d files, %d are allowed",
+			len(f.Names), maxFiles)
 	}
 
 	out := Files{Lenient: f.Lenient}
 	for _, name := range f.Names {
 		clean := path.Clean(name)
-		if name == "" || clean == "." || path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsAny(clean, "\x00\\\n") {
-			return f, sources.Stall(v1beta1.InvalidReferenceReason, nil, "the values file %.200q must be relative and inside of the source", name)
+		if name == "" || clean == "." || path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") ||
+			strings.ContainsAny(clean, "\x00\\\n") {
+			return f, sources.Stall(v1beta1.InvalidReferenceReason, nil,
+				"the values file %.200q must be relative and inside of the source", name)
 		}
 
 		out.Names = append(out.Names, clean)
@@ -57,8 +63,8 @@ func (f Files) Check() (Files, error) {
 	return out, nil
 }
 
-// Merge merges the files, by their names, into one document. One that is missing is a sources.Error with reason NotFound, one that is no YAML
-// object one with reason InvalidContent, which does not quote it.
+// Merge merges the files, by their names, into one document. One that is missing is a sources.Error with reason
+// NotFound, one that is no YAML object one with reason InvalidContent, which does not quote it.
 func (f Files) Merge(content map[string][]byte) ([]byte, error) {
 	merged := map[string]any{}
 	for _, name := range f.Names {
@@ -86,8 +92,9 @@ func (f Files) Merge(content map[string][]byte) ([]byte, error) {
 	return out, nil
 }
 
-// Replace copies the archive of a chart to w, with the merged files as its values. Names are those inside of the chart. The copy is the same for
-// the same input. Archives that are broken or too large are a sources.Error with reason InvalidContent.
+// Replace copies the archive of a chart to w, with the merged files as its values. Names are those inside of the chart.
+// The copy is the same for the same input. Archives that are broken or too large are a sources.Error with reason
+// InvalidContent.
 func (f Files) Replace(packed io.Reader, w io.Writer) error {
 	entries, err := read(packed)
 	if err != nil {
@@ -113,7 +120,8 @@ func (f Files) Replace(packed io.Reader, w io.Writer) error {
 
 	name := root + "/" + ValuesFile
 	entries = slices.DeleteFunc(entries, func(e entry) bool { return e.header.Name == name })
-	entries = append(entries, entry{&tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg, Size: int64(len(merged))}, merged})
+	entries = append(entries,
+		entry{&tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg, Size: int64(len(merged))}, merged})
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.header.Name, b.header.Name) })
 	return write(entries, w)
 }
@@ -165,7 +173,8 @@ func read(packed io.Reader) ([]entry, error) {
 			mode = 0o755
 		}
 
-		entries = append(entries, entry{&tar.Header{Name: name, Mode: mode, Typeflag: tar.TypeReg, Size: int64(len(content))}, content})
+		entries = append(entries,
+			entry{&tar.Header{Name: name, Mode: mode, Typeflag: tar.TypeReg, Size: int64(len(content))}, content})
 	}
 }
 

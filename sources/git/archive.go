@@ -14,8 +14,8 @@ import (
 	"fairlead.dev/fairlead/sources/transport"
 )
 
-// treeArchive is a work tree's tar.gz that is read more than once: the links of a chart are only known when all of it has
-// been seen.
+// treeArchive is a work tree's tar.gz that is read more than once: the links of a chart are only known when all of it
+// has been seen.
 type treeArchive struct {
 	source io.ReadSeeker
 	limits Limits
@@ -24,8 +24,8 @@ type treeArchive struct {
 	exec   map[string]bool
 }
 
-// openArchive reads what the archive holds. A reader that can seek, as the store's can, is read again later; any other is
-// read into memory.
+// openArchive reads what the archive holds. A reader that can seek, as the store's can, is read again later; any other
+// is read into memory.
 func openArchive(r io.Reader, l Limits) (*treeArchive, error) {
 	seeker, ok := r.(io.ReadSeeker)
 	if !ok {

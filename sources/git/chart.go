@@ -37,11 +37,11 @@ type Chart struct {
 	AppVersion string
 }
 
-// PackChart packs the chart directory path of a work tree's archive, as Fetch writes it, into a chart archive and writes
-// that to w; equal directories give equal bytes. The digest of the chart covers its own files alone, so it does not change
-// with the rest of the repository. .helmignore is honoured, and symbolic links are replaced by what they point at. An
-// archive that is an io.Seeker, as the store's are, is not read into memory. Dependencies have to be in the directory's
-// charts; none is fetched.
+// PackChart packs the chart directory path of a work tree's archive, as Fetch writes it, into a chart archive and
+// writes that to w; equal directories give equal bytes. The digest of the chart covers its own files alone, so it does
+// not change with the rest of the repository. .helmignore is honoured, and symbolic links are replaced by what they
+// point at. An archive that is an io.Seeker, as the store's are, is not read into memory. Dependencies have to be in
+// the directory's charts; none is fetched.
 //
 // Errors are a sources.Error with reason InvalidReference, stalled, for a path that is absolute or leads out of the
 // repository, NotFound for a directory that is not there or holds no Chart.yaml, naming some that do, or InvalidContent
@@ -50,7 +50,8 @@ func PackChart(archive io.Reader, path string, w io.Writer, l Limits) (Chart, er
 	return PackChartWith(archive, path, chartvalues.Files{}, w, l)
 }
 
-// PackChartWith is PackChart with the merged values of files of the work tree instead of the chart's values.yaml, unless none is named.
+// PackChartWith is PackChart with the merged values of files of the work tree instead of the chart's values.yaml,
+// unless none is named.
 func PackChartWith(archive io.Reader, path string, values chartvalues.Files, w io.Writer, l Limits) (Chart, error) {
 	values, err := values.Check()
 	if err != nil {
@@ -90,7 +91,8 @@ func cleanPath(p string) (string, error) {
 		clean = "."
 	}
 	if path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsAny(clean, "\x00\\") {
-		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "the path %.200q must be relative and inside of the repository", p)
+		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil,
+			"the path %.200q must be relative and inside of the repository", p)
 	}
 	return strings.TrimPrefix(clean, "."), nil
 }
@@ -106,7 +108,8 @@ type packing struct {
 }
 
 func (p *packing) bad(format string, args ...any) error {
-	return sources.Fail(v1beta1.InvalidContentReason, nil, "packing the chart %q: %s", p.shown(), fmt.Sprintf(format, args...))
+	return sources.Fail(v1beta1.InvalidContentReason, nil, "packing the chart %q: %s", p.shown(),
+		fmt.Sprintf(format, args...))
 }
 
 func (p *packing) shown() string {

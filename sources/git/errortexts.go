@@ -12,7 +12,8 @@ import (
 // golang.org/x/crypto/ssh/client_auth.go, v0.57.
 const keyRefusedText = "unable to authenticate"
 
-// missingTexts are what servers write to stderr about a repository that they do not have, or do not show, in lower case.
+// missingTexts are what servers write to stderr about a repository that they do not have, or do not show, in lower
+// case.
 var missingTexts = []string{
 	"does not appear to be a git repository", // git-upload-pack, in connect.c and setup.c
 	"not found",                              // GitHub, Bitbucket

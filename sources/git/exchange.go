@@ -63,7 +63,8 @@ func (r *Remote) open(ctx context.Context, what string) (*exchange, error) {
 
 	if n := len(ar.References); n > r.opts.Limits.References {
 		_ = session.Close()
-		return nil, sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has %d, %d are allowed", what, n, r.opts.Limits.References)
+		return nil, sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has %d, %d are allowed", what, n,
+			r.opts.Limits.References)
 	}
 
 	return &exchange{remote: r, session: session, caps: ar.Capabilities, refs: newReferences(ar)}, nil
@@ -137,7 +138,8 @@ func (r *Remote) failure(err error, n *note, what string) error {
 	if n.err != nil {
 		if status := (*sources.Error)(nil); errors.As(n.err, &status) {
 			if status.Reason() == v1beta1.NotFoundReason {
-				return sources.Fail(v1beta1.NotFoundReason, nil, "repository %s not found, or the credentials may not read it", r.name)
+				return sources.Fail(v1beta1.NotFoundReason, nil, "repository %s not found, or the credentials may not read it",
+					r.name)
 			}
 			return sources.Fail(status.Reason(), nil, "%s: %s", what, status.Error()).After(status.RetryAfter())
 		}

@@ -15,17 +15,18 @@ import (
 	"fairlead.dev/fairlead/sources"
 )
 
-// Fetch writes the work tree of a revision to w as a tar.gz that is the same for the same tree: names sorted, times zero,
-// modes 0644 or 0755, no .git. Only the one commit is fetched; when the server does not hand out a commit by its hash,
-// the history of the branch is, and of all branches for a bare commit. A commit that was asked for with a branch has to
-// be in that branch.
+// Fetch writes the work tree of a revision to w as a tar.gz that is the same for the same tree: names sorted, times
+// zero, modes 0644 or 0755, no .git. Only the one commit is fetched; when the server does not hand out a commit by its
+// hash, the history of the branch is, and of all branches for a bare commit. A commit that was asked for with a branch
+// has to be in that branch.
 //
-// Symbolic links that lead out of the tree are left out, and submodules are unless they are asked for. The archive remembers left-out links
-// in its gzip header, so that PackChart can say so when a chart needs one. signed names the keys of the signatures that were asked for.
+// Symbolic links that lead out of the tree are left out, and submodules are unless they are asked for. The archive
+// remembers left-out links in its gzip header, so that PackChart can say so when a chart needs one. signed names the
+// keys of the signatures that were asked for.
 //
 // Errors are a sources.Error with reason AuthenticationFailed, NotFound for a commit the repository or the branch does
-// not have, FetchFailed, InvalidContent for a tree above the limits or with impossible names, or VerificationFailed. What was
-// written before an error is worthless.
+// not have, FetchFailed, InvalidContent for a tree above the limits or with impossible names, or VerificationFailed.
+// What was written before an error is worthless.
 func (r *Remote) Fetch(ctx context.Context, rev Revision, w io.Writer) (signed string, err error) {
 	if !sources.IsCommit(rev.Commit) {
 		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.100q is not a full commit in lower case", rev.Commit)
@@ -52,7 +53,8 @@ func (r *Remote) Fetch(ctx context.Context, rev Revision, w io.Writer) (signed s
 	if v := r.opts.Verify; v != nil {
 		tag, is := e.refs.objects[tagPrefix+rev.Name]
 		if v.Tag && !is {
-			return "", sources.Stall(v1beta1.VerificationFailedReason, nil, "%s: %q is no tag, but its tag has to be signed", what, rev.Name)
+			return "", sources.Stall(v1beta1.VerificationFailedReason, nil, "%s: %q is no tag, but its tag has to be signed",
+				what, rev.Name)
 		}
 		if signed, err = p.verify(*v, rev, tag, "verifying "+rev.String()+" of "+r.name); err != nil {
 			return "", err
@@ -79,7 +81,8 @@ func (e *exchange) fetch(ctx context.Context, rev Revision, what string) (*pack,
 		}
 
 		// The commits alone show whether the branch has this one; they are small.
-		history, err := e.pack(ctx, request{wants: []plumbing.Hash{e.refs.objects[name]}, filter: packp.FilterTreeDepth(0)}, what)
+		history, err := e.pack(ctx, request{wants: []plumbing.Hash{e.refs.objects[name]}, filter: packp.FilterTreeDepth(0)},
+			what)
 		if err != nil {
 			return nil, err
 		}

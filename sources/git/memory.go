@@ -8,7 +8,8 @@ import (
 const (
 	// packCopies is how often a received byte is in memory at most while the pack grows.
 	packCopies = 2
-	// objectCopies is how often an object is in memory while it is unpacked: as a delta's base, as its outcome, and as it is written.
+	// objectCopies is how often an object is in memory while it is unpacked: as a delta's base, as its outcome, and as it
+	// is written.
 	objectCopies = 3
 	// objectBytes is what the index of a pack keeps of each object.
 	objectBytes = 512

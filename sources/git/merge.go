@@ -19,7 +19,8 @@ type Part struct {
 	From, To string
 }
 
-// NewPart checks the paths of a part. One that leads out of a tree is a sources.Error with reason InvalidReference, stalled.
+// NewPart checks the paths of a part. One that leads out of a tree is a sources.Error with reason InvalidReference,
+// stalled.
 func NewPart(archive io.ReadSeeker, from, to string) (Part, error) {
 	cleanFrom, err := cleanPath(strings.TrimPrefix(from, "/"))
 	if err != nil {
@@ -29,9 +30,9 @@ func NewPart(archive io.ReadSeeker, from, to string) (Part, error) {
 	return Part{archive, cleanFrom, cleanTo}, err
 }
 
-// Merge writes archives as Fetch writes them into one: the files of the first, and those of the others where their parts say. Of files at
-// the same place the last one counts. A part that has nothing is a sources.Error with reason NotFound, archives above the limits are one with
-// reason InvalidContent.
+// Merge writes archives as Fetch writes them into one: the files of the first, and those of the others where their
+// parts say. Of files at the same place the last one counts. A part that has nothing is a sources.Error with reason
+// NotFound, archives above the limits are one with reason InvalidContent.
 func Merge(base io.ReadSeeker, parts []Part, w io.Writer, l Limits) error {
 	all := append([]Part{{Archive: base}}, parts...)
 	merge := merger{limits: l.withDefaults(), winner: map[string]int{}}
@@ -58,7 +59,9 @@ func Merge(base io.ReadSeeker, parts []Part, w io.Writer, l Limits) error {
 	zip.Extra = encodeLeftOut(merge.left)
 	merge.out = tar.NewWriter(zip)
 	for at, part := range all {
-		err := merge.walk(part, func(h *tar.Header, name string, content io.Reader) error { return merge.copy(at, h, name, content) })
+		err := merge.walk(part, func(h *tar.Header, name string, content io.Reader) error {
+			return merge.copy(at, h, name, content)
+		})
 		if err != nil {
 			return err
 		}

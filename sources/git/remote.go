@@ -23,8 +23,8 @@ const (
 	DefaultReferenceLimit = 100_000
 )
 
-// Ref says which commit is wanted. Commit wins over Name, Name over SemVer, SemVer over Tag, Tag over Branch; the branch
-// master is meant when all are empty.
+// Ref says which commit is wanted. Commit wins over Name, Name over SemVer, SemVer over Tag, Tag over Branch; the
+// branch master is meant when all are empty.
 type Ref struct {
 	// Branch by its short name. With Commit, the branch that has to contain it.
 	Branch string
@@ -90,8 +90,8 @@ type Options struct {
 	HTTP *http.Client
 	// Network is what connects over ssh; the one that refuses no more than egress.Check does when nil.
 	Network *transport.Network
-	// Begin is called before a pack is received. It may wait, and returns grow, which takes memory and fails when there is none, and end,
-	// which gives all of it back. Nothing is counted when it is nil.
+	// Begin is called before a pack is received. It may wait, and returns grow, which takes memory and fails when there is
+	// none, and end, which gives all of it back. Nothing is counted when it is nil.
 	Begin func(context.Context) (grow func(bytes int64) error, end func(), err error)
 	// Content says what of the work tree is fetched.
 	Content Content
@@ -103,7 +103,8 @@ type Options struct {
 
 // Content says what of a work tree becomes part of the archive.
 type Content struct {
-	// Ignore has the patterns of files that are left out; nil stands for the usual ones and those of the .sourceignore files.
+	// Ignore has the patterns of files that are left out; nil stands for the usual ones and those of the .sourceignore
+	// files.
 	Ignore *string
 	// Directories are those that count, all when empty.
 	Directories []string
@@ -132,7 +133,8 @@ func New(o Options) (*Remote, error) {
 
 	o.Limits = o.Limits.withDefaults()
 	r := &Remote{
-		opts: o, name: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), endpoint: strings.TrimRight(u.String(), "/"),
+		opts: o, name: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(),
+		endpoint: strings.TrimRight(u.String(), "/"),
 	}
 	if u.Scheme == SSHScheme {
 		r.client, err = newShell(u, o)
@@ -156,7 +158,8 @@ const SSHScheme = "ssh"
 var scpForm = regexp.MustCompile(
 	`^([A-Za-z0-9][A-Za-z0-9._-]*)@([A-Za-z0-9][A-Za-z0-9.-]*):/*([A-Za-z0-9~._][A-Za-z0-9~._/-]*)$`)
 
-// parseURL reads the URL of a repository. A user name is part of one over SSH, where it is no secret; a password never is.
+// parseURL reads the URL of a repository. A user name is part of one over SSH, where it is no secret; a password never
+// is.
 func parseURL(raw string) (*url.URL, error) {
 	if parts := scpForm.FindStringSubmatch(strings.TrimSpace(raw)); parts != nil {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil, "the URL has no scheme; write ssh://%s@%s/%s",
@@ -190,7 +193,8 @@ func (r *Remote) String() string { return r.name }
 func (r *Remote) Resolve(ctx context.Context, ref Ref) (Revision, error) {
 	if ref.Commit != "" {
 		if !sources.IsCommit(ref.Commit) {
-			return Revision{}, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.100q is not a full commit in lower case", ref.Commit)
+			return Revision{}, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.100q is not a full commit in lower case",
+				ref.Commit)
 		}
 		if ref.Branch == "" {
 			return Revision{Commit: ref.Commit}, nil

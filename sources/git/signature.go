@@ -41,8 +41,9 @@ const (
 	maxSignature = 64 << 10
 )
 
-// ReadTrustedKeys reads public keys: of PGP, armored, under names that end in .asc, and of SSH, one in a line, under those that end in .sshpub.
-// Other names are left out. A key that cannot be read, and none at all, is a sources.Error with reason VerificationFailed, stalled.
+// ReadTrustedKeys reads public keys: of PGP, armored, under names that end in .asc, and of SSH, one in a line, under
+// those that end in .sshpub. Other names are left out. A key that cannot be read, and none at all, is a sources.Error
+// with reason VerificationFailed, stalled.
 func ReadTrustedKeys(data map[string][]byte) (TrustedKeys, error) {
 	keys := TrustedKeys{pgp: map[string]openpgp.EntityList{}, ssh: map[string][]ssh.PublicKey{}}
 	for _, name := range slices.Sorted(maps.Keys(data)) {
@@ -65,7 +66,8 @@ func ReadTrustedKeys(data map[string][]byte) (TrustedKeys, error) {
 	}
 
 	if len(keys.pgp)+len(keys.ssh) == 0 {
-		return TrustedKeys{}, untrusted("the Secret has no public key: names of keys of PGP end in %s, those of SSH in %s", pgpSuffix, sshSuffix)
+		return TrustedKeys{}, untrusted("the Secret has no public key: names of keys of PGP end in %s, those of SSH in %s",
+			pgpSuffix, sshSuffix)
 	}
 
 	return keys, nil
@@ -97,8 +99,8 @@ func publicKeys(text []byte) ([]ssh.PublicKey, error) {
 	return found, nil
 }
 
-// verify checks the signatures of a revision in a pack and returns their signers. tag is the object that the name of the revision points at,
-// when that is a tag.
+// verify checks the signatures of a revision in a pack and returns their signers. tag is the object that the name of
+// the revision points at, when that is a tag.
 func (p *pack) verify(v Verification, rev Revision, tag plumbing.Hash, what string) (by string, err error) {
 	failed := func(err error) error {
 		return sources.Fail(v1beta1.VerificationFailedReason, err, "%s", what)
@@ -201,13 +203,15 @@ func (k TrustedKeys) signer(payload []byte, signature string) (string, error) {
 	}
 
 	for _, name := range slices.Sorted(maps.Keys(k.pgp)) {
-		entity, err := openpgp.CheckArmoredDetachedSignature(k.pgp[name], bytes.NewReader(payload), strings.NewReader(signature), nil)
+		entity, err := openpgp.CheckArmoredDetachedSignature(k.pgp[name], bytes.NewReader(payload),
+			strings.NewReader(signature), nil)
 		if err == nil {
 			return fmt.Sprintf("PGP key %s of %s", entity.PrimaryKey.KeyIdString(), name), nil
 		}
 	}
 
-	return "", fmt.Errorf("is signed with PGP, but by none of the trusted keys (%s), or the signature does not fit", k.names(k.pgpNames()))
+	return "", fmt.Errorf("is signed with PGP, but by none of the trusted keys (%s), or the signature does not fit",
+		k.names(k.pgpNames()))
 }
 
 func (k TrustedKeys) pgpNames() []string { return slices.Sorted(maps.Keys(k.pgp)) }
@@ -243,7 +247,8 @@ func (k TrustedKeys) sshSigner(payload []byte, armored string) (string, error) {
 		}
 	}
 
-	return "", fmt.Errorf("is signed by the SSH key %s, which is none of the trusted ones (%s)", fingerprint, k.names(slices.Sorted(maps.Keys(k.ssh))))
+	return "", fmt.Errorf("is signed by the SSH key %s, which is none of the trusted ones (%s)", fingerprint,
+		k.names(slices.Sorted(maps.Keys(k.ssh))))
 }
 
 // parseSSHSignature reads what ssh-keygen writes for a commit or a tag. The library refuses signatures over SHA-1.

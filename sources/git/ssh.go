@@ -41,8 +41,8 @@ type shell struct {
 	network *transport.Network
 }
 
-// newShell checks who signs in, and to which hosts. Keys that cannot be used, and a Secret without known hosts, are a sources.Error with
-// reason AuthenticationFailed, stalled.
+// newShell checks who signs in, and to which hosts. Keys that cannot be used, and a Secret without known hosts, are a
+// sources.Error with reason AuthenticationFailed, stalled.
 func newShell(u *url.URL, o Options) (*shell, error) {
 	id := o.Identity
 	bad := func(format string, args ...any) (*shell, error) {
@@ -110,9 +110,11 @@ func signerOf(id sources.Identity) (ssh.Signer, error) {
 	var locked *ssh.PassphraseMissingError
 	switch {
 	case errors.As(err, &locked):
-		return nil, sources.Stall(v1beta1.AuthenticationFailedReason, nil, "the private key of the Secret has a passphrase; the key %s has to hold it", sources.PassphraseKey)
+		return nil, sources.Stall(v1beta1.AuthenticationFailedReason, nil,
+			"the private key of the Secret has a passphrase; the key %s has to hold it", sources.PassphraseKey)
 	case err != nil:
-		return nil, sources.Stall(v1beta1.AuthenticationFailedReason, nil, "the key %s of the Secret is no private key of SSH, or its passphrase is wrong", sources.IdentityKey)
+		return nil, sources.Stall(v1beta1.AuthenticationFailedReason, nil,
+			"the key %s of the Secret is no private key of SSH, or its passphrase is wrong", sources.IdentityKey)
 	}
 
 	return signer, nil
@@ -129,12 +131,16 @@ func (e hostKeyError) orNil() error {
 }
 
 // NewUploadPackSession implements gittransport.Transport.
-func (s *shell) NewUploadPackSession(*gittransport.Endpoint, gittransport.AuthMethod) (gittransport.UploadPackSession, error) {
+func (s *shell) NewUploadPackSession(
+	*gittransport.Endpoint, gittransport.AuthMethod,
+) (gittransport.UploadPackSession, error) {
 	return &shellSession{shell: s}, nil
 }
 
 // NewReceivePackSession implements gittransport.Transport: nothing is ever pushed.
-func (s *shell) NewReceivePackSession(*gittransport.Endpoint, gittransport.AuthMethod) (gittransport.ReceivePackSession, error) {
+func (s *shell) NewReceivePackSession(
+	*gittransport.Endpoint, gittransport.AuthMethod,
+) (gittransport.ReceivePackSession, error) {
 	return nil, errors.ErrUnsupported
 }
 
@@ -258,7 +264,9 @@ func (u *uploadPack) complaint() error {
 }
 
 // UploadPack implements gittransport.UploadPackSession.
-func (s *shellSession) UploadPack(ctx context.Context, req *packp.UploadPackRequest) (*packp.UploadPackResponse, error) {
+func (s *shellSession) UploadPack(
+	ctx context.Context, req *packp.UploadPackRequest,
+) (*packp.UploadPackResponse, error) {
 	if s.run == nil {
 		if err := s.connect(ctx); err != nil {
 			return nil, err

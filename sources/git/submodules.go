@@ -90,8 +90,8 @@ func (w *walker) moduleURLs(prefix string) (map[string]string, error) {
 	return urls, nil
 }
 
-// submodule opens the repository of a submodule. A relative URL counts from that of the repository. Credentials are sent only to the same
-// host.
+// submodule opens the repository of a submodule. A relative URL counts from that of the repository. Credentials are
+// sent only to the same host.
 func (r *Remote) submodule(address string) (*Remote, error) {
 	base, err := parseURL(r.opts.URL)
 	if err != nil {
@@ -109,7 +109,9 @@ func (r *Remote) submodule(address string) (*Remote, error) {
 		return nil, err
 	}
 
-	o := Options{URL: address, HTTP: r.opts.HTTP, Network: r.opts.Network, Content: Content{Submodules: true}, Limits: r.opts.Limits}
+	o := Options{
+		URL: address, HTTP: r.opts.HTTP, Network: r.opts.Network, Content: Content{Submodules: true}, Limits: r.opts.Limits,
+	}
 	if sameServer(base, at) {
 		o.Credentials = r.opts.Credentials
 		o.Identity = r.opts.Identity
@@ -128,8 +130,8 @@ func sameServer(a, b *url.URL) bool {
 	return transport.SameHost(a, b)
 }
 
-// Directories checks the paths of directories that are to make up an archive, and returns them in the form that Content takes. One that leads
-// out of the tree is a sources.Error with reason InvalidReference, stalled.
+// Directories checks the paths of directories that are to make up an archive, and returns them in the form that Content
+// takes. One that leads out of the tree is a sources.Error with reason InvalidReference, stalled.
 func Directories(paths []string) ([]string, error) {
 	out := make([]string, 0, len(paths))
 	for _, p := range paths {

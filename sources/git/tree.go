@@ -205,7 +205,8 @@ func (w *walker) leaf(entry object.TreeEntry, path string, inside bool) error {
 
 // validName refuses names that would leave the tree or become a repository of their own.
 func validName(name string) bool {
-	return name != "" && name != "." && name != ".." && !strings.EqualFold(name, ".git") && !strings.ContainsAny(name, "/\x00")
+	return name != "" && name != "." && name != ".." && !strings.EqualFold(name, ".git") &&
+		!strings.ContainsAny(name, "/\x00")
 }
 
 // links reads where the symbolic links point.
@@ -271,7 +272,8 @@ func (w *walker) file(archive *tar.Writer, header *tar.Header, f treeFile, room 
 		return 0, err
 	}
 	if header.Size = encoded.Size(); encoded.Type() != plumbing.BlobObject || header.Size > room {
-		return 0, w.bad("its files have more than the %d bytes that are allowed, or %.200q is no file", w.limits.Bytes, f.path)
+		return 0, w.bad("its files have more than the %d bytes that are allowed, or %.200q is no file", w.limits.Bytes,
+			f.path)
 	}
 	if err := archive.WriteHeader(header); err != nil {
 		return 0, err

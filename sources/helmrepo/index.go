@@ -30,7 +30,8 @@ type Entry struct {
 	AppVersion string
 }
 
-// Index is what is kept of an index.yaml: a table of versions per chart. It never changes, so many goroutines may read it.
+// Index is what is kept of an index.yaml: a table of versions per chart. It never changes, so many goroutines may read
+// it.
 type Index struct {
 	charts  map[string][]Entry
 	skipped int
@@ -47,9 +48,9 @@ const entryBytes = 256
 func (i *Index) Memory() int64 { return i.memory }
 
 // ParseIndex reads an index, YAML or JSON, of at most limit bytes (DefaultIndexLimit when limit is zero). Entries that
-// cannot be used (no name, no URL, a version that Helm does not read, a second entry of one version) are left out and counted. A document that
-// is too large, broken, or no index at all is a sources.Error with reason InvalidContent. The reader's own failures are
-// StorageOperationFailed unless they are a sources.Error already.
+// cannot be used (no name, no URL, a version that Helm does not read, a second entry of one version) are left out and
+// counted. A document that is too large, broken, or no index at all is a sources.Error with reason InvalidContent. The
+// reader's own failures are StorageOperationFailed unless they are a sources.Error already.
 func ParseIndex(r io.Reader, limit int64) (*Index, error) {
 	if limit <= 0 {
 		limit = DefaultIndexLimit
@@ -75,7 +76,8 @@ func ParseIndex(r io.Reader, limit int64) (*Index, error) {
 	case err != nil:
 		return nil, err
 	case t.full():
-		return nil, broken("the index has so many entries that it takes more than the %d bytes of memory that are allowed", MaxIndexMemory)
+		return nil, broken("the index has so many entries that it takes more than the %d bytes of memory that are allowed",
+			MaxIndexMemory)
 	}
 
 	return t.index(), nil

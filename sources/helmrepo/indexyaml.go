@@ -24,8 +24,8 @@ const (
 //	  - name: podinfo   an entry: a dash at that indentation or deeper
 //	    version: 6.0.0
 //
-// A YAML decoder for the whole document needs ten times its size. Only the lines of wanted keys are given to the decoder,
-// one entry at a time; everything that does not look like this is errUnusual, and is left to readWhole.
+// A YAML decoder for the whole document needs ten times its size. Only the lines of wanted keys are given to the
+// decoder, one entry at a time; everything that does not look like this is errUnusual, and is left to readWhole.
 type scanner struct {
 	r     *bufio.Reader
 	table *table

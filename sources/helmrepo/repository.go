@@ -78,7 +78,9 @@ func New(o Options) (*Repository, error) {
 // and nothing is written, when upstream says that the index is still the one the validators stand for. What was written
 // before an error is worthless. Errors are a sources.Error with reason AuthenticationFailed, NotFound, FetchFailed,
 // InvalidContent for an index above the limit, or URLInvalid for a refused address.
-func (r *Repository) FetchIndex(ctx context.Context, have Validators, w io.Writer) (got Validators, unchanged bool, err error) {
+func (r *Repository) FetchIndex(
+	ctx context.Context, have Validators, w io.Writer,
+) (got Validators, unchanged bool, err error) {
 	u := r.base.JoinPath("index.yaml")
 	what := "fetching the index " + show(u)
 	resp, err := r.get(ctx, u, have, what)
@@ -101,8 +103,8 @@ func (r *Repository) FetchIndex(ctx context.Context, have Validators, w io.Write
 }
 
 // FetchChart writes the archive of an entry to w. A relative URL counts from the repository's. Credentials are sent to
-// the repository's host only, unless PassCredentials is set. An archive whose digest is not that of the entry, or that is
-// above the limit, is a sources.Error with reason InvalidContent; what was written before an error is worthless.
+// the repository's host only, unless PassCredentials is set. An archive whose digest is not that of the entry, or that
+// is above the limit, is a sources.Error with reason InvalidContent; what was written before an error is worthless.
 func (r *Repository) FetchChart(ctx context.Context, e Entry, w io.Writer) error {
 	what := "fetching the chart " + e.Name + " " + e.Tag
 	u, err := r.archive(e, what)
@@ -128,14 +130,16 @@ func (r *Repository) FetchChart(ctx context.Context, e Entry, w io.Writer) error
 
 	digest := sources.DigestPrefix + hex.EncodeToString(sum.Sum(nil))
 	if e.Digest != "" && e.Digest != digest {
-		return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has the digest %s, the index says %s", what, digest, e.Digest)
+		return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has the digest %s, the index says %s", what, digest,
+			e.Digest)
 	}
 
 	return nil
 }
 
-// FetchProvenance writes the provenance file of an entry to w, which is beside its archive with .prov at the end of its name. One that is not there
-// is a sources.Error with reason VerificationFailed; other errors are as those of FetchChart.
+// FetchProvenance writes the provenance file of an entry to w, which is beside its archive with .prov at the end of its
+// name. One that is not there is a sources.Error with reason VerificationFailed; other errors are as those of
+// FetchChart.
 func (r *Repository) FetchProvenance(ctx context.Context, e Entry, limit int64, w io.Writer) error {
 	what := "fetching the provenance file of chart " + e.Name + " " + e.Tag
 	u, err := r.archive(e, what)
@@ -155,7 +159,8 @@ func (r *Repository) FetchProvenance(ctx context.Context, e Entry, limit int64, 
 	case http.StatusOK:
 		return r.copy(w, resp, limit, what)
 	case http.StatusNotFound:
-		return sources.Fail(v1beta1.VerificationFailedReason, nil, "chart %s %s has no provenance file: there is nothing at %s", e.Name, e.Tag, show(u))
+		return sources.Fail(v1beta1.VerificationFailedReason, nil,
+			"chart %s %s has no provenance file: there is nothing at %s", e.Name, e.Tag, show(u))
 	default:
 		return transport.Status(resp, what)
 	}
@@ -170,7 +175,8 @@ func (r *Repository) archive(e Entry, what string) (*url.URL, error) {
 
 	if ref.Scheme == "oci" {
 		return nil, sources.Stall(v1beta1.URLInvalidReason, nil,
-			"%s: the index says that it is in a registry: use the URL oci://%s", what, ref.Host+strings.TrimSuffix(ref.Path, "/"+e.Name))
+			"%s: the index says that it is in a registry: use the URL oci://%s", what,
+			ref.Host+strings.TrimSuffix(ref.Path, "/"+e.Name))
 	}
 
 	u := r.base.ResolveReference(ref)
@@ -238,7 +244,8 @@ func (r *Repository) copy(w io.Writer, resp *http.Response, limit int64, what st
 }
 
 func tooLarge(what string, limit int64) error {
-	return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has more than the %d bytes that are allowed", what, limit)
+	return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it has more than the %d bytes that are allowed", what,
+		limit)
 }
 
 // show is a URL for people: a query may hold a token.

@@ -30,8 +30,8 @@ const (
 // vcs are the patterns of files that describe a repository.
 var vcs = []string{".git/", ".gitignore", ".gitmodules", ".gitattributes"}
 
-// defaults are the patterns of files that no cluster needs, in the order of Flux: pictures, films and archives, settings of
-// build services, settings of command lines.
+// defaults are the patterns of files that no cluster needs, in the order of Flux: pictures, films and archives,
+// settings of build services, settings of command lines.
 var defaults = []string{
 	"*.jpg", "*.jpeg", "*.gif", "*.png", "*.wmv", "*.flv", "*.tar.gz", "*.zip",
 	".github/", ".circleci/", ".travis.yml", ".gitlab-ci.yml", "appveyor.yml", ".drone.yml", "cloudbuild.yaml",
@@ -44,12 +44,12 @@ type Matcher struct {
 	patterns []gitignore.Pattern
 }
 
-// New reads the patterns. files are all files of the tree whose name is [File], by their path. spec, when it is not nil, holds
-// the patterns that count instead of the files and of the defaults; those of version control, as .git/, count always and
-// can be taken back by a later pattern that begins with "!".
+// New reads the patterns. files are all files of the tree whose name is [File], by their path. spec, when it is not
+// nil, holds the patterns that count instead of the files and of the defaults; those of version control, as .git/,
+// count always and can be taken back by a later pattern that begins with "!".
 //
-// Text above the limits or a pattern that cannot be read is a sources.Error: with reason InvalidReference, stalled, when it is
-// in spec, else InvalidContent.
+// Text above the limits or a pattern that cannot be read is a sources.Error: with reason InvalidReference, stalled,
+// when it is in spec, else InvalidContent.
 func New(spec *string, files map[string][]byte) (Matcher, error) {
 	r := &reader{}
 	r.trusted(vcs)
@@ -72,10 +72,10 @@ func New(spec *string, files map[string][]byte) (Matcher, error) {
 	return r.matcher, nil
 }
 
-// Match reports whether a path is ignored, by itself or with a directory it is in. The path is relative to the root of the
-// tree, clean, with slashes. As in Flux, and other than in git, a pattern that takes back a directory takes back all that is
-// in it, and one that takes back a file does so in an ignored directory too. The cost grows with the patterns and with the path, so a caller with many paths looks at its
-// context between them.
+// Match reports whether a path is ignored, by itself or with a directory it is in. The path is relative to the root of
+// the tree, clean, with slashes. As in Flux, and other than in git, a pattern that takes back a directory takes back
+// all that is in it, and one that takes back a file does so in an ignored directory too. The cost grows with the
+// patterns and with the path, so a caller with many paths looks at its context between them.
 func (m Matcher) Match(name string, isDir bool) bool {
 	if len(m.patterns) == 0 || name == "" || name == "." {
 		return false

@@ -33,9 +33,9 @@ type Chart struct {
 	Deprecated bool
 }
 
-// Chart reads the manifest of a chart and its config: two requests. An index with exactly one chart in it stands for that
-// chart. Errors are a sources.Error with reason AuthenticationFailed, NotFound, FetchFailed, InvalidReference, stalled,
-// for what is no digest, or InvalidContent for what is no chart, too large, or not what its digest says.
+// Chart reads the manifest of a chart and its config: two requests. An index with exactly one chart in it stands for
+// that chart. Errors are a sources.Error with reason AuthenticationFailed, NotFound, FetchFailed, InvalidReference,
+// stalled, for what is no digest, or InvalidContent for what is no chart, too large, or not what its digest says.
 func (r *Repository) Chart(ctx context.Context, manifestDigest string) (Chart, error) {
 	what := "reading the chart " + v1beta1.ShortDigest(manifestDigest) + " of " + r.name
 	if !sources.IsDigest(manifestDigest) {
@@ -74,7 +74,8 @@ func (r *Repository) chart(ctx context.Context, asked string, m manifest, what s
 }
 
 func notChart(what, format string, args ...any) error {
-	return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it is not a helm chart: %s", what, fmt.Sprintf(format, args...))
+	return sources.Fail(v1beta1.InvalidContentReason, nil, "%s: it is not a helm chart: %s", what,
+		fmt.Sprintf(format, args...))
 }
 
 func invalid(what, format string, args ...any) error {
@@ -102,14 +103,17 @@ func chartLayer(layers []ocispec.Descriptor, what string) (ocispec.Descriptor, e
 }
 
 // describe reads the chart's config, which is its Chart.yaml as JSON.
-func (r *Repository) describe(ctx context.Context, asked string, config, layer ocispec.Descriptor, what string) (Chart, error) {
+func (r *Repository) describe(
+	ctx context.Context, asked string, config, layer ocispec.Descriptor, what string,
+) (Chart, error) {
 	if !sources.IsDigest(layer.Digest.String()) || layer.Size <= 0 {
 		return Chart{}, invalid(what, "its archive has no sha256 digest or no size")
 	}
 	if limit := r.opts.Limits.Chart; layer.Size > limit {
 		return Chart{}, invalid(what, "its archive has %d bytes, more than the %d that are allowed", layer.Size, limit)
 	}
-	if limit := r.opts.Limits.Manifest; config.Size <= 0 || config.Size > limit || !sources.IsDigest(config.Digest.String()) {
+	if limit := r.opts.Limits.Manifest; config.Size <= 0 || config.Size > limit ||
+		!sources.IsDigest(config.Digest.String()) {
 		return Chart{}, invalid(what, "its config has %d bytes, %d are allowed, or no sha256 digest", config.Size, limit)
 	}
 
@@ -151,7 +155,8 @@ func (r *Repository) describe(ctx context.Context, asked string, config, layer o
 // sources.Error with reason AuthenticationFailed, NotFound, FetchFailed or InvalidContent; the writer's own error is
 // returned as it is.
 func (r *Repository) FetchArchive(ctx context.Context, c Chart, w io.Writer) error {
-	what := fmt.Sprintf("fetching the archive %s of the chart %s %s from %s", v1beta1.ShortDigest(c.Archive), c.Name, c.Version, r.name)
+	what := fmt.Sprintf("fetching the archive %s of the chart %s %s from %s", v1beta1.ShortDigest(c.Archive), c.Name,
+		c.Version, r.name)
 	return r.fetchLayer(ctx, c.Archive, c.Size, what, w)
 }
 

@@ -87,14 +87,16 @@ func (r *Repository) classify(err error, what string) *sources.Error {
 			return known
 		}
 
-		failure := sources.Fail(known.Reason(), transport.Redact(errors.New(wordsOf(response.Errors)), r.opts.Credentials), "%s", known.Error())
+		failure := sources.Fail(known.Reason(), transport.Redact(errors.New(wordsOf(response.Errors)), r.opts.Credentials),
+			"%s", known.Error())
 		if sources.IsRefusal(known) {
 			failure = failure.OfRefusal()
 		}
 
 		return failure
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
-		return sources.Fail(v1beta1.AuthenticationFailedReason, nil, "%s: access refused: the registry wants credentials", what).
+		return sources.Fail(v1beta1.AuthenticationFailedReason, nil, "%s: access refused: the registry wants credentials",
+			what).
 			OfRefusal()
 	case errors.Is(err, errdef.ErrNotFound):
 		return sources.Fail(v1beta1.NotFoundReason, nil, "%s: the registry does not have it", what)

@@ -107,7 +107,8 @@ func (r *Repository) chartIn(ctx context.Context, index manifest, what string) (
 		switch {
 		case child.ArtifactType == ConfigMediaType:
 			known = append(known, child)
-		case child.ArtifactType == "" && (child.MediaType == ocispec.MediaTypeImageManifest || child.MediaType == dockerManifestMediaType):
+		case child.ArtifactType == "" &&
+			(child.MediaType == ocispec.MediaTypeImageManifest || child.MediaType == dockerManifestMediaType):
 			unknown = append(unknown, child)
 		}
 	}

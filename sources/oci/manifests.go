@@ -24,9 +24,9 @@ type Content struct {
 // archiveSuffixes are the ends of the media types of layers that are a tar.gz.
 var archiveSuffixes = []string{"tar+gzip", "tar.gzip"}
 
-// Content reads the manifest of an artifact. One whose config, or whose only child in an index, is that of a Helm chart is a chart,
-// with the errors of Chart. Any other has to have exactly one layer that is a tar.gz, of any tool; the order of layers means
-// nothing. Errors are as those of Chart.
+// Content reads the manifest of an artifact. One whose config, or whose only child in an index, is that of a Helm chart
+// is a chart, with the errors of Chart. Any other has to have exactly one layer that is a tar.gz, of any tool; the
+// order of layers means nothing. Errors are as those of Chart.
 func (r *Repository) Content(ctx context.Context, manifestDigest string) (Content, error) {
 	what := "reading the artifact " + v1beta1.ShortDigest(manifestDigest) + " of " + r.name
 	if !sources.IsDigest(manifestDigest) {
@@ -75,11 +75,13 @@ func (r *Repository) archiveLayer(layers []ocispec.Descriptor, what string) (oci
 	}
 
 	if len(found) != 1 && r.opts.Layer != "" {
-		return ocispec.Descriptor{}, invalid(what, "%d of its %d layers are of the type %s, it has to be one", len(found), len(layers), r.opts.Layer)
+		return ocispec.Descriptor{}, invalid(what, "%d of its %d layers are of the type %s, it has to be one", len(found),
+			len(layers), r.opts.Layer)
 	}
 
 	if len(found) != 1 {
-		return ocispec.Descriptor{}, invalid(what, "it is neither a helm chart nor an archive of manifests: %d of its %d layers are a tar.gz, it has to be one",
+		return ocispec.Descriptor{}, invalid(what,
+			"it is neither a helm chart nor an archive of manifests: %d of its %d layers are a tar.gz, it has to be one",
 			len(found), len(layers))
 	}
 
@@ -91,5 +93,6 @@ func (r *Repository) FetchContent(ctx context.Context, c Content, w io.Writer) e
 	if c.Chart != nil {
 		return r.FetchArchive(ctx, *c.Chart, w)
 	}
-	return r.fetchLayer(ctx, c.Archive, c.Size, fmt.Sprintf("fetching the archive %s from %s", v1beta1.ShortDigest(c.Archive), r.name), w)
+	return r.fetchLayer(ctx, c.Archive, c.Size,
+		fmt.Sprintf("fetching the archive %s from %s", v1beta1.ShortDigest(c.Archive), r.name), w)
 }

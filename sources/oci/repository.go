@@ -151,21 +151,25 @@ func newRemote(ref registry.Reference, o Options) *remote.Repository {
 // maxTokens is how many registries and credentials are signed in at a time.
 const maxTokens = 1024
 
-// signedIn holds what registries have answered to credentials: tokens, until they end, so that a poll does not begin with a refusal.
+// signedIn holds what registries have answered to credentials: tokens, until they end, so that a poll does not begin
+// with a refusal.
 var signedIn = struct {
 	sync.Mutex
 	all *lru.Cache
 }{all: lru.New(maxTokens)}
 
-// tokens is where the tokens of a registry for credentials are kept. Other credentials never see them, and neither do those who reach the
-// registry in another way: through a proxy, or with certificates of their own, another server may have answered in its name.
+// tokens is where the tokens of a registry for credentials are kept. Other credentials never see them, and neither do
+// those who reach the registry in another way: through a proxy, or with certificates of their own, another server may
+// have answered in its name.
 func tokens(registry string, o Options, way string) auth.Cache {
 	if way == "" {
 		return auth.NewCache() // it is not known how this client reaches the registry
 	}
 
 	sum := sha256.New()
-	for _, part := range []string{registry, o.Credentials.Username, o.Credentials.Password, strconv.FormatBool(o.PlainHTTP), way} {
+	for _, part := range []string{
+		registry, o.Credentials.Username, o.Credentials.Password, strconv.FormatBool(o.PlainHTTP), way,
+	} {
 		fmt.Fprintf(sum, "%d %s ", len(part), part)
 	}
 
@@ -187,8 +191,8 @@ func (r *Repository) String() string { return r.name }
 // Host is the host of the registry, with its port.
 func (r *Repository) Host() string { return r.remote.Reference.Registry }
 
-// Tags lists all tags in the registry's order. Errors are a sources.Error with reason AuthenticationFailed, NotFound for
-// an unknown repository, FetchFailed, or InvalidContent for more tags than the limit.
+// Tags lists all tags in the registry's order. Errors are a sources.Error with reason AuthenticationFailed, NotFound
+// for an unknown repository, FetchFailed, or InvalidContent for more tags than the limit.
 func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	what := "listing the tags of " + r.name
 	ctx, pause := withPause(ctx)
@@ -212,7 +216,8 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 func (r *Repository) Resolve(ctx context.Context, tagOrDigest string) (manifestDigest string, err error) {
 	ref := strings.ReplaceAll(tagOrDigest, "+", "_")
 	what := "resolving " + tagOrDigest + " of " + r.name
-	if err := (registry.Reference{Registry: "r", Repository: "r", Reference: ref}).ValidateReference(); err != nil || ref == "" {
+	if err := (registry.Reference{Registry: "r", Repository: "r", Reference: ref}).ValidateReference(); err != nil ||
+		ref == "" {
 		return "", sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.150q is neither a tag nor a digest", tagOrDigest)
 	}
 

@@ -34,9 +34,12 @@ type Signature struct {
 	Bundle []byte
 }
 
-// Signatures finds the signatures of a manifest: under the tag that its digest makes, and among its referrers. tried names where it has looked.
-// What is no signature, or is too large, is left out. Errors are as those of Resolve; that there are no signatures is none.
-func (r *Repository) Signatures(ctx context.Context, manifestDigest string) (found []Signature, tried []string, err error) {
+// Signatures finds the signatures of a manifest: under the tag that its digest makes, and among its referrers. tried
+// names where it has looked. What is no signature, or is too large, is left out. Errors are as those of Resolve; that
+// there are no signatures is none.
+func (r *Repository) Signatures(
+	ctx context.Context, manifestDigest string,
+) (found []Signature, tried []string, err error) {
 	what := "looking for signatures of " + v1beta1.ShortDigest(manifestDigest) + " of " + r.name
 	if !sources.IsDigest(manifestDigest) {
 		return nil, nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.150q is not a sha256 digest", manifestDigest)
@@ -88,7 +91,8 @@ func (r *Repository) tagged(ctx context.Context, tag, what string) ([]Signature,
 	return found, nil
 }
 
-// referring reads the Sigstore bundles that refer to a manifest, by the API for that or by the tag that stands in for it.
+// referring reads the Sigstore bundles that refer to a manifest, by the API for that or by the tag that stands in for
+// it.
 func (r *Repository) referring(ctx context.Context, manifestDigest, what string) ([]Signature, error) {
 	ctx, pause := withPause(ctx)
 	subject, err := r.remote.Resolve(ctx, manifestDigest)
@@ -157,12 +161,13 @@ func (r *Repository) small(ctx context.Context, d ocispec.Descriptor, what strin
 // provenanceType is the layer of a chart that holds its provenance file.
 const provenanceType = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 
-// Provenance reads the provenance file that was pushed beside a chart, and what it has to be about. Errors are those of Chart, and reason
-// VerificationFailed for a chart without one.
+// Provenance reads the provenance file that was pushed beside a chart, and what it has to be about. Errors are those of
+// Chart, and reason VerificationFailed for a chart without one.
 func (r *Repository) Provenance(ctx context.Context, manifestDigest string) (Chart, []byte, error) {
 	what := "reading the provenance file of " + v1beta1.ShortDigest(manifestDigest) + " of " + r.name
 	if !sources.IsDigest(manifestDigest) {
-		return Chart{}, nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.150q is not a sha256 digest", manifestDigest)
+		return Chart{}, nil, sources.Stall(v1beta1.InvalidReferenceReason, nil, "%.150q is not a sha256 digest",
+			manifestDigest)
 	}
 
 	m, err := r.manifest(ctx, manifestDigest, what)
@@ -192,5 +197,6 @@ func (r *Repository) Provenance(ctx context.Context, manifestDigest string) (Cha
 		return chart, file.Bytes(), err
 	}
 
-	return Chart{}, nil, sources.Fail(v1beta1.VerificationFailedReason, nil, "%s has no provenance file: its manifest has no layer of type %s", chart.ChartRevision, provenanceType)
+	return Chart{}, nil, sources.Fail(v1beta1.VerificationFailedReason, nil,
+		"%s has no provenance file: its manifest has no layer of type %s", chart.ChartRevision, provenanceType)
 }

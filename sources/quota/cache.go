@@ -47,11 +47,15 @@ type item[V any] struct {
 
 // NewCache returns a cache of what, which is the subject of messages.
 func NewCache[V any](what string, b Bounds) *Cache[V] {
-	return &Cache[V]{what: what, bounds: b, used: map[string]int64{}, items: map[itemKey]*item[V]{}, recent: list.New(), changed: make(chan struct{})}
+	return &Cache[V]{
+		what: what, bounds: b, used: map[string]int64{}, items: map[itemKey]*item[V]{}, recent: list.New(),
+		changed: make(chan struct{}),
+	}
 }
 
-// Take returns an item, which is made once for all who ask at the same time, and stays until release is called. It waits while the budget is
-// taken by items in use. An item that is larger than a share is an error with reason BudgetExceeded. A failure is not kept.
+// Take returns an item, which is made once for all who ask at the same time, and stays until release is called. It
+// waits while the budget is taken by items in use. An item that is larger than a share is an error with reason
+// BudgetExceeded. A failure is not kept.
 func (c *Cache[V]) Take(ctx context.Context, want Item[V]) (value V, release func(), err error) {
 	for {
 		own, isNew := c.join(itemKey{want.Namespace, want.Key})
@@ -68,7 +72,8 @@ func (c *Cache[V]) Take(ctx context.Context, want Item[V]) (value V, release fun
 
 		c.leave(own)
 		// The one who made it may have been called off; that says nothing to others.
-		if isNew || ctx.Err() != nil || !errors.Is(own.err, context.Canceled) && !errors.Is(own.err, context.DeadlineExceeded) {
+		if isNew || ctx.Err() != nil ||
+			!errors.Is(own.err, context.Canceled) && !errors.Is(own.err, context.DeadlineExceeded) {
 			return value, nil, own.err
 		}
 	}
@@ -181,8 +186,8 @@ func (c *Cache[V]) reserve(ctx context.Context, own *item[V], size int64) error 
 	}
 }
 
-// makeRoom pushes items out until size more bytes fit: those of the same namespace while that is above its share, then those of the
-// namespace that takes most. It needs the lock.
+// makeRoom pushes items out until size more bytes fit: those of the same namespace while that is above its share, then
+// those of the namespace that takes most. It needs the lock.
 func (c *Cache[V]) makeRoom(namespace string, size int64) bool {
 	for c.used[namespace]+size > c.bounds.Share {
 		if !c.evict(namespace) {

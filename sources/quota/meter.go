@@ -20,7 +20,9 @@ type Meter struct {
 
 // NewMeter returns a meter of what, which is the subject of messages. Of one namespace each are under way at a time.
 func NewMeter(what string, b Bounds, each int) *Meter {
-	return &Meter{what: what, bounds: b, each: each, used: map[string]int64{}, running: map[string]int{}, changed: make(chan struct{})}
+	return &Meter{
+		what: what, bounds: b, each: each, used: map[string]int64{}, running: map[string]int{}, changed: make(chan struct{}),
+	}
 }
 
 // Account is what one piece of work takes.
@@ -51,8 +53,8 @@ func (m *Meter) Enter(ctx context.Context, namespace string) (*Account, error) {
 	}
 }
 
-// Grow takes bytes until the account is closed. It never waits: what is above the share or the total is an error with reason
-// BudgetExceeded.
+// Grow takes bytes until the account is closed. It never waits: what is above the share or the total is an error with
+// reason BudgetExceeded.
 func (a *Account) Grow(bytes int64) error {
 	m := a.meter
 	m.mu.Lock()

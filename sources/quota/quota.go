@@ -1,6 +1,6 @@
-// Package quota shares what a controller has a bounded amount of, such as memory, between namespaces. Each budget has a total and a share
-// that one namespace may take. What is over makes room by what the same namespace has used longest ago, so a namespace that asks for much
-// gets slower itself and leaves others what they have.
+// Package quota shares what a controller has a bounded amount of, such as memory, between namespaces. Each budget has a
+// total and a share that one namespace may take. What is over makes room by what the same namespace has used longest
+// ago, so a namespace that asks for much gets slower itself and leaves others what they have.
 package quota
 
 import (
@@ -18,8 +18,9 @@ type Bounds struct {
 	Share int64
 }
 
-// Memory that the controller spends on what sources send, beside a fixed part. The numbers belong together: a namespace that takes all of
-// its shares keeps 448 MiB; with GOGC=50 the heap then stays below 700 MiB, and the Pod below its limit of 1 GiB.
+// Memory that the controller spends on what sources send, beside a fixed part. The numbers belong together: a namespace
+// that takes all of its shares keeps 448 MiB; with GOGC=50 the heap then stays below 700 MiB, and the Pod below its
+// limit of 1 GiB.
 var (
 	// Trees bounds the unpacked files that Kustomizations are built from.
 	Trees = Bounds{Total: 256 << 20, Share: 128 << 20}
@@ -32,7 +33,8 @@ var (
 // PacksEach is how many Git repositories of one namespace are fetched at a time. Others wait.
 const PacksEach = 4
 
-// Exceeded is an error with reason BudgetExceeded: it names the bound, what was asked for, and that another attempt follows.
+// Exceeded is an error with reason BudgetExceeded: it names the bound, what was asked for, and that another attempt
+// follows.
 func Exceeded(what, namespace string, asked int64, b Bounds) *sources.Error {
 	return sources.Fail(v1beta1.BudgetExceededReason, nil,
 		"%s of namespace %s would need %s more, but one namespace may use %s of %s; it is tried again with back-off",

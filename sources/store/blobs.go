@@ -17,7 +17,9 @@ import (
 )
 
 // put is what View.Put promises.
-func (s *Store) put(ctx context.Context, h Holder, want string, write func(io.Writer) error) (digest string, size int64, err error) {
+func (s *Store) put(
+	ctx context.Context, h Holder, want string, write func(io.Writer) error,
+) (digest string, size int64, err error) {
 	if want != "" && !sources.IsDigest(want) {
 		return "", 0, sources.Fail(v1beta1.InvalidContentReason, nil, "%q is not a sha256 digest", want)
 	}
@@ -29,7 +31,9 @@ func (s *Store) put(ctx context.Context, h Holder, want string, write func(io.Wr
 
 	defer os.Remove(f.Name()) //nolint:errcheck // after the rename there is nothing left to remove
 	c := claimantOf(h)
-	sink := &sink{ctx: ctx, file: f, hash: sha256.New(), reserve: func(bytes int64) error { return s.reserve(ctx, c.namespace, bytes) }}
+	sink := &sink{ctx: ctx, file: f, hash: sha256.New(), reserve: func(bytes int64) error {
+		return s.reserve(ctx, c.namespace, bytes)
+	}}
 	defer func() { s.release(c.namespace, sink.reserved) }()
 	err = write(sink)
 	if firstError(ctx, sink.broken, err) == nil {
@@ -50,7 +54,8 @@ func (s *Store) put(ctx context.Context, h Holder, want string, write func(io.Wr
 
 	digest = sources.DigestPrefix + hex.EncodeToString(sink.hash.Sum(nil))
 	if want != "" && want != digest {
-		return "", 0, sources.Fail(v1beta1.InvalidContentReason, nil, "the content has the digest %s instead of %s", digest, want)
+		return "", 0, sources.Fail(v1beta1.InvalidContentReason, nil, "the content has the digest %s instead of %s", digest,
+			want)
 	}
 	if err := s.keep(f.Name(), digest, c, sink); err != nil {
 		return "", 0, failed(err, "keeping %s in the cache", digest)

@@ -14,14 +14,16 @@ import (
 var DefaultBounds = quota.Bounds{Total: 1536 << 20, Share: 512 << 20}
 
 const (
-	// settling is how long after its last use an artifact stays although no source names it yet: its status is being written.
+	// settling is how long after its last use an artifact stays although no source names it yet: its status is being
+	// written.
 	settling = time.Minute
-	// slack is how much more room is made than is asked for, so that a large artifact does not look for room with each of its parts.
+	// slack is how much more room is made than is asked for, so that a large artifact does not look for room with each of
+	// its parts.
 	slack = 8 << 20
 )
 
-// Limit bounds what is stored and being written, in total and for the sources of one namespace; a Total of zero bounds nothing. needed lists
-// the claims that must stay. Both have to be set before the store is used.
+// Limit bounds what is stored and being written, in total and for the sources of one namespace; a Total of zero bounds
+// nothing. needed lists the claims that must stay. Both have to be set before the store is used.
 func (s *Store) Limit(b quota.Bounds, needed func(context.Context) (map[Claim]bool, error)) {
 	s.bounds = b
 	s.needed = needed
@@ -34,15 +36,16 @@ func (s *Store) Used(namespace string) (own, total int64) {
 	return s.taken[namespace], s.total
 }
 
-// Evicted is how many artifacts of sources gave way to others, because the cache or the share of a namespace was full, since
-// the store was opened.
+// Evicted is how many artifacts of sources gave way to others, because the cache or the share of a namespace was full,
+// since the store was opened.
 func (s *Store) Evicted() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.evicted
 }
 
-// reserve takes room for bytes that are being written. When there is none, unreferenced artifacts of the same namespace are removed.
+// reserve takes room for bytes that are being written. When there is none, unreferenced artifacts of the same namespace
+// are removed.
 func (s *Store) reserve(ctx context.Context, namespace string, bytes int64) error {
 	if s.tryReserve(namespace, bytes) {
 		return nil
@@ -65,7 +68,8 @@ func (s *Store) reserve(ctx context.Context, namespace string, bytes int64) erro
 
 	own, total := s.Used(namespace)
 	return sources.Fail(v1beta1.BudgetExceededReason, nil,
-		"the artifact cache is full: what sources of namespace %s have and still need takes %s of the %s that one namespace may use, and that of all %s of %s; "+
+		"the artifact cache is full: what sources of namespace %s have and still need takes %s of the %s that one "+
+			"namespace may use, and that of all %s of %s; "+
 			"what is in use stays, and it is tried again with back-off",
 		namespace, quota.Size(own), quota.Size(s.bounds.Share), quota.Size(total), quota.Size(s.bounds.Total))
 }
@@ -101,7 +105,8 @@ type idle struct {
 	used   time.Time
 }
 
-// makeRoom drops unreferenced claims: those of the namespace while it is above its share, then those of the namespace that takes most.
+// makeRoom drops unreferenced claims: those of the namespace while it is above its share, then those of the namespace
+// that takes most.
 func (s *Store) makeRoom(namespace string, bytes int64, needed map[Claim]bool) error {
 	keep := make(map[idle]bool, len(needed))
 	for claim := range needed {

@@ -16,8 +16,8 @@ import (
 	"fairlead.dev/fairlead/sources"
 )
 
-// Holder is a source. It may read what it has brought itself: that an artifact of another source has the same digest, or that a user names
-// that digest, opens nothing.
+// Holder is a source. It may read what it has brought itself: that an artifact of another source has the same digest,
+// or that a user names that digest, opens nothing.
 type Holder struct {
 	// Namespace of the source, against whose share its artifacts count.
 	Namespace string
@@ -68,7 +68,8 @@ func (s *Store) claimFile(c claimant, digest string) string {
 	return filepath.Join(s.dir, claimsDir, c.namespace, c.id+"-"+digest)
 }
 
-// loadClaims reads which source has brought what. Files without a claim, and claims on files that are gone, are removed.
+// loadClaims reads which source has brought what. Files without a claim, and claims on files that are gone, are
+// removed.
 func (s *Store) loadClaims() error {
 	stored, err := os.ReadDir(filepath.Join(s.dir, blobsDir))
 	if err != nil {
@@ -213,7 +214,8 @@ func (v View) holds(digest string) bool {
 	return ok
 }
 
-// Has reports whether a digest is there that the holder has brought, without looking inside. Open may still find it broken.
+// Has reports whether a digest is there that the holder has brought, without looking inside. Open may still find it
+// broken.
 func (v View) Has(digest string) bool {
 	if !v.holds(digest) {
 		return false
@@ -222,8 +224,8 @@ func (v View) Has(digest string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Size is the size of a digest's bytes, without looking inside. IsMissing recognises the error of a digest that the holder has not brought, or that is
-// not there.
+// Size is the size of a digest's bytes, without looking inside. IsMissing recognises the error of a digest that the
+// holder has not brought, or that is not there.
 func (v View) Size(digest string) (int64, error) {
 	if !v.holds(digest) {
 		return 0, errMissing
@@ -240,9 +242,10 @@ func (v View) Size(digest string) (int64, error) {
 	return info.Size(), nil
 }
 
-// Open returns the bytes of a digest that the holder has brought; what is returned is an *os.File, so it can be sought and closed. The hash
-// is compared the first time in this process and whenever the file has changed since. A digest that is not there, that the holder has not
-// brought, or that is broken and therefore removed, is an error that IsMissing reports.
+// Open returns the bytes of a digest that the holder has brought; what is returned is an *os.File, so it can be sought
+// and closed. The hash is compared the first time in this process and whenever the file has changed since. A digest
+// that is not there, that the holder has not brought, or that is broken and therefore removed, is an error that
+// IsMissing reports.
 func (v View) Open(digest string) (io.ReadCloser, error) {
 	if !v.holds(digest) {
 		return nil, failed(errMissing, "reading %.100q", digest)
@@ -261,8 +264,11 @@ func (v View) Open(digest string) (io.ReadCloser, error) {
 // Put writes what the callback writes and returns its digest, as sha256:hex, and its size in bytes. With a digest in
 // want only those bytes are accepted: others are an error with reason InvalidContent, and nothing is kept. Nothing is
 // kept either when the callback fails, whose error is returned as it is, or when ctx ends. Writing the same content
-// twice, also at the same time, is harmless. What does not fit into the share of the namespace is an error with reason BudgetExceeded.
-func (v View) Put(ctx context.Context, want string, write func(io.Writer) error) (digest string, size int64, err error) {
+// twice, also at the same time, is harmless. What does not fit into the share of the namespace is an error with reason
+// BudgetExceeded.
+func (v View) Put(
+	ctx context.Context, want string, write func(io.Writer) error,
+) (digest string, size int64, err error) {
 	return v.store.put(ctx, v.holder, want, write)
 }
 

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// Collect drops every claim that is not in keep and whose digest the holder has neither written nor opened since olderThan. A file goes with
-// the last claim on it; Collect returns how many files and bytes that freed. Values that were neither bound nor read since then go too; they
-// are not counted. A file that is being read stays readable to the end.
+// Collect drops every claim that is not in keep and whose digest the holder has neither written nor opened since
+// olderThan. A file goes with the last claim on it; Collect returns how many files and bytes that freed. Values that
+// were neither bound nor read since then go too; they are not counted. A file that is being read stays readable to the
+// end.
 func (s *Store) Collect(keep map[Claim]bool, olderThan time.Time) (removed int, freed int64, err error) {
 	kept := make(map[idle]bool, len(keep))
 	for claim := range keep {
@@ -43,7 +44,9 @@ func (s *Store) digests() []string {
 }
 
 // collectClaims holds the lock for one file only, so that a large clean-up never holds up a reader.
-func (s *Store) collectClaims(digest string, kept map[idle]bool, olderThan time.Time) (size int64, gone bool, err error) {
+func (s *Store) collectClaims(
+	digest string, kept map[idle]bool, olderThan time.Time,
+) (size int64, gone bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.blobs[digest]

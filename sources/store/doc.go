@@ -4,6 +4,6 @@
 //	Put: upstream -> tmp/… -> hash, compare, fsync -> rename -> blobs/<hex>
 //	Open: blobs/<hex> -> hash once -> reader;  broken -> removed, IsMissing -> Put again
 //
-// A scenario: a power cut leaves half a file behind. Its name is in tmp, so it is gone after the next start; had it been
-// renamed, its hash would not match, and the next Open would report it missing.
+// A scenario: a power cut leaves half a file behind. Its name is in tmp, so it is gone after the next start; had it
+// been renamed, its hash would not match, and the next Open would report it missing.
 package store

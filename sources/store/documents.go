@@ -16,9 +16,9 @@ type document struct {
 	Doc  json.RawMessage `json:"doc"`
 }
 
-// Bind stores a small value, which has to encode as JSON, under a name of any form; it replaces an earlier one when it returns,
-// and lastingly. Names are for what belongs to a digest but is not in the bytes: validators of an index, the digest that
-// an archive without one turned out to have.
+// Bind stores a small value, which has to encode as JSON, under a name of any form; it replaces an earlier one when it
+// returns, and lastingly. Names are for what belongs to a digest but is not in the bytes: validators of an index, the
+// digest that an archive without one turned out to have.
 func (s *Store) Bind(name string, doc any) error {
 	raw, err := json.Marshal(doc)
 	if err != nil {
@@ -61,8 +61,8 @@ func (s *Store) writeDocument(path string, content []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// Bound reads the value of a name into doc, a pointer, and reports whether there is one. A broken file counts as none and
-// is removed; doc is then left in an unknown state.
+// Bound reads the value of a name into doc, a pointer, and reports whether there is one. A broken file counts as none
+// and is removed; doc is then left in an unknown state.
 func (s *Store) Bound(name string, doc any) (bool, error) {
 	path := s.document(name)
 	s.mu.Lock()

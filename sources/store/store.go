@@ -70,7 +70,10 @@ func Open(dir string) (*Store, error) {
 		return nil, failed(err, "locking the cache directory %s", dir)
 	}
 
-	s := &Store{dir: dir, lock: lock, now: time.Now, known: map[string]state{}, used: map[string]time.Time{}, blobs: map[string]*blob{}, taken: map[string]int64{}}
+	s := &Store{
+		dir: dir, lock: lock, now: time.Now, known: map[string]state{}, used: map[string]time.Time{},
+		blobs: map[string]*blob{}, taken: map[string]int64{},
+	}
 	if err := s.clean(); err != nil {
 		return nil, errors.Join(failed(err, "removing interrupted writes"), lock.Close())
 	}

@@ -23,7 +23,9 @@ type watchedBody struct {
 	ctx     context.Context //nolint:containedctx // it is the body's own exchange
 }
 
-func newWatchedBody(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser, silence time.Duration) io.ReadCloser {
+func newWatchedBody(
+	ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser, silence time.Duration,
+) io.ReadCloser {
 	b := &watchedBody{ReadCloser: body, silence: silence, cancel: cancel, ctx: ctx}
 	b.timer = time.AfterFunc(silence, func() { cancel(errSilent) })
 	b.timer.Stop()

@@ -38,12 +38,13 @@ type Options struct {
 	Proxy bool
 	// ProxyURL is the proxy to use, nil for none, as [ParseProxy] returns it. It resolves names, too.
 	ProxyURL *url.URL
-	// Tenant is the namespace that a client works for. What is remembered of hosts counts against its share; connections are shared
-	// with others.
+	// Tenant is the namespace that a client works for. What is remembered of hosts counts against its share; connections
+	// are shared with others.
 	Tenant string
 }
 
-// Check reports whether certificates and keys can be used at all: an Error with reason AuthenticationFailed, stalled, if not.
+// Check reports whether certificates and keys can be used at all: an Error with reason AuthenticationFailed, stalled,
+// if not.
 func (o Options) Check() error {
 	if len(o.CA) > 0 {
 		if err := CheckCA(o.CA); err != nil {
@@ -55,14 +56,15 @@ func (o Options) Check() error {
 		return nil
 	}
 	if _, err := tls.X509KeyPair(o.Cert, o.Key); err != nil { // the error could quote the key
-		return sources.Stall(v1beta1.AuthenticationFailedReason, nil, "the client certificate and its key are not a PEM pair that fits together")
+		return sources.Stall(v1beta1.AuthenticationFailedReason, nil,
+			"the client certificate and its key are not a PEM pair that fits together")
 	}
 
 	return nil
 }
 
-// ParseProxy reads the address of a proxy, http, https or socks5, and adds who signs in to it. An address that cannot be used is an Error
-// with reason URLInvalid, stalled.
+// ParseProxy reads the address of a proxy, http, https or socks5, and adds who signs in to it. An address that cannot
+// be used is an Error with reason URLInvalid, stalled.
 func ParseProxy(address string, c sources.Credentials) (*url.URL, error) {
 	u, err := ParseURL(address, "http", "https", "socks5")
 	if err != nil {
@@ -92,7 +94,8 @@ func settingOf(o Options) setting {
 	return setting(sum.Sum(nil))
 }
 
-// CheckCA reports whether PEM text holds a certificate at all: an Error with reason AuthenticationFailed, stalled, if not.
+// CheckCA reports whether PEM text holds a certificate at all: an Error with reason AuthenticationFailed, stalled, if
+// not.
 func CheckCA(pem []byte) error {
 	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		return sources.Stall(v1beta1.AuthenticationFailedReason, nil, "the CA holds no PEM certificate")

@@ -38,8 +38,8 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 // Status turns an answer that is no success into an Error: 401 and 403 are AuthenticationFailed, 404 and 410 NotFound,
-// everything else FetchFailed; 403, 429 and 503 carry the pause upstream asks for. All may be tried again: upstream may change
-// its mind. what says what was tried.
+// everything else FetchFailed; 403, 429 and 503 carry the pause upstream asks for. All may be tried again: upstream may
+// change its mind. what says what was tried.
 func Status(resp *http.Response, what string) *sources.Error {
 	return StatusCode(resp.StatusCode, what).After(pause(resp))
 }
@@ -64,9 +64,9 @@ func StatusCode(code int, what string) *sources.Error {
 	return sources.Fail(v1beta1.FetchFailedReason, nil, "%s: upstream answered %s", what, text)
 }
 
-// Failure turns what went wrong while talking to upstream into an Error: a sources.Error in the chain keeps its reason, a
-// refused address is URLInvalid, too many bytes are InvalidContent, and the rest is FetchFailed. Neither its text nor the
-// texts of its causes show the credentials, the query of a URL, or credentials in a URL.
+// Failure turns what went wrong while talking to upstream into an Error: a sources.Error in the chain keeps its reason,
+// a refused address is URLInvalid, too many bytes are InvalidContent, and the rest is FetchFailed. Neither its text nor
+// the texts of its causes show the credentials, the query of a URL, or credentials in a URL.
 func Failure(err error, c sources.Credentials, what string) *sources.Error {
 	if known := (*sources.Error)(nil); errors.As(err, &known) {
 		return known
@@ -96,8 +96,8 @@ func (r *redacted) Is(target error) bool { return errors.Is(r.err, target) }
 
 var urlInText = regexp.MustCompile(`(https?://)[^\s"'<>]+`)
 
-// Redact returns an error that answers errors.Is as err does, with a text that is safe to show: without the credentials,
-// without what a URL has before and behind its host, in one line of at most 500 characters. nil stays nil.
+// Redact returns an error that answers errors.Is as err does, with a text that is safe to show: without the
+// credentials, without what a URL has before and behind its host, in one line of at most 500 characters. nil stays nil.
 func Redact(err error, c sources.Credentials) error {
 	if err == nil {
 		return nil

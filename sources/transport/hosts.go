@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	// perSecond and atOnce bound the requests to one host with one setting and credential, of all sources together: many objects on one
-	// registry must not look like an attack.
+	// perSecond and atOnce bound the requests to one host with one setting and credential, of all sources together: many
+	// objects on one registry must not look like an attack.
 	perSecond = 50
 	atOnce    = 100
-	// maxHosts is how many hosts are remembered, maxHostsEach how many of them for one tenant, and maxHostsShared for hosts that several
-	// tenants use.
+	// maxHosts is how many hosts are remembered, maxHostsEach how many of them for one tenant, and maxHostsShared for
+	// hosts that several tenants use.
 	maxHosts       = 4096
 	maxHostsEach   = 256
 	maxHostsShared = 2048
@@ -31,11 +31,12 @@ const (
 	maxTruce = 10 * time.Minute
 )
 
-// hostKey is what an answer counts for: the scheme, host and port, the way there, and who signs in. It is a digest, so it holds no secret.
+// hostKey is what an answer counts for: the scheme, host and port, the way there, and who signs in. It is a digest, so
+// it holds no secret.
 type hostKey [sha256.Size]byte
 
-// keyOfHost identifies a host. An answer that came through a proxy, or from a server that only a private CA vouches for, or because of
-// a credential, says nothing about requests without them.
+// keyOfHost identifies a host. An answer that came through a proxy, or from a server that only a private CA vouches
+// for, or because of a credential, says nothing about requests without them.
 func keyOfHost(u *url.URL, way setting, credential string) hostKey {
 	sum := sha256.New()
 	parts := []string{strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), port(u), string(way[:]), credential}
@@ -49,7 +50,8 @@ func keyOfHost(u *url.URL, way setting, credential string) hostKey {
 type host struct {
 	key     hostKey
 	limiter *rate.Limiter
-	// tenant is whose requests made the host known, sharedHosts once another tenant has used it, too. The lock of hosts guards it.
+	// tenant is whose requests made the host known, sharedHosts once another tenant has used it, too. The lock of hosts
+	// guards it.
 	tenant string
 
 	mu    sync.Mutex
@@ -111,7 +113,8 @@ func (h *hosts) add(added *host, now time.Time) {
 	h.known[added.key] = h.recent[added.tenant].PushFront(added)
 }
 
-// evict forgets the host of a tenant that was used longest ago, and one that asked to be left alone only when all have. It needs the lock.
+// evict forgets the host of a tenant that was used longest ago, and one that asked to be left alone only when all have.
+// It needs the lock.
 func (h *hosts) evict(of *list.List, now time.Time) {
 	for element := of.Back(); element != nil; element = element.Prev() {
 		if element.Value.(*host).pause(now) <= 0 { //nolint:forcetypeassert // nothing else is put there
@@ -151,10 +154,12 @@ func (h *host) pause(now time.Time) time.Duration {
 	return h.until.Sub(now)
 }
 
-// admit waits for the turn of a request. While a host has asked to be left alone, it fails without a request, and says for how long.
+// admit waits for the turn of a request. While a host has asked to be left alone, it fails without a request, and says
+// for how long.
 func (h *host) admit(ctx context.Context, now time.Time) error {
 	if left := h.pause(now); left > 0 {
-		return sources.Fail(v1beta1.FetchFailedReason, nil, "the host has asked to be left alone for %s more", left.Round(time.Second)).After(left)
+		return sources.Fail(v1beta1.FetchFailedReason, nil, "the host has asked to be left alone for %s more",
+			left.Round(time.Second)).After(left)
 	}
 	started := time.Now()
 	err := h.limiter.Wait(ctx)

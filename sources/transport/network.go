@@ -20,8 +20,8 @@ import (
 // maxPools is how many pools are kept; what rotates, as certificates do, leaves old ones behind.
 const maxPools = 256
 
-// Network is how upstreams are reached: which addresses are refused, which connections are open, and what hosts have asked for. All sources
-// of a controller use one. It is safe for concurrent use.
+// Network is how upstreams are reached: which addresses are refused, which connections are open, and what hosts have
+// asked for. All sources of a controller use one. It is safe for concurrent use.
 type Network struct {
 	addresses egress.Rules
 	hosts     *hosts
@@ -36,7 +36,9 @@ func NewNetwork(addresses egress.Rules) *Network {
 	closeIdle := func(_ lru.Key, value any) {
 		value.(*http.Transport).CloseIdleConnections() //nolint:forcetypeassert // nothing else is put there
 	}
-	return &Network{addresses: addresses, hosts: newHosts(), now: time.Now, pools: lru.NewWithEvictionFunc(maxPools, closeIdle)}
+	return &Network{
+		addresses: addresses, hosts: newHosts(), now: time.Now, pools: lru.NewWithEvictionFunc(maxPools, closeIdle),
+	}
 }
 
 // standard is the network of those who bring none, as the commands do.
@@ -45,12 +47,15 @@ var standard = NewNetwork(egress.Rules{})
 // New returns a client of a network that refuses no more than [egress.Check] does; see [Network.Client].
 func New(o Options) *http.Client { return standard.Client(o) }
 
-// Client returns a client. Clients with equal options share their connections, so making one is cheap. It has no timeout of
-// its own for a whole exchange: that is the context's, and a request without any end is still cut off when upstream stays
-// silent for a minute. A CA without a certificate in it trusts no server; [CheckCA] reports it.
+// Client returns a client. Clients with equal options share their connections, so making one is cheap. It has no
+// timeout of its own for a whole exchange: that is the context's, and a request without any end is still cut off when
+// upstream stays silent for a minute. A CA without a certificate in it trusts no server; [CheckCA] reports it.
 func (n *Network) Client(o Options) *http.Client {
 	way := settingOf(o)
-	return &http.Client{Transport: &trip{network: n, base: n.pool(way, o), way: way, options: o, silence: idleBody}, CheckRedirect: checkRedirect}
+	return &http.Client{
+		Transport:     &trip{network: n, base: n.pool(way, o), way: way, options: o, silence: idleBody},
+		CheckRedirect: checkRedirect,
+	}
 }
 
 func (n *Network) pool(way setting, o Options) *http.Transport {
@@ -64,8 +69,8 @@ func (n *Network) pool(way setting, o Options) *http.Transport {
 	return t
 }
 
-// DialContext connects as the clients do: with a limit of time, and not to addresses that no upstream has. A nil network refuses what
-// [egress.Check] does.
+// DialContext connects as the clients do: with a limit of time, and not to addresses that no upstream has. A nil
+// network refuses what [egress.Check] does.
 func (n *Network) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if n == nil {
 		n = standard
@@ -81,8 +86,9 @@ func (n *Network) DialContext(ctx context.Context, network, address string) (net
 	return dialer.DialContext(ctx, network, address)
 }
 
-// As returns a client that remembers what a host asks for under a credential of its own. It is for protocols that send another header
-// with each request, so that the header alone does not identify the user. The credential is kept as a digest.
+// As returns a client that remembers what a host asks for under a credential of its own. It is for protocols that send
+// another header with each request, so that the header alone does not identify the user. The credential is kept as a
+// digest.
 func As(client *http.Client, c sources.Credentials) *http.Client {
 	t, ok := client.Transport.(*trip)
 	if !ok {
@@ -95,8 +101,8 @@ func As(client *http.Client, c sources.Credentials) *http.Client {
 	return &copied
 }
 
-// Bare returns a client of the same network and tenant, without the certificates and the proxy of the client: for another host, which
-// these are not meant for.
+// Bare returns a client of the same network and tenant, without the certificates and the proxy of the client: for
+// another host, which these are not meant for.
 func Bare(client *http.Client) *http.Client {
 	if t, ok := Base(client).(*trip); ok {
 		return t.network.Client(Options{Tenant: t.options.Tenant})
@@ -104,8 +110,8 @@ func Bare(client *http.Client) *http.Client {
 	return New(Options{})
 }
 
-// Way names the proxy, the certificates and the network of a client by a digest, so that what was heard on one way is not believed on
-// another. It is empty for a client that no network has made.
+// Way names the proxy, the certificates and the network of a client by a digest, so that what was heard on one way is
+// not believed on another. It is empty for a client that no network has made.
 func Way(client *http.Client) string {
 	if t, ok := client.Transport.(*trip); ok {
 		return fmt.Sprintf("%p %s", t.network, hex.EncodeToString(t.way[:]))
@@ -113,8 +119,8 @@ func Way(client *http.Client) string {
 	return ""
 }
 
-// Base returns the round tripper of a client; one of the standard network for a client without any. Nothing falls back to that of net/http,
-// which checks no address.
+// Base returns the round tripper of a client; one of the standard network for a client without any. Nothing falls back
+// to that of net/http, which checks no address.
 func Base(client *http.Client) http.RoundTripper {
 	if client == nil || client.Transport == nil {
 		return New(Options{}).Transport

@@ -17,9 +17,9 @@ const (
 	firstPause = 150 * time.Millisecond
 )
 
-// Retry returns a round tripper that repeats a GET or HEAD twice, within a second, when the connection broke or upstream
-// answered 500, 502, 503 or 504 without saying when to come back. It never waits for a Retry-After: such an answer is
-// returned without a retry.
+// Retry returns a round tripper that repeats a GET or HEAD twice, within a second, when the connection broke or
+// upstream answered 500, 502, 503 or 504 without saying when to come back. It never waits for a Retry-After: such an
+// answer is returned without a retry.
 func Retry(base http.RoundTripper) http.RoundTripper { return &retry{base: base} }
 
 type retry struct{ base http.RoundTripper }

@@ -13,9 +13,9 @@ import (
 	"fairlead.dev/fairlead/sources/egress"
 )
 
-// Unreachable returns a failure for an upstream that could not be connected to, such as "registry example.com cannot be reached:
-// connection refused", and nil for another error. upstream says what is at host. A host that upstream has named itself, such
-// as that of its token service, is named beside it. The error answers errors.Is as err does.
+// Unreachable returns a failure for an upstream that could not be connected to, such as "registry example.com cannot be
+// reached: connection refused", and nil for another error. upstream says what is at host. A host that upstream has
+// named itself, such as that of its token service, is named beside it. The error answers errors.Is as err does.
 func Unreachable(err error, upstream, host string) *sources.Error {
 	cause := dialCause(err)
 	if cause == "" {
@@ -36,7 +36,8 @@ func Unreachable(err error, upstream, host string) *sources.Error {
 // dialCause says why no connection could be made; empty for errors of another kind.
 func dialCause(err error) string {
 	var dial *net.OpError
-	if errors.Is(err, egress.ErrRefused) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &dial) || dial.Op != "dial" {
+	if errors.Is(err, egress.ErrRefused) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &dial) ||
+		dial.Op != "dial" {
 		return ""
 	}
 

@@ -39,8 +39,8 @@ func ParseURL(raw string, schemes ...string) (*url.URL, error) {
 	return u, CheckHost(u.Hostname())
 }
 
-// CheckHost refuses a host that is written as an address no upstream may have: an Error with reason URLInvalid, stalled.
-// Names are only known when they are dialled.
+// CheckHost refuses a host that is written as an address no upstream may have: an Error with reason URLInvalid,
+// stalled. Names are only known when they are dialled.
 func CheckHost(host string) error {
 	if err := (egress.Rules{}).CheckHost(host); err != nil {
 		return sources.Stall(v1beta1.URLInvalidReason, err, "using the URL")

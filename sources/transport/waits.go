@@ -13,8 +13,8 @@ var waited struct { //nolint:gochecknoglobals // as the limit of a host is
 // noticeable is the shortest wait that counts.
 const noticeable = time.Millisecond
 
-// Waits is how many requests of this process had to wait because of the limit of requests to one host, and for how long all of them
-// together.
+// Waits is how many requests of this process had to wait because of the limit of requests to one host, and for how long
+// all of them together.
 func Waits() (times int64, total time.Duration) {
 	return waited.times.Load(), time.Duration(waited.nanoseconds.Load())
 }

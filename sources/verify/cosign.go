@@ -53,8 +53,8 @@ func bad(format string, args ...any) error {
 	return sources.Stall(v1beta1.VerificationFailedReason, nil, format, args...)
 }
 
-// Keys trusts the public keys, PEM, that are in data under names that end in .pub. None, or one that cannot be read, is a sources.Error with
-// reason VerificationFailed, stalled.
+// Keys trusts the public keys, PEM, that are in data under names that end in .pub. None, or one that cannot be read, is
+// a sources.Error with reason VerificationFailed, stalled.
 func Keys(data map[string][]byte) (Policy, error) {
 	p := Policy{keys: map[string]signature.Verifier{}}
 	for _, name := range slices.Sorted(maps.Keys(data)) {
@@ -95,8 +95,9 @@ func strong(key crypto.PublicKey) bool {
 	}
 }
 
-// Keyless trusts certificates of identities, any of which is enough, that the authorities of a trusted root (Sigstore's trusted_root.json) have
-// issued. The signature has to be in a log of that root, or to have a timestamp of one of its authorities.
+// Keyless trusts certificates of identities, any of which is enough, that the authorities of a trusted root (Sigstore's
+// trusted_root.json) have issued. The signature has to be in a log of that root, or to have a timestamp of one of its
+// authorities.
 func Keyless(identities []Identity, trustedRoot []byte) (Policy, error) {
 	material, err := root.NewTrustedRootFromJSON(trustedRoot)
 	if err != nil {
@@ -136,8 +137,9 @@ func Keyless(identities []Identity, trustedRoot []byte) (Policy, error) {
 	return p, nil
 }
 
-// Check returns the signer of the artifact with a digest: the first signature that the policy trusts. Without one the error is a sources.Error with
-// reason VerificationFailed that says why each signature does not count, and where signatures were looked for.
+// Check returns the signer of the artifact with a digest: the first signature that the policy trusts. Without one the
+// error is a sources.Error with reason VerificationFailed that says why each signature does not count, and where
+// signatures were looked for.
 func (p Policy) Check(digest string, found []Signed, tried []string) (by string, err error) {
 	const shown = 5
 	var refused []string
@@ -153,10 +155,12 @@ func (p Policy) Check(digest string, found []Signed, tried []string) (by string,
 
 	where := strings.Join(tried, " and ")
 	if len(found) == 0 {
-		return "", sources.Fail(v1beta1.VerificationFailedReason, nil, "%s has no signature (%s)", v1beta1.ShortDigest(digest), where)
+		return "", sources.Fail(v1beta1.VerificationFailedReason, nil, "%s has no signature (%s)",
+			v1beta1.ShortDigest(digest), where)
 	}
 
-	return "", sources.Fail(v1beta1.VerificationFailedReason, nil, "none of the %d signatures of %s counts: %s (%s)", len(found), v1beta1.ShortDigest(digest), strings.Join(refused, "; "), where)
+	return "", sources.Fail(v1beta1.VerificationFailedReason, nil, "none of the %d signatures of %s counts: %s (%s)",
+		len(found), v1beta1.ShortDigest(digest), strings.Join(refused, "; "), where)
 }
 
 func shortened(text string) string {
@@ -242,7 +246,9 @@ func (p Policy) bundled(digest string, content []byte) (string, error) {
 	}
 
 	return p.byKey(func(v signature.Verifier) error {
-		material := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) { return always{v}, nil })
+		material := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) {
+			return always{v}, nil
+		})
 		verifier, err := verify.NewVerifier(material, verify.WithNoObserverTimestamps())
 		if err != nil {
 			return err

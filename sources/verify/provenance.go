@@ -28,8 +28,9 @@ const MaxProvenance = 1 << 20
 // Keyring are the keys of PGP whose provenance files count, by the names under which they are reported.
 type Keyring map[string]openpgp.EntityList
 
-// ReadKeyring reads public keys of PGP: armored ones under names that end in .asc, and what `gpg --export` writes under those that end in .gpg.
-// Other names are left out. One that cannot be read, and none at all, is a sources.Error with reason VerificationFailed, stalled.
+// ReadKeyring reads public keys of PGP: armored ones under names that end in .asc, and what `gpg --export` writes under
+// those that end in .gpg. Other names are left out. One that cannot be read, and none at all, is a sources.Error with
+// reason VerificationFailed, stalled.
 func ReadKeyring(data map[string][]byte) (Keyring, error) {
 	keys := Keyring{}
 	for _, name := range slices.Sorted(maps.Keys(data)) {
@@ -50,7 +51,8 @@ func ReadKeyring(data map[string][]byte) (Keyring, error) {
 	}
 
 	if len(keys) == 0 {
-		return nil, bad("the Secret has no public key of PGP: their names end in %s (armored) or %s", armoredSuffix, binarySuffix)
+		return nil, bad("the Secret has no public key of PGP: their names end in %s (armored) or %s", armoredSuffix,
+			binarySuffix)
 	}
 
 	return keys, nil
@@ -62,11 +64,12 @@ type Packaged struct {
 	Name, Version, Digest string
 }
 
-// Check returns the signer of the provenance file of a chart, as `helm package --sign` writes it. A file that no key of the ring has signed, or that
-// is about another archive, is a sources.Error with reason VerificationFailed.
+// Check returns the signer of the provenance file of a chart, as `helm package --sign` writes it. A file that no key of
+// the ring has signed, or that is about another archive, is a sources.Error with reason VerificationFailed.
 func (k Keyring) Check(chart Packaged, provenance []byte) (by string, err error) {
 	if by, err = k.check(chart, provenance); err != nil {
-		return "", sources.Fail(v1beta1.VerificationFailedReason, err, "the provenance file of chart %.100s %.100s", chart.Name, chart.Version)
+		return "", sources.Fail(v1beta1.VerificationFailedReason, err, "the provenance file of chart %.100s %.100s",
+			chart.Name, chart.Version)
 	}
 	return by, nil
 }
@@ -101,7 +104,8 @@ func (k Keyring) signer(block *clearsign.Block) (string, error) {
 
 	names := slices.Sorted(maps.Keys(k))
 	for _, name := range names {
-		entity, err := openpgp.CheckDetachedSignature(k[name], bytes.NewReader(block.Bytes), bytes.NewReader(signature.Bytes()), nil)
+		entity, err := openpgp.CheckDetachedSignature(k[name], bytes.NewReader(block.Bytes),
+			bytes.NewReader(signature.Bytes()), nil)
 		if err == nil {
 			return fmt.Sprintf("PGP key %s of %s", entity.PrimaryKey.KeyIdString(), name), nil
 		}
@@ -110,7 +114,8 @@ func (k Keyring) signer(block *clearsign.Block) (string, error) {
 	return "", fmt.Errorf("it is signed by none of the keys %s, or the signature does not fit", strings.Join(names, ", "))
 }
 
-// describes checks that the signed text is about an archive. It has the Chart.yaml, and after a line with three dots the digests of files.
+// describes checks that the signed text is about an archive. It has the Chart.yaml, and after a line with three dots
+// the digests of files.
 func describes(text []byte, chart Packaged) error {
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	about, sums, both := bytes.Cut(text, []byte("\n...\n"))

@@ -101,8 +101,10 @@ func entryOf(text string) (*tlog.Entry, error) {
 	}
 
 	return tlog.NewTlogEntry(&rekorv1.TransparencyLogEntry{
-		LogIndex: promise.Payload.LogIndex, LogId: &commonv1.LogId{KeyId: id}, KindVersion: &rekorv1.KindVersion{Kind: kind.Kind, Version: kind.Version},
-		IntegratedTime: promise.Payload.IntegratedTime, InclusionPromise: &rekorv1.InclusionPromise{SignedEntryTimestamp: promise.SignedEntryTimestamp},
+		LogIndex: promise.Payload.LogIndex, LogId: &commonv1.LogId{KeyId: id},
+		KindVersion:       &rekorv1.KindVersion{Kind: kind.Kind, Version: kind.Version},
+		IntegratedTime:    promise.Payload.IntegratedTime,
+		InclusionPromise:  &rekorv1.InclusionPromise{SignedEntryTimestamp: promise.SignedEntryTimestamp},
 		CanonicalizedBody: body,
 	})
 }

@@ -16,8 +16,8 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cluster"
 )
 
-// await returns once every definition is established and discovery lists its kinds. What was there already and served is
-// not asked for again.
+// await returns once every definition is established and discovery lists its kinds. What was there already and served
+// is not asked for again.
 func (a *applier) await(ctx context.Context, on *cluster.Cluster, all []*definition) error {
 	written := len(a.result.Created) > 0 || len(a.result.Replaced) > 0
 	var kinds []schema.GroupVersionKind
@@ -52,18 +52,19 @@ func (a *applier) established(ctx context.Context, d *definition) error {
 			return a.client.Watch(ctx, options)
 		},
 	}
-	_, err := watchtools.UntilWithSync(ctx, cache.ToListWatcherWithWatchListSemantics(source, a.client), &unstructured.Unstructured{}, nil, func(event watch.Event) (bool, error) {
-		live, ok := event.Object.(*unstructured.Unstructured)
-		switch {
-		case !ok:
-			return false, nil
-		case event.Type == watch.Deleted:
-			return false, fmt.Errorf("CustomResourceDefinition %s was deleted by another client", d.name())
-		}
+	_, err := watchtools.UntilWithSync(ctx, cache.ToListWatcherWithWatchListSemantics(source, a.client),
+		&unstructured.Unstructured{}, nil, func(event watch.Event) (bool, error) {
+			live, ok := event.Object.(*unstructured.Unstructured)
+			switch {
+			case !ok:
+				return false, nil
+			case event.Type == watch.Deleted:
+				return false, fmt.Errorf("CustomResourceDefinition %s was deleted by another client", d.name())
+			}
 
-		d.live = live
-		return judge(live)
-	})
+			d.live = live
+			return judge(live)
+		})
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("waiting for CustomResourceDefinition %s to be established: %w", d.name(), context.Cause(ctx))
 	}
@@ -74,7 +75,8 @@ func (a *applier) established(ctx context.Context, d *definition) error {
 // judge reports whether a definition is in use. Names that another definition has are an error: waiting does not help.
 func judge(live *unstructured.Unstructured) (bool, error) {
 	if live.GetDeletionTimestamp() != nil {
-		return false, fmt.Errorf("CustomResourceDefinition %s is being deleted; the next attempt creates it again", live.GetName())
+		return false, fmt.Errorf("CustomResourceDefinition %s is being deleted; the next attempt creates it again",
+			live.GetName())
 	}
 
 	conditions, _, _ := unstructured.NestedSlice(live.Object, "status", "conditions")
@@ -89,7 +91,8 @@ func judge(live *unstructured.Unstructured) (bool, error) {
 		case "NamesAccepted":
 			accepted = isTrue
 			if condition["status"] == "False" {
-				return false, fmt.Errorf("CustomResourceDefinition %s: its names are not accepted: %v", live.GetName(), condition["message"])
+				return false, fmt.Errorf("CustomResourceDefinition %s: its names are not accepted: %v", live.GetName(),
+					condition["message"])
 			}
 		}
 	}

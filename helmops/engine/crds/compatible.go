@@ -24,7 +24,8 @@ func (r *RefusalError) Error() string {
 	return fmt.Sprintf("CustomResourceDefinition %s cannot be replaced with that of %s: %s", r.Name, r.File, r.Problem)
 }
 
-// compatible returns a *RefusalError for a replacement that the API server would refuse, or that would make objects unreadable.
+// compatible returns a *RefusalError for a replacement that the API server would refuse, or that would make objects
+// unreadable.
 func compatible(d *definition) error {
 	refuse := func(format string, args ...any) error {
 		return &RefusalError{Name: d.name(), File: d.file, Problem: fmt.Sprintf(format, args...)}
@@ -34,7 +35,8 @@ func compatible(d *definition) error {
 		is, _, _ := unstructured.NestedString(d.object.Object, append([]string{"spec"}, path...)...)
 		if was != is {
 			return refuse("spec.%s changes from %q to %q, and objects of the old kind would be lost; "+
-				"move them to a definition of another name, or delete this one with all its objects first", strings.Join(path, "."), was, is)
+				"move them to a definition of another name, or delete this one with all its objects first", strings.Join(path, "."),
+				was, is)
 		}
 	}
 
@@ -49,7 +51,8 @@ func compatible(d *definition) error {
 
 	if len(dropped) > 0 {
 		return refuse("it drops version %s, which objects may still be stored in (status.storedVersions); "+
-			"rewrite all of them in a version that stays, then remove %[1]s from status.storedVersions", strings.Join(dropped, ", "))
+			"rewrite all of them in a version that stays, then remove %[1]s from status.storedVersions",
+			strings.Join(dropped, ", "))
 	}
 
 	return nil

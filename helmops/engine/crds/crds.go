@@ -1,5 +1,5 @@
-// Package crds brings the CustomResourceDefinitions in the crds/ directories of a chart into the cluster before the chart is
-// rendered, so that templates and their mapping see the new kinds. It never deletes one.
+// Package crds brings the CustomResourceDefinitions in the crds/ directories of a chart into the cluster before the
+// chart is rendered, so that templates and their mapping see the new kinds. It never deletes one.
 //
 //	parse ─► read live ─► decide for all ─► write ─► await Established ─► await discovery
 //	                      (one refusal: nothing is written)
@@ -28,7 +28,8 @@ const attempts = 5
 
 var resource = schema.GroupVersionResource{Group: group, Version: "v1", Resource: "customresourcedefinitions"}
 
-// Policy says what is done with the definitions of a chart. The empty policy is Create, for installs and upgrades alike.
+// Policy says what is done with the definitions of a chart. The empty policy is Create, for installs and upgrades
+// alike.
 type Policy string
 
 // The policies, with the names of the API.
@@ -46,17 +47,18 @@ type Result struct {
 	Created, Replaced, Unchanged []string
 }
 
-// Apply brings the definitions of a chart into the cluster as the policy says and waits until the API server serves them. A
-// refusal concerns all of them: then nothing was written. It is a *RefusalError, or an error that names the file, and trying
-// again with the same chart does not help. Other errors are those of the API server; what was written before one stays, and
-// a retry continues from there. The wait ends with ctx.
+// Apply brings the definitions of a chart into the cluster as the policy says and waits until the API server serves
+// them. A refusal concerns all of them: then nothing was written. It is a *RefusalError, or an error that names the
+// file, and trying again with the same chart does not help. Other errors are those of the API server; what was written
+// before one stays, and a retry continues from there. The wait ends with ctx.
 func Apply(ctx context.Context, as *cluster.Identity, files []chart.CRD, policy Policy) (Result, error) {
 	switch policy {
 	case Skip:
 		return Result{}, nil
 	case "", Create, CreateReplace:
 	default:
-		return Result{}, fmt.Errorf("policy %q for CustomResourceDefinitions: want %s, %s or %s", policy, Skip, Create, CreateReplace)
+		return Result{}, fmt.Errorf("policy %q for CustomResourceDefinitions: want %s, %s or %s", policy, Skip, Create,
+			CreateReplace)
 	}
 
 	wanted, err := parse(files)
@@ -113,8 +115,8 @@ func (a *applier) prepare(ctx context.Context, d *definition) error {
 	return compatible(d)
 }
 
-// write creates or replaces one definition. Releases that bring the same one at the same time meet here: who comes second
-// looks again.
+// write creates or replaces one definition. Releases that bring the same one at the same time meet here: who comes
+// second looks again.
 func (a *applier) write(ctx context.Context, d *definition) error {
 	var err error
 	for range attempts {
@@ -150,8 +152,8 @@ func (a *applier) writeOnce(ctx context.Context, d *definition) error {
 	return a.replaceOnce(ctx, d)
 }
 
-// replaceOnce takes the spec over as a whole: what the chart does not list any more has to go, and nothing that is written
-// by others, labels and annotations of theirs and the CA of the conversion webhook, does.
+// replaceOnce takes the spec over as a whole: what the chart does not list any more has to go, and nothing that is
+// written by others, labels and annotations of theirs and the CA of the conversion webhook, does.
 func (a *applier) replaceOnce(ctx context.Context, d *definition) error {
 	next := replacement(d)
 	replaced, err := a.client.Update(ctx, next, metav1.UpdateOptions{FieldManager: FieldManager})

@@ -74,7 +74,8 @@ func parse(files []chart.CRD) ([]*definition, error) {
 		for _, object := range objects {
 			name := object.GetName()
 			if other, twice := from[name]; twice {
-				return nil, fmt.Errorf("%s: CustomResourceDefinition %s is also in %s; keep one of them", file.Filename, name, other)
+				return nil, fmt.Errorf("%s: CustomResourceDefinition %s is also in %s; keep one of them", file.Filename, name,
+					other)
 			}
 
 			from[name] = file.Filename
@@ -128,7 +129,8 @@ func acceptable(object *unstructured.Unstructured) error {
 	spec, isMap := object.Object["spec"].(map[string]any)
 	switch {
 	case gvk.Group != group || gvk.Kind != kind:
-		return fmt.Errorf("is a %s of %q, but crds/ may hold nothing other than %s; move it to templates/", gvk.Kind, object.GetAPIVersion(), kind)
+		return fmt.Errorf("is a %s of %q, but crds/ may hold nothing other than %s; move it to templates/", gvk.Kind,
+			object.GetAPIVersion(), kind)
 	case gvk.Version != "v1":
 		return fmt.Errorf("has apiVersion %s, which Kubernetes no longer knows; want %s/v1", object.GetAPIVersion(), group)
 	case object.GetName() == "":
@@ -147,7 +149,9 @@ func acceptable(object *unstructured.Unstructured) error {
 // clean drops what belongs to the server.
 func clean(object *unstructured.Unstructured) *unstructured.Unstructured {
 	delete(object.Object, "status")
-	for _, field := range []string{"resourceVersion", "uid", "generation", "creationTimestamp", "managedFields", "selfLink"} {
+	for _, field := range []string{
+		"resourceVersion", "uid", "generation", "creationTimestamp", "managedFields", "selfLink",
+	} {
 		unstructured.RemoveNestedField(object.Object, "metadata", field)
 	}
 	return object

@@ -1,6 +1,6 @@
-// Package helmtext gathers the texts of Helm v3.22 that Fairlead has to recognize, because Helm gives nothing else: descriptions
-// of release records, and errors. A contract test runs Helm itself and fails when a new version of Helm words one of them
-// otherwise. Nothing of Fairlead is recognized here: what Fairlead writes has markers of its own.
+// Package helmtext gathers the texts of Helm v3.22 that Fairlead has to recognize, because Helm gives nothing else:
+// descriptions of release records, and errors. A contract test runs Helm itself and fails when a new version of Helm
+// words one of them otherwise. Nothing of Fairlead is recognized here: what Fairlead writes has markers of its own.
 package helmtext
 
 import (
@@ -32,15 +32,16 @@ const (
 // rendering are texts in errors of the template engine and of the parser of its output.
 var rendering = []string{"execution error at (", "parse error at (", "YAML parse error on ", version}
 
-// position is how an error of Go's templates, which Helm passes on, begins. The field spec.template of an object does not look
-// like that.
+// position is how an error of Go's templates, which Helm passes on, begins. The field spec.template of an object does
+// not look like that.
 var position = regexp.MustCompile(`(^|[\s(])template: [^\s:]+:\d+`)
 
-// hook is how Helm begins the error of an install or upgrade of which a hook failed. It keeps the cause as text only; the other
-// actions wrap it.
+// hook is how Helm begins the error of an install or upgrade of which a hook failed. It keeps the cause as text only;
+// the other actions wrap it.
 var hook = regexp.MustCompile(`^(failed (pre|post)-install|(pre|post)-upgrade hooks failed): `)
 
-// Cause returns why a revision failed, without what Helm puts in front, and whether the description is that of a failure.
+// Cause returns why a revision failed, without what Helm puts in front, and whether the description is that of a
+// failure.
 func Cause(description string) (cause string, isFailure bool) {
 	at := failed.FindStringIndex(description)
 	if at == nil {

@@ -28,9 +28,9 @@ type object struct {
 	mapping *meta.RESTMapping
 }
 
-// Build implements kube.Interface. The request to validate is ignored: since Kubernetes 1.27 Helm's validation downloads
-// megabytes of OpenAPI documents only to see that the server validates by itself. An action builds the same manifest up to
-// three times; it is parsed once.
+// Build implements kube.Interface. The request to validate is ignored: since Kubernetes 1.27 Helm's validation
+// downloads megabytes of OpenAPI documents only to see that the server validates by itself. An action builds the same
+// manifest up to three times; it is parsed once.
 func (c *Client) Build(manifest io.Reader, _ bool) (kube.ResourceList, error) {
 	text, err := io.ReadAll(manifest)
 	if err != nil {
@@ -128,7 +128,8 @@ type UnknownKindError struct {
 
 // Error implements error. Helm looks for its text to explain APIs that were removed.
 func (e *UnknownKindError) Error() string {
-	return fmt.Sprintf("%s %s: unable to recognize \"\": no matches for kind %q in version %q; install its CustomResourceDefinition first",
+	return fmt.Sprintf("%s %s: unable to recognize \"\": no matches for kind %q in version %q; install its "+
+		"CustomResourceDefinition first",
 		e.Kind.Kind, e.Name, e.Kind.Kind, e.Kind.GroupVersion())
 }
 

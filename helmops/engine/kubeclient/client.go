@@ -1,5 +1,5 @@
-// Package kubeclient is Helm's way to the objects of a release. It writes by server-side apply, asks the tracker instead of the
-// API server what exists and what is ready, and gives its share of the processor back while it waits.
+// Package kubeclient is Helm's way to the objects of a release. It writes by server-side apply, asks the tracker
+// instead of the API server what exists and what is ready, and gives its share of the processor back while it waits.
 //
 //	Helm action ─► Build ─► Create, Update ─► write ─┬─ nothing changed: no request
 //	                                                 ├─ absent:          apply that only creates
@@ -98,8 +98,8 @@ type Options struct {
 	Now func() time.Time
 	// Journal of the action; nil for none.
 	Journal Journal
-	// Secret is called with every Secret that the client reads, in a manifest or in the cluster. It may be called by several
-	// goroutines, and must not change the object. Nil for none.
+	// Secret is called with every Secret that the client reads, in a manifest or in the cluster. It may be called by
+	// several goroutines, and must not change the object. Nil for none.
 	Secret func(object map[string]any)
 }
 
@@ -148,10 +148,12 @@ var (
 	_ kube.InterfaceResources           = (*Client)(nil)
 )
 
-// NewClient returns a client for one action. When ctx ends, nothing returns any more: the process is about to stop, and Helm
-// would take a returning call for a failed release. When it is superseded, a wait for readiness ends with ErrSuperseded;
-// hooks are finished first.
-func NewClient(ctx context.Context, as Identity, mapper meta.RESTMapper, seen *tracker.Tracker, processor CPUSemaphore, o Options) *Client {
+// NewClient returns a client for one action. When ctx ends, nothing returns any more: the process is about to stop, and
+// Helm would take a returning call for a failed release. When it is superseded, a wait for readiness ends with
+// ErrSuperseded; hooks are finished first.
+func NewClient(
+	ctx context.Context, as Identity, mapper meta.RESTMapper, seen *tracker.Tracker, processor CPUSemaphore, o Options,
+) *Client {
 	stock := kube.New(as.Getter(o.Namespace))
 	stock.Namespace = o.Namespace
 	return &Client{
@@ -210,7 +212,9 @@ func (c *Client) GetPodList(string, metav1.ListOptions) (*corev1.PodList, error)
 }
 
 // OutputContainerLogsForPodList implements kube.InterfaceLogs.
-func (c *Client) OutputContainerLogsForPodList(*corev1.PodList, string, func(namespace, pod, container string) io.Writer) error {
+func (c *Client) OutputContainerLogsForPodList(
+	*corev1.PodList, string, func(namespace, pod, container string) io.Writer,
+) error {
 	return nil
 }
 

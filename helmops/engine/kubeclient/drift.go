@@ -17,8 +17,8 @@ import (
 
 // Inspection is what Drift looks at, and how.
 type Inspection struct {
-	// Objects to look at; empty is all of the manifest. Those that are not in it are left out. One whose ownership is given, and
-	// still is as it was, is not compared: no client has changed what the release says of it.
+	// Objects to look at; empty is all of the manifest. Those that are not in it are left out. One whose ownership is
+	// given, and still is as it was, is not compared: no client has changed what the release says of it.
 	Objects []v1beta1.ResourceRef
 	// Rules say what may differ.
 	Rules *drift.Rules
@@ -44,9 +44,9 @@ func (e *ObjectError) Error() string { return e.message }
 // Unwrap returns the cause.
 func (e *ObjectError) Unwrap() error { return e.Cause }
 
-// Drift returns how objects differ from a manifest of the release, in the order of the manifest, and corrects them if that is
-// asked for. What fails with one object keeps no other from being looked at. The error is that of the only object that
-// failed, or names the first few; each is an *ObjectError.
+// Drift returns how objects differ from a manifest of the release, in the order of the manifest, and corrects them if
+// that is asked for. What fails with one object keeps no other from being looked at. The error is that of the only
+// object that failed, or names the first few; each is an *ObjectError.
 func (c *Client) Drift(manifest string, o Inspection) ([]drift.Object, error) {
 	objects, err := c.Build(strings.NewReader(manifest), false)
 	if err != nil {
@@ -128,7 +128,8 @@ func (c *Client) inspect(info *resource.Info, o Inspection) (drift.Object, error
 
 	c.markAs(info, "") // what it was is not what it should be, or is not known
 	return i.found, &ObjectError{
-		Kind: kind.Kind, Group: kind.Group, Namespace: info.Namespace, Name: info.Name, Cause: err, message: i.Mask(err.Error()),
+		Kind: kind.Kind, Group: kind.Group, Namespace: info.Namespace, Name: info.Name, Cause: err,
+		message: i.Mask(err.Error()),
 	}
 }
 

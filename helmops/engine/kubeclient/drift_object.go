@@ -121,7 +121,9 @@ func (i *inspection) unchanged(live *unstructured.Unstructured) bool {
 }
 
 // toSend returns what the release says of an object, and what of it is to be applied.
-func (i *inspection) toSend(live *unstructured.Unstructured, ignored drift.Ignored) (full []byte, sent *unstructured.Unstructured, err error) {
+func (i *inspection) toSend(
+	live *unstructured.Unstructured, ignored drift.Ignored,
+) (full []byte, sent *unstructured.Unstructured, err error) {
 	if full, err = ssa.ApplyBody(i.wants()); err != nil {
 		return nil, nil, err
 	}
@@ -198,8 +200,8 @@ func (i *inspection) differences(live, would, sent *unstructured.Unstructured) [
 	return append(fields, drift.LeftoversOf(live, sent.Object).Fields(live, would, i.Mask)...)
 }
 
-// applied applies the object, or asks what would become of it. Fields that Helm clients own in another way are taken over
-// first; they stay theirs where the object cannot be applied at all.
+// applied applies the object, or asks what would become of it. Fields that Helm clients own in another way are taken
+// over first; they stay theirs where the object cannot be applied at all.
 func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*unstructured.Unstructured, error) {
 	if i.applies() && slices.ContainsFunc(live.GetManagedFields(), isFormer) {
 		if _, err := i.patch(i.info, body, true); err != nil && !ssa.IsDryRunUnsupported(err) {
@@ -219,8 +221,8 @@ func (i *inspection) applied(live *unstructured.Unstructured, body []byte) (*uns
 	return i.patch(i.info, body, true)
 }
 
-// refused deals with an object that cannot be applied: it is compared with what was sent, and written in Helm's own way if
-// that is why.
+// refused deals with an object that cannot be applied: it is compared with what was sent, and written in Helm's own way
+// if that is why.
 func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error) error {
 	if left := drift.LeftoversOf(live, sent.Object); !i.applies() && left.Explain(cause) {
 		i.found.Fields = append(drift.Subset(live, sent.Object, i.Mask), left.Fields(live, nil, i.Mask)...)
@@ -263,7 +265,8 @@ func (i *inspection) refused(live, sent *unstructured.Unstructured, cause error)
 
 // isRefusal reports whether an error is about the object.
 func isRefusal(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsConflict(err)
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) ||
+		apierrors.IsConflict(err)
 }
 
 // invalidFields names the fields that the API server refuses, if it does.

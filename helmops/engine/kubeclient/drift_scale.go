@@ -70,15 +70,16 @@ type desired struct {
 	autoscaled bool
 }
 
-// autoscaled reports whether an autoscaler may set the replicas of an object: one of this manifest, or one that has set them
-// already. One that leaves the release with this revision does no longer.
+// autoscaled reports whether an autoscaler may set the replicas of an object: one of this manifest, or one that has set
+// them already. One that leaves the release with this revision does no longer.
 func (c *Client) autoscaled(info *resource.Info, already bool) bool {
 	target := scaledOf(info)
 	return c.scaled[target] || already && !c.unscaled[target]
 }
 
-// leaveReplicas leaves the replicas of an object that exists to its autoscaler. Where the release alone owns them, because the
-// autoscaler has not moved them yet, leaving them out would set them to one; they are sent as they are. live may be nil.
+// leaveReplicas leaves the replicas of an object that exists to its autoscaler. Where the release alone owns them,
+// because the autoscaler has not moved them yet, leaving them out would set them to one; they are sent as they are.
+// live may be nil.
 func (c *Client) leaveReplicas(info *resource.Info, w desired, live *unstructured.Unstructured) (desired, error) {
 	content := &unstructured.Unstructured{}
 	if err := content.UnmarshalJSON(w.body); err != nil {
@@ -105,7 +106,8 @@ func (c *Client) leaveReplicas(info *resource.Info, w desired, live *unstructure
 	return desired{body: body, sum: w.sum, autoscaled: true}, err
 }
 
-// withoutReplicas copies an object without them, for Helm's own way of writing: what neither revision has is left as it is.
+// withoutReplicas copies an object without them, for Helm's own way of writing: what neither revision has is left as it
+// is.
 func withoutReplicas(info *resource.Info) *resource.Info {
 	if info == nil {
 		return nil
@@ -130,5 +132,6 @@ func withoutReplicas(info *resource.Info) *resource.Info {
 	return &out
 }
 
-// mayBeAutoscaled reports whether an autoscaler may have set the replicas of an object; the object itself tells for sure.
+// mayBeAutoscaled reports whether an autoscaler may have set the replicas of an object; the object itself tells for
+// sure.
 func mayBeAutoscaled(entry tracker.Entry) bool { return entry.Autoscaled }

@@ -25,10 +25,10 @@ const (
 	releaseNamespaceAnnotation = "meta.helm.sh/release-namespace"
 )
 
-// prober is the client of one object. Before Helm creates an object it asks, object by object, whether it is there and whose
-// it is. Of what the tracker does not know the answer is that there is none, without a request; the write that follows creates
-// and never overwrites. The answer is the same of an object that belongs to no release and may be taken over. Objects of other
-// releases it sees, and refuses them.
+// prober is the client of one object. Before Helm creates an object it asks, object by object, whether it is there and
+// whose it is. Of what the tracker does not know the answer is that there is none, without a request; the write that
+// follows creates and never overwrites. The answer is the same of an object that belongs to no release and may be taken
+// over. Objects of other releases it sees, and refuses them.
 type prober struct {
 	rest.Interface
 	client *Client
@@ -106,8 +106,9 @@ func notFound(request *http.Request, info *resource.Info) *http.Response {
 	}
 	body, _ := json.Marshal(status) // a struct of strings
 	return &http.Response{
-		StatusCode: http.StatusNotFound, Status: "404 Not Found", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: request,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)),
+		StatusCode: http.StatusNotFound, Status: "404 Not Found", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Request: request,
+		Header:  http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)),
 		ContentLength: int64(len(body)),
 	}
 }
@@ -150,7 +151,8 @@ func (c *Client) trackParsed() {
 
 func kindOf(mapping *meta.RESTMapping) tracker.Kind {
 	return tracker.Kind{
-		GVK: mapping.GroupVersionKind, Resource: mapping.Resource.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace,
+		GVK: mapping.GroupVersionKind, Resource: mapping.Resource.Resource,
+		Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace,
 	}
 }
 

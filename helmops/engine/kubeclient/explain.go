@@ -35,7 +35,8 @@ func (c *Client) Explain(refs []v1beta1.ResourceRef) []v1beta1.ObjectHealth {
 		}
 
 		out = append(out, v1beta1.ObjectHealth{
-			Kind: kind, Group: group, Namespace: namespace, Name: name, State: string(report.State), Message: c.explain(unready{info: info, report: report}),
+			Kind: kind, Group: group, Namespace: namespace, Name: name, State: string(report.State),
+			Message: c.explain(unready{info: info, report: report}),
 		})
 	}
 

@@ -15,10 +15,11 @@ import (
 
 // outcome is what a client knows at the end of its action. Its zero value knows nothing.
 type outcome struct {
-	// marks are the ownership digests of the objects that were written or looked at, by their ID. The client's lock guards it.
+	// marks are the ownership digests of the objects that were written or looked at, by their ID. The client's lock guards
+	// it.
 	marks map[string]string
-	// scaled are the objects whose replicas an autoscaler of the manifest sets, unscaled those that one of the revision before
-	// did.
+	// scaled are the objects whose replicas an autoscaler of the manifest sets, unscaled those that one of the revision
+	// before did.
 	scaled, unscaled map[scaled]bool
 }
 
@@ -48,8 +49,8 @@ func id(info *resource.Info) string {
 	return strings.Join([]string{info.Namespace, info.Name, kind.Group, kind.Kind}, "_")
 }
 
-// References lists the objects of a manifest, sorted. Those that the client has written, or looked at for drift, are listed
-// with their ownership.
+// References lists the objects of a manifest, sorted. Those that the client has written, or looked at for drift, are
+// listed with their ownership.
 func (c *Client) References(manifest string) ([]v1beta1.ResourceRef, error) {
 	objects, err := c.Build(strings.NewReader(manifest), false)
 	if err != nil {

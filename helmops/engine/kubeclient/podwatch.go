@@ -28,8 +28,8 @@ const (
 	// maxWatched is how many workloads have their pods watched at a time.
 	maxWatched = 32
 	// maxStarting and maxPulling are how many pods are kept of a wait and of a workload: one tells enough, and the API
-	// server can be a tenant's own. The others are kept when they change later. maxUID is what the UID of a pod has at most,
-	// maxCause its fault.
+	// server can be a tenant's own. The others are kept when they change later. maxUID is what the UID of a pod has at
+	// most, maxCause its fault.
 	maxStarting, maxPulling = 4096, 256
 	maxUID, maxCause        = 64, 1024
 )
@@ -57,7 +57,9 @@ type podWatch struct {
 
 // watchPods watches until ctx ends. Where that is refused, nothing is reported.
 func (c *Client) watchPods(ctx context.Context, lacking []unready, since time.Time) *podWatch {
-	w := &podWatch{client: c, since: since.Truncate(time.Second), broken: make(chan unready, 1), starting: map[types.UID]bool{}}
+	w := &podWatch{
+		client: c, since: since.Truncate(time.Second), broken: make(chan unready, 1), starting: map[types.UID]bool{},
+	}
 	watched := 0
 	for _, object := range lacking {
 		options := metav1.ListOptions{LabelSelector: podSelector(object.info)}
@@ -261,7 +263,8 @@ const (
 	podBroken
 )
 
-// stateOf judges the containers of a pod; the worst counts. A Job starts its containers again as often as it says itself.
+// stateOf judges the containers of a pod; the worst counts. A Job starts its containers again as often as it says
+// itself.
 func stateOf(pod *corev1.Pod, job bool) podState {
 	worst := podFine
 	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {

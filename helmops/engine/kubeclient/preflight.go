@@ -19,13 +19,15 @@ import (
 	"fairlead.dev/fairlead/helmops/process/guard"
 )
 
-// surroundings are kinds that decide what the API server admits. While one of them changes together with the rest of the
-// release, what is refused now may be admitted by then.
+// surroundings are kinds that decide what the API server admits. While one of them changes together with the rest of
+// the release, what is refused now may be admitted by then.
 var surroundings = sets.New(
 	schema.GroupKind{Kind: "Namespace"}, schema.GroupKind{Kind: "ServiceAccount"},
 	schema.GroupKind{Kind: "ResourceQuota"}, schema.GroupKind{Kind: "LimitRange"},
-	schema.GroupKind{Group: "scheduling.k8s.io", Kind: "PriorityClass"}, schema.GroupKind{Group: "node.k8s.io", Kind: "RuntimeClass"},
-	schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "Role"}, schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole"},
+	schema.GroupKind{Group: "scheduling.k8s.io", Kind: "PriorityClass"},
+	schema.GroupKind{Group: "node.k8s.io", Kind: "RuntimeClass"},
+	schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "Role"},
+	schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole"},
 	schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"},
 	schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"},
 	schema.GroupKind{Group: "admissionregistration.k8s.io", Kind: "ValidatingAdmissionPolicy"},
@@ -47,11 +49,12 @@ type Proposal struct {
 	Namespaces []string
 }
 
-// Preflight asks the API server, without changing anything, whether it would take what an update to the manifest writes.
-// Objects that the update would leave alone cost no request. What the update itself makes room for is not asked for: objects
-// in namespaces that it brings or that are made before, and objects of kinds that it defines.
+// Preflight asks the API server, without changing anything, whether it would take what an update to the manifest
+// writes. Objects that the update would leave alone cost no request. What the update itself makes room for is not asked
+// for: objects in namespaces that it brings or that are made before, and objects of kinds that it defines.
 //
-// It fails with an InvalidObjectsError when the API server would refuse objects, and with what went wrong when that is not known.
+// It fails with an InvalidObjectsError when the API server would refuse objects, and with what went wrong when that is
+// not known.
 func (c *Client) Preflight(update Proposal) error {
 	objects, err := c.Build(strings.NewReader(update.Manifest), false)
 	if err != nil {
@@ -100,8 +103,8 @@ func (c *Client) Preflight(update Proposal) error {
 	return p.verdict(objects, asked, failures)
 }
 
-// plain reports whether an object is hardly ever refused: it only holds data, and is not sealed. Most upgrades change one; what an
-// admission policy has against it fails the upgrade itself.
+// plain reports whether an object is hardly ever refused: it only holds data, and is not sealed. Most upgrades change
+// one; what an admission policy has against it fails the upgrade itself.
 func plain(info *resource.Info) bool {
 	kind := info.Mapping.GroupVersionKind
 	content, ok := info.Object.(*unstructured.Unstructured)

@@ -20,8 +20,8 @@ type Rollback struct {
 	Protect []string
 }
 
-// protects reports whether objects of a kind outlive a rollback. With a claim, a definition or a namespace goes what is in it,
-// which no revision can bring back.
+// protects reports whether objects of a kind outlive a rollback. With a claim, a definition or a namespace goes what is
+// in it, which no revision can bring back.
 func (r *Rollback) protects(kind schema.GroupKind) bool {
 	if r == nil {
 		return false

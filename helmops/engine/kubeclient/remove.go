@@ -25,8 +25,8 @@ const (
 	keepPolicy               = "keep"
 )
 
-// withLeftovers adds what failed revisions may have left to what was there before. Helm compares with the last revision that
-// was deployed; an object that only a failed one had would stay for ever.
+// withLeftovers adds what failed revisions may have left to what was there before. Helm compares with the last revision
+// that was deployed; an object that only a failed one had would stay for ever.
 func (c *Client) withLeftovers(original kube.ResourceList) kube.ResourceList {
 	for _, manifest := range c.options.Leftovers {
 		former, err := c.Build(strings.NewReader(manifest), false)
@@ -38,8 +38,8 @@ func (c *Client) withLeftovers(original kube.ResourceList) kube.ResourceList {
 	return original
 }
 
-// prune deletes what is no longer wanted. What another release or no release owns by now, and what is to be kept, stays.
-// Objects that others may live in come last: by then those that go with them are gone.
+// prune deletes what is no longer wanted. What another release or no release owns by now, and what is to be kept,
+// stays. Objects that others may live in come last: by then those that go with them are gone.
 func (c *Client) prune(unwanted, wanted kube.ResourceList) (kube.ResourceList, error) {
 	var deleted kube.ResourceList
 	for _, info := range dataLast(unwanted) {
@@ -79,7 +79,9 @@ func (c *Client) Delete(resources kube.ResourceList) (*kube.Result, []error) {
 }
 
 // DeleteWithPropagationPolicy implements kube.InterfaceDeletionPropagation. What is gone already counts as deleted.
-func (c *Client) DeleteWithPropagationPolicy(resources kube.ResourceList, policy metav1.DeletionPropagation) (*kube.Result, []error) {
+func (c *Client) DeleteWithPropagationPolicy(
+	resources kube.ResourceList, policy metav1.DeletionPropagation,
+) (*kube.Result, []error) {
 	var mu sync.Mutex
 	result := &kube.Result{}
 	c.trackParsed()

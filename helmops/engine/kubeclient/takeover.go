@@ -21,8 +21,8 @@ import (
 // formerManagers wrote the objects of a release before: the helm command, which does not apply, and Flux.
 var formerManagers = sets.New(FieldManager, "helm-controller")
 
-// takeFields makes the fields ours that Helm clients own in another way, so that a field which leaves the chart leaves the
-// object too. original is the object in the revision before, nil when it was not there.
+// takeFields makes the fields ours that Helm clients own in another way, so that a field which leaves the chart leaves
+// the object too. original is the object in the revision before, nil when it was not there.
 func (c *Client) takeFields(info, original *resource.Info) error {
 	return retry.RetryOnConflict(whileItMoves, func() error {
 		live, err := c.live(info)
@@ -50,8 +50,9 @@ func (c *Client) takeFields(info, original *resource.Info) error {
 	})
 }
 
-// meant returns which fields the revision before had in its manifest, as ours; nil when that is not known. A client that
-// does not apply owns more than it sent: what admission added to its request, too. That must not go with the first apply.
+// meant returns which fields the revision before had in its manifest, as ours; nil when that is not known. A client
+// that does not apply owns more than it sent: what admission added to its request, too. That must not go with the first
+// apply.
 func (c *Client) meant(info, original *resource.Info) *metav1.ManagedFieldsEntry {
 	if original == nil {
 		return nil
@@ -88,8 +89,9 @@ func (c *Client) meant(info, original *resource.Info) *metav1.ManagedFieldsEntry
 	return nil
 }
 
-// fieldsPatch is the JSON patch that puts our entry in the place of those of former managers: the fields that were meant, or
-// all of theirs when that is not known. It fails with a conflict when the object has changed since it was read.
+// fieldsPatch is the JSON patch that puts our entry in the place of those of former managers: the fields that were
+// meant, or all of theirs when that is not known. It fails with a conflict when the object has changed since it was
+// read.
 func fieldsPatch(live *unstructured.Unstructured, meant *metav1.ManagedFieldsEntry) ([]byte, error) {
 	var fields []metav1.ManagedFieldsEntry
 	if meant != nil {
@@ -97,7 +99,8 @@ func fieldsPatch(live *unstructured.Unstructured, meant *metav1.ManagedFieldsEnt
 	}
 
 	for _, entry := range live.GetManagedFields() {
-		own := entry.Manager == FieldManager && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == ""
+		own := entry.Manager == FieldManager && entry.Operation == metav1.ManagedFieldsOperationApply &&
+			entry.Subresource == ""
 		switch {
 		case meant != nil && (own || isFormer(entry) && entry.Operation == metav1.ManagedFieldsOperationUpdate):
 			continue

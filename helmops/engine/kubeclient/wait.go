@@ -99,8 +99,8 @@ func observedOf(lacking []unready) int {
 	return observed
 }
 
-// untilReady waits until every object is ready. It ends early when one has failed permanently, and later than at the timeout,
-// once, when there is progress.
+// untilReady waits until every object is ready. It ends early when one has failed permanently, and later than at the
+// timeout, once, when there is progress.
 //
 // It keeps the share while the controllers of the cluster have not observed what was written, though for podsAfter at
 // the most. Writing on would only lengthen their queues: then many releases wait at a time, all become ready at the
@@ -258,7 +258,9 @@ func (l *loners) report(info *resource.Info) (health.Report, bool) {
 }
 
 func (c *Client) followUntracked(ctx context.Context, resources kube.ResourceList, jobs bool) *loners {
-	l := &loners{changed: make(chan struct{}, 1), refused: make(chan error, len(resources)), reports: map[tracker.Ref]health.Report{}}
+	l := &loners{
+		changed: make(chan struct{}, 1), refused: make(chan error, len(resources)), reports: map[tracker.Ref]health.Report{},
+	}
 	for _, info := range resources {
 		if c.tracker.Tracks(info.Mapping.GroupVersionKind) {
 			continue
@@ -297,8 +299,8 @@ func (c *Client) followAlone(ctx context.Context, l *loners, info *resource.Info
 	})
 }
 
-// WatchUntilReady implements kube.Interface: it waits for the Jobs and Pods of a hook to succeed. One that is deleted counts
-// as done, as with Helm.
+// WatchUntilReady implements kube.Interface: it waits for the Jobs and Pods of a hook to succeed. One that is deleted
+// counts as done, as with Helm.
 func (c *Client) WatchUntilReady(resources kube.ResourceList, timeout time.Duration) error {
 	return c.waitReleased(func() error {
 		ctx, cancel := context.WithTimeout(c.ctx, timeout)
@@ -330,7 +332,8 @@ func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout tim
 	})
 	if ctx.Err() != nil {
 		c.stopWithProcess()
-		return fmt.Errorf("%s was not done after %s: %s", name(info), timeout, c.explain(unready{info: info, report: last})) //nolint:contextcheck // this one has ended
+		why := c.explain(unready{info: info, report: last}) //nolint:contextcheck // this one has ended
+		return fmt.Errorf("%s was not done after %s: %s", name(info), timeout, why)
 	}
 	if err != nil {
 		return fmt.Errorf("waiting for %s: %w", name(info), err)
@@ -339,7 +342,8 @@ func (c *Client) untilDone(ctx context.Context, info *resource.Info, timeout tim
 		c.options.Journal.HookDone(kind, info.Namespace, info.Name, last.State != health.Failed)
 	}
 	if last.State == health.Failed {
-		return fmt.Errorf("%s failed: %s", name(info), c.explain(unready{info: info, report: last})) //nolint:contextcheck // it has a time of its own
+		why := c.explain(unready{info: info, report: last}) //nolint:contextcheck // it has a time of its own
+		return fmt.Errorf("%s failed: %s", name(info), why)
 	}
 
 	return nil

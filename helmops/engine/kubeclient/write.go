@@ -20,8 +20,8 @@ import (
 // writesAtOnce is how many objects of one release are written at the same time.
 const writesAtOnce = 8
 
-// Create implements kube.Interface. Kinds are created one after the other, in the order of the list, the objects of a kind
-// at the same time, as Helm does.
+// Create implements kube.Interface. Kinds are created one after the other, in the order of the list, the objects of a
+// kind at the same time, as Helm does.
 func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 	if len(resources) == 0 {
 		return nil, kube.ErrNoObjectsVisited
@@ -48,8 +48,8 @@ func (c *Client) Create(resources kube.ResourceList) (*kube.Result, error) {
 	return &kube.Result{Created: resources}, nil
 }
 
-// Update implements kube.Interface: what is wanted is applied, and what was there before and is no longer wanted is deleted.
-// What a failed revision left behind counts as having been there.
+// Update implements kube.Interface: what is wanted is applied, and what was there before and is no longer wanted is
+// deleted. What a failed revision left behind counts as having been there.
 func (c *Client) Update(original, target kube.ResourceList, force bool) (*kube.Result, error) {
 	original = c.withLeftovers(original)
 	c.trackParsed()
@@ -128,8 +128,8 @@ func (c *Client) owned(info *resource.Info) bool {
 	return ok && ownerOf(content) == c.self()
 }
 
-// write brings one object to what is wanted, and reports whether it had to be created. original is the object in the revision
-// before, nil when it was not there.
+// write brings one object to what is wanted, and reports whether it had to be created. original is the object in the
+// revision before, nil when it was not there.
 func (c *Client) write(info, original *resource.Info, force bool) (created bool, err error) {
 	c.begin()
 	switch {
@@ -274,7 +274,8 @@ func (c *Client) mine(info *resource.Info, live *unstructured.Unstructured) erro
 	case has == c.self():
 		return nil
 	case has != (owner{}):
-		return fmt.Errorf("%s belongs to the Helm release %s/%s; remove it there, or from this chart", name(info), has.namespace, has.name)
+		return fmt.Errorf("%s belongs to the Helm release %s/%s; remove it there, or from this chart", name(info),
+			has.namespace, has.name)
 	case c.options.KeepForeign && !c.wasKept(info):
 		return fmt.Errorf("%s exists and belongs to no Helm release, and disableTakeOwnership is set", name(info))
 	default:

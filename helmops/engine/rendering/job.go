@@ -1,10 +1,11 @@
 // Package rendering renders charts in child processes: templates, the schema of values, and post renderers.
 //
-//	Renderer.Render ─► worker.Pool ─► Job: dependencies ─► values, schema ─► templates ─► hooks, manifests ─► post renderers
+//	Renderer.Render ─► worker.Pool ─► Job: dependencies ─► values, schema ─► templates ─► hooks, manifests ─► patches
 //	      ▲                              │ lookup
 //	      └── API server, as identity ◄──┘
 //
-// The job does with a chart what Helm's actions do before they touch the cluster, with Helm's own packages. The actions get what it rendered.
+// The job does with a chart what Helm's actions do before they touch the cluster, with Helm's own packages. The actions
+// get what it rendered.
 package rendering
 
 import (
@@ -37,7 +38,8 @@ const (
 )
 
 const (
-	// MaxManifest bounds the objects that a chart renders, hooks included, in bytes: Helm keeps them in one Secret of 1 MiB, compressed.
+	// MaxManifest bounds the objects that a chart renders, hooks included, in bytes: Helm keeps them in one Secret of 1
+	// MiB, compressed.
 	MaxManifest = 16 << 20
 	// maxCharts bounds a chart with its subcharts once aliases are copied.
 	maxCharts = 1000
@@ -116,7 +118,8 @@ func (w *work) prepare() error {
 		IsInstall: !w.request.Upgrade, IsUpgrade: w.request.Upgrade,
 	}
 	capabilities := &chartutil.Capabilities{
-		KubeVersion: w.request.KubeVersion, APIVersions: w.request.APIVersions, HelmVersion: chartutil.DefaultCapabilities.HelmVersion,
+		KubeVersion: w.request.KubeVersion, APIVersions: w.request.APIVersions,
+		HelmVersion: chartutil.DefaultCapabilities.HelmVersion,
 	}
 	values, err := chartutil.ToRenderValuesWithSchemaValidation(w.chart, w.request.Values, options, capabilities, true)
 	if err != nil {
@@ -133,7 +136,9 @@ func (w *work) prepare() error {
 
 	wanted := w.chart.Metadata.KubeVersion
 	if has := capabilities.KubeVersion.String(); wanted != "" && !chartutil.IsCompatibleRange(wanted, has) {
-		return &unfitError{cause: fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", wanted, has)}
+		return &unfitError{
+			cause: fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", wanted, has),
+		}
 	}
 
 	return nil
@@ -274,8 +279,8 @@ func executed(c *chart.Chart, parent string) []string {
 	return out
 }
 
-// only makes partial templates of all but one, so that Helm executes no other. They can still be included by their paths, but for those that
-// define templates of their own.
+// only makes partial templates of all but one, so that Helm executes no other. They can still be included by their
+// paths, but for those that define templates of their own.
 func only(c *chart.Chart, parent, wanted string) {
 	base := path.Join(parent, c.Name())
 	templates := make([]*chart.File, 0, len(c.Templates))

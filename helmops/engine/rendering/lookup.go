@@ -15,7 +15,8 @@ import (
 	"fairlead.dev/fairlead/helmops/process/worker"
 )
 
-// kept is how many charts a child keeps parsed: with one it would ask for a chart again whenever two are rendered in turn.
+// kept is how many charts a child keeps parsed: with one it would ask for a chart again whenever two are rendered in
+// turn.
 const kept = 4
 
 // keeper keeps the charts of the last tasks.

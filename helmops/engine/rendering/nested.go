@@ -6,9 +6,11 @@ import (
 )
 
 // call is what stands between two templates, the first of which calls the second, in an error of Go's templates.
-var call = regexp.MustCompile(`: error calling (?:include|tpl)(?:: error during tpl function execution for "(?:[^"\\]|\\.)*")?: template: `)
+var call = regexp.MustCompile(`: error calling (?:include|tpl)(?:: error during tpl function execution for ` +
+	`"(?:[^"\\]|\\.)*")?: template: `)
 
-// nestedError is an error of templates that call each other, with the first and the last of them only: an endless recursion has a thousand.
+// nestedError is an error of templates that call each other, with the first and the last of them only: an endless
+// recursion has a thousand.
 type nestedError struct{ error }
 
 // Error implements error.
@@ -25,5 +27,6 @@ func withoutMiddle(text string) string {
 	}
 	first := calls[0]
 	last := calls[len(calls)-1]
-	return fmt.Sprintf("%s: error calling further templates, %d deep: template: %s", text[:first[0]], len(calls), text[last[1]:])
+	return fmt.Sprintf("%s: error calling further templates, %d deep: template: %s", text[:first[0]], len(calls),
+		text[last[1]:])
 }

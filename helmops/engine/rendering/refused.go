@@ -19,8 +19,8 @@ func (e *unfitError) Error() string { return e.cause.Error() }
 // Code marks the error on its way from the rendering process.
 func (e *unfitError) Code() string { return codeUnfit }
 
-// IsRefused reports whether a rendering failed for its input by a rule of Fairlead: a post renderer that does not fit, or a chart
-// for another version of Kubernetes. What the templates themselves say are errors of Helm.
+// IsRefused reports whether a rendering failed for its input by a rule of Fairlead: a post renderer that does not fit,
+// or a chart for another version of Kubernetes. What the templates themselves say are errors of Helm.
 func IsRefused(err error) bool {
 	var step *postrender.StepError
 	var failed *worker.JobError

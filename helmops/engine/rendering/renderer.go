@@ -32,10 +32,12 @@ type Pool interface {
 	Run(ctx context.Context, t worker.Task) ([]byte, error)
 }
 
-// Render renders a chart in a child of the pool. Lookups are made with config, which has the identity of the release; nil refuses them.
-// namespace is the one whose share of the pool is taken. A *worker.LimitError names the template that exceeds the bound when it is found,
-// a *SchemaError the values that break a schema.
-func Render(ctx context.Context, pool Pool, namespace string, request Request, c *chart.Chart, config *rest.Config) (Result, error) {
+// Render renders a chart in a child of the pool. Lookups are made with config, which has the identity of the release;
+// nil refuses them. namespace is the one whose share of the pool is taken. A *worker.LimitError names the template that
+// exceeds the bound when it is found, a *SchemaError the values that break a schema.
+func Render(
+	ctx context.Context, pool Pool, namespace string, request Request, c *chart.Chart, config *rest.Config,
+) (Result, error) {
 	input, err := request.encode()
 	if err != nil {
 		return Result{}, err

@@ -17,8 +17,8 @@ import (
 // schemaURL is what Helm calls the schema of a chart; messages are without it.
 const schemaURL = "file:///values.schema.json"
 
-// checkSchemas checks the values of a chart and its subcharts against their schemas, as Helm does, but for references: Helm would read
-// files of this machine and addresses without a check. It returns nil, or a *SchemaError.
+// checkSchemas checks the values of a chart and its subcharts against their schemas, as Helm does, but for references:
+// Helm would read files of this machine and addresses without a check. It returns nil, or a *SchemaError.
 func checkSchemas(c *chart.Chart, values map[string]any) error {
 	if charts := broken(c, nil, values); len(charts) > 0 {
 		return &SchemaError{Charts: charts}
@@ -92,8 +92,8 @@ func checkSchema(text []byte, path []string, values map[string]any) []SchemaProb
 	}
 }
 
-// problemsOf lists what a validation found, each with the path from the values of the release. Of alternatives, of which one has to
-// hold, it makes one problem. They are in the order of their paths.
+// problemsOf lists what a validation found, each with the path from the values of the release. Of alternatives, of
+// which one has to hold, it makes one problem. They are in the order of their paths.
 func problemsOf(e *jsonschema.ValidationError, path []string) []SchemaProblem {
 	at := slices.Concat(path, e.InstanceLocation)
 	switch e.ErrorKind.(type) {
@@ -137,7 +137,8 @@ func alternatives(e *jsonschema.ValidationError) string {
 	return "no alternative holds: " + strings.Join(texts, "; or ")
 }
 
-// refusing loads no reference that leads out of a schema. Names that are no addresses get a schema that admits everything, as with Helm.
+// refusing loads no reference that leads out of a schema. Names that are no addresses get a schema that admits
+// everything, as with Helm.
 type refusing struct{}
 
 // Load implements jsonschema.URLLoader.
@@ -149,5 +150,6 @@ func (refusing) Load(url string) (any, error) {
 	if len(url) > longest {
 		url = url[:longest] + "…"
 	}
-	return nil, fmt.Errorf("the schema refers to %q; references to files and addresses outside of a schema are refused", url)
+	return nil, fmt.Errorf("the schema refers to %q; references to files and addresses outside of a schema are refused",
+		url)
 }

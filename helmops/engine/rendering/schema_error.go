@@ -83,8 +83,8 @@ func (e *SchemaError) Detail() []byte {
 	return out
 }
 
-// Describe words the error. origin names where the value at a path is from, and returns "" when that is not known; a nil origin
-// never knows.
+// Describe words the error. origin names where the value at a path is from, and returns "" when that is not known; a
+// nil origin never knows.
 func (e *SchemaError) Describe(origin func(path []string) string) string {
 	charts := make([]string, 0, len(e.Charts))
 	for _, c := range e.Charts {

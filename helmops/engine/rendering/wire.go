@@ -135,7 +135,8 @@ func encode(value any) ([]byte, error) {
 }
 
 func decode(data []byte, into any) error {
-	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(into); err != nil { //nolint:gosec // both sides are this program, and bounded
+	decoder := gob.NewDecoder(bytes.NewReader(data)) //nolint:gosec // both sides are this program, and bounded
+	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("decoding for the rendering process: %w", err)
 	}
 	return nil
@@ -193,7 +194,8 @@ func decodeResult(data []byte) (Result, error) {
 // wireChart is a chart with its subcharts.
 type wireChart struct {
 	Metadata []byte
-	// NoDependencies is set when the metadata name an empty list of dependencies, which JSON leaves out: Helm drops all subcharts then.
+	// NoDependencies is set when the metadata name an empty list of dependencies, which JSON leaves out: Helm drops all
+	// subcharts then.
 	NoDependencies   bool
 	Templates, Files []*chart.File
 	Values           map[string]any
@@ -210,7 +212,8 @@ func wireOf(in *chart.Chart) (*wireChart, error) {
 
 	out := &wireChart{
 		Metadata: metadata, NoDependencies: in.Metadata.Dependencies != nil && len(in.Metadata.Dependencies) == 0,
-		Templates: in.Templates, Files: in.Files, Values: encodableMap(in.Values), HasValues: in.Values != nil, Schema: in.Schema,
+		Templates: in.Templates, Files: in.Files, Values: encodableMap(in.Values), HasValues: in.Values != nil,
+		Schema: in.Schema,
 	}
 	for _, sub := range in.Dependencies() {
 		one, err := wireOf(sub)
@@ -248,7 +251,8 @@ func (w *wireChart) chart() (*chart.Chart, error) {
 	return out, nil
 }
 
-// question is what the job asks of its host: the chart, when Path is empty, or what the API server answers to a GET of Path.
+// question is what the job asks of its host: the chart, when Path is empty, or what the API server answers to a GET of
+// Path.
 type question struct {
 	Path, Accept string
 }

@@ -83,8 +83,8 @@ func (w *Work) hook(event release.HookEvent, hook *release.Hook) error {
 	return w.Records.Update(w.Release)
 }
 
-// ran reports whether a hook was started by the action that is finished, not by one of an earlier revision whose record it
-// was copied from.
+// ran reports whether a hook was started by the action that is finished, not by one of an earlier revision whose record
+// it was copied from.
 func (w *Work) ran(hook *release.Hook) bool {
 	began := w.Release.Info.LastDeployed
 	if w.Release.Info.Status == release.StatusUninstalling {

@@ -1,5 +1,5 @@
-// Package resume finishes what a process that stopped had begun, from the stored record alone: nothing is rendered again, so
-// that random values stay, and a hook that has run, or is running, is not started a second time.
+// Package resume finishes what a process that stopped had begun, from the stored record alone: nothing is rendered
+// again, so that random values stay, and a hook that has run, or is running, is not started a second time.
 package resume
 
 import (
@@ -23,7 +23,8 @@ import (
 	"fairlead.dev/fairlead/helmops/engine/helmtext"
 )
 
-// grace is the least time that is left to a wait, however long ago it began: what is ready must have the chance to say so.
+// grace is the least time that is left to a wait, however long ago it began: what is ready must have the chance to say
+// so.
 const grace = 10 * time.Second
 
 // Client is Helm's client interface with the parts of it that are optional for Helm.
@@ -63,8 +64,8 @@ var rollouts = map[release.Status]events{
 	release.StatusPendingRollback: {release.HookPreRollback, release.HookPostRollback},
 }
 
-// Rollout finishes an install, an upgrade or a rollback. former is the manifest of the revision it started from, empty when
-// there was none. Like Helm's own actions it leaves the record deployed or failed.
+// Rollout finishes an install, an upgrade or a rollback. former is the manifest of the revision it started from, empty
+// when there was none. Like Helm's own actions it leaves the record deployed or failed.
 func (w *Work) Rollout(former string) error {
 	rel := w.Release
 	status := rel.Info.Status
@@ -238,9 +239,11 @@ func (w *Work) Uninstall() error {
 
 // doomed are the objects to delete, in Helm's order. Those with a resource policy stay.
 func (w *Work) doomed() (kube.ResourceList, error) {
-	_, files, err := releaseutil.SortManifests(releaseutil.SplitManifests(w.Release.Manifest), nil, releaseutil.UninstallOrder)
+	_, files, err := releaseutil.SortManifests(releaseutil.SplitManifests(w.Release.Manifest), nil,
+		releaseutil.UninstallOrder)
 	if err != nil {
-		return nil, fmt.Errorf("the manifest of revision %d is broken; its objects have to be deleted by hand: %w", w.Release.Version, err)
+		return nil, fmt.Errorf("the manifest of revision %d is broken; its objects have to be deleted by hand: %w",
+			w.Release.Version, err)
 	}
 
 	var manifest strings.Builder

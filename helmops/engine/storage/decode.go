@@ -78,7 +78,8 @@ func check(rel *release.Release) error {
 	if slices.Contains(rel.Hooks, nil) {
 		return errors.New("release record has an empty hook")
 	}
-	if rel.Chart != nil && (slices.Contains(rel.Chart.Templates, nil) || slices.Contains(rel.Chart.Files, (*chart.File)(nil))) {
+	if rel.Chart != nil &&
+		(slices.Contains(rel.Chart.Templates, nil) || slices.Contains(rel.Chart.Files, (*chart.File)(nil))) {
 		return errors.New("release record has an empty chart file")
 	}
 

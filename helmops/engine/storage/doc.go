@@ -5,7 +5,7 @@
 //	own writes ─────► index ─┼─► History   facts, no request
 //	GET, only what is asked ─┴─► Driver    whole releases
 //
-// What Fairlead knows beyond Helm, like the exact chart and that Fairlead was the writer, is kept in one annotation of the
-// Secret. Another Helm client drops it when it writes the record, which is how its write is recognised; one that keeps it
-// is recognised by the digest of the content in it.
+// What Fairlead knows beyond Helm, like the exact chart and that Fairlead was the writer, is kept in one annotation of
+// the Secret. Another Helm client drops it when it writes the record, which is how its write is recognised; one that
+// keeps it is recognised by the digest of the content in it.
 package storage

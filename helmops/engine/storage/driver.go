@@ -42,8 +42,8 @@ type Driver struct {
 
 var _ driver.Driver = (*Driver)(nil)
 
-// Driver returns the storage for one action on a release, as the identity of reader. note is kept with each revision that
-// the action creates.
+// Driver returns the storage for one action on a release, as the identity of reader. note is kept with each revision
+// that the action creates.
 func (s *Store) Driver(ctx context.Context, reader Reader, key Key, note Note) *Driver {
 	return &Driver{
 		ctx: ctx, store: s, reader: reader, key: key, note: note,
@@ -53,12 +53,12 @@ func (s *Store) Driver(ctx context.Context, reader Reader, key Key, note Note) *
 	}
 }
 
-// Conceal has secrets hidden in the cause that Helm notes on a failed revision; it often quotes the API server, which quotes
-// values. It is called before the action begins.
+// Conceal has secrets hidden in the cause that Helm notes on a failed revision; it often quotes the API server, which
+// quotes values. It is called before the action begins.
 func (d *Driver) Conceal(hide func(cause string) string) { d.conceal = hide }
 
-// FailsAs sets what is asked for the outcome of a revision when Helm marks it as failed; otherwise it is OutcomeFailed. It is called
-// before the action begins.
+// FailsAs sets what is asked for the outcome of a revision when Helm marks it as failed; otherwise it is OutcomeFailed.
+// It is called before the action begins.
 func (d *Driver) FailsAs(outcome func() plan.RevisionOutcome) { d.failsAs = outcome }
 
 // concealed is a release whose description is fit to be stored.
@@ -124,8 +124,8 @@ func (d *Driver) List(filter func(*release.Release) bool) ([]*release.Release, e
 	return kept, nil
 }
 
-// Query implements driver.Driver. Revisions that are neither the newest nor deployed are stubs: name, namespace, version and
-// how they ended, which is all that Helm's actions want of them.
+// Query implements driver.Driver. Revisions that are neither the newest nor deployed are stubs: name, namespace,
+// version and how they ended, which is all that Helm's actions want of them.
 func (d *Driver) Query(labels map[string]string) ([]*release.Release, error) {
 	found, err := d.query(labels)
 	if err == nil && len(found) == 0 {

@@ -41,7 +41,8 @@ type TooLargeError struct {
 
 // Error implements error.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the release record needs %d bytes and a Secret holds at most %d, even without the chart's files and templates; "+
+	return fmt.Sprintf("the release record needs %d bytes and a Secret holds at most %d, even without the chart's files "+
+		"and templates; "+
 		"make the rendered manifests or the values smaller, for example by splitting the release", e.Size, e.Limit)
 }
 
@@ -60,13 +61,14 @@ type packed struct {
 }
 
 // encoder packs releases the way Helm 3 does: JSON, gzip, base64. The parts of a release that are the same for every
-// release of a chart are compressed once: gzip members may be concatenated, and Helm reads such a record like any other.
+// release of a chart are compressed once: gzip members may be concatenated, and Helm reads such a record like any
+// other.
 type encoder struct {
 	members *lru[memberKey, member]
 }
 
-// memberKey is the digest of what a member holds. It is not the chart's digest: that one can come from an annotation, which
-// every client that may write the record can forge to get at the chart of another tenant.
+// memberKey is the digest of what a member holds. It is not the chart's digest: that one can come from an annotation,
+// which every client that may write the record can forge to get at the chart of another tenant.
 type memberKey [sha256.Size]byte
 
 type member struct {
@@ -281,8 +283,8 @@ func boolByte(b bool) byte {
 	return 0
 }
 
-// What is compressed for every record is compressed quickly; what is compressed once, well. Writers are kept because each
-// allocates most of a megabyte.
+// What is compressed for every record is compressed quickly; what is compressed once, well. Writers are kept because
+// each allocates most of a megabyte.
 var (
 	quick    = sync.Pool{New: func() any { return newWriter(gzip.DefaultCompression) }}
 	thorough = sync.Pool{New: func() any { return newWriter(gzip.BestCompression) }}

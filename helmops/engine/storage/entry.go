@@ -56,7 +56,8 @@ func newEntry(secret metav1.Object) *entry {
 	e := &entry{
 		of:     releaseKey{storageNamespace: secret.GetNamespace(), name: labels["name"]},
 		secret: secret.GetName(), uid: secret.GetUID(), resourceVersion: secret.GetResourceVersion(),
-		createdAt: labels["createdAt"], modified: modified(secret), owner: parseOwner(secret.GetAnnotations()[OwnerAnnotation]),
+		createdAt: labels["createdAt"], modified: modified(secret),
+		owner: parseOwner(secret.GetAnnotations()[OwnerAnnotation]),
 	}
 	version, err := strconv.Atoi(labels["version"])
 	// Only the content shows what a record is that does not have the name its labels call for.

@@ -19,7 +19,8 @@ const (
 // forwardOnlyOf says why one does not go back from a revision; empty when one may.
 func forwardOnlyOf(rel *release.Release) string {
 	if rel.Chart != nil && rel.Chart.Metadata != nil && rel.Chart.Metadata.Annotations[rollbackAnnotation] == forwardOnly {
-		return fmt.Sprintf("the chart says that it cannot be rolled back (annotation %s: %s)", rollbackAnnotation, forwardOnly)
+		return fmt.Sprintf("the chart says that it cannot be rolled back (annotation %s: %s)", rollbackAnnotation,
+			forwardOnly)
 	}
 	for _, hook := range rel.Hooks {
 		if migrated(rel, hook) {
@@ -29,8 +30,8 @@ func forwardOnlyOf(rel *release.Release) string {
 	return ""
 }
 
-// migrated reports whether a hook is a migration that succeeded for this revision. A rollback takes over the hooks of the
-// revision it goes back to, with when they ran.
+// migrated reports whether a hook is a migration that succeeded for this revision. A rollback takes over the hooks of
+// the revision it goes back to, with when they ran.
 func migrated(rel *release.Release, hook *release.Hook) bool {
 	run := hook.LastRun
 	if run.Phase != release.HookPhaseSucceeded || rel.Info == nil || run.StartedAt.Before(rel.Info.LastDeployed) ||
@@ -43,5 +44,6 @@ func migrated(rel *release.Release, hook *release.Hook) bool {
 			Annotations map[string]string `json:"annotations"`
 		} `json:"metadata"`
 	}
-	return yaml.Unmarshal([]byte(hook.Manifest), &object) == nil && object.Metadata.Annotations[migrationAnnotation] == "true"
+	return yaml.Unmarshal([]byte(hook.Manifest), &object) == nil &&
+		object.Metadata.Annotations[migrationAnnotation] == "true"
 }

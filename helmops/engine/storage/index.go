@@ -224,7 +224,8 @@ func (x *index) replace(listed []*entry, resourceVersion string) map[releaseKey]
 	return news
 }
 
-// failed forgets what was written long before the watch will report again, so that nothing piles up while it is refused.
+// failed forgets what was written long before the watch will report again, so that nothing piles up while it is
+// refused.
 func (x *index) failed() {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -39,7 +39,8 @@ type HistoryError struct {
 
 // Error implements error.
 func (e *HistoryError) Error() string {
-	return fmt.Sprintf("the records of release %s in namespace %s take more than %d KiB, which is what is read of a cluster of a kubeconfig; "+
+	return fmt.Sprintf("the records of release %s in namespace %s take more than %d KiB, which is what is read of a "+
+		"cluster of a kubeconfig; "+
 		"delete the oldest of these Secrets", e.Key.Name, e.Key.StorageNamespace, e.Limit>>10)
 }
 
@@ -48,7 +49,8 @@ func (e *HistoryError) Reason() string { return v1beta1.StorageErrorReason }
 
 // sizeOfRecord estimates what the facts of a revision take.
 func sizeOfRecord(r *plan.Record) int {
-	size := recordCost + len(r.Namespace) + len(r.Status) + len(r.Description) + len(r.Chart.Name) + len(r.Chart.Version) + len(r.AppVersion) +
+	size := recordCost + len(r.Namespace) + len(r.Status) + len(r.Description) + len(r.Chart.Name) + len(r.Chart.Version) +
+		len(r.AppVersion) +
 		len(r.Chart.Digest) + len(r.ConfigDigest) + len(r.RenderDigest) + len(r.ForwardOnly) + len(r.Degraded) +
 		len(r.ApplyMethod) + len(r.Outcome) + len(r.Action)
 	for _, test := range r.Tests {
@@ -59,7 +61,8 @@ func sizeOfRecord(r *plan.Record) int {
 
 // sizeOf estimates what an entry takes.
 func sizeOf(e *entry) int64 {
-	size := entryCost + len(e.of.storageNamespace) + len(e.of.name) + len(e.secret) + len(e.uid) + len(e.resourceVersion) + len(e.createdAt) +
+	size := entryCost + len(e.of.storageNamespace) + len(e.of.name) + len(e.secret) + len(e.uid) + len(e.resourceVersion) +
+		len(e.createdAt) +
 		len(e.owner.Namespace) + len(e.owner.Name) + len(e.owner.UID)
 	if e.note != nil {
 		size += sizeOfNote(e.note)
@@ -68,7 +71,8 @@ func sizeOf(e *entry) int64 {
 }
 
 func sizeOfNote(n *noted) int {
-	size := noteCost + len(n.Namespace) + len(n.Status) + len(n.ChartName) + len(n.ChartVersion) + len(n.AppVersion) + len(n.ChartDigest) +
+	size := noteCost + len(n.Namespace) + len(n.Status) + len(n.ChartName) + len(n.ChartVersion) + len(n.AppVersion) +
+		len(n.ChartDigest) +
 		len(n.ConfigDigest) + len(n.RenderDigest) + len(n.Content) + len(n.Description) + len(n.ForwardOnly) +
 		len(n.ApplyMethod) + len(n.Outcome) + len(n.Action)
 	for _, test := range n.Tests {

@@ -31,8 +31,8 @@ type Note struct {
 	ChartDigest, ConfigDigest, RenderDigest string
 	// ApplyMethod is how their objects are written. Helm 4 reads it in the record, and continues with it.
 	ApplyMethod plan.ApplyMethod
-	// Owner is the HelmRelease that the action is done for. It is written into every record that the action writes; zero keeps the
-	// owner that a record has.
+	// Owner is the HelmRelease that the action is done for. It is written into every record that the action writes; zero
+	// keeps the owner that a record has.
 	Owner plan.Owner
 }
 
@@ -94,23 +94,25 @@ func (n noted) text() string {
 
 	// Digests and names of objects are bounded; what comes from the chart is not.
 	short := noted{
-		Namespace: n.Namespace, Status: n.Status, ChartDigest: n.ChartDigest, ConfigDigest: n.ConfigDigest, RenderDigest: n.RenderDigest,
-		Content: n.Content, Degraded: n.Degraded, ForwardOnly: n.ForwardOnly, ApplyMethod: n.ApplyMethod, Partial: true,
+		Namespace: n.Namespace, Status: n.Status, ChartDigest: n.ChartDigest, ConfigDigest: n.ConfigDigest,
+		RenderDigest: n.RenderDigest,
+		Content:      n.Content, Degraded: n.Degraded, ForwardOnly: n.ForwardOnly, ApplyMethod: n.ApplyMethod, Partial: true,
 		Outcome: n.Outcome, Action: n.Action,
 	}
 	text, _ = json.Marshal(short) // strings and a bool
 	return string(text)
 }
 
-// note makes the annotation for a release that is about to be written over a record with the annotation before, which is
-// nil when another Helm client wrote that one. failsAs is the outcome of a revision that fails by this write.
+// note makes the annotation for a release that is about to be written over a record with the annotation before, which
+// is nil when another Helm client wrote that one. failsAs is the outcome of a revision that fails by this write.
 func note(rel *release.Release, data packed, given Note, before *noted, failsAs plan.RevisionOutcome) noted {
 	record := recordOf(rel)
 	n := noted{
 		Namespace: record.Namespace, Status: record.Status, Description: record.Description, Content: digest(data.data),
 		ChartName: record.Chart.Name, ChartVersion: record.Chart.Version, AppVersion: record.AppVersion,
 		ChartDigest: given.ChartDigest, ConfigDigest: given.ConfigDigest, RenderDigest: given.RenderDigest,
-		FirstDeployed: record.FirstDeployed, LastDeployed: record.LastDeployed, Deleted: record.Deleted, Degraded: data.degraded,
+		FirstDeployed: record.FirstDeployed, LastDeployed: record.LastDeployed, Deleted: record.Deleted,
+		Degraded:    data.degraded,
 		ForwardOnly: record.ForwardOnly, ApplyMethod: string(data.method),
 		Outcome: outcomeOf(rel, before, failsAs), Action: record.Action,
 	}
@@ -137,7 +139,8 @@ func note(rel *release.Release, data packed, given Note, before *noted, failsAs 
 func stillDegraded(rel *release.Release, before, now []string) []string {
 	out := slices.Clone(now)
 	for _, part := range before {
-		back := rel.Chart != nil && (part == degradedFiles && len(rel.Chart.Files) > 0 || part == degradedTemplates && len(rel.Chart.Templates) > 0)
+		back := rel.Chart != nil &&
+			(part == degradedFiles && len(rel.Chart.Files) > 0 || part == degradedTemplates && len(rel.Chart.Templates) > 0)
 		if !back && !slices.Contains(out, part) {
 			out = append(out, part)
 		}
@@ -178,7 +181,8 @@ func (n *noted) supplement(record *plan.Record) {
 // recordOf returns what a release itself says.
 func recordOf(rel *release.Release) plan.Record {
 	record := plan.Record{
-		Version: rel.Version, Status: rel.Info.Status.String(), Description: bound(rel.Info.Description), Namespace: rel.Namespace,
+		Version: rel.Version, Status: rel.Info.Status.String(), Description: bound(rel.Info.Description),
+		Namespace:     rel.Namespace,
 		FirstDeployed: rel.Info.FirstDeployed.Time, LastDeployed: rel.Info.LastDeployed.Time, Deleted: rel.Info.Deleted.Time,
 		ForwardOnly: forwardOnlyOf(rel),
 	}

@@ -10,8 +10,8 @@ import (
 	"fairlead.dev/fairlead/helmops/plan"
 )
 
-// Texts that versions before 0.1 wrote into the description of a record, without an outcome in its annotation. They are the only
-// mark of such records, so they are never reworded; what is written today has the outcome.
+// Texts that versions before 0.1 wrote into the description of a record, without an outcome in its annotation. They are
+// the only mark of such records, so they are never reworded; what is written today has the outcome.
 const (
 	// oldSuperseded is in the description of a failed revision when other inputs were wanted by then.
 	oldSuperseded = "a newer desired state ended the wait"
@@ -30,8 +30,8 @@ func Cause(description string) string {
 	return strings.TrimSpace(interruptedText.ReplaceAllString(description, ""))
 }
 
-// outcomeOfText reads the outcome off the description of a record that has none in its annotation: one of another Helm client, or
-// of a version before 0.1.
+// outcomeOfText reads the outcome off the description of a record that has none in its annotation: one of another Helm
+// client, or of a version before 0.1.
 func outcomeOfText(status, description string) plan.RevisionOutcome {
 	_, isFailure := helmtext.Cause(description)
 	switch {
@@ -56,8 +56,8 @@ func actionOfText(status, description string) plan.Step {
 	return plan.ActionOf(status)
 }
 
-// outcomeOf is the outcome of a revision whose record is about to be written over one with the annotation before, nil when that has
-// none. failsAs is the outcome of a revision that fails by this write.
+// outcomeOf is the outcome of a revision whose record is about to be written over one with the annotation before, nil
+// when that has none. failsAs is the outcome of a revision that fails by this write.
 func outcomeOf(rel *release.Release, before *noted, failsAs plan.RevisionOutcome) plan.RevisionOutcome {
 	status := rel.Info.Status.String()
 	had := before != nil && before.Outcome != ""

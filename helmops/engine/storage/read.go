@@ -91,7 +91,9 @@ func (s *Store) find(ctx context.Context, reader Reader, key Key) ([]*item, erro
 		}
 	}
 
-	options := metav1.ListOptions{LabelSelector: labels.Set{"owner": "helm", "name": key.Name}.AsSelector().String(), FieldSelector: typeSelector}
+	options := metav1.ListOptions{
+		LabelSelector: labels.Set{"owner": "helm", "name": key.Name}.AsSelector().String(), FieldSelector: typeSelector,
+	}
 	list, err := reader.Secrets.List(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("listing the records of release %s in namespace %s: %w", key.Name, key.StorageNamespace, err)

@@ -23,7 +23,8 @@ const (
 
 // Reviews asks the API server what the identity of the client may do.
 type Reviews interface {
-	Create(context.Context, *authorizationv1.SelfSubjectAccessReview, metav1.CreateOptions) (*authorizationv1.SelfSubjectAccessReview, error)
+	Create(context.Context, *authorizationv1.SelfSubjectAccessReview,
+		metav1.CreateOptions) (*authorizationv1.SelfSubjectAccessReview, error)
 }
 
 // reviewKey is who wants to read the records of which namespace.
@@ -35,9 +36,9 @@ type review struct {
 	until   time.Time
 }
 
-// mayRead reports whether a reader may be given what the index knows of the records of a release, which was read with the rights of the
-// controller. Where that is not known, the answer is false, and the records have to be read as the reader. It fails when the reader
-// may not read them.
+// mayRead reports whether a reader may be given what the index knows of the records of a release, which was read with
+// the rights of the controller. Where that is not known, the answer is false, and the records have to be read as the
+// reader. It fails when the reader may not read them.
 func (s *Store) mayRead(ctx context.Context, reader Reader, key Key) (bool, error) {
 	if reader.Trusted {
 		return true, nil
@@ -47,7 +48,8 @@ func (s *Store) mayRead(ctx context.Context, reader Reader, key Key) (bool, erro
 	if !found || !s.now().Before(known.until) {
 		var err error
 		if known, err = s.review(ctx, reader, key.StorageNamespace); err != nil {
-			return false, fmt.Errorf("asking whether %s may get Secrets in namespace %s, where the records of release %s are: %w",
+			return false, fmt.Errorf("asking whether %s may get Secrets in namespace %s, where the records of release %s are: "+
+				"%w",
 				reader.As, key.StorageNamespace, key.Name, err)
 		}
 	}
@@ -69,7 +71,9 @@ func (s *Store) review(ctx context.Context, reader Reader, namespace string) (re
 	}
 
 	wanted := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "get", Version: "v1", Resource: "secrets"},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: namespace, Verb: "get", Version: "v1", Resource: "secrets",
+		},
 	}}
 	answer, err := reader.Reviews.Create(ctx, wanted, metav1.CreateOptions{})
 	if apierrors.IsForbidden(err) {
@@ -90,7 +94,8 @@ func (s *Store) review(ctx context.Context, reader Reader, namespace string) (re
 
 // deniedError is what the API server would say to the reader.
 func deniedError(reader Reader, key Key) error {
-	cause := errors.New("User " + strconv.Quote(reader.As) + " cannot get resource \"secrets\" in API group \"\" in the namespace " +
+	cause := errors.New("User " + strconv.Quote(reader.As) +
+		" cannot get resource \"secrets\" in API group \"\" in the namespace " +
 		strconv.Quote(key.StorageNamespace))
 	return fmt.Errorf("reading the records of release %s in namespace %s: %w", key.Name, key.StorageNamespace,
 		apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", cause))

@@ -61,8 +61,8 @@ type Reader struct {
 	Secrets typedcorev1.SecretInterface
 	// As names the identity of Secrets. The content of a record that one identity read is never given to another.
 	As string
-	// Trusted is set when what the controller has read may be given to As without a review: it is the controller itself, or its own
-	// namespace. Reviews asks what As may do; nil has the records read as As each time.
+	// Trusted is set when what the controller has read may be given to As without a review: it is the controller itself,
+	// or its own namespace. Reviews asks what As may do; nil has the records read as As each time.
 	Trusted bool
 	Reviews Reviews
 }
@@ -121,11 +121,12 @@ type facts struct {
 	note            *noted
 }
 
-// NewStore returns the records of the cluster that metadata, which reads Secrets of all namespaces, belongs to. Until Run is
-// called, or for ever without metadata, every look at a release lists its records.
+// NewStore returns the records of the cluster that metadata, which reads Secrets of all namespaces, belongs to. Until
+// Run is called, or for ever without metadata, every look at a release lists its records.
 func NewStore(metadata metadata.Interface, now func() time.Time) *Store {
 	return &Store{
-		metadata: metadata, now: now, index: newIndex(), encoder: newEncoder(), settled: make(chan struct{}), err: errNotWatching,
+		metadata: metadata, now: now, index: newIndex(), encoder: newEncoder(), settled: make(chan struct{}),
+		err:      errNotWatching,
 		releases: newLRU[contentKey, content](releaseBytes), facts: newLRU[identityKey, facts](factsBytes),
 		reviews: newLRU[reviewKey, review](reviewCount),
 	}
@@ -142,8 +143,8 @@ func (s *Store) Within(account *memory.Account) *Store {
 	return s
 }
 
-// History returns the revisions of a release, newest first. None is no error. It fails with a BrokenError when one of them
-// cannot be read.
+// History returns the revisions of a release, newest first. None is no error. It fails with a BrokenError when one of
+// them cannot be read.
 func (s *Store) History(ctx context.Context, reader Reader, key Key) ([]plan.Record, error) {
 	items, err := s.look(ctx, reader, key)
 	if err != nil {
@@ -223,8 +224,8 @@ func (s *Store) revision(ctx context.Context, reader Reader, i *item) (*Revision
 	return &Revision{Record: full.record, Release: copyOf(full.release), entry: i.entry, size: full.size}, nil
 }
 
-// Prune deletes the oldest revisions of a release until keep are left; 0 keeps all. The newest and deployed ones stay, and
-// those that except names.
+// Prune deletes the oldest revisions of a release until keep are left; 0 keeps all. The newest and deployed ones stay,
+// and those that except names.
 func (s *Store) Prune(ctx context.Context, writer Reader, key Key, keep int, except func(plan.Record) bool) error {
 	items, err := s.look(ctx, writer, key)
 	if err != nil || keep <= 0 {

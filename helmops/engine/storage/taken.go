@@ -41,8 +41,8 @@ func (s *Store) Namesake(ctx context.Context, reader Reader, key Key) (*plan.Nam
 	return &plan.Namesake{Namespace: newest.Namespace, Owner: newest.Owner}, nil
 }
 
-// exists explains why a record could not be created: another client was faster to begin an action on the release, or else the
-// Secret belongs to something else.
+// exists explains why a record could not be created: another client was faster to begin an action on the release, or
+// else the Secret belongs to something else.
 func (d *Driver) exists(name string) error {
 	own, others, err := d.store.lookAround(d.ctx, d.reader, d.key)
 	has := func(i *item) bool { return i.secret == name }

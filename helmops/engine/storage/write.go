@@ -48,7 +48,9 @@ func (d *Driver) Delete(name string) (*release.Release, error) {
 		return copyOf(full.release), nil
 	}
 
-	return &release.Release{Name: d.key.Name, Namespace: d.key.Namespace, Version: base.version, Info: &release.Info{}}, nil
+	return &release.Release{
+		Name: d.key.Name, Namespace: d.key.Namespace, Version: base.version, Info: &release.Info{},
+	}, nil
 }
 
 func (d *Driver) noteError(err error) error {
@@ -232,9 +234,9 @@ func newSecret(name string, rel *release.Release, data packed) *corev1.Secret {
 	return secret
 }
 
-// HookDone notes on the revision written last that the Job or Pod of a hook has finished, and stores that immediately, so that
-// the hook is not run a second time after a crash. It must be called from the goroutine of the action. An error is kept for
-// Err: Helm's next write of the record meets it again.
+// HookDone notes on the revision written last that the Job or Pod of a hook has finished, and stores that immediately,
+// so that the hook is not run a second time after a crash. It must be called from the goroutine of the action. An error
+// is kept for Err: Helm's next write of the record meets it again.
 func (d *Driver) HookDone(kind, namespace, name string, succeeded bool) {
 	d.mu.Lock()
 	rel := d.last

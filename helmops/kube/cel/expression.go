@@ -36,7 +36,8 @@ func NewLanguage(variables ...string) (*Language, error) {
 		options = append(options, cel.Variable(name, cel.DynType))
 	}
 
-	options = append(options, cel.HomogeneousAggregateLiterals(), cel.EagerlyValidateDeclarations(true), cel.DefaultUTCTimeZone(true),
+	options = append(options, cel.HomogeneousAggregateLiterals(), cel.EagerlyValidateDeclarations(true),
+		cel.DefaultUTCTimeZone(true),
 		cel.CrossTypeNumericComparisons(true), cel.OptionalTypes(), ext.Strings(), ext.Sets(), ext.Encoders())
 	env, err := cel.NewEnv(options...)
 	if err != nil {
@@ -75,7 +76,8 @@ func (l *Language) compile(text string, accepts func(kind *cel.Type) error) (*Pr
 			return nil, errors.New(firstLine(first.Message))
 		}
 
-		return nil, fmt.Errorf("line %d, column %d: %s", first.Location.Line(), first.Location.Column()+1, firstLine(first.Message))
+		return nil, fmt.Errorf("line %d, column %d: %s", first.Location.Line(), first.Location.Column()+1,
+			firstLine(first.Message))
 	}
 
 	if err := accepts(checked.OutputType()); err != nil {
@@ -90,8 +92,8 @@ func (l *Language) compile(text string, accepts func(kind *cel.Type) error) (*Pr
 	return &Program{program: program, ast: checked.NativeRep()}, nil
 }
 
-// Holds evaluates the expression. An error says why it has no answer, and where in the expression. It quotes nothing of what the
-// variables contain.
+// Holds evaluates the expression. An error says why it has no answer, and where in the expression. It quotes nothing of
+// what the variables contain.
 func (p *Program) Holds(ctx context.Context, variables map[string]any) (bool, error) {
 	result, err := p.Value(ctx, variables)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 // noKey is how CEL begins to say that a map has no key, which it then names. The key can be a value of a variable.
 const noKey = "no such key"
 
-// faults are how CEL begins to say why an expression has no answer, each with what is said instead. Behind it, CEL quotes
-// values. They are those of github.com/google/cel-go v0.29: common/types, interpreter and cel; TestErrorsQuoteNoValue
-// provokes them.
+// faults are how CEL begins to say why an expression has no answer, each with what is said instead. Behind it, CEL
+// quotes values. They are those of github.com/google/cel-go v0.29: common/types, interpreter and cel;
+// TestErrorsQuoteNoValue provokes them.
 var faults = []struct{ begins, words string }{
 	{noKey, noKey},
 	{"no such attribute", "no such variable or field"},
@@ -31,7 +31,8 @@ var faults = []struct{ begins, words string }{
 	{"operation interrupted", "time limit exceeded"},
 }
 
-// fault words why an expression has no answer: the kind of error and its place, and the field where the expression itself names it.
+// fault words why an expression has no answer: the kind of error and its place, and the field where the expression
+// itself names it.
 func (p *Program) fault(err error) error {
 	words := "it has no answer"
 	text := err.Error()
@@ -66,8 +67,8 @@ func (p *Program) fault(err error) error {
 	return fmt.Errorf("line %d, column %d: %s", place.Line(), place.Column()+1, words)
 }
 
-// selects reports whether a node of the expression selects a field of that name, on a way that only the expression decides: a.b.c, but
-// not a[b].c, whose key can be a value.
+// selects reports whether a node of the expression selects a field of that name, on a way that only the expression
+// decides: a.b.c, but not a[b].c, whose key can be a value.
 func (p *Program) selects(id int64, name string) bool {
 	found := false
 	ast.PostOrderVisit(p.ast.Expr(), ast.NewExprVisitor(func(node ast.Expr) {

@@ -2,8 +2,8 @@ package cel
 
 import "k8s.io/utils/lru"
 
-// Programs compiles the expressions of one language, each once, and keeps those that were asked for last, with the errors
-// of those that are none. Several goroutines may use it.
+// Programs compiles the expressions of one language, each once, and keeps those that were asked for last, with the
+// errors of those that are none. Several goroutines may use it.
 type Programs struct {
 	language *Language
 	known    *lru.Cache // of outcome, by source

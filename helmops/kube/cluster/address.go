@@ -35,7 +35,8 @@ func (n noRedirects) RoundTrip(request *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	_ = response.Body.Close()
-	return nil, fmt.Errorf("%s answers with a redirect (%s), which no API server does; it is not followed", request.URL.Host, response.Status)
+	return nil, fmt.Errorf("%s answers with a redirect (%s), which no API server does; it is not followed",
+		request.URL.Host, response.Status)
 }
 
 // WrappedRoundTripper implements utilnet.RoundTripperWrapper.

@@ -38,8 +38,8 @@ const (
 	watchBuffer = 512 << 10
 )
 
-// limits bound an answer, or an event of a watch. The size alone does not bound the memory it takes: an object of two bytes
-// becomes a struct of hundreds.
+// limits bound an answer, or an event of a watch. The size alone does not bound the memory it takes: an object of two
+// bytes becomes a struct of hundreds.
 type limits struct {
 	bytes int64
 	// values are the members of objects and lists, objects those of them that are objects.
@@ -175,7 +175,7 @@ func (a *answers) refused(request *http.Request, problem string) error {
 }
 
 // jsonOnly asks for JSON only: of the other formats it is not known in advance how much memory a document takes.
-func jsonOnly(request *http.Request, ctx context.Context) *http.Request { //nolint:revive // the context belongs to the copy
+func jsonOnly(request *http.Request, ctx context.Context) *http.Request { //nolint:revive // it is the copy's context
 	request = request.Clone(ctx)
 	var accepted []string
 	for _, kind := range strings.Split(request.Header.Get("Accept"), ",") {
@@ -282,7 +282,8 @@ func (b *answer) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// room returns how many bytes may be read next. One more than is allowed tells an answer of just the limit from a longer one.
+// room returns how many bytes may be read next. One more than is allowed tells an answer of just the limit from a
+// longer one.
 func (b *answer) room() (int64, error) {
 	if b.counter.events {
 		return watchChunk, nil

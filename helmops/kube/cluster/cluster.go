@@ -28,8 +28,8 @@ import (
 // maxIdentities bounds the users whose clients are kept; the one that was asked for longest ago is forgotten first.
 const maxIdentities = 1024
 
-// Cluster is one API server. Everything on it that does not depend on who asks is shared: the connection, the REST mapper
-// and the capabilities. It is safe for concurrent use.
+// Cluster is one API server. Everything on it that does not depend on who asks is shared: the connection, the REST
+// mapper and the capabilities. It is safe for concurrent use.
 type Cluster struct {
 	config    *rest.Config // without credentials: they are added by its transport
 	self      *Identity
@@ -42,8 +42,8 @@ type Cluster struct {
 	identities *lru.Cache // of *Identity, by user
 }
 
-// New connects to a cluster. Nothing is asked of it before the first action. There is no client-side rate limit: the API
-// server's own fairness decides.
+// New connects to a cluster. Nothing is asked of it before the first action. There is no client-side rate limit: the
+// API server's own fairness decides.
 func New(config *rest.Config) (*Cluster, error) { return newCluster(config, nil, time.Now) }
 
 func newCluster(config *rest.Config, account *memory.Account, now func() time.Time) (*Cluster, error) {
@@ -87,8 +87,8 @@ func (c *Cluster) Host() string { return c.config.Host }
 func (c *Cluster) Self() *Identity { return c.self }
 
 // As returns a user's clients. The empty name is the controller itself; any other is impersonated, such as
-// "system:serviceaccount:apps:deployer", whose groups the API server adds. All identities use the same connections. Nothing
-// is asked of the cluster, so it is no error that a user does not exist or may not be impersonated.
+// "system:serviceaccount:apps:deployer", whose groups the API server adds. All identities use the same connections.
+// Nothing is asked of the cluster, so it is no error that a user does not exist or may not be impersonated.
 func (c *Cluster) As(user string) (*Identity, error) {
 	if user == "" {
 		return c.self, nil
@@ -109,15 +109,15 @@ func (c *Cluster) As(user string) (*Identity, error) {
 	return identity, nil
 }
 
-// Mapper returns the shared REST mapper. It finds kinds that were added after it was made, and forgets those that went. An
-// error that is no NoMatch error means that the API server could not be asked, or that the API service behind the kind's
-// group does not answer: trying again can help.
+// Mapper returns the shared REST mapper. It finds kinds that were added after it was made, and forgets those that went.
+// An error that is no NoMatch error means that the API server could not be asked, or that the API service behind the
+// kind's group does not answer: trying again can help.
 func (c *Cluster) Mapper() meta.RESTMapper { return mapper{c.discovery} }
 
 // Capabilities returns what charts can read of the cluster, the same as Helm finds out, as a copy that the caller may
-// change. The first call starts watches of CustomResourceDefinitions and APIServices; as long as they report no change no
-// request is made, except for the server's version every ten minutes. Where these may not be watched, what is returned is
-// up to a minute old. An error means that the API server could not be asked: trying again can help.
+// change. The first call starts watches of CustomResourceDefinitions and APIServices; as long as they report no change
+// no request is made, except for the server's version every ten minutes. Where these may not be watched, what is
+// returned is up to a minute old. An error means that the API server could not be asked: trying again can help.
 func (c *Cluster) Capabilities(ctx context.Context) (*chartutil.Capabilities, error) {
 	found, err := c.discovery.get(ctx, 0)
 	if err != nil {
@@ -134,14 +134,14 @@ func (c *Cluster) Capabilities(ctx context.Context) (*chartutil.Capabilities, er
 // them and cannot wait for the watches to tell.
 func (c *Cluster) Invalidate() { c.discovery.changed() }
 
-// AwaitKinds waits until discovery lists all kinds, which follows a CustomResourceDefinition that was established with a
-// short delay. It asks again at growing intervals, as the API server has no event for it, and ends with ctx.
+// AwaitKinds waits until discovery lists all kinds, which follows a CustomResourceDefinition that was established with
+// a short delay. It asks again at growing intervals, as the API server has no event for it, and ends with ctx.
 func (c *Cluster) AwaitKinds(ctx context.Context, kinds ...schema.GroupVersionKind) error {
 	return c.discovery.await(ctx, kinds)
 }
 
-// Memory is the account of what is kept of the cluster. A package that keeps something of the cluster adds that, and drops
-// it when the cluster is closed. It is nil for the controller's own cluster, which is trusted.
+// Memory is the account of what is kept of the cluster. A package that keeps something of the cluster adds that, and
+// drops it when the cluster is closed. It is nil for the controller's own cluster, which is trusted.
 func (c *Cluster) Memory() *memory.Account { return c.memory }
 
 // Close ends the watches and closes idle connections. Requests still work; capabilities then are up to a minute old.

@@ -1,6 +1,7 @@
 package cluster
 
-// counter counts the values of a JSON document while it passes. What is not JSON is counted as if it were; decoding it fails.
+// counter counts the values of a JSON document while it passes. What is not JSON is counted as if it were; decoding it
+// fails.
 type counter struct {
 	// events is set for a stream of documents, each of which counts alone.
 	events bool

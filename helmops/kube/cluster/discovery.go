@@ -26,7 +26,8 @@ const (
 	readTimeout = 30 * time.Second
 )
 
-// discoverer reads what an API server serves and knows when to read it again. Callers that want the same share a reading.
+// discoverer reads what an API server serves and knows when to read it again. Callers that want the same share a
+// reading.
 type discoverer struct {
 	client  *discovery.DiscoveryClient
 	watches []*watch
@@ -85,7 +86,7 @@ func (d *discoverer) get(ctx context.Context, minimum uint64) (*snapshot, error)
 			d.readings++
 			d.reading = &reading{number: d.readings, done: make(chan struct{})}
 			own := d.reading
-			guard.Go("reading the APIs of a cluster", func() { d.read(own) }) //nolint:contextcheck // It continues for the others when this caller gives up.
+			guard.Go("reading the APIs of a cluster", func() { d.read(own) }) //nolint:contextcheck // others wait for it
 		}
 
 		under := d.reading

@@ -16,17 +16,17 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// ErrFenced says that a write was not sent because this process may no longer be the leader. Another process continues with
-// the work; trying again in this one helps only if it renews the lease after all.
+// ErrFenced says that a write was not sent because this process may no longer be the leader. Another process continues
+// with the work; trying again in this one helps only if it renews the lease after all.
 var ErrFenced = errors.New("not sent: this process may no longer be the leader")
 
 // maxLease bounds what is read of a lease, in bytes.
 const maxLease = 64 << 10
 
-// Fence keeps a process that was paused, or cut off from the API server, from writing after its deadline, even before it
-// notices that it lost the lease. It watches the lease being renewed and refuses every other write once the last renewal,
-// counted from when its request was started, is older than the deadline. So nothing is written before the first renewal, nor
-// after the lease is given up. Reviews, which change nothing, pass. It is safe for concurrent use.
+// Fence keeps a process that was paused, or cut off from the API server, from writing after its deadline, even before
+// it notices that it lost the lease. It watches the lease being renewed and refuses every other write once the last
+// renewal, counted from when its request was started, is older than the deadline. So nothing is written before the
+// first renewal, nor after the lease is given up. Reviews, which change nothing, pass. It is safe for concurrent use.
 type Fence struct {
 	namespace, name string
 	deadline        time.Duration
@@ -55,8 +55,8 @@ func (f *Fence) Elector(next http.RoundTripper) http.RoundTripper {
 // Guard wraps the transport of any other cluster, where a lease of the same name means nothing.
 func (f *Fence) Guard(next http.RoundTripper) http.RoundTripper { return fenced{fence: f, next: next} }
 
-// check returns an error once the deadline has passed, by the clock of the machine or by the calendar: one of them advances
-// while the machine is suspended.
+// check returns an error once the deadline has passed, by the clock of the machine or by the calendar: one of them
+// advances while the machine is suspended.
 func (f *Fence) check() error {
 	f.mu.Lock()
 	renewed := f.renewed
@@ -94,8 +94,8 @@ func (f *Fence) release() {
 // unfenced is the key of a context whose writes pass.
 type unfenced struct{}
 
-// Unfenced returns a context whose writes pass the fence in any replica. It is for writes that any process may make at any
-// time, as often as it likes: a reconcile request, which only has the leader look at an object.
+// Unfenced returns a context whose writes pass the fence in any replica. It is for writes that any process may make at
+// any time, as often as it likes: a reconcile request, which only has the leader look at an object.
 func Unfenced(ctx context.Context) context.Context { return context.WithValue(ctx, unfenced{}, true) }
 
 type fenced struct {
@@ -130,8 +130,8 @@ func (t fenced) RoundTrip(request *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(request)
 }
 
-// elect lets a write of the lease pass and draws the conclusion. Giving the lease up counts from when it is started: from
-// then on another process may hold it.
+// elect lets a write of the lease pass and draws the conclusion. Giving the lease up counts from when it is started:
+// from then on another process may hold it.
 func (t fenced) elect(request *http.Request) (*http.Response, error) {
 	started := t.fence.now()
 	holder := leaseIn(request).Spec.HolderIdentity
@@ -157,8 +157,8 @@ func (t fenced) isLease(request *http.Request) bool {
 	return strings.HasSuffix(request.URL.Path, collection+"/"+t.fence.name)
 }
 
-// leaseIn returns the lease in the body of a request, an empty one when it cannot be read: what is not known to be a renewal
-// is none.
+// leaseIn returns the lease in the body of a request, an empty one when it cannot be read: what is not known to be a
+// renewal is none.
 func leaseIn(request *http.Request) *coordinationv1.Lease {
 	none := &coordinationv1.Lease{}
 	if request.GetBody == nil {

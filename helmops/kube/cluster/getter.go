@@ -158,8 +158,8 @@ func (d *sharedDiscovery) Invalidate() { d.shared.changed() }
 // WithLegacy implements discovery.DiscoveryInterface.
 func (d *sharedDiscovery) WithLegacy() discovery.DiscoveryInterface { return d }
 
-// discoveryTransport answers requests for the resources of one group version from the shared reading. Helm's lookup makes
-// such a request for each call.
+// discoveryTransport answers requests for the resources of one group version from the shared reading. Helm's lookup
+// makes such a request for each call.
 type discoveryTransport struct {
 	shared *discoverer
 	base   string // path of the API server, without a slash at the end

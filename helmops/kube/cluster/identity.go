@@ -106,9 +106,9 @@ func (i *Identity) REST(gv schema.GroupVersion) (rest.Interface, error) {
 	return client, nil
 }
 
-// Getter returns what Helm wants to know of the cluster, for an action in one namespace. Discovery is answered from what
-// the cluster shares. The configuration it hands out holds no credentials, but a transport that adds them, so lookups in
-// templates have the rights of the identity.
+// Getter returns what Helm wants to know of the cluster, for an action in one namespace. Discovery is answered from
+// what the cluster shares. The configuration it hands out holds no credentials, but a transport that adds them, so
+// lookups in templates have the rights of the identity.
 func (i *Identity) Getter(namespace string) genericclioptions.RESTClientGetter {
 	return &getter{identity: i, namespace: namespace}
 }

@@ -20,8 +20,8 @@ import (
 // MaxKubeconfig bounds a kubeconfig, in bytes.
 const MaxKubeconfig = 1 << 20
 
-// Bounds of a connection to a remote cluster. No request waits longer for a cluster that does not answer; watches do, but
-// for what follows the first answer.
+// Bounds of a connection to a remote cluster. No request waits longer for a cluster that does not answer; watches do,
+// but for what follows the first answer.
 const (
 	dialTimeout   = 10 * time.Second
 	tlsTimeout    = 10 * time.Second
@@ -29,8 +29,8 @@ const (
 	idleTimeout   = 90 * time.Second
 )
 
-// KubeconfigError says why a kubeconfig is refused and what to change. It never quotes credentials. Trying again with the
-// same kubeconfig does not help.
+// KubeconfigError says why a kubeconfig is refused and what to change. It never quotes credentials. Trying again with
+// the same kubeconfig does not help.
 type KubeconfigError struct {
 	// Problem continues "the kubeconfig is refused:".
 	Problem string
@@ -57,15 +57,17 @@ func checkSize(kubeconfig []byte) error {
 }
 
 // remoteConfig turns a kubeconfig into a configuration whose transport holds everything secret. Nothing outside the
-// kubeconfig is used: no file, no environment and no program. addresses are refused, and bound wraps the transport to a server, below
-// everything else.
+// kubeconfig is used: no file, no environment and no program. addresses are refused, and bound wraps the transport to a
+// server, below everything else.
 func remoteConfig(
 	kubeconfig []byte, addresses egress.Rules, wrap func(http.RoundTripper) http.RoundTripper,
 	bound func(next http.RoundTripper, server string) http.RoundTripper,
 ) (*rest.Config, error) {
 	parsed, err := clientcmd.Load(kubeconfig)
 	if err != nil { // The parser's message may quote the document.
-		return nil, &KubeconfigError{Problem: "it cannot be parsed", Fix: "check it with kubectl --kubeconfig FILE config view"}
+		return nil, &KubeconfigError{
+			Problem: "it cannot be parsed", Fix: "check it with kubectl --kubeconfig FILE config view",
+		}
 	}
 
 	cluster, user, err := chosen(parsed)
@@ -89,7 +91,8 @@ func remoteConfig(
 	}
 
 	config := &rest.Config{
-		Host: cluster.Server, BearerToken: user.Token, Username: user.Username, Password: user.Password, UserAgent: "fairlead",
+		Host: cluster.Server, BearerToken: user.Token, Username: user.Username, Password: user.Password,
+		UserAgent: "fairlead",
 		TLSClientConfig: rest.TLSClientConfig{
 			ServerName: cluster.TLSServerName, CAData: cluster.CertificateAuthorityData,
 			CertData: user.ClientCertificateData, KeyData: user.ClientKeyData,
@@ -97,9 +100,10 @@ func remoteConfig(
 		WrapTransport: wrap,
 	}
 	mask := redact.NewMask(secretsOf(user)...)
-	return withTransport(config, addresses, proxy, cluster.DisableCompression, func(next http.RoundTripper, server string) http.RoundTripper {
-		return &discreet{next: bound(next, server), mask: mask}
-	})
+	return withTransport(config, addresses, proxy, cluster.DisableCompression,
+		func(next http.RoundTripper, server string) http.RoundTripper {
+			return &discreet{next: bound(next, server), mask: mask}
+		})
 }
 
 func chosen(parsed *clientcmdapi.Config) (*clientcmdapi.Cluster, *clientcmdapi.AuthInfo, error) {
@@ -109,13 +113,17 @@ func chosen(parsed *clientcmdapi.Config) (*clientcmdapi.Cluster, *clientcmdapi.A
 
 	context := parsed.Contexts[parsed.CurrentContext]
 	if context == nil {
-		return nil, nil, &KubeconfigError{Problem: "its current-context is not among its contexts", Fix: "add the context or name another"}
+		return nil, nil, &KubeconfigError{
+			Problem: "its current-context is not among its contexts", Fix: "add the context or name another",
+		}
 	}
 
 	cluster := parsed.Clusters[context.Cluster]
 	user := parsed.AuthInfos[context.AuthInfo]
 	if cluster == nil {
-		return nil, nil, &KubeconfigError{Problem: "the cluster of its current-context is missing", Fix: "add it under clusters"}
+		return nil, nil, &KubeconfigError{
+			Problem: "the cluster of its current-context is missing", Fix: "add it under clusters",
+		}
 	}
 	if user == nil {
 		return nil, nil, &KubeconfigError{Problem: "the user of its current-context is missing", Fix: "add it under users"}
@@ -135,7 +143,8 @@ func checkUser(user *clientcmdapi.AuthInfo) error {
 		{user.ClientCertificate != "", "its user refers to a file (client-certificate)", "use client-certificate-data"},
 		{user.ClientKey != "", "its user refers to a file (client-key)", "use client-key-data"},
 		{
-			user.Impersonate != "" || user.ImpersonateUID != "" || len(user.ImpersonateGroups) > 0 || len(user.ImpersonateUserExtra) > 0,
+			user.Impersonate != "" || user.ImpersonateUID != "" || len(user.ImpersonateGroups) > 0 ||
+				len(user.ImpersonateUserExtra) > 0,
 			"its user impersonates another (as)", "use spec.serviceAccountName for that",
 		},
 		{
@@ -158,7 +167,9 @@ func checkCluster(cluster *clientcmdapi.Cluster) error {
 			Fix:     "use certificate-authority-data, with tls-server-name where the name differs",
 		}
 	case cluster.CertificateAuthority != "":
-		return &KubeconfigError{Problem: "its cluster refers to a file (certificate-authority)", Fix: "use certificate-authority-data"}
+		return &KubeconfigError{
+			Problem: "its cluster refers to a file (certificate-authority)", Fix: "use certificate-authority-data",
+		}
 	}
 	return nil
 }
@@ -173,7 +184,9 @@ func checkServer(server string, addresses egress.Rules) error {
 	case address.User != nil:
 		return &KubeconfigError{Problem: "its server has a user name in the URL", Fix: "put credentials under users"}
 	case address.RawQuery != "" || address.Fragment != "":
-		return &KubeconfigError{Problem: "its server has a query or fragment in the URL", Fix: "write it as https://HOST:PORT"}
+		return &KubeconfigError{
+			Problem: "its server has a query or fragment in the URL", Fix: "write it as https://HOST:PORT",
+		}
 	case address.Scheme == "http" && !isLoopback(address.Hostname()):
 		return &KubeconfigError{Problem: "its server is reached without TLS (http)", Fix: "use https"}
 	case address.Scheme != "https" && address.Scheme != "http":
@@ -197,7 +210,9 @@ func proxyOf(proxy string, addresses egress.Rules) (func(*http.Request) (*url.UR
 	case address.User != nil:
 		return nil, &KubeconfigError{Problem: "its proxy-url has credentials in it", Fix: "use a proxy that needs none"}
 	case address.Scheme != "http" && address.Scheme != "https" && address.Scheme != "socks5":
-		return nil, &KubeconfigError{Problem: "its proxy-url is neither http, https nor socks5", Fix: "write it as http://HOST:PORT"}
+		return nil, &KubeconfigError{
+			Problem: "its proxy-url is neither http, https nor socks5", Fix: "write it as http://HOST:PORT",
+		}
 	}
 
 	if err := checkLiteral("proxy-url", address.Hostname(), addresses); err != nil {
@@ -213,9 +228,15 @@ func checkLiteral(field, host string, addresses egress.Rules) error {
 	var rule *egress.RuleError
 	switch {
 	case errors.As(err, &rule):
-		return &KubeconfigError{Problem: "its " + field + " has the " + err.Error(), Fix: "use another address, or have it allowed with --allow-upstream-cidrs"}
+		return &KubeconfigError{
+			Problem: "its " + field + " has the " + err.Error(),
+			Fix:     "use another address, or have it allowed with --allow-upstream-cidrs",
+		}
 	case err != nil:
-		return &KubeconfigError{Problem: "its " + field + " is a link-local, metadata, multicast or unspecified address", Fix: "use the address of the API server"}
+		return &KubeconfigError{
+			Problem: "its " + field + " is a link-local, metadata, multicast or unspecified address",
+			Fix:     "use the address of the API server",
+		}
 	}
 
 	return nil
@@ -226,8 +247,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-// withTransport moves everything that is needed to connect into a transport of the cluster's own, so that no other cluster
-// waits for this one and closing it lets go of its connections.
+// withTransport moves everything that is needed to connect into a transport of the cluster's own, so that no other
+// cluster waits for this one and closing it lets go of its connections.
 func withTransport(
 	config *rest.Config, addresses egress.Rules, proxy func(*http.Request) (*url.URL, error), uncompressed bool,
 	bound func(next http.RoundTripper, server string) http.RoundTripper,

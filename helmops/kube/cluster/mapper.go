@@ -45,32 +45,44 @@ func lookUp[T any](m mapper, group string, versions []string, ask func(meta.REST
 
 // KindFor implements meta.RESTMapper.
 func (m mapper) KindFor(r schema.GroupVersionResource) (schema.GroupVersionKind, error) {
-	return lookUp(m, r.Group, []string{r.Version}, func(to meta.RESTMapper) (schema.GroupVersionKind, error) { return to.KindFor(r) })
+	return lookUp(m, r.Group, []string{r.Version}, func(to meta.RESTMapper) (schema.GroupVersionKind, error) {
+		return to.KindFor(r)
+	})
 }
 
 // KindsFor implements meta.RESTMapper.
 func (m mapper) KindsFor(r schema.GroupVersionResource) ([]schema.GroupVersionKind, error) {
-	return lookUp(m, r.Group, []string{r.Version}, func(to meta.RESTMapper) ([]schema.GroupVersionKind, error) { return to.KindsFor(r) })
+	return lookUp(m, r.Group, []string{r.Version}, func(to meta.RESTMapper) ([]schema.GroupVersionKind, error) {
+		return to.KindsFor(r)
+	})
 }
 
 // ResourceFor implements meta.RESTMapper.
 func (m mapper) ResourceFor(r schema.GroupVersionResource) (schema.GroupVersionResource, error) {
-	return lookUp(m, r.Group, []string{r.Version}, func(to meta.RESTMapper) (schema.GroupVersionResource, error) { return to.ResourceFor(r) })
+	return lookUp(m, r.Group, []string{r.Version}, func(to meta.RESTMapper) (schema.GroupVersionResource, error) {
+		return to.ResourceFor(r)
+	})
 }
 
 // ResourcesFor implements meta.RESTMapper.
 func (m mapper) ResourcesFor(r schema.GroupVersionResource) ([]schema.GroupVersionResource, error) {
-	return lookUp(m, r.Group, []string{r.Version}, func(to meta.RESTMapper) ([]schema.GroupVersionResource, error) { return to.ResourcesFor(r) })
+	return lookUp(m, r.Group, []string{r.Version}, func(to meta.RESTMapper) ([]schema.GroupVersionResource, error) {
+		return to.ResourcesFor(r)
+	})
 }
 
 // RESTMapping implements meta.RESTMapper.
 func (m mapper) RESTMapping(gk schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
-	return lookUp(m, gk.Group, versions, func(to meta.RESTMapper) (*meta.RESTMapping, error) { return to.RESTMapping(gk, versions...) })
+	return lookUp(m, gk.Group, versions, func(to meta.RESTMapper) (*meta.RESTMapping, error) {
+		return to.RESTMapping(gk, versions...)
+	})
 }
 
 // RESTMappings implements meta.RESTMapper.
 func (m mapper) RESTMappings(gk schema.GroupKind, versions ...string) ([]*meta.RESTMapping, error) {
-	return lookUp(m, gk.Group, versions, func(to meta.RESTMapper) ([]*meta.RESTMapping, error) { return to.RESTMappings(gk, versions...) })
+	return lookUp(m, gk.Group, versions, func(to meta.RESTMapper) ([]*meta.RESTMapping, error) {
+		return to.RESTMappings(gk, versions...)
+	})
 }
 
 // ResourceSingularizer implements meta.RESTMapper.

@@ -29,8 +29,8 @@ type Access struct {
 	Namespace string
 }
 
-// Home returns the namespace of the ServiceAccount that is impersonated, in which it may be taken to read what it works on; empty for
-// other users, and on a remote cluster, whose namespaces are others.
+// Home returns the namespace of the ServiceAccount that is impersonated, in which it may be taken to read what it works
+// on; empty for other users, and on a remote cluster, whose namespaces are others.
 func (a Access) Home() string {
 	account, is := strings.CutPrefix(a.User, "system:serviceaccount:")
 	if !is || len(a.Kubeconfig) > 0 {
@@ -86,9 +86,9 @@ type pooled struct {
 	again    time.Time
 }
 
-// NewPool returns a pool of at most max clusters, at least one. A cluster that was not asked for during idle is closed; so
-// is, when there is no room for another, the one that was asked for longest ago of the namespace that has the most: those of a
-// namespace with few stay however many another one names.
+// NewPool returns a pool of at most max clusters, at least one. A cluster that was not asked for during idle is closed;
+// so is, when there is no room for another, the one that was asked for longest ago of the namespace that has the most:
+// those of a namespace with few stay however many another one names.
 func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
 	return &Pool{
 		max: max(maximum, 1), idle: idle, now: now,
@@ -98,7 +98,8 @@ func NewPool(maximum int, idle time.Duration, now func() time.Time) *Pool {
 	}
 }
 
-// WrapTransport has every request to a cluster of the pool pass through what the function returns. It is called before the first Get.
+// WrapTransport has every request to a cluster of the pool pass through what the function returns. It is called before
+// the first Get.
 func (p *Pool) WrapTransport(wrap func(http.RoundTripper) http.RoundTripper) { p.wrap = wrap }
 
 // Restrict refuses more addresses for the servers and proxies of kubeconfigs. It is called before the first Get.
@@ -156,14 +157,15 @@ func (p *Pool) Get(access Access) (*Cluster, error) {
 
 // connect makes a cluster with an account of its own.
 func (p *Pool) connect(access Access, at place) (*Cluster, error) {
-	config, err := remoteConfig(access.Kubeconfig, p.addresses, p.wrap, func(next http.RoundTripper, server string) http.RoundTripper {
-		next = boundAnswers(next, server, access.Namespace, p.large, p.paces.of(access.Namespace))
-		if access.Token != nil {
-			next = &bearer{next: next, tokens: newTokens(access.Token, p.now)}
-		}
+	config, err := remoteConfig(access.Kubeconfig, p.addresses, p.wrap,
+		func(next http.RoundTripper, server string) http.RoundTripper {
+			next = boundAnswers(next, server, access.Namespace, p.large, p.paces.of(access.Namespace))
+			if access.Token != nil {
+				next = &bearer{next: next, tokens: newTokens(access.Token, p.now)}
+			}
 
-		return next
-	})
+			return next
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +197,9 @@ func (p *Pool) exceed(at place, account *memory.Account, exceeded *memory.Exceed
 func newRemote(config *rest.Config, account *memory.Account, now func() time.Time) (*Cluster, error) {
 	made, err := newCluster(config, account, now)
 	if err != nil {
-		return nil, &KubeconfigError{Problem: "its server cannot be connected to as it is written", Fix: "compare it with one that kubectl accepts"}
+		return nil, &KubeconfigError{
+			Problem: "its server cannot be connected to as it is written", Fix: "compare it with one that kubectl accepts",
+		}
 	}
 	return made, nil
 }

@@ -83,7 +83,9 @@ func (s *snapshot) unanswered(group string, versions ...string) error {
 // serves reports whether discovery lists a kind.
 func (s *snapshot) serves(kind schema.GroupVersionKind) bool {
 	list := s.resources[kind.GroupVersion()]
-	return list != nil && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == kind.Kind })
+	return list != nil && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool {
+		return r.Kind == kind.Kind
+	})
 }
 
 func newMapper(groups []*metav1.APIGroup, resources map[schema.GroupVersion]*metav1.APIResourceList) meta.RESTMapper {
@@ -102,8 +104,11 @@ func newMapper(groups []*metav1.APIGroup, resources map[schema.GroupVersion]*met
 	return restmapper.NewDiscoveryRESTMapper(all)
 }
 
-// versionSet lists what .Capabilities.APIVersions.Has answers yes to: "apps/v1" as well as "apps/v1/Deployment", sorted.
-func versionSet(groups []*metav1.APIGroup, resources map[schema.GroupVersion]*metav1.APIResourceList) chartutil.VersionSet {
+// versionSet lists what .Capabilities.APIVersions.Has answers yes to: "apps/v1" as well as "apps/v1/Deployment",
+// sorted.
+func versionSet(
+	groups []*metav1.APIGroup, resources map[schema.GroupVersion]*metav1.APIResourceList,
+) chartutil.VersionSet {
 	var versions chartutil.VersionSet
 	for _, group := range groups {
 		for _, version := range group.Versions {

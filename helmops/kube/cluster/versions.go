@@ -136,7 +136,8 @@ func sizeOfVersion(version schema.GroupVersion, list *metav1.APIResourceList, er
 // sizeOfResource counts names twice: the mapper and the capabilities have texts of their own.
 func sizeOfResource(r *metav1.APIResource) int {
 	const text = 16
-	bytes := resourceCost + 2*(len(r.Name)+len(r.SingularName)+len(r.Kind)+len(r.Group)+len(r.Version)) + len(r.StorageVersionHash)
+	bytes := resourceCost + 2*(len(r.Name)+len(r.SingularName)+len(r.Kind)+len(r.Group)+len(r.Version)) +
+		len(r.StorageVersionHash)
 	for _, texts := range [][]string{r.Verbs, r.ShortNames, r.Categories} {
 		for _, one := range texts {
 			bytes += text + len(one)

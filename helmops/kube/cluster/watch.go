@@ -144,7 +144,8 @@ func (w *watch) reflector(stop func()) *cache.Reflector {
 
 // refused tells errors that trying again at once does not help against.
 func refused(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err)
+	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) ||
+		apierrors.IsMethodNotSupported(err)
 }
 
 // watchStore implements cache.ReflectorStore without storing anything.

@@ -54,8 +54,8 @@ type Field struct {
 	Path string `json:"path"`
 	// Change is Changed, Added or Removed.
 	Change string `json:"change"`
-	// Was and Becomes are the values, each empty when there is none: texts as they are, other values as JSON. They are cut, and
-	// "***" in Secrets.
+	// Was and Becomes are the values, each empty when there is none: texts as they are, other values as JSON. They are
+	// cut, and "***" in Secrets.
 	Was     string `json:"was,omitempty"`
 	Becomes string `json:"becomes,omitempty"`
 }
@@ -63,9 +63,10 @@ type Field struct {
 // identity tells objects apart; their version does not matter.
 type identity struct{ group, kind, namespace, name string }
 
-// Compare returns what happens on the way from one manifest to another, sorted by kind, namespace and name. Both are YAML
-// documents as Helm stores them; namespace is that of the release, whose objects may leave it out. mask hides secrets in
-// values; nil hides none. The content of the Secrets in both manifests is hidden wherever it occurs. An error says which document cannot be read, and shows nothing of it.
+// Compare returns what happens on the way from one manifest to another, sorted by kind, namespace and name. Both are
+// YAML documents as Helm stores them; namespace is that of the release, whose objects may leave it out. mask hides
+// secrets in values; nil hides none. The content of the Secrets in both manifests is hidden wherever it occurs. An
+// error says which document cannot be read, and shows nothing of it.
 func Compare(before, after, namespace string, mask func(string) string) ([]Change, error) {
 	had, err := parse(before, namespace)
 	if err != nil {
@@ -100,7 +101,8 @@ func Compare(before, after, namespace string, mask func(string) string) ([]Chang
 	}
 
 	slices.SortFunc(out, func(a, b Change) int {
-		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Group, b.Group), strings.Compare(a.Namespace, b.Namespace),
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Group, b.Group),
+			strings.Compare(a.Namespace, b.Namespace),
 			strings.Compare(a.Name, b.Name))
 	})
 	return out, nil

@@ -12,8 +12,8 @@ import (
 )
 
 // Compare returns the fields in which an object in the cluster differs from what it would be, or has become, when its
-// release was applied: those that the release owns then, and that have another value or none. Of parents that are gone as a
-// whole only the topmost is reported. mask hides secrets; nil hides none.
+// release was applied: those that the release owns then, and that have another value or none. Of parents that are gone
+// as a whole only the topmost is reported. mask hides secrets; nil hides none.
 func Compare(live, would *unstructured.Unstructured, mask func(string) string) []Field {
 	owners := ownersOf(live)
 	show := printerFor(live, mask)
@@ -74,26 +74,30 @@ func (f fields) sorted() []Field {
 
 // controllers are managers whose additions are the work of the cluster itself.
 var controllers = sets.New(
-	"kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver", "kube-proxy", "cloud-controller-manager", "cluster-autoscaler",
-	"horizontal-pod-autoscaler", "vpa-admission-controller", "vpa-recommender", "vpa-updater", "karpenter", "keda-operator",
+	"kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver", "kube-proxy", "cloud-controller-manager",
+	"cluster-autoscaler",
+	"horizontal-pod-autoscaler", "vpa-admission-controller", "vpa-recommender", "vpa-updater", "karpenter",
+	"keda-operator",
 	"before-first-apply", // the API server's name for the client that wrote an object before any apply
 )
 
 // notes are the beginnings of annotations that controllers and clients keep for themselves.
 var notes = []string{
-	"deployment.kubernetes.io/", "deprecated.daemonset.template.generation", "kubectl.kubernetes.io/last-applied-configuration",
+	"deployment.kubernetes.io/", "deprecated.daemonset.template.generation",
+	"kubectl.kubernetes.io/last-applied-configuration",
 	"autoscaling.alpha.kubernetes.io/", "control-plane.alpha.kubernetes.io/", "pv.kubernetes.io/", "volume.kubernetes.io/",
 	"volume.beta.kubernetes.io/", "batch.kubernetes.io/",
 }
 
-// Added returns the fields of an object that others have added to what its release says. What controllers of the cluster add,
-// subresources, and what may differ are left out. would is the object as Compare takes it.
+// Added returns the fields of an object that others have added to what its release says. What controllers of the
+// cluster add, subresources, and what may differ are left out. would is the object as Compare takes it.
 func Added(live, would *unstructured.Unstructured, ignored Ignored, mask func(string) string) []Field {
 	ours := union(ownersOf(would), owner.ours)
 	show := printerFor(live, mask)
 	found := fields{}
 	for _, o := range ownersOf(live) {
-		if o.ours() || o.subresource != "" || o.version != live.GetAPIVersion() || controllers.Has(o.manager) || ignored.managers.Has(o.manager) {
+		if o.ours() || o.subresource != "" || o.version != live.GetAPIVersion() || controllers.Has(o.manager) ||
+			ignored.managers.Has(o.manager) {
 			continue
 		}
 		o.fields.Leaves().Iterate(func(path fieldpath.Path) {
@@ -103,7 +107,8 @@ func Added(live, would *unstructured.Unstructured, ignored Ignored, mask func(st
 
 			top := firstForeign(ours, path)
 			if was, ok := lookup(live.Object, top); ok {
-				found.add(Field{Path: show.path(top), Change: v1beta1.DriftAdded, Manager: o.manager, Since: o.since, Was: show.value(was)})
+				found.add(
+					Field{Path: show.path(top), Change: v1beta1.DriftAdded, Manager: o.manager, Since: o.since, Was: show.value(was)})
 			}
 		})
 	}
@@ -133,7 +138,8 @@ func isReportable(path fieldpath.Path) bool {
 	return false
 }
 
-// firstForeign is the shortest part of a path at and below which nothing is ours. Labels and annotations are reported one by one.
+// firstForeign is the shortest part of a path at and below which nothing is ours. Labels and annotations are reported
+// one by one.
 func firstForeign(ours *fieldpath.Set, path fieldpath.Path) fieldpath.Path {
 	length := 1
 	if *path[0].FieldName == "metadata" {

@@ -11,13 +11,14 @@ const (
 	fightWindow = 10 * time.Minute
 	// maxCorrections within the window are no fight yet.
 	maxCorrections = 5
-	// maxFights bounds how many objects are remembered; beyond it the half that was corrected the longest ago is forgotten.
+	// maxFights bounds how many objects are remembered; beyond it the half that was corrected the longest ago is
+	// forgotten.
 	maxFights = 10000
 )
 
-// ConflictTracker counts how often objects were corrected, to find out when another manager sets the same fields again and again. More than
-// five corrections of one object in ten minutes are a fight. The zero value is ready; all methods may be called at the same
-// time.
+// ConflictTracker counts how often objects were corrected, to find out when another manager sets the same fields again
+// and again. More than five corrections of one object in ten minutes are a fight. The zero value is ready; all methods
+// may be called at the same time.
 type ConflictTracker struct {
 	mu   sync.Mutex
 	of   map[string]*bout
@@ -53,8 +54,8 @@ func (f *ConflictTracker) Corrected(ref, manager string, now time.Time) {
 	b.times = b.times[max(0, len(b.times)-maxCorrections-1):]
 }
 
-// Conflicting reports whether an object is fought over: with which manager, empty when it is not known, and until when it should be
-// left alone.
+// Conflicting reports whether an object is fought over: with which manager, empty when it is not known, and until when
+// it should be left alone.
 func (f *ConflictTracker) Conflicting(ref string, now time.Time) (manager string, until time.Time, is bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +77,8 @@ func (b *bout) since(now time.Time) []time.Time {
 	return slices.DeleteFunc(b.times, func(at time.Time) bool { return now.Sub(at) >= fightWindow })
 }
 
-// sweep forgets, once in a window, what was corrected before it. When there are too many objects it forgets the older half.
+// sweep forgets, once in a window, what was corrected before it. When there are too many objects it forgets the older
+// half.
 func (f *ConflictTracker) sweep(now time.Time) {
 	if now.Sub(f.last) < fightWindow && len(f.of) < maxFights {
 		return

@@ -1,5 +1,5 @@
-// Package drift finds out how an object in the cluster differs from what its release says, who made it differ, and which
-// differences are to be ignored. It is pure: objects come in, differences go out.
+// Package drift finds out how an object in the cluster differs from what its release says, who made it differ, and
+// which differences are to be ignored. It is pure: objects come in, differences go out.
 //
 //	manifest ─► Ignored.Trim ─► payload ─► server-side apply (dry run) ─► would ─┐
 //	live ────────────────────────────────────────────────────────────────────────┴─► Compare ─► Object
@@ -42,7 +42,8 @@ type Field struct {
 	Path string
 	// Change is v1beta1.DriftChanged, DriftRemoved or DriftAdded.
 	Change string
-	// Manager that owns the field in the cluster, and when it last wrote the object; both are zero when no manager owns it.
+	// Manager that owns the field in the cluster, and when it last wrote the object; both are zero when no manager owns
+	// it.
 	Manager string
 	Since   time.Time
 	// Was is the value in the cluster, Wants that of the release; each is empty when there is none. Texts are as they are,

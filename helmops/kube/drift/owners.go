@@ -12,8 +12,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// own are the managers that write the objects of releases and Kustomizations: those of this project and of the helm command, and
-// the one of Flux, from which releases are taken over.
+// own are the managers that write the objects of releases and Kustomizations: those of this project and of the helm
+// command, and the one of Flux, from which releases are taken over.
 var own = []string{applier, "helm-controller", v1beta1.KustomizationFieldManager}
 
 // applier is the manager under which objects are applied.
@@ -103,8 +103,8 @@ func below(set *fieldpath.Set, element fieldpath.PathElement) *fieldpath.Set {
 	return fieldpath.NewSet()
 }
 
-// otherManager returns the manager, other than our applies, that owns a field; the one that wrote last when there are several. Helm clients
-// that update come last: one that has lost the fields of a map still owns the map.
+// otherManager returns the manager, other than our applies, that owns a field; the one that wrote last when there are
+// several. Helm clients that update come last: one that has lost the fields of a map still owns the map.
 func otherManager(owners []owner, path fieldpath.Path) (manager string, since time.Time) {
 	ours := false
 	for _, o := range owners {

@@ -165,7 +165,8 @@ func (t target) matches(object *unstructured.Unstructured) bool {
 		pattern *regexp.Regexp
 		text    string
 	}{
-		{t.group, kind.Group}, {t.version, kind.Version}, {t.kind, kind.Kind}, {t.name, object.GetName()}, {t.namespace, object.GetNamespace()},
+		{t.group, kind.Group}, {t.version, kind.Version}, {t.kind, kind.Kind}, {t.name, object.GetName()},
+		{t.namespace, object.GetNamespace()},
 	} {
 		if part.pattern != nil && !part.pattern.MatchString(part.text) {
 			return false

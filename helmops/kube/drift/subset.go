@@ -15,9 +15,9 @@ import (
 // quantities are the fields whose values the API server writes in its own way: 1000m becomes 1.
 var quantities = []string{"limits", "requests", "capacity", "hard", "overhead"}
 
-// Subset returns the fields in which an object in the cluster differs from what was sent for it, by comparing the two. It is
-// for objects that cannot be applied, or whose owners are not known: what the API server makes of a value is not known then
-// either, except for quantities.
+// Subset returns the fields in which an object in the cluster differs from what was sent for it, by comparing the two.
+// It is for objects that cannot be applied, or whose owners are not known: what the API server makes of a value is not
+// known then either, except for quantities.
 func Subset(live *unstructured.Unstructured, payload map[string]any, mask func(string) string) []Field {
 	s := subset{owners: ownersOf(live), show: printerFor(live, mask), found: fields{}}
 	for _, name := range slices.Sorted(maps.Keys(payload)) {
@@ -66,17 +66,20 @@ func (s subset) compare(at fieldpath.Path, was found, wants any) {
 		return
 	}
 
-	field := Field{Path: s.show.path(at), Change: v1beta1.DriftChanged, Was: s.show.value(was.value), Wants: s.show.value(wants)}
+	field := Field{
+		Path: s.show.path(at), Change: v1beta1.DriftChanged, Was: s.show.value(was.value), Wants: s.show.value(wants),
+	}
 	field.Manager, field.Since = otherManager(s.owners, at)
 	s.found.add(field)
 }
 
-// list compares lists item by item: by name where every item has one of its own, else one after the other. It returns false
-// when there is no telling which item is which.
+// list compares lists item by item: by name where every item has one of its own, else one after the other. It returns
+// false when there is no telling which item is which.
 func (s subset) list(at fieldpath.Path, has, wants []any) bool {
 	if named(has) && named(wants) {
 		for _, item := range wants {
-			element := fieldpath.KeyElement(value.Field{Name: "name", Value: value.NewValueInterface(item.(map[string]any)["name"])})
+			element := fieldpath.KeyElement(
+				value.Field{Name: "name", Value: value.NewValueInterface(item.(map[string]any)["name"])})
 			was := found{}
 			was.value, _, was.there = child(has, element)
 			s.compare(append(slices.Clip(at), element), was, item)

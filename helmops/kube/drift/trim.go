@@ -16,7 +16,8 @@ import (
 var kept = []pointer{
 	{"apiVersion"}, {"kind"}, {"metadata", "name"}, {"metadata", "namespace"},
 	{"metadata", "labels", "app.kubernetes.io/managed-by"},
-	{"metadata", "annotations", "meta.helm.sh/release-name"}, {"metadata", "annotations", "meta.helm.sh/release-namespace"},
+	{"metadata", "annotations", "meta.helm.sh/release-name"},
+	{"metadata", "annotations", "meta.helm.sh/release-namespace"},
 	{"metadata", "labels", v1beta1.KustomizationNameLabel}, {"metadata", "labels", v1beta1.KustomizationNamespaceLabel},
 }
 
@@ -29,9 +30,9 @@ func (i Ignored) WithReplicas() Ignored {
 // Empty reports whether nothing may differ.
 func (i Ignored) Empty() bool { return !i.Whole && len(i.pointers) == 0 && len(i.managers) == 0 }
 
-// Trim returns what is to be applied to an object so that what may differ stays as it is. A field that another manager owns, or
-// that the release does not own, is left out: it stays then. One that only the release owns would be removed by that; it gets
-// the value that it has. Neither argument is changed. Whole is not looked at.
+// Trim returns what is to be applied to an object so that what may differ stays as it is. A field that another manager
+// owns, or that the release does not own, is left out: it stays then. One that only the release owns would be removed
+// by that; it gets the value that it has. Neither argument is changed. Whole is not looked at.
 func (i Ignored) Trim(payload map[string]any, live *unstructured.Unstructured) map[string]any {
 	if len(i.pointers) == 0 && len(i.managers) == 0 {
 		return payload
@@ -68,7 +69,9 @@ func (i Ignored) covers(object any, path fieldpath.Path) bool {
 }
 
 func (i Ignored) names(at pointer) bool {
-	return slices.ContainsFunc(i.pointers, func(p pointer) bool { return len(p) <= len(at) && slices.Equal(p, at[:len(p)]) })
+	return slices.ContainsFunc(i.pointers, func(p pointer) bool {
+		return len(p) <= len(at) && slices.Equal(p, at[:len(p)])
+	})
 }
 
 // owned are the field sets at one place of an object.
@@ -227,7 +230,8 @@ func (i Ignored) trimLeaf(value any, live found, at pointer, owned owned) (any, 
 	}
 }
 
-// within puts what the object has in the places inside a value that may differ. The value can only be applied as a whole.
+// within puts what the object has in the places inside a value that may differ. The value can only be applied as a
+// whole.
 func (i Ignored) within(value any, live found, at pointer) any {
 	if !live.there {
 		return value

@@ -31,7 +31,8 @@ type Report struct {
 	// Quote is such a text: the message of a condition, for example. It may hold a secret, so that it has to be masked
 	// before it is shown. Empty when the object says nothing more.
 	Quote string
-	// Serving is set when the object does its work although it is not Current: at least half of what it wants is available.
+	// Serving is set when the object does its work although it is not Current: at least half of what it wants is
+	// available.
 	Serving bool
 	// Unobserved is set when the object is InProgress and its controller has not yet reported on its newest generation.
 	// Only workloads count as unobserved without an observedGeneration in their status.
@@ -93,8 +94,8 @@ func isWorkload(object *unstructured.Unstructured) bool {
 	return kind.Group == "apps" && slices.Contains(workloads, kind.Kind)
 }
 
-// isServing reports whether at least half of the pods that a workload wants are available, and one at least. A workload that is
-// scaled, or moves between nodes, is no failure.
+// isServing reports whether at least half of the pods that a workload wants are available, and one at least. A workload
+// that is scaled, or moves between nodes, is no failure.
 func isServing(object *unstructured.Unstructured) bool {
 	group := object.GroupVersionKind().Group
 	if group != "apps" || object.GetDeletionTimestamp() != nil {

@@ -15,8 +15,12 @@ import (
 	"fairlead.dev/fairlead/helmops/kube/cel"
 )
 
-// variables are the top-level fields of objects that expressions may ask for; one that an object lacks is an empty object.
-var variables = []string{"apiVersion", "kind", "metadata", "spec", "status", "data", "binaryData", "type", "rules", "subsets", "endpoints", "provisioner", "parameters"}
+// variables are the top-level fields of objects that expressions may ask for; one that an object lacks is an empty
+// object.
+var variables = []string{
+	"apiVersion", "kind", "metadata", "spec", "status", "data", "binaryData", "type", "rules", "subsets", "endpoints",
+	"provisioner", "parameters",
+}
 
 // language is made once, because that takes milliseconds.
 var language = sync.OnceValues(func() (*cel.Language, error) { return cel.NewLanguage(variables...) })
@@ -54,7 +58,8 @@ func NewRules(exprs []v1beta1.HealthCheckExpr) (*Rules, error) {
 
 		kind := schema.GroupKind{Group: version.Group, Kind: given.Kind}
 		if MetadataOnly(kind) {
-			return nil, fmt.Errorf("%s: a %s is healthy as soon as it exists; its content is not watched and cannot be judged", field, given.Kind)
+			return nil, fmt.Errorf("%s: a %s is healthy as soon as it exists; its content is not watched and cannot be judged",
+				field, given.Kind)
 		}
 		if _, twice := out.byKind[kind]; twice {
 			return nil, fmt.Errorf("%s: there is an expression for %s already", field, kind)
@@ -91,7 +96,10 @@ func compileRule(given v1beta1.HealthCheckExpr, field string) (out rule, err err
 	for _, part := range []struct {
 		name, text string
 		into       **cel.Program
-	}{{"inProgress", given.InProgress, &out.inProgress}, {"failed", given.Failed, &out.failed}, {"current", given.Current, &out.current}} {
+	}{
+		{"inProgress", given.InProgress, &out.inProgress}, {"failed", given.Failed, &out.failed},
+		{"current", given.Current, &out.current},
+	} {
 		if part.text == "" {
 			if part.name == "current" {
 				return rule{}, fmt.Errorf("%s.current is empty", field)

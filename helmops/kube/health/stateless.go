@@ -7,7 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// MetadataOnly reports whether the objects of a kind are healthy as soon as they exist, so that their metadata tells everything.
+// MetadataOnly reports whether the objects of a kind are healthy as soon as they exist, so that their metadata tells
+// everything.
 func MetadataOnly(kind schema.GroupKind) bool { return stateless[kind] }
 
 // Stateless returns the kinds whose metadata tells everything.

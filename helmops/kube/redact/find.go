@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxCut is how much of a shortened secret is looked for, minCutAtEnd how much of it there has to be at the end of a text, where
-	// nothing says that it was shortened; both in bytes.
+	// maxCut is how much of a shortened secret is looked for, minCutAtEnd how much of it there has to be at the end of a
+	// text, where nothing says that it was shortened; both in bytes.
 	maxCut      = 512
 	minCutAtEnd = 8
 	// maxCuts bounds the places of one text at which something was shortened.
@@ -84,8 +84,8 @@ func (x formIndex) find(text string) []span {
 	return merged(append(found, x.cuts(text)...))
 }
 
-// longest returns the longest form that a text begins with, nil when there is none. Every form that the text begins with is the
-// beginning of the last form that is not behind the text in the order.
+// longest returns the longest form that a text begins with, nil when there is none. Every form that the text begins
+// with is the beginning of the last form that is not behind the text in the order.
 func (x formIndex) longest(text string) *form {
 	at := sort.Search(len(x.forms), func(i int) bool { return x.forms[i].text > text }) - 1
 	if at < 0 {

@@ -85,7 +85,9 @@ func quotedForms(secret string) []form {
 
 // quotings are a text as Go, JSON and YAML quote it.
 func quotings(text string) []string {
-	found := []string{unquoted(strconv.Quote(text)), unquoted(strconv.QuoteToASCII(text)), strings.ReplaceAll(text, "'", "''")}
+	found := []string{
+		unquoted(strconv.Quote(text)), unquoted(strconv.QuoteToASCII(text)), strings.ReplaceAll(text, "'", "''"),
+	}
 	for _, html := range []bool{true, false} {
 		var encoded strings.Builder
 		encoder := json.NewEncoder(&encoded)
@@ -139,8 +141,8 @@ func listed(secret string) string {
 	return strings.Join(numbers, " ")
 }
 
-// base64Forms are the characters that a secret alone decides, for each of the three places in which it can begin within a longer
-// text.
+// base64Forms are the characters that a secret alone decides, for each of the three places in which it can begin within
+// a longer text.
 func base64Forms(secret string) []string {
 	const bits, perByte = 6, 8
 	var found []string
@@ -159,8 +161,8 @@ func base64Forms(secret string) []string {
 	return found
 }
 
-// wrapped are the secrets that a text is known to wrap: what is encoded in base64, the texts of a JSON object such as the
-// credentials of a registry, and the password of a URL.
+// wrapped are the secrets that a text is known to wrap: what is encoded in base64, the texts of a JSON object such as
+// the credentials of a registry, and the password of a URL.
 func wrapped(text string) []any {
 	text = strings.TrimSpace(text)
 	if len(text) > maxWrapped || len(text) < 2*minMasked {

@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// minMasked is the shortest text, in bytes, that is hidden wherever it occurs; shorter ones occur everywhere by chance.
+	// minMasked is the shortest text, in bytes, that is hidden wherever it occurs; shorter ones occur everywhere by
+	// chance.
 	minMasked = 4
 	// minQuoted is the shortest text, in bytes, that is hidden where it stands in quotes. A single byte is never hidden.
 	minQuoted = 2
@@ -27,14 +28,16 @@ const (
 	withheld = "(the message is left out: there are too many secret values to check it against)"
 )
 
-// Mask hides secrets in text that may quote values, such as errors of templates and of the API server. It knows the encodings in
-// which such texts quote a value; see forms. The zero value hides nothing. A Mask may be used by several goroutines.
+// Mask hides secrets in text that may quote values, such as errors of templates and of the API server. It knows the
+// encodings in which such texts quote a value; see forms. The zero value hides nothing. A Mask may be used by several
+// goroutines.
 //
-// A text has to be masked before it is shortened. Where another program has shortened it, what is left in front of "..." or "…" is
-// hidden too when it is the beginning of a secret.
+// A text has to be masked before it is shortened. Where another program has shortened it, what is left in front of
+// "..." or "…" is hidden too when it is the beginning of a secret.
 type Mask struct{ secrets *secrets }
 
-// secrets are texts to hide. The forms in which they occur are worked out when the first text is masked: most masks never see one.
+// secrets are texts to hide. The forms in which they occur are worked out when the first text is masked: most masks
+// never see one.
 type secrets struct {
 	texts   []string
 	tooMany bool
@@ -43,8 +46,8 @@ type secrets struct {
 	index formIndex
 }
 
-// NewMask returns a mask for every text and number in the given values: maps, lists or single values. Each line of a text
-// with several lines counts by itself too, because errors quote lines.
+// NewMask returns a mask for every text and number in the given values: maps, lists or single values. Each line of a
+// text with several lines counts by itself too, because errors quote lines.
 func NewMask(secret ...any) Mask {
 	var c collector
 	for _, values := range secret {
@@ -80,7 +83,8 @@ func (m Mask) Join(other Mask) Mask {
 	}
 }
 
-// Apply returns the text with every secret replaced. With more secrets than can be looked for, nothing of the text is returned.
+// Apply returns the text with every secret replaced. With more secrets than can be looked for, nothing of the text is
+// returned.
 func (m Mask) Apply(text string) string {
 	switch {
 	case m.secrets == nil || text == "":

@@ -1,7 +1,7 @@
 package redact
 
-// Error returns an error with the secrets replaced in its text; err itself, nil included, when its text shows none. The result
-// wraps err, so that its reason and type stay known. Do not print what it wraps.
+// Error returns an error with the secrets replaced in its text; err itself, nil included, when its text shows none. The
+// result wraps err, so that its reason and type stay known. Do not print what it wraps.
 func (m Mask) Error(err error) error {
 	if err == nil {
 		return nil

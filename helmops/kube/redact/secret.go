@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// SecretContent returns what a Mask has to hide of a Secret in the form of the API: the values of data, decoded and as they are
-// written, and those of stringData. It returns nil for objects of other kinds. Values of a wrong type are returned as they are: a
-// manifest that cannot be applied holds secrets all the same.
+// SecretContent returns what a Mask has to hide of a Secret in the form of the API: the values of data, decoded and as
+// they are written, and those of stringData. It returns nil for objects of other kinds. Values of a wrong type are
+// returned as they are: a manifest that cannot be applied holds secrets all the same.
 func SecretContent(object map[string]any) []any {
 	if object["kind"] != "Secret" || object["apiVersion"] != "v1" {
 		return nil

@@ -1,6 +1,6 @@
 // Package ssa is how objects are sent to the API server by server-side apply, and what its answers mean. The writers
-// of Helm releases (helmops/engine/kubeclient) and of Kustomizations (helmops/kustomize/apply) share it; they decide what is
-// written, when, and what happens next.
+// of Helm releases (helmops/engine/kubeclient) and of Kustomizations (helmops/kustomize/apply) share it; they decide
+// what is written, when, and what happens next.
 //
 //	manifest ─► ApplyBody ─► Writer.Apply ─► Requests.Patch ─► API server
 //	                             │                                 │
@@ -10,9 +10,9 @@
 //
 // Requests do not go through github.com/fluxcd/pkg/ssa, on purpose. For each object its ResourceManager.Apply sends a
 // GET and a dry run, and the apply itself when the dry run differs: an object that has not changed costs two
-// requests, one that has changed three. Fairlead knows from its watches (helmops/kube/tracker) whether an object is as it
-// was left. Unchanged, it costs no request; changed, it costs one apply in a release, and a dry run and an apply in a
-// Kustomization. The 500 Kustomizations of 4 objects of docs/benchmark.md are polled every 2 s without a request;
+// requests, one that has changed three. Fairlead knows from its watches (helmops/kube/tracker) whether an object is as
+// it was left. Unchanged, it costs no request; changed, it costs one apply in a release, and a dry run and an apply in
+// a Kustomization. The 500 Kustomizations of 4 objects of docs/benchmark.md are polled every 2 s without a request;
 // with the library each reconcile of all of them would send 4,000. TestRequestsOfAnObject counts the requests of this
 // package, TestSteadyReleasesCostNothing those of releases that do not change.
 package ssa

@@ -41,7 +41,8 @@ func (e *InvalidObjectsError) Error() string {
 		named = named[:maxNamed]
 		more = fmt.Sprintf("; and %d more", len(e.Objects)-maxNamed)
 	}
-	return fmt.Sprintf("the API server would refuse %d of %d objects: %s", len(e.Objects), e.Of, strings.Join(named, "; ")+more)
+	return fmt.Sprintf("the API server would refuse %d of %d objects: %s", len(e.Objects), e.Of,
+		strings.Join(named, "; ")+more)
 }
 
 // Unwrap returns what the API server said.

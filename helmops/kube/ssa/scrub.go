@@ -53,11 +53,15 @@ var scrubs = []struct {
 	{regexp.MustCompile(`(?s), error found in #\d+ byte of \.\.\..*`), ""},
 	{regexp.MustCompile(`invalid character '(?:[^'\\]|\\.)+'`), "an invalid character"},
 	// Functions of Go and of templates.
-	{regexp.MustCompile(`(?s)parsing (?:time )?"(?:[^"\\]|\\.)*"( as "(?:[^"\\]|\\.)*": cannot parse "(?:[^"\\]|\\.)*" as)?`), "parsing a value"},
+	{regexp.MustCompile(`(?s)parsing (?:time )?"(?:[^"\\]|\\.)*"( as "(?:[^"\\]|\\.)*": cannot parse "(?:[^"\\]|\\.)*" ` +
+		`as)?`), "parsing a value"},
 	{regexp.MustCompile(`(?s)cannot parse template "(?:[^"\\]|\\.)*"`), "cannot parse template"},
 	{regexp.MustCompile("(?s)error parsing regexp: ([^`:\n]+): `.*?`"), "error parsing regexp: $1"},
 	{regexp.MustCompile(`(?s)unable to cast .* of type (\S+) to (\S+)`), "unable to cast a value of type $1 to $2"},
-	{regexp.MustCompile(`(?s)time: (invalid duration|unknown unit|missing unit in duration) "(?:[^"\\]|\\.)*"`), "time: $1"},
+	{
+		regexp.MustCompile(`(?s)time: (invalid duration|unknown unit|missing unit in duration) "(?:[^"\\]|\\.)*"`),
+		"time: $1",
+	},
 	{regexp.MustCompile(`(?s)parse "(?:[^"\\]|\\.)*":`), "parse a URL:"},
 	// Server-side apply.
 	{regexp.MustCompile(`(?s), got &?value\..*`), ""},

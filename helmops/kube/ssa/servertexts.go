@@ -59,8 +59,8 @@ func IsDryRunUnsupported(err error) bool {
 	return apierrors.IsBadRequest(err) && strings.Contains(err.Error(), dryRunText)
 }
 
-// IsWebhookUnanswered reports whether an error says that an admission webhook did not answer. It may be text only, as in
-// errors of Helm. No error is none.
+// IsWebhookUnanswered reports whether an error says that an admission webhook did not answer. It may be text only, as
+// in errors of Helm. No error is none.
 func IsWebhookUnanswered(err error) bool {
 	return err != nil && strings.Contains(err.Error(), webhookText)
 }
@@ -85,8 +85,8 @@ func IsMismatched(err error) bool {
 }
 
 // IsApplyOnly reports whether an object cannot be applied, but may be accepted when it is created or patched otherwise:
-// it has a key twice in a list, or a field that its kind does not have. A value of a wrong type is accepted in no way. No
-// error is none.
+// it has a key twice in a list, or a field that its kind does not have. A value of a wrong type is accepted in no way.
+// No error is none.
 func IsApplyOnly(err error) bool {
 	if err == nil || len(TypeFaults(err, nil)) > 0 {
 		return false

@@ -45,7 +45,8 @@ func TypeFaults(err error, content map[string]any) []TypeFault {
 	if head := typedHead.FindStringIndex(text); head != nil {
 		rest := strings.TrimPrefix(strings.TrimPrefix(text[head[1]:], ": "), "errors:")
 		for _, found := range applied.FindAllStringSubmatch(rest, maxTyped) {
-			faults = append(faults, TypeFault{Path: located(found[1], content), Is: typeOf(found[3]), Must: schemaType(found[2])})
+			faults = append(faults,
+				TypeFault{Path: located(found[1], content), Is: typeOf(found[3]), Must: schemaType(found[2])})
 		}
 
 		return faults

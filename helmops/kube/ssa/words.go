@@ -111,7 +111,8 @@ func firstLine(text string) string {
 // plainDetails are what validation says in words of its own.
 var plainDetails = regexp.MustCompile("^(Required value|Forbidden|Too long|Too many)?(: )?" +
 	"(field is immutable( when `immutable` is set)?|may not be (set|changed)|may not be more than \\d+ bytes|" +
-	"must have at most \\d+ (bytes|items)|must be no more than \\d+ (bytes|characters)|a valid config key must consist of .*)?$")
+	"must have at most \\d+ (bytes|items)|must be no more than \\d+ (bytes|characters)|a valid config key must consist " +
+	"of .*)?$")
 
 // plainDetail keeps what validation says in words of its own, and names the kind of fault otherwise.
 func plainDetail(detail string, kind metav1.CauseType) string {
@@ -134,7 +135,8 @@ func plainDetail(detail string, kind metav1.CauseType) string {
 
 // safeTexts are what the API server says of a request that names its parts and quotes none of its content.
 var safeTexts = []*regexp.Regexp{
-	regexp.MustCompile(`User "[^"\n]*" cannot \w+ resource "[^"\n]*" in API group "[^"\n]*"( in the namespace "[^"\n]*"| at the cluster scope)?`),
+	regexp.MustCompile(`User "[^"\n]*" cannot \w+ resource "[^"\n]*" in API group "[^"\n]*"( in the namespace ` +
+		`"[^"\n]*"| at the cluster scope)?`),
 	regexp.MustCompile(`exceeded quota: [\w.-]+, requested: [\w.,=/ -]+, used: [\w.,=/ -]+, limited: [\w.,=/ -]+`),
 	regexp.MustCompile(`exceeded quota`),
 	regexp.MustCompile(`admission webhook "[^"\n]*" denied the request`),
@@ -157,7 +159,10 @@ var unreadable = []struct {
 	{regexp.MustCompile(`illegal base64 data`), "a value of data is not base64"},
 	{regexp.MustCompile(`cannot unmarshal \w+ .*?Secret\.stringData`), "a value of stringData is not a text"},
 	{regexp.MustCompile(`cannot unmarshal \w+ .*?Secret\.data`), "a value of data is not a text"},
-	{regexp.MustCompile(`cannot unmarshal|error decoding|cannot be handled as a Secret|unable to convert`), "a field has a value of a wrong type"},
+	{
+		regexp.MustCompile(`cannot unmarshal|error decoding|cannot be handled as a Secret|unable to convert`),
+		"a field has a value of a wrong type",
+	},
 }
 
 // secretWords word an answer about a Secret. What it says is taken over only where it is known to quote nothing.
@@ -185,7 +190,8 @@ func secretWords(answer metav1.Status) string {
 		return fieldWords(fields, true)
 	}
 
-	return fmt.Sprintf("the API server answers %d (%s); its message is left out, because it may quote the Secret", answer.Code, answer.Reason)
+	return fmt.Sprintf("the API server answers %d (%s); its message is left out, because it may quote the Secret",
+		answer.Code, answer.Reason)
 }
 
 var unknownField = regexp.MustCompile(`unknown field "[\w.\[\]-]*"`)

@@ -152,8 +152,8 @@ func (c *contents) replace(list []*reduced, version uint64) (changed []change) {
 	return changed
 }
 
-// wrote takes in the answer to a write of ours. An object that is absent is gone when the stream has reported versions beyond
-// the answer. complete says whether the answer shows the object's health.
+// wrote takes in the answer to a write of ours. An object that is absent is gone when the stream has reported versions
+// beyond the answer. complete says whether the answer shows the object's health.
 func (c *contents) wrote(r *reduced, payload uint64, complete bool) []change {
 	c.mu.Lock()
 	defer c.mu.Unlock()

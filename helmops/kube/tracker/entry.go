@@ -28,8 +28,8 @@ const (
 	fieldManager = "helm"
 )
 
-// legacyManagers wrote the objects of releases before they were applied: their fields have to be taken over, or what a chart
-// drops stays.
+// legacyManagers wrote the objects of releases before they were applied: their fields have to be taken over, or what a
+// chart drops stays.
 var legacyManagers = []string{fieldManager, "helm-controller"}
 
 // What others wrote is kept up to these lengths, in bytes.
@@ -44,11 +44,12 @@ type Entry struct {
 	// ResourceVersion is zero where the API server does not use numbers.
 	ResourceVersion uint64
 	Generation      int64
-	// Release and ReleaseNamespace are what the object's metadata names as its owner: its Helm release, or its Kustomization.
+	// Release and ReleaseNamespace are what the object's metadata names as its owner: its Helm release, or its
+	// Kustomization.
 	Release, ReleaseNamespace string
-	// Ownership is a digest of the fields that the manager of the scope owns by having applied them, or of those that Helm clients own
-	// in another way when there are none of these; zero without either. It changes when another client changes or takes one of
-	// them, and only then.
+	// Ownership is a digest of the fields that the manager of the scope owns by having applied them, or of those that Helm
+	// clients own in another way when there are none of these; zero without either. It changes when another client changes
+	// or takes one of them, and only then.
 	Ownership uint64
 	// Legacy is set when fields are owned by an update of "helm" or "helm-controller".
 	Legacy bool
@@ -63,8 +64,8 @@ type Entry struct {
 	// Applied is the Ownership right after our own last write, Payload the digest of what was sent with it. Both are zero
 	// when this process has not written the object.
 	Applied, Payload uint64
-	// verdicts are the health by the rules of users, sorted by user; nil where no user has rules for the object. They are replaced,
-	// never changed.
+	// verdicts are the health by the rules of users, sorted by user; nil where no user has rules for the object. They are
+	// replaced, never changed.
 	verdicts *[]verdict
 }
 
@@ -129,8 +130,8 @@ func healthOfMetadata(object *metav1.PartialObjectMetadata) health.Report {
 	return health.Assess(bare, false)
 }
 
-// owners are what managedFields say of an object. Digests are added up, so that two entries with the same fields do not cancel
-// each other out.
+// owners are what managedFields say of an object. Digests are added up, so that two entries with the same fields do not
+// cancel each other out.
 type owners struct {
 	scope              Scope
 	applied, updated   uint64
@@ -139,7 +140,8 @@ type owners struct {
 
 func (o *owners) add(manager, operation, subresource string, fields func() any) {
 	switch {
-	case subresource == scaleSubresource && manager == autoscaler && operation == string(metav1.ManagedFieldsOperationUpdate):
+	case subresource == scaleSubresource && manager == autoscaler &&
+		operation == string(metav1.ManagedFieldsOperationUpdate):
 		o.autoscaled = o.autoscaled || ownsReplicas(fields())
 	case subresource != "":
 	case operation == string(metav1.ManagedFieldsOperationApply) && manager == o.scope.manager:

@@ -6,8 +6,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// RefusedError says that the API server does not let a kind be watched, or does not serve it. The objects of the kind have to
-// be asked for one by one; Use tries again later.
+// RefusedError says that the API server does not let a kind be watched, or does not serve it. The objects of the kind
+// have to be asked for one by one; Use tries again later.
 type RefusedError struct {
 	Kind Kind
 	// Err is the API server's answer.

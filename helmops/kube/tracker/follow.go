@@ -20,13 +20,15 @@ const maxDelay = 30 * time.Second
 // followBackOff is between attempts after a fault. A person may be waiting: it begins short.
 var followBackOff = wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 8, Cap: maxDelay}
 
-// Follow watches one object until see returns done or an error, which Follow returns, or until ctx ends. It is for objects
-// that a Tracker does not see: hooks, and objects on clusters that refuse cluster-wide watches.
+// Follow watches one object until see returns done or an error, which Follow returns, or until ctx ends. It is for
+// objects that a Tracker does not see: hooks, and objects on clusters that refuse cluster-wide watches.
 //
-// see gets the object as it is now and after every change, nil while it does not exist; the same state may come again. Faults
-// of the API server that pass are waited out. An answer that access is forbidden or unauthorized ends it with that error.
+// see gets the object as it is now and after every change, nil while it does not exist; the same state may come again.
+// Faults of the API server that pass are waited out. An answer that access is forbidden or unauthorized ends it with
+// that error.
 func Follow(
-	ctx context.Context, client dynamic.ResourceInterface, name string, see func(*unstructured.Unstructured) (done bool, err error),
+	ctx context.Context, client dynamic.ResourceInterface, name string,
+	see func(*unstructured.Unstructured) (done bool, err error),
 ) error {
 	f := &follower{client: client, name: name, see: see, backOff: followBackOff}
 	for {
@@ -61,7 +63,8 @@ type follower struct {
 	verdict, fault error
 }
 
-// attempt reads the object if need be, and watches until the stream ends. Without an error the next attempt follows without a pause.
+// attempt reads the object if need be, and watches until the stream ends. Without an error the next attempt follows
+// without a pause.
 func (f *follower) attempt(ctx context.Context) (done bool, err error) {
 	if f.version == "" {
 		if done, err := f.read(ctx); done || err != nil {
@@ -156,7 +159,8 @@ func (f *follower) take(event watch.Event) (done bool, err error) {
 
 // forget where the watch was when it cannot be resumed there.
 func (f *follower) forget(err error) {
-	if !apierrors.IsTooManyRequests(err) && !apierrors.IsServerTimeout(err) && apierrors.ReasonForError(err) != metav1.StatusReasonUnknown {
+	if !apierrors.IsTooManyRequests(err) && !apierrors.IsServerTimeout(err) &&
+		apierrors.ReasonForError(err) != metav1.StatusReasonUnknown {
 		f.version = ""
 	}
 }

@@ -38,16 +38,21 @@ type following struct {
 	objects []Ref
 	kinds   string
 	of      map[schema.GroupVersionKind]bool
-	// since is when that began, ready whether the kinds were seen completely or refused, complete whether none was refused.
+	// since is when that began, ready whether the kinds were seen completely or refused, complete whether none was
+	// refused.
 	since           time.Time
 	ready, complete bool
 }
 
-// NewFollowers returns followers of a tracker. moved is called with the owner of every object that changed in a way that matters
-// to it, and with every owner that has objects of a kind that was listed again or is no longer tracked. It must not block.
-func NewFollowers(ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved func(types.NamespacedName), now func() time.Time) *Followers {
+// NewFollowers returns followers of a tracker. moved is called with the owner of every object that changed in a way
+// that matters to it, and with every owner that has objects of a kind that was listed again or is no longer tracked. It
+// must not block.
+func NewFollowers(
+	ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved func(types.NamespacedName), now func() time.Time,
+) *Followers {
 	f := &Followers{
-		ctx: ctx, tracker: t, mapper: mapper, moved: moved, now: now, followed: map[string]following{}, users: map[Ref][]string{},
+		ctx: ctx, tracker: t, mapper: mapper, moved: moved, now: now, followed: map[string]following{},
+		users: map[Ref][]string{},
 	}
 	t.SubscribeKinds(func(kind schema.GroupVersionKind) {
 		guard.Go("waking releases", func() { f.wake(kind) })
@@ -56,8 +61,8 @@ func NewFollowers(ctx context.Context, t *Tracker, mapper meta.RESTMapper, moved
 	return f
 }
 
-// changed notifies the owners whose inventory has an object. Labels of the object that name an owner do not count: every client that
-// may write an object can say so.
+// changed notifies the owners whose inventory has an object. Labels of the object that name an owner do not count:
+// every client that may write an object can say so.
 func (f *Followers) changed(change Change) {
 	f.mu.Lock()
 	users := f.users[change.Ref]
@@ -74,9 +79,9 @@ func (f *Followers) changed(change Change) {
 	}
 }
 
-// Follows reports whether the tracker follows the kinds of a user's objects, and has them followed otherwise. That takes a request,
-// and is not waited for, unless tracked says that all of them are tracked already; moved is called when it is so. user names the
-// owner among the users of the tracker. The caller does not change objects any more.
+// Follows reports whether the tracker follows the kinds of a user's objects, and has them followed otherwise. That
+// takes a request, and is not waited for, unless tracked says that all of them are tracked already; moved is called
+// when it is so. user names the owner among the users of the tracker. The caller does not change objects any more.
 func (f *Followers) Follows(user string, owner types.NamespacedName, objects []Ref, tracked bool) bool {
 	f.mu.Lock()
 	now := f.followed[user]
@@ -164,7 +169,10 @@ func (f *Followers) follow(user, wanted string, kinds map[schema.GroupVersionKin
 			continue // it is not served: its objects are not tracked
 		}
 
-		mapped = append(mapped, Kind{GVK: kind, Resource: mapping.Resource.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace})
+		mapped = append(mapped,
+			Kind{
+				GVK: kind, Resource: mapping.Resource.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace,
+			})
 	}
 
 	err := f.tracker.Use(f.ctx, user, mapped...) // a refused kind is not tracked, which each object reports

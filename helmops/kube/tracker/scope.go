@@ -12,8 +12,8 @@ import (
 type Scope struct {
 	// label and value select the objects; an empty value stands for any.
 	label, value string
-	// manager applies them. legacy managers wrote them before they were applied: their fields have to be taken over, or what is
-	// dropped stays.
+	// manager applies them. legacy managers wrote them before they were applied: their fields have to be taken over, or
+	// what is dropped stays.
 	manager string
 	legacy  []string
 	// owner returns what the metadata of an object says of whose it is.

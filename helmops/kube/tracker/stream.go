@@ -149,8 +149,8 @@ func (s *stream) connected() {
 	}
 }
 
-// judge an answer of the API server. A kind that is refused from the start, or not served any more, ends the stream; what was
-// refused later is tried again, because rights and credentials come back.
+// judge an answer of the API server. A kind that is refused from the start, or not served any more, ends the stream;
+// what was refused later is tried again, because rights and credentials come back.
 func (s *stream) judge(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -220,8 +220,8 @@ func (s *stream) refused() error {
 	return nil
 }
 
-// stale: the stream has ended, and it is time to try again. A kind that was missing may have come at any moment; a refusal
-// stands for a while, so that a thousand releases do not ask for it a thousand times.
+// stale: the stream has ended, and it is time to try again. A kind that was missing may have come at any moment; a
+// refusal stands for a while, so that a thousand releases do not ask for it a thousand times.
 func (s *stream) stale() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,7 +246,8 @@ func (s *stream) await(ctx context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.fault != nil {
-			return fmt.Errorf("waiting for the first list of %s: %w; the API server last answered: %w", s.kind, context.Cause(ctx), s.fault)
+			return fmt.Errorf("waiting for the first list of %s: %w; the API server last answered: %w", s.kind,
+				context.Cause(ctx), s.fault)
 		}
 
 		return fmt.Errorf("waiting for the first list of %s: %w", s.kind, context.Cause(ctx))

@@ -2,7 +2,8 @@ package tracker
 
 import "sync"
 
-// maxShared bounds the strings that are shared at a time. Beyond it the table is emptied, which costs memory and nothing else.
+// maxShared bounds the strings that are shared at a time. Beyond it the table is emptied, which costs memory and
+// nothing else.
 const maxShared = 4096
 
 // sharedStrings keeps one copy of strings that many entries hold: namespaces, release names, messages.

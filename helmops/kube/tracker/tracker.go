@@ -67,11 +67,12 @@ func New(ctx context.Context, clients Clients, scope Scope, now func() time.Time
 	}
 }
 
-// Use declares which kinds an owner needs from now on, in place of those it declared before, and waits until each of them has
-// been seen completely. When they have been, it costs no request. A kind without users is dropped after ten minutes.
+// Use declares which kinds an owner needs from now on, in place of those it declared before, and waits until each of
+// them has been seen completely. When they have been, it costs no request. A kind without users is dropped after ten
+// minutes.
 //
-// The error says that ctx or the tracker's has ended, or is a *RefusedError for each kind that cannot be watched; the other
-// kinds are tracked then all the same. A refusal is repeated for a minute before the API server is asked again.
+// The error says that ctx or the tracker's has ended, or is a *RefusedError for each kind that cannot be watched; the
+// other kinds are tracked then all the same. A refusal is repeated for a minute before the API server is asked again.
 func (t *Tracker) Use(ctx context.Context, owner string, kinds ...Kind) error {
 	streams := t.declared(owner, kinds)
 	if streams == nil {
@@ -216,15 +217,16 @@ func (t *Tracker) stream(gvk schema.GroupVersionKind) *stream {
 	return nil
 }
 
-// Tracks reports whether Get can be relied on for a kind: it was seen completely, is not refused, and its stream is connected
-// or was within the last minute, in which the last known state counts. Watchers of the kind are woken when that changes.
+// Tracks reports whether Get can be relied on for a kind: it was seen completely, is not refused, and its stream is
+// connected or was within the last minute, in which the last known state counts. Watchers of the kind are woken when
+// that changes.
 func (t *Tracker) Tracks(gvk schema.GroupVersionKind) bool {
 	s := t.stream(gvk)
 	return s != nil && s.tracks()
 }
 
-// Get returns what is known of an object. That there is nothing means that the object does not exist, or that Helm does not
-// manage it, only if the kind is still tracked afterwards.
+// Get returns what is known of an object. That there is nothing means that the object does not exist, or that Helm does
+// not manage it, only if the kind is still tracked afterwards.
 func (t *Tracker) Get(ref Ref) (Entry, bool) {
 	s := t.stream(ref.GVK)
 	if s == nil {
@@ -234,9 +236,9 @@ func (t *Tracker) Get(ref Ref) (Entry, bool) {
 }
 
 // Wrote takes in the API server's answer to a write of ours, so that no caller waits for the watch. payload is a digest
-// of what was sent. The answer may be a PartialObjectMetadata: the object then counts as in progress until the watch shows
-// it, unless its generation is the one that is known. Answers older than what the watch has reported, of kinds without users,
-// and of objects outside of the scope leave no trace.
+// of what was sent. The answer may be a PartialObjectMetadata: the object then counts as in progress until the watch
+// shows it, unless its generation is the one that is known. Answers older than what the watch has reported, of kinds
+// without users, and of objects outside of the scope leave no trace.
 func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload uint64) {
 	s := t.stream(kind.GVK)
 	if s == nil || isClosed(s.ended) || !t.scope.selects(answer.GetLabels()) {
@@ -260,9 +262,9 @@ func (t *Tracker) Wrote(kind Kind, answer *unstructured.Unstructured, payload ui
 	s.count()
 }
 
-// Watch returns a channel that receives whenever an entry of one of the objects changed, appeared or went, and when their
-// kind was listed again or stopped being tracked. Several changes may be one receipt. Begin to watch first, then Get. The
-// caller must call cancel; the channel is never closed.
+// Watch returns a channel that receives whenever an entry of one of the objects changed, appeared or went, and when
+// their kind was listed again or stopped being tracked. Several changes may be one receipt. Begin to watch first, then
+// Get. The caller must call cancel; the channel is never closed.
 func (t *Tracker) Watch(refs []Ref) (changed <-chan struct{}, cancel func()) {
 	return t.watchers.add(refs)
 }
@@ -271,12 +273,12 @@ func (t *Tracker) Watch(refs []Ref) (changed <-chan struct{}, cancel func()) {
 // called from several goroutines, must not block, and may call the tracker.
 func (t *Tracker) Subscribe(f func(Change)) { t.watchers.subscribe(f) }
 
-// SubscribeKinds calls f with every kind that was listed again, and that has begun or stopped to be tracked. f is called as
-// Subscribe does.
+// SubscribeKinds calls f with every kind that was listed again, and that has begun or stopped to be tracked. f is
+// called as Subscribe does.
 func (t *Tracker) SubscribeKinds(f func(schema.GroupVersionKind)) { t.watchers.subscribeKinds(f) }
 
-// Refused reports whether the API server does not let a kind be watched, or does not serve it. A kind without users counts as
-// such.
+// Refused reports whether the API server does not let a kind be watched, or does not serve it. A kind without users
+// counts as such.
 func (t *Tracker) Refused(gvk schema.GroupVersionKind) bool {
 	s := t.stream(gvk)
 	return s == nil || s.refused() != nil

@@ -95,8 +95,8 @@ func (w *watchers) tell(gvk schema.GroupVersionKind, changed []change) {
 	}
 }
 
-// wake those who watch any object of a kind, or kinds: what is known of the kind as a whole has changed. No lock may be held that
-// a subscriber could want.
+// wake those who watch any object of a kind, or kinds: what is known of the kind as a whole has changed. No lock may be
+// held that a subscriber could want.
 func (w *watchers) wake(gvk schema.GroupVersionKind) {
 	w.mu.RLock()
 	for _, signals := range w.byObject[gvk] {

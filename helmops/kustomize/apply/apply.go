@@ -52,9 +52,9 @@ type run struct {
 	result Result
 }
 
-// Apply brings a set into the cluster. What is wrong with any of its objects is found out before the first is written: then nothing
-// is written or deleted. An object that cannot be written later keeps the others from being pruned; it is named, and those of the
-// stages before it stay. It may take as long as ctx lets it.
+// Apply brings a set into the cluster. What is wrong with any of its objects is found out before the first is written:
+// then nothing is written or deleted. An object that cannot be written later keeps the others from being pruned; it is
+// named, and those of the stages before it stay. It may take as long as ctx lets it.
 func (e *Engine) Apply(ctx context.Context, access cluster.Access, set Set) Result {
 	at, as, err := e.sites.Get(access) //nolint:contextcheck // a site outlives who asks for it first
 	if err != nil {
@@ -305,8 +305,8 @@ func (r *run) each(ctx context.Context, items []*item, do func(context.Context, 
 	return ssa.Join(failed)
 }
 
-// inventory is what is in the cluster by now: what was written, what was there before and was not written, and what was to be
-// deleted and was not.
+// inventory is what is in the cluster by now: what was written, what was there before and was not written, and what was
+// to be deleted and was not.
 func (r *run) inventory() []v1beta1.ResourceRef {
 	out := make([]v1beta1.ResourceRef, 0, len(r.items)+len(r.gone))
 	for _, i := range r.items {

@@ -8,9 +8,9 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// claim notes that the objects of the set are those of its owner from now on. An object has one owner: the second one is
-// refused, whether the first has written it already or is about to. It comes after the trial of the objects: no owner can keep an object
-// from others who may not write it.
+// claim notes that the objects of the set are those of its owner from now on. An object has one owner: the second one
+// is refused, whether the first has written it already or is about to. It comes after the trial of the objects: no
+// owner can keep an object from others who may not write it.
 func (r *run) claim(ctx context.Context) error {
 	for _, i := range r.items {
 		owner := types.NamespacedName{Namespace: i.entry.ReleaseNamespace, Name: i.entry.Release}
@@ -34,8 +34,8 @@ func (r *run) claim(ctx context.Context) error {
 	return nil
 }
 
-// rival names another owner. One of another namespace is not named: the labels of objects, and who else works on them, are not for
-// everybody to know.
+// rival names another owner. One of another namespace is not named: the labels of objects, and who else works on them,
+// are not for everybody to know.
 func (r *run) rival(owner types.NamespacedName) string {
 	if owner.Namespace != r.Owner.Namespace {
 		return "a Kustomization of another namespace"

@@ -45,8 +45,8 @@ type Engine struct {
 // API servers may answer slowly or not at all, so they have shares of their own, of which a namespace gets half.
 const remotePerProcessor = 6
 
-// New returns an engine. ctx is the life of what it watches. How many sets are worked on at the same time is bound to the
-// number of processors, for each namespace and for all; those that wait for objects do not count.
+// New returns an engine. ctx is the life of what it watches. How many sets are worked on at the same time is bound to
+// the number of processors, for each namespace and for all; those that wait for objects do not count.
 func New(ctx context.Context, c Config) *Engine {
 	processors := runtime.GOMAXPROCS(0)
 	local := c.Shares
@@ -155,7 +155,8 @@ type Result struct {
 	Inventory []v1beta1.ResourceRef
 	// Created, Changed, Corrected and Deleted name objects; what was corrected had been changed by another client.
 	Created, Changed, Corrected, Deleted []string
-	// Kept name objects that differ and were left so, with the reason; Spared those that were not deleted, with the reason.
+	// Kept name objects that differ and were left so, with the reason; Spared those that were not deleted, with the
+	// reason.
 	Kept, Spared []string
 	// Retained are objects that were not deleted, because data of users would be deleted with them; StillRetained
 	// those that were retained before and have no owner yet.

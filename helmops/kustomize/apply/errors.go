@@ -21,8 +21,8 @@ import (
 // maxNamed is how many objects are named in an error.
 const maxNamed = 3
 
-// KindError says that the cluster does not know the kind of an object, and that no definition in the set brings it. Nothing was
-// written; it helps to try again when the cluster knows it.
+// KindError says that the cluster does not know the kind of an object, and that no definition in the set brings it.
+// Nothing was written; it helps to try again when the cluster knows it.
 type KindError struct {
 	Object string
 	Kind   schema.GroupVersionKind
@@ -30,14 +30,16 @@ type KindError struct {
 
 // Error implements error.
 func (e *KindError) Error() string {
-	return fmt.Sprintf("%s: the cluster does not know the kind %s of %s; nothing was changed, and it is tried again once the kind is there",
+	return fmt.Sprintf("%s: the cluster does not know the kind %s of %s; nothing was changed, and it is tried again "+
+		"once the kind is there",
 		e.Object, e.Kind.Kind, e.Kind.GroupVersion())
 }
 
 // OwnedError says that an object belongs to another owner. Nothing was written.
 type OwnedError struct {
 	Object string
-	// Owner is what it belongs to: "Kustomization apps/web", "the Helm release apps/web", "a Kustomization of another namespace".
+	// Owner is what it belongs to: "Kustomization apps/web", "the Helm release apps/web", "a Kustomization of another
+	// namespace".
 	Owner string
 }
 
@@ -51,7 +53,8 @@ type EmptyError struct{ Objects int }
 
 // Error implements error.
 func (e *EmptyError) Error() string {
-	return fmt.Sprintf("there is no object any more, which would delete all %d that were applied; nothing was deleted; set spec.allowEmpty if that is meant", e.Objects)
+	return fmt.Sprintf("there is no object any more, which would delete all %d that were applied; nothing was deleted; "+
+		"set spec.allowEmpty if that is meant", e.Objects)
 }
 
 // ForeignError says that deleting an object would take objects of others with it.
@@ -71,7 +74,8 @@ func (e *ForeignError) Error() string {
 	if e.Late {
 		outcome = "it was not deleted"
 	}
-	return fmt.Sprintf("%s is no longer in the source, but deleting it would delete what others have in it: %s; %s; remove them, or annotate it with %s: %s",
+	return fmt.Sprintf("%s is no longer in the source, but deleting it would delete what others have in it: %s; %s; "+
+		"remove them, or annotate it with %s: %s",
 		e.Object, firstOf(e.Holds), outcome, v1beta1.PruneAnnotation, v1beta1.Disabled)
 }
 
@@ -97,8 +101,10 @@ func (e *UnseenError) Error() string {
 		who = e.User
 	}
 
-	return fmt.Sprintf("%s is no longer in the source, but %s may not list %s to see whether objects of others would be deleted with it; %s; "+
-		"allow it to list them, or annotate the object with %s: %s", e.Object, who, firstOf(e.Resources), outcome, v1beta1.PruneAnnotation, v1beta1.Disabled)
+	return fmt.Sprintf("%s is no longer in the source, but %s may not list %s to see whether objects of others would be "+
+		"deleted with it; %s; "+
+		"allow it to list them, or annotate the object with %s: %s", e.Object, who, firstOf(e.Resources), outcome,
+		v1beta1.PruneAnnotation, v1beta1.Disabled)
 }
 
 // firstOf names the first few, and says how many there are beside.

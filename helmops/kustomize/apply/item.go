@@ -37,8 +37,8 @@ type item struct {
 	id    string
 	body  []byte
 	sum   string
-	// before is the object in the inventory, nil when it is new. entry is what the tracker knows of it, tracked whether that can be
-	// relied on, there whether it exists.
+	// before is the object in the inventory, nil when it is new. entry is what the tracker knows of it, tracked whether
+	// that can be relied on, there whether it exists.
 	before         *v1beta1.ResourceRef
 	entry          tracker.Entry
 	tracked, there bool
@@ -97,7 +97,8 @@ func (i *item) state() string {
 
 // inventory is the entry of the object once it is in the cluster.
 func (i *item) inventory() v1beta1.ResourceRef {
-	ref := v1beta1.NewResourceRef(i.GetNamespace(), i.GetName(), i.GroupVersionKind().Group, i.GetKind(), i.GroupVersionKind().Version)
+	ref := v1beta1.NewResourceRef(i.GetNamespace(), i.GetName(), i.GroupVersionKind().Group, i.GetKind(),
+		i.GroupVersionKind().Version)
 	ref.Payload = i.sum
 	if ref.Ownership = i.ownership; ref.Ownership == "" && i.before != nil {
 		ref.Ownership = i.before.Ownership
@@ -115,7 +116,8 @@ const (
 )
 
 var referentKinds = []string{
-	"ServiceAccount", "Secret", "ConfigMap", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "LimitRange", "ResourceQuota",
+	"ServiceAccount", "Secret", "ConfigMap", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "LimitRange",
+	"ResourceQuota",
 	"PersistentVolume", "PersistentVolumeClaim", "Service", "NetworkPolicy",
 }
 

@@ -26,8 +26,9 @@ type ObservedState struct {
 	Blind bool
 }
 
-// Look returns what is known of the objects of an inventory, without a request. It is ready once their kinds have been seen completely;
-// until then, which Moved tells, the answer is false. The objects are judged by rules, nil for the usual ones.
+// Look returns what is known of the objects of an inventory, without a request. It is ready once their kinds have been
+// seen completely; until then, which Moved tells, the answer is false. The objects are judged by rules, nil for the
+// usual ones.
 //
 // With quote, objects that are not healthy are described in their own words too, which can hold a secret.
 func (e *Engine) Look(
@@ -69,7 +70,8 @@ func (e *Engine) Look(
 	}
 
 	slices.SortStableFunc(out.Unhealthy, func(a, b v1beta1.ObjectHealth) int {
-		return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace),
+			cmp.Compare(a.Name, b.Name))
 	})
 	return out, true
 }

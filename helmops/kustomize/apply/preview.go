@@ -30,15 +30,16 @@ type Previewed struct {
 	Unsure string
 }
 
-// Preview finds out what applying a set would do, with the rights of as. It only reads and tries. exists reports whether there is a
-// Kustomization of that name; nil takes it for granted. foresight says which objects change hands; nil lets none do
-// so. The error says what would be refused; what of the set could be tried is returned all the same.
+// Preview finds out what applying a set would do, with the rights of as. It only reads and tries. exists reports
+// whether there is a Kustomization of that name; nil takes it for granted. foresight says which objects change hands;
+// nil lets none do so. The error says what would be refused; what of the set could be tried is returned all the same.
 func Preview(
 	ctx context.Context, as *cluster.Identity, set Set, exists func(context.Context, types.NamespacedName) bool,
 	foresight HandoverPreview,
 ) ([]Previewed, error) {
 	r := &run{
-		Set: set, as: as, site: &clusterState{cluster: as.Cluster()}, crdsInSet: broughtBy(set.Objects), engine: &Engine{config: Config{Exists: exists}},
+		Set: set, as: as, site: &clusterState{cluster: as.Cluster()}, crdsInSet: broughtBy(set.Objects),
+		engine:    &Engine{config: Config{Exists: exists}},
 		foresight: foresight,
 	}
 	before := set.before()

@@ -46,7 +46,10 @@ type pruneCandidate struct {
 
 func newRemnant(ref v1beta1.ResourceRef) *pruneCandidate {
 	namespace, name, group, kind, _ := ref.Split()
-	return &pruneCandidate{ref: ref, kind: schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}, namespace: namespace, name: name}
+	return &pruneCandidate{
+		ref: ref, kind: schema.GroupVersionKind{Group: group, Version: ref.Version, Kind: kind}, namespace: namespace,
+		name: name,
+	}
 }
 
 func (g *pruneCandidate) String() string { return named(g.kind.Kind, g.namespace, g.name) }
@@ -62,8 +65,8 @@ func (g *pruneCandidate) live(ctx context.Context, as *cluster.Identity) (*unstr
 	return g.client(as).Get(ctx, g.name, metav1.GetOptions{})
 }
 
-// foreign looks at what is to be deleted before anything is written: whether it is still ours, and whether objects of others would go
-// with it.
+// foreign looks at what is to be deleted before anything is written: whether it is still ours, and whether objects of
+// others would go with it.
 func (r *run) foreign(ctx context.Context) error {
 	if !r.Prune {
 		for _, g := range r.gone {
@@ -120,7 +123,8 @@ func (r *run) find(ctx context.Context, g *pruneCandidate) error {
 	case ownerOf(live) != r.Owner:
 		g.done = true
 		r.result.Spared = append(r.result.Spared, g.String()+" (its labels say that it is no longer ours)")
-	case labels[v1beta1.PruneAnnotation] == v1beta1.Disabled || live.GetAnnotations()[v1beta1.PruneAnnotation] == v1beta1.Disabled:
+	case labels[v1beta1.PruneAnnotation] == v1beta1.Disabled ||
+		live.GetAnnotations()[v1beta1.PruneAnnotation] == v1beta1.Disabled:
 		g.done = true
 		g.spared = true
 		r.result.Spared = append(r.result.Spared, g.String()+" ("+v1beta1.PruneAnnotation+": "+v1beta1.Disabled+")")
@@ -136,8 +140,8 @@ func (r *run) find(ctx context.Context, g *pruneCandidate) error {
 	return nil
 }
 
-// waitsFor reports whether a Kustomization goes only once another is gone: it is that one itself, which a set may contain, or it is being
-// deleted and has that one among its objects. An attempt that waited for it would never end.
+// waitsFor reports whether a Kustomization goes only once another is gone: it is that one itself, which a set may
+// contain, or it is being deleted and has that one among its objects. An attempt that waited for it would never end.
 func waitsFor(live *unstructured.Unstructured, owner types.NamespacedName) bool {
 	if live.GetNamespace() == owner.Namespace && live.GetName() == owner.Name {
 		return true
@@ -154,8 +158,8 @@ func waitsFor(live *unstructured.Unstructured, owner types.NamespacedName) bool 
 	})
 }
 
-// prune deletes what is no longer wanted, in the reverse order in which it was brought. Objects of this API are waited for, because what
-// they need to come to an end goes after them.
+// prune deletes what is no longer wanted, in the reverse order in which it was brought. Objects of this API are waited
+// for, because what they need to come to an end goes after them.
 func (r *run) prune(ctx context.Context) error {
 	for stage := stages - 1; stage >= 0; stage-- {
 		var now []*pruneCandidate
@@ -216,8 +220,8 @@ func (r *run) away(ctx context.Context, g *pruneCandidate) error {
 	return nil
 }
 
-// occupied fails when a namespace, or a definition, holds objects of others, or when the identity may not see whether it does. With
-// soon, what is about to go does not count.
+// occupied fails when a namespace, or a definition, holds objects of others, or when the identity may not see whether
+// it does. With soon, what is about to go does not count.
 func (r *run) occupied(ctx context.Context, g *pruneCandidate, soon bool) error {
 	var kinds []schema.GroupVersionResource
 	in := ""
@@ -267,7 +271,9 @@ func (r *run) occupied(ctx context.Context, g *pruneCandidate, soon bool) error 
 }
 
 // others names the objects of a resource in a namespace that do not go with what is deleted; a page of them is enough.
-func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, in string, soon bool) ([]string, error) {
+func (r *run) others(
+	ctx context.Context, resource schema.GroupVersionResource, in string, soon bool,
+) ([]string, error) {
 	var out []string
 	page := metav1.ListOptions{Limit: 500}
 	for {
@@ -296,7 +302,8 @@ func (r *run) others(ctx context.Context, resource schema.GroupVersionResource, 
 	}
 }
 
-// goes reports whether an object has no other owner: it is ours, follows from another, or is made by the cluster itself.
+// goes reports whether an object has no other owner: it is ours, follows from another, or is made by the cluster
+// itself.
 func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersionResource, soon bool) bool {
 	owner := ownerOf(o)
 	switch {
@@ -308,11 +315,13 @@ func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersion
 		return !r.leaves(o, resource)
 	case resource.Resource == "events", resource.Group == "metrics.k8s.io", resource.Resource == "leases":
 		return true
-	case resource.Resource == "serviceaccounts" && o.Name == "default", resource.Resource == "configmaps" && o.Name == "kube-root-ca.crt",
+	case resource.Resource == "serviceaccounts" && o.Name == "default",
+		resource.Resource == "configmaps" && o.Name == "kube-root-ca.crt",
 		resource.Resource == "endpoints", resource.Resource == "endpointslices":
 		return true
 	case soon && r.uninstalls():
-		return o.Labels[managedByLabel] == "Helm" || resource.Resource == "secrets" && strings.HasPrefix(o.Name, "sh.helm.release.v1.")
+		return o.Labels[managedByLabel] == "Helm" ||
+			resource.Resource == "secrets" && strings.HasPrefix(o.Name, "sh.helm.release.v1.")
 	default:
 		return false
 	}
@@ -321,7 +330,8 @@ func (r *run) goes(o *metav1.PartialObjectMetadata, resource schema.GroupVersion
 // uninstalls reports whether a HelmRelease is among what goes.
 func (r *run) uninstalls() bool {
 	return slices.ContainsFunc(r.gone, func(g *pruneCandidate) bool {
-		return g.there && g.kind.GroupKind() == schema.GroupKind{Group: v1beta1.GroupVersion.Group, Kind: v1beta1.HelmReleaseKind}
+		return g.there &&
+			g.kind.GroupKind() == schema.GroupKind{Group: v1beta1.GroupVersion.Group, Kind: v1beta1.HelmReleaseKind}
 	})
 }
 

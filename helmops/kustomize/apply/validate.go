@@ -26,8 +26,8 @@ const (
 	releaseNamespace  = "meta.helm.sh/release-namespace"
 )
 
-// validate finds out what is wrong with any object before one is written: by a trial in the API server, or, where that cannot be
-// because the namespace or the kind comes with the set, by what is known here.
+// validate finds out what is wrong with any object before one is written: by a trial in the API server, or, where that
+// cannot be because the namespace or the kind comes with the set, by what is known here.
 func (r *run) validate(ctx context.Context) error {
 	namespaces := sets.New[string]()
 	for _, i := range r.items {
@@ -107,7 +107,9 @@ func (r *run) tried(i *item, err error, namespaces sets.Set[string]) error {
 		i.recreate = true
 		return nil
 	case ssa.IsImmutable(err) && !protected(i):
-		return &ssa.ObjectError{Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and recreate it"}
+		return &ssa.ObjectError{
+			Object: i.place(), Secret: i.isSecret(), Cause: err, Hint: "spec.force would delete the object and recreate it",
+		}
 	case ssa.IsMismatched(err):
 		return untyped(i, err)
 	default:
@@ -123,7 +125,8 @@ func untyped(i *item, err error) error {
 	return invalid(i, ssa.Reworded(err, i.isSecret()).Error())
 }
 
-// protected reports whether an object is never deleted to be recreated, because what others have in it would go with it.
+// protected reports whether an object is never deleted to be recreated, because what others have in it would go with
+// it.
 func protected(i *item) bool {
 	switch i.GroupVersionKind().GroupKind() {
 	case namespaceKind, definitionKind, claimKind:
@@ -132,14 +135,19 @@ func protected(i *item) bool {
 	return false
 }
 
-// ofHelm fails when an object is part of a Helm release, whose objects have one owner too. A manifest that only looks like one of Helm's,
-// because it was exported from a release, has no other owner: only we have written the name of a release into it.
+// ofHelm fails when an object is part of a Helm release, whose objects have one owner too. A manifest that only looks
+// like one of Helm's, because it was exported from a release, has no other owner: only we have written the name of a
+// release into it.
 func (r *run) ofHelm(i *item) error {
 	annotations := i.trial.GetAnnotations()
-	if i.trial.GetLabels()[managedByLabel] != "Helm" || annotations[releaseAnnotation] == "" || !writtenByOthers(i.trial, releaseAnnotation) {
+	if i.trial.GetLabels()[managedByLabel] != "Helm" || annotations[releaseAnnotation] == "" ||
+		!writtenByOthers(i.trial, releaseAnnotation) {
 		return nil
 	}
-	return &OwnedError{Object: i.place(), Owner: fmt.Sprintf("the Helm release %s/%s", annotations[releaseNamespace], annotations[releaseAnnotation])}
+	return &OwnedError{
+		Object: i.place(),
+		Owner:  fmt.Sprintf("the Helm release %s/%s", annotations[releaseNamespace], annotations[releaseAnnotation]),
+	}
 }
 
 // writtenByOthers reports whether another client has set an annotation.
@@ -175,7 +183,8 @@ func (r *run) local(i *item) error {
 	if err != nil {
 		return nil //nolint:nilerr // a kind that is not built in is checked by the API server when it is written
 	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(i.Object.Object, typed, true); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(i.Object.Object, typed,
+		true); err != nil {
 		return invalid(i, withoutValues(err.Error(), i.isSecret()))
 	}
 

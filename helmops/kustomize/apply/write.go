@@ -47,8 +47,8 @@ func (r *run) write(ctx context.Context, i *item) error {
 	return nil
 }
 
-// payload is what is applied of an object: all of it, but for what may differ, or belongs to an autoscaler. live is the object as it
-// was, where that had to be read.
+// payload is what is applied of an object: all of it, but for what may differ, or belongs to an autoscaler. live is the
+// object as it was, where that had to be read.
 func (r *run) payload(ctx context.Context, i *item) (body []byte, live *unstructured.Unstructured, err error) {
 	ignored := r.Ignore.Of(i.Unstructured)
 	corrects := i.unchanged() && i.there
@@ -138,14 +138,17 @@ func refused(i *item, err error) error {
 // remove deletes an object that is to be recreated, and waits until it is gone.
 func (r *run) remove(ctx context.Context, i *item) error {
 	background := metav1.DeletePropagationBackground
-	client := r.as.Dynamic().Resource(schema.GroupVersionResource{Group: i.kind.GVK.Group, Version: i.kind.GVK.Version, Resource: i.kind.Resource}).
+	client := r.as.Dynamic().Resource(
+		schema.GroupVersionResource{Group: i.kind.GVK.Group, Version: i.kind.GVK.Version, Resource: i.kind.Resource}).
 		Namespace(i.GetNamespace())
 	err := client.Delete(ctx, i.GetName(), metav1.DeleteOptions{PropagationPolicy: &background})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting %s to recreate it: %w", i, err)
 	}
 
-	err = tracker.Follow(ctx, client, i.GetName(), func(o *unstructured.Unstructured) (bool, error) { return o == nil, nil })
+	err = tracker.Follow(ctx, client, i.GetName(), func(o *unstructured.Unstructured) (bool, error) {
+		return o == nil, nil
+	})
 	if err != nil {
 		return fmt.Errorf("waiting until %s is gone, to recreate it: %w", i, err)
 	}

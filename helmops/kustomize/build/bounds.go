@@ -7,8 +7,8 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// Bounds of one build. They are reckoned before the library sees the files, because it cannot be stopped once it has begun. What they do not
-// foresee is bounded by the process that builds.
+// Bounds of one build. They are reckoned before the library sees the files, because it cannot be stopped once it has
+// begun. What they do not foresee is bounded by the process that builds.
 const (
 	// maxObjects is how many objects a Kustomization may have.
 	maxObjects = 10_000
@@ -61,7 +61,8 @@ func (p *product) change(count int) {
 func (p *product) check(file string) error {
 	switch {
 	case p.builds > maxBuilds:
-		return exceeded(file, "the build consists of more than %d kustomizations; one that is named on several ways counts each time", maxBuilds)
+		return exceeded(file,
+			"the build consists of more than %d kustomizations; one that is named on several ways counts each time", maxBuilds)
 	case p.objects > maxObjects:
 		return exceeded(file, "the build has more than %d objects", maxObjects)
 	case p.work > maxWork:

@@ -53,8 +53,8 @@ type Object struct {
 	Origin string
 }
 
-// Build makes the objects of a directory. One without any object gives none, and no error. The error is an *Error. It works on untrusted
-// files in this process, for as long as they want: use a Builder for files of others.
+// Build makes the objects of a directory. One without any object gives none, and no error. The error is an *Error. It
+// works on untrusted files in this process, for as long as they want: use a Builder for files of others.
 func Build(ctx context.Context, tree *Tree, o Options) (objects []Object, err error) {
 	defer recovered(&err, "the files make the build panic")
 	objects, err = build(ctx, tree, o)
@@ -122,7 +122,8 @@ func objectsOf(ctx context.Context, files *view, dir string, overlay v1beta1.Ove
 }
 
 func needsKustomize(o v1beta1.Overlay) bool {
-	return o.TargetNamespace != "" || o.NamePrefix != "" || o.NameSuffix != "" || len(o.Patches)+len(o.Images)+len(o.Components)+len(o.BuildMetadata) > 0
+	return o.TargetNamespace != "" || o.NamePrefix != "" || o.NameSuffix != "" ||
+		len(o.Patches)+len(o.Images)+len(o.Components)+len(o.BuildMetadata) > 0
 }
 
 // plainIn lists the manifests below a directory, and the directories below it that have a kustomization of their own.
@@ -316,7 +317,8 @@ func finished(objects []Object, o Options) ([]Object, error) {
 		}
 
 		if encrypted(object.Object) {
-			return nil, undecrypted(object.Origin, "%s is encrypted and was not decrypted, so it is not applied", nameOf(object.Unstructured))
+			return nil, undecrypted(object.Origin, "%s is encrypted and was not decrypted, so it is not applied",
+				nameOf(object.Unstructured))
 		}
 
 		mark(object.Unstructured, o)

@@ -9,7 +9,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// builtins are the built-in generators and transformers of the library, with what they name. Others are programs, which are not started.
+// builtins are the built-in generators and transformers of the library, with what they name. Others are programs, which
+// are not started.
 var builtins = map[string]func(c *config) error{
 	"AnnotationsTransformer":         (*config).nothing,
 	"ConfigMapGenerator":             (*config).generator,
@@ -40,8 +41,8 @@ type config struct {
 	count *int
 }
 
-// configure puts the configuration that a field names in its place, checked and with resolved paths. The library takes what is inline before
-// what is in files; the order is kept so.
+// configure puts the configuration that a field names in its place, checked and with resolved paths. The library takes
+// what is inline before what is in files; the order is kept so.
 func (r *rewriting) configure(field string, entries *[]string, count *int) error {
 	var inline, named []string
 	for _, entry := range *entries {
@@ -76,8 +77,8 @@ func (r *rewriting) configure(field string, entries *[]string, count *int) error
 	return nil
 }
 
-// configsAt reads the configuration in a file, or in the files that the kustomization of a directory names. The latter must not do anything
-// else: what a kustomization can change, it could change into an address.
+// configsAt reads the configuration in a file, or in the files that the kustomization of a directory names. The latter
+// must not do anything else: what a kustomization can change, it could change into an address.
 func (r *rewriting) configsAt(field, at string, count *int, depth int) ([]string, error) {
 	if !r.files.IsDir(at) {
 		content, err := r.files.ReadFile(at)
@@ -134,8 +135,9 @@ func (r *rewriting) configs(field, file string, content []byte, count *int) ([]s
 		version, _ := d.object["apiVersion"].(string)
 		resolve, is := builtins[kind]
 		if !is || version != "builtin" {
-			return nil, brokenAt(file, d.line, "%s names a %.100s of %.100s; only built-in generators and transformers are used, "+
-				"and charts are installed by a HelmRelease", field, kind, version)
+			return nil, brokenAt(file, d.line,
+				"%s names a %.100s of %.100s; only built-in generators and transformers are used, "+
+					"and charts are installed by a HelmRelease", field, kind, version)
 		}
 
 		*count++

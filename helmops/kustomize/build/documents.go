@@ -110,7 +110,8 @@ func fromJSON(raw []byte) (any, error) {
 	return object.Object["x"], nil
 }
 
-// apart returns the objects of a list, or the only one. A list has no name; what has one is an object of a kind that is called so.
+// apart returns the objects of a list, or the only one. A list has no name; what has one is an object of a kind that is
+// called so.
 func apart(name string, fields map[string]any, line int) ([]document, error) {
 	kind, _ := fields["kind"].(string)
 	items, isList := fields["items"].([]any)

@@ -16,7 +16,8 @@ func decrypting(d Decryptor) func(name string, content []byte, use usage) ([]byt
 			return content, nil
 		}
 		if d == nil {
-			return nil, undecrypted(name, "it is encrypted, and spec.decryption does not say how to decrypt it; nothing was applied")
+			return nil, undecrypted(name,
+				"it is encrypted, and spec.decryption does not say how to decrypt it; nothing was applied")
 		}
 
 		decrypt := d.DecryptObjects

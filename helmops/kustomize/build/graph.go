@@ -12,9 +12,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// graph checks the kustomizations that a build reaches, before the library sees them, and writes for each of them the file that the library
-// gets instead: in it every reference is a resolved path of the tree that begins with "./", and configuration of generators and transformers
-// is inline. The library fetches what looks like an address; nothing of what it gets does.
+// graph checks the kustomizations that a build reaches, before the library sees them, and writes for each of them the
+// file that the library gets instead: in it every reference is a resolved path of the tree that begins with "./", and
+// configuration of generators and transformers is inline. The library fetches what looks like an address; nothing of
+// what it gets does.
 type graph struct {
 	files *view
 	// known are the kustomizations that were walked, by resolved directory; active are those that are being walked.
@@ -81,7 +82,8 @@ func (g *graph) walk(dir string) (product, error) {
 func (g *graph) read(dir string) (file string, k *types.Kustomization, err error) {
 	file = kustomizationIn(g.files, dir)
 	if file == "" {
-		return "", nil, broken(dir, "the directory has no kustomization.yaml, so it cannot be a resource of another kustomization")
+		return "", nil, broken(dir,
+			"the directory has no kustomization.yaml, so it cannot be a resource of another kustomization")
 	}
 
 	for _, name := range konfig.RecognizedKustomizationFileNames() {

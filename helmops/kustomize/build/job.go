@@ -119,7 +119,9 @@ func encodeAnswer(r Response, failure error) ([]byte, error) {
 	case errors.As(failure, &panicked):
 		return nil, panicked // the parent counts it
 	case errors.As(failure, &known):
-		out.Failure = &sentError{Reason: known.reason, Path: known.Path, Line: known.Line, Text: known.err.Error(), Final: known.final}
+		out.Failure = &sentError{
+			Reason: known.reason, Path: known.Path, Line: known.Line, Text: known.err.Error(), Final: known.final,
+		}
 	case failure != nil:
 		return nil, failure
 	}
@@ -161,8 +163,8 @@ type Runner interface {
 // Builder builds in processes of their own, which are bounded. Their jobs are those of Jobs.
 type Builder struct{ Runner Runner }
 
-// Build makes the objects that a request asks for of the files. The process takes the share of the namespace. The error is an *Error, or
-// that of ctx; the response has the values that were decrypted in any case.
+// Build makes the objects that a request asks for of the files. The process takes the share of the namespace. The error
+// is an *Error, or that of ctx; the response has the values that were decrypted in any case.
 func (b Builder) Build(ctx context.Context, namespace string, tree *Tree, r Request) (Response, error) {
 	input, err := json.Marshal(r)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 // entryBytes is what a file takes in memory beside its content.
 const entryBytes = 256
 
-// Measure returns how many bytes the files of a tar.gz take once [Read] has unpacked it, and keeps none of them. An archive that unpacks to
-// more than the limits is an *Error. A file counts with the size that it claims, so that one made of holes, which is small in the archive,
-// counts in full.
+// Measure returns how many bytes the files of a tar.gz take once [Read] has unpacked it, and keeps none of them. An
+// archive that unpacks to more than the limits is an *Error. A file counts with the size that it claims, so that one
+// made of holes, which is small in the archive, counts in full.
 func Measure(packed io.Reader, l Limits) (bytes int64, err error) {
 	l = l.complete()
 	entries, err := l.open(packed)

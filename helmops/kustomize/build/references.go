@@ -15,7 +15,8 @@ import (
 // remote is what people write when something is to be fetched. It is for the message only: checkReference refuses more.
 var remote = regexp.MustCompile(`(?i)^([a-z][a-z0-9+.-]*:(//)?|[^/]*@[^/]*:|github\.com|[a-z0-9]+::)`)
 
-// checkReference refuses every text that the library could take for anything but a path in the tree. from says where the text is from.
+// checkReference refuses every text that the library could take for anything but a path in the tree. from says where
+// the text is from.
 func checkReference(file, from, text string) error {
 	switch {
 	case text == "":
@@ -25,8 +26,9 @@ func checkReference(file, from, text string) error {
 	case path.IsAbs(text):
 		return broken(file, "%s names the absolute path %.200q", from, text)
 	case strings.ContainsAny(text, `@:?\`), strings.Contains(text, "//"), strings.ContainsFunc(text, unicode.IsControl):
-		return broken(file, "%s names %.200q; a path with one of @ : ? \\ // or a control character can be taken for an address, "+
-			"so only files of the source without them are used", from, text)
+		return broken(file,
+			"%s names %.200q; a path with one of @ : ? \\ // or a control character can be taken for an address, "+
+				"so only files of the source without them are used", from, text)
 	case len(text) > maxPath:
 		return broken(file, "%s names a path that is too long", from)
 	default:
@@ -59,7 +61,8 @@ func (r *rewriting) target(field, text string) (string, error) {
 	return at, nil
 }
 
-// relative is how the library gets a resolved path: relative to the directory of the kustomization, and beginning with "./".
+// relative is how the library gets a resolved path: relative to the directory of the kustomization, and beginning with
+// "./".
 func (r *rewriting) relative(at string) (string, error) {
 	from := path.Join(sourceRoot, r.dir)
 	to := path.Join(sourceRoot, at)

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// A tree can be used from another process, which asks for the directories and files that a build needs, one after the other. Most builds
-// need a small part of their source.
+// A tree can be used from another process, which asks for the directories and files that a build needs, one after the
+// other. Most builds need a small part of their source.
 
 // question asks a tree for one directory or one file.
 type question struct {
@@ -21,7 +21,8 @@ type listing struct {
 	// Exists is false when the tree has no such directory.
 	Exists bool     `json:"exists,omitempty"`
 	Names  []string `json:"names,omitempty"`
-	// Links are targets of symbolic links by name. Files and Large name what is a file, and what was left out for its size.
+	// Links are targets of symbolic links by name. Files and Large name what is a file, and what was left out for its
+	// size.
 	Links map[string]string `json:"links,omitempty"`
 	Files []string          `json:"files,omitempty"`
 	Large []string          `json:"large,omitempty"`
@@ -65,7 +66,8 @@ func (t *Tree) listing(dir string) listing {
 	return out
 }
 
-// remoteTree returns a tree of another process, whose Answer is behind ask. It is for one build: it must not be used by several goroutines.
+// remoteTree returns a tree of another process, whose Answer is behind ask. It is for one build: it must not be used by
+// several goroutines.
 func remoteTree(ask func(question []byte) ([]byte, error)) *Tree {
 	t := newTree()
 	t.ask = ask

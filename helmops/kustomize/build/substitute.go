@@ -20,10 +20,11 @@ func unsubstituted(name string, format string, args ...any) error {
 	return &Error{reason: v1beta1.SubstitutionFailedReason, Path: name, err: fmt.Errorf(format, args...)}
 }
 
-// substitute puts the values of variables into the texts of an object. What has no value becomes empty text. A value stays a value,
-// whatever it contains: it cannot become another field.
+// substitute puts the values of variables into the texts of an object. What has no value becomes empty text. A value
+// stays a value, whatever it contains: it cannot become another field.
 func substitute(o Object, variables *variables) (Object, error) {
-	if o.GetLabels()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled || o.GetAnnotations()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled {
+	if o.GetLabels()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled ||
+		o.GetAnnotations()[v1beta1.SubstituteAnnotation] == v1beta1.Disabled {
 		return unmarked(o), nil
 	}
 	if o.GetKind() != releaseKind {
@@ -47,7 +48,9 @@ func substitute(o Object, variables *variables) (Object, error) {
 type substitution struct{ variables *variables }
 
 // texts are fields of objects whose values are texts, also when they look like numbers.
-var texts = []string{"labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData", "command", "args", "env"}
+var texts = []string{
+	"labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData", "command", "args", "env",
+}
 
 // value substitutes in a value and everything in it. With text, what is substituted stays text.
 func (s *substitution) value(value any, text bool) (any, error) {
@@ -119,7 +122,8 @@ func (s *substitution) isQuoted(text string) bool {
 	return (quote == `"` || quote == "'") && quote == s.variables.values[last[1]]
 }
 
-// isVariable reports whether a text is one variable and nothing else. "${major}.${minor}" is a text, though it looks like a number.
+// isVariable reports whether a text is one variable and nothing else. "${major}.${minor}" is a text, though it looks
+// like a number.
 func isVariable(text string) bool {
 	if !strings.HasPrefix(text, "${") {
 		return false
@@ -153,7 +157,8 @@ func typed(text string) any {
 		return false
 	}
 
-	if number, err := strconv.ParseFloat(text, 64); err == nil && strings.ContainsRune(text, '.') && strconv.FormatFloat(number, 'f', -1, 64) == text {
+	if number, err := strconv.ParseFloat(text, 64); err == nil && strings.ContainsRune(text, '.') &&
+		strconv.FormatFloat(number, 'f', -1, 64) == text {
 		return number
 	}
 
@@ -163,7 +168,9 @@ func typed(text string) any {
 func checkVariables(variables map[string]string) error {
 	for name := range variables {
 		if !variableName.MatchString(name) {
-			return unsubstituted("", "%.100q is not the name of a variable: it consists of letters, digits and underscores and does not begin with a digit", name)
+			return unsubstituted("",
+				"%.100q is not the name of a variable: it consists of letters, digits and underscores and does not begin with a "+
+					"digit", name)
 		}
 	}
 	return nil

@@ -3,8 +3,8 @@
 //	tar.gz ─► Read ─► Tree ─┬─ kustomization.yaml ─► kustomize ─┐
 //	                        └─ plain manifests ──────────────────┴─► variables ─► common metadata ─► owner ─► objects
 //
-// Files are in memory, and nothing outside of them can be reached: no path and no link leads out of the tree, no base is fetched, no
-// program is started. Encrypted files are decrypted as they are read, or refused.
+// Files are in memory, and nothing outside of them can be reached: no path and no link leads out of the tree, no base
+// is fetched, no program is started. Encrypted files are decrypted as they are read, or refused.
 package build
 
 import (
@@ -62,8 +62,8 @@ type Tree struct {
 	failure error
 }
 
-// Read unpacks a tar.gz. Entries other than files, directories and symbolic links are left out. The error says what is wrong with the
-// archive; it is an *Error.
+// Read unpacks a tar.gz. Entries other than files, directories and symbolic links are left out. The error says what is
+// wrong with the archive; it is an *Error.
 func Read(packed io.Reader, l Limits) (*Tree, error) {
 	l = l.complete()
 	r, err := l.open(packed)
@@ -111,7 +111,9 @@ func unreadable(err error) error {
 }
 
 func newTree() *Tree {
-	return &Tree{files: map[string][]byte{}, links: map[string]string{}, dirs: map[string][]string{}, large: map[string]bool{}}
+	return &Tree{
+		files: map[string][]byte{}, links: map[string]string{}, dirs: map[string][]string{}, large: map[string]bool{},
+	}
 }
 
 func (t *Tree) add(h *tar.Header, r io.Reader, l Limits) error {
@@ -142,7 +144,8 @@ func (t *Tree) add(h *tar.Header, r io.Reader, l Limits) error {
 	return nil
 }
 
-// ReadDir reads a directory of the local file system, without its .git. Links that lead out of it are left out when they are needed.
+// ReadDir reads a directory of the local file system, without its .git. Links that lead out of it are left out when
+// they are needed.
 func ReadDir(dir string, l Limits) (*Tree, error) {
 	t, err := ReadFS(os.DirFS(dir), l)
 	if err != nil {

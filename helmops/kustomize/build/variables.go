@@ -29,8 +29,8 @@ var (
 	errVariables   = fmt.Errorf("a text has more than %d variables", maxVariables)
 )
 
-// variables evaluates texts with variables, as github.com/fluxcd/pkg/envsubst does, and counts what comes of it before it is made: a short
-// text can stand for terabytes.
+// variables evaluates texts with variables, as github.com/fluxcd/pkg/envsubst does, and counts what comes of it before
+// it is made: a short text can stand for terabytes.
 type variables struct {
 	values map[string]string
 	// size and steps are what was used of the bounds.
@@ -104,7 +104,8 @@ func (v *variables) node(node syntax.Node, out *strings.Builder) error {
 	return nil
 }
 
-// call evaluates what stands behind the name of a variable. All but // give at most the value and the arguments together.
+// call evaluates what stands behind the name of a variable. All but // give at most the value and the arguments
+// together.
 func (v *variables) call(name, value string, args []string) (string, error) {
 	switch name {
 	case ",":
@@ -206,7 +207,8 @@ func (v *variables) replace(name, value string, args []string) (string, error) {
 	return strings.ReplaceAll(value, before, after), nil
 }
 
-// trim evaluates ${name#pattern} and its kin, which compare the pattern with every beginning, or every end, of the value.
+// trim evaluates ${name#pattern} and its kin, which compare the pattern with every beginning, or every end, of the
+// value.
 func (v *variables) trim(name, value string, args []string) (string, error) {
 	if len(args) == 0 {
 		return value, nil

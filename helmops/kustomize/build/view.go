@@ -15,8 +15,8 @@ import (
 // errReadOnly is the answer to every write.
 var errReadOnly = errors.New("the files of a source are not written")
 
-// view is a tree as kustomize sees a file system: read-only, with encrypted files decrypted, with the overlay beside it, with what the guard
-// made of its kustomizations, and without any file that the guard did not look at.
+// view is a tree as kustomize sees a file system: read-only, with encrypted files decrypted, with the overlay beside
+// it, with what the guard made of its kustomizations, and without any file that the guard did not look at.
 type view struct {
 	tree    *Tree
 	decrypt func(name string, content []byte, use usage) ([]byte, error)
@@ -47,7 +47,9 @@ func newView(
 	if working == nil {
 		working = func(string) {}
 	}
-	return &view{tree: tree, decrypt: decrypt, working: working, rewritten: map[string]rewritten{}, allowed: map[string]bool{}}
+	return &view{
+		tree: tree, decrypt: decrypt, working: working, rewritten: map[string]rewritten{}, allowed: map[string]bool{},
+	}
 }
 
 // Where kustomize sees the files of the source, those that are only data, and the overlay: none may contain another.
@@ -80,7 +82,8 @@ func usageOf(name string) usage {
 // errUnchecked says that the library wants a file that no kustomization names.
 var errUnchecked = errors.New("no kustomization names this file, so the build cannot have it")
 
-// inside returns a path as the tree knows it, and whether it is one of the overlay. Names that the tree knows may be given as well.
+// inside returns a path as the tree knows it, and whether it is one of the overlay. Names that the tree knows may be
+// given as well.
 func inside(name string) (at string, isOverlay bool) {
 	name = filepath.ToSlash(name)
 	if !path.IsAbs(name) {

@@ -35,9 +35,9 @@ type Keys struct {
 	opened     func(value string)
 }
 
-// NewKeys reads the content of a Secret: age identities from keys that end in .agekey, armored PGP private keys without a passphrase
-// from those that end in .asc. Others are left out. opened is called with every value that is decrypted, so that messages can be masked. Errors
-// name the key of the Secret and quote nothing of it.
+// NewKeys reads the content of a Secret: age identities from keys that end in .agekey, armored PGP private keys without
+// a passphrase from those that end in .asc. Others are left out. opened is called with every value that is decrypted,
+// so that messages can be masked. Errors name the key of the Secret and quote nothing of it.
 func NewKeys(secret map[string][]byte, opened func(value string)) (*Keys, error) {
 	k := &Keys{opened: opened}
 	for _, name := range slices.Sorted(maps.Keys(secret)) {
@@ -106,7 +106,8 @@ func (k *Keys) dataKey(m metadata) ([]byte, error) {
 		return nil, errors.New("it is encrypted neither for an age nor for a PGP key, which are those that are supported")
 	}
 
-	return nil, fmt.Errorf("none of the private keys fits; it is encrypted for %s", strings.Join(recipients[:min(len(recipients), 4)], ", "))
+	return nil, fmt.Errorf("none of the private keys fits; it is encrypted for %s",
+		strings.Join(recipients[:min(len(recipients), 4)], ", "))
 }
 
 func checked(key []byte) ([]byte, error) {

@@ -92,8 +92,8 @@ type waiter struct {
 	granted chan struct{} // closed with the lock held
 }
 
-// New returns total slots, of which one namespace can hold maximum at most. It panics unless 1 <= maximum <= total, which is
-// a mistake in the program.
+// New returns total slots, of which one namespace can hold maximum at most. It panics unless 1 <= maximum <= total,
+// which is a mistake in the program.
 func New(total, maximum int) *Shares {
 	check(total, maximum)
 	return &Shares{maximum: maximum, free: total, total: total, groups: map[string]*group{}}
@@ -332,8 +332,8 @@ func (s *Shares) Count() (held, waiting, total int) {
 	return s.total - s.free, s.waits, s.total
 }
 
-// Slot is a slot that its holder can give back while it waits for something else. It is safe for concurrent use. The methods
-// of nil do nothing.
+// Slot is a slot that its holder can give back while it waits for something else. It is safe for concurrent use. The
+// methods of nil do nothing.
 type Slot struct {
 	shares    *Shares
 	ctx       context.Context //nolint:containedctx // the life of the work that the slot is for

@@ -1,9 +1,9 @@
-// Package guard keeps a panic from ending the process. Every goroutine of the controller is started through it, or says in
-// test/layers why it cannot panic: a panic that reaches the top of a goroutine ends the work of all tenants, and comes back
-// with the next start as long as the input that causes it is there.
+// Package guard keeps a panic from ending the process. Every goroutine of the controller is started through it, or says
+// in test/layers why it cannot panic: a panic that reaches the top of a goroutine ends the work of all tenants, and
+// comes back with the next start as long as the input that causes it is there.
 //
-// The value of a panic is never passed on, because it may quote a manifest: its type and the stack are enough to find the
-// fault.
+// The value of a panic is never passed on, because it may quote a manifest: its type and the stack are enough to find
+// the fault.
 package guard
 
 import (
@@ -32,7 +32,8 @@ type PanicError struct {
 
 // Error implements error.
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("controller fault (a panic) while %s; the log of the controller has the stack, please report it", e.Where)
+	return fmt.Sprintf("controller fault (a panic) while %s; the log of the controller has the stack, please report it",
+		e.Where)
 }
 
 // Reason is the reason for a condition.
@@ -41,8 +42,8 @@ func (e *PanicError) Reason() string { return v1beta1.InternalErrorReason }
 // reporter is called with every fault.
 var reporter atomic.Pointer[func(Fault)]
 
-// OnFault sets the function that is called with every fault, in the goroutine that panicked. It must not block. Without one,
-// faults are not reported.
+// OnFault sets the function that is called with every fault, in the goroutine that panicked. It must not block. Without
+// one, faults are not reported.
 func OnFault(report func(Fault)) { reporter.Store(&report) }
 
 // carrier is a panic value that was carried from another goroutine together with its stack.
@@ -87,13 +88,14 @@ func Run(where string, work func()) {
 	})
 }
 
-// Go runs work in a goroutine of its own. A panic ends only that. It is for work that is not waited for: a caller that waits for
-// an end that a panic prevents waits forever.
+// Go runs work in a goroutine of its own. A panic ends only that. It is for work that is not waited for: a caller that
+// waits for an end that a panic prevents waits forever.
 func Go(where string, work func()) {
 	go Run(where, work)
 }
 
-// GoOr runs work in a goroutine of its own, and calls fault with what a panic became. It is for work that a caller waits for.
+// GoOr runs work in a goroutine of its own, and calls fault with what a panic became. It is for work that a caller
+// waits for.
 func GoOr(where string, work func(), fault func(error)) {
 	go func() {
 		err := Do(where, func() error {
@@ -106,10 +108,10 @@ func GoOr(where string, work func(), fault func(error)) {
 	}()
 }
 
-// BlockUntilExit never returns. It is called only while the process is stopping, by a goroutine whose caller would record
-// the stop as the failure of an action: Helm marks a release failed when its action returns an error, whatever the
-// error is. The goroutine ends with the process, and the next process finishes the action from its pending record. A
-// lock or a slot that the caller holds is held until then.
+// BlockUntilExit never returns. It is called only while the process is stopping, by a goroutine whose caller would
+// record the stop as the failure of an action: Helm marks a release failed when its action returns an error, whatever
+// the error is. The goroutine ends with the process, and the next process finishes the action from its pending record.
+// A lock or a slot that the caller holds is held until then.
 func BlockUntilExit() {
 	select {}
 }

@@ -44,13 +44,16 @@ type ExceededError struct {
 
 // Error implements error.
 func (e *ExceededError) Error() string {
-	what := fmt.Sprintf("the clusters that namespace %s names have more objects, records and APIs than the controller keeps for one namespace, "+
+	what := fmt.Sprintf("the clusters that namespace %s names have more objects, records and APIs than the controller "+
+		"keeps for one namespace, "+
 		"which is %d MiB, and this one has the most of them", e.Namespace, e.Bounds.Share>>20)
 	if e.OfAll {
-		what = fmt.Sprintf("all clusters of kubeconfigs have more objects, records and APIs than the controller keeps, which is %d MiB, "+
+		what = fmt.Sprintf("all clusters of kubeconfigs have more objects, records and APIs than the controller keeps, "+
+			"which is %d MiB, "+
 			"and this one has the most of those that namespace %s names, which takes most", e.Bounds.Total>>20, e.Namespace)
 	}
-	return fmt.Sprintf("%s; the controller has dropped what it kept of this cluster, and connects to it again %s later", what, Pause)
+	return fmt.Sprintf("%s; the controller has dropped what it kept of this cluster, and connects to it again %s later",
+		what, Pause)
 }
 
 // Reason is the reason for a condition.

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// The bounds of a task. The first try of a task has little memory, which is enough for nearly all; one that exceeds it is tried once more in
-// the only child that has much. So the processes of a pool stay below Children*smallMemory + Memory together, for any input.
+// The bounds of a task. The first try of a task has little memory, which is enough for nearly all; one that exceeds it
+// is tried once more in the only child that has much. So the processes of a pool stay below Children*smallMemory +
+// Memory together, for any input.
 const (
 	DefaultMemory    = 512 << 20
 	smallMemory      = 128 << 20
@@ -41,13 +42,15 @@ func (b Bounds) small() Bounds {
 // args are the bounds that a child has to know.
 func (b Bounds) args() []string {
 	return []string{
-		strconv.FormatInt(b.Memory, 10), b.Processor.String(), strconv.FormatInt(b.Stack, 10), strconv.FormatInt(b.Output, 10),
+		strconv.FormatInt(b.Memory, 10), b.Processor.String(), strconv.FormatInt(b.Stack, 10),
+		strconv.FormatInt(b.Output, 10),
 	}
 }
 
 func parseBounds(args []string) (b Bounds, err error) {
 	if len(args) != len(Bounds{}.args()) {
-		return b, fmt.Errorf("it is started by the controller and the command line only; want %d arguments", len(Bounds{}.args()))
+		return b, fmt.Errorf("it is started by the controller and the command line only; want %d arguments",
+			len(Bounds{}.args()))
 	}
 	if b.Memory, err = strconv.ParseInt(args[0], 10, 64); err != nil {
 		return b, err

@@ -52,7 +52,8 @@ func dataHeld() (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
-// endWithProcessorTime ends the process when the kernel says that the processor time of a task is used up. The Go runtime ignores that.
+// endWithProcessorTime ends the process when the kernel says that the processor time of a task is used up. The Go
+// runtime ignores that.
 func endWithProcessorTime() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGXCPU)
@@ -73,8 +74,8 @@ func renew(b Bounds) error {
 	return unix.Setrlimit(unix.RLIMIT_CPU, &unix.Rlimit{Cur: seconds, Max: unix.RLIM_INFINITY})
 }
 
-// allowed are the system calls that the Go runtime needs once a program has started, and reads and writes of what is open. Everything else
-// fails with EPERM: opening a file or a connection, and starting a program, above all.
+// allowed are the system calls that the Go runtime needs once a program has started, and reads and writes of what is
+// open. Everything else fails with EPERM: opening a file or a connection, and starting a program, above all.
 var allowed = append([]uint32{
 	unix.SYS_READ, unix.SYS_WRITE, unix.SYS_CLOSE, unix.SYS_FCNTL, unix.SYS_PPOLL,
 	unix.SYS_MMAP, unix.SYS_MUNMAP, unix.SYS_MPROTECT, unix.SYS_MADVISE, unix.SYS_BRK, unix.SYS_MINCORE,
@@ -82,12 +83,14 @@ var allowed = append([]uint32{
 	unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_RESTART_SYSCALL,
 	unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK, unix.SYS_TGKILL,
 	unix.SYS_CLONE, unix.SYS_CLONE3, unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_GETPID, unix.SYS_GETTID,
-	unix.SYS_EXIT, unix.SYS_EXIT_GROUP, unix.SYS_GETRANDOM, unix.SYS_GETRUSAGE, unix.SYS_PRLIMIT64, unix.SYS_SETRLIMIT, unix.SYS_GETRLIMIT,
+	unix.SYS_EXIT, unix.SYS_EXIT_GROUP, unix.SYS_GETRANDOM, unix.SYS_GETRUSAGE, unix.SYS_PRLIMIT64, unix.SYS_SETRLIMIT,
+	unix.SYS_GETRLIMIT,
 	unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_PWAIT, unix.SYS_EVENTFD2,
 	unix.SYS_TIMER_CREATE, unix.SYS_TIMER_SETTIME, unix.SYS_TIMER_DELETE, unix.SYS_SETITIMER,
 }, allowedHere...)
 
-// filter admits the system calls of allowed from now on, in every thread. No right is needed for it, and it cannot be undone.
+// filter admits the system calls of allowed from now on, in every thread. No right is needed for it, and it cannot be
+// undone.
 func filter() error {
 	const nr, arch = 0, 4 // offsets in struct seccomp_data
 	refuse := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)}

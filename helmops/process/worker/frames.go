@@ -10,8 +10,8 @@ import (
 // kind of a frame.
 type kind byte
 
-// Frames between parent and child. The parent begins with a task; the child asks any number of questions, reports the file that it works
-// on, and ends with an answer or a failure.
+// Frames between parent and child. The parent begins with a task; the child asks any number of questions, reports the
+// file that it works on, and ends with an answer or a failure.
 const (
 	frameTask     kind = 't' // parent: name of the job, 0, input
 	frameAnswer   kind = 'a' // parent: answer of the host

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// children is how many tasks are worked on at the same time. A rendering takes milliseconds; more children cost memory.
+	// children is how many tasks are worked on at the same time. A rendering takes milliseconds; more children cost
+	// memory.
 	children = 2
 	// idle is how long a child without a task stays.
 	idle = time.Minute
@@ -21,8 +22,8 @@ const (
 type Pool struct {
 	command []string
 	bounds  Bounds
-	// small are the slots of first tries, and large that of what needs much memory. A namespace has at most one of each, so that others
-	// find one free.
+	// small are the slots of first tries, and large that of what needs much memory. A namespace has at most one of each,
+	// so that others find one free.
 	small, large *fair.Shares
 
 	mu     sync.Mutex
@@ -31,18 +32,21 @@ type Pool struct {
 	closed bool
 }
 
-// NewPool returns a pool whose children are started with command when there are tasks, with the default bounds. Close ends them.
+// NewPool returns a pool whose children are started with command when there are tasks, with the default bounds. Close
+// ends them.
 func NewPool(command []string) *Pool { return NewBoundedPool(command, Bounds{}) }
 
 // NewBoundedPool is NewPool with other bounds; those that are zero have their defaults.
 func NewBoundedPool(command []string, b Bounds) *Pool {
 	return &Pool{
-		command: command, bounds: b.complete(), small: fair.New(children, children-1), large: fair.New(1, 1), timers: map[*process]*time.Timer{},
+		command: command, bounds: b.complete(), small: fair.New(children, children-1), large: fair.New(1, 1),
+		timers: map[*process]*time.Timer{},
 	}
 }
 
-// Run has a child work on a task. It waits for a slot of the namespace first. Errors are those of the job, as *JobError, a *LimitError, a
-// *PanicError, a *DiedError, ErrClosed, or that of ctx. Nothing is left of a task when Run returns.
+// Run has a child work on a task. It waits for a slot of the namespace first. Errors are those of the job, as
+// *JobError, a *LimitError, a *PanicError, a *DiedError, ErrClosed, or that of ctx. Nothing is left of a task when Run
+// returns.
 func (p *Pool) Run(ctx context.Context, t Task) ([]byte, error) {
 	output, err := p.sized(ctx, t)
 	var panicked *PanicError

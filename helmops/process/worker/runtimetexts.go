@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Texts of the Go runtime, version 1.26, with which it says on stderr why a process ends: it has no exit code of its own
-// for them. TestBounds and TestAPanicIsAnErrorWithoutTheInput have real children end like that.
+// Texts of the Go runtime, version 1.26, with which it says on stderr why a process ends: it has no exit code of its
+// own for them. TestBounds and TestAPanicIsAnErrorWithoutTheInput have real children end like that.
 const (
 	// stackText is of newstack in runtime/stack.go.
 	stackText = "goroutine stack exceeds"
@@ -16,8 +16,8 @@ const (
 	panicText = "panic: "
 )
 
-// memoryTexts are of runtime/malloc.go, mem_linux.go and mcache.go, and of os/exec and thread creation where the address
-// space is used up.
+// memoryTexts are of runtime/malloc.go, mem_linux.go and mcache.go, and of os/exec and thread creation where the
+// address space is used up.
 var memoryTexts = []string{"out of memory", "cannot allocate", "failed to allocate"}
 
 // isOutOfMemory reports whether a report of a process says that it could not get memory.

@@ -15,8 +15,9 @@ import (
 	"sync"
 )
 
-// Serve is the life of a child: it confines the process, then works on one task after the other until its input ends. It returns the exit
-// code of the process. Bounds are arguments of the command line, so that nothing has to be read before they hold.
+// Serve is the life of a child: it confines the process, then works on one task after the other until its input ends.
+// It returns the exit code of the process. Bounds are arguments of the command line, so that nothing has to be read
+// before they hold.
 func Serve(jobs Jobs, args []string, in io.Reader, out io.Writer, report io.Writer) int {
 	bounds, err := parseBounds(args)
 	if err == nil {
@@ -55,8 +56,8 @@ type answer struct {
 	err  error
 }
 
-// read hands over frames. The parent has gone when the input ends, and nothing reads an answer then, so the process ends in the middle of
-// its work.
+// read hands over frames. The parent has gone when the input ends, and nothing reads an answer then, so the process
+// ends in the middle of its work.
 func (s *server) read(in io.Reader) {
 	for {
 		kind, body, err := readFrame(in, maxTask)
@@ -156,7 +157,8 @@ func (s *server) ask(_ context.Context, question []byte) ([]byte, error) {
 
 type filesKey struct{}
 
-// WorkingOn reports the file that a job works on, for the message when it exceeds a bound. ctx is that of the job; elsewhere it does nothing.
+// WorkingOn reports the file that a job works on, for the message when it exceeds a bound. ctx is that of the job;
+// elsewhere it does nothing.
 func WorkingOn(ctx context.Context, file string) {
 	s, is := ctx.Value(filesKey{}).(*server)
 	if !is {
@@ -225,7 +227,8 @@ func decodeFailure(body []byte, asked error) error {
 // rendering allocates as much, so that the default of 100 collects with every rendering.
 const collect = 400
 
-// settle gives the Go runtime the bounds that it can hold without help. One processor is enough: the pool has several children.
+// settle gives the Go runtime the bounds that it can hold without help. One processor is enough: the pool has several
+// children.
 func settle(b Bounds) {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(collect)

@@ -4,9 +4,9 @@
 //	                                        │  ▲
 //	                                        └──┘ Host answers what the job asks for
 //
-// A child is this program again, started with a hidden verb. It has no environment, no network, no files and no programs: a seccomp filter
-// admits what the Go runtime needs and refuses the rest. Its memory, processor time, stack and output are bounded, and the parent kills it
-// when it exceeds its deadline. What a child holds ends with it.
+// A child is this program again, started with a hidden verb. It has no environment, no network, no files and no
+// programs: a seccomp filter admits what the Go runtime needs and refuses the rest. Its memory, processor time, stack
+// and output are bounded, and the parent kills it when it exceeds its deadline. What a child holds ends with it.
 package worker
 
 import (
@@ -19,15 +19,15 @@ import (
 	"fairlead.dev/fairlead/api/v1beta1"
 )
 
-// Job works on one input and returns its output. It runs in a child process and may ask the host for what it lacks. ctx ends with the
-// child. An error reaches the caller of Run as a *JobError.
+// Job works on one input and returns its output. It runs in a child process and may ask the host for what it lacks. ctx
+// ends with the child. An error reaches the caller of Run as a *JobError.
 type Job func(ctx context.Context, input []byte, host Host) ([]byte, error)
 
 // Jobs are the jobs that a child knows, by name.
 type Jobs map[string]Job
 
-// Host answers the questions of a job. It runs in the parent. ctx ends when the task does. An error reaches the job as text, so it must
-// hold no secret that the job may not see.
+// Host answers the questions of a job. It runs in the parent. ctx ends when the task does. An error reaches the job as
+// text, so it must hold no secret that the job may not see.
 type Host func(ctx context.Context, question []byte) ([]byte, error)
 
 // Task is one call of a job.
@@ -94,7 +94,8 @@ func (e *LimitError) Repeats() bool { return e.Limit != LimitDeadline }
 type JobError struct {
 	// Text of the error.
 	Text string
-	// Code is that of a job's error that has a method Code; the packages that own jobs give it a meaning. It is empty otherwise.
+	// Code is that of a job's error that has a method Code; the packages that own jobs give it a meaning. It is empty
+	// otherwise.
 	Code string
 	// Detail is that of a job's error that has a method Detail.
 	Detail []byte
