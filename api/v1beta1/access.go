@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// GetServiceAccountName returns the name of the ServiceAccount that the release acts as, in the namespace of the object:
-// that of the spec, else the fallback. Empty means the controller itself.
+// GetServiceAccountName returns the name of the ServiceAccount that the release acts as, in the namespace of the
+// object: that of the spec, else the fallback. Empty means the controller itself.
 func (in *HelmRelease) GetServiceAccountName(fallback string) string {
 	return cmp.Or(in.Spec.ServiceAccountName, fallback)
 }
@@ -22,8 +22,8 @@ func (r SecretKeyReference) GetKeys() []string {
 	return []string{"value", "value.yaml"}
 }
 
-// GetGroupVersionKind returns the kind of the referent with its defaults: the group and version of this API, and the kind of
-// the object that depends on it. It fails when APIVersion is malformed.
+// GetGroupVersionKind returns the kind of the referent with its defaults: the group and version of this API, and the
+// kind of the object that depends on it. It fails when APIVersion is malformed.
 func (r DependencyReference) GetGroupVersionKind(own string) (schema.GroupVersionKind, error) {
 	version := GroupVersion
 	if r.APIVersion != "" {
@@ -36,7 +36,8 @@ func (r DependencyReference) GetGroupVersionKind(own string) (schema.GroupVersio
 	return version.WithKind(cmp.Or(r.Kind, own)), nil
 }
 
-// IsOwn reports whether the referent is of the kind, of this API and of whatever version, of the object that depends on it.
+// IsOwn reports whether the referent is of the kind, of this API and of whatever version, of the object that depends on
+// it.
 func (r DependencyReference) IsOwn(own string) bool {
 	kind, err := r.GetGroupVersionKind(own)
 	return err == nil && kind.Group == GroupVersion.Group && kind.Kind == own

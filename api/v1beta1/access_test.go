@@ -13,16 +13,28 @@ func TestDependencyReferenceDefaults(t *testing.T) {
 		own       bool
 	}{
 		{DependencyReference{Name: "db"}, "fairlead.dev/v1beta1, Kind=HelmRelease", "apps/db", true},
-		{DependencyReference{Name: "db", Namespace: "infra", Kind: "HelmRelease"}, "fairlead.dev/v1beta1, Kind=HelmRelease", "infra/db", true},
-		{DependencyReference{Name: "db", APIVersion: "fairlead.dev/v1"}, "fairlead.dev/v1, Kind=HelmRelease", "apps/db", true},
-		{DependencyReference{Name: "db", Kind: "GitRepository"}, "fairlead.dev/v1beta1, Kind=GitRepository", "apps/db", false},
+		{
+			DependencyReference{Name: "db", Namespace: "infra", Kind: "HelmRelease"}, "fairlead.dev/v1beta1, Kind=HelmRelease",
+			"infra/db", true,
+		},
+		{
+			DependencyReference{Name: "db", APIVersion: "fairlead.dev/v1"}, "fairlead.dev/v1, Kind=HelmRelease", "apps/db", true,
+		},
+		{
+			DependencyReference{Name: "db", Kind: "GitRepository"}, "fairlead.dev/v1beta1, Kind=GitRepository", "apps/db", false,
+		},
 		{DependencyReference{Name: "db", APIVersion: "v1", Kind: "Service"}, "/v1, Kind=Service", "apps/db", false},
-		{DependencyReference{Name: "db", APIVersion: "helm.toolkit.fluxcd.io/v2"}, "helm.toolkit.fluxcd.io/v2, Kind=HelmRelease", "apps/db", false},
+		{
+			DependencyReference{Name: "db", APIVersion: "helm.toolkit.fluxcd.io/v2"},
+			"helm.toolkit.fluxcd.io/v2, Kind=HelmRelease", "apps/db", false,
+		},
 	}
 	for _, tt := range tests {
 		kind, err := tt.reference.GetGroupVersionKind(HelmReleaseKind)
-		if err != nil || kind.String() != tt.kind || tt.reference.IsOwn(HelmReleaseKind) != tt.own || tt.reference.GetKey("apps").String() != tt.key {
-			t.Errorf("%+v: %s %s, own kind %v, %v", tt.reference, kind, tt.reference.GetKey("apps"), tt.reference.IsOwn(HelmReleaseKind), err)
+		if err != nil || kind.String() != tt.kind || tt.reference.IsOwn(HelmReleaseKind) != tt.own ||
+			tt.reference.GetKey("apps").String() != tt.key {
+			t.Errorf("%+v: %s %s, own kind %v, %v", tt.reference, kind, tt.reference.GetKey("apps"),
+				tt.reference.IsOwn(HelmReleaseKind), err)
 		}
 	}
 	for _, malformed := range []string{"a/b/c", "apps/"} {

@@ -59,8 +59,9 @@ type BucketSpec struct {
 	// SecretRef names a Secret in the same namespace with accesskey and secretkey. Requests are not signed without.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
-	// CertSecretRef names a Secret in the same namespace with ca.crt, which is trusted instead of the system's certificates,
-	// and with tls.crt and tls.key, which are shown to a server that asks for a certificate; one of both is enough.
+	// CertSecretRef names a Secret in the same namespace with ca.crt, which is trusted instead of the system's
+	// certificates, and with tls.crt and tls.key, which are shown to a server that asks for a certificate; one of both is
+	// enough.
 	// +optional
 	CertSecretRef *LocalObjectReference `json:"certSecretRef,omitempty"`
 	// ProxySecretRef names a Secret in the same namespace with the address of a proxy, and username and password for
@@ -103,7 +104,8 @@ type BucketStatus struct {
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Artifact is the archive of the objects in the cache; its revision is sha256: and a digest over their names and ETags.
+	// Artifact is the archive of the objects in the cache; its revision is sha256: and a digest over their names and
+	// ETags.
 	// +optional
 	Artifact *Artifact `json:"artifact,omitempty"`
 }

@@ -15,8 +15,8 @@ const (
 	ReleasedCondition = "Released"
 	// TestSuccessCondition reports how the tests of the newest revision of a HelmRelease ended.
 	TestSuccessCondition = "TestSuccess"
-	// RemediatedCondition reports how undoing a failed install or upgrade of a HelmRelease ended; it is there only while the
-	// last thing that was done was to undo one.
+	// RemediatedCondition reports how undoing a failed install or upgrade of a HelmRelease ended; it is there only while
+	// the last thing that was done was to undo one.
 	RemediatedCondition = "Remediated"
 	// HealthyCondition follows the live objects of a HelmRelease all the time.
 	HealthyCondition = "Healthy"
@@ -24,7 +24,8 @@ const (
 	VerifiedCondition = "Verified"
 	// DriftedCondition is True while objects of a HelmRelease differ from its manifest.
 	DriftedCondition = "Drifted"
-	// SourceVerifiedCondition reports of a source with spec.verify whether what it has in the cache is signed by whom it has to be.
+	// SourceVerifiedCondition reports of a source with spec.verify whether what it has in the cache is signed by whom it
+	// has to be.
 	SourceVerifiedCondition = "SourceVerified"
 	// ArtifactInStorageCondition is True on a source while its artifact is in the cache.
 	ArtifactInStorageCondition = "ArtifactInStorage"
@@ -39,8 +40,8 @@ const (
 	// attempt that replaces objects with a field that cannot be changed. It counts while it equals the request
 	// annotation; it is echoed as status.lastHandledForceAt.
 	ForceRequestAnnotation = "fairlead.dev/forceAt"
-	// ResetRequestAnnotation asks to forget failed attempts, so that a stalled release is retried. It counts while it equals
-	// the request annotation; it is echoed as status.lastHandledResetAt.
+	// ResetRequestAnnotation asks to forget failed attempts, so that a stalled release is retried. It counts while it
+	// equals the request annotation; it is echoed as status.lastHandledResetAt.
 	ResetRequestAnnotation = "fairlead.dev/resetAt"
 	// SuspendReasonAnnotation is why spec.suspend is set, in the words of the user. It counts while spec.suspend is
 	// set, and the controller does not look at it.
@@ -58,11 +59,12 @@ func SpecialRequest(object metav1.Object, annotation, handled string) string {
 	return token
 }
 
-// Finalizer keeps a HelmRelease until its Helm release has been uninstalled, and a Kustomization until its objects are deleted.
+// Finalizer keeps a HelmRelease until its Helm release has been uninstalled, and a Kustomization until its objects are
+// deleted.
 const Finalizer = "fairlead.dev/finalizer"
 
-// FormerFinalizer is the finalizer of earlier versions. API servers warn about it, because it has no path. The controllers
-// replace it, and objects that are being deleted with it can go.
+// FormerFinalizer is the finalizer of earlier versions. API servers warn about it, because it has no path. The
+// controllers replace it, and objects that are being deleted with it can go.
 const FormerFinalizer = "finalizers.fairlead.dev"
 
 // Conditioned is an object whose conditions the status writer may set.

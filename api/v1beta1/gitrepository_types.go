@@ -58,8 +58,8 @@ type GitRepositoryVerification struct {
 	// +kubebuilder:default=HEAD
 	// +optional
 	Mode string `json:"mode,omitempty"`
-	// SecretRef names a Secret in the same namespace: keys that end in .asc hold public keys of PGP, those that end in .sshpub public keys
-	// of SSH, one in a line.
+	// SecretRef names a Secret in the same namespace: keys that end in .asc hold public keys of PGP, those that end in
+	// .sshpub public keys of SSH, one in a line.
 	// +required
 	SecretRef LocalObjectReference `json:"secretRef"`
 }
@@ -84,15 +84,17 @@ type GitRepositorySpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
-	// SecretRef names a Secret in the same namespace. Over http(s) it has username and password, or bearerToken, and may have ca.crt, and
-	// tls.crt with tls.key. Over ssh it has identity, a private key, and known_hosts, and password when the key is locked.
+	// SecretRef names a Secret in the same namespace. Over http(s) it has username and password, or bearerToken, and may
+	// have ca.crt, and tls.crt with tls.key. Over ssh it has identity, a private key, and known_hosts, and password when
+	// the key is locked.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
-	// ProxySecretRef names a Secret in the same namespace with the address of a proxy, and username and password for it. Not over ssh.
+	// ProxySecretRef names a Secret in the same namespace with the address of a proxy, and username and password for it.
+	// Not over ssh.
 	// +optional
 	ProxySecretRef *LocalObjectReference `json:"proxySecretRef,omitempty"`
-	// Ignore has patterns in the format of .gitignore for files that are left out of the artifact. It replaces the usual patterns and the
-	// .sourceignore files of the repository.
+	// Ignore has patterns in the format of .gitignore for files that are left out of the artifact. It replaces the usual
+	// patterns and the .sourceignore files of the repository.
 	// +kubebuilder:validation:MaxLength=65536
 	// +optional
 	Ignore *string `json:"ignore,omitempty"`
@@ -102,10 +104,12 @@ type GitRepositorySpec struct {
 	// +listType=atomic
 	// +optional
 	SparseCheckout []string `json:"sparseCheckout,omitempty"`
-	// RecurseSubmodules puts the submodules of the repository into the artifact. The credentials are sent to those on the same host.
+	// RecurseSubmodules puts the submodules of the repository into the artifact. The credentials are sent to those on the
+	// same host.
 	// +optional
 	RecurseSubmodules bool `json:"recurseSubmodules,omitempty"`
-	// Include copies the artifacts of other GitRepositories of the namespace into this one, in order: what is copied later wins.
+	// Include copies the artifacts of other GitRepositories of the namespace into this one, in order: what is copied later
+	// wins.
 	// +kubebuilder:validation:MaxItems=20
 	// +listType=atomic
 	// +optional

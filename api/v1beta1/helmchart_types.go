@@ -22,7 +22,8 @@ type HelmChartSpec struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +required
 	Chart string `json:"chart"`
-	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository and a Bucket.
+	// Version is the range from which the newest version is taken, or one exact version. Ignored for a GitRepository and a
+	// Bucket.
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:default="*"
 	// +optional
@@ -41,8 +42,9 @@ type HelmChartSpec struct {
 	// SourceRef names the source, in the same namespace.
 	// +required
 	SourceRef LocalSourceReference `json:"sourceRef"`
-	// ValuesFiles are files whose merged content is the chart's values instead of its values.yaml, in order: what comes later counts. Their
-	// paths count from the root of a GitRepository or Bucket, or from that of the chart in a HelmRepository.
+	// ValuesFiles are files whose merged content is the chart's values instead of its values.yaml, in order: what comes
+	// later counts. Their paths count from the root of a GitRepository or Bucket, or from that of the chart in a
+	// HelmRepository.
 	// +kubebuilder:validation:MaxItems=50
 	// +kubebuilder:validation:items:MaxLength=4096
 	// +listType=atomic
@@ -51,11 +53,12 @@ type HelmChartSpec struct {
 	// IgnoreMissingValuesFiles leaves out files of ValuesFiles that are not there.
 	// +optional
 	IgnoreMissingValuesFiles bool `json:"ignoreMissingValuesFiles,omitempty"`
-	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository; the provider cosign for one of type oci.
+	// Verify has the signatures of the chart checked before it is taken over. For a HelmRepository; the provider cosign
+	// for one of type oci.
 	// +optional
 	Verify *Verification `json:"verify,omitempty"`
-	// ReconcileStrategy says when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any Revision
-	// of the chart's directory.
+	// ReconcileStrategy says when a chart from a GitRepository or Bucket counts as new: on a new ChartVersion, or on any
+	// Revision of the chart's directory.
 	// +kubebuilder:validation:Enum=ChartVersion;Revision
 	// +kubebuilder:default=ChartVersion
 	// +optional

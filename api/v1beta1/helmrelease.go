@@ -142,7 +142,8 @@ func (in *HelmRelease) GetDependsOn() []DependencyReference { return in.Spec.Dep
 // GetChartInterval returns the interval at which the release asks its source for the chart, zero when it leaves that to
 // the source. It is at least MinInterval.
 func (in *HelmRelease) GetChartInterval() time.Duration {
-	if in.Spec.Suspend || in.Spec.Chart == nil || in.Spec.Chart.Spec.Interval == nil || in.Spec.Chart.Spec.Interval.Duration <= 0 {
+	if in.Spec.Suspend || in.Spec.Chart == nil || in.Spec.Chart.Spec.Interval == nil ||
+		in.Spec.Chart.Spec.Interval.Duration <= 0 {
 		return 0
 	}
 	return max(in.Spec.Chart.Spec.Interval.Duration, MinInterval())

@@ -49,8 +49,8 @@ type Install struct {
 	// CreateNamespace creates spec.targetNamespace when it does not exist. It is never deleted.
 	// +optional
 	CreateNamespace bool `json:"createNamespace,omitempty"`
-	// CRDs tells what happens to the chart's crds directory: Skip, Create what is missing (the default), or CreateReplace, which
-	// also brings existing ones up to date. A version that objects are stored in is never dropped.
+	// CRDs tells what happens to the chart's crds directory: Skip, Create what is missing (the default), or CreateReplace,
+	// which also brings existing ones up to date. A version that objects are stored in is never dropped.
 	// +kubebuilder:validation:Enum=Skip;Create;CreateReplace
 	// +optional
 	CRDs CRDsPolicy `json:"crds,omitempty"`
@@ -66,8 +66,8 @@ type Install struct {
 	// DisableSchemaValidation does not check the values against the chart's values.schema.json.
 	// +optional
 	DisableSchemaValidation bool `json:"disableSchemaValidation,omitempty"`
-	// DisableTakeOwnership fails on objects that exist and belong to no release. Left out, they become part of the release.
-	// An object of another release is never taken.
+	// DisableTakeOwnership fails on objects that exist and belong to no release. Left out, they become part of the
+	// release. An object of another release is never taken.
 	// +optional
 	DisableTakeOwnership bool `json:"disableTakeOwnership,omitempty"`
 	// ServerSideApply writes objects by server-side apply, which is the default. When it is false the controller
@@ -85,8 +85,8 @@ type Install struct {
 	// SkipCRDs has no effect, as in Flux. Set CRDs to Skip instead.
 	// +optional
 	SkipCRDs bool `json:"skipCRDs,omitempty"`
-	// Remediation tells what happens after a failed install. Left out together with Strategy, the release is left as it is and
-	// upgraded again, with a growing pause.
+	// Remediation tells what happens after a failed install. Left out together with Strategy, the release is left as it is
+	// and upgraded again, with a growing pause.
 	// +optional
 	Remediation *InstallRemediation `json:"remediation,omitempty"`
 	// Strategy picks between remediation and plain retries.
@@ -101,8 +101,8 @@ type Upgrade struct {
 	// +kubebuilder:validation:Pattern="^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
-	// CRDs tells what happens to the chart's crds directory: Skip, Create what is missing (the default), or CreateReplace, which
-	// also brings existing ones up to date. A version that objects are stored in is never dropped.
+	// CRDs tells what happens to the chart's crds directory: Skip, Create what is missing (the default), or CreateReplace,
+	// which also brings existing ones up to date. A version that objects are stored in is never dropped.
 	// +kubebuilder:validation:Enum=Skip;Create;CreateReplace
 	// +optional
 	CRDs CRDsPolicy `json:"crds,omitempty"`
@@ -118,8 +118,8 @@ type Upgrade struct {
 	// DisableSchemaValidation does not check the values against the chart's values.schema.json.
 	// +optional
 	DisableSchemaValidation bool `json:"disableSchemaValidation,omitempty"`
-	// DisableTakeOwnership fails on objects that exist and belong to no release. Left out, they become part of the release.
-	// An object of another release is never taken.
+	// DisableTakeOwnership fails on objects that exist and belong to no release. Left out, they become part of the
+	// release. An object of another release is never taken.
 	// +optional
 	DisableTakeOwnership bool `json:"disableTakeOwnership,omitempty"`
 	// Force replaces objects instead of changing them where they differ.
@@ -136,11 +136,12 @@ type Upgrade struct {
 	// +listType=set
 	// +optional
 	Prune []string `json:"prune,omitempty"`
-	// PreserveValues merges the values over those of the revision that is deployed, instead of over those of the chart alone.
+	// PreserveValues merges the values over those of the revision that is deployed, instead of over those of the chart
+	// alone.
 	// +optional
 	PreserveValues bool `json:"preserveValues,omitempty"`
-	// ChartNameChangeStrategy tells what a chart of another name does: Reinstall (the default) uninstalls the release first,
-	// InPlaceUpdate upgrades it.
+	// ChartNameChangeStrategy tells what a chart of another name does: Reinstall (the default) uninstalls the release
+	// first, InPlaceUpdate upgrades it.
 	// +kubebuilder:validation:Enum=InPlaceUpdate;Reinstall
 	// +optional
 	ChartNameChangeStrategy string `json:"chartNameChangeStrategy,omitempty"`
@@ -154,8 +155,8 @@ type Upgrade struct {
 	// that.
 	// +optional
 	DisableOpenAPIValidation bool `json:"disableOpenAPIValidation,omitempty"`
-	// Remediation tells what happens after a failed upgrade. Left out together with Strategy, the release is rolled back once
-	// and waits for other input.
+	// Remediation tells what happens after a failed upgrade. Left out together with Strategy, the release is rolled back
+	// once and waits for other input.
 	// +optional
 	Remediation *UpgradeRemediation `json:"remediation,omitempty"`
 	// Strategy picks between remediation and plain retries.
@@ -206,7 +207,8 @@ type UpgradeRemediation struct {
 	// RemediateLastFailure remediates also when no retries are left. Left out, it does when Retries is above 0.
 	// +optional
 	RemediateLastFailure *bool `json:"remediateLastFailure,omitempty"`
-	// Strategy is what the remediation does: rollback, the default, or uninstall, after which the release is installed again.
+	// Strategy is what the remediation does: rollback, the default, or uninstall, after which the release is installed
+	// again.
 	// +kubebuilder:validation:Enum=rollback;uninstall
 	// +optional
 	Strategy string `json:"strategy,omitempty"`

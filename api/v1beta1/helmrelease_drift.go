@@ -15,8 +15,8 @@ const (
 // DriftIgnoreAnnotation on an object of a release, with the value "ignore", leaves the object out of drift detection.
 const DriftIgnoreAnnotation = "fairlead.dev/drift"
 
-// HealthIgnoreAnnotation on an object of a release, with the value "ignore", leaves the object out of the health of the release
-// once it has been rolled out.
+// HealthIgnoreAnnotation on an object of a release, with the value "ignore", leaves the object out of the health of the
+// release once it has been rolled out.
 const HealthIgnoreAnnotation = "fairlead.dev/health"
 
 // Ignored is the value of DriftIgnoreAnnotation and HealthIgnoreAnnotation.
@@ -24,7 +24,8 @@ const Ignored = "ignore"
 
 // DriftDetection says what happens to objects that another client has changed.
 type DriftDetection struct {
-	// Mode is enabled, which corrects drift as it is seen, warn, which reports it only, or disabled. It is enabled when left out.
+	// Mode is enabled, which corrects drift as it is seen, warn, which reports it only, or disabled. It is enabled when
+	// left out.
 	// +kubebuilder:validation:Enum=enabled;warn;disabled
 	// +optional
 	Mode string `json:"mode,omitempty"`

@@ -12,8 +12,9 @@ const (
 	Disabled = "disabled"
 )
 
-// HealthCheckExpr judges the objects of a kind by CEL expressions over the object, with its fields as variables: metadata, spec,
-// status, data and so on. They are asked in the order inProgress, failed, current; when none holds, the object is in progress.
+// HealthCheckExpr judges the objects of a kind by CEL expressions over the object, with its fields as variables:
+// metadata, spec, status, data and so on. They are asked in the order inProgress, failed, current; when none holds, the
+// object is in progress.
 type HealthCheckExpr struct {
 	// APIVersion of the objects; its version does not matter.
 	// +kubebuilder:validation:MaxLength=317
@@ -259,8 +260,8 @@ type KnownBad struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	RenderDigest string `json:"renderDigest,omitempty"`
-	// SettingsDigest is the digest of the settings it failed under: timeouts, waits, tests, health checks and remediation. With
-	// others it is tried again.
+	// SettingsDigest is the digest of the settings it failed under: timeouts, waits, tests, health checks and remediation.
+	// With others it is tried again.
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	SettingsDigest string `json:"settingsDigest,omitempty"`
@@ -361,8 +362,8 @@ type AutomaticRollback struct {
 // RollbackRequestAnnotation asks to go back to a revision and to stay there, as a JSON object RollbackRequest.
 const RollbackRequestAnnotation = "fairlead.dev/rollback"
 
-// RollbackRequest is the content of RollbackRequestAnnotation. It holds as long as the desired input is the one it was made
-// against: a new chart, other values or other post renderers end it.
+// RollbackRequest is the content of RollbackRequestAnnotation. It holds as long as the desired input is the one it was
+// made against: a new chart, other values or other post renderers end it.
 // +kubebuilder:object:generate=false
 type RollbackRequest struct {
 	// Revision to go back to.

@@ -41,8 +41,8 @@ type HelmReleaseSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	StorageNamespace string `json:"storageNamespace,omitempty"`
-	// DependsOn names objects, HelmReleases unless they say otherwise, that have to be ready before this release is installed
-	// or upgraded.
+	// DependsOn names objects, HelmReleases unless they say otherwise, that have to be ready before this release is
+	// installed or upgraded.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
@@ -66,8 +66,8 @@ type HelmReleaseSpec struct {
 	// KubeConfig names the cluster of the release when it is not the controller's own.
 	// +optional
 	KubeConfig *KubeConfigReference `json:"kubeConfig,omitempty"`
-	// DeletionPolicy tells what happens to the Helm release when the object is deleted: Delete uninstalls it, Orphan leaves
-	// it, and it stays a plain Helm release.
+	// DeletionPolicy tells what happens to the Helm release when the object is deleted: Delete uninstalls it, Orphan
+	// leaves it, and it stays a plain Helm release.
 	// +kubebuilder:validation:Enum=Delete;Orphan
 	// +kubebuilder:default=Delete
 	// +optional
@@ -93,13 +93,14 @@ type HelmReleaseSpec struct {
 	// +listType=atomic
 	// +optional
 	HealthCheckExprs []HealthCheckExpr `json:"healthCheckExprs,omitempty"`
-	// Bake is how long a revision has to stay healthy after its rollout to count as verified, 2m when left out, 0 for not at
-	// all. One that does not is rolled back.
+	// Bake is how long a revision has to stay healthy after its rollout to count as verified, 2m when left out, 0 for not
+	// at all. One that does not is rolled back.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern="^(0|([0-9]+(\\.[0-9]+)?(ms|s|m|h))+)$"
 	// +optional
 	Bake *metav1.Duration `json:"bake,omitempty"`
-	// Preflight has the API server check what an upgrade changes before anything is changed: enabled, the default, or disabled.
+	// Preflight has the API server check what an upgrade changes before anything is changed: enabled, the default, or
+	// disabled.
 	// +kubebuilder:validation:Enum=enabled;disabled
 	// +optional
 	Preflight string `json:"preflight,omitempty"`
@@ -188,9 +189,9 @@ type Snapshot struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Action string `json:"action,omitempty"`
-	// Outcome is how the revision ended, which the status does not say of every revision: succeeded, failed, superseded when other
-	// inputs were wanted by then, interrupted when it was left pending. It is empty while its action is under way, and where it is not
-	// known.
+	// Outcome is how the revision ended, which the status does not say of every revision: succeeded, failed, superseded
+	// when other inputs were wanted by then, interrupted when it was left pending. It is empty while its action is under
+	// way, and where it is not known.
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	Outcome string `json:"outcome,omitempty"`
@@ -222,7 +223,8 @@ type TestHook struct {
 	Phase string `json:"phase,omitempty"`
 }
 
-// Verified names the last revision that rolled out, passed its tests where it has any, and stayed healthy while it baked.
+// Verified names the last revision that rolled out, passed its tests where it has any, and stayed healthy while it
+// baked.
 type Verified struct {
 	// Revision of the Helm release.
 	// +required
@@ -254,7 +256,8 @@ type HelmReleaseStatus struct {
 	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledResetAt string `json:"lastHandledResetAt,omitempty"`
-	// Conditions of the release: Ready, Reconciling, Stalled, Released, TestSuccess, Remediated, Healthy, Verified, Drifted.
+	// Conditions of the release: Ready, Reconciling, Stalled, Released, TestSuccess, Remediated, Healthy, Verified,
+	// Drifted.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -286,7 +289,8 @@ type HelmReleaseStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LastAttemptedConfigDigest string `json:"lastAttemptedConfigDigest,omitempty"`
-	// LastAttemptedRenderDigest is the digest of the post renderers and the common metadata of the last install or upgrade.
+	// LastAttemptedRenderDigest is the digest of the post renderers and the common metadata of the last install or
+	// upgrade.
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LastAttemptedRenderDigest string `json:"lastAttemptedRenderDigest,omitempty"`

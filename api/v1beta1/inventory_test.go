@@ -13,7 +13,8 @@ import (
 func TestResourceRefsAreTakenApart(t *testing.T) {
 	t.Parallel()
 	for _, parts := range [][4]string{
-		{"apps", "web", "apps", "Deployment"}, {"", "admin", "rbac.authorization.k8s.io", "ClusterRole"}, {"apps", "web", "", "ConfigMap"},
+		{"apps", "web", "apps", "Deployment"}, {"", "admin", "rbac.authorization.k8s.io", "ClusterRole"},
+		{"apps", "web", "", "ConfigMap"},
 		{"apps", "system:a_b_c", "rbac.authorization.k8s.io", "Role"}, {"", "_", "", "Namespace"},
 	} {
 		namespace, name, group, kind, ok := NewResourceRef(parts[0], parts[1], parts[2], parts[3], "v1").Split()
@@ -32,23 +33,29 @@ func TestDefaultsOfRecovery(t *testing.T) {
 	t.Parallel()
 	hr := &HelmRelease{}
 	count, per := hr.GetRollbackBudget()
-	if hr.GetBake() != 2*time.Minute || hr.GetDriftMode() != DriftEnabled || !hr.PreflightEnabled() || !hr.AutoRollbackEnabled() || count != 3 || per != 24*time.Hour {
+	if hr.GetBake() != 2*time.Minute || hr.GetDriftMode() != DriftEnabled || !hr.PreflightEnabled() ||
+		!hr.AutoRollbackEnabled() || count != 3 || per != 24*time.Hour {
 		t.Errorf("bake %s, drift %s, budget %d in %s", hr.GetBake(), hr.GetDriftMode(), count, per)
 	}
 	none := int32(0)
 	hr.Spec = HelmReleaseSpec{
 		Bake: &metav1.Duration{}, Preflight: Disabled, DriftDetection: &DriftDetection{Mode: DriftWarn},
-		AutoRollback: &AutoRollback{Mode: Disabled, Budget: &RollbackBudget{Count: &none, Per: &metav1.Duration{Duration: time.Hour}}},
+		AutoRollback: &AutoRollback{
+			Mode: Disabled, Budget: &RollbackBudget{Count: &none, Per: &metav1.Duration{Duration: time.Hour}},
+		},
 	}
 	count, per = hr.GetRollbackBudget()
-	if hr.GetBake() != 0 || hr.GetDriftMode() != DriftWarn || hr.PreflightEnabled() || hr.AutoRollbackEnabled() || count != 0 || per != time.Hour {
+	if hr.GetBake() != 0 || hr.GetDriftMode() != DriftWarn || hr.PreflightEnabled() || hr.AutoRollbackEnabled() ||
+		count != 0 || per != time.Hour {
 		t.Errorf("bake %s, drift %s, budget %d in %s", hr.GetBake(), hr.GetDriftMode(), count, per)
 	}
 }
 
 func TestNumbersFit(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int]int32{0: 0, 7: 7, -3: -3, math.MaxInt32 + 1: math.MaxInt32, math.MinInt32 - 1: math.MinInt32} {
+	for n, want := range map[int]int32{
+		0: 0, 7: 7, -3: -3, math.MaxInt32 + 1: math.MaxInt32, math.MinInt32 - 1: math.MinInt32,
+	} {
 		if got := Number(n); got != want {
 			t.Errorf("%d became %d, want %d", n, got, want)
 		}

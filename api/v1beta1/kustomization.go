@@ -26,8 +26,8 @@ func (in *Kustomization) GetRetryInterval() time.Duration {
 	return intervalOr(in.Spec.RetryInterval, 0)
 }
 
-// GetServiceAccountName returns the name of the ServiceAccount that the Kustomization acts as, in the namespace of the object:
-// that of the spec, else the fallback. Empty means the controller itself.
+// GetServiceAccountName returns the name of the ServiceAccount that the Kustomization acts as, in the namespace of the
+// object: that of the spec, else the fallback. Empty means the controller itself.
 func (in *Kustomization) GetServiceAccountName(fallback string) string {
 	return cmp.Or(in.Spec.ServiceAccountName, fallback)
 }
@@ -37,7 +37,8 @@ func (in *Kustomization) GetSourceKey() types.NamespacedName {
 	return types.NamespacedName{Namespace: cmp.Or(in.Spec.SourceRef.Namespace, in.Namespace), Name: in.Spec.SourceRef.Name}
 }
 
-// GetDeletionPolicy is what happens to the objects when the Kustomization is deleted: Delete, WaitForTermination or Orphan.
+// GetDeletionPolicy is what happens to the objects when the Kustomization is deleted: Delete, WaitForTermination or
+// Orphan.
 func (in *Kustomization) GetDeletionPolicy() string {
 	switch policy := in.Spec.DeletionPolicy; policy {
 	case "", DeletionPolicyMirrorPrune:

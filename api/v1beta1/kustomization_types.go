@@ -9,8 +9,8 @@ type KustomizationSpec struct {
 	// SourceRef names the source of the manifests.
 	// +required
 	SourceRef ManifestSourceReference `json:"sourceRef"`
-	// Path of the directory in the source, its root when left out. It holds a kustomization.yaml, or plain manifests, which
-	// are then taken from all directories below it.
+	// Path of the directory in the source, its root when left out. It holds a kustomization.yaml, or plain manifests,
+	// which are then taken from all directories below it.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Path string `json:"path,omitempty"`
@@ -25,13 +25,13 @@ type KustomizationSpec struct {
 	// +listType=set
 	// +optional
 	PruneKinds []string `json:"pruneKinds,omitempty"`
-	// AllowEmpty lets a directory without any object prune everything. It is refused otherwise, because it is nearly always
-	// a mistake.
+	// AllowEmpty lets a directory without any object prune everything. It is refused otherwise, because it is nearly
+	// always a mistake.
 	// +optional
 	AllowEmpty bool `json:"allowEmpty,omitempty"`
-	// DeletionPolicy tells what happens to the objects when the Kustomization is deleted: MirrorPrune, the default, deletes
-	// them where spec.prune is set, Delete deletes them, WaitForTermination deletes them and waits until they are gone, Orphan
-	// leaves them.
+	// DeletionPolicy tells what happens to the objects when the Kustomization is deleted: MirrorPrune, the default,
+	// deletes them where spec.prune is set, Delete deletes them, WaitForTermination deletes them and waits until they are
+	// gone, Orphan leaves them.
 	// +kubebuilder:validation:Enum=MirrorPrune;Delete;WaitForTermination;Orphan
 	// +optional
 	DeletionPolicy string `json:"deletionPolicy,omitempty"`
@@ -59,7 +59,8 @@ type KustomizationSpec struct {
 	// Wait makes the Kustomization ready only when all of its objects are healthy.
 	// +optional
 	Wait bool `json:"wait,omitempty"`
-	// HealthChecks names objects that have to be healthy for the Kustomization to be ready. With Wait they add to its own objects.
+	// HealthChecks names objects that have to be healthy for the Kustomization to be ready. With Wait they add to its own
+	// objects.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
@@ -162,7 +163,8 @@ const (
 	SubstituteAlways = "Always"
 )
 
-// SubstituteAnnotation on an object, as annotation or label, with the value "disabled", keeps variables of the object as they are.
+// SubstituteAnnotation on an object, as annotation or label, with the value "disabled", keeps variables of the object
+// as they are.
 const SubstituteAnnotation = "fairlead.dev/substitute"
 
 // PruneAnnotation on an object, as annotation or label, with the value "disabled", keeps the object from being deleted.
@@ -188,8 +190,8 @@ type PostBuild struct {
 	// +listType=atomic
 	// +optional
 	SubstituteFrom []SubstituteReference `json:"substituteFrom,omitempty"`
-	// SubstituteStrategy is WithVariables, the default, which leaves everything as it is when there is no variable at all, or
-	// Always.
+	// SubstituteStrategy is WithVariables, the default, which leaves everything as it is when there is no variable at all,
+	// or Always.
 	// +kubebuilder:validation:Enum=WithVariables;Always
 	// +optional
 	SubstituteStrategy string `json:"substituteStrategy,omitempty"`
@@ -217,8 +219,8 @@ type Decryption struct {
 	// +kubebuilder:validation:Enum=sops
 	// +required
 	Provider string `json:"provider"`
-	// SecretRef names a Secret in the same namespace with private keys: age identities in keys that end in .agekey, armored
-	// PGP keys in keys that end in .asc.
+	// SecretRef names a Secret in the same namespace with private keys: age identities in keys that end in .agekey,
+	// armored PGP keys in keys that end in .asc.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
 	// ServiceAccountName names a ServiceAccount in the same namespace for the authentication with the key service of a
@@ -333,8 +335,8 @@ type KustomizationStatus struct {
 	Released *ReleasedObjects `json:"released,omitempty"`
 }
 
-// LimitExceeded is a set of manifests and settings that exceeds a bound of memory, time or size. The controller does not build it again
-// unless it is asked to.
+// LimitExceeded is a set of manifests and settings that exceeds a bound of memory, time or size. The controller does
+// not build it again unless it is asked to.
 type LimitExceeded struct {
 	// Digest of the set.
 	// +kubebuilder:validation:MaxLength=256

@@ -61,7 +61,8 @@ type OCIRepositorySpec struct {
 	// kubernetes.io/dockerconfigjson.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
-	// ServiceAccountName names a ServiceAccount in the same namespace whose imagePullSecrets are used when there is no SecretRef.
+	// ServiceAccountName names a ServiceAccount in the same namespace whose imagePullSecrets are used when there is no
+	// SecretRef.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
@@ -79,8 +80,8 @@ type OCIRepositorySpec struct {
 	// +listType=atomic
 	// +optional
 	Attestations []RequiredAttestation `json:"attestations,omitempty"`
-	// LayerSelector picks the layer of an artifact that holds manifests. Without it that is the only one that is a tar.gz. A chart is
-	// recognised without it.
+	// LayerSelector picks the layer of an artifact that holds manifests. Without it that is the only one that is a tar.gz.
+	// A chart is recognised without it.
 	// +optional
 	LayerSelector *OCILayerSelector `json:"layerSelector,omitempty"`
 	// Ignore has patterns in the format of .gitignore for files that are left out of an artifact that holds manifests.

@@ -10,8 +10,8 @@ const (
 	SucceededReason = "Succeeded"
 	// SuspendedReason: spec.suspend is set; nothing is done.
 	SuspendedReason = "Suspended"
-	// RenderingLimitExceededReason: templates, patches or variables exceed a bound of memory, time or size. The controller does not try the
-	// same input again.
+	// RenderingLimitExceededReason: templates, patches or variables exceed a bound of memory, time or size. The controller
+	// does not try the same input again.
 	RenderingLimitExceededReason = "RenderingLimitExceeded"
 	// CandidateRejectedReason: a stage of a pipeline has a candidate that failed, and nothing to go back to.
 	CandidateRejectedReason = "CandidateRejected"
@@ -40,7 +40,8 @@ const (
 	NotFoundReason = "NotFound"
 	// NoMatchReason: versions exist, but none is in the wanted range.
 	NoMatchReason = "NoMatchingVersion"
-	// RepublishedReason: upstream has a version with other content than before. Of events only; the new content is followed.
+	// RepublishedReason: upstream has a version with other content than before. Of events only; the new content is
+	// followed.
 	RepublishedReason = "Republished"
 	// TagMovedReason: a version of the subject of a pipeline has other content than before; of an event.
 	TagMovedReason = "TagMoved"
@@ -162,8 +163,8 @@ const (
 // KeptReason of an event: objects that are no longer wanted were not deleted, because data would be lost with them.
 const KeptReason = "Kept"
 
-// NotPrunedReason of an event: an object that is no longer in the source of a Kustomization was not deleted, because its
-// labels or annotations say so.
+// NotPrunedReason of an event: an object that is no longer in the source of a Kustomization was not deleted, because
+// its labels or annotations say so.
 const NotPrunedReason = "NotPruned"
 
 // FieldsDroppedReason of an event: the API server did not keep fields of objects that were written.
@@ -188,7 +189,8 @@ const (
 	ValidationFailedReason = "ValidationFailed"
 	// OwnershipConflictReason: an object belongs to another Kustomization, or to a Helm release; nothing was changed.
 	OwnershipConflictReason = "OwnershipConflict"
-	// KindUnknownReason: the cluster does not know the kind of an object; nothing was changed, and it is tried again when it does.
+	// KindUnknownReason: the cluster does not know the kind of an object; nothing was changed, and it is tried again when
+	// it does.
 	KindUnknownReason = "KindUnknown"
 	// NothingToApplyReason: the directory has no object any more; nothing was deleted.
 	NothingToApplyReason = "NothingToApply"

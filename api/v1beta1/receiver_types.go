@@ -33,12 +33,15 @@ const (
 	ReceiverCDEvents  = "cdevents"
 	// ReceiverGCR is called by Pub/Sub for a registry of Google, with a token that Google signs.
 	ReceiverGCR = "gcr"
-	// ReceiverRegistry is called by a registry that sends notifications as CNCF distribution does, with the token as a bearer token.
+	// ReceiverRegistry is called by a registry that sends notifications as CNCF distribution does, with the token as a
+	// bearer token.
 	ReceiverRegistry = "registry"
 )
 
 // ForeignKinds are kinds of Flux that a Receiver may name and that Fairlead does not have.
-var ForeignKinds = []string{"ImageRepository", "ImagePolicy", "ImageUpdateAutomation", "ArtifactGenerator", "ExternalArtifact"}
+var ForeignKinds = []string{
+	"ImageRepository", "ImagePolicy", "ImageUpdateAutomation", "ArtifactGenerator", "ExternalArtifact",
+}
 
 // ReceiverResource names objects that are looked at when a receiver is called.
 type ReceiverResource struct {
@@ -191,7 +194,8 @@ type ReceiverStatus struct {
 	WebhookPath string `json:"webhookPath,omitempty"`
 }
 
-// Receiver is an address that others call when they have news, so that objects are looked at at once and not at their interval.
+// Receiver is an address that others call when they have news, so that objects are looked at at once and not at their
+// interval.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=flrcv,categories=fairlead

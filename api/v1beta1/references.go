@@ -171,8 +171,8 @@ type ValuesReference struct {
 	// +kubebuilder:validation:Pattern=`^[\-._a-zA-Z0-9]+$`
 	// +optional
 	ValuesKey string `json:"valuesKey,omitempty"`
-	// TargetPath puts the content of the key, as one value, at this path, in the syntax of the helm command's --set. It wins
-	// over the values that come before it in the list, and over spec.values.
+	// TargetPath puts the content of the key, as one value, at this path, in the syntax of the helm command's --set. It
+	// wins over the values that come before it in the list, and over spec.values.
 	// +kubebuilder:validation:MaxLength=250
 	// +kubebuilder:validation:Pattern=`^([a-zA-Z0-9_\-.\\\/]|\[[0-9]{1,5}\])+$`
 	// +optional

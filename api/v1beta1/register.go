@@ -23,8 +23,8 @@ const (
 	ReleaseFreezeKind     = "ReleaseFreeze"
 )
 
-// HoldsDirectories reports whether charts of a source of this kind are directories in its archive, each with the one version
-// that its Chart.yaml says.
+// HoldsDirectories reports whether charts of a source of this kind are directories in its archive, each with the one
+// version that its Chart.yaml says.
 func HoldsDirectories(kind string) bool { return kind == GitRepositoryKind || kind == BucketKind }
 
 // GroupVersion is the API group and version of every kind in this package.

@@ -4,14 +4,15 @@ package v1beta1
 // +kubebuilder:validation:XValidation:rule="!has(self.trustedRootSecretRef) || has(self.matchOIDCIdentity)",message="trustedRootSecretRef goes with matchOIDCIdentity"
 // +kubebuilder:validation:XValidation:rule="self.provider != 'helm' || has(self.secretRef) && !has(self.matchOIDCIdentity)",message="the provider helm needs secretRef alone"
 type Verification struct {
-	// Provider is how it is signed: with cosign, which signs artifacts of a registry, or with helm, whose provenance files stand beside charts in
-	// repositories of both types. The controller does not support notation yet: it does nothing for an object that asks for it.
+	// Provider is how it is signed: with cosign, which signs artifacts of a registry, or with helm, whose provenance files
+	// stand beside charts in repositories of both types. The controller does not support notation yet: it does nothing for
+	// an object that asks for it.
 	// +kubebuilder:validation:Enum=cosign;helm;notation
 	// +kubebuilder:default=cosign
 	// +optional
 	Provider string `json:"provider,omitempty"`
-	// SecretRef names a Secret in the same namespace with public keys, one of which is enough: for cosign PEM in keys that end in .pub, for helm
-	// those of PGP in keys that end in .asc (armored) or .gpg.
+	// SecretRef names a Secret in the same namespace with public keys, one of which is enough: for cosign PEM in keys that
+	// end in .pub, for helm those of PGP in keys that end in .asc (armored) or .gpg.
 	// +optional
 	SecretRef *LocalObjectReference `json:"secretRef,omitempty"`
 	// MatchOIDCIdentity are the identities whose certificates are trusted. One of them is enough.
@@ -22,7 +23,8 @@ type Verification struct {
 	// +listType=atomic
 	// +optional
 	MatchOIDCIdentity []OIDCIdentityMatch `json:"matchOIDCIdentity,omitempty"`
-	// TrustedRootSecretRef names a Secret in the same namespace whose key trusted_root.json says which authorities and logs are trusted.
+	// TrustedRootSecretRef names a Secret in the same namespace whose key trusted_root.json says which authorities and
+	// logs are trusted.
 	// +optional
 	TrustedRootSecretRef *LocalObjectReference `json:"trustedRootSecretRef,omitempty"`
 }
